@@ -1,0 +1,90 @@
+import type { ClientKeyKind } from "./client-key.js";
+import type { Dialect } from "./provider.js";
+
+export type CallStatus = "SUCCESS" | "ERROR";
+
+/** Where the token numbers come from: the provider; the provider, but the stream was cut; our own estimate. */
+export type UsageSource = "PROVIDER" | "PARTIAL" | "ESTIMATED" | "NONE";
+
+/**
+ * LLM tokens of a call, each counted once. `input` includes cache reads and writes, `output` includes
+ * reasoning, whatever way round the provider reports them.
+ */
+export interface TokenUsage {
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly reasoning: number;
+}
+
+export const NO_TOKENS: TokenUsage = {
+  input: 0,
+  output: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  reasoning: 0,
+};
+
+export type AttemptOutcome =
+  | "OK"
+  | "RATE_LIMITED"
+  | "QUOTA_EXHAUSTED"
+  | "KEY_REFUSED"
+  | "PROVIDER_ERROR"
+  | "UNREACHABLE"
+  | "TIMEOUT"
+  | "CUT"
+  | "CALLER_ABORTED"
+  /** The provider refused the request itself, not the key: the caller's fault. */
+  | "REQUEST_REFUSED";
+
+/** One upstream try. */
+export interface Attempt {
+  readonly providerKeyId: string;
+  readonly providerId: string;
+  /** Milliseconds since the call began. */
+  readonly startedMs: number;
+  readonly durationMs: number;
+  /** Null if no head arrived. */
+  readonly httpStatus: number | null;
+  readonly outcome: AttemptOutcome;
+  /** What went wrong in words, without secrets; empty when nothing did. */
+  readonly detail: string;
+}
+
+/** The immutable record of one finished proxied request; written once. */
+export interface CallRecord {
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly clientKeyId: string;
+  readonly clientKeyKind: ClientKeyKind;
+  readonly ownerId: string;
+  /** Null if no attempt was made. */
+  readonly providerKeyId: string | null;
+  readonly providerId: string | null;
+  readonly modelAsked: string;
+  readonly modelServed: string | null;
+  /** Path without query, e.g. `/v1/chat/completions`. */
+  readonly endpoint: string;
+  readonly dialect: Dialect;
+  readonly streamed: boolean;
+  readonly status: CallStatus;
+  /** What the caller got; 499 when the caller left first. */
+  readonly httpStatus: number;
+  readonly errorCode: string | null;
+  /** At most 500 characters, without secrets. */
+  readonly errorMessage: string | null;
+  readonly latencyMs: number;
+  /** To the first byte of the reply's body; null if there was none. */
+  readonly ttfbMs: number | null;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly tokens: TokenUsage;
+  /** Micro-US-dollars; null when the model has no price. */
+  readonly costMicros: number | null;
+  readonly usageSource: UsageSource;
+  readonly ip: string;
+  readonly attempts: readonly Attempt[];
+}

@@ -1,0 +1,40 @@
+import type { ClientKey } from "./client-key.js";
+import type { ProviderKey } from "./provider-key.js";
+import type { Model, Provider } from "./provider.js";
+import type { User } from "./user.js";
+
+/** The nouns whose changes are announced, with the object that each carries. */
+export interface ChangeKinds {
+  user: User;
+  provider: Provider;
+  model: Model;
+  provider_key: ProviderKey;
+  client_key: ClientKey;
+  /** Value as JSON text. */
+  setting: { readonly id: string; readonly value: string };
+}
+
+export type ChangeKind = keyof ChangeKinds;
+
+/**
+ * A committed change. It carries the whole new object, so that a listener needs no query; `value` is
+ * null when the object was deleted.
+ */
+export type Change = {
+  [K in ChangeKind]: {
+    /** Rises by one with every change, in commit order. */
+    readonly seq: number;
+    readonly kind: K;
+    readonly id: string;
+    readonly value: ChangeKinds[K] | null;
+  };
+}[ChangeKind];
+
+/** A change before it is committed. */
+export type ChangeDraft = {
+  [K in ChangeKind]: {
+    readonly kind: K;
+    readonly id: string;
+    readonly value: ChangeKinds[K] | null;
+  };
+}[ChangeKind];

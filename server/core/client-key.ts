@@ -1,0 +1,76 @@
+import type { Period } from "./provider-key.js";
+import type { SealedSecret } from "./sealed.js";
+
+/** STANDARD draws on its owner's keys, SUPER on all public keys, BYOR is the one recoverable key of a user. */
+export type ClientKeyKind = "STANDARD" | "SUPER" | "BYOR";
+export type ClientKeyFormat = "SK" | "UUID" | "ALNUM32";
+export type ClientKeyState = "ACTIVE" | "DISABLED" | "EXPIRED" | "REVOKED";
+
+/** Limits of one key; null parts are unlimited. */
+export interface ClientKeyLimits {
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  readonly concurrency: number | null;
+  readonly budget: Budget | null;
+}
+
+export interface Budget {
+  readonly period: Period;
+  readonly costMicros: number | null;
+  readonly tokens: number | null;
+}
+
+/** What a caller presents to the proxy; only its MAC is kept. Times in milliseconds since the epoch. */
+export interface ClientKey {
+  readonly id: string;
+  readonly ownerId: string;
+  readonly kind: ClientKeyKind;
+  readonly format: ClientKeyFormat;
+  /** HMAC-SHA-256 under the pepper of `pepperVersion`, hex; pepper version 0 marks an imported plain SHA-256. */
+  readonly mac: string;
+  readonly pepperVersion: number;
+  /** The key before a rotation, accepted until `graceUntil`. */
+  readonly previousMac: string | null;
+  readonly graceUntil: number | null;
+  /** Only of recoverable keys. */
+  readonly sealedCopy: SealedSecret | null;
+  /** What listings show, e.g. `sk-lk-Ab3d`. */
+  readonly prefix: string;
+  readonly name: string;
+  readonly description: string;
+  readonly enabled: boolean;
+  readonly revokedAt: number | null;
+  readonly expiresAt: number | null;
+  /** Model ids or globs; empty allows all. */
+  readonly modelAllowlist: readonly string[];
+  /** CIDR blocks; empty allows all. */
+  readonly ipAllowlist: readonly string[];
+  readonly limits: ClientKeyLimits;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly rotatedAt: number | null;
+  readonly lastUsedAt: number | null;
+  readonly usageCount: number;
+  readonly version: number;
+}
+
+export const UNLIMITED: ClientKeyLimits = {
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  concurrency: null,
+  budget: null,
+};
+
+/** The state that listings show: REVOKED over EXPIRED over DISABLED over ACTIVE. */
+export function clientKeyState(key: ClientKey, nowMs: number): ClientKeyState {
+  if (key.revokedAt !== null) return "REVOKED";
+  if (key.expiresAt !== null && key.expiresAt <= nowMs) return "EXPIRED";
+  if (!key.enabled) return "DISABLED";
+  return "ACTIVE";
+}
+
+/** Who makes a call: the client key and its owner, as known at admission. */
+export interface Principal {
+  readonly clientKey: ClientKey;
+  readonly ownerId: string;
+}

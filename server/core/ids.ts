@@ -1,0 +1,83 @@
+import type { Clock } from "./clock.js";
+import type { Random } from "./random.js";
+
+/** The prefix of an id names its noun, so that a pasted id says what it is. */
+export type IdPrefix = "usr" | "prv" | "mdl" | "pk" | "ck" | "call" | "ses" | "aud";
+
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const TIME_CHARS = 10;
+const RANDOM_BYTES = 10;
+
+/** Makes ids such as `pk_01jd8k…`: a 48-bit millisecond time and 80 random bits in Crockford base32 (ULID, lower case). */
+export class IdSource {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #lastMs = -1;
+  #lastRandom = new Uint8Array(RANDOM_BYTES);
+
+  constructor(options: { clock: Clock; random: Random }) {
+    this.#clock = options.clock;
+    this.#random = options.random;
+  }
+
+  /** A new id; ids of one source sort in the order in which they were made, even within one millisecond. */
+  next(prefix: IdPrefix): string {
+    const nowMs = Math.max(this.#clock.now(), this.#lastMs);
+    if (nowMs === this.#lastMs) {
+      increment(this.#lastRandom);
+    } else {
+      this.#lastMs = nowMs;
+      this.#lastRandom = Uint8Array.from(this.#random.bytes(RANDOM_BYTES));
+      // Room below the top, so that counting up within a millisecond does not wrap round.
+      this.#lastRandom[0] = (this.#lastRandom[0] ?? 0) & 0x7f;
+    }
+    return `${prefix}_${encodeTime(nowMs)}${encodeBytes(this.#lastRandom)}`;
+  }
+}
+
+/** The creation time in an id, milliseconds since the epoch; undefined if the text is not such an id. */
+export function timeOfId(id: string): number | undefined {
+  const body = id.slice(id.indexOf("_") + 1, id.indexOf("_") + 1 + TIME_CHARS);
+  if (body.length < TIME_CHARS) return undefined;
+  let ms = 0;
+  for (const char of body) {
+    const value = ALPHABET.indexOf(char);
+    if (value < 0) return undefined;
+    ms = ms * 32 + value;
+  }
+  return ms;
+}
+
+function increment(bytes: Uint8Array): void {
+  for (let i = bytes.length - 1; i >= 0; i--) {
+    const next = ((bytes[i] ?? 0) + 1) & 0xff;
+    bytes[i] = next;
+    if (next !== 0) return;
+  }
+}
+
+function encodeTime(ms: number): string {
+  let rest = ms;
+  let text = "";
+  for (let i = 0; i < TIME_CHARS; i++) {
+    text = ALPHABET.charAt(rest % 32) + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+}
+
+function encodeBytes(bytes: Uint8Array): string {
+  let text = "";
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes) {
+    held = (held << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET.charAt((held >>> bits) & 31);
+    }
+    held &= (1 << bits) - 1;
+  }
+  return text;
+}

@@ -1,0 +1,91 @@
+/** The API language that a provider, or a caller, speaks. */
+export type Dialect = "OPENAI" | "ANTHROPIC" | "GEMINI";
+
+/** How the provider wants its key. */
+export type AuthStyle = "BEARER" | "X_API_KEY" | "X_GOOG_API_KEY" | "AZURE";
+
+/** An upstream API. */
+export interface Provider {
+  readonly id: string;
+  /** Unique short name, e.g. `openai`. */
+  readonly slug: string;
+  readonly displayName: string;
+  readonly baseUrl: string;
+  readonly dialect: Dialect;
+  readonly authStyle: AuthStyle;
+  readonly description: string;
+  readonly custom: boolean;
+  /** The user who added a custom provider; null for presets. */
+  readonly createdBy: string | null;
+  readonly enabled: boolean;
+  /** Globs of model ids that this provider serves besides its listed models, e.g. `gpt-*`; `*` takes any. */
+  readonly modelPatterns: readonly string[];
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export type ModelCategory =
+  | "CHAT"
+  | "CODE"
+  | "LONG_CONTEXT"
+  | "MULTIMODAL"
+  | "REASONING"
+  | "ECONOMY"
+  | "IMAGE"
+  | "EMBEDDING"
+  | "AUDIO"
+  | "MODERATION";
+
+/** Prices in micro-US-dollars per million tokens, from a date on. A missing part is billed as `input`. */
+export interface Price {
+  /** Milliseconds since the epoch. */
+  readonly effectiveFrom: number;
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number | null;
+  readonly cacheWrite: number | null;
+  /** Above this many input tokens the long-context prices hold for the whole call; null if there is no such tier. */
+  readonly longContextFrom: number | null;
+  readonly longContextInput: number | null;
+  readonly longContextOutput: number | null;
+  readonly longContextCacheRead: number | null;
+  readonly longContextCacheWrite: number | null;
+}
+
+/** A model that a provider offers. */
+export interface Model {
+  readonly id: string;
+  readonly providerId: string;
+  /** The provider's own name of it, e.g. `gpt-4o`. */
+  readonly modelId: string;
+  readonly displayName: string;
+  readonly categories: readonly ModelCategory[];
+  /** Named capabilities that select this model, e.g. `qwen`, `dalle`. */
+  readonly services: readonly string[];
+  /** Tokens; null if unknown. */
+  readonly contextWindow: number | null;
+  /** Tokens; null if unknown. */
+  readonly maxOutput: number | null;
+  readonly isDefault: boolean;
+  readonly aliases: readonly string[];
+  /** Newest last; empty means unpriced, which is not free. */
+  readonly prices: readonly Price[];
+  readonly updatedAt: number;
+}
+
+/** One way to serve a requested model. */
+export interface RouteTarget {
+  readonly provider: Provider;
+  /** The model id to send upstream. */
+  readonly upstreamModel: string;
+  /** The price in force, or null if the model is unpriced. */
+  readonly price: Price | null;
+  /** The largest output the model can give, for reservations; null if unknown. */
+  readonly maxOutput: number | null;
+}
+
+/** What a requested model resolves to: its targets in order of preference. */
+export interface Route {
+  readonly modelAsked: string;
+  readonly targets: readonly RouteTarget[];
+}

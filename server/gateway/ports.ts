@@ -1,0 +1,106 @@
+import type { AttemptOutcome, CallRecord } from "../core/call.js";
+import type { Principal } from "../core/client-key.js";
+import type { Dialect, Route, RouteTarget } from "../core/provider.js";
+import type { ProviderKey } from "../core/provider-key.js";
+import type { Secret } from "../core/secret.js";
+
+/** Knows the client keys. All in memory: it is asked on every request. */
+export interface Authenticator {
+  /** Throws Fault `invalid_api_key`, `expired_api_key`, `revoked_api_key`, `disabled_api_key`, `user_banned`, `ip_not_allowed` or `vault_locked`. */
+  authenticate(presented: string, ip: string): Principal;
+  /** True as long as a call of this principal may go on: not revoked, disabled, banned since. */
+  stillValid(principal: Principal): boolean;
+  /** Hears of keys that must not be used any more, so that running streams can be cut. */
+  onInvalidated(listener: (clientKeyId: string) => void): () => void;
+}
+
+/** Knows the models. */
+export interface Router {
+  /** Throws Fault `model_not_found`. */
+  resolve(model: string, principal: Principal): Route;
+  /** The models that this principal can ask for, for `GET /v1/models`. */
+  visibleModels(principal: Principal, dialect: Dialect): readonly ListedModel[];
+}
+
+export interface ListedModel {
+  readonly id: string;
+  readonly displayName: string;
+  readonly providerSlug: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly contextWindow: number | null;
+  readonly maxOutput: number | null;
+}
+
+/** Holds the limits: rate, concurrency and budget. */
+export interface Limiter {
+  /** Reserves the worst case. Throws Fault `rate_limit_exceeded` or `budget_exceeded`. */
+  admit(principal: Principal, estimate: Estimate): Ticket;
+}
+
+export interface Estimate {
+  readonly inputTokens: number;
+  readonly maxOutputTokens: number;
+  readonly costMicros: number;
+}
+
+export interface Ticket {
+  /** Gives back what was reserved and books what was used; called exactly once. */
+  settle(used: { tokens: number; costMicros: number }): void;
+  /** Response headers such as `x-ratelimit-remaining-requests`, ready to send. */
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+/** Chooses provider keys. */
+export interface Pool {
+  /**
+   * The best eligible key for the route that is not in `tried`, leased until released.
+   * Throws Fault `no_public_token` or `no_own_token` when none is left.
+   */
+  lease(request: LeaseRequest): Lease;
+}
+
+export interface LeaseRequest {
+  readonly principal: Principal;
+  readonly route: Route;
+  /** Ids of provider keys that this call has tried already. */
+  readonly tried: ReadonlySet<string>;
+  /** Calls of one session stay on one key while it is eligible, for prompt caches; empty for none. */
+  readonly affinity: string;
+}
+
+export interface Lease {
+  readonly providerKey: ProviderKey;
+  readonly target: RouteTarget;
+  /** Called exactly once, when the attempt has ended. */
+  release(result: LeaseResult): void;
+}
+
+export interface LeaseResult {
+  readonly outcome: AttemptOutcome;
+  readonly httpStatus: number | null;
+  readonly latencyMs: number;
+  readonly tokens: number;
+  readonly costMicros: number;
+  /** From Retry-After or a reset header; null if the provider said nothing. */
+  readonly retryAfterMs: number | null;
+  /** Without secrets. */
+  readonly detail: string;
+}
+
+/** Opens provider secrets; cached, so that the hot path pays microseconds. */
+export interface SecretOpener {
+  /** Synchronous when cached. Throws Fault `vault_locked` or `secret_unreadable`. */
+  open(key: ProviderKey, origin: string): Secret | Promise<Secret>;
+}
+
+/** Takes the record of a finished call. Returns when the record survives a kill of this process. */
+export interface CallSink {
+  /** Called when a call was admitted. */
+  begin(call: { readonly id: string; readonly clientKeyId: string }): void;
+  finish(record: CallRecord): void;
+  /** Price of a usage in micro-US-dollars; null when unpriced. */
+  cost(target: RouteTarget, tokens: CallRecord["tokens"]): number | null;
+  /** A refusal before any client key was known, by its reason; counted, not logged as a call. */
+  refused(reason: string): void;
+}

@@ -1,0 +1,169 @@
+import type { AuditDraft, AuditEvent } from "../core/audit.js";
+import type { ChangeDraft } from "../core/change.js";
+import type { ClientKey } from "../core/client-key.js";
+import type { Page, PageQuery } from "../core/page.js";
+import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
+import type { Model, Provider } from "../core/provider.js";
+import type { Secret } from "../core/secret.js";
+import type { SealBinding, SealedSecret } from "../core/sealed.js";
+import type { Session, User } from "../core/user.js";
+
+/** Reads and writes of the nouns; the storage implements it over SQLite and PostgreSQL. */
+export interface KeysStore {
+  /** Reads outside a transaction: each sees the last committed state. */
+  readonly read: KeysReader;
+  /**
+   * Runs `work` in one transaction of the single writer. What it appends to audit and changes commits
+   * with the rest, and the changes are announced after the commit, in order. A throw rolls all back.
+   */
+  write<T>(work: (tx: KeysTx) => Promise<T>): Promise<T>;
+}
+
+export interface KeysReader {
+  readonly users: UserReader;
+  readonly sessions: SessionReader;
+  readonly providers: ProviderReader;
+  readonly models: ModelReader;
+  readonly providerKeys: ProviderKeyReader;
+  readonly clientKeys: ClientKeyReader;
+  readonly healthChecks: HealthCheckReader;
+  readonly settings: SettingReader;
+  readonly audit: AuditReader;
+}
+
+export interface KeysTx extends KeysReader {
+  readonly users: UserReader & {
+    insert(user: User): Promise<void>;
+    update(user: User): Promise<void>;
+    delete(id: string): Promise<void>;
+  };
+  readonly sessions: SessionReader & {
+    insert(session: Session): Promise<void>;
+    delete(id: string): Promise<void>;
+    deleteOfUser(userId: string): Promise<void>;
+    deleteExpired(nowMs: number): Promise<void>;
+  };
+  readonly providers: ProviderReader & {
+    insert(provider: Provider): Promise<void>;
+    update(provider: Provider): Promise<void>;
+    delete(id: string): Promise<void>;
+  };
+  readonly models: ModelReader & {
+    upsert(model: Model): Promise<void>;
+    delete(id: string): Promise<void>;
+  };
+  readonly providerKeys: ProviderKeyReader & {
+    /** Throws Fault `already_exists` when the fingerprint, or the name of this owner, is taken. */
+    insert(key: ProviderKey): Promise<void>;
+    update(key: ProviderKey): Promise<void>;
+    /** Writes health alone, without touching version or update time. */
+    saveHealth(id: string, health: KeyHealth): Promise<void>;
+    delete(id: string): Promise<void>;
+  };
+  readonly clientKeys: ClientKeyReader & {
+    /** Throws Fault `already_exists` when the MAC is taken. */
+    insert(key: ClientKey): Promise<void>;
+    update(key: ClientKey): Promise<void>;
+    /** Adds to usage counters without touching version or update time. */
+    touch(uses: readonly ClientKeyUse[]): Promise<void>;
+    /** Removes the key with all its calls and roll-ups. */
+    delete(id: string): Promise<void>;
+  };
+  readonly healthChecks: HealthCheckReader & {
+    /** Keeps the last ten of a key. */
+    append(check: HealthCheck): Promise<void>;
+  };
+  readonly settings: SettingReader & { put(id: string, value: string): Promise<void> };
+  readonly audit: AuditReader & { append(draft: AuditDraft): Promise<AuditEvent> };
+  readonly changes: { append(draft: ChangeDraft): Promise<void> };
+}
+
+export interface UserReader {
+  get(id: string): Promise<User | undefined>;
+  byUsername(username: string): Promise<User | undefined>;
+  byEmail(email: string): Promise<User | undefined>;
+  list(query: PageQuery): Promise<Page<User>>;
+  all(): Promise<readonly User[]>;
+}
+
+export interface SessionReader {
+  byTokenHash(tokenHash: string): Promise<Session | undefined>;
+}
+
+export interface ProviderReader {
+  get(id: string): Promise<Provider | undefined>;
+  bySlug(slug: string): Promise<Provider | undefined>;
+  list(query: PageQuery): Promise<Page<Provider>>;
+  all(): Promise<readonly Provider[]>;
+}
+
+export interface ModelReader {
+  get(id: string): Promise<Model | undefined>;
+  list(query: PageQuery): Promise<Page<Model>>;
+  all(): Promise<readonly Model[]>;
+}
+
+export interface ProviderKeyReader {
+  get(id: string): Promise<ProviderKey | undefined>;
+  byFingerprint(fingerprint: string): Promise<ProviderKey | undefined>;
+  list(query: PageQuery): Promise<Page<ProviderKey>>;
+  ofOwner(ownerId: string): Promise<readonly ProviderKey[]>;
+  all(): Promise<readonly ProviderKey[]>;
+}
+
+export interface ClientKeyReader {
+  get(id: string): Promise<ClientKey | undefined>;
+  list(query: PageQuery): Promise<Page<ClientKey>>;
+  ofOwner(ownerId: string): Promise<readonly ClientKey[]>;
+  /** All keys in chunks, for the start: a million of them must not be in memory twice. */
+  chunks(size: number): AsyncIterable<readonly ClientKey[]>;
+}
+
+/** One check of a provider key's health. */
+export interface HealthCheck {
+  readonly providerKeyId: string;
+  readonly at: number;
+  readonly ok: boolean;
+  readonly latencyMs: number;
+  readonly httpStatus: number | null;
+  /** At most 200 characters, without secrets. */
+  readonly error: string;
+}
+
+export interface HealthCheckReader {
+  /** Newest first, at most ten. */
+  ofKey(providerKeyId: string): Promise<readonly HealthCheck[]>;
+}
+
+export interface SettingReader {
+  get(id: string): Promise<string | undefined>;
+  all(): Promise<ReadonlyMap<string, string>>;
+}
+
+export interface AuditReader {
+  list(query: PageQuery): Promise<Page<AuditEvent>>;
+  /** Events with `seq > afterSeq` in order, at most `limit`. */
+  after(afterSeq: number, limit: number): Promise<readonly AuditEvent[]>;
+}
+
+/** Uses of a client key since the last write of its counters. */
+export interface ClientKeyUse {
+  readonly id: string;
+  readonly count: number;
+  readonly lastUsedAt: number;
+}
+
+/** What the use cases need of the vault. All throw Fault `vault_locked` while it is locked, unless said otherwise. */
+export interface KeysVault {
+  readonly state: "UNINITIALISED" | "LOCKED" | "UNLOCKED";
+  /** Works while locked, with an empty row MAC that the next unlock fills in. */
+  seal(secret: Secret, binding: SealBinding): Promise<SealedSecret>;
+  /** Throws Fault `secret_unreadable` when the box or its MAC does not fit the binding. */
+  open(sealed: SealedSecret, binding: SealBinding): Promise<Secret>;
+  /** The same box bound to a changed visibility, owner or origin. */
+  rebind(sealed: SealedSecret, from: SealBinding, to: SealBinding): Promise<SealedSecret>;
+  /** Keyed hash of a provider secret, hex: equal secrets have equal fingerprints. */
+  fingerprint(secret: Secret): string;
+  /** HMAC of a client key under the newest pepper, hex. */
+  clientKeyMac(presented: string): { mac: string; pepperVersion: number };
+}

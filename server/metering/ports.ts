@@ -1,0 +1,59 @@
+import type { CallRecord } from "../core/call.js";
+import type { Page, PageQuery } from "../core/page.js";
+
+/** Where finished calls end up; the storage implements it. */
+export interface LedgerStore {
+  /**
+   * Writes calls, their roll-ups and the journal position in one transaction. A call whose id is there
+   * already changes nothing, so a replay is harmless. Returns how many were new.
+   */
+  appendCalls(batch: readonly CallRecord[], position: JournalPosition): Promise<number>;
+  /** The position up to which the journal is in the database; undefined at the first start. */
+  journalPosition(): Promise<JournalPosition | undefined>;
+  getCall(id: string): Promise<CallRecord | undefined>;
+  listCalls(query: PageQuery): Promise<Page<CallRecord>>;
+  /** One row per bucket and group, from the roll-ups. */
+  usage(query: UsageQuery): Promise<readonly UsageRow[]>;
+  /** Deletes calls older than `beforeMs` in batches; returns how many went. Roll-ups stay. */
+  pruneCalls(beforeMs: number, batchSize: number): Promise<number>;
+}
+
+export interface JournalPosition {
+  /** Number of the journal file. */
+  readonly file: number;
+  /** Bytes from its start. */
+  readonly offset: number;
+}
+
+export type UsageGroup = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
+export type UsageBucket = "MINUTE" | "HOUR" | "DAY" | "ALL";
+
+export interface UsageQuery {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly bucket: UsageBucket;
+  readonly groupBy: UsageGroup;
+  /** Only calls of this owner, client key, provider key; null for all. */
+  readonly ownerId: string | null;
+  readonly clientKeyId: string | null;
+  readonly providerKeyId: string | null;
+}
+
+export interface UsageRow {
+  /** Start of the bucket, milliseconds since the epoch. */
+  readonly bucketMs: number;
+  readonly group: string;
+  readonly calls: number;
+  readonly errors: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cacheReadTokens: number;
+  readonly cacheWriteTokens: number;
+  readonly reasoningTokens: number;
+  readonly costMicros: number;
+  /** Calls of models without a price. */
+  readonly unpricedCalls: number;
+  readonly latencySumMs: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}

@@ -1,0 +1,25 @@
+/** What the keyring holds; each purpose has versions of its own, the highest is in use. */
+export type WrappedKeyPurpose = "VAULT_KEY_PAIR" | "PEPPER" | "ROW_MAC" | "FINGERPRINT" | "AUDIT";
+
+/** A key as it is stored: wrapped under the root key. */
+export interface WrappedKey {
+  readonly purpose: WrappedKeyPurpose;
+  readonly version: number;
+  /** Of a vault key pair, so that a locked server can still seal; null for symmetric keys. */
+  readonly publicKey: Uint8Array | null;
+  /** Nonce and ciphertext, self-describing: its first byte is the format version. */
+  readonly wrapped: Uint8Array;
+  /** Non-secret identifier of the root key that wraps it. */
+  readonly rootKeyId: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Set when nothing uses this version any more. */
+  readonly retiredAt: number | null;
+}
+
+/** Where the keyring is kept; the storage implements it. */
+export interface KeyringStore {
+  loadKeyring(): Promise<readonly WrappedKey[]>;
+  /** Replaces the whole keyring in one transaction. */
+  saveKeyring(keys: readonly WrappedKey[]): Promise<void>;
+}
