@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Fault } from "./core/fault.js";
+import { OPTIONS, type Option, type OptionKey, type OptionValue } from "./options.js";
+
+/** The settings of a start, each from its flag, else its environment variable, else the file, else its default. */
+export type Config = { readonly [K in OptionKey]: OptionValue<K> };
+
+export interface ConfigSources {
+  /** Parsed flags by option key; absent where not given. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Reads and checks all settings. Throws Fault `config_invalid` naming the setting, its source and what is allowed. */
+export function readConfig(sources: ConfigSources): Config {
+  const configFile = sources.flags["config"] ?? sources.env["LATCHKEY_CONFIG"];
+  const file = typeof configFile === "string" ? readFile(configFile) : {};
+  const values: Record<string, unknown> = {};
+  for (const option of OPTIONS) {
+    values[option.key] = valueOf(option, sources, file);
+  }
+  // The table gives each key its parser, so the values have the types that the table promises.
+  return values as Config;
+}
+
+/** Where data are kept when nothing is said: the XDG data folder of this user. */
+export function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {
+  const base = env["XDG_DATA_HOME"] || path.join(env["HOME"] || os.homedir(), ".local", "share");
+  return path.join(base, "latchkey");
+}
+
+function valueOf(
+  option: Option,
+  sources: ConfigSources,
+  file: Readonly<Record<string, unknown>>,
+): unknown {
+  const candidates: [unknown, string][] = [
+    [sources.flags[option.key], `--${option.flag}`],
+    [sources.env[option.env], option.env],
+    [file[option.key], `"${option.key}" in the configuration file`],
+  ];
+  for (const [raw, source] of candidates) {
+    if (raw === undefined || raw === "") continue;
+    const parsed = option.parse(raw);
+    if (parsed !== undefined) return parsed;
+    throw new Fault("config_invalid", `${source} must be ${option.expects}.`);
+  }
+  return option.key === "data" ? defaultDataFolder(sources.env) : option.fallback;
+}
+
+function readFile(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new Fault("config_invalid", `The configuration file ${file} cannot be read.`, {
+      cause: error,
+    });
+  }
+  const parsed = parseObject(file, text);
+  const known = new Set<string>(OPTIONS.map((option) => option.key));
+  for (const key of Object.keys(parsed)) {
+    if (known.has(key)) continue;
+    throw new Fault(
+      "config_invalid",
+      `The configuration file ${file} has an unknown setting "${key}"; \`npm start -- --help\` lists all.`,
+    );
+  }
+  return parsed;
+}
+
+function parseObject(file: string, text: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new Fault("config_invalid", `The configuration file ${file} is not valid JSON.`, {
+      cause: error,
+    });
+  }
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
+    return { ...parsed };
+  }
+  throw new Fault("config_invalid", `The configuration file ${file} must hold one JSON object.`);
+}
