@@ -1,0 +1,104 @@
+import { existsSync, readFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Client, credentials, type ChannelCredentials } from "@grpc/grpc-js";
+import { ApiError } from "./api-error.js";
+
+/** Where the control API is and how to prove who one is. */
+export interface Target {
+  /** gRPC address, e.g. `unix:/…/control.sock` or `gw-1:7443`. */
+  readonly address: string;
+  /** What the status line shows. */
+  readonly label: string;
+  readonly token: string | undefined;
+  readonly tls: boolean;
+  /** PEM file of a private certificate authority; the system's are used otherwise. */
+  readonly caFile: string | undefined;
+}
+
+export interface TargetFlags {
+  /** `host:port` or `https://host:port`; the local socket when absent. */
+  readonly server?: string | undefined;
+  readonly data?: string | undefined;
+  readonly caFile?: string | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const KEEPALIVE_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 5_000;
+const RECONNECT_MIN_MS = 500;
+const RECONNECT_MAX_MS = 15_000;
+const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Finds the server: `--server`, else LATCHKEY_SERVER, else the socket in the data folder of this host. */
+export function findTarget(flags: TargetFlags, env: Env): Target {
+  const server = flags.server ?? env["LATCHKEY_SERVER"];
+  if (server !== undefined && server !== "") {
+    const tls = !/^(http|unix):/.test(server) && !isLoopback(server);
+    const address = server.startsWith("unix:") ? server : server.replace(/^https?:\/\//, "");
+    return {
+      address,
+      label: address,
+      token: readToken(env),
+      tls: tls || server.startsWith("https:"),
+      caFile: flags.caFile ?? env["LATCHKEY_CA"],
+    };
+  }
+  const socket = path.join(dataFolder(flags, env), "control.sock");
+  if (!existsSync(socket)) {
+    throw new ApiError(
+      "UNAVAILABLE",
+      `No Latchkey server runs here: ${socket} does not exist. Start one with \`npm start\`, or name another with --server host:port or --data folder.`,
+    );
+  }
+  return {
+    address: `unix:${socket}`,
+    label: os.hostname(),
+    token: undefined,
+    tls: false,
+    caFile: undefined,
+  };
+}
+
+/** Opens a channel that keeps itself alive and reconnects with back-off; connecting happens at the first call. */
+export function openChannel(target: Target): Client {
+  return new Client(target.address, channelCredentials(target), {
+    "grpc.keepalive_time_ms": KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+    "grpc.initial_reconnect_backoff_ms": RECONNECT_MIN_MS,
+    "grpc.max_reconnect_backoff_ms": RECONNECT_MAX_MS,
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+  });
+}
+
+/** Where a login's token is kept: one file, readable by its owner alone. */
+export function tokenFile(env: Env): string {
+  const base = env["XDG_CONFIG_HOME"] || path.join(env["HOME"] || os.homedir(), ".config");
+  return path.join(base, "latchkey", "token");
+}
+
+function channelCredentials(target: Target): ChannelCredentials {
+  if (!target.tls) return credentials.createInsecure();
+  return credentials.createSsl(target.caFile === undefined ? null : readFileSync(target.caFile));
+}
+
+function readToken(env: Env): string | undefined {
+  if (env["LATCHKEY_TOKEN"]) return env["LATCHKEY_TOKEN"];
+  const file = tokenFile(env);
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
+}
+
+function isLoopback(server: string): boolean {
+  return /^(127\.|localhost[:]|\[::1\])/.test(server);
+}
+
+/** The server's default, repeated here because the two sides share nothing but the proto. */
+function dataFolder(flags: TargetFlags, env: Env): string {
+  const named = flags.data ?? env["LATCHKEY_DATA"];
+  if (named !== undefined && named !== "") return named;
+  return path.join(
+    env["XDG_DATA_HOME"] || path.join(env["HOME"] || os.homedir(), ".local", "share"),
+    "latchkey",
+  );
+}
