@@ -1,12 +1,25 @@
 import type { AuditDraft, AuditEvent } from "../core/audit.js";
 import type { ChangeDraft } from "../core/change.js";
-import type { ClientKey } from "../core/client-key.js";
+import type { ClientKey, ClientKeyFormat, ClientKeyKind } from "../core/client-key.js";
 import type { Page, PageQuery } from "../core/page.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Model, Provider } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import type { SealBinding, SealedSecret } from "../core/sealed.js";
 import type { Session, User } from "../core/user.js";
+
+/**
+ * Field of a listing's condition (`=`, a user id) that keeps a listing to its owner's rows: provider keys
+ * and client keys by their owner, audit events by their actor. The storage must know it or refuse the
+ * listing; ignoring it would show one user's keys to another.
+ */
+export const OWNER_FIELD = "owner_id";
+
+/**
+ * Field of a listing's condition (`=`, a user id) on providers and models: only providers that are shared
+ * (`createdBy` null) or made by this user, and their models.
+ */
+export const VISIBLE_TO_FIELD = "visible_to";
 
 /** Reads and writes of the nouns; the storage implements it over SQLite and PostgreSQL. */
 export interface KeysStore {
@@ -88,6 +101,8 @@ export interface UserReader {
 
 export interface SessionReader {
   byTokenHash(tokenHash: string): Promise<Session | undefined>;
+  /** All sessions of a user, expired ones included. */
+  ofUser(userId: string): Promise<readonly Session[]>;
 }
 
 export interface ProviderReader {
@@ -166,4 +181,42 @@ export interface KeysVault {
   fingerprint(secret: Secret): string;
   /** HMAC of a client key under the newest pepper, hex. */
   clientKeyMac(presented: string): { mac: string; pepperVersion: number };
+  /** The versions of the pepper that client keys may be stored under, newest first. */
+  readonly pepperVersions: readonly number[];
+  /** The same HMAC under a given version, hex; on every request, so a few microseconds. */
+  clientKeyMacUnder(presented: string, pepperVersion: number): string;
+}
+
+/** Makes and recognises client keys by their form; the vault implements it. Works while locked. */
+export interface ClientKeyForms {
+  /** A new key from the random source. */
+  generate(kind: ClientKeyKind, format: ClientKeyFormat): { secret: Secret; prefix: string };
+  /** The form of a presented text; undefined when it is none of ours or its checksum is wrong. */
+  recognise(presented: string): ClientKeyFormat | undefined;
+}
+
+/** Password verifiers; the vault implements it with scrypt, a few at a time. */
+export interface Passwords {
+  hash(password: Secret): Promise<string>;
+  /** Against null it takes as long as against a verifier and answers false. */
+  verify(password: Secret, verifier: string | null): Promise<boolean>;
+}
+
+/** Session tokens; the vault implements it. */
+export interface SessionTokens {
+  generate(): { token: Secret; hash: string };
+  /** SHA-256 of a presented token, hex. */
+  hash(presented: string): string;
+}
+
+/** Says whether a provider's base URL may be called at all; the upstream side implements it. */
+export interface BaseUrlPolicy {
+  /** Throws Fault `base_url_not_allowed`. */
+  check(baseUrl: string): Promise<void>;
+}
+
+/** Holds opened provider secrets; told to forget them when something they depend on changes. */
+export interface OpenedSecrets {
+  forget(providerKeyId: string): void;
+  forgetAll(): void;
 }
