@@ -11,20 +11,20 @@
 //
 // Filters. Terms separated by spaces, all of which must hold:
 //   status>=400 provider=openai     comparison: = != > >= < <=
-//   tier=backup,overflow            any of several values; enum values in lower case without their prefix
-//   model=gpt-4o*                   `*` stands for any text
+//   tier=backup,overflow            any of several values; enum values without their prefix, in either case
+//   expire_time=                    nothing between the sign and the next space: rows without a value
 //   actor:alice                     contains, ignoring case
-//   since:24h  time>=2026-10-01     a span back from now (s, m, h, d, w), or a time in RFC 3339
-//   "data team"  chat               a bare word or quoted text is looked for in the names and descriptions
-//   !chat  !tier=backup             not
-// The comment of each filter names the fields. A field or value that is not known is INVALID_ARGUMENT.
+//   time>=2026-10-01  since:24h     a time in RFC 3339, or a span back from now (s, m, h, d, w)
+//   chat  "data team"  !chat        a bare word or quoted text occurs in a name or description, or in none
+// Fields are named as in the resource; the comment of each filter says which, and what else there is.
+// A field or value that is not known is INVALID_ARGUMENT.
 //
 // Updates. The optional fields of an update request are what may be changed; they bear the resource's names.
 // With an update_mask exactly the named fields are set, a named field that the request leaves out becomes empty or
 // its default; `*` names them all. Without a mask, each field present and each non-empty list is set.
 // Names of fields that cannot be changed are ignored in a mask; names that do not exist are INVALID_ARGUMENT.
-// expected_version makes the change conditional: FAILED_PRECONDITION, reason `version_conflict`, if the resource
-// has moved on; 0 changes it unconditionally.
+// expected_version makes the change conditional: ABORTED, reason `conflict`, if the resource has moved on;
+// 0 changes it unconditionally.
 //
 // Idempotent creation. request_id is a UUID made by the caller. A repeat within 24 hours answers the same
 // resource, or, where the first answer held a secret, ALREADY_EXISTS with the resource's id in the metadata and
@@ -50,7 +50,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/common.proto.
  */
 export const file_latchkey_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXRjaGtleS92MS9jb21tb24ucHJvdG8SC2xhdGNoa2V5LnYxImkKCVRpbWVSYW5nZRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiggEKC1Rva2VuQ291bnRzEg0KBWlucHV0GAEgASgDEg4KBm91dHB1dBgCIAEoAxISCgpjYWNoZV9yZWFkGAMgASgDEhMKC2NhY2hlX3dyaXRlGAQgASgDEhgKEGNhY2hlX3dyaXRlX2xvbmcYBSABKAMSEQoJcmVhc29uaW5nGAYgASgDIpsFCgtVc2FnZVRvdGFscxINCgVjYWxscxgBIAEoAxIVCg1zdWNjZXNzX2NhbGxzGAIgASgDEhMKC2Vycm9yX2NhbGxzGAMgASgDEhUKDWFib3J0ZWRfY2FsbHMYBCABKAMSKAoGdG9rZW5zGAUgASgLMhgubGF0Y2hrZXkudjEuVG9rZW5Db3VudHMSEwoLY29zdF9taWNyb3MYBiABKAMSFgoOdW5wcmljZWRfY2FsbHMYByABKAMSFQoNcGFydGlhbF9jYWxscxgIIAEoAxIXCg9lc3RpbWF0ZWRfY2FsbHMYCSABKAMSFQoNcmVxdWVzdF9ieXRlcxgKIAEoAxIWCg5yZXNwb25zZV9ieXRlcxgLIAEoAxIaCg1zdWNjZXNzX3JhdGlvGAwgASgBSACIAQESHwoSYXZlcmFnZV9sYXRlbmN5X21zGA0gASgBSAGIAQESGwoObGF0ZW5jeV9wNTBfbXMYDiABKAFIAogBARIbCg5sYXRlbmN5X3A5NV9tcxgPIAEoAUgDiAEBEiYKGXRpbWVfdG9fZmlyc3RfYnl0ZV9wNTBfbXMYECABKAFIBIgBARImChl0aW1lX3RvX2ZpcnN0X2J5dGVfcDk1X21zGBEgASgBSAWIAQESMgoObGFzdF9jYWxsX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhAKDl9zdWNjZXNzX3JhdGlvQhUKE19hdmVyYWdlX2xhdGVuY3lfbXNCEQoPX2xhdGVuY3lfcDUwX21zQhEKD19sYXRlbmN5X3A5NV9tc0IcChpfdGltZV90b19maXJzdF9ieXRlX3A1MF9tc0IcChpfdGltZV90b19maXJzdF9ieXRlX3A5NV9tcyJRCgpVc2FnZVNoYXJlEgoKAmlkGAEgASgJEg0KBWxhYmVsGAIgASgJEigKBnRvdGFscxgDIAEoCzIYLmxhdGNoa2V5LnYxLlVzYWdlVG90YWxzInQKC1VzYWdlQnVja2V0Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2dhcBgCIAEoCBIoCgZ0b3RhbHMYAyABKAsyGC5sYXRjaGtleS52MS5Vc2FnZVRvdGFscyK1AQoGTGltaXRzEikKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAVCDLpICRoHGICt4gQoABIpChF0b2tlbnNfcGVyX21pbnV0ZRgCIAEoA0IOukgLIgkYgKCUpY0dKAASJQoQY29uY3VycmVudF9jYWxscxgDIAEoBUILukgIGgYYwIQ9KAASLgoHYnVkZ2V0cxgEIAMoCzITLmxhdGNoa2V5LnYxLkJ1ZGdldEIIukgFkgECEAQiiwEKBkJ1ZGdldBIvCgZwZXJpb2QYASABKA4yEy5sYXRjaGtleS52MS5QZXJpb2RCCrpIB4IBBBABIAASGQoIcmVxdWVzdHMYAiABKANCB7pIBCICKAASFwoGdG9rZW5zGAMgASgDQge6SAQiAigAEhwKC2Nvc3RfbWljcm9zGAQgASgDQge6SAQiAigAIpkBCgtCdWRnZXRVc2FnZRIjCgZidWRnZXQYASABKAsyEy5sYXRjaGtleS52MS5CdWRnZXQSEAoIcmVxdWVzdHMYAiABKAMSDgoGdG9rZW5zGAMgASgDEhMKC2Nvc3RfbWljcm9zGAQgASgDEi4KCnJlc2V0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpkCCgpTdHJlYW1JbmZvEioKBGtpbmQYASABKA4yHC5sYXRjaGtleS52MS5TdHJlYW1JbmZvLktpbmQSCwoDc2VxGAIgASgDEg8KB2Ryb3BwZWQYAyABKAMSLwoLc2VydmVyX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB25vZGVfaWQYBSABKAkSDgoGcmVhc29uGAYgASgJIm8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfSk9JTkVEEAESDQoJS0lORF9EQVRBEAISEgoOS0lORF9IRUFSVEJFQVQQAxIPCgtLSU5EX1JFU1lOQxAEEgwKCEtJTkRfRU5EEAUqZQoGUGVyaW9kEhYKElBFUklPRF9VTlNQRUNJRklFRBAAEg4KClBFUklPRF9EQVkQARIPCgtQRVJJT0RfV0VFSxACEhAKDFBFUklPRF9NT05USBADEhAKDFBFUklPRF9UT1RBTBAEKpIBCgdEaWFsZWN0EhcKE0RJQUxFQ1RfVU5TUEVDSUZJRUQQABISCg5ESUFMRUNUX09QRU5BSRABEhUKEURJQUxFQ1RfQU5USFJPUElDEAISEgoORElBTEVDVF9HRU1JTkkQAxIYChRESUFMRUNUX0FaVVJFX09QRU5BSRAEEhUKEURJQUxFQ1RfREFTSFNDT1BFEAUqqAEKCkF1dGhNZXRob2QSGwoXQVVUSF9NRVRIT0RfVU5TUEVDSUZJRUQQABIXChNBVVRIX01FVEhPRF9TRVNTSU9OEAESGgoWQVVUSF9NRVRIT0RfQ0xJRU5UX0tFWRACEhsKF0FVVEhfTUVUSE9EX1VOSVhfU09DS0VUEAMSEwoPQVVUSF9NRVRIT0RfSldUEAQSFgoSQVVUSF9NRVRIT0RfU1lTVEVNEAUqmQEKBk5vdGljZRIWChJOT1RJQ0VfVU5TUEVDSUZJRUQQABIXChNOT1RJQ0VfUk9UQVRJT05fRFVFEAESFwoTTk9USUNFX0VYUElSRVNfU09PThACEhEKDU5PVElDRV9VTlVTRUQQAxIWChJOT1RJQ0VfTkVXX0FERFJFU1MQBBIaChZOT1RJQ0VfSElHSF9FUlJPUl9SQVRFEAViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChhsYXRjaGtleS92MS9jb21tb24ucHJvdG8SC2xhdGNoa2V5LnYxImkKCVRpbWVSYW5nZRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiggEKC1Rva2VuQ291bnRzEg0KBWlucHV0GAEgASgDEg4KBm91dHB1dBgCIAEoAxISCgpjYWNoZV9yZWFkGAMgASgDEhMKC2NhY2hlX3dyaXRlGAQgASgDEhgKEGNhY2hlX3dyaXRlX2xvbmcYBSABKAMSEQoJcmVhc29uaW5nGAYgASgDIpsFCgtVc2FnZVRvdGFscxINCgVjYWxscxgBIAEoAxIVCg1zdWNjZXNzX2NhbGxzGAIgASgDEhMKC2Vycm9yX2NhbGxzGAMgASgDEhUKDWFib3J0ZWRfY2FsbHMYBCABKAMSKAoGdG9rZW5zGAUgASgLMhgubGF0Y2hrZXkudjEuVG9rZW5Db3VudHMSEwoLY29zdF9taWNyb3MYBiABKAMSFgoOdW5wcmljZWRfY2FsbHMYByABKAMSFQoNcGFydGlhbF9jYWxscxgIIAEoAxIXCg9lc3RpbWF0ZWRfY2FsbHMYCSABKAMSFQoNcmVxdWVzdF9ieXRlcxgKIAEoAxIWCg5yZXNwb25zZV9ieXRlcxgLIAEoAxIaCg1zdWNjZXNzX3JhdGlvGAwgASgBSACIAQESHwoSYXZlcmFnZV9sYXRlbmN5X21zGA0gASgBSAGIAQESGwoObGF0ZW5jeV9wNTBfbXMYDiABKAFIAogBARIbCg5sYXRlbmN5X3A5NV9tcxgPIAEoAUgDiAEBEiYKGXRpbWVfdG9fZmlyc3RfYnl0ZV9wNTBfbXMYECABKAFIBIgBARImChl0aW1lX3RvX2ZpcnN0X2J5dGVfcDk1X21zGBEgASgBSAWIAQESMgoObGFzdF9jYWxsX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhAKDl9zdWNjZXNzX3JhdGlvQhUKE19hdmVyYWdlX2xhdGVuY3lfbXNCEQoPX2xhdGVuY3lfcDUwX21zQhEKD19sYXRlbmN5X3A5NV9tc0IcChpfdGltZV90b19maXJzdF9ieXRlX3A1MF9tc0IcChpfdGltZV90b19maXJzdF9ieXRlX3A5NV9tcyJRCgpVc2FnZVNoYXJlEgoKAmlkGAEgASgJEg0KBWxhYmVsGAIgASgJEigKBnRvdGFscxgDIAEoCzIYLmxhdGNoa2V5LnYxLlVzYWdlVG90YWxzInQKC1VzYWdlQnVja2V0Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2dhcBgCIAEoCBIoCgZ0b3RhbHMYAyABKAsyGC5sYXRjaGtleS52MS5Vc2FnZVRvdGFscyKwAQoGTGltaXRzEikKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAVCDLpICRoHGICt4gQoABIpChF0b2tlbnNfcGVyX21pbnV0ZRgCIAEoA0IOukgLIgkYgKCUpY0dKAASIAoLY29uY3VycmVuY3kYAyABKAVCC7pICBoGGMCEPSgAEi4KB2J1ZGdldHMYBCADKAsyEy5sYXRjaGtleS52MS5CdWRnZXRCCLpIBZIBAhADIosBCgZCdWRnZXQSLwoGcGVyaW9kGAEgASgOMhMubGF0Y2hrZXkudjEuUGVyaW9kQgq6SAeCAQQQASAAEhkKCHJlcXVlc3RzGAIgASgDQge6SAQiAigAEhcKBnRva2VucxgDIAEoA0IHukgEIgIoABIcCgtjb3N0X21pY3JvcxgEIAEoA0IHukgEIgIoACKZAQoLQnVkZ2V0VXNhZ2USIwoGYnVkZ2V0GAEgASgLMhMubGF0Y2hrZXkudjEuQnVkZ2V0EhAKCHJlcXVlc3RzGAIgASgDEg4KBnRva2VucxgDIAEoAxITCgtjb3N0X21pY3JvcxgEIAEoAxIuCgpyZXNldF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKZAgoKU3RyZWFtSW5mbxIqCgRraW5kGAEgASgOMhwubGF0Y2hrZXkudjEuU3RyZWFtSW5mby5LaW5kEgsKA3NlcRgCIAEoAxIPCgdkcm9wcGVkGAMgASgDEi8KC3NlcnZlcl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdub2RlX2lkGAUgASgJEg4KBnJlYXNvbhgGIAEoCSJvCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIPCgtLSU5EX0pPSU5FRBABEg0KCUtJTkRfREFUQRACEhIKDktJTkRfSEVBUlRCRUFUEAMSDwoLS0lORF9SRVNZTkMQBBIMCghLSU5EX0VORBAFKlMKBlBlcmlvZBIWChJQRVJJT0RfVU5TUEVDSUZJRUQQABIOCgpQRVJJT0RfREFZEAESDwoLUEVSSU9EX1dFRUsQAhIQCgxQRVJJT0RfTU9OVEgQAyp4CgdEaWFsZWN0EhcKE0RJQUxFQ1RfVU5TUEVDSUZJRUQQABISCg5ESUFMRUNUX09QRU5BSRABEhUKEURJQUxFQ1RfQU5USFJPUElDEAISEgoORElBTEVDVF9HRU1JTkkQAxIVChFESUFMRUNUX0RBU0hTQ09QRRAEKtYBCgpBdXRoTWV0aG9kEhsKF0FVVEhfTUVUSE9EX1VOU1BFQ0lGSUVEEAASFwoTQVVUSF9NRVRIT0RfU0VTU0lPThABEhYKEkFVVEhfTUVUSE9EX0NPT0tJRRACEhMKD0FVVEhfTUVUSE9EX0pXVBADEhoKFkFVVEhfTUVUSE9EX0NMSUVOVF9LRVkQBBIWChJBVVRIX01FVEhPRF9TT0NLRVQQBRIWChJBVVRIX01FVEhPRF9TWVNURU0QBhIZChVBVVRIX01FVEhPRF9BTk9OWU1PVVMQByqZAQoGTm90aWNlEhYKEk5PVElDRV9VTlNQRUNJRklFRBAAEhcKE05PVElDRV9ST1RBVElPTl9EVUUQARIXChNOT1RJQ0VfRVhQSVJFU19TT09OEAISEQoNTk9USUNFX1VOVVNFRBADEhYKEk5PVElDRV9ORVdfQUREUkVTUxAEEhoKFk5PVElDRV9ISUdIX0VSUk9SX1JBVEUQBWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A span of time, start included, end excluded.
@@ -370,9 +370,9 @@ export type Limits = Message<"latchkey.v1.Limits"> & {
   /**
    * Calls in flight at the same time.
    *
-   * @generated from field: int32 concurrent_calls = 3;
+   * @generated from field: int32 concurrency = 3;
    */
-  concurrentCalls: number;
+  concurrency: number;
 
   /**
    * Amounts per period, at most one entry for each period; all of them hold.
@@ -466,7 +466,7 @@ export type BudgetUsage = Message<"latchkey.v1.BudgetUsage"> & {
   costMicros: bigint;
 
   /**
-   * When the period ends and the amounts start again; unset for PERIOD_TOTAL.
+   * When the period ends and the amounts start again.
    *
    * @generated from field: google.protobuf.Timestamp reset_time = 5;
    */
@@ -631,13 +631,6 @@ export const Period = {
    * @generated from enum value: PERIOD_MONTH = 3;
    */
   MONTH: 3,
-
-  /**
-   * Never renewed.
-   *
-   * @generated from enum value: PERIOD_TOTAL = 4;
-   */
-  TOTAL: 4,
 } as const;
 
 /**
@@ -688,18 +681,11 @@ export const Dialect = {
   GEMINI: 3,
 
   /**
-   * OpenAI's bodies under Azure's URLs with deployments and api-version.
-   *
-   * @generated from enum value: DIALECT_AZURE_OPENAI = 4;
-   */
-  AZURE_OPENAI: 4,
-
-  /**
    * Alibaba DashScope's own API with asynchronous tasks.
    *
-   * @generated from enum value: DIALECT_DASHSCOPE = 5;
+   * @generated from enum value: DIALECT_DASHSCOPE = 4;
    */
-  DASHSCOPE: 5,
+  DASHSCOPE: 4,
 } as const;
 
 /**
@@ -722,46 +708,60 @@ export const DialectSchema: GenEnum<Dialect> = /*@__PURE__*/
  */
 export const AuthMethod = {
   /**
-   * Not given, or nobody: the caller did not identify.
+   * Not given.
    *
    * @generated from enum value: AUTH_METHOD_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * A session that began with a password.
+   * The token of a session that began with a password.
    *
    * @generated from enum value: AUTH_METHOD_SESSION = 1;
    */
   SESSION: 1,
 
   /**
-   * A client key; carries its owner's USER rights at most.
+   * The same session by a browser's cookie.
    *
-   * @generated from enum value: AUTH_METHOD_CLIENT_KEY = 2;
+   * @generated from enum value: AUTH_METHOD_COOKIE = 2;
    */
-  CLIENT_KEY: 2,
-
-  /**
-   * The server's own unix socket, which only the operating system's owner of the data folder can open.
-   *
-   * @generated from enum value: AUTH_METHOD_UNIX_SOCKET = 3;
-   */
-  UNIX_SOCKET: 3,
+  COOKIE: 2,
 
   /**
    * A signed token (JWT) of a trusted issuer.
    *
-   * @generated from enum value: AUTH_METHOD_JWT = 4;
+   * @generated from enum value: AUTH_METHOD_JWT = 3;
    */
-  JWT: 4,
+  JWT: 3,
+
+  /**
+   * A client key; carries its owner's USER rights at most.
+   *
+   * @generated from enum value: AUTH_METHOD_CLIENT_KEY = 4;
+   */
+  CLIENT_KEY: 4,
+
+  /**
+   * The server's own unix socket, which only the data folder's owner on that host can open.
+   *
+   * @generated from enum value: AUTH_METHOD_SOCKET = 5;
+   */
+  SOCKET: 5,
 
   /**
    * The server itself: health loop, expiry, retention.
    *
-   * @generated from enum value: AUTH_METHOD_SYSTEM = 5;
+   * @generated from enum value: AUTH_METHOD_SYSTEM = 6;
    */
-  SYSTEM: 5,
+  SYSTEM: 6,
+
+  /**
+   * Nobody: the caller did not identify.
+   *
+   * @generated from enum value: AUTH_METHOD_ANONYMOUS = 7;
+   */
+  ANONYMOUS: 7,
 } as const;
 
 /**

@@ -20,9 +20,10 @@ export const file_latchkey_v1_errors: GenFile = /*@__PURE__*/
  */
 export type ErrorInfo = Message<"latchkey.v1.ErrorInfo"> & {
   /**
-   * Stable word for the cause, in lower_snake_case, the same word as in the proxy port's error bodies,
-   * for example `not_found`, `validation_failed`, `version_conflict`, `already_exists`, `vault_locked`,
-   * `permission_denied`, `no_public_token`. New words may be added; a known word never changes its meaning.
+   * Stable word for the cause, in lower_snake_case, the same as in the proxy port's error bodies, for example
+   * `invalid_argument`, `unauthenticated`, `login_failed`, `session_expired`, `permission_denied`, `user_banned`,
+   * `not_found`, `already_exists`, `conflict`, `failed_precondition`, `vault_locked`, `base_url_not_allowed`,
+   * `unimplemented`. New words may be added; a known word never changes its meaning.
    *
    * @generated from field: string reason = 1;
    */
@@ -36,7 +37,7 @@ export type ErrorInfo = Message<"latchkey.v1.ErrorInfo"> & {
   domain: string;
 
   /**
-   * Facts a program may use, for example `id`, `current_version`, `retry_after_ms`. Values are short and harmless.
+   * Facts a program may use, for example `id` of what exists already or `version` it is at. Short and harmless.
    *
    * @generated from field: map<string, string> metadata = 3;
    */
@@ -78,7 +79,7 @@ export type FieldViolation = Message<"latchkey.v1.FieldViolation"> & {
   field: string;
 
   /**
-   * Stable word for the rule that was broken, for example `string.max_len` or `already_exists`.
+   * Stable word for the rule that was broken, for example `string.max_len`; empty where there is none.
    *
    * @generated from field: string rule = 2;
    */

@@ -306,14 +306,14 @@ export type GetPoolRequest = Message<"latchkey.v1.GetPoolRequest"> & {
   pageToken: string;
 
   /**
-   * Which members. Fields: provider, service, tier, health, eligible (true, false), owner.
+   * Which members. Fields: provider (slug or id), owner, service, tier, health, eligibility.
    *
    * @generated from field: string filter = 4;
    */
   filter: string;
 
   /**
-   * Fields: provider (default), tier, use_count, success_ratio, last_used.
+   * Fields: provider (default), tier, use_count, success_ratio, last_used_time.
    *
    * @generated from field: string order_by = 5;
    */

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/sessions.proto.
  */
 export const file_latchkey_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("ChpsYXRjaGtleS92MS9zZXNzaW9ucy5wcm90bxILbGF0Y2hrZXkudjEinQEKD1JlZ2lzdGVyUmVxdWVzdBIqCgh1c2VybmFtZRgBIAEoCUIYukgVchMQAxgyMg1eW15cc1xwe0N9XSokEh8KCHBhc3N3b3JkGAIgASgJQg2AAQG6SAdyBRAIKIAIEhwKBWVtYWlsGAMgASgJQg26SArYAQFyBRj+AWABEh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBIjMKEFJlZ2lzdGVyUmVzcG9uc2USHwoEdXNlchgBIAEoCzIRLmxhdGNoa2V5LnYxLlVzZXIiawoMTG9naW5SZXF1ZXN0EhwKCHVzZXJuYW1lGAEgASgJQgq6SAdyBRABGP4BEh8KCHBhc3N3b3JkGAIgASgJQg2AAQG6SAdyBRABKIAIEhwKC2NsaWVudF9uYW1lGAMgASgJQge6SARyAhhkInMKDUxvZ2luUmVzcG9uc2USGgoNc2Vzc2lvbl90b2tlbhgBIAEoCUIDgAEBEiUKB3Nlc3Npb24YAiABKAsyFC5sYXRjaGtleS52MS5TZXNzaW9uEh8KBHVzZXIYAyABKAsyES5sYXRjaGtleS52MS5Vc2VyIs4BCgdTZXNzaW9uEgoKAmlkGAEgASgJEiwKC2F1dGhfbWV0aG9kGAIgASgOMhcubGF0Y2hrZXkudjEuQXV0aE1ldGhvZBIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlwX2FkZHJlc3MYBSABKAkSEwoLY2xpZW50X25hbWUYBiABKAkiJQoNTG9nb3V0UmVxdWVzdBIUCgxhbGxfc2Vzc2lvbnMYASABKAgiKAoOTG9nb3V0UmVzcG9uc2USFgoOZW5kZWRfc2Vzc2lvbnMYASABKAUiDwoNV2hvQW1JUmVxdWVzdCKdAQoOV2hvQW1JUmVzcG9uc2USHwoEdXNlchgBIAEoCzIRLmxhdGNoa2V5LnYxLlVzZXISJQoHc2Vzc2lvbhgCIAEoCzIULmxhdGNoa2V5LnYxLlNlc3Npb24SLAoLcGVybWlzc2lvbnMYAyADKAsyFy5sYXRjaGtleS52MS5QZXJtaXNzaW9uEhUKDWNsaWVudF9rZXlfaWQYBCABKAkihQEKClBlcm1pc3Npb24SCwoDcnBjGAEgASgJEiwKBXNjb3BlGAIgASgOMh0ubGF0Y2hrZXkudjEuUGVybWlzc2lvbi5TY29wZSI8CgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEg0KCVNDT1BFX09XThABEg0KCVNDT1BFX0FOWRACImUKFUNoYW5nZVBhc3N3b3JkUmVxdWVzdBInChBjdXJyZW50X3Bhc3N3b3JkGAEgASgJQg2AAQG6SAdyBRABKIAIEiMKDG5ld19wYXNzd29yZBgCIAEoCUINgAEBukgHcgUQCCiACCIwChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEhYKDmVuZGVkX3Nlc3Npb25zGAEgASgFMv8CCg5TZXNzaW9uU2VydmljZRJHCghSZWdpc3RlchIcLmxhdGNoa2V5LnYxLlJlZ2lzdGVyUmVxdWVzdBodLmxhdGNoa2V5LnYxLlJlZ2lzdGVyUmVzcG9uc2USPgoFTG9naW4SGS5sYXRjaGtleS52MS5Mb2dpblJlcXVlc3QaGi5sYXRjaGtleS52MS5Mb2dpblJlc3BvbnNlEkEKBkxvZ291dBIaLmxhdGNoa2V5LnYxLkxvZ291dFJlcXVlc3QaGy5sYXRjaGtleS52MS5Mb2dvdXRSZXNwb25zZRJGCgZXaG9BbUkSGi5sYXRjaGtleS52MS5XaG9BbUlSZXF1ZXN0GhsubGF0Y2hrZXkudjEuV2hvQW1JUmVzcG9uc2UiA5ACARJZCg5DaGFuZ2VQYXNzd29yZBIiLmxhdGNoa2V5LnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBojLmxhdGNoa2V5LnYxLkNoYW5nZVBhc3N3b3JkUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_latchkey_v1_common, file_latchkey_v1_users]);
+  fileDesc("ChpsYXRjaGtleS92MS9zZXNzaW9ucy5wcm90bxILbGF0Y2hrZXkudjEinQEKD1JlZ2lzdGVyUmVxdWVzdBIqCgh1c2VybmFtZRgBIAEoCUIYukgVchMQAxgyMg1eW15cc1xwe0N9XSokEh8KCHBhc3N3b3JkGAIgASgJQg2AAQG6SAdyBRAIKIAIEhwKBWVtYWlsGAMgASgJQg26SArYAQFyBRj+AWABEh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBIjMKEFJlZ2lzdGVyUmVzcG9uc2USHwoEdXNlchgBIAEoCzIRLmxhdGNoa2V5LnYxLlVzZXIiawoMTG9naW5SZXF1ZXN0EhwKCHVzZXJuYW1lGAEgASgJQgq6SAdyBRABGP4BEh8KCHBhc3N3b3JkGAIgASgJQg2AAQG6SAdyBRABKIAIEhwKC2NsaWVudF9uYW1lGAMgASgJQge6SARyAhhkInMKDUxvZ2luUmVzcG9uc2USGgoNc2Vzc2lvbl90b2tlbhgBIAEoCUIDgAEBEiUKB3Nlc3Npb24YAiABKAsyFC5sYXRjaGtleS52MS5TZXNzaW9uEh8KBHVzZXIYAyABKAsyES5sYXRjaGtleS52MS5Vc2VyIs4BCgdTZXNzaW9uEgoKAmlkGAEgASgJEiwKC2F1dGhfbWV0aG9kGAIgASgOMhcubGF0Y2hrZXkudjEuQXV0aE1ldGhvZBIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlwX2FkZHJlc3MYBSABKAkSEwoLY2xpZW50X25hbWUYBiABKAkiJQoNTG9nb3V0UmVxdWVzdBIUCgxhbGxfc2Vzc2lvbnMYASABKAgiKAoOTG9nb3V0UmVzcG9uc2USFgoOZW5kZWRfc2Vzc2lvbnMYASABKAUiDwoNV2hvQW1JUmVxdWVzdCKdAQoOV2hvQW1JUmVzcG9uc2USHwoEdXNlchgBIAEoCzIRLmxhdGNoa2V5LnYxLlVzZXISJQoHc2Vzc2lvbhgCIAEoCzIULmxhdGNoa2V5LnYxLlNlc3Npb24SLAoLcGVybWlzc2lvbnMYAyADKAsyFy5sYXRjaGtleS52MS5QZXJtaXNzaW9uEhUKDWNsaWVudF9rZXlfaWQYBCABKAkiiAEKClBlcm1pc3Npb24SDgoGYWN0aW9uGAEgASgJEiwKBXNjb3BlGAIgASgOMh0ubGF0Y2hrZXkudjEuUGVybWlzc2lvbi5TY29wZSI8CgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEg0KCVNDT1BFX09XThABEg0KCVNDT1BFX0FOWRACImUKFUNoYW5nZVBhc3N3b3JkUmVxdWVzdBInChBjdXJyZW50X3Bhc3N3b3JkGAEgASgJQg2AAQG6SAdyBRABKIAIEiMKDG5ld19wYXNzd29yZBgCIAEoCUINgAEBukgHcgUQCCiACCIwChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEhYKDmVuZGVkX3Nlc3Npb25zGAEgASgFMv8CCg5TZXNzaW9uU2VydmljZRJHCghSZWdpc3RlchIcLmxhdGNoa2V5LnYxLlJlZ2lzdGVyUmVxdWVzdBodLmxhdGNoa2V5LnYxLlJlZ2lzdGVyUmVzcG9uc2USPgoFTG9naW4SGS5sYXRjaGtleS52MS5Mb2dpblJlcXVlc3QaGi5sYXRjaGtleS52MS5Mb2dpblJlc3BvbnNlEkEKBkxvZ291dBIaLmxhdGNoa2V5LnYxLkxvZ291dFJlcXVlc3QaGy5sYXRjaGtleS52MS5Mb2dvdXRSZXNwb25zZRJGCgZXaG9BbUkSGi5sYXRjaGtleS52MS5XaG9BbUlSZXF1ZXN0GhsubGF0Y2hrZXkudjEuV2hvQW1JUmVzcG9uc2UiA5ACARJZCg5DaGFuZ2VQYXNzd29yZBIiLmxhdGNoa2V5LnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBojLmxhdGNoa2V5LnYxLkNoYW5nZVBhc3N3b3JkUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_latchkey_v1_common, file_latchkey_v1_users]);
 
 /**
  * Request of Register.
@@ -286,7 +286,7 @@ export type WhoAmIResponse = Message<"latchkey.v1.WhoAmIResponse"> & {
   session?: Session | undefined;
 
   /**
-   * The RPCs the caller may use on this server, sorted; an RPC that is missing here is denied or not implemented.
+   * What the caller may do on this server, sorted by action; what is missing here is denied or not implemented.
    *
    * @generated from field: repeated latchkey.v1.Permission permissions = 3;
    */
@@ -308,20 +308,20 @@ export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
   messageDesc(file_latchkey_v1_sessions, 8);
 
 /**
- * The right to use one RPC.
+ * The right to do one thing.
  *
  * @generated from message latchkey.v1.Permission
  */
 export type Permission = Message<"latchkey.v1.Permission"> & {
   /**
-   * Full name, for example `latchkey.v1.ProviderKeyService/CreateProviderKey`.
+   * Noun and verb, for example `provider_key.create`; the same words as in the audit log.
    *
-   * @generated from field: string rpc = 1;
+   * @generated from field: string action = 1;
    */
-  rpc: string;
+  action: string;
 
   /**
-   * On what it may be used.
+   * On what it may be done.
    *
    * @generated from field: latchkey.v1.Permission.Scope scope = 2;
    */
@@ -336,7 +336,7 @@ export const PermissionSchema: GenMessage<Permission> = /*@__PURE__*/
   messageDesc(file_latchkey_v1_sessions, 9);
 
 /**
- * On what the RPC may be used.
+ * On what it may be done.
  *
  * @generated from enum latchkey.v1.Permission.Scope
  */
@@ -364,7 +364,7 @@ export const Permission_Scope = {
 } as const;
 
 /**
- * On what the RPC may be used.
+ * On what it may be done.
  *
  * @generated from enum latchkey.v1.Permission.Scope
  */
@@ -432,7 +432,7 @@ export const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse> = 
  */
 export const SessionService: GenService<{
   /**
-   * Creates an account with role USER. PERMISSION_DENIED, reason `registration_disabled`, unless the settings allow it.
+   * Creates an account with role USER. PERMISSION_DENIED unless the settings allow it.
    *
    * @generated from rpc latchkey.v1.SessionService.Register
    */
@@ -442,7 +442,7 @@ export const SessionService: GenService<{
     output: typeof RegisterResponseSchema;
   },
   /**
-   * Begins a session. UNAUTHENTICATED, reason `invalid_credentials`, for a wrong password and an unknown user alike;
+   * Begins a session. UNAUTHENTICATED, reason `login_failed`, for a wrong password and an unknown user alike;
    * after five failures the account is locked for a while, which reads the same from outside.
    *
    * @generated from rpc latchkey.v1.SessionService.Login
@@ -463,7 +463,7 @@ export const SessionService: GenService<{
     output: typeof LogoutResponseSchema;
   },
   /**
-   * Tells who the caller is and which RPCs they may use.
+   * Tells who the caller is and what they may do.
    *
    * @generated from rpc latchkey.v1.SessionService.WhoAmI
    */

@@ -435,14 +435,16 @@ export type ListUsersRequest = Message<"latchkey.v1.ListUsersRequest"> & {
   pageToken: string;
 
   /**
-   * Fields: username, email, role, state, trust_level, locked (true, false), created, last_login, provider_keys, client_keys.
+   * Fields: username, email, role, state, trust_level, create_time, last_login_time, lock_end_time, provider_key_count,
+   * public_provider_key_count, client_key_count, super_client_key_count.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: created (default, newest first), username, role, trust_level, last_login, provider_keys, client_keys, calls_24h, cost_30d.
+   * Fields: create_time (default, newest first), username, role, trust_level, last_login_time, provider_key_count,
+   * client_key_count, calls_24h, cost_30d_micros.
    *
    * @generated from field: string order_by = 4;
    */
@@ -941,7 +943,7 @@ export const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Changes e-mail, role, trust level, limits or note. FAILED_PRECONDITION, reason `last_admin`, if no admin would be left.
+   * Changes e-mail, role, trust level, limits or note. FAILED_PRECONDITION if no admin would be left.
    *
    * @generated from rpc latchkey.v1.UserService.UpdateUser
    */
