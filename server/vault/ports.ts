@@ -23,3 +23,13 @@ export interface KeyringStore {
   /** Replaces the whole keyring in one transaction. */
   saveKeyring(keys: readonly WrappedKey[]): Promise<void>;
 }
+
+/**
+ * Remembers the vault's public key outside the database. A locked server cannot check a public key against
+ * its private key, and secrets sealed to a key that somebody put into the database would be theirs.
+ */
+export interface PublicKeyPin {
+  /** Undefined before the first unlock. */
+  read(): Promise<string | undefined>;
+  write(pin: string): Promise<void>;
+}
