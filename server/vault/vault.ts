@@ -160,8 +160,8 @@ export class Vault {
    * vault already, and the Faults of the root key provider.
    */
   initialise(passphrase?: Secret): Promise<void> {
+    const lockCount = this.#lockCount;
     return this.#serial.run(async () => {
-      const lockCount = this.#lockCount;
       this.#stored = await this.#store.loadKeyring();
       if (this.#stored.length > 0) {
         throw new Fault("failed_precondition", "The vault exists already; unlock it instead.");
@@ -171,8 +171,8 @@ export class Vault {
       const keyring = new Keyring(PURPOSES.map((each) => createKey(tools, each, 1, now)));
       const next = await this.#provider.create("FIRST_START", passphrase);
       const stored = await this.#saveUnder(keyring.all, next, lockCount);
-      await this.#install(stored, keyring, next.key);
       this.#logger.info({ rootKeyId: next.key.id }, "vault initialised");
+      await this.#install(lockCount, stored, { keyring, rootKey: next.key });
     });
   }
 
@@ -182,21 +182,17 @@ export class Vault {
    * `vault_locked` when `lock` was called meanwhile.
    */
   unlock(passphrase?: Secret): Promise<void> {
+    const lockCount = this.#lockCount;
     return this.#serial.run(async () => {
       if (this.#unlocked !== undefined) return;
-      const lockCount = this.#lockCount;
       const stored = await this.#store.loadKeyring();
       if (stored.length === 0) {
         throw new Fault("failed_precondition", "There is no vault yet; initialise it first.");
       }
       const rootKey = await this.#provider.open(rootKeyOf(stored), passphrase);
       const keyring = await unwrapOrWipe(stored, rootKey, this.#sodium);
-      if (lockCount !== this.#lockCount) {
-        keyring.wipe();
-        rootKey.wipe();
-        throw lockedFault();
-      }
-      await this.#install(stored, keyring, rootKey);
+      await this.#install(lockCount, stored, { keyring, rootKey });
+      this.#checkUnlockedSince(lockCount);
       this.#logger.info({ rootKeyId: rootKey.id }, "vault unlocked");
     });
   }
@@ -370,36 +366,28 @@ export class Vault {
    * `vault_locked` and the Faults of the provider.
    */
   rotateRootKey(provider: RootKeyProvider, passphrase?: Secret): Promise<void> {
+    const lockCount = this.#lockCount;
     return this.#serial.run(async () => {
-      const lockCount = this.#lockCount;
       const keyring = this.#keyring();
       const next = await provider.create("ROTATION", passphrase);
-      this.#stored = await this.#saveUnder(keyring.all, next, lockCount);
+      const stored = await this.#saveUnder(keyring.all, next, lockCount);
       this.#provider = provider;
-      if (lockCount !== this.#lockCount) {
-        next.key.wipe();
-        return;
-      }
-      this.#unlocked?.rootKey.wipe();
-      this.#unlocked = { keyring, rootKey: next.key };
+      // A lock that came after the save has wiped the old root key already.
+      if (lockCount === this.#lockCount) this.#unlocked?.rootKey.wipe();
+      await this.#install(lockCount, stored, { keyring, rootKey: next.key });
       this.#logger.info({ rootKeyId: next.key.id }, "root key rotated");
     });
   }
 
   #replaceKeys(change: (keyring: Keyring) => readonly PlainKey[]): Promise<void> {
+    const lockCount = this.#lockCount;
     return this.#serial.run(async () => {
-      const lockCount = this.#lockCount;
       const { rootKey, keyring: before } = this.#need();
       const keyring = new Keyring(change(before));
       const stored = await wrapKeys(keyring.all, rootKey);
       this.#checkUnlockedSince(lockCount);
       await this.#store.saveKeyring(stored);
-      if (lockCount !== this.#lockCount) {
-        keyring.wipe();
-        this.#stored = stored;
-        return;
-      }
-      await this.#install(stored, keyring, rootKey);
+      await this.#install(lockCount, stored, { keyring, rootKey });
       for (const { key } of before.all) {
         if (!keyring.all.some((kept) => kept.key === key)) wipe(key);
       }
@@ -416,15 +404,25 @@ export class Vault {
     return saveUnderNewRoot(writer, keys, next);
   }
 
-  async #install(stored: readonly WrappedKey[], keyring: Keyring, rootKey: RootKey): Promise<void> {
+  /** The stored keyring holds in any case; its keys are wiped if the vault was locked meanwhile. */
+  async #install(
+    lockCount: number,
+    stored: readonly WrappedKey[],
+    unlocked: { readonly keyring: Keyring; readonly rootKey: RootKey },
+  ): Promise<void> {
     const was = this.state;
-    const pair = keyring.newest("VAULT_KEY_PAIR");
+    const pair = unlocked.keyring.newest("VAULT_KEY_PAIR");
     const { publicKey } = keyPairOf(pair);
     this.#stored = stored;
     this.#sealTarget = { version: pair.version, publicKey };
-    this.#unlocked = { keyring, rootKey };
-    await this.#writePin(pinOf(pair.version, publicKey));
+    if (lockCount === this.#lockCount) {
+      this.#unlocked = unlocked;
+    } else {
+      unlocked.keyring.wipe();
+      unlocked.rootKey.wipe();
+    }
     if (was !== this.state) this.#stateListeners.announce(this.state);
+    await this.#writePin(pinOf(pair.version, publicKey));
   }
 
   /** Without a pin only secrets entered after a locked start are refused, so the vault works on. */
