@@ -50,7 +50,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/common.proto.
  */
 export const file_latchkey_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXRjaGtleS92MS9jb21tb24ucHJvdG8SC2xhdGNoa2V5LnYxImkKCVRpbWVSYW5nZRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiggEKC1Rva2VuQ291bnRzEg0KBWlucHV0GAEgASgDEg4KBm91dHB1dBgCIAEoAxISCgpjYWNoZV9yZWFkGAMgASgDEhMKC2NhY2hlX3dyaXRlGAQgASgDEhgKEGNhY2hlX3dyaXRlX2xvbmcYBSABKAMSEQoJcmVhc29uaW5nGAYgASgDIpsFCgtVc2FnZVRvdGFscxINCgVjYWxscxgBIAEoAxIVCg1zdWNjZXNzX2NhbGxzGAIgASgDEhMKC2Vycm9yX2NhbGxzGAMgASgDEhUKDWFib3J0ZWRfY2FsbHMYBCABKAMSKAoGdG9rZW5zGAUgASgLMhgubGF0Y2hrZXkudjEuVG9rZW5Db3VudHMSEwoLY29zdF9taWNyb3MYBiABKAMSFgoOdW5wcmljZWRfY2FsbHMYByABKAMSFQoNcGFydGlhbF9jYWxscxgIIAEoAxIXCg9lc3RpbWF0ZWRfY2FsbHMYCSABKAMSFQoNcmVxdWVzdF9ieXRlcxgKIAEoAxIWCg5yZXNwb25zZV9ieXRlcxgLIAEoAxIaCg1zdWNjZXNzX3JhdGlvGAwgASgBSACIAQESHwoSYXZlcmFnZV9sYXRlbmN5X21zGA0gASgBSAGIAQESGwoObGF0ZW5jeV9wNTBfbXMYDiABKAFIAogBARIbCg5sYXRlbmN5X3A5NV9tcxgPIAEoAUgDiAEBEiYKGXRpbWVfdG9fZmlyc3RfYnl0ZV9wNTBfbXMYECABKAFIBIgBARImChl0aW1lX3RvX2ZpcnN0X2J5dGVfcDk1X21zGBEgASgBSAWIAQESMgoObGFzdF9jYWxsX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhAKDl9zdWNjZXNzX3JhdGlvQhUKE19hdmVyYWdlX2xhdGVuY3lfbXNCEQoPX2xhdGVuY3lfcDUwX21zQhEKD19sYXRlbmN5X3A5NV9tc0IcChpfdGltZV90b19maXJzdF9ieXRlX3A1MF9tc0IcChpfdGltZV90b19maXJzdF9ieXRlX3A5NV9tcyJRCgpVc2FnZVNoYXJlEgoKAmlkGAEgASgJEg0KBWxhYmVsGAIgASgJEigKBnRvdGFscxgDIAEoCzIYLmxhdGNoa2V5LnYxLlVzYWdlVG90YWxzInQKC1VzYWdlQnVja2V0Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgsKA2dhcBgCIAEoCBIoCgZ0b3RhbHMYAyABKAsyGC5sYXRjaGtleS52MS5Vc2FnZVRvdGFscyKwAQoGTGltaXRzEikKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAVCDLpICRoHGICt4gQoABIpChF0b2tlbnNfcGVyX21pbnV0ZRgCIAEoA0IOukgLIgkYgKCUpY0dKAASIAoLY29uY3VycmVuY3kYAyABKAVCC7pICBoGGMCEPSgAEi4KB2J1ZGdldHMYBCADKAsyEy5sYXRjaGtleS52MS5CdWRnZXRCCLpIBZIBAhADIosBCgZCdWRnZXQSLwoGcGVyaW9kGAEgASgOMhMubGF0Y2hrZXkudjEuUGVyaW9kQgq6SAeCAQQQASAAEhkKCHJlcXVlc3RzGAIgASgDQge6SAQiAigAEhcKBnRva2VucxgDIAEoA0IHukgEIgIoABIcCgtjb3N0X21pY3JvcxgEIAEoA0IHukgEIgIoACKZAQoLQnVkZ2V0VXNhZ2USIwoGYnVkZ2V0GAEgASgLMhMubGF0Y2hrZXkudjEuQnVkZ2V0EhAKCHJlcXVlc3RzGAIgASgDEg4KBnRva2VucxgDIAEoAxITCgtjb3N0X21pY3JvcxgEIAEoAxIuCgpyZXNldF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKZAgoKU3RyZWFtSW5mbxIqCgRraW5kGAEgASgOMhwubGF0Y2hrZXkudjEuU3RyZWFtSW5mby5LaW5kEgsKA3NlcRgCIAEoAxIPCgdkcm9wcGVkGAMgASgDEi8KC3NlcnZlcl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdub2RlX2lkGAUgASgJEg4KBnJlYXNvbhgGIAEoCSJvCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIPCgtLSU5EX0pPSU5FRBABEg0KCUtJTkRfREFUQRACEhIKDktJTkRfSEVBUlRCRUFUEAMSDwoLS0lORF9SRVNZTkMQBBIMCghLSU5EX0VORBAFKlMKBlBlcmlvZBIWChJQRVJJT0RfVU5TUEVDSUZJRUQQABIOCgpQRVJJT0RfREFZEAESDwoLUEVSSU9EX1dFRUsQAhIQCgxQRVJJT0RfTU9OVEgQAyp4CgdEaWFsZWN0EhcKE0RJQUxFQ1RfVU5TUEVDSUZJRUQQABISCg5ESUFMRUNUX09QRU5BSRABEhUKEURJQUxFQ1RfQU5USFJPUElDEAISEgoORElBTEVDVF9HRU1JTkkQAxIVChFESUFMRUNUX0RBU0hTQ09QRRAEKtYBCgpBdXRoTWV0aG9kEhsKF0FVVEhfTUVUSE9EX1VOU1BFQ0lGSUVEEAASFwoTQVVUSF9NRVRIT0RfU0VTU0lPThABEhYKEkFVVEhfTUVUSE9EX0NPT0tJRRACEhMKD0FVVEhfTUVUSE9EX0pXVBADEhoKFkFVVEhfTUVUSE9EX0NMSUVOVF9LRVkQBBIWChJBVVRIX01FVEhPRF9TT0NLRVQQBRIWChJBVVRIX01FVEhPRF9TWVNURU0QBhIZChVBVVRIX01FVEhPRF9BTk9OWU1PVVMQByqZAQoGTm90aWNlEhYKEk5PVElDRV9VTlNQRUNJRklFRBAAEhcKE05PVElDRV9ST1RBVElPTl9EVUUQARIXChNOT1RJQ0VfRVhQSVJFU19TT09OEAISEQoNTk9USUNFX1VOVVNFRBADEhYKEk5PVElDRV9ORVdfQUREUkVTUxAEEhoKFk5PVElDRV9ISUdIX0VSUk9SX1JBVEUQBWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChhsYXRjaGtleS92MS9jb21tb24ucHJvdG8SC2xhdGNoa2V5LnYxImkKCVRpbWVSYW5nZRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiggEKC1Rva2VuQ291bnRzEg0KBWlucHV0GAEgASgDEg4KBm91dHB1dBgCIAEoAxISCgpjYWNoZV9yZWFkGAMgASgDEhMKC2NhY2hlX3dyaXRlGAQgASgDEhgKEGNhY2hlX3dyaXRlX2xvbmcYBSABKAMSEQoJcmVhc29uaW5nGAYgASgDItMFCgtVc2FnZVRvdGFscxINCgVjYWxscxgBIAEoAxIVCg1zdWNjZXNzX2NhbGxzGAIgASgDEhMKC2Vycm9yX2NhbGxzGAMgASgDEhUKDWFib3J0ZWRfY2FsbHMYBCABKAMSGgoScmF0ZV9saW1pdGVkX2NhbGxzGAUgASgDEhoKEnNlcnZlcl9lcnJvcl9jYWxscxgGIAEoAxIoCgZ0b2tlbnMYByABKAsyGC5sYXRjaGtleS52MS5Ub2tlbkNvdW50cxITCgtjb3N0X21pY3JvcxgIIAEoAxIWCg51bnByaWNlZF9jYWxscxgJIAEoAxIVCg1wYXJ0aWFsX2NhbGxzGAogASgDEhcKD2VzdGltYXRlZF9jYWxscxgLIAEoAxIVCg1yZXF1ZXN0X2J5dGVzGAwgASgDEhYKDnJlc3BvbnNlX2J5dGVzGA0gASgDEhoKDXN1Y2Nlc3NfcmF0aW8YDiABKAFIAIgBARIfChJhdmVyYWdlX2xhdGVuY3lfbXMYDyABKAFIAYgBARIbCg5sYXRlbmN5X3A1MF9tcxgQIAEoAUgCiAEBEhsKDmxhdGVuY3lfcDk1X21zGBEgASgBSAOIAQESJgoZdGltZV90b19maXJzdF9ieXRlX3A1MF9tcxgSIAEoAUgEiAEBEiYKGXRpbWVfdG9fZmlyc3RfYnl0ZV9wOTVfbXMYEyABKAFIBYgBARIyCg5sYXN0X2NhbGxfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEAoOX3N1Y2Nlc3NfcmF0aW9CFQoTX2F2ZXJhZ2VfbGF0ZW5jeV9tc0IRCg9fbGF0ZW5jeV9wNTBfbXNCEQoPX2xhdGVuY3lfcDk1X21zQhwKGl90aW1lX3RvX2ZpcnN0X2J5dGVfcDUwX21zQhwKGl90aW1lX3RvX2ZpcnN0X2J5dGVfcDk1X21zIlEKClVzYWdlU2hhcmUSCgoCaWQYASABKAkSDQoFbGFiZWwYAiABKAkSKAoGdG90YWxzGAMgASgLMhgubGF0Y2hrZXkudjEuVXNhZ2VUb3RhbHMidAoLVXNhZ2VCdWNrZXQSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDZ2FwGAIgASgIEigKBnRvdGFscxgDIAEoCzIYLmxhdGNoa2V5LnYxLlVzYWdlVG90YWxzIrABCgZMaW1pdHMSKQoTcmVxdWVzdHNfcGVyX21pbnV0ZRgBIAEoBUIMukgJGgcYgK3iBCgAEikKEXRva2Vuc19wZXJfbWludXRlGAIgASgDQg66SAsiCRiAoJSljR0oABIgCgtjb25jdXJyZW5jeRgDIAEoBUILukgIGgYYwIQ9KAASLgoHYnVkZ2V0cxgEIAMoCzITLmxhdGNoa2V5LnYxLkJ1ZGdldEIIukgFkgECEAMiiwEKBkJ1ZGdldBIvCgZwZXJpb2QYASABKA4yEy5sYXRjaGtleS52MS5QZXJpb2RCCrpIB4IBBBABIAASGQoIcmVxdWVzdHMYAiABKANCB7pIBCICKAASFwoGdG9rZW5zGAMgASgDQge6SAQiAigAEhwKC2Nvc3RfbWljcm9zGAQgASgDQge6SAQiAigAIpkBCgtCdWRnZXRVc2FnZRIjCgZidWRnZXQYASABKAsyEy5sYXRjaGtleS52MS5CdWRnZXQSEAoIcmVxdWVzdHMYAiABKAMSDgoGdG9rZW5zGAMgASgDEhMKC2Nvc3RfbWljcm9zGAQgASgDEi4KCnJlc2V0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpkCCgpTdHJlYW1JbmZvEioKBGtpbmQYASABKA4yHC5sYXRjaGtleS52MS5TdHJlYW1JbmZvLktpbmQSCwoDc2VxGAIgASgDEg8KB2Ryb3BwZWQYAyABKAMSLwoLc2VydmVyX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB25vZGVfaWQYBSABKAkSDgoGcmVhc29uGAYgASgJIm8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfSk9JTkVEEAESDQoJS0lORF9EQVRBEAISEgoOS0lORF9IRUFSVEJFQVQQAxIPCgtLSU5EX1JFU1lOQxAEEgwKCEtJTkRfRU5EEAUqUwoGUGVyaW9kEhYKElBFUklPRF9VTlNQRUNJRklFRBAAEg4KClBFUklPRF9EQVkQARIPCgtQRVJJT0RfV0VFSxACEhAKDFBFUklPRF9NT05USBADKngKB0RpYWxlY3QSFwoTRElBTEVDVF9VTlNQRUNJRklFRBAAEhIKDkRJQUxFQ1RfT1BFTkFJEAESFQoRRElBTEVDVF9BTlRIUk9QSUMQAhISCg5ESUFMRUNUX0dFTUlOSRADEhUKEURJQUxFQ1RfREFTSFNDT1BFEAQq1gEKCkF1dGhNZXRob2QSGwoXQVVUSF9NRVRIT0RfVU5TUEVDSUZJRUQQABIXChNBVVRIX01FVEhPRF9TRVNTSU9OEAESFgoSQVVUSF9NRVRIT0RfQ09PS0lFEAISEwoPQVVUSF9NRVRIT0RfSldUEAMSGgoWQVVUSF9NRVRIT0RfQ0xJRU5UX0tFWRAEEhYKEkFVVEhfTUVUSE9EX1NPQ0tFVBAFEhYKEkFVVEhfTUVUSE9EX1NZU1RFTRAGEhkKFUFVVEhfTUVUSE9EX0FOT05ZTU9VUxAHKpkBCgZOb3RpY2USFgoSTk9USUNFX1VOU1BFQ0lGSUVEEAASFwoTTk9USUNFX1JPVEFUSU9OX0RVRRABEhcKE05PVElDRV9FWFBJUkVTX1NPT04QAhIRCg1OT1RJQ0VfVU5VU0VEEAMSFgoSTk9USUNFX05FV19BRERSRVNTEAQSGgoWTk9USUNFX0hJR0hfRVJST1JfUkFURRAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A span of time, start included, end excluded.
@@ -171,100 +171,114 @@ export type UsageTotals = Message<"latchkey.v1.UsageTotals"> & {
   abortedCalls: bigint;
 
   /**
+   * Of all calls, those answered 429.
+   *
+   * @generated from field: int64 rate_limited_calls = 5;
+   */
+  rateLimitedCalls: bigint;
+
+  /**
+   * Of all calls, those answered 5xx.
+   *
+   * @generated from field: int64 server_error_calls = 6;
+   */
+  serverErrorCalls: bigint;
+
+  /**
    * LLM tokens.
    *
-   * @generated from field: latchkey.v1.TokenCounts tokens = 5;
+   * @generated from field: latchkey.v1.TokenCounts tokens = 7;
    */
   tokens?: TokenCounts | undefined;
 
   /**
    * Cost of the priced calls, in micros.
    *
-   * @generated from field: int64 cost_micros = 6;
+   * @generated from field: int64 cost_micros = 8;
    */
   costMicros: bigint;
 
   /**
    * Calls whose model had no price: their cost is unknown and not part of cost_micros.
    *
-   * @generated from field: int64 unpriced_calls = 7;
+   * @generated from field: int64 unpriced_calls = 9;
    */
   unpricedCalls: bigint;
 
   /**
    * Calls with usage source PARTIAL.
    *
-   * @generated from field: int64 partial_calls = 8;
+   * @generated from field: int64 partial_calls = 10;
    */
   partialCalls: bigint;
 
   /**
    * Calls with usage source ESTIMATED.
    *
-   * @generated from field: int64 estimated_calls = 9;
+   * @generated from field: int64 estimated_calls = 11;
    */
   estimatedCalls: bigint;
 
   /**
    * Bytes of request bodies.
    *
-   * @generated from field: int64 request_bytes = 10;
+   * @generated from field: int64 request_bytes = 12;
    */
   requestBytes: bigint;
 
   /**
    * Bytes of response bodies.
    *
-   * @generated from field: int64 response_bytes = 11;
+   * @generated from field: int64 response_bytes = 13;
    */
   responseBytes: bigint;
 
   /**
    * success_calls / calls; unset without calls.
    *
-   * @generated from field: optional double success_ratio = 12;
+   * @generated from field: optional double success_ratio = 14;
    */
   successRatio?: number | undefined;
 
   /**
    * Mean time from the request's arrival to the last byte, in milliseconds; unset without calls.
    *
-   * @generated from field: optional double average_latency_ms = 13;
+   * @generated from field: optional double average_latency_ms = 15;
    */
   averageLatencyMs?: number | undefined;
 
   /**
    * Median of the same, in milliseconds; unset without calls.
    *
-   * @generated from field: optional double latency_p50_ms = 14;
+   * @generated from field: optional double latency_p50_ms = 16;
    */
   latencyP50Ms?: number | undefined;
 
   /**
    * 95th percentile of the same, in milliseconds; unset without calls.
    *
-   * @generated from field: optional double latency_p95_ms = 15;
+   * @generated from field: optional double latency_p95_ms = 17;
    */
   latencyP95Ms?: number | undefined;
 
   /**
    * Median time to the first byte of the answer, in milliseconds; unset without calls.
    *
-   * @generated from field: optional double time_to_first_byte_p50_ms = 16;
+   * @generated from field: optional double time_to_first_byte_p50_ms = 18;
    */
   timeToFirstByteP50Ms?: number | undefined;
 
   /**
    * 95th percentile of the same, in milliseconds; unset without calls.
    *
-   * @generated from field: optional double time_to_first_byte_p95_ms = 17;
+   * @generated from field: optional double time_to_first_byte_p95_ms = 19;
    */
   timeToFirstByteP95Ms?: number | undefined;
 
   /**
    * When the newest of the calls began; unset without calls.
    *
-   * @generated from field: google.protobuf.Timestamp last_call_time = 18;
+   * @generated from field: google.protobuf.Timestamp last_call_time = 20;
    */
   lastCallTime?: Timestamp | undefined;
 };

@@ -2444,7 +2444,8 @@ export const SystemService: GenService<{
     output: typeof GetStatusResponseSchema;
   },
   /**
-   * Opens the vault with the passphrase, where the root key comes from one. Harmless when it is open.
+   * Opens the vault with the passphrase, where the root key comes from one; on an UNINITIALISED vault the passphrase
+   * given becomes that one. FAILED_PRECONDITION for a wrong passphrase. Harmless when the vault is open.
    *
    * @generated from rpc latchkey.v1.SystemService.Unlock
    */
