@@ -36,6 +36,8 @@ export class Operations {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #denials = new Map<string, DenialCount>();
+  /** A use case may run inside another one's frame; its denial is written once. */
+  readonly #recorded = new WeakSet<Denial>();
 
   constructor(options: { store: KeysStore; clock: Clock; log: Logger }) {
     this.#store = options.store;
@@ -91,6 +93,8 @@ export class Operations {
   }
 
   async #recordDenial(actor: Actor, action: Action, denial: Denial): Promise<void> {
+    if (this.#recorded.has(denial)) return;
+    this.#recorded.add(denial);
     // Nobody-in-particular shares one count, so that changing addresses does not flood the audit log.
     const count = this.#countDenial(actor.userId ?? "anonymous");
     if (count > DENIALS_PER_MINUTE_MAX) return;
@@ -104,7 +108,9 @@ export class Operations {
           targetName: denial.target?.name ?? null,
           changedFields: [],
           outcome: "DENIED",
-          note: last ? `${denial.reason}; further ones of this minute are not listed` : denial.reason,
+          note: last
+            ? `${denial.reason}; further ones of this minute are not listed`
+            : denial.reason,
         });
       });
     } catch (cause) {
@@ -121,7 +127,8 @@ export class Operations {
       this.#denials.delete(who);
       this.#denials.set(who, entry);
       const oldest = this.#denials.keys().next();
-      if (this.#denials.size > DENIAL_ACTORS_MAX && !oldest.done) this.#denials.delete(oldest.value);
+      if (this.#denials.size > DENIAL_ACTORS_MAX && !oldest.done)
+        this.#denials.delete(oldest.value);
     }
     entry.count += 1;
     return entry.count;

@@ -49,9 +49,14 @@ export function cleanDescription(field: string, raw: string): string {
   return text;
 }
 
+/** Characters, not UTF-16 units: what people count. */
+function charCount(text: string): number {
+  return Array.from(text).length;
+}
+
 function requireLength(field: string, text: string, charsMax: number): void {
-  // Counts characters as people see them in a limit, not UTF-16 units; the first test spares long input the split.
-  if (text.length > charsMax * 2 || [...text].length > charsMax) {
+  // The first test spares long input the split.
+  if (text.length > charsMax * 2 || charCount(text) > charsMax) {
     throw invalidField(field, `must have at most ${String(charsMax)} characters`);
   }
 }
@@ -166,7 +171,7 @@ export function cleanUsername(field: string, raw: string): string {
   const name = raw.normalize("NFKC").trim().toLowerCase();
   if (/\s/u.test(name)) throw invalidField(field, "must not hold spaces");
   const line = cleanLine(field, name, USERNAME_CHARS_MAX);
-  if ([...line].length < USERNAME_CHARS_MIN) {
+  if (charCount(line) < USERNAME_CHARS_MIN) {
     throw invalidField(field, `must have at least ${String(USERNAME_CHARS_MIN)} characters`);
   }
   // Signing in takes a username or an e-mail address; a username that looks like one could take another's place.
@@ -188,7 +193,7 @@ export function cleanEmail(field: string, raw: string | null): string | null {
 /** Refuses a password that is too short, too long or the user's own name. */
 export function checkPassword(field: string, password: Secret, username: string): void {
   const value = password.reveal();
-  if ([...value].length < PASSWORD_CHARS_MIN) {
+  if (charCount(value) < PASSWORD_CHARS_MIN) {
     throw invalidField(field, `must have at least ${String(PASSWORD_CHARS_MIN)} characters`);
   }
   if (Buffer.byteLength(value) > PASSWORD_BYTES_MAX) {

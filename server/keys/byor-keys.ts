@@ -1,0 +1,129 @@
+import type { Actor } from "../core/audit.js";
+import type { ClientKey } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import type { IdSource } from "../core/ids.js";
+import { cleanClientKeyDraft, newClientKey } from "./client-key-draft.js";
+import type { ClientKeyMint } from "./client-key-mint.js";
+import { insert, type ClientKeyWithSecret } from "./client-keys.js";
+import type { Operations } from "./operations.js";
+import { requireOwner, userIdOf } from "./owners.js";
+import type { KeysReader, KeysTx } from "./ports.js";
+
+/** The one recoverable key of each user for runtimes of their own: made when first asked for. */
+export class ByorKeys {
+  readonly #operations: Operations;
+  readonly #mint: ClientKeyMint;
+  readonly #ids: IdSource;
+  readonly #clock: Clock;
+
+  constructor(options: {
+    operations: Operations;
+    mint: ClientKeyMint;
+    ids: IdSource;
+    clock: Clock;
+  }) {
+    this.#operations = options.operations;
+    this.#mint = options.mint;
+    this.#ids = options.ids;
+    this.#clock = options.clock;
+  }
+
+  /** The caller's BYOR key with its secret; made if there is none. Each showing is audited. */
+  async get(actor: Actor): Promise<ClientKeyWithSecret> {
+    const action = "client_key.get_byor";
+    return this.#operations.run(actor, action, async () => {
+      const ownerId = userIdOf(actor);
+      const stored = await this.#operations.read(actor, action, (reader) =>
+        current(reader, ownerId),
+      );
+      const offered = stored === undefined ? await this.#fresh(ownerId) : undefined;
+      const clientKey = await this.#operations.write(actor, action, async (tx) => {
+        await requireOwner(tx, actor, action, ownerId);
+        // Somebody may have been faster: then their key is the one, and ours is dropped unseen.
+        const existing = await current(tx, ownerId);
+        const value =
+          existing ?? (await this.#insertNew(tx, offered ?? (await this.#fresh(ownerId))));
+        const made = existing === undefined;
+        return {
+          value,
+          targetId: value.id,
+          targetName: value.name,
+          changedFields: [],
+          note: made ? "created" : "revealed",
+        };
+      });
+      return { clientKey, secret: await this.#secretOf(clientKey, offered) };
+    });
+  }
+
+  /**
+   * Replaces the caller's BYOR key. The old one is revoked first, in the same transaction, so there is
+   * no moment in which both or a forgotten one work.
+   */
+  async refresh(actor: Actor): Promise<ClientKeyWithSecret> {
+    const action = "client_key.refresh_byor";
+    return this.#operations.run(actor, action, async () => {
+      const ownerId = userIdOf(actor);
+      const fresh = await this.#fresh(ownerId);
+      const clientKey = await this.#operations.write(actor, action, async (tx, nowMs) => {
+        await requireOwner(tx, actor, action, ownerId);
+        const old = await current(tx, ownerId);
+        if (old !== undefined) await revoke(tx, old, nowMs);
+        const value = await this.#insertNew(tx, fresh);
+        return {
+          value,
+          targetId: value.id,
+          targetName: value.name,
+          changedFields: ["secret"],
+          note: old === undefined ? "created" : `replaces ${old.id}`,
+        };
+      });
+      return { clientKey, secret: fresh.secret };
+    });
+  }
+
+  async #fresh(ownerId: string): Promise<ClientKeyWithSecret> {
+    const nowMs = this.#clock.now();
+    const id = this.#ids.next("ck");
+    const parts = { id, ownerId, kind: "BYOR", format: "SK" } as const;
+    const minted = await this.#mint.mint({ ...parts, recoverable: true });
+    const clean = cleanClientKeyDraft({ name: "BYOR" }, nowMs);
+    return {
+      clientKey: newClientKey({ ...parts, clean, minted, nowMs }),
+      secret: minted.secret,
+    };
+  }
+
+  async #insertNew(tx: KeysTx, { clientKey }: ClientKeyWithSecret): Promise<ClientKey> {
+    await insert(tx, clientKey);
+    return clientKey;
+  }
+
+  async #secretOf(
+    key: ClientKey,
+    offered: ClientKeyWithSecret | undefined,
+  ): Promise<ClientKeyWithSecret["secret"]> {
+    if (offered?.clientKey.id === key.id) return offered.secret;
+    if (key.sealedCopy === null) throw new Error(`BYOR key ${key.id} has no sealed copy`);
+    return this.#mint.open(key, key.sealedCopy);
+  }
+}
+
+async function current(reader: KeysReader, ownerId: string): Promise<ClientKey | undefined> {
+  const keys = await reader.clientKeys.ofOwner(ownerId);
+  return keys.find((key) => key.kind === "BYOR" && key.revokedAt === null);
+}
+
+async function revoke(tx: KeysTx, key: ClientKey, nowMs: number): Promise<void> {
+  const value: ClientKey = {
+    ...key,
+    revokedAt: nowMs,
+    sealedCopy: null,
+    previousMac: null,
+    graceUntil: null,
+    updatedAt: nowMs,
+    version: key.version + 1,
+  };
+  await tx.clientKeys.update(value);
+  await tx.changes.append({ kind: "client_key", id: key.id, value });
+}

@@ -1,0 +1,129 @@
+import {
+  UNLIMITED,
+  type ClientKey,
+  type ClientKeyFormat,
+  type ClientKeyKind,
+  type ClientKeyLimits,
+} from "../core/client-key.js";
+import type { Minted } from "./client-key-mint.js";
+import { cleanIpAllowlist } from "./ip-allowlist.js";
+import {
+  cleanDescription,
+  cleanExpiry,
+  cleanLimits,
+  cleanModelAllowlist,
+  cleanName,
+} from "./validate.js";
+
+/** What a caller gives for a new client key. */
+export interface ClientKeyDraft {
+  readonly name: string;
+  readonly description?: string | undefined;
+  /** Another owner than the caller needs ADMIN. */
+  readonly ownerId?: string | undefined;
+  /** Default SK. */
+  readonly format?: ClientKeyFormat | undefined;
+  /** Keeps a sealed copy that the owner can reveal. Default false. */
+  readonly recoverable?: boolean | undefined;
+  readonly enabled?: boolean | undefined;
+  /** Milliseconds since the epoch; null or undefined is never. */
+  readonly expiresAt?: number | null | undefined;
+  readonly modelAllowlist?: readonly string[] | undefined;
+  readonly ipAllowlist?: readonly string[] | undefined;
+  readonly limits?: ClientKeyLimits | undefined;
+}
+
+/** What can be changed later; undefined leaves a field as it is. */
+export interface ClientKeyPatch {
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly expiresAt?: number | null | undefined;
+  readonly modelAllowlist?: readonly string[] | undefined;
+  readonly ipAllowlist?: readonly string[] | undefined;
+  readonly limits?: ClientKeyLimits | undefined;
+}
+
+/** The fields that a patch can change. */
+export const CLIENT_KEY_PATCH_FIELDS = [
+  "name",
+  "description",
+  "expiresAt",
+  "modelAllowlist",
+  "ipAllowlist",
+  "limits",
+] as const satisfies readonly (keyof ClientKeyPatch & keyof ClientKey)[];
+
+/** The fields of a draft as they are stored. */
+export type CleanClientKeyDraft = Pick<
+  ClientKey,
+  (typeof CLIENT_KEY_PATCH_FIELDS)[number] | "enabled"
+>;
+
+/** Checks a draft. Throws `invalid_argument`. */
+export function cleanClientKeyDraft(draft: ClientKeyDraft, nowMs: number): CleanClientKeyDraft {
+  return {
+    name: cleanName("name", draft.name),
+    description: cleanDescription("description", draft.description ?? ""),
+    enabled: draft.enabled ?? true,
+    expiresAt: cleanExpiry("expires_at", draft.expiresAt ?? null, nowMs),
+    modelAllowlist: cleanModelAllowlist("model_allowlist", draft.modelAllowlist ?? []),
+    ipAllowlist: cleanIpAllowlist("ip_allowlist", draft.ipAllowlist ?? []),
+    limits: cleanLimits("limits", draft.limits ?? UNLIMITED),
+  };
+}
+
+/** The key with a patch applied. Throws `invalid_argument`. */
+export function patchedClientKey(key: ClientKey, patch: ClientKeyPatch, nowMs: number): ClientKey {
+  const { name, description, expiresAt, modelAllowlist, ipAllowlist, limits } = patch;
+  return {
+    ...key,
+    name: name === undefined ? key.name : cleanName("name", name),
+    description:
+      description === undefined ? key.description : cleanDescription("description", description),
+    // An unchanged moment stays, even when it has passed meanwhile: a form sends it back with the rest.
+    expiresAt:
+      expiresAt === undefined || expiresAt === key.expiresAt
+        ? key.expiresAt
+        : cleanExpiry("expires_at", expiresAt, nowMs),
+    modelAllowlist:
+      modelAllowlist === undefined
+        ? key.modelAllowlist
+        : cleanModelAllowlist("model_allowlist", modelAllowlist),
+    ipAllowlist:
+      ipAllowlist === undefined ? key.ipAllowlist : cleanIpAllowlist("ip_allowlist", ipAllowlist),
+    limits: limits === undefined ? key.limits : cleanLimits("limits", limits),
+  };
+}
+
+/** A whole new record. */
+export function newClientKey(parts: {
+  readonly id: string;
+  readonly ownerId: string;
+  readonly kind: ClientKeyKind;
+  readonly format: ClientKeyFormat;
+  readonly clean: CleanClientKeyDraft;
+  readonly minted: Omit<Minted, "secret">;
+  readonly nowMs: number;
+}): ClientKey {
+  const { id, ownerId, kind, format, clean, minted, nowMs } = parts;
+  return {
+    id,
+    ownerId,
+    kind,
+    format,
+    mac: minted.mac,
+    pepperVersion: minted.pepperVersion,
+    previousMac: null,
+    graceUntil: null,
+    sealedCopy: minted.sealedCopy,
+    prefix: minted.prefix,
+    ...clean,
+    revokedAt: null,
+    createdAt: nowMs,
+    updatedAt: nowMs,
+    rotatedAt: null,
+    lastUsedAt: null,
+    usageCount: 0,
+    version: 1,
+  };
+}
