@@ -1,0 +1,242 @@
+import type { ClientKey, ClientKeyLimits } from "../core/client-key.js";
+import { UNLIMITED } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import type { Page, PageQuery } from "../core/page.js";
+import type { SealedSecret } from "../core/sealed.js";
+import type { Db } from "./db.js";
+import { bytes, flag, readList } from "./json.js";
+import { listPage } from "./listing.js";
+import type { Listing } from "./listing.js";
+import { requireRow } from "./rows.js";
+
+interface ClientKeyRow {
+  id: string;
+  owner_id: string;
+  kind: ClientKey["kind"];
+  format: ClientKey["format"];
+  mac: string;
+  pepper_version: number;
+  previous_mac: string | null;
+  grace_until: number | null;
+  sealed_key_version: number | null;
+  sealed_ciphertext: Buffer | null;
+  sealed_row_mac: Buffer | null;
+  prefix: string;
+  name: string;
+  description: string;
+  enabled: number;
+  revoked_at: number | null;
+  expires_at: number | null;
+  /** Null where nothing is restricted, so that a million keys load without parsing. */
+  model_allowlist: string | null;
+  ip_allowlist: string | null;
+  limits: string | null;
+  created_at: number;
+  updated_at: number;
+  rotated_at: number | null;
+  last_used_at: number | null;
+  usage_count: number;
+  version: number;
+}
+
+/** Uses of a client key since the last write of its counters. */
+export interface ClientKeyUse {
+  readonly id: string;
+  readonly count: number;
+  readonly lastUsedAt: number;
+}
+
+/** The state is derived, so its expression holds the present time. */
+function listing(nowMs: number): Listing<ClientKeyRow, ClientKey> {
+  return {
+    table: "client_keys",
+    fields: {
+      id: { sql: "id", kind: "text", searched: true },
+      ownerId: { sql: "owner_id", kind: "text" },
+      kind: { sql: "kind", kind: "text", values: ["STANDARD", "SUPER", "BYOR"] },
+      format: { sql: "format", kind: "text", values: ["SK", "UUID", "ALNUM32"] },
+      state: {
+        sql: `CASE WHEN revoked_at IS NOT NULL THEN 'REVOKED'
+          WHEN expires_at IS NOT NULL AND expires_at <= ${Math.trunc(nowMs)} THEN 'EXPIRED'
+          WHEN enabled = 0 THEN 'DISABLED' ELSE 'ACTIVE' END`,
+        kind: "text",
+        values: ["ACTIVE", "DISABLED", "EXPIRED", "REVOKED"],
+      },
+      prefix: { sql: "prefix", kind: "text", searched: true },
+      name: { sql: "name", kind: "text", searched: true },
+      description: { sql: "description", kind: "text", searched: true },
+      enabled: { sql: "enabled", kind: "boolean" },
+      revokedAt: { sql: "revoked_at", kind: "time", nullable: true },
+      expiresAt: { sql: "expires_at", kind: "time", nullable: true },
+      modelAllowlist: { sql: "model_allowlist", kind: "list", nullable: true },
+      ipAllowlist: { sql: "ip_allowlist", kind: "list", nullable: true },
+      pepperVersion: { sql: "pepper_version", kind: "integer" },
+      createdAt: { sql: "created_at", kind: "time" },
+      updatedAt: { sql: "updated_at", kind: "time" },
+      rotatedAt: { sql: "rotated_at", kind: "time", nullable: true },
+      lastUsedAt: { sql: "last_used_at", kind: "time", nullable: true },
+      usageCount: { sql: "usage_count", kind: "integer" },
+    },
+    natural: { field: "createdAt", descending: true },
+    tieBreaker: { column: "id", kind: "string" },
+    toItem: toClientKey,
+  };
+}
+
+/** Reads client keys. */
+export function clientKeyReader(db: Db, clock: Clock) {
+  return {
+    async get(id: string): Promise<ClientKey | undefined> {
+      const [row] = await db.rows<ClientKeyRow>("SELECT * FROM client_keys WHERE id = ?", [id]);
+      return row === undefined ? undefined : toClientKey(row);
+    },
+    list: (query: PageQuery): Promise<Page<ClientKey>> => listPage(db, listing(clock.now()), query),
+    async ofOwner(ownerId: string): Promise<readonly ClientKey[]> {
+      const rows = await db.rows<ClientKeyRow>(
+        "SELECT * FROM client_keys WHERE owner_id = ? ORDER BY created_at, id",
+        [ownerId],
+      );
+      return rows.map(toClientKey);
+    },
+    /** All keys by id, `size` at a time. Keys that come or go meanwhile may or may not be among them. */
+    async *chunks(size: number): AsyncGenerator<readonly ClientKey[], void, undefined> {
+      let after = "";
+      for (;;) {
+        const rows = await db.rows<ClientKeyRow>(
+          "SELECT * FROM client_keys WHERE id > ? ORDER BY id LIMIT ?",
+          [after, size],
+        );
+        const last = rows.at(-1);
+        if (last === undefined) return;
+        after = last.id;
+        yield rows.map(toClientKey);
+      }
+    },
+  };
+}
+
+/** Reads and writes client keys inside a transaction. */
+export function clientKeyTable(db: Db, clock: Clock) {
+  return {
+    ...clientKeyReader(db, clock),
+    /** Throws Fault `already_exists` when the MAC is taken, or when the owner has a BYOR key already. */
+    async insert(key: ClientKey): Promise<void> {
+      await db.query((knex) => knex("client_keys").insert(fromClientKey(key)));
+    },
+    /** Throws Fault `not_found` or `already_exists`. */
+    async update(key: ClientKey): Promise<void> {
+      const { id, ...columns } = fromClientKey(key);
+      requireRow(
+        "client key",
+        await db.query((knex) => knex("client_keys").where({ id }).update(columns)),
+      );
+    },
+    /** Adds to usage counters, many keys in one statement. Keys that were deleted meanwhile are passed over. */
+    async touch(uses: readonly ClientKeyUse[]): Promise<void> {
+      for (let start = 0; start < uses.length; start += TOUCHES_PER_STATEMENT) {
+        await touchSome(db, uses.slice(start, start + TOUCHES_PER_STATEMENT));
+      }
+    },
+    /** Removes the key at once; its calls and roll-ups go with it. Throws Fault `not_found`. */
+    async delete(id: string): Promise<void> {
+      requireRow(
+        "client key",
+        await db.query((knex) => knex("client_keys").where({ id }).delete()),
+      );
+    },
+  };
+}
+
+/** Three values each; far below the database's limit of values in one statement. */
+const TOUCHES_PER_STATEMENT = 1_000;
+
+async function touchSome(db: Db, uses: readonly ClientKeyUse[]): Promise<void> {
+  const values = uses.map(() => "(?, ?, ?)").join(", ");
+  await db.rows(
+    `WITH uses (id, count, last_used_at) AS (VALUES ${values})
+     UPDATE client_keys SET
+       usage_count = usage_count + uses.count,
+       last_used_at = CASE WHEN last_used_at >= uses.last_used_at THEN last_used_at ELSE uses.last_used_at END
+     FROM uses WHERE client_keys.id = uses.id`,
+    uses.flatMap((use) => [use.id, use.count, use.lastUsedAt]),
+  );
+}
+
+function toClientKey(row: ClientKeyRow): ClientKey {
+  return {
+    id: row.id,
+    ownerId: row.owner_id,
+    kind: row.kind,
+    format: row.format,
+    mac: row.mac,
+    pepperVersion: row.pepper_version,
+    previousMac: row.previous_mac,
+    graceUntil: row.grace_until,
+    sealedCopy: toSealed(row),
+    prefix: row.prefix,
+    name: row.name,
+    description: row.description,
+    enabled: row.enabled === 1,
+    revokedAt: row.revoked_at,
+    expiresAt: row.expires_at,
+    modelAllowlist: readList(row.model_allowlist),
+    ipAllowlist: readList(row.ip_allowlist),
+    limits: row.limits === null ? UNLIMITED : (JSON.parse(row.limits) as ClientKeyLimits),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    rotatedAt: row.rotated_at,
+    lastUsedAt: row.last_used_at,
+    usageCount: row.usage_count,
+    version: row.version,
+  };
+}
+
+function toSealed(row: ClientKeyRow): SealedSecret | null {
+  const { sealed_key_version, sealed_ciphertext, sealed_row_mac } = row;
+  if (sealed_key_version === null || sealed_ciphertext === null || sealed_row_mac === null) {
+    return null;
+  }
+  return {
+    vaultKeyVersion: sealed_key_version,
+    ciphertext: sealed_ciphertext,
+    rowMac: sealed_row_mac,
+  };
+}
+
+function fromClientKey(key: ClientKey): ClientKeyRow {
+  const sealed = key.sealedCopy;
+  return {
+    id: key.id,
+    owner_id: key.ownerId,
+    kind: key.kind,
+    format: key.format,
+    mac: key.mac,
+    pepper_version: key.pepperVersion,
+    previous_mac: key.previousMac,
+    grace_until: key.graceUntil,
+    sealed_key_version: sealed?.vaultKeyVersion ?? null,
+    sealed_ciphertext: sealed === null ? null : bytes(sealed.ciphertext),
+    sealed_row_mac: sealed === null ? null : bytes(sealed.rowMac),
+    prefix: key.prefix,
+    name: key.name,
+    description: key.description,
+    enabled: flag(key.enabled),
+    revoked_at: key.revokedAt,
+    expires_at: key.expiresAt,
+    model_allowlist: listOrNull(key.modelAllowlist),
+    ip_allowlist: listOrNull(key.ipAllowlist),
+    limits: Object.values(key.limits).every((part) => part === null)
+      ? null
+      : JSON.stringify(key.limits),
+    created_at: key.createdAt,
+    updated_at: key.updatedAt,
+    rotated_at: key.rotatedAt,
+    last_used_at: key.lastUsedAt,
+    usage_count: key.usageCount,
+    version: key.version,
+  };
+}
+
+function listOrNull(list: readonly string[]): string | null {
+  return list.length === 0 ? null : JSON.stringify(list);
+}

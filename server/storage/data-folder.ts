@@ -1,0 +1,51 @@
+import { constants } from "node:fs";
+import { access, chmod, mkdir, open, stat } from "node:fs/promises";
+import path from "node:path";
+import { Fault } from "../core/fault.js";
+
+/** The database's name in the data folder. */
+export const DATA_FILE = "latchkey.db";
+
+/**
+ * Creates the folder and the file where they are missing, so that both are for their owner alone from the
+ * first moment, and returns the file's path. Throws Fault `data_folder_unusable`.
+ */
+export async function prepareDataFolder(folder: string): Promise<string> {
+  const file = path.join(folder, DATA_FILE);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    const handle = await open(file, "a", 0o600);
+    await handle.close();
+    await keepPrivate(file);
+  } catch (thrown) {
+    throw new Fault(
+      "data_folder_unusable",
+      `The data folder ${folder} cannot be used (${reasonOf(thrown)}); make it a folder that is writable for the user ` +
+        "that runs Latchkey, or choose another one with --data.",
+      { cause: thrown },
+    );
+  }
+  return file;
+}
+
+/** SQLite gives its WAL and shared-memory files the mode of the database, so this covers all three. */
+async function keepPrivate(file: string): Promise<void> {
+  const { mode } = await stat(file);
+  if ((mode & 0o077) !== 0) await chmod(file, 0o600);
+}
+
+function reasonOf(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: "permission denied",
+    EPERM: "permission denied",
+    EROFS: "the file system is read-only",
+    ENOSPC: "the disk is full",
+    ENOTDIR: "a part of the path is a file",
+    EEXIST: "a file has its name",
+    EISDIR: `${DATA_FILE} is a folder`,
+    ENOENT: "it does not exist and cannot be created",
+  };
+  return reasons[code] ?? (code === "" ? "unknown error" : code);
+}

@@ -1,0 +1,93 @@
+import knexModule from "knex";
+import type { Knex } from "knex";
+import { storageFault } from "./faults.js";
+import { sqlitePragmas } from "./sql-dialect.js";
+
+/** Connections that read side by side. Each running statement occupies one thread of libuv's pool. */
+export const READ_CONNECTIONS_MAX = 3;
+/** How long a read waits for a free connection. */
+const ACQUIRE_TIMEOUT_MS = 30_000;
+
+/**
+ * What the nouns ask the database with. It turns the driver's errors into Faults, and it ends: the
+ * handle of a transaction that is over refuses instead of writing outside of it.
+ */
+export class Db {
+  readonly #knex: Knex;
+  readonly #toFault: (thrown: unknown) => unknown;
+  #ended = false;
+
+  constructor(options: { knex: Knex; toFault: (thrown: unknown) => unknown }) {
+    this.#knex = options.knex;
+    this.#toFault = options.toFault;
+  }
+
+  /** Runs one statement. Throws Fault `storage_unavailable`, `database_corrupt`, `already_exists` or `failed_precondition`. */
+  async query<T>(build: (knex: Knex) => PromiseLike<T>): Promise<T> {
+    if (this.#ended) throw new Error("a transaction was used after its end");
+    try {
+      return await build(this.#knex);
+    } catch (thrown) {
+      throw this.#toFault(thrown);
+    }
+  }
+
+  /** The rows of a statement in plain SQL; none for a statement that gives none. */
+  async rows<R>(sql: string, bindings: readonly Knex.RawBinding[] = []): Promise<R[]> {
+    const rows: unknown = await this.query<unknown>((knex) => knex.raw(sql, [...bindings]));
+    return rows as R[];
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+}
+
+/** Connections to one SQLite file: one that writes, or some that can only read. */
+export function connect(options: { file: string; readOnly: boolean; pragmas?: boolean }): Knex {
+  const { file, readOnly } = options;
+  const pragmas = options.pragmas === false ? [] : sqlitePragmas(readOnly);
+  // knex is CommonJS without named exports that Node can see.
+  return knexModule.knex({
+    client: "sqlite3",
+    connection: { filename: file },
+    useNullAsDefault: true,
+    // Else an error's message would carry bound values: ciphertexts, hashes.
+    compileSqlOnError: false,
+    acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    pool: {
+      min: readOnly ? 0 : 1,
+      max: readOnly ? READ_CONNECTIONS_MAX : 1,
+      afterCreate: (connection: RawConnection, done: Done) =>
+        void prepare(connection, pragmas, done),
+    },
+  });
+}
+
+/** A Db over these connections, for work outside a transaction. */
+export function openDb(knex: Knex, dataFile: string): Db {
+  return new Db({ knex, toFault: (thrown) => storageFault(thrown, dataFile) });
+}
+
+/** The part of the driver's connection that is used before knex has it. */
+interface RawConnection {
+  run(sql: string, callback: (error: Error | null) => void): unknown;
+}
+type Done = (error: Error | null, connection: RawConnection) => void;
+
+async function prepare(
+  connection: RawConnection,
+  pragmas: readonly string[],
+  done: Done,
+): Promise<void> {
+  for (const pragma of pragmas) {
+    const error = await new Promise<Error | null>((resolve) => {
+      connection.run(pragma, resolve);
+    });
+    if (error !== null) {
+      done(error, connection);
+      return;
+    }
+  }
+  done(null, connection);
+}

@@ -1,0 +1,188 @@
+import type { Knex } from "knex";
+import type { Clock } from "../core/clock.js";
+import type { Logger } from "../core/logger.js";
+import { AuditTrail } from "./audit-trail.js";
+import type { AuditMacCheck } from "./audit-trail.js";
+import type { AuditMac } from "./audit.js";
+import { backUp } from "./backup.js";
+import type { BackupCopy } from "./backup.js";
+import { changeReader, pruneChanges } from "./changes.js";
+import { prepareDataFolder } from "./data-folder.js";
+import { connect, Db } from "./db.js";
+import { corruptFault, storageFault } from "./faults.js";
+import { lockDataFolder } from "./instance-lock.js";
+import type { InstanceLock } from "./instance-lock.js";
+import {
+  checkAtStart,
+  checkEverything,
+  leftWal,
+  noteSuspicion,
+  watchForDamage,
+} from "./integrity.js";
+import { Keyring } from "./keyring.js";
+import { NounStore } from "./keys-store.js";
+import type { CommitListener } from "./keys-store.js";
+import { migrate } from "./migrate.js";
+import type { Migration } from "./migrate.js";
+import { MIGRATIONS } from "./migrations/all.js";
+import { Writer } from "./writer.js";
+
+/** What the storage needs. */
+export interface StorageOptions {
+  /** Created with mode 0700 when it is missing. */
+  readonly dataFolder: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called after each commit that changed a noun or was audited, in commit order. Should not throw. */
+  readonly onCommit: CommitListener;
+  /** MAC of an audit event's hash; null while the vault is locked. */
+  readonly auditMac: AuditMac;
+  /** Needed when `auditMac` has had more than one key. */
+  readonly checkAuditMac?: AuditMacCheck;
+  /** The schema; for tests of the migrations themselves. */
+  readonly migrations?: readonly Migration[];
+}
+
+/**
+ * Opens the database in a data folder, and makes it at the first start. Throws Fault
+ * `data_folder_unusable` (not writable, or used by another server), `database_corrupt`,
+ * `database_newer` or `storage_unavailable`; nothing stays open then.
+ */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const file = await prepareDataFolder(options.dataFolder);
+  const lock = await lockDataFolder(options.dataFolder);
+  const crashed = await leftWal(file);
+  const toFault = watchForDamage(
+    (thrown) => storageFault(thrown, file),
+    () => noteDamage(file, options.logger),
+  );
+  const writing = connect({ file, readOnly: false });
+  const reading = connect({ file, readOnly: true });
+  try {
+    const db = new Db({ knex: writing, toFault });
+    await useWal(db, file);
+    await checkAtStart({ db, file, crashed });
+    const writer = new Writer({ knex: writing, toFault });
+    const { clock, logger, migrations = MIGRATIONS } = options;
+    const schemaVersion = await migrate({ writer, migrations, dataFile: file, clock, logger });
+    const reader = new Db({ knex: reading, toFault });
+    return new Storage({ options, file, lock, writing, reading, writer, reader, schemaVersion });
+  } catch (thrown) {
+    await Promise.all([writing.destroy(), reading.destroy()]);
+    await lock.release();
+    throw thrown;
+  }
+}
+
+interface StorageParts {
+  readonly options: StorageOptions;
+  readonly file: string;
+  readonly lock: InstanceLock;
+  readonly writing: Knex;
+  readonly reading: Knex;
+  readonly writer: Writer;
+  readonly reader: Db;
+  readonly schemaVersion: number;
+}
+
+/** An open database. Made by `openStorage`. */
+export class Storage {
+  /** Users, catalogue, keys, settings, audit. */
+  readonly keys: NounStore;
+  /** The vault's wrapped keys. */
+  readonly keyring: Keyring;
+  /** Verification and completion of the audit chain. */
+  readonly auditTrail: AuditTrail;
+  /** The change log. */
+  readonly changes: ReturnType<typeof changeReader>;
+  /** Path of the database. */
+  readonly file: string;
+  readonly schemaVersion: number;
+  readonly #parts: StorageParts;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: StorageParts) {
+    const { options, writer, reader } = parts;
+    this.#parts = parts;
+    this.file = parts.file;
+    this.schemaVersion = parts.schemaVersion;
+    this.keyring = new Keyring({ writer, reader });
+    this.changes = changeReader(reader);
+    this.auditTrail = new AuditTrail({
+      writer,
+      reader,
+      auditMac: options.auditMac,
+      checkMac: options.checkAuditMac,
+    });
+    this.keys = new NounStore({
+      writer,
+      reader,
+      clock: options.clock,
+      auditMac: options.auditMac,
+      onCommit: (...commit) => this.#announce(...commit),
+    });
+  }
+
+  /** Transactions that wait for the writer or run now. */
+  get backlog(): number {
+    return this.#parts.writer.backlog;
+  }
+
+  /** Writes a consistent copy to `target` while everything goes on. See `backUp` for its Faults. */
+  backup(target: string): Promise<BackupCopy> {
+    return backUp(this.file, target);
+  }
+
+  /** Checks every page and index; takes seconds per gigabyte. Throws Fault `database_corrupt`. */
+  checkIntegrity(): Promise<void> {
+    return checkEverything(this.#parts.reader, this.file);
+  }
+
+  /** Deletes all but the newest `keep` entries of the change log; returns how many went. */
+  pruneChanges(keep: number): Promise<number> {
+    return this.#parts.writer.run((db) => pruneChanges(db, keep));
+  }
+
+  /** Refuses new transactions, lets the waiting ones finish, folds the WAL into the file and lets go of the folder. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { writer, writing, reading, lock, options } = this.#parts;
+    await writer.drain();
+    await reading.destroy();
+    try {
+      await writing.raw("PRAGMA optimize");
+      await writing.raw("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (thrown) {
+      // Nothing is lost: the next start reads the WAL.
+      options.logger.warn({ err: storageFault(thrown, this.file) }, "WAL not folded in at close");
+    }
+    await writing.destroy();
+    await lock.release();
+  }
+
+  #announce(...commit: Parameters<CommitListener>): void {
+    try {
+      this.#parts.options.onCommit(...commit);
+    } catch (thrown) {
+      // The commit stands whatever a listener makes of it.
+      this.#parts.options.logger.error({ err: thrown }, "a listener of commits failed");
+    }
+  }
+}
+
+/** WAL lets readers and the writer work side by side. */
+async function useWal(db: Db, file: string): Promise<void> {
+  const [row] = await db.rows<{ journal_mode: string }>("PRAGMA journal_mode = WAL");
+  if (row?.journal_mode !== "wal") throw corruptFault(file);
+}
+
+function noteDamage(file: string, logger: Logger): void {
+  logger.error({ file }, "the database is damaged; the next start checks all of it");
+  noteSuspicion(file).catch((thrown: unknown) => {
+    logger.error({ err: thrown }, "the damage could not be noted for the next start");
+  });
+}

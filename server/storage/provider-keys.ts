@@ -1,0 +1,223 @@
+import type { Page, PageQuery } from "../core/page.js";
+import type { KeyHealth, ProviderKey, Quota } from "../core/provider-key.js";
+import { TIERS } from "../core/provider-key.js";
+import type { Db } from "./db.js";
+import { bytes, flag, readList, readObject } from "./json.js";
+import { listPage } from "./listing.js";
+import type { Listing } from "./listing.js";
+import { requireRow } from "./rows.js";
+
+interface HealthRow {
+  health_state: KeyHealth["state"];
+  consecutive_failures: number;
+  cooldown_until: number | null;
+  last_checked_at: number | null;
+  last_used_at: number | null;
+  last_error: string | null;
+  successes: number;
+  failures: number;
+}
+
+interface ProviderKeyRow extends HealthRow {
+  id: string;
+  owner_id: string;
+  provider_id: string;
+  service: string | null;
+  model_allowlist: string;
+  name: string;
+  description: string;
+  tier: ProviderKey["tier"];
+  weight: number;
+  visibility: ProviderKey["visibility"];
+  anonymous: number;
+  enabled: number;
+  vault_key_version: number;
+  ciphertext: Buffer;
+  row_mac: Buffer;
+  fingerprint: string;
+  preview: string;
+  quota: string | null;
+  quota_group: string | null;
+  expires_at: number | null;
+  created_at: number;
+  updated_at: number;
+  version: number;
+}
+
+const LISTING: Listing<ProviderKeyRow, ProviderKey> = {
+  table: "provider_keys",
+  fields: {
+    id: { sql: "id", kind: "text", searched: true },
+    ownerId: { sql: "owner_id", kind: "text" },
+    providerId: { sql: "provider_id", kind: "text" },
+    service: { sql: "service", kind: "text", nullable: true, searched: true },
+    modelAllowlist: { sql: "model_allowlist", kind: "list" },
+    name: { sql: "name", kind: "text", searched: true },
+    description: { sql: "description", kind: "text", searched: true },
+    tier: { sql: "tier", kind: "text", values: TIERS },
+    weight: { sql: "weight", kind: "integer" },
+    visibility: { sql: "visibility", kind: "text", values: ["PRIVATE", "PUBLIC"] },
+    anonymous: { sql: "anonymous", kind: "boolean" },
+    enabled: { sql: "enabled", kind: "boolean" },
+    vaultKeyVersion: { sql: "vault_key_version", kind: "integer" },
+    preview: { sql: "preview", kind: "text", searched: true },
+    quotaGroup: { sql: "quota_group", kind: "text", nullable: true },
+    expiresAt: { sql: "expires_at", kind: "time", nullable: true },
+    health: {
+      sql: "health_state",
+      kind: "text",
+      values: ["UNKNOWN", "HEALTHY", "DEGRADED", "COOLDOWN", "EXHAUSTED", "INVALID"],
+    },
+    consecutiveFailures: { sql: "consecutive_failures", kind: "integer" },
+    cooldownUntil: { sql: "cooldown_until", kind: "time", nullable: true },
+    lastCheckedAt: { sql: "last_checked_at", kind: "time", nullable: true },
+    lastUsedAt: { sql: "last_used_at", kind: "time", nullable: true },
+    lastError: { sql: "last_error", kind: "text", nullable: true },
+    successes: { sql: "successes", kind: "integer" },
+    failures: { sql: "failures", kind: "integer" },
+    createdAt: { sql: "created_at", kind: "time" },
+    updatedAt: { sql: "updated_at", kind: "time" },
+  },
+  natural: { field: "createdAt", descending: true },
+  tieBreaker: { column: "id", kind: "string" },
+  toItem: toProviderKey,
+};
+
+/** Reads provider keys. */
+export function providerKeyReader(db: Db) {
+  const rows = async (where: string, values: readonly string[]) =>
+    (
+      await db.rows<ProviderKeyRow>(
+        `SELECT * FROM provider_keys ${where} ORDER BY created_at, id`,
+        values,
+      )
+    ).map(toProviderKey);
+  return {
+    async get(id: string): Promise<ProviderKey | undefined> {
+      return (await rows("WHERE id = ?", [id]))[0];
+    },
+    async byFingerprint(fingerprint: string): Promise<ProviderKey | undefined> {
+      return (await rows("WHERE fingerprint = ?", [fingerprint]))[0];
+    },
+    list: (query: PageQuery): Promise<Page<ProviderKey>> => listPage(db, LISTING, query),
+    ofOwner: (ownerId: string): Promise<readonly ProviderKey[]> =>
+      rows("WHERE owner_id = ?", [ownerId]),
+    all: (): Promise<readonly ProviderKey[]> => rows("", []),
+  };
+}
+
+/** Reads and writes provider keys inside a transaction. */
+export function providerKeyTable(db: Db) {
+  return {
+    ...providerKeyReader(db),
+    /** Throws Fault `already_exists` when the fingerprint, or the name of this owner, is taken. */
+    async insert(key: ProviderKey): Promise<void> {
+      await db.query((knex) => knex("provider_keys").insert(fromProviderKey(key)));
+    },
+    /** Throws Fault `not_found` or `already_exists`. */
+    async update(key: ProviderKey): Promise<void> {
+      const { id, ...columns } = fromProviderKey(key);
+      requireRow(
+        "provider key",
+        await db.query((knex) => knex("provider_keys").where({ id }).update(columns)),
+      );
+    },
+    /** Writes health alone. A key that was deleted since the health was seen is no error. */
+    async saveHealth(id: string, health: KeyHealth): Promise<void> {
+      await db.query((knex) => knex("provider_keys").where({ id }).update(fromHealth(health)));
+    },
+    /** Throws Fault `not_found`. */
+    async delete(id: string): Promise<void> {
+      requireRow(
+        "provider key",
+        await db.query((knex) => knex("provider_keys").where({ id }).delete()),
+      );
+    },
+  };
+}
+
+function toProviderKey(row: ProviderKeyRow): ProviderKey {
+  return {
+    id: row.id,
+    ownerId: row.owner_id,
+    providerId: row.provider_id,
+    service: row.service,
+    modelAllowlist: readList(row.model_allowlist),
+    name: row.name,
+    description: row.description,
+    tier: row.tier,
+    weight: row.weight,
+    visibility: row.visibility,
+    anonymous: row.anonymous === 1,
+    enabled: row.enabled === 1,
+    sealed: {
+      vaultKeyVersion: row.vault_key_version,
+      ciphertext: row.ciphertext,
+      rowMac: row.row_mac,
+    },
+    fingerprint: row.fingerprint,
+    preview: row.preview,
+    quota: readObject<Quota>(row.quota),
+    quotaGroup: row.quota_group,
+    expiresAt: row.expires_at,
+    health: toHealth(row),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    version: row.version,
+  };
+}
+
+function toHealth(row: HealthRow): KeyHealth {
+  return {
+    state: row.health_state,
+    consecutiveFailures: row.consecutive_failures,
+    cooldownUntil: row.cooldown_until,
+    lastCheckedAt: row.last_checked_at,
+    lastUsedAt: row.last_used_at,
+    lastError: row.last_error,
+    successes: row.successes,
+    failures: row.failures,
+  };
+}
+
+function fromProviderKey(key: ProviderKey): ProviderKeyRow {
+  return {
+    id: key.id,
+    owner_id: key.ownerId,
+    provider_id: key.providerId,
+    service: key.service,
+    model_allowlist: JSON.stringify(key.modelAllowlist),
+    name: key.name,
+    description: key.description,
+    tier: key.tier,
+    weight: key.weight,
+    visibility: key.visibility,
+    anonymous: flag(key.anonymous),
+    enabled: flag(key.enabled),
+    vault_key_version: key.sealed.vaultKeyVersion,
+    ciphertext: bytes(key.sealed.ciphertext),
+    row_mac: bytes(key.sealed.rowMac),
+    fingerprint: key.fingerprint,
+    preview: key.preview,
+    quota: key.quota === null ? null : JSON.stringify(key.quota),
+    quota_group: key.quotaGroup,
+    expires_at: key.expiresAt,
+    ...fromHealth(key.health),
+    created_at: key.createdAt,
+    updated_at: key.updatedAt,
+    version: key.version,
+  };
+}
+
+function fromHealth(health: KeyHealth): HealthRow {
+  return {
+    health_state: health.state,
+    consecutive_failures: health.consecutiveFailures,
+    cooldown_until: health.cooldownUntil,
+    last_checked_at: health.lastCheckedAt,
+    last_used_at: health.lastUsedAt,
+    last_error: health.lastError,
+    successes: health.successes,
+    failures: health.failures,
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * The SQL in which the databases differ, in one place. Everything else in this folder is either built by
+ * knex or plain SQL that SQLite and PostgreSQL read alike.
+ */
+export interface SqlDialect {
+  /** A 64-bit integer column; counters, money and times all fit a JavaScript number. */
+  readonly integer: string;
+  readonly text: string;
+  readonly bytes: string;
+  /** A primary key that the database counts up and never gives out twice. */
+  readonly rowNumber: string;
+  /** Follows the closing parenthesis of CREATE TABLE. */
+  readonly tableEnd: string;
+  /** As `tableEnd`, for a table that is stored in the order of its primary key. */
+  readonly clusteredTableEnd: string;
+  /** Makes a started transaction the only writing one from its first statement on. */
+  readonly begin: string;
+  /** Names of everything in the schema, as `name`. */
+  readonly schemaNames: string;
+  /** Marks the file as a database of Latchkey. */
+  readonly markFile: string;
+  /** Statements that let audit events be neither changed nor deleted; filling in a missing MAC is allowed. */
+  readonly protectAudit: readonly string[];
+  /** Case-insensitive pattern match with `\` as escape; its one parameter is the pattern. */
+  like(expression: string): string;
+}
+
+const AUDIT_COLUMNS = [
+  "seq",
+  "at",
+  "actor_user_id",
+  "actor_name",
+  "actor_role",
+  "actor_via",
+  "ip",
+  "action",
+  "target_id",
+  "target_name",
+  "changed_fields",
+  "outcome",
+  "note",
+  "hash",
+];
+
+export const SQLITE: SqlDialect = {
+  integer: "INTEGER",
+  text: "TEXT",
+  bytes: "BLOB",
+  rowNumber: "INTEGER PRIMARY KEY AUTOINCREMENT",
+  tableEnd: " STRICT",
+  clusteredTableEnd: " STRICT, WITHOUT ROWID",
+  begin: "BEGIN IMMEDIATE",
+  schemaNames: "SELECT name FROM sqlite_schema",
+  // The number is `LKEY` in ASCII.
+  markFile: "PRAGMA application_id = 0x4c4b4559",
+  protectAudit: [
+    `CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
+     BEGIN SELECT RAISE(ABORT, 'audit events cannot be deleted'); END`,
+    `CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events
+     WHEN NOT (OLD.mac IS NULL AND NEW.mac IS NOT NULL
+       AND ${AUDIT_COLUMNS.map((column) => `NEW.${column} IS OLD.${column}`).join(" AND ")})
+     BEGIN SELECT RAISE(ABORT, 'audit events cannot be changed'); END`,
+    `CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON audit_head
+     BEGIN SELECT RAISE(ABORT, 'the end of the audit chain cannot be deleted'); END`,
+  ],
+  like: (expression) => `${expression} LIKE ? ESCAPE '\\'`,
+};
+
+/** Runs on every new connection of SQLite. */
+export function sqlitePragmas(readOnly: boolean): readonly string[] {
+  return [
+    `PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`,
+    "PRAGMA foreign_keys = ON",
+    // A commit is on the disk before it is acknowledged; in WAL mode NORMAL would lose the last ones in a power cut.
+    "PRAGMA synchronous = FULL",
+    `PRAGMA cache_size = -${CACHE_KIB}`,
+    "PRAGMA temp_store = MEMORY",
+    // After a long reader has let the WAL grow, give the space back.
+    `PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`,
+    readOnly ? "PRAGMA query_only = ON" : "PRAGMA recursive_triggers = ON",
+  ];
+}
+
+/** How long a statement waits for another program that has locked the database. */
+export const BUSY_TIMEOUT_MS = 5_000;
+/** Page cache of one connection. */
+const CACHE_KIB = 16_384;
+const WAL_KEPT_BYTES = 64 * 1024 * 1024;

@@ -1,0 +1,123 @@
+import { Fault } from "../core/fault.js";
+import type { Page, PageQuery } from "../core/page.js";
+import type { User } from "../core/user.js";
+import type { Db } from "./db.js";
+import { listPage } from "./listing.js";
+import type { Listing } from "./listing.js";
+import { requireRow } from "./rows.js";
+
+interface UserRow {
+  id: string;
+  username: string;
+  email: string | null;
+  password_hash: string | null;
+  role: User["role"];
+  trust_level: number;
+  state: User["state"];
+  failed_logins: number;
+  locked_until: number | null;
+  created_at: number;
+  updated_at: number;
+  last_login_at: number | null;
+}
+
+const LISTING: Listing<UserRow, User> = {
+  table: "users",
+  fields: {
+    id: { sql: "id", kind: "text", searched: true },
+    username: { sql: "username", kind: "text", searched: true },
+    email: { sql: "email", kind: "text", nullable: true, searched: true },
+    role: { sql: "role", kind: "text", values: ["ADMIN", "OPERATOR", "USER"] },
+    trustLevel: { sql: "trust_level", kind: "integer" },
+    state: { sql: "state", kind: "text", values: ["ACTIVE", "BANNED", "DISABLED"] },
+    failedLogins: { sql: "failed_logins", kind: "integer" },
+    lockedUntil: { sql: "locked_until", kind: "time", nullable: true },
+    createdAt: { sql: "created_at", kind: "time" },
+    updatedAt: { sql: "updated_at", kind: "time" },
+    lastLoginAt: { sql: "last_login_at", kind: "time", nullable: true },
+  },
+  natural: { field: "createdAt", descending: true },
+  tieBreaker: { column: "id", kind: "string" },
+  toItem: toUser,
+};
+
+/** Reads users. Names and addresses are found whatever their case. */
+export function userReader(db: Db) {
+  const first = async (where: string, value: string): Promise<User | undefined> => {
+    const [row] = await db.rows<UserRow>(`SELECT * FROM users WHERE ${where}`, [value]);
+    return row === undefined ? undefined : toUser(row);
+  };
+  return {
+    get: (id: string) => first("id = ?", id),
+    byUsername: (username: string) => first("lower(username) = lower(?)", username),
+    byEmail: (email: string) => first("lower(email) = lower(?)", email),
+    list: (query: PageQuery): Promise<Page<User>> => listPage(db, LISTING, query),
+    async all(): Promise<readonly User[]> {
+      return (await db.rows<UserRow>("SELECT * FROM users ORDER BY created_at, id")).map(toUser);
+    },
+  };
+}
+
+/** Reads and writes users inside a transaction. */
+export function userTable(db: Db) {
+  return {
+    ...userReader(db),
+    async insert(user: User): Promise<void> {
+      await db.query((knex) => knex("users").insert(fromUser(user)));
+    },
+    /** Throws Fault `not_found`. */
+    async update(user: User): Promise<void> {
+      const { id, ...columns } = fromUser(user);
+      requireRow("user", await db.query((knex) => knex("users").where({ id }).update(columns)));
+    },
+    /** Removes the user and their sessions. Throws Fault `failed_precondition` while they own keys. */
+    async delete(id: string): Promise<void> {
+      const owned = await db.rows(
+        `SELECT 1 FROM provider_keys WHERE owner_id = ?
+         UNION ALL SELECT 1 FROM client_keys WHERE owner_id = ? LIMIT 1`,
+        [id, id],
+      );
+      if (owned.length > 0) {
+        throw new Fault(
+          "failed_precondition",
+          "The user still owns keys; delete the user's provider keys and client keys first.",
+        );
+      }
+      requireRow("user", await db.query((knex) => knex("users").where({ id }).delete()));
+    },
+  };
+}
+
+function toUser(row: UserRow): User {
+  return {
+    id: row.id,
+    username: row.username,
+    email: row.email,
+    passwordHash: row.password_hash,
+    role: row.role,
+    trustLevel: row.trust_level,
+    state: row.state,
+    failedLogins: row.failed_logins,
+    lockedUntil: row.locked_until,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    lastLoginAt: row.last_login_at,
+  };
+}
+
+function fromUser(user: User): UserRow {
+  return {
+    id: user.id,
+    username: user.username,
+    email: user.email,
+    password_hash: user.passwordHash,
+    role: user.role,
+    trust_level: user.trustLevel,
+    state: user.state,
+    failed_logins: user.failedLogins,
+    locked_until: user.lockedUntil,
+    created_at: user.createdAt,
+    updated_at: user.updatedAt,
+    last_login_at: user.lastLoginAt,
+  };
+}

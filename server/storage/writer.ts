@@ -1,0 +1,106 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Knex } from "knex";
+import { Fault } from "../core/fault.js";
+import { Db } from "./db.js";
+import { SQLITE } from "./sql-dialect.js";
+
+/** Transactions that may wait for their turn; beyond it the server is hopelessly behind its disk. */
+export const WRITER_QUEUE_MAX = 10_000;
+
+/**
+ * The one writer. Transactions run one after the other, each from BEGIN to COMMIT, in the order in which
+ * they were asked for, so that a transaction can read what it is about to change without others in between.
+ */
+export class Writer {
+  readonly #knex: Knex;
+  readonly #toFault: (thrown: unknown) => unknown;
+  readonly #inside = new AsyncLocalStorage<{ active: boolean }>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #closed = false;
+  #unfinished = false;
+
+  constructor(options: { knex: Knex; toFault: (thrown: unknown) => unknown }) {
+    this.#knex = options.knex;
+    this.#toFault = options.toFault;
+  }
+
+  /** Transactions that wait or run now. */
+  get backlog(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Runs `work` in a transaction: commits when it resolves, rolls back when it throws. `committed` is
+   * called after the commit and before the next transaction begins, so that what it announces is in order.
+   * Throws Fault `shutting_down`, `overloaded`, `storage_unavailable` or what `work` threw.
+   */
+  run<T>(work: (db: Db) => Promise<T>, committed?: (result: T) => void): Promise<T> {
+    if (this.#inside.getStore()?.active === true) {
+      return Promise.reject(new Error("a transaction was started inside another one"));
+    }
+    if (this.#closed) {
+      return Promise.reject(new Fault("shutting_down", "Latchkey is stopping; try again soon."));
+    }
+    if (this.#waiting >= WRITER_QUEUE_MAX) {
+      return Promise.reject(
+        new Fault("overloaded", "Too many changes are waiting for the database; try again soon.", {
+          retryAfterSeconds: 5,
+        }),
+      );
+    }
+    this.#waiting += 1;
+    const result = this.#tail.then(() => this.#transaction(work, committed));
+    const settled = () => {
+      this.#waiting -= 1;
+    };
+    this.#tail = result.then(settled, settled);
+    return result;
+  }
+
+  /** Refuses further transactions and resolves when those that wait have run. */
+  async drain(): Promise<void> {
+    this.#closed = true;
+    await this.#tail;
+  }
+
+  async #transaction<T>(
+    work: (db: Db) => Promise<T>,
+    committed: ((result: T) => void) | undefined,
+  ): Promise<T> {
+    const db = new Db({ knex: this.#knex, toFault: this.#toFault });
+    const scope = { active: true };
+    try {
+      if (this.#unfinished) await this.#rollBack(db);
+      await db.rows(SQLITE.begin);
+      let result: T;
+      try {
+        result = await this.#inside.run(scope, () => work(db));
+        await db.rows("COMMIT");
+      } catch (thrown) {
+        this.#unfinished = true;
+        await this.#rollBack(db).catch(ignoreUntilNext);
+        throw thrown;
+      }
+      committed?.(result);
+      return result;
+    } finally {
+      scope.active = false;
+      db.end();
+    }
+  }
+
+  async #rollBack(db: Db): Promise<void> {
+    try {
+      await db.rows("ROLLBACK");
+    } catch (thrown) {
+      // Some failures (a full disk, an I/O error) have rolled back already; then there is nothing to undo.
+      const done = thrown instanceof Error && thrown.message.includes("no transaction is active");
+      if (!done) throw thrown;
+    }
+    this.#unfinished = false;
+  }
+}
+
+/** A roll-back that failed is tried again before the next transaction; its caller hears of the first error. */
+function ignoreUntilNext(): void {}

@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Fault } from "../../server/core/fault.js";
+import * as make from "./fixture.js";
+
+const isFault = (code: string) => (thrown: unknown) => {
+  assert.ok(thrown instanceof Fault, String(thrown));
+  assert.equal(thrown.code, code);
+  return true;
+};
+
+test("every noun reads back as it was written", async (t) => {
+  const { storage } = await make.opened(t);
+  const user = make.user("usr_1", { username: "Zoë", email: "zoe@example.com", lockedUntil: 5 });
+  const provider = make.provider("prv_1", { createdBy: "usr_1", custom: true });
+  const model = make.model("mdl_1", "prv_1", { aliases: ["fast", "快"] });
+  const providerKey = make.providerKey("pk_1", {
+    service: "qwen",
+    modelAllowlist: ["gpt-4*"],
+    quota: { period: "DAY", requests: 5, tokens: null, costMicros: 9_007_199_254_740_991 },
+    expiresAt: make.START_MS + 1,
+  });
+  const clientKey = make.clientKey("ck_1", {
+    sealedCopy: {
+      vaultKeyVersion: 2,
+      ciphertext: Uint8Array.from([0, 255]),
+      rowMac: new Uint8Array(0),
+    },
+    ipAllowlist: ["10.0.0.0/8"],
+    limits: { requestsPerMinute: 3, tokensPerMinute: null, concurrency: null, budget: null },
+  });
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(user);
+    await tx.sessions.insert({
+      id: "ses_1",
+      userId: "usr_1",
+      tokenHash: "hash",
+      createdAt: 1,
+      expiresAt: 2,
+      ip: "::1",
+    });
+    await tx.providers.insert(provider);
+    await tx.models.upsert(model);
+    await tx.providerKeys.insert(providerKey);
+    await tx.clientKeys.insert(clientKey);
+    await tx.settings.put("pool.strategy", '"score_based"');
+  });
+  const { read } = storage.keys;
+  // The driver's Buffers become plain byte arrays.
+  const plain = structuredClone;
+  assert.deepEqual(await read.users.get("usr_1"), user);
+  assert.deepEqual(await read.users.byUsername("zoë"), user);
+  assert.deepEqual(await read.users.byEmail("ZOE@example.com"), user);
+  assert.equal((await read.sessions.byTokenHash("hash"))?.userId, "usr_1");
+  assert.equal((await read.sessions.ofUser("usr_1")).length, 1);
+  assert.deepEqual(await read.providers.bySlug("slug-prv_1"), provider);
+  assert.deepEqual(await read.models.all(), [model]);
+  assert.deepEqual(plain(await read.providerKeys.byFingerprint("fingerprint-pk_1")), providerKey);
+  assert.deepEqual(plain(await read.clientKeys.get("ck_1")), clientKey);
+  assert.deepEqual([...(await read.settings.all())], [["pool.strategy", '"score_based"']]);
+});
+
+test("what must be unique is, and the refusal names the field", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1", { username: "Admin" }));
+    await tx.providers.insert(make.provider("prv_1"));
+    await tx.providerKeys.insert(make.providerKey("pk_1"));
+    await tx.clientKeys.insert(make.clientKey("ck_1", { kind: "BYOR" }));
+  });
+  const attempts = [
+    ["username", (tx) => tx.users.insert(make.user("usr_2", { username: "admin" }))],
+    ["slug", (tx) => tx.providers.insert(make.provider("prv_2", { slug: "slug-prv_1" }))],
+    [
+      "secret",
+      (tx) => tx.providerKeys.insert(make.providerKey("pk_2", { fingerprint: "fingerprint-pk_1" })),
+    ],
+    ["name", (tx) => tx.providerKeys.insert(make.providerKey("pk_2", { name: "key pk_1" }))],
+    ["secret", (tx) => tx.clientKeys.insert(make.clientKey("ck_2", { mac: "mac-ck_1" }))],
+    ["kind", (tx) => tx.clientKeys.insert(make.clientKey("ck_2", { kind: "BYOR" }))],
+  ] satisfies [string, Parameters<typeof storage.keys.write>[0]][];
+  for (const [field, attempt] of attempts) {
+    await assert.rejects(storage.keys.write(attempt), (thrown: unknown) => {
+      assert.ok(thrown instanceof Fault);
+      assert.equal(thrown.code, "already_exists");
+      assert.equal(thrown.violations[0]?.field, field);
+      return true;
+    });
+  }
+  assert.equal((await storage.keys.read.users.all()).length, 1);
+});
+
+test("nothing is left hanging: owners and providers with keys cannot be deleted", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.providers.insert(make.provider("prv_1"));
+    await tx.providerKeys.insert(make.providerKey("pk_1"));
+  });
+  const { write } = { write: storage.keys.write.bind(storage.keys) };
+  await assert.rejects(
+    write((tx) => tx.users.delete("usr_1")),
+    isFault("failed_precondition"),
+  );
+  await assert.rejects(
+    write((tx) => tx.providers.delete("prv_1")),
+    isFault("failed_precondition"),
+  );
+  await assert.rejects(
+    write((tx) => tx.providerKeys.insert(make.providerKey("pk_2", { ownerId: "usr_9" }))),
+    isFault("failed_precondition"),
+  );
+  await assert.rejects(
+    write((tx) => tx.users.update(make.user("usr_9"))),
+    isFault("not_found"),
+  );
+  await assert.rejects(
+    write((tx) => tx.clientKeys.delete("ck_9")),
+    isFault("not_found"),
+  );
+});
+
+test("a throw rolls everything back, and nothing of it is announced", async (t) => {
+  const { storage, announced } = await make.opened(t);
+  const failing = storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.audit.append(make.auditDraft());
+    await tx.changes.append({ kind: "user", id: "usr_1", value: make.user("usr_1") });
+    throw new Error("stop");
+  });
+  await assert.rejects(failing, /stop/);
+  assert.deepEqual(await storage.keys.read.users.all(), []);
+  assert.deepEqual(await storage.keys.read.audit.after(0, 10), []);
+  assert.deepEqual(announced, []);
+});
+
+test("health and use counters leave version and update time alone", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.providers.insert(make.provider("prv_1"));
+    await tx.providerKeys.insert(make.providerKey("pk_1"));
+    await tx.clientKeys.insert(make.clientKey("ck_1"));
+    await tx.clientKeys.insert(make.clientKey("ck_2"));
+    await tx.providerKeys.saveHealth("pk_1", {
+      ...make.providerKey("pk_1").health,
+      state: "COOLDOWN",
+      cooldownUntil: 7,
+      successes: 41,
+    });
+    await tx.clientKeys.touch([
+      { id: "ck_1", count: 3, lastUsedAt: 100 },
+      { id: "ck_gone", count: 1, lastUsedAt: 1 },
+    ]);
+    await tx.clientKeys.touch([{ id: "ck_1", count: 2, lastUsedAt: 50 }]);
+  });
+  const key = await storage.keys.read.providerKeys.get("pk_1");
+  assert.equal(key?.health.state, "COOLDOWN");
+  assert.equal(key?.health.successes, 41);
+  assert.equal(key?.version, 1);
+  const client = await storage.keys.read.clientKeys.get("ck_1");
+  assert.deepEqual([client?.usageCount, client?.lastUsedAt, client?.version], [5, 100, 1]);
+  assert.equal((await storage.keys.read.clientKeys.get("ck_2"))?.usageCount, 0);
+});
+
+test("only the last ten health checks of a key are kept, newest first", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.providers.insert(make.provider("prv_1"));
+    await tx.providerKeys.insert(make.providerKey("pk_1"));
+    for (let at = 1; at <= 13; at++) {
+      await tx.healthChecks.append({
+        providerKeyId: "pk_1",
+        at,
+        ok: at % 2 === 0,
+        latencyMs: 1.4,
+        httpStatus: null,
+        error: "x".repeat(500),
+      });
+    }
+  });
+  const checks = await storage.keys.read.healthChecks.ofKey("pk_1");
+  assert.deepEqual(
+    checks.map((check) => check.at),
+    [13, 12, 11, 10, 9, 8, 7, 6, 5, 4],
+  );
+  assert.equal(checks[0]?.error.length, 200);
+});
+
+test("all client keys come in chunks, each once", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    for (let i = 0; i < 25; i++) await tx.clientKeys.insert(make.clientKey(`ck_${i}`));
+  });
+  const sizes: number[] = [];
+  const ids = new Set<string>();
+  for await (const chunk of storage.keys.read.clientKeys.chunks(10)) {
+    sizes.push(chunk.length);
+    for (const key of chunk) ids.add(key.id);
+  }
+  assert.deepEqual(sizes, [10, 10, 5]);
+  assert.equal(ids.size, 25);
+});
+
+test("the keyring is replaced as a whole and is never emptied", async (t) => {
+  const { storage } = await make.opened(t);
+  const key = (version: number) => ({
+    purpose: "PEPPER" as const,
+    version,
+    publicKey: null,
+    wrapped: Uint8Array.from([version]),
+    rootKeyId: "root",
+    createdAt: 1,
+    retiredAt: null,
+  });
+  await storage.keyring.saveKeyring([key(1)]);
+  await storage.keyring.saveKeyring([key(1), key(2)]);
+  assert.deepEqual(
+    (await storage.keyring.loadKeyring()).map(({ version }) => version),
+    [1, 2],
+  );
+  await assert.rejects(storage.keyring.saveKeyring([]), isFault("failed_precondition"));
+  assert.equal((await storage.keyring.loadKeyring()).length, 2);
+});
