@@ -35,6 +35,9 @@ function generateInto(base) {
   const image = buf([
     "build",
     "proto",
+    // Only this API: what else is served beside it has its own versions.
+    "--path",
+    "proto/latchkey",
     "--as-file-descriptor-set",
     "--exclude-source-info",
     "-o",
