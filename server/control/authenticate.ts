@@ -1,0 +1,90 @@
+import type { Actor } from "../core/audit.js";
+import { Fault } from "../core/fault.js";
+import type { Credential, Peer } from "./context.js";
+
+/** What authentication needs to know of people and keys. All throw a Fault when the credential is not good. */
+export interface Identities {
+  /** The administrator of this host, for the local socket. */
+  localAdmin(): Actor;
+  bySession(token: string, ip: string): Promise<Identity>;
+  /** A client key has its owner's USER rights at most. */
+  byClientKey(presented: string, ip: string): Identity;
+  /** Undefined when no issuer of tokens is configured. */
+  readonly byJwt: ((token: string, ip: string) => Promise<Identity>) | undefined;
+}
+
+export interface Identity {
+  readonly actor: Actor;
+  readonly credential: Credential;
+}
+
+const SESSION_TOKEN_PREFIX = "lks_";
+const SESSION_COOKIE = "latchkey_session";
+const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+/**
+ * Finds out who calls: `Authorization: Bearer`, then the session cookie, then `X-Session-API-Key`, then
+ * the local socket. A credential that is present but not good is refused, never skipped. Undefined means
+ * that nothing was presented.
+ */
+export async function authenticate(
+  identities: Identities,
+  headers: Headers,
+  peer: Peer,
+): Promise<Identity | undefined> {
+  const authorization = headers.get("authorization");
+  if (authorization) return byBearer(identities, bearerOf(authorization), peer.ip);
+  const cookie = cookieValue(headers.get("cookie"), SESSION_COOKIE);
+  if (cookie) {
+    requireSameOrigin(headers);
+    const identity = await byToken(identities, cookie, peer.ip);
+    return { ...identity, actor: { ...identity.actor, via: "COOKIE" } };
+  }
+  const apiKey = headers.get("x-session-api-key");
+  if (apiKey) return identities.byClientKey(apiKey, peer.ip);
+  if (peer.local) return { actor: identities.localAdmin(), credential: { kind: "SOCKET" } };
+  return undefined;
+}
+
+async function byBearer(identities: Identities, token: string, ip: string): Promise<Identity> {
+  if (token.startsWith(SESSION_TOKEN_PREFIX) || JWT_SHAPE.test(token)) {
+    return byToken(identities, token, ip);
+  }
+  return identities.byClientKey(token, ip);
+}
+
+async function byToken(identities: Identities, token: string, ip: string): Promise<Identity> {
+  if (token.startsWith(SESSION_TOKEN_PREFIX)) return identities.bySession(token, ip);
+  if (JWT_SHAPE.test(token) && identities.byJwt !== undefined) return identities.byJwt(token, ip);
+  throw new Fault(
+    "unauthenticated",
+    "This token is not one of Latchkey's, and no issuer of JWTs is configured.",
+  );
+}
+
+function bearerOf(authorization: string): string {
+  const match = /^Bearer +([^\s]+)$/i.exec(authorization.trim());
+  if (match?.[1] !== undefined) return match[1];
+  throw new Fault(
+    "unauthenticated",
+    "The authorization header must read `Bearer`, a space and a session token or client key.",
+  );
+}
+
+function cookieValue(header: string | null, name: string): string | undefined {
+  for (const part of (header ?? "").split(";")) {
+    const [key, value] = part.split("=", 2);
+    if (key?.trim() === name) return value?.trim();
+  }
+  return undefined;
+}
+
+/** A cookie is sent by a browser on its own, so another site's page could use it: its Origin must be ours. */
+function requireSameOrigin(headers: Headers): void {
+  const origin = headers.get("origin") ?? headers.get("referer");
+  const host = headers.get("host") ?? headers.get(":authority");
+  if (origin !== null && host !== null && URL.canParse(origin) && new URL(origin).host === host) {
+    return;
+  }
+  throw new Fault("permission_denied", "This cookie came from another site (跨站请求被拒绝).");
+}

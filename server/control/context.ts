@@ -1,0 +1,31 @@
+import { createContextKey } from "@connectrpc/connect";
+import type { Actor } from "../core/audit.js";
+
+/** Where a request came from, known before anybody is asked who they are. */
+export interface Peer {
+  /** Textual address; empty on the local socket. */
+  readonly ip: string;
+  /** True on the local socket, whose file only the administrator of this host can open. */
+  readonly local: boolean;
+}
+
+const NOBODY: Actor = { userId: null, name: "", role: "USER", via: "ANONYMOUS", ip: "" };
+
+export const peerKey = createContextKey<Peer>({ ip: "", local: false }, { description: "peer" });
+
+/** Who makes the request; set by the authentication interceptor, read by every service. */
+export const actorKey = createContextKey<Actor>(NOBODY, { description: "actor" });
+
+/** The session behind the request, where there is one; needed by Logout and WhoAmI. */
+export const credentialKey = createContextKey<Credential>(
+  { kind: "NONE" },
+  { description: "credential" },
+);
+
+/** What the caller proved its identity with. */
+export type Credential =
+  | { readonly kind: "NONE" }
+  | { readonly kind: "SOCKET" }
+  | { readonly kind: "SESSION"; readonly sessionId: string }
+  | { readonly kind: "JWT" }
+  | { readonly kind: "CLIENT_KEY"; readonly clientKeyId: string };

@@ -1,0 +1,84 @@
+import { create } from "@bufbuild/protobuf";
+import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../proto/gen/latchkey/v1/errors_pb.js";
+import type { Actor } from "../core/audit.js";
+import { Fault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import { authenticate, type Identities } from "./authenticate.js";
+import { actorKey, credentialKey, peerKey } from "./context.js";
+import { connectCodeOf, faultOrConnectError } from "./faults.js";
+import { PUBLIC_METHODS } from "./rpc-policy.js";
+
+/**
+ * Outermost: whatever a service throws becomes a Connect error that says what a caller may know; the
+ * cause goes to the log. Failures inside a stream are converted too.
+ */
+export function faultInterceptor(logger: Logger): Interceptor {
+  return (next) => async (req) => {
+    const rpc = `${req.service.typeName}/${req.method.name}`;
+    try {
+      const res = await next(req);
+      if (!res.stream) return res;
+      return { ...res, message: convertingStream(res.message, rpc, logger) };
+    } catch (thrown) {
+      throw toConnectError(thrown, rpc, logger);
+    }
+  };
+}
+
+/** Finds out who calls and leaves it in the request's context. Only the RPCs named public go on without. */
+export function authenticationInterceptor(
+  identities: Identities,
+  audit: { denied(actor: Actor, rpc: string, reason: string): void },
+): Interceptor {
+  return (next) => async (req) => {
+    const rpc = `${req.service.typeName}/${req.method.name}`;
+    const peer = req.contextValues.get(peerKey);
+    const identity = await authenticate(identities, req.header, peer);
+    if (identity !== undefined) {
+      req.contextValues.set(actorKey, { ...identity.actor, ip: peer.ip });
+      req.contextValues.set(credentialKey, identity.credential);
+    } else {
+      const nobody: Actor = { ...req.contextValues.get(actorKey), ip: peer.ip };
+      req.contextValues.set(actorKey, nobody);
+      if (!PUBLIC_METHODS.has(rpc)) {
+        audit.denied(nobody, rpc, "no credential");
+        throw new Fault(
+          "unauthenticated",
+          "Sign in first: send `authorization: Bearer` with a session token or a client key.",
+        );
+      }
+    }
+    return next(req);
+  };
+}
+
+async function* convertingStream<T>(
+  messages: AsyncIterable<T>,
+  rpc: string,
+  logger: Logger,
+): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (thrown) {
+    throw toConnectError(thrown, rpc, logger);
+  }
+}
+
+function toConnectError(thrown: unknown, rpc: string, logger: Logger): ConnectError {
+  const known = faultOrConnectError(thrown);
+  if (known instanceof ConnectError) return known;
+  if (known.code === "internal") logger.error({ rpc, err: known.cause }, "rpc failed");
+  else if (known.cause !== undefined) {
+    logger.warn({ rpc, code: known.code, err: known.cause }, "rpc refused");
+  }
+  const info = create(ErrorInfoSchema, {
+    reason: known.code,
+    domain: "latchkey",
+    fieldViolations: known.violations.map(({ field, message }) => ({ field, message })),
+    retryAfterMs: BigInt(Math.ceil((known.retryAfterSeconds ?? 0) * 1000)),
+  });
+  return new ConnectError(known.publicMessage, connectCodeOf(known), undefined, [
+    { desc: ErrorInfoSchema, value: info },
+  ]);
+}
