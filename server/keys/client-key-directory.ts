@@ -1,0 +1,316 @@
+import type { ChangeOf, ChangeFeed } from "./change-feed.js";
+import { clientKeyState, type ClientKey, type Principal } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import { Fault, type FaultCode } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { User, UserState } from "../core/user.js";
+import {
+  importedForm,
+  IMPORTED_TOKEN_CHARS_MAX,
+  IMPORTED_TOKEN_CHARS_MIN,
+  isImported,
+  sha256Of,
+} from "./client-key-import.js";
+import { ClientKeyTable } from "./client-key-table.js";
+import type { ClientKeyUses } from "./client-key-uses.js";
+import { compileIpAllowlist, type AddressTest } from "./ip-allowlist.js";
+import type { ClientKeyForms, KeysReader, KeysVault } from "./ports.js";
+
+/** Keys read from the store at a time at the start. */
+const CHUNK_KEYS = 5_000;
+/** Compiled address lists that are kept; then all are compiled anew. */
+const ADDRESS_TESTS_MAX = 10_000;
+/** Keys whose refusals are logged at most once a minute; then the memory of it begins anew. */
+const REFUSALS_MAX = 1_000;
+const REFUSAL_LOG_MS = 60_000;
+
+/** The part of the vault that recognises client keys. */
+export type DirectoryVault = Pick<KeysVault, "state" | "pepperVersions" | "clientKeyMacUnder">;
+
+/**
+ * Knows every client key, in memory: filled from the store at the start, kept up to date by the change
+ * feed, asked on every request. A mutation that has returned is already in force here.
+ */
+export class ClientKeyDirectory {
+  readonly #reader: KeysReader;
+  readonly #feed: ChangeFeed;
+  readonly #vault: DirectoryVault;
+  readonly #forms: ClientKeyForms;
+  readonly #uses: ClientKeyUses;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #table = new ClientKeyTable();
+  /** Rows of rotated keys by their MAC before the rotation. */
+  readonly #previous = new Map<string, number>();
+  /** Owners whose account does not work. */
+  readonly #stopped = new Map<string, Exclude<UserState, "ACTIVE">>();
+  readonly #addressTests = new Map<string, AddressTest>();
+  readonly #refusals = new Map<string, number>();
+  readonly #listeners = new Set<(clientKeyId: string) => void>();
+  #imported = 0;
+  #leave: (() => void) | undefined;
+
+  constructor(options: {
+    reader: KeysReader;
+    feed: ChangeFeed;
+    vault: DirectoryVault;
+    forms: ClientKeyForms;
+    uses: ClientKeyUses;
+    clock: Clock;
+    log: Logger;
+  }) {
+    this.#reader = options.reader;
+    this.#feed = options.feed;
+    this.#vault = options.vault;
+    this.#forms = options.forms;
+    this.#uses = options.uses;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** Number of client keys of all states. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Loads all keys and follows their changes from then on. */
+  async start(): Promise<void> {
+    this.#leave = await this.#feed.join(
+      ["client_key", "user"],
+      () => this.#load(),
+      (change) => this.#apply(change),
+    );
+    this.#uses.start();
+  }
+
+  /** Follows no more changes and writes the last uses. */
+  async stop(): Promise<void> {
+    this.#leave?.();
+    await this.#uses.stop();
+  }
+
+  /**
+   * Who presents this key. A text that is no key by its form is refused before any look-up. Throws Fault
+   * `invalid_api_key`, `revoked_api_key`, `expired_api_key`, `disabled_api_key`, `user_banned`,
+   * `ip_not_allowed` or `vault_locked`.
+   */
+  authenticate(presented: string, ip: string): Principal {
+    const native = this.#forms.recognise(presented) !== undefined;
+    if (!native && !this.#mayBeImported(presented)) throw invalid();
+    if (this.#vault.state !== "UNLOCKED") {
+      throw new Fault("vault_locked", "The vault is locked; an admin has to unlock it first.", {
+        retryAfterSeconds: 30,
+      });
+    }
+    const row = this.#find(presented, native);
+    if (row < 0) throw invalid();
+    const key = this.#table.keyAt(row);
+    this.#requireUsable(key, ip);
+    this.#uses.count(key.id);
+    return { clientKey: key, ownerId: key.ownerId };
+  }
+
+  /**
+   * True as long as a call of this principal may go on: its key not revoked, disabled or deleted, its
+   * secret not replaced without grace, its owner's account working. A call that began before its key
+   * expired may end.
+   */
+  stillValid(principal: Principal): boolean {
+    const row = this.#table.rowOfId(principal.clientKey.id);
+    if (row < 0 || !this.#table.isOn(row) || this.#stopped.has(principal.ownerId)) return false;
+    if (this.#table.macAt(row) === principal.clientKey.mac) return true;
+    const key = this.#table.keyAt(row);
+    return key.previousMac === principal.clientKey.mac && this.#inGrace(key);
+  }
+
+  /** Calls `listener` with each key that must not be used any more; the returned function ends it. */
+  onInvalidated(listener: (clientKeyId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Keys whose expiry lies after `afterMs` and not after `untilMs`; their sealed copies are left out. */
+  expiringWithin(afterMs: number, untilMs: number): readonly ClientKey[] {
+    return this.#table.expiringWithin(afterMs, untilMs);
+  }
+
+  /** Imported keys have any form, so only where there may be some is every text looked up. */
+  #mayBeImported(presented: string): boolean {
+    return (
+      // A rotated key may have been an imported one before.
+      (this.#imported > 0 || this.#previous.size > 0) &&
+      presented.length >= IMPORTED_TOKEN_CHARS_MIN &&
+      presented.length <= IMPORTED_TOKEN_CHARS_MAX
+    );
+  }
+
+  #find(presented: string, native: boolean): number {
+    const row = native ? this.#findText(presented) : -1;
+    if (row >= 0 || !this.#mayBeImported(presented)) return row;
+    return this.#findText(importedForm(sha256Of(presented)));
+  }
+
+  #findText(text: string): number {
+    for (const version of this.#vault.pepperVersions) {
+      const mac = this.#vault.clientKeyMacUnder(text, version);
+      const row = this.#table.rowOfMac(Buffer.from(mac, "hex"));
+      if (row >= 0) return row;
+      const rotated = this.#previous.get(mac);
+      if (rotated === undefined) continue;
+      const key = this.#table.keyAt(rotated);
+      if (this.#inGrace(key)) return rotated;
+      throw this.#refuse(key, "revoked_api_key", "This API key was replaced; use the new one.");
+    }
+    return -1;
+  }
+
+  #inGrace(key: ClientKey): boolean {
+    return key.graceUntil !== null && key.graceUntil > this.#clock.now();
+  }
+
+  #requireUsable(key: ClientKey, ip: string): void {
+    switch (clientKeyState(key, this.#clock.now())) {
+      case "REVOKED":
+        throw this.#refuse(key, "revoked_api_key", "This API key was revoked; create a new one.");
+      case "EXPIRED":
+        throw this.#refuse(key, "expired_api_key", "This API key has expired; create a new one.");
+      case "DISABLED":
+        throw this.#refuse(
+          key,
+          "disabled_api_key",
+          "This API key is disabled; its owner or an admin can enable it.",
+        );
+      case "ACTIVE":
+        break;
+    }
+    const owner = this.#stopped.get(key.ownerId);
+    if (owner === "BANNED") {
+      throw this.#refuse(key, "user_banned", "The owner of this API key is banned.");
+    }
+    if (owner === "DISABLED") {
+      throw this.#refuse(
+        key,
+        "disabled_api_key",
+        "The account that owns this API key is switched off; an admin can switch it on.",
+      );
+    }
+    if (key.ipAllowlist.length > 0 && !this.#addressTest(key.ipAllowlist)(ip)) {
+      throw this.#refuse(
+        key,
+        "ip_not_allowed",
+        "This API key may not be used from your address; its owner can change its IP allow-list.",
+      );
+    }
+  }
+
+  #addressTest(blocks: readonly string[]): AddressTest {
+    const name = blocks.join(" ");
+    let test = this.#addressTests.get(name);
+    if (test === undefined) {
+      test = compileIpAllowlist(blocks);
+      if (this.#addressTests.size >= ADDRESS_TESTS_MAX) this.#addressTests.clear();
+      this.#addressTests.set(name, test);
+    }
+    return test;
+  }
+
+  /** The fault for a known key, with a line in the log, so that an operator can tell the causes apart. */
+  #refuse(key: ClientKey, code: FaultCode, message: string): Fault {
+    const nowMs = this.#clock.monotonic();
+    const lastMs = this.#refusals.get(key.id);
+    if (lastMs === undefined || nowMs - lastMs >= REFUSAL_LOG_MS) {
+      if (this.#refusals.size >= REFUSALS_MAX) this.#refusals.clear();
+      this.#refusals.set(key.id, nowMs);
+      this.#log.info(
+        { client_key_id: key.id, prefix: key.prefix, owner_id: key.ownerId, code },
+        "client key refused",
+      );
+    }
+    return new Fault(code, message);
+  }
+
+  async #load(): Promise<void> {
+    for (const user of await this.#reader.users.all()) this.#setOwner(user);
+    for await (const chunk of this.#reader.clientKeys.chunks(CHUNK_KEYS)) {
+      for (const key of chunk) this.#put(key);
+    }
+  }
+
+  #apply(change: ChangeOf<"client_key" | "user">): void {
+    if (change.kind === "user") this.#applyUser(change.id, change.value);
+    else this.#applyKey(change.id, change.value);
+  }
+
+  #applyUser(id: string, user: User | null): void {
+    const worked = !this.#stopped.has(id);
+    if (user === null) this.#stopped.delete(id);
+    else this.#setOwner(user);
+    if (worked && this.#stopped.has(id)) {
+      for (const key of this.#table.keysOf(id)) this.#announce(key.id);
+    }
+  }
+
+  #applyKey(id: string, key: ClientKey | null): void {
+    const row = this.#table.rowOfId(id);
+    const before = row < 0 ? undefined : this.#table.keyAt(row);
+    if (key === null) {
+      if (before !== undefined) this.#remove(row, before);
+    } else {
+      this.#put(key);
+    }
+    if (before !== undefined && isUsable(before) && isStopped(before, key)) this.#announce(id);
+  }
+
+  #put(key: ClientKey): void {
+    const existing = this.#table.rowOfId(key.id);
+    if (existing >= 0) this.#forgetMarks(this.#table.keyAt(existing));
+    const row = this.#table.put(key);
+    if (isImported(key)) this.#imported += 1;
+    if (key.previousMac !== null) this.#previous.set(key.previousMac, row);
+  }
+
+  #remove(row: number, key: ClientKey): void {
+    this.#forgetMarks(key);
+    this.#table.remove(row);
+  }
+
+  #forgetMarks(key: ClientKey): void {
+    if (isImported(key)) this.#imported -= 1;
+    if (key.previousMac !== null) this.#previous.delete(key.previousMac);
+  }
+
+  #setOwner(user: User): void {
+    if (user.state === "ACTIVE") this.#stopped.delete(user.id);
+    else this.#stopped.set(user.id, user.state);
+  }
+
+  #announce(clientKeyId: string): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(clientKeyId);
+      } catch (cause) {
+        this.#log.error(
+          { err: cause, client_key_id: clientKeyId },
+          "a listener failed on a revocation",
+        );
+      }
+    }
+  }
+}
+
+function invalid(): Fault {
+  return new Fault("invalid_api_key", "This API key is not known here; check that it is whole.");
+}
+
+function isUsable(key: ClientKey): boolean {
+  return key.enabled && key.revokedAt === null;
+}
+
+/** True if calls that run on the key as it was must end. */
+function isStopped(before: ClientKey, after: ClientKey | null): boolean {
+  if (after === null || !isUsable(after)) return true;
+  // A new secret without grace for the old one.
+  return after.mac !== before.mac && after.previousMac !== before.mac;
+}
