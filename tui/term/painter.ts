@@ -122,7 +122,7 @@ export class Painter {
   }
 
   /** Covers a rectangle with one character, by default blanks. */
-  fill(rect: Rect, style: StyleRef = "text", char = " "): void {
+  cover(rect: Rect, style: StyleRef = "text", char = " "): void {
     const part = intersect(this.area, rect);
     const attr = packStyle(this.style(style));
     for (let y = part.y; y < part.y + part.height; y += 1) {

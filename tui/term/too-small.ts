@@ -8,7 +8,7 @@ export const rowsMin = 16;
 
 /** Says what is wrong and what helps, down to a window of a single cell. */
 export function paintTooSmall(painter: Painter, columns: number, rows: number): void {
-  painter.fill(painter.area);
+  painter.cover(painter.area);
   painter.hideCursor();
   const lines = [
     "terminal too small",

@@ -1,0 +1,128 @@
+import { keyLabel, reachable, type Binding, type Keymap } from "../term/keymap.js";
+import { paintedWidth, type Painter, type Span } from "../term/painter.js";
+import { stateMark } from "../term/theme.js";
+import type { StateKind } from "../term/glyphs.js";
+
+/** Row 0: where one is, how well the data flows, who one is, what time it is. */
+export interface StatusLineOptions {
+  /** Product, context, view and what is below it. */
+  readonly crumbs: readonly string[];
+  /** Words that must not be overlooked, e.g. `READ-ONLY` or `PAUSED`. */
+  readonly flags?: readonly string[];
+  readonly connection: { readonly kind: StateKind; readonly text: string };
+  /** Further words at the right, the last one kept longest, e.g. user and clock. */
+  readonly right?: readonly string[];
+}
+
+/**
+ * Draws the status line on the first row.
+ * ```ts
+ * paintStatusLine(row, { crumbs: ['Latchkey', 'Overview'], connection: { kind: 'ok', text: 'live 2Hz' } });
+ * ```
+ */
+export function paintStatusLine(painter: Painter, options: StatusLineOptions): void {
+  painter.cover({ ...painter.area, height: 1 }, "statusBar");
+  const { glyphs } = painter;
+  const crumbs = options.crumbs.join(` ${glyphs.crumb} `);
+  const mark = stateMark(options.connection.kind, glyphs);
+  const flags = (options.flags ?? []).map((flag) => ({
+    text: ` ${flag} `,
+    style: "toastWarn" as const,
+  }));
+  let right = [...(options.right ?? [])];
+  const fixed: Span[] = [
+    ...flags,
+    { text: ` ${mark.glyph} ${options.connection.text}`, style: mark.style },
+  ];
+  // The breadcrumb keeps at least a third of the row; words at the right go before it does.
+  const least = Math.min(paintedWidth(crumbs) + 2, Math.floor(painter.width / 3));
+  while (right.length > 0 && spanWidth(fixed) + wordsWidth(right) + least > painter.width) {
+    right = right.slice(1);
+  }
+  const spans = [...fixed, ...right.map((word) => ({ text: `  ${word}` }))];
+  const x = Math.max(0, painter.width - spanWidth(spans) - 1);
+  painter.spans(1, 0, [{ text: crumbs, style: "strong" }], Math.max(0, x - 2));
+  painter.spans(x, 0, spans);
+  painter.tint({ ...painter.area, height: 1 }, "statusBar");
+}
+
+function spanWidth(spans: readonly Span[]): number {
+  return spans.reduce((sum, span) => sum + paintedWidth(span.text), 0);
+}
+
+function wordsWidth(words: readonly string[]): number {
+  return words.reduce((sum, word) => sum + 2 + paintedWidth(word), 1);
+}
+
+/** One view that can be reached by its key. */
+export interface Tab {
+  readonly key: string;
+  readonly label: string;
+  /** Label for narrow terminals, at most four letters. */
+  readonly short: string;
+}
+
+/** Row 1: the views. Long labels are used only when all of them fit. */
+export function paintTabBar(painter: Painter, tabs: readonly Tab[], active: string): void {
+  const full = tabs.map((tab) => ` ${tab.key} ${tab.label} `);
+  const short = tabs.map((tab) => ` ${tab.key} ${tab.short} `);
+  const width = full.reduce((sum, label) => sum + paintedWidth(label), 0);
+  const labels = width <= painter.width ? full : short;
+  let x = 0;
+  tabs.forEach((tab, i) => {
+    // Without colour or inverse the brackets still tell which view is active.
+    const label = labels[i] ?? "";
+    const current = tab.key === active;
+    const text = current ? `[${label.slice(1, -1)}]` : label;
+    x += painter.text(x, 0, text, current ? "tabActive" : "tab");
+  });
+}
+
+/** Last row: what the keys do here. */
+export interface HintBarOptions {
+  /** The keymaps in the order in which keys are looked up. */
+  readonly keymaps: readonly Keymap[];
+  /** Actions that are never cut off; they stand at the right. */
+  readonly always: readonly string[];
+}
+
+/**
+ * Draws the hint bar on the first row of the painter. Hints are cut from the least important; the
+ * ones in `always` (help and quit) are placed first and never cut.
+ */
+export function paintHintBar(painter: Painter, options: HintBarOptions): void {
+  const shown = reachable(options.keymaps).filter(
+    (b) => b.hint !== undefined && b.hidden?.() !== true,
+  );
+  const fixed = shown.filter((binding) => options.always.includes(binding.action));
+  const others = shown
+    .filter((binding) => !options.always.includes(binding.action))
+    .toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
+  let room = painter.width - 1 - widthOf(fixed);
+  const kept = new Set<Binding>(fixed);
+  for (const binding of others) {
+    const width = hintWidth(binding);
+    if (width > room) break;
+    room -= width;
+    kept.add(binding);
+  }
+  const ordered = [...shown.filter((b) => kept.has(b) && !fixed.includes(b)), ...fixed];
+  let x = 1;
+  for (const binding of ordered) x += painter.spans(x, 0, hintSpans(binding));
+}
+
+function hintSpans(binding: Binding): Span[] {
+  const off = binding.disabledReason?.() !== undefined;
+  return [
+    { text: `<${keyLabel(binding.keys[0] ?? "")}>`, style: off ? "disabled" : "key" },
+    { text: ` ${binding.hint ?? ""}  `, style: off ? "disabled" : "keyText" },
+  ];
+}
+
+function hintWidth(binding: Binding): number {
+  return spanWidth(hintSpans(binding));
+}
+
+function widthOf(bindings: readonly Binding[]): number {
+  return bindings.reduce((sum, binding) => sum + hintWidth(binding), 0);
+}

@@ -1,0 +1,34 @@
+import type { CanvasContext } from "blessed-contrib/lib/widget/charts/line.js";
+
+/**
+ * Teaches a line chart two things it lacks. A point that is not a number lifts the pen, so a gap
+ * in the data stays a gap; a single point between gaps is drawn as a dot. And labels are asked
+ * for by `label`, since the chart itself knows only plain decimals.
+ */
+export function adaptContext(context: CanvasContext, label: LabelSource): void {
+  const lineTo = context.lineTo.bind(context);
+  const moveTo = context.moveTo.bind(context);
+  const beginPath = context.beginPath.bind(context);
+  const fillText = context.fillText.bind(context);
+  let penUp = true;
+  context.beginPath = () => {
+    penUp = true;
+    beginPath();
+  };
+  context.lineTo = (x, y) => {
+    if (!Number.isFinite(y)) {
+      penUp = true;
+      return;
+    }
+    if (penUp) moveTo(x, y);
+    penUp = false;
+    lineTo(x, y);
+  };
+  context.fillText = (text, x, y) => {
+    const shown = label(text);
+    if (shown !== "") fillText(shown, x, y);
+  };
+}
+
+/** Gives the text to print in place of what the chart wants to print. */
+export type LabelSource = (text: string) => string;

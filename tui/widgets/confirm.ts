@@ -1,0 +1,132 @@
+import type { InputEvent } from "../term/input.js";
+import type { Painter } from "../term/painter.js";
+import { safe, wrap } from "../term/safe.js";
+import { LineEditor } from "./line-editor.js";
+import type { Modal, ModalStack } from "./modal.js";
+import type { Widget } from "./widget.js";
+
+/** A question before something happens. */
+export interface ConfirmOptions {
+  readonly title: string;
+  /** What will happen and what cannot be undone; one string per paragraph. */
+  readonly text: readonly string[];
+  /** Word on the button that does it, e.g. `Revoke`. */
+  readonly action: string;
+  /** Demands this text to be typed: for what cannot be undone at all. */
+  readonly typeName?: string;
+  readonly onConfirm: () => void;
+  readonly onCancel?: () => void;
+}
+
+const width = 58;
+
+/**
+ * Asks before something happens. Cancel has the focus, so a stray Enter never does anything; `y`
+ * agrees, or the demanded name must be typed and then Enter pressed.
+ * ```ts
+ * confirm(modals, { title: 'Revoke ci-bot?', text: ['…'], action: 'Revoke', onConfirm: revoke });
+ * ```
+ */
+export function confirm(modals: ModalStack, options: ConfirmOptions): Modal {
+  let agreed = false;
+  const agree = (): void => {
+    agreed = true;
+    modal.close();
+    options.onConfirm();
+  };
+  const refuse = (): void => modal.close();
+  const lines = options.text.flatMap((paragraph) => wrap(safe(paragraph), width));
+  const body =
+    options.typeName === undefined
+      ? new AskYes({ lines, action: options.action, agree, refuse })
+      : new AskName({ lines, action: options.action, agree, refuse, name: options.typeName });
+  const modal: Modal = modals.open({
+    title: options.title,
+    width,
+    height: lines.length + (options.typeName === undefined ? 2 : 4),
+    body,
+    tone: "danger",
+    onClose: () => {
+      if (!agreed) options.onCancel?.();
+    },
+  });
+  return modal;
+}
+
+interface Question {
+  readonly lines: readonly string[];
+  readonly action: string;
+  readonly agree: () => void;
+  readonly refuse: () => void;
+}
+
+class AskYes implements Widget {
+  readonly #question: Question;
+  #onAction = false;
+
+  constructor(question: Question) {
+    this.#question = question;
+  }
+
+  handle(event: InputEvent): boolean {
+    if (event.type !== "key") return true;
+    const { agree, refuse } = this.#question;
+    if (event.name === "y") agree();
+    else if (event.name === "n") refuse();
+    else if (event.name === "enter") (this.#onAction ? agree : refuse)();
+    else if (SWITCH_KEYS.has(event.name)) this.#onAction = !this.#onAction;
+    else return false;
+    return true;
+  }
+
+  paint(painter: Painter): void {
+    paintLines(painter, this.#question.lines);
+    const y = painter.height - 1;
+    const cancel = this.#onAction ? "button" : "buttonFocus";
+    const x = painter.text(0, y, "[ Cancel ]", cancel);
+    const action = this.#onAction ? "buttonDanger" : "danger";
+    const end = x + 2 + painter.text(x + 2, y, `[ ${this.#question.action} ]`, action);
+    painter.text(end + 3, y, "<y> yes  <n> no", "muted");
+  }
+}
+
+const SWITCH_KEYS = new Set(["tab", "shift-tab", "left", "right", "h", "l"]);
+
+class AskName implements Widget {
+  readonly #question: Question & { readonly name: string };
+  readonly #editor = new LineEditor();
+
+  constructor(question: Question & { readonly name: string }) {
+    this.#question = question;
+  }
+
+  handle(event: InputEvent): boolean {
+    if (event.type === "key" && event.name === "enter") {
+      if (this.#matches) this.#question.agree();
+      return true;
+    }
+    // A paste would be the same as not reading the name at all.
+    if (event.type === "paste") return true;
+    return this.#editor.handle(event);
+  }
+
+  paint(painter: Painter): void {
+    paintLines(painter, this.#question.lines);
+    const y = painter.height - 3;
+    painter.spans(0, y, [{ text: "Type " }, { text: this.#question.name, style: "strong" }]);
+    this.#editor.paint(painter.within({ x: 0, y: y + 1, width: painter.width, height: 1 }), {
+      focused: true,
+    });
+    const style = this.#matches ? "buttonDanger" : "disabled";
+    const x = painter.text(0, y + 2, `[ ${this.#question.action} ]`, style);
+    painter.text(x + 3, y + 2, "<enter> when the name is right  <esc> cancel", "muted");
+  }
+
+  get #matches(): boolean {
+    return this.#editor.value === this.#question.name;
+  }
+}
+
+function paintLines(painter: Painter, lines: readonly string[]): void {
+  lines.forEach((line, y) => void painter.text(0, y, line));
+}

@@ -1,0 +1,143 @@
+import type { InputEvent } from "../term/input.js";
+import { keyLabel, reachable, type Binding, type Keymap } from "../term/keymap.js";
+import { paintedWidth, type Painter, type Span } from "../term/painter.js";
+import { LineEditor } from "./line-editor.js";
+import type { Modal, ModalStack } from "./modal.js";
+import type { Widget } from "./widget.js";
+
+/** What the help page is made from. */
+export interface HelpOptions {
+  readonly title: string;
+  /** The same maps in the same order as keys are looked up: help cannot disagree with them. */
+  readonly keymaps: readonly Keymap[];
+  /** Lines at the bottom: version, terminal, clipboard. */
+  readonly footer?: readonly string[];
+}
+
+/** Most keys of one action that are shown. */
+const keysShownMax = 3;
+
+/** Opens the help page of the current view; `/` searches it. */
+export function openHelp(modals: ModalStack, options: HelpOptions): Modal {
+  const modal: Modal = modals.open({
+    title: `Help: ${options.title}`,
+    width: 112,
+    height: 30,
+    body: new HelpPage(options, () => modal.close()),
+  });
+  return modal;
+}
+
+/** The body of the help page. */
+export class HelpPage implements Widget {
+  readonly #options: HelpOptions;
+  readonly #close: () => void;
+  readonly #search = new LineEditor();
+  #searching = false;
+  #scroll = 0;
+
+  constructor(options: HelpOptions, close: () => void) {
+    this.#options = options;
+    this.#close = close;
+  }
+
+  handle(event: InputEvent): boolean {
+    if (this.#searching) return this.#handleSearch(event);
+    if (event.type !== "key") return false;
+    if (event.name === "/") this.#searching = true;
+    else if (event.name === "j" || event.name === "down") this.#scroll += 1;
+    else if (event.name === "k" || event.name === "up") this.#scroll -= 1;
+    else if (event.name === "?" || event.name === "q") this.#close();
+    else return false;
+    return true;
+  }
+
+  paint(painter: Painter): void {
+    const footer = this.#options.footer ?? [];
+    const head = painter.within({ ...painter.area, height: 1 });
+    this.#paintHead(head);
+    const height = Math.max(1, painter.height - 2 - footer.length);
+    const body = painter.within({ x: 0, y: 2, width: painter.width, height });
+    this.#paintGroups(body);
+    footer.forEach((line, i) => {
+      painter.text(0, painter.height - footer.length + i, line, "muted");
+    });
+  }
+
+  #handleSearch(event: InputEvent): boolean {
+    if (event.type === "key" && (event.name === "enter" || event.name === "esc")) {
+      if (event.name === "esc") this.#search.clear();
+      this.#searching = false;
+      return true;
+    }
+    this.#scroll = 0;
+    return this.#search.handle(event);
+  }
+
+  #paintHead(painter: Painter): void {
+    if (!this.#searching && this.#search.value === "") {
+      painter.text(0, 0, "</> search  <j> <k> scroll  <esc> close", "muted");
+      return;
+    }
+    painter.text(0, 0, "/", "accent");
+    const line = painter.within({ x: 1, y: 0, width: painter.width - 1, height: 1 });
+    this.#search.paint(line, { focused: this.#searching });
+  }
+
+  #paintGroups(painter: Painter): void {
+    const groups = this.#groups();
+    if (groups.length === 0) {
+      painter.text(0, 0, "no key does that", "muted");
+      return;
+    }
+    const count = Math.max(1, Math.min(groups.length, Math.floor(painter.width / 36)));
+    const columns = balance(groups, count);
+    const width = Math.floor(painter.width / count);
+    const longest = Math.max(...columns.map((column) => column.length));
+    this.#scroll = Math.max(0, Math.min(this.#scroll, longest - painter.height));
+    columns.forEach((lines, i) => {
+      const area = painter.within({ x: i * width, y: 0, width: width - 1, height: painter.height });
+      lines.slice(this.#scroll).forEach((line, y) => void area.spans(0, y, line));
+    });
+  }
+
+  #groups(): { readonly name: string; readonly bindings: readonly Binding[] }[] {
+    const wanted = this.#search.value.toLowerCase();
+    const matches = (binding: Binding): boolean =>
+      [binding.description, binding.action, ...binding.keys].some((text) =>
+        text.toLowerCase().includes(wanted),
+      );
+    const found = reachable(this.#options.keymaps).filter(matches);
+    const names = [...new Set(found.map((binding) => binding.group))];
+    return names.map((name) => ({
+      name,
+      bindings: found.filter((binding) => binding.group === name),
+    }));
+  }
+}
+
+/** Puts whole groups into columns of about equal length, in their order. */
+function balance(
+  groups: readonly { readonly name: string; readonly bindings: readonly Binding[] }[],
+  count: number,
+): Span[][][] {
+  const columns: Span[][][] = Array.from({ length: count }, () => []);
+  for (const group of groups) {
+    const shortest = columns.reduce((a, b) => (b.length < a.length ? b : a));
+    if (shortest.length > 0) shortest.push([]);
+    shortest.push([{ text: group.name, style: "header" }]);
+    for (const binding of group.bindings) shortest.push(helpLine(binding));
+  }
+  return columns;
+}
+
+function helpLine(binding: Binding): Span[] {
+  const keys = binding.keys.slice(0, keysShownMax).map(keyLabel).join(" ");
+  const reason = binding.disabledReason?.();
+  const gap = " ".repeat(Math.max(1, 13 - paintedWidth(keys)));
+  const text = reason === undefined ? binding.description : `${binding.description} (${reason})`;
+  return [
+    { text: keys, style: reason === undefined ? "key" : "disabled" },
+    { text: gap + text, style: reason === undefined ? "text" : "disabled" },
+  ];
+}

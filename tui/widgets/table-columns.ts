@@ -1,0 +1,88 @@
+import type { Span } from "../term/painter.js";
+import type { Align } from "../term/safe.js";
+import { divide } from "../term/rect.js";
+
+/** What one cell shows: text, text with a look, or several pieces. */
+export type CellContent = string | Span | readonly Span[];
+
+/** One column of a table. */
+export interface Column<Row> {
+  /** Stable name, used for sorting and for remembering what the user chose. */
+  readonly id: string;
+  readonly title: string;
+  /** Fixed cells, or a least width and a share of what is left over. */
+  readonly width: number | { readonly min: number; readonly share: number };
+  /** 0 is always shown; the column with the highest number is hidden first. Default 0. */
+  readonly priority?: number;
+  readonly align?: Align;
+  readonly cell: (row: Row) => CellContent;
+  /** Value to sort by; absent makes the column unsortable. Null sorts last. */
+  readonly sortKey?: (row: Row) => string | number | null;
+}
+
+/** A column with its place. */
+export interface PlacedColumn<Row> {
+  readonly column: Column<Row>;
+  readonly x: number;
+  readonly width: number;
+}
+
+/** Least cells of a column. */
+function leastWidth<Row>(column: Column<Row>): number {
+  return typeof column.width === "number" ? column.width : column.width.min;
+}
+
+/** Cells between two columns; a wide terminal can afford more air. */
+function gapFor(width: number): number {
+  return width >= 100 ? 2 : 1;
+}
+
+/**
+ * Chooses the columns that fit and gives each its cells. Columns leave by priority, never by being
+ * squeezed under their least width; what is left over goes to the columns with a share.
+ */
+export function placeColumns<Row>(
+  columns: readonly Column<Row>[],
+  width: number,
+): PlacedColumn<Row>[] {
+  const gap = gapFor(width);
+  const shown = fitting(columns, width, gap);
+  const room = Math.max(0, width - gap * Math.max(0, shown.length - 1));
+  const widths = divide(
+    room,
+    shown.map((column) => (typeof column.width === "number" ? column.width : column.width)),
+  );
+  let x = 0;
+  return shown.map((column, i) => {
+    const own = widths[i] ?? 0;
+    const placed = { column, x, width: own };
+    x += own + gap;
+    return placed;
+  });
+}
+
+function fitting<Row>(
+  columns: readonly Column<Row>[],
+  width: number,
+  gap: number,
+): readonly Column<Row>[] {
+  let shown = columns;
+  while (shown.length > 1) {
+    const needed = shown.reduce((sum, column) => sum + leastWidth(column) + gap, -gap);
+    if (needed <= width) break;
+    const victim = leastImportant(shown);
+    if (victim === undefined) break;
+    shown = shown.filter((column) => column !== victim);
+  }
+  return shown;
+}
+
+/** The column to give up next: highest priority number, the rightmost among equals. */
+function leastImportant<Row>(columns: readonly Column<Row>[]): Column<Row> | undefined {
+  let found: Column<Row> | undefined;
+  for (const column of columns) {
+    const priority = column.priority ?? 0;
+    if (priority > 0 && priority >= (found?.priority ?? 0)) found = column;
+  }
+  return found;
+}
