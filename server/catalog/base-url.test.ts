@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as fc from "fast-check";
+import { endpointUrl, joinUrl, normalizeBaseUrl, originOf } from "./base-url.js";
+import { PROVIDER_PRESETS } from "./presets.js";
+
+test("a version never stands twice and a vendor's own version is kept", () => {
+  const chat = "/v1/chat/completions";
+  assert.equal(
+    joinUrl("https://api.openai.com/v1", chat),
+    "https://api.openai.com/v1/chat/completions",
+  );
+  assert.equal(
+    joinUrl("https://api.openai.com/v1/", chat),
+    "https://api.openai.com/v1/chat/completions",
+  );
+  assert.equal(
+    joinUrl("https://api.deepseek.com", chat),
+    "https://api.deepseek.com/v1/chat/completions",
+  );
+  assert.equal(
+    joinUrl("https://open.bigmodel.cn/api/paas/v4", chat),
+    "https://open.bigmodel.cn/api/paas/v4/chat/completions",
+  );
+  assert.equal(
+    joinUrl("https://api.groq.com/openai/v1", "/v1/models?limit=5"),
+    "https://api.groq.com/openai/v1/models?limit=5",
+  );
+  assert.equal(
+    joinUrl(
+      "https://generativelanguage.googleapis.com/v1beta",
+      "/v1beta/models/gemini-pro:generateContent",
+    ),
+    "https://generativelanguage.googleapis.com/v1beta/models/gemini-pro:generateContent",
+  );
+  assert.equal(
+    joinUrl("https://generativelanguage.googleapis.com", "/v1beta/openai/chat/completions"),
+    "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
+  );
+  assert.equal(
+    joinUrl("https://api.anthropic.com/v1", "/v1/messages?beta=true"),
+    "https://api.anthropic.com/v1/messages?beta=true",
+  );
+});
+
+test("joining an address that is joined already changes nothing", () => {
+  const bases = PROVIDER_PRESETS.map((preset) => preset.baseUrl);
+  const paths = ["/v1/chat/completions", "/v1/messages", "/v1/embeddings", "/v1beta/models"];
+  fc.assert(
+    fc.property(fc.constantFrom(...bases), fc.constantFrom(...paths), (base, path) => {
+      const once = joinUrl(base, path);
+      assert.equal(joinUrl(once, path), once);
+      assert.equal(once.includes("/v1/v1"), false);
+    }),
+  );
+});
+
+test("Azure is addressed by deployment with api-version, else by its v1 scheme", () => {
+  const provider = { authStyle: "AZURE", dialect: "OPENAI" } as const;
+  assert.equal(
+    endpointUrl(
+      { ...provider, baseUrl: "https://x.openai.azure.com?api-version=2024-10-21" },
+      "/v1/chat/completions",
+      "my gpt",
+    ),
+    "https://x.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21",
+  );
+  assert.equal(
+    endpointUrl({ ...provider, baseUrl: "https://x.openai.azure.com" }, "/v1/responses", "gpt-5"),
+    "https://x.openai.azure.com/openai/v1/responses",
+  );
+});
+
+test("OpenAI-style calls to DashScope's native preset address go to its compatible endpoints", () => {
+  const dashScope = {
+    baseUrl: "https://dashscope.aliyuncs.com/api/v1",
+    authStyle: "BEARER",
+  } as const;
+  assert.equal(
+    endpointUrl({ ...dashScope, dialect: "OPENAI" }, "/v1/chat/completions", "qwen-plus"),
+    "https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions",
+  );
+  assert.equal(
+    joinUrl(dashScope.baseUrl, "/v1/services/aigc/text2image/image-synthesis"),
+    "https://dashscope.aliyuncs.com/api/v1/services/aigc/text2image/image-synthesis",
+  );
+});
+
+test("what people paste becomes a base URL, and what cannot be one is refused by field", () => {
+  assert.equal(normalizeBaseUrl(" https://a.example/v1/ "), "https://a.example/v1");
+  assert.equal(
+    normalizeBaseUrl("https://a.example/v1/chat/completions#top"),
+    "https://a.example/v1",
+  );
+  assert.equal(normalizeBaseUrl("HTTPS://A.Example"), "https://a.example");
+  assert.equal(
+    normalizeBaseUrl("https://a.example?api-version=2024-10-21"),
+    "https://a.example?api-version=2024-10-21",
+  );
+  for (const bad of [
+    "",
+    "a.example",
+    "ftp://a.example",
+    "https://u:p@a.example",
+    `https://${"a".repeat(300)}`,
+  ]) {
+    assert.throws(() => normalizeBaseUrl(bad), { code: "invalid_argument" });
+  }
+  assert.equal(originOf("https://a.example:8443/v1"), "https://a.example:8443");
+});
+
+test("a base URL's own query cannot be overridden by the caller", () => {
+  assert.equal(
+    joinUrl("https://a.example/v1?api-version=1", "/v1/models?api-version=2&limit=3"),
+    "https://a.example/v1/models?limit=3&api-version=1",
+  );
+});

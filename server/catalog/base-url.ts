@@ -1,0 +1,145 @@
+import type { Provider } from "../core/provider.js";
+import { invalidField } from "../core/fault.js";
+
+/** A path segment that names an API version: `v1`, `v4`, `v1beta`. */
+const VERSION_SEGMENT = /^v\d+(?:alpha|beta)?\d*$/;
+
+/** Endpoints that people paste together with the base URL. */
+const PASTED_ENDPOINTS = [
+  "/chat/completions",
+  "/completions",
+  "/responses",
+  "/embeddings",
+  "/messages",
+  "/models",
+];
+
+export const BASE_URL_CHARS_MAX = 255;
+
+/**
+ * Brings a base URL into the form that is stored: no trailing slash, no pasted endpoint, no fragment.
+ * A query survives, because Azure's classic scheme carries `api-version` in it. Whether the address may
+ * be reached at all is the upstream policy's question, not this one's.
+ * Throws Fault `invalid_argument` when the text is no http(s) URL, or holds a user name or password.
+ */
+export function normalizeBaseUrl(text: string): string {
+  const trimmed = text.trim();
+  if (trimmed.length === 0 || trimmed.length > BASE_URL_CHARS_MAX) {
+    throw invalidField("base_url", `must have 1 to ${BASE_URL_CHARS_MAX} characters`);
+  }
+  const url = URL.canParse(trimmed) ? new URL(trimmed) : undefined;
+  if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    throw invalidField("base_url", "must begin with https:// (or http:// where allowed)");
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw invalidField("base_url", "must not hold a user name or password");
+  }
+  let path = trimSlashes(url.pathname);
+  for (const endpoint of PASTED_ENDPOINTS) {
+    if (path.endsWith(endpoint)) {
+      path = trimSlashes(path.slice(0, -endpoint.length));
+      break;
+    }
+  }
+  return `${url.origin}${path}${url.search}`;
+}
+
+/**
+ * The address of an endpoint: `path` begins with the version that the caller used, e.g.
+ * `/v1/chat/completions`. Where the base URL ends in a version of its own, that one counts, so that
+ * `/v1` never stands twice and a vendor's `/v4` is kept; joining an already joined address changes nothing.
+ */
+export function joinUrl(baseUrl: string, path: string): string {
+  const base = new URL(baseUrl);
+  const basePath = trimSlashes(base.pathname);
+  const [pathOnly, query] = splitQuery(path);
+  let rest = pathOnly.startsWith("/") ? pathOnly : `/${pathOnly}`;
+  if (endsInVersion(basePath)) rest = withoutVersion(rest);
+  const joined = endsInEndpoint(basePath, rest) ? basePath : `${basePath}${rest}`;
+  return `${base.origin}${joined}${mergeQuery(base.search, query)}`;
+}
+
+/**
+ * The address to send a call of a provider to. Knows two schemes in which the address is more than base
+ * URL and path: Azure's (deployments when the base URL carries `api-version`, else its `/openai/v1`), and
+ * DashScope's, whose OpenAI-compatible endpoints live beside the native `/api/v1` of the preset.
+ */
+export function endpointUrl(
+  provider: Pick<Provider, "baseUrl" | "authStyle" | "dialect">,
+  path: string,
+  upstreamModel: string,
+): string {
+  const base = new URL(provider.baseUrl);
+  if (provider.authStyle === "AZURE") return azureUrl(base, path, upstreamModel);
+  if (provider.dialect === "OPENAI" && isDashScopeNative(base)) {
+    return joinUrl(`${base.origin}/compatible-mode/v1`, path);
+  }
+  return joinUrl(provider.baseUrl, path);
+}
+
+/** The scheme, host and port that a provider's secrets may be sent to. */
+export function originOf(baseUrl: string): string {
+  return new URL(baseUrl).origin;
+}
+
+function azureUrl(base: URL, path: string, deployment: string): string {
+  const root = trimSlashes(base.pathname);
+  if (base.searchParams.has("api-version")) {
+    const prefix = root.endsWith("/openai") ? root : `${root}/openai`;
+    const place = `${prefix}/deployments/${encodeURIComponent(deployment)}`;
+    const [pathOnly, query] = splitQuery(path);
+    return `${base.origin}${place}${withoutVersion(pathOnly)}${mergeQuery(base.search, query)}`;
+  }
+  return joinUrl(root === "" ? `${base.origin}/openai/v1` : base.href, path);
+}
+
+function isDashScopeNative(base: URL): boolean {
+  return base.hostname.endsWith(".aliyuncs.com") && trimSlashes(base.pathname) === "/api/v1";
+}
+
+/** True for an address that is joined already, also where the vendor's version replaced the caller's. */
+function endsInEndpoint(basePath: string, path: string): boolean {
+  const bare = withoutVersion(path);
+  return basePath.endsWith(path) || (bare.length > 1 && basePath.endsWith(bare));
+}
+
+function endsInVersion(path: string): boolean {
+  return VERSION_SEGMENT.test(path.slice(path.lastIndexOf("/") + 1));
+}
+
+function withoutVersion(path: string): string {
+  const second = path.indexOf("/", 1);
+  const first = path.slice(1, second < 0 ? undefined : second);
+  if (!VERSION_SEGMENT.test(first)) return path;
+  return second < 0 ? "" : path.slice(second);
+}
+
+function trimSlashes(path: string): string {
+  let end = path.length;
+  while (end > 0 && path.charCodeAt(end - 1) === SLASH) end--;
+  return path.slice(0, end);
+}
+
+const SLASH = 47;
+
+function splitQuery(path: string): [string, string] {
+  const at = path.indexOf("?");
+  return at < 0 ? [path, ""] : [path.slice(0, at), path.slice(at + 1)];
+}
+
+/** The caller's query goes first; a parameter of the base URL wins over the caller's of the same name. */
+function mergeQuery(baseSearch: string, callerQuery: string): string {
+  if (callerQuery === "") return baseSearch;
+  if (baseSearch === "") return `?${callerQuery}`;
+  const fixed = new URLSearchParams(baseSearch);
+  const kept = callerQuery
+    .split("&")
+    .filter((pair) => !fixed.has(decodeName(pair)))
+    .join("&");
+  return kept === "" ? baseSearch : `?${kept}&${baseSearch.slice(1)}`;
+}
+
+function decodeName(pair: string): string {
+  const [name] = new URLSearchParams(pair).keys();
+  return name ?? "";
+}

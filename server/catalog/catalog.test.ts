@@ -1,0 +1,312 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { ClientKey, Principal } from "../core/client-key.js";
+import { UNLIMITED } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import type { Fault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { Model, Provider } from "../core/provider.js";
+import { allowedRoute, modelAllowed } from "./allowlist.js";
+import { Catalog } from "./catalog.js";
+import type { CatalogContent } from "./catalog.js";
+import { presetModels } from "./preset-models.js";
+import { presetProviders } from "./presets.js";
+
+const NOW = Date.UTC(2026, 10, 25);
+
+class TestClock implements Clock {
+  nowMs = NOW;
+  now(): number {
+    return this.nowMs;
+  }
+  monotonic(): number {
+    return 0;
+  }
+  setTimer(): { cancel(): void } {
+    return { cancel: () => {} };
+  }
+}
+
+const logged: unknown[] = [];
+const logger: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: (fields) => void logged.push(fields),
+};
+
+function principal(ownerId = "usr_a", modelAllowlist: readonly string[] = []): Principal {
+  const clientKey: ClientKey = {
+    id: "ck_1",
+    ownerId,
+    kind: "STANDARD",
+    format: "SK",
+    mac: "",
+    pepperVersion: 1,
+    previousMac: null,
+    graceUntil: null,
+    sealedCopy: null,
+    prefix: "sk-lk-0000",
+    name: "test",
+    description: "",
+    enabled: true,
+    revokedAt: null,
+    expiresAt: null,
+    modelAllowlist,
+    ipAllowlist: [],
+    limits: UNLIMITED,
+    createdAt: 0,
+    updatedAt: 0,
+    rotatedAt: null,
+    lastUsedAt: null,
+    usageCount: 0,
+    version: 1,
+  };
+  return { clientKey, ownerId };
+}
+
+function custom(id: string, createdBy: string, patterns: readonly string[]): Provider {
+  return {
+    id,
+    slug: id.replace("prv_", ""),
+    displayName: id,
+    baseUrl: "https://relay.example/v1",
+    dialect: "OPENAI",
+    authStyle: "BEARER",
+    description: "",
+    custom: true,
+    createdBy,
+    enabled: true,
+    modelPatterns: patterns,
+    createdAt: 1,
+    updatedAt: 1,
+  };
+}
+
+function catalog(extra: Partial<CatalogContent> = {}, clock: Clock = new TestClock()): Catalog {
+  const made = new Catalog({ clock, logger });
+  made.load({
+    providers: [...presetProviders(0), ...(extra.providers ?? [])],
+    models: [...presetModels(), ...(extra.models ?? [])],
+    users: extra.users ?? [],
+    settings: extra.settings ?? new Map(),
+  });
+  return made;
+}
+
+function served(made: Catalog, model: string, who = principal()): string[] {
+  return made
+    .resolve(model, who)
+    .targets.map((each) => `${each.provider.slug}:${each.upstreamModel}`);
+}
+
+test("an exact id goes to its vendor first, with price and limits", () => {
+  const route = catalog().resolve("gpt-4o", principal());
+  const [first] = route.targets;
+  assert.equal(first?.provider.slug, "openai");
+  assert.equal(first?.upstreamModel, "gpt-4o");
+  assert.equal(first?.price?.input, 2_500_000);
+  assert.equal(first?.maxOutput, 16_384);
+});
+
+test("a new model of a family is routed, unpriced, without being listed", () => {
+  const made = catalog();
+  for (const [name, slug] of [
+    ["gpt-9-nova", "openai"],
+    ["o3-future", "openai"],
+    ["claude-opus-9", "anthropic"],
+    ["gemini-7-ultra", "google"],
+    ["deepseek-v9", "deepseek"],
+    ["glm-9", "zhipu"],
+    ["kimi-k9", "moonshot"],
+    ["qwen9-max", "alibaba"],
+    ["wanx9-t2i", "alibaba"],
+    ["codestral-9999", "mistral"],
+    ["grok-9", "xai"],
+    ["some-vendor/some-model", "openrouter"],
+  ] as const) {
+    const [first] = made.resolve(name, principal()).targets;
+    assert.equal(first?.provider.slug, slug, name);
+    assert.equal(first?.price, null, name);
+    assert.equal(first?.upstreamModel, name);
+  }
+});
+
+test("a dated snapshot that is not listed costs what its model costs", () => {
+  const [first] = catalog().resolve("gpt-5-mini-2029-01-01", principal()).targets;
+  assert.equal(first?.upstreamModel, "gpt-5-mini-2029-01-01");
+  assert.ok(first?.price !== null);
+});
+
+test("naming the provider picks it: by slug, by older name, with slash or colon", () => {
+  const made = catalog();
+  assert.equal(served(made, "openai/gpt-4o")[0], "openai:gpt-4o");
+  assert.equal(served(made, "aliyun:qwen-plus")[0], "alibaba:qwen-plus");
+  assert.equal(served(made, "mistral/never-heard-of")[0], "mistral:never-heard-of");
+  assert.equal(served(made, "openai/gpt-oss-120b")[0], "groq:openai/gpt-oss-120b");
+  assert.equal(served(made, "models/gemini-2.5-flash")[0], "google:gemini-2.5-flash");
+  assert.equal(served(made, "ft:gpt-4o:acme::x")[0], "openai:ft:gpt-4o:acme::x");
+});
+
+test("the vendor manager's service names answer with their model", () => {
+  const made = catalog();
+  assert.equal(served(made, "dalle")[0], "openai:dall-e-3");
+  assert.equal(served(made, "qwen")[0], "alibaba:qwen-plus");
+  assert.equal(served(made, "wanx")[0], "alibaba:wanx-v1");
+  assert.equal(served(made, "gpt-3.5-turbo")[0], "openai:gpt-3.5-turbo");
+  assert.equal(made.inService("prv_alibaba", "qwen", "qwen-max"), true);
+  assert.equal(made.inService("prv_alibaba", "qwen", "qwen9-unlisted"), true);
+  assert.equal(made.inService("prv_alibaba", "qwen", "wanx-v1"), false);
+});
+
+test("a private custom provider exists for its owner alone, an administrator's for everybody", () => {
+  const made = catalog({
+    providers: [custom("prv_mine", "usr_a", ["*"]), custom("prv_house", "usr_root", ["house-*"])],
+    users: [{ id: "usr_root", role: "ADMIN" }],
+  });
+  assert.deepEqual(served(made, "anything-at-all", principal("usr_a")), ["mine:anything-at-all"]);
+  assert.throws(() => made.resolve("anything-at-all", principal("usr_b")), {
+    code: "model_not_found",
+  });
+  assert.deepEqual(served(made, "mine/gpt-4o", principal("usr_b")), ["openrouter:mine/gpt-4o"]);
+  assert.deepEqual(served(made, "house-7", principal("usr_b")), ["house:house-7"]);
+  made.applyChange({ seq: 1, kind: "user", id: "usr_root", value: null });
+  assert.throws(() => made.resolve("house-7", principal("usr_b")), { code: "model_not_found" });
+});
+
+test("the specific goes before the general", () => {
+  const made = catalog({
+    providers: [custom("prv_any", "usr_a", ["*"]), custom("prv_gpts", "usr_a", ["gpt-5*"])],
+  });
+  const order = served(made, "gpt-5-mini", principal("usr_a"));
+  assert.equal(order[0], "openai:gpt-5-mini");
+  assert.equal(order.at(-1), "any:gpt-5-mini");
+  assert.ok(order.indexOf("gpts:gpt-5-mini") < order.indexOf("any:gpt-5-mini"));
+});
+
+test("aliases replace and fallback chains add, also through each other, and a circle ends", () => {
+  const settings = new Map([
+    [
+      "catalog.aliases",
+      '{"smart": ["claude-opus-5", "gpt-5.4"], "a": "b", "b": "a", "cheap": "gpt-5-nano"}',
+    ],
+    ["catalog.fallbacks", '{"gpt-5-mini": ["cheap", "claude-haiku-4-5"], "claude-*": "gpt-5.4"}'],
+  ]);
+  const made = catalog({ settings });
+  assert.deepEqual(
+    served(made, "smart").filter((each) => !each.includes("/")),
+    ["anthropic:claude-opus-5", "openai:gpt-5.4"],
+  );
+  assert.deepEqual(served(made, "gpt-5-mini"), [
+    "openai:gpt-5-mini",
+    "openai:gpt-5-nano",
+    "anthropic:claude-haiku-4-5",
+  ]);
+  assert.deepEqual(served(made, "claude-opus-5"), ["anthropic:claude-opus-5", "openai:gpt-5.4"]);
+  assert.throws(() => made.resolve("a", principal()), { code: "model_not_found" });
+});
+
+test("a change of a provider, model or setting is heard by the next look-up", () => {
+  const made = catalog();
+  assert.throws(() => made.resolve("fast", principal()), { code: "model_not_found" });
+  made.applyChange({
+    seq: 1,
+    kind: "setting",
+    id: "catalog.aliases",
+    value: { id: "catalog.aliases", value: '{"fast": "gpt-5-mini"}' },
+  });
+  assert.equal(served(made, "fast")[0], "openai:gpt-5-mini");
+  const [openai] = presetProviders(0);
+  assert.ok(openai !== undefined);
+  made.applyChange({
+    seq: 2,
+    kind: "provider",
+    id: openai.id,
+    value: { ...openai, enabled: false },
+  });
+  assert.throws(() => made.resolve("gpt-5-mini", principal()), { code: "model_not_found" });
+  const known = logged.length;
+  made.applyChange({
+    seq: 3,
+    kind: "setting",
+    id: "catalog.aliases",
+    value: { id: "catalog.aliases", value: "{" },
+  });
+  assert.equal(logged.length, known + 1);
+});
+
+test("an announced price takes effect at its date, though the resolution was cached before", () => {
+  const clock = new TestClock();
+  const made = catalog({}, clock);
+  const before = made.resolve("gemini-3.8-flash", principal()).targets[0]?.price?.input;
+  clock.nowMs = Date.UTC(2027, 0, 1);
+  const after = made.resolve("gemini-3.8-flash", principal()).targets[0]?.price?.input;
+  assert.deepEqual([before, after], [750_000, 1_500_000]);
+});
+
+test("an unknown model is refused with the names that look alike, and without echoing control characters", () => {
+  const made = catalog();
+  assert.throws(
+    () => made.resolve("claud-opus-5", principal()),
+    (fault: Fault) =>
+      fault.code === "model_not_found" && fault.publicMessage.includes('"claude-opus-5"'),
+  );
+  assert.throws(
+    () => made.resolve("\u001b[2Jxx", principal()),
+    (fault: Fault) => !fault.publicMessage.includes("\u001b"),
+  );
+  assert.throws(() => made.resolve("x".repeat(5000), principal()), { code: "model_not_found" });
+});
+
+test("an allowlist names what was asked, the target, or a family, and a fallback must be named itself", () => {
+  assert.equal(modelAllowed([], "x"), true);
+  assert.equal(modelAllowed(["gpt-4o*"], "gpt-4o-mini"), true);
+  const made = catalog({
+    settings: new Map([["catalog.fallbacks", '{"gpt-5-mini": "claude-opus-5"}']]),
+  });
+  const route = made.resolve("gpt-5-mini", principal());
+  assert.equal(route.targets.length, 2);
+  assert.deepEqual(
+    allowedRoute(["gpt-5-mini"], route)?.targets.map((target) => target.upstreamModel),
+    ["gpt-5-mini"],
+  );
+  assert.equal(allowedRoute(["gpt-5-mini", "anthropic/*"], route)?.targets.length, 2);
+  assert.equal(allowedRoute(["grok-*"], route), null);
+  assert.equal(allowedRoute([], route), route);
+});
+
+test("the listing shows what the principal can use, once, and no images in a dialect without them", () => {
+  const made = new Catalog({
+    clock: new TestClock(),
+    logger,
+    hasKeys: (providerId) => providerId === "prv_openai",
+  });
+  made.load({
+    providers: presetProviders(0),
+    models: presetModels(),
+    users: [],
+    settings: new Map([["catalog.aliases", '{"fast": "gpt-5-mini"}']]),
+  });
+  const openai = made.visibleModels(principal(), "OPENAI").map((model) => model.id);
+  assert.equal(new Set(openai).size, openai.length);
+  assert.ok(openai.includes("gpt-4o") && openai.includes("dall-e-3") && openai.includes("fast"));
+  assert.equal(openai.includes("claude-opus-5"), false);
+  const anthropic = made.visibleModels(principal(), "ANTHROPIC").map((model) => model.id);
+  assert.ok(anthropic.includes("gpt-4o") && !anthropic.includes("dall-e-3"));
+  const allowed = made.visibleModels(principal("usr_a", ["gpt-5*"]), "OPENAI");
+  assert.ok(allowed.length > 0 && allowed.every((model) => model.id.startsWith("gpt-5")));
+});
+
+test("a look-up examines no more when there are many providers and models of others", () => {
+  const providers: Provider[] = [];
+  const models: Model[] = [];
+  const [template] = presetModels();
+  assert.ok(template !== undefined);
+  for (let i = 0; i < 500; i++) {
+    providers.push(custom(`prv_c${i}`, `usr_${i}`, ["*", `x${i}-*`]));
+    models.push({ ...template, id: `mdl_${i}`, providerId: `prv_c${i}`, modelId: `private-${i}` });
+  }
+  const made = catalog({ providers, models });
+  assert.deepEqual(served(made, "private-7", principal("usr_7")), ["c7:private-7"]);
+  assert.equal(served(made, "gpt-4o", principal("usr_b")).length, 1);
+});

@@ -1,0 +1,305 @@
+import type { Change } from "../core/change.js";
+import type { Principal } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import { Fault, toFault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { Dialect, Model, Provider, Route, RouteTarget } from "../core/provider.js";
+import type { User } from "../core/user.js";
+import { LruMap } from "./lru.js";
+import { matchesOf, toTarget } from "./matching.js";
+import { NameIndex } from "./name-index.js";
+import { NearestNames } from "./nearest.js";
+import { findPreset, PROVIDER_PRESETS } from "./presets.js";
+import { servicesOf } from "./preset-models.js";
+import { ALIASES_SETTING, FALLBACKS_SETTING, parseRewrites, Rewrites } from "./rewrites.js";
+import { listModels } from "./visible-models.js";
+import type { VisibleModel } from "./visible-models.js";
+
+/** Resolutions that are kept; beyond that the least asked for is worked out anew. */
+export const RESOLUTIONS_MAX = 4096;
+export const MODEL_NAME_CHARS_MAX = 256;
+const SUGGESTIONS_MAX = 3;
+
+export interface CatalogOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /**
+   * Whether a principal has any provider key to use at a provider, so that `GET /v1/models` lists what can
+   * be asked for and not everything that is known. By default all providers count.
+   */
+  readonly hasKeys?: (providerId: string, principal: Principal) => boolean;
+}
+
+export interface CatalogContent {
+  readonly providers: readonly Provider[];
+  readonly models: readonly Model[];
+  /** To tell administrators, whose custom providers are everybody's, from users, whose are their own. */
+  readonly users: readonly Pick<User, "id" | "role">[];
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+interface Resolution {
+  /** Null for a name that nothing serves; then `nearest` holds what may have been meant. */
+  readonly route: Route | null;
+  readonly nearest: readonly string[];
+  readonly validUntilMs: number;
+}
+
+interface Indexes {
+  readonly shared: NameIndex;
+  readonly ofOwner: ReadonlyMap<string, NameIndex>;
+  readonly nearest: NearestNames;
+}
+
+/**
+ * All providers and models, and what a requested name means. Changes mark the indexes stale and the next
+ * look-up builds them anew; between two changes nothing is modified, so a look-up costs map accesses
+ * whatever the number of providers, models and custom providers of other users.
+ */
+export class Catalog {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #hasKeys: (providerId: string, principal: Principal) => boolean;
+  readonly #providers = new Map<string, Provider>();
+  readonly #models = new Map<string, Model>();
+  readonly #adminIds = new Set<string>();
+  readonly #resolutions = new LruMap<string, Resolution>(RESOLUTIONS_MAX);
+  #aliases = new Rewrites(new Map());
+  #fallbacks = new Rewrites(new Map());
+  #indexes: Indexes | null = null;
+
+  constructor(options: CatalogOptions) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#hasKeys = options.hasKeys ?? (() => true);
+  }
+
+  /** Replaces everything, e.g. at the start. */
+  load(content: CatalogContent): void {
+    this.#providers.clear();
+    this.#models.clear();
+    this.#adminIds.clear();
+    for (const provider of content.providers) this.#providers.set(provider.id, provider);
+    for (const model of content.models) this.#models.set(model.id, model);
+    for (const user of content.users) if (user.role === "ADMIN") this.#adminIds.add(user.id);
+    for (const id of [ALIASES_SETTING, FALLBACKS_SETTING]) {
+      this.#applySetting(id, content.settings.get(id) ?? "");
+    }
+    this.#touch();
+  }
+
+  /** Takes a committed change; kinds that do not concern the catalogue are passed over. */
+  applyChange(change: Change): void {
+    switch (change.kind) {
+      case "provider":
+        replace(this.#providers, change.id, change.value);
+        break;
+      case "model":
+        replace(this.#models, change.id, change.value);
+        break;
+      case "user":
+        if (!this.#applyRole(change.id, change.value?.role === "ADMIN")) return;
+        break;
+      case "setting":
+        if (!this.#applySetting(change.id, change.value?.value ?? "")) return;
+        break;
+      case "provider_key":
+      case "client_key":
+        return;
+    }
+    this.#touch();
+  }
+
+  /**
+   * What a requested model means for a principal: targets in order of preference.
+   * Throws Fault `model_not_found`, which names models that look alike.
+   */
+  resolve(model: string, principal: Principal): Route {
+    const name = cleanName(model);
+    const { ofOwner } = this.#current();
+    const owner = ofOwner.has(principal.ownerId) ? principal.ownerId : "";
+    const cacheKey = `${owner}\n${name}`;
+    const cached = this.#resolutions.get(cacheKey);
+    if (cached !== undefined && cached.validUntilMs > this.#clock.now())
+      return routeOf(cached, name);
+    const fresh = this.#resolve(name, owner);
+    this.#resolutions.set(cacheKey, fresh);
+    return routeOf(fresh, name);
+  }
+
+  /** The models that a principal can ask for in a dialect, in the catalogue's order. */
+  visibleModels(principal: Principal, dialect: Dialect): readonly VisibleModel[] {
+    return listModels({
+      indexes: this.#indexesFor(principal.ownerId),
+      aliasNames: [...this.#aliases.names()],
+      dialect,
+      allowlist: principal.clientKey.modelAllowlist,
+      hasKeys: (providerId) => this.#hasKeys(providerId, principal),
+    });
+  }
+
+  /** True when a provider key of a service may serve a model: the pool asks this for keys that name one. */
+  inService(providerId: string, service: string, upstreamModel: string): boolean {
+    const wanted = service.toLowerCase();
+    const name = upstreamModel.toLowerCase();
+    if (name === wanted || name.startsWith(`${wanted}-`)) return true;
+    const provider = this.#providers.get(providerId);
+    if (provider === undefined) return false;
+    const { shared, ofOwner } = this.#current();
+    const model =
+      shared.modelOf(providerId, name) ??
+      ofOwner.get(provider.createdBy ?? "")?.modelOf(providerId, name);
+    const services = model?.services ?? servicesOf(providerId, name);
+    return services.some((each) => each.toLowerCase() === wanted);
+  }
+
+  /** A provider by id, enabled or not. */
+  provider(id: string): Provider | undefined {
+    return this.#providers.get(id);
+  }
+
+  /** True for providers that everybody may use: presets, and custom ones that an administrator added. */
+  isShared(provider: Provider): boolean {
+    return provider.createdBy === null || this.#adminIds.has(provider.createdBy);
+  }
+
+  #resolve(name: string, owner: string): Resolution {
+    const nowMs = this.#clock.now();
+    const indexes = this.#indexesFor(owner);
+    const targets: RouteTarget[] = [];
+    let validUntilMs = Infinity;
+    const add = (wanted: string): void => {
+      for (const match of matchesOf(wanted, indexes, slugOf)) {
+        const same = targets.some(
+          (each) =>
+            each.provider.id === match.provider.id && each.upstreamModel === match.upstreamModel,
+        );
+        if (same) continue;
+        const index = indexes.find((each) => each.provider(match.provider.slug.toLowerCase()));
+        if (index === undefined) continue;
+        const made = toTarget(match, index, nowMs);
+        targets.push(made.target);
+        validUntilMs = Math.min(validUntilMs, made.validUntilMs);
+      }
+    };
+    const meant = this.#aliases.expand(name);
+    for (const each of meant) add(each);
+    for (const each of new Set([name, ...meant])) {
+      for (const fallback of this.#fallbacks.of(each)) {
+        for (const expanded of this.#aliases.expand(fallback)) add(expanded);
+      }
+    }
+    if (targets.length > 0)
+      return { route: { modelAsked: name, targets }, nearest: [], validUntilMs };
+    const nearest = this.#current().nearest.find(name, SUGGESTIONS_MAX);
+    return { route: null, nearest, validUntilMs };
+  }
+
+  #indexesFor(ownerId: string): readonly NameIndex[] {
+    const { shared, ofOwner } = this.#current();
+    const own = ofOwner.get(ownerId);
+    return own === undefined ? [shared] : [own, shared];
+  }
+
+  #current(): Indexes {
+    this.#indexes ??= this.#build();
+    return this.#indexes;
+  }
+
+  #build(): Indexes {
+    const enabled = [...this.#providers.values()].filter((provider) => provider.enabled);
+    enabled.sort(byPreference);
+    const modelsOf = groupBy([...this.#models.values()], (model) => model.providerId);
+    const index = (providers: readonly Provider[]): NameIndex =>
+      new NameIndex({
+        providers,
+        models: providers.flatMap((provider) => modelsOf.get(provider.id) ?? []),
+      });
+    const shared = index(enabled.filter((provider) => this.isShared(provider)));
+    const privateOf = groupBy(
+      enabled.filter((provider) => !this.isShared(provider)),
+      (provider) => provider.createdBy ?? "",
+    );
+    const ofOwner = new Map([...privateOf].map(([owner, own]) => [owner, index(own)]));
+    const nearest = new NearestNames([
+      ...this.#aliases.names(),
+      ...shared.models.map((model) => model.modelId),
+    ]);
+    return { shared, ofOwner, nearest };
+  }
+
+  #touch(): void {
+    this.#indexes = null;
+    this.#resolutions.clear();
+  }
+
+  #applyRole(userId: string, isAdmin: boolean): boolean {
+    if (this.#adminIds.has(userId) === isAdmin) return false;
+    if (isAdmin) this.#adminIds.add(userId);
+    else this.#adminIds.delete(userId);
+    return true;
+  }
+
+  /** Settings were checked when they were written; one that is unreadable all the same leaves the old table in force. */
+  #applySetting(id: string, value: string): boolean {
+    if (id !== ALIASES_SETTING && id !== FALLBACKS_SETTING) return false;
+    try {
+      const table = parseRewrites(id, value);
+      if (id === ALIASES_SETTING) this.#aliases = table;
+      else this.#fallbacks = table;
+      return true;
+    } catch (thrown) {
+      this.#logger.error(
+        { setting: id, reason: toFault(thrown).publicMessage },
+        "setting not applied",
+      );
+      return false;
+    }
+  }
+}
+
+/** Callers of the Gemini dialect put `models/` before the name. */
+function cleanName(model: string): string {
+  const name = model.trim();
+  return name.startsWith("models/") ? name.slice("models/".length) : name;
+}
+
+function routeOf(resolution: Resolution, name: string): Route {
+  if (resolution.route !== null) return resolution.route;
+  const shown = name.replaceAll(/[^\w.:/@+-]/g, "?").slice(0, SHOWN_CHARS_MAX);
+  const hint =
+    resolution.nearest.length === 0
+      ? "GET /v1/models lists what this key can use."
+      : `Did you mean ${resolution.nearest.map((each) => `"${each}"`).join(", ")}?`;
+  throw new Fault("model_not_found", `No provider serves the model "${shown}". ${hint}`);
+}
+
+const SHOWN_CHARS_MAX = 80;
+
+/** The slug that a prefix stands for: its own or a preset's other name, e.g. `aliyun` for `alibaba`. */
+function slugOf(prefix: string): string {
+  return findPreset(prefix)?.slug ?? prefix;
+}
+
+const PREFERENCE = new Map(PROVIDER_PRESETS.map((preset, at) => [preset.slug, at]));
+
+function byPreference(a: Provider, b: Provider): number {
+  const order = (provider: Provider): number => PREFERENCE.get(provider.slug) ?? PREFERENCE.size;
+  return order(a) - order(b) || a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1);
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+function replace<V>(map: Map<string, V>, id: string, value: V | null): void {
+  if (value === null) map.delete(id);
+  else map.set(id, value);
+}

@@ -1,0 +1,98 @@
+import type { Model, Provider, RouteTarget } from "../core/provider.js";
+import { MATCH_RANK } from "./name-index.js";
+import type { Match, NameIndex } from "./name-index.js";
+import { nextPriceChange, priceAt } from "./price-table.js";
+
+/** A dated snapshot of a model, whose undated name is listed: `-2026-03-05`, `-20250929`, `@20250929`. */
+const SNAPSHOT_SUFFIX = /[-@](?:\d{4}-\d{2}-\d{2}|\d{8})$/;
+
+/**
+ * All ways to serve a name in a row of indexes, the more specific first; at the same specificity the
+ * earlier index wins, then the earlier provider. One match for each provider. `provider/model` goes to that
+ * provider before a reseller who lists the whole text as an id; but where the provider does not list the
+ * model and somebody else lists the whole text, that is what is meant, as vendors put slashes into ids.
+ */
+export function matchesOf(
+  name: string,
+  indexes: readonly NameIndex[],
+  slugOf: (prefix: string) => string,
+): readonly Match[] {
+  const lower = name.toLowerCase();
+  const exact = indexes.flatMap((index) => index.exact(lower));
+  const prefixed = prefixMatches(name, indexes, slugOf);
+  const found = [
+    ...prefixed.filter((match) => match.model !== null || exact.length === 0),
+    ...exact,
+    ...indexes.flatMap((index) => index.alias(lower)),
+    ...indexes.flatMap((index) => index.service(lower)),
+    ...indexes.flatMap((index) => index.byPattern(name)),
+  ];
+  // Sorting is stable, so what the indexes gave first stays first within one rank.
+  const sorted = found.toSorted((a, b) => a.rank - b.rank || longerPattern(a, b));
+  const seen = new Set<string>();
+  return sorted.filter(({ provider }) => {
+    if (seen.has(provider.id)) return false;
+    seen.add(provider.id);
+    return true;
+  });
+}
+
+/** The target of a match, with the price in force, and until when it may be kept. */
+export function toTarget(
+  match: Match,
+  index: NameIndex,
+  nowMs: number,
+): { target: RouteTarget; validUntilMs: number } {
+  const model = match.model ?? undatedModel(match.provider, match.upstreamModel, index);
+  const prices = model?.prices ?? [];
+  return {
+    target: {
+      provider: match.provider,
+      upstreamModel: match.upstreamModel,
+      price: priceAt(prices, nowMs),
+      maxOutput: model?.maxOutput ?? null,
+    },
+    validUntilMs: nextPriceChange(prices, nowMs),
+  };
+}
+
+/** A snapshot that is not listed costs what the model does that it is a snapshot of. */
+function undatedModel(
+  provider: Provider,
+  upstreamModel: string,
+  index: NameIndex,
+): Model | undefined {
+  const undated = upstreamModel.toLowerCase().replace(SNAPSHOT_SUFFIX, "");
+  return index.modelOf(provider.id, undated);
+}
+
+function longerPattern(a: Match, b: Match): number {
+  return a.rank === MATCH_RANK.pattern ? b.literalChars - a.literalChars : 0;
+}
+
+/** `openai/gpt-5` and `openai:gpt-5`: who names a provider gets it, also for a model that nobody has listed. */
+function prefixMatches(
+  name: string,
+  indexes: readonly NameIndex[],
+  slugOf: (prefix: string) => string,
+): readonly Match[] {
+  const at = name.search(/[/:]/);
+  if (at <= 0 || at === name.length - 1) return [];
+  const slug = slugOf(name.slice(0, at).toLowerCase());
+  const rest = name.slice(at + 1);
+  return indexes.flatMap((index) => {
+    const provider = index.provider(slug);
+    if (provider === undefined) return [];
+    const model = index.modelOf(provider.id, rest.toLowerCase()) ?? null;
+    const upstreamModel = model?.modelId ?? rest;
+    return [
+      {
+        provider,
+        model,
+        upstreamModel,
+        rank: model === null ? MATCH_RANK.providerPrefix : MATCH_RANK.exact,
+        literalChars: name.length,
+      },
+    ];
+  });
+}

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { CATALOG_DATE_MS, outdatedPresets, presetModels, servicesOf } from "./preset-models.js";
+import { findPreset, presetProviders, PROVIDER_PRESETS } from "./presets.js";
+import { nextPriceChange, priceAt } from "./price-table.js";
+
+test("the presets have exactly the documented addresses", () => {
+  const address = Object.fromEntries(
+    PROVIDER_PRESETS.map((preset) => [preset.slug, preset.baseUrl]),
+  );
+  const documented = {
+    openai: "https://api.openai.com/v1",
+    anthropic: "https://api.anthropic.com",
+    google: "https://generativelanguage.googleapis.com",
+    deepseek: "https://api.deepseek.com",
+    zhipu: "https://open.bigmodel.cn/api/paas/v4",
+    moonshot: "https://api.moonshot.cn/v1",
+    baidu: "https://aip.baidubce.com",
+    alibaba: "https://dashscope.aliyuncs.com/api/v1",
+  };
+  for (const [slug, url] of Object.entries(documented)) assert.equal(address[slug], url);
+  for (const slug of ["mistral", "groq", "openrouter", "xai", "azure", "custom"]) {
+    assert.ok(address[slug] !== undefined, slug);
+  }
+});
+
+test("preset rows have stable, unique ids, and a placeholder address can reach nobody", () => {
+  const providers = presetProviders(1);
+  assert.equal(providers.find((each) => each.slug === "openai")?.id, "prv_openai");
+  assert.equal(
+    providers.some((each) => each.slug === "custom"),
+    false,
+  );
+  for (const each of providers.filter((provider) => !provider.enabled)) {
+    assert.match(each.baseUrl, /\.invalid$/);
+  }
+  const models = presetModels();
+  assert.equal(new Set(models.map((model) => model.id)).size, models.length);
+  const known = new Set(providers.map((provider) => provider.id));
+  for (const model of models) {
+    assert.ok(known.has(model.providerId), model.providerId);
+    assert.match(model.id, /^mdl_[\w.~-]+$/);
+    assert.ok(model.categories.length > 0, model.id);
+  }
+});
+
+test("older vendor names find their preset", () => {
+  assert.equal(findPreset("aliyun")?.slug, "alibaba");
+  assert.equal(findPreset("Gemini")?.slug, "google");
+  assert.equal(findPreset("nobody"), undefined);
+});
+
+test("the vendor manager's services select their models", () => {
+  assert.deepEqual(servicesOf("prv_alibaba", "qwen-plus"), ["qwen"]);
+  assert.deepEqual(servicesOf("prv_alibaba", "wanx-v1"), ["wanx"]);
+  assert.deepEqual(servicesOf("prv_openai", "dall-e-3"), ["dalle"]);
+  assert.deepEqual(servicesOf("prv_openai", "gpt-3.5-turbo"), ["gpt-3.5-turbo"]);
+  assert.deepEqual(servicesOf("prv_openai", "gpt-4-turbo"), ["gpt-4"]);
+  assert.deepEqual(servicesOf("prv_groq", "qwen/qwen3-32b"), []);
+});
+
+test("at least 33 labelled presets, and each provider with models has one default", () => {
+  const models = presetModels();
+  assert.ok(models.length >= 33);
+  const labels = new Set(models.flatMap((model) => model.categories));
+  for (const label of [
+    "CHAT",
+    "CODE",
+    "LONG_CONTEXT",
+    "MULTIMODAL",
+    "ECONOMY",
+    "IMAGE",
+    "EMBEDDING",
+  ]) {
+    assert.ok(labels.has(label as never), label);
+  }
+  for (const slug of [
+    "openai",
+    "anthropic",
+    "google",
+    "deepseek",
+    "zhipu",
+    "moonshot",
+    "alibaba",
+  ]) {
+    const defaults = models.filter((each) => each.providerId === `prv_${slug}` && each.isDefault);
+    assert.equal(defaults.length, 1, slug);
+  }
+});
+
+test("prices are sound: ordered by date, never negative, and a long-context tier is complete", () => {
+  for (const model of presetModels()) {
+    const dates = model.prices.map((price) => price.effectiveFrom);
+    assert.deepEqual(
+      dates,
+      dates.toSorted((a, b) => a - b),
+      model.id,
+    );
+    for (const price of model.prices) {
+      for (const value of Object.values(price)) assert.ok(value === null || value >= 0, model.id);
+      const tier = [price.longContextFrom, price.longContextInput, price.longContextOutput];
+      assert.ok(
+        tier.every((part) => part === null) || tier.every((part) => part !== null),
+        model.id,
+      );
+    }
+  }
+});
+
+test("a dated price holds from its date on", () => {
+  const sol = presetModels().find((model) => model.modelId === "gpt-5.6-sol");
+  assert.ok(sol !== undefined && sol.providerId === "prv_openai");
+  const change = Date.UTC(2026, 7, 21);
+  assert.equal(priceAt(sol.prices, change - 1)?.input, 5_000_000);
+  assert.equal(priceAt(sol.prices, change)?.input, 4_000_000);
+  assert.equal(nextPriceChange(sol.prices, change - 1), change);
+  assert.equal(nextPriceChange(sol.prices, change), Infinity);
+});
+
+test("a start renews rows of an older catalogue and leaves edited ones alone", () => {
+  const models = presetModels();
+  const stored = new Map(models.map((model) => [model.id, model]));
+  assert.deepEqual(outdatedPresets(stored), []);
+  const [first, second, third] = models;
+  assert.ok(first && second && third);
+  stored.set(first.id, { ...first, updatedAt: CATALOG_DATE_MS - 86_400_000 });
+  stored.set(second.id, {
+    ...second,
+    updatedAt: CATALOG_DATE_MS - 86_399_999,
+    displayName: "ours",
+  });
+  stored.delete(third.id);
+  assert.deepEqual(
+    outdatedPresets(stored).map((model) => model.id),
+    [first.id, third.id],
+  );
+});
