@@ -18,12 +18,12 @@ export function clientKeyMac(keyring: Keyring, presented: string): ClientKeyMac 
 }
 
 /**
- * Every MAC under which a presented key may be stored: one per pepper, newest first, then those of an
+ * Every MAC under which a presented key may be stored: one per pepper in use, newest first, then those of an
  * import. An imported SHA-256 is itself kept only under the peppers, so that whoever can write to the
  * database, but has no pepper, can neither guess keys nor put in one of their own.
  */
 export function clientKeyMacs(keyring: Keyring, presented: string): readonly ClientKeyMac[] {
-  const peppers = keyring.versions("PEPPER");
+  const peppers = keyring.versions("PEPPER").filter((pepper) => pepper.retiredAt === null);
   const sha256Hex = createHash("sha256").update(presented).digest("hex");
   return [
     ...peppers.map(({ key, version }) => ({

@@ -343,7 +343,10 @@ export class Vault {
     });
   }
 
-  /** Marks all but the newest version of each purpose as unused. Throws Fault `vault_locked`. */
+  /**
+   * Marks all but the newest version of each purpose as unused. Retired vault and MAC keys still open what
+   * is under them, retired peppers no longer authenticate. Throws Fault `vault_locked`.
+   */
   retireOld(purposes: readonly WrappedKeyPurpose[]): Promise<void> {
     return this.#replaceKeys((keyring) =>
       keyring.all.map((key) => {

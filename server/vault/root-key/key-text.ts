@@ -1,6 +1,7 @@
 import { Fault } from "../../core/fault.js";
 import { wipe, wipeable, wipeableCopy } from "../bytes.js";
 import { KEY_BYTES } from "../sodium.js";
+import { decodeBase64 } from "./wipeable-base64.js";
 
 /** No root key in any accepted form is longer. */
 export const KEY_TEXT_BYTES_MAX = 256;
@@ -78,33 +79,10 @@ function hexValue(byte: number): number {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
-/** 32 bytes are 43 digits and one padding character, which may be missing. */
 function parseBase64(text: Uint8Array): Uint8Array | undefined {
-  const digits = text.length === 44 && text[43] === 61 ? text.subarray(0, 43) : text;
-  if (digits.length !== 43) return undefined;
-  const key = wipeable(KEY_BYTES);
-  let held = 0;
-  let bits = 0;
-  let written = 0;
-  for (const digit of digits) {
-    const value = base64Value(digit);
-    if (value < 0) return undefined;
-    held = ((held << 6) | value) & 0xffff;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      key[written++] = (held >> bits) & 0xff;
-    }
-  }
-  return key;
-}
-
-function base64Value(byte: number): number {
-  if (byte >= 65 && byte <= 90) return byte - 65;
-  if (byte >= 97 && byte <= 122) return byte - 71;
-  if (byte >= 48 && byte <= 57) return byte + 4;
-  if (byte === 43 || byte === 45) return 62;
-  return byte === 47 || byte === 95 ? 63 : -1;
+  if (text.length !== 43 && text.length !== 44) return undefined;
+  const key = decodeBase64(text);
+  return key?.length === KEY_BYTES ? key : undefined;
 }
 
 function parseRaw(text: Uint8Array): Uint8Array | undefined {

@@ -1,0 +1,114 @@
+import type { Random } from "../core/random.js";
+import { Secret } from "../core/secret.js";
+import type { SealBinding, SealedSecret } from "../core/sealed.js";
+import { equalBytes, wipe, wipeableCopy } from "./bytes.js";
+import { AEAD_NONCE_BYTES, KEY_BYTES } from "./sodium.js";
+import type { Sodium } from "./sodium.js";
+
+/** About 600 bytes each. */
+const ENTRIES_MAX = 10_000;
+const NOTHING = new Uint8Array(0);
+
+interface Entry {
+  readonly sealed: SealedSecret;
+  readonly binding: SealBinding;
+  readonly nonce: Uint8Array;
+  readonly box: Uint8Array;
+}
+
+export interface SecretCacheOptions {
+  readonly sodium: Sodium;
+  readonly random: Random;
+  /** The least recently used goes first; 10,000 if not given. */
+  readonly entriesMax?: number;
+}
+
+/**
+ * Opened secrets, encrypted again under a key that only this process has and that every `clear` replaces.
+ * A hit costs 2 µs against 120 µs for a sealed box. An entry answers only for the very row it was opened
+ * from, so that a changed origin, owner or ciphertext always goes through the full check.
+ */
+export class SecretCache {
+  readonly #sodium: Sodium;
+  readonly #random: Random;
+  readonly #entriesMax: number;
+  readonly #entries = new Map<string, Entry>();
+  #key: Uint8Array;
+
+  constructor(options: SecretCacheOptions) {
+    this.#sodium = options.sodium;
+    this.#random = options.random;
+    this.#entriesMax = options.entriesMax ?? ENTRIES_MAX;
+    this.#key = wipeableCopy(options.random.bytes(KEY_BYTES));
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Undefined unless exactly this row was put in. */
+  get(sealed: SealedSecret, binding: SealBinding): Secret | undefined {
+    const entry = this.#entries.get(binding.recordId);
+    if (entry === undefined) return undefined;
+    if (!sameRow(entry, sealed, binding)) return undefined;
+    const text = this.#sodium.decrypt(entry.box, this.#aead(entry.nonce));
+    if (text === undefined) return undefined;
+    // Reinserting makes it the youngest.
+    this.#entries.delete(binding.recordId);
+    this.#entries.set(binding.recordId, entry);
+    const secret = new Secret(Buffer.from(text.buffer).toString("utf8"));
+    wipe(text);
+    return secret;
+  }
+
+  put(sealed: SealedSecret, binding: SealBinding, secret: Secret): void {
+    const nonce = this.#random.bytes(AEAD_NONCE_BYTES);
+    const text = Buffer.from(secret.reveal(), "utf8");
+    const box = this.#sodium.encrypt(text, this.#aead(nonce));
+    wipe(text);
+    this.#entries.delete(binding.recordId);
+    this.#entries.set(binding.recordId, { sealed, binding, nonce, box });
+    if (this.#entries.size <= this.#entriesMax) return;
+    for (const oldest of this.#entries.keys()) {
+      this.#entries.delete(oldest);
+      return;
+    }
+  }
+
+  /** Forgets one record. */
+  purge(recordId: string): void {
+    this.#entries.delete(recordId);
+  }
+
+  /** Forgets everything, and the key, so that copies of the entries in freed memory are worth nothing. */
+  clear(): void {
+    this.#entries.clear();
+    wipe(this.#key);
+    this.#key = wipeableCopy(this.#random.bytes(KEY_BYTES));
+  }
+
+  #aead(nonce: Uint8Array) {
+    return { key: this.#key, nonce, associated: NOTHING };
+  }
+}
+
+function sameRow(entry: Entry, sealed: SealedSecret, binding: SealBinding): boolean {
+  const { binding: known } = entry;
+  return (
+    known.origin === binding.origin &&
+    known.ownerId === binding.ownerId &&
+    known.providerId === binding.providerId &&
+    known.visibility === binding.visibility &&
+    sameSealed(entry.sealed, sealed)
+  );
+}
+
+function sameSealed(one: SealedSecret, other: SealedSecret): boolean {
+  // Snapshots carry the same object until the row changes.
+  if (one === other) return true;
+  return (
+    one.vaultKeyVersion === other.vaultKeyVersion &&
+    equalBytes(one.rowMac, other.rowMac) &&
+    equalBytes(one.ciphertext, other.ciphertext)
+  );
+}

@@ -1,0 +1,29 @@
+import { setImmediate } from "node:timers/promises";
+import type { Clock } from "../core/clock.js";
+
+/** How long background work may hold the event loop. */
+const SLICE_MS = 5;
+/** A second bound, for clocks that stand still. */
+const STEPS_MAX = 256;
+
+/** Lets other work have its turn in between many short steps. */
+export class Slices {
+  readonly #clock: Clock;
+  #startedMs: number;
+  #steps = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedMs = clock.monotonic();
+  }
+
+  /** Call after each step: waits for a turn of the event loop when the slice is used up. */
+  async step(): Promise<void> {
+    this.#steps++;
+    const used = this.#clock.monotonic() - this.#startedMs;
+    if (used < SLICE_MS && this.#steps < STEPS_MAX) return;
+    await setImmediate();
+    this.#startedMs = this.#clock.monotonic();
+    this.#steps = 0;
+  }
+}
