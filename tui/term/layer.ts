@@ -88,8 +88,11 @@ export class ScreenLayer implements Layer {
     frame.cursor = canvas.cursor;
     this.#placeGuests(canvas.guests);
     this.#copy();
+    // Children find their own place from the one their parent was last drawn at.
+    const place = { xi: 0, xl: cols, yi: 0, yl: rows } as Widgets.Coords;
+    Object.assign(this.#element, { lpos: place });
     for (const child of this.#element.children) (child as Widgets.BlessedElement).render();
-    return undefined as unknown as Widgets.Coords;
+    return place;
   }
 
   #placeGuests(painted: Map<Guest, Rect>): void {

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import blessed from "blessed";
 
 interface TputPrototype {
+  readonly terminal: string;
   readTerminfo(this: TputPrototype, term?: string): unknown;
   parseTerminfo(data: Buffer, file: string): unknown;
 }
@@ -21,8 +22,9 @@ export function useBundledTerminfo(): void {
     "usr",
   );
   const prototype = tputPrototype();
-  prototype.readTerminfo = function readBundled(this: TputPrototype, term = "xterm"): unknown {
-    const file = join(folder, BUNDLED.has(term) ? term : "xterm");
+  prototype.readTerminfo = function readBundled(this: TputPrototype, term?: string): unknown {
+    const wanted = term ?? this.terminal;
+    const file = join(folder, BUNDLED.has(wanted) ? wanted : "xterm");
     return this.parseTerminfo(readFileSync(file), file);
   };
 }

@@ -125,6 +125,5 @@ function paintModal(painter: Painter, options: ModalOptions): void {
   }
   box.cover(box.area, "modal");
   const inner = paintPane(box, { title: options.title, tone: options.tone ?? "modal" });
-  const body = inner.within({ ...inner.area, x: 1, width: inner.width - 2 });
-  options.body.paint(body);
+  options.body.paint(inner);
 }

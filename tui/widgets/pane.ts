@@ -12,6 +12,8 @@ export interface PaneOptions {
   readonly bottom?: string;
   readonly focused?: boolean;
   readonly tone?: "normal" | "danger" | "modal";
+  /** Blank columns between frame and inside; default 1. */
+  readonly padding?: number;
 }
 
 /**
@@ -36,7 +38,7 @@ export function paintPane(painter: Painter, options: PaneOptions): Painter {
   if (bottom !== "" && paintedWidth(bottom) + 4 <= room) {
     paintEdge(painter, painter.height - 1, { text: ` ${bottom} `, style: "muted" }, "right");
   }
-  return painter.within(inset(painter.area, 1, 1));
+  return painter.within(inset(painter.area, 1 + (options.padding ?? 1), 1));
 }
 
 function paintEdge(painter: Painter, y: number, span: Span, side: "left" | "right"): void {

@@ -1,6 +1,6 @@
 import type { Span } from "../term/painter.js";
 import type { Align } from "../term/safe.js";
-import { divide } from "../term/rect.js";
+import { divide, type Size } from "../term/rect.js";
 
 /** What one cell shows: text, text with a look, or several pieces. */
 export type CellContent = string | Span | readonly Span[];
@@ -10,8 +10,8 @@ export interface Column<Row> {
   /** Stable name, used for sorting and for remembering what the user chose. */
   readonly id: string;
   readonly title: string;
-  /** Fixed cells, or a least width and a share of what is left over. */
-  readonly width: number | { readonly min: number; readonly share: number };
+  /** Fixed cells, or a least width, a share of what is left over and a greatest width. */
+  readonly width: number | { readonly min: number; readonly share: number; readonly max?: number };
   /** 0 is always shown; the column with the highest number is hidden first. Default 0. */
   readonly priority?: number;
   readonly align?: Align;
@@ -48,10 +48,7 @@ export function placeColumns<Row>(
   const gap = gapFor(width);
   const shown = fitting(columns, width, gap);
   const room = Math.max(0, width - gap * Math.max(0, shown.length - 1));
-  const widths = divide(
-    room,
-    shown.map((column) => (typeof column.width === "number" ? column.width : column.width)),
-  );
+  const widths = limitedWidths(shown, room);
   let x = 0;
   return shown.map((column, i) => {
     const own = widths[i] ?? 0;
@@ -85,4 +82,19 @@ function leastImportant<Row>(columns: readonly Column<Row>[]): Column<Row> | und
     if (priority > 0 && priority >= (found?.priority ?? 0)) found = column;
   }
   return found;
+}
+
+/** Columns that reach their greatest width are fixed at it, and the rest is shared again. */
+function limitedWidths<Row>(columns: readonly Column<Row>[], room: number): number[] {
+  const sizes: Size[] = columns.map((column) => column.width);
+  for (;;) {
+    const widths = divide(room, sizes);
+    const over = columns.findIndex(({ width }, i) => {
+      if (typeof width === "number" || typeof sizes[i] === "number") return false;
+      return (widths[i] ?? 0) > (width.max ?? Infinity);
+    });
+    const width = columns[over]?.width;
+    if (width === undefined || typeof width === "number") return widths;
+    sizes[over] = width.max ?? width.min;
+  }
 }
