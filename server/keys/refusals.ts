@@ -2,7 +2,7 @@ import { Fault } from "../core/fault.js";
 
 /** What a sentence calls the nouns. */
 export type Noun =
-  "user" | "session" | "provider" | "model" | "provider key" | "client key" | "setting";
+  "user" | "session" | "provider" | "model" | "provider key" | "client key" | "call" | "setting";
 
 /** A thing that somebody wants to use, as far as the permission table cares. */
 export interface Target {

@@ -1,0 +1,131 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
+import type { Actor } from "../core/audit.js";
+import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import type { PageQuery } from "../core/page.js";
+import { authorize, mayAll } from "../keys/policy.js";
+import { notFound } from "../keys/refusals.js";
+import type { LiveCalls } from "../metering/live-calls.js";
+import type { LedgerStore } from "../metering/ports.js";
+import { callFilter } from "./call-filter.js";
+import { actorKey } from "./context.js";
+import { attemptMessage, callMessage } from "./messages/calls.js";
+import type { NameLookup } from "./names.js";
+import { toPageQuery, type ListFields } from "./page-query.js";
+
+export interface CallsDeps {
+  readonly ledger: LedgerStore;
+  readonly liveCalls: LiveCalls;
+  readonly names: NameLookup;
+  readonly clock: Clock;
+  readonly nodeId: string;
+}
+
+/** Fields of the call log's filter with the names that the ledger gives them. */
+export const CALL_FIELDS: ListFields = {
+  time: { name: "startedAt", kind: "time" },
+  client_key: "clientKeyId",
+  owner: "ownerId",
+  provider: "providerId",
+  provider_key: "providerKeyId",
+  model: "modelAsked",
+  endpoint: "endpoint",
+  dialect: { name: "dialect", kind: "enum" },
+  streamed: "streamed",
+  status: { name: "status", kind: "enum" },
+  http_status: "httpStatus",
+  error_code: "errorCode",
+  ip_address: "ip",
+  latency_ms: "latencyMs",
+  time_to_first_byte_ms: "ttfbMs",
+  cost_micros: "costMicros",
+  usage_source: { name: "usageSource", kind: "enum" },
+};
+
+const BACKFILL_DEFAULT = 50;
+
+/** The log of calls. */
+export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallService>> {
+  return {
+    async listCalls(request, context) {
+      const actor = context.values.get(actorKey);
+      authorize(actor, "call.list");
+      const query = toPageQuery(request, CALL_FIELDS, deps.clock.now());
+      const page = await deps.ledger.listCalls(ownOnly(actor, query));
+      return {
+        calls: page.items.map((record) => callMessage(record, deps.names)),
+        nextPageToken: page.nextPageToken,
+        totalEstimate: BigInt(page.total),
+      };
+    },
+    async getCall(request, context) {
+      const actor = context.values.get(actorKey);
+      authorize(actor, "call.get");
+      const record = await deps.ledger.getCall(request.id);
+      if (record === undefined || (!mayAll(actor, "call.get") && record.ownerId !== actor.userId)) {
+        throw notFound("call", request.id);
+      }
+      return {
+        call: callMessage(record, deps.names),
+        attempts: record.attempts.map((attempt, i) => attemptMessage(attempt, i, deps.names)),
+        timings: {
+          ...(record.ttfbMs === null ? {} : { firstByteMs: record.ttfbMs }),
+          totalMs: record.latencyMs,
+        },
+      };
+    },
+    async *watchCalls(request, context) {
+      const actor = context.values.get(actorKey);
+      authorize(actor, "call.watch");
+      if (deps.liveCalls.full) {
+        throw new Fault(
+          "overloaded",
+          "Too many are watching calls now; end one of them or try again later.",
+          { retryAfterSeconds: 5 },
+        );
+      }
+      const matches = callFilter(request.filter, deps.names, deps.clock.now());
+      const own = mayAll(actor, "call.watch") ? null : actor.userId;
+      let seq = 0n;
+      const batches = deps.liveCalls.subscribe({
+        filter: (record) => (own === null || record.ownerId === own) && matches(record),
+        backfill: request.backfill || BACKFILL_DEFAULT,
+        signal: context.signal,
+      });
+      yield streamHead(deps, seq);
+      for await (const { calls, dropped } of batches) {
+        seq += BigInt(calls.length);
+        yield {
+          stream: {
+            kind: StreamInfo_Kind.DATA,
+            seq,
+            dropped: BigInt(dropped),
+            serverTime: timestampFromMs(deps.clock.now()),
+          },
+          calls: calls.map((record) => callMessage(record, deps.names)),
+        };
+      }
+    },
+  };
+}
+
+function streamHead(deps: CallsDeps, seq: bigint) {
+  return {
+    stream: {
+      kind: StreamInfo_Kind.JOINED,
+      seq,
+      serverTime: timestampFromMs(deps.clock.now()),
+      nodeId: deps.nodeId,
+    },
+  };
+}
+
+/** A USER sees the calls of own client keys only. */
+function ownOnly(actor: Actor, query: PageQuery): PageQuery {
+  if (mayAll(actor, "call.list")) return query;
+  const own = { field: "ownerId", op: "=", value: actor.userId ?? "" } as const;
+  return { ...query, conditions: [...query.conditions, own] };
+}

@@ -1,0 +1,131 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  Attempt_Outcome,
+  Call_EndReason,
+  Call_Status,
+  Call_UsageSource,
+  type AttemptSchema,
+  type CallSchema,
+} from "../../../proto/gen/latchkey/v1/calls_pb.js";
+import { Dialect as DialectMessage } from "../../../proto/gen/latchkey/v1/common_pb.js";
+import type { Attempt, AttemptOutcome, CallRecord, UsageSource } from "../../core/call.js";
+import type { Dialect } from "../../core/provider.js";
+import type { NameLookup } from "../names.js";
+
+export const DIALECTS: Record<Dialect, DialectMessage> = {
+  OPENAI: DialectMessage.OPENAI,
+  ANTHROPIC: DialectMessage.ANTHROPIC,
+  GEMINI: DialectMessage.GEMINI,
+};
+
+const USAGE_SOURCES: Record<UsageSource, Call_UsageSource> = {
+  PROVIDER: Call_UsageSource.PROVIDER,
+  PARTIAL: Call_UsageSource.PARTIAL,
+  ESTIMATED: Call_UsageSource.ESTIMATED,
+  NONE: Call_UsageSource.UNSPECIFIED,
+};
+
+const OUTCOMES: Record<AttemptOutcome, Attempt_Outcome> = {
+  OK: Attempt_Outcome.OK,
+  RATE_LIMITED: Attempt_Outcome.RATE_LIMITED,
+  QUOTA_EXHAUSTED: Attempt_Outcome.QUOTA_EXHAUSTED,
+  KEY_REFUSED: Attempt_Outcome.KEY_REFUSED,
+  PROVIDER_ERROR: Attempt_Outcome.PROVIDER_ERROR,
+  UNREACHABLE: Attempt_Outcome.UNREACHABLE,
+  TIMEOUT: Attempt_Outcome.TIMEOUT,
+  CUT: Attempt_Outcome.CUT,
+  CALLER_ABORTED: Attempt_Outcome.CALLER_ABORTED,
+  REQUEST_REFUSED: Attempt_Outcome.REQUEST_REFUSED,
+};
+
+/** A call as a row of a listing; its attempts are only in the detail. */
+export function callMessage(
+  record: CallRecord,
+  names: NameLookup,
+): MessageInitShape<typeof CallSchema> {
+  const { tokens } = record;
+  return {
+    id: record.id,
+    startTime: timestampFromMs(record.startedAt),
+    endTime: timestampFromMs(record.startedAt + record.latencyMs),
+    clientKeyId: record.clientKeyId,
+    clientKeyName: names.clientKeyNameOf(record.clientKeyId),
+    ownerId: record.ownerId,
+    ownerUsername: names.usernameOf(record.ownerId),
+    providerKeyId: record.providerKeyId ?? "",
+    providerKeyName: names.providerKeyNameOf(record.providerKeyId ?? ""),
+    providerId: record.providerId ?? "",
+    providerSlug: names.providerSlugOf(record.providerId ?? ""),
+    modelAsked: record.modelAsked,
+    modelServed: record.modelServed ?? "",
+    endpoint: record.endpoint,
+    dialect: DIALECTS[record.dialect],
+    streamed: record.streamed,
+    status: record.status === "SUCCESS" ? Call_Status.SUCCESS : Call_Status.ERROR,
+    endReason: endReasonOf(record),
+    httpStatus: record.httpStatus,
+    errorCode: record.errorCode ?? "",
+    errorMessage: record.errorMessage ?? "",
+    latencyMs: wholeMs(record.latencyMs),
+    ...(record.ttfbMs === null ? {} : { timeToFirstByteMs: wholeMs(record.ttfbMs) }),
+    requestBytes: BigInt(record.requestBytes),
+    responseBytes: BigInt(record.responseBytes),
+    tokens: {
+      input: BigInt(tokens.input),
+      output: BigInt(tokens.output),
+      cacheRead: BigInt(tokens.cacheRead),
+      cacheWrite: BigInt(tokens.cacheWrite),
+      reasoning: BigInt(tokens.reasoning),
+    },
+    usageSource: USAGE_SOURCES[record.usageSource],
+    costMicros: BigInt(record.costMicros ?? 0),
+    unpriced: record.costMicros === null,
+    ipAddress: record.ip,
+    attemptCount: record.attempts.length,
+  };
+}
+
+export function attemptMessage(
+  attempt: Attempt,
+  index: number,
+  names: NameLookup,
+): MessageInitShape<typeof AttemptSchema> {
+  return {
+    number: index + 1,
+    providerKeyId: attempt.providerKeyId,
+    providerKeyName: names.providerKeyNameOf(attempt.providerKeyId),
+    providerSlug: names.providerSlugOf(attempt.providerId),
+    outcome: OUTCOMES[attempt.outcome],
+    httpStatus: attempt.httpStatus ?? 0,
+    errorMessage: attempt.detail,
+    startOffsetMs: wholeMs(attempt.startedMs),
+    durationMs: wholeMs(attempt.durationMs),
+  };
+}
+
+function endReasonOf(record: CallRecord): Call_EndReason {
+  if (record.status === "SUCCESS") return Call_EndReason.COMPLETED;
+  switch (record.errorCode ?? "") {
+    case "caller_aborted":
+      return Call_EndReason.CALLER_ABORTED;
+    case "stream_cut":
+      return Call_EndReason.UPSTREAM_CUT;
+    case "upstream_timeout":
+      return Call_EndReason.TIMED_OUT;
+    case "revoked_api_key":
+    case "disabled_api_key":
+    case "expired_api_key":
+    case "user_banned":
+      return Call_EndReason.KEY_ENDED;
+    case "shutting_down":
+    case "process_died":
+      return Call_EndReason.SERVER_STOPPED;
+    default:
+      return Call_EndReason.REFUSED;
+  }
+}
+
+function wholeMs(ms: number): bigint {
+  return BigInt(Math.round(ms));
+}
