@@ -1,0 +1,134 @@
+import type { Clock } from "../core/clock.js";
+import type { Logger } from "../core/logger.js";
+import { recordOfLostCall, type OwnerLookup } from "./begun-call.js";
+import { LedgerCallSink, type AccountingPolicy } from "./call-sink.js";
+import { openJournal, type Journal, type JournalStats } from "./journal.js";
+import type { JournalDisk } from "./journal-disk.js";
+import { LiveCalls } from "./live-calls.js";
+import { LiveOverview } from "./live-overview.js";
+import { Meter, type Dimension } from "./meter.js";
+import type { LedgerStore } from "./ports.js";
+import { Recorder, type RecorderStats } from "./recorder.js";
+import { buildSnapshot, type PoolSummary } from "./snapshot.js";
+import { seedSpend } from "./seed-spend.js";
+
+export interface AccountingOptions {
+  readonly ledger: LedgerStore;
+  readonly disk: JournalDisk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly policy: AccountingPolicy;
+  readonly poolSummary: () => PoolSummary;
+  /** A name to show for an id in rankings; undefined shows the id. */
+  readonly nameOf: (dimension: Dimension, id: string) => string | undefined;
+  /** For calls that were running when an earlier process died. */
+  readonly ownerOf: OwnerLookup;
+  readonly journalFileBytes?: number;
+  readonly syncIntervalMs?: number;
+}
+
+/** How the accounting is doing, for /metrics, /readyz and the status screen. */
+export interface AccountingStatus {
+  readonly journal: JournalStats;
+  readonly recorder: RecorderStats;
+  readonly unsoundUsages: number;
+}
+
+/** Everything that counts calls, wired together. */
+export class Accounting {
+  readonly meter: Meter;
+  readonly sink: LedgerCallSink;
+  readonly overview: LiveOverview;
+  readonly liveCalls: LiveCalls;
+  readonly #journal: Journal;
+  readonly #recorder: Recorder;
+
+  constructor(options: AccountingOptions, journal: Journal, recorder: Recorder) {
+    const { clock, logger, policy, poolSummary, nameOf } = options;
+    this.#journal = journal;
+    this.#recorder = recorder;
+    const meter = new Meter({ clock });
+    this.meter = meter;
+    this.liveCalls = new LiveCalls({ clock });
+    this.sink = new LedgerCallSink({
+      journal,
+      recorder,
+      meter,
+      liveCalls: this.liveCalls,
+      policy,
+      logger,
+    });
+    const inflight = (): number => journal.openCalls;
+    this.overview = new LiveOverview({
+      clock,
+      build: (tick) => buildSnapshot({ meter, clock, inflight, poolSummary, nameOf }, tick),
+    });
+  }
+
+  get status(): AccountingStatus {
+    return {
+      journal: this.#journal.stats,
+      recorder: this.#recorder.stats,
+      unsoundUsages: this.sink.unsoundUsages,
+    };
+  }
+
+  /** Resolves when the database has everything that is in the journal now. */
+  caughtUp(): Promise<void> {
+    return this.#recorder.caughtUp();
+  }
+
+  /** Ends the watchers, brings what is left into the database and closes the journal. False when the database did not take all. */
+  async close(): Promise<boolean> {
+    this.overview.close();
+    this.liveCalls.close();
+    const all = await this.#recorder.close();
+    await this.#journal.close();
+    return all;
+  }
+}
+
+/**
+ * Opens the journal, gives calls that an earlier process left unfinished their end, brings the journal's
+ * rest into the database and begins counting. What is read from the database afterwards is whole, unless the
+ * log says that it did not take the rest at once. Throws Fault `data_folder_unusable`, `database_newer` or what the ledger throws.
+ */
+export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
+  const { ledger, disk, clock, logger, ownerOf, journalFileBytes, syncIntervalMs } = options;
+  const from = await ledger.journalPosition();
+  const { journal, recovered } = await openJournal(
+    {
+      disk,
+      clock,
+      logger,
+      ...(journalFileBytes === undefined ? {} : { fileBytes: journalFileBytes }),
+      ...(syncIntervalMs === undefined ? {} : { syncIntervalMs }),
+    },
+    from,
+  );
+  const recorder = new Recorder({ ledger, journal, clock, logger, from });
+  for (const call of recovered.orphans) {
+    const record = recordOfLostCall(call, ownerOf);
+    try {
+      journal.finish(record);
+    } catch {
+      // Their begins stay in the old file until the database has them.
+      recorder.offerUnjournaled(record);
+    }
+  }
+  if (recovered.orphans.length > 0) {
+    logger.warn(
+      { calls: recovered.orphans.length },
+      "calls were running when the server last died",
+    );
+  }
+  if (!(await recorder.start())) {
+    logger.warn(
+      { stats: recorder.stats },
+      "the database lacks calls of the last run; trying again",
+    );
+  }
+  const accounting = new Accounting(options, journal, recorder);
+  await seedSpend(accounting.meter, ledger, clock.now());
+  return accounting;
+}

@@ -1,0 +1,111 @@
+import type { CallRecord, TokenUsage } from "../core/call.js";
+import type { Logger } from "../core/logger.js";
+import type { RouteTarget } from "../core/provider.js";
+import type { BegunCall } from "./begun-call.js";
+import { costOf, soundTokens } from "./cost.js";
+import type { Journal } from "./journal.js";
+import type { LiveCalls } from "./live-calls.js";
+import type { Meter } from "./meter.js";
+import type { JournalPosition } from "./ports.js";
+import type { Recorder } from "./recorder.js";
+
+/** What happens while the journal cannot be written: calls are refused, or served and kept in memory alone. */
+export type AccountingPolicy = "strict" | "besteffort";
+
+export interface CallSinkOptions {
+  readonly journal: Journal;
+  readonly recorder: Recorder;
+  readonly meter: Meter;
+  readonly liveCalls: LiveCalls;
+  readonly policy: AccountingPolicy;
+  readonly logger: Logger;
+}
+
+/** Takes calls from the gateway: into the journal first, then to the recorder, the meter and the watchers. */
+export class LedgerCallSink {
+  readonly #options: CallSinkOptions;
+  #unsoundUsages = 0;
+
+  constructor(options: CallSinkOptions) {
+    this.#options = options;
+  }
+
+  /** Calls that have begun and not finished. */
+  get inflight(): number {
+    return this.#options.journal.openCalls;
+  }
+
+  /** Calls whose provider gave token numbers that cannot be, such as negative ones. */
+  get unsoundUsages(): number {
+    return this.#unsoundUsages;
+  }
+
+  /** Whether a reply's last byte must wait for `finishStrict`. */
+  get strict(): boolean {
+    return this.#options.policy === "strict";
+  }
+
+  /**
+   * Called when a call was admitted. Under the strict policy throws Fault `storage_unavailable` when the
+   * journal cannot be written, so that nothing is asked of a provider that could not be accounted for.
+   */
+  begin(call: BegunCall): void {
+    const { journal, policy } = this.#options;
+    try {
+      journal.begin(call);
+    } catch (error) {
+      if (policy === "strict") throw error;
+      journal.remember(call);
+    }
+  }
+
+  /**
+   * Called before the last byte goes to the caller; on return the record survives the death of this process.
+   * Under the strict policy throws Fault `storage_unavailable` when the journal cannot be written.
+   */
+  finish(record: CallRecord): void {
+    this.#finish(record);
+  }
+
+  /** Like `finish`; resolves when the record survives a power cut as well. Rejects with Fault `storage_unavailable`. */
+  async finishStrict(record: CallRecord): Promise<void> {
+    const position = this.#finish(record);
+    if (position !== undefined) await this.#options.journal.synced(position);
+  }
+
+  /** Price of a usage in micro-US-dollars; null when the model has no price. */
+  cost(target: RouteTarget, tokens: TokenUsage): number | null {
+    return costOf(target.price, tokens);
+  }
+
+  /** Counts a refusal before any client key was known, by its reason. */
+  refused(reason: string): void {
+    this.#options.meter.refused(reason);
+  }
+
+  #finish(given: CallRecord): JournalPosition | undefined {
+    const { journal, recorder, meter, liveCalls, policy } = this.#options;
+    const record = this.#sound(given);
+    meter.add(record);
+    liveCalls.publish(record);
+    try {
+      const position = journal.finish(record);
+      recorder.offer(record, position);
+      return position;
+    } catch (error) {
+      // The provider has billed the call whatever the policy says, so it is kept as long as memory allows.
+      recorder.offerUnjournaled(record);
+      if (policy === "strict") throw error;
+      return undefined;
+    }
+  }
+
+  #sound(record: CallRecord): CallRecord {
+    const tokens = soundTokens(record.tokens);
+    if (tokens === record.tokens) return record;
+    this.#unsoundUsages += 1;
+    const { id, providerId } = record;
+    this.#options.logger.warn({ callId: id, providerId }, "the provider's token numbers cannot be");
+    return { ...record, tokens };
+  }
+}

@@ -1,0 +1,158 @@
+import type { CallRecord } from "../core/call.js";
+import { percentileOf, WindowHistogram } from "./histogram.js";
+
+/** Length of the spans in which one group's calls are added up. */
+const SPAN_SECONDS = 15;
+/** Enough spans for the longest window and the running one. */
+const SPANS = 61;
+/** When the table is full, this share of it, the longest unused, makes room at once. */
+const EVICT_SHARE = 8;
+const COLUMNS = 5;
+
+interface Entry {
+  lastSpan: number;
+  /** Which span each row holds; -1 for none. */
+  readonly held: Float64Array;
+  /** Calls, successes, input tokens, output tokens, cost. Few columns, since there may be thousands of entries. */
+  readonly rows: Float64Array;
+  /** The same since the entry was made. */
+  readonly totals: Float64Array;
+  readonly latency: WindowHistogram | undefined;
+}
+
+/** Sums over one group's calls. Integers; money in micro-US-dollars. */
+export interface GroupSums {
+  readonly key: string;
+  readonly calls: number;
+  readonly successes: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly costMicros: number;
+}
+
+export interface GroupWindow extends GroupSums {
+  /** Milliseconds; null without calls, and where percentiles are not kept. */
+  readonly latencyP50Ms: number | null;
+  readonly latencyP95Ms: number | null;
+}
+
+export interface DimensionOptions {
+  /** Groups kept; the longest unused go when more come. */
+  readonly entriesMax: number;
+  /** Length of the spans of latency percentiles, which a window is widened to; 0 keeps none. */
+  readonly latencySpanSeconds: number;
+}
+
+/** Sums of calls by one property of theirs, for the last quarter of an hour, in bounded memory. */
+export class DimensionTable {
+  readonly #options: DimensionOptions;
+  readonly #latencySpans: number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: DimensionOptions) {
+    this.#options = options;
+    const { latencySpanSeconds } = options;
+    this.#latencySpans = latencySpanSeconds === 0 ? 0 : Math.ceil(900 / latencySpanSeconds) + 1;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  add(key: string, second: number, record: CallRecord): void {
+    const span = Math.floor(second / SPAN_SECONDS);
+    const entry = this.#entries.get(key) ?? this.#create(key);
+    const row = span % SPANS;
+    if (entry.held[row] !== span) {
+      entry.rows.fill(0, row * COLUMNS, (row + 1) * COLUMNS);
+      entry.held[row] = span;
+    }
+    entry.lastSpan = span;
+    addTo(entry.rows, row * COLUMNS, record);
+    addTo(entry.totals, 0, record);
+    if (entry.latency === undefined) return;
+    entry.latency.add(Math.floor(second / this.#options.latencySpanSeconds), record.latencyMs);
+  }
+
+  /** All groups with calls in the spans that cover the seconds `first` to `last`, in no order. */
+  window(first: number, last: number): readonly GroupWindow[] {
+    const from = Math.floor(first / SPAN_SECONDS);
+    const groups: GroupWindow[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (entry.lastSpan >= from) groups.push(this.#read(key, entry, { first, last }));
+    }
+    return groups;
+  }
+
+  /** One group in a window; undefined when it is not in the table. */
+  one(key: string, first: number, last: number): GroupWindow | undefined {
+    const entry = this.#entries.get(key);
+    return entry === undefined ? undefined : this.#read(key, entry, { first, last });
+  }
+
+  /** Sums of each group since it came into the table. */
+  totals(): readonly GroupSums[] {
+    return [...this.#entries].map(([key, entry]) => readSums(key, entry.totals));
+  }
+
+  #read(key: string, entry: Entry, seconds: { first: number; last: number }): GroupWindow {
+    const sums = sumOf(
+      entry,
+      Math.floor(seconds.first / SPAN_SECONDS),
+      Math.floor(seconds.last / SPAN_SECONDS),
+    );
+    const { latencySpanSeconds } = this.#options;
+    const counts = entry.latency?.counts(
+      Math.floor(seconds.first / latencySpanSeconds),
+      Math.floor(seconds.last / latencySpanSeconds),
+    );
+    return {
+      ...readSums(key, sums),
+      latencyP50Ms: counts === undefined ? null : percentileOf(counts, 0.5),
+      latencyP95Ms: counts === undefined ? null : percentileOf(counts, 0.95),
+    };
+  }
+
+  #create(key: string): Entry {
+    if (this.#entries.size >= this.#options.entriesMax) this.#evict();
+    const entry = {
+      lastSpan: -1,
+      held: new Float64Array(SPANS).fill(-1),
+      rows: new Float64Array(SPANS * COLUMNS),
+      totals: new Float64Array(COLUMNS),
+      latency: this.#latencySpans === 0 ? undefined : new WindowHistogram(this.#latencySpans),
+    };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  /** Several at once, so that a stream of new keys does not sort the table for each of them. */
+  #evict(): void {
+    const oldest = [...this.#entries].toSorted((a, b) => a[1].lastSpan - b[1].lastSpan);
+    const count = Math.max(1, Math.floor(this.#options.entriesMax / EVICT_SHARE));
+    for (const [key] of oldest.slice(0, count)) this.#entries.delete(key);
+  }
+}
+
+function addTo(rows: Float64Array, at: number, record: CallRecord): void {
+  rows[at] = (rows[at] ?? 0) + 1;
+  if (record.status === "SUCCESS") rows[at + 1] = (rows[at + 1] ?? 0) + 1;
+  rows[at + 2] = (rows[at + 2] ?? 0) + record.tokens.input;
+  rows[at + 3] = (rows[at + 3] ?? 0) + record.tokens.output;
+  rows[at + 4] = (rows[at + 4] ?? 0) + (record.costMicros ?? 0);
+}
+
+function sumOf(entry: Entry, from: number, to: number): Float64Array {
+  const sum = new Float64Array(COLUMNS);
+  for (let row = 0; row < SPANS; row++) {
+    const span = entry.held[row] ?? -1;
+    if (span < from || span > to || span < 0) continue;
+    for (let i = 0; i < COLUMNS; i++) sum[i] = (sum[i] ?? 0) + (entry.rows[row * COLUMNS + i] ?? 0);
+  }
+  return sum;
+}
+
+function readSums(key: string, row: Float64Array): GroupSums {
+  const [calls = 0, successes = 0, inputTokens = 0, outputTokens = 0, costMicros = 0] = row;
+  return { key, calls, successes, inputTokens, outputTokens, costMicros };
+}

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { sampleCall } from "../../test/metering/sample-calls.js";
+import type { CallRecord } from "../core/call.js";
+import {
+  decodeHeader,
+  encodeHeader,
+  FrameEncoder,
+  PAYLOAD_BYTES_MAX,
+  scanFrames,
+  type JournalEntry,
+} from "./journal-frames.js";
+
+const { seed } = encodeHeader(7, 1_900_000_000_000);
+const encoder = new FrameEncoder();
+
+function frame(record: CallRecord, withSeed = seed): Buffer {
+  return Buffer.from(encoder.buffer.subarray(0, encoder.finish(record, withSeed)));
+}
+
+function scan(bytes: Uint8Array, withSeed = seed): { entries: JournalEntry[]; next: number } {
+  const entries: JournalEntry[] = [];
+  const visit = (entry: JournalEntry): boolean => entries.push(entry) > 0;
+  return { entries, next: scanFrames({ bytes, seed: withSeed, begins: true, visit }).next };
+}
+
+const records = fc
+  .record({
+    id: fc.string({ maxLength: 40 }),
+    modelAsked: fc.string({ unit: "binary", maxLength: 300 }),
+    errorMessage: fc.option(fc.string({ unit: "binary", maxLength: 500 })),
+    latencyMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    costMicros: fc.option(fc.maxSafeNat()),
+    streamed: fc.boolean(),
+  })
+  .map((part) => sampleCall(1, part));
+
+test("whatever a record holds, it is read back as it was written", () => {
+  fc.assert(
+    fc.property(fc.array(records, { maxLength: 5 }), (list) => {
+      const { entries, next } = scan(Buffer.concat(list.map((record) => frame(record))));
+      const plain = JSON.parse(JSON.stringify(list)) as CallRecord[];
+      assert.deepEqual(
+        entries.map((entry) => entry.kind === "finish" && entry.record),
+        plain,
+      );
+      assert.equal(
+        next,
+        list.reduce((sum, record) => sum + frame(record).length, 0),
+      );
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("no single flipped bit passes for a record", () => {
+  const good = frame(sampleCall(1));
+  const all = Buffer.concat([good, frame(sampleCall(2))]);
+  for (let bit = 0; bit < good.length * 8; bit++) {
+    const bad = Buffer.from(all);
+    bad[bit >> 3] = bad[bit >> 3]! ^ (1 << (bit & 7));
+    assert.equal(scan(bad).entries.length, 0, `bit ${bit}`);
+  }
+});
+
+test("a cut at any byte keeps exactly the whole frames before it", () => {
+  const frames = [1, 2, 3].map((number) => frame(sampleCall(number)));
+  const all = Buffer.concat(frames);
+  const ends = frames.map((_, i) => Buffer.concat(frames.slice(0, i + 1)).length);
+  for (let cut = 0; cut <= all.length; cut++) {
+    const whole = ends.filter((end) => end <= cut).length;
+    const { entries, next } = scan(all.subarray(0, cut));
+    assert.equal(entries.length, whole);
+    assert.equal(next, whole === 0 ? 0 : ends[whole - 1]);
+  }
+});
+
+test("a tail of zeros is not taken for frames", () => {
+  const good = frame(sampleCall(1));
+  const { entries, next } = scan(Buffer.concat([good, Buffer.alloc(4096)]));
+  assert.equal(entries.length, 1);
+  assert.equal(next, good.length);
+});
+
+test("a frame of another file is not taken for one of this file", () => {
+  const other = encodeHeader(8, 1_900_000_000_000).seed;
+  assert.equal(scan(frame(sampleCall(1), other)).entries.length, 0);
+});
+
+test("a header tells number and age, and any damage to it is seen", () => {
+  const { bytes } = encodeHeader(42, 1_900_000_000_123);
+  const header = decodeHeader(bytes);
+  assert.ok(typeof header === "object");
+  assert.deepEqual([header.number, header.createdMs], [42, 1_900_000_000_123]);
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const bad = Buffer.from(bytes);
+    bad[bit >> 3] = bad[bit >> 3]! ^ (1 << (bit & 7));
+    assert.equal(decodeHeader(bad), "bad");
+  }
+  assert.equal(decodeHeader(bytes.subarray(0, 23)), "bad");
+});
+
+test("an absurdly large record is cut, not lost", () => {
+  const detail = "x".repeat(100_000);
+  const attempt = { ...sampleCall(1).attempts[0]!, detail };
+  const record = sampleCall(1, {
+    modelAsked: "\u{1f600}".repeat(500_000),
+    attempts: Array.from({ length: 100 }, () => attempt),
+  });
+  const bytes = frame(record);
+  assert.ok(bytes.length <= PAYLOAD_BYTES_MAX);
+  const [entry] = scan(bytes).entries;
+  assert.ok(entry?.kind === "finish");
+  assert.equal(entry.record.id, record.id);
+  assert.deepEqual(entry.record.tokens, record.tokens);
+  assert.equal(entry.record.modelAsked.length, 500);
+  assert.equal(entry.record.attempts.length, 20);
+});

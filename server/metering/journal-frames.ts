@@ -1,0 +1,140 @@
+import type { CallRecord } from "../core/call.js";
+import type { BegunCall } from "./begun-call.js";
+import { crc32c } from "./crc32c.js";
+
+/** Bytes before the first frame: magic, version, file number, creation time, CRC. */
+export const HEADER_BYTES = 24;
+/** Length and CRC before each payload. */
+const FRAME_HEAD_BYTES = 8;
+/** No payload is longer; a length above it is corruption, not a frame. */
+export const PAYLOAD_BYTES_MAX = 128 * 1024;
+/** A whole frame is no longer than this. */
+export const FRAME_BYTES_MAX = FRAME_HEAD_BYTES + PAYLOAD_BYTES_MAX;
+/** Records that come out longer as JSON are cut; three bytes per character still fit the payload. */
+const JSON_CHARS_MAX = 32 * 1024;
+const CUT_STRING_CHARS = 500;
+const CUT_ATTEMPTS_MAX = 20;
+
+const MAGIC = 0x524a_4b4c; // "LKJR" in little endian
+const VERSION = 1;
+const KIND_BEGIN = 0x42; // "B"
+const KIND_FINISH = 0x46; // "F"
+
+/** What a frame says. */
+export type JournalEntry =
+  | { readonly kind: "begin"; readonly call: BegunCall }
+  | { readonly kind: "finish"; readonly record: CallRecord };
+
+export interface JournalHeader {
+  readonly number: number;
+  readonly createdMs: number;
+  /** Start value of the CRC of every frame, so that a frame is valid in its own file only. */
+  readonly seed: number;
+}
+
+/** The first bytes of a journal file and the seed of its frames. */
+export function encodeHeader(number: number, createdMs: number): { bytes: Buffer; seed: number } {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  bytes.writeUInt32LE(MAGIC, 0);
+  bytes.writeUInt32LE(VERSION, 4);
+  bytes.writeUInt32LE(number, 8);
+  bytes.writeDoubleLE(createdMs, 12);
+  const seed = crc32c(bytes, 0, 20);
+  bytes.writeUInt32LE(seed, 20);
+  return { bytes, seed };
+}
+
+/** Reads a header; `newer` means that a later version of Latchkey wrote the file, `bad` that it is torn. */
+export function decodeHeader(raw: Uint8Array): JournalHeader | "newer" | "bad" {
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return "bad";
+  const seed = bytes.readUInt32LE(20);
+  if (seed !== crc32c(bytes, 0, 20)) return "bad";
+  if (bytes.readUInt32LE(4) > VERSION) return "newer";
+  return { number: bytes.readUInt32LE(8), createdMs: bytes.readDoubleLE(12), seed };
+}
+
+/** Encodes one frame at a time into a buffer of its own, which the next call overwrites. */
+export class FrameEncoder {
+  readonly buffer = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
+
+  /** Bytes of the frame, which is at the start of `buffer`. */
+  begin(call: BegunCall, seed: number): number {
+    const json = JSON.stringify(call);
+    return this.#frame(KIND_BEGIN, json.length > JSON_CHARS_MAX ? cutJson(call) : json, seed);
+  }
+
+  /** Bytes of the frame, which is at the start of `buffer`. */
+  finish(record: CallRecord, seed: number): number {
+    const json = JSON.stringify(record);
+    return this.#frame(KIND_FINISH, json.length > JSON_CHARS_MAX ? cutJson(record) : json, seed);
+  }
+
+  #frame(kind: number, json: string, seed: number): number {
+    const buffer = this.buffer;
+    buffer[FRAME_HEAD_BYTES] = kind;
+    const length = 1 + buffer.write(json, FRAME_HEAD_BYTES + 1, "utf8");
+    const end = FRAME_HEAD_BYTES + length;
+    buffer.writeUInt32LE(length, 0);
+    buffer.writeUInt32LE(crc32c(buffer, FRAME_HEAD_BYTES, end, seed), 4);
+    return end;
+  }
+}
+
+/** Why a scan stopped: all bytes used, a frame goes on behind them, or what follows is no frame. */
+export type ScanStop = "end" | "incomplete" | "bad" | "enough";
+
+export interface ScanOptions {
+  readonly bytes: Uint8Array;
+  readonly seed: number;
+  /** Begin frames cost parsing; readers of finished calls skip them. */
+  readonly begins: boolean;
+  /** Gets each entry with the offset behind its frame; false stops the scan after it. */
+  readonly visit: (entry: JournalEntry, endOffset: number) => boolean;
+}
+
+/** Walks over whole, valid frames from the start of `bytes`. `next` is the offset behind the last one. */
+export function scanFrames(options: ScanOptions): { next: number; stop: ScanStop } {
+  const bytes = Buffer.from(
+    options.bytes.buffer,
+    options.bytes.byteOffset,
+    options.bytes.byteLength,
+  );
+  let at = 0;
+  while (at < bytes.length) {
+    if (bytes.length - at < FRAME_HEAD_BYTES) return { next: at, stop: "incomplete" };
+    const length = bytes.readUInt32LE(at);
+    // A tail of zeros, as a power cut leaves it, has length 0 and the matching CRC 0 of nothing.
+    if (length === 0 || length > PAYLOAD_BYTES_MAX) return { next: at, stop: "bad" };
+    const start = at + FRAME_HEAD_BYTES;
+    const end = start + length;
+    if (end > bytes.length) return { next: at, stop: "incomplete" };
+    if (bytes.readUInt32LE(at + 4) !== crc32c(bytes, start, end, options.seed)) {
+      return { next: at, stop: "bad" };
+    }
+    const entry = decodePayload(bytes.subarray(start, end), options.begins);
+    at = end;
+    if (entry !== undefined && !options.visit(entry, at)) return { next: at, stop: "enough" };
+  }
+  return { next: at, stop: "end" };
+}
+
+/** The CRC has vouched for the bytes, so their JSON is what this program wrote. Unknown kinds are skipped. */
+function decodePayload(payload: Buffer, begins: boolean): JournalEntry | undefined {
+  const kind = payload[0];
+  if (kind === KIND_FINISH) {
+    return { kind: "finish", record: JSON.parse(payload.toString("utf8", 1)) as CallRecord };
+  }
+  if (kind === KIND_BEGIN && begins) {
+    return { kind: "begin", call: JSON.parse(payload.toString("utf8", 1)) as BegunCall };
+  }
+  return undefined;
+}
+
+/** JSON with every string cut and lists shortened: an absurd field must not cost the record. */
+function cutJson(value: CallRecord | BegunCall): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part === "string") return part.slice(0, CUT_STRING_CHARS);
+    return Array.isArray(part) ? part.slice(0, CUT_ATTEMPTS_MAX) : part;
+  });
+}

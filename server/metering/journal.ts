@@ -1,0 +1,289 @@
+import type { CallRecord } from "../core/call.js";
+import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { BegunCall } from "./begun-call.js";
+import type { JournalDisk } from "./journal-disk.js";
+import { JournalFile } from "./journal-file.js";
+import { FrameEncoder, HEADER_BYTES } from "./journal-frames.js";
+import { journalName, tornName } from "./journal-position.js";
+import { JournalReader, type JournaledCall } from "./journal-reader.js";
+import { recoverJournal, type RecoveredJournal } from "./journal-recovery.js";
+import { JournalSyncer } from "./journal-syncer.js";
+import type { JournalPosition } from "./ports.js";
+
+/** A file is closed and the next begun when it has reached this size. */
+export const JOURNAL_FILE_BYTES = 64 * 1024 * 1024;
+/** Longest time in which a power cut can lose a record that was not waited for. */
+export const JOURNAL_SYNC_INTERVAL_MS = 50;
+/** A new file is tried at most this often while the disk refuses. */
+const REOPEN_INTERVAL_MS = 1000;
+/** Files with a torn tail that are kept for inspection. */
+const TORN_FILES_MAX = 4;
+const TORN = /^journal-\d+\.torn$/;
+
+export interface JournalOptions {
+  readonly disk: JournalDisk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fileBytes?: number;
+  readonly syncIntervalMs?: number;
+}
+
+export interface JournalStats {
+  readonly end: JournalPosition;
+  /** True while the disk refuses records. */
+  readonly failing: boolean;
+  readonly files: number;
+  readonly openCalls: number;
+  readonly unsyncedBytes: number;
+  readonly lastSyncMs: number;
+  readonly syncFailures: number;
+  readonly writeFailures: number;
+}
+
+/**
+ * The append-only record of calls on this node. A call is safe from a kill of the process when `finish`
+ * returns, and from a power cut when `synced` of its position resolves. Files are numbered upwards; an
+ * old one is only ever read and, once the database holds it whole, removed.
+ */
+export class Journal {
+  readonly #options: Required<JournalOptions>;
+  readonly #encoder = new FrameEncoder();
+  readonly #syncer: JournalSyncer;
+  readonly #reader: JournalReader;
+  /** Calls that have begun and not finished; they are written again at the head of each new file. */
+  readonly #open = new Map<string, BegunCall>();
+  readonly #torn: Set<number>;
+  #files: number[];
+  #current: JournalFile | undefined;
+  #nextNumber: number;
+  #lastEnd: JournalPosition;
+  #retryAtMs = Number.NEGATIVE_INFINITY;
+  #lastError: unknown;
+  #failing = false;
+  #writeFailures = 0;
+  #closed = false;
+
+  constructor(options: JournalOptions, recovered: RecoveredJournal) {
+    this.#options = {
+      fileBytes: JOURNAL_FILE_BYTES,
+      syncIntervalMs: JOURNAL_SYNC_INTERVAL_MS,
+      ...options,
+    };
+    const { clock, logger, syncIntervalMs: intervalMs, disk } = this.#options;
+    this.#syncer = new JournalSyncer({ clock, logger, intervalMs });
+    const [files, end] = [() => this.#files, () => this.end];
+    this.#reader = new JournalReader({ disk, logger, files, end });
+    this.#files = [...recovered.files];
+    this.#torn = new Set(recovered.torn.map((file) => file.number));
+    this.#nextNumber = recovered.nextNumber;
+    this.#lastEnd = { file: recovered.nextNumber, offset: HEADER_BYTES };
+    this.#openNext();
+  }
+
+  /** Where the next frame will begin. */
+  get end(): JournalPosition {
+    const file = this.#current;
+    return file === undefined ? this.#lastEnd : { file: file.number, offset: file.size };
+  }
+
+  get openCalls(): number {
+    return this.#open.size;
+  }
+
+  get stats(): JournalStats {
+    const { lastSyncMs, failures: syncFailures } = this.#syncer.stats;
+    return {
+      end: this.end,
+      failing: this.#failing,
+      files: this.#files.length,
+      openCalls: this.#open.size,
+      unsyncedBytes: this.#syncer.unsyncedBytes,
+      lastSyncMs,
+      syncFailures,
+      writeFailures: this.#writeFailures,
+    };
+  }
+
+  /** Records that a call was admitted. Throws Fault `storage_unavailable`. */
+  begin(call: BegunCall): void {
+    this.#append((seed) => this.#encoder.begin(call, seed));
+    this.#open.set(call.id, call);
+  }
+
+  /** Keeps in mind a call whose begin could not be written; the next file will hold it. */
+  remember(call: BegunCall): void {
+    this.#open.set(call.id, call);
+  }
+
+  /** Records a finished call; on return it survives the death of the process. Throws Fault `storage_unavailable`. */
+  finish(record: CallRecord): JournalPosition {
+    this.#open.delete(record.id);
+    return this.#append((seed) => this.#encoder.finish(record, seed));
+  }
+
+  /** Resolves when the journal up to `position` survives a power cut. Rejects with Fault `storage_unavailable`. */
+  synced(position: JournalPosition): Promise<void> {
+    return this.#syncer.synced(position);
+  }
+
+  /** Finished calls behind `from`, at most `max`. Rejects with what the disk says. */
+  read(
+    from: JournalPosition,
+    max: number,
+  ): Promise<{ readonly calls: readonly JournaledCall[]; readonly next: JournalPosition }> {
+    return this.#reader.read(from, max);
+  }
+
+  /** Removes the files that lie wholly before `committed`; those with a torn tail are put aside instead. */
+  async release(committed: JournalPosition): Promise<void> {
+    const current = this.#current?.number;
+    const old = this.#files.filter((file) => file < committed.file && file !== current);
+    if (old.length === 0) return;
+    this.#files = this.#files.filter((number) => !old.includes(number));
+    for (const number of old) await this.#discard(number);
+  }
+
+  /** Syncs and closes. Appending afterwards is refused. */
+  async close(): Promise<void> {
+    this.#lastEnd = this.end;
+    this.#closed = true;
+    this.#current = undefined;
+    await this.#syncer.close();
+  }
+
+  #append(encode: (seed: number) => number): JournalPosition {
+    const file = this.#writable();
+    const length = encode(file.seed);
+    try {
+      file.append(this.#encoder.buffer, length);
+    } catch (error) {
+      this.#failed(error);
+      throw this.#unavailable();
+    }
+    if (this.#failing) this.#recovered();
+    this.#syncer.touched();
+    return { file: file.number, offset: file.size };
+  }
+
+  /** The file to append to. A full disk does not keep a large file from growing on where it can. */
+  #writable(): JournalFile {
+    if (this.#closed) throw this.#unavailable();
+    const current = this.#current;
+    const usable = current !== undefined && !current.retired;
+    if (usable && current.size < this.#options.fileBytes) return current;
+    if (this.#options.clock.monotonic() >= this.#retryAtMs && this.#openNext()) {
+      if (this.#current !== undefined) return this.#current;
+    }
+    if (usable) return current;
+    throw this.#unavailable();
+  }
+
+  #openNext(): boolean {
+    const { disk, clock } = this.#options;
+    const number = this.#nextNumber;
+    let file: JournalFile | undefined;
+    try {
+      file = new JournalFile(disk, number, clock.now());
+      file.writeHeader();
+      this.#writeOpenCalls(file);
+    } catch (error) {
+      this.#retryAtMs = clock.monotonic() + REOPEN_INTERVAL_MS;
+      this.#nextNumber = number + 1;
+      this.#abandon(file);
+      this.#notBegun(error);
+      return false;
+    }
+    if (this.#current !== undefined) this.#current.retired = true;
+    this.#nextNumber = number + 1;
+    this.#files.push(number);
+    this.#current = file;
+    this.#syncer.add(file);
+    this.#syncer.touched();
+    return true;
+  }
+
+  #writeOpenCalls(file: JournalFile): void {
+    for (const call of this.#open.values()) {
+      file.append(this.#encoder.buffer, this.#encoder.begin(call, file.seed));
+    }
+  }
+
+  /** A file that could not be begun holds nothing that is not elsewhere; its number is not used again. */
+  #abandon(file: JournalFile | undefined): void {
+    if (file === undefined) return;
+    const { disk, logger } = this.#options;
+    file.close();
+    disk.remove(journalName(file.number)).catch((error: unknown) => {
+      logger.warn({ err: error, journal: file.number }, "an empty journal file was not removed");
+    });
+  }
+
+  /** While the file at hand still takes records, a next one that cannot be begun is no failure yet. */
+  #notBegun(error: unknown): void {
+    if (this.#current === undefined || this.#current.retired) this.#failed(error);
+    else this.#options.logger.warn({ err: error }, "no new journal file; the old one grows on");
+  }
+
+  async #discard(number: number): Promise<void> {
+    const { disk, logger } = this.#options;
+    try {
+      if (this.#torn.delete(number)) {
+        await disk.rename(journalName(number), tornName(number));
+        await this.#pruneTorn();
+      } else {
+        await disk.remove(journalName(number));
+      }
+    } catch (error) {
+      logger.warn({ err: error, journal: number }, "a journal file that is done was not removed");
+    }
+  }
+
+  async #pruneTorn(): Promise<void> {
+    const { disk } = this.#options;
+    const torn = (await disk.list()).map((file) => file.name).filter((name) => TORN.test(name));
+    for (const name of torn.toSorted().slice(0, -TORN_FILES_MAX)) await disk.remove(name);
+  }
+
+  #failed(error: unknown): void {
+    this.#writeFailures += 1;
+    this.#lastError = error;
+    if (this.#failing) return;
+    this.#failing = true;
+    this.#options.logger.error({ err: error }, "the journal cannot be written");
+  }
+
+  #recovered(): void {
+    this.#failing = false;
+    this.#options.logger.info({ journal: this.end.file }, "the journal can be written again");
+  }
+
+  #unavailable(): Fault {
+    return new Fault(
+      "storage_unavailable",
+      "This call cannot be recorded because the journal cannot be written; free space in the data folder or check its disk.",
+      { cause: this.#lastError, retryAfterSeconds: 5 },
+    );
+  }
+}
+
+/**
+ * Looks through what an earlier run left and begins a new file. A disk that refuses the new file does not
+ * stop the start: calls are then refused or counted as lost, as the accounting policy says, until it takes
+ * writes again. Throws Fault `data_folder_unusable` or `database_newer`.
+ */
+export async function openJournal(
+  options: JournalOptions,
+  after: JournalPosition | undefined,
+): Promise<{ readonly journal: Journal; readonly recovered: RecoveredJournal }> {
+  const recovered = await recoverJournal(options.disk, after);
+  for (const file of recovered.torn) {
+    options.logger.warn(
+      { ...file },
+      "journal file ends in the middle of a frame; a new one begins",
+    );
+  }
+  for (const number of recovered.drained) await options.disk.remove(journalName(number));
+  return { journal: new Journal(options, recovered), recovered };
+}

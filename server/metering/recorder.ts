@@ -1,0 +1,301 @@
+import type { CallRecord } from "../core/call.js";
+import type { Clock, Timer } from "../core/clock.js";
+import { toFault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { Journal } from "./journal.js";
+import type { JournaledCall } from "./journal-reader.js";
+import { comparePositions } from "./journal-position.js";
+import type { JournalPosition, LedgerStore } from "./ports.js";
+
+/** Calls in one transaction of the database. */
+export const BATCH_CALLS_MAX = 1000;
+/** Longest time a call waits for its batch to fill. */
+export const BATCH_INTERVAL_MS = 250;
+/** Calls kept in memory for the database; what comes on top is read back from the journal. */
+export const PENDING_CALLS_MAX = 5000;
+/** Calls kept that the journal could not take; what comes on top is lost. */
+export const UNJOURNALED_CALLS_MAX = 10_000;
+const BACK_OFF_MIN_MS = 100;
+const BACK_OFF_MAX_MS = 5000;
+/** How long `close` tries to bring the rest into the database. */
+const CLOSE_TIMEOUT_MS = 10_000;
+const CLOSE_TRIES = 3;
+
+export interface RecorderOptions {
+  readonly ledger: Pick<LedgerStore, "appendCalls">;
+  readonly journal: Pick<Journal, "read" | "end" | "release">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Up to where the database has the journal; undefined reads it from its start. */
+  readonly from: JournalPosition | undefined;
+}
+
+export interface RecorderStats {
+  /** Calls in memory that the database does not have yet. */
+  readonly pendingCalls: number;
+  /** True while calls are read back from the journal because memory is full or after a start. */
+  readonly behind: boolean;
+  readonly unjournaledCalls: number;
+  /** Calls that neither the journal nor the memory could take. */
+  readonly lostCalls: number;
+  /** Calls that the database has refused for good; each is in the log. */
+  readonly refusedCalls: number;
+  readonly recordedCalls: number;
+  readonly committed: JournalPosition;
+  /** Failed tries since the last success. */
+  readonly failedTries: number;
+}
+
+/**
+ * Brings finished calls from the journal into the database, in batches, each together with the place in
+ * the journal behind it. While the database is locked, full or away it tries again with growing pauses;
+ * memory stays bounded because the journal has everything.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  #pending: JournaledCall[] = [];
+  #unjournaled: CallRecord[] = [];
+  #behind = true;
+  /** Behind the last call that was taken from memory or read from the journal. */
+  #taken: JournalPosition;
+  #committed: JournalPosition;
+  #timer: Timer | undefined;
+  #pumping: Promise<void> | undefined;
+  #retrying = false;
+  #failedTries = 0;
+  #lostCalls = 0;
+  #refusedCalls = 0;
+  #recordedCalls = 0;
+  #closed = false;
+  #waiters: { readonly target: JournalPosition; readonly resolve: () => void }[] = [];
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#taken = options.from ?? { file: 0, offset: 0 };
+    this.#committed = this.#taken;
+  }
+
+  get stats(): RecorderStats {
+    return {
+      pendingCalls: this.#pending.length,
+      behind: this.#behind,
+      unjournaledCalls: this.#unjournaled.length,
+      lostCalls: this.#lostCalls,
+      refusedCalls: this.#refusedCalls,
+      recordedCalls: this.#recordedCalls,
+      committed: this.#committed,
+      failedTries: this.#failedTries,
+    };
+  }
+
+  /**
+   * Brings what an earlier run left in the journal into the database. False when the database did not take
+   * it all at the first try; the recorder then goes on trying.
+   */
+  async start(): Promise<boolean> {
+    this.#wake();
+    await this.#pumping;
+    return !this.#hasWork();
+  }
+
+  /** Takes a call that is in the journal up to `position`. Constant time, never fails. */
+  offer(record: CallRecord, position: JournalPosition): void {
+    // While behind, the reader will come to this call by itself.
+    if (this.#behind) return;
+    if (this.#pending.length >= PENDING_CALLS_MAX) {
+      this.#behind = true;
+      return;
+    }
+    this.#pending.push({ record, position });
+    if (this.#pending.length >= BATCH_CALLS_MAX) this.#wake();
+    else this.#sleep(BATCH_INTERVAL_MS);
+  }
+
+  /** Takes a call that the journal could not take; false when it is lost because too many wait already. */
+  offerUnjournaled(record: CallRecord): boolean {
+    if (this.#closed || this.#unjournaled.length >= UNJOURNALED_CALLS_MAX) {
+      this.#lostCalls += 1;
+      return false;
+    }
+    this.#unjournaled.push(record);
+    this.#sleep(BATCH_INTERVAL_MS);
+    return true;
+  }
+
+  /** Resolves when the database has everything that is in the journal now. */
+  caughtUp(): Promise<void> {
+    if (!this.#hasWork()) return Promise.resolve();
+    const target = this.#options.journal.end;
+    const done = new Promise<void>((resolve) => {
+      this.#waiters.push({ target, resolve });
+    });
+    this.#wake();
+    return done;
+  }
+
+  /**
+   * Brings the rest into the database and stops. False when the database did not take it: it stays in the
+   * journal and is recorded after the next start.
+   */
+  async close(): Promise<boolean> {
+    let timer: Timer | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = this.#options.clock.setTimer(resolve, CLOSE_TIMEOUT_MS);
+    });
+    await Promise.race([this.#drain(), timeout]);
+    timer?.cancel();
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    return !this.#hasWork();
+  }
+
+  /** Without pauses, since a process that stops may have nothing left to keep it alive through one. */
+  async #drain(): Promise<void> {
+    for (let tries = 0; tries < CLOSE_TRIES && !this.#closed; tries++) {
+      await this.#pumping;
+      if (!this.#hasWork()) return;
+      this.#retrying = false;
+      this.#wake();
+    }
+    await this.#pumping;
+  }
+
+  #hasWork(): boolean {
+    if (this.#pending.length > 0 || this.#unjournaled.length > 0) return true;
+    return this.#behind && comparePositions(this.#taken, this.#options.journal.end) < 0;
+  }
+
+  #sleep(delayMs: number): void {
+    if (this.#timer !== undefined || this.#pumping !== undefined || this.#closed) return;
+    this.#timer = this.#options.clock.setTimer(() => {
+      this.#timer = undefined;
+      this.#retrying = false;
+      this.#wake();
+    }, delayMs);
+  }
+
+  #wake(): void {
+    // A pause after a failure is not cut short by new calls: the database needs it.
+    if (this.#pumping !== undefined || this.#retrying || this.#closed) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#pumping = this.#pump().finally(() => {
+      this.#pumping = undefined;
+      if (this.#retrying) this.#sleep(this.#backOffMs());
+      else if (this.#hasWork()) this.#sleep(BATCH_INTERVAL_MS);
+      this.#settle();
+    });
+  }
+
+  #settle(): void {
+    if (this.#waiters.length === 0) return;
+    const all = !this.#hasWork();
+    const left = [];
+    for (const waiter of this.#waiters) {
+      const reached = comparePositions(this.#committed, waiter.target) >= 0;
+      if (all || (reached && this.#unjournaled.length === 0)) waiter.resolve();
+      else left.push(waiter);
+    }
+    this.#waiters = left;
+  }
+
+  #backOffMs(): number {
+    return Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** Math.min(this.#failedTries - 1, 10));
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      while (!this.#closed && (await this.#step())) this.#settle();
+      this.#failedTries = 0;
+    } catch (error) {
+      this.#failedTries += 1;
+      this.#retrying = true;
+      if (this.#failedTries > 1) return;
+      this.#options.logger.error(
+        { err: error },
+        "calls cannot be recorded; the journal keeps them",
+      );
+    }
+  }
+
+  /** Records one batch; false when there is none. */
+  async #step(): Promise<boolean> {
+    if (this.#unjournaled.length > 0) {
+      const batch = this.#unjournaled.slice(0, BATCH_CALLS_MAX);
+      await this.#record(batch.map((record) => ({ record, position: this.#committed })));
+      this.#unjournaled = this.#unjournaled.slice(batch.length);
+      return true;
+    }
+    if (this.#pending.length > 0) {
+      const batch = this.#pending.slice(0, BATCH_CALLS_MAX);
+      await this.#record(batch);
+      this.#pending = this.#pending.slice(batch.length);
+      this.#taken = batch.at(-1)?.position ?? this.#taken;
+      await this.#commit(this.#taken);
+      return true;
+    }
+    return this.#behind && (await this.#stepFromJournal());
+  }
+
+  async #stepFromJournal(): Promise<boolean> {
+    const { journal } = this.#options;
+    const { calls, next } = await journal.read(this.#taken, BATCH_CALLS_MAX);
+    if (calls.length > 0) await this.#record(calls);
+    this.#taken = next;
+    await this.#commit(next);
+    // No call can be journaled between this comparison and the switch, so none is left out.
+    if (comparePositions(next, journal.end) < 0) return true;
+    this.#behind = false;
+    return false;
+  }
+
+  async #commit(position: JournalPosition): Promise<void> {
+    const newFile = position.file !== this.#committed.file;
+    this.#committed = position;
+    if (newFile) await this.#options.journal.release(position);
+  }
+
+  async #record(batch: readonly JournaledCall[]): Promise<void> {
+    const { ledger, logger } = this.#options;
+    const position = batch.at(-1)?.position ?? this.#committed;
+    try {
+      await ledger.appendCalls(
+        batch.map((call) => call.record),
+        position,
+      );
+    } catch (error) {
+      if (batch.length === 1 || toFault(error).code === "storage_unavailable") throw error;
+      await this.#recordSingly(batch, error);
+    }
+    this.#recordedCalls += batch.length;
+    if (this.#failedTries === 0) return;
+    this.#failedTries = 0;
+    logger.info({ calls: batch.length }, "calls are recorded again");
+  }
+
+  /**
+   * Finds the calls that the database refuses, so that one bad row does not hold up all others. A call
+   * counts as refused only when another one of the batch went in; otherwise the database is the trouble.
+   */
+  async #recordSingly(batch: readonly JournaledCall[], cause: unknown): Promise<void> {
+    const { ledger, logger } = this.#options;
+    const refused: { call: JournaledCall; error: unknown }[] = [];
+    for (const call of batch) {
+      try {
+        await ledger.appendCalls([call.record], call.position);
+      } catch (error) {
+        if (toFault(error).code === "storage_unavailable") throw error;
+        refused.push({ call, error });
+      }
+    }
+    if (refused.length === batch.length) throw cause;
+    this.#refusedCalls += refused.length;
+    for (const { call, error } of refused) {
+      logger.error(
+        { err: error, record: call.record },
+        "the database refuses the record of a call",
+      );
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import type { Meter } from "./meter.js";
+import type { LedgerStore } from "./ports.js";
+import { startOfMonth } from "./spend.js";
+
+const DAY_MS = 86_400_000;
+
+/** Tells the meter what the database knows of today's and this month's spending. */
+export async function seedSpend(
+  meter: Meter,
+  ledger: Pick<LedgerStore, "usage">,
+  nowMs: number,
+): Promise<void> {
+  const todayMs = nowMs - (nowMs % DAY_MS);
+  const rows = await ledger.usage({
+    fromMs: startOfMonth(nowMs),
+    toMs: todayMs + DAY_MS,
+    bucket: "DAY",
+    groupBy: "NONE",
+    ownerId: null,
+    clientKeyId: null,
+    providerKeyId: null,
+  });
+  let [todayMicros, monthMicros] = [0, 0];
+  for (const row of rows) {
+    monthMicros += row.costMicros;
+    if (row.bucketMs >= todayMs) todayMicros += row.costMicros;
+  }
+  meter.seedSpend({ todayMicros, monthMicros });
+}

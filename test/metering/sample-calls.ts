@@ -1,0 +1,73 @@
+import type { CallRecord } from "../../server/core/call.js";
+import type { LogFields, Logger } from "../../server/core/logger.js";
+
+/** An id as the server makes them, from a number. */
+export function callId(number: number): string {
+  return `call_${String(number).padStart(26, "0")}`;
+}
+
+/** A plausible record of a successful call. */
+export function sampleCall(number: number, part: Partial<CallRecord> = {}): CallRecord {
+  return {
+    id: callId(number),
+    startedAt: Date.UTC(2026, 10, 20, 11, 21, 0) + number,
+    clientKeyId: "ck_00000000000000000000000001",
+    clientKeyKind: "STANDARD",
+    ownerId: "usr_00000000000000000000000001",
+    providerKeyId: "pk_00000000000000000000000001",
+    providerId: "prv_00000000000000000000000001",
+    modelAsked: "gpt-4o-mini",
+    modelServed: "gpt-4o-mini",
+    endpoint: "/v1/chat/completions",
+    dialect: "OPENAI",
+    streamed: true,
+    status: "SUCCESS",
+    httpStatus: 200,
+    errorCode: null,
+    errorMessage: null,
+    latencyMs: 812.5,
+    ttfbMs: 180.25,
+    requestBytes: 812,
+    responseBytes: 9123,
+    tokens: { input: 812, output: 240, cacheRead: 512, cacheWrite: 0, reasoning: 0 },
+    costMicros: 340,
+    usageSource: "PROVIDER",
+    ip: "10.0.4.7",
+    attempts: [
+      {
+        providerKeyId: "pk_00000000000000000000000001",
+        providerId: "prv_00000000000000000000000001",
+        startedMs: 0.4,
+        durationMs: 810,
+        httpStatus: 200,
+        outcome: "OK",
+        detail: "",
+      },
+    ],
+    ...part,
+  };
+}
+
+export function failedCall(number: number, part: Partial<CallRecord> = {}): CallRecord {
+  return sampleCall(number, {
+    status: "ERROR",
+    httpStatus: 502,
+    errorCode: "upstream_unreachable",
+    errorMessage: "The provider could not be reached.",
+    costMicros: null,
+    ...part,
+  });
+}
+
+/** A logger that keeps what it is told. */
+export function keptLog(): Logger & {
+  readonly lines: { level: string; message: string; fields: LogFields }[];
+} {
+  const lines: { level: string; message: string; fields: LogFields }[] = [];
+  const at =
+    (level: string) =>
+    (fields: LogFields, message: string): void => {
+      lines.push({ level, message, fields });
+    };
+  return { lines, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
