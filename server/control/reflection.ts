@@ -1,10 +1,8 @@
 import { toBinary, type DescFile, type DescService } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ServiceImpl } from "@connectrpc/connect";
-import type {
-  ServerReflection,
-  ServerReflectionRequest,
-} from "../../proto/gen/grpc/reflection/v1/reflection_pb.js";
+import type { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.js";
+import type { ServerReflection as ServerReflectionAlpha } from "../../proto/gen/grpc/reflection/v1alpha/reflection_pb.js";
 
 /** What both versions of the reflection service answer to one question. */
 type Answer =
@@ -12,48 +10,63 @@ type Answer =
   | { case: "listServicesResponse"; value: { service: { name: string }[] } }
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
+/** What both versions of the reflection service are asked. */
+type Question =
+  | { case: "fileByFilename" | "fileContainingSymbol" | "listServices"; value: string }
+  | { case: "fileContainingExtension" | "allExtensionNumbersOfType"; value: unknown }
+  | { case: undefined; value?: undefined };
+
 /** Lets grpcurl and its like learn the API from the server: only what is served is advertised. */
-export function reflectionService(
-  services: readonly DescService[],
-): ServiceImpl<typeof ServerReflection> {
+export function reflectionServices(services: readonly DescService[]): {
+  readonly v1: ServiceImpl<typeof ServerReflection>;
+  readonly v1alpha: ServiceImpl<typeof ServerReflectionAlpha>;
+} {
   const files = fileIndex(services);
   const symbols = symbolIndex(files);
+  const reply = (question: Question): Answer => answer(question, { services, files, symbols });
   return {
-    async *serverReflectionInfo(requests) {
-      for await (const request of requests) {
-        yield {
-          validHost: request.host,
-          originalRequest: request,
-          messageResponse: answer(request, services, files, symbols),
-        };
-      }
+    v1: {
+      async *serverReflectionInfo(requests) {
+        for await (const request of requests) {
+          const messageResponse = reply(request.messageRequest);
+          yield { validHost: request.host, originalRequest: request, messageResponse };
+        }
+      },
+    },
+    v1alpha: {
+      async *serverReflectionInfo(requests) {
+        for await (const request of requests) {
+          const messageResponse = reply(request.messageRequest);
+          yield { validHost: request.host, originalRequest: request, messageResponse };
+        }
+      },
     },
   };
 }
 
-function answer(
-  request: ServerReflectionRequest,
-  services: readonly DescService[],
-  files: ReadonlyMap<string, DescFile>,
-  symbols: ReadonlyMap<string, DescFile>,
-): Answer {
-  const question = request.messageRequest;
+interface Known {
+  readonly services: readonly DescService[];
+  readonly files: ReadonlyMap<string, DescFile>;
+  readonly symbols: ReadonlyMap<string, DescFile>;
+}
+
+function answer(question: Question, known: Known): Answer {
   switch (question.case) {
     case "listServices":
       return {
         case: "listServicesResponse",
-        value: { service: services.map(({ typeName }) => ({ name: typeName })) },
+        value: { service: known.services.map(({ typeName }) => ({ name: typeName })) },
       };
     case "fileByFilename":
-      return withFile(files.get(question.value), `file ${question.value}`);
+      return withFile(known.files.get(question.value), `file ${question.value}`);
     case "fileContainingSymbol":
-      return withFile(symbols.get(question.value), `symbol ${question.value}`);
+      return withFile(known.symbols.get(question.value), `symbol ${question.value}`);
     case "fileContainingExtension":
     case "allExtensionNumbersOfType":
     case undefined:
       return missing("extension");
     default:
-      return missing("answer to this question");
+      return question satisfies never;
   }
 }
 
