@@ -28,6 +28,19 @@ const FORBIDDEN = /[\p{Cc}\p{Cf}\p{Me}\ufe00-\ufe0f\u{e0100}-\u{e01ef}\u115f\u11
 /** Lone surrogates, private use and unassigned code points have no agreed width. */
 const UNKNOWN = /[\p{Cs}\p{Co}\p{Cn}]/gu;
 
+/*
+ * Characters that Unicode added or changed after version 11. Terminals with older and newer tables
+ * give them different widths, and one wrong width shifts the whole row. Marks outside the basic
+ * plane belong to scripts that terminals cannot shape anyway.
+ */
+const DISPUTED_RANGES = [
+  "\\u0897-\\u089f\\u08ca-\\u08d2\\u0b55\\u0c3c\\u0d81\\u0ece\\u1734\\u180f\\u1abf-\\u1add\\u1ae0-\\u1aeb",
+  "\\u1dfa\\u2ffc-\\u2fff\\u31bb-\\u31bf\\u31e4-\\u31ef\\ua82c\\u{16fe4}\\u{16ff0}-\\u{16ff6}",
+  "\\u{187f8}-\\u{187ff}\\u{18af3}-\\u{18aff}\\u{1b11f}-\\u{1b16f}",
+].join("");
+
+const DISPUTED = new RegExp(`[${DISPUTED_RANGES}]|(?=[\\u{10000}-\\u{e0fff}])\\p{M}`, "gu");
+
 const EXCESS_MARKS = new RegExp(`(\\p{M}{${combiningMarksMax}})\\p{M}+`, "gu");
 
 /**
@@ -39,11 +52,12 @@ export function safe(text: string): string {
   const bounded = text.length > safeTextUnitsMax ? text.slice(0, safeTextUnitsMax) : text;
   if (isPlainAscii(bounded)) return bounded;
   return bounded
-    .normalize("NFC")
     .replace(EMOJI_SEQUENCE, replacementChar)
     .replace(SPACES, " ")
     .replace(FORBIDDEN, "")
+    .normalize("NFC")
     .replace(UNKNOWN, replacementChar)
+    .replace(DISPUTED, replacementChar)
     .replace(EXCESS_MARKS, "$1");
 }
 

@@ -6,7 +6,8 @@ const WIDE_RANGES: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],
   [0x2329, 0x232a],
   [0x2e80, 0x303e],
-  [0x3041, 0x33ff],
+  [0x3041, 0x3247],
+  [0x3250, 0x33ff],
   [0x3400, 0x4dbf],
   [0x4e00, 0xa4cf],
   [0xa960, 0xa97f],
@@ -16,7 +17,7 @@ const WIDE_RANGES: readonly (readonly [number, number])[] = [
   [0xfe30, 0xfe6f],
   [0xff01, 0xff60],
   [0xffe0, 0xffe6],
-  [0x16fe0, 0x18aff],
+  [0x16fe0, 0x18af2],
   [0x1b000, 0x1b2ff],
   [0x20000, 0x2fffd],
   [0x30000, 0x3fffd],
@@ -33,8 +34,15 @@ export function isZeroWidth(codePoint: number): boolean {
 /** Cells taken by one code point: 0 for combining marks, 2 for East Asian wide, otherwise 1. */
 export function charWidth(codePoint: number): 0 | 1 | 2 {
   if (codePoint < 0x300) return 1;
-  if (codePoint >= 0x1100 && isWide(codePoint)) return 2;
-  return isZeroWidth(codePoint) ? 0 : 1;
+  if (isIdeograph(codePoint)) return 2;
+  if (isZeroWidth(codePoint)) return 0;
+  return codePoint >= 0x1100 && isWide(codePoint) ? 2 : 1;
+}
+
+/** The bulk of wide text, answered before any table is asked. */
+function isIdeograph(codePoint: number): boolean {
+  if (codePoint >= 0x4e00 && codePoint <= 0x9fff) return true;
+  return codePoint >= 0xac00 && codePoint <= 0xd7a3;
 }
 
 function isWide(codePoint: number): boolean {
