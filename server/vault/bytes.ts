@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import type { Random } from "../core/random.js";
 
 /**
  * Zeroed memory for key material. V8 keeps the contents of small typed arrays on its moving heap, where
@@ -13,6 +14,17 @@ export function wipeableCopy(bytes: Uint8Array): Uint8Array {
   const copy = wipeable(bytes.length);
   copy.set(bytes);
   return copy;
+}
+
+/** More than V8 keeps on its heap for a typed array. */
+const DRAWN_BYTES_MIN = 128;
+
+/** Random key material of which no copy stays behind. */
+export function randomKey(random: Random, length: number): Uint8Array {
+  const drawn = random.bytes(Math.max(length, DRAWN_BYTES_MIN));
+  const key = wipeableCopy(drawn.subarray(0, length));
+  wipe(drawn);
+  return key;
 }
 
 /** Overwrites key material with zeros. */

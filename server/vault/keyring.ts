@@ -1,7 +1,7 @@
 import { assert } from "../core/assert.js";
 import { Fault } from "../core/fault.js";
 import type { Random } from "../core/random.js";
-import { canonical, equalBytes, wipe, wipeableCopy } from "./bytes.js";
+import { canonical, equalBytes, randomKey, wipe } from "./bytes.js";
 import type { WrappedKey, WrappedKeyPurpose } from "./ports.js";
 import type { RootKey, RootKeyExpectation } from "./root-key/provider.js";
 import type { VersionedKey } from "./row-mac.js";
@@ -74,7 +74,7 @@ export function createKey(
   version: number,
   nowMs: number,
 ): PlainKey {
-  const seed = wipeableCopy(tools.random.bytes(KEY_BYTES));
+  const seed = randomKey(tools.random, KEY_BYTES);
   const base = { purpose, version, createdAt: nowMs, retiredAt: null };
   if (purpose !== "VAULT_KEY_PAIR") return { ...base, key: seed, publicKey: null };
   const pair = tools.sodium.keyPair(seed);

@@ -1,7 +1,7 @@
 import type { Random } from "../core/random.js";
 import { Secret } from "../core/secret.js";
 import type { SealBinding, SealedSecret } from "../core/sealed.js";
-import { equalBytes, wipe, wipeableCopy } from "./bytes.js";
+import { equalBytes, randomKey, wipe } from "./bytes.js";
 import { AEAD_NONCE_BYTES, KEY_BYTES } from "./sodium.js";
 import type { Sodium } from "./sodium.js";
 
@@ -39,7 +39,7 @@ export class SecretCache {
     this.#sodium = options.sodium;
     this.#random = options.random;
     this.#entriesMax = options.entriesMax ?? ENTRIES_MAX;
-    this.#key = wipeableCopy(options.random.bytes(KEY_BYTES));
+    this.#key = randomKey(options.random, KEY_BYTES);
   }
 
   get size(): number {
@@ -84,7 +84,7 @@ export class SecretCache {
   clear(): void {
     this.#entries.clear();
     wipe(this.#key);
-    this.#key = wipeableCopy(this.#random.bytes(KEY_BYTES));
+    this.#key = randomKey(this.#random, KEY_BYTES);
   }
 
   #aead(nonce: Uint8Array) {

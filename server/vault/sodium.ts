@@ -38,6 +38,9 @@ export interface AeadInput {
 /** The largest call: two texts of 16 KiB with keys, nonces and associated data. */
 const ARENA_BYTES = 64 * 1024;
 
+/** One less than a block of the cipher, so that the whole of its stack copy is written over. */
+const SCRUB_BYTES = 63;
+
 /**
  * libsodium with one piece of its memory that is zeroed after every call. The wrappers of the package copy
  * keys into freshly allocated memory and only free it, so that a locked server would still hold them.
@@ -136,6 +139,18 @@ export class Sodium {
       );
       return failed === 0 ? this.#get(text, length) : undefined;
     });
+  }
+
+  /**
+   * Overwrites what the last calls left on the compiled stack: the cipher copies the end of its text to a
+   * block there and leaves it. Call after the last use of keys.
+   */
+  scrub(): void {
+    const zeros = new Uint8Array(SCRUB_BYTES);
+    const key = zeros.subarray(0, KEY_BYTES);
+    const nonce = zeros.subarray(0, AEAD_NONCE_BYTES);
+    this.encrypt(zeros, { key, nonce, associated: zeros });
+    this.publicKeyOf(key);
   }
 
   #putAead(input: AeadInput): readonly [number, number, number] {

@@ -6,7 +6,7 @@ import type { Secret } from "../core/secret.js";
 import type { SealBinding, SealedSecret } from "../core/sealed.js";
 import { refusalFault } from "./box.js";
 import type { Opened, RefusalReason } from "./box.js";
-import { wipe, wipeableCopy } from "./bytes.js";
+import { randomKey, wipe } from "./bytes.js";
 import * as keyed from "./keyed-hash.js";
 import type { ClientKeyMac } from "./keyed-hash.js";
 import {
@@ -99,7 +99,7 @@ export class Vault {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#sodium = sodium;
-    this.#processKey = wipeableCopy(options.random.bytes(KEY_BYTES));
+    this.#processKey = randomKey(options.random, KEY_BYTES);
     this.#stateListeners = new Listeners(options.logger);
     this.#refusalListeners = new Listeners(options.logger);
   }
@@ -205,6 +205,7 @@ export class Vault {
     this.#unlocked = undefined;
     unlocked.keyring.wipe();
     unlocked.rootKey.wipe();
+    this.#sodium.scrub();
     this.#logger.info({}, "vault locked");
     this.#stateListeners.announce(this.state);
   }
@@ -423,6 +424,7 @@ export class Vault {
     } else {
       unlocked.keyring.wipe();
       unlocked.rootKey.wipe();
+      this.#sodium.scrub();
     }
     if (was !== this.state) this.#stateListeners.announce(this.state);
     await this.#writePin(pinOf(pair.version, publicKey));

@@ -3,7 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../../core/fault.js";
-import { wipe, wipeable, wipeableCopy } from "../bytes.js";
+import { randomKey, wipe, wipeable } from "../bytes.js";
 import { KEY_BYTES } from "../sodium.js";
 import { formatRootKey, KEY_TEXT_BYTES_MAX, parseRootKey } from "./key-text.js";
 import { asGiven, createLocalRootKey, expectRootKey } from "./local-root-key.js";
@@ -83,7 +83,7 @@ async function create(
   }
   // Nothing refers to a prepared key while the keyring is being made anew or replaced.
   await rm(paths.next, { force: true });
-  const bytes = wipeableCopy(options.random.bytes(KEY_BYTES));
+  const bytes = randomKey(options.random, KEY_BYTES);
   await writeKey(paths.next, bytes);
   return {
     key: createLocalRootKey(options, bytes),

@@ -1,5 +1,5 @@
 import { Fault } from "../../core/fault.js";
-import { wipeableCopy } from "../bytes.js";
+import { randomKey } from "../bytes.js";
 import { KEY_BYTES } from "../sodium.js";
 import { createLocalRootKey, expectRootKey } from "./local-root-key.js";
 import type { LocalRootKeyTools } from "./local-root-key.js";
@@ -34,7 +34,7 @@ export function createKmsRootKeyProvider(options: KmsRootKeyOptions): RootKeyPro
     describe: () => service.describe(),
     open: (expected) => open(options, expected),
     async create() {
-      const bytes = wipeableCopy(options.random.bytes(KEY_BYTES));
+      const bytes = randomKey(options.random, KEY_BYTES);
       const header = Buffer.concat([Buffer.of(HEADER_TAG), await service.encrypt(bytes)]);
       const key = createLocalRootKey(options, bytes, header);
       return { key, commit: () => Promise.resolve(), discard: () => Promise.resolve() };

@@ -25,7 +25,8 @@ export function encodeBase64(bytes: Uint8Array): Uint8Array {
 export function decodeBase64(text: Uint8Array): Uint8Array | undefined {
   let length = text.length;
   while (length > 0 && text.length - length < 2 && text[length - 1] === PADDING) length--;
-  if (length % 4 === 1) return undefined;
+  const padded = length < text.length;
+  if (length % 4 === 1 || (padded && text.length % 4 !== 0)) return undefined;
   const bytes = wipeable(Math.floor((length * 3) / 4));
   let held = 0;
   let bits = 0;
