@@ -52,7 +52,7 @@ export function createTransitService(options: TransitOptions): KeyManagementServ
     },
     async decrypt(ciphertext) {
       const reply = await post(options, "decrypt", field("ciphertext", ciphertext));
-      // 400 is the engine's answer to a ciphertext of another key and to garbage.
+      // 400 is the engine's answer to a key that it does not have, to a ciphertext of another key and to garbage.
       if (reply.status === 400) return undefined;
       if (reply.status !== 200) throw refused(source, reply);
       const plaintext = readField(reply.body, "plaintext");
@@ -115,7 +115,10 @@ function refused(
     );
   }
   if (reply.status === 404) {
-    return new Fault("config_invalid", `There is no ${source}; create it or correct its name.`);
+    return new Fault(
+      "config_invalid",
+      `There is no transit engine at that path of ${source}; mount it or correct the path.`,
+    );
   }
   return new Fault(
     "upstream_unreachable",
