@@ -1,0 +1,223 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
+import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
+import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
+import { SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
+import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+
+/** One subcommand: a verb of a noun is one RPC, its flags are the fields of the request. */
+export interface Command {
+  readonly noun: string;
+  readonly verb: string;
+  readonly service: DescService;
+  readonly method: DescMethod;
+  readonly help: string;
+  /** Request fields given by position instead of by flag, in order. */
+  readonly positional: readonly string[];
+  /** Fields of a listed row, as columns; empty for commands that show one thing. */
+  readonly columns: readonly string[];
+  /** Destroys something: asks on a terminal unless --yes. */
+  readonly asks: boolean;
+}
+
+interface Spec {
+  readonly positional?: readonly string[];
+  readonly columns?: readonly string[];
+  readonly asks?: boolean;
+}
+
+/** Makes the commands of one noun; a method name that does not exist is a bug and ends the start. */
+function noun(
+  name: string,
+  service: DescService,
+  verbs: Readonly<Record<string, readonly [method: string, help: string, spec?: Spec]>>,
+): Command[] {
+  return Object.entries(verbs).map(([verb, [methodName, help, spec = {}]]) => {
+    const method = service.methods.find((each) => each.name === methodName);
+    if (method === undefined) throw new Error(`${service.typeName} has no method ${methodName}`);
+    const { positional = [], columns = [], asks = false } = spec;
+    return { noun: name, verb, service, method, help, positional, columns, asks };
+  });
+}
+
+const byId: Spec = { positional: ["id"] };
+const byIdAsking: Spec = { positional: ["id"], asks: true };
+
+const PROVIDER_KEY_COLUMNS = [
+  "id",
+  "name",
+  "provider_slug",
+  "tier",
+  "visibility",
+  "preview",
+  "health",
+  "enabled",
+  "last_used_time",
+];
+const CLIENT_KEY_COLUMNS = [
+  "id",
+  "name",
+  "owner_username",
+  "kind",
+  "prefix",
+  "state",
+  "call_count",
+  "expire_time",
+  "last_used_time",
+];
+const CALL_COLUMNS = [
+  "id",
+  "start_time",
+  "http_status",
+  "model_asked",
+  "client_key_name",
+  "provider_key_name",
+  "latency_ms",
+  "tokens.input",
+  "tokens.output",
+  "error_code",
+];
+
+/** Every subcommand of `latchkey`. */
+export const COMMANDS: readonly Command[] = [
+  ...noun("provider-keys", ProviderKeyService, {
+    list: ["ListProviderKeys", "list provider keys", { columns: PROVIDER_KEY_COLUMNS }],
+    get: ["GetProviderKey", "show a provider key", byId],
+    create: ["CreateProviderKey", "seal a provider's secret; asks for it or reads stdin"],
+    update: ["UpdateProviderKey", "change a provider key", byId],
+    rotate: ["RotateProviderKey", "replace the secret; asks for it or reads stdin", byId],
+    enable: ["EnableProviderKey", "let calls use it again", byId],
+    disable: ["DisableProviderKey", "keep calls off it", byId],
+    visibility: ["SetProviderKeyVisibility", "make it private or public", byId],
+    delete: ["DeleteProviderKey", "remove it for good", byIdAsking],
+    import: ["ImportProviderKeys", "import many from stdin (env, json, one_api, lines)"],
+    test: ["TestProviderKey", "try it against its provider, step by step", byId],
+    health: ["GetProviderKeyHealth", "show its health and last checks", byId],
+    check: ["CheckProviderKeyHealth", "check its health now", byId],
+    diagnose: ["DiagnoseProviderKey", "say why calls do not use it", byId],
+    usage: ["GetProviderKeyUsage", "show what was used through it", byId],
+    reveal: ["RevealProviderKey", "show the secret to its owner; audited", byId],
+  }),
+  ...noun("client-keys", ClientKeyService, {
+    list: ["ListClientKeys", "list client keys", { columns: CLIENT_KEY_COLUMNS }],
+    get: ["GetClientKey", "show a client key", byId],
+    create: ["CreateClientKey", "make a client key; its secret is shown once"],
+    "create-super": ["CreateSuperClientKey", "make a super key over the public pool (admin)"],
+    import: ["ImportClientKeys", "take over existing keys or their SHA-256 (admin)"],
+    update: ["UpdateClientKey", "change a client key", byId],
+    enable: ["EnableClientKey", "let it be used again", byId],
+    disable: ["DisableClientKey", "refuse it until it is enabled", byId],
+    revoke: ["RevokeClientKey", "end it for good; record and calls stay", byIdAsking],
+    rotate: ["RotateClientKey", "replace its secret; the new one is shown once", byIdAsking],
+    delete: ["DeleteClientKey", "remove it with all its calls", byIdAsking],
+    stats: ["GetClientKeyStats", "show its calls, errors and latency", byId],
+    byor: ["GetByorKey", "show your own recoverable key; made if there is none"],
+    "refresh-byor": ["RefreshByorKey", "replace your own recoverable key", { asks: true }],
+    reveal: ["RevealClientKey", "show a recoverable key to its owner; audited", byId],
+  }),
+  ...noun("providers", ProviderService, {
+    list: [
+      "ListProviders",
+      "list providers",
+      { columns: ["id", "slug", "display_name", "dialect", "base_url", "enabled"] },
+    ],
+    get: ["GetProvider", "show a provider", byId],
+    create: ["CreateProvider", "add a custom provider"],
+    update: ["UpdateProvider", "change a provider", byId],
+    delete: ["DeleteProvider", "remove a custom provider", byIdAsking],
+  }),
+  ...noun("models", ProviderService, {
+    list: [
+      "ListModels",
+      "list models",
+      {
+        columns: [
+          "model_id",
+          "provider_slug",
+          "categories",
+          "context_window_tokens",
+          "max_output_tokens",
+          "aliases",
+        ],
+      },
+    ],
+  }),
+  ...noun("users", UserService, {
+    list: [
+      "ListUsers",
+      "list users",
+      {
+        columns: [
+          "id",
+          "username",
+          "role",
+          "state",
+          "trust_level",
+          "create_time",
+          "last_login_time",
+        ],
+      },
+    ],
+    get: ["GetUser", "show a user", byId],
+    create: ["CreateUser", "add a user; asks for the password or reads stdin"],
+    update: ["UpdateUser", "change role, trust level, limits", byId],
+    ban: ["BanUser", "ban: sessions end, keys are refused, public keys leave the pool", byIdAsking],
+    unban: ["UnbanUser", "lift a ban", byId],
+    disable: ["DisableUser", "switch an account off", byId],
+    enable: ["EnableUser", "switch it on again", byId],
+    "reset-password": ["ResetPassword", "set a new password", byId],
+    delete: ["DeleteUser", "remove a user with all keys", byIdAsking],
+  }),
+  ...noun("calls", CallService, {
+    list: ["ListCalls", "list calls, newest first", { columns: CALL_COLUMNS }],
+    get: ["GetCall", "show a call with its attempts", byId],
+    watch: ["WatchCalls", "follow calls as they end", { columns: CALL_COLUMNS }],
+    export: ["ExportCalls", "write calls as CSV or JSON Lines"],
+  }),
+  ...noun("pool", PoolService, {
+    show: ["GetPool", "show the pool's keys and health"],
+    allocation: ["GetAllocation", "show how keys are chosen"],
+    explain: ["ExplainAllocation", "say which key a call would get, and why"],
+  }),
+  ...noun("usage", UsageService, {
+    summary: ["GetSummary", "sums of a period"],
+    trend: ["GetTrend", "sums by time"],
+    breakdown: ["GetBreakdown", "sums by model, provider, key or user"],
+    watch: ["WatchOverview", "follow the live gauges"],
+  }),
+  ...noun("audit", AuditService, {
+    list: [
+      "ListEvents",
+      "list audit events, newest first",
+      { columns: ["seq", "time", "actor_username", "action", "target_name", "outcome", "note"] },
+    ],
+    watch: [
+      "WatchEvents",
+      "follow audit events",
+      { columns: ["seq", "time", "actor_username", "action", "target_name", "outcome", "note"] },
+    ],
+    verify: ["VerifyChain", "check that no event was changed, removed or reordered"],
+  }),
+  ...noun("vault", SystemService, {
+    unlock: ["Unlock", "unlock with the passphrase; asks for it or reads stdin"],
+    lock: ["Lock", "lock: calls are refused until it is unlocked"],
+    "rotate-key": ["RotateVaultKey", "re-seal every secret to a new vault key, online"],
+    "rotate-root-key": ["RotateRootKey", "wrap the keyring under a new root key"],
+    backup: ["Backup", "write a backup into the data folder", { positional: [] }],
+  }),
+  ...noun("system", SystemService, {
+    status: ["GetStatus", "show the server's state"],
+    settings: ["GetSettings", "show the settings"],
+    log: ["TailLog", "follow the server's log"],
+  }),
+  ...noun("session", SessionService, {
+    whoami: ["WhoAmI", "show who you are and what you may do"],
+    register: ["Register", "make an account where registration is open"],
+    "change-password": ["ChangePassword", "change your password"],
+  }),
+];
