@@ -111,13 +111,13 @@ function refused(
   if (reply.status === 403) {
     return new Fault(
       "config_invalid",
-      `The ${source} refused the token; give it the rights to encrypt and decrypt with this key.`,
+      `The ${source} refused the token; check that the key exists and that the token may encrypt and decrypt with it.`,
     );
   }
   if (reply.status === 404) {
     return new Fault(
       "config_invalid",
-      `There is no transit engine at that path of ${source}; mount it or correct the path.`,
+      `There is no transit engine where the ${source} should be; correct the mount path.`,
     );
   }
   return new Fault(
