@@ -68,20 +68,27 @@ export function dispatch(keymaps: readonly Keymap[], press: KeyPress): Dispatch 
   return { kind: "unbound" };
 }
 
-/** Bindings that a key can still reach when the maps are asked in this order. */
-export function reachable(keymaps: readonly Keymap[]): Binding[] {
+/** A binding with those of its keys that still reach it. */
+export interface Reachable {
+  readonly binding: Binding;
+  readonly keys: readonly string[];
+}
+
+/** What the keys do when the maps are asked in this order; help and hints show just this. */
+export function reachable(keymaps: readonly Keymap[]): Reachable[] {
   const taken = new Set<string>();
-  const found: Binding[] = [];
+  const found: Reachable[] = [];
   for (const keymap of keymaps) {
     for (const binding of keymap.bindings) {
-      if (binding.keys.some((key) => !taken.has(key))) found.push(binding);
+      const keys = binding.keys.filter((key) => !taken.has(key));
+      if (keys.length > 0) found.push({ binding, keys });
     }
     for (const binding of keymap.bindings) for (const key of binding.keys) taken.add(key);
   }
   return found;
 }
 
-/** How a key is written for people: `ctrl-d`, `S-tab` becomes what the keyboard says. */
+/** How a key is written for people, short enough for the hint bar: `C-d`, `S-tab`, `pgdn`. */
 export function keyLabel(key: string): string {
   const named: Readonly<Record<string, string>> = {
     "shift-tab": "S-tab",

@@ -1,4 +1,4 @@
-import { keyLabel, reachable, type Binding, type Keymap } from "../term/keymap.js";
+import { keyLabel, reachable, type Keymap, type Reachable } from "../term/keymap.js";
 import { paintedWidth, type Painter, type Span } from "../term/painter.js";
 import { stateMark } from "../term/theme.js";
 import type { StateKind } from "../term/glyphs.js";
@@ -91,38 +91,38 @@ export interface HintBarOptions {
  * ones in `always` (help and quit) are placed first and never cut.
  */
 export function paintHintBar(painter: Painter, options: HintBarOptions): void {
-  const shown = reachable(options.keymaps).filter(
-    (b) => b.hint !== undefined && b.hidden?.() !== true,
-  );
-  const fixed = shown.filter((binding) => options.always.includes(binding.action));
+  const shown = reachable(options.keymaps).filter(isHint);
+  const isFixed = (one: Reachable): boolean => options.always.includes(one.binding.action);
+  const fixed = shown.filter(isFixed);
   const others = shown
-    .filter((binding) => !options.always.includes(binding.action))
-    .toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
-  let room = painter.width - 1 - widthOf(fixed);
-  const kept = new Set<Binding>(fixed);
-  for (const binding of others) {
-    const width = hintWidth(binding);
+    .filter((one) => !isFixed(one))
+    .toSorted((a, b) => (b.binding.priority ?? 0) - (a.binding.priority ?? 0));
+  let room = painter.width - 1 - fixed.reduce((sum, one) => sum + hintWidth(one), 0);
+  const kept = new Set<Reachable>();
+  for (const one of others) {
+    const width = hintWidth(one);
     if (width > room) break;
     room -= width;
-    kept.add(binding);
+    kept.add(one);
   }
-  const ordered = [...shown.filter((b) => kept.has(b) && !fixed.includes(b)), ...fixed];
   let x = 1;
-  for (const binding of ordered) x += painter.spans(x, 0, hintSpans(binding));
+  for (const one of [...shown.filter((hint) => kept.has(hint)), ...fixed]) {
+    x += painter.spans(x, 0, hintSpans(one));
+  }
 }
 
-function hintSpans(binding: Binding): Span[] {
+function isHint({ binding }: Reachable): boolean {
+  return binding.hint !== undefined && binding.hidden?.() !== true;
+}
+
+function hintSpans({ binding, keys }: Reachable): Span[] {
   const off = binding.disabledReason?.() !== undefined;
   return [
-    { text: `<${keyLabel(binding.keys[0] ?? "")}>`, style: off ? "disabled" : "key" },
+    { text: `<${keyLabel(keys[0] ?? "")}>`, style: off ? "disabled" : "key" },
     { text: ` ${binding.hint ?? ""}  `, style: off ? "disabled" : "keyText" },
   ];
 }
 
-function hintWidth(binding: Binding): number {
-  return spanWidth(hintSpans(binding));
-}
-
-function widthOf(bindings: readonly Binding[]): number {
-  return bindings.reduce((sum, binding) => sum + hintWidth(binding), 0);
+function hintWidth(one: Reachable): number {
+  return spanWidth(hintSpans(one));
 }

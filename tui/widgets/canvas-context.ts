@@ -1,3 +1,5 @@
+import { safe } from "../term/safe.js";
+import { clusters } from "../term/width.js";
 import type { CanvasContext } from "blessed-contrib/lib/widget/charts/line.js";
 
 /**
@@ -32,3 +34,13 @@ export function adaptContext(context: CanvasContext, label: LabelSource): void {
 
 /** Gives the text to print in place of what the chart wants to print. */
 export type LabelSource = (text: string) => string;
+
+/**
+ * Text for a canvas. It puts one UTF-16 unit into each cell and cleans nothing, so text from
+ * outside is made safe here and what is not exactly one unit and one cell becomes a question mark.
+ */
+export function canvasText(text: string): string {
+  return clusters(safe(text))
+    .map(({ text: char, width }) => (char.length === 1 && width === 1 ? char : "?".repeat(width)))
+    .join("");
+}

@@ -2,6 +2,7 @@ import donut, { type DonutElement } from "blessed-contrib/lib/widget/donut.js";
 import type { Guest, GuestHost, Painter } from "../term/painter.js";
 import type { Rect } from "../term/rect.js";
 import { fullness, paintMeter } from "./meter.js";
+import { canvasText } from "./canvas-context.js";
 import type { Widget } from "./widget.js";
 
 /** What a donut shows. */
@@ -58,7 +59,7 @@ export class Donut implements Widget, Guest {
     const wanted = `${percent.toFixed(2)} ${this.#color} ${this.#data.label}`;
     if (wanted === this.#drawn) return;
     this.#drawn = wanted;
-    this.#element.setData([{ percent, label: this.#data.label, color: this.#color }]);
+    this.#element.setData([{ percent, label: canvasText(this.#data.label), color: this.#color }]);
   }
 
   remove(): void {

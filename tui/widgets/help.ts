@@ -1,5 +1,5 @@
 import type { InputEvent } from "../term/input.js";
-import { keyLabel, reachable, type Binding, type Keymap } from "../term/keymap.js";
+import { keyLabel, reachable, type Keymap, type Reachable } from "../term/keymap.js";
 import { paintedWidth, type Painter, type Span } from "../term/painter.js";
 import { LineEditor } from "./line-editor.js";
 import type { Modal, ModalStack } from "./modal.js";
@@ -101,38 +101,40 @@ export class HelpPage implements Widget {
     });
   }
 
-  #groups(): { readonly name: string; readonly bindings: readonly Binding[] }[] {
+  #groups(): HelpGroup[] {
     const wanted = this.#search.value.toLowerCase();
-    const matches = (binding: Binding): boolean =>
-      [binding.description, binding.action, ...binding.keys].some((text) =>
+    const matches = ({ binding, keys }: Reachable): boolean =>
+      [binding.description, binding.action, ...keys].some((text) =>
         text.toLowerCase().includes(wanted),
       );
     const found = reachable(this.#options.keymaps).filter(matches);
-    const names = [...new Set(found.map((binding) => binding.group))];
+    const names = [...new Set(found.map((one) => one.binding.group))];
     return names.map((name) => ({
       name,
-      bindings: found.filter((binding) => binding.group === name),
+      entries: found.filter((one) => one.binding.group === name),
     }));
   }
 }
 
+interface HelpGroup {
+  readonly name: string;
+  readonly entries: readonly Reachable[];
+}
+
 /** Puts whole groups into columns of about equal length, in their order. */
-function balance(
-  groups: readonly { readonly name: string; readonly bindings: readonly Binding[] }[],
-  count: number,
-): Span[][][] {
+function balance(groups: readonly HelpGroup[], count: number): Span[][][] {
   const columns: Span[][][] = Array.from({ length: count }, () => []);
   for (const group of groups) {
     const shortest = columns.reduce((a, b) => (b.length < a.length ? b : a));
     if (shortest.length > 0) shortest.push([]);
     shortest.push([{ text: group.name, style: "header" }]);
-    for (const binding of group.bindings) shortest.push(helpLine(binding));
+    for (const entry of group.entries) shortest.push(helpLine(entry));
   }
   return columns;
 }
 
-function helpLine(binding: Binding): Span[] {
-  const keys = binding.keys.slice(0, keysShownMax).map(keyLabel).join(" ");
+function helpLine({ binding, keys: reaching }: Reachable): Span[] {
+  const keys = reaching.slice(0, keysShownMax).map(keyLabel).join(" ");
   const reason = binding.disabledReason?.();
   const gap = " ".repeat(Math.max(1, 13 - paintedWidth(keys)));
   const text = reason === undefined ? binding.description : `${binding.description} (${reason})`;

@@ -2,7 +2,7 @@ import line, { type LineElement } from "blessed-contrib/lib/widget/charts/line.j
 import type { Guest, GuestHost, Painter } from "../term/painter.js";
 import type { Rect } from "../term/rect.js";
 import type { StyleRef } from "../term/theme.js";
-import { adaptContext } from "./canvas-context.js";
+import { adaptContext, canvasText } from "./canvas-context.js";
 import { paintBlockChart } from "./block-chart.js";
 import { chartScale, type ChartData, type ChartScale } from "./chart-scale.js";
 import type { Widget } from "./widget.js";
@@ -117,10 +117,12 @@ export class LineChart implements Widget, Guest {
     const { series, format, max } = this.#data;
     this.#scale = chartScale(series, max);
     const points = Math.max(1, ...series.map((one) => one.values.length));
-    const labels = Array.from({ length: points }, (_, i) => this.#data.labels[i] ?? "");
+    const labels = Array.from({ length: points }, (_, i) => canvasText(this.#data.labels[i] ?? ""));
     const count = Math.max(2, Math.min(5, rect.height >> 1));
     const write = format ?? String;
-    this.#yLabels = Array.from({ length: count }, (_, i) => write((this.#scale.max * i) / count));
+    this.#yLabels = Array.from({ length: count }, (_, i) =>
+      canvasText(write((this.#scale.max * i) / count)),
+    );
     const widest = Math.max(3, ...this.#yLabels.map((label) => label.length));
     Object.assign(element.options, {
       xLabelPadding: (widest + 1) * 2,
@@ -129,7 +131,7 @@ export class LineChart implements Widget, Guest {
     });
     element.setData(
       series.map((one, i) => ({
-        title: one.name,
+        title: canvasText(one.name),
         x: labels,
         y: labels.map((_, at) => this.#scale.percent(one.values[at] ?? null)),
         style: { line: colour(this.#colors[i % Math.max(1, this.#colors.length)] ?? -1) },

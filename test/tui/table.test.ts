@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { dispatch, Keymap } from "../../tui/term/keymap.js";
+import { VirtualTable, type TableOptions } from "../../tui/widgets/table.js";
+import type { Column } from "../../tui/widgets/table-columns.js";
+import { openTui, type TestTui } from "./harness.js";
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly rate: number | null;
+}
+
+const columns: readonly Column<Row>[] = [
+  {
+    id: "name",
+    title: "NAME",
+    width: { min: 10, share: 1, max: 24 },
+    cell: (row) => row.name,
+    sortKey: (row) => row.name,
+  },
+  {
+    id: "rate",
+    title: "RATE",
+    width: 8,
+    align: "right",
+    cell: (row) => String(row.rate ?? "-"),
+    sortKey: (row) => row.rate,
+  },
+  { id: "note", title: "NOTE", width: 30, priority: 2, cell: () => "a note" },
+  {
+    id: "state",
+    title: "STATE",
+    width: 8,
+    priority: 1,
+    cell: () => ({ text: "● ok", style: "ok" }),
+  },
+];
+
+function rowsOf(count: number): Row[] {
+  return Array.from({ length: count }, (_, i) => ({ id: `id-${i}`, name: `row ${i}`, rate: i }));
+}
+
+async function openTable(
+  rows: readonly Row[],
+  options: Partial<TableOptions<Row>> = {},
+  size: { readonly cols: number; readonly rows: number } = { cols: 80, rows: 20 },
+): Promise<{ tui: TestTui; table: VirtualTable<Row> }> {
+  const table = new VirtualTable<Row>({
+    columns,
+    rowId: (row) => row.id,
+    emptyText: "no client keys, press n",
+    ...options,
+  });
+  table.update({ rows, state: { kind: "ready" } });
+  const keymap = new Keymap(table.bindings());
+  const tui = await openTui({
+    ...size,
+    mount: (terminal) => {
+      terminal.addLayer(table, { opaque: true });
+      terminal.onInput((event) => {
+        if (table.handle(event)) return true;
+        return event.type === "key" && dispatch([keymap], event).kind === "ran";
+      });
+    },
+  });
+  return { tui, table };
+}
+
+test("without rows the table says which key helps", async () => {
+  const { tui, table } = await openTable([]);
+  assert.match(tui.text(), /no client keys, press n/);
+  await tui.press("j", "k", "G", "<enter>");
+  assert.equal(table.selected, undefined);
+  tui.close();
+});
+
+test("loading, errors, refusals and stale rows are told apart", async () => {
+  const { tui, table } = await openTable([]);
+  const show = async (): Promise<string> => {
+    tui.terminal.requestFrame();
+    await tui.settle();
+    return tui.text();
+  };
+  table.update({ state: { kind: "loading" } });
+  assert.match(await show(), /loading/);
+  table.update({ state: { kind: "error", message: "gw-1 does not answer, press r" } });
+  assert.match(await show(), /✖ gw-1 does not answer, press r/);
+  table.update({ state: { kind: "denied", message: "needs the role OPERATOR" } });
+  assert.match(await show(), /▲ needs the role OPERATOR/);
+  table.update({ rows: rowsOf(2), state: { kind: "stale" } });
+  assert.match(await show(), /row 1/);
+  const at = tui.find("row 1");
+  assert.ok(at !== undefined && tui.cell(at.x, at.y).fg === 245, "stale rows are dimmed");
+  tui.close();
+});
+
+test("one row is selected and opened", async () => {
+  const opened: string[] = [];
+  const { tui } = await openTable(rowsOf(1), { onOpen: (row) => opened.push(row.id) });
+  await tui.press("j", "<down>", "<enter>");
+  assert.deepEqual(opened, ["id-0"]);
+  assert.match(tui.row(1), /^▸ row 0/);
+  tui.close();
+});
+
+test("ten thousand rows: only the visible ones are asked for their cells", async () => {
+  let asked = 0;
+  const counting = columns.map((column) => ({
+    ...column,
+    cell: (row: Row) => {
+      asked += 1;
+      return column.cell(row);
+    },
+  }));
+  const { tui, table } = await openTable(rowsOf(10_000), { columns: counting });
+  await tui.press("G");
+  assert.equal(table.selectedIndex, 9999);
+  assert.match(tui.row(19), /row 9999/);
+  assert.equal(table.positionLabel(), "9982-10000 of 10000");
+  asked = 0;
+  await tui.press("k");
+  assert.ok(asked <= 19 * columns.length * 2, `${asked} cells for one key`);
+  await tui.press("g");
+  assert.match(tui.row(1), /row 0/);
+  tui.close();
+});
+
+test("pages overlap by one row and stop at both ends", async () => {
+  const { tui, table } = await openTable(rowsOf(100));
+  await tui.press("<C-f>");
+  assert.equal(table.selectedIndex, 18);
+  await tui.press("<pgdn>", "<pgup>", "<C-b>", "<C-b>");
+  assert.equal(table.selectedIndex, 0);
+  await tui.press("<end>", "<home>", "<down>", "j", "k");
+  assert.equal(table.selectedIndex, 1);
+  tui.close();
+});
+
+test("columns line up under any text, wide characters and clusters included", async () => {
+  const names = [
+    "ci-bot",
+    "数据团队",
+    "智谱 zhipu 智谱 zhipu 智谱",
+    "é́́ü",
+    "👨‍👩‍👧 family",
+    "x".repeat(60),
+  ];
+  const rows = names.map((name, i) => ({ id: String(i), name, rate: 1234 }));
+  const { tui } = await openTable(rows);
+  const rights = names.map((_, y) => {
+    const cells = Array.from({ length: 80 }, (__, x) => tui.cell(x, y + 1).char);
+    return cells.indexOf("1");
+  });
+  assert.equal(new Set(rights).size, 1, `columns of the rate: ${rights.join(" ")}`);
+  assert.equal(tui.row(1).slice(0, 10), "▸ ci-bot  ".slice(0, 10));
+  tui.close();
+});
+
+test("columns leave by priority when it gets narrow, and none is squeezed", async () => {
+  const wide = await openTable(rowsOf(3));
+  assert.match(wide.tui.row(0), /NAME +RATE NOTE +STATE/);
+  await wide.tui.resize(62, 20);
+  assert.match(wide.tui.row(0), /NAME +RATE NOTE +STATE/);
+  const narrow = columns.map((column) =>
+    column.id === "note" ? { ...column, width: 40 } : column,
+  );
+  const { tui } = await openTable(rowsOf(3), { columns: narrow }, { cols: 62, rows: 20 });
+  assert.match(tui.row(0), /NAME +RATE STATE/);
+  assert.doesNotMatch(tui.row(0), /NOTE/);
+  wide.tui.close();
+  tui.close();
+});
+
+test("sorting shows its arrow, goes round the columns, and puts missing values last", async () => {
+  const rows: Row[] = [
+    { id: "a", name: "b", rate: 2 },
+    { id: "b", name: "a", rate: null },
+    { id: "c", name: "c", rate: 10 },
+  ];
+  const { tui, table } = await openTable(rows);
+  await tui.press("s");
+  assert.match(tui.row(0), /NAME ▲/);
+  assert.deepEqual(
+    table.rows.map((row) => row.id),
+    ["b", "a", "c"],
+  );
+  await tui.press("s", "S");
+  assert.match(tui.row(0), /RATE ▼/);
+  assert.deepEqual(
+    table.rows.map((row) => row.id),
+    ["c", "a", "b"],
+  );
+  assert.equal(table.sortLabel({ sortUp: "^", sortDown: "v" }), "sort:rate v");
+  tui.close();
+});
+
+test("a table sorted by the server only asks for the order", async () => {
+  const asked: string[] = [];
+  const { tui, table } = await openTable(rowsOf(3), {
+    onSort: (sort) => asked.push(`${sort.column} ${String(sort.descending)}`),
+  });
+  await tui.press("s", "S");
+  assert.deepEqual(asked, ["name false", "name true"]);
+  assert.equal(table.rows[0]?.id, "id-0");
+  tui.close();
+});
+
+test("the selection and the marks stay on their rows while others come and go", async () => {
+  const { tui, table } = await openTable(rowsOf(50), { markable: true });
+  await tui.press("j", "j", "m");
+  assert.equal(table.selected?.id, "id-3");
+  table.update({ rows: [{ id: "new", name: "new", rate: 0 }, ...rowsOf(50).slice(1)] });
+  assert.equal(table.selected?.id, "id-3");
+  assert.deepEqual(
+    table.marked.map((row) => row.id),
+    ["id-2"],
+  );
+  table.update({ rows: rowsOf(2) });
+  assert.equal(table.selected?.id, "id-1", "the nearest row when it is gone");
+  assert.deepEqual(table.marked, []);
+  await tui.press("M");
+  tui.close();
+});
+
+test("a live list follows its top until one moves away from it", async () => {
+  const { tui, table } = await openTable(rowsOf(5), { followTop: true });
+  const newer = (id: string): readonly Row[] => [{ id, name: id, rate: 0 }, ...table.rows];
+  table.update({ rows: newer("n1") });
+  assert.equal(table.selected?.id, "n1");
+  await tui.press("j");
+  const held = table.selected?.id;
+  table.update({ rows: newer("n2") });
+  assert.equal(table.selected?.id, held);
+  tui.close();
+});
+
+test("near the end more rows are asked for", async () => {
+  let asked = 0;
+  const { tui } = await openTable(rowsOf(60), { onNearEnd: () => (asked += 1) });
+  await tui.press("j");
+  assert.equal(asked, 0);
+  await tui.press("G");
+  assert.ok(asked > 0);
+  tui.close();
+});
+
+test("clicks select and the wheel moves", async () => {
+  const { tui, table } = await openTable(rowsOf(50));
+  tui.input.feed("\u001b[<0;5;4M\u001b[<0;5;4m");
+  assert.equal(table.selectedIndex, 2);
+  tui.input.feed("\u001b[<65;5;4M\u001b[<65;5;4M");
+  assert.equal(table.selectedIndex, 8);
+  tui.close();
+});
+
+test("the selected row is marked by a symbol as well as by colour", async () => {
+  const { tui } = await openTable(rowsOf(3), {}, { cols: 80, rows: 20 });
+  assert.equal(tui.cell(0, 1).char, "▸");
+  assert.equal(tui.cell(30, 1).bg, 24);
+  assert.equal(tui.cell(30, 2).bg, -1);
+  tui.close();
+});
