@@ -6,10 +6,12 @@ import { openJournal, type Journal, type JournalStats } from "./journal.js";
 import type { JournalDisk } from "./journal-disk.js";
 import { LiveCalls } from "./live-calls.js";
 import { LiveOverview } from "./live-overview.js";
-import { Meter, type Dimension } from "./meter.js";
+import type { Dimension } from "./group-events.js";
+import { Meter } from "./meter.js";
 import type { LedgerStore } from "./ports.js";
 import { Recorder, type RecorderStats } from "./recorder.js";
-import { buildSnapshot, type PoolSummary } from "./snapshot.js";
+import type { PoolSummary } from "./snapshot.js";
+import { buildSnapshot } from "./snapshot-builder.js";
 import { seedSpend } from "./seed-spend.js";
 
 export interface AccountingOptions {
@@ -58,10 +60,9 @@ export class Accounting {
       policy,
       logger,
     });
-    const inflight = (): number => journal.openCalls;
     this.overview = new LiveOverview({
       clock,
-      build: (tick) => buildSnapshot({ meter, clock, inflight, poolSummary, nameOf }, tick),
+      build: (tick) => buildSnapshot({ meter, clock, poolSummary, nameOf }, tick),
     });
   }
 

@@ -50,13 +50,14 @@ export class LedgerCallSink {
    * journal cannot be written, so that nothing is asked of a provider that could not be accounted for.
    */
   begin(call: BegunCall): void {
-    const { journal, policy } = this.#options;
+    const { journal, policy, meter } = this.#options;
     try {
       journal.begin(call);
     } catch (error) {
       if (policy === "strict") throw error;
       journal.remember(call);
     }
+    meter.setInflight(journal.openCalls);
   }
 
   /**
@@ -90,9 +91,11 @@ export class LedgerCallSink {
     liveCalls.publish(record);
     try {
       const position = journal.finish(record);
+      meter.setInflight(journal.openCalls);
       recorder.offer(record, position);
       return position;
     } catch (error) {
+      meter.setInflight(journal.openCalls);
       // The provider has billed the call whatever the policy says, so it is kept as long as memory allows.
       recorder.offerUnjournaled(record);
       if (policy === "strict") throw error;

@@ -17,7 +17,7 @@ export const COLUMN = {
   costMicros: 11,
   unpricedCalls: 12,
   attempts: 13,
-  /** Calls that succeeded after an attempt had failed. */
+  /** Attempts that failed and were hidden from the caller by another one. */
   failovers: 14,
 } as const;
 
@@ -45,7 +45,7 @@ export function addCall(sums: Float64Array, at: number, record: CallRecord): voi
   if (record.costMicros !== null) bump(sums, at + COLUMN.costMicros, record.costMicros);
   else if (record.providerId !== null) bump(sums, at + COLUMN.unpricedCalls, 1);
   bump(sums, at + COLUMN.attempts, attempts.length);
-  if (ok && attempts.length > 1) bump(sums, at + COLUMN.failovers, 1);
+  if (ok && attempts.length > 1) bump(sums, at + COLUMN.failovers, attempts.length - 1);
 }
 
 /** Adds one row to another. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { crc32c } from "./crc32c.js";
 
 test("the checksum is CRC-32C: it gives the published values", () => {

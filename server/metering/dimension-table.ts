@@ -1,4 +1,3 @@
-import type { CallRecord } from "../core/call.js";
 import { percentileOf, WindowHistogram } from "./histogram.js";
 
 /** Length of the spans in which one group's calls are added up. */
@@ -7,20 +6,30 @@ const SPAN_SECONDS = 15;
 const SPANS = 61;
 /** When the table is full, this share of it, the longest unused, makes room at once. */
 const EVICT_SHARE = 8;
-const COLUMNS = 5;
+const COLUMNS = 6;
 
 interface Entry {
   lastSpan: number;
   /** Which span each row holds; -1 for none. */
   readonly held: Float64Array;
-  /** Calls, successes, input tokens, output tokens, cost. Few columns, since there may be thousands of entries. */
+  /** One row of `GroupEvent` sums per span. Few columns, since there may be thousands of entries. */
   readonly rows: Float64Array;
   /** The same since the entry was made. */
   readonly totals: Float64Array;
   readonly latency: WindowHistogram | undefined;
 }
 
-/** Sums over one group's calls. Integers; money in micro-US-dollars. */
+/** What one call, or one attempt, adds to its group. */
+export interface GroupEvent {
+  readonly success: boolean;
+  readonly durationMs: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Null when the model has no price. */
+  readonly costMicros: number | null;
+}
+
+/** Sums over one group's calls, or attempts. Integers; money in micro-US-dollars. */
 export interface GroupSums {
   readonly key: string;
   readonly calls: number;
@@ -28,9 +37,12 @@ export interface GroupSums {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly costMicros: number;
+  readonly unpricedCalls: number;
 }
 
 export interface GroupWindow extends GroupSums {
+  /** What the sums cover: the window, widened to the start of a span. */
+  readonly seconds: number;
   /** Milliseconds; null without calls, and where percentiles are not kept. */
   readonly latencyP50Ms: number | null;
   readonly latencyP95Ms: number | null;
@@ -59,7 +71,7 @@ export class DimensionTable {
     return this.#entries.size;
   }
 
-  add(key: string, second: number, record: CallRecord): void {
+  add(key: string, second: number, event: GroupEvent): void {
     const span = Math.floor(second / SPAN_SECONDS);
     const entry = this.#entries.get(key) ?? this.#create(key);
     const row = span % SPANS;
@@ -68,10 +80,10 @@ export class DimensionTable {
       entry.held[row] = span;
     }
     entry.lastSpan = span;
-    addTo(entry.rows, row * COLUMNS, record);
-    addTo(entry.totals, 0, record);
+    addTo(entry.rows, row * COLUMNS, event);
+    addTo(entry.totals, 0, event);
     if (entry.latency === undefined) return;
-    entry.latency.add(Math.floor(second / this.#options.latencySpanSeconds), record.latencyMs);
+    entry.latency.add(Math.floor(second / this.#options.latencySpanSeconds), event.durationMs);
   }
 
   /** All groups with calls in the spans that cover the seconds `first` to `last`, in no order. */
@@ -96,11 +108,8 @@ export class DimensionTable {
   }
 
   #read(key: string, entry: Entry, seconds: { first: number; last: number }): GroupWindow {
-    const sums = sumOf(
-      entry,
-      Math.floor(seconds.first / SPAN_SECONDS),
-      Math.floor(seconds.last / SPAN_SECONDS),
-    );
+    const from = Math.floor(seconds.first / SPAN_SECONDS);
+    const sums = sumOf(entry, from, Math.floor(seconds.last / SPAN_SECONDS));
     const { latencySpanSeconds } = this.#options;
     const counts = entry.latency?.counts(
       Math.floor(seconds.first / latencySpanSeconds),
@@ -108,6 +117,7 @@ export class DimensionTable {
     );
     return {
       ...readSums(key, sums),
+      seconds: seconds.last - from * SPAN_SECONDS + 1,
       latencyP50Ms: counts === undefined ? null : percentileOf(counts, 0.5),
       latencyP95Ms: counts === undefined ? null : percentileOf(counts, 0.95),
     };
@@ -134,12 +144,13 @@ export class DimensionTable {
   }
 }
 
-function addTo(rows: Float64Array, at: number, record: CallRecord): void {
+function addTo(rows: Float64Array, at: number, event: GroupEvent): void {
   rows[at] = (rows[at] ?? 0) + 1;
-  if (record.status === "SUCCESS") rows[at + 1] = (rows[at + 1] ?? 0) + 1;
-  rows[at + 2] = (rows[at + 2] ?? 0) + record.tokens.input;
-  rows[at + 3] = (rows[at + 3] ?? 0) + record.tokens.output;
-  rows[at + 4] = (rows[at + 4] ?? 0) + (record.costMicros ?? 0);
+  if (event.success) rows[at + 1] = (rows[at + 1] ?? 0) + 1;
+  rows[at + 2] = (rows[at + 2] ?? 0) + event.inputTokens;
+  rows[at + 3] = (rows[at + 3] ?? 0) + event.outputTokens;
+  if (event.costMicros === null) rows[at + 5] = (rows[at + 5] ?? 0) + 1;
+  else rows[at + 4] = (rows[at + 4] ?? 0) + event.costMicros;
 }
 
 function sumOf(entry: Entry, from: number, to: number): Float64Array {
@@ -153,6 +164,7 @@ function sumOf(entry: Entry, from: number, to: number): Float64Array {
 }
 
 function readSums(key: string, row: Float64Array): GroupSums {
-  const [calls = 0, successes = 0, inputTokens = 0, outputTokens = 0, costMicros = 0] = row;
-  return { key, calls, successes, inputTokens, outputTokens, costMicros };
+  const [calls = 0, successes = 0, inputTokens = 0, outputTokens = 0] = row;
+  const [, , , , costMicros = 0, unpricedCalls = 0] = row;
+  return { key, calls, successes, inputTokens, outputTokens, costMicros, unpricedCalls };
 }

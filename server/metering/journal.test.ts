@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { callId, keptLog, sampleCall } from "../../test/metering/sample-calls.js";
 import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";

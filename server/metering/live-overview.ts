@@ -6,12 +6,12 @@ import type { OverviewSnapshot } from "./snapshot.js";
 const TICK_MS = 250;
 const INTERVAL_MS_MAX = 5000;
 /** Windows that can be chosen; others are widened to the next, so that few snapshots serve all watchers. */
-const WINDOWS_SECONDS = [60, 300, WINDOW_SECONDS_MAX] as const;
+const WINDOWS_SECONDS = [10, 60, 300, WINDOW_SECONDS_MAX] as const;
 
 export interface OverviewSubscription {
   /** Clamped to 250 to 5000 and rounded up to a multiple of 250. */
   readonly intervalMs: number;
-  /** 60, 300 or 900; others are rounded up. */
+  /** 10, 60, 300 or 900; others are rounded up. */
   readonly windowSeconds: number;
   /** Ends the subscription. */
   readonly signal?: AbortSignal;

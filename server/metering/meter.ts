@@ -8,6 +8,8 @@ import {
   WindowHistogram,
   type HistogramTotals,
 } from "./histogram.js";
+import { groupEvents, type Dimension } from "./group-events.js";
+import { LevelRing } from "./level-ring.js";
 import { RecentErrors, type RecentError } from "./recent-errors.js";
 import { RING_SECONDS, SecondRing } from "./second-ring.js";
 import { SpendCounter, type Spend } from "./spend.js";
@@ -16,9 +18,6 @@ import { SpendCounter, type Spend } from "./spend.js";
 export const WINDOW_SECONDS_MAX = 900;
 /** Reasons and codes are closed lists elsewhere; this only bounds the memory should one not be. */
 const LABELS_MAX = 200;
-
-/** By what calls are grouped. Keys are ids, or model names. */
-export type Dimension = "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER" | "MODEL";
 
 /** Percentiles in milliseconds; null without calls. */
 export interface Percentiles {
@@ -36,8 +35,12 @@ export interface MeterWindow {
 export interface HistorySecond {
   /** Start of the second, milliseconds since the epoch. */
   readonly atMs: number;
+  /** The process did not run yet in this second, which is not the same as no calls. */
+  readonly gap: boolean;
   readonly sums: CallSums;
   readonly latency: Percentiles;
+  /** Calls in flight at the end of the second. */
+  readonly inflight: number;
 }
 
 /** Everything since the start of the process. */
@@ -73,6 +76,7 @@ export class Meter {
     OWNER: new DimensionTable({ entriesMax: 1000, latencySpanSeconds: 0 }),
     MODEL: new DimensionTable({ entriesMax: 500, latencySpanSeconds: 0 }),
   };
+  readonly #inflight = new LevelRing();
   readonly #errors = new RecentErrors();
   readonly #spend = new SpendCounter();
   readonly #errorsByCode = new Map<string, number>();
@@ -98,9 +102,18 @@ export class Meter {
     }
     this.#addGroups(second, record);
     this.#errors.add(record, nowMs);
-    if (record.costMicros !== null) this.#spend.add(record.startedAt, record.costMicros, nowMs);
+    if (record.providerId !== null) this.#spend.add(record.startedAt, record.costMicros, nowMs);
     if (record.errorCode !== null) count(this.#errorsByCode, record.errorCode);
     for (const attempt of record.attempts) count(this.#attemptsByOutcome, attempt.outcome);
+  }
+
+  /** Says how many calls are in flight from now on. */
+  setInflight(calls: number): void {
+    this.#inflight.set(this.#second(), calls);
+  }
+
+  get inflight(): number {
+    return this.#inflight.now;
   }
 
   /** Counts a refusal before any client key was known. */
@@ -143,17 +156,19 @@ export class Meter {
     return percentiles(this.#ttfb.counts(first, last));
   }
 
-  /** The last `seconds` whole ones, oldest first; fewer just after the start. */
+  /** The last `seconds` whole ones, oldest first; those before the process began are gaps. */
   history(seconds: number): readonly HistorySecond[] {
     const now = this.#second();
     const nowMs = this.#clock.now();
     const intoSecondMs = this.#clock.monotonic() - this.#originMs - now * 1000;
     const history: HistorySecond[] = [];
-    for (let second = Math.max(0, now - seconds); second < now; second++) {
+    for (let second = now - seconds; second < now; second++) {
       history.push({
         atMs: Math.round(nowMs - intoSecondMs - (now - second) * 1000),
+        gap: second < 0,
         sums: readSums(this.#ring.sum(second, second)),
         latency: percentiles(this.#latency.counts(second, second)),
+        inflight: second < 0 ? 0 : this.#inflight.at(second),
       });
     }
     return history;
@@ -190,14 +205,9 @@ export class Meter {
 
   #addGroups(second: number, record: CallRecord): void {
     const tables = this.#tables;
-    tables.CLIENT_KEY.add(record.clientKeyId, second, record);
-    tables.OWNER.add(record.ownerId, second, record);
-    // Without a provider the model is whatever the caller wrote, so it does not get a row.
-    if (record.providerId === null) return;
-    tables.PROVIDER.add(record.providerId, second, record);
-    tables.MODEL.add(record.modelServed ?? record.modelAsked, second, record);
-    if (record.providerKeyId !== null)
-      tables.PROVIDER_KEY.add(record.providerKeyId, second, record);
+    for (const { dimension, key, event } of groupEvents(record)) {
+      tables[dimension].add(key, second, event);
+    }
   }
 
   #span(seconds: number): { first: number; last: number } {

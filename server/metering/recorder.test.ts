@@ -15,7 +15,7 @@ interface Bench {
   readonly journal: Journal;
   readonly recorder: Recorder;
   readonly log: ReturnType<typeof keptLog>;
-  finish(from: number, to: number): void;
+  readonly finish: (from: number, to: number) => void;
 }
 
 async function bench(disk = new SimDisk(), ledger = new MemoryLedger()): Promise<Bench> {

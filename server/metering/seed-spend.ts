@@ -20,10 +20,12 @@ export async function seedSpend(
     clientKeyId: null,
     providerKeyId: null,
   });
-  let [todayMicros, monthMicros] = [0, 0];
+  let [todayMicros, monthMicros, unpricedCallsToday] = [0, 0, 0];
   for (const row of rows) {
     monthMicros += row.costMicros;
-    if (row.bucketMs >= todayMs) todayMicros += row.costMicros;
+    if (row.bucketMs < todayMs) continue;
+    todayMicros += row.costMicros;
+    unpricedCallsToday += row.unpricedCalls;
   }
-  meter.seedSpend({ todayMicros, monthMicros });
+  meter.seedSpend({ todayMicros, monthMicros, unpricedCallsToday });
 }

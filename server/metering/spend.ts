@@ -4,6 +4,8 @@ const DAY_MS = 86_400_000;
 export interface Spend {
   readonly todayMicros: number;
   readonly monthMicros: number;
+  /** Calls of today whose model had no price: what they cost is not known. */
+  readonly unpricedCallsToday: number;
 }
 
 /**
@@ -15,9 +17,15 @@ export class SpendCounter {
   #monthStartMs = 0;
   #todayMicros = 0;
   #monthMicros = 0;
+  #unpricedCallsToday = 0;
 
-  add(startedAt: number, costMicros: number, nowMs: number): void {
+  /** A null cost is that of a model without a price. */
+  add(startedAt: number, costMicros: number | null, nowMs: number): void {
     this.#turn(nowMs);
+    if (costMicros === null) {
+      if (startedAt >= this.#dayStartMs) this.#unpricedCallsToday += 1;
+      return;
+    }
     if (startedAt >= this.#dayStartMs) this.#todayMicros += costMicros;
     if (startedAt >= this.#monthStartMs) this.#monthMicros += costMicros;
   }
@@ -27,11 +35,16 @@ export class SpendCounter {
     this.#turn(nowMs);
     this.#todayMicros += spent.todayMicros;
     this.#monthMicros += spent.monthMicros;
+    this.#unpricedCallsToday += spent.unpricedCallsToday;
   }
 
   read(nowMs: number): Spend {
     this.#turn(nowMs);
-    return { todayMicros: this.#todayMicros, monthMicros: this.#monthMicros };
+    return {
+      todayMicros: this.#todayMicros,
+      monthMicros: this.#monthMicros,
+      unpricedCallsToday: this.#unpricedCallsToday,
+    };
   }
 
   /** A wall clock that was set back keeps the later day: counting it again would double it. */
@@ -39,6 +52,7 @@ export class SpendCounter {
     if (nowMs < this.#dayStartMs + DAY_MS) return;
     this.#dayStartMs = nowMs - (nowMs % DAY_MS);
     this.#todayMicros = 0;
+    this.#unpricedCallsToday = 0;
     const monthStartMs = startOfMonth(nowMs);
     if (monthStartMs === this.#monthStartMs) return;
     this.#monthStartMs = monthStartMs;

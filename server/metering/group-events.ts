@@ -1,0 +1,63 @@
+import type { Attempt, AttemptOutcome, CallRecord } from "../core/call.js";
+import type { GroupEvent } from "./dimension-table.js";
+
+/**
+ * By what calls are grouped. Keys are ids, or model names. Providers and provider keys count attempts, since a
+ * call that moves on from one to another is a failure of the first and a success of the second.
+ */
+export type Dimension = "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER" | "MODEL";
+
+/** Outcomes that say nothing against the provider or its key. */
+const NOT_THE_PROVIDERS_FAULT: ReadonlySet<AttemptOutcome> = new Set([
+  "OK",
+  "REQUEST_REFUSED",
+  "CALLER_ABORTED",
+]);
+
+export interface KeyedEvent {
+  readonly dimension: Dimension;
+  readonly key: string;
+  readonly event: GroupEvent;
+}
+
+/** What a finished call adds to each group that it belongs to. */
+export function groupEvents(record: CallRecord): readonly KeyedEvent[] {
+  const event = eventOfCall(record);
+  const events: KeyedEvent[] = [
+    { dimension: "CLIENT_KEY", key: record.clientKeyId, event },
+    { dimension: "OWNER", key: record.ownerId, event },
+  ];
+  // Without a provider the model is whatever the caller wrote, so it does not get a row.
+  if (record.providerId === null) return events;
+  events.push({ dimension: "MODEL", key: record.modelServed ?? record.modelAsked, event });
+  const last = record.attempts.length - 1;
+  for (let i = 0; i <= last; i++) {
+    const attempt = record.attempts[i];
+    if (attempt === undefined) continue;
+    const part = eventOfAttempt(attempt, i === last ? event : undefined);
+    events.push({ dimension: "PROVIDER", key: attempt.providerId, event: part });
+    events.push({ dimension: "PROVIDER_KEY", key: attempt.providerKeyId, event: part });
+  }
+  return events;
+}
+
+function eventOfCall(record: CallRecord): GroupEvent {
+  return {
+    success: record.status === "SUCCESS",
+    durationMs: record.latencyMs,
+    inputTokens: record.tokens.input,
+    outputTokens: record.tokens.output,
+    costMicros: record.providerId === null ? 0 : record.costMicros,
+  };
+}
+
+/** Tokens and cost are those of the last attempt: the ones before it gave no answer. */
+function eventOfAttempt(attempt: Attempt, call: GroupEvent | undefined): GroupEvent {
+  return {
+    success: NOT_THE_PROVIDERS_FAULT.has(attempt.outcome),
+    durationMs: attempt.durationMs,
+    inputTokens: call?.inputTokens ?? 0,
+    outputTokens: call?.outputTokens ?? 0,
+    costMicros: call === undefined ? 0 : call.costMicros,
+  };
+}
