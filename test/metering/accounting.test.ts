@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Fault } from "../../server/core/fault.js";
+import type { CallSink } from "../../server/gateway/ports.js";
+import { openAccounting, type Accounting } from "../../server/metering/accounting.js";
+import { EMPTY_POOL } from "../../server/metering/snapshot.js";
+import { FakeClock, settle } from "../support/fake-clock.js";
+import { MemoryLedger } from "./memory-ledger.js";
+import { callId, failedCall, keptLog, sampleCall } from "./sample-calls.js";
+import { SimDisk } from "./sim-disk.js";
+
+interface Bench {
+  readonly disk: SimDisk;
+  readonly clock: FakeClock;
+  readonly ledger: MemoryLedger;
+  readonly log: ReturnType<typeof keptLog>;
+  readonly accounting: Accounting;
+  readonly sink: CallSink;
+}
+
+async function bench(
+  policy: "strict" | "besteffort" = "besteffort",
+  disk = new SimDisk(),
+  ledger = new MemoryLedger(),
+): Promise<Bench> {
+  const [clock, log] = [new FakeClock(), keptLog()];
+  const accounting = await openAccounting({
+    ledger,
+    disk,
+    clock,
+    logger: log,
+    policy,
+    poolSummary: () => EMPTY_POOL,
+    nameOf: () => undefined,
+    ownerOf: (id) => (id === "ck_1" ? { ownerId: "usr_9", kind: "SUPER" } : undefined),
+  });
+  return { disk, clock, ledger, log, accounting, sink: accounting.sink };
+}
+
+const begun = (number: number): { id: string; clientKeyId: string } => ({
+  id: callId(number),
+  clientKeyId: "ck_1",
+});
+
+test("a finished call is in the journal, on the gauges, with the watchers, and soon in the database", async () => {
+  const { disk, clock, ledger, accounting, sink } = await bench();
+  sink.begin(begun(1));
+  assert.equal(accounting.meter.inflight, 1);
+  const before = disk.usedBytes;
+  sink.finish(sampleCall(1));
+  assert.ok(disk.usedBytes > before);
+  assert.equal(accounting.meter.inflight, 0);
+  assert.equal(accounting.meter.window(60).sums.calls, 1);
+  assert.equal(accounting.liveCalls.recent(() => true, 10).length, 1);
+  await clock.run(300);
+  assert.deepEqual([...ledger.calls.keys()], [callId(1)]);
+});
+
+test("a call that was running when the process died leaves a row that says so, once", async () => {
+  const first = await bench();
+  first.sink.begin(begun(1));
+  first.sink.begin({ ...begun(2), clientKeyId: "ck_gone" });
+  first.sink.begin(begun(3));
+  first.sink.finish(sampleCall(3));
+  const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
+  assert.equal(second.ledger.calls.size, 3);
+  const lost = second.ledger.calls.get(callId(1))!;
+  assert.deepEqual(
+    [lost.status, lost.errorCode, lost.ownerId, lost.clientKeyKind, lost.usageSource],
+    ["ERROR", "process_died", "usr_9", "SUPER", "NONE"],
+  );
+  assert.equal(second.ledger.calls.get(callId(3))!.status, "SUCCESS");
+  const third = await bench("besteffort", second.disk.afterKill(), second.ledger);
+  assert.equal(third.ledger.calls.size, 3);
+  assert.equal(third.log.lines.filter((line) => line.message.includes("running")).length, 0);
+});
+
+test("killed again before the rows of lost calls are in the database, the next start finds them", async () => {
+  const first = await bench();
+  first.sink.begin(begun(1));
+  first.ledger.failure = new Fault("storage_unavailable", "away");
+  const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
+  first.ledger.failure = undefined;
+  const third = await bench("besteffort", second.disk.afterKill(), first.ledger);
+  assert.equal(third.ledger.calls.get(callId(1))?.errorCode, "process_died");
+});
+
+test("strict accounting refuses a call before a provider is asked when the disk is full, and recovers by itself", async () => {
+  const { disk, sink, accounting } = await bench("strict");
+  disk.capacityBytes = disk.usedBytes;
+  assert.throws(
+    () => sink.begin(begun(1)),
+    (error) => error instanceof Fault && error.code === "storage_unavailable",
+  );
+  assert.equal(accounting.meter.inflight, 0);
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  sink.begin(begun(2));
+  sink.finish(sampleCall(2));
+});
+
+test("a call that cannot be recorded at its end is refused by strict accounting, and its usage is kept all the same", async () => {
+  const { disk, clock, ledger, sink } = await bench("strict");
+  sink.begin(begun(1));
+  disk.capacityBytes = disk.usedBytes;
+  assert.throws(() => sink.finish(sampleCall(1)), Fault);
+  await clock.run(500);
+  assert.equal(ledger.calls.get(callId(1))?.tokens.input, 812);
+});
+
+test("best-effort accounting serves on through a full disk, and every row is there afterwards", async () => {
+  const { disk, clock, ledger, sink, accounting } = await bench();
+  disk.capacityBytes = disk.usedBytes;
+  ledger.failure = new Fault("storage_unavailable", "disk full");
+  for (let i = 1; i <= 3000; i++) {
+    sink.begin(begun(i));
+    sink.finish(sampleCall(i));
+    if (i % 100 === 0) await clock.run(50);
+  }
+  assert.equal(accounting.status.recorder.unjournaledCalls, 3000);
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  ledger.failure = undefined;
+  for (let i = 3001; i <= 3100; i++) sink.finish(sampleCall(i));
+  await clock.run(6000);
+  assert.equal(ledger.calls.size, 3100);
+  assert.equal(accounting.status.recorder.lostCalls, 0);
+});
+
+test("what memory cannot hold is counted as lost, not forgotten silently", async () => {
+  const { disk, ledger, sink, accounting } = await bench();
+  disk.capacityBytes = disk.usedBytes;
+  ledger.failure = new Fault("storage_unavailable", "disk full");
+  for (let i = 1; i <= 10_050; i++) sink.finish(sampleCall(i));
+  assert.equal(accounting.status.recorder.lostCalls, 50);
+});
+
+test("strict finish resolves only when the record survives a power cut", async () => {
+  const { disk, accounting } = await bench("strict");
+  disk.holdSyncs = true;
+  let done = false;
+  const finish = accounting.sink.finishStrict(sampleCall(1)).then(() => (done = true));
+  await settle();
+  assert.equal(done, false);
+  disk.releaseSyncs();
+  await finish;
+  const next = await bench(
+    "strict",
+    disk.afterPowerCut(() => 0),
+  );
+  assert.equal(next.ledger.calls.size, 1);
+});
+
+test("impossible token numbers of a provider are put right and counted", async () => {
+  const { clock, ledger, accounting, sink } = await bench();
+  sink.finish(
+    sampleCall(1, {
+      tokens: { input: -5, output: NaN, cacheRead: 3, cacheWrite: 0, reasoning: 1e12 },
+    }),
+  );
+  await clock.run(300);
+  const { tokens } = ledger.calls.get(callId(1))!;
+  assert.deepEqual(tokens, {
+    input: 3,
+    output: 1_000_000_000,
+    cacheRead: 3,
+    cacheWrite: 0,
+    reasoning: 1_000_000_000,
+  });
+  assert.equal(accounting.status.unsoundUsages, 1);
+});
+
+test("spending of before the start is on the gauge after it, with what the journal still held", async () => {
+  const first = await bench();
+  const startedAt = first.clock.now();
+  first.sink.finish(sampleCall(1, { startedAt, costMicros: 100 }));
+  await first.clock.run(300);
+  first.sink.finish(sampleCall(2, { startedAt, costMicros: 50 }));
+  const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
+  assert.equal(second.accounting.meter.spend.todayMicros, 150);
+});
+
+test("closing leaves nothing behind: all calls in the database, all handles closed, watchers ended", async () => {
+  const { disk, ledger, sink, accounting } = await bench();
+  const watch = accounting.overview.subscribe({ intervalMs: 500, windowSeconds: 60 });
+  await watch.next();
+  const next = watch.next();
+  sink.finish(failedCall(1));
+  assert.equal(await accounting.close(), true);
+  assert.equal((await next).done, true);
+  assert.equal(ledger.calls.size, 1);
+  assert.equal(disk.openHandles, 0);
+});
+
+test("refusals without a client key are counted by reason and are no calls", async () => {
+  const { sink, accounting } = await bench();
+  sink.refused("invalid_api_key");
+  sink.refused("invalid_api_key");
+  assert.equal(accounting.meter.totals().refusedByReason.get("invalid_api_key"), 2);
+  assert.equal(accounting.meter.totals().sums.calls, 0);
+});
