@@ -1,0 +1,70 @@
+import path from "node:path";
+import type { Config } from "../config.js";
+import type { Clock } from "../core/clock.js";
+import { IdSource } from "../core/ids.js";
+import type { Logger } from "../core/logger.js";
+import type { Random } from "../core/random.js";
+import { ChangeFeed } from "../keys/change-feed.js";
+import type { Lifecycle } from "../lifecycle.js";
+import { openStorage, type Storage } from "../storage/open.js";
+import { createFilePin } from "../vault/public-key-pin.js";
+import type { HttpPost } from "../vault/root-key/transit.js";
+import { createVault, type Vault } from "../vault/vault.js";
+import { rootKeyProvider } from "./root-key.js";
+
+/** What the world outside gives to a server. */
+export interface World {
+  readonly config: Config;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly lifecycle: Lifecycle;
+  readonly httpPost: HttpPost;
+}
+
+/** What everything else stands on. */
+export interface Foundation extends World {
+  readonly ids: IdSource;
+  readonly feed: ChangeFeed;
+  readonly storage: Storage;
+  readonly vault: Vault;
+}
+
+/**
+ * Opens the database and the vault. They need each other: the audit chain is signed with the vault's key,
+ * and the vault's wrapped keys are in the database. So the chain asks for its signature when it is needed.
+ */
+export async function openFoundation(world: World): Promise<Foundation> {
+  const { config, clock, random, logger, lifecycle } = world;
+  const feed = new ChangeFeed({ log: logger });
+  let vault: Vault | undefined;
+  const storage = await openStorage({
+    dataFolder: config.data,
+    clock,
+    logger,
+    onCommit: (changes) => feed.publish(changes),
+    auditMac: (hash) => (vault?.state === "UNLOCKED" ? vault.auditMac(hash) : null),
+    checkAuditMac: (hash, mac) => vault?.auditMacFits(hash, mac) === true,
+  });
+  lifecycle.started("storage", () => storage.close());
+  vault = await createVault({
+    store: storage.keyring,
+    rootKey: await rootKeyProvider(world),
+    pin: createFilePin({ path: path.join(config.data, "vault.pin") }),
+    random,
+    clock,
+    logger,
+  });
+  const opened = vault;
+  lifecycle.started("vault", () => opened.lock());
+  opened.onState((state) => {
+    if (state !== "UNLOCKED") return;
+    // Events that were written while it was locked get their signature now.
+    storage.auditTrail.completeMacs().catch((error: unknown) => {
+      logger.error({ err: error }, "audit events could not be signed after the unlock");
+    });
+  });
+  await opened.start();
+  return { ...world, ids: new IdSource({ clock, random }), feed, storage, vault: opened };
+}
