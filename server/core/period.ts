@@ -1,0 +1,40 @@
+import { unreachable } from "./assert.js";
+import type { Period } from "./provider-key.js";
+
+const DAY_MS = 86_400_000;
+/** 1970-01-05, the first Monday of the epoch; weeks begin on Mondays. */
+const FIRST_MONDAY_MS = 4 * DAY_MS;
+
+/** The first millisecond of the calendar period (UTC) that a wall-clock time lies in. */
+export function periodStart(period: Period, nowMs: number): number {
+  switch (period) {
+    case "DAY":
+      return Math.floor(nowMs / DAY_MS) * DAY_MS;
+    case "WEEK": {
+      const weekMs = 7 * DAY_MS;
+      return Math.floor((nowMs - FIRST_MONDAY_MS) / weekMs) * weekMs + FIRST_MONDAY_MS;
+    }
+    case "MONTH": {
+      const date = new Date(nowMs);
+      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
+    }
+    default:
+      return unreachable(period);
+  }
+}
+
+/** The first millisecond after the calendar period (UTC) that begins at `startMs`. */
+export function periodEnd(period: Period, startMs: number): number {
+  switch (period) {
+    case "DAY":
+      return startMs + DAY_MS;
+    case "WEEK":
+      return startMs + 7 * DAY_MS;
+    case "MONTH": {
+      const date = new Date(startMs);
+      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
+    }
+    default:
+      return unreachable(period);
+  }
+}

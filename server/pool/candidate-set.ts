@@ -1,0 +1,120 @@
+import type { KeySlot, Place } from "./key-slot.js";
+import { WeightedQueue } from "./strategies/weighted.js";
+
+/** For how long the answer "when is the next key back" is kept while a dry pool is asked again and again. */
+const NEXT_BACK_KEPT_MS = 50;
+
+/**
+ * The keys that can serve the same models in one lane, sorted by id, and apart from them those that can be
+ * chosen right now. A change of one key's standing moves it between the lists; choosing looks at a few.
+ */
+export class CandidateSet {
+  readonly members: KeySlot[] = [];
+  readonly ready: KeySlot[] = [];
+  readonly awaiting: KeySlot[] = [];
+  /** Leases given, to space out the calls that prove keys. */
+  leases = 0;
+  #weighted: WeightedQueue | null = null;
+  #nextBack: { readonly atMs: number; readonly backMs: number } | null = null;
+
+  constructor(slots: Iterable<KeySlot>) {
+    for (const slot of [...slots].toSorted(byId)) {
+      this.members.push(slot);
+      if (slot.place === "READY") this.ready.push(slot);
+      if (slot.place === "AWAITING_PROOF") this.awaiting.push(slot);
+      slot.sets.push(this);
+    }
+  }
+
+  add(slot: KeySlot): void {
+    insert(this.members, slot);
+    slot.sets.push(this);
+    this.#list(slot.place, (list) => insert(list, slot));
+    if (slot.place === "READY") this.#weighted?.enter(slot);
+  }
+
+  remove(slot: KeySlot): void {
+    take(this.members, slot);
+    this.#list(slot.place, (list) => take(list, slot));
+    const at = slot.sets.indexOf(this);
+    if (at >= 0) slot.sets.splice(at, 1);
+  }
+
+  /** Moves a member between the lists; `slot.place` is the new place already. */
+  move(slot: KeySlot, from: Place): void {
+    this.#list(from, (list) => take(list, slot));
+    this.#list(slot.place, (list) => insert(list, slot));
+    if (slot.place === "READY") this.#weighted?.enter(slot);
+    this.#nextBack = null;
+  }
+
+  /** Ends the set: its members forget it. */
+  dissolve(): void {
+    for (const slot of this.members) {
+      const at = slot.sets.indexOf(this);
+      if (at >= 0) slot.sets.splice(at, 1);
+    }
+  }
+
+  /** The queue of the weighted strategy, made when it is first asked for. */
+  weighted(): WeightedQueue {
+    this.#weighted ??= new WeightedQueue(this.ready);
+    return this.#weighted;
+  }
+
+  /** A ready member by id. */
+  findReady(id: string): KeySlot | undefined {
+    const slot = this.ready[lowerBound(this.ready, id)];
+    return slot?.id === id ? slot : undefined;
+  }
+
+  /** When the first blocked member comes back, monotonic milliseconds; infinity if none will by itself. */
+  nextBackMs(nowMs: number): number {
+    const kept = this.#nextBack;
+    if (kept !== null && nowMs - kept.atMs < NEXT_BACK_KEPT_MS) return kept.backMs;
+    let backMs = Infinity;
+    for (const slot of this.members) {
+      if (slot.standing === "COOLDOWN" || slot.standing === "EXHAUSTED") {
+        backMs = Math.min(backMs, slot.wakeAtMs);
+      } else if (slot.standing === "PROBING") {
+        backMs = Math.min(backMs, nowMs + PROOF_TAKES_MS);
+      }
+    }
+    this.#nextBack = { atMs: nowMs, backMs };
+    return backMs;
+  }
+
+  #list(place: Place, change: (list: KeySlot[]) => void): void {
+    if (place === "READY") change(this.ready);
+    if (place === "AWAITING_PROOF") change(this.awaiting);
+  }
+}
+
+/** How long a call that proves a key is guessed to take, for Retry-After. */
+const PROOF_TAKES_MS = 1_000;
+
+/** The first place whose id is not below `id`. */
+export function lowerBound(slots: readonly KeySlot[], id: string): number {
+  let low = 0;
+  let high = slots.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((slots[middle]?.id ?? "") < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function insert(slots: KeySlot[], slot: KeySlot): void {
+  const at = lowerBound(slots, slot.id);
+  if (slots[at] !== slot) slots.splice(at, 0, slot);
+}
+
+function take(slots: KeySlot[], slot: KeySlot): void {
+  const at = lowerBound(slots, slot.id);
+  if (slots[at] === slot) slots.splice(at, 1);
+}
+
+function byId(a: KeySlot, b: KeySlot): number {
+  return a.id < b.id ? -1 : 1;
+}

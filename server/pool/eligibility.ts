@@ -1,0 +1,94 @@
+import { allowedBy } from "../core/glob.js";
+import type { Health, ProviderKey } from "../core/provider-key.js";
+
+/** Whether a provider key may be used now, and if not, why not: the first reason that holds. */
+export type Standing =
+  | "ELIGIBLE"
+  | "DISABLED"
+  | "OWNER_BANNED"
+  | "PROVIDER_DISABLED"
+  | "EXPIRED"
+  | "UNREADABLE"
+  | "INVALID"
+  | "EXHAUSTED"
+  | "COOLDOWN"
+  /** It has to prove itself after a failure, and the call that does so is under way. */
+  | "PROBING";
+
+export const STANDINGS: readonly Standing[] = [
+  "ELIGIBLE",
+  "DISABLED",
+  "OWNER_BANNED",
+  "PROVIDER_DISABLED",
+  "EXPIRED",
+  "UNREADABLE",
+  "INVALID",
+  "EXHAUSTED",
+  "COOLDOWN",
+  "PROBING",
+];
+
+/** What the rule looks at. */
+export interface StandingFacts {
+  readonly enabled: boolean;
+  readonly ownerBanned: boolean;
+  readonly providerEnabled: boolean;
+  readonly expired: boolean;
+  /** Its secret could not be opened. */
+  readonly unreadable: boolean;
+  readonly health: Health;
+  /** The end of a cooldown or of an exhaustion lies ahead. */
+  readonly blocked: boolean;
+  /** Its own quota for the period is used up. */
+  readonly quotaSpent: boolean;
+  readonly probing: boolean;
+}
+
+/**
+ * The one rule of eligibility: enabled, owner not banned, provider enabled, not expired, readable, and
+ * healthy enough. A cooldown or exhaustion whose end has passed does not count any more.
+ */
+export function standingOf(facts: StandingFacts): Standing {
+  if (!facts.enabled) return "DISABLED";
+  if (facts.ownerBanned) return "OWNER_BANNED";
+  if (!facts.providerEnabled) return "PROVIDER_DISABLED";
+  if (facts.expired) return "EXPIRED";
+  if (facts.unreadable) return "UNREADABLE";
+  if (facts.health === "INVALID") return "INVALID";
+  if (facts.quotaSpent) return "EXHAUSTED";
+  if (facts.blocked) return facts.health === "EXHAUSTED" ? "EXHAUSTED" : "COOLDOWN";
+  return facts.probing ? "PROBING" : "ELIGIBLE";
+}
+
+/** The rule for a key as it is stored, e.g. for a diagnosis of one key. Times in milliseconds since the epoch. */
+export function standingOfKey(
+  key: ProviderKey,
+  around: { nowMs: number; ownerBanned: boolean; providerEnabled: boolean },
+): Standing {
+  const { health } = key;
+  return standingOf({
+    enabled: key.enabled,
+    ownerBanned: around.ownerBanned,
+    providerEnabled: around.providerEnabled,
+    expired: key.expiresAt !== null && key.expiresAt <= around.nowMs,
+    unreadable: false,
+    health: health.state,
+    blocked: isBlockState(health.state) && (health.cooldownUntil ?? 0) > around.nowMs,
+    quotaSpent: false,
+    probing: false,
+  });
+}
+
+/** True when the key's service and model allowlist let it serve a model of its provider. */
+export function allowsModel(
+  key: Pick<ProviderKey, "providerId" | "service" | "modelAllowlist">,
+  model: string,
+  inService: (providerId: string, service: string, model: string) => boolean,
+): boolean {
+  if (key.service !== null && !inService(key.providerId, key.service, model)) return false;
+  return allowedBy(key.modelAllowlist, model);
+}
+
+function isBlockState(health: Health): boolean {
+  return health === "COOLDOWN" || health === "EXHAUSTED";
+}

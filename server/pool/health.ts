@@ -1,0 +1,256 @@
+import { unreachable } from "../core/assert.js";
+import type { AttemptOutcome } from "../core/call.js";
+import type { Health } from "../core/provider-key.js";
+
+export const RETRY_AFTER_MAX_MS = 3_600_000;
+/** A provider that says a quota is empty may name its monthly reset; longer is not believed. */
+export const QUOTA_RESET_MAX_MS = 31 * 86_400_000;
+export const QUOTA_RESET_DEFAULT_MS = 3_600_000;
+/** Back-off of a rate limit without Retry-After, by the number of limits in a row. */
+export const RATE_LIMIT_STEPS_MS: readonly number[] = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
+/** Even a Retry-After of zero keeps a key out this long, so that a burst does not hammer it. */
+export const COOLDOWN_MIN_MS = 100;
+/** After a refused key: out this long, then one call may show whether it was a mistake. */
+export const REFUSAL_COOLDOWN_MS = 30_000;
+/** A key is INVALID after this many refusals, at least this long after the first. */
+export const REFUSALS_TO_INVALID = 3;
+export const REFUSAL_SPAN_MS = 60_000;
+export const DEGRADED_AFTER_FAILURES = 2;
+export const BREAKER_AFTER_FAILURES = 5;
+export const BREAKER_BASE_MS = 1_000;
+export const BREAKER_MAX_MS = 60_000;
+/** Below this success rate, with more outcomes than `RATE_COUNTS_FROM`, a key is DEGRADED. */
+export const DEGRADED_RATE = 0.7;
+export const RATE_COUNTS_FROM = 10;
+/** A key that came back gets its full share after this many successes, or after this long. */
+export const RAMP_SUCCESSES = 20;
+export const RAMP_MS = 60_000;
+
+export const ERROR_CHARS_MAX = 200;
+
+/** What is known of a key's condition. Times in monotonic milliseconds. */
+export interface Condition {
+  readonly state: Health;
+  readonly consecutiveFailures: number;
+  readonly rateLimits: number;
+  readonly trips: number;
+  readonly refusals: number;
+  readonly firstRefusalAtMs: number;
+  readonly lastRefusalAtMs: number;
+  /** End of a cooldown or exhaustion; null when there is none. */
+  readonly blockedUntilMs: number | null;
+  /** One call has to succeed before others may follow. */
+  readonly onProof: boolean;
+  /** Successes that are still missing until the key gets its full share; 0 when it does. */
+  readonly rampLeft: number;
+  readonly rampStartedAtMs: number;
+  readonly lastError: string | null;
+}
+
+export const FRESH: Condition = {
+  state: "UNKNOWN",
+  consecutiveFailures: 0,
+  rateLimits: 0,
+  trips: 0,
+  refusals: 0,
+  firstRefusalAtMs: 0,
+  lastRefusalAtMs: 0,
+  blockedUntilMs: null,
+  onProof: false,
+  rampLeft: 0,
+  rampStartedAtMs: 0,
+  lastError: null,
+};
+
+/** An attempt that ended. */
+export interface HealthEvent {
+  readonly outcome: AttemptOutcome;
+  readonly atMs: number;
+  readonly retryAfterMs: number | null;
+  readonly detail: string;
+  /** Success rate of the window after this outcome, and how many outcomes it holds. */
+  readonly rate: number;
+  readonly outcomes: number;
+  /** The call that had to prove that the key works again. */
+  readonly wasProof: boolean;
+}
+
+/** How an outcome speaks about the key: for it, against it, or not at all. */
+export function verdictOf(outcome: AttemptOutcome): "success" | "failure" | "neutral" {
+  switch (outcome) {
+    case "OK":
+      return "success";
+    case "CALLER_ABORTED":
+    case "REQUEST_REFUSED":
+      return "neutral";
+    case "RATE_LIMITED":
+    case "QUOTA_EXHAUSTED":
+    case "KEY_REFUSED":
+    case "PROVIDER_ERROR":
+    case "UNREACHABLE":
+    case "TIMEOUT":
+    case "CUT":
+      return "failure";
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** The condition after an attempt. Returns the same object when nothing changed, the usual case. */
+export function afterAttempt(now: Condition, event: HealthEvent): Condition {
+  switch (event.outcome) {
+    case "OK":
+      return afterSuccess(now, event);
+    case "REQUEST_REFUSED":
+      // The provider read the request, so the key got past its door; the request's fault is the caller's.
+      return event.wasProof ? afterSuccess(now, event) : now;
+    case "CALLER_ABORTED":
+      return now;
+    case "RATE_LIMITED":
+      return afterRateLimit(now, event);
+    case "QUOTA_EXHAUSTED":
+      return afterQuota(now, event);
+    case "KEY_REFUSED":
+      return afterRefusal(now, event);
+    case "PROVIDER_ERROR":
+    case "UNREACHABLE":
+    case "TIMEOUT":
+    case "CUT":
+      return afterFailure(now, event);
+    default:
+      return unreachable(event.outcome);
+  }
+}
+
+/** The condition once the end of a block has come: still to be proven, or on the way back up. */
+export function afterBlock(now: Condition, atMs: number): Condition {
+  return {
+    ...now,
+    state: "DEGRADED",
+    blockedUntilMs: null,
+    rampLeft: RAMP_SUCCESSES,
+    rampStartedAtMs: atMs,
+  };
+}
+
+/** The same condition with its full share still to be earned. */
+export function rampingUp(now: Condition, atMs: number): Condition {
+  return { ...now, rampLeft: RAMP_SUCCESSES, rampStartedAtMs: atMs };
+}
+
+/** The condition after a health check of a key, outside of any call, that succeeded. */
+export function afterGoodCheck(now: Condition, atMs: number): Condition {
+  // A rate limit or an empty quota does not end because listing models works.
+  const held = now.blockedUntilMs !== null && now.refusals === 0 && now.trips === 0;
+  if (held && now.state !== "INVALID") return now;
+  return {
+    ...FRESH,
+    state: "HEALTHY",
+    rampLeft: now.state === "INVALID" ? RAMP_SUCCESSES : now.rampLeft,
+    rampStartedAtMs: atMs,
+  };
+}
+
+/** The part of its full share that a key may take now, above 0 and at most 1. */
+export function rampShare(now: Condition, atMs: number): number {
+  if (now.rampLeft === 0) return 1;
+  const bySuccess = (RAMP_SUCCESSES - now.rampLeft + 1) / (RAMP_SUCCESSES + 1);
+  const byTime = (atMs - now.rampStartedAtMs) / RAMP_MS;
+  return Math.min(1, Math.max(bySuccess, byTime));
+}
+
+function afterSuccess(now: Condition, event: HealthEvent): Condition {
+  const state = stateByRate(event);
+  const rampLeft = Math.max(0, now.rampLeft - 1);
+  if (now.blockedUntilMs !== null || now.state === "INVALID") {
+    // A call from before the block came back late: it does not shorten what the provider asked for.
+    if (!event.wasProof)
+      return now.consecutiveFailures === 0 ? now : { ...now, consecutiveFailures: 0 };
+  }
+  const isSettled =
+    now.state === state &&
+    now.consecutiveFailures === 0 &&
+    now.rateLimits === 0 &&
+    now.trips === 0 &&
+    now.refusals === 0 &&
+    now.rampLeft === 0;
+  if (isSettled) return now;
+  if (now.onProof && !event.wasProof) return now;
+  return { ...FRESH, state, rampLeft, rampStartedAtMs: now.rampStartedAtMs };
+}
+
+function afterRateLimit(now: Condition, event: HealthEvent): Condition {
+  // Several calls in flight hear of the same limit; only the first moves the back-off up a step.
+  const again = now.state === "COOLDOWN" && now.blockedUntilMs !== null;
+  const rateLimits = again ? now.rateLimits : now.rateLimits + 1;
+  const step =
+    RATE_LIMIT_STEPS_MS[Math.min(Math.max(rateLimits, 1), RATE_LIMIT_STEPS_MS.length) - 1];
+  const waitMs = Math.min(event.retryAfterMs ?? step ?? COOLDOWN_MIN_MS, RETRY_AFTER_MAX_MS);
+  return blocked({ ...now, rateLimits }, "COOLDOWN", event, waitMs);
+}
+
+function afterQuota(now: Condition, event: HealthEvent): Condition {
+  const waitMs = Math.min(event.retryAfterMs ?? QUOTA_RESET_DEFAULT_MS, QUOTA_RESET_MAX_MS);
+  return { ...blocked(now, "EXHAUSTED", event, waitMs), onProof: true };
+}
+
+function afterRefusal(now: Condition, event: HealthEvent): Condition {
+  if (now.state === "INVALID") return now;
+  // Refusals of calls that were in flight together are one finding, not several.
+  const isNew = now.refusals === 0 || event.atMs - now.lastRefusalAtMs >= REFUSAL_COOLDOWN_MS / 2;
+  const refusals = isNew ? now.refusals + 1 : now.refusals;
+  const firstRefusalAtMs = now.refusals === 0 ? event.atMs : now.firstRefusalAtMs;
+  const lastRefusalAtMs = isNew ? event.atMs : now.lastRefusalAtMs;
+  const known = { ...now, refusals, firstRefusalAtMs, lastRefusalAtMs };
+  if (refusals >= REFUSALS_TO_INVALID && event.atMs - firstRefusalAtMs >= REFUSAL_SPAN_MS) {
+    return {
+      ...known,
+      state: "INVALID",
+      blockedUntilMs: null,
+      onProof: false,
+      lastError: errorOf(event),
+    };
+  }
+  return { ...blocked(known, "COOLDOWN", event, REFUSAL_COOLDOWN_MS), onProof: true };
+}
+
+function afterFailure(now: Condition, event: HealthEvent): Condition {
+  const consecutiveFailures = now.consecutiveFailures + 1;
+  const counted = { ...now, consecutiveFailures, lastError: errorOf(event) };
+  if (now.state === "INVALID") return now;
+  if (event.retryAfterMs !== null) {
+    return blocked(counted, "COOLDOWN", event, Math.min(event.retryAfterMs, RETRY_AFTER_MAX_MS));
+  }
+  if (
+    event.wasProof ||
+    (consecutiveFailures >= BREAKER_AFTER_FAILURES && now.blockedUntilMs === null)
+  ) {
+    const waitMs = Math.min(BREAKER_BASE_MS * 2 ** Math.min(now.trips, 10), BREAKER_MAX_MS);
+    const tripped = blocked({ ...counted, trips: now.trips + 1 }, "COOLDOWN", event, waitMs);
+    return { ...tripped, onProof: true };
+  }
+  if (now.blockedUntilMs !== null) return counted;
+  const isDegraded =
+    consecutiveFailures >= DEGRADED_AFTER_FAILURES || stateByRate(event) === "DEGRADED";
+  return { ...counted, state: isDegraded ? "DEGRADED" : now.state };
+}
+
+function blocked(now: Condition, state: Health, event: HealthEvent, waitMs: number): Condition {
+  const untilMs = event.atMs + Math.max(waitMs, COOLDOWN_MIN_MS);
+  return {
+    ...now,
+    // What ends later holds; an exhaustion is not softened to a cooldown by a straggler.
+    state: now.state === "EXHAUSTED" && now.blockedUntilMs !== null ? "EXHAUSTED" : state,
+    blockedUntilMs: Math.max(untilMs, now.blockedUntilMs ?? 0),
+    rampLeft: 0,
+    lastError: errorOf(event),
+  };
+}
+
+function stateByRate(event: HealthEvent): Health {
+  return event.outcomes > RATE_COUNTS_FROM && event.rate < DEGRADED_RATE ? "DEGRADED" : "HEALTHY";
+}
+
+function errorOf(event: HealthEvent): string {
+  return (event.detail === "" ? event.outcome : event.detail).slice(0, ERROR_CHARS_MAX);
+}

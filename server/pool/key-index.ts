@@ -1,0 +1,113 @@
+import { TIERS } from "../core/provider-key.js";
+import type { Tier } from "../core/provider-key.js";
+import type { KeySlot } from "./key-slot.js";
+import { Lane } from "./lane.js";
+import type { InService } from "./lane.js";
+
+/** Whose keys a call may draw on: an owner's own, private or public, or the public ones of all owners. */
+export type Scope =
+  { readonly kind: "OWN"; readonly ownerId: string } | { readonly kind: "PUBLIC" };
+
+type Lanes = Partial<Record<Tier, Lane>>;
+
+interface ProviderLanes {
+  readonly open: Lanes;
+  readonly ofOwner: Map<string, Lanes>;
+}
+
+/**
+ * Provider × scope × tier. A lease asks for the lanes of one provider and one scope and gets at most three,
+ * so its cost does not depend on how many keys there are elsewhere. The index is changed in place, one key
+ * at a time: the process runs one thing at a time, so a reader always sees a whole state, and a change of
+ * one key in a pool of ten thousand does not copy the other 9,999.
+ */
+export class KeyIndex {
+  readonly #inService: InService;
+  readonly #providers = new Map<string, ProviderLanes>();
+
+  constructor(options: { inService: InService }) {
+    this.#inService = options.inService;
+  }
+
+  /** The lanes of a provider in a scope, in the order of tiers; empty tiers are left out. */
+  lanes(providerId: string, scope: Scope): readonly Lane[] {
+    const provider = this.#providers.get(providerId);
+    const lanes = scope.kind === "PUBLIC" ? provider?.open : provider?.ofOwner.get(scope.ownerId);
+    if (lanes === undefined) return NO_LANES;
+    const found: Lane[] = [];
+    for (const tier of TIERS) {
+      const lane = lanes[tier];
+      if (lane !== undefined) found.push(lane);
+    }
+    return found;
+  }
+
+  /** True when there is any key, whatever its standing. */
+  has(providerId: string, scope: Scope): boolean {
+    const provider = this.#providers.get(providerId);
+    const lanes = scope.kind === "PUBLIC" ? provider?.open : provider?.ofOwner.get(scope.ownerId);
+    return lanes !== undefined && TIERS.some((tier) => lanes[tier] !== undefined);
+  }
+
+  /** The keys beside a key: of the pool if it is public, else of its owner. */
+  peers(slot: KeySlot): Iterable<KeySlot> {
+    const { providerId, ownerId, visibility, tier } = slot.key;
+    const provider = this.#providers.get(providerId);
+    const lanes = visibility === "PUBLIC" ? provider?.open : provider?.ofOwner.get(ownerId);
+    return lanes?.[tier]?.slots ?? [];
+  }
+
+  add(slot: KeySlot): void {
+    const { providerId, ownerId, visibility, tier } = slot.key;
+    let provider = this.#providers.get(providerId);
+    if (provider === undefined) {
+      provider = { open: {}, ofOwner: new Map() };
+      this.#providers.set(providerId, provider);
+    }
+    let own = provider.ofOwner.get(ownerId);
+    if (own === undefined) {
+      own = {};
+      provider.ofOwner.set(ownerId, own);
+    }
+    this.#laneOf(own, tier).add(slot);
+    if (visibility === "PUBLIC") this.#laneOf(provider.open, tier).add(slot);
+  }
+
+  /** Takes a key out; it must still be what it was when it was added. */
+  remove(slot: KeySlot): void {
+    const { providerId, ownerId, tier } = slot.key;
+    const provider = this.#providers.get(providerId);
+    if (provider === undefined) return;
+    removeFrom(provider.open, tier, slot);
+    const own = provider.ofOwner.get(ownerId);
+    if (own !== undefined && removeFrom(own, tier, slot)) provider.ofOwner.delete(ownerId);
+    if (provider.ofOwner.size === 0) this.#providers.delete(providerId);
+  }
+
+  /** Forgets which models the keys' services mean. */
+  forgetModels(): void {
+    for (const { open, ofOwner } of this.#providers.values()) {
+      for (const lanes of [open, ...ofOwner.values()]) {
+        for (const tier of TIERS) lanes[tier]?.forgetModels();
+      }
+    }
+  }
+
+  #laneOf(lanes: Lanes, tier: Tier): Lane {
+    const lane = lanes[tier] ?? new Lane({ tier, inService: this.#inService });
+    lanes[tier] = lane;
+    return lane;
+  }
+}
+
+const NO_LANES: readonly Lane[] = [];
+
+/** Removes a key from its lane and an empty lane from its scope; true when the scope has no lane left. */
+function removeFrom(lanes: Lanes, tier: Tier, slot: KeySlot): boolean {
+  const lane = lanes[tier];
+  if (lane?.slots.has(slot) === true) {
+    lane.remove(slot);
+    if (lane.slots.size === 0) delete lanes[tier];
+  }
+  return TIERS.every((each) => lanes[each] === undefined);
+}

@@ -1,0 +1,100 @@
+import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
+import type { CandidateSet } from "./candidate-set.js";
+import type { Standing } from "./eligibility.js";
+import { FRESH, QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "./health.js";
+import type { Condition } from "./health.js";
+import { OutcomeWindow } from "./outcome-window.js";
+import { QuotaMeter } from "./quota-meter.js";
+import { UseWindow } from "./use-window.js";
+
+/** Where a key stands for selection: to be chosen, to be tried by one call first, or not now. */
+export type Place = "READY" | "AWAITING_PROOF" | "OUT";
+
+/** A provider key in the pool, with all that selection knows of it. Only the registry changes its standing. */
+export class KeySlot {
+  readonly id: string;
+  key: ProviderKey;
+  condition: Condition;
+  standing: Standing = "DISABLED";
+  place: Place = "OUT";
+  inFlight = 0;
+  /** The call that has to prove the key is under way. */
+  probing = false;
+  unreadable = false;
+  /** Monotonic; minus infinity if never used. */
+  lastUsedMs: number;
+  /** Fractions of calls that a ramping key was passed over for. */
+  rampCredit = 0;
+  /** Wall clock, for the record. */
+  lastUsedAt: number | null;
+  lastCheckedAt: number | null;
+  successes: number;
+  failures: number;
+  /** Counters changed since they were last handed out for storing. */
+  dirty = false;
+  /** When the registry looks at it next, monotonic. */
+  wakeAtMs = Infinity;
+  gone = false;
+  readonly outcomes = new OutcomeWindow();
+  readonly uses: UseWindow;
+  readonly quota: QuotaMeter;
+  readonly sets: CandidateSet[] = [];
+
+  constructor(key: ProviderKey, now: { wallMs: number; monotonicMs: number }) {
+    this.id = key.id;
+    this.key = key;
+    this.uses = new UseWindow(now.monotonicMs);
+    this.quota = new QuotaMeter(key.quota);
+    this.condition = conditionFrom(key.health, now);
+    this.lastUsedAt = key.health.lastUsedAt;
+    this.lastCheckedAt = key.health.lastCheckedAt;
+    this.successes = key.health.successes;
+    this.failures = key.health.failures;
+    this.lastUsedMs =
+      key.health.lastUsedAt === null
+        ? -Infinity
+        : now.monotonicMs - Math.max(0, now.wallMs - key.health.lastUsedAt);
+  }
+
+  /** The load that selection balances: uses in the last hour, and calls in flight on top. */
+  load(nowMs: number): number {
+    return this.uses.total(nowMs) + this.inFlight;
+  }
+}
+
+/** The condition that a stored health means now. Ends in the future are believed only so far ahead. */
+export function conditionFrom(
+  health: KeyHealth,
+  now: { wallMs: number; monotonicMs: number },
+): Condition {
+  const base: Condition = {
+    ...FRESH,
+    state: health.state,
+    consecutiveFailures: health.consecutiveFailures,
+    lastError: health.lastError,
+  };
+  if (health.state !== "COOLDOWN" && health.state !== "EXHAUSTED") return base;
+  const longestMs = health.state === "COOLDOWN" ? RETRY_AFTER_MAX_MS : QUOTA_RESET_MAX_MS;
+  const leftMs = Math.min((health.cooldownUntil ?? 0) - now.wallMs, longestMs);
+  if (leftMs <= 0) return { ...base, state: "DEGRADED" };
+  const onProof = health.state === "EXHAUSTED";
+  return { ...base, blockedUntilMs: now.monotonicMs + leftMs, onProof };
+}
+
+/** What is stored of a key's health. */
+export function healthOf(slot: KeySlot, now: { wallMs: number; monotonicMs: number }): KeyHealth {
+  const { condition } = slot;
+  return {
+    state: condition.state,
+    consecutiveFailures: condition.consecutiveFailures,
+    cooldownUntil:
+      condition.blockedUntilMs === null
+        ? null
+        : Math.round(now.wallMs + condition.blockedUntilMs - now.monotonicMs),
+    lastCheckedAt: slot.lastCheckedAt,
+    lastUsedAt: slot.lastUsedAt,
+    lastError: condition.lastError,
+    successes: slot.successes,
+    failures: slot.failures,
+  };
+}

@@ -1,0 +1,53 @@
+/** How many of the latest outcomes count. */
+export const OUTCOMES_MAX = 100;
+/**
+ * After this long without any outcome the window is forgotten: a key that scored too low to be chosen gets
+ * another chance instead of being judged by old failures for ever.
+ */
+export const OUTCOMES_FORGOTTEN_AFTER_MS = 3_600_000;
+
+/** The latest outcomes of a key, as a ring of ones and zeros. */
+export class OutcomeWindow {
+  readonly #ring = new Uint8Array(OUTCOMES_MAX);
+  #next = 0;
+  #count = 0;
+  #successes = 0;
+  #lastAtMs = -Infinity;
+
+  /** Outcomes in the window, at most `OUTCOMES_MAX`. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get successes(): number {
+    return this.#successes;
+  }
+
+  /**
+   * Success rate with one success assumed beforehand, 0 to 1: 1 for a key without outcomes, and a single
+   * failure of a new key does not look like total failure.
+   */
+  get rate(): number {
+    return (this.#successes + 1) / (this.#count + 1);
+  }
+
+  record(success: boolean, atMs: number): void {
+    this.forgetOld(atMs);
+    this.#lastAtMs = atMs;
+    if (this.#count === OUTCOMES_MAX) this.#successes -= this.#ring[this.#next] ?? 0;
+    else this.#count++;
+    this.#ring[this.#next] = success ? 1 : 0;
+    if (success) this.#successes++;
+    this.#next = (this.#next + 1) % OUTCOMES_MAX;
+  }
+
+  forgetOld(nowMs: number): void {
+    if (nowMs - this.#lastAtMs >= OUTCOMES_FORGOTTEN_AFTER_MS) this.clear();
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#successes = 0;
+    this.#next = 0;
+  }
+}

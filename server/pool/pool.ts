@@ -1,0 +1,431 @@
+import type { AttemptOutcome } from "../core/call.js";
+import type { Change } from "../core/change.js";
+import type { Principal } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import { Fault, toFault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { Random } from "../core/random.js";
+import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
+import type { Route, RouteTarget } from "../core/provider.js";
+import { AffinityMap } from "./affinity.js";
+import type { CandidateSet } from "./candidate-set.js";
+import { explain } from "./explain.js";
+import type { TargetExplanation } from "./explain.js";
+import { afterAttempt, afterGoodCheck, FRESH, rampShare, verdictOf } from "./health.js";
+import type { HealthEvent } from "./health.js";
+import type { Scope } from "./key-index.js";
+import { healthOf } from "./key-slot.js";
+import type { KeySlot } from "./key-slot.js";
+import type { InService, Lane } from "./lane.js";
+import { Prng } from "./prng.js";
+import type { QuotaUse } from "./quota-meter.js";
+import { KeyRegistry } from "./registry.js";
+import type { HealthChange, PoolContent } from "./registry.js";
+import { summarize } from "./summary.js";
+import type { PoolSummary } from "./summary.js";
+import { ALLOCATION_SETTING, DEFAULT_ALLOCATION, parseAllocation } from "./strategy.js";
+import type { Allocation, Strategy } from "./strategy.js";
+import { choose, taken } from "./strategies/choose.js";
+import type { ChoiceContext } from "./strategies/context.js";
+
+/** While others are ready, one lease in this many may go to a key that has to prove itself. */
+export const PROOF_EVERY_LEASES = 4;
+/** Retry-After when no key will come back by itself. */
+const RETRY_LATER_SECONDS = 30;
+
+export interface PoolOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Whether a key of a service may serve a model; the catalogue's `inService`. */
+  readonly inService: InService;
+  /** Hears of each change of a key's condition, within the call that caused it; must return at once. */
+  readonly onHealthChange: (change: HealthChange) => void;
+}
+
+/** What a call asks the pool for. */
+export interface LeaseRequest {
+  readonly principal: Principal;
+  readonly route: Route;
+  /** Ids of provider keys that this call has tried already. */
+  readonly tried: ReadonlySet<string>;
+  /** Calls of one session stay on one key while it is eligible; empty for none. */
+  readonly affinity: string;
+}
+
+export interface Lease {
+  readonly providerKey: ProviderKey;
+  readonly target: RouteTarget;
+  /** Ends the attempt. Only the first call counts, so that racing ends cannot give a key back twice. */
+  release(result: LeaseResult): void;
+}
+
+export interface LeaseResult {
+  readonly outcome: AttemptOutcome;
+  readonly httpStatus: number | null;
+  readonly latencyMs: number;
+  readonly tokens: number;
+  readonly costMicros: number;
+  /** From Retry-After or a reset header; null if the provider said nothing. */
+  readonly retryAfterMs: number | null;
+  /** Without secrets. */
+  readonly detail: string;
+}
+
+/** What a health check outside of any call found. */
+export interface CheckResult {
+  readonly ok: boolean;
+  readonly httpStatus: number | null;
+  /** Without secrets; empty when it succeeded. */
+  readonly error: string;
+}
+
+/** Chooses provider keys and learns from what became of the attempts. */
+export class Pool {
+  readonly registry: KeyRegistry;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #affinities = new AffinityMap();
+  readonly #prng: Prng;
+  readonly #scratch: KeySlot[] = [];
+  #allocation: Allocation = DEFAULT_ALLOCATION;
+
+  constructor(options: PoolOptions) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#prng = new Prng(options.random);
+    this.registry = new KeyRegistry(options);
+  }
+
+  /** Takes in what the storage holds; called once, at the start. */
+  load(content: PoolContent, settings: ReadonlyMap<string, string>): void {
+    this.registry.load(content);
+    this.#applyAllocation(settings.get(ALLOCATION_SETTING) ?? "");
+  }
+
+  /** Takes a committed change; call it after the catalogue has heard of the same change. */
+  applyChange(change: Change): void {
+    this.registry.applyChange(change);
+    if (change.kind === "setting" && change.id === ALLOCATION_SETTING) {
+      this.#applyAllocation(change.value?.value ?? "");
+    }
+  }
+
+  get allocation(): Allocation {
+    return this.#allocation;
+  }
+
+  setAllocation(allocation: Allocation): void {
+    this.#allocation = allocation;
+  }
+
+  strategyOf(providerId: string): Strategy {
+    return this.#allocation.perProvider.get(providerId) ?? this.#allocation.strategy;
+  }
+
+  /**
+   * The best eligible key for the route that is not in `tried`, leased until released: of the first target
+   * that has one, from the lowest tier that has one. Throws Fault `no_public_token` or `no_own_token` when
+   * none is left, with the time after which one may be back.
+   */
+  lease(request: LeaseRequest): Lease {
+    const nowMs = this.#clock.monotonic();
+    this.registry.wake(nowMs);
+    const scope = scopeOf(request.principal);
+    for (const target of request.route.targets) {
+      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
+        const slot = this.#pick(lane, target, { request, scope, nowMs });
+        if (slot !== undefined) return this.#grant(slot, target, nowMs);
+      }
+    }
+    throw this.#none(request, scope, nowMs);
+  }
+
+  /**
+   * How long until a key of the route may be back, in milliseconds: 0 when one is eligible now, null when
+   * none will come back by itself. A call may wait that long within its deadline and ask again.
+   */
+  waitMs(principal: Principal, route: Route): number | null {
+    const nowMs = this.#clock.monotonic();
+    this.registry.wake(nowMs);
+    const backMs = this.#nextBackMs(route, scopeOf(principal), nowMs);
+    return backMs === Infinity ? null : Math.max(0, backMs - nowMs);
+  }
+
+  /** Whether a principal has any key at a provider, whatever its standing. */
+  hasKeys(providerId: string, principal: Principal): boolean {
+    return this.registry.index.has(providerId, scopeOf(principal));
+  }
+
+  /** Takes the result of a health check into account. An unknown id changes nothing. */
+  reportCheck(providerKeyId: string, result: CheckResult): void {
+    const slot = this.registry.slot(providerKeyId);
+    if (slot === undefined) return;
+    slot.lastCheckedAt = this.#clock.now();
+    slot.dirty = true;
+    const atMs = this.#clock.monotonic();
+    const next = result.ok
+      ? afterGoodCheck(slot.condition, atMs)
+      : afterAttempt(slot.condition, checkEvent(slot, result, atMs));
+    this.registry.setCondition(slot, next);
+  }
+
+  /** Forgets what is held against a key, e.g. when its owner says that it works again. */
+  resetHealth(providerKeyId: string): void {
+    const slot = this.registry.slot(providerKeyId);
+    if (slot === undefined) return;
+    slot.outcomes.clear();
+    this.registry.setCondition(slot, { ...FRESH });
+  }
+
+  /** Keeps a key out whose secret could not be opened, until a new version of it is announced. */
+  markUnreadable(providerKeyId: string): void {
+    const slot = this.registry.slot(providerKeyId);
+    if (slot === undefined) return;
+    slot.unreadable = true;
+    this.registry.refresh(slot);
+  }
+
+  /** Adds to a key's quota what the ledger knows of its running period. */
+  restoreQuota(providerKeyId: string, use: QuotaUse): void {
+    const slot = this.registry.slot(providerKeyId);
+    if (slot === undefined) return;
+    slot.quota.restore(use, this.#clock.now());
+    this.registry.refresh(slot);
+  }
+
+  /** How the pool stands for a route, with at most `keysMax` keys of each tier. */
+  explain(principal: Principal, route: Route, keysMax: number): readonly TargetExplanation[] {
+    return explain({
+      registry: this.registry,
+      route,
+      scope: scopeOf(principal),
+      strategyOf: (providerId) => this.strategyOf(providerId),
+      nowMs: this.#clock.monotonic(),
+      keysMax,
+    });
+  }
+
+  /** The state of the pool for a dashboard; cheap enough for each tick. */
+  summary(): PoolSummary {
+    return summarize(this.registry, this.#times());
+  }
+
+  /** The present health of a key, for listings. */
+  health(providerKeyId: string): KeyHealth | undefined {
+    const slot = this.registry.slot(providerKeyId);
+    return slot === undefined ? undefined : healthOf(slot, this.#times());
+  }
+
+  /** Keys whose counters changed since the last call, for storing every few seconds. */
+  takeDirtyHealth(): readonly { readonly providerKeyId: string; readonly health: KeyHealth }[] {
+    const changed: { providerKeyId: string; health: KeyHealth }[] = [];
+    for (const slot of this.registry.slots()) {
+      if (!slot.dirty) continue;
+      slot.dirty = false;
+      changed.push({ providerKeyId: slot.id, health: healthOf(slot, this.#times()) });
+    }
+    return changed;
+  }
+
+  #pick(
+    lane: Lane,
+    target: RouteTarget,
+    call: { request: LeaseRequest; scope: Scope; nowMs: number },
+  ): KeySlot | undefined {
+    const { request, nowMs } = call;
+    const set = lane.candidates(target.upstreamModel);
+    set.leases++;
+    const proof = this.#proofDue(set, request.tried);
+    if (proof !== undefined) return proof;
+    const strategy = this.strategyOf(target.provider.id);
+    const session = `${scopeName(call.scope)} ${target.provider.id}`;
+    const slot =
+      this.#sessionKey(set, session, call) ?? this.#choose(strategy, { set, lane, request, nowMs });
+    if (slot !== undefined) {
+      taken(strategy, set, lane.cursors, slot);
+      if (request.affinity !== "") this.#affinities.set(session, request.affinity, slot.id, nowMs);
+      return slot;
+    }
+    return set.awaiting.find((each) => !request.tried.has(each.id));
+  }
+
+  /** A key on proof is tried by a call's first attempt and now and then, so that nobody fails on two of them. */
+  #proofDue(set: CandidateSet, tried: ReadonlySet<string>): KeySlot | undefined {
+    if (set.awaiting.length === 0 || tried.size > 0) return undefined;
+    return set.leases % PROOF_EVERY_LEASES === 0 ? set.awaiting[0] : undefined;
+  }
+
+  #sessionKey(
+    set: CandidateSet,
+    session: string,
+    call: { request: LeaseRequest; nowMs: number },
+  ): KeySlot | undefined {
+    if (call.request.affinity === "") return undefined;
+    const id = this.#affinities.get(session, call.request.affinity, call.nowMs);
+    if (id === undefined || call.request.tried.has(id)) return undefined;
+    const slot = set.findReady(id);
+    return slot === undefined || this.#hasExpired(slot) ? undefined : slot;
+  }
+
+  #choose(
+    strategy: Strategy,
+    call: { set: CandidateSet; lane: Lane; request: LeaseRequest; nowMs: number },
+  ): KeySlot | undefined {
+    const context: ChoiceContext = {
+      nowMs: call.nowMs,
+      tried: call.request.tried,
+      passed: null,
+      prng: this.#prng,
+      cursors: call.lane.cursors,
+      scratch: this.#scratch,
+    };
+    let slot = choose(strategy, call.set, context);
+    while (slot !== undefined && this.#hasExpired(slot)) slot = choose(strategy, call.set, context);
+    if (slot === undefined || slot.condition.rampLeft === 0 || strategy === "SEQUENTIAL")
+      return slot;
+    slot.rampCredit += rampShare(slot.condition, call.nowMs);
+    if (slot.rampCredit >= 1) {
+      slot.rampCredit -= 1;
+      return slot;
+    }
+    return choose(strategy, call.set, { ...context, passed: slot }) ?? slot;
+  }
+
+  /** Life ends by the wall clock, which may have been moved since the key was last looked at. */
+  #hasExpired(slot: KeySlot): boolean {
+    const { expiresAt } = slot.key;
+    if (expiresAt === null || expiresAt > this.#clock.now()) return false;
+    this.registry.refresh(slot);
+    return true;
+  }
+
+  #grant(slot: KeySlot, target: RouteTarget, nowMs: number): Lease {
+    const isProof = slot.condition.onProof;
+    const wallMs = this.#clock.now();
+    slot.inFlight++;
+    slot.uses.add(nowMs);
+    slot.lastUsedMs = nowMs;
+    slot.lastUsedAt = wallMs;
+    slot.dirty = true;
+    slot.quota.begin(wallMs);
+    if (isProof) slot.probing = true;
+    if (isProof || slot.key.quota !== null) this.registry.refresh(slot);
+    let isOpen = true;
+    return {
+      providerKey: slot.key,
+      target,
+      release: (result) => {
+        if (!isOpen) return;
+        isOpen = false;
+        this.#release(slot, result, isProof);
+      },
+    };
+  }
+
+  #release(slot: KeySlot, result: LeaseResult, wasProof: boolean): void {
+    const atMs = this.#clock.monotonic();
+    slot.inFlight--;
+    slot.dirty = true;
+    const verdict = verdictOf(result.outcome);
+    if (verdict === "success") slot.successes++;
+    if (verdict === "failure") slot.failures++;
+    if (verdict !== "neutral") slot.outcomes.record(verdict === "success", atMs);
+    const reached = result.outcome !== "UNREACHABLE";
+    slot.quota.end({ ...result, reached }, this.#clock.now());
+    const event: HealthEvent = {
+      ...result,
+      atMs,
+      wasProof,
+      rate: slot.outcomes.rate,
+      outcomes: slot.outcomes.count,
+    };
+    if (wasProof) slot.probing = false;
+    if (slot.gone) return;
+    const before = slot.condition;
+    this.registry.setCondition(slot, afterAttempt(before, event));
+    if (wasProof || slot.key.quota !== null) this.registry.refresh(slot);
+    if (result.outcome === "RATE_LIMITED" || result.outcome === "QUOTA_EXHAUSTED") {
+      for (const peer of this.registry.quotaPeers(slot)) {
+        this.registry.setCondition(
+          peer,
+          afterAttempt(peer.condition, { ...event, wasProof: false }),
+        );
+      }
+    }
+  }
+
+  #nextBackMs(route: Route, scope: Scope, nowMs: number): number {
+    let backMs = Infinity;
+    for (const target of route.targets) {
+      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
+        const set = lane.candidates(target.upstreamModel);
+        if (set.ready.length > 0 || set.awaiting.length > 0) return nowMs;
+        backMs = Math.min(backMs, set.nextBackMs(nowMs));
+      }
+    }
+    return backMs;
+  }
+
+  #none(request: LeaseRequest, scope: Scope, nowMs: number): Fault {
+    const backMs = this.#nextBackMs(request.route, scope, nowMs);
+    const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
+    const whose = scope.kind === "PUBLIC" ? "public provider key" : "provider key of your own";
+    const model = request.route.targets[0]?.upstreamModel ?? request.route.modelAsked;
+    const cause =
+      request.tried.size > 0
+        ? `All ${request.tried.size} that could be tried failed.`
+        : backMs === Infinity
+          ? "None is enabled and healthy."
+          : "All are cooling down.";
+    return new Fault(
+      scope.kind === "PUBLIC" ? "no_public_token" : "no_own_token",
+      `No ${whose} can serve ${model} now. ${cause}`,
+      { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
+    );
+  }
+
+  /** The setting was checked when it was written; one that is unreadable all the same leaves the old one in force. */
+  #applyAllocation(text: string): void {
+    try {
+      this.#allocation = parseAllocation(text);
+    } catch (thrown) {
+      const reason = toFault(thrown).publicMessage;
+      this.#logger.error({ setting: ALLOCATION_SETTING, reason }, "setting not applied");
+    }
+  }
+
+  #times(): { wallMs: number; monotonicMs: number } {
+    return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
+  }
+}
+
+/** SUPER draws on all public keys, its owner's private ones excluded; the other kinds on their owner's. */
+export function scopeOf(principal: Principal): Scope {
+  return principal.clientKey.kind === "SUPER"
+    ? { kind: "PUBLIC" }
+    : { kind: "OWN", ownerId: principal.ownerId };
+}
+
+function scopeName(scope: Scope): string {
+  return scope.kind === "PUBLIC" ? "*" : scope.ownerId;
+}
+
+function checkEvent(slot: KeySlot, result: CheckResult, atMs: number): HealthEvent {
+  return {
+    outcome: checkOutcome(result.httpStatus),
+    atMs,
+    retryAfterMs: null,
+    detail: result.error,
+    rate: slot.outcomes.rate,
+    outcomes: slot.outcomes.count,
+    wasProof: slot.condition.onProof,
+  };
+}
+
+function checkOutcome(httpStatus: number | null): AttemptOutcome {
+  if (httpStatus === null) return "UNREACHABLE";
+  if (httpStatus === 401 || httpStatus === 403) return "KEY_REFUSED";
+  if (httpStatus === 429) return "RATE_LIMITED";
+  return "PROVIDER_ERROR";
+}

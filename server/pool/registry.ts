@@ -1,0 +1,338 @@
+import type { Change } from "../core/change.js";
+import type { Clock } from "../core/clock.js";
+import { TIERS } from "../core/provider-key.js";
+import type { Health, KeyHealth, ProviderKey, Tier } from "../core/provider-key.js";
+import type { Provider } from "../core/provider.js";
+import type { User } from "../core/user.js";
+import { standingOf, STANDINGS } from "./eligibility.js";
+import type { Standing } from "./eligibility.js";
+import { afterBlock, FRESH, rampingUp } from "./health.js";
+import type { Condition } from "./health.js";
+import { KeyIndex } from "./key-index.js";
+import { conditionFrom, healthOf, KeySlot } from "./key-slot.js";
+import type { Place } from "./key-slot.js";
+import type { InService } from "./lane.js";
+import type { UseWindow } from "./use-window.js";
+import { WakeQueue } from "./wake-queue.js";
+
+/** A provider key whose health changed, for storing and for watchers. */
+export interface HealthChange {
+  readonly providerKeyId: string;
+  readonly previous: Health;
+  readonly health: KeyHealth;
+}
+
+export interface PoolContent {
+  readonly keys: readonly ProviderKey[];
+  readonly users: readonly Pick<User, "id" | "state">[];
+  readonly providers: readonly Pick<Provider, "id" | "enabled">[];
+}
+
+/** Keys by tier and standing. */
+export type StandingCounts = Readonly<Record<Tier, Readonly<Record<Standing, number>>>>;
+
+export interface RegistryOptions {
+  readonly clock: Clock;
+  readonly inService: InService;
+  readonly onHealthChange: (change: HealthChange) => void;
+}
+
+/** How many peers a returning key's load is measured by. */
+const PEERS_MAX = 16;
+const PEERS_LOOKED_MAX = 200;
+/** A shorter absence does not change who carried how much of the hour. */
+const ABSENCE_MIN_MS = 10_000;
+const WALL_SLACK_MS = 1_000;
+
+/** All provider keys with their standing, kept up to date by changes, attempts and time. */
+export class KeyRegistry {
+  readonly index: KeyIndex;
+  readonly #clock: Clock;
+  readonly #onHealthChange: (change: HealthChange) => void;
+  readonly #slots = new Map<string, KeySlot>();
+  readonly #ofOwner = new Map<string, Set<KeySlot>>();
+  readonly #ofProvider = new Map<string, Set<KeySlot>>();
+  readonly #ofQuotaGroup = new Map<string, Set<KeySlot>>();
+  readonly #banned = new Set<string>();
+  readonly #disabledProviders = new Set<string>();
+  readonly #wakes = new WakeQueue();
+  readonly #counts = { all: zeroCounts(), open: zeroCounts() };
+
+  constructor(options: RegistryOptions) {
+    this.#clock = options.clock;
+    this.#onHealthChange = options.onHealthChange;
+    this.index = new KeyIndex({ inService: options.inService });
+  }
+
+  /** Keys by tier and standing: all, and the public ones. */
+  get counts(): { readonly all: StandingCounts; readonly open: StandingCounts } {
+    return this.#counts;
+  }
+
+  slot(id: string): KeySlot | undefined {
+    return this.#slots.get(id);
+  }
+
+  slots(): Iterable<KeySlot> {
+    return this.#slots.values();
+  }
+
+  /** Takes in what the storage holds, at the start. */
+  load(content: PoolContent): void {
+    for (const user of content.users) if (user.state === "BANNED") this.#banned.add(user.id);
+    for (const provider of content.providers) {
+      if (!provider.enabled) this.#disabledProviders.add(provider.id);
+    }
+    for (const key of content.keys) this.#add(key);
+  }
+
+  /** Takes a committed change; kinds that do not concern keys are passed over. */
+  applyChange(change: Change): void {
+    switch (change.kind) {
+      case "provider_key":
+        this.#applyKey(change.id, change.value);
+        return;
+      case "user":
+        setMember(this.#banned, change.id, change.value?.state === "BANNED");
+        this.#refreshAll(this.#ofOwner.get(change.id));
+        return;
+      case "provider":
+        setMember(this.#disabledProviders, change.id, change.value?.enabled === false);
+        this.#refreshAll(this.#ofProvider.get(change.id));
+        this.index.forgetModels();
+        return;
+      case "model":
+        this.index.forgetModels();
+        return;
+      case "client_key":
+      case "setting":
+        return;
+    }
+  }
+
+  /** Brings back the keys whose time has come; called before each look at the pool. */
+  wake(nowMs: number): void {
+    for (
+      let slot = this.#wakes.takeDue(nowMs);
+      slot !== undefined;
+      slot = this.#wakes.takeDue(nowMs)
+    ) {
+      slot.wakeAtMs = Infinity;
+      const endsMs = slot.condition.blockedUntilMs;
+      if (endsMs !== null && endsMs <= nowMs)
+        this.setCondition(slot, afterBlock(slot.condition, nowMs));
+      else this.refresh(slot);
+    }
+  }
+
+  /** Puts a key into another condition and tells of it. */
+  setCondition(slot: KeySlot, next: Condition): void {
+    const previous = slot.condition;
+    if (next === previous) return;
+    slot.condition = next;
+    this.refresh(slot);
+    if (next.state === previous.state && next.blockedUntilMs === previous.blockedUntilMs) return;
+    slot.dirty = false;
+    this.#onHealthChange({
+      providerKeyId: slot.id,
+      previous: previous.state,
+      health: healthOf(slot, this.#times()),
+    });
+  }
+
+  /** Works out a key's standing anew and moves it to its place. */
+  refresh(slot: KeySlot): void {
+    const nowMs = this.#clock.monotonic();
+    const wallMs = this.#clock.now();
+    const { key, condition } = slot;
+    const quotaUntil = slot.quota.spentUntil(wallMs);
+    const standing = standingOf({
+      enabled: key.enabled,
+      ownerBanned: this.#banned.has(key.ownerId),
+      providerEnabled: !this.#disabledProviders.has(key.providerId),
+      expired: key.expiresAt !== null && key.expiresAt <= wallMs,
+      unreadable: slot.unreadable,
+      health: condition.state,
+      blocked: condition.blockedUntilMs !== null,
+      quotaSpent: quotaUntil !== null,
+      probing: condition.onProof && slot.probing,
+    });
+    this.#count(slot, -1);
+    slot.standing = standing;
+    this.#count(slot, 1);
+    this.#moveTo(slot, placeOf(slot), nowMs);
+    const expiresAt = key.expiresAt === null || key.expiresAt <= wallMs ? Infinity : key.expiresAt;
+    const wallEndMs = nowMs + Math.min(quotaUntil ?? Infinity, expiresAt) - wallMs;
+    this.#wakeAt(slot, condition.blockedUntilMs ?? Infinity, wallEndMs);
+  }
+
+  /** The other keys that share a key's limits. */
+  quotaPeers(slot: KeySlot): Iterable<KeySlot> {
+    const group = quotaGroupOf(slot.key);
+    if (group === null) return [];
+    return [...(this.#ofQuotaGroup.get(group) ?? [])].filter((peer) => peer !== slot);
+  }
+
+  #applyKey(id: string, key: ProviderKey | null): void {
+    const slot = this.#slots.get(id);
+    if (key === null) {
+      if (slot !== undefined) this.#remove(slot);
+    } else if (slot === undefined) {
+      this.#addLate(key);
+    } else {
+      this.#replace(slot, key);
+    }
+  }
+
+  #add(key: ProviderKey): KeySlot {
+    const slot = new KeySlot(key, this.#times());
+    this.#slots.set(key.id, slot);
+    this.#count(slot, 1);
+    this.#link(slot);
+    this.refresh(slot);
+    return slot;
+  }
+
+  /** A key that comes while others work starts as busy as they and grows into its full share. */
+  #addLate(key: ProviderKey): void {
+    const slot = this.#add(key);
+    const peers = this.#peersOf(slot);
+    if (peers.length === 0) return;
+    const nowMs = this.#clock.monotonic();
+    slot.uses.raiseTo(peers, nowMs);
+    slot.condition = rampingUp(slot.condition, nowMs);
+  }
+
+  #remove(slot: KeySlot): void {
+    this.#count(slot, -1);
+    this.#unlink(slot);
+    this.#slots.delete(slot.id);
+    slot.place = "OUT";
+    slot.gone = true;
+  }
+
+  /** A changed key keeps what calls have shown of it, unless its secret is another or it was enabled anew. */
+  #replace(slot: KeySlot, key: ProviderKey): void {
+    const before = slot.key;
+    const isOtherSecret = before.fingerprint !== key.fingerprint;
+    const isGivenAnotherChance = !before.enabled && key.enabled;
+    this.#count(slot, -1);
+    this.#unlink(slot);
+    slot.key = key;
+    slot.quota.change(key.quota);
+    // A new version may be a re-sealed secret, which can be read where the old one could not.
+    slot.unreadable = slot.unreadable && before.version === key.version;
+    this.#count(slot, 1);
+    this.#link(slot);
+    if (isOtherSecret) {
+      slot.outcomes.clear();
+      this.setCondition(slot, conditionFrom(key.health, this.#times()));
+    } else if (isGivenAnotherChance) {
+      this.setCondition(slot, FRESH);
+    }
+    this.refresh(slot);
+  }
+
+  #link(slot: KeySlot): void {
+    const { key } = slot;
+    addTo(this.#ofOwner, key.ownerId, slot);
+    addTo(this.#ofProvider, key.providerId, slot);
+    const group = quotaGroupOf(key);
+    if (group !== null) addTo(this.#ofQuotaGroup, group, slot);
+    this.index.add(slot);
+  }
+
+  #unlink(slot: KeySlot): void {
+    const { key } = slot;
+    removeFrom(this.#ofOwner, key.ownerId, slot);
+    removeFrom(this.#ofProvider, key.providerId, slot);
+    const group = quotaGroupOf(key);
+    if (group !== null) removeFrom(this.#ofQuotaGroup, group, slot);
+    this.index.remove(slot);
+  }
+
+  #moveTo(slot: KeySlot, place: Place, nowMs: number): void {
+    if (slot.place === place) return;
+    const from = slot.place;
+    // One that was away for long would look idle beside peers that worked on: it comes back as busy as they.
+    if (
+      from === "OUT" &&
+      nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS &&
+      slot.lastUsedMs !== -Infinity
+    ) {
+      slot.uses.raiseTo(this.#peersOf(slot), nowMs);
+    }
+    slot.place = place;
+    for (const set of slot.sets) set.move(slot, from);
+  }
+
+  /** Some keys of the same lane that are in use, for comparison. */
+  #peersOf(slot: KeySlot): readonly UseWindow[] {
+    const peers: UseWindow[] = [];
+    let looked = 0;
+    for (const peer of this.index.peers(slot)) {
+      if (peer !== slot && peer.place === "READY") peers.push(peer.uses);
+      if (peers.length >= PEERS_MAX || ++looked >= PEERS_LOOKED_MAX) break;
+    }
+    return peers;
+  }
+
+  /** Ends by the wall clock wander by fractions against the monotonic one; that is no reason to queue anew. */
+  #wakeAt(slot: KeySlot, blockEndMs: number, wallEndMs: number): void {
+    const dueMs = Math.min(blockEndMs, wallEndMs);
+    if (slot.wakeAtMs === dueMs) return;
+    if (dueMs === wallEndMs && Math.abs(slot.wakeAtMs - dueMs) < WALL_SLACK_MS) return;
+    slot.wakeAtMs = dueMs;
+    if (dueMs !== Infinity) this.#wakes.add(slot);
+  }
+
+  #refreshAll(slots: Iterable<KeySlot> | undefined): void {
+    for (const slot of slots ?? []) this.refresh(slot);
+  }
+
+  #count(slot: KeySlot, by: number): void {
+    const { tier, visibility } = slot.key;
+    this.#counts.all[tier][slot.standing] += by;
+    if (visibility === "PUBLIC") this.#counts.open[tier][slot.standing] += by;
+  }
+
+  #times(): { wallMs: number; monotonicMs: number } {
+    return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
+  }
+}
+
+function placeOf(slot: KeySlot): Place {
+  if (slot.standing !== "ELIGIBLE") return "OUT";
+  return slot.condition.onProof ? "AWAITING_PROOF" : "READY";
+}
+
+/** A group is its owner's and its provider's, so that nobody can cool down the keys of others by a name. */
+function quotaGroupOf(key: ProviderKey): string | null {
+  return key.quotaGroup === null ? null : `${key.ownerId} ${key.providerId} ${key.quotaGroup}`;
+}
+
+function zeroCounts(): Record<Tier, Record<Standing, number>> {
+  const zero = (): Record<Standing, number> =>
+    Object.fromEntries(STANDINGS.map((each) => [each, 0])) as Record<Standing, number>;
+  return Object.fromEntries(TIERS.map((tier) => [tier, zero()])) as Record<
+    Tier,
+    Record<Standing, number>
+  >;
+}
+
+function setMember(set: Set<string>, id: string, isMember: boolean): void {
+  if (isMember) set.add(id);
+  else set.delete(id);
+}
+
+function addTo(map: Map<string, Set<KeySlot>>, key: string, slot: KeySlot): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([slot]));
+  else set.add(slot);
+}
+
+function removeFrom(map: Map<string, Set<KeySlot>>, key: string, slot: KeySlot): void {
+  const set = map.get(key);
+  set?.delete(slot);
+  if (set?.size === 0) map.delete(key);
+}

@@ -1,0 +1,44 @@
+import { unreachable } from "../../core/assert.js";
+import type { CandidateSet } from "../candidate-set.js";
+import type { KeySlot } from "../key-slot.js";
+import type { Strategy } from "../strategy.js";
+import { isOpen } from "./context.js";
+import type { ChoiceContext, Cursors } from "./context.js";
+import { chooseLeastBusy } from "./least-busy.js";
+import { chooseInTurn } from "./round-robin.js";
+import { chooseByScore } from "./score-based.js";
+import { chooseInOrder, movesOn } from "./sequential.js";
+
+/** The key that a strategy would take among the ready ones; undefined when none is open to the call. */
+export function choose(
+  strategy: Strategy,
+  set: CandidateSet,
+  context: ChoiceContext,
+): KeySlot | undefined {
+  switch (strategy) {
+    case "SCORE_BASED":
+      return chooseByScore(set, context);
+    case "ROUND_ROBIN":
+      return chooseInTurn(set, context);
+    case "SEQUENTIAL":
+      return chooseInOrder(set, context);
+    case "LEAST_BUSY":
+      return chooseLeastBusy(set, context);
+    case "WEIGHTED":
+      return set.weighted().next((slot) => isOpen(slot, context));
+    default:
+      return unreachable(strategy);
+  }
+}
+
+/** Notes that a key was taken, for the strategies that remember. */
+export function taken(
+  strategy: Strategy,
+  set: CandidateSet,
+  cursors: Cursors,
+  slot: KeySlot,
+): void {
+  if (strategy === "WEIGHTED") set.weighted().used(slot);
+  if (strategy === "ROUND_ROBIN") cursors.roundRobin = slot.id;
+  if (strategy === "SEQUENTIAL" && movesOn(set, cursors.sequential)) cursors.sequential = slot.id;
+}

@@ -1,0 +1,73 @@
+import type { KeySlot } from "../key-slot.js";
+import type { Prng } from "../prng.js";
+
+/**
+ * Strategies that compare keys look at no more than this many, drawn at random. The best of sixteen is
+ * in the best sixth of the pool in 19 of 20 draws, and drawing costs the same for 10 and for 10,000 keys,
+ * where ranking them all would cost a pass for each call. Small tiers are compared in full.
+ */
+export const COMPARED_MAX = 16;
+
+/** Where the ordered strategies stand in a lane; ids, so that keys may come and go in between. */
+export interface Cursors {
+  roundRobin: string;
+  sequential: string;
+}
+
+/** What a strategy may look at besides the candidates. */
+export interface ChoiceContext {
+  readonly nowMs: number;
+  /** Ids that this call has tried already. */
+  readonly tried: ReadonlySet<string>;
+  /** A ramping key that is passed over this time. */
+  readonly passed: KeySlot | null;
+  readonly prng: Prng;
+  readonly cursors: Cursors;
+  /** Filled by `compared`, kept to spare an array for each call. */
+  readonly scratch: KeySlot[];
+}
+
+/** True if the call may use the key. */
+export function isOpen(slot: KeySlot, context: ChoiceContext): boolean {
+  return slot !== context.passed && !context.tried.has(slot.id);
+}
+
+/** The keys to compare: all open ones of a small list, a random draw of a large one. */
+export function compared(ready: readonly KeySlot[], context: ChoiceContext): readonly KeySlot[] {
+  const { scratch, prng } = context;
+  scratch.length = 0;
+  if (ready.length <= COMPARED_MAX) {
+    for (const slot of ready) if (isOpen(slot, context)) scratch.push(slot);
+    return scratch;
+  }
+  for (let i = 0; i < COMPARED_MAX; i++) {
+    const slot = ready[prng.below(ready.length)];
+    if (slot !== undefined && isOpen(slot, context)) scratch.push(slot);
+  }
+  if (scratch.length > 0) return scratch;
+  // Nearly everything drawn was tried already: go on from a random place to the first open one.
+  const from = prng.below(ready.length);
+  const found = firstOpen(ready, from, context);
+  if (found !== undefined) scratch.push(found);
+  return scratch;
+}
+
+/** The first open key from a place on, round the end. Looks at no more than the tried ones and one. */
+export function firstOpen(
+  ready: readonly KeySlot[],
+  from: number,
+  context: ChoiceContext,
+): KeySlot | undefined {
+  for (let step = 0; step < ready.length; step++) {
+    const slot = ready[(from + step) % ready.length];
+    if (slot !== undefined && isOpen(slot, context)) return slot;
+  }
+  return undefined;
+}
+
+/** Among equals: fewer calls in flight, then the longest unused, then the lower id. */
+export function goesFirst(a: KeySlot, b: KeySlot): boolean {
+  if (a.inFlight !== b.inFlight) return a.inFlight < b.inFlight;
+  if (a.lastUsedMs !== b.lastUsedMs) return a.lastUsedMs < b.lastUsedMs;
+  return a.id < b.id;
+}

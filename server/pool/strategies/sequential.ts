@@ -1,0 +1,42 @@
+import type { CandidateSet } from "../candidate-set.js";
+import { lowerBound } from "../candidate-set.js";
+import type { KeySlot } from "../key-slot.js";
+import { RATE_COUNTS_FROM } from "../health.js";
+import { firstOpen, isOpen } from "./context.js";
+import type { ChoiceContext } from "./context.js";
+
+/** Below this success rate, once there is enough to judge by, a key counts as used up. */
+export const USED_UP_RATE = 0.3;
+
+/** One key until it is used up (not eligible any more, or nearly always failing), then the next by id. */
+export function chooseInOrder(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {
+  const current = set.findReady(context.cursors.sequential);
+  if (current !== undefined && isOpen(current, context) && !isUsedUp(current)) return current;
+  const from = lowerBound(set.ready, context.cursors.sequential);
+  const start = current === undefined ? from : from + 1;
+  const next = firstOpen(set.ready, start, context);
+  if (next === undefined || !isUsedUp(next)) return next;
+  return firstGood(set.ready, start, context) ?? next;
+}
+
+/** Whether the order moves on to the key that was chosen, or the call just stepped aside for once. */
+export function movesOn(set: CandidateSet, currentId: string): boolean {
+  const current = set.findReady(currentId);
+  return current === undefined || isUsedUp(current);
+}
+
+function firstGood(
+  ready: readonly KeySlot[],
+  from: number,
+  context: ChoiceContext,
+): KeySlot | undefined {
+  for (let step = 0; step < ready.length; step++) {
+    const slot = ready[(from + step) % ready.length];
+    if (slot !== undefined && isOpen(slot, context) && !isUsedUp(slot)) return slot;
+  }
+  return undefined;
+}
+
+function isUsedUp(slot: KeySlot): boolean {
+  return slot.outcomes.count > RATE_COUNTS_FROM && slot.outcomes.rate < USED_UP_RATE;
+}

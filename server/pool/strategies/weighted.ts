@@ -1,0 +1,105 @@
+import type { KeySlot } from "../key-slot.js";
+
+interface Entry {
+  readonly slot: KeySlot;
+  readonly timeAt: number;
+}
+
+/**
+ * Weighted fair queueing: each key has a virtual time that moves on by 1/weight with each use, and the
+ * earliest is next. Shares are exactly by weight, at O(log keys) for a call. A key that comes in starts
+ * at the present virtual time, so it gets its share from now on and nothing for the past.
+ */
+export class WeightedQueue {
+  readonly #heap: Entry[] = [];
+  readonly #times = new Map<string, number>();
+  readonly #queued = new Set<string>();
+  #virtualNow = 0;
+
+  constructor(ready: readonly KeySlot[]) {
+    for (const slot of ready) this.enter(slot);
+  }
+
+  enter(slot: KeySlot): void {
+    const known = this.#times.get(slot.id) ?? 0;
+    this.#times.set(slot.id, Math.max(known, this.#virtualNow + stepOf(slot)));
+    if (this.#queued.has(slot.id)) return;
+    this.#queued.add(slot.id);
+    this.#push({ slot, timeAt: this.#times.get(slot.id) ?? 0 });
+  }
+
+  /** The next key that `isOpen` lets through. Nothing is booked before `used` is called. */
+  next(isOpen: (slot: KeySlot) => boolean): KeySlot | undefined {
+    const aside: Entry[] = [];
+    let chosen: KeySlot | undefined;
+    for (let entry = this.#pop(); entry !== undefined; entry = this.#pop()) {
+      const { slot } = entry;
+      const timeAt = this.#times.get(slot.id) ?? 0;
+      if (slot.place !== "READY" || slot.gone) {
+        this.#queued.delete(slot.id);
+        if (slot.gone) this.#times.delete(slot.id);
+      } else if (entry.timeAt < timeAt) {
+        this.#push({ slot, timeAt });
+      } else {
+        aside.push(entry);
+        if (!isOpen(slot)) continue;
+        chosen = slot;
+        break;
+      }
+    }
+    for (const entry of aside) this.#push(entry);
+    return chosen;
+  }
+
+  used(slot: KeySlot): void {
+    const timeAt = this.#times.get(slot.id) ?? this.#virtualNow;
+    this.#virtualNow = Math.max(this.#virtualNow, timeAt);
+    this.#times.set(slot.id, timeAt + stepOf(slot));
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(entry);
+    while (at > 0) {
+      const above = (at - 1) >>> 1;
+      const parent = heap[above];
+      if (parent === undefined || !isBefore(entry, parent)) break;
+      heap[at] = parent;
+      at = above;
+    }
+    heap[at] = entry;
+  }
+
+  #pop(): Entry | undefined {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop();
+    if (top === undefined || last === undefined || heap.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      const child = smallerChild(heap, at);
+      const entry = heap[child];
+      if (entry === undefined || !isBefore(entry, last)) break;
+      heap[at] = entry;
+      at = child;
+    }
+    heap[at] = last;
+    return top;
+  }
+}
+
+function stepOf(slot: KeySlot): number {
+  return 1 / Math.max(1, slot.key.weight);
+}
+
+function smallerChild(heap: readonly Entry[], at: number): number {
+  const left = 2 * at + 1;
+  const a = heap[left];
+  const b = heap[left + 1];
+  return a !== undefined && b !== undefined && isBefore(b, a) ? left + 1 : left;
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.timeAt < b.timeAt || (a.timeAt === b.timeAt && a.slot.id < b.slot.id);
+}

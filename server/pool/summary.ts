@@ -1,0 +1,71 @@
+import { TIERS } from "../core/provider-key.js";
+import type { Tier } from "../core/provider-key.js";
+import type { Standing } from "./eligibility.js";
+import type { KeyRegistry, StandingCounts } from "./registry.js";
+
+/** How many keys of a tier are in which condition. */
+export interface TierSummary {
+  readonly tier: Tier;
+  readonly total: number;
+  readonly eligible: number;
+  readonly cooling: number;
+  readonly exhausted: number;
+  readonly invalid: number;
+  readonly disabled: number;
+  readonly expired: number;
+  /** Owner banned, provider disabled, or secret unreadable. */
+  readonly withheld: number;
+}
+
+export interface PoolSummary {
+  /** All keys, by tier. */
+  readonly tiers: readonly TierSummary[];
+  /** The pool: the public keys, by tier. */
+  readonly publicTiers: readonly TierSummary[];
+  /** Wall clock, milliseconds since the epoch; null when nothing cools down. */
+  readonly nextCooldownEndAt: number | null;
+}
+
+/** The state of the pool for a dashboard, from counters that are kept as keys change. */
+export function summarize(
+  registry: KeyRegistry,
+  now: { wallMs: number; monotonicMs: number },
+): PoolSummary {
+  registry.wake(now.monotonicMs);
+  const { all, open } = registry.counts;
+  const cooling = TIERS.some((tier) => all[tier].COOLDOWN > 0);
+  return {
+    tiers: TIERS.map((tier) => tierSummary(tier, all)),
+    publicTiers: TIERS.map((tier) => tierSummary(tier, open)),
+    nextCooldownEndAt: cooling ? nextCooldownEnd(registry, now) : null,
+  };
+}
+
+function tierSummary(tier: Tier, counts: StandingCounts): TierSummary {
+  const of = counts[tier];
+  const sum = (...standings: readonly Standing[]): number =>
+    standings.reduce((total, standing) => total + of[standing], 0);
+  return {
+    tier,
+    total: Object.values(of).reduce((total, count) => total + count, 0),
+    eligible: sum("ELIGIBLE"),
+    cooling: sum("COOLDOWN", "PROBING"),
+    exhausted: sum("EXHAUSTED"),
+    invalid: sum("INVALID"),
+    disabled: sum("DISABLED"),
+    expired: sum("EXPIRED"),
+    withheld: sum("OWNER_BANNED", "PROVIDER_DISABLED", "UNREADABLE"),
+  };
+}
+
+function nextCooldownEnd(
+  registry: KeyRegistry,
+  now: { wallMs: number; monotonicMs: number },
+): number | null {
+  let endMs = Infinity;
+  for (const slot of registry.slots()) {
+    if (slot.standing === "COOLDOWN")
+      endMs = Math.min(endMs, slot.condition.blockedUntilMs ?? Infinity);
+  }
+  return endMs === Infinity ? null : Math.round(now.wallMs + endMs - now.monotonicMs);
+}
