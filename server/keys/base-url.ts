@@ -1,35 +1,18 @@
+import { normalizeBaseUrl } from "../catalog/base-url.js";
 import { invalidField } from "../core/fault.js";
 
-export const BASE_URL_CHARS_MAX = 255;
-
 /**
- * The shape of a provider's base URL: absolute, http or https, without user, query, fragment or trailing
- * slash. Whether the address may be called at all is for the upstream policy to say.
+ * A provider's base URL as it is stored. Refuses also what different parsers could read differently.
+ * Whether the address may be called at all is for the upstream policy to say. Throws `invalid_argument`.
  */
 export function cleanBaseUrl(field: string, raw: string): string {
   const text = raw.trim();
-  if (text.length > BASE_URL_CHARS_MAX) {
-    throw invalidField(field, `must have at most ${String(BASE_URL_CHARS_MAX)} characters`);
+  if (/[\s\\#]/u.test(text)) {
+    throw invalidField(field, "must not hold spaces, backslashes or a fragment");
   }
-  // A backslash or white space is read differently by different parsers.
-  if (/[\s\\]/u.test(text)) throw invalidField(field, "must not hold spaces or backslashes");
-  if (!URL.canParse(text) || !/^https?:\/\//iu.test(text)) {
-    throw invalidField(field, "must be an absolute http or https URL");
+  const normal = normalizeBaseUrl(text);
+  if (new URL(normal).hostname.endsWith(".")) {
+    throw invalidField(field, "must name its host without a trailing dot");
   }
-  const url = new URL(text);
-  if (url.username !== "" || url.password !== "" || text.includes("@")) {
-    throw invalidField(field, "must not hold a user or password");
-  }
-  if (text.includes("?") || text.includes("#")) {
-    throw invalidField(field, "must not hold a query or a fragment");
-  }
-  if (url.hostname === "" || url.hostname.endsWith(".")) {
-    throw invalidField(field, "must name a host without a trailing dot");
-  }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
-}
-
-/** Scheme, host and port to which a provider's secrets are bound. */
-export function originOf(baseUrl: string): string {
-  return new URL(baseUrl).origin;
+  return normal;
 }

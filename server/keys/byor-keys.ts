@@ -29,7 +29,7 @@ export class ByorKeys {
   }
 
   /** The caller's BYOR key with its secret; made if there is none. Each showing is audited. */
-  async get(actor: Actor): Promise<ClientKeyWithSecret> {
+  async get(actor: Actor): Promise<ClientKeyWithSecret & { readonly created: boolean }> {
     const action = "client_key.get_byor";
     return this.#operations.run(actor, action, async () => {
       const ownerId = userIdOf(actor);
@@ -52,7 +52,9 @@ export class ByorKeys {
           note: made ? "created" : "revealed",
         };
       });
-      return { clientKey, secret: await this.#secretOf(clientKey, offered) };
+      const created = offered?.clientKey.id === clientKey.id;
+      const secret = created ? offered.secret : await this.#secretOf(clientKey);
+      return { clientKey, secret, created };
     });
   }
 
@@ -99,11 +101,7 @@ export class ByorKeys {
     return clientKey;
   }
 
-  async #secretOf(
-    key: ClientKey,
-    offered: ClientKeyWithSecret | undefined,
-  ): Promise<ClientKeyWithSecret["secret"]> {
-    if (offered?.clientKey.id === key.id) return offered.secret;
+  async #secretOf(key: ClientKey): Promise<ClientKeyWithSecret["secret"]> {
     if (key.sealedCopy === null) throw new Error(`BYOR key ${key.id} has no sealed copy`);
     return this.#mint.open(key, key.sealedCopy);
   }

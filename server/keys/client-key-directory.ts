@@ -4,13 +4,6 @@ import type { Clock } from "../core/clock.js";
 import { Fault, type FaultCode } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { User, UserState } from "../core/user.js";
-import {
-  importedForm,
-  IMPORTED_TOKEN_CHARS_MAX,
-  IMPORTED_TOKEN_CHARS_MIN,
-  isImported,
-  sha256Of,
-} from "./client-key-import.js";
 import { ClientKeyTable } from "./client-key-table.js";
 import type { ClientKeyUses } from "./client-key-uses.js";
 import { compileIpAllowlist, type AddressTest } from "./ip-allowlist.js";
@@ -25,7 +18,7 @@ const REFUSALS_MAX = 1_000;
 const REFUSAL_LOG_MS = 60_000;
 
 /** The part of the vault that recognises client keys. */
-export type DirectoryVault = Pick<KeysVault, "state" | "pepperVersions" | "clientKeyMacUnder">;
+export type DirectoryVault = Pick<KeysVault, "state" | "clientKeyMac" | "clientKeyMacs">;
 
 /**
  * Knows every client key, in memory: filled from the store at the start, kept up to date by the change
@@ -95,14 +88,14 @@ export class ClientKeyDirectory {
    * `ip_not_allowed` or `vault_locked`.
    */
   authenticate(presented: string, ip: string): Principal {
-    const native = this.#forms.recognise(presented) !== undefined;
-    if (!native && !this.#mayBeImported(presented)) throw invalid();
+    const form = this.#forms.recognise(presented);
+    if (form === undefined || (form === "FOREIGN" && !this.#mayBeImported)) throw invalid();
     if (this.#vault.state !== "UNLOCKED") {
       throw new Fault("vault_locked", "The vault is locked; an admin has to unlock it first.", {
         retryAfterSeconds: 30,
       });
     }
-    const row = this.#find(presented, native);
+    const row = this.#find(presented);
     if (row < 0) throw invalid();
     const key = this.#table.keyAt(row);
     this.#requireUsable(key, ip);
@@ -136,34 +129,30 @@ export class ClientKeyDirectory {
     return this.#table.expiringWithin(afterMs, untilMs);
   }
 
-  /** Imported keys have any form, so only where there may be some is every text looked up. */
-  #mayBeImported(presented: string): boolean {
-    return (
-      // A rotated key may have been an imported one before.
-      (this.#imported > 0 || this.#previous.size > 0) &&
-      presented.length >= IMPORTED_TOKEN_CHARS_MIN &&
-      presented.length <= IMPORTED_TOKEN_CHARS_MAX
-    );
+  /** Foreign forms are looked up only where keys were imported; a rotated key may have been one. */
+  get #mayBeImported(): boolean {
+    return this.#imported > 0 || this.#previous.size > 0;
   }
 
-  #find(presented: string, native: boolean): number {
-    const row = native ? this.#findText(presented) : -1;
-    if (row >= 0 || !this.#mayBeImported(presented)) return row;
-    return this.#findText(importedForm(sha256Of(presented)));
-  }
-
-  #findText(text: string): number {
-    for (const version of this.#vault.pepperVersions) {
-      const mac = this.#vault.clientKeyMacUnder(text, version);
-      const row = this.#table.rowOfMac(Buffer.from(mac, "hex"));
-      if (row >= 0) return row;
-      const rotated = this.#previous.get(mac);
-      if (rotated === undefined) continue;
-      const key = this.#table.keyAt(rotated);
-      if (this.#inGrace(key)) return rotated;
-      throw this.#refuse(key, "revoked_api_key", "This API key was replaced; use the new one.");
+  #find(presented: string): number {
+    const row = this.#rowOf(this.#vault.clientKeyMac(presented).mac);
+    if (row >= 0) return row;
+    // Older peppers and imported keys cost more, so they come after the one that nearly always fits.
+    for (const { mac } of this.#vault.clientKeyMacs(presented)) {
+      const other = this.#rowOf(mac);
+      if (other >= 0) return other;
     }
     return -1;
+  }
+
+  #rowOf(mac: string): number {
+    const row = this.#table.rowOfMac(Buffer.from(mac, "hex"));
+    if (row >= 0 || this.#previous.size === 0) return row;
+    const rotated = this.#previous.get(mac);
+    if (rotated === undefined) return -1;
+    const key = this.#table.keyAt(rotated);
+    if (this.#inGrace(key)) return rotated;
+    throw this.#refuse(key, "revoked_api_key", "This API key was replaced; use the new one.");
   }
 
   #inGrace(key: ClientKey): boolean {
@@ -302,6 +291,10 @@ export class ClientKeyDirectory {
 
 function invalid(): Fault {
   return new Fault("invalid_api_key", "This API key is not known here; check that it is whole.");
+}
+
+function isImported(key: ClientKey): boolean {
+  return key.pepperVersion === 0;
 }
 
 function isUsable(key: ClientKey): boolean {

@@ -9,17 +9,12 @@ import { cleanClientKeyDraft, newClientKey, type ClientKeyDraft } from "./client
 import { insert } from "./client-keys.js";
 import type { Operations } from "./operations.js";
 import { ownerIdOf, requireOwner } from "./owners.js";
-import type { KeysVault } from "./ports.js";
+import type { ClientKeyForms, KeysVault } from "./ports.js";
 
 /** Keys in one import. */
-export const CLIENT_KEY_IMPORT_MAX = 10_000;
-/** Characters of a presented text that can be an imported key. */
-export const IMPORTED_TOKEN_CHARS_MAX = 512;
+export const CLIENT_KEY_IMPORT_MAX = 1_000;
 /** Shorter tokens can be guessed over the network. */
 export const IMPORTED_TOKEN_CHARS_MIN = 16;
-
-/** Marks, in the place of a prefix, keys whose clear text was never ours. */
-const IMPORTED_PREFIX = "sha256:";
 
 /** An old static token, in clear or as the hex SHA-256 that another system kept of it. */
 export interface ImportedToken extends Pick<
@@ -29,6 +24,15 @@ export interface ImportedToken extends Pick<
   readonly token?: Secret | undefined;
   readonly sha256?: string | undefined;
 }
+
+/** Whose the imported keys become, and what they may draw on. */
+export interface ImportTarget {
+  /** Default: the caller. */
+  readonly ownerId?: string | undefined;
+  readonly kind: Exclude<ClientKeyKind, "BYOR">;
+}
+
+type OwnedTarget = ImportTarget & { readonly ownerId: string };
 
 /** What became of one entry. */
 export interface ImportedClientKey {
@@ -40,19 +44,6 @@ export interface ImportedClientKey {
   readonly message: string;
 }
 
-/** True of a key that came from another system. */
-export function isImported(key: Pick<ClientKey, "prefix">): boolean {
-  return key.prefix.startsWith(IMPORTED_PREFIX);
-}
-
-/**
- * What an imported key's MAC is taken over. The hash alone would be no protection: whoever can write to
- * the database could then add one of a key of their own.
- */
-export function importedForm(sha256Hex: string): string {
-  return `${IMPORTED_PREFIX}${sha256Hex}`;
-}
-
 /** The SHA-256 of a token, hex. */
 export function sha256Of(token: string): string {
   return createHash("sha256").update(token, "utf8").digest("hex");
@@ -62,12 +53,20 @@ export function sha256Of(token: string): string {
 export class ClientKeyImport {
   readonly #operations: Operations;
   readonly #vault: KeysVault;
+  readonly #forms: ClientKeyForms;
   readonly #ids: IdSource;
   readonly #clock: Clock;
 
-  constructor(options: { operations: Operations; vault: KeysVault; ids: IdSource; clock: Clock }) {
+  constructor(options: {
+    operations: Operations;
+    vault: KeysVault;
+    forms: ClientKeyForms;
+    ids: IdSource;
+    clock: Clock;
+  }) {
     this.#operations = options.operations;
     this.#vault = options.vault;
+    this.#forms = options.forms;
     this.#ids = options.ids;
     this.#clock = options.clock;
   }
@@ -97,7 +96,7 @@ export class ClientKeyImport {
 
   async #importOne(
     actor: Actor,
-    target: { readonly ownerId: string; readonly kind: ClientKeyKind },
+    target: OwnedTarget,
     entry: ImportedToken,
     position: number,
   ): Promise<ImportedClientKey> {
@@ -115,42 +114,41 @@ export class ClientKeyImport {
     }
   }
 
-  async #store(
-    actor: Actor,
-    target: { readonly ownerId: string; readonly kind: ClientKeyKind },
-    entry: ImportedToken,
-  ): Promise<ClientKey> {
+  async #store(actor: Actor, target: OwnedTarget, entry: ImportedToken): Promise<ClientKey> {
     const nowMs = this.#clock.now();
-    const hash = hashOf(entry);
+    const known = this.#known(entry);
     const clean = cleanClientKeyDraft(entry, nowMs);
-    const minted = {
-      ...this.#vault.clientKeyMac(importedForm(hash)),
-      prefix: `${IMPORTED_PREFIX}${hash.slice(0, 8)}`,
-      sealedCopy: null,
-    };
+    const mac = this.#vault.importedClientKeyMac(known.sha256);
+    const minted = { ...mac, prefix: known.prefix, sealedCopy: null };
     return this.#operations.write(actor, "client_key.import", async (tx) => {
       await requireOwner(tx, actor, "client_key.import", target.ownerId);
       const id = this.#ids.next("ck");
-      const key = newClientKey({ id, ...target, format: "SK", clean, minted, nowMs });
+      const { ownerId, kind } = target;
+      const key = newClientKey({ id, ownerId, kind, format: "SK", clean, minted, nowMs });
       await insert(tx, key);
       return { value: key, targetId: id, targetName: key.name, changedFields: [] };
     });
   }
-}
 
-function hashOf(entry: ImportedToken): string {
-  if (entry.sha256 !== undefined && entry.sha256 !== "") {
-    const hash = entry.sha256.trim().toLowerCase();
-    if (/^[0-9a-f]{64}$/.test(hash)) return hash;
-    throw invalidField("sha256", "must be 64 hexadecimal digits");
+  /** What can be known of an entry: its hash, and something by which people tell it from others. */
+  #known(entry: ImportedToken): { readonly sha256: string; readonly prefix: string } {
+    if (entry.sha256 !== undefined && entry.sha256 !== "") {
+      const sha256 = entry.sha256.trim().toLowerCase();
+      if (!/^[0-9a-f]{64}$/.test(sha256)) {
+        throw invalidField("sha256", "must be 64 hexadecimal digits");
+      }
+      return { sha256, prefix: `sha256:${sha256.slice(0, 8)}` };
+    }
+    const token = entry.token?.reveal().trim() ?? "";
+    if (token.length < IMPORTED_TOKEN_CHARS_MIN) {
+      throw invalidField(
+        "secret",
+        `must have at least ${String(IMPORTED_TOKEN_CHARS_MIN)} characters: shorter keys can be guessed`,
+      );
+    }
+    if (this.#forms.recognise(token) === undefined) {
+      throw invalidField("secret", "is too long, not printable ASCII, or a mistyped key of ours");
+    }
+    return { sha256: sha256Of(token), prefix: this.#forms.prefix(token) };
   }
-  const token = entry.token?.reveal().trim() ?? "";
-  if (token.length < IMPORTED_TOKEN_CHARS_MIN || token.length > IMPORTED_TOKEN_CHARS_MAX) {
-    throw invalidField(
-      "token",
-      `must have ${String(IMPORTED_TOKEN_CHARS_MIN)} to ${String(IMPORTED_TOKEN_CHARS_MAX)} characters`,
-    );
-  }
-  if (!/^[\x21-\x7e]+$/.test(token)) throw invalidField("token", "must be printable ASCII");
-  return sha256Of(token);
 }

@@ -30,7 +30,8 @@ export class ClientKeyMint {
     readonly format: ClientKeyFormat;
     readonly recoverable: boolean;
   }): Promise<Minted> {
-    const { secret, prefix } = this.#forms.generate(key.kind, key.format);
+    const secret = this.#forms.generate(key.kind, key.format);
+    const prefix = this.#forms.prefix(secret.reveal());
     const { mac, pepperVersion } = this.#vault.clientKeyMac(secret.reveal());
     const sealedCopy = key.recoverable
       ? await this.#vault.seal(secret, copyBinding(key.id, key.ownerId))
@@ -45,6 +46,6 @@ export class ClientKeyMint {
 }
 
 /** A client key goes to no provider; the fixed parts keep its copy apart from a provider's secret. */
-function copyBinding(id: string, ownerId: string): SealBinding {
+export function copyBinding(id: string, ownerId: string): SealBinding {
   return { recordId: id, ownerId, providerId: "client_key", origin: "", visibility: "PRIVATE" };
 }

@@ -32,6 +32,13 @@ export interface ClientKeyWithSecret {
   readonly secret: Secret;
 }
 
+export interface Rotation {
+  /** How long the old secret works on, in milliseconds. */
+  readonly graceMs: number;
+  /** A new expiry; undefined leaves it as it is, null takes it away. */
+  readonly expiresAt?: number | null | undefined;
+}
+
 /** The life cycle of what callers present to the proxy. */
 export class ClientKeys {
   readonly #operations: Operations;
@@ -129,7 +136,8 @@ export class ClientKeys {
    * Gives the key a new secret. The old one goes on working for `graceMs`, 0 to 30 days; with 0 it is
    * dead when this returns, and streams that run on it are cut.
    */
-  async rotate(actor: Actor, id: string, graceMs: number): Promise<ClientKeyWithSecret> {
+  async rotate(actor: Actor, id: string, rotation: Rotation): Promise<ClientKeyWithSecret> {
+    const { graceMs } = rotation;
     if (!Number.isSafeInteger(graceMs) || graceMs < 0 || graceMs > ROTATION_GRACE_MS_MAX) {
       throw invalidField("grace", "must be between 0 and 30 days");
     }
@@ -137,10 +145,11 @@ export class ClientKeys {
       const before = await this.get(actor, id);
       const minted = await this.#mint.mint({ ...before, recoverable: before.sealedCopy !== null });
       const clientKey = await this.#change(actor, "client_key.rotate", id, (key, nowMs) => {
-        requireRotatable(key, nowMs);
         requireVersion(before.version, key);
+        const renewed = patchedClientKey(key, { expiresAt: rotation.expiresAt }, nowMs);
+        requireRotatable(renewed, nowMs);
         const next: ClientKey = {
-          ...key,
+          ...renewed,
           mac: minted.mac,
           pepperVersion: minted.pepperVersion,
           prefix: minted.prefix,
@@ -149,7 +158,11 @@ export class ClientKeys {
           graceUntil: graceMs > 0 ? nowMs + graceMs : null,
           rotatedAt: nowMs,
         };
-        return { next, names: ["secret", "prefix", ...(graceMs > 0 ? ["grace_until"] : [])] };
+        const others = changedFields(key, next, ["prefix", "graceUntil", "expiresAt"]);
+        if (key.kind === "SUPER" && others.includes("expires_at")) {
+          authorize(actor, "client_key.update_super");
+        }
+        return { next, names: ["secret", ...others] };
       });
       return { clientKey, secret: minted.secret };
     });
@@ -200,6 +213,12 @@ export class ClientKeys {
       const clean = cleanClientKeyDraft(draft, nowMs);
       const id = this.#ids.next("ck");
       const format = draft.format ?? "SK";
+      if (kind === "SUPER" && format !== "SK") {
+        throw invalidField(
+          "format",
+          "a super key has the SK format, so that everybody sees what it is",
+        );
+      }
       const ownerId = ownerIdOf(actor, draft.ownerId);
       const recoverable = draft.recoverable ?? false;
       const minted = await this.#mint.mint({ id, ownerId, kind, format, recoverable });

@@ -1,4 +1,4 @@
-import type { Actor } from "../core/audit.js";
+import type { Actor, AuditOutcome } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import { authorize, type Action } from "./policy.js";
@@ -19,6 +19,8 @@ export interface Done<T> {
   /** Names only. */
   readonly changedFields: readonly string[];
   readonly note?: string;
+  /** OK unless said otherwise: a failure that must be kept, such as a wrong password, is a mutation too. */
+  readonly outcome?: AuditOutcome;
 }
 
 interface DenialCount {
@@ -74,7 +76,7 @@ export class Operations {
           targetId: done.targetId,
           targetName: done.targetName,
           changedFields: done.changedFields,
-          outcome: "OK",
+          outcome: done.outcome ?? "OK",
           note: done.note ?? "",
         });
         return done.value;

@@ -34,6 +34,8 @@ export const POLICY = {
   "session.logout": row("OOO--"),
   "session.who_am_i": row("OOOO-"),
   "session.change_password": row("OOO--"),
+  // Before a secret is shown to somebody who signed in with a password.
+  "session.confirm_password": row("OOO--"),
 
   "user.create": row("A----"),
   "user.get": row("AAOO-"),
@@ -119,4 +121,5 @@ export const POLICY = {
   "system.get_settings": row("AA---"),
   "system.update_settings": row("A----"),
   "system.tail_log": row("AA---"),
+  "system.watch_changes": row("AAO--"),
 } as const satisfies Readonly<Record<string, Row>>;

@@ -179,32 +179,51 @@ export interface KeysVault {
   rebind(sealed: SealedSecret, from: SealBinding, to: SealBinding): Promise<SealedSecret>;
   /** Keyed hash of a provider secret, hex: equal secrets have equal fingerprints. */
   fingerprint(secret: Secret): string;
-  /** HMAC of a client key under the newest pepper, hex. */
-  clientKeyMac(presented: string): { mac: string; pepperVersion: number };
-  /** The versions of the pepper that client keys may be stored under, newest first. */
-  readonly pepperVersions: readonly number[];
-  /** The same HMAC under a given version, hex; on every request, so a few microseconds. */
-  clientKeyMacUnder(presented: string, pepperVersion: number): string;
+  /** HMAC of a client key under the newest pepper, hex; a few microseconds. */
+  clientKeyMac(presented: string): ClientKeyMac;
+  /** All MACs under which a presented key may be stored: older peppers and imported keys too. */
+  clientKeyMacs(presented: string): readonly ClientKeyMac[];
+  /** What to store of a key of another system of which the SHA-256 (hex) is known. */
+  importedClientKeyMac(sha256Hex: string): ClientKeyMac;
+}
+
+/** Pepper version 0 marks a key that was imported from another system. */
+export interface ClientKeyMac {
+  readonly mac: string;
+  readonly pepperVersion: number;
 }
 
 /** Makes and recognises client keys by their form; the vault implements it. Works while locked. */
 export interface ClientKeyForms {
-  /** A new key from the random source. */
-  generate(kind: ClientKeyKind, format: ClientKeyFormat): { secret: Secret; prefix: string };
-  /** The form of a presented text; undefined when it is none of ours or its checksum is wrong. */
-  recognise(presented: string): ClientKeyFormat | undefined;
+  /** A new key from the random source. A SUPER key has the SK format. */
+  generate(kind: ClientKeyKind, format: ClientKeyFormat): Secret;
+  /** What listings show of a key, e.g. `sk-lk_Ab3d`. */
+  prefix(text: string): string;
+  /**
+   * The form of a presented text, by its checksum too; FOREIGN for one that only an imported key can have.
+   * Undefined for what can be no key at all.
+   */
+  recognise(text: string): ClientKeyFormat | "FOREIGN" | undefined;
 }
 
 /** Password verifiers; the vault implements it with scrypt, a few at a time. */
 export interface Passwords {
   hash(password: Secret): Promise<string>;
-  /** Against null it takes as long as against a verifier and answers false. */
-  verify(password: Secret, verifier: string | null): Promise<boolean>;
+  /**
+   * Against null it takes as long as against a verifier and answers false. `rehash` is true when the
+   * password is right and its verifier should be made anew.
+   */
+  verify(password: Secret, verifier: string | null): Promise<PasswordVerdict>;
+}
+
+export interface PasswordVerdict {
+  readonly ok: boolean;
+  readonly rehash: boolean;
 }
 
 /** Session tokens; the vault implements it. */
 export interface SessionTokens {
-  generate(): { token: Secret; hash: string };
+  generate(): Secret;
   /** SHA-256 of a presented token, hex. */
   hash(presented: string): string;
 }
@@ -215,8 +234,7 @@ export interface BaseUrlPolicy {
   check(baseUrl: string): Promise<void>;
 }
 
-/** Holds opened provider secrets; told to forget them when something they depend on changes. */
+/** Holds opened provider secrets; told to forget one when something it depends on changes. */
 export interface OpenedSecrets {
-  forget(providerKeyId: string): void;
-  forgetAll(): void;
+  purge(providerKeyId: string): void;
 }

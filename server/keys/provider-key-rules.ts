@@ -4,7 +4,7 @@ import type { ProviderKey } from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";
 import type { SealBinding } from "../core/sealed.js";
 import type { Secret } from "../core/secret.js";
-import { originOf } from "./base-url.js";
+import { originOf } from "../catalog/base-url.js";
 import { mayAll } from "./policy.js";
 import type { KeysReader, KeysVault } from "./ports.js";
 import { notFound } from "./refusals.js";
@@ -59,9 +59,14 @@ export async function requireNewSecret(
   );
 }
 
+/** Names of an owner's provider keys. */
+export async function namesOf(reader: KeysReader, ownerId: string): Promise<Set<string>> {
+  return new Set((await reader.providerKeys.ofOwner(ownerId)).map((key) => key.name));
+}
+
 /** Throws `already_exists` if the owner has a key of this name. */
-export function requireNewName(keysOfOwner: readonly ProviderKey[], name: string): void {
-  if (keysOfOwner.every((key) => key.name !== name)) return;
+export function requireNewName(names: ReadonlySet<string>, name: string): void {
+  if (!names.has(name)) return;
   throw new Fault("already_exists", `There is a provider key ${JSON.stringify(name)} already.`, {
     violations: [{ field: "name", message: "is taken already" }],
   });

@@ -21,6 +21,7 @@ import {
 import {
   bindingOf,
   fingerprintOf,
+  namesOf,
   requireNewName,
   requireNewSecret,
   requireService,
@@ -41,6 +42,8 @@ export interface ProviderKeyOrder {
   readonly actor: Actor;
   readonly action: "provider_key.create" | "provider_key.import";
   readonly draft: ProviderKeyDraft;
+  /** Names of the owner's keys, if the caller has them at hand. */
+  readonly names?: ReadonlySet<string>;
   /** Checks everything and writes nothing. */
   readonly dryRun?: boolean;
 }
@@ -86,9 +89,9 @@ export class ProviderKeys {
     await requireOwner(tx, actor, action, ownerId);
     const provider = await requireUsableProvider(tx, draft.providerId, ownerId);
     await requireService(tx, provider, clean.service);
-    const keysOfOwner = await tx.providerKeys.ofOwner(ownerId);
-    requireRoom(actor, action, keysOfOwner.length);
-    requireNewName(keysOfOwner, clean.name);
+    const names = order.names ?? (await namesOf(tx, ownerId));
+    requireRoom(actor, action, names.size);
+    requireNewName(names, clean.name);
 
     const id = this.#ids.next("pk");
     const fingerprint = fingerprintOf(this.#vault, secret, id);
@@ -145,7 +148,7 @@ export class ProviderKeys {
       requireVersion(expectedVersion, key);
       const next: ProviderKey = { ...key, ...patchedFields(key, patch, nowMs) };
       if (next.name !== key.name) {
-        requireNewName(await tx.providerKeys.ofOwner(key.ownerId), next.name);
+        requireNewName(await namesOf(tx, key.ownerId), next.name);
       }
       if (next.service !== key.service) {
         const provider = found(await tx.providers.get(key.providerId), "provider", key.providerId);

@@ -1,0 +1,147 @@
+import type { Actor, ActorVia } from "../core/audit.js";
+import type { Principal } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import type { Session, User } from "../core/user.js";
+import type { ChangeFeed } from "./change-feed.js";
+import type { KeysReader, SessionTokens } from "./ports.js";
+
+/** Who calls on the control port, and what they proved it with. */
+export interface SessionIdentity {
+  readonly actor: Actor;
+  readonly credential: { readonly kind: "SESSION"; readonly sessionId: string };
+  readonly session: Session;
+  readonly user: User;
+}
+
+export interface ClientKeyIdentity {
+  readonly actor: Actor;
+  readonly credential: { readonly kind: "CLIENT_KEY"; readonly clientKeyId: string };
+}
+
+export interface TokenIdentity {
+  readonly actor: Actor;
+  readonly credential: { readonly kind: "JWT" };
+  readonly user: User;
+}
+
+/** Recognises client keys; the directory does. */
+export interface ClientKeyCheck {
+  authenticate(presented: string, ip: string): Principal;
+}
+
+/** Turns credentials of the control port into actors. */
+export class Identities {
+  readonly #reader: KeysReader;
+  readonly #feed: ChangeFeed;
+  readonly #clientKeys: ClientKeyCheck;
+  readonly #tokens: SessionTokens;
+  readonly #clock: Clock;
+  /** Working admins by id: the local socket asks without waiting. */
+  readonly #admins = new Map<string, User>();
+  #leave: (() => void) | undefined;
+
+  constructor(options: {
+    reader: KeysReader;
+    feed: ChangeFeed;
+    clientKeys: ClientKeyCheck;
+    tokens: SessionTokens;
+    clock: Clock;
+  }) {
+    this.#reader = options.reader;
+    this.#feed = options.feed;
+    this.#clientKeys = options.clientKeys;
+    this.#tokens = options.tokens;
+    this.#clock = options.clock;
+  }
+
+  async start(): Promise<void> {
+    this.#leave = await this.#feed.join(
+      ["user"],
+      async () => {
+        for (const user of await this.#reader.users.all()) this.#take(user.id, user);
+      },
+      ({ id, value }) => this.#take(id, value),
+    );
+  }
+
+  stop(): void {
+    this.#leave?.();
+  }
+
+  /** The first admin, as whom the administrator of this host acts on the local socket. */
+  localAdmin(): Actor {
+    const [admin] = [...this.#admins.values()].toSorted(
+      (a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id),
+    );
+    if (admin === undefined) {
+      throw new Fault("failed_precondition", "There is no admin whose account works.");
+    }
+    return actorOf(admin, "SOCKET", "");
+  }
+
+  /** Throws `unauthenticated`, `session_expired` or `user_banned`. */
+  async bySession(token: string, ip: string): Promise<SessionIdentity> {
+    const session = await this.#reader.sessions.byTokenHash(this.#tokens.hash(token));
+    if (session === undefined) {
+      throw new Fault("unauthenticated", "This session is not known or has ended; sign in again.");
+    }
+    if (session.expiresAt <= this.#clock.now()) {
+      throw new Fault("session_expired", "This session has expired; sign in again.");
+    }
+    const user = await this.#reader.users.get(session.userId);
+    requireActive(user);
+    return {
+      actor: actorOf(user, "SESSION", ip),
+      credential: { kind: "SESSION", sessionId: session.id },
+      session,
+      user,
+    };
+  }
+
+  /** The owner of a client key, with USER rights at most. Throws what the directory throws. */
+  byClientKey(presented: string, ip: string): ClientKeyIdentity {
+    const { clientKey, ownerId } = this.#clientKeys.authenticate(presented, ip);
+    return {
+      // The shown prefix says more in an audit log than the owner's name, which the id gives anyway.
+      actor: { userId: ownerId, name: clientKey.prefix, role: "USER", via: "CLIENT_KEY", ip },
+      credential: { kind: "CLIENT_KEY", clientKeyId: clientKey.id },
+    };
+  }
+
+  /**
+   * The user whom a verified token of a trusted issuer names, by e-mail address or username. Throws
+   * `unauthenticated` for one who has no account here.
+   */
+  async byVerifiedName(name: string, ip: string): Promise<TokenIdentity> {
+    const login = name.normalize("NFKC").trim().toLowerCase();
+    const { users } = this.#reader;
+    const user = await (login.includes("@") ? users.byEmail(login) : users.byUsername(login));
+    requireActive(user);
+    return { actor: actorOf(user, "JWT", ip), credential: { kind: "JWT" }, user };
+  }
+
+  #take(id: string, user: User | null): void {
+    if (user !== null && user.role === "ADMIN" && user.state === "ACTIVE") {
+      this.#admins.set(id, user);
+    } else {
+      this.#admins.delete(id);
+    }
+  }
+}
+
+function actorOf(user: User, via: ActorVia, ip: string): Actor {
+  return { userId: user.id, name: user.username, role: user.role, via, ip };
+}
+
+function requireActive(user: User | undefined): asserts user is User {
+  if (user === undefined) {
+    throw new Fault("unauthenticated", "There is no account for this credential here.");
+  }
+  if (user.state === "BANNED") {
+    throw new Fault("user_banned", "This account is banned; an admin can lift the ban.");
+  }
+  if (user.state === "DISABLED") {
+    throw new Fault("unauthenticated", "This account is switched off; an admin can switch it on.");
+  }
+}

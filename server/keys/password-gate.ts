@@ -1,0 +1,116 @@
+import type { Actor } from "../core/audit.js";
+import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import type { Secret } from "../core/secret.js";
+import type { User } from "../core/user.js";
+import type { Done, Operations } from "./operations.js";
+import type { Action } from "./policy.js";
+import type { KeysReader, KeysTx, Passwords, PasswordVerdict } from "./ports.js";
+import type { Settings } from "./settings.js";
+
+const MINUTE_MS = 60_000;
+
+/** Somebody claims to know a password. */
+export interface Attempt {
+  readonly actor: Actor;
+  readonly action: Action;
+  readonly password: Secret;
+  readonly find: (reader: KeysReader) => Promise<User | undefined>;
+}
+
+/**
+ * The one place where passwords are checked. Failures are counted in the store, so that a lock-out
+ * survives a restart; an unknown user, a locked one and a wrong password take the same work, write the
+ * same amount and read the same from outside.
+ */
+export class PasswordGate {
+  readonly #operations: Operations;
+  readonly #passwords: Passwords;
+  readonly #settings: Settings;
+  readonly #clock: Clock;
+
+  constructor(options: {
+    operations: Operations;
+    passwords: Passwords;
+    settings: Settings;
+    clock: Clock;
+  }) {
+    this.#operations = options.operations;
+    this.#passwords = options.passwords;
+    this.#settings = options.settings;
+    this.#clock = options.clock;
+  }
+
+  /**
+   * Runs `succeed` in the transaction that also clears the failures, if the password is right. Throws
+   * `login_failed` otherwise, and `overloaded` when too many wait for a check. Of many attempts at once no
+   * more count than of as many one after the other: each is judged again in its transaction.
+   */
+  async pass<T>(
+    attempt: Attempt,
+    succeed: (tx: KeysTx, user: User, nowMs: number) => Promise<Done<T>>,
+  ): Promise<T> {
+    const user = await this.#operations.read(attempt.actor, attempt.action, attempt.find);
+    const verifier =
+      user === undefined || this.#isLocked(user) ? null : (user.passwordHash ?? null);
+    const verdict = await this.#passwords.verify(attempt.password, verifier);
+    const newHash = verdict.rehash ? await this.#passwords.hash(attempt.password) : verifier;
+    const outcome = await this.#operations.write(
+      attempt.actor,
+      attempt.action,
+      async (tx, nowMs): Promise<Done<{ readonly value: T } | undefined>> => {
+        const current = user === undefined ? undefined : await tx.users.get(user.id);
+        if (current === undefined || !this.#fits(verdict, verifier, current)) {
+          return this.#countFailure(tx, current, nowMs);
+        }
+        const cleared = { failedLogins: 0, lockedUntil: null, passwordHash: newHash };
+        const done = await succeed(tx, { ...current, ...cleared }, nowMs);
+        return { ...done, value: { value: done.value } };
+      },
+    );
+    if (outcome === undefined) throw loginFailed();
+    return outcome.value;
+  }
+
+  /** The account may have been locked, or given another password, while the check ran. */
+  #fits(verdict: PasswordVerdict, verifier: string | null, current: User): boolean {
+    return verdict.ok && !this.#isLocked(current) && current.passwordHash === verifier;
+  }
+
+  #isLocked(user: User): boolean {
+    return user.lockedUntil !== null && user.lockedUntil > this.#clock.now();
+  }
+
+  async #countFailure(tx: KeysTx, user: User | undefined, nowMs: number): Promise<Done<undefined>> {
+    const failed = { value: undefined, changedFields: [], outcome: "FAILED" } as const;
+    // What was typed is not kept: people type passwords into the wrong field.
+    if (user === undefined) {
+      return { ...failed, targetId: null, targetName: null, note: "unknown user" };
+    }
+    const target = { targetId: user.id, targetName: user.username };
+    if (this.#isLocked(user)) return { ...failed, ...target, note: "locked out" };
+    const { lockoutFailures, lockoutMinutes } = this.#settings.values;
+    // A lock-out that has ended wipes the slate.
+    const failedLogins = (user.lockedUntil === null ? user.failedLogins : 0) + 1;
+    const locks = failedLogins >= lockoutFailures;
+    const next: User = {
+      ...user,
+      failedLogins,
+      lockedUntil: locks ? nowMs + lockoutMinutes * MINUTE_MS : null,
+    };
+    await tx.users.update(next);
+    await tx.changes.append({ kind: "user", id: user.id, value: next });
+    return {
+      ...failed,
+      ...target,
+      note: locks ? "wrong password; locked out now" : "wrong password",
+    };
+  }
+}
+
+function loginFailed(): Fault {
+  return new Fault(
+    "login_failed",
+    "Incorrect username or password. After several failures an account is locked for a while.",
+  );
+}

@@ -1,0 +1,362 @@
+import type { Actor } from "../core/audit.js";
+import { SYSTEM_ACTOR } from "../core/audit.js";
+import { Fault } from "../core/fault.js";
+import type { IdSource } from "../core/ids.js";
+import type { Page, PageQuery } from "../core/page.js";
+import type { Secret } from "../core/secret.js";
+import type { Role, User, UserState } from "../core/user.js";
+import { changedFields } from "./changed-fields.js";
+import type { Done, Operations } from "./operations.js";
+import { authorize, type Action } from "./policy.js";
+import type { KeysReader, KeysTx, Passwords } from "./ports.js";
+import { Denial, found } from "./refusals.js";
+import type { Settings } from "./settings.js";
+import { removeUser, type RemovedUser } from "./user-removal.js";
+import {
+  checkPassword,
+  cleanEmail,
+  cleanLine,
+  cleanTrustLevel,
+  cleanUsername,
+  DESCRIPTION_CHARS_MAX,
+} from "./validate.js";
+
+/** What is given for a new user. */
+export interface UserDraft {
+  readonly username: string;
+  readonly email?: string | null | undefined;
+  /** Undefined for an account without one: it signs in by other means. */
+  readonly password?: Secret | undefined;
+  readonly role?: Role | undefined;
+  readonly trustLevel?: number | undefined;
+}
+
+export interface UserPatch {
+  readonly email?: string | null | undefined;
+  readonly role?: Role | undefined;
+  readonly trustLevel?: number | undefined;
+}
+
+/** A user whose account stopped working, and what that did. */
+export interface StoppedUser {
+  readonly user: User;
+  readonly endedSessions: number;
+  /** Public keys that left the pool. */
+  readonly withdrawnProviderKeys: number;
+}
+
+/** The people and services that own keys. */
+export class Users {
+  readonly #operations: Operations;
+  readonly #passwords: Passwords;
+  readonly #settings: Settings;
+  readonly #ids: IdSource;
+
+  constructor(options: {
+    operations: Operations;
+    passwords: Passwords;
+    settings: Settings;
+    ids: IdSource;
+  }) {
+    this.#operations = options.operations;
+    this.#passwords = options.passwords;
+    this.#settings = options.settings;
+    this.#ids = options.ids;
+  }
+
+  /**
+   * Makes the first admin if there is no user at all; undefined otherwise. Without a password the account
+   * is for the local socket, so that there is no default password anywhere.
+   */
+  async createFirstAdmin(draft: UserDraft): Promise<User | undefined> {
+    const clean = await this.#clean({ ...draft, role: "ADMIN" });
+    const existing = await this.#operations.read(SYSTEM_ACTOR, "user.list", firstUser);
+    if (existing !== undefined) return undefined;
+    return this.#operations.write(SYSTEM_ACTOR, "user.create", async (tx, nowMs) => {
+      if ((await firstUser(tx)) !== undefined) {
+        throw new Fault("failed_precondition", "There is a user already.");
+      }
+      return this.#insert(tx, clean, nowMs);
+    });
+  }
+
+  /** Anybody makes their own account, if the settings allow it; always with role USER. */
+  async register(actor: Actor, draft: Omit<UserDraft, "role" | "trustLevel">): Promise<User> {
+    return this.#operations.run(actor, "session.register", async () => {
+      if (!this.#settings.values.registrationEnabled) {
+        const fault = new Fault(
+          "permission_denied",
+          "Registration is switched off here; ask an admin for an account.",
+        );
+        throw new Denial(fault, null, "registration is switched off");
+      }
+      if (draft.password === undefined) throw passwordRequired();
+      const { username, email, password } = draft;
+      const clean = await this.#clean({ username, email, password, role: "USER" });
+      return this.#operations.write(actor, "session.register", (tx, nowMs) =>
+        this.#insert(tx, clean, nowMs),
+      );
+    });
+  }
+
+  /** ADMIN only. */
+  async create(actor: Actor, draft: UserDraft): Promise<User> {
+    return this.#operations.run(actor, "user.create", async () => {
+      const clean = await this.#clean(draft);
+      return this.#operations.write(actor, "user.create", (tx, nowMs) =>
+        this.#insert(tx, clean, nowMs),
+      );
+    });
+  }
+
+  async get(actor: Actor, id: string): Promise<User> {
+    return this.#operations.read(actor, "user.get", (reader) =>
+      permitted(reader, actor, "user.get", id),
+    );
+  }
+
+  async list(actor: Actor, query: PageQuery): Promise<Page<User>> {
+    return this.#operations.read(actor, "user.list", (reader) => reader.users.list(query));
+  }
+
+  /** Changes e-mail, role or trust level. Throws `failed_precondition` if no admin would be left. */
+  async update(actor: Actor, id: string, patch: UserPatch): Promise<User> {
+    return this.#operations.write(actor, "user.update", async (tx, nowMs) => {
+      const user = await permitted(tx, actor, "user.update", id);
+      const next: User = {
+        ...user,
+        email: patch.email === undefined ? user.email : cleanEmail("email", patch.email),
+        role: patch.role ?? user.role,
+        trustLevel:
+          patch.trustLevel === undefined
+            ? user.trustLevel
+            : cleanTrustLevel("trust_level", patch.trustLevel),
+      };
+      if (next.email !== user.email) await requireNewEmail(tx, next.email);
+      if (user.role === "ADMIN" && next.role !== "ADMIN") await requireAnotherAdmin(tx, user);
+      const names = changedFields(user, next, ["email", "role", "trustLevel"]);
+      return save(tx, names.length === 0 ? user : { ...next, updatedAt: nowMs }, names);
+    });
+  }
+
+  /** Sessions end, client keys answer `user_banned`, provider keys leave the pool; reversible. */
+  async ban(actor: Actor, id: string, reason = ""): Promise<StoppedUser> {
+    const note = cleanLine("reason", reason, DESCRIPTION_CHARS_MAX);
+    return this.#stop(actor, { action: "user.ban", id, state: "BANNED", note });
+  }
+
+  /** Switches an account off without blame: no sign-in, no calls with its client keys. */
+  async disable(actor: Actor, id: string): Promise<StoppedUser> {
+    return this.#stop(actor, { action: "user.disable", id, state: "DISABLED", note: "" });
+  }
+
+  /** Lifts a ban; the keys are as they were. */
+  async unban(actor: Actor, id: string): Promise<User> {
+    return this.#resume(actor, "user.unban", id, "BANNED");
+  }
+
+  async enable(actor: Actor, id: string): Promise<User> {
+    return this.#resume(actor, "user.enable", id, "DISABLED");
+  }
+
+  /** Sets a new password, lifts a lock-out and ends the user's sessions. */
+  async resetPassword(
+    actor: Actor,
+    id: string,
+    password: Secret,
+  ): Promise<{ readonly user: User; readonly endedSessions: number }> {
+    return this.#operations.run(actor, "user.reset_password", async () => {
+      const before = await this.get(actor, id);
+      checkPassword("new_password", password, before.username);
+      const passwordHash = await this.#passwords.hash(password);
+      return this.#operations.write(actor, "user.reset_password", async (tx, nowMs) => {
+        const user = await permitted(tx, actor, "user.reset_password", id);
+        const endedSessions = await endSessions(tx, id);
+        const next: User = {
+          ...user,
+          passwordHash,
+          failedLogins: 0,
+          lockedUntil: null,
+          updatedAt: nowMs,
+        };
+        const saved = await save(tx, next, ["password"]);
+        return { ...saved, value: { user: next, endedSessions } };
+      });
+    });
+  }
+
+  /** Removes a user with sessions, keys, these keys' calls and private providers. Audit events stay. */
+  async delete(actor: Actor, id: string): Promise<RemovedUser> {
+    return this.#operations.write(actor, "user.delete", async (tx): Promise<Done<RemovedUser>> => {
+      const user = await permitted(tx, actor, "user.delete", id);
+      requireNotOneself(actor, id);
+      await requireAnotherAdmin(tx, user);
+      const value = await removeUser(tx, actor, user);
+      return { value, targetId: id, targetName: user.username, changedFields: [] };
+    });
+  }
+
+  async #stop(
+    actor: Actor,
+    stop: {
+      readonly action: "user.ban" | "user.disable";
+      readonly id: string;
+      readonly state: UserState;
+      readonly note: string;
+    },
+  ): Promise<StoppedUser> {
+    return this.#operations.write(actor, stop.action, async (tx, nowMs) => {
+      const user = await permitted(tx, actor, stop.action, stop.id);
+      requireNotOneself(actor, stop.id);
+      await requireAnotherAdmin(tx, user);
+      const keys = await tx.providerKeys.ofOwner(stop.id);
+      const next: User = { ...user, state: stop.state, updatedAt: nowMs };
+      const saved = await save(tx, next, changedFields(user, next, ["state"]));
+      const endedSessions = await endSessions(tx, stop.id);
+      const banned = stop.state === "BANNED" && user.state !== "BANNED";
+      const withdrawnProviderKeys = banned
+        ? keys.filter((key) => key.visibility === "PUBLIC").length
+        : 0;
+      return {
+        ...saved,
+        value: { user: next, endedSessions, withdrawnProviderKeys },
+        note: stop.note,
+      };
+    });
+  }
+
+  async #resume(
+    actor: Actor,
+    action: "user.unban" | "user.enable",
+    id: string,
+    from: UserState,
+  ): Promise<User> {
+    return this.#operations.write(actor, action, async (tx, nowMs) => {
+      const user = await permitted(tx, actor, action, id);
+      if (user.state !== from && user.state !== "ACTIVE") {
+        const what = user.state === "BANNED" ? "banned" : "disabled";
+        throw new Fault(
+          "failed_precondition",
+          `User ${user.username} is ${what}; lift that first.`,
+        );
+      }
+      const next: User = { ...user, state: "ACTIVE", updatedAt: nowMs };
+      return save(tx, next, changedFields(user, next, ["state"]));
+    });
+  }
+
+  async #clean(draft: UserDraft): Promise<CleanUser> {
+    const username = cleanUsername("username", draft.username);
+    if (draft.password !== undefined) checkPassword("password", draft.password, username);
+    return {
+      username,
+      email: cleanEmail("email", draft.email ?? null),
+      role: draft.role ?? "USER",
+      trustLevel: cleanTrustLevel("trust_level", draft.trustLevel ?? 0),
+      passwordHash:
+        draft.password === undefined ? null : await this.#passwords.hash(draft.password),
+    };
+  }
+
+  async #insert(tx: KeysTx, clean: CleanUser, nowMs: number): Promise<Done<User>> {
+    if ((await tx.users.byUsername(clean.username)) !== undefined) {
+      throw new Fault("already_exists", "This username is taken; choose another one.", {
+        violations: [{ field: "username", message: "is taken already" }],
+      });
+    }
+    await requireNewEmail(tx, clean.email);
+    const user: User = {
+      id: this.#ids.next("usr"),
+      ...clean,
+      state: "ACTIVE",
+      failedLogins: 0,
+      lockedUntil: null,
+      createdAt: nowMs,
+      updatedAt: nowMs,
+      lastLoginAt: null,
+    };
+    await tx.users.insert(user);
+    await tx.changes.append({ kind: "user", id: user.id, value: user });
+    return { value: user, targetId: user.id, targetName: user.username, changedFields: [] };
+  }
+}
+
+type CleanUser = Pick<User, "username" | "email" | "role" | "trustLevel" | "passwordHash">;
+
+/** Ends all sessions of a user; returns how many there were. */
+export async function endSessions(tx: KeysTx, userId: string): Promise<number> {
+  const sessions = await tx.sessions.ofUser(userId);
+  await tx.sessions.deleteOfUser(userId);
+  return sessions.length;
+}
+
+async function permitted(
+  reader: KeysReader,
+  actor: Actor,
+  action: Action,
+  id: string,
+): Promise<User> {
+  const user = found(await reader.users.get(id), "user", id);
+  authorize(actor, action, { noun: "user", id, name: user.username, ownerId: id });
+  return user;
+}
+
+async function save(tx: KeysTx, user: User, names: readonly string[]): Promise<Done<User>> {
+  if (names.length > 0) {
+    await tx.users.update(user);
+    await tx.changes.append({ kind: "user", id: user.id, value: user });
+  }
+  return { value: user, targetId: user.id, targetName: user.username, changedFields: names };
+}
+
+async function firstUser(reader: KeysReader): Promise<User | undefined> {
+  const page = await reader.users.list({
+    conditions: [],
+    text: "",
+    orderBy: "",
+    descending: false,
+    pageSize: 1,
+    pageToken: "",
+  });
+  return page.items[0];
+}
+
+async function requireNewEmail(tx: KeysTx, email: string | null): Promise<void> {
+  if (email === null || (await tx.users.byEmail(email)) === undefined) return;
+  throw new Fault("already_exists", "This e-mail address belongs to another user.", {
+    violations: [{ field: "email", message: "is taken already" }],
+  });
+}
+
+function requireNotOneself(actor: Actor, id: string): void {
+  if (actor.userId !== id) return;
+  throw new Fault("failed_precondition", "You cannot do this to yourself; ask another admin.");
+}
+
+/** Throws `failed_precondition` if this user is the only admin whose account works. */
+async function requireAnotherAdmin(tx: KeysTx, user: User): Promise<void> {
+  if (user.role !== "ADMIN" || user.state !== "ACTIVE") return;
+  const others = await tx.users.list({
+    conditions: [
+      { field: "role", op: "=", value: "ADMIN" },
+      { field: "state", op: "=", value: "ACTIVE" },
+      { field: "id", op: "!=", value: user.id },
+    ],
+    text: "",
+    orderBy: "",
+    descending: false,
+    pageSize: 1,
+    pageToken: "",
+  });
+  if (others.total > 0) return;
+  throw new Fault(
+    "failed_precondition",
+    `${user.username} is the last admin: make somebody else an admin first.`,
+  );
+}
+
+function passwordRequired(): Fault {
+  return new Fault("invalid_argument", "password: a password is required", {
+    violations: [{ field: "password", message: "a password is required" }],
+  });
+}
