@@ -5,6 +5,8 @@ const SEQUENCES = [
   /^\u001b\[\d*(?:;\d*)*m/,
   /^\u001b\[\d*(?:;\d*)*[HCJKrABDdG]/,
   /^\u001b\[\?(?:1|12|25|1000|1006|1049|2004|2026)(?:;25)?[hl]/,
+  // The shape of the cursor on the Linux console.
+  /^\u001b\[\?[018]c/,
   /^\u001b[78=>]/,
   /^\u001b\(B/,
   /^[\r\u000f]/,

@@ -221,9 +221,10 @@ export class TestTui {
     const line = this.emulator.buffer.active.getLine(y);
     let units = 0;
     for (let x = 0; x < this.emulator.cols; x += 1) {
-      if (units >= offset) return x;
       const cell = line?.getCell(x);
+      // The second cell of a wide character stands for no text of its own.
       if (cell === undefined || cell.getWidth() === 0) continue;
+      if (units >= offset) return x;
       units += Math.max(1, cell.getChars().length);
     }
     return offset;

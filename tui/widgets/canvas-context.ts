@@ -35,12 +35,15 @@ export function adaptContext(context: CanvasContext, label: LabelSource): void {
 /** Gives the text to print in place of what the chart wants to print. */
 export type LabelSource = (text: string) => string;
 
+/** Longest label of a chart; more would push the chart off its own area. */
+const labelUnitsMax = 12;
+
 /**
  * Text for a canvas. It puts one UTF-16 unit into each cell and cleans nothing, so text from
  * outside is made safe here and what is not exactly one unit and one cell becomes a question mark.
  */
 export function canvasText(text: string): string {
-  return clusters(safe(text))
+  return clusters(safe(text).slice(0, labelUnitsMax))
     .map(({ text: char, width }) => (char.length === 1 && width === 1 ? char : "?".repeat(width)))
     .join("");
 }

@@ -58,7 +58,6 @@ function paintSecret(painter: Painter, y: number, face: ShowOnceFace): number {
 
 function paintKeys(painter: Painter, y: number, face: ShowOnceFace): void {
   const hide = face.secret === undefined ? " reveal   " : " hide   ";
-  const clock = face.secret === undefined ? "" : `hides in ${countdown(face.hidesInMs)}`;
   painter.spans(1, y, [
     { text: "<v>", style: "key" },
     { text: hide },
@@ -67,9 +66,11 @@ function paintKeys(painter: Painter, y: number, face: ShowOnceFace): void {
     { text: "<w>", style: "key" },
     { text: " write to a file (0600)   " },
     { text: "<D>", style: "key" },
-    { text: " discard and revoke   " },
-    { text: clock, style: "muted" },
+    { text: " discard and revoke" },
   ]);
+  if (face.secret !== undefined) {
+    painter.text(1, y + 1, `hides in ${countdown(face.hidesInMs)}`, "warn");
+  }
   const lost = "It is not kept in plain text. If it is lost, rotate the key to get a new one.";
   painter.text(1, y + 2, lost, "muted");
 }
