@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
-import { recordOfLostCall, type OwnerLookup } from "./begun-call.js";
+import { recordOfLostCall } from "./begun-call.js";
 import { LedgerCallSink, type AccountingPolicy } from "./call-sink.js";
 import { openJournal, type Journal, type JournalStats } from "./journal.js";
 import type { JournalDisk } from "./journal-disk.js";
@@ -23,8 +23,6 @@ export interface AccountingOptions {
   readonly poolSummary: () => PoolSummary;
   /** A name to show for an id in rankings; undefined shows the id. */
   readonly nameOf: (dimension: Dimension, id: string) => string | undefined;
-  /** For calls that were running when an earlier process died. */
-  readonly ownerOf: OwnerLookup;
   readonly journalFileBytes?: number;
   readonly syncIntervalMs?: number;
 }
@@ -95,7 +93,7 @@ export class Accounting {
  * log says that it did not take the rest at once. Throws Fault `data_folder_unusable`, `database_newer` or what the ledger throws.
  */
 export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
-  const { ledger, disk, clock, logger, ownerOf, journalFileBytes, syncIntervalMs } = options;
+  const { ledger, disk, clock, logger, journalFileBytes, syncIntervalMs } = options;
   const from = await ledger.journalPosition();
   const { journal, recovered } = await openJournal(
     {
@@ -109,7 +107,7 @@ export async function openAccounting(options: AccountingOptions): Promise<Accoun
   );
   const recorder = new Recorder({ ledger, journal, clock, logger, from });
   for (const call of recovered.orphans) {
-    const record = recordOfLostCall(call, ownerOf);
+    const record = recordOfLostCall(call);
     try {
       journal.finish(record);
     } catch {

@@ -1,51 +1,34 @@
 import type { CallRecord } from "../core/call.js";
-import type { ClientKeyKind } from "../core/client-key.js";
-import { timeOfId } from "../core/ids.js";
-import type { Dialect } from "../core/provider.js";
 import { NO_TOKENS } from "../core/call.js";
 
 /**
  * What is known of a call when it is admitted. The journal keeps it, so that a call during which the
- * process dies still leaves a row. Only the first two fields are certain; the more, the better the row.
+ * process dies still leaves a row.
  */
-export interface BegunCall {
-  readonly id: string;
-  readonly clientKeyId: string;
-  readonly clientKeyKind?: ClientKeyKind;
-  readonly ownerId?: string;
-  readonly modelAsked?: string;
-  readonly endpoint?: string;
-  readonly dialect?: Dialect;
-  readonly streamed?: boolean;
-  readonly ip?: string;
-  /** Milliseconds since the epoch. */
-  readonly startedAt?: number;
-}
-
-/** Who owns a client key; for calls whose begin did not say. */
-export type OwnerLookup = (
-  clientKeyId: string,
-) => { readonly ownerId: string; readonly kind: ClientKeyKind } | undefined;
+export type BegunCall = Pick<
+  CallRecord,
+  | "id"
+  | "startedAt"
+  | "clientKeyId"
+  | "clientKeyKind"
+  | "ownerId"
+  | "modelAsked"
+  | "endpoint"
+  | "dialect"
+  | "streamed"
+  | "ip"
+>;
 
 /** The error code of a call during which the process died. */
 export const PROCESS_DIED = "process_died";
 
 /** The record of a call that began and of which nothing more is known. */
-export function recordOfLostCall(call: BegunCall, ownerOf: OwnerLookup): CallRecord {
-  const owner = ownerOf(call.clientKeyId);
+export function recordOfLostCall(call: BegunCall): CallRecord {
   return {
-    id: call.id,
-    startedAt: call.startedAt ?? timeOfId(call.id) ?? 0,
-    clientKeyId: call.clientKeyId,
-    clientKeyKind: call.clientKeyKind ?? owner?.kind ?? "STANDARD",
-    ownerId: call.ownerId ?? owner?.ownerId ?? "",
+    ...call,
     providerKeyId: null,
     providerId: null,
-    modelAsked: call.modelAsked ?? "",
     modelServed: null,
-    endpoint: call.endpoint ?? "",
-    dialect: call.dialect ?? "OPENAI",
-    streamed: call.streamed ?? false,
     status: "ERROR",
     httpStatus: 500,
     errorCode: PROCESS_DIED,
@@ -58,7 +41,6 @@ export function recordOfLostCall(call: BegunCall, ownerOf: OwnerLookup): CallRec
     tokens: NO_TOKENS,
     costMicros: null,
     usageSource: "NONE",
-    ip: call.ip ?? "",
     attempts: [],
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import { callId, keptLog, sampleCall } from "../../test/metering/sample-calls.js";
+import { begunCall, callId, keptLog, sampleCall } from "../../test/metering/sample-calls.js";
 import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
 import { Fault } from "../core/fault.js";
@@ -58,7 +58,7 @@ test("a record is on the disk when finish returns, and the next process finds it
 
 test("a call that began and never finished is found after a kill; one that finished is not", async () => {
   const { disk, journal } = await bench();
-  for (let i = 1; i <= 4; i++) journal.begin({ id: callId(i), clientKeyId: "ck_1" });
+  for (let i = 1; i <= 4; i++) journal.begin(begunCall(i));
   journal.finish(sampleCall(2));
   journal.finish(sampleCall(4));
   const next = await bench(disk.afterKill());
@@ -129,7 +129,7 @@ test("a torn file keeps its place aside when its good part is recorded; whole on
 
 test("files roll at their size, are read in order across files, and carry the open calls with them", async () => {
   const { disk, journal } = await bench(new SimDisk(), { fileBytes: 3000 });
-  journal.begin({ id: callId(500), clientKeyId: "ck_1" });
+  journal.begin(begunCall(500));
   for (let i = 1; i <= 30; i++) journal.finish(sampleCall(i));
   assert.ok(disk.files.size > 5);
   assert.deepEqual(await readAll(journal), ids(30));
@@ -164,7 +164,7 @@ test("a full disk refuses records cleanly and takes them again when there is spa
   journal.finish(sampleCall(1));
   disk.capacityBytes = disk.usedBytes + 50;
   assert.throws(() => journal.finish(sampleCall(2)), refusal);
-  assert.throws(() => journal.begin({ id: callId(3), clientKeyId: "ck_1" }), refusal);
+  assert.throws(() => journal.begin(begunCall(3)), refusal);
   assert.equal(journal.stats.failing, true);
   disk.capacityBytes = Number.POSITIVE_INFINITY;
   journal.finish(sampleCall(4));

@@ -6,7 +6,7 @@ import { openAccounting, type Accounting } from "../../server/metering/accountin
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { MemoryLedger } from "./memory-ledger.js";
-import { callId, failedCall, keptLog, sampleCall } from "./sample-calls.js";
+import { begunCall, callId, failedCall, keptLog, sampleCall } from "./sample-calls.js";
 import { SimDisk } from "./sim-disk.js";
 
 interface Bench {
@@ -32,19 +32,13 @@ async function bench(
     policy,
     poolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,
-    ownerOf: (id) => (id === "ck_1" ? { ownerId: "usr_9", kind: "SUPER" } : undefined),
   });
   return { disk, clock, ledger, log, accounting, sink: accounting.sink };
 }
 
-const begun = (number: number): { id: string; clientKeyId: string } => ({
-  id: callId(number),
-  clientKeyId: "ck_1",
-});
-
 test("a finished call is in the journal, on the gauges, with the watchers, and soon in the database", async () => {
   const { disk, clock, ledger, accounting, sink } = await bench();
-  sink.begin(begun(1));
+  sink.begin(begunCall(1));
   assert.equal(accounting.meter.inflight, 1);
   const before = disk.usedBytes;
   sink.finish(sampleCall(1));
@@ -58,16 +52,16 @@ test("a finished call is in the journal, on the gauges, with the watchers, and s
 
 test("a call that was running when the process died leaves a row that says so, once", async () => {
   const first = await bench();
-  first.sink.begin(begun(1));
-  first.sink.begin({ ...begun(2), clientKeyId: "ck_gone" });
-  first.sink.begin(begun(3));
+  first.sink.begin(begunCall(1));
+  first.sink.begin(begunCall(2));
+  first.sink.begin(begunCall(3));
   first.sink.finish(sampleCall(3));
   const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
   assert.equal(second.ledger.calls.size, 3);
   const lost = second.ledger.calls.get(callId(1))!;
   assert.deepEqual(
-    [lost.status, lost.errorCode, lost.ownerId, lost.clientKeyKind, lost.usageSource],
-    ["ERROR", "process_died", "usr_9", "SUPER", "NONE"],
+    [lost.status, lost.errorCode, lost.ownerId, lost.modelAsked, lost.usageSource],
+    ["ERROR", "process_died", sampleCall(1).ownerId, "gpt-4o-mini", "NONE"],
   );
   assert.equal(second.ledger.calls.get(callId(3))!.status, "SUCCESS");
   const third = await bench("besteffort", second.disk.afterKill(), second.ledger);
@@ -77,7 +71,7 @@ test("a call that was running when the process died leaves a row that says so, o
 
 test("killed again before the rows of lost calls are in the database, the next start finds them", async () => {
   const first = await bench();
-  first.sink.begin(begun(1));
+  first.sink.begin(begunCall(1));
   first.ledger.failure = new Fault("storage_unavailable", "away");
   const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
   first.ledger.failure = undefined;
@@ -89,18 +83,18 @@ test("strict accounting refuses a call before a provider is asked when the disk 
   const { disk, sink, accounting } = await bench("strict");
   disk.capacityBytes = disk.usedBytes;
   assert.throws(
-    () => sink.begin(begun(1)),
+    () => sink.begin(begunCall(1)),
     (error) => error instanceof Fault && error.code === "storage_unavailable",
   );
   assert.equal(accounting.meter.inflight, 0);
   disk.capacityBytes = Number.POSITIVE_INFINITY;
-  sink.begin(begun(2));
+  sink.begin(begunCall(2));
   sink.finish(sampleCall(2));
 });
 
 test("a call that cannot be recorded at its end is refused by strict accounting, and its usage is kept all the same", async () => {
   const { disk, clock, ledger, sink } = await bench("strict");
-  sink.begin(begun(1));
+  sink.begin(begunCall(1));
   disk.capacityBytes = disk.usedBytes;
   assert.throws(() => sink.finish(sampleCall(1)), Fault);
   await clock.run(500);
@@ -112,7 +106,7 @@ test("best-effort accounting serves on through a full disk, and every row is the
   disk.capacityBytes = disk.usedBytes;
   ledger.failure = new Fault("storage_unavailable", "disk full");
   for (let i = 1; i <= 3000; i++) {
-    sink.begin(begun(i));
+    sink.begin(begunCall(i));
     sink.finish(sampleCall(i));
     if (i % 100 === 0) await clock.run(50);
   }

@@ -1,4 +1,5 @@
 import type { CallRecord } from "../../server/core/call.js";
+import type { BegunCall } from "../../server/metering/begun-call.js";
 import type { LogFields, Logger } from "../../server/core/logger.js";
 
 /** An id as the server makes them, from a number. */
@@ -45,6 +46,24 @@ export function sampleCall(number: number, part: Partial<CallRecord> = {}): Call
       },
     ],
     ...part,
+  };
+}
+
+/** What was known of that call when it began. */
+export function begunCall(number: number): BegunCall {
+  const { id, startedAt, clientKeyId, clientKeyKind, ownerId } = sampleCall(number);
+  const { modelAsked, endpoint, dialect, streamed, ip } = sampleCall(number);
+  return {
+    id,
+    startedAt,
+    clientKeyId,
+    clientKeyKind,
+    ownerId,
+    modelAsked,
+    endpoint,
+    dialect,
+    streamed,
+    ip,
   };
 }
 

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { openAccounting } from "../../server/metering/accounting.js";
+import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
+import { EMPTY_POOL } from "../../server/metering/snapshot.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { FileLedger } from "./file-ledger.js";
+import { keptLog } from "./sample-calls.js";
+
+/** More for a thorough run. */
+const KILLS = Number(process.env["LATCHKEY_KILLS"] ?? 30);
+const CALLS_PER_RUN_MAX = 10_000_000;
+/** Turns of the child's loop before it is killed: from before its first batch to after several. */
+const TURNS_MAX = 150;
+
+const child = fileURLToPath(new URL("kill-child.js", import.meta.url));
+
+/** Runs the child until it has reported a random number of turns, then kills it where it happens to be. */
+async function runAndKill(folder: string, run: number): Promise<void> {
+  const turns = 1 + Math.floor(Math.random() * TURNS_MAX);
+  const running = spawn(process.execPath, [child, folder, String(run * CALLS_PER_RUN_MAX)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let seen = 0;
+  running.stdout.on("data", (chunk: Buffer) => {
+    seen += chunk.length;
+    if (seen >= turns) running.kill("SIGKILL");
+  });
+  const [code, signal] = (await once(running, "exit")) as [number | null, string | null];
+  assert.equal(signal, "SIGKILL", `the child ended by itself with ${code}`);
+}
+
+function linesOf(file: string): { begun: Set<string>; finished: Set<string> } {
+  const lines = readFileSync(file, "utf8").split("\n");
+  const of = (word: string): Set<string> =>
+    new Set(lines.filter((line) => line.startsWith(word)).map((line) => line.split(" ")[1] ?? ""));
+  return { begun: of("begin "), finished: of("finish ") };
+}
+
+test(`after ${KILLS} kills under load every finished call is recorded once, and every begun one has a row`, async (t) => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-kill-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (let run = 0; run < KILLS; run++) await runAndKill(folder, run);
+
+  const ledger = new FileLedger(path.join(folder, "ledger"));
+  const accounting = await openAccounting({
+    ledger,
+    disk: nodeJournalDisk(path.join(folder, "journal")),
+    clock: new FakeClock(),
+    logger: keptLog(),
+    policy: "besteffort",
+    poolSummary: () => EMPTY_POOL,
+    nameOf: () => undefined,
+  });
+  assert.equal(await accounting.close(), true);
+  ledger.close();
+
+  const { begun, finished } = linesOf(path.join(folder, "seen"));
+  t.diagnostic(
+    `${finished.size} finished and ${begun.size} begun calls, ${ledger.calls.size} rows`,
+  );
+  const lost = [...finished].filter((id) => ledger.calls.get(id)?.status !== "SUCCESS");
+  assert.deepEqual(lost, [], "finished calls that are missing, or recorded as cut short");
+  const vanished = [...begun].filter((id) => !ledger.calls.has(id));
+  assert.deepEqual(vanished, [], "begun calls without any row");
+  const died = [...ledger.calls.values()].filter((call) => call.errorCode === "process_died");
+  assert.ok(died.length >= KILLS, "calls were running at each kill");
+  // Reading the file again fails on an id that is there twice.
+  assert.equal(new FileLedger(path.join(folder, "ledger")).calls.size, ledger.calls.size);
+
+  const journals = readdirSync(path.join(folder, "journal"));
+  assert.ok(journals.length <= 6, `recorded journal files are removed: ${journals.join(" ")}`);
+  for (const name of journals) {
+    assert.equal(statSync(path.join(folder, "journal", name)).mode & 0o777, 0o600);
+  }
+});
