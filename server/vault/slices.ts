@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Clock } from "../core/clock.js";
 
 /** How long background work may hold the event loop. */
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 /** A second bound, for clocks that stand still. */
 const STEPS_MAX = 256;
 

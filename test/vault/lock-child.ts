@@ -3,6 +3,7 @@ import path from "node:path";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
+import { createPassphraseProvider } from "../../server/vault/root-key/passphrase.js";
 import { SecretCache } from "../../server/vault/secret-cache.js";
 import { loadSodium } from "../../server/vault/sodium.js";
 import { createVault } from "../../server/vault/vault.js";
@@ -11,7 +12,11 @@ import { BINDING, createTestLogger, MemoryKeyringStore, MemoryPin, testClock } f
 const folder = process.argv[2] ?? "";
 const sodium = await loadSodium();
 const random = systemRandom;
-const rootKey = createFileRootKeyProvider({ sodium, random, path: path.join(folder, "root.key") });
+const passphrase = process.argv[4] === undefined ? undefined : new Secret(process.argv[4]);
+const rootKey =
+  passphrase === undefined
+    ? createFileRootKeyProvider({ sodium, random, path: path.join(folder, "root.key") })
+    : createPassphraseProvider({ sodium, random, ln: 14 });
 const store = new MemoryKeyringStore();
 const vault = await createVault({
   store,
@@ -21,7 +26,7 @@ const vault = await createVault({
   clock: testClock,
   logger: createTestLogger(),
 });
-await vault.start();
+await vault.initialise(passphrase);
 const cache = new SecretCache({ sodium, random });
 for (let round = 0; round < 3; round++) {
   for (let index = 0; index < 50; index++) {
@@ -33,9 +38,9 @@ for (let round = 0; round < 3; round++) {
     vault.auditMac("00");
   }
   await vault.addVersions(["VAULT_KEY_PAIR", "PEPPER", "ROW_MAC"]);
-  await vault.rotateRootKey(rootKey);
+  await vault.rotateRootKey(rootKey, passphrase);
   vault.lock();
-  await vault.unlock();
+  await vault.unlock(passphrase);
 }
 if (process.argv[3] === "lock") vault.lock();
 cache.clear();

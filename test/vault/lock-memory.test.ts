@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { scryptSync } from "node:crypto";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemRandom } from "../../server/core/random.js";
+import { Secret } from "../../server/core/secret.js";
 import { rootKeyOf, unwrapKeys } from "../../server/vault/keyring.js";
 import type { WrappedKey } from "../../server/vault/ports.js";
 import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
+import { createPassphraseProvider } from "../../server/vault/root-key/passphrase.js";
 import { loadSodium } from "../../server/vault/sodium.js";
 import { temporaryFolder } from "./fixtures.js";
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** Half of a key is enough to recognise it, and finds copies of which a part was overwritten. */
 const NEEDLE_BYTES = 16;
+const PASSPHRASE = "correct horse battery staple";
 const CHILD = path.join(path.dirname(fileURLToPath(import.meta.url)), "lock-child.js");
 
 test("a locked server has no byte of the root key or of any other key in its memory", async (t) => {
@@ -25,6 +29,8 @@ test("a locked server has no byte of the root key or of any other key in its mem
   assert.ok(unlocked.found.size >= unlocked.keys);
   const locked = await keysFoundIn(await temporaryFolder(t), "lock");
   assert.deepEqual([...locked!.found], []);
+  const passphrase = await keysFoundIn(await temporaryFolder(t), "lock", PASSPHRASE);
+  assert.deepEqual([...passphrase!.found], []);
 });
 
 interface Found {
@@ -33,8 +39,12 @@ interface Found {
 }
 
 /** Undefined if this system does not let a parent read its child's memory. */
-async function keysFoundIn(folder: string, mode: "lock" | "stay"): Promise<Found | undefined> {
-  const child = spawn(process.execPath, [CHILD, folder, mode], {
+async function keysFoundIn(
+  folder: string,
+  mode: "lock" | "stay",
+  ...passphrase: readonly string[]
+): Promise<Found | undefined> {
+  const child = spawn(process.execPath, [CHILD, folder, mode, ...passphrase], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   try {
@@ -42,7 +52,7 @@ async function keysFoundIn(folder: string, mode: "lock" | "stay"): Promise<Found
       createInterface({ input: child.stdout }).once("line", resolve);
       child.once("exit", (code) => reject(new Error(`child ended with ${code}`)));
     });
-    const needles = await needlesOf(folder, line);
+    const needles = await needlesOf(folder, line, passphrase[0]);
     const found = scan(child.pid!, needles);
     return found === undefined ? undefined : { found, keys: needles.size };
   } finally {
@@ -51,10 +61,13 @@ async function keysFoundIn(folder: string, mode: "lock" | "stay"): Promise<Found
 }
 
 /** Every half of every key, and of the root key, under its name. */
-async function needlesOf(folder: string, line: string): Promise<Map<string, Buffer>> {
-  const sodium = await loadSodium();
+async function needlesOf(
+  folder: string,
+  line: string,
+  passphrase: string | undefined,
+): Promise<Map<string, Buffer>> {
+  const tools = { sodium: await loadSodium(), random: systemRandom };
   const file = path.join(folder, "root.key");
-  const provider = createFileRootKeyProvider({ sodium, random: systemRandom, path: file });
   const entries = JSON.parse(line) as (Omit<WrappedKey, "wrapped" | "publicKey"> & {
     wrapped: string;
     publicKey: string | null;
@@ -64,10 +77,14 @@ async function needlesOf(folder: string, line: string): Promise<Map<string, Buff
     wrapped: Buffer.from(entry.wrapped, "base64"),
     publicKey: entry.publicKey === null ? null : Buffer.from(entry.publicKey, "base64"),
   }));
-  const rootKey = await provider.open(rootKeyOf(stored), undefined);
-  const { all } = await unwrapKeys(stored, rootKey, sodium);
-  const hex = readFileSync(file, "utf8").trim();
-  const keys = new Map<string, Uint8Array>([["ROOT", Buffer.from(hex, "hex")]]);
+  const expected = rootKeyOf(stored);
+  const [root, provider] =
+    passphrase === undefined
+      ? [fileKey(file), createFileRootKeyProvider({ ...tools, path: file })]
+      : [derivedKey(passphrase, expected.header), createPassphraseProvider(tools)];
+  const secret = passphrase === undefined ? undefined : new Secret(passphrase);
+  const { all } = await unwrapKeys(stored, await provider.open(expected, secret), tools.sodium);
+  const keys = new Map<string, Uint8Array>([["ROOT", root]]);
   for (const { purpose, version, key } of all) keys.set(`${purpose} ${version}`, key);
   const needles = new Map<string, Buffer>();
   for (const [name, key] of keys) {
@@ -75,6 +92,16 @@ async function needlesOf(folder: string, line: string): Promise<Map<string, Buff
     needles.set(`${name} second half`, Buffer.from(key.slice(NEEDLE_BYTES)));
   }
   return needles;
+}
+
+function fileKey(file: string): Buffer {
+  return Buffer.from(readFileSync(file, "utf8").trim(), "hex");
+}
+
+/** The same derivation as the provider's, from its documented header: tag, ln, r, p, salt. */
+function derivedKey(passphrase: string, header: Uint8Array): Buffer {
+  const [, ln = 0, r = 0, p = 0] = header;
+  return scryptSync(passphrase, header.subarray(4), 32, { N: 2 ** ln, r, p, maxmem: 2 ** 28 });
 }
 
 function scan(pid: number, needles: ReadonlyMap<string, Buffer>): Set<string> | undefined {

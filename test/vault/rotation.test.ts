@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 import { systemRandom } from "../../server/core/random.js";
@@ -8,6 +8,7 @@ import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
 import type { NewRootKey, RootKeyProvider } from "../../server/vault/root-key/provider.js";
 import { rotateVaultKey } from "../../server/vault/rotation.js";
 import type { RotationOptions, RotationProgress } from "../../server/vault/rotation.js";
+import { createVault } from "../../server/vault/vault.js";
 import { createTestVault, isFault, testClock } from "./fixtures.js";
 import type { TestVault } from "./fixtures.js";
 import { bindingOfIndex, fillRows, unreadable } from "./memory-rows.js";
@@ -136,11 +137,11 @@ test("locking stops a rotation, which goes on after the next unlock", async (t) 
   assert.ok((await finish({ vault, source: rows, clock: testClock })).retired);
 });
 
-test("a rotation gives way after each five milliseconds of work", async (t) => {
+test("a rotation gives way after each two milliseconds of work", async (t) => {
   const { vault } = await createTestVault(t);
   const rows = await fillRows(vault, 100);
   let nowMs = 0;
-  // Each look at the clock takes a millisecond, so at most six rows fit into a slice.
+  // Each look at the clock takes a millisecond, so at most three rows fit into a slice.
   const clock = { ...testClock, monotonic: () => nowMs++ };
   let turns = 0;
   const done = new AbortController();
@@ -153,7 +154,7 @@ test("a rotation gives way after each five milliseconds of work", async (t) => {
   await finish({ vault, source: rows, clock });
   done.abort();
   await others;
-  assert.ok(turns >= 2 * Math.floor(100 / 6), `${turns} turns`);
+  assert.ok(turns >= 2 * Math.floor(100 / 3), `${turns} turns`);
 });
 
 test("endless changes end in a conflict, not in an endless rotation", async (t) => {
@@ -225,6 +226,34 @@ test("a root key rotation killed at any step leaves one root key in force and al
     assert.equal(now !== old, moved, `killed at ${kill}`);
   }
 });
+
+test("a first start killed at any step is finished or begun anew by the next", async (t) => {
+  for (const kill of ["create", "before save", "after save", "commit"] as const) {
+    const made = await createTestVault(t);
+    const { store, folder, rootKey, pin, random, logger } = made;
+    const file = path.join(folder, "root.key");
+    await rm(file);
+    store.keys = [];
+    const hang = () => new Promise<never>(() => undefined);
+    if (kill === "before save") store.beforeSave = hang;
+    if (kill === "after save") store.afterSave = hang;
+    const provider = kill === "create" || kill === "commit" ? hangingAt(rootKey, kill) : rootKey;
+    const options = { store, pin, random, logger, clock: testClock };
+    const vault = await createVault({ ...options, rootKey: provider });
+    void vault.start();
+    const keysSaved = kill === "after save" || kill === "commit" ? 5 : 0;
+    while (!(await exists(`${file}.next`)) || store.keys.length < keysSaved) await settle();
+    store.beforeSave = store.afterSave = () => undefined;
+    const again = await made.restart();
+    assert.equal(again.state, "UNLOCKED", `killed at ${kill}`);
+    const rows = await fillRows(again, 2);
+    await afterKill(made, rows);
+  }
+});
+
+async function exists(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined)) !== undefined;
+}
 
 test("a root key rotation whose save fails keeps the old root key, also when it failed after saving", async (t) => {
   for (const point of ["beforeSave", "afterSave"] as const) {
