@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import type { AuditDraft, AuditEvent } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
-import type { Page, PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { Db } from "./db.js";
 import { readList } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
+import type { FullPage } from "./paging.js";
+import { SQLITE } from "./sql-dialect.js";
 
 /** HMAC of a hash under the audit key, as text; null while the vault is locked. */
 export type AuditMac = (hash: string) => string | null;
@@ -33,8 +35,8 @@ const LISTING: Listing<AuditRow, AuditEvent> = {
   fields: {
     seq: { sql: "seq", kind: "integer" },
     at: { sql: "at", kind: "time" },
-    actorId: { sql: "actor_user_id", kind: "text", nullable: true, searched: true },
-    ownerId: { sql: "actor_user_id", kind: "text", nullable: true },
+    actorId: { sql: "actor_user_id", kind: "text", choices: true, nullable: true, searched: true },
+    ownerId: { sql: "actor_user_id", kind: "text", choices: true, nullable: true },
     actorName: { sql: "actor_name", kind: "text", searched: true },
     actorRole: {
       sql: "actor_role",
@@ -47,12 +49,28 @@ const LISTING: Listing<AuditRow, AuditEvent> = {
       values: ["SYSTEM", "SOCKET", "SESSION", "JWT", "COOKIE", "CLIENT_KEY", "ANONYMOUS"],
     },
     ip: { sql: "ip", kind: "text", searched: true },
-    action: { sql: "action", kind: "text", searched: true },
-    targetId: { sql: "target_id", kind: "text", nullable: true, searched: true },
+    action: { sql: "action", kind: "text", choices: true, searched: true },
+    targetId: { sql: "target_id", kind: "text", choices: true, nullable: true, searched: true },
     targetName: { sql: "target_name", kind: "text", nullable: true, searched: true },
     changedFields: { sql: "changed_fields", kind: "list" },
     outcome: { sql: "outcome", kind: "text", values: ["OK", "DENIED", "FAILED"] },
     note: { sql: "note", kind: "text", searched: true },
+    time: { sql: "at", kind: "time" },
+    ipAddress: { sql: "ip", kind: "text", choices: true },
+    reason: { sql: "note", kind: "text" },
+    actor: {
+      sql: "actor_name",
+      kind: "reference",
+      exactly: "(actor_user_id = ? OR lower(actor_name) = lower(?))",
+      like: SQLITE.like("actor_name"),
+    },
+    target: {
+      sql: "target_name",
+      kind: "reference",
+      nullable: true,
+      exactly: "(target_id = ? OR lower(target_name) = lower(?))",
+      like: SQLITE.like("target_name"),
+    },
   },
   natural: { field: "seq", descending: true },
   tieBreaker: { column: "seq", kind: "number" },
@@ -62,7 +80,7 @@ const LISTING: Listing<AuditRow, AuditEvent> = {
 /** Reads audit events. */
 export function auditReader(db: Db) {
   return {
-    list: (query: PageQuery): Promise<Page<AuditEvent>> => listPage(db, LISTING, query),
+    list: (query: PageQuery): Promise<FullPage<AuditEvent>> => listPage(db, LISTING, query),
     /** Events with `seq > afterSeq` in order, at most `limit`. */
     async after(afterSeq: number, limit: number): Promise<readonly AuditEvent[]> {
       const rows = await db.rows<AuditRow>(

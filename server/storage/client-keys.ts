@@ -1,13 +1,15 @@
 import type { ClientKey, ClientKeyLimits } from "../core/client-key.js";
 import { UNLIMITED } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
-import type { Page, PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { SealedSecret } from "../core/sealed.js";
 import type { Db } from "./db.js";
 import { bytes, flag, readList } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
+import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
+import { userField } from "./references.js";
 
 interface ClientKeyRow {
   id: string;
@@ -51,8 +53,8 @@ function listing(nowMs: number): Listing<ClientKeyRow, ClientKey> {
   return {
     table: "client_keys",
     fields: {
-      id: { sql: "id", kind: "text", searched: true },
-      ownerId: { sql: "owner_id", kind: "text" },
+      id: { sql: "id", kind: "text", choices: true, searched: true },
+      ownerId: { sql: "owner_id", kind: "text", choices: true },
       kind: { sql: "kind", kind: "text", values: ["STANDARD", "SUPER", "BYOR"] },
       format: { sql: "format", kind: "text", values: ["SK", "UUID", "ALNUM32"] },
       state: {
@@ -76,6 +78,12 @@ function listing(nowMs: number): Listing<ClientKeyRow, ClientKey> {
       rotatedAt: { sql: "rotated_at", kind: "time", nullable: true },
       lastUsedAt: { sql: "last_used_at", kind: "time", nullable: true },
       usageCount: { sql: "usage_count", kind: "integer" },
+      owner: userField("owner_id"),
+      recoverable: { sql: "(sealed_ciphertext IS NOT NULL)", kind: "boolean" },
+      expireTime: { sql: "expires_at", kind: "time", nullable: true },
+      createTime: { sql: "created_at", kind: "time" },
+      lastUsedTime: { sql: "last_used_at", kind: "time", nullable: true },
+      callCount: { sql: "usage_count", kind: "integer" },
     },
     natural: { field: "createdAt", descending: true },
     tieBreaker: { column: "id", kind: "string" },
@@ -90,7 +98,8 @@ export function clientKeyReader(db: Db, clock: Clock) {
       const [row] = await db.rows<ClientKeyRow>("SELECT * FROM client_keys WHERE id = ?", [id]);
       return row === undefined ? undefined : toClientKey(row);
     },
-    list: (query: PageQuery): Promise<Page<ClientKey>> => listPage(db, listing(clock.now()), query),
+    list: (query: PageQuery): Promise<FullPage<ClientKey>> =>
+      listPage(db, listing(clock.now()), query),
     async ofOwner(ownerId: string): Promise<readonly ClientKey[]> {
       const rows = await db.rows<ClientKeyRow>(
         "SELECT * FROM client_keys WHERE owner_id = ? ORDER BY created_at, id",
@@ -115,8 +124,8 @@ export function clientKeyReader(db: Db, clock: Clock) {
   };
 }
 
-/** Reads and writes client keys inside a transaction. */
-export function clientKeyTable(db: Db, clock: Clock) {
+/** Reads and writes client keys inside a transaction, and remembers which it deleted. */
+export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
   return {
     ...clientKeyReader(db, clock),
     /** Throws Fault `already_exists` when the MAC is taken, or when the owner has a BYOR key already. */
@@ -137,12 +146,19 @@ export function clientKeyTable(db: Db, clock: Clock) {
         await touchSome(db, uses.slice(start, start + TOUCHES_PER_STATEMENT));
       }
     },
-    /** Removes the key at once; its calls and roll-ups go with it. Throws Fault `not_found`. */
+    /**
+     * Removes the key. From the commit on its calls and roll-ups are not seen any more and no new ones come
+     * in; they are removed afterwards in batches, since there may be millions. Throws Fault `not_found`.
+     */
     async delete(id: string): Promise<void> {
       requireRow(
         "client key",
         await db.query((knex) => knex("client_keys").where({ id }).delete()),
       );
+      await db.query((knex) =>
+        knex("deleted_client_keys").insert({ client_key_id: id, deleted_at: clock.now() }),
+      );
+      deleted.push(id);
     },
   };
 }
@@ -153,11 +169,11 @@ const TOUCHES_PER_STATEMENT = 1_000;
 async function touchSome(db: Db, uses: readonly ClientKeyUse[]): Promise<void> {
   const values = uses.map(() => "(?, ?, ?)").join(", ");
   await db.rows(
-    `WITH uses (id, count, last_used_at) AS (VALUES ${values})
+    `WITH uses (key_id, used_count, used_at) AS (VALUES ${values})
      UPDATE client_keys SET
-       usage_count = usage_count + uses.count,
-       last_used_at = CASE WHEN last_used_at >= uses.last_used_at THEN last_used_at ELSE uses.last_used_at END
-     FROM uses WHERE client_keys.id = uses.id`,
+       usage_count = usage_count + used_count,
+       last_used_at = CASE WHEN last_used_at >= used_at THEN last_used_at ELSE used_at END
+     FROM uses WHERE id = key_id`,
     uses.flatMap((use) => [use.id, use.count, use.lastUsedAt]),
   );
 }

@@ -1,29 +1,39 @@
-import type { Condition } from "../core/page.js";
 import { invalidField } from "../core/fault.js";
+import type { Condition } from "../core/page.js";
 import { SQLITE } from "./sql-dialect.js";
 
 /** Conditions in one query; each costs a comparison per row. */
 export const CONDITIONS_MAX = 20;
 /** Characters of a condition's value or of a search text. */
 export const FILTER_TEXT_MAX = 500;
+/** Values that one condition may offer to choose from. */
+const CHOICES_MAX = 50;
 
 /**
  * A field that lists can be filtered, searched and sorted by. Only `sql` reaches the statement; what the
  * caller gives is always a bound value.
  */
 export interface Field {
-  /** Column or expression. */
+  /** Column or expression; with `reference` the column that holds the id, with `test` the condition. */
   readonly sql: string;
   /**
-   * `list` is a JSON array of texts in a text column. `test` is a whole condition with one `?` for the
-   * value; it knows `=` alone and sorts nothing.
+   * `list` is a JSON array of texts in a text column. `reference` is found by the id or the name of
+   * another record. `test` has one `?` for the value; it knows `=` alone and sorts nothing.
    */
-  readonly kind: "text" | "integer" | "time" | "boolean" | "list" | "test";
+  readonly kind: "text" | "integer" | "time" | "boolean" | "list" | "reference" | "test";
   readonly nullable?: boolean;
-  /** Of a text with a closed set of values. */
+  /** Of a text with a closed set of values; then either case is accepted. */
   readonly values?: readonly string[];
+  /** The values never hold a comma, so that `a,b` means either; true of closed sets and numbers anyway. */
+  readonly choices?: boolean;
   /** The free text of a query is looked for in this field. */
   readonly searched?: boolean;
+  /** Of a reference: the condition that it has this id or name, which stands for each `?`. */
+  readonly exactly?: string;
+  /** Of a reference: the condition that its name is like a pattern; one `?`. */
+  readonly like?: string;
+  /** What to sort by, if not by `sql`. */
+  readonly sortSql?: string;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -36,7 +46,7 @@ export interface Clause {
 
 /** Finds a field by its name, written as `lastUsedAt` or `last_used_at`. Throws Fault `invalid_argument`. */
 export function fieldNamed(fields: Fields, name: string, where: string): [string, Field] {
-  const key = name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const key = name.replaceAll(/_([a-z\d])/g, (_, char: string) => char.toUpperCase());
   const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
   if (field === undefined) {
     throw invalidField(
@@ -61,6 +71,8 @@ export function conditionClause(fields: Fields, condition: Condition): Clause {
       return textClause(name, field, condition);
     case "list":
       return listClause(name, field, condition);
+    case "reference":
+      return referenceClause(name, field, condition);
     case "test":
       if (condition.op !== "=") throw wrongOperator(name, condition.op, "=");
       return { sql: field.sql, values: [condition.value] };
@@ -91,10 +103,15 @@ export function searchClause(fields: Fields, text: string): Clause | undefined {
 function textClause(name: string, field: Field, { op, value }: Condition): Clause {
   if (op === "~") return { sql: SQLITE.like(field.sql), values: [`%${escapeLike(value)}%`] };
   if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and ~");
-  if (field.values !== undefined && value !== "" && !field.values.includes(value)) {
-    throw invalidField("filter", `${name} must be one of ${field.values.join(", ")}`);
+  if (field.values === undefined) {
+    return equality(field, op, field.choices === true ? split(name, value) : [value]);
   }
-  return equality(field, op, value);
+  const choices = split(name, value.toUpperCase());
+  if (!(value === "" && field.nullable === true)) {
+    const unknown = choices.some((choice) => field.values?.includes(choice) !== true);
+    if (unknown) throw invalidField("filter", `${name} must be one of ${field.values.join(", ")}`);
+  }
+  return equality(field, op, choices);
 }
 
 /** The column holds JSON, in which an element stands in quotes. */
@@ -107,28 +124,63 @@ function listClause(name: string, field: Field, { op, value }: Condition): Claus
   throw wrongOperator(name, op, "=, != and ~");
 }
 
+function referenceClause(name: string, field: Field, { op, value }: Condition): Clause {
+  const { exactly = "", like = "" } = field;
+  if (op === "~") {
+    return { sql: like, values: [`%${escapeLike(value)}%`] };
+  }
+  if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and ~");
+  const choices = split(name, value);
+  const found = choices.map(() => exactly).join(" OR ");
+  const marks = exactly.split("?").length - 1;
+  const values = choices.flatMap((choice) => Array.from({ length: marks }, () => choice));
+  if (op === "=") return { sql: `(${found})`, values };
+  return { sql: `(${field.sql} IS NULL OR NOT (${found}))`, values };
+}
+
 function numberClause(name: string, field: Field, { op, value }: Condition): Clause {
   if (op === "~") throw wrongOperator(name, op, "=, !=, <, <=, > and >=");
-  if (value === "" && field.nullable === true) {
-    if (op === "=") return { sql: `${field.sql} IS NULL`, values: [] };
-    if (op === "!=") return { sql: `${field.sql} IS NOT NULL`, values: [] };
+  if (value === "" && field.nullable === true && (op === "=" || op === "!=")) {
+    return equality(field, op, [""]);
   }
-  const number = parseNumber(field.kind, value);
-  if (number === undefined) throw invalidField("filter", `${name} ${EXPECTED[field.kind] ?? ""}`);
-  if (op === "=" || op === "!=") return equality(field, op, number);
-  return { sql: `${field.sql} ${op} ?`, values: [number] };
+  const parse = (text: string): number => {
+    const number = parseNumber(field.kind, text);
+    if (number === undefined) throw invalidField("filter", `${name} ${EXPECTED[field.kind] ?? ""}`);
+    return number;
+  };
+  if (op === "=" || op === "!=") {
+    return equality(
+      field,
+      op,
+      split(name, value).map((choice) => parse(choice)),
+    );
+  }
+  return { sql: `${field.sql} ${op} ?`, values: [parse(value)] };
 }
 
 /** An empty value asks for rows without one; rows without one differ from every value. */
-function equality(field: Field, op: "=" | "!=", value: string | number): Clause {
-  if (field.nullable !== true) {
-    return { sql: `${field.sql} ${op === "=" ? "=" : "<>"} ?`, values: [value] };
-  }
-  if (value === "") {
+function equality(field: Field, op: "=" | "!=", choices: readonly (string | number)[]): Clause {
+  const nullable = field.nullable === true;
+  if (nullable && choices[0] === "") {
     return { sql: `${field.sql} IS ${op === "=" ? "" : "NOT "}NULL`, values: [] };
   }
-  if (op === "=") return { sql: `${field.sql} = ?`, values: [value] };
-  return { sql: `(${field.sql} IS NULL OR ${field.sql} <> ?)`, values: [value] };
+  const equal =
+    choices.length === 1
+      ? `${field.sql} = ?`
+      : `${field.sql} IN (${choices.map(() => "?").join(", ")})`;
+  if (op === "=") return { sql: equal, values: choices };
+  return {
+    sql: nullable ? `(${field.sql} IS NULL OR NOT ${equal})` : `NOT ${equal}`,
+    values: choices,
+  };
+}
+
+function split(name: string, value: string): readonly string[] {
+  const choices = value.split(",");
+  if (choices.length > CHOICES_MAX) {
+    throw invalidField("filter", `${name} offers more than ${CHOICES_MAX} values`);
+  }
+  return choices;
 }
 
 const EXPECTED: Readonly<Record<string, string>> = {

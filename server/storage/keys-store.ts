@@ -41,12 +41,14 @@ export class NounStore {
    * with the rest and is announced after the commit, in order. A throw rolls all back.
    */
   async write<T>(work: (tx: NounTables) => Promise<T>): Promise<T> {
-    const { writer, onCommit } = this.#options;
+    const { writer, onCommit, onClientKeysDeleted } = this.#options;
     const changes: Change[] = [];
     const auditEvents: AuditEvent[] = [];
+    const deletedClientKeys: string[] = [];
     return writer.run(
-      (db) => work(nounTables(db, this.#options, { changes, auditEvents })),
+      (db) => work(nounTables(db, this.#options, { changes, auditEvents, deletedClientKeys })),
       () => {
+        if (deletedClientKeys.length > 0) onClientKeysDeleted();
         if (changes.length + auditEvents.length > 0) onCommit(changes, auditEvents);
       },
     );
@@ -60,6 +62,8 @@ interface NounStoreOptions {
   readonly auditMac: AuditMac;
   /** Must not throw: the transaction has been committed. */
   readonly onCommit: CommitListener;
+  /** There are calls and roll-ups to remove. */
+  readonly onClientKeysDeleted: () => void;
 }
 
 function nounReaders(db: Db, clock: Clock) {
@@ -79,7 +83,7 @@ function nounReaders(db: Db, clock: Clock) {
 function nounTables(
   db: Db,
   { clock, auditMac }: NounStoreOptions,
-  commit: { changes: Change[]; auditEvents: AuditEvent[] },
+  commit: { changes: Change[]; auditEvents: AuditEvent[]; deletedClientKeys: string[] },
 ) {
   return {
     users: userTable(db),
@@ -87,7 +91,7 @@ function nounTables(
     providers: providerTable(db),
     models: modelTable(db),
     providerKeys: providerKeyTable(db),
-    clientKeys: clientKeyTable(db, clock),
+    clientKeys: clientKeyTable(db, clock, commit.deletedClientKeys),
     healthChecks: healthCheckTable(db),
     settings: settingTable(db, clock),
     audit: auditTable({ db, clock, auditMac, appended: commit.auditEvents }),

@@ -1,9 +1,11 @@
 import { invalidField } from "../core/fault.js";
-import type { Page, PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { Db } from "./db.js";
 import { CONDITIONS_MAX, conditionClause, fieldNamed, searchClause } from "./filter.js";
 import type { Clause, Field, Fields } from "./filter.js";
-import { decodePageToken, encodePageToken, pageSizeOf } from "./page-token.js";
+import type { Position } from "./page-token.js";
+import { fetchPage } from "./paging.js";
+import type { FullPage } from "./paging.js";
 
 /** How a noun is listed. */
 export interface Listing<Row, T> {
@@ -19,45 +21,45 @@ export interface Listing<Row, T> {
 /** A row with the value that it was sorted by. */
 type Sorted<Row> = Row & { page_sort: string | number; page_tie: string | number };
 
-/**
- * One page, found by the position of the last row of the page before: rows that arrive or go in the
- * meantime neither repeat nor hide others. The total is exact. Throws Fault `invalid_argument`.
- */
+/** One page of a noun. The total is exact. Throws Fault `invalid_argument`. */
 export async function listPage<Row, T>(
   db: Db,
   listing: Listing<Row, T>,
   query: PageQuery,
-): Promise<Page<T>> {
+): Promise<FullPage<T>> {
   const { table, tieBreaker, natural } = listing;
-  const size = pageSizeOf(query);
   const sort = sortOf(listing.fields, query, natural);
   const filter = filterClauses(listing.fields, query);
-  const after = decodePageToken(table, query, [sort.type, tieBreaker.kind]);
   const tie = tieBreaker.column;
-  const clauses = after === undefined ? filter : [...filter, keysetClause(sort, tie, after)];
 
-  const direction = sort.descending ? "DESC" : "ASC";
-  const rows = await db.rows<Sorted<Row>>(
-    `SELECT *, ${sort.sql} AS page_sort, ${tie} AS page_tie FROM ${table} ${whereOf(clauses)}
-     ORDER BY ${sort.sql} ${direction}, ${tie} ${direction} LIMIT ${size + 1}`,
-    clauses.flatMap((clause) => clause.values),
+  const page = await fetchPage<Sorted<Row>>(
+    {
+      noun: table,
+      shape: [sort.type, tieBreaker.kind],
+      positionOf: (row) => [row.page_sort, row.page_tie],
+      async fetch({ after, reversed, limit }) {
+        const order = { ...sort, descending: sort.descending !== reversed };
+        const clauses = after === undefined ? filter : [...filter, keysetClause(order, tie, after)];
+        const rows = await db.rows<Sorted<Row>>(
+          `SELECT *, ${sort.sql} AS page_sort, ${tie} AS page_tie FROM ${table} ${whereOf(clauses)}
+           ORDER BY ${orderOf(order, tie)} LIMIT ${limit}`,
+          valuesOf(clauses),
+        );
+        return { rows };
+      },
+    },
+    query,
   );
   const [counted] = await db.rows<{ total: number }>(
     `SELECT count(*) AS total FROM ${table} ${whereOf(filter)}`,
-    filter.flatMap((clause) => clause.values),
+    valuesOf(filter),
   );
-  const last = rows.length > size ? rows[size - 1] : undefined;
-  return {
-    items: rows.slice(0, size).map((row) => listing.toItem(row)),
-    nextPageToken:
-      last === undefined ? "" : encodePageToken(table, query, [last.page_sort, last.page_tie]),
-    total: counted?.total ?? 0,
-  };
+  const { rows, ...tokens } = page;
+  return { items: rows.map((row) => listing.toItem(row)), ...tokens, total: counted?.total ?? 0 };
 }
 
 /** How rows are ordered. */
 export interface Sort {
-  readonly name: string;
   readonly sql: string;
   readonly type: "string" | "number";
   readonly descending: boolean;
@@ -73,19 +75,17 @@ export function sortOf(
   const [name, field] = fieldNamed(fields, asked ? query.orderBy : natural.field, "order_by");
   if (field.kind === "test") throw invalidField("order_by", `${name} cannot be sorted by`);
   const descending = asked ? query.descending : natural.descending;
-  return { name, ...sortExpression(field), descending };
+  return { ...sortExpression(field), descending };
 }
 
 /** Rows without a value sort before all others, on every database. */
 function sortExpression(field: Field): { sql: string; type: "string" | "number" } {
-  if (field.kind === "text" || field.kind === "list") {
-    const present = field.nullable === true ? `COALESCE(${field.sql}, '')` : field.sql;
+  const sql = field.sortSql ?? field.sql;
+  if (field.kind === "text" || field.kind === "list" || field.kind === "reference") {
+    const present = field.nullable === true ? `COALESCE(${sql}, '')` : sql;
     return { sql: field.values === undefined ? `lower(${present})` : present, type: "string" };
   }
-  return {
-    sql: field.nullable === true ? `COALESCE(${field.sql}, -1)` : field.sql,
-    type: "number",
-  };
+  return { sql: field.nullable === true ? `COALESCE(${sql}, -1)` : sql, type: "number" };
 }
 
 /** The conditions and the free text of a query. */
@@ -99,11 +99,7 @@ export function filterClauses(fields: Fields, query: PageQuery): readonly Clause
 }
 
 /** Rows that come after a position. */
-export function keysetClause(
-  sort: Sort,
-  tie: string,
-  [value, id]: readonly (string | number)[],
-): Clause {
+export function keysetClause(sort: Sort, tie: string, [value, id]: Position): Clause {
   if (value === undefined || id === undefined) throw new Error("a position has two parts");
   const beyond = sort.descending ? "<" : ">";
   // The first half alone lets the database start in its index instead of at the beginning.
@@ -113,6 +109,15 @@ export function keysetClause(
   };
 }
 
+export function orderOf(sort: Sort, tie: string): string {
+  const direction = sort.descending ? "DESC" : "ASC";
+  return `${sort.sql} ${direction}, ${tie} ${direction}`;
+}
+
 export function whereOf(clauses: readonly Clause[]): string {
   return clauses.length === 0 ? "" : `WHERE ${clauses.map((clause) => clause.sql).join(" AND ")}`;
+}
+
+export function valuesOf(clauses: readonly Clause[]): (string | number)[] {
+  return clauses.flatMap((clause) => clause.values);
 }

@@ -1,10 +1,12 @@
-import type { Page, PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { Model, ModelCategory, Price } from "../core/provider.js";
 import type { Db } from "./db.js";
 import { flag, readList } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
+import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
+import { providerField } from "./references.js";
 
 interface ModelRow {
   id: string;
@@ -24,13 +26,13 @@ interface ModelRow {
 const LISTING: Listing<ModelRow, Model> = {
   table: "models",
   fields: {
-    id: { sql: "id", kind: "text", searched: true },
-    providerId: { sql: "provider_id", kind: "text" },
+    id: { sql: "id", kind: "text", choices: true, searched: true },
+    providerId: { sql: "provider_id", kind: "text", choices: true },
     visibleTo: {
       sql: "provider_id IN (SELECT id FROM providers WHERE created_by IS NULL OR created_by = ?)",
       kind: "test",
     },
-    modelId: { sql: "model_id", kind: "text", searched: true },
+    modelId: { sql: "model_id", kind: "text", choices: true, searched: true },
     displayName: { sql: "display_name", kind: "text", searched: true },
     categories: { sql: "categories", kind: "list" },
     services: { sql: "services", kind: "list", searched: true },
@@ -39,6 +41,10 @@ const LISTING: Listing<ModelRow, Model> = {
     isDefault: { sql: "is_default", kind: "boolean" },
     aliases: { sql: "aliases", kind: "list", searched: true },
     updatedAt: { sql: "updated_at", kind: "time" },
+    provider: providerField("provider_id"),
+    contextWindowTokens: { sql: "context_window", kind: "integer", nullable: true },
+    maxOutputTokens: { sql: "max_output", kind: "integer", nullable: true },
+    unpriced: { sql: "(prices = '[]')", kind: "boolean" },
   },
   natural: { field: "modelId", descending: false },
   tieBreaker: { column: "id", kind: "string" },
@@ -52,7 +58,7 @@ export function modelReader(db: Db) {
       const [row] = await db.rows<ModelRow>("SELECT * FROM models WHERE id = ?", [id]);
       return row === undefined ? undefined : toModel(row);
     },
-    list: (query: PageQuery): Promise<Page<Model>> => listPage(db, LISTING, query),
+    list: (query: PageQuery): Promise<FullPage<Model>> => listPage(db, LISTING, query),
     async all(): Promise<readonly Model[]> {
       const rows = await db.rows<ModelRow>("SELECT * FROM models ORDER BY provider_id, model_id");
       return rows.map(toModel);

@@ -1,5 +1,6 @@
 import type { Knex } from "knex";
 import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import { AuditTrail } from "./audit-trail.js";
 import type { AuditMacCheck } from "./audit-trail.js";
@@ -19,6 +20,7 @@ import {
   noteSuspicion,
   watchForDamage,
 } from "./integrity.js";
+import { Ledger } from "./ledger.js";
 import { Keyring } from "./keyring.js";
 import { NounStore } from "./keys-store.js";
 import type { CommitListener } from "./keys-store.js";
@@ -89,6 +91,8 @@ interface StorageParts {
 export class Storage {
   /** Users, catalogue, keys, settings, audit. */
   readonly keys: NounStore;
+  /** Calls and what they used. */
+  readonly ledger: Ledger;
   /** The vault's wrapped keys. */
   readonly keyring: Keyring;
   /** Verification and completion of the audit chain. */
@@ -100,6 +104,7 @@ export class Storage {
   readonly schemaVersion: number;
   readonly #parts: StorageParts;
   #closing: Promise<void> | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
 
   constructor(parts: StorageParts) {
     const { options, writer, reader } = parts;
@@ -120,7 +125,10 @@ export class Storage {
       clock: options.clock,
       auditMac: options.auditMac,
       onCommit: (...commit) => this.#announce(...commit),
+      onClientKeysDeleted: () => this.#startSweep(),
     });
+    this.ledger = new Ledger({ writer, reader, clock: options.clock });
+    this.#startSweep();
   }
 
   /** Transactions that wait for the writer or run now. */
@@ -152,6 +160,7 @@ export class Storage {
   async #close(): Promise<void> {
     const { writer, writing, reading, lock, options } = this.#parts;
     await writer.drain();
+    await this.#sweeping;
     await reading.destroy();
     try {
       await writing.raw("PRAGMA optimize");
@@ -162,6 +171,19 @@ export class Storage {
     }
     await writing.destroy();
     await lock.release();
+  }
+
+  /** Removes in the background what deleted client keys have left. What a stop leaves, the next start takes up. */
+  #startSweep(): void {
+    this.#sweeping = this.#sweeping.then(async () => {
+      try {
+        const swept = await this.ledger.sweep();
+        if (swept > 0) this.#parts.options.logger.info({ swept }, "calls of deleted keys removed");
+      } catch (thrown) {
+        if (thrown instanceof Fault && thrown.code === "shutting_down") return;
+        this.#parts.options.logger.warn({ err: thrown }, "calls of deleted keys not removed yet");
+      }
+    });
   }
 
   #announce(...commit: Parameters<CommitListener>): void {

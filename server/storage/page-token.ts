@@ -9,9 +9,17 @@ export type Position = readonly (string | number)[];
 const HASH_CHARS = 16;
 const TOKEN_CHARS_MAX = 2_000;
 
-/** A token for the page after `position` of this very query. */
-export function encodePageToken(noun: string, query: PageQuery, position: Position): string {
-  return Buffer.from(JSON.stringify([queryHash(noun, query), ...position])).toString("base64url");
+/** Where a page starts, seen from its token: after a position, or before it. */
+export interface PageStart {
+  readonly position: Position;
+  /** The page ends right before the position instead of starting right after it. */
+  readonly backwards: boolean;
+}
+
+/** A token for the page on that side of `position`, of this very query. */
+export function encodePageToken(noun: string, query: PageQuery, start: PageStart): string {
+  const parts = [queryHash(noun, query), start.backwards ? "b" : "f", ...start.position];
+  return Buffer.from(JSON.stringify(parts)).toString("base64url");
 }
 
 /**
@@ -22,11 +30,11 @@ export function decodePageToken(
   noun: string,
   query: PageQuery,
   shape: readonly ("string" | "number")[],
-): Position | undefined {
+): PageStart | undefined {
   if (query.pageToken === "") return undefined;
   const parts = parse(query.pageToken);
   if (parts === undefined) throw invalidField("page_token", "is not a page token of this server");
-  const [hash, ...position] = parts;
+  const [hash, direction, ...position] = parts;
   if (hash !== queryHash(noun, query)) {
     throw invalidField(
       "page_token",
@@ -37,7 +45,10 @@ export function decodePageToken(
     position.length === shape.length &&
     position.every((value, index) => typeof value === shape[index]);
   if (!fits) throw invalidField("page_token", "is not a page token of this server");
-  return position.filter((value) => typeof value === "string" || typeof value === "number");
+  return {
+    position: position.filter((value) => typeof value === "string" || typeof value === "number"),
+    backwards: direction === "b",
+  };
 }
 
 /** The page size to use: the default for 0, at most the maximum. Throws Fault `invalid_argument` for a negative one. */

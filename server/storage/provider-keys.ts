@@ -1,11 +1,13 @@
-import type { Page, PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { KeyHealth, ProviderKey, Quota } from "../core/provider-key.js";
 import { TIERS } from "../core/provider-key.js";
 import type { Db } from "./db.js";
 import { bytes, flag, readList, readObject } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
+import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
+import { providerField, userField } from "./references.js";
 
 interface HealthRow {
   health_state: KeyHealth["state"];
@@ -47,10 +49,10 @@ interface ProviderKeyRow extends HealthRow {
 const LISTING: Listing<ProviderKeyRow, ProviderKey> = {
   table: "provider_keys",
   fields: {
-    id: { sql: "id", kind: "text", searched: true },
-    ownerId: { sql: "owner_id", kind: "text" },
-    providerId: { sql: "provider_id", kind: "text" },
-    service: { sql: "service", kind: "text", nullable: true, searched: true },
+    id: { sql: "id", kind: "text", choices: true, searched: true },
+    ownerId: { sql: "owner_id", kind: "text", choices: true },
+    providerId: { sql: "provider_id", kind: "text", choices: true },
+    service: { sql: "service", kind: "text", choices: true, nullable: true, searched: true },
     modelAllowlist: { sql: "model_allowlist", kind: "list" },
     name: { sql: "name", kind: "text", searched: true },
     description: { sql: "description", kind: "text", searched: true },
@@ -77,6 +79,12 @@ const LISTING: Listing<ProviderKeyRow, ProviderKey> = {
     failures: { sql: "failures", kind: "integer" },
     createdAt: { sql: "created_at", kind: "time" },
     updatedAt: { sql: "updated_at", kind: "time" },
+    owner: userField("owner_id"),
+    provider: providerField("provider_id"),
+    useCount: { sql: "(successes + failures)", kind: "integer" },
+    expireTime: { sql: "expires_at", kind: "time", nullable: true },
+    createTime: { sql: "created_at", kind: "time" },
+    lastUsedTime: { sql: "last_used_at", kind: "time", nullable: true },
   },
   natural: { field: "createdAt", descending: true },
   tieBreaker: { column: "id", kind: "string" },
@@ -99,7 +107,7 @@ export function providerKeyReader(db: Db) {
     async byFingerprint(fingerprint: string): Promise<ProviderKey | undefined> {
       return (await rows("WHERE fingerprint = ?", [fingerprint]))[0];
     },
-    list: (query: PageQuery): Promise<Page<ProviderKey>> => listPage(db, LISTING, query),
+    list: (query: PageQuery): Promise<FullPage<ProviderKey>> => listPage(db, LISTING, query),
     ofOwner: (ownerId: string): Promise<readonly ProviderKey[]> =>
       rows("WHERE owner_id = ?", [ownerId]),
     all: (): Promise<readonly ProviderKey[]> => rows("", []),

@@ -1,10 +1,11 @@
 import { Fault } from "../core/fault.js";
-import type { Page, PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { Provider } from "../core/provider.js";
 import type { Db } from "./db.js";
 import { flag, readList } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
+import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 
 interface ProviderRow {
@@ -26,8 +27,8 @@ interface ProviderRow {
 const LISTING: Listing<ProviderRow, Provider> = {
   table: "providers",
   fields: {
-    id: { sql: "id", kind: "text", searched: true },
-    slug: { sql: "slug", kind: "text", searched: true },
+    id: { sql: "id", kind: "text", choices: true, searched: true },
+    slug: { sql: "slug", kind: "text", choices: true, searched: true },
     displayName: { sql: "display_name", kind: "text", searched: true },
     baseUrl: { sql: "base_url", kind: "text", searched: true },
     dialect: { sql: "dialect", kind: "text", values: ["OPENAI", "ANTHROPIC", "GEMINI"] },
@@ -39,11 +40,21 @@ const LISTING: Listing<ProviderRow, Provider> = {
     description: { sql: "description", kind: "text", searched: true },
     custom: { sql: "custom", kind: "boolean" },
     visibleTo: { sql: "(created_by IS NULL OR created_by = ?)", kind: "test" },
-    createdBy: { sql: "created_by", kind: "text", nullable: true },
+    createdBy: { sql: "created_by", kind: "text", choices: true, nullable: true },
     enabled: { sql: "enabled", kind: "boolean" },
     modelPatterns: { sql: "model_patterns", kind: "list" },
     createdAt: { sql: "created_at", kind: "time" },
     updatedAt: { sql: "updated_at", kind: "time" },
+    createTime: { sql: "created_at", kind: "time" },
+    shared: { sql: "(created_by IS NULL)", kind: "boolean" },
+    providerKeyCount: {
+      sql: "(SELECT count(*) FROM provider_keys WHERE provider_id = providers.id)",
+      kind: "integer",
+    },
+    modelCount: {
+      sql: "(SELECT count(*) FROM models WHERE provider_id = providers.id)",
+      kind: "integer",
+    },
   },
   natural: { field: "slug", descending: false },
   tieBreaker: { column: "id", kind: "string" },
@@ -61,7 +72,7 @@ export function providerReader(db: Db) {
   return {
     get: (id: string) => first("id", id),
     bySlug: (slug: string) => first("slug", slug),
-    list: (query: PageQuery): Promise<Page<Provider>> => listPage(db, LISTING, query),
+    list: (query: PageQuery): Promise<FullPage<Provider>> => listPage(db, LISTING, query),
     async all(): Promise<readonly Provider[]> {
       const rows = await db.rows<ProviderRow>("SELECT * FROM providers ORDER BY slug");
       return rows.map(toProvider);

@@ -1,9 +1,11 @@
 import { Fault } from "../core/fault.js";
-import type { Page, PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { User } from "../core/user.js";
 import type { Db } from "./db.js";
+import type { Field } from "./filter.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
+import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 
 interface UserRow {
@@ -24,7 +26,7 @@ interface UserRow {
 const LISTING: Listing<UserRow, User> = {
   table: "users",
   fields: {
-    id: { sql: "id", kind: "text", searched: true },
+    id: { sql: "id", kind: "text", choices: true, searched: true },
     username: { sql: "username", kind: "text", searched: true },
     email: { sql: "email", kind: "text", nullable: true, searched: true },
     role: { sql: "role", kind: "text", values: ["ADMIN", "OPERATOR", "USER"] },
@@ -35,11 +37,23 @@ const LISTING: Listing<UserRow, User> = {
     createdAt: { sql: "created_at", kind: "time" },
     updatedAt: { sql: "updated_at", kind: "time" },
     lastLoginAt: { sql: "last_login_at", kind: "time", nullable: true },
+    createTime: { sql: "created_at", kind: "time" },
+    lastLoginTime: { sql: "last_login_at", kind: "time", nullable: true },
+    lockEndTime: { sql: "locked_until", kind: "time", nullable: true },
+    providerKeyCount: countOf("provider_keys", ""),
+    publicProviderKeyCount: countOf("provider_keys", "AND visibility = 'PUBLIC'"),
+    clientKeyCount: countOf("client_keys", ""),
+    superClientKeyCount: countOf("client_keys", "AND kind = 'SUPER'"),
   },
   natural: { field: "createdAt", descending: true },
   tieBreaker: { column: "id", kind: "string" },
   toItem: toUser,
 };
+
+function countOf(table: string, condition: string): Field {
+  const sql = `(SELECT count(*) FROM ${table} WHERE owner_id = users.id ${condition})`;
+  return { sql, kind: "integer" };
+}
 
 /** Reads users. Names and addresses are found whatever their case. */
 export function userReader(db: Db) {
@@ -51,7 +65,7 @@ export function userReader(db: Db) {
     get: (id: string) => first("id = ?", id),
     byUsername: (username: string) => first("lower(username) = lower(?)", username),
     byEmail: (email: string) => first("lower(email) = lower(?)", email),
-    list: (query: PageQuery): Promise<Page<User>> => listPage(db, LISTING, query),
+    list: (query: PageQuery): Promise<FullPage<User>> => listPage(db, LISTING, query),
     async all(): Promise<readonly User[]> {
       return (await db.rows<UserRow>("SELECT * FROM users ORDER BY created_at, id")).map(toUser);
     },

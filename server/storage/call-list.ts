@@ -1,0 +1,276 @@
+import type { CallRecord } from "../core/call.js";
+import type { Clock } from "../core/clock.js";
+import { invalidField } from "../core/fault.js";
+import type { Condition, PageQuery } from "../core/page.js";
+import { CALL_FIELDS, INDEXED } from "./call-fields.js";
+import { toCallRecord } from "./call-rows.js";
+import type { CallRow } from "./call-rows.js";
+import type { Db } from "./db.js";
+import { conditionClause, fieldNamed } from "./filter.js";
+import type { Clause } from "./filter.js";
+import { filterClauses, keysetClause, orderOf, sortOf, valuesOf, whereOf } from "./listing.js";
+import type { Sort } from "./listing.js";
+import type { Position } from "./page-token.js";
+import { fetchPage } from "./paging.js";
+import type { Fetched, FullPage, RowRequest } from "./paging.js";
+import { MINUTE_MS } from "./rollups.js";
+import { UNSWEPT } from "./usage.js";
+
+/** Calls that the first statement of a search looks at, and how many later ones do at most. */
+const SCAN_CALLS_FIRST = 1_000;
+const SCAN_CALLS_MAX = 20_000;
+/** How long a page goes on searching before it answers with what it has and a token to go on from. */
+const SCAN_TIME_MS = 250;
+/** Calls among which a list is sorted by anything but time. */
+export const SORTED_CALLS_MAX = 100_000;
+/** Totals are counted up to here, among this many calls. */
+export const TOTAL_CALLS_MAX = 10_000;
+const COUNTED_CALLS_MAX = 50_000;
+/** One or two Latin letters would match nearly every call; two Chinese ones may be a whole word. */
+const TOO_SHORT = /^[ -~]{1,2}$/;
+
+/** A page of calls. It may hold fewer than asked for, and even none, while its token leads on. */
+export interface CallPage extends FullPage<CallRecord> {
+  /** False when `total` is only as far as was counted. */
+  readonly totalIsExact: boolean;
+}
+
+/** Where to look, and what must hold of each call found there. */
+interface Search {
+  /** Answered by an index; empty for all calls. */
+  readonly access: readonly Clause[];
+  readonly residual: readonly Clause[];
+}
+
+type SortedCallRow = CallRow & { page_sort: string | number; page_anchor: number };
+
+/**
+ * One page of calls, by default the newest first, where time means the order in which they were recorded:
+ * only that order never puts a new call between pages that have been seen. Sorted by something else, the
+ * newest hundred thousand that were there when the first page was asked for are sorted.
+ * However rare a match is, no statement runs long: a search goes on in steps and ends early after a quarter
+ * of a second. Throws Fault `invalid_argument`.
+ */
+export async function listCalls(db: Db, query: PageQuery, clock: Clock): Promise<CallPage> {
+  const sort = sortOf(CALL_FIELDS, query, { field: "startedAt", descending: true });
+  const byTime = query.orderBy === "" || sort.sql === "started_at";
+  const search = await planSearch(db, query);
+  const list: CallSource = { db, search, sort, clock };
+  const page = byTime
+    ? await fetchPage(
+        {
+          noun: "calls",
+          shape: ["number"],
+          positionOf: (row: CallRow) => [row.seq],
+          fetch: (request) => fetchByTime(list, request),
+        },
+        query,
+      )
+    : await fetchPage(
+        {
+          noun: "calls",
+          shape: ["number", sort.type, "number"],
+          positionOf: (row: SortedCallRow) => [row.page_anchor, row.page_sort, row.seq],
+          fetch: (request) => fetchSorted(list, request),
+        },
+        query,
+      );
+  const { rows, ...tokens } = page;
+  return { items: rows.map(toCallRecord), ...tokens, ...(await countMatches(db, search)) };
+}
+
+/** One call; undefined when it is not there or belongs to a deleted client key. */
+export async function readCall(db: Db, id: string): Promise<CallRecord | undefined> {
+  const [row] = await db.rows<CallRow>(
+    withNames(`SELECT * FROM calls WHERE id = ? AND client_key_ref NOT IN (${UNSWEPT})`, "c.seq"),
+    [id],
+  );
+  return row === undefined ? undefined : toCallRecord(row);
+}
+
+interface CallSource {
+  readonly db: Db;
+  readonly search: Search;
+  readonly sort: Sort;
+  readonly clock: Clock;
+}
+
+async function planSearch(db: Db, query: PageQuery): Promise<Search> {
+  if (TOO_SHORT.test(query.text.trim())) {
+    throw invalidField("text", "needs at least 3 letters to search calls");
+  }
+  const residual = [...filterClauses(CALL_FIELDS, query)];
+  const access: Clause[] = [];
+  const indexed = bestIndexed(query.conditions);
+  if (indexed !== undefined) {
+    const refs = await db.rows<{ id: number }>(indexed.exactly, indexed.values);
+    // Of several records with one name each has its own place in the index; then all calls are searched.
+    if (refs.length <= 1) {
+      access.push({ sql: `${indexed.column} = ?`, values: [refs[0]?.id ?? -1] });
+      residual.splice(indexed.place, 1);
+    }
+  }
+  const [sweeping] = await db.rows<{ yes: number }>(`SELECT EXISTS (${UNSWEPT}) AS yes`);
+  if (sweeping?.yes === 1) {
+    residual.push({ sql: `client_key_ref NOT IN (${UNSWEPT})`, values: [] });
+  }
+  return { access: [...access, ...(await seqRange(db, query.conditions))], residual };
+}
+
+/** The condition with the best index, and its place among the conditions. */
+function bestIndexed(conditions: readonly Condition[]) {
+  for (const [name, { column, exactly }] of Object.entries(INDEXED)) {
+    const place = conditions.findIndex(
+      ({ field, op, value }) =>
+        op === "=" && !value.includes(",") && fieldNamed(CALL_FIELDS, field, "filter")[0] === name,
+    );
+    const value = conditions[place]?.value;
+    if (value === undefined) continue;
+    const values = Array.from({ length: exactly.split("?").length - 1 }, () => value);
+    return { column, exactly, values, place };
+  }
+  return undefined;
+}
+
+/** The rows among which calls of a time are: bounds of `seq` from the minutes that the conditions allow. */
+async function seqRange(db: Db, conditions: readonly Condition[]): Promise<readonly Clause[]> {
+  const times = conditions.filter(
+    ({ field, op }) =>
+      fieldNamed(CALL_FIELDS, field, "filter")[1].sql === "started_at" && op !== "!=",
+  );
+  if (times.length === 0) return [];
+  const minutes = times.map((condition): Clause => {
+    const clause = conditionClause(CALL_FIELDS, condition);
+    // A minute counts when some moment of it may satisfy the condition.
+    const [value = 0] = clause.values;
+    const minute = Math.floor(Number(value) / MINUTE_MS) * MINUTE_MS;
+    if (condition.op === "=") return { sql: "minute_ms = ?", values: [minute] };
+    return condition.op.startsWith(">")
+      ? { sql: "minute_ms >= ?", values: [minute] }
+      : { sql: "minute_ms <= ?", values: [minute] };
+  });
+  const [range] = await db.rows<{ first: number | null; last: number | null }>(
+    `SELECT min(first_seq) AS first, max(last_seq) AS last FROM call_minutes ${whereOf(minutes)}`,
+    valuesOf(minutes),
+  );
+  const { first, last } = range ?? { first: null, last: null };
+  return [{ sql: "seq >= ? AND seq <= ?", values: [first ?? 0, last ?? -1] }];
+}
+
+async function fetchByTime(list: CallSource, request: RowRequest): Promise<Fetched<CallRow>> {
+  const { db, search, clock } = list;
+  const descending = list.sort.descending !== request.reversed;
+  const began = clock.monotonic();
+  const rows: CallRow[] = [];
+  let cursor = request.after?.[0];
+  for (let scan = SCAN_CALLS_FIRST; ; scan = Math.min(scan * 4, SCAN_CALLS_MAX)) {
+    const step: ScanStep = { search, cursor, descending, scan };
+    rows.push(...(await readStep(db, step, request.limit - rows.length)));
+    if (rows.length >= request.limit || search.residual.length === 0) return { rows };
+    const end = await endOfStep(db, step);
+    if (end === undefined) return { rows };
+    cursor = end;
+    if (clock.monotonic() - began > SCAN_TIME_MS) return { rows, stoppedAt: [end] };
+  }
+}
+
+/** A stretch of calls that one statement looks at. */
+interface ScanStep {
+  readonly search: Search;
+  readonly cursor: string | number | undefined;
+  readonly descending: boolean;
+  readonly scan: number;
+}
+
+function stretch({ search, cursor, descending, scan }: ScanStep, columns: string) {
+  const beyond: readonly Clause[] =
+    cursor === undefined ? [] : [{ sql: `seq ${descending ? "<" : ">"} ?`, values: [cursor] }];
+  const clauses = [...search.access, ...beyond];
+  return {
+    sql: `SELECT ${columns} FROM calls ${whereOf(clauses)} ORDER BY seq ${descending ? "DESC" : "ASC"} LIMIT ${scan}`,
+    values: valuesOf(clauses),
+  };
+}
+
+async function readStep(db: Db, step: ScanStep, limit: number): Promise<readonly CallRow[]> {
+  const { residual } = step.search;
+  const order = step.descending ? "DESC" : "ASC";
+  const inner = stretch(residual.length === 0 ? { ...step, scan: limit } : step, "*");
+  return db.rows<CallRow>(
+    withNames(
+      `SELECT * FROM (${inner.sql}) ${whereOf(residual)} ORDER BY seq ${order} LIMIT ${limit}`,
+      `c.seq ${order}`,
+    ),
+    [...inner.values, ...valuesOf(residual)],
+  );
+}
+
+/** The last call of a stretch; undefined when the stretch reached the end of all calls. */
+async function endOfStep(db: Db, step: ScanStep): Promise<number | undefined> {
+  const inner = stretch(step, "seq");
+  const [edge] = await db.rows<{ seen: number; last: number | null }>(
+    `SELECT count(*) AS seen, ${step.descending ? "min" : "max"}(seq) AS last FROM (${inner.sql})`,
+    inner.values,
+  );
+  return edge !== undefined && edge.seen === step.scan ? (edge.last ?? undefined) : undefined;
+}
+
+async function fetchSorted(
+  { db, search, sort }: CallSource,
+  { after, reversed, limit }: RowRequest,
+): Promise<Fetched<SortedCallRow>> {
+  const anchor = await anchorOf(db, after);
+  const order: Sort = { ...sort, descending: sort.descending !== reversed };
+  // New calls have higher numbers, so what is sorted stays the same from page to page.
+  const among = [...search.access, { sql: "seq <= ?", values: [anchor] }];
+  const clauses =
+    after === undefined
+      ? search.residual
+      : [...search.residual, keysetClause(order, "seq", after.slice(1))];
+  const direction = order.descending ? "DESC" : "ASC";
+  const rows = await db.rows<SortedCallRow>(
+    withNames(
+      `SELECT *, ${sort.sql} AS page_sort, ${anchor} AS page_anchor
+       FROM (SELECT * FROM calls ${whereOf(among)} ORDER BY seq DESC LIMIT ${SORTED_CALLS_MAX})
+       ${whereOf(clauses)} ORDER BY ${orderOf(order, "seq")} LIMIT ${limit}`,
+      `c.page_sort ${direction}, c.seq ${direction}`,
+    ),
+    [...valuesOf(among), ...valuesOf(clauses)],
+  );
+  return { rows };
+}
+
+async function anchorOf(db: Db, after: Position | undefined): Promise<number> {
+  if (after !== undefined) return Number(after[0]);
+  const [newest] = await db.rows<{ seq: number | null }>("SELECT max(seq) AS seq FROM calls");
+  return newest?.seq ?? 0;
+}
+
+async function countMatches(
+  db: Db,
+  { access, residual }: Search,
+): Promise<{ total: number; totalIsExact: boolean }> {
+  const among = `SELECT * FROM calls ${whereOf(access)} ORDER BY seq DESC LIMIT ${COUNTED_CALLS_MAX}`;
+  const [matches] = await db.rows<{ total: number }>(
+    `SELECT count(*) AS total FROM (SELECT 1 FROM (${among}) ${whereOf(residual)} LIMIT ${TOTAL_CALLS_MAX + 1})`,
+    [...valuesOf(access), ...valuesOf(residual)],
+  );
+  const total = matches?.total ?? 0;
+  if (total > TOTAL_CALLS_MAX) return { total, totalIsExact: false };
+  const [seen] = await db.rows<{ calls: number }>(
+    `SELECT count(*) AS calls FROM (SELECT seq FROM calls ${whereOf(access)} LIMIT ${COUNTED_CALLS_MAX + 1})`,
+    valuesOf(access),
+  );
+  return { total, totalIsExact: (seen?.calls ?? 0) <= COUNTED_CALLS_MAX };
+}
+
+/** A page of rows with names in place of numbers. */
+function withNames(page: string, order: string): string {
+  return `SELECT c.*, ck.name AS client_key_id, ow.name AS owner_id, pk.name AS provider_key_id, pr.name AS provider_id
+    FROM (${page}) c
+    JOIN ledger_names ck ON ck.id = c.client_key_ref
+    JOIN ledger_names ow ON ow.id = c.owner_ref
+    LEFT JOIN ledger_names pk ON pk.id = c.provider_key_ref
+    LEFT JOIN ledger_names pr ON pr.id = c.provider_ref
+    ORDER BY ${order}`;
+}

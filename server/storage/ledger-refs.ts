@@ -1,0 +1,178 @@
+import type { CallRecord } from "../core/call.js";
+import type { CallRefs } from "./call-rows.js";
+import type { Db } from "./db.js";
+import { SQLITE } from "./sql-dialect.js";
+
+/** Entries that each cache holds; beyond it starts afresh. A hundred bytes each. */
+const CACHE_MAX = 100_000;
+
+/**
+ * Numbers for the names and combinations that calls are counted under. What the database has said is kept
+ * in memory, but only once the transaction that asked has been committed: after a roll-back a number may
+ * come to stand for something else.
+ */
+export class LedgerRefs {
+  #names = new Map<string, number>();
+  #keys = new Map<string, number>();
+
+  /** Numbers for one transaction. */
+  stage(db: Db): StagedRefs {
+    return new StagedRefs(db, this.#names, this.#keys);
+  }
+
+  /** Keeps what a committed transaction has learnt. */
+  keep(staged: StagedRefs): void {
+    this.#names = merged(this.#names, staged.newNames);
+    this.#keys = merged(this.#keys, staged.newKeys);
+  }
+
+  /** Forgets all; after combinations have been deleted. */
+  clear(): void {
+    this.#names = new Map();
+    this.#keys = new Map();
+  }
+}
+
+/** Numbers as one transaction sees them. */
+export class StagedRefs {
+  readonly newNames = new Map<string, number>();
+  readonly newKeys = new Map<string, number>();
+  readonly #db: Db;
+  readonly #names: ReadonlyMap<string, number>;
+  readonly #keys: ReadonlyMap<string, number>;
+
+  constructor(db: Db, names: ReadonlyMap<string, number>, keys: ReadonlyMap<string, number>) {
+    this.#db = db;
+    this.#names = names;
+    this.#keys = keys;
+  }
+
+  /** The numbers of each call's names, in the order of the calls. */
+  async ofCalls(calls: readonly CallRecord[]): Promise<readonly CallRefs[]> {
+    const missing = new Set<string>();
+    const asked = new Set<string>();
+    for (const call of calls) {
+      for (const name of idsOf(call)) {
+        if (name !== null && !this.#knows(name)) missing.add(name);
+      }
+      if (call.modelServed !== null && !this.#knows(call.modelServed)) {
+        (call.status === "SUCCESS" ? missing : asked).add(call.modelServed);
+      }
+    }
+    if (missing.size > 0) await this.#learnNames([...missing]);
+    if (asked.size > 0) await this.#lookUpNames([...asked]);
+    return calls.map((call) => ({
+      clientKey: this.#name(call.clientKeyId),
+      owner: this.#name(call.ownerId),
+      providerKey: this.#name(call.providerKeyId),
+      provider: this.#name(call.providerId),
+      // A model that has never answered counts as unknown: its name may be anything that a caller thought of.
+      model: this.#nameIfKnown(call.modelServed),
+    }));
+  }
+
+  /** The number of each combination, in the order given. */
+  async ofCombinations(all: readonly CallRefs[]): Promise<readonly number[]> {
+    const missing = new Map<string, CallRefs>();
+    for (const refs of all) {
+      const key = combination(refs);
+      if (!this.#keys.has(key)) missing.set(key, refs);
+    }
+    if (missing.size > 0) await this.#learnKeys([...missing.values()]);
+    return all.map((refs) => {
+      const key = combination(refs);
+      return found(this.newKeys.get(key) ?? this.#keys.get(key));
+    });
+  }
+
+  #name(name: string | null): number {
+    if (name === null) return 0;
+    return found(this.newNames.get(name) ?? this.#names.get(name));
+  }
+
+  #nameIfKnown(name: string | null): number {
+    return name === null ? 0 : (this.newNames.get(name) ?? this.#names.get(name) ?? 0);
+  }
+
+  #knows(name: string): boolean {
+    return this.#names.has(name) || this.newNames.has(name);
+  }
+
+  async #lookUpNames(names: readonly string[]): Promise<void> {
+    const rows = await this.#db.rows<{ id: number; name: string }>(
+      `SELECT id, name FROM ledger_names WHERE name IN (${SQLITE.eachText})`,
+      [JSON.stringify(names)],
+    );
+    for (const row of rows) this.newNames.set(row.name, row.id);
+  }
+
+  async #learnNames(names: readonly string[]): Promise<void> {
+    // The update changes nothing; it makes RETURNING answer for names that are there already.
+    const rows = await this.#db.rows<{ id: number; name: string }>(
+      `${SQLITE.insertJson("ledger_names", ["name"])}
+       ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id, name`,
+      [JSON.stringify(names.map((name) => [name]))],
+    );
+    for (const row of rows) this.newNames.set(row.name, row.id);
+  }
+
+  async #learnKeys(all: readonly CallRefs[]): Promise<void> {
+    const rows = await this.#db.rows<{ id: number } & Record<(typeof KEY_COLUMNS)[number], number>>(
+      `${SQLITE.insertJson("usage_keys", KEY_COLUMNS)}
+       ON CONFLICT (${KEY_COLUMNS.join(", ")}) DO UPDATE SET model_ref = excluded.model_ref
+       RETURNING id, ${KEY_COLUMNS.join(", ")}`,
+      [
+        JSON.stringify(
+          all.map((refs) => [
+            refs.clientKey,
+            refs.owner,
+            refs.provider,
+            refs.providerKey,
+            refs.model,
+          ]),
+        ),
+      ],
+    );
+    for (const row of rows) {
+      const refs = {
+        clientKey: row.client_key_ref,
+        owner: row.owner_ref,
+        provider: row.provider_ref,
+        providerKey: row.provider_key_ref,
+        model: row.model_ref,
+      };
+      this.newKeys.set(combination(refs), row.id);
+    }
+  }
+}
+
+const KEY_COLUMNS = [
+  "client_key_ref",
+  "owner_ref",
+  "provider_ref",
+  "provider_key_ref",
+  "model_ref",
+] as const;
+
+/** Ids in a call, all of records of our own, so that their number is bounded. */
+function idsOf(call: CallRecord): readonly (string | null)[] {
+  return [call.clientKeyId, call.ownerId, call.providerKeyId, call.providerId];
+}
+
+function combination(refs: CallRefs): string {
+  return `${refs.clientKey},${refs.owner},${refs.provider},${refs.providerKey},${refs.model}`;
+}
+
+function found(ref: number | undefined): number {
+  if (ref === undefined) throw new Error("the database did not number a name");
+  return ref;
+}
+
+function merged(
+  known: Map<string, number>,
+  learnt: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const all = known.size + learnt.size > CACHE_MAX ? new Map<string, number>() : known;
+  for (const [name, ref] of learnt) all.set(name, ref);
+  return all;
+}

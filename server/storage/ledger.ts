@@ -1,0 +1,196 @@
+import type { CallRecord } from "../core/call.js";
+import type { Clock } from "../core/clock.js";
+import type { PageQuery } from "../core/page.js";
+import { listCalls, readCall } from "./call-list.js";
+import type { CallPage } from "./call-list.js";
+import { CALL_COLUMNS, callValues } from "./call-rows.js";
+import type { CallRefs } from "./call-rows.js";
+import type { Db } from "./db.js";
+import { LedgerRefs } from "./ledger-refs.js";
+import type { StagedRefs } from "./ledger-refs.js";
+import { pruneCalls, pruneRollups, sweepDeletedKeys } from "./retention.js";
+import type { RollupRetention } from "./retention.js";
+import { countCalls, MINUTE_MS } from "./rollups.js";
+import { SQLITE } from "./sql-dialect.js";
+import { readUsage } from "./usage.js";
+import type { UsageQuery, UsageRow } from "./usage.js";
+import type { Writer } from "./writer.js";
+
+/** A place in the journal. */
+export interface JournalPlace {
+  readonly file: number;
+  readonly offset: number;
+}
+
+/** Calls, what they used, and the place in the journal up to which they are here. */
+export class Ledger {
+  readonly #writer: Writer;
+  readonly #reader: Db;
+  readonly #clock: Clock;
+  readonly #refs = new LedgerRefs();
+
+  constructor(options: { writer: Writer; reader: Db; clock: Clock }) {
+    this.#writer = options.writer;
+    this.#reader = options.reader;
+    this.#clock = options.clock;
+  }
+
+  /**
+   * Writes calls, their roll-ups and the journal position in one transaction. A call whose id is there
+   * already changes nothing, so a replay is harmless; nor does one of a deleted client key. Returns how
+   * many were new.
+   */
+  async appendCalls(batch: readonly CallRecord[], position: JournalPlace): Promise<number> {
+    let staged: StagedRefs | undefined;
+    return this.#writer.run(
+      async (db) => {
+        staged = this.#refs.stage(db);
+        const added = await appendCalls(db, staged, batch);
+        await db.rows("UPDATE ledger_state SET journal_file = ?, journal_offset = ?", [
+          position.file,
+          position.offset,
+        ]);
+        return added;
+      },
+      () => {
+        if (staged !== undefined) this.#refs.keep(staged);
+      },
+    );
+  }
+
+  /** The position up to which the journal is in the database; undefined at the first start. */
+  async journalPosition(): Promise<JournalPlace | undefined> {
+    const [state] = await this.#reader.rows<{ file: number | null; offset: number | null }>(
+      "SELECT journal_file AS file, journal_offset AS offset FROM ledger_state",
+    );
+    const { file, offset } = state ?? { file: null, offset: null };
+    return file === null || offset === null ? undefined : { file, offset };
+  }
+
+  getCall(id: string): Promise<CallRecord | undefined> {
+    return readCall(this.#reader, id);
+  }
+
+  /** See `listCalls` for order, totals and what a search costs. */
+  listCalls(query: PageQuery): Promise<CallPage> {
+    return listCalls(this.#reader, query, this.#clock);
+  }
+
+  /** See `readUsage`. */
+  usage(query: UsageQuery): Promise<readonly UsageRow[]> {
+    return readUsage(this.#reader, query);
+  }
+
+  /** Deletes calls older than `beforeMs` in batches of at most `batchSize`; returns how many went. Roll-ups stay. */
+  pruneCalls(beforeMs: number, batchSize: number): Promise<number> {
+    return pruneCalls({ writer: this.#writer, clock: this.#clock }, beforeMs, batchSize);
+  }
+
+  /** Deletes old roll-ups in batches; returns how many went. */
+  pruneRollups(retention: RollupRetention, batchSize: number): Promise<number> {
+    return pruneRollups({ writer: this.#writer, clock: this.#clock }, retention, batchSize);
+  }
+
+  /**
+   * Removes the calls and roll-ups of deleted client keys, in batches; they are hidden already. Goes on
+   * where an earlier process left off. Returns how many keys were finished.
+   */
+  async sweep(): Promise<number> {
+    const swept = await sweepDeletedKeys({ writer: this.#writer, clock: this.#clock });
+    if (swept > 0) this.#refs.clear();
+    return swept;
+  }
+}
+
+async function appendCalls(
+  db: Db,
+  staged: StagedRefs,
+  batch: readonly CallRecord[],
+): Promise<number> {
+  const calls = await withoutDeleted(db, batch);
+  if (calls.length === 0) return 0;
+  const refs = await staged.ofCalls(calls);
+  const [newest] = await db.rows<{ seq: number }>("SELECT COALESCE(max(seq), 0) AS seq FROM calls");
+  const before = newest?.seq ?? 0;
+  const rows = calls.map((call, index) => callValues(call, found(refs[index])));
+  await db.rows(`${SQLITE.insertJson("calls", CALL_COLUMNS)} ON CONFLICT (id) DO NOTHING`, [
+    JSON.stringify(rows),
+  ]);
+  const added = await newCalls(db, before, calls, refs);
+  if (added.length === 0) return 0;
+  await noteMinutes(db, before);
+  const keyIds = await staged.ofCombinations(added.map((call) => call.refs));
+  await countAdded(
+    db,
+    added.map(({ call }, index) => ({ call, keyId: found(keyIds[index]) })),
+  );
+  return added.length;
+}
+
+/** Calls of a client key that was deleted meanwhile: its log is gone, and nothing starts it anew. */
+async function withoutDeleted(
+  db: Db,
+  batch: readonly CallRecord[],
+): Promise<readonly CallRecord[]> {
+  const keys = [...new Set(batch.map((call) => call.clientKeyId))];
+  const deleted = await db.rows<{ id: string }>(
+    `SELECT client_key_id AS id FROM deleted_client_keys WHERE client_key_id IN (${SQLITE.eachText})`,
+    [JSON.stringify(keys)],
+  );
+  if (deleted.length === 0) return batch;
+  const gone = new Set(deleted.map((row) => row.id));
+  return batch.filter((call) => !gone.has(call.clientKeyId));
+}
+
+interface AddedCall {
+  readonly call: CallRecord;
+  readonly refs: CallRefs;
+}
+
+/** Those of `calls` that were really inserted, each once. */
+async function newCalls(
+  db: Db,
+  before: number,
+  calls: readonly CallRecord[],
+  refs: readonly CallRefs[],
+): Promise<readonly AddedCall[]> {
+  const all = calls.map((call, index): AddedCall => ({ call, refs: found(refs[index]) }));
+  const [inserted] = await db.rows<{ rows: number }>(
+    "SELECT count(*) AS rows FROM calls WHERE seq > ?",
+    [before],
+  );
+  if (inserted?.rows === calls.length) return all;
+  const rows = await db.rows<{ id: string }>("SELECT id FROM calls WHERE seq > ?", [before]);
+  const ids = new Set(rows.map((row) => row.id));
+  // Deleting the id lets the first of two equal ones through alone, as the insertion did.
+  return all.filter(({ call }) => ids.delete(call.id));
+}
+
+async function noteMinutes(db: Db, before: number): Promise<void> {
+  await db.rows(
+    `INSERT INTO call_minutes (minute_ms, first_seq, last_seq)
+     SELECT started_at / ${MINUTE_MS} * ${MINUTE_MS} AS minute, min(seq), max(seq)
+     FROM calls WHERE seq > ? GROUP BY minute
+     ON CONFLICT (minute_ms) DO UPDATE SET last_seq = excluded.last_seq`,
+    [before],
+  );
+}
+
+async function countAdded(
+  db: Db,
+  counted: readonly { readonly call: CallRecord; readonly keyId: number }[],
+): Promise<void> {
+  const [state] = await db.rows<{ folded: number }>(
+    "SELECT folded_until_ms AS folded FROM ledger_state",
+  );
+  const before = state?.folded ?? 0;
+  const folded = await countCalls(db, counted, before);
+  if (folded !== before) {
+    await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
+  }
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("a call lost its numbers");
+  return value;
+}

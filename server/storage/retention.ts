@@ -1,0 +1,199 @@
+import type { Clock } from "../core/clock.js";
+import type { Db } from "./db.js";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollups.js";
+import type { Writer } from "./writer.js";
+
+/** A batch that took longer than this is followed by smaller ones; others wait for the writer meanwhile. */
+const BATCH_TIME_MS = 20;
+const BATCH_ROWS_MIN = 50;
+/** Rows that the first batch deletes, before it is known how fast the disk is. */
+const BATCH_ROWS_FIRST = 200;
+/** Rows that a batch of the sweep deletes at most. */
+const SWEEP_ROWS_MAX = 2_000;
+/** How long calls of a deleted client key are kept out; a journal is never replayed later than this. */
+const TOMBSTONE_MS = 30 * DAY_MS;
+
+/** Roll-ups before these times go; milliseconds since the epoch, 0 to keep all. */
+export interface RollupRetention {
+  readonly minutesBeforeMs: number;
+  readonly hoursBeforeMs: number;
+  readonly daysBeforeMs: number;
+}
+
+interface Pruner {
+  readonly writer: Writer;
+  readonly clock: Clock;
+}
+
+/** Deletes calls older than `beforeMs`, oldest first; returns how many went. Roll-ups stay. */
+export async function pruneCalls(
+  pruner: Pruner,
+  beforeMs: number,
+  batchSize: number,
+): Promise<number> {
+  const lastMinute = Math.floor(beforeMs / MINUTE_MS) * MINUTE_MS;
+  const deleted = await inBatches(pruner, batchSize, async (db, limit) => {
+    const [range] = await db.rows<{ last: number | null }>(
+      "SELECT max(last_seq) AS last FROM call_minutes WHERE minute_ms <= ?",
+      [lastMinute],
+    );
+    return deleteRows(
+      db,
+      "calls",
+      `seq IN (SELECT seq FROM calls WHERE seq <= ? AND started_at < ? ORDER BY seq LIMIT ${limit})`,
+      [range?.last ?? 0, beforeMs],
+    );
+  });
+  await pruner.writer.run((db) =>
+    db.rows("DELETE FROM call_minutes WHERE minute_ms < ?", [lastMinute]),
+  );
+  return deleted;
+}
+
+/**
+ * Deletes old roll-ups; returns how many went. Times are rounded down to whole hours and days, so that
+ * what a coarser roll-up says of a time is never less than what the finer one says.
+ */
+export async function pruneRollups(
+  pruner: Pruner,
+  retention: RollupRetention,
+  batchSize: number,
+): Promise<number> {
+  const limits = [
+    ["rollups_minute", floorTo(retention.minutesBeforeMs, HOUR_MS), "minutes_from_ms"],
+    ["rollups_hour", floorTo(retention.hoursBeforeMs, DAY_MS), "hours_from_ms"],
+    ["rollups_day", floorTo(retention.daysBeforeMs, DAY_MS), undefined],
+  ] as const;
+  let deleted = 0;
+  for (const [table, wantedMs, floorColumn] of limits) {
+    const beforeMs = await lowerLimit(pruner, wantedMs, floorColumn);
+    deleted += await inBatches(pruner, batchSize, (db, limit) =>
+      deleteRows(
+        db,
+        table,
+        `(bucket_ms, key_id) IN (SELECT bucket_ms, key_id FROM ${table} WHERE bucket_ms < ?
+           ORDER BY bucket_ms LIMIT ${limit})`,
+        [beforeMs],
+      ),
+    );
+  }
+  return deleted;
+}
+
+/** Notes first what is going to be missing; what has not been folded yet must stay. */
+async function lowerLimit(
+  { writer }: Pruner,
+  wantedMs: number,
+  column: "minutes_from_ms" | "hours_from_ms" | undefined,
+): Promise<number> {
+  if (column === undefined) return wantedMs;
+  return writer.run(async (db) => {
+    const [state] = await db.rows<{ folded: number }>(
+      "SELECT folded_until_ms AS folded FROM ledger_state",
+    );
+    const step = column === "minutes_from_ms" ? HOUR_MS : DAY_MS;
+    const beforeMs = Math.min(wantedMs, floorTo(state?.folded ?? 0, step));
+    await db.rows(`UPDATE ledger_state SET ${column} = ? WHERE ${column} < ?`, [
+      beforeMs,
+      beforeMs,
+    ]);
+    return beforeMs;
+  });
+}
+
+/** Removes what deleted client keys have left; returns how many keys were finished. */
+export async function sweepDeletedKeys(pruner: Pruner): Promise<number> {
+  const { writer, clock } = pruner;
+  let swept = 0;
+  for (;;) {
+    const [key] = await writer.run((db) =>
+      db.rows<{ id: string }>(
+        "SELECT client_key_id AS id FROM deleted_client_keys WHERE swept_at IS NULL LIMIT 1",
+      ),
+    );
+    if (key === undefined) break;
+    await sweepKey(pruner, key.id);
+    swept += 1;
+  }
+  await writer.run((db) =>
+    db.rows("DELETE FROM deleted_client_keys WHERE swept_at < ?", [clock.now() - TOMBSTONE_MS]),
+  );
+  return swept;
+}
+
+async function sweepKey(pruner: Pruner, clientKeyId: string): Promise<void> {
+  const { writer, clock } = pruner;
+  const ref = "(SELECT id FROM ledger_names WHERE name = ?)";
+  const keys = `(SELECT id FROM usage_keys WHERE client_key_ref = ${ref})`;
+  await inBatches(pruner, SWEEP_ROWS_MAX, (db, limit) =>
+    deleteRows(
+      db,
+      "calls",
+      `seq IN (SELECT seq FROM calls WHERE client_key_ref = ${ref} LIMIT ${limit})`,
+      [clientKeyId],
+    ),
+  );
+  for (const table of ["rollups_minute", "rollups_hour", "rollups_day"]) {
+    await inBatches(pruner, SWEEP_ROWS_MAX, (db, limit) =>
+      deleteRows(
+        db,
+        table,
+        `(bucket_ms, key_id) IN (SELECT bucket_ms, key_id FROM ${table} WHERE key_id IN ${keys} LIMIT ${limit})`,
+        [clientKeyId],
+      ),
+    );
+  }
+  await writer.run(async (db) => {
+    await db.rows(`DELETE FROM usage_keys WHERE client_key_ref = ${ref}`, [clientKeyId]);
+    await db.rows("UPDATE deleted_client_keys SET swept_at = ? WHERE client_key_id = ?", [
+      clock.now(),
+      clientKeyId,
+    ]);
+  });
+}
+
+/**
+ * Calls `deleteSome` in one transaction after the other until it finds less than it might. The batches fit
+ * themselves to the disk, so that none holds the writer for long.
+ */
+async function inBatches(
+  { writer, clock }: Pruner,
+  batchSize: number,
+  deleteSome: (db: Db, limit: number) => Promise<number>,
+): Promise<number> {
+  const most = Math.max(batchSize, 1);
+  let limit = Math.min(most, BATCH_ROWS_FIRST);
+  let deleted = 0;
+  for (;;) {
+    const asked = limit;
+    let began = 0;
+    const went = await writer.run((db) => {
+      began = clock.monotonic();
+      return deleteSome(db, asked);
+    });
+    const tookMs = clock.monotonic() - began;
+    deleted += went;
+    if (went < asked) return deleted;
+    limit =
+      tookMs > BATCH_TIME_MS
+        ? Math.max(Math.floor(asked / 2), Math.min(BATCH_ROWS_MIN, most))
+        : Math.min(asked * 2, most);
+  }
+}
+
+async function deleteRows(
+  db: Db,
+  table: string,
+  condition: string,
+  values: readonly (string | number)[],
+): Promise<number> {
+  return db.query((knex) =>
+    knex(table)
+      .whereRaw(condition, [...values])
+      .delete(),
+  );
+}
+
+function floorTo(ms: number, stepMs: number): number {
+  return Math.floor(ms / stepMs) * stepMs;
+}
