@@ -9,9 +9,19 @@ export interface ListRequest {
   readonly orderBy: string;
 }
 
-/** The fields of a list by their names in the API, with their names in the core; `enum` values are taken in either case. */
+/**
+ * The fields of a list by their names in the API, with their names in the core. `enum` values are taken in
+ * either case; a `ref` takes an id or what `idOf` finds an id for.
+ */
 export type ListFields = Readonly<Record<string, ListField>>;
-export type ListField = string | { readonly name: string; readonly kind: "enum" | "time" };
+export type ListField =
+  | string
+  | { readonly name: string; readonly kind: "enum" | "time" }
+  | {
+      readonly name: string;
+      readonly kind: "ref";
+      readonly idOf: (name: string) => string | undefined;
+    };
 
 const CONDITION = /^([a-z][a-z0-9_]*)(!=|>=|<=|=|>|<|:)(.*)$/s;
 const SPAN = /^(\d{1,6})([smhdw])$/;
@@ -64,13 +74,17 @@ function condition(match: RegExpExecArray, fields: ListFields, nowMs: number): C
     return { field: coreName("time", fields, "filter"), op: ">=", value: spanStart(value, nowMs) };
   }
   const field = coreName(word, fields, "filter");
-  const spec = fields[word];
-  const kind = typeof spec === "object" ? spec.kind : "plain";
   return {
     field,
     op: sign === ":" ? "~" : (sign as Condition["op"]),
-    value: kind === "enum" ? value.toUpperCase() : value,
+    value: coreValue(value, fields[word]),
   };
+}
+
+function coreValue(value: string, spec: ListField | undefined): string {
+  if (typeof spec !== "object") return value;
+  if (spec.kind === "ref") return spec.idOf(value) ?? value;
+  return spec.kind === "enum" ? value.toUpperCase() : value;
 }
 
 function coreName(name: string, fields: ListFields, where: string): string {

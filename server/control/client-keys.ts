@@ -1,0 +1,213 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  ImportClientKeysResponseSchema,
+  type ClientKeySchema,
+  type ClientKeyService,
+  type ImportClientKeysRequest,
+} from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import type { Actor } from "../core/audit.js";
+import type { ClientKey } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import type { ByorKeys } from "../keys/byor-keys.js";
+import type { ClientKeyImport } from "../keys/client-key-import.js";
+import type { ClientKeys } from "../keys/client-keys.js";
+import type { NoticeDays } from "../keys/notices.js";
+import type { LedgerStore } from "../metering/ports.js";
+import { actorKey } from "./context.js";
+import { answerOnce, createSecretOnce, type IdempotencyStore } from "./idempotency.js";
+import {
+  clientKeyDraftOf,
+  clientKeyFields,
+  clientKeyMessage,
+  clientKeyPatchOf,
+  importedClientKeyMessage,
+  importedTokenOf,
+  superClientKeyDraftOf,
+} from "./messages/client-keys.js";
+import { given, int64, msOf, numberOf, refuse, versionOf } from "./messages/values.js";
+import type { NameLookup } from "./names.js";
+import { toPageQuery } from "./page-query.js";
+import type { ClientKeyFacts, IdLookup } from "./ports.js";
+
+export interface ClientKeysDeps {
+  readonly clientKeys: ClientKeys;
+  readonly byorKeys: ByorKeys;
+  readonly clientKeyImport: ClientKeyImport;
+  readonly idempotency: IdempotencyStore;
+  readonly names: NameLookup;
+  readonly ids: IdLookup;
+  /** Read anew for each answer. */
+  readonly noticeDays: () => NoticeDays;
+  readonly clock: Clock;
+  readonly facts?: ClientKeyFacts | undefined;
+  /** Counts the calls that go with a deleted key. */
+  readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
+}
+
+type Service = Partial<ServiceImpl<typeof ClientKeyService>>;
+
+/** What callers present to the proxy. */
+export function clientKeysService(deps: ClientKeysDeps): Service {
+  return { ...creation(deps), ...reading(deps), ...changes(deps), ...secrets(deps) };
+}
+
+function creation(deps: ClientKeysDeps) {
+  const { clientKeys, idempotency } = deps;
+  const toMessage = messageMaker(deps);
+  return {
+    async createClientKey(request, context) {
+      const actor = context.values.get(actorKey);
+      const draft = clientKeyDraftOf(request);
+      const { clientKey, secret } = await createSecretOnce(
+        idempotency,
+        { actor, rpc: context.method.name, requestId: request.requestId },
+        () => clientKeys.create(actor, draft),
+        (made) => made.clientKey.id,
+      );
+      return { clientKey: toMessage(clientKey), secret: secret.reveal() };
+    },
+    async createSuperClientKey(request, context) {
+      const actor = context.values.get(actorKey);
+      const draft = superClientKeyDraftOf(request);
+      const { clientKey, secret } = await createSecretOnce(
+        idempotency,
+        { actor, rpc: context.method.name, requestId: request.requestId },
+        () => clientKeys.createSuper(actor, draft),
+        (made) => made.clientKey.id,
+      );
+      return { clientKey: toMessage(clientKey), secret: secret.reveal() };
+    },
+    async importClientKeys(request, context) {
+      const actor = context.values.get(actorKey);
+      return answerOnce(
+        idempotency,
+        { actor, rpc: context.method.name, requestId: request.requestId },
+        ImportClientKeysResponseSchema,
+        () => importAll(deps.clientKeyImport, actor, request),
+      );
+    },
+  } satisfies Service;
+}
+
+async function importAll(
+  clientKeyImport: ClientKeyImport,
+  actor: Actor,
+  request: ImportClientKeysRequest,
+) {
+  refuse("dry_run", request.dryRun, "client keys are checked as they are stored; leave it out.");
+  const target = { ownerId: given(request.ownerId), kind: "STANDARD" } as const;
+  const report = await clientKeyImport.importAll(actor, target, request.keys.map(importedTokenOf));
+  const created = report.filter((entry) => entry.outcome === "CREATED").length;
+  return create(ImportClientKeysResponseSchema, {
+    keys: report.map((entry, i) => importedClientKeyMessage(entry, request.keys[i]?.name ?? "")),
+    created,
+    refused: report.length - created,
+  });
+}
+
+function reading(deps: ClientKeysDeps) {
+  const { clientKeys, clock } = deps;
+  const toMessage = messageMaker(deps);
+  const fields = clientKeyFields(deps.ids);
+  return {
+    async getClientKey({ id }, context) {
+      return { clientKey: toMessage(await clientKeys.get(context.values.get(actorKey), id)) };
+    },
+    async listClientKeys(request, context) {
+      const query = toPageQuery(request, fields, clock.now());
+      const page = await clientKeys.list(context.values.get(actorKey), query);
+      return {
+        clientKeys: page.items.map(toMessage),
+        nextPageToken: page.nextPageToken,
+        totalEstimate: int64(page.total),
+      };
+    },
+  } satisfies Service;
+}
+
+function changes(deps: ClientKeysDeps) {
+  const { clientKeys } = deps;
+  const toMessage = messageMaker(deps);
+  return {
+    async updateClientKey(request, context) {
+      const key = await clientKeys.update(
+        context.values.get(actorKey),
+        request.id,
+        clientKeyPatchOf(request),
+        versionOf(request.expectedVersion),
+      );
+      return { clientKey: toMessage(key) };
+    },
+    async enableClientKey({ id }, context) {
+      return { clientKey: toMessage(await clientKeys.enable(context.values.get(actorKey), id)) };
+    },
+    async disableClientKey({ id }, context) {
+      return { clientKey: toMessage(await clientKeys.disable(context.values.get(actorKey), id)) };
+    },
+    async revokeClientKey({ id }, context) {
+      const key = await clientKeys.revoke(context.values.get(actorKey), id);
+      // One node: what it refuses, all refuse.
+      return { clientKey: toMessage(key), effectiveOnAllNodes: true };
+    },
+    async deleteClientKey({ id, expectedVersion }, context) {
+      const actor = context.values.get(actorKey);
+      const calls = await deps.ledger?.listCalls(callsOf(id));
+      await clientKeys.delete(actor, id, versionOf(expectedVersion));
+      return { deletedCalls: int64(calls?.total ?? 0) };
+    },
+  } satisfies Service;
+}
+
+function secrets(deps: ClientKeysDeps) {
+  const { clientKeys, byorKeys } = deps;
+  const toMessage = messageMaker(deps);
+  return {
+    async rotateClientKey({ id, graceSeconds, expireTime, requestId }, context) {
+      const actor = context.values.get(actorKey);
+      const graceMs = numberOf("grace_seconds", graceSeconds * 1000n);
+      const expiresAt = expireTime === undefined ? undefined : msOf(expireTime);
+      const { clientKey, secret } = await createSecretOnce(
+        deps.idempotency,
+        { actor, rpc: context.method.name, requestId },
+        () => clientKeys.rotate(actor, id, { graceMs, expiresAt }),
+        (made) => made.clientKey.id,
+      );
+      return { clientKey: toMessage(clientKey), secret: secret.reveal() };
+    },
+    async getByorKey(_request, context) {
+      const { clientKey, secret, created } = await byorKeys.get(context.values.get(actorKey));
+      return { clientKey: toMessage(clientKey), secret: secret.reveal(), created };
+    },
+    async refreshByorKey(_request, context) {
+      const { clientKey, secret } = await byorKeys.refresh(context.values.get(actorKey));
+      return { clientKey: toMessage(clientKey), secret: secret.reveal() };
+    },
+    async revealClientKey({ id }, context) {
+      const secret = await clientKeys.reveal(context.values.get(actorKey), id);
+      return { secret: secret.reveal() };
+    },
+  } satisfies Service;
+}
+
+function messageMaker(deps: ClientKeysDeps) {
+  return (key: ClientKey): MessageInitShape<typeof ClientKeySchema> =>
+    clientKeyMessage(key, {
+      names: deps.names,
+      facts: deps.facts,
+      noticeDays: deps.noticeDays(),
+      nowMs: deps.clock.now(),
+    });
+}
+
+/** A query that counts the calls of a key. */
+function callsOf(clientKeyId: string) {
+  return {
+    conditions: [{ field: "clientKeyId", op: "=", value: clientKeyId }],
+    text: "",
+    orderBy: "",
+    descending: false,
+    pageSize: 1,
+    pageToken: "",
+  } as const;
+}

@@ -1,0 +1,228 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  ClientKeySchema,
+  ClientKey_Format,
+  ClientKey_Kind,
+  ClientKey_State,
+  ImportedClientKey_Outcome,
+  UpdateClientKeyRequestSchema,
+  type CreateClientKeyRequest,
+  type CreateSuperClientKeyRequest,
+  type ExistingClientKey,
+  type ImportedClientKeySchema,
+  type UpdateClientKeyRequest,
+} from "../../../proto/gen/latchkey/v1/client_keys_pb.js";
+import {
+  clientKeyState,
+  type ClientKey,
+  type ClientKeyFormat,
+  type ClientKeyKind,
+  type ClientKeyState,
+} from "../../core/client-key.js";
+import { Secret } from "../../core/secret.js";
+import type { ClientKeyDraft, ClientKeyPatch } from "../../keys/client-key-draft.js";
+import type { ImportedClientKey, ImportedToken } from "../../keys/client-key-import.js";
+import { clientKeyNotices, type NoticeDays } from "../../keys/notices.js";
+import { patchOf, type FieldPatches } from "../field-mask.js";
+import type { NameLookup } from "../names.js";
+import type { ListFields } from "../page-query.js";
+import type { ClientKeyFacts, IdLookup } from "../ports.js";
+import { clientKeyLimitsMessage, clientKeyLimitsOf } from "./limits.js";
+import { noticeMessages, usageNotices } from "./notices.js";
+import { given, int64, msOf, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
+
+const KIND_MESSAGES: Record<ClientKeyKind, ClientKey_Kind> = {
+  STANDARD: ClientKey_Kind.STANDARD,
+  SUPER: ClientKey_Kind.SUPER,
+  BYOR: ClientKey_Kind.BYOR,
+};
+
+const FORMAT_MESSAGES: Record<ClientKeyFormat, ClientKey_Format> = {
+  SK: ClientKey_Format.SK,
+  UUID: ClientKey_Format.UUID,
+  ALNUM32: ClientKey_Format.ALNUM32,
+};
+
+const FORMAT_WORDS: EnumWords<typeof ClientKey_Format, ClientKeyFormat> = {
+  UNSPECIFIED: undefined,
+  SK: "SK",
+  UUID: "UUID",
+  ALNUM32: "ALNUM32",
+  IMPORTED: undefined,
+};
+
+const STATE_MESSAGES: Record<ClientKeyState, ClientKey_State> = {
+  ACTIVE: ClientKey_State.ACTIVE,
+  DISABLED: ClientKey_State.DISABLED,
+  EXPIRED: ClientKey_State.EXPIRED,
+  REVOKED: ClientKey_State.REVOKED,
+};
+
+const IMPORT_OUTCOMES: Record<ImportedClientKey["outcome"], ImportedClientKey_Outcome> = {
+  CREATED: ImportedClientKey_Outcome.CREATED,
+  DUPLICATE: ImportedClientKey_Outcome.DUPLICATE,
+  INVALID: ImportedClientKey_Outcome.INVALID,
+};
+
+/** Fields that lists of client keys can be filtered and sorted by. */
+export function clientKeyFields(ids: IdLookup): ListFields {
+  return {
+    owner: { name: "ownerId", kind: "ref", idOf: (username) => ids.userIdOf(username) },
+    name: "name",
+    description: "description",
+    kind: { name: "kind", kind: "enum" },
+    format: { name: "format", kind: "enum" },
+    state: { name: "state", kind: "enum" },
+    enabled: "enabled",
+    prefix: "prefix",
+    model_allowlist: "modelAllowlist",
+    ip_allowlist: "ipAllowlist",
+    expire_time: { name: "expiresAt", kind: "time" },
+    revoke_time: { name: "revokedAt", kind: "time" },
+    create_time: { name: "createdAt", kind: "time" },
+    update_time: { name: "updatedAt", kind: "time" },
+    last_used_time: { name: "lastUsedAt", kind: "time" },
+    call_count: "usageCount",
+  };
+}
+
+/** What a message of a client key is made from besides its record. */
+export interface ClientKeyContext {
+  readonly names: Pick<NameLookup, "usernameOf">;
+  readonly facts?: ClientKeyFacts | undefined;
+  readonly noticeDays: NoticeDays;
+  readonly nowMs: number;
+}
+
+export function clientKeyMessage(
+  key: ClientKey,
+  context: ClientKeyContext,
+): MessageInitShape<typeof ClientKeySchema> {
+  const { nowMs } = context;
+  const figures = context.facts?.figuresOf(key) ?? {};
+  const inGrace = key.graceUntil !== null && key.graceUntil > nowMs;
+  return {
+    id: key.id,
+    ownerId: key.ownerId,
+    ownerUsername: context.names.usernameOf(key.ownerId),
+    kind: KIND_MESSAGES[key.kind],
+    // Pepper version 0 marks a key whose form was another system's choice.
+    format: key.pepperVersion === 0 ? ClientKey_Format.IMPORTED : FORMAT_MESSAGES[key.format],
+    state: STATE_MESSAGES[clientKeyState(key, nowMs)],
+    prefix: key.prefix,
+    name: key.name,
+    description: key.description,
+    enabled: key.enabled,
+    expireTime: timeOf(key.expiresAt),
+    revokeTime: timeOf(key.revokedAt),
+    modelAllowlist: [...key.modelAllowlist],
+    ipAllowlist: [...key.ipAllowlist],
+    limits: clientKeyLimitsMessage(key.limits),
+    recoverable: key.sealedCopy !== null,
+    graceEndTime: timeOf(inGrace ? key.graceUntil : null),
+    callCount: int64(key.usageCount),
+    calls24h: int64(figures.calls24h ?? 0),
+    successRatio24h: figures.successRatio24h,
+    lastUsedTime: timeOf(key.lastUsedAt),
+    lastUsedIp: figures.lastUsedIp ?? "",
+    notices: [
+      ...noticeMessages(clientKeyNotices(key, context.noticeDays, nowMs)),
+      ...usageNotices(figures),
+    ],
+    secretTime: timeOf(key.rotatedAt ?? key.createdAt),
+    createTime: timeOf(key.createdAt),
+    updateTime: timeOf(key.updatedAt),
+    version: int64(key.version),
+  };
+}
+
+/** What both ways of making a client key have in common. */
+type Draft = Pick<
+  CreateSuperClientKeyRequest,
+  "name" | "description" | "expireTime" | "modelAllowlist" | "ipAllowlist" | "scopes" | "limits"
+>;
+
+/** Throws `invalid_argument` for what a client key cannot have. */
+export function clientKeyDraftOf(request: CreateClientKeyRequest): ClientKeyDraft {
+  return {
+    ...draftOf(request),
+    ownerId: given(request.ownerId),
+    format: wordOf("format", ClientKey_Format, FORMAT_WORDS, request.format),
+    recoverable: request.recoverable,
+  };
+}
+
+/** Throws `invalid_argument` for what a client key cannot have. */
+export function superClientKeyDraftOf(
+  request: CreateSuperClientKeyRequest,
+): ClientKeyDraft & { readonly ownerId: string } {
+  return { ...draftOf(request), ownerId: request.ownerId };
+}
+
+function draftOf(request: Draft): ClientKeyDraft {
+  refuseScopes(request.scopes);
+  return {
+    name: request.name,
+    description: request.description,
+    expiresAt: msOf(request.expireTime),
+    modelAllowlist: request.modelAllowlist,
+    ipAllowlist: request.ipAllowlist,
+    limits: request.limits && clientKeyLimitsOf("limits", request.limits),
+  };
+}
+
+function refuseScopes(scopes: readonly string[]): void {
+  refuse(
+    "scopes",
+    scopes.length > 0,
+    "this server does not restrict client keys by scope; use model_allowlist and ip_allowlist.",
+  );
+}
+
+const PATCHES: FieldPatches<UpdateClientKeyRequest, ClientKeyPatch> = {
+  name: ({ name }) => ({ name: name ?? "" }),
+  description: ({ description }) => ({ description: description ?? "" }),
+  expireTime: ({ expireTime }) => ({ expiresAt: msOf(expireTime) }),
+  modelAllowlist: ({ modelAllowlist }) => ({ modelAllowlist }),
+  ipAllowlist: ({ ipAllowlist }) => ({ ipAllowlist }),
+  scopes: ({ scopes }) => {
+    refuseScopes(scopes);
+    return {};
+  },
+  limits: ({ limits }) => ({ limits: clientKeyLimitsOf("limits", limits) }),
+};
+
+/** Throws `invalid_argument` for an unknown name in the mask, and for what a client key cannot have. */
+export function clientKeyPatchOf(request: UpdateClientKeyRequest): ClientKeyPatch {
+  const schemas = { request: UpdateClientKeyRequestSchema, resource: ClientKeySchema };
+  return patchOf(schemas, request, PATCHES);
+}
+
+/** An entry of an import; its token is wrapped at once. */
+export function importedTokenOf(key: ExistingClientKey): ImportedToken {
+  const { name, description, credential } = key;
+  const rest = { name, description, expiresAt: msOf(key.expireTime) };
+  switch (credential.case) {
+    case "secret":
+      return { ...rest, token: new Secret(credential.value) };
+    case "sha256":
+      return { ...rest, sha256: Buffer.from(credential.value).toString("hex") };
+    case undefined:
+      return rest;
+    default:
+      return credential satisfies never;
+  }
+}
+
+export function importedClientKeyMessage(
+  entry: ImportedClientKey,
+  name: string,
+): MessageInitShape<typeof ImportedClientKeySchema> {
+  return {
+    position: entry.position,
+    outcome: IMPORT_OUTCOMES[entry.outcome],
+    name,
+    clientKeyId: entry.clientKey?.id ?? "",
+    message: entry.message,
+  };
+}

@@ -1,0 +1,90 @@
+import type { Actor } from "../core/audit.js";
+import type { ClientKey } from "../core/client-key.js";
+import type { ProviderKey } from "../core/provider-key.js";
+
+/** What people call things, turned into ids; undefined for what is not known. */
+export interface IdLookup {
+  userIdOf(username: string): string | undefined;
+  providerIdOf(slug: string): string | undefined;
+}
+
+/** Whether a provider key can serve a call now, and the first reason why not. */
+export type Eligibility =
+  | "ELIGIBLE"
+  | "DISABLED"
+  | "INVALID"
+  | "COOLDOWN"
+  | "EXHAUSTED"
+  | "EXPIRED"
+  | "OWNER_BANNED"
+  | "PROVIDER_DISABLED"
+  | "MODEL_NOT_ALLOWED"
+  | "OUT_OF_SCOPE"
+  | "LIMIT_REACHED"
+  | "QUARANTINED"
+  | "UNREADABLE";
+
+/** Something that an owner should look at. */
+export type Notice = "ROTATION_DUE" | "EXPIRES_SOON" | "UNUSED" | "NEW_ADDRESS" | "HIGH_ERROR_RATE";
+
+/** What the running server knows of a provider key besides its record; all from memory. */
+export interface ProviderKeyFacts {
+  /** For a call of its owner; undefined when the pool does not know the key yet. */
+  eligibilityOf(key: ProviderKey): Eligibility | undefined;
+  figuresOf(key: ProviderKey): ProviderKeyFigures;
+}
+
+export interface ProviderKeyFigures {
+  /** Successes of the last 100 outcomes, 0 to 1; undefined without any. */
+  readonly successRatio?: number | undefined;
+  /** Over the last hour, milliseconds; undefined without calls. */
+  readonly latencyP95Ms?: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly lastErrorAt?: number | undefined;
+  /** When the present secret was stored, milliseconds since the epoch; undefined where nobody knows. */
+  readonly secretAt?: number | undefined;
+}
+
+/** What the running server knows of a client key besides its record; all from memory. */
+export interface ClientKeyFacts {
+  figuresOf(key: ClientKey): ClientKeyFigures;
+}
+
+export interface ClientKeyFigures {
+  /** Calls of the last 24 hours. */
+  readonly calls24h?: number | undefined;
+  /** Success ratio of the same, 0 to 1; undefined without calls. */
+  readonly successRatio24h?: number | undefined;
+  /** Address of the last accepted request. */
+  readonly lastUsedIp?: string | undefined;
+  /** Used in the last 24 hours from an address it was never used from before. */
+  readonly newAddress?: boolean | undefined;
+  /** More than half of at least 20 calls in the last hour failed. */
+  readonly highErrorRate?: boolean | undefined;
+}
+
+/** What a user owns; from memory. */
+export interface UserFacts {
+  figuresOf(userId: string): UserFigures;
+}
+
+export interface UserFigures {
+  readonly providerKeys: number;
+  readonly publicProviderKeys: number;
+  readonly clientKeys: number;
+  readonly superClientKeys: number;
+  readonly calls24h?: number | undefined;
+  /** Micro-US-dollars of the last 30 days. */
+  readonly cost30dMicros?: number | undefined;
+}
+
+/** How many provider keys and models a provider has, as this actor may know; from memory. */
+export interface ProviderFacts {
+  countsOf(providerId: string, actor: Actor): ProviderCounts;
+}
+
+export interface ProviderCounts {
+  readonly models: number;
+  readonly providerKeys: number;
+  readonly eligibleProviderKeys: number;
+}

@@ -1,0 +1,120 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { ProviderSchema, ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import type { Actor } from "../core/audit.js";
+import type { Clock } from "../core/clock.js";
+import type { Model, Provider } from "../core/provider.js";
+import type { Models } from "../keys/models.js";
+import type { Providers } from "../keys/providers.js";
+import { actorKey } from "./context.js";
+import { createOnce, type IdempotencyStore } from "./idempotency.js";
+import { modelDraftOf, modelFields, modelMessage } from "./messages/models.js";
+import {
+  presetServices,
+  PROVIDER_FIELDS,
+  providerDraftOf,
+  providerMessage,
+  providerPatchOf,
+} from "./messages/providers.js";
+import { int64, refuse } from "./messages/values.js";
+import type { NameLookup } from "./names.js";
+import { toPageQuery } from "./page-query.js";
+import type { IdLookup, ProviderFacts } from "./ports.js";
+
+export interface ProvidersDeps {
+  readonly providers: Providers;
+  readonly models: Models;
+  readonly idempotency: IdempotencyStore;
+  readonly names: NameLookup;
+  readonly ids: IdLookup;
+  readonly clock: Clock;
+  readonly facts?: ProviderFacts | undefined;
+}
+
+type Service = Partial<ServiceImpl<typeof ProviderService>>;
+
+/** The upstream APIs and the models they serve. */
+export function providersService(deps: ProvidersDeps): Service {
+  return { ...providersPart(deps), ...modelsPart(deps) };
+}
+
+function providersPart(deps: ProvidersDeps) {
+  const { providers, clock } = deps;
+  const services = presetServices();
+  const toMessage = (provider: Provider, actor: Actor): MessageInitShape<typeof ProviderSchema> =>
+    providerMessage(provider, deps.facts?.countsOf(provider.id, actor), services);
+  return {
+    async createProvider(request, context) {
+      const actor = context.values.get(actorKey);
+      const draft = providerDraftOf(request);
+      const provider = await createOnce(
+        deps.idempotency,
+        { actor, rpc: context.method.name, requestId: request.requestId },
+        {
+          create: () => providers.create(actor, draft),
+          read: (id) => providers.get(actor, id),
+        },
+      );
+      return { provider: toMessage(provider, actor) };
+    },
+    async getProvider({ id }, context) {
+      const actor = context.values.get(actorKey);
+      return { provider: toMessage(await providers.get(actor, id), actor) };
+    },
+    async listProviders(request, context) {
+      const actor = context.values.get(actorKey);
+      const page = await providers.list(actor, toPageQuery(request, PROVIDER_FIELDS, clock.now()));
+      return {
+        providers: page.items.map((provider) => toMessage(provider, actor)),
+        nextPageToken: page.nextPageToken,
+        totalEstimate: int64(page.total),
+      };
+    },
+    async updateProvider(request, context) {
+      const actor = context.values.get(actorKey);
+      refuseVersion(request.expectedVersion);
+      const patch = providerPatchOf(request);
+      const { provider } = await providers.update(actor, request.id, patch);
+      return { provider: toMessage(provider, actor) };
+    },
+    async deleteProvider({ id, expectedVersion }, context) {
+      refuseVersion(expectedVersion);
+      await providers.delete(context.values.get(actorKey), id);
+      return {};
+    },
+  } satisfies Service;
+}
+
+function modelsPart(deps: ProvidersDeps) {
+  const { models, clock, names } = deps;
+  const fields = modelFields(deps.ids);
+  const toMessage = (model: Model) => modelMessage(model, { names, nowMs: clock.now() });
+  return {
+    async listModels(request, context) {
+      const query = toPageQuery(request, fields, clock.now());
+      const page = await models.list(context.values.get(actorKey), query);
+      return {
+        models: page.items.map(toMessage),
+        nextPageToken: page.nextPageToken,
+        totalEstimate: int64(page.total),
+      };
+    },
+    async upsertModels(request, context) {
+      const stored = await models.upsert(
+        context.values.get(actorKey),
+        request.providerId,
+        request.models.map((draft, i) => modelDraftOf(`models[${i}]`, draft)),
+      );
+      return { models: stored.map(toMessage) };
+    },
+    async deleteModels({ providerId, modelIds }, context) {
+      const actor = context.values.get(actorKey);
+      return { deletedModels: await models.delete(actor, providerId, modelIds) };
+    },
+  } satisfies Service;
+}
+
+/** Providers have no versions here, and a check that is not made must not be promised. */
+function refuseVersion(expected: bigint): void {
+  refuse("expected_version", expected !== 0n, "providers have no versions here; leave it out.");
+}
