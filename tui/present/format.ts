@@ -1,0 +1,69 @@
+import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
+
+const STEPS = [
+  { from: 1e9, unit: "G" },
+  { from: 1e6, unit: "M" },
+  { from: 1e3, unit: "K" },
+] as const;
+
+/** A count in at most five characters: `842`, `1.21K`, `38.4M`. */
+export function count(value: number | bigint): string {
+  const number = Number(value);
+  const step = STEPS.find(({ from }) => Math.abs(number) >= from);
+  if (step === undefined) return Number.isInteger(number) ? String(number) : number.toFixed(1);
+  return threeDigits(number / step.from) + step.unit;
+}
+
+/** A rate per second: `0.0`, `8.7`, `42.1`, `1.21K`. */
+export function rate(value: number): string {
+  return value >= 1000 ? count(value) : value.toFixed(1);
+}
+
+/** A duration as people read it: `182ms`, `2.1s`, `30s`, `4m`, `3h`, `12d`. */
+export function duration(ms: number | undefined): string {
+  if (ms === undefined) return "-";
+  if (ms < 1000) return `${Math.round(ms)}ms`;
+  const seconds = ms / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)}s`;
+  if (seconds < 120) return `${Math.round(seconds)}s`;
+  const minutes = seconds / 60;
+  if (minutes < 120) return `${Math.round(minutes)}m`;
+  const hours = minutes / 60;
+  return hours < 48 ? `${Math.round(hours)}h` : `${Math.round(hours / 24)}d`;
+}
+
+/** A share as a percentage with one decimal: `99.2%`; `-` when there is nothing to divide. */
+export function percent(ratio: number | undefined): string {
+  return ratio === undefined ? "-" : `${(ratio * 100).toFixed(1)}%`;
+}
+
+/** Micro-dollars as dollars: `$0.00034`, `$1.92`, `$12.1K`. */
+export function money(micros: number | bigint): string {
+  const dollars = Number(micros) / 1e6;
+  if (dollars === 0) return "$0.00";
+  if (Math.abs(dollars) >= 1000) return `$${count(dollars)}`;
+  if (Math.abs(dollars) >= 0.01) return `$${dollars.toFixed(2)}`;
+  return `$${dollars.toFixed(6).replace(/0+$/, "")}`;
+}
+
+/** How long ago: `2s`, `4m`, `31d`; `never` when it has not happened. */
+export function ago(time: Timestamp | undefined, nowMs: number): string {
+  return time === undefined ? "never" : duration(Math.max(0, nowMs - timestampMs(time)));
+}
+
+/** How long until then: `29d`, `-2d` when it has passed; `never` without a date. */
+export function until(time: Timestamp | undefined, nowMs: number): string {
+  if (time === undefined) return "never";
+  const left = timestampMs(time) - nowMs;
+  return left < 0 ? `-${duration(-left)}` : duration(left);
+}
+
+/** Time of day in UTC with seconds: `11:21:08`. */
+export function clockTime(ms: number): string {
+  return new Date(ms).toISOString().slice(11, 19);
+}
+
+function threeDigits(value: number): string {
+  if (value >= 100) return value.toFixed(0);
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
