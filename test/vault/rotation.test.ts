@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 import { systemRandom } from "../../server/core/random.js";
@@ -167,20 +167,36 @@ test("endless changes end in a conflict, not in an endless rotation", async (t) 
   await assert.rejects(finish({ vault, source: rows, clock: testClock }), isFault("conflict"));
 });
 
-/** A provider that stops for ever at a named step, as a killed process does. */
-function hangingAt(provider: RootKeyProvider, hang: "create" | "commit"): RootKeyProvider {
-  const never = () => new Promise<never>(() => undefined);
-  return {
+type KillPoint = "create" | "before save" | "after save" | "commit";
+const KILL_POINTS: readonly KillPoint[] = ["create", "before save", "after save", "commit"];
+
+/** Stops for ever at a named step, as a killed process does; `reached` resolves when it is there. */
+function killAt(made: TestVault, point: KillPoint) {
+  let arrive: () => void = () => undefined;
+  const reached = new Promise<void>((resolve) => (arrive = resolve));
+  const stop = () => {
+    arrive();
+    return new Promise<never>(() => undefined);
+  };
+  const { store, rootKey: provider } = made;
+  if (point === "before save") store.beforeSave = stop;
+  if (point === "after save") store.afterSave = stop;
+  const rootKey: RootKeyProvider = {
     kind: provider.kind,
     needsPassphrase: provider.needsPassphrase,
     describe: () => provider.describe(),
     open: (expected, passphrase) => provider.open(expected, passphrase),
     async create(occasion, passphrase): Promise<NewRootKey> {
       const next = await provider.create(occasion, passphrase);
-      if (hang === "create") return never();
-      return { ...next, commit: never };
+      if (point === "create") return stop();
+      return point === "commit" ? { ...next, commit: stop } : next;
     },
   };
+  const dead = async () => {
+    await reached;
+    store.beforeSave = store.afterSave = () => undefined;
+  };
+  return { rootKey, dead };
 }
 
 async function afterKill(made: TestVault, rows: MemoryRows): Promise<string> {
@@ -198,62 +214,34 @@ function settle(): Promise<void> {
 }
 
 test("a root key rotation killed at any step leaves one root key in force and all secrets readable", async (t) => {
-  for (const kill of ["create", "before save", "after save", "commit"] as const) {
+  for (const point of KILL_POINTS) {
     const made = await createTestVault(t);
-    const { vault, store, folder, rootKey } = made;
-    const rows = await fillRows(vault, 3);
-    const file = path.join(folder, "root.key");
-    const old = await readFile(file, "utf8");
-    let reached = false;
-    const hang = () => {
-      reached = true;
-      return new Promise<never>(() => undefined);
-    };
-    if (kill === "before save") store.beforeSave = hang;
-    if (kill === "after save") store.afterSave = hang;
-    const provider = kill === "create" || kill === "commit" ? hangingAt(rootKey, kill) : rootKey;
-    const saves = store.saves;
-    void vault.rotateRootKey(provider);
-    const atEnd = async () => {
-      if (kill === "create")
-        return (await stat(`${file}.next`).catch(() => undefined)) !== undefined;
-      return kill === "commit" ? store.saves > saves : reached;
-    };
-    while (!(await atEnd())) await settle();
-    store.beforeSave = store.afterSave = () => undefined;
+    const rows = await fillRows(made.vault, 3);
+    const old = await readFile(path.join(made.folder, "root.key"), "utf8");
+    const { rootKey, dead } = killAt(made, point);
+    void made.vault.rotateRootKey(rootKey);
+    await dead();
     const now = await afterKill(made, rows);
-    const moved = kill === "after save" || kill === "commit";
-    assert.equal(now !== old, moved, `killed at ${kill}`);
+    const saved = point === "after save" || point === "commit";
+    assert.equal(now !== old, saved, `killed at ${point}`);
   }
 });
 
 test("a first start killed at any step is finished or begun anew by the next", async (t) => {
-  for (const kill of ["create", "before save", "after save", "commit"] as const) {
+  for (const point of KILL_POINTS) {
     const made = await createTestVault(t);
-    const { store, folder, rootKey, pin, random, logger } = made;
-    const file = path.join(folder, "root.key");
-    await rm(file);
+    const { store, pin, random, logger } = made;
+    await rm(path.join(made.folder, "root.key"));
     store.keys = [];
-    const hang = () => new Promise<never>(() => undefined);
-    if (kill === "before save") store.beforeSave = hang;
-    if (kill === "after save") store.afterSave = hang;
-    const provider = kill === "create" || kill === "commit" ? hangingAt(rootKey, kill) : rootKey;
-    const options = { store, pin, random, logger, clock: testClock };
-    const vault = await createVault({ ...options, rootKey: provider });
+    const { rootKey, dead } = killAt(made, point);
+    const vault = await createVault({ store, pin, random, logger, rootKey, clock: testClock });
     void vault.start();
-    const keysSaved = kill === "after save" || kill === "commit" ? 5 : 0;
-    while (!(await exists(`${file}.next`)) || store.keys.length < keysSaved) await settle();
-    store.beforeSave = store.afterSave = () => undefined;
+    await dead();
     const again = await made.restart();
-    assert.equal(again.state, "UNLOCKED", `killed at ${kill}`);
-    const rows = await fillRows(again, 2);
-    await afterKill(made, rows);
+    assert.equal(again.state, "UNLOCKED", `killed at ${point}`);
+    await afterKill(made, await fillRows(again, 2));
   }
 });
-
-async function exists(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined)) !== undefined;
-}
 
 test("a root key rotation whose save fails keeps the old root key, also when it failed after saving", async (t) => {
   for (const point of ["beforeSave", "afterSave"] as const) {
