@@ -87,7 +87,7 @@ export function shownPrefix(text: string): string {
   if (kind === "STANDARD") return STANDARD_PREFIX + part(text, STANDARD_PREFIX.length);
   const isLong = text.length >= ALNUM_DIGITS || UUID_SHAPE.test(text);
   if (!isLong) return "•".repeat(SHOWN_CHARS);
-  // Keys of system C keep the prefix by which their owners know them.
+  // Keys of the pool gateway that Latchkey replaces keep the prefix by which their owners know them.
   const foreignPrefix = /^sk-(?:super-)?/.exec(text)?.[0] ?? "";
   const shown = foreignPrefix + part(text, foreignPrefix.length);
   return foreignPrefix === "" ? `${shown}…` : shown;
