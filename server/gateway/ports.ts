@@ -16,8 +16,13 @@ export interface Authenticator {
 
 /** Knows the models. */
 export interface Router {
-  /** Throws Fault `model_not_found`. */
+  /** Throws Fault `model_not_found`. The client key's allowlist is the gateway's to apply. */
   resolve(model: string, principal: Principal): Route;
+  /**
+   * Where calls of a dialect go that name no model, such as files and batches: one target per provider that
+   * this principal may use, each with an empty `upstreamModel`. Throws Fault `model_not_found` if there is none.
+   */
+  resolveAny?(dialect: Dialect, principal: Principal): Route;
   /** The models that this principal can ask for, for `GET /v1/models`. */
   visibleModels(principal: Principal, dialect: Dialect): readonly ListedModel[];
 }
@@ -58,6 +63,8 @@ export interface Pool {
    * Throws Fault `no_public_token` or `no_own_token` when none is left.
    */
   lease(request: LeaseRequest): Lease;
+  /** Keeps a key out whose secret could not be opened, until a new version of it is announced. */
+  markUnreadable(providerKeyId: string): void;
 }
 
 export interface LeaseRequest {
@@ -94,10 +101,26 @@ export interface SecretOpener {
   open(key: ProviderKey, origin: string): Secret | Promise<Secret>;
 }
 
+/** What is known of a call at its admission, so that one during which the process dies leaves a row. */
+export type BegunCall = Pick<
+  CallRecord,
+  | "id"
+  | "startedAt"
+  | "clientKeyId"
+  | "clientKeyKind"
+  | "ownerId"
+  | "modelAsked"
+  | "endpoint"
+  | "dialect"
+  | "streamed"
+  | "ip"
+>;
+
 /** Takes the record of a finished call. Returns when the record survives a kill of this process. */
 export interface CallSink {
   /** Called when a call was admitted. */
-  begin(call: { readonly id: string; readonly clientKeyId: string }): void;
+  begin(call: BegunCall): void;
+  /** Throws Fault `storage_unavailable` when the installation wants no call that it cannot put on record. */
   finish(record: CallRecord): void;
   /** Price of a usage in micro-US-dollars; null when unpriced. */
   cost(target: RouteTarget, tokens: CallRecord["tokens"]): number | null;

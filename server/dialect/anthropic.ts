@@ -1,0 +1,98 @@
+import type { TokenUsage } from "../core/call.js";
+import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
+import { closesOneObject } from "./json-scan.js";
+import { lastObject } from "./json-find.js";
+import { Tail } from "./tail.js";
+import { anthropicTokens } from "./tokens.js";
+import { latin1 } from "./bytes.js";
+
+/** Anthropic's Messages API. */
+export const anthropicCodec: DialectCodec = {
+  dialect: "ANTHROPIC",
+  errorBody,
+  streamError: (problem) => `event: error\ndata: ${errorBody(problem)}\n\n`,
+  replyUsage: (reply) =>
+    lastObject(reply, "usage", (usage, keyAt) =>
+      closesOneObject(reply, keyAt) ? anthropicTokens(usage) : undefined,
+    ),
+  opensWithError: (events) =>
+    /^(?:event: error|data: ?\{\s*"type"\s*:\s*"error")/.test(latin1(events, 0, 64)),
+  watch: (form) => new AnthropicWatch(form),
+};
+
+function errorBody(problem: Problem): string {
+  return JSON.stringify({
+    type: "error",
+    error: {
+      type: errorType(problem.httpStatus),
+      message: problem.message,
+      details: { error_code: problem.code },
+    },
+    request_id: problem.requestId,
+    detail: problem.detail,
+  });
+}
+
+function errorType(httpStatus: number): string {
+  switch (httpStatus) {
+    case 401:
+      return "authentication_error";
+    case 402:
+      return "billing_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+    case 529:
+      return "overloaded_error";
+    case 504:
+      return "timeout_error";
+    default:
+      return httpStatus >= 500 ? "api_error" : "invalid_request_error";
+  }
+}
+
+/** The last event is this long with its event line; looking at no more keeps the watch cheap. */
+const LAST_EVENT_BYTES = 96;
+
+class AnthropicWatch implements StreamWatch {
+  readonly #form: StreamForm;
+  readonly #tail = new Tail();
+  #first: Buffer | undefined;
+  finished = false;
+
+  constructor(form: StreamForm) {
+    this.#form = form;
+  }
+
+  push(events: Buffer): void {
+    // The input is told in the first event, and again in the last but one by newer models only.
+    this.#first ??= events;
+    this.#tail.push(events);
+    const from = Math.max(0, events.length - LAST_EVENT_BYTES);
+    // With its quotes: in what a model says they would be escaped.
+    if (latin1(events, from, events.length).includes('"message_stop"')) this.finished = true;
+  }
+
+  completeWithout(): boolean {
+    return this.#form === "OTHER";
+  }
+
+  usage(): TokenUsage | undefined {
+    const start =
+      this.#first === undefined ? undefined : lastObject(this.#first, "usage", anthropicTokens);
+    const raw = lastObject(this.#tail.bytes(), "usage", (usage) =>
+      anthropicTokens(usage) === undefined ? undefined : usage,
+    );
+    if (raw === undefined) return start;
+    const last = anthropicTokens(raw);
+    // The numbers of the last event are totals; what it leaves out stands as the first event said it.
+    if (last === undefined || start === undefined || "input_tokens" in raw) return last ?? start;
+    return { ...start, output: last.output, reasoning: last.reasoning };
+  }
+}

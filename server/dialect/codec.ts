@@ -1,0 +1,49 @@
+import type { TokenUsage } from "../core/call.js";
+import type { Dialect } from "../core/provider.js";
+
+/** What went wrong, as a caller is told. */
+export interface Problem {
+  readonly httpStatus: number;
+  /** A stable fault code. */
+  readonly code: string;
+  readonly message: string;
+  /** What other systems match on exactly; usually the message. */
+  readonly detail: string;
+  readonly requestId: string;
+}
+
+/**
+ * One API language: how it says errors and where it says usage. It looks at bytes that go by and never
+ * changes them. A pair that translates stands beside it and answers the same `StreamWatch`.
+ */
+export interface DialectCodec {
+  readonly dialect: Dialect;
+  /** The JSON text of an error answer. */
+  errorBody(problem: Problem): string;
+  /** An event that says the error on an open stream, such as every SDK of the dialect raises. */
+  streamError(problem: Problem): string;
+  /** Tokens of a whole reply; undefined when it names none. */
+  replyUsage(reply: Buffer): TokenUsage | undefined;
+  /** True when the first event of a stream says that the call failed: another key may still serve it. */
+  opensWithError(events: Buffer): boolean;
+  /** Watches one stream of events of this kind. */
+  watch(form: StreamForm): StreamWatch;
+}
+
+/** How a stream of this endpoint ends: each form has its own last event. */
+export type StreamForm = "CHAT" | "RESPONSES" | "MESSAGES" | "GENERATE" | "OTHER";
+
+/** Learns from a stream what the ledger needs: whether it came to its end, and its tokens. */
+export interface StreamWatch {
+  /** Takes the next whole events; must be cheap, for it runs on every read. */
+  push(events: Buffer): void;
+  /** True once the event that ends such a stream has gone by. */
+  readonly finished: boolean;
+  /**
+   * At the end of the stream: true when it is complete although no last event came, because this kind has
+   * none or the reply said before why it stopped.
+   */
+  completeWithout(): boolean;
+  /** Tokens as far as the provider gave them; undefined if it gave none. */
+  usage(): TokenUsage | undefined;
+}

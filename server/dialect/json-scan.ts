@@ -1,0 +1,323 @@
+import { Fault } from "../core/fault.js";
+import { latin1, utf8 } from "./bytes.js";
+
+/** Where a value stands in a text: its first byte and one past its last. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How much structure a text may have before it is refused. */
+export interface ScanLimits {
+  /** Nested objects and arrays. */
+  readonly depthMax: number;
+  /** Values of any kind, nested ones included. */
+  readonly valuesMax: number;
+}
+
+/** Deep enough for any tool schema seen; far below what a recursive parser downstream can bear. */
+export const SCAN_LIMITS: ScanLimits = { depthMax: 64, valuesMax: 2_000_000 };
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+/** Strings longer than this are searched with memchr, where the call costs less than the loop. */
+const SHORT_STRING_BYTES = 48;
+
+/**
+ * Finds members of the object that a text consists of, without building it: a body is read once, never
+ * parsed and written again, so that every byte of it can go on unchanged. Answers the span of each wanted
+ * member's value, in the order of `wanted`.
+ *
+ * Throws Fault `malformed_request` when the text is not one JSON object, is nested too deeply, or holds a
+ * wanted member twice: parsers differ in which of two they take, so no check on either would hold.
+ */
+export function scanObject(
+  text: Buffer,
+  wanted: readonly string[],
+  limits: ScanLimits = SCAN_LIMITS,
+): readonly (Span | undefined)[] {
+  const scan = new Scan(text, 0, text.length, limits);
+  const found = scan.members(wanted);
+  scan.end();
+  return found;
+}
+
+/** As `scanObject`, for an object inside a text that was scanned already. */
+export function scanMember(
+  text: Buffer,
+  span: Span,
+  wanted: readonly string[],
+): readonly (Span | undefined)[] {
+  if (text[span.start] !== OPEN_BRACE) return wanted.map(() => undefined);
+  return new Scan(text, span.start, span.end, SCAN_LIMITS).members(wanted);
+}
+
+/** True when the bytes from `start` on finish exactly the one object that is open around them. */
+export function closesOneObject(text: Buffer, start: number): boolean {
+  try {
+    const scan = new Scan(text, start, text.length, SCAN_LIMITS);
+    scan.restOfObject();
+    scan.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The text of a string value; undefined when the span holds something else. */
+export function readString(text: Buffer, span: Span | undefined): string | undefined {
+  if (span === undefined || text[span.start] !== QUOTE) return undefined;
+  const raw = utf8(text, span.start + 1, span.end - 1);
+  if (!raw.includes("\\")) return raw;
+  try {
+    return String(JSON.parse(`"${raw}"`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number that is finite; undefined when the span holds something else. */
+export function readNumber(text: Buffer, span: Span | undefined): number | undefined {
+  if (span === undefined) return undefined;
+  const first = text[span.start];
+  if (first !== 0x2d && !isDigit(first)) return undefined;
+  const value = Number(latin1(text, span.start, span.end));
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** True only for the literal `true`. */
+export function readTrue(text: Buffer, span: Span | undefined): boolean {
+  return span !== undefined && span.end - span.start === 4 && text[span.start] === 0x74;
+}
+
+/** True only for the literal `null`. */
+export function isNull(text: Buffer, span: Span): boolean {
+  return span.end - span.start === 4 && text[span.start] === 0x6e;
+}
+
+/** A reader that checks the whole grammar outside strings and remembers nothing but where it stands. */
+class Scan {
+  readonly #text: Buffer;
+  readonly #end: number;
+  readonly #limits: ScanLimits;
+  #pos: number;
+  #values = 0;
+
+  constructor(text: Buffer, start: number, end: number, limits: ScanLimits) {
+    this.#text = text;
+    this.#pos = start;
+    this.#end = end;
+    this.#limits = limits;
+  }
+
+  members(wanted: readonly string[]): (Span | undefined)[] {
+    const found: (Span | undefined)[] = wanted.map(() => undefined);
+    this.#space();
+    this.#expect(OPEN_BRACE);
+    this.#space();
+    if (this.#take(CLOSE_BRACE)) return found;
+    do {
+      this.#space();
+      const index = wanted.indexOf(this.#key());
+      this.#space();
+      this.#expect(COLON);
+      this.#space();
+      const start = this.#pos;
+      this.#value(2);
+      if (index >= 0) {
+        if (found[index] !== undefined) {
+          throw malformed(`The request body names "${wanted[index] ?? ""}" more than once.`);
+        }
+        found[index] = { start, end: this.#pos };
+      }
+      this.#space();
+    } while (this.#take(COMMA));
+    this.#expect(CLOSE_BRACE);
+    return found;
+  }
+
+  /** Goes on inside an object, at a key. */
+  restOfObject(): void {
+    this.#objectMembers(1);
+  }
+
+  end(): void {
+    this.#space();
+    if (this.#pos !== this.#end) this.#fail();
+  }
+
+  #value(depth: number): void {
+    if (++this.#values > this.#limits.valuesMax) {
+      throw malformed("The request body holds too many JSON values.");
+    }
+    switch (this.#text[this.#pos]) {
+      case QUOTE:
+        this.#string();
+        return;
+      case OPEN_BRACE:
+        this.#deeper(depth);
+        this.#pos++;
+        this.#space();
+        if (!this.#take(CLOSE_BRACE)) this.#objectMembers(depth + 1);
+        return;
+      case OPEN_BRACKET:
+        this.#deeper(depth);
+        this.#array(depth + 1);
+        return;
+      case 0x74:
+        this.#literal("true");
+        return;
+      case 0x66:
+        this.#literal("false");
+        return;
+      case 0x6e:
+        this.#literal("null");
+        return;
+      default:
+        this.#number();
+    }
+  }
+
+  #deeper(depth: number): void {
+    if (depth > this.#limits.depthMax) {
+      throw malformed(
+        `The request body is nested more than ${String(this.#limits.depthMax)} levels deep.`,
+      );
+    }
+  }
+
+  #objectMembers(depth: number): void {
+    do {
+      this.#space();
+      this.#string();
+      this.#space();
+      this.#expect(COLON);
+      this.#space();
+      this.#value(depth);
+      this.#space();
+    } while (this.#take(COMMA));
+    this.#expect(CLOSE_BRACE);
+  }
+
+  #array(depth: number): void {
+    this.#pos++;
+    this.#space();
+    if (this.#take(CLOSE_BRACKET)) return;
+    do {
+      this.#space();
+      this.#value(depth);
+      this.#space();
+    } while (this.#take(COMMA));
+    this.#expect(CLOSE_BRACKET);
+  }
+
+  /** A key of the outermost object, with its escapes undone: `"mod\u0065l"` is `model` to every parser. */
+  #key(): string {
+    const start = this.#pos;
+    this.#string();
+    return readString(this.#text, { start, end: this.#pos }) ?? this.#fail();
+  }
+
+  #string(): void {
+    const text = this.#text;
+    if (text[this.#pos] !== QUOTE) this.#fail();
+    let at = this.#pos + 1;
+    const loopEnd = Math.min(at + SHORT_STRING_BYTES, this.#end);
+    while (at < loopEnd) {
+      const byte = text[at];
+      if (byte === QUOTE) {
+        this.#pos = at + 1;
+        return;
+      }
+      at += byte === BACKSLASH ? 2 : 1;
+    }
+    this.#longString(at);
+  }
+
+  /** `at` is inside the string and not behind a backslash. */
+  #longString(at: number): void {
+    const text = this.#text;
+    let from = at;
+    for (;;) {
+      const quote = text.indexOf(QUOTE, from);
+      if (quote < 0 || quote >= this.#end) this.#fail();
+      let before = quote;
+      while (before > at && text[before - 1] === BACKSLASH) before--;
+      if ((quote - before) % 2 === 0) {
+        this.#pos = quote + 1;
+        return;
+      }
+      from = quote + 1;
+    }
+  }
+
+  #number(): void {
+    const text = this.#text;
+    let at = this.#pos;
+    if (text[at] === 0x2d) at++;
+    if (text[at] === 0x30) at++;
+    else at = digits(text, at);
+    if (text[at] === 0x2e) at = digits(text, at + 1);
+    if (text[at] === 0x65 || text[at] === 0x45) {
+      at++;
+      if (text[at] === 0x2b || text[at] === 0x2d) at++;
+      at = digits(text, at);
+    }
+    if (at < 0 || at > this.#end) this.#fail();
+    this.#pos = at;
+  }
+
+  #literal(word: string): void {
+    const end = this.#pos + word.length;
+    if (end > this.#end || latin1(this.#text, this.#pos, end) !== word) this.#fail();
+    this.#pos = end;
+  }
+
+  #space(): void {
+    const text = this.#text;
+    let at = this.#pos;
+    for (;;) {
+      const byte = text[at];
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break;
+      at++;
+    }
+    this.#pos = at;
+  }
+
+  #take(byte: number): boolean {
+    if (this.#text[this.#pos] !== byte) return false;
+    this.#pos++;
+    return true;
+  }
+
+  #expect(byte: number): void {
+    if (!this.#take(byte)) this.#fail();
+  }
+
+  #fail(): never {
+    throw malformed(
+      `The request body is not a JSON object: unexpected ${this.#pos >= this.#end ? "end" : "byte"} at offset ${String(Math.min(this.#pos, this.#end))}.`,
+    );
+  }
+}
+
+/** Past one or more digits; -1 (which fails) when there is none. */
+function digits(text: Buffer, from: number): number {
+  let at = from;
+  while (isDigit(text[at])) at++;
+  return at === from ? -1 : at;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+function malformed(message: string): Fault {
+  return new Fault("malformed_request", message);
+}

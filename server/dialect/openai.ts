@@ -1,0 +1,102 @@
+import type { TokenUsage } from "../core/call.js";
+import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
+import { closesOneObject } from "./json-scan.js";
+import { isRecord, lastObject } from "./json-find.js";
+import { lastEventStart } from "./sse.js";
+import { endsWith, Tail } from "./tail.js";
+import { openaiTokens } from "./tokens.js";
+import { latin1, utf8 } from "./bytes.js";
+
+/** OpenAI's API and the many that imitate it. */
+export const openaiCodec: DialectCodec = {
+  dialect: "OPENAI",
+  errorBody,
+  streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
+  replyUsage: (reply) =>
+    lastObject(reply, "usage", (usage, keyAt) =>
+      closesOneObject(reply, keyAt) ? openaiTokens(usage) : undefined,
+    ),
+  opensWithError: (events) =>
+    /^(?:event: error\r?\n)?data: ?\{\s*"error"\s*:\s*[{"]/.test(head(events)),
+  watch: (form) => new OpenaiWatch(form),
+};
+
+function errorBody(problem: Problem): string {
+  return JSON.stringify({
+    error: {
+      message: problem.message,
+      type: errorType(problem.httpStatus),
+      param: null,
+      code: problem.code,
+    },
+    detail: problem.detail,
+  });
+}
+
+function errorType(httpStatus: number): string {
+  switch (httpStatus) {
+    case 401:
+      return "authentication_error";
+    case 402:
+      return "insufficient_quota";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 429:
+      return "rate_limit_exceeded";
+    default:
+      return httpStatus >= 500 ? "server_error" : "invalid_request_error";
+  }
+}
+
+/** Long enough for the pattern above; short enough to cost nothing. */
+function head(events: Buffer): string {
+  return latin1(events, 0, 96);
+}
+
+/** The event that carries the finished response; `[DONE]` comes from imitations only. */
+const RESPONSES_END =
+  /^(?:event: ?response\.(?:completed|incomplete|failed)\r?\n|data: ?(?:\[DONE\]|\{"type": ?"response\.(?:completed|incomplete|failed)"))/;
+
+class OpenaiWatch implements StreamWatch {
+  readonly #form: StreamForm;
+  readonly #tail = new Tail();
+  finished = false;
+
+  constructor(form: StreamForm) {
+    this.#form = form;
+  }
+
+  push(events: Buffer): void {
+    this.#tail.push(events);
+    if (this.finished) return;
+    if (this.#form === "CHAT") this.finished = endsWith(events, "[DONE]");
+    else if (this.#form === "RESPONSES") {
+      const start = lastEventStart(events);
+      this.finished = RESPONSES_END.test(latin1(events, start, start + 96));
+    }
+  }
+
+  completeWithout(): boolean {
+    if (this.#form === "OTHER") return true;
+    if (this.#form === "RESPONSES") return false;
+    return /"finish_reason":\s*"/.test(latin1(this.#tail.bytes()));
+  }
+
+  usage(): TokenUsage | undefined {
+    return lastObject(this.#tail.bytes(), "usage", openaiTokens);
+  }
+}
+
+/** True when a whole reply of status 200 is an error all the same, as some imitations answer. */
+export function isErrorReply(reply: Buffer): boolean {
+  const start = latin1(reply, 0, 64);
+  if (!/^\s*\{\s*"error"\s*:\s*[{"]/.test(start)) return false;
+  try {
+    const parsed: unknown = JSON.parse(utf8(reply, 0, reply.length));
+    return isRecord(parsed) && parsed["choices"] === undefined;
+  } catch {
+    return true;
+  }
+}

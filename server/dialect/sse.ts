@@ -1,0 +1,124 @@
+import { utf8 } from "./bytes.js";
+
+const LF = 0x0a;
+const CR = 0x0d;
+/** A blank line is at most `\n\r\n`: two held bytes can belong to one that the next read completes. */
+const SEAM_BYTES = 2;
+/** Pieces kept apart before they are joined, so that a sender of single bytes costs no list of a million. */
+const HELD_PIECES_MAX = 1024;
+
+/**
+ * One past the last blank line in `text`, that is, the end of its last whole event; 0 when it holds none.
+ * Events end with two line ends; both `\n` and `\r\n` occur.
+ */
+export function lastBoundary(text: Buffer): number {
+  let at = text.length - 1;
+  // Nearly every read ends with a whole event, so the first look decides.
+  while (at > 0) {
+    if (text[at] === LF && endsBlankLine(text, at)) return at + 1;
+    at = at === 0 ? -1 : text.lastIndexOf(LF, at - 1);
+  }
+  return 0;
+}
+
+/** The end of the first event that starts at `from`, its blank line included; -1 when it is not whole. */
+export function nextBoundary(text: Buffer, from: number): number {
+  let at = text.indexOf(LF, from);
+  while (at >= 0) {
+    if (at > from && endsBlankLine(text, at)) return at + 1;
+    at = text.indexOf(LF, at + 1);
+  }
+  return -1;
+}
+
+function endsBlankLine(text: Buffer, lf: number): boolean {
+  const before = text[lf - 1];
+  return before === LF || (before === CR && text[lf - 2] === LF);
+}
+
+/**
+ * Lets whole events through and holds back a last piece of one until its rest arrives. So a stream that is
+ * cut ends between two events, and an error event after it is read as one. Bytes are never changed, and
+ * copied only where an event spans two reads.
+ */
+export class EventGate {
+  readonly #heldBytesMax: number;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #open = false;
+
+  /** @param heldBytesMax an event longer than this goes through in pieces, for it must not be kept in memory. */
+  constructor(heldBytesMax: number) {
+    this.#heldBytesMax = heldBytesMax;
+  }
+
+  /** True while part of an event has gone through and its end has not: nothing can be said in-band then. */
+  get midEvent(): boolean {
+    return this.#open;
+  }
+
+  /** What may go on now; undefined when all of it waits. */
+  push(chunk: Buffer): Buffer | undefined {
+    if (this.#heldBytes === 0) return this.#split(chunk, lastBoundary(chunk));
+    const bytes = this.#heldBytes + chunk.length;
+    const whole = bytes > this.#heldBytesMax || this.#held.length >= HELD_PIECES_MAX;
+    if (!whole && lastBoundary(this.#seam(chunk)) === 0) {
+      this.#held.push(chunk);
+      this.#heldBytes = bytes;
+      return undefined;
+    }
+    this.#held.push(chunk);
+    const all = Buffer.concat(this.#held, bytes);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return this.#split(all, lastBoundary(all));
+  }
+
+  /** What is left at the end of the stream; undefined if nothing. */
+  rest(): Buffer | undefined {
+    const rest = this.#heldBytes === 0 ? undefined : Buffer.concat(this.#held, this.#heldBytes);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return rest;
+  }
+
+  /** The chunk with the few held bytes before it in which a blank line may have begun. */
+  #seam(chunk: Buffer): Buffer {
+    const last = this.#held[this.#held.length - 1];
+    if (last === undefined) return chunk;
+    const before = last.length >= SEAM_BYTES ? last : Buffer.concat(this.#held.slice(-SEAM_BYTES));
+    return Buffer.concat([before.subarray(-SEAM_BYTES), chunk]);
+  }
+
+  #split(all: Buffer, end: number): Buffer | undefined {
+    if (end > 0) this.#open = false;
+    const heldBytes = all.length - end;
+    if (this.#open || heldBytes > this.#heldBytesMax) {
+      this.#open = heldBytes > 0;
+      return all;
+    }
+    if (heldBytes > 0) {
+      this.#held = [all.subarray(end)];
+      this.#heldBytes = heldBytes;
+    }
+    return end > 0 ? all.subarray(0, end) : undefined;
+  }
+}
+
+/** Where the last of some whole events begins. */
+export function lastEventStart(events: Buffer): number {
+  let end = events.length;
+  while (end > 0 && (events[end - 1] === LF || events[end - 1] === CR)) end--;
+  return lastBoundary(events.subarray(0, end));
+}
+
+/** The text of an event's data lines, joined as the standard says; undefined when it has none. */
+export function eventData(event: Buffer): string | undefined {
+  let data: string | undefined;
+  for (const line of utf8(event, 0, event.length).split(/\r?\n/)) {
+    if (!line.startsWith("data:")) continue;
+    const value = line.startsWith("data: ") ? line.slice(6) : line.slice(5);
+    data = data === undefined ? value : `${data}\n${value}`;
+  }
+  return data;
+}

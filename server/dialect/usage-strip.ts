@@ -1,0 +1,91 @@
+import { isRecord, parseRecord } from "./json-find.js";
+import { isNull, scanObject, type Span } from "./json-scan.js";
+import { nextBoundary } from "./sse.js";
+
+const NOTHING = Buffer.alloc(0);
+const USAGE = '"usage"';
+const DATA = "data:";
+
+/**
+ * Takes out of an OpenAI chat stream what came only because we asked for usage: the event that carries
+ * nothing else, and the `"usage":null` of all others. A caller that did not ask gets the very bytes it would
+ * have got. Takes whole events.
+ */
+export class UsageStripper {
+  apply(events: Buffer): Buffer {
+    let usageAt = events.indexOf(USAGE, 0, "latin1");
+    if (usageAt < 0) return events;
+    const out: Buffer[] = [];
+    let kept = 0;
+    let from = 0;
+    while (from < events.length && usageAt >= 0) {
+      const end = eventEnd(events, from);
+      if (usageAt < end) {
+        const edit = editOf(events, from, end);
+        if (edit !== undefined) {
+          out.push(events.subarray(kept, edit.start));
+          kept = edit.end;
+        }
+        usageAt = events.indexOf(USAGE, end, "latin1");
+      }
+      from = end;
+    }
+    if (kept === 0 && out.length === 0) return events;
+    if (kept < events.length) out.push(events.subarray(kept));
+    return out.length === 0 ? NOTHING : Buffer.concat(out);
+  }
+}
+
+function eventEnd(events: Buffer, from: number): number {
+  const end = nextBoundary(events, from);
+  return end < 0 ? events.length : end;
+}
+
+/** What to cut out of one event; undefined for nothing. */
+function editOf(events: Buffer, start: number, end: number): Span | undefined {
+  const data = events.indexOf(DATA, start, "latin1");
+  if (data < 0 || data >= end) return undefined;
+  const line = dataLine(events, data + DATA.length, end);
+  const usage = topLevelUsage(line.text);
+  if (usage === undefined) return undefined;
+  if (isNull(line.text, usage)) return memberSpan(line.text, usage, line.start);
+  return isUsageOnly(line.text) ? { start, end } : undefined;
+}
+
+function dataLine(events: Buffer, from: number, end: number): { text: Buffer; start: number } {
+  const start = events[from] === 0x20 ? from + 1 : from;
+  const lineEnd = events.indexOf(0x0a, start);
+  return { text: events.subarray(start, lineEnd < 0 || lineEnd > end ? end : lineEnd), start };
+}
+
+function topLevelUsage(text: Buffer): Span | undefined {
+  try {
+    return scanObject(text, ["usage"])[0];
+  } catch {
+    // Not an object of its own, such as data over several lines: left as it is.
+    return undefined;
+  }
+}
+
+/** The member with the comma that separates it, so that what is left is JSON still. */
+function memberSpan(text: Buffer, value: Span, offset: number): Span | undefined {
+  const key = text.lastIndexOf(USAGE, value.start, "latin1");
+  if (key < 0) return undefined;
+  let start = key;
+  while (isSpace(text[start - 1])) start--;
+  if (text[start - 1] === 0x2c) return { start: offset + start - 1, end: offset + value.end };
+  let end = value.end;
+  while (isSpace(text[end])) end++;
+  if (text[end] === 0x2c) end++;
+  return { start: offset + key, end: offset + end };
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09;
+}
+
+function isUsageOnly(text: Buffer): boolean {
+  const event = parseRecord(text.toString("utf8"));
+  if (event === undefined || !isRecord(event["usage"])) return false;
+  return Array.isArray(event["choices"]) && event["choices"].length === 0;
+}

@@ -1,0 +1,78 @@
+import type { Principal } from "../core/client-key.js";
+import { Fault } from "../core/fault.js";
+import type { Authenticator } from "./ports.js";
+import type { RequestHead } from "./request-head.js";
+
+/**
+ * Who calls. The first carrier that holds anything decides: `Authorization: Bearer`, `x-api-key`,
+ * `x-goog-api-key`, `?key=`. If what it holds is no good the call is refused, never tried with the next.
+ * Throws Fault `missing_api_key` and whatever the authenticator throws.
+ */
+export function authenticate(
+  authenticator: Authenticator,
+  head: RequestHead,
+  query: string,
+  ip: string,
+): Principal {
+  const presented = credentialOf(head, query);
+  if (presented === undefined) {
+    throw new Fault(
+      "missing_api_key",
+      "No API key was sent. Send a Latchkey client key as Authorization: Bearer, x-api-key or x-goog-api-key.",
+    );
+  }
+  return authenticator.authenticate(presented, ip);
+}
+
+/** What the caller presents; undefined when every carrier is absent or empty. */
+export function credentialOf(head: RequestHead, query: string): string | undefined {
+  const bearer = bearerOf(head.authorization);
+  if (bearer !== undefined) return bearer;
+  return textOf(head.xApiKey) ?? textOf(head.xGoogApiKey) ?? textOf(queryKey(query));
+}
+
+/** Some SDKs send carriers that they do not use empty; those say nothing. */
+function textOf(value: string | undefined): string | undefined {
+  const text = value?.trim();
+  return text === "" ? undefined : text;
+}
+
+function bearerOf(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const match = /^bearer(?:\s+(.*))?$/i.exec(value.trim());
+  if (match !== null) return textOf(match[1]);
+  if (value.trim() === "") return undefined;
+  throw new Fault("invalid_api_key", "The Authorization header does not say Bearer and a key.");
+}
+
+function queryKey(query: string): string | undefined {
+  if (!query.includes("key=")) return undefined;
+  for (const part of query.split("&")) {
+    if (!part.startsWith("key=")) continue;
+    try {
+      return decodeURIComponent(part.slice("key=".length));
+    } catch {
+      throw new Fault("invalid_api_key", "The key in the query is not well encoded.");
+    }
+  }
+  return undefined;
+}
+
+/** The query without the caller's key, otherwise unchanged: a client key is no provider's business. */
+export function queryWithoutKey(query: string): string {
+  if (!query.includes("key=")) return query;
+  return query
+    .split("&")
+    .filter((part) => !isKey(part))
+    .join("&");
+}
+
+function isKey(part: string): boolean {
+  const end = part.indexOf("=");
+  const name = end < 0 ? part : part.slice(0, end);
+  try {
+    return decodeURIComponent(name) === "key";
+  } catch {
+    return false;
+  }
+}

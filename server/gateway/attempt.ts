@@ -1,0 +1,309 @@
+import { unreachable } from "../core/assert.js";
+import type { AttemptOutcome } from "../core/call.js";
+import type { Secret } from "../core/secret.js";
+import type { DialectCodec } from "../dialect/codec.js";
+import { isErrorReply } from "../dialect/openai.js";
+import type { FailureKind, UpstreamFailure } from "../upstream/failure.js";
+import type { Flight, UpstreamHandler } from "../upstream/flight.js";
+import type { GatewayLimits } from "./limits.js";
+import type { Lease } from "./ports.js";
+import { redact } from "./redact.js";
+import type { Relay } from "./relay.js";
+import { readReplyHead, type ReplyHead } from "./reply-head.js";
+import { judge } from "./verdict.js";
+
+/** Why an attempt gave the caller nothing. */
+export interface AttemptFailure {
+  readonly outcome: AttemptOutcome;
+  /** Another provider key may do better. */
+  readonly elsewhere: boolean;
+  readonly httpStatus: number | null;
+  readonly retryAfterMs: number | null;
+  /** For the log; without secrets. */
+  readonly detail: string;
+  /** Set when it failed on the way. */
+  readonly kind: FailureKind | undefined;
+  /** The provider's own answer, fit to be passed on; undefined if it gave none that SDKs can read. */
+  readonly reply: { readonly head: ReplyHead; readonly body: string } | undefined;
+}
+
+/** Hears how an attempt goes. Exactly one of the last four comes, unless it is aborted. */
+export interface AttemptListener {
+  /** The head of a good reply that will be streamed; answers where to. */
+  onStream(attempt: Attempt, head: ReplyHead): Relay;
+  onReply(attempt: Attempt, head: ReplyHead, body: Buffer): void;
+  onRefused(attempt: Attempt, failure: AttemptFailure): void;
+  onStreamEnd(attempt: Attempt): void;
+  onStreamCut(attempt: Attempt, failure: UpstreamFailure): void;
+  /** A step of ours threw: neither the provider's fault nor the caller's. */
+  onBug(thrown: unknown): void;
+}
+
+export interface AttemptOptions {
+  readonly lease: Lease;
+  readonly secret: Secret;
+  readonly usageAsked: boolean;
+  /** The caller asked for a stream. */
+  readonly streamed: boolean;
+  readonly codec: DialectCodec;
+  /** Our own rate limit headers replace the provider's. */
+  readonly dropLimits: boolean;
+  readonly limits: GatewayLimits;
+  /** Wall clock, for dates in the provider's headers. */
+  readonly now: () => number;
+  readonly listener: AttemptListener;
+}
+
+const DETAIL_CHARS_MAX = 200;
+
+/** One try: takes the provider's reply and tells its listener what it amounts to. */
+export class Attempt implements UpstreamHandler {
+  readonly options: AttemptOptions;
+  /** Set right after the send, unless the attempt was over by then. */
+  flight: Flight | undefined;
+  /** Null until a head has come. */
+  httpStatus: number | null = null;
+  #head: ReplyHead | undefined;
+  #relay: Relay | undefined;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #over = false;
+
+  constructor(options: AttemptOptions) {
+    this.options = options;
+  }
+
+  /** Gives the attempt up from our side; its listener hears nothing more. */
+  abort(): void {
+    this.#over = true;
+    this.flight?.abort();
+  }
+
+  onHead(httpStatus: number, raw: readonly Buffer[]): void {
+    try {
+      this.#takeHead(httpStatus, raw);
+    } catch (thrown) {
+      this.#bug(thrown);
+    }
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#over) return true;
+    try {
+      return this.#takeData(chunk);
+    } catch (thrown) {
+      this.#bug(thrown);
+      return true;
+    }
+  }
+
+  #bug(thrown: unknown): void {
+    this.#over = true;
+    this.options.listener.onBug(thrown);
+  }
+
+  #takeHead(httpStatus: number, raw: readonly Buffer[]): void {
+    const { limits, dropLimits, listener } = this.options;
+    const head = readReplyHead(httpStatus, raw, dropLimits);
+    this.#head = head;
+    this.httpStatus = httpStatus;
+    if (httpStatus >= 300) {
+      if (httpStatus < 400) this.#refuse(redirected(httpStatus));
+      return;
+    }
+    if (head.contentEncoding !== "" && head.contentEncoding !== "identity") {
+      this.#refuse(this.#garbage("a compressed reply that was not asked for"));
+    } else if (isMarkup(head)) {
+      this.#refuse(this.#garbage("a web page instead of a reply"));
+    } else if (!isWhole(head, this.options.streamed, limits.wholeReplyBytesMax)) {
+      this.#relay = listener.onStream(this, head);
+    }
+  }
+
+  #takeData(chunk: Buffer): boolean {
+    if (this.#relay !== undefined) return this.#flows(this.#relay, this.#relay.push(chunk));
+    const head = this.#head;
+    if (head === undefined) return true;
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (head.httpStatus >= 400) {
+      if (this.#bytes > this.options.limits.errorReplyBytesMax) {
+        this.flight?.abort();
+        this.#judge(head);
+      }
+      return true;
+    }
+    return this.#bytes <= this.options.limits.wholeReplyBytesMax || this.#startRelay(head);
+  }
+
+  onEnd(): void {
+    if (this.#over) return;
+    const { listener, codec } = this.options;
+    if (this.#relay !== undefined) {
+      this.#over = true;
+      listener.onStreamEnd(this);
+      return;
+    }
+    const head = this.#head;
+    if (head === undefined) return;
+    if (head.httpStatus >= 400) {
+      this.#judge(head);
+      return;
+    }
+    const body = this.#body();
+    if (head.contentType === "application/json" && !looksLikeJson(body)) {
+      this.#refuse(this.#garbage("a reply that is no JSON"));
+    } else if (codec.dialect === "OPENAI" && isErrorReply(body)) {
+      this.#refuse(this.#failedInside(body.toString("utf8", 0, DETAIL_CHARS_MAX * 2)));
+    } else {
+      this.#over = true;
+      listener.onReply(this, head, body);
+    }
+  }
+
+  onFail(failure: UpstreamFailure): void {
+    if (this.#over) return;
+    if (this.#relay?.headSent === true) {
+      this.#over = true;
+      this.options.listener.onStreamCut(this, failure);
+      return;
+    }
+    this.#refuse({
+      outcome: outcomeOf(failure),
+      elsewhere: failure.kind !== "CALLER_STALLED",
+      httpStatus: this.httpStatus,
+      retryAfterMs: null,
+      detail: failure.detail,
+      kind: failure.kind,
+      reply: undefined,
+    });
+  }
+
+  /** The first events of a stream said that the call failed. */
+  refuseOpening(events: Buffer): void {
+    this.flight?.abort();
+    this.#refuse(this.#failedInside(events.toString("utf8", 0, DETAIL_CHARS_MAX * 2)));
+  }
+
+  /** The reply is larger than what is checked first: what has come goes on, and the rest as it comes. */
+  #startRelay(head: ReplyHead): boolean {
+    const relay = this.options.listener.onStream(this, head);
+    this.#relay = relay;
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    let flowing = true;
+    for (const chunk of chunks) flowing = relay.push(chunk);
+    return this.#flows(relay, flowing);
+  }
+
+  /** Without this a caller slower than its provider would hold the provider's socket for ever. */
+  #flows(relay: Relay, flowing: boolean): boolean {
+    if (!flowing) relay.whenDrained(() => this.flight?.resume());
+    return flowing;
+  }
+
+  #judge(head: ReplyHead): void {
+    const text = redact(this.#body().toString("utf8"), this.options.secret);
+    const verdict = judge(head, text, this.options.now());
+    this.#refuse({
+      outcome: verdict.outcome,
+      elsewhere: verdict.elsewhere,
+      httpStatus: head.httpStatus,
+      retryAfterMs: verdict.retryAfterMs,
+      detail: verdict.message.slice(0, DETAIL_CHARS_MAX),
+      kind: undefined,
+      reply: verdict.readable ? { head, body: text } : undefined,
+    });
+  }
+
+  #garbage(what: string): AttemptFailure {
+    return {
+      outcome: "PROVIDER_ERROR",
+      elsewhere: true,
+      httpStatus: this.httpStatus,
+      retryAfterMs: null,
+      detail: `the provider sent ${what}`,
+      kind: "PROTOCOL",
+      reply: undefined,
+    };
+  }
+
+  /** Status 200, but the content says that it failed. */
+  #failedInside(text: string): AttemptFailure {
+    const detail = redact(text, this.options.secret)
+      .replaceAll(/\s+/g, " ")
+      .slice(0, DETAIL_CHARS_MAX);
+    return {
+      outcome: /rate_limit|too many requests/i.test(detail) ? "RATE_LIMITED" : "PROVIDER_ERROR",
+      elsewhere: true,
+      httpStatus: this.httpStatus,
+      retryAfterMs: null,
+      detail: `error inside a reply: ${detail}`.slice(0, DETAIL_CHARS_MAX),
+      kind: undefined,
+      reply: undefined,
+    };
+  }
+
+  #refuse(failure: AttemptFailure): void {
+    this.#over = true;
+    this.#chunks = [];
+    this.flight?.abort();
+    this.options.listener.onRefused(this, failure);
+  }
+
+  #body(): Buffer {
+    const only = this.#chunks.length === 1 ? this.#chunks[0] : undefined;
+    return only ?? Buffer.concat(this.#chunks, this.#bytes);
+  }
+}
+
+function redirected(httpStatus: number): AttemptFailure {
+  return {
+    outcome: "PROVIDER_ERROR",
+    elsewhere: true,
+    httpStatus,
+    retryAfterMs: null,
+    detail: `HTTP ${String(httpStatus)}: redirects are not followed; check the base URL`,
+    kind: "PROTOCOL",
+    reply: undefined,
+  };
+}
+
+/** Events and media are passed on as they come; a JSON answer is looked at first. */
+function isWhole(head: ReplyHead, streamed: boolean, bytesMax: number): boolean {
+  if (streamed || head.contentType !== "application/json") return false;
+  return head.contentLength === undefined || head.contentLength <= bytesMax;
+}
+
+function isMarkup(head: ReplyHead): boolean {
+  return head.contentType === "text/html" || head.contentType === "application/xhtml+xml";
+}
+
+function looksLikeJson(body: Buffer): boolean {
+  let start = 0;
+  let end = body.length;
+  while (start < end && (body[start] ?? 0) <= 0x20) start++;
+  while (end > start && (body[end - 1] ?? 0) <= 0x20) end--;
+  const first = body[start];
+  const last = body[end - 1];
+  return (first === 0x7b && last === 0x7d) || (first === 0x5b && last === 0x5d);
+}
+
+function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
+  switch (failure.kind) {
+    case "TIMEOUT":
+      return "TIMEOUT";
+    case "CUT":
+      return "CUT";
+    case "CALLER_STALLED":
+      return "CALLER_ABORTED";
+    case "PROTOCOL":
+      return "PROVIDER_ERROR";
+    case "UNREACHABLE":
+    case "REFUSED_URL":
+    case "OVERLOADED":
+      return "UNREACHABLE";
+    default:
+      return unreachable(failure.kind);
+  }
+}

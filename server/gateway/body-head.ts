@@ -1,0 +1,137 @@
+import type { Dialect } from "../core/provider.js";
+import { Fault } from "../core/fault.js";
+import {
+  isNull,
+  readNumber,
+  readString,
+  readTrue,
+  scanMember,
+  scanObject,
+  type Span,
+} from "../dialect/json-scan.js";
+import { unreachable } from "../core/assert.js";
+import { findModelField } from "./multipart.js";
+
+/** What a request body says that matters here. */
+export interface BodyHead {
+  readonly model: string | undefined;
+  /** Where the model stands; undefined when it is not in the body. */
+  readonly modelSpan: Span | undefined;
+  /** How a replaced model is written: as JSON text or plain. */
+  readonly modelForm: "JSON" | "PLAIN";
+  readonly stream: boolean;
+  /** Output tokens asked for at most, all choices together; undefined if open. */
+  readonly maxOutputTokens: number | undefined;
+  /** Where `stream_options` stands. */
+  readonly streamOptions: Span | undefined;
+  /** The caller said itself whether it wants usage. */
+  readonly usageDecided: boolean;
+  /** What the caller calls its session or cache; empty if nothing. */
+  readonly session: string;
+}
+
+/** Of a request without a body to look into. */
+export const NO_BODY: BodyHead = {
+  model: undefined,
+  modelSpan: undefined,
+  modelForm: "PLAIN",
+  stream: false,
+  maxOutputTokens: undefined,
+  streamOptions: undefined,
+  usageDecided: true,
+  session: "",
+};
+
+const OPENAI_MEMBERS = [
+  "model",
+  "stream",
+  "stream_options",
+  "max_tokens",
+  "max_completion_tokens",
+  "max_output_tokens",
+  "n",
+  "prompt_cache_key",
+  "previous_response_id",
+] as const;
+const ANTHROPIC_MEMBERS = ["model", "stream", "max_tokens", "metadata"] as const;
+const GEMINI_MEMBERS = ["generationConfig", "model"] as const;
+
+/** Reads a JSON body. Throws Fault `malformed_request`. */
+export function headOfJson(body: Buffer, dialect: Dialect): BodyHead {
+  switch (dialect) {
+    case "OPENAI":
+      return headOfOpenai(body);
+    case "ANTHROPIC":
+      return headOfAnthropic(body);
+    case "GEMINI":
+      return headOfGemini(body);
+    default:
+      return unreachable(dialect);
+  }
+}
+
+/** Reads a multipart body. Throws Fault `malformed_request`. */
+export function headOfForm(body: Buffer, contentType: string): BodyHead {
+  const field = findModelField(body, contentType);
+  if (field === undefined) return { ...NO_BODY, modelForm: "PLAIN" };
+  return { ...NO_BODY, model: field.value, modelSpan: field.span, modelForm: "PLAIN" };
+}
+
+function headOfOpenai(body: Buffer): BodyHead {
+  const [model, stream, options, tokens, completion, output, n, cacheKey, previous] = scanObject(
+    body,
+    OPENAI_MEMBERS,
+  );
+  const each = readNumber(body, completion) ?? readNumber(body, tokens) ?? readNumber(body, output);
+  const choices = Math.max(1, readNumber(body, n) ?? 1);
+  return {
+    model: modelOf(body, model),
+    modelSpan: model,
+    modelForm: "JSON",
+    stream: readTrue(body, stream),
+    maxOutputTokens: each === undefined ? undefined : each * choices,
+    streamOptions: options,
+    usageDecided: options !== undefined && decidesUsage(body, options),
+    session: readString(body, cacheKey) ?? readString(body, previous) ?? "",
+  };
+}
+
+function headOfAnthropic(body: Buffer): BodyHead {
+  const [model, stream, tokens, metadata] = scanObject(body, ANTHROPIC_MEMBERS);
+  const [user] = metadata === undefined ? [] : scanMember(body, metadata, ["user_id"]);
+  return {
+    ...NO_BODY,
+    model: modelOf(body, model),
+    modelSpan: model,
+    modelForm: "JSON",
+    stream: readTrue(body, stream),
+    maxOutputTokens: readNumber(body, tokens),
+    session: readString(body, user) ?? "",
+  };
+}
+
+function headOfGemini(body: Buffer): BodyHead {
+  const [config] = scanObject(body, GEMINI_MEMBERS);
+  if (config === undefined) return NO_BODY;
+  const [tokens, candidates] = scanMember(body, config, ["maxOutputTokens", "candidateCount"]);
+  const each = readNumber(body, tokens);
+  return {
+    ...NO_BODY,
+    maxOutputTokens:
+      each === undefined ? undefined : each * Math.max(1, readNumber(body, candidates) ?? 1),
+  };
+}
+
+function modelOf(body: Buffer, span: Span | undefined): string | undefined {
+  if (span === undefined || isNull(body, span)) return undefined;
+  const model = readString(body, span);
+  if (model === undefined) throw new Fault("invalid_argument", "The model must be a text.");
+  return model;
+}
+
+/** An explicit answer, even `false`, is the caller's own; null and other options leave it open. */
+function decidesUsage(body: Buffer, options: Span): boolean {
+  if (isNull(body, options)) return false;
+  const [include] = scanMember(body, options, ["include_usage"]);
+  return include !== undefined && !isNull(body, include);
+}

@@ -1,0 +1,115 @@
+import type { IncomingMessage } from "node:http";
+import { Fault } from "../core/fault.js";
+
+/** Bytes of request bodies held now, over all calls: one caller's uploads must not take all memory. */
+export class BodyBudget {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Throws Fault `overloaded` when there is no room. */
+  take(bytes: number): void {
+    if (this.#bytes + bytes > this.#bytesMax) {
+      throw new Fault("overloaded", "Too many large requests are under way; try again shortly.", {
+        retryAfterSeconds: 1,
+      });
+    }
+    this.#bytes += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Reads a body whole. Calls `done` once, unless the caller leaves first. What is held is counted in the
+ * budget until `release`.
+ */
+export class BodyReader {
+  readonly #req: IncomingMessage;
+  readonly #budget: BodyBudget;
+  readonly #bytesMax: number;
+  readonly #done: (fault: Fault | undefined, body: Buffer) => void;
+  #first: Buffer | undefined;
+  #more: Buffer[] | undefined;
+  #bytes = 0;
+  #over = false;
+
+  constructor(
+    req: IncomingMessage,
+    options: { budget: BodyBudget; bytesMax: number },
+    done: (fault: Fault | undefined, body: Buffer) => void,
+  ) {
+    this.#req = req;
+    this.#budget = options.budget;
+    this.#bytesMax = options.bytesMax;
+    this.#done = done;
+    req.on("data", (chunk: Buffer) => {
+      this.#onData(chunk);
+    });
+    req.on("end", () => {
+      this.#finish(undefined);
+    });
+    // The caller's leaving is heard on its socket; without a listener the error would end the process.
+    req.on("error", () => undefined);
+  }
+
+  /** Bytes read so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Lets the body go and gives back what the budget holds for it. */
+  release(): void {
+    this.#over = true;
+    this.#first = undefined;
+    this.#more = undefined;
+    this.#budget.give(this.#bytes);
+    this.#bytes = 0;
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#over) return;
+    if (this.#bytes + chunk.length > this.#bytesMax) {
+      this.#finish(tooLarge(this.#bytesMax));
+      return;
+    }
+    try {
+      this.#budget.take(chunk.length);
+    } catch (fault) {
+      this.#finish(fault instanceof Fault ? fault : tooLarge(this.#bytesMax));
+      return;
+    }
+    this.#bytes += chunk.length;
+    if (this.#first === undefined) this.#first = chunk;
+    else (this.#more ??= [this.#first]).push(chunk);
+  }
+
+  #finish(fault: Fault | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (fault !== undefined) this.#req.pause();
+    this.#done(fault, fault === undefined ? this.#joined() : EMPTY);
+  }
+
+  #joined(): Buffer {
+    if (this.#more !== undefined) return Buffer.concat(this.#more, this.#bytes);
+    return this.#first ?? EMPTY;
+  }
+}
+
+/** The refusal of a body over the limit. */
+export function tooLarge(bytesMax: number): Fault {
+  const mebibytes = Math.floor(bytesMax / (1024 * 1024));
+  return new Fault("body_too_large", `The request body is larger than ${String(mebibytes)} MiB.`);
+}

@@ -1,0 +1,208 @@
+import {
+  type Attempt as AttemptRecord,
+  type CallRecord,
+  NO_TOKENS,
+  type TokenUsage,
+  type UsageSource,
+} from "../core/call.js";
+import type { Principal } from "../core/client-key.js";
+import type { RouteTarget } from "../core/provider.js";
+import type { Fault } from "../core/fault.js";
+import type { AttemptFailure } from "./attempt.js";
+import type { GatewayContext } from "./context.js";
+import type { Endpoint } from "./endpoints.js";
+import { estimateTokens } from "./estimate.js";
+import type { BegunCall, Lease, Ticket } from "./ports.js";
+
+const ERROR_MESSAGE_CHARS_MAX = 500;
+
+/** How a call ended. */
+export interface Ending {
+  readonly httpStatus: number;
+  /** Undefined when it succeeded. */
+  readonly fault: Fault | undefined;
+  readonly tokens: TokenUsage;
+  readonly usageSource: UsageSource;
+  readonly responseBytes: number;
+}
+
+/** Tokens of a call and where their number comes from. */
+export type Counted = Pick<Ending, "tokens" | "usageSource">;
+
+export const NOT_COUNTED: Counted = { tokens: NO_TOKENS, usageSource: "NONE" };
+
+/**
+ * The books of one call: what is lent and reserved for it, its attempts, and its one record. Whatever way
+ * the call ends, `close` gives everything back and writes the record, once.
+ */
+export class CallBook {
+  readonly #context: GatewayContext;
+  readonly #call: { id: string; endpoint: Endpoint; path: string; ip: string };
+  readonly #startedAt: number;
+  readonly #startedMs: number;
+  readonly #attempts: AttemptRecord[] = [];
+  #lease: Lease | undefined;
+  #leasedMs = 0;
+  #served: RouteTarget | undefined;
+  #closed = false;
+  principal: Principal | undefined;
+  ticket: Ticket | undefined;
+  modelAsked = "";
+  streamed = false;
+  requestBytes = 0;
+  firstByteMs: number | null = null;
+
+  constructor(
+    context: GatewayContext,
+    call: { id: string; endpoint: Endpoint; path: string; ip: string },
+  ) {
+    this.#context = context;
+    this.#call = call;
+    this.#startedAt = context.clock.now();
+    this.#startedMs = context.clock.monotonic();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get attempts(): readonly AttemptRecord[] {
+    return this.#attempts;
+  }
+
+  /** Milliseconds since the call began. */
+  elapsedMs(): number {
+    return this.#context.clock.monotonic() - this.#startedMs;
+  }
+
+  /** The first byte of the reply's body is on its way. */
+  markFirstByte(): void {
+    this.firstByteMs ??= this.elapsedMs();
+  }
+
+  /** What is known at admission. */
+  begun(principal: Principal): BegunCall {
+    const { id, endpoint, path, ip } = this.#call;
+    return {
+      id,
+      startedAt: this.#startedAt,
+      clientKeyId: principal.clientKey.id,
+      clientKeyKind: principal.clientKey.kind,
+      ownerId: principal.ownerId,
+      modelAsked: this.modelAsked,
+      endpoint: path,
+      dialect: endpoint.dialect,
+      streamed: this.streamed,
+      ip,
+    };
+  }
+
+  /** A provider key is lent to this call. */
+  openLease(lease: Lease): void {
+    this.#lease = lease;
+    this.#leasedMs = this.#context.clock.monotonic();
+    this.#served = lease.target;
+  }
+
+  /** The attempt on the lent key is over; harmless if none is lent. */
+  closeLease(
+    result: Pick<AttemptFailure, "outcome" | "httpStatus" | "retryAfterMs" | "detail">,
+    used: { tokens: number; costMicros: number } = { tokens: 0, costMicros: 0 },
+  ): void {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    this.#lease = undefined;
+    const durationMs = this.#context.clock.monotonic() - this.#leasedMs;
+    this.#attempts.push({
+      providerKeyId: lease.providerKey.id,
+      providerId: lease.target.provider.id,
+      startedMs: this.#leasedMs - this.#startedMs,
+      durationMs,
+      httpStatus: result.httpStatus,
+      outcome: result.outcome,
+      detail: result.detail,
+    });
+    lease.release({
+      outcome: result.outcome,
+      httpStatus: result.httpStatus,
+      latencyMs: durationMs,
+      tokens: used.tokens,
+      costMicros: used.costMicros,
+      retryAfterMs: result.retryAfterMs,
+      detail: result.detail,
+    });
+  }
+
+  /** Tokens of a complete reply: the provider's own, or ours where it gives none. */
+  counted(given: TokenUsage | undefined, replyBytes: number): Counted {
+    if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
+    const { endpoint } = this.#call;
+    if (endpoint.tokens === "NONE") return NOT_COUNTED;
+    const tokens = estimateTokens(endpoint, this.requestBytes, replyBytes);
+    return { tokens, usageSource: "ESTIMATED" };
+  }
+
+  /** Tokens of a reply of which a part has gone to the caller. */
+  countedInPart(given: TokenUsage | undefined, replyBytes: number): Counted {
+    const guess = estimateTokens(this.#call.endpoint, this.requestBytes, replyBytes);
+    // Providers say the output last: before that, what went by is the better number.
+    const output = Math.max(given?.output ?? 0, guess.output);
+    return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
+  }
+
+  /** Gives back, settles and records. Does nothing the second time. */
+  close(ending: Ending, upstreamStatus: number | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { principal } = this;
+    const { sink } = this.#context;
+    if (principal === undefined) {
+      sink.refused(ending.fault?.code ?? "internal");
+      return;
+    }
+    const served = this.#served;
+    const costMicros = served === undefined ? null : sink.cost(served, ending.tokens);
+    const used = {
+      tokens: ending.tokens.input + ending.tokens.output,
+      costMicros: costMicros ?? 0,
+    };
+    this.closeLease(
+      { outcome: "OK", httpStatus: upstreamStatus, retryAfterMs: null, detail: "" },
+      used,
+    );
+    this.ticket?.settle(used);
+    sink.finish(this.#record(ending, principal, costMicros));
+  }
+
+  #record(ending: Ending, principal: Principal, costMicros: number | null): CallRecord {
+    const last = this.#attempts[this.#attempts.length - 1];
+    const { fault } = ending;
+    return {
+      ...this.begun(principal),
+      providerKeyId: last?.providerKeyId ?? null,
+      providerId: last?.providerId ?? null,
+      modelServed: this.#served?.upstreamModel ?? null,
+      status: fault === undefined ? "SUCCESS" : "ERROR",
+      httpStatus: ending.httpStatus,
+      errorCode: fault?.code ?? null,
+      errorMessage: fault === undefined ? null : messageOf(fault, last),
+      latencyMs: this.elapsedMs(),
+      ttfbMs: this.firstByteMs,
+      requestBytes: this.requestBytes,
+      responseBytes: ending.responseBytes,
+      tokens: ending.tokens,
+      costMicros,
+      usageSource: ending.usageSource,
+      attempts: this.#attempts,
+    };
+  }
+}
+
+function messageOf(fault: Fault, last: AttemptRecord | undefined): string {
+  const detail = last?.detail ?? "";
+  const text =
+    detail === "" || detail === fault.publicMessage
+      ? fault.publicMessage
+      : `${fault.publicMessage} (${detail})`;
+  return text.slice(0, ERROR_MESSAGE_CHARS_MAX);
+}

@@ -1,0 +1,45 @@
+import type { Clock } from "../core/clock.js";
+import type { Logger } from "../core/logger.js";
+import type { Provider } from "../core/provider.js";
+import type { Upstream } from "../upstream/upstream.js";
+import type { BodyBudget } from "./body.js";
+import type { EndpointPaths } from "./endpoint-path.js";
+import type { GatewayLimits } from "./limits.js";
+import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
+
+/** What every exchange of one gateway shares. */
+export interface GatewayContext {
+  readonly authenticator: Authenticator;
+  readonly router: Router;
+  readonly limiter: Limiter;
+  readonly pool: Pool;
+  readonly secrets: SecretOpener;
+  readonly sink: CallSink;
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: GatewayLimits;
+  readonly bodyBudget: BodyBudget;
+  readonly paths: EndpointPaths;
+  readonly usageOption: UsageOption;
+}
+
+/** Which providers understand `stream_options.include_usage`: all, but for those that have refused it or are named. */
+export class UsageOption {
+  readonly #allowed: (provider: Provider) => boolean;
+  readonly #refused = new Set<string>();
+
+  /** @param allowed false for providers that must never be asked. */
+  constructor(allowed: (provider: Provider) => boolean) {
+    this.#allowed = allowed;
+  }
+
+  asks(provider: Provider): boolean {
+    return !this.#refused.has(provider.id) && this.#allowed(provider);
+  }
+
+  /** The provider answered that it does not know the option. Until the next start it is not asked again. */
+  refusedBy(provider: Provider): void {
+    this.#refused.add(provider.id);
+  }
+}

@@ -1,0 +1,46 @@
+import { isNull, scanMember, type Span } from "../dialect/json-scan.js";
+import type { BodyHead } from "./body-head.js";
+
+const ASK = '"include_usage":true';
+
+/** Puts another model where the caller's stands. Every other byte stays as it is. */
+export function replaceModel(body: Buffer, head: BodyHead, model: string): Buffer {
+  const span = head.modelSpan;
+  if (span === undefined) return body;
+  const text = head.modelForm === "JSON" ? JSON.stringify(model) : model;
+  return splice(body, span, Buffer.from(text));
+}
+
+/**
+ * Asks for the usage of a stream. `lengthBefore` is the body's length as `head` was read from it: a model
+ * replaced since has moved whatever stands behind it.
+ */
+export function withUsageAsked(body: Buffer, head: BodyHead, lengthBefore: number): Buffer {
+  const options = head.streamOptions;
+  if (options === undefined) {
+    // Right behind the brace that opens the object, which holds at least a model.
+    const at = body.indexOf(0x7b) + 1;
+    return splice(body, { start: at, end: at }, Buffer.from(`"stream_options":{${ASK}},`));
+  }
+  const moved =
+    head.modelSpan !== undefined && head.modelSpan.start < options.start
+      ? body.length - lengthBefore
+      : 0;
+  const span = { start: options.start + moved, end: options.end + moved };
+  return splice(body, span, Buffer.from(optionsText(body, span)));
+}
+
+function optionsText(body: Buffer, span: Span): string {
+  if (isNull(body, span) || body[span.start] !== 0x7b) return `{${ASK}}`;
+  const [present] = scanMember(body, span, ["include_usage"]);
+  const text = body.toString("utf8", span.start, span.end);
+  if (present !== undefined) {
+    const from = present.start - span.start;
+    return `${text.slice(0, from)}true${text.slice(from + (present.end - present.start))}`;
+  }
+  return /^\{\s*\}$/.test(text) ? `{${ASK}}` : `{${ASK},${text.slice(1)}`;
+}
+
+function splice(body: Buffer, span: Span, text: Buffer): Buffer {
+  return Buffer.concat([body.subarray(0, span.start), text, body.subarray(span.end)]);
+}

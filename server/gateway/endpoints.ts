@@ -1,0 +1,145 @@
+import type { Dialect } from "../core/provider.js";
+import type { StreamForm } from "../dialect/codec.js";
+
+export type Method = "GET" | "POST" | "DELETE";
+
+/** One thing that callers can ask for, and how to handle it. All of it is data: the rows below are the list. */
+export interface Endpoint {
+  readonly method: Method;
+  readonly dialect: Dialect;
+  /** Begins with the API version; `{model}` and `{id}` stand for one segment each. */
+  readonly path: string;
+  /** `LOCAL` is answered here, `PASS` goes to a provider. */
+  readonly kind: "LOCAL" | "PASS";
+  /** Where the model is named. `NONE`: any provider of the dialect will do. */
+  readonly model: "BODY" | "PATH" | "FORM" | "NONE";
+  /** Used where the API lets the model be left out. */
+  readonly modelDefault: string | undefined;
+  /** When the reply is a stream: as the body's `stream` says, always, or never. */
+  readonly streams: "BODY" | "ALWAYS" | "NEVER";
+  readonly form: StreamForm;
+  /** The API can say the usage of a stream if `stream_options` ask for it. */
+  readonly asksUsage: boolean;
+  /** Its replies are billed by tokens, so one without usage is estimated. */
+  readonly tokens: "IN_OUT" | "IN" | "NONE";
+  /** Path of the same API on a Gemini provider's OpenAI-compatible side; undefined if it has none. */
+  readonly geminiPath: string | undefined;
+}
+
+interface Options {
+  readonly model?: Endpoint["model"];
+  readonly modelDefault?: string;
+  readonly streams?: Endpoint["streams"];
+  readonly form?: StreamForm;
+  readonly asksUsage?: boolean;
+  readonly tokens?: Endpoint["tokens"];
+  readonly kind?: Endpoint["kind"];
+  readonly gemini?: boolean;
+}
+
+function row(method: Method, dialect: Dialect, path: string, options: Options = {}): Endpoint {
+  return {
+    method,
+    dialect,
+    path,
+    kind: options.kind ?? "PASS",
+    model: options.model ?? (method === "POST" ? "BODY" : "NONE"),
+    modelDefault: options.modelDefault,
+    streams: options.streams ?? "NEVER",
+    form: options.form ?? "OTHER",
+    asksUsage: options.asksUsage ?? false,
+    tokens: options.tokens ?? "NONE",
+    geminiPath: options.gemini === true ? `/v1beta/openai${path.slice("/v1".length)}` : undefined,
+  };
+}
+
+const CHAT: Options = { streams: "BODY", form: "CHAT", asksUsage: true, tokens: "IN_OUT" };
+const RESPONSES: Options = { streams: "BODY", form: "RESPONSES", tokens: "IN_OUT" };
+const MESSAGES: Options = { streams: "BODY", form: "MESSAGES", tokens: "IN_OUT" };
+const GENERATE: Options = { model: "PATH", form: "GENERATE", tokens: "IN_OUT" };
+const LOCAL: Options = { kind: "LOCAL" };
+const UPLOAD: Options = { model: "NONE" };
+
+/** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
+const OPENAI: readonly Endpoint[] = [
+  row("POST", "OPENAI", "/v1/chat/completions", { ...CHAT, gemini: true }),
+  row("POST", "OPENAI", "/v1/completions", CHAT),
+  row("POST", "OPENAI", "/v1/responses", RESPONSES),
+  row("POST", "OPENAI", "/v1/responses/input_tokens"),
+  row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT" }),
+  row("GET", "OPENAI", "/v1/responses/{id}", { streams: "NEVER", form: "RESPONSES" }),
+  row("DELETE", "OPENAI", "/v1/responses/{id}"),
+  row("POST", "OPENAI", "/v1/responses/{id}/cancel", UPLOAD),
+  row("GET", "OPENAI", "/v1/responses/{id}/input_items"),
+  row("POST", "OPENAI", "/v1/embeddings", { tokens: "IN", gemini: true }),
+  row("POST", "OPENAI", "/v1/images/generations", {
+    modelDefault: "dall-e-2",
+    streams: "BODY",
+    gemini: true,
+  }),
+  row("POST", "OPENAI", "/v1/images/edits", { model: "FORM", modelDefault: "dall-e-2" }),
+  row("POST", "OPENAI", "/v1/images/variations", { model: "FORM", modelDefault: "dall-e-2" }),
+  row("POST", "OPENAI", "/v1/audio/speech", { streams: "NEVER" }),
+  row("POST", "OPENAI", "/v1/audio/transcriptions", { model: "FORM" }),
+  row("POST", "OPENAI", "/v1/audio/translations", { model: "FORM" }),
+  row("POST", "OPENAI", "/v1/moderations", { modelDefault: "omni-moderation-latest" }),
+  row("POST", "OPENAI", "/v1/files", UPLOAD),
+  row("GET", "OPENAI", "/v1/files"),
+  row("GET", "OPENAI", "/v1/files/{id}"),
+  row("DELETE", "OPENAI", "/v1/files/{id}"),
+  row("GET", "OPENAI", "/v1/files/{id}/content"),
+  row("POST", "OPENAI", "/v1/batches", UPLOAD),
+  row("GET", "OPENAI", "/v1/batches"),
+  row("GET", "OPENAI", "/v1/batches/{id}"),
+  row("POST", "OPENAI", "/v1/batches/{id}/cancel", UPLOAD),
+  row("GET", "OPENAI", "/v1/models", LOCAL),
+  row("GET", "OPENAI", "/v1/models/{model}", LOCAL),
+];
+
+const ANTHROPIC: readonly Endpoint[] = [
+  row("POST", "ANTHROPIC", "/v1/messages", MESSAGES),
+  row("POST", "ANTHROPIC", "/v1/messages/count_tokens"),
+  row("POST", "ANTHROPIC", "/v1/messages/batches", UPLOAD),
+  row("GET", "ANTHROPIC", "/v1/messages/batches"),
+  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}"),
+  row("DELETE", "ANTHROPIC", "/v1/messages/batches/{id}"),
+  row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", UPLOAD),
+  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}/results"),
+  row("POST", "ANTHROPIC", "/v1/files", UPLOAD),
+  row("GET", "ANTHROPIC", "/v1/files"),
+  row("GET", "ANTHROPIC", "/v1/files/{id}"),
+  row("DELETE", "ANTHROPIC", "/v1/files/{id}"),
+  row("GET", "ANTHROPIC", "/v1/files/{id}/content"),
+  row("GET", "ANTHROPIC", "/v1/models", LOCAL),
+  row("GET", "ANTHROPIC", "/v1/models/{model}", LOCAL),
+];
+
+/** Gemini's, under the versions and the prefix that its SDKs use. */
+const GEMINI: readonly Endpoint[] = [
+  "/v1beta/models",
+  "/v1/models",
+  "/v1beta1/publishers/google/models",
+].flatMap((models) => [
+  row("POST", "GEMINI", `${models}/{model}:generateContent`, GENERATE),
+  row("POST", "GEMINI", `${models}/{model}:streamGenerateContent`, {
+    ...GENERATE,
+    streams: "ALWAYS",
+  }),
+  row("POST", "GEMINI", `${models}/{model}:countTokens`, { model: "PATH" }),
+  row("POST", "GEMINI", `${models}/{model}:embedContent`, { model: "PATH", tokens: "IN" }),
+  row("POST", "GEMINI", `${models}/{model}:batchEmbedContents`, { model: "PATH", tokens: "IN" }),
+  row("POST", "GEMINI", `${models}/{model}:predict`, { model: "PATH" }),
+]);
+
+const GEMINI_MODELS: readonly Endpoint[] = [
+  row("GET", "GEMINI", "/v1beta/models", LOCAL),
+  row("GET", "GEMINI", "/v1beta/models/{model}", LOCAL),
+];
+
+/** All endpoints. */
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...OPENAI,
+  ...ANTHROPIC,
+  ...GEMINI,
+  ...GEMINI_MODELS,
+];

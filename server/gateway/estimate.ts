@@ -1,0 +1,39 @@
+import { NO_TOKENS, type TokenUsage } from "../core/call.js";
+import type { CallPlan } from "./call-plan.js";
+import type { Endpoint } from "./endpoints.js";
+import type { CallSink, Estimate } from "./ports.js";
+
+/** Typical for prose and JSON; only used where no provider has counted. */
+const BYTES_PER_TOKEN = 4;
+/** An image inside a body weighs megabytes but costs a few thousand tokens. */
+const INPUT_TOKENS_MAX = 200_000;
+/** Reserved where neither the caller nor the catalogue bounds the output. */
+const OUTPUT_TOKENS_DEFAULT = 4096;
+
+/** The worst case of a call, to be reserved before it is made. */
+export function estimateOf(sink: CallSink, plan: CallPlan, endpoint: Endpoint): Estimate {
+  if (endpoint.tokens === "NONE") return { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
+  const target = plan.route.targets[0];
+  const input = inputTokens(plan.body.length);
+  const output =
+    endpoint.tokens === "IN"
+      ? 0
+      : (plan.bodyHead.maxOutputTokens ?? target?.maxOutput ?? OUTPUT_TOKENS_DEFAULT);
+  const cost = target === undefined ? null : sink.cost(target, { ...NO_TOKENS, input, output });
+  return { inputTokens: input, maxOutputTokens: output, costMicros: cost ?? 0 };
+}
+
+/** Tokens of a call of which its provider told none. */
+export function estimateTokens(
+  endpoint: Endpoint,
+  requestBytes: number,
+  replyTextBytes: number,
+): TokenUsage {
+  if (endpoint.tokens === "NONE") return NO_TOKENS;
+  const output = endpoint.tokens === "IN" ? 0 : Math.ceil(replyTextBytes / BYTES_PER_TOKEN);
+  return { ...NO_TOKENS, input: inputTokens(requestBytes), output };
+}
+
+function inputTokens(bytes: number): number {
+  return Math.min(Math.ceil(bytes / BYTES_PER_TOKEN), INPUT_TOKENS_MAX);
+}

@@ -1,0 +1,339 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AttemptOutcome } from "../core/call.js";
+import { Fault, toFault } from "../core/fault.js";
+import { CODECS } from "../dialect/codecs.js";
+import type { UpstreamFailure } from "../upstream/failure.js";
+import { authenticate } from "./admit.js";
+import { Answer } from "./answer.js";
+import type { AttemptFailure } from "./attempt.js";
+import { BodyReader, tooLarge } from "./body.js";
+import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
+import { planCall } from "./call-plan.js";
+import type { GatewayContext } from "./context.js";
+import { estimateOf } from "./estimate.js";
+import { HTTP_STATUS } from "./fault-status.js";
+import { faultOf } from "./last-word.js";
+import type { Match } from "./match.js";
+import type { Relay, RelayListener } from "./relay.js";
+import { problemOf } from "./reply.js";
+import type { ReplyHead } from "./reply-head.js";
+import type { RequestHead } from "./request-head.js";
+import { Trials, type TrialsListener } from "./trials.js";
+
+const NO_BYTES = Buffer.alloc(0);
+
+export interface ExchangeOptions {
+  readonly context: GatewayContext;
+  readonly id: string;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly ip: string;
+  readonly head: RequestHead;
+  readonly match: Match;
+  readonly path: string;
+  /** As sent, without `?`. */
+  readonly query: string;
+  /** Called once, when nothing is left to do but to let the answer leave. */
+  readonly onOver: () => void;
+}
+
+/**
+ * One request from its head to its record, in one line: admit, read, plan, try until a provider key serves
+ * it, pass the reply on. Whatever way it ends leads through `#finish`, which puts it on record before the
+ * last byte leaves.
+ */
+export class Exchange implements TrialsListener, RelayListener {
+  readonly #options: ExchangeOptions;
+  readonly #context: GatewayContext;
+  readonly #book: CallBook;
+  readonly #answer: Answer;
+  #reader: BodyReader | undefined;
+  #trials: Trials | undefined;
+  #relay: Relay | undefined;
+  #isOver = false;
+
+  constructor(options: ExchangeOptions) {
+    const { context, id, match, path, ip, req, res, head } = options;
+    const { endpoint } = match;
+    this.#options = options;
+    this.#context = context;
+    this.#book = new CallBook(context, { id, endpoint, path, ip });
+    this.#answer = new Answer({ req, res, id, head, endpoint, limits: context.limits });
+  }
+
+  /** Whose call it is, once that is known. */
+  get clientKeyId(): string | undefined {
+    return this.#book.principal?.clientKey.id;
+  }
+
+  // The way in.
+
+  run(): void {
+    const { head, query, ip, req } = this.#options;
+    const { authenticator, limits, bodyBudget } = this.#context;
+    try {
+      this.#book.principal = authenticate(authenticator, head, query, ip);
+      if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
+    } catch (thrown) {
+      this.#refuse(toFault(thrown));
+      return;
+    }
+    if (head.contentLength === undefined && !head.chunked) {
+      req.resume();
+      this.#onBody(NO_BYTES);
+      return;
+    }
+    this.#reader = new BodyReader(
+      req,
+      { budget: bodyBudget, bytesMax: limits.bodyBytesMax },
+      (fault, body) => {
+        if (fault === undefined) this.#onBody(body);
+        else this.#refuse(fault);
+      },
+    );
+  }
+
+  #onBody(body: Buffer): void {
+    const { id, match, head, query } = this.#options;
+    const context = this.#context;
+    const book = this.#book;
+    const { principal } = book;
+    if (book.closed || principal === undefined) return;
+    book.requestBytes = body.length;
+    this.#guard(() => {
+      const { router } = context;
+      const { modelIdCharsMax } = context.limits;
+      const plan = planCall({ match, head, body, principal, router, modelIdCharsMax });
+      book.modelAsked = plan.modelAsked;
+      book.streamed = plan.streamed;
+      const estimate = estimateOf(context.sink, plan, match.endpoint);
+      const ticket = context.limiter.admit(principal, estimate);
+      book.ticket = ticket;
+      this.#answer.ticket = ticket;
+      context.sink.begin(book.begun(principal));
+      this.#trials = new Trials({
+        context,
+        id,
+        match,
+        head,
+        query,
+        plan,
+        principal,
+        book,
+        listener: this,
+      });
+      this.#trials.next();
+    });
+  }
+
+  // The way out.
+
+  onReply(head: ReplyHead, body: Buffer): void {
+    if (this.#book.closed) return;
+    this.#guard(() => {
+      this.#book.markFirstByte();
+      const given = CODECS[this.#options.match.endpoint.dialect].replyUsage(body);
+      const counted = this.#book.counted(given, body.length);
+      // The record comes before the reply: what a caller saw finish is never lost.
+      const recorded = this.#finish(head.httpStatus, undefined, counted, body.length);
+      this.#over();
+      if (recorded) this.#answer.whole(head, body);
+      else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
+    });
+  }
+
+  onStream(head: ReplyHead, usageAsked: boolean): Relay {
+    this.#relay = this.#answer.stream(head, usageAsked, this);
+    return this.#relay;
+  }
+
+  onOpeningError(events: Buffer): void {
+    this.#relay = undefined;
+    this.#trials?.refuseOpening(events);
+  }
+
+  onFirstByte(): void {
+    this.#book.markFirstByte();
+    this.#trials?.settle();
+    this.#reader?.release();
+  }
+
+  onLastEvent(): boolean {
+    const relay = this.#relay;
+    if (relay === undefined) return true;
+    const counted = this.#book.counted(relay.watch.usage(), relay.bytes);
+    return this.#finish(this.#trials?.httpStatus ?? 200, undefined, counted, relay.bytes);
+  }
+
+  onStreamEnd(): void {
+    this.#guard(() => {
+      const complete = this.#relay?.end() !== false;
+      if (!complete) this.#cut("stream_cut", "CUT", "the stream ended before its last event");
+      this.#over();
+    });
+  }
+
+  onStreamCut(failure: UpstreamFailure): void {
+    if (this.#book.closed) {
+      // Complete and on record: only the connection ended badly after the last event.
+      this.#answer.end();
+      this.#over();
+    } else if (failure.kind === "CALLER_STALLED") {
+      this.callerLeft();
+      this.#answer.breakOff();
+    } else if (failure.kind === "TIMEOUT") {
+      this.#cut("upstream_timeout", "TIMEOUT", failure.detail);
+    } else {
+      this.#cut("stream_cut", "CUT", failure.detail);
+    }
+  }
+
+  /** Lets the head of a stream go that has waited long enough for its first event. */
+  releaseHead(): void {
+    if (!this.#book.closed) this.#relay?.sendHead();
+  }
+
+  // Ends without a reply.
+
+  /** No key is left, or none may be tried: passes on the provider's own last word where it has one. */
+  onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void {
+    this.#relay = undefined;
+    if (failure === undefined) {
+      this.#refuse(poolFault ?? new Fault("internal", "No attempt was made."));
+      return;
+    }
+    const fault = faultOf(failure, poolFault);
+    const ofKey = fault === poolFault || fault.code === "upstream_refused_key";
+    if (ofKey || failure.reply === undefined) {
+      const passed = failure.outcome === "REQUEST_REFUSED" ? failure.httpStatus : null;
+      this.#refuse(fault, passed ?? undefined);
+      return;
+    }
+    const { head, body } = failure.reply;
+    this.#finish(head.httpStatus, fault, NOT_COUNTED, Buffer.byteLength(body));
+    this.#over();
+    this.#answer.whole(head, body, fault.retryAfterSeconds);
+  }
+
+  onBlocked(fault: Fault): void {
+    this.#refuse(fault);
+  }
+
+  onBug(thrown: unknown): void {
+    this.#guard(() => {
+      throw thrown;
+    });
+  }
+
+  /** The caller closed its connection: nothing may go on for it. */
+  callerLeft(): void {
+    if (this.#book.closed) {
+      this.#trials?.abort("CALLER_ABORTED", "");
+      this.#over();
+      return;
+    }
+    const fault = new Fault("caller_aborted", "The caller closed the connection.");
+    this.#end(fault, "CALLER_ABORTED", "the caller closed the connection");
+  }
+
+  /** Ends the call now and tells the caller why, in the way that is still open. */
+  stop(fault: Fault): void {
+    if (this.#book.closed) {
+      // Only the end of a complete stream is missing.
+      this.#trials?.abort("CALLER_ABORTED", "");
+      this.#answer.end();
+      this.#over();
+      return;
+    }
+    const relay = this.#relay;
+    if (relay?.headSent === true) {
+      this.#end(fault, "CALLER_ABORTED", fault.publicMessage);
+      relay.cut(problemOf(fault, this.#options.id));
+      return;
+    }
+    this.#trials?.abort("CALLER_ABORTED", fault.publicMessage);
+    this.#refuse(fault);
+  }
+
+  #cut(code: "stream_cut" | "upstream_timeout", outcome: AttemptOutcome, detail: string): void {
+    const fault = new Fault(code, "The provider's stream broke off before the reply was complete.");
+    const relay = this.#relay;
+    this.#end(fault, outcome, detail);
+    relay?.cut(problemOf(fault, this.#options.id));
+  }
+
+  #end(fault: Fault, outcome: AttemptOutcome, detail: string): void {
+    const relay = this.#relay;
+    const begun = relay?.headSent === true;
+    const counted = begun
+      ? this.#book.countedInPart(relay.watch.usage(), relay.bytes)
+      : NOT_COUNTED;
+    const told = begun ? this.#trials?.httpStatus : undefined;
+    this.#trials?.abort(outcome, detail);
+    const httpStatus = fault.code === "caller_aborted" ? undefined : told;
+    this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, relay?.bytes ?? 0);
+    this.#over();
+  }
+
+  /** Answers with a fault and ends the exchange. */
+  #refuse(fault: Fault, httpStatus = HTTP_STATUS[fault.code]): void {
+    if (this.#book.closed) return;
+    if (fault.code === "internal") {
+      this.#context.logger.error({ call: this.#options.id, err: fault.cause }, "call failed");
+    }
+    this.#finish(httpStatus, fault, NOT_COUNTED, 0);
+    this.#over();
+    this.#answer.fault(fault, httpStatus);
+  }
+
+  /** Puts the call on record. False when that failed and the installation wants no such call to succeed. */
+  #finish(
+    httpStatus: number,
+    fault: Fault | undefined,
+    counted: Counted,
+    responseBytes: number,
+  ): boolean {
+    if (this.#book.closed) return true;
+    const upstreamStatus = this.#trials?.httpStatus ?? null;
+    try {
+      this.#book.close({ httpStatus, fault, responseBytes, ...counted }, upstreamStatus);
+      return true;
+    } catch (thrown) {
+      this.#context.logger.error({ call: this.#options.id, err: thrown }, "call not recorded");
+      return false;
+    }
+  }
+
+  /** Nothing of this exchange is left to do but to let its answer leave. */
+  #over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#reader?.release();
+    this.#options.onOver();
+  }
+
+  /** Runs a step; a fault in it, or a bug, fails this call and no other. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (thrown) {
+      const fault = toFault(thrown);
+      this.#trials?.abort("CALLER_ABORTED", fault.publicMessage);
+      if (!this.#answer.begun && !this.#book.closed) {
+        this.#refuse(fault);
+        return;
+      }
+      this.#context.logger.error({ call: this.#options.id, err: thrown }, "call failed");
+      this.#finish(HTTP_STATUS[fault.code], fault, NOT_COUNTED, 0);
+      this.#over();
+      this.#answer.breakOff();
+    }
+  }
+}
+
+function notRecorded(): Fault {
+  return new Fault(
+    "storage_unavailable",
+    "The call could not be put on record, so its reply is withheld; try again shortly.",
+  );
+}

@@ -1,0 +1,71 @@
+import { unreachable } from "../core/assert.js";
+import { Fault } from "../core/fault.js";
+import type { AttemptFailure } from "./attempt.js";
+
+/**
+ * What the caller is told when every attempt has failed, by the failure that says most. `poolFault` is why
+ * no further key could be tried; undefined when trying was stopped instead.
+ */
+export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): Fault {
+  const retry =
+    failure.retryAfterMs === null
+      ? {}
+      : { retryAfterSeconds: Math.max(1, Math.ceil(failure.retryAfterMs / 1000)) };
+  switch (failure.outcome) {
+    case "KEY_REFUSED":
+      return new Fault(
+        "upstream_refused_key",
+        "The provider refused the provider key used for this call; its owner must replace or enable it. Your own client key is fine.",
+      );
+    case "QUOTA_EXHAUSTED":
+      // The key is out of the pool from now on, so this is what the next call is told as well.
+      return (
+        poolFault ??
+        new Fault(
+          "upstream_refused_key",
+          "The quota of the provider keys for this model is used up.",
+        )
+      );
+    case "RATE_LIMITED":
+      return new Fault(
+        "rate_limit_exceeded",
+        "The provider limits the rate of every provider key that could serve this call; try again later.",
+        retry,
+      );
+    case "TIMEOUT":
+      return new Fault("upstream_timeout", "The provider did not answer in time.");
+    case "UNREACHABLE":
+      return notReached(failure);
+    case "REQUEST_REFUSED":
+      return new Fault("upstream_error", `The provider refused the request (${httpOf(failure)}).`);
+    case "OK":
+    case "PROVIDER_ERROR":
+    case "CUT":
+    case "CALLER_ABORTED":
+      return new Fault(
+        "upstream_error",
+        `The provider failed to serve the call (${httpOf(failure)}).`,
+      );
+    default:
+      return unreachable(failure.outcome);
+  }
+}
+
+function notReached(failure: AttemptFailure): Fault {
+  if (failure.kind === "REFUSED_URL") {
+    return new Fault(
+      "base_url_not_allowed",
+      "The provider's base URL is not allowed here; the operator can allow its address range.",
+    );
+  }
+  if (failure.kind === "OVERLOADED") {
+    return new Fault("overloaded", "Too many calls wait for this provider; try again shortly.", {
+      retryAfterSeconds: 1,
+    });
+  }
+  return new Fault("upstream_unreachable", "The provider could not be reached.");
+}
+
+function httpOf(failure: AttemptFailure): string {
+  return failure.httpStatus === null ? "no answer" : `HTTP ${String(failure.httpStatus)}`;
+}

@@ -1,0 +1,62 @@
+/** What the proxy port takes from callers and gives to providers; every figure is settable. */
+export interface GatewayLimits {
+  /** One request body. Agents send 90 KB to say hello, and images weigh megabytes. */
+  readonly bodyBytesMax: number;
+  /** All request bodies held at a time; beyond it new ones are refused. */
+  readonly bodyBytesInFlightMax: number;
+  readonly headerBytesMax: number;
+  readonly headerLinesMax: number;
+  /** From the first byte of a request to the end of its head. */
+  readonly headTimeoutMs: number;
+  /** From the first byte of a request to the end of its body. */
+  readonly requestTimeoutMs: number;
+  /** How often the two timeouts above are looked at. */
+  readonly timeoutCheckMs: number;
+  /** How long an unused caller connection stays open. */
+  readonly keepAliveMs: number;
+  readonly callerSocketsMax: number;
+  readonly modelIdCharsMax: number;
+  /** Tries for one call in all. */
+  readonly attemptsMax: number;
+  /** Tries that a provider failed after it may have worked on them: these cost time and perhaps money. */
+  readonly providerFailuresMax: number;
+  /** No further try begins after this. */
+  readonly failoverDeadlineMs: number;
+  /** Until the head of a streamed reply. */
+  readonly streamHeadTimeoutMs: number;
+  /** Until the head of a whole reply, which providers send only when it is done. */
+  readonly wholeHeadTimeoutMs: number;
+  /** A whole reply up to this size is checked before its head is sent, so that a bad one can be tried elsewhere. */
+  readonly wholeReplyBytesMax: number;
+  /** How much of an error reply is read. */
+  readonly errorReplyBytesMax: number;
+  /** An event of a stream up to this size goes on in one piece. */
+  readonly eventBytesMax: number;
+  /** How long the head of a stream waits for its first event, which may still be a refusal. */
+  readonly headHoldMs: number;
+  /** How long running calls may go on after a stop was asked for. */
+  readonly drainTimeoutMs: number;
+}
+
+export const GATEWAY_LIMITS: GatewayLimits = {
+  bodyBytesMax: 32 * 1024 * 1024,
+  bodyBytesInFlightMax: 256 * 1024 * 1024,
+  headerBytesMax: 32 * 1024,
+  headerLinesMax: 128,
+  headTimeoutMs: 10_000,
+  requestTimeoutMs: 120_000,
+  timeoutCheckMs: 5_000,
+  keepAliveMs: 120_000,
+  callerSocketsMax: 16_384,
+  modelIdCharsMax: 256,
+  attemptsMax: 16,
+  providerFailuresMax: 3,
+  failoverDeadlineMs: 60_000,
+  streamHeadTimeoutMs: 120_000,
+  wholeHeadTimeoutMs: 600_000,
+  wholeReplyBytesMax: 4 * 1024 * 1024,
+  errorReplyBytesMax: 64 * 1024,
+  eventBytesMax: 1024 * 1024,
+  headHoldMs: 1_000,
+  drainTimeoutMs: 30_000,
+};

@@ -1,0 +1,130 @@
+import type { Dialect } from "../core/provider.js";
+import { Fault } from "../core/fault.js";
+import { type Endpoint, ENDPOINTS, type Method } from "./endpoints.js";
+
+/** An endpoint and what stood in its place holders. */
+export interface Match {
+  readonly endpoint: Endpoint;
+  /** Decoded; empty without a place holder. */
+  readonly model: string;
+  /** As sent, checked; empty without a place holder. */
+  readonly id: string;
+}
+
+/** A path is known, but not with this method. */
+export interface WrongMethod {
+  readonly allow: readonly Method[];
+}
+
+type Row = readonly Endpoint[];
+
+interface Table {
+  readonly exact: ReadonlyMap<string, Row>;
+  readonly patterns: readonly (readonly [RegExp, Row])[];
+}
+
+const TABLE: Table = tableOf(ENDPOINTS);
+
+/** OpenAI's paths under Google's prefix mean the same as under our own. */
+const GOOGLE_PREFIX = "/v1beta/openai/";
+/** Both bounds matter: an id goes into a path upstream. */
+const ID = /^(?!\.+$)[A-Za-z0-9._~:@-]{1,256}$/;
+const MODEL_ENCODED = /^[A-Za-z0-9._~:@/%-]{1,512}$/;
+
+/**
+ * Finds the endpoint of a request. The table alone decides: no part of a caller's path goes upstream but
+ * ids and models that look like ids and models. `version` says that `anthropic-version` was sent, which
+ * tells two APIs apart that share a path. Throws Fault `unsupported_endpoint`.
+ */
+export function matchEndpoint(method: string, path: string, version: boolean): Match | WrongMethod {
+  const asked = path.startsWith(GOOGLE_PREFIX) ? `/v1/${path.slice(GOOGLE_PREFIX.length)}` : path;
+  const exact = TABLE.exact.get(asked);
+  if (exact !== undefined) return choose(exact, method, version, { model: "", id: "" });
+  for (const [pattern, rows] of TABLE.patterns) {
+    const groups = pattern.exec(asked)?.groups;
+    if (groups === undefined) continue;
+    const id = groups["id"] ?? "";
+    const model = groups["model"] ?? "";
+    if (id !== "" && !ID.test(id)) break;
+    return choose(rows, method, version, { model: decodeModel(model), id });
+  }
+  throw new Fault("unsupported_endpoint", unknownPath(path));
+}
+
+/** The dialect in which to refuse a request that matches nothing. */
+export function dialectOf(path: string, version: boolean): Dialect {
+  if (path.startsWith(GOOGLE_PREFIX)) return "OPENAI";
+  if (path.startsWith("/v1beta") || /:(?:\w*[gG]enerateContent|countTokens)$/.test(path)) {
+    return "GEMINI";
+  }
+  return version || path.startsWith("/v1/messages") ? "ANTHROPIC" : "OPENAI";
+}
+
+function choose(
+  rows: Row,
+  method: string,
+  version: boolean,
+  holders: { model: string; id: string },
+): Match | WrongMethod {
+  const ofMethod = rows.filter((endpoint) => endpoint.method === method);
+  const endpoint =
+    ofMethod.length > 1
+      ? ofMethod.find((each) => (each.dialect === "ANTHROPIC") === version)
+      : ofMethod[0];
+  if (endpoint === undefined) {
+    return { allow: [...new Set(rows.map((each) => each.method))] };
+  }
+  return { endpoint, model: holders.model, id: holders.id };
+}
+
+function decodeModel(text: string): string {
+  if (text === "") return text;
+  try {
+    if (MODEL_ENCODED.test(text)) {
+      const model = decodeURIComponent(text);
+      // Segments of dots alone would climb in an upstream path.
+      if (!model.split("/").some((segment) => /^\.*$/.test(segment))) return model;
+    }
+  } catch {
+    // A stray percent sign: refused below like any other odd name.
+  }
+  throw new Fault("malformed_request", "The model in the path is not a model id.");
+}
+
+function unknownPath(path: string): string {
+  if (path.startsWith("/v1/v1/")) {
+    return "There is no such endpoint: the base URL of this SDK must not end with /v1.";
+  }
+  if (path.startsWith("/chat/") || path === "/responses" || path === "/embeddings") {
+    return "There is no such endpoint: the base URL of this SDK must end with /v1.";
+  }
+  return "There is no such endpoint here. The paths of the OpenAI, Anthropic and Gemini APIs are served.";
+}
+
+function tableOf(endpoints: readonly Endpoint[]): Table {
+  const byPath = new Map<string, Endpoint[]>();
+  for (const endpoint of endpoints) {
+    const rows = byPath.get(endpoint.path) ?? [];
+    rows.push(endpoint);
+    byPath.set(endpoint.path, rows);
+  }
+  const exact = new Map<string, Row>();
+  const actions: [RegExp, Row][] = [];
+  const others: [RegExp, Row][] = [];
+  for (const [path, rows] of byPath) {
+    if (!path.includes("{")) exact.set(path, rows);
+    // First, for a model's own path would take an action for part of its name.
+    else if (path.includes(":")) actions.push([patternOf(path), rows]);
+    else others.push([patternOf(path), rows]);
+  }
+  return { exact, patterns: [...actions, ...others] };
+}
+
+function patternOf(path: string): RegExp {
+  const source = path
+    .replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`)
+    .replace("{id}", "(?<id>[^/]+)")
+    // A model id may hold slashes, sent as they are or as %2F.
+    .replace("{model}", path.includes(":") ? "(?<model>[^:]+)" : "(?<model>.+)");
+  return new RegExp(`^${source}$`);
+}

@@ -1,0 +1,399 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Clock, Timer } from "../core/clock.js";
+import { Fault, toFault } from "../core/fault.js";
+import type { IdSource } from "../core/ids.js";
+import type { Logger } from "../core/logger.js";
+import type { Dialect, Provider } from "../core/provider.js";
+import type { Upstream } from "../upstream/upstream.js";
+import { authenticate } from "./admit.js";
+import { BodyBudget } from "./body.js";
+import { type GatewayContext, UsageOption } from "./context.js";
+import { EndpointPaths } from "./endpoint-path.js";
+import { Exchange } from "./exchange.js";
+import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
+import { dialectOf, type Match, matchEndpoint } from "./match.js";
+import { getModel, listModels } from "./models.js";
+import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
+import { refuseUpgrade, replyToBadRequest } from "./raw-reply.js";
+import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
+import { readHead, type RequestHead } from "./request-head.js";
+
+export interface GatewayOptions {
+  readonly authenticator: Authenticator;
+  readonly router: Router;
+  readonly limiter: Limiter;
+  readonly pool: Pool;
+  readonly secrets: SecretOpener;
+  readonly sink: CallSink;
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  /** What differs from the defaults. */
+  readonly limits?: Partial<GatewayLimits>;
+  /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
+  readonly asksUsage?: (provider: Provider) => boolean;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** The proxy port. */
+export interface Gateway {
+  /** Fails with Fault `port_in_use` or `config_invalid`. Answers the address taken. */
+  listen(options: ListenOptions): Promise<{ host: string; port: number }>;
+  /** Takes no more calls, lets running ones end within the drain time, then ends them in-band. */
+  close(): Promise<void>;
+  /** Calls under way. */
+  readonly running: number;
+  /** True once `close` was called. */
+  readonly draining: boolean;
+}
+
+/** Makes the proxy port; nothing is opened before `listen`. */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new HttpGateway(options);
+}
+
+/** After the drain, connections are looked at this often, so many times, for replies still on their way out. */
+const FLUSH_ROUND_MS = 50;
+const FLUSH_ROUNDS = 40;
+
+/** One connection of a caller and the exchanges on it. */
+interface Caller {
+  readonly ip: string;
+  readonly exchanges: Set<Exchange>;
+  /** Something on the connection could be read in two ways, so nothing more on it is read at all. */
+  doomed: boolean;
+}
+
+class HttpGateway implements Gateway {
+  readonly #context: GatewayContext;
+  readonly #limits: GatewayLimits;
+  readonly #ids: IdSource;
+  readonly #server: Server;
+  readonly #callers = new WeakMap<Socket, Caller>();
+  readonly #exchanges = new Set<Exchange>();
+  readonly #stopListening: () => void;
+  #headTimer: Timer | undefined;
+  #onIdle: (() => void) | undefined;
+  draining = false;
+
+  constructor(options: GatewayOptions) {
+    this.#limits = { ...GATEWAY_LIMITS, ...options.limits };
+    this.#ids = options.ids;
+    this.#context = {
+      authenticator: options.authenticator,
+      router: options.router,
+      limiter: options.limiter,
+      pool: options.pool,
+      secrets: options.secrets,
+      sink: options.sink,
+      upstream: options.upstream,
+      clock: options.clock,
+      logger: options.logger,
+      limits: this.#limits,
+      bodyBudget: new BodyBudget(this.#limits.bodyBytesInFlightMax),
+      paths: new EndpointPaths(),
+      usageOption: new UsageOption(options.asksUsage ?? (() => true)),
+    };
+    this.#server = this.#createServer();
+    this.#stopListening = options.authenticator.onInvalidated((clientKeyId) => {
+      this.#invalidate(clientKeyId);
+    });
+  }
+
+  get running(): number {
+    return this.#exchanges.size;
+  }
+
+  listen(options: ListenOptions): Promise<{ host: string; port: number }> {
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException): void => {
+        reject(listenFault(error, options));
+      };
+      this.#server.once("error", onError);
+      this.#server.listen({ host: options.host, port: options.port, backlog: 4096 }, () => {
+        this.#server.off("error", onError);
+        this.#server.on("error", (error) => {
+          this.#context.logger.error({ err: error }, "proxy port failed");
+        });
+        const address = this.#server.address() as AddressInfo;
+        resolve({ host: address.address, port: address.port });
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.draining) return;
+    this.draining = true;
+    this.#stopListening();
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+    });
+    this.#server.closeIdleConnections();
+    await this.#drained();
+    this.#headTimer?.cancel();
+    await this.#flushed(closed);
+  }
+
+  /** Lets replies that are written but not sent reach their callers, then closes what is left. */
+  async #flushed(closed: Promise<void>): Promise<void> {
+    let left = FLUSH_ROUNDS;
+    let timer: Timer | undefined;
+    const round = (): void => {
+      this.#server.closeIdleConnections();
+      if (left-- <= 0) this.#server.closeAllConnections();
+      timer = this.#context.clock.setTimer(round, FLUSH_ROUND_MS);
+    };
+    round();
+    await closed;
+    timer?.cancel();
+  }
+
+  /** Waits for running exchanges; what is left after the drain time is ended in-band. */
+  #drained(): Promise<void> {
+    if (this.#exchanges.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#context.clock.setTimer(() => {
+        const fault = new Fault("shutting_down", "Latchkey is restarting; try again shortly.");
+        for (const exchange of new Set(this.#exchanges)) exchange.stop(fault);
+        // One turn of the loop, so that the events just written leave.
+        setImmediate(resolve);
+      }, this.#limits.drainTimeoutMs);
+      this.#onIdle = () => {
+        timer.cancel();
+        setImmediate(resolve);
+      };
+    });
+  }
+
+  #createServer(): Server {
+    const limits = this.#limits;
+    const server = createServer(
+      {
+        noDelay: true,
+        keepAlive: true,
+        keepAliveTimeout: limits.keepAliveMs,
+        headersTimeout: limits.headTimeoutMs,
+        requestTimeout: limits.requestTimeoutMs,
+        connectionsCheckingInterval: limits.timeoutCheckMs,
+        maxHeaderSize: limits.headerBytesMax,
+      },
+      (req, res) => {
+        this.#onRequest(req, res);
+      },
+    );
+    // Otherwise lines beyond it vanish without a trace; ours are counted and refused.
+    server.maxHeadersCount = 0;
+    server.maxConnections = limits.callerSocketsMax;
+    server.on("connection", (socket) => {
+      this.#onConnection(socket);
+    });
+    server.on("upgrade", (_req: IncomingMessage, socket: Socket) => {
+      refuseUpgrade(socket, this.#ids.next("call"));
+    });
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      replyToBadRequest(socket, error, this.#ids.next("call"));
+    });
+    return server;
+  }
+
+  #onConnection(socket: Socket): void {
+    const caller = newCaller(socket);
+    this.#callers.set(socket, caller);
+    // On the socket and not on each response: it also covers requests that wait behind another.
+    socket.once("close", () => {
+      for (const exchange of caller.exchanges) exchange.callerLeft();
+    });
+  }
+
+  #onRequest(req: IncomingMessage, res: ServerResponse): void {
+    const caller = this.#callerOf(req);
+    if (caller.doomed) return;
+    const id = this.#ids.next("call");
+    const url = req.url ?? "/";
+    const mark = url.indexOf("?");
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const query = mark < 0 ? "" : url.slice(mark + 1);
+    if (this.draining) res.setHeader("connection", "close");
+    let dialect = dialectOf(path, false);
+    let head: RequestHead | undefined;
+    try {
+      head = readHead(req.rawHeaders, this.#limits.headerLinesMax);
+      dialect = dialectOf(path, head.hasAnthropicVersion);
+      if (path === "/") {
+        if (req.method === "HEAD" || req.method === "GET") answerRoot(req, res, id);
+        else this.#refuseMethod(req, res, { id, dialect, head, allow: ["HEAD", "GET"] });
+        return;
+      }
+      const match = matchEndpoint(req.method ?? "", path, head.hasAnthropicVersion);
+      if ("allow" in match) {
+        this.#refuseMethod(req, res, { id, dialect, head, allow: match.allow });
+      } else if (match.endpoint.kind === "LOCAL") {
+        this.#answerModels(req, res, { id, head, match, query });
+      } else {
+        this.#start(caller, { req, res, id, head, match, path, query });
+      }
+    } catch (thrown) {
+      caller.doomed ||= head === undefined;
+      this.#refuse(req, res, { id, dialect, head, thrown });
+    }
+  }
+
+  #start(
+    caller: Caller,
+    request: {
+      req: IncomingMessage;
+      res: ServerResponse;
+      id: string;
+      head: RequestHead;
+      match: Match;
+      path: string;
+      query: string;
+    },
+  ): void {
+    const exchange: Exchange = new Exchange({
+      ...request,
+      context: this.#context,
+      ip: caller.ip,
+      onOver: () => {
+        caller.exchanges.delete(exchange);
+        this.#exchanges.delete(exchange);
+        if (this.#exchanges.size === 0) this.#onIdle?.();
+      },
+    });
+    caller.exchanges.add(exchange);
+    this.#exchanges.add(exchange);
+    if (this.#headTimer === undefined) this.#watchHeads();
+    exchange.run();
+  }
+
+  #answerModels(
+    req: IncomingMessage,
+    res: ServerResponse,
+    request: { id: string; head: RequestHead; match: Match; query: string },
+  ): void {
+    const { id, head, match, query } = request;
+    const { dialect } = match.endpoint;
+    const { authenticator, router } = this.#context;
+    const principal = authenticate(authenticator, head, query, this.#callerOf(req).ip);
+    const models = router.visibleModels(principal, dialect);
+    const text =
+      match.model === ""
+        ? listModels(dialect, models, new URLSearchParams(query))
+        : getModel(dialect, models, match.model);
+    req.resume();
+    replyWhole(res, 200, [REQUEST_ID_HEADER, id, "content-type", "application/json"], text);
+  }
+
+  #refuse(
+    req: IncomingMessage,
+    res: ServerResponse,
+    request: { id: string; dialect: Dialect; head: RequestHead | undefined; thrown: unknown },
+  ): void {
+    const fault = toFault(request.thrown);
+    if (fault.code === "internal") {
+      this.#context.logger.error({ call: request.id, err: fault.cause }, "request failed");
+    }
+    this.#context.sink.refused(fault.code);
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    replyFault(res, {
+      fault,
+      dialect: request.dialect,
+      requestId: request.id,
+      ...this.#rest(req, request.head),
+    });
+  }
+
+  #refuseMethod(
+    req: IncomingMessage,
+    res: ServerResponse,
+    request: { id: string; dialect: Dialect; head: RequestHead; allow: readonly string[] },
+  ): void {
+    const allow = request.allow.join(", ");
+    this.#context.sink.refused("unsupported_endpoint");
+    replyFault(res, {
+      fault: new Fault("unsupported_endpoint", `This endpoint takes ${allow} only.`),
+      dialect: request.dialect,
+      requestId: request.id,
+      httpStatus: 405,
+      headers: ["allow", allow],
+      ...this.#rest(req, request.head),
+    });
+  }
+
+  /** What an answer must do with the rest of a request that is refused before its body was read. */
+  #rest(req: IncomingMessage, head: RequestHead | undefined): Pick<FaultReply, "close" | "unread"> {
+    if (head === undefined) return { close: true };
+    return unreadBody(req, head, this.#limits.bodyBytesMax);
+  }
+
+  #callerOf(req: IncomingMessage): Caller {
+    return this.#callers.get(req.socket) ?? newCaller(req.socket);
+  }
+
+  #invalidate(clientKeyId: string): void {
+    const fault = new Fault(
+      "revoked_api_key",
+      "The client key was revoked or disabled during the call.",
+    );
+    for (const exchange of new Set(this.#exchanges)) {
+      if (exchange.clientKeyId === clientKeyId) exchange.stop(fault);
+    }
+  }
+
+  /** Streams whose first event is late get their head sent, so that no caller takes the silence for a dead server. */
+  #watchHeads(): void {
+    let waiting = new Set<Exchange>();
+    const look = (): void => {
+      const now = new Set(this.#exchanges);
+      for (const exchange of waiting) if (now.has(exchange)) exchange.releaseHead();
+      waiting = now;
+      if (now.size === 0) this.#headTimer = undefined;
+      else this.#headTimer = this.#context.clock.setTimer(look, this.#limits.headHoldMs);
+    };
+    this.#headTimer = this.#context.clock.setTimer(look, this.#limits.headHoldMs);
+  }
+}
+
+function newCaller(socket: Socket): Caller {
+  return { ip: plainIp(socket.remoteAddress ?? ""), exchanges: new Set(), doomed: false };
+}
+
+/** SDKs and agents knock here to see whether anyone is at home. */
+function answerRoot(req: IncomingMessage, res: ServerResponse, id: string): void {
+  req.resume();
+  const headers = [REQUEST_ID_HEADER, id, "content-type", "application/json"];
+  replyWhole(res, 200, headers, '{"service":"latchkey"}');
+}
+
+/** An IPv4 caller on a dual-stack socket has a mapped address; allowlists know it by its own. */
+function plainIp(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+function listenFault(error: NodeJS.ErrnoException, options: ListenOptions): Fault {
+  const where = `${options.host}:${String(options.port)}`;
+  if (error.code === "EADDRINUSE") {
+    return new Fault(
+      "port_in_use",
+      `The proxy port ${where} is in use; stop what listens there or choose another port.`,
+      { cause: error },
+    );
+  }
+  return new Fault(
+    "config_invalid",
+    `The proxy port cannot be opened on ${where} (${error.code ?? "unknown error"}).`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,82 @@
+import ipaddr from "ipaddr.js";
+
+/** An address block, e.g. `10.0.0.0/8`. */
+export type Cidr = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/**
+ * Addresses that a provider on the public internet never has. Reaching one of them from a base URL would
+ * let whoever sets the URL talk to this host, its network or a cloud's metadata service.
+ */
+const REFUSED_BLOCKS: readonly string[] = [
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.0.2.0/24",
+  "192.88.99.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "198.51.100.0/24",
+  "203.0.113.0/24",
+  "224.0.0.0/4",
+  "240.0.0.0/4",
+  "::/128",
+  "::1/128",
+  // Deprecated IPv4-compatible addresses.
+  "::/96",
+  // NAT64: the last 32 bits are an IPv4 address that a translator would reach for us.
+  "64:ff9b::/96",
+  "64:ff9b:1::/48",
+  "100::/64",
+  // Teredo and 6to4 carry IPv4 addresses too.
+  "2001::/32",
+  "2001:db8::/32",
+  "2002::/16",
+  "fc00::/7",
+  "fe80::/10",
+  "fec0::/10",
+  "ff00::/8",
+];
+
+/** Parses blocks such as `127.0.0.0/8`; a bare address means itself alone. Throws Error on anything else. */
+export function parseCidrs(texts: readonly string[]): readonly Cidr[] {
+  return texts.map((text) =>
+    text.includes("/")
+      ? ipaddr.parseCIDR(text)
+      : ([ipaddr.parse(text), ipaddr.parse(text).kind() === "ipv4" ? 32 : 128] as const),
+  );
+}
+
+export const REFUSED_CIDRS: readonly Cidr[] = parseCidrs(REFUSED_BLOCKS);
+
+/** True when `address` lies in one of the blocks; an IPv4-mapped IPv6 address counts as the IPv4 one that it is. */
+export function isWithin(address: string, blocks: readonly Cidr[]): boolean {
+  const parsed = normalise(address);
+  if (parsed === undefined) return false;
+  return blocks.some(([block, bits]) => {
+    const [target, targetBits] = mappedBlock(block, bits);
+    return parsed.kind() === target.kind() && parsed.match(target, targetBits);
+  });
+}
+
+/** True for text that is an IP address. */
+export function isAddress(text: string): boolean {
+  return normalise(text) !== undefined;
+}
+
+function normalise(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  // Zone ids name an interface of this host; nothing outside has one.
+  if (text.includes("%") || !ipaddr.isValid(text)) return undefined;
+  return ipaddr.process(text);
+}
+
+/** A block of mapped addresses, e.g. `::ffff:10.0.0.0/104`, as the IPv4 block that it means. */
+function mappedBlock(block: ipaddr.IPv4 | ipaddr.IPv6, bits: number): Cidr {
+  if (block instanceof ipaddr.IPv6 && block.isIPv4MappedAddress() && bits >= 96) {
+    return [block.toIPv4Address(), bits - 96];
+  }
+  return [block, bits];
+}

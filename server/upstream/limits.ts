@@ -1,0 +1,37 @@
+/** What an upstream connection may take; every figure is settable. */
+export interface UpstreamLimits {
+  /** Sockets to one origin; more calls than this wait. */
+  readonly socketsPerOriginMax: number;
+  /** Calls waiting for a socket of one origin; more are turned away. */
+  readonly waitingPerOriginMax: number;
+  /** Origins with a pool of their own; the least recently used idle one goes first. */
+  readonly originsMax: number;
+  /** From the first packet to an open (TLS) connection. */
+  readonly connectTimeoutMs: number;
+  /** How long a call may wait for a free socket. */
+  readonly socketWaitMs: number;
+  /** Silence inside a body. Reasoning models pause for minutes, so not less than that. */
+  readonly idleTimeoutMs: number;
+  /** A caller that stops reading holds an upstream socket; after this the call is cut. */
+  readonly stallTimeoutMs: number;
+  /** A whole call, whatever flows. */
+  readonly totalTimeoutMs: number;
+  /** How long an unused connection stays open. */
+  readonly keepAliveMs: number;
+  readonly replyHeaderBytesMax: number;
+  readonly replyBodyBytesMax: number;
+}
+
+export const UPSTREAM_LIMITS: UpstreamLimits = {
+  socketsPerOriginMax: 8192,
+  waitingPerOriginMax: 4096,
+  originsMax: 512,
+  connectTimeoutMs: 5_000,
+  socketWaitMs: 10_000,
+  idleTimeoutMs: 300_000,
+  stallTimeoutMs: 300_000,
+  totalTimeoutMs: 3_600_000,
+  keepAliveMs: 60_000,
+  replyHeaderBytesMax: 16 * 1024,
+  replyBodyBytesMax: 512 * 1024 * 1024,
+};

@@ -1,0 +1,170 @@
+import { buildConnector } from "undici";
+import type { Clock } from "../core/clock.js";
+import { Flight, type FlightWatch, type UpstreamHandler, type UpstreamRequest } from "./flight.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.js";
+import { OriginPool } from "./origin-pool.js";
+import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
+
+const TICK_MS = 1000;
+
+/** A base URL that may be talked to, with its connections. */
+export interface UpstreamTarget {
+  readonly url: CheckedUrl;
+}
+
+export interface UpstreamOptions {
+  readonly clock: Clock;
+  readonly policy: UrlPolicy;
+  readonly limits?: Partial<UpstreamLimits>;
+  /** PEM certificates trusted besides the system's, for providers behind a private authority. */
+  readonly extraCa?: readonly string[];
+}
+
+/**
+ * The way out to providers. Never follows a redirect, never speaks to an address that the URL policy
+ * refuses, and lets no call wait for ever.
+ */
+export class Upstream {
+  readonly #options: UpstreamOptions;
+  readonly #limits: UpstreamLimits;
+  readonly #watch: Watch;
+  /** By base URL; a failed check is not kept, for the operator may allow it later. */
+  readonly #targets = new Map<string, UpstreamTarget>();
+  readonly #pools = new Map<string, OriginPool>();
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+    this.#limits = { ...UPSTREAM_LIMITS, ...options.limits };
+    this.#watch = new Watch(options.clock, this.#limits);
+  }
+
+  /** Throws Fault `base_url_not_allowed`. Cheap after the first time. */
+  target(baseUrl: string): UpstreamTarget {
+    const known = this.#targets.get(baseUrl);
+    if (known !== undefined) return known;
+    const target = { url: this.#options.policy.check(baseUrl) };
+    if (this.#targets.size >= this.#limits.originsMax) this.#targets.clear();
+    this.#targets.set(baseUrl, target);
+    return target;
+  }
+
+  /** Starts a call. Everything that happens is told to the handler, possibly before this returns. */
+  send(target: UpstreamTarget, request: UpstreamRequest, handler: UpstreamHandler): Flight {
+    const flight = new Flight(request, handler, this.#watch);
+    this.#poolOf(target.url).send(flight);
+    return flight;
+  }
+
+  /** Calls under way. */
+  get inFlight(): number {
+    return this.#watch.size;
+  }
+
+  /** Closes idle connections now and the others as their calls end. */
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.clear();
+    this.#targets.clear();
+  }
+
+  #poolOf(url: CheckedUrl): OriginPool {
+    // Two URLs of one origin may differ in what addresses they may lead to: no, both follow from the origin.
+    const known = this.#pools.get(url.origin);
+    if (known !== undefined) return known;
+    if (this.#pools.size >= this.#limits.originsMax) this.#evict();
+    const pool = new OriginPool({
+      origin: url.origin,
+      connect: this.#connector(url),
+      limits: this.#limits,
+    });
+    this.#pools.set(url.origin, pool);
+    return pool;
+  }
+
+  #evict(): void {
+    for (const [origin, pool] of this.#pools) {
+      if (pool.busy > 0) continue;
+      pool.close();
+      this.#pools.delete(origin);
+      return;
+    }
+  }
+
+  #connector(url: CheckedUrl): buildConnector.connector {
+    const { policy, extraCa } = this.#options;
+    return buildConnector({
+      timeout: this.#limits.connectTimeoutMs,
+      ...(extraCa === undefined ? {} : { ca: [...extraCa] }),
+      // The socket goes to what this answers, so the checked addresses are the ones that are used.
+      lookup: (_hostname, options, done) => {
+        policy.resolve(url, (error, addresses) => {
+          const first = addresses[0];
+          if (error !== null || first === undefined) {
+            done(error ?? new Error("no address"), "", 0);
+          } else if (options.all === true) {
+            done(null, [...addresses]);
+          } else {
+            done(null, first.address, first.family);
+          }
+        });
+      },
+    });
+  }
+}
+
+/** Ends calls that take too long. Looks at all of them once a second instead of setting timers for each. */
+class Watch implements FlightWatch {
+  readonly #clock: Clock;
+  readonly #limits: UpstreamLimits;
+  readonly #flights = new Set<Flight>();
+  #ticking = false;
+  tick = 0;
+
+  constructor(clock: Clock, limits: UpstreamLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  add(flight: Flight): void {
+    this.#flights.add(flight);
+    if (!this.#ticking) this.#schedule();
+  }
+
+  delete(flight: Flight): void {
+    this.#flights.delete(flight);
+  }
+
+  #schedule(): void {
+    this.#ticking = true;
+    this.#clock.setTimer(() => {
+      this.#onTick();
+    }, TICK_MS);
+  }
+
+  #onTick(): void {
+    this.tick++;
+    for (const flight of this.#flights) this.#check(flight);
+    if (this.#flights.size > 0) this.#schedule();
+    else this.#ticking = false;
+  }
+
+  #check(flight: Flight): void {
+    const limits = this.#limits;
+    const stillMs = (this.tick - flight.movedAt) * TICK_MS;
+    if ((this.tick - flight.startedAt) * TICK_MS > limits.totalTimeoutMs) {
+      flight.fail({ kind: "TIMEOUT", detail: "the call took too long in all" });
+    } else if (flight.phase === "CONNECT" && stillMs > limits.socketWaitMs) {
+      flight.fail({ kind: "TIMEOUT", detail: "no connection became free in time" });
+    } else if (flight.phase === "HEAD" && stillMs > flight.request.headTimeoutMs) {
+      flight.fail({ kind: "TIMEOUT", detail: "the provider did not answer in time" });
+    } else if (flight.phase === "BODY" && flight.paused && stillMs > limits.stallTimeoutMs) {
+      flight.fail({ kind: "CALLER_STALLED", detail: "the caller stopped reading" });
+    } else if (flight.phase === "BODY" && !flight.paused && stillMs > limits.idleTimeoutMs) {
+      flight.fail({ kind: "TIMEOUT", detail: "the reply stopped flowing" });
+    }
+  }
+}

@@ -1,0 +1,415 @@
+import type { CallRecord } from "../../server/core/call.js";
+import { type ClientKey, type Principal, UNLIMITED } from "../../server/core/client-key.js";
+import type { Clock } from "../../server/core/clock.js";
+import { systemClock } from "../../server/core/clock.js";
+import { Fault } from "../../server/core/fault.js";
+import { IdSource } from "../../server/core/ids.js";
+import type { Logger } from "../../server/core/logger.js";
+import type { Provider, Route } from "../../server/core/provider.js";
+import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
+import { systemRandom } from "../../server/core/random.js";
+import { Secret } from "../../server/core/secret.js";
+import type { GatewayLimits } from "../../server/gateway/limits.js";
+import type {
+  Authenticator,
+  BegunCall,
+  CallSink,
+  Lease,
+  LeaseRequest,
+  LeaseResult,
+  Limiter,
+  ListedModel,
+  Pool,
+  Router,
+  Ticket,
+} from "../../server/gateway/ports.js";
+import { createGateway, type Gateway } from "../../server/gateway/server.js";
+import type { UpstreamLimits } from "../../server/upstream/limits.js";
+import { Upstream } from "../../server/upstream/upstream.js";
+import { UrlPolicy } from "../../server/upstream/url-policy.js";
+import { Counter } from "../support/upstream-stub.js";
+
+export const CLIENT_KEY = "sk-lk_caller000000000000000000000000000000000000";
+const NO_BYTES = new Uint8Array();
+
+/** What a test sets up; all parts may be changed while it runs. */
+export interface Setup {
+  readonly providers?: readonly Partial<Provider>[];
+  /** Secrets of the provider keys, in the order in which they are lent. */
+  readonly secrets?: readonly string[];
+  readonly clock?: Clock;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly upstreamLimits?: Partial<UpstreamLimits>;
+  readonly asksUsage?: (provider: Provider) => boolean;
+  readonly models?: readonly ListedModel[];
+  readonly ticketHeaders?: readonly (readonly [string, string])[];
+  /** Model asked → model sent. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  readonly allowCidrs?: readonly string[];
+}
+
+/** A gateway on a loopback port with its ports in memory. */
+export class TestGateway {
+  readonly gateway: Gateway;
+  readonly upstream: Upstream;
+  readonly authenticator = new FakeAuthenticator();
+  readonly pool: FakePool;
+  readonly sink = new FakeSink();
+  readonly limiter: FakeLimiter;
+  readonly log = new FakeLogger();
+  readonly router: FakeRouter;
+  origin = "";
+  port = 0;
+
+  constructor(setup: Setup) {
+    const clock = setup.clock ?? systemClock;
+    const providers = (setup.providers ?? [{}]).map((each, at) => provider(each, at));
+    this.router = new FakeRouter(providers, setup);
+    this.pool = new FakePool(setup.secrets ?? ["sk-upstream-0000000000000000000000"]);
+    this.limiter = new FakeLimiter(setup.ticketHeaders ?? []);
+    this.upstream = new Upstream({
+      clock,
+      policy: new UrlPolicy({ allowCidrs: setup.allowCidrs ?? ["127.0.0.0/8"] }),
+      ...(setup.upstreamLimits === undefined ? {} : { limits: setup.upstreamLimits }),
+    });
+    this.gateway = createGateway({
+      authenticator: this.authenticator,
+      router: this.router,
+      limiter: this.limiter,
+      pool: this.pool,
+      secrets: { open: (key) => this.pool.open(key) },
+      sink: this.sink,
+      upstream: this.upstream,
+      clock,
+      ids: new IdSource({ clock: systemClock, random: systemRandom }),
+      logger: this.log,
+      ...(setup.limits === undefined ? {} : { limits: setup.limits }),
+      ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
+    });
+  }
+
+  async listen(): Promise<this> {
+    const { port } = await this.gateway.listen({ host: "127.0.0.1", port: 0 });
+    this.port = port;
+    this.origin = `http://127.0.0.1:${String(port)}`;
+    return this;
+  }
+
+  async close(): Promise<void> {
+    await this.gateway.close();
+    this.upstream.close();
+  }
+
+  /** A request with the client key as a bearer. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (!headers.has("authorization") && !headers.has("x-api-key")) {
+      headers.set("authorization", `Bearer ${CLIENT_KEY}`);
+    }
+    return fetch(`${this.origin}${path}`, { ...init, headers });
+  }
+
+  /** A JSON POST. */
+  post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return this.fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+  }
+}
+
+export function startGateway(setup: Setup): Promise<TestGateway> {
+  return new TestGateway(setup).listen();
+}
+
+export function provider(part: Partial<Provider>, at = 0): Provider {
+  const dialect = part.dialect ?? "OPENAI";
+  return {
+    id: `prv_${String(at)}`,
+    slug: `stub${String(at)}`,
+    displayName: "Stub",
+    baseUrl: "http://127.0.0.1:1",
+    dialect,
+    authStyle:
+      dialect === "ANTHROPIC" ? "X_API_KEY" : dialect === "GEMINI" ? "X_GOOG_API_KEY" : "BEARER",
+    description: "",
+    custom: true,
+    createdBy: null,
+    enabled: true,
+    modelPatterns: ["*"],
+    createdAt: 0,
+    updatedAt: 0,
+    ...part,
+  };
+}
+
+function clientKey(): ClientKey {
+  return {
+    id: "ck_caller",
+    ownerId: "usr_owner",
+    kind: "STANDARD",
+    format: "SK",
+    mac: "",
+    pepperVersion: 1,
+    previousMac: null,
+    graceUntil: null,
+    sealedCopy: null,
+    prefix: "sk-lk-call",
+    name: "caller",
+    description: "",
+    enabled: true,
+    revokedAt: null,
+    expiresAt: null,
+    modelAllowlist: [],
+    ipAllowlist: [],
+    limits: UNLIMITED,
+    createdAt: 0,
+    updatedAt: 0,
+    rotatedAt: null,
+    lastUsedAt: null,
+    usageCount: 0,
+    version: 1,
+  };
+}
+
+export class FakeAuthenticator implements Authenticator {
+  readonly presented: string[] = [];
+  readonly #listeners = new Set<(clientKeyId: string) => void>();
+  refusal: Fault | undefined;
+  modelAllowlist: readonly string[] = [];
+
+  authenticate(presented: string): Principal {
+    this.presented.push(presented);
+    if (this.refusal !== undefined) throw this.refusal;
+    if (presented !== CLIENT_KEY) throw new Fault("invalid_api_key", "The API key is not known.");
+    return {
+      clientKey: { ...clientKey(), modelAllowlist: this.modelAllowlist },
+      ownerId: "usr_owner",
+    };
+  }
+
+  stillValid(): boolean {
+    return true;
+  }
+
+  onInvalidated(listener: (clientKeyId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  invalidate(clientKeyId = "ck_caller"): void {
+    for (const listener of this.#listeners) listener(clientKeyId);
+  }
+}
+
+export class FakeRouter implements Router {
+  providers: readonly Provider[];
+  readonly #setup: Setup;
+
+  constructor(providers: readonly Provider[], setup: Setup) {
+    this.providers = providers;
+    this.#setup = setup;
+  }
+
+  resolve(model: string): Route {
+    if (model === "no-such-model") {
+      throw new Fault("model_not_found", 'No provider serves the model "no-such-model".');
+    }
+    const upstreamModel = this.#setup.aliases?.[model] ?? model;
+    return {
+      modelAsked: model,
+      targets: this.providers.map((each) => ({
+        provider: each,
+        upstreamModel,
+        price: null,
+        maxOutput: 1000,
+      })),
+    };
+  }
+
+  resolveAny(): Route {
+    return { ...this.resolve(""), modelAsked: "" };
+  }
+
+  visibleModels(): readonly ListedModel[] {
+    return this.#setup.models ?? [];
+  }
+}
+
+export interface Release {
+  readonly providerKeyId: string;
+  readonly result: LeaseResult;
+}
+
+/** Lends its keys in order, each for the first target. */
+export class FakePool implements Pool {
+  readonly requests: LeaseRequest[] = [];
+  readonly releases: Release[] = [];
+  readonly unreadable: string[] = [];
+  readonly #secrets: readonly string[];
+  /** Set to have secrets open later. */
+  opening: Promise<void> | undefined;
+  refusal: Fault = new Fault(
+    "no_own_token",
+    "None of your provider keys can serve this model now.",
+    {
+      retryAfterSeconds: 30,
+    },
+  );
+  openFault: Fault | undefined;
+  leased = 0;
+
+  constructor(secrets: readonly string[]) {
+    this.#secrets = secrets;
+  }
+
+  lease(request: LeaseRequest): Lease {
+    this.requests.push({ ...request, tried: new Set(request.tried) });
+    const at = this.#secrets.findIndex(
+      (_secret, index) => !request.tried.has(`pk_${String(index)}`),
+    );
+    const target = request.route.targets[Math.min(at, request.route.targets.length - 1)];
+    if (at < 0 || target === undefined) throw this.refusal;
+    const key = providerKey(at, target.provider.id);
+    this.leased++;
+    let open = true;
+    return {
+      providerKey: key,
+      target,
+      release: (result) => {
+        if (!open) throw new Error("a lease was released twice");
+        open = false;
+        this.leased--;
+        this.releases.push({ providerKeyId: key.id, result });
+      },
+    };
+  }
+
+  markUnreadable(providerKeyId: string): void {
+    this.unreadable.push(providerKeyId);
+  }
+
+  open(key: ProviderKey): Secret | Promise<Secret> {
+    if (this.openFault !== undefined) throw this.openFault;
+    const secret = new Secret(this.#secrets[Number(key.id.slice(3))] ?? "");
+    return this.opening === undefined ? secret : this.opening.then(() => secret);
+  }
+
+  get outcomes(): readonly string[] {
+    return this.releases.map((each) => each.result.outcome);
+  }
+}
+
+function providerKey(at: number, providerId: string): ProviderKey {
+  return {
+    id: `pk_${String(at)}`,
+    ownerId: "usr_owner",
+    providerId,
+    service: null,
+    modelAllowlist: [],
+    name: `key ${String(at)}`,
+    description: "",
+    tier: "PRIMARY",
+    weight: 1,
+    visibility: "PRIVATE",
+    anonymous: false,
+    enabled: true,
+    sealed: { vaultKeyVersion: 1, ciphertext: NO_BYTES, rowMac: NO_BYTES },
+    fingerprint: "",
+    preview: "",
+    quota: null,
+    quotaGroup: null,
+    expiresAt: null,
+    health: NEW_KEY_HEALTH,
+    createdAt: 0,
+    updatedAt: 0,
+    version: 1,
+  };
+}
+
+export class FakeLimiter implements Limiter {
+  readonly #headers: readonly (readonly [string, string])[];
+  refusal: Fault | undefined;
+  open = 0;
+  readonly settled: { tokens: number; costMicros: number }[] = [];
+
+  constructor(headers: readonly (readonly [string, string])[]) {
+    this.#headers = headers;
+  }
+
+  admit(): Ticket {
+    if (this.refusal !== undefined) throw this.refusal;
+    this.open++;
+    let done = false;
+    return {
+      headers: this.#headers,
+      settle: (used) => {
+        if (done) throw new Error("a ticket was settled twice");
+        done = true;
+        this.open--;
+        this.settled.push(used);
+      },
+    };
+  }
+}
+
+/** Keeps records, and wakes tests that wait for them. */
+export class FakeSink implements CallSink {
+  readonly begun: BegunCall[] = [];
+  readonly records: CallRecord[] = [];
+  readonly refusals: string[] = [];
+  readonly #finished = new Counter();
+  failure: Fault | undefined;
+
+  begin(call: BegunCall): void {
+    this.begun.push(call);
+  }
+
+  finish(record: CallRecord): void {
+    if (this.records.some((each) => each.id === record.id)) {
+      throw new Error("a call was recorded twice");
+    }
+    this.records.push(record);
+    this.#finished.add();
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  cost(_target: unknown, tokens: CallRecord["tokens"]): number {
+    return tokens.input + tokens.output * 2;
+  }
+
+  refused(reason: string): void {
+    this.refusals.push(reason);
+  }
+
+  /** Resolves with the last record once there are `count`. */
+  async record(count = 1): Promise<CallRecord> {
+    await this.#finished.reached(count);
+    const record = this.records[count - 1];
+    if (record === undefined) throw new Error("no record");
+    return record;
+  }
+}
+
+/** Keeps what is logged, so that tests can search it. */
+export class FakeLogger implements Logger {
+  readonly lines: { readonly level: string; readonly fields: unknown; readonly message: string }[] =
+    [];
+
+  debug(fields: object, message: string): void {
+    this.lines.push({ level: "debug", fields, message });
+  }
+
+  info(fields: object, message: string): void {
+    this.lines.push({ level: "info", fields, message });
+  }
+
+  warn(fields: object, message: string): void {
+    this.lines.push({ level: "warn", fields, message });
+  }
+
+  error(fields: object, message: string): void {
+    this.lines.push({ level: "error", fields, message });
+  }
+}
