@@ -1,4 +1,4 @@
-import { ApiError, toApiError } from "../api/api-error.js";
+import { type ApiError, toApiError } from "../api/api-error.js";
 import type { StateClock } from "./clock.js";
 
 /** What a list asks the server for. */

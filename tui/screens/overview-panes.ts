@@ -1,0 +1,185 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { PoolCounts } from "../../proto/gen/latchkey/v1/pool_pb.js";
+import type {
+  Overview,
+  OverviewError,
+  OverviewProvider,
+  OverviewTop,
+} from "../../proto/gen/latchkey/v1/usage_pb.js";
+import { clockTime, count, duration, money, percent, rate } from "../present/format.js";
+import { providerMark, tierWord } from "../present/states.js";
+import type { Painter, Span } from "../term/painter.js";
+import { fit } from "../term/safe.js";
+import { stateMark, type StyleName } from "../term/theme.js";
+import { barSpans, paintMeter } from "../widgets/meter.js";
+import { paintPane } from "../widgets/pane.js";
+
+export type TopGroup = "keys" | "models" | "users";
+
+/** How many keys of each tier can be used, and why the others cannot. */
+export function paintPool(painter: Painter, overview: Overview, nowMs: number): void {
+  const inner = paintPane(painter, { title: "Pool health by tier" });
+  const { pool } = overview;
+  let y = 0;
+  for (const tier of pool?.tiers ?? []) {
+    const { counts } = tier;
+    if (counts === undefined) continue;
+    paintCounts(inner, y, tierWord(tier.tier), counts);
+    y += 1;
+  }
+  if (pool?.publicPool !== undefined) {
+    paintCounts(inner, y, "public", pool.publicPool);
+    y += 1;
+  }
+  const today = overview.spend?.todayMicros ?? 0n;
+  const month = overview.spend?.monthMicros ?? 0n;
+  inner.text(0, y, `spend today ${money(today)}  this month ${money(month)}`, "muted");
+  const next = overview.nextCooldown?.endTime;
+  if (next !== undefined) {
+    const left = Math.max(0, timestampMs(next) - nowMs);
+    inner.text(0, y + 1, `next cooldown ends in ${duration(left)}`, "muted");
+  }
+}
+
+function paintCounts(painter: Painter, y: number, label: string, counts: PoolCounts): void {
+  const row = painter.within({ x: 0, y, width: painter.width, height: 1 });
+  const troubles = [
+    counts.cooldown > 0 ? `${counts.cooldown} cooling` : "",
+    counts.exhausted > 0 ? `${counts.exhausted} quota` : "",
+    counts.invalid > 0 ? `${counts.invalid} invalid` : "",
+    counts.disabled > 0 ? `${counts.disabled} off` : "",
+  ].filter((each) => each !== "");
+  const text = `${counts.eligible}/${counts.total}`;
+  const note = troubles.join(", ");
+  paintMeter(row, {
+    label,
+    value: counts.eligible,
+    max: Math.max(1, counts.total),
+    text: note === "" ? text : `${text}  ${note}`,
+    style: poolStyle(counts),
+    textWidth: Math.min(28, Math.max(7, painter.width - 26)),
+  });
+}
+
+function poolStyle(counts: PoolCounts): StyleName {
+  if (counts.total === 0) return "muted";
+  if (counts.eligible === 0) return "danger";
+  return counts.eligible < counts.total ? "warn" : "ok";
+}
+
+interface ProviderColumn {
+  readonly title: string;
+  readonly width: number;
+  readonly align?: "right";
+  readonly cell: (row: OverviewProvider) => string;
+}
+
+const PROVIDER_COLUMNS: readonly ProviderColumn[] = [
+  { title: "PROVIDER", width: 14, cell: (row) => row.displayName },
+  {
+    title: "KEYS",
+    width: 6,
+    align: "right",
+    cell: (row) => `${row.eligibleKeys}/${row.totalKeys}`,
+  },
+  { title: "REQ/S", width: 6, align: "right", cell: (row) => rate(row.requestsPerSecond) },
+  { title: "OK", width: 7, align: "right", cell: (row) => percent(row.successRatio) },
+  { title: "P50", width: 6, align: "right", cell: (row) => duration(row.latencyP50Ms) },
+  { title: "P95", width: 6, align: "right", cell: (row) => duration(row.latencyP95Ms) },
+  {
+    title: "TOK/MIN",
+    width: 8,
+    align: "right",
+    cell: (row) => count(Math.round(row.tokensPerMinute)),
+  },
+  {
+    title: "$/H",
+    width: 7,
+    align: "right",
+    cell: (row) => money(Math.round(row.costPerHourMicros)),
+  },
+];
+
+/** Providers by traffic, with their state as symbol and word. */
+export function paintProviders(painter: Painter, overview: Overview): void {
+  const inner = paintPane(painter, { title: "Providers", right: "sort: req/s" });
+  const stateWidth = 11;
+  const columns = PROVIDER_COLUMNS.filter((_, i) => {
+    const used = PROVIDER_COLUMNS.slice(0, i + 1).reduce((sum, each) => sum + each.width + 1, 0);
+    return used + stateWidth <= inner.width;
+  });
+  const head = columns.map((column) => fit(column.title, column.width, column.align)).join(" ");
+  inner.text(0, 0, `${head} STATE`, "header");
+  if (overview.providers.length === 0) {
+    inner.text(0, 2, "no provider has a key yet: press 2, then n", "muted");
+  }
+  overview.providers.slice(0, inner.height - 1).forEach((row, i) => {
+    const mark = providerMark(row.state);
+    const { glyph, style } = stateMark(mark.kind, inner.glyphs);
+    const cells = columns.map((column) => fit(column.cell(row), column.width, column.align));
+    inner.spans(0, i + 1, [
+      { text: `${cells.join(" ")} ` },
+      { text: `${glyph} ${mark.word}`, style },
+    ]);
+  });
+}
+
+const TOP_TITLES: Readonly<Record<TopGroup, string>> = {
+  keys: "Top client keys",
+  models: "Top models",
+  users: "Top users",
+};
+
+export function paintTop(painter: Painter, overview: Overview, group: TopGroup): void {
+  const inner = paintPane(painter, { title: TOP_TITLES[group], right: "k: next" });
+  const list = listOf(overview, group);
+  const labelWidth = Math.max(8, Math.min(16, inner.width - 22));
+  const barWidth = Math.max(4, inner.width - labelWidth - 9);
+  const line = (label: string, share: number, perSecond: number): Span[] => [
+    { text: fit(label, labelWidth) },
+    { text: " " },
+    ...barSpans({ value: share, width: barWidth, style: "accent" }, inner.glyphs),
+    { text: `${rate(perSecond).padStart(6)}/s`, style: "muted" },
+  ];
+  const rows = list?.rows ?? [];
+  rows.slice(0, inner.height).forEach((row, i) => {
+    inner.spans(0, i, line(row.label, row.share, row.requestsPerSecond));
+  });
+  const others = list?.others;
+  if (others !== undefined && rows.length < inner.height) {
+    const label = `(others ${list?.othersCount ?? 0})`;
+    inner.spans(0, rows.length, line(label, others.share, others.requestsPerSecond));
+  }
+  if (rows.length === 0) inner.text(0, 0, "no calls in this window", "muted");
+}
+
+function listOf(overview: Overview, group: TopGroup): OverviewTop | undefined {
+  if (group === "keys") return overview.topClientKeys;
+  return group === "models" ? overview.topModels : overview.topUsers;
+}
+
+/** The newest calls with trouble, and what was done about it. */
+export function paintErrors(painter: Painter, errors: readonly OverviewError[]): void {
+  const inner = paintPane(painter, { title: "Errors, newest first" });
+  if (errors.length === 0) {
+    inner.text(0, 0, "none", "muted");
+    return;
+  }
+  errors.slice(0, inner.height).forEach((error, i) => {
+    inner.spans(0, i, errorSpans(error, inner.width));
+  });
+}
+
+function errorSpans(error: OverviewError, width: number): Span[] {
+  const time = error.time === undefined ? "" : clockTime(timestampMs(error.time));
+  const status = error.httpStatus === 0 ? "---" : String(error.httpStatus);
+  return [
+    { text: `${time} `, style: "muted" },
+    { text: `${status} `, style: error.recovered ? "warn" : "danger" },
+    { text: `${fit(error.providerSlug || "-", 10)} ` },
+    { text: `${fit(error.errorCode, width >= 100 ? 22 : 14)} ` },
+    { text: `${fit(error.providerKeyName, 12)} `, style: "muted" },
+    { text: `${error.action}  `, style: error.recovered ? "ok" : "muted" },
+    { text: `${error.clientKeyName}  ${error.model}`, style: "muted" },
+  ];
+}
