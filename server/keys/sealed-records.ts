@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { SYSTEM_ACTOR, type Actor } from "../core/audit.js";
 import type { ClientKey } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
@@ -90,7 +89,7 @@ export class SealedRecords {
   async adopt(adoption: SealedAdoption): Promise<void> {
     await this.#store.write(async (tx) => {
       const key = await tx.providerKeys.get(adoption.id);
-      if (key === undefined || !isDeepStrictEqual(key.sealed, adoption.from)) return;
+      if (key === undefined || !sameSealed(key.sealed, adoption.from)) return;
       const twin = await tx.providerKeys.byFingerprint(adoption.fingerprint);
       const isTwin = twin !== undefined && twin.id !== key.id;
       const value: ProviderKey = {
@@ -120,19 +119,32 @@ export class SealedRecords {
   async #move(tx: KeysTx, { id, from, to }: SealedMove): Promise<boolean> {
     const providerKey = await tx.providerKeys.get(id);
     if (providerKey !== undefined) {
-      if (!isDeepStrictEqual(providerKey.sealed, from)) return false;
+      if (!sameSealed(providerKey.sealed, from)) return false;
       const value = { ...providerKey, sealed: to };
       await tx.providerKeys.update(value);
       await tx.changes.append({ kind: "provider_key", id, value });
       return true;
     }
     const clientKey = await tx.clientKeys.get(id);
-    if (clientKey === undefined || !isDeepStrictEqual(clientKey.sealedCopy, from)) return false;
+    if (
+      clientKey === undefined ||
+      clientKey.sealedCopy === null ||
+      !sameSealed(clientKey.sealedCopy, from)
+    )
+      return false;
     const value: ClientKey = { ...clientKey, sealedCopy: to };
     await tx.clientKeys.update(value);
     await tx.changes.append({ kind: "client_key", id, value });
     return true;
   }
+}
+
+function sameSealed(one: SealedSecret, other: SealedSecret): boolean {
+  return (
+    one.vaultKeyVersion === other.vaultKeyVersion &&
+    Buffer.compare(one.ciphertext, other.ciphertext) === 0 &&
+    Buffer.compare(one.rowMac, other.rowMac) === 0
+  );
 }
 
 function recordOf(key: ProviderKey, provider: Provider | undefined): SealedRecord | undefined {

@@ -1,0 +1,387 @@
+import { createHash } from "node:crypto";
+import type { AuditDraft, AuditEvent } from "../../core/audit.js";
+import type { Change, ChangeDraft } from "../../core/change.js";
+import type { ClientKey } from "../../core/client-key.js";
+import { Fault, invalidField } from "../../core/fault.js";
+import type { Condition, Page, PageQuery } from "../../core/page.js";
+import type { ProviderKey } from "../../core/provider-key.js";
+import type { Model, Provider } from "../../core/provider.js";
+import type { Session, User } from "../../core/user.js";
+import type { HealthCheck, KeysReader, KeysStore, KeysTx } from "../ports.js";
+
+interface Tables {
+  readonly users: Map<string, User>;
+  readonly sessions: Map<string, Session>;
+  readonly providers: Map<string, Provider>;
+  readonly models: Map<string, Model>;
+  readonly providerKeys: Map<string, ProviderKey>;
+  readonly clientKeys: Map<string, ClientKey>;
+  readonly settings: Map<string, string>;
+  readonly checks: HealthCheck[];
+  readonly audit: AuditEvent[];
+}
+
+/** A KeysStore in memory for tests: real transactions, one after the other, with failures on demand. */
+export class MemoryStore implements KeysStore {
+  #tables: Tables = emptyTables();
+  #tail: Promise<unknown> = Promise.resolve();
+  #seq = 0;
+  readonly #onCommit: (changes: readonly Change[]) => void;
+  readonly #now: () => number;
+  /** Called before every write of a row; a throw is the storage's failure. Names: `clientKeys.insert`, `audit.append`, … */
+  beforeOperation: (name: string) => void = () => undefined;
+  /** Called before every commit. */
+  beforeCommit: () => void = () => undefined;
+  writes = 0;
+
+  constructor(
+    options: { onCommit?: (changes: readonly Change[]) => void; now?: () => number } = {},
+  ) {
+    this.#onCommit = options.onCommit ?? ((): void => undefined);
+    this.#now = options.now ?? ((): number => 0);
+  }
+
+  /** Everything that is committed, for comparing before and after. */
+  get tables(): Tables {
+    return this.#tables;
+  }
+
+  get read(): KeysReader {
+    return readerOf(() => this.#tables);
+  }
+
+  write<T>(work: (tx: KeysTx) => Promise<T>): Promise<T> {
+    const run = this.#tail.then(() => this.#transaction(work));
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+
+  async #transaction<T>(work: (tx: KeysTx) => Promise<T>): Promise<T> {
+    const tables = copyOf(this.#tables);
+    const drafts: ChangeDraft[] = [];
+    const result = await work(
+      txOf(tables, drafts, { check: (name) => this.beforeOperation(name), now: this.#now }),
+    );
+    this.beforeCommit();
+    this.#tables = tables;
+    this.writes += 1;
+    this.#onCommit(drafts.map((draft): Change => ({ ...draft, seq: ++this.#seq })));
+    return result;
+  }
+}
+
+function emptyTables(): Tables {
+  return {
+    users: new Map(),
+    sessions: new Map(),
+    providers: new Map(),
+    models: new Map(),
+    providerKeys: new Map(),
+    clientKeys: new Map(),
+    settings: new Map(),
+    checks: [],
+    audit: [],
+  };
+}
+
+function copyOf(tables: Tables): Tables {
+  return {
+    users: new Map(tables.users),
+    sessions: new Map(tables.sessions),
+    providers: new Map(tables.providers),
+    models: new Map(tables.models),
+    providerKeys: new Map(tables.providerKeys),
+    clientKeys: new Map(tables.clientKeys),
+    settings: new Map(tables.settings),
+    checks: [...tables.checks],
+    audit: [...tables.audit],
+  };
+}
+
+function first<T>(items: Iterable<T>, test: (item: T) => boolean): T | undefined {
+  for (const item of items) if (test(item)) return item;
+  return undefined;
+}
+
+function all<T>(table: Map<string, T>): readonly T[] {
+  return [...table.values()];
+}
+
+function readerOf(tables: () => Tables): KeysReader {
+  return { ...peopleAndCatalog(tables), ...keysAndLogs(tables) };
+}
+
+function peopleAndCatalog(
+  tables: () => Tables,
+): Pick<KeysReader, "users" | "sessions" | "providers" | "models"> {
+  return {
+    users: {
+      get: async (id) => tables().users.get(id),
+      byUsername: async (name) => first(tables().users.values(), (user) => user.username === name),
+      byEmail: async (email) => first(tables().users.values(), (user) => user.email === email),
+      list: async (query) => listOf(all(tables().users), query),
+      all: async () => all(tables().users),
+    },
+    sessions: {
+      byTokenHash: async (hash) =>
+        first(tables().sessions.values(), (session) => session.tokenHash === hash),
+      ofUser: async (id) => all(tables().sessions).filter((session) => session.userId === id),
+    },
+    providers: {
+      get: async (id) => tables().providers.get(id),
+      bySlug: async (slug) => first(tables().providers.values(), (each) => each.slug === slug),
+      list: async (query) => listOf(all(tables().providers), query),
+      all: async () => all(tables().providers),
+    },
+    models: {
+      get: async (id) => tables().models.get(id),
+      list: async (query) => {
+        const withMaker = all(tables().models).map((model) => {
+          const createdBy = tables().providers.get(model.providerId)?.createdBy ?? null;
+          return { ...model, createdBy };
+        });
+        const page = listOf(withMaker, query);
+        return { ...page, items: page.items.flatMap(({ id }) => tables().models.get(id) ?? []) };
+      },
+      all: async () => all(tables().models),
+    },
+  };
+}
+
+function keysAndLogs(
+  tables: () => Tables,
+): Pick<KeysReader, "providerKeys" | "clientKeys" | "healthChecks" | "settings" | "audit"> {
+  return {
+    providerKeys: {
+      get: async (id) => tables().providerKeys.get(id),
+      byFingerprint: async (fingerprint) =>
+        first(tables().providerKeys.values(), (key) => key.fingerprint === fingerprint),
+      list: async (query) => listOf(all(tables().providerKeys), query),
+      ofOwner: async (id) => all(tables().providerKeys).filter((key) => key.ownerId === id),
+      all: async () => all(tables().providerKeys),
+    },
+    clientKeys: {
+      get: async (id) => tables().clientKeys.get(id),
+      list: async (query) => listOf(all(tables().clientKeys), query),
+      ofOwner: async (id) => all(tables().clientKeys).filter((key) => key.ownerId === id),
+      async *chunks(size) {
+        const keys = all(tables().clientKeys);
+        for (let from = 0; from < keys.length; from += size) yield keys.slice(from, from + size);
+      },
+    },
+    healthChecks: {
+      ofKey: async (id) => tables().checks.filter((check) => check.providerKeyId === id),
+    },
+    settings: {
+      get: async (id) => tables().settings.get(id),
+      all: async () => new Map(tables().settings),
+    },
+    audit: {
+      list: async (query) =>
+        listOf(
+          tables().audit.map((event) => ({ ...event, ownerId: event.actor.userId })),
+          query,
+        ),
+      after: async (seq, limit) =>
+        tables()
+          .audit.filter((event) => event.seq > seq)
+          .slice(0, limit),
+    },
+  };
+}
+
+/** What writing into the tables of a transaction takes. */
+interface Writing {
+  readonly tables: Tables;
+  readonly reader: KeysReader;
+  readonly drafts: ChangeDraft[];
+  readonly check: (name: string) => void;
+  readonly now: () => number;
+}
+
+function txOf(
+  tables: Tables,
+  drafts: ChangeDraft[],
+  hooks: { check: (name: string) => void; now: () => number },
+): KeysTx {
+  const writing = { tables, drafts, reader: readerOf(() => tables), ...hooks };
+  return {
+    ...peopleTx(writing),
+    ...catalogTx(writing),
+    ...keysTx(writing),
+    ...logsTx(writing),
+  };
+}
+
+/** Insert, update and delete of one table. */
+function rows<T extends { readonly id: string }>(
+  check: (name: string) => void,
+  name: string,
+  table: Map<string, T>,
+) {
+  return {
+    insert: async (row: T): Promise<void> => {
+      check(`${name}.insert`);
+      if (table.has(row.id)) throw new Error(`${row.id} is there already`);
+      table.set(row.id, row);
+    },
+    update: async (row: T): Promise<void> => {
+      check(`${name}.update`);
+      if (!table.has(row.id)) throw new Error(`${row.id} is not there`);
+      table.set(row.id, row);
+    },
+    delete: async (id: string): Promise<void> => {
+      check(`${name}.delete`);
+      table.delete(id);
+    },
+  };
+}
+
+function peopleTx({ tables, reader, check }: Writing): Pick<KeysTx, "users" | "sessions"> {
+  const { insert, delete: remove } = rows(check, "sessions", tables.sessions);
+  return {
+    users: { ...reader.users, ...rows(check, "users", tables.users) },
+    sessions: {
+      ...reader.sessions,
+      insert,
+      delete: remove,
+      deleteOfUser: async (userId) => {
+        check("sessions.deleteOfUser");
+        for (const [id, each] of tables.sessions) {
+          if (each.userId === userId) tables.sessions.delete(id);
+        }
+      },
+      deleteExpired: async (nowMs) => {
+        for (const [id, each] of tables.sessions) {
+          if (each.expiresAt <= nowMs) tables.sessions.delete(id);
+        }
+      },
+    },
+  };
+}
+
+function catalogTx({ tables, reader, check }: Writing): Pick<KeysTx, "providers" | "models"> {
+  return {
+    providers: { ...reader.providers, ...rows(check, "providers", tables.providers) },
+    models: {
+      ...reader.models,
+      upsert: async (model) => {
+        check("models.upsert");
+        tables.models.set(model.id, model);
+      },
+      delete: rows(check, "models", tables.models).delete,
+    },
+  };
+}
+
+function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys" | "clientKeys"> {
+  const providerKeys = rows(check, "providerKeys", tables.providerKeys);
+  const clientKeys = rows(check, "clientKeys", tables.clientKeys);
+  return {
+    providerKeys: {
+      ...reader.providerKeys,
+      ...providerKeys,
+      insert: async (key) => {
+        for (const other of tables.providerKeys.values()) {
+          const sameName = other.ownerId === key.ownerId && other.name === key.name;
+          if (other.fingerprint === key.fingerprint || sameName) throw taken();
+        }
+        await providerKeys.insert(key);
+      },
+      saveHealth: async (id, health) => {
+        const key = tables.providerKeys.get(id);
+        if (key !== undefined) tables.providerKeys.set(id, { ...key, health });
+      },
+    },
+    clientKeys: {
+      ...reader.clientKeys,
+      ...clientKeys,
+      insert: async (key) => {
+        for (const other of tables.clientKeys.values()) if (other.mac === key.mac) throw taken();
+        await clientKeys.insert(key);
+      },
+      touch: async (uses) => {
+        check("clientKeys.touch");
+        for (const { id, count, lastUsedAt } of uses) {
+          const key = tables.clientKeys.get(id);
+          if (key === undefined) continue;
+          tables.clientKeys.set(id, { ...key, usageCount: key.usageCount + count, lastUsedAt });
+        }
+      },
+    },
+  };
+}
+
+function logsTx({
+  tables,
+  reader,
+  drafts,
+  check,
+  now,
+}: Writing): Pick<KeysTx, "healthChecks" | "settings" | "audit" | "changes"> {
+  return {
+    healthChecks: {
+      ...reader.healthChecks,
+      append: async (row) => {
+        tables.checks.push(row);
+      },
+    },
+    settings: {
+      ...reader.settings,
+      put: async (id, value) => {
+        check("settings.put");
+        tables.settings.set(id, value);
+      },
+    },
+    audit: {
+      ...reader.audit,
+      append: async (draft) => {
+        check("audit.append");
+        const event = chained(tables.audit.at(-1), draft, now());
+        tables.audit.push(event);
+        return event;
+      },
+    },
+    changes: {
+      append: async (draft) => {
+        check("changes.append");
+        drafts.push(draft);
+      },
+    },
+  };
+}
+
+function chained(last: AuditEvent | undefined, draft: AuditDraft, at: number): AuditEvent {
+  const seq = (last?.seq ?? 0) + 1;
+  const text = JSON.stringify([last?.hash ?? "", seq, at, draft]);
+  return { ...draft, seq, at, hash: createHash("sha256").update(text).digest("hex"), mac: null };
+}
+
+function taken(): Fault {
+  return new Fault("already_exists", "This is there already.");
+}
+
+function listOf<T extends object>(items: readonly T[], query: PageQuery): Page<T> {
+  const matching = items.filter((item) => query.conditions.every((each) => fits(item, each)));
+  const from = query.pageToken === "" ? 0 : Number(query.pageToken);
+  const page = matching.slice(from, from + query.pageSize);
+  const more = from + query.pageSize < matching.length;
+  return {
+    items: page,
+    nextPageToken: more ? String(from + query.pageSize) : "",
+    total: matching.length,
+  };
+}
+
+function fits(item: object, { field, op, value }: Condition): boolean {
+  const fields = item as Readonly<Record<string, unknown>>;
+  if (field === "visible_to") {
+    return fields["createdBy"] === null || fields["createdBy"] === value;
+  }
+  const name = field.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  if (!(name in fields)) throw invalidField("filter", `there is no field ${field}`);
+  const equal = String(fields[name] ?? "") === value;
+  if (op === "=") return equal;
+  if (op === "!=") return !equal;
+  throw invalidField("filter", `the memory store does not know ${op}`);
+}

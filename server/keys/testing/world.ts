@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import type { Actor, AuditEvent } from "../../core/audit.js";
+import type { Change } from "../../core/change.js";
+import type { Clock, Timer } from "../../core/clock.js";
+import { Fault, type FaultCode } from "../../core/fault.js";
+import { IdSource } from "../../core/ids.js";
+import type { LogFields, Logger } from "../../core/logger.js";
+import type { PageQuery } from "../../core/page.js";
+import { Secret } from "../../core/secret.js";
+import type { Role, User } from "../../core/user.js";
+import { AuditLog } from "../audit-log.js";
+import { ByorKeys } from "../byor-keys.js";
+import { seedCatalog } from "../catalog-seed.js";
+import { ChangeFeed } from "../change-feed.js";
+import { ClientKeyDirectory } from "../client-key-directory.js";
+import { ClientKeyImport } from "../client-key-import.js";
+import { ClientKeyMint } from "../client-key-mint.js";
+import { ClientKeyUses } from "../client-key-uses.js";
+import { ClientKeys } from "../client-keys.js";
+import { Identities } from "../identities.js";
+import { Models } from "../models.js";
+import { Operations } from "../operations.js";
+import { PasswordGate } from "../password-gate.js";
+import { ProviderKeyImport } from "../provider-key-import.js";
+import { ProviderKeys } from "../provider-keys.js";
+import { Providers } from "../providers.js";
+import { SealedRecords } from "../sealed-records.js";
+import { Sessions } from "../sessions.js";
+import { Settings } from "../settings.js";
+import { Users } from "../users.js";
+import { FakeForms, FakePasswords, FakeTokens, FakeVault } from "./fake-vault.js";
+import { MemoryStore } from "./memory-store.js";
+
+/** A clock that stands still until it is told to move. */
+export class TestClock implements Clock {
+  #nowMs = Date.UTC(2026, 0, 1);
+  #timers: { atMs: number; fn: () => void }[] = [];
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  monotonic(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(fn: () => void, delayMs: number): Timer {
+    const timer = { atMs: this.#nowMs + delayMs, fn };
+    this.#timers.push(timer);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((each) => each !== timer);
+      },
+    };
+  }
+
+  /** Moves on and runs what is due. */
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#timers.filter(({ atMs }) => atMs <= this.#nowMs);
+    this.#timers = this.#timers.filter(({ atMs }) => atMs > this.#nowMs);
+    for (const { fn } of due) fn();
+  }
+}
+
+/** Keeps what was logged. */
+export class TestLogger implements Logger {
+  readonly lines: { level: string; fields: LogFields; message: string }[] = [];
+  debug = (fields: LogFields, message: string): void => this.#add("debug", fields, message);
+  info = (fields: LogFields, message: string): void => this.#add("info", fields, message);
+  warn = (fields: LogFields, message: string): void => this.#add("warn", fields, message);
+  error = (fields: LogFields, message: string): void => this.#add("error", fields, message);
+
+  #add(level: string, fields: LogFields, message: string): void {
+    this.lines.push({ level, fields, message });
+  }
+}
+
+/** All use cases over a store in memory. */
+export function createWorld() {
+  const clock = new TestClock();
+  const log = new TestLogger();
+  const feed = new ChangeFeed({ log });
+  const changes: Change[] = [];
+  const store = new MemoryStore({
+    now: () => clock.now(),
+    onCommit: (committed) => {
+      changes.push(...committed);
+      feed.publish(committed);
+    },
+  });
+  const reader = store.read;
+  let drawn = 0;
+  const random = { bytes: (count: number) => new Uint8Array(count).fill(++drawn & 0x7f) };
+  const ids = new IdSource({ clock, random });
+  const vault = new FakeVault();
+  const forms = new FakeForms();
+  const passwords = new FakePasswords();
+  const tokens = new FakeTokens();
+  const operations = new Operations({ store, clock, log });
+  const settings = new Settings({ operations, reader, feed, log });
+  const gate = new PasswordGate({ operations, passwords, settings, clock });
+  const mint = new ClientKeyMint({ vault, forms });
+  const uses = new ClientKeyUses({ store, clock, log });
+  const directory = new ClientKeyDirectory({ reader, feed, vault, forms, uses, clock, log });
+  const refusedUrls = new Set<string>();
+  const baseUrls = {
+    check: async (url: string) => {
+      if (refusedUrls.has(url)) throw new Fault("base_url_not_allowed", "Not allowed here.");
+    },
+  };
+  const sessions = new Sessions({ operations, gate, passwords, tokens, settings, ids, clock });
+  const confirm = (actor: Actor, password: Secret | undefined) => sessions.confirm(actor, password);
+  const providerKeys = new ProviderKeys({ operations, vault, ids, clock, confirm });
+  return {
+    clock,
+    log,
+    feed,
+    changes,
+    store,
+    ids,
+    vault,
+    forms,
+    passwords,
+    operations,
+    settings,
+    uses,
+    directory,
+    refusedUrls,
+    sessions,
+    providerKeys,
+    users: new Users({ operations, passwords, settings, ids }),
+    identities: new Identities({ reader, feed, clientKeys: directory, tokens, clock }),
+    providers: new Providers({ operations, vault, baseUrls, ids }),
+    models: new Models({ operations, ids }),
+    providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
+    clientKeys: new ClientKeys({ operations, mint, ids, clock }),
+    byorKeys: new ByorKeys({ operations, mint, ids, clock }),
+    clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, clock }),
+    sealedRecords: new SealedRecords({ store, clock, log }),
+    auditLog: new AuditLog({ operations }),
+  };
+}
+
+export type World = ReturnType<typeof createWorld>;
+
+/** A world with the presets, everything started, and one user of each role. */
+export async function startWorld() {
+  const world = createWorld();
+  await world.settings.start();
+  await seedCatalog(world);
+  const admin = await world.users.createFirstAdmin({
+    username: "root",
+    password: new Secret("correct horse"),
+  });
+  assert(admin !== undefined);
+  const root = actorFor(admin);
+  const make = async (username: string, role: Role): Promise<Actor> =>
+    actorFor(
+      await world.users.create(root, { username, role, password: new Secret(`${username} 1234`) }),
+    );
+  const operator = await make("oscar", "OPERATOR");
+  const alice = await make("alice", "USER");
+  const bob = await make("bob", "USER");
+  await world.directory.start();
+  await world.identities.start();
+  return { ...world, root, operator, alice, bob };
+}
+
+/** The user, on the local socket: what a credential proves is tested on its own. */
+export function actorFor(user: User): Actor {
+  return { userId: user.id, name: user.username, role: user.role, via: "SOCKET", ip: "" };
+}
+
+export const NOBODY: Actor = {
+  userId: null,
+  name: "",
+  role: "USER",
+  via: "ANONYMOUS",
+  ip: "192.0.2.9",
+};
+
+export const EVERYTHING: PageQuery = {
+  conditions: [],
+  text: "",
+  orderBy: "",
+  descending: false,
+  pageSize: 1000,
+  pageToken: "",
+};
+
+/** Asserts that the work is refused with this code, and returns the fault. */
+export async function refused(code: FaultCode, work: () => unknown): Promise<Fault> {
+  try {
+    await work();
+  } catch (thrown) {
+    assert(thrown instanceof Fault, `a Fault was expected, not ${String(thrown)}`);
+    assert.equal(thrown.code, code, thrown.publicMessage);
+    return thrown;
+  }
+  throw new assert.AssertionError({ message: `expected to be refused with ${code}` });
+}
+
+/** The newest audit event. */
+export function lastEvent(world: Pick<World, "store">): AuditEvent {
+  const event = world.store.tables.audit.at(-1);
+  assert(event !== undefined, "nothing was audited");
+  return event;
+}
