@@ -115,5 +115,5 @@ test("an absurdly large record is cut, not lost", () => {
   assert.equal(entry.record.id, record.id);
   assert.deepEqual(entry.record.tokens, record.tokens);
   assert.equal(entry.record.modelAsked.length, 500);
-  assert.equal(entry.record.attempts.length, 20);
+  assert.equal(entry.record.attempts.length, 40);
 });

@@ -1,6 +1,7 @@
 import type { CallRecord } from "../core/call.js";
 import type { BegunCall } from "./begun-call.js";
 import { crc32c } from "./crc32c.js";
+import { decodeBegun, decodeRecord, encodeBegun, encodeRecord } from "./journal-codec.js";
 
 /** Bytes before the first frame: magic, version, file number, creation time, CRC. */
 export const HEADER_BYTES = 24;
@@ -10,10 +11,6 @@ const FRAME_HEAD_BYTES = 8;
 export const PAYLOAD_BYTES_MAX = 128 * 1024;
 /** A whole frame is no longer than this. */
 export const FRAME_BYTES_MAX = FRAME_HEAD_BYTES + PAYLOAD_BYTES_MAX;
-/** Records that come out longer as JSON are cut; three bytes per character still fit the payload. */
-const JSON_CHARS_MAX = 32 * 1024;
-const CUT_STRING_CHARS = 500;
-const CUT_ATTEMPTS_MAX = 20;
 
 const MAGIC = 0x524a_4b4c; // "LKJR" in little endian
 const VERSION = 1;
@@ -60,14 +57,12 @@ export class FrameEncoder {
 
   /** Bytes of the frame, which is at the start of `buffer`. */
   begin(call: BegunCall, seed: number): number {
-    const json = JSON.stringify(call);
-    return this.#frame(KIND_BEGIN, json.length > JSON_CHARS_MAX ? cutJson(call) : json, seed);
+    return this.#frame(KIND_BEGIN, encodeBegun(call), seed);
   }
 
   /** Bytes of the frame, which is at the start of `buffer`. */
   finish(record: CallRecord, seed: number): number {
-    const json = JSON.stringify(record);
-    return this.#frame(KIND_FINISH, json.length > JSON_CHARS_MAX ? cutJson(record) : json, seed);
+    return this.#frame(KIND_FINISH, encodeRecord(record), seed);
   }
 
   #frame(kind: number, json: string, seed: number): number {
@@ -123,18 +118,10 @@ export function scanFrames(options: ScanOptions): { next: number; stop: ScanStop
 function decodePayload(payload: Buffer, begins: boolean): JournalEntry | undefined {
   const kind = payload[0];
   if (kind === KIND_FINISH) {
-    return { kind: "finish", record: JSON.parse(payload.toString("utf8", 1)) as CallRecord };
+    return { kind: "finish", record: decodeRecord(payload.toString("utf8", 1)) };
   }
   if (kind === KIND_BEGIN && begins) {
-    return { kind: "begin", call: JSON.parse(payload.toString("utf8", 1)) as BegunCall };
+    return { kind: "begin", call: decodeBegun(payload.toString("utf8", 1)) };
   }
   return undefined;
-}
-
-/** JSON with every string cut and lists shortened: an absurd field must not cost the record. */
-function cutJson(value: CallRecord | BegunCall): string {
-  return JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part === "string") return part.slice(0, CUT_STRING_CHARS);
-    return Array.isArray(part) ? part.slice(0, CUT_ATTEMPTS_MAX) : part;
-  });
 }

@@ -128,7 +128,7 @@ test("a torn file keeps its place aside when its good part is recorded; whole on
 });
 
 test("files roll at their size, are read in order across files, and carry the open calls with them", async () => {
-  const { disk, journal } = await bench(new SimDisk(), { fileBytes: 3000 });
+  const { disk, journal } = await bench(new SimDisk(), { fileBytes: 2000 });
   journal.begin(begunCall(500));
   for (let i = 1; i <= 30; i++) journal.finish(sampleCall(i));
   assert.ok(disk.files.size > 5);
