@@ -1,6 +1,7 @@
 import type { Actor } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { Credential, Peer } from "./context.js";
+import { SESSION_COOKIE } from "./session-cookie.js";
 
 /** What authentication needs to know of people and keys. All throw a Fault when the credential is not good. */
 export interface Identities {
@@ -19,7 +20,6 @@ export interface Identity {
 }
 
 const SESSION_TOKEN_PREFIX = "lks_";
-const SESSION_COOKIE = "latchkey_session";
 const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 /**

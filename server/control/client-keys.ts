@@ -18,17 +18,17 @@ import { actorKey } from "./context.js";
 import { answerOnce, createSecretOnce, type IdempotencyStore } from "./idempotency.js";
 import {
   clientKeyDraftOf,
-  clientKeyFields,
+  CLIENT_KEY_FIELDS,
   clientKeyMessage,
   clientKeyPatchOf,
   importedClientKeyMessage,
   importedTokenOf,
   superClientKeyDraftOf,
 } from "./messages/client-keys.js";
-import { given, int64, msOf, numberOf, refuse, versionOf } from "./messages/values.js";
+import { given, int64, msOf, numberOf, pageTokens, refuse, versionOf } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
-import type { ClientKeyFacts, IdLookup } from "./ports.js";
+import type { ClientKeyFacts } from "./ports.js";
 
 export interface ClientKeysDeps {
   readonly clientKeys: ClientKeys;
@@ -36,7 +36,6 @@ export interface ClientKeysDeps {
   readonly clientKeyImport: ClientKeyImport;
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
-  readonly ids: IdLookup;
   /** Read anew for each answer. */
   readonly noticeDays: () => NoticeDays;
   readonly clock: Clock;
@@ -109,18 +108,16 @@ async function importAll(
 function reading(deps: ClientKeysDeps) {
   const { clientKeys, clock } = deps;
   const toMessage = messageMaker(deps);
-  const fields = clientKeyFields(deps.ids);
   return {
     async getClientKey({ id }, context) {
       return { clientKey: toMessage(await clientKeys.get(context.values.get(actorKey), id)) };
     },
     async listClientKeys(request, context) {
-      const query = toPageQuery(request, fields, clock.now());
+      const query = toPageQuery(request, CLIENT_KEY_FIELDS, clock.now());
       const page = await clientKeys.list(context.values.get(actorKey), query);
       return {
         clientKeys: page.items.map(toMessage),
-        nextPageToken: page.nextPageToken,
-        totalEstimate: int64(page.total),
+        ...pageTokens(page),
       };
     },
   } satisfies Service;

@@ -9,19 +9,9 @@ export interface ListRequest {
   readonly orderBy: string;
 }
 
-/**
- * The fields of a list by their names in the API, with their names in the core. `enum` values are taken in
- * either case; a `ref` takes an id or what `idOf` finds an id for.
- */
+/** The fields of a list by their names in the API, with their names in the core; `enum` values are taken in either case. */
 export type ListFields = Readonly<Record<string, ListField>>;
-export type ListField =
-  | string
-  | { readonly name: string; readonly kind: "enum" | "time" }
-  | {
-      readonly name: string;
-      readonly kind: "ref";
-      readonly idOf: (name: string) => string | undefined;
-    };
+export type ListField = string | { readonly name: string; readonly kind: "enum" | "time" };
 
 const CONDITION = /^([a-z][a-z0-9_]*)(!=|>=|<=|=|>|<|:)(.*)$/s;
 const SPAN = /^(\d{1,6})([smhdw])$/;
@@ -61,8 +51,16 @@ export function parseFilter(
   const words: string[] = [];
   for (const part of splitWords(filter)) {
     const match = CONDITION.exec(part);
-    if (match === null) words.push(unquote(part));
-    else conditions.push(condition(match, fields, nowMs));
+    if (match !== null) {
+      conditions.push(condition(match, fields, nowMs));
+    } else if (part.startsWith("!")) {
+      throw invalidField(
+        "filter",
+        "a word cannot be excluded here; compare a field with != instead.",
+      );
+    } else {
+      words.push(unquote(part));
+    }
   }
   return { conditions, text: words.join(" ") };
 }
@@ -74,17 +72,13 @@ function condition(match: RegExpExecArray, fields: ListFields, nowMs: number): C
     return { field: coreName("time", fields, "filter"), op: ">=", value: spanStart(value, nowMs) };
   }
   const field = coreName(word, fields, "filter");
+  const spec = fields[word];
+  const kind = typeof spec === "object" ? spec.kind : "plain";
   return {
     field,
     op: sign === ":" ? "~" : (sign as Condition["op"]),
-    value: coreValue(value, fields[word]),
+    value: kind === "enum" ? value.toUpperCase() : value,
   };
-}
-
-function coreValue(value: string, spec: ListField | undefined): string {
-  if (typeof spec !== "object") return value;
-  if (spec.kind === "ref") return spec.idOf(value) ?? value;
-  return spec.kind === "enum" ? value.toUpperCase() : value;
 }
 
 function coreName(name: string, fields: ListFields, where: string): string {

@@ -2,12 +2,6 @@ import type { Actor } from "../core/audit.js";
 import type { ClientKey } from "../core/client-key.js";
 import type { ProviderKey } from "../core/provider-key.js";
 
-/** What people call things, turned into ids; undefined for what is not known. */
-export interface IdLookup {
-  userIdOf(username: string): string | undefined;
-  providerIdOf(slug: string): string | undefined;
-}
-
 /** Whether a provider key can serve a call now, and the first reason why not. */
 export type Eligibility =
   | "ELIGIBLE"

@@ -16,22 +16,21 @@ import { createOnce, type IdempotencyStore } from "./idempotency.js";
 import {
   healthCheckMessage,
   providerKeyDraftOf,
-  providerKeyFields,
+  PROVIDER_KEY_FIELDS,
   providerKeyMessage,
   providerKeyPatchOf,
   VISIBILITY_WORDS,
 } from "./messages/provider-keys.js";
-import { int64, versionOf, wordOf } from "./messages/values.js";
+import { pageTokens, versionOf, wordOf } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
-import type { IdLookup, ProviderKeyFacts } from "./ports.js";
+import type { ProviderKeyFacts } from "./ports.js";
 
 export interface ProviderKeysDeps {
   readonly providerKeys: ProviderKeys;
   readonly healthChecks: KeysReader["healthChecks"];
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
-  readonly ids: IdLookup;
   /** Read anew for each answer. */
   readonly noticeDays: () => NoticeDays;
   readonly clock: Clock;
@@ -48,7 +47,6 @@ export function providerKeysService(deps: ProviderKeysDeps): Service {
 function lifeCycle(deps: ProviderKeysDeps) {
   const { providerKeys, clock } = deps;
   const toMessage = messageMaker(deps);
-  const fields = providerKeyFields(deps.ids);
   return {
     async createProviderKey(request, context) {
       const actor = context.values.get(actorKey);
@@ -67,12 +65,11 @@ function lifeCycle(deps: ProviderKeysDeps) {
       return { providerKey: toMessage(await providerKeys.get(context.values.get(actorKey), id)) };
     },
     async listProviderKeys(request, context) {
-      const query = toPageQuery(request, fields, clock.now());
+      const query = toPageQuery(request, PROVIDER_KEY_FIELDS, clock.now());
       const page = await providerKeys.list(context.values.get(actorKey), query);
       return {
         providerKeys: page.items.map(toMessage),
-        nextPageToken: page.nextPageToken,
-        totalEstimate: int64(page.total),
+        ...pageTokens(page),
       };
     },
     async updateProviderKey(request, context) {

@@ -8,7 +8,7 @@ import type { Models } from "../keys/models.js";
 import type { Providers } from "../keys/providers.js";
 import { actorKey } from "./context.js";
 import { createOnce, type IdempotencyStore } from "./idempotency.js";
-import { modelDraftOf, modelFields, modelMessage } from "./messages/models.js";
+import { modelDraftOf, MODEL_FIELDS, modelMessage } from "./messages/models.js";
 import {
   presetServices,
   PROVIDER_FIELDS,
@@ -16,17 +16,16 @@ import {
   providerMessage,
   providerPatchOf,
 } from "./messages/providers.js";
-import { int64, refuse } from "./messages/values.js";
+import { pageTokens, refuse } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
-import type { IdLookup, ProviderFacts } from "./ports.js";
+import type { ProviderFacts } from "./ports.js";
 
 export interface ProvidersDeps {
   readonly providers: Providers;
   readonly models: Models;
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
-  readonly ids: IdLookup;
   readonly clock: Clock;
   readonly facts?: ProviderFacts | undefined;
 }
@@ -66,8 +65,7 @@ function providersPart(deps: ProvidersDeps) {
       const page = await providers.list(actor, toPageQuery(request, PROVIDER_FIELDS, clock.now()));
       return {
         providers: page.items.map((provider) => toMessage(provider, actor)),
-        nextPageToken: page.nextPageToken,
-        totalEstimate: int64(page.total),
+        ...pageTokens(page),
       };
     },
     async updateProvider(request, context) {
@@ -87,16 +85,14 @@ function providersPart(deps: ProvidersDeps) {
 
 function modelsPart(deps: ProvidersDeps) {
   const { models, clock, names } = deps;
-  const fields = modelFields(deps.ids);
   const toMessage = (model: Model) => modelMessage(model, { names, nowMs: clock.now() });
   return {
     async listModels(request, context) {
-      const query = toPageQuery(request, fields, clock.now());
+      const query = toPageQuery(request, MODEL_FIELDS, clock.now());
       const page = await models.list(context.values.get(actorKey), query);
       return {
         models: page.items.map(toMessage),
-        nextPageToken: page.nextPageToken,
-        totalEstimate: int64(page.total),
+        ...pageTokens(page),
       };
     },
     async upsertModels(request, context) {

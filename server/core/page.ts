@@ -22,6 +22,8 @@ export interface Page<T> {
   readonly items: readonly T[];
   /** Empty on the last page. */
   readonly nextPageToken: string;
+  /** Empty or undefined on the first page. */
+  readonly previousPageToken?: string | undefined;
   /** How many match in all. */
   readonly total: number;
 }

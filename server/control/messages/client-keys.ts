@@ -26,7 +26,7 @@ import { clientKeyNotices, type NoticeDays } from "../../keys/notices.js";
 import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { NameLookup } from "../names.js";
 import type { ListFields } from "../page-query.js";
-import type { ClientKeyFacts, IdLookup } from "../ports.js";
+import type { ClientKeyFacts } from "../ports.js";
 import { clientKeyLimitsMessage, clientKeyLimitsOf } from "./limits.js";
 import { noticeMessages, usageNotices } from "./notices.js";
 import { given, int64, msOf, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
@@ -65,26 +65,25 @@ const IMPORT_OUTCOMES: Record<ImportedClientKey["outcome"], ImportedClientKey_Ou
 };
 
 /** Fields that lists of client keys can be filtered and sorted by. */
-export function clientKeyFields(ids: IdLookup): ListFields {
-  return {
-    owner: { name: "ownerId", kind: "ref", idOf: (username) => ids.userIdOf(username) },
-    name: "name",
-    description: "description",
-    kind: { name: "kind", kind: "enum" },
-    format: { name: "format", kind: "enum" },
-    state: { name: "state", kind: "enum" },
-    enabled: "enabled",
-    prefix: "prefix",
-    model_allowlist: "modelAllowlist",
-    ip_allowlist: "ipAllowlist",
-    expire_time: { name: "expiresAt", kind: "time" },
-    revoke_time: { name: "revokedAt", kind: "time" },
-    create_time: { name: "createdAt", kind: "time" },
-    update_time: { name: "updatedAt", kind: "time" },
-    last_used_time: { name: "lastUsedAt", kind: "time" },
-    call_count: "usageCount",
-  };
-}
+export const CLIENT_KEY_FIELDS: ListFields = {
+  owner: "owner",
+  name: "name",
+  description: "description",
+  kind: { name: "kind", kind: "enum" },
+  format: { name: "format", kind: "enum" },
+  state: { name: "state", kind: "enum" },
+  enabled: "enabled",
+  prefix: "prefix",
+  recoverable: "recoverable",
+  model_allowlist: "modelAllowlist",
+  ip_allowlist: "ipAllowlist",
+  expire_time: { name: "expiresAt", kind: "time" },
+  revoke_time: { name: "revokedAt", kind: "time" },
+  create_time: { name: "createdAt", kind: "time" },
+  update_time: { name: "updatedAt", kind: "time" },
+  last_used_time: { name: "lastUsedAt", kind: "time" },
+  call_count: "usageCount",
+};
 
 /** What a message of a client key is made from besides its record. */
 export interface ClientKeyContext {

@@ -13,7 +13,6 @@ import type { Model, ModelCategory, Price } from "../../core/provider.js";
 import type { ModelDraft } from "../../keys/models.js";
 import type { NameLookup } from "../names.js";
 import type { ListFields } from "../page-query.js";
-import type { IdLookup } from "../ports.js";
 import {
   amountOf,
   given,
@@ -60,20 +59,19 @@ const CATEGORY_WORDS: EnumWords<typeof Model_Category, ModelCategory> = {
 };
 
 /** Fields that lists of models can be filtered and sorted by. */
-export function modelFields(ids: IdLookup): ListFields {
-  return {
-    provider: { name: "providerId", kind: "ref", idOf: (slug) => ids.providerIdOf(slug) },
-    model_id: "modelId",
-    display_name: "displayName",
-    categories: { name: "categories", kind: "enum" },
-    services: "services",
-    aliases: "aliases",
-    context_window_tokens: "contextWindow",
-    max_output_tokens: "maxOutput",
-    is_default: "isDefault",
-    update_time: { name: "updatedAt", kind: "time" },
-  };
-}
+export const MODEL_FIELDS: ListFields = {
+  provider: "provider",
+  model_id: "modelId",
+  display_name: "displayName",
+  categories: { name: "categories", kind: "enum" },
+  services: "services",
+  aliases: "aliases",
+  context_window_tokens: "contextWindow",
+  max_output_tokens: "maxOutput",
+  is_default: "isDefault",
+  unpriced: "unpriced",
+  update_time: { name: "updatedAt", kind: "time" },
+};
 
 export function modelMessage(
   model: Model,

@@ -18,7 +18,7 @@ import type { ProviderKeyDraft, ProviderKeyPatch } from "../../keys/provider-key
 import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { NameLookup } from "../names.js";
 import type { ListFields } from "../page-query.js";
-import type { Eligibility, IdLookup, ProviderKeyFacts } from "../ports.js";
+import type { Eligibility, ProviderKeyFacts } from "../ports.js";
 import { quotaMessage, quotaOf } from "./limits.js";
 import { noticeMessages } from "./notices.js";
 import { given, int64, msOf, timeOf, wordOf, type EnumWords } from "./values.js";
@@ -75,30 +75,29 @@ export const ELIGIBILITY_MESSAGES: Record<Eligibility, ProviderKey_Eligibility> 
 };
 
 /** Fields that lists of provider keys can be filtered and sorted by. */
-export function providerKeyFields(ids: IdLookup): ListFields {
-  return {
-    provider: { name: "providerId", kind: "ref", idOf: (slug) => ids.providerIdOf(slug) },
-    owner: { name: "ownerId", kind: "ref", idOf: (username) => ids.userIdOf(username) },
-    service: "service",
-    name: "name",
-    description: "description",
-    tier: { name: "tier", kind: "enum" },
-    weight: "weight",
-    visibility: { name: "visibility", kind: "enum" },
-    anonymous: "anonymous",
-    enabled: "enabled",
-    health: { name: "health", kind: "enum" },
-    quota_group: "quotaGroup",
-    preview: "preview",
-    model_allowlist: "modelAllowlist",
-    expire_time: { name: "expiresAt", kind: "time" },
-    create_time: { name: "createdAt", kind: "time" },
-    update_time: { name: "updatedAt", kind: "time" },
-    last_used_time: { name: "lastUsedAt", kind: "time" },
-    last_check_time: { name: "lastCheckedAt", kind: "time" },
-    success_count: "successes",
-  };
-}
+export const PROVIDER_KEY_FIELDS: ListFields = {
+  provider: "provider",
+  owner: "owner",
+  service: "service",
+  name: "name",
+  description: "description",
+  tier: { name: "tier", kind: "enum" },
+  weight: "weight",
+  visibility: { name: "visibility", kind: "enum" },
+  anonymous: "anonymous",
+  enabled: "enabled",
+  health: { name: "health", kind: "enum" },
+  quota_group: "quotaGroup",
+  preview: "preview",
+  model_allowlist: "modelAllowlist",
+  expire_time: { name: "expiresAt", kind: "time" },
+  create_time: { name: "createdAt", kind: "time" },
+  update_time: { name: "updatedAt", kind: "time" },
+  last_used_time: { name: "lastUsedAt", kind: "time" },
+  last_check_time: { name: "lastCheckedAt", kind: "time" },
+  use_count: "useCount",
+  success_count: "successes",
+};
 
 /** What a message of a provider key is made from besides its record. */
 export interface ProviderKeyContext {

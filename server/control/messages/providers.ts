@@ -52,8 +52,11 @@ export const PROVIDER_FIELDS: ListFields = {
   dialect: { name: "dialect", kind: "enum" },
   auth_style: { name: "authStyle", kind: "enum" },
   custom: "custom",
+  shared: "shared",
   enabled: "enabled",
   created_by_id: "createdBy",
+  provider_key_count: "providerKeyCount",
+  model_count: "modelCount",
   create_time: { name: "createdAt", kind: "time" },
   update_time: { name: "updatedAt", kind: "time" },
 };

@@ -1,6 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { invalidField } from "../../core/fault.js";
+import type { Page } from "../../core/page.js";
 
 /** A moment of ours, in milliseconds since the epoch, for a field that is unset where there is none. */
 export function timeOf(atMs: number): Timestamp;
@@ -66,4 +67,13 @@ export function wordOf<V extends Readonly<Record<string, number>>, W>(
 /** Refuses a field that the API has and this server cannot do, so that nothing is dropped in silence. */
 export function refuse(field: string, isSet: boolean, why: string): void {
   if (isSet) throw invalidField(field, why);
+}
+
+/** What every list response says besides its rows. */
+export function pageTokens(page: Page<unknown>) {
+  return {
+    nextPageToken: page.nextPageToken,
+    previousPageToken: page.previousPageToken ?? "",
+    totalEstimate: int64(page.total),
+  };
 }

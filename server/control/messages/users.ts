@@ -1,0 +1,137 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  UpdateUserRequestSchema,
+  UserSchema,
+  User_Role,
+  User_State,
+  type CreateUserRequest,
+  type UpdateUserRequest,
+} from "../../../proto/gen/latchkey/v1/users_pb.js";
+import type { Limits } from "../../../proto/gen/latchkey/v1/common_pb.js";
+import { Secret } from "../../core/secret.js";
+import type { Role, User, UserState } from "../../core/user.js";
+import type { UserDraft, UserPatch } from "../../keys/users.js";
+import { patchOf, type FieldPatches } from "../field-mask.js";
+import type { ListFields } from "../page-query.js";
+import type { UserFigures } from "../ports.js";
+import { given, int64, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
+
+const ROLE_MESSAGES: Record<Role, User_Role> = {
+  ADMIN: User_Role.ADMIN,
+  OPERATOR: User_Role.OPERATOR,
+  USER: User_Role.USER,
+};
+
+const ROLE_WORDS: EnumWords<typeof User_Role, Role> = {
+  UNSPECIFIED: undefined,
+  ADMIN: "ADMIN",
+  OPERATOR: "OPERATOR",
+  USER: "USER",
+};
+
+const STATE_MESSAGES: Record<UserState, User_State> = {
+  ACTIVE: User_State.ACTIVE,
+  BANNED: User_State.BANNED,
+  DISABLED: User_State.DISABLED,
+};
+
+/** Where nobody counts. */
+const NO_FIGURES: UserFigures = {
+  providerKeys: 0,
+  publicProviderKeys: 0,
+  clientKeys: 0,
+  superClientKeys: 0,
+};
+
+/** Fields that lists of users can be filtered and sorted by. */
+export const USER_FIELDS: ListFields = {
+  username: "username",
+  email: "email",
+  role: { name: "role", kind: "enum" },
+  state: { name: "state", kind: "enum" },
+  trust_level: "trustLevel",
+  failed_logins: "failedLogins",
+  create_time: { name: "createdAt", kind: "time" },
+  update_time: { name: "updatedAt", kind: "time" },
+  last_login_time: { name: "lastLoginAt", kind: "time" },
+  lock_end_time: { name: "lockedUntil", kind: "time" },
+  provider_key_count: "providerKeyCount",
+  public_provider_key_count: "publicProviderKeyCount",
+  client_key_count: "clientKeyCount",
+  super_client_key_count: "superClientKeyCount",
+};
+
+export function userMessage(
+  user: User,
+  nowMs: number,
+  figures: UserFigures = NO_FIGURES,
+): MessageInitShape<typeof UserSchema> {
+  const { calls24h = 0, cost30dMicros = 0 } = figures;
+  const isLocked = user.lockedUntil !== null && user.lockedUntil > nowMs;
+  return {
+    id: user.id,
+    username: user.username,
+    email: user.email ?? "",
+    role: ROLE_MESSAGES[user.role],
+    trustLevel: user.trustLevel,
+    state: STATE_MESSAGES[user.state],
+    failedLogins: user.failedLogins,
+    lockEndTime: timeOf(isLocked ? user.lockedUntil : null),
+    providerKeyCount: figures.providerKeys,
+    publicProviderKeyCount: figures.publicProviderKeys,
+    clientKeyCount: figures.clientKeys,
+    superClientKeyCount: figures.superClientKeys,
+    calls24h: int64(calls24h),
+    cost30dMicros: int64(cost30dMicros),
+    createTime: timeOf(user.createdAt),
+    updateTime: timeOf(user.updatedAt),
+    lastLoginTime: timeOf(user.lastLoginAt),
+  };
+}
+
+/** Throws `invalid_argument` for what this server does not keep of a user. */
+export function userDraftOf(request: CreateUserRequest): UserDraft {
+  refuseLimits(request.limits);
+  refuseNote(request.note);
+  return {
+    username: request.username,
+    password: request.password === "" ? undefined : new Secret(request.password),
+    email: given(request.email),
+    role: wordOf("role", User_Role, ROLE_WORDS, request.role),
+    trustLevel: request.trustLevel,
+  };
+}
+
+const PATCHES: FieldPatches<UpdateUserRequest, UserPatch> = {
+  email: ({ email }) => ({ email: email ?? "" }),
+  role: ({ role }) => ({ role: wordOf("role", User_Role, ROLE_WORDS, role ?? 0) ?? "USER" }),
+  trustLevel: ({ trustLevel }) => ({ trustLevel: trustLevel ?? 0 }),
+  limits: ({ limits }) => {
+    refuseLimits(limits);
+    return {};
+  },
+  note: ({ note }) => {
+    refuseNote(note ?? "");
+    return {};
+  },
+};
+
+/** Throws `invalid_argument` for an unknown name in the mask, and for what this server does not keep. */
+export function userPatchOf(request: UpdateUserRequest): UserPatch {
+  const schemas = { request: UpdateUserRequestSchema, resource: UserSchema };
+  return patchOf(schemas, request, PATCHES);
+}
+
+function refuseLimits(limits: Limits | undefined): void {
+  const isLimited =
+    limits !== undefined &&
+    (limits.requestsPerMinute !== 0 ||
+      limits.tokensPerMinute !== 0n ||
+      limits.concurrency !== 0 ||
+      limits.budgets.length > 0);
+  refuse("limits", isLimited, "this server limits client keys, not users; set them on each key.");
+}
+
+function refuseNote(note: string): void {
+  refuse("note", note !== "", "this server keeps no notes on users.");
+}
