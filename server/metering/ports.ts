@@ -37,6 +37,9 @@ export interface UsageQuery {
   readonly ownerId: string | null;
   readonly clientKeyId: string | null;
   readonly providerKeyId: string | null;
+  /** Only calls of this provider, this model; null or absent for all. */
+  readonly providerId?: string | null;
+  readonly model?: string | null;
 }
 
 export interface UsageRow {
@@ -54,6 +57,8 @@ export interface UsageRow {
   /** Calls of models without a price. */
   readonly unpricedCalls: number;
   readonly latencySumMs: number;
+  /** Calls that `latencySumMs` is of, those without a measured latency left out; absent means all. */
+  readonly timedCalls?: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
 }

@@ -1,6 +1,7 @@
 import type { Meter } from "./meter.js";
 import type { LedgerStore } from "./ports.js";
 import { startOfMonth } from "./spend.js";
+import { ALL_USAGE } from "./usage-types.js";
 
 const DAY_MS = 86_400_000;
 
@@ -16,9 +17,7 @@ export async function seedSpend(
     toMs: todayMs + DAY_MS,
     bucket: "DAY",
     groupBy: "NONE",
-    ownerId: null,
-    clientKeyId: null,
-    providerKeyId: null,
+    ...ALL_USAGE,
   });
   let [todayMicros, monthMicros, unpricedCallsToday] = [0, 0, 0];
   for (const row of rows) {

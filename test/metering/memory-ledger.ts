@@ -84,7 +84,9 @@ function matches(call: CallRecord, query: UsageQuery): boolean {
     call.startedAt < query.toMs &&
     (query.ownerId === null || call.ownerId === query.ownerId) &&
     (query.clientKeyId === null || call.clientKeyId === query.clientKeyId) &&
-    (query.providerKeyId === null || call.providerKeyId === query.providerKeyId)
+    (query.providerKeyId === null || call.providerKeyId === query.providerKeyId) &&
+    (query.providerId === null || call.providerId === query.providerId) &&
+    (query.model === null || groupOf(call, "MODEL") === query.model)
   );
 }
 
