@@ -48,7 +48,9 @@ const PORT = {
   expects: "a port number from 0 to 65535 (0 picks a free one)",
 };
 
-function option<const K extends string, T>(spec: OptionSpec<K, T>): OptionSpec<K, T> {
+function option<const K extends string, T extends string | number | boolean | readonly string[]>(
+  spec: OptionSpec<K, T>,
+): OptionSpec<K, T> {
   return spec;
 }
 

@@ -1,11 +1,13 @@
-import { createRequire } from "node:module";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 
-/** Of the package, whether it runs from the sources' build or from an installation. */
-export const VERSION: string = packageVersion();
+/** Of the package that this file belongs to, wherever its build lies. */
+export const VERSION: string = packageVersion(path.dirname(fileURLToPath(import.meta.url)));
 
-function packageVersion(): string {
-  const require = createRequire(import.meta.url);
-  // Compiled, this file is in dist/server.
-  const { version } = require("../../package.json") as { version: string };
+function packageVersion(folder: string): string {
+  const file = path.join(folder, "package.json");
+  if (!existsSync(file)) return packageVersion(path.dirname(folder));
+  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
   return version;
 }

@@ -10,6 +10,7 @@ import { openStorage, type Storage } from "../storage/open.js";
 import { createFilePin } from "../vault/public-key-pin.js";
 import type { HttpPost } from "../vault/root-key/transit.js";
 import { createVault, type Vault } from "../vault/vault.js";
+import { AuditNews } from "./audit-news.js";
 import { rootKeyProvider } from "./root-key.js";
 
 /** What the world outside gives to a server. */
@@ -27,6 +28,7 @@ export interface World {
 export interface Foundation extends World {
   readonly ids: IdSource;
   readonly feed: ChangeFeed;
+  readonly auditNews: AuditNews;
   readonly storage: Storage;
   readonly vault: Vault;
 }
@@ -38,12 +40,16 @@ export interface Foundation extends World {
 export async function openFoundation(world: World): Promise<Foundation> {
   const { config, clock, random, logger, lifecycle } = world;
   const feed = new ChangeFeed({ log: logger });
+  const auditNews = new AuditNews();
   let vault: Vault | undefined;
   const storage = await openStorage({
     dataFolder: config.data,
     clock,
     logger,
-    onCommit: (changes) => feed.publish(changes),
+    onCommit: (changes, auditEvents) => {
+      feed.publish(changes);
+      auditNews.committed(auditEvents);
+    },
     auditMac: (hash) => (vault?.state === "UNLOCKED" ? vault.auditMac(hash) : null),
     checkAuditMac: (hash, mac) => vault?.auditMacFits(hash, mac) === true,
   });
@@ -66,5 +72,12 @@ export async function openFoundation(world: World): Promise<Foundation> {
     });
   });
   await opened.start();
-  return { ...world, ids: new IdSource({ clock, random }), feed, storage, vault: opened };
+  return {
+    ...world,
+    ids: new IdSource({ clock, random }),
+    feed,
+    auditNews,
+    storage,
+    vault: opened,
+  };
 }

@@ -1,3 +1,4 @@
+import { AuditLog } from "../keys/audit-log.js";
 import { ByorKeys } from "../keys/byor-keys.js";
 import { seedCatalog } from "../keys/catalog-seed.js";
 import { ClientKeyDirectory } from "../keys/client-key-directory.js";
@@ -26,6 +27,7 @@ const FIRST_ADMIN = "admin";
 /** Everything that the control port can be asked to do with people and keys. */
 export interface UseCases {
   readonly operations: Operations;
+  readonly auditLog: AuditLog;
   readonly settings: Settings;
   readonly users: Users;
   readonly sessions: Sessions;
@@ -75,6 +77,7 @@ export async function startUseCases(
 
   return {
     operations,
+    auditLog: new AuditLog({ operations }),
     settings,
     users,
     sessions,

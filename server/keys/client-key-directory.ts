@@ -3,6 +3,7 @@ import { clientKeyState, type ClientKey, type Principal } from "../core/client-k
 import type { Clock } from "../core/clock.js";
 import { Fault, type FaultCode } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
+import type { PageQuery } from "../core/page.js";
 import type { User, UserState } from "../core/user.js";
 import { ClientKeyTable } from "./client-key-table.js";
 import type { ClientKeyUses } from "./client-key-uses.js";
@@ -16,6 +17,16 @@ const ADDRESS_TESTS_MAX = 10_000;
 /** Keys whose refusals are logged at most once a minute; then the memory of it begins anew. */
 const REFUSALS_MAX = 1_000;
 const REFUSAL_LOG_MS = 60_000;
+
+/** Asked for its total alone. */
+const ONE_KEY: PageQuery = {
+  conditions: [],
+  text: "",
+  orderBy: "",
+  descending: false,
+  pageSize: 1,
+  pageToken: "",
+};
 
 /** The part of the vault that recognises client keys. */
 export type DirectoryVault = Pick<KeysVault, "state" | "clientKeyMac" | "clientKeyMacs">;
@@ -40,7 +51,8 @@ export class ClientKeyDirectory {
   readonly #addressTests = new Map<string, AddressTest>();
   readonly #refusals = new Map<string, number>();
   readonly #listeners = new Set<(clientKeyId: string) => void>();
-  #imported = 0;
+  /** Number of keys by the version of their pepper; 0 stands for imported keys. */
+  readonly #byPepper = new Map<number, number>();
   #leave: (() => void) | undefined;
 
   constructor(options: {
@@ -124,6 +136,12 @@ export class ClientKeyDirectory {
     };
   }
 
+  /** The name of a key, for listings and rankings; empty for one that is gone. */
+  nameOf(clientKeyId: string): string {
+    const row = this.#table.rowOfId(clientKeyId);
+    return row < 0 ? "" : this.#table.keyAt(row).name;
+  }
+
   /** Keys whose expiry lies after `afterMs` and not after `untilMs`; their sealed copies are left out. */
   expiringWithin(afterMs: number, untilMs: number): readonly ClientKey[] {
     return this.#table.expiringWithin(afterMs, untilMs);
@@ -131,12 +149,15 @@ export class ClientKeyDirectory {
 
   /** Foreign forms are looked up only where keys were imported; a rotated key may have been one. */
   get #mayBeImported(): boolean {
-    return this.#imported > 0 || this.#previous.size > 0;
+    return (this.#byPepper.get(0) ?? 0) > 0 || this.#previous.size > 0;
   }
 
   #find(presented: string): number {
-    const row = this.#rowOf(this.#vault.clientKeyMac(presented).mac);
+    const newest = this.#vault.clientKeyMac(presented);
+    const row = this.#rowOf(newest.mac);
     if (row >= 0) return row;
+    const isOnlyPepper = this.#byPepper.get(newest.pepperVersion) === this.#table.size;
+    if (isOnlyPepper && this.#previous.size === 0) return -1;
     // Older peppers and imported keys cost more, so they come after the one that nearly always fits.
     for (const { mac } of this.#vault.clientKeyMacs(presented)) {
       const other = this.#rowOf(mac);
@@ -222,6 +243,8 @@ export class ClientKeyDirectory {
 
   async #load(): Promise<void> {
     for (const user of await this.#reader.users.all()) this.#setOwner(user);
+    const { total } = await this.#reader.clientKeys.list(ONE_KEY);
+    this.#table.reserve(total);
     for await (const chunk of this.#reader.clientKeys.chunks(CHUNK_KEYS)) {
       for (const key of chunk) this.#put(key);
     }
@@ -256,7 +279,7 @@ export class ClientKeyDirectory {
     const existing = this.#table.rowOfId(key.id);
     if (existing >= 0) this.#forgetMarks(this.#table.keyAt(existing));
     const row = this.#table.put(key);
-    if (isImported(key)) this.#imported += 1;
+    this.#countPepper(key.pepperVersion, 1);
     if (key.previousMac !== null) this.#previous.set(key.previousMac, row);
   }
 
@@ -266,8 +289,12 @@ export class ClientKeyDirectory {
   }
 
   #forgetMarks(key: ClientKey): void {
-    if (isImported(key)) this.#imported -= 1;
+    this.#countPepper(key.pepperVersion, -1);
     if (key.previousMac !== null) this.#previous.delete(key.previousMac);
+  }
+
+  #countPepper(version: number, by: 1 | -1): void {
+    this.#byPepper.set(version, (this.#byPepper.get(version) ?? 0) + by);
   }
 
   #setOwner(user: User): void {
@@ -291,10 +318,6 @@ export class ClientKeyDirectory {
 
 function invalid(): Fault {
   return new Fault("invalid_api_key", "This API key is not known here; check that it is whole.");
-}
-
-function isImported(key: ClientKey): boolean {
-  return key.pepperVersion === 0;
 }
 
 function isUsable(key: ClientKey): boolean {

@@ -1,0 +1,65 @@
+import { openControlPort } from "./app/control-port.js";
+import { openFoundation, type World } from "./app/foundation.js";
+import { observe } from "./app/observation.js";
+import { startServing } from "./app/serving.js";
+import { startUseCases } from "./app/use-cases.js";
+import { UrlPolicy } from "./upstream/url-policy.js";
+import { VERSION } from "./version.js";
+import type { Banner } from "./app/banner.js";
+
+/** A running server. */
+export interface App {
+  readonly banner: Banner;
+  readonly proxyAddress: string;
+  readonly controlAddress: string;
+  readonly socketPath: string;
+}
+
+/**
+ * Starts everything, in the order in which it depends on each other, and registers each part with the
+ * lifecycle, which stops them in reverse: first no new calls, then the last records, then the database.
+ * Throws a Fault that names cause and remedy; what was started by then is the caller's to stop.
+ */
+export async function startApp(world: World): Promise<App> {
+  const foundation = await openFoundation(world);
+  const { config, lifecycle, storage, vault } = foundation;
+  const policy = new UrlPolicy({ allowCidrs: config.allowUpstreamCidr });
+  const useCases = await startUseCases(foundation, {
+    check: async (baseUrl) => {
+      policy.check(baseUrl);
+    },
+  });
+  const serving = await startServing(foundation, useCases, policy);
+  const observation = observe(foundation, serving);
+  lifecycle.started("observation", () => observation.stop());
+  const bound = await serving.gateway.listen({ host: config.proxyHost, port: config.proxyPort });
+  const proxyAddress = `${hostText(bound.host)}:${bound.port}`;
+  lifecycle.started("proxy port", () => serving.gateway.close());
+  const control = await openControlPort({
+    foundation,
+    useCases,
+    serving,
+    observation,
+    proxyAddress,
+  });
+  observation.markStarted();
+  lifecycle.started("readiness", () => observation.markStopping());
+  const firstKey = await storage.keys.read.providerKeys.all();
+  return {
+    proxyAddress,
+    controlAddress: control.tcp.address,
+    socketPath: control.local.address.slice("unix:".length),
+    banner: {
+      version: VERSION,
+      proxyUrl: `http://${proxyAddress}`,
+      controlAddress: control.tcp.address,
+      dataFolder: config.data,
+      vaultLocked: vault.state !== "UNLOCKED",
+      empty: firstKey.length === 0,
+    },
+  };
+}
+
+function hostText(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,23 @@
+import type { AuditEvent } from "../core/audit.js";
+
+/** Tells those who watch the audit log that there is something new; they read it from the database. */
+export class AuditNews {
+  readonly #listeners = new Set<() => void>();
+  #lastSeq = 0;
+
+  readonly lastSeq = (): number => this.#lastSeq;
+  readonly watchers = (): number => this.#listeners.size;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Called after each commit that was audited. */
+  committed(events: readonly AuditEvent[]): void {
+    const last = events.at(-1);
+    if (last === undefined) return;
+    this.#lastSeq = last.seq;
+    for (const listener of this.#listeners) listener();
+  }
+}

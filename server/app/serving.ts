@@ -1,0 +1,152 @@
+import path from "node:path";
+import { Catalog } from "../catalog/catalog.js";
+import type { LedgerStore } from "../metering/ports.js";
+import { createGateway, type Gateway } from "../gateway/server.js";
+import { nodeJournalDisk } from "../metering/journal-disk.js";
+import { openAccounting, type Accounting } from "../metering/accounting.js";
+import type { Dimension } from "../metering/meter.js";
+import { Pool } from "../pool/pool.js";
+import { Upstream } from "../upstream/upstream.js";
+import type { UrlPolicy } from "../upstream/url-policy.js";
+import { SecretCache } from "../vault/secret-cache.js";
+import { createSecretOpener } from "../vault/secret-opener.js";
+import { loadSodium } from "../vault/sodium.js";
+import type { Foundation } from "./foundation.js";
+import { HealthWriter } from "./health-writer.js";
+import { poolSummaryOf } from "./pool-summary.js";
+import { createLimiter } from "./limiter.js";
+import type { UseCases } from "./use-cases.js";
+
+/** What answers calls, and what counts them. */
+export interface Serving {
+  readonly catalog: Catalog;
+  readonly pool: Pool;
+  readonly accounting: Accounting;
+  readonly ledger: LedgerStore;
+  readonly upstream: Upstream;
+  readonly gateway: Gateway;
+}
+
+const MIB = 1024 * 1024;
+
+/** Builds the way of a call, from the model's name to the journal. Nothing listens yet. */
+export async function startServing(
+  foundation: Foundation,
+  useCases: UseCases,
+  policy: UrlPolicy,
+): Promise<Serving> {
+  const { clock, logger, lifecycle, storage, ids, config } = foundation;
+  const { catalog, pool } = await startAllocation(foundation);
+  const ledger = storage.ledger;
+  const accounting = await openAccounting({
+    ledger,
+    disk: nodeJournalDisk(path.join(config.data, "journal")),
+    clock,
+    logger,
+    policy: useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
+    poolSummary: () => poolSummaryOf(pool),
+    nameOf: (dimension, id) => nameOf(useCases, dimension, id),
+  });
+  lifecycle.started("accounting", async () => {
+    if (!(await accounting.close())) {
+      logger.warn(
+        {},
+        "the database did not take all calls; the journal keeps them for the next start",
+      );
+    }
+  });
+  const upstream = new Upstream({ clock, policy });
+  lifecycle.started("upstream", () => upstream.close());
+  const gateway = createGateway({
+    authenticator: useCases.directory,
+    router: catalog,
+    limiter: createLimiter(foundation, ledger),
+    pool,
+    secrets: await secretOpener(foundation, pool),
+    sink: accounting.sink,
+    upstream,
+    clock,
+    ids,
+    logger,
+    limits: { bodyBytesMax: config.bodyMiBMax * MIB, drainTimeoutMs: config.drainSeconds * 1000 },
+  });
+  return { catalog, pool, accounting, ledger, upstream, gateway };
+}
+
+async function startAllocation(foundation: Foundation): Promise<{ catalog: Catalog; pool: Pool }> {
+  const { clock, random, logger, lifecycle, storage, feed } = foundation;
+  const store = storage.keys;
+  const catalog: Catalog = new Catalog({
+    clock,
+    logger,
+    hasKeys: (providerId, principal) => pool.hasKeys(providerId, principal),
+  });
+  const pool: Pool = new Pool({
+    clock,
+    random,
+    logger,
+    inService: (providerId, service, model) => catalog.inService(providerId, service, model),
+    onHealthChange: ({ providerKeyId, previous, health }) =>
+      logger.info({ providerKeyId, from: previous, to: health.state }, "provider key health"),
+  });
+  const load = async (): Promise<void> => {
+    const { read } = store;
+    const [providers, models, users, keys, settings] = await Promise.all([
+      read.providers.all(),
+      read.models.all(),
+      read.users.all(),
+      read.providerKeys.all(),
+      read.settings.all(),
+    ]);
+    catalog.load({ providers, models, users, settings });
+    pool.load({ keys, users, providers }, settings);
+  };
+  const leave = await feed.join(
+    ["provider", "model", "user", "provider_key", "setting"],
+    load,
+    (change) => {
+      catalog.applyChange(change);
+      pool.applyChange(change);
+    },
+  );
+  lifecycle.started("catalogue and pool", leave);
+  const takeChanged = (): ReturnType<Pool["takeDirtyHealth"]> => pool.takeDirtyHealth();
+  const writer = new HealthWriter({ store, clock, logger, takeChanged });
+  writer.start();
+  lifecycle.started("key health", () => writer.stop());
+  return { catalog, pool };
+}
+
+async function secretOpener(foundation: Foundation, pool: Pool) {
+  const { vault, random, feed, lifecycle, logger } = foundation;
+  const cache = new SecretCache({ sodium: await loadSodium(), random });
+  const opener = createSecretOpener(vault, cache);
+  const leave = feed.subscribe(["provider_key"], ({ id }) => opener.purge(id));
+  const ignore = vault.onRefusal(({ binding, reason }) => {
+    logger.error({ providerKeyId: binding.recordId, reason }, "a stored secret was refused");
+    pool.markUnreadable(binding.recordId);
+  });
+  lifecycle.started("opened secrets", () => {
+    leave();
+    ignore();
+    opener.close();
+  });
+  return opener;
+}
+
+function nameOf(useCases: UseCases, dimension: Dimension, id: string): string | undefined {
+  switch (dimension) {
+    case "PROVIDER":
+      return useCases.names.providerNameOf(id);
+    case "PROVIDER_KEY":
+      return useCases.names.providerKeyNameOf(id);
+    case "OWNER":
+      return useCases.names.usernameOf(id);
+    case "CLIENT_KEY":
+      return useCases.directory.nameOf(id);
+    case "MODEL":
+      return undefined;
+    default:
+      return dimension satisfies never;
+  }
+}
