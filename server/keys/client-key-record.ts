@@ -220,7 +220,12 @@ export class ClientKeyReader {
 const NONE: readonly string[] = [];
 
 function isUnlimited(limits: ClientKeyLimits): boolean {
-  return Object.values(limits).every((part) => part === null);
+  return (
+    limits.requestsPerMinute === null &&
+    limits.tokensPerMinute === null &&
+    limits.concurrency === null &&
+    limits.budget === null
+  );
 }
 
 // The bytes are our own, so a glance at the shape is enough.

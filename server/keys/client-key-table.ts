@@ -80,6 +80,13 @@ export class ClientKeyTable {
     return recordIsOn(this.#arena.page(ref), this.#arena.offset(ref));
   }
 
+  /** Makes room for this many keys at once. */
+  reserve(keys: number): void {
+    this.#byMac.reserve(keys);
+    this.#byId.reserve(keys);
+    if (keys > this.#columns.refs.length) this.#resize(keys);
+  }
+
   /** Adds a key or replaces the one with its id; returns its row. */
   put(key: ClientKey): number {
     const existing = this.rowOfId(key.id);
@@ -153,14 +160,14 @@ export class ClientKeyTable {
   #newRow(): number {
     const free = this.#freeRows.pop();
     if (free !== undefined) return free;
-    if (this.#rowsEnd === this.#columns.refs.length) this.#grow();
+    // By a quarter: doubling would leave half of a large table empty.
+    const rows = this.#columns.refs.length;
+    if (this.#rowsEnd === rows) this.#resize(Math.ceil(rows * 1.25));
     this.#rowsEnd += 1;
     return this.#rowsEnd - 1;
   }
 
-  #grow(): void {
-    // By a quarter: doubling would leave half of a large table empty.
-    const rows = Math.ceil(this.#columns.refs.length * 1.25);
+  #resize(rows: number): void {
     const old = this.#columns;
     this.#columns = columns(rows);
     this.#columns.refs.set(old.refs);

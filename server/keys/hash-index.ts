@@ -30,13 +30,21 @@ export class HashIndex<Probe> {
     const mask = this.#slots.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const entry = (this.#slots[at] ?? 0) - 1;
-      if (entry < 0 || this.#matches(entry, probe)) return entry;
+      if (entry < 0) return entry;
+      if (this.#hashOf(entry) === hash && this.#matches(entry, probe)) return entry;
     }
+  }
+
+  /** Makes room for this many entries at once, so that loading many does not grow again and again. */
+  reserve(entries: number): void {
+    let slots = this.#slots.length;
+    while (entries > slots * LOAD_MAX) slots *= 2;
+    if (slots > this.#slots.length) this.#resize(slots);
   }
 
   /** Adds an entry that is not in the index. */
   add(entry: number): void {
-    if (this.#size + 1 > this.#slots.length * LOAD_MAX) this.#grow();
+    this.reserve(this.#size + 1);
     this.#place(entry);
     this.#size += 1;
   }
@@ -72,9 +80,9 @@ export class HashIndex<Probe> {
     this.#slots[at] = entry + 1;
   }
 
-  #grow(): void {
+  #resize(slots: number): void {
     const old = this.#slots;
-    this.#slots = new Uint32Array(old.length * 2);
+    this.#slots = new Uint32Array(slots);
     for (const slot of old) if (slot !== 0) this.#place(slot - 1);
   }
 }
