@@ -23,8 +23,9 @@ export const BREAKER_MAX_MS = 60_000;
 export const DEGRADED_RATE = 0.7;
 export const RATE_COUNTS_FROM = 10;
 /** A key that came back gets its full share after this many successes, or after this long. */
-export const RAMP_SUCCESSES = 20;
+export const RAMP_SUCCESSES = 50;
 export const RAMP_MS = 60_000;
+export const RAMP_SHARE_MIN = 0.1;
 
 export const ERROR_CHARS_MAX = 200;
 
@@ -154,7 +155,8 @@ export function afterGoodCheck(now: Condition, atMs: number): Condition {
 /** The part of its full share that a key may take now, above 0 and at most 1. */
 export function rampShare(now: Condition, atMs: number): number {
   if (now.rampLeft === 0) return 1;
-  const bySuccess = (RAMP_SUCCESSES - now.rampLeft + 1) / (RAMP_SUCCESSES + 1);
+  const earned = (RAMP_SUCCESSES - now.rampLeft) / RAMP_SUCCESSES;
+  const bySuccess = RAMP_SHARE_MIN + (1 - RAMP_SHARE_MIN) * earned;
   const byTime = (atMs - now.rampStartedAtMs) / RAMP_MS;
   return Math.min(1, Math.max(bySuccess, byTime));
 }

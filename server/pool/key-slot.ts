@@ -21,6 +21,8 @@ export class KeySlot {
   /** The call that has to prove the key is under way. */
   probing = false;
   unreadable = false;
+  /** Rises with every lease of the pool, so that "longest unused" is certain within one millisecond too. */
+  lastUsedOrder = 0;
   /** Monotonic; minus infinity if never used. */
   lastUsedMs: number;
   /** Fractions of calls that a ramping key was passed over for. */

@@ -1,5 +1,6 @@
 /** How many of the latest outcomes count. */
 export const OUTCOMES_MAX = 100;
+const ASSUMED_SUCCESSES = 5;
 /**
  * After this long without any outcome the window is forgotten: a key that scored too low to be chosen gets
  * another chance instead of being judged by old failures for ever.
@@ -24,11 +25,11 @@ export class OutcomeWindow {
   }
 
   /**
-   * Success rate with one success assumed beforehand, 0 to 1: 1 for a key without outcomes, and a single
-   * failure of a new key does not look like total failure.
+   * Success rate, 0 to 1, with a few successes assumed beforehand (Laplace): 1 for a key without outcomes,
+   * and the first failure of a new key does not look like total failure.
    */
   get rate(): number {
-    return (this.#successes + 1) / (this.#count + 1);
+    return (this.#successes + ASSUMED_SUCCESSES) / (this.#count + ASSUMED_SUCCESSES);
   }
 
   record(success: boolean, atMs: number): void {

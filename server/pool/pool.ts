@@ -25,11 +25,13 @@ import { summarize } from "./summary.js";
 import type { PoolSummary } from "./summary.js";
 import { ALLOCATION_SETTING, DEFAULT_ALLOCATION, parseAllocation } from "./strategy.js";
 import type { Allocation, Strategy } from "./strategy.js";
-import { choose, taken } from "./strategies/choose.js";
+import { choose, passedOver, taken } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
 
 /** While others are ready, one lease in this many may go to a key that has to prove itself. */
 export const PROOF_EVERY_LEASES = 4;
+/** Ramping keys that one lease passes over before it takes the first of them after all. */
+const RAMPING_PASSED_MAX = 4;
 /** Retry-After when no key will come back by itself. */
 const RETRY_LATER_SECONDS = 30;
 
@@ -89,6 +91,7 @@ export class Pool {
   readonly #prng: Prng;
   readonly #scratch: KeySlot[] = [];
   #allocation: Allocation = DEFAULT_ALLOCATION;
+  #leases = 0;
 
   constructor(options: PoolOptions) {
     this.#clock = options.clock;
@@ -272,24 +275,26 @@ export class Pool {
     strategy: Strategy,
     call: { set: CandidateSet; lane: Lane; request: LeaseRequest; nowMs: number },
   ): KeySlot | undefined {
+    const passed: KeySlot[] = [];
     const context: ChoiceContext = {
       nowMs: call.nowMs,
       tried: call.request.tried,
-      passed: null,
+      passed,
       prng: this.#prng,
       cursors: call.lane.cursors,
       scratch: this.#scratch,
     };
-    let slot = choose(strategy, call.set, context);
-    while (slot !== undefined && this.#hasExpired(slot)) slot = choose(strategy, call.set, context);
-    if (slot === undefined || slot.condition.rampLeft === 0 || strategy === "SEQUENTIAL")
-      return slot;
-    slot.rampCredit += rampShare(slot.condition, call.nowMs);
-    if (slot.rampCredit >= 1) {
-      slot.rampCredit -= 1;
-      return slot;
+    let first: KeySlot | undefined;
+    for (;;) {
+      const slot = choose(strategy, call.set, context);
+      if (slot === undefined) return first;
+      if (this.#hasExpired(slot)) continue;
+      if (strategy === "SEQUENTIAL" || isDue(slot, call.nowMs)) return slot;
+      first ??= slot;
+      if (passed.length >= RAMPING_PASSED_MAX) return first;
+      passed.push(slot);
+      passedOver(strategy, call.set, slot);
     }
-    return choose(strategy, call.set, { ...context, passed: slot }) ?? slot;
   }
 
   /** Life ends by the wall clock, which may have been moved since the key was last looked at. */
@@ -306,6 +311,7 @@ export class Pool {
     slot.inFlight++;
     slot.uses.add(nowMs);
     slot.lastUsedMs = nowMs;
+    slot.lastUsedOrder = ++this.#leases;
     slot.lastUsedAt = wallMs;
     slot.dirty = true;
     slot.quota.begin(wallMs);
@@ -405,6 +411,15 @@ export function scopeOf(principal: Principal): Scope {
   return principal.clientKey.kind === "SUPER"
     ? { kind: "PUBLIC" }
     : { kind: "OWN", ownerId: principal.ownerId };
+}
+
+/** Whether a key may be taken: always with its full share, else as often as its share allows. */
+function isDue(slot: KeySlot, nowMs: number): boolean {
+  if (slot.condition.rampLeft === 0) return true;
+  slot.rampCredit += rampShare(slot.condition, nowMs);
+  if (slot.rampCredit < 1) return false;
+  slot.rampCredit -= 1;
+  return true;
 }
 
 function scopeName(scope: Scope): string {

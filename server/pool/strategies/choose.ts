@@ -31,6 +31,11 @@ export function choose(
   }
 }
 
+/** Notes that a ramping key was passed over: what it missed is not made up for later. */
+export function passedOver(strategy: Strategy, set: CandidateSet, slot: KeySlot): void {
+  if (strategy === "WEIGHTED") set.weighted().used(slot);
+}
+
 /** Notes that a key was taken, for the strategies that remember. */
 export function taken(
   strategy: Strategy,

@@ -19,8 +19,8 @@ export interface ChoiceContext {
   readonly nowMs: number;
   /** Ids that this call has tried already. */
   readonly tried: ReadonlySet<string>;
-  /** A ramping key that is passed over this time. */
-  readonly passed: KeySlot | null;
+  /** Ramping keys that are passed over this time. */
+  readonly passed: readonly KeySlot[];
   readonly prng: Prng;
   readonly cursors: Cursors;
   /** Filled by `compared`, kept to spare an array for each call. */
@@ -29,7 +29,7 @@ export interface ChoiceContext {
 
 /** True if the call may use the key. */
 export function isOpen(slot: KeySlot, context: ChoiceContext): boolean {
-  return slot !== context.passed && !context.tried.has(slot.id);
+  return !context.tried.has(slot.id) && !context.passed.includes(slot);
 }
 
 /** The keys to compare: all open ones of a small list, a random draw of a large one. */
@@ -68,6 +68,7 @@ export function firstOpen(
 /** Among equals: fewer calls in flight, then the longest unused, then the lower id. */
 export function goesFirst(a: KeySlot, b: KeySlot): boolean {
   if (a.inFlight !== b.inFlight) return a.inFlight < b.inFlight;
+  if (a.lastUsedOrder !== b.lastUsedOrder) return a.lastUsedOrder < b.lastUsedOrder;
   if (a.lastUsedMs !== b.lastUsedMs) return a.lastUsedMs < b.lastUsedMs;
   return a.id < b.id;
 }

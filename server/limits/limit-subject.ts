@@ -1,0 +1,184 @@
+import type { Budget, ClientKeyLimits } from "../core/client-key.js";
+import { Fault } from "../core/fault.js";
+import { BudgetAccount } from "./budget-account.js";
+import type { Overrun, Reservation } from "./budget-account.js";
+import type { LimitState } from "./headers.js";
+import { SlidingWindow } from "./sliding-window.js";
+import type { WindowEntry } from "./sliding-window.js";
+
+/** Both clocks at one moment: rates run on the monotonic one, budgets on the wall clock. */
+export interface Moment {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/** What a call may use at most. */
+export interface Estimate {
+  readonly inputTokens: number;
+  readonly maxOutputTokens: number;
+  readonly costMicros: number;
+}
+
+/** What a call has taken from a subject until it is settled. */
+export interface Hold {
+  readonly subject: LimitSubject;
+  readonly tokens: WindowEntry | null;
+  readonly tokensHeld: number;
+  readonly account: BudgetAccount | null;
+  readonly reservation: Reservation | null;
+}
+
+/** Whom a limit is for, in the words of a refusal. */
+export type SubjectKind = "client key" | "user";
+
+const CONCURRENCY_RETRY_SECONDS = 1;
+const MICROS_PER_DOLLAR = 1_000_000;
+
+/** The limits' state of one client key or one user. */
+export class LimitSubject {
+  readonly kind: SubjectKind;
+  readonly #requests = new SlidingWindow();
+  readonly #tokens = new SlidingWindow();
+  #inFlight = 0;
+  #account: BudgetAccount | null = null;
+
+  constructor(kind: SubjectKind) {
+    this.kind = kind;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** The account of a budget's period, opened when it is first needed or when the period's kind changed. */
+  account(
+    budget: Budget,
+    wallMs: number,
+    onOpen?: (account: BudgetAccount) => void,
+  ): BudgetAccount {
+    if (this.#account === null || this.#account.period !== budget.period) {
+      this.#account = new BudgetAccount(budget.period, wallMs);
+      onOpen?.(this.#account);
+    }
+    return this.#account;
+  }
+
+  /**
+   * Refuses a call that a limit has no room for, and changes nothing. The budget comes first: nobody should
+   * wait for a rate only to hear that the money is spent.
+   * Throws Fault `budget_exceeded` or `rate_limit_exceeded` with the time to wait.
+   */
+  check(limits: ClientKeyLimits, estimate: Estimate, now: Moment): void {
+    if (limits.budget !== null) this.#checkBudget(limits.budget, estimate, now.wallMs);
+    if (limits.concurrency !== null && this.#inFlight >= limits.concurrency) {
+      throw this.#tooMany(`${limits.concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
+    }
+    if (limits.requestsPerMinute !== null) {
+      const limit = limits.requestsPerMinute;
+      const waitMs = this.#requests.waitMs(1, limit, now.monotonicMs);
+      if (waitMs > 0) throw this.#tooMany(`${limit} requests per minute`, waitMs / 1000);
+    }
+    if (limits.tokensPerMinute !== null) {
+      const limit = limits.tokensPerMinute;
+      const waitMs = this.#tokens.waitMs(tokensHeld(estimate, limit), limit, now.monotonicMs);
+      if (waitMs > 0) throw this.#tooMany(`${limit} tokens per minute`, waitMs / 1000);
+    }
+  }
+
+  /** Takes what `check` found room for. */
+  hold(limits: ClientKeyLimits, estimate: Estimate, now: Moment): Hold {
+    this.#inFlight++;
+    if (limits.requestsPerMinute !== null) this.#requests.add(1, now.monotonicMs);
+    const held = limits.tokensPerMinute === null ? 0 : tokensHeld(estimate, limits.tokensPerMinute);
+    const account = limits.budget === null ? null : this.account(limits.budget, now.wallMs);
+    return {
+      subject: this,
+      tokens: limits.tokensPerMinute === null ? null : this.#tokens.add(held, now.monotonicMs),
+      tokensHeld: held,
+      account,
+      reservation: account?.reserve(spendingOf(estimate), now.wallMs) ?? null,
+    };
+  }
+
+  /** Gives back a hold and books what was used instead. */
+  settle(hold: Hold, used: { tokens: number; costMicros: number }, now: Moment): void {
+    this.#inFlight--;
+    if (hold.tokens !== null) {
+      this.#tokens.correct(hold.tokens, used.tokens - hold.tokensHeld, now.monotonicMs);
+    }
+    if (hold.reservation !== null) hold.account?.settle(hold.reservation, used);
+  }
+
+  /** How the limits per minute stand, for headers. */
+  states(
+    limits: ClientKeyLimits,
+    now: Moment,
+  ): { readonly requests: LimitState | null; readonly tokens: LimitState | null } {
+    const state = (window: SlidingWindow, limit: number | null): LimitState | null =>
+      limit === null
+        ? null
+        : {
+            limit,
+            remaining: limit - window.total(now.monotonicMs),
+            resetMs: window.resetMs(now.monotonicMs),
+          };
+    return {
+      requests: state(this.#requests, limits.requestsPerMinute),
+      tokens: state(this.#tokens, limits.tokensPerMinute),
+    };
+  }
+
+  /** True when the subject may be forgotten without anybody getting more than their due. */
+  isIdle(now: Moment): boolean {
+    return (
+      this.#inFlight === 0 &&
+      (this.#account === null || this.#account.isOver(now.wallMs)) &&
+      this.#requests.isIdle(now.monotonicMs) &&
+      this.#tokens.isIdle(now.monotonicMs)
+    );
+  }
+
+  #checkBudget(budget: Budget, estimate: Estimate, wallMs: number): void {
+    const overrun = this.account(budget, wallMs).overrun(budget, spendingOf(estimate), wallMs);
+    if (overrun === null) return;
+    const retryAfterSeconds = Math.max(1, Math.ceil((overrun.resetsAt - wallMs) / 1000));
+    throw new Fault("budget_exceeded", budgetMessage(this.kind, budget, overrun), {
+      retryAfterSeconds,
+    });
+  }
+
+  #tooMany(what: string, waitSeconds: number): Fault {
+    const seconds = Math.max(1, Math.ceil(waitSeconds));
+    return new Fault(
+      "rate_limit_exceeded",
+      `The limit of ${what} of this ${this.kind} is reached; try again in ${seconds} s.`,
+      { retryAfterSeconds: seconds },
+    );
+  }
+}
+
+/** A call larger than a whole minute's tokens is let in when the minute is empty, instead of never. */
+function tokensHeld(estimate: Estimate, limit: number): number {
+  return Math.min(estimate.inputTokens + estimate.maxOutputTokens, limit);
+}
+
+function spendingOf(estimate: Estimate): { tokens: number; costMicros: number } {
+  return {
+    tokens: estimate.inputTokens + estimate.maxOutputTokens,
+    costMicros: estimate.costMicros,
+  };
+}
+
+function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Overrun): string {
+  const amount = (value: number): string =>
+    overrun.part === "tokens"
+      ? `${value} tokens`
+      : `$${(value / MICROS_PER_DOLLAR).toFixed(value < MICROS_PER_DOLLAR ? 4 : 2)}`;
+  const resets = new Date(overrun.resetsAt).toISOString().slice(0, 10);
+  const spent = `Of the budget of ${amount(overrun.limit)} per ${budget.period.toLowerCase()} of this ${kind} `;
+  const left =
+    overrun.left <= 0
+      ? "nothing is left"
+      : `${amount(overrun.left)} is left and this call may use up to ${amount(overrun.needed)}; ask for fewer output tokens`;
+  return `${spent}${left}. It begins anew on ${resets} (UTC).`;
+}
