@@ -1,0 +1,353 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as fc from "fast-check";
+import { FakeClock } from "../../test/support/fake-clock.js";
+import { aClientKey } from "../../test/support/records.js";
+import { UNLIMITED } from "../core/client-key.js";
+import type { ClientKeyLimits, Principal } from "../core/client-key.js";
+import type { Fault, FaultCode } from "../core/fault.js";
+import { duration } from "./headers.js";
+import { Limiter } from "./limiter.js";
+import type { LimiterOptions, Ticket } from "./limiter.js";
+
+const NOON = Date.UTC(2030, 4, 15, 12);
+const DAY_MS = 86_400_000;
+
+function world(options: Partial<LimiterOptions> = {}): { clock: FakeClock; limiter: Limiter } {
+  const clock = new FakeClock(NOON);
+  return { clock, limiter: new Limiter({ clock, ...options }) };
+}
+
+function who(limits: Partial<ClientKeyLimits>, id = "ck_1", ownerId = "usr_1"): Principal {
+  return { ownerId, clientKey: aClientKey(id, { ownerId, limits: { ...UNLIMITED, ...limits } }) };
+}
+
+const CALL = { inputTokens: 40, maxOutputTokens: 60, costMicros: 1_000 };
+
+function admits(limiter: Limiter, principal: Principal, estimate = CALL): Ticket | FaultCode {
+  try {
+    return limiter.admit(principal, estimate);
+  } catch (thrown) {
+    return (thrown as Fault).code;
+  }
+}
+
+function admitted(limiter: Limiter, principal: Principal, times: number): number {
+  let count = 0;
+  for (let i = 0; i < times; i++) if (typeof admits(limiter, principal) === "object") count++;
+  return count;
+}
+
+function refusal(limiter: Limiter, principal: Principal, estimate = CALL): Fault {
+  try {
+    limiter.admit(principal, estimate);
+  } catch (thrown) {
+    return thrown as Fault;
+  }
+  throw new Error("was admitted");
+}
+
+test("a key without limits is let through and nothing is kept of it", () => {
+  const { limiter } = world();
+  assert.equal(admitted(limiter, who({}), 1_000), 1_000);
+  assert.equal(limiter.size, 0);
+});
+
+test("a burst gets exactly the limit, and the refusal says when to come back", () => {
+  const { clock, limiter } = world();
+  const key = who({ requestsPerMinute: 100 });
+  assert.equal(admitted(limiter, key, 300), 100);
+  const fault = refusal(limiter, key);
+  assert.equal(fault.code, "rate_limit_exceeded");
+  assert.equal(fault.retryAfterSeconds, 60);
+  assert.match(fault.publicMessage, /100 requests per minute/);
+  clock.advance(59_999);
+  assert.equal(admitted(limiter, key, 1), 0);
+  clock.advance(1);
+  assert.equal(admitted(limiter, key, 300), 100);
+});
+
+test("in no minute whatever does more than the limit get through, at any pace", () => {
+  const gaps = fc.array(fc.nat(4_000), { minLength: 1, maxLength: 400 });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 150 }), gaps, (limit, pauses) => {
+      const { clock, limiter } = world();
+      const key = who({ requestsPerMinute: limit });
+      const times: number[] = [];
+      for (const pause of pauses) {
+        clock.advance(pause);
+        for (let i = 0; i < 3; i++) {
+          if (typeof admits(limiter, key) === "object") times.push(clock.monotonic());
+        }
+      }
+      for (let i = limit; i < times.length; i++) {
+        assert.ok((times[i] ?? 0) - (times[i - limit] ?? 0) >= 60_000);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("who waits as long as Retry-After says is let in", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.array(fc.nat(9_000), { maxLength: 60 }),
+      (limit, pauses) => {
+        const { clock, limiter } = world();
+        const key = who({ requestsPerMinute: limit });
+        for (const pause of pauses) {
+          clock.advance(pause);
+          if (typeof admits(limiter, key) === "object") continue;
+          clock.advance((refusal(limiter, key).retryAfterSeconds ?? 0) * 1000);
+          assert.equal(typeof admits(limiter, key), "object");
+        }
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+test("a caller that keeps to its limit is never refused", () => {
+  for (const limit of [1, 7, 60, 64, 600]) {
+    const { clock, limiter } = world();
+    const key = who({ requestsPerMinute: limit });
+    const slack = limit > 64 ? 1.05 : 1;
+    for (let i = 0; i < limit * 3; i++) {
+      assert.equal(typeof admits(limiter, key), "object", `${limit} per minute, request ${i}`);
+      clock.advance(Math.ceil((60_000 / limit) * slack));
+    }
+  }
+});
+
+test("tokens are reserved by the estimate and corrected by what was used", () => {
+  const { clock, limiter } = world();
+  const key = who({ tokensPerMinute: 250 });
+  const first = limiter.admit(key, CALL);
+  const second = limiter.admit(key, CALL);
+  assert.equal(admits(limiter, key), "rate_limit_exceeded");
+  first.settle({ tokens: 10, costMicros: 0 });
+  const third = limiter.admit(key, CALL);
+  assert.equal(admits(limiter, key), "rate_limit_exceeded");
+  second.settle({ tokens: 300, costMicros: 0 });
+  third.settle({ tokens: 0, costMicros: 0 });
+  assert.equal(admits(limiter, key), "rate_limit_exceeded", "more was used than reserved");
+  clock.advance(60_000);
+  assert.equal(typeof admits(limiter, key), "object");
+});
+
+test("a call larger than a whole minute's tokens is let in when the minute is empty", () => {
+  const { clock, limiter } = world();
+  const key = who({ tokensPerMinute: 50 });
+  assert.equal(typeof admits(limiter, key), "object");
+  assert.equal(admits(limiter, key), "rate_limit_exceeded");
+  clock.advance(60_000);
+  assert.equal(typeof admits(limiter, key), "object");
+});
+
+test("concurrency counts calls under way", () => {
+  const { limiter } = world();
+  const key = who({ concurrency: 2 });
+  const first = limiter.admit(key, CALL);
+  limiter.admit(key, CALL);
+  assert.equal(refusal(limiter, key).retryAfterSeconds, 1);
+  first.settle({ tokens: 0, costMicros: 0 });
+  first.settle({ tokens: 0, costMicros: 0 });
+  assert.equal(admitted(limiter, key, 5), 1, "settling twice gives back once");
+});
+
+test("twenty calls at once on a budget for five admit five", () => {
+  const { limiter } = world();
+  const key = who({ budget: { period: "DAY", costMicros: 5_000, tokens: null } });
+  assert.equal(admitted(limiter, key, 20), 5);
+  const fault = refusal(limiter, key);
+  assert.equal(fault.code, "budget_exceeded");
+  assert.equal(fault.retryAfterSeconds, 43_200);
+  assert.match(fault.publicMessage, /\$0\.0050 per day.*nothing is left.*2030-05-16/);
+});
+
+test("what a call did not use is free again, and what it used is spent until the period ends", () => {
+  for (const [period, days] of [
+    ["DAY", 1],
+    ["WEEK", 5],
+    ["MONTH", 17],
+  ] as const) {
+    const { clock, limiter } = world();
+    const key = who({ budget: { period, costMicros: null, tokens: 500 } });
+    for (let i = 0; i < 5; i++) limiter.admit(key, CALL).settle({ tokens: 90, costMicros: 0 });
+    const fault = refusal(limiter, key);
+    assert.match(fault.publicMessage, /50 tokens is left and this call may use up to 100 tokens/);
+    assert.deepEqual(limiter.spending(key)?.spent, { tokens: 450, costMicros: 0 });
+    clock.advance(days * DAY_MS - DAY_MS / 2 - 1);
+    assert.equal(admits(limiter, key), "budget_exceeded", period);
+    clock.advance(1);
+    assert.equal(typeof admits(limiter, key), "object", period);
+  }
+});
+
+test("a budget is never overshot when calls use no more than they reserved", () => {
+  const step = fc.tuple(fc.nat(9), fc.nat(100));
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 200 }),
+      fc.integer({ min: 0, max: 2_000 }),
+      (steps, limit) => {
+        const { limiter } = world();
+        const key = who({ budget: { period: "MONTH", costMicros: null, tokens: limit } });
+        const open: Ticket[] = [];
+        let used = 0;
+        for (const [at, tokens] of steps) {
+          const ticket = admits(limiter, key);
+          if (typeof ticket === "object") open.push(ticket);
+          if (at < 6) continue;
+          open.splice(0, 1)[0]?.settle({ tokens, costMicros: 0 });
+          used = limiter.spending(key)?.spent.tokens ?? 0;
+          assert.ok(used <= limit);
+        }
+      },
+    ),
+  );
+});
+
+test("an unpriced call needs a budget that is not used up", () => {
+  const { limiter } = world();
+  const key = who({ budget: { period: "DAY", costMicros: 1_000, tokens: null } });
+  const free = { ...CALL, costMicros: 0 };
+  assert.equal(typeof admits(limiter, key, free), "object");
+  limiter.admit(key, CALL).settle({ tokens: 0, costMicros: 1_000 });
+  assert.equal(admits(limiter, key, free), "budget_exceeded");
+});
+
+test("a start takes up what the ledger knows, and a budget set later asks for it", async () => {
+  const asked: [string, number][] = [];
+  const { limiter } = world({
+    loadSpent: (id, fromMs) => {
+      asked.push([id, fromMs]);
+      return Promise.resolve({ tokens: 0, costMicros: 4_000 });
+    },
+  });
+  const budget = { period: "DAY", costMicros: 5_000, tokens: null } as const;
+  limiter.restore("DAY", [{ clientKeyId: "ck_1", tokens: 0, costMicros: 3_000 }]);
+  assert.equal(admitted(limiter, who({ budget }), 10), 2);
+  assert.deepEqual(asked, []);
+  const later = who({ budget }, "ck_2");
+  limiter.admit(later, CALL).settle({ tokens: 0, costMicros: 500 });
+  await Promise.resolve();
+  assert.deepEqual(asked, [["ck_2", Date.UTC(2030, 4, 15)]]);
+  assert.deepEqual(limiter.spending(later)?.spent, { tokens: 0, costMicros: 4_500 });
+  assert.equal(admits(limiter, later), "budget_exceeded");
+});
+
+test("a ledger that does not answer is reported and does not stop calls", async () => {
+  const failed: string[] = [];
+  const { limiter } = world({
+    loadSpent: () => Promise.reject(new Error("away")),
+    onLoadFailed: (id) => void failed.push(id),
+  });
+  const key = who({ budget: { period: "DAY", costMicros: 5_000, tokens: null } });
+  assert.equal(typeof admits(limiter, key), "object");
+  await new Promise(setImmediate);
+  assert.deepEqual(failed, ["ck_1"]);
+});
+
+test("a wall clock that jumps an hour or a day either way denies nobody wrongly", () => {
+  for (const jumpMs of [3_600_000, -3_600_000, -DAY_MS, DAY_MS]) {
+    const { clock, limiter } = world();
+    const key = who({
+      requestsPerMinute: 10,
+      tokensPerMinute: 10_000,
+      budget: { period: "DAY", costMicros: 50_000, tokens: null },
+    });
+    for (let i = 0; i < 20; i++) {
+      if (i % 5 === 2) clock.jumpWall(i % 2 === 0 ? jumpMs : -jumpMs);
+      const ticket = admits(limiter, key);
+      assert.equal(typeof ticket, "object", `jump ${jumpMs}, call ${i}: ${String(ticket)}`);
+      if (typeof ticket === "object") ticket.settle({ tokens: 10, costMicros: 10 });
+      clock.advance(6_000);
+    }
+  }
+});
+
+test("limits of a user bind all of the user's keys together, and nobody else's", () => {
+  const { limiter } = world({
+    ownerLimits: (ownerId) => (ownerId === "usr_1" ? { ...UNLIMITED, requestsPerMinute: 5 } : null),
+  });
+  assert.equal(admitted(limiter, who({}, "ck_1"), 3), 3);
+  assert.equal(admitted(limiter, who({ requestsPerMinute: 100 }, "ck_2"), 10), 2);
+  assert.match(refusal(limiter, who({}, "ck_1")).publicMessage, /of this user/);
+  assert.equal(admitted(limiter, who({}, "ck_3", "usr_2"), 10), 10);
+});
+
+test("a call refused by one limit takes nothing from the others", () => {
+  const { limiter } = world({ ownerLimits: () => ({ ...UNLIMITED, concurrency: 0 }) });
+  const key = who({
+    requestsPerMinute: 1,
+    budget: { period: "DAY", costMicros: 1_000, tokens: null },
+  });
+  assert.equal(admits(limiter, key), "rate_limit_exceeded");
+  assert.deepEqual(limiter.spending(key)?.reserved, { tokens: 0, costMicros: 0 });
+});
+
+test("an operator's defaults hold where a key has no limit of its own", () => {
+  const { limiter } = world({ defaults: () => ({ ...UNLIMITED, requestsPerMinute: 2 }) });
+  assert.equal(admitted(limiter, who({}, "ck_1"), 5), 2);
+  assert.equal(admitted(limiter, who({ requestsPerMinute: 4 }, "ck_2"), 5), 4);
+});
+
+test("a changed limit holds for the next call", () => {
+  const { limiter } = world();
+  assert.equal(admitted(limiter, who({ requestsPerMinute: 2 }), 5), 2);
+  assert.equal(admitted(limiter, who({ requestsPerMinute: 4 }), 5), 2);
+});
+
+test("the headers carry both families of names and the tightest of several limits", () => {
+  const { clock, limiter } = world({
+    ownerLimits: () => ({ ...UNLIMITED, requestsPerMinute: 3 }),
+  });
+  const key = who({ requestsPerMinute: 100, tokensPerMinute: 1_000 });
+  limiter.admit(key, CALL);
+  clock.advance(1_500);
+  const headers = new Map(limiter.admit(key, CALL).headers);
+  assert.equal(headers.get("x-ratelimit-limit-requests"), "3");
+  assert.equal(headers.get("x-ratelimit-remaining-requests"), "1");
+  assert.equal(headers.get("x-ratelimit-reset-requests"), "1m0s");
+  assert.equal(headers.get("x-ratelimit-remaining-tokens"), "800");
+  assert.equal(headers.get("anthropic-ratelimit-tokens-limit"), "1000");
+  assert.equal(headers.get("anthropic-ratelimit-requests-reset"), "2030-05-15T12:01:02Z");
+  assert.deepEqual(limiter.admit(who({}, "ck_9", "usr_9"), CALL).headers.length, 6);
+});
+
+test("durations read as clients parse them", () => {
+  assert.deepEqual([0, 6, 999, 1_000, 12_340, 60_000, 90_050].map(duration), [
+    "0ms",
+    "6ms",
+    "999ms",
+    "1s",
+    "12.4s",
+    "1m0s",
+    "1m30.1s",
+  ]);
+});
+
+test("idle keys are forgotten, those with something to remember are not", () => {
+  const { clock, limiter } = world();
+  for (let i = 0; i < 1_000; i++) {
+    limiter
+      .admit(who({ requestsPerMinute: 5 }, `ck_${i}`), CALL)
+      .settle({ tokens: 0, costMicros: 0 });
+  }
+  const budget = { period: "DAY", costMicros: 5_000, tokens: null } as const;
+  const spender = who({ budget }, "ck_spender");
+  limiter.admit(spender, CALL).settle({ tokens: 0, costMicros: 4_500 });
+  const running = limiter.admit(who({ concurrency: 1 }, "ck_running"), CALL);
+  clock.advance(61_000);
+  for (let i = 0; i < 1_200; i++) {
+    limiter
+      .admit(who({ requestsPerMinute: 10_000 }, "ck_busy"), CALL)
+      .settle({ tokens: 0, costMicros: 0 });
+  }
+  assert.ok(limiter.size <= 4, `${limiter.size} kept`);
+  assert.equal(admits(limiter, spender), "budget_exceeded");
+  assert.equal(admits(limiter, who({ concurrency: 1 }, "ck_running")), "rate_limit_exceeded");
+  running.settle({ tokens: 0, costMicros: 0 });
+});
