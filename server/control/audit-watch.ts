@@ -54,8 +54,9 @@ export async function* watchAudit(
   const filter = watchFilter(request.filter, deps.clock.now());
   const { subscribe } = deps.news;
   const wake = wakeOn({ subscribe, signal, clock: deps.clock, silenceMs: HEARTBEAT_MS });
-  const watch: Watch = { actor, filter, seq: deps.news.lastSeq() };
+  const watch: Watch = { actor, filter, seq: 0 };
   try {
+    watch.seq = await headOf(deps, actor);
     yield* opening(deps, watch, request);
     for (;;) {
       yield* pending(deps, watch);
@@ -125,6 +126,12 @@ function watchFilter(filter: string, nowMs: number): Watch["filter"] {
     throw invalidField("filter", "a watch has no time; use backfill or after_seq.");
   }
   return parsed;
+}
+
+/** The end of the log as far as this watcher sees it; after a start nobody has told of a commit yet. */
+async function headOf(deps: AuditWatchDeps, actor: Actor): Promise<number> {
+  const [last] = await newest(deps, { actor, filter: { conditions: [], text: "" }, seq: 0 }, 1);
+  return Math.max(deps.news.lastSeq(), last?.seq ?? 0);
 }
 
 /** The newest events, oldest first. */

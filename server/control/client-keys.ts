@@ -14,6 +14,7 @@ import type { ClientKeyImport } from "../keys/client-key-import.js";
 import type { ClientKeys } from "../keys/client-keys.js";
 import type { NoticeDays } from "../keys/notices.js";
 import type { LedgerStore } from "../metering/ports.js";
+import { clientKeyStats, type ClientKeyStatsDeps } from "./client-key-stats.js";
 import { actorKey } from "./context.js";
 import { answerOnce, createSecretOnce, type IdempotencyStore } from "./idempotency.js";
 import {
@@ -42,13 +43,21 @@ export interface ClientKeysDeps {
   readonly facts?: ClientKeyFacts | undefined;
   /** Counts the calls that go with a deleted key. */
   readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
+  /** Without them GetClientKeyStats is not served. */
+  readonly statistics?: Pick<ClientKeyStatsDeps, "usage" | "providerKeyReader"> | undefined;
 }
 
 type Service = Partial<ServiceImpl<typeof ClientKeyService>>;
 
 /** What callers present to the proxy. */
 export function clientKeysService(deps: ClientKeysDeps): Service {
-  return { ...creation(deps), ...reading(deps), ...changes(deps), ...secrets(deps) };
+  return {
+    ...creation(deps),
+    ...reading(deps),
+    ...statistics(deps),
+    ...changes(deps),
+    ...secrets(deps),
+  };
 }
 
 function creation(deps: ClientKeysDeps) {
@@ -121,6 +130,18 @@ function reading(deps: ClientKeysDeps) {
       };
     },
   } satisfies Service;
+}
+
+function statistics(deps: ClientKeysDeps): Service {
+  const { statistics: more } = deps;
+  if (more === undefined) return {};
+  const toMessage = messageMaker(deps);
+  return {
+    async getClientKeyStats(request, context) {
+      const { key, ...rest } = await clientKeyStats({ ...deps, ...more }, request, context);
+      return { clientKey: toMessage(key), ...rest };
+    },
+  };
 }
 
 function changes(deps: ClientKeysDeps) {

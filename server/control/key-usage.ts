@@ -1,0 +1,116 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  TimeRange,
+  UsageBucketSchema,
+  UsageShareSchema,
+  UsageTotalsSchema,
+} from "../../proto/gen/latchkey/v1/common_pb.js";
+import { invalidField } from "../core/fault.js";
+import type { UsageGroup } from "../metering/ports.js";
+import { DAY_MS, type Grid } from "../metering/usage-buckets.js";
+import { addSums, NO_USAGE, type UsageSums } from "../metering/usage-sums.js";
+import { ALL_USAGE, type UsageFilter } from "../metering/usage-types.js";
+import type { UsageReports } from "../metering/usage.js";
+import { usageTotalsMessage } from "./messages/usage-totals.js";
+import { msOf, numberOf, timeOf } from "./messages/values.js";
+
+const MINUTE_MS = 60_000;
+/** The days of a range that names no start. */
+const DAYS_DEFAULT = 30;
+const BUCKETS_MAX = 5_000;
+const SHARES_MAX = 50;
+
+/** The part of the usage reports that keys need. */
+export type KeyUsage = Pick<UsageReports, "trend" | "breakdown">;
+
+/** The span that a request asks for, in equal buckets. Throws `invalid_argument`. */
+export function spanOf(range: TimeRange | undefined, bucketSeconds: bigint, nowMs: number): Grid {
+  const stepMs = (numberOf("bucket_seconds", bucketSeconds) || DAY_MS / 1000) * 1000;
+  if (DAY_MS % stepMs !== 0 && stepMs % DAY_MS !== 0) {
+    throw invalidField("bucket_seconds", "must divide a day or be a multiple of one.");
+  }
+  if (stepMs % MINUTE_MS !== 0) {
+    throw invalidField("bucket_seconds", "must be whole minutes, for usage is kept by the minute.");
+  }
+  const toMs = msOf(range?.endTime) ?? nowMs;
+  const fromMs = msOf(range?.startTime) ?? toMs - DAYS_DEFAULT * DAY_MS;
+  if (fromMs >= toMs) throw invalidField("range", "must start before it ends.");
+  if ((toMs - fromMs) / stepMs > BUCKETS_MAX) {
+    throw invalidField(
+      "bucket_seconds",
+      `makes more than ${BUCKETS_MAX} buckets: choose longer ones.`,
+    );
+  }
+  return { fromMs, toMs, stepMs };
+}
+
+/** The last `days` days in UTC, today included. */
+export function lastDays(days: number, nowMs: number): Grid {
+  const tomorrow = Math.floor(nowMs / DAY_MS) * DAY_MS + DAY_MS;
+  return { fromMs: tomorrow - days * DAY_MS, toMs: tomorrow, stepMs: DAY_MS };
+}
+
+export interface UsageOverTime {
+  readonly totals: MessageInitShape<typeof UsageTotalsSchema>;
+  readonly buckets: MessageInitShape<typeof UsageBucketSchema>[];
+}
+
+/** Sums of a span and of each of its buckets; what lies ahead or before the key was made is a gap. */
+export async function usageOverTime(
+  usage: KeyUsage,
+  filter: Partial<UsageFilter>,
+  span: Grid,
+  known: { readonly fromMs: number; readonly nowMs: number },
+): Promise<UsageOverTime> {
+  const { grid, series, totals } = await usage.trend({
+    period: span,
+    stepMs: span.stepMs,
+    // One more than fits, as the period may lie across a border.
+    bucketsMax: BUCKETS_MAX + 1,
+    groupBy: "NONE",
+    topN: 0,
+    rankBy: "CALLS",
+    filter: { ...ALL_USAGE, ...filter },
+    compare: false,
+  });
+  const buckets = (series[0]?.buckets ?? []).map((sums, i) => {
+    const startMs = grid.fromMs + i * grid.stepMs;
+    const gap = startMs > known.nowMs || startMs + grid.stepMs <= known.fromMs;
+    return {
+      startTime: timeOf(startMs),
+      gap,
+      ...(gap ? {} : { totals: usageTotalsMessage(sums ?? NO_USAGE) }),
+    };
+  });
+  return { totals: usageTotalsMessage(totals), buckets };
+}
+
+/** The groups with the most calls, and the rest in one row, to which also go those without a label. */
+export async function usageShares(
+  usage: KeyUsage,
+  filter: Partial<UsageFilter>,
+  span: Grid,
+  by: {
+    readonly groupBy: Exclude<UsageGroup, "NONE">;
+    readonly labelOf: (group: string) => string;
+  },
+): Promise<MessageInitShape<typeof UsageShareSchema>[]> {
+  const { rows, others } = await usage.breakdown({
+    period: span,
+    groupBy: by.groupBy,
+    topN: SHARES_MAX,
+    rankBy: "CALLS",
+    filter: { ...ALL_USAGE, ...filter },
+    compare: false,
+    trendPoints: 0,
+  });
+  const shares: MessageInitShape<typeof UsageShareSchema>[] = [];
+  let rest: UsageSums | undefined = others?.totals;
+  for (const { group, totals } of rows) {
+    const label = by.labelOf(group);
+    if (label === "") rest = addSums(rest ?? NO_USAGE, totals);
+    else shares.push({ id: group || label, label, totals: usageTotalsMessage(totals) });
+  }
+  if (rest !== undefined) shares.push({ totals: usageTotalsMessage(rest) });
+  return shares;
+}
