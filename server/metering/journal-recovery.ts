@@ -16,8 +16,8 @@ export const SLICE_BYTES = 2 * FRAME_BYTES_MAX;
 
 /** What an earlier run of the process left in the folder. */
 export interface RecoveredJournal {
-  /** Numbers of the files that may hold calls the database lacks, rising. */
-  readonly files: readonly number[];
+  /** The files that may hold calls the database lacks, by rising number, with their sizes in bytes. */
+  readonly files: ReadonlyMap<number, number>;
   /** Numbers of files that the database holds whole. */
   readonly drained: readonly number[];
   /** Calls that began and have no end in the journal. */
@@ -57,7 +57,7 @@ export async function recoverJournal(
     if (goodBytes < fileBytes) torn.push({ number, goodBytes, fileBytes });
   }
   return {
-    files,
+    files: new Map(files.map((number) => [number, sizes.get(number) ?? 0])),
     drained: all.filter((number) => !files.includes(number)),
     orphans: [...open.values()],
     torn,

@@ -35,6 +35,8 @@ export interface JournalStats {
   /** True while the disk refuses records. */
   readonly failing: boolean;
   readonly files: number;
+  /** Of all files together. */
+  readonly sizeBytes: number;
   readonly openCalls: number;
   readonly unsyncedBytes: number;
   readonly lastSyncMs: number;
@@ -55,7 +57,8 @@ export class Journal {
   /** Calls that have begun and not finished; they are written again at the head of each new file. */
   readonly #open = new Map<string, BegunCall>();
   readonly #torn: Set<number>;
-  #files: number[];
+  /** Files that exist, by rising number, with their sizes; that of the current one is its own to tell. */
+  readonly #files: Map<number, number>;
   #current: JournalFile | undefined;
   #nextNumber: number;
   #lastEnd: JournalPosition;
@@ -73,9 +76,9 @@ export class Journal {
     };
     const { clock, logger, syncIntervalMs: intervalMs, disk } = this.#options;
     this.#syncer = new JournalSyncer({ clock, logger, intervalMs });
-    const [files, end] = [() => this.#files, () => this.end];
+    const [files, end] = [() => [...this.#files.keys()], () => this.end];
     this.#reader = new JournalReader({ disk, logger, files, end });
-    this.#files = [...recovered.files];
+    this.#files = new Map(recovered.files);
     this.#torn = new Set(recovered.torn.map((file) => file.number));
     this.#nextNumber = recovered.nextNumber;
     this.#lastEnd = { file: recovered.nextNumber, offset: HEADER_BYTES };
@@ -97,7 +100,8 @@ export class Journal {
     return {
       end: this.end,
       failing: this.#failing,
-      files: this.#files.length,
+      files: this.#files.size,
+      sizeBytes: this.#sizeBytes(),
       openCalls: this.#open.size,
       unsyncedBytes: this.#syncer.unsyncedBytes,
       lastSyncMs,
@@ -139,10 +143,11 @@ export class Journal {
   /** Removes the files that lie wholly before `committed`; those with a torn tail are put aside instead. */
   async release(committed: JournalPosition): Promise<void> {
     const current = this.#current?.number;
-    const old = this.#files.filter((file) => file < committed.file && file !== current);
-    if (old.length === 0) return;
-    this.#files = this.#files.filter((number) => !old.includes(number));
-    for (const number of old) await this.#discard(number);
+    for (const number of this.#files.keys()) {
+      if (number >= committed.file || number === current) continue;
+      this.#files.delete(number);
+      await this.#discard(number);
+    }
   }
 
   /** Syncs and closes. Appending afterwards is refused. */
@@ -195,9 +200,12 @@ export class Journal {
       this.#notBegun(error);
       return false;
     }
-    if (this.#current !== undefined) this.#current.retired = true;
+    if (this.#current !== undefined) {
+      this.#current.retired = true;
+      this.#files.set(this.#current.number, this.#current.size);
+    }
     this.#nextNumber = number + 1;
-    this.#files.push(number);
+    this.#files.set(number, file.size);
     this.#current = file;
     this.#syncer.add(file);
     this.#syncer.touched();
@@ -244,6 +252,15 @@ export class Journal {
     const { disk } = this.#options;
     const torn = (await disk.list()).map((file) => file.name).filter((name) => TORN.test(name));
     for (const name of torn.toSorted().slice(0, -TORN_FILES_MAX)) await disk.remove(name);
+  }
+
+  #sizeBytes(): number {
+    const current = this.#current;
+    let bytes = 0;
+    for (const [number, size] of this.#files) {
+      bytes += number === current?.number ? current.size : size;
+    }
+    return bytes;
   }
 
   #failed(error: unknown): void {

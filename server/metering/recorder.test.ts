@@ -68,6 +68,8 @@ test("while the database is away nothing is lost, memory is bounded, and pauses 
   }
   assert.ok(recorder.stats.pendingCalls <= PENDING_CALLS_MAX);
   assert.equal(recorder.stats.behind, true);
+  assert.equal(recorder.stats.lagCalls, 30_000);
+  assert.ok(recorder.stats.lagMs >= 30_000 && recorder.stats.lagMs < 31_000);
   assert.ok(tries <= 12, `${tries} tries`);
   assert.equal(log.lines.filter((line) => line.level === "error").length, 1);
   assert.ok(disk.files.size > 1);
@@ -76,6 +78,7 @@ test("while the database is away nothing is lost, memory is bounded, and pauses 
   await recorder.caughtUp();
   assert.equal(ledger.calls.size, 30_000);
   assert.equal(recorder.stats.behind, false);
+  assert.deepEqual([recorder.stats.lagCalls, recorder.stats.lagMs], [0, 0]);
   assert.equal(disk.files.size, 1, "recorded files are removed");
   finish(30_001, 30_010);
   await clock.run(300);

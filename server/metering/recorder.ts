@@ -31,6 +31,10 @@ export interface RecorderOptions {
 }
 
 export interface RecorderStats {
+  /** Calls of this process that the database does not have yet, wherever they wait. */
+  readonly lagCalls: number;
+  /** For how long the database has lacked something, in milliseconds; 0 when it has everything. */
+  readonly lagMs: number;
   /** Calls in memory that the database does not have yet. */
   readonly pendingCalls: number;
   /** True while calls are read back from the journal because memory is full or after a start. */
@@ -67,16 +71,25 @@ export class Recorder {
   #refusedCalls = 0;
   #recordedCalls = 0;
   #closed = false;
+  /** Journaled calls of this process that the database lacks. */
+  #owedCalls = 0;
+  /** When the database last had everything, monotonic. */
+  #wholeAtMs: number;
+  readonly #firstFile: number;
   #waiters: { readonly target: JournalPosition; readonly resolve: () => void }[] = [];
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#taken = options.from ?? { file: 0, offset: 0 };
     this.#committed = this.#taken;
+    this.#wholeAtMs = options.clock.monotonic();
+    this.#firstFile = options.journal.end.file;
   }
 
   get stats(): RecorderStats {
     return {
+      lagCalls: this.#owedCalls + this.#unjournaled.length,
+      lagMs: this.#lagMs(),
       pendingCalls: this.#pending.length,
       behind: this.#behind,
       unjournaledCalls: this.#unjournaled.length,
@@ -100,6 +113,10 @@ export class Recorder {
 
   /** Takes a call that is in the journal up to `position`. Constant time, never fails. */
   offer(record: CallRecord, position: JournalPosition): void {
+    if (this.#owedCalls === 0 && !this.#hasWork()) {
+      this.#wholeAtMs = this.#options.clock.monotonic();
+    }
+    this.#owedCalls += 1;
     // While behind, the reader will come to this call by itself.
     if (this.#behind) return;
     if (this.#pending.length >= PENDING_CALLS_MAX) {
@@ -223,13 +240,15 @@ export class Recorder {
   async #step(): Promise<boolean> {
     if (this.#unjournaled.length > 0) {
       const batch = this.#unjournaled.slice(0, BATCH_CALLS_MAX);
-      await this.#record(batch.map((record) => ({ record, position: this.#committed })));
+      const position = this.#committed;
+      await this.#record(batch.map((record) => ({ record, position })));
       this.#unjournaled = this.#unjournaled.slice(batch.length);
       return true;
     }
     if (this.#pending.length > 0) {
       const batch = this.#pending.slice(0, BATCH_CALLS_MAX);
       await this.#record(batch);
+      this.#settleOwed(batch);
       this.#pending = this.#pending.slice(batch.length);
       this.#taken = batch.at(-1)?.position ?? this.#taken;
       await this.#commit(this.#taken);
@@ -242,6 +261,7 @@ export class Recorder {
     const { journal } = this.#options;
     const { calls, next } = await journal.read(this.#taken, BATCH_CALLS_MAX);
     if (calls.length > 0) await this.#record(calls);
+    this.#settleOwed(calls);
     this.#taken = next;
     await this.#commit(next);
     // No call can be journaled between this comparison and the switch, so none is left out.
@@ -272,6 +292,18 @@ export class Recorder {
     if (this.#failedTries === 0) return;
     this.#failedTries = 0;
     logger.info({ calls: batch.length }, "calls are recorded again");
+  }
+
+  /** Calls of an earlier process were never owed by this one. */
+  #settleOwed(batch: readonly JournaledCall[]): void {
+    for (const { position } of batch) {
+      if (position.file >= this.#firstFile) this.#owedCalls -= 1;
+    }
+    this.#owedCalls = Math.max(0, this.#owedCalls);
+  }
+
+  #lagMs(): number {
+    return this.#hasWork() ? this.#options.clock.monotonic() - this.#wholeAtMs : 0;
   }
 
   /**
