@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { unicodeGlyphs } from "../../tui/term/glyphs.js";
@@ -119,6 +120,26 @@ test("terminals without braille get blocks, terminals without UTF-8 get ASCII", 
   const ascii = await openWidget(chartOf(sine), { unicode: "ascii" });
   assert.doesNotMatch(ascii.text(), /[^\x00-\x7f]/);
   ascii.close();
+});
+
+test("another theme recolours the chart at once", async () => {
+  const tui = await openWidget(chartOf(sine), { theme: "dark" });
+  await tui.settle(1500);
+  const before = tui.bytes().length;
+  tui.terminal.setTheme("light");
+  await tui.settle();
+  const fresh = tui.bytes().slice(before);
+  assert.match(fresh, /38;5;25m/);
+  assert.doesNotMatch(fresh, /38;5;75m/);
+  assert.match(tui.text(), braille);
+  tui.close();
+});
+
+test("only the canvas widgets in use are loaded, not the maps and pictures beside them", () => {
+  const loaded = Object.keys(createRequire(import.meta.url).cache);
+  assert.ok(loaded.some((path) => path.includes("blessed-contrib")));
+  const heavy = loaded.filter((path) => /map-canvas|xml2js|marked|picture-tuber/.test(path));
+  assert.deepEqual(heavy, []);
 });
 
 test("with little room the canvas is not used at all", async () => {

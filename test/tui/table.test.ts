@@ -172,6 +172,19 @@ test("columns leave by priority when it gets narrow, and none is squeezed", asyn
   tui.close();
 });
 
+test("z shows the columns that did not fit, beside the first one", async () => {
+  const narrow = columns.map((column) =>
+    column.id === "note" ? { ...column, width: 40 } : column,
+  );
+  const { tui } = await openTable(rowsOf(3), { columns: narrow }, { cols: 62, rows: 20 });
+  const before = tui.row(0);
+  await tui.press("z");
+  assert.match(tui.row(0), /^ {2}NAME +NOTE/);
+  await tui.press("z");
+  assert.equal(tui.row(0), before);
+  tui.close();
+});
+
 test("sorting shows its arrow, goes round the columns, and puts missing values last", async () => {
   const rows: Row[] = [
     { id: "a", name: "b", rate: 2 },

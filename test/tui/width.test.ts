@@ -16,7 +16,8 @@ test("every character that can be painted is as wide as a Unicode 11 terminal co
   const { _core: core } = terminal as unknown as { _core: { unicodeService: WidthService } };
   const service = core.unicodeService;
   const different: string[] = [];
-  for (let codePoint = 0x20; codePoint < 0x110000; codePoint += 1) {
+  // Beyond the third plane there are only tags, selectors and private use, which are never painted.
+  for (let codePoint = 0x20; codePoint < 0x40000; codePoint += 1) {
     const char = String.fromCodePoint(codePoint);
     if (safe(char) !== char) continue;
     if (charWidth(codePoint) !== service.wcwidth(codePoint)) different.push(codePoint.toString(16));

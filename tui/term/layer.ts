@@ -30,7 +30,7 @@ export interface FrameState {
  */
 export class ScreenLayer implements Layer {
   readonly #screen: BlessedScreen;
-  readonly #display: Display;
+  readonly #display: () => Display;
   readonly #content: Paintable;
   readonly #opaque: boolean;
   readonly #frame: () => FrameState;
@@ -40,7 +40,7 @@ export class ScreenLayer implements Layer {
 
   constructor(options: {
     readonly screen: BlessedScreen;
-    readonly display: Display;
+    readonly display: () => Display;
     readonly content: Paintable;
     /** An opaque layer starts each frame blank; others show what lies below. */
     readonly opaque: boolean;
@@ -75,11 +75,12 @@ export class ScreenLayer implements Layer {
     }
     this.#surface.clear(this.#opaque ? packStyle({}) : transparent);
     const frame = this.#frame();
+    const display = this.#display();
     const canvas: Canvas = {
       surface: this.#surface,
-      theme: this.#display.theme,
-      glyphs: this.#display.glyphs,
-      unicode: this.#display.unicode,
+      theme: display.theme,
+      glyphs: display.glyphs,
+      unicode: display.unicode,
       frameTime: frame.frameTime,
       cursor: frame.cursor,
       guests: new Map(),

@@ -1,4 +1,3 @@
-import { createBlessedScreen, type BlessedScreen } from "./blessed-screen.js";
 import type { Clock, Timer } from "./clock.js";
 import {
   detectDisplay,
@@ -8,11 +7,13 @@ import {
 } from "./environment.js";
 import { FrameScheduler } from "./frames.js";
 import { InputDecoder, type InputEvent } from "./input.js";
-import { ScreenLayer, type FrameState, type Layer, type Paintable } from "./layer.js";
+import type { Layer, Paintable } from "./layer.js";
 import { isTerminalGone, ScreenOutput, type TerminalOutput } from "./output.js";
 import type { ExitSignal, ProcessPort } from "./process-port.js";
+import { watchProcess } from "./process-watch.js";
 import { safe } from "./safe.js";
-import { columnsMin, paintTooSmall, rowsMin } from "./too-small.js";
+import { TerminalScreen } from "./terminal-screen.js";
+import type { ThemeName } from "./theme.js";
 
 /** What the terminal layer needs of standard input, or of a stream that stands for it. */
 export interface TerminalInput {
@@ -45,7 +46,7 @@ export interface TerminalOptions {
   readonly onClose?: () => void;
 }
 
-/** How long a size must stand still before the screen is built anew, in milliseconds. */
+/** How long a size must stand still before the screen is drawn anew, in milliseconds. */
 const resizeSettleMs = 100;
 
 const EXIT_CODES: Readonly<Record<ExitSignal, number>> = {
@@ -55,62 +56,60 @@ const EXIT_CODES: Readonly<Record<ExitSignal, number>> = {
   SIGTERM: 143,
 };
 
-const PASTE_ON = "\u001b[?2004h";
-const PASTE_OFF = "\u001b[?2004l";
-const MOUSE_ON = "\u001b[?1000h\u001b[?1006h";
-const MOUSE_OFF = "\u001b[?1006l\u001b[?1000l";
-const SYNC_BEGIN = "\u001b[?2026h";
-const SYNC_END = "\u001b[?2026l";
-const RESET_LOOK = "\u001b[0m";
-
 /**
  * Owns the terminal from the first byte to the last: raw mode, alternate screen, frames, input,
  * size, suspend and every way out. Screens only add layers and ask for frames.
+ * ```ts
+ * const terminal = createTerminal({ input: process.stdin, output: process.stdout, env: process.env, clock, process: nodeProcess() });
+ * terminal.addLayer({ paint: (painter) => void painter.text(0, 0, "hello") }, { opaque: true });
+ * terminal.onInput((event) => event.type === "key" && view.press(event));
+ * ```
  */
 export class Terminal {
-  readonly display: Display;
   readonly #options: TerminalOptions;
   readonly #output: ScreenOutput;
-  readonly #screen: BlessedScreen;
+  readonly #screen: TerminalScreen;
   readonly #frames: FrameScheduler;
   readonly #decoder: InputDecoder;
-  readonly #signals: (readonly [ExitSignal, () => void])[];
   readonly #hideHooks = new Set<() => void>();
-  #frame: FrameState = { frameTime: 0, cursor: undefined };
+  readonly #stopWatching: () => void;
   #onInput: (event: InputEvent) => boolean = () => false;
   #onRateChange: (intervalMs: number) => void = () => undefined;
   #resizeTimer: Timer | undefined;
-  #mouse: boolean;
   #suspended = false;
   #closed = false;
 
   constructor(options: TerminalOptions) {
+    const { clock } = options;
     this.#options = options;
-    this.#mouse = options.mouse ?? false;
-    this.display = detectDisplay(options.env, options.wishes);
     this.#output = new ScreenOutput({
       target: options.output,
-      clock: options.clock,
+      clock,
       onGone: () => this.#vanish(),
     });
-    this.#screen = createBlessedScreen(this.#output, this.display);
+    this.#screen = new TerminalScreen({
+      output: this.#output,
+      display: detectDisplay(options.env, options.wishes),
+      clock,
+      mouse: options.mouse ?? false,
+    });
     this.#frames = new FrameScheduler({
-      clock: options.clock,
+      clock,
       draw: () => this.#draw(),
       onRateChange: (intervalMs) => this.#onRateChange(intervalMs),
     });
     this.#decoder = new InputDecoder({
-      clock: options.clock,
+      clock,
       emit: (event) => this.#dispatch(event),
       ...(options.escDelayMs === undefined ? {} : { escDelayMs: options.escDelayMs }),
     });
-    this.#signals = (Object.keys(EXIT_CODES) as ExitSignal[]).map((signal) => [
-      signal,
-      () => this.#exitBySignal(signal),
-    ]);
-    this.#listen();
-    this.#enterModes();
+    this.#stopWatching = this.#listen();
     this.#frames.request();
+  }
+
+  /** What the terminal can do and how it is drawn on. */
+  get display(): Display {
+    return this.#screen.display;
   }
 
   /** Cells across, as the next frame will have them. */
@@ -128,20 +127,14 @@ export class Terminal {
     return this.#frames.intervalMs;
   }
 
+  /** True while clicks are reported. */
+  get mouse(): boolean {
+    return this.#screen.mouse;
+  }
+
   /** Adds a sheet on top of the others; the first one should be opaque. */
   addLayer(content: Paintable, options: { readonly opaque: boolean }): Layer {
-    const layer = new ScreenLayer({
-      screen: this.#screen,
-      display: this.display,
-      content: {
-        paint: (painter) => {
-          if (this.#tooSmall()) paintTooSmall(painter, this.columns, this.rows);
-          else content.paint(painter);
-        },
-      },
-      opaque: options.opaque,
-      frame: () => this.#frame,
-    });
+    const layer = this.#screen.addLayer(content, options.opaque);
     this.requestFrame();
     return {
       remove: () => {
@@ -158,8 +151,8 @@ export class Terminal {
 
   /** Sends every cell again, e.g. after another program wrote on the terminal. */
   redraw(): void {
-    if (this.#closed || this.#suspended) return;
-    this.#screen.alloc();
+    if (!this.#visible) return;
+    this.#screen.clear();
     this.#frames.now();
   }
 
@@ -177,38 +170,37 @@ export class Terminal {
   }
 
   /**
-   * Runs before the terminal is left for a while or for good, while the screen can still be
-   * painted over: what must not stay visible is hidden here. Returns how to stop listening.
+   * Runs before the terminal is left for a while or for good: what must not be seen when it comes
+   * back is hidden here. Returns how to stop listening.
    */
   onHide(hook: () => void): () => void {
     this.#hideHooks.add(hook);
     return () => this.#hideHooks.delete(hook);
   }
 
-  /** True while clicks are reported. */
-  get mouse(): boolean {
-    return this.#mouse;
-  }
-
   /** Switches the reporting of clicks. */
   setMouse(on: boolean): void {
-    if (this.#mouse === on) return;
-    this.#mouse = on;
-    if (!this.#suspended && !this.#closed) this.#send(on ? MOUSE_ON : MOUSE_OFF);
+    if (this.mouse !== on) this.#screen.setMouse(on, this.#visible);
+  }
+
+  /** Draws in other colours from now on. */
+  setTheme(name: ThemeName): void {
+    this.#screen.setTheme(name);
+    this.redraw();
   }
 
   /** Writes a control sequence that is no drawing, e.g. one for the clipboard. */
   send(sequence: string): void {
-    if (!this.#closed && !this.#suspended) this.#send(sequence);
+    if (this.#visible) this.#screen.send(sequence);
   }
 
   /** Gives the terminal back to the shell until the job is continued. */
   suspend(): void {
-    if (this.#closed || this.#suspended) return;
+    if (!this.#visible) return;
     this.#hide();
     this.#suspended = true;
     this.#frames.hold();
-    this.#leaveModes();
+    this.#screen.leave();
     this.#setRawMode(false);
     this.#options.input.pause();
     this.#options.process.stopJob();
@@ -223,15 +215,13 @@ export class Terminal {
   /** Gives the terminal back as it was found. The process goes on; a second call does nothing. */
   close(): void {
     if (this.#closed) return;
-    if (!this.#suspended) this.#hide();
+    this.#hide();
     this.#closed = true;
     this.#frames.hold();
     this.#resizeTimer?.cancel();
     this.#decoder.close();
-    this.#unlisten();
-    if (!this.#suspended) this.#leaveModes();
-    // Leaving again would print into the shell's own screen.
-    this.#screen.program.isAlt = false;
+    this.#stopWatching();
+    if (!this.#suspended) this.#screen.leave();
     this.#screen.destroy();
     this.#setRawMode(false);
     this.#options.input.pause();
@@ -239,67 +229,68 @@ export class Terminal {
     this.#options.onClose?.();
   }
 
-  #listen(): void {
+  /** True while the dashboard is what the user sees. */
+  get #visible(): boolean {
+    return !this.#closed && !this.#suspended;
+  }
+
+  #listen(): () => void {
     const { input, output, process } = this.#options;
-    input.on("data", this.#onData);
-    input.on("end", this.#onInputEnd);
-    input.on("error", this.#onInputError);
-    output.on("resize", this.#onResize);
-    this.#output.on("drain", this.#onDrain);
-    for (const [signal, listener] of this.#signals) process.onSignal(signal, listener);
-    process.onSignal("SIGCONT", this.#onContinue);
-    process.onCrash(this.#onCrash);
-    process.onExit(this.#onExit);
+    const onData = (chunk: Buffer): void => {
+      if (!this.#suspended) this.#decoder.feed(chunk);
+    };
+    // The other end of the input is closed: nobody can press a key any more.
+    const onEnd = (): void => this.quit(0);
+    const onResize = (): void => this.#awaitSize();
+    input.on("data", onData);
+    input.on("end", onEnd);
+    input.on("error", (error) => this.#crash(error));
+    output.on("resize", onResize);
+    this.#output.on("drain", () => this.requestFrame());
+    const stop = watchProcess(process, {
+      onSignal: (signal) => this.#exitBySignal(signal),
+      onContinue: () => this.#continue(),
+      onCrash: (error) => this.#crash(error),
+      onExit: () => this.close(),
+    });
     this.#setRawMode(true);
     input.resume();
+    return () => {
+      input.off("data", onData);
+      input.off("end", onEnd);
+      output.off("resize", onResize);
+      stop();
+    };
   }
-
-  #unlisten(): void {
-    const { input, output, process } = this.#options;
-    input.off("data", this.#onData);
-    input.off("end", this.#onInputEnd);
-    output.off("resize", this.#onResize);
-    this.#output.off("drain", this.#onDrain);
-    for (const [signal, listener] of this.#signals) process.offSignal(signal, listener);
-    process.offSignal("SIGCONT", this.#onContinue);
-    process.offCrash(this.#onCrash);
-    process.offExit(this.#onExit);
-  }
-
-  readonly #onData = (chunk: Buffer): void => {
-    if (!this.#suspended) this.#decoder.feed(chunk);
-  };
-
-  /** The other end of the input is closed: nobody can press a key any more. */
-  readonly #onInputEnd = (): void => this.quit(0);
-
-  readonly #onInputError = (error: Error): void => {
-    if (isTerminalGone(error)) this.#vanish();
-    else this.#onCrash(error);
-  };
-
-  readonly #onDrain = (): void => this.#frames.request();
 
   /** Frames stop until the size stands still: each one before that would be for a wrong size. */
-  readonly #onResize = (): void => {
+  #awaitSize(): void {
     this.#frames.hold();
     this.#resizeTimer?.cancel();
     this.#resizeTimer = this.#options.clock.setTimer(() => this.#settle(), resizeSettleMs);
-  };
+  }
 
-  readonly #onContinue = (): void => {
+  #settle(): void {
+    this.#resizeTimer = undefined;
+    if (!this.#visible) return;
+    const { columns, rows } = this.#options.output;
+    this.#output.resizeTo(Math.max(1, columns ?? 80), Math.max(1, rows ?? 24));
+    this.#frames.release();
+    this.#frames.now();
+  }
+
+  #continue(): void {
     if (!this.#suspended || this.#closed) return;
     this.#suspended = false;
     this.#setRawMode(true);
     this.#options.input.resume();
-    this.#screen.program.alternateBuffer();
-    this.#screen.program.put.keypad_xmit();
-    this.#enterModes();
+    this.#screen.enter();
     // The window may have changed while another program had it.
     this.#settle();
-  };
+  }
 
-  readonly #onCrash = (error: unknown): void => {
+  #crash(error: unknown): void {
+    if (this.#closed) return;
     if (isTerminalGone(error)) return this.#vanish();
     const path = this.#options.writeCrashLog?.(error);
     this.close();
@@ -307,13 +298,11 @@ export class Terminal {
     const details = path === undefined ? "" : ` Details: ${path}`;
     this.#options.process.complain(`latchkey: the dashboard stopped: ${safe(reason)}.${details}`);
     this.#options.process.exit(1);
-  };
-
-  readonly #onExit = (): void => this.close();
+  }
 
   #exitBySignal(signal: ExitSignal): void {
     this.close();
-    // A dead terminal makes Node abort while it resets the tty, so that exit is not taken then.
+    // Node aborts when it resets a tty that is gone, so exit is not taken then.
     if (this.#output.writable) this.#options.process.exit(EXIT_CODES[signal]);
     else this.#options.process.killSelf();
   }
@@ -326,20 +315,10 @@ export class Terminal {
     this.#options.process.killSelf();
   }
 
-  #settle(): void {
-    this.#resizeTimer = undefined;
-    if (this.#closed || this.#suspended) return;
-    const { columns, rows } = this.#options.output;
-    this.#output.resizeTo(Math.max(1, columns ?? 80), Math.max(1, rows ?? 24));
-    this.#frames.release();
-    this.#frames.now();
-  }
-
   #dispatch(event: InputEvent): void {
     if (this.#closed) return;
-    const hidden = this.#tooSmall();
     // Keys must not act on forms that are too small to be seen.
-    const used = hidden ? false : this.#onInput(event);
+    const used = !this.#screen.tooSmall && this.#onInput(event);
     if (!used && event.type === "key") this.#fallback(event.name);
     this.requestFrame("input");
   }
@@ -350,58 +329,13 @@ export class Terminal {
     else if (key === "ctrl-l") this.redraw();
   }
 
-  #tooSmall(): boolean {
-    return this.columns < columnsMin || this.rows < rowsMin;
-  }
-
   #draw(): number {
-    if (this.#closed || this.#suspended || this.#output.blocked) return 0;
-    this.#output.takeWriteMs();
-    const { program } = this.#screen;
-    this.#frame = { frameTime: this.#options.clock.monotonic(), cursor: undefined };
-    if (this.display.synchronised) this.#send(SYNC_BEGIN);
-    this.#screen.render();
-    this.#placeCursor();
-    program.flush();
-    if (this.display.synchronised) this.#output.write(SYNC_END);
-    return this.#output.takeWriteMs();
+    if (!this.#visible || this.#output.blocked) return 0;
+    return this.#screen.draw();
   }
 
-  #placeCursor(): void {
-    const { program } = this.#screen;
-    const { cursor } = this.#frame;
-    if (cursor === undefined) {
-      if (!program.cursorHidden) program.hideCursor();
-      return;
-    }
-    program.cup(cursor.y, cursor.x);
-    if (program.cursorHidden) program.showCursor();
-  }
-
-  /** What the hooks hide leaves the glass with the clearing of the screen that always follows. */
   #hide(): void {
     for (const hook of this.#hideHooks) hook();
-  }
-
-  #enterModes(): void {
-    this.#send(PASTE_ON + (this.#mouse ? MOUSE_ON : ""));
-  }
-
-  /** Everything is cleared first: without an alternate screen the last frame would stay. */
-  #leaveModes(): void {
-    const { program } = this.#screen;
-    this.#send(PASTE_OFF + (this.#mouse ? MOUSE_OFF : "") + RESET_LOOK);
-    this.#screen.alloc();
-    program.put.keypad_local();
-    program.showCursor();
-    program.normalBuffer();
-    program.flush();
-  }
-
-  #send(sequence: string): void {
-    // What blessed still holds back was meant to come first.
-    this.#screen.program.flush();
-    this.#output.write(sequence);
   }
 
   #setRawMode(raw: boolean): void {

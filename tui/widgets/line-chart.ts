@@ -55,6 +55,7 @@ export class LineChart implements Widget, Guest {
       paintBlockChart(plot, this.#data, seriesStyle(painter.theme.series));
       return;
     }
+    if (this.#colors !== painter.theme.series) this.#size = "";
     this.#colors = painter.theme.series;
     this.#axis = painter.theme.axis;
     this.#frameTime = painter.frameTime;

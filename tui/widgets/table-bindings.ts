@@ -8,6 +8,7 @@ export interface TableMoves {
   open(): void;
   toggleMark(): void;
   clearMarks(): void;
+  cycleColumns(): void;
   cycleSort(): void;
   reverseSort(): void;
 }
@@ -17,11 +18,17 @@ const group = "LIST";
 /** Keys of a table, the same in every list of the dashboard. */
 export function tableBindings(
   table: TableMoves,
-  can: { readonly markable: boolean; readonly sortable: boolean; readonly opens: boolean },
+  can: {
+    readonly markable: boolean;
+    readonly sortable: boolean;
+    readonly opens: boolean;
+    readonly hides: boolean;
+  },
 ): Binding[] {
   return [
     ...moves(table),
     ...(can.opens ? opening(table) : []),
+    ...(can.hides ? columns(table) : []),
     ...(can.sortable ? sorting(table) : []),
     ...(can.markable ? marking(table) : []),
   ];
@@ -94,6 +101,18 @@ function opening(table: TableMoves): Binding[] {
       group,
       hint: "detail",
       run: () => table.open(),
+    },
+  ];
+}
+
+function columns(table: TableMoves): Binding[] {
+  return [
+    {
+      action: "table.columns",
+      keys: ["z"],
+      description: "show the other columns",
+      group,
+      run: () => table.cycleColumns(),
     },
   ];
 }

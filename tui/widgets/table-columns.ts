@@ -58,6 +58,21 @@ export function placeColumns<Row>(
   });
 }
 
+/**
+ * The columns with the preferred ones next to the first. They are then taken from the left, as
+ * many as fit, without regard to their own priority.
+ */
+export function preferColumns<Row>(
+  columns: readonly Column<Row>[],
+  preferred: readonly string[],
+): readonly Column<Row>[] {
+  const [first, ...others] = columns;
+  if (first === undefined || preferred.length === 0) return columns;
+  const front = others.filter((column) => preferred.includes(column.id));
+  const back = others.filter((column) => !preferred.includes(column.id));
+  return [first, ...[...front, ...back].map((column, i) => ({ ...column, priority: i + 1 }))];
+}
+
 function fitting<Row>(
   columns: readonly Column<Row>[],
   width: number,

@@ -2,7 +2,13 @@ import type { InputEvent } from "../term/input.js";
 import type { Binding } from "../term/keymap.js";
 import type { Painter, Span } from "../term/painter.js";
 import type { StyleRef } from "../term/theme.js";
-import { placeColumns, type CellContent, type Column, type PlacedColumn } from "./table-columns.js";
+import {
+  placeColumns,
+  preferColumns,
+  type CellContent,
+  type Column,
+  type PlacedColumn,
+} from "./table-columns.js";
 import { nextSort, sortRows, type Sort } from "./table-sort.js";
 import { paintTableState, type TableState } from "./table-state.js";
 import { tableBindings } from "./table-bindings.js";
@@ -62,6 +68,9 @@ export class VirtualTable<Row> implements Widget {
   #index = 0;
   #top = 0;
   #page = 1;
+  #shown: readonly string[] = [];
+  #preferred: readonly string[] = [];
+  readonly #seen = new Set<string>();
   #marks = new Set<string>();
   #body = { x: 0, y: 0, width: 0, height: 0 };
 
@@ -110,6 +119,7 @@ export class VirtualTable<Row> implements Widget {
       markable: this.#options.markable ?? false,
       sortable: this.#options.columns.some((column) => column.sortKey !== undefined),
       opens: this.#options.onOpen !== undefined,
+      hides: this.#options.columns.some((column) => (column.priority ?? 0) > 0),
     });
   }
 
@@ -168,6 +178,14 @@ export class VirtualTable<Row> implements Widget {
     this.#marks.clear();
   }
 
+  /** Shows the columns that did not fit, beside the first one; once all were seen, starts over. */
+  cycleColumns(): void {
+    for (const id of this.#shown) this.#seen.add(id);
+    const unseen = this.#options.columns.filter((column) => !this.#seen.has(column.id));
+    this.#preferred = unseen.map((column) => column.id);
+    if (unseen.length === 0) this.#seen.clear();
+  }
+
   /** Sorts by the next column. */
   cycleSort(): void {
     this.#resort(nextSort(this.#options.columns, this.#sort));
@@ -199,7 +217,9 @@ export class VirtualTable<Row> implements Widget {
   paint(painter: Painter): void {
     const gutter = this.#options.markable === true ? 3 : 2;
     const header = painter.within({ ...painter.area, x: gutter, height: 1 });
-    const placed = placeColumns(this.#options.columns, painter.width - gutter);
+    const columns = preferColumns(this.#options.columns, this.#preferred);
+    const placed = placeColumns(columns, painter.width - gutter);
+    this.#shown = placed.map(({ column }) => column.id);
     this.#paintHeader(header, placed);
     const body = painter.within({ ...painter.area, y: 1, height: painter.height - 1 });
     this.#body = body.absolute;
