@@ -9,6 +9,7 @@ import type { KeysTx } from "./ports.js";
 import { changeableProvider, visibleTo } from "./providers.js";
 import { cleanLine, SERVICE_CHARS_MAX } from "./validate.js";
 
+const DAY_MS = 86_400_000;
 const MODELS_AT_ONCE_MAX = 500;
 const MODEL_ID_CHARS_MAX = 200;
 const NAMES_MAX = 50;
@@ -64,7 +65,7 @@ export class Models {
       for (const [index, draft] of drafts.entries()) {
         const clean = cleanModel(`models[${String(index)}]`, draft, providerId);
         const id = stored.get(clean.modelId)?.id ?? this.#ids.next("mdl");
-        const model: Model = { id, providerId, ...clean, updatedAt: nowMs };
+        const model: Model = { id, providerId, ...clean, updatedAt: notMidnight(nowMs) };
         if (models.some((other) => other.modelId === model.modelId)) {
           throw invalidField(`models[${String(index)}].model_id`, "is there twice");
         }
@@ -108,6 +109,11 @@ export class Models {
       };
     });
   }
+}
+
+/** A preset row that nobody changed is known by its date, which is a midnight. */
+function notMidnight(nowMs: number): number {
+  return nowMs % DAY_MS === 0 ? nowMs + 1 : nowMs;
 }
 
 async function modelsOf(tx: KeysTx, providerId: string): Promise<Map<string, Model>> {
