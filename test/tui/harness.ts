@@ -147,7 +147,7 @@ export class TestTui {
 
   /** One row as text, blanks at the end removed. */
   row(y: number): string {
-    return this.emulator.buffer.active.getLine(y)?.translateToString(true) ?? "";
+    return (this.emulator.buffer.active.getLine(y)?.translateToString(true) ?? "").trimEnd();
   }
 
   /** All rows as text. */
