@@ -68,6 +68,7 @@ async function addProvider(
     dialect: isOpenai ? Dialect.OPENAI : Dialect.ANTHROPIC,
     authStyle: isOpenai ? Provider_AuthStyle.BEARER : Provider_AuthStyle.X_API_KEY,
     description: "made up by the demo",
+    modelPatterns: Object.keys(PRICES),
   });
   const id = provider?.id ?? "";
   await api.providers.upsertModels({

@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { findTarget, openChannel } from "../../tui/api/channel.js";
-import { createApi } from "../../tui/api/services.js";
+import { findTarget } from "../../tui/api/channel.js";
+import { startServerProcess } from "../lib/server-process.js";
 import { fillDemo } from "./content.js";
 import { startSandboxProvider } from "./sandbox-provider.js";
-import { startDemoServer } from "./server.js";
 import { startTraffic } from "./traffic.js";
 
 const USAGE = `npm run demo [-- --headless SECONDS]
@@ -31,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     failingShare: 0.01,
     wordDelayMs: 30,
   });
-  const server = await startDemoServer(folder);
+  const server = await startServerProcess({ dataFolder: folder, args: ["--log-level", "error"] });
   const cleanUp = async (): Promise<void> => {
     await server.stop();
     await sandbox.close();
@@ -39,16 +38,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   };
   try {
     const target = findTarget({ data: folder }, {});
-    const channel = openChannel(target);
-    const api = createApi(channel, () => undefined);
-    const keys = await fillDemo(api, sandbox.origin);
-    const traffic = startTraffic({ proxyUrl: await server.proxyUrl(api), keys });
+    const keys = await fillDemo(server.api, sandbox.origin);
+    const traffic = startTraffic({ proxyUrl: server.proxyUrl, keys });
     if (headlessSeconds === undefined) {
       const { openDashboard } = await import("../../tui/app/dashboard.js");
       await openDashboard({ ...target, label: "demo" }, {});
     } else await new Promise((resolve) => setTimeout(resolve, headlessSeconds * 1000));
     const done = await traffic.stop();
-    channel.close();
     process.stderr.write(`${done.calls} calls made, ${done.failed} of them failed.\n`);
   } finally {
     await cleanUp();
