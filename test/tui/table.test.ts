@@ -91,7 +91,7 @@ test("loading, errors, refusals and stale rows are told apart", async () => {
   table.update({ rows: rowsOf(2), state: { kind: "stale" } });
   assert.match(await show(), /row 1/);
   const at = tui.find("row 1");
-  assert.ok(at !== undefined && tui.cell(at.x, at.y).fg === 245, "stale rows are dimmed");
+  assert.ok(at !== undefined && tui.cell(at.x, at.y).fg === 247, "stale rows are dimmed");
   tui.close();
 });
 

@@ -292,8 +292,9 @@ export class Terminal {
   #crash(error: unknown): void {
     if (this.#closed) return;
     if (isTerminalGone(error)) return this.#vanish();
-    const path = this.#options.writeCrashLog?.(error);
+    // First of all the terminal: whatever fails from here on is printed on a usable one.
     this.close();
+    const path = this.#options.writeCrashLog?.(error);
     const reason = error instanceof Error ? error.message : String(error);
     const details = path === undefined ? "" : ` Details: ${path}`;
     this.#options.process.complain(`latchkey: the dashboard stopped: ${safe(reason)}.${details}`);

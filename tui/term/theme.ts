@@ -132,7 +132,7 @@ function fromPalette(palette: Palette): Record<StyleName, Style> {
 const dark: Theme = {
   name: "dark",
   styles: fromPalette({
-    muted: { fg: 245 },
+    muted: { fg: 247 },
     accent: 75,
     ok: 77,
     warn: 179,
@@ -147,7 +147,7 @@ const dark: Theme = {
     statusBar: { bg: 236 },
   }),
   series: [75, 179, 77, 176, 80, 203],
-  axis: 245,
+  axis: 247,
 };
 
 const light: Theme = {
@@ -155,10 +155,10 @@ const light: Theme = {
   styles: fromPalette({
     muted: { fg: 242 },
     accent: 25,
-    ok: 28,
-    warn: 130,
+    ok: 22,
+    warn: 94,
     danger: 160,
-    info: 30,
+    info: 23,
     border: 247,
     selected: { bg: 153, fg: 16, bold: true },
     selectedBlurred: { bg: 254 },
@@ -167,7 +167,7 @@ const light: Theme = {
     barEmpty: { fg: 250 },
     statusBar: { bg: 254 },
   }),
-  series: [25, 130, 28, 90, 30, 160],
+  series: [25, 94, 22, 90, 23, 160],
   axis: 242,
 };
 
