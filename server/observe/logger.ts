@@ -1,32 +1,71 @@
-import { Writable } from "node:stream";
 import { pino } from "pino";
-import type { Logger } from "../core/logger.js";
+import { systemClock, type Clock } from "../core/clock.js";
+import type { LogFields, Logger } from "../core/logger.js";
+import type { LogRing } from "./log-ring.js";
+import { createLogOutput } from "./log-output.js";
+import { prettyLine } from "./pretty.js";
+import { redactFields, redactText } from "./redact.js";
 
 /** The levels that can be asked for, from the most talkative on. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Field names under which nothing is ever written, however deep they are. */
-const REDACTED = [
-  "authorization",
-  "cookie",
-  "password",
-  "passphrase",
-  "secret",
-  "token",
-  "x-api-key",
-  "x-goog-api-key",
-].flatMap((name) => [`["${name}"]`, `*["${name}"]`]);
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  /** Default: the operating system's. */
+  readonly clock?: Pick<Clock, "now">;
+  /** Where lines go, each with its newline; default: standard error, without ever blocking the process. */
+  readonly destination?: { write(line: string): unknown };
+  /** Lines for people instead of JSON. Default false. */
+  readonly pretty?: boolean;
+  /** Keeps the newest lines for those who follow the log. */
+  readonly ring?: LogRing;
+}
 
-/** Writes JSON lines: one event is one line, and control characters in it are escaped. */
-export function createLogger(options: { level: LogLevel; destination?: Writable }): Logger {
-  return pino(
+/**
+ * What JSON leaves as it is but a terminal, a log shipper or a browser may act on: C1 controls, line and
+ * paragraph separators, marks that turn the direction of text. JSON itself escapes the others.
+ */
+const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** Writes one line per event: JSON with level, time, message and fields, without secrets or control characters. */
+export function createLogger(options: LoggerOptions): Logger {
+  const { level, clock = systemClock, pretty = false, ring } = options;
+  const destination = options.destination ?? createLogOutput();
+  const write = (line: string): void => {
+    const safe = line.replaceAll(UNPRINTABLE, escaped);
+    ring?.push(safe);
+    destination.write(pretty ? prettyLine(safe) : safe);
+  };
+  const log = pino(
     {
-      level: options.level,
+      level,
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: REDACTED, censor: "[secret]" },
+      messageKey: "message",
+      timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }), log: redactFields },
+      // Errors are plain data by then; the built-in serializer would take them for errors again.
+      serializers: { err: (error: unknown) => error },
     },
-    options.destination ?? process.stderr,
+    { write },
   );
+  const at = (name: LogLevel): Logger[LogLevel] =>
+    // Nothing is prepared for a line that will not be written.
+    log.isLevelEnabled(name)
+      ? (fields, message) => log[name](fields, redactText(message))
+      : () => undefined;
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** A logger that adds the same fields to every line, such as the module that writes. */
+export function withFields(logger: Logger, fields: LogFields): Logger {
+  return {
+    debug: (more, message) => logger.debug({ ...fields, ...more }, message),
+    info: (more, message) => logger.info({ ...fields, ...more }, message),
+    warn: (more, message) => logger.warn({ ...fields, ...more }, message),
+    error: (more, message) => logger.error({ ...fields, ...more }, message),
+  };
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

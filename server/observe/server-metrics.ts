@@ -1,0 +1,146 @@
+import { counter, each, gauge, one, type MetricFamily, type Sample } from "./metric.js";
+
+/** How the accounting is doing; the accounting tells it. */
+export interface AccountingReading {
+  readonly journal: {
+    readonly failing: boolean;
+    readonly files: number;
+    readonly sizeBytes: number;
+    readonly unsyncedBytes: number;
+    readonly lastSyncMs: number;
+    readonly syncFailures: number;
+    readonly writeFailures: number;
+  };
+  readonly recorder: {
+    readonly lagCalls: number;
+    readonly lagMs: number;
+    readonly recordedCalls: number;
+    readonly lostCalls: number;
+    readonly refusedCalls: number;
+  };
+  readonly unsoundUsages: number;
+}
+
+/** The pool's keys by tier and condition. */
+export interface PoolReading {
+  readonly tiers: readonly {
+    readonly tier: string;
+    readonly eligible: number;
+    readonly cooldown: number;
+    readonly exhausted: number;
+    readonly invalid: number;
+    readonly disabled: number;
+  }[];
+  readonly publicEligible: number;
+  readonly publicTotal: number;
+}
+
+/** The process over the last ten seconds. */
+export interface ProcessReading {
+  readonly rssBytes: number;
+  readonly heapUsedBytes: number;
+  readonly openFiles: number;
+  readonly loopDelayP50Ms: number;
+  readonly loopDelayP99Ms: number;
+  readonly loopDelayMaxMs: number;
+  readonly cpuSecondsTotal: number;
+  readonly startedAtMs: number;
+}
+
+/** Metrics of the journal and the recorder. */
+export function accountingMetrics(read: () => AccountingReading): readonly MetricFamily[] {
+  return [
+    counter("latchkey_recorded_calls_total", "Calls brought into the database.", () =>
+      one(read().recorder.recordedCalls),
+    ),
+    counter(
+      "latchkey_usage_lost_total",
+      "Calls that could be recorded neither in the journal nor in memory. Anything but 0 needs attention.",
+      () => one(read().recorder.lostCalls),
+    ),
+    counter(
+      "latchkey_usage_refused_total",
+      "Calls whose record the database refuses; each is in the log.",
+      () => one(read().recorder.refusedCalls),
+    ),
+    counter(
+      "latchkey_unsound_usage_total",
+      "Calls whose provider gave token numbers that cannot be.",
+      () => one(read().unsoundUsages),
+    ),
+    gauge("latchkey_journal_lag_calls", "Calls that the database does not have yet.", () =>
+      one(read().recorder.lagCalls),
+    ),
+    gauge("latchkey_journal_lag_seconds", "For how long the database has lacked a call.", () =>
+      one(read().recorder.lagMs / 1000),
+    ),
+    gauge("latchkey_journal_bytes", "Size of the journal's files.", () =>
+      one(read().journal.sizeBytes),
+    ),
+    gauge("latchkey_journal_files", "Number of the journal's files.", () =>
+      one(read().journal.files),
+    ),
+    gauge("latchkey_journal_unsynced_bytes", "Bytes that a power cut would lose now.", () =>
+      one(read().journal.unsyncedBytes),
+    ),
+    gauge("latchkey_journal_failing", "1 while the disk refuses records.", () =>
+      one(read().journal.failing ? 1 : 0),
+    ),
+    gauge("latchkey_journal_sync_seconds", "Duration of the last sync.", () =>
+      one(read().journal.lastSyncMs / 1000),
+    ),
+    counter("latchkey_journal_write_failures_total", "Writes that the disk refused.", () =>
+      one(read().journal.writeFailures),
+    ),
+    counter("latchkey_journal_sync_failures_total", "Syncs that failed.", () =>
+      one(read().journal.syncFailures),
+    ),
+  ];
+}
+
+/** Metrics of the provider keys in the pool. */
+export function poolMetrics(read: () => PoolReading): readonly MetricFamily[] {
+  return [
+    gauge("latchkey_pool_keys", "Provider keys, by tier and condition.", () =>
+      read().tiers.flatMap(({ tier, eligible, cooldown, exhausted, invalid, disabled }) =>
+        Object.entries({ eligible, cooldown, exhausted, invalid, disabled }).map(
+          ([state, value]): Sample => ({ value, labels: { tier: tier.toLowerCase(), state } }),
+        ),
+      ),
+    ),
+    gauge("latchkey_public_pool_keys", "Public provider keys of all owners.", () => {
+      const { publicEligible, publicTotal } = read();
+      return each("state", [
+        ["eligible", publicEligible],
+        ["ineligible", publicTotal - publicEligible],
+      ]);
+    }),
+  ];
+}
+
+/** Metrics of the process. */
+export function processMetrics(read: () => ProcessReading): readonly MetricFamily[] {
+  return [
+    gauge(
+      "latchkey_event_loop_delay_seconds",
+      "Delay of the event loop over the last ten seconds, by quantile.",
+      () => {
+        const { loopDelayP50Ms, loopDelayP99Ms, loopDelayMaxMs } = read();
+        return each("quantile", [
+          ["0.5", loopDelayP50Ms / 1000],
+          ["0.99", loopDelayP99Ms / 1000],
+          ["1", loopDelayMaxMs / 1000],
+        ]);
+      },
+    ),
+    gauge("process_resident_memory_bytes", "Resident memory.", () => one(read().rssBytes)),
+    gauge("nodejs_heap_used_bytes", "Heap in use.", () => one(read().heapUsedBytes)),
+    gauge("process_open_fds", "Open file descriptors; 0 where not known.", () =>
+      one(read().openFiles),
+    ),
+    counter("process_cpu_seconds_total", "Processor time used.", () => one(read().cpuSecondsTotal)),
+    gauge("process_start_time_seconds", "When the process started, since 1970.", () =>
+      one(read().startedAtMs / 1000),
+    ),
+  ];
+}
