@@ -2,6 +2,7 @@ import type { TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { closesOneObject } from "./json-scan.js";
 import { lastObject } from "./json-find.js";
+import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { anthropicTokens } from "./tokens.js";
 import { latin1 } from "./bytes.js";
@@ -81,6 +82,10 @@ class AnthropicWatch implements StreamWatch {
 
   completeWithout(): boolean {
     return this.#form === "OTHER";
+  }
+
+  failed(): boolean {
+    return anthropicCodec.opensWithError(lastEvent(this.#tail.bytes()));
   }
 
   usage(): TokenUsage | undefined {

@@ -44,6 +44,8 @@ export interface StreamWatch {
    * none or the reply said before why it stopped.
    */
   completeWithout(): boolean;
+  /** True when the last event is the provider's own word that the call failed. */
+  failed(): boolean;
   /** Tokens as far as the provider gave them; undefined if it gave none. */
   usage(): TokenUsage | undefined;
 }

@@ -2,6 +2,7 @@ import type { TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { closesOneObject } from "./json-scan.js";
 import { lastObject } from "./json-find.js";
+import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { geminiTokens } from "./tokens.js";
 import { latin1 } from "./bytes.js";
@@ -81,6 +82,10 @@ class GeminiWatch implements StreamWatch {
   completeWithout(): boolean {
     if (this.#form === "OTHER") return true;
     return /"(?:finishReason|blockReason)"/.test(latin1(this.#tail.bytes()));
+  }
+
+  failed(): boolean {
+    return geminiCodec.opensWithError(lastEvent(this.#tail.bytes()));
   }
 
   usage(): TokenUsage | undefined {

@@ -2,7 +2,7 @@ import type { TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { closesOneObject } from "./json-scan.js";
 import { isRecord, lastObject } from "./json-find.js";
-import { lastEventStart } from "./sse.js";
+import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { openaiTokens } from "./tokens.js";
 import { latin1, utf8 } from "./bytes.js";
@@ -82,6 +82,11 @@ class OpenaiWatch implements StreamWatch {
     if (this.#form === "OTHER") return true;
     if (this.#form === "RESPONSES") return false;
     return /"finish_reason":\s*"/.test(latin1(this.#tail.bytes()));
+  }
+
+  failed(): boolean {
+    const last = lastEvent(this.#tail.bytes());
+    return openaiCodec.opensWithError(last) || latin1(last, 0, 64).includes("response.failed");
   }
 
   usage(): TokenUsage | undefined {

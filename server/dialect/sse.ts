@@ -105,6 +105,11 @@ export class EventGate {
   }
 }
 
+/** The last of some whole events. */
+export function lastEvent(events: Buffer): Buffer {
+  return events.subarray(lastEventStart(events));
+}
+
 /** Where the last of some whole events begins. */
 export function lastEventStart(events: Buffer): number {
   let end = events.length;

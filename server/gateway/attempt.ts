@@ -2,12 +2,13 @@ import { unreachable } from "../core/assert.js";
 import type { AttemptOutcome } from "../core/call.js";
 import type { Secret } from "../core/secret.js";
 import type { DialectCodec } from "../dialect/codec.js";
+import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { isErrorReply } from "../dialect/openai.js";
 import type { FailureKind, UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Lease } from "./ports.js";
-import { redact } from "./redact.js";
+import { redact } from "../upstream/redact.js";
 import type { Relay } from "./relay.js";
 import { readReplyHead, type ReplyHead } from "./reply-head.js";
 import { judge } from "./verdict.js";
@@ -57,7 +58,7 @@ export interface AttemptOptions {
 const DETAIL_CHARS_MAX = 200;
 
 /** One try: takes the provider's reply and tells its listener what it amounts to. */
-export class Attempt implements UpstreamHandler {
+export class Attempt implements UpstreamHandler, DecoderListener {
   readonly options: AttemptOptions;
   /** Set right after the send, unless the attempt was over by then. */
   flight: Flight | undefined;
@@ -67,6 +68,7 @@ export class Attempt implements UpstreamHandler {
   #relay: Relay | undefined;
   #chunks: Buffer[] = [];
   #bytes = 0;
+  #decoder: Decoder | undefined;
   #over = false;
 
   constructor(options: AttemptOptions) {
@@ -76,6 +78,7 @@ export class Attempt implements UpstreamHandler {
   /** Gives the attempt up from our side; its listener hears nothing more. */
   abort(): void {
     this.#over = true;
+    this.#decoder?.destroy();
     this.flight?.abort();
   }
 
@@ -89,12 +92,27 @@ export class Attempt implements UpstreamHandler {
 
   onData(chunk: Buffer): boolean {
     if (this.#over) return true;
+    return this.#decoder === undefined ? this.onDecoded(chunk) : this.#decoder.write(chunk);
+  }
+
+  onDecoded(chunk: Buffer): boolean {
+    if (this.#over) return true;
     try {
       return this.#takeData(chunk);
     } catch (thrown) {
       this.#bug(thrown);
       return true;
     }
+  }
+
+  onWritable(): void {
+    this.flight?.resume();
+  }
+
+  onUndecodable(): void {
+    if (this.#over) return;
+    this.flight?.abort();
+    this.onFail({ kind: "PROTOCOL", detail: "the compressed reply could not be unpacked" });
   }
 
   #bug(thrown: unknown): void {
@@ -107,13 +125,20 @@ export class Attempt implements UpstreamHandler {
     const head = readReplyHead(httpStatus, raw, dropLimits);
     this.#head = head;
     this.httpStatus = httpStatus;
+    if (head.contentEncoding !== "" && head.contentEncoding !== "identity") {
+      if (!isDecodable(head.contentEncoding)) {
+        this.#refuse(this.#garbage("a reply in an encoding that was not asked for"));
+        return;
+      }
+      this.#decoder = new Decoder(head.contentEncoding, this);
+      // Of the packed bytes; the plain ones are not counted yet.
+      head.contentLength = undefined;
+    }
     if (httpStatus >= 300) {
       if (httpStatus < 400) this.#refuse(redirected(httpStatus));
       return;
     }
-    if (head.contentEncoding !== "" && head.contentEncoding !== "identity") {
-      this.#refuse(this.#garbage("a compressed reply that was not asked for"));
-    } else if (isMarkup(head)) {
+    if (isMarkup(head)) {
       this.#refuse(this.#garbage("a web page instead of a reply"));
     } else if (!isWhole(head, this.options.streamed, limits.wholeReplyBytesMax)) {
       this.#relay = listener.onStream(this, head);
@@ -137,6 +162,11 @@ export class Attempt implements UpstreamHandler {
   }
 
   onEnd(): void {
+    if (this.#decoder === undefined) this.onDecodedEnd();
+    else this.#decoder.end();
+  }
+
+  onDecodedEnd(): void {
     if (this.#over) return;
     const { listener, codec } = this.options;
     if (this.#relay !== undefined) {
@@ -198,7 +228,12 @@ export class Attempt implements UpstreamHandler {
 
   /** Without this a caller slower than its provider would hold the provider's socket for ever. */
   #flows(relay: Relay, flowing: boolean): boolean {
-    if (!flowing) relay.whenDrained(() => this.flight?.resume());
+    if (!flowing) {
+      relay.whenDrained(() => {
+        if (this.#decoder === undefined) this.flight?.resume();
+        else this.#decoder.resume();
+      });
+    }
     return flowing;
   }
 
@@ -245,9 +280,8 @@ export class Attempt implements UpstreamHandler {
   }
 
   #refuse(failure: AttemptFailure): void {
-    this.#over = true;
     this.#chunks = [];
-    this.flight?.abort();
+    this.abort();
     this.options.listener.onRefused(this, failure);
   }
 

@@ -161,8 +161,20 @@ export class Exchange implements TrialsListener, RelayListener {
   onLastEvent(): boolean {
     const relay = this.#relay;
     if (relay === undefined) return true;
-    const counted = this.#book.counted(relay.watch.usage(), relay.bytes);
-    return this.#finish(this.#trials?.httpStatus ?? 200, undefined, counted, relay.bytes);
+    const { watch, bytes } = relay;
+    const httpStatus = this.#trials?.httpStatus ?? 200;
+    if (!watch.failed()) {
+      return this.#finish(httpStatus, undefined, this.#book.counted(watch.usage(), bytes), bytes);
+    }
+    // The caller has it from the provider, in the provider's words.
+    const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
+    this.#book.closeLease({
+      outcome: "PROVIDER_ERROR",
+      httpStatus,
+      retryAfterMs: null,
+      detail: fault.publicMessage,
+    });
+    return this.#finish(httpStatus, fault, this.#book.countedInPart(watch.usage(), bytes), bytes);
   }
 
   onStreamEnd(): void {

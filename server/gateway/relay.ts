@@ -79,7 +79,8 @@ export class Relay {
     const rest = this.#gate?.rest();
     // Providers may leave out the blank line after the last event. It does not wait for a slow caller.
     if (rest !== undefined) this.#pass(rest);
-    if (!this.#watch.finished && !this.#watch.completeWithout()) return false;
+    const watch = this.#watch;
+    if (!watch.finished && !watch.completeWithout() && !watch.failed()) return false;
     this.sendHead();
     if (!this.#mayEnd()) this.#options.res.destroy();
     else this.#options.res.end();

@@ -226,6 +226,7 @@ class HttpGateway implements Gateway {
     let dialect = dialectOf(path, false);
     let head: RequestHead | undefined;
     try {
+      if (url.includes("#")) throw new Fault("malformed_request", "A path holds no fragment.");
       head = readHead(req.rawHeaders, this.#limits.headerLinesMax);
       dialect = dialectOf(path, head.hasAnthropicVersion);
       if (path === "/") {

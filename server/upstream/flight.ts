@@ -135,12 +135,18 @@ export class Flight {
       this.#resent = true;
       this.#abort = undefined;
       this.phase = "CONNECT";
-      this.pool?.again(this);
+      queueMicrotask(() => {
+        if (!this.#over) this.pool?.again(this);
+        else this.#release();
+      });
       return;
     }
     const told = this.#over;
     this.#end();
-    this.#release();
+    // The client library is in the middle of clearing up: what is released now could be sent on at once.
+    queueMicrotask(() => {
+      this.#release();
+    });
     if (!told) this.#handler.onFail(failureOf(error, this.phase));
   }
 

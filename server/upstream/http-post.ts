@@ -28,7 +28,8 @@ export async function httpPost(
   for await (const chunk of body) {
     const buffer: Buffer = Buffer.from(chunk);
     bytes += buffer.length;
-    if (bytes > REPLY_BYTES_MAX) throw new Error(`the reply is longer than ${REPLY_BYTES_MAX} bytes`);
+    if (bytes > REPLY_BYTES_MAX)
+      throw new Error(`the reply is longer than ${REPLY_BYTES_MAX} bytes`);
     chunks.push(buffer);
   }
   return { status: statusCode, body: Buffer.concat(chunks) };

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Fault } from "../core/fault.js";
+import {
+  closesOneObject,
+  readNumber,
+  readString,
+  readTrue,
+  scanMember,
+  scanObject,
+} from "./json-scan.js";
+
+const WANTED = ["model", "stream", "max_tokens"] as const;
+
+function scan(text: string): (string | undefined)[] {
+  const body = Buffer.from(text);
+  return scanObject(body, WANTED).map((span) =>
+    span === undefined ? undefined : body.toString("utf8", span.start, span.end),
+  );
+}
+
+function refuses(text: string, message: RegExp): void {
+  assert.throws(
+    () => scan(text),
+    (error) =>
+      error instanceof Fault && error.code === "malformed_request" && message.test(error.message),
+    text.slice(0, 80),
+  );
+}
+
+test("members are found wherever they stand, and only at the top", () => {
+  assert.deepEqual(
+    scan(
+      '{"messages":[{"model":"no","a":{"stream":1}}],"max_tokens" : 7 ,"model":"yes","x":"\\"model\\":1"}',
+    ),
+    ['"yes"', undefined, "7"],
+  );
+});
+
+test("an escaped key is the key that it spells", () => {
+  assert.deepEqual(scan(String.raw`{"mod\u0065l":"a"}`), ['"a"', undefined, undefined]);
+  refuses(String.raw`{"model":"a","\u006dodel":"b"}`, /more than once/);
+});
+
+test("a member given twice is refused", () => {
+  refuses('{"model":"a","x":1,"model":"b"}', /"model" more than once/);
+});
+
+test("what is no JSON object is refused", () => {
+  for (const text of [
+    "",
+    " ",
+    "null",
+    "[]",
+    '"model"',
+    "{",
+    '{"model"',
+    '{"model":',
+    '{"model":"a"',
+    '{"model":"a",}',
+    '{"model":"a"}}',
+    '{"model":"a"} x',
+    '{"model" "a"}',
+    '{"a":[1,]}',
+    '{"a":tru}',
+    '{"a":01}',
+    '{"a":1.}',
+    '{"a":-}',
+    '{"a":1e}',
+    '{"a":.5}',
+    '{"a":"b}',
+    '{"a":[1}',
+    "{'a':1}",
+    "{a:1}",
+    '{"a":1 "b":2}',
+    '\u{feff}{"a":1}',
+    '{"a":"\\',
+    `{"a":"${"x".repeat(100)}`,
+    `{"a":"${"x".repeat(100)}\\"}`,
+  ]) {
+    refuses(text, /not a JSON object/);
+  }
+});
+
+test("nesting beyond the limit is refused at once, however deep it goes", () => {
+  assert.doesNotThrow(() => scan(`{"a":${"[".repeat(63)}${"]".repeat(63)}}`));
+  refuses(`{"a":${"[".repeat(64)}${"]".repeat(64)}}`, /nested more than 64/);
+  refuses(`{"a":${"[".repeat(500_000)}`, /nested/);
+  refuses(`{"a":${'{"b":'.repeat(500_000)}`, /nested/);
+});
+
+test("too many values are refused", () => {
+  const body = Buffer.from(`{"a":[${"1,".repeat(50)}1]}`);
+  assert.throws(() => scanObject(body, [], { depthMax: 4, valuesMax: 50 }), /too many/);
+});
+
+test("every JSON object that JSON.parse takes is read alike", () => {
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 8 })),
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.boolean(),
+      (members, model, spaced) => {
+        const value = { ...members, model };
+        const text = Buffer.from(JSON.stringify(value, null, spaced ? 2 : 0));
+        const [span] = scanObject(text, ["model"]);
+        assert.ok(span);
+        assert.deepEqual(
+          JSON.parse(text.toString("utf8", span.start, span.end)),
+          JSON.parse(JSON.stringify(model)),
+        );
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("a text that JSON.parse refuses outside its strings is refused here", () => {
+  fc.assert(
+    fc.property(
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.nat(),
+      fc.constantFrom("", "{", "}", "[", "]", ",", ":", "1", "x"),
+      (value, at, put) => {
+        const text = JSON.stringify({ a: value });
+        const place = at % (text.length + 1);
+        const broken = text.slice(0, place) + put + text.slice(place + 1);
+        let parses = true;
+        try {
+          const parsed: unknown = JSON.parse(broken);
+          parses = typeof parsed === "object" && parsed !== null && !Array.isArray(parsed);
+        } catch {
+          parses = false;
+        }
+        let scans = true;
+        try {
+          scanObject(Buffer.from(broken), []);
+        } catch {
+          scans = false;
+        }
+        // Inside strings the scan is the more lenient one: escapes are the provider's to judge.
+        if (parses) assert.ok(scans, broken);
+        else if (scans) assert.ok(broken.includes("\\"), broken);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test("values are read as what they are", () => {
+  const body = Buffer.from(
+    String.raw`{"a":"x\u00e9\n","b":12.5e1,"c":true,"d":"true","e":null,"f":"ü"}`,
+  );
+  const [a, b, c, d, e, f] = scanObject(body, ["a", "b", "c", "d", "e", "f"]);
+  assert.equal(readString(body, a), "xé\n");
+  assert.equal(readString(body, b), undefined);
+  assert.equal(readNumber(body, b), 125);
+  assert.equal(readNumber(body, d), undefined);
+  assert.equal(readTrue(body, c), true);
+  assert.equal(readTrue(body, d), false);
+  assert.equal(readTrue(body, e), false);
+  assert.equal(readString(body, f), "ü");
+  assert.equal(readString(body, undefined), undefined);
+});
+
+test("members of an inner object are found within it", () => {
+  const body = Buffer.from('{"o":{"x":{"y":1},"y":2},"p":[],"y":3}');
+  const [o, p] = scanObject(body, ["o", "p"]);
+  assert.ok(o && p);
+  const [y] = scanMember(body, o, ["y"]);
+  assert.equal(readNumber(body, y), 2);
+  assert.deepEqual(scanMember(body, p, ["y"]), [undefined]);
+});
+
+test("a tail is known to finish the outermost object or not", () => {
+  const text = Buffer.from('{"a":{"usage":{"x":1}},"usage":{"x":2}}');
+  assert.equal(closesOneObject(text, text.lastIndexOf('"usage"')), true);
+  assert.equal(closesOneObject(text, text.indexOf('"usage"')), false);
+});

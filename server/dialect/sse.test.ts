@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { eventData, EventGate, lastBoundary, lastEventStart, nextBoundary } from "./sse.js";
+
+const STREAM = [
+  'data: {"a":"ü"}\n\n',
+  ": a comment\n\n",
+  "event: x\r\ndata: 1\r\n\r\n",
+  'data: {"long":"' + "x".repeat(300) + '"}\n\n',
+  "data: two\ndata: lines\n\n",
+  "data: [DONE]\n\n",
+].join("");
+
+function cutAt(text: Buffer, places: readonly number[]): Buffer[] {
+  const sorted = [...new Set(places.map((place) => place % (text.length + 1)))].toSorted(
+    (a, b) => a - b,
+  );
+  const pieces: Buffer[] = [];
+  let from = 0;
+  for (const place of [...sorted, text.length]) {
+    if (place > from) pieces.push(text.subarray(from, place));
+    from = place;
+  }
+  return pieces;
+}
+
+test("whatever the chunking, every byte goes through in order and only whole events go through", () => {
+  const text = Buffer.from(STREAM);
+  fc.assert(
+    fc.property(fc.array(fc.nat(), { maxLength: 60 }), (places) => {
+      const gate = new EventGate(10_000);
+      const out: Buffer[] = [];
+      for (const piece of cutAt(text, places)) {
+        const events = gate.push(piece);
+        if (events === undefined) continue;
+        assert.equal(lastBoundary(events), events.length);
+        out.push(events);
+      }
+      assert.equal(gate.midEvent, false);
+      assert.equal(gate.rest(), undefined);
+      assert.equal(Buffer.concat(out).toString(), STREAM);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test("byte by byte, CRLF and UTF-8 included, nothing is lost", () => {
+  const gate = new EventGate(10_000);
+  const out: Buffer[] = [];
+  for (const byte of Buffer.from(STREAM)) {
+    const events = gate.push(Buffer.from([byte]));
+    if (events !== undefined) out.push(events);
+  }
+  assert.equal(Buffer.concat(out).toString(), STREAM);
+  assert.equal(out.length, 6);
+});
+
+test("half an event is held back, and is what is left at the end", () => {
+  const gate = new EventGate(100);
+  assert.equal(gate.push(Buffer.from("data: 1\n\ndata: "))?.toString(), "data: 1\n\n");
+  assert.equal(gate.push(Buffer.from("2"))?.toString(), undefined);
+  assert.equal(gate.midEvent, false);
+  assert.equal(gate.rest()?.toString(), "data: 2");
+});
+
+test("an event over the limit goes through in pieces, and the gate says so until it ends", () => {
+  const gate = new EventGate(10);
+  assert.equal(gate.push(Buffer.from("data: 12345678"))?.toString(), "data: 12345678");
+  assert.equal(gate.midEvent, true);
+  assert.equal(gate.push(Buffer.from("90"))?.toString(), "90");
+  assert.equal(gate.midEvent, true);
+  assert.equal(gate.push(Buffer.from("\n\ndata: 1"))?.toString(), "\n\n");
+  assert.equal(gate.midEvent, false);
+  assert.equal(gate.rest()?.toString(), "data: 1");
+});
+
+test("a sender of single bytes without an event's end costs linear time", () => {
+  const gate = new EventGate(1_000_000);
+  const byte = Buffer.from("x");
+  for (let i = 0; i < 60_000; i++) assert.equal(gate.push(byte), undefined);
+  assert.equal(gate.rest()?.length, 60_000);
+});
+
+test("boundaries are found from both ends", () => {
+  const text = Buffer.from("data: 1\n\ndata: 2\r\n\r\ndata: 3");
+  assert.equal(nextBoundary(text, 0), 9);
+  assert.equal(nextBoundary(text, 9), 20);
+  assert.equal(nextBoundary(text, 20), -1);
+  assert.equal(lastBoundary(text), 20);
+  assert.equal(lastBoundary(Buffer.from("no end\n")), 0);
+  assert.equal(lastEventStart(text.subarray(0, 20)), 9);
+});
+
+test("data lines of an event are joined", () => {
+  assert.equal(eventData(Buffer.from("event: x\ndata: a\ndata:b\n\n")), "a\nb");
+  assert.equal(eventData(Buffer.from(": comment\n\n")), undefined);
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { UsageStripper } from "./usage-strip.js";
+
+function strip(text: string): string {
+  return new UsageStripper().apply(Buffer.from(text)).toString();
+}
+
+test("the event that carries only usage goes, all others stay as they are", () => {
+  const before = 'data: {"choices":[{"delta":{"content":"a"}}]}\n\n';
+  const usage = 'data: {"id":"x","choices":[],"usage":{"prompt_tokens":1,"total_tokens":2}}\n\n';
+  assert.equal(strip(`${before}${usage}data: [DONE]\n\n`), `${before}data: [DONE]\n\n`);
+  assert.equal(strip(usage), "");
+});
+
+test("usage:null goes with its comma, wherever it stands", () => {
+  assert.equal(strip('data: {"a":1,"usage":null}\n\n'), 'data: {"a":1}\n\n');
+  assert.equal(strip('data: {"usage":null,"a":1}\n\n'), 'data: {"a":1}\n\n');
+  assert.equal(strip('data: {"a":1, "usage" : null , "b":2}\n\n'), 'data: {"a":1 , "b":2}\n\n');
+  assert.equal(strip('data:{"usage":null}\r\n\r\n'), "data:{}\r\n\r\n");
+});
+
+test("usage in a text, or inside another object, is not touched", () => {
+  for (const event of [
+    `data: ${JSON.stringify({ choices: [{ delta: { content: '"usage":null' } }] })}\n\n`,
+    'data: {"x":{"usage":null}}\n\n',
+    'data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}\n\n',
+    'data: {"choices":[],"prompt_filter_results":[]}\n\n',
+    ": usage\n\n",
+    'data: not json "usage":null\n\n',
+  ]) {
+    assert.equal(strip(event), event);
+  }
+});
+
+test("an untouched read is passed by reference", () => {
+  const events = Buffer.from('data: {"a":1}\n\n');
+  assert.equal(new UsageStripper().apply(events), events);
+});

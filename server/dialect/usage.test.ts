@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TokenUsage } from "../core/call.js";
+import { CODECS } from "./codecs.js";
+import type { StreamForm } from "./codec.js";
+import type { Dialect } from "../core/provider.js";
+
+function tokens(part: Partial<TokenUsage>): TokenUsage {
+  return { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, ...part };
+}
+
+function replyUsage(dialect: Dialect, reply: object | string): TokenUsage | undefined {
+  const text = typeof reply === "string" ? reply : JSON.stringify(reply);
+  return CODECS[dialect].replyUsage(Buffer.from(text));
+}
+
+function watch(dialect: Dialect, form: StreamForm, events: readonly string[]) {
+  const stream = CODECS[dialect].watch(form);
+  for (const event of events) stream.push(Buffer.from(event));
+  return stream;
+}
+
+test("cached and reasoning tokens of an OpenAI reply are parts of the totals", () => {
+  const usage = {
+    prompt_tokens: 100,
+    completion_tokens: 50,
+    total_tokens: 150,
+    prompt_tokens_details: { cached_tokens: 64 },
+    completion_tokens_details: { reasoning_tokens: 40 },
+  };
+  assert.deepEqual(
+    replyUsage("OPENAI", { choices: [], usage, service_tier: "x" }),
+    tokens({ input: 100, output: 50, cacheRead: 64, reasoning: 40 }),
+  );
+});
+
+test("reasoning that a provider leaves out of the completion is added once", () => {
+  const usage = {
+    prompt_tokens: 10,
+    completion_tokens: 5,
+    total_tokens: 45,
+    completion_tokens_details: { reasoning_tokens: 30 },
+  };
+  assert.deepEqual(
+    replyUsage("OPENAI", { usage }),
+    tokens({ input: 10, output: 35, reasoning: 30 }),
+  );
+});
+
+test("responses, embeddings and images tell their usage in their own words", () => {
+  const details = {
+    input_tokens_details: { cached_tokens: 2 },
+    output_tokens_details: { reasoning_tokens: 3 },
+  };
+  assert.deepEqual(
+    replyUsage("OPENAI", {
+      usage: { input_tokens: 7, output_tokens: 9, ...details },
+      metadata: {},
+    }),
+    tokens({ input: 7, output: 9, cacheRead: 2, reasoning: 3 }),
+  );
+  assert.deepEqual(
+    replyUsage("OPENAI", {
+      data: [{ embedding: [0.1] }],
+      usage: { prompt_tokens: 8, total_tokens: 8 },
+    }),
+    tokens({ input: 8 }),
+  );
+});
+
+test("Anthropic's input leaves out the cache, so both are added", () => {
+  const usage = {
+    input_tokens: 20,
+    cache_creation_input_tokens: 30,
+    cache_read_input_tokens: 100,
+    cache_creation: { ephemeral_5m_input_tokens: 30 },
+    output_tokens: 9,
+    output_tokens_details: { thinking_tokens: 4 },
+  };
+  assert.deepEqual(
+    replyUsage("ANTHROPIC", { type: "message", content: [], usage }),
+    tokens({ input: 150, output: 9, cacheRead: 100, cacheWrite: 30, reasoning: 4 }),
+  );
+});
+
+test("Gemini's thoughts count as output and its tool prompts as input", () => {
+  const usageMetadata = {
+    promptTokenCount: 427,
+    candidatesTokenCount: 122,
+    totalTokenCount: 1767,
+    toolUsePromptTokenCount: 771,
+    thoughtsTokenCount: 447,
+    cachedContentTokenCount: 400,
+  };
+  assert.deepEqual(
+    replyUsage("GEMINI", { candidates: [], usageMetadata, modelVersion: "x" }),
+    tokens({ input: 1198, output: 569, cacheRead: 400, reasoning: 447 }),
+  );
+});
+
+test("a usage that a model wrote is never taken for the provider's", () => {
+  const fake = { input_tokens: 1, output_tokens: 1 };
+  const reply = {
+    content: [
+      { type: "tool_use", input: { usage: fake } },
+      { type: "text", text: '"usage":{"input_tokens":2}' },
+    ],
+    usage: { input_tokens: 5, output_tokens: 6 },
+  };
+  assert.deepEqual(replyUsage("ANTHROPIC", reply), tokens({ input: 5, output: 6 }));
+  assert.equal(
+    replyUsage("ANTHROPIC", { usage: null, content: [{ input: { usage: fake } }] }),
+    undefined,
+  );
+});
+
+test("impossible numbers are made possible", () => {
+  assert.deepEqual(
+    replyUsage("OPENAI", '{"usage":{"prompt_tokens":-5,"completion_tokens":1e300}}'),
+    tokens({ output: 1_000_000_000 }),
+  );
+  assert.equal(replyUsage("OPENAI", '{"usage":{"prompt_tokens":"many"}}'), undefined);
+});
+
+test("a chat stream is finished by its last event alone", () => {
+  const stream = watch("OPENAI", "CHAT", [
+    'data: {"choices":[{"delta":{"content":"[DONE]"}}]}\n\n',
+  ]);
+  assert.equal(stream.finished, false);
+  assert.equal(stream.completeWithout(), false);
+  stream.push(Buffer.from('data: {"choices":[{"finish_reason":"stop"}]}\n\n'));
+  assert.equal(stream.completeWithout(), true);
+  stream.push(
+    Buffer.from(
+      'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\ndata: [DONE]\n\n',
+    ),
+  );
+  assert.equal(stream.finished, true);
+  assert.deepEqual(stream.usage(), tokens({ input: 3, output: 4 }));
+});
+
+test("a responses stream is finished by its completed event, not by words in a text", () => {
+  const stream = watch("OPENAI", "RESPONSES", [
+    'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"event: response.completed"}\n\n',
+  ]);
+  assert.equal(stream.finished, false);
+  const response = {
+    usage: { input_tokens: 4, output_tokens: 5 },
+    tools: [{ usage: { type: "object" } }],
+  };
+  stream.push(
+    Buffer.from(
+      `event: response.completed\ndata: ${JSON.stringify({ type: "response.completed", response })}\n\n`,
+    ),
+  );
+  assert.equal(stream.finished, true);
+  assert.deepEqual(stream.usage(), tokens({ input: 4, output: 5 }));
+});
+
+test("a message stream is finished by message_stop, not by the word in a text", () => {
+  const stream = watch("ANTHROPIC", "MESSAGES", [
+    'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":9,"cache_read_input_tokens":1,"output_tokens":1}}}\n\n',
+    `event: content_block_delta\ndata: ${JSON.stringify({ delta: { text: '"message_stop"' } })}\n\n`,
+  ]);
+  assert.equal(stream.finished, false);
+  assert.equal(stream.completeWithout(), false);
+  assert.deepEqual(stream.usage(), tokens({ input: 10, cacheRead: 1, output: 1 }));
+  stream.push(Buffer.from('event: message_delta\ndata: {"usage":{"output_tokens":7}}\n\n'));
+  stream.push(Buffer.from('event: message_stop\ndata: {"type":"message_stop"  }\n\n'));
+  assert.equal(stream.finished, true);
+  assert.deepEqual(stream.usage(), tokens({ input: 10, cacheRead: 1, output: 7 }));
+});
+
+test("a Gemini stream is complete once it says why it stopped", () => {
+  const stream = watch("GEMINI", "GENERATE", ['data: {"candidates":[{"content":{}}]}\r\n\r\n']);
+  assert.equal(stream.completeWithout(), false);
+  stream.push(
+    Buffer.from(
+      'data: {"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":2,"candidatesTokenCount":3}}\r\n\r\n',
+    ),
+  );
+  assert.equal(stream.completeWithout(), true);
+  assert.deepEqual(stream.usage(), tokens({ input: 2, output: 3 }));
+});
+
+test("errors that open a stream are told from replies", () => {
+  const opens = (dialect: Dialect, text: string): boolean =>
+    CODECS[dialect].opensWithError(Buffer.from(text));
+  assert.equal(opens("OPENAI", 'data: {"error":{"message":"x"}}\n\n'), true);
+  assert.equal(opens("OPENAI", 'data: {"id":"x","error":null}\n\n'), false);
+  assert.equal(opens("ANTHROPIC", 'event: error\ndata: {"type":"error"}\n\n'), true);
+  assert.equal(opens("ANTHROPIC", "event: message_start\ndata: {}\n\n"), false);
+  assert.equal(opens("GEMINI", 'data: {"error": {"code":503}}\r\n\r\n'), true);
+  assert.equal(opens("GEMINI", 'data: {"candidates":[]}\r\n\r\n'), false);
+});

@@ -1,0 +1,100 @@
+import type { Transform } from "node:stream";
+import { constants, createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+
+/** A reply may unpack to this many times its size once it is larger than a small page: more is an attack. */
+const RATIO_MAX = 200;
+const RATIO_FROM_BYTES = 1024 * 1024;
+
+/** What a decoder tells. */
+export interface DecoderListener {
+  /** False stops the flow until `resume`. */
+  onDecoded(chunk: Buffer): boolean;
+  onDecodedEnd(): void;
+  onUndecodable(): void;
+  /** The decoder takes more again. */
+  onWritable(): void;
+}
+
+/** True for encodings that can be unpacked here. */
+export function isDecodable(encoding: string): boolean {
+  return (
+    encoding === "gzip" || encoding === "x-gzip" || encoding === "br" || encoding === "deflate"
+  );
+}
+
+/**
+ * Unpacks a reply that came compressed although it was asked for plain. The caller gets it plain, for its
+ * usage must be read and its errors redacted. Each piece is flushed as it comes, so streams stay streams.
+ */
+export class Decoder {
+  readonly #stream: Transform;
+  readonly #listener: DecoderListener;
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #over = false;
+
+  constructor(encoding: string, listener: DecoderListener) {
+    this.#listener = listener;
+    this.#stream = transformOf(encoding);
+    this.#stream.on("data", (chunk: Buffer) => {
+      this.#onData(chunk);
+    });
+    this.#stream.on("end", () => {
+      if (!this.#over) listener.onDecodedEnd();
+    });
+    this.#stream.on("error", () => {
+      this.#fail();
+    });
+  }
+
+  /** False when the decoder is full; `onWritable` follows. */
+  write(chunk: Buffer): boolean {
+    this.#bytesIn += chunk.length;
+    if (this.#stream.write(chunk)) return true;
+    this.#stream.once("drain", () => {
+      this.#listener.onWritable();
+    });
+    return false;
+  }
+
+  end(): void {
+    this.#stream.end();
+  }
+
+  /** Lets decoded bytes flow again. */
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  destroy(): void {
+    this.#over = true;
+    this.#stream.destroy();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#over) return;
+    this.#bytesOut += chunk.length;
+    if (this.#bytesOut > RATIO_FROM_BYTES && this.#bytesOut > this.#bytesIn * RATIO_MAX) {
+      this.#fail();
+      return;
+    }
+    if (!this.#listener.onDecoded(chunk)) this.#stream.pause();
+  }
+
+  #fail(): void {
+    if (this.#over) return;
+    this.destroy();
+    this.#listener.onUndecodable();
+  }
+}
+
+function transformOf(encoding: string): Transform {
+  if (encoding === "br") {
+    return createBrotliDecompress({
+      flush: constants.BROTLI_OPERATION_FLUSH,
+      finishFlush: constants.BROTLI_OPERATION_FLUSH,
+    });
+  }
+  const options = { flush: constants.Z_SYNC_FLUSH };
+  return encoding === "deflate" ? createInflate(options) : createGunzip(options);
+}

@@ -1,0 +1,54 @@
+import type { UpstreamFailure } from "./failure.js";
+import { modelsRequest } from "./probe-request.js";
+import type { ProbeOptions, ProbeSubject } from "./probe.js";
+import { redact } from "./redact.js";
+import { fetchWhole, type WholeReply } from "./reply.js";
+
+/** What one look at a provider key found. */
+export interface KeyCheck {
+  readonly ok: boolean;
+  /** Null if no answer came. */
+  readonly httpStatus: number | null;
+  readonly latencyMs: number;
+  /** At most 200 characters, without secrets; empty when it succeeded. */
+  readonly error: string;
+}
+
+const TIMEOUT_MS = 15_000;
+/** The status decides; of the body only what an error says is of use. */
+const REPLY_BYTES_MAX = 64 * 1024;
+const ERROR_CHARS_MAX = 200;
+
+/**
+ * Asks the provider for its models, which costs nothing and needs a good key. A provider without a model
+ * list has answered all the same, and nothing is held against the key. Throws Fault `base_url_not_allowed`.
+ */
+export async function checkKey(
+  options: Pick<ProbeOptions, "upstream" | "clock" | "endpointPath" | "timeoutMs">,
+  subject: Pick<ProbeSubject, "provider" | "secret">,
+): Promise<KeyCheck> {
+  const { upstream, clock, endpointPath } = options;
+  const { provider, secret } = subject;
+  const startedMs = clock.monotonic();
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const request = modelsRequest({ provider, secret, endpointPath, timeoutMs });
+  const target = upstream.target(provider.baseUrl);
+  const answer = await fetchWhole(upstream, target, request, REPLY_BYTES_MAX);
+  const latencyMs = clock.monotonic() - startedMs;
+  if (!("httpStatus" in answer))
+    return { ok: false, httpStatus: null, latencyMs, error: lost(answer) };
+  const ok = answer.httpStatus < 300 || [404, 405, 501].includes(answer.httpStatus);
+  const text = ok ? "" : errorText(answer);
+  const error = redact(text, secret).slice(0, ERROR_CHARS_MAX);
+  return { ok, httpStatus: answer.httpStatus, latencyMs, error };
+}
+
+function lost(failure: UpstreamFailure): string {
+  return failure.detail.slice(0, ERROR_CHARS_MAX);
+}
+
+function errorText(reply: WholeReply): string {
+  const body = reply.body.toString("utf8").replaceAll(/\s+/g, " ");
+  const said = /"message" ?: ?"((?:[^"\\]|\\.){1,300})"/.exec(body)?.[1] ?? "";
+  return `HTTP ${String(reply.httpStatus)}${said === "" ? "" : `: ${said}`}`;
+}

@@ -1,0 +1,69 @@
+import type { Dialect, Provider } from "../core/provider.js";
+import type { Secret } from "../core/secret.js";
+import { pushAuth } from "./auth.js";
+import type { UpstreamRequest } from "./flight.js";
+
+/** Where a provider serves an endpoint: the catalogue joins base URL and path. */
+export type EndpointPath = (
+  provider: Pick<Provider, "baseUrl" | "authStyle" | "dialect">,
+  path: string,
+  model: string,
+) => string;
+
+/** What a probe asks for. */
+export interface ProbeCall {
+  readonly provider: Pick<Provider, "baseUrl" | "authStyle" | "dialect">;
+  readonly secret: Secret;
+  readonly endpointPath: EndpointPath;
+  readonly timeoutMs: number;
+}
+
+/** Lists the models. */
+export function modelsRequest(call: ProbeCall): UpstreamRequest {
+  const path = call.provider.dialect === "GEMINI" ? "/v1beta/models" : "/v1/models";
+  return request(call, { method: "GET", path, model: "", body: null });
+}
+
+/** The smallest chat there is: one word in, one token out. */
+export function chatRequest(call: ProbeCall, model: string, stream: boolean): UpstreamRequest {
+  const { path, body } = CHATS[call.provider.dialect](model, stream);
+  return request(call, { method: "POST", path, model, body: Buffer.from(JSON.stringify(body)) });
+}
+
+const CHATS: Readonly<
+  Record<Dialect, (model: string, stream: boolean) => { path: string; body: object }>
+> = {
+  OPENAI: (model, stream) => ({
+    path: "/v1/chat/completions",
+    body: { model, messages: [{ role: "user", content: "hi" }], ...(stream ? { stream } : {}) },
+  }),
+  ANTHROPIC: (model, stream) => ({
+    path: "/v1/messages",
+    body: {
+      model,
+      max_tokens: 1,
+      messages: [{ role: "user", content: "hi" }],
+      ...(stream ? { stream } : {}),
+    },
+  }),
+  GEMINI: (model, stream) => ({
+    path: `/v1beta/models/${encodeURIComponent(model)}:${stream ? "streamGenerateContent?alt=sse" : "generateContent"}`,
+    body: { contents: [{ role: "user", parts: [{ text: "hi" }] }] },
+  }),
+};
+
+function request(
+  call: ProbeCall,
+  what: { method: "GET" | "POST"; path: string; model: string; body: Buffer | null },
+): UpstreamRequest {
+  const headers = ["accept", "application/json, text/event-stream", "accept-encoding", "identity"];
+  if (what.body !== null) headers.push("content-type", "application/json");
+  pushAuth(headers, call.secret, call.provider, false);
+  return {
+    method: what.method,
+    path: call.endpointPath(call.provider, what.path, what.model),
+    headers,
+    body: what.body,
+    headTimeoutMs: call.timeoutMs,
+  };
+}

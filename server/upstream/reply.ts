@@ -1,0 +1,51 @@
+import type { UpstreamFailure } from "./failure.js";
+import type { UpstreamRequest } from "./flight.js";
+import type { Upstream, UpstreamTarget } from "./upstream.js";
+
+/** A whole reply, for callers that need no stream. */
+export interface WholeReply {
+  readonly httpStatus: number;
+  /** By lower-case name; of several of one name the last. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** At most as many bytes as were asked for. */
+  readonly body: Buffer;
+}
+
+/**
+ * Sends a request and collects its reply, of which no more than `bytesMax` is read. Answers the failure
+ * where there is no reply.
+ */
+export function fetchWhole(
+  upstream: Upstream,
+  target: UpstreamTarget,
+  request: UpstreamRequest,
+  bytesMax: number,
+): Promise<WholeReply | UpstreamFailure> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let httpStatus = 0;
+    const headers = new Map<string, string>();
+    const done = (): void => {
+      resolve({ httpStatus, headers, body: Buffer.concat(chunks).subarray(0, bytesMax) });
+    };
+    const flight = upstream.send(target, request, {
+      onHead(status, raw) {
+        httpStatus = status;
+        for (let i = 0; i + 1 < raw.length; i += 2) {
+          headers.set(String(raw[i]).toLowerCase(), String(raw[i + 1]));
+        }
+      },
+      onData(chunk) {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes < bytesMax) return true;
+        flight.abort();
+        done();
+        return true;
+      },
+      onEnd: done,
+      onFail: resolve,
+    });
+  });
+}

@@ -1,0 +1,339 @@
+import assert from "node:assert/strict";
+import net from "node:net";
+import { after, before, beforeEach, test } from "node:test";
+import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+
+let stub: UpstreamStub;
+let openai: TestGateway;
+let anthropic: TestGateway;
+let gemini: TestGateway;
+let renamed: TestGateway;
+
+const MODELS = [
+  {
+    id: "gpt-4o",
+    displayName: "GPT-4o",
+    providerSlug: "openai",
+    createdAt: 1_700_000_000_000,
+    contextWindow: 128_000,
+    maxOutput: 16_384,
+  },
+  {
+    id: "org/model",
+    displayName: "Model",
+    providerSlug: "custom",
+    createdAt: 1_700_000_001_000,
+    contextWindow: null,
+    maxOutput: null,
+  },
+  {
+    id: "claude-x",
+    displayName: "Claude X",
+    providerSlug: "anthropic",
+    createdAt: 1_700_000_002_000,
+    contextWindow: 200_000,
+    maxOutput: 8_192,
+  },
+];
+
+before(async () => {
+  stub = await startUpstreamStub(replyJson(200, '{"ok":true}'));
+  openai = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }], models: MODELS });
+  anthropic = await startGateway({
+    providers: [{ baseUrl: stub.origin, dialect: "ANTHROPIC" }],
+    models: MODELS,
+  });
+  gemini = await startGateway({
+    providers: [{ baseUrl: stub.origin, dialect: "GEMINI" }],
+    models: MODELS,
+  });
+  renamed = await startGateway({
+    providers: [{ baseUrl: stub.origin }],
+    aliases: { fast: 'gpt-5 "mini"' },
+  });
+});
+
+after(async () => {
+  for (const gateway of [openai, anthropic, gemini, renamed]) await gateway.close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+  stub.script = replyJson(200, '{"ok":true}');
+});
+
+const OPENAI_POSTS = [
+  "/v1/chat/completions",
+  "/v1/completions",
+  "/v1/responses",
+  "/v1/responses/input_tokens",
+  "/v1/embeddings",
+  "/v1/images/generations",
+  "/v1/audio/speech",
+  "/v1/moderations",
+];
+
+test("every JSON endpoint of OpenAI's goes to the same path upstream, byte for byte", async () => {
+  for (const path of OPENAI_POSTS) {
+    const body = `{ "model": "m", "odd": [1.0, {"x": 12345678901234567890}] }`;
+    const response = await openai.post(path, body);
+    assert.equal(response.status, 200, path);
+    const received = stub.received.at(-1);
+    assert.equal(received?.url, path);
+    assert.equal(received?.body.toString(), body);
+  }
+});
+
+test("endpoints without a body or a model go through with their ids and query", async () => {
+  const gets = [
+    "/v1/responses/resp_1?include=a",
+    "/v1/files",
+    "/v1/files/file-1/content",
+    "/v1/batches/batch_1",
+  ];
+  for (const path of gets) {
+    assert.equal((await openai.fetch(path)).status, 200, path);
+    assert.equal(stub.received.at(-1)?.url, path);
+    assert.equal(stub.received.at(-1)?.body.length, 0);
+  }
+  assert.equal((await openai.fetch("/v1/responses/resp_1", { method: "DELETE" })).status, 200);
+  assert.equal(stub.received.at(-1)?.method, "DELETE");
+  const version = { "anthropic-version": "2023-06-01" };
+  assert.equal((await anthropic.fetch("/v1/messages/batches/b_1/results")).status, 200);
+  assert.equal((await anthropic.fetch("/v1/files?limit=1", { headers: version })).status, 200);
+  assert.equal(stub.received.at(-1)?.url, "/v1/files?limit=1");
+  assert.equal((await anthropic.post("/v1/messages/count_tokens", { model: "m" })).status, 200);
+});
+
+test("Gemini's endpoints keep action, query and body, and lose the caller's key", async () => {
+  const body = '{"contents":[]}';
+  const post = (path: string): Promise<Response> => gemini.post(path, body);
+  for (const [path, upstream] of [
+    ["/v1beta/models/gemini-2.5-pro:generateContent", undefined],
+    [
+      "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse&key=x",
+      "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
+    ],
+    ["/v1beta/models/gemini-2.5-pro:countTokens", undefined],
+    ["/v1beta/models/text-embedding-004:embedContent", undefined],
+    ["/v1beta/models/text-embedding-004:batchEmbedContents", undefined],
+    ["/v1beta1/publishers/google/models/gemini-2.5-pro:generateContent", undefined],
+  ] as const) {
+    assert.equal((await post(path)).status, 200, path);
+    assert.equal(stub.received.at(-1)?.url, upstream ?? path);
+    assert.equal(
+      stub.received.at(-1)?.headers["x-goog-api-key"],
+      "sk-upstream-0000000000000000000000",
+    );
+    assert.equal(stub.received.at(-1)?.body.toString(), body);
+  }
+});
+
+test("Google's OpenAI-compatible prefix means OpenAI's paths, on either kind of provider", async () => {
+  const body = { model: "gemini-2.5-flash", messages: [] };
+  assert.equal((await openai.post("/v1beta/openai/chat/completions", body)).status, 200);
+  assert.equal(stub.received.at(-1)?.url, "/v1/chat/completions");
+  assert.equal((await gemini.post("/v1/chat/completions", body)).status, 200);
+  assert.equal(stub.received.at(-1)?.url, "/v1beta/openai/chat/completions");
+  assert.equal(
+    stub.received.at(-1)?.headers["authorization"],
+    "Bearer sk-upstream-0000000000000000000000",
+  );
+});
+
+test("an alias changes the model and not one other byte", async () => {
+  const body = '{"a":"fast",\n "model" : "fast","z":{"model":"fast"}}';
+  await renamed.post("/v1/chat/completions", body);
+  assert.equal(
+    stub.received[0]?.body.toString(),
+    '{"a":"fast",\n "model" : "gpt-5 \\"mini\\"","z":{"model":"fast"}}',
+  );
+  await renamed.post(
+    "/v1/chat/completions",
+    '{"model":"fast","stream":true,"stream_options":{"x":1}}',
+  );
+  assert.equal(
+    stub.received[1]?.body.toString(),
+    '{"model":"gpt-5 \\"mini\\"","stream":true,"stream_options":{"include_usage":true,"x":1}}',
+  );
+  await renamed.post(
+    "/v1/chat/completions",
+    '{"stream_options":null,"model":"fast","stream":true}',
+  );
+  assert.equal(
+    stub.received[2]?.body.toString(),
+    '{"stream_options":{"include_usage":true},"model":"gpt-5 \\"mini\\"","stream":true}',
+  );
+  assert.equal(renamed.sink.records[0]?.modelAsked, "fast");
+  assert.equal(renamed.sink.records[0]?.modelServed, 'gpt-5 "mini"');
+});
+
+test("a caller that refuses usage is obeyed", async () => {
+  const body = '{"model":"m","stream":true,"stream_options":{"include_usage":false}}';
+  await openai.post("/v1/chat/completions", body);
+  assert.equal(stub.received[0]?.body.toString(), body);
+});
+
+test("a form goes through byte for byte, its model found wherever it stands", async () => {
+  const form = new FormData();
+  form.append("file", new Blob([Buffer.from([0, 1, 2, 255, 13, 10, 45, 45])]), "a.mp3");
+  form.append("model", "whisper-1");
+  const request = new Request("http://x/", { method: "POST", body: form });
+  const bytes = Buffer.from(await request.arrayBuffer());
+  const type = request.headers.get("content-type") ?? "";
+  const send = (gateway: TestGateway): Promise<Response> =>
+    gateway.fetch("/v1/audio/transcriptions", {
+      method: "POST",
+      headers: { "content-type": type },
+      body: bytes,
+    });
+  assert.equal((await send(openai)).status, 200);
+  assert.deepEqual(stub.received[0]?.body, bytes);
+  assert.equal(stub.received[0]?.headers["content-type"], type);
+  assert.equal(openai.sink.records.at(-1)?.modelAsked, "whisper-1");
+});
+
+test("a form that names its model twice, or is none, is refused", async () => {
+  const field = '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n';
+  const headers = { "content-type": "multipart/form-data; boundary=b" };
+  for (const body of [`${field}${field}--b--\r\n`, field, "--c\r\n", ""]) {
+    const response = await openai.fetch("/v1/audio/transcriptions", {
+      method: "POST",
+      headers,
+      body,
+    });
+    assert.equal(response.status, 400, body);
+  }
+  assert.equal(stub.received.length, 0);
+});
+
+test("models are listed in the shape of whoever asks", async () => {
+  const list = (await (await openai.fetch("/v1/models")).json()) as {
+    object: string;
+    data: { id: string; created: number }[];
+  };
+  assert.equal(list.object, "list");
+  assert.deepEqual(
+    list.data.map((model) => model.id),
+    ["gpt-4o", "org/model", "claude-x"],
+  );
+  assert.equal(list.data[0]?.created, 1_700_000_000);
+
+  const version = { headers: { "anthropic-version": "2026-10-21" } };
+  const page = (await (await openai.fetch("/v1/models?limit=2", version)).json()) as {
+    data: { type: string; display_name: string; created_at: string }[];
+    has_more: boolean;
+    last_id: string;
+  };
+  assert.equal(page.data[0]?.type, "model");
+  assert.equal(page.data[0]?.created_at, "2023-11-14T22:13:20.000Z");
+  assert.equal(page.has_more, true);
+  const next = (await (
+    await openai.fetch(`/v1/models?limit=2&after_id=${page.last_id}`, version)
+  ).json()) as typeof page;
+  assert.deepEqual(
+    next.data.map((model) => model.display_name),
+    ["Claude X"],
+  );
+  assert.equal(next.has_more, false);
+
+  const google = (await (await openai.fetch("/v1beta/models")).json()) as {
+    models: { name: string; inputTokenLimit?: number }[];
+  };
+  assert.equal(google.models[0]?.name, "models/gpt-4o");
+  assert.equal(google.models[0]?.inputTokenLimit, 128_000);
+  assert.equal(stub.received.length, 0);
+});
+
+test("one model is found by its id, slashes sent plain or encoded", async () => {
+  for (const path of ["/v1/models/org%2Fmodel", "/v1/models/org/model"]) {
+    const model = (await (await openai.fetch(path)).json()) as { id: string };
+    assert.equal(model.id, "org/model");
+  }
+  const google = (await (await openai.fetch("/v1beta/models/gpt-4o")).json()) as { name: string };
+  assert.equal(google.name, "models/gpt-4o");
+  assert.equal((await openai.fetch("/v1/models/none")).status, 404);
+});
+
+test("listing models needs a client key", async () => {
+  const response = await fetch(`${openai.origin}/v1/models`);
+  assert.equal(response.status, 401);
+});
+
+test("agents that knock at the root find someone at home", async () => {
+  const head = await fetch(`${openai.origin}/`, { method: "HEAD" });
+  assert.equal(head.status, 200);
+  assert.match(head.headers.get("x-request-id") ?? "", /^call_/);
+  assert.equal((await fetch(`${openai.origin}/`)).status, 200);
+});
+
+test("an unknown path is 404 and a wrong method 405, in the dialect of the path", async () => {
+  for (const path of [
+    "/v2/chat",
+    "/v1/v1/messages",
+    "/chat/completions",
+    "/v1/assistants",
+    "/v1/files/a/b/c",
+  ]) {
+    const response = await openai.post(path, {});
+    assert.equal(response.status, 404, path);
+    assert.match(await response.text(), /unsupported_endpoint/);
+  }
+  const wrong = await openai.fetch("/v1/chat/completions");
+  assert.equal(wrong.status, 405);
+  assert.equal(wrong.headers.get("allow"), "POST");
+  const anthropicShape = (await (await openai.fetch("/v1/messages")).json()) as { type: string };
+  assert.equal(anthropicShape.type, "error");
+});
+
+test("no path can be talked into being another", async () => {
+  for (const path of [
+    "/v1/files/..",
+    "/v1/files/%2e%2e",
+    "/v1/files/..%2f..%2fadmin",
+    "/v1/files/a%5cb",
+    "/v1/files//content",
+    "//v1/files",
+    "/v1/../admin",
+    "/v1/responses/..;/x",
+    "/v1beta/models/..%2fx:generateContent",
+    "/v1beta/models/a%2f..%2fb:generateContent",
+    "/v1beta/models/%2e%2e:generateContent",
+    "/v1/files/a?x/../../b#c",
+  ]) {
+    const response = await raw(
+      openai.port,
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${CLIENT_KEY}\r\nConnection: close\r\n\r\n`,
+    );
+    assert.match(response, /^HTTP\/1\.1 (?:400|404|405) /, path);
+  }
+  assert.equal(stub.received.length, 0);
+});
+
+test("a WebSocket is answered 426 at once and the connection closed", async () => {
+  const response = await raw(
+    openai.port,
+    "GET /v1/responses HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
+  );
+  assert.match(response, /^HTTP\/1\.1 426 Upgrade Required\r\n/);
+  assert.match(response, /\r\nconnection: close\r\n/);
+});
+
+/** Sends bytes and reads until the other side closes. */
+function raw(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, "127.0.0.1", () => {
+      socket.write(text);
+    });
+    let answer = "";
+    socket.on("data", (chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+    });
+    socket.on("close", () => {
+      resolve(answer);
+    });
+    socket.on("error", reject);
+  });
+}

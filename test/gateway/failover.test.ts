@@ -1,0 +1,471 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { Fault } from "../../server/core/fault.js";
+import {
+  CHAT_REPLY,
+  chatEvents,
+  inTurn,
+  messageEvents,
+  replyEvents,
+  replyJson,
+  type Script,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+
+const SECRETS = [
+  "sk-first-00000000000000000000",
+  "sk-second-0000000000000000000",
+  "sk-third-00000000000000000000",
+  "sk-fourth-0000000000000000000",
+];
+const CHAT = { model: "m", messages: [] };
+
+let stub: UpstreamStub;
+let gateway: TestGateway | undefined;
+
+before(async () => {
+  stub = await startUpstreamStub();
+});
+
+after(async () => {
+  await gateway?.close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+});
+
+async function start(setup: Setup = {}): Promise<TestGateway> {
+  await gateway?.close();
+  gateway = await startGateway({
+    providers: [{ baseUrl: stub.origin }],
+    secrets: SECRETS,
+    ...setup,
+  });
+  return gateway;
+}
+
+const refusal = (status: number, code: string, headers = {}): Script =>
+  replyJson(
+    status,
+    JSON.stringify({ error: { message: `said ${code}`, type: code, code } }),
+    headers,
+  );
+const ok = replyJson(200, CHAT_REPLY);
+
+test("a key that the provider refuses is followed by the next, and the caller notices nothing", async () => {
+  const { post, pool, sink } = await bound();
+  stub.script = inTurn(refusal(401, "invalid_api_key"), refusal(403, "permission_error"), ok);
+  const response = await post(CHAT);
+  assert.equal(response.status, 200);
+  assert.deepEqual(
+    stub.received.map((each) => each.secret),
+    SECRETS.slice(0, 3),
+  );
+  assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "KEY_REFUSED", "OK"]);
+  assert.deepEqual(
+    sink.records[0]?.attempts.map((each) => [each.providerKeyId, each.httpStatus, each.outcome]),
+    [
+      ["pk_0", 401, "KEY_REFUSED"],
+      ["pk_1", 403, "KEY_REFUSED"],
+      ["pk_2", 200, "OK"],
+    ],
+  );
+  assert.equal(sink.records[0]?.providerKeyId, "pk_2");
+  assert.equal(pool.leased, 0);
+});
+
+test("when every key is refused the caller is not told that its own is bad", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
+  stub.script = replyJson(
+    401,
+    JSON.stringify({ error: { message: `Incorrect API key provided: ${SECRETS[0] ?? ""}` } }),
+  );
+  const response = await post(CHAT);
+  assert.equal(response.status, 502);
+  const text = await response.text();
+  assert.match(text, /upstream_refused_key/);
+  assert.doesNotMatch(text, /sk-first/);
+  assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "KEY_REFUSED"]);
+});
+
+test("a bad Gemini key, which Google refuses with 400, is a refused key", async () => {
+  const { send, pool } = await bound({ providers: [{ baseUrl: stub.origin, dialect: "GEMINI" }] });
+  const body = {
+    error: {
+      code: 400,
+      message: "API key not valid. Please pass a valid API key.",
+      status: "INVALID_ARGUMENT",
+      details: [{ reason: "API_KEY_INVALID" }],
+    },
+  };
+  stub.script = inTurn(replyJson(400, JSON.stringify(body)), replyJson(200, '{"candidates":[]}'));
+  assert.equal(
+    (await send("/v1beta/models/gemini-2.5-pro:generateContent", { contents: [] })).status,
+    200,
+  );
+  assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "OK"]);
+});
+
+for (const [name, headers, body, wanted] of [
+  ["Retry-After in seconds", { "retry-after": "7" }, {}, 7000],
+  [
+    "Retry-After as a date",
+    { "retry-after": new Date(Date.now() + 3_600_000 * 5).toUTCString() },
+    {},
+    3_600_000,
+  ],
+  ["retry-after-ms before Retry-After", { "retry-after": "7", "retry-after-ms": "1500" }, {}, 1500],
+  [
+    "the reset of the limit that is used up",
+    {
+      "x-ratelimit-remaining-requests": "5",
+      "x-ratelimit-reset-requests": "1h",
+      "x-ratelimit-remaining-tokens": "0",
+      "x-ratelimit-reset-tokens": "6m0.5s",
+    },
+    {},
+    360_500,
+  ],
+  ["Gemini's retryDelay", {}, { details: [{ retryDelay: "34s" }] }, 34_000],
+  ["nothing", {}, {}, null],
+] as const) {
+  test(`a rate limit is passed to the pool with its time to wait: ${name}`, async () => {
+    const { post, pool } = await bound();
+    const error = JSON.stringify({
+      error: { message: "slow down", code: "rate_limit_exceeded", ...body },
+    });
+    stub.script = inTurn(replyJson(429, error, headers), ok);
+    assert.equal((await post(CHAT)).status, 200);
+    assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
+    assert.equal(pool.releases[0]?.result.retryAfterMs, wanted);
+  });
+}
+
+test("a used-up quota is told from a rate", async () => {
+  for (const [status, body, outcome] of [
+    [429, { error: { code: "insufficient_quota", message: "x" } }, "QUOTA_EXHAUSTED"],
+    [402, { error: { message: "Insufficient Balance" } }, "QUOTA_EXHAUSTED"],
+    [
+      400,
+      {
+        type: "error",
+        error: {
+          type: "invalid_request_error",
+          message: "Your credit balance is too low to access the API.",
+        },
+      },
+      "QUOTA_EXHAUSTED",
+    ],
+    [
+      429,
+      {
+        error: {
+          code: 429,
+          status: "RESOURCE_EXHAUSTED",
+          message: "You exceeded your current quota, please check your plan and billing details.",
+          details: [{ quotaId: "GenerateRequestsPerMinutePerProject" }],
+        },
+      },
+      "RATE_LIMITED",
+    ],
+    [
+      429,
+      {
+        error: {
+          code: 429,
+          status: "RESOURCE_EXHAUSTED",
+          message: "x",
+          details: [{ quotaId: "GenerateRequestsPerDayPerProject" }],
+        },
+      },
+      "QUOTA_EXHAUSTED",
+    ],
+    [429, { error: { type: "requests", code: "rate_limit_exceeded" } }, "RATE_LIMITED"],
+  ] as const) {
+    const { post, pool } = await bound();
+    stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
+    assert.equal((await post(CHAT)).status, 200);
+    assert.equal(pool.outcomes[0], outcome, JSON.stringify(body));
+  }
+});
+
+test("when all keys are limited the provider's 429 goes on with the time to wait", async () => {
+  const { post, sink } = await bound({ secrets: SECRETS.slice(0, 2) });
+  const body =
+    '{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":"rate_limit_exceeded"}}';
+  stub.script = replyJson(429, body, { "retry-after-ms": "1500", "x-should-retry": "true" });
+  const response = await post(CHAT);
+  assert.equal(response.status, 429);
+  assert.equal(await response.text(), body);
+  assert.equal(response.headers.get("retry-after-ms"), "1500");
+  assert.equal(response.headers.get("retry-after"), "2");
+  assert.equal(response.headers.get("x-should-retry"), "true");
+  assert.equal(sink.records[0]?.errorCode, "rate_limit_exceeded");
+  assert.equal(sink.records[0]?.httpStatus, 429);
+});
+
+test("when every quota is used up the caller hears what the next call would hear", async () => {
+  const { post } = await bound({ secrets: SECRETS.slice(0, 1) });
+  stub.script = refusal(429, "insufficient_quota");
+  const response = await post(CHAT);
+  assert.equal(response.status, 503);
+  assert.equal(((await response.json()) as { detail: string }).detail, "该用户暂无可用的 Token");
+});
+
+test("failures that cost time are tried three times at most, refusals as long as there are keys", async () => {
+  const { post, pool } = await bound({ secrets: [...SECRETS, "sk-fifth-00000000000000000000"] });
+  stub.script = refusal(500, "server_error");
+  const response = await post(CHAT);
+  assert.equal(response.status, 500);
+  assert.match(await response.text(), /said server_error/);
+  assert.equal(stub.received.length, 3);
+  stub.received.length = 0;
+  stub.script = inTurn(
+    refusal(429, "x"),
+    refusal(401, "x"),
+    refusal(429, "x"),
+    refusal(401, "x"),
+    ok,
+  );
+  assert.equal((await post(CHAT)).status, 200);
+  assert.equal(stub.received.length, 5);
+  assert.equal(pool.leased, 0);
+});
+
+test("no further try begins after the deadline", async () => {
+  const clock = new FakeClock();
+  const { post } = await bound({ clock, limits: { failoverDeadlineMs: 1000 } });
+  stub.script = (received, res) => {
+    clock.block(1500);
+    return refusal(503, "overloaded")(received, res);
+  };
+  assert.equal((await post(CHAT)).status, 503);
+  assert.equal(stub.received.length, 1);
+});
+
+test("an overloaded Anthropic keeps its status and its words", async () => {
+  const { send } = await bound({
+    providers: [{ baseUrl: stub.origin, dialect: "ANTHROPIC" }],
+    secrets: SECRETS.slice(0, 1),
+  });
+  const body =
+    '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}';
+  stub.script = replyJson(529, body, { "request-id": "req_1" });
+  const response = await send("/v1/messages", { model: "claude", max_tokens: 1 });
+  assert.equal(response.status, 529);
+  assert.equal(await response.text(), body);
+  assert.equal(response.headers.get("request-id"), "req_1");
+});
+
+test("a request that the provider refuses is not tried again, and its answer goes on", async () => {
+  const { post, pool, sink } = await bound();
+  const body =
+    '{"error":{"message":"max_tokens is too large","type":"invalid_request_error","param":"max_tokens","code":null}}';
+  stub.script = replyJson(400, body);
+  const response = await post(CHAT);
+  assert.equal(response.status, 400);
+  assert.equal(await response.text(), body);
+  assert.equal(stub.received.length, 1);
+  assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED"]);
+  assert.equal(sink.records[0]?.status, "ERROR");
+});
+
+test("whatever form the key takes in a provider's error, it does not reach the caller", async () => {
+  const secret = "sk-odd+/key=0123456789abcdef";
+  const echoes = [
+    secret,
+    encodeURIComponent(secret),
+    Buffer.from(secret).toString("base64"),
+    Buffer.from(secret).toString("base64url"),
+    Buffer.from(secret).toString("hex"),
+    secret.slice(0, 14),
+    secret.slice(14),
+  ];
+  const { post, sink, log } = await bound({ secrets: [secret] });
+  for (const status of [400, 404, 422, 429, 500]) {
+    stub.script = replyJson(
+      status,
+      JSON.stringify({ error: { message: `you sent ${echoes.join(" and ")}` } }),
+    );
+    const text = await (await post(CHAT)).text();
+    for (const echo of echoes) assert.ok(!text.includes(echo), `${String(status)}: ${echo}`);
+  }
+  const written = JSON.stringify([sink.records, log.lines]);
+  for (const echo of echoes) assert.ok(!written.includes(echo), echo);
+});
+
+test("what is no reply is never passed for one", async () => {
+  const page = "<html><body>502 Bad Gateway</body></html>";
+  const scripts: readonly (readonly [Script, number])[] = [
+    [html(200, page), 502],
+    [html(502, page), 502],
+    [html(404, page), 404],
+    [replyJson(200, "oops"), 502],
+    [replyJson(200, ""), 502],
+    [replyJson(200, '{"id":"x"'), 502],
+    [replyJson(200, '{"error":{"message":"inside"}}'), 502],
+    [replyJson(302, "", { location: "http://127.0.0.1:1/steal" }), 502],
+    [replyJson(307, "", { location: "http://127.0.0.1:1/steal" }), 502],
+    [replyEvents(['data: {"error":{"message":"no"}}\n\n']), 502],
+    [(_received, res) => void res.socket?.destroy(), 502],
+    [(_received, res) => void res.socket?.end("HTTP/1.1 garbage\r\n\r\n"), 502],
+    [
+      (_received, res) =>
+        void res.socket?.end(`HTTP/1.1 200 OK\r\nx: ${"y".repeat(20_000)}\r\n\r\n`),
+      502,
+    ],
+    [
+      (_received, res) =>
+        void res.socket?.end(
+          "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{}",
+        ),
+      502,
+    ],
+  ];
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
+  for (const [script, status] of scripts) {
+    stub.script = script;
+    const response = await post(CHAT);
+    assert.equal(response.status, status, String(script));
+    const body = (await response.json()) as { error: { message: string } };
+    assert.equal(typeof body.error.message, "string");
+    assert.notEqual(pool.outcomes.at(-1), "OK");
+  }
+});
+
+test("a stream that opens with an error is tried elsewhere", async () => {
+  const { post, pool } = await bound();
+  stub.script = inTurn(
+    replyEvents(['data: {"error":{"message":"rate_limit reached"}}\n\n']),
+    replyEvents(chatEvents(["hi"])),
+  );
+  const response = await post({ ...CHAT, stream: true });
+  assert.equal(await response.text(), chatEvents(["hi"]).join(""));
+  assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
+
+  const anthropic = await bound({ providers: [{ baseUrl: stub.origin, dialect: "ANTHROPIC" }] });
+  const overloaded =
+    'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n';
+  stub.script = inTurn(replyEvents([overloaded]), replyEvents(messageEvents(["hi"])));
+  const second = await anthropic.send("/v1/messages", { model: "claude", stream: true });
+  assert.equal(await second.text(), messageEvents(["hi"]).join(""));
+  assert.deepEqual(anthropic.pool.outcomes, ["PROVIDER_ERROR", "OK"]);
+});
+
+test("a provider that does not know stream_options is asked again without, and not again", async () => {
+  const { post, pool } = await bound();
+  stub.script = (received, res) =>
+    received.body.includes("stream_options")
+      ? replyJson(400, '{"error":{"message":"Unknown parameter: stream_options"}}')(received, res)
+      : replyEvents(chatEvents(["hi"]))(received, res);
+  for (const requests of [2, 3]) {
+    const response = await post({ ...CHAT, stream: true });
+    assert.equal(await response.text(), chatEvents(["hi"]).join(""));
+    assert.equal(stub.received.length, requests);
+  }
+  assert.deepEqual(pool.outcomes, ["OK", "OK"]);
+});
+
+test("a provider that is known not to take stream_options is never asked", async () => {
+  const { post } = await bound({ asksUsage: () => false });
+  stub.script = replyEvents(chatEvents(["hi"]));
+  await (await post({ ...CHAT, stream: true })).text();
+  assert.doesNotMatch(String(stub.received[0]?.body), /stream_options/);
+});
+
+test("a provider that nobody answers for is 502, and its address stays in the house", async () => {
+  const { post, pool } = await bound({
+    providers: [{ baseUrl: "http://127.0.0.1:9/secret-path" }],
+    secrets: SECRETS.slice(0, 2),
+  });
+  const response = await post(CHAT);
+  assert.equal(response.status, 502);
+  const text = await response.text();
+  assert.match(text, /upstream_unreachable/);
+  assert.doesNotMatch(text, /127\.0\.0\.1|secret-path/);
+  assert.deepEqual(pool.outcomes, ["UNREACHABLE", "UNREACHABLE"]);
+});
+
+test("a base URL that the policy refuses is not talked to", async () => {
+  const { post } = await bound({ allowCidrs: [] });
+  const response = await post(CHAT);
+  assert.equal(response.status, 502);
+  assert.match(await response.text(), /base_url_not_allowed/);
+  assert.equal(stub.received.length, 0);
+});
+
+test("a provider key that cannot be opened does not stop the others; a locked vault stops all", async () => {
+  const { post, pool } = await bound();
+  const open = pool.open.bind(pool);
+  pool.open = (key) => {
+    if (key.id === "pk_0")
+      throw new Fault("secret_unreadable", "The stored secret cannot be opened.");
+    return open(key);
+  };
+  stub.script = ok;
+  assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(pool.unreadable, ["pk_0"]);
+  assert.equal(stub.received[0]?.secret, SECRETS[1]);
+  pool.openFault = new Fault("vault_locked", "The vault is locked.");
+  pool.open = (): never => {
+    throw new Fault("vault_locked", "The vault is locked.");
+  };
+  const locked = await post(CHAT);
+  assert.equal(locked.status, 503);
+  assert.match(await locked.text(), /vault_locked/);
+  assert.equal(pool.leased, 0);
+});
+
+test("a secret that takes its time to open is waited for", async () => {
+  const { post, pool } = await bound();
+  pool.opening = new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  stub.script = ok;
+  assert.equal((await post(CHAT)).status, 200);
+});
+
+test("a kept connection that the provider closed meanwhile is not the provider's failure", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
+  stub.script = ok;
+  assert.equal((await post(CHAT)).status, 200);
+  let calls = 0;
+  stub.script = (received, res) => {
+    calls++;
+    if (calls === 1) res.socket?.resetAndDestroy();
+    else void ok(received, res);
+  };
+  assert.equal((await post(CHAT)).status, 200);
+  assert.equal(calls, 2);
+  assert.deepEqual(pool.outcomes, ["OK", "OK"]);
+});
+
+function html(status: number, body: string): Script {
+  return (_received, res) => {
+    res.writeHead(status, { "content-type": "text/html; charset=utf-8" });
+    res.end(body);
+  };
+}
+
+/** A fresh gateway and short ways to use it. */
+async function bound(setup: Setup = {}): Promise<
+  Pick<TestGateway, "pool" | "sink" | "log"> & {
+    post: (body: unknown) => Promise<Response>;
+    send: (path: string, body: unknown) => Promise<Response>;
+  }
+> {
+  const started = await start(setup);
+  const { pool, sink, log } = started;
+  return {
+    pool,
+    sink,
+    log,
+    post: (body) => started.post("/v1/chat/completions", body),
+    send: (path, body) => started.post(path, body),
+  };
+}
