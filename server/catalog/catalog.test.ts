@@ -310,3 +310,17 @@ test("a look-up examines no more when there are many providers and models of oth
   assert.deepEqual(served(made, "private-7", principal("usr_7")), ["c7:private-7"]);
   assert.equal(served(made, "gpt-4o", principal("usr_b")).length, 1);
 });
+
+test("calls without a model go to the providers of their dialect for which there are keys", () => {
+  const made = new Catalog({
+    clock: new TestClock(),
+    logger,
+    hasKeys: (providerId) => providerId === "prv_openai" || providerId === "prv_anthropic",
+  });
+  made.load({ providers: presetProviders(0), models: [], users: [], settings: new Map() });
+  const slugs = (dialect: "OPENAI" | "ANTHROPIC"): string[] =>
+    made.resolveAny(dialect, principal()).targets.map((target) => target.provider.slug);
+  assert.deepEqual(slugs("OPENAI"), ["openai"]);
+  assert.deepEqual(slugs("ANTHROPIC"), ["anthropic"]);
+  assert.throws(() => made.resolveAny("GEMINI", principal()), { code: "model_not_found" });
+});

@@ -127,6 +127,23 @@ export class Catalog {
     return routeOf(fresh, name);
   }
 
+  /**
+   * Where calls of a dialect go that name no model: every provider of that dialect for which the principal has
+   * keys, with an empty `upstreamModel`. Throws Fault `model_not_found` if there is none.
+   */
+  resolveAny(dialect: Dialect, principal: Principal): Route {
+    const targets = this.#indexesFor(principal.ownerId)
+      .flatMap((index) => [...index.providers()])
+      .filter((each) => each.dialect === dialect && this.#hasKeys(each.id, principal))
+      .map((provider) => ({ provider, upstreamModel: "", price: null, maxOutput: null }));
+    if (targets.length > 0) return { modelAsked: "", targets };
+    const name = dialect.charAt(0) + dialect.slice(1).toLowerCase();
+    throw new Fault(
+      "model_not_found",
+      `This endpoint needs a provider key of a provider that speaks the ${name} API, and there is none.`,
+    );
+  }
+
   /** The models that a principal can ask for in a dialect, in the catalogue's order. */
   visibleModels(principal: Principal, dialect: Dialect): readonly VisibleModel[] {
     return listModels({

@@ -9,6 +9,7 @@ import type { Fault, FaultCode } from "../core/fault.js";
 import { duration } from "./headers.js";
 import { Limiter } from "./limiter.js";
 import type { LimiterOptions, Ticket } from "./limiter.js";
+import { restoreBudgets } from "./restore-budgets.js";
 
 const NOON = Date.UTC(2030, 4, 15, 12);
 const DAY_MS = 86_400_000;
@@ -350,4 +351,31 @@ test("idle keys are forgotten, those with something to remember are not", () => 
   assert.equal(admits(limiter, spender), "budget_exceeded");
   assert.equal(admits(limiter, who({ concurrency: 1 }, "ck_running")), "rate_limit_exceeded");
   running.settle({ tokens: 0, costMicros: 0 });
+});
+
+test("a restart fills each key's budget for its own period, and asks once for each period in use", async () => {
+  const { clock, limiter } = world();
+  const asked: number[] = [];
+  const rows = [
+    { clientKeyId: "ck_day", tokens: 0, costMicros: 4_000 },
+    { clientKeyId: "ck_month", tokens: 0, costMicros: 3_000 },
+    { clientKeyId: "ck_none", tokens: 0, costMicros: 9_000 },
+  ];
+  await restoreBudgets({
+    limiter,
+    clock,
+    budgets: new Map([
+      ["ck_day", "DAY"],
+      ["ck_month", "MONTH"],
+    ]),
+    spentSince: (fromMs) => {
+      asked.push(fromMs);
+      return Promise.resolve(rows);
+    },
+  });
+  assert.deepEqual(asked, [Date.UTC(2030, 4, 15), Date.UTC(2030, 4, 1)]);
+  const budget = (period: "DAY" | "MONTH") => ({ period, costMicros: 5_000, tokens: null });
+  assert.equal(admitted(limiter, who({ budget: budget("DAY") }, "ck_day"), 5), 1);
+  assert.equal(admitted(limiter, who({ budget: budget("MONTH") }, "ck_month"), 5), 2);
+  assert.equal(limiter.size, 2);
 });

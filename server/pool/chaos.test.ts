@@ -13,7 +13,7 @@ import type { AttemptOutcome } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import { Pool } from "./pool.js";
 import type { Lease } from "./pool.js";
-import { STRATEGIES } from "./strategy.js";
+import { DEFAULT_ALLOCATION, STRATEGIES } from "./strategy.js";
 import type { Strategy } from "./strategy.js";
 
 const CALLS = 10_000;
@@ -47,7 +47,7 @@ function start(strategy: Strategy, seed: number): Run {
   });
   const keys = Array.from({ length: KEYS }, (_, at) => aProviderKey(`pk_${at}`));
   pool.load({ keys, users: [], providers: [] }, new Map());
-  pool.setAllocation({ strategy, perProvider: new Map() });
+  pool.setAllocation({ ...DEFAULT_ALLOCATION, strategy });
   return {
     clock,
     pool,

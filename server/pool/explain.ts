@@ -6,8 +6,11 @@ import type { Scope } from "./key-index.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
 import type { KeyRegistry } from "./registry.js";
+import type { Prng } from "./prng.js";
 import { scoreOf } from "./score.js";
 import type { Score } from "./score.js";
+import { choose } from "./strategies/choose.js";
+import type { ChoiceContext } from "./strategies/context.js";
 import type { Strategy } from "./strategy.js";
 
 /** Why a key is or is not in the running for a model. */
@@ -17,10 +20,14 @@ export interface KeyExplanation {
   readonly name: string;
   readonly tier: Tier;
   readonly standing: Standing;
+  /** End of a cooldown or exhaustion, milliseconds since the epoch; null when there is none. */
+  readonly blockedUntilAt: number | null;
   /** Its service and allowlist let it serve the model. */
   readonly servesModel: boolean;
   /** In the running now: serves the model, is eligible, and its tier is the one in use. */
   readonly eligible: boolean;
+  /** Place in the order in which a call would try keys, from 1; 0 for a key that it would not try. */
+  readonly rank: number;
   /** The reason in words. */
   readonly reason: string;
   readonly score: Score;
@@ -30,6 +37,7 @@ export interface KeyExplanation {
   /** Uses in the last hour and calls in flight, the load that is balanced. */
   readonly load: number;
   readonly inFlight: number;
+  readonly weight: number;
   /** Part of its full share that it may take now. */
   readonly rampShare: number;
   /** Milliseconds since its last use; null if never used. */
@@ -57,37 +65,77 @@ export interface ExplainOptions {
   readonly route: Route;
   readonly scope: Scope;
   readonly strategyOf: (providerId: string) => Strategy;
-  readonly nowMs: number;
+  readonly now: { readonly wallMs: number; readonly monotonicMs: number };
   /** Keys shown of one tier, the best first. */
   readonly keysMax: number;
+  /** For the draws that large tiers are compared by. */
+  readonly prng: Prng;
 }
 
-/** How the pool stands for a route: every tier and key with its score in parts. Reads only. */
+/** How the pool stands for a route: every tier and key with its score in parts. Changes nothing. */
 export function explain(options: ExplainOptions): readonly TargetExplanation[] {
-  options.registry.wake(options.nowMs);
+  options.registry.wake(options.now.monotonicMs);
+  const ranks = new Map<string, number>();
+  for (const target of options.route.targets) rankTarget(options, target, ranks);
   return options.route.targets.map((target) => ({
     providerId: target.provider.id,
     upstreamModel: target.upstreamModel,
     strategy: options.strategyOf(target.provider.id),
-    tiers: explainTiers(options, target),
+    tiers: explainTiers(options, target, ranks),
   }));
 }
 
-function explainTiers(options: ExplainOptions, target: RouteTarget): readonly TierExplanation[] {
+/** Plays through whom a call would try one after the other, without the passing over of ramping keys. */
+function rankTarget(
+  options: ExplainOptions,
+  target: RouteTarget,
+  ranks: Map<string, number>,
+): void {
+  const strategy = options.strategyOf(target.provider.id);
+  for (const lane of options.registry.index.lanes(target.provider.id, options.scope)) {
+    const set = lane.candidates(target.upstreamModel);
+    const tried = new Set(ranks.keys());
+    const context: ChoiceContext = {
+      nowMs: options.now.monotonicMs,
+      tried,
+      passed: [],
+      prng: options.prng,
+      cursors: lane.cursors,
+      scratch: [],
+    };
+    const rank = (slot: KeySlot): void => {
+      tried.add(slot.id);
+      ranks.set(slot.id, ranks.size + 1);
+    };
+    for (let i = 0; i < options.keysMax; i++) {
+      const slot = choose(strategy, set, context);
+      if (slot === undefined) break;
+      rank(slot);
+    }
+    for (const slot of set.awaiting) if (!tried.has(slot.id)) rank(slot);
+  }
+}
+
+function explainTiers(
+  options: ExplainOptions,
+  target: RouteTarget,
+  ranks: ReadonlyMap<string, number>,
+): readonly TierExplanation[] {
   const lanes = options.registry.index.lanes(target.provider.id, options.scope);
   const inUse = lanes.find((lane) => isOpen(lane, target));
   return lanes.map((lane) => {
     const serving = new Set(lane.candidates(target.upstreamModel).members);
-    const maxLoad = Math.max(0, ...readyLoads(lane, target, options.nowMs));
+    const maxLoad = Math.max(0, ...readyLoads(lane, target, options.now.monotonicMs));
     const keys = [...lane.slots].map((slot) =>
       explainKey(slot, {
-        nowMs: options.nowMs,
+        now: options.now,
         maxLoad,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
+        rank: serving.has(slot) ? (ranks.get(slot.id) ?? 0) : 0,
       }),
     );
-    keys.sort((a, b) => rankOf(b) - rankOf(a) || (a.providerKeyId < b.providerKeyId ? -1 : 1));
+    keys.sort(byRank);
     return {
       tier: lane.tier,
       inUse: lane === inUse,
@@ -97,27 +145,36 @@ function explainTiers(options: ExplainOptions, target: RouteTarget): readonly Ti
   });
 }
 
-function explainKey(
-  slot: KeySlot,
-  around: { nowMs: number; maxLoad: number; servesModel: boolean; tierInUse: boolean },
-): KeyExplanation {
-  const { nowMs, servesModel } = around;
+interface Around {
+  readonly now: ExplainOptions["now"];
+  readonly maxLoad: number;
+  readonly servesModel: boolean;
+  readonly tierInUse: boolean;
+  readonly rank: number;
+}
+
+function explainKey(slot: KeySlot, around: Around): KeyExplanation {
+  const { wallMs, monotonicMs: nowMs } = around.now;
   const load = slot.load(nowMs);
-  const canServe = servesModel && slot.standing === "ELIGIBLE";
+  const untilMs = slot.condition.blockedUntilMs;
+  const canServe = around.servesModel && slot.standing === "ELIGIBLE";
   return {
     providerKeyId: slot.id,
     ownerId: slot.key.ownerId,
     name: slot.key.name,
     tier: slot.key.tier,
     standing: slot.standing,
-    servesModel,
+    blockedUntilAt: untilMs === null ? null : Math.round(wallMs + untilMs - nowMs),
+    servesModel: around.servesModel,
     eligible: canServe && around.tierInUse,
+    rank: around.rank,
     reason: reasonOf(slot, around),
     score: scoreOf(slot, nowMs, Math.max(around.maxLoad, load)),
     successRate: slot.outcomes.rate,
     outcomes: slot.outcomes.count,
     load,
     inFlight: slot.inFlight,
+    weight: slot.key.weight,
     rampShare: rampShare(slot.condition, nowMs),
     sinceUsedMs: slot.lastUsedMs === -Infinity ? null : nowMs - slot.lastUsedMs,
   };
@@ -136,14 +193,11 @@ const REASONS: Readonly<Record<Standing, string>> = {
   PROBING: "a call is finding out whether it works again",
 };
 
-function reasonOf(
-  slot: KeySlot,
-  around: { nowMs: number; servesModel: boolean; tierInUse: boolean },
-): string {
+function reasonOf(slot: KeySlot, around: Around): string {
   if (slot.standing !== "ELIGIBLE") {
     const untilMs = slot.condition.blockedUntilMs;
-    const wait = untilMs === null ? "" : `, ${Math.ceil((untilMs - around.nowMs) / 1000)} s left`;
-    return `${REASONS[slot.standing]}${wait}`;
+    const leftMs = untilMs === null ? 0 : untilMs - around.now.monotonicMs;
+    return `${REASONS[slot.standing]}${leftMs > 0 ? `, ${Math.ceil(leftMs / 1000)} s left` : ""}`;
   }
   if (!around.servesModel) return "its service or model allowlist leaves this model out";
   if (!around.tierInUse) return "a higher tier has an eligible key";
@@ -163,6 +217,9 @@ function isOpen(lane: Lane, target: RouteTarget): boolean {
   return set.ready.length > 0 || set.awaiting.length > 0;
 }
 
-function rankOf(key: KeyExplanation): number {
-  return (key.eligible ? 1000 : 0) + (key.servesModel ? 200 : 0) + key.score.total;
+/** By rank, then those that would not be tried, the better score first. */
+function byRank(a: KeyExplanation, b: KeyExplanation): number {
+  const order = (key: KeyExplanation): number => (key.rank === 0 ? Infinity : key.rank);
+  if (order(a) !== order(b)) return order(a) - order(b);
+  return b.score.total - a.score.total || (a.providerKeyId < b.providerKeyId ? -1 : 1);
 }

@@ -6,19 +6,15 @@ export const RETRY_AFTER_MAX_MS = 3_600_000;
 /** A provider that says a quota is empty may name its monthly reset; longer is not believed. */
 export const QUOTA_RESET_MAX_MS = 31 * 86_400_000;
 export const QUOTA_RESET_DEFAULT_MS = 3_600_000;
-/** Back-off of a rate limit without Retry-After, by the number of limits in a row. */
-export const RATE_LIMIT_STEPS_MS: readonly number[] = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
+/** Rate limits in a row without Retry-After double the wait up to this. */
+export const RATE_LIMIT_WAIT_MAX_MS = 300_000;
 /** Even a Retry-After of zero keeps a key out this long, so that a burst does not hammer it. */
 export const COOLDOWN_MIN_MS = 100;
 /** After a refused key: out this long, then one call may show whether it was a mistake. */
 export const REFUSAL_COOLDOWN_MS = 30_000;
-/** A key is INVALID after this many refusals, at least this long after the first. */
-export const REFUSALS_TO_INVALID = 3;
-export const REFUSAL_SPAN_MS = 60_000;
 export const DEGRADED_AFTER_FAILURES = 2;
 export const BREAKER_AFTER_FAILURES = 5;
 export const BREAKER_BASE_MS = 1_000;
-export const BREAKER_MAX_MS = 60_000;
 /** Below this success rate, with more outcomes than `RATE_COUNTS_FROM`, a key is DEGRADED. */
 export const DEGRADED_RATE = 0.7;
 export const RATE_COUNTS_FROM = 10;
@@ -28,6 +24,23 @@ export const RAMP_MS = 60_000;
 export const RAMP_SHARE_MIN = 0.1;
 
 export const ERROR_CHARS_MAX = 200;
+const DOUBLINGS_MAX = 20;
+
+/** What an operator may set about how keys are judged. */
+export interface HealthPolicy {
+  /** First wait after a rate limit that names no time; it doubles with each in a row. */
+  readonly rateLimitCooldownMs: number;
+  /** Longest wait after repeated failures; the first is a second, and it doubles. */
+  readonly errorCooldownMs: number;
+  /** Refusals, each at least a refusal cooldown after the other, after which a key is INVALID. */
+  readonly invalidAfterRefusals: number;
+}
+
+export const DEFAULT_HEALTH_POLICY: HealthPolicy = {
+  rateLimitCooldownMs: 20_000,
+  errorCooldownMs: 60_000,
+  invalidAfterRefusals: 3,
+};
 
 /** What is known of a key's condition. Times in monotonic milliseconds. */
 export interface Condition {
@@ -36,7 +49,6 @@ export interface Condition {
   readonly rateLimits: number;
   readonly trips: number;
   readonly refusals: number;
-  readonly firstRefusalAtMs: number;
   readonly lastRefusalAtMs: number;
   /** End of a cooldown or exhaustion; null when there is none. */
   readonly blockedUntilMs: number | null;
@@ -54,7 +66,6 @@ export const FRESH: Condition = {
   rateLimits: 0,
   trips: 0,
   refusals: 0,
-  firstRefusalAtMs: 0,
   lastRefusalAtMs: 0,
   blockedUntilMs: null,
   onProof: false,
@@ -74,6 +85,7 @@ export interface HealthEvent {
   readonly outcomes: number;
   /** The call that had to prove that the key works again. */
   readonly wasProof: boolean;
+  readonly policy: HealthPolicy;
 }
 
 /** How an outcome speaks about the key: for it, against it, or not at all. */
@@ -185,9 +197,10 @@ function afterRateLimit(now: Condition, event: HealthEvent): Condition {
   // Several calls in flight hear of the same limit; only the first moves the back-off up a step.
   const again = now.state === "COOLDOWN" && now.blockedUntilMs !== null;
   const rateLimits = again ? now.rateLimits : now.rateLimits + 1;
-  const step =
-    RATE_LIMIT_STEPS_MS[Math.min(Math.max(rateLimits, 1), RATE_LIMIT_STEPS_MS.length) - 1];
-  const waitMs = Math.min(event.retryAfterMs ?? step ?? COOLDOWN_MIN_MS, RETRY_AFTER_MAX_MS);
+  const baseMs = event.policy.rateLimitCooldownMs;
+  const doublings = Math.min(Math.max(rateLimits - 1, 0), DOUBLINGS_MAX);
+  const steppedMs = Math.min(baseMs * 2 ** doublings, Math.max(baseMs, RATE_LIMIT_WAIT_MAX_MS));
+  const waitMs = Math.min(event.retryAfterMs ?? steppedMs, RETRY_AFTER_MAX_MS);
   return blocked({ ...now, rateLimits }, "COOLDOWN", event, waitMs);
 }
 
@@ -199,12 +212,11 @@ function afterQuota(now: Condition, event: HealthEvent): Condition {
 function afterRefusal(now: Condition, event: HealthEvent): Condition {
   if (now.state === "INVALID") return now;
   // Refusals of calls that were in flight together are one finding, not several.
-  const isNew = now.refusals === 0 || event.atMs - now.lastRefusalAtMs >= REFUSAL_COOLDOWN_MS / 2;
+  const isNew = now.refusals === 0 || event.atMs - now.lastRefusalAtMs >= REFUSAL_COOLDOWN_MS;
   const refusals = isNew ? now.refusals + 1 : now.refusals;
-  const firstRefusalAtMs = now.refusals === 0 ? event.atMs : now.firstRefusalAtMs;
   const lastRefusalAtMs = isNew ? event.atMs : now.lastRefusalAtMs;
-  const known = { ...now, refusals, firstRefusalAtMs, lastRefusalAtMs };
-  if (refusals >= REFUSALS_TO_INVALID && event.atMs - firstRefusalAtMs >= REFUSAL_SPAN_MS) {
+  const known = { ...now, refusals, lastRefusalAtMs };
+  if (refusals >= event.policy.invalidAfterRefusals) {
     return {
       ...known,
       state: "INVALID",
@@ -227,7 +239,8 @@ function afterFailure(now: Condition, event: HealthEvent): Condition {
     event.wasProof ||
     (consecutiveFailures >= BREAKER_AFTER_FAILURES && now.blockedUntilMs === null)
   ) {
-    const waitMs = Math.min(BREAKER_BASE_MS * 2 ** Math.min(now.trips, 10), BREAKER_MAX_MS);
+    const doubledMs = BREAKER_BASE_MS * 2 ** Math.min(now.trips, DOUBLINGS_MAX);
+    const waitMs = Math.min(doubledMs, event.policy.errorCooldownMs);
     const tripped = blocked({ ...counted, trips: now.trips + 1 }, "COOLDOWN", event, waitMs);
     return { ...tripped, onProof: true };
   }

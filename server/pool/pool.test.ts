@@ -18,7 +18,7 @@ import { Pool } from "./pool.js";
 import type { KeyExplanation } from "./explain.js";
 import type { Lease, LeaseResult } from "./pool.js";
 import type { HealthChange } from "./registry.js";
-import { STRATEGIES } from "./strategy.js";
+import { DEFAULT_ALLOCATION, STRATEGIES } from "./strategy.js";
 import type { Strategy } from "./strategy.js";
 
 const SUPER = aPrincipal("SUPER");
@@ -39,7 +39,7 @@ class World {
       onHealthChange: (change) => void this.heard.push(change),
     });
     this.pool.load({ keys, users: [], providers: [] }, new Map());
-    this.pool.setAllocation({ strategy, perProvider: new Map() });
+    this.pool.setAllocation({ ...DEFAULT_ALLOCATION, strategy });
   }
 
   lease(
@@ -485,14 +485,17 @@ test("Retry-After is believed for an hour at most, and without it the wait grows
     waits.push(wait);
     world.clock.advance(wait);
   }
-  assert.deepEqual(waits, [2_000, 5_000, 10_000, 30_000, 60_000, 60_000, 60_000, 60_000]);
+  assert.deepEqual(
+    waits,
+    [40, 80, 160, 300, 300, 300, 300, 300].map((seconds) => seconds * 1000),
+  );
 });
 
 test("stragglers of one limit do not move the wait up, and a late success does not shorten it", () => {
   const world = new World(keys(1));
   const leases = Array.from({ length: 5 }, () => world.lease());
   for (const lease of leases.slice(0, 4)) lease.release(result("RATE_LIMITED"));
-  assert.equal(world.pool.waitMs(SUPER, aRoute()), 1_000);
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 20_000);
   leases[4]?.release(result("OK"));
   world.fails("no_public_token");
 });
@@ -775,6 +778,67 @@ test("the summary counts every key once by tier and condition, and knows the nex
   assert.equal(summary.nextCooldownEndAt, world.clock.now() + 30_000);
   world.clock.advance(30_000);
   assert.equal(world.pool.summary().nextCooldownEndAt, null);
+});
+
+test("the explanation ranks keys in the order in which a call would try them, and moves nothing", () => {
+  for (const strategy of STRATEGIES) {
+    const world = new World([...keys(4), aProviderKey("pk_backup", { tier: "BACKUP" })], strategy);
+    for (let i = 0; i < 7; i++) world.call();
+    const ranked = world.pool
+      .explain(SUPER, aRoute(), 10)
+      .flatMap((target) => target.tiers.flatMap((tier) => tier.keys))
+      .toSorted((a, b) => a.rank - b.rank)
+      .map((key) => key.providerKeyId);
+    const tried: string[] = [];
+    while (tried.length < 5) {
+      const lease = world.lease({ tried });
+      tried.push(lease.providerKey.id);
+    }
+    assert.deepEqual(tried, ranked, strategy);
+    assert.equal(tried.at(-1), "pk_backup");
+  }
+});
+
+test("the pool can be closed to super keys, while everybody's own keys go on", () => {
+  const world = new World(keys(1));
+  const set = (value: string): void => {
+    const id = "publicPoolEnabled";
+    world.pool.applyChange({ seq: 1, kind: "setting", id, value: { id, value } });
+  };
+  set("false");
+  assert.match(world.fails("no_public_token").publicMessage, /closed/);
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), null);
+  assert.equal(world.lease({ principal: OWN }).providerKey.id, "pk_00000");
+  set("true");
+  assert.equal(world.call(), "pk_00000");
+});
+
+test("session affinity can be switched off", () => {
+  const world = new World(keys(4), "ROUND_ROBIN");
+  world.pool.setAllocation({ ...world.pool.allocation, sessionAffinity: false });
+  const used = new Set(Array.from({ length: 4 }, () => world.call("OK", { affinity: "s" })));
+  assert.equal(used.size, 4);
+});
+
+test("loading again replaces what is known and keeps what calls have shown", () => {
+  const world = new World(keys(3));
+  const out = world.call("RATE_LIMITED", { retryAfterMs: 60_000 });
+  world.pool.load({ keys: keys(2), users: [], providers: [] }, new Map());
+  assert.equal(world.pool.summary().tiers[0]?.total, 2);
+  assert.equal(world.state(out), "COOLDOWN");
+  for (let i = 0; i < 10; i++) assert.notEqual(world.call(), out);
+  const users = [{ id: "usr_owner", state: "BANNED" }] as const;
+  world.pool.load({ keys: keys(2), users, providers: [] }, new Map());
+  world.fails("no_public_token");
+});
+
+test("what changed is handed out for storing also where it was announced", () => {
+  const world = new World(keys(1));
+  world.call("RATE_LIMITED", { retryAfterMs: 60_000 });
+  assert.equal(world.pool.takeDirtyHealth()[0]?.health.state, "COOLDOWN");
+  world.clock.advance(60_000);
+  world.pool.summary();
+  assert.equal(world.pool.takeDirtyHealth()[0]?.health.state, "DEGRADED");
 });
 
 const ACTIONS = ["call", "advance", "change", "remove", "ban"] as const;

@@ -23,7 +23,12 @@ import { KeyRegistry } from "./registry.js";
 import type { HealthChange, PoolContent } from "./registry.js";
 import { summarize } from "./summary.js";
 import type { PoolSummary } from "./summary.js";
-import { ALLOCATION_SETTING, DEFAULT_ALLOCATION, parseAllocation } from "./strategy.js";
+import {
+  ALLOCATION_SETTING,
+  DEFAULT_ALLOCATION,
+  parseAllocation,
+  PUBLIC_POOL_SETTING,
+} from "./strategy.js";
 import type { Allocation, Strategy } from "./strategy.js";
 import { choose, passedOver, taken } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
@@ -91,6 +96,7 @@ export class Pool {
   readonly #prng: Prng;
   readonly #scratch: KeySlot[] = [];
   #allocation: Allocation = DEFAULT_ALLOCATION;
+  #publicPoolOpen = true;
   #leases = 0;
 
   constructor(options: PoolOptions) {
@@ -100,18 +106,18 @@ export class Pool {
     this.registry = new KeyRegistry(options);
   }
 
-  /** Takes in what the storage holds; called once, at the start. */
+  /** Takes in what the storage holds, in place of what was known. */
   load(content: PoolContent, settings: ReadonlyMap<string, string>): void {
     this.registry.load(content);
-    this.#applyAllocation(settings.get(ALLOCATION_SETTING) ?? "");
+    for (const id of [ALLOCATION_SETTING, PUBLIC_POOL_SETTING]) {
+      this.#applySetting(id, settings.get(id) ?? "");
+    }
   }
 
   /** Takes a committed change; call it after the catalogue has heard of the same change. */
   applyChange(change: Change): void {
     this.registry.applyChange(change);
-    if (change.kind === "setting" && change.id === ALLOCATION_SETTING) {
-      this.#applyAllocation(change.value?.value ?? "");
-    }
+    if (change.kind === "setting") this.#applySetting(change.id, change.value?.value ?? "");
   }
 
   get allocation(): Allocation {
@@ -135,6 +141,7 @@ export class Pool {
     const nowMs = this.#clock.monotonic();
     this.registry.wake(nowMs);
     const scope = scopeOf(request.principal);
+    if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) throw poolClosed();
     for (const target of request.route.targets) {
       for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
         const slot = this.#pick(lane, target, { request, scope, nowMs });
@@ -151,7 +158,9 @@ export class Pool {
   waitMs(principal: Principal, route: Route): number | null {
     const nowMs = this.#clock.monotonic();
     this.registry.wake(nowMs);
-    const backMs = this.#nextBackMs(route, scopeOf(principal), nowMs);
+    const scope = scopeOf(principal);
+    if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) return null;
+    const backMs = this.#nextBackMs(route, scope, nowMs);
     return backMs === Infinity ? null : Math.max(0, backMs - nowMs);
   }
 
@@ -169,7 +178,10 @@ export class Pool {
     const atMs = this.#clock.monotonic();
     const next = result.ok
       ? afterGoodCheck(slot.condition, atMs)
-      : afterAttempt(slot.condition, checkEvent(slot, result, atMs));
+      : afterAttempt(slot.condition, {
+          ...checkEvent(slot, result, atMs),
+          policy: this.#allocation,
+        });
     this.registry.setCondition(slot, next);
   }
 
@@ -204,8 +216,9 @@ export class Pool {
       route,
       scope: scopeOf(principal),
       strategyOf: (providerId) => this.strategyOf(providerId),
-      nowMs: this.#clock.monotonic(),
+      now: this.#times(),
       keysMax,
+      prng: this.#prng,
     });
   }
 
@@ -264,7 +277,7 @@ export class Pool {
     session: string,
     call: { request: LeaseRequest; nowMs: number },
   ): KeySlot | undefined {
-    if (call.request.affinity === "") return undefined;
+    if (call.request.affinity === "" || !this.#allocation.sessionAffinity) return undefined;
     const id = this.#affinities.get(session, call.request.affinity, call.nowMs);
     if (id === undefined || call.request.tried.has(id)) return undefined;
     const slot = set.findReady(id);
@@ -345,6 +358,7 @@ export class Pool {
       wasProof,
       rate: slot.outcomes.rate,
       outcomes: slot.outcomes.count,
+      policy: this.#allocation,
     };
     if (wasProof) slot.probing = false;
     if (slot.gone) return;
@@ -392,7 +406,9 @@ export class Pool {
   }
 
   /** The setting was checked when it was written; one that is unreadable all the same leaves the old one in force. */
-  #applyAllocation(text: string): void {
+  #applySetting(id: string, text: string): void {
+    if (id === PUBLIC_POOL_SETTING) this.#publicPoolOpen = text.trim() !== "false";
+    if (id !== ALLOCATION_SETTING) return;
     try {
       this.#allocation = parseAllocation(text);
     } catch (thrown) {
@@ -404,6 +420,12 @@ export class Pool {
   #times(): { wallMs: number; monotonicMs: number } {
     return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
+}
+
+function poolClosed(): Fault {
+  return new Fault("no_public_token", "The public pool is closed on this server.", {
+    retryAfterSeconds: RETRY_LATER_SECONDS,
+  });
 }
 
 /** SUPER draws on all public keys, its owner's private ones excluded; the other kinds on their owner's. */
@@ -426,7 +448,7 @@ function scopeName(scope: Scope): string {
   return scope.kind === "PUBLIC" ? "*" : scope.ownerId;
 }
 
-function checkEvent(slot: KeySlot, result: CheckResult, atMs: number): HealthEvent {
+function checkEvent(slot: KeySlot, result: CheckResult, atMs: number): Omit<HealthEvent, "policy"> {
   return {
     outcome: checkOutcome(result.httpStatus),
     atMs,

@@ -77,13 +77,21 @@ export class KeyRegistry {
     return this.#slots.values();
   }
 
-  /** Takes in what the storage holds, at the start. */
+  /** Takes in what the storage holds, in place of what was known. Keys that stay keep what calls have shown. */
   load(content: PoolContent): void {
+    this.#banned.clear();
+    this.#disabledProviders.clear();
     for (const user of content.users) if (user.state === "BANNED") this.#banned.add(user.id);
     for (const provider of content.providers) {
       if (!provider.enabled) this.#disabledProviders.add(provider.id);
     }
-    for (const key of content.keys) this.#add(key);
+    const ids = new Set(content.keys.map((key) => key.id));
+    for (const slot of this.#slots.values()) if (!ids.has(slot.id)) this.#remove(slot);
+    for (const key of content.keys) {
+      const slot = this.#slots.get(key.id);
+      if (slot === undefined) this.#add(key);
+      else this.#replace(slot, key);
+    }
   }
 
   /** Takes a committed change; kinds that do not concern keys are passed over. */
@@ -132,7 +140,7 @@ export class KeyRegistry {
     slot.condition = next;
     this.refresh(slot);
     if (next.state === previous.state && next.blockedUntilMs === previous.blockedUntilMs) return;
-    slot.dirty = false;
+    slot.dirty = true;
     this.#onHealthChange({
       providerKeyId: slot.id,
       previous: previous.state,

@@ -15,6 +15,8 @@ export interface TierSummary {
   readonly expired: number;
   /** Owner banned, provider disabled, or secret unreadable. */
   readonly withheld: number;
+  /** Part of `withheld`: the secret cannot be opened. */
+  readonly unreadable: number;
 }
 
 export interface PoolSummary {
@@ -55,6 +57,7 @@ function tierSummary(tier: Tier, counts: StandingCounts): TierSummary {
     disabled: sum("DISABLED"),
     expired: sum("EXPIRED"),
     withheld: sum("OWNER_BANNED", "PROVIDER_DISABLED", "UNREADABLE"),
+    unreadable: sum("UNREADABLE"),
   };
 }
 
