@@ -6,10 +6,9 @@ import type {
   UsageTotalsSchema,
 } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { invalidField } from "../core/fault.js";
-import type { UsageGroup } from "../metering/ports.js";
 import { DAY_MS, type Grid } from "../metering/usage-buckets.js";
 import { addSums, NO_USAGE, type UsageSums } from "../metering/usage-sums.js";
-import { ALL_USAGE, type UsageFilter } from "../metering/usage-types.js";
+import { ALL_USAGE, type BreakdownRequest, type UsageFilter } from "../metering/usage-types.js";
 import type { UsageReports } from "../metering/usage.js";
 import { usageTotalsMessage } from "./messages/usage-totals.js";
 import { msOf, numberOf, timeOf } from "./messages/values.js";
@@ -85,32 +84,53 @@ export async function usageOverTime(
   return { totals: usageTotalsMessage(totals), buckets };
 }
 
+/** Sums of a span. */
+export async function usageTotals(
+  usage: KeyUsage,
+  filter: Partial<UsageFilter>,
+  span: Grid,
+): Promise<UsageSums> {
+  const { totals } = await usage.breakdown(byGroup("PROVIDER", filter, span, 0));
+  return totals;
+}
+
 /** The groups with the most calls, and the rest in one row, to which also go those without a label. */
 export async function usageShares(
   usage: KeyUsage,
   filter: Partial<UsageFilter>,
   span: Grid,
   by: {
-    readonly groupBy: Exclude<UsageGroup, "NONE">;
+    readonly groupBy: BreakdownRequest["groupBy"];
     readonly labelOf: (group: string) => string;
+    /** Belongs to the rest as well. */
+    readonly besides?: UsageSums;
   },
 ): Promise<MessageInitShape<typeof UsageShareSchema>[]> {
-  const { rows, others } = await usage.breakdown({
-    period: span,
-    groupBy: by.groupBy,
-    topN: SHARES_MAX,
+  const { rows, others } = await usage.breakdown(byGroup(by.groupBy, filter, span, SHARES_MAX));
+  const shares: MessageInitShape<typeof UsageShareSchema>[] = [];
+  let rest = addSums(by.besides ?? NO_USAGE, others?.totals ?? NO_USAGE);
+  for (const { group, totals } of rows) {
+    const label = by.labelOf(group);
+    if (label === "") rest = addSums(rest, totals);
+    else shares.push({ id: group || label, label, totals: usageTotalsMessage(totals) });
+  }
+  if (rest.calls > 0) shares.push({ totals: usageTotalsMessage(rest) });
+  return shares;
+}
+
+function byGroup(
+  groupBy: BreakdownRequest["groupBy"],
+  filter: Partial<UsageFilter>,
+  period: Grid,
+  topN: number,
+): BreakdownRequest {
+  return {
+    period,
+    groupBy,
+    topN,
     rankBy: "CALLS",
     filter: { ...ALL_USAGE, ...filter },
     compare: false,
     trendPoints: 0,
-  });
-  const shares: MessageInitShape<typeof UsageShareSchema>[] = [];
-  let rest: UsageSums | undefined = others?.totals;
-  for (const { group, totals } of rows) {
-    const label = by.labelOf(group);
-    if (label === "") rest = addSums(rest ?? NO_USAGE, totals);
-    else shares.push({ id: group || label, label, totals: usageTotalsMessage(totals) });
-  }
-  if (rest !== undefined) shares.push({ totals: usageTotalsMessage(rest) });
-  return shares;
+  };
 }

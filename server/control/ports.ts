@@ -1,6 +1,6 @@
 import type { Actor } from "../core/audit.js";
 import type { ClientKey } from "../core/client-key.js";
-import type { ProviderKey } from "../core/provider-key.js";
+import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 
 /** Whether a provider key can serve a call now, and the first reason why not. */
 export type Eligibility =
@@ -29,6 +29,8 @@ export interface ProviderKeyFacts {
 }
 
 export interface ProviderKeyFigures {
+  /** Newer than what is stored with the key. */
+  readonly health?: KeyHealth | undefined;
   /** Successes of the last 100 outcomes, 0 to 1; undefined without any. */
   readonly successRatio?: number | undefined;
   /** Over the last hour, milliseconds; undefined without calls. */

@@ -1,30 +1,39 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type {
-  ProviderKeySchema,
-  ProviderKeyService,
+import {
+  ImportProviderKeysResponseSchema,
+  ProviderKey_Visibility,
+  type ProviderKeySchema,
+  type ProviderKeyService,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import type { Clock } from "../core/clock.js";
 import { Secret } from "../core/secret.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { NoticeDays } from "../keys/notices.js";
-import type { KeysReader } from "../keys/ports.js";
+import type { HealthCheck, KeysReader } from "../keys/ports.js";
+import type { ProviderKeyImport } from "../keys/provider-key-import.js";
 import type { ProviderKeys } from "../keys/provider-keys.js";
 import { actorKey } from "./context.js";
-import { createOnce, type IdempotencyStore } from "./idempotency.js";
+import { answerOnce, createOnce, type IdempotencyStore } from "./idempotency.js";
+import type { KeyUsage } from "./key-usage.js";
+import { diagnosisItemMessage, keyErrorMessage } from "./messages/diagnosis.js";
+import { importReportMessage, importRequestOf } from "./messages/provider-key-import.js";
 import {
   healthCheckMessage,
   providerKeyDraftOf,
   PROVIDER_KEY_FIELDS,
   providerKeyMessage,
   providerKeyPatchOf,
+  TIER_MESSAGES,
   VISIBILITY_WORDS,
 } from "./messages/provider-keys.js";
 import { pageTokens, versionOf, wordOf } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
 import type { ProviderKeyFacts } from "./ports.js";
+import { diagnoseKey, type DiagnosisDeps } from "./provider-key-diagnosis.js";
+import { testKey, testKeys, type KeyTestDeps } from "./provider-key-tests.js";
+import { providerKeyUsage } from "./provider-key-usage.js";
 
 export interface ProviderKeysDeps {
   readonly providerKeys: ProviderKeys;
@@ -35,18 +44,32 @@ export interface ProviderKeysDeps {
   readonly noticeDays: () => NoticeDays;
   readonly clock: Clock;
   readonly facts?: ProviderKeyFacts | undefined;
+  /** What is missing of these is not served. */
+  readonly providerKeyImport?: ProviderKeyImport | undefined;
+  readonly testing?: Omit<KeyTestDeps, "providerKeys" | "clock"> | undefined;
+  readonly diagnosis?: Omit<DiagnosisDeps, "providerKeys" | "clock"> | undefined;
+  readonly usage?: KeyUsage | undefined;
+  /** Checks a key as the health loop does, and stores the outcome. */
+  readonly checkHealth?: ((key: ProviderKey) => Promise<HealthCheck>) | undefined;
 }
 
 type Service = Partial<ServiceImpl<typeof ProviderKeyService>>;
+type ToMessage = (key: ProviderKey) => MessageInitShape<typeof ProviderKeySchema>;
 
 /** The secrets of providers. */
 export function providerKeysService(deps: ProviderKeysDeps): Service {
-  return { ...lifeCycle(deps), ...stateAndSecret(deps) };
+  const toMessage = messageMaker(deps);
+  return {
+    ...lifeCycle(deps, toMessage),
+    ...stateAndSecret(deps, toMessage),
+    ...importing(deps),
+    ...testing(deps),
+    ...inspection(deps, toMessage),
+  };
 }
 
-function lifeCycle(deps: ProviderKeysDeps) {
+function lifeCycle(deps: ProviderKeysDeps, toMessage: ToMessage) {
   const { providerKeys, clock } = deps;
-  const toMessage = messageMaker(deps);
   return {
     async createProviderKey(request, context) {
       const actor = context.values.get(actorKey);
@@ -89,9 +112,8 @@ function lifeCycle(deps: ProviderKeysDeps) {
   } satisfies Service;
 }
 
-function stateAndSecret(deps: ProviderKeysDeps) {
+function stateAndSecret(deps: ProviderKeysDeps, toMessage: ToMessage) {
   const { providerKeys } = deps;
-  const toMessage = messageMaker(deps);
   return {
     async rotateProviderKey({ id, secret, expectedVersion }, context) {
       const key = await providerKeys.rotate(
@@ -133,8 +155,74 @@ function stateAndSecret(deps: ProviderKeysDeps) {
   } satisfies Service;
 }
 
-function messageMaker(deps: ProviderKeysDeps) {
-  return (key: ProviderKey): MessageInitShape<typeof ProviderKeySchema> =>
+function importing({ providerKeyImport, idempotency }: ProviderKeysDeps): Service {
+  if (providerKeyImport === undefined) return {};
+  return {
+    async importProviderKeys(request, context) {
+      const actor = context.values.get(actorKey);
+      return answerOnce(
+        idempotency,
+        { actor, rpc: context.method.name, requestId: request.requestId },
+        ImportProviderKeysResponseSchema,
+        async () =>
+          importReportMessage(await providerKeyImport.importAll(actor, importRequestOf(request))),
+      );
+    },
+  };
+}
+
+function testing(deps: ProviderKeysDeps): Service {
+  if (deps.testing === undefined) return {};
+  const tests: KeyTestDeps = {
+    ...deps.testing,
+    providerKeys: deps.providerKeys,
+    clock: deps.clock,
+  };
+  return {
+    testProviderKey: (request, { values }) => testKey(tests, values.get(actorKey), request),
+    testProviderKeys: (request, { values, signal }) =>
+      testKeys(tests, { actor: values.get(actorKey), signal }, request),
+  };
+}
+
+function inspection(deps: ProviderKeysDeps, toMessage: ToMessage): Service {
+  const { providerKeys, clock, checkHealth, usage } = deps;
+  return {
+    ...(deps.diagnosis && diagnosing({ ...deps.diagnosis, providerKeys, clock }, toMessage)),
+    ...(checkHealth && {
+      async checkProviderKeyHealth({ id }, context) {
+        const actor = context.values.get(actorKey);
+        const key = await providerKeys.permitted(actor, "provider_key.check_health", id);
+        const check = healthCheckMessage(await checkHealth(key));
+        return { providerKey: toMessage(await providerKeys.get(actor, id)), check };
+      },
+    }),
+    ...(usage && {
+      async getProviderKeyUsage(request, context) {
+        const actor = context.values.get(actorKey);
+        return providerKeyUsage({ providerKeys, usage, names: deps.names, clock }, actor, request);
+      },
+    }),
+  };
+}
+
+function diagnosing(deps: DiagnosisDeps, toMessage: ToMessage): Service {
+  return {
+    async diagnoseProviderKey(request, context) {
+      const found = await diagnoseKey(deps, context.values.get(actorKey), request);
+      return {
+        providerKey: toMessage(found.key),
+        items: found.items.map(diagnosisItemMessage),
+        ...(found.tierReached && { tierReached: TIER_MESSAGES[found.tierReached] }),
+        recentErrors: found.recentErrors.map(keyErrorMessage),
+        verdict: found.verdict,
+      };
+    },
+  };
+}
+
+function messageMaker(deps: ProviderKeysDeps): ToMessage {
+  return (key) =>
     providerKeyMessage(key, {
       names: deps.names,
       facts: deps.facts,

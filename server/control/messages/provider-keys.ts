@@ -10,7 +10,7 @@ import {
   type HealthCheckSchema,
   type UpdateProviderKeyRequest,
 } from "../../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import type { Health, ProviderKey, Tier, Visibility } from "../../core/provider-key.js";
+import type { Health, KeyHealth, ProviderKey, Tier, Visibility } from "../../core/provider-key.js";
 import { Secret } from "../../core/secret.js";
 import type { HealthCheck } from "../../keys/ports.js";
 import { providerKeyNotices, type NoticeDays } from "../../keys/notices.js";
@@ -18,7 +18,7 @@ import type { ProviderKeyDraft, ProviderKeyPatch } from "../../keys/provider-key
 import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { NameLookup } from "../names.js";
 import type { ListFields } from "../page-query.js";
-import type { Eligibility, ProviderKeyFacts } from "../ports.js";
+import type { Eligibility, ProviderKeyFacts, ProviderKeyFigures } from "../ports.js";
 import { quotaMessage, quotaOf } from "./limits.js";
 import { noticeMessages } from "./notices.js";
 import { given, int64, msOf, timeOf, wordOf, type EnumWords } from "./values.js";
@@ -111,13 +111,8 @@ export function providerKeyMessage(
   key: ProviderKey,
   context: ProviderKeyContext,
 ): MessageInitShape<typeof ProviderKeySchema> {
-  const { names, facts, nowMs } = context;
-  const figures = facts?.figuresOf(key);
-  const eligibility = facts?.eligibilityOf(key);
+  const { names } = context;
   const limits = quotaMessage(key.quota);
-  // The first version still has the secret that the key was made with; later ones may not.
-  const secretAt = figures?.secretAt ?? (key.version === 1 ? key.createdAt : undefined);
-  const notices = providerKeyNotices(key, secretAt ?? key.updatedAt, context.noticeDays, nowMs);
   return {
     id: key.id,
     ownerId: key.ownerId,
@@ -138,20 +133,32 @@ export function providerKeyMessage(
     expireTime: timeOf(key.expiresAt),
     preview: key.preview,
     vaultKeyVersion: key.sealed.vaultKeyVersion,
-    ...(eligibility === undefined ? {} : { eligibility: ELIGIBILITY_MESSAGES[eligibility] }),
-    ...healthPart(key, nowMs),
-    lastErrorTime: timeOf(figures?.lastErrorAt),
-    successRatio: figures?.successRatio,
-    latencyP95Ms: figures?.latencyP95Ms,
-    notices: noticeMessages(notices),
-    secretTime: timeOf(secretAt),
+    ...factsPart(key, context),
     createTime: timeOf(key.createdAt),
     updateTime: timeOf(key.updatedAt),
     version: int64(key.version),
   };
 }
 
-function healthPart({ health }: ProviderKey, nowMs: number) {
+/** What is derived, or newer than the record. */
+function factsPart(key: ProviderKey, { facts, nowMs, noticeDays }: ProviderKeyContext) {
+  const figures: ProviderKeyFigures = facts?.figuresOf(key) ?? {};
+  const eligibility = facts?.eligibilityOf(key);
+  // The first version still has the secret that the key was made with; later ones may not.
+  const secretAt = figures.secretAt ?? (key.version === 1 ? key.createdAt : undefined);
+  const notices = providerKeyNotices(key, secretAt ?? key.updatedAt, noticeDays, nowMs);
+  return {
+    ...healthPart(figures.health ?? key.health, nowMs),
+    ...(eligibility === undefined ? {} : { eligibility: ELIGIBILITY_MESSAGES[eligibility] }),
+    lastErrorTime: timeOf(figures.lastErrorAt),
+    successRatio: figures.successRatio,
+    latencyP95Ms: figures.latencyP95Ms,
+    notices: noticeMessages(notices),
+    secretTime: timeOf(secretAt),
+  };
+}
+
+function healthPart(health: KeyHealth, nowMs: number) {
   // One moment stands for the end of either rest; one that has passed is over.
   const restUntil = (health.cooldownUntil ?? 0) > nowMs ? health.cooldownUntil : null;
   const isExhausted = health.state === "EXHAUSTED";
