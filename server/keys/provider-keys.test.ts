@@ -97,7 +97,10 @@ test("bad fields are refused by name, without the secret in the message", async 
   assert.equal(await field({ visibility: "TEAM" }), "visibility");
   assert.equal(await field({ anonymous: true }), "anonymous");
   assert.equal(await field({ expiresAt: world.clock.now() - 1 }), "expires_at");
-  assert.equal(await field({ modelAllowlist: new Array(201).fill("m") }), "model_allowlist");
+  assert.equal(
+    await field({ modelAllowlist: Array.from({ length: 201 }, () => "m") }),
+    "model_allowlist",
+  );
   const quota = { period: "DAY", requests: -1, tokens: null, costMicros: null };
   assert.equal(await field({ quota }), "quota.requests");
 });

@@ -95,7 +95,7 @@ test("address lists are stored as networks, without doubles", () => {
   ]) {
     assert.throws(() => clean(bad), /CIDR/, bad);
   }
-  assert.throws(() => clean(...new Array<string>(101).fill("10.0.0.1")), /at most 100/);
+  assert.throws(() => clean(...Array.from({ length: 101 }, () => "10.0.0.1")), /at most 100/);
 });
 
 test("an address is in a block exactly when their first bits are the same", () => {

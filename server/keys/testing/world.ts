@@ -6,6 +6,7 @@ import { Fault, type FaultCode } from "../../core/fault.js";
 import { IdSource } from "../../core/ids.js";
 import type { LogFields, Logger } from "../../core/logger.js";
 import type { PageQuery } from "../../core/page.js";
+import type { Random } from "../../core/random.js";
 import { Secret } from "../../core/secret.js";
 import type { Role, User } from "../../core/user.js";
 import { AuditLog } from "../audit-log.js";
@@ -21,6 +22,7 @@ import { Identities } from "../identities.js";
 import { Models } from "../models.js";
 import { Operations } from "../operations.js";
 import { PasswordGate } from "../password-gate.js";
+import type { ClientKeyForms, KeysStore, KeysVault, Passwords, SessionTokens } from "../ports.js";
 import { ProviderKeyImport } from "../provider-key-import.js";
 import { ProviderKeys } from "../provider-keys.js";
 import { Providers } from "../providers.js";
@@ -76,27 +78,24 @@ export class TestLogger implements Logger {
   }
 }
 
-/** All use cases over a store in memory. */
-export function createWorld() {
-  const clock = new TestClock();
-  const log = new TestLogger();
-  const feed = new ChangeFeed({ log });
-  const changes: Change[] = [];
-  const store = new MemoryStore({
-    now: () => clock.now(),
-    onCommit: (committed) => {
-      changes.push(...committed);
-      feed.publish(committed);
-    },
-  });
+/** What the use cases stand on: fakes here, the real ones in tests that open a database. */
+export interface Ground {
+  readonly store: KeysStore;
+  readonly feed: ChangeFeed;
+  readonly vault: KeysVault;
+  readonly forms: ClientKeyForms;
+  readonly passwords: Passwords;
+  readonly tokens: SessionTokens;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+}
+
+/** All use cases, wired as the server wires them. */
+export function createUseCases(ground: Ground) {
+  const { store, feed, vault, forms, passwords, tokens, clock, log, random } = ground;
   const reader = store.read;
-  let drawn = 0;
-  const random = { bytes: (count: number) => new Uint8Array(count).fill(++drawn & 0x7f) };
   const ids = new IdSource({ clock, random });
-  const vault = new FakeVault();
-  const forms = new FakeForms();
-  const passwords = new FakePasswords();
-  const tokens = new FakeTokens();
   const operations = new Operations({ store, clock, log });
   const settings = new Settings({ operations, reader, feed, log });
   const gate = new PasswordGate({ operations, passwords, settings, clock });
@@ -113,15 +112,7 @@ export function createWorld() {
   const confirm = (actor: Actor, password: Secret | undefined) => sessions.confirm(actor, password);
   const providerKeys = new ProviderKeys({ operations, vault, ids, clock, confirm });
   return {
-    clock,
-    log,
-    feed,
-    changes,
-    store,
     ids,
-    vault,
-    forms,
-    passwords,
     operations,
     settings,
     uses,
@@ -142,11 +133,41 @@ export function createWorld() {
   };
 }
 
+export type UseCases = ReturnType<typeof createUseCases>;
+
+/** All use cases over a store in memory and a vault without secrecy. */
+export function createWorld() {
+  const clock = new TestClock();
+  const log = new TestLogger();
+  const feed = new ChangeFeed({ log });
+  const changes: Change[] = [];
+  const store = new MemoryStore({
+    now: () => clock.now(),
+    onCommit: (committed) => {
+      changes.push(...committed);
+      feed.publish(committed);
+    },
+  });
+  let drawn = 0;
+  const random = { bytes: (count: number) => new Uint8Array(count).fill(++drawn & 0x7f) };
+  const vault = new FakeVault();
+  const forms = new FakeForms();
+  const passwords = new FakePasswords();
+  const tokens = new FakeTokens();
+  const ground = { store, feed, vault, forms, passwords, tokens, clock, log, random };
+  return { ...ground, changes, ...createUseCases(ground) };
+}
+
 export type World = ReturnType<typeof createWorld>;
 
 /** A world with the presets, everything started, and one user of each role. */
 export async function startWorld() {
   const world = createWorld();
+  return { ...world, ...(await populate(world)) };
+}
+
+/** The presets, everything started, and one user of each role. */
+export async function populate(world: UseCases & Ground) {
   await world.settings.start();
   await seedCatalog(world);
   const admin = await world.users.createFirstAdmin({
@@ -164,8 +185,10 @@ export async function startWorld() {
   const bob = await make("bob", "USER");
   await world.directory.start();
   await world.identities.start();
-  return { ...world, root, operator, alice, bob };
+  return { root, operator, alice, bob };
 }
+
+export type People = Awaited<ReturnType<typeof populate>>;
 
 /** The user, on the local socket: what a credential proves is tested on its own. */
 export function actorFor(user: User): Actor {
