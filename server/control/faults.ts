@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { toFault, type Fault, type FaultCode } from "../core/fault.js";
 
 /** Each of our faults as a Connect code; total, so that the compiler asks when a fault is added. */
-const CONNECT_CODES: Record<FaultCode, Code> = {
+export const CONNECT_CODES: Record<FaultCode, Code> = {
   invalid_argument: Code.InvalidArgument,
   malformed_request: Code.InvalidArgument,
   body_too_large: Code.ResourceExhausted,
@@ -52,11 +52,6 @@ const CONNECT_CODES: Record<FaultCode, Code> = {
   database_corrupt: Code.DataLoss,
   database_newer: Code.FailedPrecondition,
 };
-
-/** What a caller of the control API sees of a fault: never its cause. */
-export function connectCodeOf(fault: Fault): Code {
-  return CONNECT_CODES[fault.code];
-}
 
 /** The fault behind whatever a handler threw; Connect's own errors pass as they are. */
 export function faultOrConnectError(thrown: unknown): Fault | ConnectError {

@@ -1,14 +1,13 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import {
-  create,
   fromJsonString,
   toJsonString,
   type DescMessage,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { ErrorInfoSchema } from "../../proto/gen/latchkey/v1/errors_pb.js";
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
+import { apiError } from "./error-info.js";
 
 /** Which request a repeat would be a repeat of. */
 export interface RequestKey {
@@ -148,15 +147,9 @@ export async function answerOnce<D extends DescMessage>(
 }
 
 function alreadyMade(id: string): ConnectError {
-  const info = create(ErrorInfoSchema, {
-    reason: "already_exists",
-    domain: "latchkey",
-    metadata: { id },
-  });
-  return new ConnectError(
+  return apiError(
+    "already_exists",
     `This request was carried out already: ${id}. Its secret was in the first answer and is not kept; rotate the key for a new one.`,
-    Code.AlreadyExists,
-    undefined,
-    [{ desc: ErrorInfoSchema, value: info }],
+    { metadata: { id } },
   );
 }

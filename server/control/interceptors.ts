@@ -1,12 +1,11 @@
-import { create } from "@bufbuild/protobuf";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "../../proto/gen/latchkey/v1/errors_pb.js";
 import type { Actor } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import { authenticate, type Identities } from "./authenticate.js";
 import { actorKey, credentialKey, peerKey } from "./context.js";
-import { connectCodeOf, faultOrConnectError } from "./faults.js";
+import { faultError } from "./error-info.js";
+import { faultOrConnectError } from "./faults.js";
 import { PUBLIC_METHODS } from "./rpc-policy.js";
 
 /**
@@ -72,13 +71,5 @@ function toConnectError(thrown: unknown, rpc: string, logger: Logger): ConnectEr
   else if (known.cause !== undefined) {
     logger.warn({ rpc, code: known.code, err: known.cause }, "rpc refused");
   }
-  const info = create(ErrorInfoSchema, {
-    reason: known.code,
-    domain: "latchkey",
-    fieldViolations: known.violations.map(({ field, message }) => ({ field, message })),
-    retryAfterMs: BigInt(Math.ceil((known.retryAfterSeconds ?? 0) * 1000)),
-  });
-  return new ConnectError(known.publicMessage, connectCodeOf(known), undefined, [
-    { desc: ErrorInfoSchema, value: info },
-  ]);
+  return faultError(known);
 }

@@ -6,7 +6,6 @@ import {
   type ServiceImpl,
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { createValidateInterceptor } from "@connectrpc/validate";
 import { Health } from "../../proto/gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../proto/gen/grpc/reflection/v1alpha/reflection_pb.js";
@@ -19,6 +18,7 @@ import { withHttpEndpoints, type HttpEndpoints } from "./http-endpoints.js";
 import { authenticationInterceptor, faultInterceptor } from "./interceptors.js";
 import type { ControlHandler } from "./listener.js";
 import { reflectionServices } from "./reflection.js";
+import { validationInterceptor } from "./validation.js";
 
 /** A service with what serves it; methods that are missing answer UNIMPLEMENTED. */
 export interface Served {
@@ -54,7 +54,7 @@ export function controlHandlers(options: ControlOptions): {
   const interceptors: Interceptor[] = [
     faultInterceptor(options.logger),
     authenticationInterceptor(options.identities, options.audit),
-    createValidateInterceptor(),
+    validationInterceptor(),
   ];
   const routes = (router: ConnectRouter): void => registerAll(router, options);
   const handler = (local: boolean): ControlHandler =>
