@@ -1,4 +1,4 @@
-import { bodyInteger, bodyText } from "./call-rows.js";
+import { ATTEMPT_COUNT, bodyInteger, bodyText } from "./call-rows.js";
 import type { Field, Fields } from "./filter.js";
 import { SQLITE } from "./sql-dialect.js";
 
@@ -113,5 +113,5 @@ export const CALL_FIELDS: Fields = {
   },
   ip: { sql: bodyText("ip"), kind: "text", choices: true, searched: true },
   ipAddress: { sql: bodyText("ip"), kind: "text", choices: true },
-  attemptCount: { sql: SQLITE.jsonLength(bodyText("attempts")), kind: "integer" },
+  attemptCount: { sql: ATTEMPT_COUNT, kind: "integer" },
 };

@@ -14,6 +14,7 @@ import type { Position } from "./page-token.js";
 import { fetchPage } from "./paging.js";
 import type { Fetched, FullPage, RowRequest } from "./paging.js";
 import { MINUTE_MS } from "./rollups.js";
+import { SQLITE } from "./sql-dialect.js";
 import { UNSWEPT } from "./usage.js";
 
 /** Calls that the first statement of a search looks at, and how many later ones do at most. */
@@ -228,16 +229,16 @@ async function fetchSorted(
       ? search.residual
       : [...search.residual, keysetClause(order, "seq", after.slice(1))];
   const direction = order.descending ? "DESC" : "ASC";
-  const rows = await db.rows<SortedCallRow>(
+  const rows = await db.rows<Omit<SortedCallRow, "page_anchor">>(
     withNames(
-      `SELECT *, ${sort.sql} AS page_sort, ${anchor} AS page_anchor
+      `SELECT *, ${sort.sql} AS page_sort
        FROM (SELECT * FROM calls ${whereOf(among)} ORDER BY seq DESC LIMIT ${SORTED_CALLS_MAX})
        ${whereOf(clauses)} ORDER BY ${orderOf(order, "seq")} LIMIT ${limit}`,
       `c.page_sort ${direction}, c.seq ${direction}`,
     ),
     [...valuesOf(among), ...valuesOf(clauses)],
   );
-  return { rows };
+  return { rows: rows.map((row) => ({ ...row, page_anchor: anchor })) };
 }
 
 async function anchorOf(db: Db, after: Position | undefined): Promise<number> {
@@ -266,7 +267,7 @@ async function countMatches(
 
 /** A page of rows with names in place of numbers. */
 function withNames(page: string, order: string): string {
-  return `SELECT c.*, ck.name AS client_key_id, ow.name AS owner_id, pk.name AS provider_key_id, pr.name AS provider_id
+  return `SELECT c.*, ${SQLITE.jsonOut("c.body")} AS body, ck.name AS client_key_id, ow.name AS owner_id, pk.name AS provider_key_id, pr.name AS provider_id
     FROM (${page}) c
     JOIN ledger_names ck ON ck.id = c.client_key_ref
     JOIN ledger_names ow ON ow.id = c.owner_ref

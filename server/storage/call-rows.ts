@@ -84,6 +84,9 @@ export function bodyInteger(part: BodyPart): string {
   return SQLITE.jsonInteger("body", BODY.indexOf(part));
 }
 
+/** How many attempts a call made. */
+export const ATTEMPT_COUNT = SQLITE.jsonLength("body", BODY.indexOf("attempts"));
+
 /** Numbers that stand for the names that a call is counted under; 0 for none. */
 export interface CallRefs {
   readonly clientKey: number;
@@ -123,7 +126,7 @@ export function callValues(call: CallRecord, refs: CallRefs): readonly unknown[]
     Math.round(call.latencyMs),
     call.tokens.input + call.tokens.output,
     call.costMicros,
-    JSON.stringify(bodyOf(call)),
+    bodyOf(call),
   ];
 }
 

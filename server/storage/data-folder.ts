@@ -13,7 +13,7 @@ export const DATA_FILE = "latchkey.db";
 export async function prepareDataFolder(folder: string): Promise<string> {
   const file = path.join(folder, DATA_FILE);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(path.resolve(folder));
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     const handle = await open(file, "a", 0o600);
     await handle.close();
@@ -27,6 +27,31 @@ export async function prepareDataFolder(folder: string): Promise<string> {
     );
   }
   return file;
+}
+
+/**
+ * As `mkdir -p`. Node's own `recursive` never returns for a folder in /proc: it takes ENOENT for a missing
+ * parent and tries again.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    if (code === "EEXIST") return;
+    const parent = path.dirname(folder);
+    if (code !== "ENOENT" || parent === folder || (await isFolder(parent))) throw thrown;
+    await makeFolder(parent);
+    await mkdir(folder, { mode: 0o700 });
+  }
+}
+
+async function isFolder(folder: string): Promise<boolean> {
+  try {
+    return (await stat(folder)).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** SQLite gives its WAL and shared-memory files the mode of the database, so this covers all three. */

@@ -5,6 +5,8 @@ import { sqlitePragmas } from "./sql-dialect.js";
 
 /** Connections that read side by side. Each running statement occupies one thread of libuv's pool. */
 export const READ_CONNECTIONS_MAX = 3;
+/** How long a statement waits for another program that has locked the database. */
+export const BUSY_TIMEOUT_MS = 5_000;
 /** How long a read waits for a free connection. */
 const ACQUIRE_TIMEOUT_MS = 30_000;
 
@@ -44,9 +46,15 @@ export class Db {
 }
 
 /** Connections to one SQLite file: one that writes, or some that can only read. */
-export function connect(options: { file: string; readOnly: boolean; pragmas?: boolean }): Knex {
-  const { file, readOnly } = options;
-  const pragmas = options.pragmas === false ? [] : sqlitePragmas(readOnly);
+export function connect(options: {
+  file: string;
+  readOnly: boolean;
+  /** False for a file that is not the database itself. */
+  pragmas?: boolean;
+  busyTimeoutMs?: number;
+}): Knex {
+  const { file, readOnly, busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
+  const pragmas = options.pragmas === false ? [] : sqlitePragmas({ readOnly, busyTimeoutMs });
   // knex is CommonJS without named exports that Node can see.
   return knexModule.knex({
     client: "sqlite3",

@@ -51,24 +51,11 @@ export class StagedRefs {
   async ofCalls(calls: readonly CallRecord[]): Promise<readonly CallRefs[]> {
     const missing = new Set<string>();
     const asked = new Set<string>();
-    for (const call of calls) {
-      for (const name of idsOf(call)) {
-        if (name !== null && !this.#knows(name)) missing.add(name);
-      }
-      if (call.modelServed !== null && !this.#knows(call.modelServed)) {
-        (call.status === "SUCCESS" ? missing : asked).add(call.modelServed);
-      }
-    }
+    const refs = calls.map((call) => this.#refsOf(call, missing, asked));
+    if (missing.size === 0 && asked.size === 0) return refs;
     if (missing.size > 0) await this.#learnNames([...missing]);
     if (asked.size > 0) await this.#lookUpNames([...asked]);
-    return calls.map((call) => ({
-      clientKey: this.#name(call.clientKeyId),
-      owner: this.#name(call.ownerId),
-      providerKey: this.#name(call.providerKeyId),
-      provider: this.#name(call.providerId),
-      // A model that has never answered counts as unknown: its name may be anything that a caller thought of.
-      model: this.#nameIfKnown(call.modelServed),
-    }));
+    return calls.map((call) => this.#refsOf(call, new Set(), new Set()));
   }
 
   /** The number of each combination, in the order given. */
@@ -85,17 +72,24 @@ export class StagedRefs {
     });
   }
 
-  #name(name: string | null): number {
+  /** The numbers of one call; what is not known goes to `missing`, what need not be known to `asked`. */
+  #refsOf(call: CallRecord, missing: Set<string>, asked: Set<string>): CallRefs {
+    return {
+      clientKey: this.#name(call.clientKeyId, missing),
+      owner: this.#name(call.ownerId, missing),
+      providerKey: this.#name(call.providerKeyId, missing),
+      provider: this.#name(call.providerId, missing),
+      // A model that has never answered counts as unknown: its name may be anything that a caller
+      // thought of. All other names are ids of records of our own, so their number is bounded.
+      model: this.#name(call.modelServed, call.status === "SUCCESS" ? missing : asked),
+    };
+  }
+
+  #name(name: string | null, unknown: Set<string>): number {
     if (name === null) return 0;
-    return found(this.newNames.get(name) ?? this.#names.get(name));
-  }
-
-  #nameIfKnown(name: string | null): number {
-    return name === null ? 0 : (this.newNames.get(name) ?? this.#names.get(name) ?? 0);
-  }
-
-  #knows(name: string): boolean {
-    return this.#names.has(name) || this.newNames.has(name);
+    const ref = this.#names.get(name) ?? this.newNames.get(name);
+    if (ref === undefined) unknown.add(name);
+    return ref ?? 0;
   }
 
   async #lookUpNames(names: readonly string[]): Promise<void> {
@@ -153,11 +147,6 @@ const KEY_COLUMNS = [
   "provider_key_ref",
   "model_ref",
 ] as const;
-
-/** Ids in a call, all of records of our own, so that their number is bounded. */
-function idsOf(call: CallRecord): readonly (string | null)[] {
-  return [call.clientKeyId, call.ownerId, call.providerKeyId, call.providerId];
-}
 
 function combination(refs: CallRefs): string {
   return `${refs.clientKey},${refs.owner},${refs.provider},${refs.providerKey},${refs.model}`;

@@ -113,7 +113,7 @@ async function appendCalls(
   const [newest] = await db.rows<{ seq: number }>("SELECT COALESCE(max(seq), 0) AS seq FROM calls");
   const before = newest?.seq ?? 0;
   const rows = calls.map((call, index) => callValues(call, found(refs[index])));
-  await db.rows(`${SQLITE.insertJson("calls", CALL_COLUMNS)} ON CONFLICT (id) DO NOTHING`, [
+  await db.rows(`${SQLITE.insertJson("calls", CALL_COLUMNS, true)} ON CONFLICT (id) DO NOTHING`, [
     JSON.stringify(rows),
   ]);
   const added = await newCalls(db, before, calls, refs);

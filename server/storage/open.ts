@@ -9,7 +9,7 @@ import { backUp } from "./backup.js";
 import type { BackupCopy } from "./backup.js";
 import { changeReader, pruneChanges } from "./changes.js";
 import { prepareDataFolder } from "./data-folder.js";
-import { connect, Db } from "./db.js";
+import { BUSY_TIMEOUT_MS, connect, Db } from "./db.js";
 import { corruptFault, storageFault } from "./faults.js";
 import { lockDataFolder } from "./instance-lock.js";
 import type { InstanceLock } from "./instance-lock.js";
@@ -41,6 +41,8 @@ export interface StorageOptions {
   readonly auditMac: AuditMac;
   /** Needed when `auditMac` has had more than one key. */
   readonly checkAuditMac?: AuditMacCheck;
+  /** How long a statement waits while another program has locked the database; 5 s by default. */
+  readonly busyTimeoutMs?: number;
   /** The schema; for tests of the migrations themselves. */
   readonly migrations?: readonly Migration[];
 }
@@ -58,8 +60,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     (thrown) => storageFault(thrown, file),
     () => noteDamage(file, options.logger),
   );
-  const writing = connect({ file, readOnly: false });
-  const reading = connect({ file, readOnly: true });
+  const { busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
+  const writing = connect({ file, readOnly: false, busyTimeoutMs });
+  const reading = connect({ file, readOnly: true, busyTimeoutMs });
   try {
     const db = new Db({ knex: writing, toFault });
     await useWal(db, file);
@@ -175,15 +178,19 @@ export class Storage {
 
   /** Removes in the background what deleted client keys have left. What a stop leaves, the next start takes up. */
   #startSweep(): void {
-    this.#sweeping = this.#sweeping.then(async () => {
-      try {
-        const swept = await this.ledger.sweep();
-        if (swept > 0) this.#parts.options.logger.info({ swept }, "calls of deleted keys removed");
-      } catch (thrown) {
-        if (thrown instanceof Fault && thrown.code === "shutting_down") return;
-        this.#parts.options.logger.warn({ err: thrown }, "calls of deleted keys not removed yet");
-      }
-    });
+    this.#sweeping = this.#sweepAfter(this.#sweeping);
+  }
+
+  async #sweepAfter(earlier: Promise<void>): Promise<void> {
+    await earlier;
+    const { logger } = this.#parts.options;
+    try {
+      const swept = await this.ledger.sweep();
+      if (swept > 0) logger.info({ swept }, "calls of deleted keys removed");
+    } catch (thrown) {
+      if (thrown instanceof Fault && thrown.code === "shutting_down") return;
+      logger.warn({ err: thrown }, "calls of deleted keys not removed yet");
+    }
   }
 
   #announce(...commit: Parameters<CommitListener>): void {

@@ -8,7 +8,7 @@ export const ledger: Migration = {
   statements: (dialect) => [...callTables(dialect), ...rollupTables(dialect)],
 };
 
-function callTables({ integer, text, rowNumber, tableEnd }: SqlDialect): readonly string[] {
+function callTables({ integer, text, json, rowNumber, tableEnd }: SqlDialect): readonly string[] {
   return [
     // Ids and model names stand once here; calls and roll-ups refer to them by number, 0 for none.
     `CREATE TABLE ledger_names (
@@ -29,7 +29,7 @@ function callTables({ integer, text, rowNumber, tableEnd }: SqlDialect): readonl
       latency_ms ${integer} NOT NULL,
       tokens ${integer} NOT NULL,
       cost_micros ${integer},
-      body ${text} NOT NULL
+      body ${json} NOT NULL
     )${tableEnd}`,
     // Each index costs about a fifth of a row's insertion, so there are only those that lists need.
     "CREATE INDEX calls_client_key ON calls (client_key_ref)",
