@@ -142,7 +142,9 @@ export class ClientKeys {
       throw invalidField("grace", "must be between 0 and 30 days");
     }
     return this.#operations.run(actor, "client_key.rotate", async () => {
-      const before = await this.get(actor, id);
+      const before = await this.#operations.read(actor, "client_key.rotate", (reader) =>
+        permitted(reader, actor, "client_key.rotate", id),
+      );
       const minted = await this.#mint.mint({ ...before, recoverable: before.sealedCopy !== null });
       const clientKey = await this.#change(actor, "client_key.rotate", id, (key, nowMs) => {
         requireVersion(before.version, key);

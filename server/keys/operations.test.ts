@@ -14,7 +14,7 @@ test("a denied attempt is audited once, with who, what and whose, and changes no
   assert.deepEqual(event.actor, actor);
   assert.deepEqual(
     [event.action, event.targetId, event.targetName, event.outcome, event.note],
-    ["client_key.get", clientKey.id, "bob's", "DENIED", "belongs to another owner"],
+    ["client_key.rotate", clientKey.id, "bob's", "DENIED", "belongs to another owner"],
   );
 });
 

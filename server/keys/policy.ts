@@ -64,6 +64,9 @@ function denied(actor: Actor, action: Action): Fault {
   if (callerOf(actor) === "ANONYMOUS") {
     return new Fault("unauthenticated", "Sign in first: this needs a session or a client key.");
   }
-  const who = actor.via === "CLIENT_KEY" ? "A client key" : `Role ${actor.role}`;
-  return new Fault("permission_denied", `${who} may not do ${action}; an admin may.`);
+  const message =
+    actor.via === "CLIENT_KEY"
+      ? `A client key may not do ${action}: sign in for it, if your role allows it.`
+      : `Role ${actor.role} may not do ${action}: ask an admin.`;
+  return new Fault("permission_denied", message);
 }

@@ -166,7 +166,9 @@ export class Users {
     password: Secret,
   ): Promise<{ readonly user: User; readonly endedSessions: number }> {
     return this.#operations.run(actor, "user.reset_password", async () => {
-      const before = await this.get(actor, id);
+      const before = await this.#operations.read(actor, "user.reset_password", (reader) =>
+        permitted(reader, actor, "user.reset_password", id),
+      );
       checkPassword("new_password", password, before.username);
       const passwordHash = await this.#passwords.hash(password);
       return this.#operations.write(actor, "user.reset_password", async (tx, nowMs) => {
