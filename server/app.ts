@@ -1,8 +1,10 @@
 import { openControlPort } from "./app/control-port.js";
 import { openFoundation, type World } from "./app/foundation.js";
+import { startKeyChecks } from "./app/key-checks.js";
 import { observe } from "./app/observation.js";
 import { startServing } from "./app/serving.js";
 import { startUseCases } from "./app/use-cases.js";
+import { careForVault } from "./app/vault-care.js";
 import { UrlPolicy } from "./upstream/url-policy.js";
 import { VERSION } from "./version.js";
 import type { Banner } from "./app/banner.js";
@@ -30,8 +32,9 @@ export async function startApp(world: World): Promise<App> {
     },
   });
   const serving = await startServing(foundation, useCases, policy);
-  const observation = observe(foundation, serving);
-  lifecycle.started("observation", () => observation.stop());
+  careForVault(foundation, serving.pool);
+  const observation = observe(foundation, useCases, serving);
+  const keyChecks = startKeyChecks({ foundation, useCases, serving, policy });
   const bound = await serving.gateway.listen({ host: config.proxyHost, port: config.proxyPort });
   const proxyAddress = `${hostText(bound.host)}:${bound.port}`;
   lifecycle.started("proxy port", () => serving.gateway.close());
@@ -40,10 +43,12 @@ export async function startApp(world: World): Promise<App> {
     useCases,
     serving,
     observation,
+    keyChecks,
+    policy,
     proxyAddress,
   });
-  observation.markStarted();
-  lifecycle.started("readiness", () => observation.markStopping());
+  observation.readiness.enter("serving");
+  lifecycle.started("readiness", () => observation.readiness.enter("stopping"));
   const firstKey = await storage.keys.read.providerKeys.all();
   return {
     proxyAddress,

@@ -23,7 +23,11 @@ import { systemService } from "../control/system.js";
 import { usageService } from "../control/usage.js";
 import { usersService } from "../control/users.js";
 import { Fault } from "../core/fault.js";
+import { UsageReports } from "../metering/usage.js";
+import type { UrlPolicy } from "../upstream/url-policy.js";
 import type { Foundation } from "./foundation.js";
+import { providerKeyFacts } from "./facts.js";
+import type { KeyChecks } from "./key-checks.js";
 import type { Observation } from "./observation.js";
 import type { Serving } from "./serving.js";
 import { systemDeps } from "./system-deps.js";
@@ -44,6 +48,8 @@ export interface ControlParts {
   readonly useCases: UseCases;
   readonly serving: Serving;
   readonly observation: Observation;
+  readonly keyChecks: KeyChecks;
+  readonly policy: UrlPolicy;
   /** Known only once the proxy port listens. */
   readonly proxyAddress: string;
 }
@@ -66,8 +72,8 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
       denied: (actor, rpc, reason) => logger.info({ ip: actor.ip, rpc, reason }, "rpc refused"),
     },
     logger,
-    readiness: observation.readiness,
-    onReadinessChange: observation.onReadinessChange,
+    readiness: () => observation.readiness.read(),
+    onReadinessChange: (listener) => observation.readiness.onChange(listener),
     metrics: observation.metrics,
   });
   const { controlHost: host, controlPort: port } = config;
@@ -99,6 +105,8 @@ function services(parts: ControlParts): readonly Served[] {
   };
   const nodeId = "node-1";
   const { ledger, accounting } = serving;
+  const usage = new UsageReports({ ledger, clock });
+  const facts = providerKeyFacts(serving.pool);
   const common = { idempotency, names, clock, noticeDays, ledger, nodeId };
   return [
     served(
@@ -118,13 +126,16 @@ function services(parts: ControlParts): readonly Served[] {
     ),
     served(
       ProviderKeyService,
-      providerKeysService({
+      providerKeysService({ ...common, ...providerKeyParts(parts), usage, facts }),
+    ),
+    served(
+      ClientKeyService,
+      clientKeysService({
+        ...useCases,
         ...common,
-        providerKeys: useCases.providerKeys,
-        healthChecks: storage.keys.read.healthChecks,
+        statistics: { usage, providerKeyReader: storage.keys.read.providerKeys },
       }),
     ),
-    served(ClientKeyService, clientKeysService({ ...useCases, ...common })),
     served(CallService, callsService({ ...common, liveCalls: accounting.liveCalls })),
     served(
       UsageService,
@@ -146,6 +157,29 @@ function services(parts: ControlParts): readonly Served[] {
     ),
     served(SystemService, systemService(systemDeps(parts, nodeId))),
   ];
+}
+
+/** What the provider key service needs besides what all services share. */
+function providerKeyParts({ foundation, useCases, serving, keyChecks, policy }: ControlParts) {
+  const { storage, vault } = foundation;
+  const reader = storage.keys.read;
+  const { providerKeys, providerKeyImport, providers, auditLog } = useCases;
+  return {
+    providerKeys,
+    providerKeyImport,
+    healthChecks: reader.healthChecks,
+    checkHealth: keyChecks.checkHealth,
+    testing: { providers, reader, vault, auditLog, probe: keyChecks.probe },
+    diagnosis: {
+      reader,
+      vault,
+      baseUrls: { check: async (baseUrl: string) => void policy.check(baseUrl) },
+      ledger: serving.ledger,
+      facts: providerKeyFacts(serving.pool),
+      inService: (providerId: string, service: string, model: string) =>
+        serving.catalog.inService(providerId, service, model),
+    },
+  };
 }
 
 function namesOf(useCases: UseCases): NameLookup {

@@ -64,13 +64,6 @@ export async function openFoundation(world: World): Promise<Foundation> {
   });
   const opened = vault;
   lifecycle.started("vault", () => opened.lock());
-  opened.onState((state) => {
-    if (state !== "UNLOCKED") return;
-    // Events that were written while it was locked get their signature now.
-    storage.auditTrail.completeMacs().catch((error: unknown) => {
-      logger.error({ err: error }, "audit events could not be signed after the unlock");
-    });
-  });
   await opened.start();
   return {
     ...world,

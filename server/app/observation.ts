@@ -1,70 +1,69 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { HttpEndpoints } from "../control/http-endpoints.js";
-import type { Readiness } from "../control/health.js";
 import type { ProcessFacts } from "../control/system.js";
+import { callMetrics } from "../observe/call-metrics.js";
+import { Readiness } from "../observe/health.js";
+import { Metrics } from "../observe/metrics.js";
+import { ProcessWatch } from "../observe/process-watch.js";
+import { accountingMetrics, poolMetrics, processMetrics } from "../observe/server-metrics.js";
 import type { Foundation } from "./foundation.js";
+import { poolSummaryOf } from "./pool-summary.js";
 import type { Serving } from "./serving.js";
+import type { UseCases } from "./use-cases.js";
 
 /** What is told about the running process: probes, metrics and figures. */
 export interface Observation {
-  readonly readiness: () => Readiness;
-  readonly onReadinessChange: (listener: () => void) => () => void;
+  readonly readiness: Readiness;
   readonly metrics: HttpEndpoints["metrics"];
   readonly processFacts: () => NonNullable<ProcessFacts["process"]>;
-  markStarted(): void;
-  markStopping(): void;
-  stop(): void;
 }
 
-const NANOSECONDS_PER_MS = 1e6;
-const DELAY_RESOLUTION_MS = 10;
-
 /** Watches the process from now on. */
-export function observe(foundation: Foundation, serving: Serving): Observation {
-  const { vault } = foundation;
-  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-  delay.enable();
-  const listeners = new Set<() => void>();
-  const changed = (): void => {
-    for (const listener of listeners) listener();
-  };
-  const leaveVault = vault.onState(changed);
-  let phase: "starting" | "serving" | "stopping" = "starting";
-  const enter = (next: typeof phase): void => {
-    phase = next;
-    changed();
-  };
+export function observe(
+  { vault, clock, logger, lifecycle }: Foundation,
+  useCases: UseCases,
+  serving: Serving,
+): Observation {
+  const { accounting, gateway, pool } = serving;
+  const watch = new ProcessWatch({ clock, logger });
+  watch.start();
+  const readiness = new Readiness();
+  readiness.add("vault", () =>
+    vault.state === "UNLOCKED" ? "" : "the vault is locked: unlock it with `latchkey vault unlock`",
+  );
+  readiness.add("journal", () =>
+    accounting.status.journal.failing ? "the journal cannot be written: is the disk full?" : "",
+  );
+  const leave = vault.onState(() => readiness.changed());
+  lifecycle.started("observation", () => {
+    leave();
+    watch.stop();
+  });
+  const metrics = new Metrics([
+    ...callMetrics({
+      totals: () => accounting.meter.totals(),
+      inflight: () => gateway.running,
+      providerName: (id) => useCases.names.providerSlugOf(id),
+    }),
+    ...accountingMetrics(() => accounting.status),
+    ...poolMetrics(() => poolSummaryOf(pool)),
+    ...processMetrics(() => watch.read()),
+  ]);
   return {
-    readiness: () => {
-      const reasons = [
-        phase === "serving" ? "" : `the server is ${phase}`,
-        vault.state === "UNLOCKED" ? "" : "the vault is locked: latchkey vault unlock",
-        serving.accounting.status.journal.failing ? "the journal cannot be written" : "",
-      ].filter((reason) => reason !== "");
-      return { ready: reasons.length === 0, reasons };
-    },
-    onReadinessChange: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    metrics: async () => ({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: "" }),
+    readiness,
+    metrics: () => metrics.text(),
     processFacts: () => {
-      const memory = process.memoryUsage();
+      const reading = watch.read();
       return {
         pid: process.pid,
-        rssBytes: BigInt(memory.rss),
-        heapUsedBytes: BigInt(memory.heapUsed),
-        eventLoopDelayP50Ms: delay.percentile(50) / NANOSECONDS_PER_MS,
-        eventLoopDelayP99Ms: delay.percentile(99) / NANOSECONDS_PER_MS,
-        inFlight: serving.gateway.running,
+        rssBytes: BigInt(reading.rssBytes),
+        heapUsedBytes: BigInt(reading.heapUsedBytes),
+        cpuCores: reading.cpuCores,
+        eventLoopDelayP50Ms: reading.loopDelayP50Ms,
+        eventLoopDelayP99Ms: reading.loopDelayP99Ms,
+        openFiles: reading.openFiles,
+        inFlight: gateway.running,
         nodeJsVersion: process.versions.node,
       };
-    },
-    markStarted: () => enter("serving"),
-    markStopping: () => enter("stopping"),
-    stop: () => {
-      leaveVault();
-      delay.disable();
     },
   };
 }

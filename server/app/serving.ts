@@ -5,11 +5,12 @@ import { createGateway, type Gateway } from "../gateway/server.js";
 import { nodeJournalDisk } from "../metering/journal-disk.js";
 import { openAccounting, type Accounting } from "../metering/accounting.js";
 import type { Dimension } from "../metering/meter.js";
+import { purgeSecretsOnChange } from "../keys/secret-purge.js";
 import { Pool } from "../pool/pool.js";
 import { Upstream } from "../upstream/upstream.js";
 import type { UrlPolicy } from "../upstream/url-policy.js";
 import { SecretCache } from "../vault/secret-cache.js";
-import { createSecretOpener } from "../vault/secret-opener.js";
+import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-opener.js";
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
 import { HealthWriter } from "./health-writer.js";
@@ -24,6 +25,7 @@ export interface Serving {
   readonly accounting: Accounting;
   readonly ledger: LedgerStore;
   readonly upstream: Upstream;
+  readonly secrets: CachedSecretOpener;
   readonly gateway: Gateway;
 }
 
@@ -57,12 +59,13 @@ export async function startServing(
   });
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
+  const secrets = await secretOpener(foundation, pool);
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
     limiter: createLimiter(foundation, ledger),
     pool,
-    secrets: await secretOpener(foundation, pool),
+    secrets,
     sink: accounting.sink,
     upstream,
     clock,
@@ -70,7 +73,7 @@ export async function startServing(
     logger,
     limits: { bodyBytesMax: config.bodyMiBMax * MIB, drainTimeoutMs: config.drainSeconds * 1000 },
   });
-  return { catalog, pool, accounting, ledger, upstream, gateway };
+  return { catalog, pool, accounting, ledger, upstream, secrets, gateway };
 }
 
 async function startAllocation(foundation: Foundation): Promise<{ catalog: Catalog; pool: Pool }> {
@@ -117,11 +120,11 @@ async function startAllocation(foundation: Foundation): Promise<{ catalog: Catal
   return { catalog, pool };
 }
 
-async function secretOpener(foundation: Foundation, pool: Pool) {
+async function secretOpener(foundation: Foundation, pool: Pool): Promise<CachedSecretOpener> {
   const { vault, random, feed, lifecycle, logger } = foundation;
   const cache = new SecretCache({ sodium: await loadSodium(), random });
   const opener = createSecretOpener(vault, cache);
-  const leave = feed.subscribe(["provider_key"], ({ id }) => opener.purge(id));
+  const leave = purgeSecretsOnChange(feed, opener);
   const ignore = vault.onRefusal(({ binding, reason }) => {
     logger.error({ providerKeyId: binding.recordId, reason }, "a stored secret was refused");
     pool.markUnreadable(binding.recordId);

@@ -65,7 +65,8 @@ function databaseFacts({ foundation: { storage } }: ControlParts) {
 function journalFacts({ serving: { accounting } }: ControlParts) {
   const { recorder } = accounting.status;
   return {
-    lagCalls: BigInt(recorder.pendingCalls + recorder.unjournaledCalls),
+    lagCalls: BigInt(recorder.lagCalls),
+    lagMs: BigInt(Math.round(recorder.lagMs)),
     lostCalls: BigInt(recorder.lostCalls),
   };
 }

@@ -11,6 +11,8 @@ import { Models } from "../keys/models.js";
 import { Operations } from "../keys/operations.js";
 import { PasswordGate } from "../keys/password-gate.js";
 import type { BaseUrlPolicy } from "../keys/ports.js";
+import { ExpiryWatch } from "../keys/expiry-watch.js";
+import { ProviderKeyImport } from "../keys/provider-key-import.js";
 import { ProviderKeys } from "../keys/provider-keys.js";
 import { Providers } from "../keys/providers.js";
 import { Sessions } from "../keys/sessions.js";
@@ -35,6 +37,7 @@ export interface UseCases {
   readonly providers: Providers;
   readonly models: Models;
   readonly providerKeys: ProviderKeys;
+  readonly providerKeyImport: ProviderKeyImport;
   readonly clientKeys: ClientKeys;
   readonly clientKeyImport: ClientKeyImport;
   readonly byorKeys: ByorKeys;
@@ -75,6 +78,17 @@ export async function startUseCases(
   lifecycle.started("identities", () => identities.stop());
   lifecycle.started("names", await names.follow(reader, feed));
 
+  const expiry = new ExpiryWatch({ store, clientKeys: directory, clock, log });
+  expiry.start();
+  lifecycle.started("expiry watch", () => expiry.stop());
+  const providerKeys = new ProviderKeys({
+    operations,
+    vault,
+    ids,
+    clock,
+    confirm: (actor, password) => sessions.confirm(actor, password),
+  });
+
   return {
     operations,
     auditLog: new AuditLog({ operations }),
@@ -84,13 +98,8 @@ export async function startUseCases(
     identities,
     providers: new Providers({ operations, vault, baseUrls, ids }),
     models: new Models({ operations, ids }),
-    providerKeys: new ProviderKeys({
-      operations,
-      vault,
-      ids,
-      clock,
-      confirm: (actor, password) => sessions.confirm(actor, password),
-    }),
+    providerKeys,
+    providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
     clientKeys: new ClientKeys({ operations, mint, ids, clock }),
     clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, clock }),
     byorKeys: new ByorKeys({ operations, mint, ids, clock }),

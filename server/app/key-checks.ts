@@ -1,0 +1,56 @@
+import { EndpointPaths } from "../gateway/endpoint-path.js";
+import type { ProviderKey } from "../core/provider-key.js";
+import { Fault } from "../core/fault.js";
+import type { HealthCheck } from "../keys/ports.js";
+import { checkKey } from "../upstream/health-check.js";
+import type { EndpointPath } from "../upstream/probe-request.js";
+import { probe, type ProbeEvent, type ProbeSubject } from "../upstream/probe.js";
+import type { UrlPolicy } from "../upstream/url-policy.js";
+import type { Foundation } from "./foundation.js";
+import { HealthLoop } from "./health-loop.js";
+import type { Serving } from "./serving.js";
+import type { UseCases } from "./use-cases.js";
+
+/** Trying keys against their providers: on request, step by step, and now and then for all. */
+export interface KeyChecks {
+  readonly probe: (subject: ProbeSubject) => AsyncIterable<ProbeEvent>;
+  readonly checkHealth: (key: ProviderKey) => Promise<HealthCheck>;
+}
+
+export function startKeyChecks(parts: {
+  foundation: Foundation;
+  useCases: UseCases;
+  serving: Serving;
+  policy: UrlPolicy;
+}): KeyChecks {
+  const { foundation, useCases, serving, policy } = parts;
+  const { clock, logger, storage, vault, lifecycle } = foundation;
+  const { pool, upstream, secrets } = serving;
+  const paths = new EndpointPaths();
+  const endpointPath: EndpointPath = (provider, path, model) => paths.of(provider, path, model, "");
+  const tools = { upstream, policy, clock, endpointPath };
+
+  const checkHealth = async (key: ProviderKey): Promise<HealthCheck> => {
+    const provider = await storage.keys.read.providers.get(key.providerId);
+    if (provider === undefined) throw new Fault("not_found", "The key's provider is gone.");
+    const secret = secrets.open(key, new URL(provider.baseUrl).origin);
+    const found = await checkKey(tools, { provider, secret });
+    const check = { providerKeyId: key.id, at: clock.now(), ...found };
+    pool.reportCheck(key.id, found);
+    await storage.keys.write((tx) => tx.healthChecks.append(check));
+    return check;
+  };
+  const loop = new HealthLoop({
+    clock,
+    logger,
+    keys: async () => {
+      if (vault.state !== "UNLOCKED") return [];
+      return (await storage.keys.read.providerKeys.all()).filter((key) => key.enabled);
+    },
+    check: checkHealth,
+    everySeconds: () => useCases.settings.values.healthCheckSeconds,
+  });
+  loop.start();
+  lifecycle.started("health checks", () => loop.stop());
+  return { probe: (subject) => probe(tools, subject), checkHealth };
+}
