@@ -99,7 +99,7 @@ export function scanFrames(options: ScanOptions): { next: number; stop: ScanStop
   while (at < bytes.length) {
     if (bytes.length - at < FRAME_HEAD_BYTES) return { next: at, stop: "incomplete" };
     const length = bytes.readUInt32LE(at);
-    // A tail of zeros, as a power cut leaves it, has length 0 and the matching CRC 0 of nothing.
+    // A power cut may leave a tail of zeros; a frame has at least its kind.
     if (length === 0 || length > PAYLOAD_BYTES_MAX) return { next: at, stop: "bad" };
     const start = at + FRAME_HEAD_BYTES;
     const end = start + length;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { failedCall, keptLog, sampleCall } from "../../test/metering/sample-calls.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
+import { Meter } from "../metering/meter.js";
 import { callMetrics } from "./call-metrics.js";
 import { Readiness } from "./health.js";
 import { gauge, one, type MetricFamily } from "./metric.js";
@@ -11,9 +12,7 @@ import { accountingMetrics, poolMetrics, processMetrics } from "./server-metrics
 
 const CLIENT_KEY = sampleCall(1).clientKeyId;
 
-async function families(): Promise<{ text: () => Promise<string>; all: MetricFamily[] }> {
-  // Loaded here because the metering is a module beside this one, joined only in the running server.
-  const { Meter } = await import("../metering/meter.js");
+function families(): { text: () => Promise<string>; all: MetricFamily[] } {
   const meter = new Meter({ clock: new FakeClock() });
   for (let i = 0; i < 5; i++) meter.add(sampleCall(i));
   meter.add(failedCall(6, { httpStatus: 429, latencyMs: 12_345 }));
@@ -35,7 +34,7 @@ async function families(): Promise<{ text: () => Promise<string>; all: MetricFam
 }
 
 test("a scrape gives the meter's sums as Prometheus text", async () => {
-  const { text } = await families();
+  const { text } = families();
   const body = await text();
   for (const line of [
     'latchkey_calls_total{outcome="success"} 5',
@@ -58,7 +57,7 @@ test("a scrape gives the meter's sums as Prometheus text", async () => {
 });
 
 test("no key, owner or model is in any label", async () => {
-  const { text } = await families();
+  const { text } = families();
   const body = await text();
   const { ownerId, modelAsked, providerKeyId } = sampleCall(1);
   for (const word of [CLIENT_KEY, ownerId, modelAsked, providerKeyId ?? ""]) {
@@ -66,8 +65,8 @@ test("no key, owner or model is in any label", async () => {
   }
 });
 
-test("every metric has a unit or a count in its name, and a sentence of help", async () => {
-  const { all } = await families();
+test("every metric has a unit or a count in its name, and a sentence of help", () => {
+  const { all } = families();
   const more = [...accountingMetrics(noReading), ...processMetrics(noReading)];
   const names = new Set<string>();
   for (const { name, help, type } of [...all, ...more]) {

@@ -6,15 +6,15 @@ import { openAccounting } from "../../server/metering/accounting.js";
 import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { settle } from "../support/fake-clock.js";
-import { FileLedger } from "./file-ledger.js";
+import { openRealStorage } from "./real-ledger.js";
 import { begunCall, callId, keptLog, sampleCall } from "./sample-calls.js";
 
 const [folder = "", first = "0"] = process.argv.slice(2);
 const CALLS_PER_TURN = 20;
 
-const ledger = new FileLedger(path.join(folder, "ledger"));
+const storage = await openRealStorage(folder);
 const accounting = await openAccounting({
-  ledger,
+  ledger: storage.ledger,
   disk: nodeJournalDisk(path.join(folder, "journal")),
   clock: systemClock,
   logger: keptLog(),

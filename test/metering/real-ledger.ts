@@ -1,0 +1,44 @@
+import type { CallRecord } from "../../server/core/call.js";
+import { systemClock } from "../../server/core/clock.js";
+import type { LedgerStore, UsageRow } from "../../server/metering/ports.js";
+import { ALL_USAGE } from "../../server/metering/usage-types.js";
+import { openStorage, type Storage } from "../../server/storage/open.js";
+import { keptLog } from "./sample-calls.js";
+
+/** The server's own database in a folder. */
+export function openRealStorage(dataFolder: string, busyTimeoutMs = 5000): Promise<Storage> {
+  return openStorage({
+    dataFolder,
+    clock: systemClock,
+    logger: keptLog(),
+    onCommit: () => undefined,
+    auditMac: () => null,
+    busyTimeoutMs,
+  });
+}
+
+/** Every call in the log, page by page. */
+export async function allCalls(ledger: LedgerStore): Promise<CallRecord[]> {
+  const calls: CallRecord[] = [];
+  let pageToken = "";
+  do {
+    const page = await ledger.listCalls({
+      conditions: [],
+      text: "",
+      orderBy: "",
+      descending: true,
+      pageSize: 1000,
+      pageToken,
+    });
+    calls.push(...page.items);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return calls;
+}
+
+/** What the roll-ups say of all time. */
+export async function rollupTotal(ledger: LedgerStore): Promise<UsageRow | undefined> {
+  const range = { fromMs: Date.UTC(2026, 0, 1), toMs: Date.UTC(2030, 0, 1) };
+  const [row] = await ledger.usage({ ...range, ...ALL_USAGE, bucket: "ALL", groupBy: "NONE" });
+  return row;
+}
