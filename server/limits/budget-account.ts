@@ -67,7 +67,8 @@ export class BudgetAccount {
   reserve(estimate: Spending, nowMs: number): Reservation {
     this.#roll(nowMs);
     add(this.#reserved, estimate, 1);
-    return { ...estimate, startMs: this.#startMs };
+    const { tokens, costMicros } = estimate;
+    return { tokens, costMicros, startMs: this.#startMs };
   }
 
   /** Frees a reservation and books what was used; both belong to the period in which the call began. */

@@ -7,29 +7,66 @@ export interface LimitState {
 }
 
 /**
- * Response headers in OpenAI's names (reset as a duration) and in Anthropic's (reset as a time), since either
- * kind of SDK may read them.
+ * Writes response headers in OpenAI's names (reset as a duration) and in Anthropic's (reset as a time), since
+ * either kind of SDK may read them. Most calls of a second reset in the same later second, so the text of
+ * the latest one is kept.
  */
-export function limitHeaders(
-  states: { readonly requests: LimitState | null; readonly tokens: LimitState | null },
-  wallMs: number,
-): readonly (readonly [string, string])[] {
-  const headers: (readonly [string, string])[] = [];
-  for (const what of ["requests", "tokens"] as const) {
-    const state = states[what];
-    if (state === null) continue;
+export class HeaderWriter {
+  #second = NaN;
+  #secondText = "";
+
+  write(
+    states: { readonly requests: LimitState | null; readonly tokens: LimitState | null },
+    wallMs: number,
+  ): readonly (readonly [string, string])[] {
+    const headers: (readonly [string, string])[] = [];
+    if (states.requests !== null) this.#add(headers, REQUEST_NAMES, states.requests, wallMs);
+    if (states.tokens !== null) this.#add(headers, TOKEN_NAMES, states.tokens, wallMs);
+    return headers;
+  }
+
+  #add(
+    headers: (readonly [string, string])[],
+    names: Names,
+    state: LimitState,
+    wallMs: number,
+  ): void {
     const limit = String(state.limit);
     const remaining = String(Math.max(0, Math.floor(state.remaining)));
     headers.push(
-      [`x-ratelimit-limit-${what}`, limit],
-      [`x-ratelimit-remaining-${what}`, remaining],
-      [`x-ratelimit-reset-${what}`, duration(state.resetMs)],
-      [`anthropic-ratelimit-${what}-limit`, limit],
-      [`anthropic-ratelimit-${what}-remaining`, remaining],
-      [`anthropic-ratelimit-${what}-reset`, isoSeconds(wallMs + state.resetMs)],
+      [names[0], limit],
+      [names[1], remaining],
+      [names[2], duration(state.resetMs)],
+      [names[3], limit],
+      [names[4], remaining],
+      [names[5], this.#isoSeconds(wallMs + state.resetMs)],
     );
   }
-  return headers;
+
+  #isoSeconds(wallMs: number): string {
+    const second = Math.ceil(wallMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#secondText = new Date(second * 1000).toISOString().replace(".000Z", "Z");
+    }
+    return this.#secondText;
+  }
+}
+
+type Names = readonly [string, string, string, string, string, string];
+
+const REQUEST_NAMES: Names = namesOf("requests");
+const TOKEN_NAMES: Names = namesOf("tokens");
+
+function namesOf(what: string): Names {
+  return [
+    `x-ratelimit-limit-${what}`,
+    `x-ratelimit-remaining-${what}`,
+    `x-ratelimit-reset-${what}`,
+    `anthropic-ratelimit-${what}-limit`,
+    `anthropic-ratelimit-${what}-remaining`,
+    `anthropic-ratelimit-${what}-reset`,
+  ];
 }
 
 /** A duration as OpenAI writes it: `850ms`, `12.5s`, `1m30s`. */
@@ -39,8 +76,4 @@ export function duration(ms: number): string {
   const minutes = Math.floor(tenths / 600);
   const seconds = (tenths % 600) / 10;
   return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
-}
-
-function isoSeconds(wallMs: number): string {
-  return new Date(Math.ceil(wallMs / 1000) * 1000).toISOString().replace(".000Z", "Z");
 }

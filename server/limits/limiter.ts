@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.js";
 import { periodStart } from "../core/period.js";
 import type { Period } from "../core/provider-key.js";
 import type { BudgetAccount, Spending } from "./budget-account.js";
-import { limitHeaders } from "./headers.js";
+import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
 import { LimitSubject } from "./limit-subject.js";
 import type { Estimate, Hold, Moment } from "./limit-subject.js";
@@ -50,6 +50,7 @@ const NO_TICKET: Ticket = { settle: () => {}, headers: [] };
 export class Limiter {
   readonly #options: LimiterOptions;
   readonly #subjects = new Map<string, LimitSubject>();
+  readonly #headers = new HeaderWriter();
   #sweep: IterableIterator<[string, LimitSubject]> | null = null;
 
   constructor(options: LimiterOptions) {
@@ -164,7 +165,7 @@ export class Limiter {
     const tokens = tightest(states.map((each) => each.tokens));
     let isOpen = true;
     return {
-      headers: limitHeaders({ requests, tokens }, now.wallMs),
+      headers: this.#headers.write({ requests, tokens }, now.wallMs),
       settle: (used) => {
         if (!isOpen) return;
         isOpen = false;

@@ -43,6 +43,7 @@ export class OutcomeWindow {
   }
 
   forgetOld(nowMs: number): void {
+    if (this.#successes === this.#count) return;
     if (nowMs - this.#lastAtMs >= OUTCOMES_FORGOTTEN_AFTER_MS) this.clear();
   }
 

@@ -350,14 +350,19 @@ export class Pool {
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
     if (verdict !== "neutral") slot.outcomes.record(verdict === "success", atMs);
-    const reached = result.outcome !== "UNREACHABLE";
-    slot.quota.end({ ...result, reached }, this.#clock.now());
+    if (slot.key.quota !== null) {
+      const { outcome, tokens, costMicros } = result;
+      slot.quota.end({ reached: outcome !== "UNREACHABLE", tokens, costMicros }, this.#clock.now());
+    }
+    // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
-      ...result,
+      outcome: result.outcome,
       atMs,
-      wasProof,
+      retryAfterMs: result.retryAfterMs,
+      detail: result.detail,
       rate: slot.outcomes.rate,
       outcomes: slot.outcomes.count,
+      wasProof,
       policy: this.#allocation,
     };
     if (wasProof) slot.probing = false;
