@@ -67,3 +67,13 @@ function threeDigits(value: number): string {
   if (value >= 100) return value.toFixed(0);
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
+
+/** A size in bytes, in units of 1024: `512B`, `1.21M`. */
+export function bytes(value: number | bigint): string {
+  let number = Number(value);
+  for (const unit of ["B", "K", "M", "G"]) {
+    if (Math.abs(number) < 1024) return unit === "B" ? `${number}B` : threeDigits(number) + unit;
+    number /= 1024;
+  }
+  return `${threeDigits(number)}T`;
+}

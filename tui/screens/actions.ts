@@ -1,55 +1,78 @@
-import { toApiError } from "../api/api-error.js";
+import { toApiError, type ApiError } from "../api/api-error.js";
 import type { Binding } from "../term/keymap.js";
-import type { Form } from "../widgets/form.js";
 import type { ViewContext } from "./view.js";
+
+type Draft = Omit<Binding, "disabledReason" | "hidden">;
 
 /** A binding that changes something: refused with a reason where that is not possible. */
 export function writing(
   context: ViewContext,
   permission: string,
-  binding: Omit<Binding, "disabledReason" | "hidden">,
+  binding: Draft,
+  why: () => string | undefined = () => undefined,
+): Binding {
+  return {
+    ...binding,
+    hidden: () => !context.may(permission) || context.writeBlocked() !== undefined,
+    disabledReason: () => refusalOf(context, permission) ?? context.writeBlocked() ?? why(),
+  };
+}
+
+/** A binding that asks the server something which not everybody may know. */
+export function asking(
+  context: ViewContext,
+  permission: string,
+  binding: Draft,
   why: () => string | undefined = () => undefined,
 ): Binding {
   return {
     ...binding,
     hidden: () => !context.may(permission),
-    disabledReason: () => {
-      if (!context.may(permission)) return "your role does not allow this";
-      return context.writeBlocked() ?? why();
-    },
+    disabledReason: () => refusalOf(context, permission) ?? why(),
   };
+}
+
+function refusalOf(context: ViewContext, permission: string): string | undefined {
+  if (context.may(permission)) return undefined;
+  return context.viewer() === undefined
+    ? "not signed in yet"
+    : "your role does not allow this, or the server does not offer it";
 }
 
 /** Runs a change, says how it went, and refreshes. */
 export function perform(
   context: ViewContext,
-  options: { work: () => Promise<unknown>; done: string; refresh: () => void },
+  options: {
+    readonly permission: string;
+    readonly work: () => Promise<unknown>;
+    readonly done: string;
+    readonly refresh: () => void;
+  },
 ): void {
   options.work().then(
     () => {
       context.toast({ text: options.done, tone: "ok" });
       options.refresh();
     },
-    (error: unknown) => context.toast({ text: toApiError(error).message, tone: "danger" }),
+    (thrown: unknown) => {
+      context.toast({ text: refused(context, options.permission, thrown), tone: "danger" });
+    },
   );
 }
 
-/** Sends a form: it stays open with its contents until the server has agreed. */
-export function submit(
-  form: Form,
-  options: { work: () => Promise<void>; requestFrame: () => void },
-): void {
-  form.update({ busy: true, message: undefined });
-  options.work().catch((error: unknown) => {
-    form.update({ busy: false, message: toApiError(error).message });
-    options.requestFrame();
-  });
+/** The sentence of a failure; an action that the server does not know is not offered again. */
+export function refused(context: ViewContext, permission: string, thrown: unknown): string {
+  const error: ApiError = toApiError(thrown);
+  if (error.code === "UNIMPLEMENTED") context.missing(permission);
+  return error.message;
 }
 
 /** Copies a text and says what was done with it. */
 export function copyText(context: ViewContext, what: string, text: string): void {
-  void context.copy(text).then((result) => {
-    context.toast({ text: `${what}: ${result.message}`, tone: result.ok ? "ok" : "warn" });
-    context.requestFrame();
-  });
+  context.copy(text).then(
+    (result) => {
+      context.toast({ text: `${what}: ${result.message}`, tone: result.ok ? "ok" : "warn" });
+    },
+    () => context.toast({ text: `${what} was not copied`, tone: "warn" }),
+  );
 }

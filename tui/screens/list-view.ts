@@ -1,32 +1,52 @@
-import type { Listing } from "../state/listing.js";
+import { Listing, type ListingPage, type ListingQuery } from "../state/listing.js";
 import type { InputEvent } from "../term/input.js";
 import { Keymap, type Binding } from "../term/keymap.js";
 import type { Painter } from "../term/painter.js";
-import { splitRows } from "../term/rect.js";
+import { splitColumns, splitRows, type Rect } from "../term/rect.js";
+import type { StyleRef } from "../term/theme.js";
+import type { Column } from "../widgets/table-columns.js";
+import type { Sort } from "../widgets/table-sort.js";
 import { paintPane } from "../widgets/pane.js";
-import type { VirtualTable } from "../widgets/table.js";
+import { VirtualTable } from "../widgets/table.js";
 import { copyText } from "./actions.js";
+import { paintDetails, type Detail } from "./details.js";
 import type { View, ViewContext } from "./view.js";
 
 const DETAIL_COLUMNS_MIN = 100;
 const DETAIL_ROWS_MIN = 24;
-const DETAIL_ROWS = 12;
-
-/** A label with its value, in the pane of a row. */
-export type Detail = readonly [label: string, value: string];
+/** Share of the height that the pane of the selected row gets. */
+const DETAIL_SHARE = { list: 3, detail: 2 } as const;
+const DETAIL_WIDTH_SHARE = { list: 3, detail: 2 } as const;
+const REFRESH_MS = 5000;
 
 export interface ListViewOptions<Row> {
   readonly id: string;
   readonly title: string;
   readonly short: string;
   readonly context: ViewContext;
-  readonly listing: Listing<Row>;
-  readonly table: VirtualTable<Row>;
+  readonly fetch: (query: ListingQuery, signal: AbortSignal) => Promise<ListingPage<Row>>;
+  readonly columns: readonly Column<Row>[];
   readonly idOf: (row: Row) => string;
   readonly nameOf: (row: Row) => string;
+  readonly rowStyle?: (row: Row) => StyleRef | undefined;
+  /** Shown without rows; names the key that helps. */
+  readonly emptyText: string;
+  /** The order the server uses when none is asked for, by the id of its column. */
+  readonly sort?: Sort;
+  /** Fields of the server's filter, for the prompt. */
+  readonly filterHelp: string;
+  /** Everything about a row. */
   readonly detail: (row: Row) => readonly Detail[];
-  /** What the view's keys do. */
-  readonly bindings: readonly Binding[];
+  /** Beside the table instead of below it, for details of many short lines. */
+  readonly detailBeside?: boolean;
+  /** What the view's keys do; called once. */
+  readonly bindings: (list: ListView<Row>) => readonly Binding[];
+  /** The selection moved, or is about to be shown. */
+  readonly onSelect?: (row: Row | undefined) => void;
+  /** The view is hidden. */
+  readonly onClose?: () => void;
+  /** Stands in the upper edge at the right, before the sort order. */
+  readonly note?: () => string;
 }
 
 /** A list of one noun with a pane for the selected row: most screens are one. */
@@ -35,108 +55,166 @@ export class ListView<Row> implements View {
   readonly title: string;
   readonly short: string;
   readonly keymaps: readonly Keymap[];
+  readonly filterHelp: string;
   readonly #options: ListViewOptions<Row>;
+  readonly #listing: Listing<Row>;
+  readonly #table: VirtualTable<Row>;
+  #full = false;
 
   constructor(options: ListViewOptions<Row>) {
+    const { context } = options;
     this.#options = options;
     this.id = options.id;
     this.title = options.title;
     this.short = options.short;
+    this.filterHelp = options.filterHelp;
+    this.#listing = new Listing({
+      fetch: options.fetch,
+      onChange: context.requestFrame,
+      clock: context.clock,
+      refreshMs: REFRESH_MS,
+      paused: () => context.overview.paused,
+    });
+    this.#table = new VirtualTable<Row>({
+      columns: options.columns,
+      rowId: options.idOf,
+      emptyText: options.emptyText,
+      onSort: (sort) => this.#listing.setOrder(orderOf(sort)),
+      onOpen: () => this.#showFull(),
+      onNearEnd: () => this.#listing.more(),
+      ...(options.rowStyle === undefined ? {} : { rowStyle: options.rowStyle }),
+      ...(options.sort === undefined ? {} : { sort: options.sort }),
+    });
     this.keymaps = [
-      new Keymap([...options.bindings, copyBinding(options)]),
-      new Keymap(options.table.bindings()),
+      new Keymap([...options.bindings(this), this.#copyBinding()]),
+      new Keymap(this.#table.bindings()),
     ];
   }
 
+  /** The row that the keys act on. */
+  get selected(): Row | undefined {
+    return this.#table.selected;
+  }
+
   get filter(): string {
-    return this.#options.listing.filter;
+    return this.#listing.filter;
   }
 
   setFilter(filter: string): void {
-    this.#options.listing.setFilter(filter);
+    this.#listing.setFilter(filter);
   }
 
   open(): void {
-    this.#options.listing.open();
+    this.#listing.open();
   }
 
   close(): void {
-    this.#options.listing.close();
+    this.#full = false;
+    this.#listing.close();
+    this.#options.onSelect?.(undefined);
+    this.#options.onClose?.();
   }
 
   refresh(): void {
-    this.#options.listing.refresh();
+    this.#listing.refresh();
+  }
+
+  back(): boolean {
+    const was = this.#full;
+    this.#full = false;
+    return was;
   }
 
   handle(event: InputEvent): boolean {
-    return this.#options.table.handle(event);
+    return !this.#full && this.#table.handle(event);
+  }
+
+  /** Why a key that acts on a row cannot: there is none. */
+  readonly noRow = (): string | undefined =>
+    this.selected === undefined ? "no row is selected" : undefined;
+
+  /** Runs something with the selected row, if there is one. */
+  withRow(run: (row: Row) => void): void {
+    const row = this.selected;
+    if (row !== undefined) run(row);
   }
 
   paint(painter: Painter): void {
-    const { table, listing } = this.#options;
-    table.update({
-      rows: listing.rows,
-      state: listing.status,
+    this.#table.update({
+      rows: this.#listing.rows,
+      state: this.#listing.status,
       focused: true,
-      total: listing.total,
+      total: this.#listing.total,
     });
-    const withPane = painter.width >= DETAIL_COLUMNS_MIN && painter.height >= DETAIL_ROWS_MIN;
-    const areas = splitRows(painter.area, [{ share: 1 }, withPane ? DETAIL_ROWS : 0]);
-    const [above, below] = areas;
-    if (above !== undefined) this.#paintTable(painter.within(above));
-    if (withPane && below !== undefined) this.#paintDetail(painter.within(below));
+    this.#options.onSelect?.(this.selected);
+    if (this.#full && this.selected !== undefined) {
+      this.#paintDetail(painter, true);
+      return;
+    }
+    const [list, detail] = this.#areas(painter);
+    if (list !== undefined) this.#paintTable(painter.within(list));
+    if (detail !== undefined) this.#paintDetail(painter.within(detail), false);
+  }
+
+  #areas(painter: Painter): readonly (Rect | undefined)[] {
+    const roomy = painter.width >= DETAIL_COLUMNS_MIN && painter.height >= DETAIL_ROWS_MIN;
+    if (!roomy) return [painter.area];
+    if (this.#options.detailBeside === true) {
+      const { list, detail } = DETAIL_WIDTH_SHARE;
+      return splitColumns(painter.area, [{ share: list }, { share: detail }]);
+    }
+    const { list, detail } = DETAIL_SHARE;
+    return splitRows(painter.area, [{ share: list }, { share: detail }]);
   }
 
   #paintTable(painter: Painter): void {
-    const { table, listing, title } = this.#options;
-    const filter = listing.filter === "" ? "" : `(${listing.filter})`;
-    const shown =
-      listing.rows.length < listing.total
-        ? `${listing.rows.length} of ${listing.total}`
-        : String(listing.total);
-    table.paint(
+    const { title, note } = this.#options;
+    const { filter, total } = this.#listing;
+    const question = filter === "" ? "" : `(${filter})`;
+    const right = [note?.() ?? "", this.#table.sortLabel(painter.glyphs)];
+    this.#table.paint(
       paintPane(painter, {
-        title: `${title}${filter}[${shown}]`,
-        right: table.sortLabel(painter.glyphs),
+        title: `${title}${question}[${total}]`,
+        right: right.filter((text) => text !== "").join("   "),
+        bottom: this.#table.positionLabel(),
         focused: true,
         padding: 0,
       }),
     );
   }
 
-  #paintDetail(painter: Painter): void {
-    const { table, nameOf } = this.#options;
-    const row = table.selected;
-    const inner = paintPane(painter, { title: row === undefined ? "Detail" : nameOf(row) });
+  #paintDetail(painter: Painter, full: boolean): void {
+    const row = this.selected;
+    const title = row === undefined ? "Detail" : this.#options.nameOf(row);
+    const inner = paintPane(painter, {
+      title,
+      focused: full,
+      ...(full ? { right: "esc: back" } : {}),
+    });
     if (row !== undefined) paintDetails(inner, this.#options.detail(row));
+  }
+
+  #showFull(): void {
+    this.#full = !this.#full;
+  }
+
+  #copyBinding(): Binding {
+    const { id, context, idOf } = this.#options;
+    return {
+      keys: ["y"],
+      action: `${id}.copy-id`,
+      description: "copy the id of the row",
+      group: "LIST",
+      hint: "copy id",
+      disabledReason: this.noRow,
+      run: () => this.withRow((row) => copyText(context, "id", idOf(row))),
+    };
   }
 }
 
-/** Labels in one column, values beside them; two such columns where there is room. */
-export function paintDetails(painter: Painter, details: readonly Detail[]): void {
-  const columns = painter.width >= 90 ? 2 : 1;
-  const perColumn = Math.ceil(details.length / columns);
-  const width = Math.floor(painter.width / columns);
-  const labelWidth = Math.max(0, ...details.map(([label]) => label.length)) + 1;
-  details.forEach(([label, value], i) => {
-    const x = Math.floor(i / perColumn) * width;
-    const y = i % perColumn;
-    painter.field({ x, y, width: labelWidth }, label, "muted");
-    painter.field({ x: x + labelWidth, y, width: width - labelWidth - 1 }, value);
-  });
-}
+/** Marks a column as one the server can order by; its id is then the server's field. */
+export const byServer = (): null => null;
 
-function copyBinding<Row>(options: ListViewOptions<Row>): Binding {
-  return {
-    keys: ["y"],
-    action: `${options.id}.copy-id`,
-    description: "copy the id of the row",
-    group: "LIST",
-    hint: "copy id",
-    disabledReason: () => (options.table.selected === undefined ? "no row is selected" : undefined),
-    run: () => {
-      const row = options.table.selected;
-      if (row !== undefined) copyText(options.context, "id", options.idOf(row));
-    },
-  };
+function orderOf(sort: Sort): string {
+  return sort.descending ? `${sort.column} desc` : sort.column;
 }

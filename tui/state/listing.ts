@@ -22,14 +22,25 @@ export type ListingStatus =
   | { readonly kind: "error"; readonly message: string }
   | { readonly kind: "denied"; readonly message: string };
 
+export interface ListingOptions<Row> {
+  readonly fetch: (query: ListingQuery, signal: AbortSignal) => Promise<ListingPage<Row>>;
+  readonly onChange: () => void;
+  readonly clock: StateClock;
+  /** How often shown rows are fetched anew, milliseconds. */
+  readonly refreshMs: number;
+  /** While true nothing is fetched but what a person asks for. */
+  readonly paused: () => boolean;
+}
+
 const PAGE_SIZE = 200;
+/** Largest page the server gives; also the most rows that are kept fresh without being asked. */
+const PAGE_SIZE_MAX = 1000;
+/** More rows than this help nobody; a filter does. */
+const ROWS_MAX = 20_000;
 
 /** Rows of one noun as far as they were asked for, refreshed while they are shown. */
 export class Listing<Row> {
-  readonly #fetch: (query: ListingQuery, signal: AbortSignal) => Promise<ListingPage<Row>>;
-  readonly #onChange: () => void;
-  readonly #clock: StateClock;
-  readonly #refreshMs: number;
+  readonly #options: ListingOptions<Row>;
   #rows: readonly Row[] = [];
   #next = "";
   #total = 0;
@@ -40,17 +51,8 @@ export class Listing<Row> {
   #timer: { cancel(): void } | undefined;
   #active = false;
 
-  constructor(options: {
-    fetch: (query: ListingQuery, signal: AbortSignal) => Promise<ListingPage<Row>>;
-    onChange: () => void;
-    clock: StateClock;
-    /** How often shown rows are fetched anew, milliseconds. */
-    refreshMs: number;
-  }) {
-    this.#fetch = options.fetch;
-    this.#onChange = options.onChange;
-    this.#clock = options.clock;
-    this.#refreshMs = options.refreshMs;
+  constructor(options: ListingOptions<Row>) {
+    this.#options = options;
   }
 
   get rows(): readonly Row[] {
@@ -84,48 +86,85 @@ export class Listing<Row> {
 
   /** Shows only what the server's filter lets through. */
   setFilter(filter: string): void {
+    if (filter === this.#filter) return;
     this.#filter = filter;
-    this.#status = { kind: "loading" };
-    this.refresh();
+    this.#restart();
   }
 
   setOrder(orderBy: string): void {
+    if (orderBy === this.#orderBy) return;
     this.#orderBy = orderBy;
-    this.refresh();
+    this.#restart();
   }
 
-  /** Fetches what is shown anew, from the first row on. */
+  /** Fetches what is shown anew, from the first row to the last one that was loaded. */
   refresh(): void {
-    const wanted = Math.max(PAGE_SIZE, this.#rows.length);
-    void this.#load({ pageToken: "", pageSize: Math.min(wanted, 1000) });
+    void this.#run(async (signal) => {
+      const wanted = Math.max(PAGE_SIZE, this.#rows.length);
+      let rows: readonly Row[] = [];
+      let page: ListingPage<Row>;
+      let pageToken = "";
+      do {
+        const pageSize = Math.min(PAGE_SIZE_MAX, wanted - rows.length);
+        // eslint-disable-next-line no-await-in-loop -- each page is named by the one before
+        page = await this.#options.fetch(this.#query(pageSize, pageToken), signal);
+        rows = [...rows, ...page.rows];
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "" && rows.length < wanted);
+      return { ...page, rows };
+    });
   }
 
   /** Fetches the next page, if there is one. */
   more(): void {
-    if (this.#next === "" || this.#running !== undefined) return;
-    void this.#load({ pageToken: this.#next, pageSize: PAGE_SIZE });
+    if (this.#next === "" || this.#running !== undefined || this.#rows.length >= ROWS_MAX) return;
+    void this.#run(async (signal) => {
+      const page = await this.#options.fetch(this.#query(PAGE_SIZE, this.#next), signal);
+      return { ...page, rows: [...this.#rows, ...page.rows] };
+    });
   }
 
-  async #load(page: { pageToken: string; pageSize: number }): Promise<void> {
+  /** Another filter or order: the rows so far answer another question. */
+  #restart(): void {
+    this.#rows = [];
+    this.#next = "";
+    this.#total = 0;
+    this.#status = { kind: "loading" };
+    if (this.#active) this.refresh();
+  }
+
+  #query(pageSize: number, pageToken: string): ListingQuery {
+    return { pageSize, pageToken, filter: this.#filter, orderBy: this.#orderBy };
+  }
+
+  async #run(load: (signal: AbortSignal) => Promise<ListingPage<Row>>): Promise<void> {
     this.#timer?.cancel();
     this.#running?.abort();
     const running = new AbortController();
     this.#running = running;
-    const query = { ...page, filter: this.#filter, orderBy: this.#orderBy };
     try {
-      const { rows, nextPageToken, total } = await this.#fetch(query, running.signal);
+      const { rows, nextPageToken, total } = await load(running.signal);
       if (running.signal.aborted) return;
-      this.#rows = page.pageToken === "" ? rows : [...this.#rows, ...rows];
+      this.#rows = rows;
       this.#next = nextPageToken;
-      this.#total = total;
+      this.#total = Math.max(total, rows.length);
       this.#status = { kind: "ready" };
     } catch (error) {
       if (running.signal.aborted) return;
       this.#status = statusOf(toApiError(error), this.#rows.length > 0);
     }
     this.#running = undefined;
-    this.#onChange();
-    if (this.#active) this.#timer = this.#clock.setTimer(() => this.refresh(), this.#refreshMs);
+    this.#options.onChange();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (!this.#active) return;
+    this.#timer = this.#options.clock.setTimer(() => {
+      // Thousands of rows are not fetched over and over; Ctrl-R still does.
+      if (this.#options.paused() || this.#rows.length > PAGE_SIZE_MAX) this.#schedule();
+      else this.refresh();
+    }, this.#options.refreshMs);
   }
 }
 

@@ -1,0 +1,113 @@
+import { randomUUID } from "node:crypto";
+import os from "node:os";
+import { ApiError } from "../api/api-error.js";
+import { openChannel, tokenFile, type Target } from "../api/channel.js";
+import { createApi, type Api } from "../api/services.js";
+import { storeToken } from "../cli/login.js";
+import { REFRESH_RATES } from "../state/overview.js";
+import { Clipboard } from "../term/clipboard.js";
+import { systemClock } from "../term/clock.js";
+import type { DisplayWishes } from "../term/environment.js";
+import { nodeProcess } from "../term/process-port.js";
+import { runWithInput } from "../term/run-with-input.js";
+import { writeSecretFile } from "../term/secret-file.js";
+import { createTerminal, type Terminal } from "../term/terminal.js";
+import { isThemeName, themeNames } from "../term/theme.js";
+import { VERSION } from "../version.js";
+import { writeCrashLog } from "./crash-log.js";
+import { App } from "./frame.js";
+
+type Flags = Readonly<Record<string, unknown>>;
+
+const HZ_DEFAULT = 2;
+
+/** What the flags ask for, checked before the terminal is touched. Throws an Error that names the flag. */
+export function dashboardWishes(flags: Flags): {
+  readonly display: DisplayWishes;
+  readonly intervalMs: number;
+  readonly readonly: boolean;
+  readonly mouse: boolean;
+} {
+  const { theme, unicode, ascii, readonly, mouse } = flags;
+  const hz = flags["refresh"] === undefined ? HZ_DEFAULT : Number(flags["refresh"]);
+  const rate = REFRESH_RATES.find((each) => each.hz === hz);
+  if (rate === undefined) {
+    throw new Error(`--refresh takes ${REFRESH_RATES.map((each) => each.hz).join(", ")}`);
+  }
+  if (theme !== undefined && !(typeof theme === "string" && isThemeName(theme))) {
+    throw new Error(`--theme takes ${themeNames.join(", ")}`);
+  }
+  return {
+    display: {
+      unicode: unicode === true ? "unicode" : ascii === true ? "ascii" : "auto",
+      theme: theme ?? "auto",
+    },
+    intervalMs: rate.intervalMs,
+    readonly: readonly === true,
+    mouse: mouse === true,
+  };
+}
+
+/** Opens the dashboard on this process's terminal; resolves when it was left. */
+export async function openDashboard(target: Target, flags: Flags): Promise<void> {
+  const wishes = dashboardWishes(flags);
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new Error(
+      "the dashboard needs a terminal; use a subcommand, or `latchkey status` for one look",
+    );
+  }
+  const channel = openChannel(target);
+  let token = target.token;
+  const api = createApi(channel, () => token);
+  const clock = systemClock();
+  await new Promise<void>((resolve) => {
+    let app: App | undefined;
+    const terminal: Terminal = createTerminal({
+      input: process.stdin,
+      output: process.stdout,
+      env: process.env,
+      clock,
+      process: nodeProcess(),
+      wishes: wishes.display,
+      mouse: wishes.mouse,
+      writeCrashLog: (error) => writeCrashLog(error, process.env, clock.now()),
+      onClose: () => {
+        app?.stop();
+        channel.close();
+        resolve();
+      },
+    });
+    app = new App({
+      terminal,
+      api,
+      clock,
+      clipboard: new Clipboard({
+        env: process.env,
+        send: (sequence) => terminal.send(sequence),
+        run: runWithInput,
+      }),
+      writeFile: writeSecretFile,
+      newRequestId: randomUUID,
+      jitter: Math.random,
+      signIn: async (username, password) => {
+        // A session that has ended would be refused before the password is looked at.
+        token = undefined;
+        token = await signIn(api, username, password);
+      },
+      server: target.label,
+      version: VERSION,
+      readonly: wishes.readonly,
+      intervalMs: wishes.intervalMs,
+    });
+    app.start();
+  });
+}
+
+/** Begins a session and keeps its token where subcommands find it too. */
+async function signIn(api: Api, username: string, password: string): Promise<string> {
+  const clientName = `latchkey dashboard on ${os.hostname()}`.slice(0, 100);
+  const { sessionToken } = await api.sessions.login({ username, password, clientName });
+  if (sessionToken === "") throw new ApiError("UNKNOWN", "the server gave no session");
+  storeToken(tokenFile(process.env), sessionToken);
+  return sessionToken;
+}

@@ -1,0 +1,73 @@
+import type { LinkState } from "../state/follow.js";
+import type { StateKind } from "../term/glyphs.js";
+import type { StatusLineOptions } from "../widgets/bars.js";
+import { clockTime, duration } from "../present/format.js";
+import type { Viewer } from "../screens/view.js";
+
+/** From this width on words are written out. */
+const WIDE_COLUMNS_MIN = 100;
+
+export interface StatusFacts {
+  readonly server: string;
+  readonly view: string;
+  readonly filter: string | undefined;
+  readonly link: LinkState;
+  readonly hz: number;
+  readonly rttMs: number | undefined;
+  readonly viewer: Viewer | undefined;
+  readonly flags: readonly string[];
+  /** Wall clock, milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** The clock that link states are stamped with. */
+  readonly monotonicMs: number;
+  readonly width: number;
+}
+
+/** What the first row says. */
+export function statusLine(facts: StatusFacts): StatusLineOptions {
+  const wide = facts.width >= WIDE_COLUMNS_MIN;
+  const { viewer, rttMs } = facts;
+  const crumbs = ["Latchkey", facts.server, facts.view];
+  if (facts.filter !== undefined && facts.filter !== "") crumbs.push(facts.filter);
+  const rtt = rttMs === undefined ? "-" : `${Math.round(rttMs)}ms`;
+  const clock = clockTime(facts.nowMs);
+  const who = viewer === undefined ? "" : `${viewer.username}(${viewer.role})`;
+  const right = wide
+    ? [`rtt ${rtt}`, who, `${clock}Z`]
+    : [who, rtt, `${clock.slice(0, wide ? 8 : 5)}Z`];
+  return {
+    crumbs,
+    flags: facts.flags,
+    connection: connectionWords(facts, wide),
+    right: right.filter((word) => word !== ""),
+  };
+}
+
+/** A symbol and words for how the data arrive. */
+export function connectionWords(
+  facts: Pick<StatusFacts, "link" | "hz" | "monotonicMs">,
+  wide: boolean,
+): { readonly kind: StateKind; readonly text: string } {
+  const { link, hz, monotonicMs } = facts;
+  switch (link.kind) {
+    case "connecting":
+      return { kind: "partial", text: "connecting" };
+    case "live":
+      return { kind: "ok", text: wide ? `live ${hz}Hz` : `${hz}Hz` };
+    case "stale":
+      return { kind: "warn", text: `stale ${duration(monotonicMs - link.sinceMs)}` };
+    case "lost": {
+      const age = duration(monotonicMs - link.sinceMs);
+      return { kind: "fail", text: wide ? `reconnecting, stale ${age}` : `stale ${age}` };
+    }
+    case "refused":
+      return { kind: "fail", text: refusedWords(link.error.code) };
+    default:
+      return link satisfies never;
+  }
+}
+
+function refusedWords(code: string): string {
+  if (code === "UNAUTHENTICATED") return "signed out";
+  return code === "UNIMPLEMENTED" ? "no live data" : "refused";
+}

@@ -1,0 +1,110 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  ProviderKey_Eligibility,
+  type GetProviderKeyHealthResponse,
+  type HealthCheck,
+  type ProviderKey,
+} from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import { ago, count, duration, percent, until } from "./format.js";
+import { budgetUse, limitsText } from "./limits.js";
+import { noticeWords } from "./notices.js";
+import { providerKeyMark, tierWord, visibilityWord } from "./states.js";
+import { minuteOf } from "./when.js";
+
+const ELIGIBILITY: Readonly<Record<ProviderKey_Eligibility, string>> = {
+  [ProviderKey_Eligibility.UNSPECIFIED]: "not known",
+  [ProviderKey_Eligibility.ELIGIBLE]: "yes",
+  [ProviderKey_Eligibility.DISABLED]: "no: disabled",
+  [ProviderKey_Eligibility.INVALID]: "no: the provider refuses it",
+  [ProviderKey_Eligibility.COOLDOWN]: "no: cooling down",
+  [ProviderKey_Eligibility.EXHAUSTED]: "no: the provider's quota is used up",
+  [ProviderKey_Eligibility.EXPIRED]: "no: expired",
+  [ProviderKey_Eligibility.OWNER_BANNED]: "no: its owner is banned",
+  [ProviderKey_Eligibility.PROVIDER_DISABLED]: "no: its provider is disabled",
+  [ProviderKey_Eligibility.MODEL_NOT_ALLOWED]: "no: model not allowed",
+  [ProviderKey_Eligibility.OUT_OF_SCOPE]: "no: out of scope",
+  [ProviderKey_Eligibility.LIMIT_REACHED]: "no: a limit here is reached",
+  [ProviderKey_Eligibility.QUARANTINED]: "no: its record was altered",
+  [ProviderKey_Eligibility.UNREADABLE]: "no: its secret cannot be opened",
+};
+
+type Lines = readonly (readonly [label: string, value: string])[];
+
+/** Everything about a provider key, as labels with values. */
+export function providerKeyDetails(
+  key: ProviderKey,
+  health: GetProviderKeyHealthResponse | undefined,
+  nowMs: number,
+): Lines {
+  return [...identity(key, nowMs), ...use(key, nowMs), ...fitness(key, health, nowMs)];
+}
+
+function identity(key: ProviderKey, nowMs: number): Lines {
+  const made = key.createTime === undefined ? "-" : minuteOf(timestampMs(key.createTime));
+  return [
+    ["id", key.id],
+    ["provider", `${key.providerSlug}  service ${key.service || "all"}`],
+    ["owner", `${key.ownerUsername}${key.anonymous ? " (anonymous in the pool)" : ""}`],
+    ["secret", `${key.preview}  vault key ${key.vaultKeyVersion}`],
+    ["scope", `${visibilityWord(key)}, ${tierWord(key.tier)}, weight ${key.weight}`],
+    ["models", key.modelAllowlist.join(", ") || "all"],
+    ["created", made],
+    ["expires", until(key.expireTime, nowMs)],
+    ...optional("what for", key.description),
+    ...optional("quota group", key.quotaGroup),
+  ];
+}
+
+function use(key: ProviderKey, nowMs: number): Lines {
+  const budgets = budgetUse(key.budgetUsage);
+  return [
+    ["used", `${count(key.useCount)} attempts, ${count(key.successCount)} good`],
+    ["last used", ago(key.lastUsedTime, nowMs)],
+    ["recent", `ok ${percent(key.successRatio)}  p95 ${duration(key.latencyP95Ms)}`],
+    ["limits", limitsText(key.limits) || "none"],
+    ...budgets.map((text) => ["", text] as const),
+  ];
+}
+
+function fitness(
+  key: ProviderKey,
+  health: GetProviderKeyHealthResponse | undefined,
+  nowMs: number,
+): Lines {
+  const { score, checks = [] } = health ?? {};
+  const cooling = key.cooldownEndTime;
+  const reset = key.quotaResetTime;
+  return [
+    ["state", providerKeyMark(key).word],
+    ["can serve", ELIGIBILITY[key.eligibility] ?? String(key.eligibility)],
+    ...optional("cooldown", cooling === undefined ? "" : `ends in ${until(cooling, nowMs)}`),
+    ...optional("quota", reset === undefined ? "" : `renewed in ${until(reset, nowMs)}`),
+    ["failures", `${key.consecutiveFailures} in a row`],
+    ...optional("last error", errorText(key, nowMs)),
+    ...optional("notices", noticeWords(key.notices)),
+    ...optional(
+      "score",
+      score === undefined
+        ? ""
+        : `${score.total.toFixed(1)} = success ${score.success.toFixed(1)} + freshness ${score.freshness.toFixed(1)} + balance ${score.balance.toFixed(1)}`,
+    ),
+    ...checks
+      .slice(0, 5)
+      .map((check, i) => [i === 0 ? "checks" : "", checkText(check, nowMs)] as const),
+  ];
+}
+
+function errorText(key: ProviderKey, nowMs: number): string {
+  return key.lastError === "" ? "" : `${ago(key.lastErrorTime, nowMs)} ago: ${key.lastError}`;
+}
+
+function checkText(check: HealthCheck, nowMs: number): string {
+  const status = check.httpStatus === 0 ? "" : ` ${check.httpStatus}`;
+  const outcome = check.error === "" ? "ok" : check.error;
+  return `${ago(check.time, nowMs)} ago${status} ${outcome} ${duration(Number(check.latencyMs))}`;
+}
+
+/** A line for what is there; none for what is not. */
+function optional(label: string, value: string): Lines {
+  return value === "" ? [] : [[label, value]];
+}

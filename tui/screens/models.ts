@@ -1,0 +1,218 @@
+import { DialectSchema } from "../../proto/gen/latchkey/v1/common_pb.js";
+import {
+  Model_CategorySchema,
+  Model_SourceSchema,
+  type Model,
+  type ModelPrice,
+} from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { enumWord } from "../present/enum-word.js";
+import { count, money } from "../present/format.js";
+import type { Span } from "../term/painter.js";
+import type { Column } from "../widgets/table-columns.js";
+import { asking, copyText, writing } from "./actions.js";
+import type { Detail } from "./details.js";
+import { byServer, ListView } from "./list-view.js";
+import { openProviderForm } from "./provider-form.js";
+import { openText } from "./text-modal.js";
+import type { View, ViewContext } from "./view.js";
+
+const GROUP = "MODELS";
+
+/** Screen 7: which models can be asked for, where they are, what they cost. */
+export function createModelsView(context: ViewContext): View {
+  return new ListView<Model>({
+    id: "models",
+    title: "Models",
+    short: "Modl",
+    context,
+    columns: COLUMNS,
+    fetch: async (query, signal) => {
+      const answer = await context.api.providers.listModels(query, { signal });
+      return {
+        rows: answer.models,
+        nextPageToken: answer.nextPageToken,
+        total: Number(answer.totalEstimate),
+      };
+    },
+    idOf: (model) => `${model.providerSlug}/${model.modelId}`,
+    nameOf: (model) => `${model.providerSlug}/${model.modelId}`,
+    rowStyle: (model) => (model.enabled ? undefined : "muted"),
+    emptyText: "no models",
+    filterHelp: "provider=openai categories=chat unpriced=true model_id:mini words",
+    sort: { column: "model_id", descending: false },
+    detail: detailsOf,
+    bindings: (list) => [
+      {
+        keys: ["c"],
+        action: "models.copy",
+        description: "copy the model id that callers ask for",
+        group: GROUP,
+        hint: "copy model",
+        priority: 5,
+        disabledReason: list.noRow,
+        run: () => list.withRow((model) => copyText(context, "model id", model.modelId)),
+      },
+      asking(context, "provider.list", {
+        keys: ["p"],
+        action: "models.providers",
+        description: "list the providers",
+        group: GROUP,
+        hint: "providers",
+        priority: 4,
+        run: () => openProviders(context),
+      }),
+      writing(context, "provider.create", {
+        keys: ["n"],
+        action: "models.new-provider",
+        description: "add a custom provider",
+        group: GROUP,
+        hint: "add provider",
+        priority: 3,
+        run: () => openProviderForm(context, () => list.refresh()),
+      }),
+    ],
+  });
+}
+
+const COLUMNS: readonly Column<Model>[] = [
+  {
+    id: "model_id",
+    title: "MODEL ID",
+    width: { min: 20, share: 3, max: 44 },
+    sortKey: byServer,
+    cell: (model) => model.modelId,
+  },
+  {
+    id: "provider",
+    title: "PROVIDER",
+    width: { min: 10, share: 1, max: 18 },
+    sortKey: byServer,
+    cell: (model) => model.providerSlug,
+  },
+  {
+    id: "categories",
+    title: "CATEGORY",
+    width: { min: 9, share: 1, max: 26 },
+    priority: 3,
+    cell: categoriesOf,
+  },
+  {
+    id: "context_window_tokens",
+    title: "CTX",
+    width: 6,
+    align: "right",
+    priority: 1,
+    sortKey: byServer,
+    cell: (model) => (model.contextWindowTokens === 0n ? "-" : count(model.contextWindowTokens)),
+  },
+  {
+    id: "input",
+    title: "IN $/M",
+    width: 9,
+    align: "right",
+    cell: (model) => perMillion(model.currentPrice?.inputMicrosPerMillion, model),
+  },
+  {
+    id: "output",
+    title: "OUT $/M",
+    width: 9,
+    align: "right",
+    cell: (model) => perMillion(model.currentPrice?.outputMicrosPerMillion, model),
+  },
+  {
+    id: "calls_24h",
+    title: "24H",
+    width: 6,
+    align: "right",
+    priority: 4,
+    cell: (model) => count(model.calls24h),
+  },
+  {
+    id: "aliases",
+    title: "ALIAS",
+    width: { min: 8, share: 1, max: 24 },
+    priority: 2,
+    cell: (model) => model.aliases.join(", "),
+  },
+];
+
+function categoriesOf(model: Model): string {
+  return model.categories.map((each) => enumWord(Model_CategorySchema, each)).join(", ");
+}
+
+/** A model without prices is unpriced, which is not the same as free. */
+function perMillion(micros: bigint | undefined, model: Model): string {
+  if (model.currentPrice === undefined) return "unpriced";
+  return micros === undefined ? "-" : money(micros);
+}
+
+function detailsOf(model: Model): readonly Detail[] {
+  const price = model.currentPrice;
+  const optional = (label: string, value: string): Detail[] =>
+    value === "" ? [] : [[label, value]];
+  return [
+    ["model id", model.modelId],
+    ["name", model.displayName],
+    ["provider", model.providerSlug],
+    ["categories", categoriesOf(model) || "-"],
+    ["context", model.contextWindowTokens === 0n ? "not known" : count(model.contextWindowTokens)],
+    ["max output", model.maxOutputTokens === 0n ? "not known" : count(model.maxOutputTokens)],
+    ...optional("aliases", model.aliases.join(", ")),
+    ...optional("fallbacks", model.fallbacks.join(", ")),
+    ...optional("services", model.services.join(", ")),
+    ["enabled", model.enabled ? "yes" : "no"],
+    ["source", enumWord(Model_SourceSchema, model.source)],
+    ...(price === undefined ? [["price", "unpriced"] as const] : priceLines(price)),
+  ];
+}
+
+function priceLines(price: ModelPrice): readonly Detail[] {
+  const since = price.effectiveTime;
+  const amounts = [
+    ["input", price.inputMicrosPerMillion],
+    ["output", price.outputMicrosPerMillion],
+    ["cache read", price.cacheReadMicrosPerMillion],
+    ["cache write", price.cacheWriteMicrosPerMillion],
+    ["write 1h+", price.cacheWriteLongMicrosPerMillion],
+  ] as const;
+  return [
+    ...amounts.flatMap(([label, micros]): Detail[] =>
+      micros === undefined ? [] : [[label, `${money(micros)} per million tokens`]],
+    ),
+    ...price.longContext.map((long): Detail => [
+      `over ${count(long.aboveInputTokens)}`,
+      `in ${money(long.inputMicrosPerMillion ?? 0n)}  out ${money(long.outputMicrosPerMillion ?? 0n)} per million`,
+    ]),
+    ...(since === undefined || timestampMs(since) <= 0
+      ? []
+      : [["since", new Date(timestampMs(since)).toISOString().slice(0, 10)] as const]),
+    ...(price.source === "" ? [] : [["price from", price.source] as const]),
+  ];
+}
+
+function openProviders(context: ViewContext): void {
+  openText(context, {
+    title: "Providers",
+    permission: "provider.list",
+    fetch: async (signal) => {
+      const { providers } = await context.api.providers.listProviders(
+        { pageSize: 1000 },
+        { signal },
+      );
+      return providers.map((provider): Span[] => [
+        { text: provider.slug.padEnd(18).slice(0, 18), style: "strong" },
+        { text: enumWord(DialectSchema, provider.dialect).padEnd(11), style: "muted" },
+        {
+          text: `${provider.eligibleProviderKeyCount}/${provider.providerKeyCount} keys `.padEnd(
+            12,
+          ),
+        },
+        { text: `${provider.modelCount} models `.padEnd(13) },
+        { text: provider.enabled ? "" : "disabled ", style: "warn" },
+        { text: provider.custom ? "custom " : "", style: "info" },
+        { text: provider.baseUrl, style: "muted" },
+      ]);
+    },
+  });
+}

@@ -1,0 +1,164 @@
+import {
+  VaultStatus_State,
+  type GetStatusResponse,
+} from "../../proto/gen/latchkey/v1/system_pb.js";
+import { PROTO_REVISION } from "../../proto/gen/revision.js";
+import { systemPanes } from "../present/system.js";
+import { Polled } from "../state/polled.js";
+import { Keymap, type Binding } from "../term/keymap.js";
+import type { Painter } from "../term/painter.js";
+import { splitColumns, splitRows } from "../term/rect.js";
+import { confirm } from "../widgets/confirm.js";
+import { paintPane } from "../widgets/pane.js";
+import { paintTableState } from "../widgets/table-state.js";
+import { asking, perform, writing } from "./actions.js";
+import { paintDetails } from "./details.js";
+import { openForm } from "./form-modal.js";
+import { openSettings } from "./settings-text.js";
+import type { View, ViewContext } from "./view.js";
+
+const REFRESH_MS = 2000;
+const WIDE_COLUMNS_MIN = 100;
+const GROUP = "SYSTEM";
+
+/** Screen 9: the server itself and its vault. */
+export class SystemView implements View {
+  readonly id = "system";
+  readonly title = "System";
+  readonly short = "Syst";
+  readonly filter = undefined;
+  readonly keymaps: readonly Keymap[];
+  readonly #context: ViewContext;
+  readonly #status: Polled<GetStatusResponse>;
+
+  constructor(context: ViewContext) {
+    this.#context = context;
+    this.#status = new Polled({
+      fetch: (signal) => context.api.system.getStatus({}, { signal }),
+      clock: context.clock,
+      onChange: context.requestFrame,
+      refreshMs: REFRESH_MS,
+      paused: () => context.overview.paused,
+    });
+    this.keymaps = [new Keymap(this.#bindings())];
+  }
+
+  open(): void {
+    this.#status.open();
+  }
+
+  close(): void {
+    this.#status.close();
+  }
+
+  refresh(): void {
+    this.#status.refresh();
+  }
+
+  paint(painter: Painter): void {
+    const { value, error } = this.#status;
+    if (value === undefined) {
+      const state =
+        error === undefined
+          ? ({ kind: "loading" } as const)
+          : ({ kind: "error", message: error.message } as const);
+      paintTableState(painter, state, 0, "");
+      return;
+    }
+    const panes = systemPanes(value, {
+      nowMs: this.#context.clock.now(),
+      glyphs: painter.glyphs,
+      protoRevision: PROTO_REVISION,
+    });
+    const wide = painter.width >= WIDE_COLUMNS_MIN;
+    const rows = Math.ceil(panes.length / (wide ? 2 : 1));
+    const areas = splitRows(
+      painter.area,
+      Array.from({ length: rows }, () => ({ share: 1 })),
+    ).flatMap((row) => (wide ? splitColumns(row, [{ share: 1 }, { share: 1 }]) : [row]));
+    panes.forEach(({ title, lines }, i) => {
+      const area = areas[i];
+      if (area !== undefined) paintDetails(paintPane(painter.within(area), { title }), lines);
+    });
+    if (error !== undefined) painter.tint(painter.area, "stale");
+  }
+
+  #bindings(): readonly Binding[] {
+    const context = this.#context;
+    return [
+      writing(
+        context,
+        "system.unlock",
+        {
+          keys: ["u"],
+          action: "system.unlock",
+          description: "unlock the vault with its passphrase",
+          group: GROUP,
+          hint: "unlock",
+          priority: 5,
+          run: () => this.#unlock(),
+        },
+        () => (this.#state === VaultStatus_State.UNLOCKED ? "the vault is unlocked" : undefined),
+      ),
+      writing(
+        context,
+        "system.lock",
+        {
+          keys: ["L"],
+          action: "system.lock",
+          description: "lock the vault: calls are refused until it is unlocked",
+          group: GROUP,
+          hint: "lock",
+          priority: 4,
+          run: () => this.#lock(),
+        },
+        () => (this.#state === VaultStatus_State.LOCKED ? "the vault is locked" : undefined),
+      ),
+      asking(context, "system.get_settings", {
+        keys: ["s"],
+        action: "system.settings",
+        description: "show the settings and the configuration",
+        group: GROUP,
+        hint: "settings",
+        priority: 3,
+        run: () => openSettings(context),
+      }),
+    ];
+  }
+
+  get #state(): VaultStatus_State | undefined {
+    return this.#status.value?.vault?.state;
+  }
+
+  #unlock(): void {
+    const { api, toast } = this.#context;
+    openForm(this.#context, {
+      title: "Unlock the vault",
+      permission: "system.unlock",
+      fields: [{ kind: "masked", name: "passphrase", label: "Passphrase", required: true }],
+      submitLabel: "Unlock",
+      submit: async ({ passphrase = "" }) => {
+        await api.system.unlock({ passphrase });
+        toast({ text: "the vault is unlocked", tone: "ok" });
+        this.refresh();
+      },
+    });
+  }
+
+  #lock(): void {
+    confirm(this.#context.modals, {
+      title: "Lock the vault?",
+      text: [
+        "Keys leave the memory. Every call is answered 503 vault_locked until somebody unlocks it.",
+      ],
+      action: "Lock",
+      onConfirm: () =>
+        perform(this.#context, {
+          permission: "system.lock",
+          work: () => this.#context.api.system.lock({}),
+          done: "the vault is locked",
+          refresh: () => this.refresh(),
+        }),
+    });
+  }
+}
