@@ -13,6 +13,7 @@ import type { Actor } from "../core/audit.js";
 import type { Logger } from "../core/logger.js";
 import type { Identities } from "./authenticate.js";
 import { peerKey } from "./context.js";
+import { withPlainGrpcMessage } from "./grpc-message.js";
 import { healthService, type Readiness } from "./health.js";
 import { withHttpEndpoints, type HttpEndpoints } from "./http-endpoints.js";
 import { authenticationInterceptor, faultInterceptor } from "./interceptors.js";
@@ -60,17 +61,19 @@ export function controlHandlers(options: ControlOptions): {
   const handler = (local: boolean): ControlHandler =>
     withHttpEndpoints(
       { metrics: options.metrics, readiness: options.readiness },
-      connectNodeAdapter({
-        routes,
-        interceptors,
-        readMaxBytes: MESSAGE_BYTES_MAX,
-        // The universal handler sees both HTTP versions; the address is that of the connection.
-        contextValues: (req) =>
-          createContextValues().set(peerKey, {
-            ip: local ? "" : (req.socket.remoteAddress ?? ""),
-            local,
-          }),
-      }),
+      withPlainGrpcMessage(
+        connectNodeAdapter({
+          routes,
+          interceptors,
+          readMaxBytes: MESSAGE_BYTES_MAX,
+          // The universal handler sees both HTTP versions; the address is that of the connection.
+          contextValues: (req) =>
+            createContextValues().set(peerKey, {
+              ip: local ? "" : (req.socket.remoteAddress ?? ""),
+              local,
+            }),
+        }),
+      ),
     );
   return { tcp: handler(false), local: handler(true) };
 }

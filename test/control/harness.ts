@@ -1,0 +1,274 @@
+import path from "node:path";
+import type { TestContext } from "node:test";
+import type { DescService } from "@bufbuild/protobuf";
+import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
+import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
+import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { AuditNews } from "../../server/app/audit-news.js";
+import { clientKeyForms, sessionTokens } from "../../server/app/keys-vault.js";
+import { Names } from "../../server/app/names.js";
+import { auditService } from "../../server/control/audit.js";
+import { callsService } from "../../server/control/calls.js";
+import { clientKeysService } from "../../server/control/client-keys.js";
+import { MemoryIdempotencyStore } from "../../server/control/idempotency.js";
+import { listenTcp, listenUnix } from "../../server/control/listener.js";
+import type { ProviderKeyFacts } from "../../server/control/ports.js";
+import { providerKeysService } from "../../server/control/provider-keys.js";
+import { providersService } from "../../server/control/providers.js";
+import { controlHandlers, served, type Served } from "../../server/control/router.js";
+import { sessionsService } from "../../server/control/sessions.js";
+import { usersService } from "../../server/control/users.js";
+import type { Actor } from "../../server/core/audit.js";
+import { systemRandom } from "../../server/core/random.js";
+import { Secret } from "../../server/core/secret.js";
+import { ChangeFeed } from "../../server/keys/change-feed.js";
+import type { HealthCheck } from "../../server/keys/ports.js";
+import { createUseCases, NOBODY, populate, TestLogger } from "../../server/keys/testing/world.js";
+import { LiveCalls } from "../../server/metering/live-calls.js";
+import { UsageReports } from "../../server/metering/usage.js";
+import { openStorage } from "../../server/storage/open.js";
+import type { ProbeEvent, ProbeSubject } from "../../server/upstream/probe.js";
+import { PasswordHasher } from "../../server/vault/password.js";
+import { createFilePin } from "../../server/vault/public-key-pin.js";
+import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
+import { loadSodium } from "../../server/vault/sodium.js";
+import { createVault } from "../../server/vault/vault.js";
+import { openChannel } from "../../tui/api/channel.js";
+import { createApi, type Api } from "../../tui/api/services.js";
+import { MemoryLedger } from "../metering/memory-ledger.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { tempFolder } from "../storage/fixture.js";
+
+/** What a probe tells in these tests; a failing one says that the secret is wrong. */
+export class ProbeScript {
+  readonly subjects: ProbeSubject[] = [];
+  fails = false;
+
+  async *probe(subject: ProbeSubject): AsyncGenerator<ProbeEvent> {
+    this.subjects.push(subject);
+    const step = { name: "AUTH", durationMs: 3 } as const;
+    yield { kind: "STEP", step: { ...step, state: "RUNNING", detail: "" } };
+    const state = this.fails ? "FAILED" : "PASSED";
+    yield { kind: "STEP", step: { ...step, state, detail: "seen" } };
+    yield {
+      kind: "RESULT",
+      result: {
+        ok: !this.fails,
+        failure: this.fails ? "UNAUTHORIZED" : null,
+        httpStatus: this.fails ? 401 : 200,
+        upstreamRequestId: "req-1",
+        bodyExcerpt: "",
+        message: "told by the script",
+        modelCount: 42,
+        durationMs: 7,
+        requestsRemaining: 59,
+        tokensRemaining: null,
+      },
+    };
+  }
+}
+
+async function openWorld(t: TestContext) {
+  const folder = await tempFolder(t);
+  const log = new TestLogger();
+  const clock = new FakeClock();
+  const random = systemRandom;
+  const feed = new ChangeFeed({ log });
+  const news = new AuditNews();
+  const storage = await openStorage({
+    dataFolder: folder,
+    clock,
+    logger: log,
+    onCommit: (changes, events) => {
+      feed.publish(changes);
+      news.committed(events);
+    },
+    auditMac: () => null,
+  });
+  t.after(() => storage.close());
+  const file = path.join(folder, "root.key");
+  const vault = await createVault({
+    store: storage.keyring,
+    rootKey: createFileRootKeyProvider({ sodium: await loadSodium(), random, path: file }),
+    pin: createFilePin({ path: path.join(folder, "vault.pin") }),
+    random,
+    clock,
+    logger: log,
+  });
+  await vault.start();
+  const ground = {
+    store: storage.keys,
+    feed,
+    vault,
+    forms: clientKeyForms(random),
+    passwords: new PasswordHasher({ random, cost: { ln: 4, r: 8, p: 1 } }),
+    tokens: sessionTokens(random),
+    clock,
+    log,
+    random,
+  };
+  const useCases = createUseCases(ground);
+  const names = new Names();
+  const people = await populate({ ...ground, ...useCases });
+  t.after(await names.follow(storage.keys.read, feed));
+  return { ...ground, ...useCases, ...people, folder, storage, news, names };
+}
+
+type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** A control port with everything behind it but providers and calls. */
+export async function startControl(t: TestContext) {
+  const world = await openWorld(t);
+  const ledger = new MemoryLedger();
+  const probes = new ProbeScript();
+  const checks: HealthCheck[] = [];
+  const services = servicesOf(world, { ledger, probes, checks });
+  const ready = { ready: true, reasons: [] as string[] };
+  const readinessListeners = new Set<() => void>();
+  const handlers = controlHandlers({
+    services,
+    identities: {
+      localAdmin: () => world.identities.localAdmin(),
+      bySession: (token, ip) => world.identities.bySession(token, ip),
+      byClientKey: (presented, ip) => world.identities.byClientKey(presented, ip),
+      byJwt: undefined,
+    },
+    audit: { denied: () => undefined },
+    logger: world.log,
+    readiness: () => ready,
+    onReadinessChange(listener) {
+      readinessListeners.add(listener);
+      return () => readinessListeners.delete(listener);
+    },
+    metrics: async () => ({ contentType: "text/plain", body: "up 1\n" }),
+  });
+  const tcp = await listenTcp({
+    host: "127.0.0.1",
+    port: 0,
+    tls: undefined,
+    handler: handlers.tcp,
+  });
+  t.after(() => tcp.close(0));
+  const socket = path.join(world.folder, "control.sock");
+  const local = await listenUnix({ path: socket, handler: handlers.local });
+  t.after(() => local.close(0));
+  return {
+    ...world,
+    ledger,
+    probes,
+    services: services as readonly (Served & { readonly service: DescService })[],
+    ready,
+    readinessChanged: () => readinessListeners.forEach((listener) => listener()),
+    address: tcp.address,
+    socket,
+    /** A client over TCP with this token; nobody's without one. */
+    api: (token?: string): Api => openApi(t, tcp.address, token),
+    localApi: (): Api => openApi(t, local.address),
+    /** A client with a new session of this user. */
+    as: async (actor: Actor): Promise<Api> => openApi(t, tcp.address, await login(world, actor)),
+    /** A new session of a user whom `populate` made. */
+    login: (actor: Actor): Promise<string> => login(world, actor),
+  };
+}
+
+async function login(world: World, actor: Actor): Promise<string> {
+  const password = actor.name === "root" ? "correct horse" : `${actor.name} 1234`;
+  const begun = await world.sessions.login(NOBODY, actor.name, new Secret(password));
+  return begun.token.reveal();
+}
+
+export type Control = Awaited<ReturnType<typeof startControl>>;
+
+function openApi(t: TestContext, address: string, token?: string): Api {
+  const channel = openChannel({
+    address,
+    label: address,
+    token,
+    tls: false,
+    caFile: undefined,
+  });
+  t.after(() => channel.close());
+  return createApi(channel, () => token);
+}
+
+function servicesOf(
+  world: World,
+  fakes: { ledger: MemoryLedger; probes: ProbeScript; checks: HealthCheck[] },
+): Served[] {
+  const { storage, clock, names, directory, vault } = world;
+  const { ledger, probes } = fakes;
+  const reader = storage.keys.read;
+  const lookup = {
+    usernameOf: (id: string) => names.usernameOf(id),
+    providerSlugOf: (id: string) => names.providerSlugOf(id),
+    providerKeyNameOf: (id: string) => names.providerKeyNameOf(id),
+    clientKeyNameOf: (id: string) => directory.nameOf(id),
+  };
+  const facts: ProviderKeyFacts = {
+    eligibilityOf: (key) => (key.enabled ? "ELIGIBLE" : "DISABLED"),
+    figuresOf: () => ({}),
+  };
+  const usage = new UsageReports({ ledger, clock });
+  const common = {
+    ...world,
+    idempotency: new MemoryIdempotencyStore({ clock }),
+    names: lookup,
+    noticeDays: () => world.settings.values,
+    ledger,
+    nodeId: "node-1",
+  };
+  return [
+    served(
+      SessionService,
+      sessionsService({ ...common, sessionReader: reader.sessions, secureCookies: false }),
+    ),
+    served(UserService, usersService(common)),
+    served(ProviderService, providersService(common)),
+    served(
+      ProviderKeyService,
+      providerKeysService({
+        ...common,
+        healthChecks: reader.healthChecks,
+        facts,
+        usage,
+        testing: { ...world, reader, vault, probe: (subject) => probes.probe(subject) },
+        diagnosis: {
+          reader,
+          vault,
+          baseUrls: { check: async () => undefined },
+          ledger,
+          facts,
+          inService: () => true,
+        },
+        checkHealth: async (key) => {
+          const check: HealthCheck = {
+            providerKeyId: key.id,
+            at: clock.now(),
+            ok: true,
+            latencyMs: 12,
+            httpStatus: 200,
+            error: "",
+          };
+          await storage.keys.write((tx) => tx.healthChecks.append(check));
+          return check;
+        },
+      }),
+    ),
+    served(
+      ClientKeyService,
+      clientKeysService({
+        ...common,
+        statistics: { usage, providerKeyReader: reader.providerKeys },
+      }),
+    ),
+    served(CallService, callsService({ ...common, liveCalls: new LiveCalls({ clock }) })),
+    served(
+      AuditService,
+      auditService({ ...common, reader: reader.audit, chain: storage.auditTrail }),
+    ),
+  ];
+}
