@@ -6,7 +6,7 @@ import { authorize } from "../keys/policy.js";
 import type { LiveOverview } from "../metering/live-overview.js";
 import { actorKey } from "./context.js";
 import { overviewMessage } from "./messages/overview.js";
-import type { NameLookup } from "./names.js";
+import { usageReportRpcs, type UsageReportsDeps } from "./usage-reports.js";
 
 const INTERVAL_MS_DEFAULT = 500;
 const INTERVAL_MS_MIN = 250;
@@ -14,9 +14,8 @@ const INTERVAL_MS_MAX = 5000;
 const WINDOW_SECONDS_DEFAULT = 60;
 const TOP_N_MAX = 10;
 
-export interface UsageDeps {
+export interface UsageDeps extends UsageReportsDeps {
   readonly overview: LiveOverview;
-  readonly names: NameLookup;
   readonly vaultLocked: () => boolean;
   readonly nodeId: string;
 }
@@ -24,6 +23,7 @@ export interface UsageDeps {
 /** What has been used, and what happens now. */
 export function usageService(deps: UsageDeps): Partial<ServiceImpl<typeof UsageService>> {
   return {
+    ...usageReportRpcs(deps),
     async *watchOverview(request, context) {
       authorize(context.values.get(actorKey), "usage.watch_overview");
       const intervalMs = clamp(request.intervalMs || INTERVAL_MS_DEFAULT);

@@ -1,0 +1,166 @@
+import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
+import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
+import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
+import { SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
+import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { auditService } from "../control/audit.js";
+import { callsService } from "../control/calls.js";
+import { clientKeysService } from "../control/client-keys.js";
+import { MemoryIdempotencyStore } from "../control/idempotency.js";
+import type { NameLookup } from "../control/names.js";
+import { poolService } from "../control/pool.js";
+import { providerKeysService } from "../control/provider-keys.js";
+import { providersService } from "../control/providers.js";
+import { served, type Served } from "../control/router.js";
+import { sessionsService } from "../control/sessions.js";
+import { systemService } from "../control/system.js";
+import { usageService } from "../control/usage.js";
+import { usersService } from "../control/users.js";
+import { UsageReports } from "../metering/usage.js";
+import { providerKeyFacts } from "./facts.js";
+import { poolSummaryOf } from "./pool-summary.js";
+import { systemDeps } from "./system-deps.js";
+import type { UseCases } from "./use-cases.js";
+import type { ControlParts } from "./control-port.js";
+
+/** Until there are several, every node is this one. */
+const NODE_ID = "node-1";
+
+/** Every service of the control API, with what each one needs. */
+export function services(parts: ControlParts): readonly Served[] {
+  const common = commonParts(parts);
+  return [...keyServices(parts, common), ...serverServices(parts, common)];
+}
+
+type Common = ReturnType<typeof commonParts>;
+
+function commonParts({ foundation: { clock }, useCases, serving: { ledger } }: ControlParts) {
+  return {
+    idempotency: new MemoryIdempotencyStore({ clock }),
+    names: namesOf(useCases),
+    clock,
+    noticeDays: () => {
+      const { rotationDueDays, expiryNoticeDays } = useCases.settings.values;
+      return { rotationDueDays, expiryNoticeDays };
+    },
+    ledger,
+    usage: new UsageReports({ ledger, clock }),
+    nodeId: NODE_ID,
+  };
+}
+
+/** People, providers and keys. */
+function keyServices(parts: ControlParts, common: Common): readonly Served[] {
+  const { foundation, useCases, serving } = parts;
+  const { storage, config } = foundation;
+  const { usage } = common;
+  const facts = providerKeyFacts(serving.pool);
+  return [
+    served(
+      SessionService,
+      sessionsService({
+        ...common,
+        sessions: useCases.sessions,
+        users: useCases.users,
+        sessionReader: storage.keys.read.sessions,
+        secureCookies: config.tlsCert !== "",
+      }),
+    ),
+    served(UserService, usersService({ ...common, users: useCases.users })),
+    served(
+      ProviderService,
+      providersService({ ...common, providers: useCases.providers, models: useCases.models }),
+    ),
+    served(
+      ProviderKeyService,
+      providerKeysService({ ...common, ...providerKeyParts(parts), usage, facts }),
+    ),
+    served(
+      ClientKeyService,
+      clientKeysService({
+        ...useCases,
+        ...common,
+        statistics: { usage, providerKeyReader: storage.keys.read.providerKeys },
+      }),
+    ),
+  ];
+}
+
+/** The running server: its pool, calls, usage, audit log and itself. */
+function serverServices(parts: ControlParts, common: Common): readonly Served[] {
+  const { foundation, useCases, serving } = parts;
+  const { storage, vault } = foundation;
+  const { accounting } = serving;
+  return [
+    served(
+      PoolService,
+      poolService({
+        ...common,
+        settings: useCases.settings,
+        clientKeys: useCases.clientKeys,
+        summary: () => poolSummaryOf(serving.pool),
+        allocation: () => serving.pool.allocation,
+        explain: (...asked) => serving.pool.explain(...asked),
+        resolve: (model, principal) => serving.catalog.resolve(model, principal),
+      }),
+    ),
+    served(CallService, callsService({ ...common, liveCalls: accounting.liveCalls })),
+    served(
+      UsageService,
+      usageService({
+        ...common,
+        overview: accounting.overview,
+        vaultLocked: () => vault.state !== "UNLOCKED",
+      }),
+    ),
+    served(
+      AuditService,
+      auditService({
+        ...common,
+        auditLog: useCases.auditLog,
+        reader: storage.keys.read.audit,
+        chain: storage.auditTrail,
+        news: foundation.auditNews,
+      }),
+    ),
+    served(SystemService, systemService(systemDeps(parts, NODE_ID))),
+  ];
+}
+
+/** What the provider key service needs besides what all services share. */
+function providerKeyParts({ foundation, useCases, serving, keyChecks, policy }: ControlParts) {
+  const { storage, vault } = foundation;
+  const reader = storage.keys.read;
+  const { providerKeys, providerKeyImport, providers, auditLog } = useCases;
+  return {
+    providerKeys,
+    providerKeyImport,
+    healthChecks: reader.healthChecks,
+    checkHealth: keyChecks.checkHealth,
+    testing: { providers, reader, vault, auditLog, probe: keyChecks.probe },
+    diagnosis: {
+      reader,
+      vault,
+      baseUrls: { check: async (baseUrl: string) => void policy.check(baseUrl) },
+      ledger: serving.ledger,
+      facts: providerKeyFacts(serving.pool),
+      inService: (providerId: string, service: string, model: string) =>
+        serving.catalog.inService(providerId, service, model),
+    },
+  };
+}
+
+function namesOf(useCases: UseCases): NameLookup {
+  const { names, directory } = useCases;
+  return {
+    usernameOf: (id) => names.usernameOf(id),
+    providerSlugOf: (id) => names.providerSlugOf(id),
+    providerKeyNameOf: (id) => names.providerKeyNameOf(id),
+    clientKeyNameOf: (id) => directory.nameOf(id),
+  };
+}

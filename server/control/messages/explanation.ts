@@ -1,0 +1,76 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  ExplainAllocationResponseSchema,
+  Strategy as StrategyMessage,
+} from "../../../proto/gen/latchkey/v1/pool_pb.js";
+import { ProviderKey_Eligibility } from "../../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import type { Route } from "../../core/provider.js";
+import type { Standing } from "../../pool/eligibility.js";
+import type { KeyExplanation, TargetExplanation } from "../../pool/explain.js";
+import type { Strategy } from "../../pool/strategy.js";
+import type { NameLookup } from "../names.js";
+import { DIALECTS } from "./calls.js";
+import { TIERS } from "./overview.js";
+
+const STANDINGS: Record<Standing, ProviderKey_Eligibility> = {
+  ELIGIBLE: ProviderKey_Eligibility.ELIGIBLE,
+  DISABLED: ProviderKey_Eligibility.DISABLED,
+  OWNER_BANNED: ProviderKey_Eligibility.OWNER_BANNED,
+  PROVIDER_DISABLED: ProviderKey_Eligibility.PROVIDER_DISABLED,
+  EXPIRED: ProviderKey_Eligibility.EXPIRED,
+  UNREADABLE: ProviderKey_Eligibility.UNREADABLE,
+  INVALID: ProviderKey_Eligibility.INVALID,
+  EXHAUSTED: ProviderKey_Eligibility.EXHAUSTED,
+  COOLDOWN: ProviderKey_Eligibility.COOLDOWN,
+  PROBING: ProviderKey_Eligibility.COOLDOWN,
+};
+
+/** Which keys a call would try, in which order, and why the others not. */
+export function explanationMessage(found: {
+  readonly route: Route;
+  readonly targets: readonly TargetExplanation[];
+  readonly names: NameLookup;
+  readonly strategies: Record<Strategy, StrategyMessage>;
+}): MessageInitShape<typeof ExplainAllocationResponseSchema> {
+  const { route, targets, names, strategies } = found;
+  const inUse = targets.flatMap(({ tiers }) => tiers).find((tier) => tier.inUse);
+  const chosen = inUse?.keys.find((key) => key.rank === 1);
+  const first = targets[0];
+  const keys = targets.flatMap(({ tiers, providerId }) =>
+    tiers.flatMap((tier) => tier.keys.map((key) => candidate(key, providerId, names))),
+  );
+  return {
+    routes: route.targets.map((target) => ({
+      providerId: target.provider.id,
+      providerSlug: target.provider.slug,
+      upstreamModel: target.upstreamModel,
+      dialect: DIALECTS[target.provider.dialect],
+      unpriced: target.price === null,
+    })),
+    ...(first === undefined ? {} : { strategy: strategies[first.strategy] }),
+    ...(inUse === undefined ? {} : { tier: TIERS[inUse.tier] }),
+    candidates: keys,
+    considered: keys.length,
+    chosenProviderKeyId: chosen?.providerKeyId ?? "",
+    errorCode: chosen === undefined ? "no_own_token" : "",
+  };
+}
+
+function candidate(key: KeyExplanation, providerId: string, names: NameLookup) {
+  const { success, freshness, balance } = key.score;
+  return {
+    providerKeyId: key.providerKeyId,
+    name: key.name,
+    ownerUsername: names.usernameOf(key.ownerId),
+    providerSlug: names.providerSlugOf(providerId),
+    tier: TIERS[key.tier],
+    eligibility: key.servesModel
+      ? STANDINGS[key.standing]
+      : ProviderKey_Eligibility.MODEL_NOT_ALLOWED,
+    reason: key.reason,
+    rank: key.rank,
+    score: { success, freshness, balance, total: success + freshness + balance },
+    inFlight: key.inFlight,
+    weight: key.weight,
+  };
+}

@@ -1,0 +1,188 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  Strategy as StrategyMessage,
+  type Allocation as AllocationMessage,
+  type AllocationSchema,
+  type PoolService,
+} from "../../proto/gen/latchkey/v1/pool_pb.js";
+import type { Actor } from "../core/audit.js";
+import type { ClientKey, Principal } from "../core/client-key.js";
+import { invalidField } from "../core/fault.js";
+import type { Route } from "../core/provider.js";
+import type { ClientKeys } from "../keys/client-keys.js";
+import { authorize } from "../keys/policy.js";
+import type { Settings } from "../keys/settings.js";
+import type { PoolSummary } from "../metering/snapshot.js";
+import type { TargetExplanation } from "../pool/explain.js";
+import {
+  ALLOCATION_SETTING,
+  DEFAULT_ALLOCATION,
+  formatAllocation,
+  parseAllocation,
+  type Allocation,
+  type Strategy,
+} from "../pool/strategy.js";
+import { actorKey } from "./context.js";
+import { explanationMessage } from "./messages/explanation.js";
+import { poolHealth } from "./messages/overview.js";
+import { int64, numberOf, wordOf, type EnumWords } from "./messages/values.js";
+import type { NameLookup } from "./names.js";
+
+export interface PoolDeps {
+  readonly settings: Settings;
+  readonly clientKeys: Pick<ClientKeys, "get">;
+  readonly summary: () => PoolSummary;
+  readonly allocation: () => Allocation;
+  readonly explain: (
+    principal: Principal,
+    route: Route,
+    keysMax: number,
+  ) => readonly TargetExplanation[];
+  readonly resolve: (model: string, principal: Principal) => Route;
+  readonly names: NameLookup;
+}
+
+const CANDIDATES_DEFAULT = 20;
+const CANDIDATES_MAX = 200;
+
+const STRATEGY_MESSAGES: Record<Strategy, StrategyMessage> = {
+  SCORE_BASED: StrategyMessage.SCORE_BASED,
+  ROUND_ROBIN: StrategyMessage.ROUND_ROBIN,
+  SEQUENTIAL: StrategyMessage.SEQUENTIAL,
+  LEAST_BUSY: StrategyMessage.LEAST_BUSY,
+  WEIGHTED: StrategyMessage.WEIGHTED,
+};
+
+const STRATEGY_WORDS: EnumWords<typeof StrategyMessage, Strategy> = {
+  UNSPECIFIED: undefined,
+  SCORE_BASED: "SCORE_BASED",
+  ROUND_ROBIN: "ROUND_ROBIN",
+  SEQUENTIAL: "SEQUENTIAL",
+  LEAST_BUSY: "LEAST_BUSY",
+  WEIGHTED: "WEIGHTED",
+};
+
+/** How provider keys stand, and how one is chosen for a call. */
+export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolService>> {
+  return {
+    getPool(_request, context) {
+      authorize(context.values.get(actorKey), "pool.get");
+      const summary = deps.summary();
+      return {
+        health: poolHealth(summary),
+        providers: [...summary.providers].map(([providerId, { eligible, total }]) => ({
+          providerId,
+          providerSlug: deps.names.providerSlugOf(providerId),
+          counts: { eligible, total },
+        })),
+        publicPoolEnabled: deps.settings.values.publicPoolEnabled,
+      };
+    },
+    getAllocation(_request, context) {
+      authorize(context.values.get(actorKey), "pool.get_allocation");
+      return { allocation: allocationMessage(deps.allocation()) };
+    },
+    async setAllocation(request, context) {
+      const actor = context.values.get(actorKey);
+      authorize(actor, "pool.set_allocation");
+      const before = deps.allocation();
+      // Written out and read back, so that every limit of the setting is checked in one place.
+      const after = parseAllocation(formatAllocation(allocationOf(before, request.allocation)));
+      await deps.settings.putDocument(actor, "pool.set_allocation", {
+        id: ALLOCATION_SETTING,
+        value: formatAllocation(after),
+        changedFields: changedFields(before, after),
+      });
+      return { allocation: allocationMessage(after) };
+    },
+    async explainAllocation(request, context) {
+      const actor = context.values.get(actorKey);
+      authorize(actor, "pool.explain_allocation");
+      const { caller } = request;
+      if (caller.case === "userId") {
+        throw invalidField("user_id", "this server explains for a client key; give client_key_id.");
+      }
+      const principal = await principalOf(deps, actor, caller.value);
+      const route = deps.resolve(request.model, principal);
+      const max = Math.min(request.maxCandidates || CANDIDATES_DEFAULT, CANDIDATES_MAX);
+      const targets = deps.explain(principal, route, max);
+      return explanationMessage({
+        route,
+        targets,
+        names: deps.names,
+        strategies: STRATEGY_MESSAGES,
+      });
+    },
+  };
+}
+
+async function principalOf(
+  deps: PoolDeps,
+  actor: Actor,
+  clientKeyId: string | undefined,
+): Promise<Principal> {
+  if (clientKeyId === undefined) {
+    throw invalidField("client_key_id", "is needed: which keys are tried depends on who calls.");
+  }
+  const clientKey: ClientKey = await deps.clientKeys.get(actor, clientKeyId);
+  return { clientKey, ownerId: clientKey.ownerId };
+}
+
+function allocationMessage(allocation: Allocation): MessageInitShape<typeof AllocationSchema> {
+  return {
+    strategy: STRATEGY_MESSAGES[allocation.strategy],
+    providerStrategies: [...allocation.perProvider].map(([providerId, strategy]) => ({
+      providerId,
+      strategy: STRATEGY_MESSAGES[strategy],
+    })),
+    sessionAffinity: allocation.sessionAffinity,
+    rateLimitCooldownMs: int64(allocation.rateLimitCooldownMs),
+    errorCooldownMs: int64(allocation.errorCooldownMs),
+    failoverDeadlineMs: int64(allocation.failoverDeadlineMs),
+    invalidAfterRefusals: allocation.invalidAfterRefusals,
+    scoreWeights: { success: 70, freshness: 15, balance: 15 },
+  };
+}
+
+/** What a request leaves out stays as it is; 0 brings a number's default back. */
+function allocationOf(before: Allocation, asked: AllocationMessage | undefined): Allocation {
+  if (asked === undefined) return before;
+  const amount = (field: string, value: bigint, fallback: number): number =>
+    value === 0n ? fallback : numberOf(field, value);
+  return {
+    strategy:
+      wordOf("allocation.strategy", StrategyMessage, STRATEGY_WORDS, asked.strategy) ??
+      before.strategy,
+    perProvider: new Map(
+      asked.providerStrategies.map(({ providerId, strategy }) => [
+        providerId,
+        wordOf("allocation.provider_strategies", StrategyMessage, STRATEGY_WORDS, strategy) ??
+          before.strategy,
+      ]),
+    ),
+    sessionAffinity: asked.sessionAffinity ?? before.sessionAffinity,
+    rateLimitCooldownMs: amount(
+      "allocation.rate_limit_cooldown_ms",
+      asked.rateLimitCooldownMs,
+      DEFAULT_ALLOCATION.rateLimitCooldownMs,
+    ),
+    errorCooldownMs: amount(
+      "allocation.error_cooldown_ms",
+      asked.errorCooldownMs,
+      DEFAULT_ALLOCATION.errorCooldownMs,
+    ),
+    failoverDeadlineMs: amount(
+      "allocation.failover_deadline_ms",
+      asked.failoverDeadlineMs,
+      DEFAULT_ALLOCATION.failoverDeadlineMs,
+    ),
+    invalidAfterRefusals: asked.invalidAfterRefusals || DEFAULT_ALLOCATION.invalidAfterRefusals,
+  };
+}
+
+function changedFields(before: Allocation, after: Allocation): string[] {
+  const old = JSON.parse(formatAllocation(before)) as Record<string, unknown>;
+  const now = JSON.parse(formatAllocation(after)) as Record<string, unknown>;
+  return Object.keys(now).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(old[name]));
+}

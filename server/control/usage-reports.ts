@@ -1,0 +1,231 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { TimeRange } from "../../proto/gen/latchkey/v1/common_pb.js";
+import {
+  UsageGroup as GroupMessage,
+  UsageUnit as UnitMessage,
+  type GetBreakdownRequest,
+  type GetSummaryRequest,
+  type GetTrendRequest,
+  type UsageRowSchema,
+} from "../../proto/gen/latchkey/v1/usage_pb.js";
+import type { Actor } from "../core/audit.js";
+import type { Clock } from "../core/clock.js";
+import { invalidField } from "../core/fault.js";
+import { userIdOf } from "../keys/owners.js";
+import { authorize, mayAll, type Action } from "../keys/policy.js";
+import type { UsageGroup } from "../metering/ports.js";
+import type { Grid, Period } from "../metering/usage-buckets.js";
+import type { UsageSums, UsageUnit } from "../metering/usage-sums.js";
+import { ALL_USAGE, type UsageBreakdownRow, type UsageFilter } from "../metering/usage-types.js";
+import type { UsageReports } from "../metering/usage.js";
+import { actorKey } from "./context.js";
+import { usageTotalsMessage } from "./messages/usage-totals.js";
+import { msOf, numberOf, wordOf, type EnumWords } from "./messages/values.js";
+import type { NameLookup } from "./names.js";
+import { parseFilter, type ListFields } from "./page-query.js";
+
+export interface UsageReportsDeps {
+  readonly usage: UsageReports;
+  readonly names: NameLookup;
+  readonly clock: Clock;
+}
+
+const DAY_MS = 86_400_000;
+const BUCKETS_DEFAULT = 120;
+const BUCKETS_MAX = 400;
+const TOP_DEFAULT = 10;
+const TOP_MAX = 100;
+
+/** Which calls count: the sums are kept by these, one value of each. */
+const USAGE_FIELDS: ListFields = {
+  owner: "ownerId",
+  client_key: "clientKeyId",
+  provider_key: "providerKeyId",
+  provider: "providerId",
+  model: "model",
+};
+
+const GROUPS: EnumWords<typeof GroupMessage, Exclude<UsageGroup, "NONE">> = {
+  UNSPECIFIED: undefined,
+  MODEL: "MODEL",
+  PROVIDER: "PROVIDER",
+  PROVIDER_KEY: "PROVIDER_KEY",
+  CLIENT_KEY: "CLIENT_KEY",
+  USER: "OWNER",
+};
+
+const UNITS: EnumWords<typeof UnitMessage, UsageUnit> = {
+  UNSPECIFIED: undefined,
+  CALLS: "CALLS",
+  TOKENS: "TOKENS",
+  INPUT_TOKENS: "INPUT_TOKENS",
+  OUTPUT_TOKENS: "OUTPUT_TOKENS",
+  CACHE_READ_TOKENS: "CACHE_READ_TOKENS",
+  COST: "COST",
+  ERRORS: "ERRORS",
+};
+
+/** What was used, from the roll-ups: sums, lines over time and rankings. */
+export function usageReportRpcs(deps: UsageReportsDeps) {
+  return {
+    async getSummary(request: GetSummaryRequest, context: HandlerContext) {
+      const { period, filter } = asked(deps, request, context, "usage.get_summary");
+      const summary = await deps.usage.summary(period, filter);
+      return {
+        range: rangeOf(summary.period),
+        totals: usageTotalsMessage(summary.totals),
+        previousTotals: usageTotalsMessage(summary.previousTotals),
+        activeClientKeys: summary.activeClientKeys,
+        activeProviderKeys: summary.activeProviderKeys,
+        activeUsers: summary.activeOwners,
+      };
+    },
+    async getTrend(request: GetTrendRequest, context: HandlerContext) {
+      const { period, filter, actor } = asked(deps, request, context, "usage.get_trend");
+      const groupBy = wordOf("group_by", GroupMessage, GROUPS, request.groupBy) ?? "NONE";
+      const { grid, series, totals } = await deps.usage.trend({
+        period,
+        stepMs: numberOf("bucket_seconds", request.bucketSeconds) * 1000,
+        bucketsMax: Math.min(request.maxBuckets || BUCKETS_DEFAULT, BUCKETS_MAX),
+        groupBy,
+        topN: topOf(request.topN),
+        rankBy: unitOf(request.rankBy),
+        filter,
+        compare: request.compare,
+      });
+      const label = labels(deps, actor, groupBy);
+      return {
+        range: rangeOf(grid),
+        bucketSeconds: BigInt(Math.round(grid.stepMs / 1000)),
+        series: series.map((line) => ({
+          id: line.group,
+          label: line.group === "" ? "" : label(line.group),
+          others: line.others,
+          totals: usageTotalsMessage(line.totals),
+          buckets: buckets(grid, grid.fromMs, line.buckets),
+          previousBuckets: buckets(grid, 2 * grid.fromMs - grid.toMs, line.previousBuckets),
+        })),
+        totals: usageTotalsMessage(totals),
+      };
+    },
+    async getBreakdown(request: GetBreakdownRequest, context: HandlerContext) {
+      const { period, filter, actor } = asked(deps, request, context, "usage.get_breakdown");
+      const groupBy = wordOf("group_by", GroupMessage, GROUPS, request.groupBy) ?? "MODEL";
+      const found = await deps.usage.breakdown({
+        period,
+        groupBy,
+        topN: topOf(request.topN),
+        rankBy: unitOf(request.rankBy),
+        filter,
+        compare: request.compare,
+        trendPoints: request.trendPoints,
+      });
+      const label = labels(deps, actor, groupBy);
+      return {
+        range: rangeOf(found.period),
+        rows: found.rows.map((row) => rowMessage(row, label(row.group))),
+        ...(found.others === null ? {} : { others: rowMessage(found.others, "") }),
+        othersCount: found.othersCount,
+        totals: usageTotalsMessage(found.totals),
+        ...(found.previousTotals === null
+          ? {}
+          : { previousTotals: usageTotalsMessage(found.previousTotals) }),
+      };
+    },
+  };
+}
+
+/** What every report asks: a period, and whose calls. A USER gets own calls, whatever the filter says. */
+function asked(
+  deps: UsageReportsDeps,
+  request: { readonly range?: TimeRange | undefined; readonly filter: string },
+  context: HandlerContext,
+  action: Action,
+): { readonly period: Period; readonly filter: UsageFilter; readonly actor: Actor } {
+  const actor = context.values.get(actorKey);
+  authorize(actor, action);
+  const nowMs = deps.clock.now();
+  const toMs = msOf(request.range?.endTime) ?? nowMs;
+  const fromMs = msOf(request.range?.startTime) ?? toMs - DAY_MS;
+  if (fromMs >= toMs) throw invalidField("range", "must end after it begins.");
+  const filter = filterOf(request.filter, nowMs);
+  const own = mayAll(actor, action) ? {} : { ownerId: userIdOf(actor) };
+  return { period: { fromMs, toMs }, filter: { ...filter, ...own }, actor };
+}
+
+function filterOf(text: string, nowMs: number): UsageFilter {
+  const parsed = parseFilter(text, USAGE_FIELDS, nowMs);
+  if (parsed.text !== "") {
+    throw invalidField("filter", "takes conditions such as model=gpt-4o here, no free text.");
+  }
+  const filter: Record<string, string> = {};
+  for (const { field, op, value } of parsed.conditions) {
+    if (op !== "=" || value.includes(",")) {
+      throw invalidField("filter", `${field} can only be compared with = to one value here.`);
+    }
+    filter[field] = value;
+  }
+  return { ...ALL_USAGE, ...filter };
+}
+
+/** Names for ids; a model is its own name. */
+function labels(deps: UsageReportsDeps, actor: Actor, groupBy: UsageGroup): (id: string) => string {
+  const { names } = deps;
+  const seesAll = mayAll(actor, "provider_key.get");
+  return (id) => {
+    switch (groupBy) {
+      case "PROVIDER":
+        return names.providerSlugOf(id);
+      case "PROVIDER_KEY":
+        // A user's calls may run over other people's keys, whose names are not theirs to know.
+        return seesAll ? names.providerKeyNameOf(id) : "";
+      case "CLIENT_KEY":
+        return names.clientKeyNameOf(id);
+      case "OWNER":
+        return names.usernameOf(id);
+      default:
+        return id;
+    }
+  };
+}
+
+function rowMessage(
+  row: UsageBreakdownRow,
+  label: string,
+): MessageInitShape<typeof UsageRowSchema> {
+  return {
+    id: row.group,
+    label,
+    totals: usageTotalsMessage(row.totals),
+    ...(row.previousTotals === null
+      ? {}
+      : { previousTotals: usageTotalsMessage(row.previousTotals) }),
+    share: row.share,
+    trend: row.trend.map((value) => value ?? 0),
+  };
+}
+
+function buckets(grid: Grid, fromMs: number, sums: readonly (UsageSums | null)[]) {
+  return sums.map((each, i) => ({
+    startTime: timestampFromMs(fromMs + i * grid.stepMs),
+    gap: each === null,
+    ...(each === null ? {} : { totals: usageTotalsMessage(each) }),
+  }));
+}
+
+function rangeOf(period: Period) {
+  return {
+    startTime: timestampFromMs(period.fromMs),
+    endTime: timestampFromMs(period.toMs),
+  };
+}
+
+function topOf(asked: number): number {
+  return Math.min(asked || TOP_DEFAULT, TOP_MAX);
+}
+
+function unitOf(unit: UnitMessage): UsageUnit {
+  return wordOf("rank_by", UnitMessage, UNITS, unit) ?? "CALLS";
+}
