@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
+import {
+  Model_Category,
+  Model_Source,
+  Provider_AuthStyle,
+} from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { startControl } from "./harness.js";
+import { refusal } from "./refusal.js";
+
+test("a user's custom provider is private, an admin's is everybody's", async (t) => {
+  const control = await startControl(t);
+  const [alice, bob, admin] = await Promise.all(
+    [control.alice, control.bob, control.root].map((who) => control.as(who)),
+  );
+  assert(alice !== undefined && bob !== undefined && admin !== undefined);
+  const request = { displayName: "Mine", baseUrl: "https://llm.example.com/v1" };
+  const { provider: own } = await alice.providers.createProvider({
+    ...request,
+    requestId: randomUUID(),
+  });
+  assert.equal(own?.shared, false);
+  assert.equal(own?.createdById, control.alice.userId);
+  assert.equal(own?.slug, "mine");
+  assert.equal(own?.dialect, Dialect.OPENAI);
+  assert.equal(own?.authStyle, Provider_AuthStyle.BEARER);
+  assert.deepEqual(own?.modelPatterns, ["*"]);
+  const id = own?.id ?? "";
+  await refusal("NOT_FOUND", bob.providers.getProvider({ id }));
+  const { provider: shared } = await admin.providers.createProvider({
+    ...request,
+    displayName: "Ours",
+  });
+  assert.equal(shared?.shared, true);
+  const { providers } = await bob.providers.listProviders({ filter: "custom=true" });
+  assert.deepEqual(
+    providers.map((provider) => provider.slug),
+    ["ours"],
+  );
+  await refusal("PERMISSION_DENIED", bob.providers.deleteProvider({ id: shared?.id ?? "" }));
+  const { provider: changed } = await alice.providers.updateProvider({
+    id,
+    updateMask: { paths: ["description", "model_patterns"] },
+    description: "for tests",
+  });
+  assert.deepEqual([changed?.description, changed?.modelPatterns], ["for tests", []]);
+  const versioned = { id, enabled: false, expectedVersion: 3n };
+  await refusal("INVALID_ARGUMENT", alice.providers.updateProvider(versioned));
+  await alice.providers.deleteProvider({ id });
+  await refusal("NOT_FOUND", alice.providers.getProvider({ id }));
+});
+
+test("a dialect that this server does not speak is refused by name", async (t) => {
+  const control = await startControl(t);
+  const alice = await control.as(control.alice);
+  const refused = await refusal(
+    "INVALID_ARGUMENT",
+    alice.providers.createProvider({
+      displayName: "Scope",
+      baseUrl: "https://llm.example.com",
+      dialect: Dialect.DASHSCOPE,
+    }),
+  );
+  assert.deepEqual(Object.keys(refused.details.fields), ["dialect"]);
+});
+
+test("presets come with their services, models, labels and prices", async (t) => {
+  const control = await startControl(t);
+  const alice = await control.as(control.alice);
+  const { providers } = await alice.providers.listProviders({ filter: "slug=openai" });
+  const openai = providers[0];
+  assert(openai !== undefined);
+  assert.equal(openai.custom, false);
+  assert.equal(openai.shared, true);
+  const dalle = openai.services.find((service) => service.name === "dalle");
+  assert.equal(dalle?.category, Model_Category.IMAGE);
+  const { models } = await alice.providers.listModels({
+    filter: "provider=openai model_id=gpt-4o",
+  });
+  const [model] = models;
+  assert.equal(model?.providerSlug, "openai");
+  assert.equal(model?.source, Model_Source.PRESET);
+  assert(model?.categories.includes(Model_Category.CHAT));
+  assert.equal(model?.contextWindowTokens, 128_000n);
+  assert((model?.currentPrice?.inputMicrosPerMillion ?? 0n) > 0n);
+});
+
+test("models are stored with dated prices; what cannot be kept is refused", async (t) => {
+  const control = await startControl(t);
+  const admin = await control.as(control.root);
+  const providerId = "prv_openai";
+  const price = { inputMicrosPerMillion: 150_000n, outputMicrosPerMillion: 600_000n };
+  const { models } = await admin.providers.upsertModels({
+    providerId,
+    models: [
+      {
+        modelId: "gpt-next",
+        categories: [Model_Category.CHAT, Model_Category.CODE],
+        contextWindowTokens: 1_000_000n,
+        prices: [
+          { ...price, longContext: [{ aboveInputTokens: 200_000n, inputMicrosPerMillion: 1n }] },
+          { ...price, effectiveTime: timestampFromMs(control.clock.now() + 1000), source: "admin" },
+        ],
+      },
+    ],
+  });
+  const [model] = models;
+  assert.equal(model?.displayName, "gpt-next");
+  assert.equal(model?.source, Model_Source.ADMIN);
+  assert.equal(model?.prices.length, 2);
+  assert.equal(model?.currentPrice?.longContext[0]?.aboveInputTokens, 200_000n);
+  assert.equal(model?.currentPrice?.cacheReadMicrosPerMillion, undefined);
+
+  const fieldsOf = async (part: object): Promise<string[]> => {
+    const work = admin.providers.upsertModels({
+      providerId,
+      models: [{ modelId: "gpt-next", ...part }],
+    });
+    return Object.keys((await refusal("INVALID_ARGUMENT", work)).details.fields);
+  };
+  assert.deepEqual(await fieldsOf({ fallbacks: ["x"] }), ["models[0].fallbacks"]);
+  assert.deepEqual(await fieldsOf({ disabled: true }), ["models[0].disabled"]);
+  assert.deepEqual(await fieldsOf({ categories: [Model_Category.VIDEO] }), [
+    "models[0].categories[0]",
+  ]);
+  assert.deepEqual(await fieldsOf({ prices: [{ ...price, perImageMicros: 3n }] }), [
+    "models[0].prices[0].per_image_micros",
+  ]);
+  assert.deepEqual(await fieldsOf({ prices: [{ inputMicrosPerMillion: 3n }] }), [
+    "models[0].prices[0].output_micros_per_million",
+  ]);
+  const { deletedModels } = await admin.providers.deleteModels({
+    providerId,
+    modelIds: ["gpt-next", "never-was"],
+  });
+  assert.equal(deletedModels, 1);
+});

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { AuthMethod } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { Permission_Scope } from "../../proto/gen/latchkey/v1/sessions_pb.js";
+import { User_Role, User_State } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { ACTIONS } from "../../server/keys/policy.js";
+import { startControl } from "./harness.js";
+import { refusal } from "./refusal.js";
+
+test("an account is made, signs in, changes its password and signs out", async (t) => {
+  const control = await startControl(t);
+  await control.settings.update(control.root, { registrationEnabled: true });
+  const nobody = control.api();
+  const registration = {
+    username: "Carol",
+    password: "carol 1234",
+    email: "carol@example.com",
+    requestId: randomUUID(),
+  };
+  const { user } = await nobody.sessions.register(registration);
+  assert.equal(user?.username, "carol");
+  assert.equal(user?.role, User_Role.USER);
+  assert.deepEqual((await nobody.sessions.register(registration)).user, user);
+  const login = await nobody.sessions.login({ username: "carol", password: "carol 1234" });
+  assert.equal(login.session?.authMethod, AuthMethod.SESSION);
+  const carol = control.api(login.sessionToken);
+  const me = await carol.sessions.whoAmI({});
+  assert.equal(me.user?.id, user?.id);
+  assert.equal(me.session?.id, login.session?.id);
+  assert.equal(me.clientKeyId, "");
+  assert.deepEqual(
+    me.permissions.find(({ action }) => action === "provider_key.create")?.scope,
+    Permission_Scope.OWN,
+  );
+  const second = await nobody.sessions.login({
+    username: "carol@example.com",
+    password: "carol 1234",
+  });
+  const changed = await carol.sessions.changePassword({
+    currentPassword: "carol 1234",
+    newPassword: "carol 5678",
+  });
+  assert.equal(changed.endedSessions, 1);
+  await refusal("UNAUTHENTICATED", control.api(second.sessionToken).sessions.whoAmI({}));
+  assert.equal((await carol.sessions.logout({})).endedSessions, 1);
+  const ended = await refusal("UNAUTHENTICATED", carol.sessions.whoAmI({}));
+  assert.equal(ended.details.reason, "unauthenticated");
+});
+
+test("a wrong password and an unknown user read the same", async (t) => {
+  const control = await startControl(t);
+  const nobody = control.api();
+  const wrong = await refusal(
+    "UNAUTHENTICATED",
+    nobody.sessions.login({ username: "alice", password: "guess" }),
+  );
+  const unknown = await refusal(
+    "UNAUTHENTICATED",
+    nobody.sessions.login({ username: "nobody", password: "guess" }),
+  );
+  assert.equal(wrong.details.reason, "login_failed");
+  assert.deepEqual([wrong.message, wrong.details], [unknown.message, unknown.details]);
+});
+
+test("WhoAmI tells the credential: session, client key or socket", async (t) => {
+  const control = await startControl(t);
+  const alice = await control.as(control.alice);
+  const { clientKey, secret } = await alice.clientKeys.createClientKey({ name: "ci" });
+  const byKey = await control.api(secret).sessions.whoAmI({});
+  assert.equal(byKey.session?.authMethod, AuthMethod.CLIENT_KEY);
+  assert.equal(byKey.clientKeyId, clientKey?.id);
+  assert.equal(byKey.user?.username, "alice");
+  const local = await control.localApi().sessions.whoAmI({});
+  assert.equal(local.session?.authMethod, AuthMethod.SOCKET);
+  assert.equal(local.user?.role, User_Role.ADMIN);
+  assert.equal(local.permissions.length, ACTIONS.length);
+});
+
+test("an admin makes, changes, bans and deletes users", async (t) => {
+  const control = await startControl(t);
+  const [admin, alice] = [await control.as(control.root), await control.as(control.alice)];
+  const id = control.alice.userId ?? "";
+  const { user } = await admin.users.createUser({
+    username: "dave",
+    password: "dave 12345",
+    role: User_Role.OPERATOR,
+    trustLevel: 2,
+  });
+  assert.equal(user?.role, User_Role.OPERATOR);
+  const { user: updated } = await admin.users.updateUser({
+    id,
+    updateMask: { paths: ["trust_level", "email"] },
+    trustLevel: 3,
+  });
+  assert.deepEqual([updated?.trustLevel, updated?.email], [3, ""]);
+  const { users } = await admin.users.listUsers({
+    filter: "role=user trust_level>=3",
+    orderBy: "username",
+  });
+  assert.deepEqual(
+    users.map((each) => each.username),
+    ["alice"],
+  );
+  await alice.clientKeys.createClientKey({ name: "ci" });
+  const banned = await admin.users.banUser({ id, reason: "spam" });
+  assert.equal(banned.user?.state, User_State.BANNED);
+  assert.equal(banned.endedSessions, 1);
+  await refusal("UNAUTHENTICATED", alice.sessions.whoAmI({}));
+  assert.equal((await admin.users.unbanUser({ id })).user?.state, User_State.ACTIVE);
+  const gone = await admin.users.deleteUser({ id });
+  assert.deepEqual([gone.deletedClientKeys, gone.deletedProviderKeys], [1, 0]);
+  await refusal("NOT_FOUND", admin.users.getUser({ id }));
+  const last = control.root.userId ?? "";
+  await refusal("FAILED_PRECONDITION", admin.users.deleteUser({ id: last }));
+});
+
+test("what is not kept of a user is refused by name", async (t) => {
+  const control = await startControl(t);
+  const admin = await control.as(control.root);
+  const id = control.alice.userId ?? "";
+  const fieldsOf = async (part: object): Promise<string[]> => {
+    const refused = await refusal("INVALID_ARGUMENT", admin.users.updateUser({ id, ...part }));
+    return Object.keys(refused.details.fields);
+  };
+  assert.deepEqual(await fieldsOf({ note: "likes tea" }), ["note"]);
+  assert.deepEqual(await fieldsOf({ limits: { concurrency: 3 } }), ["limits"]);
+  assert.deepEqual(await fieldsOf({ expectedVersion: 1n }), ["expected_version"]);
+});
