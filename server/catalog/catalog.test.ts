@@ -266,6 +266,7 @@ test("an allowlist names what was asked, the target, or a family, and a fallback
   });
   const route = made.resolve("gpt-5-mini", principal());
   assert.equal(route.targets.length, 2);
+  assert.equal(made.ownTargets("gpt-5-mini", principal()), 1);
   assert.deepEqual(
     allowedRoute(["gpt-5-mini"], route)?.targets.map((target) => target.upstreamModel),
     ["gpt-5-mini"],

@@ -39,6 +39,8 @@ export interface CatalogContent {
 }
 
 interface Resolution {
+  /** How many of the targets serve what was asked for; those behind come from fallback chains. */
+  readonly ownTargets: number;
   /** Null for a name that nothing serves; then `nearest` holds what may have been meant. */
   readonly route: Route | null;
   readonly nearest: readonly string[];
@@ -128,6 +130,17 @@ export class Catalog {
   }
 
   /**
+   * How many targets of a model's route serve the model itself; those behind them come from its fallback chain.
+   * Throws Fault `model_not_found`.
+   */
+  ownTargets(model: string, principal: Principal): number {
+    this.resolve(model, principal);
+    const name = cleanName(model);
+    const owner = this.#current().ofOwner.has(principal.ownerId) ? principal.ownerId : "";
+    return this.#resolve(name, owner).ownTargets;
+  }
+
+  /**
    * Where calls of a dialect go that name no model: every provider of that dialect for which the principal has
    * keys, with an empty `upstreamModel`. Throws Fault `model_not_found` if there is none.
    */
@@ -201,15 +214,17 @@ export class Catalog {
     };
     const meant = this.#aliases.expand(name);
     for (const each of meant) add(each);
+    const ownTargets = targets.length;
     for (const each of new Set([name, ...meant])) {
       for (const fallback of this.#fallbacks.of(each)) {
         for (const expanded of this.#aliases.expand(fallback)) add(expanded);
       }
     }
-    if (targets.length > 0)
-      return { route: { modelAsked: name, targets }, nearest: [], validUntilMs };
+    if (targets.length > 0) {
+      return { route: { modelAsked: name, targets }, ownTargets, nearest: [], validUntilMs };
+    }
     const nearest = this.#current().nearest.find(name, SUGGESTIONS_MAX);
-    return { route: null, nearest, validUntilMs };
+    return { route: null, ownTargets, nearest, validUntilMs };
   }
 
   #indexesFor(ownerId: string): readonly NameIndex[] {

@@ -36,6 +36,7 @@ export class CandidateSet {
   remove(slot: KeySlot): void {
     take(this.members, slot);
     this.#list(slot.place, (list) => take(list, slot));
+    this.#weighted?.leave(slot);
     const at = slot.sets.indexOf(this);
     if (at >= 0) slot.sets.splice(at, 1);
   }

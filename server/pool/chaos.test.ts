@@ -12,7 +12,7 @@ import {
 import type { AttemptOutcome } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import { Pool } from "./pool.js";
-import type { Lease } from "./pool.js";
+import type { Lease } from "./lease.js";
 import { DEFAULT_ALLOCATION, STRATEGIES } from "./strategy.js";
 import type { Strategy } from "./strategy.js";
 

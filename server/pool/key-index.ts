@@ -3,10 +3,7 @@ import type { Tier } from "../core/provider-key.js";
 import type { KeySlot } from "./key-slot.js";
 import { Lane } from "./lane.js";
 import type { InService } from "./lane.js";
-
-/** Whose keys a call may draw on: an owner's own, private or public, or the public ones of all owners. */
-export type Scope =
-  { readonly kind: "OWN"; readonly ownerId: string } | { readonly kind: "PUBLIC" };
+import type { Scope } from "./scope.js";
 
 type Lanes = Partial<Record<Tier, Lane>>;
 

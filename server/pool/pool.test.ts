@@ -16,7 +16,7 @@ import type { ProviderKey } from "../core/provider-key.js";
 import type { Route } from "../core/provider.js";
 import { Pool } from "./pool.js";
 import type { KeyExplanation } from "./explain.js";
-import type { Lease, LeaseResult } from "./pool.js";
+import type { Lease, LeaseResult } from "./lease.js";
 import type { HealthChange } from "./registry.js";
 import { DEFAULT_ALLOCATION, STRATEGIES } from "./strategy.js";
 import type { Strategy } from "./strategy.js";
@@ -404,6 +404,18 @@ test("weighted gives shares by weight, also to a key that came late", () => {
   assert.ok(Math.abs((after.get("pk_c") ?? 0) - 4_000) <= 20);
 });
 
+test("weighted forgets a key that left the pool, and takes it again when it is back", () => {
+  const world = new World(keys(3), "WEIGHTED");
+  for (let i = 0; i < 6; i++) world.call();
+  world.change(aProviderKey("pk_00001", { visibility: "PRIVATE", version: 2 }));
+  for (let i = 0; i < 12; i++) assert.notEqual(world.call(), "pk_00001");
+  world.change(aProviderKey("pk_00001", { version: 3 }));
+  world.remove("pk_00002");
+  world.change(aProviderKey("pk_00002"));
+  const back = new Set(Array.from({ length: 200 }, () => world.call()));
+  assert.equal(back.size, 3);
+});
+
 test("the strategy is settable while calls run, for all and for one provider", () => {
   const world = new World(keys(2), "SEQUENTIAL");
   assert.equal(world.call(), world.call());
@@ -471,6 +483,17 @@ test("a rate-limited key is not asked before its time, and its quota group waits
   world.clock.advance(1);
   const back = new Set(Array.from({ length: 50 }, () => world.call()));
   assert.equal(back.size, 3);
+});
+
+test("many refusals at once move a group's other keys once and not again and again", () => {
+  const world = new World(keys(50, { quotaGroup: "org" }));
+  const leases = Array.from({ length: 50 }, () => world.lease());
+  for (const lease of leases) {
+    world.clock.advance(1);
+    lease.release(result("RATE_LIMITED", { retryAfterMs: 10_000 }));
+  }
+  assert.ok(world.heard.length <= 100, `${world.heard.length} changes`);
+  world.fails("no_public_token");
 });
 
 test("Retry-After is believed for an hour at most, and without it the wait grows step by step", () => {

@@ -1,26 +1,28 @@
-import type { AttemptOutcome } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Random } from "../core/random.js";
-import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
+import type { KeyHealth } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { AffinityMap } from "./affinity.js";
 import type { CandidateSet } from "./candidate-set.js";
+import { checkEvent } from "./check-result.js";
 import { explain } from "./explain.js";
 import type { TargetExplanation } from "./explain.js";
 import { afterAttempt, afterGoodCheck, FRESH, rampShare, verdictOf } from "./health.js";
 import type { HealthEvent } from "./health.js";
-import type { Scope } from "./key-index.js";
 import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
 import type { InService, Lane } from "./lane.js";
+import type { CheckResult, Lease, LeaseRequest, LeaseResult } from "./lease.js";
 import { Prng } from "./prng.js";
 import type { QuotaUse } from "./quota-meter.js";
 import { KeyRegistry } from "./registry.js";
 import type { HealthChange, PoolContent } from "./registry.js";
+import { scopeName, scopeOf } from "./scope.js";
+import type { Scope } from "./scope.js";
 import { summarize } from "./summary.js";
 import type { PoolSummary } from "./summary.js";
 import {
@@ -37,6 +39,8 @@ import type { ChoiceContext } from "./strategies/context.js";
 export const PROOF_EVERY_LEASES = 4;
 /** Ramping keys that one lease passes over before it takes the first of them after all. */
 const RAMPING_PASSED_MAX = 4;
+/** Ends of a group's waits that differ by less are taken as one, or a burst would move each key many times. */
+const GROUP_SLACK_MS = 250;
 /** Retry-After when no key will come back by itself. */
 const RETRY_LATER_SECONDS = 30;
 
@@ -48,43 +52,6 @@ export interface PoolOptions {
   readonly inService: InService;
   /** Hears of each change of a key's condition, within the call that caused it; must return at once. */
   readonly onHealthChange: (change: HealthChange) => void;
-}
-
-/** What a call asks the pool for. */
-export interface LeaseRequest {
-  readonly principal: Principal;
-  readonly route: Route;
-  /** Ids of provider keys that this call has tried already. */
-  readonly tried: ReadonlySet<string>;
-  /** Calls of one session stay on one key while it is eligible; empty for none. */
-  readonly affinity: string;
-}
-
-export interface Lease {
-  readonly providerKey: ProviderKey;
-  readonly target: RouteTarget;
-  /** Ends the attempt. Only the first call counts, so that racing ends cannot give a key back twice. */
-  release(result: LeaseResult): void;
-}
-
-export interface LeaseResult {
-  readonly outcome: AttemptOutcome;
-  readonly httpStatus: number | null;
-  readonly latencyMs: number;
-  readonly tokens: number;
-  readonly costMicros: number;
-  /** From Retry-After or a reset header; null if the provider said nothing. */
-  readonly retryAfterMs: number | null;
-  /** Without secrets. */
-  readonly detail: string;
-}
-
-/** What a health check outside of any call found. */
-export interface CheckResult {
-  readonly ok: boolean;
-  readonly httpStatus: number | null;
-  /** Without secrets; empty when it succeeded. */
-  readonly error: string;
 }
 
 /** Chooses provider keys and learns from what became of the attempts. */
@@ -371,12 +338,16 @@ export class Pool {
     this.registry.setCondition(slot, afterAttempt(before, event));
     if (wasProof || slot.key.quota !== null) this.registry.refresh(slot);
     if (result.outcome === "RATE_LIMITED" || result.outcome === "QUOTA_EXHAUSTED") {
-      for (const peer of this.registry.quotaPeers(slot)) {
-        this.registry.setCondition(
-          peer,
-          afterAttempt(peer.condition, { ...event, wasProof: false }),
-        );
-      }
+      this.#coolGroup(slot, { ...event, wasProof: false });
+    }
+  }
+
+  /** Keys that share limits wait together. Those that wait about as long already are left as they are. */
+  #coolGroup(slot: KeySlot, event: HealthEvent): void {
+    const untilMs = slot.condition.blockedUntilMs ?? 0;
+    for (const peer of this.registry.quotaPeers(slot)) {
+      if ((peer.condition.blockedUntilMs ?? 0) >= untilMs - GROUP_SLACK_MS) continue;
+      this.registry.setCondition(peer, afterAttempt(peer.condition, event));
     }
   }
 
@@ -433,13 +404,6 @@ function poolClosed(): Fault {
   });
 }
 
-/** SUPER draws on all public keys, its owner's private ones excluded; the other kinds on their owner's. */
-export function scopeOf(principal: Principal): Scope {
-  return principal.clientKey.kind === "SUPER"
-    ? { kind: "PUBLIC" }
-    : { kind: "OWN", ownerId: principal.ownerId };
-}
-
 /** Whether a key may be taken: always with its full share, else as often as its share allows. */
 function isDue(slot: KeySlot, nowMs: number): boolean {
   if (slot.condition.rampLeft === 0) return true;
@@ -447,27 +411,4 @@ function isDue(slot: KeySlot, nowMs: number): boolean {
   if (slot.rampCredit < 1) return false;
   slot.rampCredit -= 1;
   return true;
-}
-
-function scopeName(scope: Scope): string {
-  return scope.kind === "PUBLIC" ? "*" : scope.ownerId;
-}
-
-function checkEvent(slot: KeySlot, result: CheckResult, atMs: number): Omit<HealthEvent, "policy"> {
-  return {
-    outcome: checkOutcome(result.httpStatus),
-    atMs,
-    retryAfterMs: null,
-    detail: result.error,
-    rate: slot.outcomes.rate,
-    outcomes: slot.outcomes.count,
-    wasProof: slot.condition.onProof,
-  };
-}
-
-function checkOutcome(httpStatus: number | null): AttemptOutcome {
-  if (httpStatus === null) return "UNREACHABLE";
-  if (httpStatus === 401 || httpStatus === 403) return "KEY_REFUSED";
-  if (httpStatus === 429) return "RATE_LIMITED";
-  return "PROVIDER_ERROR";
 }

@@ -12,20 +12,27 @@ interface Entry {
  */
 export class WeightedQueue {
   readonly #heap: Entry[] = [];
-  readonly #times = new Map<string, number>();
-  readonly #queued = new Set<string>();
+  /** Virtual times of the members; who is not in here does not belong to the set any more. */
+  readonly #times = new Map<KeySlot, number>();
+  readonly #queued = new Set<KeySlot>();
   #virtualNow = 0;
 
   constructor(ready: readonly KeySlot[]) {
     for (const slot of ready) this.enter(slot);
   }
 
+  /** A key has become ready, or has come new. */
   enter(slot: KeySlot): void {
-    const known = this.#times.get(slot.id) ?? 0;
-    this.#times.set(slot.id, Math.max(known, this.#virtualNow + stepOf(slot)));
-    if (this.#queued.has(slot.id)) return;
-    this.#queued.add(slot.id);
-    this.#push({ slot, timeAt: this.#times.get(slot.id) ?? 0 });
+    const timeAt = Math.max(this.#times.get(slot) ?? 0, this.#virtualNow + stepOf(slot));
+    this.#times.set(slot, timeAt);
+    if (this.#queued.has(slot)) return;
+    this.#queued.add(slot);
+    this.#push({ slot, timeAt });
+  }
+
+  /** A key does not belong to the set any more. Its entry in the heap is dropped when it comes up. */
+  leave(slot: KeySlot): void {
+    this.#times.delete(slot);
   }
 
   /** The next key that `isOpen` lets through. Nothing is booked before `used` is called. */
@@ -34,10 +41,9 @@ export class WeightedQueue {
     let chosen: KeySlot | undefined;
     for (let entry = this.#pop(); entry !== undefined; entry = this.#pop()) {
       const { slot } = entry;
-      const timeAt = this.#times.get(slot.id) ?? 0;
-      if (slot.place !== "READY" || slot.gone) {
-        this.#queued.delete(slot.id);
-        if (slot.gone) this.#times.delete(slot.id);
+      const timeAt = this.#times.get(slot);
+      if (timeAt === undefined || slot.place !== "READY") {
+        this.#queued.delete(slot);
       } else if (entry.timeAt < timeAt) {
         this.#push({ slot, timeAt });
       } else {
@@ -52,9 +58,10 @@ export class WeightedQueue {
   }
 
   used(slot: KeySlot): void {
-    const timeAt = this.#times.get(slot.id) ?? this.#virtualNow;
+    const timeAt = this.#times.get(slot);
+    if (timeAt === undefined) return;
     this.#virtualNow = Math.max(this.#virtualNow, timeAt);
-    this.#times.set(slot.id, timeAt + stepOf(slot));
+    this.#times.set(slot, timeAt + stepOf(slot));
   }
 
   #push(entry: Entry): void {

@@ -1,0 +1,28 @@
+import type { AttemptOutcome } from "../core/call.js";
+import type { HealthEvent } from "./health.js";
+import type { KeySlot } from "./key-slot.js";
+import type { CheckResult } from "./lease.js";
+
+/** A failed health check as the event that a call with the same answer would have been. */
+export function checkEvent(
+  slot: KeySlot,
+  result: CheckResult,
+  atMs: number,
+): Omit<HealthEvent, "policy"> {
+  return {
+    outcome: checkOutcome(result.httpStatus),
+    atMs,
+    retryAfterMs: null,
+    detail: result.error,
+    rate: slot.outcomes.rate,
+    outcomes: slot.outcomes.count,
+    wasProof: slot.condition.onProof,
+  };
+}
+
+function checkOutcome(httpStatus: number | null): AttemptOutcome {
+  if (httpStatus === null) return "UNREACHABLE";
+  if (httpStatus === 401 || httpStatus === 403) return "KEY_REFUSED";
+  if (httpStatus === 429) return "RATE_LIMITED";
+  return "PROVIDER_ERROR";
+}

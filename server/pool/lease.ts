@@ -1,0 +1,41 @@
+import type { AttemptOutcome } from "../core/call.js";
+import type { Principal } from "../core/client-key.js";
+import type { ProviderKey } from "../core/provider-key.js";
+import type { Route, RouteTarget } from "../core/provider.js";
+
+/** What a call asks the pool for. */
+export interface LeaseRequest {
+  readonly principal: Principal;
+  readonly route: Route;
+  /** Ids of provider keys that this call has tried already. */
+  readonly tried: ReadonlySet<string>;
+  /** Calls of one session stay on one key while it is eligible; empty for none. */
+  readonly affinity: string;
+}
+
+export interface Lease {
+  readonly providerKey: ProviderKey;
+  readonly target: RouteTarget;
+  /** Ends the attempt. Only the first call counts, so that racing ends cannot give a key back twice. */
+  release(result: LeaseResult): void;
+}
+
+export interface LeaseResult {
+  readonly outcome: AttemptOutcome;
+  readonly httpStatus: number | null;
+  readonly latencyMs: number;
+  readonly tokens: number;
+  readonly costMicros: number;
+  /** From Retry-After or a reset header; null if the provider said nothing. */
+  readonly retryAfterMs: number | null;
+  /** Without secrets. */
+  readonly detail: string;
+}
+
+/** What a health check outside of any call found. */
+export interface CheckResult {
+  readonly ok: boolean;
+  readonly httpStatus: number | null;
+  /** Without secrets; empty when it succeeded. */
+  readonly error: string;
+}
