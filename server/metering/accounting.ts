@@ -42,11 +42,13 @@ export class Accounting {
   readonly liveCalls: LiveCalls;
   readonly #journal: Journal;
   readonly #recorder: Recorder;
+  readonly #logger: Logger;
 
   constructor(options: AccountingOptions, journal: Journal, recorder: Recorder) {
     const { clock, logger, policy, poolSummary, nameOf } = options;
     this.#journal = journal;
     this.#recorder = recorder;
+    this.#logger = logger;
     const meter = new Meter({ clock });
     this.meter = meter;
     this.liveCalls = new LiveCalls({ clock });
@@ -82,6 +84,9 @@ export class Accounting {
     this.overview.close();
     this.liveCalls.close();
     const all = await this.#recorder.close();
+    this.sink.rejournalAll();
+    const lost = this.#recorder.giveUp();
+    if (lost > 0) this.#logger.error({ calls: lost }, "calls are lost: no disk and no database");
     await this.#journal.close();
     return all;
   }

@@ -12,6 +12,9 @@ import type { Recorder } from "./recorder.js";
 /** What happens while the journal cannot be written: calls are refused, or served and kept in memory alone. */
 export type AccountingPolicy = "strict" | "besteffort";
 
+/** Calls that go from memory to a journal that works again with each call that finishes. */
+const REJOURNALED_AT_ONCE_MAX = 50;
+
 export interface CallSinkOptions {
   readonly journal: Journal;
   readonly recorder: Recorder;
@@ -93,6 +96,7 @@ export class LedgerCallSink {
       const position = journal.finish(record);
       meter.setInflight(journal.openCalls);
       recorder.offer(record, position);
+      if (recorder.hasUnjournaled) this.#rejournal(REJOURNALED_AT_ONCE_MAX);
       return position;
     } catch (error) {
       meter.setInflight(journal.openCalls);
@@ -100,6 +104,20 @@ export class LedgerCallSink {
       recorder.offerUnjournaled(record);
       if (policy === "strict") throw error;
       return undefined;
+    }
+  }
+
+  /** Writes calls that wait in memory alone to the journal, as far as it takes them. */
+  rejournalAll(): void {
+    this.#rejournal(Number.POSITIVE_INFINITY);
+  }
+
+  #rejournal(max: number): void {
+    const { journal, recorder } = this.#options;
+    try {
+      recorder.rejournal((record) => journal.finish(record), max);
+    } catch {
+      // The journal has logged that it cannot be written; they wait on.
     }
   }
 

@@ -52,6 +52,8 @@ export async function recoverJournal(
     const goodBytes = await scanFile(disk, number, (entry) => {
       if (entry.kind === "begin") open.set(entry.call.id, entry.call);
       else open.delete(entry.record.id);
+    }).catch((error: unknown) => {
+      throw unreadable(`file ${journalName(number)}`, error);
     });
     const fileBytes = sizes.get(number) ?? 0;
     if (goodBytes < fileBytes) torn.push({ number, goodBytes, fileBytes });
@@ -111,10 +113,15 @@ async function listJournals(disk: JournalDisk): Promise<Map<number, number>> {
     }
     return sizes;
   } catch (error) {
-    throw new Fault(
-      "data_folder_unusable",
-      "The journal folder cannot be read; check its owner and permissions.",
-      { cause: error },
-    );
+    throw unreadable("folder", error);
   }
+}
+
+function unreadable(what: string, cause: unknown): Fault {
+  if (cause instanceof Fault) return cause;
+  return new Fault(
+    "data_folder_unusable",
+    `The journal ${what} cannot be read; check its owner and permissions, and the disk.`,
+    { cause },
+  );
 }

@@ -297,3 +297,17 @@ test("a journal of a newer version is not touched", async () => {
     (error) => error instanceof Fault && error.code === "database_newer",
   );
 });
+
+test("a journal that cannot be read stops the start with a sentence that names it", async () => {
+  const { disk, journal } = await bench();
+  journal.finish(sampleCall(1));
+  const next = disk.afterKill();
+  next.readError = "EIO";
+  await assert.rejects(
+    bench(next),
+    (error) =>
+      error instanceof Fault &&
+      error.code === "data_folder_unusable" &&
+      error.publicMessage.includes("journal-000001.log"),
+  );
+});

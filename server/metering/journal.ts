@@ -301,6 +301,10 @@ export async function openJournal(
       "journal file ends in the middle of a frame; a new one begins",
     );
   }
-  for (const number of recovered.drained) await options.disk.remove(journalName(number));
+  for (const number of recovered.drained) {
+    await options.disk.remove(journalName(number)).catch((error: unknown) => {
+      options.logger.warn({ err: error, journal: number }, "a journal file that is done is left");
+    });
+  }
   return { journal: new Journal(options, recovered), recovered };
 }

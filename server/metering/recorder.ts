@@ -1,7 +1,7 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock, Timer } from "../core/clock.js";
-import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
+import { BatchWriter } from "./batch-writer.js";
 import type { Journal } from "./journal.js";
 import type { JournaledCall } from "./journal-reader.js";
 import { comparePositions } from "./journal-position.js";
@@ -57,6 +57,7 @@ export interface RecorderStats {
  */
 export class Recorder {
   readonly #options: RecorderOptions;
+  readonly #writer: BatchWriter;
   #pending: JournaledCall[] = [];
   #unjournaled: CallRecord[] = [];
   #behind = true;
@@ -68,8 +69,6 @@ export class Recorder {
   #retrying = false;
   #failedTries = 0;
   #lostCalls = 0;
-  #refusedCalls = 0;
-  #recordedCalls = 0;
   #closed = false;
   /** Journaled calls of this process that the database lacks. */
   #owedCalls = 0;
@@ -80,6 +79,7 @@ export class Recorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#writer = new BatchWriter(options);
     this.#taken = options.from ?? { file: 0, offset: 0 };
     this.#committed = this.#taken;
     this.#wholeAtMs = options.clock.monotonic();
@@ -94,8 +94,8 @@ export class Recorder {
       behind: this.#behind,
       unjournaledCalls: this.#unjournaled.length,
       lostCalls: this.#lostCalls,
-      refusedCalls: this.#refusedCalls,
-      recordedCalls: this.#recordedCalls,
+      refusedCalls: this.#writer.refusedCalls,
+      recordedCalls: this.#writer.recordedCalls,
       committed: this.#committed,
       failedTries: this.#failedTries,
     };
@@ -139,7 +139,36 @@ export class Recorder {
     return true;
   }
 
-  /** Resolves when the database has everything that is in the journal now. */
+  get hasUnjournaled(): boolean {
+    return this.#unjournaled.length > 0;
+  }
+
+  /**
+   * Brings calls that wait in memory alone into the journal, which can be written again. Stops at the first
+   * that it does not take; `max` bounds how long this takes.
+   */
+  rejournal(append: (record: CallRecord) => JournalPosition, max: number): void {
+    for (let i = 0; i < max; i++) {
+      const record = this.#unjournaled.at(-1);
+      if (record === undefined) return;
+      const position = append(record);
+      this.#unjournaled.pop();
+      this.offer(record, position);
+    }
+  }
+
+  /** Counts the calls that still wait in memory alone as lost, and forgets them. Returns how many they were. */
+  giveUp(): number {
+    const lost = this.#unjournaled.length;
+    this.#unjournaled = [];
+    this.#lostCalls += lost;
+    return lost;
+  }
+
+  /**
+   * Resolves when the database has everything that is in the journal now; not before the database takes
+   * calls again, when it is away.
+   */
   caughtUp(): Promise<void> {
     if (!this.#hasWork()) return Promise.resolve();
     const target = this.#options.journal.end;
@@ -242,7 +271,9 @@ export class Recorder {
       const batch = this.#unjournaled.slice(0, BATCH_CALLS_MAX);
       const position = this.#committed;
       await this.#record(batch.map((record) => ({ record, position })));
-      this.#unjournaled = this.#unjournaled.slice(batch.length);
+      // Some may have gone to the journal meanwhile, so the place in the list says nothing.
+      const done = new Set(batch);
+      this.#unjournaled = this.#unjournaled.filter((record) => !done.has(record));
       return true;
     }
     if (this.#pending.length > 0) {
@@ -277,21 +308,10 @@ export class Recorder {
   }
 
   async #record(batch: readonly JournaledCall[]): Promise<void> {
-    const { ledger, logger } = this.#options;
-    const position = batch.at(-1)?.position ?? this.#committed;
-    try {
-      await ledger.appendCalls(
-        batch.map((call) => call.record),
-        position,
-      );
-    } catch (error) {
-      if (batch.length === 1 || toFault(error).code === "storage_unavailable") throw error;
-      await this.#recordSingly(batch, error);
-    }
-    this.#recordedCalls += batch.length;
+    await this.#writer.write(batch);
     if (this.#failedTries === 0) return;
     this.#failedTries = 0;
-    logger.info({ calls: batch.length }, "calls are recorded again");
+    this.#options.logger.info({ calls: batch.length }, "calls are recorded again");
   }
 
   /** Calls of an earlier process were never owed by this one. */
@@ -304,30 +324,5 @@ export class Recorder {
 
   #lagMs(): number {
     return this.#hasWork() ? this.#options.clock.monotonic() - this.#wholeAtMs : 0;
-  }
-
-  /**
-   * Finds the calls that the database refuses, so that one bad row does not hold up all others. A call
-   * counts as refused only when another one of the batch went in; otherwise the database is the trouble.
-   */
-  async #recordSingly(batch: readonly JournaledCall[], cause: unknown): Promise<void> {
-    const { ledger, logger } = this.#options;
-    const refused: { call: JournaledCall; error: unknown }[] = [];
-    for (const call of batch) {
-      try {
-        await ledger.appendCalls([call.record], call.position);
-      } catch (error) {
-        if (toFault(error).code === "storage_unavailable") throw error;
-        refused.push({ call, error });
-      }
-    }
-    if (refused.length === batch.length) throw cause;
-    this.#refusedCalls += refused.length;
-    for (const { call, error } of refused) {
-      logger.error(
-        { err: error, record: call.record },
-        "the database refuses the record of a call",
-      );
-    }
   }
 }

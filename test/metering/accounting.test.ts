@@ -119,6 +119,29 @@ test("best-effort accounting serves on through a full disk, and every row is the
   assert.equal(accounting.status.recorder.lostCalls, 0);
 });
 
+test("calls that waited in memory are on the disk as soon as it takes them, even without the database", async () => {
+  const { disk, ledger, sink, accounting } = await bench();
+  disk.capacityBytes = disk.usedBytes;
+  ledger.failure = new Fault("storage_unavailable", "disk full");
+  for (let i = 1; i <= 40; i++) sink.finish(sampleCall(i));
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  sink.finish(sampleCall(41));
+  assert.equal(accounting.status.recorder.unjournaledCalls, 0);
+  ledger.failure = undefined;
+  const next = await bench("besteffort", disk.afterKill(), ledger);
+  assert.equal(next.ledger.calls.size, 41);
+});
+
+test("closing without disk and database says how many calls are lost", async () => {
+  const { disk, ledger, sink, accounting, log } = await bench();
+  disk.capacityBytes = disk.usedBytes;
+  ledger.failure = new Fault("storage_unavailable", "disk full");
+  for (let i = 1; i <= 3; i++) sink.finish(sampleCall(i));
+  assert.equal(await accounting.close(), false);
+  assert.equal(accounting.status.recorder.lostCalls, 3);
+  assert.deepEqual(log.lines.at(-1)?.fields, { calls: 3 });
+});
+
 test("what memory cannot hold is counted as lost, not forgotten silently", async () => {
   const { disk, ledger, sink, accounting } = await bench();
   disk.capacityBytes = disk.usedBytes;

@@ -1,0 +1,67 @@
+import { toFault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { JournaledCall } from "./journal-reader.js";
+import type { LedgerStore } from "./ports.js";
+
+/** Writes batches of calls to the database and tells a database that is away from a call that it refuses. */
+export class BatchWriter {
+  readonly #ledger: Pick<LedgerStore, "appendCalls">;
+  readonly #logger: Logger;
+  #recordedCalls = 0;
+  #refusedCalls = 0;
+
+  constructor(options: {
+    readonly ledger: Pick<LedgerStore, "appendCalls">;
+    readonly logger: Logger;
+  }) {
+    this.#ledger = options.ledger;
+    this.#logger = options.logger;
+  }
+
+  get recordedCalls(): number {
+    return this.#recordedCalls;
+  }
+
+  /** Calls that the database refuses for good; each is in the log. */
+  get refusedCalls(): number {
+    return this.#refusedCalls;
+  }
+
+  /** Throws what the ledger throws while it takes none of the calls; then all of them must be written again. */
+  async write(batch: readonly JournaledCall[]): Promise<void> {
+    const last = batch.at(-1);
+    if (last === undefined) return;
+    const records = batch.map((call) => call.record);
+    try {
+      await this.#ledger.appendCalls(records, last.position);
+    } catch (error) {
+      if (batch.length === 1 || toFault(error).code === "storage_unavailable") throw error;
+      await this.#writeSingly(batch, error);
+    }
+    this.#recordedCalls += batch.length;
+  }
+
+  /**
+   * Finds the calls that the database refuses, so that one bad row does not hold up all others. A call
+   * counts as refused only when another one of the batch went in; otherwise the database is the trouble.
+   */
+  async #writeSingly(batch: readonly JournaledCall[], cause: unknown): Promise<void> {
+    const refused: { call: JournaledCall; error: unknown }[] = [];
+    for (const call of batch) {
+      try {
+        await this.#ledger.appendCalls([call.record], call.position);
+      } catch (error) {
+        if (toFault(error).code === "storage_unavailable") throw error;
+        refused.push({ call, error });
+      }
+    }
+    if (refused.length === batch.length) throw cause;
+    this.#refusedCalls += refused.length;
+    for (const { call, error } of refused) {
+      this.#logger.error(
+        { err: error, record: call.record },
+        "the database refuses the record of a call",
+      );
+    }
+  }
+}
