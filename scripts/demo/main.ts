@@ -26,8 +26,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-demo-"));
   process.stderr.write("This is a demo: a sandbox on this host answers, no provider is asked.\n");
   const sandbox = await startSandboxProvider({
-    rateLimitedShare: 0.04,
-    failingShare: 0.01,
+    rateLimitedShare: 0.006,
+    failingShare: 0.004,
     wordDelayMs: 30,
   });
   const server = await startServerProcess({ dataFolder: folder, args: ["--log-level", "error"] });
@@ -42,7 +42,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     const traffic = startTraffic({ proxyUrl: server.proxyUrl, keys });
     if (headlessSeconds === undefined) {
       const { openDashboard } = await import("../../tui/app/dashboard.js");
-      await openDashboard({ ...target, label: "demo" }, {});
+      // The dashboard would end the process; the server and its folder have to go first.
+      await openDashboard({ ...target, label: "demo" }, {}, (code) => {
+        process.exitCode = code;
+      });
     } else await new Promise((resolve) => setTimeout(resolve, headlessSeconds * 1000));
     const done = await traffic.stop();
     process.stderr.write(`${done.calls} calls made, ${done.failed} of them failed.\n`);

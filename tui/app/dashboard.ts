@@ -48,8 +48,15 @@ export function dashboardWishes(flags: Flags): {
   };
 }
 
-/** Opens the dashboard on this process's terminal; resolves when it was left. */
-export async function openDashboard(target: Target, flags: Flags): Promise<void> {
+/**
+ * Opens the dashboard on this process's terminal; resolves when it was left. `exit` ends the process by
+ * default; whoever has something to clean up after the dashboard passes another.
+ */
+export async function openDashboard(
+  target: Target,
+  flags: Flags,
+  exit: (code: number) => void = (code) => process.exit(code),
+): Promise<void> {
   const wishes = dashboardWishes(flags);
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new Error(
@@ -67,7 +74,7 @@ export async function openDashboard(target: Target, flags: Flags): Promise<void>
       output: process.stdout,
       env: process.env,
       clock,
-      process: nodeProcess(),
+      process: { ...nodeProcess(), exit },
       wishes: wishes.display,
       mouse: wishes.mouse,
       writeCrashLog: (error) => writeCrashLog(error, process.env, clock.now()),
