@@ -34,11 +34,11 @@ export class BatchWriter {
     const records = batch.map((call) => call.record);
     try {
       await this.#ledger.appendCalls(records, last.position);
+      this.#recordedCalls += batch.length;
     } catch (error) {
       if (batch.length === 1 || toFault(error).code === "storage_unavailable") throw error;
       await this.#writeSingly(batch, error);
     }
-    this.#recordedCalls += batch.length;
   }
 
   /**
@@ -57,6 +57,7 @@ export class BatchWriter {
     }
     if (refused.length === batch.length) throw cause;
     this.#refusedCalls += refused.length;
+    this.#recordedCalls += batch.length - refused.length;
     for (const { call, error } of refused) {
       this.#logger.error(
         { err: error, record: call.record },
