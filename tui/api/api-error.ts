@@ -46,10 +46,17 @@ export function toApiError(thrown: unknown): ApiError {
   if (isServiceError(thrown)) {
     const code = (status[thrown.code] ?? "UNKNOWN") as ApiCode;
     const details = detailsOf(thrown);
-    return new ApiError(code, thrown.details || thrown.message, { cause: thrown, details });
+    const message = withoutChannelWords(thrown.details || thrown.message);
+    return new ApiError(code, message, { cause: thrown, details });
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new ApiError("UNKNOWN", message, { cause: thrown });
+}
+
+/** The channel wraps the cause of a lost line into words of its own; people need the cause. */
+function withoutChannelWords(text: string): string {
+  const cause = /Last error: (?:Error: )?(.+?)\.?(?: Resolution note: .*)?$/.exec(text)?.[1];
+  return cause === undefined ? text : `no connection: ${cause}`;
 }
 
 function detailsOf(error: ServiceError): ApiErrorDetails {

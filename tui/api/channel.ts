@@ -28,7 +28,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 const KEEPALIVE_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
 const RECONNECT_MIN_MS = 500;
-const RECONNECT_MAX_MS = 15_000;
+/** Who calls decides how long to wait; the channel itself must be ready when they try again. */
+const RECONNECT_MAX_MS = 1000;
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Finds the server: `--server`, else LATCHKEY_SERVER, else the socket in the data folder of this host. */

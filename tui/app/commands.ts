@@ -85,14 +85,14 @@ export function completeCommand(
   views: readonly NamedView[],
   actions: readonly string[],
 ): readonly string[] {
-  const space = text.indexOf(" ");
-  if (space >= 0) {
-    const name = text.slice(0, space);
-    const command = COMMANDS.find((each) => each.names.includes(name));
-    const rest = text.slice(space + 1);
-    const fitting = (command?.choices ?? []).filter((choice) => choice.startsWith(rest));
-    return fitting.map((choice) => `${name} ${choice}`);
+  const [, name = "", space = "", rest = ""] = /^(\S*)(\s*)(.*)$/.exec(text) ?? [];
+  const command = COMMANDS.find((each) => each.names.includes(name));
+  if (command?.choices !== undefined) {
+    return command.choices
+      .filter((choice) => choice.startsWith(rest))
+      .map((choice) => `${name} ${choice}`);
   }
+  if (space !== "") return [];
   const names = [
     ...views.map(({ names: [first = ""] }) => first),
     ...COMMANDS.map(({ names: [first = ""] }) => first),

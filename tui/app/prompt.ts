@@ -66,7 +66,10 @@ export class Prompt {
     const { choices } = this.#round;
     if (choices.length === 0) return;
     this.#round.at = (this.#round.at + step + choices.length) % choices.length;
-    this.#editor.set(choices[this.#round.at] ?? "");
+    const choice = choices[this.#round.at] ?? "";
+    this.#editor.set(choice);
+    // A name that takes a word goes on with its words at the next Tab.
+    if (choices.length === 1) this.#round = undefined;
   }
 
   #choices(): readonly string[] {

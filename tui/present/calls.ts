@@ -72,7 +72,9 @@ export function callTokens(call: Call): string {
 
 /** Cost of a call; a call without a price is not free. */
 export function callCost(call: Call): string {
-  return call.unpriced ? "unpriced" : money(call.costMicros);
+  if (!call.unpriced) return money(call.costMicros);
+  // What used no tokens would have cost nothing at any price.
+  return callTokens(call) === "-" ? "-" : "unpriced";
 }
 
 /** Everything about a call, as labels with values. */

@@ -43,8 +43,12 @@ export function paintQuality(painter: Painter, overview: Overview): void {
 }
 
 export function paintLatency(painter: Painter, overview: Overview): void {
-  const inner = paintPane(painter, { title: `Latency ${windowWords(overview)}` });
   const { gauges } = overview;
+  const flying = gauges?.inFlight ?? 0;
+  const inner = paintPane(painter, {
+    title: `Latency ${windowWords(overview)}`,
+    right: `${flying} in flight`,
+  });
   if (gauges === undefined) return;
   inner.spans(0, 0, [
     { text: "ttfb   p50 ", style: "muted" },
@@ -57,7 +61,6 @@ export function paintLatency(painter: Painter, overview: Overview): void {
     { text: duration(gauges.latencyP50Ms).padStart(6), style: "strong" },
     { text: "  p95 ", style: "muted" },
     { text: duration(gauges.latencyP95Ms).padStart(6), style: latencyStyle(overview) },
-    { text: `  in flight ${gauges.inFlight}`, style: "muted" },
   ]);
 }
 
@@ -109,17 +112,19 @@ function successSpans(overview: Overview, painter: Painter, width: number): Span
 function faultSpans(overview: Overview): Span[] {
   const { gauges } = overview;
   return [
-    { text: `429 ${percent(gauges?.rateLimitedRatio)}`, style: toneOf(gauges?.rateLimitedRatio) },
-    { text: "  5xx ", style: "muted" },
-    { text: percent(gauges?.serverErrorRatio), style: toneOf(gauges?.serverErrorRatio) },
-    { text: "  4xx ", style: "muted" },
-    { text: percent(gauges?.clientErrorRatio), style: toneOf(gauges?.clientErrorRatio) },
-    { text: "  aborts ", style: "muted" },
-    { text: percent(gauges?.abortedRatio), style: "muted" },
+    { text: "429 ", style: "muted" },
+    { text: short(gauges?.rateLimitedRatio), style: toneOf(gauges?.rateLimitedRatio) },
+    { text: " 5xx ", style: "muted" },
+    { text: short(gauges?.serverErrorRatio), style: toneOf(gauges?.serverErrorRatio) },
+    { text: " 4xx ", style: "muted" },
+    { text: short(gauges?.clientErrorRatio), style: toneOf(gauges?.clientErrorRatio) },
+    { text: " cut ", style: "muted" },
+    { text: short(gauges?.abortedRatio), style: "muted" },
   ];
 }
 
-function successStyle({ gauges, limits }: Overview): StyleName {
+/** Look of the success ratio against its targets. */
+export function successStyle({ gauges, limits }: Overview): StyleName {
   const ratio = gauges?.successRatio;
   if (ratio === undefined || limits === undefined) return "muted";
   if (ratio >= limits.successRatioGood) return "ok";
@@ -129,6 +134,12 @@ function successStyle({ gauges, limits }: Overview): StyleName {
 function latencyStyle({ gauges, limits }: Overview): StyleName {
   const bad = limits?.latencyP95BadMs ?? Infinity;
   return (gauges?.latencyP95Ms ?? 0) > bad ? "danger" : "strong";
+}
+
+/** A share in at most four characters: four of them stand beside each other. */
+function short(ratio: number | undefined): string {
+  if (ratio === undefined || ratio < 0.0995) return percent(ratio);
+  return `${Math.round(ratio * 100)}%`;
 }
 
 function toneOf(ratio: number | undefined): StyleName {

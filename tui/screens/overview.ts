@@ -6,6 +6,7 @@ import type { Overview } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { LineChart } from "../widgets/line-chart.js";
 import { paintPane } from "../widgets/pane.js";
 import { spinner } from "../widgets/table-state.js";
+import { BIG_GAUGE_ROWS, BigGauges } from "./overview-big.js";
 import { chartOf, CHART_SOURCES, type ChartSource } from "./overview-chart.js";
 import {
   paintErrors,
@@ -18,7 +19,10 @@ import { paintLatency, paintNarrowGauges, paintQuality, paintTraffic } from "./o
 import type { View, ViewContext } from "./view.js";
 
 const WIDE_COLUMNS_MIN = 100;
-const CHART_ROWS_MIN = 30;
+/** Rows of the whole view, the three rows of the frame not counted. */
+const CHART_ROWS_MIN = 27;
+const BIG_GAUGES_ROWS_MIN = 37;
+const SHORT_GAUGE_ROWS = 4;
 const WINDOWS_SECONDS = [60, 300, 900];
 const TOP_GROUPS: readonly TopGroup[] = ["keys", "models", "users"];
 
@@ -32,6 +36,7 @@ export class OverviewView implements View {
   readonly #context: ViewContext;
   readonly #state: OverviewState;
   readonly #chart = new LineChart();
+  readonly #big = new BigGauges();
   #source: ChartSource = "latency";
   #group: TopGroup = "keys";
 
@@ -63,13 +68,16 @@ export class OverviewView implements View {
 
   #paintWide(painter: Painter, overview: Overview): void {
     const withChart = painter.height >= CHART_ROWS_MIN;
-    const [gauges, middle, tables, errors] = splitRows(painter.area, [
-      4,
+    const withBig = painter.height >= BIG_GAUGES_ROWS_MIN;
+    const [big, gauges, middle, tables, errors] = splitRows(painter.area, [
+      withBig ? BIG_GAUGE_ROWS : 0,
+      SHORT_GAUGE_ROWS,
       withChart ? { share: 5, min: 9 } : 8,
       { share: 4, min: 6 },
       6,
     ]);
-    if (!gauges || !middle || !tables || !errors) return;
+    if (!big || !gauges || !middle || !tables || !errors) return;
+    if (withBig) this.#big.paint(painter.within(big), overview);
     const [traffic, quality, latency] = splitColumns(gauges, [
       { share: 1 },
       { share: 1 },
