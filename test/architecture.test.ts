@@ -163,5 +163,5 @@ function packageOf(name: string): string {
 
 function findRoot(from: string): string {
   const here = readdirSync(from);
-  return here.includes("package.json") ? from : findRoot(path.dirname(from));
+  return here.includes("buf.yaml") ? from : findRoot(path.dirname(from));
 }
