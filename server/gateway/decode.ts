@@ -2,7 +2,7 @@ import type { Transform } from "node:stream";
 import { constants, createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 
 /** A reply may unpack to this many times its size once it is larger than a small page: more is an attack. */
-const RATIO_MAX = 200;
+const RATIO_MAX = 50;
 const RATIO_FROM_BYTES = 1024 * 1024;
 
 /** What a decoder tells. */

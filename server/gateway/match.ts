@@ -83,7 +83,8 @@ function decodeModel(text: string): string {
     if (MODEL_ENCODED.test(text)) {
       const model = decodeURIComponent(text);
       // Segments of dots alone would climb in an upstream path.
-      if (!model.split("/").some((segment) => /^\.*$/.test(segment))) return model;
+      const climbs = model.split("/").some((segment) => /^\.*$/.test(segment));
+      if (!climbs && /^[!-~]+$/.test(model) && !/[\\?#%]/.test(model)) return model;
     }
   } catch {
     // A stray percent sign: refused below like any other odd name.

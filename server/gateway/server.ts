@@ -226,7 +226,7 @@ class HttpGateway implements Gateway {
     let dialect = dialectOf(path, false);
     let head: RequestHead | undefined;
     try {
-      if (url.includes("#")) throw new Fault("malformed_request", "A path holds no fragment.");
+      checkRequestLine(req, url);
       head = readHead(req.rawHeaders, this.#limits.headerLinesMax);
       dialect = dialectOf(path, head.hasAnthropicVersion);
       if (path === "/") {
@@ -365,6 +365,12 @@ class HttpGateway implements Gateway {
     };
     this.#headTimer = this.#context.clock.setTimer(look, this.#limits.headHoldMs);
   }
+}
+
+/** What the parser lets pass although no client sends it. */
+function checkRequestLine(req: IncomingMessage, url: string): void {
+  if (req.httpVersionMajor !== 1) throw new Fault("malformed_request", "Speak HTTP/1.1.");
+  if (url.includes("#")) throw new Fault("malformed_request", "A path holds no fragment.");
 }
 
 function newCaller(socket: Socket): Caller {

@@ -37,6 +37,8 @@ export interface CheckedUrl {
   readonly allowedBlocksOnly: boolean;
 }
 
+const ALLOWED_BLOCKS_ONLY =
+  "plain HTTP and unusual ports are for address ranges that the operator allows";
 const PUBLIC_PORTS: readonly number[] = [443, 8443];
 /** Names under which clouds serve credentials to whoever asks from inside. */
 const METADATA_NAME =
@@ -74,6 +76,7 @@ export class UrlPolicy {
     const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
     const allowedBlocksOnly = !secure || !this.#ports.includes(port);
     if (isAddress(literal)) this.checkAddress(literal, allowedBlocksOnly);
+    else if (allowedBlocksOnly && this.#allowed.length === 0) refuse(ALLOWED_BLOCKS_ONLY);
     if (/(?:^|\/)\.{1,2}(?:\/|$)|\\|\/\/|%2e|%2f|%5c/i.test(url.pathname)) {
       refuse("its path must be plain");
     }
@@ -96,7 +99,7 @@ export class UrlPolicy {
       refuse("it leads into a private network; the operator can allow the address range");
     }
     if (allowedBlocksOnly) {
-      refuse("plain HTTP and unusual ports are for address ranges that the operator allows");
+      refuse(ALLOWED_BLOCKS_ONLY);
     }
   }
 

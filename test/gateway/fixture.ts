@@ -27,6 +27,7 @@ import { createGateway, type Gateway } from "../../server/gateway/server.js";
 import type { UpstreamLimits } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
 import { UrlPolicy } from "../../server/upstream/url-policy.js";
+import { type FakeClock, settle } from "../support/fake-clock.js";
 import { Counter } from "../support/upstream-stub.js";
 
 export const CLIENT_KEY = "sk-lk_caller000000000000000000000000000000000000";
@@ -121,6 +122,20 @@ export class TestGateway {
 
 export function startGateway(setup: Setup): Promise<TestGateway> {
   return new TestGateway(setup).listen();
+}
+
+/** Lets simulated time pass until something has happened. */
+export async function advanceUntil<T>(clock: FakeClock, happening: Promise<T>): Promise<T> {
+  let over = false;
+  const result = happening.finally(() => {
+    over = true;
+  });
+  const isOver = (): boolean => over;
+  while (!isOver()) {
+    clock.advance(100);
+    await settle();
+  }
+  return result;
 }
 
 export function provider(part: Partial<Provider>, at = 0): Provider {

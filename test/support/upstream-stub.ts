@@ -50,16 +50,17 @@ export async function startUpstreamStub(
   const requests = new Counter();
   const aborts = new Counter();
   const stub = { script };
+  const play = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const entry = receivedOf(req, await read(req));
+    received.push(entry);
+    requests.add();
+    await stub.script(entry, res);
+  };
   const server: Server = createServer((req, res) => {
     res.on("close", () => {
       if (!res.writableFinished) aborts.add();
     });
-    void read(req).then(async (body) => {
-      const entry = receivedOf(req, body);
-      received.push(entry);
-      requests.add();
-      await stub.script(entry, res);
-    });
+    void play(req, res);
   });
   server.on("connection", (socket) => {
     sockets.add(socket);

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ENDPOINTS } from "./endpoints.js";
+import { dialectOf, type Match, matchEndpoint } from "./match.js";
+
+function match(method: string, path: string, version = false): Match {
+  const found = matchEndpoint(method, path, version);
+  assert.ok("endpoint" in found, path);
+  return found;
+}
+
+test("every row of the table is reached by its own path", () => {
+  for (const endpoint of ENDPOINTS) {
+    const path = endpoint.path.replace("{id}", "id_1").replace("{model}", "gpt-4o");
+    const found = match(endpoint.method, path, endpoint.dialect === "ANTHROPIC");
+    assert.equal(found.endpoint, endpoint);
+    assert.equal(found.id, endpoint.path.includes("{id}") ? "id_1" : "");
+    assert.equal(found.model, endpoint.path.includes("{model}") ? "gpt-4o" : "");
+  }
+});
+
+test("two APIs on one path are told apart by the version header", () => {
+  assert.equal(match("GET", "/v1/models").endpoint.dialect, "OPENAI");
+  assert.equal(match("GET", "/v1/models", true).endpoint.dialect, "ANTHROPIC");
+  assert.equal(match("GET", "/v1/files/f", true).endpoint.dialect, "ANTHROPIC");
+});
+
+test("models in a path are decoded", () => {
+  assert.equal(match("GET", "/v1/models/org%2Fmodel").model, "org/model");
+  assert.equal(match("POST", "/v1beta/models/tuned-no:generateContent").model, "tuned-no");
+  assert.equal(match("GET", "/v1/models/ft:gpt-4o:org::id").model, "ft:gpt-4o:org::id");
+});
+
+test("ids and models that could mean another path are refused", () => {
+  for (const path of [
+    "/v1/files/.",
+    "/v1/files/..",
+    "/v1/files/...",
+    "/v1/files/a%2e",
+    "/v1/files/a%2Fb",
+    "/v1/files/a;b",
+    "/v1/models/..",
+    "/v1/models/a/../b",
+    "/v1/models/%zz",
+    "/v1/models/a%00b",
+    "/v1beta/models/%2e%2e:countTokens",
+    `/v1/files/${"x".repeat(300)}`,
+  ]) {
+    assert.throws(() => matchEndpoint("GET", path, false), path);
+  }
+});
+
+test("a wrong method names the right ones", () => {
+  assert.deepEqual(matchEndpoint("PUT", "/v1/files", false), { allow: ["POST", "GET"] });
+  assert.deepEqual(matchEndpoint("GET", "/v1/chat/completions", false), { allow: ["POST"] });
+});
+
+test("refusals before a match speak the dialect that the path suggests", () => {
+  assert.equal(dialectOf("/nothing", false), "OPENAI");
+  assert.equal(dialectOf("/nothing", true), "ANTHROPIC");
+  assert.equal(dialectOf("/v1/messages/x", false), "ANTHROPIC");
+  assert.equal(dialectOf("/v1beta/x", false), "GEMINI");
+  assert.equal(dialectOf("/v1beta/openai/x", false), "OPENAI");
+  assert.equal(dialectOf("/v1/models/m:streamGenerateContent", false), "GEMINI");
+});

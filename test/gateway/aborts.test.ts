@@ -1,0 +1,323 @@
+import assert from "node:assert/strict";
+import http from "node:http";
+import { after, before, beforeEach, test } from "node:test";
+import { FakeClock } from "../support/fake-clock.js";
+import {
+  CHAT_REPLY,
+  chatEvents,
+  replyEvents,
+  replyJson,
+  startUpstreamStub,
+  turn,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { advanceUntil, CLIENT_KEY, type Setup, startGateway, type TestGateway } from "./fixture.js";
+
+let stub: UpstreamStub;
+let gateway: TestGateway;
+
+before(async () => {
+  stub = await startUpstreamStub();
+});
+
+after(async () => {
+  await gateway.close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+});
+
+async function start(setup: Setup = {}): Promise<void> {
+  gateway = await startGateway({ providers: [{ baseUrl: stub.origin }], ...setup });
+}
+
+/** A request that its test can break off; resolves with the first bytes of the reply. */
+function call(body: object): { req: http.ClientRequest; head: Promise<http.IncomingMessage> } {
+  const req = http.request(`${gateway.origin}/v1/chat/completions`, {
+    method: "POST",
+    agent: false,
+    headers: { authorization: `Bearer ${CLIENT_KEY}`, "content-type": "application/json" },
+  });
+  req.on("error", () => undefined);
+  const head = new Promise<http.IncomingMessage>((resolve) => {
+    req.on("response", (res) => {
+      res.on("error", () => undefined);
+      resolve(res);
+    });
+  });
+  req.end(JSON.stringify(body));
+  return { req, head };
+}
+
+const STREAM = { model: "m", stream: true };
+
+async function assertSettled(records: number): Promise<void> {
+  const record = await gateway.sink.record(records);
+  assert.equal(record.status, "ERROR");
+  assert.equal(record.httpStatus, 499);
+  assert.equal(record.errorCode, "caller_aborted");
+  while (gateway.gateway.running > 0) await turn();
+  assert.equal(gateway.pool.leased, 0);
+  assert.equal(gateway.limiter.open, 0);
+  assert.equal(gateway.upstream.inFlight, 0);
+}
+
+test("a caller that leaves while the provider thinks takes the provider's call with it", async () => {
+  await start();
+  for (const body of [{ model: "m" }, STREAM]) {
+    stub.script = () => undefined;
+    const { req } = call(body);
+    await stub.requests(body === STREAM ? 2 : 1);
+    req.destroy();
+    await stub.aborted(body === STREAM ? 2 : 1);
+    await assertSettled(body === STREAM ? 2 : 1);
+    assert.equal(gateway.pool.outcomes.at(-1), "CALLER_ABORTED");
+  }
+  await gateway.close();
+});
+
+test("a caller that leaves in the middle of a stream stops it, and what it had is counted", async () => {
+  await start();
+  stub.script = async (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    while (!res.destroyed) {
+      res.write(chatEvents(["word"])[0]);
+      await turn();
+    }
+  };
+  const { req, head } = call(STREAM);
+  const res = await head;
+  await new Promise((resolve) => res.once("data", resolve));
+  req.destroy();
+  await assertSettled(1);
+  const record = gateway.sink.records[0];
+  assert.equal(record?.usageSource, "PARTIAL");
+  assert.ok((record?.tokens.output ?? 0) > 0);
+  assert.ok((record?.responseBytes ?? 0) > 0);
+  await gateway.close();
+});
+
+test("a caller that leaves before its body is there leaves nothing behind", async () => {
+  await start();
+  const req = http.request(`${gateway.origin}/v1/chat/completions`, {
+    method: "POST",
+    agent: false,
+    headers: { authorization: `Bearer ${CLIENT_KEY}`, "content-length": "1000" },
+  });
+  req.on("error", () => undefined);
+  req.write("{");
+  while (gateway.gateway.running === 0) await turn();
+  req.destroy();
+  await assertSettled(1);
+  assert.equal(stub.received.length, 0);
+  await gateway.close();
+});
+
+/** Streams blocks for as long as the other side takes them, and counts the bytes. */
+function flood(count = Infinity): {
+  script: UpstreamStub["script"];
+  block: Buffer;
+  written: () => number;
+} {
+  const block = Buffer.from(`data: {"x":"${"y".repeat(60_000)}"}\n\n`);
+  let written = 0;
+  const script: UpstreamStub["script"] = (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    let left = count;
+    const push = (): void => {
+      while (left-- > 0 && !res.destroyed) {
+        written += block.length;
+        if (res.write(block)) continue;
+        res.once("drain", push);
+        return;
+      }
+      if (!res.destroyed) res.end("data: [DONE]\n\n");
+    };
+    push();
+  };
+  return { script, block, written: () => written };
+}
+
+/** Everything runs in this process: when a value stays the same for so many turns, nothing moves any more. */
+async function quiet(value: () => number): Promise<void> {
+  let last = -1;
+  for (let same = 0; same < 500; same++) {
+    await turn();
+    if (value() !== last) same = 0;
+    last = value();
+  }
+}
+
+test("callers that stop reading and leave never exhaust the provider's sockets", async () => {
+  await start({ upstreamLimits: { socketsPerOriginMax: 4 } });
+  const { script, written } = flood();
+  stub.script = script;
+  for (let round = 0; round < 4; round++) {
+    const calls = [1, 2, 3, 4].map(() => call(STREAM));
+    for (const { head } of calls) (await head).pause();
+    await quiet(written);
+    for (const { req } of calls) req.destroy();
+    await gateway.sink.record((round + 1) * 4);
+  }
+  while (gateway.upstream.inFlight > 0) await turn();
+  stub.script = replyJson(200, CHAT_REPLY);
+  assert.equal((await gateway.post("/v1/chat/completions", { model: "m" })).status, 200);
+  await gateway.close();
+});
+
+test("a slow reader slows the provider down instead of filling memory", async () => {
+  await start();
+  const { script, block, written } = flood(1000);
+  stub.script = script;
+  const { head } = call(STREAM);
+  const res = await head;
+  res.pause();
+  await quiet(written);
+  assert.ok(
+    written() < 30_000_000,
+    `${String(written())} bytes went out to a caller that reads nothing`,
+  );
+  let read = 0;
+  res.on("data", (chunk: Buffer) => {
+    read += chunk.length;
+  });
+  res.resume();
+  await new Promise((resolve) => res.once("end", resolve));
+  assert.equal(read, block.length * 1000 + "data: [DONE]\n\n".length);
+  await gateway.close();
+});
+
+test("a caller that stalls for too long loses its stream", async () => {
+  const clock = new FakeClock();
+  await start({ clock });
+  const { script, written } = flood();
+  stub.script = script;
+  const { head } = call(STREAM);
+  (await head).pause();
+  await quiet(written);
+  clock.advance(310_000);
+  await assertSettled(1);
+  assert.equal(gateway.pool.outcomes[0], "CALLER_ABORTED");
+  await gateway.close();
+});
+
+test("a key that is revoked during a stream ends it at once, with the reason", async () => {
+  await start();
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.write(chatEvents(["a"])[0]);
+  };
+  const response = await gateway.post("/v1/chat/completions", STREAM);
+  const reader = response.body?.getReader();
+  await reader?.read();
+  gateway.authenticator.invalidate("ck_other");
+  assert.equal(gateway.gateway.running, 1);
+  gateway.authenticator.invalidate();
+  const { value } = (await reader?.read()) ?? {};
+  assert.match(Buffer.from(value ?? []).toString(), /"code":"revoked_api_key"/);
+  assert.equal((await reader?.read())?.done, true);
+  await stub.aborted(4);
+  assert.equal(gateway.sink.records[0]?.errorCode, "revoked_api_key");
+  await gateway.close();
+});
+
+test("a key that is revoked before the reply began gets an error answer", async () => {
+  await start();
+  stub.script = () => undefined;
+  const pending = gateway.post("/v1/chat/completions", { model: "m" });
+  while (stub.received.length === 0) await turn();
+  gateway.authenticator.invalidate();
+  assert.equal((await pending).status, 401);
+  await gateway.close();
+});
+
+test("a stop lets running calls end and takes no new connection", async () => {
+  const clock = new FakeClock();
+  await start({ clock });
+  let finish: () => void = () => undefined;
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.write(chatEvents(["a"])[0]);
+    finish = () => void res.end(chatEvents(["a"]).slice(1).join(""));
+  };
+  const response = await gateway.post("/v1/chat/completions", STREAM);
+  const closing = gateway.gateway.close();
+  assert.equal(gateway.gateway.draining, true);
+  await assert.rejects(fetch(gateway.origin));
+  finish();
+  assert.equal(await response.text(), chatEvents(["a"]).join(""));
+  await advanceUntil(clock, closing);
+  assert.equal(gateway.sink.records[0]?.status, "SUCCESS");
+});
+
+test("what runs longer than the drain time is ended with an error that says why", async () => {
+  const clock = new FakeClock();
+  await start({ clock });
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.write(chatEvents(["a"])[0]);
+  };
+  const response = await gateway.post("/v1/chat/completions", STREAM);
+  const reading = response.text();
+  const closing = gateway.gateway.close();
+  clock.advance(30_000);
+  await advanceUntil(clock, closing);
+  assert.match(await reading, /"code":"shutting_down"/);
+});
+
+test("calls beyond the sockets of a provider wait for one, and too many are turned away", async () => {
+  await start({ upstreamLimits: { socketsPerOriginMax: 1, waitingPerOriginMax: 1 } });
+  const answers: (() => void)[] = [];
+  stub.script = (received, res) => {
+    answers.push(() => void replyJson(200, CHAT_REPLY)(received, res));
+  };
+  const first = gateway.post("/v1/chat/completions", { model: "a" });
+  while (stub.received.length < 1) await turn();
+  const second = gateway.post("/v1/chat/completions", { model: "b" });
+  while (gateway.upstream.inFlight < 2) await turn();
+  const third = await gateway.post("/v1/chat/completions", { model: "c" });
+  assert.equal(third.status, 503);
+  assert.equal(stub.received.length, 1);
+  answers[0]?.();
+  assert.equal((await first).status, 200);
+  while (stub.received.length < 2) await turn();
+  answers[1]?.();
+  assert.equal((await second).status, 200);
+  await gateway.close();
+});
+
+test("a body over the limit is refused, told or counted, and the answer arrives", async () => {
+  await start({ limits: { bodyBytesMax: 1000 } });
+  stub.script = replyJson(200, CHAT_REPLY);
+  const body = (bytes: number): string => `{"model":"m","x":"${"y".repeat(bytes - 20)}"}`;
+  assert.equal(body(1000).length, 1000);
+  assert.equal((await gateway.post("/v1/chat/completions", body(1000))).status, 200);
+  assert.equal((await gateway.post("/v1/chat/completions", body(1001))).status, 413);
+  const chunked = await gateway.fetch("/v1/chat/completions", {
+    method: "POST",
+    body: ReadableStream.from([Buffer.from(body(600)), Buffer.from(body(600))]),
+    duplex: "half",
+  });
+  assert.equal(chunked.status, 413);
+  assert.equal(stub.received.length, 1);
+  await gateway.close();
+});
+
+test("bodies held at a time are bounded, and given back when calls end", async () => {
+  await start({ limits: { bodyBytesInFlightMax: 5000 } });
+  const answers: (() => void)[] = [];
+  stub.script = (received, res) => {
+    answers.push(() => void replyEvents(chatEvents(["a"]))(received, res));
+  };
+  const body = `{"model":"m","stream":true,"x":"${"y".repeat(3000)}"}`;
+  const first = gateway.post("/v1/chat/completions", body);
+  while (stub.received.length < 1) await turn();
+  assert.equal((await gateway.post("/v1/chat/completions", body)).status, 503);
+  answers[0]?.();
+  await (await first).text();
+  stub.script = replyEvents(chatEvents(["a"]));
+  assert.equal((await gateway.post("/v1/chat/completions", body)).status, 200);
+  await gateway.close();
+});

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import net from "node:net";
+import { after, before, beforeEach, test } from "node:test";
+import {
+  CHAT_REPLY,
+  replyJson,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+
+let stub: UpstreamStub;
+let gateway: TestGateway;
+
+before(async () => {
+  stub = await startUpstreamStub(replyJson(200, CHAT_REPLY));
+  gateway = await startGateway({ providers: [{ baseUrl: stub.origin }] });
+});
+
+after(async () => {
+  await gateway.close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+});
+
+const AUTH = `Authorization: Bearer ${CLIENT_KEY}\r\n`;
+const BODY = '{"model":"m"}';
+const LENGTH = `Content-Length: ${String(BODY.length)}\r\n`;
+/** What a smuggler hopes that the provider sees. */
+const SECOND = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${AUTH}${LENGTH}\r\n${BODY}`;
+const LINE = "POST /v1/chat/completions HTTP/1.1\r\n";
+
+/** Sends bytes, reads until the other side closes; what it did not close is an empty answer. */
+function send(bytes: string | Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ port: gateway.port, host: "127.0.0.1" }, () => {
+      socket.write(bytes);
+    });
+    let answer = "";
+    socket.on("data", (chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+    });
+    socket.on("close", () => {
+      resolve(answer);
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ECONNRESET") reject(error);
+    });
+  });
+}
+
+function head(...lines: readonly string[]): string {
+  return `${LINE}Host: x\r\n${AUTH}${lines.join("\r\n")}\r\n\r\n`;
+}
+
+const CHUNK = `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`;
+
+const SMUGGLING: readonly (readonly [string, string | Buffer])[] = [
+  ["both length and chunked", `${head(LENGTH.trim(), "Transfer-Encoding: chunked")}${CHUNK}`],
+  ["chunked, then a length", `${head("Transfer-Encoding: chunked", LENGTH.trim())}${CHUNK}`],
+  ["two lengths that differ", `${head("Content-Length: 13", "Content-Length: 5")}${BODY}`],
+  ["two lengths alike", `${head("Content-Length: 13", "Content-Length: 13")}${BODY}`],
+  ["a list of lengths", `${head("Content-Length: 13, 13")}${BODY}`],
+  ["a signed length", `${head("Content-Length: +13")}${BODY}`],
+  ["a negative length", `${head("Content-Length: -1")}${BODY}`],
+  ["a hexadecimal length", `${head("Content-Length: 0xd")}${BODY}`],
+  ["a length with a space in it", `${head("Content-Length: 1 3")}${BODY}`],
+  ["an empty length", `${head("Content-Length: ")}${BODY}`],
+  ["a length with a fraction", `${head("Content-Length: 13.0")}${BODY}`],
+  ["a length beyond all numbers", `${head("Content-Length: 99999999999999999999")}${BODY}`],
+  ["a space before the colon of the length", `${head("Content-Length : 13")}${BODY}`],
+  ["chunked with a space before the colon", `${head("Transfer-Encoding : chunked")}${CHUNK}`],
+  ["chunked with a tab before the colon", `${head("Transfer-Encoding\t: chunked")}${CHUNK}`],
+  ["an unknown transfer", `${head("Transfer-Encoding: xchunked")}${CHUNK}`],
+  ["identity, then chunked", `${head("Transfer-Encoding: identity, chunked")}${CHUNK}`],
+  ["chunked, then identity", `${head("Transfer-Encoding: chunked, identity")}${CHUNK}`],
+  ["chunked twice", `${head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked")}${CHUNK}`],
+  ["chunked twice in one line", `${head("Transfer-Encoding: chunked, chunked")}${CHUNK}`],
+  ["gzip, then chunked", `${head("Transfer-Encoding: gzip, chunked")}${CHUNK}`],
+  ["chunked in quotes", `${head('Transfer-Encoding: "chunked"')}${CHUNK}`],
+  ["chunked behind a vertical tab", `${head("Transfer-Encoding: \u000bchunked")}${CHUNK}`],
+  ["an empty transfer", `${head("Transfer-Encoding: ")}${CHUNK}`],
+  ["a transfer with a NUL", `${head("Transfer-Encoding: chunked\0")}${CHUNK}`],
+  ["a folded header", `${head("Transfer-Encoding:\r\n chunked")}${CHUNK}`],
+  ["a folded header at the first line", `${LINE} Host: x\r\n${AUTH}${LENGTH}\r\n${BODY}`],
+  [
+    "bare line feeds",
+    `${LINE.trimEnd()}\nHost: x\n${AUTH.trimEnd()}\nContent-Length: 13\n\n${BODY}`,
+  ],
+  [
+    "a bare carriage return in a value",
+    `${head("X-Stainless-Os: a\rTransfer-Encoding: chunked")}${CHUNK}`,
+  ],
+  ["a header without a name", head(": x")],
+  ["a header name with a space", `${head("Bad Name: x", LENGTH.trim())}${BODY}`],
+  ["a header without a colon", `${head("nocolon", LENGTH.trim())}${BODY}`],
+  ["a NUL in a header name", `${head("a\0b: x", LENGTH.trim())}${BODY}`],
+  ["a NUL in a value", `${head("X-Stainless-Os: a\0b", LENGTH.trim())}${BODY}`],
+  ["two hosts", `${LINE}Host: x\r\nHost: y\r\n${AUTH}${LENGTH}\r\n${BODY}`],
+  ["two hosts alike", `${LINE}Host: x\r\nHost: x\r\n${AUTH}${LENGTH}\r\n${BODY}`],
+  ["no host", `${LINE}${AUTH}${LENGTH}\r\n${BODY}`],
+  ["two credentials", `${head(AUTH.trim(), LENGTH.trim())}${BODY}`],
+  ["two keys", `${head("x-api-key: a", "x-api-key: b", LENGTH.trim())}${BODY}`],
+  [
+    "two content types",
+    `${head("Content-Type: application/json", "Content-Type: text/plain", LENGTH.trim())}${BODY}`,
+  ],
+  ["a packed body", `${head("Content-Encoding: gzip", LENGTH.trim())}${BODY}`],
+  [
+    "more header lines than anyone needs",
+    `${head(...Array.from({ length: 300 }, (_each, i) => `a${String(i)}: b`), LENGTH.trim())}${BODY}`,
+  ],
+  ["a chunk size with a sign", `${head("Transfer-Encoding: chunked")}+d\r\n${BODY}\r\n0\r\n\r\n`],
+  ["a chunk size with 0x", `${head("Transfer-Encoding: chunked")}0xd\r\n${BODY}\r\n0\r\n\r\n`],
+  [
+    "a chunk size that overflows",
+    `${head("Transfer-Encoding: chunked")}fffffffffffffffff\r\n${BODY}\r\n0\r\n\r\n`,
+  ],
+  ["a chunk longer than it says", `${head("Transfer-Encoding: chunked")}5\r\n${BODY}\r\n0\r\n\r\n`],
+  [
+    "a chunk ended by a bare line feed",
+    `${head("Transfer-Encoding: chunked")}d\n${BODY}\r\n0\r\n\r\n`,
+  ],
+  ["no chunk size", `${head("Transfer-Encoding: chunked")}\r\n${BODY}\r\n0\r\n\r\n`],
+  ["HTTP/0.9", `POST /v1/chat/completions\r\n\r\n`],
+  ["an unknown version", `POST /v1/chat/completions HTTP/3.7\r\nHost: x\r\n\r\n`],
+  ["a version without a number", `POST /v1/chat/completions HTTP/x\r\nHost: x\r\n\r\n`],
+  [
+    "a method with a control character",
+    `PO\u0001ST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\r\n`,
+  ],
+  ["a lower-case method", `post /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\r\n`],
+  [
+    "a fragment in the path",
+    `POST /v1/chat/completions#x HTTP/1.1\r\nHost: x\r\n${AUTH}${LENGTH}\r\n${BODY}`,
+  ],
+  ["a tunnel", "CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: x\r\n\r\n"],
+  ["HTTP/2 in clear", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+  ["a TLS hello", Buffer.from("160301020001000", "hex")],
+  ["noise", Buffer.from([0, 255, 13, 10, 1, 2, 3, 13, 10, 13, 10])],
+];
+
+test("a request that two parsers could read in two ways is refused and its connection closed", async () => {
+  for (const [name, bytes] of SMUGGLING) {
+    const answer = await send(Buffer.concat([Buffer.from(bytes), Buffer.from(SECOND)]));
+    assert.match(answer, /^HTTP\/1\.1 (?:400|404|405|413|431|501) |^$/, name);
+    const answers = answer.split("HTTP/1.1 ").length - 1;
+    assert.ok(answers <= 1, `${name}: ${String(answers)} answers`);
+    assert.equal(stub.received.length, 0, name);
+  }
+});
+
+test("a request line to another host is refused as a path that does not exist", async () => {
+  const answer = await send(
+    `POST http://internal.example/v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${AUTH}${LENGTH}\r\n${BODY}`,
+  );
+  assert.match(answer, /^HTTP\/1\.1 404 /);
+  assert.equal(stub.received.length, 0);
+});
+
+test("a head that is too large is refused with 431", async () => {
+  const answer = await send(head(`X-Stainless-Os: ${"x".repeat(40_000)}`, LENGTH.trim()));
+  assert.match(answer, /^HTTP\/1\.1 431 /);
+  assert.match(answer, /"error"/);
+});
+
+test("every answer to a bad request names the request", async () => {
+  const answer = await send("GARBAGE\r\n\r\n");
+  assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\nx-request-id: call_/);
+});
+
+test("requests in a row on one connection are answered in order", async () => {
+  const first = `${head(LENGTH.trim())}${BODY}`;
+  const last = `${head(LENGTH.trim(), "Connection: close")}${BODY}`;
+  const answer = await send(`${first}${first}${last}`);
+  assert.equal(answer.split("HTTP/1.1 200 OK").length - 1, 3);
+  assert.equal(stub.received.length, 3);
+});
+
+test("a chunked body is taken and goes on with its length", async () => {
+  const answer = await send(
+    `${head("Transfer-Encoding: chunked", "Connection: close")}6\r\n{"mode\r\n7;x=y\r\nl":"m"}\r\n0\r\nTrailer: x\r\n\r\n`,
+  );
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.equal(stub.received[0]?.body.toString(), BODY);
+  assert.equal(stub.received[0]?.headers["content-length"], "13");
+  assert.equal(stub.received[0]?.headers["transfer-encoding"], undefined);
+});
+
+test("a caller that expects to be told to go on is told", async () => {
+  const answer = await send(
+    `${head(LENGTH.trim(), "Expect: 100-continue", "Connection: close")}${BODY}`,
+  );
+  assert.match(answer, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);
+  assert.equal(stub.received[0]?.headers["expect"], undefined);
+});
+
+test("an HTTP/1.0 caller is served", async () => {
+  const answer = await send(
+    `POST /v1/chat/completions HTTP/1.0\r\nHost: x\r\n${AUTH}${LENGTH}\r\n${BODY}`,
+  );
+  assert.match(answer, /^HTTP\/1\.1 200 OK/);
+  assert.ok(answer.endsWith(CHAT_REPLY));
+});
+
+test("a head that never ends is given up", async () => {
+  const slow = await startGateway({
+    providers: [{ baseUrl: stub.origin }],
+    limits: { headTimeoutMs: 50, requestTimeoutMs: 100, timeoutCheckMs: 20 },
+  });
+  const answers = await Promise.all(
+    [LINE, head("Content-Length: 100")].map(
+      (bytes) =>
+        new Promise<string>((resolve) => {
+          let answer = "";
+          const socket = net.connect(slow.port, "127.0.0.1", () => socket.write(bytes));
+          socket.on("data", (chunk) => (answer += String(chunk)));
+          socket.on("close", () => {
+            resolve(answer);
+          });
+        }),
+    ),
+  );
+  for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 408 |^$/);
+  while (slow.gateway.running > 0) await new Promise((resolve) => setImmediate(resolve));
+  await slow.close();
+});
