@@ -1,5 +1,6 @@
 import { openControlPort } from "./app/control-port.js";
 import { openFoundation, type World } from "./app/foundation.js";
+import { startHousekeeping } from "./app/housekeeping.js";
 import { startKeyChecks } from "./app/key-checks.js";
 import { observe } from "./app/observation.js";
 import { startServing } from "./app/serving.js";
@@ -32,6 +33,7 @@ export async function startApp(world: World): Promise<App> {
     },
   });
   const serving = await startServing(foundation, useCases, policy);
+  startHousekeeping(foundation, useCases);
   careForVault(foundation, serving.pool);
   const observation = observe(foundation, useCases, serving);
   const keyChecks = startKeyChecks({ foundation, useCases, serving, policy });

@@ -1,7 +1,11 @@
 import type { Eligibility, ProviderKeyFacts } from "../control/ports.js";
 import type { ProviderKey } from "../core/provider-key.js";
+import type { Meter } from "../metering/meter.js";
 import type { Standing } from "../pool/eligibility.js";
 import type { Pool } from "../pool/pool.js";
+
+/** Latencies look back this far, as far as the meter remembers. */
+const WINDOW_SECONDS = 900;
 
 const ELIGIBILITY: Record<Standing, Eligibility> = {
   ELIGIBLE: "ELIGIBLE",
@@ -17,7 +21,7 @@ const ELIGIBILITY: Record<Standing, Eligibility> = {
 };
 
 /** What the pool knows of a provider key now; the database is behind it by seconds. */
-export function providerKeyFacts(pool: Pool): ProviderKeyFacts {
+export function providerKeyFacts(pool: Pool, meter: Meter): ProviderKeyFacts {
   return {
     eligibilityOf: (key: ProviderKey) => {
       const slot = pool.registry.slot(key.id);
@@ -27,7 +31,12 @@ export function providerKeyFacts(pool: Pool): ProviderKeyFacts {
       const slot = pool.registry.slot(key.id);
       const health = pool.health(key.id);
       if (slot === undefined || health === undefined) return {};
-      return { health, successRatio: slot.outcomes.count === 0 ? undefined : slot.outcomes.rate };
+      return {
+        health,
+        successRatio: slot.outcomes.count === 0 ? undefined : slot.outcomes.rate,
+        latencyP95Ms:
+          meter.group("PROVIDER_KEY", key.id, WINDOW_SECONDS)?.latencyP95Ms ?? undefined,
+      };
     },
   };
 }

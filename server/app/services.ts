@@ -22,6 +22,7 @@ import { systemService } from "../control/system.js";
 import { usageService } from "../control/usage.js";
 import { usersService } from "../control/users.js";
 import { UsageReports } from "../metering/usage.js";
+import { DayFigures } from "./day-figures.js";
 import { providerKeyFacts } from "./facts.js";
 import { poolSummaryOf } from "./pool-summary.js";
 import { systemDeps } from "./system-deps.js";
@@ -59,7 +60,7 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
   const { foundation, useCases, serving } = parts;
   const { storage, config } = foundation;
   const { usage } = common;
-  const facts = providerKeyFacts(serving.pool);
+  const facts = providerKeyFacts(serving.pool, serving.accounting.meter);
   return [
     served(
       SessionService,
@@ -85,6 +86,11 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
       clientKeysService({
         ...useCases,
         ...common,
+        facts: new DayFigures({
+          ledger: serving.ledger,
+          clock: common.clock,
+          logger: foundation.logger,
+        }),
         statistics: { usage, providerKeyReader: storage.keys.read.providerKeys },
       }),
     ),
@@ -148,7 +154,7 @@ function providerKeyParts({ foundation, useCases, serving, keyChecks, policy }: 
       vault,
       baseUrls: { check: async (baseUrl: string) => void policy.check(baseUrl) },
       ledger: serving.ledger,
-      facts: providerKeyFacts(serving.pool),
+      facts: providerKeyFacts(serving.pool, serving.accounting.meter),
       inService: (providerId: string, service: string, model: string) =>
         serving.catalog.inService(providerId, service, model),
     },

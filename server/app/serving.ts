@@ -15,7 +15,7 @@ import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
 import { HealthWriter } from "./health-writer.js";
 import { poolSummaryOf } from "./pool-summary.js";
-import { createLimiter } from "./limiter.js";
+import { startLimiter } from "./limiter.js";
 import type { UseCases } from "./use-cases.js";
 
 /** What answers calls, and what counts them. */
@@ -63,7 +63,7 @@ export async function startServing(
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
-    limiter: createLimiter(foundation, ledger),
+    limiter: await startLimiter(foundation, useCases, ledger),
     pool,
     secrets,
     sink: accounting.sink,

@@ -33,7 +33,7 @@ export interface ProviderKeyFigures {
   readonly health?: KeyHealth | undefined;
   /** Successes of the last 100 outcomes, 0 to 1; undefined without any. */
   readonly successRatio?: number | undefined;
-  /** Over the last hour, milliseconds; undefined without calls. */
+  /** Over the last 15 minutes, milliseconds; undefined without calls. */
   readonly latencyP95Ms?: number | undefined;
   /** Milliseconds since the epoch. */
   readonly lastErrorAt?: number | undefined;

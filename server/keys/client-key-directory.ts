@@ -1,6 +1,7 @@
 import type { ChangeOf, ChangeFeed } from "./change-feed.js";
 import { clientKeyState, type ClientKey, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import type { Period } from "../core/provider-key.js";
 import { Fault, type FaultCode } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { PageQuery } from "../core/page.js";
@@ -46,6 +47,7 @@ export class ClientKeyDirectory {
   readonly #table = new ClientKeyTable();
   /** Rows of rotated keys by their MAC before the rotation. */
   readonly #previous = new Map<string, number>();
+  readonly #budgets = new Map<string, Period>();
   /** Owners whose account does not work. */
   readonly #stopped = new Map<string, Exclude<UserState, "ACTIVE">>();
   readonly #addressTests = new Map<string, AddressTest>();
@@ -140,6 +142,11 @@ export class ClientKeyDirectory {
   nameOf(clientKeyId: string): string {
     const row = this.#table.rowOfId(clientKeyId);
     return row < 0 ? "" : this.#table.keyAt(row).name;
+  }
+
+  /** Keys that had a budget when they were loaded, with its period: what they have spent must be known again. */
+  get budgets(): ReadonlyMap<string, Period> {
+    return this.#budgets;
   }
 
   /** Keys whose expiry lies after `afterMs` and not after `untilMs`; their sealed copies are left out. */
@@ -246,7 +253,11 @@ export class ClientKeyDirectory {
     const { total } = await this.#reader.clientKeys.list(ONE_KEY);
     this.#table.reserve(total);
     for await (const chunk of this.#reader.clientKeys.chunks(CHUNK_KEYS)) {
-      for (const key of chunk) this.#put(key);
+      for (const key of chunk) {
+        this.#put(key);
+        const { budget } = key.limits;
+        if (budget !== null) this.#budgets.set(key.id, budget.period);
+      }
     }
   }
 

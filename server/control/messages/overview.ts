@@ -67,7 +67,7 @@ export function overviewMessage(
     history: snapshot.history.map(historySecond),
     pool: poolHealth(snapshot.pool),
     providers: snapshot.providers.map((row) => providerRow(row, view.names)),
-    providerCount: snapshot.providers.length,
+    providerCount: snapshot.providerCount,
     topClientKeys: topList(snapshot.topClientKeys, snapshot, view.topN),
     topModels: topList(snapshot.topModels, snapshot, view.topN),
     topUsers: topList(snapshot.topOwners, snapshot, view.topN),
@@ -77,6 +77,7 @@ export function overviewMessage(
     spend: {
       todayMicros: BigInt(snapshot.spend.todayMicros),
       monthMicros: BigInt(snapshot.spend.monthMicros),
+      unpricedCallsToday: BigInt(snapshot.spend.unpricedCallsToday),
     },
     ...(snapshot.pool.nextCooldownEndsAt === null
       ? {}
@@ -103,6 +104,7 @@ function gauges(snapshot: OverviewSnapshot): MessageInitShape<typeof OverviewSch
     ...present("timeToFirstByteP50Ms", ttfb.p50Ms),
     ...present("timeToFirstByteP95Ms", ttfb.p95Ms),
     inFlight: traffic.inflight,
+    failovers: BigInt(quality.sums.failovers),
   };
 }
 
@@ -129,8 +131,13 @@ function roundScale(value: number): number {
 function historySecond(second: HistoryBucket): MessageInitShape<typeof OverviewSecondSchema> {
   return {
     unixSeconds: BigInt(Math.floor(second.atMs / 1000)),
+    gap: second.gap,
     calls: second.calls,
     errors: second.errors,
+    rateLimited: second.rateLimited,
+    serverErrors: second.serverErrors,
+    aborted: second.aborted,
+    inFlight: second.inflight,
     inputTokens: BigInt(second.inputTokens),
     outputTokens: BigInt(second.outputTokens),
     ...present("latencyP50Ms", second.latencyP50Ms),
@@ -166,6 +173,7 @@ function providerRow(
     ...present("latencyP95Ms", row.latencyP95Ms),
     tokensPerMinute: row.tokensPerMinute,
     costPerHourMicros: row.costMicrosPerHour,
+    unpriced: row.unpriced,
   };
 }
 
@@ -175,7 +183,6 @@ function topList(
   topN: number,
 ): MessageInitShape<typeof OverviewTopSchema> {
   const all = Math.max(snapshot.quality.sums.calls, 1);
-  const minutes = Math.max(snapshot.coveredSeconds, 1) / 60;
   const folded = list.rows.slice(topN);
   const othersCalls = list.others.calls + folded.reduce((sum, row) => sum + row.calls, 0);
   const othersRate =
@@ -185,8 +192,9 @@ function topList(
       id: row.id,
       label: row.name,
       requestsPerSecond: row.callsPerSecond,
-      tokensPerMinute: row.tokens / minutes,
-      share: row.calls / all,
+      tokensPerMinute: row.tokensPerMinute,
+      share: row.share,
+      ...present("successRatio", row.successRatio),
     })),
     ...(othersCalls === 0
       ? {}

@@ -248,7 +248,7 @@ export type ProviderKey = Message<"latchkey.v1.ProviderKey"> & {
   successRatio?: number | undefined;
 
   /**
-   * 95th percentile of its latency in the last hour, in milliseconds; unset without calls.
+   * 95th percentile of its latency in the last 15 minutes, in milliseconds; unset without calls.
    *
    * @generated from field: optional double latency_p95_ms = 33;
    */

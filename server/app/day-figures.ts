@@ -1,0 +1,58 @@
+import type { ClientKeyFacts } from "../control/ports.js";
+import type { Clock } from "../core/clock.js";
+import type { Logger } from "../core/logger.js";
+import type { LedgerStore, UsageRow } from "../metering/ports.js";
+
+const DAY_MS = 86_400_000;
+/** Figures this old are read anew when somebody looks. */
+const FRESH_MS = 10_000;
+
+/**
+ * Calls of the last 24 hours by client key, for listings. Read from the roll-ups once for all keys and only
+ * while somebody looks; a listing never waits for it, so its first look may be without.
+ */
+export class DayFigures implements ClientKeyFacts {
+  readonly #ledger: Pick<LedgerStore, "usage">;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #rows: ReadonlyMap<string, UsageRow> = new Map();
+  #readAtMs = -Infinity;
+  #reading = false;
+
+  constructor(options: { ledger: Pick<LedgerStore, "usage">; clock: Clock; logger: Logger }) {
+    this.#ledger = options.ledger;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+  }
+
+  figuresOf({ id }: { readonly id: string }): ReturnType<ClientKeyFacts["figuresOf"]> {
+    if (this.#clock.monotonic() - this.#readAtMs > FRESH_MS) void this.refresh();
+    const row = this.#rows.get(id);
+    if (row === undefined || row.calls === 0) return {};
+    return { calls24h: row.calls, successRatio24h: (row.calls - row.errors) / row.calls };
+  }
+
+  /** Reads the figures anew; does nothing while that is under way. */
+  async refresh(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    const nowMs = this.#clock.now();
+    try {
+      const rows = await this.#ledger.usage({
+        fromMs: nowMs - DAY_MS,
+        toMs: nowMs,
+        bucket: "ALL",
+        groupBy: "CLIENT_KEY",
+        ownerId: null,
+        clientKeyId: null,
+        providerKeyId: null,
+      });
+      this.#rows = new Map(rows.map((row) => [row.group, row]));
+    } catch (error) {
+      this.#logger.warn({ err: error }, "the figures of the last day could not be read");
+    } finally {
+      this.#readAtMs = this.#clock.monotonic();
+      this.#reading = false;
+    }
+  }
+}
