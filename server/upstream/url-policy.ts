@@ -77,9 +77,6 @@ export class UrlPolicy {
     const allowedBlocksOnly = !secure || !this.#ports.includes(port);
     if (isAddress(literal)) this.checkAddress(literal, allowedBlocksOnly);
     else if (allowedBlocksOnly && this.#allowed.length === 0) refuse(ALLOWED_BLOCKS_ONLY);
-    if (/(?:^|\/)\.{1,2}(?:\/|$)|\\|\/\/|%2e|%2f|%5c/i.test(url.pathname)) {
-      refuse("its path must be plain");
-    }
     return {
       origin: url.origin,
       basePath: url.pathname.replace(/\/+$/, ""),
@@ -132,6 +129,7 @@ export class UrlPolicy {
 function parseUrl(text: string): URL {
   // The parser would quietly drop or rewrite these.
   if (/[\s\\]/.test(text)) refuse("it must not hold spaces or backslashes");
+  if (/\/\.{1,2}(?:\/|$)|[^:/]\/\/|%2e|%2f|%5c/i.test(text)) refuse("its path must be plain");
   if (!URL.canParse(text)) refuse("it is not a URL");
   return new URL(text);
 }
