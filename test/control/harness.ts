@@ -1,12 +1,16 @@
 import path from "node:path";
 import type { TestContext } from "node:test";
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
 import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
 import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
+import { SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { AuditNews } from "../../server/app/audit-news.js";
 import { clientKeyForms, sessionTokens } from "../../server/app/keys-vault.js";
@@ -16,11 +20,14 @@ import { callsService } from "../../server/control/calls.js";
 import { clientKeysService } from "../../server/control/client-keys.js";
 import { MemoryIdempotencyStore } from "../../server/control/idempotency.js";
 import { listenTcp, listenUnix } from "../../server/control/listener.js";
+import { poolService, type PoolDeps } from "../../server/control/pool.js";
 import type { ProviderKeyFacts } from "../../server/control/ports.js";
 import { providerKeysService } from "../../server/control/provider-keys.js";
 import { providersService } from "../../server/control/providers.js";
 import { controlHandlers, served, type Served } from "../../server/control/router.js";
 import { sessionsService } from "../../server/control/sessions.js";
+import { systemService, type SystemDeps } from "../../server/control/system.js";
+import { usageService } from "../../server/control/usage.js";
 import { usersService } from "../../server/control/users.js";
 import type { Actor } from "../../server/core/audit.js";
 import { systemRandom } from "../../server/core/random.js";
@@ -28,8 +35,10 @@ import { Secret } from "../../server/core/secret.js";
 import { ChangeFeed } from "../../server/keys/change-feed.js";
 import type { HealthCheck } from "../../server/keys/ports.js";
 import { createUseCases, NOBODY, populate, TestLogger } from "../../server/keys/testing/world.js";
+import type { LiveOverview } from "../../server/metering/live-overview.js";
 import { LiveCalls } from "../../server/metering/live-calls.js";
 import { UsageReports } from "../../server/metering/usage.js";
+import { DEFAULT_ALLOCATION } from "../../server/pool/strategy.js";
 import { openStorage } from "../../server/storage/open.js";
 import type { ProbeEvent, ProbeSubject } from "../../server/upstream/probe.js";
 import { PasswordHasher } from "../../server/vault/password.js";
@@ -160,14 +169,18 @@ export async function startControl(t: TestContext) {
     ...world,
     ledger,
     probes,
-    services: services as readonly (Served & { readonly service: DescService })[],
+    /** Whether an RPC is there at all. */
+    serves: (service: DescService, method: DescMethod): boolean =>
+      services.some(
+        (each) => each.service.typeName === service.typeName && each.methods.has(method.localName),
+      ),
     ready,
     readinessChanged: () => readinessListeners.forEach((listener) => listener()),
     address: tcp.address,
     socket,
     /** A client over TCP with this token; nobody's without one. */
     api: (token?: string): Api => openApi(t, tcp.address, token),
-    localApi: (): Api => openApi(t, local.address),
+    localApi: (token?: string): Api => openApi(t, local.address, token),
     /** A client with a new session of this user. */
     as: async (actor: Actor): Promise<Api> => openApi(t, tcp.address, await login(world, actor)),
     /** A new session of a user whom `populate` made. */
@@ -198,7 +211,7 @@ function openApi(t: TestContext, address: string, token?: string): Api {
 function servicesOf(
   world: World,
   fakes: { ledger: MemoryLedger; probes: ProbeScript; checks: HealthCheck[] },
-): Served[] {
+): (Served & { readonly methods: ReadonlySet<string> })[] {
   const { storage, clock, names, directory, vault } = world;
   const { ledger, probes } = fakes;
   const reader = storage.keys.read;
@@ -222,13 +235,13 @@ function servicesOf(
     nodeId: "node-1",
   };
   return [
-    served(
+    named(
       SessionService,
       sessionsService({ ...common, sessionReader: reader.sessions, secureCookies: false }),
     ),
-    served(UserService, usersService(common)),
-    served(ProviderService, providersService(common)),
-    served(
+    named(UserService, usersService(common)),
+    named(ProviderService, providersService(common)),
+    named(
       ProviderKeyService,
       providerKeysService({
         ...common,
@@ -258,17 +271,67 @@ function servicesOf(
         },
       }),
     ),
-    served(
+    named(
       ClientKeyService,
       clientKeysService({
         ...common,
         statistics: { usage, providerKeyReader: reader.providerKeys },
       }),
     ),
-    served(CallService, callsService({ ...common, liveCalls: new LiveCalls({ clock }) })),
-    served(
+    named(CallService, callsService({ ...common, liveCalls: new LiveCalls({ clock }) })),
+    named(PoolService, poolService({ ...common, ...emptyPool() })),
+    named(
+      UsageService,
+      usageService({ ...common, usage, overview: noOverview(), vaultLocked: () => false }),
+    ),
+    named(SystemService, systemService({ ...common, ...quietSystem(world) })),
+    named(
       AuditService,
       auditService({ ...common, reader: reader.audit, chain: storage.auditTrail }),
     ),
   ];
+}
+
+/** A service, and which of its RPCs there are. */
+function named<S extends DescService>(service: S, implementation: Partial<ServiceImpl<S>>) {
+  return { ...served(service, implementation), methods: new Set(Object.keys(implementation)) };
+}
+
+/** A pool without keys, in which a model resolves to nothing. */
+function emptyPool(): Pick<PoolDeps, "summary" | "allocation" | "explain" | "resolve"> {
+  return {
+    summary: () => ({
+      tiers: [],
+      publicEligible: 0,
+      publicTotal: 0,
+      nextCooldownEndsAt: null,
+      providers: new Map(),
+    }),
+    allocation: () => DEFAULT_ALLOCATION,
+    explain: () => [],
+    resolve: (modelAsked) => ({ modelAsked, targets: [] }),
+  };
+}
+
+/** An overview that ends at once. */
+function noOverview(): LiveOverview {
+  const silent = {
+    async *subscribe() {
+      // Nothing happens on this server.
+    },
+  };
+  return silent as unknown as LiveOverview;
+}
+
+function quietSystem({ clock, vault, folder }: World): Omit<SystemDeps, "clock" | "nodeId"> {
+  return {
+    version: "0.0.0-test",
+    dataFolder: folder,
+    startedAtMs: clock.now(),
+    vaultStatus: () => vault.status(),
+    unlock: async () => undefined,
+    lock: async () => undefined,
+    facts: async () => ({}),
+    capabilities: [],
+  };
 }

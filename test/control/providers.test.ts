@@ -11,29 +11,23 @@ import {
 import { startControl } from "./harness.js";
 import { refusal } from "./refusal.js";
 
+const CUSTOM = { displayName: "Mine", baseUrl: "https://llm.example.com/v1" };
+
 test("a user's custom provider is private, an admin's is everybody's", async (t) => {
   const control = await startControl(t);
-  const [alice, bob, admin] = await Promise.all(
-    [control.alice, control.bob, control.root].map((who) => control.as(who)),
-  );
-  assert(alice !== undefined && bob !== undefined && admin !== undefined);
-  const request = { displayName: "Mine", baseUrl: "https://llm.example.com/v1" };
-  const { provider: own } = await alice.providers.createProvider({
-    ...request,
-    requestId: randomUUID(),
-  });
+  const [alice, bob] = [await control.as(control.alice), await control.as(control.bob)];
+  const admin = await control.as(control.root);
+  const requestId = randomUUID();
+  const { provider: own } = await alice.providers.createProvider({ ...CUSTOM, requestId });
   assert.equal(own?.shared, false);
   assert.equal(own?.createdById, control.alice.userId);
   assert.equal(own?.slug, "mine");
   assert.equal(own?.dialect, Dialect.OPENAI);
   assert.equal(own?.authStyle, Provider_AuthStyle.BEARER);
   assert.deepEqual(own?.modelPatterns, ["*"]);
-  const id = own?.id ?? "";
-  await refusal("NOT_FOUND", bob.providers.getProvider({ id }));
-  const { provider: shared } = await admin.providers.createProvider({
-    ...request,
-    displayName: "Ours",
-  });
+  await refusal("NOT_FOUND", bob.providers.getProvider({ id: own?.id ?? "" }));
+  const ours = { ...CUSTOM, displayName: "Ours" };
+  const { provider: shared } = await admin.providers.createProvider(ours);
   assert.equal(shared?.shared, true);
   const { providers } = await bob.providers.listProviders({ filter: "custom=true" });
   assert.deepEqual(
@@ -41,6 +35,13 @@ test("a user's custom provider is private, an admin's is everybody's", async (t)
     ["ours"],
   );
   await refusal("PERMISSION_DENIED", bob.providers.deleteProvider({ id: shared?.id ?? "" }));
+});
+
+test("a custom provider is changed by a mask, and deleted", async (t) => {
+  const control = await startControl(t);
+  const alice = await control.as(control.alice);
+  const { provider } = await alice.providers.createProvider(CUSTOM);
+  const id = provider?.id ?? "";
   const { provider: changed } = await alice.providers.updateProvider({
     id,
     updateMask: { paths: ["description", "model_patterns"] },
