@@ -10,6 +10,7 @@ import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 import { userField } from "./references.js";
+import { SQLITE } from "./sql-dialect.js";
 
 interface ClientKeyRow {
   id: string;
@@ -111,10 +112,7 @@ export function clientKeyReader(db: Db, clock: Clock) {
     async *chunks(size: number): AsyncGenerator<readonly ClientKey[], void, undefined> {
       let after = "";
       for (;;) {
-        const rows = await db.rows<ClientKeyRow>(
-          "SELECT * FROM client_keys WHERE id > ? ORDER BY id LIMIT ?",
-          [after, size],
-        );
+        const rows = await readMany(db, after, size);
         const last = rows.at(-1);
         if (last === undefined) return;
         after = last.id;
@@ -161,6 +159,60 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
       deleted.push(id);
     },
   };
+}
+
+const BYTES_COLUMNS: ReadonlySet<string> = new Set(["sealed_ciphertext", "sealed_row_mac"]);
+const COLUMNS: readonly string[] = [
+  "id",
+  "owner_id",
+  "kind",
+  "format",
+  "mac",
+  "pepper_version",
+  "previous_mac",
+  "grace_until",
+  "sealed_key_version",
+  "sealed_ciphertext",
+  "sealed_row_mac",
+  "prefix",
+  "name",
+  "description",
+  "enabled",
+  "revoked_at",
+  "expires_at",
+  "model_allowlist",
+  "ip_allowlist",
+  "limits",
+  "created_at",
+  "updated_at",
+  "rotated_at",
+  "last_used_at",
+  "usage_count",
+  "version",
+] satisfies (keyof ClientKeyRow)[];
+
+/** A row from JSON, in which bytes are hex. */
+type JsonRow = Omit<ClientKeyRow, "sealed_ciphertext" | "sealed_row_mac"> & {
+  sealed_ciphertext: string | null;
+  sealed_row_mac: string | null;
+};
+
+async function readMany(db: Db, after: string, size: number): Promise<readonly ClientKeyRow[]> {
+  const query = "SELECT * FROM client_keys WHERE id > ? ORDER BY id LIMIT ?";
+  const [all] = await db.rows<{ json: string }>(SQLITE.rowsAsJson(query, COLUMNS, BYTES_COLUMNS), [
+    after,
+    size,
+  ]);
+  const rows = JSON.parse(all?.json ?? "[]") as JsonRow[];
+  return rows.map((row) => ({
+    ...row,
+    sealed_ciphertext: row.sealed_ciphertext === null ? null : fromHex(row.sealed_ciphertext),
+    sealed_row_mac: row.sealed_row_mac === null ? null : fromHex(row.sealed_row_mac),
+  }));
+}
+
+function fromHex(text: string): Buffer {
+  return Buffer.from(text, "hex");
 }
 
 /** Three values each; far below the database's limit of values in one statement. */

@@ -6,18 +6,32 @@ import { Fault } from "../core/fault.js";
 /** The database's name in the data folder. */
 export const DATA_FILE = "latchkey.db";
 
-/**
- * Creates the folder and the file where they are missing, so that both are for their owner alone from the
- * first moment, and returns the file's path. Throws Fault `data_folder_unusable`.
- */
-export async function prepareDataFolder(folder: string): Promise<string> {
-  const file = path.join(folder, DATA_FILE);
-  try {
+/** Creates the folder where it is missing, for its owner alone. Throws Fault `data_folder_unusable`. */
+export async function prepareDataFolder(folder: string): Promise<void> {
+  await orUnusable(folder, async () => {
     await makeFolder(path.resolve(folder));
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  });
+}
+
+/**
+ * Creates the database file where it is missing, so that it is for its owner alone from the first moment,
+ * and returns its path. Only for who holds the folder's lock: closing a file drops all locks that this
+ * process has on it, those of SQLite too. Throws Fault `data_folder_unusable`.
+ */
+export async function prepareDataFile(folder: string): Promise<string> {
+  const file = path.join(folder, DATA_FILE);
+  await orUnusable(folder, async () => {
     const handle = await open(file, "a", 0o600);
     await handle.close();
     await keepPrivate(file);
+  });
+  return file;
+}
+
+async function orUnusable(folder: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
   } catch (thrown) {
     throw new Fault(
       "data_folder_unusable",
@@ -26,7 +40,6 @@ export async function prepareDataFolder(folder: string): Promise<string> {
       { cause: thrown },
     );
   }
-  return file;
 }
 
 /**

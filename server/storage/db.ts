@@ -62,6 +62,8 @@ export function connect(options: {
     useNullAsDefault: true,
     // Else an error's message would carry bound values: ciphertexts, hashes.
     compileSqlOnError: false,
+    // knex would print errors on its own; all of them are thrown to whoever asked.
+    log: { debug: silent, warn: silent, error: silent, deprecate: silent },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
     pool: {
       min: readOnly ? 0 : 1,
@@ -76,6 +78,8 @@ export function connect(options: {
 export function openDb(knex: Knex, dataFile: string): Db {
   return new Db({ knex, toFault: (thrown) => storageFault(thrown, dataFile) });
 }
+
+function silent(): void {}
 
 /** The part of the driver's connection that is used before knex has it. */
 interface RawConnection {

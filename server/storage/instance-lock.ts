@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../core/fault.js";
 import { connect } from "./db.js";
@@ -16,11 +16,8 @@ export interface InstanceLock {
  */
 export async function lockDataFolder(folder: string): Promise<InstanceLock> {
   const pidFile = path.join(folder, "latchkey.pid");
-  const knex = connect({
-    file: path.join(folder, "latchkey.lock"),
-    readOnly: false,
-    pragmas: false,
-  });
+  const lockFile = path.join(folder, "latchkey.lock");
+  const knex = connect({ file: lockFile, readOnly: false, pragmas: false });
   try {
     await knex.raw("PRAGMA busy_timeout = 0");
     await knex.raw("BEGIN IMMEDIATE");
@@ -28,8 +25,14 @@ export async function lockDataFolder(folder: string): Promise<InstanceLock> {
     await knex.destroy();
     throw await lockFault(thrown, folder, pidFile);
   }
+  await chmod(lockFile, 0o600);
   await writeFile(pidFile, `${process.pid}\n`, { mode: 0o600 });
-  return { release: () => knex.destroy() };
+  return {
+    async release() {
+      await rm(pidFile, { force: true });
+      await knex.destroy();
+    },
+  };
 }
 
 async function lockFault(thrown: unknown, folder: string, pidFile: string): Promise<unknown> {

@@ -1,4 +1,3 @@
-import type { Knex } from "knex";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
@@ -8,7 +7,8 @@ import type { AuditMac } from "./audit.js";
 import { backUp } from "./backup.js";
 import type { BackupCopy } from "./backup.js";
 import { changeReader, pruneChanges } from "./changes.js";
-import { prepareDataFolder } from "./data-folder.js";
+import { prepareDataFile, prepareDataFolder } from "./data-folder.js";
+import { Checkpointer } from "./checkpointer.js";
 import { BUSY_TIMEOUT_MS, connect, Db } from "./db.js";
 import { corruptFault, storageFault } from "./faults.js";
 import { lockDataFolder } from "./instance-lock.js";
@@ -53,28 +53,48 @@ export interface StorageOptions {
  * `database_newer` or `storage_unavailable`; nothing stays open then.
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const file = await prepareDataFolder(options.dataFolder);
+  await prepareDataFolder(options.dataFolder);
   const lock = await lockDataFolder(options.dataFolder);
+  try {
+    return await openLocked(options, lock);
+  } catch (thrown) {
+    await lock.release();
+    throw thrown;
+  }
+}
+
+async function openLocked(options: StorageOptions, lock: InstanceLock): Promise<Storage> {
+  const file = await prepareDataFile(options.dataFolder);
   const crashed = await leftWal(file);
   const toFault = watchForDamage(
     (thrown) => storageFault(thrown, file),
     () => noteDamage(file, options.logger),
   );
-  const { busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
+  const { clock, logger, migrations = MIGRATIONS, busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
   const writing = connect({ file, readOnly: false, busyTimeoutMs });
   const reading = connect({ file, readOnly: true, busyTimeoutMs });
+  const checkpointing = connect({ file, readOnly: false, busyTimeoutMs });
+  const checkpointer = new Checkpointer({ db: new Db({ knex: checkpointing, toFault }), clock });
+  const disconnect = async () => {
+    await checkpointer.stop();
+    await Promise.all([checkpointing.destroy(), reading.destroy()]);
+    await writing.destroy();
+  };
+  const release = async () => {
+    await disconnect();
+    await lock.release();
+  };
   try {
     const db = new Db({ knex: writing, toFault });
     await useWal(db, file);
     await checkAtStart({ db, file, crashed });
-    const writer = new Writer({ knex: writing, toFault });
-    const { clock, logger, migrations = MIGRATIONS } = options;
+    const onCommit = () => checkpointer.committed();
+    const writer = new Writer({ knex: writing, toFault, onCommit });
     const schemaVersion = await migrate({ writer, migrations, dataFile: file, clock, logger });
     const reader = new Db({ knex: reading, toFault });
-    return new Storage({ options, file, lock, writing, reading, writer, reader, schemaVersion });
+    return new Storage({ options, file, writer, reader, schemaVersion, db, release });
   } catch (thrown) {
-    await Promise.all([writing.destroy(), reading.destroy()]);
-    await lock.release();
+    await disconnect();
     throw thrown;
   }
 }
@@ -82,12 +102,13 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 interface StorageParts {
   readonly options: StorageOptions;
   readonly file: string;
-  readonly lock: InstanceLock;
-  readonly writing: Knex;
-  readonly reading: Knex;
   readonly writer: Writer;
   readonly reader: Db;
   readonly schemaVersion: number;
+  /** The writer's connection, for what is no transaction. */
+  readonly db: Db;
+  /** Closes all connections and lets go of the folder. */
+  readonly release: () => Promise<void>;
 }
 
 /** An open database. Made by `openStorage`. */
@@ -161,19 +182,17 @@ export class Storage {
   }
 
   async #close(): Promise<void> {
-    const { writer, writing, reading, lock, options } = this.#parts;
+    const { writer, db, release, options } = this.#parts;
     await writer.drain();
     await this.#sweeping;
-    await reading.destroy();
     try {
-      await writing.raw("PRAGMA optimize");
-      await writing.raw("PRAGMA wal_checkpoint(TRUNCATE)");
+      await db.rows("PRAGMA optimize");
+      await db.rows("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch (thrown) {
       // Nothing is lost: the next start reads the WAL.
-      options.logger.warn({ err: storageFault(thrown, this.file) }, "WAL not folded in at close");
+      options.logger.warn({ err: thrown }, "WAL not folded in at close");
     }
-    await writing.destroy();
-    await lock.release();
+    await release();
   }
 
   /** Removes in the background what deleted client keys have left. What a stop leaves, the next start takes up. */

@@ -3,8 +3,8 @@ import type { Db } from "./db.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollups.js";
 import type { Writer } from "./writer.js";
 
-/** A batch that took longer than this is followed by smaller ones; others wait for the writer meanwhile. */
-const BATCH_TIME_MS = 20;
+/** What a batch should take; the size of the next one is fitted to it, since others wait for the writer meanwhile. */
+const BATCH_TIME_MS = 10;
 const BATCH_ROWS_MIN = 50;
 /** Rows that the first batch deletes, before it is known how fast the disk is. */
 const BATCH_ROWS_FIRST = 200;
@@ -174,10 +174,8 @@ async function inBatches(
     const tookMs = clock.monotonic() - began;
     deleted += went;
     if (went < asked) return deleted;
-    limit =
-      tookMs > BATCH_TIME_MS
-        ? Math.max(Math.floor(asked / 2), Math.min(BATCH_ROWS_MIN, most))
-        : Math.min(asked * 2, most);
+    const pace = Math.min(Math.max(BATCH_TIME_MS / Math.max(tookMs, 1), 0.5), 1.5);
+    limit = Math.min(Math.max(Math.floor(asked * pace), BATCH_ROWS_MIN), most);
   }
 }
 

@@ -30,6 +30,11 @@ export interface SqlDialect {
    * way in. The last column may be JSON itself. An ON CONFLICT clause may follow.
    */
   insertJson(table: string, columns: readonly string[], lastIsJson?: boolean): string;
+  /**
+   * All rows of a query as one JSON array of objects in `json`, bytes in hex. Where there are a million rows
+   * this costs a third of what the driver needs to make an object of each.
+   */
+  rowsAsJson(query: string, columns: readonly string[], bytes: ReadonlySet<string>): string;
   /** A JSON column as text. */
   jsonOut(column: string): string;
   /** An element of a JSON array in a column, as text or as a number. */
@@ -90,6 +95,13 @@ export const SQLITE: SqlDialect = {
     );
     return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM jsonb_each(?) WHERE true`;
   },
+  rowsAsJson: (query, columns, bytes) => {
+    const values = columns.map((column) =>
+      bytes.has(column) ? `CASE WHEN ${column} IS NOT NULL THEN hex(${column}) END` : column,
+    );
+    const members = columns.map((column, index) => `'${column}', ${values[index] ?? column}`);
+    return `SELECT json_group_array(json_object(${members.join(", ")})) AS json FROM (${query})`;
+  },
   jsonOut: (column) => `json(${column})`,
   jsonText: (column, index) => `(${column}->>${index})`,
   jsonInteger: (column, index) => `(${column}->>${index})`,
@@ -111,7 +123,7 @@ export function sqlitePragmas(options: {
     "PRAGMA temp_store = MEMORY",
     // After a long reader has let the WAL grow, give the space back.
     `PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`,
-    // Pages that are written again and again reach the file once for many commits.
+    // Checkpoints run beside the writer (see checkpointer.ts); this is for when they cannot keep up.
     `PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
     options.readOnly ? "PRAGMA query_only = ON" : "PRAGMA recursive_triggers = ON",
   ];
@@ -119,6 +131,6 @@ export function sqlitePragmas(options: {
 
 /** Page cache of one connection. */
 const CACHE_KIB = 16_384;
-/** 16 MiB of WAL at 4 KiB a page. */
-const CHECKPOINT_PAGES = 4_000;
+/** 32 MiB of WAL at 4 KiB a page. */
+const CHECKPOINT_PAGES = 8_000;
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;

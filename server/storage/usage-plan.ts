@@ -25,6 +25,13 @@ export const BUCKET_MS: Readonly<Record<Exclude<UsageBucket, "ALL">, number>> = 
   DAY: DAY_MS,
 };
 
+/** The step of each table. */
+export const TABLE_MS: Readonly<Record<Segment["table"], number>> = {
+  rollups_minute: MINUTE_MS,
+  rollups_hour: HOUR_MS,
+  rollups_day: DAY_MS,
+};
+
 const LEVELS = [
   { table: "rollups_day", ms: DAY_MS },
   { table: "rollups_hour", ms: HOUR_MS },

@@ -1,6 +1,6 @@
 import type { Db } from "./db.js";
 import { COUNTERS } from "./rollups.js";
-import { BUCKET_MS, planUsage } from "./usage-plan.js";
+import { BUCKET_MS, planUsage, TABLE_MS } from "./usage-plan.js";
 import type { RollupState, Segment, UsageBucket } from "./usage-plan.js";
 
 export type UsageGroup = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
@@ -84,23 +84,32 @@ function usageSql(
   sweeping: boolean,
 ): { sql: string; values: (string | number)[] } {
   const filter = keyFilter(query, sweeping);
-  const stepMs = query.bucket === "ALL" ? undefined : BUCKET_MS[query.bucket];
-  const bucket = stepMs === undefined ? "0" : `bucket_ms / ${stepMs} * ${stepMs}`;
-  const sums = COUNTERS.map((name) => `sum(${name}) AS ${name}`).join(", ");
-  const parts = segments.map(
-    ({ table }) =>
-      `SELECT ${bucket} AS bucket, key_id, ${sums} FROM ${table}
-       WHERE bucket_ms >= ? AND bucket_ms < ? ${filter.sql} GROUP BY 1, 2`,
-  );
+  const grouped = query.groupBy !== "NONE";
+  const parts = segments.map((segment) => {
+    const bucket = bucketOf(query.bucket, segment);
+    const columns = [...(bucket === undefined ? [] : [bucket]), ...(grouped ? ["key_id"] : [])];
+    return `SELECT ${bucket ?? "0"} AS bucket, ${grouped ? "key_id, " : ""}${SUMS} FROM ${segment.table}
+      WHERE bucket_ms >= ? AND bucket_ms < ? ${filter.sql}
+      ${columns.length === 0 ? "" : `GROUP BY ${columns.join(", ")}`}`;
+  });
   const values = segments.flatMap(({ fromMs, toMs }) => [fromMs, toMs, ...filter.values]);
   const union = parts.join(" UNION ALL ");
-  const grouped =
+  const sql =
     query.groupBy === "NONE"
-      ? `SELECT bucket, NULL AS name, ${sums} FROM (${union}) GROUP BY 1`
-      : `SELECT bucket, n.name, ${sums} FROM (${union}) u
+      ? `SELECT bucket, NULL AS name, ${SUMS} FROM (${union}) WHERE calls > 0 GROUP BY bucket`
+      : `SELECT bucket, n.name, ${SUMS} FROM (${union}) u
          JOIN usage_keys k ON k.id = u.key_id
-         LEFT JOIN ledger_names n ON n.id = k.${GROUP_COLUMNS[query.groupBy]} GROUP BY 1, 2`;
-  return { sql: `${grouped} ORDER BY 1, 2`, values };
+         LEFT JOIN ledger_names n ON n.id = k.${GROUP_COLUMNS[query.groupBy]} GROUP BY bucket, n.name`;
+  return { sql: `${sql} ORDER BY 1, 2`, values };
+}
+
+const SUMS = COUNTERS.map((name) => `sum(${name}) AS ${name}`).join(", ");
+
+/** The bucket of a roll-up: its own where the table has just these buckets, so that the key's order is used. */
+function bucketOf(bucket: UsageBucket, { table }: Segment): string | undefined {
+  if (bucket === "ALL") return undefined;
+  const stepMs = BUCKET_MS[bucket];
+  return TABLE_MS[table] === stepMs ? "bucket_ms" : `bucket_ms / ${stepMs} * ${stepMs}`;
 }
 
 /** Which combinations count; the database looks them up once for each segment. */

@@ -14,15 +14,22 @@ export const WRITER_QUEUE_MAX = 10_000;
 export class Writer {
   readonly #knex: Knex;
   readonly #toFault: (thrown: unknown) => unknown;
+  readonly #onCommit: () => void;
   readonly #inside = new AsyncLocalStorage<{ active: boolean }>();
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
   #unfinished = false;
 
-  constructor(options: { knex: Knex; toFault: (thrown: unknown) => unknown }) {
+  constructor(options: {
+    knex: Knex;
+    toFault: (thrown: unknown) => unknown;
+    /** Called after each commit, whatever it changed. Must not throw. */
+    onCommit?: () => void;
+  }) {
     this.#knex = options.knex;
     this.#toFault = options.toFault;
+    this.#onCommit = options.onCommit ?? (() => undefined);
   }
 
   /** Transactions that wait or run now. */
@@ -82,6 +89,7 @@ export class Writer {
         await this.#rollBack(db).catch(ignoreUntilNext);
         throw thrown;
       }
+      this.#onCommit();
       committed?.(result);
       return result;
     } finally {

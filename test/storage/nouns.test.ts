@@ -192,13 +192,28 @@ test("all client keys come in chunks, each once", async (t) => {
   const { storage } = await make.opened(t);
   await storage.keys.write(async (tx) => {
     await tx.users.insert(make.user("usr_1"));
-    for (let i = 0; i < 25; i++) await tx.clientKeys.insert(make.clientKey(`ck_${i}`));
+    for (let i = 0; i < 25; i++) {
+      const sealedCopy = {
+        vaultKeyVersion: i,
+        ciphertext: Uint8Array.from([i, 255]),
+        rowMac: Uint8Array.from([1]),
+      };
+      await tx.clientKeys.insert(
+        make.clientKey(`ck_${i}`, {
+          sealedCopy: i % 2 === 0 ? sealedCopy : null,
+          name: `"名"${i}`,
+        }),
+      );
+    }
   });
   const sizes: number[] = [];
   const ids = new Set<string>();
   for await (const chunk of storage.keys.read.clientKeys.chunks(10)) {
     sizes.push(chunk.length);
-    for (const key of chunk) ids.add(key.id);
+    for (const key of chunk) {
+      ids.add(key.id);
+      assert.deepEqual(key, await storage.keys.read.clientKeys.get(key.id));
+    }
   }
   assert.deepEqual(sizes, [10, 10, 5]);
   assert.equal(ids.size, 25);
