@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { filled, pages, unpadded } from "../scripts/docs/main.js";
+import { rpcs } from "../scripts/docs/rpcs.js";
+import { TABLES } from "../scripts/docs/tables.js";
+import { startServerProcess } from "../scripts/lib/server-process.js";
+import { OPTIONS } from "../server/options.js";
+import { COMMANDS } from "../tui/cli/commands.js";
+import { createProgram } from "../tui/cli/program.js";
+import { outcomesOfEmptyRequests } from "./support/empty-requests.js";
+
+const root = findRoot(path.dirname(fileURLToPath(import.meta.url)));
+const PAGES = [
+  ...readdirSync(root).filter((file) => file.endsWith(".md")),
+  ...pages(root),
+  "proto/README.md",
+];
+const REMEDY = "run `node scripts/docs.mjs` and commit what it writes";
+
+test("every relative link leads to a file, and its anchor to a heading", () => {
+  const wrong: string[] = [];
+  for (const page of PAGES) {
+    for (const [, target = ""] of proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const [file = "", anchor] = target.split("#");
+      const found = path.join(root, file === "" ? page : path.join(path.dirname(page), file));
+      const ok =
+        existsSync(found) &&
+        (anchor === undefined || anchorsOf(readFileSync(found, "utf8")).has(anchor));
+      if (!ok) wrong.push(`${page}: ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("the tables from the code are what the code says", () => {
+  for (const page of pages(root)) {
+    const text = textOf(page);
+    assert.equal(bare(text), bare(filled(text, root)), `${page} is out of date: ${REMEDY}`);
+  }
+});
+
+test("each table of the code stands on exactly one page", () => {
+  const all = pages(root)
+    .map((page) => textOf(page))
+    .join("\n");
+  for (const name of Object.keys(TABLES)) {
+    assert.equal(all.split(`<!-- table: ${name} -->`).length - 1, 1, `table ${name}`);
+  }
+});
+
+test("every npm script that is named exists", () => {
+  const manifest: unknown = JSON.parse(textOf("package.json"));
+  const scripts = JSON.stringify(manifest);
+  const wrong = mentions(/npm run (?:--silent )?([a-z][\w:-]*)/g).filter(
+    ([, name]) => !scripts.includes(`"${name}":`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("every command that is named exists, with its flags", () => {
+  const program = createProgram("0", {
+    dashboard: () => Promise.resolve(),
+    command: () => Promise.resolve(),
+    login: () => Promise.resolve(),
+    logout: () => Promise.resolve(),
+  });
+  const help = program.helpInformation();
+  const wrong: string[] = [];
+  for (const [page, rest] of mentions(
+    /(?:`|^|\| |exec latchkey |")(?:latchkey|npm run tui --) ([a-z][^`\n]*)/gm,
+  )) {
+    const [noun = "", verb = ""] = rest.split(/\s+/);
+    if (["login", "logout", "audit.list"].includes(noun)) continue;
+    const group = program.commands.find((each) => each.name() === noun);
+    const command = group?.commands.find((each) => each.name() === verb);
+    if (command === undefined) {
+      wrong.push(`${page}: latchkey ${noun} ${verb}`);
+      continue;
+    }
+    for (const [flag = ""] of rest.split(/ #|\|\|/)[0]?.matchAll(/--[a-z][\w-]*/g) ?? []) {
+      const known = command.options.some(({ long }) => long === flag) || help.includes(flag);
+      if (!known) wrong.push(`${page}: latchkey ${noun} ${verb} ${flag}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(COMMANDS.length > 50, "the commands were not found");
+});
+
+test("every flag that stands as code exists", () => {
+  const program = createProgram("0", {
+    dashboard: () => Promise.resolve(),
+    command: () => Promise.resolve(),
+    login: () => Promise.resolve(),
+    logout: () => Promise.resolve(),
+  });
+  const known = new Set([
+    "--config",
+    "--help",
+    ...OPTIONS.map(({ flag }) => `--${flag}`),
+    ...program.options.map(({ long }) => long ?? ""),
+    ...program.commands.flatMap((group) =>
+      group.commands.flatMap((command) => command.options.map(({ long }) => long ?? "")),
+    ),
+  ]);
+  const wrong = mentions(/`(--[a-z][\w-]*)[^`]*`/g).filter(([, flag]) => !known.has(flag));
+  assert.deepEqual(wrong, []);
+});
+
+test("every variable and metric that is named is in the code", () => {
+  const code = ["server", "tui", "scripts"].map((folder) => sourcesOf(folder)).join("\n");
+  const named = [
+    ...mentions(/\b(LATCHKEY_[A-Z_]+)\b/g),
+    ...[...textOf("deploy/latchkey.env").matchAll(/\b(LATCHKEY_[A-Z_]+)\b/g)].map(
+      ([, name = ""]): [string, string] => ["deploy/latchkey.env", name],
+    ),
+    ...mentions(/\b(latchkey_[a-z_]+)\b/g),
+  ];
+  assert.deepEqual(
+    named.filter(([, name]) => !code.includes(`"${name}"`)),
+    [],
+  );
+});
+
+test("every RPC that is named exists", () => {
+  const known = new Set(rpcs(root).map(({ service, name }) => `${service}.${name}`));
+  const wrong = mentions(/\b(\w+Service[./]\w+)/g).filter(
+    ([, name]) => !known.has(name.replace("/", ".")),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("the RPCs that are said not to be served are those that the server does not serve", async () => {
+  const list = /<!-- not served -->([\s\S]*?)<!-- end -->/.exec(textOf("docs/api.md"))?.[1] ?? "";
+  const said = new Set(
+    list.split("\n").flatMap((line) => {
+      const service = /^- (\w+):/.exec(line)?.[1];
+      return [...line.matchAll(/`(\w+)`/g)].map(([, name]) => `${service}.${name}`);
+    }),
+  );
+  const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-docs-"));
+  const server = await startServerProcess({ dataFolder: folder, args: ["--log-level", "error"] });
+  try {
+    const outcomes = await outcomesOfEmptyRequests(folder);
+    const wrong = outcomes.filter(
+      ({ rpc, served }) => served !== undefined && served === said.has(rpc),
+    );
+    assert.deepEqual(wrong, [], "correct the list in docs/api.md and “Not yet” in README.md");
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+function textOf(file: string): string {
+  return readFileSync(path.join(root, file), "utf8");
+}
+
+/** Without code, in which brackets are no links. */
+function proseOf(page: string): string {
+  return textOf(page)
+    .replaceAll(/^```[\s\S]*?^```/gm, "")
+    .replaceAll(/`[^`\n]*`/g, "");
+}
+
+/** What a pattern's group found, with the page it stands on. */
+function mentions(pattern: RegExp): [page: string, found: string][] {
+  return PAGES.flatMap((page) =>
+    [...textOf(page).matchAll(pattern)].map(([, found = ""]): [string, string] => [page, found]),
+  );
+}
+
+/** As the common hosts make anchors of headings. */
+function anchorsOf(text: string): Set<string> {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)];
+  return new Set(
+    headings.map(([, heading = ""]) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
+/** The formatter escapes and pads. */
+function bare(text: string): string {
+  return unpadded(text)
+    .replaceAll("\\", "")
+    .replaceAll(/\n{2,}/g, "\n");
+}
+
+function sourcesOf(folder: string): string {
+  return readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.(ts|mjs)$/.test(file) && !file.endsWith(".test.ts"))
+    .map((file) => textOf(path.join(folder, file)))
+    .join("\n");
+}
+
+function findRoot(from: string): string {
+  return readdirSync(from).includes("package.json") ? from : findRoot(path.dirname(from));
+}
