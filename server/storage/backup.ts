@@ -3,20 +3,30 @@ import path from "node:path";
 import type { Knex } from "knex";
 import { Fault } from "../core/fault.js";
 import { connect, openDb } from "./db.js";
+import type { Db } from "./db.js";
 import { checkEverything } from "./integrity.js";
 
 /** A finished copy of the database. */
 export interface BackupCopy {
   readonly file: string;
   readonly bytes: number;
+  /** Rows by table. */
+  readonly rowCounts: ReadonlyMap<string, number>;
 }
+
+/** Tables of calls and what they used: most of a database, and nothing that a key needs. */
+const USAGE_TABLES = ["calls", "rollups_minute", "rollups_hour", "rollups_day"];
 
 /**
  * Writes a consistent copy of the database while the server goes on, for its owner alone, checked and on
  * the disk before it gets its name. Secrets in it are ciphertext, as in the database.
  * Throws Fault `already_exists` when `target` is there, `storage_unavailable` when it cannot be written.
  */
-export async function backUp(dataFile: string, target: string): Promise<BackupCopy> {
+export async function backUp(
+  dataFile: string,
+  target: string,
+  options: { readonly withoutUsage?: boolean } = {},
+): Promise<BackupCopy> {
   const file = path.resolve(target);
   const partial = `${file}.partial`;
   if (await isThere(file)) {
@@ -33,12 +43,16 @@ export async function backUp(dataFile: string, target: string): Promise<BackupCo
       { cause: thrown },
     );
   }
+  const rowCounts = new Map<string, number>();
   try {
     await using(connect({ file: dataFile, readOnly: false }), async (knex) => {
       await openDb(knex, dataFile).rows("VACUUM INTO ?", [partial]);
     });
+    if (options.withoutUsage === true) await dropUsage(partial);
     await using(connect({ file: partial, readOnly: true, pragmas: false }), async (knex) => {
-      await checkEverything(openDb(knex, partial), partial);
+      const db = openDb(knex, partial);
+      await checkEverything(db, partial);
+      await countRows(db, rowCounts);
     });
     await syncFile(partial);
     await rename(partial, file);
@@ -47,7 +61,32 @@ export async function backUp(dataFile: string, target: string): Promise<BackupCo
     await rm(partial, { force: true });
     throw thrown;
   }
-  return { file, bytes: (await stat(file)).size };
+  return { file, bytes: (await stat(file)).size, rowCounts };
+}
+
+/** The copy alone loses its usage; the server's database is not touched. */
+async function dropUsage(file: string): Promise<void> {
+  await using(connect({ file, readOnly: false, pragmas: false }), async (knex) => {
+    const db = openDb(knex, file);
+    for (const table of await tables(db)) {
+      if (USAGE_TABLES.includes(table)) await db.query((tx) => tx(table).delete());
+    }
+    await db.rows("VACUUM");
+  });
+}
+
+async function countRows(db: Db, counts: Map<string, number>): Promise<void> {
+  for (const table of await tables(db)) {
+    const [row] = await db.query((tx) => tx(table).count<{ count: number }[]>({ count: "*" }));
+    counts.set(table, Number(row?.count ?? 0));
+  }
+}
+
+async function tables(db: Db): Promise<readonly string[]> {
+  const rows = await db.rows<{ name: string }>(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+  );
+  return rows.map(({ name }) => name);
 }
 
 async function using(knex: Knex, work: (knex: Knex) => Promise<void>): Promise<void> {

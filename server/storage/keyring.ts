@@ -49,6 +49,19 @@ export class Keyring {
     }));
   }
 
+  /** How many secrets are under each version of the vault key; versions without any are left out. */
+  async sealedCounts(): Promise<ReadonlyMap<number, number>> {
+    const rows = await this.#reader.rows<{ version: number; count: number }>(
+      `SELECT version, SUM(count) AS count FROM (
+        SELECT vault_key_version AS version, COUNT(*) AS count FROM provider_keys GROUP BY 1
+        UNION ALL
+        SELECT sealed_key_version, COUNT(*) FROM client_keys
+          WHERE sealed_key_version IS NOT NULL GROUP BY 1
+      ) AS sealed GROUP BY version`,
+    );
+    return new Map(rows.map(({ version, count }) => [Number(version), Number(count)]));
+  }
+
   /** Replaces the whole keyring in one transaction. Throws Fault `failed_precondition` for an empty one. */
   async saveKeyring(keys: readonly StoredVaultKey[]): Promise<void> {
     // Without its keys every stored secret is lost for good; nobody means to do that.

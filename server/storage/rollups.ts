@@ -18,6 +18,7 @@ export const COUNTERS = [
   "cost_micros",
   "unpriced_calls",
   "latency_sum_ms",
+  "timed_calls",
   "request_bytes",
   "response_bytes",
 ] as const;
@@ -124,6 +125,7 @@ function addCall(counters: number[], call: CallRecord): void {
     call.costMicros ?? 0,
     call.costMicros === null ? 1 : 0,
     Math.round(call.latencyMs),
+    call.latencyMs > 0 ? 1 : 0,
     call.requestBytes,
     call.responseBytes,
   ];

@@ -34,6 +34,8 @@ export interface UsageRow {
   readonly costMicros: number;
   readonly unpricedCalls: number;
   readonly latencySumMs: number;
+  /** Calls that `latencySumMs` is of; those without a measured latency are left out. */
+  readonly timedCalls: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
 }
@@ -150,6 +152,7 @@ function toUsageRow(row: UsageDbRow, query: UsageQuery): UsageRow {
     costMicros: row.cost_micros,
     unpricedCalls: row.unpriced_calls,
     latencySumMs: row.latency_sum_ms,
+    timedCalls: row.timed_calls,
     requestBytes: row.request_bytes,
     responseBytes: row.response_bytes,
   };

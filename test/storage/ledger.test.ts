@@ -35,6 +35,7 @@ function sums(calls: readonly CallRecord[], groupOf: (call: CallRecord) => strin
       cost: 0,
       unpriced: 0,
       latency: 0,
+      timed: 0,
     };
     sum["calls"]! += 1;
     sum["errors"]! += one.status === "ERROR" ? 1 : 0;
@@ -42,6 +43,7 @@ function sums(calls: readonly CallRecord[], groupOf: (call: CallRecord) => strin
     sum["cost"]! += one.costMicros ?? 0;
     sum["unpriced"]! += one.costMicros === null ? 1 : 0;
     sum["latency"]! += one.latencyMs;
+    sum["timed"]! += one.latencyMs > 0 ? 1 : 0;
     all.set(group, sum);
   }
   return Object.fromEntries([...all].toSorted());
@@ -58,6 +60,7 @@ async function usage(storage: Storage, asked: UsageQuery) {
       cost: row.costMicros,
       unpriced: row.unpricedCalls,
       latency: row.latencySumMs,
+      timed: row.timedCalls,
     });
   }
   return Object.fromEntries([...all].toSorted());

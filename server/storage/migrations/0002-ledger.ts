@@ -79,6 +79,7 @@ function rollupTables({
       cost_micros ${integer} NOT NULL,
       unpriced_calls ${integer} NOT NULL,
       latency_sum_ms ${integer} NOT NULL,
+      timed_calls ${integer} NOT NULL,
       request_bytes ${integer} NOT NULL,
       response_bytes ${integer} NOT NULL,
       PRIMARY KEY (bucket_ms, key_id)
