@@ -1,4 +1,3 @@
-import type { Actor } from "../core/audit.js";
 import type { ClientKey } from "../core/client-key.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 
@@ -57,30 +56,4 @@ export interface ClientKeyFigures {
   readonly newAddress?: boolean | undefined;
   /** More than half of at least 20 calls in the last hour failed. */
   readonly highErrorRate?: boolean | undefined;
-}
-
-/** What a user owns; from memory. */
-export interface UserFacts {
-  figuresOf(userId: string): UserFigures;
-}
-
-export interface UserFigures {
-  readonly providerKeys: number;
-  readonly publicProviderKeys: number;
-  readonly clientKeys: number;
-  readonly superClientKeys: number;
-  readonly calls24h?: number | undefined;
-  /** Micro-US-dollars of the last 30 days. */
-  readonly cost30dMicros?: number | undefined;
-}
-
-/** How many provider keys and models a provider has, as this actor may know; from memory. */
-export interface ProviderFacts {
-  countsOf(providerId: string, actor: Actor): ProviderCounts;
-}
-
-export interface ProviderCounts {
-  readonly models: number;
-  readonly providerKeys: number;
-  readonly eligibleProviderKeys: number;
 }

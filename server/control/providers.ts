@@ -19,7 +19,7 @@ import {
 import { pageTokens, refuse } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
-import type { ProviderFacts } from "./ports.js";
+import { countsOf, type ProviderCountsDeps } from "./provider-counts.js";
 
 export interface ProvidersDeps {
   readonly providers: Providers;
@@ -27,7 +27,8 @@ export interface ProvidersDeps {
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
   readonly clock: Clock;
-  readonly facts?: ProviderFacts | undefined;
+  /** Without them the counts of a provider are 0. */
+  readonly counts?: ProviderCountsDeps | undefined;
 }
 
 type Service = Partial<ServiceImpl<typeof ProviderService>>;
@@ -40,8 +41,16 @@ export function providersService(deps: ProvidersDeps): Service {
 function providersPart(deps: ProvidersDeps) {
   const { providers, clock } = deps;
   const services = presetServices();
-  const toMessage = (provider: Provider, actor: Actor): MessageInitShape<typeof ProviderSchema> =>
-    providerMessage(provider, deps.facts?.countsOf(provider.id, actor), services);
+  const toMessages = async (
+    page: readonly Provider[],
+    actor: Actor,
+  ): Promise<MessageInitShape<typeof ProviderSchema>[]> => {
+    const ids = page.map((provider) => provider.id);
+    const counts = deps.counts && (await countsOf(deps.counts, actor, ids));
+    return page.map((provider) => providerMessage(provider, counts?.get(provider.id), services));
+  };
+  const toMessage = async (provider: Provider, actor: Actor) =>
+    (await toMessages([provider], actor))[0];
   return {
     async createProvider(request, context) {
       const actor = context.values.get(actorKey);
@@ -54,17 +63,17 @@ function providersPart(deps: ProvidersDeps) {
           read: (id) => providers.get(actor, id),
         },
       );
-      return { provider: toMessage(provider, actor) };
+      return { provider: await toMessage(provider, actor) };
     },
     async getProvider({ id }, context) {
       const actor = context.values.get(actorKey);
-      return { provider: toMessage(await providers.get(actor, id), actor) };
+      return { provider: await toMessage(await providers.get(actor, id), actor) };
     },
     async listProviders(request, context) {
       const actor = context.values.get(actorKey);
       const page = await providers.list(actor, toPageQuery(request, PROVIDER_FIELDS, clock.now()));
       return {
-        providers: page.items.map((provider) => toMessage(provider, actor)),
+        providers: await toMessages(page.items, actor),
         ...pageTokens(page),
       };
     },
@@ -73,7 +82,7 @@ function providersPart(deps: ProvidersDeps) {
       refuseVersion(request.expectedVersion);
       const patch = providerPatchOf(request);
       const { provider } = await providers.update(actor, request.id, patch);
-      return { provider: toMessage(provider, actor) };
+      return { provider: await toMessage(provider, actor) };
     },
     async deleteProvider({ id, expectedVersion }, context) {
       refuseVersion(expectedVersion);

@@ -16,9 +16,8 @@ import type { Users } from "../keys/users.js";
 import { actorKey, credentialKey, type Credential } from "./context.js";
 import { answerOnce, type IdempotencyStore } from "./idempotency.js";
 import { permissionMessage, sessionMessage } from "./messages/sessions.js";
-import { userMessage } from "./messages/users.js";
 import { given } from "./messages/values.js";
-import type { UserFacts } from "./ports.js";
+import { userMessages, type UsersDeps } from "./users.js";
 import { clearSessionCookie, setSessionCookie } from "./session-cookie.js";
 
 export interface SessionsDeps {
@@ -29,7 +28,8 @@ export interface SessionsDeps {
   readonly clock: Clock;
   /** The control port speaks TLS, so that browsers may be told to send the cookie over TLS alone. */
   readonly secureCookies: boolean;
-  readonly facts?: UserFacts | undefined;
+  /** Without them the figures of a user are 0. */
+  readonly figures?: UsersDeps["figures"];
 }
 
 type Service = Partial<ServiceImpl<typeof SessionService>>;
@@ -50,7 +50,7 @@ function accounts(deps: SessionsDeps) {
       const key = { actor, rpc: `${context.method.name} ${username}`, requestId };
       return answerOnce(idempotency, key, RegisterResponseSchema, async () => {
         const user = await users.register(actor, draft);
-        return create(RegisterResponseSchema, { user: toUser(deps, user) });
+        return create(RegisterResponseSchema, { user: await toUser(deps, user) });
       });
     },
     async login(request, context) {
@@ -63,7 +63,7 @@ function accounts(deps: SessionsDeps) {
       return {
         sessionToken: token,
         session: sessionMessage(begun.session, { via: "SESSION", ip: actor.ip }),
-        user: toUser(deps, begun.user),
+        user: await toUser(deps, begun.user),
       };
     },
   } satisfies Service;
@@ -85,7 +85,7 @@ function signedIn(deps: SessionsDeps) {
       authorize(actor, "session.who_am_i");
       const user = await users.get(actor, userIdOf(actor));
       return {
-        user: toUser(deps, user),
+        user: await toUser(deps, user),
         session: sessionMessage(await currentSession(deps, actor, credential), actor),
         permissions: allowedActions(actor).map(permissionMessage),
         clientKeyId: credential.kind === "CLIENT_KEY" ? credential.clientKeyId : "",
@@ -117,6 +117,7 @@ async function currentSession(
   return sessions.find((session) => session.id === id);
 }
 
-function toUser(deps: SessionsDeps, user: User) {
-  return userMessage(user, deps.clock.now(), deps.facts?.figuresOf(user.id));
+async function toUser(deps: SessionsDeps, user: User) {
+  const [message] = await userMessages(deps, [user]);
+  return message;
 }

@@ -11,28 +11,45 @@ import { createOnce, type IdempotencyStore } from "./idempotency.js";
 import { USER_FIELDS, userDraftOf, userMessage, userPatchOf } from "./messages/users.js";
 import { int64, pageTokens, refuse } from "./messages/values.js";
 import { toPageQuery } from "./page-query.js";
-import type { UserFacts } from "./ports.js";
+import { figuresOf, type UserFiguresDeps } from "./user-figures.js";
 
 export interface UsersDeps {
   readonly users: Users;
   readonly idempotency: IdempotencyStore;
   readonly clock: Clock;
-  readonly facts?: UserFacts | undefined;
+  /** Without them the figures of a user are 0. */
+  readonly figures?: Omit<UserFiguresDeps, "clock"> | undefined;
   /** Counts the calls that go with a deleted user. */
   readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
 }
 
 type Service = Partial<ServiceImpl<typeof UserService>>;
-type ToMessage = (user: User) => MessageInitShape<typeof UserSchema>;
+type UserInit = MessageInitShape<typeof UserSchema>;
+type ToMessages = (users: readonly User[]) => Promise<UserInit[]>;
+type ToMessage = (user: User) => Promise<UserInit | undefined>;
 
 /** The people and services that own keys. */
 export function usersService(deps: UsersDeps): Service {
-  const toMessage: ToMessage = (user) =>
-    userMessage(user, deps.clock.now(), deps.facts?.figuresOf(user.id));
-  return { ...records(deps, toMessage), ...accountState(deps, toMessage) };
+  const toMessages: ToMessages = (users) => userMessages(deps, users);
+  const toMessage: ToMessage = async (user) => (await toMessages([user]))[0];
+  return { ...records(deps, { toMessages, toMessage }), ...accountState(deps, toMessage) };
 }
 
-function records({ users, clock, idempotency, ledger }: UsersDeps, toMessage: ToMessage) {
+/** Users with their figures, which are counted for all of them together. */
+export async function userMessages(
+  deps: Pick<UsersDeps, "clock" | "figures">,
+  users: readonly User[],
+): Promise<UserInit[]> {
+  const { clock, figures } = deps;
+  const ids = users.map((user) => user.id);
+  const known = figures && (await figuresOf({ ...figures, clock }, ids));
+  return users.map((user) => userMessage(user, clock.now(), known?.get(user.id)));
+}
+
+function records(
+  { users, clock, idempotency, ledger }: UsersDeps,
+  { toMessages, toMessage }: { toMessages: ToMessages; toMessage: ToMessage },
+) {
   return {
     async createUser(request, context) {
       const actor = context.values.get(actorKey);
@@ -42,23 +59,23 @@ function records({ users, clock, idempotency, ledger }: UsersDeps, toMessage: To
         { actor, rpc: context.method.name, requestId: request.requestId },
         { create: () => users.create(actor, draft), read: (id) => users.get(actor, id) },
       );
-      return { user: toMessage(user) };
+      return { user: await toMessage(user) };
     },
     async getUser({ id }, context) {
-      return { user: toMessage(await users.get(context.values.get(actorKey), id)) };
+      return { user: await toMessage(await users.get(context.values.get(actorKey), id)) };
     },
     async listUsers(request, context) {
       const query = toPageQuery(request, USER_FIELDS, clock.now());
       const page = await users.list(context.values.get(actorKey), query);
       return {
-        users: page.items.map(toMessage),
+        users: await toMessages(page.items),
         ...pageTokens(page),
       };
     },
     async updateUser(request, context) {
       refuseVersion(request.expectedVersion);
       const actor = context.values.get(actorKey);
-      return { user: toMessage(await users.update(actor, request.id, userPatchOf(request))) };
+      return { user: await toMessage(await users.update(actor, request.id, userPatchOf(request))) };
     },
     async deleteUser({ id, expectedVersion }, context) {
       refuseVersion(expectedVersion);
@@ -78,20 +95,20 @@ function accountState({ users }: UsersDeps, toMessage: ToMessage) {
     async banUser({ id, reason }, context) {
       const stopped = await users.ban(context.values.get(actorKey), id, reason);
       return {
-        user: toMessage(stopped.user),
+        user: await toMessage(stopped.user),
         endedSessions: stopped.endedSessions,
         withdrawnProviderKeys: stopped.withdrawnProviderKeys,
       };
     },
     async unbanUser({ id }, context) {
-      return { user: toMessage(await users.unban(context.values.get(actorKey), id)) };
+      return { user: await toMessage(await users.unban(context.values.get(actorKey), id)) };
     },
     async disableUser({ id }, context) {
       const { user, endedSessions } = await users.disable(context.values.get(actorKey), id);
-      return { user: toMessage(user), endedSessions };
+      return { user: await toMessage(user), endedSessions };
     },
     async enableUser({ id }, context) {
-      return { user: toMessage(await users.enable(context.values.get(actorKey), id)) };
+      return { user: await toMessage(await users.enable(context.values.get(actorKey), id)) };
     },
     async resetPassword({ id, newPassword }, context) {
       const { user, endedSessions } = await users.resetPassword(
@@ -99,7 +116,7 @@ function accountState({ users }: UsersDeps, toMessage: ToMessage) {
         id,
         new Secret(newPassword),
       );
-      return { user: toMessage(user), endedSessions };
+      return { user: await toMessage(user), endedSessions };
     },
   } satisfies Service;
 }

@@ -30,6 +30,7 @@ import { systemService, type SystemDeps } from "../../server/control/system.js";
 import { usageService } from "../../server/control/usage.js";
 import { usersService } from "../../server/control/users.js";
 import type { Actor } from "../../server/core/audit.js";
+import type { ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { ChangeFeed } from "../../server/keys/change-feed.js";
@@ -124,7 +125,12 @@ async function openWorld(t: TestContext) {
   const names = new Names();
   const people = await populate({ ...ground, ...useCases });
   t.after(await names.follow(storage.keys.read, feed));
-  return { ...ground, ...useCases, ...people, folder, storage, news, names };
+  const keysInMemory = new Map<string, ProviderKey>();
+  feed.subscribe(["provider_key"], ({ id, value }) => {
+    if (value === null) keysInMemory.delete(id);
+    else keysInMemory.set(id, value);
+  });
+  return { ...ground, ...useCases, ...people, folder, storage, news, names, keysInMemory };
 }
 
 type World = Awaited<ReturnType<typeof openWorld>>;
@@ -233,6 +239,7 @@ function servicesOf(
     noticeDays: () => world.settings.values,
     ledger,
     nodeId: "node-1",
+    figures: { reader, usage },
   };
   return [
     named(
@@ -240,7 +247,13 @@ function servicesOf(
       sessionsService({ ...common, sessionReader: reader.sessions, secureCookies: false }),
     ),
     named(UserService, usersService(common)),
-    named(ProviderService, providersService(common)),
+    named(
+      ProviderService,
+      providersService({
+        ...common,
+        counts: { models: reader.models, keys: () => world.keysInMemory.values(), facts },
+      }),
+    ),
     named(
       ProviderKeyService,
       providerKeysService({

@@ -89,6 +89,25 @@ test("presets come with their services, models, labels and prices", async (t) =>
   assert((model?.currentPrice?.inputMicrosPerMillion ?? 0n) > 0n);
 });
 
+test("a provider counts its models, and the keys that the caller may see", async (t) => {
+  const control = await startControl(t);
+  const [alice, bob] = [await control.as(control.alice), await control.as(control.bob)];
+  const admin = await control.as(control.root);
+  for (const [i, disabled] of [false, true].entries()) {
+    const secret = `sk-one-of-two-012345678${i}`;
+    const draft = { providerId: "prv_openai", secret, name: `key ${i}`, disabled };
+    await alice.providerKeys.createProviderKey(draft);
+  }
+  const countsFor = async (api: typeof alice) => {
+    const { provider } = await api.providers.getProvider({ id: "prv_openai" });
+    assert((provider?.modelCount ?? 0) > 10);
+    return [provider?.providerKeyCount, provider?.eligibleProviderKeyCount];
+  };
+  assert.deepEqual(await countsFor(alice), [2, 1]);
+  assert.deepEqual(await countsFor(bob), [0, 0]);
+  assert.deepEqual(await countsFor(admin), [2, 1]);
+});
+
 test("models are stored with dated prices; what cannot be kept is refused", async (t) => {
   const control = await startControl(t);
   const admin = await control.as(control.root);

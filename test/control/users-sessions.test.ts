@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { AuthMethod } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { Permission_Scope } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { User_Role, User_State } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { ACTIONS } from "../../server/keys/policy.js";
+import { aCall } from "./calls.js";
 import { startControl } from "./harness.js";
 import { refusal } from "./refusal.js";
 
@@ -113,6 +115,42 @@ test("an admin makes, changes, bans and deletes users", async (t) => {
   await refusal("NOT_FOUND", admin.users.getUser({ id }));
   const last = control.root.userId ?? "";
   await refusal("FAILED_PRECONDITION", admin.users.deleteUser({ id: last }));
+});
+
+test("a user is shown with what they own and have used", async (t) => {
+  const control = await startControl(t);
+  const [admin, alice] = [await control.as(control.root), await control.as(control.alice)];
+  const ownerId = control.alice.userId ?? "";
+  for (const [i, visibility] of [
+    ProviderKey_Visibility.PUBLIC,
+    ProviderKey_Visibility.PRIVATE,
+  ].entries()) {
+    const secret = `sk-one-of-two-012345678${i}`;
+    const draft = { providerId: "prv_openai", secret, name: `key ${i}`, visibility };
+    await alice.providerKeys.createProviderKey(draft);
+  }
+  await alice.clientKeys.createClientKey({ name: "ci" });
+  await admin.clientKeys.createSuperClientKey({ ownerId, name: "pool" });
+  const recent = { ownerId, startedAt: control.clock.now(), costMicros: 7 };
+  const older = { ...recent, startedAt: control.clock.now() - 10 * 86_400_000 };
+  await control.ledger.appendCalls([aCall("call_1", recent), aCall("call_2", older)], {
+    file: 0,
+    offset: 0,
+  });
+  const { users } = await admin.users.listUsers({ filter: "client_key_count>0" });
+  assert.equal(users.length, 1);
+  assert.deepEqual(
+    [
+      users[0]?.providerKeyCount,
+      users[0]?.publicProviderKeyCount,
+      users[0]?.clientKeyCount,
+      users[0]?.superClientKeyCount,
+      users[0]?.calls24h,
+      users[0]?.cost30dMicros,
+    ],
+    [2, 1, 2, 1, 1n, 14n],
+  );
+  assert.deepEqual((await alice.sessions.whoAmI({})).user, users[0]);
 });
 
 test("what is not kept of a user is refused by name", async (t) => {

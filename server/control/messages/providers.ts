@@ -14,7 +14,7 @@ import type { AuthStyle, Dialect, Provider } from "../../core/provider.js";
 import type { ProviderDraft, ProviderPatch } from "../../keys/provider-draft.js";
 import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { ListFields } from "../page-query.js";
-import type { ProviderCounts } from "../ports.js";
+import type { ProviderCounts } from "../provider-counts.js";
 import { DIALECTS } from "./calls.js";
 import { CATEGORY_MESSAGES } from "./models.js";
 import { given, timeOf, wordOf, type EnumWords } from "./values.js";

@@ -13,7 +13,7 @@ import type { Role, User, UserState } from "../../core/user.js";
 import type { UserDraft, UserPatch } from "../../keys/users.js";
 import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { ListFields } from "../page-query.js";
-import type { UserFigures } from "../ports.js";
+import type { UserFigures } from "../user-figures.js";
 import { given, int64, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
 
 const ROLE_MESSAGES: Record<Role, User_Role> = {
@@ -41,6 +41,8 @@ const NO_FIGURES: UserFigures = {
   publicProviderKeys: 0,
   clientKeys: 0,
   superClientKeys: 0,
+  calls24h: 0,
+  cost30dMicros: 0,
 };
 
 /** Fields that lists of users can be filtered and sorted by. */
@@ -66,7 +68,6 @@ export function userMessage(
   nowMs: number,
   figures: UserFigures = NO_FIGURES,
 ): MessageInitShape<typeof UserSchema> {
-  const { calls24h = 0, cost30dMicros = 0 } = figures;
   const isLocked = user.lockedUntil !== null && user.lockedUntil > nowMs;
   return {
     id: user.id,
@@ -81,8 +82,8 @@ export function userMessage(
     publicProviderKeyCount: figures.publicProviderKeys,
     clientKeyCount: figures.clientKeys,
     superClientKeyCount: figures.superClientKeys,
-    calls24h: int64(calls24h),
-    cost30dMicros: int64(cost30dMicros),
+    calls24h: int64(figures.calls24h),
+    cost30dMicros: int64(figures.cost30dMicros),
     createTime: timeOf(user.createdAt),
     updateTime: timeOf(user.updatedAt),
     lastLoginTime: timeOf(user.lastLoginAt),
