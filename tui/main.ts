@@ -1,6 +1,5 @@
 import { createInterface } from "node:readline/promises";
 import type { DescService } from "@bufbuild/protobuf";
-import { CommanderError } from "commander";
 import { SessionService } from "../proto/gen/latchkey/v1/sessions_pb.js";
 import { ApiError } from "./api/api-error.js";
 import { findTarget, openChannel, tokenFile, type Target } from "./api/channel.js";
@@ -8,7 +7,10 @@ import { createServiceClient, type ServiceClient } from "./api/client.js";
 import { forgetToken, storeToken } from "./cli/login.js";
 import { createProgram, type GlobalFlags } from "./cli/program.js";
 import { resolveId } from "./cli/resolve-id.js";
-import { runCommand, type CliPort } from "./cli/run.js";
+import { complaintOf, EXIT_CODES, exitCodeOf } from "./cli/exit-code.js";
+import type { CliPort } from "./cli/port.js";
+import { runCommand } from "./cli/run.js";
+import { printStatus } from "./cli/status.js";
 import { readSecret } from "./cli/secrets.js";
 import { VERSION } from "./version.js";
 
@@ -23,7 +25,11 @@ export async function main(argv: readonly string[]): Promise<void> {
       await openDashboard(target(flags), flags);
     },
     command: (command, invocation, flags) =>
-      withClient(target(flags), (port) => runCommand(command, invocation, port)),
+      withClient(target(flags), async (port) => {
+        const good = await runCommand(command, invocation, port);
+        if (!good) process.exitCode = EXIT_CODES.refused;
+      }),
+    status: (json, flags) => withClient(target(flags), (port) => printStatus(json, port)),
     login: (username, flags) => login(username, target(flags)),
     logout: (flags) => logout(target(flags)),
   });
@@ -31,7 +37,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
     process.exitCode = exitCodeOf(error);
-    if (!(error instanceof CommanderError)) process.stderr.write(`latchkey: ${messageOf(error)}\n`);
+    const complaint = complaintOf(error);
+    if (complaint !== undefined) process.stderr.write(`latchkey: ${complaint}\n`);
   }
 }
 
@@ -41,7 +48,8 @@ function target(flags: GlobalFlags): Target {
 }
 
 async function login(username: string, to: Target): Promise<void> {
-  await withClient(to, async (port) => {
+  // An old session would be refused before the password is looked at.
+  await withClient({ ...to, token: undefined }, async (port) => {
     const password = await readSecret("password", port.secrets);
     const answer = await port.client(SessionService).login({ username, password });
     const file = tokenFile(process.env);
@@ -76,7 +84,8 @@ async function withClient(to: Target, work: (port: CliPort) => Promise<void>): P
       write: (text) => process.stdout.write(text),
       writeBytes: (bytes) => process.stdout.write(bytes),
       confirm,
-      resolveId: (field, text) => resolveId(client, field, text),
+      toTerminal: process.stdout.isTTY,
+      resolveId: (noun, field, text) => resolveId(client, noun, field, text),
       nowMs: () => Date.now(),
       signal: interrupt.signal,
     });
@@ -97,15 +106,4 @@ async function confirm(question: string): Promise<boolean> {
   } finally {
     lines.close();
   }
-}
-
-function exitCodeOf(error: unknown): number {
-  return error instanceof CommanderError ? error.exitCode : 1;
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof ApiError && error.isConnectionLoss) {
-    return `${error.message} (is the server up? see --server and --data)`;
-  }
-  return error instanceof Error ? error.message : String(error);
 }

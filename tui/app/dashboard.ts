@@ -4,6 +4,7 @@ import { ApiError } from "../api/api-error.js";
 import { openChannel, tokenFile, type Target } from "../api/channel.js";
 import { createApi, type Api } from "../api/services.js";
 import { storeToken } from "../cli/login.js";
+import { UsageError } from "../cli/usage-error.js";
 import { REFRESH_RATES } from "../state/overview.js";
 import { Clipboard } from "../term/clipboard.js";
 import { systemClock } from "../term/clock.js";
@@ -21,7 +22,7 @@ type Flags = Readonly<Record<string, unknown>>;
 
 const HZ_DEFAULT = 2;
 
-/** What the flags ask for, checked before the terminal is touched. Throws an Error that names the flag. */
+/** What the flags ask for, checked before the terminal is touched. Throws a UsageError that names the flag. */
 export function dashboardWishes(flags: Flags): {
   readonly display: DisplayWishes;
   readonly intervalMs: number;
@@ -32,10 +33,10 @@ export function dashboardWishes(flags: Flags): {
   const hz = flags["refresh"] === undefined ? HZ_DEFAULT : Number(flags["refresh"]);
   const rate = REFRESH_RATES.find((each) => each.hz === hz);
   if (rate === undefined) {
-    throw new Error(`--refresh takes ${REFRESH_RATES.map((each) => each.hz).join(", ")}`);
+    throw new UsageError(`--refresh takes ${REFRESH_RATES.map((each) => each.hz).join(", ")}`);
   }
   if (theme !== undefined && !(typeof theme === "string" && isThemeName(theme))) {
-    throw new Error(`--theme takes ${themeNames.join(", ")}`);
+    throw new UsageError(`--theme takes ${themeNames.join(", ")}`);
   }
   return {
     display: {
@@ -59,7 +60,7 @@ export async function openDashboard(
 ): Promise<void> {
   const wishes = dashboardWishes(flags);
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new Error(
+    throw new UsageError(
       "the dashboard needs a terminal; use a subcommand, or `latchkey status` for one look",
     );
   }

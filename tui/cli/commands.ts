@@ -1,4 +1,4 @@
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
 import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
@@ -6,7 +6,7 @@ import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
 import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
-import { SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
 
@@ -23,12 +23,26 @@ export interface Command {
   readonly columns: readonly string[];
   /** Destroys something: asks on a terminal unless --yes. */
   readonly asks: boolean;
+  /** Sent unless the command line says otherwise. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+  /** A message inside the request whose fields are flags of this command. */
+  readonly nested: NestedField | undefined;
+  /** Its chunks are bytes that would spoil a terminal. */
+  readonly binary: boolean;
+  /** Whether an answer is good news; the exit code says so. */
+  readonly isGood: ((answer: Message) => boolean) | undefined;
 }
+
+export type NestedField = DescField & { readonly message: DescMessage };
 
 interface Spec {
   readonly positional?: readonly string[];
   readonly columns?: readonly string[];
   readonly asks?: boolean;
+  readonly defaults?: Readonly<Record<string, unknown>>;
+  readonly nested?: string;
+  readonly binary?: boolean;
+  readonly isGood?: (answer: Message) => boolean;
 }
 
 /** Makes the commands of one noun; a method name that does not exist is a bug and ends the start. */
@@ -40,9 +54,33 @@ function noun(
   return Object.entries(verbs).map(([verb, [methodName, help, spec = {}]]) => {
     const method = service.methods.find((each) => each.name === methodName);
     if (method === undefined) throw new Error(`${service.typeName} has no method ${methodName}`);
-    const { positional = [], columns = [], asks = false } = spec;
-    return { noun: name, verb, service, method, help, positional, columns, asks };
+    const { positional = [], columns = [], asks = false, binary = false } = spec;
+    const { defaults = {}, isGood } = spec;
+    const nested = nestedField(method, spec.nested);
+    const shape = { positional, columns, asks, defaults, nested, binary, isGood };
+    return { noun: name, verb, service, method, help, ...shape };
   });
+}
+
+function nestedField(method: DescMethod, name: string | undefined): NestedField | undefined {
+  if (name === undefined) return undefined;
+  const field = method.input.fields.find((each) => each.name === name);
+  if (field?.message === undefined) throw new Error(`${method.name} has no message ${name}`);
+  return field;
+}
+
+/** The last message of a connection test says whether it went well. */
+function testPassed(answer: Message): boolean {
+  const { event, result } = answer as Message & {
+    readonly event?: { readonly case?: string; readonly value?: { readonly ok?: boolean } };
+    readonly result?: { readonly ok?: boolean };
+  };
+  if (event !== undefined) return event.case === "result" && event.value?.ok === true;
+  return result?.ok === true;
+}
+
+function chainIntact(answer: Message): boolean {
+  return (answer as Message & { readonly intact?: boolean }).intact === true;
 }
 
 const byId: Spec = { positional: ["id"] };
@@ -96,7 +134,21 @@ export const COMMANDS: readonly Command[] = [
     visibility: ["SetProviderKeyVisibility", "make it private or public", byId],
     delete: ["DeleteProviderKey", "remove it for good", byIdAsking],
     import: ["ImportProviderKeys", "import many from stdin (env, json, one_api, lines)"],
-    test: ["TestProviderKey", "try it against its provider, step by step", byId],
+    test: [
+      "TestProviderKey",
+      "test a stored key against its provider, step by step",
+      { positional: ["id"], isGood: testPassed },
+    ],
+    try: [
+      "TestProviderKey",
+      "test a secret that is not stored; asks for it or reads stdin",
+      { nested: "candidate", isGood: testPassed },
+    ],
+    "test-all": [
+      "TestProviderKeys",
+      "test many stored keys; one line each",
+      { isGood: testPassed },
+    ],
     health: ["GetProviderKeyHealth", "show its health and last checks", byId],
     check: ["CheckProviderKeyHealth", "check its health now", byId],
     diagnose: ["DiagnoseProviderKey", "say why calls do not use it", byId],
@@ -108,7 +160,10 @@ export const COMMANDS: readonly Command[] = [
     get: ["GetClientKey", "show a client key", byId],
     create: ["CreateClientKey", "make a client key; its secret is shown once"],
     "create-super": ["CreateSuperClientKey", "make a super key over the public pool (admin)"],
-    import: ["ImportClientKeys", "take over existing keys or their SHA-256 (admin)"],
+    import: [
+      "ImportClientKeys",
+      "take over existing keys or their SHA-256, with --request (admin)",
+    ],
     update: ["UpdateClientKey", "change a client key", byId],
     enable: ["EnableClientKey", "let it be used again", byId],
     disable: ["DisableClientKey", "refuse it until it is enabled", byId],
@@ -146,6 +201,8 @@ export const COMMANDS: readonly Command[] = [
         ],
       },
     ],
+    upsert: ["UpsertModels", "add or replace models, with --request"],
+    delete: ["DeleteModels", "remove models, or changes to preset ones", { asks: true }],
   }),
   ...noun("users", UserService, {
     list: [
@@ -177,11 +234,12 @@ export const COMMANDS: readonly Command[] = [
     list: ["ListCalls", "list calls, newest first", { columns: CALL_COLUMNS }],
     get: ["GetCall", "show a call with its attempts", byId],
     watch: ["WatchCalls", "follow calls as they end", { columns: CALL_COLUMNS }],
-    export: ["ExportCalls", "write calls as CSV or JSON Lines"],
+    export: ["ExportCalls", "write calls as CSV or JSON Lines to stdout"],
   }),
   ...noun("pool", PoolService, {
     show: ["GetPool", "show the pool's keys and health"],
     allocation: ["GetAllocation", "show how keys are chosen"],
+    "set-allocation": ["SetAllocation", "change how keys are chosen, with --request (admin)"],
     explain: ["ExplainAllocation", "say which key a call would get, and why"],
   }),
   ...noun("usage", UsageService, {
@@ -201,18 +259,28 @@ export const COMMANDS: readonly Command[] = [
       "follow audit events",
       { columns: ["seq", "time", "actor_username", "action", "target_name", "outcome", "note"] },
     ],
-    verify: ["VerifyChain", "check that no event was changed, removed or reordered"],
+    verify: [
+      "VerifyChain",
+      "check that no event was changed, removed or reordered",
+      { isGood: chainIntact },
+    ],
   }),
   ...noun("vault", SystemService, {
     unlock: ["Unlock", "unlock with the passphrase; asks for it or reads stdin"],
     lock: ["Lock", "lock: calls are refused until it is unlocked"],
     "rotate-key": ["RotateVaultKey", "re-seal every secret to a new vault key, online"],
     "rotate-root-key": ["RotateRootKey", "wrap the keyring under a new root key"],
-    backup: ["Backup", "write a backup into the data folder", { positional: [] }],
+    backup: [
+      "Backup",
+      "write a backup into the data folder, or to stdout with --target stream",
+      { defaults: { target: BackupRequest_Target.DATA_FOLDER }, binary: true },
+    ],
   }),
   ...noun("system", SystemService, {
     status: ["GetStatus", "show the server's state"],
     settings: ["GetSettings", "show the settings"],
+    set: ["UpdateSettings", "change settings, from now on and without a restart"],
+    changes: ["WatchChanges", "follow changes of everything you may see"],
     log: ["TailLog", "follow the server's log"],
   }),
   ...noun("session", SessionService, {

@@ -1,5 +1,9 @@
-import { ScalarType, type DescField, type DescMessage } from "@bufbuild/protobuf";
+import { ScalarType, type DescField } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { isRequired, rulesOf } from "./field-rules.js";
+import { LIMITS_HELP, parseLimits } from "../present/limits.js";
+import { UsageError } from "./usage-error.js";
+import { parseSpan, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { Command } from "./commands.js";
 
 /** A request field as a flag. */
@@ -9,6 +13,8 @@ export interface Flag {
   /** For the help; empty for a switch. */
   readonly placeholder: string;
   readonly help: string;
+  /** The server refuses the request without it. */
+  readonly required: boolean;
   readonly field: DescField;
 }
 
@@ -19,6 +25,8 @@ export type RequestInit = Record<string, unknown>;
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   provider_id: "provider",
   owner_id: "owner",
+  client_key_id: "client-key",
+  user_id: "user",
   expire_time: "expires",
   model_allowlist: "models",
   ip_allowlist: "ips",
@@ -26,19 +34,15 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
 
 /** Fields that are no flags: programs set them, people do not. */
 const HIDDEN = new Set(["request_id", "update_mask", "page_token"]);
-const SPAN = /^(\d{1,6})([smhdw])$/;
-const SPAN_MS: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
-const PERIODS: Readonly<Record<string, number>> = { day: 1, week: 2, month: 3 };
-
+const TIMESTAMP = "google.protobuf.Timestamp";
+const TIME_RANGE = "latchkey.v1.TimeRange";
+const LIMITS = "latchkey.v1.Limits";
+const NEVER = "never";
+const NONE = "none";
+const RANGE_HELP = "a span back from now such as 24h, or 2026-10-01..2026-11-01";
 /** The flags of a command, from the fields of its request. Secrets are none of them. */
 export function flagsOf(command: Command): readonly Flag[] {
-  return command.method.input.fields
+  return inputFields(command)
     .filter((field) => !HIDDEN.has(field.name) && !isRedacted(field))
     .filter((field) => !command.positional.includes(field.name))
     .filter((field) => isFlagType(field))
@@ -46,19 +50,28 @@ export function flagsOf(command: Command): readonly Flag[] {
       name: SHORT_NAMES[field.name] ?? field.name.replaceAll("_", "-"),
       placeholder: placeholderOf(field),
       help: helpOf(field),
+      required: isRequired(field),
       field,
     }));
 }
 
 /** Fields that hold a secret: they are asked for, never taken from the command line. */
-export function secretFieldsOf(message: DescMessage): readonly DescField[] {
-  return message.fields.filter((field) => isRedacted(field));
+export function secretFieldsOf(command: Command): readonly DescField[] {
+  return inputFields(command).filter((field) => isRedacted(field));
+}
+
+/** The fields of a request, and those of the message inside it that the command speaks of. */
+function inputFields({ method, nested }: Command): readonly DescField[] {
+  return nested === undefined
+    ? method.input.fields
+    : [...method.input.fields.filter(({ oneof }) => oneof === undefined), ...nested.message.fields];
 }
 
 /** The value of a flag's text for its field. Throws an Error that names flag, text and what is allowed. */
 export function parseFlag(flag: Flag, text: string, nowMs: number): unknown {
   const { field } = flag;
   if (field.fieldKind === "list") {
+    if (text.trim() === "") return [];
     return text.split(",").map((part) => parseItem(flag, field, part.trim()));
   }
   if (field.fieldKind === "message") return parseMessage(flag, field.message.typeName, text, nowMs);
@@ -75,8 +88,10 @@ function parseItem(flag: Flag, field: DescField, text: string): unknown {
   switch (field.scalar) {
     case ScalarType.STRING:
       return text;
+    case ScalarType.BYTES:
+      return parseHex(flag, text);
     case ScalarType.BOOL:
-      return text !== "false";
+      return parseSwitch(flag, text);
     case ScalarType.INT64:
     case ScalarType.UINT64:
       if (!/^-?\d+$/.test(text)) throw refused(flag, text, "a whole number");
@@ -90,60 +105,56 @@ function parseItem(flag: Flag, field: DescField, text: string): unknown {
 }
 
 function parseMessage(flag: Flag, typeName: string, text: string, nowMs: number): unknown {
-  if (typeName === "google.protobuf.Timestamp")
-    return timestampFromMs(parseTime(flag, text, nowMs));
-  return parseLimits(flag, text);
+  if (typeName === TIMESTAMP) return parseMoment(flag, text, nowMs);
+  if (typeName === TIME_RANGE) return parseRange(flag, text, nowMs);
+  const limits = text === NONE ? { budgets: [] } : parseLimits(text);
+  if (limits === undefined) throw refused(flag, text, `a list such as ${LIMITS_HELP}`);
+  return limits;
 }
 
-/** A moment: a span from now such as `30d`, or RFC 3339. */
-function parseTime(flag: Flag, text: string, nowMs: number): number {
-  const span = SPAN.exec(text);
-  const unit = SPAN_MS[span?.[2] ?? ""];
-  if (span !== null && unit !== undefined) return nowMs + Number(span[1]) * unit;
-  const moment = Date.parse(text);
-  if (Number.isNaN(moment))
-    throw refused(flag, text, "a span such as 30d, or 2026-12-31T23:59:00Z");
-  return moment;
+/** Undefined for `never`: the field is then left out, which an update takes for clearing it. */
+function parseMoment(flag: Flag, text: string, nowMs: number): unknown {
+  if (text === NEVER) return undefined;
+  const moment = parseWhen(text, nowMs);
+  if (moment === undefined) throw refused(flag, text, `${NEVER}, ${WHEN_HELP}`);
+  return timestampFromMs(moment);
 }
 
-/** `rpm=60,tpm=100000,concurrency=4,month=$25,day=500000tokens` */
-function parseLimits(flag: Flag, text: string): unknown {
-  const allowed = "a list such as rpm=60,tpm=100000,concurrency=4,month=$25,day=500000tokens";
-  const limits: Record<string, unknown> = {};
-  const budgets: unknown[] = [];
-  for (const part of text.split(",")) {
-    const [name = "", value = ""] = part.trim().split("=", 2);
-    const period = PERIODS[name];
-    if (period !== undefined) budgets.push(parseBudget(flag, period, value, allowed));
-    else if (!/^\d+$/.test(value)) throw refused(flag, part, allowed);
-    else if (name === "rpm") limits["requestsPerMinute"] = Number(value);
-    else if (name === "tpm") limits["tokensPerMinute"] = BigInt(value);
-    else if (name === "concurrency") limits["concurrency"] = Number(value);
-    else throw refused(flag, part, allowed);
+/** `24h` back from now, or `2026-10-01..2026-11-01`. */
+function parseRange(flag: Flag, text: string, nowMs: number): unknown {
+  const back = parseSpan(text);
+  if (back !== undefined) return { startTime: timestampFromMs(nowMs - back) };
+  const [start = "", end = "", ...rest] = text.split("..");
+  const from = parseWhen(start, nowMs);
+  const to = end === "" ? nowMs : parseWhen(end, nowMs);
+  if (from === undefined || to === undefined || rest.length > 0) {
+    throw refused(flag, text, RANGE_HELP);
   }
-  return { ...limits, budgets };
+  return { startTime: timestampFromMs(from), endTime: timestampFromMs(to) };
 }
 
-function parseBudget(flag: Flag, period: number, value: string, allowed: string): unknown {
-  const money = /^\$(\d+(?:\.\d{1,6})?)$/.exec(value);
-  if (money?.[1] !== undefined) {
-    return { period, costMicros: BigInt(Math.round(Number(money[1]) * 1_000_000)) };
-  }
-  const tokens = /^(\d+)tokens$/.exec(value);
-  if (tokens?.[1] !== undefined) return { period, tokens: BigInt(tokens[1]) };
-  const requests = /^(\d+)requests$/.exec(value);
-  if (requests?.[1] !== undefined) return { period, requests: BigInt(requests[1]) };
-  throw refused(flag, value, allowed);
+function parseSwitch(flag: Flag, text: string): boolean {
+  if (["true", "yes", "on"].includes(text)) return true;
+  if (["false", "no", "off"].includes(text)) return false;
+  throw refused(flag, text, "yes or no");
+}
+
+function parseHex(flag: Flag, text: string): Uint8Array {
+  if (!/^(?:[0-9a-f]{2})+$/i.test(text)) throw refused(flag, text, "bytes in hexadecimal");
+  return Buffer.from(text, "hex");
 }
 
 function isFlagType(field: DescField): boolean {
   if (field.fieldKind === "map") return false;
   if (field.fieldKind === "list") return field.listKind !== "message";
-  if (field.scalar === ScalarType.BYTES) return false;
   if (field.fieldKind !== "message") return true;
-  return (
-    field.message.typeName === "google.protobuf.Timestamp" ||
-    field.message.typeName === "latchkey.v1.Limits"
+  return [TIMESTAMP, TIME_RANGE, LIMITS].includes(field.message.typeName);
+}
+
+/** Fields of a request that flags cannot express: for them the whole request is read from stdin. */
+export function needsRequest(command: Command): boolean {
+  return inputFields(command).some(
+    (field) => !isFlagType(field) && !isRedacted(field) && !HIDDEN.has(field.name),
   );
 }
 
@@ -153,23 +164,57 @@ export function isRedacted(field: DescField): boolean {
 
 function placeholderOf(field: DescField): string {
   if (field.fieldKind === "list") return "<list>";
-  if (field.fieldKind === "message") {
-    return field.message.typeName === "google.protobuf.Timestamp" ? "<when>" : "<limits>";
-  }
+  if (field.fieldKind === "message") return MESSAGE_PLACEHOLDERS[field.message.typeName] ?? "";
   if (field.enum !== undefined) return `<${shortName(field)}>`;
-  if (field.scalar === ScalarType.BOOL) return "";
+  if (field.scalar === ScalarType.BOOL) return isOptional(field) ? "<yes|no>" : "";
+  if (field.scalar === ScalarType.BYTES) return "<hex>";
   return field.scalar === ScalarType.STRING ? "<text>" : "<number>";
 }
 
+const MESSAGE_PLACEHOLDERS: Readonly<Record<string, string>> = {
+  [TIMESTAMP]: "<when>",
+  [TIME_RANGE]: "<span>",
+  [LIMITS]: "<limits>",
+};
+
+const MESSAGE_HELP: Readonly<Record<string, string>> = {
+  [TIMESTAMP]: `${NEVER}, ${WHEN_HELP}`,
+  [TIME_RANGE]: RANGE_HELP,
+  [LIMITS]: `${NONE}, or ${LIMITS_HELP}`,
+};
+
 function helpOf(field: DescField): string {
+  const words = [wordsOf(field), isRequired(field) ? "(required)" : ""];
+  return words.filter((each) => each !== "").join(" ");
+}
+
+function wordsOf(field: DescField): string {
+  if (field.fieldKind === "message") return MESSAGE_HELP[field.message.typeName] ?? "";
+  const named = FIELD_HELP[field.name];
+  if (named !== undefined) return named;
   if (field.enum !== undefined) return enumChoices(field);
-  if (field.name === "filter") return "conditions such as 'status>=400 provider=openai'";
-  if (field.name === "order_by") return "a field, alone or with desc";
-  if (field.fieldKind === "list") return "separated by commas";
-  if (field.fieldKind !== "message") return "";
-  return field.message.typeName === "google.protobuf.Timestamp"
-    ? "30d from now, or 2026-12-31T23:59:00Z"
-    : "rpm=60,tpm=100000,concurrency=4,month=$25";
+  return field.fieldKind === "list" ? "separated by commas" : "";
+}
+
+/** What a name alone does not say. */
+const FIELD_HELP: Readonly<Record<string, string>> = {
+  filter: "conditions, e.g. 'provider=openai since:24h'; each list has fields of its own",
+  order_by: "a field, alone or with desc",
+  page_size: "rows, at most 1000",
+  provider_id: "slug or id of the provider",
+  owner_id: "name or id of the user",
+  user_id: "name or id of the user",
+  client_key_id: "name or id of the client key",
+  model_allowlist: "models it may serve or be asked for, separated by commas; * for any text",
+  ip_allowlist: "IP addresses or CIDR blocks, separated by commas",
+  grace_seconds: "how long the old secret works on, in seconds",
+  days: "days back from now",
+  expected_version: "change it only if it is at this version",
+};
+
+/** Values of a oneof named `_field` are optional scalars: absent is not the same as zero. */
+function isOptional(field: DescField): boolean {
+  return field.proto.proto3Optional;
 }
 
 /** `TIER_PRIMARY` is `PRIMARY` to people: the enum's own name stands before each value. */
@@ -179,7 +224,11 @@ function shortEnum(field: DescField, valueName: string): string {
 }
 
 function enumChoices(field: DescField): string {
-  const names = (field.enum?.values ?? []).filter((value) => value.number !== 0);
+  const forbidden = rulesOf(field)?.type;
+  const not = forbidden?.case === "enum" ? forbidden.value.notIn : [];
+  const names = (field.enum?.values ?? []).filter(
+    ({ number }) => number !== 0 && !not.includes(number),
+  );
   return names.map((value) => shortEnum(field, value.name).toLowerCase()).join(", ");
 }
 
@@ -187,6 +236,6 @@ function shortName(field: DescField): string {
   return field.name.replaceAll("_", "-");
 }
 
-function refused(flag: Flag, text: string, allowed: string): Error {
-  return new Error(`--${flag.name} cannot be ${JSON.stringify(text)}; give ${allowed}`);
+function refused(flag: Flag, text: string, allowed: string): UsageError {
+  return new UsageError(`--${flag.name} cannot be ${JSON.stringify(text)}; give ${allowed}`);
 }

@@ -1,7 +1,8 @@
 import { Command as Program } from "commander";
 import { COMMANDS, type Command } from "./commands.js";
-import { flagsOf, secretFieldsOf } from "./flags.js";
-import { asksFor, type Invocation } from "./run.js";
+import { flagsOf, needsRequest, secretFieldsOf } from "./flags.js";
+import type { Invocation } from "./port.js";
+import { asksFor } from "./request.js";
 
 /** Flags that every subcommand and the dashboard take. */
 export interface GlobalFlags {
@@ -13,6 +14,8 @@ export interface GlobalFlags {
 export interface ProgramHandlers {
   readonly dashboard: (flags: GlobalFlags & Readonly<Record<string, unknown>>) => Promise<void>;
   readonly command: (command: Command, invocation: Invocation, flags: GlobalFlags) => Promise<void>;
+  /** One look at the server, as text or JSON. */
+  readonly status: (json: boolean, flags: GlobalFlags) => Promise<void>;
   readonly login: (username: string, flags: GlobalFlags) => Promise<void>;
   readonly logout: (flags: GlobalFlags) => Promise<void>;
 }
@@ -30,6 +33,8 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     )
     .option("--data <folder>", "data folder of the server on this host")
     .option("--ca <file>", "PEM file of a private certificate authority")
+    .option("--once", "print one look at the server instead of the dashboard")
+    .option("--json", "with --once: print JSON")
     .option("--readonly", "dashboard: hide everything that changes something")
     .option("--unicode", "dashboard: use Unicode whatever the locale says")
     .option("--ascii", "dashboard: use ASCII only")
@@ -37,7 +42,19 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     .option("--refresh <hz>", "dashboard: 0.5, 1, 2 or 4 updates a second")
     .option("--mouse", "dashboard: use the mouse")
     .enablePositionalOptions()
-    .action((flags: GlobalFlags & Record<string, unknown>) => handlers.dashboard(flags));
+    .exitOverride()
+    .allowExcessArguments()
+    .action(async (flags: GlobalFlags & Record<string, unknown>, self: Program) => {
+      const [unknown] = self.args;
+      if (unknown !== undefined) self.error(`error: unknown command '${unknown}'; see --help`);
+      if (flags["once"] === true) await handlers.status(flags["json"] === true, flags);
+      else await handlers.dashboard(flags);
+    });
+  program
+    .command("status")
+    .description("one look at the server: state, load, pool, errors")
+    .option("--json", "print JSON")
+    .action((own: { json?: boolean }) => handlers.status(own.json === true, program.opts()));
   program
     .command("login <username>")
     .description("sign in and keep the session for later commands; asks for the password")
@@ -48,12 +65,17 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     .action(() => handlers.logout(program.opts<GlobalFlags>()));
   for (const noun of new Set(COMMANDS.map((command) => command.noun))) {
     const commands = COMMANDS.filter((command) => command.noun === noun);
-    const group = program.command(noun).description(`${verbsOf(commands)} (see --help)`);
+    const group = program.command(noun).description(verbsOf(commands));
     for (const command of commands) addVerb(group, command, program, handlers);
   }
   program.addHelpText(
     "after",
-    "\nSecrets are asked for or read from stdin, never taken from the command line.\nEach subcommand has --help and --json.",
+    [
+      "",
+      "Secrets are asked for or read from stdin, never taken from the command line.",
+      "Each subcommand has --help and --json. Names do where ids are asked for.",
+      "Exit codes: 0 done, 1 refused or bad news, 2 wrong usage, 3 no connection, 4 not signed in.",
+    ].join("\n"),
   );
   return program;
 }
@@ -65,39 +87,52 @@ function addVerb(
   handlers: ProgramHandlers,
 ): void {
   const verb = group.command(command.verb).description(command.help);
-  for (const name of command.positional)
-    verb.argument(isOptional(command, name) ? `[${name}]` : `<${name}>`);
+  for (const name of command.positional) verb.argument(`<${name}>`, argumentHelp(command, name));
   for (const flag of flagsOf(command)) {
     const usage = flag.placeholder === "" ? "" : ` ${flag.placeholder}`;
     verb.option(`--${flag.name}${usage}`, flag.help);
   }
-  for (const field of secretFieldsOf(command.method.input)) {
+  for (const field of secretFieldsOf(command)) {
     if (asksFor(command, field.name)) continue;
     verb.option(`--ask-${field.name}`, `ask for the ${field.name.replaceAll("_", " ")}`);
   }
   if (command.asks) verb.option("--yes", "do it without asking");
-  verb.option("--json", "print JSON");
+  if (command.columns.length > 0 && isPaged(command)) verb.option("--all", "every page");
+  if (needsRequest(command)) {
+    verb.option("--request", `read the whole ${command.method.input.name} as JSON from stdin`);
+  }
+  verb.option("--json", "print JSON, one line for each answer");
   verb.action(async (...args: unknown[]) => {
-    const positional = args
-      .slice(0, command.positional.length)
-      .filter((arg) => typeof arg === "string");
-    const flags = verb.opts<Record<string, unknown>>();
-    const byName = Object.fromEntries(
-      verb.options.map((option) => [option.long?.slice(2) ?? "", flags[option.attributeName()]]),
-    );
-    const invocation = {
-      positional,
-      flags: byName,
-      json: byName["json"] === true,
-      yes: byName["yes"] === true,
-    };
-    await handlers.command(command, invocation, program.opts<GlobalFlags>());
+    await handlers.command(command, invocationOf(command, verb, args), program.opts());
   });
 }
 
-function isOptional(command: Command, name: string): boolean {
-  const field = command.method.input.fields.find((each) => each.name === name);
-  return field?.oneof !== undefined;
+function invocationOf(command: Command, verb: Program, args: readonly unknown[]): Invocation {
+  const positional = args
+    .slice(0, command.positional.length)
+    .filter((arg) => typeof arg === "string");
+  const values = verb.opts<Record<string, unknown>>();
+  const flags = Object.fromEntries(
+    verb.options.map((option) => [option.long?.slice(2) ?? "", values[option.attributeName()]]),
+  );
+  return {
+    positional,
+    flags,
+    json: flags["json"] === true,
+    yes: flags["yes"] === true,
+    all: flags["all"] === true,
+    request: flags["request"] === true,
+  };
+}
+
+function argumentHelp(command: Command, name: string): string {
+  if (name !== "id") return "";
+  const byName = ["provider-keys", "client-keys", "providers", "users"].includes(command.noun);
+  return byName ? "its id or its name" : "its id";
+}
+
+function isPaged(command: Command): boolean {
+  return command.method.input.fields.some(({ name }) => name === "page_token");
 }
 
 function verbsOf(commands: readonly Command[]): string {

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline";
 import type { ReadStream } from "node:tty";
+import { UsageError } from "./usage-error.js";
 
 /** Where secrets come from: never the command line, which other users of the host can read. */
 export interface SecretSource {
@@ -8,7 +9,36 @@ export interface SecretSource {
   readonly prompt: NodeJS.WritableStream;
 }
 
-const SECRET_BYTES_MAX = 64 * 1024;
+/** What an import may hold; far more than any one secret. */
+const STDIN_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Asks for several secrets in turn; without a terminal each is a line of stdin, or all of it if there is one. */
+export async function readSecrets(
+  labels: readonly string[],
+  source: SecretSource,
+): Promise<readonly string[]> {
+  const [only] = labels;
+  if (only === undefined) return [];
+  if (labels.length === 1) return [await readSecret(only, source)];
+  const { input } = source;
+  if (!isTerminal(input)) {
+    const lines = (await readAll(input)).split(/\r?\n/);
+    return labels.map((_label, i) => {
+      const line = lines[i] ?? "";
+      if (line === "") throw new UsageError(`stdin needs a line for each of: ${labels.join(", ")}`);
+      return line;
+    });
+  }
+  const texts: string[] = [];
+  // eslint-disable-next-line no-await-in-loop -- one prompt after the other
+  for (const label of labels) texts.push(await readSecret(label, source));
+  return texts;
+}
+
+/** All of stdin as text, e.g. a request in JSON. */
+export function readStdin({ input }: SecretSource): Promise<string> {
+  return readAll(input);
+}
 
 /**
  * Asks for a secret without echo on a terminal; else reads all of stdin. A trailing newline is not part
@@ -20,7 +50,7 @@ export async function readSecret(label: string, source: SecretSource): Promise<s
     ? await askHidden(label, input, prompt)
     : (await readAll(input)).replace(/\r?\n$/, "");
   if (secret === "")
-    throw new Error(`no ${label} was given; type it at the prompt or send it on stdin`);
+    throw new UsageError(`no ${label} was given; type it at the prompt or send it on stdin`);
   return secret;
 }
 
@@ -34,8 +64,7 @@ async function readAll(input: NodeJS.ReadableStream): Promise<string> {
   for await (const chunk of input) {
     const buffer = Buffer.from(chunk);
     bytes += buffer.length;
-    if (bytes > SECRET_BYTES_MAX)
-      throw new Error("stdin holds more than 64 KiB; that is no secret");
+    if (bytes > STDIN_BYTES_MAX) throw new UsageError("stdin holds more than 4 MiB");
     chunks.push(buffer);
   }
   return Buffer.concat(chunks).toString("utf8");

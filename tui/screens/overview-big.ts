@@ -76,14 +76,19 @@ function success(overview: Overview): Dial {
   };
 }
 
-function fourth({ gauges, limits, spend }: Overview): Dial {
-  const budget = Number(spend?.todayBudgetMicros ?? 0n);
-  if (budget > 0) {
-    const value = Number(spend?.todayMicros ?? 0n);
-    const tone = value >= budget ? "danger" : value >= budget * 0.8 ? "warn" : "ok";
-    const text = `${money(value)} of ${money(budget)}`;
-    return { title: "Spend today", label: "spend", value, max: budget, text, tone };
-  }
+/** Money where there is a budget for it, else how busy the server is. */
+function fourth(overview: Overview): Dial {
+  const budget = Number(overview.spend?.todayBudgetMicros ?? 0n);
+  return budget > 0 ? spent(Number(overview.spend?.todayMicros ?? 0n), budget) : busy(overview);
+}
+
+function spent(value: number, budget: number): Dial {
+  const tone = value >= budget ? "danger" : value >= budget * 0.8 ? "warn" : "ok";
+  const text = `${money(value)} of ${money(budget)}`;
+  return { title: "Spend today", label: "spend", value, max: budget, text, tone };
+}
+
+function busy({ gauges, limits }: Overview): Dial {
   const value = gauges?.inFlight ?? 0;
   const limit = limits?.inFlight ?? 0;
   const queued = gauges?.queued ?? 0;

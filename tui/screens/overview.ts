@@ -78,14 +78,7 @@ export class OverviewView implements View {
     ]);
     if (!big || !gauges || !middle || !tables || !errors) return;
     if (withBig) this.#big.paint(painter.within(big), overview);
-    const [traffic, quality, latency] = splitColumns(gauges, [
-      { share: 1 },
-      { share: 1 },
-      { share: 1 },
-    ]);
-    if (traffic) paintTraffic(painter.within(traffic), overview);
-    if (quality) paintQuality(painter.within(quality), overview);
-    if (latency) paintLatency(painter.within(latency), overview);
+    this.#paintGauges(painter.within(gauges), overview);
     const [chart, pool] = splitColumns(middle, [{ share: 2 }, { share: 1 }]);
     if (chart) this.#paintChart(painter.within(chart), overview);
     if (pool) paintPool(painter.within(pool), overview, this.#context.clock.now());
@@ -93,6 +86,15 @@ export class OverviewView implements View {
     if (providers) paintProviders(painter.within(providers), overview);
     if (top) paintTop(painter.within(top), overview, this.#group);
     paintErrors(painter.within(errors), this.#state.errors);
+  }
+
+  #paintGauges(painter: Painter, overview: Overview): void {
+    const thirds = [{ share: 1 }, { share: 1 }, { share: 1 }];
+    const areas = splitColumns(painter.area, thirds);
+    [paintTraffic, paintQuality, paintLatency].forEach((paint, i) => {
+      const area = areas[i];
+      if (area !== undefined) paint(painter.within(area), overview);
+    });
   }
 
   #paintNarrow(painter: Painter, overview: Overview): void {

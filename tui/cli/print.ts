@@ -1,0 +1,70 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { Command } from "./commands.js";
+import { fieldsOf, jsonOf, tableOf } from "./output.js";
+import type { CliPort } from "./port.js";
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** Prints the answers of one command: a table with one head, fields, or JSON with one line each. */
+export class Printer {
+  readonly #command: Command;
+  readonly #json: boolean;
+  readonly #port: Pick<CliPort, "write">;
+  #headed = false;
+
+  constructor(command: Command, json: boolean, port: Pick<CliPort, "write">) {
+    this.#command = command;
+    this.#json = json;
+    this.#port = port;
+  }
+
+  print(answer: Message): void {
+    const schema = this.#command.method.output;
+    if (this.#json) {
+      this.#port.write(`${jsonOf(schema, answer)}\n`);
+      return;
+    }
+    const rows = rowsOf(this.#command, answer);
+    if (rows === undefined) this.#fields(schema, answer);
+    else this.#table(rows);
+  }
+
+  #fields(schema: DescMessage, answer: Message): void {
+    const streams = this.#command.method.methodKind === "server_streaming";
+    const text = fieldsOf(schema, answer);
+    if (text !== "") this.#port.write(`${text}\n${streams ? "\n" : ""}`);
+    else if (!streams) this.#port.write("done\n");
+  }
+
+  #table(rows: { schema: DescMessage; messages: readonly Message[] }): void {
+    const streams = this.#command.method.methodKind === "server_streaming";
+    // A stream has many messages without rows; an empty list still shows what its columns would be.
+    if (streams && rows.messages.length === 0) return;
+    const text = tableOf(rows.schema, rows.messages, this.#command.columns);
+    const lines = this.#headed ? text.split("\n").slice(1) : text.split("\n");
+    this.#headed = true;
+    if (lines.length > 0) this.#port.write(`${lines.join("\n")}\n`);
+  }
+}
+
+/** The listed rows of an answer: its first repeated message field. */
+function rowsOf(
+  command: Command,
+  answer: Message,
+): { schema: DescMessage; messages: readonly Message[] } | undefined {
+  if (command.columns.length === 0) return undefined;
+  for (const field of command.method.output.fields) {
+    if (field.fieldKind !== "list" || field.listKind !== "message") continue;
+    const messages = (answer as unknown as Values)[field.localName];
+    return { schema: field.message, messages: messages as readonly Message[] };
+  }
+  return undefined;
+}
+
+/** The bytes of a message that carries a part of a file, in a oneof or not. */
+export function chunkOf(message: Message): Uint8Array | undefined {
+  const values = message as unknown as Values;
+  const { chunk, part } = values as { chunk?: unknown; part?: { case?: string; value?: unknown } };
+  if (chunk instanceof Uint8Array) return chunk;
+  return part?.case === "chunk" && part.value instanceof Uint8Array ? part.value : undefined;
+}
