@@ -9,6 +9,7 @@ import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { testedKeyLine, testLine } from "./test-lines.js";
 
 /** One subcommand: a verb of a noun is one RPC, its flags are the fields of the request. */
 export interface Command {
@@ -31,6 +32,8 @@ export interface Command {
   readonly binary: boolean;
   /** Whether an answer is good news; the exit code says so. */
   readonly isGood: ((answer: Message) => boolean) | undefined;
+  /** One answer as a line of its own; undefined leaves it out. */
+  readonly line: ((answer: Message) => string | undefined) | undefined;
 }
 
 export type NestedField = DescField & { readonly message: DescMessage };
@@ -43,6 +46,7 @@ interface Spec {
   readonly nested?: string;
   readonly binary?: boolean;
   readonly isGood?: (answer: Message) => boolean;
+  readonly line?: (answer: Message) => string | undefined;
 }
 
 /** Makes the commands of one noun; a method name that does not exist is a bug and ends the start. */
@@ -55,9 +59,9 @@ function noun(
     const method = service.methods.find((each) => each.name === methodName);
     if (method === undefined) throw new Error(`${service.typeName} has no method ${methodName}`);
     const { positional = [], columns = [], asks = false, binary = false } = spec;
-    const { defaults = {}, isGood } = spec;
+    const { defaults = {}, isGood, line } = spec;
     const nested = nestedField(method, spec.nested);
-    const shape = { positional, columns, asks, defaults, nested, binary, isGood };
+    const shape = { positional, columns, asks, defaults, nested, binary, isGood, line };
     return { noun: name, verb, service, method, help, ...shape };
   });
 }
@@ -137,17 +141,17 @@ export const COMMANDS: readonly Command[] = [
     test: [
       "TestProviderKey",
       "test a stored key against its provider, step by step",
-      { positional: ["id"], isGood: testPassed },
+      { positional: ["id"], isGood: testPassed, line: testLine },
     ],
     try: [
       "TestProviderKey",
       "test a secret that is not stored; asks for it or reads stdin",
-      { nested: "candidate", isGood: testPassed },
+      { nested: "candidate", isGood: testPassed, line: testLine },
     ],
     "test-all": [
       "TestProviderKeys",
       "test many stored keys; one line each",
-      { isGood: testPassed },
+      { isGood: testPassed, line: testedKeyLine },
     ],
     health: ["GetProviderKeyHealth", "show its health and last checks", byId],
     check: ["CheckProviderKeyHealth", "check its health now", byId],

@@ -24,6 +24,11 @@ export class Printer {
       this.#port.write(`${jsonOf(schema, answer)}\n`);
       return;
     }
+    if (this.#command.line !== undefined) {
+      const line = this.#command.line(answer);
+      if (line !== undefined) this.#port.write(`${line}\n`);
+      return;
+    }
     const rows = rowsOf(this.#command, answer);
     if (rows === undefined) this.#fields(schema, answer);
     else this.#table(rows);

@@ -67,9 +67,15 @@ async function follow(
     else if (port.toTerminal && command.binary) {
       throw new UsageError("these are bytes for a file; send stdout to one with > name");
     } else port.writeBytes(chunk);
-    good = command.isGood?.(message) ?? good;
+    good = verdict(good, message, command);
   }
   return good;
+}
+
+/** Of many verdicts one bad one counts; of the steps of one test the last message does. */
+function verdict(before: boolean, message: Message, command: Command): boolean {
+  const good = command.isGood?.(message) ?? true;
+  return command.verb === "test-all" ? before && good : good;
 }
 
 function pageToken(answer: Message): string {
