@@ -47,9 +47,9 @@ export async function authenticate(
 }
 
 async function byBearer(identities: Identities, token: string, ip: string): Promise<Identity> {
-  if (token.startsWith(SESSION_TOKEN_PREFIX) || JWT_SHAPE.test(token)) {
-    return byToken(identities, token, ip);
-  }
+  // Without an issuer of tokens, what looks like one may be another system's key that was imported.
+  const isJwt = identities.byJwt !== undefined && JWT_SHAPE.test(token);
+  if (token.startsWith(SESSION_TOKEN_PREFIX) || isJwt) return byToken(identities, token, ip);
   return identities.byClientKey(token, ip);
 }
 

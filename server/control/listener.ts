@@ -107,18 +107,24 @@ function secure(tls: TlsFiles, handler: ControlHandler): Serving {
 
 /** Waits for the first bytes and hands the connection to the server of the protocol that they belong to. */
 function routeByPreface(socket: net.Socket, h1: http.Server, h2: http2.Http2Server): void {
-  socket.setTimeout(PREFACE_TIMEOUT_MS, () => socket.destroy());
-  socket.once("readable", function onReadable() {
-    const first: Buffer | null = socket.read();
-    if (first === null) {
-      socket.once("readable", onReadable);
-      return;
-    }
+  let first = Buffer.alloc(0);
+  const giveUp = (): void => void socket.destroy();
+  const onReadable = (): void => {
+    const chunk: Buffer | null = socket.read();
+    if (chunk === null) return;
+    first = Buffer.concat([first, chunk]);
+    const head = first.subarray(0, HTTP2_PREFACE.length).toString("latin1");
+    // A preface may arrive in pieces; no HTTP/1 request begins like it.
+    if (head.length < HTTP2_PREFACE.length && HTTP2_PREFACE.startsWith(head)) return;
+    socket.off("readable", onReadable);
+    socket.off("timeout", giveUp);
     socket.setTimeout(0);
     socket.unshift(first);
-    const isHttp2 = first.subarray(0, HTTP2_PREFACE.length).toString("latin1") === HTTP2_PREFACE;
-    (isHttp2 ? h2 : h1).emit("connection", socket);
-  });
+    (head === HTTP2_PREFACE ? h2 : h1).emit("connection", socket);
+  };
+  socket.setTimeout(PREFACE_TIMEOUT_MS);
+  socket.once("timeout", giveUp);
+  socket.on("readable", onReadable);
 }
 
 function trackSessions(

@@ -42,7 +42,8 @@ const RPCS: readonly Rpc[] = SERVICES.flatMap((service) =>
 );
 
 /** A refusal for lack of a right, or anything else that happened. */
-type Outcome = "UNAUTHENTICATED" | "PERMISSION_DENIED" | "NOT_FOUND" | "UNIMPLEMENTED" | "ALLOWED";
+type Outcome =
+  "UNAUTHENTICATED" | "PERMISSION_DENIED" | "NOT_FOUND" | "UNIMPLEMENTED" | "BROKEN" | "ALLOWED";
 
 test("every RPC stands in the table of actions, and nothing else does", () => {
   assert.deepEqual(RPCS.map(({ name }) => name).toSorted(), Object.keys(RPC_ACTIONS).toSorted());
@@ -162,6 +163,9 @@ const OUTCOMES: Readonly<Partial<Record<ApiCode, Outcome>>> = {
   PERMISSION_DENIED: "PERMISSION_DENIED",
   NOT_FOUND: "NOT_FOUND",
   UNIMPLEMENTED: "UNIMPLEMENTED",
+  INTERNAL: "BROKEN",
+  UNKNOWN: "BROKEN",
+  DEADLINE_EXCEEDED: "BROKEN",
 };
 
 const channels = new WeakMap<Control, ReturnType<typeof openChannel>>();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import http2 from "node:http2";
+import net from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -19,6 +20,7 @@ import {
   ListClientKeysResponseSchema,
 } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import { createServiceClient } from "../../tui/api/client.js";
+import { settle } from "../support/fake-clock.js";
 import { startControl } from "./harness.js";
 import { refusal } from "./refusal.js";
 
@@ -79,6 +81,24 @@ test("a browser's cookie is good from this origin alone", async (t) => {
   assert.equal((await list({})).status, 403);
 });
 
+test("a client key is taken from X-Session-API-Key, but never past a bad credential before it", async (t) => {
+  const control = await startControl(t);
+  const { secret } = await control.clientKeys.create(control.alice, { name: "ci" });
+  const list = async (headers: Record<string, string>): Promise<number> => {
+    const answer = await fetch(`http://${control.address}${LIST}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-session-api-key": secret, ...headers },
+      body: "{}",
+    });
+    return answer.status;
+  };
+  assert.equal(await list({}), 200);
+  assert.equal(await list({ authorization: `Bearer ${secret}` }), 200);
+  assert.equal(await list({ authorization: "Bearer lks_gone" }), 401);
+  assert.equal(await list({ authorization: "Basic YTpi" }), 401);
+  assert.equal(await list({ "x-session-api-key": "nonsense" }), 401);
+});
+
 test("gRPC-Web answers over HTTP/1.1", async (t) => {
   const control = await startControl(t);
   const message = toBinary(ListClientKeysRequestSchema, create(ListClientKeysRequestSchema));
@@ -114,6 +134,30 @@ test("one plain port serves HTTP/1.1 and HTTP/2, and the probes of both", async 
   assert.deepEqual([not.status, await not.text()], [503, "the vault is locked\n"]);
   const metrics = await fetch(`http://${control.address}/metrics`);
   assert.equal(await metrics.text(), "up 1\n");
+});
+
+test("a connection whose first bytes come in pieces is served all the same", async (t) => {
+  const control = await startControl(t);
+  const [host = "", port = ""] = control.address.split(":");
+  const answerTo = async (pieces: readonly string[]): Promise<Buffer> => {
+    const socket = net.connect(Number(port), host);
+    t.after(() => socket.destroy());
+    await once(socket, "connect");
+    socket.setNoDelay(true);
+    for (const piece of pieces) {
+      socket.write(piece, "latin1");
+      // Until the other side has read it, so that the pieces are not joined again.
+      await settle();
+      await settle();
+    }
+    const [first] = (await once(socket, "data")) as [Buffer];
+    return first;
+  };
+  const emptySettings = "\0\0\0\u0004\0\0\0\0\0";
+  const h2 = await answerTo(["PRI", " * HTTP/2.0\r\n\r\nSM\r\n\r\n", emptySettings]);
+  assert.equal(h2[3], 4, "a SETTINGS frame answers the preface");
+  const h1 = await answerTo(["P", "UT / HTTP/1.1\r\nhost: x\r\n\r\n"]);
+  assert.match(h1.toString("latin1"), /^HTTP\/1\.1 /);
 });
 
 test("the standard health service tells the server's and each service's state, also as a stream", async (t) => {
