@@ -43,6 +43,40 @@ const list = (raw: unknown): readonly string[] | undefined => {
   return items.length > 0 && items.every((item) => item !== undefined) ? items : undefined;
 };
 
+/** Signatures that only the issuer can make; `none` and the shared-secret family are not among them. */
+const JWT_ALGORITHMS: readonly string[] = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
+
+const LOOPBACK_URL = /^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:\d+)?(\/|$)/;
+
+const secureUrl = (raw: unknown): string | undefined => {
+  const value = text(raw);
+  if (value === undefined || !URL.canParse(value)) return undefined;
+  return value.startsWith("https://") || LOOPBACK_URL.test(value) ? value : undefined;
+};
+
+const rootKeySource = (raw: unknown): string | undefined => {
+  const value = text(raw);
+  return value !== undefined &&
+    /^(file|passphrase|env|(file|credential|transit|env):.+)$/.test(value)
+    ? value
+    : undefined;
+};
+
+const ROOT_KEY_SOURCES =
+  "file, file:<path>, passphrase, credential:<name>, env, env:<variable>, or transit:<url>";
+
 const PORT = {
   placeholder: "<port>",
   expects: "a port number from 0 to 65535 (0 picks a free one)",
@@ -108,7 +142,7 @@ export const OPTIONS = [
     flag: "tls-cert",
     env: "LATCHKEY_TLS_CERT",
     placeholder: "<file>",
-    help: "PEM certificate chain; with --tls-key both ports speak TLS",
+    help: "PEM certificate chain; with --tls-key the control port speaks TLS",
     expects: "a file",
     fallback: "",
     parse: text,
@@ -138,16 +172,20 @@ export const OPTIONS = [
     flag: "root-key",
     env: "LATCHKEY_ROOT_KEY_SOURCE",
     placeholder: "<source>",
-    help: "where the root key is: file, file:<path>, passphrase, credential:<name>, env, or transit:<url>",
-    expects: "file, file:<path>, passphrase, credential:<name>, env, or transit:<url>",
+    help: `where the root key is: ${ROOT_KEY_SOURCES}`,
+    expects: ROOT_KEY_SOURCES,
     fallback: "file",
-    parse: (raw: unknown): string | undefined => {
-      const value = text(raw);
-      return value !== undefined &&
-        /^(file|passphrase|env|(file|credential|transit):.+)$/.test(value)
-        ? value
-        : undefined;
-    },
+    parse: rootKeySource,
+  }),
+  option({
+    key: "nextRootKey",
+    flag: "next-root-key",
+    env: "LATCHKEY_NEXT_ROOT_KEY_SOURCE",
+    placeholder: "<source>",
+    help: "where a rotation of the root key takes the new one from, in the same words; tried too when --root-key has another key",
+    expects: ROOT_KEY_SOURCES,
+    fallback: "",
+    parse: rootKeySource,
   }),
   option({
     key: "allowUpstreamCidr",
@@ -160,14 +198,67 @@ export const OPTIONS = [
     parse: list,
   }),
   option({
-    key: "trustedProxies",
-    flag: "trusted-proxies",
-    env: "LATCHKEY_TRUSTED_PROXIES",
-    placeholder: "<blocks>",
-    help: "address blocks whose X-Forwarded-For is believed for the caller's address",
-    expects: "a list such as 10.0.0.0/8,127.0.0.0/8",
-    fallback: [],
-    parse: list,
+    key: "oidcIssuer",
+    flag: "oidc-issuer",
+    env: "LATCHKEY_OIDC_ISSUER",
+    placeholder: "<url>",
+    help: "issuer whose JWTs sign in to the control API, exactly as in their claim `iss`; needs --oidc-audience",
+    expects: "a URL that begins with https:// (http:// on loopback only)",
+    fallback: "",
+    parse: secureUrl,
+  }),
+  option({
+    key: "oidcAudience",
+    flag: "oidc-audience",
+    env: "LATCHKEY_OIDC_AUDIENCE",
+    placeholder: "<name>",
+    help: "what the claim `aud` of these JWTs must hold",
+    expects: "a name",
+    fallback: "",
+    parse: text,
+  }),
+  option({
+    key: "oidcJwksUrl",
+    flag: "oidc-jwks-url",
+    env: "LATCHKEY_OIDC_JWKS_URL",
+    placeholder: "<url>",
+    help: "where the issuer's public keys are (default: what its discovery document says)",
+    expects: "a URL that begins with https:// (http:// on loopback only)",
+    fallback: "",
+    parse: secureUrl,
+  }),
+  option({
+    key: "oidcAlgorithms",
+    flag: "oidc-algorithms",
+    env: "LATCHKEY_OIDC_ALGORITHMS",
+    placeholder: "<names>",
+    help: "signatures that are accepted, separated by commas",
+    expects: `a list of ${JWT_ALGORITHMS.join(", ")}`,
+    fallback: ["RS256", "ES256", "EdDSA"],
+    parse: (raw: unknown): readonly string[] | undefined => {
+      const names = list(raw);
+      return names?.every((name) => JWT_ALGORITHMS.includes(name)) === true ? names : undefined;
+    },
+  }),
+  option({
+    key: "oidcNameClaim",
+    flag: "oidc-name-claim",
+    env: "LATCHKEY_OIDC_NAME_CLAIM",
+    placeholder: "<claim>",
+    help: "claim that names the user here, by e-mail address or username; `email` counts only with `email_verified`",
+    expects: "the name of a claim",
+    fallback: "email",
+    parse: text,
+  }),
+  option({
+    key: "oidcClockToleranceSeconds",
+    flag: "oidc-clock-tolerance-seconds",
+    env: "LATCHKEY_OIDC_CLOCK_TOLERANCE_SECONDS",
+    placeholder: "<seconds>",
+    help: "by how much the issuer's clock may differ",
+    expects: "a number from 0 to 300",
+    fallback: 30,
+    parse: integerIn(0, 300),
   }),
   option({
     key: "bodyMiBMax",

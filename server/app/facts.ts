@@ -33,10 +33,22 @@ export function providerKeyFacts(pool: Pool, meter: Meter): ProviderKeyFacts {
       if (slot === undefined || health === undefined) return {};
       return {
         health,
-        successRatio: slot.outcomes.count === 0 ? undefined : slot.outcomes.rate,
+        successRatio: ratioOf(slot.outcomes),
         latencyP95Ms:
           meter.group("PROVIDER_KEY", key.id, WINDOW_SECONDS)?.latencyP95Ms ?? undefined,
       };
     },
   };
+}
+
+/** All provider keys, from memory. */
+export function* providerKeysOf(pool: Pool): Iterable<ProviderKey> {
+  for (const slot of pool.registry.slots()) yield slot.key;
+}
+
+function ratioOf(outcomes: {
+  readonly count: number;
+  readonly successes: number;
+}): number | undefined {
+  return outcomes.count === 0 ? undefined : outcomes.successes / outcomes.count;
 }

@@ -23,7 +23,8 @@ import { usageService } from "../control/usage.js";
 import { usersService } from "../control/users.js";
 import { UsageReports } from "../metering/usage.js";
 import { DayFigures } from "./day-figures.js";
-import { providerKeyFacts } from "./facts.js";
+import { changeResources } from "./change-resources.js";
+import { providerKeyFacts, providerKeysOf } from "./facts.js";
 import { poolSummaryOf } from "./pool-summary.js";
 import { systemDeps } from "./system-deps.js";
 import type { UseCases } from "./use-cases.js";
@@ -60,6 +61,8 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
   const { foundation, useCases, serving } = parts;
   const { storage, config } = foundation;
   const { usage } = common;
+  const reader = storage.keys.read;
+  const figures = { reader, usage };
   const facts = providerKeyFacts(serving.pool, serving.accounting.meter);
   return [
     served(
@@ -68,14 +71,20 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
         ...common,
         sessions: useCases.sessions,
         users: useCases.users,
-        sessionReader: storage.keys.read.sessions,
+        sessionReader: reader.sessions,
+        figures,
         secureCookies: config.tlsCert !== "",
       }),
     ),
-    served(UserService, usersService({ ...common, users: useCases.users })),
+    served(UserService, usersService({ ...common, users: useCases.users, figures })),
     served(
       ProviderService,
-      providersService({ ...common, providers: useCases.providers, models: useCases.models }),
+      providersService({
+        ...common,
+        providers: useCases.providers,
+        models: useCases.models,
+        counts: { models: reader.models, keys: () => providerKeysOf(serving.pool), facts },
+      }),
     ),
     served(
       ProviderKeyService,
@@ -134,8 +143,22 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
         news: foundation.auditNews,
       }),
     ),
-    served(SystemService, systemService(systemDeps(parts, NODE_ID))),
+    served(
+      SystemService,
+      systemService({ ...systemDeps(parts, NODE_ID), changes: changesPart(parts, common) }),
+    ),
   ];
+}
+
+/** What a watch of changes needs. */
+function changesPart({ foundation, useCases, serving, history }: ControlParts, common: Common) {
+  const resourceOf = changeResources({
+    ...common,
+    facts: providerKeyFacts(serving.pool, serving.accounting.meter),
+    settings: useCases.settings,
+    allocation: () => serving.pool.allocation,
+  });
+  return { history, reader: foundation.storage.keys.read, resourceOf };
 }
 
 /** What the provider key service needs besides what all services share. */

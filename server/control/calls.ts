@@ -13,6 +13,7 @@ import type { LedgerStore } from "../metering/ports.js";
 import { callFilter } from "./call-filter.js";
 import { actorKey } from "./context.js";
 import { attemptMessage, callMessage } from "./messages/calls.js";
+import { pageTokens } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery, type ListFields } from "./page-query.js";
 
@@ -27,15 +28,15 @@ export interface CallsDeps {
 /** Fields of the call log's filter with the names that the ledger gives them. */
 export const CALL_FIELDS: ListFields = {
   time: { name: "startedAt", kind: "time" },
-  client_key: "clientKeyId",
-  owner: "ownerId",
-  provider: "providerId",
-  provider_key: "providerKeyId",
-  model: "modelAsked",
+  client_key: "clientKey",
+  owner: "owner",
+  provider: "provider",
+  provider_key: "providerKey",
+  model: "model",
   endpoint: "endpoint",
   dialect: { name: "dialect", kind: "enum" },
   streamed: "streamed",
-  status: { name: "status", kind: "enum" },
+  status: { name: "status", kind: "enum", numeric: "httpStatus" },
   http_status: "httpStatus",
   error_code: "errorCode",
   ip_address: "ip",
@@ -57,8 +58,7 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
       const page = await deps.ledger.listCalls(ownOnly(actor, query));
       return {
         calls: page.items.map((record) => callMessage(record, deps.names)),
-        nextPageToken: page.nextPageToken,
-        totalEstimate: BigInt(page.total),
+        ...pageTokens(page),
       };
     },
     async getCall(request, context) {

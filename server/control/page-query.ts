@@ -11,7 +11,16 @@ export interface ListRequest {
 
 /** The fields of a list by their names in the API, with their names in the core; `enum` values are taken in either case. */
 export type ListFields = Readonly<Record<string, ListField>>;
-export type ListField = string | { readonly name: string; readonly kind: "enum" | "time" };
+export type ListField =
+  | string
+  | {
+      readonly name: string;
+      readonly kind: "enum" | "time";
+      /** Name in the core for a value that is a number, where one word of the API means two fields. */
+      readonly numeric?: string;
+    };
+
+const WHOLE_NUMBER = /^\d+$/;
 
 const CONDITION = /^([a-z][a-z0-9_]*)(!=|>=|<=|=|>|<|:)(.*)$/s;
 const SPAN = /^(\d{1,6})([smhdw])$/;
@@ -72,13 +81,13 @@ function condition(match: RegExpExecArray, fields: ListFields, nowMs: number): C
     return { field: coreName("time", fields, "filter"), op: ">=", value: spanStart(value, nowMs) };
   }
   const field = coreName(word, fields, "filter");
+  const op = sign === ":" ? "~" : (sign as Condition["op"]);
   const spec = fields[word];
-  const kind = typeof spec === "object" ? spec.kind : "plain";
-  return {
-    field,
-    op: sign === ":" ? "~" : (sign as Condition["op"]),
-    value: kind === "enum" ? value.toUpperCase() : value,
-  };
+  if (typeof spec !== "object") return { field, op, value };
+  if (spec.numeric !== undefined && WHOLE_NUMBER.test(value)) {
+    return { field: spec.numeric, op, value };
+  }
+  return { field, op, value: spec.kind === "enum" ? value.toUpperCase() : value };
 }
 
 function coreName(name: string, fields: ListFields, where: string): string {

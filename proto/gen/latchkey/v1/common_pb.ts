@@ -15,7 +15,7 @@
 //   expire_time=                    nothing between the sign and the next space: rows without a value
 //   actor:alice                     contains, ignoring case
 //   time>=2026-10-01  since:24h     a time in RFC 3339, or a span back from now (s, m, h, d, w)
-//   chat  "data team"  !chat        a bare word or quoted text occurs in a name or description, or in none
+//   chat  "data team"               a bare word or quoted text occurs in a name or description
 // Fields are named as in the resource; the comment of each filter says which, and what else there is.
 // A field or value that is not known is INVALID_ARGUMENT.
 //
