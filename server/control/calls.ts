@@ -11,6 +11,7 @@ import { notFound } from "../keys/refusals.js";
 import type { LiveCalls } from "../metering/live-calls.js";
 import type { LedgerStore } from "../metering/ports.js";
 import { callFilter } from "./call-filter.js";
+import { exportCalls } from "./calls-export.js";
 import { actorKey } from "./context.js";
 import { attemptMessage, callMessage } from "./messages/calls.js";
 import { pageTokens } from "./messages/values.js";
@@ -42,7 +43,10 @@ export const CALL_FIELDS: ListFields = {
   ip_address: "ip",
   latency_ms: "latencyMs",
   time_to_first_byte_ms: "ttfbMs",
+  tokens: "tokens",
   cost_micros: "costMicros",
+  unpriced: "unpriced",
+  attempt_count: "attemptCount",
   usage_source: { name: "usageSource", kind: "enum" },
 };
 
@@ -76,6 +80,13 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
           totalMs: record.latencyMs,
         },
       };
+    },
+    async *exportCalls(request, context) {
+      const actor = context.values.get(actorKey);
+      authorize(actor, "call.list");
+      const asked = { pageSize: 0, pageToken: "", orderBy: "", filter: request.filter };
+      const query = ownOnly(actor, toPageQuery(asked, CALL_FIELDS, deps.clock.now()));
+      yield* exportCalls(deps, request, { query, context });
     },
     async *watchCalls(request, context) {
       const actor = context.values.get(actorKey);

@@ -73,7 +73,7 @@ export const RPC_ACTIONS: Readonly<Record<string, Action | null>> = {
   "CallService/ListCalls": "call.list",
   "CallService/GetCall": "call.get",
   "CallService/WatchCalls": "call.watch",
-  "CallService/ExportCalls": null,
+  "CallService/ExportCalls": "call.list",
 
   "UsageService/GetSummary": "usage.get_summary",
   "UsageService/GetTrend": "usage.get_trend",

@@ -7,7 +7,11 @@ import Anthropic from "@anthropic-ai/sdk";
 import { LLMock } from "@copilotkit/aimock";
 import AnthropicOld from "anthropic-old";
 import OpenAI from "openai";
-import { Call_Status, type Call } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import {
+  Call_Status,
+  ExportCallsRequest_Format,
+  type Call,
+} from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { startServerProcess, type ServerProcess } from "../../scripts/lib/server-process.js";
@@ -169,6 +173,32 @@ test("everything is still there after kill -9, and every finished call once", as
   const { calls } = await server.api.calls.listCalls({ pageSize: 1000 });
   for (const id of ids) assert.equal(calls.filter((row) => row.id === id).length, 1, id);
   assert.notEqual(await oneCall(), "");
+});
+
+test("the call log is filtered by names and numbers, and exported whole", async () => {
+  const { calls } = await server.api.calls.listCalls({
+    filter: "provider=stub client_key=e2e status=200 tokens>=18 since:1h",
+    pageSize: 5,
+  });
+  assert.equal(calls.length, 5);
+  const filter = "model=stub-chat status=200";
+  const { totalEstimate } = await server.api.calls.listCalls({ filter });
+  const exported = async (format: ExportCallsRequest_Format): Promise<string> => {
+    let text = "";
+    for await (const { chunk } of server.api.calls.exportCalls({ filter, format })) {
+      text += Buffer.from(chunk).toString();
+    }
+    return text.trim();
+  };
+  const rows = (await exported(ExportCallsRequest_Format.CSV)).split("\r\n");
+  assert.match(rows[0] ?? "", /^id,start_time,client_key_id,/);
+  assert.equal(rows.length - 1, Number(totalEstimate));
+  const records = lines.jsonl
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.equal(records.length, Number(totalEstimate));
+  assert.ok(records.every((record) => record.provider_slug === "stub"));
 });
 
 test("a revoked key is refused on the very next request", async () => {
