@@ -6,6 +6,9 @@ import type { Viewer } from "../screens/view.js";
 
 /** From this width on words are written out. */
 const WIDE_COLUMNS_MIN = 100;
+/** From these widths on there is room for the product's name and the server's. */
+const MIDDLE_COLUMNS_MIN = 80;
+const NARROW_COLUMNS_MIN = 70;
 
 export interface StatusFacts {
   readonly server: string;
@@ -27,7 +30,7 @@ export interface StatusFacts {
 export function statusLine(facts: StatusFacts): StatusLineOptions {
   const wide = facts.width >= WIDE_COLUMNS_MIN;
   const { viewer, rttMs } = facts;
-  const crumbs = ["Latchkey", facts.server, facts.view];
+  const crumbs = crumbsFor(facts);
   if (facts.filter !== undefined && facts.filter !== "") crumbs.push(facts.filter);
   const rtt = rttMs === undefined ? "-" : `${Math.round(rttMs)}ms`;
   const clock = clockTime(facts.nowMs);
@@ -41,6 +44,12 @@ export function statusLine(facts: StatusFacts): StatusLineOptions {
     connection: connectionWords(facts, wide),
     right: right.filter((word) => word !== ""),
   };
+}
+
+/** Where one is: what is known anyway goes first when there is little room. */
+function crumbsFor({ width, server, view }: StatusFacts): string[] {
+  if (width >= MIDDLE_COLUMNS_MIN) return ["Latchkey", server, view];
+  return width >= NARROW_COLUMNS_MIN ? [server, view] : [view];
 }
 
 /** A symbol and words for how the data arrive. */

@@ -1,4 +1,4 @@
-import { ScalarType, type DescField } from "@bufbuild/protobuf";
+import { ScalarType, type DescEnumValue, type DescField } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { isRequired, rulesOf } from "./field-rules.js";
 import { LIMITS_HELP, parseLimits } from "../present/limits.js";
@@ -81,8 +81,8 @@ export function parseFlag(flag: Flag, text: string, nowMs: number): unknown {
 function parseItem(flag: Flag, field: DescField, text: string): unknown {
   if (field.enum !== undefined) {
     const wanted = text.toUpperCase().replaceAll("-", "_");
-    const value = field.enum.values.find((each) => shortEnum(field, each.name) === wanted);
-    if (value === undefined || value.number === 0) throw refused(flag, text, enumChoices(field));
+    const value = choicesOf(field).find((each) => shortEnum(field, each.name) === wanted);
+    if (value === undefined) throw refused(flag, text, enumChoices(field));
     return value.number;
   }
   switch (field.scalar) {
@@ -224,12 +224,15 @@ function shortEnum(field: DescField, valueName: string): string {
 }
 
 function enumChoices(field: DescField): string {
-  const forbidden = rulesOf(field)?.type;
-  const not = forbidden?.case === "enum" ? forbidden.value.notIn : [];
-  const names = (field.enum?.values ?? []).filter(
-    ({ number }) => number !== 0 && !not.includes(number),
-  );
-  return names.map((value) => shortEnum(field, value.name).toLowerCase()).join(", ");
+  const names = choicesOf(field).map(({ name }) => shortEnum(field, name).toLowerCase());
+  return names.join(", ");
+}
+
+/** The values that the server takes. */
+function choicesOf(field: DescField): readonly DescEnumValue[] {
+  const rules = rulesOf(field)?.type;
+  const not = rules?.case === "enum" ? rules.value.notIn : [];
+  return (field.enum?.values ?? []).filter(({ number }) => number !== 0 && !not.includes(number));
 }
 
 function shortName(field: DescField): string {

@@ -1,0 +1,434 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { reachable } from "../../tui/term/keymap.js";
+import { openApp, type Rig, type RigOptions } from "./app-rig.js";
+import { HARD_NAMES, overview } from "./fake-data.js";
+import { foreignBytes } from "./grammar.js";
+
+const VIEWS = [
+  { key: "1", title: "Overview", list: undefined, method: undefined },
+  { key: "2", title: "Provider keys", list: "Provider keys[", method: "listProviderKeys" },
+  { key: "3", title: "Client keys", list: "Client keys[", method: "listClientKeys" },
+  { key: "4", title: "Users", list: "Users[", method: "listUsers" },
+  { key: "5", title: "Calls", list: "Calls[", method: "listCalls" },
+  { key: "6", title: "Usage", list: undefined, method: "getTrend" },
+  { key: "7", title: "Models", list: "Models[", method: "listModels" },
+  { key: "8", title: "Audit", list: "Audit[", method: "listEvents" },
+  { key: "9", title: "System", list: undefined, method: "getStatus" },
+] as const;
+
+const SIZES = [
+  [200, 60],
+  [120, 35],
+  [80, 24],
+  [60, 16],
+] as const;
+
+async function withApp(options: RigOptions, run: (rig: Rig) => Promise<void>): Promise<void> {
+  const rig = await openApp(options);
+  try {
+    await run(rig);
+  } finally {
+    rig.close();
+  }
+}
+
+for (const rows of [0, 1, 10_000]) {
+  test(`every view shows ${rows} rows at every size, and sends nothing but text and our sequences`, async () => {
+    await withApp({ count: rows }, async ({ tui, press }) => {
+      for (const [cols, height] of SIZES) {
+        await tui.resize(cols, height);
+        for (const { key, title, list } of VIEWS) {
+          await press(key);
+          assert.match(tui.row(0), new RegExp(`^ .*${title}`), `${title} at ${cols}x${height}`);
+          if (list !== undefined) assert.ok(tui.find(`${list}${rows}]`), `${title}\n${tui.text()}`);
+          assert.match(tui.row(height - 1), /<q> quit/);
+        }
+      }
+      assert.deepEqual(foreignBytes(tui.bytes()), []);
+    });
+  });
+}
+
+test("names from outside keep to their cells: the columns of all rows line up", async () => {
+  await withApp({ count: HARD_NAMES.length }, async ({ tui, press }) => {
+    await press("2");
+    const at = tui.find("openai");
+    assert.ok(at);
+    for (let y = at.y; y < at.y + HARD_NAMES.length; y += 1) {
+      const provider = Array.from({ length: 6 }, (_, i) => tui.cell(at.x + i, y).char).join("");
+      assert.equal(provider, "openai", `row ${y}\n${tui.text()}`);
+    }
+  });
+});
+
+test("a list of ten thousand rows is fetched page by page as one goes down", async () => {
+  await withApp({ count: 10_000 }, async ({ tui, press, fake }) => {
+    await press("8");
+    assert.ok(fake.requests("listEvents").length <= 2);
+    await press("G");
+    await press("G");
+    assert.ok(tui.find("of 10000"));
+    const tokens = fake.requests("listEvents").map((request) => request["pageToken"]);
+    assert.ok(tokens.includes("200") && tokens.includes("400"), String(tokens));
+  });
+});
+
+test("each view says what went wrong instead of showing nothing", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    for (const { method } of VIEWS) {
+      if (method !== undefined) fake.refuse(method, "INTERNAL", "the database is on fire");
+    }
+  };
+  await withApp({ script }, async ({ tui, press }) => {
+    for (const { key, title } of VIEWS.slice(1)) {
+      await press(key);
+      assert.ok(tui.find("the database is on fire"), `${title}\n${tui.text()}`);
+    }
+  });
+});
+
+test("a view that is refused says so; what the server does not have is not offered", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.refuse(
+      "listEvents",
+      "PERMISSION_DENIED",
+      "Role USER may not do audit.list: ask an admin.",
+    );
+    fake.refuse("getTrend", "UNIMPLEMENTED", "GetTrend is not implemented");
+  };
+  await withApp({ script }, async ({ tui, press }) => {
+    await press("8");
+    assert.ok(tui.find("ask an admin"));
+    assert.doesNotMatch(tui.row(1), /Usage/);
+    await press("6");
+    assert.ok(tui.find("this server does not offer usage"));
+    assert.match(tui.row(0), /Audit/);
+  });
+});
+
+test("views and keys beyond the role are left out", async () => {
+  await withApp({ role: "USER" }, async ({ tui, press, fake }) => {
+    assert.doesNotMatch(tui.row(1), /Users/);
+    await press("4");
+    assert.ok(tui.find("your role does not allow users"));
+    assert.equal(fake.requests("listUsers").length, 0);
+    await press("9", "u");
+    assert.ok(tui.find("your role does not allow this"), tui.text());
+  });
+});
+
+test("the status line tells server, view, filter, link, round trip, user and time", async () => {
+  await withApp({}, async ({ tui, press, type }) => {
+    await press("3", "/");
+    await type("owner=alice");
+    await press("<enter>");
+    assert.match(
+      tui.row(0),
+      /Latchkey ▸ prod-eu-1 ▸ Client keys ▸ owner=alice .*● live 2Hz +rtt \d+ms +alice\(admin\) +11:21:\d\dZ/,
+    );
+  });
+});
+
+test("the filter goes to the server, and esc takes it away", async () => {
+  await withApp({}, async ({ press, type, fake }) => {
+    await press("2", "/");
+    await type("tier=backup");
+    await press("<enter>");
+    assert.equal(fake.requests("listProviderKeys").at(-1)?.["filter"], "tier=backup");
+    await press("<esc>");
+    assert.equal(fake.requests("listProviderKeys").at(-1)?.["filter"], "");
+  });
+});
+
+test("a command goes to a view with its filter; tab completes; nonsense is told", async () => {
+  await withApp({}, async ({ tui, press, type, fake }) => {
+    await press(":");
+    await type("calls status:429");
+    await press("<enter>");
+    assert.match(tui.row(0), /Calls ▸ status:429/);
+    assert.equal(fake.requests("listCalls").at(-1)?.["filter"], "status:429");
+    assert.equal(fake.requests("watchCalls").at(-1)?.["filter"], "status:429");
+    await press(":");
+    await type("the");
+    await press("<tab>", "<tab>", "<tab>", "<enter>");
+    assert.ok(tui.cell(1, 0).bg > 250, "the light theme");
+    await press(":");
+    await type("nonsense");
+    await press("<enter>");
+    assert.ok(tui.find("there is no command :nonsense"));
+  });
+});
+
+test("help lists every key of a view, and every key in it is bound", async () => {
+  await withApp({ cols: 200, rows: 60 }, async ({ tui, app, press }) => {
+    await tui.resize(200, 60);
+    for (const { key, title } of VIEWS) {
+      await press(key);
+      const bound = reachable(app.keymaps);
+      await press("?");
+      assert.ok(tui.find(`Help: ${title}`));
+      const shown = tui.text();
+      for (const { binding } of bound) {
+        // Long sentences are cut to their column.
+        const beginning = binding.description.slice(0, 20);
+        assert.ok(
+          shown.includes(beginning),
+          `${title}: ${binding.action} is not in help\n${shown}`,
+        );
+      }
+      await press("<esc>");
+    }
+  });
+});
+
+test("every view's own keys leave the global ones alone but where it is meant", async () => {
+  /** Keys that a view may use for itself. */
+  const meant = new Set<string>();
+  await withApp({}, async ({ app, press }) => {
+    for (const { key } of VIEWS) {
+      await press(key);
+      const [globals] = app.keymaps.slice(-1);
+      const own = app.keymaps
+        .slice(0, -1)
+        .flatMap((map) => map.bindings.flatMap(({ keys }) => keys));
+      const clash = own.filter((each) => globals?.find(each) !== undefined && !meant.has(each));
+      assert.deepEqual(clash, [], key);
+    }
+  });
+});
+
+test("the menu runs what it shows", async () => {
+  await withApp({}, async ({ tui, press }) => {
+    await press("3", "a");
+    assert.ok(tui.find("make a new client key"));
+    await press("<enter>");
+    assert.ok(tui.find("New client key"));
+  });
+});
+
+test("a lost connection dims the last data, refuses changes and comes back by itself", async () => {
+  await withApp({}, async ({ tui, fake, press, pass }) => {
+    await press("3");
+    fake.stream("watchOverview").fail("UNAVAILABLE", "no connection: connect ECONNREFUSED");
+    await pass(200);
+    assert.ok(tui.find("Connection lost"));
+    assert.match(tui.row(0), /✖ reconnecting/);
+    await press("n");
+    assert.ok(tui.find("the connection is lost"));
+    assert.equal(tui.find("New client key"), undefined);
+    await pass(1000);
+    assert.equal(tui.find("Connection lost"), undefined);
+    assert.match(tui.row(0), /● live/);
+  });
+});
+
+test("r tries again at once", async () => {
+  await withApp({}, async ({ tui, fake, press, pass }) => {
+    fake.onStream("watchOverview", (stream) => stream.fail("UNAVAILABLE", "down"));
+    fake.stream("watchOverview").fail("UNAVAILABLE", "down");
+    await pass(20_000);
+    assert.ok(tui.find("attempt 6"), tui.text());
+    fake.onStream("watchOverview", (stream, request) => {
+      assert.equal(request["intervalMs"], 500);
+      stream.send(overview(0));
+    });
+    await press("r");
+    assert.match(tui.row(0), /● live/);
+  });
+});
+
+test("data that stop coming are called stale", async () => {
+  await withApp({}, async ({ tui, pass }) => {
+    await pass(8000);
+    assert.match(tui.row(0), /▲ stale [78]\.\ds/);
+  });
+});
+
+test("a stream that is not ours to see is no reason to reconnect for ever", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.onStream("watchOverview", (stream) => stream.fail("PERMISSION_DENIED", "not yours"));
+  };
+  await withApp({ script, without: ["usage.watch_overview"] }, async ({ tui, fake, pass }) => {
+    await pass(10_000);
+    assert.equal(fake.requests("watchOverview").length, 1);
+    assert.match(tui.row(0), /Provider keys.*refused/);
+  });
+});
+
+test("without a session the dashboard asks for one, and goes on where it was", async () => {
+  let signedIn = false;
+  const script: RigOptions["script"] = (fake) => {
+    const answer = overview(0);
+    fake.onStream("watchOverview", (stream) => {
+      if (signedIn) stream.send(answer);
+      else stream.fail("UNAUTHENTICATED", "sign in first");
+    });
+    fake.refuse("whoAmI", "UNAUTHENTICATED", "sign in first");
+  };
+  const signIn = async (_username: string, password: string): Promise<void> => {
+    if (password !== "correct horse") throw new Error("the name or the password is wrong");
+    signedIn = true;
+  };
+  await withApp({ script, signIn }, async ({ tui, fake, press, type, signIns, pass }) => {
+    assert.ok(tui.find("Sign in to prod-eu-1"));
+    await type("alice");
+    await press("<tab>");
+    await type("wrong");
+    await press("<C-s>");
+    assert.ok(tui.find("the name or the password is wrong"));
+    fake.on("whoAmI", () => ({ user: { id: "usr_alice", username: "alice" }, permissions: [] }));
+    await type("correct horse");
+    await press("<C-s>");
+    await pass(500);
+    assert.equal(tui.find("Sign in to"), undefined);
+    assert.deepEqual(signIns.at(-1), { username: "alice", password: "correct horse" });
+    assert.match(tui.row(0), /● live.*alice/);
+    assert.doesNotMatch(tui.bytes(), /correct horse/);
+  });
+});
+
+test("read-only hides and refuses every change", async () => {
+  await withApp({ readonly: true }, async ({ tui, press, fake }) => {
+    assert.match(tui.row(0), /READ-ONLY/);
+    await press("3");
+    assert.doesNotMatch(tui.row(34), /revoke/);
+    for (const key of ["n", "e", "d", "r", "R", "<C-d>"]) {
+      await press(key);
+      assert.ok(tui.find("read-only mode"), key);
+    }
+    const reads = /^(list|get|watch|whoAmI)/;
+    assert.deepEqual(
+      fake.sent.map(({ method }) => method).filter((method) => !reads.test(method)),
+      [],
+    );
+  });
+});
+
+test("a locked vault is told in every view", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.onStream("watchOverview", (stream) => stream.send(overview(0, true)));
+  };
+  await withApp({ script }, async ({ tui, press }) => {
+    await press("5");
+    assert.match(tui.row(0), /VAULT LOCKED/);
+  });
+});
+
+test("pausing holds lists and figures still until it ends", async () => {
+  await withApp({}, async ({ tui, fake, press, pass }) => {
+    await press("3", "<space>");
+    assert.match(tui.row(0), /PAUSED/);
+    const before = fake.requests("listClientKeys").length;
+    await pass(20_000);
+    assert.equal(fake.requests("listClientKeys").length, before);
+    await press("<space>");
+    assert.doesNotMatch(tui.row(0), /PAUSED/);
+    assert.ok(fake.requests("listClientKeys").length > before);
+  });
+});
+
+test("+ and - ask the server for more and fewer snapshots", async () => {
+  await withApp({}, async ({ tui, fake, press }) => {
+    await press("+");
+    assert.equal(fake.requests("watchOverview").at(-1)?.["intervalMs"], 250);
+    assert.match(tui.row(0), /4Hz/);
+    await press("-", "-", "-", "-");
+    assert.equal(fake.requests("watchOverview").at(-1)?.["intervalMs"], 2000);
+    assert.match(tui.row(0), /0\.5Hz/);
+  });
+});
+
+test("a slow link gets fewer snapshots, and all of them again when it is quick", async () => {
+  await withApp({}, async ({ tui, fake, clock, pass }) => {
+    const write = tui.output.onWrite;
+    tui.output.onWrite = (text) => {
+      clock.block(text.length > 20 ? 400 : 0);
+      write(text);
+    };
+    await pass(4000);
+    assert.equal(fake.requests("watchOverview").at(-1)?.["intervalMs"], 2000);
+    tui.output.onWrite = write;
+    await pass(60_000);
+    assert.equal(fake.requests("watchOverview").at(-1)?.["intervalMs"], 500);
+  });
+});
+
+test("calls come in on top, wait while paused, and older ones are fetched", async () => {
+  await withApp({ count: 500 }, async ({ tui, fake, press, pass, clock }) => {
+    await press("5");
+    const stream = fake.stream("watchCalls");
+    const fresh = (id: string) => ({
+      id,
+      modelAsked: id,
+      httpStatus: 200,
+      startTime: { seconds: BigInt(Math.floor(clock.now() / 1000)) },
+    });
+    stream.send({ calls: [fresh("call_newone")], sampledRatio: 1 });
+    await pass(300);
+    assert.match(tui.row(4), /call_newone/);
+    await press("<space>");
+    stream.send({ calls: [fresh("call_later1"), fresh("call_later2")], sampledRatio: 1 });
+    await pass(300);
+    assert.ok(tui.find("paused, 2 newer"));
+    assert.match(tui.row(4), /call_newone/);
+    await press("f");
+    assert.match(tui.row(4), /call_later2/);
+    await press("G", "G", "G");
+    assert.ok(fake.requests("listCalls").some((request) => request["pageToken"] === "200"));
+    assert.ok(tui.find("of 503"), tui.text());
+  });
+});
+
+test("a call is shown whole with its attempts", async () => {
+  await withApp({}, async ({ tui, press, pass }) => {
+    await press("5", "j");
+    await pass(500);
+    assert.ok(tui.find("attempts"));
+    assert.ok(tui.find("choose 0.4ms"));
+    await tui.resize(80, 24);
+    await press("<enter>");
+    assert.ok(tui.find("esc: back"));
+    assert.ok(tui.find("attempts"));
+    await press("<esc>");
+    assert.equal(tui.find("esc: back"), undefined);
+  });
+});
+
+test("quitting gives the terminal back, and a second key does no harm", async () => {
+  await withApp({}, async ({ tui, press }) => {
+    await press("3", "q");
+    assert.equal(tui.alternate, false);
+    assert.equal(tui.input.raw, false);
+    assert.deepEqual(tui.process.exitCodes, [0]);
+    const before = tui.bytes().length;
+    await press("3");
+    assert.equal(tui.bytes().length, before);
+  });
+});
+
+test("a storm of sizes leaves a whole picture", async () => {
+  await withApp({}, async ({ tui, press }) => {
+    for (const [cols, rows] of [
+      [120, 35],
+      [40, 10],
+      [1, 1],
+      [200, 60],
+      [61, 17],
+      [120, 35],
+    ] as const) {
+      await tui.resize(cols, rows);
+    }
+    await press("1");
+    assert.match(tui.row(0), /Latchkey ▸ prod-eu-1 ▸ Overview/);
+    assert.match(tui.row(34), /<q> quit/);
+  });
+});
+
+test("in ASCII and without colours nothing else is sent", async () => {
+  await withApp({ unicode: "ascii", theme: "mono", count: 5 }, async ({ tui, press }) => {
+    for (const { key } of VIEWS) await press(key);
+    assert.match(tui.bytes(), /^[\x00-\x7e]*$/);
+    assert.doesNotMatch(tui.bytes(), /\u001b\[(?:\d+;)*(?:[349][0-7]|38;5)(?:;\d+)*m/);
+  });
+});

@@ -1,0 +1,511 @@
+import assert from "node:assert/strict";
+import { Readable, Writable } from "node:stream";
+import { test } from "node:test";
+import {
+  create,
+  toBinary,
+  type DescField,
+  type DescMessage,
+  type DescService,
+} from "@bufbuild/protobuf";
+import { anyPack, AnySchema } from "@bufbuild/protobuf/wkt";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Metadata, status as grpcStatus } from "@grpc/grpc-js";
+import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
+import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { ErrorInfoSchema } from "../../proto/gen/latchkey/v1/errors_pb.js";
+import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
+import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
+import { SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
+import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { ApiError, toApiError } from "../../tui/api/api-error.js";
+import type { ServiceClient } from "../../tui/api/client.js";
+import { COMMANDS, type Command } from "../../tui/cli/commands.js";
+import { complaintOf, exitCodeOf } from "../../tui/cli/exit-code.js";
+import { flagsOf, isRedacted, secretFieldsOf } from "../../tui/cli/flags.js";
+import type { CliPort } from "../../tui/cli/port.js";
+import { createProgram, type ProgramHandlers } from "../../tui/cli/program.js";
+import { resolveId } from "../../tui/cli/resolve-id.js";
+import { runCommand } from "../../tui/cli/run.js";
+import { printStatus } from "../../tui/cli/status.js";
+import { FakeApi } from "./fake-api.js";
+import { overview, status } from "./fake-data.js";
+
+const NOW = Date.UTC(2026, 10, 20, 11, 21, 8);
+
+const SERVICES: readonly DescService[] = [
+  AuditService,
+  CallService,
+  ClientKeyService,
+  PoolService,
+  ProviderKeyService,
+  ProviderService,
+  SessionService,
+  SystemService,
+  UsageService,
+  UserService,
+];
+
+/** Their own subcommands: they keep and forget the session's token. */
+const NOT_IN_THE_TABLE = new Set(["Login", "Logout"]);
+
+interface Ran {
+  readonly fake: FakeApi;
+  readonly out: string;
+  readonly prompts: string;
+  readonly code: number;
+  readonly complaint: string | undefined;
+  /** The request of the last call that changes or reads what the command is for. */
+  readonly request: Record<string, unknown> | undefined;
+}
+
+/** Runs a command line against a scripted server, the way `main` does. */
+async function run(
+  argv: readonly string[],
+  options: {
+    readonly stdin?: string;
+    readonly yes?: boolean;
+    readonly script?: (fake: FakeApi) => void;
+  } = {},
+): Promise<Ran> {
+  const fake = new FakeApi();
+  options.script?.(fake);
+  let out = "";
+  let prompts = "";
+  const client = clientOf(fake);
+  const port: CliPort = {
+    client,
+    secrets: {
+      input: Readable.from([options.stdin ?? ""]),
+      prompt: new Writable({
+        write(chunk, _encoding, done) {
+          prompts += String(chunk);
+          done();
+        },
+      }),
+    },
+    write: (text) => void (out += text),
+    writeBytes: (bytes) => void (out += Buffer.from(bytes).toString("latin1")),
+    toTerminal: false,
+    confirm: async () => options.yes ?? false,
+    resolveId: (noun, field, text) => resolveId(client, noun, field, text),
+    nowMs: () => NOW,
+    signal: new AbortController().signal,
+  };
+  let code = 0;
+  let complaint: string | undefined;
+  const program = createProgram("0.1.0", {
+    ...handlers(),
+    command: async (command, invocation) => {
+      code = (await runCommand(command, invocation, port)) ? 0 : 1;
+    },
+    status: (json) => printStatus(json, port),
+  });
+  quiet(program);
+  try {
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    code = exitCodeOf(error);
+    complaint = complaintOf(error);
+  }
+  return { fake, out, prompts, code, complaint, request: fake.sent.at(-1)?.request };
+}
+
+function handlers(): ProgramHandlers {
+  const none = async (): Promise<void> => undefined;
+  return { dashboard: none, command: none, status: none, login: none, logout: none };
+}
+
+type Program = ReturnType<typeof createProgram>;
+
+/** Commander writes usage errors itself; tests read the exit code. */
+function quiet(program: Program): void {
+  program.configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  for (const child of program.commands) quiet(child);
+}
+
+function clientOf(fake: FakeApi) {
+  const { api } = fake;
+  const byName = new Map<string, unknown>([
+    [AuditService.typeName, api.audit],
+    [CallService.typeName, api.calls],
+    [ClientKeyService.typeName, api.clientKeys],
+    [PoolService.typeName, api.pool],
+    [ProviderKeyService.typeName, api.providerKeys],
+    [ProviderService.typeName, api.providers],
+    [SessionService.typeName, api.sessions],
+    [SystemService.typeName, api.system],
+    [UsageService.typeName, api.usage],
+    [UserService.typeName, api.users],
+  ]);
+  return <S extends DescService>(service: S) => byName.get(service.typeName) as ServiceClient<S>;
+}
+
+const nameOf = ({ noun, verb }: Command): string => `${noun} ${verb}`;
+
+test("every RPC of the API is a subcommand", () => {
+  const known = new Set(
+    COMMANDS.map(({ service, method }) => `${service.typeName}/${method.name}`),
+  );
+  const missing = SERVICES.flatMap((service) =>
+    service.methods
+      .filter(({ name }) => !NOT_IN_THE_TABLE.has(name))
+      .map(({ name }) => `${service.typeName}/${name}`)
+      .filter((name) => !known.has(name)),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test("no two subcommands have one name", () => {
+  const names = COMMANDS.map(nameOf);
+  assert.deepEqual(names, [...new Set(names)]);
+});
+
+test("every column and argument of a subcommand is a field of its messages", () => {
+  for (const command of COMMANDS) {
+    const { input, output } = command.method;
+    const fields = new Set(input.fields.map(({ name }) => name));
+    for (const name of command.positional)
+      assert.ok(fields.has(name), `${nameOf(command)} ${name}`);
+    const rows = output.fields.find(
+      (field) => field.fieldKind === "list" && field.listKind === "message",
+    );
+    for (const column of command.columns) {
+      const [first = "", second] = column.split(".");
+      const field = rows?.message?.fields.find(({ name }) => name === first);
+      assert.ok(field, `${nameOf(command)} ${column}`);
+      if (second !== undefined) {
+        assert.ok(
+          field.message?.fields.some(({ name }) => name === second),
+          column,
+        );
+      }
+    }
+  }
+});
+
+test("no secret can be given on the command line", () => {
+  const program = createProgram("0.1.0", handlers());
+  const secret = /secret|password|passphrase|token(?!s)|content/;
+  for (const command of COMMANDS) {
+    for (const flag of flagsOf(command)) assert.equal(isRedacted(flag.field), false, flag.name);
+  }
+  for (const group of program.commands) {
+    for (const verb of group.commands) {
+      for (const { long = "", required, optional } of verb.options) {
+        const takesValue = required || optional;
+        assert.ok(!(takesValue && secret.test(long)), `${group.name()} ${verb.name()} ${long}`);
+      }
+      for (const { name } of verb.registeredArguments.map((one) => ({ name: one.name() }))) {
+        assert.doesNotMatch(name, secret);
+      }
+    }
+  }
+});
+
+test("every secret of a request, however deep, can be given by prompt or stdin", () => {
+  const program = createProgram("0.1.0", handlers());
+  for (const command of COMMANDS) {
+    const verb = program.commands
+      .find((group) => group.name() === command.noun)
+      ?.commands.find((each) => each.name() === command.verb);
+    assert.ok(verb, nameOf(command));
+    const asked = new Set(secretFieldsOf(command));
+    const others = redactedIn(command.method.input).filter((field) => !asked.has(field));
+    if (others.length === 0 || command.method.name === "TestProviderKey") continue;
+    assert.ok(
+      verb.options.some(({ long }) => long === "--request"),
+      nameOf(command),
+    );
+  }
+});
+
+function redactedIn(message: DescMessage): DescField[] {
+  return message.fields.flatMap((field) =>
+    isRedacted(field) ? [field] : field.message === undefined ? [] : redactedIn(field.message),
+  );
+}
+
+test("a secret comes from stdin and goes into the request alone", async () => {
+  const { request, out, prompts } = await run(
+    ["provider-keys", "create", "--provider", "prv_openai", "--name", "main", "--tier", "backup"],
+    { stdin: "sk-from-stdin-0123456789\n" },
+  );
+  assert.equal(request?.["secret"], "sk-from-stdin-0123456789");
+  assert.equal(request?.["tier"], 2);
+  assert.match(String(request?.["requestId"]), /^[0-9a-f-]{36}$/);
+  assert.doesNotMatch(out + prompts, /sk-from-stdin/);
+});
+
+test("two secrets are two lines of stdin", async () => {
+  const { request } = await run(["session", "change-password"], { stdin: "old one\nnew one\n" });
+  assert.deepEqual(
+    [request?.["currentPassword"], request?.["newPassword"]],
+    ["old one", "new one"],
+  );
+  const half = await run(["session", "change-password"], { stdin: "old one\n" });
+  assert.equal(half.code, 2);
+  assert.match(half.complaint ?? "", /a line for each of: current password, new password/);
+});
+
+test("what is missing is said before a secret is asked for", async () => {
+  const { code, complaint, prompts, fake } = await run(["provider-keys", "create", "--name", "x"]);
+  assert.equal(code, 2);
+  assert.match(complaint ?? "", /provider-keys create needs --provider/);
+  assert.equal(prompts, "");
+  assert.deepEqual(fake.sent, []);
+});
+
+test("names do where ids are asked for; unknown and double ones are told", async () => {
+  const script = (fake: FakeApi): void => {
+    fake.on("listClientKeys", ({ filter }) => ({
+      clientKeys:
+        filter === 'name="ci-bot"'
+          ? [{ id: "ck_1" }]
+          : filter === 'name="twice"'
+            ? [{ id: "ck_2" }, { id: "ck_3" }]
+            : [],
+    }));
+  };
+  const found = await run(["client-keys", "disable", "ci-bot"], { script });
+  assert.deepEqual(found.request, { id: "ck_1" });
+  const none = await run(["client-keys", "disable", "nope"], { script });
+  assert.match(
+    none.complaint ?? "",
+    /there is no client key "nope"; see `latchkey client-keys list`/,
+  );
+  const twice = await run(["client-keys", "disable", "twice"], { script });
+  assert.match(twice.complaint ?? "", /by its id: ck_2, ck_3/);
+  const byId = await run(["client-keys", "disable", "ck_9"], { script });
+  assert.deepEqual(
+    byId.fake.sent.map(({ method }) => method),
+    ["disableClientKey"],
+  );
+});
+
+test("an update names exactly the fields that were given, so that empty ones are cleared", async () => {
+  const cleared = ["--models", "", "--expires", "never", "--limits", "none"];
+  const { request } = await run(
+    ["client-keys", "update", "ck_1", "--expected-version", "3"].concat(cleared),
+  );
+  assert.deepEqual(request, {
+    id: "ck_1",
+    expectedVersion: 3n,
+    modelAllowlist: [],
+    limits: { budgets: [] },
+    updateMask: { paths: ["expire_time", "model_allowlist", "limits"] },
+  });
+  const nothing = await run(["client-keys", "update", "ck_1", "--expected-version", "3"]);
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.complaint ?? "", /nothing to change/);
+});
+
+test("values that cannot be are refused with the flag, the value and what is allowed", async () => {
+  const wrong: [string[], RegExp][] = [
+    [
+      ["client-keys", "create", "--name", "x", "--expires", "yesterday"],
+      /--expires cannot be "yesterday"; give never, a span such as 30d/,
+    ],
+    [
+      ["client-keys", "create", "--name", "x", "--limits", "fast"],
+      /--limits cannot be "fast"; give a list such as rpm=60/,
+    ],
+    [
+      ["client-keys", "create", "--name", "x", "--format", "imported"],
+      /--format cannot be "imported"; give sk, uuid, alnum32$/,
+    ],
+    [["calls", "list", "--page-size", "many"], /--page-size cannot be "many"; give a number/],
+    [["usage", "summary", "--range", "24x"], /--range cannot be "24x"/],
+    [["system", "set", "--registration-enabled", "maybe"], /give yes or no/],
+    [["audit", "verify", "--anchor-hash", "xyz"], /bytes in hexadecimal/],
+  ];
+  for (const [argv, sentence] of wrong) {
+    const { code, complaint, fake } = await run(argv);
+    assert.equal(code, 2, argv.join(" "));
+    assert.match(complaint ?? "", sentence);
+    assert.deepEqual(fake.sent, []);
+  }
+});
+
+test("unknown commands and flags are wrong usage", async () => {
+  for (const argv of [["foo"], ["client-keys", "foo"], ["calls", "list", "--bogus", "1"]]) {
+    assert.equal((await run(argv)).code, 2, argv.join(" "));
+  }
+  for (const argv of [["--help"], ["calls", "list", "--help"], ["--version"]]) {
+    assert.equal((await run(argv)).code, 0, argv.join(" "));
+  }
+});
+
+test("what destroys asks first, and is not done without an answer", async () => {
+  const refused = await run(["client-keys", "delete", "ck_1"]);
+  assert.equal(refused.code, 2);
+  assert.deepEqual(refused.fake.sent, []);
+  assert.equal((await run(["client-keys", "delete", "ck_1"], { yes: true })).fake.sent.length, 1);
+  assert.equal((await run(["client-keys", "delete", "ck_1", "--yes"])).fake.sent.length, 1);
+});
+
+test("a list is a table with one head, or JSON; --all goes through every page", async () => {
+  const script = (fake: FakeApi): void => {
+    fake.on("listClientKeys", ({ pageToken }) => ({
+      clientKeys: [{ id: pageToken === "2" ? "ck_2" : "ck_1", name: "数据\u001b[31m\u202e团队" }],
+      nextPageToken: pageToken === "2" ? "" : "2",
+    }));
+  };
+  const one = await run(["client-keys", "list"], { script });
+  assert.match(one.out, /^ID +NAME/);
+  assert.match(one.out, /--all prints every page/);
+  assert.doesNotMatch(one.out, /[\u001b\u202e]/);
+  const all = await run(["client-keys", "list", "--all"], { script });
+  assert.deepEqual(all.out.match(/ck_\d/g), ["ck_1", "ck_2"]);
+  assert.equal(all.out.match(/^ID/gm)?.length, 1);
+  const json = await run(["client-keys", "list", "--json", "--all"], { script });
+  const pages = json.out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { client_keys: { id: string }[] });
+  assert.deepEqual(
+    pages.map((page) => page.client_keys[0]?.id),
+    ["ck_1", "ck_2"],
+  );
+});
+
+test("a request in JSON comes from stdin, and what cannot be read is not quoted", async () => {
+  const json = '{"keys":[{"name":"old","secret":"my-old-static-token"}]}';
+  const good = await run(["client-keys", "import", "--request"], { stdin: json });
+  const { keys } = good.request as { keys: { name: string }[] };
+  assert.equal(keys[0]?.name, "old");
+  const bad = await run(["client-keys", "import", "--request"], {
+    stdin: '{"keys": "my-old-static',
+  });
+  assert.equal(bad.code, 2);
+  assert.doesNotMatch(bad.complaint ?? "", /my-old/);
+});
+
+test("a connection test reads as lines, and a failed one is bad news", async () => {
+  const script = (ok: boolean) => (fake: FakeApi) =>
+    fake.onStream("testProviderKey", (stream) => {
+      stream.send({ event: { case: "step", value: { name: 4, state: 1 } } });
+      stream.send({
+        event: { case: "step", value: { name: 4, state: 2, durationMs: 121n, detail: "200" } },
+      });
+      stream.send({
+        event: { case: "result", value: { ok, message: "The provider accepts this key." } },
+      });
+      stream.end();
+    });
+  const good = await run(["provider-keys", "test", "pk_1"], { script: script(true) });
+  assert.equal(good.code, 0);
+  assert.match(good.out, /^auth +passed +121ms +200\npassed: The provider accepts this key\.\n$/);
+  assert.equal((await run(["provider-keys", "test", "pk_1"], { script: script(false) })).code, 1);
+  const candidate = await run(["provider-keys", "try", "--provider", "prv_x"], {
+    script: script(true),
+    stdin: "sk-candidate",
+  });
+  assert.deepEqual(candidate.request, {
+    target: { case: "candidate", value: { providerId: "prv_x", secret: "sk-candidate" } },
+  });
+});
+
+test("a broken audit chain is bad news", async () => {
+  const script = (fake: FakeApi): void => fake.on("verifyChain", () => ({ intact: false }));
+  assert.equal((await run(["audit", "verify"], { script })).code, 1);
+});
+
+test("an export's bytes go out as they are", async () => {
+  const script = (fake: FakeApi): void =>
+    fake.onStream("exportCalls", (stream) => {
+      stream.send({ chunk: Buffer.from("id,model\n") });
+      stream.send({ chunk: Buffer.from("call_1,gpt\n"), done: true });
+      stream.end();
+    });
+  assert.equal((await run(["calls", "export"], { script })).out, "id,model\ncall_1,gpt\n");
+});
+
+test("a backup goes to the data folder unless stdout is asked for", async () => {
+  const script = (fake: FakeApi): void => fake.onStream("backup", (stream) => stream.end());
+  assert.equal((await run(["vault", "backup"], { script })).request?.["target"], 2);
+  const streamed = await run(["vault", "backup", "--target", "stream"], {
+    script: (fake) =>
+      fake.onStream("backup", (stream) => {
+        stream.send({ part: { case: "chunk", value: Buffer.from("\u00ffbytes", "latin1") } });
+        stream.end();
+      }),
+  });
+  assert.equal(streamed.out, "\u00ffbytes");
+});
+
+test("the exit code tells refusals, lost connections and missing sessions apart", async () => {
+  const cases = [
+    ["PERMISSION_DENIED", 1],
+    ["UNAVAILABLE", 3],
+    ["UNAUTHENTICATED", 4],
+  ] as const;
+  for (const [code, expected] of cases) {
+    const script = (fake: FakeApi): void => fake.refuse("getStatus", code, "no");
+    const ran = await run(["system", "status"], { script });
+    assert.equal(ran.code, expected, code);
+    if (code === "UNAUTHENTICATED") assert.match(ran.complaint ?? "", /latchkey login <username>/);
+  }
+});
+
+test("status is one look as text, or as JSON for scripts", async () => {
+  const script = (fake: FakeApi): void => {
+    fake.on("getStatus", () => status(NOW));
+    fake.onStream("watchOverview", (stream) => stream.send(overview(NOW)));
+  };
+  const text = await run(["status"], { script });
+  assert.match(text.out, /^vault +unlocked$/m);
+  assert.match(text.out, /^pool primary +14\/16 eligible$/m);
+  for (const argv of [
+    ["status", "--json"],
+    ["--once", "--json"],
+  ]) {
+    const { out } = await run(argv, { script });
+    const parsed = JSON.parse(out) as { overview: { gauges: { in_flight: number } } };
+    assert.equal(parsed.overview.gauges.in_flight, 12);
+  }
+});
+
+test("a server's refusal keeps its reason, its fields and its facts", () => {
+  const info = create(ErrorInfoSchema, {
+    reason: "already_exists",
+    domain: "latchkey",
+    metadata: { id: "ck_7" },
+    fieldViolations: [{ field: "name", rule: "", message: "is taken" }],
+  });
+  const any = toBinary(AnySchema, anyPack(ErrorInfoSchema, info));
+  const trailer = new BinaryWriter().uint32(8).int32(6).uint32(26).bytes(any).finish();
+  const metadata = new Metadata();
+  metadata.set("grpc-status-details-bin", Buffer.from(trailer));
+  const thrown = Object.assign(new Error("6 ALREADY_EXISTS: taken"), {
+    code: grpcStatus.ALREADY_EXISTS,
+    details: "taken",
+    metadata,
+  });
+  const error = toApiError(thrown);
+  assert.equal(error.message, "taken");
+  assert.deepEqual(error.details, {
+    reason: "already_exists",
+    metadata: { id: "ck_7" },
+    fields: { name: "is taken" },
+  });
+  metadata.set("grpc-status-details-bin", Buffer.from("rubbish"));
+  assert.equal(toApiError(thrown).code, "ALREADY_EXISTS");
+});
+
+test("a lost line is told by its cause, and is not mistaken for a refusal", () => {
+  const details =
+    "No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: ";
+  const thrown = Object.assign(new Error(details), { code: grpcStatus.UNAVAILABLE, details });
+  const error = toApiError(thrown);
+  assert.equal(error.message, "no connection: connect ECONNREFUSED 127.0.0.1:1");
+  assert.ok(error.isConnectionLoss);
+  const overloaded = new ApiError("UNAVAILABLE", "no key", {
+    details: { reason: "no_own_token", fields: {}, metadata: {} },
+  });
+  assert.equal(overloaded.isConnectionLoss, false);
+});

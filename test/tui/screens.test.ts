@@ -1,0 +1,377 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ApiError } from "../../tui/api/api-error.js";
+import { openApp, type Rig, type RigOptions } from "./app-rig.js";
+import { clientKey, providerKey } from "./fake-data.js";
+
+const PROVIDER_SECRET = "sk-proj-NeverOnTheScreen0123456789";
+const CLIENT_SECRET = "sk-lk_NeverInBytesBeforeReveal0123456789abcd";
+
+async function withApp(options: RigOptions, run: (rig: Rig) => Promise<void>): Promise<void> {
+  const rig = await openApp(options);
+  try {
+    await run(rig);
+  } finally {
+    rig.close();
+  }
+}
+
+function created(clock: { now(): number }) {
+  return { clientKey: { ...clientKey(1, clock.now()), name: "ci-bot" }, secret: CLIENT_SECRET };
+}
+
+/** Opens the form for a client key and sends it. */
+async function createKey({ press, type }: Rig): Promise<void> {
+  await press("3", "n");
+  await type("ci-bot");
+  await press("<C-s>");
+}
+
+test("a new client key's secret is on the glass only while it is revealed", async () => {
+  await withApp({}, async (rig) => {
+    const { tui, fake, press, type, clock } = rig;
+    fake.on("createClientKey", () => created(clock));
+    await createKey(rig);
+    assert.ok(tui.find("shown ONCE"));
+    assert.equal(tui.find("Client keys["), undefined, "nothing stands behind it");
+    assert.ok(!tui.bytes().includes(CLIENT_SECRET));
+    await press("v");
+    assert.deepEqual(tui.find(CLIENT_SECRET), { x: 0, y: 4 });
+    await press("v");
+    assert.equal(tui.find(CLIENT_SECRET), undefined);
+    await press("<tab>");
+    await type("abcd");
+    assert.ok(tui.find("Client keys["));
+    assert.equal(fake.requests("revokeClientKey").length, 0);
+    assert.equal(tui.bytes().split(CLIENT_SECRET).length - 1, 1, "sent once");
+  });
+});
+
+test("esc does not lose the secret; giving it up revokes the key", async () => {
+  await withApp({}, async (rig) => {
+    const { tui, fake, press, clock } = rig;
+    fake.on("createClientKey", () => created(clock));
+    await createKey(rig);
+    await press("<esc>");
+    assert.ok(tui.find("shown ONCE"));
+    await press("D", "<enter>");
+    assert.equal(fake.requests("revokeClientKey").length, 0, "Cancel has the focus");
+    await press("D", "y");
+    assert.deepEqual(fake.requests("revokeClientKey"), [{ id: "ck_1" }]);
+  });
+});
+
+test("a revealed secret hides when the connection is lost or the job is suspended", async () => {
+  await withApp({}, async (rig) => {
+    const { tui, fake, press, pass, clock } = rig;
+    fake.on("createClientKey", () => created(clock));
+    await createKey(rig);
+    await press("v");
+    fake.stream("watchOverview").fail("UNAVAILABLE", "down");
+    await pass(300);
+    assert.equal(tui.find(CLIENT_SECRET), undefined);
+    await press("v", "<C-z>");
+    tui.process.events.emit("SIGCONT");
+    await pass(300);
+    assert.equal(tui.find(CLIENT_SECRET), undefined);
+    assert.ok(tui.find("shown ONCE"));
+  });
+});
+
+test("the secret goes to a file or the clipboard without being shown", async () => {
+  await withApp({}, async (rig) => {
+    const { tui, fake, press, files, clock } = rig;
+    fake.on("createClientKey", () => created(clock));
+    await createKey(rig);
+    await press("c");
+    assert.deepEqual(tui.clipboard, [CLIENT_SECRET]);
+    await press("w", "<enter>");
+    assert.deepEqual([...files], [["./ci-bot.key", CLIENT_SECRET]]);
+    assert.equal(tui.find(CLIENT_SECRET), undefined);
+  });
+});
+
+test("a form that was not answered is sent again under the same id, and a changed one is not", async () => {
+  await withApp({}, async (rig) => {
+    const { fake, press, type, tui, clock } = rig;
+    fake.refuse("createClientKey", "UNAVAILABLE", "the line broke");
+    await createKey(rig);
+    assert.ok(tui.find("the line broke"));
+    await press("<C-s>");
+    await type("2");
+    fake.on("createClientKey", () => created(clock));
+    await press("<C-s>");
+    const ids = fake.requests("createClientKey").map((request) => request["requestId"]);
+    assert.equal(ids.length, 3);
+    assert.equal(ids[0], ids[1]);
+    assert.notEqual(ids[1], ids[2]);
+  });
+});
+
+test("a key whose secret was lost on the way is told with its remedy", async () => {
+  await withApp({}, async (rig) => {
+    const details = { reason: "already_exists", fields: {}, metadata: { id: "ck_7" } };
+    rig.fake.refuse("createClientKey", "ALREADY_EXISTS", "exists", details);
+    await createKey(rig);
+    assert.ok(rig.tui.find("It was done (ck_7)"));
+  });
+});
+
+test("what the server finds wrong with a field stands below that field", async () => {
+  await withApp({}, async (rig) => {
+    const fields = { ip_allowlist: "10.0.0.0/99 is no block" };
+    const details = { reason: "invalid_argument", fields, metadata: {} };
+    rig.fake.refuse("createClientKey", "INVALID_ARGUMENT", "one field is wrong", details);
+    await createKey(rig);
+    const at = rig.tui.find("IP addresses");
+    assert.ok(at);
+    assert.match(rig.tui.row(at.y + 1), /10\.0\.0\.0\/99 is no block/);
+  });
+});
+
+test("a super key needs an admin, and goes to the owner that was chosen", async () => {
+  await withApp({}, async ({ press, type, fake, clock }) => {
+    fake.on("createSuperClientKey", () => created(clock));
+    await press("4", "S");
+    await type("shared");
+    await press("<C-s>");
+    assert.deepEqual(
+      fake.requests("createSuperClientKey").map(({ ownerId, name }) => [ownerId, name]),
+      [["usr_0", "shared"]],
+    );
+  });
+  await withApp({ role: "USER" }, async ({ press, tui }) => {
+    await press("3", "n");
+    assert.ok(tui.find("New client key"));
+    assert.equal(tui.find("super: the public pool"), undefined);
+    assert.equal(tui.find("Owner  "), undefined);
+  });
+});
+
+test("limits, expiry and lists are sent as they were written", async () => {
+  await withApp({}, async ({ press, type, fake, clock }) => {
+    fake.on("createClientKey", () => created(clock));
+    await press("3", "n");
+    await type("ci-bot");
+    await press("<tab>", "<tab>", "<tab>", "<tab>");
+    await type("30d");
+    await press("<tab>");
+    await type("gpt-4o*, claude-*");
+    await press("<tab>");
+    await type("10.0.0.0/8");
+    await press("<tab>");
+    await type("rpm=60,month=$25,month=1000tokens");
+    await press("<C-s>");
+    const [request] = fake.requests("createClientKey");
+    assert.ok(request);
+    assert.deepEqual(request["modelAllowlist"], ["gpt-4o*", "claude-*"]);
+    assert.deepEqual(request?.["ipAllowlist"], ["10.0.0.0/8"]);
+    assert.deepEqual(request?.["limits"], {
+      requestsPerMinute: 60,
+      budgets: [{ period: 3, costMicros: 25_000_000n, tokens: 1000n }],
+    });
+    const { seconds } = request["expireTime"] as { seconds: bigint };
+    assert.equal(Math.round((Number(seconds) * 1000 - clock.now()) / 86_400_000), 30);
+  });
+});
+
+test("revoking asks, and a bare enter does nothing", async () => {
+  await withApp({}, async ({ press, fake, tui }) => {
+    await press("3", "r", "<enter>");
+    assert.equal(fake.requests("revokeClientKey").length, 0);
+    await press("r", "y");
+    assert.deepEqual(fake.requests("revokeClientKey"), [{ id: "ck_0" }]);
+    assert.ok(tui.find("is revoked"));
+  });
+});
+
+test("a revoked key cannot be revoked, rotated or enabled again", async () => {
+  await withApp({ count: 4 }, async ({ press, tui }) => {
+    await press("3", "G");
+    for (const key of ["r", "R", "d"]) {
+      await press(key);
+      assert.ok(tui.find("the key is revoked for good"), key);
+    }
+  });
+});
+
+test("deleting a client key says that its calls go too, and takes its typed name", async () => {
+  await withApp({}, async ({ press, type, tui, fake }) => {
+    await press("3", "<C-d>");
+    assert.match(tui.text(), /together with all its/);
+    await press("y", "<enter>");
+    assert.equal(fake.requests("deleteClientKey").length, 0);
+    await press("<C-u>");
+    await tui.paste("ci-bot-0");
+    await press("<enter>");
+    assert.equal(fake.requests("deleteClientKey").length, 0, "a paste is not typing");
+    await type("ci-bot-0");
+    await press("<enter>");
+    assert.deepEqual(fake.requests("deleteClientKey"), [{ id: "ck_0", expectedVersion: 2n }]);
+  });
+});
+
+test("rotating keeps the old secret for the time chosen and shows the new one once", async () => {
+  await withApp({}, async ({ press, tui, fake, clock }) => {
+    fake.on("rotateClientKey", () => created(clock));
+    await press("3", "R", "<right>", "<C-s>");
+    const [request] = fake.requests("rotateClientKey");
+    assert.equal(request?.["graceSeconds"], 3600n);
+    assert.ok(tui.find("shown ONCE"));
+    assert.ok(!tui.bytes().includes(CLIENT_SECRET));
+  });
+});
+
+test("a provider's secret is never drawn, and is stored after its test has passed", async () => {
+  await withApp({}, async ({ press, type, tui, fake, pass }) => {
+    fake.on("createProviderKey", () => ({ providerKey: providerKey(1, 0) }));
+    await press("2", "n", "<tab>");
+    await type("main-1");
+    await press("<tab>");
+    await type(PROVIDER_SECRET);
+    await press("<C-s>");
+    assert.ok(tui.find("Test connection: main-1"));
+    assert.deepEqual(fake.requests("testProviderKey")[0]?.["target"], {
+      case: "candidate",
+      value: { providerId: "prv_openai", secret: PROVIDER_SECRET },
+    });
+    const stream = fake.stream("testProviderKey");
+    const step = { name: 4, state: 2, durationMs: 121n, detail: "200, 42 models" };
+    stream.send({ event: { case: "step", value: step } });
+    stream.send({ event: { case: "result", value: { ok: true, durationMs: 121n } } });
+    stream.end();
+    await pass(300);
+    assert.ok(tui.find("200, 42 models"));
+    assert.equal(fake.requests("createProviderKey").length, 0);
+    await press("<enter>");
+    assert.equal(fake.requests("createProviderKey")[0]?.["secret"], PROVIDER_SECRET);
+    assert.ok(tui.find("main-1 is stored"));
+    assert.ok(!tui.bytes().includes(PROVIDER_SECRET));
+  });
+});
+
+test("a secret that fails its test is stored only when one insists", async () => {
+  await withApp({}, async ({ press, type, tui, fake, pass }) => {
+    await press("2", "n", "<tab>");
+    await type("main-1");
+    await press("<tab>");
+    await type(PROVIDER_SECRET);
+    await press("<C-s>");
+    const result = { ok: false, message: "The provider refuses this key.", httpStatus: 401 };
+    fake.stream("testProviderKey").send({ event: { case: "result", value: result } });
+    await pass(300);
+    await press("<enter>", "<enter>");
+    assert.equal(fake.requests("createProviderKey").length, 0);
+    assert.ok(tui.find("New provider key"), "the form is still there");
+    await press("<C-s>");
+    await pass(300);
+    fake.stream("testProviderKey").send({ event: { case: "result", value: result } });
+    await pass(300);
+    await press("<enter>", "y");
+    assert.equal(fake.requests("createProviderKey").length, 1);
+  });
+});
+
+test("leaving a test cancels it and keeps the form", async () => {
+  await withApp({}, async ({ press, type, tui, fake }) => {
+    await press("2", "n", "<tab>");
+    await type("main-1");
+    await press("<tab>");
+    await type(PROVIDER_SECRET);
+    await press("<C-s>");
+    const stream = fake.stream("testProviderKey");
+    await press("<esc>");
+    assert.equal(stream.open, false);
+    assert.ok(tui.find("the test was cancelled"));
+    assert.equal(fake.requests("createProviderKey").length, 0);
+  });
+});
+
+test("a server that cannot test stores without, and does not offer it again", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.onStream("testProviderKey", (stream) => stream.fail("UNIMPLEMENTED", "no tests here"));
+  };
+  await withApp({ script }, async ({ press, type, fake, tui }) => {
+    await press("2", "n", "<tab>");
+    await type("main-1");
+    await press("<tab>");
+    await type(PROVIDER_SECRET);
+    await press("<C-s>");
+    assert.ok(tui.find("no tests here"));
+    await press("<enter>");
+    assert.equal(fake.requests("createProviderKey").length, 1);
+    await press("n");
+    assert.equal(tui.find("Test first"), undefined);
+  });
+});
+
+test("a form with contents asks before it is closed", async () => {
+  await withApp({}, async ({ press, type, tui }) => {
+    await press("3", "n");
+    await type("half a na");
+    await press("<esc>");
+    assert.ok(tui.find("What was typed is lost"));
+    await press("<enter>");
+    assert.ok(tui.find("half a na"));
+    await press("<esc>", "y");
+    assert.equal(tui.find("New client key"), undefined);
+  });
+});
+
+test("an edit names its fields and the version it is based on", async () => {
+  await withApp({}, async ({ press, fake }) => {
+    await press("2", "e", "<C-s>");
+    const [request] = fake.requests("updateProviderKey");
+    assert.ok(request);
+    assert.equal(request?.["expectedVersion"], 3n);
+    const { paths } = request["updateMask"] as { paths: string[] };
+    assert.ok(paths.includes("expire_time") && paths.includes("limits"));
+  });
+});
+
+test("a change by somebody else in between is told and loses nothing", async () => {
+  await withApp({}, async ({ press, fake, tui, type }) => {
+    fake.on("updateProviderKey", () => {
+      throw new ApiError("ABORTED", "bob changed it meanwhile; look again");
+    });
+    await press("2", "e");
+    await type("-new");
+    await press("<C-s>");
+    assert.ok(tui.find("bob changed it meanwhile"));
+    assert.ok(tui.find("ci-bot-0-new"));
+  });
+});
+
+test("the vault is unlocked with a passphrase that is never drawn", async () => {
+  await withApp({}, async ({ press, type, fake, tui, pass }) => {
+    fake.on("getStatus", () => ({ version: "0.1.0", vault: { state: 2 } }));
+    await press("9");
+    await pass(300);
+    await press("u");
+    await type("open sesame 123");
+    await press("<C-s>");
+    assert.deepEqual(fake.requests("unlock"), [{ passphrase: "open sesame 123" }]);
+    assert.ok(!tui.bytes().includes("open sesame"));
+  });
+});
+
+test("the audit chain is verified on demand and its state stays in sight", async () => {
+  await withApp({}, async ({ press, fake, tui }) => {
+    fake.on("verifyChain", () => ({ intact: false, firstBadSeq: 17n, message: "hash differs" }));
+    await press("8", "v");
+    assert.ok(tui.find("broken at event 17: hash differs"));
+    await press("<esc>");
+    assert.ok(tui.find("CHAIN BROKEN at #17"));
+  });
+});
+
+test("usage asks for the period, group and unit that were chosen", async () => {
+  await withApp({}, async ({ press, fake }) => {
+    await press("6", "m", "<tab>", "u");
+    const request = fake.requests("getTrend").at(-1);
+    const { startTime, endTime } = request!["range"] as Record<string, { seconds: bigint }>;
+    assert.equal(Number(endTime!.seconds - startTime!.seconds), 30 * 86_400);
+    assert.equal(request?.["groupBy"], 2);
+    assert.equal(request?.["rankBy"], 1);
+  });
+});
