@@ -1,7 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { closesOneObject } from "./json-scan.js";
-import { lastObject } from "./json-find.js";
+import { lastObject, topLevelObject } from "./json-find.js";
 import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { anthropicTokens } from "./tokens.js";
@@ -12,10 +11,7 @@ export const anthropicCodec: DialectCodec = {
   dialect: "ANTHROPIC",
   errorBody,
   streamError: (problem) => `event: error\ndata: ${errorBody(problem)}\n\n`,
-  replyUsage: (reply) =>
-    lastObject(reply, "usage", (usage, keyAt) =>
-      closesOneObject(reply, keyAt) ? anthropicTokens(usage) : undefined,
-    ),
+  replyUsage: (reply) => topLevelObject(reply, "usage", anthropicTokens),
   opensWithError: (events) =>
     /^(?:event: error|data: ?\{\s*"type"\s*:\s*"error")/.test(latin1(events, 0, 64)),
   watch: (form) => new AnthropicWatch(form),
@@ -60,6 +56,7 @@ function errorType(httpStatus: number): string {
 
 /** The last event is this long with its event line; looking at no more keeps the watch cheap. */
 const LAST_EVENT_BYTES = 96;
+const LAST_TYPE = Buffer.from('"message_stop"');
 
 class AnthropicWatch implements StreamWatch {
   readonly #form: StreamForm;
@@ -77,7 +74,7 @@ class AnthropicWatch implements StreamWatch {
     this.#tail.push(events);
     const from = Math.max(0, events.length - LAST_EVENT_BYTES);
     // With its quotes: in what a model says they would be escaped.
-    if (latin1(events, from, events.length).includes('"message_stop"')) this.finished = true;
+    if (events.indexOf(LAST_TYPE, from) >= 0) this.finished = true;
   }
 
   completeWithout(): boolean {

@@ -1,7 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { closesOneObject } from "./json-scan.js";
-import { lastObject } from "./json-find.js";
+import { lastObject, topLevelObject } from "./json-find.js";
 import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { geminiTokens } from "./tokens.js";
@@ -12,10 +11,7 @@ export const geminiCodec: DialectCodec = {
   dialect: "GEMINI",
   errorBody,
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
-  replyUsage: (reply) =>
-    lastObject(reply, "usageMetadata", (usage, keyAt) =>
-      closesOneObject(reply, keyAt) ? geminiTokens(usage) : undefined,
-    ),
+  replyUsage: (reply) => topLevelObject(reply, "usageMetadata", geminiTokens),
   opensWithError: (events) => /^data: ?\{\s*"error"\s*:\s*\{/.test(latin1(events, 0, 64)),
   watch: (form) => new GeminiWatch(form),
 };

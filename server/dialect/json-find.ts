@@ -1,4 +1,5 @@
 import { utf8 } from "./bytes.js";
+import { lastMember } from "./json-scan.js";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -13,7 +14,7 @@ const TRIES_MAX = 8;
 export function lastObject<T>(
   text: Buffer,
   key: string,
-  accept: (value: Record<string, unknown>, keyAt: number) => T | undefined,
+  accept: (value: Record<string, unknown>) => T | undefined,
 ): T | undefined {
   const needle = `"${key}"`;
   let from = text.length;
@@ -23,8 +24,32 @@ export function lastObject<T>(
     from = at;
     if (text[at - 1] === BACKSLASH) continue;
     const value = objectAfter(text, at + needle.length);
-    const taken = value === undefined ? undefined : accept(value, at);
+    const taken = value === undefined ? undefined : accept(value);
     if (taken !== undefined) return taken;
+  }
+  return undefined;
+}
+
+/**
+ * The object behind a key of the outermost object of a whole JSON text. Found from the end, where replies
+ * say their usage, and proven to be at the top by what follows it: a model can write such a key only deeper.
+ */
+export function topLevelObject<T>(
+  text: Buffer,
+  key: string,
+  accept: (value: Record<string, unknown>) => T | undefined,
+): T | undefined {
+  const needle = `"${key}"`;
+  let from = text.length;
+  for (let tries = 0; tries < TRIES_MAX && from > 0; tries++) {
+    const at = text.lastIndexOf(needle, from - 1, "latin1");
+    if (at < 0) return undefined;
+    from = at;
+    if (text[at - 1] === BACKSLASH) continue;
+    const span = lastMember(text, at);
+    if (span === undefined || text[span.start] !== 0x7b) continue;
+    const value = parseRecord(utf8(text, span.start, span.end));
+    return value === undefined ? undefined : accept(value);
   }
   return undefined;
 }

@@ -3,15 +3,17 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { Fault } from "../core/fault.js";
 import {
-  closesOneObject,
+  lastMember,
   readNumber,
   readString,
   readTrue,
   scanMember,
   scanObject,
+  WantedMembers,
 } from "./json-scan.js";
 
-const WANTED = ["model", "stream", "max_tokens"] as const;
+const WANTED = new WantedMembers(["model", "stream", "max_tokens"]);
+const NOTHING = new WantedMembers([]);
 
 function scan(text: string): (string | undefined)[] {
   const body = Buffer.from(text);
@@ -92,7 +94,7 @@ test("nesting beyond the limit is refused at once, however deep it goes", () => 
 
 test("too many values are refused", () => {
   const body = Buffer.from(`{"a":[${"1,".repeat(50)}1]}`);
-  assert.throws(() => scanObject(body, [], { depthMax: 4, valuesMax: 50 }), /too many/);
+  assert.throws(() => scanObject(body, NOTHING, { depthMax: 4, valuesMax: 50 }), /too many/);
 });
 
 test("every JSON object that JSON.parse takes is read alike", () => {
@@ -104,7 +106,7 @@ test("every JSON object that JSON.parse takes is read alike", () => {
       (members, model, spaced) => {
         const value = { ...members, model };
         const text = Buffer.from(JSON.stringify(value, null, spaced ? 2 : 0));
-        const [span] = scanObject(text, ["model"]);
+        const [span] = scanObject(text, new WantedMembers(["model"]));
         assert.ok(span);
         assert.deepEqual(
           JSON.parse(text.toString("utf8", span.start, span.end)),
@@ -135,7 +137,7 @@ test("a text that JSON.parse refuses outside its strings is refused here", () =>
         }
         let scans = true;
         try {
-          scanObject(Buffer.from(broken), []);
+          scanObject(Buffer.from(broken), NOTHING);
         } catch {
           scans = false;
         }
@@ -152,7 +154,7 @@ test("values are read as what they are", () => {
   const body = Buffer.from(
     String.raw`{"a":"x\u00e9\n","b":12.5e1,"c":true,"d":"true","e":null,"f":"ü"}`,
   );
-  const [a, b, c, d, e, f] = scanObject(body, ["a", "b", "c", "d", "e", "f"]);
+  const [a, b, c, d, e, f] = scanObject(body, new WantedMembers(["a", "b", "c", "d", "e", "f"]));
   assert.equal(readString(body, a), "xé\n");
   assert.equal(readString(body, b), undefined);
   assert.equal(readNumber(body, b), 125);
@@ -166,15 +168,17 @@ test("values are read as what they are", () => {
 
 test("members of an inner object are found within it", () => {
   const body = Buffer.from('{"o":{"x":{"y":1},"y":2},"p":[],"y":3}');
-  const [o, p] = scanObject(body, ["o", "p"]);
+  const [o, p] = scanObject(body, new WantedMembers(["o", "p"]));
   assert.ok(o && p);
-  const [y] = scanMember(body, o, ["y"]);
+  const [y] = scanMember(body, o, new WantedMembers(["y"]));
   assert.equal(readNumber(body, y), 2);
-  assert.deepEqual(scanMember(body, p, ["y"]), [undefined]);
+  assert.deepEqual(scanMember(body, p, new WantedMembers(["y"])), [undefined]);
 });
 
-test("a tail is known to finish the outermost object or not", () => {
-  const text = Buffer.from('{"a":{"usage":{"x":1}},"usage":{"x":2}}');
-  assert.equal(closesOneObject(text, text.lastIndexOf('"usage"')), true);
-  assert.equal(closesOneObject(text, text.indexOf('"usage"')), false);
+test("the value of the last member is found where what follows proves that it is at the top", () => {
+  const text = Buffer.from('{"a":{"usage":{"x":1}},"usage":{"x":2},"z":[1]}');
+  const span = lastMember(text, text.lastIndexOf('"usage"'));
+  assert.equal(text.toString("utf8", span?.start, span?.end), '{"x":2}');
+  assert.equal(lastMember(text, text.indexOf('"usage"')), undefined);
+  assert.equal(lastMember(text.subarray(0, -1), text.lastIndexOf('"usage"')), undefined);
 });

@@ -29,6 +29,57 @@ const CLOSE_BRACKET = 0x5d;
 /** Strings longer than this are searched with memchr, where the call costs less than the loop. */
 const SHORT_STRING_BYTES = 48;
 
+const TRUE = Buffer.from("true");
+const FALSE = Buffer.from("false");
+const NULL = Buffer.from("null");
+const UNREADABLE = -2;
+
+/** Names of members to look for. Made once for each kind of text; finding one costs no string. */
+export class WantedMembers {
+  readonly #names: readonly string[];
+  /** By length of the name: its bytes and its index. */
+  readonly #byLength: readonly (readonly (readonly [Buffer, number])[])[];
+
+  constructor(names: readonly string[]) {
+    this.#names = names;
+    const longest = Math.max(0, ...names.map((name) => name.length));
+    this.#byLength = Array.from({ length: longest + 1 }, (_each, length) =>
+      names.flatMap((name, at) =>
+        name.length === length ? [[Buffer.from(name), at] as const] : [],
+      ),
+    );
+  }
+
+  none(): (Span | undefined)[] {
+    return this.#names.map(() => undefined);
+  }
+
+  nameOf(index: number): string {
+    return this.#names[index] ?? "";
+  }
+
+  /** The index of the name that stands between two quotes; -1 for none of them. */
+  indexOf(text: Buffer, start: number, end: number): number {
+    // Undone, `mod\u0065l` is `model` to every parser.
+    for (let at = start; at < end; at++)
+      if (text[at] === BACKSLASH) return this.#unescaped(text, start, end);
+    const candidates = this.#byLength[end - start];
+    if (candidates === undefined) return -1;
+    for (const [name, index] of candidates) if (isAt(text, start, name)) return index;
+    return -1;
+  }
+
+  #unescaped(text: Buffer, start: number, end: number): number {
+    const name = readString(text, { start: start - 1, end: end + 1 });
+    return name === undefined ? UNREADABLE : this.#names.indexOf(name);
+  }
+}
+
+function isAt(text: Buffer, start: number, name: Buffer): boolean {
+  for (let i = 0; i < name.length; i++) if (text[start + i] !== name[i]) return false;
+  return true;
+}
+
 /**
  * Finds members of the object that a text consists of, without building it: a body is read once, never
  * parsed and written again, so that every byte of it can go on unchanged. Answers the span of each wanted
@@ -39,7 +90,7 @@ const SHORT_STRING_BYTES = 48;
  */
 export function scanObject(
   text: Buffer,
-  wanted: readonly string[],
+  wanted: WantedMembers,
   limits: ScanLimits = SCAN_LIMITS,
 ): readonly (Span | undefined)[] {
   const scan = new Scan(text, 0, text.length, limits);
@@ -52,21 +103,21 @@ export function scanObject(
 export function scanMember(
   text: Buffer,
   span: Span,
-  wanted: readonly string[],
+  wanted: WantedMembers,
 ): readonly (Span | undefined)[] {
-  if (text[span.start] !== OPEN_BRACE) return wanted.map(() => undefined);
+  if (text[span.start] !== OPEN_BRACE) return wanted.none();
   return new Scan(text, span.start, span.end, SCAN_LIMITS).members(wanted);
 }
 
-/** True when the bytes from `start` on finish exactly the one object that is open around them. */
-export function closesOneObject(text: Buffer, start: number): boolean {
+/**
+ * Reads on from a key to the end of the text, which must finish exactly the one object that is open around
+ * the key. Answers the span of the key's value; undefined when the key stands deeper, or in no object at all.
+ */
+export function lastMember(text: Buffer, keyAt: number): Span | undefined {
   try {
-    const scan = new Scan(text, start, text.length, SCAN_LIMITS);
-    scan.restOfObject();
-    scan.end();
-    return true;
+    return new Scan(text, keyAt, text.length, SCAN_LIMITS).restOfObject();
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -116,15 +167,15 @@ class Scan {
     this.#limits = limits;
   }
 
-  members(wanted: readonly string[]): (Span | undefined)[] {
-    const found: (Span | undefined)[] = wanted.map(() => undefined);
+  members(wanted: WantedMembers): (Span | undefined)[] {
+    const found = wanted.none();
     this.#space();
     this.#expect(OPEN_BRACE);
     this.#space();
     if (this.#take(CLOSE_BRACE)) return found;
     do {
       this.#space();
-      const index = wanted.indexOf(this.#key());
+      const index = this.#key(wanted);
       this.#space();
       this.#expect(COLON);
       this.#space();
@@ -132,7 +183,7 @@ class Scan {
       this.#value(2);
       if (index >= 0) {
         if (found[index] !== undefined) {
-          throw malformed(`The request body names "${wanted[index] ?? ""}" more than once.`);
+          throw malformed(`The request body names "${wanted.nameOf(index)}" more than once.`);
         }
         found[index] = { start, end: this.#pos };
       }
@@ -142,9 +193,20 @@ class Scan {
     return found;
   }
 
-  /** Goes on inside an object, at a key. */
-  restOfObject(): void {
-    this.#objectMembers(1);
+  /** Goes on inside an object, at a key, to the end of the text. Answers the span of that key's value. */
+  restOfObject(): Span {
+    this.#string();
+    this.#space();
+    this.#expect(COLON);
+    this.#space();
+    const start = this.#pos;
+    this.#value(1);
+    const span = { start, end: this.#pos };
+    this.#space();
+    if (this.#take(COMMA)) this.#objectMembers(1);
+    else this.#expect(CLOSE_BRACE);
+    this.end();
+    return span;
   }
 
   end(): void {
@@ -171,13 +233,13 @@ class Scan {
         this.#array(depth + 1);
         return;
       case 0x74:
-        this.#literal("true");
+        this.#literal(TRUE);
         return;
       case 0x66:
-        this.#literal("false");
+        this.#literal(FALSE);
         return;
       case 0x6e:
-        this.#literal("null");
+        this.#literal(NULL);
         return;
       default:
         this.#number();
@@ -217,11 +279,12 @@ class Scan {
     this.#expect(CLOSE_BRACKET);
   }
 
-  /** A key of the outermost object, with its escapes undone: `"mod\u0065l"` is `model` to every parser. */
-  #key(): string {
-    const start = this.#pos;
+  /** Which wanted member a key names; -1 for none. */
+  #key(wanted: WantedMembers): number {
+    const start = this.#pos + 1;
     this.#string();
-    return readString(this.#text, { start, end: this.#pos }) ?? this.#fail();
+    const index = wanted.indexOf(this.#text, start, this.#pos - 1);
+    return index === UNREADABLE ? this.#fail() : index;
   }
 
   #string(): void {
@@ -273,9 +336,9 @@ class Scan {
     this.#pos = at;
   }
 
-  #literal(word: string): void {
+  #literal(word: Buffer): void {
     const end = this.#pos + word.length;
-    if (end > this.#end || latin1(this.#text, this.#pos, end) !== word) this.#fail();
+    if (end > this.#end || !isAt(this.#text, this.#pos, word)) this.#fail();
     this.#pos = end;
   }
 

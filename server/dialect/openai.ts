@@ -1,7 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { closesOneObject } from "./json-scan.js";
-import { isRecord, lastObject } from "./json-find.js";
+import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { openaiTokens } from "./tokens.js";
@@ -12,10 +11,7 @@ export const openaiCodec: DialectCodec = {
   dialect: "OPENAI",
   errorBody,
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
-  replyUsage: (reply) =>
-    lastObject(reply, "usage", (usage, keyAt) =>
-      closesOneObject(reply, keyAt) ? openaiTokens(usage) : undefined,
-    ),
+  replyUsage: (reply) => topLevelObject(reply, "usage", openaiTokens),
   opensWithError: (events) =>
     /^(?:event: error\r?\n)?data: ?\{\s*"error"\s*:\s*[{"]/.test(head(events)),
   watch: (form) => new OpenaiWatch(form),
@@ -55,6 +51,8 @@ function head(events: Buffer): string {
   return latin1(events, 0, 96);
 }
 
+const DONE = Buffer.from("[DONE]");
+
 /** The event that carries the finished response; `[DONE]` comes from imitations only. */
 const RESPONSES_END =
   /^(?:event: ?response\.(?:completed|incomplete|failed)\r?\n|data: ?(?:\[DONE\]|\{"type": ?"response\.(?:completed|incomplete|failed)"))/;
@@ -71,7 +69,7 @@ class OpenaiWatch implements StreamWatch {
   push(events: Buffer): void {
     this.#tail.push(events);
     if (this.finished) return;
-    if (this.#form === "CHAT") this.finished = endsWith(events, "[DONE]");
+    if (this.#form === "CHAT") this.finished = endsWith(events, DONE);
     else if (this.#form === "RESPONSES") {
       const start = lastEventStart(events);
       this.finished = RESPONSES_END.test(latin1(events, start, start + 96));

@@ -1,10 +1,11 @@
 import { isRecord, parseRecord } from "./json-find.js";
-import { isNull, scanObject, type Span } from "./json-scan.js";
+import { isNull, scanObject, type Span, WantedMembers } from "./json-scan.js";
 import { nextBoundary } from "./sse.js";
 
 const NOTHING = Buffer.alloc(0);
-const USAGE = '"usage"';
+const USAGE = Buffer.from('"usage"');
 const DATA = "data:";
+const USAGE_MEMBER = new WantedMembers(["usage"]);
 
 /**
  * Takes out of an OpenAI chat stream what came only because we asked for usage: the event that carries
@@ -13,7 +14,7 @@ const DATA = "data:";
  */
 export class UsageStripper {
   apply(events: Buffer): Buffer {
-    let usageAt = events.indexOf(USAGE, 0, "latin1");
+    let usageAt = events.indexOf(USAGE);
     if (usageAt < 0) return events;
     const out: Buffer[] = [];
     let kept = 0;
@@ -26,7 +27,7 @@ export class UsageStripper {
           out.push(events.subarray(kept, edit.start));
           kept = edit.end;
         }
-        usageAt = events.indexOf(USAGE, end, "latin1");
+        usageAt = events.indexOf(USAGE, end);
       }
       from = end;
     }
@@ -60,7 +61,7 @@ function dataLine(events: Buffer, from: number, end: number): { text: Buffer; st
 
 function topLevelUsage(text: Buffer): Span | undefined {
   try {
-    return scanObject(text, ["usage"])[0];
+    return scanObject(text, USAGE_MEMBER)[0];
   } catch {
     // Not an object of its own, such as data over several lines: left as it is.
     return undefined;
@@ -69,7 +70,7 @@ function topLevelUsage(text: Buffer): Span | undefined {
 
 /** The member with the comma that separates it, so that what is left is JSON still. */
 function memberSpan(text: Buffer, value: Span, offset: number): Span | undefined {
-  const key = text.lastIndexOf(USAGE, value.start, "latin1");
+  const key = text.lastIndexOf(USAGE, value.start);
   if (key < 0) return undefined;
   let start = key;
   while (isSpace(text[start - 1])) start--;

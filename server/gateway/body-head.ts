@@ -8,6 +8,7 @@ import {
   scanMember,
   scanObject,
   type Span,
+  WantedMembers,
 } from "../dialect/json-scan.js";
 import { unreachable } from "../core/assert.js";
 import { findModelField } from "./multipart.js";
@@ -42,7 +43,7 @@ export const NO_BODY: BodyHead = {
   session: "",
 };
 
-const OPENAI_MEMBERS = [
+const OPENAI_MEMBERS = new WantedMembers([
   "model",
   "stream",
   "stream_options",
@@ -52,9 +53,12 @@ const OPENAI_MEMBERS = [
   "n",
   "prompt_cache_key",
   "previous_response_id",
-] as const;
-const ANTHROPIC_MEMBERS = ["model", "stream", "max_tokens", "metadata"] as const;
-const GEMINI_MEMBERS = ["generationConfig", "model"] as const;
+]);
+const ANTHROPIC_MEMBERS = new WantedMembers(["model", "stream", "max_tokens", "metadata"]);
+const GEMINI_MEMBERS = new WantedMembers(["generationConfig", "model"]);
+const GENERATION_MEMBERS = new WantedMembers(["maxOutputTokens", "candidateCount"]);
+const USER_MEMBER = new WantedMembers(["user_id"]);
+const INCLUDE_MEMBER = new WantedMembers(["include_usage"]);
 
 /** Reads a JSON body. Throws Fault `malformed_request`. */
 export function headOfJson(body: Buffer, dialect: Dialect): BodyHead {
@@ -83,13 +87,12 @@ function headOfOpenai(body: Buffer): BodyHead {
     OPENAI_MEMBERS,
   );
   const each = readNumber(body, completion) ?? readNumber(body, tokens) ?? readNumber(body, output);
-  const choices = Math.max(1, readNumber(body, n) ?? 1);
   return {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
     stream: readTrue(body, stream),
-    maxOutputTokens: each === undefined ? undefined : each * choices,
+    maxOutputTokens: times(each, readNumber(body, n)),
     streamOptions: options,
     usageDecided: options !== undefined && decidesUsage(body, options),
     session: readString(body, cacheKey) ?? readString(body, previous) ?? "",
@@ -98,14 +101,15 @@ function headOfOpenai(body: Buffer): BodyHead {
 
 function headOfAnthropic(body: Buffer): BodyHead {
   const [model, stream, tokens, metadata] = scanObject(body, ANTHROPIC_MEMBERS);
-  const [user] = metadata === undefined ? [] : scanMember(body, metadata, ["user_id"]);
+  const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
   return {
-    ...NO_BODY,
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
     stream: readTrue(body, stream),
     maxOutputTokens: readNumber(body, tokens),
+    streamOptions: undefined,
+    usageDecided: true,
     session: readString(body, user) ?? "",
   };
 }
@@ -113,13 +117,13 @@ function headOfAnthropic(body: Buffer): BodyHead {
 function headOfGemini(body: Buffer): BodyHead {
   const [config] = scanObject(body, GEMINI_MEMBERS);
   if (config === undefined) return NO_BODY;
-  const [tokens, candidates] = scanMember(body, config, ["maxOutputTokens", "candidateCount"]);
-  const each = readNumber(body, tokens);
-  return {
-    ...NO_BODY,
-    maxOutputTokens:
-      each === undefined ? undefined : each * Math.max(1, readNumber(body, candidates) ?? 1),
-  };
+  const [tokens, candidates] = scanMember(body, config, GENERATION_MEMBERS);
+  const maxOutputTokens = times(readNumber(body, tokens), readNumber(body, candidates));
+  return { ...NO_BODY, maxOutputTokens };
+}
+
+function times(each: number | undefined, choices: number | undefined): number | undefined {
+  return each === undefined ? undefined : each * Math.max(1, choices ?? 1);
 }
 
 function modelOf(body: Buffer, span: Span | undefined): string | undefined {
@@ -132,6 +136,6 @@ function modelOf(body: Buffer, span: Span | undefined): string | undefined {
 /** An explicit answer, even `false`, is the caller's own; null and other options leave it open. */
 function decidesUsage(body: Buffer, options: Span): boolean {
   if (isNull(body, options)) return false;
-  const [include] = scanMember(body, options, ["include_usage"]);
+  const [include] = scanMember(body, options, INCLUDE_MEMBER);
   return include !== undefined && !isNull(body, include);
 }

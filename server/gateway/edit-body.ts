@@ -1,6 +1,7 @@
-import { isNull, scanMember, type Span } from "../dialect/json-scan.js";
+import { isNull, scanMember, type Span, WantedMembers } from "../dialect/json-scan.js";
 import type { BodyHead } from "./body-head.js";
 
+const INCLUDE = new WantedMembers(["include_usage"]);
 const ASK = '"include_usage":true';
 
 /** Puts another model where the caller's stands. Every other byte stays as it is. */
@@ -32,7 +33,7 @@ export function withUsageAsked(body: Buffer, head: BodyHead, lengthBefore: numbe
 
 function optionsText(body: Buffer, span: Span): string {
   if (isNull(body, span) || body[span.start] !== 0x7b) return `{${ASK}}`;
-  const [present] = scanMember(body, span, ["include_usage"]);
+  const [present] = scanMember(body, span, INCLUDE);
   const text = body.toString("utf8", span.start, span.end);
   if (present !== undefined) {
     const from = present.start - span.start;

@@ -3,6 +3,7 @@ import type { AttemptOutcome } from "../core/call.js";
 import { Fault, toFault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
+import type { Rostered } from "../upstream/roster.js";
 import { authenticate } from "./admit.js";
 import { Answer } from "./answer.js";
 import type { AttemptFailure } from "./attempt.js";
@@ -22,19 +23,28 @@ import { Trials, type TrialsListener } from "./trials.js";
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** One connection of a caller and the exchanges on it. */
+export interface Caller {
+  readonly ip: string;
+  /** One, unless the caller sends its next request before it has the last answer. */
+  readonly exchanges: Exchange[];
+  /** Something on the connection could be read in two ways, so nothing more on it is read at all. */
+  doomed: boolean;
+}
+
 export interface ExchangeOptions {
   readonly context: GatewayContext;
   readonly id: string;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  readonly ip: string;
+  readonly caller: Caller;
   readonly head: RequestHead;
   readonly match: Match;
   readonly path: string;
   /** As sent, without `?`. */
   readonly query: string;
   /** Called once, when nothing is left to do but to let the answer leave. */
-  readonly onOver: () => void;
+  readonly onOver: (exchange: Exchange) => void;
 }
 
 /**
@@ -42,7 +52,10 @@ export interface ExchangeOptions {
  * it, pass the reply on. Whatever way it ends leads through `#finish`, which puts it on record before the
  * last byte leaves.
  */
-export class Exchange implements TrialsListener, RelayListener {
+export class Exchange implements TrialsListener, RelayListener, Rostered {
+  place = -1;
+  /** The tick in which the server first saw it waiting; 0 before. */
+  seenAt = 0;
   readonly #options: ExchangeOptions;
   readonly #context: GatewayContext;
   readonly #book: CallBook;
@@ -53,12 +66,16 @@ export class Exchange implements TrialsListener, RelayListener {
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
-    const { context, id, match, path, ip, req, res, head } = options;
+    const { context, id, match, path, caller, req, res, head } = options;
     const { endpoint } = match;
     this.#options = options;
     this.#context = context;
-    this.#book = new CallBook(context, { id, endpoint, path, ip });
+    this.#book = new CallBook(context, { id, endpoint, path, ip: caller.ip });
     this.#answer = new Answer({ req, res, id, head, endpoint, limits: context.limits });
+  }
+
+  get caller(): Caller {
+    return this.#options.caller;
   }
 
   /** Whose call it is, once that is known. */
@@ -69,10 +86,10 @@ export class Exchange implements TrialsListener, RelayListener {
   // The way in.
 
   run(): void {
-    const { head, query, ip, req } = this.#options;
+    const { head, query, caller, req } = this.#options;
     const { authenticator, limits, bodyBudget } = this.#context;
     try {
-      this.#book.principal = authenticate(authenticator, head, query, ip);
+      this.#book.principal = authenticate(authenticator, head, query, caller.ip);
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(toFault(thrown));
@@ -308,7 +325,9 @@ export class Exchange implements TrialsListener, RelayListener {
     if (this.#book.closed) return true;
     const upstreamStatus = this.#trials?.httpStatus ?? null;
     try {
-      this.#book.close({ httpStatus, fault, responseBytes, ...counted }, upstreamStatus);
+      const { tokens, usageSource } = counted;
+      const ending = { httpStatus, fault, tokens, usageSource, responseBytes };
+      this.#book.close(ending, upstreamStatus);
       return true;
     } catch (thrown) {
       this.#context.logger.error({ call: this.#options.id, err: thrown }, "call not recorded");
@@ -321,7 +340,7 @@ export class Exchange implements TrialsListener, RelayListener {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#reader?.release();
-    this.#options.onOver();
+    this.#options.onOver(this);
   }
 
   /** Runs a step; a fault in it, or a bug, fails this call and no other. */

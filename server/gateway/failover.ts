@@ -1,10 +1,13 @@
 import type { AttemptFailure } from "./attempt.js";
 import type { GatewayLimits } from "./limits.js";
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** What a call has tried so far, and whether it may try more. */
 export class Failover {
   readonly #limits: GatewayLimits;
-  readonly #tried = new Set<string>();
+  #tried: ReadonlySet<string> = NONE;
+  #count = 0;
   #providerFailures = 0;
   #failure: AttemptFailure | undefined;
 
@@ -12,7 +15,7 @@ export class Failover {
     this.#limits = limits;
   }
 
-  /** Ids of the provider keys tried. */
+  /** Ids of the provider keys that failed. */
   get tried(): ReadonlySet<string> {
     return this.#tried;
   }
@@ -22,12 +25,13 @@ export class Failover {
     return this.#failure;
   }
 
-  begin(providerKeyId: string): void {
-    this.#tried.add(providerKeyId);
+  begin(): void {
+    this.#count++;
   }
 
   /** Trouble with a key says less than a provider's own answer, so it never hides one. */
-  failed(failure: AttemptFailure): void {
+  failed(providerKeyId: string, failure: AttemptFailure): void {
+    this.#tried = new Set([...this.#tried, providerKeyId]);
     const ofKey = failure.outcome === "KEY_REFUSED" || failure.outcome === "QUOTA_EXHAUSTED";
     if (!ofKey || this.#failure === undefined) this.#failure = failure;
     if (mayHaveWorked(failure)) this.#providerFailures++;
@@ -39,7 +43,7 @@ export class Failover {
    */
   mayGoOn(elapsedMs: number): boolean {
     return (
-      this.#tried.size < this.#limits.attemptsMax &&
+      this.#count < this.#limits.attemptsMax &&
       this.#providerFailures < this.#limits.providerFailuresMax &&
       elapsedMs <= this.#limits.failoverDeadlineMs
     );

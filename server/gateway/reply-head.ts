@@ -1,4 +1,5 @@
 import { latin1 } from "../dialect/bytes.js";
+import { HeaderTable } from "./header-table.js";
 
 /** What the head of a provider's reply says that matters here, and what of it goes on to the caller. */
 export interface ReplyHead {
@@ -14,37 +15,37 @@ export interface ReplyHead {
   readonly pacing: Map<string, string> | undefined;
 }
 
-type Part = "FORWARD" | "LENGTH" | "TYPE" | "ENCODING" | "REQUEST_ID";
+type Part = "FORWARD" | "LIMIT" | "LENGTH" | "TYPE" | "ENCODING" | "REQUEST_ID";
 
 /** Headers that go on to callers. Cookies, organisations and whatever speaks of this hop stay here. */
-const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
-  ["content-length", "LENGTH"],
-  ["content-type", "TYPE"],
-  ["content-encoding", "ENCODING"],
-  // Our own id has this name; the provider's goes on under another.
-  ["x-request-id", "REQUEST_ID"],
-  ...[
-    "cache-control",
-    "content-disposition",
-    "content-language",
-    "date",
-    "etag",
-    "last-modified",
-    "location",
-    "request-id",
-    "retry-after",
-    "retry-after-ms",
-    "x-should-retry",
-    "openai-processing-ms",
-    "openai-version",
-    "openai-model",
-    "x-model-id",
-    "x-gemini-service-tier",
-    "warning",
-  ].map((name) => [name, "FORWARD"] as const),
-]);
+const HEADERS = new HeaderTable<Part>(
+  {
+    "content-length": "LENGTH",
+    "content-type": "TYPE",
+    "content-encoding": "ENCODING",
+    // Our own id has this name; the provider's goes on under another.
+    "x-request-id": "REQUEST_ID",
+    "cache-control": "FORWARD",
+    "content-disposition": "FORWARD",
+    "content-language": "FORWARD",
+    date: "FORWARD",
+    etag: "FORWARD",
+    "last-modified": "FORWARD",
+    location: "FORWARD",
+    "request-id": "FORWARD",
+    "retry-after": "FORWARD",
+    "retry-after-ms": "FORWARD",
+    "x-should-retry": "FORWARD",
+    "openai-processing-ms": "FORWARD",
+    "openai-version": "FORWARD",
+    "openai-model": "FORWARD",
+    "x-model-id": "FORWARD",
+    "x-gemini-service-tier": "FORWARD",
+    warning: "FORWARD",
+  },
+  { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "FORWARD", "x-codex-": "FORWARD" },
+);
 
-const FORWARD_PREFIXES = ["x-ratelimit-", "anthropic-ratelimit-", "x-codex-"];
 const PACING = /^(?:retry-after|x-ratelimit-|anthropic-ratelimit-)/;
 
 /** Reads a head from the raw list. `dropLimits` leaves out the provider's rate limits where we state our own. */
@@ -65,14 +66,12 @@ export function readReplyHead(
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const key = raw[i];
     const bytes = raw[i + 1];
-    if (key === undefined || bytes === undefined) continue;
-    const name = latin1(key).toLowerCase();
-    const part = PARTS.get(name);
-    if (part === undefined && !FORWARD_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
+    const known = key === undefined ? undefined : HEADERS.find(key);
+    if (known === undefined || bytes === undefined) continue;
     const value = latin1(bytes);
-    if (failed && PACING.test(name)) head.pacing?.set(name, value);
-    if (part === undefined && dropLimits && name.startsWith("x-ratelimit-")) continue;
-    take(head, part ?? "FORWARD", name, value);
+    if (failed && PACING.test(known.name)) head.pacing?.set(known.name, value);
+    if (known.means === "LIMIT" && dropLimits) continue;
+    take(head, known.means, known.name, value);
   }
   return head;
 }
@@ -93,6 +92,7 @@ function take(head: ReplyHead, part: Part, name: string, value: string): void {
       head.forward.push("x-upstream-request-id", value);
       return;
     case "FORWARD":
+    case "LIMIT":
       head.forward.push(name, value);
   }
 }

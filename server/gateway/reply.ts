@@ -3,6 +3,7 @@ import type { Dialect } from "../core/provider.js";
 import type { Fault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
 import type { Problem } from "../dialect/codec.js";
+import { latin1 } from "../dialect/bytes.js";
 import { EXACT_DETAIL, HTTP_STATUS } from "./fault-status.js";
 
 /** The header on every answer that names the call. */
@@ -10,6 +11,9 @@ export const REQUEST_ID_HEADER = "x-request-id";
 
 /** Seconds after which trying again makes sense where the fault does not say. */
 const RETRY_AFTER_DEFAULT_SECONDS = 5;
+
+/** Beyond this, copying costs more than a second buffer in the write. */
+const ONE_PIECE_BYTES_MAX = 8 * 1024;
 
 /** A fault as a caller is told. */
 export function problemOf(fault: Fault, requestId: string, httpStatus?: number): Problem {
@@ -104,6 +108,8 @@ export function replyWhole(
   const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   headers.push("content-length", String(bytes));
   res.writeHead(httpStatus, headers);
-  res.end(body);
+  // As text a short body leaves in one piece with the head; each byte is one character, both ways.
+  if (typeof body !== "string" && bytes <= ONE_PIECE_BYTES_MAX) res.end(latin1(body), "latin1");
+  else res.end(body);
   return bytes;
 }

@@ -4,13 +4,14 @@ import type { Clock, Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Logger } from "../core/logger.js";
-import type { Dialect, Provider } from "../core/provider.js";
+import type { Provider } from "../core/provider.js";
+import { Roster } from "../upstream/roster.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { authenticate } from "./admit.js";
 import { BodyBudget } from "./body.js";
 import { type GatewayContext, UsageOption } from "./context.js";
 import { EndpointPaths } from "./endpoint-path.js";
-import { Exchange } from "./exchange.js";
+import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
@@ -48,6 +49,8 @@ export interface Gateway {
   listen(options: ListenOptions): Promise<{ host: string; port: number }>;
   /** Takes no more calls, lets running ones end within the drain time, then ends them in-band. */
   close(): Promise<void>;
+  /** Ends every running call with this fault, in-band where the answer has begun. Returns how many. */
+  cut(fault: Fault): number;
   /** Calls under way. */
   readonly running: number;
   /** True once `close` was called. */
@@ -63,24 +66,23 @@ export function createGateway(options: GatewayOptions): Gateway {
 const FLUSH_ROUND_MS = 50;
 const FLUSH_ROUNDS = 40;
 
-/** One connection of a caller and the exchanges on it. */
-interface Caller {
-  readonly ip: string;
-  readonly exchanges: Set<Exchange>;
-  /** Something on the connection could be read in two ways, so nothing more on it is read at all. */
-  doomed: boolean;
-}
-
 class HttpGateway implements Gateway {
   readonly #context: GatewayContext;
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
   readonly #server: Server;
   readonly #callers = new WeakMap<Socket, Caller>();
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges = new Roster<Exchange>();
   readonly #stopListening: () => void;
   #headTimer: Timer | undefined;
   #onIdle: (() => void) | undefined;
+  /** One for all exchanges, for it is needed with every one. */
+  readonly #onOver = (exchange: Exchange): void => {
+    const { exchanges } = exchange.caller;
+    exchanges.splice(exchanges.indexOf(exchange), 1);
+    this.#exchanges.delete(exchange);
+    if (this.#exchanges.size === 0) this.#onIdle?.();
+  };
   draining = false;
 
   constructor(options: GatewayOptions) {
@@ -163,7 +165,9 @@ class HttpGateway implements Gateway {
     return new Promise((resolve) => {
       const timer = this.#context.clock.setTimer(() => {
         const fault = new Fault("shutting_down", "Latchkey is restarting; try again shortly.");
-        for (const exchange of new Set(this.#exchanges)) exchange.stop(fault);
+        this.#exchanges.each((exchange) => {
+          exchange.stop(fault);
+        });
         // One turn of the loop, so that the events just written leave.
         setImmediate(resolve);
       }, this.#limits.drainTimeoutMs);
@@ -210,7 +214,7 @@ class HttpGateway implements Gateway {
     this.#callers.set(socket, caller);
     // On the socket and not on each response: it also covers requests that wait behind another.
     socket.once("close", () => {
-      for (const exchange of caller.exchanges) exchange.callerLeft();
+      for (const exchange of caller.exchanges.slice()) exchange.callerLeft();
     });
   }
 
@@ -223,54 +227,34 @@ class HttpGateway implements Gateway {
     const path = mark < 0 ? url : url.slice(0, mark);
     const query = mark < 0 ? "" : url.slice(mark + 1);
     if (this.draining) res.setHeader("connection", "close");
-    let dialect = dialectOf(path, false);
     let head: RequestHead | undefined;
     try {
       checkRequestLine(req, url);
       head = readHead(req.rawHeaders, this.#limits.headerLinesMax);
-      dialect = dialectOf(path, head.hasAnthropicVersion);
       if (path === "/") {
         if (req.method === "HEAD" || req.method === "GET") answerRoot(req, res, id);
-        else this.#refuseMethod(req, res, { id, dialect, head, allow: ["HEAD", "GET"] });
+        else this.#refuseMethod(req, res, { id, path, head, allow: ["HEAD", "GET"] });
         return;
       }
       const match = matchEndpoint(req.method ?? "", path, head.hasAnthropicVersion);
       if ("allow" in match) {
-        this.#refuseMethod(req, res, { id, dialect, head, allow: match.allow });
+        this.#refuseMethod(req, res, { id, path, head, allow: match.allow });
       } else if (match.endpoint.kind === "LOCAL") {
         this.#answerModels(req, res, { id, head, match, query });
       } else {
-        this.#start(caller, { req, res, id, head, match, path, query });
+        const context = this.#context;
+        const onOver = this.#onOver;
+        this.#start(caller, { context, id, req, res, caller, head, match, path, query, onOver });
       }
     } catch (thrown) {
       caller.doomed ||= head === undefined;
-      this.#refuse(req, res, { id, dialect, head, thrown });
+      this.#refuse(req, res, { id, path, head, thrown });
     }
   }
 
-  #start(
-    caller: Caller,
-    request: {
-      req: IncomingMessage;
-      res: ServerResponse;
-      id: string;
-      head: RequestHead;
-      match: Match;
-      path: string;
-      query: string;
-    },
-  ): void {
-    const exchange: Exchange = new Exchange({
-      ...request,
-      context: this.#context,
-      ip: caller.ip,
-      onOver: () => {
-        caller.exchanges.delete(exchange);
-        this.#exchanges.delete(exchange);
-        if (this.#exchanges.size === 0) this.#onIdle?.();
-      },
-    });
-    caller.exchanges.add(exchange);
+  #start(caller: Caller, options: ExchangeOptions): void {
+    const exchange = new Exchange(options);
+    caller.exchanges.push(exchange);
     this.#exchanges.add(exchange);
     if (this.#headTimer === undefined) this.#watchHeads();
     exchange.run();
@@ -297,7 +281,7 @@ class HttpGateway implements Gateway {
   #refuse(
     req: IncomingMessage,
     res: ServerResponse,
-    request: { id: string; dialect: Dialect; head: RequestHead | undefined; thrown: unknown },
+    request: { id: string; path: string; head: RequestHead | undefined; thrown: unknown },
   ): void {
     const fault = toFault(request.thrown);
     if (fault.code === "internal") {
@@ -310,7 +294,7 @@ class HttpGateway implements Gateway {
     }
     replyFault(res, {
       fault,
-      dialect: request.dialect,
+      dialect: dialectOf(request.path, request.head?.hasAnthropicVersion === true),
       requestId: request.id,
       ...this.#rest(req, request.head),
     });
@@ -319,13 +303,13 @@ class HttpGateway implements Gateway {
   #refuseMethod(
     req: IncomingMessage,
     res: ServerResponse,
-    request: { id: string; dialect: Dialect; head: RequestHead; allow: readonly string[] },
+    request: { id: string; path: string; head: RequestHead; allow: readonly string[] },
   ): void {
     const allow = request.allow.join(", ");
     this.#context.sink.refused("unsupported_endpoint");
     replyFault(res, {
       fault: new Fault("unsupported_endpoint", `This endpoint takes ${allow} only.`),
-      dialect: request.dialect,
+      dialect: dialectOf(request.path, request.head.hasAnthropicVersion),
       requestId: request.id,
       httpStatus: 405,
       headers: ["allow", allow],
@@ -343,27 +327,38 @@ class HttpGateway implements Gateway {
     return this.#callers.get(req.socket) ?? newCaller(req.socket);
   }
 
+  cut(fault: Fault): number {
+    const running = this.#exchanges.size;
+    this.#exchanges.each((exchange) => {
+      exchange.stop(fault);
+    });
+    return running;
+  }
+
   #invalidate(clientKeyId: string): void {
     const fault = new Fault(
       "revoked_api_key",
       "The client key was revoked or disabled during the call.",
     );
-    for (const exchange of new Set(this.#exchanges)) {
+    this.#exchanges.each((exchange) => {
       if (exchange.clientKeyId === clientKeyId) exchange.stop(fault);
-    }
+    });
   }
 
   /** Streams whose first event is late get their head sent, so that no caller takes the silence for a dead server. */
   #watchHeads(): void {
-    let waiting = new Set<Exchange>();
-    const look = (): void => {
-      const now = new Set(this.#exchanges);
-      for (const exchange of waiting) if (now.has(exchange)) exchange.releaseHead();
-      waiting = now;
-      if (now.size === 0) this.#headTimer = undefined;
-      else this.#headTimer = this.#context.clock.setTimer(look, this.#limits.headHoldMs);
+    let look = 0;
+    const tick = (): void => {
+      look++;
+      this.#exchanges.each((exchange) => {
+        // Seen before, so it has waited for at least one whole tick.
+        if (exchange.seenAt > 0 && exchange.seenAt < look) exchange.releaseHead();
+        else exchange.seenAt = look;
+      });
+      if (this.#exchanges.size === 0) this.#headTimer = undefined;
+      else this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
     };
-    this.#headTimer = this.#context.clock.setTimer(look, this.#limits.headHoldMs);
+    this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
   }
 }
 
@@ -374,7 +369,7 @@ function checkRequestLine(req: IncomingMessage, url: string): void {
 }
 
 function newCaller(socket: Socket): Caller {
-  return { ip: plainIp(socket.remoteAddress ?? ""), exchanges: new Set(), doomed: false };
+  return { ip: plainIp(socket.remoteAddress ?? ""), exchanges: [], doomed: false };
 }
 
 /** SDKs and agents knock here to see whether anyone is at home. */

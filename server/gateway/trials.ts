@@ -80,7 +80,7 @@ export class Trials implements AttemptListener {
       listener.onExhausted(this.#failover.failure, toFault(thrown));
       return;
     }
-    this.#failover.begin(lease.providerKey.id);
+    this.#failover.begin();
     book.openLease(lease);
     this.#open(lease);
   }
@@ -156,7 +156,7 @@ export class Trials implements AttemptListener {
       listener.onBlocked(fault);
       return;
     }
-    this.#failover.failed(failure);
+    this.#failover.failed(providerKey, failure);
     this.next();
   }
 
@@ -201,7 +201,7 @@ export class Trials implements AttemptListener {
     try {
       if (this.#refusesUsageOption(attempt, failure)) return;
       book.closeLease(failure);
-      this.#failover.failed(failure);
+      this.#failover.failed(attempt.options.lease.providerKey.id, failure);
       if (failure.elsewhere) this.next();
       else listener.onExhausted(failure, undefined);
     } catch (thrown) {

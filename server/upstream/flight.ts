@@ -1,5 +1,6 @@
 import { errorCode, failureOf, type FlightPhase, type UpstreamFailure } from "./failure.js";
 import type { Connection, OriginPool } from "./origin-pool.js";
+import type { Rostered } from "./roster.js";
 
 /** One HTTP request to a provider. */
 export interface UpstreamRequest {
@@ -37,7 +38,8 @@ const STALE_CODES = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
  * One call on its way: the HTTP client's handler on one side, ours on the other. It is made per call, so it
  * holds what timeouts need as plain numbers and asks no clock per chunk.
  */
-export class Flight {
+export class Flight implements Rostered {
+  place = -1;
   readonly request: UpstreamRequest;
   readonly #handler: UpstreamHandler;
   readonly #watch: FlightWatch;

@@ -1,14 +1,13 @@
 import { Client, type Dispatcher } from "undici";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
+import { Roster, type Rostered } from "./roster.js";
 
 /** One connection to an origin: at most one call at a time, and whether it has served one before. */
-export interface Connection {
+export interface Connection extends Rostered {
   readonly pool: OriginPool;
   readonly client: Client;
   reused: boolean;
-  /** Place among the idle ones; -1 while in use. */
-  idleIndex: number;
 }
 
 /** The client library takes iterables, which its types leave out. */
@@ -30,7 +29,7 @@ export class OriginPool {
   readonly #origin: string;
   readonly #connect: Connector;
   readonly #limits: UpstreamLimits;
-  readonly #idle: Connection[] = [];
+  readonly #idle = new Roster<Connection>();
   readonly #waiting = new Set<Flight>();
   #open = 0;
   #closed = false;
@@ -43,7 +42,7 @@ export class OriginPool {
 
   /** Calls that have or wait for a connection. */
   get busy(): number {
-    return this.#open - this.#idle.length + this.#waiting.size;
+    return this.#open - this.#idle.size + this.#waiting.size;
   }
 
   /** Sends now, or when a connection is free. */
@@ -87,24 +86,20 @@ export class OriginPool {
       this.#dispatch(connection, flight);
       return;
     }
-    connection.idleIndex = this.#idle.push(connection) - 1;
+    this.#idle.add(connection);
   }
 
   /** Closes what is idle now and the rest when its call ends. */
   close(): void {
     this.#closed = true;
-    while (this.#idle.length > 0) {
-      const connection = this.#idle[this.#idle.length - 1];
-      if (connection !== undefined) this.#drop(connection);
-    }
+    this.#idle.each((connection) => {
+      this.#drop(connection);
+    });
   }
 
   #take(): Connection | undefined {
     const idle = this.#idle.pop();
-    if (idle !== undefined) {
-      idle.idleIndex = -1;
-      return idle;
-    }
+    if (idle !== undefined) return idle;
     return this.#open < this.#limits.socketsPerOriginMax ? this.#make() : undefined;
   }
 
@@ -121,10 +116,10 @@ export class OriginPool {
       maxHeaderSize: limits.replyHeaderBytesMax,
       maxResponseSize: limits.replyBodyBytesMax,
     });
-    const connection: Connection = { pool: this, client, reused: false, idleIndex: -1 };
+    const connection: Connection = { pool: this, client, reused: false, place: -1 };
     // A connection that closed while idle is not kept: a peak of streams must not leave its size behind.
     client.on("disconnect", () => {
-      if (connection.idleIndex >= 0) this.#drop(connection);
+      if (this.#idle.has(connection)) this.#drop(connection);
     });
     this.#open++;
     return connection;
@@ -148,12 +143,7 @@ export class OriginPool {
   }
 
   #drop(connection: Connection): void {
-    const last = this.#idle.pop();
-    if (last !== undefined && last !== connection) {
-      this.#idle[connection.idleIndex] = last;
-      last.idleIndex = connection.idleIndex;
-    }
-    connection.idleIndex = -1;
+    this.#idle.delete(connection);
     this.#destroy(connection);
   }
 

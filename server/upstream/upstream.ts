@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.js";
 import { Flight, type FlightWatch, type UpstreamHandler, type UpstreamRequest } from "./flight.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.js";
 import { OriginPool } from "./origin-pool.js";
+import { Roster } from "./roster.js";
 import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
 
 const TICK_MS = 1000;
@@ -116,7 +117,7 @@ export class Upstream {
 class Watch implements FlightWatch {
   readonly #clock: Clock;
   readonly #limits: UpstreamLimits;
-  readonly #flights = new Set<Flight>();
+  readonly #flights = new Roster<Flight>();
   #ticking = false;
   tick = 0;
 
@@ -147,7 +148,9 @@ class Watch implements FlightWatch {
 
   #onTick(): void {
     this.tick++;
-    for (const flight of this.#flights) this.#check(flight);
+    this.#flights.each((flight) => {
+      this.#check(flight);
+    });
     if (this.#flights.size > 0) this.#schedule();
     else this.#ticking = false;
   }

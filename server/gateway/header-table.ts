@@ -1,0 +1,58 @@
+/** What a raw header name means, and the name in lower case. */
+export interface KnownHeader<T> {
+  readonly name: string;
+  readonly means: T;
+}
+
+interface Entry<T> extends KnownHeader<T> {
+  readonly bytes: Buffer;
+}
+
+/**
+ * Known header names, looked up by the bytes of a raw head. Most headers of a reply are of no interest, and
+ * finding that out costs no string.
+ */
+export class HeaderTable<T> {
+  readonly #byLength: readonly (readonly Entry<T>[])[];
+  readonly #prefixes: readonly { readonly bytes: Buffer; readonly means: T }[];
+
+  constructor(names: Readonly<Record<string, T>>, prefixes: Readonly<Record<string, T>>) {
+    const entries = Object.entries(names).map(([name, means]) => ({
+      name,
+      means,
+      bytes: Buffer.from(name),
+    }));
+    const longest = Math.max(...entries.map((entry) => entry.name.length));
+    this.#byLength = Array.from({ length: longest + 1 }, (_each, length) =>
+      entries.filter((entry) => entry.name.length === length),
+    );
+    this.#prefixes = Object.entries(prefixes).map(([prefix, means]) => ({
+      bytes: Buffer.from(prefix),
+      means,
+    }));
+  }
+
+  /** Undefined for names that are not in the table. */
+  find(raw: Buffer): KnownHeader<T> | undefined {
+    const entries = this.#byLength[raw.length];
+    if (entries !== undefined) {
+      for (const entry of entries) if (startsWith(raw, entry.bytes)) return entry;
+    }
+    for (const { bytes, means } of this.#prefixes) {
+      if (raw.length > bytes.length && startsWith(raw, bytes)) {
+        return { name: raw.toString("latin1").toLowerCase(), means };
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Whatever the case of `raw`; `lower` is in lower case. */
+function startsWith(raw: Buffer, lower: Buffer): boolean {
+  for (let i = 0; i < lower.length; i++) {
+    const byte = raw[i] ?? 0;
+    const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    if (folded !== lower[i]) return false;
+  }
+  return true;
+}
