@@ -1,0 +1,97 @@
+import {
+  type Signature,
+  signatureOf,
+  signatureText,
+  type ThinkingPart,
+  type ToolCallPart,
+} from "../conversation.js";
+import { type JsonObject, list, object, objects, string } from "../json.js";
+import { argumentsText } from "../tool-arguments.js";
+
+/**
+ * The thoughts of a chat message or delta, in the forms that OpenAI's imitators have for them: the list
+ * `reasoning_details`, which alone carries signatures; one text; or pieces among the content.
+ */
+export function thoughtsOf(message: JsonObject): ThinkingPart[] {
+  const details = objects(message["reasoning_details"]).flatMap(thoughtOf);
+  if (details.length > 0) return details;
+  const text = string(message["reasoning_content"]) ?? string(message["reasoning"]);
+  if (text !== undefined && text !== "") return [thinking(text, undefined)];
+  const inContent = objects(message["content"]).filter((part) => part["type"] === "thinking");
+  return inContent.map((part) => thinking(thinkingText(part["thinking"]), undefined));
+}
+
+function thoughtOf(detail: JsonObject): ThinkingPart[] {
+  const signed = string(detail["signature"]);
+  switch (detail["type"]) {
+    case "reasoning.text":
+      return [
+        thinking(
+          string(detail["text"]) ?? "",
+          signed === undefined ? undefined : signatureOf(signed, "ANTHROPIC"),
+        ),
+      ];
+    case "reasoning.summary":
+      return [thinking(string(detail["summary"]) ?? "", undefined)];
+    case "reasoning.encrypted": {
+      const signature = signatureOf(string(detail["data"]) ?? "", "ANTHROPIC");
+      return [{ kind: "THINKING", text: "", signature, redacted: true }];
+    }
+    default:
+      return [];
+  }
+}
+
+function thinking(text: string, signature: Signature | undefined): ThinkingPart {
+  return { kind: "THINKING", text, signature, redacted: false };
+}
+
+function thinkingText(value: unknown): string {
+  if (typeof value === "string") return value;
+  return list(value)
+    .map((each) => string(each) ?? string(object(each)?.["text"]) ?? "")
+    .join("");
+}
+
+/** Thoughts as `reasoning_details`: what a caller sends back keeps its signatures. */
+export function detailOf(part: ThinkingPart, index: number): JsonObject {
+  const signature =
+    part.signature === undefined ? undefined : signatureText(part.signature, "ANTHROPIC");
+  if (part.redacted) return { type: "reasoning.encrypted", data: signature, index };
+  return { type: "reasoning.text", text: part.text, signature, index };
+}
+
+/** A tool call of a message; `id` stands in where it has none of its own. */
+export function toolCallOf(toolCall: JsonObject, id: string): ToolCallPart {
+  const given = object(toolCall["function"]);
+  const args = given?.["arguments"];
+  return {
+    kind: "TOOL_CALL",
+    id,
+    name: string(given?.["name"]) ?? "",
+    // A few imitators give an object.
+    args: string(args) ?? argumentsText(args),
+    signature: thoughtSignatureOf(toolCall),
+  };
+}
+
+/** Google's signature of a tool call, where its OpenAI-compatible side puts it. */
+export function thoughtSignatureOf(toolCall: JsonObject): Signature | undefined {
+  const google = object(object(toolCall["extra_content"])?.["google"]);
+  const value = string(google?.["thought_signature"]);
+  return value === undefined ? undefined : { origin: "GEMINI", value };
+}
+
+/** The place of a signature in a tool call; nothing when it is not Google's. */
+export function extraContent(signature: Signature | undefined): JsonObject {
+  if (signature?.origin !== "GEMINI") return {};
+  return { extra_content: { google: { thought_signature: signature.value } } };
+}
+
+/** The text of a message's content, which may be a list of pieces. */
+export function contentText(content: unknown): string {
+  if (typeof content === "string") return content;
+  return objects(content)
+    .map((part) => (part["type"] === "text" ? (string(part["text"]) ?? "") : ""))
+    .join("");
+}

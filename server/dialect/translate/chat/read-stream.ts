@@ -1,0 +1,130 @@
+import type { TokenUsage } from "../../../core/call.js";
+import { BlockQueue } from "../block-queue.js";
+import type { ThinkingPart } from "../conversation.js";
+import { type JsonObject, number, object, objects, parseObject, string } from "../json.js";
+import type { Block, StreamStep } from "../reply.js";
+import type { CallFacts, StreamReader } from "../side.js";
+import type { SseEvent } from "../sse-events.js";
+import { failedInside } from "../failures.js";
+import { contentText, thoughtSignatureOf, thoughtsOf } from "./parts.js";
+import { chatStop, chatTokens, idOf, nonEmpty, readChatFailure } from "./reply.js";
+
+interface KnownCall {
+  readonly key: string;
+  readonly id: string;
+  readonly block: Block;
+}
+
+/** Reads the chunks of a streamed chat completion. */
+export class ChatStreamReader implements StreamReader {
+  readonly #call: CallFacts;
+  readonly #queue = new BlockQueue();
+  /** The latest call at each index; a new id at a known index is a new call. */
+  readonly #calls = new Map<number, KnownCall>();
+  #lastIndex = 0;
+  #callCount = 0;
+  #thoughtCount = 0;
+  #begun = false;
+  #over = false;
+  #refuses = false;
+  #reason: unknown;
+  #usage: TokenUsage | undefined;
+
+  constructor(call: CallFacts) {
+    this.#call = call;
+  }
+
+  push(event: SseEvent): readonly StreamStep[] {
+    if (this.#over) return [];
+    if (event.data.trim() === "[DONE]") return this.end();
+    const chunk = parseObject(event.data);
+    if (chunk === undefined) return [];
+    const failure = failedInside(readChatFailure(chunk, 0));
+    if (failure !== undefined) {
+      this.#over = true;
+      return [{ kind: "FAIL", failure }];
+    }
+    return this.#chunk(chunk);
+  }
+
+  end(): readonly StreamStep[] {
+    if (this.#over) return [];
+    this.#over = true;
+    const steps = [...this.#start({}), ...this.#queue.close()];
+    const stop = chatStop(this.#reason, this.#callCount > 0, this.#refuses);
+    return [...steps, { kind: "END", stop, usage: this.#usage }];
+  }
+
+  #chunk(chunk: JsonObject): StreamStep[] {
+    const grok = object(chunk["x_groq"]);
+    this.#usage = chatTokens(chunk["usage"]) ?? chatTokens(grok?.["usage"]) ?? this.#usage;
+    const choice = objects(chunk["choices"]).find((each) => (number(each["index"]) ?? 0) === 0);
+    if (choice === undefined) return [];
+    const steps = this.#start(chunk);
+    // Some providers send the last piece as a whole message.
+    const delta = object(choice["delta"]) ?? object(choice["message"]) ?? {};
+    for (const thought of thoughtsOf(delta)) steps.push(...this.#thought(thought));
+    const text = contentText(delta["content"]);
+    if (text !== "") steps.push(...this.#queue.push("text", { kind: "TEXT" }, text));
+    const refusal = string(delta["refusal"]) ?? "";
+    if (refusal !== "") {
+      this.#refuses = true;
+      steps.push(...this.#queue.push("refusal", { kind: "REFUSAL" }, refusal));
+    }
+    for (const toolCall of objects(delta["tool_calls"])) steps.push(...this.#toolCall(toolCall));
+    this.#reason = choice["finish_reason"] ?? this.#reason;
+    return steps;
+  }
+
+  #start(chunk: JsonObject): StreamStep[] {
+    if (this.#begun) return [];
+    this.#begun = true;
+    const id = nonEmpty(chunk["id"]) ?? this.#call.id;
+    const model = nonEmpty(chunk["model"]) ?? this.#call.modelAsked;
+    return [{ kind: "START", id, model, usage: undefined }];
+  }
+
+  #thought(thought: ThinkingPart): StreamStep[] {
+    const { signature, text } = thought;
+    if (thought.redacted) {
+      const data = signature?.value ?? "";
+      const origin = signature?.origin ?? "ANTHROPIC";
+      const key = `redacted:${String(this.#thoughtCount++)}`;
+      return this.#queue.push(key, { kind: "REDACTED", data, origin }, "");
+    }
+    const key = `thinking:${String(this.#thoughtCount)}`;
+    const steps = this.#queue.push(key, { kind: "THINKING" }, text);
+    if (signature === undefined) return steps;
+    // Whatever follows a signature is another thought.
+    this.#thoughtCount++;
+    return [...steps, ...this.#queue.inside(key, { kind: "SIGN", signature })];
+  }
+
+  #toolCall(delta: JsonObject): StreamStep[] {
+    const id = nonEmpty(delta["id"]);
+    const index = number(delta["index"]) ?? this.#indexWithout(id);
+    this.#lastIndex = index;
+    let known = this.#calls.get(index);
+    if (known === undefined || (id !== undefined && id !== known.id)) {
+      known = this.#newCall(delta);
+      this.#calls.set(index, known);
+    }
+    const args = object(delta["function"])?.["arguments"];
+    return this.#queue.push(known.key, known.block, string(args) ?? "");
+  }
+
+  /** Some providers leave the index out: then an id that is new begins a call, and anything else goes on. */
+  #indexWithout(id: string | undefined): number {
+    if (id === undefined) return this.#lastIndex;
+    for (const [index, known] of this.#calls) if (known.id === id) return index;
+    return this.#calls.size;
+  }
+
+  #newCall(delta: JsonObject): KnownCall {
+    const id = idOf(delta, this.#call, this.#callCount);
+    const name = string(object(delta["function"])?.["name"]) ?? "";
+    const key = `tool:${String(this.#callCount++)}`;
+    const signature = thoughtSignatureOf(delta);
+    return { key, id, block: { kind: "TOOL_CALL", id, name, signature } };
+  }
+}

@@ -1,0 +1,139 @@
+import type { TokenUsage } from "../../../core/call.js";
+import { openaiTokens } from "../../tokens.js";
+import { type JsonObject, list, number, object, objects, plainNumbers, string } from "../json.js";
+import {
+  type Failure,
+  type Reply,
+  type ReplyPart,
+  type Stop,
+  stopped,
+  stopWithTools,
+} from "../reply.js";
+import type { CallFacts } from "../side.js";
+import { chatUsage } from "../usage.js";
+import type { ThinkingPart } from "../conversation.js";
+import { contentText, detailOf, extraContent, thoughtsOf, toolCallOf } from "./parts.js";
+
+/** Reads a whole chat completion. */
+export function readChatReply(body: JsonObject, call: CallFacts): Reply {
+  const choice = objects(body["choices"])[0] ?? {};
+  const message = object(choice["message"]) ?? {};
+  const toolCalls = objects(message["tool_calls"]);
+  const parts: ReplyPart[] = [...thoughtsOf(message)];
+  const text = contentText(message["content"]);
+  if (text !== "") parts.push({ kind: "TEXT", text });
+  const refusal = string(message["refusal"]) ?? "";
+  if (refusal !== "") parts.push({ kind: "REFUSAL", text: refusal });
+  toolCalls.forEach((toolCall, index) => {
+    parts.push(toolCallOf(toolCall, idOf(toolCall, call, index)));
+  });
+  return {
+    id: nonEmpty(body["id"]) ?? call.id,
+    model: nonEmpty(body["model"]) ?? call.modelAsked,
+    parts,
+    stop: chatStop(choice["finish_reason"], toolCalls.length > 0, refusal !== ""),
+    usage: chatTokens(body["usage"]),
+  };
+}
+
+/** A tool call's id; one that is unique in the conversation where the provider gives none. */
+export function idOf(toolCall: JsonObject, call: CallFacts, index: number): string {
+  return nonEmpty(toolCall["id"]) ?? `call_${call.id}_${String(index)}`;
+}
+
+export function nonEmpty(value: unknown): string | undefined {
+  return string(value) === "" ? undefined : string(value);
+}
+
+export function chatStop(reason: unknown, callsTools: boolean, refuses: boolean): Stop {
+  switch (reason) {
+    case "length":
+      return stopped("LENGTH");
+    case "tool_calls":
+    case "function_call":
+      return stopped(callsTools ? "TOOL_CALLS" : "END");
+    case "content_filter":
+      return stopped("FILTER");
+    default:
+      return refuses ? stopped("FILTER") : stopWithTools(stopped("END"), callsTools);
+  }
+}
+
+export function chatTokens(usage: unknown): TokenUsage | undefined {
+  const given = object(usage);
+  return given === undefined ? undefined : openaiTokens(plainNumbers(given));
+}
+
+/** Writes a whole chat completion. */
+export function writeChatReply(reply: Reply, call: CallFacts): JsonObject {
+  const thoughts = reply.parts.filter((part): part is ThinkingPart => part.kind === "THINKING");
+  const thought = thoughts.map((part) => part.text).join("");
+  const toolCalls = reply.parts.flatMap((part) =>
+    part.kind === "TOOL_CALL"
+      ? [
+          {
+            id: part.id,
+            type: "function",
+            function: { name: part.name, arguments: part.args === "" ? "{}" : part.args },
+            ...extraContent(part.signature),
+          },
+        ]
+      : [],
+  );
+  const text = joined(reply, "TEXT");
+  const message = {
+    role: "assistant",
+    content: text ?? (toolCalls.length > 0 ? null : ""),
+    refusal: joined(reply, "REFUSAL") ?? null,
+    reasoning_content: thought === "" ? undefined : thought,
+    reasoning_details: thoughts.length === 0 ? undefined : thoughts.map(detailOf),
+    tool_calls: toolCalls.length === 0 ? undefined : toolCalls,
+  };
+  return {
+    id: reply.id,
+    object: "chat.completion",
+    created: call.nowSeconds,
+    model: reply.model,
+    choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason(reply.stop) }],
+    usage: reply.usage === undefined ? undefined : chatUsage(reply.usage),
+  };
+}
+
+function joined(reply: Reply, kind: "TEXT" | "REFUSAL"): string | undefined {
+  const texts = reply.parts.flatMap((part) => (part.kind === kind ? [part.text] : []));
+  return texts.length === 0 ? undefined : texts.join("");
+}
+
+const FINISH_REASONS: Readonly<Record<Stop["kind"], string>> = {
+  END: "stop",
+  STOP_SEQUENCE: "stop",
+  PAUSE: "stop",
+  LENGTH: "length",
+  CONTEXT_FULL: "length",
+  TOOL_CALLS: "tool_calls",
+  FILTER: "content_filter",
+};
+
+export function finishReason(stop: Stop): string {
+  return FINISH_REASONS[stop.kind];
+}
+
+/** The error of an answer or an event in OpenAI's form, or one of its imitators'. */
+export function readChatFailure(body: JsonObject, httpStatus: number): Failure | undefined {
+  const error = body["error"];
+  if (typeof error === "string") return { httpStatus, code: "", message: error };
+  const given = object(error) ?? (body["object"] === "error" ? body : undefined);
+  // Google's OpenAI-compatible side answers with a list of one.
+  if (given === undefined) {
+    const message = string(body["message"]) ?? string(body["detail"]);
+    if (message === undefined || list(body["choices"]).length > 0) return undefined;
+    return { httpStatus, code: "", message };
+  }
+  const code = nonEmpty(given["code"]) ?? nonEmpty(given["type"]) ?? "";
+  const status = number(given["code"]) ?? httpStatus;
+  return {
+    httpStatus: status >= 400 && status < 600 ? status : httpStatus,
+    code,
+    message: string(given["message"]) ?? "The provider gave no reason.",
+  };
+}

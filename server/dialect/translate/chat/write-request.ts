@@ -1,0 +1,218 @@
+import { unreachable } from "../../../core/assert.js";
+import {
+  type Conversation,
+  type MediaPart,
+  type Part,
+  type ReplyFormat,
+  type TextPart,
+  type ThinkingPart,
+  type ToolChoice,
+  type ToolResultPart,
+  type Turn,
+  urlOfMedia,
+} from "../conversation.js";
+import type { JsonObject } from "../json.js";
+import { type Notes, untranslatable } from "../losses.js";
+import { isReasoningModel, limitField, outputLimit, takesReasoningBack } from "../models.js";
+import type { Target } from "../side.js";
+import { isStrictSchema } from "../strict-schema.js";
+import { detailOf, extraContent } from "./parts.js";
+
+/** Writes a chat completions request. Throws Fault `untranslatable`. */
+export function writeChatRequest(
+  conversation: Conversation,
+  target: Target,
+  notes: Notes,
+): JsonObject {
+  const { system, turns, stream, stop } = conversation;
+  if (conversation.topK !== undefined) notes.lose("top_k");
+  const messages: JsonObject[] = system.length === 0 ? [] : [systemMessage(system.join("\n\n"))];
+  for (const turn of turns) messages.push(...messagesOf(turn, target, notes));
+  return {
+    model: target.model,
+    messages,
+    [limitField(target.providerSlug)]: outputLimit(conversation.maxTokens, target.maxOutput),
+    ...sampling(conversation, target, notes),
+    stop: stop.length === 0 ? undefined : stop,
+    ...toolsOf(conversation),
+    response_format: formatOf(conversation.format),
+    reasoning_effort: conversation.effort,
+    stream: stream ? true : undefined,
+    stream_options: stream && target.asksUsage ? { include_usage: true } : undefined,
+  };
+}
+
+function sampling(conversation: Conversation, target: Target, notes: Notes): JsonObject {
+  const given = {
+    temperature: conversation.temperature,
+    top_p: conversation.topP,
+    seed: conversation.seed,
+    frequency_penalty: conversation.frequencyPenalty,
+    presence_penalty: conversation.presencePenalty,
+  };
+  if (!isReasoningModel(target.model)) return given;
+  if (Object.values(given).some((value) => value !== undefined)) {
+    notes.lose("reasoning_model_sampling");
+  }
+  return { seed: given.seed };
+}
+
+function toolsOf(conversation: Conversation): JsonObject {
+  const { tools, toolChoice, parallelTools } = conversation;
+  if (tools.length === 0) return {};
+  return {
+    tools: tools.map((tool) => ({
+      type: "function",
+      function: {
+        name: tool.name,
+        description: tool.description,
+        parameters: tool.schema,
+        strict: tool.strict,
+      },
+    })),
+    tool_choice: choiceOf(toolChoice),
+    parallel_tool_calls: parallelTools,
+  };
+}
+
+function choiceOf(choice: ToolChoice | undefined): unknown {
+  if (choice === undefined) return undefined;
+  switch (choice.kind) {
+    case "TOOL":
+      return { type: "function", function: { name: choice.name } };
+    case "AUTO":
+    case "NONE":
+    case "REQUIRED":
+      return choice.kind.toLowerCase();
+    default:
+      return unreachable(choice);
+  }
+}
+
+function formatOf(format: ReplyFormat | undefined): JsonObject | undefined {
+  if (format === undefined) return undefined;
+  const { name, schema } = format;
+  if (schema === undefined) return { type: "json_object" };
+  const strict = format.strict ?? isStrictSchema(schema);
+  return { type: "json_schema", json_schema: { name, schema, strict } };
+}
+
+function systemMessage(text: string): JsonObject {
+  return { role: "system", content: text };
+}
+
+function messagesOf(turn: Turn, target: Target, notes: Notes): JsonObject[] {
+  switch (turn.role) {
+    case "SYSTEM":
+      return [systemMessage(textOf(turn.parts))];
+    case "ASSISTANT":
+      return [assistantMessage(turn.parts, target, notes)];
+    case "USER":
+      return userMessages(turn.parts, notes);
+    default:
+      return unreachable(turn.role);
+  }
+}
+
+function textOf(parts: readonly Part[]): string {
+  return parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])).join("\n\n");
+}
+
+function assistantMessage(parts: readonly Part[], target: Target, notes: Notes): JsonObject {
+  const said = parts.flatMap((part) =>
+    part.kind === "TEXT" || part.kind === "REFUSAL" ? [part.text] : [],
+  );
+  const toolCalls = parts.flatMap((part) =>
+    part.kind === "TOOL_CALL"
+      ? [
+          {
+            id: part.id,
+            type: "function",
+            function: { name: part.name, arguments: part.args === "" ? "{}" : part.args },
+            ...(target.providerSlug === "google" ? extraContent(part.signature) : {}),
+          },
+        ]
+      : [],
+  );
+  const text = said.join("\n\n");
+  return {
+    role: "assistant",
+    content: text === "" && toolCalls.length > 0 ? null : text,
+    ...thoughts(parts, target, notes),
+    tool_calls: toolCalls.length === 0 ? undefined : toolCalls,
+  };
+}
+
+function thoughts(parts: readonly Part[], target: Target, notes: Notes): JsonObject {
+  const thoughts = parts.filter((part): part is ThinkingPart => part.kind === "THINKING");
+  if (thoughts.length === 0) return {};
+  if (!takesReasoningBack(target.providerSlug)) {
+    notes.lose("thinking_unsigned");
+    return {};
+  }
+  const text = thoughts.map((thought) => thought.text).join("");
+  if (target.providerSlug !== "openrouter") return { reasoning_content: text };
+  return { reasoning: text, reasoning_details: thoughts.map(detailOf) };
+}
+
+/** Tool results come first: each must follow the message that called for it. */
+function userMessages(parts: readonly Part[], notes: Notes): JsonObject[] {
+  const messages: JsonObject[] = [];
+  const rest: (TextPart | MediaPart)[] = [];
+  for (const part of parts) {
+    if (part.kind === "TOOL_RESULT") {
+      messages.push(toolMessage(part, notes));
+      const media = part.parts.filter((each): each is MediaPart => each.kind !== "TEXT");
+      if (media.length > 0) notes.lose("tool_image");
+      rest.push(...media);
+    } else if (part.kind !== "THINKING" && part.kind !== "TOOL_CALL") {
+      rest.push(part.kind === "REFUSAL" ? { kind: "TEXT", text: part.text } : part);
+    }
+  }
+  if (rest.length > 0 || messages.length === 0) {
+    messages.push({ role: "user", content: contentOf(rest) });
+  }
+  return messages;
+}
+
+function toolMessage(result: ToolResultPart, notes: Notes): JsonObject {
+  if (result.failed) notes.lose("tool_error");
+  const text = result.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : []));
+  if (text.length === 0 && result.parts.length > 0) text.push("The result follows below.");
+  if (text.length === 0 && result.failed) text.push("The tool failed.");
+  return { role: "tool", tool_call_id: result.id, content: text.join("\n") };
+}
+
+function contentOf(parts: readonly (TextPart | MediaPart)[]): unknown {
+  const first = parts[0];
+  if (first === undefined) return "";
+  if (parts.length === 1 && first.kind === "TEXT") return first.text;
+  return parts.map(partOf);
+}
+
+function partOf(part: TextPart | MediaPart): JsonObject {
+  switch (part.kind) {
+    case "TEXT":
+      return { type: "text", text: part.text };
+    case "IMAGE":
+      return { type: "image_url", image_url: { url: urlOfMedia(part), detail: part.detail } };
+    case "AUDIO":
+      return {
+        type: "input_audio",
+        input_audio: { data: part.data ?? "", format: part.mediaType.replace("audio/", "") },
+      };
+    case "DOCUMENT":
+      return documentOf(part);
+    default:
+      return unreachable(part);
+  }
+}
+
+function documentOf(part: MediaPart): JsonObject {
+  if (part.data === undefined) throw untranslatable("document_url");
+  if (part.mediaType.startsWith("text/")) {
+    return { type: "text", text: Buffer.from(part.data, "base64").toString("utf8") };
+  }
+  const filename = part.name ?? "document.pdf";
+  return { type: "file", file: { filename, file_data: urlOfMedia(part) } };
+}

@@ -1,0 +1,138 @@
+import { unreachable } from "../../../core/assert.js";
+import { signatureText } from "../conversation.js";
+import { type JsonObject, writeJson } from "../json.js";
+import type { Block, StreamStep } from "../reply.js";
+import type { CallFacts, StreamWriter } from "../side.js";
+import { chatUsage } from "../usage.js";
+import { CODECS } from "../../codecs.js";
+import { problemOfFailure } from "../problems.js";
+import { extraContent } from "./parts.js";
+import { finishReason } from "./reply.js";
+
+/** Writes the chunks of a streamed chat completion. */
+export class ChatStreamWriter implements StreamWriter {
+  readonly #call: CallFacts;
+  #id = "";
+  #model = "";
+  #block: Block | undefined;
+  #toolIndex = -1;
+  #thoughtIndex = -1;
+  #argsGiven = false;
+
+  constructor(call: CallFacts) {
+    this.#call = call;
+  }
+
+  push(step: StreamStep): string {
+    switch (step.kind) {
+      case "START":
+        this.#id = step.id;
+        this.#model = step.model;
+        return this.#delta({ role: "assistant", content: "" });
+      case "OPEN":
+        return this.#open(step.block);
+      case "DELTA":
+        return this.#text(step.text);
+      case "SIGN": {
+        const signature = signatureText(step.signature, "ANTHROPIC");
+        return this.#detail({ type: "reasoning.text", signature });
+      }
+      case "CLOSE":
+        return this.#close();
+      case "END":
+        return this.#end(step);
+      case "FAIL":
+        return CODECS.OPENAI.streamError(problemOfFailure(step.failure, "OPENAI", this.#call.id));
+      default:
+        return unreachable(step);
+    }
+  }
+
+  #open(block: Block): string {
+    this.#block = block;
+    this.#argsGiven = false;
+    switch (block.kind) {
+      case "TOOL_CALL":
+        this.#toolIndex++;
+        return this.#toolCall({
+          id: block.id,
+          type: "function",
+          function: { name: block.name, arguments: "" },
+          ...extraContent(block.signature),
+        });
+      case "REDACTED": {
+        this.#thoughtIndex++;
+        const data = signatureText({ origin: block.origin, value: block.data }, "ANTHROPIC");
+        return this.#detail({ type: "reasoning.encrypted", data });
+      }
+      case "THINKING":
+        this.#thoughtIndex++;
+        return "";
+      case "TEXT":
+      case "REFUSAL":
+        return "";
+      default:
+        return unreachable(block);
+    }
+  }
+
+  #text(text: string): string {
+    switch (this.#block?.kind) {
+      case "TOOL_CALL":
+        this.#argsGiven = true;
+        return this.#toolCall({ function: { arguments: text } });
+      case "THINKING":
+        return this.#delta({
+          reasoning_content: text,
+          reasoning_details: [{ type: "reasoning.text", text, index: this.#thoughtIndex }],
+        });
+      case "REFUSAL":
+        return this.#delta({ refusal: text });
+      case "TEXT":
+        return this.#delta({ content: text });
+      case "REDACTED":
+      case undefined:
+      default:
+        return "";
+    }
+  }
+
+  #close(): string {
+    const empty = this.#block?.kind === "TOOL_CALL" && !this.#argsGiven;
+    this.#block = undefined;
+    return empty ? this.#toolCall({ function: { arguments: "{}" } }) : "";
+  }
+
+  #end(step: StreamStep & { kind: "END" }): string {
+    const last = this.#chunk([
+      { index: 0, delta: {}, logprobs: null, finish_reason: finishReason(step.stop) },
+    ]);
+    const told = this.#call.usageAsked && step.usage !== undefined;
+    const usage = told ? this.#chunk([], { usage: chatUsage(step.usage) }) : "";
+    return `${last}${usage}data: [DONE]\n\n`;
+  }
+
+  #toolCall(given: JsonObject): string {
+    return this.#delta({ tool_calls: [{ index: this.#toolIndex, ...given }] });
+  }
+
+  #detail(given: JsonObject): string {
+    return this.#delta({ reasoning_details: [{ ...given, index: this.#thoughtIndex }] });
+  }
+
+  #delta(delta: JsonObject): string {
+    return this.#chunk([{ index: 0, delta, logprobs: null, finish_reason: null }]);
+  }
+
+  #chunk(choices: readonly JsonObject[], more: JsonObject = {}): string {
+    const chunk = {
+      id: this.#id,
+      object: "chat.completion.chunk",
+      created: this.#call.nowSeconds,
+      model: this.#model,
+      choices,
+      ...more,
+    };
+    return `data: ${writeJson(chunk)}\n\n`;
+  }
+}

@@ -1,0 +1,161 @@
+import type { JsonObject } from "./json.js";
+
+/** Which provider made a signature: no other can use it. */
+export type SignatureOrigin = "ANTHROPIC" | "GEMINI" | "OPENAI";
+
+/** A provider's proof of what its model thought, which later requests must bring back unchanged. */
+export interface Signature {
+  readonly origin: SignatureOrigin;
+  readonly value: string;
+}
+
+export interface TextPart {
+  readonly kind: "TEXT";
+  readonly text: string;
+}
+
+/** An image, document or sound: either `data` in base64 or a `url`. */
+export interface MediaPart {
+  readonly kind: "IMAGE" | "DOCUMENT" | "AUDIO";
+  /** Empty when unknown. */
+  readonly mediaType: string;
+  readonly data: string | undefined;
+  readonly url: string | undefined;
+  readonly name: string | undefined;
+  /** How closely to look at an image. */
+  readonly detail: string | undefined;
+}
+
+export interface ThinkingPart {
+  readonly kind: "THINKING";
+  readonly text: string;
+  readonly signature: Signature | undefined;
+  /** Thoughts that only their provider can read, in place of text. */
+  readonly redacted: boolean;
+}
+
+export interface ToolCallPart {
+  readonly kind: "TOOL_CALL";
+  readonly id: string;
+  readonly name: string;
+  /** JSON text, as the model wrote it where it came as text: numbers keep their digits. */
+  readonly args: string;
+  readonly signature: Signature | undefined;
+}
+
+export interface ToolResultPart {
+  readonly kind: "TOOL_RESULT";
+  readonly id: string;
+  /** Empty when the caller's dialect does not name the tool again. */
+  readonly name: string;
+  readonly parts: readonly (TextPart | MediaPart)[];
+  readonly failed: boolean;
+}
+
+export interface RefusalPart {
+  readonly kind: "REFUSAL";
+  readonly text: string;
+}
+
+export type Part =
+  TextPart | MediaPart | ThinkingPart | ToolCallPart | ToolResultPart | RefusalPart;
+
+/** What one side said. Tool results are said by the user; neighbouring turns may have the same role. */
+export interface Turn {
+  readonly role: "USER" | "ASSISTANT" | "SYSTEM";
+  readonly parts: readonly Part[];
+}
+
+export interface Tool {
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly schema: JsonObject | undefined;
+  readonly strict: boolean | undefined;
+}
+
+export type ToolChoice =
+  | { readonly kind: "AUTO" }
+  | { readonly kind: "NONE" }
+  | { readonly kind: "REQUIRED" }
+  | { readonly kind: "TOOL"; readonly name: string };
+
+/** The shape that a reply must have; without a schema any JSON object will do. */
+export interface ReplyFormat {
+  readonly name: string;
+  readonly schema: JsonObject | undefined;
+  readonly strict: boolean | undefined;
+}
+
+/** A request for a reply, in no dialect. What a dialect cannot say is undefined or empty. */
+export interface Conversation {
+  readonly system: readonly string[];
+  readonly turns: readonly Turn[];
+  readonly tools: readonly Tool[];
+  readonly toolChoice: ToolChoice | undefined;
+  readonly parallelTools: boolean | undefined;
+  readonly maxTokens: number | undefined;
+  readonly temperature: number | undefined;
+  readonly topP: number | undefined;
+  readonly topK: number | undefined;
+  readonly seed: number | undefined;
+  readonly frequencyPenalty: number | undefined;
+  readonly presencePenalty: number | undefined;
+  readonly stop: readonly string[];
+  readonly stream: boolean;
+  /** The caller wants usage in its stream where its dialect leaves that open. */
+  readonly usageAsked: boolean;
+  readonly format: ReplyFormat | undefined;
+  /** `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */
+  readonly effort: string | undefined;
+  readonly user: string | undefined;
+}
+
+/** Joins neighbouring turns of one role, for dialects in which the roles take turns. */
+export function mergedTurns(turns: readonly Turn[]): Turn[] {
+  const merged: Turn[] = [];
+  for (const turn of turns) {
+    const last = merged.at(-1);
+    if (last?.role === turn.role) {
+      merged[merged.length - 1] = { role: turn.role, parts: [...last.parts, ...turn.parts] };
+    } else merged.push(turn);
+  }
+  return merged;
+}
+
+/** A medium from a URL, which may be a `data:` URL that holds it. */
+export function mediaOfUrl(kind: MediaPart["kind"], url: string): MediaPart {
+  const parsed = /^data:([^;,]*)(?:;[^;,]*)*;base64,/.exec(url.slice(0, DATA_HEAD_CHARS));
+  const none = { name: undefined, detail: undefined };
+  if (parsed === null) return { kind, mediaType: "", data: undefined, url, ...none };
+  const data = url.slice(parsed[0].length);
+  return { kind, mediaType: parsed[1] ?? "", data, url: undefined, ...none };
+}
+
+/** A `data:` URL's head is never longer; the rest may be megabytes. */
+const DATA_HEAD_CHARS = 256;
+
+/** The medium as a URL; a `data:` URL when it is held in the request itself. */
+export function urlOfMedia(media: MediaPart): string {
+  if (media.url !== undefined) return media.url;
+  return `data:${media.mediaType};base64,${media.data ?? ""}`;
+}
+
+const ORIGINS: Readonly<Record<string, SignatureOrigin>> = {
+  anthropic: "ANTHROPIC",
+  gemini: "GEMINI",
+  openai: "OPENAI",
+};
+
+/** A signature as text in a dialect: bare in its own, under its maker's name in another. */
+export function signatureText(signature: Signature, own: SignatureOrigin): string {
+  if (signature.origin === own) return signature.value;
+  return `${signature.origin.toLowerCase()}:${signature.value}`;
+}
+
+/** The signature that a text stands for in a dialect. */
+export function signatureOf(text: string, own: SignatureOrigin): Signature {
+  const colon = text.indexOf(":");
+  const origin = colon < 0 ? undefined : ORIGINS[text.slice(0, colon)];
+  if (origin === undefined) return { origin: own, value: text };
+  return { origin, value: text.slice(colon + 1) };
+}

@@ -1,0 +1,27 @@
+import type { Failure } from "./reply.js";
+
+/** A failure told inside a stream has no status of its own: one that fits its name is put in place. */
+export function failedInside(failure: Failure | undefined): Failure | undefined {
+  if (failure === undefined || failure.httpStatus >= 400) return failure;
+  return { ...failure, httpStatus: statusOf(failure.code) };
+}
+
+function statusOf(code: string): number {
+  if (/overloaded|unavailable/i.test(code)) return 529;
+  if (/rate_limit|resource_exhausted|too_many/i.test(code)) return 429;
+  if (/invalid|bad_request/i.test(code)) return 400;
+  return 500;
+}
+
+const TOO_LONG =
+  /prompt is too long|context[ _]length|context window|maximum context|input token count .*exceeds/i;
+
+/** The failure in the words by which callers' tools know that a conversation has grown too long. */
+export function knownFailure(failure: Failure, caller: "OPENAI" | "ANTHROPIC" | "GEMINI"): Failure {
+  const tooLong = failure.code === "context_length_exceeded" || TOO_LONG.test(failure.message);
+  if (!tooLong || failure.httpStatus >= 500) return failure;
+  const { httpStatus, message } = failure;
+  if (caller === "OPENAI") return { httpStatus, code: "context_length_exceeded", message };
+  if (caller === "GEMINI" || message.startsWith("prompt is too long")) return failure;
+  return { httpStatus, code: failure.code, message: `prompt is too long: ${message}` };
+}

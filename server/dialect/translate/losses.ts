@@ -1,0 +1,307 @@
+import { Fault } from "../../core/fault.js";
+
+/** What becomes of something that a provider's dialect cannot say. */
+export interface Loss {
+  /** As callers know it. */
+  readonly what: string;
+  /** Which way it is lost: `caller → provider`. */
+  readonly way: string;
+  readonly outcome: "REFUSED" | "DROPPED" | "CHANGED";
+  /** Why, or into what. A whole sentence, for a refusal says it to the caller. */
+  readonly why: string;
+}
+
+function refused(what: string, way: string, why: string): Loss {
+  return { what, way, outcome: "REFUSED", why };
+}
+
+function dropped(what: string, way: string, why: string): Loss {
+  return { what, way, outcome: "DROPPED", why };
+}
+
+function changed(what: string, way: string, why: string): Loss {
+  return { what, way, outcome: "CHANGED", why };
+}
+
+const CHAT = "chat → any";
+const MESSAGES = "messages → any";
+const RESPONSES = "responses → any";
+const GENERATE = "generateContent → any";
+const TO_CHAT = "any → chat";
+const TO_MESSAGES = "any → messages";
+const TO_RESPONSES = "any → responses";
+const TO_GENERATE = "any → generateContent";
+const ALL = "any → any";
+
+/** All that translation loses or changes, by name. The page on translation is made from this table. */
+export const LOSSES = {
+  unknown_field: dropped("fields not named here", ALL, "The other dialect has no such field."),
+  unknown_part: refused(
+    "content of a kind not named here",
+    ALL,
+    "Leaving it out would change what is asked.",
+  ),
+  reply_extras: dropped(
+    "citations, annotations, logprobs, service tier and fingerprint in replies",
+    ALL,
+    "The other dialect's SDKs do not read them.",
+  ),
+  server_tool_reply: dropped(
+    "records of tools that the provider ran itself, in replies",
+    ALL,
+    "The text that came of them is kept.",
+  ),
+  thinking_unsigned: dropped(
+    "thinking without a signature, or with another provider's",
+    ALL,
+    "Providers refuse thoughts that are not their own.",
+  ),
+  bad_arguments: changed(
+    "tool arguments that are no JSON object",
+    ALL,
+    'They become {"INVALID_JSON": "…"} where an object is wanted; empty ones become {}.',
+  ),
+  tool_ids: changed(
+    "tool call ids with other characters than letters, digits, _ and -",
+    TO_MESSAGES,
+    "Each such character becomes _.",
+  ),
+  choices: refused('"n" above 1', CHAT, "One request gives one reply there."),
+  logprobs: refused('"logprobs"', CHAT, "Other dialects do not give probabilities of tokens."),
+  logit_bias: refused('"logit_bias"', CHAT, "Token ids mean nothing to another model."),
+  functions: refused('"functions" and "function_call"', CHAT, 'Use "tools" instead.'),
+  custom_tools: refused(
+    "tools that are not functions",
+    CHAT,
+    "Only function tools exist in all dialects.",
+  ),
+  allowed_tools: refused(
+    '"tool_choice" of type "allowed_tools"',
+    CHAT,
+    "Leave the other tools out of the request instead.",
+  ),
+  audio_reply: refused('"audio" and "modalities" with audio', CHAT, "Replies there are text only."),
+  audio_past: refused(
+    "earlier replies given as audio",
+    CHAT,
+    "They are stored by the provider that made them.",
+  ),
+  web_search: refused('"web_search_options"', CHAT, "Searching is a tool of the provider itself."),
+  prediction: dropped('"prediction"', CHAT, "It speeds a reply up and does not change it."),
+  store: dropped(
+    '"store", "metadata"',
+    CHAT,
+    "Replies are stored by the provider only in its own dialect.",
+  ),
+  bookkeeping: dropped(
+    '"user", "safety_identifier", "service_tier", "prompt_cache_key", "verbosity", "moderation"',
+    CHAT,
+    "They address one provider's own bookkeeping.",
+  ),
+  participant: dropped('"name" of a message', CHAT, "Other dialects know no names of speakers."),
+  file_id: refused(
+    "files by id",
+    ALL,
+    "A file lies with the provider to which it was sent; send its content.",
+  ),
+  server_tools: refused(
+    "tools that the provider runs or defines itself (web search, code execution, bash, text editor, computer, memory)",
+    MESSAGES,
+    "Only tools with an input_schema exist in all dialects.",
+  ),
+  server_tool_past: refused(
+    "earlier results of such tools",
+    MESSAGES,
+    "Only the provider that made them can read them.",
+  ),
+  mcp_servers: refused(
+    '"mcp_servers", "container"',
+    MESSAGES,
+    "The provider itself would have to call them.",
+  ),
+  thinking: dropped(
+    '"thinking", "output_config.effort"',
+    MESSAGES,
+    "The upstream model thinks as much as is its default.",
+  ),
+  context_management: dropped(
+    '"context_management"',
+    MESSAGES,
+    "The caller's context is sent whole.",
+  ),
+  metadata: dropped('"metadata"', MESSAGES, "It names the caller's user to one provider only."),
+  cache_control: dropped('"cache_control"', MESSAGES, "Other providers cache on their own."),
+  tool_extras: dropped(
+    '"defer_loading", "eager_input_streaming" and "allowed_callers" of tools',
+    MESSAGES,
+    "All tools are sent at once.",
+  ),
+  citations: dropped(
+    '"citations" and "title" of text and documents',
+    MESSAGES,
+    "Other dialects do not cite.",
+  ),
+  tool_error: dropped(
+    '"is_error" of a tool result',
+    TO_CHAT,
+    "The text of the result says it; an empty one becomes “The tool failed.”",
+  ),
+  tool_image: changed(
+    "images and documents in tool results",
+    TO_CHAT,
+    "They follow in a user message, for tool messages hold text only.",
+  ),
+  document_url: refused("documents by URL", TO_CHAT, "Send the document's content instead."),
+  top_k: dropped('"top_k"', TO_CHAT, "There is no such parameter."),
+  reasoning_model_sampling: dropped(
+    '"temperature", "top_p" and penalties for OpenAI\'s reasoning models',
+    "any → chat, responses",
+    "These models accept their defaults only.",
+  ),
+  max_tokens: changed(
+    "the limit of the output",
+    ALL,
+    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, or 4096.",
+  ),
+  seed: dropped('"seed", penalties', TO_MESSAGES, "There are no such parameters."),
+  temperature: changed(
+    '"temperature"',
+    TO_MESSAGES,
+    "It is cut to 0…1; for Claude models after 4.6 it is dropped with top_p and top_k, which those refuse; top_p is dropped where both are given.",
+  ),
+  json_mode: changed(
+    "JSON mode, and schemas for Claude models before 4.5",
+    TO_MESSAGES,
+    "An instruction in the system prompt asks for it.",
+  ),
+  tool_strict: dropped(
+    '"strict" of tools',
+    TO_MESSAGES,
+    "Not every schema that OpenAI keeps to strictly is taken there.",
+  ),
+  effort: changed(
+    '"reasoning_effort"',
+    TO_MESSAGES,
+    "It becomes adaptive thinking with an effort (Claude 4.6 and later) or a thinking budget; dropped where the model cannot think, a tool is forced, or a tool loop lacks its signed thoughts.",
+  ),
+  system_place: changed(
+    "system messages inside the conversation",
+    TO_MESSAGES,
+    "They are joined to the system prompt.",
+  ),
+  first_turn: changed(
+    "conversations that the assistant begins, or that have no message",
+    TO_MESSAGES,
+    "A user message is put in front: the system prompt where there is nothing else, else a dot.",
+  ),
+  blank_text: dropped("text without any visible character", TO_MESSAGES, "Anthropic refuses it."),
+  audio: refused(
+    "audio",
+    "any → messages, responses",
+    "Only text, images and documents are understood there.",
+  ),
+  previous_response: refused(
+    '"previous_response_id", "conversation", "prompt" and "item_reference"',
+    RESPONSES,
+    "They lie with the provider that stored them; send the items themselves.",
+  ),
+  background: refused('"background"', RESPONSES, "Replies come at once there."),
+  hosted_tools: refused(
+    "tools that the provider runs itself",
+    RESPONSES,
+    "Only function tools, and custom tools without a grammar, exist in all dialects.",
+  ),
+  hosted_optional: dropped(
+    "web_search among other tools",
+    RESPONSES,
+    "Agents declare it always; the model does without it.",
+  ),
+  custom_tool: changed(
+    "custom tools",
+    RESPONSES,
+    "They become functions with one text argument named input, and their calls are turned back.",
+  ),
+  response_extras: dropped(
+    '"store", "include", "metadata", "client_metadata", "prompt_cache_key", "truncation", "service_tier", "text.verbosity" and the like',
+    RESPONSES,
+    "They address one provider's own bookkeeping.",
+  ),
+  stop_sequences: refused("stop sequences", TO_RESPONSES, "There is no such parameter."),
+  penalties: dropped('"seed", "top_k", penalties', TO_RESPONSES, "There are no such parameters."),
+  gemini_tools: refused(
+    "tools that Google runs itself (search, code execution, URL context, maps)",
+    GENERATE,
+    "Only function declarations exist in all dialects.",
+  ),
+  gemini_modalities: refused(
+    '"responseModalities" other than text, "speechConfig", "imageConfig"',
+    GENERATE,
+    "Replies there are text only.",
+  ),
+  cached_content: refused(
+    '"cachedContent"',
+    GENERATE,
+    "It lies with Google; send the content itself.",
+  ),
+  candidates: refused('"candidateCount" above 1', GENERATE, "One request gives one reply there."),
+  gemini_extras: dropped(
+    '"safetySettings", "labels", "thinkingConfig", "mediaResolution", "modelArmorConfig"',
+    GENERATE,
+    "They address one provider only.",
+  ),
+  gemini_schema: changed(
+    "JSON schemas",
+    TO_GENERATE,
+    "They go as JSON Schema (parametersJsonSchema, responseJsonSchema).",
+  ),
+  gemini_unsigned: changed(
+    "tool calls without Google's thought signature",
+    TO_GENERATE,
+    "They carry the value that Google names for calls made elsewhere.",
+  ),
+  parallel_tools: dropped(
+    "forbidding parallel tool calls",
+    TO_GENERATE,
+    "There is no such parameter.",
+  ),
+} as const satisfies Record<string, Loss>;
+
+export type LossName = keyof typeof LOSSES;
+
+/** Takes down what one translation loses. */
+export class Notes {
+  readonly #dropped = new Set<string>();
+
+  /** What was dropped or changed, in words, for the log. */
+  get dropped(): readonly string[] {
+    return [...this.#dropped];
+  }
+
+  /** Something is dropped or changed. `which` says more than the table's own words. */
+  lose(name: LossName, which?: string): void {
+    this.#dropped.add(which ?? LOSSES[name].what);
+  }
+
+  /** Takes down the fields of an object that nobody reads. */
+  unread(given: Readonly<Record<string, unknown>>, known: ReadonlySet<string>): void {
+    for (const key of Object.keys(given)) {
+      if (!known.has(key)) this.lose("unknown_field", key.slice(0, FIELD_CHARS_MAX));
+    }
+  }
+}
+
+const FIELD_CHARS_MAX = 64;
+
+/** The refusal of something that cannot be translated. `which` names it more closely than the table does. */
+export function untranslatable(name: LossName, which?: string): Fault {
+  const loss: Loss = LOSSES[name];
+  return new Fault(
+    "untranslatable",
+    `The model is served in another dialect, into which ${which ?? loss.what} cannot be translated. ${loss.why}`,
+  );
+}
+
+/** The request is not such as its own dialect has. */
+export function malformed(what: string): Fault {
+  return new Fault("malformed_request", what);
+}

@@ -1,0 +1,246 @@
+import {
+  type Conversation,
+  type MediaPart,
+  type Part,
+  type ReplyFormat,
+  signatureOf,
+  type TextPart,
+  type Tool,
+  type ToolChoice,
+  type Turn,
+} from "../conversation.js";
+import { type JsonObject, list, number, object, objects, string } from "../json.js";
+import { malformed, type Notes, untranslatable } from "../losses.js";
+import type { CallFacts } from "../side.js";
+import { isStrictSchema } from "../strict-schema.js";
+import { argumentsText } from "../tool-arguments.js";
+
+const READ = new Set([
+  "model",
+  "messages",
+  "system",
+  "max_tokens",
+  "stream",
+  "temperature",
+  "top_p",
+  "top_k",
+  "stop_sequences",
+  "tools",
+  "tool_choice",
+  "output_config",
+  "output_format",
+  "thinking",
+  "context_management",
+  "metadata",
+  "mcp_servers",
+  "container",
+  "cache_control",
+]);
+
+/** Reads a request to Anthropic's Messages API. Throws Fault `malformed_request`, `untranslatable`. */
+export function readMessagesRequest(body: JsonObject, call: CallFacts, notes: Notes): Conversation {
+  notes.unread(body, READ);
+  noteLosses(body, notes);
+  if (!Array.isArray(body["messages"])) throw malformed('"messages" must be a list.');
+  const choice = object(body["tool_choice"]);
+  const oneByOne = choice?.["disable_parallel_tool_use"];
+  return {
+    system: systemOf(body["system"], notes),
+    turns: objects(body["messages"]).map((message) => readTurn(message, notes)),
+    tools: objects(body["tools"]).map((tool) => readTool(tool, notes)),
+    toolChoice: readToolChoice(choice),
+    parallelTools: typeof oneByOne === "boolean" ? !oneByOne : undefined,
+    maxTokens: number(body["max_tokens"]),
+    temperature: number(body["temperature"]),
+    topP: number(body["top_p"]),
+    topK: number(body["top_k"]),
+    seed: undefined,
+    frequencyPenalty: undefined,
+    presencePenalty: undefined,
+    stop: list(body["stop_sequences"]).flatMap((each) => string(each) ?? []),
+    stream: call.streamed,
+    usageAsked: true,
+    format: formatOf(body),
+    effort: undefined,
+    user: undefined,
+  };
+}
+
+function noteLosses(body: JsonObject, notes: Notes): void {
+  if (list(body["mcp_servers"]).length > 0 || given(body["container"])) {
+    throw untranslatable("mcp_servers");
+  }
+  if (given(body["thinking"]) || given(object(body["output_config"])?.["effort"])) {
+    notes.lose("thinking");
+  }
+  if (given(body["context_management"])) notes.lose("context_management");
+  if (given(body["metadata"])) notes.lose("metadata");
+  if (given(body["cache_control"])) notes.lose("cache_control");
+}
+
+function given(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function systemOf(system: unknown, notes: Notes): string[] {
+  if (typeof system === "string") return system === "" ? [] : [system];
+  return objects(system).map((block) => {
+    if (given(block["cache_control"])) notes.lose("cache_control");
+    return string(block["text"]) ?? "";
+  });
+}
+
+const ROLES: Readonly<Record<string, Turn["role"]>> = {
+  user: "USER",
+  assistant: "ASSISTANT",
+  system: "SYSTEM",
+};
+
+function readTurn(message: JsonObject, notes: Notes): Turn {
+  const role = ROLES[string(message["role"]) ?? ""];
+  if (role === undefined) throw malformed('Each message needs a "role" of user or assistant.');
+  const { content } = message;
+  if (typeof content === "string") {
+    return { role, parts: content === "" ? [] : [{ kind: "TEXT", text: content }] };
+  }
+  return { role, parts: objects(content).flatMap((block) => readBlock(block, notes)) };
+}
+
+function readBlock(block: JsonObject, notes: Notes): Part[] {
+  if (given(block["cache_control"])) notes.lose("cache_control");
+  switch (block["type"]) {
+    case "thinking":
+      return [
+        {
+          kind: "THINKING",
+          text: string(block["thinking"]) ?? "",
+          signature: signed(block["signature"]),
+          redacted: false,
+        },
+      ];
+    case "redacted_thinking":
+      return [{ kind: "THINKING", text: "", signature: signed(block["data"]), redacted: true }];
+    case "tool_use":
+      return [
+        {
+          kind: "TOOL_CALL",
+          id: string(block["id"]) ?? "",
+          name: string(block["name"]) ?? "",
+          args: argumentsText(block["input"]),
+          signature: undefined,
+        },
+      ];
+    case "tool_result":
+      return [
+        {
+          kind: "TOOL_RESULT",
+          id: string(block["tool_use_id"]) ?? "",
+          name: "",
+          parts: contentOf(block["content"], notes),
+          failed: block["is_error"] === true,
+        },
+      ];
+    default:
+      return readContent(block, notes);
+  }
+}
+
+/** An empty signature is what callers have of thoughts that came unsigned. */
+function signed(value: unknown): ReturnType<typeof signatureOf> | undefined {
+  const text = string(value) ?? "";
+  return text === "" ? undefined : signatureOf(text, "ANTHROPIC");
+}
+
+function contentOf(content: unknown, notes: Notes): (TextPart | MediaPart)[] {
+  if (typeof content === "string") return content === "" ? [] : [{ kind: "TEXT", text: content }];
+  return objects(content).flatMap((block) => readContent(block, notes));
+}
+
+function readContent(block: JsonObject, notes: Notes): (TextPart | MediaPart)[] {
+  if (given(block["citations"])) notes.lose("citations");
+  switch (block["type"]) {
+    case "text":
+      return [{ kind: "TEXT", text: string(block["text"]) ?? "" }];
+    case "image":
+      return [mediaOf("IMAGE", object(block["source"]) ?? {}, undefined)];
+    case "document":
+      return documentOf(block, notes);
+    case "search_result": {
+      const heading = `${string(block["title"]) ?? ""}\n${string(block["source"]) ?? ""}`;
+      return [{ kind: "TEXT", text: heading.trim() }, ...contentOf(block["content"], notes)];
+    }
+    // Every tool is sent at once, so that one was found says nothing more than its name.
+    case "tool_reference":
+      return [{ kind: "TEXT", text: `Tool available: ${string(block["tool_name"]) ?? ""}` }];
+    default: {
+      const kind = (string(block["type"]) ?? "").slice(0, 64);
+      const ofServer = /^(?:server_tool_use|mcp_|.*_tool_result$|compaction|container_)/.test(kind);
+      throw untranslatable(
+        ofServer ? "server_tool_past" : "unknown_part",
+        `content of type "${kind}"`,
+      );
+    }
+  }
+}
+
+function documentOf(block: JsonObject, notes: Notes): (TextPart | MediaPart)[] {
+  const source = object(block["source"]) ?? {};
+  const name = string(block["title"]);
+  if (source["type"] === "content") return contentOf(source["content"], notes);
+  if (source["type"] !== "text") return [mediaOf("DOCUMENT", source, name)];
+  const data = Buffer.from(string(source["data"]) ?? "").toString("base64");
+  return [mediaOf("DOCUMENT", { type: "base64", media_type: "text/plain", data }, name)];
+}
+
+function mediaOf(
+  kind: "IMAGE" | "DOCUMENT",
+  source: JsonObject,
+  name: string | undefined,
+): MediaPart {
+  if (source["type"] === "file") throw untranslatable("file_id");
+  return {
+    kind,
+    mediaType: string(source["media_type"]) ?? "",
+    data: string(source["data"]),
+    url: string(source["url"]),
+    name,
+    detail: undefined,
+  };
+}
+
+function readTool(tool: JsonObject, notes: Notes): Tool {
+  const type = string(tool["type"]) ?? "custom";
+  const schema = object(tool["input_schema"]);
+  if (type !== "custom" || schema === undefined) {
+    throw untranslatable("server_tools", `the tool type "${type.slice(0, 64)}"`);
+  }
+  if (given(tool["cache_control"])) notes.lose("cache_control");
+  if (tool["defer_loading"] === true || given(tool["allowed_callers"])) notes.lose("tool_extras");
+  return {
+    name: string(tool["name"]) ?? "",
+    description: string(tool["description"]),
+    schema,
+    strict: tool["strict"] === true && isStrictSchema(schema) ? true : undefined,
+  };
+}
+
+function readToolChoice(choice: JsonObject | undefined): ToolChoice | undefined {
+  switch (choice?.["type"]) {
+    case "auto":
+      return { kind: "AUTO" };
+    case "any":
+      return { kind: "REQUIRED" };
+    case "none":
+      return { kind: "NONE" };
+    case "tool":
+      return { kind: "TOOL", name: string(choice["name"]) ?? "" };
+    default:
+      return undefined;
+  }
+}
+
+function formatOf(body: JsonObject): ReplyFormat | undefined {
+  const format = object(object(body["output_config"])?.["format"]) ?? object(body["output_format"]);
+  const schema = object(format?.["schema"]);
+  return schema === undefined ? undefined : { name: "reply", schema, strict: undefined };
+}

@@ -1,0 +1,139 @@
+import type { TokenUsage } from "../../../core/call.js";
+import { signatureOf } from "../conversation.js";
+import { failedInside } from "../failures.js";
+import { type JsonObject, number, object, parseObject, string } from "../json.js";
+import { type Block, type Stop, stopped, type StreamStep } from "../reply.js";
+import type { CallFacts, StreamReader } from "../side.js";
+import type { SseEvent } from "../sse-events.js";
+import { argumentsText } from "../tool-arguments.js";
+import { messagesStop, messagesTokens, readMessagesFailure } from "./reply.js";
+
+/** Reads the events of a streamed message. */
+export class MessagesStreamReader implements StreamReader {
+  readonly #call: CallFacts;
+  /** Index of the block that is open and understood. */
+  #open: number | undefined;
+  /** Arguments that came whole with the beginning of a call; unused if deltas follow. */
+  #input = "";
+  #begun = false;
+  #over = false;
+  #stop: Stop = stopped("END");
+  #usage: TokenUsage | undefined;
+
+  constructor(call: CallFacts) {
+    this.#call = call;
+  }
+
+  push(event: SseEvent): readonly StreamStep[] {
+    const given = this.#over ? undefined : parseObject(event.data);
+    switch (given?.["type"]) {
+      case "message_start":
+        return this.#start(object(given["message"]) ?? {});
+      case "content_block_start":
+        return this.#blockStart(given);
+      case "content_block_delta":
+        return this.#delta(given);
+      case "content_block_stop":
+        return number(given["index"]) === this.#open ? this.#close() : [];
+      case "message_delta":
+        this.#messageDelta(given);
+        return [];
+      case "message_stop":
+        return this.end();
+      case "error":
+        return this.#fail(given);
+      default:
+        return [];
+    }
+  }
+
+  end(): readonly StreamStep[] {
+    if (this.#over) return [];
+    const steps = [...this.#start({}), ...this.#close()];
+    this.#over = true;
+    return [...steps, { kind: "END", stop: this.#stop, usage: this.#usage }];
+  }
+
+  #start(message: JsonObject): StreamStep[] {
+    if (this.#begun) return [];
+    this.#begun = true;
+    this.#usage = messagesTokens(object(message["usage"]));
+    const id = string(message["id"]) ?? this.#call.id;
+    const model = string(message["model"]) ?? this.#call.modelAsked;
+    return [{ kind: "START", id, model, usage: this.#usage }];
+  }
+
+  #blockStart(event: JsonObject): StreamStep[] {
+    const given = object(event["content_block"]) ?? {};
+    const block = blockOf(given);
+    if (block === undefined) return [];
+    const steps: StreamStep[] = [...this.#close(), { kind: "OPEN", block }];
+    this.#open = number(event["index"]) ?? 0;
+    const text = string(given["text"]) ?? string(given["thinking"]) ?? "";
+    if (text !== "") steps.push({ kind: "DELTA", text });
+    const input = object(given["input"]);
+    const whole = block.kind === "TOOL_CALL" && Object.keys(input ?? {}).length > 0;
+    this.#input = whole ? argumentsText(input) : "";
+    return steps;
+  }
+
+  #delta(event: JsonObject): StreamStep[] {
+    if ((number(event["index"]) ?? 0) !== this.#open) return [];
+    const delta = object(event["delta"]) ?? {};
+    if (delta["type"] === "signature_delta") {
+      const signature = signatureOf(string(delta["signature"]) ?? "", "ANTHROPIC");
+      return [{ kind: "SIGN", signature }];
+    }
+    const text =
+      string(delta["text"]) ?? string(delta["thinking"]) ?? string(delta["partial_json"]) ?? "";
+    if (text === "") return [];
+    this.#input = "";
+    return [{ kind: "DELTA", text }];
+  }
+
+  #close(): StreamStep[] {
+    if (this.#open === undefined) return [];
+    this.#open = undefined;
+    const text = this.#input;
+    this.#input = "";
+    return text === "" ? [{ kind: "CLOSE" }] : [{ kind: "DELTA", text }, { kind: "CLOSE" }];
+  }
+
+  #messageDelta(given: JsonObject): void {
+    const delta = object(given["delta"]) ?? {};
+    if (typeof delta["stop_reason"] === "string") {
+      this.#stop = messagesStop(delta["stop_reason"], delta["stop_sequence"]);
+    }
+    const usage = object(given["usage"]);
+    const told = messagesTokens(usage);
+    if (told === undefined || usage === undefined) return;
+    const whole = this.#usage === undefined || "input_tokens" in usage;
+    // Totals: what the last event leaves out stands as the first event said it.
+    this.#usage = whole
+      ? told
+      : { ...(this.#usage ?? told), output: told.output, reasoning: told.reasoning };
+  }
+
+  #fail(given: JsonObject): StreamStep[] {
+    this.#over = true;
+    const failure = failedInside(readMessagesFailure(given, 0));
+    return failure === undefined ? [] : [{ kind: "FAIL", failure }];
+  }
+}
+
+function blockOf(given: JsonObject): Block | undefined {
+  switch (given["type"]) {
+    case "text":
+      return { kind: "TEXT" };
+    case "thinking":
+      return { kind: "THINKING" };
+    case "redacted_thinking":
+      return { kind: "REDACTED", data: string(given["data"]) ?? "", origin: "ANTHROPIC" };
+    case "tool_use": {
+      const id = string(given["id"]) ?? "";
+      return { kind: "TOOL_CALL", id, name: string(given["name"]) ?? "", signature: undefined };
+    }
+    default:
+      return undefined;
+  }
+}

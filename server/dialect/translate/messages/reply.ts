@@ -1,0 +1,152 @@
+import { unreachable } from "../../../core/assert.js";
+import type { TokenUsage } from "../../../core/call.js";
+import { anthropicTokens } from "../../tokens.js";
+import { signatureOf, signatureText, type ThinkingPart } from "../conversation.js";
+import { type JsonObject, object, objects, plainNumbers, string } from "../json.js";
+import { type Failure, type Reply, type ReplyPart, type Stop, stopped } from "../reply.js";
+import type { CallFacts } from "../side.js";
+import { argumentsObject, argumentsText, plainToolId } from "../tool-arguments.js";
+import { messagesUsage } from "../usage.js";
+
+/** Reads a whole message. */
+export function readMessagesReply(body: JsonObject, call: CallFacts): Reply {
+  return {
+    id: string(body["id"]) ?? call.id,
+    model: string(body["model"]) ?? call.modelAsked,
+    parts: objects(body["content"]).flatMap(readBlock),
+    stop: messagesStop(body["stop_reason"], body["stop_sequence"]),
+    usage: messagesTokens(object(body["usage"])),
+  };
+}
+
+function readBlock(block: JsonObject): ReplyPart[] {
+  switch (block["type"]) {
+    case "text":
+      return [{ kind: "TEXT", text: string(block["text"]) ?? "" }];
+    case "thinking":
+      return [thinkingOf(string(block["thinking"]) ?? "", string(block["signature"]))];
+    case "redacted_thinking": {
+      const signature = signatureOf(string(block["data"]) ?? "", "ANTHROPIC");
+      return [{ kind: "THINKING", text: "", signature, redacted: true }];
+    }
+    case "tool_use":
+      return [
+        {
+          kind: "TOOL_CALL",
+          id: string(block["id"]) ?? "",
+          name: string(block["name"]) ?? "",
+          args: argumentsText(block["input"]),
+          signature: undefined,
+        },
+      ];
+    // What the provider's own tools did is its own affair; the text says what came of it.
+    default:
+      return [];
+  }
+}
+
+function thinkingOf(text: string, signature: string | undefined): ThinkingPart {
+  const empty = signature === undefined || signature === "";
+  return {
+    kind: "THINKING",
+    text,
+    signature: empty ? undefined : signatureOf(signature, "ANTHROPIC"),
+    redacted: false,
+  };
+}
+
+export function messagesStop(reason: unknown, sequence: unknown): Stop {
+  switch (reason) {
+    case "max_tokens":
+      return stopped("LENGTH");
+    case "model_context_window_exceeded":
+      return stopped("CONTEXT_FULL");
+    case "stop_sequence":
+      return stopped("STOP_SEQUENCE", string(sequence));
+    case "tool_use":
+      return stopped("TOOL_CALLS");
+    case "refusal":
+      return stopped("FILTER");
+    case "pause_turn":
+      return stopped("PAUSE");
+    default:
+      return stopped("END");
+  }
+}
+
+export function messagesTokens(usage: JsonObject | undefined): TokenUsage | undefined {
+  return usage === undefined ? undefined : anthropicTokens(plainNumbers(usage));
+}
+
+/** Writes a whole message. */
+export function writeMessagesReply(reply: Reply): JsonObject {
+  return {
+    id: reply.id,
+    type: "message",
+    role: "assistant",
+    model: reply.model,
+    content: reply.parts.flatMap(blocksOf),
+    stop_reason: stopReason(reply.stop),
+    stop_sequence: reply.stop.sequence ?? null,
+    usage: messagesUsage(reply.usage ?? NO_USAGE),
+  };
+}
+
+/** SDKs read these fields unasked. */
+export const NO_USAGE: TokenUsage = {
+  input: 0,
+  output: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  reasoning: 0,
+};
+
+function blocksOf(part: ReplyPart): JsonObject[] {
+  switch (part.kind) {
+    case "TEXT":
+    case "REFUSAL":
+      return [{ type: "text", text: part.text }];
+    case "THINKING": {
+      const signature =
+        part.signature === undefined ? "" : signatureText(part.signature, "ANTHROPIC");
+      if (part.redacted) return [{ type: "redacted_thinking", data: signature }];
+      return [{ type: "thinking", thinking: part.text, signature }];
+    }
+    case "TOOL_CALL": {
+      const { id, name, args, signature } = part;
+      const input = argumentsObject(args);
+      const call = { type: "tool_use", id: plainToolId(id), name, input };
+      if (signature === undefined) return [call];
+      // Callers bring thoughts back as they are, and so the signature of the call behind them.
+      const value = signatureText(signature, "ANTHROPIC");
+      return [{ type: "thinking", thinking: "", signature: value }, call];
+    }
+    default:
+      return unreachable(part);
+  }
+}
+
+const STOP_REASONS: Readonly<Record<Stop["kind"], string>> = {
+  END: "end_turn",
+  LENGTH: "max_tokens",
+  TOOL_CALLS: "tool_use",
+  STOP_SEQUENCE: "stop_sequence",
+  FILTER: "refusal",
+  PAUSE: "pause_turn",
+  CONTEXT_FULL: "model_context_window_exceeded",
+};
+
+export function stopReason(stop: Stop): string {
+  return STOP_REASONS[stop.kind];
+}
+
+/** The error of an answer or an event in Anthropic's form. */
+export function readMessagesFailure(body: JsonObject, httpStatus: number): Failure | undefined {
+  const error = object(body["error"]);
+  if (error === undefined) return undefined;
+  return {
+    httpStatus,
+    code: string(error["type"]) ?? "",
+    message: string(error["message"]) ?? "The provider gave no reason.",
+  };
+}

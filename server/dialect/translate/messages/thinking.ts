@@ -1,0 +1,77 @@
+import type { Conversation, Part } from "../conversation.js";
+import type { JsonObject } from "../json.js";
+import type { Notes } from "../losses.js";
+import type { ClaudeTraits } from "../models.js";
+
+/** Tokens of thought for each effort, for the models that take a budget. */
+const BUDGETS: Readonly<Record<string, number>> = {
+  minimal: 1024,
+  low: 2048,
+  medium: 8192,
+  high: 16_384,
+  xhigh: 32_768,
+  max: 32_768,
+};
+/** Anthropic takes no smaller budget. */
+const BUDGET_MIN = 1024;
+
+const EFFORTS: Readonly<Record<string, string>> = {
+  minimal: "low",
+  low: "low",
+  medium: "medium",
+  high: "high",
+  xhigh: "high",
+  max: "max",
+};
+
+interface Thinking {
+  readonly thinking: JsonObject | undefined;
+  readonly effort: string | undefined;
+}
+
+const NO_THINKING: Thinking = { thinking: undefined, effort: undefined };
+
+/** How a Claude model is asked to think as hard as the caller wants. */
+export function thinkingFor(
+  conversation: Conversation,
+  traits: ClaudeTraits,
+  maxTokens: number,
+  notes: Notes,
+): Thinking {
+  const { effort } = conversation;
+  if (effort === undefined || effort === "none") return NO_THINKING;
+  const wanted = EFFORTS[effort];
+  const budget = Math.min(BUDGETS[effort] ?? 0, Math.floor(maxTokens / 2));
+  const tooSmall = traits.thinking === "BUDGET" && budget < BUDGET_MIN;
+  const possible = wanted !== undefined && traits.thinking !== "NONE" && !tooSmall;
+  if (!possible || forcesTool(conversation) || lacksThoughts(conversation)) {
+    notes.lose("effort");
+    return NO_THINKING;
+  }
+  if (traits.thinking === "ADAPTIVE") return { thinking: { type: "adaptive" }, effort: wanted };
+  return { thinking: { type: "enabled", budget_tokens: budget }, effort: undefined };
+}
+
+/** A model that must call a tool may not think first. */
+function forcesTool(conversation: Conversation): boolean {
+  const kind = conversation.toolChoice?.kind;
+  return kind === "REQUIRED" || kind === "TOOL";
+}
+
+/** Inside a loop of tool calls the thoughts that began it must be there, signed. */
+function lacksThoughts(conversation: Conversation): boolean {
+  const { turns } = conversation;
+  const begin = turns.findLastIndex(
+    (turn) => turn.role === "USER" && turn.parts.some((part) => part.kind !== "TOOL_RESULT"),
+  );
+  const loop = turns.slice(begin + 1).filter((turn) => turn.role === "ASSISTANT");
+  return loop.some((turn) => turn.parts.some(isCall) && !turn.parts.some(isSigned));
+}
+
+function isCall(part: Part): boolean {
+  return part.kind === "TOOL_CALL";
+}
+
+function isSigned(part: Part): boolean {
+  return part.kind === "THINKING" && part.signature?.origin === "ANTHROPIC";
+}

@@ -1,0 +1,184 @@
+import { unreachable } from "../../../core/assert.js";
+import {
+  type Conversation,
+  mergedTurns,
+  type Part,
+  type Tool,
+  type ToolChoice,
+  type Turn,
+} from "../conversation.js";
+import type { JsonObject } from "../json.js";
+import type { Notes } from "../losses.js";
+import { type ClaudeTraits, claudeTraits, outputLimit } from "../models.js";
+import type { Target } from "../side.js";
+import { closedSchema } from "../strict-schema.js";
+import { type BlockPlace, blockOf } from "./blocks.js";
+import { thinkingFor } from "./thinking.js";
+
+/** What Anthropic is asked for when neither the caller nor the catalogue knows a limit. */
+const MAX_TOKENS_DEFAULT = 4096;
+
+/** Writes a request to Anthropic's Messages API. Throws Fault `untranslatable`. */
+export function writeMessagesRequest(
+  conversation: Conversation,
+  target: Target,
+  notes: Notes,
+): JsonObject {
+  const traits = claudeTraits(target.model);
+  const { maxOutput } = target;
+  const maxTokens =
+    outputLimit(conversation.maxTokens, maxOutput) ?? maxOutput ?? MAX_TOKENS_DEFAULT;
+  const { system, turns } = placed(conversation, traits, notes);
+  const { thinking, effort } = thinkingFor(conversation, traits, maxTokens, notes);
+  const schema = traits.schemas ? conversation.format?.schema : undefined;
+  const format =
+    schema === undefined ? undefined : { type: "json_schema", schema: closedSchema(schema) };
+  const config = effort !== undefined || format !== undefined ? { effort, format } : undefined;
+  return {
+    model: target.model,
+    max_tokens: maxTokens,
+    system: system.length === 1 ? system[0] : blocksOfSystem(system),
+    messages: turns.map((turn, at) => messageOf(turn, at === turns.length - 1, notes)),
+    ...sampling(conversation, traits, thinking !== undefined, notes),
+    stop_sequences: stopOf(conversation),
+    ...toolsOf(conversation, notes),
+    thinking,
+    output_config: config,
+    stream: conversation.stream ? true : undefined,
+  };
+}
+
+/** Anthropic refuses sequences of blanks. */
+function stopOf(conversation: Conversation): string[] | undefined {
+  const stop = conversation.stop.filter((each) => each.trim() !== "");
+  return stop.length === 0 ? undefined : stop;
+}
+
+function blocksOfSystem(system: readonly string[]): JsonObject[] | undefined {
+  return system.length === 0 ? undefined : system.map((text) => ({ type: "text", text }));
+}
+
+/** System texts in one place, and turns such as Anthropic takes: each speaker once, the user first. */
+function placed(
+  conversation: Conversation,
+  traits: ClaudeTraits,
+  notes: Notes,
+): { system: string[]; turns: Turn[] } {
+  const system = [...conversation.system];
+  const turns: Turn[] = [];
+  for (const turn of conversation.turns) {
+    if (turn.role === "SYSTEM") {
+      notes.lose("system_place");
+      system.push(...turn.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])));
+    } else turns.push(turn);
+  }
+  const instruction = formatInstruction(conversation, traits, notes);
+  if (instruction !== undefined) system.push(instruction);
+  const merged = mergedTurns(turns);
+  if (merged[0]?.role !== "USER") {
+    notes.lose("first_turn");
+    const text = merged.length === 0 ? system.splice(0).join("\n\n") : ".";
+    merged.unshift({ role: "USER", parts: [{ kind: "TEXT", text: text === "" ? "." : text }] });
+  }
+  return { system: system.filter((text) => text.trim() !== ""), turns: merged };
+}
+
+function formatInstruction(
+  conversation: Conversation,
+  traits: ClaudeTraits,
+  notes: Notes,
+): string | undefined {
+  const { format } = conversation;
+  if (format === undefined || (format.schema !== undefined && traits.schemas)) return undefined;
+  notes.lose("json_mode");
+  const only = "Reply with one JSON object and nothing else: no other text, no code fence.";
+  if (format.schema === undefined) return only;
+  return `${only} It must be valid against this JSON Schema:\n${JSON.stringify(format.schema)}`;
+}
+
+function messageOf(turn: Turn, isLast: boolean, notes: Notes): JsonObject {
+  const role = turn.role === "ASSISTANT" ? "assistant" : "user";
+  const place: BlockPlace = { notes, trimmed: isLast && role === "assistant" };
+  const content = ordered(turn).flatMap((part) => blockOf(part, place));
+  const first = content[0];
+  if (content.length === 0) return { role, content: "." };
+  if (content.length === 1 && first?.["type"] === "text") return { role, content: first["text"] };
+  return { role, content };
+}
+
+/** Results of tools must stand before anything else that the user says. */
+function ordered(turn: Turn): readonly Part[] {
+  if (turn.role !== "USER") return turn.parts;
+  const isResult = (part: Part): boolean => part.kind === "TOOL_RESULT";
+  return [...turn.parts.filter(isResult), ...turn.parts.filter((part) => !isResult(part))];
+}
+
+function sampling(
+  conversation: Conversation,
+  traits: ClaudeTraits,
+  thinks: boolean,
+  notes: Notes,
+): JsonObject {
+  const { temperature, topP, topK, seed, frequencyPenalty, presencePenalty } = conversation;
+  if ([seed, frequencyPenalty, presencePenalty].some((each) => each !== undefined)) {
+    notes.lose("seed");
+  }
+  if (!traits.sampling || thinks) {
+    if ([temperature, topP, topK].some((each) => each !== undefined)) notes.lose("temperature");
+    return {};
+  }
+  if (temperature === undefined) return { top_p: topP, top_k: topK };
+  if (topP !== undefined || temperature > 1) notes.lose("temperature");
+  return { temperature: Math.min(Math.max(temperature, 0), 1), top_k: topK };
+}
+
+function toolsOf(conversation: Conversation, notes: Notes): JsonObject {
+  const { toolChoice, parallelTools } = conversation;
+  if (conversation.tools.length === 0) return toolsOfPast(conversation.turns);
+  const oneByOne = parallelTools === false ? true : undefined;
+  if (conversation.tools.some((tool) => tool.strict === true)) notes.lose("tool_strict");
+  return {
+    tools: conversation.tools.map(toolOf),
+    tool_choice:
+      toolChoice === undefined && oneByOne === undefined
+        ? undefined
+        : choiceOf(toolChoice ?? { kind: "AUTO" }, oneByOne),
+  };
+}
+
+function toolOf(tool: Pick<Tool, "name" | "description" | "schema">): JsonObject {
+  return {
+    name: tool.name,
+    description: tool.description,
+    input_schema: { type: "object", ...(tool.schema ?? { properties: {} }) },
+  };
+}
+
+/** Calls of the past want their tools declared, even where none may be called any more. */
+function toolsOfPast(turns: readonly Turn[]): JsonObject {
+  const names = new Set(
+    turns.flatMap((turn) =>
+      turn.parts.flatMap((part) => (part.kind === "TOOL_CALL" ? [part.name] : [])),
+    ),
+  );
+  if (names.size === 0) return {};
+  const tools = [...names].map((name) =>
+    toolOf({ name, description: undefined, schema: undefined }),
+  );
+  return { tools, tool_choice: { type: "none" } };
+}
+
+function choiceOf(choice: ToolChoice, oneByOne: true | undefined): JsonObject {
+  switch (choice.kind) {
+    case "AUTO":
+      return { type: "auto", disable_parallel_tool_use: oneByOne };
+    case "REQUIRED":
+      return { type: "any", disable_parallel_tool_use: oneByOne };
+    case "TOOL":
+      return { type: "tool", name: choice.name, disable_parallel_tool_use: oneByOne };
+    case "NONE":
+      return { type: "none" };
+    default:
+      return unreachable(choice);
+  }
+}

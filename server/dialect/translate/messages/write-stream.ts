@@ -1,0 +1,134 @@
+import { unreachable } from "../../../core/assert.js";
+import { CODECS } from "../../codecs.js";
+import { type Signature, signatureText } from "../conversation.js";
+import { type JsonObject, writeJson } from "../json.js";
+import { problemOfFailure } from "../problems.js";
+import type { Block, StreamStep } from "../reply.js";
+import type { CallFacts, StreamWriter } from "../side.js";
+import { plainToolId } from "../tool-arguments.js";
+import { messagesUsage } from "../usage.js";
+import { NO_USAGE, stopReason } from "./reply.js";
+
+/** Writes the events of a streamed message. */
+export class MessagesStreamWriter implements StreamWriter {
+  readonly #call: CallFacts;
+  #index = -1;
+  #block: Block | undefined;
+
+  constructor(call: CallFacts) {
+    this.#call = call;
+  }
+
+  push(step: StreamStep): string {
+    switch (step.kind) {
+      case "START":
+        return this.#start(step);
+      case "OPEN":
+        return this.#open(step.block);
+      case "DELTA":
+        return this.#delta(this.#deltaOf(step.text));
+      case "SIGN":
+        return this.#signature(step.signature);
+      case "CLOSE":
+        return event("content_block_stop", { index: this.#index });
+      case "END":
+        return (
+          event("message_delta", {
+            delta: {
+              stop_reason: stopReason(step.stop),
+              stop_sequence: step.stop.sequence ?? null,
+            },
+            usage: messagesUsage(step.usage ?? NO_USAGE),
+          }) + event("message_stop", {})
+        );
+      case "FAIL": {
+        const problem = problemOfFailure(step.failure, "ANTHROPIC", this.#call.id);
+        return CODECS.ANTHROPIC.streamError(problem);
+      }
+      default:
+        return unreachable(step);
+    }
+  }
+
+  #start(step: StreamStep & { kind: "START" }): string {
+    return event("message_start", {
+      message: {
+        id: step.id,
+        type: "message",
+        role: "assistant",
+        model: step.model,
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage: messagesUsage(step.usage ?? NO_USAGE),
+      },
+    });
+  }
+
+  #open(block: Block): string {
+    // Callers bring thoughts back as they are, and so the signature of the call behind them.
+    const signature = block.kind === "TOOL_CALL" ? block.signature : undefined;
+    const before =
+      signature === undefined
+        ? ""
+        : this.#begin({ kind: "THINKING" }) +
+          this.#signature(signature) +
+          event("content_block_stop", { index: this.#index });
+    return before + this.#begin(block);
+  }
+
+  #begin(block: Block): string {
+    this.#block = block;
+    this.#index++;
+    return event("content_block_start", { index: this.#index, content_block: startOf(block) });
+  }
+
+  #signature(signature: Signature): string {
+    return this.#delta({
+      type: "signature_delta",
+      signature: signatureText(signature, "ANTHROPIC"),
+    });
+  }
+
+  #deltaOf(text: string): JsonObject {
+    switch (this.#block?.kind) {
+      case "TOOL_CALL":
+        return { type: "input_json_delta", partial_json: text };
+      case "THINKING":
+        return { type: "thinking_delta", thinking: text };
+      case "TEXT":
+      case "REFUSAL":
+      case "REDACTED":
+      case undefined:
+      default:
+        return { type: "text_delta", text };
+    }
+  }
+
+  #delta(delta: JsonObject): string {
+    return event("content_block_delta", { index: this.#index, delta });
+  }
+}
+
+function startOf(block: Block): JsonObject {
+  switch (block.kind) {
+    case "TEXT":
+    case "REFUSAL":
+      return { type: "text", text: "" };
+    case "THINKING":
+      return { type: "thinking", thinking: "", signature: "" };
+    case "REDACTED":
+      return {
+        type: "redacted_thinking",
+        data: signatureText({ origin: block.origin, value: block.data }, "ANTHROPIC"),
+      };
+    case "TOOL_CALL":
+      return { type: "tool_use", id: plainToolId(block.id), name: block.name, input: {} };
+    default:
+      return unreachable(block);
+  }
+}
+
+function event(type: string, members: JsonObject): string {
+  return `event: ${type}\ndata: ${writeJson({ type, ...members })}\n\n`;
+}

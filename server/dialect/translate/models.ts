@@ -1,0 +1,57 @@
+/** How a Claude model can be asked to think. */
+export type ClaudeThinking = "NONE" | "BUDGET" | "ADAPTIVE";
+
+/** What a Claude model takes, as far as its name tells. */
+export interface ClaudeTraits {
+  readonly thinking: ClaudeThinking;
+  /** Accepts `temperature`, `top_p` and `top_k` other than the defaults. */
+  readonly sampling: boolean;
+  /** Keeps to a schema in `output_config.format`. */
+  readonly schemas: boolean;
+}
+
+/** Reads a Claude model's version from its name; an unknown name gets what the newest models take. */
+export function claudeTraits(model: string): ClaudeTraits {
+  const version = claudeVersion(model);
+  return {
+    thinking: version >= 406 ? "ADAPTIVE" : version >= 307 ? "BUDGET" : "NONE",
+    sampling: version <= 406,
+    schemas: version >= 405,
+  };
+}
+
+/** Major times a hundred plus minor: `claude-opus-4-8` and `claude-3-5-haiku-20241022` name their version on either side of the family. */
+function claudeVersion(model: string): number {
+  const found = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)/.exec(model.toLowerCase());
+  if (found === null) return Infinity;
+  return Number(found[1]) * 100 + Number(found[2] ?? 0);
+}
+
+/** OpenAI's models that think, and take no sampling parameters. */
+export function isReasoningModel(model: string): boolean {
+  const name = model.toLowerCase().replace(/^.*\//, "");
+  return /^(?:o\d|gpt-(?:[5-9]|\d\d)|codex-)/.test(name) && !name.includes("-chat");
+}
+
+/** Providers that want back the reasoning which they gave, and know the field. */
+const REASONING_BACK = new Set(["deepseek", "moonshot", "openrouter", "zhipu"]);
+
+export function takesReasoningBack(providerSlug: string): boolean {
+  return REASONING_BACK.has(providerSlug);
+}
+
+/** Providers that have taken up OpenAI's newer name for the limit of the output, and refuse the older for some models. */
+export function limitField(providerSlug: string): "max_tokens" | "max_completion_tokens" {
+  return providerSlug === "openai" || providerSlug === "azure"
+    ? "max_completion_tokens"
+    : "max_tokens";
+}
+
+/** The lower of what is asked and what the model can give; undefined when neither is known. */
+export function outputLimit(
+  asked: number | undefined,
+  maxOutput: number | null,
+): number | undefined {
+  if (asked === undefined || maxOutput === null) return asked;
+  return Math.min(asked, maxOutput);
+}

@@ -1,0 +1,54 @@
+import { Fault } from "../../core/fault.js";
+import { utf8 } from "../bytes.js";
+import { EventGate, eventData, nextBoundary } from "../sse.js";
+
+/** One server-sent event with data. */
+export interface SseEvent {
+  /** Of its `event:` line; empty without one. */
+  readonly name: string;
+  readonly data: string;
+}
+
+/** Longer than any event that a provider sends; a translation must hold an event whole. */
+const EVENT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Cuts a stream of bytes, however it was split on its way, into events. */
+export class SseEvents {
+  readonly #gate = new EventGate(EVENT_BYTES_MAX);
+
+  /** The events that are whole by now. Throws Fault `upstream_error` for one that is too long. */
+  push(chunk: Buffer): SseEvent[] {
+    const whole = this.#gate.push(chunk);
+    if (this.#gate.midEvent) {
+      throw new Fault(
+        "upstream_error",
+        "The provider sent an event that is too long to translate.",
+      );
+    }
+    return whole === undefined ? [] : eventsOf(whole);
+  }
+
+  /** The last event, where the provider left out the blank line behind it. */
+  rest(): SseEvent[] {
+    const rest = this.#gate.rest();
+    return rest === undefined ? [] : eventsOf(rest);
+  }
+}
+
+function eventsOf(text: Buffer): SseEvent[] {
+  const events: SseEvent[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const boundary = nextBoundary(text, at);
+    const end = boundary < 0 ? text.length : boundary;
+    const event = text.subarray(at, end);
+    const data = eventData(event);
+    if (data !== undefined) events.push({ name: nameOf(event), data });
+    at = end;
+  }
+  return events;
+}
+
+function nameOf(event: Buffer): string {
+  return /^event: ?(.*?)\r?$/m.exec(utf8(event, 0, Math.min(event.length, 256)))?.[1] ?? "";
+}

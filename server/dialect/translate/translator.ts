@@ -1,0 +1,181 @@
+import { Fault } from "../../core/fault.js";
+import type { Dialect } from "../../core/provider.js";
+import { utf8 } from "../bytes.js";
+import { CODECS } from "../codecs.js";
+import { chatSide } from "./chat/side.js";
+import type { Conversation } from "./conversation.js";
+import { list, object, parseJson, parseObject, writeJson } from "./json.js";
+import { malformed, Notes } from "./losses.js";
+import { messagesSide } from "./messages/side.js";
+import { problemOfFailure } from "./problems.js";
+import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
+import { SseEvents } from "./sse-events.js";
+
+const SIDES: Readonly<Partial<Record<Form, Side>>> = {
+  CHAT: chatSide,
+  MESSAGES: messagesSide,
+};
+
+/** What is known of a call before its body is read. */
+export type CallInput = Omit<CallFacts, "usageAsked">;
+
+/** A request in the provider's language, and the way back for whatever the provider answers. */
+export interface Translation {
+  readonly body: Buffer;
+  /** What the provider's language cannot say, in words, for the log. */
+  readonly dropped: readonly string[];
+  /** A whole reply in the caller's language. Throws Fault `upstream_error` for what is no reply. */
+  reply(body: Buffer): Buffer;
+  /** Translates one stream of events. */
+  stream(): StreamTranslation;
+  /** The body of an error answer in the caller's language. */
+  error(httpStatus: number, body: string): string;
+}
+
+/** Turns the provider's events into the caller's. The caller's last event comes only after the provider's. */
+export interface StreamTranslation {
+  /** Takes the next bytes, however they were cut; what comes back are whole events, or nothing. */
+  push(bytes: Buffer): Buffer;
+  /** The provider's stream is complete: the last events, where no event of the provider said so. */
+  end(): Buffer;
+}
+
+/** Translates between one form of request and another. */
+export interface Translator {
+  readonly from: Form;
+  readonly to: Form;
+  /** Throws Fault `malformed_request`, and `untranslatable` with the name of what cannot be said. */
+  request(body: Buffer, target: Target, call: CallInput): Translation;
+}
+
+/** The form in which a provider of a dialect is asked for what callers ask in another. */
+export function formOf(dialect: Dialect): Form {
+  return FORMS[dialect];
+}
+
+const FORMS: Readonly<Record<Dialect, Form>> = {
+  OPENAI: "CHAT",
+  ANTHROPIC: "MESSAGES",
+  GEMINI: "GENERATE",
+};
+
+/** The translator from a caller's form to a provider's; undefined where there is none. */
+export function translatorFor(from: Form, to: Form): Translator | undefined {
+  const caller = SIDES[from];
+  const provider = SIDES[to];
+  if (caller === undefined || provider === undefined || from === to) return undefined;
+  return {
+    from,
+    to,
+    request: (body, target, call) => translate({ caller, provider }, body, target, call),
+  };
+}
+
+interface Pair {
+  readonly caller: Side;
+  readonly provider: Side;
+}
+
+function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): Translation {
+  const notes = new Notes();
+  const asked = { ...input, usageAsked: false };
+  const { conversation, written } = guarded(() => {
+    const conversation = pair.caller.readRequest(readBody(body), asked, notes);
+    const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
+    return { conversation, written: Buffer.from(text) };
+  });
+  const call = factsOf(input, conversation);
+  return {
+    body: written,
+    dropped: notes.dropped,
+    reply: (reply) => translateReply(pair, reply, call),
+    stream: () => new EventTranslation(pair, call),
+    error: (httpStatus, text) => translateError(pair, httpStatus, text, call.id),
+  };
+}
+
+function factsOf(input: CallInput, conversation: Conversation): CallFacts {
+  return { ...input, usageAsked: conversation.usageAsked };
+}
+
+function readBody(body: Buffer): Record<string, unknown> {
+  const parsed = object(parseJson(utf8(body)));
+  if (parsed === undefined) throw malformed("The body must be a JSON object.");
+  return parsed;
+}
+
+/** Bodies that are no JSON, or nest without end, are the caller's fault and not a bug. */
+function guarded<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) {
+      throw new Fault("malformed_request", "The body is not valid JSON.", { cause: thrown });
+    }
+    if (thrown instanceof RangeError) {
+      throw new Fault("malformed_request", "The body is nested too deeply.", { cause: thrown });
+    }
+    throw thrown;
+  }
+}
+
+function translateReply(pair: Pair, body: Buffer, call: CallFacts): Buffer {
+  const parsed = parseObject(utf8(body));
+  if (parsed === undefined) {
+    throw new Fault("upstream_error", "The provider's reply is no JSON object.");
+  }
+  const reply = pair.provider.readReply(parsed, call);
+  return Buffer.from(writeJson(pair.caller.writeReply(reply, call)));
+}
+
+const REASON_CHARS_MAX = 500;
+
+function translateError(pair: Pair, httpStatus: number, text: string, id: string): string {
+  const { dialect } = pair.caller;
+  const body = errorObject(text);
+  const failure = (body && pair.provider.readFailure(body, httpStatus)) ?? {
+    httpStatus,
+    code: "",
+    message: text.slice(0, REASON_CHARS_MAX),
+  };
+  return CODECS[dialect].errorBody(problemOfFailure({ ...failure, httpStatus }, dialect, id));
+}
+
+/** Google answers with a list of one on some of its paths. */
+function errorObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed = parseJson(text);
+    return object(parsed) ?? object(list(parsed)[0]);
+  } catch {
+    return undefined;
+  }
+}
+
+class EventTranslation implements StreamTranslation {
+  readonly #events = new SseEvents();
+  readonly #reader: StreamReader;
+  readonly #writer: StreamWriter;
+
+  constructor(pair: Pair, call: CallFacts) {
+    this.#reader = pair.provider.streamReader(call);
+    this.#writer = pair.caller.streamWriter(call);
+  }
+
+  push(bytes: Buffer): Buffer {
+    return Buffer.from(
+      this.#events
+        .push(bytes)
+        .map((event) => this.#write(this.#reader.push(event)))
+        .join(""),
+    );
+  }
+
+  end(): Buffer {
+    const last = this.#events.rest().map((event) => this.#write(this.#reader.push(event)));
+    return Buffer.from(last.join("") + this.#write(this.#reader.end()));
+  }
+
+  #write(steps: ReturnType<StreamReader["push"]>): string {
+    return steps.map((step) => this.#writer.push(step)).join("");
+  }
+}
