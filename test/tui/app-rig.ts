@@ -12,7 +12,7 @@ export interface Rig {
   readonly fake: FakeApi;
   readonly app: App;
   readonly clock: FakeClock;
-  /** Secrets that were written to files, by path. */
+  /** What was written to files, by path. */
   readonly files: Map<string, string>;
   readonly signIns: { username: string; password: string }[];
   /** Presses keys and lets every answer arrive. */
@@ -61,6 +61,10 @@ export async function openApp(options: RigOptions = {}): Promise<Rig> {
           run: async () => false,
         }),
         writeFile,
+        createFile: (path) => ({
+          write: (bytes) => void files.set(path, (files.get(path) ?? "") + Buffer.from(bytes)),
+          close: () => undefined,
+        }),
         newRequestId: () => `request-${(requestIds += 1)}`,
         jitter: () => 0,
         signIn: async (username, password) => {

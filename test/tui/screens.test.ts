@@ -375,3 +375,19 @@ test("usage asks for the period, group and unit that were chosen", async () => {
     assert.equal(request?.["rankBy"], 1);
   });
 });
+
+test("the calls of a filter are exported to a file", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.onStream("exportCalls", (stream) => {
+      stream.send({ chunk: Buffer.from("id,model\n"), exportedCalls: 0n });
+      stream.send({ chunk: Buffer.from("call_1,数据\n"), exportedCalls: 1n, done: true });
+      stream.end();
+    });
+  };
+  await withApp({ script, readonly: true }, async ({ press, fake, files, tui }) => {
+    await press("5", "e", "x", "<C-s>");
+    assert.equal(fake.requests("exportCalls")[0]?.["filter"], "status=error");
+    assert.deepEqual([...files], [["./calls-2026-11-20.csv", "id,model\ncall_1,数据\n"]]);
+    assert.ok(tui.find("1 calls written to"));
+  });
+});

@@ -16,6 +16,7 @@ import { createTerminal, type Terminal } from "../term/terminal.js";
 import { isThemeName, themeNames } from "../term/theme.js";
 import { VERSION } from "../version.js";
 import { writeCrashLog } from "./crash-log.js";
+import { createExportFile } from "./export-file.js";
 import { App } from "./frame.js";
 
 type Flags = Readonly<Record<string, unknown>>;
@@ -95,6 +96,7 @@ export async function openDashboard(
         run: runWithInput,
       }),
       writeFile: writeSecretFile,
+      createFile: createExportFile,
       newRequestId: randomUUID,
       jitter: Math.random,
       signIn: async (username, password) => {

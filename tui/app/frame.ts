@@ -1,5 +1,5 @@
 import type { Api } from "../api/services.js";
-import type { View, ViewContext } from "../screens/view.js";
+import type { ExportFile, View, ViewContext } from "../screens/view.js";
 import { OverviewState, REFRESH_RATES } from "../state/overview.js";
 import type { Clipboard } from "../term/clipboard.js";
 import type { Clock } from "../term/clock.js";
@@ -20,7 +20,9 @@ import { completeCommand, runCommandLine } from "./commands.js";
 import type { Controls } from "./controls.js";
 import { ALWAYS_HINTED, globalKeymap, reconnectKeymap } from "./global-keys.js";
 import { openLogin } from "./login-form.js";
+import { versionWarning } from "./api-version.js";
 import { Prompt } from "./prompt.js";
+import { intervalFor } from "./rate.js";
 import { Session } from "./session.js";
 import { statusLine } from "./status.js";
 import { ViewSet } from "./view-set.js";
@@ -32,6 +34,7 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly clipboard: Pick<Clipboard, "copy" | "preferred">;
   readonly writeFile: (path: string, secret: Buffer) => SecretFileResult;
+  readonly createFile: (path: string) => ExportFile;
   readonly newRequestId: () => string;
   /** 0 to 1, spreads reconnects. */
   readonly jitter: () => number;
@@ -288,11 +291,12 @@ export class App implements Controls {
   }
 
   #context(): ViewContext {
-    const { api, clock, clipboard, writeFile, newRequestId, jitter } = this.#options;
+    const { api, clock, clipboard, writeFile, createFile, newRequestId, jitter } = this.#options;
     return {
       api,
       clock,
       writeFile,
+      createFile,
       newRequestId,
       jitter,
       overview: this.#overview,
@@ -335,23 +339,21 @@ export class App implements Controls {
   }
 
   #onSignedIn(): void {
+    const { api, version } = this.#options;
     this.#views.settle();
-    void this.#views.probe(this.#options.api, this.#probing.signal).then(() => {
+    void this.#views.probe(api, this.#probing.signal).then(() => {
       this.#terminal.requestFrame();
+    });
+    void versionWarning(api, version, this.#probing.signal).then((text) => {
+      if (text !== undefined) this.#toast({ text, tone: "warn" });
     });
     this.view.refresh();
   }
 
   /** A slow link gets fewer snapshots than were asked for, and all of them again when it is quick. */
   #applyRate(): void {
-    this.#overview.setInterval(Math.max(this.#intervalMs, this.#slowIntervalMs()));
+    this.#overview.setInterval(intervalFor(this.#intervalMs, this.#terminal.frameIntervalMs));
     this.#terminal.requestFrame();
-  }
-
-  #slowIntervalMs(): number {
-    const { frameIntervalMs } = this.#terminal;
-    const rate = REFRESH_RATES.toReversed().find(({ intervalMs }) => intervalMs >= frameIntervalMs);
-    return frameIntervalMs <= 100 ? 0 : (rate?.intervalMs ?? REFRESH_RATES[0].intervalMs);
   }
 
   #hz(): number {

@@ -30,7 +30,8 @@ export function openLogin(options: LoginOptions): void {
         },
         (thrown: unknown) => {
           form.setValue("password", "");
-          form.update({ busy: false, message: toApiError(thrown).message });
+          const errors = { password: "type it again" };
+          form.update({ busy: false, message: toApiError(thrown).message, errors });
           options.requestFrame();
         },
       );
@@ -40,7 +41,7 @@ export function openLogin(options: LoginOptions): void {
   const modal = options.modals.open({
     title: `Sign in to ${options.server}`,
     width: 58,
-    height: form.preferredHeight + 1,
+    height: form.preferredHeight + 3,
     body: form,
     // Behind this window nothing works; leaving it by accident would only confuse.
     onEsc: () => undefined,

@@ -2,10 +2,11 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   ProviderKey_Eligibility,
   type GetProviderKeyHealthResponse,
+  type GetProviderKeyUsageResponse,
   type HealthCheck,
   type ProviderKey,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { ago, count, duration, percent, until } from "./format.js";
+import { ago, count, duration, money, percent, until } from "./format.js";
 import { budgetUse, limitsText } from "./limits.js";
 import { noticeWords } from "./notices.js";
 import { providerKeyMark, tierWord, visibilityWord } from "./states.js";
@@ -28,15 +29,31 @@ const ELIGIBILITY: Readonly<Record<ProviderKey_Eligibility, string>> = {
   [ProviderKey_Eligibility.UNREADABLE]: "no: its secret cannot be opened",
 };
 
+/** What is known of a key beyond its row in the list; each part may be missing. */
+export interface ProviderKeyFacts {
+  readonly health: GetProviderKeyHealthResponse | undefined;
+  /** The last 24 hours, in hours. */
+  readonly usage: GetProviderKeyUsageResponse | undefined;
+}
+
+/** Draws values as a row of bars. */
+type Trend = (values: readonly (number | null)[]) => string;
+
 type Lines = readonly (readonly [label: string, value: string])[];
 
 /** Everything about a provider key, as labels with values. */
 export function providerKeyDetails(
   key: ProviderKey,
-  health: GetProviderKeyHealthResponse | undefined,
-  nowMs: number,
+  facts: ProviderKeyFacts | undefined,
+  view: { readonly nowMs: number; readonly trend: Trend },
 ): Lines {
-  return [...identity(key, nowMs), ...use(key, nowMs), ...fitness(key, health, nowMs)];
+  const { nowMs, trend } = view;
+  return [
+    ...identity(key, nowMs),
+    ...use(key, nowMs),
+    ...dayLines(facts?.usage, trend),
+    ...fitness(key, facts?.health, nowMs),
+  ];
 }
 
 function identity(key: ProviderKey, nowMs: number): Lines {
@@ -102,6 +119,28 @@ function checkText(check: HealthCheck, nowMs: number): string {
   const status = check.httpStatus === 0 ? "" : ` ${check.httpStatus}`;
   const outcome = check.error === "" ? "ok" : check.error;
   return `${ago(check.time, nowMs)} ago${status} ${outcome} ${duration(Number(check.latencyMs))}`;
+}
+
+/** The last day: a trend, sums, and whose calls they were. */
+function dayLines(usage: GetProviderKeyUsageResponse | undefined, trend: Trend): Lines {
+  const totals = usage?.totals;
+  if (usage === undefined || totals === undefined) return [];
+  const tokens = (totals.tokens?.input ?? 0n) + (totals.tokens?.output ?? 0n);
+  const hours = usage.buckets.map(({ gap, totals: sums }) =>
+    gap ? null : Number(sums?.calls ?? 0n),
+  );
+  const shares = usage.clientKeys.slice(0, 4).map(({ label, totals: of }) => {
+    const share = totals.calls === 0n ? 0 : Number(of?.calls ?? 0n) / Number(totals.calls);
+    return `${label || "others"} ${Math.round(share * 100)}%`;
+  });
+  return [
+    ["calls 24h", `${trend(hours)} ${count(totals.calls)}`],
+    [
+      "",
+      `${count(tokens)} tokens, ${money(totals.costMicros)}, 429 ${totals.rateLimitedCalls}, 5xx ${totals.serverErrorCalls}`,
+    ],
+    ...optional("used by", shares.join("  ")),
+  ];
 }
 
 /** A line for what is there; none for what is not. */

@@ -10,7 +10,8 @@ import { splitColumns } from "../term/rect.js";
 import { paintPane } from "../widgets/pane.js";
 import { VirtualTable } from "../widgets/table.js";
 import type { Column } from "../widgets/table-columns.js";
-import { copyText } from "./actions.js";
+import { asking, copyText } from "./actions.js";
+import { openCallExport } from "./call-export.js";
 import { paintDetails } from "./details.js";
 import type { View, ViewContext } from "./view.js";
 
@@ -179,6 +180,14 @@ export class CallsView implements View {
         disabledReason: noRow,
         run: withCall((call) => copyText(this.#context, "call id", call.id)),
       },
+      asking(this.#context, "call.list", {
+        keys: ["x"],
+        action: "calls.export",
+        description: "export the calls of the filter as CSV or JSON Lines",
+        group: GROUP,
+        hint: "export",
+        run: () => openCallExport(this.#context, this.filter),
+      }),
       {
         keys: ["o"],
         action: "calls.key",

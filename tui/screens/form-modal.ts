@@ -16,6 +16,8 @@ export interface FormModalOptions {
   readonly permission: string;
   /** Names of request fields that stand under another name in the form. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** Changes nothing on the server, so it may be sent in read-only mode too. */
+  readonly reading?: boolean;
   readonly onChange?: (values: FieldValues) => void;
   /**
    * Sends it. The id is the same for every repeat with the same contents, so that a second try after
@@ -65,7 +67,7 @@ class Sender {
   }
 
   send(form: Form, modal: Modal, values: FieldValues): void {
-    const blocked = this.#context.writeBlocked();
+    const blocked = this.#options.reading === true ? undefined : this.#context.writeBlocked();
     if (blocked !== undefined) return form.update({ message: blocked });
     form.update({ busy: true, message: undefined });
     this.#options.submit(values, this.#idFor(values)).then(

@@ -14,8 +14,9 @@ import type { View, ViewContext } from "./view.js";
 
 const DETAIL_COLUMNS_MIN = 100;
 const DETAIL_ROWS_MIN = 24;
-/** Share of the height that the pane of the selected row gets. */
-const DETAIL_SHARE = { list: 3, detail: 2 } as const;
+/** Part of the height that a long list gets when the pane of the selected row is below it. */
+const LIST_SHARE_MAX = 0.6;
+const LIST_ROWS_MIN = 10;
 const DETAIL_WIDTH_SHARE = { list: 3, detail: 2 } as const;
 const REFRESH_MS = 5000;
 
@@ -163,8 +164,10 @@ export class ListView<Row> implements View {
       const { list, detail } = DETAIL_WIDTH_SHARE;
       return splitColumns(painter.area, [{ share: list }, { share: detail }]);
     }
-    const { list, detail } = DETAIL_SHARE;
-    return splitRows(painter.area, [{ share: list }, { share: detail }]);
+    // A short list leaves its rows to the pane below.
+    const most = Math.floor(painter.height * LIST_SHARE_MAX);
+    const rows = Math.max(LIST_ROWS_MIN, Math.min(this.#listing.rows.length + 3, most));
+    return splitRows(painter.area, [rows, { share: 1 }]);
   }
 
   #paintTable(painter: Painter): void {

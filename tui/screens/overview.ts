@@ -154,6 +154,14 @@ export class OverviewView implements View {
           this.#group = TOP_GROUPS[(at + 1) % TOP_GROUPS.length] ?? "keys";
         },
       },
+      {
+        keys: ["o"],
+        action: "overview.failed-calls",
+        description: "show the calls that failed",
+        group: "OVERVIEW",
+        hint: "failed calls",
+        run: () => this.#context.goTo("calls", "status=error"),
+      },
     ];
   }
 }

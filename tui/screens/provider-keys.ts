@@ -1,31 +1,34 @@
-import type { GetProviderKeyHealthResponse } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import {
   ProviderKey_Visibility,
   type ProviderKey,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { ago, count, duration, percent } from "../present/format.js";
 import { budgetUse } from "../present/limits.js";
-import { providerKeyDetails } from "../present/provider-keys.js";
+import { providerKeyDetails, type ProviderKeyFacts } from "../present/provider-keys.js";
 import { providerKeyMark, tierWord, visibilityWord } from "../present/states.js";
 import { Selected } from "../state/selected.js";
 import type { Binding } from "../term/keymap.js";
 import type { Column } from "../widgets/table-columns.js";
+import { sparkline } from "../widgets/sparkline.js";
 import { confirm } from "../widgets/confirm.js";
 import { asking, perform, writing } from "./actions.js";
 import { byServer, ListView } from "./list-view.js";
 import { markCell } from "./mark-cell.js";
+import { fetchProviderKeyFacts } from "./provider-key-facts.js";
 import { openProviderKeyForm, openRotateProviderKey } from "./provider-key-forms.js";
 import { openProviderKeyTest } from "./provider-key-test.js";
 import { openDiagnosis } from "./provider-key-diagnosis.js";
 import type { View, ViewContext } from "./view.js";
 
 const GROUP = "PROVIDER KEYS";
+/** One bar for each hour of a day. */
+const TREND_WIDTH = 24;
 
 /** Screen 2: the secrets of providers. */
 export function createProviderKeysView(context: ViewContext): View {
   const { api, clock } = context;
-  const health = new Selected<GetProviderKeyHealthResponse>({
-    fetch: (id, signal) => api.providerKeys.getProviderKeyHealth({ id }, { signal }),
+  const facts = new Selected<ProviderKeyFacts>({
+    fetch: (id, signal) => fetchProviderKeyFacts(context, id, signal),
     clock,
     onChange: context.requestFrame,
   });
@@ -48,9 +51,13 @@ export function createProviderKeysView(context: ViewContext): View {
     rowStyle: (key) => (key.enabled ? undefined : "muted"),
     emptyText: "no provider keys yet: press n to store the first one",
     filterHelp: "provider=openai tier=backup health=invalid enabled=true words",
-    detail: (key) => providerKeyDetails(key, health.value, clock.now()),
-    onSelect: (key) => health.want(context.may("provider_key.get_health") ? key?.id : undefined),
-    bindings: (list) => bindingsOf(context, list, () => health.refresh()),
+    detail: (key) =>
+      providerKeyDetails(key, facts.value, {
+        nowMs: clock.now(),
+        trend: (values) => sparkline(values, { width: TREND_WIDTH }, context.glyphs()),
+      }),
+    onSelect: (key) => facts.want(key?.id),
+    bindings: (list) => bindingsOf(context, list, () => facts.refresh()),
   });
 }
 

@@ -44,6 +44,12 @@ export interface Viewer {
   readonly role: string;
 }
 
+/** A file that an export is written to, piece by piece. */
+export interface ExportFile {
+  write(bytes: Uint8Array): void;
+  close(): void;
+}
+
 /** What views share. */
 export interface ViewContext {
   readonly api: Api;
@@ -60,6 +66,8 @@ export interface ViewContext {
   readonly copy: (text: string) => Promise<CopyResult>;
   /** Writes a secret to a new file that only its owner can read. */
   readonly writeFile: (path: string, secret: Buffer) => SecretFileResult;
+  /** Opens a new file for an export. Throws an Error that says why it cannot. */
+  readonly createFile: (path: string) => ExportFile;
   /** 0 to 1, spreads the reconnects of many dashboards. */
   readonly jitter: () => number;
   /** A fresh UUID, which makes the repeat of a request harmless. */

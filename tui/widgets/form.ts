@@ -1,11 +1,16 @@
 import type { InputEvent, KeyPress } from "../term/input.js";
 import type { Painter } from "../term/painter.js";
+import { safe, wrap } from "../term/safe.js";
+import type { StyleName } from "../term/theme.js";
 import type { FieldValues, Field, FormOptions, FormUpdate } from "./form-fields.js";
 import { createControl, type Control } from "./form-controls.js";
 import { spinner } from "./table-state.js";
 import type { Widget } from "./widget.js";
 
 const labelWidthMax = 18;
+
+/** Rows that a message of the whole form may take; a server's sentence rarely fits in one. */
+const messageRowsMax = 3;
 
 const FOCUS_STEPS: Readonly<Record<string, number>> = {
   tab: 1,
@@ -105,7 +110,9 @@ export class Form implements Widget {
 
   paint(painter: Painter): void {
     const buttonsAt = painter.height - 1;
-    const body = painter.within({ ...painter.area, height: Math.max(0, painter.height - 2) });
+    const message = this.#messageLines(painter);
+    const height = Math.max(0, buttonsAt - Math.max(1, message.length));
+    const body = painter.within({ ...painter.area, height });
     const rows = this.#rows();
     this.#keepFocusVisible(rows, body.height);
     rows.slice(this.#scroll, this.#scroll + body.height).forEach((row, y) => {
@@ -113,7 +120,9 @@ export class Form implements Widget {
       if (row.kind === "field") this.#paintField(line, row.control, row.index);
       else line.text(this.#labelWidth(), 0, `${line.glyphs.fail} ${row.text}`, "danger");
     });
-    this.#paintMessage(painter, buttonsAt - 1);
+    message.forEach(({ text, style }, i) => {
+      painter.text(0, buttonsAt - message.length + i, text, style);
+    });
     this.#paintButtons(painter, buttonsAt);
   }
 
@@ -231,13 +240,16 @@ export class Form implements Widget {
     if (note !== "") line.text(labelWidth + width + 2, 0, note, "muted");
   }
 
-  #paintMessage(painter: Painter, y: number): void {
-    if (this.#busy) painter.text(0, y, `${spinner(painter)} please wait`, "muted");
-    else if (this.#message !== undefined) {
-      painter.text(0, y, `${painter.glyphs.fail} ${this.#message}`, "danger");
-    } else if (this.#focus === this.#submitAt && this.blocked !== undefined) {
-      painter.text(0, y, `${painter.glyphs.warn} ${this.blocked}`, "warn");
+  /** What stands above the buttons, broken into rows. */
+  #messageLines(painter: Painter): { readonly text: string; readonly style: StyleName }[] {
+    if (this.#busy) return [{ text: `${spinner(painter)} please wait`, style: "muted" }];
+    if (this.#message !== undefined) {
+      const sentence = safe(`${painter.glyphs.fail} ${this.#message}`);
+      const rows = wrap(sentence, Math.max(1, painter.width)).slice(0, messageRowsMax);
+      return rows.map((text) => ({ text, style: "danger" }));
     }
+    if (this.#focus !== this.#submitAt || this.blocked === undefined) return [];
+    return [{ text: `${painter.glyphs.warn} ${this.blocked}`, style: "warn" }];
   }
 
   #paintButtons(painter: Painter, y: number): void {
