@@ -7,7 +7,7 @@ const OLDER_BYTES_MAX = 64 * 1024;
 /** The last few reads of a stream, kept by reference: nothing is copied or looked at until the end. */
 export class Tail {
   /** Newest first. */
-  readonly #reads: (Buffer | undefined)[] = Array.from({ length: READS_KEPT }, () => undefined);
+  readonly #reads: (Buffer | undefined)[] = [undefined, undefined, undefined, undefined];
   #count = 0;
 
   push(read: Buffer): void {

@@ -3,7 +3,8 @@ import { isNull, scanObject, type Span, WantedMembers } from "./json-scan.js";
 import { nextBoundary } from "./sse.js";
 
 const NOTHING = Buffer.alloc(0);
-const USAGE = Buffer.from('"usage"');
+/** Without its quotes: those are what such a text is full of, and the search stops at every one. */
+const USAGE = Buffer.from("usage");
 const DATA = "data:";
 const USAGE_MEMBER = new WantedMembers(["usage"]);
 
@@ -70,8 +71,9 @@ function topLevelUsage(text: Buffer): Span | undefined {
 
 /** The member with the comma that separates it, so that what is left is JSON still. */
 function memberSpan(text: Buffer, value: Span, offset: number): Span | undefined {
-  const key = text.lastIndexOf(USAGE, value.start);
-  if (key < 0) return undefined;
+  const key = text.lastIndexOf(USAGE, value.start) - 1;
+  // Spelt with an escape, it is left as it is.
+  if (text[key] !== 0x22 || text[key + 1 + USAGE.length] !== 0x22) return undefined;
   let start = key;
   while (isSpace(text[start - 1])) start--;
   if (text[start - 1] === 0x2c) return { start: offset + start - 1, end: offset + value.end };

@@ -146,7 +146,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #takeData(chunk: Buffer): boolean {
-    if (this.#relay !== undefined) return this.#flows(this.#relay, this.#relay.push(chunk));
+    if (this.#relay !== undefined) return this.#relay.push(chunk);
     const head = this.#head;
     if (head === undefined) return true;
     this.#chunks.push(chunk);
@@ -170,6 +170,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     if (this.#over) return;
     const { listener, codec } = this.options;
     if (this.#relay !== undefined) {
+      this.#flush(this.#relay);
+      if (this.#isOver()) return;
       this.#over = true;
       listener.onStreamEnd(this);
       return;
@@ -193,6 +195,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   onFail(failure: UpstreamFailure): void {
     if (this.#over) return;
+    if (this.#relay !== undefined) this.#flush(this.#relay);
+    if (this.#isOver()) return;
     if (this.#relay?.headSent === true) {
       this.#over = true;
       this.options.listener.onStreamCut(this, failure);
@@ -209,6 +213,20 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     });
   }
 
+  /** Passes on what has come before the end, which may show that the stream opened with an error. */
+  #flush(relay: Relay): void {
+    try {
+      relay.flush();
+    } catch (thrown) {
+      this.#bug(thrown);
+    }
+  }
+
+  /** Asked after a step that may have ended this attempt. */
+  #isOver(): boolean {
+    return this.#over;
+  }
+
   /** The first events of a stream said that the call failed. */
   refuseOpening(events: Buffer): void {
     this.flight?.abort();
@@ -223,18 +241,13 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.#chunks = [];
     let flowing = true;
     for (const chunk of chunks) flowing = relay.push(chunk);
-    return this.#flows(relay, flowing);
+    return flowing;
   }
 
-  /** Without this a caller slower than its provider would hold the provider's socket for ever. */
-  #flows(relay: Relay, flowing: boolean): boolean {
-    if (!flowing) {
-      relay.whenDrained(() => {
-        if (this.#decoder === undefined) this.flight?.resume();
-        else this.#decoder.resume();
-      });
-    }
-    return flowing;
+  /** Lets the reply flow again, after the caller was slower than the provider. */
+  resume(): void {
+    if (this.#decoder === undefined) this.flight?.resume();
+    else this.#decoder.resume();
   }
 
   #judge(head: ReplyHead): void {

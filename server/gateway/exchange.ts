@@ -175,6 +175,10 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     this.#reader?.release();
   }
 
+  onDrained(): void {
+    this.#trials?.resume();
+  }
+
   onLastEvent(): boolean {
     const relay = this.#relay;
     if (relay === undefined) return true;

@@ -14,6 +14,9 @@ export interface RelayListener {
    * that failed, and the caller must not take the stream for finished.
    */
   onLastEvent(): boolean;
+  /** The caller takes more again. */
+  onDrained(): void;
+  onBug(thrown: unknown): void;
 }
 
 export interface RelayOptions {
@@ -42,7 +45,12 @@ export class Relay {
   readonly #watch: StreamWatch;
   #headSent = false;
   #ending: boolean | undefined;
-  #waiting = false;
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  /** The caller has more to read than it takes. */
+  #stalled = false;
+  /** Nothing goes on any more. */
+  #closed = false;
   #bytes = 0;
 
   constructor(options: RelayOptions) {
@@ -65,10 +73,37 @@ export class Relay {
     return this.#watch;
   }
 
-  /** Takes a read; false when the caller is slower than the provider. */
+  /**
+   * Takes a piece of the body; false when the caller is slower than the provider, and `onDrained` follows.
+   * What one read brought in many pieces goes on as one, at the end of the tick.
+   */
   push(chunk: Buffer): boolean {
-    const events = this.#gate === undefined ? chunk : this.#gate.push(chunk);
-    return events === undefined || this.#pass(events);
+    if (this.#pending.length === 0) process.nextTick(flushLater, this);
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    return !this.#stalled;
+  }
+
+  /** As `flush`, from the tick's end: what goes wrong there fails this stream alone. */
+  flushOnTick(): void {
+    try {
+      this.flush();
+    } catch (thrown) {
+      this.#options.listener.onBug(thrown);
+    }
+  }
+
+  /** Passes on what has come. */
+  flush(): void {
+    const pending = this.#pending;
+    const first = pending[0];
+    if (first === undefined) return;
+    const all = pending.length === 1 ? first : Buffer.concat(pending, this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    if (this.#closed) return;
+    const events = this.#gate === undefined ? all : this.#gate.push(all);
+    if (events !== undefined) this.#pass(events);
   }
 
   /**
@@ -76,25 +111,17 @@ export class Relay {
    * ended with it; false when it broke off although its framing is whole.
    */
   end(): boolean {
+    this.flush();
     const rest = this.#gate?.rest();
-    // Providers may leave out the blank line after the last event. It does not wait for a slow caller.
+    // Providers may leave out the blank line after the last event.
     if (rest !== undefined) this.#pass(rest);
     const watch = this.#watch;
     if (!watch.finished && !watch.completeWithout() && !watch.failed()) return false;
     this.sendHead();
+    this.#closed = true;
     if (!this.#mayEnd()) this.#options.res.destroy();
     else this.#options.res.end();
     return true;
-  }
-
-  /** Calls `resume` when the caller has read what was written. */
-  whenDrained(resume: () => void): void {
-    if (this.#waiting) return;
-    this.#waiting = true;
-    this.#options.res.once("drain", () => {
-      this.#waiting = false;
-      resume();
-    });
   }
 
   /** Sends the head now, without waiting for a first event. */
@@ -112,6 +139,7 @@ export class Relay {
    * be read, else by closing the connection in the middle.
    */
   cut(problem: Problem): void {
+    this.#closed = true;
     const { res, codec, events } = this.#options;
     if (!events || this.#gate?.midEvent === true) {
       res.destroy();
@@ -122,22 +150,33 @@ export class Relay {
     res.end(text);
   }
 
-  #pass(events: Buffer): boolean {
+  #pass(events: Buffer): void {
     const { codec, listener, strip, res } = this.#options;
     if (!this.#headSent && this.#options.events && codec.opensWithError(events)) {
+      this.#closed = true;
       listener.onOpeningError(events);
-      return true;
+      return;
     }
     this.#watch.push(events);
     const out = strip === undefined ? events : strip.apply(events);
-    if (out.length === 0 && !this.#watch.finished) return true;
+    if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
     this.#bytes += out.length;
     if (this.#watch.finished && !this.#mayEnd()) {
+      this.#closed = true;
       res.destroy();
-      return true;
+    } else if (out.length > 0 && !res.write(out)) {
+      this.#wait();
     }
-    return out.length === 0 || res.write(out);
+  }
+
+  #wait(): void {
+    if (this.#stalled) return;
+    this.#stalled = true;
+    this.#options.res.once("drain", () => {
+      this.#stalled = false;
+      this.#options.listener.onDrained();
+    });
   }
 
   #writeHead(): void {
@@ -152,4 +191,8 @@ export class Relay {
     this.#ending ??= this.#options.listener.onLastEvent();
     return this.#ending;
   }
+}
+
+function flushLater(relay: Relay): void {
+  relay.flushOnTick();
 }

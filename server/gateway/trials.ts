@@ -103,6 +103,11 @@ export class Trials implements AttemptListener {
     this.#attempt?.flight?.forgetBody();
   }
 
+  /** The caller takes more again. */
+  resume(): void {
+    this.#attempt?.resume();
+  }
+
   /** The first events of a stream say that the call failed. */
   refuseOpening(events: Buffer): void {
     this.#attempt?.refuseOpening(events);
