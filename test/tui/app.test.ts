@@ -432,3 +432,25 @@ test("in ASCII and without colours nothing else is sent", async () => {
     assert.doesNotMatch(tui.bytes(), /\u001b\[(?:\d+;)*(?:[349][0-7]|38;5)(?:;\d+)*m/);
   });
 });
+
+test("a click on a tab goes there, and on a row selects it", async () => {
+  await withApp({ mouse: true }, async ({ tui, press }) => {
+    const at = tui.find("3 Client keys");
+    assert.ok(at);
+    tui.input.feed(`\u001b[<0;${at.x + 1};${at.y + 1}M`);
+    await press();
+    assert.match(tui.row(0), /Client keys/);
+    tui.input.feed("\u001b[<0;10;6M");
+    await press();
+    assert.match(tui.row(5), /▸/);
+  });
+});
+
+test("another version of the API is told once", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.on("getStatus", () => ({ version: "9.9.9", protoRevision: "other" }));
+  };
+  await withApp({ script }, async ({ tui }) => {
+    assert.ok(tui.find("the server is 9.9.9 and speaks another version of the API"));
+  });
+});

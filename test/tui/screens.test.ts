@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError } from "../../tui/api/api-error.js";
 import { openApp, type Rig, type RigOptions } from "./app-rig.js";
-import { clientKey, providerKey } from "./fake-data.js";
+import { clientKey, providerKey, whoAmI } from "./fake-data.js";
 
 const PROVIDER_SECRET = "sk-proj-NeverOnTheScreen0123456789";
 const CLIENT_SECRET = "sk-lk_NeverInBytesBeforeReveal0123456789abcd";
@@ -389,5 +389,51 @@ test("the calls of a filter are exported to a file", async () => {
     assert.equal(fake.requests("exportCalls")[0]?.["filter"], "status=error");
     assert.deepEqual([...files], [["./calls-2026-11-20.csv", "id,model\ncall_1,数据\n"]]);
     assert.ok(tui.find("1 calls written to"));
+  });
+});
+
+test("a secret is shown again to its owner alone, after the password, and hides when it must", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.on("whoAmI", () => ({ ...whoAmI(), session: { authMethod: 1 } }));
+    fake.on("revealProviderKey", ({ password }) => {
+      if (password !== "right password") throw new ApiError("PERMISSION_DENIED", "wrong password");
+      return { secret: PROVIDER_SECRET };
+    });
+  };
+  await withApp({ script }, async ({ press, type, tui }) => {
+    await press("2", "u");
+    await type("wrong");
+    await press("<C-s>");
+    assert.ok(tui.find("wrong password"));
+    await press("<C-u>");
+    await type("right password");
+    await press("<C-s>");
+    assert.ok(tui.find("Secret of ci-bot-0"));
+    assert.ok(!tui.bytes().includes(PROVIDER_SECRET));
+    await press("v");
+    assert.deepEqual(tui.find(PROVIDER_SECRET), { x: 0, y: 4 });
+    await press("<C-z>");
+    tui.process.events.emit("SIGCONT");
+    await tui.settle();
+    assert.equal(tui.find(PROVIDER_SECRET), undefined);
+    await press("<esc>");
+    assert.ok(tui.find("Provider keys["));
+    assert.doesNotMatch(tui.bytes(), /right password/);
+  });
+});
+
+test("what belongs to somebody else is not revealed, and what is not kept cannot be", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    fake.on("listProviderKeys", () => ({
+      providerKeys: [{ ...providerKey(0, 0), ownerId: "usr_bob" }],
+      totalEstimate: 1n,
+    }));
+  };
+  await withApp({ script }, async ({ press, tui, fake }) => {
+    await press("2", "u");
+    assert.ok(tui.find("only its owner may see the secret"));
+    await press("3", "u");
+    assert.ok(tui.find("no copy of it is kept"));
+    assert.equal(fake.requests("revealProviderKey").length, 0);
   });
 });

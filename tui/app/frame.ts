@@ -10,7 +10,7 @@ import type { Painter } from "../term/painter.js";
 import type { SecretFileResult } from "../term/secret-file.js";
 import type { Terminal } from "../term/terminal.js";
 import type { ThemeName } from "../term/theme.js";
-import { paintHintBar, paintStatusLine, paintTabBar } from "../widgets/bars.js";
+import { paintHintBar, paintStatusLine, paintTabBar, tabAt } from "../widgets/bars.js";
 import { openHelp } from "../widgets/help.js";
 import { ModalStack } from "../widgets/modal.js";
 import { Toasts, type Toast } from "../widgets/toast.js";
@@ -51,6 +51,7 @@ export interface AppOptions {
 
 /** How often the clock in the status line moves when nothing else does. */
 const TICK_MS = 1000;
+const TAB_ROW = 1;
 
 /** The dashboard as a whole: rows around the view, keys, prompts, modals, and what the views share. */
 export class App implements Controls {
@@ -387,17 +388,23 @@ export class App implements Controls {
       this.#prompt.handle(event);
       return true;
     }
-    if (event.type !== "key") return this.view.handle?.(event) ?? false;
+    if (event.type !== "key") return this.#click(event) || (this.view.handle?.(event) ?? false);
     const outcome = dispatch(this.keymaps, event);
     if (outcome.kind === "disabled") this.#toast({ text: outcome.reason, tone: "warn" });
     return outcome.kind !== "unbound";
+  }
+
+  #click(event: InputEvent): boolean {
+    if (event.type !== "mouse" || event.action !== "press" || event.y !== TAB_ROW) return false;
+    const tab = tabAt(this.#views.tabs, this.#terminal.columns, event.x);
+    return tab !== undefined && this.show(this.#views.idOf(tab.key));
   }
 
   #paint(painter: Painter): void {
     const { width, height } = painter;
     const row = (y: number): Painter => painter.within({ x: 0, y, width, height: 1 });
     paintStatusLine(row(0), this.#status(width));
-    paintTabBar(row(1), this.#views.tabs, this.#views.currentKey);
+    paintTabBar(row(TAB_ROW), this.#views.tabs, this.#views.currentKey);
     const body = painter.within({ x: 0, y: 2, width, height: height - 3 });
     this.view.paint(body);
     this.#paintLost(body);

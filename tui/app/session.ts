@@ -1,3 +1,4 @@
+import { AuthMethod } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { User_Role } from "../../proto/gen/latchkey/v1/users_pb.js";
 import type { WhoAmIResponse } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { toApiError, type ApiError } from "../api/api-error.js";
@@ -43,7 +44,12 @@ export class Session {
   get viewer(): Viewer | undefined {
     const user = this.#answer?.user;
     if (user === undefined) return undefined;
-    return { id: user.id, username: user.username, role: ROLES[user.role] ?? String(user.role) };
+    return {
+      id: user.id,
+      username: user.username,
+      role: ROLES[user.role] ?? String(user.role),
+      hasPassword: this.#answer?.session?.authMethod === AuthMethod.SESSION,
+    };
   }
 
   /** Round trip of the last ping in milliseconds; undefined when it failed. */

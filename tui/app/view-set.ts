@@ -56,6 +56,11 @@ export class ViewSet {
     }));
   }
 
+  /** The view behind a key; the key itself when there is none. */
+  idOf(key: string): string {
+    return this.#entries.find(({ spec }) => spec.key === key)?.view.id ?? key;
+  }
+
   get currentKey(): string {
     return this.#current.spec.key;
   }

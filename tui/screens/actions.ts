@@ -32,6 +32,11 @@ export function asking(
   };
 }
 
+/** Why a secret is not shown: only its owner may see it, whatever the role. */
+export function whyNotMine(context: ViewContext, ownerId: string | undefined): string | undefined {
+  return context.viewer()?.id === ownerId ? undefined : "only its owner may see the secret";
+}
+
 function refusalOf(context: ViewContext, permission: string): string | undefined {
   if (context.may(permission)) return undefined;
   return context.viewer() === undefined

@@ -138,6 +138,14 @@ function fieldsOf(
       placeholder: `default; ${LIMITS_HELP}`,
       check: checkLimits,
     },
+    {
+      kind: "toggle",
+      name: "recoverable",
+      label: "Recoverable",
+      note: () => "keep a sealed copy that its owner can see again",
+      check: (value, values) =>
+        value === "true" && values["kind"] === "super" ? "not for super keys" : undefined,
+    },
     { kind: "text", name: "description", label: "Description" },
   ];
 }
@@ -201,5 +209,6 @@ function create(
     return clientKeys.createSuperClientKey({ ...common, ownerId: owner });
   }
   const format = Number(values["format"]) as ClientKey_Format;
-  return clientKeys.createClientKey({ ...common, ownerId, format });
+  const recoverable = values["recoverable"] === "true";
+  return clientKeys.createClientKey({ ...common, ownerId, format, recoverable });
 }

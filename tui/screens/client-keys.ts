@@ -10,12 +10,13 @@ import { Selected } from "../state/selected.js";
 import type { Binding } from "../term/keymap.js";
 import type { Column } from "../widgets/table-columns.js";
 import { confirm } from "../widgets/confirm.js";
-import { perform, writing } from "./actions.js";
+import { asking, perform, whyNotMine, writing } from "./actions.js";
 import { openClientKeyForm, openRotateClientKey } from "./client-key-forms.js";
 import { openClientKeyEdit } from "./client-key-edit.js";
 import { openCurl } from "./client-key-curl.js";
 import { byServer, ListView } from "./list-view.js";
 import { markCell } from "./mark-cell.js";
+import { revealByorKey, revealClientKey } from "./reveal.js";
 import type { View, ViewContext } from "./view.js";
 
 const GROUP = "CLIENT KEYS";
@@ -50,7 +51,11 @@ export function createClientKeysView(context: ViewContext): View {
     filterHelp: "owner=alice kind=super state=active name:ci words",
     detail: (key) => clientKeyDetails(key, stats.value, clock.now()),
     onSelect: (key) => stats.want(context.may("client_key.get_stats") ? key?.id : undefined),
-    bindings: (list) => [...makingBindings(context, list), ...endingBindings(context, list)],
+    bindings: (list) => [
+      ...makingBindings(context, list),
+      ...secretBindings(context, list),
+      ...endingBindings(context, list),
+    ],
   });
 }
 
@@ -181,14 +186,6 @@ function makingBindings(context: ViewContext, list: ListView<ClientKey>): readon
       revoked,
     ),
     {
-      keys: ["c"],
-      action: "client-keys.curl",
-      description: "show how to call with this key",
-      group: GROUP,
-      disabledReason: list.noRow,
-      run: () => list.withRow((key) => openCurl(context, key)),
-    },
-    {
       keys: ["o"],
       action: "client-keys.calls",
       description: "show the calls of this key",
@@ -196,6 +193,38 @@ function makingBindings(context: ViewContext, list: ListView<ClientKey>): readon
       hint: "calls",
       disabledReason: list.noRow,
       run: () => list.withRow((key) => context.goTo("calls", `client_key=${key.id}`)),
+    },
+  ];
+}
+
+function secretBindings(context: ViewContext, list: ListView<ClientKey>): readonly Binding[] {
+  return [
+    asking(
+      context,
+      "client_key.reveal",
+      {
+        keys: ["u"],
+        action: "client-keys.reveal",
+        description: "show the secret of a recoverable key to its owner; audited",
+        group: GROUP,
+        run: () => list.withRow((key) => revealClientKey(context, key)),
+      },
+      () => whyNotRecoverable(context, list),
+    ),
+    asking(context, "client_key.get_byor", {
+      keys: ["b"],
+      action: "client-keys.byor",
+      description: "show your own BYOR key; made if there is none",
+      group: GROUP,
+      run: () => revealByorKey(context),
+    }),
+    {
+      keys: ["c"],
+      action: "client-keys.curl",
+      description: "show how to call with this key",
+      group: GROUP,
+      disabledReason: list.noRow,
+      run: () => list.withRow((key) => openCurl(context, key)),
     },
   ];
 }
@@ -245,6 +274,13 @@ function endingBindings(context: ViewContext, list: ListView<ClientKey>): readon
       list.noRow,
     ),
   ];
+}
+
+function whyNotRecoverable(context: ViewContext, list: ListView<ClientKey>): string | undefined {
+  const key = list.selected;
+  if (key === undefined) return list.noRow();
+  if (!key.recoverable) return "no copy of it is kept: rotate it (R) for a new secret";
+  return whyNotMine(context, key.ownerId);
 }
 
 /** Why a key cannot be changed any more. */

@@ -11,13 +11,14 @@ import type { Binding } from "../term/keymap.js";
 import type { Column } from "../widgets/table-columns.js";
 import { sparkline } from "../widgets/sparkline.js";
 import { confirm } from "../widgets/confirm.js";
-import { asking, perform, writing } from "./actions.js";
+import { asking, perform, whyNotMine, writing } from "./actions.js";
 import { byServer, ListView } from "./list-view.js";
 import { markCell } from "./mark-cell.js";
 import { fetchProviderKeyFacts } from "./provider-key-facts.js";
 import { openProviderKeyForm, openRotateProviderKey } from "./provider-key-forms.js";
 import { openProviderKeyTest } from "./provider-key-test.js";
 import { openDiagnosis } from "./provider-key-diagnosis.js";
+import { revealProviderKey } from "./reveal.js";
 import type { View, ViewContext } from "./view.js";
 
 const GROUP = "PROVIDER KEYS";
@@ -227,6 +228,7 @@ function bindingsOf(
       list.noRow,
     ),
     ...stateBindings(context, list, refresh),
+    ...secretBindings(context, list, refresh),
   ];
 }
 
@@ -265,6 +267,28 @@ function stateBindings(
     ),
     writing(
       context,
+      "provider_key.delete",
+      {
+        keys: ["ctrl-d"],
+        action: "provider-keys.delete",
+        description: "delete the key for good (type its name)",
+        group: GROUP,
+        hint: "delete",
+        run: () => list.withRow((key) => remove(context, key, refresh)),
+      },
+      list.noRow,
+    ),
+  ];
+}
+
+function secretBindings(
+  context: ViewContext,
+  list: ListView<ProviderKey>,
+  refresh: () => void,
+): readonly Binding[] {
+  return [
+    writing(
+      context,
       "provider_key.rotate",
       {
         keys: ["R"],
@@ -276,18 +300,17 @@ function stateBindings(
       },
       list.noRow,
     ),
-    writing(
+    asking(
       context,
-      "provider_key.delete",
+      "provider_key.reveal",
       {
-        keys: ["ctrl-d"],
-        action: "provider-keys.delete",
-        description: "delete the key for good (type its name)",
+        keys: ["u"],
+        action: "provider-keys.reveal",
+        description: "show the secret to its owner; audited",
         group: GROUP,
-        hint: "delete",
-        run: () => list.withRow((key) => remove(context, key, refresh)),
+        run: () => list.withRow((key) => revealProviderKey(context, key)),
       },
-      list.noRow,
+      () => list.noRow() ?? whyNotMine(context, list.selected?.ownerId),
     ),
   ];
 }

@@ -42,6 +42,8 @@ export interface Viewer {
   readonly id: string;
   readonly username: string;
   readonly role: string;
+  /** The session began with a password, which the server asks for again before it shows a secret. */
+  readonly hasPassword: boolean;
 }
 
 /** A file that an export is written to, piece by piece. */

@@ -64,10 +64,7 @@ export interface Tab {
 
 /** Row 1: the views. Long labels are used only when all of them fit. */
 export function paintTabBar(painter: Painter, tabs: readonly Tab[], active: string): void {
-  const full = tabs.map((tab) => ` ${tab.key} ${tab.label} `);
-  const short = tabs.map((tab) => ` ${tab.key} ${tab.short} `);
-  const width = full.reduce((sum, label) => sum + paintedWidth(label), 0);
-  const labels = width <= painter.width ? full : short;
+  const labels = tabLabels(tabs, painter.width);
   let x = 0;
   tabs.forEach((tab, i) => {
     // Without colour or inverse the brackets still tell which view is active.
@@ -76,6 +73,22 @@ export function paintTabBar(painter: Painter, tabs: readonly Tab[], active: stri
     const text = current ? `[${label.slice(1, -1)}]` : label;
     x += painter.text(x, 0, text, current ? "tabActive" : "tab");
   });
+}
+
+/** The view whose tab is at a column of a bar of this width, for clicks. */
+export function tabAt(tabs: readonly Tab[], width: number, x: number): Tab | undefined {
+  let end = 0;
+  const labels = tabLabels(tabs, width);
+  return tabs.find((_, i) => {
+    end += paintedWidth(labels[i] ?? "");
+    return x < end;
+  });
+}
+
+function tabLabels(tabs: readonly Tab[], width: number): readonly string[] {
+  const full = tabs.map((tab) => ` ${tab.key} ${tab.label} `);
+  const needed = full.reduce((sum, label) => sum + paintedWidth(label), 0);
+  return needed <= width ? full : tabs.map((tab) => ` ${tab.key} ${tab.short} `);
 }
 
 /** Last row: what the keys do here. */
