@@ -1,3 +1,4 @@
+import { BackupMaker } from "./app/backup.js";
 import { openControlPort } from "./app/control-port.js";
 import { openFoundation, type World } from "./app/foundation.js";
 import { startHousekeeping } from "./app/housekeeping.js";
@@ -6,6 +7,7 @@ import { observe } from "./app/observation.js";
 import { startServing } from "./app/serving.js";
 import { startUseCases } from "./app/use-cases.js";
 import { careForVault } from "./app/vault-care.js";
+import { ChangeHistory } from "./control/change-history.js";
 import { UrlPolicy } from "./upstream/url-policy.js";
 import { VERSION } from "./version.js";
 import type { Banner } from "./app/banner.js";
@@ -34,12 +36,24 @@ export async function startApp(world: World): Promise<App> {
   });
   const serving = await startServing(foundation, useCases, policy);
   startHousekeeping(foundation, useCases);
-  careForVault(foundation, serving.pool);
+  const care = careForVault(foundation, serving);
   const observation = observe(foundation, useCases, serving);
   const keyChecks = startKeyChecks({ foundation, useCases, serving, policy });
   const bound = await serving.gateway.listen({ host: config.proxyHost, port: config.proxyPort });
   const proxyAddress = `${hostText(bound.host)}:${bound.port}`;
   lifecycle.started("proxy port", () => serving.gateway.close());
+  const history = new ChangeHistory({
+    feed: foundation.feed,
+    lastSeq: await storage.changes.lastSeq(),
+  });
+  history.start();
+  lifecycle.started("change history", () => history.stop());
+  const backup = new BackupMaker({
+    ...foundation,
+    dataFolder: config.data,
+    auditLog: useCases.auditLog,
+  });
+  await backup.start();
   const control = await openControlPort({
     foundation,
     useCases,
@@ -48,7 +62,13 @@ export async function startApp(world: World): Promise<App> {
     keyChecks,
     policy,
     proxyAddress,
+    care,
+    backup,
+    history,
+    bound: { control: "", socket: "" },
   });
+  // Before the control port, which answers probes and dashboards until the last call is done.
+  lifecycle.started("running calls", () => serving.gateway.close());
   observation.readiness.enter("serving");
   lifecycle.started("readiness", () => observation.readiness.enter("stopping"));
   const firstKey = await storage.keys.read.providerKeys.all();

@@ -25,6 +25,31 @@ export function readConfig(sources: ConfigSources): Config {
   return values as Config;
 }
 
+/** One option in force, as text, and where its value is from. */
+export interface ConfigLine {
+  readonly name: string;
+  readonly value: string;
+  readonly source: "default" | "file" | "environment" | "flag";
+  readonly description: string;
+}
+
+/** The options that a start goes by. None of them holds a secret: those are in files that they name. */
+export function explainConfig(config: Config, sources: ConfigSources): readonly ConfigLine[] {
+  const configFile = sources.flags["config"] ?? sources.env["LATCHKEY_CONFIG"];
+  const file = typeof configFile === "string" ? readFile(configFile) : {};
+  return OPTIONS.map((option) => ({
+    name: option.flag,
+    value: String(config[option.key]),
+    source: sourceOf(candidatesOf(option, sources, file)),
+    description: option.help,
+  }));
+}
+
+function sourceOf(candidates: readonly Candidate[]): ConfigLine["source"] {
+  const at = candidates.findIndex(([raw]) => isGiven(raw));
+  return (["flag", "environment", "file"] as const)[at] ?? "default";
+}
+
 /** Where data are kept when nothing is said: the XDG data folder of this user. */
 export function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {
   const base = env["XDG_DATA_HOME"] || path.join(env["HOME"] || os.homedir(), ".local", "share");
@@ -36,18 +61,33 @@ function valueOf(
   sources: ConfigSources,
   file: Readonly<Record<string, unknown>>,
 ): unknown {
-  const candidates: [unknown, string][] = [
-    [sources.flags[option.key], `--${option.flag}`],
-    [sources.env[option.env], option.env],
-    [file[option.key], `"${option.key}" in the configuration file`],
-  ];
-  for (const [raw, source] of candidates) {
-    if (raw === undefined || raw === "") continue;
+  for (const [raw, source] of candidatesOf(option, sources, file)) {
+    if (!isGiven(raw)) continue;
     const parsed = option.parse(raw);
     if (parsed !== undefined) return parsed;
     throw new Fault("config_invalid", `${source} must be ${option.expects}.`);
   }
   return option.key === "data" ? defaultDataFolder(sources.env) : option.fallback;
+}
+
+/** A value that may be given, with the name of the place for a message. */
+type Candidate = readonly [raw: unknown, source: string];
+
+/** Flag, environment, file: the first that is given holds. */
+function candidatesOf(
+  option: Option,
+  sources: ConfigSources,
+  file: Readonly<Record<string, unknown>>,
+): readonly Candidate[] {
+  return [
+    [sources.flags[option.key], `--${option.flag}`],
+    [sources.env[option.env], option.env],
+    [file[option.key], `"${option.key}" in the configuration file`],
+  ];
+}
+
+function isGiven(raw: unknown): boolean {
+  return raw !== undefined && raw !== "";
 }
 
 function readFile(file: string): Record<string, unknown> {

@@ -4,16 +4,20 @@ import { listenTcp, listenUnix, type Listener, type TlsFiles } from "../control/
 import { controlHandlers } from "../control/router.js";
 import { Fault } from "../core/fault.js";
 import type { UrlPolicy } from "../upstream/url-policy.js";
+import type { ChangeHistory } from "../control/change-history.js";
+import type { BackupMaker } from "./backup.js";
 import type { Foundation } from "./foundation.js";
+import { jwtIdentities } from "./jwt-identities.js";
 import type { KeyChecks } from "./key-checks.js";
+import { isLoopback } from "./loopback.js";
 import type { Observation } from "./observation.js";
 import type { Serving } from "./serving.js";
 import type { UseCases } from "./use-cases.js";
 import { services } from "./services.js";
+import type { VaultCare } from "./vault-care.js";
 
 /** How long running RPCs may take to end at a stop; streams are told to go away. */
 const CLOSE_GRACE_MS = 2_000;
-const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
 export interface ControlPort {
   readonly tcp: Listener;
@@ -30,6 +34,11 @@ export interface ControlParts {
   readonly policy: UrlPolicy;
   /** Known only once the proxy port listens. */
   readonly proxyAddress: string;
+  readonly care: VaultCare;
+  readonly backup: BackupMaker;
+  readonly history: ChangeHistory;
+  /** Where the control API listens; empty until it does. */
+  readonly bound: { control: string; socket: string };
 }
 
 /** Opens the control port and the local socket. Throws Fault `port_in_use` or `config_invalid`. */
@@ -37,7 +46,7 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
   const { foundation, useCases, observation } = parts;
   const { config, logger, lifecycle } = foundation;
   const tls = tlsFiles(config);
-  if (tls === undefined && !LOOPBACK.test(config.controlHost) && !config.insecureControl) {
+  if (tls === undefined && !isLoopback(config.controlHost) && !config.insecureControl) {
     throw new Fault(
       "config_invalid",
       `The control API would be open on ${config.controlHost} without TLS. Give --tls-cert and --tls-key, or --insecure-control behind a proxy that adds TLS.`,
@@ -45,7 +54,7 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
   }
   const handlers = controlHandlers({
     services: services(parts),
-    identities: { localAdmin: () => useCases.identities.localAdmin(), ...identities(useCases) },
+    identities: { localAdmin: () => useCases.identities.localAdmin(), ...identities(parts) },
     audit: {
       denied: (actor, rpc, reason) => logger.info({ ip: actor.ip, rpc, reason }, "rpc refused"),
     },
@@ -57,18 +66,19 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
   const { controlHost: host, controlPort: port } = config;
   const tcp = await listenTcp({ host, port, tls, handler: handlers.tcp });
   lifecycle.started("control port", () => tcp.close(CLOSE_GRACE_MS));
+  parts.bound.control = tcp.address;
   const socket = path.join(config.data, "control.sock");
   const local = await listenUnix({ path: socket, handler: handlers.local });
   lifecycle.started("local socket", () => local.close(CLOSE_GRACE_MS));
+  parts.bound.socket = socket;
   return { tcp, local };
 }
 
-function identities(useCases: UseCases) {
-  const { identities } = useCases;
+function identities({ foundation, useCases: { identities } }: ControlParts) {
   return {
     bySession: (token: string, ip: string) => identities.bySession(token, ip),
     byClientKey: (presented: string, ip: string) => identities.byClientKey(presented, ip),
-    byJwt: undefined,
+    byJwt: jwtIdentities(foundation, identities),
   };
 }
 

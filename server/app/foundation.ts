@@ -1,17 +1,20 @@
 import path from "node:path";
 import type { Config } from "../config.js";
+import type { HttpGet } from "../control/jwt.js";
+import type { ConfigLine } from "../control/system.js";
 import type { Clock } from "../core/clock.js";
 import { IdSource } from "../core/ids.js";
 import type { Logger } from "../core/logger.js";
 import type { Random } from "../core/random.js";
 import { ChangeFeed } from "../keys/change-feed.js";
 import type { Lifecycle } from "../lifecycle.js";
+import type { LogRing } from "../observe/log-ring.js";
 import { openStorage, type Storage } from "../storage/open.js";
 import { createFilePin } from "../vault/public-key-pin.js";
 import type { HttpPost } from "../vault/root-key/transit.js";
 import { createVault, type Vault } from "../vault/vault.js";
 import { AuditNews } from "./audit-news.js";
-import { rootKeyProvider } from "./root-key.js";
+import { checkRootKeySource, rootKeyProvider } from "./root-key.js";
 
 /** What the world outside gives to a server. */
 export interface World {
@@ -22,6 +25,11 @@ export interface World {
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
   readonly httpPost: HttpPost;
+  readonly httpGet: HttpGet;
+  /** The newest lines of the log. */
+  readonly logRing: LogRing;
+  /** The options in force and where they are from, for the settings page. */
+  readonly configLines: readonly ConfigLine[];
 }
 
 /** What everything else stands on. */
@@ -54,6 +62,7 @@ export async function openFoundation(world: World): Promise<Foundation> {
     checkAuditMac: (hash, mac) => vault?.auditMacFits(hash, mac) === true,
   });
   lifecycle.started("storage", () => storage.close());
+  checkRootKeySource(config.rootKey, await storage.keyring.loadKeyring());
   vault = await createVault({
     store: storage.keyring,
     rootKey: await rootKeyProvider(world),

@@ -4,11 +4,13 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Random } from "../core/random.js";
 import { Secret } from "../core/secret.js";
+import { rootKeyOf } from "../vault/keyring.js";
+import type { WrappedKey } from "../vault/ports.js";
 import { createEnvironmentRootKeyProvider } from "../vault/root-key/environment.js";
 import { createFileRootKeyProvider } from "../vault/root-key/file.js";
 import { createKmsRootKeyProvider } from "../vault/root-key/kms.js";
 import type { LocalRootKeyTools } from "../vault/root-key/local-root-key.js";
-import { createPassphraseProvider } from "../vault/root-key/passphrase.js";
+import { createPassphraseProvider, isUnderPassphrase } from "../vault/root-key/passphrase.js";
 import type { RootKeyProvider } from "../vault/root-key/provider.js";
 import { createSystemdCredentialProvider } from "../vault/root-key/systemd.js";
 import { createTransitService, type HttpPost } from "../vault/root-key/transit.js";
@@ -18,17 +20,34 @@ const ENVIRONMENT_VARIABLE = "LATCHKEY_ROOT_KEY";
 const TRANSIT_MOUNT_DEFAULT = "transit";
 const TRANSIT_KEY_DEFAULT = "latchkey";
 
-/** Makes the provider that the setting `rootKey` names. Throws Fault `config_invalid`. */
-export async function rootKeyProvider(options: {
-  config: Config;
-  env: Readonly<Record<string, string | undefined>>;
-  random: Random;
-  logger: Logger;
-  httpPost: HttpPost;
-}): Promise<RootKeyProvider> {
+/** What root key providers are made from. */
+export interface RootKeyParts {
+  readonly config: Config;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly httpPost: HttpPost;
+}
+
+/**
+ * Makes the provider that the setting `rootKey` names; where `nextRootKey` names one too, it is tried when
+ * the first has another key, so that a rotation to it survives a restart. Throws Fault `config_invalid`.
+ */
+export async function rootKeyProvider(options: RootKeyParts): Promise<RootKeyProvider> {
+  const { rootKey, nextRootKey } = options.config;
+  const provider = await rootKeyProviderOf(options, rootKey);
+  if (nextRootKey === "") return provider;
+  return withSuccessor(provider, await rootKeyProviderOf(options, nextRootKey), options.logger);
+}
+
+/** Makes the provider that a source such as `file:/etc/latchkey.key` names. Throws Fault `config_invalid`. */
+export async function rootKeyProviderOf(
+  options: RootKeyParts,
+  source: string,
+): Promise<RootKeyProvider> {
   const { config, env, random, logger } = options;
   const tools: LocalRootKeyTools = { sodium: await loadSodium(), random };
-  const [kind, argument] = splitSource(config.rootKey);
+  const [kind, argument] = splitSource(source);
   switch (kind) {
     case "file":
       return createFileRootKeyProvider({
@@ -44,10 +63,11 @@ export async function rootKeyProvider(options: {
         name: argument ?? "latchkey-root-key",
       });
     case "env": {
-      const value = env[ENVIRONMENT_VARIABLE];
+      const variable = argument ?? ENVIRONMENT_VARIABLE;
+      const value = env[variable];
       return createEnvironmentRootKeyProvider({
         ...tools,
-        variable: ENVIRONMENT_VARIABLE,
+        variable,
         value: value === undefined ? undefined : new Secret(value),
         logger,
       });
@@ -65,8 +85,45 @@ export async function rootKeyProvider(options: {
         }),
       });
     default:
-      throw new Fault("config_invalid", `--root-key names no known source: ${config.rootKey}.`);
+      throw new Fault("config_invalid", `--root-key names no known source: ${source}.`);
   }
+}
+
+/**
+ * A vault whose root key was moved to a passphrase would otherwise only complain of a wrong key. Throws
+ * Fault `config_invalid`.
+ */
+export function checkRootKeySource(source: string, stored: readonly WrappedKey[]): void {
+  if (source === "passphrase" || stored.length === 0) return;
+  if (!isUnderPassphrase(rootKeyOf(stored).header)) return;
+  throw new Fault(
+    "config_invalid",
+    "This vault's root key comes from a passphrase; start the server with --root-key passphrase.",
+  );
+}
+
+/** Opens with the second provider what the first has no key for. */
+function withSuccessor(
+  provider: RootKeyProvider,
+  successor: RootKeyProvider,
+  logger: Logger,
+): RootKeyProvider {
+  return {
+    ...provider,
+    async open(expected, passphrase) {
+      try {
+        return await provider.open(expected, passphrase);
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== "root_key_wrong") throw error;
+        const key = await successor.open(expected, passphrase);
+        logger.warn(
+          { source: successor.describe() },
+          "the root key was rotated: give its source as --root-key from the next start on",
+        );
+        return key;
+      }
+    },
+  };
 }
 
 function splitSource(source: string): [string, string | undefined] {

@@ -1,14 +1,18 @@
-import { statSync } from "node:fs";
-import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
+import type { RotationProgress, Rotations } from "../control/system-rotation.js";
 import type { SystemDeps } from "../control/system.js";
 import type { Actor } from "../core/audit.js";
+import type { Action } from "../keys/policy.js";
 import { VERSION } from "../version.js";
 import type { ControlParts } from "./control-port.js";
+import { rotateRootKey } from "./root-key-rotation.js";
+import { countRootKey } from "./root-key-version.js";
+import { StatusFacts } from "./status-facts.js";
 
-/** What the system service tells of this process. */
-export function systemDeps(parts: ControlParts, nodeId: string): SystemDeps {
-  const { foundation, useCases } = parts;
+/** What the system service tells and does of this process. */
+export function systemDeps(parts: ControlParts, nodeId: string): Omit<SystemDeps, "changes"> {
+  const { foundation, useCases, backup } = parts;
   const { vault, clock, config } = foundation;
+  const facts = new StatusFacts(parts);
   return {
     version: VERSION,
     nodeId,
@@ -17,21 +21,64 @@ export function systemDeps(parts: ControlParts, nodeId: string): SystemDeps {
     clock,
     vaultStatus: () => vault.status(),
     unlock: (actor, passphrase) =>
-      audited(parts, actor, "system.unlock", () =>
-        vault.state === "UNINITIALISED" ? vault.initialise(passphrase) : vault.unlock(passphrase),
-      ),
+      audited(parts, actor, "system.unlock", async () => {
+        await (vault.state === "UNINITIALISED"
+          ? vault.initialise(passphrase)
+          : vault.unlock(passphrase));
+        return "";
+      }),
     lock: (actor) =>
       audited(parts, actor, "system.lock", async () => {
         vault.lock();
+        return "";
       }),
-    facts: async () => ({
-      listeners: [{ kind: Listener_Kind.PROXY, address: parts.proxyAddress, tls: false }],
-      database: databaseFacts(parts),
-      journal: journalFacts(parts),
-      process: parts.observation.processFacts(),
-      registrationEnabled: useCases.settings.values.registrationEnabled,
-    }),
+    facts: () => facts.read(),
     capabilities: [],
+    rotations: rotationsOf(parts),
+    backup,
+    settings: useCases.settings,
+    config: foundation.configLines,
+    logRing: foundation.logRing,
+  };
+}
+
+function rotationsOf(parts: ControlParts): Rotations {
+  const { foundation, useCases, care } = parts;
+  const { clock } = foundation;
+  const { rotation } = care;
+  return {
+    async beginVaultKey(actor) {
+      const joins = rotation.isRunning;
+      rotation.begin();
+      const note = joins ? "joined" : `to version ${rotation.latest?.toVersion ?? 0}`;
+      await useCases.auditLog.record(actor, "system.rotate_vault_key", {
+        targetName: "vault",
+        note,
+      });
+    },
+    vaultKey: () => rotation.latest,
+    subscribe: rotation.subscribe,
+    async rootKey(actor, request): Promise<RotationProgress> {
+      const startedAtMs = clock.now();
+      let wrapped = 0;
+      let message = "";
+      await audited(parts, actor, "system.rotate_root_key", async () => {
+        const done = await rotateRootKey(foundation, request);
+        wrapped = done.wrappedKeys;
+        message = `The vault is under a new root key, from ${foundation.vault.status().rootKeySource}. ${done.todo}`;
+        return message;
+      });
+      return {
+        state: "DONE",
+        toVersion: await countRootKey(foundation.storage),
+        done: wrapped,
+        total: wrapped,
+        skipped: 0,
+        startedAtMs,
+        elapsedMs: clock.now() - startedAtMs,
+        message: message.trim(),
+      };
+    },
   };
 }
 
@@ -39,39 +86,16 @@ export function systemDeps(parts: ControlParts, nodeId: string): SystemDeps {
 async function audited(
   { useCases }: ControlParts,
   actor: Actor,
-  action: "system.unlock" | "system.lock",
-  work: () => Promise<void>,
+  action: Action,
+  work: () => Promise<string>,
 ): Promise<void> {
   const event = { targetName: "vault" };
+  let note = "";
   try {
-    await work();
+    note = await work();
   } catch (error) {
     await useCases.auditLog.record(actor, action, { ...event, outcome: "FAILED" });
     throw error;
   }
-  await useCases.auditLog.record(actor, action, event);
-}
-
-function databaseFacts({ foundation: { storage } }: ControlParts) {
-  return {
-    engine: "sqlite",
-    schemaVersion: storage.schemaVersion,
-    sizeBytes: BigInt(fileBytes(storage.file)),
-    walBytes: BigInt(fileBytes(`${storage.file}-wal`)),
-    writable: true,
-  };
-}
-
-function journalFacts({ serving: { accounting } }: ControlParts) {
-  const { recorder } = accounting.status;
-  return {
-    lagCalls: BigInt(recorder.lagCalls),
-    lagMs: BigInt(Math.round(recorder.lagMs)),
-    lostCalls: BigInt(recorder.lostCalls),
-  };
-}
-
-/** 0 for a file that is not there: a WAL comes and goes. */
-function fileBytes(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  await useCases.auditLog.record(actor, action, { ...event, note });
 }

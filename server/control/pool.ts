@@ -129,7 +129,9 @@ async function principalOf(
   return { clientKey, ownerId: clientKey.ownerId };
 }
 
-function allocationMessage(allocation: Allocation): MessageInitShape<typeof AllocationSchema> {
+export function allocationMessage(
+  allocation: Allocation,
+): MessageInitShape<typeof AllocationSchema> {
   return {
     strategy: STRATEGY_MESSAGES[allocation.strategy],
     providerStrategies: [...allocation.perProvider].map(([providerId, strategy]) => ({

@@ -2,26 +2,51 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
-  RootKeySource,
-  VaultStatus_State,
+  Node_Role,
   type GetStatusResponseSchema,
   type SystemService,
-  type VaultStatusSchema,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { PROTO_REVISION } from "../../proto/gen/revision.js";
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { Secret } from "../core/secret.js";
 import { authorize } from "../keys/policy.js";
-import type { VaultState, VaultStatus } from "../vault/vault.js";
-import type { RootKeyKind } from "../vault/root-key/provider.js";
+import type { Settings } from "../keys/settings.js";
+import type { VaultStatus } from "../vault/vault.js";
 import { actorKey } from "./context.js";
+import { settingsMessage, settingsPatchOf } from "./messages/settings.js";
+import { vaultMessage, type VaultFacts } from "./messages/vault.js";
+import { backupStream, type BackupDeps } from "./system-backup.js";
+import { watchChanges, type ChangesDeps } from "./system-changes.js";
+import { tailLog, type LogDeps } from "./system-log.js";
+import {
+  rotateRootKeyStream,
+  rotateVaultKeyStream,
+  type RotationDeps,
+  type Rotations,
+} from "./system-rotation.js";
 
 /** What only the running process knows of itself, already in the words of the API. */
 export type ProcessFacts = Pick<
   MessageInitShape<typeof GetStatusResponseSchema>,
-  "listeners" | "database" | "journal" | "process" | "warnings" | "registrationEnabled" | "demo"
->;
+  | "listeners"
+  | "database"
+  | "journal"
+  | "process"
+  | "warnings"
+  | "registrationEnabled"
+  | "demo"
+  | "lastBackup"
+> & { readonly vault?: VaultFacts };
+
+/** An option that the server was started with. */
+export interface ConfigLine {
+  readonly name: string;
+  readonly value: string;
+  /** `default`, `file`, `environment` or `flag`. */
+  readonly source: string;
+  readonly description: string;
+}
 
 export interface SystemDeps {
   readonly version: string;
@@ -36,63 +61,144 @@ export interface SystemDeps {
   readonly facts: () => Promise<ProcessFacts>;
   /** Words for what this server can do beyond the first version of the API. */
   readonly capabilities: readonly string[];
+  /** RPCs whose part is missing are not served. */
+  readonly rotations?: Rotations | undefined;
+  readonly backup?: BackupDeps["backup"] | undefined;
+  readonly settings?: Pick<Settings, "get" | "update"> | undefined;
+  readonly config?: readonly ConfigLine[] | undefined;
+  readonly logRing?: LogDeps["logRing"] | undefined;
+  readonly changes?: Omit<ChangesDeps, "clock" | "nodeId"> | undefined;
 }
 
-const STATES: Record<VaultState, VaultStatus_State> = {
-  UNINITIALISED: VaultStatus_State.UNINITIALISED,
-  LOCKED: VaultStatus_State.LOCKED,
-  UNLOCKED: VaultStatus_State.UNLOCKED,
-};
+type Service = Partial<ServiceImpl<typeof SystemService>>;
 
-const SOURCES: Record<RootKeyKind, RootKeySource> = {
-  FILE: RootKeySource.FILE,
-  PASSPHRASE: RootKeySource.PASSPHRASE,
-  SYSTEMD_CREDENTIAL: RootKeySource.SYSTEMD_CREDENTIAL,
-  ENVIRONMENT: RootKeySource.ENVIRONMENT,
-  TRANSIT: RootKeySource.KMS,
-};
+/** The server itself: its state, its vault, its settings, its log. */
+export function systemService(deps: SystemDeps): Service {
+  return {
+    ...statusPart(deps),
+    ...rotationPart(deps),
+    ...settingsPart(deps),
+    ...backupPart(deps),
+    ...logPart(deps),
+    ...changesPart(deps),
+  };
+}
 
-/** The server itself: its state and its vault. */
-export function systemService(deps: SystemDeps): Partial<ServiceImpl<typeof SystemService>> {
-  const vault = (): MessageInitShape<typeof VaultStatusSchema> => vaultMessage(deps.vaultStatus());
+function statusPart(deps: SystemDeps) {
+  const vault = async () => vaultMessage(deps.vaultStatus(), (await deps.facts()).vault);
   return {
     async getStatus(_request, context) {
-      authorize(context.values.get(actorKey), "system.get_status");
-      const nowMs = deps.clock.now();
-      return {
-        version: deps.version,
-        protoRevision: PROTO_REVISION,
-        serverTime: timestampFromMs(nowMs),
-        startTime: timestampFromMs(deps.startedAtMs),
-        uptimeSeconds: BigInt(Math.floor((nowMs - deps.startedAtMs) / 1000)),
-        nodeId: deps.nodeId,
-        dataFolder: deps.dataFolder,
-        vault: vault(),
-        capabilities: [...deps.capabilities],
-        ...(await deps.facts()),
-      };
+      const actor = context.values.get(actorKey);
+      authorize(actor, "system.get_status");
+      return statusOf(deps, actor.role === "ADMIN" || actor.role === "OPERATOR");
     },
     async unlock(request, context) {
       const actor = context.values.get(actorKey);
       authorize(actor, "system.unlock");
       await deps.unlock(actor, new Secret(request.passphrase));
-      return { vault: vault() };
+      return { vault: await vault() };
     },
     async lock(_request, context) {
       const actor = context.values.get(actorKey);
       authorize(actor, "system.lock");
       await deps.lock(actor);
-      return { vault: vault() };
+      return { vault: await vault() };
+    },
+  } satisfies Service;
+}
+
+/** What an operator is told goes beyond what every signed-in caller may know. */
+async function statusOf(
+  deps: SystemDeps,
+  isOperator: boolean,
+): Promise<MessageInitShape<typeof GetStatusResponseSchema>> {
+  const nowMs = deps.clock.now();
+  const { vault, listeners, process, warnings, lastBackup, ...facts } = await deps.facts();
+  const startTime = timestampFromMs(deps.startedAtMs);
+  const vaultStatus = vaultMessage(deps.vaultStatus(), vault);
+  const common = {
+    version: deps.version,
+    protoRevision: PROTO_REVISION,
+    serverTime: timestampFromMs(nowMs),
+    startTime,
+    uptimeSeconds: BigInt(Math.floor((nowMs - deps.startedAtMs) / 1000)),
+    nodeId: deps.nodeId,
+    vault: vaultStatus,
+    capabilities: [...deps.capabilities],
+    ...facts,
+  };
+  if (!isOperator) return common;
+  return {
+    ...common,
+    dataFolder: deps.dataFolder,
+    listeners: listeners ?? [],
+    warnings: warnings ?? [],
+    ...(process === undefined ? {} : { process }),
+    ...(lastBackup === undefined ? {} : { lastBackup }),
+    nodes: [
+      {
+        id: deps.nodeId,
+        role: Node_Role.LEADER,
+        version: deps.version,
+        startTime,
+        lastSeenTime: timestampFromMs(nowMs),
+        cpuCores: process?.cpuCores ?? 0,
+        rssBytes: process?.rssBytes ?? 0n,
+        proxyAddress: listeners?.[0]?.address ?? "",
+        vaultState: vaultStatus.state ?? 0,
+      },
+    ],
+  };
+}
+
+function rotationPart({ rotations, clock }: SystemDeps): Service {
+  if (rotations === undefined) return {};
+  const deps: RotationDeps = { rotations, clock };
+  return {
+    rotateVaultKey: (_request, context) =>
+      rotateVaultKeyStream(deps, context.values.get(actorKey), context.signal),
+    rotateRootKey: (request, context) =>
+      rotateRootKeyStream(deps, context.values.get(actorKey), request),
+  };
+}
+
+function settingsPart({ settings, config = [] }: SystemDeps): Service {
+  if (settings === undefined) return {};
+  return {
+    async getSettings(_request, context) {
+      const values = await settings.get(context.values.get(actorKey));
+      return { settings: settingsMessage(values), config: [...config] };
+    },
+    async updateSettings(request, context) {
+      const actor = context.values.get(actorKey);
+      authorize(actor, "system.update_settings");
+      const values = await settings.update(actor, settingsPatchOf(request));
+      return { settings: settingsMessage(values) };
     },
   };
 }
 
-function vaultMessage(status: VaultStatus): MessageInitShape<typeof VaultStatusSchema> {
+function backupPart({ backup, clock }: SystemDeps): Service {
+  if (backup === undefined) return {};
   return {
-    state: STATES[status.state],
-    rootKeySource: SOURCES[status.rootKeyKind],
-    vaultKeys:
-      status.vaultKeyVersion === 0 ? [] : [{ version: status.vaultKeyVersion, current: true }],
-    pepperVersion: status.pepperVersion,
+    backup: (request, context) =>
+      backupStream({ backup, clock }, context.values.get(actorKey), request),
+  };
+}
+
+function logPart({ logRing, clock, nodeId }: SystemDeps): Service {
+  if (logRing === undefined) return {};
+  return {
+    tailLog: (request, context) =>
+      tailLog({ logRing, clock, nodeId }, context.values.get(actorKey), request, context.signal),
+  };
+}
+
+function changesPart({ changes, clock, nodeId }: SystemDeps): Service {
+  if (changes === undefined) return {};
+  const deps = { ...changes, clock, nodeId };
+  return {
+    watchChanges: (request, context) =>
+      watchChanges(deps, context.values.get(actorKey), request, context.signal),
   };
 }

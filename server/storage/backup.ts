@@ -15,7 +15,7 @@ export interface BackupCopy {
 }
 
 /** Tables of calls and what they used: most of a database, and nothing that a key needs. */
-const USAGE_TABLES = ["calls", "rollups_minute", "rollups_hour", "rollups_day"];
+const USAGE_TABLES = ["calls", "call_minutes", "rollups_minute", "rollups_hour", "rollups_day"];
 
 /**
  * Writes a consistent copy of the database while the server goes on, for its owner alone, checked and on
@@ -78,7 +78,7 @@ async function dropUsage(file: string): Promise<void> {
 async function countRows(db: Db, counts: Map<string, number>): Promise<void> {
   for (const table of await tables(db)) {
     const [row] = await db.query((tx) => tx(table).count<{ count: number }[]>({ count: "*" }));
-    counts.set(table, Number(row?.count ?? 0));
+    counts.set(table, row?.count ?? 0);
   }
 }
 

@@ -59,7 +59,7 @@ export class Keyring {
           WHERE sealed_key_version IS NOT NULL GROUP BY 1
       ) AS sealed GROUP BY version`,
     );
-    return new Map(rows.map(({ version, count }) => [Number(version), Number(count)]));
+    return new Map(rows.map(({ version, count }) => [version, count]));
   }
 
   /** Replaces the whole keyring in one transaction. Throws Fault `failed_precondition` for an empty one. */

@@ -71,6 +71,11 @@ export function createPassphraseProvider(options: PassphraseOptions): RootKeyPro
   };
 }
 
+/** True for the header of a keyring whose root key comes from a passphrase. */
+export function isUnderPassphrase(header: Uint8Array): boolean {
+  return parseHeader(header) !== undefined;
+}
+
 function needed(passphrase: Secret | undefined): Secret {
   if (passphrase !== undefined && passphrase.length > 0) return passphrase;
   throw invalidField("passphrase", "is needed to unlock this vault.");

@@ -1,0 +1,74 @@
+import { ResourceKind } from "../../proto/gen/latchkey/v1/system_pb.js";
+import type { NameLookup } from "../control/names.js";
+import { allocationMessage } from "../control/pool.js";
+import { clientKeyMessage } from "../control/messages/client-keys.js";
+import { modelMessage } from "../control/messages/models.js";
+import { providerKeyMessage } from "../control/messages/provider-keys.js";
+import { presetServices, providerMessage } from "../control/messages/providers.js";
+import { settingsMessage } from "../control/messages/settings.js";
+import { userMessage } from "../control/messages/users.js";
+import type { ProviderKeyFacts } from "../control/ports.js";
+import type { ChangesDeps } from "../control/system-changes.js";
+import type { NoticeDays } from "../keys/notices.js";
+import type { Settings } from "../keys/settings.js";
+import { isSettingName } from "../keys/settings-table.js";
+import type { Clock } from "../core/clock.js";
+import { ALLOCATION_SETTING, type Allocation } from "../pool/strategy.js";
+
+/** Shows the resource of a change as its service would show it. */
+export function changeResources(parts: {
+  readonly names: NameLookup;
+  readonly facts: ProviderKeyFacts;
+  readonly noticeDays: () => NoticeDays;
+  readonly settings: Pick<Settings, "values">;
+  readonly allocation: () => Allocation;
+  readonly clock: Clock;
+}): ChangesDeps["resourceOf"] {
+  const { names, facts, noticeDays, clock } = parts;
+  const services = presetServices();
+  return (change) => {
+    const nowMs = clock.now();
+    if (change.value === null) return undefined;
+    switch (change.kind) {
+      case "user": {
+        const value = userMessage(change.value, nowMs);
+        return { kind: ResourceKind.USER, resource: { case: "user", value } };
+      }
+      case "provider": {
+        const value = providerMessage(change.value, undefined, services);
+        return { kind: ResourceKind.PROVIDER, resource: { case: "provider", value } };
+      }
+      case "model": {
+        const value = modelMessage(change.value, { names, nowMs });
+        return { kind: ResourceKind.MODEL, resource: { case: "model", value } };
+      }
+      case "provider_key": {
+        const context = { names, facts, noticeDays: noticeDays(), nowMs };
+        const value = providerKeyMessage(change.value, context);
+        return { kind: ResourceKind.PROVIDER_KEY, resource: { case: "providerKey", value } };
+      }
+      case "client_key": {
+        const value = clientKeyMessage(change.value, { names, noticeDays: noticeDays(), nowMs });
+        return { kind: ResourceKind.CLIENT_KEY, resource: { case: "clientKey", value } };
+      }
+      case "setting":
+        return settingResource(parts, change.id);
+      default:
+        return change satisfies never;
+    }
+  };
+}
+
+/** Settings and the allocation are shown as they are now, which is at least as new as the change. */
+function settingResource(
+  parts: Pick<Parameters<typeof changeResources>[0], "settings" | "allocation">,
+  id: string,
+): ReturnType<ChangesDeps["resourceOf"]> {
+  if (id === ALLOCATION_SETTING) {
+    const value = allocationMessage(parts.allocation());
+    return { kind: ResourceKind.ALLOCATION, resource: { case: "allocation", value } };
+  }
+  if (!isSettingName(id)) return undefined;
+  const value = settingsMessage(parts.settings.values);
+  return { kind: ResourceKind.SETTINGS, resource: { case: "settings", value } };
+}

@@ -1,0 +1,121 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  Warning_Severity as Severity,
+  type WarningSchema,
+} from "../../proto/gen/latchkey/v1/system_pb.js";
+import type { VaultFacts } from "../control/messages/vault.js";
+import type { ControlParts } from "./control-port.js";
+import { isLoopback } from "./loopback.js";
+
+type Warning = MessageInitShape<typeof WarningSchema> & { readonly severity: Severity };
+
+/** What an operator should look at, worst first. */
+export function warningsOf(parts: ControlParts, vault: VaultFacts): Warning[] {
+  const all = [...stateWarnings(parts), ...secretWarnings(vault), ...setUpWarnings(parts)];
+  return all.toSorted((one, other) => other.severity - one.severity);
+}
+
+function stateWarnings({ foundation, serving }: ControlParts): Warning[] {
+  const warnings: Warning[] = [];
+  const { journal, recorder } = serving.accounting.status;
+  const { vault } = foundation;
+  if (vault.state === "LOCKED") {
+    warnings.push(
+      critical("vault_locked", "Calls are refused: unlock the vault with `latchkey vault unlock`."),
+    );
+  }
+  if (vault.state === "UNINITIALISED") {
+    warnings.push(
+      critical(
+        "vault_uninitialised",
+        "There is no root key yet: choose a passphrase with `latchkey vault unlock`.",
+      ),
+    );
+  }
+  if (journal.failing) {
+    warnings.push(
+      critical("journal_failing", "Calls cannot be written to the journal: is the disk full?"),
+    );
+  }
+  if (recorder.lostCalls > 0) {
+    warnings.push(
+      critical("calls_lost", `${recorder.lostCalls} calls could not be recorded since the start.`),
+    );
+  }
+  return warnings;
+}
+
+function secretWarnings({ quarantined, unreadable, rotation }: VaultFacts): Warning[] {
+  const warnings: Warning[] = [];
+  if (quarantined > 0) {
+    warnings.push(
+      critical(
+        "secrets_quarantined",
+        `${quarantined} stored secrets were altered outside Latchkey and are not used: find out by whom, then restore a backup or enter them again.`,
+      ),
+    );
+  }
+  if (unreadable > 0) {
+    warnings.push(
+      critical(
+        "secrets_unreadable",
+        `${unreadable} stored secrets are under a key that the vault does not have: restore a backup or enter them again.`,
+      ),
+    );
+  }
+  if (rotation?.state === "FAILED") {
+    warnings.push(warning("rotation_stopped", rotation.message));
+  }
+  return warnings;
+}
+
+function setUpWarnings({ foundation, backup }: ControlParts): Warning[] {
+  const warnings: Warning[] = [];
+  const { config, vault } = foundation;
+  if (vault.status().rootKeyKind === "ENVIRONMENT") {
+    warnings.push(
+      warning(
+        "root_key_from_environment",
+        "The root key comes from the environment, which other processes of this user can read: move it with `latchkey vault rotate-root-key --source file`.",
+      ),
+    );
+  }
+  if (!isLoopback(config.controlHost) && config.tlsCert === "") {
+    warnings.push(
+      warning(
+        "control_without_tls",
+        `The control API is open on ${config.controlHost} without TLS: give --tls-cert and --tls-key unless a proxy adds it.`,
+      ),
+    );
+  }
+  if (!isLoopback(config.proxyHost)) {
+    warnings.push(
+      warning(
+        "proxy_without_tls",
+        `The proxy port is open on ${config.proxyHost} without TLS: client keys cross the network in clear unless a proxy adds it.`,
+      ),
+    );
+  }
+  if (backup.latest === undefined) {
+    warnings.push(
+      info("no_backup", "No backup was made yet: make one with `latchkey vault backup`."),
+    );
+  }
+  return warnings;
+}
+
+const critical = (code: string, message: string): Warning => ({
+  severity: Severity.CRITICAL,
+  code,
+  message,
+});
+const warning = (code: string, message: string): Warning => ({
+  severity: Severity.WARNING,
+  code,
+  message,
+});
+const info = (code: string, message: string): Warning => ({
+  severity: Severity.INFO,
+  code,
+  message,
+});
