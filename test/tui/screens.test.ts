@@ -437,3 +437,15 @@ test("what belongs to somebody else is not revealed, and what is not kept cannot
     assert.equal(fake.requests("revealProviderKey").length, 0);
   });
 });
+
+test("a row shown in full can be read to its end in a small window", async () => {
+  await withApp({ cols: 60, rows: 16 }, async ({ press, tui }) => {
+    await press("2", "<enter>");
+    assert.ok(tui.find("esc: back"));
+    assert.equal(tui.find("failures"), undefined);
+    await press("<pgdn>", "<pgdn>", "<pgdn>");
+    assert.ok(tui.find("failures"), tui.text());
+    await press("<enter>");
+    assert.ok(tui.find("Provider keys["));
+  });
+});

@@ -12,7 +12,8 @@ import { VirtualTable } from "../widgets/table.js";
 import type { Column } from "../widgets/table-columns.js";
 import { asking, copyText } from "./actions.js";
 import { openCallExport } from "./call-export.js";
-import { paintDetails } from "./details.js";
+import { paintDetails, type Detail } from "./details.js";
+import { FullDetail } from "./full-detail.js";
 import type { View, ViewContext } from "./view.js";
 
 const DETAIL_COLUMNS_MIN = 100;
@@ -24,12 +25,13 @@ export class CallsView implements View {
   readonly title = "Calls";
   readonly short = "Call";
   readonly filterHelp = "status>=400 provider=openai model:gpt client_key=ci-bot since:1h";
-  readonly keymaps: readonly Keymap[];
   readonly #context: ViewContext;
   readonly #state: CallsState;
   readonly #table: VirtualTable<Call>;
   readonly #more: Selected<GetCallResponse>;
-  #full = false;
+  readonly #full = new FullDetail();
+  readonly #ownKeys: Keymap;
+  readonly #tableKeys: Keymap;
 
   constructor(context: ViewContext) {
     this.#context = context;
@@ -50,12 +52,15 @@ export class CallsView implements View {
       rowId: (call) => call.id,
       emptyText: "no calls yet: press 3 for a client key, then c to see how to call with it",
       followTop: true,
-      onOpen: () => {
-        this.#full = !this.#full;
-      },
+      onOpen: () => this.#full.open(),
       onNearEnd: () => this.#state.more(),
     });
-    this.keymaps = [new Keymap(this.#bindings()), new Keymap(this.#table.bindings())];
+    this.#ownKeys = new Keymap(this.#bindings());
+    this.#tableKeys = new Keymap(this.#table.bindings());
+  }
+
+  get keymaps(): readonly Keymap[] {
+    return [this.#ownKeys, this.#full.isOpen ? this.#full.keymap : this.#tableKeys];
   }
 
   get filter(): string {
@@ -72,7 +77,7 @@ export class CallsView implements View {
   }
 
   close(): void {
-    this.#full = false;
+    this.#full.close();
     this.#more.close();
     this.#state.close();
   }
@@ -83,13 +88,11 @@ export class CallsView implements View {
   }
 
   back(): boolean {
-    const was = this.#full;
-    this.#full = false;
-    return was;
+    return this.#full.close();
   }
 
   handle(event: InputEvent): boolean {
-    return !this.#full && this.#table.handle(event);
+    return !this.#full.isOpen && this.#table.handle(event);
   }
 
   paint(painter: Painter): void {
@@ -103,11 +106,14 @@ export class CallsView implements View {
     });
     const call = this.#table.selected;
     this.#more.want(this.#context.may("call.get") ? call?.id : undefined);
-    if (this.#full && call !== undefined) return this.#paintDetail(painter, call, true);
+    if (this.#full.isOpen && call !== undefined) {
+      this.#full.paint(painter, call.id, this.#detailsOf(call));
+      return;
+    }
     if (painter.width < DETAIL_COLUMNS_MIN) return this.#paintTable(painter);
     const [list, detail] = splitColumns(painter.area, [{ share: 5 }, { share: 3 }]);
     if (list !== undefined) this.#paintTable(painter.within(list));
-    if (detail !== undefined) this.#paintDetail(painter.within(detail), call, false);
+    if (detail !== undefined) this.#paintDetail(painter.within(detail), call);
   }
 
   #paintTable(painter: Painter): void {
@@ -123,13 +129,14 @@ export class CallsView implements View {
     );
   }
 
-  #paintDetail(painter: Painter, call: Call | undefined, full: boolean): void {
-    const title = call?.id ?? "Detail";
-    const right = full ? { right: "esc: back" } : {};
-    const inner = paintPane(painter, { title, focused: full, ...right });
-    if (call === undefined) return;
+  #paintDetail(painter: Painter, call: Call | undefined): void {
+    const inner = paintPane(painter, { title: call?.id ?? "Detail" });
+    if (call !== undefined) paintDetails(inner, this.#detailsOf(call));
+  }
+
+  #detailsOf(call: Call): readonly Detail[] {
     const fetched = this.#more.value;
-    paintDetails(inner, callDetails(fetched?.call ?? call, fetched));
+    return callDetails(fetched?.call ?? call, fetched);
   }
 
   /** How the newest calls come in, and what is left out. */

@@ -8,20 +8,25 @@ export type Detail = readonly [label: string, value: string | readonly Span[]];
 const COLUMN_WIDTH_MIN = 58;
 const LABEL_WIDTH_MAX = 16;
 
-/** Labels in one column, values beside them; two such columns where there is room. */
-export function paintDetails(painter: Painter, details: readonly Detail[]): void {
+/**
+ * Labels in one column, values beside them; two such columns where there is room. Rows above `top`
+ * are left out. Returns the rows that there are.
+ */
+export function paintDetails(painter: Painter, details: readonly Detail[], top = 0): number {
   const columns = painter.width >= COLUMN_WIDTH_MIN * 2 && details.length > 6 ? 2 : 1;
   const width = Math.floor(painter.width / columns);
   const labelWidth = widestLabel(details) + 2;
   const valueWidth = Math.max(1, width - labelWidth - 1);
   const lines = details.flatMap((detail) => linesOf(detail, valueWidth));
-  const perColumn = columns === 1 ? lines.length : Math.ceil(lines.length / columns);
+  const perColumn = Math.ceil(lines.length / columns);
   lines.forEach(({ label, value }, i) => {
     const x = Math.floor(i / perColumn) * width;
-    const y = i % perColumn;
+    const y = (i % perColumn) - top;
+    if (y < 0) return;
     painter.field({ x, y, width: labelWidth }, label, "muted");
     painter.spans(x + labelWidth, y, value, valueWidth);
   });
+  return perColumn;
 }
 
 function widestLabel(details: readonly Detail[]): number {

@@ -10,6 +10,7 @@ import { paintPane } from "../widgets/pane.js";
 import { VirtualTable } from "../widgets/table.js";
 import { copyText } from "./actions.js";
 import { paintDetails, type Detail } from "./details.js";
+import { FullDetail } from "./full-detail.js";
 import type { View, ViewContext } from "./view.js";
 
 const DETAIL_COLUMNS_MIN = 100;
@@ -55,12 +56,13 @@ export class ListView<Row> implements View {
   readonly id: string;
   readonly title: string;
   readonly short: string;
-  readonly keymaps: readonly Keymap[];
   readonly filterHelp: string;
   readonly #options: ListViewOptions<Row>;
   readonly #listing: Listing<Row>;
   readonly #table: VirtualTable<Row>;
-  #full = false;
+  readonly #full = new FullDetail();
+  readonly #ownKeys: Keymap;
+  readonly #tableKeys: Keymap;
 
   constructor(options: ListViewOptions<Row>) {
     const { context } = options;
@@ -81,15 +83,17 @@ export class ListView<Row> implements View {
       rowId: options.idOf,
       emptyText: options.emptyText,
       onSort: (sort) => this.#listing.setOrder(orderOf(sort)),
-      onOpen: () => this.#showFull(),
+      onOpen: () => this.#full.open(),
       onNearEnd: () => this.#listing.more(),
       ...(options.rowStyle === undefined ? {} : { rowStyle: options.rowStyle }),
       ...(options.sort === undefined ? {} : { sort: options.sort }),
     });
-    this.keymaps = [
-      new Keymap([...options.bindings(this), this.#copyBinding()]),
-      new Keymap(this.#table.bindings()),
-    ];
+    this.#ownKeys = new Keymap([...options.bindings(this), this.#copyBinding()]);
+    this.#tableKeys = new Keymap(this.#table.bindings());
+  }
+
+  get keymaps(): readonly Keymap[] {
+    return [this.#ownKeys, this.#full.isOpen ? this.#full.keymap : this.#tableKeys];
   }
 
   /** The row that the keys act on. */
@@ -110,7 +114,7 @@ export class ListView<Row> implements View {
   }
 
   close(): void {
-    this.#full = false;
+    this.#full.close();
     this.#listing.close();
     this.#options.onSelect?.(undefined);
     this.#options.onClose?.();
@@ -121,13 +125,11 @@ export class ListView<Row> implements View {
   }
 
   back(): boolean {
-    const was = this.#full;
-    this.#full = false;
-    return was;
+    return this.#full.close();
   }
 
   handle(event: InputEvent): boolean {
-    return !this.#full && this.#table.handle(event);
+    return !this.#full.isOpen && this.#table.handle(event);
   }
 
   /** Why a key that acts on a row cannot: there is none. */
@@ -148,13 +150,14 @@ export class ListView<Row> implements View {
       total: this.#listing.total,
     });
     this.#options.onSelect?.(this.selected);
-    if (this.#full && this.selected !== undefined) {
-      this.#paintDetail(painter, true);
+    const row = this.selected;
+    if (this.#full.isOpen && row !== undefined) {
+      this.#full.paint(painter, this.#options.nameOf(row), this.#options.detail(row));
       return;
     }
     const [list, detail] = this.#areas(painter);
     if (list !== undefined) this.#paintTable(painter.within(list));
-    if (detail !== undefined) this.#paintDetail(painter.within(detail), false);
+    if (detail !== undefined) this.#paintDetail(painter.within(detail));
   }
 
   #areas(painter: Painter): readonly (Rect | undefined)[] {
@@ -186,19 +189,11 @@ export class ListView<Row> implements View {
     );
   }
 
-  #paintDetail(painter: Painter, full: boolean): void {
+  #paintDetail(painter: Painter): void {
     const row = this.selected;
     const title = row === undefined ? "Detail" : this.#options.nameOf(row);
-    const inner = paintPane(painter, {
-      title,
-      focused: full,
-      ...(full ? { right: "esc: back" } : {}),
-    });
+    const inner = paintPane(painter, { title });
     if (row !== undefined) paintDetails(inner, this.#options.detail(row));
-  }
-
-  #showFull(): void {
-    this.#full = !this.#full;
   }
 
   #copyBinding(): Binding {
