@@ -6,10 +6,16 @@ const STEPS = [
   { from: 1e3, unit: "K" },
 ] as const;
 
+const ALMOST_ALL = 0.9995;
+const ALMOST_NOTHING = 0.0005;
+
+/** From here on a number would be rounded up to a thousand of its unit. */
+const CARRY = 0.9995;
+
 /** A count in at most five characters: `842`, `1.21K`, `38.4M`. */
 export function count(value: number | bigint): string {
   const number = Number(value);
-  const step = STEPS.find(({ from }) => Math.abs(number) >= from);
+  const step = STEPS.find(({ from }) => Math.abs(number) >= from * CARRY);
   if (step === undefined) return Number.isInteger(number) ? String(number) : number.toFixed(1);
   return threeDigits(number / step.from) + step.unit;
 }
@@ -32,9 +38,15 @@ export function duration(ms: number | undefined): string {
   return hours < 48 ? `${Math.round(hours)}h` : `${Math.round(hours / 24)}d`;
 }
 
-/** A share as a percentage with one decimal: `99.2%`; `-` when there is nothing to divide. */
+/**
+ * A share as a percentage with one decimal: `99.2%`; `-` when there is nothing to divide. Neither all
+ * nor nothing is ever shown by rounding: one failure in ten thousand is not 100 %.
+ */
 export function percent(ratio: number | undefined): string {
-  return ratio === undefined ? "-" : `${(ratio * 100).toFixed(1)}%`;
+  if (ratio === undefined) return "-";
+  if (ratio < 1 && ratio > ALMOST_ALL) return "99.9%";
+  if (ratio > 0 && ratio < ALMOST_NOTHING) return "<0.1%";
+  return `${(ratio * 100).toFixed(1)}%`;
 }
 
 /** Micro-dollars as dollars: `$0.00034`, `$1.92`, `$12.1K`. */
@@ -72,7 +84,8 @@ function threeDigits(value: number): string {
 export function bytes(value: number | bigint): string {
   let number = Number(value);
   for (const unit of ["B", "K", "M", "G"]) {
-    if (Math.abs(number) < 1024) return unit === "B" ? `${number}B` : threeDigits(number) + unit;
+    if (Math.abs(number) < (unit === "B" ? 1024 : 1024 * CARRY))
+      return unit === "B" ? `${number}B` : threeDigits(number) + unit;
     number /= 1024;
   }
   return `${threeDigits(number)}T`;
