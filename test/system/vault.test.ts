@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -184,7 +185,7 @@ test("a root key from another source must be set up first, and is found at the n
     (error: unknown) => error instanceof ApiError && /--next-root-key/.test(error.message),
   );
   await server.stop();
-  process.env["LATCHKEY_TEST_NEXT_KEY"] = "9b1d".repeat(3) + "07c4e2a85f3160bd".repeat(3) + "55aa";
+  process.env["LATCHKEY_TEST_NEXT_KEY"] = randomBytes(32).toString("hex");
   t.after(() => delete process.env["LATCHKEY_TEST_NEXT_KEY"]);
   const next = "--next-root-key=env:LATCHKEY_TEST_NEXT_KEY";
   server = await serve(t, folder, next);
@@ -213,7 +214,7 @@ test("a secret that was altered in the database is counted, shown and audited, a
   assert.equal(warnings[0]?.code, "secrets_quarantined");
   const { events } = await server.api.audit.listEvents({ filter: "action=vault.refuse" });
   assert.equal(events.length, 1);
-  assert.match(events[0]!.note, /ROW_ALTERED/);
+  assert.match(events[0]!.reason, /ROW_ALTERED/);
   assert.equal((await chat(server.proxyUrl, clientKey)).status, 503);
   assert.equal(stub.received.length, 0);
 });
