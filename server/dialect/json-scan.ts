@@ -29,29 +29,37 @@ const CLOSE_BRACKET = 0x5d;
 /** Strings longer than this are searched with memchr, where the call costs less than the loop. */
 const SHORT_STRING_BYTES = 48;
 
+/** So many digits are a whole number that a double holds exactly. */
+const SHORT_DIGITS = 15;
 const TRUE = Buffer.from("true");
 const FALSE = Buffer.from("false");
 const NULL = Buffer.from("null");
 const UNREADABLE = -2;
 
+interface Wanted {
+  readonly bytes: Buffer;
+  readonly index: number;
+}
+
 /** Names of members to look for. Made once for each kind of text; finding one costs no string. */
 export class WantedMembers {
   readonly #names: readonly string[];
-  /** By length of the name: its bytes and its index. */
-  readonly #byLength: readonly (readonly (readonly [Buffer, number])[])[];
+  readonly #byLength: readonly (readonly Wanted[])[];
+  readonly #none: readonly (Span | undefined)[];
 
   constructor(names: readonly string[]) {
     this.#names = names;
+    this.#none = names.map(() => undefined);
+    const wanted = names.map((name, index) => ({ bytes: Buffer.from(name), index }));
     const longest = Math.max(0, ...names.map((name) => name.length));
     this.#byLength = Array.from({ length: longest + 1 }, (_each, length) =>
-      names.flatMap((name, at) =>
-        name.length === length ? [[Buffer.from(name), at] as const] : [],
-      ),
+      wanted.filter(({ bytes }) => bytes.length === length),
     );
   }
 
+  /** One undefined for each name. */
   none(): (Span | undefined)[] {
-    return this.#names.map(() => undefined);
+    return this.#none.slice();
   }
 
   nameOf(index: number): string {
@@ -60,12 +68,16 @@ export class WantedMembers {
 
   /** The index of the name that stands between two quotes; -1 for none of them. */
   indexOf(text: Buffer, start: number, end: number): number {
-    // Undone, `mod\u0065l` is `model` to every parser.
-    for (let at = start; at < end; at++)
+    for (let at = start; at < end; at++) {
+      // Undone, `mod\u0065l` is `model` to every parser.
       if (text[at] === BACKSLASH) return this.#unescaped(text, start, end);
+    }
     const candidates = this.#byLength[end - start];
     if (candidates === undefined) return -1;
-    for (const [name, index] of candidates) if (isAt(text, start, name)) return index;
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[i];
+      if (candidate !== undefined && isAt(text, start, candidate.bytes)) return candidate.index;
+    }
     return -1;
   }
 
@@ -136,6 +148,18 @@ export function readString(text: Buffer, span: Span | undefined): string | undef
 /** A number that is finite; undefined when the span holds something else. */
 export function readNumber(text: Buffer, span: Span | undefined): number | undefined {
   if (span === undefined) return undefined;
+  const { start, end } = span;
+  if (end - start > SHORT_DIGITS) return readAnyNumber(text, span);
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const byte = text[at];
+    if (byte === undefined || byte < 0x30 || byte > 0x39) return readAnyNumber(text, span);
+    value = value * 10 + byte - 0x30;
+  }
+  return value;
+}
+
+function readAnyNumber(text: Buffer, span: Span): number | undefined {
   const first = text[span.start];
   if (first !== 0x2d && !isDigit(first)) return undefined;
   const value = Number(latin1(text, span.start, span.end));

@@ -192,7 +192,7 @@ export class CallBook {
       ip,
       providerKeyId: last?.providerKeyId ?? null,
       providerId: last?.providerId ?? null,
-      modelServed: this.#served?.upstreamModel ?? null,
+      modelServed: endpoint.model === "NONE" ? null : (this.#served?.upstreamModel ?? null),
       status: fault === undefined ? "SUCCESS" : "ERROR",
       httpStatus: ending.httpStatus,
       errorCode: fault?.code ?? null,

@@ -46,7 +46,7 @@ export function planCall(input: PlanInput): CallPlan {
   }
   const route =
     endpoint.model === "NONE"
-      ? routeOfAny(router, match, principal)
+      ? router.resolveAny(endpoint.dialect, principal)
       : routeOf(router, modelAsked, principal);
   return {
     modelAsked,
@@ -54,7 +54,7 @@ export function planCall(input: PlanInput): CallPlan {
     streamed: endpoint.streams === "ALWAYS" || (endpoint.streams === "BODY" && bodyHead.stream),
     body,
     bodyHead,
-    affinity: affinityOf(principal, head, bodyHead),
+    affinity: affinityOf(principal, head, match.id === "" ? bodyHead.session : match.id),
   };
 }
 
@@ -62,11 +62,6 @@ function routeOf(router: Router, model: string, principal: Principal): Route {
   const route = allowedRoute(principal.clientKey.modelAllowlist, router.resolve(model, principal));
   if (route !== null) return route;
   throw new Fault("model_not_allowed", "Your client key does not allow this model.");
-}
-
-function routeOfAny(router: Router, match: Match, principal: Principal): Route {
-  if (router.resolveAny !== undefined) return router.resolveAny(match.endpoint.dialect, principal);
-  throw new Fault("unsupported_endpoint", `${match.endpoint.path} is not served here yet.`);
 }
 
 function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
@@ -102,8 +97,8 @@ function servable(route: Route, match: Match): Route {
 }
 
 /** Keys of different callers never share a session, whatever they call it. */
-function affinityOf(principal: Principal, head: RequestHead, bodyHead: BodyHead): string {
-  const session = head.session === "" ? bodyHead.session : head.session;
+function affinityOf(principal: Principal, head: RequestHead, own: string): string {
+  const session = head.session === "" ? own : head.session;
   return session === "" ? "" : `${principal.clientKey.id}:${session}`;
 }
 

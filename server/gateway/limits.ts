@@ -14,6 +14,8 @@ export interface GatewayLimits {
   readonly timeoutCheckMs: number;
   /** How long an unused caller connection stays open. */
   readonly keepAliveMs: number;
+  /** A caller connection on which nothing moves either way is closed; longer than any reply may take to begin. */
+  readonly callerIdleMs: number;
   readonly callerSocketsMax: number;
   readonly modelIdCharsMax: number;
   /** Tries for one call in all. */
@@ -47,6 +49,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   requestTimeoutMs: 120_000,
   timeoutCheckMs: 5_000,
   keepAliveMs: 120_000,
+  callerIdleMs: 900_000,
   callerSocketsMax: 16_384,
   modelIdCharsMax: 256,
   attemptsMax: 16,

@@ -22,7 +22,7 @@ export interface Router {
    * Where calls of a dialect go that name no model, such as files and batches: one target per provider that
    * this principal may use, each with an empty `upstreamModel`. Throws Fault `model_not_found` if there is none.
    */
-  resolveAny?(dialect: Dialect, principal: Principal): Route;
+  resolveAny(dialect: Dialect, principal: Principal): Route;
   /** The models that this principal can ask for, for `GET /v1/models`. */
   visibleModels(principal: Principal, dialect: Dialect): readonly ListedModel[];
 }

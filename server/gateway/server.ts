@@ -16,6 +16,7 @@ import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
 import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
+import { servePlain } from "./plain-upgrade.js";
 import { refuseUpgrade, replyToBadRequest } from "./raw-reply.js";
 import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
 import { readHead, type RequestHead } from "./request-head.js";
@@ -76,6 +77,7 @@ class HttpGateway implements Gateway {
   readonly #stopListening: () => void;
   #headTimer: Timer | undefined;
   #onIdle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
   /** One for all exchanges, for it is needed with every one. */
   readonly #onOver = (exchange: Exchange): void => {
     const { exchanges } = exchange.caller;
@@ -130,8 +132,12 @@ class HttpGateway implements Gateway {
     });
   }
 
-  async close(): Promise<void> {
-    if (this.draining) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.draining = true;
     this.#stopListening();
     const closed = new Promise<void>((resolve) => {
@@ -197,11 +203,15 @@ class HttpGateway implements Gateway {
     // Otherwise lines beyond it vanish without a trace; ours are counted and refused.
     server.maxHeadersCount = 0;
     server.maxConnections = limits.callerSocketsMax;
+    // Ends connections of callers that never read their answer.
+    server.timeout = limits.callerIdleMs;
     server.on("connection", (socket) => {
       this.#onConnection(socket);
     });
-    server.on("upgrade", (_req: IncomingMessage, socket: Socket) => {
-      refuseUpgrade(socket, this.#ids.next("call"));
+    server.on("upgrade", (offered: IncomingMessage, socket: Socket, first: Buffer) => {
+      const plain = servePlain(offered, socket, first);
+      if (plain === undefined) refuseUpgrade(socket, this.#ids.next("call"));
+      else this.#onRequest(plain.req, plain.res);
     });
     server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
       replyToBadRequest(socket, error, this.#ids.next("call"));

@@ -207,11 +207,16 @@ export class Trials implements AttemptListener {
       if (this.#refusesUsageOption(attempt, failure)) return;
       book.closeLease(failure);
       this.#failover.failed(attempt.options.lease.providerKey.id, failure);
-      if (failure.elsewhere) this.next();
+      if (failure.elsewhere || this.#livesElsewhere(failure)) this.next();
       else listener.onExhausted(failure, undefined);
     } catch (thrown) {
       listener.onBug(thrown);
     }
+  }
+
+  /** What has an id belongs to the account that made it, and each key may be of another. */
+  #livesElsewhere(failure: AttemptFailure): boolean {
+    return failure.httpStatus === 404 && this.#options.match.id !== "";
   }
 
   /** A provider that does not know the option which we added is asked again without it. */

@@ -430,6 +430,22 @@ test("a secret that takes its time to open is waited for", async () => {
   assert.equal((await post(CHAT)).status, 200);
 });
 
+test("what has an id is looked for with every key, and found where it was made", async () => {
+  const started = await start();
+  const missing = replyJson(404, '{"error":{"message":"No such response"}}');
+  stub.script = (received, res) =>
+    (received.secret === SECRETS[2] ? replyJson(200, '{"id":"resp_1"}') : missing)(received, res);
+  const found = await started.fetch("/v1/responses/resp_1");
+  assert.equal(found.status, 200);
+  assert.equal(stub.received.length, 3);
+  assert.equal(started.pool.requests[0]?.affinity, "ck_caller:resp_1");
+  assert.equal(started.sink.records[0]?.modelServed, null);
+  stub.script = missing;
+  const gone = await started.fetch("/v1/responses/resp_2");
+  assert.equal(gone.status, 404);
+  assert.match(await gone.text(), /No such response/);
+});
+
 test("a kept connection that the provider closed meanwhile is not the provider's failure", async () => {
   const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
   stub.script = ok;

@@ -244,7 +244,8 @@ export class FakeRouter implements Router {
   }
 
   resolveAny(): Route {
-    return { ...this.resolve(""), modelAsked: "" };
+    const { targets } = this.resolve("");
+    return { modelAsked: "", targets: targets.map((each) => ({ ...each, upstreamModel: "" })) };
   }
 
   visibleModels(): readonly ListedModel[] {

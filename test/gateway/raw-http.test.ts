@@ -198,6 +198,37 @@ test("a caller that expects to be told to go on is told", async () => {
   assert.equal(stub.received[0]?.headers["expect"], undefined);
 });
 
+test("an offer of HTTP/2 is passed over and the request served, its body whole or in parts", async () => {
+  const offer = head(
+    LENGTH.trim(),
+    "Connection: Upgrade, HTTP2-Settings",
+    "Upgrade: h2c",
+    "HTTP2-Settings: AAMAAABkAAQAAP__",
+  );
+  const whole = await send(`${offer}${BODY}`);
+  assert.match(whole, /^HTTP\/1\.1 200 OK/);
+  assert.ok(whole.endsWith(CHAT_REPLY));
+  const parts = await new Promise<string>((resolve) => {
+    let answer = "";
+    const socket = net.connect(gateway.port, "127.0.0.1", () => {
+      socket.write(offer + BODY.slice(0, 5));
+      setImmediate(() => socket.write(BODY.slice(5)));
+    });
+    socket.on("data", (chunk) => (answer += String(chunk)));
+    socket.on("close", () => {
+      resolve(answer);
+    });
+  });
+  assert.ok(parts.endsWith(CHAT_REPLY));
+  assert.deepEqual(
+    stub.received.map((each) => each.body.toString()),
+    [BODY, BODY],
+  );
+  assert.equal(stub.received[0]?.headers["upgrade"], undefined);
+  const refused = await send(offer.replace("Bearer sk", "Bearer no") + BODY);
+  assert.match(refused, /^HTTP\/1\.1 401 /);
+});
+
 test("an HTTP/1.0 caller is served", async () => {
   const answer = await send(
     `POST /v1/chat/completions HTTP/1.0\r\nHost: x\r\n${AUTH}${LENGTH}\r\n${BODY}`,
