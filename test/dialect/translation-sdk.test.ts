@@ -26,7 +26,7 @@ async function loopback(t: TestContext, from: Form, to: Form, answer: Answer): P
     req.on("end", () => {
       const streamed = typeof answer === "string";
       const target = { model: "m", maxOutput: 4096, providerSlug: "x", asksUsage: true };
-      const call = { id: "call_1", nowSeconds: 1, streamed, modelAsked: "m" };
+      const call = { id: "call_1", nowSeconds: 1, streamed, modelAsked: "m", asArray: false };
       const translation = translatorFor(from, to)!.request(Buffer.concat(chunks), target, call);
       asked = JSON.parse(translation.body.toString());
       res.setHeader("content-type", streamed ? "text/event-stream" : "application/json");

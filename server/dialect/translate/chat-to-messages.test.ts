@@ -13,7 +13,7 @@ const TARGET: Target = {
 };
 
 function ask(body: JsonObject, target: Partial<Target> = {}, streamed = false) {
-  const call = { id: "call_1", nowSeconds: 1, streamed, modelAsked: "claude" };
+  const call = { id: "call_1", nowSeconds: 1, streamed, modelAsked: "claude", asArray: false };
   const text = Buffer.from(JSON.stringify({ model: "claude", messages: [], ...body }));
   return translatorFor("CHAT", "MESSAGES")!.request(text, { ...TARGET, ...target }, call);
 }
@@ -266,7 +266,7 @@ test("what is dropped is named", () => {
 });
 
 test("bodies that are no JSON object are the caller's fault", () => {
-  const call = { id: "x", nowSeconds: 1, streamed: false, modelAsked: "claude" };
+  const call = { id: "x", nowSeconds: 1, streamed: false, modelAsked: "claude", asArray: false };
   for (const text of ["", "[]", "{", '{"messages":1}', '{"messages":[{"role":"alien"}]}']) {
     assert.throws(
       () => translatorFor("CHAT", "MESSAGES")!.request(Buffer.from(text), TARGET, call),

@@ -71,6 +71,17 @@ export interface Tool {
   readonly description: string | undefined;
   readonly schema: JsonObject | undefined;
   readonly strict: boolean | undefined;
+  /** Set where the caller's dialect has other words for the tool than its name. */
+  readonly asDeclared: ToolDeclaration | undefined;
+}
+
+/** A tool as callers of the Responses API declare it. */
+export interface ToolDeclaration {
+  readonly name: string;
+  /** Empty when the tool stands in none. */
+  readonly namespace: string;
+  /** Takes plain text in place of an object. */
+  readonly custom: boolean;
 }
 
 export type ToolChoice =
@@ -110,12 +121,15 @@ export interface Conversation {
   readonly user: string | undefined;
 }
 
-/** Joins neighbouring turns of one role, for dialects in which the roles take turns. */
-export function mergedTurns(turns: readonly Turn[]): Turn[] {
+/** Joins neighbouring turns of one role, for dialects in which the roles take turns. `joins` may keep some apart. */
+export function mergedTurns(
+  turns: readonly Turn[],
+  joins: (before: Turn, next: Turn) => boolean = () => true,
+): Turn[] {
   const merged: Turn[] = [];
   for (const turn of turns) {
     const last = merged.at(-1);
-    if (last?.role === turn.role) {
+    if (last?.role === turn.role && joins(last, turn)) {
       merged[merged.length - 1] = { role: turn.role, parts: [...last.parts, ...turn.parts] };
     } else merged.push(turn);
   }

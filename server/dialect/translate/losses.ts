@@ -259,6 +259,11 @@ export const LOSSES = {
     TO_GENERATE,
     "They carry the value that Google names for calls made elsewhere.",
   ),
+  media_type: refused(
+    "images and documents by URL whose kind the URL does not show",
+    TO_GENERATE,
+    "Send the content instead, or a URL that ends with its kind, such as .png.",
+  ),
   parallel_tools: dropped(
     "forbidding parallel tool calls",
     TO_GENERATE,

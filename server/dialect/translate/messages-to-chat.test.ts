@@ -13,7 +13,7 @@ const TARGET: Target = {
 };
 
 function ask(body: JsonObject, target: Partial<Target> = {}, streamed = false) {
-  const call = { id: "call_1", nowSeconds: 1, streamed, modelAsked: "gpt" };
+  const call = { id: "call_1", nowSeconds: 1, streamed, modelAsked: "gpt", asArray: false };
   const text = Buffer.from(JSON.stringify({ model: "gpt", max_tokens: 64_000, ...body }));
   return translatorFor("MESSAGES", "CHAT")!.request(text, { ...TARGET, ...target }, call);
 }

@@ -14,6 +14,8 @@ const CALL: CallFacts = {
   streamed: true,
   modelAsked: "m",
   usageAsked: true,
+  tools: [],
+  asArray: false,
 };
 const CLAUDE: Target = {
   model: "claude-sonnet-4-5",

@@ -1,6 +1,6 @@
 import type { Dialect } from "../../core/provider.js";
 import type { StreamForm } from "../codec.js";
-import type { Conversation } from "./conversation.js";
+import type { Conversation, Tool } from "./conversation.js";
 import type { JsonObject } from "./json.js";
 import type { Notes } from "./losses.js";
 import type { Failure, Reply, StreamStep } from "./reply.js";
@@ -30,8 +30,11 @@ export interface CallFacts {
   readonly streamed: boolean;
   /** The caller wants usage in its stream. Set from the request. */
   readonly usageAsked: boolean;
-  /** Tools by name, as the caller declared them; some replies repeat the request. */
   readonly modelAsked: string;
+  /** The caller's tools, for dialects whose replies name them otherwise. Set from the request. */
+  readonly tools: readonly Tool[];
+  /** A Gemini caller wants its stream as one JSON array, not as events. */
+  readonly asArray: boolean;
 }
 
 /** Turns a provider's events into steps. */

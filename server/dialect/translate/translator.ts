@@ -4,20 +4,24 @@ import { utf8 } from "../bytes.js";
 import { CODECS } from "../codecs.js";
 import { chatSide } from "./chat/side.js";
 import type { Conversation } from "./conversation.js";
+import { generateSide } from "./generate/side.js";
 import { list, object, parseJson, parseObject, writeJson } from "./json.js";
 import { malformed, Notes } from "./losses.js";
 import { messagesSide } from "./messages/side.js";
 import { problemOfFailure } from "./problems.js";
+import { responsesSide } from "./responses/side.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
 
-const SIDES: Readonly<Partial<Record<Form, Side>>> = {
+const SIDES: Readonly<Record<Form, Side>> = {
   CHAT: chatSide,
+  RESPONSES: responsesSide,
   MESSAGES: messagesSide,
+  GENERATE: generateSide,
 };
 
 /** What is known of a call before its body is read. */
-export type CallInput = Omit<CallFacts, "usageAsked">;
+export type CallInput = Omit<CallFacts, "usageAsked" | "tools">;
 
 /** A request in the provider's language, and the way back for whatever the provider answers. */
 export interface Translation {
@@ -59,11 +63,24 @@ const FORMS: Readonly<Record<Dialect, Form>> = {
   GEMINI: "GENERATE",
 };
 
-/** The translator from a caller's form to a provider's; undefined where there is none. */
+/** Where a provider of a form is asked: the path as its own SDKs have it, and the query, empty for none. */
+export function requestPath(form: Form, streamed: boolean): { path: string; query: string } {
+  if (form !== "GENERATE") return { path: PATHS[form], query: "" };
+  const action = streamed ? "streamGenerateContent" : "generateContent";
+  return { path: `/v1beta/models/{model}:${action}`, query: streamed ? "alt=sse" : "" };
+}
+
+const PATHS: Readonly<Record<Exclude<Form, "GENERATE">, string>> = {
+  CHAT: "/v1/chat/completions",
+  RESPONSES: "/v1/responses",
+  MESSAGES: "/v1/messages",
+};
+
+/** The translator from a caller's form to a provider's; undefined where both are the same. */
 export function translatorFor(from: Form, to: Form): Translator | undefined {
   const caller = SIDES[from];
   const provider = SIDES[to];
-  if (caller === undefined || provider === undefined || from === to) return undefined;
+  if (from === to) return undefined;
   return {
     from,
     to,
@@ -78,7 +95,7 @@ interface Pair {
 
 function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): Translation {
   const notes = new Notes();
-  const asked = { ...input, usageAsked: false };
+  const asked = { ...input, usageAsked: false, tools: [] };
   const { conversation, written } = guarded(() => {
     const conversation = pair.caller.readRequest(readBody(body), asked, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
@@ -95,7 +112,8 @@ function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): 
 }
 
 function factsOf(input: CallInput, conversation: Conversation): CallFacts {
-  return { ...input, usageAsked: conversation.usageAsked };
+  const { usageAsked, tools } = conversation;
+  return { ...input, usageAsked, tools };
 }
 
 function readBody(body: Buffer): Record<string, unknown> {
@@ -124,6 +142,8 @@ function translateReply(pair: Pair, body: Buffer, call: CallFacts): Buffer {
   if (parsed === undefined) {
     throw new Fault("upstream_error", "The provider's reply is no JSON object.");
   }
+  const failure = pair.provider.readFailure(parsed, 502);
+  if (failure !== undefined) throw new Fault("upstream_error", failure.message);
   const reply = pair.provider.readReply(parsed, call);
   return Buffer.from(writeJson(pair.caller.writeReply(reply, call)));
 }

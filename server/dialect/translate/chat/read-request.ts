@@ -203,6 +203,7 @@ function readTool(tool: JsonObject): Tool {
     description: string(given["description"]),
     schema: object(given["parameters"]),
     strict: boolean(given["strict"]),
+    asDeclared: undefined,
   };
 }
 

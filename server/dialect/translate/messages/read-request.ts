@@ -221,6 +221,7 @@ function readTool(tool: JsonObject, notes: Notes): Tool {
     description: string(tool["description"]),
     schema,
     strict: tool["strict"] === true && isStrictSchema(schema) ? true : undefined,
+    asDeclared: undefined,
   };
 }
 

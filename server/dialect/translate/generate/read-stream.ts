@@ -1,0 +1,66 @@
+import type { TokenUsage } from "../../../core/call.js";
+import { BlockQueue } from "../block-queue.js";
+import { failedInside } from "../failures.js";
+import { type JsonObject, object, objects, parseObject } from "../json.js";
+import type { ReplyPart, StreamStep } from "../reply.js";
+import type { CallFacts, StreamReader } from "../side.js";
+import type { SseEvent } from "../sse-events.js";
+import { nonEmpty } from "../chat/reply.js";
+import { generateStop, generateTokens, readGenerateFailure, readReplyPart } from "./reply.js";
+
+/** Reads the events of a streamed reply. No event says that it is the last: only the stream's end does. */
+export class GenerateStreamReader implements StreamReader {
+  readonly #call: CallFacts;
+  readonly #queue = new BlockQueue();
+  #calls = 0;
+  #begun = false;
+  #over = false;
+  #reason: unknown;
+  /** The latest event, in which a refused prompt is told. */
+  #last: JsonObject = {};
+  #usage: TokenUsage | undefined;
+
+  constructor(call: CallFacts) {
+    this.#call = call;
+  }
+
+  push(event: SseEvent): readonly StreamStep[] {
+    const given = this.#over ? undefined : parseObject(event.data);
+    if (given === undefined) return [];
+    const failure = failedInside(readGenerateFailure(given, 0));
+    if (failure !== undefined) {
+      this.#over = true;
+      return [{ kind: "FAIL", failure }];
+    }
+    this.#last = given;
+    this.#usage = generateTokens(given["usageMetadata"]) ?? this.#usage;
+    const candidate = objects(given["candidates"])[0];
+    this.#reason = candidate?.["finishReason"] ?? this.#reason;
+    const parts = objects(object(candidate?.["content"])?.["parts"]);
+    return [...this.#start(given), ...parts.flatMap((part) => this.#part(part))];
+  }
+
+  end(): readonly StreamStep[] {
+    if (this.#over) return [];
+    this.#over = true;
+    const stop = generateStop(this.#last, this.#reason, this.#calls > 0);
+    return [...this.#start({}), ...this.#queue.close(), { kind: "END", stop, usage: this.#usage }];
+  }
+
+  #start(given: JsonObject): StreamStep[] {
+    if (this.#begun) return [];
+    this.#begun = true;
+    const id = nonEmpty(given["responseId"]) ?? this.#call.id;
+    const model = nonEmpty(given["modelVersion"]) ?? this.#call.modelAsked;
+    return [{ kind: "START", id, model, usage: undefined }];
+  }
+
+  #part(part: JsonObject): StreamStep[] {
+    const read: ReplyPart | undefined = readReplyPart(part, this.#call, this.#calls);
+    if (read === undefined) return [];
+    if (read.kind === "TOOL_CALL") {
+      return this.#queue.push(`tool:${String(this.#calls++)}`, read, read.args);
+    }
+    return this.#queue.push(read.kind, { kind: read.kind }, read.text);
+  }
+}

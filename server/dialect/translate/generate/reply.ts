@@ -1,0 +1,142 @@
+import { unreachable } from "../../../core/assert.js";
+import type { TokenUsage } from "../../../core/call.js";
+import { geminiTokens } from "../../tokens.js";
+import { type JsonObject, number, object, objects, plainNumbers, string } from "../json.js";
+import {
+  type Failure,
+  type Reply,
+  type ReplyPart,
+  type Stop,
+  stopped,
+  stopWithTools,
+} from "../reply.js";
+import type { CallFacts } from "../side.js";
+import { argumentsObject } from "../tool-arguments.js";
+import { generateUsage } from "../usage.js";
+import { nonEmpty } from "../chat/reply.js";
+import { callPart } from "./parts.js";
+
+/** Reads a whole reply. Neighbouring texts are pieces of one. */
+export function readGenerateReply(body: JsonObject, call: CallFacts): Reply {
+  const candidate = objects(body["candidates"])[0];
+  const parts: ReplyPart[] = [];
+  let calls = 0;
+  for (const part of objects(object(candidate?.["content"])?.["parts"])) {
+    const last = parts.at(-1);
+    const read = readReplyPart(part, call, calls);
+    if (read === undefined) continue;
+    if (read.kind === "TOOL_CALL") calls++;
+    const joins = read.kind === last?.kind && read.kind !== "TOOL_CALL" && "text" in last;
+    if (joins) parts[parts.length - 1] = { ...last, text: last.text + read.text };
+    else parts.push(read);
+  }
+  return {
+    id: nonEmpty(body["responseId"]) ?? call.id,
+    model: nonEmpty(body["modelVersion"]) ?? call.modelAsked,
+    parts,
+    stop: generateStop(body, candidate?.["finishReason"], calls > 0),
+    usage: generateTokens(body["usageMetadata"]),
+  };
+}
+
+/** A part of a reply; undefined for what other dialects cannot show, such as code that Google ran. */
+export function readReplyPart(
+  part: JsonObject,
+  call: CallFacts,
+  index: number,
+): ReplyPart | undefined {
+  const functionCall = object(part["functionCall"]);
+  if (functionCall !== undefined) {
+    const made = `call_${call.id}_${String(index)}`;
+    return callPart(part, nonEmpty(functionCall["id"]) ?? made);
+  }
+  const text = string(part["text"]) ?? "";
+  if (text === "") return undefined;
+  if (part["thought"] !== true) return { kind: "TEXT", text };
+  return { kind: "THINKING", text, signature: undefined, redacted: false };
+}
+
+const FILTERED =
+  /^(?:SAFETY|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII|LANGUAGE|IMAGE_SAFETY|IMAGE_PROHIBITED_CONTENT)$/;
+
+export function generateStop(body: JsonObject, reason: unknown, callsTools: boolean): Stop {
+  const blocked = object(body["promptFeedback"])?.["blockReason"];
+  const why = string(reason) ?? "";
+  if (why === "MAX_TOKENS") return stopped("LENGTH");
+  if (FILTERED.test(why) || (why === "" && blocked !== undefined)) return stopped("FILTER");
+  return stopWithTools(stopped("END"), callsTools);
+}
+
+export function generateTokens(usage: unknown): TokenUsage | undefined {
+  const given = object(usage);
+  return given === undefined ? undefined : geminiTokens(plainNumbers(given));
+}
+
+/** Writes a whole reply. */
+export function writeGenerateReply(reply: Reply): JsonObject {
+  return generateReply({
+    id: reply.id,
+    model: reply.model,
+    parts: reply.parts.flatMap(partOf),
+    stop: reply.stop,
+    usage: reply.usage,
+  });
+}
+
+/** A reply, or a piece of one in a stream. */
+export function generateReply(given: {
+  readonly id: string;
+  readonly model: string;
+  readonly parts: readonly JsonObject[];
+  readonly stop: Stop | undefined;
+  readonly usage: TokenUsage | undefined;
+}): JsonObject {
+  const finishReason = given.stop === undefined ? undefined : FINISH_REASONS[given.stop.kind];
+  const content = { role: "model", parts: given.parts };
+  return {
+    candidates: [{ content, finishReason, index: 0 }],
+    usageMetadata: given.usage === undefined ? undefined : generateUsage(given.usage),
+    modelVersion: given.model,
+    responseId: given.id,
+  };
+}
+
+const FINISH_REASONS: Readonly<Record<Stop["kind"], string>> = {
+  END: "STOP",
+  STOP_SEQUENCE: "STOP",
+  TOOL_CALLS: "STOP",
+  PAUSE: "STOP",
+  LENGTH: "MAX_TOKENS",
+  CONTEXT_FULL: "MAX_TOKENS",
+  FILTER: "SAFETY",
+};
+
+export function partOf(part: ReplyPart): JsonObject[] {
+  switch (part.kind) {
+    case "TEXT":
+    case "REFUSAL":
+      return [{ text: part.text }];
+    case "THINKING":
+      return part.redacted ? [] : [{ text: part.text, thought: true }];
+    case "TOOL_CALL": {
+      const { id, name, args, signature } = part;
+      const functionCall = { id, name, args: argumentsObject(args) };
+      if (signature?.origin !== "GEMINI") return [{ functionCall }];
+      return [{ functionCall, thoughtSignature: signature.value }];
+    }
+    default:
+      return unreachable(part);
+  }
+}
+
+/** The error of an answer or an event in Google's form. */
+export function readGenerateFailure(body: JsonObject, httpStatus: number): Failure | undefined {
+  const error = object(body["error"]);
+  if (error === undefined) return undefined;
+  const status = number(error["code"]) ?? 0;
+  return {
+    httpStatus: status >= 400 && status < 600 ? status : httpStatus,
+    code: string(error["status"]) ?? "",
+    message: string(error["message"]) ?? "The provider gave no reason.",
+  };
+}

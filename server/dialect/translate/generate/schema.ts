@@ -1,0 +1,34 @@
+import { type JsonObject, list, object } from "../json.js";
+
+/** Schemas nest no deeper; what does is left as it is. */
+const DEPTH_MAX = 32;
+const NAMED = new Set(["properties", "$defs", "defs"]);
+const LISTED = new Set(["anyOf", "allOf", "oneOf", "prefixItems"]);
+
+/** Google's own kind of schema as JSON Schema: types in lower case, null as a type of its own. */
+export function jsonSchemaOf(schema: JsonObject, depth = 0): JsonObject {
+  if (depth > DEPTH_MAX) return schema;
+  const made: JsonObject = {};
+  for (const [key, value] of Object.entries(schema)) {
+    if (key === "nullable" || key === "propertyOrdering" || key === "example") continue;
+    made[key] = memberOf(key, value, depth);
+  }
+  const type = made["type"];
+  if (schema["nullable"] === true && typeof type === "string") made["type"] = [type, "null"];
+  return made;
+}
+
+function memberOf(key: string, value: unknown, depth: number): unknown {
+  const convert = (each: unknown): unknown => {
+    const given = object(each);
+    return given === undefined ? each : jsonSchemaOf(given, depth + 1);
+  };
+  if (key === "type") return typeof value === "string" ? value.toLowerCase() : value;
+  if (key === "items" || key === "additionalProperties") return convert(value);
+  if (LISTED.has(key)) return list(value).map(convert);
+  // Google writes 64-bit numbers as text.
+  if (/^(?:min|max)(?:Items|Length|Properties)$/.test(key)) return Number(value);
+  const named = object(value);
+  if (!NAMED.has(key) || named === undefined) return value;
+  return Object.fromEntries(Object.entries(named).map(([name, each]) => [name, convert(each)]));
+}

@@ -1,0 +1,207 @@
+import { unreachable } from "../../../core/assert.js";
+import {
+  type Conversation,
+  type MediaPart,
+  mergedTurns,
+  type Part,
+  type Signature,
+  type ToolChoice,
+  type ToolResultPart,
+  type Turn,
+} from "../conversation.js";
+import type { JsonObject } from "../json.js";
+import { type Notes, untranslatable } from "../losses.js";
+import { outputLimit } from "../models.js";
+import type { Target } from "../side.js";
+import { argumentsObject } from "../tool-arguments.js";
+import { FOREIGN_CALL } from "./parts.js";
+
+/** Writes a generateContent request; the model and whether it streams stand in its path. */
+export function writeGenerateRequest(
+  conversation: Conversation,
+  target: Target,
+  notes: Notes,
+): JsonObject {
+  const { tools, toolChoice } = conversation;
+  if (conversation.parallelTools === false) notes.lose("parallel_tools");
+  const system = [...conversation.system];
+  const turns: Turn[] = [];
+  for (const turn of conversation.turns) {
+    if (turn.role !== "SYSTEM") turns.push(turn);
+    else system.push(...turn.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])));
+  }
+  const place: Place = { names: namesOf(turns), signs: signsCalls(target.model), notes };
+  const declarations = tools.map((tool) => ({
+    name: tool.name,
+    description: tool.description,
+    parametersJsonSchema: tool.schema,
+  }));
+  return {
+    contents: mergedTurns(turns).flatMap((turn) => contentOf(turn, place)),
+    systemInstruction:
+      system.length === 0 ? undefined : { parts: system.map((text) => ({ text })) },
+    tools: tools.length === 0 ? undefined : [{ functionDeclarations: declarations }],
+    toolConfig:
+      tools.length === 0 || toolChoice === undefined
+        ? undefined
+        : { functionCallingConfig: callingOf(toolChoice) },
+    generationConfig: configOf(conversation, target),
+  };
+}
+
+interface Place {
+  /** The names of tools by their calls' ids: results must name them. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly signs: boolean;
+  readonly notes: Notes;
+}
+
+/** Models since Gemini 3 refuse calls without a signature. */
+function signsCalls(model: string): boolean {
+  return !/gemini-[12]\b/.test(model);
+}
+
+function namesOf(turns: readonly Turn[]): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const turn of turns) {
+    for (const part of turn.parts) if (part.kind === "TOOL_CALL") names.set(part.id, part.name);
+  }
+  return names;
+}
+
+function configOf(conversation: Conversation, target: Target): JsonObject {
+  const { format, effort, stop } = conversation;
+  return {
+    maxOutputTokens: outputLimit(conversation.maxTokens, target.maxOutput),
+    temperature: conversation.temperature,
+    topP: conversation.topP,
+    topK: conversation.topK,
+    seed: conversation.seed,
+    frequencyPenalty: conversation.frequencyPenalty,
+    presencePenalty: conversation.presencePenalty,
+    stopSequences: stop.length === 0 ? undefined : stop,
+    responseMimeType: format === undefined ? undefined : "application/json",
+    responseJsonSchema: format?.schema,
+    thinkingConfig: effort === undefined ? undefined : thinkingOf(effort, target.model),
+  };
+}
+
+const BUDGETS: Readonly<Record<string, number>> = {
+  minimal: 1024,
+  low: 4096,
+  medium: 8192,
+  high: 24_576,
+  xhigh: 24_576,
+  max: 24_576,
+};
+
+/** Models since Gemini 3 take a level, the one before a budget of tokens; older ones do not think. */
+function thinkingOf(effort: string, model: string): JsonObject | undefined {
+  if (/gemini-(?:1|2\.0)/.test(model)) return undefined;
+  const budget = BUDGETS[effort];
+  if (/gemini-2/.test(model)) {
+    return budget === undefined ? undefined : { thinkingBudget: budget, includeThoughts: true };
+  }
+  if (budget === undefined) return undefined;
+  const level = budget <= 4096 ? "low" : "high";
+  return { thinkingLevel: level, includeThoughts: true };
+}
+
+function callingOf(choice: ToolChoice): JsonObject {
+  switch (choice.kind) {
+    case "AUTO":
+    case "NONE":
+      return { mode: choice.kind };
+    case "REQUIRED":
+      return { mode: "ANY" };
+    case "TOOL":
+      return { mode: "ANY", allowedFunctionNames: [choice.name] };
+    default:
+      return unreachable(choice);
+  }
+}
+
+function contentOf(turn: Turn, place: Place): JsonObject[] {
+  const role = turn.role === "ASSISTANT" ? "model" : "user";
+  const parts: JsonObject[] = [];
+  // A signature that came as a thought of its own belongs to the call behind it.
+  let signature: Signature | undefined;
+  let signed = false;
+  for (const part of turn.parts) {
+    if (part.kind === "THINKING") {
+      if (part.signature?.origin === "GEMINI") signature = part.signature;
+      else place.notes.lose("thinking_unsigned");
+    } else if (part.kind === "TOOL_CALL") {
+      parts.push(callOf(part, part.signature ?? signature, signed || !place.signs, place.notes));
+      signature = undefined;
+      signed = true;
+    } else parts.push(...partsOf(part, place));
+  }
+  return parts.length === 0 ? [] : [{ role, parts }];
+}
+
+/** Of parallel calls only the first wants a signature; `free` says that this one may go without. */
+function callOf(
+  part: Part & { kind: "TOOL_CALL" },
+  signature: Signature | undefined,
+  free: boolean,
+  notes: Notes,
+): JsonObject {
+  const { id, name, args } = part;
+  const functionCall = { id, name, args: argumentsObject(args) };
+  if (signature?.origin === "GEMINI") return { functionCall, thoughtSignature: signature.value };
+  if (free) return { functionCall };
+  notes.lose("gemini_unsigned");
+  return { functionCall, thoughtSignature: FOREIGN_CALL };
+}
+
+function partsOf(
+  part: Exclude<Part, { kind: "THINKING" | "TOOL_CALL" }>,
+  place: Place,
+): JsonObject[] {
+  switch (part.kind) {
+    case "TEXT":
+    case "REFUSAL":
+      return part.text === "" ? [] : [{ text: part.text }];
+    case "IMAGE":
+    case "DOCUMENT":
+    case "AUDIO":
+      return [mediaOf(part)];
+    case "TOOL_RESULT":
+      return resultOf(part, place);
+    default:
+      return unreachable(part);
+  }
+}
+
+function resultOf(part: ToolResultPart, place: Place): JsonObject[] {
+  const { id, failed } = part;
+  const texts = part.parts.flatMap((each) => (each.kind === "TEXT" ? [each.text] : []));
+  const media = part.parts.filter((each): each is MediaPart => each.kind !== "TEXT");
+  const text = texts.join("\n");
+  const name = part.name === "" ? (place.names.get(id) ?? "") : part.name;
+  const response = failed ? { error: text } : { output: text };
+  return [{ functionResponse: { id, name, response } }, ...media.map(mediaOf)];
+}
+
+function mediaOf(part: MediaPart): JsonObject {
+  const { mediaType, data, url } = part;
+  if (url === undefined) return { inlineData: { mimeType: mediaType, data } };
+  const mimeType = mediaType === "" ? typeOfUrl(url) : mediaType;
+  if (mimeType === undefined) throw untranslatable("media_type");
+  return { fileData: { mimeType, fileUri: url } };
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  gif: "image/gif",
+  webp: "image/webp",
+  pdf: "application/pdf",
+};
+
+function typeOfUrl(url: string): string | undefined {
+  const ending = /\.([a-z]{3,4})(?:[?#]|$)/i.exec(url)?.[1];
+  return TYPES[(ending ?? "").toLowerCase()];
+}

@@ -1,0 +1,84 @@
+import { unreachable } from "../../../core/assert.js";
+import type { TokenUsage } from "../../../core/call.js";
+import { CODECS } from "../../codecs.js";
+import { type JsonObject, writeJson } from "../json.js";
+import { problemOfFailure } from "../problems.js";
+import type { Block, Stop, StreamStep } from "../reply.js";
+import type { CallFacts, StreamWriter } from "../side.js";
+import { generateReply, partOf } from "./reply.js";
+
+/** Writes the pieces of a streamed reply, as events or as one JSON array. */
+export class GenerateStreamWriter implements StreamWriter {
+  readonly #call: CallFacts;
+  #id = "";
+  #model = "";
+  #block: Block | undefined;
+  #args = "";
+  #pieces = 0;
+
+  constructor(call: CallFacts) {
+    this.#call = call;
+  }
+
+  push(step: StreamStep): string {
+    switch (step.kind) {
+      case "START":
+        this.#id = step.id;
+        this.#model = step.model;
+        return "";
+      case "OPEN":
+        this.#block = step.block;
+        this.#args = "";
+        return "";
+      case "DELTA":
+        return this.#delta(step.text);
+      case "SIGN":
+        return "";
+      case "CLOSE":
+        return this.#close();
+      case "END":
+        return this.#piece([], step.stop, step.usage) + (this.#call.asArray ? "]" : "");
+      case "FAIL": {
+        const problem = problemOfFailure(step.failure, "GEMINI", this.#call.id);
+        if (!this.#call.asArray) return CODECS.GEMINI.streamError(problem);
+        return `${this.#separator()}${CODECS.GEMINI.errorBody(problem)}]`;
+      }
+      default:
+        return unreachable(step);
+    }
+  }
+
+  #delta(text: string): string {
+    switch (this.#block?.kind) {
+      case "TEXT":
+      case "REFUSAL":
+        return this.#piece([{ text }]);
+      case "THINKING":
+        return this.#piece([{ text, thought: true }]);
+      case "TOOL_CALL":
+        // A call is told whole.
+        this.#args += text;
+        return "";
+      case "REDACTED":
+      case undefined:
+      default:
+        return "";
+    }
+  }
+
+  #close(): string {
+    const block = this.#block;
+    this.#block = undefined;
+    if (block?.kind !== "TOOL_CALL") return "";
+    return this.#piece(partOf({ ...block, args: this.#args }));
+  }
+
+  #piece(parts: readonly JsonObject[], stop?: Stop, usage?: TokenUsage): string {
+    const text = writeJson(generateReply({ id: this.#id, model: this.#model, parts, stop, usage }));
+    return this.#call.asArray ? `${this.#separator()}${text}` : `data: ${text}\r\n\r\n`;
+  }
+
+  #separator(): string {
+    return this.#pieces++ === 0 ? "[" : ",\r\n";
+  }
+}

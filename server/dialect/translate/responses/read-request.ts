@@ -1,0 +1,218 @@
+import {
+  type Conversation,
+  mediaOfUrl,
+  type MediaPart,
+  mergedTurns,
+  type Part,
+  type ReplyFormat,
+  type TextPart,
+  type Turn,
+} from "../conversation.js";
+import { type JsonObject, number, object, objects, string } from "../json.js";
+import { malformed, type Notes, untranslatable } from "../losses.js";
+import type { CallFacts } from "../side.js";
+import { argumentsText } from "../tool-arguments.js";
+import { flatName, readToolChoice, readTools } from "./tools.js";
+import { thoughtOf } from "./thoughts.js";
+
+const READ = new Set([
+  "model",
+  "input",
+  "instructions",
+  "stream",
+  "max_output_tokens",
+  "temperature",
+  "top_p",
+  "tools",
+  "tool_choice",
+  "parallel_tool_calls",
+  "text",
+  "reasoning",
+  "previous_response_id",
+  "conversation",
+  "prompt",
+  "background",
+  "user",
+]);
+
+/** Reads a request to the Responses API. Throws Fault `malformed_request`, `untranslatable`. */
+export function readResponsesRequest(
+  body: JsonObject,
+  call: CallFacts,
+  notes: Notes,
+): Conversation {
+  notes.unread(body, READ);
+  for (const name of ["previous_response_id", "conversation", "prompt"]) {
+    if (body[name] !== undefined && body[name] !== null) throw untranslatable("previous_response");
+  }
+  if (body["background"] === true) throw untranslatable("background");
+  const items = itemsOf(body["input"]);
+  const { system, turns } = turnsOf(items, notes);
+  const instructions = string(body["instructions"]) ?? "";
+  // Some agents add tools in the middle of the input.
+  const added = items.filter((item) => item["type"] === "additional_tools");
+  const tools = [body, ...added].flatMap((each) => objects(each["tools"]));
+  return {
+    system: instructions === "" ? system : [instructions, ...system],
+    turns,
+    tools: readTools(tools, notes),
+    toolChoice: readToolChoice(body["tool_choice"]),
+    parallelTools: boolean(body["parallel_tool_calls"]),
+    maxTokens: number(body["max_output_tokens"]),
+    temperature: number(body["temperature"]),
+    topP: number(body["top_p"]),
+    topK: undefined,
+    seed: undefined,
+    frequencyPenalty: undefined,
+    presencePenalty: undefined,
+    stop: [],
+    stream: call.streamed,
+    usageAsked: true,
+    format: formatOf(object(object(body["text"])?.["format"])),
+    effort: string(object(body["reasoning"])?.["effort"]),
+    user: string(body["user"]),
+  };
+}
+
+function itemsOf(input: unknown): JsonObject[] {
+  if (typeof input === "string") return [{ role: "user", content: input }];
+  if (!Array.isArray(input)) throw malformed('"input" must be a text or a list.');
+  return objects(input);
+}
+
+/** Turns from items: what the model said in one go stands in several of them. */
+function turnsOf(items: readonly JsonObject[], notes: Notes): { system: string[]; turns: Turn[] } {
+  const system: string[] = [];
+  const turns: Turn[] = [];
+  for (const item of items) {
+    const turn = readItem(item, notes);
+    if (turn === undefined) continue;
+    if (turn.role === "SYSTEM" && turns.length === 0) {
+      system.push(...turn.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])));
+    } else turns.push(turn);
+  }
+  const joined = mergedTurns(
+    turns,
+    (before, next) => next.role === "ASSISTANT" || (onlyResults(before) && onlyResults(next)),
+  );
+  return { system, turns: joined };
+}
+
+function onlyResults(turn: Turn): boolean {
+  return turn.parts.every((part) => part.kind === "TOOL_RESULT");
+}
+
+function readItem(item: JsonObject, notes: Notes): Turn | undefined {
+  const type = string(item["type"]) ?? "message";
+  switch (type) {
+    case "message":
+      return readMessage(item);
+    case "reasoning":
+      return { role: "ASSISTANT", parts: [thoughtOf(item)] };
+    case "function_call":
+    case "custom_tool_call":
+      return { role: "ASSISTANT", parts: [readCall(item)] };
+    case "function_call_output":
+    case "custom_tool_call_output":
+      return { role: "USER", parts: [readResult(item)] };
+    case "additional_tools":
+      return undefined;
+    // Records of a search: what came of it stands in the text behind it.
+    case "web_search_call":
+      notes.lose("hosted_optional");
+      return undefined;
+    case "item_reference":
+      throw untranslatable("previous_response");
+    default:
+      throw untranslatable("unknown_part", `the item type "${type.slice(0, 64)}"`);
+  }
+}
+
+const ROLES: Readonly<Record<string, Turn["role"]>> = {
+  user: "USER",
+  assistant: "ASSISTANT",
+  system: "SYSTEM",
+  developer: "SYSTEM",
+};
+
+function readMessage(item: JsonObject): Turn {
+  const role = ROLES[string(item["role"]) ?? ""];
+  if (role === undefined) {
+    throw malformed('Each message needs a "role" of system, developer, user or assistant.');
+  }
+  return { role, parts: contentOf(item["content"]) };
+}
+
+function readCall(item: JsonObject): Part {
+  const custom = item["type"] === "custom_tool_call";
+  return {
+    kind: "TOOL_CALL",
+    id: string(item["call_id"]) ?? string(item["id"]) ?? "",
+    name: flatName(string(item["namespace"]) ?? "", string(item["name"]) ?? ""),
+    args: custom
+      ? argumentsText({ input: string(item["input"]) ?? "" })
+      : (string(item["arguments"]) ?? ""),
+    signature: undefined,
+  };
+}
+
+function readResult(item: JsonObject): Part {
+  const parts = contentOf(item["output"]).filter(
+    (part): part is TextPart | MediaPart => part.kind !== "REFUSAL",
+  );
+  const id = string(item["call_id"]) ?? "";
+  return { kind: "TOOL_RESULT", id, name: "", parts, failed: false };
+}
+
+type ContentPart = TextPart | MediaPart | (Part & { kind: "REFUSAL" });
+
+function contentOf(content: unknown): ContentPart[] {
+  if (typeof content === "string") return content === "" ? [] : [{ kind: "TEXT", text: content }];
+  return objects(content).map(readPart);
+}
+
+function readPart(part: JsonObject): ContentPart {
+  switch (part["type"]) {
+    case "input_text":
+    case "output_text":
+    case "text":
+      return { kind: "TEXT", text: string(part["text"]) ?? "" };
+    case "refusal":
+      return { kind: "REFUSAL", text: string(part["refusal"]) ?? "" };
+    case "input_image": {
+      const url = string(part["image_url"]);
+      if (url === undefined) throw untranslatable("file_id");
+      return { ...mediaOfUrl("IMAGE", url), detail: string(part["detail"]) };
+    }
+    case "input_file":
+      return fileOf(part);
+    default: {
+      const kind = (string(part["type"]) ?? "").slice(0, 64);
+      throw untranslatable("unknown_part", `content of type "${kind}"`);
+    }
+  }
+}
+
+function fileOf(part: JsonObject): MediaPart {
+  const data = string(part["file_data"]) ?? string(part["file_url"]);
+  if (data === undefined) throw untranslatable("file_id");
+  const isUrl = /^(?:data|https?):/.test(data.slice(0, 8));
+  const url = isUrl ? data : `data:application/pdf;base64,${data}`;
+  return { ...mediaOfUrl("DOCUMENT", url), name: string(part["filename"]) };
+}
+
+function formatOf(format: JsonObject | undefined): ReplyFormat | undefined {
+  if (format?.["type"] === "json_object") {
+    return { name: "", schema: undefined, strict: undefined };
+  }
+  if (format?.["type"] !== "json_schema") return undefined;
+  return {
+    name: string(format["name"]) ?? "reply",
+    schema: object(format["schema"]),
+    strict: boolean(format["strict"]),
+  };
+}
+
+function boolean(value: unknown): boolean | undefined {
+  return typeof value === "boolean" ? value : undefined;
+}

@@ -1,0 +1,184 @@
+import { unreachable } from "../../../core/assert.js";
+import type { Tool } from "../conversation.js";
+import { type JsonObject, object, objects, string } from "../json.js";
+import { chatTokens, nonEmpty, readChatFailure } from "../chat/reply.js";
+import {
+  type Failure,
+  type Reply,
+  type ReplyPart,
+  type Stop,
+  stopped,
+  stopWithTools,
+} from "../reply.js";
+import type { CallFacts } from "../side.js";
+import { argumentsText } from "../tool-arguments.js";
+import { responsesUsage } from "../usage.js";
+import { reasoningItem, thoughtOf } from "./thoughts.js";
+import { customInput, declaredTool, flatName } from "./tools.js";
+
+/** Reads a whole response. */
+export function readResponsesReply(body: JsonObject, call: CallFacts): Reply {
+  const parts = objects(body["output"]).flatMap(readItem);
+  return {
+    id: nonEmpty(body["id"]) ?? call.id,
+    model: nonEmpty(body["model"]) ?? call.modelAsked,
+    parts,
+    stop: responsesStop(body, parts),
+    usage: chatTokens(body["usage"]),
+  };
+}
+
+function readItem(item: JsonObject): ReplyPart[] {
+  switch (item["type"]) {
+    case "message":
+      return objects(item["content"]).flatMap(readContent);
+    case "reasoning":
+      return [thoughtOf(item)];
+    case "function_call":
+    case "custom_tool_call":
+      return [callOf(item)];
+    // What the provider's own tools did is its own affair; the text says what came of it.
+    default:
+      return [];
+  }
+}
+
+function readContent(part: JsonObject): ReplyPart[] {
+  if (part["type"] === "refusal") {
+    return [{ kind: "REFUSAL", text: string(part["refusal"]) ?? "" }];
+  }
+  return part["type"] === "output_text" ? [{ kind: "TEXT", text: string(part["text"]) ?? "" }] : [];
+}
+
+/** A call of a tool; text given to a custom tool becomes an object. */
+export function callOf(item: JsonObject): ReplyPart & { kind: "TOOL_CALL" } {
+  const input = string(item["input"]) ?? "";
+  const custom = item["type"] === "custom_tool_call";
+  return {
+    kind: "TOOL_CALL",
+    id: string(item["call_id"]) ?? string(item["id"]) ?? "",
+    name: flatName(string(item["namespace"]) ?? "", string(item["name"]) ?? ""),
+    args: custom ? argumentsText({ input }) : (string(item["arguments"]) ?? ""),
+    signature: undefined,
+  };
+}
+
+export function responsesStop(body: JsonObject, parts: readonly { readonly kind: string }[]): Stop {
+  if (body["status"] === "incomplete") {
+    const reason = object(body["incomplete_details"])?.["reason"];
+    return stopped(reason === "content_filter" ? "FILTER" : "LENGTH");
+  }
+  if (parts.some((part) => part.kind === "REFUSAL")) return stopped("FILTER");
+  return stopWithTools(
+    stopped("END"),
+    parts.some((part) => part.kind === "TOOL_CALL"),
+  );
+}
+
+/** Writes a whole response. */
+export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
+  const output = reply.parts.flatMap((part, index) => itemsOf(part, itemId(call, index), call));
+  return { ...responseOf(reply.id, reply.model, call), ...endOf(reply), output };
+}
+
+/** An item's id, which callers send back and nobody looks up. */
+export function itemId(call: CallFacts, index: number): string {
+  return `item_${call.id}_${String(index)}`;
+}
+
+/** A response as it begins. */
+export function responseOf(id: string, model: string, call: CallFacts): JsonObject {
+  return {
+    id,
+    object: "response",
+    created_at: call.nowSeconds,
+    status: "in_progress",
+    error: null,
+    incomplete_details: null,
+    instructions: null,
+    max_output_tokens: null,
+    metadata: {},
+    model,
+    output: [],
+    parallel_tool_calls: true,
+    previous_response_id: null,
+    store: false,
+    temperature: null,
+    text: { format: { type: "text" } },
+    tool_choice: "auto",
+    tools: [],
+    top_p: null,
+    truncation: "disabled",
+    usage: null,
+  };
+}
+
+/** What a response says when it is over. */
+export function endOf(reply: Pick<Reply, "stop" | "usage">): JsonObject {
+  const { kind } = reply.stop;
+  const cut = kind === "LENGTH" || kind === "CONTEXT_FULL";
+  const reason = cut ? "max_output_tokens" : kind === "FILTER" ? "content_filter" : undefined;
+  return {
+    status: reason === undefined ? "completed" : "incomplete",
+    incomplete_details: reason === undefined ? null : { reason },
+    usage: reply.usage === undefined ? null : responsesUsage(reply.usage),
+  };
+}
+
+function itemsOf(part: ReplyPart, id: string, call: CallFacts): JsonObject[] {
+  switch (part.kind) {
+    case "TEXT":
+    case "REFUSAL":
+      return [messageItem(id, contentPart(part.kind, part.text))];
+    case "THINKING":
+      return [reasoningItem(part, id)];
+    case "TOOL_CALL": {
+      const item = callItem(part, id, call.tools);
+      const { signature } = part;
+      if (signature === undefined) return [item];
+      // Callers bring reasoning back as it is, and so the signature of the call behind it.
+      return [reasoningItem({ text: "", signature, redacted: false }, `${id}_s`), item];
+    }
+    default:
+      return unreachable(part);
+  }
+}
+
+export function messageItem(id: string, content: JsonObject): JsonObject {
+  return { id, type: "message", status: "completed", role: "assistant", content: [content] };
+}
+
+export function contentPart(kind: "TEXT" | "REFUSAL", text: string): JsonObject {
+  if (kind === "REFUSAL") return { type: "refusal", refusal: text };
+  return { type: "output_text", text, annotations: [], logprobs: [] };
+}
+
+/** A call as the caller declared its tool. */
+export function callItem(
+  call: { readonly id: string; readonly name: string; readonly args: string },
+  id: string,
+  tools: readonly Tool[],
+): JsonObject {
+  const declared = declaredTool(call.name, tools);
+  const name = declared?.name ?? call.name;
+  const namespace = (declared?.namespace ?? "") === "" ? undefined : declared?.namespace;
+  const common = { id, status: "completed", call_id: call.id, name, namespace };
+  if (declared?.custom === true) {
+    return { ...common, type: "custom_tool_call", input: customInput(call.args) };
+  }
+  const args = call.args === "" ? "{}" : call.args;
+  return { ...common, type: "function_call", arguments: args };
+}
+
+/** The error of an answer, an event, or a response that failed. */
+export function readResponsesFailure(body: JsonObject, httpStatus: number): Failure | undefined {
+  const response = object(body["response"]) ?? body;
+  if (object(response["error"]) !== undefined) {
+    return readChatFailure({ error: response["error"] }, httpStatus);
+  }
+  if (response["status"] === "failed") {
+    return { httpStatus, code: "", message: "The provider gave no reason." };
+  }
+  if (body["type"] === "error") return readChatFailure({ error: body }, httpStatus);
+  return response["object"] === "response" ? undefined : readChatFailure(response, httpStatus);
+}

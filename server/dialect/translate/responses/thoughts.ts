@@ -1,0 +1,43 @@
+import { signatureOf, signatureText, type ThinkingPart } from "../conversation.js";
+import { type JsonObject, objects, string } from "../json.js";
+
+/** Marks thoughts of another provider that only it can read. */
+const REDACTED = "redacted:";
+
+/** A `reasoning` item as thoughts. */
+export function thoughtOf(item: JsonObject): ThinkingPart {
+  const summary = textsOf(item["summary"]).join("\n\n");
+  const text = summary === "" ? textsOf(item["content"]).join("") : summary;
+  const encrypted = string(item["encrypted_content"]) ?? "";
+  if (encrypted === "") return { kind: "THINKING", text, signature: undefined, redacted: false };
+  const signature = signatureOf(encrypted, "OPENAI");
+  if (!signature.value.startsWith(REDACTED)) {
+    return { kind: "THINKING", text, signature, redacted: false };
+  }
+  const value = signature.value.slice(REDACTED.length);
+  return { kind: "THINKING", text, signature: { ...signature, value }, redacted: true };
+}
+
+function textsOf(list: unknown): string[] {
+  return objects(list).map((each) => string(each["text"]) ?? "");
+}
+
+/** Thoughts as a `reasoning` item; callers bring `encrypted_content` back as it is. */
+export function reasoningItem(
+  part: Omit<ThinkingPart, "kind">,
+  id: string | undefined,
+): JsonObject {
+  return {
+    id,
+    type: "reasoning",
+    summary: part.text === "" ? [] : [{ type: "summary_text", text: part.text }],
+    encrypted_content: encryptedOf(part),
+  };
+}
+
+function encryptedOf(part: Omit<ThinkingPart, "kind">): string | undefined {
+  const { signature, redacted } = part;
+  if (signature === undefined) return undefined;
+  const value = redacted ? `${REDACTED}${signature.value}` : signature.value;
+  return signatureText({ origin: signature.origin, value }, "OPENAI");
+}

@@ -1,0 +1,170 @@
+import { unreachable } from "../../../core/assert.js";
+import {
+  type Conversation,
+  type MediaPart,
+  type Part,
+  type ReplyFormat,
+  type ToolChoice,
+  type ToolResultPart,
+  type Turn,
+  urlOfMedia,
+} from "../conversation.js";
+import type { JsonObject } from "../json.js";
+import { type Notes, untranslatable } from "../losses.js";
+import { isReasoningModel, outputLimit } from "../models.js";
+import type { Target } from "../side.js";
+import { isStrictSchema } from "../strict-schema.js";
+import { reasoningItem } from "./thoughts.js";
+
+/** Writes a request to the Responses API. Throws Fault `untranslatable`. */
+export function writeResponsesRequest(
+  conversation: Conversation,
+  target: Target,
+  notes: Notes,
+): JsonObject {
+  const { system, turns, tools, stream, effort } = conversation;
+  if (conversation.stop.length > 0) throw untranslatable("stop_sequences");
+  const thinks = isReasoningModel(target.model);
+  const { topK, seed, frequencyPenalty, presencePenalty } = conversation;
+  if ([topK, seed, frequencyPenalty, presencePenalty].some((each) => each !== undefined)) {
+    notes.lose("penalties");
+  }
+  return {
+    model: target.model,
+    instructions: system.length === 0 ? undefined : system.join("\n\n"),
+    input: turns.flatMap((turn) => itemsOf(turn, notes)),
+    max_output_tokens: outputLimit(conversation.maxTokens, target.maxOutput),
+    ...sampling(conversation, thinks, notes),
+    tools: tools.length === 0 ? undefined : tools.map(toolOf),
+    tool_choice: tools.length === 0 ? undefined : choiceOf(conversation.toolChoice),
+    parallel_tool_calls: tools.length === 0 ? undefined : conversation.parallelTools,
+    text: formatOf(conversation.format),
+    reasoning: thinks ? { effort, summary: "auto" } : undefined,
+    // What is not stored can be brought back by the caller alone.
+    store: false,
+    include: thinks ? ["reasoning.encrypted_content"] : undefined,
+    stream: stream ? true : undefined,
+  };
+}
+
+function sampling(conversation: Conversation, thinks: boolean, notes: Notes): JsonObject {
+  const { temperature, topP } = conversation;
+  if (!thinks) return { temperature, top_p: topP };
+  if (temperature !== undefined || topP !== undefined) notes.lose("reasoning_model_sampling");
+  return {};
+}
+
+function toolOf(tool: Conversation["tools"][number]): JsonObject {
+  return {
+    type: "function",
+    name: tool.name,
+    description: tool.description,
+    parameters: tool.schema ?? { type: "object", properties: {} },
+    // Strict is the default there.
+    strict: tool.strict ?? false,
+  };
+}
+
+function choiceOf(choice: ToolChoice | undefined): unknown {
+  if (choice === undefined) return undefined;
+  return choice.kind === "TOOL"
+    ? { type: "function", name: choice.name }
+    : choice.kind.toLowerCase();
+}
+
+function formatOf(format: ReplyFormat | undefined): JsonObject | undefined {
+  if (format === undefined) return undefined;
+  const { name, schema } = format;
+  if (schema === undefined) return { format: { type: "json_object" } };
+  const strict = format.strict ?? isStrictSchema(schema);
+  return { format: { type: "json_schema", name, schema, strict } };
+}
+
+function itemsOf(turn: Turn, notes: Notes): JsonObject[] {
+  const role = turn.role.toLowerCase();
+  const items: JsonObject[] = [];
+  let content: JsonObject[] = [];
+  const flush = (): void => {
+    if (content.length > 0) items.push({ type: "message", role, content });
+    content = [];
+  };
+  for (const part of turn.parts) {
+    const item = itemOf(part, notes);
+    if (item === undefined) content.push(...contentOf(part, turn.role === "ASSISTANT"));
+    else {
+      flush();
+      items.push(...item);
+    }
+  }
+  flush();
+  return items;
+}
+
+/** What is an item of its own; undefined for what stands in a message. */
+function itemOf(part: Part, notes: Notes): JsonObject[] | undefined {
+  switch (part.kind) {
+    case "THINKING":
+      if (part.signature?.origin === "OPENAI") return [reasoningItem(part, undefined)];
+      notes.lose("thinking_unsigned");
+      return [];
+    case "TOOL_CALL": {
+      const { id, name, args } = part;
+      return [{ type: "function_call", call_id: id, name, arguments: args === "" ? "{}" : args }];
+    }
+    case "TOOL_RESULT":
+      return [resultItem(part)];
+    case "TEXT":
+    case "REFUSAL":
+    case "IMAGE":
+    case "DOCUMENT":
+    case "AUDIO":
+      return undefined;
+    default:
+      return unreachable(part);
+  }
+}
+
+function resultItem(part: ToolResultPart): JsonObject {
+  const onlyText = part.parts.every((each) => each.kind === "TEXT");
+  const texts = part.parts.flatMap((each) => (each.kind === "TEXT" ? [each.text] : []));
+  if (texts.length === 0 && part.failed) texts.push("The tool failed.");
+  return {
+    type: "function_call_output",
+    call_id: part.id,
+    output: onlyText ? texts.join("\n") : part.parts.flatMap((each) => contentOf(each, false)),
+  };
+}
+
+function contentOf(part: Part, ofAssistant: boolean): JsonObject[] {
+  switch (part.kind) {
+    case "TEXT":
+      return [{ type: ofAssistant ? "output_text" : "input_text", text: part.text }];
+    case "REFUSAL":
+      return [{ type: "refusal", refusal: part.text }];
+    case "IMAGE":
+      return [{ type: "input_image", image_url: urlOfMedia(part), detail: part.detail ?? "auto" }];
+    case "DOCUMENT":
+      return [documentOf(part)];
+    case "AUDIO":
+      throw untranslatable("audio");
+    case "THINKING":
+    case "TOOL_CALL":
+    case "TOOL_RESULT":
+      return [];
+    default:
+      return unreachable(part);
+  }
+}
+
+function documentOf(part: MediaPart): JsonObject {
+  if (part.url !== undefined) return { type: "input_file", file_url: part.url };
+  if (part.mediaType.startsWith("text/")) {
+    const text = Buffer.from(part.data ?? "", "base64").toString("utf8");
+    return { type: "input_text", text };
+  }
+  return {
+    type: "input_file",
+    filename: part.name ?? "document.pdf",
+    file_data: urlOfMedia(part),
+  };
+}

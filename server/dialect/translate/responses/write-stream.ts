@@ -1,0 +1,227 @@
+import { unreachable } from "../../../core/assert.js";
+import type { Signature } from "../conversation.js";
+import { type JsonObject, writeJson } from "../json.js";
+import { problemOfFailure } from "../problems.js";
+import type { Block, StreamStep } from "../reply.js";
+import type { CallFacts, StreamWriter } from "../side.js";
+import { callItem, contentPart, endOf, itemId, messageItem, responseOf } from "./reply.js";
+import { reasoningItem } from "./thoughts.js";
+import { customInput, declaredTool } from "./tools.js";
+
+/** Writes the events of a streamed response. */
+export class ResponsesStreamWriter implements StreamWriter {
+  readonly #call: CallFacts;
+  #response: JsonObject = {};
+  readonly #output: JsonObject[] = [];
+  #sequence = 0;
+  #block: Block | undefined;
+  #text = "";
+  #signature: Signature | undefined;
+
+  constructor(call: CallFacts) {
+    this.#call = call;
+  }
+
+  push(step: StreamStep): string {
+    switch (step.kind) {
+      case "START":
+        this.#response = responseOf(step.id, step.model, this.#call);
+        return (
+          this.#event("response.created", { response: this.#response }) +
+          this.#event("response.in_progress", { response: this.#response })
+        );
+      case "OPEN":
+        return this.#open(step.block);
+      case "DELTA":
+        return this.#delta(step.text);
+      case "SIGN":
+        this.#signature = step.signature;
+        return "";
+      case "CLOSE":
+        return this.#close();
+      case "END": {
+        const end = endOf(step);
+        const response = { ...this.#response, ...end, output: this.#output };
+        const type = end["status"] === "completed" ? "response.completed" : "response.incomplete";
+        return this.#event(type, { response });
+      }
+      case "FAIL": {
+        const { code, message } = problemOfFailure(step.failure, "OPENAI", this.#call.id);
+        const response = { ...this.#response, status: "failed", error: { code, message } };
+        return this.#event("response.failed", { response });
+      }
+      default:
+        return unreachable(step);
+    }
+  }
+
+  #open(block: Block): string {
+    const signature = block.kind === "TOOL_CALL" ? block.signature : undefined;
+    // Callers bring reasoning back as it is, and so the signature of the call behind it.
+    const before = signature === undefined ? "" : this.#signedAlone(signature);
+    this.#begin(block);
+    const item = this.#item(false);
+    const added = this.#event("response.output_item.added", { output_index: this.#index, item });
+    return before + added + this.#openPart(block);
+  }
+
+  #openPart(block: Block): string {
+    if (block.kind === "TEXT" || block.kind === "REFUSAL") {
+      return this.#inside("response.content_part.added", {
+        content_index: 0,
+        part: contentPart(block.kind, ""),
+      });
+    }
+    if (block.kind !== "THINKING") return "";
+    return this.#inside("response.reasoning_summary_part.added", {
+      summary_index: 0,
+      part: { type: "summary_text", text: "" },
+    });
+  }
+
+  #signedAlone(signature: Signature): string {
+    this.#begin({ kind: "THINKING" });
+    this.#signature = signature;
+    const item = this.#item(false);
+    const added = this.#event("response.output_item.added", { output_index: this.#index, item });
+    return added + this.#done();
+  }
+
+  #begin(block: Block): void {
+    this.#block = block;
+    this.#text = "";
+    this.#signature = undefined;
+  }
+
+  #delta(text: string): string {
+    this.#text += text;
+    switch (this.#block?.kind) {
+      case "TEXT":
+        return this.#inside("response.output_text.delta", {
+          content_index: 0,
+          delta: text,
+          logprobs: [],
+        });
+      case "REFUSAL":
+        return this.#inside("response.refusal.delta", { content_index: 0, delta: text });
+      case "THINKING":
+        return this.#inside("response.reasoning_summary_text.delta", {
+          summary_index: 0,
+          delta: text,
+        });
+      case "TOOL_CALL":
+        // Text for a custom tool can be told only when it is whole.
+        if (this.#isCustom()) return "";
+        return this.#inside("response.function_call_arguments.delta", { delta: text });
+      case "REDACTED":
+      case undefined:
+      default:
+        return "";
+    }
+  }
+
+  #close(): string {
+    return this.#closePart() + this.#done();
+  }
+
+  #closePart(): string {
+    const text = this.#text;
+    switch (this.#block?.kind) {
+      case "TEXT":
+      case "REFUSAL": {
+        const { kind } = this.#block;
+        const refusal = kind === "REFUSAL";
+        const whole = refusal ? { refusal: text } : { text, logprobs: [] };
+        const type = refusal ? "response.refusal.done" : "response.output_text.done";
+        return (
+          this.#inside(type, { content_index: 0, ...whole }) +
+          this.#inside("response.content_part.done", {
+            content_index: 0,
+            part: contentPart(kind, text),
+          })
+        );
+      }
+      case "THINKING":
+        return (
+          this.#inside("response.reasoning_summary_text.done", { summary_index: 0, text }) +
+          this.#inside("response.reasoning_summary_part.done", {
+            summary_index: 0,
+            part: { type: "summary_text", text },
+          })
+        );
+      case "TOOL_CALL":
+        return this.#closeCall(text);
+      case "REDACTED":
+      case undefined:
+      default:
+        return "";
+    }
+  }
+
+  #closeCall(args: string): string {
+    if (!this.#isCustom()) {
+      const whole = args === "" ? "{}" : args;
+      return this.#inside("response.function_call_arguments.done", { arguments: whole });
+    }
+    const input = customInput(args);
+    return (
+      this.#inside("response.custom_tool_call_input.delta", { delta: input }) +
+      this.#inside("response.custom_tool_call_input.done", { input })
+    );
+  }
+
+  #done(): string {
+    const item = this.#item(true);
+    const done = this.#event("response.output_item.done", { output_index: this.#index, item });
+    this.#output.push(item);
+    this.#block = undefined;
+    return done;
+  }
+
+  /** The item of the open block: as it begins, or whole. */
+  #item(whole: boolean): JsonObject {
+    const block = this.#block;
+    const id = itemId(this.#call, this.#index);
+    const begun = { status: "in_progress" };
+    switch (block?.kind) {
+      case "TOOL_CALL": {
+        const item = callItem({ ...block, args: this.#text }, id, this.#call.tools);
+        if (whole) return item;
+        const empty = this.#isCustom() ? { input: "" } : { arguments: "" };
+        return { ...item, ...begun, ...empty };
+      }
+      case "THINKING":
+        return reasoningItem({ text: this.#text, signature: this.#signature, redacted: false }, id);
+      case "REDACTED": {
+        const signature = { origin: block.origin, value: block.data };
+        return reasoningItem({ text: "", signature, redacted: true }, id);
+      }
+      case "TEXT":
+      case "REFUSAL":
+      case undefined:
+      default: {
+        const item = messageItem(id, contentPart(block?.kind ?? "TEXT", this.#text));
+        return whole ? item : { ...item, ...begun, content: [] };
+      }
+    }
+  }
+
+  #isCustom(): boolean {
+    if (this.#block?.kind !== "TOOL_CALL") return false;
+    return declaredTool(this.#block.name, this.#call.tools)?.custom === true;
+  }
+
+  get #index(): number {
+    return this.#output.length;
+  }
+
+  #inside(type: string, members: JsonObject): string {
+    const item_id = itemId(this.#call, this.#index);
+    return this.#event(type, { item_id, output_index: this.#index, ...members });
+  }
+
+  #event(type: string, members: JsonObject): string {
+    const given = { type, sequence_number: this.#sequence++, ...members };
+    return `event: ${type}\ndata: ${writeJson(given)}\n\n`;
+  }
+}
