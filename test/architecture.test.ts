@@ -58,7 +58,7 @@ const HOME: Readonly<Record<string, readonly string[]>> = {
   "blessed-contrib": ["tui/term", "tui/widgets"],
   "@connectrpc/connect": ["server/control"],
   "@connectrpc/connect-node": ["server/control"],
-  "@bufbuild/protobuf": ["server/control", "proto/gen", "tui", "tui/*"],
+  "@bufbuild/protobuf": ["server/app", "server/control", "proto/gen", "tui", "tui/*"],
   "@grpc/grpc-js": ["tui/api"],
   pino: ["server/observe"],
   "prom-client": ["server/observe"],
