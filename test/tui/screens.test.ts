@@ -449,3 +449,57 @@ test("a row shown in full can be read to its end in a small window", async () =>
     assert.ok(tui.find("Provider keys["));
   });
 });
+
+test("a vault rotation takes its typed word, shows how far it is, and outlives its window", async () => {
+  await withApp({}, async ({ press, type, fake, tui, pass }) => {
+    await press("9", "R", "<enter>");
+    assert.equal(fake.requests("rotateVaultKey").length, 0);
+    await type("rotate");
+    await press("<enter>");
+    const stream = fake.stream("rotateVaultKey");
+    stream.send({ progress: { state: 1, done: 12n, total: 27n, elapsedMs: 800n } });
+    await pass(300);
+    assert.ok(tui.find("12 of 27 secrets"));
+    assert.ok(tui.find("the rotation goes on"));
+    stream.send({ progress: { state: 2, done: 27n, total: 27n, elapsedMs: 1800n } });
+    stream.end();
+    await pass(300);
+    assert.ok(tui.find("<enter> close"));
+  });
+});
+
+test("a backup tells its name and size, or why there is none", async () => {
+  await withApp({}, async ({ press, fake, tui, pass }) => {
+    await press("9", "B");
+    const stream = fake.stream("backup");
+    assert.deepEqual(fake.requests("backup"), [{ target: 2 }]);
+    const info = { name: "latchkey-1.backup", sizeBytes: 2048n, durationMs: 120n };
+    stream.send({ part: { case: "info", value: info } });
+    stream.end();
+    await pass(300);
+    assert.ok(tui.find("latchkey-1.backup, 2.00K in 120ms"));
+    await press("<enter>", "B");
+    fake.stream("backup").fail("RESOURCE_EXHAUSTED", "the disk is full");
+    await pass(300);
+    assert.ok(tui.find("the disk is full"));
+  });
+});
+
+test("the server's log is followed, and holds still while one reads back", async () => {
+  await withApp({}, async ({ press, fake, tui, pass }) => {
+    await press("9", "l");
+    const line = (i: number) => ({ level: 2, message: `line ${i}`, fields: { rpc: "x\u001b[2J" } });
+    const stream = fake.stream("tailLog");
+    stream.send({ lines: Array.from({ length: 100 }, (_, i) => line(i)) });
+    await pass(300);
+    assert.ok(tui.find("line 99"));
+    await press("k");
+    stream.send({ lines: [line(100)] });
+    await pass(300);
+    assert.equal(tui.find("line 100"), undefined);
+    await press("G");
+    assert.ok(tui.find("line 100"));
+    await press("<esc>");
+    assert.equal(stream.open, false);
+  });
+});

@@ -9,6 +9,7 @@ import {
   type GetCallResponse,
 } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { DialectSchema } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { ProviderKey_Tier } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import type { Span } from "../term/painter.js";
 import type { StyleName } from "../term/theme.js";
 import { clockTime, count, duration, money } from "./format.js";
@@ -98,7 +99,6 @@ function outline(call: Call): Lines {
   ];
   const dialect = enumWord(DialectSchema, call.dialect);
   return [
-    ["id", call.id],
     ["status", status],
     ...(call.errorCode === "" ? [] : [["error", call.errorCode] as const]),
     ...(call.errorMessage === "" ? [] : [["", call.errorMessage] as const]),
@@ -114,7 +114,7 @@ function attemptLines(attempts: readonly Attempt[]): Lines {
     const good = attempt.outcome === Attempt_Outcome.OK;
     const head: Span[] = [
       { text: `${attempt.number} ${attempt.providerKeyName || "a key"} ` },
-      { text: `${attempt.providerSlug} ${tierWord(attempt.tier)} `, style: "muted" },
+      { text: `${attempt.providerSlug} ${tierOf(attempt)}`, style: "muted" },
       {
         text: `${attempt.httpStatus || "---"} ${OUTCOMES[attempt.outcome] ?? attempt.outcome} `,
         style: good ? "ok" : "warn",
@@ -130,6 +130,10 @@ function attemptLines(attempts: readonly Attempt[]): Lines {
     if (after.length > 0) lines.push(["", `  ${after.join(": ")}`]);
     return lines;
   });
+}
+
+function tierOf({ tier }: Attempt): string {
+  return tier === ProviderKey_Tier.UNSPECIFIED ? "" : `${tierWord(tier)} `;
 }
 
 function timingLines(timings: CallTimings | undefined): Lines {

@@ -14,7 +14,9 @@ import { paintTableState } from "../widgets/table-state.js";
 import { asking, perform, writing } from "./actions.js";
 import { paintDetails } from "./details.js";
 import { openForm } from "./form-modal.js";
+import { openServerLog } from "./server-log.js";
 import { openSettings } from "./settings-text.js";
+import { openBackup, openVaultRotation } from "./system-work.js";
 import type { View, ViewContext } from "./view.js";
 
 const REFRESH_MS = 2000;
@@ -84,6 +86,10 @@ export class SystemView implements View {
   }
 
   #bindings(): readonly Binding[] {
+    return [...this.#vaultBindings(), ...this.#serverBindings()];
+  }
+
+  #vaultBindings(): readonly Binding[] {
     const context = this.#context;
     return [
       writing(
@@ -114,6 +120,39 @@ export class SystemView implements View {
         },
         () => (this.#state === VaultStatus_State.LOCKED ? "the vault is locked" : undefined),
       ),
+    ];
+  }
+
+  #serverBindings(): readonly Binding[] {
+    const context = this.#context;
+    return [
+      writing(context, "system.backup", {
+        keys: ["B"],
+        action: "system.backup",
+        description: "write a backup into the data folder",
+        group: GROUP,
+        hint: "backup",
+        priority: 3,
+        run: () => openBackup(context, () => this.refresh()),
+      }),
+      writing(context, "system.rotate_vault_key", {
+        keys: ["R"],
+        action: "system.rotate-vault-key",
+        description: "seal every secret anew with a fresh vault key (type rotate)",
+        group: GROUP,
+        hint: "rotate vault key",
+        priority: 2,
+        run: () => openVaultRotation(context, () => this.refresh()),
+      }),
+      asking(context, "system.tail_log", {
+        keys: ["l"],
+        action: "system.log",
+        description: "follow the server's log",
+        group: GROUP,
+        hint: "log",
+        priority: 3,
+        run: () => openServerLog(context),
+      }),
       asking(context, "system.get_settings", {
         keys: ["s"],
         action: "system.settings",

@@ -78,6 +78,9 @@ const UNITS: readonly Unit[] = [
   },
 ];
 
+/** Calls of no group, e.g. those that were refused before a key was chosen. */
+const NONE = "(none)";
+
 interface Answer {
   readonly trend: GetTrendResponse;
   readonly breakdown: GetBreakdownResponse;
@@ -110,7 +113,7 @@ export class UsageView implements View {
     });
     this.#table = new VirtualTable<UsageRow>({
       columns: columnsOf(context, () => this.#unitNow),
-      rowId: (row) => row.id || row.label || "others",
+      rowId: (row) => row.id || row.label,
       emptyText: "no calls in this period",
     });
     this.keymaps = [new Keymap(this.#bindings()), new Keymap(this.#table.bindings())];
@@ -204,7 +207,7 @@ export class UsageView implements View {
       format,
       labels: (series[0]?.buckets ?? []).map(({ startTime }) => this.#label(startTime)),
       series: series.map(({ label, others, buckets }) => ({
-        name: others ? "others" : label || "all",
+        name: others ? "others" : label || NONE,
         values: buckets.map(({ gap, totals }) =>
           gap || totals === undefined ? null : read(totals),
         ),
@@ -277,7 +280,7 @@ function columnsOf({ glyphs }: ViewContext, unit: () => Unit): readonly Column<U
       id: "label",
       title: "NAME",
       width: { min: 16, share: 2, max: 40 },
-      cell: (row) => row.label || row.id || "others",
+      cell: (row) => row.label || row.id || NONE,
     },
     figure("calls", "CALLS", 0, ({ calls }) => count(calls)),
     figure("input", "TOK IN", 1, ({ tokens }) => count(tokens?.input ?? 0n)),
@@ -318,7 +321,9 @@ function columnsOf({ glyphs }: ViewContext, unit: () => Unit): readonly Column<U
 
 function rowsOf(breakdown: GetBreakdownResponse | undefined): readonly UsageRow[] {
   if (breakdown === undefined) return [];
-  return breakdown.others === undefined ? breakdown.rows : [...breakdown.rows, breakdown.others];
+  const { rows, others, othersCount } = breakdown;
+  if (others === undefined) return rows;
+  return [...rows, { ...others, label: `(others ${othersCount})` }];
 }
 
 function changeWords(
