@@ -30,6 +30,8 @@ export class Jwks {
   #keys: KeySet | undefined;
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #askedAt = Number.NEGATIVE_INFINITY;
+  /** When an unknown key was last looked for. */
+  #soughtAt = Number.NEGATIVE_INFINITY;
   #fetching: Promise<void> | undefined;
 
   constructor(options: JwksOptions) {
@@ -49,7 +51,13 @@ export class Jwks {
   /** The keys anew, after a token that none of them signed; undefined when it is too early to ask again. */
   async newer(): Promise<KeySet | undefined> {
     const nowMs = this.#options.clock.monotonic();
-    if (this.#fetching === undefined && nowMs - this.#askedAt < ASK_AGAIN_MS) return undefined;
+    if (nowMs - this.#soughtAt < ASK_AGAIN_MS) {
+      // Others may have come with the same new key a moment ago.
+      if (this.#fetching === undefined) return undefined;
+    } else {
+      this.#soughtAt = nowMs;
+      this.#askedAt = Number.NEGATIVE_INFINITY;
+    }
     await this.#refresh(nowMs);
     return this.#keys;
   }

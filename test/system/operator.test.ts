@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { User_Role } from "../../proto/gen/latchkey/v1/users_pb.js";
+import {
+  Change_Operation,
+  Listener_Kind,
+  LogLine_Level,
+  ResourceKind,
+  Settings_Durability,
+  type WatchChangesResponse,
+} from "../../proto/gen/latchkey/v1/system_pb.js";
+import { ApiError } from "../../tui/api/api-error.js";
+import { openChannel } from "../../tui/api/channel.js";
+import { createApi, type Api } from "../../tui/api/services.js";
+import { addProvider, all, dataFolder, serve, until, upstream } from "./fixture.js";
+
+test("settings change by their mask, hold over a restart, and say where the options are from", async (t) => {
+  const folder = dataFolder(t);
+  let server = await serve(t, folder, "--body-mib-max=8");
+  const { settings, config } = await server.api.system.getSettings({});
+  assert.equal(settings?.registrationEnabled, false);
+  const option = (name: string) => config.find((line) => line.name === name);
+  assert.deepEqual([option("body-mib-max")?.value, option("body-mib-max")?.source], ["8", "flag"]);
+  assert.equal(option("log-level")?.source, "default");
+  const changed = await server.api.system.updateSettings({
+    sessionMinutes: 60,
+    durability: Settings_Durability.STRICT,
+    healthCheckSeconds: 5,
+    registrationEnabled: true,
+    updateMask: { paths: ["session_minutes", "durability", "health_check_seconds"] },
+  });
+  assert.equal(changed.settings?.sessionMinutes, 60);
+  assert.equal(changed.settings.durability, Settings_Durability.STRICT);
+  assert.equal(changed.settings.healthCheckSeconds, 60);
+  assert.equal(changed.settings.registrationEnabled, false, "not in the mask");
+  await assert.rejects(server.api.system.updateSettings({ serverLimits: {} }), (error: unknown) => {
+    return error instanceof ApiError && error.code === "INVALID_ARGUMENT";
+  });
+  await server.stop();
+  server = await serve(t, folder);
+  const again = await server.api.system.getSettings({});
+  assert.equal(again.settings?.sessionMinutes, 60);
+});
+
+test("the log can be followed from its newest lines on, and holds no secret", async (t) => {
+  const server = await serve(t, dataFolder(t), "--log-level=debug");
+  const ended = await all(server.api.system.tailLog({ backfill: 500, noFollow: true }));
+  assert.equal(ended[0]?.stream?.kind, StreamInfo_Kind.JOINED);
+  const lines = ended.flatMap((message) => message.lines);
+  assert.ok(lines.some((line) => line.message === "vault initialised"));
+  assert.ok(lines.every((line) => line.level >= LogLine_Level.INFO));
+  const following = server.api.system.tailLog({ contains: "VAULT LOCKED" });
+  const iterator = following[Symbol.asyncIterator]();
+  assert.equal((await iterator.next()).value?.stream?.kind, StreamInfo_Kind.JOINED);
+  await server.api.system.lock({});
+  const { value } = await iterator.next();
+  assert.equal(value?.lines[0]?.message, "vault locked");
+  await iterator.return?.();
+});
+
+test("changes come in order, to each what it may list, and deletions only of what it saw", async (t) => {
+  const stub = await upstream(t);
+  const server = await serve(t, dataFolder(t));
+  const { api } = server;
+  const mia = await signedIn(t, api, "mia");
+  const tom = await signedIn(t, api, "tom");
+  const [everything, mias, toms] = [collect(api), collect(mia), collect(tom)];
+  await Promise.all([everything, mias, toms].map((each) => each.joined));
+  const { providerId } = await addProvider(api, stub);
+  const { clientKey } = await mia.clientKeys.createClientKey({ name: "mine" });
+  const id = clientKey!.id;
+  await mia.clientKeys.disableClientKey({ id });
+  await mia.clientKeys.deleteClientKey({ id });
+  await api.system.updateSettings({ sessionMinutes: 30 });
+  const kinds = (seen: Collected) => new Set(seen.changes.map(({ kind }) => kind));
+  await until(async () => kinds(everything).has(ResourceKind.SETTINGS));
+  await until(async () =>
+    mias.changes.some(({ operation }) => operation === Change_Operation.DELETED),
+  );
+  const of = (seen: Collected) => seen.changes.filter((change) => change.id === id);
+  for (const seen of [everything, mias]) {
+    assert.deepEqual(
+      of(seen).map(({ operation }) => operation),
+      [Change_Operation.SET, Change_Operation.SET, Change_Operation.DELETED],
+    );
+  }
+  assert.deepEqual(of(toms), [], "another owner's key");
+  assert.ok(kinds(everything).has(ResourceKind.PROVIDER_KEY));
+  assert.ok(!kinds(mias).has(ResourceKind.PROVIDER_KEY), "the admin's provider key");
+  assert.ok(!kinds(mias).has(ResourceKind.SETTINGS));
+  assert.ok(everything.changes.some((change) => change.id === `${providerId}/stub-chat`));
+  const seqs = everything.changes.map(({ seq }) => seq);
+  assert.deepEqual(
+    seqs,
+    seqs.toSorted((one, other) => Number(one - other)),
+  );
+  const later = collect(api, seqs[0]);
+  await until(async () => later.changes.length === everything.changes.length - 1);
+});
+
+test("the status tells an operator everything and a user only what everybody may know", async (t) => {
+  const server = await serve(t, dataFolder(t));
+  const status = await server.api.system.getStatus({});
+  assert.deepEqual(
+    status.listeners.map(({ kind }) => kind),
+    [Listener_Kind.PROXY, Listener_Kind.CONTROL, Listener_Kind.CONTROL_SOCKET],
+  );
+  assert.equal(status.nodes.length, 1);
+  assert.ok(status.dataFolder !== "" && status.process !== undefined);
+  assert.ok(status.warnings.some(({ code }) => code === "no_backup"));
+  assert.equal(status.vault?.rootKeyVersion, 1);
+  const seen = await (await signedIn(t, server.api, "mia")).system.getStatus({});
+  assert.equal(seen.dataFolder, "");
+  assert.deepEqual([seen.listeners, seen.nodes, seen.warnings], [[], [], []]);
+  assert.equal(seen.process, undefined);
+  assert.ok(seen.version);
+});
+
+interface Collected {
+  readonly joined: Promise<void>;
+  readonly changes: WatchChangesResponse["changes"];
+}
+
+/** Watches changes until the server ends. */
+function collect(api: Api, afterSeq = 0n): Collected {
+  const changes: WatchChangesResponse["changes"] = [];
+  const { promise, resolve } = withResolver();
+  const watch = async (): Promise<void> => {
+    for await (const message of api.system.watchChanges({ afterSeq })) {
+      changes.push(...message.changes);
+      resolve();
+    }
+  };
+  watch().catch(() => undefined);
+  return { joined: promise, changes };
+}
+
+function withResolver(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+async function signedIn(t: TestContext, admin: Api, username: string): Promise<Api> {
+  const password = "a long password";
+  await admin.users.createUser({ username, password, role: User_Role.USER });
+  const { listeners } = await admin.system.getStatus({});
+  const { address } = listeners.find(({ kind }) => kind === Listener_Kind.CONTROL)!;
+  const target = { address, label: address, token: undefined, tls: false, caFile: undefined };
+  const channel = openChannel(target);
+  t.after(() => channel.close());
+  let token: string | undefined;
+  const api = createApi(channel, () => token);
+  ({ sessionToken: token } = await api.sessions.login({ username, password }));
+  return api;
+}
