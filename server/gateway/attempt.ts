@@ -46,6 +46,8 @@ export interface AttemptOptions {
   readonly usageAsked: boolean;
   /** The caller asked for a stream. */
   readonly streamed: boolean;
+  /** A whole reply is JSON, whatever its head says: anything else is none. */
+  readonly json: boolean;
   readonly codec: DialectCodec;
   /** Our own rate limit headers replace the provider's. */
   readonly dropLimits: boolean;
@@ -140,7 +142,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     }
     if (isMarkup(head)) {
       this.#refuse(this.#garbage("a web page instead of a reply"));
-    } else if (!isWhole(head, this.options.streamed, limits.wholeReplyBytesMax)) {
+    } else if (!this.#isWhole(head, limits.wholeReplyBytesMax)) {
       this.#relay = listener.onStream(this, head);
     }
   }
@@ -183,7 +185,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       return;
     }
     const body = this.#body();
-    if (head.contentType === "application/json" && !looksLikeJson(body)) {
+    if (this.#isJson(head) && !looksLikeJson(body)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
     } else if (codec.dialect === "OPENAI" && isErrorReply(body)) {
       this.#refuse(this.#failedInside(body.toString("utf8", 0, DETAIL_CHARS_MAX * 2)));
@@ -220,6 +222,17 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     } catch (thrown) {
       this.#bug(thrown);
     }
+  }
+
+  /** Events and media are passed on as they come; a JSON answer is looked at first. */
+  #isWhole(head: ReplyHead, bytesMax: number): boolean {
+    if (this.options.streamed || !this.#isJson(head)) return false;
+    return head.contentLength === undefined || head.contentLength <= bytesMax;
+  }
+
+  #isJson(head: ReplyHead): boolean {
+    if (head.contentType === "text/event-stream") return false;
+    return this.options.json || head.contentType === "application/json";
   }
 
   /** Asked after a step that may have ended this attempt. */
@@ -314,12 +327,6 @@ function redirected(httpStatus: number): AttemptFailure {
     kind: "PROTOCOL",
     reply: undefined,
   };
-}
-
-/** Events and media are passed on as they come; a JSON answer is looked at first. */
-function isWhole(head: ReplyHead, streamed: boolean, bytesMax: number): boolean {
-  if (streamed || head.contentType !== "application/json") return false;
-  return head.contentLength === undefined || head.contentLength <= bytesMax;
 }
 
 function isMarkup(head: ReplyHead): boolean {

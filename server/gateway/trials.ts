@@ -100,7 +100,8 @@ export class Trials implements AttemptListener {
   /** The reply has begun: nothing is tried again, and a long stream must not hold its request in memory. */
   settle(): void {
     this.#plan = undefined;
-    this.#attempt?.flight?.forgetBody();
+    this.#options.head.forward.length = 0;
+    this.#attempt?.flight?.forgetRequest();
   }
 
   /** The caller takes more again. */
@@ -177,6 +178,7 @@ export class Trials implements AttemptListener {
       secret,
       usageAsked: body.usageAsked,
       streamed: plan.streamed,
+      json: match.endpoint.form !== "OTHER",
       codec: CODECS[match.endpoint.dialect],
       dropLimits: (book.ticket?.headers.length ?? 0) > 0,
       limits,

@@ -8,7 +8,7 @@ export interface UpstreamRequest {
   /** Path and query. */
   readonly path: string;
   /** Names and values in turn; lower-case names, no connection headers, no content-length. */
-  readonly headers: string[];
+  headers: readonly string[];
   body: Buffer | null;
   /** From the sent request to the head of the reply. */
   readonly headTimeoutMs: number;
@@ -85,9 +85,10 @@ export class Flight implements Rostered {
     this.#handler.onFail(failure);
   }
 
-  /** Lets go of the request's body, which will not be sent again. */
-  forgetBody(): void {
+  /** Lets go of the request, which will not be sent again: a stream may be open for an hour. */
+  forgetRequest(): void {
     this.request.body = null;
+    this.request.headers = [];
   }
 
   /** Lets a paused body flow again. */

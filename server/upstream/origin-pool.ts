@@ -129,7 +129,7 @@ export class OriginPool {
     const { method, path, headers, body } = flight.request;
     flight.connection = connection;
     if (body === null || body.length <= HELD_BODY_BYTES_MAX) {
-      connection.client.dispatch({ method, path, headers, body }, flight);
+      connection.client.dispatch({ method, path, headers: headers as string[], body }, flight);
       return;
     }
     const length = ["content-length", String(body.length)];

@@ -306,6 +306,7 @@ test("what is no reply is never passed for one", async () => {
     [html(502, page), 502],
     [html(404, page), 404],
     [replyJson(200, "oops"), 502],
+    [replyJson(200, "upstream connect error", { "content-type": "text/plain" }), 502],
     [replyJson(200, ""), 502],
     [replyJson(200, '{"id":"x"'), 502],
     [replyJson(200, '{"error":{"message":"inside"}}'), 502],

@@ -228,6 +228,13 @@ test("media and large replies are streamed as they come", async () => {
   }
 });
 
+test("a JSON reply that is not called one is a reply all the same", async () => {
+  stub.script = replyJson(200, CHAT_REPLY, { "content-type": "text/plain" });
+  const response = await openai.post("/v1/chat/completions", { model: "m" });
+  assert.equal(await response.text(), CHAT_REPLY);
+  assert.equal(openai.sink.records[0]?.usageSource, "PROVIDER");
+});
+
 test("a reply without usage is estimated and says so; one that costs no tokens is not", async () => {
   stub.script = replyJson(200, '{"choices":[]}');
   await openai.post("/v1/chat/completions", {
