@@ -20,6 +20,7 @@ import { callLimits, namedLimits } from "./limits.js";
 import { code, table } from "./markdown.js";
 import { rpcs } from "./rpcs.js";
 import { commentedLines, read } from "./sources.js";
+import { losses } from "./translation.js";
 
 /** Tables of the documentation that come from the code, by the name in their markers. */
 export const TABLES: Readonly<Record<string, (root: string) => string>> = {
@@ -34,6 +35,7 @@ export const TABLES: Readonly<Record<string, (root: string) => string>> = {
   permissions,
   cli,
   keys: keyTable,
+  losses,
 };
 
 function options(): string {

@@ -118,7 +118,6 @@ export interface Conversation {
   readonly format: ReplyFormat | undefined;
   /** `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */
   readonly effort: string | undefined;
-  readonly user: string | undefined;
 }
 
 /** Joins neighbouring turns of one role, for dialects in which the roles take turns. `joins` may keep some apart. */

@@ -212,9 +212,9 @@ export const LOSSES = {
     "Only function tools, and custom tools without a grammar, exist in all dialects.",
   ),
   hosted_optional: dropped(
-    "web_search among other tools",
+    "web_search, image_generation and tool_search beside other tools, and their earlier calls",
     RESPONSES,
-    "Agents declare it always; the model does without it.",
+    "Agents declare them always and a model does without. Tools that were found are sent.",
   ),
   custom_tool: changed(
     "custom tools",

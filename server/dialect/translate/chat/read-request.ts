@@ -43,7 +43,6 @@ const READ = new Set([
   "modalities",
   "audio",
   "web_search_options",
-  "user",
 ]);
 
 /** Reads a chat completions request. Throws Fault `malformed_request`, `untranslatable`. */
@@ -70,7 +69,6 @@ export function readChatRequest(body: JsonObject, call: CallFacts, notes: Notes)
     usageAsked: object(body["stream_options"])?.["include_usage"] === true,
     format: readFormat(object(body["response_format"])),
     effort: string(body["reasoning_effort"]) ?? string(object(body["reasoning"])?.["effort"]),
-    user: string(body["user"]),
   };
 }
 

@@ -60,7 +60,6 @@ export function readGenerateRequest(body: JsonObject, call: CallFacts, notes: No
     usageAsked: true,
     format: formatOf(config),
     effort: undefined,
-    user: undefined,
   };
 }
 

@@ -62,7 +62,6 @@ export function readMessagesRequest(body: JsonObject, call: CallFacts, notes: No
     usageAsked: true,
     format: formatOf(body),
     effort: undefined,
-    user: undefined,
   };
 }
 

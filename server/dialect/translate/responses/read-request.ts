@@ -6,6 +6,7 @@ import {
   type Part,
   type ReplyFormat,
   type TextPart,
+  type Tool,
   type Turn,
 } from "../conversation.js";
 import { type JsonObject, number, object, objects, string } from "../json.js";
@@ -32,7 +33,6 @@ const READ = new Set([
   "conversation",
   "prompt",
   "background",
-  "user",
 ]);
 
 /** Reads a request to the Responses API. Throws Fault `malformed_request`, `untranslatable`. */
@@ -49,13 +49,13 @@ export function readResponsesRequest(
   const items = itemsOf(body["input"]);
   const { system, turns } = turnsOf(items, notes);
   const instructions = string(body["instructions"]) ?? "";
-  // Some agents add tools in the middle of the input.
-  const added = items.filter((item) => item["type"] === "additional_tools");
+  // Some agents add tools in the middle of the input, or have the model find them there.
+  const added = items.filter((item) => ADDS_TOOLS.has(item["type"]));
   const tools = [body, ...added].flatMap((each) => objects(each["tools"]));
   return {
     system: instructions === "" ? system : [instructions, ...system],
     turns,
-    tools: readTools(tools, notes),
+    tools: distinct(readTools(tools, notes)),
     toolChoice: readToolChoice(body["tool_choice"]),
     parallelTools: boolean(body["parallel_tool_calls"]),
     maxTokens: number(body["max_output_tokens"]),
@@ -70,8 +70,14 @@ export function readResponsesRequest(
     usageAsked: true,
     format: formatOf(object(object(body["text"])?.["format"])),
     effort: string(object(body["reasoning"])?.["effort"]),
-    user: string(body["user"]),
   };
+}
+
+const ADDS_TOOLS = new Set<unknown>(["additional_tools", "tool_search_output"]);
+
+/** A tool that was found is often declared already. */
+function distinct(tools: readonly Tool[]): Tool[] {
+  return [...new Map(tools.map((tool) => [tool.name, tool])).values()];
 }
 
 function itemsOf(input: unknown): JsonObject[] {
@@ -116,6 +122,8 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
     case "custom_tool_call_output":
       return { role: "USER", parts: [readResult(item)] };
     case "additional_tools":
+    case "tool_search_call":
+    case "tool_search_output":
       return undefined;
     // Records of a search: what came of it stands in the text behind it.
     case "web_search_call":

@@ -1,0 +1,338 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Fault } from "../../core/fault.js";
+import type { JsonObject } from "./json.js";
+import type { Form, Target } from "./side.js";
+import { requestPath, translatorFor } from "./translator.js";
+
+const TARGETS: Readonly<Record<Form, Target>> = {
+  CHAT: target("gpt-4o", "openai"),
+  RESPONSES: target("gpt-5.4", "openai"),
+  MESSAGES: target("claude-sonnet-4-5", "anthropic"),
+  GENERATE: target("gemini-3-pro", "google"),
+};
+
+function target(model: string, providerSlug: string): Target {
+  return { model, maxOutput: null, providerSlug, asksUsage: true };
+}
+
+function ask(from: Form, to: Form, body: JsonObject, asArray = false) {
+  const call = { id: "id", nowSeconds: 1, streamed: true, modelAsked: "m", asArray };
+  return translatorFor(from, to)!.request(Buffer.from(JSON.stringify(body)), TARGETS[to], call);
+}
+
+const asked = (from: Form, to: Form, body: JsonObject) =>
+  JSON.parse(ask(from, to, body).body.toString());
+
+const replied = (from: Form, to: Form, body: JsonObject, reply: JsonObject) =>
+  JSON.parse(
+    ask(from, to, body)
+      .reply(Buffer.from(JSON.stringify(reply)))
+      .toString(),
+  );
+
+function chunk(delta: JsonObject, finish_reason: string | null = null): string {
+  return `data: ${JSON.stringify({ id: "c", model: "m", choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+}
+
+const AGENT = {
+  instructions: "rules",
+  input: [
+    { type: "message", role: "developer", content: [{ type: "input_text", text: "more" }] },
+    { type: "message", role: "user", content: [{ type: "input_text", text: "go" }] },
+    {
+      type: "reasoning",
+      summary: [{ type: "summary_text", text: "hm" }],
+      encrypted_content: "anthropic:sig",
+    },
+    { type: "message", role: "assistant", content: [{ type: "output_text", text: "I go" }] },
+    { type: "function_call", call_id: "c1", name: "run", namespace: "shell", arguments: '{"n":1}' },
+    { type: "custom_tool_call", call_id: "c2", name: "patch", input: "*** Begin" },
+    { type: "function_call_output", call_id: "c1", output: "done" },
+    {
+      type: "custom_tool_call_output",
+      call_id: "c2",
+      output: [{ type: "input_text", text: "ok" }],
+    },
+  ],
+  tools: [
+    {
+      type: "namespace",
+      name: "shell",
+      tools: [{ type: "function", name: "run", parameters: {} }],
+    },
+    {
+      type: "custom",
+      name: "patch",
+      format: { type: "grammar", syntax: "lark", definition: "start: x" },
+    },
+    { type: "web_search" },
+  ],
+  store: false,
+};
+
+test("an agent's items become turns: what the model said in one go in one, results in one", () => {
+  const { system, messages, tools } = asked("RESPONSES", "MESSAGES", AGENT);
+  assert.equal(system.length, 2);
+  assert.deepEqual(messages, [
+    { role: "user", content: "go" },
+    {
+      role: "assistant",
+      content: [
+        { type: "thinking", thinking: "hm", signature: "sig" },
+        { type: "text", text: "I go" },
+        { type: "tool_use", id: "c1", name: "shell__run", input: { n: 1 } },
+        { type: "tool_use", id: "c2", name: "patch", input: { input: "*** Begin" } },
+      ],
+    },
+    {
+      role: "user",
+      content: [
+        { type: "tool_result", tool_use_id: "c1", content: "done" },
+        { type: "tool_result", tool_use_id: "c2", content: "ok" },
+      ],
+    },
+  ]);
+  assert.deepEqual(
+    tools.map((tool: JsonObject) => tool["name"]),
+    ["shell__run", "patch"],
+  );
+  assert.match(tools[1].description, /start: x/);
+});
+
+test("calls go back to an agent as it declared the tools", () => {
+  const content = [
+    { type: "thinking", thinking: "hm", signature: "sig" },
+    { type: "redacted_thinking", data: "dark" },
+    { type: "tool_use", id: "c1", name: "shell__run", input: { n: 1 } },
+    { type: "tool_use", id: "c2", name: "patch", input: { input: "*** Begin" } },
+  ];
+  const { output, status } = replied("RESPONSES", "MESSAGES", AGENT, { content });
+  assert.equal(status, "completed");
+  assert.deepEqual(
+    output.map((item: JsonObject) => [
+      item["type"],
+      item["encrypted_content"] ?? item["namespace"] ?? item["input"],
+    ]),
+    [
+      ["reasoning", "anthropic:sig"],
+      ["reasoning", "anthropic:redacted:dark"],
+      ["function_call", "shell"],
+      ["custom_tool_call", "*** Begin"],
+    ],
+  );
+  const again = asked("RESPONSES", "MESSAGES", { ...AGENT, input: [...AGENT.input, ...output] });
+  assert.deepEqual(again.messages.at(-1).content, content);
+});
+
+test("what a stored response would be needed for is refused by its name", () => {
+  const refused: [JsonObject, RegExp][] = [
+    [{ input: "x", previous_response_id: "r" }, /previous_response_id/],
+    [{ input: "x", background: true }, /background/],
+    [{ input: "x", tools: [{ type: "code_interpreter" }] }, /code_interpreter/],
+    [{ input: "x", tools: [{ type: "web_search" }] }, /web_search/],
+    [{ input: [{ type: "shell_call" }] }, /shell_call/],
+  ];
+  for (const [body, name] of refused) {
+    assert.throws(
+      () => ask("RESPONSES", "CHAT", body),
+      (thrown) =>
+        thrown instanceof Fault &&
+        thrown.code === "untranslatable" &&
+        name.test(thrown.publicMessage),
+    );
+  }
+});
+
+test("stop sequences are refused where the provider has none", () => {
+  const body = { messages: [{ role: "user", content: "x" }], stop: "END" };
+  assert.throws(() => ask("CHAT", "RESPONSES", body), /stop sequences/);
+});
+
+test("a request for a model that thinks asks for its thoughts sealed, for nothing is stored", () => {
+  const body = asked("CHAT", "RESPONSES", {
+    messages: [{ role: "user", content: "x" }],
+    reasoning_effort: "low",
+    temperature: 0.5,
+    response_format: {
+      type: "json_schema",
+      json_schema: { name: "a", schema: { type: "object" } },
+    },
+  });
+  assert.deepEqual(body.include, ["reasoning.encrypted_content"]);
+  assert.deepEqual(body.reasoning, { effort: "low", summary: "auto" });
+  assert.equal(body.store, false);
+  assert.equal(body.temperature, undefined);
+  assert.equal(body.text.format.strict, false);
+});
+
+const GEMINI_CALL = {
+  contents: [
+    { role: "user", parts: [{ text: "go" }] },
+    {
+      role: "model",
+      parts: [
+        { text: "thought", thought: true },
+        { functionCall: { name: "run", args: { n: 1 } }, thoughtSignature: "GSIG" },
+        { functionCall: { name: "run", args: { n: 2 } } },
+      ],
+    },
+    {
+      role: "user",
+      parts: [
+        { functionResponse: { name: "run", response: { output: "one" } } },
+        { functionResponse: { name: "run", response: { lines: 2 } } },
+      ],
+    },
+  ],
+  tools: [
+    {
+      functionDeclarations: [
+        {
+          name: "run",
+          parameters: { type: "OBJECT", properties: { n: { type: "INTEGER", nullable: true } } },
+        },
+      ],
+    },
+  ],
+  toolConfig: { functionCallingConfig: { mode: "ANY", allowedFunctionNames: ["run"] } },
+  systemInstruction: { parts: [{ text: "rules" }] },
+  generationConfig: { maxOutputTokens: 9, stopSequences: ["END"] },
+};
+
+test("calls of a Gemini caller get ids, and its results find them in order", () => {
+  const { messages, tools, tool_choice, max_completion_tokens, stop } = asked(
+    "GENERATE",
+    "CHAT",
+    GEMINI_CALL,
+  );
+  const ids = messages[2].tool_calls.map((each: JsonObject) => each["id"]);
+  assert.equal(new Set(ids).size, 2);
+  assert.deepEqual(
+    messages.slice(3).map((message: JsonObject) => [message["tool_call_id"], message["content"]]),
+    [
+      [ids[0], "one"],
+      [ids[1], '{"lines":2}'],
+    ],
+  );
+  assert.deepEqual(tools[0].function.parameters, {
+    type: "object",
+    properties: { n: { type: ["integer", "null"] } },
+  });
+  assert.deepEqual(tool_choice, { type: "function", function: { name: "run" } });
+  assert.equal(max_completion_tokens, 9);
+  assert.deepEqual(stop, ["END"]);
+});
+
+const GEMINI_REPLY = {
+  responseId: "g",
+  candidates: [
+    {
+      content: {
+        parts: [
+          { text: "hm", thought: true },
+          { text: "a" },
+          { text: "b" },
+          { functionCall: { name: "run", args: {} }, thoughtSignature: "GSIG" },
+        ],
+      },
+      finishReason: "STOP",
+    },
+  ],
+  usageMetadata: { promptTokenCount: 5, candidatesTokenCount: 2, thoughtsTokenCount: 3 },
+};
+
+const MESSAGES_ASK = { max_tokens: 9, messages: [{ role: "user", content: "go" }] };
+
+test("a Gemini model that calls a tool has stopped for it, though it says STOP", () => {
+  const chat = replied("CHAT", "GENERATE", { messages: [] }, GEMINI_REPLY);
+  assert.equal(chat.choices[0].finish_reason, "tool_calls");
+  assert.equal(chat.choices[0].message.content, "ab");
+  assert.equal(chat.usage.completion_tokens, 5);
+});
+
+test("Google's signature comes back with its call through a caller that knows only thoughts", () => {
+  const reply = replied("MESSAGES", "GENERATE", MESSAGES_ASK, GEMINI_REPLY);
+  assert.equal(reply.stop_reason, "tool_use");
+  const turns = [...MESSAGES_ASK.messages, { role: "assistant", content: reply.content }];
+  const { contents } = asked("MESSAGES", "GENERATE", { ...MESSAGES_ASK, messages: turns });
+  assert.deepEqual(
+    contents[1].parts.map((part: JsonObject) => part["thoughtSignature"] ?? part["text"]),
+    ["ab", "GSIG"],
+  );
+});
+
+test("calls that no Gemini model made carry the value that Google names for them, older models none", () => {
+  const messages = [
+    ...MESSAGES_ASK.messages,
+    { role: "assistant", content: [{ type: "tool_use", id: "t", name: "run", input: {} }] },
+    { role: "user", content: [{ type: "tool_result", tool_use_id: "t", content: "x" }] },
+  ];
+  const { contents } = asked("MESSAGES", "GENERATE", { ...MESSAGES_ASK, messages });
+  assert.equal(
+    Buffer.from(contents[1].parts[0].thoughtSignature, "base64").toString(),
+    "skip_thought_signature_validator",
+  );
+  assert.deepEqual(contents[2].parts[0].functionResponse, {
+    id: "t",
+    name: "run",
+    response: { output: "x" },
+  });
+});
+
+test("what Google filtered is told as filtered", () => {
+  const blocked = { promptFeedback: { blockReason: "SAFETY" } };
+  assert.equal(replied("MESSAGES", "GENERATE", MESSAGES_ASK, blocked).stop_reason, "refusal");
+  const filtered = { candidates: [{ finishReason: "PROHIBITED_CONTENT" }] };
+  const chat = replied("CHAT", "GENERATE", { messages: [] }, filtered);
+  assert.equal(chat.choices[0].finish_reason, "content_filter");
+});
+
+test("a Gemini stream ends for its caller only when the gateway says that it is complete", () => {
+  const stream = ask("MESSAGES", "GENERATE", MESSAGES_ASK).stream();
+  const events = stream.push(Buffer.from(`data: ${JSON.stringify(GEMINI_REPLY)}\r\n\r\n`));
+  assert.doesNotMatch(events.toString(), /message_stop|message_delta/);
+  assert.match(stream.end().toString(), /"stop_reason":"tool_use".*message_stop/s);
+});
+
+test("a Gemini caller that wants no events gets one JSON array, also when the stream fails", () => {
+  const body = { contents: [{ role: "user", parts: [{ text: "x" }] }] };
+  const stream = ask("GENERATE", "CHAT", body, true).stream();
+  const text = [
+    chunk({ content: "a" }),
+    chunk({ content: "b" }),
+    chunk({}, "stop"),
+    "data: [DONE]\n\n",
+  ]
+    .map((each) => stream.push(Buffer.from(each)).toString())
+    .join("");
+  const pieces = JSON.parse(text);
+  assert.equal(pieces.length, 3);
+  assert.equal(pieces[2].candidates[0].finishReason, "STOP");
+  const failing = ask("GENERATE", "CHAT", body, true).stream();
+  const error = 'data: {"error":{"message":"no","code":"server_error"}}\n\n';
+  assert.equal(JSON.parse(failing.push(Buffer.from(error)).toString())[0].error.message, "no");
+});
+
+test("a failed response is an error, streamed or not", () => {
+  const failed = {
+    object: "response",
+    status: "failed",
+    error: { code: "server_error", message: "no" },
+  };
+  assert.throws(
+    () => replied("CHAT", "RESPONSES", { messages: [] }, failed),
+    (thrown) => thrown instanceof Fault && thrown.code === "upstream_error",
+  );
+  const stream = ask("MESSAGES", "RESPONSES", MESSAGES_ASK).stream();
+  const event = `data: ${JSON.stringify({ type: "response.failed", response: failed })}\n\n`;
+  assert.match(stream.push(Buffer.from(event)).toString(), /^event: error/);
+});
+
+test("every form has its path", () => {
+  assert.deepEqual(requestPath("MESSAGES", true), { path: "/v1/messages", query: "" });
+  assert.deepEqual(requestPath("GENERATE", true), {
+    path: "/v1beta/models/{model}:streamGenerateContent",
+    query: "alt=sse",
+  });
+});
