@@ -33,6 +33,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     login: (username, flags) => login(username, target(flags)),
     logout: (flags) => logout(target(flags)),
   });
+  // `latchkey calls list | head` closes the pipe early; that is not an error.
+  process.stdout.once("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(EXIT_CODES.done);
+  });
   try {
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {

@@ -454,3 +454,15 @@ test("another version of the API is told once", async () => {
     assert.ok(tui.find("the server is 9.9.9 and speaks another version of the API"));
   });
 });
+
+test("when the terminal itself is gone nothing more is written and no normal exit is tried", async () => {
+  await withApp({}, async ({ tui }) => {
+    Object.assign(tui.input, { isTTY: true });
+    const before = tui.bytes().length;
+    tui.input.emit("end");
+    await tui.settle();
+    assert.equal(tui.process.killed, 1);
+    assert.deepEqual(tui.process.exitCodes, []);
+    assert.equal(tui.bytes().length, before);
+  });
+});

@@ -17,6 +17,8 @@ import type { ThemeName } from "./theme.js";
 
 /** What the terminal layer needs of standard input, or of a stream that stands for it. */
 export interface TerminalInput {
+  /** False or absent for a pipe, which may end without anything being wrong. */
+  readonly isTTY?: boolean;
   setRawMode?(raw: boolean): unknown;
   resume(): unknown;
   pause(): unknown;
@@ -239,8 +241,8 @@ export class Terminal {
     const onData = (chunk: Buffer): void => {
       if (!this.#suspended) this.#decoder.feed(chunk);
     };
-    // The other end of the input is closed: nobody can press a key any more.
-    const onEnd = (): void => this.quit(0);
+    // Nobody can press a key any more. A terminal that ends is gone, which SIGHUP may tell later only.
+    const onEnd = (): void => (input.isTTY === true ? this.#vanish() : this.quit(0));
     const onResize = (): void => this.#awaitSize();
     input.on("data", onData);
     input.on("end", onEnd);
