@@ -175,3 +175,48 @@ test("the openai SDK reads a message stream as a chat completion", async (t) => 
   assert.equal(completion.usage?.prompt_tokens, 7);
   assert.equal(completion.usage?.completion_tokens, 8);
 });
+
+test("the openai SDK reads a message stream as a response", async (t) => {
+  const { url, asked } = await loopback(t, "RESPONSES", "MESSAGES", MESSAGES_STREAM);
+  const client = new OpenAI({ apiKey: "k", baseURL: `${url}/v1`, maxRetries: 0 });
+  const response = await client.responses
+    .stream({ model: "m", input: "hi", instructions: "rules" })
+    .finalResponse();
+  assert.equal(asked()["system"], "rules");
+  assert.equal(response.status, "completed");
+  assert.equal(response.output_text, "Grüße");
+  assert.deepEqual(
+    response.output.flatMap((item) =>
+      item.type === "function_call" ? [[item.call_id, item.name, item.arguments]] : [],
+    ),
+    [
+      ["t1", "weather", '{"a":1}'],
+      ["t2", "clock", "{}"],
+    ],
+  );
+  assert.equal(response.usage?.input_tokens, 7);
+  assert.equal(response.usage?.output_tokens, 8);
+});
+
+test("whole replies are read by the SDKs as well", async (t) => {
+  const reply = {
+    id: "c1",
+    model: "gpt",
+    choices: [{ index: 0, message: { content: "Hallo" }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 2, completion_tokens: 1 },
+  };
+  const messages = await loopback(t, "MESSAGES", "CHAT", reply);
+  const message = await new Anthropic({ apiKey: "k", baseURL: messages.url }).messages.create({
+    model: "m",
+    max_tokens: 9,
+    messages: [{ role: "user", content: "hi" }],
+  });
+  assert.deepEqual(
+    [message.content[0], message.usage.input_tokens],
+    [{ type: "text", text: "Hallo" }, 2],
+  );
+  const responses = await loopback(t, "RESPONSES", "CHAT", reply);
+  const client = new OpenAI({ apiKey: "k", baseURL: `${responses.url}/v1` });
+  const response = await client.responses.create({ model: "m", input: "hi" });
+  assert.equal(response.output_text, "Hallo");
+});

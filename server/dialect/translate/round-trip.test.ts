@@ -3,9 +3,12 @@ import test from "node:test";
 import fc from "fast-check";
 import type { JsonObject } from "./json.js";
 import { chatSide } from "./chat/side.js";
+import { generateSide } from "./generate/side.js";
 import { messagesSide } from "./messages/side.js";
-import type { ReplyPart, StreamStep } from "./reply.js";
-import type { CallFacts, Side, Target } from "./side.js";
+import type { Reply, ReplyPart, StreamStep } from "./reply.js";
+import { responsesSide } from "./responses/side.js";
+import type { CallFacts, Form, Side, Target } from "./side.js";
+import { SseEvents } from "./sse-events.js";
 import { translatorFor } from "./translator.js";
 
 const CALL: CallFacts = {
@@ -117,49 +120,28 @@ function stepsOf(parts: readonly ReplyPart[], pieceChars: number): StreamStep[] 
   return steps;
 }
 
-const USAGE = { input: 9, output: 5, cacheRead: 3, cacheWrite: 1, reasoning: 2 };
+const USAGE = { input: 9, output: 5, cacheRead: 3, cacheWrite: 0, reasoning: 2 };
 
 function stopOf(parts: readonly ReplyPart[]) {
   const calls = parts.some((each) => each.kind === "TOOL_CALL");
   return { kind: calls ? ("TOOL_CALLS" as const) : ("END" as const), sequence: undefined };
 }
 
-/** What of a reply must survive: the text of each kind in its order, calls and reasons. */
-function essence(side: Side, reply: JsonObject) {
-  const { parts, stop, usage } = side.readReply(reply, CALL);
+/** What of a reply must survive: the text of each kind in its order, calls, reason and usage. */
+function essence({ parts, stop, usage }: Reply) {
   const texts = (kind: ReplyPart["kind"]) =>
     parts.flatMap((each) => (each.kind === kind && "text" in each ? [each.text] : [])).join("");
   const calls = parts.flatMap((each) =>
-    each.kind === "TOOL_CALL" ? [[each.id, each.name, JSON.stringify(JSON.parse(each.args))]] : [],
+    each.kind === "TOOL_CALL"
+      ? [{ id: each.id, name: each.name, args: JSON.parse(each.args === "" ? "{}" : each.args) }]
+      : [],
   );
   return { text: texts("TEXT"), thinking: texts("THINKING"), calls, stop: stop.kind, usage };
 }
 
-/** A reply put together again from a stream, by the side that reads such streams. */
-function assembled(side: Side, text: Buffer, cutBytes: number): JsonObject {
-  const other = side.form === "CHAT" ? "MESSAGES" : "CHAT";
-  const body = Buffer.from(
-    JSON.stringify({ messages: [], stream_options: { include_usage: true } }),
-  );
-  // Through the other side and back, so that both directions are cut anywhere.
-  const there = translatorFor(other, side.form)!.request(body, GPT, CALL).stream();
-  const back = translatorFor(side.form, other)!.request(body, GPT, CALL).stream();
-  const reader = side.streamReader(CALL);
-  const steps: StreamStep[] = [];
-  for (let at = 0; at < text.length; at += cutBytes) {
-    const again = back.push(there.push(text.subarray(at, at + cutBytes)));
-    for (const data of again.toString().split("\n\n")) {
-      const from = data.indexOf("data: ");
-      if (from >= 0) steps.push(...reader.push({ name: "", data: data.slice(from + 6) }));
-    }
-  }
-  return side.writeReply(replyOf(steps), CALL);
-}
-
-function replyOf(steps: readonly StreamStep[]) {
+/** The reply that the steps of a stream amount to. */
+function replyOf(steps: readonly StreamStep[]): Reply {
   const parts: ReplyPart[] = [];
-  const last = steps.at(-1);
-  assert.equal(last?.kind, "END");
   for (const step of steps) {
     const open = parts.at(-1);
     if (step.kind === "OPEN" && step.block.kind === "TOOL_CALL") {
@@ -174,28 +156,58 @@ function replyOf(steps: readonly StreamStep[]) {
           : { ...open, text: open.text + step.text };
     }
   }
-  if (last?.kind !== "END") throw new Error("no end");
+  const last = steps.at(-1);
+  if (last?.kind !== "END") throw new Error("the stream has no end");
   return { id: "r", model: "m", parts, stop: last.stop, usage: last.usage };
 }
 
-for (const side of [chatSide, messagesSide]) {
-  test(`a stream of ${side.form} says the same as the whole reply, there and back, wherever it is cut`, () => {
-    fc.assert(
-      fc.property(
-        fc.array(part, { maxLength: 5 }),
-        fc.integer({ min: 1, max: 7 }),
-        fc.integer({ min: 1, max: 300 }),
-        (parts, pieceChars, cutBytes) => {
-          const whole = side.writeReply(
-            { id: "r", model: "m", parts, stop: stopOf(parts), usage: USAGE },
-            CALL,
-          );
-          const writer = side.streamWriter(CALL);
-          const text = stepsOf(parts, pieceChars).map((step) => writer.push(step));
-          const streamed = assembled(side, Buffer.from(text.join("")), cutBytes);
-          assert.deepEqual(essence(side, streamed), essence(side, whole));
-        },
-      ),
-    );
-  });
+/** The smallest request of each form. */
+const REQUESTS: Readonly<Record<Form, JsonObject>> = {
+  CHAT: { messages: [], stream_options: { include_usage: true } },
+  RESPONSES: { input: "x" },
+  MESSAGES: { max_tokens: 1, messages: [] },
+  GENERATE: { contents: [] },
+};
+
+const SIDES: readonly Side[] = [chatSide, responsesSide, messagesSide, generateSide];
+
+for (const caller of SIDES) {
+  for (const provider of SIDES) {
+    if (caller === provider) continue;
+    const name = `${caller.form} on ${provider.form}`;
+    test(`${name}: a stream says the same as the whole reply, wherever it is cut`, () => {
+      const body = Buffer.from(JSON.stringify(REQUESTS[caller.form]));
+      const translator = translatorFor(caller.form, provider.form)!;
+      fc.assert(
+        fc.property(
+          fc.array(part, { maxLength: 5 }),
+          fc.integer({ min: 1, max: 7 }),
+          fc.integer({ min: 1, max: 300 }),
+          (parts, pieceChars, cutBytes) => {
+            const reply = { id: "r", model: "m", parts, stop: stopOf(parts), usage: USAGE };
+            const translation = translator.request(body, GPT, CALL);
+            const whole = Buffer.from(JSON.stringify(provider.writeReply(reply, CALL)));
+            const told = JSON.parse(translation.reply(whole).toString()) as JsonObject;
+            const writer = provider.streamWriter(CALL);
+            const events = stepsOf(parts, pieceChars).map((step) => writer.push(step));
+            const text = Buffer.from(events.join(""));
+            const stream = translation.stream();
+            const pieces: Buffer[] = [];
+            for (let at = 0; at < text.length; at += cutBytes) {
+              pieces.push(stream.push(text.subarray(at, at + cutBytes)));
+            }
+            pieces.push(stream.end());
+            const reader = caller.streamReader(CALL);
+            const steps = [
+              ...new SseEvents().push(Buffer.concat(pieces)).flatMap((each) => reader.push(each)),
+              ...reader.end(),
+            ];
+            assert.deepEqual(essence(replyOf(steps)), essence(caller.readReply(told, CALL)));
+            assert.deepEqual(essence(replyOf(steps)), essence(reply));
+          },
+        ),
+        { numRuns: 50 },
+      );
+    });
+  }
 }
