@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { before, test, type TestContext } from "node:test";
-import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type JWTPayload } from "jose";
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import { openChannel } from "../../tui/api/channel.js";
@@ -114,7 +114,7 @@ async function started(t: TestContext) {
       exp: now + 600,
       ...how.claims,
     };
-    return new SignJWT(payload as JWTPayload)
+    return new SignJWT(payload)
       .setProtectedHeader({ alg: how.alg ?? "RS256", kid: how.kid ?? "rsa" })
       .sign((how.pair ?? first).privateKey);
   };
