@@ -39,8 +39,8 @@ test("nothing to divide is not zero percent", () => {
 
 test("small amounts of money are not shown as nothing", () => {
   assert.deepEqual(
-    [0n, 340n, 1_920_000n, 12_100_000_000n].map((micros) => money(micros)),
-    ["$0.00", "$0.00034", "$1.92", "$12.1K"],
+    [0n, 1n, 340n, 4312n, 1_920_000n, 12_100_000_000n].map((micros) => money(micros)),
+    ["$0.00", "$0.000001", "$0.00034", "$0.0043", "$1.92", "$12.1K"],
   );
 });
 

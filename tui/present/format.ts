@@ -55,7 +55,9 @@ export function money(micros: number | bigint): string {
   if (dollars === 0) return "$0.00";
   if (Math.abs(dollars) >= 1000) return `$${count(dollars)}`;
   if (Math.abs(dollars) >= 0.01) return `$${dollars.toFixed(2)}`;
-  return `$${dollars.toFixed(6).replace(/0+$/, "")}`;
+  // Two digits that say something; micros have no more than six places.
+  const places = Math.min(6, 1 - Math.floor(Math.log10(Math.abs(dollars))));
+  return `$${dollars.toFixed(places).replace(/0+$/, "")}`;
 }
 
 /** How long ago: `2s`, `4m`, `31d`; `never` when it has not happened. */

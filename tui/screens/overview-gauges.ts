@@ -100,12 +100,16 @@ export function paintNarrowGauges(painter: Painter, overview: Overview): void {
 function successSpans(overview: Overview, painter: Painter, width: number): Span[] {
   const ratio = overview.gauges?.successRatio;
   const style = successStyle(overview);
-  const shown = ratio === undefined ? 0 : Math.max(0, ratio - 0.9);
+  // Whole numbers: 1 - 0.9 is a little less than 0.1, and a full bar must be full.
+  const shown = ratio === undefined ? 0 : Math.max(0, Math.round(ratio * 10_000) - 9000);
   return [
     { text: "success ", style: "muted" },
     { text: percent(ratio).padStart(6), style },
     { text: " " },
-    ...barSpans({ value: shown, max: 0.1, width, style }, painter.glyphs),
+    ...barSpans(
+      { value: ratio === 1 ? 1000 : Math.min(shown, 999), max: 1000, width, style },
+      painter.glyphs,
+    ),
   ];
 }
 
