@@ -93,7 +93,14 @@ function textOf(field: DescField, value: unknown): string {
   if (field.enum !== undefined && typeof value === "number") return enumText(field, value);
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+  if (field.fieldKind === "map") return mapText(value);
   return safe(String(value));
+}
+
+/** `calls=12, users=1` */
+function mapText(value: unknown): string {
+  const entries = Object.entries(value as Record<string, unknown>);
+  return entries.map(([key, each]) => `${safe(key)}=${safe(String(each))}`).join(", ");
 }
 
 function enumText(field: DescField, value: number): string {
