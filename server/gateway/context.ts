@@ -22,6 +22,37 @@ export interface GatewayContext {
   readonly bodyBudget: BodyBudget;
   readonly paths: EndpointPaths;
   readonly usageOption: UsageOption;
+  readonly waitingRoom: WaitingRoom;
+}
+
+/** Calls that wait for a provider key to be back; bounded, for each of them holds its request. */
+export class WaitingRoom {
+  readonly #clock: Clock;
+  readonly #callsMax: number;
+  #calls = 0;
+
+  constructor(options: { clock: Clock; callsMax: number }) {
+    this.#clock = options.clock;
+    this.#callsMax = options.callsMax;
+  }
+
+  /** Calls `then` after a while; what comes back leaves the room early. Undefined when it is full. */
+  enter(waitMs: number, then: () => void): (() => void) | undefined {
+    if (this.#calls >= this.#callsMax) return undefined;
+    this.#calls++;
+    let waiting = true;
+    const leave = (): void => {
+      if (!waiting) return;
+      waiting = false;
+      this.#calls--;
+      timer.cancel();
+    };
+    const timer = this.#clock.setTimer(() => {
+      leave();
+      then();
+    }, waitMs);
+    return leave;
+  }
 }
 
 /** Which providers understand `stream_options.include_usage`: all, but for those that have refused it or are named. */

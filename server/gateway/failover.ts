@@ -1,6 +1,9 @@
 import type { AttemptFailure } from "./attempt.js";
 import type { GatewayLimits } from "./limits.js";
 
+/** The first pause before a key is asked again that failed; each further one is twice as long. */
+const PAUSE_MS = 50;
+const PAUSE_MS_MAX = 1_000;
 const NONE: ReadonlySet<string> = new Set();
 
 /** What a call has tried so far, and whether it may try more. */
@@ -10,6 +13,9 @@ export class Failover {
   #count = 0;
   #providerFailures = 0;
   #failure: AttemptFailure | undefined;
+  #waits = 0;
+  /** Keys that no waiting will make good for this call. */
+  #refused: ReadonlySet<string> = NONE;
 
   constructor(limits: GatewayLimits) {
     this.#limits = limits;
@@ -35,6 +41,26 @@ export class Failover {
     const ofKey = failure.outcome === "KEY_REFUSED" || failure.outcome === "QUOTA_EXHAUSTED";
     if (!ofKey || this.#failure === undefined) this.#failure = failure;
     if (mayHaveWorked(failure)) this.#providerFailures++;
+    if (ofKey || failure.kind === "REFUSED_URL") {
+      this.#refused = new Set([...this.#refused, providerKeyId]);
+    }
+  }
+
+  /**
+   * How long to wait before the keys are tried once more, now that none is left; undefined when that is
+   * pointless or would take too long. `backMs` is when the pool has one again: 0 means one that this call has
+   * tried, which may do better after a moment. `jitter` from 0 to 1 keeps calls from coming back together.
+   */
+  wait(backMs: number, elapsedMs: number, jitter: number): number | undefined {
+    const outcome = this.#failure?.outcome;
+    if (outcome === "REQUEST_REFUSED" || outcome === "TIMEOUT") return undefined;
+    if (backMs === 0 && this.#tried.size === this.#refused.size) return undefined;
+    const pauseMs = Math.min(PAUSE_MS * 2 ** this.#waits, PAUSE_MS_MAX);
+    const waitMs = Math.max(backMs, pauseMs) + jitter * pauseMs;
+    if (elapsedMs + waitMs > this.#limits.keyWaitMs) return undefined;
+    this.#waits++;
+    this.#tried = this.#refused;
+    return waitMs;
   }
 
   /**

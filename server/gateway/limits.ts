@@ -24,6 +24,10 @@ export interface GatewayLimits {
   readonly providerFailuresMax: number;
   /** No further try begins after this. */
   readonly failoverDeadlineMs: number;
+  /** Since its begin, how long a call may wait for a key to be back; if none will be by then it is refused at once. */
+  readonly keyWaitMs: number;
+  /** Calls that wait at a time; more are refused at once. */
+  readonly waitingCallsMax: number;
   /** Until the head of a streamed reply. */
   readonly streamHeadTimeoutMs: number;
   /** Until the head of a whole reply, which providers send only when it is done. */
@@ -53,8 +57,10 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   callerSocketsMax: 16_384,
   modelIdCharsMax: 256,
   attemptsMax: 16,
-  providerFailuresMax: 3,
+  providerFailuresMax: 5,
   failoverDeadlineMs: 60_000,
+  keyWaitMs: 10_000,
+  waitingCallsMax: 1_024,
   streamHeadTimeoutMs: 120_000,
   wholeHeadTimeoutMs: 600_000,
   wholeReplyBytesMax: 4 * 1024 * 1024,

@@ -63,6 +63,8 @@ export interface Pool {
    * Throws Fault `no_public_token` or `no_own_token` when none is left.
    */
   lease(request: LeaseRequest): Lease;
+  /** How long until a key of the route may be back, in milliseconds: 0 when one is eligible, null when none will come back by itself. */
+  waitMs(principal: Principal, route: Route): number | null;
   /** Keeps a key out whose secret could not be opened, until a new version of it is announced. */
   markUnreadable(providerKeyId: string): void;
 }

@@ -9,7 +9,7 @@ import { Roster } from "../upstream/roster.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { authenticate } from "./admit.js";
 import { BodyBudget } from "./body.js";
-import { type GatewayContext, UsageOption } from "./context.js";
+import { type GatewayContext, UsageOption, WaitingRoom } from "./context.js";
 import { EndpointPaths } from "./endpoint-path.js";
 import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
@@ -103,6 +103,10 @@ class HttpGateway implements Gateway {
       limits: this.#limits,
       bodyBudget: new BodyBudget(this.#limits.bodyBytesInFlightMax),
       paths: new EndpointPaths(),
+      waitingRoom: new WaitingRoom({
+        clock: options.clock,
+        callsMax: this.#limits.waitingCallsMax,
+      }),
       usageOption: new UsageOption(options.asksUsage ?? (() => true)),
     };
     this.#server = this.#createServer();

@@ -50,6 +50,7 @@ export class Trials implements AttemptListener {
   /** Undefined once nothing more will be tried. */
   #plan: CallPlan | undefined;
   #attempt: Attempt | undefined;
+  #leaveRoom: (() => void) | undefined;
 
   constructor(options: TrialsOptions) {
     this.#options = options;
@@ -77,12 +78,32 @@ export class Trials implements AttemptListener {
       const { route, affinity } = plan;
       lease = context.pool.lease({ principal, route, tried, affinity });
     } catch (thrown) {
-      listener.onExhausted(this.#failover.failure, toFault(thrown));
+      const fault = toFault(thrown);
+      if (!this.#waitForKey(plan, fault)) listener.onExhausted(this.#failover.failure, fault);
       return;
     }
     this.#failover.begin();
     book.openLease(lease);
     this.#open(lease);
+  }
+
+  /** A key that will be back in a moment is better than a refusal. */
+  #waitForKey(plan: CallPlan, fault: Fault): boolean {
+    if (fault.code !== "no_public_token" && fault.code !== "no_own_token") return false;
+    const { context, principal, id, book, listener } = this.#options;
+    const backMs = context.pool.waitMs(principal, plan.route);
+    if (backMs === null) return false;
+    const jitter = (id.charCodeAt(id.length - 1) % 32) / 32;
+    const waitMs = this.#failover.wait(backMs, book.elapsedMs(), jitter);
+    if (waitMs === undefined) return false;
+    this.#leaveRoom = context.waitingRoom.enter(waitMs, () => {
+      try {
+        this.next();
+      } catch (thrown) {
+        listener.onBug(thrown);
+      }
+    });
+    return this.#leaveRoom !== undefined;
   }
 
   /** Gives up what is under way. Harmless when nothing is. */
@@ -100,6 +121,7 @@ export class Trials implements AttemptListener {
   /** The reply has begun: nothing is tried again, and a long stream must not hold its request in memory. */
   settle(): void {
     this.#plan = undefined;
+    this.#leaveRoom?.();
     this.#options.head.forward.length = 0;
     this.#attempt?.flight?.forgetRequest();
   }

@@ -12,8 +12,8 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { FakeClock } from "../support/fake-clock.js";
-import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { FakeClock, settle } from "../support/fake-clock.js";
+import { advanceUntil, type Setup, startGateway, type TestGateway } from "./fixture.js";
 
 const SECRETS = [
   "sk-first-00000000000000000000",
@@ -217,8 +217,12 @@ test("when every quota is used up the caller hears what the next call would hear
   assert.equal(((await response.json()) as { detail: string }).detail, "该用户暂无可用的 Token");
 });
 
-test("failures that cost time are tried three times at most, refusals as long as there are keys", async () => {
-  const { post, pool } = await bound({ secrets: [...SECRETS, "sk-fifth-00000000000000000000"] });
+test("failures that cost time are tried a few times, refusals as long as there are keys", async () => {
+  const limits = { providerFailuresMax: 3 };
+  const { post, pool } = await bound({
+    limits,
+    secrets: [...SECRETS, "sk-fifth-00000000000000000000"],
+  });
   stub.script = refusal(500, "server_error");
   const response = await post(CHAT);
   assert.equal(response.status, 500);
@@ -429,6 +433,69 @@ test("a secret that takes its time to open is waited for", async () => {
   });
   stub.script = ok;
   assert.equal((await post(CHAT)).status, 200);
+});
+
+test("a call waits a moment for a key that will be back, and no longer", async () => {
+  const clock = new FakeClock();
+  const started = await start({ clock, secrets: SECRETS.slice(0, 1) });
+  const { pool } = started;
+  const lease = pool.lease.bind(pool);
+  pool.lease = () => {
+    throw new Fault("no_own_token", "All keys cool down.", { retryAfterSeconds: 1 });
+  };
+  pool.backMs = 900;
+  stub.script = ok;
+  const waiting = started.post("/v1/chat/completions", CHAT);
+  while (clock.pending === 0) await settle();
+  clock.advance(899);
+  assert.equal(stub.received.length, 0);
+  pool.lease = lease;
+  assert.equal((await advanceUntil(clock, waiting)).status, 200);
+  pool.lease = () => {
+    throw new Fault("no_own_token", "All keys cool down.", { retryAfterSeconds: 9 });
+  };
+  pool.backMs = 10_500;
+  const refused = await started.post("/v1/chat/completions", CHAT);
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get("retry-after"), "9");
+});
+
+test("when each key has failed once, they are tried once more after a pause; a refused one is not", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
+  pool.backMs = 0;
+  stub.script = inTurn(refusal(401, "invalid_api_key"), refusal(500, "x"), refusal(503, "x"), ok);
+  assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(
+    stub.received.map((each) => each.secret),
+    [0, 1, 1, 1].map((at) => SECRETS[at]),
+  );
+  assert.equal(pool.leased, 0);
+});
+
+test("too many calls do not wait, and a caller that leaves stops waiting", async () => {
+  const clock = new FakeClock();
+  const started = await start({ clock, limits: { waitingCallsMax: 1 } });
+  started.pool.lease = () => {
+    throw new Fault("no_own_token", "All keys cool down.");
+  };
+  started.pool.backMs = 1000;
+  const leaving = new AbortController();
+  const first = started.fetch("/v1/chat/completions", {
+    method: "POST",
+    body: '{"model":"m"}',
+    signal: leaving.signal,
+  });
+  while (started.gateway.running < 1) await settle();
+  while (clock.pending < 2) await settle();
+  assert.equal((await started.post("/v1/chat/completions", CHAT)).status, 503);
+  leaving.abort();
+  await assert.rejects(first);
+  await started.sink.record(2);
+  assert.equal(started.gateway.running, 0);
+  const third = started.post("/v1/chat/completions", CHAT);
+  while (started.gateway.running < 1) await settle();
+  started.gateway.cut(new Fault("vault_locked", "The vault was locked."));
+  assert.equal((await third).status, 503);
 });
 
 test("what has an id is looked for with every key, and found where it was made", async () => {

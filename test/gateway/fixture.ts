@@ -274,6 +274,8 @@ export class FakePool implements Pool {
     },
   );
   openFault: Fault | undefined;
+  /** When a key is back; null for never. */
+  backMs: number | null = null;
   leased = 0;
 
   constructor(secrets: readonly string[]) {
@@ -300,6 +302,10 @@ export class FakePool implements Pool {
         this.releases.push({ providerKeyId: key.id, result });
       },
     };
+  }
+
+  waitMs(): number | null {
+    return this.backMs;
   }
 
   markUnreadable(providerKeyId: string): void {
