@@ -43,6 +43,22 @@ test("a version never stands twice and a vendor's own version is kept", () => {
   );
 });
 
+test("a vendor's OpenAI-compatible layer beneath a version gets no second version", () => {
+  const bases = [
+    "https://generativelanguage.googleapis.com/v1beta/openai",
+    "https://api.deepinfra.com/v1/openai",
+    "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi",
+  ];
+  for (const base of bases) {
+    assert.equal(joinUrl(base, "/v1/chat/completions"), `${base}/chat/completions`);
+    assert.equal(joinUrl(`${base}/`, "/v1/models?limit=5"), `${base}/models?limit=5`);
+  }
+  assert.equal(
+    joinUrl("https://gateway.example/v1/team/anthropic", "/v1/messages"),
+    "https://gateway.example/v1/team/anthropic/v1/messages",
+  );
+});
+
 test("joining an address that is joined already changes nothing", () => {
   const bases = PROVIDER_PRESETS.map((preset) => preset.baseUrl);
   const paths = ["/v1/chat/completions", "/v1/messages", "/v1/embeddings", "/v1beta/models"];

@@ -4,6 +4,9 @@ import { invalidField } from "../core/fault.js";
 /** A path segment that names an API version: `v1`, `v4`, `v1beta`. */
 const VERSION_SEGMENT = /^v\d+(?:alpha|beta)?\d*$/;
 
+/** Last segments of vendors' OpenAI-compatible layers, which take no version of their own. */
+const COMPATIBLE_LAYERS = new Set(["openai", "openapi"]);
+
 /** Endpoints that people paste together with the base URL. */
 const PASTED_ENDPOINTS = [
   "/chat/completions",
@@ -46,7 +49,7 @@ export function normalizeBaseUrl(text: string): string {
 
 /**
  * The address of an endpoint: `path` begins with the version that the caller used, e.g.
- * `/v1/chat/completions`. Where the base URL ends in a version of its own, that one counts, so that
+ * `/v1/chat/completions`. Where the base URL has a version of its own, that one counts, so that
  * `/v1` never stands twice and a vendor's `/v4` is kept; joining an already joined address changes nothing.
  */
 export function joinUrl(baseUrl: string, path: string): string {
@@ -54,7 +57,7 @@ export function joinUrl(baseUrl: string, path: string): string {
   const basePath = trimSlashes(base.pathname);
   const [pathOnly, query] = splitQuery(path);
   let rest = pathOnly.startsWith("/") ? pathOnly : `/${pathOnly}`;
-  if (endsInVersion(basePath)) rest = withoutVersion(rest);
+  if (choosesVersion(basePath)) rest = withoutVersion(rest);
   const joined = endsInEndpoint(basePath, rest) ? basePath : `${basePath}${rest}`;
   return `${base.origin}${joined}${mergeQuery(base.search, query)}`;
 }
@@ -103,8 +106,15 @@ function endsInEndpoint(basePath: string, path: string): boolean {
   return basePath.endsWith(path) || (bare.length > 1 && basePath.endsWith(bare));
 }
 
-function endsInVersion(path: string): boolean {
-  return VERSION_SEGMENT.test(path.slice(path.lastIndexOf("/") + 1));
+/**
+ * True where the base URL has chosen the version: as its last segment, or above a layer of OpenAI
+ * compatibility (Gemini's `/v1beta/openai`, DeepInfra's `/v1/openai`, Vertex's `/v1/…/openapi`).
+ */
+function choosesVersion(path: string): boolean {
+  const segments = path.split("/");
+  const last = segments.at(-1) ?? "";
+  if (COMPATIBLE_LAYERS.has(last)) return segments.some((segment) => VERSION_SEGMENT.test(segment));
+  return VERSION_SEGMENT.test(last);
 }
 
 function withoutVersion(path: string): string {
