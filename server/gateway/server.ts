@@ -403,13 +403,13 @@ function listenFault(error: NodeJS.ErrnoException, options: ListenOptions): Faul
   if (error.code === "EADDRINUSE") {
     return new Fault(
       "port_in_use",
-      `The proxy port ${where} is in use; stop what listens there or choose another port.`,
+      `Cannot listen on ${where}: another process uses it. Stop that process or choose another with --proxy-port.`,
       { cause: error },
     );
   }
   return new Fault(
     "config_invalid",
-    `The proxy port cannot be opened on ${where} (${error.code ?? "unknown error"}).`,
+    `Cannot listen on ${where} for the proxy: ${error.code ?? error.message}.`,
     { cause: error },
   );
 }

@@ -31,7 +31,7 @@ test("a port in use is named", async (t) => {
   const { port } = holder.address() as { port: number };
   for (const which of ["proxy", "control"]) {
     const args = flags(dataFolder(t), `--${which}-port=${port}`);
-    refused(await run(args), new RegExp(`:${port}: another`));
+    refused(await run(args), new RegExp(`:${port}: another.*--${which}-port`));
   }
 });
 
