@@ -3,6 +3,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import { Fault } from "../core/fault.js";
+import { listenFault } from "../core/listen-fault.js";
 
 /** Answers one request of either HTTP version. */
 export type ControlHandler = (
@@ -159,21 +160,10 @@ async function closeServer(
 
 async function listen(server: net.Server, where: net.ListenOptions, what: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(listenFault(error, what)));
-    server.listen(where, resolve);
-  });
-}
-
-function listenFault(error: NodeJS.ErrnoException, what: string): Fault {
-  if (error.code === "EADDRINUSE") {
-    return new Fault(
-      "port_in_use",
-      `Cannot listen on ${what}: another process uses it. Stop that process or choose another with --control-port.`,
-      { cause: error },
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(listenFault(error, what, "--control-port")),
     );
-  }
-  return new Fault("config_invalid", `Cannot listen on ${what}: ${error.code ?? error.message}.`, {
-    cause: error,
+    server.listen(where, resolve);
   });
 }
 

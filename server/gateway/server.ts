@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock, Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
+import { listenFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
@@ -122,7 +123,9 @@ class HttpGateway implements Gateway {
   listen(options: ListenOptions): Promise<{ host: string; port: number }> {
     return new Promise((resolve, reject) => {
       const onError = (error: NodeJS.ErrnoException): void => {
-        reject(listenFault(error, options));
+        reject(
+          listenFault(error, `the proxy port ${options.host}:${options.port}`, "--proxy-port"),
+        );
       };
       this.#server.once("error", onError);
       this.#server.listen({ host: options.host, port: options.port, backlog: 4096 }, () => {
@@ -396,20 +399,4 @@ function answerRoot(req: IncomingMessage, res: ServerResponse, id: string): void
 /** An IPv4 caller on a dual-stack socket has a mapped address; allowlists know it by its own. */
 function plainIp(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
-}
-
-function listenFault(error: NodeJS.ErrnoException, options: ListenOptions): Fault {
-  const where = `${options.host}:${String(options.port)}`;
-  if (error.code === "EADDRINUSE") {
-    return new Fault(
-      "port_in_use",
-      `Cannot listen on ${where}: another process uses it. Stop that process or choose another with --proxy-port.`,
-      { cause: error },
-    );
-  }
-  return new Fault(
-    "config_invalid",
-    `Cannot listen on ${where} for the proxy: ${error.code ?? error.message}.`,
-    { cause: error },
-  );
 }
