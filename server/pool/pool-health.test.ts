@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { ProviderKey } from "../core/provider-key.js";
+import { FakeClock } from "../../test/support/fake-clock.js";
+import { SUPER, World, keys, result } from "../../test/support/pool-world.js";
+import { aProviderKey, aRoute } from "../../test/support/records.js";
+
+test("a rate-limited key is not asked before its time, and its quota group waits with it", () => {
+  const world = new World(
+    [
+      aProviderKey("pk_1", { quotaGroup: "org" }),
+      aProviderKey("pk_2", { quotaGroup: "org" }),
+      aProviderKey("pk_3", { quotaGroup: "org", ownerId: "usr_other" }),
+    ],
+    "ROUND_ROBIN",
+  );
+  let limited = world.call("RATE_LIMITED", { retryAfterMs: 10_000 });
+  while (limited === "pk_3") {
+    world.clock.advance(10_000);
+    limited = world.call("RATE_LIMITED", { retryAfterMs: 10_000 });
+  }
+  for (let i = 0; i < 50; i++)
+    assert.equal(world.call(), "pk_3", "another owner's group is another group");
+  world.clock.advance(9_999);
+  assert.equal(world.call(), "pk_3");
+  world.clock.advance(1);
+  const back = new Set(Array.from({ length: 50 }, () => world.call()));
+  assert.equal(back.size, 3);
+});
+
+test("many refusals at once move a group's other keys once and not again and again", () => {
+  const world = new World(keys(50, { quotaGroup: "org" }));
+  const leases = Array.from({ length: 50 }, () => world.lease());
+  for (const lease of leases) {
+    world.clock.advance(1);
+    lease.release(result("RATE_LIMITED", { retryAfterMs: 10_000 }));
+  }
+  assert.ok(world.heard.length <= 100, `${world.heard.length} changes`);
+  world.fails("no_public_token");
+});
+
+test("Retry-After is believed for an hour at most, and without it the wait grows step by step", () => {
+  const world = new World(keys(1));
+  world.call("RATE_LIMITED", { retryAfterMs: 86_400_000 });
+  assert.equal(world.fails("no_public_token").retryAfterSeconds, 3_600);
+  world.clock.advance(3_600_000);
+  const waits: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    world.call("RATE_LIMITED");
+    const wait = world.pool.waitMs(SUPER, aRoute()) ?? -1;
+    waits.push(wait);
+    world.clock.advance(wait);
+  }
+  assert.deepEqual(
+    waits,
+    [40, 80, 160, 300, 300, 300, 300, 300].map((seconds) => seconds * 1000),
+  );
+});
+
+test("stragglers of one limit do not move the wait up, and a late success does not shorten it", () => {
+  const world = new World(keys(1));
+  const leases = Array.from({ length: 5 }, () => world.lease());
+  for (const lease of leases.slice(0, 4)) lease.release(result("RATE_LIMITED"));
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 20_000);
+  leases[4]?.release(result("OK"));
+  world.fails("no_public_token");
+});
+
+test("an exhausted key is out until its reset, then one call has to prove it before others follow", () => {
+  const world = new World([aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })]);
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });
+  assert.equal(world.state("pk_1"), "EXHAUSTED");
+  assert.equal(world.call(), "pk_2");
+  world.clock.advance(20_000);
+  const proof = world.lease();
+  assert.equal(proof.providerKey.id, "pk_1");
+  assert.equal(world.call(), "pk_2", "others wait for the proof");
+  proof.release(result("OK"));
+  assert.equal(world.call(), "pk_1");
+});
+
+test("a refused key is out after one call, and INVALID after three refusals over a minute", () => {
+  const world = new World([aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })]);
+  assert.equal(world.call("KEY_REFUSED", { detail: "401 from provider" }), "pk_1");
+  assert.equal(world.state("pk_1"), "COOLDOWN");
+  for (let i = 0; i < 10; i++) assert.equal(world.call(), "pk_2");
+  for (const expected of ["COOLDOWN", "INVALID"]) {
+    world.clock.advance(30_000);
+    assert.equal(world.call("KEY_REFUSED"), "pk_1");
+    assert.equal(world.state("pk_1"), expected);
+  }
+  world.clock.advance(86_400_000);
+  assert.equal(world.call(), "pk_2");
+});
+
+test("refusals of calls in flight together are one finding", () => {
+  const world = new World(keys(1));
+  const leases = Array.from({ length: 10 }, () => world.lease());
+  for (const lease of leases) lease.release(result("KEY_REFUSED"));
+  assert.equal(world.state("pk_00000"), "COOLDOWN");
+  world.clock.advance(30_000);
+  assert.equal(world.call(), "pk_00000");
+  assert.equal(world.state("pk_00000"), "DEGRADED", "its rate of success is still poor");
+});
+
+test("the caller's own mistakes never count against a key", () => {
+  const world = new World(keys(1));
+  for (let i = 0; i < 50; i++) world.call("REQUEST_REFUSED", { httpStatus: 400 });
+  for (let i = 0; i < 50; i++) world.call("CALLER_ABORTED", { httpStatus: null });
+  assert.equal(world.state("pk_00000"), "UNKNOWN");
+  assert.equal(world.pool.health("pk_00000")?.failures, 0);
+});
+
+test("repeated failures open the breaker for a growing while, and one success closes it", () => {
+  const world = new World(keys(1));
+  for (let i = 0; i < 4; i++) world.call("TIMEOUT");
+  assert.equal(world.state("pk_00000"), "DEGRADED");
+  world.call("TIMEOUT");
+  assert.equal(world.state("pk_00000"), "COOLDOWN");
+  const waits: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    const wait = world.pool.waitMs(SUPER, aRoute()) ?? -1;
+    waits.push(wait);
+    world.clock.advance(wait);
+    world.call("PROVIDER_ERROR");
+  }
+  assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+  world.clock.advance(60_000);
+  world.call();
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+  for (let i = 0; i < 100; i++) world.call();
+  assert.equal(world.state("pk_00000"), "HEALTHY");
+});
+
+test("a health check brings an INVALID key back, but does not lift a rate limit", () => {
+  const world = new World(keys(1));
+  for (let i = 0; i < 3; i++) {
+    world.pool.reportCheck("pk_00000", { ok: false, httpStatus: 401, error: "invalid key" });
+    world.clock.advance(30_000);
+  }
+  assert.equal(world.state("pk_00000"), "INVALID");
+  world.fails("no_public_token");
+  world.pool.reportCheck("pk_00000", { ok: true, httpStatus: 200, error: "" });
+  assert.equal(world.state("pk_00000"), "HEALTHY");
+  world.call("RATE_LIMITED", { retryAfterMs: 60_000 });
+  world.pool.reportCheck("pk_00000", { ok: true, httpStatus: 200, error: "" });
+  world.fails("no_public_token");
+});
+
+test("a new secret, enabling anew and a reset give a key another chance; renaming it does not", () => {
+  const key = aProviderKey("pk_1");
+  const world = new World([key]);
+  const spoil = (): void => {
+    for (let i = 0; i < 3; i++) {
+      world.pool.reportCheck("pk_1", { ok: false, httpStatus: 403, error: "" });
+      world.clock.advance(30_000);
+    }
+    assert.equal(world.state("pk_1"), "INVALID");
+  };
+  spoil();
+  world.change({ ...key, name: "renamed", version: 2 });
+  assert.equal(world.state("pk_1"), "INVALID");
+  world.change({ ...key, fingerprint: "another", version: 3 });
+  assert.equal(world.call(), "pk_1");
+  spoil();
+  world.change({ ...key, enabled: false, fingerprint: "another", version: 4 });
+  world.change({ ...key, enabled: true, fingerprint: "another", version: 5 });
+  assert.equal(world.call(), "pk_1");
+  spoil();
+  world.pool.resetHealth("pk_1");
+  assert.equal(world.call(), "pk_1");
+});
+
+test("a key whose secret cannot be opened is out until a new version of it comes", () => {
+  const key = aProviderKey("pk_1");
+  const world = new World([key]);
+  world.pool.markUnreadable("pk_1");
+  world.fails("no_public_token");
+  world.change({ ...key });
+  world.fails("no_public_token");
+  world.change({ ...key, version: 2 });
+  assert.equal(world.call(), "pk_1");
+});
+
+test("a key's own quota ends at its limit, counts calls in flight, and begins anew with the period", () => {
+  const quota = { period: "DAY", requests: 5, tokens: null, costMicros: null } as const;
+  const world = new World([
+    aProviderKey("pk_1", { quota }),
+    aProviderKey("pk_2", { tier: "BACKUP" }),
+  ]);
+  world.pool.restoreQuota("pk_1", { requests: 2, tokens: 0, costMicros: 0 });
+  const open = [world.lease(), world.lease(), world.lease()];
+  assert.deepEqual(
+    open.map((lease) => lease.providerKey.id),
+    ["pk_1", "pk_1", "pk_1"],
+  );
+  assert.equal(world.call(), "pk_2");
+  open[0]?.release(result("UNREACHABLE"));
+  open[1]?.release(result("OK"));
+  assert.equal(
+    world.call(),
+    "pk_1",
+    "a call that never reached the provider gives its request back",
+  );
+  assert.equal(world.call(), "pk_2");
+  world.clock.advance(86_400_000);
+  assert.equal(world.call(), "pk_1");
+});
+
+test("a key's quota of tokens and money counts what was used", () => {
+  const quota = { period: "MONTH", requests: null, tokens: 25, costMicros: null } as const;
+  const world = new World([aProviderKey("pk_1", { quota })]);
+  for (let i = 0; i < 3; i++) world.call("OK", { tokens: 10 });
+  const fault = world.fails("no_public_token");
+  assert.equal(fault.retryAfterSeconds, 31 * 86_400);
+});
+
+test("the wall clock going back or forth by hours causes no wrong denial and keeps cooldowns honest", () => {
+  const quota = { period: "DAY", requests: 100, tokens: null, costMicros: null } as const;
+  const world = new World([aProviderKey("pk_1", { quota })]);
+  for (const jumpMs of [3_600_000, -3_600_000, -86_400_000, 86_400_000]) {
+    world.clock.jumpWall(jumpMs);
+    assert.equal(world.call(), "pk_1");
+    world.call("RATE_LIMITED", { retryAfterMs: 5_000 });
+    world.clock.jumpWall(-jumpMs);
+    world.clock.advance(4_999);
+    world.fails("no_public_token");
+    world.clock.advance(1);
+    assert.equal(world.call(), "pk_1");
+    world.clock.jumpWall(jumpMs);
+  }
+});
+
+test("a stored cooldown is taken up at the start, and believed only as far as one can be long", () => {
+  const clock = new FakeClock(Date.UTC(2030, 0, 1));
+  const health = (
+    state: "COOLDOWN" | "EXHAUSTED" | "INVALID",
+    leftMs: number,
+  ): ProviderKey["health"] => ({
+    ...aProviderKey("x").health,
+    state,
+    cooldownUntil: clock.now() + leftMs,
+  });
+  const world = new World([
+    aProviderKey("pk_1", { health: health("COOLDOWN", 10_000) }),
+    aProviderKey("pk_2", { tier: "BACKUP", health: health("COOLDOWN", 1e12) }),
+    aProviderKey("pk_3", { tier: "OVERFLOW", health: health("INVALID", 0) }),
+  ]);
+  world.fails("no_public_token");
+  world.clock.advance(10_000);
+  assert.equal(world.call("RATE_LIMITED", { retryAfterMs: 86_400_000 }), "pk_1");
+  world.clock.advance(3_590_000);
+  assert.equal(world.call(), "pk_2");
+});

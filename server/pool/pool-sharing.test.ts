@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Lease } from "./lease.js";
+import { STRATEGIES } from "./strategy.js";
+import { OWN, World, keys, result, tally } from "../../test/support/pool-world.js";
+import { aProviderKey, seededUniform } from "../../test/support/records.js";
+
+test("four equal keys share 10,000 calls within five percent, whatever the pace", () => {
+  for (const strategy of STRATEGIES.filter((each) => each !== "SEQUENTIAL")) {
+    for (const paceMs of [0, 7, 1_000, 20_000]) {
+      const world = new World(keys(4), strategy);
+      const counts = tally(
+        Array.from({ length: 10_000 }, () => {
+          world.clock.advance(paceMs);
+          return world.call();
+        }),
+      );
+      for (const [id, count] of counts) {
+        assert.ok(
+          Math.abs(count - 2_500) <= 125,
+          `${strategy} at ${paceMs} ms: ${id} got ${count}`,
+        );
+      }
+    }
+  }
+});
+
+test("equal keys share evenly also when calls overlap and fail at random", () => {
+  const uniform = seededUniform(7);
+  const world = new World(keys(4));
+  const open: Lease[] = [];
+  const ids: string[] = [];
+  for (let i = 0; i < 10_000; i++) {
+    world.clock.advance(5);
+    const lease = world.lease();
+    ids.push(lease.providerKey.id);
+    open.push(lease);
+    if (open.length > 20) {
+      const [ended] = open.splice(Math.floor(uniform() * open.length), 1);
+      ended?.release(result(uniform() < 0.05 ? "CUT" : "OK"));
+    }
+  }
+  for (const [id, count] of tally(ids)) {
+    assert.ok(Math.abs(count - 2_500) <= 250, `${id} got ${count}`);
+  }
+});
+
+test("a large pool is shared too: every one of 200 equal keys gets work and none much more than its share", () => {
+  const world = new World(keys(200));
+  const counts = tally(Array.from({ length: 20_000 }, () => world.call()));
+  assert.equal(counts.size, 200);
+  for (const count of counts.values()) assert.ok(count > 80 && count < 120, String(count));
+});
+
+test("a key that fails more gets less, and is heard again after an hour without calls", () => {
+  const world = new World(keys(3));
+  const uniform = seededUniform(3);
+  const used: string[] = [];
+  for (let i = 0; i < 6_000; i++) {
+    world.clock.advance(10);
+    const lease = world.lease();
+    used.push(lease.providerKey.id);
+    const isBad = lease.providerKey.id === "pk_00000" && uniform() < 0.25;
+    lease.release(result(isBad ? "PROVIDER_ERROR" : "OK"));
+  }
+  const counts = tally(used);
+  assert.ok((counts.get("pk_00000") ?? 0) < (counts.get("pk_00001") ?? 0) / 2);
+  world.clock.advance(3_700_000);
+  const later = tally(Array.from({ length: 300 }, () => world.call()));
+  assert.ok((later.get("pk_00000") ?? 0) > 50);
+});
+
+test("a new key among busy ones takes its share and not everything", () => {
+  const world = new World(keys(4));
+  for (let i = 0; i < 4_000; i++) {
+    world.clock.advance(100);
+    world.call(i % 50 === 0 ? "CUT" : "OK");
+  }
+  world.change(aProviderKey("pk_new"));
+  const first = tally(
+    Array.from({ length: 100 }, () => {
+      world.clock.advance(100);
+      return world.call();
+    }),
+  );
+  const share = first.get("pk_new") ?? 0;
+  assert.ok(share >= 1 && share <= 40, `${share} of the first 100`);
+});
+
+test("a recovered key ramps up instead of taking everything", () => {
+  const world = new World(keys(4));
+  for (let i = 0; i < 400; i++) {
+    world.clock.advance(20);
+    world.call();
+  }
+  const out = world.call("RATE_LIMITED", { retryAfterMs: 1_800_000 });
+  for (let i = 0; i < 1_800; i++) {
+    world.clock.advance(1_000);
+    assert.notEqual(world.call(), out);
+  }
+  world.clock.advance(1_000);
+  const early = tally(Array.from({ length: 60 }, () => world.call()));
+  assert.ok((early.get(out) ?? 0) <= 20, `${early.get(out)} of the first 60`);
+  const late = tally(Array.from({ length: 4_000 }, () => world.call()));
+  assert.ok((late.get(out) ?? 0) > 700);
+});
+
+test("round robin takes turns by id and keeps its place when keys come and go", () => {
+  const world = new World(keys(3), "ROUND_ROBIN");
+  assert.deepEqual(
+    Array.from({ length: 4 }, () => world.call()),
+    ["pk_00000", "pk_00001", "pk_00002", "pk_00000"],
+  );
+  world.remove("pk_00001");
+  assert.equal(world.call(), "pk_00002");
+  world.change(aProviderKey("pk_00001"));
+  assert.equal(world.call(), "pk_00000");
+});
+
+test("sequential stays on one key until it is used up, then goes on to the next in order", () => {
+  const world = new World(keys(3), "SEQUENTIAL");
+  for (let i = 0; i < 20; i++) assert.equal(world.call(), "pk_00000");
+  const aside = world.lease({ tried: ["pk_00000"] });
+  assert.equal(aside.providerKey.id, "pk_00001");
+  aside.release(result("OK"));
+  assert.equal(world.call(), "pk_00000", "stepping aside for one call does not move the order on");
+  assert.equal(world.call("QUOTA_EXHAUSTED"), "pk_00000");
+  for (let i = 0; i < 5; i++) assert.equal(world.call(), "pk_00001");
+  world.remove("pk_00001");
+  assert.equal(world.call(), "pk_00002");
+  world.clock.advance(3_600_001);
+  assert.equal(
+    world.call(),
+    "pk_00002",
+    "the first key is back, and the order goes on from the present one",
+  );
+});
+
+test("least busy goes to the key with the fewest calls in flight", () => {
+  const world = new World(keys(3), "LEAST_BUSY");
+  const first = world.lease();
+  const second = world.lease();
+  const third = world.lease();
+  const ids = [first, second, third].map((lease) => lease.providerKey.id);
+  assert.equal(new Set(ids).size, 3);
+  second.release(result("OK"));
+  assert.equal(world.lease().providerKey.id, second.providerKey.id);
+});
+
+test("weighted gives shares by weight, also to a key that came late", () => {
+  const world = new World(
+    [aProviderKey("pk_a", { weight: 1 }), aProviderKey("pk_b", { weight: 3 })],
+    "WEIGHTED",
+  );
+  const before = tally(Array.from({ length: 4_000 }, () => world.call()));
+  assert.ok(Math.abs((before.get("pk_b") ?? 0) - 3_000) <= 10);
+  world.change(aProviderKey("pk_c", { weight: 4 }));
+  for (let i = 0; i < 1_000; i++) world.call();
+  const after = tally(Array.from({ length: 8_000 }, () => world.call()));
+  assert.ok(Math.abs((after.get("pk_c") ?? 0) - 4_000) <= 20);
+});
+
+test("weighted forgets a key that left the pool, and takes it again when it is back", () => {
+  const world = new World(keys(3), "WEIGHTED");
+  for (let i = 0; i < 6; i++) world.call();
+  world.change(aProviderKey("pk_00001", { visibility: "PRIVATE", version: 2 }));
+  for (let i = 0; i < 12; i++) assert.notEqual(world.call(), "pk_00001");
+  world.change(aProviderKey("pk_00001", { version: 3 }));
+  world.remove("pk_00002");
+  world.change(aProviderKey("pk_00002"));
+  const back = new Set(Array.from({ length: 200 }, () => world.call()));
+  assert.equal(back.size, 3);
+});
+
+test("the strategy is settable while calls run, for all and for one provider", () => {
+  const world = new World(keys(2), "SEQUENTIAL");
+  assert.equal(world.call(), world.call());
+  world.pool.applyChange({
+    seq: 1,
+    kind: "setting",
+    id: "pool.allocation",
+    value: {
+      id: "pool.allocation",
+      value: '{"strategy": "sequential", "providers": {"prv_test": "round_robin"}}',
+    },
+  });
+  assert.notEqual(world.call(), world.call());
+  world.pool.applyChange({
+    seq: 2,
+    kind: "setting",
+    id: "pool.allocation",
+    value: { id: "pool.allocation", value: "no json" },
+  });
+  assert.equal(world.pool.strategyOf("prv_test"), "ROUND_ROBIN");
+});
+
+test("calls of one session stay on one key while it is eligible, and sessions of others do not share it", () => {
+  const world = new World(keys(5));
+  const home = world.call("OK", { affinity: "s1" });
+  for (let i = 0; i < 20; i++) {
+    world.call();
+    assert.equal(world.call("OK", { affinity: "s1" }), home);
+  }
+  world.lease({ affinity: "s1" }).release(result("RATE_LIMITED", { retryAfterMs: 60_000 }));
+  const next = world.call("OK", { affinity: "s1" });
+  assert.notEqual(next, home);
+  world.clock.advance(60_000);
+  assert.equal(world.call("OK", { affinity: "s1" }), next);
+  const other = world.lease({ principal: OWN, affinity: "s1" });
+  other.release(result("OK"));
+});
+
+test("a session returns to the primary tier as soon as that has an eligible key", () => {
+  const world = new World([aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })]);
+  world.call("RATE_LIMITED", { retryAfterMs: 5_000, affinity: "s" });
+  assert.equal(world.call("OK", { affinity: "s" }), "pk_2");
+  world.clock.advance(5_000);
+  assert.equal(world.call("OK", { affinity: "s" }), "pk_1");
+});

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import type { AttemptOutcome } from "../../server/core/call.js";
+import type { Fault } from "../../server/core/fault.js";
+import type { ProviderKey } from "../../server/core/provider-key.js";
+import type { Route } from "../../server/core/provider.js";
+import type { Lease, LeaseResult } from "../../server/pool/lease.js";
+import { Pool } from "../../server/pool/pool.js";
+import type { HealthChange } from "../../server/pool/registry.js";
+import { DEFAULT_ALLOCATION } from "../../server/pool/strategy.js";
+import type { Strategy } from "../../server/pool/strategy.js";
+import { FakeClock } from "./fake-clock.js";
+import { aPrincipal, aProviderKey, aRoute, seededRandom, silentLogger } from "./records.js";
+
+export const SUPER = aPrincipal("SUPER");
+export const OWN = aPrincipal("STANDARD");
+
+/** A pool with a clock of its own, and the calls that a test makes on it. */
+export class World {
+  readonly clock = new FakeClock(Date.UTC(2030, 0, 1));
+  readonly heard: HealthChange[] = [];
+  readonly pool: Pool;
+  #seq = 0;
+
+  constructor(keys: readonly ProviderKey[], strategy: Strategy = "SCORE_BASED", seed = 1) {
+    this.pool = new Pool({
+      clock: this.clock,
+      random: seededRandom(seed),
+      logger: silentLogger,
+      inService: (_providerId, service, model) => model.startsWith(service),
+      onHealthChange: (change) => void this.heard.push(change),
+    });
+    this.pool.load({ keys, users: [], providers: [] }, new Map());
+    this.pool.setAllocation({ ...DEFAULT_ALLOCATION, strategy });
+  }
+
+  lease(
+    options: { principal?: typeof OWN; route?: Route; tried?: string[]; affinity?: string } = {},
+  ): Lease {
+    return this.pool.lease({
+      principal: options.principal ?? SUPER,
+      route: options.route ?? aRoute(),
+      tried: new Set(options.tried),
+      affinity: options.affinity ?? "",
+    });
+  }
+
+  /** One call from lease to release; returns the key's id. */
+  call(
+    outcome: AttemptOutcome = "OK",
+    more: Partial<LeaseResult> & { affinity?: string } = {},
+  ): string {
+    const lease = this.lease(more.affinity === undefined ? {} : { affinity: more.affinity });
+    lease.release(result(outcome, more));
+    return lease.providerKey.id;
+  }
+
+  fails(code: string, options: Parameters<World["lease"]>[0] = {}): Fault {
+    let thrown: unknown;
+    try {
+      this.lease(options);
+    } catch (error) {
+      thrown = error;
+    }
+    assert.ok(thrown instanceof Error, "expected a refusal");
+    assert.equal((thrown as Fault).code, code);
+    return thrown as Fault;
+  }
+
+  change(key: ProviderKey): void {
+    this.pool.applyChange({ seq: ++this.#seq, kind: "provider_key", id: key.id, value: key });
+  }
+
+  remove(id: string): void {
+    this.pool.applyChange({ seq: ++this.#seq, kind: "provider_key", id, value: null });
+  }
+
+  ban(userId: string, state: "BANNED" | "ACTIVE"): void {
+    const user = { id: userId, state } as never;
+    this.pool.applyChange({ seq: ++this.#seq, kind: "user", id: userId, value: user });
+  }
+
+  state(id: string): string | undefined {
+    return this.pool.health(id)?.state;
+  }
+}
+
+export function result(outcome: AttemptOutcome, more: Partial<LeaseResult> = {}): LeaseResult {
+  return {
+    outcome,
+    httpStatus: 200,
+    latencyMs: 100,
+    tokens: 10,
+    costMicros: 5,
+    retryAfterMs: null,
+    detail: "",
+    ...more,
+  };
+}
+
+export function keys(count: number, over: Partial<ProviderKey> = {}): ProviderKey[] {
+  return Array.from({ length: count }, (_, at) =>
+    aProviderKey(`pk_${String(at).padStart(5, "0")}`, over),
+  );
+}
+
+export function tally(ids: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return counts;
+}
