@@ -28,6 +28,8 @@ const HTTP2_PREFACE = "PRI * HTTP/2";
 const STREAMS_PER_CONNECTION_MAX = 100;
 const HEADERS_TIMEOUT_MS = 10_000;
 const PREFACE_TIMEOUT_MS = 10_000;
+/** The remedy for a local socket that is taken: its place follows from the data folder. */
+const OWN_FOLDER = "give this one a data folder of its own with --data";
 
 /**
  * One port for gRPC (HTTP/2) and for Connect and gRPC-Web (either version). With TLS the client says
@@ -41,7 +43,12 @@ export async function listenTcp(options: {
 }): Promise<Listener> {
   const { host, port, tls, handler } = options;
   const serving = tls === undefined ? plain(handler) : secure(tls, handler);
-  await listen(serving.server, { host, port }, `the control port ${host}:${port}`);
+  await listen(
+    serving.server,
+    { host, port },
+    `the control port ${host}:${port}`,
+    "choose another with --control-port",
+  );
   const bound = serving.server.address();
   const actualPort = typeof bound === "object" && bound !== null ? bound.port : port;
   const shownHost = host.includes(":") ? `[${host}]` : host;
@@ -62,7 +69,7 @@ export async function listenUnix(options: {
   // The file is born with the process's umask: close the moment in which others could connect.
   const umask = process.umask(0o177);
   try {
-    await listen(serving.server, { path }, `the local socket ${path}`);
+    await listen(serving.server, { path }, `the local socket ${path}`, OWN_FOLDER);
   } finally {
     process.umask(umask);
   }
@@ -158,10 +165,15 @@ async function closeServer(
   clearTimeout(force);
 }
 
-async function listen(server: net.Server, where: net.ListenOptions, what: string): Promise<void> {
+async function listen(
+  server: net.Server,
+  where: net.ListenOptions,
+  what: string,
+  remedy: string,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
-      reject(listenFault(error, what, "--control-port")),
+      reject(listenFault(error, what, remedy)),
     );
     server.listen(where, resolve);
   });
@@ -180,7 +192,7 @@ async function removeStaleSocket(path: string): Promise<void> {
   if (alive) {
     throw new Fault(
       "port_in_use",
-      `Another Latchkey server listens on ${path}. Stop it, or give this one a data folder of its own with --data.`,
+      `Another Latchkey server listens on ${path}. Stop it, or ${OWN_FOLDER}.`,
     );
   }
   unlinkSync(path);

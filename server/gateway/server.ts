@@ -124,7 +124,11 @@ class HttpGateway implements Gateway {
     return new Promise((resolve, reject) => {
       const onError = (error: NodeJS.ErrnoException): void => {
         reject(
-          listenFault(error, `the proxy port ${options.host}:${options.port}`, "--proxy-port"),
+          listenFault(
+            error,
+            `the proxy port ${options.host}:${options.port}`,
+            "choose another with --proxy-port",
+          ),
         );
       };
       this.#server.once("error", onError);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { listenUnix } from "../../server/control/listener.js";
 import { startControl } from "./harness.js";
@@ -28,6 +30,21 @@ test("a credential on the local socket counts more than the socket, and a bad on
 test("a socket that another server listens on is left alone", async (t) => {
   const control = await startControl(t);
   const handler = () => undefined;
-  await assert.rejects(listenUnix({ path: control.socket, handler }), { code: "port_in_use" });
+  await assert.rejects(listenUnix({ path: control.socket, handler }), {
+    code: "port_in_use",
+    publicMessage: `Another Latchkey server listens on ${control.socket}. Stop it, or give this one a data folder of its own with --data.`,
+  });
   assert.equal((await control.localApi().sessions.whoAmI({})).user?.username, "root");
+});
+
+test("a socket whose place is taken is told with the flag that moves it", async (t) => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-socket-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const socket = path.join(folder, "control.sock");
+  // Leads nowhere, so it looks like no file, and yet nothing can be bound there.
+  symlinkSync(path.join(folder, "gone"), socket);
+  await assert.rejects(listenUnix({ path: socket, handler: () => undefined }), {
+    code: "port_in_use",
+    publicMessage: `Cannot listen on the local socket ${socket}: another process uses it. Stop that process, or give this one a data folder of its own with --data.`,
+  });
 });
