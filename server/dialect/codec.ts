@@ -49,3 +49,11 @@ export interface StreamWatch {
   /** Tokens as far as the provider gave them; undefined if it gave none. */
   usage(): TokenUsage | undefined;
 }
+
+/** Changes a stream on its way from the provider to the caller. */
+export interface StreamEdit {
+  /** Takes the provider's next whole events; what comes back are whole events for the caller, or nothing. */
+  push(events: Buffer): Buffer;
+  /** The provider's stream is complete: the caller's last events, where no event of the provider said so. */
+  end(): Buffer;
+}

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { UsageStripper } from "./usage-strip.js";
 
 function strip(text: string): string {
-  return new UsageStripper().apply(Buffer.from(text)).toString();
+  return new UsageStripper().push(Buffer.from(text)).toString();
 }
 
 test("the event that carries only usage goes, all others stay as they are", () => {
@@ -35,5 +35,5 @@ test("usage in a text, or inside another object, is not touched", () => {
 
 test("an untouched read is passed by reference", () => {
   const events = Buffer.from('data: {"a":1}\n\n');
-  assert.equal(new UsageStripper().apply(events), events);
+  assert.equal(new UsageStripper().push(events), events);
 });

@@ -1,3 +1,4 @@
+import type { StreamEdit } from "./codec.js";
 import { isRecord, parseRecord } from "./json-find.js";
 import { isNull, scanObject, type Span, WantedMembers } from "./json-scan.js";
 import { nextBoundary } from "./sse.js";
@@ -13,8 +14,8 @@ const USAGE_MEMBER = new WantedMembers(["usage"]);
  * nothing else, and the `"usage":null` of all others. A caller that did not ask gets the very bytes it would
  * have got. Takes whole events.
  */
-export class UsageStripper {
-  apply(events: Buffer): Buffer {
+export class UsageStripper implements StreamEdit {
+  push(events: Buffer): Buffer {
     let usageAt = events.indexOf(USAGE);
     if (usageAt < 0) return events;
     const out: Buffer[] = [];
@@ -35,6 +36,10 @@ export class UsageStripper {
     if (kept === 0 && out.length === 0) return events;
     if (kept < events.length) out.push(events.subarray(kept));
     return out.length === 0 ? NOTHING : Buffer.concat(out);
+  }
+
+  end(): Buffer {
+    return NOTHING;
   }
 }
 

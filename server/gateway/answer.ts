@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Fault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
-import { UsageStripper } from "../dialect/usage-strip.js";
 import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Ticket } from "./ports.js";
-import { Relay, type RelayListener } from "./relay.js";
+import { Relay, type RelayListener, type StreamSource } from "./relay.js";
 import { replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
@@ -46,7 +45,14 @@ export class Answer {
     });
   }
 
-  /** A provider's whole reply, byte for byte. */
+  /** An answer of our own, JSON text. */
+  own(body: string): void {
+    const { res, id } = this.#options;
+    const headers = ["content-type", "application/json", REQUEST_ID_HEADER, id];
+    replyWhole(res, 200, [...headers, ...this.#ticketHeaders()], body);
+  }
+
+  /** A provider's whole reply. */
   whole(head: ReplyHead, body: Buffer | string, retryAfterSeconds?: number): void {
     const { res } = this.#options;
     const headers = this.#headers(head);
@@ -58,8 +64,8 @@ export class Answer {
     replyWhole(res, head.httpStatus, headers, body);
   }
 
-  /** A provider's stream. `usageAsked`: its usage was asked for by us and does not go on. */
-  stream(head: ReplyHead, usageAsked: boolean, listener: RelayListener): Relay {
+  /** A provider's stream; the head is the caller's. */
+  stream(head: ReplyHead, source: StreamSource, listener: RelayListener): Relay {
     const { res, endpoint, limits } = this.#options;
     const events = head.contentType === "text/event-stream";
     const headers = this.#headers(head);
@@ -72,10 +78,9 @@ export class Answer {
       httpStatus: head.httpStatus,
       headers,
       codec: CODECS[endpoint.dialect],
-      form: endpoint.form,
       events,
       eventBytesMax: limits.eventBytesMax,
-      strip: usageAsked && events ? new UsageStripper() : undefined,
+      source,
       listener,
     });
   }

@@ -6,6 +6,7 @@ import type { CallPlan, TargetBody } from "./call-plan.js";
 import type { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Match } from "./match.js";
+import type { Passage } from "./passages.js";
 import type { RequestHead } from "./request-head.js";
 
 export interface AttemptInput {
@@ -15,6 +16,7 @@ export interface AttemptInput {
   /** Without the caller's key; empty for none. */
   readonly query: string;
   readonly target: RouteTarget;
+  readonly passage: Passage;
   readonly secret: Secret;
   readonly body: TargetBody;
   readonly paths: EndpointPaths;
@@ -23,26 +25,43 @@ export interface AttemptInput {
 
 /** What goes to the provider: the caller's own request but for its address, its credential and what must differ. */
 export function requestFor(input: AttemptInput): UpstreamRequest {
-  const { plan, match, head, target, limits } = input;
+  const { plan, match, head, target, passage, limits } = input;
   const { provider } = target;
-  const headers = [...head.forward, "accept-encoding", "identity"];
-  const compatible = provider.dialect !== match.endpoint.dialect;
-  const auth = compatible ? ({ authStyle: "BEARER", dialect: "OPENAI" } as const) : provider;
-  pushAuth(headers, input.secret, auth, head.hasAnthropicVersion);
+  const translated = passage.translator !== undefined;
+  const headers = translated
+    ? translatedHeaders(head, plan.streamed)
+    : [...head.forward, "accept-encoding", "identity"];
+  const auth = passage.compatible
+    ? ({ authStyle: "BEARER", dialect: "OPENAI" } as const)
+    : provider;
+  pushAuth(headers, input.secret, auth, head.hasAnthropicVersion && !translated);
   return {
     method: match.endpoint.method,
-    path: pathFor(input, compatible),
+    path: pathFor(input),
     headers,
     body: input.body.bytes.length === 0 ? null : input.body.bytes,
     headTimeoutMs: plan.streamed ? limits.streamHeadTimeoutMs : limits.wholeHeadTimeoutMs,
   };
 }
 
-function pathFor(input: AttemptInput, compatible: boolean): string {
-  const { match, target, paths } = input;
-  const { endpoint } = match;
-  const path = fill(compatible ? (endpoint.geminiPath ?? endpoint.path) : endpoint.path, input);
-  return paths.of(target.provider, path, target.upstreamModel, input.query);
+/** What a caller says of itself; all else in its head speaks of its own dialect. */
+const TRANSLATED_HEADERS: ReadonlySet<string> = new Set(["user-agent", "http-referer", "x-title"]);
+
+function translatedHeaders(head: RequestHead, streamed: boolean): string[] {
+  const headers: string[] = [];
+  for (let i = 0; i + 1 < head.forward.length; i += 2) {
+    const name = head.forward[i] ?? "";
+    if (TRANSLATED_HEADERS.has(name)) headers.push(name, head.forward[i + 1] ?? "");
+  }
+  const accept = streamed ? "text/event-stream" : "application/json";
+  headers.push("content-type", "application/json", "accept", accept, "accept-encoding", "identity");
+  return headers;
+}
+
+function pathFor(input: AttemptInput): string {
+  const { passage, target, paths } = input;
+  const query = passage.query ?? input.query;
+  return paths.of(target.provider, fill(passage.path, input), target.upstreamModel, query);
 }
 
 /** Puts the model that this target serves, and the id that was asked for, into the row's path. */

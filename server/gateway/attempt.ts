@@ -1,16 +1,20 @@
 import { unreachable } from "../core/assert.js";
-import type { AttemptOutcome } from "../core/call.js";
+import type { AttemptOutcome, TokenUsage } from "../core/call.js";
+import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
-import type { DialectCodec } from "../dialect/codec.js";
+import type { Translation } from "../dialect/translate/translator.js";
+import { UsageStripper } from "../dialect/usage-strip.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { isErrorReply } from "../dialect/openai.js";
 import type { FailureKind, UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
+import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
+import type { Passage } from "./passages.js";
 import type { Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
-import type { Relay } from "./relay.js";
-import { readReplyHead, type ReplyHead } from "./reply-head.js";
+import type { Relay, StreamSource } from "./relay.js";
+import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
 import { judge } from "./verdict.js";
 
 /** Why an attempt gave the caller nothing. */
@@ -31,8 +35,9 @@ export interface AttemptFailure {
 /** Hears how an attempt goes. Exactly one of the last four comes, unless it is aborted. */
 export interface AttemptListener {
   /** The head of a good reply that will be streamed; answers where to. */
-  onStream(attempt: Attempt, head: ReplyHead): Relay;
-  onReply(attempt: Attempt, head: ReplyHead, body: Buffer): void;
+  onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay;
+  /** A good reply, for the caller; `tokens` as the provider counted them, undefined if it did not. */
+  onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;
   onRefused(attempt: Attempt, failure: AttemptFailure): void;
   onStreamEnd(attempt: Attempt): void;
   onStreamCut(attempt: Attempt, failure: UpstreamFailure): void;
@@ -43,12 +48,16 @@ export interface AttemptListener {
 export interface AttemptOptions {
   readonly lease: Lease;
   readonly secret: Secret;
+  /** Of the call. */
+  readonly id: string;
+  readonly endpoint: Endpoint;
+  readonly passage: Passage;
+  /** Turns what the provider answers into the caller's language; undefined where it goes on as it is. */
+  readonly translation: Translation | undefined;
+  /** The stream's usage was asked for by us. */
   readonly usageAsked: boolean;
   /** The caller asked for a stream. */
   readonly streamed: boolean;
-  /** A whole reply is JSON, whatever its head says: anything else is none. */
-  readonly json: boolean;
-  readonly codec: DialectCodec;
   /** Our own rate limit headers replace the provider's. */
   readonly dropLimits: boolean;
   readonly limits: GatewayLimits;
@@ -123,7 +132,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #takeHead(httpStatus: number, raw: readonly Buffer[]): void {
-    const { limits, dropLimits, listener } = this.options;
+    const { limits, dropLimits, listener, translation, streamed } = this.options;
     const head = readReplyHead(httpStatus, raw, dropLimits);
     this.#head = head;
     this.httpStatus = httpStatus;
@@ -142,8 +151,10 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     }
     if (isMarkup(head)) {
       this.#refuse(this.#garbage("a web page instead of a reply"));
+    } else if (translation !== undefined && isEvents(head) !== streamed) {
+      this.#refuse(this.#garbage(streamed ? "no stream" : "a stream that was not asked for"));
     } else if (!this.#isWhole(head, limits.wholeReplyBytesMax)) {
-      this.#relay = listener.onStream(this, head);
+      this.#relay = listener.onStream(this, this.#callerHead(head), this.#source(head));
     }
   }
 
@@ -160,7 +171,10 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       }
       return true;
     }
-    return this.#bytes <= this.options.limits.wholeReplyBytesMax || this.#startRelay(head);
+    if (this.#bytes <= this.options.limits.wholeReplyBytesMax) return true;
+    if (this.options.translation === undefined) return this.#startRelay(head);
+    this.#refuse(this.#garbage("a reply that is too large to translate"));
+    return true;
   }
 
   onEnd(): void {
@@ -170,7 +184,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   onDecodedEnd(): void {
     if (this.#over) return;
-    const { listener, codec } = this.options;
+    const { listener, passage } = this.options;
     if (this.#relay !== undefined) {
       this.#flush(this.#relay);
       if (this.#isOver()) return;
@@ -187,12 +201,44 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const body = this.#body();
     if (this.#isJson(head) && !looksLikeJson(body)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
-    } else if (codec.dialect === "OPENAI" && isErrorReply(body)) {
+    } else if (passage.codec.dialect === "OPENAI" && isErrorReply(body)) {
       this.#refuse(this.#failedInside(body.toString("utf8", 0, DETAIL_CHARS_MAX * 2)));
     } else {
-      this.#over = true;
-      listener.onReply(this, head, body);
+      this.#giveReply(head, body);
     }
+  }
+
+  #giveReply(head: ReplyHead, body: Buffer): void {
+    const { listener, passage, translation } = this.options;
+    try {
+      const answer = translation === undefined ? body : translation.reply(body);
+      this.#over = true;
+      listener.onReply(this, this.#callerHead(head), answer, passage.codec.replyUsage(body));
+    } catch (thrown) {
+      const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
+      if (isReplys && !this.#over) this.#refuse(this.#failedInside(thrown.publicMessage));
+      else this.#bug(thrown);
+    }
+  }
+
+  /** The head as the caller gets it. */
+  #callerHead(head: ReplyHead): ReplyHead {
+    const { translation, endpoint, id } = this.options;
+    return translation === undefined
+      ? head
+      : translatedHead(head, {
+          contentType: translation.contentType,
+          dialect: endpoint.dialect,
+          id,
+        });
+  }
+
+  #source(head: ReplyHead): StreamSource {
+    const { passage, translation, usageAsked } = this.options;
+    const events = isEvents(head);
+    const strip = usageAsked && events ? new UsageStripper() : undefined;
+    const { codec, form } = passage;
+    return { codec, form, events, edit: translation?.stream() ?? strip };
   }
 
   onFail(failure: UpstreamFailure): void {
@@ -227,12 +273,13 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   /** Events and media are passed on as they come; a JSON answer is looked at first. */
   #isWhole(head: ReplyHead, bytesMax: number): boolean {
     if (this.options.streamed || !this.#isJson(head)) return false;
+    if (this.options.translation !== undefined) return true;
     return head.contentLength === undefined || head.contentLength <= bytesMax;
   }
 
   #isJson(head: ReplyHead): boolean {
-    if (head.contentType === "text/event-stream") return false;
-    return this.options.json || head.contentType === "application/json";
+    if (isEvents(head)) return false;
+    return this.options.endpoint.form !== "OTHER" || head.contentType === "application/json";
   }
 
   /** Asked after a step that may have ended this attempt. */
@@ -248,7 +295,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   /** The reply is larger than what is checked first: what has come goes on, and the rest as it comes. */
   #startRelay(head: ReplyHead): boolean {
-    const relay = this.options.listener.onStream(this, head);
+    const relay = this.options.listener.onStream(this, head, this.#source(head));
     this.#relay = relay;
     const chunks = this.#chunks;
     this.#chunks = [];
@@ -273,8 +320,15 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       retryAfterMs: verdict.retryAfterMs,
       detail: verdict.message.slice(0, DETAIL_CHARS_MAX),
       kind: undefined,
-      reply: verdict.readable ? { head, body: text } : undefined,
+      reply: verdict.readable ? this.#refusal(head, text) : undefined,
     });
+  }
+
+  /** The provider's own refusal, as the caller can read it. */
+  #refusal(head: ReplyHead, text: string): AttemptFailure["reply"] {
+    const { translation } = this.options;
+    const body = translation === undefined ? text : translation.error(head.httpStatus, text);
+    return { head: this.#callerHead(head), body };
   }
 
   #garbage(what: string): AttemptFailure {
@@ -360,4 +414,8 @@ function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
     default:
       return unreachable(failure.kind);
   }
+}
+
+function isEvents(head: ReplyHead): boolean {
+  return head.contentType === "text/event-stream";
 }

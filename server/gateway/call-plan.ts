@@ -1,8 +1,11 @@
 import type { Principal } from "../core/client-key.js";
-import type { Provider, Route, RouteTarget } from "../core/provider.js";
+import type { Route, RouteTarget } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { allowedRoute } from "../catalog/allowlist.js";
+import type { CallInput, Translation, Translator } from "../dialect/translate/translator.js";
+import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
+import type { Passage, Passages } from "./passages.js";
 import type { Router } from "./ports.js";
 import { type BodyHead, headOfForm, headOfJson, NO_BODY } from "./body-head.js";
 import { replaceModel, withUsageAsked } from "./edit-body.js";
@@ -15,6 +18,8 @@ export interface CallPlan {
   readonly streamed: boolean;
   readonly body: Buffer;
   readonly bodyHead: BodyHead;
+  /** Only counts tokens, and no provider of the model can be asked to: it is estimated here. */
+  readonly countedHere: boolean;
   /** Keeps the calls of one session on one provider key; empty for none. */
   readonly affinity: string;
 }
@@ -25,6 +30,7 @@ export interface PlanInput {
   readonly body: Buffer;
   readonly principal: Principal;
   readonly router: Router;
+  readonly passages: Passages;
   readonly modelIdCharsMax: number;
 }
 
@@ -48,10 +54,15 @@ export function planCall(input: PlanInput): CallPlan {
     endpoint.model === "NONE"
       ? router.resolveAny(endpoint.dialect, principal)
       : routeOf(router, modelAsked, principal);
+  const streamed =
+    endpoint.streams === "ALWAYS" || (endpoint.streams === "BODY" && bodyHead.stream);
+  const served = servable(route, input, streamed);
+  if (served === undefined && !endpoint.counts) throw untranslatable(route, endpoint);
   return {
     modelAsked,
-    route: servable(route, match),
-    streamed: endpoint.streams === "ALWAYS" || (endpoint.streams === "BODY" && bodyHead.stream),
+    route: served ?? route,
+    streamed,
+    countedHere: served === undefined,
     body,
     bodyHead,
     affinity: affinityOf(principal, head, match.id === "" ? bodyHead.session : match.id),
@@ -76,24 +87,39 @@ function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
   return headOfJson(body, endpoint.dialect);
 }
 
-/** True when a provider serves this endpoint without translation. */
-export function servesAsIs(provider: Provider, match: Match): boolean {
+/** The route without the targets that cannot serve the endpoint; undefined if none can. */
+function servable(route: Route, input: PlanInput, streamed: boolean): Route | undefined {
+  const { match, passages } = input;
   const { endpoint } = match;
-  if (provider.dialect === endpoint.dialect) return true;
-  return provider.dialect === "GEMINI" && endpoint.geminiPath !== undefined;
+  const { targets } = route;
+  const isAsIs = (target: RouteTarget): boolean => {
+    const passage = passages.to(endpoint, target, streamed);
+    return passage !== undefined && passage.translator === undefined;
+  };
+  if (targets.every(isAsIs)) return route;
+  const left = targets.filter((target) => passages.to(endpoint, target, streamed) !== undefined);
+  if (left.length === 0) return undefined;
+  return { modelAsked: route.modelAsked, targets: asIsFirst(left, isAsIs) };
 }
 
-/** The route without the targets that speak another language. */
-function servable(route: Route, match: Match): Route {
-  const { targets } = route;
-  if (targets.every((target) => servesAsIs(target.provider, match))) return route;
-  const left = targets.filter((target) => servesAsIs(target.provider, match));
-  if (left.length > 0) return { modelAsked: route.modelAsked, targets: left };
-  const dialects = [...new Set(targets.map((target) => target.provider.dialect))].join(", ");
-  throw new Fault(
+function untranslatable(route: Route, endpoint: Endpoint): Fault {
+  const dialects = [...new Set(route.targets.map((target) => target.provider.dialect))].join(", ");
+  return new Fault(
     "untranslatable",
-    `The model "${route.modelAsked}" is served in the ${dialects} dialect only, and ${match.endpoint.path} is of the ${match.endpoint.dialect} dialect. Ask for it with an SDK of its own dialect.`,
+    `The model "${route.modelAsked}" is served in the ${dialects} dialect only, and ${endpoint.path} of the ${endpoint.dialect} dialect cannot be translated. Ask for it with an SDK of its own dialect.`,
   );
+}
+
+/** Nothing is lost where nothing is translated, so among targets of the same model these come first. */
+function asIsFirst(
+  targets: readonly RouteTarget[],
+  isAsIs: (target: RouteTarget) => boolean,
+): readonly RouteTarget[] {
+  const models = [...new Set(targets.map((target) => target.upstreamModel))];
+  return models.flatMap((model) => {
+    const same = targets.filter((target) => target.upstreamModel === model);
+    return [...same.filter(isAsIs), ...same.filter((target) => !isAsIs(target))];
+  });
 }
 
 /** Keys of different callers never share a session, whatever they call it. */
@@ -102,26 +128,55 @@ function affinityOf(principal: Principal, head: RequestHead, own: string): strin
   return session === "" ? "" : `${principal.clientKey.id}:${session}`;
 }
 
-/** The body for one target: the caller's own bytes, but for what must differ. */
+/** The body for one target: the caller's own bytes, but for what must differ, or their translation. */
 export interface TargetBody {
   readonly bytes: Buffer;
   /** The stream's usage was asked for by us, so the caller must not see it. */
   readonly usageAsked: boolean;
+  /** The way back; undefined where nothing is translated. */
+  readonly translation: Translation | undefined;
 }
 
-/** Makes the body for a target. `askUsage`: the provider understands `stream_options`. */
-export function bodyFor(
-  plan: CallPlan,
-  match: Match,
-  target: RouteTarget,
-  askUsage: boolean,
-): TargetBody {
+export interface BodyInput {
+  readonly plan: CallPlan;
+  readonly match: Match;
+  readonly passage: Passage;
+  readonly target: RouteTarget;
+  /** The provider understands `stream_options`. */
+  readonly asksUsage: boolean;
+  readonly call: CallFacts;
+}
+
+/** What a translator wants to know of a call besides its plan. */
+export type CallFacts = Pick<CallInput, "id" | "nowSeconds" | "asArray">;
+
+/** Makes the body for a target. Throws Fault `untranslatable` with the name of what cannot be said there. */
+export function bodyFor(input: BodyInput): TargetBody {
+  const { plan, match, passage, target, asksUsage } = input;
+  if (passage.translator !== undefined) return translatedBody(input, passage.translator);
   const { bodyHead } = plan;
   const usageAsked =
-    askUsage && match.endpoint.asksUsage && plan.streamed && !bodyHead.usageDecided;
+    asksUsage && match.endpoint.asksUsage && plan.streamed && !bodyHead.usageDecided;
   let bytes = plan.body;
   const rename = bodyHead.modelSpan !== undefined && target.upstreamModel !== plan.modelAsked;
   if (rename) bytes = replaceModel(bytes, bodyHead, target.upstreamModel);
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
-  return { bytes, usageAsked };
+  return { bytes, usageAsked, translation: undefined };
+}
+
+function translatedBody(input: BodyInput, translator: Translator): TargetBody {
+  const { plan, target, asksUsage, call } = input;
+  const { streamed, modelAsked } = plan;
+  const translation = translator.request(
+    plan.body,
+    {
+      model: target.upstreamModel,
+      maxOutput: target.maxOutput,
+      providerSlug: target.provider.slug,
+      asksUsage,
+    },
+    { ...call, streamed, modelAsked },
+  );
+  const usageAsked = asksUsage && streamed && translator.to === "CHAT";
+  return { bytes: translation.body, usageAsked, translation };
 }

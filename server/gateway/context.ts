@@ -5,6 +5,7 @@ import type { Upstream } from "../upstream/upstream.js";
 import type { BodyBudget } from "./body.js";
 import type { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
+import type { Passages } from "./passages.js";
 import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
 
 /** What every exchange of one gateway shares. */
@@ -21,6 +22,7 @@ export interface GatewayContext {
   readonly limits: GatewayLimits;
   readonly bodyBudget: BodyBudget;
   readonly paths: EndpointPaths;
+  readonly passages: Passages;
   readonly usageOption: UsageOption;
   readonly waitingRoom: WaitingRoom;
 }

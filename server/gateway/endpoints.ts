@@ -22,6 +22,10 @@ export interface Endpoint {
   readonly asksUsage: boolean;
   /** Its replies are billed by tokens, so one without usage is estimated. */
   readonly tokens: "IN_OUT" | "IN" | "NONE";
+  /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
+  readonly counts: boolean;
+  /** Asked in this form of a provider that speaks another, it is translated. */
+  readonly translates: boolean;
   /** Path of the same API on a Gemini provider's OpenAI-compatible side; undefined if it has none. */
   readonly geminiPath: string | undefined;
 }
@@ -34,6 +38,8 @@ interface Options {
   readonly asksUsage?: boolean;
   readonly tokens?: Endpoint["tokens"];
   readonly kind?: Endpoint["kind"];
+  readonly counts?: boolean;
+  readonly translates?: boolean;
   readonly gemini?: boolean;
 }
 
@@ -49,23 +55,27 @@ function row(method: Method, dialect: Dialect, path: string, options: Options = 
     form: options.form ?? "OTHER",
     asksUsage: options.asksUsage ?? false,
     tokens: options.tokens ?? "NONE",
+    counts: options.counts ?? false,
+    translates: options.translates ?? false,
     geminiPath: options.gemini === true ? `/v1beta/openai${path.slice("/v1".length)}` : undefined,
   };
 }
 
-const CHAT: Options = { streams: "BODY", form: "CHAT", asksUsage: true, tokens: "IN_OUT" };
-const RESPONSES: Options = { streams: "BODY", form: "RESPONSES", tokens: "IN_OUT" };
-const MESSAGES: Options = { streams: "BODY", form: "MESSAGES", tokens: "IN_OUT" };
-const GENERATE: Options = { model: "PATH", form: "GENERATE", tokens: "IN_OUT" };
+const TRANSLATED: Options = { translates: true, tokens: "IN_OUT" };
+const CHAT: Options = { ...TRANSLATED, streams: "BODY", form: "CHAT", asksUsage: true };
+const RESPONSES: Options = { ...TRANSLATED, streams: "BODY", form: "RESPONSES" };
+const MESSAGES: Options = { ...TRANSLATED, streams: "BODY", form: "MESSAGES" };
+const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE" };
+const COUNTS: Options = { counts: true };
 const LOCAL: Options = { kind: "LOCAL" };
 const UPLOAD: Options = { model: "NONE" };
 
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
 const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/chat/completions", { ...CHAT, gemini: true }),
-  row("POST", "OPENAI", "/v1/completions", CHAT),
+  row("POST", "OPENAI", "/v1/completions", { ...CHAT, translates: false }),
   row("POST", "OPENAI", "/v1/responses", RESPONSES),
-  row("POST", "OPENAI", "/v1/responses/input_tokens"),
+  row("POST", "OPENAI", "/v1/responses/input_tokens", COUNTS),
   row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT" }),
   row("GET", "OPENAI", "/v1/responses/{id}", { streams: "NEVER", form: "RESPONSES" }),
   row("DELETE", "OPENAI", "/v1/responses/{id}"),
@@ -98,7 +108,7 @@ const OPENAI: readonly Endpoint[] = [
 
 const ANTHROPIC: readonly Endpoint[] = [
   row("POST", "ANTHROPIC", "/v1/messages", MESSAGES),
-  row("POST", "ANTHROPIC", "/v1/messages/count_tokens"),
+  row("POST", "ANTHROPIC", "/v1/messages/count_tokens", COUNTS),
   row("POST", "ANTHROPIC", "/v1/messages/batches", UPLOAD),
   row("GET", "ANTHROPIC", "/v1/messages/batches"),
   row("GET", "ANTHROPIC", "/v1/messages/batches/{id}"),
@@ -125,7 +135,7 @@ const GEMINI: readonly Endpoint[] = [
     ...GENERATE,
     streams: "ALWAYS",
   }),
-  row("POST", "GEMINI", `${models}/{model}:countTokens`, { model: "PATH" }),
+  row("POST", "GEMINI", `${models}/{model}:countTokens`, { ...COUNTS, model: "PATH" }),
   row("POST", "GEMINI", `${models}/{model}:embedContent`, { model: "PATH", tokens: "IN" }),
   row("POST", "GEMINI", `${models}/{model}:batchEmbedContents`, { model: "PATH", tokens: "IN" }),
   row("POST", "GEMINI", `${models}/{model}:predict`, { model: "PATH" }),

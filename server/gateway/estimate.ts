@@ -1,4 +1,6 @@
+import { unreachable } from "../core/assert.js";
 import { NO_TOKENS, type TokenUsage } from "../core/call.js";
+import type { Dialect } from "../core/provider.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
 import type { CallSink, Estimate } from "./ports.js";
@@ -32,6 +34,21 @@ export function estimateTokens(
   if (endpoint.tokens === "NONE") return NO_TOKENS;
   const output = endpoint.tokens === "IN" ? 0 : Math.ceil(replyTextBytes / BYTES_PER_TOKEN);
   return { ...NO_TOKENS, input: inputTokens(requestBytes), output };
+}
+
+/** What an endpoint that counts tokens answers, estimated from the size of its request. */
+export function countReply(dialect: Dialect, requestBytes: number): string {
+  const tokens = inputTokens(requestBytes);
+  switch (dialect) {
+    case "OPENAI":
+      return JSON.stringify({ object: "response.input_tokens", input_tokens: tokens });
+    case "ANTHROPIC":
+      return JSON.stringify({ input_tokens: tokens });
+    case "GEMINI":
+      return JSON.stringify({ totalTokens: tokens });
+    default:
+      return unreachable(dialect);
+  }
 }
 
 function inputTokens(bytes: number): number {

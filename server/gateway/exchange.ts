@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AttemptOutcome } from "../core/call.js";
+import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { Fault, toFault } from "../core/fault.js";
-import { CODECS } from "../dialect/codecs.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../upstream/roster.js";
 import { authenticate } from "./admit.js";
@@ -11,11 +10,11 @@ import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { planCall } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
-import { estimateOf } from "./estimate.js";
+import { countReply, estimateOf } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
 import type { Match } from "./match.js";
-import type { Relay, RelayListener } from "./relay.js";
+import type { Relay, RelayListener, StreamSource } from "./relay.js";
 import { problemOf } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
@@ -118,9 +117,9 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     if (book.closed || principal === undefined) return;
     book.requestBytes = body.length;
     this.#guard(() => {
-      const { router } = context;
+      const { router, passages } = context;
       const { modelIdCharsMax } = context.limits;
-      const plan = planCall({ match, head, body, principal, router, modelIdCharsMax });
+      const plan = planCall({ match, head, body, principal, router, passages, modelIdCharsMax });
       book.modelAsked = plan.modelAsked;
       book.streamed = plan.streamed;
       const estimate = estimateOf(context.sink, plan, match.endpoint);
@@ -128,6 +127,10 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
       book.ticket = ticket;
       this.#answer.ticket = ticket;
       context.sink.begin(book.begun(principal));
+      if (plan.countedHere) {
+        this.#answerCount(body.length);
+        return;
+      }
       this.#trials = new Trials({
         context,
         id,
@@ -143,14 +146,21 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     });
   }
 
+  #answerCount(requestBytes: number): void {
+    const reply = countReply(this.#options.match.endpoint.dialect, requestBytes);
+    const recorded = this.#finish(200, undefined, NOT_COUNTED, Buffer.byteLength(reply));
+    this.#over();
+    if (recorded) this.#answer.own(reply);
+    else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
+  }
+
   // The way out.
 
-  onReply(head: ReplyHead, body: Buffer): void {
+  onReply(head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
     if (this.#book.closed) return;
     this.#guard(() => {
       this.#book.markFirstByte();
-      const given = CODECS[this.#options.match.endpoint.dialect].replyUsage(body);
-      const counted = this.#book.counted(given, body.length);
+      const counted = this.#book.counted(tokens, body.length);
       // The record comes before the reply: what a caller saw finish is never lost.
       const recorded = this.#finish(head.httpStatus, undefined, counted, body.length);
       this.#over();
@@ -159,8 +169,8 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     });
   }
 
-  onStream(head: ReplyHead, usageAsked: boolean): Relay {
-    this.#relay = this.#answer.stream(head, usageAsked, this);
+  onStream(head: ReplyHead, source: StreamSource): Relay {
+    this.#relay = this.#answer.stream(head, source, this);
     return this.#relay;
   }
 

@@ -1,7 +1,12 @@
 import type { ServerResponse } from "node:http";
-import type { DialectCodec, Problem, StreamForm, StreamWatch } from "../dialect/codec.js";
+import type {
+  DialectCodec,
+  Problem,
+  StreamEdit,
+  StreamForm,
+  StreamWatch,
+} from "../dialect/codec.js";
 import { EventGate } from "../dialect/sse.js";
-import type { UsageStripper } from "../dialect/usage-strip.js";
 
 /** What a relay tells of the stream that goes through it. */
 export interface RelayListener {
@@ -19,18 +24,27 @@ export interface RelayListener {
   onBug(thrown: unknown): void;
 }
 
+/** A provider's stream, and what becomes of it on its way. */
+export interface StreamSource {
+  readonly codec: DialectCodec;
+  readonly form: StreamForm;
+  /** Server-sent events; otherwise any bytes. */
+  readonly events: boolean;
+  /** Undefined where every byte goes on as it is. */
+  readonly edit: StreamEdit | undefined;
+}
+
 export interface RelayOptions {
   readonly res: ServerResponse;
   readonly httpStatus: number;
   /** Names and values in turn, ready to send. */
   readonly headers: readonly string[];
+  /** Of the caller's dialect. */
   readonly codec: DialectCodec;
-  readonly form: StreamForm;
-  /** The reply is server-sent events; otherwise any bytes. */
+  /** The caller gets server-sent events; otherwise any bytes. */
   readonly events: boolean;
   readonly eventBytesMax: number;
-  /** Takes out usage that the caller did not ask for. */
-  readonly strip: UsageStripper | undefined;
+  readonly source: StreamSource;
   readonly listener: RelayListener;
 }
 
@@ -55,9 +69,10 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#gate = options.events ? new EventGate(options.eventBytesMax) : undefined;
+    const { codec, form, events } = options.source;
+    this.#gate = events ? new EventGate(options.eventBytesMax) : undefined;
     // Other replies end where their framing says so.
-    this.#watch = options.codec.watch(options.events ? options.form : "OTHER");
+    this.#watch = codec.watch(events ? form : "OTHER");
   }
 
   /** Body bytes that went to the caller. */
@@ -119,8 +134,11 @@ export class Relay {
     if (!watch.finished && !watch.completeWithout() && !watch.failed()) return false;
     this.sendHead();
     this.#closed = true;
+    const last = this.#options.source.edit?.end();
+    this.#bytes += last?.length ?? 0;
     if (!this.#mayEnd()) this.#options.res.destroy();
-    else this.#options.res.end();
+    else if (last === undefined || last.length === 0) this.#options.res.end();
+    else this.#options.res.end(last);
     return true;
   }
 
@@ -140,8 +158,10 @@ export class Relay {
    */
   cut(problem: Problem): void {
     this.#closed = true;
-    const { res, codec, events } = this.#options;
-    if (!events || this.#gate?.midEvent === true) {
+    const { res, codec, events, source } = this.#options;
+    // What was edited went on in whole events.
+    const midEvent = source.edit === undefined && this.#gate?.midEvent === true;
+    if (!events || midEvent) {
       res.destroy();
       return;
     }
@@ -151,14 +171,14 @@ export class Relay {
   }
 
   #pass(events: Buffer): void {
-    const { codec, listener, strip, res } = this.#options;
-    if (!this.#headSent && this.#options.events && codec.opensWithError(events)) {
+    const { source, listener, res } = this.#options;
+    if (!this.#headSent && source.events && source.codec.opensWithError(events)) {
       this.#closed = true;
       listener.onOpeningError(events);
       return;
     }
     this.#watch.push(events);
-    const out = strip === undefined ? events : strip.apply(events);
+    const out = source.edit === undefined ? events : source.edit.push(events);
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
     this.#bytes += out.length;

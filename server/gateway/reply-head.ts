@@ -1,3 +1,4 @@
+import type { Dialect } from "../core/provider.js";
 import { latin1 } from "../dialect/bytes.js";
 import { HeaderTable } from "./header-table.js";
 
@@ -95,6 +96,33 @@ function take(head: ReplyHead, part: Part, name: string, value: string): void {
     case "LIMIT":
       head.forward.push(name, value);
   }
+}
+
+/** Headers that mean the same whatever language the body is in. */
+const TRANSLATED = new Set(["date", "retry-after", "retry-after-ms", "x-upstream-request-id"]);
+
+/** The head of a reply whose body was translated: what speaks of the provider's own API stays here. */
+export function translatedHead(
+  head: ReplyHead,
+  caller: { readonly contentType: string; readonly dialect: Dialect; readonly id: string },
+): ReplyHead {
+  const forward = ["content-type", caller.contentType];
+  for (let i = 0; i + 1 < head.forward.length; i += 2) {
+    const name = head.forward[i] ?? "";
+    const value = head.forward[i + 1] ?? "";
+    if (TRANSLATED.has(name)) forward.push(name, value);
+    else if (name === "request-id") forward.push("x-upstream-request-id", value);
+  }
+  // Where Anthropic's SDKs look for it.
+  if (caller.dialect === "ANTHROPIC") forward.push("request-id", caller.id);
+  return {
+    httpStatus: head.httpStatus,
+    forward,
+    contentLength: undefined,
+    contentType: mediaType(caller.contentType),
+    contentEncoding: "",
+    pacing: head.pacing,
+  };
 }
 
 /** `text/event-stream; charset=utf-8` → `text/event-stream`. */

@@ -16,6 +16,7 @@ import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
+import { Passages } from "./passages.js";
 import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
 import { servePlain } from "./plain-upgrade.js";
 import { refuseUpgrade, replyToBadRequest } from "./raw-reply.js";
@@ -108,6 +109,7 @@ class HttpGateway implements Gateway {
         clock: options.clock,
         callsMax: this.#limits.waitingCallsMax,
       }),
+      passages: new Passages(),
       usageOption: new UsageOption(options.asksUsage ?? (() => true)),
     };
     this.#server = this.#createServer();

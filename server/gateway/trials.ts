@@ -1,27 +1,33 @@
-import type { AttemptOutcome } from "../core/call.js";
+import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
-import { CODECS } from "../dialect/codecs.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { queryWithoutKey } from "./admit.js";
 import { Attempt, type AttemptFailure, type AttemptListener } from "./attempt.js";
 import { requestFor } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
-import { bodyFor, type CallPlan } from "./call-plan.js";
+import {
+  bodyFor,
+  type BodyInput,
+  type CallFacts,
+  type CallPlan,
+  type TargetBody,
+} from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { Failover } from "./failover.js";
 import type { Match } from "./match.js";
 import type { Lease } from "./ports.js";
-import type { Relay } from "./relay.js";
+import type { Endpoint } from "./endpoints.js";
+import type { Relay, StreamSource } from "./relay.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
 
 /** Hears what came of the trials. One of the first three begins an answer, or one of the next two ends the call. */
 export interface TrialsListener {
-  onReply(head: ReplyHead, body: Buffer): void;
-  /** `usageAsked`: the stream's usage was asked for by us. */
-  onStream(head: ReplyHead, usageAsked: boolean): Relay;
+  /** `tokens` as the provider counted them; undefined if it did not. */
+  onReply(head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;
+  onStream(head: ReplyHead, source: StreamSource): Relay;
   /** Nothing served the call: the failure that says most, and why no further key could be tried. */
   onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void;
   /** No key can serve any call now. */
@@ -189,19 +195,25 @@ export class Trials implements AttemptListener {
   }
 
   #send(lease: Lease, secret: Secret, askUsage: boolean): void {
-    const { context, match, head, query, book } = this.#options;
+    const { context, id, match, head, query, book } = this.#options;
     const { upstream, usageOption, paths, limits, clock } = context;
     const plan = this.#plan;
     if (plan === undefined) return;
     const { target } = lease;
-    const body = bodyFor(plan, match, target, askUsage && usageOption.asks(target.provider));
+    const passage = context.passages.to(match.endpoint, target, plan.streamed);
+    if (passage === undefined) throw new Error("a target was leased that cannot serve the call");
+    const asksUsage = askUsage && usageOption.asks(target.provider);
+    const body = this.#bodyFor({ plan, match, passage, target, asksUsage, call: this.#facts() });
+    if (body === undefined) return;
     const attempt = new Attempt({
       lease,
       secret,
+      id,
+      endpoint: match.endpoint,
+      passage,
+      translation: body.translation,
       usageAsked: body.usageAsked,
       streamed: plan.streamed,
-      json: match.endpoint.form !== "OTHER",
-      codec: CODECS[match.endpoint.dialect],
       dropLimits: (book.ticket?.headers.length ?? 0) > 0,
       limits,
       now: () => clock.now(),
@@ -214,6 +226,7 @@ export class Trials implements AttemptListener {
       head,
       query: queryWithoutKey(query),
       target,
+      passage,
       secret,
       body,
       paths,
@@ -222,13 +235,48 @@ export class Trials implements AttemptListener {
     attempt.flight = upstream.send(upstream.target(target.provider.baseUrl), request, attempt);
   }
 
+  /**
+   * What cannot be said in one provider's language may do in another's: undefined when the call went on
+   * there, or ended.
+   */
+  #bodyFor(input: BodyInput): TargetBody | undefined {
+    const { context, id, book, listener } = this.#options;
+    const { plan, target } = input;
+    try {
+      const body = bodyFor(input);
+      const dropped = body.translation?.dropped ?? [];
+      if (dropped.length > 0) context.logger.debug({ call: id, dropped }, "lost in translation");
+      return body;
+    } catch (thrown) {
+      const fault = toFault(thrown);
+      const { dialect } = target.provider;
+      const targets = plan.route.targets.filter((each) => each.provider.dialect !== dialect);
+      const detail = fault.publicMessage;
+      book.closeLease({ outcome: "CALLER_ABORTED", httpStatus: null, retryAfterMs: null, detail });
+      if (fault.code === "untranslatable" && targets.length > 0) {
+        this.#plan = { ...plan, route: { ...plan.route, targets } };
+        this.next();
+      } else {
+        listener.onBlocked(fault);
+      }
+      return undefined;
+    }
+  }
+
+  /** What a translator wants to know of the call besides its body. */
+  #facts(): CallFacts {
+    const { context, id, match, query } = this.#options;
+    const nowSeconds = Math.floor(context.clock.now() / 1000);
+    return { id, nowSeconds, asArray: asArray(match.endpoint, query) };
+  }
+
   // What an attempt tells.
 
   onRefused(attempt: Attempt, failure: AttemptFailure): void {
     const { book, listener } = this.#options;
     if (book.closed || this.#plan === undefined) return;
     try {
-      if (this.#refusesUsageOption(attempt, failure)) return;
+      if (this.#asksOtherwise(attempt, failure)) return;
       book.closeLease(failure);
       this.#failover.failed(attempt.options.lease.providerKey.id, failure);
       if (failure.elsewhere || this.#livesElsewhere(failure)) this.next();
@@ -243,22 +291,26 @@ export class Trials implements AttemptListener {
     return failure.httpStatus === 404 && this.#options.match.id !== "";
   }
 
-  /** A provider that does not know the option which we added is asked again without it. */
-  #refusesUsageOption(attempt: Attempt, failure: AttemptFailure): boolean {
-    const { lease, secret, usageAsked } = attempt.options;
-    if (!usageAsked || failure.httpStatus !== 400) return false;
-    if (!/stream_options|include_usage/.test(failure.reply?.body ?? failure.detail)) return false;
-    this.#options.context.usageOption.refusedBy(lease.target.provider);
-    this.#send(lease, secret, false);
+  /** A provider that does not know the option which we added, or the form, is asked again in another way. */
+  #asksOtherwise(attempt: Attempt, failure: AttemptFailure): boolean {
+    const { context, match } = this.#options;
+    const { lease, secret } = attempt.options;
+    if (refusesUsageOption(attempt, failure)) {
+      context.usageOption.refusedBy(lease.target.provider);
+      this.#send(lease, secret, false);
+      return true;
+    }
+    if (!context.passages.learn(match.endpoint, lease.target, failure)) return false;
+    this.#send(lease, secret, true);
     return true;
   }
 
-  onReply(_attempt: Attempt, head: ReplyHead, body: Buffer): void {
-    this.#options.listener.onReply(head, body);
+  onReply(_attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
+    this.#options.listener.onReply(head, body, tokens);
   }
 
-  onStream(attempt: Attempt, head: ReplyHead): Relay {
-    return this.#options.listener.onStream(head, attempt.options.usageAsked);
+  onStream(_attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
+    return this.#options.listener.onStream(head, source);
   }
 
   onStreamEnd(): void {
@@ -272,4 +324,15 @@ export class Trials implements AttemptListener {
   onBug(thrown: unknown): void {
     this.#options.listener.onBug(thrown);
   }
+}
+
+function refusesUsageOption(attempt: Attempt, failure: AttemptFailure): boolean {
+  if (!attempt.options.usageAsked || failure.httpStatus !== 400) return false;
+  return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
+}
+
+/** Gemini's callers get a stream as one JSON array unless they ask for events. */
+function asArray(endpoint: Endpoint, query: string): boolean {
+  if (endpoint.form !== "GENERATE" || endpoint.streams !== "ALWAYS") return false;
+  return new URLSearchParams(query).get("alt") !== "sse";
 }

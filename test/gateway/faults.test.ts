@@ -147,12 +147,12 @@ test("a model that the client key does not allow is refused with 403", async () 
   gateway.authenticator.modelAllowlist = [];
 });
 
-test("a model of another dialect is refused with a text that says so", async () => {
-  const response = await gateways.OPENAI.post(PATHS.ANTHROPIC, BODY);
+test("what no translation exists for is refused with a text that says so", async () => {
+  const response = await gateways.ANTHROPIC.post("/v1/embeddings", BODY);
   assert.equal(response.status, 400);
   const body = (await response.json()) as ErrorBody;
-  assert.equal(body.error.details?.error_code, "untranslatable");
-  assert.match(body.error.message, /OPENAI dialect only/);
+  assert.equal(body.error.code, "untranslatable");
+  assert.match(body.error.message, /ANTHROPIC dialect only/);
 });
 
 test("a refused call is on record, and a call of nobody only counted", async () => {

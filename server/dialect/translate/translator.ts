@@ -1,6 +1,7 @@
 import { Fault } from "../../core/fault.js";
 import type { Dialect } from "../../core/provider.js";
 import { utf8 } from "../bytes.js";
+import type { StreamEdit } from "../codec.js";
 import { CODECS } from "../codecs.js";
 import { chatSide } from "./chat/side.js";
 import type { Conversation } from "./conversation.js";
@@ -26,22 +27,16 @@ export type CallInput = Omit<CallFacts, "usageAsked" | "tools">;
 /** A request in the provider's language, and the way back for whatever the provider answers. */
 export interface Translation {
   readonly body: Buffer;
+  /** Of what the caller gets. */
+  readonly contentType: string;
   /** What the provider's language cannot say, in words, for the log. */
   readonly dropped: readonly string[];
   /** A whole reply in the caller's language. Throws Fault `upstream_error` for what is no reply. */
   reply(body: Buffer): Buffer;
-  /** Translates one stream of events. */
-  stream(): StreamTranslation;
+  /** Translates one stream of events, however its bytes were cut. The caller's last event comes only after the provider's. */
+  stream(): StreamEdit;
   /** The body of an error answer in the caller's language. */
   error(httpStatus: number, body: string): string;
-}
-
-/** Turns the provider's events into the caller's. The caller's last event comes only after the provider's. */
-export interface StreamTranslation {
-  /** Takes the next bytes, however they were cut; what comes back are whole events, or nothing. */
-  push(bytes: Buffer): Buffer;
-  /** The provider's stream is complete: the last events, where no event of the provider said so. */
-  end(): Buffer;
 }
 
 /** Translates between one form of request and another. */
@@ -104,6 +99,8 @@ function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): 
   const call = factsOf(input, conversation);
   return {
     body: written,
+    contentType:
+      call.streamed && !call.asArray ? "text/event-stream; charset=utf-8" : "application/json",
     dropped: notes.dropped,
     reply: (reply) => translateReply(pair, reply, call),
     stream: () => new EventTranslation(pair, call),
@@ -137,6 +134,14 @@ function guarded<T>(step: () => T): T {
   }
 }
 
+/** One of these is in every reply of a form, however short. */
+const REPLY_MEMBERS: Readonly<Record<Form, readonly string[]>> = {
+  CHAT: ["choices"],
+  RESPONSES: ["output"],
+  MESSAGES: ["content"],
+  GENERATE: ["candidates", "promptFeedback", "usageMetadata"],
+};
+
 function translateReply(pair: Pair, body: Buffer, call: CallFacts): Buffer {
   const parsed = parseObject(utf8(body));
   if (parsed === undefined) {
@@ -144,6 +149,9 @@ function translateReply(pair: Pair, body: Buffer, call: CallFacts): Buffer {
   }
   const failure = pair.provider.readFailure(parsed, 502);
   if (failure !== undefined) throw new Fault("upstream_error", failure.message);
+  if (!REPLY_MEMBERS[pair.provider.form].some((name) => name in parsed)) {
+    throw new Fault("upstream_error", "The provider's reply holds no answer.");
+  }
   const reply = pair.provider.readReply(parsed, call);
   return Buffer.from(writeJson(pair.caller.writeReply(reply, call)));
 }
@@ -171,7 +179,7 @@ function errorObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-class EventTranslation implements StreamTranslation {
+class EventTranslation implements StreamEdit {
   readonly #events = new SseEvents();
   readonly #reader: StreamReader;
   readonly #writer: StreamWriter;

@@ -1,0 +1,127 @@
+import type { Dialect, RouteTarget } from "../core/provider.js";
+import { CODECS } from "../dialect/codecs.js";
+import type { DialectCodec, StreamForm } from "../dialect/codec.js";
+import {
+  formOf,
+  requestPath,
+  type Translator,
+  translatorFor,
+} from "../dialect/translate/translator.js";
+import type { AttemptFailure } from "./attempt.js";
+import type { Endpoint } from "./endpoints.js";
+
+/** How a call of one endpoint goes to a provider: in the caller's own words or translated. */
+export interface Passage {
+  /** Undefined where the caller's bytes go on as they are. */
+  readonly translator: Translator | undefined;
+  /** Of the language in which the provider answers. */
+  readonly codec: DialectCodec;
+  readonly form: StreamForm;
+  /** At the provider; `{model}` and `{id}` stand for one segment each. */
+  readonly path: string;
+  /** Undefined where the caller's own goes on; empty for none. */
+  readonly query: string | undefined;
+  /** The provider is asked on its OpenAI-compatible side, which wants the key as OpenAI does. */
+  readonly compatible: boolean;
+}
+
+/** Models known to be served by OpenAI's Responses API alone. */
+const MODELS_MAX = 1_000;
+
+/** A provider's words for a model that it serves in the Responses API alone. */
+const RESPONSES_ONLY =
+  /only (?:supported|available) in \/?v1\/responses|use (?:the )?\/?v1\/responses/i;
+
+/**
+ * Finds the passage to each target, and remembers what providers of the OpenAI dialect have shown of
+ * themselves: many do not have the Responses API, and some models have no other.
+ */
+export class Passages {
+  readonly #known = new Map<Endpoint, Map<string, Passage | undefined>>();
+  readonly #withoutResponses = new Set<string>();
+  readonly #responsesOnly = new Set<string>();
+
+  /** Undefined where the target cannot serve the endpoint. */
+  to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
+    const { dialect } = target.provider;
+    const form = endpoint.translates ? this.#formAt(endpoint, target) : endpoint.form;
+    const name = `${dialect} ${form}${streamed ? " streamed" : ""}`;
+    let ofEndpoint = this.#known.get(endpoint);
+    if (ofEndpoint === undefined) {
+      ofEndpoint = new Map();
+      this.#known.set(endpoint, ofEndpoint);
+    }
+    if (ofEndpoint.has(name)) return ofEndpoint.get(name);
+    const passage = passageOf(endpoint, dialect, form, streamed);
+    ofEndpoint.set(name, passage);
+    return passage;
+  }
+
+  /**
+   * Learns from a refusal that the target wants to be asked in another form; true if it now will be. What is
+   * learnt holds until the next start.
+   */
+  learn(endpoint: Endpoint, target: RouteTarget, failure: AttemptFailure): boolean {
+    if (!endpoint.translates || target.provider.dialect !== "OPENAI") return false;
+    const text = failure.reply?.body ?? failure.detail;
+    const form = this.#formAt(endpoint, target);
+    if (form === "CHAT") {
+      if (!RESPONSES_ONLY.test(text) || this.#responsesOnly.size >= MODELS_MAX) return false;
+      this.#responsesOnly.add(modelAt(target));
+      return true;
+    }
+    const isPathMissing = failure.httpStatus === 404 || failure.httpStatus === 405;
+    if (!isPathMissing || /model|previous_response/i.test(text)) return false;
+    if (this.#responsesOnly.has(modelAt(target))) return false;
+    this.#withoutResponses.add(target.provider.id);
+    return true;
+  }
+
+  /** The form in which a target is asked what the endpoint says. */
+  #formAt(endpoint: Endpoint, target: RouteTarget): StreamForm {
+    const { provider } = target;
+    const own = endpoint.dialect === provider.dialect ? endpoint.form : formOf(provider.dialect);
+    if (own === "RESPONSES") return this.#withoutResponses.has(provider.id) ? "CHAT" : own;
+    if (own !== "CHAT" || this.#responsesOnly.size === 0) return own;
+    return this.#responsesOnly.has(modelAt(target)) ? "RESPONSES" : own;
+  }
+}
+
+function modelAt(target: RouteTarget): string {
+  return `${target.provider.id} ${target.upstreamModel}`;
+}
+
+function passageOf(
+  endpoint: Endpoint,
+  dialect: Dialect,
+  form: StreamForm,
+  streamed: boolean,
+): Passage | undefined {
+  const { geminiPath } = endpoint;
+  if (dialect === endpoint.dialect && form === endpoint.form) {
+    return asIs(endpoint, endpoint.path, false);
+  }
+  if (dialect === "GEMINI" && geminiPath !== undefined) return asIs(endpoint, geminiPath, true);
+  if (!endpoint.translates || form === "OTHER" || endpoint.form === "OTHER") return undefined;
+  const translator = translatorFor(endpoint.form, form);
+  if (translator === undefined) return undefined;
+  return {
+    translator,
+    codec: CODECS[dialect],
+    form,
+    ...requestPath(form, streamed),
+    compatible: false,
+  };
+}
+
+function asIs(endpoint: Endpoint, path: string, compatible: boolean): Passage {
+  const { dialect, form } = endpoint;
+  return {
+    translator: undefined,
+    codec: CODECS[dialect],
+    form,
+    path,
+    query: undefined,
+    compatible,
+  };
+}
