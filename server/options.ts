@@ -1,3 +1,5 @@
+import { parseIpBlock } from "./core/ip.js";
+
 /**
  * Every setting of the server, once: flags, environment variables, the configuration file, `--help` and
  * the table in docs/operations.md all come from here.
@@ -41,6 +43,11 @@ const list = (raw: unknown): readonly string[] | undefined => {
   const parts: unknown[] = Array.isArray(raw) ? raw : (text(raw)?.split(",") ?? []);
   const items = parts.map((part) => text(part));
   return items.length > 0 && items.every((item) => item !== undefined) ? items : undefined;
+};
+
+const blocks = (raw: unknown): readonly string[] | undefined => {
+  const texts = list(raw);
+  return texts?.every((each) => parseIpBlock(each) !== undefined) === true ? texts : undefined;
 };
 
 /** Signatures that only the issuer can make; `none` and the shared-secret family are not among them. */
@@ -259,6 +266,36 @@ export const OPTIONS = [
     expects: "a number from 0 to 300",
     fallback: 30,
     parse: integerIn(0, 300),
+  }),
+  option({
+    key: "trustedProxies",
+    flag: "trusted-proxies",
+    env: "LATCHKEY_TRUSTED_PROXIES",
+    placeholder: "<blocks>",
+    help: "addresses or address blocks, separated by commas, of proxies in front of the proxy port; what they write into X-Forwarded-For is believed",
+    expects: "a list such as 10.0.0.0/8,127.0.0.1",
+    fallback: [],
+    parse: blocks,
+  }),
+  option({
+    key: "callerSocketsMax",
+    flag: "caller-sockets-max",
+    env: "LATCHKEY_CALLER_SOCKETS_MAX",
+    placeholder: "<count>",
+    help: "connections of callers at a time; more are closed",
+    expects: "a number from 1 to 1000000",
+    fallback: 16_384,
+    parse: integerIn(1, 1_000_000),
+  }),
+  option({
+    key: "callerSocketsPerAddressMax",
+    flag: "caller-sockets-per-address-max",
+    env: "LATCHKEY_CALLER_SOCKETS_PER_ADDRESS_MAX",
+    placeholder: "<count>",
+    help: "connections of one address at a time, or its calls through trusted proxies; loopback is not counted",
+    expects: "a number from 1 to 1000000",
+    fallback: 2_048,
+    parse: integerIn(1, 1_000_000),
   }),
   option({
     key: "bodyMiBMax",

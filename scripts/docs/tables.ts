@@ -12,6 +12,7 @@ import {
   accountingMetrics,
   poolMetrics,
   processMetrics,
+  proxyPortMetrics,
 } from "../../server/observe/server-metrics.js";
 import { OPTIONS } from "../../server/options.js";
 import { COMMANDS } from "../../tui/cli/commands.js";
@@ -80,6 +81,7 @@ function metrics(): string {
   const families = [
     ...callMetrics({ totals: never, inflight: never, providerName: never }),
     ...accountingMetrics(never),
+    ...proxyPortMetrics(never),
     ...poolMetrics(never),
     ...processMetrics(never),
   ];

@@ -4,7 +4,12 @@ import { callMetrics } from "../observe/call-metrics.js";
 import { Readiness } from "../observe/health.js";
 import { Metrics } from "../observe/metrics.js";
 import { ProcessWatch } from "../observe/process-watch.js";
-import { accountingMetrics, poolMetrics, processMetrics } from "../observe/server-metrics.js";
+import {
+  accountingMetrics,
+  poolMetrics,
+  processMetrics,
+  proxyPortMetrics,
+} from "../observe/server-metrics.js";
 import type { Foundation } from "./foundation.js";
 import { poolSummaryOf } from "./pool-summary.js";
 import type { Serving } from "./serving.js";
@@ -45,6 +50,7 @@ export function observe(
       providerName: (id) => useCases.names.providerSlugOf(id),
     }),
     ...accountingMetrics(() => accounting.status),
+    ...proxyPortMetrics(() => gateway),
     ...poolMetrics(() => poolSummaryOf(pool)),
     ...processMetrics(() => watch.read()),
   ]);

@@ -1,6 +1,8 @@
 import path from "node:path";
+import type { Config } from "../config.js";
 import { Catalog } from "../catalog/catalog.js";
 import type { LedgerStore } from "../metering/ports.js";
+import type { GatewayLimits } from "../gateway/limits.js";
 import { createGateway, type Gateway } from "../gateway/server.js";
 import { nodeJournalDisk } from "../metering/journal-disk.js";
 import { openAccounting, type Accounting } from "../metering/accounting.js";
@@ -71,9 +73,20 @@ export async function startServing(
     clock,
     ids,
     logger,
-    limits: { bodyBytesMax: config.bodyMiBMax * MIB, drainTimeoutMs: config.drainSeconds * 1000 },
+    trustedProxies: config.trustedProxies,
+    limits: limitsOf(config),
   });
   return { catalog, pool, accounting, ledger, upstream, secrets, gateway };
+}
+
+/** The limits that an operator sets. */
+function limitsOf(config: Config): Partial<GatewayLimits> {
+  return {
+    bodyBytesMax: config.bodyMiBMax * MIB,
+    callerSocketsMax: config.callerSocketsMax,
+    callerSocketsPerAddressMax: config.callerSocketsPerAddressMax,
+    drainTimeoutMs: config.drainSeconds * 1000,
+  };
 }
 
 async function startAllocation(foundation: Foundation): Promise<{ catalog: Catalog; pool: Pool }> {

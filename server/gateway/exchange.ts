@@ -24,7 +24,10 @@ const NO_BYTES = Buffer.alloc(0);
 
 /** One connection of a caller and the exchanges on it. */
 export interface Caller {
+  /** Of the connection. */
   readonly ip: string;
+  /** The connection is a trusted proxy's, which says whose calls it brings. */
+  readonly isProxy: boolean;
   /** One, unless the caller sends its next request before it has the last answer. */
   readonly exchanges: Exchange[];
   /** Something on the connection could be read in two ways, so nothing more on it is read at all. */
@@ -37,6 +40,8 @@ export interface ExchangeOptions {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly caller: Caller;
+  /** Where the call comes from. */
+  readonly ip: string;
   readonly head: RequestHead;
   readonly match: Match;
   readonly path: string;
@@ -65,16 +70,21 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
-    const { context, id, match, path, caller, req, res, head } = options;
+    const { context, id, match, path, ip, req, res, head } = options;
     const { endpoint } = match;
     this.#options = options;
     this.#context = context;
-    this.#book = new CallBook(context, { id, endpoint, path, ip: caller.ip });
+    this.#book = new CallBook(context, { id, endpoint, path, ip });
     this.#answer = new Answer({ req, res, id, head, endpoint, limits: context.limits });
   }
 
   get caller(): Caller {
     return this.#options.caller;
+  }
+
+  /** Where the call comes from. */
+  get ip(): string {
+    return this.#options.ip;
   }
 
   /** Whose call it is, once that is known. */
@@ -85,10 +95,10 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   // The way in.
 
   run(): void {
-    const { head, query, caller, req } = this.#options;
+    const { head, query, ip, req } = this.#options;
     const { authenticator, limits, bodyBudget } = this.#context;
     try {
-      this.#book.principal = authenticate(authenticator, head, query, caller.ip);
+      this.#book.principal = authenticate(authenticator, head, query, ip);
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(toFault(thrown));

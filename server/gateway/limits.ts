@@ -16,7 +16,10 @@ export interface GatewayLimits {
   readonly keepAliveMs: number;
   /** A caller connection on which nothing moves either way is closed; longer than any reply may take to begin. */
   readonly callerIdleMs: number;
+  /** Connections of callers; more are closed without an answer. */
   readonly callerSocketsMax: number;
+  /** Connections of one address, or its calls through trusted proxies; an IPv6 /64 counts as one, this host not at all. */
+  readonly callerSocketsPerAddressMax: number;
   readonly modelIdCharsMax: number;
   /** Tries for one call in all. */
   readonly attemptsMax: number;
@@ -55,6 +58,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   keepAliveMs: 120_000,
   callerIdleMs: 900_000,
   callerSocketsMax: 16_384,
+  callerSocketsPerAddressMax: 2_048,
   modelIdCharsMax: 256,
   attemptsMax: 16,
   providerFailuresMax: 5,

@@ -15,6 +15,8 @@ export interface RequestHead {
   xGoogApiKey: string | undefined;
   /** What the caller calls its session; empty if nothing. */
   session: string;
+  /** What proxies on the way say of the caller's address; empty if nothing. */
+  forwardedFor: string;
 }
 
 type Part =
@@ -29,7 +31,8 @@ type Part =
   | "AUTHORIZATION"
   | "X_API_KEY"
   | "X_GOOG_API_KEY"
-  | "SESSION";
+  | "SESSION"
+  | "FORWARDED_FOR";
 
 /**
  * Headers that go on to providers. Everything else stays here: cookies, addresses, the caller's own
@@ -50,6 +53,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["x-session-id", "SESSION"],
   ["session_id", "SESSION"],
   ["x-claude-code-session-id", "SESSION"],
+  ["x-forwarded-for", "FORWARDED_FOR"],
   ...[
     "accept",
     "accept-language",
@@ -105,6 +109,7 @@ export function readHead(rawHeaders: readonly string[], linesMax: number): Reque
     xApiKey: undefined,
     xGoogApiKey: undefined,
     session: "",
+    forwardedFor: "",
   };
   if (rawHeaders.length > linesMax * 2) refuse("too many header lines");
   let seen = 0;
@@ -154,6 +159,10 @@ function take(head: RequestHead, part: Part, name: string, value: string): void 
       return;
     case "X_GOOG_API_KEY":
       head.xGoogApiKey = value;
+      return;
+    case "FORWARDED_FOR":
+      // Each proxy may add a line of its own; they count as one list.
+      head.forwardedFor = head.forwardedFor === "" ? value : `${head.forwardedFor},${value}`;
       return;
     default:
       takeForwarded(head, part, name, value);

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock, Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
@@ -10,16 +10,17 @@ import { Roster } from "../upstream/roster.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { authenticate } from "./admit.js";
 import { BodyBudget } from "./body.js";
+import { plainIp, TrustedProxies } from "./caller-address.js";
+import { CallerConnections } from "./caller-connections.js";
 import { type GatewayContext, UsageOption, WaitingRoom } from "./context.js";
 import { EndpointPaths } from "./endpoint-path.js";
 import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
+import { createHttpServer } from "./http-server.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
 import { Passages } from "./passages.js";
 import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
-import { servePlain } from "./plain-upgrade.js";
-import { refuseUpgrade, replyToBadRequest } from "./raw-reply.js";
 import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
 import { readHead, type RequestHead } from "./request-head.js";
 
@@ -34,6 +35,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
+  /** Addresses and blocks of proxies whose `X-Forwarded-For` is believed; none if absent. */
+  readonly trustedProxies?: readonly string[];
   /** What differs from the defaults. */
   readonly limits?: Partial<GatewayLimits>;
   /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
@@ -56,6 +59,8 @@ export interface Gateway {
   cut(fault: Fault): number;
   /** Calls under way. */
   readonly running: number;
+  /** Connections of callers, open and turned away. */
+  readonly connections: Pick<CallerConnections, "open" | "refusals">;
   /** True once `close` was called. */
   readonly draining: boolean;
 }
@@ -68,12 +73,14 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** After the drain, connections are looked at this often, so many times, for replies still on their way out. */
 const FLUSH_ROUND_MS = 50;
 const FLUSH_ROUNDS = 40;
+const LOOPBACK = /^(?:127\.|::1$)/;
 
 class HttpGateway implements Gateway {
   readonly #context: GatewayContext;
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
   readonly #server: Server;
+  readonly #proxies: TrustedProxies;
   readonly #callers = new WeakMap<Socket, Caller>();
   readonly #exchanges = new Roster<Exchange>();
   readonly #stopListening: () => void;
@@ -82,11 +89,13 @@ class HttpGateway implements Gateway {
   #closing: Promise<void> | undefined;
   /** One for all exchanges, for it is needed with every one. */
   readonly #onOver = (exchange: Exchange): void => {
-    const { exchanges } = exchange.caller;
+    const { exchanges, ip } = exchange.caller;
+    if (exchange.ip !== ip) this.connections.leaveCall(exchange.ip);
     exchanges.splice(exchanges.indexOf(exchange), 1);
     this.#exchanges.delete(exchange);
     if (this.#exchanges.size === 0) this.#onIdle?.();
   };
+  readonly connections: CallerConnections;
   draining = false;
 
   constructor(options: GatewayOptions) {
@@ -112,7 +121,24 @@ class HttpGateway implements Gateway {
       passages: new Passages(),
       usageOption: new UsageOption(options.asksUsage ?? (() => true)),
     };
-    this.#server = this.#createServer();
+    this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
+    this.connections = new CallerConnections({
+      perAddressMax: this.#limits.callerSocketsPerAddressMax,
+      exempts: (ip) => LOOPBACK.test(ip) || this.#proxies.trusts(ip),
+      clock: options.clock,
+      logger: options.logger,
+    });
+    this.#server = createHttpServer({
+      limits: this.#limits,
+      ids: options.ids,
+      connections: this.connections,
+      onConnection: (socket) => {
+        this.#onConnection(socket);
+      },
+      onRequest: (req, res) => {
+        this.#onRequest(req, res);
+      },
+    });
     this.#stopListening = options.authenticator.onInvalidated((clientKeyId) => {
       this.#invalidate(clientKeyId);
     });
@@ -197,43 +223,9 @@ class HttpGateway implements Gateway {
     });
   }
 
-  #createServer(): Server {
-    const limits = this.#limits;
-    const server = createServer(
-      {
-        noDelay: true,
-        keepAlive: true,
-        keepAliveTimeout: limits.keepAliveMs,
-        headersTimeout: limits.headTimeoutMs,
-        requestTimeout: limits.requestTimeoutMs,
-        connectionsCheckingInterval: limits.timeoutCheckMs,
-        maxHeaderSize: limits.headerBytesMax,
-      },
-      (req, res) => {
-        this.#onRequest(req, res);
-      },
-    );
-    // Otherwise lines beyond it vanish without a trace; ours are counted and refused.
-    server.maxHeadersCount = 0;
-    server.maxConnections = limits.callerSocketsMax;
-    // Ends connections of callers that never read their answer.
-    server.timeout = limits.callerIdleMs;
-    server.on("connection", (socket) => {
-      this.#onConnection(socket);
-    });
-    server.on("upgrade", (offered: IncomingMessage, socket: Socket, first: Buffer) => {
-      const plain = servePlain(offered, socket, first);
-      if (plain === undefined) refuseUpgrade(socket, this.#ids.next("call"));
-      else this.#onRequest(plain.req, plain.res);
-    });
-    server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-      replyToBadRequest(socket, error, this.#ids.next("call"));
-    });
-    return server;
-  }
-
   #onConnection(socket: Socket): void {
-    const caller = newCaller(socket);
+    const caller = this.#newCaller(socket);
+    this.connections.take(socket, caller.ip);
     this.#callers.set(socket, caller);
     // On the socket and not on each response: it also covers requests that wait behind another.
     socket.once("close", () => {
@@ -265,9 +257,7 @@ class HttpGateway implements Gateway {
       } else if (match.endpoint.kind === "LOCAL") {
         this.#answerModels(req, res, { id, head, match, query });
       } else {
-        const context = this.#context;
-        const onOver = this.#onOver;
-        this.#start(caller, { context, id, req, res, caller, head, match, path, query, onOver });
+        this.#start({ id, req, res, caller, head, match, path, query });
       }
     } catch (thrown) {
       caller.doomed ||= head === undefined;
@@ -275,8 +265,26 @@ class HttpGateway implements Gateway {
     }
   }
 
-  #start(caller: Caller, options: ExchangeOptions): void {
-    const exchange = new Exchange(options);
+  #start(request: Omit<ExchangeOptions, "context" | "ip" | "onOver">): void {
+    const { id, req, res, caller, head, match, path, query } = request;
+    const ip = this.#addressOf(caller, head);
+    // What the connection itself brings was counted with it.
+    if (ip !== caller.ip && !this.connections.enterCall(ip)) throw tooManyCalls();
+    const context = this.#context;
+    const onOver = this.#onOver;
+    const exchange = new Exchange({
+      context,
+      id,
+      req,
+      res,
+      caller,
+      ip,
+      head,
+      match,
+      path,
+      query,
+      onOver,
+    });
     caller.exchanges.push(exchange);
     this.#exchanges.add(exchange);
     if (this.#headTimer === undefined) this.#watchHeads();
@@ -291,7 +299,8 @@ class HttpGateway implements Gateway {
     const { id, head, match, query } = request;
     const { dialect } = match.endpoint;
     const { authenticator, router } = this.#context;
-    const principal = authenticate(authenticator, head, query, this.#callerOf(req).ip);
+    const ip = this.#addressOf(this.#callerOf(req), head);
+    const principal = authenticate(authenticator, head, query, ip);
     const models = router.visibleModels(principal, dialect);
     const text =
       match.model === ""
@@ -347,7 +356,17 @@ class HttpGateway implements Gateway {
   }
 
   #callerOf(req: IncomingMessage): Caller {
-    return this.#callers.get(req.socket) ?? newCaller(req.socket);
+    return this.#callers.get(req.socket) ?? this.#newCaller(req.socket);
+  }
+
+  #newCaller(socket: Socket): Caller {
+    const ip = plainIp(socket.remoteAddress ?? "");
+    return { ip, isProxy: this.#proxies.trusts(ip), exchanges: [], doomed: false };
+  }
+
+  /** Where a request comes from. */
+  #addressOf(caller: Caller, head: RequestHead): string {
+    return caller.isProxy ? this.#proxies.addressOf(caller.ip, head.forwardedFor) : caller.ip;
   }
 
   cut(fault: Fault): number {
@@ -391,8 +410,12 @@ function checkRequestLine(req: IncomingMessage, url: string): void {
   if (url.includes("#")) throw new Fault("malformed_request", "A path holds no fragment.");
 }
 
-function newCaller(socket: Socket): Caller {
-  return { ip: plainIp(socket.remoteAddress ?? ""), exchanges: [], doomed: false };
+function tooManyCalls(): Fault {
+  return new Fault(
+    "rate_limit_exceeded",
+    "Your address has too many calls under way; try again shortly.",
+    { retryAfterSeconds: 1 },
+  );
 }
 
 /** SDKs and agents knock here to see whether anyone is at home. */
@@ -400,9 +423,4 @@ function answerRoot(req: IncomingMessage, res: ServerResponse, id: string): void
   req.resume();
   const headers = [REQUEST_ID_HEADER, id, "content-type", "application/json"];
   replyWhole(res, 200, headers, '{"service":"latchkey"}');
-}
-
-/** An IPv4 caller on a dual-stack socket has a mapped address; allowlists know it by its own. */
-function plainIp(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }

@@ -35,6 +35,14 @@ export interface PoolReading {
   readonly publicTotal: number;
 }
 
+/** What the proxy port holds. */
+export interface ProxyPortReading {
+  readonly connections: {
+    readonly open: number;
+    refusals(reason: "TOTAL" | "ADDRESS" | "HANDSHAKE"): number;
+  };
+}
+
 /** The process over the last ten seconds. */
 export interface ProcessReading {
   readonly rssBytes: number;
@@ -115,6 +123,24 @@ export function poolMetrics(read: () => PoolReading): readonly MetricFamily[] {
         ["ineligible", publicTotal - publicEligible],
       ]);
     }),
+  ];
+}
+
+/** Metrics of the proxy port. */
+export function proxyPortMetrics(read: () => ProxyPortReading): readonly MetricFamily[] {
+  return [
+    gauge("latchkey_caller_connections", "Connections of callers that are open.", () =>
+      one(read().connections.open),
+    ),
+    counter(
+      "latchkey_refused_connections_total",
+      "Connections turned away: too many in all, too many of one address, or a failed TLS handshake.",
+      () =>
+        (["TOTAL", "ADDRESS", "HANDSHAKE"] as const).map((reason) => ({
+          value: read().connections.refusals(reason),
+          labels: { reason: reason.toLowerCase() },
+        })),
+    ),
   ];
 }
 

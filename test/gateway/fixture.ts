@@ -47,6 +47,7 @@ export interface Setup {
   /** Model asked → model sent. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly allowCidrs?: readonly string[];
+  readonly trustedProxies?: readonly string[];
 }
 
 /** A gateway on a loopback port with its ports in memory. */
@@ -84,6 +85,7 @@ export class TestGateway {
       clock,
       ids: new IdSource({ clock: systemClock, random: systemRandom }),
       logger: this.log,
+      trustedProxies: setup.trustedProxies ?? [],
       ...(setup.limits === undefined ? {} : { limits: setup.limits }),
       ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
     });
@@ -190,12 +192,14 @@ function clientKey(): ClientKey {
 
 export class FakeAuthenticator implements Authenticator {
   readonly presented: string[] = [];
+  readonly ips: string[] = [];
   readonly #listeners = new Set<(clientKeyId: string) => void>();
   refusal: Fault | undefined;
   modelAllowlist: readonly string[] = [];
 
-  authenticate(presented: string): Principal {
+  authenticate(presented: string, ip: string): Principal {
     this.presented.push(presented);
+    this.ips.push(ip);
     if (this.refusal !== undefined) throw this.refusal;
     if (presented !== CLIENT_KEY) throw new Fault("invalid_api_key", "The API key is not known.");
     return {
