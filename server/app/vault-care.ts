@@ -27,7 +27,11 @@ export function careForVault(
   const { vault, storage, feed, clock, logger, lifecycle } = foundation;
   const records = new SealedRecords({ store: storage.keys, clock, log: logger });
   const refused = new RefusedSecrets({ store: storage.keys, log: logger });
-  const rotation = new VaultRotation({ vault, records, clock, logger });
+  const count = async (): Promise<number> => {
+    const counts = await storage.keyring.sealedCounts();
+    return [...counts.values()].reduce((sum, each) => sum + each, 0);
+  };
+  const rotation = new VaultRotation({ vault, records, count, clock, logger });
   lifecycle.started("refused secrets", refused.follow(vault, feed));
   lifecycle.started("vault key rotation", () => rotation.stop());
   const begin = (): void => {

@@ -9,6 +9,8 @@ import type { Vault } from "../vault/vault.js";
 export interface VaultRotationOptions {
   readonly vault: Vault;
   readonly records: SealedRecords;
+  /** How many secrets are stored. */
+  readonly count: () => Promise<number>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -75,7 +77,7 @@ export class VaultRotation {
   async #run(): Promise<void> {
     const { vault, records, clock, logger } = this.#options;
     try {
-      const total = await count(records);
+      const total = await this.#options.count();
       this.#step({ total });
       const source = { rows: () => records.rows(), save: records.save.bind(records) };
       for await (const progress of rotateVaultKey({ vault, source, clock })) {
@@ -116,10 +118,4 @@ export class VaultRotation {
     this.#latest = progress;
     for (const listener of this.#listeners) listener();
   }
-}
-
-async function count(records: SealedRecords): Promise<number> {
-  let total = 0;
-  for await (const record of records.rows()) if (record.id !== "") total++;
-  return total;
 }

@@ -16,3 +16,19 @@ export interface SealBinding {
   readonly origin: string;
   readonly visibility: "PRIVATE" | "PUBLIC";
 }
+
+/** Puts `to` in the place of `from`, if `from` is still what the record holds. */
+export interface SealedMove {
+  readonly id: string;
+  readonly from: SealedSecret;
+  readonly to: SealedSecret;
+}
+
+/** True if both hold the same bytes under the same key. */
+export function sameSealed(one: SealedSecret, other: SealedSecret): boolean {
+  return (
+    one.vaultKeyVersion === other.vaultKeyVersion &&
+    Buffer.compare(one.ciphertext, other.ciphertext) === 0 &&
+    Buffer.compare(one.rowMac, other.rowMac) === 0
+  );
+}

@@ -5,7 +5,7 @@ import type { Page, PageQuery } from "../core/page.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Model, Provider } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
-import type { SealBinding, SealedSecret } from "../core/sealed.js";
+import type { SealBinding, SealedMove, SealedSecret } from "../core/sealed.js";
 import type { Session, User } from "../core/user.js";
 
 /**
@@ -69,6 +69,8 @@ export interface KeysTx extends KeysReader {
     /** Throws Fault `already_exists` when the fingerprint, or the name of this owner, is taken. */
     insert(key: ProviderKey): Promise<void>;
     update(key: ProviderKey): Promise<void>;
+    /** Moves many secrets, where the key still holds the one that is replaced; answers the changed keys. */
+    reseal(moves: readonly SealedMove[]): Promise<readonly ProviderKey[]>;
     /** Writes health alone, without touching version or update time. */
     saveHealth(id: string, health: KeyHealth): Promise<void>;
     delete(id: string): Promise<void>;
@@ -77,6 +79,8 @@ export interface KeysTx extends KeysReader {
     /** Throws Fault `already_exists` when the MAC is taken. */
     insert(key: ClientKey): Promise<void>;
     update(key: ClientKey): Promise<void>;
+    /** Moves many sealed copies, where the key still holds the one that is replaced; answers the changed keys. */
+    reseal(moves: readonly SealedMove[]): Promise<readonly ClientKey[]>;
     /** Adds to usage counters without touching version or update time. */
     touch(uses: readonly ClientKeyUse[]): Promise<void>;
     /** Removes the key with all its calls and roll-ups. */
@@ -88,7 +92,10 @@ export interface KeysTx extends KeysReader {
   };
   readonly settings: SettingReader & { put(id: string, value: string): Promise<void> };
   readonly audit: AuditReader & { append(draft: AuditDraft): Promise<AuditEvent> };
-  readonly changes: { append(draft: ChangeDraft): Promise<void> };
+  readonly changes: {
+    append(draft: ChangeDraft): Promise<void>;
+    appendAll(drafts: readonly ChangeDraft[]): Promise<void>;
+  };
 }
 
 export interface UserReader {
@@ -124,6 +131,12 @@ export interface ProviderKeyReader {
   list(query: PageQuery): Promise<Page<ProviderKey>>;
   ofOwner(ownerId: string): Promise<readonly ProviderKey[]>;
   all(): Promise<readonly ProviderKey[]>;
+  /** All secrets with what they are bound to, in chunks. */
+  sealedChunks(
+    size: number,
+  ): AsyncIterable<
+    readonly Pick<ProviderKey, "id" | "ownerId" | "providerId" | "visibility" | "sealed">[]
+  >;
 }
 
 export interface ClientKeyReader {
@@ -132,6 +145,12 @@ export interface ClientKeyReader {
   ofOwner(ownerId: string): Promise<readonly ClientKey[]>;
   /** All keys in chunks, for the start: a million of them must not be in memory twice. */
   chunks(size: number): AsyncIterable<readonly ClientKey[]>;
+  /** The sealed copies of all recoverable keys, in chunks. */
+  sealedChunks(
+    size: number,
+  ): AsyncIterable<
+    readonly (Pick<ClientKey, "id" | "ownerId"> & { readonly sealedCopy: SealedSecret })[]
+  >;
 }
 
 /** One check of a provider key's health. */

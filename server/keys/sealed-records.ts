@@ -1,28 +1,25 @@
 import { SYSTEM_ACTOR, type Actor } from "../core/audit.js";
-import type { ClientKey } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
-import type { Provider } from "../core/provider.js";
-import type { SealBinding, SealedSecret } from "../core/sealed.js";
+import {
+  sameSealed,
+  type SealBinding,
+  type SealedMove,
+  type SealedSecret,
+} from "../core/sealed.js";
 import { copyBinding } from "./client-key-mint.js";
-import type { KeysStore, KeysTx } from "./ports.js";
+import type { KeysStore } from "./ports.js";
 import { bindingOf, isPendingFingerprint } from "./provider-key-rules.js";
 
-const CLIENT_KEYS_PER_CHUNK = 1_000;
+/** Secrets read at a time: few enough that the event loop does not notice. */
+const CHUNK_SECRETS = 250;
 
 /** A stored secret with what it is bound to. */
 export interface SealedRecord {
   readonly id: string;
   readonly binding: SealBinding;
   readonly sealed: SealedSecret;
-}
-
-/** Puts `to` in the place of `from`, if `from` is still what the record holds. */
-export interface SealedMove {
-  readonly id: string;
-  readonly from: SealedSecret;
-  readonly to: SealedSecret;
 }
 
 /** A secret that was stored while the vault was locked, with what could not be made then. */
@@ -50,14 +47,16 @@ export class SealedRecords {
     const providers = new Map(
       (await this.#store.read.providers.all()).map((provider) => [provider.id, provider]),
     );
-    for (const key of await this.#store.read.providerKeys.all()) {
-      const record = recordOf(key, providers.get(key.providerId));
-      if (record !== undefined) yield record;
-    }
-    for await (const chunk of this.#store.read.clientKeys.chunks(CLIENT_KEYS_PER_CHUNK)) {
+    for await (const chunk of this.#store.read.providerKeys.sealedChunks(CHUNK_SECRETS)) {
       for (const key of chunk) {
-        if (key.sealedCopy === null) continue;
-        yield { id: key.id, binding: copyBinding(key.id, key.ownerId), sealed: key.sealedCopy };
+        const provider = providers.get(key.providerId);
+        if (provider === undefined) continue;
+        yield { id: key.id, binding: bindingOf(key, provider), sealed: key.sealed };
+      }
+    }
+    for await (const chunk of this.#store.read.clientKeys.sealedChunks(CHUNK_SECRETS)) {
+      for (const { id, ownerId, sealedCopy } of chunk) {
+        yield { id, binding: copyBinding(id, ownerId), sealed: sealedCopy };
       }
     }
   }
@@ -65,9 +64,15 @@ export class SealedRecords {
   /** Applies re-sealed secrets in one transaction; returns how many records still held what they came from. */
   async save(moves: readonly SealedMove[], actor: Actor = SYSTEM_ACTOR): Promise<number> {
     return this.#store.write(async (tx) => {
-      let applied = 0;
-      for (const move of moves) if (await this.#move(tx, move)) applied += 1;
+      const providerKeys = await tx.providerKeys.reseal(moves);
+      const isMoved = new Set(providerKeys.map(({ id }) => id));
+      const clientKeys = await tx.clientKeys.reseal(moves.filter(({ id }) => !isMoved.has(id)));
+      const applied = providerKeys.length + clientKeys.length;
       if (applied > 0) {
+        await tx.changes.appendAll([
+          ...providerKeys.map((value) => ({ kind: "provider_key", id: value.id, value }) as const),
+          ...clientKeys.map((value) => ({ kind: "client_key", id: value.id, value }) as const),
+        ]);
         await tx.audit.append({
           actor,
           action: "system.reseal",
@@ -115,41 +120,6 @@ export class SealedRecords {
       if (isTwin) this.#log.warn({ id: key.id, twin: twin.id }, "a secret is stored twice");
     });
   }
-
-  async #move(tx: KeysTx, { id, from, to }: SealedMove): Promise<boolean> {
-    const providerKey = await tx.providerKeys.get(id);
-    if (providerKey !== undefined) {
-      if (!sameSealed(providerKey.sealed, from)) return false;
-      const value = { ...providerKey, sealed: to };
-      await tx.providerKeys.update(value);
-      await tx.changes.append({ kind: "provider_key", id, value });
-      return true;
-    }
-    const clientKey = await tx.clientKeys.get(id);
-    if (
-      clientKey === undefined ||
-      clientKey.sealedCopy === null ||
-      !sameSealed(clientKey.sealedCopy, from)
-    )
-      return false;
-    const value: ClientKey = { ...clientKey, sealedCopy: to };
-    await tx.clientKeys.update(value);
-    await tx.changes.append({ kind: "client_key", id, value });
-    return true;
-  }
-}
-
-function sameSealed(one: SealedSecret, other: SealedSecret): boolean {
-  return (
-    one.vaultKeyVersion === other.vaultKeyVersion &&
-    Buffer.compare(one.ciphertext, other.ciphertext) === 0 &&
-    Buffer.compare(one.rowMac, other.rowMac) === 0
-  );
-}
-
-function recordOf(key: ProviderKey, provider: Provider | undefined): SealedRecord | undefined {
-  if (provider === undefined) return undefined;
-  return { id: key.id, binding: bindingOf(key, provider), sealed: key.sealed };
 }
 
 function duplicateOf(key: ProviderKey): Pick<ProviderKey, "enabled" | "health"> {

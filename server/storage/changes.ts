@@ -2,6 +2,7 @@ import type { Change, ChangeDraft, ChangeKind } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import type { Db } from "./db.js";
 import { flag } from "./json.js";
+import { SQLITE } from "./sql-dialect.js";
 
 /** A change as the log keeps it: what changed, not the object itself. */
 export interface LoggedChange {
@@ -51,24 +52,40 @@ export function changeReader(db: Db) {
 
 /** Appends to the change log inside a transaction, and remembers what to announce after its commit. */
 export function changeTable(db: Db, clock: Clock, announced: Change[]) {
+  const appendAll = async (drafts: readonly ChangeDraft[]): Promise<void> => {
+    if (drafts.length === 0) return;
+    const [head] = await db.rows<{ seq: number }>(
+      "UPDATE change_head SET seq = seq + ? RETURNING seq",
+      [drafts.length],
+    );
+    if (head === undefined) throw new Error("the change counter is missing");
+    const before = head.seq - drafts.length;
+    const changes = drafts.map((draft, index): Change => ({ seq: before + index + 1, ...draft }));
+    const at = clock.now();
+    const rows = changes.map(({ seq, kind, id, value }) => [
+      seq,
+      kind,
+      id,
+      flag(value === null),
+      at,
+    ]);
+    await db.rows(INSERT_CHANGES, [JSON.stringify(rows)]);
+    announced.push(...changes);
+  };
   return {
-    async append(draft: ChangeDraft): Promise<void> {
-      const [head] = await db.rows<{ seq: number }>(
-        "UPDATE change_head SET seq = seq + 1 RETURNING seq",
-      );
-      if (head === undefined) throw new Error("the change counter is missing");
-      const row: ChangeRow = {
-        seq: head.seq,
-        kind: draft.kind,
-        target_id: draft.id,
-        deleted: flag(draft.value === null),
-        at: clock.now(),
-      };
-      await db.query((knex) => knex("changes").insert(row));
-      announced.push({ seq: head.seq, ...draft });
-    },
+    append: (draft: ChangeDraft): Promise<void> => appendAll([draft]),
+    /** Appends many in two statements, numbered in their order. */
+    appendAll,
   };
 }
+
+const INSERT_CHANGES = SQLITE.insertJson("changes", [
+  "seq",
+  "kind",
+  "target_id",
+  "deleted",
+  "at",
+] satisfies (keyof ChangeRow)[]);
 
 /** Deletes all but the newest `keep` changes; returns how many went. */
 export async function pruneChanges(db: Db, keep: number): Promise<number> {

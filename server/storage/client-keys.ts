@@ -2,7 +2,7 @@ import type { ClientKey, ClientKeyLimits } from "../core/client-key.js";
 import { UNLIMITED } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import type { PageQuery } from "../core/page.js";
-import type { SealedSecret } from "../core/sealed.js";
+import type { SealedMove, SealedSecret } from "../core/sealed.js";
 import type { Db } from "./db.js";
 import { bytes, flag, readList } from "./json.js";
 import { listPage } from "./listing.js";
@@ -10,6 +10,8 @@ import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 import { userField } from "./references.js";
+import { moveSealed, sealedChunks, toSealedSecret } from "./sealed-columns.js";
+import type { SealedRow } from "./sealed-columns.js";
 import { SQLITE } from "./sql-dialect.js";
 
 interface ClientKeyRow {
@@ -119,8 +121,30 @@ export function clientKeyReader(db: Db, clock: Clock) {
         yield rows.map(toClientKey);
       }
     },
+    /** The sealed copies of all recoverable keys, by id, `size` at a time. */
+    async *sealedChunks(size: number): AsyncGenerator<readonly SealedClientKey[], void, undefined> {
+      for await (const chunk of sealedChunks<SealedClientKeyRow>(db, SEALED, size)) {
+        yield chunk.map((row) => ({
+          id: row.id,
+          ownerId: row.owner_id,
+          sealedCopy: toSealedSecret(row),
+        }));
+      }
+    },
   };
 }
+
+/** The sealed copy of a recoverable client key, with what it is bound to. */
+type SealedClientKey = Pick<ClientKey, "id" | "ownerId"> & { readonly sealedCopy: SealedSecret };
+type SealedClientKeyRow = SealedRow & Pick<ClientKeyRow, "owner_id">;
+
+const SEALED = {
+  table: "client_keys",
+  version: "sealed_key_version",
+  ciphertext: "sealed_ciphertext",
+  rowMac: "sealed_row_mac",
+  others: ["owner_id"],
+} as const;
 
 /** Reads and writes client keys inside a transaction, and remembers which it deleted. */
 export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
@@ -137,6 +161,10 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
         "client key",
         await db.query((knex) => knex("client_keys").where({ id }).update(columns)),
       );
+    },
+    /** Moves many sealed copies, where the key still holds the one that is replaced; answers the changed keys. */
+    async reseal(moves: readonly SealedMove[]): Promise<readonly ClientKey[]> {
+      return (await moveSealed<ClientKeyRow>(db, SEALED, moves)).map(toClientKey);
     },
     /** Adds to usage counters, many keys in one statement. Keys that were deleted meanwhile are passed over. */
     async touch(uses: readonly ClientKeyUse[]): Promise<void> {

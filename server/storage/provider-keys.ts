@@ -1,6 +1,7 @@
 import type { PageQuery } from "../core/page.js";
 import type { KeyHealth, ProviderKey, Quota } from "../core/provider-key.js";
 import { TIERS } from "../core/provider-key.js";
+import type { SealedMove } from "../core/sealed.js";
 import type { Db } from "./db.js";
 import { bytes, flag, readList, readObject } from "./json.js";
 import { listPage } from "./listing.js";
@@ -8,6 +9,8 @@ import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 import { providerField, userField } from "./references.js";
+import { moveSealed, sealedChunks, toSealedSecret } from "./sealed-columns.js";
+import type { SealedRow } from "./sealed-columns.js";
 
 interface HealthRow {
   health_state: KeyHealth["state"];
@@ -91,6 +94,22 @@ const LISTING: Listing<ProviderKeyRow, ProviderKey> = {
   toItem: toProviderKey,
 };
 
+/** The secret of a provider key, with what it is bound to. */
+type SealedProviderKey = Pick<
+  ProviderKey,
+  "id" | "ownerId" | "providerId" | "visibility" | "sealed"
+>;
+type SealedProviderKeyRow = SealedRow &
+  Pick<ProviderKeyRow, "owner_id" | "provider_id" | "visibility">;
+
+const SEALED = {
+  table: "provider_keys",
+  version: "vault_key_version",
+  ciphertext: "ciphertext",
+  rowMac: "row_mac",
+  others: ["owner_id", "provider_id", "visibility"],
+} as const;
+
 /** Reads provider keys. */
 export function providerKeyReader(db: Db) {
   const rows = async (where: string, values: readonly string[]) =>
@@ -111,6 +130,20 @@ export function providerKeyReader(db: Db) {
     ofOwner: (ownerId: string): Promise<readonly ProviderKey[]> =>
       rows("WHERE owner_id = ?", [ownerId]),
     all: (): Promise<readonly ProviderKey[]> => rows("", []),
+    /** All secrets with what they are bound to, by id, `size` at a time. */
+    async *sealedChunks(
+      size: number,
+    ): AsyncGenerator<readonly SealedProviderKey[], void, undefined> {
+      for await (const chunk of sealedChunks<SealedProviderKeyRow>(db, SEALED, size)) {
+        yield chunk.map((row) => ({
+          id: row.id,
+          ownerId: row.owner_id,
+          providerId: row.provider_id,
+          visibility: row.visibility,
+          sealed: toSealedSecret(row),
+        }));
+      }
+    },
   };
 }
 
@@ -129,6 +162,10 @@ export function providerKeyTable(db: Db) {
         "provider key",
         await db.query((knex) => knex("provider_keys").where({ id }).update(columns)),
       );
+    },
+    /** Moves many secrets, where the key still holds the one that is replaced; answers the changed keys. */
+    async reseal(moves: readonly SealedMove[]): Promise<readonly ProviderKey[]> {
+      return (await moveSealed<ProviderKeyRow>(db, SEALED, moves)).map(toProviderKey);
     },
     /** Writes health alone. A key that was deleted since the health was seen is no error. */
     async saveHealth(id: string, health: KeyHealth): Promise<void> {
@@ -158,11 +195,7 @@ function toProviderKey(row: ProviderKeyRow): ProviderKey {
     visibility: row.visibility,
     anonymous: row.anonymous === 1,
     enabled: row.enabled === 1,
-    sealed: {
-      vaultKeyVersion: row.vault_key_version,
-      ciphertext: row.ciphertext,
-      rowMac: row.row_mac,
-    },
+    sealed: toSealedSecret(row),
     fingerprint: row.fingerprint,
     preview: row.preview,
     quota: readObject<Quota>(row.quota),

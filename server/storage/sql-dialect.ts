@@ -25,6 +25,8 @@ export interface SqlDialect {
   readonly protectAudit: readonly string[];
   /** A query whose rows are the texts of a JSON array, its one parameter. */
   readonly eachText: string;
+  /** A query whose rows are the arrays of a JSON array, its one parameter; bytes are in hex. */
+  eachRow(columns: readonly string[], bytes: ReadonlySet<string>): string;
   /**
    * Inserts the rows of a JSON array of arrays, its one parameter, in one statement: by far the cheapest
    * way in. The last column may be JSON itself. An ON CONFLICT clause may follow.
@@ -86,6 +88,13 @@ export const SQLITE: SqlDialect = {
      BEGIN SELECT RAISE(ABORT, 'the end of the audit chain cannot be deleted'); END`,
   ],
   eachText: "SELECT value FROM json_each(?)",
+  eachRow: (columns, bytes) => {
+    const values = columns.map((column, index) => {
+      const value = `value->>${index}`;
+      return `${bytes.has(column) ? `unhex(${value})` : value} AS ${column}`;
+    });
+    return `SELECT ${values.join(", ")} FROM jsonb_each(?)`;
+  },
   // jsonb_each hands on each row in SQLite's binary form, which ->> reads without parsing text once more.
   insertJson: (table, columns, lastIsJson = false) => {
     const values = columns.map((_, index) =>

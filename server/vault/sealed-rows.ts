@@ -1,5 +1,5 @@
 import { Fault } from "../core/fault.js";
-import type { SealBinding, SealedSecret } from "../core/sealed.js";
+import type { SealBinding, SealedMove, SealedSecret } from "../core/sealed.js";
 
 /** One stored secret, of a provider key or of a recoverable client key. */
 export interface SealedRow {
@@ -8,19 +8,12 @@ export interface SealedRow {
   readonly sealed: SealedSecret;
 }
 
-/** Puts `to` in the place of `from`, if `from` is still what the row holds. */
-export interface RowMove {
-  readonly id: string;
-  readonly from: SealedSecret;
-  readonly to: SealedSecret;
-}
-
 /** Every row that has a sealed secret. */
 export interface SealedRowSource {
   /** Reads page by page; rows that change meanwhile may come in either state, or twice. */
   rows(): AsyncIterable<SealedRow>;
   /** Applies the moves in one transaction, skipping rows that hold something else by now; returns how many it applied. */
-  save(moves: readonly RowMove[]): Promise<number>;
+  save(moves: readonly SealedMove[]): Promise<number>;
 }
 
 /** A row whose secret is not used, with the reason in words. */

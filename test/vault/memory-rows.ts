@@ -1,6 +1,6 @@
 import { Secret } from "../../server/core/secret.js";
-import type { SealBinding, SealedSecret } from "../../server/core/sealed.js";
-import type { RowMove, SealedRow, SealedRowSource } from "../../server/vault/sealed-rows.js";
+import type { SealBinding, SealedMove, SealedSecret } from "../../server/core/sealed.js";
+import type { SealedRow, SealedRowSource } from "../../server/vault/sealed-rows.js";
 import type { Vault } from "../../server/vault/vault.js";
 import { sealedCopy } from "./fixtures.js";
 
@@ -17,7 +17,7 @@ export class MemoryRows implements SealedRowSource {
     }
   }
 
-  async save(moves: readonly RowMove[]): Promise<number> {
+  async save(moves: readonly SealedMove[]): Promise<number> {
     this.onStep("before save");
     let applied = 0;
     for (const { id, from, to } of moves) {

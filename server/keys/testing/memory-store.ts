@@ -6,6 +6,7 @@ import { Fault, invalidField } from "../../core/fault.js";
 import type { Condition, Page, PageQuery } from "../../core/page.js";
 import type { ProviderKey } from "../../core/provider-key.js";
 import type { Model, Provider } from "../../core/provider.js";
+import { sameSealed } from "../../core/sealed.js";
 import type { Session, User } from "../../core/user.js";
 import type { HealthCheck, KeysReader, KeysStore, KeysTx } from "../ports.js";
 
@@ -159,6 +160,9 @@ function keysAndLogs(
       list: async (query) => listOf(all(tables().providerKeys), query),
       ofOwner: async (id) => all(tables().providerKeys).filter((key) => key.ownerId === id),
       all: async () => all(tables().providerKeys),
+      async *sealedChunks() {
+        yield all(tables().providerKeys);
+      },
     },
     clientKeys: {
       get: async (id) => tables().clientKeys.get(id),
@@ -167,6 +171,11 @@ function keysAndLogs(
       async *chunks(size) {
         const keys = all(tables().clientKeys);
         for (let from = 0; from < keys.length; from += size) yield keys.slice(from, from + size);
+      },
+      async *sealedChunks() {
+        yield all(tables().clientKeys).flatMap(({ id, ownerId, sealedCopy }) =>
+          sealedCopy === null ? [] : [{ id, ownerId, sealedCopy }],
+        );
       },
     },
     healthChecks: {
@@ -288,6 +297,16 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
         }
         await providerKeys.insert(key);
       },
+      reseal: async (moves) => {
+        check("providerKeys.reseal");
+        return moves.flatMap(({ id, from, to }) => {
+          const key = tables.providerKeys.get(id);
+          if (key === undefined || !sameSealed(key.sealed, from)) return [];
+          const value = { ...key, sealed: to };
+          tables.providerKeys.set(id, value);
+          return [value];
+        });
+      },
       saveHealth: async (id, health) => {
         const key = tables.providerKeys.get(id);
         if (key !== undefined) tables.providerKeys.set(id, { ...key, health });
@@ -299,6 +318,17 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
       insert: async (key) => {
         for (const other of tables.clientKeys.values()) if (other.mac === key.mac) throw taken();
         await clientKeys.insert(key);
+      },
+      reseal: async (moves) => {
+        check("clientKeys.reseal");
+        return moves.flatMap(({ id, from, to }) => {
+          const key = tables.clientKeys.get(id);
+          if (key === undefined || key.sealedCopy === null) return [];
+          if (!sameSealed(key.sealedCopy, from)) return [];
+          const value = { ...key, sealedCopy: to };
+          tables.clientKeys.set(id, value);
+          return [value];
+        });
       },
       touch: async (uses) => {
         check("clientKeys.touch");
@@ -346,6 +376,10 @@ function logsTx({
       append: async (draft) => {
         check("changes.append");
         drafts.push(draft);
+      },
+      appendAll: async (all) => {
+        check("changes.appendAll");
+        drafts.push(...all);
       },
     },
   };
