@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // `npm run bench`: Latchkey against a bare Node proxy, nginx and Portkey where they are installed, interleaved in one run.
 // Absolute figures depend on the machine; the ratios are what counts. `npm run bench -- --help` lists the options.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { setUp } from "../lib/setup.mjs";
+import { startScript } from "./children.mjs";
 import { cpuMicros, residentMiB } from "./process-figures.mjs";
 import { startLatchkey, startNginx, startPortkey } from "./targets.mjs";
 
@@ -14,21 +15,28 @@ const USAGE = `npm run bench [-- --seconds 2 --rounds 3 --connections 32 --json 
 
 Measures requests a second, CPU per request and latency of whole and streamed replies, each target in turn, several
 rounds, and prints medians and their ratios to Latchkey's. Everything runs on loopback and ends by itself.
+
+npm run bench -- reseal [--secrets 10000 --rps 200]   rotation of the vault key while calls go on
 `;
+const OTHERS = new Set(["reseal"]);
 const options = readOptions(process.argv.slice(2));
 if (options === undefined) {
   process.stdout.write(USAGE);
   process.exit(0);
 }
 setUp({ quiet: true });
+if (OTHERS.has(process.argv[2])) {
+  await import(`./${process.argv[2]}.mjs`);
+  process.exit();
+}
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-bench-"));
 const stops = [];
 try {
-  const upstream = await startScript("upstream.mjs", ["0"]);
+  const upstream = await startScript("upstream.mjs", ["0"], stops);
   const origin = `http://127.0.0.1:${upstream.port}`;
-  const bare = await startScript("bare-proxy.mjs", ["0", origin]);
+  const bare = await startScript("bare-proxy.mjs", ["0", origin], stops);
   const targets = [
     { name: "direct", port: upstream.port, pid: upstream.pid, headers: {} },
     { name: "bare node", port: bare.port, pid: bare.pid, headers: {} },
@@ -143,21 +151,6 @@ function medianOf(rounds) {
     p99: median("p99"),
     rss: median("rss"),
   };
-}
-
-/** Starts one of the scripts beside this one; it prints the port it took. */
-function startScript(file, args) {
-  const child = spawn(process.execPath, [path.join(here, file), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  stops.push(() => child.kill());
-  return new Promise((resolve, reject) => {
-    child.once("exit", () => reject(new Error(`${file} ended at once`)));
-    child.stdout.once("data", (text) => {
-      child.removeAllListeners("exit");
-      resolve({ pid: child.pid, port: Number(String(text).split(" ")[1]) });
-    });
-  });
 }
 
 function readOptions(argv) {
