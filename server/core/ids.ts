@@ -7,6 +7,8 @@ export type IdPrefix = "usr" | "prv" | "mdl" | "pk" | "ck" | "call" | "ses" | "a
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const TIME_CHARS = 10;
 const RANDOM_BYTES = 10;
+/** Ids whose random bits are drawn at once: asking the system for ten bytes costs as much as for a thousand. */
+const IDS_PER_DRAW = 100;
 
 /** Makes ids such as `pk_01jd8k…`: a 48-bit millisecond time and 80 random bits in Crockford base32 (ULID, lower case). */
 export class IdSource {
@@ -14,6 +16,8 @@ export class IdSource {
   readonly #random: Random;
   #lastMs = -1;
   #lastRandom = new Uint8Array(RANDOM_BYTES);
+  #drawn = new Uint8Array(0);
+  #drawnAt = 0;
 
   constructor(options: { clock: Clock; random: Random }) {
     this.#clock = options.clock;
@@ -27,11 +31,21 @@ export class IdSource {
       increment(this.#lastRandom);
     } else {
       this.#lastMs = nowMs;
-      this.#lastRandom = Uint8Array.from(this.#random.bytes(RANDOM_BYTES));
+      this.#lastRandom = this.#draw();
       // Room below the top, so that counting up within a millisecond does not wrap round.
       this.#lastRandom[0] = (this.#lastRandom[0] ?? 0) & 0x7f;
     }
     return `${prefix}_${encodeTime(nowMs)}${encodeBytes(this.#lastRandom)}`;
+  }
+
+  #draw(): Uint8Array<ArrayBuffer> {
+    if (this.#drawnAt >= this.#drawn.length) {
+      this.#drawn = Uint8Array.from(this.#random.bytes(RANDOM_BYTES * IDS_PER_DRAW));
+      this.#drawnAt = 0;
+    }
+    const from = this.#drawnAt;
+    this.#drawnAt = from + RANDOM_BYTES;
+    return this.#drawn.subarray(from, this.#drawnAt);
   }
 }
 

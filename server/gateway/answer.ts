@@ -96,11 +96,12 @@ export class Answer {
   }
 
   #headers(head: ReplyHead): string[] {
-    return [...head.forward, REQUEST_ID_HEADER, this.#options.id, ...this.#ticketHeaders()];
+    const headers = head.forward.concat(this.#ticketHeaders());
+    headers.push(REQUEST_ID_HEADER, this.#options.id);
+    return headers;
   }
 
   #ticketHeaders(): readonly string[] {
-    const headers = this.ticket?.headers;
-    return headers === undefined || headers.length === 0 ? [] : headers.flat();
+    return this.ticket?.headers ?? [];
   }
 }

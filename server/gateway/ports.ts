@@ -52,8 +52,8 @@ export interface Estimate {
 export interface Ticket {
   /** Gives back what was reserved and books what was used; called exactly once. */
   settle(used: { tokens: number; costMicros: number }): void;
-  /** Response headers such as `x-ratelimit-remaining-requests`, ready to send. */
-  readonly headers: readonly (readonly [string, string])[];
+  /** Response headers such as `x-ratelimit-remaining-requests`, ready to send; names and values in turn. */
+  readonly headers: readonly string[];
 }
 
 /** Chooses provider keys. */

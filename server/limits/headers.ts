@@ -15,31 +15,33 @@ export class HeaderWriter {
   #second = NaN;
   #secondText = "";
 
+  /** Names and values in turn. */
   write(
     states: { readonly requests: LimitState | null; readonly tokens: LimitState | null },
     wallMs: number,
-  ): readonly (readonly [string, string])[] {
-    const headers: (readonly [string, string])[] = [];
+  ): readonly string[] {
+    const headers: string[] = [];
     if (states.requests !== null) this.#add(headers, REQUEST_NAMES, states.requests, wallMs);
     if (states.tokens !== null) this.#add(headers, TOKEN_NAMES, states.tokens, wallMs);
     return headers;
   }
 
-  #add(
-    headers: (readonly [string, string])[],
-    names: Names,
-    state: LimitState,
-    wallMs: number,
-  ): void {
+  #add(headers: string[], names: Names, state: LimitState, wallMs: number): void {
     const limit = String(state.limit);
     const remaining = String(Math.max(0, Math.floor(state.remaining)));
     headers.push(
-      [names[0], limit],
-      [names[1], remaining],
-      [names[2], duration(state.resetMs)],
-      [names[3], limit],
-      [names[4], remaining],
-      [names[5], this.#isoSeconds(wallMs + state.resetMs)],
+      names[0],
+      limit,
+      names[1],
+      remaining,
+      names[2],
+      duration(state.resetMs),
+      names[3],
+      limit,
+      names[4],
+      remaining,
+      names[5],
+      this.#isoSeconds(wallMs + state.resetMs),
     );
   }
 

@@ -31,8 +31,8 @@ export interface LimiterOptions {
 export interface Ticket {
   /** Gives back what was reserved and books what was used. Only the first call counts. */
   settle(used: { tokens: number; costMicros: number }): void;
-  /** Response headers such as `x-ratelimit-remaining-requests`, ready to send. */
-  readonly headers: readonly (readonly [string, string])[];
+  /** Response headers such as `x-ratelimit-remaining-requests`, ready to send; names and values in turn. */
+  readonly headers: readonly string[];
 }
 
 /** What the ledger knows of one client key in a running period. */

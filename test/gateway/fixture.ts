@@ -43,7 +43,7 @@ export interface Setup {
   readonly upstreamLimits?: Partial<UpstreamLimits>;
   readonly asksUsage?: (provider: Provider) => boolean;
   readonly models?: readonly ListedModel[];
-  readonly ticketHeaders?: readonly (readonly [string, string])[];
+  readonly ticketHeaders?: readonly string[];
   /** Model asked → model sent. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly allowCidrs?: readonly string[];
@@ -355,12 +355,12 @@ function providerKey(at: number, providerId: string): ProviderKey {
 }
 
 export class FakeLimiter implements Limiter {
-  readonly #headers: readonly (readonly [string, string])[];
+  readonly #headers: readonly string[];
   refusal: Fault | undefined;
   open = 0;
   readonly settled: { tokens: number; costMicros: number }[] = [];
 
-  constructor(headers: readonly (readonly [string, string])[]) {
+  constructor(headers: readonly string[]) {
     this.#headers = headers;
   }
 
