@@ -86,8 +86,13 @@ class AnthropicWatch implements StreamWatch {
   }
 
   usage(): TokenUsage | undefined {
+    // A short stream comes in one read, and its last usage tells the output alone.
     const start =
-      this.#first === undefined ? undefined : lastObject(this.#first, "usage", anthropicTokens);
+      this.#first === undefined
+        ? undefined
+        : lastObject(this.#first, "usage", (usage) =>
+            "input_tokens" in usage ? anthropicTokens(usage) : undefined,
+          );
     const raw = lastObject(this.#tail.bytes(), "usage", (usage) =>
       anthropicTokens(usage) === undefined ? undefined : usage,
     );

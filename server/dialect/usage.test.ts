@@ -171,6 +171,25 @@ test("a message stream is finished by message_stop, not by the word in a text", 
   assert.deepEqual(stream.usage(), tokens({ input: 10, cacheRead: 1, output: 7 }));
 });
 
+test("the usage of a message stream is the same however its events were read together", () => {
+  const events = [
+    'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":9,"cache_read_input_tokens":1,"output_tokens":1}}}\n\n',
+    'event: content_block_delta\ndata: {"delta":{"text":"x"}}\n\n',
+    'event: message_delta\ndata: {"usage":{"output_tokens":7}}\n\n',
+    'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+  ];
+  for (let cuts = 0; cuts < 2 ** (events.length - 1); cuts++) {
+    const reads = [""];
+    for (const [at, event] of events.entries()) {
+      reads[reads.length - 1] += event;
+      if ((cuts & (1 << at)) !== 0) reads.push("");
+    }
+    const stream = watch("ANTHROPIC", "MESSAGES", reads);
+    assert.equal(stream.finished, true);
+    assert.deepEqual(stream.usage(), tokens({ input: 10, cacheRead: 1, output: 7 }));
+  }
+});
+
 test("a Gemini stream is complete once it says why it stopped", () => {
   const stream = watch("GEMINI", "GENERATE", ['data: {"candidates":[{"content":{}}]}\r\n\r\n']);
   assert.equal(stream.completeWithout(), false);
