@@ -17,8 +17,9 @@ Measures requests a second, CPU per request and latency of whole and streamed re
 rounds, and prints medians and their ratios to Latchkey's. Everything runs on loopback and ends by itself.
 
 npm run bench -- reseal [--secrets 10000 --rps 200]   rotation of the vault key while calls go on
+npm run bench -- chaos [--calls 10000 --cuts 1000]    a provider that limits, fails and cuts
 `;
-const OTHERS = new Set(["reseal"]);
+const OTHERS = new Set(["reseal", "chaos"]);
 const options = readOptions(process.argv.slice(2));
 if (options === undefined) {
   process.stdout.write(USAGE);

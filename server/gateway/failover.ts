@@ -4,6 +4,8 @@ import type { GatewayLimits } from "./limits.js";
 /** The first pause before a key is asked again that failed; each further one is twice as long. */
 const PAUSE_MS = 50;
 const PAUSE_MS_MAX = 1_000;
+/** Calls that wait for the same key come back spread over this long. */
+const SPREAD_MS = 50;
 const NONE: ReadonlySet<string> = new Set();
 
 /** What a call has tried so far, and whether it may try more. */
@@ -55,12 +57,20 @@ export class Failover {
     const outcome = this.#failure?.outcome;
     if (outcome === "REQUEST_REFUSED" || outcome === "TIMEOUT") return undefined;
     if (backMs === 0 && this.#tried.size === this.#refused.size) return undefined;
-    const pauseMs = Math.min(PAUSE_MS * 2 ** this.#waits, PAUSE_MS_MAX);
-    const waitMs = Math.max(backMs, pauseMs) + jitter * pauseMs;
+    const waitMs = backMs > 0 ? this.#untilBack(backMs, elapsedMs, jitter) : this.#pause(jitter);
     if (elapsedMs + waitMs > this.#limits.keyWaitMs) return undefined;
-    this.#waits++;
     this.#tried = this.#refused;
     return waitMs;
+  }
+
+  /** Calls that have waited long come back first: the later ones must not take each key before them. */
+  #untilBack(backMs: number, elapsedMs: number, jitter: number): number {
+    const patience = Math.max(0, 1 - elapsedMs / this.#limits.keyWaitMs);
+    return backMs + jitter * patience * SPREAD_MS;
+  }
+
+  #pause(jitter: number): number {
+    return Math.min(PAUSE_MS * 2 ** this.#waits++, PAUSE_MS_MAX) * (1 + jitter);
   }
 
   /**

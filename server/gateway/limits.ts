@@ -61,7 +61,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   callerSocketsPerAddressMax: 2_048,
   modelIdCharsMax: 256,
   attemptsMax: 16,
-  providerFailuresMax: 5,
+  providerFailuresMax: 6,
   failoverDeadlineMs: 60_000,
   keyWaitMs: 10_000,
   waitingCallsMax: 1_024,

@@ -37,7 +37,7 @@ export interface HealthPolicy {
 }
 
 export const DEFAULT_HEALTH_POLICY: HealthPolicy = {
-  rateLimitCooldownMs: 20_000,
+  rateLimitCooldownMs: 1_000,
   errorCooldownMs: 60_000,
   invalidAfterRefusals: 3,
 };
