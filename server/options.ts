@@ -1,4 +1,5 @@
 import { parseIpBlock } from "./core/ip.js";
+import { COLLECTOR_URL, isCollectorUrl } from "./observe/traces/trace-config.js";
 
 /**
  * Every setting of the server, once: flags, environment variables, the configuration file, `--help` and
@@ -27,6 +28,11 @@ const integerIn =
     const value = typeof raw === "number" ? raw : Number(text(raw) ?? Number.NaN);
     return Number.isInteger(value) && value >= min && value <= max ? value : undefined;
   };
+
+const share = (raw: unknown): number | undefined => {
+  const value = typeof raw === "number" ? raw : Number(text(raw) ?? Number.NaN);
+  return value >= 0 && value <= 1 ? value : undefined;
+};
 
 const oneOf =
   <T extends string>(...allowed: readonly T[]) =>
@@ -296,6 +302,29 @@ export const OPTIONS = [
     expects: "a number from 1 to 1000000",
     fallback: 2_048,
     parse: integerIn(1, 1_000_000),
+  }),
+  option({
+    key: "otlpEndpoint",
+    flag: "otlp-endpoint",
+    env: "LATCHKEY_OTLP_ENDPOINT",
+    placeholder: "<url>",
+    help: "OpenTelemetry collector (OTLP over HTTP) that gets a trace of each call; OTEL_EXPORTER_OTLP_ENDPOINT does as well",
+    expects: COLLECTOR_URL,
+    fallback: "",
+    parse: (raw: unknown): string | undefined => {
+      const url = text(raw);
+      return url !== undefined && isCollectorUrl(url) ? url : undefined;
+    },
+  }),
+  option({
+    key: "traceRatio",
+    flag: "trace-ratio",
+    env: "LATCHKEY_TRACE_RATIO",
+    placeholder: "<share>",
+    help: "share of the calls that are traced where the caller's traceparent does not decide it",
+    expects: "a number from 0 to 1",
+    fallback: 1,
+    parse: share,
   }),
   option({
     key: "bodyMiBMax",

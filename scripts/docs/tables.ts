@@ -13,6 +13,7 @@ import {
   poolMetrics,
   processMetrics,
   proxyPortMetrics,
+  traceMetrics,
 } from "../../server/observe/server-metrics.js";
 import { OPTIONS } from "../../server/options.js";
 import { COMMANDS } from "../../tui/cli/commands.js";
@@ -83,6 +84,7 @@ function metrics(): string {
     ...accountingMetrics(never),
     ...proxyPortMetrics(never),
     ...poolMetrics(never),
+    ...traceMetrics(never),
     ...processMetrics(never),
   ];
   return table(

@@ -9,7 +9,9 @@ import {
   poolMetrics,
   processMetrics,
   proxyPortMetrics,
+  traceMetrics,
 } from "../observe/server-metrics.js";
+import { NO_EXPORTS } from "../observe/traces/trace-exporter.js";
 import type { Foundation } from "./foundation.js";
 import { poolSummaryOf } from "./pool-summary.js";
 import type { Serving } from "./serving.js";
@@ -28,7 +30,7 @@ export function observe(
   useCases: UseCases,
   serving: Serving,
 ): Observation {
-  const { accounting, gateway, pool } = serving;
+  const { accounting, gateway, pool, traces } = serving;
   const watch = new ProcessWatch({ clock, logger });
   watch.start();
   const readiness = new Readiness();
@@ -52,6 +54,7 @@ export function observe(
     ...accountingMetrics(() => accounting.status),
     ...proxyPortMetrics(() => gateway),
     ...poolMetrics(() => poolSummaryOf(pool)),
+    ...traceMetrics(() => traces?.counts ?? NO_EXPORTS),
     ...processMetrics(() => watch.read()),
   ]);
   return {

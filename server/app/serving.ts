@@ -7,6 +7,7 @@ import { createGateway, type Gateway } from "../gateway/server.js";
 import { nodeJournalDisk } from "../metering/journal-disk.js";
 import { openAccounting, type Accounting } from "../metering/accounting.js";
 import type { Dimension } from "../metering/meter.js";
+import type { CallTraces } from "../observe/traces/call-traces.js";
 import { purgeSecretsOnChange } from "../keys/secret-purge.js";
 import { Pool } from "../pool/pool.js";
 import { Upstream } from "../upstream/upstream.js";
@@ -18,6 +19,7 @@ import type { Foundation } from "./foundation.js";
 import { HealthWriter } from "./health-writer.js";
 import { poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
+import { startTraces } from "./traces.js";
 import type { UseCases } from "./use-cases.js";
 
 /** What answers calls, and what counts them. */
@@ -29,6 +31,8 @@ export interface Serving {
   readonly upstream: Upstream;
   readonly secrets: CachedSecretOpener;
   readonly gateway: Gateway;
+  /** Undefined when calls are not traced. */
+  readonly traces: CallTraces | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -42,6 +46,7 @@ export async function startServing(
   const { clock, logger, lifecycle, storage, ids, config } = foundation;
   const { catalog, pool } = await startAllocation(foundation);
   const ledger = storage.ledger;
+  const traces = await startTraces(foundation);
   const accounting = await openAccounting({
     ledger,
     disk: nodeJournalDisk(path.join(config.data, "journal")),
@@ -50,6 +55,7 @@ export async function startServing(
     policy: useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
     poolSummary: () => poolSummaryOf(pool),
     nameOf: (dimension, id) => nameOf(useCases, dimension, id),
+    onFinished: traces && ((record) => traces.recorded(record)),
   });
   lifecycle.started("accounting", async () => {
     if (!(await accounting.close())) {
@@ -75,8 +81,9 @@ export async function startServing(
     logger,
     trustedProxies: config.trustedProxies,
     limits: limitsOf(config),
+    traces,
   });
-  return { catalog, pool, accounting, ledger, upstream, secrets, gateway };
+  return { catalog, pool, accounting, ledger, upstream, secrets, gateway, traces };
 }
 
 /** The limits that an operator sets. */

@@ -118,6 +118,14 @@ export type BegunCall = Pick<
   | "ip"
 >;
 
+/** Hears of calls that are traced what their record does not say. */
+export interface CallTraces {
+  /** A call has arrived. `route` has place holders; `traceparent` is as sent, empty if there was none. */
+  begun(id: string, request: { method: string; route: string; traceparent: string }): void;
+  /** Nothing is left to do for a call, whether it was recorded or not. */
+  over(id: string): void;
+}
+
 /** Takes the record of a finished call. Returns when the record survives a kill of this process. */
 export interface CallSink {
   /** Called when a call was admitted. */

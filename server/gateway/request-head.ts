@@ -17,6 +17,8 @@ export interface RequestHead {
   session: string;
   /** What proxies on the way say of the caller's address; empty if nothing. */
   forwardedFor: string;
+  /** The caller's span, as sent; empty if none. It does not go on to providers. */
+  traceparent: string;
 }
 
 type Part =
@@ -32,7 +34,8 @@ type Part =
   | "X_API_KEY"
   | "X_GOOG_API_KEY"
   | "SESSION"
-  | "FORWARDED_FOR";
+  | "FORWARDED_FOR"
+  | "TRACEPARENT";
 
 /**
  * Headers that go on to providers. Everything else stays here: cookies, addresses, the caller's own
@@ -54,6 +57,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["session_id", "SESSION"],
   ["x-claude-code-session-id", "SESSION"],
   ["x-forwarded-for", "FORWARDED_FOR"],
+  ["traceparent", "TRACEPARENT"],
   ...[
     "accept",
     "accept-language",
@@ -110,6 +114,7 @@ export function readHead(rawHeaders: readonly string[], linesMax: number): Reque
     xGoogApiKey: undefined,
     session: "",
     forwardedFor: "",
+    traceparent: "",
   };
   if (rawHeaders.length > linesMax * 2) refuse("too many header lines");
   let seen = 0;
@@ -163,6 +168,10 @@ function take(head: RequestHead, part: Part, name: string, value: string): void 
     case "FORWARDED_FOR":
       // Each proxy may add a line of its own; they count as one list.
       head.forwardedFor = head.forwardedFor === "" ? value : `${head.forwardedFor},${value}`;
+      return;
+    case "TRACEPARENT":
+      // Two are none: joined, they cannot be read as one.
+      head.traceparent = head.traceparent === "" ? value : `${head.traceparent},${value}`;
       return;
     default:
       takeForwarded(head, part, name, value);

@@ -20,7 +20,15 @@ import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
 import { Passages } from "./passages.js";
-import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
+import type {
+  Authenticator,
+  CallSink,
+  CallTraces,
+  Limiter,
+  Pool,
+  Router,
+  SecretOpener,
+} from "./ports.js";
 import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
 import { readHead, type RequestHead } from "./request-head.js";
 
@@ -41,6 +49,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
   readonly asksUsage?: (provider: Provider) => boolean;
+  /** Undefined when calls are not traced. */
+  readonly traces?: CallTraces | undefined;
 }
 
 export interface ListenOptions {
@@ -79,6 +89,7 @@ class HttpGateway implements Gateway {
   readonly #context: GatewayContext;
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
+  readonly #traces: CallTraces | undefined;
   readonly #server: Server;
   readonly #proxies: TrustedProxies;
   readonly #callers = new WeakMap<Socket, Caller>();
@@ -101,6 +112,7 @@ class HttpGateway implements Gateway {
   constructor(options: GatewayOptions) {
     this.#limits = { ...GATEWAY_LIMITS, ...options.limits };
     this.#ids = options.ids;
+    this.#traces = options.traces;
     this.#context = {
       authenticator: options.authenticator,
       router: options.router,
@@ -271,7 +283,7 @@ class HttpGateway implements Gateway {
     // What the connection itself brings was counted with it.
     if (ip !== caller.ip && !this.connections.enterCall(ip)) throw tooManyCalls();
     const context = this.#context;
-    const onOver = this.#onOver;
+    const onOver = this.#overOf(id);
     const exchange = new Exchange({
       context,
       id,
@@ -288,7 +300,20 @@ class HttpGateway implements Gateway {
     caller.exchanges.push(exchange);
     this.#exchanges.add(exchange);
     if (this.#headTimer === undefined) this.#watchHeads();
+    if (this.#traces !== undefined) {
+      const { method, path: route } = match.endpoint;
+      this.#traces.begun(id, { method, route, traceparent: head.traceparent });
+    }
     exchange.run();
+  }
+
+  #overOf(id: string): (exchange: Exchange) => void {
+    const traces = this.#traces;
+    if (traces === undefined) return this.#onOver;
+    return (exchange) => {
+      traces.over(id);
+      this.#onOver(exchange);
+    };
   }
 
   #answerModels(

@@ -1,3 +1,4 @@
+import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import { recordOfLostCall } from "./begun-call.js";
@@ -25,6 +26,8 @@ export interface AccountingOptions {
   readonly nameOf: (dimension: Dimension, id: string) => string | undefined;
   readonly journalFileBytes?: number;
   readonly syncIntervalMs?: number;
+  /** Hears each finished call once; must be quick and not throw. */
+  readonly onFinished?: ((record: CallRecord) => void) | undefined;
 }
 
 /** How the accounting is doing, for /metrics, /readyz and the status screen. */
@@ -45,7 +48,7 @@ export class Accounting {
   readonly #logger: Logger;
 
   constructor(options: AccountingOptions, journal: Journal, recorder: Recorder) {
-    const { clock, logger, policy, poolSummary, nameOf } = options;
+    const { clock, logger, policy, poolSummary, nameOf, onFinished } = options;
     this.#journal = journal;
     this.#recorder = recorder;
     this.#logger = logger;
@@ -59,6 +62,7 @@ export class Accounting {
       liveCalls: this.liveCalls,
       policy,
       logger,
+      onFinished,
     });
     this.overview = new LiveOverview({
       clock,

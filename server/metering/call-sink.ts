@@ -22,6 +22,8 @@ export interface CallSinkOptions {
   readonly liveCalls: LiveCalls;
   readonly policy: AccountingPolicy;
   readonly logger: Logger;
+  /** Hears each finished call once; must be quick and not throw. */
+  readonly onFinished?: ((record: CallRecord) => void) | undefined;
 }
 
 /** Takes calls from the gateway: into the journal first, then to the recorder, the meter and the watchers. */
@@ -92,6 +94,7 @@ export class LedgerCallSink {
     const record = this.#sound(given);
     meter.add(record);
     liveCalls.publish(record);
+    this.#options.onFinished?.(record);
     try {
       const position = journal.finish(record);
       meter.setInflight(journal.openCalls);

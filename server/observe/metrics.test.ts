@@ -8,7 +8,7 @@ import { Readiness } from "./health.js";
 import { gauge, one, type MetricFamily } from "./metric.js";
 import { Metrics } from "./metrics.js";
 import { ProcessWatch } from "./process-watch.js";
-import { accountingMetrics, poolMetrics, processMetrics } from "./server-metrics.js";
+import { accountingMetrics, poolMetrics, processMetrics, traceMetrics } from "./server-metrics.js";
 
 const CLIENT_KEY = sampleCall(1).clientKeyId;
 
@@ -67,7 +67,11 @@ test("no key, owner or model is in any label", async () => {
 
 test("every metric has a unit or a count in its name, and a sentence of help", () => {
   const { all } = families();
-  const more = [...accountingMetrics(noReading), ...processMetrics(noReading)];
+  const more = [
+    ...accountingMetrics(noReading),
+    ...traceMetrics(noReading),
+    ...processMetrics(noReading),
+  ];
   const names = new Set<string>();
   for (const { name, help, type } of [...all, ...more]) {
     assert.match(name, /^(latchkey|process|nodejs)_[a-z_]+$/);

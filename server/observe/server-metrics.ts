@@ -144,6 +144,28 @@ export function proxyPortMetrics(read: () => ProxyPortReading): readonly MetricF
   ];
 }
 
+/** What became of the spans of traced calls. */
+export interface TraceReading {
+  readonly exported: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly queued: number;
+}
+
+/** Metrics of the export of traces. */
+export function traceMetrics(read: () => TraceReading): readonly MetricFamily[] {
+  return [
+    counter("latchkey_spans_exported_total", "Spans that the trace collector has taken.", () =>
+      one(read().exported),
+    ),
+    counter("latchkey_spans_dropped_total", "Spans that were given up, by reason.", () =>
+      each("reason", Object.entries(read().dropped)),
+    ),
+    gauge("latchkey_traces_queued_calls", "Calls whose spans wait to be exported.", () =>
+      one(read().queued),
+    ),
+  ];
+}
+
 /** Metrics of the process. */
 export function processMetrics(read: () => ProcessReading): readonly MetricFamily[] {
   return [

@@ -1,0 +1,87 @@
+import type { CallRecord } from "../../core/call.js";
+import type { Clock } from "../../core/clock.js";
+import type { Logger } from "../../core/logger.js";
+import type { Random } from "../../core/random.js";
+import { spansOf, type CallOrigin, type TracedCall, type TracedProvider } from "./call-spans.js";
+import { exportBody } from "./otlp.js";
+import type { TraceConfig } from "./trace-config.js";
+import { TraceExporter, type ExportCounts, type HttpPost } from "./trace-exporter.js";
+import { parseTraceParent } from "./trace-parent.js";
+
+export interface CallTracesOptions {
+  readonly config: TraceConfig;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly httpPost: HttpPost;
+  /** Undefined for a provider that is gone. */
+  readonly providerOf: (id: string) => TracedProvider | undefined;
+}
+
+const UNIFORM_BYTES = 6;
+
+/**
+ * Traces of calls. A call costs an entry in a map while it runs and one in a queue when it has ended; its
+ * spans are made from its record later, when they are sent.
+ */
+export class CallTraces {
+  readonly #options: CallTracesOptions;
+  readonly #running = new Map<string, CallOrigin>();
+  readonly #exporter: TraceExporter<TracedCall>;
+
+  constructor(options: CallTracesOptions) {
+    const { config, clock, random, logger, httpPost, providerOf } = options;
+    this.#options = options;
+    const scope = { name: "latchkey", version: options.version };
+    this.#exporter = new TraceExporter({
+      ...config,
+      clock,
+      random,
+      logger,
+      httpPost,
+      encode: (calls) => {
+        const spans = calls.flatMap((traced) => spansOf(traced, { random, providerOf }));
+        return { body: exportBody(config.resource, scope, spans), spans: spans.length };
+      },
+      spansIn: ({ call }) => 1 + call.attempts.length,
+    });
+  }
+
+  get counts(): ExportCounts {
+    return this.#exporter.counts;
+  }
+
+  /** A call has arrived. `traceparent` is the header as sent, empty if there was none. */
+  begun(id: string, request: { method: string; route: string; traceparent: string }): void {
+    const { method, route, traceparent } = request;
+    this.#running.set(id, { method, route, parent: parseTraceParent(traceparent) });
+  }
+
+  /** Nothing is left to do for a call, whether it was recorded or not. */
+  over(id: string): void {
+    this.#running.delete(id);
+  }
+
+  /** A call was recorded; its spans are sent in a moment, if the trace is wanted. Never throws. */
+  recorded(call: CallRecord): void {
+    const origin = this.#running.get(call.id);
+    if (origin === undefined || !this.#isWanted(origin)) return;
+    this.#exporter.offer({ call, origin });
+  }
+
+  /** Sends what is left, within a few seconds. */
+  close(): Promise<void> {
+    return this.#exporter.close();
+  }
+
+  /** A caller that traces decides for its whole trace; one that does not leaves it to chance. */
+  #isWanted({ parent }: CallOrigin): boolean {
+    if (parent !== undefined) return parent.sampled;
+    const { sampleRatio } = this.#options.config;
+    if (sampleRatio >= 1) return true;
+    if (sampleRatio <= 0) return false;
+    const bytes = this.#options.random.bytes(UNIFORM_BYTES);
+    return Buffer.from(bytes).readUIntBE(0, UNIFORM_BYTES) / 2 ** (8 * UNIFORM_BYTES) < sampleRatio;
+  }
+}
