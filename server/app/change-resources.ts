@@ -7,7 +7,7 @@ import { providerKeyMessage } from "../control/messages/provider-keys.js";
 import { presetServices, providerMessage } from "../control/messages/providers.js";
 import { settingsMessage } from "../control/messages/settings.js";
 import { userMessage } from "../control/messages/users.js";
-import type { ProviderKeyFacts } from "../control/ports.js";
+import type { BudgetBook, ProviderKeyFacts } from "../control/ports.js";
 import type { ChangesDeps } from "../control/system-changes.js";
 import type { NoticeDays } from "../keys/notices.js";
 import type { Settings } from "../keys/settings.js";
@@ -19,19 +19,21 @@ import { ALLOCATION_SETTING, type Allocation } from "../pool/strategy.js";
 export function changeResources(parts: {
   readonly names: NameLookup;
   readonly facts: ProviderKeyFacts;
+  readonly budgets: BudgetBook;
   readonly noticeDays: () => NoticeDays;
   readonly settings: Pick<Settings, "values">;
   readonly allocation: () => Allocation;
   readonly clock: Clock;
 }): ChangesDeps["resourceOf"] {
-  const { names, facts, noticeDays, clock } = parts;
+  const { names, facts, budgets, noticeDays, clock } = parts;
   const services = presetServices();
   return (change) => {
     const nowMs = clock.now();
     if (change.value === null) return undefined;
     switch (change.kind) {
       case "user": {
-        const value = userMessage(change.value, nowMs);
+        // Only those who see all users hear of them.
+        const value = userMessage(change.value, { nowMs, budgets, withNote: true });
         return { kind: ResourceKind.USER, resource: { case: "user", value } };
       }
       case "provider": {
@@ -48,7 +50,8 @@ export function changeResources(parts: {
         return { kind: ResourceKind.PROVIDER_KEY, resource: { case: "providerKey", value } };
       }
       case "client_key": {
-        const value = clientKeyMessage(change.value, { names, noticeDays: noticeDays(), nowMs });
+        const context = { names, budgets, noticeDays: noticeDays(), nowMs };
+        const value = clientKeyMessage(change.value, context);
         return { kind: ResourceKind.CLIENT_KEY, resource: { case: "clientKey", value } };
       }
       case "setting":

@@ -1,8 +1,9 @@
-import type { Eligibility, ProviderKeyFacts } from "../control/ports.js";
+import type { ClientKeyFacts, Eligibility, ProviderKeyFacts } from "../control/ports.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Meter } from "../metering/meter.js";
 import type { Standing } from "../pool/eligibility.js";
 import type { Pool } from "../pool/pool.js";
+import type { RefusedSecrets } from "./refused-secrets.js";
 
 /** Latencies look back this far, as far as the meter remembers. */
 const WINDOW_SECONDS = 900;
@@ -21,10 +22,17 @@ const ELIGIBILITY: Record<Standing, Eligibility> = {
 };
 
 /** What the pool knows of a provider key now; the database is behind it by seconds. */
-export function providerKeyFacts(pool: Pool, meter: Meter): ProviderKeyFacts {
+export function providerKeyFacts(
+  pool: Pool,
+  meter: Meter,
+  refused: Pick<RefusedSecrets, "problemOf">,
+): ProviderKeyFacts {
   return {
     eligibilityOf: (key: ProviderKey) => {
       const slot = pool.registry.slot(key.id);
+      if (slot?.standing === "UNREADABLE") {
+        return refused.problemOf(key.id)?.eligibility ?? "UNREADABLE";
+      }
       return slot === undefined ? undefined : ELIGIBILITY[slot.standing];
     },
     figuresOf: (key: ProviderKey) => {
@@ -33,10 +41,25 @@ export function providerKeyFacts(pool: Pool, meter: Meter): ProviderKeyFacts {
       if (slot === undefined || health === undefined) return {};
       return {
         health,
+        secretProblem: refused.problemOf(key.id)?.words,
         successRatio: ratioOf(slot.outcomes),
         latencyP95Ms:
           meter.group("PROVIDER_KEY", key.id, WINDOW_SECONDS)?.latencyP95Ms ?? undefined,
       };
+    },
+  };
+}
+
+/** What is known of a client key besides its record. */
+export function clientKeyFacts(
+  day: ClientKeyFacts,
+  refused: Pick<RefusedSecrets, "problemOf">,
+): ClientKeyFacts {
+  return {
+    figuresOf: (key) => {
+      const figures = day.figuresOf(key);
+      const secretProblem = refused.problemOf(key.id)?.words;
+      return secretProblem === undefined ? figures : { ...figures, secretProblem };
     },
   };
 }

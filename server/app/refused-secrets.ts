@@ -2,6 +2,7 @@ import { SYSTEM_ACTOR } from "../core/audit.js";
 import type { Logger } from "../core/logger.js";
 import type { ChangeFeed } from "../keys/change-feed.js";
 import type { KeysStore } from "../keys/ports.js";
+import { refusalWords } from "../vault/box.js";
 import type { Refusal, Vault } from "../vault/vault.js";
 
 /** Refusals of rows that are sound but lack their key; every other one means that somebody altered a row. */
@@ -9,6 +10,13 @@ const UNREADABLE: ReadonlySet<Refusal["reason"]> = new Set([
   "UNKNOWN_FORMAT",
   "UNKNOWN_KEY_VERSION",
 ]);
+
+/** Why a stored secret is not used. */
+export interface SecretProblem {
+  readonly eligibility: "QUARANTINED" | "UNREADABLE";
+  /** Cause and remedy, for people. */
+  readonly words: string;
+}
 
 /**
  * Every stored secret that was refused and is not used: counted for the status and written to the audit
@@ -34,6 +42,14 @@ export class RefusedSecrets {
       ignore();
       leave();
     };
+  }
+
+  /** Why the secret of a record is refused; undefined while it is not. */
+  problemOf(id: string): SecretProblem | undefined {
+    const reason = this.#reasons.get(id);
+    if (reason === undefined) return undefined;
+    const eligibility = UNREADABLE.has(reason) ? "UNREADABLE" : "QUARANTINED";
+    return { eligibility, words: refusalWords(reason) };
   }
 
   /** Records that were altered outside the server. */

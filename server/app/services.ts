@@ -24,7 +24,7 @@ import { usersService } from "../control/users.js";
 import { UsageReports } from "../metering/usage.js";
 import { DayFigures } from "./day-figures.js";
 import { changeResources } from "./change-resources.js";
-import { providerKeyFacts, providerKeysOf } from "./facts.js";
+import { clientKeyFacts, providerKeyFacts, providerKeysOf } from "./facts.js";
 import { poolSummaryOf } from "./pool-summary.js";
 import { systemDeps } from "./system-deps.js";
 import type { UseCases } from "./use-cases.js";
@@ -41,7 +41,11 @@ export function services(parts: ControlParts): readonly Served[] {
 
 type Common = ReturnType<typeof commonParts>;
 
-function commonParts({ foundation: { clock }, useCases, serving: { ledger } }: ControlParts) {
+function commonParts({
+  foundation: { clock },
+  useCases,
+  serving: { ledger, limiter },
+}: ControlParts) {
   return {
     idempotency: new MemoryIdempotencyStore({ clock }),
     names: namesOf(useCases),
@@ -51,6 +55,7 @@ function commonParts({ foundation: { clock }, useCases, serving: { ledger } }: C
       return { rotationDueDays, expiryNoticeDays };
     },
     ledger,
+    budgets: limiter,
     usage: new UsageReports({ ledger, clock }),
     nodeId: NODE_ID,
   };
@@ -62,8 +67,13 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
   const { storage, config } = foundation;
   const { usage } = common;
   const reader = storage.keys.read;
+  const dayFigures = new DayFigures({
+    ledger: serving.ledger,
+    clock: common.clock,
+    logger: foundation.logger,
+  });
   const figures = { reader, usage };
-  const facts = providerKeyFacts(serving.pool, serving.accounting.meter);
+  const facts = keyFactsOf(parts);
   return [
     served(
       SessionService,
@@ -95,11 +105,7 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
       clientKeysService({
         ...useCases,
         ...common,
-        facts: new DayFigures({
-          ledger: serving.ledger,
-          clock: common.clock,
-          logger: foundation.logger,
-        }),
+        facts: clientKeyFacts(dayFigures, parts.care.refused),
         statistics: { usage, providerKeyReader: storage.keys.read.providerKeys },
       }),
     ),
@@ -151,18 +157,24 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
 }
 
 /** What a watch of changes needs. */
-function changesPart({ foundation, useCases, serving, history }: ControlParts, common: Common) {
+function changesPart(parts: ControlParts, common: Common) {
+  const { foundation, useCases, serving, history } = parts;
   const resourceOf = changeResources({
     ...common,
-    facts: providerKeyFacts(serving.pool, serving.accounting.meter),
+    facts: keyFactsOf(parts),
     settings: useCases.settings,
     allocation: () => serving.pool.allocation,
   });
   return { history, reader: foundation.storage.keys.read, resourceOf };
 }
 
+function keyFactsOf({ serving, care }: ControlParts) {
+  return providerKeyFacts(serving.pool, serving.accounting.meter, care.refused);
+}
+
 /** What the provider key service needs besides what all services share. */
-function providerKeyParts({ foundation, useCases, serving, keyChecks, policy }: ControlParts) {
+function providerKeyParts(parts: ControlParts) {
+  const { foundation, useCases, serving, keyChecks, policy } = parts;
   const { storage, vault } = foundation;
   const reader = storage.keys.read;
   const { providerKeys, providerKeyImport, providers, auditLog } = useCases;
@@ -177,7 +189,7 @@ function providerKeyParts({ foundation, useCases, serving, keyChecks, policy }: 
       vault,
       baseUrls: { check: async (baseUrl: string) => void policy.check(baseUrl) },
       ledger: serving.ledger,
-      facts: providerKeyFacts(serving.pool, serving.accounting.meter),
+      facts: keyFactsOf(parts),
       inService: (providerId: string, service: string, model: string) =>
         serving.catalog.inService(providerId, service, model),
     },

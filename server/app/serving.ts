@@ -7,6 +7,7 @@ import { createGateway, type Gateway } from "../gateway/server.js";
 import { nodeJournalDisk } from "../metering/journal-disk.js";
 import { openAccounting, type Accounting } from "../metering/accounting.js";
 import type { Dimension } from "../metering/meter.js";
+import type { Limiter } from "../limits/limiter.js";
 import type { CallTraces } from "../observe/traces/call-traces.js";
 import { purgeSecretsOnChange } from "../keys/secret-purge.js";
 import { Pool } from "../pool/pool.js";
@@ -30,6 +31,7 @@ export interface Serving {
   readonly ledger: LedgerStore;
   readonly upstream: Upstream;
   readonly secrets: CachedSecretOpener;
+  readonly limiter: Limiter;
   readonly gateway: Gateway;
   /** Undefined when calls are not traced. */
   readonly traces: CallTraces | undefined;
@@ -68,10 +70,11 @@ export async function startServing(
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
+  const limiter = await startLimiter(foundation, useCases, ledger);
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
-    limiter: await startLimiter(foundation, useCases, ledger),
+    limiter,
     pool,
     secrets,
     sink: accounting.sink,
@@ -83,7 +86,7 @@ export async function startServing(
     limits: limitsOf(config),
     traces,
   });
-  return { catalog, pool, accounting, ledger, upstream, secrets, gateway, traces };
+  return { catalog, pool, accounting, ledger, upstream, secrets, limiter, gateway, traces };
 }
 
 /** The limits that an operator sets. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { ClientKey, Principal } from "../core/client-key.js";
-import { UNLIMITED } from "../core/client-key.js";
+import { UNLIMITED } from "../core/limits.js";
 import type { Clock } from "../core/clock.js";
 import type { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
@@ -54,6 +54,7 @@ function principal(ownerId = "usr_a", modelAllowlist: readonly string[] = []): P
     expiresAt: null,
     modelAllowlist,
     ipAllowlist: [],
+    scopes: [],
     limits: UNLIMITED,
     createdAt: 0,
     updatedAt: 0,

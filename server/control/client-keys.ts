@@ -29,7 +29,7 @@ import {
 import { given, int64, msOf, numberOf, pageTokens, refuse, versionOf } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
-import type { ClientKeyFacts } from "./ports.js";
+import type { BudgetBook, ClientKeyFacts } from "./ports.js";
 
 export interface ClientKeysDeps {
   readonly clientKeys: ClientKeys;
@@ -41,6 +41,7 @@ export interface ClientKeysDeps {
   readonly noticeDays: () => NoticeDays;
   readonly clock: Clock;
   readonly facts?: ClientKeyFacts | undefined;
+  readonly budgets?: BudgetBook | undefined;
   /** Counts the calls that go with a deleted key. */
   readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
   /** Without them GetClientKeyStats is not served. */
@@ -213,6 +214,7 @@ function messageMaker(deps: ClientKeysDeps) {
     clientKeyMessage(key, {
       names: deps.names,
       facts: deps.facts,
+      budgets: deps.budgets,
       noticeDays: deps.noticeDays(),
       nowMs: deps.clock.now(),
     });

@@ -9,8 +9,6 @@ const FIELD_NAMES: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)expires_at$/, "$1expire_time"],
   [/^grace$/, "grace_seconds"],
   [/^quota(?=\.|$)/, "limits.budgets[0]"],
-  [/^limits\.budget(?=\.|$)/, "limits.budgets[0]"],
-  [/^limits\.concurrent_calls$/, "limits.concurrency"],
   [/(^|\.)context_window$/, "$1context_window_tokens"],
   [/(^|\.)max_output$/, "$1max_output_tokens"],
 ];

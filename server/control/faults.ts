@@ -20,6 +20,7 @@ export const CONNECT_CODES: Record<FaultCode, Code> = {
   permission_denied: Code.PermissionDenied,
   ip_not_allowed: Code.PermissionDenied,
   model_not_allowed: Code.PermissionDenied,
+  scope_not_allowed: Code.PermissionDenied,
   not_found: Code.NotFound,
   model_not_found: Code.NotFound,
   already_exists: Code.AlreadyExists,

@@ -1,4 +1,5 @@
 import type { ClientKey } from "../core/client-key.js";
+import type { Budget } from "../core/limits.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 
 /** Whether a provider key can serve a call now, and the first reason why not. */
@@ -16,6 +17,23 @@ export type Eligibility =
   | "LIMIT_REACHED"
   | "QUARANTINED"
   | "UNREADABLE";
+
+/** How far a budget is used in its running period; what running calls have set aside counts as used. */
+export interface BudgetUse {
+  readonly budget: Budget;
+  readonly tokens: number;
+  readonly costMicros: number;
+  /** When the next period begins, milliseconds since the epoch. */
+  readonly resetsAt: number;
+}
+
+/** Knows what the budgets of client keys and users have spent; all from memory. */
+export interface BudgetBook {
+  budgetUse(
+    subject: { readonly kind: "client key" | "user"; readonly id: string },
+    budgets: readonly Budget[],
+  ): readonly BudgetUse[];
+}
 
 /** Something that an owner should look at. */
 export type Notice = "ROTATION_DUE" | "EXPIRES_SOON" | "UNUSED" | "NEW_ADDRESS" | "HIGH_ERROR_RATE";
@@ -36,8 +54,8 @@ export interface ProviderKeyFigures {
   readonly latencyP95Ms?: number | undefined;
   /** Milliseconds since the epoch. */
   readonly lastErrorAt?: number | undefined;
-  /** When the present secret was stored, milliseconds since the epoch; undefined where nobody knows. */
-  readonly secretAt?: number | undefined;
+  /** Why the stored secret is refused, and the remedy; undefined while it is not. */
+  readonly secretProblem?: string | undefined;
 }
 
 /** What the running server knows of a client key besides its record; all from memory. */
@@ -56,4 +74,6 @@ export interface ClientKeyFigures {
   readonly newAddress?: boolean | undefined;
   /** More than half of at least 20 calls in the last hour failed. */
   readonly highErrorRate?: boolean | undefined;
+  /** Why the sealed copy cannot be shown, and the remedy; undefined while it can. */
+  readonly secretProblem?: string | undefined;
 }

@@ -30,6 +30,7 @@ export interface SessionsDeps {
   readonly secureCookies: boolean;
   /** Without them the figures of a user are 0. */
   readonly figures?: UsersDeps["figures"];
+  readonly budgets?: UsersDeps["budgets"];
 }
 
 type Service = Partial<ServiceImpl<typeof SessionService>>;
@@ -50,7 +51,7 @@ function accounts(deps: SessionsDeps) {
       const key = { actor, rpc: `${context.method.name} ${username}`, requestId };
       return answerOnce(idempotency, key, RegisterResponseSchema, async () => {
         const user = await users.register(actor, draft);
-        return create(RegisterResponseSchema, { user: await toUser(deps, user) });
+        return create(RegisterResponseSchema, { user: await toUser(deps, actor, user) });
       });
     },
     async login(request, context) {
@@ -63,7 +64,7 @@ function accounts(deps: SessionsDeps) {
       return {
         sessionToken: token,
         session: sessionMessage(begun.session, { via: "SESSION", ip: actor.ip }),
-        user: await toUser(deps, begun.user),
+        user: await toUser(deps, actor, begun.user),
       };
     },
   } satisfies Service;
@@ -85,7 +86,7 @@ function signedIn(deps: SessionsDeps) {
       authorize(actor, "session.who_am_i");
       const user = await users.get(actor, userIdOf(actor));
       return {
-        user: await toUser(deps, user),
+        user: await toUser(deps, actor, user),
         session: sessionMessage(await currentSession(deps, actor, credential), actor),
         permissions: allowedActions(actor).map(permissionMessage),
         clientKeyId: credential.kind === "CLIENT_KEY" ? credential.clientKeyId : "",
@@ -117,7 +118,7 @@ async function currentSession(
   return sessions.find((session) => session.id === id);
 }
 
-async function toUser(deps: SessionsDeps, user: User) {
-  const [message] = await userMessages(deps, [user]);
+async function toUser(deps: SessionsDeps, actor: Actor, user: User) {
+  const [message] = await userMessages(deps, actor, [user]);
   return message;
 }

@@ -1,4 +1,4 @@
-import type { Period } from "./provider-key.js";
+import type { Limits } from "./limits.js";
 import type { SealedSecret } from "./sealed.js";
 
 /** STANDARD draws on its owner's keys, SUPER on all public keys, BYOR is the one recoverable key of a user. */
@@ -6,18 +6,25 @@ export type ClientKeyKind = "STANDARD" | "SUPER" | "BYOR";
 export type ClientKeyFormat = "SK" | "UUID" | "ALNUM32";
 export type ClientKeyState = "ACTIVE" | "DISABLED" | "EXPIRED" | "REVOKED";
 
-/** Limits of one key; null parts are unlimited. */
-export interface ClientKeyLimits {
-  readonly requestsPerMinute: number | null;
-  readonly tokensPerMinute: number | null;
-  readonly concurrency: number | null;
-  readonly budget: Budget | null;
+/** What a key can be restricted to: families of endpoints on the proxy port, and the control port. */
+export const SCOPES = [
+  "chat",
+  "embeddings",
+  "images",
+  "audio",
+  "moderations",
+  "files",
+  "control",
+] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export function isScope(text: string): text is Scope {
+  return SCOPES.some((scope) => scope === text);
 }
 
-export interface Budget {
-  readonly period: Period;
-  readonly costMicros: number | null;
-  readonly tokens: number | null;
+/** True unless the key is restricted to other scopes. */
+export function inScope(key: Pick<ClientKey, "scopes">, scope: Scope): boolean {
+  return key.scopes.length === 0 || key.scopes.includes(scope);
 }
 
 /** What a caller presents to the proxy; only its MAC is kept. Times in milliseconds since the epoch. */
@@ -45,7 +52,9 @@ export interface ClientKey {
   readonly modelAllowlist: readonly string[];
   /** CIDR blocks; empty allows all. */
   readonly ipAllowlist: readonly string[];
-  readonly limits: ClientKeyLimits;
+  /** Empty allows all. */
+  readonly scopes: readonly Scope[];
+  readonly limits: Limits;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly rotatedAt: number | null;
@@ -53,13 +62,6 @@ export interface ClientKey {
   readonly usageCount: number;
   readonly version: number;
 }
-
-export const UNLIMITED: ClientKeyLimits = {
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  concurrency: null,
-  budget: null,
-};
 
 /** The state that listings show: REVOKED over EXPIRED over DISABLED over ACTIVE. */
 export function clientKeyState(key: ClientKey, nowMs: number): ClientKeyState {

@@ -23,6 +23,7 @@ export const FAULT_CODES = [
   "permission_denied",
   "ip_not_allowed",
   "model_not_allowed",
+  "scope_not_allowed",
   // What is there.
   "not_found",
   "model_not_found",

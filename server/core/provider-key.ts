@@ -42,6 +42,8 @@ export interface ProviderKey {
   readonly quotaGroup: string | null;
   readonly expiresAt: number | null;
   readonly health: KeyHealth;
+  /** When the present secret was stored: at the creation or the last rotation. */
+  readonly secretAt: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** Rises with every change. */

@@ -1,3 +1,5 @@
+import type { Limits } from "./limits.js";
+
 /** A person or service that owns keys. All times are milliseconds since the Unix epoch. */
 export interface User {
   readonly id: string;
@@ -14,6 +16,14 @@ export interface User {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly lastLoginAt: number | null;
+  /** Of all the user's client keys together. */
+  readonly limits: Limits;
+  /** For admins. */
+  readonly note: string;
+  /** What the user is told about the ban; empty without a ban. */
+  readonly banReason: string;
+  /** Rises with each change by somebody else than the user. */
+  readonly version: number;
 }
 
 export type Role = "ADMIN" | "OPERATOR" | "USER";

@@ -19,6 +19,7 @@ export const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   permission_denied: 403,
   ip_not_allowed: 403,
   model_not_allowed: 403,
+  scope_not_allowed: 403,
   not_found: 404,
   model_not_found: 404,
   already_exists: 409,

@@ -14,6 +14,7 @@ import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type GatewayContext, UsageOption, WaitingRoom } from "./context.js";
 import { EndpointPaths } from "./endpoint-path.js";
+import type { Endpoint } from "./endpoints.js";
 import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
 import { createHttpServer } from "./http-server.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
@@ -31,6 +32,7 @@ import type {
 } from "./ports.js";
 import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
 import { readHead, type RequestHead } from "./request-head.js";
+import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions {
   readonly authenticator: Authenticator;
@@ -87,6 +89,7 @@ const LOOPBACK = /^(?:127\.|::1$)/;
 
 class HttpGateway implements Gateway {
   readonly #context: GatewayContext;
+  readonly #contextOf: (endpoint: Endpoint) => GatewayContext;
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
   readonly #traces: CallTraces | undefined;
@@ -133,6 +136,7 @@ class HttpGateway implements Gateway {
       passages: new Passages(),
       usageOption: new UsageOption(options.asksUsage ?? (() => true)),
     };
+    this.#contextOf = scopedContexts(this.#context);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
     this.connections = new CallerConnections({
       perAddressMax: this.#limits.callerSocketsPerAddressMax,
@@ -282,7 +286,7 @@ class HttpGateway implements Gateway {
     const ip = this.#addressOf(caller, head);
     // What the connection itself brings was counted with it.
     if (ip !== caller.ip && !this.connections.enterCall(ip)) throw tooManyCalls();
-    const context = this.#context;
+    const context = this.#contextOf(match.endpoint);
     const onOver = this.#overOf(id);
     const exchange = new Exchange({
       context,

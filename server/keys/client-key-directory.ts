@@ -3,8 +3,8 @@ import { LruMap } from "../catalog/lru.js";
 import type { ChangeOf, ChangeFeed } from "./change-feed.js";
 import { clientKeyState, type ClientKey, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
-import type { Period } from "../core/provider-key.js";
 import { Fault, type FaultCode } from "../core/fault.js";
+import { isUnlimited, type Limits } from "../core/limits.js";
 import type { Logger } from "../core/logger.js";
 import type { PageQuery } from "../core/page.js";
 import type { User, UserState } from "../core/user.js";
@@ -51,7 +51,9 @@ export class ClientKeyDirectory {
   readonly #table = new ClientKeyTable();
   /** Rows of rotated keys by their MAC before the rotation. */
   readonly #previous = new Map<string, number>();
-  readonly #budgets = new Map<string, Period>();
+  readonly #budgeted = new Map<string, Limits>();
+  /** Of owners who have some. */
+  readonly #ownerLimits = new Map<string, Limits>();
   /** Keys in use, by the SHA-256 of what is presented; forgotten at every change of any key. */
   readonly #recent = new LruMap<string, ClientKey>(RECENT_KEYS_MAX);
   /** Owners whose account does not work. */
@@ -148,9 +150,14 @@ export class ClientKeyDirectory {
     return row < 0 ? "" : this.#table.keyAt(row).name;
   }
 
-  /** Keys that had a budget when they were loaded, with its period: what they have spent must be known again. */
-  get budgets(): ReadonlyMap<string, Period> {
-    return this.#budgets;
+  /** Limits of the keys that had a budget when they were loaded: what they have spent must be known again. */
+  get budgeted(): ReadonlyMap<string, Limits> {
+    return this.#budgeted;
+  }
+
+  /** Limits of all client keys of an owner together, by the owner's id; owners without any are left out. */
+  get ownerLimits(): ReadonlyMap<string, Limits> {
+    return this.#ownerLimits;
   }
 
   /** Keys whose expiry lies after `afterMs` and not after `untilMs`; their sealed copies are left out. */
@@ -272,8 +279,7 @@ export class ClientKeyDirectory {
     for await (const chunk of this.#reader.clientKeys.chunks(CHUNK_KEYS)) {
       for (const key of chunk) {
         this.#put(key);
-        const { budget } = key.limits;
-        if (budget !== null) this.#budgets.set(key.id, budget.period);
+        if (key.limits.budgets.length > 0) this.#budgeted.set(key.id, key.limits);
       }
     }
   }
@@ -285,8 +291,12 @@ export class ClientKeyDirectory {
 
   #applyUser(id: string, user: User | null): void {
     const worked = !this.#stopped.has(id);
-    if (user === null) this.#stopped.delete(id);
-    else this.#setOwner(user);
+    if (user === null) {
+      this.#stopped.delete(id);
+      this.#ownerLimits.delete(id);
+    } else {
+      this.#setOwner(user);
+    }
     if (worked && this.#stopped.has(id)) {
       for (const key of this.#table.keysOf(id)) this.#announce(key.id);
     }
@@ -329,6 +339,8 @@ export class ClientKeyDirectory {
   #setOwner(user: User): void {
     if (user.state === "ACTIVE") this.#stopped.delete(user.id);
     else this.#stopped.set(user.id, user.state);
+    if (isUnlimited(user.limits)) this.#ownerLimits.delete(user.id);
+    else this.#ownerLimits.set(user.id, user.limits);
   }
 
   #announce(clientKeyId: string): void {

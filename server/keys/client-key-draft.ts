@@ -1,10 +1,5 @@
-import {
-  UNLIMITED,
-  type ClientKey,
-  type ClientKeyFormat,
-  type ClientKeyKind,
-  type ClientKeyLimits,
-} from "../core/client-key.js";
+import type { ClientKey, ClientKeyFormat, ClientKeyKind } from "../core/client-key.js";
+import { UNLIMITED, type Limits } from "../core/limits.js";
 import type { Minted } from "./client-key-mint.js";
 import { cleanIpAllowlist } from "./ip-allowlist.js";
 import {
@@ -13,6 +8,7 @@ import {
   cleanLimits,
   cleanModelAllowlist,
   cleanName,
+  cleanScopes,
 } from "./validate.js";
 
 /** What a caller gives for a new client key. */
@@ -30,7 +26,8 @@ export interface ClientKeyDraft {
   readonly expiresAt?: number | null | undefined;
   readonly modelAllowlist?: readonly string[] | undefined;
   readonly ipAllowlist?: readonly string[] | undefined;
-  readonly limits?: ClientKeyLimits | undefined;
+  readonly scopes?: readonly string[] | undefined;
+  readonly limits?: Limits | undefined;
 }
 
 /** What can be changed later; undefined leaves a field as it is. */
@@ -40,7 +37,8 @@ export interface ClientKeyPatch {
   readonly expiresAt?: number | null | undefined;
   readonly modelAllowlist?: readonly string[] | undefined;
   readonly ipAllowlist?: readonly string[] | undefined;
-  readonly limits?: ClientKeyLimits | undefined;
+  readonly scopes?: readonly string[] | undefined;
+  readonly limits?: Limits | undefined;
 }
 
 /** The fields that a patch can change. */
@@ -50,6 +48,7 @@ export const CLIENT_KEY_PATCH_FIELDS = [
   "expiresAt",
   "modelAllowlist",
   "ipAllowlist",
+  "scopes",
   "limits",
 ] as const satisfies readonly (keyof ClientKeyPatch & keyof ClientKey)[];
 
@@ -68,13 +67,14 @@ export function cleanClientKeyDraft(draft: ClientKeyDraft, nowMs: number): Clean
     expiresAt: cleanExpiry("expires_at", draft.expiresAt ?? null, nowMs),
     modelAllowlist: cleanModelAllowlist("model_allowlist", draft.modelAllowlist ?? []),
     ipAllowlist: cleanIpAllowlist("ip_allowlist", draft.ipAllowlist ?? []),
+    scopes: cleanScopes("scopes", draft.scopes ?? []),
     limits: cleanLimits("limits", draft.limits ?? UNLIMITED),
   };
 }
 
 /** The key with a patch applied. Throws `invalid_argument`. */
 export function patchedClientKey(key: ClientKey, patch: ClientKeyPatch, nowMs: number): ClientKey {
-  const { name, description, expiresAt, modelAllowlist, ipAllowlist, limits } = patch;
+  const { name, description, expiresAt, modelAllowlist, ipAllowlist, scopes, limits } = patch;
   return {
     ...key,
     name: name === undefined ? key.name : cleanName("name", name),
@@ -91,6 +91,7 @@ export function patchedClientKey(key: ClientKey, patch: ClientKeyPatch, nowMs: n
         : cleanModelAllowlist("model_allowlist", modelAllowlist),
     ipAllowlist:
       ipAllowlist === undefined ? key.ipAllowlist : cleanIpAllowlist("ip_allowlist", ipAllowlist),
+    scopes: scopes === undefined ? key.scopes : cleanScopes("scopes", scopes),
     limits: limits === undefined ? key.limits : cleanLimits("limits", limits),
   };
 }

@@ -1,10 +1,11 @@
 import {
-  UNLIMITED,
+  isScope,
   type ClientKey,
   type ClientKeyFormat,
   type ClientKeyKind,
-  type ClientKeyLimits,
+  type Scope,
 } from "../core/client-key.js";
+import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 
 /** Larger than any record: allow-lists and texts are limited where they come in. */
 const RECORD_BYTES_MAX = 1 << 20;
@@ -28,6 +29,7 @@ const USED = 1 << 10;
 const LIMITS = 1 << 11;
 const MODELS = 1 << 12;
 const ADDRESSES = 1 << 13;
+const SCOPES = 1 << 14;
 
 /**
  * Writes client keys as bytes: everything but the MAC, which the directory keeps in a column, and the
@@ -64,7 +66,8 @@ export class ClientKeyWriter {
     const flagsOfLists =
       this.#json(isUnlimited(key.limits) ? null : key.limits, LIMITS) |
       this.#json(key.modelAllowlist.length === 0 ? null : key.modelAllowlist, MODELS) |
-      this.#json(key.ipAllowlist.length === 0 ? null : key.ipAllowlist, ADDRESSES);
+      this.#json(key.ipAllowlist.length === 0 ? null : key.ipAllowlist, ADDRESSES) |
+      this.#json(key.scopes.length === 0 ? null : key.scopes, SCOPES);
     this.#bytes.writeUInt32LE(this.#at, 0);
     this.#bytes.writeUInt16LE(flags | flagsOfLists, 4);
     return this.#bytes.subarray(0, this.#at);
@@ -98,7 +101,7 @@ export class ClientKeyWriter {
     this.#at += this.#bytes.write(value, this.#at);
   }
 
-  #json(value: ClientKeyLimits | readonly string[] | null, flag: number): number {
+  #json(value: Limits | readonly string[] | null, flag: number): number {
     if (value === null) return 0;
     this.#text(JSON.stringify(value));
     return flag;
@@ -154,6 +157,7 @@ export class ClientKeyReader {
     const limits = this.#json(LIMITS, isLimits) ?? UNLIMITED;
     const modelAllowlist = this.#json(MODELS, isList) ?? NONE;
     const ipAllowlist = this.#json(ADDRESSES, isList) ?? NONE;
+    const scopes = this.#json(SCOPES, isScopes) ?? NO_SCOPES;
     return {
       id,
       ownerId,
@@ -172,6 +176,7 @@ export class ClientKeyReader {
       expiresAt,
       modelAllowlist,
       ipAllowlist,
+      scopes,
       limits,
       createdAt,
       updatedAt,
@@ -218,21 +223,17 @@ export class ClientKeyReader {
 }
 
 const NONE: readonly string[] = [];
-
-function isUnlimited(limits: ClientKeyLimits): boolean {
-  return (
-    limits.requestsPerMinute === null &&
-    limits.tokensPerMinute === null &&
-    limits.concurrency === null &&
-    limits.budget === null
-  );
-}
+const NO_SCOPES: readonly Scope[] = [];
 
 // The bytes are our own, so a glance at the shape is enough.
-function isLimits(value: unknown): value is ClientKeyLimits {
+function isLimits(value: unknown): value is Limits {
   return typeof value === "object" && value !== null && "requestsPerMinute" in value;
 }
 
 function isList(value: unknown): value is readonly string[] {
   return Array.isArray(value);
+}
+
+function isScopes(value: unknown): value is readonly Scope[] {
+  return isList(value) && value.every(isScope);
 }

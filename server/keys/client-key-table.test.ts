@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test from "node:test";
 import * as fc from "fast-check";
-import { UNLIMITED, type ClientKey } from "../core/client-key.js";
+import { SCOPES, type ClientKey } from "../core/client-key.js";
+import { UNLIMITED } from "../core/limits.js";
 import { ByteArena } from "./byte-arena.js";
 import { ClientKeyReader, ClientKeyWriter } from "./client-key-record.js";
 import { ClientKeyTable } from "./client-key-table.js";
@@ -29,7 +30,7 @@ const limits = fc.record(
     requestsPerMinute: amount,
     tokensPerMinute: amount,
     concurrency: amount,
-    budget: maybe(budget),
+    budgets: fc.array(budget, { maxLength: 3 }),
   },
   plain,
 );
@@ -52,6 +53,7 @@ const clientKeyFields = {
   expiresAt: maybe(time),
   modelAllowlist: fc.array(fc.string({ unit: "grapheme" }), { maxLength: 200 }),
   ipAllowlist: fc.array(fc.ipV6(), { maxLength: 5 }),
+  scopes: fc.uniqueArray(fc.constantFrom(...SCOPES)),
   limits: fc.oneof(fc.constant(UNLIMITED), limits),
   createdAt: time,
   updatedAt: time,

@@ -1,10 +1,11 @@
 import type { Actor, ActorVia } from "../core/audit.js";
-import type { Principal } from "../core/client-key.js";
+import { inScope, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Session, User } from "../core/user.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { KeysReader, SessionTokens } from "./ports.js";
+import { bannedFault } from "./refusals.js";
 
 /** Who calls on the control port, and what they proved it with. */
 export interface SessionIdentity {
@@ -99,9 +100,18 @@ export class Identities {
     };
   }
 
-  /** The owner of a client key, with USER rights at most. Throws what the directory throws. */
+  /**
+   * The owner of a client key, with USER rights at most. Throws what the directory throws, and
+   * `scope_not_allowed` for a key that is restricted to the proxy port.
+   */
   byClientKey(presented: string, ip: string): ClientKeyIdentity {
     const { clientKey, ownerId } = this.#clientKeys.authenticate(presented, ip);
+    if (!inScope(clientKey, "control")) {
+      throw new Fault(
+        "scope_not_allowed",
+        "This client key is for the proxy port alone; its owner can add control to its scopes.",
+      );
+    }
     return {
       // The shown prefix says more in an audit log than the owner's name, which the id gives anyway.
       actor: { userId: ownerId, name: clientKey.prefix, role: "USER", via: "CLIENT_KEY", ip },
@@ -139,7 +149,7 @@ function requireActive(user: User | undefined): asserts user is User {
     throw new Fault("unauthenticated", "There is no account for this credential here.");
   }
   if (user.state === "BANNED") {
-    throw new Fault("user_banned", "This account is banned; an admin can lift the ban.");
+    throw bannedFault(user);
   }
   if (user.state === "DISABLED") {
     throw new Fault("unauthenticated", "This account is switched off; an admin can switch it on.");

@@ -35,16 +35,23 @@ test("a provider key's notices follow from its dates", async () => {
     name: "k",
     secret,
   });
-  assert.deepEqual(providerKeyNotices(key, nowMs, days, nowMs + 90 * DAY_MS), [
+  assert.deepEqual(providerKeyNotices(key, days, nowMs + 90 * DAY_MS), ["ROTATION_DUE", "UNUSED"]);
+  world.clock.advance(80 * DAY_MS);
+  const rotated = await world.providerKeys.rotate(
+    world.alice,
+    key.id,
+    new Secret("sk-notice-0000002"),
+  );
+  const renamed = await world.providerKeys.update(world.alice, key.id, { name: "other" });
+  assert.equal(renamed.secretAt, rotated.secretAt);
+  assert.deepEqual(providerKeyNotices(renamed, days, nowMs + 90 * DAY_MS), ["UNUSED"]);
+  assert.deepEqual(providerKeyNotices(renamed, days, nowMs + 170 * DAY_MS), [
     "ROTATION_DUE",
     "UNUSED",
   ]);
   const expiring = { ...key, expiresAt: nowMs + DAY_MS };
-  assert.deepEqual(providerKeyNotices(expiring, nowMs, days, nowMs), ["EXPIRES_SOON"]);
-  assert.deepEqual(
-    providerKeyNotices({ ...key, enabled: false }, nowMs, days, nowMs + 900 * DAY_MS),
-    [],
-  );
+  assert.deepEqual(providerKeyNotices(expiring, days, nowMs), ["EXPIRES_SOON"]);
+  assert.deepEqual(providerKeyNotices({ ...key, enabled: false }, days, nowMs + 900 * DAY_MS), []);
 });
 
 test("each key that expires is announced once, also over a restart and a clock set back", async () => {

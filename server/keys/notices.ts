@@ -27,19 +27,15 @@ export function clientKeyNotices(
   ];
 }
 
-/**
- * What the owner of a provider key should look at. `secretAt` is when its present secret was stored,
- * which for a key that was never rotated is when it was made.
- */
+/** What the owner of a provider key should look at. */
 export function providerKeyNotices(
   key: ProviderKey,
-  secretAt: number,
   days: NoticeDays,
   nowMs: number,
 ): readonly KeyNotice[] {
   if (!key.enabled || (key.expiresAt !== null && key.expiresAt <= nowMs)) return [];
   return [
-    ...since(secretAt, days.rotationDueDays, nowMs, "ROTATION_DUE"),
+    ...since(key.secretAt, days.rotationDueDays, nowMs, "ROTATION_DUE"),
     ...before(key.expiresAt, days.expiryNoticeDays, nowMs),
     ...since(key.health.lastUsedAt ?? key.createdAt, UNUSED_DAYS, nowMs, "UNUSED"),
   ];

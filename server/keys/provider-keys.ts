@@ -108,6 +108,7 @@ export class ProviderKeys {
       fingerprint,
       preview: previewOf(secret.reveal()),
       health: NEW_KEY_HEALTH,
+      secretAt: nowMs,
       createdAt: nowMs,
       updatedAt: nowMs,
       version: 1,
@@ -165,7 +166,7 @@ export class ProviderKeys {
     newSecret: Secret,
     expectedVersion?: number,
   ): Promise<ProviderKey> {
-    return this.#change(actor, "provider_key.rotate", id, async (key, tx) => {
+    return this.#change(actor, "provider_key.rotate", id, async (key, tx, nowMs) => {
       requireVersion(expectedVersion, key);
       const secret = new Secret(cleanSecret("secret", newSecret));
       const fingerprint = fingerprintOf(this.#vault, secret, id);
@@ -177,6 +178,7 @@ export class ProviderKeys {
         fingerprint,
         preview: previewOf(secret.reveal()),
         health: NEW_KEY_HEALTH,
+        secretAt: nowMs,
         // Entering the secret again is the owner's consent to the provider's new address.
         enabled: key.enabled || withdrawal(key) === "WHILE_ENABLED",
       };

@@ -1,4 +1,5 @@
 import { Fault } from "../core/fault.js";
+import type { User } from "../core/user.js";
 
 /** What a sentence calls the nouns. */
 export type Noun =
@@ -27,6 +28,12 @@ export class Denial extends Fault {
     this.target = target;
     this.reason = reason;
   }
+}
+
+/** What a banned user hears, who has proved to be that user. */
+export function bannedFault({ banReason }: Pick<User, "banReason">): Fault {
+  const why = banReason === "" ? "" : ` Reason given: ${JSON.stringify(banReason)}.`;
+  return new Fault("user_banned", `This account is banned; an admin can lift the ban.${why}`);
 }
 
 /** The same words whether the id does not exist or belongs to somebody else. */

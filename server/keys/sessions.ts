@@ -8,7 +8,7 @@ import type { Done, Operations } from "./operations.js";
 import { userIdOf } from "./owners.js";
 import type { PasswordGate } from "./password-gate.js";
 import type { KeysTx, Passwords, SessionTokens } from "./ports.js";
-import { found } from "./refusals.js";
+import { bannedFault, found } from "./refusals.js";
 import type { Settings } from "./settings.js";
 import { endSessions } from "./users.js";
 import { checkPassword } from "./validate.js";
@@ -216,7 +216,7 @@ async function makeRoom(tx: KeysTx, userId: string): Promise<void> {
 
 function refusalOf(user: User): Fault | undefined {
   if (user.state === "BANNED") {
-    return new Fault("user_banned", "This account is banned; an admin can lift the ban.");
+    return bannedFault(user);
   }
   if (user.state === "DISABLED") {
     return new Fault(

@@ -2,6 +2,7 @@ import type { Actor } from "../core/audit.js";
 import { SYSTEM_ACTOR } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
+import { UNLIMITED, type Limits } from "../core/limits.js";
 import type { Page, PageQuery } from "../core/page.js";
 import type { Secret } from "../core/secret.js";
 import type { Role, User, UserState } from "../core/user.js";
@@ -9,12 +10,14 @@ import { changedFields } from "./changed-fields.js";
 import type { Done, Operations } from "./operations.js";
 import { authorize, type Action } from "./policy.js";
 import type { KeysReader, KeysTx, Passwords } from "./ports.js";
-import { Denial, found } from "./refusals.js";
+import { Denial, found, requireVersion } from "./refusals.js";
 import type { Settings } from "./settings.js";
 import { removeUser, type RemovedUser } from "./user-removal.js";
 import {
   checkPassword,
+  cleanDescription,
   cleanEmail,
+  cleanLimits,
   cleanLine,
   cleanTrustLevel,
   cleanUsername,
@@ -29,13 +32,17 @@ export interface UserDraft {
   readonly password?: Secret | undefined;
   readonly role?: Role | undefined;
   readonly trustLevel?: number | undefined;
+  /** Of all client keys together; undefined for none. */
+  readonly limits?: Limits | undefined;
+  readonly note?: string | undefined;
 }
 
-export interface UserPatch {
-  readonly email?: string | null | undefined;
-  readonly role?: Role | undefined;
-  readonly trustLevel?: number | undefined;
-}
+/** What can be changed later; undefined leaves a field as it is. */
+export type UserPatch = Partial<
+  Pick<UserDraft, "email" | "role" | "trustLevel" | "limits" | "note">
+>;
+
+const PATCH_FIELDS = ["email", "role", "trustLevel", "limits", "note"] as const;
 
 /** A user whose account stopped working, and what that did. */
 export interface StoppedUser {
@@ -81,7 +88,10 @@ export class Users {
   }
 
   /** Anybody makes their own account, if the settings allow it; always with role USER. */
-  async register(actor: Actor, draft: Omit<UserDraft, "role" | "trustLevel">): Promise<User> {
+  async register(
+    actor: Actor,
+    draft: Pick<UserDraft, "username" | "email" | "password">,
+  ): Promise<User> {
     return this.#operations.run(actor, "session.register", async () => {
       if (!this.#settings.values.registrationEnabled) {
         const fault = new Fault(
@@ -119,35 +129,39 @@ export class Users {
     return this.#operations.read(actor, "user.list", (reader) => reader.users.list(query));
   }
 
-  /** Changes e-mail, role or trust level. Throws `failed_precondition` if no admin would be left. */
-  async update(actor: Actor, id: string, patch: UserPatch): Promise<User> {
+  /**
+   * Changes what is known of a user and what they may use. Throws `conflict` for a stale version and
+   * `failed_precondition` if no admin would be left.
+   */
+  async update(
+    actor: Actor,
+    id: string,
+    patch: UserPatch,
+    expectedVersion?: number,
+  ): Promise<User> {
     return this.#operations.write(actor, "user.update", async (tx, nowMs) => {
       const user = await permitted(tx, actor, "user.update", id);
-      const next: User = {
-        ...user,
-        email: patch.email === undefined ? user.email : cleanEmail("email", patch.email),
-        role: patch.role ?? user.role,
-        trustLevel:
-          patch.trustLevel === undefined
-            ? user.trustLevel
-            : cleanTrustLevel("trust_level", patch.trustLevel),
-      };
+      requireVersion(expectedVersion, user);
+      const next = patched(user, patch);
       if (next.email !== user.email) await requireNewEmail(tx, next.email);
       if (user.role === "ADMIN" && next.role !== "ADMIN") await requireAnotherAdmin(tx, user);
-      const names = changedFields(user, next, ["email", "role", "trustLevel"]);
-      return save(tx, names.length === 0 ? user : { ...next, updatedAt: nowMs }, names);
+      const names = changedFields(user, next, PATCH_FIELDS);
+      return save(tx, names.length === 0 ? user : changed(next, nowMs), names);
     });
   }
 
-  /** Sessions end, client keys answer `user_banned`, provider keys leave the pool; reversible. */
+  /**
+   * Sessions end, client keys answer `user_banned`, provider keys leave the pool; reversible. The reason is
+   * told to the user and stands in the audit log. Banning once more gives another reason.
+   */
   async ban(actor: Actor, id: string, reason = ""): Promise<StoppedUser> {
-    const note = cleanLine("reason", reason, DESCRIPTION_CHARS_MAX);
-    return this.#stop(actor, { action: "user.ban", id, state: "BANNED", note });
+    const banReason = cleanLine("reason", reason, DESCRIPTION_CHARS_MAX);
+    return this.#stop(actor, { action: "user.ban", id, state: "BANNED", banReason });
   }
 
   /** Switches an account off without blame: no sign-in, no calls with its client keys. */
   async disable(actor: Actor, id: string): Promise<StoppedUser> {
-    return this.#stop(actor, { action: "user.disable", id, state: "DISABLED", note: "" });
+    return this.#stop(actor, { action: "user.disable", id, state: "DISABLED", banReason: "" });
   }
 
   /** Lifts a ban; the keys are as they were. */
@@ -179,18 +193,18 @@ export class Users {
           passwordHash,
           failedLogins: 0,
           lockedUntil: null,
-          updatedAt: nowMs,
         };
-        const saved = await save(tx, next, ["password"]);
-        return { ...saved, value: { user: next, endedSessions } };
+        const saved = await save(tx, changed(next, nowMs), ["password"]);
+        return { ...saved, value: { user: saved.value, endedSessions } };
       });
     });
   }
 
   /** Removes a user with sessions, keys, these keys' calls and private providers. Audit events stay. */
-  async delete(actor: Actor, id: string): Promise<RemovedUser> {
+  async delete(actor: Actor, id: string, expectedVersion?: number): Promise<RemovedUser> {
     return this.#operations.write(actor, "user.delete", async (tx): Promise<Done<RemovedUser>> => {
       const user = await permitted(tx, actor, "user.delete", id);
+      requireVersion(expectedVersion, user);
       requireNotOneself(actor, id);
       await requireAnotherAdmin(tx, user);
       const value = await removeUser(tx, actor, user);
@@ -204,7 +218,7 @@ export class Users {
       readonly action: "user.ban" | "user.disable";
       readonly id: string;
       readonly state: UserState;
-      readonly note: string;
+      readonly banReason: string;
     },
   ): Promise<StoppedUser> {
     return this.#operations.write(actor, stop.action, async (tx, nowMs) => {
@@ -212,17 +226,19 @@ export class Users {
       requireNotOneself(actor, stop.id);
       await requireAnotherAdmin(tx, user);
       const keys = await tx.providerKeys.ofOwner(stop.id);
-      const next: User = { ...user, state: stop.state, updatedAt: nowMs };
-      const saved = await save(tx, next, changedFields(user, next, ["state"]));
+      const { state, banReason } = stop;
+      const next: User = { ...user, state, banReason };
+      const names = changedFields(user, next, ["state", "banReason"]);
+      const saved = await save(tx, names.length === 0 ? user : changed(next, nowMs), names);
       const endedSessions = await endSessions(tx, stop.id);
-      const banned = stop.state === "BANNED" && user.state !== "BANNED";
+      const banned = state === "BANNED" && user.state !== "BANNED";
       const withdrawnProviderKeys = banned
         ? keys.filter((key) => key.visibility === "PUBLIC").length
         : 0;
       return {
         ...saved,
-        value: { user: next, endedSessions, withdrawnProviderKeys },
-        note: stop.note,
+        value: { user: saved.value, endedSessions, withdrawnProviderKeys },
+        note: banReason,
       };
     });
   }
@@ -242,8 +258,9 @@ export class Users {
           `User ${user.username} is ${what}; lift that first.`,
         );
       }
-      const next: User = { ...user, state: "ACTIVE", updatedAt: nowMs };
-      return save(tx, next, changedFields(user, next, ["state"]));
+      const next: User = { ...user, state: "ACTIVE", banReason: "" };
+      const names = changedFields(user, next, ["state"]);
+      return save(tx, names.length === 0 ? user : changed(next, nowMs), names);
     });
   }
 
@@ -257,6 +274,8 @@ export class Users {
       trustLevel: cleanTrustLevel("trust_level", draft.trustLevel ?? 0),
       passwordHash:
         draft.password === undefined ? null : await this.#passwords.hash(draft.password),
+      limits: cleanLimits("limits", draft.limits ?? UNLIMITED),
+      note: cleanDescription("note", draft.note ?? ""),
     };
   }
 
@@ -276,6 +295,8 @@ export class Users {
       createdAt: nowMs,
       updatedAt: nowMs,
       lastLoginAt: null,
+      banReason: "",
+      version: 1,
     };
     await tx.users.insert(user);
     await tx.changes.append({ kind: "user", id: user.id, value: user });
@@ -283,7 +304,29 @@ export class Users {
   }
 }
 
-type CleanUser = Pick<User, "username" | "email" | "role" | "trustLevel" | "passwordHash">;
+type CleanUser = Pick<
+  User,
+  "username" | "email" | "role" | "trustLevel" | "passwordHash" | "limits" | "note"
+>;
+
+/** The user with a patch applied. Throws `invalid_argument`. */
+function patched(user: User, patch: UserPatch): User {
+  const { email, role, trustLevel, limits, note } = patch;
+  return {
+    ...user,
+    email: email === undefined ? user.email : cleanEmail("email", email),
+    role: role ?? user.role,
+    trustLevel:
+      trustLevel === undefined ? user.trustLevel : cleanTrustLevel("trust_level", trustLevel),
+    limits: limits === undefined ? user.limits : cleanLimits("limits", limits),
+    note: note === undefined ? user.note : cleanDescription("note", note),
+  };
+}
+
+/** A user whom somebody has changed. */
+function changed(user: User, nowMs: number): User {
+  return { ...user, updatedAt: nowMs, version: user.version + 1 };
+}
 
 /** Ends all sessions of a user; returns how many there were. */
 export async function endSessions(tx: KeysTx, userId: string): Promise<number> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
+import type { Fault } from "../core/fault.js";
 import { Secret } from "../core/secret.js";
 import { cleanIpAllowlist, compileIpAllowlist } from "./ip-allowlist.js";
 import {
@@ -62,9 +63,22 @@ test("a secret is what an HTTP header can carry", () => {
 test("limits and quotas are positive whole numbers; without any there is none", () => {
   const none = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null };
   const budget = { period: "DAY", costMicros: null, tokens: null } as const;
-  assert.equal(cleanLimits("limits", { ...none, budget }).budget, null);
-  assert.throws(() => cleanLimits("limits", { ...none, budget: { ...budget, tokens: 0 } }));
-  assert.throws(() => cleanLimits("limits", { ...none, concurrency: 1.5, budget: null }));
+  assert.deepEqual(cleanLimits("limits", { ...none, budgets: [budget] }).budgets, []);
+  const day = { ...budget, tokens: 5 };
+  const month = { ...day, period: "MONTH" } as const;
+  const limits = { ...none, budgets: [day, month] };
+  assert.deepEqual(cleanLimits("limits", limits), limits);
+  const fieldOf = (part: object) => {
+    try {
+      cleanLimits("limits", { ...limits, ...part });
+    } catch (thrown) {
+      return (thrown as Fault).violations[0]?.field;
+    }
+    return undefined;
+  };
+  assert.equal(fieldOf({ budgets: [day, { ...month, tokens: 0 }] }), "limits.budgets[1].tokens");
+  assert.equal(fieldOf({ budgets: [day, day] }), "limits.budgets");
+  assert.equal(fieldOf({ concurrency: 1.5 }), "limits.concurrency");
   const quota = { period: "MONTH", requests: null, tokens: null, costMicros: null } as const;
   assert.equal(cleanQuota("quota", quota), null);
   assert.deepEqual(cleanQuota("quota", { ...quota, requests: 5 }), { ...quota, requests: 5 });

@@ -1,5 +1,6 @@
 import { invalidField } from "../core/fault.js";
-import type { Budget, ClientKeyLimits } from "../core/client-key.js";
+import { isScope, SCOPES, type Scope } from "../core/client-key.js";
+import type { Budget, Limits } from "../core/limits.js";
 import { TIERS, type Quota, type Tier, type Visibility } from "../core/provider-key.js";
 import type { Secret } from "../core/secret.js";
 
@@ -134,23 +135,40 @@ export function cleanQuota(field: string, raw: Quota | null): Quota | null {
     : quota;
 }
 
-export function cleanLimits(field: string, raw: ClientKeyLimits): ClientKeyLimits {
+/** What a client key may be used for, without doubles. */
+export function cleanScopes(field: string, raw: readonly string[]): readonly Scope[] {
+  const scopes = raw.map((scope, index) => {
+    if (isScope(scope)) return scope;
+    throw invalidField(`${field}[${String(index)}]`, `must be one of ${SCOPES.join(", ")}`);
+  });
+  return [...new Set(scopes)];
+}
+
+/** Amounts above 0, and budgets that limit something, at most one for each period. */
+export function cleanLimits(field: string, raw: Limits): Limits {
   return {
     requestsPerMinute: cleanAmount(`${field}.requests_per_minute`, raw.requestsPerMinute),
     tokensPerMinute: cleanAmount(`${field}.tokens_per_minute`, raw.tokensPerMinute),
-    concurrency: cleanAmount(`${field}.concurrent_calls`, raw.concurrency),
-    budget: cleanBudget(`${field}.budget`, raw.budget),
+    concurrency: cleanAmount(`${field}.concurrency`, raw.concurrency),
+    budgets: cleanBudgets(`${field}.budgets`, raw.budgets),
   };
 }
 
-function cleanBudget(field: string, raw: Budget | null): Budget | null {
-  if (raw === null) return null;
+function cleanBudgets(field: string, raw: readonly Budget[]): readonly Budget[] {
+  if (new Set(raw.map(({ period }) => period)).size < raw.length) {
+    throw invalidField(field, "must have at most one entry for each period");
+  }
+  return raw.flatMap((budget, index) => cleanBudget(`${field}[${String(index)}]`, budget));
+}
+
+/** None for a budget that limits nothing. */
+function cleanBudget(field: string, raw: Budget): readonly Budget[] {
   const budget = {
     period: raw.period,
     costMicros: cleanAmount(`${field}.cost_micros`, raw.costMicros),
     tokens: cleanAmount(`${field}.tokens`, raw.tokens),
   };
-  return budget.costMicros === null && budget.tokens === null ? null : budget;
+  return budget.costMicros === null && budget.tokens === null ? [] : [budget];
 }
 
 /** A provider's secret as pasted: white space around it goes, what no HTTP header can carry is refused. */

@@ -1,4 +1,4 @@
-import type { Budget } from "../core/client-key.js";
+import type { Budget } from "../core/limits.js";
 import { periodEnd, periodStart } from "../core/period.js";
 import type { Period } from "../core/provider-key.js";
 

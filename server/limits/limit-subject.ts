@@ -1,5 +1,6 @@
-import type { Budget, ClientKeyLimits } from "../core/client-key.js";
 import { Fault } from "../core/fault.js";
+import type { Budget, Limits } from "../core/limits.js";
+import type { Period } from "../core/provider-key.js";
 import { BudgetAccount } from "./budget-account.js";
 import type { Overrun, Reservation } from "./budget-account.js";
 import type { LimitState } from "./headers.js";
@@ -24,14 +25,25 @@ export interface Hold {
   readonly subject: LimitSubject;
   readonly tokens: WindowEntry | null;
   readonly tokensHeld: number;
-  readonly account: BudgetAccount | null;
-  readonly reservation: Reservation | null;
+  readonly reservations: readonly AccountReservation[];
+}
+
+interface AccountReservation {
+  readonly account: BudgetAccount;
+  readonly reservation: Reservation;
 }
 
 /** Whom a limit is for, in the words of a refusal. */
 export type SubjectKind = "client key" | "user";
 
+/** One client key or one user. */
+export interface SubjectId {
+  readonly kind: SubjectKind;
+  readonly id: string;
+}
+
 const CONCURRENCY_RETRY_SECONDS = 1;
+const NO_RESERVATIONS: readonly AccountReservation[] = [];
 const MICROS_PER_DOLLAR = 1_000_000;
 
 /** The limits' state of one client key or one user. */
@@ -40,7 +52,8 @@ export class LimitSubject {
   readonly #requests = new SlidingWindow();
   readonly #tokens = new SlidingWindow();
   #inFlight = 0;
-  #account: BudgetAccount | null = null;
+  /** One for each period that a budget was set for. */
+  readonly #accounts: BudgetAccount[] = [];
 
   constructor(kind: SubjectKind) {
     this.kind = kind;
@@ -50,26 +63,32 @@ export class LimitSubject {
     return this.#inFlight;
   }
 
-  /** The account of a budget's period, opened when it is first needed or when the period's kind changed. */
+  /** The account of a period, opened when it is first needed. */
   account(
-    budget: Budget,
+    period: Period,
     wallMs: number,
     onOpen?: (account: BudgetAccount) => void,
   ): BudgetAccount {
-    if (this.#account === null || this.#account.period !== budget.period) {
-      this.#account = new BudgetAccount(budget.period, wallMs);
-      onOpen?.(this.#account);
-    }
-    return this.#account;
+    const open = this.openAccount(period);
+    if (open !== undefined) return open;
+    const account = new BudgetAccount(period, wallMs);
+    this.#accounts.push(account);
+    onOpen?.(account);
+    return account;
+  }
+
+  /** The account of a period, if there is one. */
+  openAccount(period: Period): BudgetAccount | undefined {
+    return this.#accounts.find((account) => account.period === period);
   }
 
   /**
-   * Refuses a call that a limit has no room for, and changes nothing. The budget comes first: nobody should
+   * Refuses a call that a limit has no room for, and changes nothing. Budgets come first: nobody should
    * wait for a rate only to hear that the money is spent.
    * Throws Fault `budget_exceeded` or `rate_limit_exceeded` with the time to wait.
    */
-  check(limits: ClientKeyLimits, estimate: Estimate, now: Moment): void {
-    if (limits.budget !== null) this.#checkBudget(limits.budget, estimate, now.wallMs);
+  check(limits: Limits, estimate: Estimate, now: Moment): void {
+    for (const budget of limits.budgets) this.#checkBudget(budget, estimate, now.wallMs);
     if (limits.concurrency !== null && this.#inFlight >= limits.concurrency) {
       throw this.#tooMany(`${limits.concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
     }
@@ -86,17 +105,15 @@ export class LimitSubject {
   }
 
   /** Takes what `check` found room for. */
-  hold(limits: ClientKeyLimits, estimate: Estimate, now: Moment): Hold {
+  hold(limits: Limits, estimate: Estimate, now: Moment): Hold {
     this.#inFlight++;
     if (limits.requestsPerMinute !== null) this.#requests.add(1, now.monotonicMs);
     const held = limits.tokensPerMinute === null ? 0 : tokensHeld(estimate, limits.tokensPerMinute);
-    const account = limits.budget === null ? null : this.account(limits.budget, now.wallMs);
     return {
       subject: this,
       tokens: limits.tokensPerMinute === null ? null : this.#tokens.add(held, now.monotonicMs),
       tokensHeld: held,
-      account,
-      reservation: account?.reserve(spendingOf(estimate), now.wallMs) ?? null,
+      reservations: this.#reserve(limits.budgets, estimate, now.wallMs),
     };
   }
 
@@ -106,12 +123,12 @@ export class LimitSubject {
     if (hold.tokens !== null) {
       this.#tokens.correct(hold.tokens, used.tokens - hold.tokensHeld, now.monotonicMs);
     }
-    if (hold.reservation !== null) hold.account?.settle(hold.reservation, used);
+    for (const { account, reservation } of hold.reservations) account.settle(reservation, used);
   }
 
   /** How the limits per minute stand, for headers. */
   states(
-    limits: ClientKeyLimits,
+    limits: Limits,
     now: Moment,
   ): { readonly requests: LimitState | null; readonly tokens: LimitState | null } {
     const state = (window: SlidingWindow, limit: number | null): LimitState | null =>
@@ -132,14 +149,31 @@ export class LimitSubject {
   isIdle(now: Moment): boolean {
     return (
       this.#inFlight === 0 &&
-      (this.#account === null || this.#account.isOver(now.wallMs)) &&
+      this.#accounts.every((account) => account.isOver(now.wallMs)) &&
       this.#requests.isIdle(now.monotonicMs) &&
       this.#tokens.isIdle(now.monotonicMs)
     );
   }
 
+  #reserve(
+    budgets: readonly Budget[],
+    estimate: Estimate,
+    wallMs: number,
+  ): readonly AccountReservation[] {
+    if (budgets.length === 0) return NO_RESERVATIONS;
+    const spending = spendingOf(estimate);
+    return budgets.map(({ period }) => {
+      const account = this.account(period, wallMs);
+      return { account, reservation: account.reserve(spending, wallMs) };
+    });
+  }
+
   #checkBudget(budget: Budget, estimate: Estimate, wallMs: number): void {
-    const overrun = this.account(budget, wallMs).overrun(budget, spendingOf(estimate), wallMs);
+    const overrun = this.account(budget.period, wallMs).overrun(
+      budget,
+      spendingOf(estimate),
+      wallMs,
+    );
     if (overrun === null) return;
     const retryAfterSeconds = Math.max(1, Math.ceil((overrun.resetsAt - wallMs) / 1000));
     throw new Fault("budget_exceeded", budgetMessage(this.kind, budget, overrun), {

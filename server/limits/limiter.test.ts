@@ -3,9 +3,9 @@ import test from "node:test";
 import * as fc from "fast-check";
 import { FakeClock } from "../../test/support/fake-clock.js";
 import { aClientKey } from "../../test/support/records.js";
-import { UNLIMITED } from "../core/client-key.js";
-import type { ClientKeyLimits, Principal } from "../core/client-key.js";
+import type { Principal } from "../core/client-key.js";
 import type { Fault, FaultCode } from "../core/fault.js";
+import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { duration } from "./headers.js";
 import { Limiter } from "./limiter.js";
 import type { LimiterOptions, Ticket } from "./limiter.js";
@@ -19,7 +19,7 @@ function world(options: Partial<LimiterOptions> = {}): { clock: FakeClock; limit
   return { clock, limiter: new Limiter({ clock, ...options }) };
 }
 
-function who(limits: Partial<ClientKeyLimits>, id = "ck_1", ownerId = "usr_1"): Principal {
+function who(limits: Partial<Limits>, id = "ck_1", ownerId = "usr_1"): Principal {
   return { ownerId, clientKey: aClientKey(id, { ownerId, limits: { ...UNLIMITED, ...limits } }) };
 }
 
@@ -40,6 +40,13 @@ function admits(limiter: Limiter, principal: Principal, estimate = CALL): Ticket
   } catch (thrown) {
     return (thrown as Fault).code;
   }
+}
+
+/** What a key has used of its one budget. */
+function used(limiter: Limiter, { clientKey }: Principal): { tokens: number; costMicros: number } {
+  const { id, limits } = clientKey;
+  const [use] = limiter.budgetUse({ kind: "client key", id }, limits.budgets);
+  return { tokens: use?.tokens ?? NaN, costMicros: use?.costMicros ?? NaN };
 }
 
 function admitted(limiter: Limiter, principal: Principal, times: number): number {
@@ -168,7 +175,7 @@ test("concurrency counts calls under way", () => {
 
 test("twenty calls at once on a budget for five admit five", () => {
   const { limiter } = world();
-  const key = who({ budget: { period: "DAY", costMicros: 5_000, tokens: null } });
+  const key = who({ budgets: [{ period: "DAY", costMicros: 5_000, tokens: null }] });
   assert.equal(admitted(limiter, key, 20), 5);
   const fault = refusal(limiter, key);
   assert.equal(fault.code, "budget_exceeded");
@@ -183,11 +190,11 @@ test("what a call did not use is free again, and what it used is spent until the
     ["MONTH", 17],
   ] as const) {
     const { clock, limiter } = world();
-    const key = who({ budget: { period, costMicros: null, tokens: 500 } });
+    const key = who({ budgets: [{ period, costMicros: null, tokens: 500 }] });
     for (let i = 0; i < 5; i++) limiter.admit(key, CALL).settle({ tokens: 90, costMicros: 0 });
     const fault = refusal(limiter, key);
     assert.match(fault.publicMessage, /50 tokens is left and this call may use up to 100 tokens/);
-    assert.deepEqual(limiter.spending(key)?.spent, { tokens: 450, costMicros: 0 });
+    assert.deepEqual(used(limiter, key), { tokens: 450, costMicros: 0 });
     clock.advance(days * DAY_MS - DAY_MS / 2 - 1);
     assert.equal(admits(limiter, key), "budget_exceeded", period);
     clock.advance(1);
@@ -203,16 +210,14 @@ test("a budget is never overshot when calls use no more than they reserved", () 
       fc.integer({ min: 0, max: 2_000 }),
       (steps, limit) => {
         const { limiter } = world();
-        const key = who({ budget: { period: "MONTH", costMicros: null, tokens: limit } });
+        const key = who({ budgets: [{ period: "MONTH", costMicros: null, tokens: limit }] });
         const open: Ticket[] = [];
-        let used = 0;
         for (const [at, tokens] of steps) {
           const ticket = admits(limiter, key);
           if (typeof ticket === "object") open.push(ticket);
           if (at < 6) continue;
           open.splice(0, 1)[0]?.settle({ tokens, costMicros: 0 });
-          used = limiter.spending(key)?.spent.tokens ?? 0;
-          assert.ok(used <= limit);
+          assert.ok(used(limiter, key).tokens <= limit);
         }
       },
     ),
@@ -221,7 +226,7 @@ test("a budget is never overshot when calls use no more than they reserved", () 
 
 test("an unpriced call needs a budget that is not used up", () => {
   const { limiter } = world();
-  const key = who({ budget: { period: "DAY", costMicros: 1_000, tokens: null } });
+  const key = who({ budgets: [{ period: "DAY", costMicros: 1_000, tokens: null }] });
   const free = { ...CALL, costMicros: 0 };
   assert.equal(typeof admits(limiter, key, free), "object");
   limiter.admit(key, CALL).settle({ tokens: 0, costMicros: 1_000 });
@@ -231,20 +236,20 @@ test("an unpriced call needs a budget that is not used up", () => {
 test("a start takes up what the ledger knows, and a budget set later asks for it", async () => {
   const asked: [string, number][] = [];
   const { limiter } = world({
-    loadSpent: (id, fromMs) => {
+    loadSpent: ({ id }, fromMs) => {
       asked.push([id, fromMs]);
       return Promise.resolve({ tokens: 0, costMicros: 4_000 });
     },
   });
   const budget = { period: "DAY", costMicros: 5_000, tokens: null } as const;
-  limiter.restore("DAY", [{ clientKeyId: "ck_1", tokens: 0, costMicros: 3_000 }]);
-  assert.equal(admitted(limiter, who({ budget }), 10), 2);
+  limiter.restore("client key", "DAY", [{ id: "ck_1", tokens: 0, costMicros: 3_000 }]);
+  assert.equal(admitted(limiter, who({ budgets: [budget] }), 10), 2);
   assert.deepEqual(asked, []);
-  const later = who({ budget }, "ck_2");
+  const later = who({ budgets: [budget] }, "ck_2");
   limiter.admit(later, CALL).settle({ tokens: 0, costMicros: 500 });
   await Promise.resolve();
   assert.deepEqual(asked, [["ck_2", Date.UTC(2030, 4, 15)]]);
-  assert.deepEqual(limiter.spending(later)?.spent, { tokens: 0, costMicros: 4_500 });
+  assert.deepEqual(used(limiter, later), { tokens: 0, costMicros: 4_500 });
   assert.equal(admits(limiter, later), "budget_exceeded");
 });
 
@@ -252,9 +257,9 @@ test("a ledger that does not answer is reported and does not stop calls", async 
   const failed: string[] = [];
   const { limiter } = world({
     loadSpent: () => Promise.reject(new Error("away")),
-    onLoadFailed: (id) => void failed.push(id),
+    onLoadFailed: ({ id }) => void failed.push(id),
   });
-  const key = who({ budget: { period: "DAY", costMicros: 5_000, tokens: null } });
+  const key = who({ budgets: [{ period: "DAY", costMicros: 5_000, tokens: null }] });
   assert.equal(typeof admits(limiter, key), "object");
   await new Promise(setImmediate);
   assert.deepEqual(failed, ["ck_1"]);
@@ -266,7 +271,7 @@ test("a wall clock that jumps an hour or a day either way denies nobody wrongly"
     const key = who({
       requestsPerMinute: 10,
       tokensPerMinute: 10_000,
-      budget: { period: "DAY", costMicros: 50_000, tokens: null },
+      budgets: [{ period: "DAY", costMicros: 50_000, tokens: null }],
     });
     for (let i = 0; i < 20; i++) {
       if (i % 5 === 2) clock.jumpWall(i % 2 === 0 ? jumpMs : -jumpMs);
@@ -288,14 +293,58 @@ test("limits of a user bind all of the user's keys together, and nobody else's",
   assert.equal(admitted(limiter, who({}, "ck_3", "usr_2"), 10), 10);
 });
 
+test("several budgets hold at once, each over its own period", () => {
+  const { clock, limiter } = world();
+  const key = who({
+    budgets: [
+      { period: "DAY", costMicros: 2_000, tokens: null },
+      { period: "MONTH", costMicros: null, tokens: 300 },
+    ],
+  });
+  assert.equal(admitted(limiter, key, 5), 2);
+  assert.match(refusal(limiter, key).publicMessage, /per day/);
+  clock.advance(DAY_MS);
+  assert.equal(admitted(limiter, key, 5), 1);
+  assert.match(refusal(limiter, key).publicMessage, /per month/);
+  const { id, limits } = key.clientKey;
+  assert.deepEqual(
+    limiter
+      .budgetUse({ kind: "client key", id }, limits.budgets)
+      .map(({ tokens, costMicros, resetsAt }) => [tokens, costMicros, resetsAt]),
+    [
+      [100, 1_000, Date.UTC(2030, 4, 17)],
+      [300, 3_000, Date.UTC(2030, 5, 1)],
+    ],
+  );
+});
+
+test("a user's budget counts the calls of all keys, those before it was set too", async () => {
+  const budgets: readonly Budget[] = [{ period: "DAY", costMicros: 5_000, tokens: null }];
+  const limits = { ...UNLIMITED, budgets };
+  const { limiter } = world({
+    ownerLimits: (ownerId) => (ownerId === "usr_1" ? limits : null),
+    loadSpent: ({ kind, id }) =>
+      Promise.resolve({ tokens: 0, costMicros: kind === "user" && id === "usr_1" ? 3_000 : 0 }),
+  });
+  const user = { kind: "user", id: "usr_1" } as const;
+  limiter.setLimits(user, limits);
+  await Promise.resolve();
+  assert.equal(admitted(limiter, who({}, "ck_1"), 1), 1);
+  assert.equal(admitted(limiter, who({}, "ck_2"), 5), 1);
+  assert.match(refusal(limiter, who({}, "ck_2")).publicMessage, /of this user/);
+  assert.equal(limiter.budgetUse(user, budgets)[0]?.costMicros, 5_000);
+  limiter.forget(user);
+  assert.equal(limiter.budgetUse(user, budgets)[0]?.costMicros, 0);
+});
+
 test("a call refused by one limit takes nothing from the others", () => {
   const { limiter } = world({ ownerLimits: () => ({ ...UNLIMITED, concurrency: 0 }) });
   const key = who({
     requestsPerMinute: 1,
-    budget: { period: "DAY", costMicros: 1_000, tokens: null },
+    budgets: [{ period: "DAY", costMicros: 1_000, tokens: null }],
   });
   assert.equal(admits(limiter, key), "rate_limit_exceeded");
-  assert.deepEqual(limiter.spending(key)?.reserved, { tokens: 0, costMicros: 0 });
+  assert.deepEqual(used(limiter, key), { tokens: 0, costMicros: 0 });
 });
 
 test("an operator's defaults hold where a key has no limit of its own", () => {
@@ -347,7 +396,7 @@ test("idle keys are forgotten, those with something to remember are not", () => 
       .settle({ tokens: 0, costMicros: 0 });
   }
   const budget = { period: "DAY", costMicros: 5_000, tokens: null } as const;
-  const spender = who({ budget }, "ck_spender");
+  const spender = who({ budgets: [budget] }, "ck_spender");
   limiter.admit(spender, CALL).settle({ tokens: 0, costMicros: 4_500 });
   const running = limiter.admit(who({ concurrency: 1 }, "ck_running"), CALL);
   clock.advance(61_000);
@@ -366,16 +415,18 @@ test("a restart fills each key's budget for its own period, and asks once for ea
   const { clock, limiter } = world();
   const asked: number[] = [];
   const rows = [
-    { clientKeyId: "ck_day", tokens: 0, costMicros: 4_000 },
-    { clientKeyId: "ck_month", tokens: 0, costMicros: 3_000 },
-    { clientKeyId: "ck_none", tokens: 0, costMicros: 9_000 },
+    { id: "ck_day", tokens: 0, costMicros: 4_000 },
+    { id: "ck_month", tokens: 0, costMicros: 3_000 },
+    { id: "ck_none", tokens: 0, costMicros: 9_000 },
   ];
+  const budget = (period: "DAY" | "MONTH"): Budget => ({ period, costMicros: 5_000, tokens: null });
   await restoreBudgets({
     limiter,
     clock,
-    budgets: new Map([
-      ["ck_day", "DAY"],
-      ["ck_month", "MONTH"],
+    kind: "client key",
+    limits: new Map([
+      ["ck_day", { ...UNLIMITED, budgets: [budget("DAY")] }],
+      ["ck_month", { ...UNLIMITED, budgets: [budget("MONTH")] }],
     ]),
     spentSince: (fromMs) => {
       asked.push(fromMs);
@@ -383,8 +434,7 @@ test("a restart fills each key's budget for its own period, and asks once for ea
     },
   });
   assert.deepEqual(asked, [Date.UTC(2030, 4, 15), Date.UTC(2030, 4, 1)]);
-  const budget = (period: "DAY" | "MONTH") => ({ period, costMicros: 5_000, tokens: null });
-  assert.equal(admitted(limiter, who({ budget: budget("DAY") }, "ck_day"), 5), 1);
-  assert.equal(admitted(limiter, who({ budget: budget("MONTH") }, "ck_month"), 5), 2);
+  assert.equal(admitted(limiter, who({ budgets: [budget("DAY")] }, "ck_day"), 5), 1);
+  assert.equal(admitted(limiter, who({ budgets: [budget("MONTH")] }, "ck_month"), 5), 2);
   assert.equal(limiter.size, 2);
 });

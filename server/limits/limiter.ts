@@ -1,13 +1,13 @@
-import type { ClientKeyLimits, Principal } from "../core/client-key.js";
-import { UNLIMITED } from "../core/client-key.js";
+import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
-import { periodStart } from "../core/period.js";
+import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
+import { periodEnd, periodStart } from "../core/period.js";
 import type { Period } from "../core/provider-key.js";
 import type { BudgetAccount, Spending } from "./budget-account.js";
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
 import { LimitSubject } from "./limit-subject.js";
-import type { Estimate, Hold, Moment } from "./limit-subject.js";
+import type { Estimate, Hold, Moment, SubjectId, SubjectKind } from "./limit-subject.js";
 
 /** Subjects that an admission looks at to see whether they can be forgotten. */
 const SWEPT_PER_ADMISSION = 2;
@@ -15,16 +15,16 @@ const SWEPT_PER_ADMISSION = 2;
 export interface LimiterOptions {
   readonly clock: Clock;
   /** Limits of all client keys of a user together; null for none. */
-  readonly ownerLimits?: (ownerId: string) => ClientKeyLimits | null;
+  readonly ownerLimits?: (ownerId: string) => Limits | null;
   /** Limits that hold where a client key sets none of its own, e.g. an operator's general rate limit. */
-  readonly defaults?: () => ClientKeyLimits;
+  readonly defaults?: () => Limits;
   /**
-   * What a client key has spent since a time (milliseconds since the epoch), from the roll-ups: asked when a
-   * budget is set on a key that has none in memory. Until the answer comes the key starts from zero.
+   * What a client key or a user has spent since a time (milliseconds since the epoch), from the roll-ups:
+   * asked when a budget is set for which there is nothing in memory. Until the answer comes it starts from zero.
    */
-  readonly loadSpent?: (clientKeyId: string, fromMs: number) => Promise<Spending>;
+  readonly loadSpent?: (subject: SubjectId, fromMs: number) => Promise<Spending>;
   /** Hears that `loadSpent` failed. */
-  readonly onLoadFailed?: (clientKeyId: string, cause: unknown) => void;
+  readonly onLoadFailed?: (subject: SubjectId, cause: unknown) => void;
 }
 
 /** An admitted call's hold on its limits. */
@@ -35,11 +35,19 @@ export interface Ticket {
   readonly headers: readonly string[];
 }
 
-/** What the ledger knows of one client key in a running period. */
+/** What the ledger knows of one client key or user in a running period. */
 export interface SpentRow extends Spending {
-  readonly clientKeyId: string;
+  readonly id: string;
 }
 
+/** How far a budget is used in its running period; what running calls have set aside counts as used. */
+export interface BudgetUse extends Spending {
+  readonly budget: Budget;
+  /** When the next period begins, milliseconds since the epoch. */
+  readonly resetsAt: number;
+}
+
+const NOTHING: Spending = { tokens: 0, costMicros: 0 };
 const NO_TICKET: Ticket = { settle: () => {}, headers: [] };
 
 /**
@@ -71,12 +79,13 @@ export class Limiter {
     const ownerLimits = this.#options.ownerLimits?.(principal.ownerId) ?? UNLIMITED;
     const now = this.#now();
     this.#forgetIdle(now);
-    const limited: { subject: LimitSubject; limits: ClientKeyLimits }[] = [];
-    if (isLimited(keyLimits)) {
-      limited.push({ subject: this.#keySubject(principal, keyLimits, now), limits: keyLimits });
+    const limited: { subject: LimitSubject; limits: Limits }[] = [];
+    if (!isUnlimited(keyLimits)) {
+      const subject = this.#prepared(keyOf(principal), keyLimits, now);
+      limited.push({ subject, limits: keyLimits });
     }
-    if (isLimited(ownerLimits)) {
-      const subject = this.#subject(`o ${principal.ownerId}`, "user");
+    if (!isUnlimited(ownerLimits)) {
+      const subject = this.#prepared({ kind: "user", id: principal.ownerId }, ownerLimits, now);
       limited.push({ subject, limits: ownerLimits });
     }
     if (limited.length === 0) return NO_TICKET;
@@ -87,33 +96,43 @@ export class Limiter {
 
   /**
    * Takes in what the ledger knows of a running period. Call it at the start, before calls are admitted,
-   * with the rows of client keys that have a budget of this period.
+   * with the rows of those that have a budget of this period.
    */
-  restore(period: Period, rows: readonly SpentRow[]): void {
+  restore(kind: SubjectKind, period: Period, rows: readonly SpentRow[]): void {
     const { wallMs } = this.#now();
     const startMs = periodStart(period, wallMs);
     for (const row of rows) {
-      const budget = { period, costMicros: null, tokens: null };
-      const subject = this.#subject(`k ${row.clientKeyId}`, "client key");
-      subject.account(budget, wallMs).restore(row, startMs);
+      this.#subject({ kind, id: row.id }).account(period, wallMs).restore(row, startMs);
     }
   }
 
-  /** What a client key has spent and set aside in its budget's running period; null if nothing is kept. */
-  spending(principal: Principal): { readonly spent: Spending; readonly reserved: Spending } | null {
-    const { budget } = this.#limitsOf(principal);
-    const subject = this.#subjects.get(`k ${principal.clientKey.id}`);
-    if (budget === null || subject === undefined) return null;
+  /** Hears of the present limits, so that what was spent before a budget was set counts from its first call on. */
+  setLimits(id: SubjectId, limits: Limits): void {
+    if (limits.budgets.length > 0) this.#prepared(id, limits, this.#now());
+  }
+
+  /** How far each of these budgets is used. */
+  budgetUse({ kind, id }: SubjectId, budgets: readonly Budget[]): readonly BudgetUse[] {
     const { wallMs } = this.#now();
-    return subject.account(budget, wallMs).state(wallMs);
+    const subject = this.#subjects.get(nameOf({ kind, id }));
+    return budgets.map((budget) => {
+      const state = subject?.openAccount(budget.period)?.state(wallMs);
+      const { spent, reserved } = state ?? { spent: NOTHING, reserved: NOTHING };
+      return {
+        budget,
+        tokens: spent.tokens + reserved.tokens,
+        costMicros: spent.costMicros + reserved.costMicros,
+        resetsAt: periodEnd(budget.period, periodStart(budget.period, wallMs)),
+      };
+    });
   }
 
-  /** Forgets a deleted client key. */
-  forget(clientKeyId: string): void {
-    this.#subjects.delete(`k ${clientKeyId}`);
+  /** Forgets what was deleted. */
+  forget(id: SubjectId): void {
+    this.#subjects.delete(nameOf(id));
   }
 
-  #limitsOf(principal: Principal): ClientKeyLimits {
+  #limitsOf(principal: Principal): Limits {
     const own = principal.clientKey.limits;
     const defaults = this.#options.defaults?.();
     if (defaults === undefined) return own;
@@ -121,42 +140,44 @@ export class Limiter {
       requestsPerMinute: own.requestsPerMinute ?? defaults.requestsPerMinute,
       tokensPerMinute: own.tokensPerMinute ?? defaults.tokensPerMinute,
       concurrency: own.concurrency ?? defaults.concurrency,
-      budget: own.budget ?? defaults.budget,
+      budgets: own.budgets.length > 0 ? own.budgets : defaults.budgets,
     };
   }
 
-  #keySubject(principal: Principal, limits: ClientKeyLimits, now: Moment): LimitSubject {
-    const subject = this.#subject(`k ${principal.clientKey.id}`, "client key");
-    if (limits.budget !== null) {
-      subject.account(limits.budget, now.wallMs, (account) => {
-        this.#fill(account, principal.clientKey.id);
+  /** A subject with an account for each of its budgets. */
+  #prepared(id: SubjectId, limits: Limits, now: Moment): LimitSubject {
+    const subject = this.#subject(id);
+    for (const { period } of limits.budgets) {
+      subject.account(period, now.wallMs, (account) => {
+        this.#fill(account, id);
       });
     }
     return subject;
   }
 
   /** Adds what was spent before the account was opened, once the ledger has answered. */
-  #fill(account: BudgetAccount, clientKeyId: string): void {
+  #fill(account: BudgetAccount, id: SubjectId): void {
     const { loadSpent, onLoadFailed } = this.#options;
     if (loadSpent === undefined) return;
     const { startMs } = account;
-    loadSpent(clientKeyId, startMs).then(
+    loadSpent(id, startMs).then(
       (spent) => account.restore(spent, startMs),
-      (cause: unknown) => onLoadFailed?.(clientKeyId, cause),
+      (cause: unknown) => onLoadFailed?.(id, cause),
     );
   }
 
-  #subject(id: string, kind: LimitSubject["kind"]): LimitSubject {
-    const known = this.#subjects.get(id);
+  #subject(id: SubjectId): LimitSubject {
+    const name = nameOf(id);
+    const known = this.#subjects.get(name);
     if (known !== undefined) return known;
-    const made = new LimitSubject(kind);
-    this.#subjects.set(id, made);
+    const made = new LimitSubject(id.kind);
+    this.#subjects.set(name, made);
     return made;
   }
 
   #ticket(
     holds: readonly Hold[],
-    limited: readonly { subject: LimitSubject; limits: ClientKeyLimits }[],
+    limited: readonly { subject: LimitSubject; limits: Limits }[],
     now: Moment,
   ): Ticket {
     // The tightest of several subjects is what a client should pace itself by.
@@ -194,13 +215,13 @@ export class Limiter {
   }
 }
 
-function isLimited(limits: ClientKeyLimits): boolean {
-  return (
-    limits.requestsPerMinute !== null ||
-    limits.tokensPerMinute !== null ||
-    limits.concurrency !== null ||
-    limits.budget !== null
-  );
+function keyOf({ clientKey }: Principal): SubjectId {
+  return { kind: "client key", id: clientKey.id };
+}
+
+/** Ids of keys and users differ by their prefix, but nothing here depends on it. */
+function nameOf({ kind, id }: SubjectId): string {
+  return `${kind} ${id}`;
 }
 
 function tightest(states: readonly (LimitState | null)[]): LimitState | null {

@@ -1,6 +1,8 @@
 import type { Clock } from "../core/clock.js";
+import type { Limits } from "../core/limits.js";
 import { periodStart } from "../core/period.js";
 import type { Period } from "../core/provider-key.js";
+import type { SubjectKind } from "./limit-subject.js";
 import type { Limiter, SpentRow } from "./limiter.js";
 
 const PERIODS: readonly Period[] = ["DAY", "WEEK", "MONTH"];
@@ -8,24 +10,35 @@ const PERIODS: readonly Period[] = ["DAY", "WEEK", "MONTH"];
 export interface RestoreBudgetsOptions {
   readonly limiter: Limiter;
   readonly clock: Clock;
-  /** The client keys with a budget, and its period. */
-  readonly budgets: ReadonlyMap<string, Period>;
-  /** What each client key has spent since a time (milliseconds since the epoch), from the roll-ups. */
+  readonly kind: SubjectKind;
+  /** Limits of those that have a budget, by their ids. */
+  readonly limits: ReadonlyMap<string, Limits>;
+  /** What each of this kind has spent since a time (milliseconds since the epoch), from the roll-ups. */
   readonly spentSince: (fromMs: number) => Promise<readonly SpentRow[]>;
 }
 
 /**
  * Fills the budgets with what was spent in their running periods. Call it before the first call is admitted,
- * or a restart gives every key its budget a second time. Asks the ledger once for each kind of period in use.
+ * or a restart gives everybody their budget a second time. Asks the ledger once for each kind of period in use.
  */
 export async function restoreBudgets(options: RestoreBudgetsOptions): Promise<void> {
-  const { limiter, clock, budgets, spentSince } = options;
-  const inUse = new Set(budgets.values());
-  for (const period of PERIODS.filter((each) => inUse.has(each))) {
+  const { limiter, clock, kind, limits, spentSince } = options;
+  for (const period of PERIODS) {
+    const ids = withBudget(limits, period);
+    if (ids.size === 0) continue;
     const rows = await spentSince(periodStart(period, clock.now()));
     limiter.restore(
+      kind,
       period,
-      rows.filter((row) => budgets.get(row.clientKeyId) === period),
+      rows.filter(({ id }) => ids.has(id)),
     );
   }
+}
+
+function withBudget(limits: ReadonlyMap<string, Limits>, period: Period): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const [id, { budgets }] of limits) {
+    if (budgets.some((budget) => budget.period === period)) ids.add(id);
+  }
+  return ids;
 }

@@ -1,10 +1,10 @@
-import type { ClientKey, ClientKeyLimits } from "../core/client-key.js";
-import { UNLIMITED } from "../core/client-key.js";
+import type { ClientKey, Scope } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 import type { PageQuery } from "../core/page.js";
 import type { SealedMove, SealedSecret } from "../core/sealed.js";
 import type { Db } from "./db.js";
-import { bytes, flag, readList } from "./json.js";
+import { bytes, flag, readList, readObject } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
@@ -35,6 +35,7 @@ interface ClientKeyRow {
   /** Null where nothing is restricted, so that a million keys load without parsing. */
   model_allowlist: string | null;
   ip_allowlist: string | null;
+  scopes: string | null;
   limits: string | null;
   created_at: number;
   updated_at: number;
@@ -75,6 +76,7 @@ function listing(nowMs: number): Listing<ClientKeyRow, ClientKey> {
       expiresAt: { sql: "expires_at", kind: "time", nullable: true },
       modelAllowlist: { sql: "model_allowlist", kind: "list", nullable: true },
       ipAllowlist: { sql: "ip_allowlist", kind: "list", nullable: true },
+      scopes: { sql: "scopes", kind: "list", nullable: true },
       pepperVersion: { sql: "pepper_version", kind: "integer" },
       createdAt: { sql: "created_at", kind: "time" },
       updatedAt: { sql: "updated_at", kind: "time" },
@@ -210,6 +212,7 @@ const COLUMNS: readonly string[] = [
   "expires_at",
   "model_allowlist",
   "ip_allowlist",
+  "scopes",
   "limits",
   "created_at",
   "updated_at",
@@ -277,7 +280,8 @@ function toClientKey(row: ClientKeyRow): ClientKey {
     expiresAt: row.expires_at,
     modelAllowlist: readList(row.model_allowlist),
     ipAllowlist: readList(row.ip_allowlist),
-    limits: row.limits === null ? UNLIMITED : (JSON.parse(row.limits) as ClientKeyLimits),
+    scopes: readList<Scope>(row.scopes),
+    limits: readObject<Limits>(row.limits) ?? UNLIMITED,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     rotatedAt: row.rotated_at,
@@ -321,9 +325,8 @@ function fromClientKey(key: ClientKey): ClientKeyRow {
     expires_at: key.expiresAt,
     model_allowlist: listOrNull(key.modelAllowlist),
     ip_allowlist: listOrNull(key.ipAllowlist),
-    limits: Object.values(key.limits).every((part) => part === null)
-      ? null
-      : JSON.stringify(key.limits),
+    scopes: listOrNull(key.scopes),
+    limits: isUnlimited(key.limits) ? null : JSON.stringify(key.limits),
     created_at: key.createdAt,
     updated_at: key.updatedAt,
     rotated_at: key.rotatedAt,

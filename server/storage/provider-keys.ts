@@ -44,6 +44,7 @@ interface ProviderKeyRow extends HealthRow {
   quota: string | null;
   quota_group: string | null;
   expires_at: number | null;
+  secret_at: number;
   created_at: number;
   updated_at: number;
   version: number;
@@ -80,6 +81,7 @@ const LISTING: Listing<ProviderKeyRow, ProviderKey> = {
     lastError: { sql: "last_error", kind: "text", nullable: true },
     successes: { sql: "successes", kind: "integer" },
     failures: { sql: "failures", kind: "integer" },
+    secretAt: { sql: "secret_at", kind: "time" },
     createdAt: { sql: "created_at", kind: "time" },
     updatedAt: { sql: "updated_at", kind: "time" },
     owner: userField("owner_id"),
@@ -202,6 +204,7 @@ function toProviderKey(row: ProviderKeyRow): ProviderKey {
     quotaGroup: row.quota_group,
     expiresAt: row.expires_at,
     health: toHealth(row),
+    secretAt: row.secret_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     version: row.version,
@@ -244,6 +247,7 @@ function fromProviderKey(key: ProviderKey): ProviderKeyRow {
     quota_group: key.quotaGroup,
     expires_at: key.expiresAt,
     ...fromHealth(key.health),
+    secret_at: key.secretAt,
     created_at: key.createdAt,
     updated_at: key.updatedAt,
     version: key.version,

@@ -1,8 +1,10 @@
 import { Fault } from "../core/fault.js";
+import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 import type { PageQuery } from "../core/page.js";
 import type { User } from "../core/user.js";
 import type { Db } from "./db.js";
 import type { Field } from "./filter.js";
+import { readObject } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
@@ -21,6 +23,10 @@ interface UserRow {
   created_at: number;
   updated_at: number;
   last_login_at: number | null;
+  limits: string | null;
+  note: string;
+  ban_reason: string;
+  version: number;
 }
 
 const LISTING: Listing<UserRow, User> = {
@@ -116,6 +122,10 @@ function toUser(row: UserRow): User {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     lastLoginAt: row.last_login_at,
+    limits: readObject<Limits>(row.limits) ?? UNLIMITED,
+    note: row.note,
+    banReason: row.ban_reason,
+    version: row.version,
   };
 }
 
@@ -133,5 +143,9 @@ function fromUser(user: User): UserRow {
     created_at: user.createdAt,
     updated_at: user.updatedAt,
     last_login_at: user.lastLoginAt,
+    limits: isUnlimited(user.limits) ? null : JSON.stringify(user.limits),
+    note: user.note,
+    ban_reason: user.banReason,
+    version: user.version,
   };
 }

@@ -98,7 +98,15 @@ export function contextHash(context: BoxContext): Uint8Array {
 
 /** The failure that a refused secret becomes; it names the row and the cause, never the secret. */
 export function refusalFault(recordId: string, reason: RefusalReason): Fault {
-  return new Fault("secret_unreadable", `The secret of ${recordId} is not used: ${WORDS[reason]}`);
+  return new Fault(
+    "secret_unreadable",
+    `The secret of ${recordId} is not used: ${refusalWords(reason)}`,
+  );
+}
+
+/** Cause and remedy of a refusal, for people. */
+export function refusalWords(reason: RefusalReason): string {
+  return WORDS[reason];
 }
 
 const WORDS: Readonly<Record<RefusalReason, string>> = {

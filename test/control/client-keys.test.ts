@@ -101,14 +101,35 @@ test("what a client key cannot have is refused by name, never dropped", async (t
     const work = alice.clientKeys.createClientKey({ name: "ci", ...part });
     return Object.keys((await refusal("INVALID_ARGUMENT", work)).details.fields);
   };
-  const [day, week] = [{ period: Period.DAY }, { period: Period.WEEK }];
-  assert.deepEqual(await fieldsOf({ limits: { budgets: [day, week] } }), ["limits.budgets"]);
+  const day = { period: Period.DAY, tokens: 5n };
+  assert.deepEqual(await fieldsOf({ limits: { budgets: [day, day] } }), ["limits.budgets"]);
   const calls = { ...day, requests: 9n };
-  assert.deepEqual(await fieldsOf({ limits: { budgets: [calls] } }), [
-    "limits.budgets[0].requests",
+  assert.deepEqual(await fieldsOf({ limits: { budgets: [{ ...day, period: 2 }, calls] } }), [
+    "limits.budgets[1].requests",
   ]);
-  assert.deepEqual(await fieldsOf({ scopes: ["chat"] }), ["scopes"]);
+  assert.deepEqual(await fieldsOf({ scopes: ["chat", "everything"] }), ["scopes[1]"]);
   assert.deepEqual(await fieldsOf({ format: ClientKey_Format.IMPORTED }), ["format"]);
+});
+
+test("scopes keep a key to what it is for, on the control port too", async (t) => {
+  const control = await startControl(t);
+  const alice = await control.as(control.alice);
+  const { clientKey, secret } = await alice.clientKeys.createClientKey({
+    name: "ci",
+    scopes: ["chat", "embeddings"],
+  });
+  assert.deepEqual(clientKey?.scopes, ["chat", "embeddings"]);
+  const refused = await refusal("PERMISSION_DENIED", control.api(secret).sessions.whoAmI({}));
+  assert.equal(refused.details.reason, "scope_not_allowed");
+  const { clientKey: changed } = await alice.clientKeys.updateClientKey({
+    id: clientKey?.id ?? "",
+    updateMask: { paths: ["scopes"] },
+    scopes: ["control"],
+  });
+  assert.deepEqual(changed?.scopes, ["control"]);
+  assert.equal((await control.api(secret).sessions.whoAmI({})).clientKeyId, clientKey?.id);
+  const { clientKeys } = await alice.clientKeys.listClientKeys({ filter: "scopes=control" });
+  assert.equal(clientKeys.length, 1);
 });
 
 test("only an admin makes super keys, and their owner cannot loosen them", async (t) => {

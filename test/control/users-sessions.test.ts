@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { AuthMethod } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { AuthMethod, Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { Permission_Scope } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { User_Role, User_State } from "../../proto/gen/latchkey/v1/users_pb.js";
@@ -153,15 +153,71 @@ test("a user is shown with what they own and have used", async (t) => {
   assert.deepEqual((await alice.sessions.whoAmI({})).user, users[0]);
 });
 
-test("what is not kept of a user is refused by name", async (t) => {
+test("limits and a note of a user are kept, and the note is not for the user", async (t) => {
+  const control = await startControl(t);
+  const [admin, alice] = [await control.as(control.root), await control.as(control.alice)];
+  const id = control.alice.userId ?? "";
+  const limits = {
+    requestsPerMinute: 60,
+    concurrency: 4,
+    budgets: [
+      { period: Period.DAY, tokens: 500_000n },
+      { period: Period.MONTH, costMicros: 25_000_000n },
+    ],
+  };
+  const { user } = await admin.users.updateUser({ id, note: "likes tea", limits });
+  assert.equal(user?.note, "likes tea");
+  assert.equal(user.limits?.tokensPerMinute, 0n);
+  assert.deepEqual(
+    user.limits.budgets.map(({ period, tokens, costMicros }) => [period, tokens, costMicros]),
+    [
+      [Period.DAY, 500_000n, 0n],
+      [Period.MONTH, 0n, 25_000_000n],
+    ],
+  );
+  const { users } = await (await control.as(control.operator)).users.listUsers({});
+  assert.equal(users.find((each) => each.id === id)?.note, "likes tea");
+  const { user: self } = await alice.sessions.whoAmI({});
+  assert.equal(self?.note, "");
+  assert.deepEqual(self.limits, user.limits);
+  assert.equal((await alice.users.getUser({ id })).user?.note, "");
+  const { version } = user;
+  const stale = admin.users.updateUser({ id, expectedVersion: version - 1n, note: "" });
+  assert.equal((await refusal("ABORTED", stale)).details.reason, "conflict");
+  const emptied = await admin.users.updateUser({
+    id,
+    expectedVersion: version,
+    updateMask: { paths: ["limits", "note"] },
+  });
+  assert.deepEqual([emptied.user?.limits?.budgets, emptied.user?.note], [[], ""]);
+  assert.equal(emptied.user?.version, version + 1n);
+  const bad = { budgets: [{ period: Period.DAY, requests: 3n }] };
+  const refused = await refusal("INVALID_ARGUMENT", admin.users.updateUser({ id, limits: bad }));
+  assert.deepEqual(Object.keys(refused.details.fields), ["limits.budgets[0].requests"]);
+});
+
+test("a banned user is told why when signing in with the right password, and nobody else is", async (t) => {
   const control = await startControl(t);
   const admin = await control.as(control.root);
   const id = control.alice.userId ?? "";
-  const fieldsOf = async (part: object): Promise<string[]> => {
-    const refused = await refusal("INVALID_ARGUMENT", admin.users.updateUser({ id, ...part }));
-    return Object.keys(refused.details.fields);
-  };
-  assert.deepEqual(await fieldsOf({ note: "likes tea" }), ["note"]);
-  assert.deepEqual(await fieldsOf({ limits: { concurrency: 3 } }), ["limits"]);
-  assert.deepEqual(await fieldsOf({ expectedVersion: 1n }), ["expected_version"]);
+  const { user } = await admin.users.banUser({ id, reason: "sold a key" });
+  assert.equal(user?.banReason, "sold a key");
+  const nobody = control.api();
+  const login = (password: string) => nobody.sessions.login({ username: "alice", password });
+  const banned = await refusal("PERMISSION_DENIED", login("alice 1234"));
+  assert.equal(banned.details.reason, "user_banned");
+  assert.equal(
+    banned.message,
+    'This account is banned; an admin can lift the ban. Reason given: "sold a key".',
+  );
+  assert.doesNotMatch((await refusal("UNAUTHENTICATED", login("a guess"))).message, /banned|sold/);
+  const { events } = await admin.audit.listEvents({ filter: `target=${id} action=user.ban` });
+  assert.deepEqual(
+    events.map(({ note, changedFields }) => [note, changedFields]),
+    [["sold a key", ["state", "ban_reason"]]],
+  );
+  const other = await admin.users.banUser({ id, reason: "sold two keys" });
+  assert.deepEqual([other.user?.banReason, other.withdrawnProviderKeys], ["sold two keys", 0]);
+  assert.equal((await admin.users.unbanUser({ id })).user?.banReason, "");
+  assert.equal((await login("alice 1234")).user?.username, "alice");
 });

@@ -1,9 +1,10 @@
 import type { CallRecord } from "../../server/core/call.js";
-import { type ClientKey, type Principal, UNLIMITED } from "../../server/core/client-key.js";
+import type { ClientKey, Principal } from "../../server/core/client-key.js";
 import type { Clock } from "../../server/core/clock.js";
 import { systemClock } from "../../server/core/clock.js";
 import { Fault } from "../../server/core/fault.js";
 import { IdSource } from "../../server/core/ids.js";
+import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { Provider, Route } from "../../server/core/provider.js";
 import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
@@ -180,6 +181,7 @@ function clientKey(): ClientKey {
     expiresAt: null,
     modelAllowlist: [],
     ipAllowlist: [],
+    scopes: [],
     limits: UNLIMITED,
     createdAt: 0,
     updatedAt: 0,
@@ -348,6 +350,7 @@ function providerKey(at: number, providerId: string): ProviderKey {
     quotaGroup: null,
     expiresAt: null,
     health: NEW_KEY_HEALTH,
+    secretAt: 0,
     createdAt: 0,
     updatedAt: 0,
     version: 1,

@@ -6,7 +6,7 @@ import type { AuditDraft } from "../../server/core/audit.js";
 import { SYSTEM_ACTOR } from "../../server/core/audit.js";
 import type { Change } from "../../server/core/change.js";
 import type { ClientKey } from "../../server/core/client-key.js";
-import { UNLIMITED } from "../../server/core/client-key.js";
+import { UNLIMITED } from "../../server/core/limits.js";
 import type { Clock } from "../../server/core/clock.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PageQuery } from "../../server/core/page.js";
@@ -94,6 +94,10 @@ export function user(id: string, part: Partial<User> = {}): User {
     createdAt: START_MS,
     updatedAt: START_MS,
     lastLoginAt: null,
+    limits: UNLIMITED,
+    note: "",
+    banReason: "",
+    version: 1,
     ...part,
   };
 }
@@ -173,6 +177,7 @@ export function providerKey(id: string, part: Partial<ProviderKey> = {}): Provid
     quotaGroup: null,
     expiresAt: null,
     health: NEW_KEY_HEALTH,
+    secretAt: START_MS,
     createdAt: START_MS,
     updatedAt: START_MS,
     version: 1,
@@ -199,6 +204,7 @@ export function clientKey(id: string, part: Partial<ClientKey> = {}): ClientKey 
     expiresAt: null,
     modelAllowlist: [],
     ipAllowlist: [],
+    scopes: [],
     limits: UNLIMITED,
     createdAt: START_MS,
     updatedAt: START_MS,

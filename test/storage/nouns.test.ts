@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
+import { UNLIMITED } from "../../server/core/limits.js";
 import * as make from "./fixture.js";
 
 const isFault = (code: string) => (thrown: unknown) => {
@@ -12,6 +13,13 @@ const isFault = (code: string) => (thrown: unknown) => {
 test("every noun reads back as it was written", async (t) => {
   const { storage } = await make.opened(t);
   const user = make.user("usr_1", { username: "Zoë", email: "zoe@example.com", lockedUntil: 5 });
+  const banned = make.user("usr_2", {
+    state: "BANNED",
+    banReason: "垃圾邮件",
+    note: "calls at night",
+    limits: { ...UNLIMITED, concurrency: 3 },
+    version: 4,
+  });
   const provider = make.provider("prv_1", { createdBy: "usr_1", custom: true });
   const model = make.model("mdl_1", "prv_1", { aliases: ["fast", "快"] });
   const providerKey = make.providerKey("pk_1", {
@@ -19,6 +27,7 @@ test("every noun reads back as it was written", async (t) => {
     modelAllowlist: ["gpt-4*"],
     quota: { period: "DAY", requests: 5, tokens: null, costMicros: 9_007_199_254_740_991 },
     expiresAt: make.START_MS + 1,
+    secretAt: make.START_MS - 1,
   });
   const clientKey = make.clientKey("ck_1", {
     sealedCopy: {
@@ -27,10 +36,20 @@ test("every noun reads back as it was written", async (t) => {
       rowMac: new Uint8Array(0),
     },
     ipAllowlist: ["10.0.0.0/8"],
-    limits: { requestsPerMinute: 3, tokensPerMinute: null, concurrency: null, budget: null },
+    scopes: ["chat", "control"],
+    limits: {
+      requestsPerMinute: 3,
+      tokensPerMinute: null,
+      concurrency: null,
+      budgets: [
+        { period: "DAY", costMicros: 1, tokens: null },
+        { period: "MONTH", costMicros: null, tokens: 9 },
+      ],
+    },
   });
   await storage.keys.write(async (tx) => {
     await tx.users.insert(user);
+    await tx.users.insert(banned);
     await tx.sessions.insert({
       id: "ses_1",
       userId: "usr_1",
@@ -49,6 +68,7 @@ test("every noun reads back as it was written", async (t) => {
   // The driver's Buffers become plain byte arrays.
   const plain = structuredClone;
   assert.deepEqual(await read.users.get("usr_1"), user);
+  assert.deepEqual(await read.users.get("usr_2"), banned);
   assert.deepEqual(await read.users.byUsername("zoë"), user);
   assert.deepEqual(await read.users.byEmail("ZOE@example.com"), user);
   assert.equal((await read.sessions.byTokenHash("hash"))?.userId, "usr_1");

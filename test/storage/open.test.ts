@@ -5,6 +5,7 @@ import { test } from "node:test";
 import type { FaultCode } from "../../server/core/fault.js";
 import { Fault } from "../../server/core/fault.js";
 import { connect } from "../../server/storage/db.js";
+import { UNLIMITED } from "../../server/core/limits.js";
 import { MIGRATIONS } from "../../server/storage/migrations/all.js";
 import { openStorage } from "../../server/storage/open.js";
 import type { StorageOptions } from "../../server/storage/open.js";
@@ -261,3 +262,63 @@ test("closing lets waiting transactions finish, refuses new ones and leaves no W
   const again = await make.opened(t, { dataFolder: folder });
   assert.equal((await again.storage.keys.read.users.all()).length, 20);
 });
+
+test("the step to several budgets keeps the one there was, and finds out how old secrets are", async (t) => {
+  const folder = await make.tempFolder(t);
+  const before = await make.opened(t, { dataFolder: folder, migrations: MIGRATIONS.slice(0, 2) });
+  await before.storage.close();
+  const file = connect({ file: path.join(folder, "latchkey.db"), readOnly: false });
+  await writeRowsOfStep2(file);
+  await file.destroy();
+  const { storage } = await make.opened(t, { dataFolder: folder });
+  const { read } = storage.keys;
+  const limits = (id: string) => read.clientKeys.get(id).then((key) => key?.limits);
+  assert.deepEqual(await limits("ck_free"), UNLIMITED);
+  assert.deepEqual(await limits("ck_rate"), { ...UNLIMITED, requestsPerMinute: 5 });
+  const budgets = [{ period: "DAY", costMicros: 7, tokens: null }];
+  assert.deepEqual(await limits("ck_budget"), { ...UNLIMITED, budgets });
+  const secretAt = (id: string) => read.providerKeys.get(id).then((key) => key?.secretAt);
+  assert.deepEqual([await secretAt("pk_first"), await secretAt("pk_rotated")], [10, 30]);
+  const user = await read.users.get("usr_1");
+  assert.deepEqual([user?.banReason, user?.limits, user?.version], ["spam", UNLIMITED, 1]);
+});
+
+/** Rows as the step before wrote them. */
+async function writeRowsOfStep2(file: ReturnType<typeof connect>): Promise<void> {
+  await file.raw(`INSERT INTO users VALUES
+    ('usr_1', 'a', NULL, NULL, 'USER', 0, 'BANNED', 0, NULL, 1, 1, NULL)`);
+  await file.raw(`INSERT INTO providers VALUES
+    ('prv_1', 's', 'S', 'https://x', 'OPENAI', 'BEARER', '', 0, NULL, 1, '[]', 1, 1)`);
+  const clientKeys = [
+    ["ck_free", "NULL"],
+    [
+      "ck_rate",
+      `'{"requestsPerMinute":5,"tokensPerMinute":null,"concurrency":null,"budget":null}'`,
+    ],
+    [
+      "ck_budget",
+      `'{"requestsPerMinute":null,"tokensPerMinute":null,"concurrency":null,"budget":{"period":"DAY","costMicros":7,"tokens":null}}'`,
+    ],
+  ];
+  for (const [id, limits] of clientKeys) {
+    await file.raw(`INSERT INTO client_keys VALUES ('${id}', 'usr_1', 'STANDARD', 'SK', '${id}', 1,
+      NULL, NULL, NULL, NULL, NULL, '', '', '', 1, NULL, NULL, NULL, NULL, ${limits},
+      1, 1, NULL, NULL, 0, 1)`);
+  }
+  for (const id of ["pk_first", "pk_rotated"]) {
+    await file.raw(`INSERT INTO provider_keys VALUES ('${id}', 'usr_1', 'prv_1', NULL, '[]', '${id}',
+      '', 'PRIMARY', 1, 'PRIVATE', 0, 1, 1, x'', x'', '${id}', '', NULL, NULL, NULL, 'UNKNOWN', 0,
+      NULL, NULL, NULL, NULL, 0, 0, 10, 40, 3)`);
+  }
+  const events = [
+    [20, "provider_key.rotate", "pk_rotated", "OK", ""],
+    [30, "provider_key.rotate", "pk_rotated", "OK", ""],
+    [35, "provider_key.rotate", "pk_rotated", "DENIED", ""],
+    [36, "provider_key.update", "pk_first", "OK", ""],
+    [37, "user.ban", "usr_1", "OK", "spam"],
+  ];
+  for (const [seq, action, target, outcome, note] of events) {
+    await file.raw(`INSERT INTO audit_events VALUES (${seq}, ${seq}, NULL, '', 'ADMIN', 'SESSION', '',
+      '${action}', '${target}', NULL, '[]', '${outcome}', '${note}', 'h', NULL)`);
+  }
+}

@@ -1,5 +1,5 @@
 import type { ClientKey, ClientKeyKind, Principal } from "../../server/core/client-key.js";
-import { UNLIMITED } from "../../server/core/client-key.js";
+import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { Provider, Route } from "../../server/core/provider.js";
 import { NEW_KEY_HEALTH } from "../../server/core/provider-key.js";
@@ -29,6 +29,7 @@ export function aProviderKey(id: string, over: Partial<ProviderKey> = {}): Provi
     quotaGroup: null,
     expiresAt: null,
     health: NEW_KEY_HEALTH,
+    secretAt: 0,
     createdAt: 0,
     updatedAt: 0,
     version: 1,
@@ -55,6 +56,7 @@ export function aClientKey(id: string, over: Partial<ClientKey> = {}): ClientKey
     expiresAt: null,
     modelAllowlist: [],
     ipAllowlist: [],
+    scopes: [],
     limits: UNLIMITED,
     createdAt: 0,
     updatedAt: 0,

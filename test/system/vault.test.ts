@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { ProviderKey_Eligibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import {
   RotationProgress_State,
   RootKeySource,
@@ -212,11 +213,20 @@ test("a secret that was altered in the database is counted, shown and audited, a
   });
   const { warnings } = await server.api.system.getStatus({});
   assert.equal(warnings[0]?.code, "secrets_quarantined");
+  const { providerKeys } = await server.api.providerKeys.listProviderKeys({});
+  assert.equal(providerKeys[0]?.eligibility, ProviderKey_Eligibility.QUARANTINED);
+  assert.match(providerKeys[0].secretProblem, /changed outside Latchkey; .*enter the secret again/);
   const { events } = await server.api.audit.listEvents({ filter: "action=vault.refuse" });
   assert.equal(events.length, 1);
   assert.match(events[0]!.reason, /ROW_ALTERED/);
   assert.equal((await chat(server.proxyUrl, clientKey)).status, 503);
   assert.equal(stub.received.length, 0);
+  const secret = "sk-upstream-entered-again-77";
+  const { id } = providerKeys[0];
+  const { providerKey } = await server.api.providerKeys.rotateProviderKey({ id, secret });
+  assert.equal(providerKey?.eligibility, ProviderKey_Eligibility.ELIGIBLE);
+  assert.equal(providerKey.secretProblem, "");
+  assert.equal((await chat(server.proxyUrl, clientKey)).status, 200);
 });
 
 async function readyz(address: string): Promise<number> {

@@ -36,6 +36,7 @@ function providerKey(sealed: SealedSecret, id = BINDING.recordId): ProviderKey {
     quotaGroup: null,
     expiresAt: null,
     health: NEW_KEY_HEALTH,
+    secretAt: 0,
     createdAt: 0,
     updatedAt: 0,
     version: 1,

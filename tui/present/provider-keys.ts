@@ -62,7 +62,8 @@ function identity(key: ProviderKey, nowMs: number): Lines {
     ["id", key.id],
     ["provider", `${key.providerSlug}  service ${key.service || "all"}`],
     ["owner", `${key.ownerUsername}${key.anonymous ? " (anonymous in the pool)" : ""}`],
-    ["secret", `${key.preview}  vault key ${key.vaultKeyVersion}`],
+    ["secret", `${key.preview}  vault key ${key.vaultKeyVersion}${age(key, nowMs)}`],
+    ...optional("not used", key.secretProblem),
     ["scope", `${visibilityWord(key)}, ${tierWord(key.tier)}, weight ${key.weight}`],
     ["models", key.modelAllowlist.join(", ") || "all"],
     ["created", made],
@@ -70,6 +71,11 @@ function identity(key: ProviderKey, nowMs: number): Lines {
     ...optional("what for", key.description),
     ...optional("quota group", key.quotaGroup),
   ];
+}
+
+/** How old the present secret is. */
+function age({ secretTime }: ProviderKey, nowMs: number): string {
+  return secretTime === undefined ? "" : `  set ${ago(secretTime, nowMs)} ago`;
 }
 
 function use(key: ProviderKey, nowMs: number): Lines {

@@ -1,5 +1,6 @@
 import { ClientKey_Kind, ClientKey_State } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import {
+  ProviderKey_Eligibility,
   ProviderKey_Health,
   ProviderKey_Tier,
   ProviderKey_Visibility,
@@ -24,8 +25,12 @@ const HEALTH: Readonly<Record<ProviderKey_Health, Mark>> = {
   [ProviderKey_Health.INVALID]: { kind: "fail", word: "invalid" },
 };
 
-/** A disabled key is shown as such whatever its health. */
+/** A key whose secret is refused, or that is disabled, is shown as such whatever its health. */
 export function providerKeyMark(key: ProviderKey): Mark {
+  if (key.eligibility === ProviderKey_Eligibility.QUARANTINED)
+    return { kind: "fail", word: "altered" };
+  if (key.eligibility === ProviderKey_Eligibility.UNREADABLE)
+    return { kind: "fail", word: "unreadable" };
   if (!key.enabled) return { kind: "off", word: "disabled" };
   return HEALTH[key.health] ?? { kind: "pending", word: String(key.health) };
 }

@@ -3,7 +3,7 @@ import type { ClientKey } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import { LIMITS_HELP, limitsText, parseLimits } from "../present/limits.js";
 import { minuteOf, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { FieldValues } from "../widgets/form-fields.js";
-import { checkLimits, checkWhen, listOf } from "./form-values.js";
+import { checkLimits, checkWhen, listOf, SCOPES_HELP } from "./form-values.js";
 import { openForm } from "./form-modal.js";
 import type { ViewContext } from "./view.js";
 
@@ -13,6 +13,7 @@ const EDITED_FIELDS = [
   "expire_time",
   "model_allowlist",
   "ip_allowlist",
+  "scopes",
   "limits",
 ];
 
@@ -37,6 +38,7 @@ export function openClientKeyEdit(context: ViewContext, key: ClientKey, refresh:
       },
       list("models", "Models", key.modelAllowlist, "all"),
       list("addresses", "IP addresses", key.ipAllowlist, "any"),
+      list("scopes", "Scopes", key.scopes, SCOPES_HELP),
       {
         kind: "text",
         name: "limits",
@@ -69,6 +71,7 @@ async function update(context: ViewContext, key: ClientKey, values: FieldValues)
     description: values["description"] ?? "",
     modelAllowlist: listOf(values["models"]),
     ipAllowlist: listOf(values["addresses"]),
+    scopes: listOf(values["scopes"]),
     limits: parseLimits(values["limits"] ?? "") ?? {},
     ...(expires === undefined ? {} : { expireTime: timestampFromMs(expires) }),
   });

@@ -11,7 +11,7 @@ import { LIMITS_HELP, parseLimits } from "../present/limits.js";
 import { minuteOf, parseSpan, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
 import { offerSecret, secretLost } from "./client-key-secret.js";
-import { checkLimits, checkWhen, listOf } from "./form-values.js";
+import { checkLimits, checkWhen, listOf, SCOPES_HELP } from "./form-values.js";
 import { openForm } from "./form-modal.js";
 import type { ViewContext } from "./view.js";
 
@@ -131,6 +131,7 @@ function fieldsOf(
       label: "IP addresses",
       placeholder: "any; or 10.0.0.0/8, 192.168.1.7",
     },
+    { kind: "text", name: "scopes", label: "Scopes", placeholder: SCOPES_HELP },
     {
       kind: "text",
       name: "limits",
@@ -199,6 +200,7 @@ function create(
     description: values["description"] ?? "",
     modelAllowlist: listOf(values["models"]),
     ipAllowlist: listOf(values["addresses"]),
+    scopes: listOf(values["scopes"]),
     requestId,
     ...(values["limits"] === "" || limits === undefined ? {} : { limits }),
     ...(expires === undefined ? {} : { expireTime: timestampFromMs(expires) }),

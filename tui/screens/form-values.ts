@@ -2,6 +2,9 @@ import { LIMITS_HELP, parseLimits } from "../present/limits.js";
 import { parseWhen, WHEN_HELP } from "../present/when.js";
 import type { ViewContext } from "./view.js";
 
+/** What a client key can be restricted to, for placeholders. */
+export const SCOPES_HELP = "all; or chat, embeddings, images, audio, files, control";
+
 /** What stands between the commas. */
 export function listOf(text: string | undefined): string[] {
   return (text ?? "")

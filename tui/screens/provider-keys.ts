@@ -107,7 +107,7 @@ function identityColumns({ glyphs }: ViewContext): readonly Column<ProviderKey>[
     {
       id: "health",
       title: "STATE",
-      width: 11,
+      width: 12,
       sortKey: byServer,
       cell: (key) => markCell(providerKeyMark(key), glyphs()),
     },

@@ -48,7 +48,7 @@ export function openBanForm(context: ViewContext, user: User, refresh: () => voi
         kind: "text",
         name: "reason",
         label: "Reason",
-        placeholder: "for admins and the audit log",
+        placeholder: "told to the user at sign-in",
       },
     ],
     submitLabel: "Ban",

@@ -26,10 +26,10 @@ import { clientKeyNotices, type NoticeDays } from "../../keys/notices.js";
 import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { NameLookup } from "../names.js";
 import type { ListFields } from "../page-query.js";
-import type { ClientKeyFacts } from "../ports.js";
-import { clientKeyLimitsMessage, clientKeyLimitsOf } from "./limits.js";
+import type { BudgetBook, ClientKeyFacts } from "../ports.js";
+import { budgetUsageMessage, limitsMessage, limitsOf } from "./limits.js";
 import { noticeMessages, usageNotices } from "./notices.js";
-import { given, int64, msOf, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
+import { given, int64, msOf, timeOf, wordOf, type EnumWords } from "./values.js";
 
 const KIND_MESSAGES: Record<ClientKeyKind, ClientKey_Kind> = {
   STANDARD: ClientKey_Kind.STANDARD,
@@ -77,6 +77,7 @@ export const CLIENT_KEY_FIELDS: ListFields = {
   recoverable: "recoverable",
   model_allowlist: "modelAllowlist",
   ip_allowlist: "ipAllowlist",
+  scopes: "scopes",
   expire_time: { name: "expiresAt", kind: "time" },
   revoke_time: { name: "revokedAt", kind: "time" },
   create_time: { name: "createdAt", kind: "time" },
@@ -89,6 +90,8 @@ export const CLIENT_KEY_FIELDS: ListFields = {
 export interface ClientKeyContext {
   readonly names: Pick<NameLookup, "usernameOf">;
   readonly facts?: ClientKeyFacts | undefined;
+  /** Without it nothing is said of how far budgets are used. */
+  readonly budgets?: BudgetBook | undefined;
   readonly noticeDays: NoticeDays;
   readonly nowMs: number;
 }
@@ -97,7 +100,9 @@ export function clientKeyMessage(
   key: ClientKey,
   context: ClientKeyContext,
 ): MessageInitShape<typeof ClientKeySchema> {
-  const { nowMs } = context;
+  const { nowMs, budgets } = context;
+  const budgetUse =
+    budgets?.budgetUse({ kind: "client key", id: key.id }, key.limits.budgets) ?? [];
   const figures = context.facts?.figuresOf(key) ?? {};
   const inGrace = key.graceUntil !== null && key.graceUntil > nowMs;
   return {
@@ -116,7 +121,9 @@ export function clientKeyMessage(
     revokeTime: timeOf(key.revokedAt),
     modelAllowlist: [...key.modelAllowlist],
     ipAllowlist: [...key.ipAllowlist],
-    limits: clientKeyLimitsMessage(key.limits),
+    scopes: [...key.scopes],
+    limits: limitsMessage(key.limits),
+    budgetUsage: budgetUse.map(budgetUsageMessage),
     recoverable: key.sealedCopy !== null,
     graceEndTime: timeOf(inGrace ? key.graceUntil : null),
     callCount: int64(key.usageCount),
@@ -132,6 +139,7 @@ export function clientKeyMessage(
     createTime: timeOf(key.createdAt),
     updateTime: timeOf(key.updatedAt),
     version: int64(key.version),
+    secretProblem: figures.secretProblem ?? "",
   };
 }
 
@@ -159,23 +167,15 @@ export function superClientKeyDraftOf(
 }
 
 function draftOf(request: Draft): ClientKeyDraft {
-  refuseScopes(request.scopes);
   return {
     name: request.name,
     description: request.description,
     expiresAt: msOf(request.expireTime),
     modelAllowlist: request.modelAllowlist,
     ipAllowlist: request.ipAllowlist,
-    limits: request.limits && clientKeyLimitsOf("limits", request.limits),
+    scopes: request.scopes,
+    limits: request.limits && limitsOf("limits", request.limits),
   };
-}
-
-function refuseScopes(scopes: readonly string[]): void {
-  refuse(
-    "scopes",
-    scopes.length > 0,
-    "this server does not restrict client keys by scope; use model_allowlist and ip_allowlist.",
-  );
 }
 
 const PATCHES: FieldPatches<UpdateClientKeyRequest, ClientKeyPatch> = {
@@ -184,11 +184,8 @@ const PATCHES: FieldPatches<UpdateClientKeyRequest, ClientKeyPatch> = {
   expireTime: ({ expireTime }) => ({ expiresAt: msOf(expireTime) }),
   modelAllowlist: ({ modelAllowlist }) => ({ modelAllowlist }),
   ipAllowlist: ({ ipAllowlist }) => ({ ipAllowlist }),
-  scopes: ({ scopes }) => {
-    refuseScopes(scopes);
-    return {};
-  },
-  limits: ({ limits }) => ({ limits: clientKeyLimitsOf("limits", limits) }),
+  scopes: ({ scopes }) => ({ scopes }),
+  limits: ({ limits }) => ({ limits: limitsOf("limits", limits) }),
 };
 
 /** Throws `invalid_argument` for an unknown name in the mask, and for what a client key cannot have. */

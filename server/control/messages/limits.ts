@@ -3,12 +3,14 @@ import {
   Period as PeriodMessage,
   type Budget as BudgetMessage,
   type BudgetSchema,
-  type Limits,
+  type BudgetUsageSchema,
+  type Limits as LimitsMessage,
   type LimitsSchema,
 } from "../../../proto/gen/latchkey/v1/common_pb.js";
-import type { Budget, ClientKeyLimits } from "../../core/client-key.js";
+import type { Budget, Limits } from "../../core/limits.js";
 import type { Period, Quota } from "../../core/provider-key.js";
-import { amountOf, int64, refuse, wordOf, type EnumWords } from "./values.js";
+import type { BudgetUse } from "../ports.js";
+import { amountOf, int64, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
 
 type LimitsInit = MessageInitShape<typeof LimitsSchema>;
 
@@ -25,31 +27,43 @@ const PERIODS: EnumWords<typeof PeriodMessage, Period> = {
   MONTH: "MONTH",
 };
 
-/** Limits of a client key; 0 where it has none. */
-export function clientKeyLimitsMessage(limits: ClientKeyLimits): LimitsInit {
-  const { requestsPerMinute, tokensPerMinute, concurrency, budget } = limits;
+/** Limits of a client key or a user; 0 where there is none. */
+export function limitsMessage(limits: Limits): LimitsInit {
+  const { requestsPerMinute, tokensPerMinute, concurrency, budgets } = limits;
   return {
     requestsPerMinute: requestsPerMinute ?? 0,
     tokensPerMinute: int64(tokensPerMinute ?? 0),
     concurrency: concurrency ?? 0,
-    budgets: budget === null ? [] : [budgetMessage({ ...budget, requests: null })],
+    budgets: budgets.map((budget) => budgetMessage({ ...budget, requests: null })),
   };
 }
 
-/** Limits of a request for a client key. Throws `invalid_argument` for what a client key cannot have. */
-export function clientKeyLimitsOf(field: string, limits: Limits | undefined): ClientKeyLimits {
-  const requests = limits?.budgets[0]?.requests ?? 0n;
-  refuse(
-    `${field}.budgets[0].requests`,
-    requests !== 0n,
-    "a client key's budget counts tokens and cost; use requests_per_minute to limit its calls.",
-  );
-  const budget = oneBudgetOf(field, limits);
+/** Limits of a request for a client key or a user. Throws `invalid_argument` for what they cannot have. */
+export function limitsOf(field: string, limits: LimitsMessage | undefined): Limits {
   return {
     requestsPerMinute: amountOf(`${field}.requests_per_minute`, limits?.requestsPerMinute ?? 0),
     tokensPerMinute: amountOf(`${field}.tokens_per_minute`, limits?.tokensPerMinute ?? 0n),
     concurrency: amountOf(`${field}.concurrency`, limits?.concurrency ?? 0),
-    budget: budget === null ? null : withoutRequests(budget),
+    budgets: (limits?.budgets ?? []).flatMap((budget, index) => {
+      const name = `${field}.budgets[${index}]`;
+      refuse(
+        `${name}.requests`,
+        budget.requests !== 0n,
+        "this budget counts tokens and cost; use requests_per_minute to limit calls.",
+      );
+      const quota = budgetOf(name, budget);
+      return quota === null ? [] : [withoutRequests(quota)];
+    }),
+  };
+}
+
+/** How far budgets are used. */
+export function budgetUsageMessage(use: BudgetUse): MessageInitShape<typeof BudgetUsageSchema> {
+  return {
+    budget: budgetMessage({ ...use.budget, requests: null }),
+    tokens: int64(use.tokens),
+    costMicros: int64(use.costMicros),
+    resetTime: timeOf(use.resetsAt),
   };
 }
 
@@ -59,7 +73,7 @@ export function quotaMessage(quota: Quota | null): LimitsInit | undefined {
 }
 
 /** Limits of a request for a provider key. Throws `invalid_argument` for what a provider key cannot have. */
-export function quotaOf(field: string, limits: Limits | undefined): Quota | null {
+export function quotaOf(field: string, limits: LimitsMessage | undefined): Quota | null {
   const why = "a provider key is limited by one budget; limit the client keys per minute instead.";
   refuse(`${field}.requests_per_minute`, (limits?.requestsPerMinute ?? 0) !== 0, why);
   refuse(`${field}.tokens_per_minute`, (limits?.tokensPerMinute ?? 0n) !== 0n, why);
@@ -67,7 +81,7 @@ export function quotaOf(field: string, limits: Limits | undefined): Quota | null
   return oneBudgetOf(field, limits);
 }
 
-function oneBudgetOf(field: string, limits: Limits | undefined): Quota | null {
+function oneBudgetOf(field: string, limits: LimitsMessage | undefined): Quota | null {
   const [budget, second] = limits?.budgets ?? [];
   refuse(
     `${field}.budgets`,

@@ -91,6 +91,7 @@ export const PROVIDER_KEY_FIELDS: ListFields = {
   preview: "preview",
   model_allowlist: "modelAllowlist",
   expire_time: { name: "expiresAt", kind: "time" },
+  secret_time: { name: "secretAt", kind: "time" },
   create_time: { name: "createdAt", kind: "time" },
   update_time: { name: "updatedAt", kind: "time" },
   last_used_time: { name: "lastUsedAt", kind: "time" },
@@ -144,9 +145,7 @@ export function providerKeyMessage(
 function factsPart(key: ProviderKey, { facts, nowMs, noticeDays }: ProviderKeyContext) {
   const figures: ProviderKeyFigures = facts?.figuresOf(key) ?? {};
   const eligibility = facts?.eligibilityOf(key);
-  // The first version still has the secret that the key was made with; later ones may not.
-  const secretAt = figures.secretAt ?? (key.version === 1 ? key.createdAt : undefined);
-  const notices = providerKeyNotices(key, secretAt ?? key.updatedAt, noticeDays, nowMs);
+  const notices = providerKeyNotices(key, noticeDays, nowMs);
   return {
     ...healthPart(figures.health ?? key.health, nowMs),
     ...(eligibility === undefined ? {} : { eligibility: ELIGIBILITY_MESSAGES[eligibility] }),
@@ -154,7 +153,8 @@ function factsPart(key: ProviderKey, { facts, nowMs, noticeDays }: ProviderKeyCo
     successRatio: figures.successRatio,
     latencyP95Ms: figures.latencyP95Ms,
     notices: noticeMessages(notices),
-    secretTime: timeOf(secretAt),
+    secretTime: timeOf(key.secretAt),
+    secretProblem: figures.secretProblem ?? "",
   };
 }
 

@@ -7,14 +7,15 @@ import {
   type CreateUserRequest,
   type UpdateUserRequest,
 } from "../../../proto/gen/latchkey/v1/users_pb.js";
-import type { Limits } from "../../../proto/gen/latchkey/v1/common_pb.js";
 import { Secret } from "../../core/secret.js";
 import type { Role, User, UserState } from "../../core/user.js";
 import type { UserDraft, UserPatch } from "../../keys/users.js";
 import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { ListFields } from "../page-query.js";
+import type { BudgetBook } from "../ports.js";
 import type { UserFigures } from "../user-figures.js";
-import { given, int64, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
+import { budgetUsageMessage, limitsMessage, limitsOf } from "./limits.js";
+import { given, int64, timeOf, wordOf, type EnumWords } from "./values.js";
 
 const ROLE_MESSAGES: Record<Role, User_Role> = {
   ADMIN: User_Role.ADMIN,
@@ -63,11 +64,18 @@ export const USER_FIELDS: ListFields = {
   super_client_key_count: "superClientKeyCount",
 };
 
-export function userMessage(
-  user: User,
-  nowMs: number,
-  figures: UserFigures = NO_FIGURES,
-): MessageInitShape<typeof UserSchema> {
+/** What a message of a user is made from besides the record. */
+export interface UserContext {
+  readonly nowMs: number;
+  readonly figures?: UserFigures | undefined;
+  readonly budgets?: BudgetBook | undefined;
+  /** Whoever reads it may read what admins have noted. */
+  readonly withNote: boolean;
+}
+
+export function userMessage(user: User, context: UserContext): MessageInitShape<typeof UserSchema> {
+  const { nowMs, figures = NO_FIGURES, budgets } = context;
+  const budgetUse = budgets?.budgetUse({ kind: "user", id: user.id }, user.limits.budgets) ?? [];
   const isLocked = user.lockedUntil !== null && user.lockedUntil > nowMs;
   return {
     id: user.id,
@@ -78,6 +86,10 @@ export function userMessage(
     state: STATE_MESSAGES[user.state],
     failedLogins: user.failedLogins,
     lockEndTime: timeOf(isLocked ? user.lockedUntil : null),
+    banReason: user.banReason,
+    limits: limitsMessage(user.limits),
+    budgetUsage: budgetUse.map(budgetUsageMessage),
+    note: context.withNote ? user.note : "",
     providerKeyCount: figures.providerKeys,
     publicProviderKeyCount: figures.publicProviderKeys,
     clientKeyCount: figures.clientKeys,
@@ -87,19 +99,20 @@ export function userMessage(
     createTime: timeOf(user.createdAt),
     updateTime: timeOf(user.updatedAt),
     lastLoginTime: timeOf(user.lastLoginAt),
+    version: int64(user.version),
   };
 }
 
-/** Throws `invalid_argument` for what this server does not keep of a user. */
+/** Throws `invalid_argument` for what a user cannot have. */
 export function userDraftOf(request: CreateUserRequest): UserDraft {
-  refuseLimits(request.limits);
-  refuseNote(request.note);
   return {
     username: request.username,
     password: request.password === "" ? undefined : new Secret(request.password),
     email: given(request.email),
     role: wordOf("role", User_Role, ROLE_WORDS, request.role),
     trustLevel: request.trustLevel,
+    limits: limitsOf("limits", request.limits),
+    note: request.note,
   };
 }
 
@@ -107,32 +120,12 @@ const PATCHES: FieldPatches<UpdateUserRequest, UserPatch> = {
   email: ({ email }) => ({ email: email ?? "" }),
   role: ({ role }) => ({ role: wordOf("role", User_Role, ROLE_WORDS, role ?? 0) ?? "USER" }),
   trustLevel: ({ trustLevel }) => ({ trustLevel: trustLevel ?? 0 }),
-  limits: ({ limits }) => {
-    refuseLimits(limits);
-    return {};
-  },
-  note: ({ note }) => {
-    refuseNote(note ?? "");
-    return {};
-  },
+  limits: ({ limits }) => ({ limits: limitsOf("limits", limits) }),
+  note: ({ note }) => ({ note: note ?? "" }),
 };
 
-/** Throws `invalid_argument` for an unknown name in the mask, and for what this server does not keep. */
+/** Throws `invalid_argument` for an unknown name in the mask, and for what a user cannot have. */
 export function userPatchOf(request: UpdateUserRequest): UserPatch {
   const schemas = { request: UpdateUserRequestSchema, resource: UserSchema };
   return patchOf(schemas, request, PATCHES);
-}
-
-function refuseLimits(limits: Limits | undefined): void {
-  const isLimited =
-    limits !== undefined &&
-    (limits.requestsPerMinute !== 0 ||
-      limits.tokensPerMinute !== 0n ||
-      limits.concurrency !== 0 ||
-      limits.budgets.length > 0);
-  refuse("limits", isLimited, "this server limits client keys, not users; set them on each key.");
-}
-
-function refuseNote(note: string): void {
-  refuse("note", note !== "", "this server keeps no notes on users.");
 }

@@ -417,7 +417,7 @@ export type Budget = Message<"latchkey.v1.Budget"> & {
   period: Period;
 
   /**
-   * Calls.
+   * Calls. Only budgets of provider keys have it.
    *
    * @generated from field: int64 requests = 2;
    */

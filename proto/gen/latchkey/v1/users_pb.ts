@@ -66,7 +66,7 @@ export type User = Message<"latchkey.v1.User"> & {
   state: User_State;
 
   /**
-   * Why the user is banned; empty otherwise.
+   * Why the user is banned, as told to the user when signing in; empty otherwise.
    *
    * @generated from field: string ban_reason = 7;
    */
@@ -101,7 +101,7 @@ export type User = Message<"latchkey.v1.User"> & {
   budgetUsage: BudgetUsage[];
 
   /**
-   * Note for admins, not shown to the user.
+   * Note for admins and operators, not shown to the user.
    *
    * @generated from field: string note = 12;
    */
@@ -605,7 +605,7 @@ export type BanUserRequest = Message<"latchkey.v1.BanUserRequest"> & {
   id: string;
 
   /**
-   * Why, for admins and the audit log; at most 500 characters.
+   * Why: told to the user when signing in, and kept in the audit log; at most 500 characters. Banning again replaces it.
    *
    * @generated from field: string reason = 2;
    */

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
+import type { Api } from "../../tui/api/services.js";
+import { addClientKey, addProvider, chat, dataFolder, serve, upstream } from "./fixture.js";
+
+test("a user's limits bind all of the user's keys on the proxy port, at once and over a restart", async (t) => {
+  const stub = await upstream(t);
+  const folder = dataFolder(t);
+  let server = await serve(t, folder);
+  await addProvider(server.api, stub);
+  const keys = [await addClientKey(server.api, "one"), await addClientKey(server.api, "two")];
+  const [first = "", second = ""] = keys;
+  const id = await ownId(server.api);
+  const limit = (limits: object) => server.api.users.updateUser({ id, limits });
+
+  await limit({ requestsPerMinute: 2 });
+  assert.equal((await chat(server.proxyUrl, first)).status, 200);
+  const allowed = await chat(server.proxyUrl, second);
+  assert.equal(allowed.headers.get("x-ratelimit-remaining-requests"), "0");
+  const refused = await chat(server.proxyUrl, first);
+  assert.equal(refused.status, 429);
+  assert.ok(Number(refused.headers.get("retry-after")) > 0);
+  assert.match(await refused.text(), /2 requests per minute of this user/);
+
+  // What was spent before the budget was set counts.
+  await limit({ budgets: [{ period: Period.MONTH, tokens: 1n }] });
+  assert.equal((await chat(server.proxyUrl, second)).status, 402);
+  const { budgetUsage } = await self(server.api);
+  assert.ok(Number(budgetUsage[0]?.tokens) > 1);
+  assert.ok(budgetUsage[0]?.resetTime !== undefined);
+
+  await server.stop();
+  server = await serve(t, folder);
+  assert.equal((await chat(server.proxyUrl, first)).status, 402);
+  await server.api.users.updateUser({ id, updateMask: { paths: ["limits"] } });
+  assert.equal((await chat(server.proxyUrl, first)).status, 200);
+});
+
+test("a client key that is restricted to a scope is refused elsewhere on the proxy port", async (t) => {
+  const stub = await upstream(t);
+  const server = await serve(t, dataFolder(t));
+  await addProvider(server.api, stub);
+  const { secret, clientKey } = await server.api.clientKeys.createClientKey({
+    name: "vectors",
+    scopes: ["embeddings"],
+  });
+  const refused = await chat(server.proxyUrl, secret);
+  assert.equal(refused.status, 403);
+  assert.match(await refused.text(), /scope_not_allowed/);
+  const models = await fetch(`${server.proxyUrl}/v1/models`, {
+    headers: { authorization: `Bearer ${secret}` },
+  });
+  assert.equal(models.status, 200);
+  const paths = { paths: ["scopes"] };
+  await server.api.clientKeys.updateClientKey({
+    id: clientKey?.id ?? "",
+    updateMask: paths,
+    scopes: ["embeddings", "chat"],
+  });
+  assert.equal((await chat(server.proxyUrl, secret)).status, 200);
+});
+
+async function self(api: Api) {
+  const { user } = await api.sessions.whoAmI({});
+  if (user === undefined) throw new Error("nobody");
+  return user;
+}
+
+async function ownId(api: Api): Promise<string> {
+  return (await self(api)).id;
+}
