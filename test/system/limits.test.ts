@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Api } from "../../tui/api/services.js";
-import { addClientKey, addProvider, chat, dataFolder, serve, upstream } from "./fixture.js";
+import { addClientKey, addProvider, chat, dataFolder, serve, until, upstream } from "./fixture.js";
 
 test("a user's limits bind all of the user's keys on the proxy port, at once and over a restart", async (t) => {
   const stub = await upstream(t);
@@ -24,11 +24,12 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
   assert.match(await refused.text(), /2 requests per minute of this user/);
 
   // What was spent before the budget was set counts.
+  const stored = async () => (await server.api.calls.listCalls({})).calls.length;
+  await until(async () => (await stored()) >= 2);
   await limit({ budgets: [{ period: Period.MONTH, tokens: 1n }] });
+  await until(async () => Number((await self(server.api)).budgetUsage[0]?.tokens) > 1);
+  assert.ok((await self(server.api)).budgetUsage[0]?.resetTime !== undefined);
   assert.equal((await chat(server.proxyUrl, second)).status, 402);
-  const { budgetUsage } = await self(server.api);
-  assert.ok(Number(budgetUsage[0]?.tokens) > 1);
-  assert.ok(budgetUsage[0]?.resetTime !== undefined);
 
   await server.stop();
   server = await serve(t, folder);

@@ -160,12 +160,15 @@ test("limits, expiry and lists are sent as they were written", async () => {
     await press("<tab>");
     await type("10.0.0.0/8");
     await press("<tab>");
+    await type("chat, embeddings");
+    await press("<tab>");
     await type("rpm=60,month=$25,month=1000tokens");
     await press("<C-s>");
     const [request] = fake.requests("createClientKey");
     assert.ok(request);
     assert.deepEqual(request["modelAllowlist"], ["gpt-4o*", "claude-*"]);
     assert.deepEqual(request?.["ipAllowlist"], ["10.0.0.0/8"]);
+    assert.deepEqual(request?.["scopes"], ["chat", "embeddings"]);
     assert.deepEqual(request?.["limits"], {
       requestsPerMinute: 60,
       budgets: [{ period: 3, costMicros: 25_000_000n, tokens: 1000n }],
