@@ -25,7 +25,7 @@ import { UsageReports } from "../metering/usage.js";
 import { DayFigures } from "./day-figures.js";
 import { changeResources } from "./change-resources.js";
 import { clientKeyFacts, providerKeyFacts, providerKeysOf } from "./facts.js";
-import { poolSummaryOf } from "./pool-summary.js";
+import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { systemDeps } from "./system-deps.js";
 import type { UseCases } from "./use-cases.js";
 import type { ControlParts } from "./control-port.js";
@@ -125,6 +125,7 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
         settings: useCases.settings,
         clientKeys: useCases.clientKeys,
         summary: () => poolSummaryOf(serving.pool),
+        ownSummary: (ownerId) => ownPoolSummaryOf(serving.pool, ownerId),
         allocation: () => serving.pool.allocation,
         explain: (...asked) => serving.pool.explain(...asked),
         resolve: (model, principal) => serving.catalog.resolve(model, principal),
@@ -136,6 +137,8 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
       usageService({
         ...common,
         overview: accounting.overview,
+        ownerOverview: (ownerId) => accounting.ownerOverviews.of(ownerId),
+        ownsKey: (ownerId, id) => serving.pool.registry.slot(id)?.key.ownerId === ownerId,
         vaultLocked: () => vault.state !== "UNLOCKED",
       }),
     ),

@@ -18,7 +18,7 @@ import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-ope
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
 import { HealthWriter } from "./health-writer.js";
-import { poolSummaryOf } from "./pool-summary.js";
+import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
 import { startTraces } from "./traces.js";
 import type { UseCases } from "./use-cases.js";
@@ -54,8 +54,10 @@ export async function startServing(
     disk: nodeJournalDisk(path.join(config.data, "journal")),
     clock,
     logger,
-    policy: useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
+    policy: () =>
+      useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
     poolSummary: () => poolSummaryOf(pool),
+    ownPoolSummary: (ownerId) => ownPoolSummaryOf(pool, ownerId),
     nameOf: (dimension, id) => nameOf(useCases, dimension, id),
     onFinished: traces && ((record) => traces.recorded(record)),
   });

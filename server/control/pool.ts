@@ -11,7 +11,8 @@ import type { ClientKey, Principal } from "../core/client-key.js";
 import { invalidField } from "../core/fault.js";
 import type { Route } from "../core/provider.js";
 import type { ClientKeys } from "../keys/client-keys.js";
-import { authorize } from "../keys/policy.js";
+import { userIdOf } from "../keys/owners.js";
+import { authorize, mayAll } from "../keys/policy.js";
 import type { Settings } from "../keys/settings.js";
 import type { PoolSummary } from "../metering/snapshot.js";
 import type { TargetExplanation } from "../pool/explain.js";
@@ -33,6 +34,8 @@ export interface PoolDeps {
   readonly settings: Settings;
   readonly clientKeys: Pick<ClientKeys, "get">;
   readonly summary: () => PoolSummary;
+  /** Of one owner's keys alone, for those who see their own things only. */
+  readonly ownSummary: (ownerId: string) => PoolSummary;
   readonly allocation: () => Allocation;
   readonly explain: (
     principal: Principal,
@@ -67,8 +70,9 @@ const STRATEGY_WORDS: EnumWords<typeof StrategyMessage, Strategy> = {
 export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolService>> {
   return {
     getPool(_request, context) {
-      authorize(context.values.get(actorKey), "pool.get");
-      const summary = deps.summary();
+      const actor = context.values.get(actorKey);
+      authorize(actor, "pool.get");
+      const summary = mayAll(actor, "pool.get") ? deps.summary() : deps.ownSummary(userIdOf(actor));
       return {
         health: poolHealth(summary),
         providers: [...summary.providers].map(([providerId, { eligible, total }]) => ({
@@ -108,6 +112,8 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       const max = Math.min(request.maxCandidates || CANDIDATES_DEFAULT, CANDIDATES_MAX);
       const targets = deps.explain(principal, route, max);
       return explanationMessage({
+        principal,
+        seesOwner: (ownerId) => ownerId === actor.userId || mayAll(actor, "provider_key.get"),
         route,
         targets,
         names: deps.names,

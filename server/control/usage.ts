@@ -2,7 +2,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
-import { authorize } from "../keys/policy.js";
+import { userIdOf } from "../keys/owners.js";
+import { authorize, mayAll } from "../keys/policy.js";
 import type { LiveOverview } from "../metering/live-overview.js";
 import { actorKey } from "./context.js";
 import { overviewMessage } from "./messages/overview.js";
@@ -16,6 +17,10 @@ const TOP_N_MAX = 10;
 
 export interface UsageDeps extends UsageReportsDeps {
   readonly overview: LiveOverview;
+  /** Of one owner's calls and keys, for those who see their own things only. */
+  readonly ownerOverview: (ownerId: string) => Promise<LiveOverview>;
+  /** Whether a provider key is this user's own. */
+  readonly ownsKey: (ownerId: string, providerKeyId: string) => boolean;
   readonly vaultLocked: () => boolean;
   readonly nodeId: string;
 }
@@ -25,12 +30,15 @@ export function usageService(deps: UsageDeps): Partial<ServiceImpl<typeof UsageS
   return {
     ...usageReportRpcs(deps),
     async *watchOverview(request, context) {
-      authorize(context.values.get(actorKey), "usage.watch_overview");
+      const actor = context.values.get(actorKey);
+      authorize(actor, "usage.watch_overview");
+      const ownerId = mayAll(actor, "usage.watch_overview") ? undefined : userIdOf(actor);
+      const overview = ownerId === undefined ? deps.overview : await deps.ownerOverview(ownerId);
       const intervalMs = clamp(request.intervalMs || INTERVAL_MS_DEFAULT);
       const topN = Math.min(request.topN || TOP_N_MAX, TOP_N_MAX);
       let afterErrorSeq = Number(request.afterErrorSeq);
       let first = true;
-      const updates = deps.overview.subscribe({
+      const updates = overview.subscribe({
         intervalMs,
         windowSeconds: request.windowSeconds || WINDOW_SECONDS_DEFAULT,
         signal: context.signal,
@@ -42,6 +50,8 @@ export function usageService(deps: UsageDeps): Partial<ServiceImpl<typeof UsageS
           afterErrorSeq,
           vaultLocked: deps.vaultLocked(),
           names: deps.names,
+          own: ownerId !== undefined,
+          seesKey: (id: string) => ownerId === undefined || deps.ownsKey(ownerId, id),
         };
         yield {
           stream: {

@@ -9,6 +9,7 @@ import { LiveCalls } from "./live-calls.js";
 import { LiveOverview } from "./live-overview.js";
 import type { Dimension } from "./group-events.js";
 import { Meter } from "./meter.js";
+import { OwnerOverviews } from "./owner-overviews.js";
 import type { LedgerStore } from "./ports.js";
 import { Recorder, type RecorderStats } from "./recorder.js";
 import type { PoolSummary } from "./snapshot.js";
@@ -20,8 +21,11 @@ export interface AccountingOptions {
   readonly disk: JournalDisk;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly policy: AccountingPolicy;
+  /** Asked anew for each call. */
+  readonly policy: () => AccountingPolicy;
   readonly poolSummary: () => PoolSummary;
+  /** The same of one owner's keys alone. */
+  readonly ownPoolSummary: (ownerId: string) => PoolSummary;
   /** A name to show for an id in rankings; undefined shows the id. */
   readonly nameOf: (dimension: Dimension, id: string) => string | undefined;
   readonly journalFileBytes?: number;
@@ -42,19 +46,29 @@ export class Accounting {
   readonly meter: Meter;
   readonly sink: LedgerCallSink;
   readonly overview: LiveOverview;
+  /** Overviews of single owners, for those who see their own things only. */
+  readonly ownerOverviews: OwnerOverviews;
   readonly liveCalls: LiveCalls;
   readonly #journal: Journal;
   readonly #recorder: Recorder;
   readonly #logger: Logger;
 
   constructor(options: AccountingOptions, journal: Journal, recorder: Recorder) {
-    const { clock, logger, policy, poolSummary, nameOf, onFinished } = options;
+    const { ledger, clock, logger, policy, poolSummary, nameOf, onFinished } = options;
     this.#journal = journal;
     this.#recorder = recorder;
     this.#logger = logger;
     const meter = new Meter({ clock });
     this.meter = meter;
     this.liveCalls = new LiveCalls({ clock });
+    const ownerOverviews = new OwnerOverviews({
+      clock,
+      ledger,
+      nameOf,
+      poolSummary: options.ownPoolSummary,
+      inflight: (ownerId) => journal.openCallsOf(ownerId),
+    });
+    this.ownerOverviews = ownerOverviews;
     this.sink = new LedgerCallSink({
       journal,
       recorder,
@@ -62,7 +76,10 @@ export class Accounting {
       liveCalls: this.liveCalls,
       policy,
       logger,
-      onFinished,
+      onFinished(record) {
+        ownerOverviews.add(record);
+        onFinished?.(record);
+      },
     });
     this.overview = new LiveOverview({
       clock,
@@ -86,6 +103,7 @@ export class Accounting {
   /** Ends the watchers, brings what is left into the database and closes the journal. False when the database did not take all. */
   async close(): Promise<boolean> {
     this.overview.close();
+    this.ownerOverviews.close();
     this.liveCalls.close();
     const all = await this.#recorder.close();
     this.sink.rejournalAll();

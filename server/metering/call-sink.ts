@@ -20,7 +20,8 @@ export interface CallSinkOptions {
   readonly recorder: Recorder;
   readonly meter: Meter;
   readonly liveCalls: LiveCalls;
-  readonly policy: AccountingPolicy;
+  /** Asked anew for each call, so that a changed policy holds from the next one on. */
+  readonly policy: () => AccountingPolicy;
   readonly logger: Logger;
   /** Hears each finished call once; must be quick and not throw. */
   readonly onFinished?: ((record: CallRecord) => void) | undefined;
@@ -47,7 +48,7 @@ export class LedgerCallSink {
 
   /** Whether a reply's last byte must wait for `finishStrict`. */
   get strict(): boolean {
-    return this.#options.policy === "strict";
+    return this.#options.policy() === "strict";
   }
 
   /**
@@ -59,7 +60,7 @@ export class LedgerCallSink {
     try {
       journal.begin(call);
     } catch (error) {
-      if (policy === "strict") throw error;
+      if (policy() === "strict") throw error;
       journal.remember(call);
     }
     meter.setInflight(journal.openCalls);
@@ -105,7 +106,7 @@ export class LedgerCallSink {
       meter.setInflight(journal.openCalls);
       // The provider has billed the call whatever the policy says, so it is kept as long as memory allows.
       recorder.offerUnjournaled(record);
-      if (policy === "strict") throw error;
+      if (policy() === "strict") throw error;
       return undefined;
     }
   }

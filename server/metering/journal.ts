@@ -95,6 +95,13 @@ export class Journal {
     return this.#open.size;
   }
 
+  /** Calls of one owner that have begun and not finished. */
+  openCallsOf(ownerId: string): number {
+    let count = 0;
+    for (const call of this.#open.values()) if (call.ownerId === ownerId) count += 1;
+    return count;
+  }
+
   get stats(): JournalStats {
     const { lastSyncMs, failures: syncFailures } = this.#syncer.stats;
     return {

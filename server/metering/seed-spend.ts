@@ -5,11 +5,12 @@ import { ALL_USAGE } from "./usage-types.js";
 
 const DAY_MS = 86_400_000;
 
-/** Tells the meter what the database knows of today's and this month's spending. */
+/** Tells the meter what the database knows of today's and this month's spending, of all or of one owner. */
 export async function seedSpend(
   meter: Meter,
   ledger: Pick<LedgerStore, "usage">,
   nowMs: number,
+  ownerId: string | null = null,
 ): Promise<void> {
   const todayMs = nowMs - (nowMs % DAY_MS);
   const rows = await ledger.usage({
@@ -18,6 +19,7 @@ export async function seedSpend(
     bucket: "DAY",
     groupBy: "NONE",
     ...ALL_USAGE,
+    ownerId,
   });
   let [todayMicros, monthMicros, unpricedCallsToday] = [0, 0, 0];
   for (const row of rows) {

@@ -38,6 +38,7 @@ import type { HealthCheck } from "../../server/keys/ports.js";
 import { createUseCases, NOBODY, populate, TestLogger } from "../../server/keys/testing/world.js";
 import type { LiveOverview } from "../../server/metering/live-overview.js";
 import { LiveCalls } from "../../server/metering/live-calls.js";
+import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { UsageReports } from "../../server/metering/usage.js";
 import { DEFAULT_ALLOCATION } from "../../server/pool/strategy.js";
 import { openStorage } from "../../server/storage/open.js";
@@ -295,7 +296,14 @@ function servicesOf(
     named(PoolService, poolService({ ...common, ...emptyPool() })),
     named(
       UsageService,
-      usageService({ ...common, usage, overview: noOverview(), vaultLocked: () => false }),
+      usageService({
+        ...common,
+        usage,
+        overview: noOverview(),
+        ownerOverview: () => Promise.resolve(noOverview()),
+        ownsKey: () => false,
+        vaultLocked: () => false,
+      }),
     ),
     named(SystemService, systemService({ ...common, ...quietSystem(world) })),
     named(
@@ -311,15 +319,13 @@ function named<S extends DescService>(service: S, implementation: Partial<Servic
 }
 
 /** A pool without keys, in which a model resolves to nothing. */
-function emptyPool(): Pick<PoolDeps, "summary" | "allocation" | "explain" | "resolve"> {
+function emptyPool(): Pick<
+  PoolDeps,
+  "summary" | "ownSummary" | "allocation" | "explain" | "resolve"
+> {
   return {
-    summary: () => ({
-      tiers: [],
-      publicEligible: 0,
-      publicTotal: 0,
-      nextCooldownEndsAt: null,
-      providers: new Map(),
-    }),
+    summary: () => EMPTY_POOL,
+    ownSummary: () => EMPTY_POOL,
     allocation: () => DEFAULT_ALLOCATION,
     explain: () => [],
     resolve: (modelAsked) => ({ modelAsked, targets: [] }),

@@ -29,8 +29,9 @@ async function bench(
     disk,
     clock,
     logger: log,
-    policy,
+    policy: () => policy,
     poolSummary: () => EMPTY_POOL,
+    ownPoolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,
   });
   return { disk, clock, ledger, log, accounting, sink: accounting.sink };
@@ -213,4 +214,55 @@ test("refusals without a client key are counted by reason and are no calls", asy
   sink.refused("invalid_api_key");
   assert.equal(accounting.meter.totals().refusedByReason.get("invalid_api_key"), 2);
   assert.equal(accounting.meter.totals().sums.calls, 0);
+});
+
+test("a changed policy holds from the next call on", async () => {
+  let policy: "strict" | "besteffort" = "besteffort";
+  const [disk, clock] = [new SimDisk(), new FakeClock()];
+  const accounting = await openAccounting({
+    ledger: new MemoryLedger(),
+    disk,
+    clock,
+    logger: keptLog(),
+    policy: () => policy,
+    poolSummary: () => EMPTY_POOL,
+    ownPoolSummary: () => EMPTY_POOL,
+    nameOf: () => undefined,
+  });
+  disk.capacityBytes = disk.usedBytes;
+  accounting.sink.begin(begunCall(1));
+  policy = "strict";
+  assert.throws(() => accounting.sink.begin(begunCall(2)), { code: "storage_unavailable" });
+  policy = "besteffort";
+  accounting.sink.begin(begunCall(3));
+  assert.equal(accounting.meter.inflight, 2);
+});
+
+test("who sees own things only watches own calls alone, from the first look on", async () => {
+  const { accounting, clock, sink } = await bench();
+  const mine = { ...sampleCall(1), ownerId: "usr_mine", costMicros: 5 };
+  sink.finish(mine);
+  await clock.run(1000);
+  const overview = await accounting.ownerOverviews.of("usr_mine");
+  assert.equal(overview.current(60).quality.sums.calls, 0);
+  assert.equal(overview.current(60).spend.monthMicros, 5, "from the database");
+  sink.begin({ ...begunCall(2), ownerId: "usr_mine" });
+  sink.begin({ ...begunCall(3), ownerId: "usr_other" });
+  sink.finish({ ...sampleCall(4), ownerId: "usr_other" });
+  sink.finish({ ...failedCall(5), ownerId: "usr_mine" });
+  const snapshot = overview.current(60);
+  assert.equal(snapshot.quality.sums.calls, 1);
+  assert.equal(snapshot.traffic.inflight, 1);
+  assert.deepEqual(
+    snapshot.topOwners.rows.map(({ id }) => id),
+    ["usr_mine"],
+  );
+  assert.deepEqual(
+    snapshot.errors.map(({ record }) => record.ownerId),
+    ["usr_mine"],
+  );
+  assert.equal(await accounting.ownerOverviews.of("usr_mine"), overview);
+  clock.advance(16 * 60_000);
+  await accounting.ownerOverviews.of("usr_other");
+  assert.equal(accounting.ownerOverviews.size, 1, "forgotten when nobody watched for long");
 });

@@ -29,8 +29,9 @@ async function bench(t: test.TestContext): Promise<Bench> {
     disk: new SimDisk(),
     clock,
     logger: keptLog(),
-    policy: "besteffort",
+    policy: () => "besteffort",
     poolSummary: () => EMPTY_POOL,
+    ownPoolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,
   });
   t.after(async () => {

@@ -56,8 +56,9 @@ test(`after ${KILLS} kills under load every finished call is recorded once, and 
     disk: nodeJournalDisk(path.join(folder, "journal")),
     clock: new FakeClock(),
     logger: keptLog(),
-    policy: "besteffort",
+    policy: () => "besteffort",
     poolSummary: () => EMPTY_POOL,
+    ownPoolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,
   });
   assert.equal(await accounting.close(), true);

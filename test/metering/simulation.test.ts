@@ -58,8 +58,9 @@ class World {
       disk: this.disk,
       clock: this.clock,
       logger: keptLog(),
-      policy: "strict",
+      policy: () => "strict",
       poolSummary: () => EMPTY_POOL,
+      ownPoolSummary: () => EMPTY_POOL,
       nameOf: () => undefined,
       journalFileBytes: 2500,
     });

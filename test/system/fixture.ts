@@ -6,8 +6,11 @@ import path from "node:path";
 import type { TestContext } from "node:test";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { User_Role } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { startServerProcess, type ServerProcess } from "../../scripts/lib/server-process.js";
-import type { Api } from "../../tui/api/services.js";
+import { openChannel } from "../../tui/api/channel.js";
+import { createApi, type Api } from "../../tui/api/services.js";
 import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 
 /** A command line that does not end by then has not done what was asked of it. */
@@ -103,6 +106,21 @@ export async function addProviderKey(
 /** A client key of the first admin. */
 export async function addClientKey(api: Api, name = "app"): Promise<string> {
   return (await api.clientKeys.createClientKey({ name })).secret;
+}
+
+/** A client of a new user with role USER, signed in with a password over TCP. */
+export async function signedIn(t: TestContext, admin: Api, username: string): Promise<Api> {
+  const password = "a long password";
+  await admin.users.createUser({ username, password, role: User_Role.USER });
+  const { listeners } = await admin.system.getStatus({});
+  const { address } = listeners.find(({ kind }) => kind === Listener_Kind.CONTROL)!;
+  const target = { address, label: address, token: undefined, tls: false, caFile: undefined };
+  const channel = openChannel(target);
+  t.after(() => channel.close());
+  let token: string | undefined;
+  const api = createApi(channel, () => token);
+  ({ sessionToken: token } = await api.sessions.login({ username, password }));
+  return api;
 }
 
 /** One chat through the proxy port. */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
-import { User_Role } from "../../proto/gen/latchkey/v1/users_pb.js";
 import {
   Change_Operation,
   Listener_Kind,
@@ -11,9 +10,8 @@ import {
   type WatchChangesResponse,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
-import { openChannel } from "../../tui/api/channel.js";
-import { createApi, type Api } from "../../tui/api/services.js";
-import { addProvider, all, dataFolder, serve, until, upstream } from "./fixture.js";
+import type { Api } from "../../tui/api/services.js";
+import { addProvider, all, dataFolder, serve, signedIn, until, upstream } from "./fixture.js";
 
 test("settings change by their mask, hold over a restart, and say where the options are from", async (t) => {
   const folder = dataFolder(t);
@@ -140,18 +138,4 @@ function withResolver(): { promise: Promise<void>; resolve: () => void } {
   let resolve: () => void = () => undefined;
   const promise = new Promise<void>((done) => (resolve = done));
   return { promise, resolve };
-}
-
-async function signedIn(t: TestContext, admin: Api, username: string): Promise<Api> {
-  const password = "a long password";
-  await admin.users.createUser({ username, password, role: User_Role.USER });
-  const { listeners } = await admin.system.getStatus({});
-  const { address } = listeners.find(({ kind }) => kind === Listener_Kind.CONTROL)!;
-  const target = { address, label: address, token: undefined, tls: false, caFile: undefined };
-  const channel = openChannel(target);
-  t.after(() => channel.close());
-  let token: string | undefined;
-  const api = createApi(channel, () => token);
-  ({ sessionToken: token } = await api.sessions.login({ username, password }));
-  return api;
 }

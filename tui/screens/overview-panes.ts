@@ -18,7 +18,9 @@ export type TopGroup = "keys" | "models" | "users";
 
 /** How many keys of each tier can be used, and why the others cannot. */
 export function paintPool(painter: Painter, overview: Overview, nowMs: number): void {
-  const inner = paintPane(painter, { title: "Pool health by tier" });
+  const inner = paintPane(painter, {
+    title: overview.own ? "Your provider keys by tier" : "Pool health by tier",
+  });
   const { pool } = overview;
   let y = 0;
   for (const tier of pool?.tiers ?? []) {
@@ -28,7 +30,7 @@ export function paintPool(painter: Painter, overview: Overview, nowMs: number): 
     y += 1;
   }
   if (pool?.publicPool !== undefined) {
-    paintCounts(inner, y, "public", pool.publicPool);
+    paintCounts(inner, y, overview.own ? "donated" : "public", pool.publicPool);
     y += 1;
   }
   const today = overview.spend?.todayMicros ?? 0n;

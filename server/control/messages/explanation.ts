@@ -4,6 +4,8 @@ import type {
   Strategy as StrategyMessage,
 } from "../../../proto/gen/latchkey/v1/pool_pb.js";
 import { ProviderKey_Eligibility } from "../../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import type { ClientKeyKind, Principal } from "../../core/client-key.js";
+import type { FaultCode } from "../../core/fault.js";
 import type { Route } from "../../core/provider.js";
 import type { Standing } from "../../pool/eligibility.js";
 import type { KeyExplanation, TargetExplanation } from "../../pool/explain.js";
@@ -27,17 +29,22 @@ const STANDINGS: Record<Standing, ProviderKey_Eligibility> = {
 
 /** Which keys a call would try, in which order, and why the others not. */
 export function explanationMessage(found: {
+  readonly principal: Principal;
+  /** Whether the reader may know of this owner's keys; a super key draws on those of others. */
+  readonly seesOwner: (ownerId: string) => boolean;
   readonly route: Route;
   readonly targets: readonly TargetExplanation[];
   readonly names: NameLookup;
   readonly strategies: Record<Strategy, StrategyMessage>;
 }): MessageInitShape<typeof ExplainAllocationResponseSchema> {
-  const { route, targets, names, strategies } = found;
+  const { principal, seesOwner, route, targets, names, strategies } = found;
   const inUse = targets.flatMap(({ tiers }) => tiers).find((tier) => tier.inUse);
   const chosen = inUse?.keys.find((key) => key.rank === 1);
   const first = targets[0];
   const keys = targets.flatMap(({ tiers, providerId }) =>
-    tiers.flatMap((tier) => tier.keys.map((key) => candidate(key, providerId, names))),
+    tiers.flatMap((tier) =>
+      tier.keys.map((key) => candidate(key, { providerId, names, isSeen: seesOwner(key.ownerId) })),
+    ),
   );
   return {
     routes: route.targets.map((target) => ({
@@ -51,17 +58,28 @@ export function explanationMessage(found: {
     ...(inUse === undefined ? {} : { tier: TIERS[inUse.tier] }),
     candidates: keys,
     considered: keys.length,
-    chosenProviderKeyId: chosen?.providerKeyId ?? "",
-    errorCode: chosen === undefined ? "no_own_token" : "",
+    chosenProviderKeyId:
+      chosen !== undefined && seesOwner(chosen.ownerId) ? chosen.providerKeyId : "",
+    errorCode: chosen === undefined ? NOTHING_ELIGIBLE[principal.clientKey.kind] : "",
   };
 }
 
-function candidate(key: KeyExplanation, providerId: string, names: NameLookup) {
+const NOTHING_ELIGIBLE: Record<ClientKeyKind, FaultCode> = {
+  STANDARD: "no_own_token",
+  BYOR: "no_own_token",
+  SUPER: "no_public_token",
+};
+
+function candidate(
+  key: KeyExplanation,
+  from: { readonly providerId: string; readonly names: NameLookup; readonly isSeen: boolean },
+) {
+  const { providerId, names, isSeen } = from;
   const { success, freshness, balance } = key.score;
   return {
-    providerKeyId: key.providerKeyId,
-    name: key.name,
-    ownerUsername: names.usernameOf(key.ownerId),
+    providerKeyId: isSeen ? key.providerKeyId : "",
+    name: isSeen ? key.name : "",
+    ownerUsername: isSeen ? names.usernameOf(key.ownerId) : "",
     providerSlug: names.providerSlugOf(providerId),
     tier: TIERS[key.tier],
     eligibility: key.servesModel

@@ -50,6 +50,10 @@ export interface OverviewView {
   readonly afterErrorSeq: number;
   readonly vaultLocked: boolean;
   readonly names: NameLookup;
+  /** The snapshot is of the watcher's own calls and keys alone. */
+  readonly own: boolean;
+  /** Whether the watcher may know of a provider key; a user's calls may run over other people's. */
+  readonly seesKey: (providerKeyId: string) => boolean;
 }
 
 /** One snapshot of the meter as a message; absent ratios and percentiles mean "no calls", never zero. */
@@ -71,7 +75,7 @@ export function overviewMessage(
     topClientKeys: topList(snapshot.topClientKeys, snapshot, view.topN),
     topModels: topList(snapshot.topModels, snapshot, view.topN),
     topUsers: topList(snapshot.topOwners, snapshot, view.topN),
-    errors: errors.map((error) => errorRow(error, view.names)),
+    errors: errors.map((error) => errorRow(error, view)),
     lastErrorSeq: BigInt(snapshot.errors[0]?.seq ?? 0),
     errorsGap: view.afterErrorSeq > 0 && oldestKept > view.afterErrorSeq + 1,
     spend: {
@@ -83,6 +87,7 @@ export function overviewMessage(
       ? {}
       : { nextCooldown: { endTime: timestampFromMs(snapshot.pool.nextCooldownEndsAt) } }),
     vaultLocked: view.vaultLocked,
+    own: view.own,
   };
 }
 
@@ -205,10 +210,12 @@ function topList(
 
 function errorRow(
   { seq, atMs, record }: RecentError,
-  names: NameLookup,
+  { names, seesKey }: OverviewView,
 ): MessageInitShape<typeof OverviewErrorSchema> {
   const failed = record.attempts.find((attempt) => attempt.outcome !== "OK");
-  const providerKeyId = failed?.providerKeyId ?? record.providerKeyId ?? "";
+  const failedKeyId = failed?.providerKeyId ?? record.providerKeyId ?? "";
+  const providerKeyId = seesKey(failedKeyId) ? failedKeyId : "";
+  const servedKeyId = record.providerKeyId ?? "";
   const recovered = record.status === "SUCCESS";
   return {
     seq: BigInt(seq),
@@ -219,7 +226,7 @@ function errorRow(
     providerKeyId,
     providerKeyName: names.providerKeyNameOf(providerKeyId),
     action: recovered
-      ? `→ ${names.providerKeyNameOf(record.providerKeyId ?? "")}`
+      ? `→ ${seesKey(servedKeyId) ? names.providerKeyNameOf(servedKeyId) : "another key"}`
       : (record.errorMessage ?? ""),
     callId: record.id,
     clientKeyName: names.clientKeyNameOf(record.clientKeyId),

@@ -966,7 +966,7 @@ export const StrategySchema: GenEnum<Strategy> = /*@__PURE__*/
  */
 export const PoolService: GenService<{
   /**
-   * Shows the pool: eligible keys by tier and provider, and the public keys of all owners.
+   * Shows the pool: eligible keys by tier and provider, and the public keys of all owners. A USER sees own keys alone.
    *
    * @generated from rpc latchkey.v1.PoolService.GetPool
    */
