@@ -66,6 +66,7 @@ export function joinUrl(baseUrl: string, path: string): string {
  * The address to send a call of a provider to. Knows two schemes in which the address is more than base
  * URL and path: Azure's (deployments when the base URL carries `api-version`, else its `/openai/v1`), and
  * DashScope's, whose OpenAI-compatible endpoints live beside the native `/api/v1` of the preset.
+ * `path` is OpenAI's, Anthropic's or Google's, or one of DashScope's own.
  */
 export function endpointUrl(
   provider: Pick<Provider, "baseUrl" | "authStyle" | "dialect">,
@@ -74,7 +75,7 @@ export function endpointUrl(
 ): string {
   const base = new URL(provider.baseUrl);
   if (provider.authStyle === "AZURE") return azureUrl(base, path, upstreamModel);
-  if (provider.dialect === "OPENAI" && isDashScopeNative(base)) {
+  if (provider.dialect === "OPENAI" && isDashScopeNative(base) && !DASHSCOPE_OWN.test(path)) {
     return joinUrl(`${base.origin}/compatible-mode/v1`, path);
   }
   return joinUrl(provider.baseUrl, path);
@@ -94,6 +95,14 @@ function azureUrl(base: URL, path: string, deployment: string): string {
     return `${base.origin}${place}${withoutVersion(pathOnly)}${mergeQuery(base.search, query)}`;
   }
   return joinUrl(root === "" ? `${base.origin}/openai/v1` : base.href, path);
+}
+
+/** Paths of DashScope's own API, which the others do not have. */
+const DASHSCOPE_OWN = /^\/v1\/(?:services|tasks)\//;
+
+/** True for DashScope's own API, as opposed to its compatible layers. */
+export function isDashScope(baseUrl: string): boolean {
+  return isDashScopeNative(new URL(baseUrl));
 }
 
 function isDashScopeNative(base: URL): boolean {

@@ -29,7 +29,7 @@ export function requestFor(input: AttemptInput): UpstreamRequest {
   const { provider } = target;
   const translated = passage.translator !== undefined;
   const headers = translated
-    ? translatedHeaders(head, plan.streamed)
+    ? translatedHeaders(head, plan.streamed, passage.headers)
     : [...head.forward, "accept-encoding", "identity"];
   const auth = passage.compatible
     ? ({ authStyle: "BEARER", dialect: "OPENAI" } as const)
@@ -44,11 +44,32 @@ export function requestFor(input: AttemptInput): UpstreamRequest {
   };
 }
 
+/** Asks what became of a task that this call began. */
+export function followUpRequest(
+  path: string,
+  input: Pick<AttemptInput, "target" | "secret" | "paths" | "limits">,
+): UpstreamRequest {
+  const { provider, upstreamModel } = input.target;
+  const headers = ["accept", "application/json", "accept-encoding", "identity"];
+  pushAuth(headers, input.secret, provider, false);
+  return {
+    method: "GET",
+    path: input.paths.of(provider, path, upstreamModel, ""),
+    headers,
+    body: null,
+    headTimeoutMs: input.limits.streamHeadTimeoutMs,
+  };
+}
+
 /** What a caller says of itself; all else in its head speaks of its own dialect. */
 const TRANSLATED_HEADERS: ReadonlySet<string> = new Set(["user-agent", "http-referer", "x-title"]);
 
-function translatedHeaders(head: RequestHead, streamed: boolean): string[] {
-  const headers: string[] = [];
+function translatedHeaders(
+  head: RequestHead,
+  streamed: boolean,
+  added: readonly string[],
+): string[] {
+  const headers = [...added];
   for (let i = 0; i + 1 < head.forward.length; i += 2) {
     const name = head.forward[i] ?? "";
     if (TRANSLATED_HEADERS.has(name)) headers.push(name, head.forward[i + 1] ?? "");

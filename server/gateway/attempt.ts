@@ -2,7 +2,7 @@ import { unreachable } from "../core/assert.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
-import type { Translation } from "../dialect/translate/translator.js";
+import type { FollowUp, Translation } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { isErrorReply } from "../dialect/openai.js";
@@ -38,6 +38,8 @@ export interface AttemptListener {
   onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay;
   /** A good reply, for the caller; `tokens` as the provider counted them, undefined if it did not. */
   onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;
+  /** The reply is no answer yet: the provider must be asked again, here. */
+  onFollowUp(attempt: Attempt, path: string): void;
   onRefused(attempt: Attempt, failure: AttemptFailure): void;
   onStreamEnd(attempt: Attempt): void;
   onStreamCut(attempt: Attempt, failure: UpstreamFailure): void;
@@ -67,12 +69,15 @@ export interface AttemptOptions {
 }
 
 const DETAIL_CHARS_MAX = 200;
+const DONE: FollowUp = { kind: "DONE" };
 
 /** One try: takes the provider's reply and tells its listener what it amounts to. */
 export class Attempt implements UpstreamHandler, DecoderListener {
   readonly options: AttemptOptions;
   /** Set right after the send, unless the attempt was over by then. */
   flight: Flight | undefined;
+  /** The provider said that its task came to nothing. */
+  taskFailed = false;
   /** Null until a head has come. */
   httpStatus: number | null = null;
   #head: ReplyHead | undefined;
@@ -211,6 +216,16 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #giveReply(head: ReplyHead, body: Buffer): void {
     const { listener, passage, translation } = this.options;
     try {
+      const next = translation?.followUp?.(body) ?? DONE;
+      if (next.kind === "ASK") {
+        this.#over = true;
+        listener.onFollowUp(this, next.path);
+        return;
+      }
+      if (next.kind === "FAILED") {
+        this.#refuse(this.#failedTask(head, next.httpStatus, next.message));
+        return;
+      }
       const answer = translation === undefined ? body : translation.reply(body);
       this.#over = true;
       listener.onReply(this, this.#callerHead(head), answer, passage.codec.replyUsage(body));
@@ -279,6 +294,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   #isJson(head: ReplyHead): boolean {
     if (isEvents(head)) return false;
+    if (this.options.translation !== undefined) return true;
     return this.options.endpoint.form !== "OTHER" || head.contentType === "application/json";
   }
 
@@ -356,6 +372,26 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       detail: `error inside a reply: ${detail}`.slice(0, DETAIL_CHARS_MAX),
       kind: undefined,
       reply: undefined,
+    };
+  }
+
+  #failedTask(head: ReplyHead, httpStatus: number, message: string): AttemptFailure {
+    this.taskFailed = true;
+    const detail = redact(message, this.options.secret).slice(0, DETAIL_CHARS_MAX);
+    const failed = { ...head, httpStatus };
+    return {
+      outcome:
+        httpStatus === 429
+          ? "RATE_LIMITED"
+          : httpStatus === 400
+            ? "REQUEST_REFUSED"
+            : "PROVIDER_ERROR",
+      elsewhere: httpStatus !== 400,
+      httpStatus,
+      retryAfterMs: null,
+      detail: `the provider's task failed: ${detail}`,
+      kind: undefined,
+      reply: this.#refusal(failed, JSON.stringify({ message: detail })),
     };
   }
 

@@ -165,7 +165,7 @@ export function bodyFor(input: BodyInput): TargetBody {
 }
 
 function translatedBody(input: BodyInput, translator: Translator): TargetBody {
-  const { plan, target, asksUsage, call } = input;
+  const { plan, passage, target, asksUsage, call } = input;
   const { streamed, modelAsked } = plan;
   const translation = translator.request(
     plan.body,
@@ -177,6 +177,6 @@ function translatedBody(input: BodyInput, translator: Translator): TargetBody {
     },
     { ...call, streamed, modelAsked },
   );
-  const usageAsked = asksUsage && streamed && translator.to === "CHAT";
+  const usageAsked = asksUsage && streamed && passage.form === "CHAT";
   return { bytes: translation.body, usageAsked, translation };
 }

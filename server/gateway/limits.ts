@@ -35,6 +35,8 @@ export interface GatewayLimits {
   readonly streamHeadTimeoutMs: number;
   /** Until the head of a whole reply, which providers send only when it is done. */
   readonly wholeHeadTimeoutMs: number;
+  /** Between two questions what became of a task, where a provider works in tasks. */
+  readonly taskPauseMs: number;
   /** A whole reply up to this size is checked before its head is sent, so that a bad one can be tried elsewhere. */
   readonly wholeReplyBytesMax: number;
   /** How much of an error reply is read. */
@@ -67,6 +69,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   waitingCallsMax: 1_024,
   streamHeadTimeoutMs: 120_000,
   wholeHeadTimeoutMs: 600_000,
+  taskPauseMs: 1_500,
   wholeReplyBytesMax: 4 * 1024 * 1024,
   errorReplyBytesMax: 64 * 1024,
   eventBytesMax: 1024 * 1024,

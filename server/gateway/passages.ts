@@ -1,5 +1,11 @@
+import { isDashScope } from "../catalog/base-url.js";
 import type { Dialect, RouteTarget } from "../core/provider.js";
 import { CODECS } from "../dialect/codecs.js";
+import {
+  DASHSCOPE_IMAGES_PATH,
+  DASHSCOPE_TASK_HEADERS,
+  dashscopeImages,
+} from "../dialect/tasks/dashscope-images.js";
 import type { DialectCodec, StreamForm } from "../dialect/codec.js";
 import {
   formOf,
@@ -21,9 +27,24 @@ export interface Passage {
   readonly path: string;
   /** Undefined where the caller's own goes on; empty for none. */
   readonly query: string | undefined;
+  /** What the provider wants to be told besides; names and values in turn. */
+  readonly headers: readonly string[];
   /** The provider is asked on its OpenAI-compatible side, which wants the key as OpenAI does. */
   readonly compatible: boolean;
 }
+
+const IMAGES_PATH = "/v1/images/generations";
+
+/** DashScope makes images as tasks, behind OpenAI's endpoint. */
+const IMAGE_TASK: Passage = {
+  translator: dashscopeImages,
+  codec: CODECS.OPENAI,
+  form: "OTHER",
+  path: DASHSCOPE_IMAGES_PATH,
+  query: "",
+  headers: DASHSCOPE_TASK_HEADERS,
+  compatible: false,
+};
 
 /** Models known to be served by OpenAI's Responses API alone. */
 const MODELS_MAX = 1_000;
@@ -44,6 +65,7 @@ export class Passages {
   /** Undefined where the target cannot serve the endpoint. */
   to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
     const { dialect } = target.provider;
+    if (endpoint.path === IMAGES_PATH && isDashScope(target.provider.baseUrl)) return IMAGE_TASK;
     const form = endpoint.translates ? this.#formAt(endpoint, target) : endpoint.form;
     const name = `${dialect} ${form}${streamed ? " streamed" : ""}`;
     let ofEndpoint = this.#known.get(endpoint);
@@ -110,6 +132,7 @@ function passageOf(
     codec: CODECS[dialect],
     form,
     ...requestPath(form, streamed),
+    headers: [],
     compatible: false,
   };
 }
@@ -122,6 +145,7 @@ function asIs(endpoint: Endpoint, path: string, compatible: boolean): Passage {
     form,
     path,
     query: undefined,
+    headers: [],
     compatible,
   };
 }

@@ -27,7 +27,7 @@ import type {
 import { createGateway, type Gateway } from "../../server/gateway/server.js";
 import type { UpstreamLimits } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
-import { UrlPolicy } from "../../server/upstream/url-policy.js";
+import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { type FakeClock, settle } from "../support/fake-clock.js";
 import { Counter } from "../support/upstream-stub.js";
 
@@ -48,6 +48,8 @@ export interface Setup {
   /** Model asked → model sent. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly allowCidrs?: readonly string[];
+  /** Where names lead. */
+  readonly resolve?: Resolve;
   readonly trustedProxies?: readonly string[];
 }
 
@@ -72,7 +74,10 @@ export class TestGateway {
     this.limiter = new FakeLimiter(setup.ticketHeaders ?? []);
     this.upstream = new Upstream({
       clock,
-      policy: new UrlPolicy({ allowCidrs: setup.allowCidrs ?? ["127.0.0.0/8"] }),
+      policy: new UrlPolicy({
+        allowCidrs: setup.allowCidrs ?? ["127.0.0.0/8"],
+        ...(setup.resolve === undefined ? {} : { resolve: setup.resolve }),
+      }),
       ...(setup.upstreamLimits === undefined ? {} : { limits: setup.upstreamLimits }),
     });
     this.gateway = createGateway({

@@ -230,7 +230,7 @@ test("a translated stream that breaks off is flagged in the caller's dialect and
   stub.script = replyCut(chatEvents(["Hello"]).slice(0, 1));
   const gateway = side("OPENAI");
   await assert.rejects(anthropic(gateway).messages.stream(ASKED).finalMessage(), /broke off/);
-  const record = await gateway.sink.record();
+  const record = gateway.sink.records[0]!;
   assert.deepEqual([record.status, record.errorCode], ["ERROR", "stream_cut"]);
   assert.equal(record.usageSource, "PARTIAL");
 });
@@ -251,7 +251,7 @@ test("a provider's error inside a translated stream reaches the caller as such",
   const response = await gateway.post("/v1/chat/completions", { ...ASKED, stream: true });
   const text = await response.text();
   assert.match(text, /data: \{"error":\{"message":"Overloaded"/);
-  const record = await gateway.sink.record();
+  const record = gateway.sink.records[0]!;
   assert.equal(record.errorCode, "upstream_error");
 });
 

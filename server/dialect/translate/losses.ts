@@ -269,6 +269,11 @@ export const LOSSES = {
     TO_GENERATE,
     "There is no such parameter.",
   ),
+  image_bytes: refused(
+    '"response_format" b64_json, and streams of images',
+    "images → DashScope",
+    "Its tasks give addresses of images: ask for url.",
+  ),
 } as const satisfies Record<string, Loss>;
 
 export type LossName = keyof typeof LOSSES;

@@ -31,6 +31,8 @@ export interface Translation {
   readonly contentType: string;
   /** What the provider's language cannot say, in words, for the log. */
   readonly dropped: readonly string[];
+  /** What a good reply means where it need not be the last; undefined where it always is. */
+  readonly followUp?: (body: Buffer) => FollowUp;
   /** A whole reply in the caller's language. Throws Fault `upstream_error` for what is no reply. */
   reply(body: Buffer): Buffer;
   /** Translates one stream of events, however its bytes were cut. The caller's last event comes only after the provider's. */
@@ -39,10 +41,14 @@ export interface Translation {
   error(httpStatus: number, body: string): string;
 }
 
+/** What comes after a reply of a provider that works in tasks: another question, the reply, or nothing good. */
+export type FollowUp =
+  | { readonly kind: "ASK"; readonly path: string }
+  | { readonly kind: "DONE" }
+  | { readonly kind: "FAILED"; readonly httpStatus: number; readonly message: string };
+
 /** Translates between one form of request and another. */
 export interface Translator {
-  readonly from: Form;
-  readonly to: Form;
   /** Throws Fault `malformed_request`, and `untranslatable` with the name of what cannot be said. */
   request(body: Buffer, target: Target, call: CallInput): Translation;
 }
@@ -77,8 +83,6 @@ export function translatorFor(from: Form, to: Form): Translator | undefined {
   const provider = SIDES[to];
   if (from === to) return undefined;
   return {
-    from,
-    to,
     request: (body, target, call) => translate({ caller, provider }, body, target, call),
   };
 }

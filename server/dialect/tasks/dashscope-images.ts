@@ -1,0 +1,122 @@
+import { Fault } from "../../core/fault.js";
+import { utf8 } from "../bytes.js";
+import { openaiCodec } from "../openai.js";
+import {
+  type JsonObject,
+  number,
+  object,
+  objects,
+  parseObject,
+  string,
+  writeJson,
+} from "../translate/json.js";
+import { malformed, Notes, untranslatable } from "../translate/losses.js";
+import type { CallInput, FollowUp, Translation } from "../translate/translator.js";
+import type { Target } from "../translate/side.js";
+
+// Alibaba's DashScope makes images as tasks: one request begins a task, and further ones ask for what became
+// of it. Paths, fields and states as in its reference of wanx, "text-to-image v1 and v2".
+
+/** Where a task begins, under the native API of the base URL. */
+export const DASHSCOPE_IMAGES_PATH = "/v1/services/aigc/text2image/image-synthesis";
+
+/** Without it DashScope refuses such a call. */
+export const DASHSCOPE_TASK_HEADERS = ["x-dashscope-async", "enable"] as const;
+
+const READ = new Set([
+  "model",
+  "prompt",
+  "n",
+  "size",
+  "seed",
+  "negative_prompt",
+  "response_format",
+  "stream",
+]);
+const SIZE = /^(\d{2,5})[x*](\d{2,5})$/;
+
+/** Turns a request for images into a task, and what became of the task into OpenAI's reply. */
+export const dashscopeImages = {
+  /** Throws Fault `malformed_request` and `untranslatable`. */
+  request(body: Buffer, target: Target, call: CallInput): Translation {
+    const notes = new Notes();
+    const given = parseObject(utf8(body));
+    if (given === undefined) throw malformed("The body must be a JSON object.");
+    return {
+      body: Buffer.from(writeJson(taskOf(given, target.model, notes))),
+      contentType: "application/json",
+      dropped: notes.dropped,
+      followUp,
+      reply: (last) => replyOf(last, call.nowSeconds),
+      stream: () => {
+        throw new Fault("internal", "Tasks do not stream.");
+      },
+      error: (httpStatus, text) => errorOf(httpStatus, text, call.id),
+    };
+  },
+};
+
+function taskOf(given: JsonObject, model: string, notes: Notes): JsonObject {
+  notes.unread(given, READ);
+  if (given["stream"] === true || given["response_format"] === "b64_json") {
+    throw untranslatable("image_bytes");
+  }
+  const prompt = string(given["prompt"]);
+  if (prompt === undefined || prompt === "") throw malformed('A "prompt" is needed.');
+  return {
+    model,
+    input: { prompt, negative_prompt: string(given["negative_prompt"]) },
+    parameters: { size: sizeOf(given["size"]), n: number(given["n"]), seed: number(given["seed"]) },
+  };
+}
+
+/** `1024x1024` is `1024*1024` there; what is left open is the model's default. */
+function sizeOf(given: unknown): string | undefined {
+  if (given === undefined || given === null || given === "auto") return undefined;
+  const [, width, height] = SIZE.exec(string(given) ?? "") ?? [];
+  if (width === undefined || height === undefined) {
+    throw malformed('The "size" must be such as 1024x1024, or auto.');
+  }
+  return `${width}*${height}`;
+}
+
+const UNDER_WAY: ReadonlySet<unknown> = new Set(["PENDING", "RUNNING", "SUSPENDED"]);
+
+function followUp(body: Buffer): FollowUp {
+  const output = object(parseObject(utf8(body))?.["output"]) ?? {};
+  const id = string(output["task_id"]) ?? "";
+  if (UNDER_WAY.has(output["task_status"]) && /^[\w-]{1,128}$/.test(id)) {
+    return { kind: "ASK", path: `/v1/tasks/${id}` };
+  }
+  if (imagesOf(output).length > 0) return { kind: "DONE" };
+  const failed = objects(output["results"]).find((each) => string(each["code"]) !== undefined);
+  const code = string(output["code"]) ?? string(failed?.["code"]) ?? "";
+  const message = string(output["message"]) ?? string(failed?.["message"]) ?? "";
+  const text = message === "" ? "The provider's task ended without an image." : message;
+  return { kind: "FAILED", httpStatus: statusOf(code), message: text };
+}
+
+/** What is wrong with the prompt stays wrong with every other key. */
+function statusOf(code: string): number {
+  if (code.startsWith("Throttling")) return 429;
+  return /^(?:InvalidParameter|DataInspectionFailed|IPInfringementSuspect)/.test(code) ? 400 : 502;
+}
+
+function imagesOf(output: JsonObject): JsonObject[] {
+  return objects(output["results"]).flatMap((each) => {
+    const url = string(each["url"]);
+    return url === undefined ? [] : [{ url, revised_prompt: string(each["actual_prompt"]) }];
+  });
+}
+
+function replyOf(body: Buffer, nowSeconds: number): Buffer {
+  const output = object(parseObject(utf8(body))?.["output"]) ?? {};
+  return Buffer.from(writeJson({ created: nowSeconds, data: imagesOf(output) }));
+}
+
+function errorOf(httpStatus: number, text: string, requestId: string): string {
+  const given = parseObject(text);
+  const message = string(given?.["message"]) ?? "The provider refused the request.";
+  const code = string(given?.["code"]) ?? "upstream_error";
+  return openaiCodec.errorBody({ httpStatus, code, message, detail: message, requestId });
+}
