@@ -184,6 +184,10 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     return this.#relay;
   }
 
+  onAttemptFailed(): void {
+    this.#relay = undefined;
+  }
+
   onOpeningError(events: Buffer): void {
     this.#relay = undefined;
     this.#trials?.refuseOpening(events);

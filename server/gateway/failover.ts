@@ -6,6 +6,8 @@ const PAUSE_MS = 50;
 const PAUSE_MS_MAX = 1_000;
 /** Calls that wait for the same key come back spread over this long. */
 const SPREAD_MS = 50;
+/** Pauses without an attempt in between, when the keys that are ready are those that refuse this call. */
+const IDLE_PAUSES_MAX = 2;
 const NONE: ReadonlySet<string> = new Set();
 
 /** What a call has tried so far, and whether it may try more. */
@@ -16,6 +18,9 @@ export class Failover {
   #providerFailures = 0;
   #failure: AttemptFailure | undefined;
   #waits = 0;
+  /** Attempts when it last paused for a key that was said to be ready. */
+  #countAtPause = -1;
+  #idlePauses = 0;
   /** Keys that no waiting will make good for this call. */
   #refused: ReadonlySet<string> = NONE;
 
@@ -56,11 +61,19 @@ export class Failover {
   wait(backMs: number, elapsedMs: number, jitter: number): number | undefined {
     const outcome = this.#failure?.outcome;
     if (outcome === "REQUEST_REFUSED" || outcome === "TIMEOUT") return undefined;
-    if (backMs === 0 && this.#tried.size === this.#refused.size) return undefined;
+    if (backMs === 0 && this.#isFutile()) return undefined;
     const waitMs = backMs > 0 ? this.#untilBack(backMs, elapsedMs, jitter) : this.#pause(jitter);
     if (elapsedMs + waitMs > this.#limits.keyWaitMs) return undefined;
     this.#tried = this.#refused;
     return waitMs;
+  }
+
+  /** A key may have come back since the pool was asked, but one that refuses this call stays ready for ever. */
+  #isFutile(): boolean {
+    this.#idlePauses = this.#count === this.#countAtPause ? this.#idlePauses + 1 : 0;
+    this.#countAtPause = this.#count;
+    const onlyRefused = this.#refused.size > 0 && this.#tried.size === this.#refused.size;
+    return onlyRefused && this.#idlePauses >= IDLE_PAUSES_MAX;
   }
 
   /** Calls that have waited long come back first: the later ones must not take each key before them. */

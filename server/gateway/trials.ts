@@ -28,6 +28,8 @@ export interface TrialsListener {
   /** `tokens` as the provider counted them; undefined if it did not. */
   onReply(head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;
   onStream(head: ReplyHead, source: StreamSource): Relay;
+  /** An attempt failed and nothing of it has gone out: a stream that it began is no more. */
+  onAttemptFailed(): void;
   /** Nothing served the call: the failure that says most, and why no further key could be tried. */
   onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void;
   /** No key can serve any call now. */
@@ -294,6 +296,7 @@ export class Trials implements AttemptListener {
     try {
       if (this.#asksAgain(attempt, failure) || this.#asksOtherwise(attempt, failure)) return;
       book.closeLease(failure);
+      listener.onAttemptFailed();
       this.#failover.failed(attempt.options.lease.providerKey.id, failure);
       if (failure.elsewhere || this.#livesElsewhere(failure)) this.next();
       else listener.onExhausted(failure, undefined);

@@ -472,6 +472,52 @@ test("when each key has failed once, they are tried once more after a pause; a r
   assert.equal(pool.leased, 0);
 });
 
+test("a key that is back between the refusal and the question when it is back is taken", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
+  const lease = pool.lease.bind(pool);
+  pool.lease = () => {
+    pool.lease = lease;
+    throw new Fault("no_own_token", "All keys cool down.", { retryAfterSeconds: 1 });
+  };
+  pool.backMs = 0;
+  stub.script = ok;
+  assert.equal((await post(CHAT)).status, 200);
+});
+
+test("keys that all refuse the call are not waited for again and again", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
+  pool.backMs = 0;
+  stub.script = refusal(401, "invalid_api_key");
+  assert.equal((await post(CHAT)).status, 502);
+  assert.equal(stub.received.length, 2);
+});
+
+test("the head of a stream that failed before its first event is not sent while another key is tried", async () => {
+  const clock = new FakeClock();
+  const { post, sink } = await bound({ clock, secrets: SECRETS.slice(0, 2) });
+  let second: (() => void) | undefined;
+  stub.script = inTurn(
+    (_received, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.flushHeaders();
+      setImmediate(() => void res.socket?.destroy());
+    },
+    (received, res) => {
+      second = () => void replyEvents(chatEvents(["hi"]))(received, res);
+    },
+  );
+  const answer = post({ ...CHAT, stream: true });
+  while (second === undefined) await settle();
+  for (let i = 0; i < 3; i++) clock.advance(1_000);
+  second();
+  const response = await advanceUntil(clock, answer);
+  assert.equal(await response.text(), chatEvents(["hi"]).join(""));
+  assert.deepEqual(
+    sink.records[0]?.attempts.map((each) => each.outcome),
+    ["CUT", "OK"],
+  );
+});
+
 test("too many calls do not wait, and a caller that leaves stops waiting", async () => {
   const clock = new FakeClock();
   const started = await start({ clock, limits: { waitingCallsMax: 1 } });
