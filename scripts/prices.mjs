@@ -43,6 +43,22 @@ const DEARER_WINS = new Set(["openrouter", "alibaba"]);
 /** Ids of the dated list that are other vendors' models behind this one's address. */
 const FOREIGN = { google: /^(claude|gemma-2)/, openai: /^gpt-oss|:/ };
 
+/** What the dated list prices apart: our name, its name. Amounts are dollars for as much as ours are micros for. */
+const PARTS = {
+  cacheWriteLong: "cache_write_1h_mtok",
+  audioInput: "input_audio_mtok",
+  audioOutput: "output_audio_mtok",
+  audioCacheRead: "cache_audio_read_mtok",
+  imageInput: "input_image_mtok",
+  imageOutput: "output_image_mtok",
+  imageCacheRead: "cache_image_read_mtok",
+  audioHour: "input_audio_hours",
+  webSearches: "web_searches_kcount",
+};
+
+/** Searches are told in the usage of Anthropic's replies alone; a price that nothing is counted for says nothing. */
+const COUNTS_SEARCHES = new Set(["anthropic"]);
+
 const MICROS = 1_000_000;
 const MODEL_CHARS_MAX = 100;
 
@@ -116,7 +132,7 @@ function alibabaRows(dated, newer, curated) {
 
 function row(slug, id, { a, b }) {
   if (a === undefined && b === undefined) return { empty: true };
-  const fromDated = a === undefined ? [] : datedPrices(a, `${slug}/${id}`);
+  const fromDated = a === undefined ? [] : datedPrices(a, slug, `${slug}/${id}`);
   const fromNewer = b === undefined ? [] : newerPrices(b);
   const newer = b ?? {
     name: a.name ?? id,
@@ -158,25 +174,42 @@ function merge(slug, id, dated, newer) {
   return now.input + now.output >= other.input + other.output ? dated : newer;
 }
 
-function datedPrices(model, label) {
+function datedPrices(model, slug, label) {
   const list = Array.isArray(model.prices) ? model.prices : [{ prices: model.prices }];
   const byTimeOfDay = list.filter((each) => each.constraint?.type === "time_of_date");
   if (byTimeOfDay.length > 0) {
     notes.add(`${label}: billed by time of day; the dearest time is taken.`);
-    const all = list.map((each) => toPrice(each.prices, 0)).filter((price) => price !== null);
+    const all = list.map((each) => toPrice(each.prices, 0, slug)).filter((price) => price !== null);
     const dearest = all.toSorted((x, y) => y.input + y.output - (x.input + x.output))[0];
     return dearest === undefined ? [] : [dearest];
   }
   return list
     .map((each) =>
-      toPrice(each.prices, each.constraint ? Date.parse(each.constraint.start_date) : 0),
+      toPrice(each.prices, each.constraint ? Date.parse(each.constraint.start_date) : 0, slug),
     )
     .filter((price) => price !== null)
     .toSorted((x, y) => x.effectiveFrom - y.effectiveFrom);
 }
 
-function toPrice(prices, effectiveFrom) {
-  const input = base(prices.input_mtok);
+function partsOf(prices, slug) {
+  const parts = {};
+  for (const [name, theirs] of Object.entries(PARTS)) {
+    const value = base(prices[theirs]);
+    if (value === null || (name === "webSearches" && !COUNTS_SEARCHES.has(slug))) continue;
+    parts[name] = value;
+  }
+  return Object.keys(parts).length === 0 ? undefined : parts;
+}
+
+function withTier(parts, prices) {
+  if (parts?.cacheWriteLong === undefined) return parts;
+  return { ...parts, longContextCacheWriteLong: tiered(prices[PARTS.cacheWriteLong]) };
+}
+
+function toPrice(prices, effectiveFrom, slug) {
+  const parts = partsOf(prices, slug);
+  // A model that is billed by the hour of audio alone takes and gives no tokens.
+  const input = base(prices.input_mtok) ?? (parts?.audioHour === undefined ? null : 0);
   const output = base(prices.output_mtok) ?? (input === null ? null : 0);
   if (input === null || output === null) return null;
   const start = [prices.input_mtok, prices.output_mtok].map(firstTier).find((tier) => tier)?.start;
@@ -186,6 +219,7 @@ function toPrice(prices, effectiveFrom) {
     output,
     cacheRead: base(prices.cache_read_mtok),
     cacheWrite: base(prices.cache_write_mtok),
+    parts: start === undefined ? parts : withTier(parts, prices),
     longContextFrom: start ?? null,
     longContextInput: start === undefined ? null : tiered(prices.input_mtok),
     longContextOutput: start === undefined ? null : tiered(prices.output_mtok),
@@ -307,10 +341,11 @@ ${lines.join("\n")}
 `;
 }
 
-/** [from, input, output, cache read, cache write, then the long-context tier if there is one]. */
+/** [from, input, output, cache read, cache write, then the long-context tier and what is priced apart, if there is any]. */
 function compact(price) {
   const short = [price.effectiveFrom, price.input, price.output, price.cacheRead, price.cacheWrite];
-  if (price.longContextFrom === null) return short;
+  const parts = price.parts === undefined ? [] : [price.parts];
+  if (price.longContextFrom === null) return [...short, ...parts];
   return [
     ...short,
     price.longContextFrom,
@@ -318,12 +353,14 @@ function compact(price) {
     price.longContextOutput,
     price.longContextCacheRead,
     price.longContextCacheWrite,
+    ...parts,
   ];
 }
 
 function header() {
   const lines = [
-    `Generated by scripts/prices.mjs; do not edit. Prices in micro-US-dollars per million tokens.`,
+    `Generated by scripts/prices.mjs; do not edit. Prices in micro-US-dollars per million tokens,`,
+    `those of audio by length per hour, those of searches in the web per thousand.`,
     `Sources: ${DATED.name} ${DATED.version} (MIT; dated prices and long-context tiers), compared with`,
     `${NEWER.name} ${NEWER.version} (MIT; limits, abilities, newer models). Alibaba: what OpenRouter asks`,
     `for the same model. Zhipu: yuan prices as converted by the first source.`,

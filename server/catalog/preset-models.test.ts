@@ -107,6 +107,27 @@ test("prices are sound: ordered by date, never negative, and a long-context tier
   }
 });
 
+test("what a model prices apart is in the catalogue, and no smaller than what it is part of is priced", () => {
+  const priceOf = (provider: string, id: string) =>
+    presetModels().find((each) => each.providerId === `prv_${provider}` && each.modelId === id)
+      ?.prices[0];
+  assert.equal(priceOf("openai", "whisper-1")?.audioHour, 360_000);
+  assert.equal(priceOf("openai", "gpt-audio")?.audioOutput, 64_000_000);
+  assert.equal(priceOf("google", "gemini-3-pro-image")?.imageOutput, 120_000_000);
+  const sonnet = priceOf("anthropic", "claude-sonnet-4-5");
+  assert.deepEqual(
+    [sonnet?.longContextFrom, sonnet?.longContextCacheWrite, sonnet?.longContextCacheWriteLong],
+    [200_000, 7_500_000, 12_000_000],
+  );
+  assert.equal(sonnet?.webSearches, 10_000_000);
+  for (const { modelId, prices } of presetModels()) {
+    for (const { cacheWrite, cacheWriteLong, input, audioInput } of prices) {
+      assert.ok((cacheWriteLong ?? Infinity) >= (cacheWrite ?? 0), modelId);
+      assert.ok((audioInput ?? Infinity) >= input, modelId);
+    }
+  }
+});
+
 test("a dated price holds from its date on", () => {
   const sol = presetModels().find((model) => model.modelId === "gpt-5.6-sol");
   assert.ok(sol !== undefined && sol.providerId === "prv_openai");

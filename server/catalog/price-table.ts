@@ -1,23 +1,18 @@
-import type { Price } from "../core/provider.js";
+import type { Price, PriceParts } from "../core/provider.js";
+
+type Base = readonly [number, number, number, number | null, number | null];
+type LongContext = readonly [number, number | null, number | null, number | null, number | null];
 
 /**
  * One price of the generated table: from when (milliseconds since the epoch), input, output, cache read,
- * cache write, and the long-context tier if there is one: from how many input tokens, then the same four.
+ * cache write, the long-context tier if there is one: from how many input tokens, then the same four; and
+ * what is priced apart, if anything is.
  */
 export type PriceCells =
-  | readonly [number, number, number, number | null, number | null]
-  | readonly [
-      number,
-      number,
-      number,
-      number | null,
-      number | null,
-      number,
-      number | null,
-      number | null,
-      number | null,
-      number | null,
-    ];
+  | Base
+  | readonly [...Base, PriceParts]
+  | readonly [...Base, ...LongContext]
+  | readonly [...Base, ...LongContext, PriceParts];
 
 /** Provider slug, model id, name, context window, largest output, abilities (`v` sees images, `r` reasons), prices. */
 export type PriceRow = readonly [
@@ -32,18 +27,22 @@ export type PriceRow = readonly [
 
 /** A price of the generated table as the domain knows it. */
 export function toPrice(cells: PriceCells): Price {
-  const [effectiveFrom, input, output, cacheRead, cacheWrite] = cells;
+  const [effectiveFrom, input, output, cacheRead, cacheWrite, ...more] = cells;
+  const last = more.at(-1);
+  const parts = typeof last === "object" && last !== null ? last : {};
+  const tier = more.map((cell) => (typeof cell === "number" ? cell : null));
   return {
     effectiveFrom,
     input,
     output,
     cacheRead,
     cacheWrite,
-    longContextFrom: cells[5] ?? null,
-    longContextInput: cells[6] ?? null,
-    longContextOutput: cells[7] ?? null,
-    longContextCacheRead: cells[8] ?? null,
-    longContextCacheWrite: cells[9] ?? null,
+    longContextFrom: tier[0] ?? null,
+    longContextInput: tier[1] ?? null,
+    longContextOutput: tier[2] ?? null,
+    longContextCacheRead: tier[3] ?? null,
+    longContextCacheWrite: tier[4] ?? null,
+    ...parts,
   };
 }
 

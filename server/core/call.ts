@@ -16,6 +16,29 @@ export interface TokenUsage {
   readonly cacheRead: number;
   readonly cacheWrite: number;
   readonly reasoning: number;
+  /** Undefined when the provider tells none. */
+  readonly parts?: UsageParts | undefined;
+}
+
+/**
+ * What some models price apart from other tokens, as far as the provider told it. It makes the cost of a
+ * call and is not kept: the tokens are part of the sums, and of the cache's where they are so called.
+ */
+export interface UsageParts {
+  /** Of `cacheWrite`, with a time to live of one hour or more. */
+  readonly cacheWriteLong?: number;
+  readonly audioInput?: number;
+  readonly audioOutput?: number;
+  /** Of `cacheRead` and of `audioInput`. */
+  readonly audioCacheRead?: number;
+  readonly imageInput?: number;
+  readonly imageOutput?: number;
+  /** Of `cacheRead` and of `imageInput`. */
+  readonly imageCacheRead?: number;
+  /** Seconds of audio, for models that count no tokens. */
+  readonly audioSeconds?: number;
+  /** Searches in the web that the provider made for the call. */
+  readonly webSearches?: number;
 }
 
 export const NO_TOKENS: TokenUsage = {

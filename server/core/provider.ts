@@ -36,8 +36,25 @@ export type ModelCategory =
   | "AUDIO"
   | "MODERATION";
 
+/** What some models price apart, in micro-US-dollars; what is missing is billed as the tokens it is part of. */
+export interface PriceParts {
+  /** Per million tokens. */
+  readonly cacheWriteLong?: number | null;
+  readonly longContextCacheWriteLong?: number | null;
+  readonly audioInput?: number | null;
+  readonly audioOutput?: number | null;
+  readonly audioCacheRead?: number | null;
+  readonly imageInput?: number | null;
+  readonly imageOutput?: number | null;
+  readonly imageCacheRead?: number | null;
+  /** Per hour of audio; such a model counts no tokens. */
+  readonly audioHour?: number | null;
+  /** Per thousand searches in the web; missing is free. */
+  readonly webSearches?: number | null;
+}
+
 /** Prices in micro-US-dollars per million tokens, from a date on. A missing part is billed as `input`. */
-export interface Price {
+export interface Price extends PriceParts {
   /** Milliseconds since the epoch. */
   readonly effectiveFrom: number;
   readonly input: number;

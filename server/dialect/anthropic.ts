@@ -100,6 +100,9 @@ class AnthropicWatch implements StreamWatch {
     const last = anthropicTokens(raw);
     // The numbers of the last event are totals; what it leaves out stands as the first event said it.
     if (last === undefined || start === undefined || "input_tokens" in raw) return last ?? start;
-    return { ...start, output: last.output, reasoning: last.reasoning };
+    const { output, reasoning } = last;
+    const parts = { ...start.parts, ...last.parts };
+    const told = start.parts !== undefined || last.parts !== undefined;
+    return { ...start, output, reasoning, ...(told ? { parts } : {}) };
   }
 }

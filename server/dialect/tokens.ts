@@ -1,28 +1,49 @@
-import type { TokenUsage } from "../core/call.js";
+import type { TokenUsage, UsageParts } from "../core/call.js";
 import { isRecord } from "./json-find.js";
 
 /** No model gives more in one call; a larger number is nonsense from a provider and is cut to this. */
 const TOKENS_MAX = 1_000_000_000;
 
-/** Tokens of an OpenAI `usage`: chat and embeddings say prompt and completion, responses and images input and output. */
+/**
+ * Tokens of an OpenAI `usage`: chat and embeddings say prompt and completion; responses, images and
+ * transcriptions say input and output, and transcriptions by length say seconds.
+ */
 export function openaiTokens(usage: Record<string, unknown>): TokenUsage | undefined {
   const input = count(usage["prompt_tokens"]) ?? count(usage["input_tokens"]);
   const output = count(usage["completion_tokens"]) ?? count(usage["output_tokens"]);
-  if (input === undefined && output === undefined) return undefined;
-  const inputDetails = record(usage["prompt_tokens_details"] ?? usage["input_tokens_details"]);
-  const outputDetails = record(
-    usage["completion_tokens_details"] ?? usage["output_tokens_details"],
-  );
+  const seconds = count(usage["type"] === "duration" ? usage["seconds"] : undefined);
+  if (input === undefined && output === undefined && seconds === undefined) return undefined;
+  const inputDetails = firstRecord(usage, INPUT_DETAILS);
+  const outputDetails = firstRecord(usage, OUTPUT_DETAILS);
   const cached = count(inputDetails["cached_tokens"]) ?? count(usage["prompt_cache_hit_tokens"]);
   const reasoning = count(outputDetails["reasoning_tokens"]) ?? 0;
   const told = { input: input ?? 0, output: output ?? 0 };
-  return {
+  const tokens = {
     input: told.input,
     output: told.output + reasoningApart(usage, told.input + told.output, reasoning),
     cacheRead: cached ?? 0,
     cacheWrite: count(inputDetails["cache_write_tokens"]) ?? 0,
     reasoning,
   };
+  return withParts(tokens, {
+    audioInput: count(inputDetails["audio_tokens"]),
+    audioOutput: count(outputDetails["audio_tokens"]),
+    imageInput: count(inputDetails["image_tokens"]),
+    imageOutput: count(outputDetails["image_tokens"]),
+    audioSeconds: seconds ?? count(usage["prompt_audio_seconds"]),
+  });
+}
+
+/** Transcriptions alone leave out a letter. */
+const INPUT_DETAILS = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
+const OUTPUT_DETAILS = ["completion_tokens_details", "output_tokens_details"];
+
+function firstRecord(
+  usage: Record<string, unknown>,
+  names: readonly string[],
+): Record<string, unknown> {
+  for (const name of names) if (isRecord(usage[name])) return usage[name];
+  return {};
 }
 
 /** Some providers leave reasoning out of the completion; then only the total holds it. */
@@ -37,13 +58,17 @@ export function anthropicTokens(usage: Record<string, unknown>): TokenUsage | un
   if (input === undefined && output === undefined) return undefined;
   const cacheRead = count(usage["cache_read_input_tokens"]) ?? 0;
   const cacheWrite = count(usage["cache_creation_input_tokens"]) ?? 0;
-  return {
+  const tokens = {
     input: (input ?? 0) + cacheRead + cacheWrite,
     output: output ?? 0,
     cacheRead,
     cacheWrite,
     reasoning: count(record(usage["output_tokens_details"])["thinking_tokens"]) ?? 0,
   };
+  return withParts(tokens, {
+    cacheWriteLong: count(record(usage["cache_creation"])["ephemeral_1h_input_tokens"]),
+    webSearches: count(record(usage["server_tool_use"])["web_search_requests"]),
+  });
 }
 
 /** Tokens of Gemini's `usageMetadata`, where thoughts stand beside the candidates and tool prompts beside the prompt. */
@@ -52,13 +77,43 @@ export function geminiTokens(usage: Record<string, unknown>): TokenUsage | undef
   const candidates = count(usage["candidatesTokenCount"]);
   if (prompt === undefined && candidates === undefined) return undefined;
   const thoughts = count(usage["thoughtsTokenCount"]) ?? 0;
-  return {
+  const [ofPrompt, ofCache, ofReply] = [
+    usage["promptTokensDetails"],
+    usage["cacheTokensDetails"],
+    usage["candidatesTokensDetails"],
+  ];
+  const tokens = {
     input: (prompt ?? 0) + (count(usage["toolUsePromptTokenCount"]) ?? 0),
     output: (candidates ?? 0) + thoughts,
     cacheRead: count(usage["cachedContentTokenCount"]) ?? 0,
     cacheWrite: 0,
     reasoning: thoughts,
   };
+  return withParts(tokens, {
+    audioInput: ofModality(ofPrompt, "AUDIO"),
+    audioOutput: ofModality(ofReply, "AUDIO"),
+    audioCacheRead: ofModality(ofCache, "AUDIO"),
+    imageInput: ofModality(ofPrompt, "IMAGE"),
+    imageOutput: ofModality(ofReply, "IMAGE"),
+    imageCacheRead: ofModality(ofCache, "IMAGE"),
+  });
+}
+
+/** Tokens of one modality in Gemini's lists of `{modality, tokenCount}`. */
+function ofModality(details: unknown, modality: string): number | undefined {
+  if (!Array.isArray(details)) return undefined;
+  const items: unknown[] = details;
+  const found = items.map(record).find((each) => each["modality"] === modality);
+  return count(found?.["tokenCount"]);
+}
+
+/** Most calls have no part that is priced apart, and then this costs no object. */
+function withParts(
+  tokens: TokenUsage,
+  told: { readonly [K in keyof UsageParts]: UsageParts[K] | undefined },
+): TokenUsage {
+  const parts = Object.entries(told).filter(([, value]) => value !== undefined && value > 0);
+  return parts.length === 0 ? tokens : { ...tokens, parts: Object.fromEntries(parts) };
 }
 
 /** A whole number of tokens, never negative whatever the provider says; undefined when it says none. */

@@ -68,6 +68,77 @@ test("responses, embeddings and images tell their usage in their own words", () 
   );
 });
 
+test("audio, images, seconds and searches are told where the provider tells them", () => {
+  const openai = (usage: object) => replyUsage("OPENAI", { usage })?.parts;
+  assert.deepEqual(
+    openai({
+      prompt_tokens: 50,
+      completion_tokens: 90,
+      prompt_tokens_details: { audio_tokens: 30, cached_tokens: 0 },
+      completion_tokens_details: { audio_tokens: 70, reasoning_tokens: 0 },
+    }),
+    { audioInput: 30, audioOutput: 70 },
+  );
+  assert.deepEqual(
+    openai({
+      input_tokens: 50,
+      output_tokens: 4160,
+      input_tokens_details: { text_tokens: 10, image_tokens: 40 },
+      output_tokens_details: { image_tokens: 4160, text_tokens: 0 },
+    }),
+    { imageInput: 40, imageOutput: 4160 },
+  );
+  const input_token_details = { text_tokens: 0, audio_tokens: 14 };
+  assert.deepEqual(
+    openai({ type: "tokens", input_tokens: 14, output_tokens: 45, input_token_details }),
+    { audioInput: 14 },
+  );
+  assert.deepEqual(replyUsage("OPENAI", { text: "x", usage: { type: "duration", seconds: 9 } }), {
+    ...tokens({}),
+    parts: { audioSeconds: 9 },
+  });
+  assert.deepEqual(
+    replyUsage("ANTHROPIC", {
+      usage: {
+        input_tokens: 5,
+        output_tokens: 6,
+        cache_creation_input_tokens: 30,
+        cache_creation: { ephemeral_5m_input_tokens: 10, ephemeral_1h_input_tokens: 20 },
+        server_tool_use: { web_search_requests: 2 },
+      },
+    })?.parts,
+    { cacheWriteLong: 20, webSearches: 2 },
+  );
+  const of = (modality: string, tokenCount: number) => ({ modality, tokenCount });
+  assert.deepEqual(
+    replyUsage("GEMINI", {
+      usageMetadata: {
+        promptTokenCount: 300,
+        candidatesTokenCount: 1290,
+        promptTokensDetails: [of("TEXT", 10), of("AUDIO", 32), of("IMAGE", 258)],
+        cacheTokensDetails: [of("AUDIO", 16)],
+        candidatesTokensDetails: [of("IMAGE", 1290)],
+      },
+    })?.parts,
+    { audioInput: 32, audioCacheRead: 16, imageInput: 258, imageOutput: 1290 },
+  );
+});
+
+test("what a message stream says of the cache at its start and of searches at its end is both told", () => {
+  const start = { input_tokens: 9, cache_creation_input_tokens: 8, output_tokens: 1 };
+  const cache_creation = { ephemeral_1h_input_tokens: 8 };
+  const end = { output_tokens: 7, server_tool_use: { web_search_requests: 1 } };
+  const events = [
+    { type: "message_start", message: { usage: { ...start, cache_creation } } },
+    { type: "message_delta", usage: end },
+  ].map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  const stream = watch("ANTHROPIC", "MESSAGES", events);
+  assert.deepEqual(stream.usage(), {
+    ...tokens({ input: 17, output: 7, cacheWrite: 8 }),
+    parts: { cacheWriteLong: 8, webSearches: 1 },
+  });
+});
+
 test("Anthropic's input leaves out the cache, so both are added", () => {
   const usage = {
     input_tokens: 20,

@@ -161,7 +161,8 @@ export class CallBook {
       return;
     }
     const served = this.#served;
-    const costMicros = served === undefined ? null : sink.cost(served, ending.tokens);
+    const known = served !== undefined && !this.#isUntold(ending);
+    const costMicros = known ? sink.cost(served, ending.tokens) : null;
     const used = {
       tokens: ending.tokens.input + ending.tokens.output,
       costMicros: costMicros ?? 0,
@@ -172,6 +173,13 @@ export class CallBook {
     );
     this.ticket?.settle(used);
     sink.finish(this.#record(ending, principal, costMicros));
+  }
+
+  /** Something was made, and nobody said how much: its cost is not known, which is not the same as free. */
+  #isUntold({ fault, usageSource, tokens }: Ending): boolean {
+    if (!this.#call.endpoint.billsUntold) return false;
+    const made = fault === undefined || usageSource === "PARTIAL";
+    return made && tokens.input + tokens.output === 0 && tokens.parts === undefined;
   }
 
   #record(ending: Ending, principal: Principal, costMicros: number | null): CallRecord {

@@ -22,6 +22,8 @@ export interface Endpoint {
   readonly asksUsage: boolean;
   /** Its replies are billed by tokens, so one without usage is estimated. */
   readonly tokens: "IN_OUT" | "IN" | "NONE";
+  /** Its replies are billed by what only some of them tell: a call of which nothing is told has no known cost. */
+  readonly billsUntold: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
   readonly counts: boolean;
   /** Asked in this form of a provider that speaks another, it is translated. */
@@ -37,6 +39,7 @@ interface Options {
   readonly form?: StreamForm;
   readonly asksUsage?: boolean;
   readonly tokens?: Endpoint["tokens"];
+  readonly billsUntold?: boolean;
   readonly kind?: Endpoint["kind"];
   readonly counts?: boolean;
   readonly translates?: boolean;
@@ -55,6 +58,7 @@ function row(method: Method, dialect: Dialect, path: string, options: Options = 
     form: options.form ?? "OTHER",
     asksUsage: options.asksUsage ?? false,
     tokens: options.tokens ?? "NONE",
+    billsUntold: options.billsUntold ?? false,
     counts: options.counts ?? false,
     translates: options.translates ?? false,
     geminiPath: options.gemini === true ? `/v1beta/openai${path.slice("/v1".length)}` : undefined,
@@ -69,6 +73,7 @@ const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE" };
 const COUNTS: Options = { counts: true };
 const LOCAL: Options = { kind: "LOCAL" };
 const UPLOAD: Options = { model: "NONE" };
+const MEDIA: Options = { model: "FORM", billsUntold: true };
 
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
 const OPENAI: readonly Endpoint[] = [
@@ -86,12 +91,13 @@ const OPENAI: readonly Endpoint[] = [
     modelDefault: "dall-e-2",
     streams: "BODY",
     gemini: true,
+    billsUntold: true,
   }),
-  row("POST", "OPENAI", "/v1/images/edits", { model: "FORM", modelDefault: "dall-e-2" }),
-  row("POST", "OPENAI", "/v1/images/variations", { model: "FORM", modelDefault: "dall-e-2" }),
-  row("POST", "OPENAI", "/v1/audio/speech", { streams: "NEVER" }),
-  row("POST", "OPENAI", "/v1/audio/transcriptions", { model: "FORM" }),
-  row("POST", "OPENAI", "/v1/audio/translations", { model: "FORM" }),
+  row("POST", "OPENAI", "/v1/images/edits", { ...MEDIA, modelDefault: "dall-e-2" }),
+  row("POST", "OPENAI", "/v1/images/variations", { ...MEDIA, modelDefault: "dall-e-2" }),
+  row("POST", "OPENAI", "/v1/audio/speech", { billsUntold: true }),
+  row("POST", "OPENAI", "/v1/audio/transcriptions", MEDIA),
+  row("POST", "OPENAI", "/v1/audio/translations", MEDIA),
   row("POST", "OPENAI", "/v1/moderations", { modelDefault: "omni-moderation-latest" }),
   row("POST", "OPENAI", "/v1/files", UPLOAD),
   row("GET", "OPENAI", "/v1/files"),
@@ -138,7 +144,7 @@ const GEMINI: readonly Endpoint[] = [
   row("POST", "GEMINI", `${models}/{model}:countTokens`, { ...COUNTS, model: "PATH" }),
   row("POST", "GEMINI", `${models}/{model}:embedContent`, { model: "PATH", tokens: "IN" }),
   row("POST", "GEMINI", `${models}/{model}:batchEmbedContents`, { model: "PATH", tokens: "IN" }),
-  row("POST", "GEMINI", `${models}/{model}:predict`, { model: "PATH" }),
+  row("POST", "GEMINI", `${models}/{model}:predict`, { model: "PATH", billsUntold: true }),
 ]);
 
 const GEMINI_MODELS: readonly Endpoint[] = [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import type { TokenUsage } from "../core/call.js";
+import type { TokenUsage, UsageParts } from "../core/call.js";
 import { NO_TOKENS } from "../core/call.js";
 import type { Price } from "../core/provider.js";
 import { costOf, soundTokens, TOKENS_MAX } from "./cost.js";
@@ -43,6 +43,23 @@ const prices = fc.record({
   longContextCacheWrite: optionalRate,
 });
 
+const AUDIO: Price = {
+  ...FLAT,
+  cacheWriteLong: 6_000_000,
+  audioInput: 32_000_000,
+  audioOutput: 64_000_000,
+  audioCacheRead: 400_000,
+  imageInput: 8_000_000,
+  imageOutput: 30_000_000,
+  webSearches: 10_000_000,
+};
+
+/** What ten thousand tokens in and as many out cost with these parts. */
+function costWith(parts: UsageParts, price: Price = AUDIO): number | null {
+  const usage = { input: 10_000, output: 10_000, cacheRead: 1000, cacheWrite: 1000, reasoning: 0 };
+  return costOf(price, { ...usage, parts });
+}
+
 /** The same sum in big integers, written out anew. */
 function exact(price: Price, usage: TokenUsage): bigint {
   const sound = soundTokens(usage);
@@ -64,6 +81,72 @@ test("a call costs its parts at their own prices", () => {
   const usage = { input: 1000, output: 200, cacheRead: 600, cacheWrite: 100, reasoning: 50 };
   // 300 × $3 + 600 × $0.30 + 100 × $3.75 + 200 × $15, per million.
   assert.equal(costOf(FLAT, usage), 900 + 180 + 375 + 3000);
+});
+
+test("audio and images cost what they are priced at, and each token is billed once", () => {
+  const plain = costWith({})!;
+  assert.equal(plain, 8000 * 3 + 300 + 3750 + 150_000);
+  assert.equal(costWith({ audioInput: 2000 }), plain + 2000 * (32 - 3));
+  assert.equal(costWith({ audioOutput: 3000 }), plain + 3000 * (64 - 15));
+  assert.equal(costWith({ imageInput: 100, imageOutput: 400 }), plain + 100 * 5 + 400 * 15);
+  assert.equal(costWith({ cacheWriteLong: 1000 }), plain + 6000 - 3750);
+  // Of 1,500 audio tokens 500 come from the cache, at 40 cents instead of 30.
+  assert.equal(
+    costWith({ audioInput: 1500, audioCacheRead: 500 }),
+    plain + 1000 * 29 + (500 * (400_000 - 300_000)) / 1_000_000,
+  );
+  // This model has no price of its own for cached images.
+  assert.equal(costWith({ imageInput: 500, imageCacheRead: 500 }), plain);
+});
+
+test("without a price of its own a part costs what other tokens cost", () => {
+  const parts = { audioInput: 5, audioOutput: 6, imageInput: 7, imageOutput: 8, cacheWriteLong: 9 };
+  assert.equal(costWith({ ...parts, webSearches: 3 }, FLAT), costWith({}, FLAT));
+});
+
+test("searches and hours of audio are billed besides the tokens", () => {
+  assert.equal(costWith({ webSearches: 3 }), costWith({})! + 30_000);
+  const whisper = { ...FLAT, input: 0, output: 0, audioHour: 360_000 };
+  const seconds = (audioSeconds: number): number | null =>
+    costOf(whisper, { ...NO_TOKENS, parts: { audioSeconds } });
+  assert.equal(seconds(60), 6000);
+  assert.equal(seconds(3601), 360_100);
+  assert.equal(
+    costOf({ ...whisper, audioHour: 111_000 }, { ...NO_TOKENS, parts: { audioSeconds: 1 } }),
+    31,
+  );
+});
+
+test("long cache writes have a long-context price too", () => {
+  const long = { ...AUDIO, longContextFrom: 5000, longContextCacheWrite: 7_500_000 };
+  const parts = { cacheWriteLong: 1000 };
+  const tiered = costWith(parts, { ...long, longContextCacheWriteLong: 12_000_000 })!;
+  assert.equal(tiered - costWith(parts, long)!, 12_000 - 6000);
+});
+
+test("whatever parts a provider tells, their tokens are never billed beyond its sums", () => {
+  const wild = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(NaN, -1, 1e300));
+  const names = [
+    "audioInput",
+    "audioOutput",
+    "audioCacheRead",
+    "imageInput",
+    "imageOutput",
+    "imageCacheRead",
+    "cacheWriteLong",
+  ] as const;
+  const parts = fc.record(Object.fromEntries(names.map((name) => [name, wild])));
+  const one = { ...FLAT, output: FLAT.input, cacheRead: null, cacheWrite: null };
+  const dear = { ...one, ...Object.fromEntries(names.map((name) => [name, 2 * FLAT.input])) };
+  fc.assert(
+    fc.property(usages, parts, (usage, told) => {
+      const least = costOf(one, usage)!;
+      assert.equal(costOf(one, { ...usage, parts: told }), least);
+      const cost = costOf(dear, { ...usage, parts: told })!;
+      assert.ok(cost >= least && cost <= 2 * least);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test("an unpriced model costs null, a free one 0", () => {

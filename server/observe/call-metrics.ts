@@ -122,7 +122,7 @@ function tokenMetrics(sums: () => CallTotals["sums"]): readonly MetricFamily[] {
     counter("latchkey_cost_dollars_total", "Cost of the priced calls, in US dollars.", () =>
       one(sums().costMicros / MICROS),
     ),
-    counter("latchkey_unpriced_calls_total", "Calls of models without a price.", () =>
+    counter("latchkey_unpriced_calls_total", "Calls whose cost is not known.", () =>
       one(sums().unpricedCalls),
     ),
   ];

@@ -146,6 +146,30 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
   assert.deepEqual(await fieldsOf({ categories: [Model_Category.VIDEO] }), [
     "models[0].categories[0]",
   ]);
+  // Each in its own field, and back as it came.
+  const amounts = {
+    ...price,
+    cacheWriteLongMicrosPerMillion: 1n,
+    audioInputMicrosPerMillion: 2n,
+    audioOutputMicrosPerMillion: 3n,
+    audioCacheReadMicrosPerMillion: 4n,
+    imageInputMicrosPerMillion: 5n,
+    imageOutputMicrosPerMillion: 6n,
+    imageCacheReadMicrosPerMillion: 7n,
+    audioHourMicros: 8n,
+    webSearchesMicrosPerThousand: 9n,
+  };
+  const longContext = [{ aboveInputTokens: 10n, cacheWriteLongMicrosPerMillion: 11n }];
+  const again = await admin.providers.upsertModels({
+    providerId,
+    models: [{ modelId: "gpt-next", prices: [{ ...amounts, longContext }] }],
+  });
+  const kept = again.models[0]?.currentPrice;
+  for (const [name, micros] of Object.entries(amounts)) {
+    assert.equal(kept?.[name as keyof typeof amounts], micros, name);
+  }
+  assert.equal(kept?.longContext[0]?.cacheWriteLongMicrosPerMillion, 11n);
+
   assert.deepEqual(await fieldsOf({ prices: [{ ...price, perImageMicros: 3n }] }), [
     "models[0].prices[0].per_image_micros",
   ]);

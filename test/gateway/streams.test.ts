@@ -248,6 +248,25 @@ test("a reply without usage is estimated and says so; one that costs no tokens i
   assert.equal(openai.sink.records[1]?.modelAsked, "omni-moderation-latest");
 });
 
+test("where a reply does not say what it made, its cost is not known; a refusal costs nothing", async () => {
+  const speech = { model: "gpt-4o-mini-tts", input: "x" };
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "audio/mpeg" });
+    res.end("sound");
+  };
+  await openai.post("/v1/audio/speech", speech).then((reply) => reply.text());
+  stub.script = replyJson(400, '{"error":{"message":"no"}}');
+  await openai.post("/v1/audio/speech", speech).then((reply) => reply.text());
+  stub.script = replyJson(200, '{"data":[],"usage":{"input_tokens":3,"output_tokens":4}}');
+  await openai
+    .post("/v1/images/generations", { model: "gpt-image-1" })
+    .then((reply) => reply.text());
+  assert.deepEqual(
+    openai.sink.records.map(({ costMicros }) => costMicros),
+    [null, 0, 11],
+  );
+});
+
 test("replies that come compressed all the same are unpacked, streamed or whole", async () => {
   const events = chatEvents(["a", "b"], true).join("");
   for (const [encoding, pack] of [

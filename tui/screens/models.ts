@@ -175,11 +175,20 @@ function priceLines(price: ModelPrice): readonly Detail[] {
     ["cache read", price.cacheReadMicrosPerMillion],
     ["cache write", price.cacheWriteMicrosPerMillion],
     ["write 1h+", price.cacheWriteLongMicrosPerMillion],
+    ["audio in", price.audioInputMicrosPerMillion],
+    ["audio out", price.audioOutputMicrosPerMillion],
+    ["audio cached", price.audioCacheReadMicrosPerMillion],
+    ["image in", price.imageInputMicrosPerMillion],
+    ["image out", price.imageOutputMicrosPerMillion],
+    ["image cached", price.imageCacheReadMicrosPerMillion],
   ] as const;
+  const { audioHourMicros: hour, webSearchesMicrosPerThousand: searches } = price;
   return [
     ...amounts.flatMap(([label, micros]): Detail[] =>
       micros === undefined ? [] : [[label, `${money(micros)} per million tokens`]],
     ),
+    ...(hour === undefined ? [] : [["audio", `${money(hour)} per hour`] as const]),
+    ...(searches === undefined ? [] : [["searches", `${money(searches)} per thousand`] as const]),
     ...price.longContext.map((long): Detail => [
       `over ${count(long.aboveInputTokens)}`,
       `in ${money(long.inputMicrosPerMillion ?? 0n)}  out ${money(long.outputMicrosPerMillion ?? 0n)} per million`,

@@ -149,6 +149,9 @@ const ROWS: readonly CuratedRow[] = [
   ["google", "gemini-2.0-flash", "Gemini 2.0 Flash", ["CHAT", "MULTIMODAL"], 1_048_576],
   ["google", "gemini-1.5-pro", "Gemini 1.5 Pro", ["LONG_CONTEXT", "MULTIMODAL"], 2_097_152],
   ["google", "gemini-1.5-flash", "Gemini 1.5 Flash", ["CHAT", "ECONOMY", "MULTIMODAL"], 1_048_576],
+  ["google", "gemini-3-pro-image", "Gemini 3 Pro Image", ["IMAGE"], null],
+  ["google", "gemini-3.1-flash-image", "Gemini 3.1 Flash Image", ["IMAGE"], null],
+  ["google", "gemini-3.1-flash-lite-image", "Gemini 3.1 Flash Lite Image", ["IMAGE"], null],
   ["google", "gemini-embedding-001", "Gemini Embedding", ["EMBEDDING"], 2_048],
   ["google", "gemini-embedding-2", "Gemini Embedding 2", ["EMBEDDING"], 8_192],
   // DeepSeek

@@ -9,7 +9,7 @@ import {
 } from "../../../proto/gen/latchkey/v1/providers_pb.js";
 import { priceAt } from "../../catalog/price-table.js";
 import { invalidField } from "../../core/fault.js";
-import type { Model, ModelCategory, Price } from "../../core/provider.js";
+import type { Model, ModelCategory, Price, PriceParts } from "../../core/provider.js";
 import type { ModelDraft } from "../../keys/models.js";
 import type { NameLookup } from "../names.js";
 import type { ListFields } from "../page-query.js";
@@ -107,6 +107,15 @@ function priceMessage(price: Price, source: string): MessageInitShape<typeof Mod
     outputMicrosPerMillion: int64(price.output),
     ...optional("cacheReadMicrosPerMillion", price.cacheRead),
     ...optional("cacheWriteMicrosPerMillion", price.cacheWrite),
+    ...optional("cacheWriteLongMicrosPerMillion", price.cacheWriteLong),
+    ...optional("audioInputMicrosPerMillion", price.audioInput),
+    ...optional("audioOutputMicrosPerMillion", price.audioOutput),
+    ...optional("audioCacheReadMicrosPerMillion", price.audioCacheRead),
+    ...optional("imageInputMicrosPerMillion", price.imageInput),
+    ...optional("imageOutputMicrosPerMillion", price.imageOutput),
+    ...optional("imageCacheReadMicrosPerMillion", price.imageCacheRead),
+    ...optional("audioHourMicros", price.audioHour),
+    ...optional("webSearchesMicrosPerThousand", price.webSearches),
     longContext:
       longContextFrom === null
         ? []
@@ -117,14 +126,20 @@ function priceMessage(price: Price, source: string): MessageInitShape<typeof Mod
               ...optional("outputMicrosPerMillion", price.longContextOutput),
               ...optional("cacheReadMicrosPerMillion", price.longContextCacheRead),
               ...optional("cacheWriteMicrosPerMillion", price.longContextCacheWrite),
+              ...optional("cacheWriteLongMicrosPerMillion", price.longContextCacheWriteLong),
             },
           ],
     source,
   };
 }
 
-function optional<K extends string>(name: K, value: number | null): { [P in K]?: bigint } {
-  return value === null ? {} : ({ [name]: int64(value) } as { [P in K]: bigint });
+function optional<K extends string>(
+  name: K,
+  value: number | null | undefined,
+): { [P in K]?: bigint } {
+  return value === null || value === undefined
+    ? {}
+    : ({ [name]: int64(value) } as { [P in K]: bigint });
 }
 
 /** Throws `invalid_argument` for what this server cannot keep of a model; `field` is the draft's path. */
@@ -175,17 +190,34 @@ function priceOf(field: string, price: ModelPrice): Price {
     longContextOutput: amount("long_context[0]", long?.outputMicrosPerMillion),
     longContextCacheRead: amount("long_context[0]", long?.cacheReadMicrosPerMillion),
     longContextCacheWrite: amount("long_context[0]", long?.cacheWriteMicrosPerMillion),
+    ...partsOf(field, price),
   };
 }
 
-function refuseUnpriceable(field: string, price: ModelPrice): void {
-  const why = "this server prices LLM tokens only, whatever their time to live in a cache.";
-  const { cacheWriteLongMicrosPerMillion, perCallMicros, perImageMicros, source } = price;
-  refuse(
-    `${field}.cache_write_long_micros_per_million`,
-    cacheWriteLongMicrosPerMillion !== undefined,
-    why,
+/** What is priced apart; absent where it is not, as in the catalogue. */
+function partsOf(field: string, price: ModelPrice): PriceParts {
+  const [long] = price.longContext;
+  const given: Readonly<Record<keyof PriceParts, bigint | undefined>> = {
+    cacheWriteLong: price.cacheWriteLongMicrosPerMillion,
+    longContextCacheWriteLong: long?.cacheWriteLongMicrosPerMillion,
+    audioInput: price.audioInputMicrosPerMillion,
+    audioOutput: price.audioOutputMicrosPerMillion,
+    audioCacheRead: price.audioCacheReadMicrosPerMillion,
+    imageInput: price.imageInputMicrosPerMillion,
+    imageOutput: price.imageOutputMicrosPerMillion,
+    imageCacheRead: price.imageCacheReadMicrosPerMillion,
+    audioHour: price.audioHourMicros,
+    webSearches: price.webSearchesMicrosPerThousand,
+  };
+  const parts = Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, numberOf(field, value)] as const],
   );
+  return Object.fromEntries(parts);
+}
+
+function refuseUnpriceable(field: string, price: ModelPrice): void {
+  const why = "this server prices what replies tell, which is tokens, seconds and searches.";
+  const { perCallMicros, perImageMicros, source } = price;
   refuse(`${field}.per_call_micros`, perCallMicros !== undefined, why);
   refuse(`${field}.per_image_micros`, perImageMicros !== undefined, why);
   refuse(
