@@ -148,7 +148,7 @@ export interface BodyInput {
 }
 
 /** What a translator wants to know of a call besides its plan. */
-export type CallFacts = Pick<CallInput, "id" | "nowSeconds" | "asArray">;
+export type CallFacts = Pick<CallInput, "id" | "nowSeconds" | "asArray" | "memory">;
 
 /** Makes the body for a target. Throws Fault `untranslatable` with the name of what cannot be said there. */
 export function bodyFor(input: BodyInput): TargetBody {

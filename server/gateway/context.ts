@@ -6,6 +6,7 @@ import type { BodyBudget } from "./body.js";
 import type { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Passages } from "./passages.js";
+import type { ResponseStore } from "./response-store.js";
 import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
 
 /** What every exchange of one gateway shares. */
@@ -23,6 +24,7 @@ export interface GatewayContext {
   readonly bodyBudget: BodyBudget;
   readonly paths: EndpointPaths;
   readonly passages: Passages;
+  readonly responses: ResponseStore;
   readonly usageOption: UsageOption;
   readonly waitingRoom: WaitingRoom;
 }

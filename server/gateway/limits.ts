@@ -39,6 +39,8 @@ export interface GatewayLimits {
   readonly taskPauseMs: number;
   /** A whole reply up to this size is checked before its head is sent, so that a bad one can be tried elsewhere. */
   readonly wholeReplyBytesMax: number;
+  /** Translated responses that are kept for callers who name them, as JSON characters in all. */
+  readonly keptResponseCharsMax: number;
   /** How much of an error reply is read. */
   readonly errorReplyBytesMax: number;
   /** An event of a stream up to this size goes on in one piece. */
@@ -71,6 +73,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   wholeHeadTimeoutMs: 600_000,
   taskPauseMs: 1_500,
   wholeReplyBytesMax: 4 * 1024 * 1024,
+  keptResponseCharsMax: 64 * 1024 * 1024,
   errorReplyBytesMax: 64 * 1024,
   eventBytesMax: 1024 * 1024,
   headHoldMs: 1_000,

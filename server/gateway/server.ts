@@ -31,6 +31,7 @@ import type {
   SecretOpener,
 } from "./ports.js";
 import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
+import { ResponseStore } from "./response-store.js";
 import { readHead, type RequestHead } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
 
@@ -134,6 +135,7 @@ class HttpGateway implements Gateway {
         callsMax: this.#limits.waitingCallsMax,
       }),
       passages: new Passages(),
+      responses: new ResponseStore(this.#limits.keptResponseCharsMax),
       usageOption: new UsageOption(options.asksUsage ?? (() => true)),
     };
     this.#contextOf = scopedContexts(this.#context);

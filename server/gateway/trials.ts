@@ -283,9 +283,15 @@ export class Trials implements AttemptListener {
 
   /** What a translator wants to know of the call besides its body. */
   #facts(): CallFacts {
-    const { context, id, match, query } = this.#options;
+    const { context, id, match, query, principal } = this.#options;
     const nowSeconds = Math.floor(context.clock.now() / 1000);
-    return { id, nowSeconds, asArray: asArray(match.endpoint, query) };
+    const isResponses = match.endpoint.form === "RESPONSES";
+    return {
+      id,
+      nowSeconds,
+      asArray: asArray(match.endpoint, query),
+      memory: isResponses ? context.responses.of(principal.clientKey.id) : undefined,
+    };
   }
 
   // What an attempt tells.

@@ -203,6 +203,7 @@ export class FakeAuthenticator implements Authenticator {
   readonly #listeners = new Set<(clientKeyId: string) => void>();
   refusal: Fault | undefined;
   modelAllowlist: readonly string[] = [];
+  clientKeyId = "ck_caller";
 
   authenticate(presented: string, ip: string): Principal {
     this.presented.push(presented);
@@ -210,7 +211,7 @@ export class FakeAuthenticator implements Authenticator {
     if (this.refusal !== undefined) throw this.refusal;
     if (presented !== CLIENT_KEY) throw new Fault("invalid_api_key", "The API key is not known.");
     return {
-      clientKey: { ...clientKey(), modelAllowlist: this.modelAllowlist },
+      clientKey: { ...clientKey(), id: this.clientKeyId, modelAllowlist: this.modelAllowlist },
       ownerId: "usr_owner",
     };
   }

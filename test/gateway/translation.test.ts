@@ -390,3 +390,53 @@ test("tokens are counted here where the provider's language has no way to ask", 
   assert.equal(stub.received.length, 0);
   assert.equal(gateway.sink.records[0]?.httpStatus, 200);
 });
+
+test("a translated response can be gone on from by its id, and its items be named, by its own caller alone", async () => {
+  const gateway = side("ANTHROPIC");
+  const client = openai(gateway);
+  stub.script = replyJson(200, MESSAGE);
+  const first = await client.responses.create({ model: "claude", input: "One" });
+  stub.script = replyEvents(messageEvents(["Two", " back"]));
+  const stream = client.responses.stream({
+    model: "claude",
+    previous_response_id: first.id,
+    input: "Two",
+  });
+  const second = await stream.finalResponse();
+  stub.script = replyJson(200, MESSAGE);
+  await client.responses.create({
+    model: "claude",
+    input: [
+      { role: "user", content: "Two" },
+      { type: "item_reference", id: second.output[0]!.id! },
+      { role: "user", content: "Three" },
+    ],
+  });
+  const said = (at: number): unknown => {
+    const messages = sent(at)["messages"] as { role: string; content: unknown }[];
+    return messages.map((each) => [each.role, textOf(each.content)]);
+  };
+  assert.deepEqual(said(1), [
+    ["user", "One"],
+    ["assistant", "Grüße 🌍"],
+    ["user", "Two"],
+  ]);
+  assert.deepEqual(said(2), [
+    ["user", "Two"],
+    ["assistant", "Two back"],
+    ["user", "Three"],
+  ]);
+  gateway.authenticator.clientKeyId = "ck_other";
+  const stranger = client.responses.create({
+    model: "claude",
+    previous_response_id: first.id,
+    input: "x",
+  });
+  await assert.rejects(stranger, OpenAI.BadRequestError);
+  gateway.authenticator.clientKeyId = "ck_caller";
+});
+
+function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  return (content as { text: string }[]).map((part) => part.text).join("");
+}

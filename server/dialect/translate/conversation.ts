@@ -1,4 +1,5 @@
 import type { JsonObject } from "./json.js";
+import type { Asked } from "./side.js";
 
 /** Which provider made a signature: no other can use it. */
 export type SignatureOrigin = "ANTHROPIC" | "GEMINI" | "OPENAI";
@@ -116,6 +117,8 @@ export interface Conversation {
   /** The caller wants usage in its stream where its dialect leaves that open. */
   readonly usageAsked: boolean;
   readonly format: ReplyFormat | undefined;
+  /** What is to be kept, so that a later request can name it. */
+  readonly asked?: Asked | undefined;
   /** `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */
   readonly effort: string | undefined;
 }

@@ -200,10 +200,10 @@ export const LOSSES = {
     "any → messages, responses",
     "Only text, images and documents are understood there.",
   ),
-  previous_response: refused(
-    '"previous_response_id", "conversation", "prompt" and "item_reference"',
+  stored_items: refused(
+    '"conversation" and "prompt", and "previous_response_id" and "item_reference" of responses that are not kept here',
     RESPONSES,
-    "They lie with the provider that stored them; send the items themselves.",
+    "They lie with the provider that stored them; send the items themselves. Translated responses are kept for a while in this server's memory.",
   ),
   background: refused('"background"', RESPONSES, "Replies come at once there."),
   hosted_tools: refused(
@@ -222,7 +222,7 @@ export const LOSSES = {
     "They become functions with one text argument named input, and their calls are turned back.",
   ),
   response_extras: dropped(
-    '"store", "include", "metadata", "client_metadata", "prompt_cache_key", "truncation", "service_tier", "text.verbosity" and the like',
+    '"include", "metadata", "client_metadata", "prompt_cache_key", "truncation", "service_tier", "text.verbosity" and the like',
     RESPONSES,
     "They address one provider's own bookkeeping.",
   ),

@@ -21,6 +21,24 @@ export interface Target {
   readonly asksUsage: boolean;
 }
 
+/** A translated response, as callers may name it in a later request. */
+export interface KeptResponse {
+  readonly id: string;
+  /** The response that it went on from; undefined where it began a conversation. */
+  readonly previousId: string | undefined;
+  readonly input: readonly JsonObject[];
+  readonly output: readonly JsonObject[];
+}
+
+/** What earlier responses of one caller held, which the provider of another dialect does not store. */
+export interface ItemMemory {
+  /** An item of a response; undefined if it is not known, or not any more. */
+  item(id: string): JsonObject | undefined;
+  /** Everything said up to the end of a response; undefined as above. */
+  conversation(responseId: string): readonly JsonObject[] | undefined;
+  keep(response: KeptResponse): void;
+}
+
 /** What is known of a call besides its body. */
 export interface CallFacts {
   /** Unique; stands where a dialect wants an id that the provider did not give. */
@@ -33,9 +51,15 @@ export interface CallFacts {
   readonly modelAsked: string;
   /** The caller's tools, for dialects whose replies name them otherwise. Set from the request. */
   readonly tools: readonly Tool[];
+  /** For callers of the Responses API. */
+  readonly memory?: ItemMemory | undefined;
+  /** What the caller wants kept of its own part; undefined for nothing. Set from the request. */
+  readonly asked?: Asked | undefined;
   /** A Gemini caller wants its stream as one JSON array, not as events. */
   readonly asArray: boolean;
 }
+
+export type Asked = Pick<KeptResponse, "previousId" | "input">;
 
 /** Turns a provider's events into steps. */
 export interface StreamReader {

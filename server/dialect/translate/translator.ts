@@ -22,7 +22,7 @@ const SIDES: Readonly<Record<Form, Side>> = {
 };
 
 /** What is known of a call before its body is read. */
-export type CallInput = Omit<CallFacts, "usageAsked" | "tools">;
+export type CallInput = Omit<CallFacts, "usageAsked" | "tools" | "asked">;
 
 /** A request in the provider's language, and the way back for whatever the provider answers. */
 export interface Translation {
@@ -113,8 +113,8 @@ function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): 
 }
 
 function factsOf(input: CallInput, conversation: Conversation): CallFacts {
-  const { usageAsked, tools } = conversation;
-  return { ...input, usageAsked, tools };
+  const { usageAsked, tools, asked } = conversation;
+  return { ...input, usageAsked, tools, asked };
 }
 
 function readBody(body: Buffer): Record<string, unknown> {

@@ -30,6 +30,7 @@ const READ = new Set([
   "text",
   "reasoning",
   "previous_response_id",
+  "store",
   "conversation",
   "prompt",
   "background",
@@ -42,11 +43,13 @@ export function readResponsesRequest(
   notes: Notes,
 ): Conversation {
   notes.unread(body, READ);
-  for (const name of ["previous_response_id", "conversation", "prompt"]) {
-    if (body[name] !== undefined && body[name] !== null) throw untranslatable("previous_response");
+  for (const name of ["conversation", "prompt"]) {
+    if (body[name] !== undefined && body[name] !== null) throw untranslatable("stored_items");
   }
   if (body["background"] === true) throw untranslatable("background");
-  const items = itemsOf(body["input"]);
+  const previousId = string(body["previous_response_id"]);
+  const input = itemsOf(body["input"]).map((item) => resolved(item, call));
+  const items = [...earlier(previousId, call), ...input];
   const { system, turns } = turnsOf(items, notes);
   const instructions = string(body["instructions"]) ?? "";
   // Some agents add tools in the middle of the input, or have the model find them there.
@@ -68,9 +71,25 @@ export function readResponsesRequest(
     stop: [],
     stream: call.streamed,
     usageAsked: true,
+    asked: body["store"] === false ? undefined : { previousId, input },
     format: formatOf(object(object(body["text"])?.["format"])),
     effort: string(object(body["reasoning"])?.["effort"]),
   };
+}
+
+function earlier(previousId: string | undefined, call: CallFacts): readonly JsonObject[] {
+  if (previousId === undefined) return [];
+  const items = call.memory?.conversation(previousId);
+  if (items === undefined) throw untranslatable("stored_items");
+  return items;
+}
+
+/** The item itself where the caller only names it. */
+function resolved(item: JsonObject, call: CallFacts): JsonObject {
+  if (item["type"] !== "item_reference") return item;
+  const kept = call.memory?.item(string(item["id"]) ?? "");
+  if (kept === undefined) throw untranslatable("stored_items");
+  return kept;
 }
 
 const ADDS_TOOLS = new Set<unknown>(["additional_tools", "tool_search_output"]);
@@ -129,8 +148,6 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
     case "web_search_call":
       notes.lose("hosted_optional");
       return undefined;
-    case "item_reference":
-      throw untranslatable("previous_response");
     default:
       throw untranslatable("unknown_part", `the item type "${type.slice(0, 64)}"`);
   }

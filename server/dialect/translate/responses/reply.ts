@@ -78,10 +78,16 @@ export function responsesStop(body: JsonObject, parts: readonly { readonly kind:
 /** Writes a whole response. */
 export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
   const output = reply.parts.flatMap((part, index) => itemsOf(part, itemId(call, index), call));
+  keep(reply.id, output, call);
   return { ...responseOf(reply.id, reply.model, call), ...endOf(reply), output };
 }
 
-/** An item's id, which callers send back and nobody looks up. */
+/** Keeps a whole response, so that the caller can name it and its items. */
+export function keep(id: string, output: readonly JsonObject[], call: CallFacts): void {
+  if (call.asked !== undefined) call.memory?.keep({ id, ...call.asked, output });
+}
+
+/** An item's id, which callers send back. */
 export function itemId(call: CallFacts, index: number): string {
   return `item_${call.id}_${String(index)}`;
 }
@@ -101,8 +107,8 @@ export function responseOf(id: string, model: string, call: CallFacts): JsonObje
     model,
     output: [],
     parallel_tool_calls: true,
-    previous_response_id: null,
-    store: false,
+    previous_response_id: call.asked?.previousId ?? null,
+    store: call.asked !== undefined && call.memory !== undefined,
     temperature: null,
     text: { format: { type: "text" } },
     tool_choice: "auto",

@@ -1,10 +1,10 @@
 import { unreachable } from "../../../core/assert.js";
 import type { Signature } from "../conversation.js";
-import { type JsonObject, writeJson } from "../json.js";
+import { type JsonObject, string, writeJson } from "../json.js";
 import { problemOfFailure } from "../problems.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
-import { callItem, contentPart, endOf, itemId, messageItem, responseOf } from "./reply.js";
+import { callItem, contentPart, endOf, itemId, keep, messageItem, responseOf } from "./reply.js";
 import { reasoningItem } from "./thoughts.js";
 import { customInput, declaredTool } from "./tools.js";
 
@@ -41,6 +41,7 @@ export class ResponsesStreamWriter implements StreamWriter {
         return this.#close();
       case "END": {
         const end = endOf(step);
+        keep(string(this.#response["id"]) ?? "", this.#output, this.#call);
         const response = { ...this.#response, ...end, output: this.#output };
         const type = end["status"] === "completed" ? "response.completed" : "response.incomplete";
         return this.#event(type, { response });
