@@ -2,11 +2,11 @@ import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
 import type { Upstream } from "../upstream/upstream.js";
-import type { BodyBudget } from "./body.js";
-import type { EndpointPaths } from "./endpoint-path.js";
+import { BodyBudget } from "./body.js";
+import { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
-import type { Passages } from "./passages.js";
-import type { ResponseStore } from "./response-store.js";
+import { Passages } from "./passages.js";
+import { ResponseStore } from "./response-store.js";
 import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
 
 /** What every exchange of one gateway shares. */
@@ -27,6 +27,45 @@ export interface GatewayContext {
   readonly responses: ResponseStore;
   readonly usageOption: UsageOption;
   readonly waitingRoom: WaitingRoom;
+}
+
+/** What a gateway is given; the rest of its context is its own. */
+export type ContextParts = Pick<
+  GatewayContext,
+  | "authenticator"
+  | "router"
+  | "limiter"
+  | "pool"
+  | "secrets"
+  | "sink"
+  | "upstream"
+  | "clock"
+  | "logger"
+> & {
+  /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
+  readonly asksUsage?: (provider: Provider) => boolean;
+};
+
+export function createContext(parts: ContextParts, limits: GatewayLimits): GatewayContext {
+  const { clock } = parts;
+  return {
+    authenticator: parts.authenticator,
+    router: parts.router,
+    limiter: parts.limiter,
+    pool: parts.pool,
+    secrets: parts.secrets,
+    sink: parts.sink,
+    upstream: parts.upstream,
+    clock,
+    logger: parts.logger,
+    limits,
+    bodyBudget: new BodyBudget(limits.bodyBytesInFlightMax),
+    paths: new EndpointPaths(),
+    waitingRoom: new WaitingRoom({ clock, callsMax: limits.waitingCallsMax }),
+    passages: new Passages(),
+    responses: new ResponseStore(limits.keptResponseCharsMax),
+    usageOption: new UsageOption(parts.asksUsage ?? (() => true)),
+  };
 }
 
 /** Calls that wait for a provider key to be back; bounded, for each of them holds its request. */

@@ -9,18 +9,15 @@ import type { Provider } from "../core/provider.js";
 import { Roster } from "../upstream/roster.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { authenticate } from "./admit.js";
-import { BodyBudget } from "./body.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
-import { type GatewayContext, UsageOption, WaitingRoom } from "./context.js";
-import { EndpointPaths } from "./endpoint-path.js";
+import { createContext, type GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
 import { createHttpServer } from "./http-server.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
-import { Passages } from "./passages.js";
 import type {
   Authenticator,
   CallSink,
@@ -31,7 +28,6 @@ import type {
   SecretOpener,
 } from "./ports.js";
 import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
-import { ResponseStore } from "./response-store.js";
 import { readHead, type RequestHead } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
 
@@ -117,27 +113,7 @@ class HttpGateway implements Gateway {
     this.#limits = { ...GATEWAY_LIMITS, ...options.limits };
     this.#ids = options.ids;
     this.#traces = options.traces;
-    this.#context = {
-      authenticator: options.authenticator,
-      router: options.router,
-      limiter: options.limiter,
-      pool: options.pool,
-      secrets: options.secrets,
-      sink: options.sink,
-      upstream: options.upstream,
-      clock: options.clock,
-      logger: options.logger,
-      limits: this.#limits,
-      bodyBudget: new BodyBudget(this.#limits.bodyBytesInFlightMax),
-      paths: new EndpointPaths(),
-      waitingRoom: new WaitingRoom({
-        clock: options.clock,
-        callsMax: this.#limits.waitingCallsMax,
-      }),
-      passages: new Passages(),
-      responses: new ResponseStore(this.#limits.keptResponseCharsMax),
-      usageOption: new UsageOption(options.asksUsage ?? (() => true)),
-    };
+    this.#context = createContext(options, this.#limits);
     this.#contextOf = scopedContexts(this.#context);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
     this.connections = new CallerConnections({
