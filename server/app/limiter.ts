@@ -1,6 +1,7 @@
 import type { Limits } from "../core/limits.js";
+import type { ChangeOf } from "../keys/change-feed.js";
 import type { SubjectId, SubjectKind } from "../limits/limit-subject.js";
-import { Limiter, type SpentRow } from "../limits/limiter.js";
+import { Limiter, SERVER, type SpentRow } from "../limits/limiter.js";
 import { restoreBudgets } from "../limits/restore-budgets.js";
 import type { LedgerStore, UsageRow } from "../metering/ports.js";
 import { ALL_USAGE } from "../metering/usage-types.js";
@@ -10,7 +11,7 @@ import type { UseCases } from "./use-cases.js";
 /** Limits that know what was spent before this process: a restart gives nobody their budget a second time. */
 export async function startLimiter(
   foundation: Foundation,
-  { directory }: UseCases,
+  { directory, settings }: UseCases,
   ledger: LedgerStore,
 ): Promise<Limiter> {
   const { clock, logger, feed, lifecycle } = foundation;
@@ -18,6 +19,7 @@ export async function startLimiter(
   const limiter = new Limiter({
     clock,
     ownerLimits: (ownerId) => directory.ownerLimits.get(ownerId) ?? null,
+    serverLimits: () => settings.values.serverLimits,
     loadSpent: async ({ kind, id }, fromMs) => {
       const [row] = await spentSince(kind, fromMs, id);
       return row ?? { tokens: 0, costMicros: 0 };
@@ -35,11 +37,17 @@ export async function startLimiter(
     });
   await restore("client key", directory.budgeted);
   await restore("user", directory.ownerLimits);
-  const leave = feed.subscribe(["client_key", "user"], ({ kind, id, value }) => {
-    follow(limiter, { kind: kind === "user" ? "user" : "client key", id }, value?.limits);
+  await restore("server", new Map([[SERVER.id, settings.values.serverLimits]]));
+  const leave = feed.subscribe(["client_key", "user", "setting"], (change) => {
+    if (change.kind === "setting") limiter.setLimits(SERVER, settings.values.serverLimits);
+    else follow(limiter, subjectOf(change), change.value?.limits);
   });
   lifecycle.started("limits", leave);
   return limiter;
+}
+
+function subjectOf({ kind, id }: ChangeOf<"client_key" | "user">): SubjectId {
+  return { kind: kind === "user" ? "user" : "client key", id };
 }
 
 /** Takes up changed limits; undefined for what was deleted. */
@@ -55,22 +63,24 @@ function spentReader({ clock }: Foundation, ledger: LedgerStore) {
     fromMs: number,
     id: string | null,
   ): Promise<readonly SpentRow[]> => {
-    const isUser = kind === "user";
     const rows = await ledger.usage({
       ...ALL_USAGE,
       fromMs,
       toMs: clock.now(),
       bucket: "ALL",
-      groupBy: isUser ? "OWNER" : "CLIENT_KEY",
-      ...(isUser ? { ownerId: id } : { clientKeyId: id }),
+      groupBy: GROUPS[kind],
+      ownerId: kind === "user" ? id : null,
+      clientKeyId: kind === "client key" ? id : null,
     });
-    return rows.map(spending);
+    return rows.map((row) => spending(kind, row));
   };
 }
 
-function spending(row: UsageRow): SpentRow {
+const GROUPS = { "client key": "CLIENT_KEY", user: "OWNER", server: "NONE" } as const;
+
+function spending(kind: SubjectKind, row: UsageRow): SpentRow {
   return {
-    id: row.group,
+    id: kind === "server" ? SERVER.id : row.group,
     tokens: row.inputTokens + row.outputTokens,
     costMicros: row.costMicros,
   };

@@ -21,6 +21,7 @@ import { sessionsService } from "../control/sessions.js";
 import { systemService } from "../control/system.js";
 import { usageService } from "../control/usage.js";
 import { usersService } from "../control/users.js";
+import { UNLIMITED } from "../core/limits.js";
 import { UsageReports } from "../metering/usage.js";
 import { DayFigures } from "./day-figures.js";
 import { changeResources } from "./change-resources.js";
@@ -138,6 +139,10 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
         ...common,
         overview: accounting.overview,
         ownerOverview: (ownerId) => accounting.ownerOverviews.of(ownerId),
+        limitsOf: (ownerId) =>
+          ownerId === undefined
+            ? useCases.settings.values.serverLimits
+            : (useCases.directory.ownerLimits.get(ownerId) ?? UNLIMITED),
         ownsKey: (ownerId, id) => serving.pool.registry.slot(id)?.key.ownerId === ownerId,
         vaultLocked: () => vault.state !== "UNLOCKED",
       }),

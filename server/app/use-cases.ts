@@ -100,9 +100,9 @@ export async function startUseCases(
     models: new Models({ operations, ids }),
     providerKeys,
     providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
-    clientKeys: new ClientKeys({ operations, mint, ids, clock }),
-    clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, clock }),
-    byorKeys: new ByorKeys({ operations, mint, ids, clock }),
+    clientKeys: new ClientKeys({ operations, mint, ids, settings, clock }),
+    clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, settings, clock }),
+    byorKeys: new ByorKeys({ operations, mint, ids, settings, clock }),
     directory,
     names,
   };

@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
+import type { Limits } from "../core/limits.js";
 import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll } from "../keys/policy.js";
 import type { LiveOverview } from "../metering/live-overview.js";
@@ -19,6 +20,8 @@ export interface UsageDeps extends UsageReportsDeps {
   readonly overview: LiveOverview;
   /** Of one owner's calls and keys, for those who see their own things only. */
   readonly ownerOverview: (ownerId: string) => Promise<LiveOverview>;
+  /** Limits of the whole server, or of one owner. */
+  readonly limitsOf: (ownerId: string | undefined) => Limits;
   /** Whether a provider key is this user's own. */
   readonly ownsKey: (ownerId: string, providerKeyId: string) => boolean;
   readonly vaultLocked: () => boolean;
@@ -50,6 +53,7 @@ export function usageService(deps: UsageDeps): Partial<ServiceImpl<typeof UsageS
           afterErrorSeq,
           vaultLocked: deps.vaultLocked(),
           names: deps.names,
+          limits: deps.limitsOf(ownerId),
           own: ownerId !== undefined,
           seesKey: (id: string) => ownerId === undefined || deps.ownsKey(ownerId, id),
         };

@@ -8,23 +8,27 @@ import { insert, type ClientKeyWithSecret } from "./client-keys.js";
 import type { Operations } from "./operations.js";
 import { requireOwner, userIdOf } from "./owners.js";
 import type { KeysReader, KeysTx } from "./ports.js";
+import type { Settings } from "./settings.js";
 
 /** The one recoverable key of each user for runtimes of their own: made when first asked for. */
 export class ByorKeys {
   readonly #operations: Operations;
   readonly #mint: ClientKeyMint;
   readonly #ids: IdSource;
+  readonly #settings: Pick<Settings, "values">;
   readonly #clock: Clock;
 
   constructor(options: {
     operations: Operations;
     mint: ClientKeyMint;
     ids: IdSource;
+    settings: Pick<Settings, "values">;
     clock: Clock;
   }) {
     this.#operations = options.operations;
     this.#mint = options.mint;
     this.#ids = options.ids;
+    this.#settings = options.settings;
     this.#clock = options.clock;
   }
 
@@ -89,7 +93,11 @@ export class ByorKeys {
     const id = this.#ids.next("ck");
     const parts = { id, ownerId, kind: "BYOR", format: "SK" } as const;
     const minted = await this.#mint.mint({ ...parts, recoverable: true });
-    const clean = cleanClientKeyDraft({ name: "BYOR" }, nowMs);
+    const clean = cleanClientKeyDraft(
+      { name: "BYOR" },
+      this.#settings.values.defaultClientKeyLimits,
+      nowMs,
+    );
     return {
       clientKey: newClientKey({ ...parts, clean, minted, nowMs }),
       secret: minted.secret,

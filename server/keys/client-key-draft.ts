@@ -1,5 +1,5 @@
 import type { ClientKey, ClientKeyFormat, ClientKeyKind } from "../core/client-key.js";
-import { UNLIMITED, type Limits } from "../core/limits.js";
+import type { Limits } from "../core/limits.js";
 import type { Minted } from "./client-key-mint.js";
 import { cleanIpAllowlist } from "./ip-allowlist.js";
 import {
@@ -58,8 +58,12 @@ export type CleanClientKeyDraft = Pick<
   (typeof CLIENT_KEY_PATCH_FIELDS)[number] | "enabled"
 >;
 
-/** Checks a draft. Throws `invalid_argument`. */
-export function cleanClientKeyDraft(draft: ClientKeyDraft, nowMs: number): CleanClientKeyDraft {
+/** Checks a draft; without limits of its own it gets the defaults. Throws `invalid_argument`. */
+export function cleanClientKeyDraft(
+  draft: ClientKeyDraft,
+  defaultLimits: Limits,
+  nowMs: number,
+): CleanClientKeyDraft {
   return {
     name: cleanName("name", draft.name),
     description: cleanDescription("description", draft.description ?? ""),
@@ -68,7 +72,7 @@ export function cleanClientKeyDraft(draft: ClientKeyDraft, nowMs: number): Clean
     modelAllowlist: cleanModelAllowlist("model_allowlist", draft.modelAllowlist ?? []),
     ipAllowlist: cleanIpAllowlist("ip_allowlist", draft.ipAllowlist ?? []),
     scopes: cleanScopes("scopes", draft.scopes ?? []),
-    limits: cleanLimits("limits", draft.limits ?? UNLIMITED),
+    limits: cleanLimits("limits", draft.limits ?? defaultLimits),
   };
 }
 

@@ -10,6 +10,7 @@ import { insert } from "./client-keys.js";
 import type { Operations } from "./operations.js";
 import { ownerIdOf, requireOwner } from "./owners.js";
 import type { ClientKeyForms, KeysVault } from "./ports.js";
+import type { Settings } from "./settings.js";
 
 /** Keys in one import. */
 export const CLIENT_KEY_IMPORT_MAX = 1_000;
@@ -55,6 +56,7 @@ export class ClientKeyImport {
   readonly #vault: KeysVault;
   readonly #forms: ClientKeyForms;
   readonly #ids: IdSource;
+  readonly #settings: Pick<Settings, "values">;
   readonly #clock: Clock;
 
   constructor(options: {
@@ -62,12 +64,14 @@ export class ClientKeyImport {
     vault: KeysVault;
     forms: ClientKeyForms;
     ids: IdSource;
+    settings: Pick<Settings, "values">;
     clock: Clock;
   }) {
     this.#operations = options.operations;
     this.#vault = options.vault;
     this.#forms = options.forms;
     this.#ids = options.ids;
+    this.#settings = options.settings;
     this.#clock = options.clock;
   }
 
@@ -117,7 +121,7 @@ export class ClientKeyImport {
   async #store(actor: Actor, target: OwnedTarget, entry: ImportedToken): Promise<ClientKey> {
     const nowMs = this.#clock.now();
     const known = this.#known(entry);
-    const clean = cleanClientKeyDraft(entry, nowMs);
+    const clean = cleanClientKeyDraft(entry, this.#settings.values.defaultClientKeyLimits, nowMs);
     const mac = this.#vault.importedClientKeyMac(known.sha256);
     const minted = { ...mac, prefix: known.prefix, sealedCopy: null };
     return this.#operations.write(actor, "client_key.import", async (tx) => {

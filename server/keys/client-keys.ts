@@ -20,6 +20,7 @@ import { ownerIdOf, requireOwner, scoped } from "./owners.js";
 import { authorize, mayAll, type Action } from "./policy.js";
 import { OWNER_FIELD, type KeysReader, type KeysTx } from "./ports.js";
 import { found, requireVersion } from "./refusals.js";
+import type { Settings } from "./settings.js";
 
 /** Client keys that one owner can have; admins may exceed it for them. */
 export const CLIENT_KEYS_PER_OWNER_MAX = 10_000;
@@ -44,17 +45,20 @@ export class ClientKeys {
   readonly #operations: Operations;
   readonly #mint: ClientKeyMint;
   readonly #ids: IdSource;
+  readonly #settings: Pick<Settings, "values">;
   readonly #clock: Clock;
 
   constructor(options: {
     operations: Operations;
     mint: ClientKeyMint;
     ids: IdSource;
+    settings: Pick<Settings, "values">;
     clock: Clock;
   }) {
     this.#operations = options.operations;
     this.#mint = options.mint;
     this.#ids = options.ids;
+    this.#settings = options.settings;
     this.#clock = options.clock;
   }
 
@@ -212,7 +216,7 @@ export class ClientKeys {
   ): Promise<ClientKeyWithSecret> {
     return this.#operations.run(actor, action, async () => {
       const nowMs = this.#clock.now();
-      const clean = cleanClientKeyDraft(draft, nowMs);
+      const clean = cleanClientKeyDraft(draft, this.#settings.values.defaultClientKeyLimits, nowMs);
       const id = this.#ids.next("ck");
       const format = draft.format ?? "SK";
       if (kind === "SUPER" && format !== "SK") {

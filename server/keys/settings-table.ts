@@ -1,4 +1,6 @@
 import { invalidField } from "../core/fault.js";
+import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
+import { cleanLimits } from "./validate.js";
 
 /** One setting that can be changed while the server runs. */
 interface SettingSpec<T> {
@@ -43,6 +45,37 @@ function choice<const T extends string>(
   };
 }
 
+function limits(): SettingSpec<Limits> {
+  return {
+    fallback: UNLIMITED,
+    check: (field, value) => {
+      if (!isLimits(value)) throw invalidField(field, "must be limits");
+      return cleanLimits(field, value);
+    },
+  };
+}
+
+function isLimits(value: unknown): value is Limits {
+  if (typeof value !== "object" || value === null) return false;
+  const { requestsPerMinute, tokensPerMinute, concurrency, budgets } = value as Partial<Limits>;
+  return (
+    [requestsPerMinute, tokensPerMinute, concurrency].every(isAmount) &&
+    Array.isArray(budgets) &&
+    budgets.every(isBudget)
+  );
+}
+
+function isBudget(value: unknown): value is Budget {
+  if (typeof value !== "object" || value === null) return false;
+  const { period, costMicros, tokens } = value as Partial<Budget>;
+  const isPeriod = period === "DAY" || period === "WEEK" || period === "MONTH";
+  return isPeriod && isAmount(costMicros) && isAmount(tokens);
+}
+
+function isAmount(value: unknown): value is number | null {
+  return value === null || typeof value === "number";
+}
+
 /** What the server can be told while it runs; the row's id in the storage is the name here. */
 export const SETTINGS = {
   registrationEnabled: flag(false),
@@ -64,6 +97,10 @@ export const SETTINGS = {
   durability: choice("RELAXED", "RELAXED", "STRICT"),
   abortedCallPolicy: choice("OBSERVED", "OBSERVED", "RESERVED", "NOTHING"),
   queueTimeoutMs: whole(5000, 0, 600_000),
+  /** Of client keys that are made without any. */
+  defaultClientKeyLimits: limits(),
+  /** Of all client keys together. */
+  serverLimits: limits(),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;

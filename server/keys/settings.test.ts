@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { UNLIMITED } from "../core/limits.js";
 import { Settings } from "./settings.js";
 import { SETTING_NAMES, SETTINGS } from "./settings-table.js";
 import { lastEvent, refused, startWorld } from "./testing/world.js";
@@ -24,6 +25,26 @@ test("a change holds at once, survives a restart and names what changed", async 
   restarted.stop();
   await world.settings.update(world.root, { lockoutFailures: 4 });
   assert.equal(restarted.values.lockoutFailures, 3);
+});
+
+test("limits are a setting like others, and a key without limits is made with the defaults", async () => {
+  const world = await startWorld();
+  const limits = { ...UNLIMITED, requestsPerMinute: 60 };
+  await world.settings.update(world.root, { defaultClientKeyLimits: limits });
+  assert.deepEqual(lastEvent(world).changedFields, ["default_client_key_limits"]);
+  await world.settings.update(world.root, { defaultClientKeyLimits: { ...limits } });
+  assert.deepEqual(lastEvent(world).changedFields, []);
+  const { clientKey } = await world.clientKeys.create(world.alice, { name: "a" });
+  assert.deepEqual(clientKey.limits, limits);
+  const free = await world.clientKeys.create(world.alice, { name: "b", limits: UNLIMITED });
+  assert.deepEqual(free.clientKey.limits, UNLIMITED);
+  const [bad, twice] = [
+    { ...limits, budgets: [{ period: "YEAR" }] },
+    { ...limits, concurrency: -1 },
+  ];
+  for (const value of [bad, twice, null, 5]) {
+    assert.throws(() => SETTINGS.serverLimits.check("server_limits", value), /server_limits/);
+  }
 });
 
 test("of a patch with a bad value nothing is set", async () => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Actor } from "../core/audit.js";
 import type { Logger } from "../core/logger.js";
 import { snakeCase } from "./changed-fields.js";
@@ -33,6 +34,8 @@ const DEFAULTS: SettingValues = {
   durability: SETTINGS.durability.fallback,
   abortedCallPolicy: SETTINGS.abortedCallPolicy.fallback,
   queueTimeoutMs: SETTINGS.queueTimeoutMs.fallback,
+  defaultClientKeyLimits: SETTINGS.defaultClientKeyLimits.fallback,
+  serverLimits: SETTINGS.serverLimits.fallback,
 };
 
 /** The settings, in memory: read by whoever needs one, followed through the change feed. */
@@ -92,7 +95,7 @@ export class Settings {
         const value = patch[name];
         if (value === undefined) continue;
         next = withSetting(next, name, value);
-        if (next[name] === this.#values[name]) continue;
+        if (isDeepStrictEqual(next[name], this.#values[name])) continue;
         changed.push(snakeCase(name));
         await putSetting(tx, name, next[name]);
       }

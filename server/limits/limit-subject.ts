@@ -34,9 +34,9 @@ interface AccountReservation {
 }
 
 /** Whom a limit is for, in the words of a refusal. */
-export type SubjectKind = "client key" | "user";
+export type SubjectKind = "client key" | "user" | "server";
 
-/** One client key or one user. */
+/** One client key, one user, or the whole server. */
 export interface SubjectId {
   readonly kind: SubjectKind;
   readonly id: string;
@@ -46,7 +46,7 @@ const CONCURRENCY_RETRY_SECONDS = 1;
 const NO_RESERVATIONS: readonly AccountReservation[] = [];
 const MICROS_PER_DOLLAR = 1_000_000;
 
-/** The limits' state of one client key or one user. */
+/** The limits' state of one client key, one user or the whole server. */
 export class LimitSubject {
   readonly kind: SubjectKind;
   readonly #requests = new SlidingWindow();
@@ -209,6 +209,11 @@ function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Overrun): str
       ? `${value} tokens`
       : `$${(value / MICROS_PER_DOLLAR).toFixed(value < MICROS_PER_DOLLAR ? 4 : 2)}`;
   const resets = new Date(overrun.resetsAt).toISOString().slice(0, 10);
+  // What the whole server may spend is no caller's business.
+  if (kind === "server") {
+    const period = budget.period.toLowerCase();
+    return `The server's budget for this ${period} is used up; it begins anew on ${resets} (UTC).`;
+  }
   const spent = `Of the budget of ${amount(overrun.limit)} per ${budget.period.toLowerCase()} of this ${kind} `;
   const left =
     overrun.left <= 0

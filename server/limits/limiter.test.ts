@@ -347,10 +347,19 @@ test("a call refused by one limit takes nothing from the others", () => {
   assert.deepEqual(used(limiter, key), { tokens: 0, costMicros: 0 });
 });
 
-test("an operator's defaults hold where a key has no limit of its own", () => {
-  const { limiter } = world({ defaults: () => ({ ...UNLIMITED, requestsPerMinute: 2 }) });
-  assert.equal(admitted(limiter, who({}, "ck_1"), 5), 2);
-  assert.equal(admitted(limiter, who({ requestsPerMinute: 4 }, "ck_2"), 5), 4);
+test("limits of the server bind all keys together, and do not tell what the server may spend", () => {
+  const budgets: readonly Budget[] = [{ period: "DAY", costMicros: 3_000, tokens: null }];
+  const { limiter } = world({
+    serverLimits: () => ({ ...UNLIMITED, requestsPerMinute: 5, budgets }),
+  });
+  assert.equal(admitted(limiter, who({}, "ck_1"), 2), 2);
+  assert.equal(admitted(limiter, who({}, "ck_2", "usr_2"), 2), 1);
+  const fault = refusal(limiter, who({}, "ck_2", "usr_2"));
+  assert.equal(fault.code, "budget_exceeded");
+  assert.equal(
+    fault.publicMessage,
+    "The server's budget for this day is used up; it begins anew on 2030-05-16 (UTC).",
+  );
 });
 
 test("a changed limit holds for the next call", () => {

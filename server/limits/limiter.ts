@@ -16,8 +16,8 @@ export interface LimiterOptions {
   readonly clock: Clock;
   /** Limits of all client keys of a user together; null for none. */
   readonly ownerLimits?: (ownerId: string) => Limits | null;
-  /** Limits that hold where a client key sets none of its own, e.g. an operator's general rate limit. */
-  readonly defaults?: () => Limits;
+  /** Limits of all client keys together. */
+  readonly serverLimits?: () => Limits;
   /**
    * What a client key or a user has spent since a time (milliseconds since the epoch), from the roll-ups:
    * asked when a budget is set for which there is nothing in memory. Until the answer comes it starts from zero.
@@ -47,11 +47,13 @@ export interface BudgetUse extends Spending {
   readonly resetsAt: number;
 }
 
+/** The whole server as a subject. */
+export const SERVER: SubjectId = { kind: "server", id: "server" };
 const NOTHING: Spending = { tokens: 0, costMicros: 0 };
 const NO_TICKET: Ticket = { settle: () => {}, headers: [] };
 
 /**
- * Rate, concurrency and budget limits of client keys and their owners, exact within one process. Admitting
+ * Rate, concurrency and budget limits of client keys, their owners and the whole server, exact within one process. Admitting
  * never waits and never does I/O. What a key's limits are is read from the key itself at each admission,
  * so a change holds for the next call.
  */
@@ -75,7 +77,7 @@ export class Limiter {
    * Throws Fault `budget_exceeded` or `rate_limit_exceeded`, both with the time after which to try again.
    */
   admit(principal: Principal, estimate: Estimate): Ticket {
-    const keyLimits = this.#limitsOf(principal);
+    const keyLimits = principal.clientKey.limits;
     const ownerLimits = this.#options.ownerLimits?.(principal.ownerId) ?? UNLIMITED;
     const now = this.#now();
     this.#forgetIdle(now);
@@ -87,6 +89,10 @@ export class Limiter {
     if (!isUnlimited(ownerLimits)) {
       const subject = this.#prepared({ kind: "user", id: principal.ownerId }, ownerLimits, now);
       limited.push({ subject, limits: ownerLimits });
+    }
+    const serverLimits = this.#options.serverLimits?.() ?? UNLIMITED;
+    if (!isUnlimited(serverLimits)) {
+      limited.push({ subject: this.#prepared(SERVER, serverLimits, now), limits: serverLimits });
     }
     if (limited.length === 0) return NO_TICKET;
     for (const { subject, limits } of limited) subject.check(limits, estimate, now);
@@ -130,18 +136,6 @@ export class Limiter {
   /** Forgets what was deleted. */
   forget(id: SubjectId): void {
     this.#subjects.delete(nameOf(id));
-  }
-
-  #limitsOf(principal: Principal): Limits {
-    const own = principal.clientKey.limits;
-    const defaults = this.#options.defaults?.();
-    if (defaults === undefined) return own;
-    return {
-      requestsPerMinute: own.requestsPerMinute ?? defaults.requestsPerMinute,
-      tokensPerMinute: own.tokensPerMinute ?? defaults.tokensPerMinute,
-      concurrency: own.concurrency ?? defaults.concurrency,
-      budgets: own.budgets.length > 0 ? own.budgets : defaults.budgets,
-    };
   }
 
   /** A subject with an account for each of its budgets. */

@@ -30,6 +30,7 @@ import { systemService, type SystemDeps } from "../../server/control/system.js";
 import { usageService } from "../../server/control/usage.js";
 import { usersService } from "../../server/control/users.js";
 import type { Actor } from "../../server/core/audit.js";
+import { UNLIMITED } from "../../server/core/limits.js";
 import type { ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
@@ -301,6 +302,7 @@ function servicesOf(
         usage,
         overview: noOverview(),
         ownerOverview: () => Promise.resolve(noOverview()),
+        limitsOf: () => UNLIMITED,
         ownsKey: () => false,
         vaultLocked: () => false,
       }),

@@ -38,6 +38,25 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
   assert.equal((await chat(server.proxyUrl, first)).status, 200);
 });
 
+test("limits of the server bind everybody, and new keys get the defaults", async (t) => {
+  const stub = await upstream(t);
+  const server = await serve(t, dataFolder(t));
+  await addProvider(server.api, stub);
+  const before = await addClientKey(server.api, "before");
+  await server.api.system.updateSettings({ defaultClientKeyLimits: { requestsPerMinute: 1 } });
+  const { clientKey, secret } = await server.api.clientKeys.createClientKey({ name: "after" });
+  assert.equal(clientKey?.limits?.requestsPerMinute, 1);
+  const free = await server.api.clientKeys.createClientKey({ name: "free", limits: {} });
+  assert.equal(free.clientKey?.limits?.requestsPerMinute, 0);
+  assert.equal((await chat(server.proxyUrl, secret)).status, 200);
+  assert.equal((await chat(server.proxyUrl, secret)).status, 429);
+  await server.api.system.updateSettings({ serverLimits: { requestsPerMinute: 1 } });
+  assert.equal((await chat(server.proxyUrl, before)).status, 200);
+  const refused = await chat(server.proxyUrl, free.secret);
+  assert.equal(refused.status, 429);
+  assert.match(await refused.text(), /of this server/);
+});
+
 test("a client key that is restricted to a scope is refused elsewhere on the proxy port", async (t) => {
   const stub = await upstream(t);
   const server = await serve(t, dataFolder(t));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { Period, StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import {
   Change_Operation,
   Listener_Kind,
@@ -32,13 +32,24 @@ test("settings change by their mask, hold over a restart, and say where the opti
   assert.equal(changed.settings.durability, Settings_Durability.STRICT);
   assert.equal(changed.settings.healthCheckSeconds, 60);
   assert.equal(changed.settings.registrationEnabled, false, "not in the mask");
-  await assert.rejects(server.api.system.updateSettings({ serverLimits: {} }), (error: unknown) => {
-    return error instanceof ApiError && error.code === "INVALID_ARGUMENT";
-  });
+  const calls = { budgets: [{ period: Period.DAY, requests: 5n }] };
+  await assert.rejects(
+    server.api.system.updateSettings({ serverLimits: calls }),
+    (error: unknown) => {
+      return error instanceof ApiError && error.code === "INVALID_ARGUMENT";
+    },
+  );
+  const serverLimits = { concurrency: 9, budgets: [{ period: Period.DAY, tokens: 5n }] };
+  await server.api.system.updateSettings({ serverLimits });
   await server.stop();
   server = await serve(t, folder);
   const again = await server.api.system.getSettings({});
   assert.equal(again.settings?.sessionMinutes, 60);
+  assert.equal(again.settings.serverLimits?.concurrency, 9);
+  assert.equal(again.settings.serverLimits.budgets[0]?.tokens, 5n);
+  await server.api.system.updateSettings({ updateMask: { paths: ["server_limits"] } });
+  const emptied = await server.api.system.getSettings({});
+  assert.deepEqual(emptied.settings?.serverLimits?.budgets, []);
 });
 
 test("the log can be followed from its newest lines on, and holds no secret", async (t) => {

@@ -506,3 +506,31 @@ test("the server's log is followed, and holds still while one reads back", async
     assert.equal(stream.open, false);
   });
 });
+
+test("settings are edited in a form, and a refused one is marked where it stands", async () => {
+  await withApp({}, async ({ press, type, fake, tui }) => {
+    fake.on("getSettings", () => ({
+      settings: {
+        sessionMinutes: 480,
+        storageFailurePolicy: 1,
+        serverLimits: { requestsPerMinute: 60 },
+      },
+    }));
+    fake.on("updateSettings", () => {
+      const fields = { lockout_failures: "must be a whole number from 3 to 100" };
+      const details = { reason: "invalid_argument", fields, metadata: {} };
+      throw new ApiError("INVALID_ARGUMENT", "refused", { details });
+    });
+    await press("9", "e");
+    assert.ok(tui.find("rpm=60"));
+    await press("<tab>", "<tab>", "<right>", "<tab>", "<tab>");
+    await type("concurrency=4");
+    await press("<C-s>");
+    const [request] = fake.requests("updateSettings");
+    assert.equal(request?.["sessionMinutes"], 480);
+    assert.equal(request["storageFailurePolicy"], 2);
+    assert.deepEqual(request["serverLimits"], { requestsPerMinute: 60, budgets: [] });
+    assert.deepEqual(request["defaultClientKeyLimits"], { concurrency: 4, budgets: [] });
+    assert.ok(tui.find("must be a whole number from 3 to 100"));
+  });
+});

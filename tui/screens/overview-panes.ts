@@ -33,14 +33,21 @@ export function paintPool(painter: Painter, overview: Overview, nowMs: number): 
     paintCounts(inner, y, overview.own ? "donated" : "public", pool.publicPool);
     y += 1;
   }
-  const today = overview.spend?.todayMicros ?? 0n;
-  const month = overview.spend?.monthMicros ?? 0n;
-  inner.text(0, y, `spend today ${money(today)}  this month ${money(month)}`, "muted");
+  const { todayMicros = 0n, todayBudgetMicros = 0n } = overview.spend ?? {};
+  const { monthMicros = 0n, monthBudgetMicros = 0n } = overview.spend ?? {};
+  const today = spendText(todayMicros, todayBudgetMicros);
+  const month = spendText(monthMicros, monthBudgetMicros);
+  inner.text(0, y, `spend today ${today}  this month ${month}`, "muted");
   const next = overview.nextCooldown?.endTime;
   if (next !== undefined) {
     const left = Math.max(0, timestampMs(next) - nowMs);
     inner.text(0, y + 1, `next cooldown ends in ${duration(left)}`, "muted");
   }
+}
+
+/** What was spent, of the budget where there is one. */
+function spendText(micros: bigint, budgetMicros: bigint): string {
+  return budgetMicros > 0n ? `${money(micros)}/${money(budgetMicros)}` : money(micros);
 }
 
 function paintCounts(painter: Painter, y: number, label: string, counts: PoolCounts): void {

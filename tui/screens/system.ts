@@ -15,6 +15,7 @@ import { asking, perform, writing } from "./actions.js";
 import { paintDetails } from "./details.js";
 import { openForm } from "./form-modal.js";
 import { openServerLog } from "./server-log.js";
+import { openSettingsForm } from "./settings-form.js";
 import { openSettings } from "./settings-text.js";
 import { openBackup, openVaultRotation } from "./system-work.js";
 import type { View, ViewContext } from "./view.js";
@@ -161,6 +162,15 @@ export class SystemView implements View {
         hint: "settings",
         priority: 3,
         run: () => openSettings(context),
+      }),
+      writing(context, "system.update_settings", {
+        keys: ["e"],
+        action: "system.edit-settings",
+        description: "change settings: registration, limits, disk failures, sessions",
+        group: GROUP,
+        hint: "edit settings",
+        priority: 2,
+        run: () => openSettingsForm(context, () => this.refresh()),
       }),
     ];
   }

@@ -10,7 +10,8 @@ import {
   type OverviewSecondSchema,
   type OverviewTopSchema,
 } from "../../../proto/gen/latchkey/v1/usage_pb.js";
-import type { Tier } from "../../core/provider-key.js";
+import type { Limits } from "../../core/limits.js";
+import type { Period, Tier } from "../../core/provider-key.js";
 import type { RecentError } from "../../metering/recent-errors.js";
 import type {
   HistoryBucket,
@@ -21,6 +22,7 @@ import type {
   TopList,
 } from "../../metering/snapshot.js";
 import type { NameLookup } from "../names.js";
+import { int64 } from "./values.js";
 
 /** At these gauge values the needle is at its end; they follow the highest value seen, so that a gauge never sticks. */
 const REQUESTS_PER_SECOND_SCALE_MIN = 10;
@@ -49,6 +51,8 @@ export interface OverviewView {
   /** Only errors above this number are sent. */
   readonly afterErrorSeq: number;
   readonly vaultLocked: boolean;
+  /** Of the whole server, or of the watcher. */
+  readonly limits: Limits;
   readonly names: NameLookup;
   /** The snapshot is of the watcher's own calls and keys alone. */
   readonly own: boolean;
@@ -67,7 +71,7 @@ export function overviewMessage(
     intervalMs: view.intervalMs,
     windowSeconds: snapshot.windowSeconds,
     gauges: gauges(snapshot),
-    limits: limits(snapshot),
+    limits: scales(snapshot, view.limits),
     history: snapshot.history.map(historySecond),
     pool: poolHealth(snapshot.pool),
     providers: snapshot.providers.map((row) => providerRow(row, view.names)),
@@ -81,6 +85,8 @@ export function overviewMessage(
     spend: {
       todayMicros: BigInt(snapshot.spend.todayMicros),
       monthMicros: BigInt(snapshot.spend.monthMicros),
+      todayBudgetMicros: budgetOf(view.limits, "DAY"),
+      monthBudgetMicros: budgetOf(view.limits, "MONTH"),
       unpricedCallsToday: BigInt(snapshot.spend.unpricedCallsToday),
     },
     ...(snapshot.pool.nextCooldownEndsAt === null
@@ -113,13 +119,25 @@ function gauges(snapshot: OverviewSnapshot): MessageInitShape<typeof OverviewSch
   };
 }
 
-function limits(snapshot: OverviewSnapshot): MessageInitShape<typeof OverviewSchema>["limits"] {
-  const { traffic } = snapshot;
+/** What may be spent in each of these periods, in micros; 0 without a budget. */
+function budgetOf({ budgets }: Limits, period: Period): bigint {
+  return int64(budgets.find((budget) => budget.period === period)?.costMicros ?? 0);
+}
+
+/** Where a limit is set its scale ends there; others follow the highest value seen. */
+function scales(
+  { traffic }: OverviewSnapshot,
+  limits: Limits,
+): MessageInitShape<typeof OverviewSchema>["limits"] {
+  const { requestsPerMinute, tokensPerMinute, concurrency } = limits;
   const tokens = traffic.inputTokensPerMinute + traffic.outputTokensPerMinute;
   return {
-    requestsPerSecond: roundScale(Math.max(traffic.callsPeakSecond, REQUESTS_PER_SECOND_SCALE_MIN)),
-    tokensPerMinute: roundScale(Math.max(tokens, TOKENS_PER_MINUTE_SCALE_MIN)),
-    inFlight: roundScale(Math.max(traffic.inflight, IN_FLIGHT_SCALE_MIN)),
+    requestsPerSecond:
+      requestsPerMinute === null
+        ? roundScale(Math.max(traffic.callsPeakSecond, REQUESTS_PER_SECOND_SCALE_MIN))
+        : requestsPerMinute / 60,
+    tokensPerMinute: tokensPerMinute ?? roundScale(Math.max(tokens, TOKENS_PER_MINUTE_SCALE_MIN)),
+    inFlight: concurrency ?? roundScale(Math.max(traffic.inflight, IN_FLIGHT_SCALE_MIN)),
     successRatioGood: SUCCESS_GOOD,
     successRatioBad: SUCCESS_BAD,
     latencyP95BadMs: LATENCY_P95_BAD_MS,
@@ -213,9 +231,8 @@ function errorRow(
   { names, seesKey }: OverviewView,
 ): MessageInitShape<typeof OverviewErrorSchema> {
   const failed = record.attempts.find((attempt) => attempt.outcome !== "OK");
-  const failedKeyId = failed?.providerKeyId ?? record.providerKeyId ?? "";
-  const providerKeyId = seesKey(failedKeyId) ? failedKeyId : "";
-  const servedKeyId = record.providerKeyId ?? "";
+  const seen = (id: string | null): string => (id !== null && seesKey(id) ? id : "");
+  const providerKeyId = seen(failed?.providerKeyId ?? record.providerKeyId);
   const recovered = record.status === "SUCCESS";
   return {
     seq: BigInt(seq),
@@ -226,7 +243,7 @@ function errorRow(
     providerKeyId,
     providerKeyName: names.providerKeyNameOf(providerKeyId),
     action: recovered
-      ? `→ ${seesKey(servedKeyId) ? names.providerKeyNameOf(servedKeyId) : "another key"}`
+      ? `→ ${names.providerKeyNameOf(seen(record.providerKeyId)) || "another key"}`
       : (record.errorMessage ?? ""),
     callId: record.id,
     clientKeyName: names.clientKeyNameOf(record.clientKeyId),

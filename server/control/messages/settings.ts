@@ -9,6 +9,7 @@ import {
 } from "../../../proto/gen/latchkey/v1/system_pb.js";
 import type { SettingValues } from "../../keys/settings-table.js";
 import { patchOf, type FieldPatches } from "../field-mask.js";
+import { limitsMessage, limitsOf } from "./limits.js";
 import { int64, numberOf, refuse, wordOf, type EnumWords } from "./values.js";
 
 const HEALTH_CHECK_SECONDS_MIN = 60;
@@ -32,9 +33,12 @@ const ABORTED_WORDS: EnumWords<typeof Aborted, SettingValues["abortedCallPolicy"
 };
 
 export function settingsMessage(values: SettingValues): MessageInitShape<typeof SettingsSchema> {
-  const { storageFailurePolicy, durability, abortedCallPolicy, queueTimeoutMs, ...same } = values;
+  const { storageFailurePolicy, durability, abortedCallPolicy, queueTimeoutMs, ...rest } = values;
+  const { defaultClientKeyLimits, serverLimits, ...same } = rest;
   return {
     ...same,
+    defaultClientKeyLimits: limitsMessage(defaultClientKeyLimits),
+    serverLimits: limitsMessage(serverLimits),
     storageFailurePolicy: StorageFailure[storageFailurePolicy],
     durability: Durability[durability],
     abortedCallPolicy: Aborted[abortedCallPolicy],
@@ -92,20 +96,8 @@ const PATCHES: FieldPatches<UpdateSettingsRequest, SettingValues> = {
   },
   queueTimeoutMs: ({ queueTimeoutMs: asked }) =>
     asked === undefined ? {} : { queueTimeoutMs: numberOf("queue_timeout_ms", asked) },
-  defaultClientKeyLimits: ({ defaultClientKeyLimits }) => {
-    refuse(
-      "default_client_key_limits",
-      defaultClientKeyLimits !== undefined,
-      "this server gives limits to each client key; set them there.",
-    );
-    return {};
-  },
-  serverLimits: ({ serverLimits }) => {
-    refuse(
-      "server_limits",
-      serverLimits !== undefined,
-      "this server has no limits of its own; limit the client keys.",
-    );
-    return {};
-  },
+  defaultClientKeyLimits: ({ defaultClientKeyLimits: asked }) => ({
+    defaultClientKeyLimits: limitsOf("default_client_key_limits", asked),
+  }),
+  serverLimits: ({ serverLimits: asked }) => ({ serverLimits: limitsOf("server_limits", asked) }),
 };

@@ -125,9 +125,9 @@ export function createUseCases(ground: Ground) {
     providers: new Providers({ operations, vault, baseUrls, ids }),
     models: new Models({ operations, ids }),
     providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
-    clientKeys: new ClientKeys({ operations, mint, ids, clock }),
-    byorKeys: new ByorKeys({ operations, mint, ids, clock }),
-    clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, clock }),
+    clientKeys: new ClientKeys({ operations, mint, ids, settings, clock }),
+    byorKeys: new ByorKeys({ operations, mint, ids, settings, clock }),
+    clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, settings, clock }),
     sealedRecords: new SealedRecords({ store, clock, log }),
     auditLog: new AuditLog({ operations }),
   };

@@ -1,0 +1,121 @@
+import {
+  Settings_StorageFailurePolicy,
+  type Settings,
+  type UpdateSettingsRequest,
+} from "../../proto/gen/latchkey/v1/system_pb.js";
+import { toApiError } from "../api/api-error.js";
+import { LIMITS_HELP, limitsText, parseLimits } from "../present/limits.js";
+import type { Field, FieldValues } from "../widgets/form-fields.js";
+import { checkLimits } from "./form-values.js";
+import { openForm } from "./form-modal.js";
+import type { ViewContext } from "./view.js";
+
+/** A setting that is a whole number, with what it counts. */
+type NumberSetting = readonly [name: keyof Settings & keyof UpdateSettingsRequest, label: string];
+
+const NUMBERS: readonly NumberSetting[] = [
+  ["sessionMinutes", "Session min"],
+  ["lockoutFailures", "Lockout after"],
+  ["lockoutMinutes", "Lockout min"],
+  ["rotationDueDays", "Rotate after d"],
+  ["expiryNoticeDays", "Expiry notice d"],
+  ["healthCheckSeconds", "Health check s"],
+  ["callRetentionDays", "Keep calls d"],
+];
+
+const STORAGE_FAILURE = [
+  { value: String(Settings_StorageFailurePolicy.SERVE), label: "serve on and count what is lost" },
+  { value: String(Settings_StorageFailurePolicy.REFUSE), label: "refuse calls until it works" },
+];
+
+const PATHS = [
+  "registration_enabled",
+  "public_pool_enabled",
+  "storage_failure_policy",
+  "default_client_key_limits",
+  "server_limits",
+  ...NUMBERS.map(([name]) => snake(name)),
+];
+
+/** Opens the form for the settings that are changed most; the command line has all of them. */
+export function openSettingsForm(context: ViewContext, refresh: () => void): void {
+  context.api.system.getSettings({}).then(
+    ({ settings }) => {
+      if (settings !== undefined) open(context, settings, refresh);
+    },
+    (thrown: unknown) => context.toast({ text: toApiError(thrown).message, tone: "danger" }),
+  );
+}
+
+function open(context: ViewContext, settings: Settings, refresh: () => void): void {
+  openForm(context, {
+    title: "Settings, in force at once",
+    permission: "system.update_settings",
+    fields: fieldsOf(settings),
+    submitLabel: "Save",
+    submit: async (values) => {
+      await context.api.system.updateSettings({
+        updateMask: { paths: PATHS },
+        ...valuesOf(values),
+      });
+      context.toast({ text: "the settings are saved", tone: "ok" });
+      refresh();
+    },
+  });
+}
+
+function fieldsOf(settings: Settings): readonly Field[] {
+  return [
+    toggle("registration_enabled", "Registration", settings.registrationEnabled, "for anybody"),
+    toggle("public_pool_enabled", "Public pool", settings.publicPoolEnabled, "for super keys"),
+    {
+      kind: "select",
+      name: "storage_failure_policy",
+      label: "If disk fails",
+      choices: STORAGE_FAILURE,
+      value: String(settings.storageFailurePolicy),
+    },
+    limits("server_limits", "Server limits", settings.serverLimits),
+    limits("default_client_key_limits", "New keys get", settings.defaultClientKeyLimits),
+    ...NUMBERS.map(([name, label]): Field => ({
+      kind: "number",
+      name: snake(name),
+      label,
+      value: String(settings[name]),
+      width: 8,
+      check: (value) => (/^\d{1,7}$/.test(value) ? undefined : "a whole number"),
+    })),
+  ];
+}
+
+function toggle(name: string, label: string, value: boolean, note: string): Field {
+  return { kind: "toggle", name, label, value: String(value), note: () => note };
+}
+
+function limits(name: string, label: string, value: Settings["serverLimits"]): Field {
+  return {
+    kind: "text",
+    name,
+    label,
+    value: limitsText(value),
+    placeholder: `none; ${LIMITS_HELP}`,
+    check: checkLimits,
+  };
+}
+
+function valuesOf(values: FieldValues) {
+  const limitsIn = (name: string) => parseLimits(values[name] ?? "") ?? { budgets: [] };
+  return {
+    registrationEnabled: values["registration_enabled"] === "true",
+    publicPoolEnabled: values["public_pool_enabled"] === "true",
+    storageFailurePolicy: Number(values["storage_failure_policy"]) as Settings_StorageFailurePolicy,
+    serverLimits: limitsIn("server_limits"),
+    defaultClientKeyLimits: limitsIn("default_client_key_limits"),
+    ...Object.fromEntries(NUMBERS.map(([name]) => [name, Number(values[snake(name)])])),
+  };
+}
+
+/** `sessionMinutes` → `session_minutes`, the API's name of a setting. */
+function snake(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
