@@ -33,16 +33,19 @@ export function paintPool(painter: Painter, overview: Overview, nowMs: number): 
     paintCounts(inner, y, overview.own ? "donated" : "public", pool.publicPool);
     y += 1;
   }
-  const { todayMicros = 0n, todayBudgetMicros = 0n } = overview.spend ?? {};
-  const { monthMicros = 0n, monthBudgetMicros = 0n } = overview.spend ?? {};
-  const today = spendText(todayMicros, todayBudgetMicros);
-  const month = spendText(monthMicros, monthBudgetMicros);
-  inner.text(0, y, `spend today ${today}  this month ${month}`, "muted");
+  inner.text(0, y, spendLine(overview.spend), "muted");
   const next = overview.nextCooldown?.endTime;
   if (next !== undefined) {
     const left = Math.max(0, timestampMs(next) - nowMs);
     inner.text(0, y + 1, `next cooldown ends in ${duration(left)}`, "muted");
   }
+}
+
+function spendLine(spend: Overview["spend"]): string {
+  if (spend === undefined) return "";
+  const today = spendText(spend.todayMicros, spend.todayBudgetMicros);
+  const month = spendText(spend.monthMicros, spend.monthBudgetMicros);
+  return `spend today ${today}  this month ${month}`;
 }
 
 /** What was spent, of the budget where there is one. */
