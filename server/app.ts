@@ -78,7 +78,7 @@ export async function startApp(world: World): Promise<App> {
     socketPath: control.local.address.slice("unix:".length),
     banner: {
       version: VERSION,
-      proxyUrl: `http://${proxyAddress}`,
+      proxyUrl: `${config.proxyTlsCert === "" ? "http" : "https"}://${proxyAddress}`,
       controlAddress: control.tcp.address,
       dataFolder: config.data,
       vaultLocked: vault.state !== "UNLOCKED",

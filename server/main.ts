@@ -31,6 +31,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     lifecycle,
     httpPost,
     httpGet,
+    // Without a listener the signal ends the process, as a terminal that is closed should.
+    onReload: (reload: () => void): void => void process.on("SIGHUP", reload),
     logRing,
     configLines: asked.lines,
   };

@@ -90,5 +90,5 @@ async function proxyUrlOf(api: Api): Promise<string> {
   const { listeners } = await api.system.getStatus({});
   const proxy = listeners.find((listener) => listener.kind === Listener_Kind.PROXY);
   if (proxy === undefined) throw new Error("the server names no proxy port");
-  return `http://${proxy.address}`;
+  return `${proxy.tls ? "https" : "http"}://${proxy.address}`;
 }

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
-import { listenTcp, listenUnix, type Listener, type TlsFiles } from "../control/listener.js";
+import { listenTcp, listenUnix, type Listener } from "../control/listener.js";
 import { controlHandlers } from "../control/router.js";
 import { Fault } from "../core/fault.js";
 import type { UrlPolicy } from "../upstream/url-policy.js";
@@ -14,6 +13,7 @@ import type { Observation } from "./observation.js";
 import type { Serving } from "./serving.js";
 import type { UseCases } from "./use-cases.js";
 import { services } from "./services.js";
+import { startTls } from "./tls-source.js";
 import type { VaultCare } from "./vault-care.js";
 
 /** How long running RPCs may take to end at a stop; streams are told to go away. */
@@ -45,7 +45,11 @@ export interface ControlParts {
 export async function openControlPort(parts: ControlParts): Promise<ControlPort> {
   const { foundation, useCases, observation } = parts;
   const { config, logger, lifecycle } = foundation;
-  const tls = tlsFiles(config);
+  const tls = startTls(foundation, {
+    cert: config.tlsCert,
+    key: config.tlsKey,
+    flags: { cert: "tls-cert", key: "tls-key" },
+  });
   if (tls === undefined && !isLoopback(config.controlHost) && !config.insecureControl) {
     throw new Fault(
       "config_invalid",
@@ -64,7 +68,8 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
     metrics: observation.metrics,
   });
   const { controlHost: host, controlPort: port } = config;
-  const tcp = await listenTcp({ host, port, tls, handler: handlers.tcp });
+  const tcp = await listenTcp({ host, port, tls: tls?.files, handler: handlers.tcp });
+  tls?.source.watch((files) => tcp.setTls(files));
   lifecycle.started("control port", () => tcp.close(CLOSE_GRACE_MS));
   parts.bound.control = tcp.address;
   const socket = path.join(config.data, "control.sock");
@@ -80,20 +85,4 @@ function identities({ foundation, useCases: { identities } }: ControlParts) {
     byClientKey: (presented: string, ip: string) => identities.byClientKey(presented, ip),
     byJwt: jwtIdentities(foundation, identities),
   };
-}
-
-function tlsFiles(config: { tlsCert: string; tlsKey: string }): TlsFiles | undefined {
-  if (config.tlsCert === "" && config.tlsKey === "") return undefined;
-  if (config.tlsCert === "" || config.tlsKey === "") {
-    throw new Fault("config_invalid", "--tls-cert and --tls-key belong together; give both.");
-  }
-  try {
-    return { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) };
-  } catch (error) {
-    throw new Fault(
-      "config_invalid",
-      `The TLS files ${config.tlsCert} and ${config.tlsKey} cannot be read.`,
-      { cause: error },
-    );
-  }
 }

@@ -26,6 +26,8 @@ export interface World {
   readonly lifecycle: Lifecycle;
   readonly httpPost: HttpPost;
   readonly httpGet: HttpGet;
+  /** Calls `reload` whenever the operator asks for files to be read anew (SIGHUP). */
+  readonly onReload: (reload: () => void) => void;
   /** The newest lines of the log. */
   readonly logRing: LogRing;
   /** The options in force and where they are from, for the settings page. */

@@ -20,6 +20,7 @@ import type { Foundation } from "./foundation.js";
 import { HealthWriter } from "./health-writer.js";
 import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
+import { startTls } from "./tls-source.js";
 import { startTraces } from "./traces.js";
 import type { UseCases } from "./use-cases.js";
 
@@ -73,6 +74,11 @@ export async function startServing(
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
   const limiter = await startLimiter(foundation, useCases, ledger);
+  const tls = startTls(foundation, {
+    cert: config.proxyTlsCert,
+    key: config.proxyTlsKey,
+    flags: { cert: "proxy-tls-cert", key: "proxy-tls-key" },
+  });
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
@@ -84,10 +90,12 @@ export async function startServing(
     clock,
     ids,
     logger,
+    ...(tls === undefined ? {} : { tls: tls.files }),
     trustedProxies: config.trustedProxies,
     limits: limitsOf(config),
     traces,
   });
+  tls?.source.watch((files) => gateway.setTls(files));
   return { catalog, pool, accounting, ledger, upstream, secrets, limiter, gateway, traces };
 }
 

@@ -95,10 +95,10 @@ function listenersOf({
   proxyAddress,
   bound,
 }: ControlParts): NonNullable<ProcessFacts["listeners"]> {
-  const tls = foundation.config.tlsCert !== "";
+  const { tlsCert, proxyTlsCert } = foundation.config;
   return [
-    { kind: Listener_Kind.PROXY, address: proxyAddress, tls: false },
-    { kind: Listener_Kind.CONTROL, address: bound.control, tls },
+    { kind: Listener_Kind.PROXY, address: proxyAddress, tls: proxyTlsCert !== "" },
+    { kind: Listener_Kind.CONTROL, address: bound.control, tls: tlsCert !== "" },
     { kind: Listener_Kind.CONTROL_SOCKET, address: bound.socket, tls: false },
   ];
 }

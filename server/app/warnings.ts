@@ -88,11 +88,11 @@ function setUpWarnings({ foundation, backup }: ControlParts): Warning[] {
       ),
     );
   }
-  if (!isLoopback(config.proxyHost)) {
+  if (!isLoopback(config.proxyHost) && config.proxyTlsCert === "") {
     warnings.push(
       warning(
         "proxy_without_tls",
-        `The proxy port is open on ${config.proxyHost} without TLS: client keys cross the network in clear unless a proxy adds it.`,
+        `The proxy port is open on ${config.proxyHost} without TLS: client keys cross the network in clear. Give --proxy-tls-cert and --proxy-tls-key unless a proxy adds it.`,
       ),
     );
   }

@@ -4,6 +4,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import { Fault } from "../core/fault.js";
 import { listenFault } from "../core/listen-fault.js";
+import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
 
 /** Answers one request of either HTTP version. */
 export type ControlHandler = (
@@ -11,15 +12,12 @@ export type ControlHandler = (
   res: http.ServerResponse | http2.Http2ServerResponse,
 ) => void;
 
-export interface TlsFiles {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
-
 /** A listening port or socket. */
 export interface Listener {
   /** `host:port` or `unix:path`. */
   readonly address: string;
+  /** Takes a renewed pair, where it speaks TLS: new connections get it. */
+  setTls(files: TlsFiles): void;
   /** Stops accepting, tells HTTP/2 peers to go away and waits for what runs, at most `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -52,7 +50,7 @@ export async function listenTcp(options: {
   const bound = serving.server.address();
   const actualPort = typeof bound === "object" && bound !== null ? bound.port : port;
   const shownHost = host.includes(":") ? `[${host}]` : host;
-  return { address: `${shownHost}:${actualPort}`, close: serving.close };
+  return { ...serving, address: `${shownHost}:${actualPort}` };
 }
 
 /**
@@ -74,12 +72,13 @@ export async function listenUnix(options: {
     process.umask(umask);
   }
   chmodSync(path, 0o600);
-  return { address: `unix:${path}`, close: serving.close };
+  return { ...serving, address: `unix:${path}` };
 }
 
 interface Serving {
   readonly server: net.Server;
-  readonly close: (graceMs: number) => Promise<void>;
+  readonly close: Listener["close"];
+  readonly setTls: Listener["setTls"];
 }
 
 function plain(handler: ControlHandler): Serving {
@@ -96,12 +95,21 @@ function plain(handler: ControlHandler): Serving {
     socket.on("error", () => socket.destroy());
     routeByPreface(socket, h1, h2);
   });
-  return { server, close: (graceMs) => closeServer(server, { sockets, sessions, h1, graceMs }) };
+  return {
+    server,
+    close: (graceMs) => closeServer(server, { sockets, sessions, h1, graceMs }),
+    setTls: () => undefined,
+  };
 }
 
 function secure(tls: TlsFiles, handler: ControlHandler): Serving {
   const server = http2.createSecureServer(
-    { ...tls, allowHTTP1: true, settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX } },
+    {
+      ...tls,
+      minVersion: TLS_VERSION_MIN,
+      allowHTTP1: true,
+      settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX },
+    },
     handler,
   );
   const sockets = new Set<net.Socket>();
@@ -110,7 +118,11 @@ function secure(tls: TlsFiles, handler: ControlHandler): Serving {
     socket.on("close", () => sockets.delete(socket));
   });
   const sessions = trackSessions(server);
-  return { server, close: (graceMs) => closeServer(server, { sockets, sessions, graceMs }) };
+  return {
+    server,
+    close: (graceMs) => closeServer(server, { sockets, sessions, graceMs }),
+    setTls: (files) => server.setSecureContext({ ...files, minVersion: TLS_VERSION_MIN }),
+  };
 }
 
 /** Waits for the first bytes and hands the connection to the server of the protocol that they belong to. */

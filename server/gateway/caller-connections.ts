@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import { AddressCounts } from "./address-counts.js";
 
@@ -57,9 +58,14 @@ export class CallerConnections {
     });
   }
 
-  /** Counts a call that a trusted proxy brought from `ip`; false when the address has all that it may. */
-  enterCall(ip: string): boolean {
-    return this.#counts.enter(ip);
+  /** Counts a call that a trusted proxy brought from `ip`. Throws Fault `rate_limit_exceeded` when the address has all that it may. */
+  enterCall(ip: string): void {
+    if (this.#counts.enter(ip)) return;
+    throw new Fault(
+      "rate_limit_exceeded",
+      "Your address has too many calls under way; try again shortly.",
+      { retryAfterSeconds: 1 },
+    );
   }
 
   leaveCall(ip: string): void {

@@ -113,3 +113,10 @@ export function replyWhole(
   else res.end(body);
   return bytes;
 }
+
+/** SDKs and agents knock here to see whether anyone is at home. */
+export function answerRoot(req: IncomingMessage, res: ServerResponse, id: string): void {
+  req.resume();
+  const headers = [REQUEST_ID_HEADER, id, "content-type", "application/json"];
+  replyWhole(res, 200, headers, '{"service":"latchkey"}');
+}

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { Fault } from "../core/fault.js";
 
 /** What the head of a request says that matters here, and what of it goes on to the provider. */
@@ -86,6 +87,12 @@ const FORWARD_PREFIXES = [
   "x-dashscope-",
 ];
 
+/** What the parser lets pass although no client sends it. */
+export function checkRequestLine(req: IncomingMessage, url: string): void {
+  if (req.httpVersionMajor !== 1) throw new Fault("malformed_request", "Speak HTTP/1.1.");
+  if (url.includes("#")) throw new Fault("malformed_request", "A path holds no fragment.");
+}
+
 /** How headers are counted that may come once only, by the mark each sets. */
 const ONCE: Partial<Record<Part, number>> = {
   HOST: 1,
@@ -100,9 +107,14 @@ const ONCE: Partial<Record<Part, number>> = {
 
 /**
  * Reads the head in one pass over the raw list, for the parsed object joins and drops what must be seen.
- * Throws Fault `malformed_request` for heads that two parsers could read in two ways.
+ * `needsHost`: the request's version asks for a host. Throws Fault `malformed_request` for heads that two
+ * parsers could read in two ways.
  */
-export function readHead(rawHeaders: readonly string[], linesMax: number): RequestHead {
+export function readHead(
+  rawHeaders: readonly string[],
+  linesMax: number,
+  needsHost: boolean,
+): RequestHead {
   const head: RequestHead = {
     forward: [],
     contentLength: undefined,
@@ -138,9 +150,14 @@ export function readHead(rawHeaders: readonly string[], linesMax: number): Reque
     seen |= mark;
     take(head, part, name, value);
   }
-  if ((seen & 6) === 6) refuse("both a length and chunked transfer are given");
+  checkSeen(seen, needsHost);
   if (connection !== "") dropNamed(head.forward, connection);
   return head;
+}
+
+function checkSeen(seen: number, needsHost: boolean): void {
+  if (needsHost && (seen & 1) === 0) refuse("it names no host");
+  if ((seen & 6) === 6) refuse("both a length and chunked transfer are given");
 }
 
 function take(head: RequestHead, part: Part, name: string, value: string): void {

@@ -6,6 +6,7 @@ import { listenFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
+import type { TlsFiles } from "../core/tls.js";
 import { Roster } from "../upstream/roster.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { authenticate } from "./admit.js";
@@ -14,7 +15,7 @@ import { CallerConnections } from "./caller-connections.js";
 import { createContext, type GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
-import { createHttpServer } from "./http-server.js";
+import { createHttpServer, type HttpServer } from "./http-server.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
@@ -27,8 +28,15 @@ import type {
   Router,
   SecretOpener,
 } from "./ports.js";
-import { type FaultReply, replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
-import { readHead, type RequestHead } from "./request-head.js";
+import {
+  answerRoot,
+  type FaultReply,
+  replyFault,
+  replyWhole,
+  REQUEST_ID_HEADER,
+  unreadBody,
+} from "./reply.js";
+import { checkRequestLine, readHead, type RequestHead } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions {
@@ -42,6 +50,8 @@ export interface GatewayOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;
+  /** What to speak TLS with; plain HTTP if absent. */
+  readonly tls?: TlsFiles;
   /** Addresses and blocks of proxies whose `X-Forwarded-For` is believed; none if absent. */
   readonly trustedProxies?: readonly string[];
   /** What differs from the defaults. */
@@ -66,6 +76,8 @@ export interface Gateway {
   close(): Promise<void>;
   /** Ends every running call with this fault, in-band where the answer has begun. Returns how many. */
   cut(fault: Fault): number;
+  /** Takes a renewed pair, where the port speaks TLS: new connections get it. */
+  setTls(files: TlsFiles): void;
   /** Calls under way. */
   readonly running: number;
   /** Connections of callers, open and turned away. */
@@ -90,6 +102,7 @@ class HttpGateway implements Gateway {
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
   readonly #traces: CallTraces | undefined;
+  readonly #http: HttpServer;
   readonly #server: Server;
   readonly #proxies: TrustedProxies;
   readonly #callers = new WeakMap<Socket, Caller>();
@@ -122,8 +135,9 @@ class HttpGateway implements Gateway {
       clock: options.clock,
       logger: options.logger,
     });
-    this.#server = createHttpServer({
+    this.#http = createHttpServer({
       limits: this.#limits,
+      tls: options.tls,
       ids: options.ids,
       connections: this.connections,
       onConnection: (socket) => {
@@ -133,6 +147,7 @@ class HttpGateway implements Gateway {
         this.#onRequest(req, res);
       },
     });
+    this.#server = this.#http.server;
     this.#stopListening = options.authenticator.onInvalidated((clientKeyId) => {
       this.#invalidate(clientKeyId);
     });
@@ -163,6 +178,10 @@ class HttpGateway implements Gateway {
         resolve({ host: address.address, port: address.port });
       });
     });
+  }
+
+  setTls(files: TlsFiles): void {
+    this.#http.setTls(files);
   }
 
   close(): Promise<void> {
@@ -219,7 +238,6 @@ class HttpGateway implements Gateway {
 
   #onConnection(socket: Socket): void {
     const caller = this.#newCaller(socket);
-    this.connections.take(socket, caller.ip);
     this.#callers.set(socket, caller);
     // On the socket and not on each response: it also covers requests that wait behind another.
     socket.once("close", () => {
@@ -239,7 +257,7 @@ class HttpGateway implements Gateway {
     let head: RequestHead | undefined;
     try {
       checkRequestLine(req, url);
-      head = readHead(req.rawHeaders, this.#limits.headerLinesMax);
+      head = readHead(req.rawHeaders, this.#limits.headerLinesMax, req.httpVersionMinor > 0);
       if (path === "/") {
         if (req.method === "HEAD" || req.method === "GET") answerRoot(req, res, id);
         else this.#refuseMethod(req, res, { id, path, head, allow: ["HEAD", "GET"] });
@@ -263,7 +281,7 @@ class HttpGateway implements Gateway {
     const { id, req, res, caller, head, match, path, query } = request;
     const ip = this.#addressOf(caller, head);
     // What the connection itself brings was counted with it.
-    if (ip !== caller.ip && !this.connections.enterCall(ip)) throw tooManyCalls();
+    if (ip !== caller.ip) this.connections.enterCall(ip);
     const context = this.#contextOf(match.endpoint);
     const onOver = this.#overOf(id);
     const exchange = new Exchange({
@@ -409,25 +427,4 @@ class HttpGateway implements Gateway {
     };
     this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
   }
-}
-
-/** What the parser lets pass although no client sends it. */
-function checkRequestLine(req: IncomingMessage, url: string): void {
-  if (req.httpVersionMajor !== 1) throw new Fault("malformed_request", "Speak HTTP/1.1.");
-  if (url.includes("#")) throw new Fault("malformed_request", "A path holds no fragment.");
-}
-
-function tooManyCalls(): Fault {
-  return new Fault(
-    "rate_limit_exceeded",
-    "Your address has too many calls under way; try again shortly.",
-    { retryAfterSeconds: 1 },
-  );
-}
-
-/** SDKs and agents knock here to see whether anyone is at home. */
-function answerRoot(req: IncomingMessage, res: ServerResponse, id: string): void {
-  req.resume();
-  const headers = [REQUEST_ID_HEADER, id, "content-type", "application/json"];
-  replyWhole(res, 200, headers, '{"service":"latchkey"}');
 }

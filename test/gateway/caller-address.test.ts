@@ -218,13 +218,13 @@ test("the addresses of one IPv6 network count as one, IPv4 addresses each for it
     clock: new FakeClock(),
     logger: new FakeLogger(),
   });
-  assert.ok(connections.enterCall("2001:db8::1"));
-  assert.ok(!connections.enterCall("2001:db8::ffff:2"));
-  assert.ok(connections.enterCall("2001:db8:0:1::1"));
-  assert.ok(connections.enterCall("203.0.113.1"));
-  assert.ok(connections.enterCall("203.0.113.2"));
+  connections.enterCall("2001:db8::1");
+  assert.throws(() => connections.enterCall("2001:db8::ffff:2"), { code: "rate_limit_exceeded" });
+  connections.enterCall("2001:db8:0:1::1");
+  connections.enterCall("203.0.113.1");
+  connections.enterCall("203.0.113.2");
   connections.leaveCall("2001:db8::1");
-  assert.ok(connections.enterCall("2001:db8::9"));
+  connections.enterCall("2001:db8::9");
 });
 
 test("what is no address cannot be trusted", () => {

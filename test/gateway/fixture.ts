@@ -10,6 +10,7 @@ import type { Provider, Route } from "../../server/core/provider.js";
 import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
+import type { TlsFiles } from "../../server/core/tls.js";
 import type { GatewayLimits } from "../../server/gateway/limits.js";
 import type {
   Authenticator,
@@ -51,6 +52,7 @@ export interface Setup {
   /** Where names lead. */
   readonly resolve?: Resolve;
   readonly trustedProxies?: readonly string[];
+  readonly tls?: TlsFiles;
 }
 
 /** A gateway on a loopback port with its ports in memory. */
@@ -91,6 +93,7 @@ export class TestGateway {
       clock,
       ids: new IdSource({ clock: systemClock, random: systemRandom }),
       logger: this.log,
+      ...(setup.tls === undefined ? {} : { tls: setup.tls }),
       trustedProxies: setup.trustedProxies ?? [],
       ...(setup.limits === undefined ? {} : { limits: setup.limits }),
       ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
+import tls from "node:tls";
+import { makePair } from "../support/certificate.js";
 import {
   CHAT_REPLY,
   replyJson,
@@ -11,19 +13,23 @@ import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
 let stub: UpstreamStub;
 let gateway: TestGateway;
+let secure: TestGateway;
 
 before(async () => {
   stub = await startUpstreamStub(replyJson(200, CHAT_REPLY));
   gateway = await startGateway({ providers: [{ baseUrl: stub.origin }] });
+  secure = await startGateway({ providers: [{ baseUrl: stub.origin }], tls: makePair("raw") });
 });
 
 after(async () => {
   await gateway.close();
+  await secure.close();
   await stub.close();
 });
 
 beforeEach(() => {
   stub.received.length = 0;
+  for (const each of [gateway, secure]) each.sink.begun.length = 0;
 });
 
 const AUTH = `Authorization: Bearer ${CLIENT_KEY}\r\n`;
@@ -34,11 +40,13 @@ const SECOND = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${AUTH}${LENGTH
 const LINE = "POST /v1/chat/completions HTTP/1.1\r\n";
 
 /** Sends bytes, reads until the other side closes; what it did not close is an empty answer. */
-function send(bytes: string | Buffer): Promise<string> {
+function send(bytes: string | Buffer, overTls = false): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ port: gateway.port, host: "127.0.0.1" }, () => {
-      socket.write(bytes);
-    });
+    const write = (): void => void socket.write(bytes);
+    const host = "127.0.0.1";
+    const socket: net.Socket = overTls
+      ? tls.connect({ port: secure.port, host, rejectUnauthorized: false }, write)
+      : net.connect({ port: gateway.port, host }, write);
     let answer = "";
     socket.on("data", (chunk: Buffer) => {
       answer += chunk.toString("latin1");
@@ -55,6 +63,15 @@ function send(bytes: string | Buffer): Promise<string> {
 function head(...lines: readonly string[]): string {
   return `${LINE}Host: x\r\n${AUTH}${lines.join("\r\n")}\r\n\r\n`;
 }
+
+const OFFER = head(
+  LENGTH.trim(),
+  "Connection: Upgrade, HTTP2-Settings",
+  "Upgrade: h2c",
+  "HTTP2-Settings: AAMAAABkAAQAAP__",
+);
+const WEB_SOCKET =
+  "GET /v1/responses HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 const CHUNK = `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`;
 
@@ -143,14 +160,43 @@ const SMUGGLING: readonly (readonly [string, string | Buffer])[] = [
   ["noise", Buffer.from([0, 255, 13, 10, 1, 2, 3, 13, 10, 13, 10])],
 ];
 
-test("a request that two parsers could read in two ways is refused and its connection closed", async () => {
-  for (const [name, bytes] of SMUGGLING) {
-    const answer = await send(Buffer.concat([Buffer.from(bytes), Buffer.from(SECOND)]));
-    assert.match(answer, /^HTTP\/1\.1 (?:400|404|405|413|431|501) |^$/, name);
-    const answers = answer.split("HTTP/1.1 ").length - 1;
-    assert.ok(answers <= 1, `${name}: ${String(answers)} answers`);
-    assert.equal(stub.received.length, 0, name);
+for (const overTls of [false, true]) {
+  test(`a request that two parsers could read in two ways is refused and its connection closed${overTls ? ", over TLS too" : ""}`, async () => {
+    for (const [name, bytes] of SMUGGLING) {
+      const answer = await send(Buffer.concat([Buffer.from(bytes), Buffer.from(SECOND)]), overTls);
+      assert.match(answer, /^HTTP\/1\.1 (?:400|404|405|413|431|501) |^$/, name);
+      const answers = answer.split("HTTP/1.1 ").length - 1;
+      assert.ok(answers <= 1, `${name}: ${String(answers)} answers`);
+      assert.equal(stub.received.length, 0, name);
+      // What was let in shows here at once, at the provider only later.
+      assert.equal((overTls ? secure : gateway).sink.begun.length, 0, name);
+    }
+  });
+}
+
+test("requests in a row, offers of HTTP/2 and WebSockets are answered over TLS as in clear", async () => {
+  const one = `${head(LENGTH.trim())}${BODY}`;
+  const last = `${head(LENGTH.trim(), "Connection: close")}${BODY}`;
+  const row = await send(`${one}${one}${last}`, true);
+  assert.equal(row.split("HTTP/1.1 200 OK").length - 1, 3);
+  const offer = await send(`${OFFER}${BODY}`, true);
+  assert.ok(offer.startsWith("HTTP/1.1 200 OK") && offer.endsWith(CHAT_REPLY));
+  const socket = await send(WEB_SOCKET, true);
+  assert.match(socket, /^HTTP\/1\.1 426 /);
+  assert.equal(stub.received.length, 4);
+});
+
+test("an upgrade behind a request that is not answered yet ends the connection and nothing else", async () => {
+  const first = `${head(LENGTH.trim())}${BODY}`;
+  const root = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const overTls of [false, true]) {
+    for (const before of [first, root]) {
+      for (const upgrade of [`${OFFER}${BODY}`, WEB_SOCKET]) {
+        assert.doesNotMatch(await send(before + upgrade, overTls), /426|HTTP.*HTTP/s);
+      }
+    }
   }
+  assert.match(await send(`${head(LENGTH.trim(), "Connection: close")}${BODY}`), / 200 OK/);
 });
 
 test("a request line to another host is refused as a path that does not exist", async () => {
@@ -199,19 +245,13 @@ test("a caller that expects to be told to go on is told", async () => {
 });
 
 test("an offer of HTTP/2 is passed over and the request served, its body whole or in parts", async () => {
-  const offer = head(
-    LENGTH.trim(),
-    "Connection: Upgrade, HTTP2-Settings",
-    "Upgrade: h2c",
-    "HTTP2-Settings: AAMAAABkAAQAAP__",
-  );
-  const whole = await send(`${offer}${BODY}`);
+  const whole = await send(`${OFFER}${BODY}`);
   assert.match(whole, /^HTTP\/1\.1 200 OK/);
   assert.ok(whole.endsWith(CHAT_REPLY));
   const parts = await new Promise<string>((resolve) => {
     let answer = "";
     const socket = net.connect(gateway.port, "127.0.0.1", () => {
-      socket.write(offer + BODY.slice(0, 5));
+      socket.write(OFFER + BODY.slice(0, 5));
       setImmediate(() => socket.write(BODY.slice(5)));
     });
     socket.on("data", (chunk) => (answer += String(chunk)));
@@ -225,7 +265,7 @@ test("an offer of HTTP/2 is passed over and the request served, its body whole o
     [BODY, BODY],
   );
   assert.equal(stub.received[0]?.headers["upgrade"], undefined);
-  const refused = await send(offer.replace("Bearer sk", "Bearer no") + BODY);
+  const refused = await send(OFFER.replace("Bearer sk", "Bearer no") + BODY);
   assert.match(refused, /^HTTP\/1\.1 401 /);
 });
 

@@ -138,7 +138,7 @@ test("the control API is not opened to the network without TLS", async (t) => {
   mkdirSync(path.dirname(missing), { recursive: true });
   refused(
     await run(flags(dataFolder(t), `--tls-cert=${missing}`, `--tls-key=${missing}`)),
-    /TLS files .* cannot be read/,
+    /TLS file .*none\.pem of --tls-cert cannot be read/,
   );
   refused(await run(flags(dataFolder(t), `--tls-cert=${missing}`)), /belong together/);
 });

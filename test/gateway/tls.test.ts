@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import https from "node:https";
+import net from "node:net";
+import { after, before, test } from "node:test";
+import tls from "node:tls";
+import { makePair, type TestPair } from "../support/certificate.js";
+import {
+  CHAT_REPLY,
+  chatEvents,
+  replyEvents,
+  replyJson,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+
+const FIRST = makePair("first");
+let stub: UpstreamStub;
+let gateway: TestGateway;
+
+before(async () => {
+  stub = await startUpstreamStub();
+  gateway = await startGateway({ providers: [{ baseUrl: stub.origin }], tls: FIRST });
+});
+
+after(async () => {
+  await gateway.close();
+  await stub.close();
+});
+
+/** One chat over TLS. */
+function chat(agent: https.Agent, stream: boolean): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${CLIENT_KEY}`, "content-type": "application/json" };
+    const { port } = gateway;
+    const req = https.request(
+      { host: "127.0.0.1", port, path: "/v1/chat/completions", method: "POST", headers, agent },
+      (res) => {
+        let text = "";
+        res.on("data", (chunk) => (text += String(chunk)));
+        res.on("end", () => resolve({ status: res.statusCode ?? 0, text }));
+      },
+    );
+    req.on("error", reject);
+    req.end(JSON.stringify({ model: "m", stream, messages: [] }));
+  });
+}
+
+/** A handshake with the port; fails as it fails. */
+function handshake(options: tls.ConnectionOptions = {}): Promise<tls.TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const { port } = gateway;
+    const socket = tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ...options });
+    socket.once("secureConnect", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+async function nameServed(): Promise<string> {
+  const socket = await handshake();
+  const name = String(socket.getPeerCertificate().subject.CN);
+  socket.destroy();
+  return name;
+}
+
+const agentOf = (pair: TestPair): https.Agent =>
+  new https.Agent({ ca: pair.cert, keepAlive: true });
+
+test("calls are served over TLS, whole and streamed, on one connection", async (t) => {
+  const agent = agentOf(FIRST);
+  t.after(() => agent.destroy());
+  stub.script = replyJson(200, CHAT_REPLY);
+  assert.deepEqual(await chat(agent, false), { status: 200, text: CHAT_REPLY });
+  stub.script = replyEvents(chatEvents(["Hel", "lo."], true));
+  const { text } = await chat(agent, true);
+  assert.match(text, /Hel[\s\S]*lo\.[\s\S]*\[DONE\]/);
+  assert.equal(gateway.gateway.connections.open, 1);
+  assert.equal((await gateway.sink.record(2)).ip, "127.0.0.1");
+});
+
+test("TLS 1.2 is the oldest version that is spoken", async () => {
+  for (const version of ["TLSv1", "TLSv1.1"] as const) {
+    // Below that this side, too, must be told to try.
+    const ciphers = "DEFAULT:@SECLEVEL=0";
+    await assert.rejects(handshake({ minVersion: version, maxVersion: version, ciphers }));
+  }
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    const socket = await handshake({ minVersion: version, maxVersion: version });
+    assert.equal(socket.getProtocol(), version);
+    socket.destroy();
+  }
+});
+
+test("HTTP/1.1 is what is agreed on, and nothing else can be", async () => {
+  const socket = await handshake({ ALPNProtocols: ["h2", "http/1.1"] });
+  assert.equal(socket.alpnProtocol, "http/1.1");
+  socket.destroy();
+  await assert.rejects(handshake({ ALPNProtocols: ["h2"] }), /no application protocol/i);
+});
+
+test("a renewed certificate is for new connections; open ones go on", async (t) => {
+  stub.script = replyJson(200, CHAT_REPLY);
+  const agent = agentOf(FIRST);
+  t.after(() => agent.destroy());
+  assert.equal((await chat(agent, false)).status, 200);
+  gateway.gateway.setTls(makePair("second"));
+  assert.equal(await nameServed(), "second");
+  assert.equal((await chat(agent, false)).status, 200, "the old connection trusts the first alone");
+  await assert.rejects(handshake({ maxVersion: "TLSv1.1", ciphers: "DEFAULT:@SECLEVEL=0" }));
+  gateway.gateway.setTls(FIRST);
+  assert.equal(await nameServed(), "first");
+});
+
+test("plain HTTP on a port of TLS is closed without an answer, and counted", async () => {
+  const fresh = await startGateway({ tls: FIRST });
+  const socket = net.connect(fresh.port, "127.0.0.1");
+  let answer = "";
+  socket.on("data", (chunk) => (answer += chunk.toString("latin1")));
+  socket.on("error", () => undefined);
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await once(socket, "close");
+  assert.doesNotMatch(answer, /HTTP/);
+  assert.equal(fresh.gateway.connections.refusals("HANDSHAKE"), 1);
+  await fresh.close();
+});
+
+test("a handshake that never ends is given up", async () => {
+  const slow = await startGateway({ tls: FIRST, limits: { headTimeoutMs: 50 } });
+  const socket = net.connect(slow.port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  await once(socket, "close");
+  while (slow.gateway.connections.open > 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(slow.gateway.connections.refusals("HANDSHAKE"), 1);
+  await slow.close();
+});
