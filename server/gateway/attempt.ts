@@ -13,6 +13,7 @@ import type { GatewayLimits } from "./limits.js";
 import type { Passage } from "./passages.js";
 import type { Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
+import type { RawHeaders } from "../upstream/reply-head.js";
 import type { Relay, StreamSource } from "./relay.js";
 import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
 import { judge } from "./verdict.js";
@@ -98,7 +99,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.flight?.abort();
   }
 
-  onHead(httpStatus: number, raw: readonly Buffer[]): void {
+  onHead(httpStatus: number, raw: RawHeaders): void {
     try {
       this.#takeHead(httpStatus, raw);
     } catch (thrown) {
@@ -136,7 +137,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.options.listener.onBug(thrown);
   }
 
-  #takeHead(httpStatus: number, raw: readonly Buffer[]): void {
+  #takeHead(httpStatus: number, raw: RawHeaders): void {
     const { limits, dropLimits, listener, translation, streamed } = this.options;
     const head = readReplyHead(httpStatus, raw, dropLimits);
     this.#head = head;

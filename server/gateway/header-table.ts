@@ -32,15 +32,15 @@ export class HeaderTable<T> {
     }));
   }
 
-  /** Undefined for names that are not in the table. */
-  find(raw: Buffer): KnownHeader<T> | undefined {
-    const entries = this.#byLength[raw.length];
+  /** The name that stands in `raw` from `start` to `end`; undefined for names that are not in the table. */
+  find(raw: Buffer, start: number, end: number): KnownHeader<T> | undefined {
+    const entries = this.#byLength[end - start];
     if (entries !== undefined) {
-      for (const entry of entries) if (startsWith(raw, entry.bytes)) return entry;
+      for (const entry of entries) if (isAt(raw, start, entry.bytes)) return entry;
     }
     for (const { bytes, means } of this.#prefixes) {
-      if (raw.length > bytes.length && startsWith(raw, bytes)) {
-        return { name: raw.toString("latin1").toLowerCase(), means };
+      if (end - start > bytes.length && isAt(raw, start, bytes)) {
+        return { name: raw.toString("latin1", start, end).toLowerCase(), means };
       }
     }
     return undefined;
@@ -48,9 +48,9 @@ export class HeaderTable<T> {
 }
 
 /** Whatever the case of `raw`; `lower` is in lower case. */
-function startsWith(raw: Buffer, lower: Buffer): boolean {
+function isAt(raw: Buffer, start: number, lower: Buffer): boolean {
   for (let i = 0; i < lower.length; i++) {
-    const byte = raw[i] ?? 0;
+    const byte = raw[start + i] ?? 0;
     const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
     if (folded !== lower[i]) return false;
   }

@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RawHeaders } from "../upstream/reply-head.js";
 import { readReplyHead } from "./reply-head.js";
 
-function raw(headers: Readonly<Record<string, string>>): Buffer[] {
-  return Object.entries(headers)
-    .flat()
-    .map((text) => Buffer.from(text, "latin1"));
+function raw(headers: Readonly<Record<string, string>>): RawHeaders {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const bytes = Buffer.from(lines.join(""), "latin1");
+  const marks: number[] = [];
+  let at = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    const valueAt = at + name.length + 2;
+    marks.push(at, at + name.length, valueAt, valueAt + value.length);
+    at = valueAt + value.length + 2;
+  }
+  return { bytes, marks };
 }
 
 test("only listed headers go on, our own id keeps its name and lengths are read", () => {

@@ -1,5 +1,6 @@
 import type { Dialect } from "../core/provider.js";
 import { latin1 } from "../dialect/bytes.js";
+import type { RawHeaders } from "../upstream/reply-head.js";
 import { HeaderTable } from "./header-table.js";
 
 /** What the head of a provider's reply says that matters here, and what of it goes on to the caller. */
@@ -49,12 +50,8 @@ const HEADERS = new HeaderTable<Part>(
 
 const PACING = /^(?:retry-after|x-ratelimit-|anthropic-ratelimit-)/;
 
-/** Reads a head from the raw list. `dropLimits` leaves out the provider's rate limits where we state our own. */
-export function readReplyHead(
-  httpStatus: number,
-  raw: readonly Buffer[],
-  dropLimits: boolean,
-): ReplyHead {
+/** Reads a head where it stands. `dropLimits` leaves out the provider's rate limits where we state our own. */
+export function readReplyHead(httpStatus: number, raw: RawHeaders, dropLimits: boolean): ReplyHead {
   const failed = httpStatus >= 400;
   const head: ReplyHead = {
     httpStatus,
@@ -64,12 +61,11 @@ export function readReplyHead(
     contentEncoding: "",
     pacing: failed ? new Map<string, string>() : undefined,
   };
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const key = raw[i];
-    const bytes = raw[i + 1];
-    const known = key === undefined ? undefined : HEADERS.find(key);
-    if (known === undefined || bytes === undefined) continue;
-    const value = latin1(bytes);
+  const { bytes, marks } = raw;
+  for (let i = 0; i + 3 < marks.length; i += 4) {
+    const known = HEADERS.find(bytes, marks[i] ?? 0, marks[i + 1] ?? 0);
+    if (known === undefined) continue;
+    const value = latin1(bytes, marks[i + 2] ?? 0, marks[i + 3] ?? 0);
     if (failed && PACING.test(known.name)) head.pacing?.set(known.name, value);
     if (known.means === "LIMIT" && dropLimits) continue;
     take(head, known.means, known.name, value);

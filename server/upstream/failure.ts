@@ -1,4 +1,5 @@
 import { Fault } from "../core/fault.js";
+import { ReplyError } from "./reply-head.js";
 
 /** Why a call to a provider ended without its reply. */
 export type FailureKind =
@@ -26,18 +27,17 @@ export interface UpstreamFailure {
 export type FlightPhase = "CONNECT" | "HEAD" | "BODY";
 
 const TIMEOUT_CODES = new Set(["UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT"]);
-const PROTOCOL_CODES = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_EXCEEDED_MAX_SIZE"]);
 
-/** Names an error of the HTTP client by what it means for the call. */
+/** Names an error of a connection by what it means for the call. */
 export function failureOf(error: unknown, phase: FlightPhase): UpstreamFailure {
   if (error instanceof Fault && error.code === "base_url_not_allowed") {
     return { kind: "REFUSED_URL", detail: error.publicMessage };
   }
+  if (error instanceof ReplyError) {
+    return { kind: "PROTOCOL", detail: `reply refused: ${error.message}` };
+  }
   const code = errorCode(error);
   if (TIMEOUT_CODES.has(code)) return { kind: "TIMEOUT", detail: `connect timed out (${code})` };
-  if (PROTOCOL_CODES.has(code) || code.startsWith("HPE_")) {
-    return { kind: "PROTOCOL", detail: `reply refused (${code})` };
-  }
   if (phase === "BODY") return { kind: "CUT", detail: `reply broke off (${code})` };
   const step = phase === "CONNECT" ? "no connection" : "connection closed before a reply";
   return { kind: "UNREACHABLE", detail: `${step} (${code})` };

@@ -1,5 +1,7 @@
-import { errorCode, failureOf, type FlightPhase, type UpstreamFailure } from "./failure.js";
-import type { Connection, OriginPool } from "./origin-pool.js";
+import type { Connection } from "./connection.js";
+import type { FlightPhase, UpstreamFailure } from "./failure.js";
+import type { OriginPool } from "./origin-pool.js";
+import type { RawHeaders } from "./reply-head.js";
 import type { Rostered } from "./roster.js";
 
 /** One HTTP request to a provider. */
@@ -16,8 +18,8 @@ export interface UpstreamRequest {
 
 /** Hears of one call. After `onEnd` or `onFail`, or once it has aborted, nothing more comes. */
 export interface UpstreamHandler {
-  /** The head; names and values in turn, as they came. */
-  onHead(httpStatus: number, headers: readonly Buffer[]): void;
+  /** The head. The headers hold during this call only. */
+  onHead(httpStatus: number, headers: RawHeaders): void;
   /** Returns false to stop the flow until `resume`. The chunk may be kept. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;
@@ -32,10 +34,8 @@ export interface FlightWatch {
   delete(flight: Flight): void;
 }
 
-const STALE_CODES = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
-
 /**
- * One call on its way: the HTTP client's handler on one side, ours on the other. It is made per call, so it
+ * One call on its way: the connection on one side, its handler on the other. It is made per call, so it
  * holds what timeouts need as plain numbers and asks no clock per chunk.
  */
 export class Flight implements Rostered {
@@ -51,8 +51,6 @@ export class Flight implements Rostered {
   movedAt: number;
   readonly startedAt: number;
   paused = false;
-  #abort: ((error?: Error) => void) | undefined;
-  #resume: (() => void) | undefined;
   #over = false;
   #resent = false;
 
@@ -73,9 +71,10 @@ export class Flight implements Rostered {
   /** Ends the call from our side; its handler hears nothing more. Harmless when it is over. */
   abort(): void {
     if (this.#over) return;
+    const { connection } = this;
     this.#end();
-    if (this.#abort === undefined) this.pool?.forget(this);
-    else this.#abort();
+    if (connection === undefined) this.pool?.forget(this);
+    else connection.abandon();
   }
 
   /** As `abort`, telling the handler why. */
@@ -96,28 +95,35 @@ export class Flight implements Rostered {
     if (!this.paused) return;
     this.paused = false;
     this.movedAt = this.#watch.tick;
-    if (!this.#over) this.#resume?.();
+    this.connection?.resume();
   }
 
-  // The HTTP client's side.
+  // The connection's side.
 
-  onConnect(abort: (error?: Error) => void): void {
-    // Thrown here, the request is dropped and its connection stays good.
-    if (this.#over) throw new Error("the call was given up while it waited for its connection");
-    this.#abort = abort;
+  /** The request may go out once more: no byte of a reply has come, and it has gone out but once. */
+  get mayRetry(): boolean {
+    return this.phase === "HEAD" && !this.#resent;
+  }
+
+  /** The request is about to go out once more. */
+  onRetry(): void {
+    this.#resent = true;
+    this.phase = "CONNECT";
+  }
+
+  onSent(): void {
     this.phase = "HEAD";
     this.movedAt = this.#watch.tick;
   }
 
-  onHeaders(httpStatus: number, headers: Buffer[], resume: () => void): boolean {
-    if (httpStatus < 200) return true;
-    this.#resume = resume;
+  onHead(httpStatus: number, headers: RawHeaders): void {
+    if (this.#over) return;
     this.phase = "BODY";
     this.movedAt = this.#watch.tick;
     this.#handler.onHead(httpStatus, headers);
-    return true;
   }
 
+  /** False to stop the flow until `resume`. */
   onData(chunk: Buffer): boolean {
     if (this.#over) return true;
     this.movedAt = this.#watch.tick;
@@ -126,54 +132,22 @@ export class Flight implements Rostered {
     return false;
   }
 
-  onComplete(): void {
-    const told = this.#over;
+  onEnd(): void {
+    if (this.#over) return;
     this.#end();
-    this.#release();
-    if (!told) this.#handler.onEnd();
+    this.#handler.onEnd();
   }
 
-  onError(error: Error): void {
-    if (!this.#over && this.#isStale(error)) {
-      this.#resent = true;
-      this.#abort = undefined;
-      this.phase = "CONNECT";
-      queueMicrotask(() => {
-        if (!this.#over) this.pool?.again(this);
-        else this.#release();
-      });
-      return;
-    }
-    const told = this.#over;
+  /** The connection could not be opened, or broke. */
+  onBroken(failure: UpstreamFailure): void {
+    if (this.#over) return;
     this.#end();
-    // The client library is in the middle of clearing up: what is released now could be sent on at once.
-    queueMicrotask(() => {
-      this.#release();
-    });
-    if (!told) this.#handler.onFail(failureOf(error, this.phase));
-  }
-
-  /**
-   * A kept-alive connection that the provider closed while our request was on its way: not the provider's
-   * failure, so the request goes out once more on a fresh one.
-   */
-  #isStale(error: Error): boolean {
-    return (
-      this.phase === "HEAD" &&
-      !this.#resent &&
-      this.connection?.reused === true &&
-      STALE_CODES.has(errorCode(error))
-    );
+    this.#handler.onFail(failure);
   }
 
   #end(): void {
     this.#over = true;
-    this.#watch.delete(this);
-  }
-
-  #release(): void {
-    const connection = this.connection;
     this.connection = undefined;
-    connection?.pool.release(connection);
+    this.#watch.delete(this);
   }
 }

@@ -30,10 +30,11 @@ export function fetchWhole(
       resolve({ httpStatus, headers, body: Buffer.concat(chunks).subarray(0, bytesMax) });
     };
     const flight = upstream.send(target, request, {
-      onHead(status, raw) {
+      onHead(status, { bytes: head, marks }) {
         httpStatus = status;
-        for (let i = 0; i + 1 < raw.length; i += 2) {
-          headers.set(String(raw[i]).toLowerCase(), String(raw[i + 1]));
+        for (let i = 0; i + 3 < marks.length; i += 4) {
+          const name = head.toString("latin1", marks[i], marks[i + 1]).toLowerCase();
+          headers.set(name, head.toString("latin1", marks[i + 2], marks[i + 3]));
         }
       },
       onData(chunk) {

@@ -1,5 +1,5 @@
-import { buildConnector } from "undici";
 import type { Clock } from "../core/clock.js";
+import { connectTo } from "./connect.js";
 import { Flight, type FlightWatch, type UpstreamHandler, type UpstreamRequest } from "./flight.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.js";
 import { OriginPool } from "./origin-pool.js";
@@ -36,7 +36,7 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     this.#options = options;
     this.#limits = { ...UPSTREAM_LIMITS, ...options.limits };
-    this.#watch = new Watch(options.clock, this.#limits);
+    this.#watch = new Watch(options.clock, this.#limits, this.#pools);
   }
 
   /** Throws Fault `base_url_not_allowed`. Cheap after the first time. */
@@ -73,10 +73,14 @@ export class Upstream {
     const known = this.#pools.get(url.origin);
     if (known !== undefined) return known;
     if (this.#pools.size >= this.#limits.originsMax) this.#evict();
+    const { clock, policy, extraCa } = this.#options;
+    const limits = this.#limits;
+    const timeoutMs = limits.connectTimeoutMs;
     const pool = new OriginPool({
-      origin: url.origin,
-      connect: this.#connector(url),
-      limits: this.#limits,
+      host: new URL(url.origin).host,
+      connect: connectTo({ clock, policy, url, timeoutMs, extraCa }),
+      limits,
+      tick: () => this.#watch.tick,
     });
     this.#pools.set(url.origin, pool);
     return pool;
@@ -90,40 +94,24 @@ export class Upstream {
       return;
     }
   }
-
-  #connector(url: CheckedUrl): buildConnector.connector {
-    const { policy, extraCa } = this.#options;
-    return buildConnector({
-      timeout: this.#limits.connectTimeoutMs,
-      ...(extraCa === undefined ? {} : { ca: [...extraCa] }),
-      // The socket goes to what this answers, so the checked addresses are the ones that are used.
-      lookup: (_hostname, options, done) => {
-        policy.resolve(url, (error, addresses) => {
-          const first = addresses[0];
-          if (error !== null || first === undefined) {
-            done(error ?? new Error("no address"), "", 0);
-          } else if (options.all === true) {
-            done(null, [...addresses]);
-          } else {
-            done(null, first.address, first.family);
-          }
-        });
-      },
-    });
-  }
 }
 
-/** Ends calls that take too long. Looks at all of them once a second instead of setting timers for each. */
+/**
+ * Ends calls that take too long and connections that nothing uses. Looks at all of them once a second
+ * instead of setting timers for each.
+ */
 class Watch implements FlightWatch {
   readonly #clock: Clock;
   readonly #limits: UpstreamLimits;
+  readonly #pools: ReadonlyMap<string, OriginPool>;
   readonly #flights = new Roster<Flight>();
   #ticking = false;
   tick = 0;
 
-  constructor(clock: Clock, limits: UpstreamLimits) {
+  constructor(clock: Clock, limits: UpstreamLimits, pools: ReadonlyMap<string, OriginPool>) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#pools = pools;
   }
 
   get size(): number {
@@ -151,7 +139,12 @@ class Watch implements FlightWatch {
     this.#flights.each((flight) => {
       this.#check(flight);
     });
-    if (this.#flights.size > 0) this.#schedule();
+    let idle = 0;
+    for (const pool of this.#pools.values()) {
+      pool.sweep(this.tick);
+      idle += pool.idle;
+    }
+    if (this.#flights.size > 0 || idle > 0) this.#schedule();
     else this.#ticking = false;
   }
 

@@ -1,0 +1,155 @@
+import { ReplyError } from "./reply-head.js";
+
+const LF = 0x0a;
+const CR = 0x0d;
+const TAB = 0x09;
+const SPACE = 0x20;
+const SEMICOLON = 0x3b;
+/** So many hexadecimal digits are a number that a double holds exactly. */
+const SIZE_DIGITS_MAX = 12;
+/** Behind the size of one chunk. */
+const EXTENSION_BYTES_MAX = 4096;
+/** All trailers of a body together. */
+const TRAILER_BYTES_MAX = 16 * 1024;
+
+type Step =
+  | "SIZE"
+  | "EXTENSION"
+  | "SIZE_LF"
+  | "DATA"
+  | "DATA_CR"
+  | "DATA_LF"
+  /** At the begin of a trailer line, or of the blank one that ends it all. */
+  | "LINE"
+  | "TRAILER"
+  | "TRAILER_LF"
+  | "LAST_LF"
+  | "DONE";
+
+/** Bytes of a buffer that belong to the body: from `start` to `end`, in one piece. */
+export interface BodyPiece {
+  start: number;
+  end: number;
+  /** One past the last byte that was read. */
+  next: number;
+}
+
+/**
+ * Takes the chunks of a body out of their framing. Throws ReplyError for framing that two parsers could
+ * read in two ways. Extensions and trailers are checked, bounded and dropped.
+ */
+export class ChunkedBody {
+  #step: Step = "SIZE";
+  #left = 0;
+  #digits = 0;
+  #skipped = 0;
+
+  get done(): boolean {
+    return this.#step === "DONE";
+  }
+
+  /**
+   * Reads `bytes` from `at` to `length` or the body's end. The chunks found are moved together where they
+   * stand, so that what one read brought goes on as one piece.
+   */
+  read(bytes: Buffer, at: number, length: number): BodyPiece {
+    const piece: BodyPiece = { start: at, end: at, next: at };
+    let next = at;
+    while (next < length && this.#step !== "DONE") {
+      if (this.#step === "DATA") {
+        const count = Math.min(this.#left, length - next);
+        if (piece.end === piece.start) piece.start = piece.end = next;
+        else if (piece.end !== next) bytes.copyWithin(piece.end, next, next + count);
+        piece.end += count;
+        this.#left -= count;
+        next += count;
+        if (this.#left === 0) this.#step = "DATA_CR";
+      } else {
+        this.#frame(bytes[next] ?? 0);
+        next++;
+      }
+    }
+    piece.next = next;
+    return piece;
+  }
+
+  #frame(byte: number): void {
+    switch (this.#step) {
+      case "SIZE":
+        this.#size(byte);
+        return;
+      case "EXTENSION":
+        this.#skip(byte, EXTENSION_BYTES_MAX, "SIZE_LF");
+        return;
+      case "SIZE_LF":
+        requireByte(byte, LF);
+        this.#skipped = 0;
+        this.#step = this.#left === 0 ? "LINE" : "DATA";
+        return;
+      case "DATA_CR":
+        requireByte(byte, CR);
+        this.#step = "DATA_LF";
+        return;
+      case "DATA_LF":
+        requireByte(byte, LF);
+        this.#digits = 0;
+        this.#step = "SIZE";
+        return;
+      default:
+        this.#trailer(byte);
+    }
+  }
+
+  #trailer(byte: number): void {
+    switch (this.#step) {
+      case "LINE":
+        if (byte === SPACE || byte === TAB) throw new ReplyError("a trailer is folded");
+        this.#step = byte === CR ? "LAST_LF" : "TRAILER";
+        if (byte !== CR) this.#skip(byte, TRAILER_BYTES_MAX, "TRAILER_LF");
+        return;
+      case "TRAILER_LF":
+        requireByte(byte, LF);
+        this.#step = "LINE";
+        return;
+      case "LAST_LF":
+        requireByte(byte, LF);
+        this.#step = "DONE";
+        return;
+      default:
+        this.#skip(byte, TRAILER_BYTES_MAX, "TRAILER_LF");
+    }
+  }
+
+  #size(byte: number): void {
+    const digit = hexDigit(byte);
+    if (digit >= 0) {
+      if (++this.#digits > SIZE_DIGITS_MAX) throw new ReplyError("a chunk's size is too large");
+      this.#left = this.#left * 16 + digit;
+      return;
+    }
+    if (this.#digits === 0) throw new ReplyError("a chunk has no size");
+    if (byte === CR) this.#step = "SIZE_LF";
+    else if (byte === SEMICOLON) this.#step = "EXTENSION";
+    else throw new ReplyError("a chunk's size is no number");
+  }
+
+  #skip(byte: number, bytesMax: number, atEnd: Step): void {
+    if (byte === CR) {
+      this.#step = atEnd;
+      return;
+    }
+    const isText = byte === TAB || (byte >= SPACE && byte !== 0x7f);
+    if (!isText) throw new ReplyError("a chunk's line holds a control character");
+    if (++this.#skipped > bytesMax) throw new ReplyError("a chunk's line is too long");
+  }
+}
+
+function requireByte(byte: number, wanted: number): void {
+  if (byte !== wanted) throw new ReplyError("a chunk does not end where it says");
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
+}

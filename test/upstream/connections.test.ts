@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import type { UpstreamFailure } from "../../server/upstream/failure.js";
+import type { Flight, UpstreamRequest } from "../../server/upstream/flight.js";
+import type { UpstreamLimits } from "../../server/upstream/limits.js";
+import { Upstream } from "../../server/upstream/upstream.js";
+import { UrlPolicy } from "../../server/upstream/url-policy.js";
+import { FakeClock } from "../support/fake-clock.js";
+
+/** A provider that shows its connections and answers as each test says. */
+const sockets: net.Socket[] = [];
+let answer: (socket: net.Socket, request: string) => void;
+const provider = net.createServer((socket) => {
+  sockets.push(socket);
+  socket.on("error", () => undefined);
+  socket.on("data", (bytes: Buffer) => {
+    answer(socket, bytes.toString("latin1"));
+  });
+});
+let baseUrl = "";
+let clock: FakeClock;
+const policy = new UrlPolicy({ allowCidrs: ["127.0.0.0/8"] });
+let upstream: Upstream;
+
+before(async () => {
+  provider.listen(0, "127.0.0.1");
+  await once(provider, "listening");
+  baseUrl = `http://127.0.0.1:${String((provider.address() as net.AddressInfo).port)}`;
+});
+
+after(() => {
+  provider.close();
+});
+
+afterEach(() => {
+  upstream.close();
+  for (const socket of sockets) socket.destroy();
+});
+
+beforeEach(() => {
+  sockets.length = 0;
+  clock = new FakeClock();
+  upstream = made({});
+  answer = (socket) => socket.write(reply("ok"));
+});
+
+function made(limits: Partial<UpstreamLimits>): Upstream {
+  return new Upstream({ clock, policy, limits });
+}
+
+function reply(body: string, more = ""): string {
+  return `HTTP/1.1 200 OK\r\n${more}content-length: ${String(body.length)}\r\n\r\n${body}`;
+}
+
+interface Outcome {
+  readonly body: string;
+  readonly failure: UpstreamFailure | undefined;
+}
+
+function start(
+  request: Partial<UpstreamRequest> = {},
+  onData: (flight: Flight | undefined) => boolean = () => true,
+): { flight: Flight; outcome: Promise<Outcome> } {
+  let flight: Flight | undefined;
+  let body = "";
+  let finish: (outcome: Outcome) => void = () => undefined;
+  const outcome = new Promise<Outcome>((resolve) => {
+    finish = resolve;
+  });
+  const whole = { method: "GET", path: "/", headers: [], body: null, headTimeoutMs: 5000 } as const;
+  flight = upstream.send(
+    upstream.target(baseUrl),
+    { ...whole, ...request },
+    {
+      onHead: () => undefined,
+      onData: (chunk) => {
+        body += chunk.toString("latin1");
+        return onData(flight);
+      },
+      onEnd: () => {
+        finish({ body, failure: undefined });
+      },
+      onFail: (failure) => {
+        finish({ body, failure });
+      },
+    },
+  );
+  return { flight, outcome };
+}
+
+async function call(request: Partial<UpstreamRequest> = {}): Promise<Outcome> {
+  return start(request).outcome;
+}
+
+/** Until the other side has seen the connection close. */
+async function closed(socket: net.Socket | undefined): Promise<void> {
+  if (socket?.closed === false) await once(socket, "close");
+}
+
+test("a connection serves one call after the other", async () => {
+  for (let i = 0; i < 3; i++) assert.equal((await call()).body, "ok");
+  assert.equal(sockets.length, 1);
+});
+
+test("a request goes out as it was given, with host and length, whatever its size", async () => {
+  let seen = "";
+  const body = Buffer.alloc(100_000, "b");
+  answer = (socket, request) => {
+    seen += request;
+    if (seen.length > body.length) socket.write(reply("ok"));
+  };
+  await call({ method: "POST", path: "/v1/x?a=1", headers: ["x-a", "\xe9 b"], body });
+  const end = seen.indexOf("\r\n\r\n");
+  const host = baseUrl.slice("http://".length);
+  assert.equal(
+    seen.slice(0, end),
+    `POST /v1/x?a=1 HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\nx-a: \xe9 b\r\ncontent-length: 100000`,
+  );
+  assert.equal(seen.slice(end + 4), body.toString());
+});
+
+test("a request that could become two is never sent, and its connection stays good", async () => {
+  await call();
+  let seen = "";
+  answer = (socket, request) => {
+    seen += request;
+    socket.write(reply("ok"));
+  };
+  for (const request of [
+    { path: "/a b" },
+    { path: "/a\r\nx: y" },
+    { path: "" },
+    { headers: ["x-a", "b\r\nx-b: c"] },
+    { headers: ["x-a", "b\0"] },
+    { headers: ["x-a\n", "b"] },
+    { headers: ["x-a", "\u0119"] },
+  ]) {
+    const { failure } = await call(request);
+    assert.equal(failure?.kind, "UNREACHABLE", JSON.stringify(request));
+  }
+  assert.equal(seen, "");
+  assert.equal((await call()).body, "ok");
+  assert.equal(sockets.length, 1);
+});
+
+test("bytes that nobody asked for never become a reply", async () => {
+  answer = (socket) => socket.write(`${reply("ok")}${reply("evil")}`);
+  assert.equal((await call()).body, "ok");
+  answer = (socket) => socket.write(reply("second"));
+  assert.equal((await call()).body, "second");
+  assert.equal(sockets.length, 2);
+  // And while it lies idle.
+  sockets[1]?.write(reply("evil"));
+  await closed(sockets[1]);
+  assert.equal((await call()).body, "second");
+  assert.equal(sockets.length, 3);
+});
+
+test("a connection that its provider means to close is not used again", async () => {
+  const ends = ["connection: close\r\n", "keep-alive: timeout=1\r\n"];
+  for (const end of ends) {
+    answer = (socket) => socket.write(reply("ok", end));
+    await call();
+  }
+  answer = (socket) => socket.write(reply("ok"));
+  await call();
+  assert.equal(sockets.length, ends.length + 1);
+});
+
+test("a reply before the whole request is out closes its connection", async () => {
+  answer = (socket) => {
+    socket.pause();
+    socket.write(reply("too much"));
+  };
+  const body = Buffer.alloc(32 * 1024 * 1024);
+  assert.equal((await call({ method: "POST", body })).body, "too much");
+  answer = () => undefined;
+  sockets[0]?.resume();
+  await closed(sockets[0]);
+});
+
+test("a body that breaks off is told from one that ends with its connection", async () => {
+  answer = (socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nall of it");
+  assert.deepEqual(await call(), { body: "all of it", failure: undefined });
+  answer = (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nnot all");
+  assert.equal((await call()).failure?.kind, "CUT");
+  answer = (socket) => socket.end();
+  assert.equal((await call()).failure?.kind, "UNREACHABLE");
+});
+
+test("what is no reply is the provider's failure and ends its connection", async () => {
+  answer = (socket) =>
+    socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n");
+  const { failure } = await call();
+  assert.deepEqual(failure, { kind: "PROTOCOL", detail: "reply refused: it has two lengths" });
+  await closed(sockets[0]);
+});
+
+test("a reader that has enough stops its provider until it wants more", async () => {
+  const block = Buffer.alloc(1024 * 1024, "x");
+  answer = (socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${String(block.length * 16)}\r\n\r\n`);
+    for (let i = 0; i < 16; i++) socket.write(block);
+  };
+  let pauses = 0;
+  const { outcome } = start({}, (flight) => {
+    pauses++;
+    setImmediate(() => flight?.resume());
+    return false;
+  });
+  const { body, failure } = await outcome;
+  assert.deepEqual([body.length, failure], [block.length * 16, undefined]);
+  assert.ok(pauses > 16);
+});
+
+test("a call that is given up takes its connection with it, and says nothing more", async () => {
+  answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart");
+  let told = 0;
+  let hear: () => void = () => undefined;
+  const heard = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const { flight, outcome } = start({}, () => {
+    told++;
+    hear();
+    return true;
+  });
+  void outcome.then(() => told++);
+  await heard;
+  flight.abort();
+  await closed(sockets[0]);
+  assert.deepEqual([told, upstream.inFlight], [1, 0]);
+});
+
+test("a call that is given up while its connection opens leaves it to the next one", async () => {
+  const { flight } = start();
+  flight.abort();
+  assert.equal((await call()).body, "ok");
+  assert.equal(upstream.inFlight, 0);
+});
+
+test("calls beyond the connections wait their turn", async () => {
+  upstream = made({ socketsPerOriginMax: 2 });
+  const bodies = await Promise.all(Array.from({ length: 20 }, () => call()));
+  assert.equal(bodies.filter(({ body }) => body === "ok").length, 20);
+  assert.equal(sockets.length, 2);
+});
+
+test("a connection that lies idle for too long, or longer than its provider said, is closed", async () => {
+  upstream = made({ keepAliveMs: 5000 });
+  await call();
+  clock.advance(4000);
+  await call();
+  assert.equal(sockets.length, 1);
+  clock.advance(6000);
+  await closed(sockets[0]);
+  answer = (socket) => socket.write(reply("ok", "keep-alive: timeout=3, max=10\r\n"));
+  await call();
+  clock.advance(3000);
+  await closed(sockets[1]);
+  assert.equal(clock.pending, 0);
+});
+
+test("a kept connection that closes under a request is replaced once, a fresh one never", async () => {
+  await call();
+  let resets = 0;
+  answer = (socket) => {
+    resets++;
+    socket.resetAndDestroy();
+  };
+  assert.equal((await call()).failure?.kind, "UNREACHABLE");
+  assert.equal(resets, 2);
+  assert.equal((await call()).failure?.kind, "UNREACHABLE");
+  assert.equal(resets, 3);
+});
+
+test("a connection that does not open in time is given up", async () => {
+  const target = upstream.target("http://127.0.0.1:1");
+  const failed = new Promise<UpstreamFailure>((resolve) => {
+    upstream.send(
+      target,
+      { method: "GET", path: "/", headers: [], body: null, headTimeoutMs: 1000 },
+      { onHead: () => undefined, onData: () => true, onEnd: () => undefined, onFail: resolve },
+    );
+    clock.advance(6000);
+  });
+  assert.deepEqual(await failed, { kind: "TIMEOUT", detail: "connect timed out (ETIMEDOUT)" });
+});
+
+test("a provider that speaks no TLS where it should is a failure to connect", async () => {
+  answer = (socket) => socket.write(reply("plain"));
+  baseUrl = baseUrl.replace("http:", "https:");
+  const { failure } = await call();
+  baseUrl = baseUrl.replace("https:", "http:");
+  assert.equal(failure?.kind, "UNREACHABLE");
+  assert.match(failure.detail, /^no connection \(E/);
+});
