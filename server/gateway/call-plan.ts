@@ -144,7 +144,8 @@ export interface BodyInput {
   readonly target: RouteTarget;
   /** The provider understands `stream_options`. */
   readonly asksUsage: boolean;
-  readonly call: CallFacts;
+  /** Asked for when something is translated. */
+  readonly facts: () => CallFacts;
 }
 
 /** What a translator wants to know of a call besides its plan. */
@@ -165,7 +166,7 @@ export function bodyFor(input: BodyInput): TargetBody {
 }
 
 function translatedBody(input: BodyInput, translator: Translator): TargetBody {
-  const { plan, passage, target, asksUsage, call } = input;
+  const { plan, passage, target, asksUsage, facts } = input;
   const { streamed, modelAsked } = plan;
   const translation = translator.request(
     plan.body,
@@ -175,7 +176,7 @@ function translatedBody(input: BodyInput, translator: Translator): TargetBody {
       providerSlug: target.provider.slug,
       asksUsage,
     },
-    { ...call, streamed, modelAsked },
+    { ...facts(), streamed, modelAsked },
   );
   const usageAsked = asksUsage && streamed && passage.form === "CHAT";
   return { bytes: translation.body, usageAsked, translation };

@@ -49,16 +49,13 @@ const IMAGE_TASK: Passage = {
 /** Models known to be served by OpenAI's Responses API alone. */
 const MODELS_MAX = 1_000;
 
-/** A provider's words for a model that it serves in the Responses API alone. */
-const RESPONSES_ONLY =
-  /only (?:supported|available) in \/?v1\/responses|use (?:the )?\/?v1\/responses/i;
-
 /**
  * Finds the passage to each target, and remembers what providers of the OpenAI dialect have shown of
  * themselves: many do not have the Responses API, and some models have no other.
  */
 export class Passages {
   readonly #known = new Map<Endpoint, Map<string, Passage | undefined>>();
+  readonly #withResponses = new Set<string>();
   readonly #withoutResponses = new Set<string>();
   readonly #responsesOnly = new Set<string>();
 
@@ -85,28 +82,49 @@ export class Passages {
    */
   learn(endpoint: Endpoint, target: RouteTarget, failure: AttemptFailure): boolean {
     if (!endpoint.translates || target.provider.dialect !== "OPENAI") return false;
-    const text = failure.reply?.body ?? failure.detail;
     const form = this.#formAt(endpoint, target);
-    if (form === "CHAT") {
-      if (!RESPONSES_ONLY.test(text) || this.#responsesOnly.size >= MODELS_MAX) return false;
-      this.#responsesOnly.add(modelAt(target));
-      return true;
+    if (form === "CHAT" && saysResponsesOnly(failure)) {
+      if (this.#responsesOnly.size < MODELS_MAX) this.#responsesOnly.add(modelAt(target));
+    } else if (form === "RESPONSES" && saysNoSuchPath(failure)) {
+      this.#responsesOnly.delete(modelAt(target));
+      const { id } = target.provider;
+      if (!this.#withResponses.has(id)) this.#withoutResponses.add(id);
     }
-    const isPathMissing = failure.httpStatus === 404 || failure.httpStatus === 405;
-    if (!isPathMissing || /model|previous_response/i.test(text)) return false;
-    if (this.#responsesOnly.has(modelAt(target))) return false;
-    this.#withoutResponses.add(target.provider.id);
-    return true;
+    return this.#formAt(endpoint, target) !== form;
+  }
+
+  /** A call was served: what it proves of a provider, no refusal can take back. */
+  prove(passage: Passage, target: RouteTarget): void {
+    if (passage.form === "RESPONSES") this.#withResponses.add(target.provider.id);
   }
 
   /** The form in which a target is asked what the endpoint says. */
   #formAt(endpoint: Endpoint, target: RouteTarget): StreamForm {
     const { provider } = target;
     const own = endpoint.dialect === provider.dialect ? endpoint.form : formOf(provider.dialect);
-    if (own === "RESPONSES") return this.#withoutResponses.has(provider.id) ? "CHAT" : own;
-    if (own !== "CHAT" || this.#responsesOnly.size === 0) return own;
-    return this.#responsesOnly.has(modelAt(target)) ? "RESPONSES" : own;
+    if (own !== "CHAT" && own !== "RESPONSES") return own;
+    // The model's word weighs more: it came from a provider that named the path.
+    if (this.#responsesOnly.size > 0 && this.#responsesOnly.has(modelAt(target)))
+      return "RESPONSES";
+    return own === "RESPONSES" && this.#withoutResponses.has(provider.id) ? "CHAT" : own;
   }
+}
+
+/** In the provider's own words alone: what a refusal quotes may come from a caller. */
+const RESPONSES_ONLY =
+  /^HTTP 40[04]: [^"'`“‘]{0,80}only (?:supported|available) in \/?v1\/responses/i;
+
+function saysResponsesOnly(failure: AttemptFailure): boolean {
+  return RESPONSES_ONLY.test(failure.detail);
+}
+
+/** A path that is missing, as opposed to something with an id that a request names. */
+const NAMES_A_THING = /\b(?:model|id|item|response|conversation|prompt|file|tool|container)\b/i;
+
+function saysNoSuchPath(failure: AttemptFailure): boolean {
+  const { httpStatus, detail } = failure;
+  if (httpStatus !== 404 && httpStatus !== 405) return false;
+  return /invalid url/i.test(detail) || !NAMES_A_THING.test(detail);
 }
 
 function modelAt(target: RouteTarget): string {

@@ -51,6 +51,9 @@ export interface TrialsOptions {
   readonly listener: TrialsListener;
 }
 
+/** Ways of asking that one key may refuse. */
+const OTHERWISE_MAX = 3;
+
 /** Questions about one task that may fail in a row. */
 const TASK_FAILURES_MAX = 5;
 
@@ -72,6 +75,8 @@ export class Trials implements AttemptListener {
   #plan: CallPlan | undefined;
   #attempt: Attempt | undefined;
   #leaveRoom: (() => void) | undefined;
+  /** How often the lent key was asked in another way. */
+  #otherwise = 0;
   /** What the lent key's provider has begun for this call. */
   #task: { readonly path: string; failures: number } | undefined;
 
@@ -107,6 +112,7 @@ export class Trials implements AttemptListener {
     }
     this.#failover.begin();
     this.#task = undefined;
+    this.#otherwise = 0;
     book.openLease(lease);
     this.#open(lease);
   }
@@ -221,7 +227,14 @@ export class Trials implements AttemptListener {
     const passage = context.passages.to(match.endpoint, target, plan.streamed);
     if (passage === undefined) throw new Error("a target was leased that cannot serve the call");
     const asksUsage = askUsage && usageOption.asks(target.provider);
-    const body = this.#bodyFor({ plan, match, passage, target, asksUsage, call: this.#facts() });
+    const body = this.#bodyFor({
+      plan,
+      match,
+      passage,
+      target,
+      asksUsage,
+      facts: () => this.#facts(),
+    });
     if (body === undefined) return;
     const attempt = new Attempt({
       lease,
@@ -320,6 +333,8 @@ export class Trials implements AttemptListener {
   #asksOtherwise(attempt: Attempt, failure: AttemptFailure): boolean {
     const { context, match } = this.#options;
     const { lease, secret } = attempt.options;
+    if (this.#otherwise >= OTHERWISE_MAX) return false;
+    this.#otherwise++;
     if (refusesUsageOption(attempt, failure)) {
       context.usageOption.refusedBy(lease.target.provider);
       this.#send(lease, secret, false);
@@ -379,7 +394,8 @@ export class Trials implements AttemptListener {
     return true;
   }
 
-  onReply(_attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
+  onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
+    this.#options.context.passages.prove(attempt.options.passage, attempt.options.lease.target);
     this.#options.listener.onReply(head, body, tokens);
   }
 

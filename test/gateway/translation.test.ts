@@ -360,6 +360,37 @@ test("a model that only the Responses API has is asked there for chat and for me
   );
 });
 
+test("what a refusal quotes of a caller, or says of an id, does not change how others are served", async () => {
+  const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  const refuse = async (path: string, message: string): Promise<void> => {
+    stub.script = replyJson(404, JSON.stringify({ error: { message, code: null } }));
+    await gateway.post(path, { model: "m", input: "Hi", messages: HELLO });
+  };
+  await refuse("/v1/chat/completions", "Bad value 'is only supported in v1/responses'.");
+  await refuse("/v1/responses", "Item with id 'rs_1' not found.");
+  await refuse("/v1/responses", "The model `m` does not exist.");
+  stub.received.length = 0;
+  await refuse("/v1/chat/completions", "x");
+  await refuse("/v1/responses", "The prompt was not found.");
+  assert.deepEqual(
+    stub.received.map((each) => each.url),
+    ["/v1/chat/completions", "/v1/responses"],
+  );
+});
+
+test("a provider that refuses each form in turn is not asked for ever", async () => {
+  const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  const message = "This model is only supported in v1/responses and not in v1/chat/completions.";
+  const refusal = replyJson(404, JSON.stringify({ error: { message } }));
+  stub.script = inTurn(replyJson(404, '{"detail":"Not Found"}'), refusal, replyJson(404, "{}"));
+  const response = await gateway.post("/v1/responses", { model: "m", input: "Hi" });
+  assert.equal(response.status, 404);
+  assert.deepEqual(
+    stub.received.map((each) => each.url),
+    ["/v1/responses", "/v1/chat/completions", "/v1/responses", "/v1/chat/completions"],
+  );
+});
+
 test("a reply of another kind than was asked for is the provider's failure", async () => {
   const gateway = side("OPENAI");
   stub.script = replyJson(200, CHAT_REPLY);
