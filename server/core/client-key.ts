@@ -63,8 +63,35 @@ export interface ClientKey {
   readonly version: number;
 }
 
+/**
+ * The part of a client key that counts when it is presented. It is in memory for every key there is, so
+ * what only listings show is not in it.
+ */
+export type KnownClientKey = Pick<
+  ClientKey,
+  | "id"
+  | "ownerId"
+  | "kind"
+  | "mac"
+  | "pepperVersion"
+  | "previousMac"
+  | "graceUntil"
+  | "prefix"
+  | "name"
+  | "enabled"
+  | "revokedAt"
+  | "expiresAt"
+  | "modelAllowlist"
+  | "ipAllowlist"
+  | "scopes"
+  | "limits"
+>;
+
 /** The state that listings show: REVOKED over EXPIRED over DISABLED over ACTIVE. */
-export function clientKeyState(key: ClientKey, nowMs: number): ClientKeyState {
+export function clientKeyState(
+  key: Pick<ClientKey, "revokedAt" | "expiresAt" | "enabled">,
+  nowMs: number,
+): ClientKeyState {
   if (key.revokedAt !== null) return "REVOKED";
   if (key.expiresAt !== null && key.expiresAt <= nowMs) return "EXPIRED";
   if (!key.enabled) return "DISABLED";
@@ -73,6 +100,6 @@ export function clientKeyState(key: ClientKey, nowMs: number): ClientKeyState {
 
 /** Who makes a call: the client key and its owner, as known at admission. */
 export interface Principal {
-  readonly clientKey: ClientKey;
+  readonly clientKey: KnownClientKey;
   readonly ownerId: string;
 }

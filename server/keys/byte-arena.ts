@@ -1,5 +1,5 @@
 const PAGE_BYTES = 1 << 20;
-const UNIT_BYTES = 8;
+const UNIT_BYTES = 4;
 const UNITS_PER_PAGE = PAGE_BYTES / UNIT_BYTES;
 
 /**

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { LruMap } from "../catalog/lru.js";
 import type { ChangeOf, ChangeFeed } from "./change-feed.js";
-import { clientKeyState, type ClientKey, type Principal } from "../core/client-key.js";
+import { clientKeyState, type KnownClientKey, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault, type FaultCode } from "../core/fault.js";
 import { isUnlimited, type Limits } from "../core/limits.js";
@@ -13,8 +13,8 @@ import type { ClientKeyUses } from "./client-key-uses.js";
 import { compileIpAllowlist, type AddressTest } from "./ip-allowlist.js";
 import type { ClientKeyForms, KeysReader, KeysVault } from "./ports.js";
 
-/** Keys read from the store at a time at the start. */
-const CHUNK_KEYS = 5_000;
+/** Keys read from the store at a time at the start: as text less than what V8 keeps apart as large until its next full collection. */
+const CHUNK_KEYS = 400;
 /** Compiled address lists that are kept; then all are compiled anew. */
 const ADDRESS_TESTS_MAX = 10_000;
 /** Records of keys in use that are kept at hand. */
@@ -55,7 +55,7 @@ export class ClientKeyDirectory {
   /** Of owners who have some. */
   readonly #ownerLimits = new Map<string, Limits>();
   /** Keys in use, by the SHA-256 of what is presented; forgotten at every change of any key. */
-  readonly #recent = new LruMap<string, ClientKey>(RECENT_KEYS_MAX);
+  readonly #recent = new LruMap<string, KnownClientKey>(RECENT_KEYS_MAX);
   /** Owners whose account does not work. */
   readonly #stopped = new Map<string, Exclude<UserState, "ACTIVE">>();
   readonly #addressTests = new Map<string, AddressTest>();
@@ -160,8 +160,8 @@ export class ClientKeyDirectory {
     return this.#ownerLimits;
   }
 
-  /** Keys whose expiry lies after `afterMs` and not after `untilMs`; their sealed copies are left out. */
-  expiringWithin(afterMs: number, untilMs: number): readonly ClientKey[] {
+  /** Keys whose expiry lies after `afterMs` and not after `untilMs`. */
+  expiringWithin(afterMs: number, untilMs: number): readonly KnownClientKey[] {
     return this.#table.expiringWithin(afterMs, untilMs);
   }
 
@@ -171,7 +171,7 @@ export class ClientKeyDirectory {
   }
 
   /** The record behind a key. Those in use are remembered under their hash, which is cheaper than a MAC. */
-  #keyOf(presented: string): ClientKey {
+  #keyOf(presented: string): KnownClientKey {
     const name = hash("sha256", presented, "base64");
     const known = this.#recent.get(name);
     if (known !== undefined) return known;
@@ -207,11 +207,11 @@ export class ClientKeyDirectory {
     throw this.#refuse(key, "revoked_api_key", "This API key was replaced; use the new one.");
   }
 
-  #inGrace(key: ClientKey): boolean {
+  #inGrace(key: KnownClientKey): boolean {
     return key.graceUntil !== null && key.graceUntil > this.#clock.now();
   }
 
-  #requireUsable(key: ClientKey, ip: string): void {
+  #requireUsable(key: KnownClientKey, ip: string): void {
     switch (clientKeyState(key, this.#clock.now())) {
       case "REVOKED":
         throw this.#refuse(key, "revoked_api_key", "This API key was revoked; create a new one.");
@@ -258,7 +258,7 @@ export class ClientKeyDirectory {
   }
 
   /** The fault for a known key, with a line in the log, so that an operator can tell the causes apart. */
-  #refuse(key: ClientKey, code: FaultCode, message: string): Fault {
+  #refuse(key: KnownClientKey, code: FaultCode, message: string): Fault {
     const nowMs = this.#clock.monotonic();
     const lastMs = this.#refusals.get(key.id);
     if (lastMs === undefined || nowMs - lastMs >= REFUSAL_LOG_MS) {
@@ -276,9 +276,9 @@ export class ClientKeyDirectory {
     for (const user of await this.#reader.users.all()) this.#setOwner(user);
     const { total } = await this.#reader.clientKeys.list(ONE_KEY);
     this.#table.reserve(total);
-    for await (const chunk of this.#reader.clientKeys.chunks(CHUNK_KEYS)) {
+    for await (const chunk of this.#reader.clientKeys.knownChunks(CHUNK_KEYS)) {
       for (const key of chunk) {
-        this.#put(key);
+        this.#mark(key, this.#table.add(key));
         if (key.limits.budgets.length > 0) this.#budgeted.set(key.id, key.limits);
       }
     }
@@ -302,7 +302,7 @@ export class ClientKeyDirectory {
     }
   }
 
-  #applyKey(id: string, key: ClientKey | null): void {
+  #applyKey(id: string, key: KnownClientKey | null): void {
     this.#recent.clear();
     const row = this.#table.rowOfId(id);
     const before = row < 0 ? undefined : this.#table.keyAt(row);
@@ -314,20 +314,23 @@ export class ClientKeyDirectory {
     if (before !== undefined && isUsable(before) && isStopped(before, key)) this.#announce(id);
   }
 
-  #put(key: ClientKey): void {
+  #put(key: KnownClientKey): void {
     const existing = this.#table.rowOfId(key.id);
     if (existing >= 0) this.#forgetMarks(this.#table.keyAt(existing));
-    const row = this.#table.put(key);
+    this.#mark(key, this.#table.put(key));
+  }
+
+  #mark(key: KnownClientKey, row: number): void {
     this.#countPepper(key.pepperVersion, 1);
     if (key.previousMac !== null) this.#previous.set(key.previousMac, row);
   }
 
-  #remove(row: number, key: ClientKey): void {
+  #remove(row: number, key: KnownClientKey): void {
     this.#forgetMarks(key);
     this.#table.remove(row);
   }
 
-  #forgetMarks(key: ClientKey): void {
+  #forgetMarks(key: KnownClientKey): void {
     this.#countPepper(key.pepperVersion, -1);
     if (key.previousMac !== null) this.#previous.delete(key.previousMac);
   }
@@ -361,12 +364,12 @@ function invalid(): Fault {
   return new Fault("invalid_api_key", "This API key is not known here; check that it is whole.");
 }
 
-function isUsable(key: ClientKey): boolean {
+function isUsable(key: KnownClientKey): boolean {
   return key.enabled && key.revokedAt === null;
 }
 
 /** True if calls that run on the key as it was must end. */
-function isStopped(before: ClientKey, after: ClientKey | null): boolean {
+function isStopped(before: KnownClientKey, after: KnownClientKey | null): boolean {
   if (after === null || !isUsable(after)) return true;
   // A new secret without grace for the old one.
   return after.mac !== before.mac && after.previousMac !== before.mac;

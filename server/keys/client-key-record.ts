@@ -1,80 +1,87 @@
 import {
   isScope,
-  type ClientKey,
-  type ClientKeyFormat,
   type ClientKeyKind,
+  type KnownClientKey,
   type Scope,
 } from "../core/client-key.js";
 import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
+import { PACKED_ID_BYTES, packId, unpackId } from "./packed-id.js";
 
 /** Larger than any record: allow-lists and texts are limited where they come in. */
 const RECORD_BYTES_MAX = 1 << 20;
-const HEAD_BYTES = 6;
-const TIME_BYTES = 6;
+const LENGTH_BYTES = 3;
+const HEAD_BYTES = LENGTH_BYTES + 2;
 const MAC_BYTES = 32;
 /** Stands before the length of a text that does not fit into one byte. */
 const LONG_TEXT = 0xff;
+const ID_PREFIX = "ck_";
+const OWNER_PREFIX = "usr_";
 
 const KINDS: readonly ClientKeyKind[] = ["STANDARD", "SUPER", "BYOR"];
-const FORMATS: readonly ClientKeyFormat[] = ["SK", "UUID", "ALNUM32"];
 
-// Bits of the flags; the lowest four are kind and format.
-const ENABLED = 1 << 4;
-const REVOKED = 1 << 5;
-const EXPIRES = 1 << 6;
-const ROTATED = 1 << 7;
-const GRACE = 1 << 8;
-const PREVIOUS = 1 << 9;
-const USED = 1 << 10;
-const LIMITS = 1 << 11;
-const MODELS = 1 << 12;
-const ADDRESSES = 1 << 13;
-const SCOPES = 1 << 14;
+// Bits of the flags; the lowest two are the kind.
+const ENABLED = 1 << 2;
+const REVOKED = 1 << 3;
+const EXPIRES = 1 << 4;
+const GRACE = 1 << 5;
+const PREVIOUS = 1 << 6;
+const LIMITS = 1 << 7;
+const MODELS = 1 << 8;
+const ADDRESSES = 1 << 9;
+const SCOPES = 1 << 10;
+const PACKED_ID = 1 << 11;
+const PACKED_OWNER = 1 << 12;
 
 /**
- * Writes client keys as bytes: everything but the MAC, which the directory keeps in a column, and the
- * sealed copy, which has no business on the hot path. Layout: length u32, flags u16, id, owner, then the
- * other fields; times and counts are 48-bit integers, absent ones are left out.
+ * Writes client keys as bytes: everything but the MAC, which the directory keeps in a column. Layout: length
+ * u24, flags u16, id, owner, then the other fields; integers have seven bits in each byte, absent fields are
+ * left out.
  */
 export class ClientKeyWriter {
   readonly #bytes = Buffer.allocUnsafeSlow(RECORD_BYTES_MAX);
   #at = 0;
 
   /** The record; valid until the next call. */
-  write(key: ClientKey): Uint8Array {
+  write(key: KnownClientKey): Uint8Array {
     this.#at = HEAD_BYTES;
-    this.#text(key.id);
-    this.#text(key.ownerId);
-    this.#integer(key.createdAt);
-    this.#integer(key.updatedAt);
-    this.#integer(key.usageCount);
-    this.#integer(key.version);
-    this.#integer(key.pepperVersion);
     const flags =
       KINDS.indexOf(key.kind) |
-      (FORMATS.indexOf(key.format) << 2) |
       (key.enabled ? ENABLED : 0) |
+      this.#id(ID_PREFIX, key.id, PACKED_ID) |
+      this.#id(OWNER_PREFIX, key.ownerId, PACKED_OWNER) |
       this.#optional(key.revokedAt, REVOKED) |
       this.#optional(key.expiresAt, EXPIRES) |
-      this.#optional(key.rotatedAt, ROTATED) |
       this.#optional(key.graceUntil, GRACE) |
-      this.#optional(key.lastUsedAt, USED) |
-      this.#previous(key.previousMac);
-    this.#text(key.prefix);
-    this.#text(key.name);
-    this.#text(key.description);
-    const flagsOfLists =
+      this.#previous(key.previousMac) |
       this.#json(isUnlimited(key.limits) ? null : key.limits, LIMITS) |
       this.#json(key.modelAllowlist.length === 0 ? null : key.modelAllowlist, MODELS) |
       this.#json(key.ipAllowlist.length === 0 ? null : key.ipAllowlist, ADDRESSES) |
       this.#json(key.scopes.length === 0 ? null : key.scopes, SCOPES);
-    this.#bytes.writeUInt32LE(this.#at, 0);
-    this.#bytes.writeUInt16LE(flags | flagsOfLists, 4);
+    this.#integer(key.pepperVersion);
+    this.#text(key.prefix);
+    this.#text(key.name);
+    this.#bytes.writeUIntLE(this.#at, 0, LENGTH_BYTES);
+    this.#bytes.writeUInt16LE(flags, LENGTH_BYTES);
     return this.#bytes.subarray(0, this.#at);
   }
 
+  #id(prefix: string, id: string, flag: number): number {
+    if (packId(prefix, id, this.#bytes, this.#at)) {
+      this.#at += PACKED_ID_BYTES;
+      return flag;
+    }
+    this.#text(id);
+    return 0;
+  }
+
   #integer(value: number): void {
-    this.#at = this.#bytes.writeUIntLE(value, this.#at, TIME_BYTES);
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) {
+      this.#bytes[this.#at] = (rest % 0x80) | 0x80;
+      this.#at += 1;
+    }
+    this.#bytes[this.#at] = rest;
+    this.#at += 1;
   }
 
   #optional(value: number | null, flag: number): number {
@@ -90,6 +97,7 @@ export class ClientKeyWriter {
   }
 
   #text(value: string): void {
+    if (this.#ascii(value)) return;
     const length = Buffer.byteLength(value);
     if (length < LONG_TEXT) {
       this.#bytes[this.#at] = length;
@@ -101,6 +109,20 @@ export class ClientKeyWriter {
     this.#at += this.#bytes.write(value, this.#at);
   }
 
+  /** Nearly all texts are short and plain; for those the calls into the runtime would cost more than the copy. */
+  #ascii(value: string): boolean {
+    if (value.length >= LONG_TEXT) return false;
+    const start = this.#at + 1;
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit >= 0x80) return false;
+      this.#bytes[start + i] = unit;
+    }
+    this.#bytes[this.#at] = value.length;
+    this.#at = start + value.length;
+    return true;
+  }
+
   #json(value: Limits | readonly string[] | null, flag: number): number {
     if (value === null) return 0;
     this.#text(JSON.stringify(value));
@@ -110,19 +132,24 @@ export class ClientKeyWriter {
 
 /** The length of the record at an offset, in bytes. */
 export function recordLength(page: Buffer, offset: number): number {
-  return page.readUInt32LE(offset);
+  return page.readUIntLE(offset, LENGTH_BYTES);
 }
 
 /** The id in the record at an offset. */
 export function recordId(page: Buffer, offset: number): string {
+  const start = offset + HEAD_BYTES;
+  if ((flagsAt(page, offset) & PACKED_ID) !== 0) return unpackId(ID_PREFIX, page, start);
   // An id is short ASCII, so its length is one byte.
-  const start = offset + HEAD_BYTES + 1;
-  return page.toString("latin1", start, start + (page[start - 1] ?? 0));
+  return page.toString("latin1", start + 1, start + 1 + (page[start] ?? 0));
 }
 
 /** True if the record's key is neither revoked nor disabled. */
 export function recordIsOn(page: Buffer, offset: number): boolean {
-  return (page.readUInt16LE(offset + 4) & (ENABLED | REVOKED)) === ENABLED;
+  return (flagsAt(page, offset) & (ENABLED | REVOKED)) === ENABLED;
+}
+
+function flagsAt(page: Buffer, offset: number): number {
+  return page.readUInt16LE(offset + LENGTH_BYTES);
 }
 
 /** Reads client keys from their bytes. */
@@ -131,46 +158,36 @@ export class ClientKeyReader {
   #at = 0;
   #flags = 0;
 
-  /** The key whose record stands at an offset, with the MAC from the directory's column and no sealed copy. */
-  read(page: Buffer, offset: number, mac: string): ClientKey {
+  /** The key whose record stands at an offset, with the MAC from the directory's column. */
+  read(page: Buffer, offset: number, mac: string): KnownClientKey {
     this.#page = page;
     this.#at = offset + HEAD_BYTES;
-    const flags = page.readUInt16LE(offset + 4);
+    const flags = flagsAt(page, offset);
     this.#flags = flags;
     // The fields are read in the order in which they were written.
-    const id = this.#text();
-    const ownerId = this.#text();
-    const createdAt = this.#integer();
-    const updatedAt = this.#integer();
-    const usageCount = this.#integer();
-    const version = this.#integer();
-    const pepperVersion = this.#integer();
+    const id = this.#id(ID_PREFIX, PACKED_ID);
+    const ownerId = this.#id(OWNER_PREFIX, PACKED_OWNER);
     const revokedAt = this.#optional(REVOKED);
     const expiresAt = this.#optional(EXPIRES);
-    const rotatedAt = this.#optional(ROTATED);
     const graceUntil = this.#optional(GRACE);
-    const lastUsedAt = this.#optional(USED);
     const previousMac = this.#previous();
-    const prefix = this.#text();
-    const name = this.#text();
-    const description = this.#text();
     const limits = this.#json(LIMITS, isLimits) ?? UNLIMITED;
     const modelAllowlist = this.#json(MODELS, isList) ?? NONE;
     const ipAllowlist = this.#json(ADDRESSES, isList) ?? NONE;
     const scopes = this.#json(SCOPES, isScopes) ?? NO_SCOPES;
+    const pepperVersion = this.#integer();
+    const prefix = this.#text();
+    const name = this.#text();
     return {
       id,
       ownerId,
       kind: KINDS[flags & 3] ?? "STANDARD",
-      format: FORMATS[(flags >> 2) & 3] ?? "SK",
       mac,
       pepperVersion,
       previousMac,
       graceUntil,
-      sealedCopy: null,
       prefix,
       name,
-      description,
       enabled: (flags & ENABLED) !== 0,
       revokedAt,
       expiresAt,
@@ -178,19 +195,23 @@ export class ClientKeyReader {
       ipAllowlist,
       scopes,
       limits,
-      createdAt,
-      updatedAt,
-      rotatedAt,
-      lastUsedAt,
-      usageCount,
-      version,
     };
   }
 
+  #id(prefix: string, flag: number): string {
+    if ((this.#flags & flag) === 0) return this.#text();
+    this.#at += PACKED_ID_BYTES;
+    return unpackId(prefix, this.#page, this.#at - PACKED_ID_BYTES);
+  }
+
   #integer(): number {
-    const value = this.#page.readUIntLE(this.#at, TIME_BYTES);
-    this.#at += TIME_BYTES;
-    return value;
+    let value = 0;
+    for (let place = 1; ; place *= 0x80) {
+      const byte = this.#page[this.#at] ?? 0;
+      this.#at += 1;
+      value += (byte & 0x7f) * place;
+      if (byte < 0x80) return value;
+    }
   }
 
   #optional(flag: number): number | null {

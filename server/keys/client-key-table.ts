@@ -1,4 +1,4 @@
-import type { ClientKey } from "../core/client-key.js";
+import type { KnownClientKey } from "../core/client-key.js";
 import { ByteArena } from "./byte-arena.js";
 import {
   ClientKeyReader,
@@ -12,18 +12,19 @@ import { HashIndex, hashText } from "./hash-index.js";
 const ROWS_MIN = 1024;
 const MAC_BYTES = 32;
 const NO_RECORD = 0xffff_ffff;
+const NEVER = 0xffff_ffff;
 
 /** Columns of all rows; a row's record is in the arena. */
 interface Columns {
   readonly refs: Uint32Array;
   readonly idHashes: Uint32Array;
   readonly ownerHashes: Uint32Array;
-  /** Infinity for never. */
-  readonly expiries: Float64Array;
+  /** In seconds, rounded down; NEVER for never. */
+  readonly expiries: Uint32Array;
 }
 
 /**
- * All client keys of the server in about 200 bytes each, found by MAC or by id in constant time. Rows are
+ * All client keys of the server in about 140 bytes each, found by MAC or by id in constant time. Rows are
  * numbers; a removed row's number is used again.
  */
 export class ClientKeyTable {
@@ -63,8 +64,8 @@ export class ClientKeyTable {
     return this.#byId.find(hashText(id), id);
   }
 
-  /** The key in a row, without its sealed copy. */
-  keyAt(row: number): ClientKey {
+  /** The key in a row. */
+  keyAt(row: number): KnownClientKey {
     const ref = this.#refOf(row);
     return this.#reader.read(this.#arena.page(ref), this.#arena.offset(ref), this.macAt(row));
   }
@@ -88,23 +89,30 @@ export class ClientKeyTable {
   }
 
   /** Adds a key or replaces the one with its id; returns its row. */
-  put(key: ClientKey): number {
-    const existing = this.rowOfId(key.id);
-    const row = existing >= 0 ? existing : this.#newRow();
-    if (existing >= 0) {
-      this.#byMac.remove(row);
-      this.#releaseRecord(row);
-    }
+  put(key: KnownClientKey): number {
+    const row = this.rowOfId(key.id);
+    if (row < 0) return this.add(key);
+    this.#byMac.remove(row);
+    this.#releaseRecord(row);
+    this.#fill(row, key);
+    return row;
+  }
+
+  /** Adds a key whose id is not in the table, for which nothing has to be looked up; returns its row. */
+  add(key: KnownClientKey): number {
+    const row = this.#newRow();
+    this.#fill(row, key);
+    this.#columns.idHashes[row] = hashText(key.id);
+    this.#byId.add(row);
+    return row;
+  }
+
+  #fill(row: number, key: KnownClientKey): void {
     this.#columns.refs[row] = this.#arena.put(this.#writer.write(key));
     this.#columns.ownerHashes[row] = hashText(key.ownerId);
-    this.#columns.expiries[row] = key.expiresAt ?? Infinity;
+    this.#columns.expiries[row] = secondsOf(key.expiresAt);
     this.#macs.write(key.mac, row * MAC_BYTES, MAC_BYTES, "hex");
     this.#byMac.add(row);
-    if (existing < 0) {
-      this.#columns.idHashes[row] = hashText(key.id);
-      this.#byId.add(row);
-    }
-    return row;
   }
 
   /** Removes a row. */
@@ -113,12 +121,12 @@ export class ClientKeyTable {
     this.#byId.remove(row);
     this.#releaseRecord(row);
     this.#columns.refs[row] = NO_RECORD;
-    this.#columns.expiries[row] = Infinity;
+    this.#columns.expiries[row] = NEVER;
     this.#freeRows.push(row);
   }
 
   /** All keys of an owner; reads one number per key of the server. */
-  keysOf(ownerId: string): readonly ClientKey[] {
+  keysOf(ownerId: string): readonly KnownClientKey[] {
     const hash = hashText(ownerId);
     return this.#where((row) => this.#columns.ownerHashes[row] === hash).filter(
       (key) => key.ownerId === ownerId,
@@ -126,15 +134,18 @@ export class ClientKeyTable {
   }
 
   /** All keys whose expiry lies after `afterMs` and not after `untilMs`. */
-  expiringWithin(afterMs: number, untilMs: number): readonly ClientKey[] {
+  expiringWithin(afterMs: number, untilMs: number): readonly KnownClientKey[] {
+    const [first, last] = [secondsOf(afterMs), secondsOf(untilMs)];
     return this.#where((row) => {
-      const expiry = this.#columns.expiries[row] ?? Infinity;
-      return expiry > afterMs && expiry <= untilMs;
+      const expiry = this.#columns.expiries[row] ?? NEVER;
+      return expiry >= first && expiry <= last;
+    }).filter(({ expiresAt }) => {
+      return expiresAt !== null && expiresAt > afterMs && expiresAt <= untilMs;
     });
   }
 
-  #where(test: (row: number) => boolean): ClientKey[] {
-    const keys: ClientKey[] = [];
+  #where(test: (row: number) => boolean): KnownClientKey[] {
+    const keys: KnownClientKey[] = [];
     for (let row = 0; row < this.#rowsEnd; row++) {
       if (this.#columns.refs[row] !== NO_RECORD && test(row)) keys.push(this.keyAt(row));
     }
@@ -185,6 +196,11 @@ function columns(rows: number): Columns {
     refs: new Uint32Array(rows).fill(NO_RECORD),
     idHashes: new Uint32Array(rows),
     ownerHashes: new Uint32Array(rows),
-    expiries: new Float64Array(rows).fill(Infinity),
+    expiries: new Uint32Array(rows).fill(NEVER),
   };
+}
+
+/** Whole seconds since the epoch as a column holds them; what lies beyond counts as the last of them. */
+function secondsOf(timeMs: number | null): number {
+  return timeMs === null ? NEVER : Math.min(Math.max(Math.floor(timeMs / 1000), 0), NEVER - 1);
 }

@@ -1,5 +1,5 @@
 import { SYSTEM_ACTOR } from "../core/audit.js";
-import type { ClientKey } from "../core/client-key.js";
+import type { KnownClientKey } from "../core/client-key.js";
 import type { Clock, Timer } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
@@ -13,7 +13,7 @@ const SWEPT_UNTIL = "keys.expiry_swept_until";
 
 /** Client keys by their expiry; the directory knows them all. */
 export interface ExpiringKeys {
-  expiringWithin(afterMs: number, untilMs: number): readonly ClientKey[];
+  expiringWithin(afterMs: number, untilMs: number): readonly KnownClientKey[];
 }
 
 interface Expired {
@@ -98,7 +98,7 @@ export class ExpiryWatch {
   }
 }
 
-function expiredKey(action: Expired["action"], key: ClientKey | ProviderKey): Expired {
+function expiredKey(action: Expired["action"], key: KnownClientKey | ProviderKey): Expired {
   return { action, id: key.id, name: key.name, ownerId: key.ownerId };
 }
 

@@ -1,6 +1,11 @@
 import type { AuditDraft, AuditEvent } from "../core/audit.js";
 import type { ChangeDraft } from "../core/change.js";
-import type { ClientKey, ClientKeyFormat, ClientKeyKind } from "../core/client-key.js";
+import type {
+  ClientKey,
+  ClientKeyFormat,
+  ClientKeyKind,
+  KnownClientKey,
+} from "../core/client-key.js";
 import type { Page, PageQuery } from "../core/page.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Model, Provider } from "../core/provider.js";
@@ -143,8 +148,8 @@ export interface ClientKeyReader {
   get(id: string): Promise<ClientKey | undefined>;
   list(query: PageQuery): Promise<Page<ClientKey>>;
   ofOwner(ownerId: string): Promise<readonly ClientKey[]>;
-  /** All keys in chunks, for the start: a million of them must not be in memory twice. */
-  chunks(size: number): AsyncIterable<readonly ClientKey[]>;
+  /** What counts of all keys when they are presented, in chunks: a million must not be in memory twice. */
+  knownChunks(size: number): AsyncIterable<readonly KnownClientKey[]>;
   /** The sealed copies of all recoverable keys, in chunks. */
   sealedChunks(
     size: number,

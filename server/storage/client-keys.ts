@@ -1,4 +1,4 @@
-import type { ClientKey, Scope } from "../core/client-key.js";
+import type { ClientKey, KnownClientKey, Scope } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 import type { PageQuery } from "../core/page.js";
@@ -112,15 +112,20 @@ export function clientKeyReader(db: Db, clock: Clock) {
       );
       return rows.map(toClientKey);
     },
-    /** All keys by id, `size` at a time. Keys that come or go meanwhile may or may not be among them. */
-    async *chunks(size: number): AsyncGenerator<readonly ClientKey[], void, undefined> {
-      let after = "";
+    /**
+     * What counts of all keys when they are presented, by id, `size` at a time. Keys that come or go meanwhile
+     * may or may not be among them.
+     */
+    async *knownChunks(size: number): AsyncGenerator<readonly KnownClientKey[], void, undefined> {
+      let reading = readKnown(db, "", size);
       for (;;) {
-        const rows = await readMany(db, after, size);
-        const last = rows.at(-1);
-        if (last === undefined) return;
-        after = last.id;
-        yield rows.map(toClientKey);
+        const { json, last } = await reading;
+        if (last === null) return;
+        // The database reads on while these are taken in.
+        reading = readKnown(db, last, size);
+        // Whoever takes no more does not hear of a failure; all others do, where it is awaited.
+        reading.catch(() => undefined);
+        yield (JSON.parse(json) as KnownRow[]).map(toKnown);
       }
     },
     /** The sealed copies of all recoverable keys, by id, `size` at a time. */
@@ -191,22 +196,16 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
   };
 }
 
-const BYTES_COLUMNS: ReadonlySet<string> = new Set(["sealed_ciphertext", "sealed_row_mac"]);
-const COLUMNS: readonly string[] = [
+const KNOWN_COLUMNS: readonly string[] = [
   "id",
   "owner_id",
   "kind",
-  "format",
   "mac",
   "pepper_version",
   "previous_mac",
   "grace_until",
-  "sealed_key_version",
-  "sealed_ciphertext",
-  "sealed_row_mac",
   "prefix",
   "name",
-  "description",
   "enabled",
   "revoked_at",
   "expires_at",
@@ -214,36 +213,62 @@ const COLUMNS: readonly string[] = [
   "ip_allowlist",
   "scopes",
   "limits",
-  "created_at",
-  "updated_at",
-  "rotated_at",
-  "last_used_at",
-  "usage_count",
-  "version",
 ] satisfies (keyof ClientKeyRow)[];
 
-/** A row from JSON, in which bytes are hex. */
-type JsonRow = Omit<ClientKeyRow, "sealed_ciphertext" | "sealed_row_mac"> & {
-  sealed_ciphertext: string | null;
-  sealed_row_mac: string | null;
-};
+/** The values of those columns. */
+type KnownRow = [
+  id: string,
+  ownerId: string,
+  kind: ClientKey["kind"],
+  mac: string,
+  pepperVersion: number,
+  previousMac: string | null,
+  graceUntil: number | null,
+  prefix: string,
+  name: string,
+  enabled: number,
+  revokedAt: number | null,
+  expiresAt: number | null,
+  modelAllowlist: string | null,
+  ipAllowlist: string | null,
+  scopes: string | null,
+  limits: string | null,
+];
 
-async function readMany(db: Db, after: string, size: number): Promise<readonly ClientKeyRow[]> {
-  const query = "SELECT * FROM client_keys WHERE id > ? ORDER BY id LIMIT ?";
-  const [all] = await db.rows<{ json: string }>(SQLITE.rowsAsJson(query, COLUMNS, BYTES_COLUMNS), [
-    after,
-    size,
-  ]);
-  const rows = JSON.parse(all?.json ?? "[]") as JsonRow[];
-  return rows.map((row) => ({
-    ...row,
-    sealed_ciphertext: row.sealed_ciphertext === null ? null : fromHex(row.sealed_ciphertext),
-    sealed_row_mac: row.sealed_row_mac === null ? null : fromHex(row.sealed_row_mac),
-  }));
+const READ_KNOWN = SQLITE.rowsAsJson(
+  `SELECT ${KNOWN_COLUMNS.join(", ")} FROM client_keys WHERE id > ? ORDER BY id LIMIT ?`,
+  KNOWN_COLUMNS,
+);
+
+async function readKnown(
+  db: Db,
+  after: string,
+  size: number,
+): Promise<{ readonly json: string; readonly last: string | null }> {
+  const [all] = await db.rows<{ json: string; last: string | null }>(READ_KNOWN, [after, size]);
+  if (all === undefined) throw new Error("an aggregate has no row");
+  return all;
 }
 
-function fromHex(text: string): Buffer {
-  return Buffer.from(text, "hex");
+function toKnown(row: KnownRow): KnownClientKey {
+  return {
+    id: row[0],
+    ownerId: row[1],
+    kind: row[2],
+    mac: row[3],
+    pepperVersion: row[4],
+    previousMac: row[5],
+    graceUntil: row[6],
+    prefix: row[7],
+    name: row[8],
+    enabled: row[9] === 1,
+    revokedAt: row[10],
+    expiresAt: row[11],
+    modelAllowlist: readList(row[12]),
+    ipAllowlist: readList(row[13]),
+    scopes: readList<Scope>(row[14]),
+    limits: readObject<Limits>(row[15]) ?? UNLIMITED,
+  };
 }
 
 /** Three values each; far below the database's limit of values in one statement. */

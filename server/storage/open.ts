@@ -91,6 +91,8 @@ async function openLocked(options: StorageOptions, lock: InstanceLock): Promise<
     const onCommit = () => checkpointer.committed();
     const writer = new Writer({ knex: writing, toFault, onCommit });
     const schemaVersion = await migrate({ writer, migrations, dataFile: file, clock, logger });
+    // The check has filled this connection's cache with pages that nobody asked for.
+    await db.rows("PRAGMA shrink_memory");
     const reader = new Db({ knex: reading, toFault });
     return new Storage({ options, file, writer, reader, schemaVersion, db, release });
   } catch (thrown) {

@@ -33,10 +33,10 @@ export interface SqlDialect {
    */
   insertJson(table: string, columns: readonly string[], lastIsJson?: boolean): string;
   /**
-   * All rows of a query as one JSON array of objects in `json`, bytes in hex. Where there are a million rows
-   * this costs a third of what the driver needs to make an object of each.
+   * All rows of a query as one JSON array of arrays in `json`, and its greatest `id` in `last`. Where there are
+   * a million rows this costs a fraction of what the driver needs to make an object of each.
    */
-  rowsAsJson(query: string, columns: readonly string[], bytes: ReadonlySet<string>): string;
+  rowsAsJson(query: string, columns: readonly string[]): string;
   /** A JSON column as text. */
   jsonOut(column: string): string;
   /** An element of a JSON array in a column, as text or as a number. */
@@ -104,13 +104,8 @@ export const SQLITE: SqlDialect = {
     );
     return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM jsonb_each(?) WHERE true`;
   },
-  rowsAsJson: (query, columns, bytes) => {
-    const values = columns.map((column) =>
-      bytes.has(column) ? `CASE WHEN ${column} IS NOT NULL THEN hex(${column}) END` : column,
-    );
-    const members = columns.map((column, index) => `'${column}', ${values[index] ?? column}`);
-    return `SELECT json_group_array(json_object(${members.join(", ")})) AS json FROM (${query})`;
-  },
+  rowsAsJson: (query, columns) =>
+    `SELECT json_group_array(json_array(${columns.join(", ")})) AS json, max(id) AS last FROM (${query})`,
   jsonOut: (column) => `json(${column})`,
   jsonText: (column, index) => `(${column}->>${index})`,
   jsonInteger: (column, index) => `(${column}->>${index})`,
@@ -128,7 +123,7 @@ export function sqlitePragmas(options: {
     "PRAGMA foreign_keys = ON",
     // A commit is on the disk before it is acknowledged; in WAL mode NORMAL would lose the last ones in a power cut.
     "PRAGMA synchronous = FULL",
-    `PRAGMA cache_size = -${CACHE_KIB}`,
+    `PRAGMA cache_size = -${options.readOnly ? READ_CACHE_KIB : WRITE_CACHE_KIB}`,
     "PRAGMA temp_store = MEMORY",
     // After a long reader has let the WAL grow, give the space back.
     `PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`,
@@ -138,8 +133,9 @@ export function sqlitePragmas(options: {
   ];
 }
 
-/** Page cache of one connection. */
-const CACHE_KIB = 16_384;
+/** Page cache of one connection; there are several that read, and the system keeps the file's pages too. */
+const READ_CACHE_KIB = 4_096;
+const WRITE_CACHE_KIB = 16_384;
 /** 32 MiB of WAL at 4 KiB a page. */
 const CHECKPOINT_PAGES = 8_000;
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;

@@ -168,7 +168,7 @@ function keysAndLogs(
       get: async (id) => tables().clientKeys.get(id),
       list: async (query) => listOf(all(tables().clientKeys), query),
       ofOwner: async (id) => all(tables().clientKeys).filter((key) => key.ownerId === id),
-      async *chunks(size) {
+      async *knownChunks(size) {
         const keys = all(tables().clientKeys);
         for (let from = 0; from < keys.length; from += size) yield keys.slice(from, from + size);
       },
