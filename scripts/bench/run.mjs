@@ -17,6 +17,7 @@ Measures requests a second, CPU per request and latency of whole and streamed re
 rounds, and prints medians and their ratios to Latchkey's. Everything runs on loopback and ends by itself.
 
 npm run bench -- reseal [--secrets 10000 --rps 200]   rotation of the vault key while calls go on
+npm run bench -- client-keys [--keys 10,10000,1000000]   start and authentication by the number of client keys
 npm run bench -- chaos [--calls 10000 --cuts 1000]    a provider that limits, fails and cuts
 `;
 const OTHERS = new Set(["reseal", "chaos"]);
