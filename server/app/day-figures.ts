@@ -2,13 +2,17 @@ import type { ClientKeyFacts } from "../control/ports.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import type { LedgerStore, UsageRow } from "../metering/ports.js";
+import { ALL_USAGE } from "../metering/usage-types.js";
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+/** From so many calls of the last hour on, more failures than successes are worth a look. */
+const ERROR_RATE_CALLS_MIN = 20;
 /** Figures this old are read anew when somebody looks. */
 const FRESH_MS = 10_000;
 
 /**
- * Calls of the last 24 hours by client key, for listings. Read from the roll-ups once for all keys and only
+ * Calls of the last 24 hours by client key, and who fails more often than not, for listings. Read from the roll-ups once for all keys and only
  * while somebody looks; a listing never waits for it, so its first look may be without.
  */
 export class DayFigures implements ClientKeyFacts {
@@ -16,6 +20,7 @@ export class DayFigures implements ClientKeyFacts {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #rows: ReadonlyMap<string, UsageRow> = new Map();
+  #hour: ReadonlyMap<string, UsageRow> = new Map();
   #readAtMs = -Infinity;
   #reading = false;
 
@@ -29,7 +34,11 @@ export class DayFigures implements ClientKeyFacts {
     if (this.#clock.monotonic() - this.#readAtMs > FRESH_MS) void this.refresh();
     const row = this.#rows.get(id);
     if (row === undefined || row.calls === 0) return {};
-    return { calls24h: row.calls, successRatio24h: (row.calls - row.errors) / row.calls };
+    return {
+      calls24h: row.calls,
+      successRatio24h: (row.calls - row.errors) / row.calls,
+      highErrorRate: failsOften(this.#hour.get(id)),
+    };
   }
 
   /** Reads the figures anew; does nothing while that is under way. */
@@ -38,16 +47,8 @@ export class DayFigures implements ClientKeyFacts {
     this.#reading = true;
     const nowMs = this.#clock.now();
     try {
-      const rows = await this.#ledger.usage({
-        fromMs: nowMs - DAY_MS,
-        toMs: nowMs,
-        bucket: "ALL",
-        groupBy: "CLIENT_KEY",
-        ownerId: null,
-        clientKeyId: null,
-        providerKeyId: null,
-      });
-      this.#rows = new Map(rows.map((row) => [row.group, row]));
+      this.#rows = await this.#usageSince(nowMs - DAY_MS, nowMs);
+      this.#hour = await this.#usageSince(nowMs - HOUR_MS, nowMs);
     } catch (error) {
       this.#logger.warn({ err: error }, "the figures of the last day could not be read");
     } finally {
@@ -55,4 +56,19 @@ export class DayFigures implements ClientKeyFacts {
       this.#reading = false;
     }
   }
+
+  async #usageSince(fromMs: number, toMs: number): Promise<ReadonlyMap<string, UsageRow>> {
+    const rows = await this.#ledger.usage({
+      ...ALL_USAGE,
+      fromMs,
+      toMs,
+      bucket: "ALL",
+      groupBy: "CLIENT_KEY",
+    });
+    return new Map(rows.map((row) => [row.group, row]));
+  }
+}
+
+function failsOften(hour: UsageRow | undefined): boolean {
+  return hour !== undefined && hour.calls >= ERROR_RATE_CALLS_MIN && hour.errors * 2 > hour.calls;
 }

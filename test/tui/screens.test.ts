@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Notice } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import { openApp, type Rig, type RigOptions } from "./app-rig.js";
 import { clientKey, providerKey, whoAmI } from "./fake-data.js";
@@ -532,5 +533,25 @@ test("settings are edited in a form, and a refused one is marked where it stands
     assert.deepEqual(request["serverLimits"], { requestsPerMinute: 60, budgets: [] });
     assert.deepEqual(request["defaultClientKeyLimits"], { concurrency: 4, budgets: [] });
     assert.ok(tui.find("must be a whole number from 3 to 100"));
+  });
+});
+
+test("a key that its owner should look at is marked in the list and explained in the detail", async () => {
+  await withApp({}, async ({ press, fake, tui, clock }) => {
+    const due = { ...clientKey(0, clock.now()), name: "old-one", notices: [Notice.ROTATION_DUE] };
+    const odd = {
+      ...clientKey(1, clock.now()),
+      name: "odd-one",
+      notices: [Notice.HIGH_ERROR_RATE],
+    };
+    const fine = { ...clientKey(2, clock.now()), name: "fine-one" };
+    fake.on("listClientKeys", () => ({ clientKeys: [due, odd, fine], totalEstimate: 3n }));
+    await press("3");
+    const rowOf = (name: string) => tui.row(tui.find(name)?.y ?? 0);
+    assert.match(rowOf("old-one"), /▲/);
+    assert.match(rowOf("odd-one"), /✖/);
+    assert.doesNotMatch(rowOf("fine-one"), /▲|✖/);
+    await press("<enter>");
+    assert.ok(tui.find("rotation is due"));
   });
 });

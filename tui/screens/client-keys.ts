@@ -16,6 +16,7 @@ import { openClientKeyEdit } from "./client-key-edit.js";
 import { openCurl } from "./client-key-curl.js";
 import { byServer, ListView } from "./list-view.js";
 import { markCell } from "./mark-cell.js";
+import { noticeColumn } from "./notice-column.js";
 import { revealByorKey, revealClientKey } from "./reveal.js";
 import type { View, ViewContext } from "./view.js";
 
@@ -60,7 +61,7 @@ export function createClientKeysView(context: ViewContext): View {
 }
 
 function columnsOf(context: ViewContext): readonly Column<ClientKey>[] {
-  return [...identityColumns(context), ...useColumns(context)];
+  return [...identityColumns(context), noticeColumn(context), ...useColumns(context)];
 }
 
 function identityColumns({ glyphs }: ViewContext): readonly Column<ClientKey>[] {

@@ -14,6 +14,7 @@ import { confirm } from "../widgets/confirm.js";
 import { asking, perform, whyNotMine, writing } from "./actions.js";
 import { byServer, ListView } from "./list-view.js";
 import { markCell } from "./mark-cell.js";
+import { noticeColumn } from "./notice-column.js";
 import { fetchProviderKeyFacts } from "./provider-key-facts.js";
 import { openProviderKeyForm, openRotateProviderKey } from "./provider-key-forms.js";
 import { openProviderKeyTest } from "./provider-key-test.js";
@@ -63,7 +64,7 @@ export function createProviderKeysView(context: ViewContext): View {
 }
 
 function columnsOf(context: ViewContext): readonly Column<ProviderKey>[] {
-  return [...identityColumns(context), ...useColumns(context)];
+  return [...identityColumns(context), noticeColumn(context), ...useColumns(context)];
 }
 
 function identityColumns({ glyphs }: ViewContext): readonly Column<ProviderKey>[] {
