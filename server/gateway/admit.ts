@@ -5,7 +5,7 @@ import type { RequestHead } from "./request-head.js";
 
 /**
  * Who calls. The first carrier that holds anything decides: `Authorization: Bearer`, `x-api-key`,
- * `x-goog-api-key`, `?key=`. If what it holds is no good the call is refused, never tried with the next.
+ * `api-key`, `x-goog-api-key`, `?key=`. If what it holds is no good the call is refused, never tried with the next.
  * Throws Fault `missing_api_key` and whatever the authenticator throws.
  */
 export function authenticate(
@@ -28,7 +28,12 @@ export function authenticate(
 export function credentialOf(head: RequestHead, query: string): string | undefined {
   const bearer = bearerOf(head.authorization);
   if (bearer !== undefined) return bearer;
-  return textOf(head.xApiKey) ?? textOf(head.xGoogApiKey) ?? textOf(queryKey(query));
+  return (
+    textOf(head.xApiKey) ??
+    textOf(head.apiKey) ??
+    textOf(head.xGoogApiKey) ??
+    textOf(queryKey(query))
+  );
 }
 
 /** Some SDKs send carriers that they do not use empty; those say nothing. */

@@ -6,6 +6,7 @@ import type { Rostered } from "../upstream/roster.js";
 import { authenticate } from "./admit.js";
 import { Answer } from "./answer.js";
 import type { AttemptFailure } from "./attempt.js";
+import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { planCall } from "./call-plan.js";
@@ -119,14 +120,16 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     );
   }
 
-  #onBody(body: Buffer): void {
+  #onBody(sent: Buffer): void {
     const { id, match, head, query } = this.#options;
     const context = this.#context;
     const book = this.#book;
     const { principal } = book;
     if (book.closed || principal === undefined) return;
-    book.requestBytes = body.length;
+    book.requestBytes = sent.length;
     this.#guard(() => {
+      const { deployment } = match;
+      const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
       const { router, passages } = context;
       const { modelIdCharsMax } = context.limits;
       const plan = planCall({ match, head, body, principal, router, passages, modelIdCharsMax });

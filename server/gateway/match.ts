@@ -1,5 +1,6 @@
 import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
+import { type AzurePath, azurePath } from "./azure-scheme.js";
 import { type Endpoint, ENDPOINTS, type Method } from "./endpoints.js";
 
 /** An endpoint and what stood in its place holders. */
@@ -9,6 +10,8 @@ export interface Match {
   readonly model: string;
   /** As sent, checked; empty without a place holder. */
   readonly id: string;
+  /** What a path in Azure's scheme names in the model's place; empty in any other. */
+  readonly deployment: string;
 }
 
 /** A path is known, but not with this method. */
@@ -37,6 +40,8 @@ const MODEL_ENCODED = /^[A-Za-z0-9._~:@/%-]{1,512}$/;
  * tells two APIs apart that share a path. Throws Fault `unsupported_endpoint`.
  */
 export function matchEndpoint(method: string, path: string, version: boolean): Match | WrongMethod {
+  const azure = azurePath(path);
+  if (azure !== undefined) return matchAzure(method, path, azure);
   const asked = path.startsWith(GOOGLE_PREFIX) ? `/v1/${path.slice(GOOGLE_PREFIX.length)}` : path;
   const exact = TABLE.exact.get(asked);
   if (exact !== undefined) return choose(exact, method, version, { model: "", id: "" });
@@ -51,9 +56,21 @@ export function matchEndpoint(method: string, path: string, version: boolean): M
   throw new Fault("unsupported_endpoint", unknownPath(path));
 }
 
+/** Azure's paths are OpenAI's under another prefix; a deployment stands only where a model is named in the body. */
+function matchAzure(method: string, path: string, azure: AzurePath): Match | WrongMethod {
+  const match = matchEndpoint(method, azure.path, false);
+  if ("allow" in match) return match;
+  const { endpoint } = match;
+  const named = endpoint.model === "BODY" || endpoint.model === "FORM";
+  if (endpoint.dialect !== "OPENAI" || (azure.deployment !== "" && !named)) {
+    throw new Fault("unsupported_endpoint", unknownPath(path));
+  }
+  return { ...match, deployment: decodeModel(azure.deployment) };
+}
+
 /** The dialect in which to refuse a request that matches nothing. */
 export function dialectOf(path: string, version: boolean): Dialect {
-  if (path.startsWith(GOOGLE_PREFIX)) return "OPENAI";
+  if (path.startsWith(GOOGLE_PREFIX) || azurePath(path) !== undefined) return "OPENAI";
   if (path.startsWith("/v1beta") || /:(?:\w*[gG]enerateContent|countTokens)$/.test(path)) {
     return "GEMINI";
   }
@@ -74,7 +91,7 @@ function choose(
   if (endpoint === undefined) {
     return { allow: [...new Set(rows.map((each) => each.method))] };
   }
-  return { endpoint, model: holders.model, id: holders.id };
+  return { endpoint, model: holders.model, id: holders.id, deployment: "" };
 }
 
 function decodeModel(text: string): string {

@@ -13,6 +13,8 @@ export interface RequestHead {
   hasAnthropicVersion: boolean;
   authorization: string | undefined;
   xApiKey: string | undefined;
+  /** Azure's name for it. */
+  apiKey: string | undefined;
   xGoogApiKey: string | undefined;
   /** What the caller calls its session; empty if nothing. */
   session: string;
@@ -33,6 +35,7 @@ type Part =
   | "VERSION"
   | "AUTHORIZATION"
   | "X_API_KEY"
+  | "API_KEY"
   | "X_GOOG_API_KEY"
   | "SESSION"
   | "FORWARDED_FOR"
@@ -52,6 +55,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["anthropic-version", "VERSION"],
   ["authorization", "AUTHORIZATION"],
   ["x-api-key", "X_API_KEY"],
+  ["api-key", "API_KEY"],
   ["x-goog-api-key", "X_GOOG_API_KEY"],
   ["x-session-affinity", "SESSION"],
   ["x-session-id", "SESSION"],
@@ -103,6 +107,7 @@ const ONCE: Partial<Record<Part, number>> = {
   X_GOOG_API_KEY: 32,
   CONTENT_TYPE: 64,
   CONTENT_ENCODING: 128,
+  API_KEY: 256,
 };
 
 /**
@@ -123,6 +128,7 @@ export function readHead(
     hasAnthropicVersion: false,
     authorization: undefined,
     xApiKey: undefined,
+    apiKey: undefined,
     xGoogApiKey: undefined,
     session: "",
     forwardedFor: "",
@@ -178,6 +184,9 @@ function take(head: RequestHead, part: Part, name: string, value: string): void 
       return;
     case "X_API_KEY":
       head.xApiKey = value;
+      return;
+    case "API_KEY":
+      head.apiKey = value;
       return;
     case "X_GOOG_API_KEY":
       head.xGoogApiKey = value;

@@ -10,6 +10,7 @@ import type { TlsFiles } from "../core/tls.js";
 import { Roster } from "../upstream/roster.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { authenticate } from "./admit.js";
+import { queryBehind } from "./azure-scheme.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { createContext, type GatewayContext } from "./context.js";
@@ -252,7 +253,7 @@ class HttpGateway implements Gateway {
     const url = req.url ?? "/";
     const mark = url.indexOf("?");
     const path = mark < 0 ? url : url.slice(0, mark);
-    const query = mark < 0 ? "" : url.slice(mark + 1);
+    const query = mark < 0 ? "" : queryBehind(path, url.slice(mark + 1));
     if (this.draining) res.setHeader("connection", "close");
     let head: RequestHead | undefined;
     try {
