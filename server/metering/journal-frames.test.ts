@@ -19,10 +19,14 @@ function frame(record: CallRecord, withSeed = seed): Buffer {
   return Buffer.from(encoder.buffer.subarray(0, encoder.finish(record, withSeed)));
 }
 
-function scan(bytes: Uint8Array, withSeed = seed): { entries: JournalEntry[]; next: number } {
+function scan(
+  bytes: Uint8Array,
+  withSeed = seed,
+  wanted: "finished" | "open" = "finished",
+): { entries: JournalEntry[]; next: number } {
   const entries: JournalEntry[] = [];
   const visit = (entry: JournalEntry): boolean => entries.push(entry) > 0;
-  return { entries, next: scanFrames({ bytes, seed: withSeed, begins: true, visit }).next };
+  return { entries, next: scanFrames({ bytes, seed: withSeed, wanted, visit }).next };
 }
 
 const records = fc
@@ -51,6 +55,15 @@ test("whatever a record holds, it is read back as it was written", () => {
       );
     }),
     { numRuns: 100 },
+  );
+});
+
+test("whatever an id holds, it is found without the rest of its record", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 40 }), (id) => {
+      const { entries } = scan(frame(sampleCall(1, { id })), seed, "open");
+      assert.deepEqual(entries, [{ kind: "end", id: Buffer.from(id).toString() }]);
+    }),
   );
 });
 

@@ -1,7 +1,13 @@
 import type { CallRecord } from "../core/call.js";
 import type { BegunCall } from "./begun-call.js";
 import { crc32c } from "./crc32c.js";
-import { decodeBegun, decodeRecord, encodeBegun, encodeRecord } from "./journal-codec.js";
+import {
+  decodeBegun,
+  decodeRecord,
+  decodeRecordId,
+  encodeBegun,
+  encodeRecord,
+} from "./journal-codec.js";
 
 /** Bytes before the first frame: magic, version, file number, creation time, CRC. */
 export const HEADER_BYTES = 24;
@@ -17,10 +23,11 @@ const VERSION = 1;
 const KIND_BEGIN = 0x42; // "B"
 const KIND_FINISH = 0x46; // "F"
 
-/** What a frame says. */
+/** What a frame says; `end` is a `finish` of which only the id was wanted. */
 export type JournalEntry =
   | { readonly kind: "begin"; readonly call: BegunCall }
-  | { readonly kind: "finish"; readonly record: CallRecord };
+  | { readonly kind: "finish"; readonly record: CallRecord }
+  | { readonly kind: "end"; readonly id: string };
 
 export interface JournalHeader {
   readonly number: number;
@@ -82,8 +89,8 @@ export type ScanStop = "end" | "incomplete" | "bad" | "enough";
 export interface ScanOptions {
   readonly bytes: Uint8Array;
   readonly seed: number;
-  /** Begin frames cost parsing; readers of finished calls skip them. */
-  readonly begins: boolean;
+  /** Parsing is most of the cost: `finished` skips calls that begin, `open` gives of finished ones the id alone. */
+  readonly wanted: "finished" | "open";
   /** Gets each entry with the offset behind its frame; false stops the scan after it. */
   readonly visit: (entry: JournalEntry, endOffset: number) => boolean;
 }
@@ -107,7 +114,7 @@ export function scanFrames(options: ScanOptions): { next: number; stop: ScanStop
     if (bytes.readUInt32LE(at + 4) !== crc32c(bytes, start, end, options.seed)) {
       return { next: at, stop: "bad" };
     }
-    const entry = decodePayload(bytes.subarray(start, end), options.begins);
+    const entry = decodePayload(bytes.subarray(start, end), options.wanted);
     at = end;
     if (entry !== undefined && !options.visit(entry, at)) return { next: at, stop: "enough" };
   }
@@ -115,12 +122,13 @@ export function scanFrames(options: ScanOptions): { next: number; stop: ScanStop
 }
 
 /** The CRC has vouched for the bytes, so their JSON is what this program wrote. Unknown kinds are skipped. */
-function decodePayload(payload: Buffer, begins: boolean): JournalEntry | undefined {
+function decodePayload(payload: Buffer, wanted: ScanOptions["wanted"]): JournalEntry | undefined {
   const kind = payload[0];
-  if (kind === KIND_FINISH) {
+  if (kind === KIND_FINISH && wanted === "finished") {
     return { kind: "finish", record: decodeRecord(payload.toString("utf8", 1)) };
   }
-  if (kind === KIND_BEGIN && begins) {
+  if (kind === KIND_FINISH) return { kind: "end", id: decodeRecordId(payload.subarray(1)) };
+  if (kind === KIND_BEGIN && wanted === "open") {
     return { kind: "begin", call: decodeBegun(payload.toString("utf8", 1)) };
   }
   return undefined;

@@ -62,7 +62,7 @@ export class JournalReader {
     const { next } = scanFrames({
       bytes,
       seed,
-      begins: false,
+      wanted: "finished",
       visit: (entry, endOffset) => {
         if (entry.kind !== "finish") return true;
         const position = { file: at.file, offset: offset + endOffset };

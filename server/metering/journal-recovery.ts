@@ -51,7 +51,7 @@ export async function recoverJournal(
   for (const number of files) {
     const goodBytes = await scanFile(disk, number, (entry) => {
       if (entry.kind === "begin") open.set(entry.call.id, entry.call);
-      else open.delete(entry.record.id);
+      if (entry.kind === "end") open.delete(entry.id);
     }).catch((error: unknown) => {
       throw unreadable(`file ${journalName(number)}`, error);
     });
@@ -82,7 +82,7 @@ async function scanFile(
     const { next } = scanFrames({
       bytes,
       seed,
-      begins: true,
+      wanted: "open",
       visit: (entry) => {
         visit(entry);
         return true;
