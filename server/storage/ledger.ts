@@ -107,39 +107,50 @@ async function appendCalls(
   staged: StagedRefs,
   batch: readonly CallRecord[],
 ): Promise<number> {
-  const calls = await withoutDeleted(db, batch);
+  const state = await readState(db, batch);
+  // The log of a client key that was deleted meanwhile is gone, and nothing starts it anew.
+  const calls =
+    state.deleted.size === 0 ? batch : batch.filter((call) => !state.deleted.has(call.clientKeyId));
   if (calls.length === 0) return 0;
   const refs = await staged.ofCalls(calls);
-  const [newest] = await db.rows<{ seq: number }>("SELECT COALESCE(max(seq), 0) AS seq FROM calls");
-  const before = newest?.seq ?? 0;
   const rows = calls.map((call, index) => callValues(call, found(refs[index])));
   await db.rows(`${SQLITE.insertJson("calls", CALL_COLUMNS, true)} ON CONFLICT (id) DO NOTHING`, [
     JSON.stringify(rows),
   ]);
-  const added = await newCalls(db, before, calls, refs);
+  const added = await newCalls(db, state.newestSeq, calls, refs);
   if (added.length === 0) return 0;
-  await noteMinutes(db, before);
+  await noteMinutes(db, state.newestSeq);
   const keyIds = await staged.ofCombinations(added.map((call) => call.refs));
-  await countAdded(
-    db,
-    added.map(({ call }, index) => ({ call, keyId: found(keyIds[index]) })),
-  );
+  const counted = added.map(({ call }, index) => ({ call, keyId: found(keyIds[index]) }));
+  const folded = await countCalls(db, counted, state.foldedUntilMs);
+  if (folded !== state.foldedUntilMs) {
+    await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
+  }
   return added.length;
 }
 
-/** Calls of a client key that was deleted meanwhile: its log is gone, and nothing starts it anew. */
-async function withoutDeleted(
-  db: Db,
-  batch: readonly CallRecord[],
-): Promise<readonly CallRecord[]> {
+/** What has to be known before calls go in. */
+interface LedgerState {
+  readonly newestSeq: number;
+  readonly foldedUntilMs: number;
+  /** Those client keys of the calls that have been deleted. */
+  readonly deleted: ReadonlySet<string>;
+}
+
+/** In one statement, since each costs the loop a turn. */
+async function readState(db: Db, batch: readonly CallRecord[]): Promise<LedgerState> {
   const keys = [...new Set(batch.map((call) => call.clientKeyId))];
-  const deleted = await db.rows<{ id: string }>(
-    `SELECT client_key_id AS id FROM deleted_client_keys WHERE client_key_id IN (${SQLITE.eachText})`,
+  const rows = await db.rows<{ seq: number; folded: number; id: string | null }>(
+    `SELECT s.folded_until_ms AS folded, d.client_key_id AS id,
+       (SELECT COALESCE(max(seq), 0) FROM calls) AS seq
+     FROM ledger_state s
+     LEFT JOIN deleted_client_keys d ON d.client_key_id IN (${SQLITE.eachText})`,
     [JSON.stringify(keys)],
   );
-  if (deleted.length === 0) return batch;
-  const gone = new Set(deleted.map((row) => row.id));
-  return batch.filter((call) => !gone.has(call.clientKeyId));
+  const [first] = rows;
+  if (first === undefined) throw new Error("the state of the ledger is missing");
+  const deleted = new Set(rows.flatMap(({ id }) => (id === null ? [] : [id])));
+  return { newestSeq: first.seq, foldedUntilMs: first.folded, deleted };
 }
 
 interface AddedCall {
@@ -147,7 +158,7 @@ interface AddedCall {
   readonly refs: CallRefs;
 }
 
-/** Those of `calls` that were really inserted, each once. */
+/** Those of `calls` that the statement before really inserted, each once. */
 async function newCalls(
   db: Db,
   before: number,
@@ -155,10 +166,7 @@ async function newCalls(
   refs: readonly CallRefs[],
 ): Promise<readonly AddedCall[]> {
   const all = calls.map((call, index): AddedCall => ({ call, refs: found(refs[index]) }));
-  const [inserted] = await db.rows<{ rows: number }>(
-    "SELECT count(*) AS rows FROM calls WHERE seq > ?",
-    [before],
-  );
+  const [inserted] = await db.rows<{ rows: number }>(SQLITE.changedRows);
   if (inserted?.rows === calls.length) return all;
   const rows = await db.rows<{ id: string }>("SELECT id FROM calls WHERE seq > ?", [before]);
   const ids = new Set(rows.map((row) => row.id));
@@ -174,20 +182,6 @@ async function noteMinutes(db: Db, before: number): Promise<void> {
      ON CONFLICT (minute_ms) DO UPDATE SET last_seq = excluded.last_seq`,
     [before],
   );
-}
-
-async function countAdded(
-  db: Db,
-  counted: readonly { readonly call: CallRecord; readonly keyId: number }[],
-): Promise<void> {
-  const [state] = await db.rows<{ folded: number }>(
-    "SELECT folded_until_ms AS folded FROM ledger_state",
-  );
-  const before = state?.folded ?? 0;
-  const folded = await countCalls(db, counted, before);
-  if (folded !== before) {
-    await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
-  }
 }
 
 function found<T>(value: T | undefined): T {

@@ -19,6 +19,8 @@ export interface SqlDialect {
   readonly begin: string;
   /** Names of everything in the schema, as `name`. */
   readonly schemaNames: string;
+  /** How many rows the statement just before changed on this connection, as `rows`. */
+  readonly changedRows: string;
   /** Marks the file as a database of Latchkey. */
   readonly markFile: string;
   /** Statements that let audit events be neither changed nor deleted; filling in a missing MAC is allowed. */
@@ -75,6 +77,7 @@ export const SQLITE: SqlDialect = {
   clusteredTableEnd: " STRICT, WITHOUT ROWID",
   begin: "BEGIN IMMEDIATE",
   schemaNames: "SELECT name FROM sqlite_schema",
+  changedRows: "SELECT changes() AS rows",
   // The number is `LKEY` in ASCII.
   markFile: "PRAGMA application_id = 0x4c4b4559",
   protectAudit: [
