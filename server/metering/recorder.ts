@@ -75,6 +75,9 @@ export class Recorder {
   /** When the database last had everything, monotonic. */
   #wholeAtMs: number;
   readonly #firstFile: number;
+  /** The next piece of the journal, which is read while the database takes in the one before. */
+  #ahead:
+    { readonly from: JournalPosition; readonly read: ReturnType<Journal["read"]> } | undefined;
   #waiters: { readonly target: JournalPosition; readonly resolve: () => void }[] = [];
 
   constructor(options: RecorderOptions) {
@@ -290,7 +293,8 @@ export class Recorder {
 
   async #stepFromJournal(): Promise<boolean> {
     const { journal } = this.#options;
-    const { calls, next } = await journal.read(this.#taken, BATCH_CALLS_MAX);
+    const { calls, next } = await this.#read(this.#taken);
+    if (comparePositions(next, journal.end) < 0) this.#readAhead(next);
     if (calls.length > 0) await this.#record(calls);
     this.#settleOwed(calls);
     this.#taken = next;
@@ -299,6 +303,21 @@ export class Recorder {
     if (comparePositions(next, journal.end) < 0) return true;
     this.#behind = false;
     return false;
+  }
+
+  #read(from: JournalPosition): ReturnType<Journal["read"]> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    // After a failure the database is given the same piece again, and what was read ahead is dropped.
+    if (ahead !== undefined && comparePositions(ahead.from, from) === 0) return ahead.read;
+    return this.#options.journal.read(from, BATCH_CALLS_MAX);
+  }
+
+  #readAhead(from: JournalPosition): void {
+    const read = this.#options.journal.read(from, BATCH_CALLS_MAX);
+    // Whoever takes it up hears of its failure; one that is dropped has none that matters.
+    read.catch(() => undefined);
+    this.#ahead = { from, read };
   }
 
   async #commit(position: JournalPosition): Promise<void> {
