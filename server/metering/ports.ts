@@ -32,6 +32,8 @@ export interface UsageQuery {
   readonly fromMs: number;
   readonly toMs: number;
   readonly bucket: UsageBucket;
+  /** Buckets of this length from `fromMs` on, a multiple of `bucket`'s; without it they are as long as those. */
+  readonly stepMs?: number;
   readonly groupBy: UsageGroup;
   /** Only calls of this owner, client key, provider key; null for all. */
   readonly ownerId: string | null;

@@ -175,25 +175,33 @@ export class UsageReports {
   }
 
   async #line(grid: Grid, filter: UsageFilter): Promise<Line> {
-    return fold(grid, await this.#rows(grid, rollupFor(grid.stepMs), "NONE", filter));
+    return fold(grid, await this.#buckets(grid, "NONE", filter));
   }
 
-  /** A line for each group. Models and providers are few; of the others there may be thousands, so each is asked for. */
+  #buckets(grid: Grid, groupBy: UsageGroup, filter: UsageFilter): Promise<readonly UsageRow[]> {
+    const { fromMs, toMs, stepMs } = grid;
+    const bucket = rollupFor(stepMs);
+    return this.#ledger.usage({ fromMs, toMs, bucket, stepMs, groupBy, ...filter });
+  }
+
+  /** A line for each group: there may be thousands, so each that is shown is asked for by itself. */
   async #lines(
     grid: Grid,
     groups: readonly string[],
     by: { readonly groupBy: UsageGroup; readonly filter: UsageFilter },
   ): Promise<Line[]> {
-    const field = FILTER_OF[by.groupBy];
-    if (field !== undefined && by.filter[field] === null) {
-      return Promise.all(groups.map((group) => this.#line(grid, { ...by.filter, [field]: group })));
-    }
-    const rows = await this.#rows(grid, rollupFor(grid.stepMs), by.groupBy, by.filter);
-    return groups.map((group) =>
-      fold(
-        grid,
-        rows.filter((row) => row.group === group),
-      ),
+    const field = by.groupBy === "NONE" ? undefined : FILTER_OF[by.groupBy];
+    return Promise.all(
+      groups.map(async (group) => {
+        // Calls that have no such name are found by their groups alone, and so is one that is filtered by.
+        const single = field !== undefined && group !== "" && by.filter[field] === null;
+        if (single) return this.#line(grid, { ...by.filter, [field]: group });
+        const rows = await this.#buckets(grid, by.groupBy, by.filter);
+        return fold(
+          grid,
+          rows.filter((row) => row.group === group),
+        );
+      }),
     );
   }
 
@@ -216,8 +224,10 @@ export class UsageReports {
   }
 }
 
-/** Groups that the ledger can be asked for one by one. */
-const FILTER_OF: Readonly<Partial<Record<UsageGroup, keyof UsageFilter>>> = {
+/** What each group is filtered by. */
+const FILTER_OF: Readonly<Record<Exclude<UsageGroup, "NONE">, keyof UsageFilter>> = {
+  MODEL: "model",
+  PROVIDER: "providerId",
   OWNER: "ownerId",
   CLIENT_KEY: "clientKeyId",
   PROVIDER_KEY: "providerKeyId",

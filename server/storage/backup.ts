@@ -15,7 +15,16 @@ export interface BackupCopy {
 }
 
 /** Tables of calls and what they used: most of a database, and nothing that a key needs. */
-const USAGE_TABLES = ["calls", "call_minutes", "rollups_minute", "rollups_hour", "rollups_day"];
+const USAGE_TABLES = [
+  "calls",
+  "call_minutes",
+  "rollups_minute",
+  "rollups_hour",
+  "rollups_day",
+  "totals_minute",
+  "totals_hour",
+  "totals_day",
+];
 
 /**
  * Writes a consistent copy of the database while the server goes on, for its owner alone, checked and on

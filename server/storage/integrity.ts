@@ -8,7 +8,15 @@ const CHECK_ALL_BYTES_MAX = 128 * 1024 * 1024;
 const CHECK_ALL_AFTER_CRASH_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** The tables that can grow without bound; in a large file they are checked only on suspicion. */
-const LARGE_TABLES = new Set(["calls", "rollups_minute", "rollups_hour", "rollups_day"]);
+const LARGE_TABLES = new Set([
+  "calls",
+  "rollups_minute",
+  "rollups_hour",
+  "rollups_day",
+  "totals_minute",
+  "totals_hour",
+  "totals_day",
+]);
 
 /**
  * Checks the database at start and throws Fault `database_corrupt` when it is damaged. Small files are

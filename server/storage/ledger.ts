@@ -10,7 +10,8 @@ import { LedgerRefs } from "./ledger-refs.js";
 import type { StagedRefs } from "./ledger-refs.js";
 import { pruneCalls, pruneRollups, sweepDeletedKeys } from "./retention.js";
 import type { RollupRetention } from "./retention.js";
-import { countCalls, MINUTE_MS } from "./rollups.js";
+import { MINUTE_MS } from "./rollup-rows.js";
+import { countCalls } from "./rollups.js";
 import { SQLITE } from "./sql-dialect.js";
 import { readUsage } from "./usage.js";
 import type { UsageQuery, UsageRow } from "./usage.js";
@@ -121,7 +122,7 @@ async function appendCalls(
   if (added.length === 0) return 0;
   await noteMinutes(db, state.newestSeq);
   const keyIds = await staged.ofCombinations(added.map((call) => call.refs));
-  const counted = added.map(({ call }, index) => ({ call, keyId: found(keyIds[index]) }));
+  const counted = added.map((each, index) => ({ ...each, keyId: found(keyIds[index]) }));
   const folded = await countCalls(db, counted, state.foldedUntilMs);
   if (folded !== state.foldedUntilMs) {
     await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);

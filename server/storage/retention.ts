@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import type { Db } from "./db.js";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollups.js";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollup-rows.js";
+import { DIMENSIONS, subtractClientKey, TOTALS } from "./totals.js";
 import type { Writer } from "./writer.js";
 
 /** What a batch should take; the size of the next one is fitted to it, since others wait for the writer meanwhile. */
@@ -10,6 +11,8 @@ const BATCH_ROWS_MIN = 50;
 const BATCH_ROWS_FIRST = 200;
 /** Rows that a batch of the sweep deletes at most. */
 const SWEEP_ROWS_MAX = 2_000;
+/** Buckets of roll-ups that a batch of the sweep takes it out of at most. */
+const SWEEP_BUCKETS_MAX = 500;
 /** How long calls of a deleted client key are kept out; a journal is never replayed later than this. */
 const TOMBSTONE_MS = 30 * DAY_MS;
 
@@ -59,20 +62,43 @@ export async function pruneRollups(
   retention: RollupRetention,
   batchSize: number,
 ): Promise<number> {
+  const [minutes, hours, days] = TOTALS;
   const limits = [
-    ["rollups_minute", floorTo(retention.minutesBeforeMs, HOUR_MS), "minutes_from_ms"],
-    ["rollups_hour", floorTo(retention.hoursBeforeMs, DAY_MS), "hours_from_ms"],
-    ["rollups_day", floorTo(retention.daysBeforeMs, DAY_MS), undefined],
+    [minutes, floorTo(retention.minutesBeforeMs, HOUR_MS), "minutes_from_ms"],
+    [hours, floorTo(retention.hoursBeforeMs, DAY_MS), "hours_from_ms"],
+    [days, floorTo(retention.daysBeforeMs, DAY_MS), undefined],
   ] as const;
   let deleted = 0;
-  for (const [table, wantedMs, floorColumn] of limits) {
+  for (const [level, wantedMs, floorColumn] of limits) {
     const beforeMs = await lowerLimit(pruner, wantedMs, floorColumn);
+    deleted += await pruneBuckets(pruner, level, beforeMs, batchSize);
+  }
+  return deleted;
+}
+
+/** Deletes one table of roll-ups and its totals before a time. */
+async function pruneBuckets(
+  pruner: Pruner,
+  { table, rollups }: (typeof TOTALS)[number],
+  beforeMs: number,
+  batchSize: number,
+): Promise<number> {
+  let deleted = await inBatches(pruner, batchSize, (db, limit) =>
+    deleteRows(
+      db,
+      rollups,
+      `(bucket_ms, key_id) IN (SELECT bucket_ms, key_id FROM ${rollups} WHERE bucket_ms < ?
+         ORDER BY bucket_ms LIMIT ${limit})`,
+      [beforeMs],
+    ),
+  );
+  for (const { number } of Object.values(DIMENSIONS)) {
     deleted += await inBatches(pruner, batchSize, (db, limit) =>
       deleteRows(
         db,
         table,
-        `(bucket_ms, key_id) IN (SELECT bucket_ms, key_id FROM ${table} WHERE bucket_ms < ?
-           ORDER BY bucket_ms LIMIT ${limit})`,
+        `(dimension, bucket_ms, ref) IN (SELECT dimension, bucket_ms, ref FROM ${table}
+           WHERE dimension = ${number} AND bucket_ms < ? ORDER BY bucket_ms LIMIT ${limit})`,
         [beforeMs],
       ),
     );
@@ -133,14 +159,18 @@ async function sweepKey(pruner: Pruner, clientKeyId: string): Promise<void> {
       [clientKeyId],
     ),
   );
-  for (const table of ["rollups_minute", "rollups_hour", "rollups_day"]) {
-    await inBatches(pruner, SWEEP_ROWS_MAX, (db, limit) =>
-      deleteRows(
-        db,
-        table,
-        `(bucket_ms, key_id) IN (SELECT bucket_ms, key_id FROM ${table} WHERE key_id IN ${keys} LIMIT ${limit})`,
-        [clientKeyId],
-      ),
+  // First what no total holds yet, so that none can come to hold it.
+  await writer.run((db) =>
+    deleteRows(
+      db,
+      "rollups_minute",
+      `bucket_ms >= (SELECT folded_until_ms FROM ledger_state) AND key_id IN ${keys}`,
+      [clientKeyId],
+    ),
+  );
+  for (const level of TOTALS) {
+    await inBatches(pruner, SWEEP_BUCKETS_MAX, (db, limit) =>
+      sweepBuckets(db, level, clientKeyId, limit),
     );
   }
   await writer.run(async (db) => {
@@ -150,6 +180,26 @@ async function sweepKey(pruner: Pruner, clientKeyId: string): Promise<void> {
       clientKeyId,
     ]);
   });
+}
+
+/** Takes a client key out of its oldest buckets; returns how many there were. */
+async function sweepBuckets(
+  db: Db,
+  level: (typeof TOTALS)[number],
+  clientKeyId: string,
+  limit: number,
+): Promise<number> {
+  const rows = await db.rows<{ ref: number; bucket: number }>(
+    `SELECT ref, bucket_ms AS bucket FROM ${level.table}
+     WHERE dimension = ${DIMENSIONS.CLIENT_KEY.number}
+       AND ref = (SELECT id FROM ledger_names WHERE name = ?) ORDER BY bucket_ms LIMIT ${limit}`,
+    [clientKeyId],
+  );
+  const [first] = rows;
+  if (first === undefined) return 0;
+  const buckets = rows.map(({ bucket }) => bucket);
+  await subtractClientKey(db, level, first.ref, buckets);
+  return rows.length;
 }
 
 /**

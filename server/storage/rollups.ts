@@ -1,133 +1,84 @@
-import type { CallRecord } from "../core/call.js";
 import type { Db } from "./db.js";
-import { SQLITE } from "./sql-dialect.js";
-
-export const MINUTE_MS = 60_000;
-export const HOUR_MS = 60 * MINUTE_MS;
-export const DAY_MS = 24 * HOUR_MS;
-
-/** What a roll-up counts, in the order of its columns. */
-export const COUNTERS = [
-  "calls",
-  "errors",
-  "input_tokens",
-  "output_tokens",
-  "cache_read_tokens",
-  "cache_write_tokens",
-  "reasoning_tokens",
-  "cost_micros",
-  "unpriced_calls",
-  "latency_sum_ms",
-  "timed_calls",
-  "request_bytes",
-  "response_bytes",
-] as const;
+import {
+  addUp,
+  COUNTERS,
+  DAY_MS,
+  HOUR_MS,
+  insertRollups,
+  MINUTE_MS,
+  sumUp,
+} from "./rollup-rows.js";
+import type { CountedCall } from "./rollup-rows.js";
+import { addToTotals, foldTotals } from "./totals.js";
 
 /** Minutes that are still filling; they are not folded yet, since most calls that come in belong to them. */
 const OPEN_MINUTES = 2;
-/** Minutes that one transaction folds, so that it stays short when much has to be caught up. */
-const FOLD_MINUTES_MAX = 5;
+/** Roll-ups that one transaction folds, so that it stays short when much has to be caught up; a minute at least. */
+const FOLD_ROWS_MAX = 4000;
 
-/** A counted call: what it adds, and under which combination. */
-export interface CountedCall {
-  readonly call: CallRecord;
-  readonly keyId: number;
-}
-
-interface Rollup {
-  readonly bucketMs: number;
-  readonly keyId: number;
-  readonly counters: number[];
-}
+const KEY = ["bucket_ms", "key_id"] as const;
 
 /**
- * Counts calls into the roll-ups. A call goes to its minute; hours and days take over whole minutes, once
- * a minute instead of with every batch. A call that is late, its minute having been taken over, goes to all
- * three. So at any moment minutes hold everything, and hours and days everything before `foldedUntilMs`.
- * Returns the new `foldedUntilMs`.
+ * Counts calls into the roll-ups. A call goes to its minute; hours, days and totals take over whole minutes,
+ * once a minute instead of with every batch. A call that is late, its minute having been taken over, goes to
+ * all of them. So at any moment the minutes by combination hold everything, and all others everything before
+ * `foldedUntilMs`. Returns the new `foldedUntilMs`.
  */
 export async function countCalls(
   db: Db,
   counted: readonly CountedCall[],
   foldedUntilMs: number,
 ): Promise<number> {
-  const minutes = sumUp(counted, MINUTE_MS);
-  await addRollups(db, "rollups_minute", minutes);
+  const newestMs = await addRollups(db, "rollups_minute", MINUTE_MS, counted);
   const late = counted.filter(({ call }) => call.startedAt < foldedUntilMs);
   if (late.length > 0) {
-    await addRollups(db, "rollups_hour", sumUp(late, HOUR_MS));
-    await addRollups(db, "rollups_day", sumUp(late, DAY_MS));
+    await addRollups(db, "rollups_hour", HOUR_MS, late);
+    await addRollups(db, "rollups_day", DAY_MS, late);
+    await addToTotals(db, late);
   }
-  const newestMs = minutes.reduce((newest, { bucketMs }) => Math.max(newest, bucketMs), 0);
   return fold(db, foldedUntilMs, newestMs - OPEN_MINUTES * MINUTE_MS);
 }
 
-/** Takes whole minutes over into hours and days, from `fromMs` on and before `untilMs`. */
+/** Takes whole minutes over into hours, days and totals, from `fromMs` on and before `untilMs`. */
 async function fold(db: Db, fromMs: number, untilMs: number): Promise<number> {
   if (untilMs <= fromMs) return fromMs;
-  const [row] = await db.rows<{ first: number | null }>(
-    "SELECT min(bucket_ms) AS first FROM rollups_minute WHERE bucket_ms >= ?",
-    [fromMs],
-  );
-  const first = row?.first ?? untilMs;
-  const end = Math.min(untilMs, Math.max(fromMs, first) + FOLD_MINUTES_MAX * MINUTE_MS);
+  const endMs = Math.min(untilMs, await enoughUntil(db, fromMs));
   for (const [table, bucketMs] of [
     ["rollups_hour", HOUR_MS],
     ["rollups_day", DAY_MS],
   ] as const) {
     await db.rows(
-      `INSERT INTO ${table} (bucket_ms, key_id, ${COUNTERS.join(", ")})
+      `INSERT INTO ${table} (${KEY.join(", ")}, ${COUNTERS.join(", ")})
        SELECT bucket_ms / ${bucketMs} * ${bucketMs} AS bucket, key_id, ${COUNTERS.map((name) => `sum(${name})`).join(", ")}
        FROM rollups_minute WHERE bucket_ms >= ? AND bucket_ms < ? GROUP BY bucket, key_id
-       ${ADD_UP}`,
-      [fromMs, end],
+       ${addUp(KEY)}`,
+      [fromMs, endMs],
     );
   }
-  return end;
+  await foldTotals(db, fromMs, endMs);
+  return endMs;
 }
 
-const ADD_UP = `ON CONFLICT (bucket_ms, key_id) DO UPDATE SET ${COUNTERS.map(
-  (name) => `${name} = ${name} + excluded.${name}`,
-).join(", ")}`;
-
-async function addRollups(db: Db, table: string, rollups: readonly Rollup[]): Promise<void> {
-  const rows = rollups.map(({ bucketMs, keyId, counters }) => [bucketMs, keyId, ...counters]);
-  await db.rows(`${SQLITE.insertJson(table, ["bucket_ms", "key_id", ...COUNTERS])} ${ADD_UP}`, [
-    JSON.stringify(rows),
-  ]);
+/** The end of the minutes that hold about as many roll-ups as one transaction may fold. */
+async function enoughUntil(db: Db, fromMs: number): Promise<number> {
+  const [edge] = await db.rows<{ first: number; edge: number }>(
+    `SELECT bucket_ms AS edge, (SELECT min(bucket_ms) FROM rollups_minute WHERE bucket_ms >= ?) AS first
+     FROM rollups_minute WHERE bucket_ms >= ? ORDER BY bucket_ms LIMIT 1 OFFSET ${FOLD_ROWS_MAX}`,
+    [fromMs, fromMs],
+  );
+  if (edge === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(edge.edge, edge.first + MINUTE_MS);
 }
 
-function sumUp(counted: readonly CountedCall[], bucketMs: number): readonly Rollup[] {
-  const rollups = new Map<string, Rollup>();
-  for (const { call, keyId } of counted) {
-    const bucket = Math.floor(call.startedAt / bucketMs) * bucketMs;
-    const place = `${bucket},${keyId}`;
-    let rollup = rollups.get(place);
-    if (rollup === undefined) {
-      rollup = { bucketMs: bucket, keyId, counters: COUNTERS.map(() => 0) };
-      rollups.set(place, rollup);
-    }
-    addCall(rollup.counters, call);
-  }
-  return [...rollups.values()];
-}
-
-function addCall(counters: number[], call: CallRecord): void {
-  const { tokens } = call;
-  const values = [
-    1,
-    call.status === "ERROR" ? 1 : 0,
-    tokens.input,
-    tokens.output,
-    tokens.cacheRead,
-    tokens.cacheWrite,
-    tokens.reasoning,
-    call.costMicros ?? 0,
-    call.costMicros === null ? 1 : 0,
-    Math.round(call.latencyMs),
-    call.latencyMs > 0 ? 1 : 0,
-    call.requestBytes,
-    call.responseBytes,
-  ];
-  for (let i = 0; i < values.length; i++) counters[i] = (counters[i] ?? 0) + (values[i] ?? 0);
+/** Adds calls up by combination; returns the newest bucket. */
+async function addRollups(
+  db: Db,
+  table: string,
+  bucketMs: number,
+  counted: readonly CountedCall[],
+): Promise<number> {
+  const rollups = sumUp(counted, bucketMs, ({ keyId }) => keyId);
+  const rows = rollups.map((each) => [each.bucketMs, each.id, ...each.counters]);
+  await insertRollups(db, table, KEY, rows);
+  return rollups.reduce((newest, each) => Math.max(newest, each.bucketMs), 0);
 }

@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollups.js";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollup-rows.js";
 
 /** Which roll-ups a range of time is read from. */
 export interface Segment {
@@ -31,6 +31,24 @@ export const TABLE_MS: Readonly<Record<Segment["table"], number>> = {
   rollups_hour: HOUR_MS,
   rollups_day: DAY_MS,
 };
+
+/** A segment that is read from one kind of table. */
+export interface Piece extends Segment {
+  /** Read from the totals by name instead of from the roll-ups by combination. */
+  readonly totals: boolean;
+}
+
+/** Segments cut where the totals end: they hold the minutes before `foldedUntilMs`, a whole minute. */
+export function cutAtTotals(segments: readonly Segment[], foldedUntilMs: number): readonly Piece[] {
+  return segments.flatMap(({ table, fromMs, toMs }) => {
+    const edgeMs = Math.min(Math.max(foldedUntilMs, fromMs), toMs);
+    const pieces: readonly Piece[] = [
+      { table, fromMs, toMs: edgeMs, totals: true },
+      { table, fromMs: edgeMs, toMs, totals: false },
+    ];
+    return pieces.filter((piece) => piece.fromMs < piece.toMs);
+  });
+}
 
 const LEVELS = [
   { table: "rollups_day", ms: DAY_MS },

@@ -1,15 +1,19 @@
 import type { Db } from "./db.js";
-import { COUNTERS } from "./rollups.js";
-import { BUCKET_MS, planUsage, TABLE_MS } from "./usage-plan.js";
-import type { RollupState, Segment, UsageBucket } from "./usage-plan.js";
+import { COUNTERS } from "./rollup-rows.js";
+import { DIMENSIONS, TOTALS } from "./totals.js";
+import type { Dimension } from "./totals.js";
+import { BUCKET_MS, cutAtTotals, planUsage, TABLE_MS } from "./usage-plan.js";
+import type { Piece, RollupState, Segment, UsageBucket } from "./usage-plan.js";
 
-export type UsageGroup = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
+export type UsageGroup = Dimension;
 
 /** What is asked of the roll-ups. Null parts of the filter let everything through. */
 export interface UsageQuery {
   readonly fromMs: number;
   readonly toMs: number;
   readonly bucket: UsageBucket;
+  /** Buckets of this length from `fromMs` on, a multiple of `bucket`'s; without it they are as long as those. */
+  readonly stepMs?: number;
   readonly groupBy: UsageGroup;
   readonly ownerId: string | null;
   readonly clientKeyId: string | null;
@@ -40,15 +44,6 @@ export interface UsageRow {
   readonly responseBytes: number;
 }
 
-/** The column of a combination that each group goes by. */
-const GROUP_COLUMNS = {
-  MODEL: "model_ref",
-  PROVIDER: "provider_ref",
-  PROVIDER_KEY: "provider_key_ref",
-  CLIENT_KEY: "client_key_ref",
-  OWNER: "owner_ref",
-} as const;
-
 interface UsageDbRow extends Record<(typeof COUNTERS)[number], number> {
   bucket: number;
   name: string | null;
@@ -62,9 +57,56 @@ export async function readUsage(db: Db, query: UsageQuery): Promise<readonly Usa
   const state = await readState(db);
   const segments = planUsage(query, state);
   if (segments.length === 0) return [];
-  const { sql, values } = usageSql(query, segments, state.sweeping === 1);
+  const sweeping = state.sweeping === 1;
+  const asked: Asked = {
+    query,
+    conditions: conditionsOf(query),
+    sweeping,
+    // While a deleted key's part is being taken out, the totals still hold some of it.
+    dimension: sweeping ? undefined : dimensionOf(query),
+  };
+  const pieces =
+    asked.dimension === undefined
+      ? segments.map((segment) => ({ ...segment, totals: false }))
+      : cutAtTotals(segments, state.foldedUntilMs);
+  const { sql, values } = usageSql(asked, pieces);
   const rows = await db.rows<UsageDbRow>(sql, values);
   return rows.map((row) => toUsageRow(row, query));
+}
+
+interface Asked {
+  readonly query: UsageQuery;
+  readonly conditions: readonly NameCondition[];
+  readonly sweeping: boolean;
+  /** The totals that answer; undefined when only combinations do. */
+  readonly dimension: Dimension | undefined;
+}
+
+/** What the filter wants one name to be. */
+interface NameCondition {
+  readonly dimension: Dimension;
+  readonly name: string;
+}
+
+function conditionsOf(query: UsageQuery): readonly NameCondition[] {
+  const wanted: readonly [Dimension, string | null | undefined][] = [
+    ["OWNER", query.ownerId],
+    ["CLIENT_KEY", query.clientKeyId],
+    ["PROVIDER_KEY", query.providerKeyId],
+    ["PROVIDER", query.providerId],
+    ["MODEL", query.model],
+  ];
+  return wanted.flatMap(([dimension, name]) =>
+    name === null || name === undefined ? [] : [{ dimension, name }],
+  );
+}
+
+/** Totals are of one kind of name each: they answer when no more than one is filtered and grouped by. */
+function dimensionOf(query: UsageQuery): Dimension | undefined {
+  const named = new Set(conditionsOf(query).map(({ dimension }) => dimension));
+  if (query.groupBy !== "NONE") named.add(query.groupBy);
+  const [only = "NONE"] = named;
+  return named.size <= 1 ? only : undefined;
 }
 
 async function readState(db: Db): Promise<RollupState & { sweeping: number }> {
@@ -81,59 +123,75 @@ export const UNSWEPT = `SELECT n.id FROM deleted_client_keys d JOIN ledger_names
   WHERE d.swept_at IS NULL`;
 
 function usageSql(
-  query: UsageQuery,
-  segments: readonly Segment[],
-  sweeping: boolean,
+  asked: Asked,
+  pieces: readonly Piece[],
 ): { sql: string; values: (string | number)[] } {
-  const filter = keyFilter(query, sweeping);
-  const grouped = query.groupBy !== "NONE";
-  const parts = segments.map((segment) => {
-    const bucket = bucketOf(query.bucket, segment);
-    const columns = [...(bucket === undefined ? [] : [bucket]), ...(grouped ? ["key_id"] : [])];
-    return `SELECT ${bucket ?? "0"} AS bucket, ${grouped ? "key_id, " : ""}${SUMS} FROM ${segment.table}
-      WHERE bucket_ms >= ? AND bucket_ms < ? ${filter.sql}
-      ${columns.length === 0 ? "" : `GROUP BY ${columns.join(", ")}`}`;
-  });
-  const values = segments.flatMap(({ fromMs, toMs }) => [fromMs, toMs, ...filter.values]);
-  const union = parts.join(" UNION ALL ");
-  const sql =
-    query.groupBy === "NONE"
-      ? `SELECT bucket, NULL AS name, ${SUMS} FROM (${union}) WHERE calls > 0 GROUP BY bucket`
-      : `SELECT bucket, n.name, ${SUMS} FROM (${union}) u
-         JOIN usage_keys k ON k.id = u.key_id
-         LEFT JOIN ledger_names n ON n.id = k.${GROUP_COLUMNS[query.groupBy]} GROUP BY bucket, n.name`;
-  return { sql: `${sql} ORDER BY 1, 2`, values };
+  const parts = pieces.map((piece) =>
+    piece.totals ? totalsSql(asked, piece) : combinationsSql(asked, piece),
+  );
+  const grouped = asked.query.groupBy !== "NONE";
+  const names = grouped ? "LEFT JOIN ledger_names n ON n.id = ref" : "";
+  return {
+    sql: `SELECT bucket, ${grouped ? "n.name" : "NULL AS name"}, ${SUMS}
+      FROM (${parts.map(({ sql }) => sql).join(" UNION ALL ")}) ${names}
+      GROUP BY bucket ${grouped ? ", n.name" : ""} HAVING sum(calls) > 0 ORDER BY 1, 2`,
+    values: parts.flatMap(({ values }) => values),
+  };
 }
 
+function totalsSql({ query, conditions, dimension = "NONE" }: Asked, piece: Piece) {
+  const { table } = TOTALS.find(({ rollups }) => rollups === piece.table) ?? TOTALS[0];
+  const [wanted] = conditions;
+  const bucket = bucketOf(query, piece);
+  const columns = [...(bucket === undefined ? [] : [bucket]), "ref"];
+  return {
+    sql: `SELECT ${bucket ?? "0"} AS bucket, ref, ${SUMS} FROM ${table}
+      WHERE dimension = ${DIMENSIONS[dimension].number} ${wanted === undefined ? "" : `AND ref = ${REF}`}
+        AND bucket_ms >= ? AND bucket_ms < ? GROUP BY ${columns.join(", ")}`,
+    values: [...(wanted === undefined ? [] : [wanted.name]), piece.fromMs, piece.toMs],
+  };
+}
+
+function combinationsSql(asked: Asked, piece: Piece) {
+  const { query } = asked;
+  const filter = keyFilter(asked);
+  const grouped = query.groupBy !== "NONE";
+  const bucket = bucketOf(query, piece);
+  const columns = [...(bucket === undefined ? [] : [bucket]), ...(grouped ? ["key_id"] : [])];
+  const sums = `SELECT ${bucket ?? "0"} AS bucket, ${grouped ? "key_id" : "0 AS ref"}, ${SUMS} FROM ${piece.table}
+    WHERE bucket_ms >= ? AND bucket_ms < ? ${filter.sql}
+    ${columns.length === 0 ? "" : `GROUP BY ${columns.join(", ")}`}`;
+  const values = [piece.fromMs, piece.toMs, ...filter.values];
+  if (!grouped) return { sql: sums, values };
+  const ref = DIMENSIONS[query.groupBy].column;
+  return {
+    sql: `SELECT bucket, ${ref} AS ref, ${COUNTERS.join(", ")} FROM (${sums}) JOIN usage_keys k ON k.id = key_id`,
+    values,
+  };
+}
+
+/** The number of a name, the value of its `?`. */
+const REF = "(SELECT id FROM ledger_names WHERE name = ?)";
 const SUMS = COUNTERS.map((name) => `sum(${name}) AS ${name}`).join(", ");
 
 /** The bucket of a roll-up: its own where the table has just these buckets, so that the key's order is used. */
-function bucketOf(bucket: UsageBucket, { table }: Segment): string | undefined {
+function bucketOf(query: UsageQuery, { table }: Segment): string | undefined {
+  const { bucket, fromMs } = query;
   if (bucket === "ALL") return undefined;
-  const stepMs = BUCKET_MS[bucket];
-  return TABLE_MS[table] === stepMs ? "bucket_ms" : `bucket_ms / ${stepMs} * ${stepMs}`;
+  const stepMs = query.stepMs ?? BUCKET_MS[bucket];
+  if (TABLE_MS[table] === stepMs) return "bucket_ms";
+  if (query.stepMs === undefined) return `bucket_ms / ${stepMs} * ${stepMs}`;
+  return `(bucket_ms - ${fromMs}) / ${stepMs} * ${stepMs} + ${fromMs}`;
 }
 
-/** Which combinations count; the database looks them up once for each segment. */
-function keyFilter(query: UsageQuery, sweeping: boolean): { sql: string; values: string[] } {
-  const wanted: readonly [string, string | null | undefined][] = [
-    [GROUP_COLUMNS.OWNER, query.ownerId],
-    [GROUP_COLUMNS.CLIENT_KEY, query.clientKeyId],
-    [GROUP_COLUMNS.PROVIDER_KEY, query.providerKeyId],
-    [GROUP_COLUMNS.PROVIDER, query.providerId],
-    [GROUP_COLUMNS.MODEL, query.model],
-  ];
-  const conditions: string[] = [];
-  const values: string[] = [];
-  for (const [column, name] of wanted) {
-    if (name === null || name === undefined) continue;
-    conditions.push(`${column} = (SELECT id FROM ledger_names WHERE name = ?)`);
-    values.push(name);
-  }
-  if (sweeping) conditions.push(`client_key_ref NOT IN (${UNSWEPT})`);
-  if (conditions.length === 0) return { sql: "", values };
+/** Which combinations count; the database looks them up once for each piece. */
+function keyFilter({ conditions, sweeping }: Asked): { sql: string; values: string[] } {
+  const clauses = conditions.map(({ dimension }) => `${DIMENSIONS[dimension].column} = ${REF}`);
+  const values = conditions.map(({ name }) => name);
+  if (sweeping) clauses.push(`client_key_ref NOT IN (${UNSWEPT})`);
+  if (clauses.length === 0) return { sql: "", values };
   return {
-    sql: `AND key_id IN (SELECT id FROM usage_keys WHERE ${conditions.join(" AND ")})`,
+    sql: `AND key_id IN (SELECT id FROM usage_keys WHERE ${clauses.join(" AND ")})`,
     values,
   };
 }

@@ -1,0 +1,112 @@
+import type { CallRefs } from "./call-rows.js";
+import type { Db } from "./db.js";
+import {
+  addUp,
+  COUNTERS,
+  DAY_MS,
+  HOUR_MS,
+  insertRollups,
+  MINUTE_MS,
+  sumUp,
+} from "./rollup-rows.js";
+import type { CountedCall } from "./rollup-rows.js";
+
+/** What totals are kept of: all calls together, or those that share one name. */
+export type Dimension = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
+
+interface DimensionPlace {
+  /** What stands for it in the tables. */
+  readonly number: number;
+  /** The column of a combination. */
+  readonly column: string;
+  readonly refOf: (refs: CallRefs) => number;
+}
+
+export const DIMENSIONS: Readonly<Record<Dimension, DimensionPlace>> = {
+  NONE: { number: 0, column: "0", refOf: () => 0 },
+  MODEL: { number: 1, column: "model_ref", refOf: (refs) => refs.model },
+  PROVIDER: { number: 2, column: "provider_ref", refOf: (refs) => refs.provider },
+  PROVIDER_KEY: { number: 3, column: "provider_key_ref", refOf: (refs) => refs.providerKey },
+  CLIENT_KEY: { number: 4, column: "client_key_ref", refOf: (refs) => refs.clientKey },
+  OWNER: { number: 5, column: "owner_ref", refOf: (refs) => refs.owner },
+};
+
+/** The tables of totals and of the roll-ups by combination that they sum up. */
+export const TOTALS = [
+  { table: "totals_minute", rollups: "rollups_minute", bucketMs: MINUTE_MS },
+  { table: "totals_hour", rollups: "rollups_hour", bucketMs: HOUR_MS },
+  { table: "totals_day", rollups: "rollups_day", bucketMs: DAY_MS },
+] as const;
+
+const ALL = Object.values(DIMENSIONS);
+const KEY = ["dimension", "bucket_ms", "ref"] as const;
+const ADD_UP = addUp(KEY);
+const SUMS = COUNTERS.map((name) => `sum(${name})`).join(", ");
+
+/** Adds whole minutes, from `fromMs` on and before `untilMs`, to the totals. Each minute only once. */
+export async function foldTotals(db: Db, fromMs: number, untilMs: number): Promise<void> {
+  const range = [fromMs, untilMs];
+  for (const { number, column } of ALL) {
+    await db.rows(
+      `INSERT INTO totals_minute (${KEY.join(", ")}, ${COUNTERS.join(", ")})
+       SELECT ${number}, bucket_ms, ${column} AS ref, ${SUMS}
+       FROM rollups_minute JOIN usage_keys ON usage_keys.id = key_id
+       WHERE bucket_ms >= ? AND bucket_ms < ? GROUP BY bucket_ms, ref ${ADD_UP}`,
+      range,
+    );
+  }
+  for (const { table, bucketMs } of TOTALS.slice(1)) {
+    await db.rows(
+      `INSERT INTO ${table} (${KEY.join(", ")}, ${COUNTERS.join(", ")})
+       SELECT dimension, bucket_ms / ${bucketMs} * ${bucketMs} AS bucket, ref, ${SUMS}
+       FROM totals_minute WHERE dimension IN (${ALL.map(({ number }) => number).join(", ")})
+         AND bucket_ms >= ? AND bucket_ms < ? GROUP BY dimension, bucket, ref ${ADD_UP}`,
+      range,
+    );
+  }
+}
+
+/** Adds calls of minutes that have been folded already. */
+export async function addToTotals(db: Db, late: readonly CountedCall[]): Promise<void> {
+  for (const { table, bucketMs } of TOTALS) {
+    const rows = ALL.flatMap(({ number, refOf }) =>
+      sumUp(late, bucketMs, ({ refs }) => refOf(refs)).map((each) => [
+        number,
+        each.bucketMs,
+        each.id,
+        ...each.counters,
+      ]),
+    );
+    await insertRollups(db, table, KEY, rows);
+  }
+}
+
+/**
+ * Removes a client key's part of some buckets, by combination and of the totals: what all calls, those of
+ * its models and so on add up to is less by it.
+ */
+export async function subtractClientKey(
+  db: Db,
+  { table, rollups }: (typeof TOTALS)[number],
+  clientKey: number,
+  bucketsMs: readonly number[],
+): Promise<void> {
+  const buckets = bucketsMs.join(", ");
+  const own = `bucket_ms IN (${buckets}) AND key_id IN (SELECT id FROM usage_keys WHERE client_key_ref = ?)`;
+  const less = COUNTERS.map((name) => `-sum(${name})`).join(", ");
+  for (const { number, column } of ALL) {
+    if (number === DIMENSIONS.CLIENT_KEY.number) continue;
+    await db.rows(
+      `INSERT INTO ${table} (${KEY.join(", ")}, ${COUNTERS.join(", ")})
+       SELECT ${number}, bucket_ms, ${column} AS ref, ${less}
+       FROM ${rollups} JOIN usage_keys ON usage_keys.id = key_id
+       WHERE ${own} GROUP BY bucket_ms, ref ${ADD_UP}`,
+      [clientKey],
+    );
+  }
+  await db.rows(`DELETE FROM ${rollups} WHERE ${own}`, [clientKey]);
+  await db.rows(
+    `DELETE FROM ${table} WHERE dimension = ${DIMENSIONS.CLIENT_KEY.number} AND ref = ? AND bucket_ms IN (${buckets})`,
+    [clientKey],
+  );
+}
