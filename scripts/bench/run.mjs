@@ -19,16 +19,27 @@ rounds, and prints medians and their ratios to Latchkey's. Everything runs on lo
 npm run bench -- reseal [--secrets 10000 --rps 200]   rotation of the vault key while calls go on
 npm run bench -- client-keys [--keys 10,10000,1000000]   start and authentication by the number of client keys
 npm run bench -- chaos [--calls 10000 --cuts 1000]    a provider that limits, fails and cuts
+npm run bench -- accounting [--calls 200000]          what a call costs in the accounting, and how fast a journal drains
+npm run bench -- ledger [--rows 1000000]              every question to a database of many calls, and how it forgets
 `;
 const OTHERS = new Set(["reseal", "chaos"]);
+/** Those that read their arguments, --help too, themselves. */
+const MAINS = new Set(["accounting", "ledger"]);
+const [chosen, ...rest] = process.argv.slice(2);
+if (MAINS.has(chosen)) {
+  setUp({ quiet: true });
+  const { main } = await import(`../../dist/scripts/bench/${chosen}.js`);
+  await main(rest);
+  process.exit();
+}
 const options = readOptions(process.argv.slice(2));
 if (options === undefined) {
   process.stdout.write(USAGE);
   process.exit(0);
 }
 setUp({ quiet: true });
-if (OTHERS.has(process.argv[2])) {
-  await import(`./${process.argv[2]}.mjs`);
+if (OTHERS.has(chosen)) {
+  await import(`./${chosen}.mjs`);
   process.exit();
 }
 
