@@ -21,10 +21,11 @@ npm run bench -- client-keys [--keys 10,10000,1000000]   start and authenticatio
 npm run bench -- chaos [--calls 10000 --cuts 1000]    a provider that limits, fails and cuts
 npm run bench -- accounting [--calls 200000]          what a call costs in the accounting, and how fast a journal drains
 npm run bench -- ledger [--rows 1000000]              every question to a database of many calls, and how it forgets
+npm run bench -- traffic [--calls 100000 --soak]      mixed calls, whose ledger must equal the provider's count
 `;
 const OTHERS = new Set(["reseal", "chaos"]);
 /** Those that read their arguments, --help too, themselves. */
-const MAINS = new Set(["accounting", "ledger"]);
+const MAINS = new Set(["accounting", "ledger", "traffic"]);
 const [chosen, ...rest] = process.argv.slice(2);
 if (MAINS.has(chosen)) {
   setUp({ quiet: true });
