@@ -132,7 +132,7 @@ function accountingOf(folder: string, ledger: LedgerStore): Promise<Accounting> 
     disk: nodeJournalDisk(path.join(folder, "journal")),
     clock: systemClock,
     logger: SILENT,
-    policy: "besteffort",
+    policy: () => "besteffort",
     poolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,
   });
