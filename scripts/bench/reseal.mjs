@@ -12,7 +12,7 @@ const { Dialect } = await import("../../dist/proto/gen/latchkey/v1/common_pb.js"
 const { ImportProviderKeysRequest_Format: Format } =
   await import("../../dist/proto/gen/latchkey/v1/provider_keys_pb.js");
 
-const IMPORTED_AT_ONCE = 1_000;
+const IMPORTED_AT_ONCE = 250;
 /** One in so many secrets is that of a recoverable client key. */
 const CLIENT_KEYS_SHARE = 20;
 const QUIET_MS = 3_000;
