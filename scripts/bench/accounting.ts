@@ -134,6 +134,7 @@ function accountingOf(folder: string, ledger: LedgerStore): Promise<Accounting> 
     logger: SILENT,
     policy: () => "besteffort",
     poolSummary: () => EMPTY_POOL,
+    ownPoolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,
   });
 }
