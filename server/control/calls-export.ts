@@ -61,12 +61,13 @@ export async function* exportCalls(
 ) {
   const csv = request.format !== ExportCallsRequest_Format.JSONL;
   const most = numberOf("max_calls", request.maxCalls) || Infinity;
+  // Once, since a token goes on with its own query alone, and this one ends now.
+  const query = ordered(scope.query, request, deps.clock);
   let exported = 0;
   let pageToken = "";
   if (csv) yield chunk(`${COLUMNS.join(",")}\r\n`, exported);
   do {
-    const query = { ...ordered(scope.query, request, deps.clock), pageToken };
-    const page = await deps.ledger.listCalls(query);
+    const page = await deps.ledger.listCalls({ ...query, pageToken });
     const rows = page.items
       .slice(0, most - exported)
       .map((record) => create(CallSchema, callMessage(record, deps.names)));

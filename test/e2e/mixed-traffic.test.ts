@@ -9,7 +9,7 @@ import { startMixedProvider } from "../support/mixed-provider.js";
 import { prepareMixed, sendMixed } from "../support/mixed-traffic.js";
 
 /** More for a thorough run; `npm run bench -- traffic` makes a hundred thousand. */
-const CALLS = Number(process.env["LATCHKEY_CALLS"] ?? 1_000);
+const CALLS = Number(process.env["LATCHKEY_CALLS"] ?? 1_200);
 const CALLERS = 16;
 
 test(`${CALLS} mixed calls in all dialects: the ledger equals the provider's own count to the token`, async (t) => {
