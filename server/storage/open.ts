@@ -45,6 +45,8 @@ export interface StorageOptions {
   readonly busyTimeoutMs?: number;
   /** The schema; for tests of the migrations themselves. */
   readonly migrations?: readonly Migration[];
+  /** Refuses a transaction inside another one; for tests, since it costs every asynchronous step. */
+  readonly refusesNested?: boolean;
 }
 
 /**
@@ -89,7 +91,8 @@ async function openLocked(options: StorageOptions, lock: InstanceLock): Promise<
     await useWal(db, file);
     await checkAtStart({ db, file, crashed });
     const onCommit = () => checkpointer.committed();
-    const writer = new Writer({ knex: writing, toFault, onCommit });
+    const refusesNested = options.refusesNested === true;
+    const writer = new Writer({ knex: writing, toFault, onCommit, refusesNested });
     const schemaVersion = await migrate({ writer, migrations, dataFile: file, clock, logger });
     // The check has filled this connection's cache with pages that nobody asked for.
     await db.rows("PRAGMA shrink_memory");

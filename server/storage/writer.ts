@@ -15,7 +15,7 @@ export class Writer {
   readonly #knex: Knex;
   readonly #toFault: (thrown: unknown) => unknown;
   readonly #onCommit: () => void;
-  readonly #inside = new AsyncLocalStorage<{ active: boolean }>();
+  readonly #inside: AsyncLocalStorage<{ active: boolean }> | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
@@ -26,10 +26,16 @@ export class Writer {
     toFault: (thrown: unknown) => unknown;
     /** Called after each commit, whatever it changed. Must not throw. */
     onCommit?: () => void;
+    /**
+     * Refuses a transaction inside another one, which otherwise waits for itself. For tests: following
+     * where a call comes from costs every asynchronous step of the whole process.
+     */
+    refusesNested?: boolean;
   }) {
     this.#knex = options.knex;
     this.#toFault = options.toFault;
     this.#onCommit = options.onCommit ?? (() => undefined);
+    this.#inside = options.refusesNested === true ? new AsyncLocalStorage() : undefined;
   }
 
   /** Transactions that wait or run now. */
@@ -43,7 +49,7 @@ export class Writer {
    * Throws Fault `shutting_down`, `overloaded`, `storage_unavailable` or what `work` threw.
    */
   run<T>(work: (db: Db) => Promise<T>, committed?: (result: T) => void): Promise<T> {
-    if (this.#inside.getStore()?.active === true) {
+    if (this.#inside?.getStore()?.active === true) {
       return Promise.reject(new Error("a transaction was started inside another one"));
     }
     if (this.#closed) {
@@ -82,7 +88,7 @@ export class Writer {
       await db.rows(SQLITE.begin);
       let result: T;
       try {
-        result = await this.#inside.run(scope, () => work(db));
+        result = await (this.#inside === undefined ? work(db) : this.#inside.run(scope, work, db));
         await db.rows("COMMIT");
       } catch (thrown) {
         this.#unfinished = true;

@@ -92,6 +92,7 @@ async function openWorld(t: TestContext) {
   const feed = new ChangeFeed({ log });
   const news = new AuditNews();
   const storage = await openStorage({
+    refusesNested: true,
     dataFolder: folder,
     clock,
     logger: log,

@@ -31,6 +31,7 @@ async function openWorld(folder: string) {
   const random = systemRandom;
   const feed = new ChangeFeed({ log });
   const storage = await openStorage({
+    refusesNested: true,
     dataFolder: folder,
     clock,
     logger: log,

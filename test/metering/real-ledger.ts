@@ -8,6 +8,7 @@ import { keptLog } from "./sample-calls.js";
 /** The server's own database in a folder. */
 export function openRealStorage(dataFolder: string, busyTimeoutMs = 5000): Promise<Storage> {
   return openStorage({
+    refusesNested: true,
     dataFolder,
     clock: systemClock,
     logger: keptLog(),

@@ -57,6 +57,7 @@ export async function opened(
   const clock = new StoppedClock();
   const announced: Change[] = [];
   const storage = await openStorage({
+    refusesNested: true,
     dataFolder: folder,
     clock,
     logger: silent,
