@@ -137,6 +137,7 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
       UsageService,
       usageService({
         ...common,
+        clientKeyReader: storage.keys.read.clientKeys,
         overview: accounting.overview,
         ownerOverview: (ownerId) => accounting.ownerOverviews.of(ownerId),
         limitsOf: (ownerId) =>

@@ -15,11 +15,13 @@ import type { Clock } from "../core/clock.js";
 import { invalidField } from "../core/fault.js";
 import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll, type Action } from "../keys/policy.js";
+import type { KeysReader } from "../keys/ports.js";
 import type { UsageGroup } from "../metering/ports.js";
 import type { Grid, Period } from "../metering/usage-buckets.js";
 import type { UsageSums, UsageUnit } from "../metering/usage-sums.js";
 import { ALL_USAGE, type UsageBreakdownRow, type UsageFilter } from "../metering/usage-types.js";
 import type { UsageReports } from "../metering/usage.js";
+import { clientKeyCounts } from "./client-key-counts.js";
 import { actorKey } from "./context.js";
 import { usageTotalsMessage } from "./messages/usage-totals.js";
 import { msOf, numberOf, wordOf, type EnumWords } from "./messages/values.js";
@@ -30,6 +32,7 @@ export interface UsageReportsDeps {
   readonly usage: UsageReports;
   readonly names: NameLookup;
   readonly clock: Clock;
+  readonly clientKeyReader: Pick<KeysReader["clientKeys"], "list">;
 }
 
 const DAY_MS = 86_400_000;
@@ -72,15 +75,7 @@ export function usageReportRpcs(deps: UsageReportsDeps) {
   return {
     async getSummary(request: GetSummaryRequest, context: HandlerContext) {
       const { period, filter } = asked(deps, request, context, "usage.get_summary");
-      const summary = await deps.usage.summary(period, filter);
-      return {
-        range: rangeOf(summary.period),
-        totals: usageTotalsMessage(summary.totals),
-        previousTotals: usageTotalsMessage(summary.previousTotals),
-        activeClientKeys: summary.activeClientKeys,
-        activeProviderKeys: summary.activeProviderKeys,
-        activeUsers: summary.activeOwners,
-      };
+      return summaryOf(deps, period, filter);
     },
     async getTrend(request: GetTrendRequest, context: HandlerContext) {
       const { period, filter, actor } = asked(deps, request, context, "usage.get_trend");
@@ -134,6 +129,24 @@ export function usageReportRpcs(deps: UsageReportsDeps) {
           : { previousTotals: usageTotalsMessage(found.previousTotals) }),
       };
     },
+  };
+}
+
+async function summaryOf(deps: UsageReportsDeps, period: Period, filter: UsageFilter) {
+  const nowMs = deps.clock.now();
+  const [summary, keys] = await Promise.all([
+    deps.usage.summary(period, filter),
+    clientKeyCounts(deps.clientKeyReader, period, { filter, nowMs }),
+  ]);
+  return {
+    range: rangeOf(summary.period),
+    totals: usageTotalsMessage(summary.totals),
+    previousTotals: usageTotalsMessage(summary.previousTotals),
+    activeClientKeys: summary.activeClientKeys,
+    activeProviderKeys: summary.activeProviderKeys,
+    activeUsers: summary.activeOwners,
+    createdClientKeys: keys.created,
+    expiredClientKeys: keys.expired,
   };
 }
 

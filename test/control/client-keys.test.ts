@@ -250,3 +250,24 @@ test("statistics count calls by model and day, and name only what the caller may
   assert.equal(seen.providerKeys[0]?.label, "bobs");
   assert.equal(seen.days, 30);
 });
+
+test("a summary tells how many keys came and went in its period, to each of their own", async (t) => {
+  const control = await startControl(t);
+  const [admin, alice] = [await control.as(control.root), await control.as(control.alice)];
+  const hourMs = 3_600_000;
+  const expireTime = timestampFromMs(control.clock.now() + hourMs);
+  await alice.clientKeys.createClientKey({ name: "short", expireTime });
+  await alice.clientKeys.createClientKey({ name: "long" });
+  await admin.clientKeys.createClientKey({ name: "other" });
+  const counts = async (api: typeof alice) => {
+    const summary = await api.usage.getSummary({});
+    return [summary.createdClientKeys, summary.expiredClientKeys];
+  };
+  control.clock.advance(1);
+  assert.deepEqual(await counts(alice), [2, 0]);
+  assert.deepEqual(await counts(admin), [3, 0]);
+  control.clock.advance(2 * hourMs);
+  assert.deepEqual(await counts(alice), [2, 1]);
+  control.clock.advance(24 * hourMs);
+  assert.deepEqual(await counts(await control.as(control.alice)), [0, 0]);
+});

@@ -301,6 +301,7 @@ function servicesOf(
       usageService({
         ...common,
         usage,
+        clientKeyReader: reader.clientKeys,
         overview: noOverview(),
         ownerOverview: () => Promise.resolve(noOverview()),
         limitsOf: () => UNLIMITED,

@@ -1,0 +1,37 @@
+import type { Condition } from "../core/page.js";
+import { OWNER_FIELD, type KeysReader } from "../keys/ports.js";
+import type { Period } from "../metering/usage-buckets.js";
+import type { UsageFilter } from "../metering/usage-types.js";
+
+/** Client keys that came and went in a period. */
+export interface ClientKeyCounts {
+  readonly created: number;
+  readonly expired: number;
+}
+
+/** Counts those of the owner and key that a report is about; what is still to come has not expired. */
+export async function clientKeyCounts(
+  reader: Pick<KeysReader["clientKeys"], "list">,
+  period: Period,
+  { filter, nowMs }: { readonly filter: UsageFilter; readonly nowMs: number },
+): Promise<ClientKeyCounts> {
+  const { ownerId, clientKeyId } = filter;
+  const whose: Condition[] = [
+    ...(ownerId === null ? [] : [{ field: OWNER_FIELD, op: "=", value: ownerId } as const]),
+    ...(clientKeyId === null ? [] : [{ field: "id", op: "=", value: clientKeyId } as const]),
+  ];
+  const count = async (field: "createdAt" | "expiresAt", toMs: number): Promise<number> => {
+    const conditions: Condition[] = [
+      ...whose,
+      { field, op: ">=", value: String(period.fromMs) },
+      { field, op: "<", value: String(toMs) },
+    ];
+    const page = { text: "", orderBy: "", descending: false, pageSize: 1, pageToken: "" };
+    return (await reader.list({ ...page, conditions })).total;
+  };
+  const [created, expired] = await Promise.all([
+    count("createdAt", period.toMs),
+    count("expiresAt", Math.min(period.toMs, nowMs + 1)),
+  ]);
+  return { created, expired };
+}
