@@ -10,6 +10,7 @@ import { SETTINGS } from "../../server/keys/settings-table.js";
 import { callMetrics } from "../../server/observe/call-metrics.js";
 import {
   accountingMetrics,
+  keyMetrics,
   poolMetrics,
   processMetrics,
   proxyPortMetrics,
@@ -84,6 +85,7 @@ function metrics(): string {
     ...accountingMetrics(never),
     ...proxyPortMetrics(never),
     ...poolMetrics(never),
+    ...keyMetrics(never),
     ...traceMetrics(never),
     ...processMetrics(never),
   ];

@@ -1,9 +1,12 @@
 import type { AuditEvent } from "../core/audit.js";
+import { Tally } from "../observe/tally.js";
 
-/** Tells those who watch the audit log that there is something new; they read it from the database. */
+/** Tells those who watch the audit log that there is something new, which they read from the database, and counts it. */
 export class AuditNews {
   readonly #listeners = new Set<() => void>();
   #lastSeq = 0;
+  /** Since the start of the process. */
+  readonly actions = new Tally(["action", "outcome"]);
 
   readonly lastSeq = (): number => this.#lastSeq;
   readonly watchers = (): number => this.#listeners.size;
@@ -18,6 +21,9 @@ export class AuditNews {
     const last = events.at(-1);
     if (last === undefined) return;
     this.#lastSeq = last.seq;
+    for (const { action, outcome } of events) {
+      this.actions.add({ action, outcome: outcome.toLowerCase() });
+    }
     for (const listener of this.#listeners) listener();
   }
 }

@@ -6,6 +6,7 @@ import { Metrics } from "../observe/metrics.js";
 import { ProcessWatch } from "../observe/process-watch.js";
 import {
   accountingMetrics,
+  keyMetrics,
   poolMetrics,
   processMetrics,
   proxyPortMetrics,
@@ -26,11 +27,11 @@ export interface Observation {
 
 /** Watches the process from now on. */
 export function observe(
-  { vault, clock, logger, lifecycle }: Foundation,
+  { vault, clock, logger, lifecycle, auditNews }: Foundation,
   useCases: UseCases,
   serving: Serving,
 ): Observation {
-  const { accounting, gateway, pool, traces } = serving;
+  const { accounting, gateway, pool, traces, healthChanges } = serving;
   const watch = new ProcessWatch({ clock, logger });
   watch.start();
   const readiness = new Readiness();
@@ -54,6 +55,11 @@ export function observe(
     ...accountingMetrics(() => accounting.status),
     ...proxyPortMetrics(() => gateway),
     ...poolMetrics(() => poolSummaryOf(pool)),
+    ...keyMetrics(() => ({
+      actions: auditNews.actions,
+      healthChanges,
+      clientKeys: useCases.directory.size,
+    })),
     ...traceMetrics(() => traces?.counts ?? NO_EXPORTS),
     ...processMetrics(() => watch.read()),
   ]);

@@ -8,6 +8,7 @@ import { nodeJournalDisk } from "../metering/journal-disk.js";
 import { openAccounting, type Accounting } from "../metering/accounting.js";
 import type { Dimension } from "../metering/meter.js";
 import type { Limiter } from "../limits/limiter.js";
+import { Tally } from "../observe/tally.js";
 import type { CallTraces } from "../observe/traces/call-traces.js";
 import { purgeSecretsOnChange } from "../keys/secret-purge.js";
 import { Pool } from "../pool/pool.js";
@@ -36,6 +37,8 @@ export interface Serving {
   readonly gateway: Gateway;
   /** Undefined when calls are not traced. */
   readonly traces: CallTraces | undefined;
+  /** Provider keys that became healthy, cooling, exhausted and so on, since the start of the process. */
+  readonly healthChanges: Tally<"to">;
 }
 
 const MIB = 1024 * 1024;
@@ -47,7 +50,7 @@ export async function startServing(
   policy: UrlPolicy,
 ): Promise<Serving> {
   const { clock, logger, lifecycle, storage, ids, config } = foundation;
-  const { catalog, pool } = await startAllocation(foundation);
+  const { catalog, pool, healthChanges } = await startAllocation(foundation);
   const ledger = storage.ledger;
   const traces = await startTraces(foundation);
   const accounting = await openAccounting({
@@ -96,7 +99,18 @@ export async function startServing(
     traces,
   });
   tls?.source.watch((files) => gateway.setTls(files));
-  return { catalog, pool, accounting, ledger, upstream, secrets, limiter, gateway, traces };
+  return {
+    catalog,
+    pool,
+    accounting,
+    ledger,
+    upstream,
+    secrets,
+    limiter,
+    gateway,
+    traces,
+    healthChanges,
+  };
 }
 
 /** The limits that an operator sets. */
@@ -109,9 +123,12 @@ function limitsOf(config: Config): Partial<GatewayLimits> {
   };
 }
 
-async function startAllocation(foundation: Foundation): Promise<{ catalog: Catalog; pool: Pool }> {
+async function startAllocation(
+  foundation: Foundation,
+): Promise<Pick<Serving, "catalog" | "pool" | "healthChanges">> {
   const { clock, random, logger, lifecycle, storage, feed } = foundation;
   const store = storage.keys;
+  const healthChanges = new Tally(["to"]);
   const catalog: Catalog = new Catalog({
     clock,
     logger,
@@ -122,8 +139,10 @@ async function startAllocation(foundation: Foundation): Promise<{ catalog: Catal
     random,
     logger,
     inService: (providerId, service, model) => catalog.inService(providerId, service, model),
-    onHealthChange: ({ providerKeyId, previous, health }) =>
-      logger.info({ providerKeyId, from: previous, to: health.state }, "provider key health"),
+    onHealthChange: ({ providerKeyId, previous, health }) => {
+      healthChanges.add({ to: health.state.toLowerCase() });
+      logger.info({ providerKeyId, from: previous, to: health.state }, "provider key health");
+    },
   });
   const load = async (): Promise<void> => {
     const { read } = store;
@@ -150,7 +169,7 @@ async function startAllocation(foundation: Foundation): Promise<{ catalog: Catal
   const writer = new HealthWriter({ store, clock, logger, takeChanged });
   writer.start();
   lifecycle.started("key health", () => writer.stop());
-  return { catalog, pool };
+  return { catalog, pool, healthChanges };
 }
 
 async function secretOpener(foundation: Foundation, pool: Pool): Promise<CachedSecretOpener> {

@@ -8,7 +8,13 @@ import { Readiness } from "./health.js";
 import { gauge, one, type MetricFamily } from "./metric.js";
 import { Metrics } from "./metrics.js";
 import { ProcessWatch } from "./process-watch.js";
-import { accountingMetrics, poolMetrics, processMetrics, traceMetrics } from "./server-metrics.js";
+import {
+  accountingMetrics,
+  keyMetrics,
+  poolMetrics,
+  processMetrics,
+  traceMetrics,
+} from "./server-metrics.js";
 
 const CLIENT_KEY = sampleCall(1).clientKeyId;
 
@@ -69,6 +75,7 @@ test("every metric has a unit or a count in its name, and a sentence of help", (
   const { all } = families();
   const more = [
     ...accountingMetrics(noReading),
+    ...keyMetrics(noReading),
     ...traceMetrics(noReading),
     ...processMetrics(noReading),
   ];

@@ -144,6 +144,36 @@ export function proxyPortMetrics(read: () => ProxyPortReading): readonly MetricF
   ];
 }
 
+/** What happened to keys and accounts since the start of the process. */
+export interface KeyReading {
+  readonly actions: Readable;
+  readonly healthChanges: Readable;
+  readonly clientKeys: number;
+}
+
+interface Readable {
+  read(): readonly Sample[];
+}
+
+/** Metrics of keys, and of what is done with them and with accounts. */
+export function keyMetrics(read: () => KeyReading): readonly MetricFamily[] {
+  return [
+    counter(
+      "latchkey_audited_actions_total",
+      "Actions in the audit log, such as client_key.create, client_key.expire or session.login, by outcome.",
+      () => read().actions.read(),
+    ),
+    counter(
+      "latchkey_key_health_changes_total",
+      "Provider keys that came into a condition, such as cooldown.",
+      () => read().healthChanges.read(),
+    ),
+    gauge("latchkey_client_keys", "Client keys that are kept, whatever their state.", () =>
+      one(read().clientKeys),
+    ),
+  ];
+}
+
 /** What became of the spans of traced calls. */
 export interface TraceReading {
   readonly exported: number;
