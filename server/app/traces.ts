@@ -25,6 +25,7 @@ export async function startTraces(foundation: Foundation): Promise<CallTraces | 
   const traces = new CallTraces({
     config,
     version: VERSION,
+    scheme: options.proxyTlsCert === "" ? "http" : "https",
     clock,
     random,
     logger,

@@ -16,7 +16,11 @@ const PROVIDERS: Readonly<Record<string, { slug: string; host: string; port: num
 
 /** Through the checks of the format, as a collector would read them. */
 function spans(call: CallRecord, origin: Partial<CallOrigin> = {}): readonly OtlpSpan[] {
-  const context = { random: systemRandom, providerOf: (id: string) => PROVIDERS[id] };
+  const context = {
+    scheme: "https" as const,
+    random: systemRandom,
+    providerOf: (id: string) => PROVIDERS[id],
+  };
   const made = spansOf({ call, origin: { ...ORIGIN, ...origin } }, context);
   const body = exportBody([], { name: "latchkey", version: "1" }, made);
   return readExportBody(Buffer.from(body).toString("utf8")).spans;
@@ -41,6 +45,7 @@ test("a call is a server span, its attempt a client span below it, at the times 
   assert.equal(BigInt(client!.startTimeUnixNano), start + 400_000n);
   assert.equal(BigInt(client!.endTimeUnixNano), start + 810_400_000n);
   assert.deepEqual([server?.status, client?.status], [{}, {}]);
+  assert.equal(attributesOf(server!)["url.scheme"], "https");
 });
 
 test("tokens are told once, on the attempt that used them, in the words of the conventions", () => {

@@ -21,6 +21,8 @@ export interface TracedProvider {
 }
 
 export interface SpanContext {
+  /** What the proxy port speaks. */
+  readonly scheme: "http" | "https";
   readonly random: Random;
   /** Undefined for a provider that is gone. */
   readonly providerOf: (id: string) => TracedProvider | undefined;
@@ -42,7 +44,7 @@ export interface TracedCall {
 export function spansOf(traced: TracedCall, context: SpanContext): OtlpSpan[] {
   const { call, origin } = traced;
   const traceId = origin.parent?.traceId ?? newId(context.random, 16);
-  const server = serverSpan(traced, traceId, newId(context.random, 8));
+  const server = serverSpan(traced, traceId, context);
   const attempts = call.attempts.map((attempt): OtlpSpan => ({
     traceId,
     spanId: newId(context.random, 8),
@@ -54,13 +56,17 @@ export function spansOf(traced: TracedCall, context: SpanContext): OtlpSpan[] {
   return [server, ...attempts];
 }
 
-function serverSpan({ call, origin }: TracedCall, traceId: string, spanId: string): OtlpSpan {
+function serverSpan(
+  { call, origin }: TracedCall,
+  traceId: string,
+  { scheme, random }: SpanContext,
+): OtlpSpan {
   const { method, route, parent } = origin;
   const failed = call.status === "ERROR";
   const attributes = new Attributes()
     .text("http.request.method", method)
     .text("http.route", route)
-    .text("url.scheme", "http")
+    .text("url.scheme", scheme)
     .text("url.path", call.endpoint)
     .integer("http.response.status_code", call.httpStatus)
     .integer("http.request.body.size", call.requestBytes)
@@ -78,7 +84,7 @@ function serverSpan({ call, origin }: TracedCall, traceId: string, spanId: strin
     .text("latchkey.usage.source", call.usageSource.toLowerCase());
   return {
     traceId,
-    spanId,
+    spanId: newId(random, 8),
     ...(parent === undefined ? {} : { parentSpanId: parent.spanId }),
     flags: SAMPLED,
     name: `${method} ${route}`,

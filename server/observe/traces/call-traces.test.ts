@@ -36,6 +36,7 @@ function rig(part: { sampleRatio?: number; random?: Random } = {}) {
   const traces = new CallTraces({
     config,
     version: "1",
+    scheme: "http",
     clock,
     random: part.random ?? systemRandom,
     logger: log,

@@ -11,6 +11,8 @@ import { parseTraceParent } from "./trace-parent.js";
 export interface CallTracesOptions {
   readonly config: TraceConfig;
   readonly version: string;
+  /** What the proxy port speaks. */
+  readonly scheme: "http" | "https";
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -31,7 +33,7 @@ export class CallTraces {
   readonly #exporter: TraceExporter<TracedCall>;
 
   constructor(options: CallTracesOptions) {
-    const { config, clock, random, logger, httpPost, providerOf } = options;
+    const { config, scheme, clock, random, logger, httpPost, providerOf } = options;
     this.#options = options;
     const scope = { name: "latchkey", version: options.version };
     this.#exporter = new TraceExporter({
@@ -41,7 +43,7 @@ export class CallTraces {
       logger,
       httpPost,
       encode: (calls) => {
-        const spans = calls.flatMap((traced) => spansOf(traced, { random, providerOf }));
+        const spans = calls.flatMap((traced) => spansOf(traced, { scheme, random, providerOf }));
         return { body: exportBody(config.resource, scope, spans), spans: spans.length };
       },
       spansIn: ({ call }) => 1 + call.attempts.length,
