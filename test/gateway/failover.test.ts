@@ -495,7 +495,7 @@ test("keys that all refuse the call are not waited for again and again", async (
 test("the head of a stream that failed before its first event is not sent while another key is tried", async () => {
   const clock = new FakeClock();
   const { post, sink } = await bound({ clock, secrets: SECRETS.slice(0, 2) });
-  let second: (() => void) | undefined;
+  const held: (() => void)[] = [];
   stub.script = inTurn(
     (_received, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
@@ -503,13 +503,13 @@ test("the head of a stream that failed before its first event is not sent while 
       setImmediate(() => void res.socket?.destroy());
     },
     (received, res) => {
-      second = () => void replyEvents(chatEvents(["hi"]))(received, res);
+      held.push(() => void replyEvents(chatEvents(["hi"]))(received, res));
     },
   );
   const answer = post({ ...CHAT, stream: true });
-  while (second === undefined) await settle();
+  while (held.length === 0) await settle();
   for (let i = 0; i < 3; i++) clock.advance(1_000);
-  second();
+  held[0]?.();
   const response = await advanceUntil(clock, answer);
   assert.equal(await response.text(), chatEvents(["hi"]).join(""));
   assert.deepEqual(
