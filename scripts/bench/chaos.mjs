@@ -7,6 +7,7 @@ import path from "node:path";
 
 const KEYS = 10;
 const DEAD = 3;
+const CUT_PART = 0.3;
 const LOG_DEADLINE_MS = 10_000;
 const secretOf = (at) => `sk-chaos-${String(at).padStart(24, "0")}`;
 
@@ -47,9 +48,13 @@ async function runChaos({ calls, cuts, callers, seed }) {
     const first = play({ limited: 0.3, failing: 0.1, cutting: 0 });
     const served = await callAll({ ...target, calls, callers, streams: (call) => call % 2 === 0 });
     const problems = await judgeServed(server.api, served, first, GATEWAY_LIMITS.attemptsMax);
-    const second = play({ limited: 0, failing: 0, cutting: 1 });
-    const cut = await callAll({ ...target, calls: cuts, callers, streams: () => true });
+    // Were all of them cut, every key would rest before long.
+    const second = play({ limited: 0, failing: 0, cutting: CUT_PART });
+    const streams = Math.ceil(cuts / CUT_PART);
+    const cut = await callAll({ ...target, calls: streams, callers, streams: () => true });
     problems.push(...(await judgeCuts(server.api, cut, second.cut)));
+    const log = server.log();
+    if (log !== "") console.log(log);
     for (const problem of problems) console.log(`BROKEN: ${problem}`);
     return problems.length === 0;
   } finally {
@@ -119,7 +124,7 @@ async function recordedCuts(api, wanted) {
       const page = await api.calls.listCalls({
         pageSize: 1000,
         pageToken,
-        filter: 'error_code = "stream_cut"',
+        filter: "error_code=stream_cut",
       });
       recorded += page.calls.length;
       pageToken = page.nextPageToken;

@@ -17,7 +17,7 @@ const { Pool } = await load("server/pool/pool.js");
 const { DEFAULT_ALLOCATION, STRATEGIES } = await load("server/pool/strategy.js");
 const { systemClock } = await load("server/core/clock.js");
 const { systemRandom } = await load("server/core/random.js");
-const { UNLIMITED } = await load("server/core/client-key.js");
+const { UNLIMITED } = await load("server/core/limits.js");
 const { NEW_KEY_HEALTH } = await load("server/core/provider-key.js");
 
 const WARM_UP = 50_000;
@@ -95,7 +95,7 @@ const limited = {
   requestsPerMinute: 1e9,
   tokensPerMinute: 1e12,
   concurrency: 1e6,
-  budget: { period: "DAY", costMicros: 1e15, tokens: null },
+  budgets: [{ period: "DAY", costMicros: 1e15, tokens: null, requests: null }],
 };
 for (const [name, limits] of [
   ["no limits", UNLIMITED],

@@ -54,6 +54,8 @@ export type AttemptOutcome =
   | "RATE_LIMITED"
   | "QUOTA_EXHAUSTED"
   | "KEY_REFUSED"
+  /** The provider does not serve the model to this key, or to nobody; the key itself is fine. */
+  | "MODEL_REFUSED"
   | "PROVIDER_ERROR"
   | "UNREACHABLE"
   | "TIMEOUT"

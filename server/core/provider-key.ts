@@ -51,10 +51,22 @@ export interface ProviderKey {
 }
 
 /** What calls and checks have shown of a key. */
+/** A model that a key must not be asked for at present, while it may serve others. */
+export interface ModelCooldown {
+  readonly model: string;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  /** What the provider said; without secrets. */
+  readonly lastError: string;
+}
+
 export interface KeyHealth {
   readonly state: Health;
   readonly consecutiveFailures: number;
+  /** End of a rest for all models; null when there is none. */
   readonly cooldownUntil: number | null;
+  /** With state COOLDOWN and no end of its own: the key rests for these models only. Not stored. */
+  readonly modelCooldowns: readonly ModelCooldown[];
   readonly lastCheckedAt: number | null;
   readonly lastUsedAt: number | null;
   readonly lastError: string | null;
@@ -67,6 +79,7 @@ export const NEW_KEY_HEALTH: KeyHealth = {
   state: "UNKNOWN",
   consecutiveFailures: 0,
   cooldownUntil: null,
+  modelCooldowns: [],
   lastCheckedAt: null,
   lastUsedAt: null,
   lastError: null,

@@ -8,6 +8,8 @@ const PAUSE_MS_MAX = 1_000;
 const SPREAD_MS = 50;
 /** Pauses without an attempt in between, when the keys that are ready are those that refuse this call. */
 const IDLE_PAUSES_MAX = 2;
+/** Refusals of the model itself by as many keys: more would hardly say otherwise. */
+const MODEL_REFUSALS_MAX = 3;
 const NONE: ReadonlySet<string> = new Set();
 
 /** What a call has tried so far, and whether it may try more. */
@@ -17,6 +19,7 @@ export class Failover {
   #count = 0;
   #providerFailures = 0;
   #failure: AttemptFailure | undefined;
+  #modelRefusals = 0;
   #waits = 0;
   /** Attempts when it last paused for a key that was said to be ready. */
   #countAtPause = -1;
@@ -45,7 +48,9 @@ export class Failover {
   /** Trouble with a key says less than a provider's own answer, so it never hides one. */
   failed(providerKeyId: string, failure: AttemptFailure): void {
     this.#tried = new Set([...this.#tried, providerKeyId]);
-    const ofKey = failure.outcome === "KEY_REFUSED" || failure.outcome === "QUOTA_EXHAUSTED";
+    const { outcome } = failure;
+    const ofKey = ["KEY_REFUSED", "QUOTA_EXHAUSTED", "MODEL_REFUSED"].includes(outcome);
+    if (outcome === "MODEL_REFUSED") this.#modelRefusals++;
     if (!ofKey || this.#failure === undefined) this.#failure = failure;
     if (mayHaveWorked(failure)) this.#providerFailures++;
     if (ofKey || failure.kind === "REFUSED_URL") {
@@ -94,6 +99,7 @@ export class Failover {
     return (
       this.#count < this.#limits.attemptsMax &&
       this.#providerFailures < this.#limits.providerFailuresMax &&
+      this.#modelRefusals < MODEL_REFUSALS_MAX &&
       elapsedMs <= this.#limits.failoverDeadlineMs
     );
   }

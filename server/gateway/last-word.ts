@@ -36,6 +36,8 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
       return new Fault("upstream_timeout", "The provider did not answer in time.");
     case "UNREACHABLE":
       return notReached(failure);
+    case "MODEL_REFUSED":
+      return new Fault("model_not_found", "The provider does not serve this model to its key.");
     case "REQUEST_REFUSED":
       return new Fault("upstream_error", `The provider refused the request (${httpOf(failure)}).`);
     case "OK":

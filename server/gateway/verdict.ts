@@ -30,6 +30,20 @@ const QUOTA_CODES = new Set([
 ]);
 const QUOTA_WORDS =
   /credit balance is too low|insufficient balance|exceeded your current quota, please check your plan|余额不足|欠费/i;
+/** Codes and words with which providers say that they do not serve a model to this key, or at all. */
+const MODEL_CODES = new Set([
+  "model_not_found",
+  "model_not_available",
+  "DeploymentNotFound",
+  "deployment_not_found",
+]);
+const MODEL_WORDS =
+  /^model:|^model not exist|\bmodels?\b.{0,200}(?:not found|not exist|not supported|not have access)/i;
+const MODEL_WORDS_CHARS_MAX = 400;
+/** What a request names was made with another key, whose account alone knows it. */
+const FOREIGN_CODES = new Set(["previous_response_not_found"]);
+const FOREIGN_WORDS =
+  /^previous response with id|cachedcontent not found|access the file .{0,100}may not exist/i;
 const KEY_CODES = new Set(["invalid_api_key", "authentication_error", "API_KEY_INVALID"]);
 const KEY_WORDS = /api key not valid|api key expired|incorrect api key|invalid api[ -]?key/i;
 
@@ -39,8 +53,8 @@ export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
   const outcome = outcomeOf(head.httpStatus, error, body);
   return {
     outcome,
-    elsewhere: outcome !== "REQUEST_REFUSED",
-    retryAfterMs: outcome === "RATE_LIMITED" ? retryAfterMs(head, body, nowMs) : null,
+    elsewhere: outcome !== "REQUEST_REFUSED" || namesForeign(error),
+    retryAfterMs: outcome === "RATE_LIMITED" ? pauseOf(head, error, body, nowMs) : null,
     message: `HTTP ${String(head.httpStatus)}${error.text === "" ? "" : `: ${error.text}`}`.slice(
       0,
       MESSAGE_CHARS_MAX,
@@ -84,6 +98,9 @@ function outcomeOf(httpStatus: number, error: ProviderError, body: string): Atte
   if (httpStatus === 402 || ([400, 403, 429].includes(httpStatus) && saysQuota(error, body))) {
     return "QUOTA_EXHAUSTED";
   }
+  if ([400, 403, 404].includes(httpStatus) && saysModel(httpStatus, error)) return "MODEL_REFUSED";
+  // Gemini says 403 of what another account has made, and that says nothing about the key.
+  if (httpStatus === 403 && namesForeign(error)) return "REQUEST_REFUSED";
   // Gemini refuses a bad key with 400.
   if ([401, 403].includes(httpStatus) || (httpStatus === 400 && saysKey(error))) {
     return "KEY_REFUSED";
@@ -95,12 +112,37 @@ function outcomeOf(httpStatus: number, error: ProviderError, body: string): Atte
 
 function saysQuota(error: ProviderError, body: string): boolean {
   // Gemini speaks of a used-up quota for its limits per minute as well, and names the period beside it.
-  if (error.codes.includes("RESOURCE_EXHAUSTED")) return /PerDay/i.test(body);
+  if (error.codes.includes("RESOURCE_EXHAUSTED")) {
+    return /PerDay/i.test(body) && !/PerModel/i.test(body);
+  }
   return error.codes.some((code) => QUOTA_CODES.has(code)) || QUOTA_WORDS.test(error.text);
+}
+
+/** A 404 may speak of something else than the model, and a 403 or 400 hardly ever speaks of it. */
+function saysModel(httpStatus: number, error: ProviderError): boolean {
+  if (error.codes.some((code) => MODEL_CODES.has(code))) return true;
+  const text = error.text.slice(0, MODEL_WORDS_CHARS_MAX);
+  return httpStatus === 404 ? MODEL_WORDS.test(text) : /^model not exist/i.test(text);
+}
+
+function namesForeign(error: ProviderError): boolean {
+  if (error.codes.some((code) => FOREIGN_CODES.has(code))) return true;
+  return FOREIGN_WORDS.test(error.text.slice(0, MODEL_WORDS_CHARS_MAX));
 }
 
 function saysKey(error: ProviderError): boolean {
   return error.codes.some((code) => KEY_CODES.has(code)) || KEY_WORDS.test(error.text);
+}
+
+/** Gemini's limit of a day for one model may be given back in seconds by its own word, but is not. */
+function pauseOf(
+  head: ReplyHead,
+  error: ProviderError,
+  body: string,
+  nowMs: number,
+): number | null {
+  const ofDay = error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(body);
+  return ofDay ? RETRY_AFTER_MS_MAX : retryAfterMs(head, body, nowMs);
 }
 
 /** When to come back: the provider's own word first, then the reset of the limit that is used up. */

@@ -11,6 +11,7 @@ export type Dimension = "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER" | "
 const NOT_THE_PROVIDERS_FAULT: ReadonlySet<AttemptOutcome> = new Set([
   "OK",
   "REQUEST_REFUSED",
+  "MODEL_REFUSED",
   "CALLER_ABORTED",
 ]);
 

@@ -10,6 +10,8 @@ const NEXT_BACK_KEPT_MS = 50;
  */
 export class CandidateSet {
   readonly members: KeySlot[] = [];
+  /** The model whose own rests count here; null for a set that several models share. */
+  readonly model: string | null;
   readonly ready: KeySlot[] = [];
   readonly awaiting: KeySlot[] = [];
   /** Leases given, to space out the calls that prove keys. */
@@ -17,11 +19,13 @@ export class CandidateSet {
   #weighted: WeightedQueue | null = null;
   #nextBack: { readonly atMs: number; readonly backMs: number } | null = null;
 
-  constructor(slots: Iterable<KeySlot>) {
+  constructor(slots: Iterable<KeySlot>, model: string | null = null) {
+    this.model = model;
     for (const slot of [...slots].toSorted(byId)) {
       this.members.push(slot);
-      if (slot.place === "READY") this.ready.push(slot);
-      if (slot.place === "AWAITING_PROOF") this.awaiting.push(slot);
+      const place = this.#placeOf(slot);
+      if (place === "READY") this.ready.push(slot);
+      if (place === "AWAITING_PROOF") this.awaiting.push(slot);
       slot.sets.push(this);
     }
   }
@@ -29,24 +33,35 @@ export class CandidateSet {
   add(slot: KeySlot): void {
     insert(this.members, slot);
     slot.sets.push(this);
-    this.#list(slot.place, (list) => insert(list, slot));
-    if (slot.place === "READY") this.#weighted?.enter(slot);
+    this.settle(slot);
   }
 
   remove(slot: KeySlot): void {
     take(this.members, slot);
-    this.#list(slot.place, (list) => take(list, slot));
+    take(this.ready, slot);
+    take(this.awaiting, slot);
     this.#weighted?.leave(slot);
     const at = slot.sets.indexOf(this);
     if (at >= 0) slot.sets.splice(at, 1);
   }
 
-  /** Moves a member between the lists; `slot.place` is the new place already. */
-  move(slot: KeySlot, from: Place): void {
-    this.#list(from, (list) => take(list, slot));
-    this.#list(slot.place, (list) => insert(list, slot));
-    if (slot.place === "READY") this.#weighted?.enter(slot);
+  /** Puts a member into the list where it belongs now. */
+  settle(slot: KeySlot): void {
+    const place = this.#placeOf(slot);
+    if (place !== "READY") take(this.ready, slot);
+    if (place !== "AWAITING_PROOF") take(this.awaiting, slot);
+    if (place === "READY") insert(this.ready, slot);
+    if (place === "AWAITING_PROOF") insert(this.awaiting, slot);
+    if (place === "READY") this.#weighted?.enter(slot);
     this.#nextBack = null;
+  }
+
+  /** True when the provider refuses the model to every key that could serve it otherwise, and there is one. */
+  modelRefused(): boolean {
+    const { model } = this;
+    if (model === null) return false;
+    const able = this.members.filter((slot) => slot.standing === "ELIGIBLE");
+    return able.length > 0 && able.every((slot) => slot.refusesModel(model));
   }
 
   /** Ends the set: its members forget it. */
@@ -59,7 +74,7 @@ export class CandidateSet {
 
   /** The queue of the weighted strategy, made when it is first asked for. */
   weighted(): WeightedQueue {
-    this.#weighted ??= new WeightedQueue(this.ready);
+    this.#weighted ??= new WeightedQueue(this.ready, (slot) => this.#placeOf(slot) === "READY");
     return this.#weighted;
   }
 
@@ -76,7 +91,9 @@ export class CandidateSet {
     let backMs = Infinity;
     for (const slot of this.members) {
       if (slot.standing === "COOLDOWN" || slot.standing === "EXHAUSTED") {
-        backMs = Math.min(backMs, slot.wakeAtMs);
+        backMs = Math.min(backMs, slot.keyBackMs);
+      } else if (this.model !== null && slot.modelBackMs(this.model) !== null) {
+        backMs = Math.min(backMs, slot.modelBackMs(this.model) ?? Infinity);
       } else if (slot.standing === "PROBING") {
         backMs = Math.min(backMs, nowMs + PROOF_TAKES_MS);
       }
@@ -85,9 +102,8 @@ export class CandidateSet {
     return backMs;
   }
 
-  #list(place: Place, change: (list: KeySlot[]) => void): void {
-    if (place === "READY") change(this.ready);
-    if (place === "AWAITING_PROOF") change(this.awaiting);
+  #placeOf(slot: KeySlot): Place {
+    return this.model !== null && slot.modelBackMs(this.model) !== null ? "OUT" : slot.place;
   }
 }
 

@@ -130,6 +130,7 @@ function explainTiers(
       explainKey(slot, {
         now: options.now,
         maxLoad,
+        model: target.upstreamModel,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
         rank: serving.has(slot) ? (ranks.get(slot.id) ?? 0) : 0,
@@ -148,6 +149,7 @@ function explainTiers(
 interface Around {
   readonly now: ExplainOptions["now"];
   readonly maxLoad: number;
+  readonly model: string;
   readonly servesModel: boolean;
   readonly tierInUse: boolean;
   readonly rank: number;
@@ -156,14 +158,14 @@ interface Around {
 function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   const { wallMs, monotonicMs: nowMs } = around.now;
   const load = slot.load(nowMs);
-  const untilMs = slot.condition.blockedUntilMs;
-  const canServe = around.servesModel && slot.standing === "ELIGIBLE";
+  const { standing, untilMs } = standingFor(slot, around.model);
+  const canServe = around.servesModel && standing === "ELIGIBLE";
   return {
     providerKeyId: slot.id,
     ownerId: slot.key.ownerId,
     name: slot.key.name,
     tier: slot.key.tier,
-    standing: slot.standing,
+    standing,
     blockedUntilAt: untilMs === null ? null : Math.round(wallMs + untilMs - nowMs),
     servesModel: around.servesModel,
     eligible: canServe && around.tierInUse,
@@ -180,6 +182,17 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   };
 }
 
+/** Its standing for one model: a key that is fine may rest for that. */
+function standingFor(
+  slot: KeySlot,
+  model: string,
+): { readonly standing: Standing; readonly untilMs: number | null } {
+  const restsUntilMs = slot.standing === "ELIGIBLE" ? slot.modelBackMs(model) : null;
+  return restsUntilMs === null
+    ? { standing: slot.standing, untilMs: slot.condition.blockedUntilMs }
+    : { standing: "COOLDOWN", untilMs: restsUntilMs };
+}
+
 const REASONS: Readonly<Record<Standing, string>> = {
   ELIGIBLE: "eligible",
   DISABLED: "disabled",
@@ -194,10 +207,16 @@ const REASONS: Readonly<Record<Standing, string>> = {
 };
 
 function reasonOf(slot: KeySlot, around: Around): string {
-  if (slot.standing !== "ELIGIBLE") {
-    const untilMs = slot.condition.blockedUntilMs;
+  const { standing, untilMs } = standingFor(slot, around.model);
+  if (standing !== "ELIGIBLE") {
     const leftMs = untilMs === null ? 0 : untilMs - around.now.monotonicMs;
-    return `${REASONS[slot.standing]}${leftMs > 0 ? `, ${Math.ceil(leftMs / 1000)} s left` : ""}`;
+    const why =
+      slot.standing !== "ELIGIBLE"
+        ? REASONS[standing]
+        : slot.refusesModel(around.model)
+          ? "the provider does not serve this model to it"
+          : "cooling down for this model";
+    return `${why}${leftMs > 0 ? `, ${Math.ceil(leftMs / 1000)} s left` : ""}`;
   }
   if (!around.servesModel) return "its service or model allowlist leaves this model out";
   if (!around.tierInUse) return "a higher tier has an eligible key";

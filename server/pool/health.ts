@@ -12,6 +12,8 @@ export const RATE_LIMIT_WAIT_MAX_MS = 300_000;
 export const COOLDOWN_MIN_MS = 100;
 /** After a refused key: out this long, then one call may show whether it was a mistake. */
 export const REFUSAL_COOLDOWN_MS = 30_000;
+/** A key that may not serve a model is not asked for it again for this long. */
+export const MODEL_REFUSAL_COOLDOWN_MS = 600_000;
 export const DEGRADED_AFTER_FAILURES = 2;
 export const BREAKER_AFTER_FAILURES = 5;
 export const BREAKER_BASE_MS = 1_000;
@@ -95,6 +97,7 @@ export function verdictOf(outcome: AttemptOutcome): "success" | "failure" | "neu
       return "success";
     case "CALLER_ABORTED":
     case "REQUEST_REFUSED":
+    case "MODEL_REFUSED":
       return "neutral";
     case "RATE_LIMITED":
     case "QUOTA_EXHAUSTED":
@@ -115,6 +118,7 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
     case "OK":
       return afterSuccess(now, event);
     case "REQUEST_REFUSED":
+    case "MODEL_REFUSED":
       // The provider read the request, so the key got past its door; the request's fault is the caller's.
       return event.wasProof ? afterSuccess(now, event) : now;
     case "CALLER_ABORTED":
@@ -133,6 +137,25 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
     default:
       return unreachable(event.outcome);
   }
+}
+
+/** Statuses that speak of a provider's or a model's load, whatever key asks. */
+const OVERLOADED: ReadonlySet<number> = new Set([503, 529]);
+
+/** True when an outcome says something of the model that was asked for, and not of the key. */
+export function isOfModel(outcome: AttemptOutcome, httpStatus: number | null): boolean {
+  if (outcome === "RATE_LIMITED" || outcome === "MODEL_REFUSED") return true;
+  return outcome === "PROVIDER_ERROR" && httpStatus !== null && OVERLOADED.has(httpStatus);
+}
+
+/**
+ * What is known of a key for one model, after an attempt of which `isOfModel` holds. Unlike a key, a model
+ * that comes back need not be proven: it is the provider that was at its limit.
+ */
+export function afterModelAttempt(now: Condition, event: HealthEvent): Condition {
+  if (event.outcome !== "MODEL_REFUSED") return { ...afterAttempt(now, event), onProof: false };
+  const refused = { ...now, refusals: now.refusals + 1 };
+  return blocked(refused, "COOLDOWN", event, MODEL_REFUSAL_COOLDOWN_MS);
 }
 
 /** The condition once the end of a block has come: still to be proven, or on the way back up. */

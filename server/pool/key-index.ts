@@ -46,6 +46,15 @@ export class KeyIndex {
     return lanes !== undefined && TIERS.some((tier) => lanes[tier] !== undefined);
   }
 
+  /** The lanes that a key is in. */
+  lanesOf(slot: KeySlot): readonly Lane[] {
+    const { providerId, ownerId, visibility, tier } = slot.key;
+    const provider = this.#providers.get(providerId);
+    const own = provider?.ofOwner.get(ownerId)?.[tier];
+    const open = visibility === "PUBLIC" ? provider?.open[tier] : undefined;
+    return [own, open].filter((lane) => lane !== undefined);
+  }
+
   /** The keys beside a key: of the pool if it is public, else of its owner. */
   peers(slot: KeySlot): Iterable<KeySlot> {
     const { providerId, ownerId, visibility, tier } = slot.key;

@@ -3,6 +3,7 @@ import type { CandidateSet } from "./candidate-set.js";
 import type { Standing } from "./eligibility.js";
 import { FRESH, QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "./health.js";
 import type { Condition } from "./health.js";
+import type { ModelConditions } from "./model-conditions.js";
 import { OutcomeWindow } from "./outcome-window.js";
 import { QuotaMeter } from "./quota-meter.js";
 import { UseWindow } from "./use-window.js";
@@ -36,6 +37,10 @@ export class KeySlot {
   dirty = false;
   /** When the registry looks at it next, monotonic. */
   wakeAtMs = Infinity;
+  /** The end of what keeps the key as a whole out, monotonic. */
+  keyBackMs = Infinity;
+  /** What is known of it for single models; null for the many keys of which nothing is. */
+  models: ModelConditions | null = null;
   gone = false;
   readonly outcomes = new OutcomeWindow();
   readonly uses: UseWindow;
@@ -56,6 +61,24 @@ export class KeySlot {
       key.health.lastUsedAt === null
         ? -Infinity
         : now.monotonicMs - Math.max(0, now.wallMs - key.health.lastUsedAt);
+  }
+
+  /** When it may be asked for a model again that it rests for, monotonic; null when it may be now. */
+  modelBackMs(model: string): number | null {
+    return this.models?.get(model)?.blockedUntilMs ?? null;
+  }
+
+  /** True when the provider said that it does not serve the model to this key. */
+  refusesModel(model: string): boolean {
+    const known = this.models?.get(model);
+    return known !== undefined && known.blockedUntilMs !== null && known.refusals > 0;
+  }
+
+  /** Its standing for people: a key that rests for some model counts as cooling down. */
+  get shown(): Standing {
+    return this.standing === "ELIGIBLE" && this.models?.rests() === true
+      ? "COOLDOWN"
+      : this.standing;
   }
 
   /** The load that selection balances: uses in the last hour, and calls in flight on top. */
@@ -86,16 +109,19 @@ export function conditionFrom(
 /** What is stored of a key's health. */
 export function healthOf(slot: KeySlot, now: { wallMs: number; monotonicMs: number }): KeyHealth {
   const { condition } = slot;
+  const modelCooldowns = slot.models?.cooldowns(now) ?? [];
+  const isWhole = condition.blockedUntilMs === null && condition.state !== "INVALID";
   return {
-    state: condition.state,
+    state: isWhole && slot.models?.rests() === true ? "COOLDOWN" : condition.state,
     consecutiveFailures: condition.consecutiveFailures,
     cooldownUntil:
       condition.blockedUntilMs === null
         ? null
         : Math.round(now.wallMs + condition.blockedUntilMs - now.monotonicMs),
+    modelCooldowns,
     lastCheckedAt: slot.lastCheckedAt,
     lastUsedAt: slot.lastUsedAt,
-    lastError: condition.lastError,
+    lastError: modelCooldowns[0]?.lastError ?? condition.lastError,
     successes: slot.successes,
     failures: slot.failures,
   };

@@ -10,6 +10,9 @@ export type InService = (providerId: string, service: string, model: string) => 
 /** Models whose candidates are remembered in one lane; callers may ask for any name. */
 export const LANE_MODELS_MAX = 256;
 
+/** Models of one lane for which keys rest apart; of more, the one split off first is shared again. */
+export const LANE_SPLITS_MAX = 64;
+
 /** Keys of a lane that serve the same models: same service, same allowlist. */
 interface Group {
   readonly name: string;
@@ -20,7 +23,7 @@ interface Group {
 /**
  * The keys of one provider, one tier and one scope (an owner's, or the public ones). Most lanes hold keys
  * without service or allowlist, and all models share one set; otherwise models that the same groups of keys
- * serve share one.
+ * serve share one. A model for which some key rests gets a set of its own, so that choosing costs the same.
  */
 export class Lane {
   readonly tier: Tier;
@@ -30,6 +33,13 @@ export class Lane {
   readonly #groups = new Map<string, Group>();
   readonly #sets = new Map<string, CandidateSet>();
   readonly #byModel = new Map<string, CandidateSet>();
+  /** Models for which some key rests, or did of late. */
+  readonly #resting = new Set<string>();
+  /** Sets of single models, with the names of the groups that serve them. */
+  readonly #splits = new Map<
+    string,
+    { readonly names: readonly string[]; readonly set: CandidateSet }
+  >();
 
   constructor(options: { tier: Tier; inService: InService }) {
     this.tier = options.tier;
@@ -40,18 +50,58 @@ export class Lane {
   candidates(model: string): CandidateSet {
     const known = this.#byModel.get(model);
     if (known !== undefined) return known;
-    const groups = [...this.#groups.values()].filter((group) =>
-      allowsModel(group.sample, model, this.#inService),
-    );
+    const set = this.#resting.has(model) ? this.#split(model) : this.#shared(model);
+    if (this.#byModel.size >= LANE_MODELS_MAX) this.#byModel.clear();
+    this.#byModel.set(model, set);
+    return set;
+  }
+
+  /** A key rests for a model, or does not any more. */
+  settleModel(slot: KeySlot, model: string): void {
+    const split = this.#splits.get(model);
+    if (split !== undefined) split.set.settle(slot);
+    if (split !== undefined || slot.modelBackMs(model) === null) return;
+    this.#resting.add(model);
+    this.#byModel.delete(model);
+    if (this.#resting.size <= LANE_SPLITS_MAX) return;
+    for (const oldest of this.#resting) {
+      this.#share(oldest);
+      return;
+    }
+  }
+
+  #shared(model: string): CandidateSet {
+    const groups = this.#serving(model);
     const name = groups.map((group) => group.name).join("\u0001");
     let set = this.#sets.get(name);
     if (set === undefined) {
       set = new CandidateSet(groups.flatMap((group) => [...group.slots]));
       this.#sets.set(name, set);
     }
-    if (this.#byModel.size >= LANE_MODELS_MAX) this.#byModel.clear();
-    this.#byModel.set(model, set);
     return set;
+  }
+
+  #split(model: string): CandidateSet {
+    const known = this.#splits.get(model);
+    if (known !== undefined) return known.set;
+    const names = this.#serving(model).map((group) => group.name);
+    const set = new CandidateSet(this.#shared(model).members, model);
+    this.#splits.set(model, { names, set });
+    return set;
+  }
+
+  /** Forgets that keys rest for a model: the next limit tells again. */
+  #share(model: string): void {
+    this.#splits.get(model)?.set.dissolve();
+    this.#splits.delete(model);
+    this.#resting.delete(model);
+    this.#byModel.delete(model);
+  }
+
+  #serving(model: string): readonly Group[] {
+    return [...this.#groups.values()].filter((group) =>
+      allowsModel(group.sample, model, this.#inService),
+    );
   }
 
   add(slot: KeySlot): void {
@@ -69,6 +119,7 @@ export class Lane {
     for (const [setName, set] of this.#sets) {
       if (setName.split("\u0001").includes(name)) set.add(slot);
     }
+    for (const { names, set } of this.#splits.values()) if (names.includes(name)) set.add(slot);
   }
 
   /** Takes a key out; its service and allowlist must still be those it was added with. */
@@ -81,6 +132,7 @@ export class Lane {
     for (const [setName, set] of this.#sets) {
       if (setName.split("\u0001").includes(name)) set.remove(slot);
     }
+    for (const { names, set } of this.#splits.values()) if (names.includes(name)) set.remove(slot);
     if (group.slots.size > 0) return;
     this.#groups.delete(name);
     this.forgetModels();
@@ -91,6 +143,8 @@ export class Lane {
     for (const set of this.#sets.values()) set.dissolve();
     this.#sets.clear();
     this.#byModel.clear();
+    for (const { set } of this.#splits.values()) set.dissolve();
+    this.#splits.clear();
   }
 }
 

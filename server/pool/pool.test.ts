@@ -149,7 +149,11 @@ test("each change of condition is announced once, and counters are handed out fo
   world.call("RATE_LIMITED", { retryAfterMs: 2_000, detail: "slow down" });
   const last = world.heard.at(-1);
   assert.equal(last?.health.state, "COOLDOWN");
-  assert.equal(last?.health.cooldownUntil, world.clock.now() + 2_000);
+  const until = world.clock.now() + 2_000;
+  assert.equal(last?.health.cooldownUntil, null, "it rests for one model only");
+  assert.deepEqual(last?.health.modelCooldowns, [
+    { model: "model-x", until, lastError: "slow down" },
+  ]);
   assert.equal(last?.health.lastError, "slow down");
   assert.equal(last?.health.successes, 2);
 });
@@ -287,5 +291,5 @@ test("what changed is handed out for storing also where it was announced", () =>
   assert.equal(world.pool.takeDirtyHealth()[0]?.health.state, "COOLDOWN");
   world.clock.advance(60_000);
   world.pool.summary();
-  assert.equal(world.pool.takeDirtyHealth()[0]?.health.state, "DEGRADED");
+  assert.equal(world.pool.takeDirtyHealth()[0]?.health.state, "UNKNOWN");
 });

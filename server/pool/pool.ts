@@ -11,7 +11,15 @@ import type { CandidateSet } from "./candidate-set.js";
 import { checkEvent } from "./check-result.js";
 import { explain } from "./explain.js";
 import type { TargetExplanation } from "./explain.js";
-import { afterAttempt, afterGoodCheck, FRESH, rampShare, verdictOf } from "./health.js";
+import {
+  afterAttempt,
+  afterGoodCheck,
+  afterModelAttempt,
+  FRESH,
+  isOfModel,
+  rampShare,
+  verdictOf,
+} from "./health.js";
 import type { HealthEvent } from "./health.js";
 import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
@@ -157,6 +165,7 @@ export class Pool {
     const slot = this.registry.slot(providerKeyId);
     if (slot === undefined) return;
     slot.outcomes.clear();
+    this.registry.forgetModels(slot);
     this.registry.setCondition(slot, { ...FRESH });
   }
 
@@ -304,12 +313,16 @@ export class Pool {
       release: (result) => {
         if (!isOpen) return;
         isOpen = false;
-        this.#release(slot, result, isProof);
+        this.#release(slot, result, { wasProof: isProof, model: target.upstreamModel });
       },
     };
   }
 
-  #release(slot: KeySlot, result: LeaseResult, wasProof: boolean): void {
+  #release(
+    slot: KeySlot,
+    result: LeaseResult,
+    { wasProof, model }: { wasProof: boolean; model: string },
+  ): void {
     const atMs = this.#clock.monotonic();
     slot.inFlight--;
     slot.dirty = true;
@@ -334,11 +347,37 @@ export class Pool {
     };
     if (wasProof) slot.probing = false;
     if (slot.gone) return;
-    const before = slot.condition;
-    this.registry.setCondition(slot, afterAttempt(before, event));
+    if (model !== "" && isOfModel(result.outcome, result.httpStatus)) {
+      this.#releaseModel(slot, model, event);
+    } else {
+      this.registry.setCondition(slot, afterAttempt(slot.condition, event));
+      if (result.outcome === "QUOTA_EXHAUSTED" || result.outcome === "RATE_LIMITED") {
+        this.#coolGroup(slot, { ...event, wasProof: false });
+      } else if (slot.models !== null && result.outcome === "OK") {
+        this.#modelServed(slot, model);
+      }
+    }
     if (wasProof || slot.key.quota !== null) this.registry.refresh(slot);
-    if (result.outcome === "RATE_LIMITED" || result.outcome === "QUOTA_EXHAUSTED") {
-      this.#coolGroup(slot, { ...event, wasProof: false });
+  }
+
+  /** What an attempt showed of a model is held against the key for that model alone. */
+  #releaseModel(slot: KeySlot, model: string, event: HealthEvent): void {
+    const next = afterModelAttempt(slot.models?.get(model) ?? FRESH, event);
+    this.registry.setModelCondition(slot, model, next);
+    if (event.outcome !== "RATE_LIMITED") return;
+    const untilMs = next.blockedUntilMs ?? 0;
+    for (const peer of this.registry.quotaPeers(slot)) {
+      const known = peer.models?.get(model) ?? FRESH;
+      if ((known.blockedUntilMs ?? 0) >= untilMs - GROUP_SLACK_MS) continue;
+      this.registry.setModelCondition(peer, model, afterModelAttempt(known, event));
+    }
+  }
+
+  /** A call that was under way when a rest began does not end it. */
+  #modelServed(slot: KeySlot, model: string): void {
+    const known = slot.models?.get(model);
+    if (known !== undefined && known.blockedUntilMs === null) {
+      this.registry.setModelCondition(slot, model, undefined);
     }
   }
 
@@ -368,6 +407,10 @@ export class Pool {
     const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
     const whose = scope.kind === "PUBLIC" ? "public provider key" : "provider key of your own";
     const model = request.route.targets[0]?.upstreamModel ?? request.route.modelAsked;
+    if (this.#modelRefused(request, scope)) {
+      const said = `The provider does not serve the model "${model}" to any key that could be used.`;
+      return new Fault("model_not_found", said);
+    }
     const cause =
       request.tried.size > 0
         ? `All ${request.tried.size} that could be tried failed.`
@@ -379,6 +422,18 @@ export class Pool {
       `No ${whose} can serve ${model} now. ${cause}`,
       { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
     );
+  }
+
+  #modelRefused({ route }: LeaseRequest, scope: Scope): boolean {
+    let refused = 0;
+    for (const target of route.targets) {
+      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
+        const set = lane.candidates(target.upstreamModel);
+        if (set.modelRefused()) refused++;
+        else if (set.members.some((slot) => slot.standing === "ELIGIBLE")) return false;
+      }
+    }
+    return refused > 0;
   }
 
   /** The setting was checked when it was written; one that is unreadable all the same leaves the old one in force. */

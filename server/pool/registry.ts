@@ -12,6 +12,7 @@ import { KeyIndex } from "./key-index.js";
 import { conditionFrom, healthOf, KeySlot } from "./key-slot.js";
 import type { Place } from "./key-slot.js";
 import type { InService } from "./lane.js";
+import { ModelConditions } from "./model-conditions.js";
 import type { UseWindow } from "./use-window.js";
 import { WakeQueue } from "./wake-queue.js";
 
@@ -126,6 +127,7 @@ export class KeyRegistry {
       slot = this.#wakes.takeDue(nowMs)
     ) {
       slot.wakeAtMs = Infinity;
+      for (const model of slot.models?.due(nowMs) ?? []) this.#endModelRest(slot, model, nowMs);
       const endsMs = slot.condition.blockedUntilMs;
       if (endsMs !== null && endsMs <= nowMs)
         this.setCondition(slot, afterBlock(slot.condition, nowMs));
@@ -146,6 +148,46 @@ export class KeyRegistry {
       previous: previous.state,
       health: healthOf(slot, this.#times()),
     });
+  }
+
+  /** Puts what is known of a key for one model into another condition, undefined to forget it. */
+  setModelCondition(slot: KeySlot, model: string, next: Condition | undefined): void {
+    const previous = slot.models?.get(model);
+    if (next === previous) return;
+    const before = healthOf(slot, this.#times());
+    this.#count(slot, -1);
+    let forgotten: string | undefined;
+    if (next === undefined) slot.models?.delete(model);
+    else forgotten = (slot.models ??= new ModelConditions()).set(model, next);
+    this.#count(slot, 1);
+    if (forgotten !== undefined) this.#settleModel(slot, forgotten);
+    if (next?.blockedUntilMs === previous?.blockedUntilMs) return;
+    this.#settleModel(slot, model);
+    this.refresh(slot);
+    if (next?.refusals !== 0 && next !== undefined) return;
+    slot.dirty = true;
+    const health = healthOf(slot, this.#times());
+    this.#onHealthChange({ providerKeyId: slot.id, previous: before.state, health });
+  }
+
+  /** Forgets what is known of a key for single models, e.g. because its secret is another. */
+  forgetModels(slot: KeySlot): void {
+    for (const model of slot.models?.models() ?? []) this.setModelCondition(slot, model, undefined);
+  }
+
+  /** A key that comes back takes its part slowly, and no more for having been away. */
+  #endModelRest(slot: KeySlot, model: string, nowMs: number): void {
+    const known = slot.models?.get(model);
+    if (known === undefined) return;
+    if (nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS && slot.lastUsedMs !== -Infinity) {
+      slot.uses.raiseTo(this.#peersOf(slot), nowMs);
+    }
+    slot.condition = rampingUp(slot.condition, nowMs);
+    this.setModelCondition(slot, model, { ...known, blockedUntilMs: null });
+  }
+
+  #settleModel(slot: KeySlot, model: string): void {
+    for (const lane of this.index.lanesOf(slot)) lane.settleModel(slot, model);
   }
 
   /** Works out a key's standing anew and moves it to its place. */
@@ -171,7 +213,9 @@ export class KeyRegistry {
     this.#moveTo(slot, placeOf(slot), nowMs);
     const expiresAt = key.expiresAt === null || key.expiresAt <= wallMs ? Infinity : key.expiresAt;
     const wallEndMs = nowMs + Math.min(quotaUntil ?? Infinity, expiresAt) - wallMs;
-    this.#wakeAt(slot, condition.blockedUntilMs ?? Infinity, wallEndMs);
+    const blockEndMs = condition.blockedUntilMs ?? Infinity;
+    slot.keyBackMs = Math.min(blockEndMs, wallEndMs);
+    this.#wakeAt(slot, Math.min(blockEndMs, slot.models?.nextEndMs() ?? Infinity), wallEndMs);
   }
 
   /** The other keys that share a key's limits. */
@@ -232,6 +276,7 @@ export class KeyRegistry {
     slot.unreadable = slot.unreadable && before.version === key.version;
     this.#count(slot, 1);
     this.#link(slot);
+    if (isOtherSecret || isGivenAnotherChance) this.forgetModels(slot);
     if (isOtherSecret) {
       slot.outcomes.clear();
       this.setCondition(slot, conditionFrom(key.health, this.#times()));
@@ -271,7 +316,7 @@ export class KeyRegistry {
       slot.uses.raiseTo(this.#peersOf(slot), nowMs);
     }
     slot.place = place;
-    for (const set of slot.sets) set.move(slot, from);
+    for (const set of slot.sets) set.settle(slot);
   }
 
   /** Some keys of the same lane that are in use, for comparison. */
@@ -300,8 +345,8 @@ export class KeyRegistry {
 
   #count(slot: KeySlot, by: number): void {
     const { tier, visibility } = slot.key;
-    this.#counts.all[tier][slot.standing] += by;
-    if (visibility === "PUBLIC") this.#counts.open[tier][slot.standing] += by;
+    this.#counts.all[tier][slot.shown] += by;
+    if (visibility === "PUBLIC") this.#counts.open[tier][slot.shown] += by;
   }
 
   #times(): { wallMs: number; monotonicMs: number } {

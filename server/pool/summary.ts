@@ -67,8 +67,8 @@ function nextCooldownEnd(
 ): number | null {
   let endMs = Infinity;
   for (const slot of registry.slots()) {
-    if (slot.standing === "COOLDOWN")
-      endMs = Math.min(endMs, slot.condition.blockedUntilMs ?? Infinity);
+    if (slot.shown !== "COOLDOWN") continue;
+    endMs = Math.min(endMs, slot.condition.blockedUntilMs ?? slot.models?.nextEndMs() ?? Infinity);
   }
   return endMs === Infinity ? null : Math.round(now.wallMs + endMs - now.monotonicMs);
 }

@@ -216,6 +216,7 @@ function toHealth(row: HealthRow): KeyHealth {
     state: row.health_state,
     consecutiveFailures: row.consecutive_failures,
     cooldownUntil: row.cooldown_until,
+    modelCooldowns: [],
     lastCheckedAt: row.last_checked_at,
     lastUsedAt: row.last_used_at,
     lastError: row.last_error,

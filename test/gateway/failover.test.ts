@@ -185,12 +185,71 @@ test("a used-up quota is told from a rate", async () => {
       },
       "QUOTA_EXHAUSTED",
     ],
+    [
+      429,
+      {
+        error: {
+          code: 429,
+          status: "RESOURCE_EXHAUSTED",
+          message: "x",
+          details: [
+            { quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier" },
+            { retryDelay: "9s" },
+          ],
+        },
+      },
+      "RATE_LIMITED",
+    ],
     [429, { error: { type: "requests", code: "rate_limit_exceeded" } }, "RATE_LIMITED"],
   ] as const) {
     const { post, pool } = await bound();
     stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
     assert.equal((await post(CHAT)).status, 200);
     assert.equal(pool.outcomes[0], outcome, JSON.stringify(body));
+  }
+});
+
+test("a model that a key may not use is asked for with another, and the key is not blamed", async () => {
+  for (const [status, body] of [
+    [404, { error: { code: "model_not_found", message: "The model `m` does not exist" } }],
+    [403, { error: { code: "model_not_found", message: "Project has no access to model `m`" } }],
+    [404, { type: "error", error: { type: "not_found_error", message: "model: m" } }],
+    [404, { error: { code: "DeploymentNotFound", message: "The deployment does not exist." } }],
+    [404, { error: { code: 404, message: "models/m is not found for API version v1beta" } }],
+    [400, { error: { type: "invalid_request_error", message: "Model Not Exist" } }],
+  ] as const) {
+    const { post, pool } = await bound();
+    stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
+    assert.equal((await post(CHAT)).status, 200, JSON.stringify(body));
+    assert.deepEqual(pool.outcomes, ["MODEL_REFUSED", "OK"]);
+  }
+  const { post } = await bound();
+  stub.received.length = 0;
+  stub.script = refusal(404, "model_not_found");
+  const response = await post(CHAT);
+  assert.equal(response.status, 404);
+  assert.match(await response.text(), /said model_not_found/);
+  assert.equal(stub.received.length, 3, "more keys would hardly say otherwise");
+});
+
+test("what another account has made does not take a key out, and is looked for with another", async () => {
+  for (const [status, body] of [
+    [400, { error: { code: "previous_response_not_found", message: "Previous response with id" } }],
+    [403, { error: { status: "PERMISSION_DENIED", message: "CachedContent not found" } }],
+    [
+      403,
+      {
+        error: {
+          status: "PERMISSION_DENIED",
+          message: "You do not have permission to access the File abc or it may not exist.",
+        },
+      },
+    ],
+  ] as const) {
+    const { post, pool } = await bound();
+    stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
+    assert.equal((await post(CHAT)).status, 200, JSON.stringify(body));
+    assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED", "OK"]);
   }
 });
 

@@ -47,9 +47,13 @@ export class World {
   /** One call from lease to release; returns the key's id. */
   call(
     outcome: AttemptOutcome = "OK",
-    more: Partial<LeaseResult> & { affinity?: string } = {},
+    more: Partial<LeaseResult> & { affinity?: string; route?: Route } = {},
   ): string {
-    const lease = this.lease(more.affinity === undefined ? {} : { affinity: more.affinity });
+    const { affinity, route } = more;
+    const lease = this.lease({
+      ...(affinity === undefined ? {} : { affinity }),
+      ...(route === undefined ? {} : { route }),
+    });
     lease.release(result(outcome, more));
     return lease.providerKey.id;
   }

@@ -23,6 +23,7 @@ const OUTCOMES: Readonly<Record<Attempt_Outcome, string>> = {
   [Attempt_Outcome.QUOTA_EXHAUSTED]: "quota used up",
   [Attempt_Outcome.KEY_REFUSED]: "key refused",
   [Attempt_Outcome.REQUEST_REFUSED]: "request refused",
+  [Attempt_Outcome.MODEL_REFUSED]: "model refused",
   [Attempt_Outcome.PROVIDER_ERROR]: "provider error",
   [Attempt_Outcome.UNREACHABLE]: "unreachable",
   [Attempt_Outcome.TIMEOUT]: "timeout",

@@ -31,6 +31,7 @@ const OUTCOMES: Record<AttemptOutcome, Attempt_Outcome> = {
   RATE_LIMITED: Attempt_Outcome.RATE_LIMITED,
   QUOTA_EXHAUSTED: Attempt_Outcome.QUOTA_EXHAUSTED,
   KEY_REFUSED: Attempt_Outcome.KEY_REFUSED,
+  MODEL_REFUSED: Attempt_Outcome.MODEL_REFUSED,
   PROVIDER_ERROR: Attempt_Outcome.PROVIDER_ERROR,
   UNREACHABLE: Attempt_Outcome.UNREACHABLE,
   TIMEOUT: Attempt_Outcome.TIMEOUT,

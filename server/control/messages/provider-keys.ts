@@ -167,6 +167,11 @@ function healthPart(health: KeyHealth, nowMs: number) {
     consecutiveFailures: health.consecutiveFailures,
     cooldownEndTime: timeOf(isExhausted ? null : restUntil),
     quotaResetTime: timeOf(isExhausted ? restUntil : null),
+    modelCooldowns: health.modelCooldowns.map(({ model, until, lastError }) => ({
+      model,
+      endTime: timeOf(until),
+      lastError,
+    })),
     lastUsedTime: timeOf(health.lastUsedAt),
     lastCheckTime: timeOf(health.lastCheckedAt),
     lastError: health.lastError ?? "",

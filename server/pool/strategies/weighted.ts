@@ -17,7 +17,10 @@ export class WeightedQueue {
   readonly #queued = new Set<KeySlot>();
   #virtualNow = 0;
 
-  constructor(ready: readonly KeySlot[]) {
+  readonly #isReady: (slot: KeySlot) => boolean;
+
+  constructor(ready: readonly KeySlot[], isReady: (slot: KeySlot) => boolean) {
+    this.#isReady = isReady;
     for (const slot of ready) this.enter(slot);
   }
 
@@ -42,7 +45,7 @@ export class WeightedQueue {
     for (let entry = this.#pop(); entry !== undefined; entry = this.#pop()) {
       const { slot } = entry;
       const timeAt = this.#times.get(slot);
-      if (timeAt === undefined || slot.place !== "READY") {
+      if (timeAt === undefined || !this.#isReady(slot)) {
         this.#queued.delete(slot);
       } else if (entry.timeAt < timeAt) {
         this.#push({ slot, timeAt });

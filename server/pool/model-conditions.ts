@@ -1,0 +1,67 @@
+import type { ModelCooldown } from "../core/provider-key.js";
+import type { Condition } from "./health.js";
+
+/** Models of which one key remembers anything; callers may ask for any name. */
+export const KEY_MODELS_MAX = 16;
+
+/** What is known of one key for single models: limits of rate are of a model, and so is overload. */
+export class ModelConditions {
+  readonly #byModel = new Map<string, Condition>();
+
+  get(model: string): Condition | undefined {
+    return this.#byModel.get(model);
+  }
+
+  /** Remembers a model; returns the one that is forgotten for it, if any. */
+  set(model: string, condition: Condition): string | undefined {
+    this.#byModel.delete(model);
+    this.#byModel.set(model, condition);
+    if (this.#byModel.size <= KEY_MODELS_MAX) return undefined;
+    for (const [oldest] of this.#byModel) {
+      this.#byModel.delete(oldest);
+      return oldest;
+    }
+    return undefined;
+  }
+
+  delete(model: string): void {
+    this.#byModel.delete(model);
+  }
+
+  models(): readonly string[] {
+    return [...this.#byModel.keys()];
+  }
+
+  /** The next end of a rest, monotonic; infinity when it rests for no model. */
+  nextEndMs(): number {
+    let endMs = Infinity;
+    for (const { blockedUntilMs } of this.#byModel.values()) {
+      endMs = Math.min(endMs, blockedUntilMs ?? Infinity);
+    }
+    return endMs;
+  }
+
+  /** True when it rests for a model that it does serve otherwise. */
+  rests(): boolean {
+    for (const { blockedUntilMs, refusals } of this.#byModel.values()) {
+      if (blockedUntilMs !== null && refusals === 0) return true;
+    }
+    return false;
+  }
+
+  /** The models whose rest is over. */
+  due(nowMs: number): readonly string[] {
+    return this.models().filter((model) => (this.get(model)?.blockedUntilMs ?? Infinity) <= nowMs);
+  }
+
+  /** The models that it rests for, the first back first. */
+  cooldowns(now: { wallMs: number; monotonicMs: number }): readonly ModelCooldown[] {
+    const found: ModelCooldown[] = [];
+    for (const [model, { blockedUntilMs, lastError }] of this.#byModel) {
+      if (blockedUntilMs === null) continue;
+      const until = Math.round(now.wallMs + blockedUntilMs - now.monotonicMs);
+      found.push({ model, until, lastError: lastError ?? "" });
+    }
+    return found.toSorted((a, b) => a.until - b.until);
+  }
+}

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { STRATEGIES } from "./strategy.js";
+import { KEY_MODELS_MAX } from "./model-conditions.js";
+import { SUPER, World, keys } from "../../test/support/pool-world.js";
+import { aProviderKey, aRoute } from "../../test/support/records.js";
+
+const ASKED = aRoute("model-a");
+const OTHER = aRoute("model-b");
+
+test("a limit, an overload or a refusal of one model leaves the key in for the others", () => {
+  for (const strategy of STRATEGIES) {
+    for (const [outcome, httpStatus, times] of [
+      ["RATE_LIMITED", 429, 1],
+      ["MODEL_REFUSED", 404, 1],
+      ["PROVIDER_ERROR", 529, 5],
+      ["PROVIDER_ERROR", 503, 5],
+    ] as const) {
+      const world = new World(keys(1), strategy);
+      for (let i = 0; i < times; i++) world.call(outcome, { httpStatus, route: ASKED });
+      const name = `${strategy} ${outcome} ${String(httpStatus)}`;
+      const code = outcome === "MODEL_REFUSED" ? "model_not_found" : "no_public_token";
+      world.fails(code, { route: ASKED });
+      assert.equal(world.call("OK", { route: OTHER }), "pk_00000", name);
+      assert.equal(world.pool.waitMs(SUPER, OTHER), 0);
+      const wait = world.pool.waitMs(SUPER, ASKED) ?? 0;
+      assert.ok(wait > 0, name);
+      world.clock.advance(wait);
+      assert.equal(world.call("OK", { route: ASKED }), "pk_00000", name);
+    }
+  }
+});
+
+test("a refused key, an empty quota and a broken connection take it out for all models", () => {
+  for (const [outcome, httpStatus, times] of [
+    ["KEY_REFUSED", 401, 1],
+    ["QUOTA_EXHAUSTED", 402, 1],
+    ["PROVIDER_ERROR", 500, 5],
+    ["CUT", 200, 5],
+  ] as const) {
+    const world = new World(keys(1));
+    for (let i = 0; i < times; i++) world.call(outcome, { httpStatus, route: ASKED });
+    world.fails("no_public_token", { route: ASKED });
+    world.fails("no_public_token", { route: OTHER });
+  }
+});
+
+test("waits of one model grow by its own limits, and its success begins anew", () => {
+  const world = new World(keys(1));
+  const limit = (): number => {
+    world.call("RATE_LIMITED", { route: ASKED });
+    const wait = world.pool.waitMs(SUPER, ASKED) ?? -1;
+    world.call("OK", { route: OTHER });
+    world.clock.advance(wait);
+    return wait;
+  };
+  assert.deepEqual([limit(), limit(), limit()], [1_000, 2_000, 4_000]);
+  world.call("OK", { route: ASKED });
+  assert.equal(limit(), 1_000);
+});
+
+test("keys of a quota group wait together for the model, and no longer than that", () => {
+  const world = new World(keys(3, { quotaGroup: "org" }));
+  world.call("RATE_LIMITED", { route: ASKED, retryAfterMs: 10_000 });
+  world.fails("no_public_token", { route: ASKED });
+  world.call("OK", { route: OTHER });
+  world.clock.advance(10_000);
+  world.call("OK", { route: ASKED });
+});
+
+test("keys that come, change and go keep their place for a model that others rest for", () => {
+  const world = new World(keys(2));
+  const out = world.call("RATE_LIMITED", { route: ASKED, retryAfterMs: 60_000 });
+  const other = out === "pk_00000" ? "pk_00001" : "pk_00000";
+  world.change(aProviderKey("pk_new", { modelAllowlist: ["model-a"] }));
+  world.change(aProviderKey(out, { version: 2, name: "renamed" }));
+  const used = new Set(Array.from({ length: 100 }, () => world.call("OK", { route: ASKED })));
+  assert.deepEqual([...used].toSorted(), [other, "pk_new"].toSorted());
+  world.remove("pk_new");
+  world.remove(other);
+  world.fails("no_public_token", { route: ASKED });
+  world.change(aProviderKey(out, { version: 3, fingerprint: "another" }));
+  assert.equal(world.call("OK", { route: ASKED }), out, "another secret, another account");
+});
+
+test("the explanation and the key's health say for which model it rests, and until when", () => {
+  const world = new World(keys(1));
+  world.call("RATE_LIMITED", { route: ASKED, retryAfterMs: 30_000, detail: "slow down" });
+  const explained = (route: typeof ASKED) =>
+    world.pool.explain(SUPER, route, 5)[0]?.tiers[0]?.keys[0];
+  assert.equal(explained(ASKED)?.standing, "COOLDOWN");
+  assert.equal(explained(ASKED)?.eligible, false);
+  assert.equal(explained(ASKED)?.rank, 0);
+  assert.equal(explained(ASKED)?.blockedUntilAt, world.clock.now() + 30_000);
+  assert.match(explained(ASKED)?.reason ?? "", /for this model, 30 s left/);
+  assert.equal(explained(OTHER)?.eligible, true);
+  const health = world.pool.health("pk_00000");
+  assert.equal(health?.state, "COOLDOWN");
+  assert.deepEqual(
+    health?.modelCooldowns.map((each) => each.model),
+    ["model-a"],
+  );
+  assert.equal(world.pool.summary().tiers[0]?.cooling, 1);
+  world.clock.advance(30_000);
+  assert.equal(world.pool.summary().tiers[0]?.eligible, 1);
+  assert.deepEqual(world.pool.health("pk_00000")?.modelCooldowns, []);
+});
+
+test("names that callers make up neither pile up nor show a key as cooling down", () => {
+  const world = new World(keys(2));
+  for (let i = 0; i < 500; i++) {
+    world.call("MODEL_REFUSED", { httpStatus: 404, route: aRoute(`no-such-${String(i)}`) });
+  }
+  for (const slot of world.pool.registry.slots()) {
+    assert.ok((slot.models?.models().length ?? 0) <= KEY_MODELS_MAX);
+    assert.ok(slot.sets.length <= 140, `${String(slot.sets.length)} sets`);
+  }
+  assert.equal(world.pool.summary().tiers[0]?.eligible, 2);
+  assert.equal(world.state("pk_00000"), "UNKNOWN");
+});
