@@ -44,6 +44,9 @@ if (OTHERS.has(chosen)) {
   process.exit();
 }
 
+/** Until the compilers of the Node targets have come to rest; the first seconds cost twice as much. */
+const WARM_UP_SECONDS = 6;
+
 const here = path.dirname(fileURLToPath(import.meta.url));
 const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-bench-"));
 const stops = [];
@@ -70,7 +73,7 @@ async function measureAll(targets) {
     for (const target of targets) {
       for (const kind of ["whole", "stream"]) {
         process.stderr.write(`round ${round}/${options.rounds} ${kind} ${target.name}          \r`);
-        const figures = measure(target, kind, round === 0 ? 1 : options.seconds);
+        const figures = measure(target, kind, round === 0 ? WARM_UP_SECONDS : options.seconds);
         // The first round only warms up.
         if (round > 0) results.get(target.name)[kind].push(figures);
       }

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
+import tls from "node:tls";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import type { UpstreamFailure } from "../../server/upstream/failure.js";
 import type { Flight, UpstreamRequest } from "../../server/upstream/flight.js";
 import type { UpstreamLimits } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
 import { UrlPolicy } from "../../server/upstream/url-policy.js";
+import { makePair } from "../support/certificate.js";
 import { FakeClock } from "../support/fake-clock.js";
 
 /** A provider that shows its connections and answers as each test says. */
@@ -296,4 +298,34 @@ test("a provider that speaks no TLS where it should is a failure to connect", as
   baseUrl = baseUrl.replace("https:", "http:");
   assert.equal(failure?.kind, "UNREACHABLE");
   assert.match(failure.detail, /^no connection \(E/);
+});
+
+test("over TLS a reply comes whole, in order and paused, from a certificate that is trusted", async () => {
+  const pair = makePair("provider");
+  const block = "y".repeat(2_000_000);
+  const secure = tls.createServer(pair, (socket) => {
+    socket.on("error", () => undefined);
+    socket.on("data", () => socket.write(reply(block)));
+  });
+  secure.listen(0, "127.0.0.1");
+  await once(secure, "listening");
+  const plain = baseUrl;
+  baseUrl = `https://127.0.0.1:${String((secure.address() as net.AddressInfo).port)}`;
+  const { failure } = await call();
+  assert.deepEqual(failure, {
+    kind: "UNREACHABLE",
+    detail: "no connection (DEPTH_ZERO_SELF_SIGNED_CERT)",
+  });
+  upstream = new Upstream({ clock, policy, extraCa: [pair.cert.toString()] });
+  for (let i = 0; i < 2; i++) {
+    const { outcome } = start({}, (flight) => {
+      setImmediate(() => flight?.resume());
+      return false;
+    });
+    assert.deepEqual(await outcome, { body: block, failure: undefined });
+  }
+  baseUrl = plain;
+  upstream.close();
+  secure.close();
+  await once(secure, "close");
 });
