@@ -100,6 +100,7 @@ async function callsThrough(
     for (const record of batch) accounting.sink.finish(record);
     await turn();
   }
+  await accounting.caughtUp();
   if (!(await accounting.close())) throw new Error("the database did not take all");
   return microsSince(began) / records.length;
 }

@@ -25,7 +25,7 @@ interface Asked {
 
 type Question = readonly [name: string, ask: () => Promise<number>];
 
-const TIMES = 5;
+const TIMES = 3;
 const GROUPS = ["MODEL", "PROVIDER", "PROVIDER_KEY", "CLIENT_KEY", "OWNER"] as const;
 const PERIODS = [
   ["1 h", DAY_MS / 24],
@@ -50,6 +50,7 @@ export async function ask(asked: Asked, nowMs: number): Promise<readonly Answer[
       cpu.push((user + system) / 1000);
     }
     const [firstMs = 0, ...others] = took;
+    process.stderr.write(`${question}: ${Math.round(median(others))} ms          \r`);
     answers.push({
       question,
       firstMs,

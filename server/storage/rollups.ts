@@ -29,20 +29,22 @@ export async function countCalls(
   counted: readonly CountedCall[],
   foldedUntilMs: number,
 ): Promise<number> {
-  const newestMs = await addRollups(db, "rollups_minute", MINUTE_MS, counted);
+  const { newestMs, rows } = await addRollups(db, "rollups_minute", MINUTE_MS, counted);
   const late = counted.filter(({ call }) => call.startedAt < foldedUntilMs);
   if (late.length > 0) {
     await addRollups(db, "rollups_hour", HOUR_MS, late);
     await addRollups(db, "rollups_day", DAY_MS, late);
     await addToTotals(db, late);
   }
-  return fold(db, foldedUntilMs, newestMs - OPEN_MINUTES * MINUTE_MS);
+  // More than came in, so that however large the batches are the folding is not left behind.
+  const rowsMax = Math.max(FOLD_ROWS_MAX, 2 * rows);
+  return fold(db, foldedUntilMs, newestMs - OPEN_MINUTES * MINUTE_MS, rowsMax);
 }
 
 /** Takes whole minutes over into hours, days and totals, from `fromMs` on and before `untilMs`. */
-async function fold(db: Db, fromMs: number, untilMs: number): Promise<number> {
+async function fold(db: Db, fromMs: number, untilMs: number, rowsMax: number): Promise<number> {
   if (untilMs <= fromMs) return fromMs;
-  const endMs = Math.min(untilMs, await enoughUntil(db, fromMs));
+  const endMs = Math.min(untilMs, await enoughUntil(db, fromMs, rowsMax));
   for (const [table, bucketMs] of [
     ["rollups_hour", HOUR_MS],
     ["rollups_day", DAY_MS],
@@ -60,25 +62,26 @@ async function fold(db: Db, fromMs: number, untilMs: number): Promise<number> {
 }
 
 /** The end of the minutes that hold about as many roll-ups as one transaction may fold. */
-async function enoughUntil(db: Db, fromMs: number): Promise<number> {
+async function enoughUntil(db: Db, fromMs: number, rowsMax: number): Promise<number> {
   const [edge] = await db.rows<{ first: number; edge: number }>(
     `SELECT bucket_ms AS edge, (SELECT min(bucket_ms) FROM rollups_minute WHERE bucket_ms >= ?) AS first
-     FROM rollups_minute WHERE bucket_ms >= ? ORDER BY bucket_ms LIMIT 1 OFFSET ${FOLD_ROWS_MAX}`,
+     FROM rollups_minute WHERE bucket_ms >= ? ORDER BY bucket_ms LIMIT 1 OFFSET ${rowsMax}`,
     [fromMs, fromMs],
   );
   if (edge === undefined) return Number.POSITIVE_INFINITY;
   return Math.max(edge.edge, edge.first + MINUTE_MS);
 }
 
-/** Adds calls up by combination; returns the newest bucket. */
+/** Adds calls up by combination; returns the newest bucket and how many roll-ups there were. */
 async function addRollups(
   db: Db,
   table: string,
   bucketMs: number,
   counted: readonly CountedCall[],
-): Promise<number> {
+): Promise<{ readonly newestMs: number; readonly rows: number }> {
   const rollups = sumUp(counted, bucketMs, ({ keyId }) => keyId);
   const rows = rollups.map((each) => [each.bucketMs, each.id, ...each.counters]);
   await insertRollups(db, table, KEY, rows);
-  return rollups.reduce((newest, each) => Math.max(newest, each.bucketMs), 0);
+  const newestMs = rollups.reduce((newest, each) => Math.max(newest, each.bucketMs), 0);
+  return { newestMs, rows: rows.length };
 }
