@@ -2,7 +2,7 @@ import { ResourceKind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import type { NameLookup } from "../control/names.js";
 import { allocationMessage } from "../control/pool.js";
 import { clientKeyMessage } from "../control/messages/client-keys.js";
-import { modelMessage } from "../control/messages/models.js";
+import { modelMessage, type RewritesOf } from "../control/messages/models.js";
 import { providerKeyMessage } from "../control/messages/provider-keys.js";
 import { presetServices, providerMessage } from "../control/messages/providers.js";
 import { settingsMessage } from "../control/messages/settings.js";
@@ -23,9 +23,10 @@ export function changeResources(parts: {
   readonly noticeDays: () => NoticeDays;
   readonly settings: Pick<Settings, "values">;
   readonly allocation: () => Allocation;
+  readonly rewritesOf: RewritesOf;
   readonly clock: Clock;
 }): ChangesDeps["resourceOf"] {
-  const { names, facts, budgets, noticeDays, clock } = parts;
+  const { names, facts, budgets, noticeDays, rewritesOf, clock } = parts;
   const services = presetServices();
   return (change) => {
     const nowMs = clock.now();
@@ -41,7 +42,7 @@ export function changeResources(parts: {
         return { kind: ResourceKind.PROVIDER, resource: { case: "provider", value } };
       }
       case "model": {
-        const value = modelMessage(change.value, { names, nowMs });
+        const value = modelMessage(change.value, { names, rewritesOf, nowMs });
         return { kind: ResourceKind.MODEL, resource: { case: "model", value } };
       }
       case "provider_key": {

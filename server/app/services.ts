@@ -22,6 +22,7 @@ import { systemService } from "../control/system.js";
 import { usageService } from "../control/usage.js";
 import { usersService } from "../control/users.js";
 import { UNLIMITED } from "../core/limits.js";
+import { ModelRewrites } from "../keys/rewrites.js";
 import { UsageReports } from "../metering/usage.js";
 import { DayFigures } from "./day-figures.js";
 import { changeResources } from "./change-resources.js";
@@ -94,6 +95,11 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
         ...common,
         providers: useCases.providers,
         models: useCases.models,
+        rewrites: new ModelRewrites({
+          operations: useCases.operations,
+          lookUp: (name) => serving.catalog.lookUp(name),
+        }),
+        rewritesOf: (model) => serving.catalog.rewritesOf(model),
         counts: { models: reader.models, keys: () => providerKeysOf(serving.pool), facts },
       }),
     ),
@@ -130,6 +136,7 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
         allocation: () => serving.pool.allocation,
         explain: (...asked) => serving.pool.explain(...asked),
         resolve: (model, principal) => serving.catalog.resolve(model, principal),
+        ownTargets: (model, principal) => serving.catalog.ownTargets(model, principal),
       }),
     ),
     served(CallService, callsService({ ...common, liveCalls: accounting.liveCalls })),
@@ -173,6 +180,7 @@ function changesPart(parts: ControlParts, common: Common) {
     facts: keyFactsOf(parts),
     settings: useCases.settings,
     allocation: () => serving.pool.allocation,
+    rewritesOf: (model) => serving.catalog.rewritesOf(model),
   });
   return { history, reader: foundation.storage.keys.read, resourceOf };
 }

@@ -236,6 +236,40 @@ test("a change of a provider, model or setting is heard by the next look-up", ()
   assert.equal(logged.length, known + 1);
 });
 
+test("a chain holds however its model is asked for, the narrowest pattern first, behind the model's own fallbacks", () => {
+  const models = presetModels().map((model) =>
+    model.modelId === "gpt-5" ? { ...model, fallbacks: ["o3", "no-such-model"] } : model,
+  );
+  const settings = new Map([
+    ["catalog.aliases", '{"Fast": ["openai/gpt-5-mini"], "quick": "fast"}'],
+    [
+      "catalog.fallbacks",
+      '{"*": "gpt-5-nano", "gpt-*": "claude-haiku-4-5", "gpt-5-mini": ["gpt-5-nano", "grok-4.5"]}',
+    ],
+  ]);
+  const made = catalog({ settings, models });
+  const chainOf = (name: string): readonly string[] =>
+    made
+      .resolve(name, principal())
+      .targets.slice(made.ownTargets(name, principal()))
+      .map((target) => target.upstreamModel);
+  for (const name of ["gpt-5-mini", "GPT-5-mini", "openai/gpt-5-mini", "FAST", "quick"]) {
+    assert.deepEqual(chainOf(name).slice(0, 2), ["gpt-5-nano", "grok-4.5"], name);
+  }
+  assert.equal(chainOf("gpt-4o")[0], "claude-haiku-4-5");
+  assert.deepEqual(chainOf("gpt-5").slice(0, 2), ["o3", "claude-haiku-4-5"]);
+  assert.equal(chainOf("unheard-of")[0], "gpt-5-nano");
+  assert.deepEqual(made.lookUp("quikc"), { served: false, nearest: ["quick"] });
+  assert.equal(made.lookUp("quick").served, true);
+
+  const mini = models.find(({ modelId }) => modelId === "gpt-5-mini");
+  assert(mini !== undefined);
+  assert.deepEqual(made.rewritesOf(mini), {
+    aliases: ["Fast", "quick"],
+    fallbacks: ["gpt-5-nano", "grok-4.5"],
+  });
+});
+
 test("an announced price takes effect at its date, though the resolution was cached before", () => {
   const clock = new TestClock();
   const made = catalog({}, clock);
@@ -295,6 +329,15 @@ test("the listing shows what the principal can use, once, and no images in a dia
   assert.equal(openai.includes("claude-opus-5"), false);
   const anthropic = made.visibleModels(principal(), "ANTHROPIC").map((model) => model.id);
   assert.ok(anthropic.includes("gpt-4o") && !anthropic.includes("dall-e-3"));
+  made.applyChange({
+    seq: 1,
+    kind: "setting",
+    id: "catalog.aliases",
+    value: { id: "catalog.aliases", value: '{"Fast": "gpt-5-mini", "far": "claude-opus-5"}' },
+  });
+  const aliases = made.visibleModels(principal(), "OPENAI").slice(-2);
+  assert.equal(aliases[1]?.id, "Fast", "an alias without a key to serve it is not listed");
+  assert.notEqual(aliases[0]?.id, "far");
   const allowed = made.visibleModels(principal("usr_a", ["gpt-5*"]), "OPENAI");
   assert.ok(allowed.length > 0 && allowed.every((model) => model.id.startsWith("gpt-5")));
 });

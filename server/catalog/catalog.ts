@@ -118,15 +118,7 @@ export class Catalog {
    */
   resolve(model: string, principal: Principal): Route {
     const name = cleanName(model);
-    const { ofOwner } = this.#current();
-    const owner = ofOwner.has(principal.ownerId) ? principal.ownerId : "";
-    const cacheKey = `${owner}\n${name}`;
-    const cached = this.#resolutions.get(cacheKey);
-    if (cached !== undefined && cached.validUntilMs > this.#clock.now())
-      return routeOf(cached, name);
-    const fresh = this.#resolve(name, owner);
-    this.#resolutions.set(cacheKey, fresh);
-    return routeOf(fresh, name);
+    return routeOf(this.#resolution(name, principal.ownerId), name);
   }
 
   /**
@@ -134,10 +126,34 @@ export class Catalog {
    * Throws Fault `model_not_found`.
    */
   ownTargets(model: string, principal: Principal): number {
-    this.resolve(model, principal);
     const name = cleanName(model);
-    const owner = this.#current().ofOwner.has(principal.ownerId) ? principal.ownerId : "";
-    return this.#resolve(name, owner).ownTargets;
+    const resolution = this.#resolution(name, principal.ownerId);
+    routeOf(resolution, name);
+    return resolution.ownTargets;
+  }
+
+  /**
+   * Whether a shared provider serves a name itself, which its fallback chain does not count for; and if not, names
+   * that look alike.
+   */
+  lookUp(model: string): { readonly served: boolean; readonly nearest: readonly string[] } {
+    const name = cleanName(model);
+    const served = this.#resolution(name, "").ownTargets > 0;
+    return { served, nearest: served ? [] : this.#nearest(name) };
+  }
+
+  /** The names of aliases that lead to a model, and the targets of the fallback chains that hold for it. */
+  rewritesOf(model: Model): {
+    readonly aliases: readonly string[];
+    readonly fallbacks: readonly string[];
+  } {
+    const slug = this.#providers.get(model.providerId)?.slug ?? "";
+    const names = [`${slug}/${model.modelId}`, model.modelId];
+    const known = [...names, ...model.aliases].map((name) => name.toLowerCase());
+    return {
+      aliases: this.#aliases.leadingTo(known),
+      fallbacks: [...new Set(names.flatMap((name) => this.#fallbacks.of(name)))],
+    };
   }
 
   /**
@@ -161,7 +177,7 @@ export class Catalog {
   visibleModels(principal: Principal, dialect: Dialect): readonly VisibleModel[] {
     return listModels({
       indexes: this.#indexesFor(principal.ownerId),
-      aliasNames: [...this.#aliases.names()],
+      aliasNames: this.#aliases.names().filter((name) => this.#isReachable(name, principal)),
       dialect,
       allowlist: principal.clientKey.modelAllowlist,
       hasKeys: (providerId) => this.#hasKeys(providerId, principal),
@@ -193,6 +209,25 @@ export class Catalog {
     return provider.createdBy === null || this.#adminIds.has(provider.createdBy);
   }
 
+  #resolution(name: string, ownerId: string): Resolution {
+    const owner = this.#current().ofOwner.has(ownerId) ? ownerId : "";
+    const cacheKey = `${owner}\n${name}`;
+    const cached = this.#resolutions.get(cacheKey);
+    if (cached !== undefined && cached.validUntilMs > this.#clock.now()) return cached;
+    const fresh = this.#resolve(name, owner);
+    this.#resolutions.set(cacheKey, fresh);
+    return fresh;
+  }
+
+  #isReachable(name: string, principal: Principal): boolean {
+    const targets = this.#resolution(name, principal.ownerId).route?.targets ?? [];
+    return targets.some(({ provider }) => this.#hasKeys(provider.id, principal));
+  }
+
+  #nearest(name: string): readonly string[] {
+    return this.#current().nearest.find(name, SUGGESTIONS_MAX);
+  }
+
   #resolve(name: string, owner: string): Resolution {
     const nowMs = this.#clock.now();
     const indexes = this.#indexesFor(owner);
@@ -215,16 +250,35 @@ export class Catalog {
     const meant = this.#aliases.expand(name);
     for (const each of meant) add(each);
     const ownTargets = targets.length;
-    for (const each of new Set([name, ...meant])) {
-      for (const fallback of this.#fallbacks.of(each)) {
-        for (const expanded of this.#aliases.expand(fallback)) add(expanded);
-      }
+    for (const each of this.#fallbacksOf([name, ...meant], targets, indexes)) {
+      for (const expanded of this.#aliases.expand(each)) add(expanded);
     }
     if (targets.length > 0) {
       return { route: { modelAsked: name, targets }, ownTargets, nearest: [], validUntilMs };
     }
-    const nearest = this.#current().nearest.find(name, SUGGESTIONS_MAX);
-    return { route: null, ownTargets, nearest, validUntilMs };
+    return { route: null, ownTargets, nearest: this.#nearest(name), validUntilMs };
+  }
+
+  /**
+   * What is tried when no key can serve the models found: what is stored with them, then the chains of the
+   * names asked for and of the models' own, so that a chain holds however its model was asked for.
+   */
+  #fallbacksOf(
+    asked: readonly string[],
+    found: readonly RouteTarget[],
+    indexes: readonly NameIndex[],
+  ): ReadonlySet<string> {
+    const stored = found.flatMap(({ provider, upstreamModel }) =>
+      indexes.flatMap(
+        (index) => index.modelOf(provider.id, upstreamModel.toLowerCase())?.fallbacks ?? [],
+      ),
+    );
+    const names = found.flatMap(({ provider, upstreamModel }) => [
+      `${provider.slug}/${upstreamModel}`,
+      upstreamModel,
+    ]);
+    const chained = [...new Set([...asked, ...names])].flatMap((name) => this.#fallbacks.of(name));
+    return new Set([...stored, ...chained]);
   }
 
   #indexesFor(ownerId: string): readonly NameIndex[] {

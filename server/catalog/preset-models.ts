@@ -67,6 +67,7 @@ function toModel(curated: CuratedModel | undefined, row: PriceRow | undefined): 
     maxOutput: generated?.maxOutput ?? null,
     isDefault: curated?.isDefault ?? false,
     aliases: curated?.aliases ?? [],
+    fallbacks: [],
     prices: generated?.prices ?? [],
     updatedAt: CATALOG_DATE_MS,
   };

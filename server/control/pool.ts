@@ -43,6 +43,8 @@ export interface PoolDeps {
     keysMax: number,
   ) => readonly TargetExplanation[];
   readonly resolve: (model: string, principal: Principal) => Route;
+  /** How many targets of the route serve the model itself; those behind come from fallbacks. */
+  readonly ownTargets: (model: string, principal: Principal) => number;
   readonly names: NameLookup;
 }
 
@@ -115,6 +117,7 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
         principal,
         seesOwner: (ownerId) => ownerId === actor.userId || mayAll(actor, "provider_key.get"),
         route,
+        ownTargets: deps.ownTargets(request.model, principal),
         targets,
         names: deps.names,
         strategies: STRATEGY_MESSAGES,

@@ -6,9 +6,10 @@ import type { Clock } from "../core/clock.js";
 import type { Model, Provider } from "../core/provider.js";
 import type { Models } from "../keys/models.js";
 import type { Providers } from "../keys/providers.js";
+import type { ModelRewrites } from "../keys/rewrites.js";
 import { actorKey } from "./context.js";
 import { createOnce, type IdempotencyStore } from "./idempotency.js";
-import { modelDraftOf, MODEL_FIELDS, modelMessage } from "./messages/models.js";
+import { modelDraftOf, MODEL_FIELDS, modelMessage, type RewritesOf } from "./messages/models.js";
 import {
   presetServices,
   PROVIDER_FIELDS,
@@ -19,11 +20,14 @@ import {
 import { pageTokens, refuse } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
+import { rewritesPart } from "./rewrites.js";
 import { countsOf, type ProviderCountsDeps } from "./provider-counts.js";
 
 export interface ProvidersDeps {
   readonly providers: Providers;
   readonly models: Models;
+  readonly rewrites: ModelRewrites;
+  readonly rewritesOf: RewritesOf;
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
   readonly clock: Clock;
@@ -35,7 +39,7 @@ type Service = Partial<ServiceImpl<typeof ProviderService>>;
 
 /** The upstream APIs and the models they serve. */
 export function providersService(deps: ProvidersDeps): Service {
-  return { ...providersPart(deps), ...modelsPart(deps) };
+  return { ...providersPart(deps), ...modelsPart(deps), ...rewritesPart(deps) };
 }
 
 function providersPart(deps: ProvidersDeps) {
@@ -93,8 +97,9 @@ function providersPart(deps: ProvidersDeps) {
 }
 
 function modelsPart(deps: ProvidersDeps) {
-  const { models, clock, names } = deps;
-  const toMessage = (model: Model) => modelMessage(model, { names, nowMs: clock.now() });
+  const { models, clock, names, rewritesOf } = deps;
+  const toMessage = (model: Model) =>
+    modelMessage(model, { names, rewritesOf, nowMs: clock.now() });
   return {
     async listModels(request, context) {
       const query = toPageQuery(request, MODEL_FIELDS, clock.now());

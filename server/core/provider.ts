@@ -85,6 +85,8 @@ export interface Model {
   readonly maxOutput: number | null;
   readonly isDefault: boolean;
   readonly aliases: readonly string[];
+  /** Names tried in this order when no key can serve it. */
+  readonly fallbacks: readonly string[];
   /** Newest last; empty means unpriced, which is not free. */
   readonly prices: readonly Price[];
   readonly updatedAt: number;

@@ -1,4 +1,5 @@
 import { presetModels, servicesOf } from "../catalog/preset-models.js";
+import { REWRITE_TARGETS_MAX } from "../catalog/rewrites.js";
 import type { Actor } from "../core/audit.js";
 import { invalidField } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
@@ -13,6 +14,7 @@ const DAY_MS = 86_400_000;
 const MODELS_AT_ONCE_MAX = 500;
 const MODEL_ID_CHARS_MAX = 200;
 const NAMES_MAX = 50;
+const FALLBACK_CHARS_MAX = 255;
 const SERVICES_MAX = 10;
 const PRICES_MAX = 50;
 const TOKENS_MAX = 1_000_000_000;
@@ -29,6 +31,7 @@ export interface ModelDraft {
   readonly maxOutput?: number | null | undefined;
   readonly isDefault?: boolean | undefined;
   readonly aliases?: readonly string[] | undefined;
+  readonly fallbacks?: readonly string[] | undefined;
   readonly prices?: readonly Price[] | undefined;
 }
 
@@ -141,6 +144,7 @@ function cleanModel(
   );
   const names = { max: NAMES_MAX, charsMax: MODEL_ID_CHARS_MAX };
   const services = { max: SERVICES_MAX, charsMax: SERVICE_CHARS_MAX };
+  const fallbacks = { max: REWRITE_TARGETS_MAX, charsMax: FALLBACK_CHARS_MAX };
   return {
     modelId,
     displayName: displayName === "" ? modelId : displayName,
@@ -155,6 +159,7 @@ function cleanModel(
     maxOutput: cleanTokens(`${field}.max_output`, draft.maxOutput ?? null),
     isDefault: draft.isDefault ?? false,
     aliases: cleanNames(`${field}.aliases`, draft.aliases ?? [], names),
+    fallbacks: cleanNames(`${field}.fallbacks`, draft.fallbacks ?? [], fallbacks),
     prices: cleanPrices(`${field}.prices`, draft.prices ?? []),
   };
 }

@@ -56,6 +56,10 @@ export const POLICY = {
   "model.list": row("AAOO-"),
   "model.upsert": row("AOO--"),
   "model.delete": row("AOO--"),
+  // They hold for everybody, so everybody may read them.
+  "rewrite.get": row("AAAA-"),
+  "rewrite.set": row("A----"),
+  "rewrite.delete": row("A----"),
 
   "provider_key.create": row("AOOO-"),
   "provider_key.get": row("AAOO-"),

@@ -56,6 +56,8 @@ test("super keys, users, settings and the vault are for admins", () => {
     "client_key.import",
     "client_key.update_super",
     "pool.set_allocation",
+    "rewrite.delete",
+    "rewrite.set",
     "system.backup",
     "system.lock",
     "system.rotate_root_key",

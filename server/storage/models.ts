@@ -19,6 +19,7 @@ interface ModelRow {
   max_output: number | null;
   is_default: number;
   aliases: string;
+  fallbacks: string;
   prices: string;
   updated_at: number;
 }
@@ -40,6 +41,7 @@ const LISTING: Listing<ModelRow, Model> = {
     maxOutput: { sql: "max_output", kind: "integer", nullable: true },
     isDefault: { sql: "is_default", kind: "boolean" },
     aliases: { sql: "aliases", kind: "list", searched: true },
+    fallbacks: { sql: "fallbacks", kind: "list" },
     updatedAt: { sql: "updated_at", kind: "time" },
     provider: providerField("provider_id"),
     contextWindowTokens: { sql: "context_window", kind: "integer", nullable: true },
@@ -93,6 +95,7 @@ function toModel(row: ModelRow): Model {
     maxOutput: row.max_output,
     isDefault: row.is_default === 1,
     aliases: readList(row.aliases),
+    fallbacks: readList(row.fallbacks),
     prices: readList<Price>(row.prices),
     updatedAt: row.updated_at,
   };
@@ -110,6 +113,7 @@ function fromModel(model: Model): ModelRow {
     max_output: model.maxOutput,
     is_default: flag(model.isDefault),
     aliases: JSON.stringify(model.aliases),
+    fallbacks: JSON.stringify(model.fallbacks),
     prices: JSON.stringify(model.prices),
     updated_at: model.updatedAt,
   };

@@ -15,6 +15,7 @@ import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { AuditNews } from "../../server/app/audit-news.js";
 import { clientKeyForms, sessionTokens } from "../../server/app/keys-vault.js";
 import { Names } from "../../server/app/names.js";
+import { Catalog } from "../../server/catalog/catalog.js";
 import { auditService } from "../../server/control/audit.js";
 import { callsService } from "../../server/control/calls.js";
 import { clientKeysService } from "../../server/control/client-keys.js";
@@ -113,6 +114,7 @@ async function openWorld(t: TestContext) {
     logger: log,
   });
   await vault.start();
+  const catalog = new Catalog({ clock, logger: log });
   const ground = {
     store: storage.keys,
     feed,
@@ -123,17 +125,33 @@ async function openWorld(t: TestContext) {
     clock,
     log,
     random,
+    lookUp: (name: string) => catalog.lookUp(name),
   };
   const useCases = createUseCases(ground);
   const names = new Names();
   const people = await populate({ ...ground, ...useCases });
   t.after(await names.follow(storage.keys.read, feed));
+  const { read } = storage.keys;
+  const [providers, models, users] = [read.providers, read.models, read.users];
+  t.after(
+    await feed.join(
+      ["provider", "model", "user", "setting"],
+      async () =>
+        catalog.load({
+          providers: await providers.all(),
+          models: await models.all(),
+          users: await users.all(),
+          settings: await read.settings.all(),
+        }),
+      (change) => catalog.applyChange(change),
+    ),
+  );
   const keysInMemory = new Map<string, ProviderKey>();
   feed.subscribe(["provider_key"], ({ id, value }) => {
     if (value === null) keysInMemory.delete(id);
     else keysInMemory.set(id, value);
   });
-  return { ...ground, ...useCases, ...people, folder, storage, news, names, keysInMemory };
+  return { ...ground, ...useCases, ...people, folder, storage, news, names, catalog, keysInMemory };
 }
 
 type World = Awaited<ReturnType<typeof openWorld>>;
@@ -254,6 +272,7 @@ function servicesOf(
       ProviderService,
       providersService({
         ...common,
+        rewritesOf: (model) => world.catalog.rewritesOf(model),
         counts: { models: reader.models, keys: () => world.keysInMemory.values(), facts },
       }),
     ),
@@ -325,13 +344,14 @@ function named<S extends DescService>(service: S, implementation: Partial<Servic
 /** A pool without keys, in which a model resolves to nothing. */
 function emptyPool(): Pick<
   PoolDeps,
-  "summary" | "ownSummary" | "allocation" | "explain" | "resolve"
+  "summary" | "ownSummary" | "allocation" | "explain" | "resolve" | "ownTargets"
 > {
   return {
     summary: () => EMPTY_POOL,
     ownSummary: () => EMPTY_POOL,
     allocation: () => DEFAULT_ALLOCATION,
     explain: () => [],
+    ownTargets: () => 0,
     resolve: (modelAsked) => ({ modelAsked, targets: [] }),
   };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import { Rewrite_Kind } from "../../proto/gen/latchkey/v1/providers_pb.js";
 
 /** Things of Alice's, and a user who is nobody's. */
 export interface Target {
@@ -98,6 +99,12 @@ export const UNTARGETED: Readonly<Record<string, Make>> = {
     displayName: fresh("Provider"),
     baseUrl: "https://llm.example.com",
   }),
+  "ProviderService/SetRewrite": () => ({
+    kind: Rewrite_Kind.ALIAS,
+    name: "fast",
+    targets: ["gpt-4o-mini"],
+  }),
+  "ProviderService/DeleteRewrite": () => ({ kind: Rewrite_Kind.ALIAS, name: "fast" }),
   "ProviderKeyService/CreateProviderKey": () => ({
     providerId: OPENAI,
     secret: secret(),

@@ -7,6 +7,7 @@ import {
   Model_Category,
   Model_Source,
   Provider_AuthStyle,
+  Rewrite_Kind,
 } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { startControl } from "./harness.js";
 import { refusal } from "./refusal.js";
@@ -120,6 +121,7 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
         modelId: "gpt-next",
         categories: [Model_Category.CHAT, Model_Category.CODE],
         contextWindowTokens: 1_000_000n,
+        fallbacks: ["gpt-4o", "anthropic/claude-opus-5"],
         prices: [
           { ...price, longContext: [{ aboveInputTokens: 200_000n, inputMicrosPerMillion: 1n }] },
           { ...price, effectiveTime: timestampFromMs(control.clock.now() + 1000), source: "admin" },
@@ -130,6 +132,7 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
   const [model] = models;
   assert.equal(model?.displayName, "gpt-next");
   assert.equal(model?.source, Model_Source.ADMIN);
+  assert.deepEqual(model?.fallbacks, ["gpt-4o", "anthropic/claude-opus-5"]);
   assert.equal(model?.prices.length, 2);
   assert.equal(model?.currentPrice?.longContext[0]?.aboveInputTokens, 200_000n);
   assert.equal(model?.currentPrice?.cacheReadMicrosPerMillion, undefined);
@@ -141,7 +144,6 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
     });
     return Object.keys((await refusal("INVALID_ARGUMENT", work)).details.fields);
   };
-  assert.deepEqual(await fieldsOf({ fallbacks: ["x"] }), ["models[0].fallbacks"]);
   assert.deepEqual(await fieldsOf({ disabled: true }), ["models[0].disabled"]);
   assert.deepEqual(await fieldsOf({ categories: [Model_Category.VIDEO] }), [
     "models[0].categories[0]",
@@ -181,4 +183,46 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
     modelIds: ["gpt-next", "never-was"],
   });
   assert.equal(deletedModels, 1);
+});
+
+test("aliases and fallback chains are set, seen beside their models, and refused by field", async (t) => {
+  const control = await startControl(t);
+  const [admin, alice] = [await control.as(control.root), await control.as(control.alice)];
+  const { rewrite } = await admin.providers.setRewrite({
+    kind: Rewrite_Kind.ALIAS,
+    name: "fast",
+    targets: ["gpt-4o-mini", "openai/gpt-4o"],
+  });
+  assert.deepEqual([rewrite?.name, rewrite?.unserved], ["fast", []]);
+  await admin.providers.setRewrite({
+    kind: Rewrite_Kind.FALLBACK,
+    name: "gpt-4o*",
+    targets: ["claude-opus-5"],
+  });
+  const rows = async (kind: Rewrite_Kind) =>
+    (await alice.providers.getRewrites({ kind })).rewrites.map(({ name }) => name);
+  assert.deepEqual(await rows(Rewrite_Kind.UNSPECIFIED), ["fast", "gpt-4o*"]);
+  assert.deepEqual(await rows(Rewrite_Kind.FALLBACK), ["gpt-4o*"]);
+  const shown = async () => {
+    const { models } = await alice.providers.listModels({
+      filter: "provider=openai model_id=gpt-4o",
+    });
+    return [models[0]?.catalogAliases, models[0]?.catalogFallbacks];
+  };
+  assert.deepEqual(await shown(), [["fast"], ["claude-opus-5"]]);
+
+  const refusedFields = async (part: object): Promise<string[]> => {
+    const whole = { kind: Rewrite_Kind.ALIAS, name: "smart", targets: ["gpt-4o"], ...part };
+    const refused = await refusal("INVALID_ARGUMENT", admin.providers.setRewrite(whole));
+    return Object.keys(refused.details.fields);
+  };
+  assert.deepEqual(await refusedFields({ kind: Rewrite_Kind.UNSPECIFIED }), ["kind"]);
+  assert.deepEqual(await refusedFields({ name: "s*" }), ["name"]);
+  assert.deepEqual(await refusedFields({ targets: ["gpt-4o", "fable-9"] }), ["targets[1]"]);
+  assert.deepEqual(await refusedFields({ name: "gpt-4o-mini", targets: ["fast"] }), ["targets"]);
+
+  const gone = { kind: Rewrite_Kind.ALIAS, name: "Fast" };
+  assert.equal((await admin.providers.deleteRewrite(gone)).deleted, true);
+  assert.equal((await admin.providers.deleteRewrite(gone)).deleted, false);
+  assert.deepEqual(await shown(), [[], ["claude-opus-5"]]);
 });

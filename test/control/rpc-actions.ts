@@ -30,6 +30,9 @@ export const RPC_ACTIONS: Readonly<Record<string, Action | null>> = {
   "ProviderService/ListModels": "model.list",
   "ProviderService/UpsertModels": "model.upsert",
   "ProviderService/DeleteModels": "model.delete",
+  "ProviderService/GetRewrites": "rewrite.get",
+  "ProviderService/SetRewrite": "rewrite.set",
+  "ProviderService/DeleteRewrite": "rewrite.delete",
 
   "ProviderKeyService/CreateProviderKey": "provider_key.create",
   "ProviderKeyService/GetProviderKey": "provider_key.get",

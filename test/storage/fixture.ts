@@ -134,6 +134,7 @@ export function model(id: string, providerId: string, part: Partial<Model> = {})
     maxOutput: null,
     isDefault: false,
     aliases: [],
+    fallbacks: [],
     prices: [
       {
         effectiveFrom: START_MS,

@@ -287,6 +287,25 @@ test("names do where ids are asked for; unknown and double ones are told", async
   );
 });
 
+test("an alias and a fallback chain are told apart by the verb alone", async () => {
+  const set = await run(["models", "set-alias", "fast", "--targets", "gpt-5-mini, groq/llama-3.3"]);
+  assert.deepEqual(
+    [set.fake.sent.map(({ method }) => method), set.request],
+    [["setRewrite"], { kind: 1, name: "fast", targets: ["gpt-5-mini", "groq/llama-3.3"] }],
+  );
+  const gone = await run(["models", "delete-fallbacks", "gpt-5*"]);
+  assert.deepEqual(gone.request, { kind: 2, name: "gpt-5*" });
+  const script = (fake: FakeApi): void =>
+    fake.on("getRewrites", ({ kind }) => ({
+      rewrites: [{ kind, name: "fast", targets: ["gpt-5-mini", "gpt-x"], unserved: ["gpt-x"] }],
+    }));
+  const listed = await run(["models", "aliases"], { script });
+  assert.deepEqual(listed.request, { kind: 1 });
+  assert.match(listed.out, /NAME +TARGETS +UNSERVED\nfast +gpt-5-mini,gpt-x +gpt-x/);
+  const json = await run(["models", "fallbacks", "--json"], { script });
+  assert.match(json.out, /"kind":"KIND_FALLBACK","name":"fast","targets":\["gpt-5-mini"/);
+});
+
 test("an update names exactly the fields that were given, so that empty ones are cleared", async () => {
   const cleared = ["--models", "", "--expires", "never", "--limits", "none"];
   const { request } = await run(

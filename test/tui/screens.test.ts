@@ -489,6 +489,54 @@ test("a backup tells its name and size, or why there is none", async () => {
   });
 });
 
+test("a model's alias and fallback chain are shown, set, and removed by an empty list", async () => {
+  await withApp({}, async (rig) => {
+    const { tui, fake, press, type } = rig;
+    fake.on("listModels", () => ({
+      models: [
+        {
+          modelId: "gpt-5-mini",
+          providerSlug: "openai",
+          enabled: true,
+          aliases: ["mini"],
+          catalogAliases: ["fast"],
+          fallbacks: ["gpt-5"],
+          catalogFallbacks: ["claude-haiku-4-5"],
+        },
+      ],
+    }));
+    const known = [
+      { kind: 1, name: "fast", targets: ["gpt-5-mini", "gpt-4o"], unserved: ["gpt-4o"] },
+      { kind: 2, name: "gpt-5*", targets: ["claude-haiku-4-5"] },
+    ];
+    fake.on("getRewrites", ({ kind }) => ({
+      rewrites: known.filter((each) => kind === undefined || each.kind === kind),
+    }));
+    fake.on("setRewrite", () => ({}));
+    fake.on("deleteRewrite", () => ({ deleted: true }));
+    await press("7");
+    assert.ok(tui.find("fast, mini"));
+    await press("l");
+    assert.ok(tui.find("fast"));
+    assert.ok(tui.find("nothing serves gpt-4o"));
+    assert.ok(tui.find("gpt-5* "));
+    assert.ok(tui.find("falls back to claude-haiku-4-5"));
+    await press("<esc>", "e");
+    assert.ok(tui.find("Alias fast"));
+    assert.ok(tui.find("gpt-5-mini, gpt-4o"));
+    await press("<tab>", "<C-u>", "<C-s>");
+    assert.deepEqual(fake.requests("deleteRewrite"), [{ kind: 1, name: "fast" }]);
+    await press("f");
+    assert.ok(tui.find("Fallbacks of gpt-5-mini"));
+    await press("<tab>");
+    await type("grok-4.5, claude-haiku-4-5");
+    await press("<C-s>");
+    assert.deepEqual(fake.requests("setRewrite"), [
+      { kind: 2, name: "gpt-5-mini", targets: ["grok-4.5", "claude-haiku-4-5"] },
+    ]);
+  });
+});
+
 test("the server's log is followed, and holds still while one reads back", async () => {
   await withApp({}, async ({ press, fake, tui, pass }) => {
     await press("9", "l");

@@ -4,7 +4,7 @@ import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
 import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { ProviderService, Rewrite_Kind } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
@@ -26,6 +26,8 @@ export interface Command {
   readonly asks: boolean;
   /** Sent unless the command line says otherwise. */
   readonly defaults: Readonly<Record<string, unknown>>;
+  /** Sent whatever the command line says, and no flags. */
+  readonly fixed: Readonly<Record<string, unknown>>;
   /** A message inside the request whose fields are flags of this command. */
   readonly nested: NestedField | undefined;
   /** Its chunks are bytes that would spoil a terminal. */
@@ -43,6 +45,7 @@ interface Spec {
   readonly columns?: readonly string[];
   readonly asks?: boolean;
   readonly defaults?: Readonly<Record<string, unknown>>;
+  readonly fixed?: Readonly<Record<string, unknown>>;
   readonly nested?: string;
   readonly binary?: boolean;
   readonly isGood?: (answer: Message) => boolean;
@@ -59,9 +62,9 @@ function noun(
     const method = service.methods.find((each) => each.name === methodName);
     if (method === undefined) throw new Error(`${service.typeName} has no method ${methodName}`);
     const { positional = [], columns = [], asks = false, binary = false } = spec;
-    const { defaults = {}, isGood, line } = spec;
+    const { defaults = {}, fixed = {}, isGood, line } = spec;
     const nested = nestedField(method, spec.nested);
-    const shape = { positional, columns, asks, defaults, nested, binary, isGood, line };
+    const shape = { positional, columns, asks, defaults, fixed, nested, binary, isGood, line };
     return { noun: name, verb, service, method, help, ...shape };
   });
 }
@@ -112,6 +115,9 @@ const CLIENT_KEY_COLUMNS = [
   "expire_time",
   "last_used_time",
 ];
+const REWRITE_COLUMNS = ["name", "targets", "unserved"];
+const ALIAS = { kind: Rewrite_Kind.ALIAS };
+const FALLBACK = { kind: Rewrite_Kind.FALLBACK };
 const CALL_COLUMNS = [
   "id",
   "start_time",
@@ -207,6 +213,36 @@ export const COMMANDS: readonly Command[] = [
     ],
     upsert: ["UpsertModels", "add or replace models, with --request"],
     delete: ["DeleteModels", "remove models, or changes to preset ones", { asks: true }],
+    aliases: [
+      "GetRewrites",
+      "list the aliases of the catalogue",
+      { columns: REWRITE_COLUMNS, fixed: ALIAS },
+    ],
+    "set-alias": [
+      "SetRewrite",
+      "let a name stand for models, in order (admin)",
+      { positional: ["name"], fixed: ALIAS },
+    ],
+    "delete-alias": [
+      "DeleteRewrite",
+      "remove an alias (admin)",
+      { positional: ["name"], fixed: ALIAS },
+    ],
+    fallbacks: [
+      "GetRewrites",
+      "list the fallback chains of the catalogue",
+      { columns: REWRITE_COLUMNS, fixed: FALLBACK },
+    ],
+    "set-fallbacks": [
+      "SetRewrite",
+      "say which models are tried when no key can serve one; * for any text (admin)",
+      { positional: ["name"], fixed: FALLBACK },
+    ],
+    "delete-fallbacks": [
+      "DeleteRewrite",
+      "remove a fallback chain (admin)",
+      { positional: ["name"], fixed: FALLBACK },
+    ],
   }),
   ...noun("users", UserService, {
     list: [

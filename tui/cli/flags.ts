@@ -45,6 +45,7 @@ export function flagsOf(command: Command): readonly Flag[] {
   return inputFields(command)
     .filter((field) => !HIDDEN.has(field.name) && !isRedacted(field))
     .filter((field) => !command.positional.includes(field.name))
+    .filter((field) => command.fixed[field.localName] === undefined)
     .filter((field) => isFlagType(field))
     .map((field) => ({
       name: SHORT_NAMES[field.name] ?? field.name.replaceAll("_", "-"),
@@ -209,6 +210,7 @@ const FIELD_HELP: Readonly<Record<string, string>> = {
   ip_allowlist: "IP addresses or CIDR blocks, separated by commas",
   grace_seconds: "how long the old secret works on, in seconds",
   days: "days back from now",
+  targets: "models, provider/model or aliases, in the order tried, separated by commas",
   expected_version: "change it only if it is at this version",
 };
 

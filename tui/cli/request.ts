@@ -52,6 +52,7 @@ export async function buildRequest(
   const { input } = command.method;
   const has = (name: string): boolean => input.fields.some((field) => field.name === name);
   const start = invocation.request ? await readRequest(input, port) : { ...command.defaults };
+  Object.assign(start, command.fixed);
   const draft = new Draft(command, start);
   await setPositional(draft, command, invocation, port);
   const given = await setFlags(draft, command, invocation, port);

@@ -8,12 +8,14 @@ import {
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { enumWord } from "../present/enum-word.js";
 import { count, money } from "../present/format.js";
+import type { Binding } from "../term/keymap.js";
 import type { Span } from "../term/painter.js";
 import type { Column } from "../widgets/table-columns.js";
 import { asking, copyText, writing } from "./actions.js";
 import type { Detail } from "./details.js";
 import { byServer, ListView } from "./list-view.js";
 import { openProviderForm } from "./provider-form.js";
+import { openAliasForm, openFallbacksForm, openRewrites } from "./rewrite-forms.js";
 import { openText } from "./text-modal.js";
 import type { View, ViewContext } from "./view.js";
 
@@ -42,37 +44,83 @@ export function createModelsView(context: ViewContext): View {
     filterHelp: "provider=openai categories=chat unpriced=true model_id:mini words",
     sort: { column: "model_id", descending: false },
     detail: detailsOf,
-    bindings: (list) => [
-      {
-        keys: ["c"],
-        action: "models.copy",
-        description: "copy the model id that callers ask for",
-        group: GROUP,
-        hint: "copy model",
-        priority: 5,
-        disabledReason: list.noRow,
-        run: () => list.withRow((model) => copyText(context, "model id", model.modelId)),
-      },
-      asking(context, "provider.list", {
-        keys: ["p"],
-        action: "models.providers",
-        description: "list the providers",
-        group: GROUP,
-        hint: "providers",
-        priority: 4,
-        run: () => openProviders(context),
-      }),
-      writing(context, "provider.create", {
-        keys: ["n"],
-        action: "models.new-provider",
-        description: "add a custom provider",
-        group: GROUP,
-        hint: "add provider",
-        priority: 3,
-        run: () => openProviderForm(context, () => list.refresh()),
-      }),
-    ],
+    bindings: (list) => [...modelBindings(context, list), ...rewriteBindings(context, list)],
   });
+}
+
+function modelBindings(context: ViewContext, list: ListView<Model>): readonly Binding[] {
+  return [
+    {
+      keys: ["c"],
+      action: "models.copy",
+      description: "copy the model id that callers ask for",
+      group: GROUP,
+      hint: "copy model",
+      priority: 5,
+      disabledReason: list.noRow,
+      run: () => list.withRow((model) => copyText(context, "model id", model.modelId)),
+    },
+    asking(context, "provider.list", {
+      keys: ["p"],
+      action: "models.providers",
+      description: "list the providers",
+      group: GROUP,
+      hint: "providers",
+      priority: 4,
+      run: () => openProviders(context),
+    }),
+    writing(context, "provider.create", {
+      keys: ["n"],
+      action: "models.new-provider",
+      description: "add a custom provider",
+      group: GROUP,
+      hint: "add provider",
+      priority: 3,
+      run: () => openProviderForm(context, () => list.refresh()),
+    }),
+  ];
+}
+
+function rewriteBindings(context: ViewContext, list: ListView<Model>): readonly Binding[] {
+  return [
+    asking(context, "rewrite.get", {
+      keys: ["l"],
+      action: "models.rewrites",
+      description: "list the catalogue's aliases and fallback chains",
+      group: GROUP,
+      hint: "aliases",
+      priority: 4,
+      run: () => openRewrites(context),
+    }),
+    writing(
+      context,
+      "rewrite.set",
+      {
+        keys: ["e"],
+        action: "models.alias",
+        description: "let another name stand for the model, or change its alias",
+        group: GROUP,
+        hint: "alias",
+        priority: 3,
+        run: () => list.withRow((model) => openAliasForm(context, model, () => list.refresh())),
+      },
+      list.noRow,
+    ),
+    writing(
+      context,
+      "rewrite.set",
+      {
+        keys: ["f"],
+        action: "models.fallbacks",
+        description: "say which models are tried when no key can serve it",
+        group: GROUP,
+        hint: "fallbacks",
+        priority: 3,
+        run: () => list.withRow((model) => openFallbacksForm(context, model, () => list.refresh())),
+      },
+      list.noRow,
+    ),
+  ];
 }
 
 const COLUMNS: readonly Column<Model>[] = [
@@ -133,7 +181,7 @@ const COLUMNS: readonly Column<Model>[] = [
     title: "ALIAS",
     width: { min: 8, share: 1, max: 24 },
     priority: 2,
-    cell: (model) => model.aliases.join(", "),
+    cell: (model) => [...model.catalogAliases, ...model.aliases].join(", "),
   },
 ];
 
@@ -158,8 +206,8 @@ function detailsOf(model: Model): readonly Detail[] {
     ["categories", categoriesOf(model) || "-"],
     ["context", model.contextWindowTokens === 0n ? "not known" : count(model.contextWindowTokens)],
     ["max output", model.maxOutputTokens === 0n ? "not known" : count(model.maxOutputTokens)],
-    ...optional("aliases", model.aliases.join(", ")),
-    ...optional("fallbacks", model.fallbacks.join(", ")),
+    ...optional("aliases", [...model.catalogAliases, ...model.aliases].join(", ")),
+    ...optional("fallbacks", [...model.fallbacks, ...model.catalogFallbacks].join(", ")),
     ...optional("services", model.services.join(", ")),
     ["enabled", model.enabled ? "yes" : "no"],
     ["source", enumWord(Model_SourceSchema, model.source)],

@@ -33,11 +33,13 @@ export function explanationMessage(found: {
   /** Whether the reader may know of this owner's keys; a super key draws on those of others. */
   readonly seesOwner: (ownerId: string) => boolean;
   readonly route: Route;
+  /** Targets of the route from this one on come from fallbacks. */
+  readonly ownTargets: number;
   readonly targets: readonly TargetExplanation[];
   readonly names: NameLookup;
   readonly strategies: Record<Strategy, StrategyMessage>;
 }): MessageInitShape<typeof ExplainAllocationResponseSchema> {
-  const { principal, seesOwner, route, targets, names, strategies } = found;
+  const { principal, seesOwner, route, ownTargets, targets, names, strategies } = found;
   const inUse = targets.flatMap(({ tiers }) => tiers).find((tier) => tier.inUse);
   const chosen = inUse?.keys.find((key) => key.rank === 1);
   const first = targets[0];
@@ -47,12 +49,13 @@ export function explanationMessage(found: {
     ),
   );
   return {
-    routes: route.targets.map((target) => ({
+    routes: route.targets.map((target, i) => ({
       providerId: target.provider.id,
       providerSlug: target.provider.slug,
       upstreamModel: target.upstreamModel,
       dialect: DIALECTS[target.provider.dialect],
       unpriced: target.price === null,
+      fallback: i >= ownTargets,
     })),
     ...(first === undefined ? {} : { strategy: strategies[first.strategy] }),
     ...(inUse === undefined ? {} : { tier: TIERS[inUse.tier] }),

@@ -7,6 +7,7 @@ import {
   type ModelPriceSchema,
   type ModelSchema,
 } from "../../../proto/gen/latchkey/v1/providers_pb.js";
+import type { Catalog } from "../../catalog/catalog.js";
 import { priceAt } from "../../catalog/price-table.js";
 import { invalidField } from "../../core/fault.js";
 import type { Model, ModelCategory, Price, PriceParts } from "../../core/provider.js";
@@ -73,13 +74,21 @@ export const MODEL_FIELDS: ListFields = {
   update_time: { name: "updatedAt", kind: "time" },
 };
 
+/** What the catalogue's aliases and fallback chains make of a model. */
+export type RewritesOf = Catalog["rewritesOf"];
+
 export function modelMessage(
   model: Model,
-  context: { readonly names: Pick<NameLookup, "providerSlugOf">; readonly nowMs: number },
+  context: {
+    readonly names: Pick<NameLookup, "providerSlugOf">;
+    readonly rewritesOf: RewritesOf;
+    readonly nowMs: number;
+  },
 ): MessageInitShape<typeof ModelSchema> {
   const isPreset = model.updatedAt % DAY_MS === 0;
   const price = (each: Price) => priceMessage(each, isPreset ? "" : ADMIN);
   const current = priceAt(model.prices, context.nowMs);
+  const { aliases: catalogAliases, fallbacks: catalogFallbacks } = context.rewritesOf(model);
   return {
     providerId: model.providerId,
     providerSlug: context.names.providerSlugOf(model.providerId),
@@ -91,6 +100,9 @@ export function modelMessage(
     prices: model.prices.toReversed().map(price),
     ...(current === null ? {} : { currentPrice: price(current) }),
     aliases: [...model.aliases],
+    fallbacks: [...model.fallbacks],
+    catalogAliases: [...catalogAliases],
+    catalogFallbacks: [...catalogFallbacks],
     services: [...model.services],
     isDefault: model.isDefault,
     enabled: true,
@@ -145,11 +157,6 @@ function optional<K extends string>(
 /** Throws `invalid_argument` for what this server cannot keep of a model; `field` is the draft's path. */
 export function modelDraftOf(field: string, draft: ModelDraftMessage): ModelDraft {
   refuse(
-    `${field}.fallbacks`,
-    draft.fallbacks.length > 0,
-    "this server keeps fallbacks for the whole catalogue, not by model.",
-  );
-  refuse(
     `${field}.disabled`,
     draft.disabled,
     "this server does not switch off single models; use a client key's model_allowlist.",
@@ -165,6 +172,7 @@ export function modelDraftOf(field: string, draft: ModelDraftMessage): ModelDraf
     maxOutput: amountOf(`${field}.max_output_tokens`, draft.maxOutputTokens),
     isDefault: draft.isDefault,
     aliases: draft.aliases,
+    fallbacks: draft.fallbacks,
     prices: draft.prices.map((price, i) => priceOf(`${field}.prices[${i}]`, price)),
   };
 }

@@ -23,6 +23,7 @@ export async function prepare<W extends UseCases>(world: W & People) {
   const { session } = await world.sessions.login(NOBODY, "alice", new Secret("alice 1234"));
   const stopped = await world.users.create(root, { username: "stopped" });
   await world.users.ban(root, stopped.id);
+  await world.rewrites.set(root, { kind: "FALLBACK", name: "claude-*", targets: ["gpt-4o"] });
   const idle = await world.users.create(root, { username: "idle" });
   await world.users.disable(root, idle.id);
   return {
@@ -111,6 +112,9 @@ export const MUTATIONS: Readonly<Record<string, (world: Prepared) => Promise<unk
   "client_key.reveal": ({ clientKeys, alice, ids }) => clientKeys.reveal(alice, ids.clientKey),
   "client_key.get_byor": ({ byorKeys, bob }) => byorKeys.get(bob),
   "client_key.refresh_byor": ({ byorKeys, alice }) => byorKeys.refresh(alice),
+  "rewrite.set": ({ rewrites, root }) =>
+    rewrites.set(root, { kind: "ALIAS", name: "fast", targets: ["gpt-4o-mini"] }),
+  "rewrite.delete": ({ rewrites, root }) => rewrites.delete(root, "FALLBACK", "claude-*"),
   "system.update_settings": ({ settings, root }) => settings.update(root, { lockoutMinutes: 5 }),
   "pool.set_allocation": ({ settings, root }) =>
     settings.putDocument(root, "pool.set_allocation", {

@@ -26,6 +26,7 @@ import type { ClientKeyForms, KeysStore, KeysVault, Passwords, SessionTokens } f
 import { ProviderKeyImport } from "../provider-key-import.js";
 import { ProviderKeys } from "../provider-keys.js";
 import { Providers } from "../providers.js";
+import { ModelRewrites, type LookUp } from "../rewrites.js";
 import { SealedRecords } from "../sealed-records.js";
 import { Sessions } from "../sessions.js";
 import { Settings } from "../settings.js";
@@ -89,6 +90,8 @@ export interface Ground {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
+  /** Without it every name is served. */
+  readonly lookUp?: LookUp;
 }
 
 /** All use cases, wired as the server wires them. */
@@ -124,6 +127,7 @@ export function createUseCases(ground: Ground) {
     identities: new Identities({ reader, feed, clientKeys: directory, tokens, clock }),
     providers: new Providers({ operations, vault, baseUrls, ids }),
     models: new Models({ operations, ids }),
+    rewrites: new ModelRewrites({ operations, lookUp: ground.lookUp ?? everythingServed }),
     providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
     clientKeys: new ClientKeys({ operations, mint, ids, settings, clock }),
     byorKeys: new ByorKeys({ operations, mint, ids, settings, clock }),
@@ -132,6 +136,8 @@ export function createUseCases(ground: Ground) {
     auditLog: new AuditLog({ operations }),
   };
 }
+
+const everythingServed: LookUp = () => ({ served: true, nearest: [] });
 
 export type UseCases = ReturnType<typeof createUseCases>;
 

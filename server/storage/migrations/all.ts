@@ -3,6 +3,7 @@ import { start } from "./0001-start.js";
 import { ledger } from "./0002-ledger.js";
 import { people } from "./0003-people.js";
 import { totals } from "./0004-totals.js";
+import { fallbacks } from "./0005-fallbacks.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
-export const MIGRATIONS: readonly Migration[] = [start, ledger, people, totals];
+export const MIGRATIONS: readonly Migration[] = [start, ledger, people, totals, fallbacks];

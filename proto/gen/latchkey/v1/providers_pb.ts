@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/providers.proto.
  */
 export const file_latchkey_v1_providers: GenFile = /*@__PURE__*/
-  fileDesc("ChtsYXRjaGtleS92MS9wcm92aWRlcnMucHJvdG8SC2xhdGNoa2V5LnYxIpUGCghQcm92aWRlchIKCgJpZBgBIAEoCRIMCgRzbHVnGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIQCghiYXNlX3VybBgFIAEoCRIlCgdkaWFsZWN0GAYgASgOMhQubGF0Y2hrZXkudjEuRGlhbGVjdBIzCgphdXRoX3N0eWxlGAcgASgOMh8ubGF0Y2hrZXkudjEuUHJvdmlkZXIuQXV0aFN0eWxlEg4KBmN1c3RvbRgIIAEoCBIOCgZzaGFyZWQYCSABKAgSFQoNY3JlYXRlZF9ieV9pZBgKIAEoCRIPCgdlbmFibGVkGAsgASgIEi8KCHNlcnZpY2VzGAwgAygLMh0ubGF0Y2hrZXkudjEuUHJvdmlkZXIuU2VydmljZRIWCg5tb2RlbF9wYXR0ZXJucxgNIAMoCRITCgttb2RlbF9jb3VudBgOIAEoBRIaChJwcm92aWRlcl9rZXlfY291bnQYDyABKAUSIwobZWxpZ2libGVfcHJvdmlkZXJfa2V5X2NvdW50GBAgASgFEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdmVyc2lvbhgTIAEoAxpsCgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEi0KCGNhdGVnb3J5GAMgASgOMhsubGF0Y2hrZXkudjEuTW9kZWwuQ2F0ZWdvcnkSDgoGbW9kZWxzGAQgAygJIo0BCglBdXRoU3R5bGUSGgoWQVVUSF9TVFlMRV9VTlNQRUNJRklFRBAAEhUKEUFVVEhfU1RZTEVfQkVBUkVSEAESGAoUQVVUSF9TVFlMRV9YX0FQSV9LRVkQAhIdChlBVVRIX1NUWUxFX1hfR09PR19BUElfS0VZEAMSFAoQQVVUSF9TVFlMRV9BWlVSRRAEIokHCgVNb2RlbBITCgtwcm92aWRlcl9pZBgBIAEoCRIVCg1wcm92aWRlcl9zbHVnGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIvCgpjYXRlZ29yaWVzGAUgAygOMhsubGF0Y2hrZXkudjEuTW9kZWwuQ2F0ZWdvcnkSHQoVY29udGV4dF93aW5kb3dfdG9rZW5zGAYgASgDEhkKEW1heF9vdXRwdXRfdG9rZW5zGAcgASgDEicKBnByaWNlcxgIIAMoCzIXLmxhdGNoa2V5LnYxLk1vZGVsUHJpY2USLgoNY3VycmVudF9wcmljZRgJIAEoCzIXLmxhdGNoa2V5LnYxLk1vZGVsUHJpY2USDwoHYWxpYXNlcxgKIAMoCRIRCglmYWxsYmFja3MYCyADKAkSEAoIc2VydmljZXMYDCADKAkSEgoKaXNfZGVmYXVsdBgNIAEoCBIPCgdlbmFibGVkGA4gASgIEikKBnNvdXJjZRgPIAEoDjIZLmxhdGNoa2V5LnYxLk1vZGVsLlNvdXJjZRIvCgt1cGRhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdmVyc2lvbhgRIAEoAxIRCgljYWxsc18yNGgYEiABKAMirgIKCENhdGVnb3J5EhgKFENBVEVHT1JZX1VOU1BFQ0lGSUVEEAASEQoNQ0FURUdPUllfQ0hBVBABEhEKDUNBVEVHT1JZX0NPREUQAhIZChVDQVRFR09SWV9MT05HX0NPTlRFWFQQAxIXChNDQVRFR09SWV9NVUxUSU1PREFMEAQSFgoSQ0FURUdPUllfUkVBU09OSU5HEAUSEgoOQ0FURUdPUllfSU1BR0UQBhISCg5DQVRFR09SWV9BVURJTxAHEhIKDkNBVEVHT1JZX1ZJREVPEAgSFgoSQ0FURUdPUllfRU1CRURESU5HEAkSEwoPQ0FURUdPUllfUkVSQU5LEAoSFwoTQ0FURUdPUllfTU9ERVJBVElPThALEhQKEENBVEVHT1JZX0VDT05PTVkQDCJcCgZTb3VyY2USFgoSU09VUkNFX1VOU1BFQ0lGSUVEEAASEQoNU09VUkNFX1BSRVNFVBABEhAKDFNPVVJDRV9BRE1JThACEhUKEVNPVVJDRV9ESVNDT1ZFUkVEEAMi8wsKCk1vZGVsUHJpY2USMgoOZWZmZWN0aXZlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKGGlucHV0X21pY3Jvc19wZXJfbWlsbGlvbhgCIAEoA0IOukgLIgkYgKCUpY0dKABIAIgBARI2ChlvdXRwdXRfbWljcm9zX3Blcl9taWxsaW9uGAMgASgDQg66SAsiCRiAoJSljR0oAEgBiAEBEjoKHWNhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uGAQgASgDQg66SAsiCRiAoJSljR0oAEgCiAEBEjsKHmNhY2hlX3dyaXRlX21pY3Jvc19wZXJfbWlsbGlvbhgFIAEoA0IOukgLIgkYgKCUpY0dKABIA4gBARJACiNjYWNoZV93cml0ZV9sb25nX21pY3Jvc19wZXJfbWlsbGlvbhgGIAEoA0IOukgLIgkYgKCUpY0dKABIBIgBARIsCg9wZXJfY2FsbF9taWNyb3MYByABKANCDrpICyIJGICglKWNHSgASAWIAQESLQoQcGVyX2ltYWdlX21pY3JvcxgIIAEoA0IOukgLIgkYgKCUpY0dKABIBogBARI9Cgxsb25nX2NvbnRleHQYCSADKAsyHS5sYXRjaGtleS52MS5Mb25nQ29udGV4dFByaWNlQgi6SAWSAQIQCBIYCgZzb3VyY2UYCiABKAlCCLpIBXIDGP8BEjsKHmF1ZGlvX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbhgLIAEoA0IOukgLIgkYgKCUpY0dKABIB4gBARI8Ch9hdWRpb19vdXRwdXRfbWljcm9zX3Blcl9taWxsaW9uGAwgASgDQg66SAsiCRiAoJSljR0oAEgIiAEBEkAKI2F1ZGlvX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uGA0gASgDQg66SAsiCRiAoJSljR0oAEgJiAEBEjsKHmltYWdlX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbhgOIAEoA0IOukgLIgkYgKCUpY0dKABICogBARI8Ch9pbWFnZV9vdXRwdXRfbWljcm9zX3Blcl9taWxsaW9uGA8gASgDQg66SAsiCRiAoJSljR0oAEgLiAEBEkAKI2ltYWdlX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uGBAgASgDQg66SAsiCRiAoJSljR0oAEgMiAEBEi4KEWF1ZGlvX2hvdXJfbWljcm9zGBEgASgDQg66SAsiCRiAoJSljR0oAEgNiAEBEj0KIHdlYl9zZWFyY2hlc19taWNyb3NfcGVyX3Rob3VzYW5kGBIgASgDQg66SAsiCRiAoJSljR0oAEgOiAEBQhsKGV9pbnB1dF9taWNyb3NfcGVyX21pbGxpb25CHAoaX291dHB1dF9taWNyb3NfcGVyX21pbGxpb25CIAoeX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uQiEKH19jYWNoZV93cml0ZV9taWNyb3NfcGVyX21pbGxpb25CJgokX2NhY2hlX3dyaXRlX2xvbmdfbWljcm9zX3Blcl9taWxsaW9uQhIKEF9wZXJfY2FsbF9taWNyb3NCEwoRX3Blcl9pbWFnZV9taWNyb3NCIQofX2F1ZGlvX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbkIiCiBfYXVkaW9fb3V0cHV0X21pY3Jvc19wZXJfbWlsbGlvbkImCiRfYXVkaW9fY2FjaGVfcmVhZF9taWNyb3NfcGVyX21pbGxpb25CIQofX2ltYWdlX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbkIiCiBfaW1hZ2Vfb3V0cHV0X21pY3Jvc19wZXJfbWlsbGlvbkImCiRfaW1hZ2VfY2FjaGVfcmVhZF9taWNyb3NfcGVyX21pbGxpb25CFAoSX2F1ZGlvX2hvdXJfbWljcm9zQiMKIV93ZWJfc2VhcmNoZXNfbWljcm9zX3Blcl90aG91c2FuZCKPBAoQTG9uZ0NvbnRleHRQcmljZRIpChJhYm92ZV9pbnB1dF90b2tlbnMYASABKANCDbpICiIIGICU69wDIAASNQoYaW5wdXRfbWljcm9zX3Blcl9taWxsaW9uGAIgASgDQg66SAsiCRiAoJSljR0oAEgAiAEBEjYKGW91dHB1dF9taWNyb3NfcGVyX21pbGxpb24YAyABKANCDrpICyIJGICglKWNHSgASAGIAQESOgodY2FjaGVfcmVhZF9taWNyb3NfcGVyX21pbGxpb24YBCABKANCDrpICyIJGICglKWNHSgASAKIAQESOwoeY2FjaGVfd3JpdGVfbWljcm9zX3Blcl9taWxsaW9uGAUgASgDQg66SAsiCRiAoJSljR0oAEgDiAEBEkAKI2NhY2hlX3dyaXRlX2xvbmdfbWljcm9zX3Blcl9taWxsaW9uGAYgASgDQg66SAsiCRiAoJSljR0oAEgEiAEBQhsKGV9pbnB1dF9taWNyb3NfcGVyX21pbGxpb25CHAoaX291dHB1dF9taWNyb3NfcGVyX21pbGxpb25CIAoeX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uQiEKH19jYWNoZV93cml0ZV9taWNyb3NfcGVyX21pbGxpb25CJgokX2NhY2hlX3dyaXRlX2xvbmdfbWljcm9zX3Blcl9taWxsaW9uIvwCChVDcmVhdGVQcm92aWRlclJlcXVlc3QSHwoMZGlzcGxheV9uYW1lGAEgASgJQgm6SAZyBBABGGQSMQoEc2x1ZxgCIAEoCUIjukgg2AEBchsyGV5bYS16MC05XVthLXowLTktXXswLDQ5fSQSMgoIYmFzZV91cmwYAyABKAlCILpIHXIbEAEY/wEyFF5odHRwcz86Ly9bXlxzPyNAXSskEi8KB2RpYWxlY3QYBCABKA4yFC5sYXRjaGtleS52MS5EaWFsZWN0Qgi6SAWCAQIQARI9CgphdXRoX3N0eWxlGAUgASgOMh8ubGF0Y2hrZXkudjEuUHJvdmlkZXIuQXV0aFN0eWxlQgi6SAWCAQIQARIdCgtkZXNjcmlwdGlvbhgGIAEoCUIIukgFcgMY9AMSKwoObW9kZWxfcGF0dGVybnMYByADKAlCE7pIEJIBDRBkGAEiB3IFEAEYyAESHwoKcmVxdWVzdF9pZBgIIAEoCUILukgI2AEBcgOwAQEiQQoWQ3JlYXRlUHJvdmlkZXJSZXNwb25zZRInCghwcm92aWRlchgBIAEoCzIVLmxhdGNoa2V5LnYxLlByb3ZpZGVyIkIKEkdldFByb3ZpZGVyUmVxdWVzdBIsCgJpZBgBIAEoCUIgukgdchsyGV5wcnZfWzAtOUEtWmEtel8tXXsxLDYwfSQiPgoTR2V0UHJvdmlkZXJSZXNwb25zZRInCghwcm92aWRlchgBIAEoCzIVLmxhdGNoa2V5LnYxLlByb3ZpZGVyIoUBChRMaXN0UHJvdmlkZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSGAoGZmlsdGVyGAMgASgJQgi6SAVyAxj0AxIZCghvcmRlcl9ieRgEIAEoCUIHukgEcgIYZCKPAQoVTGlzdFByb3ZpZGVyc1Jlc3BvbnNlEigKCXByb3ZpZGVycxgBIAMoCzIVLmxhdGNoa2V5LnYxLlByb3ZpZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJEhYKDnRvdGFsX2VzdGltYXRlGAQgASgDIrIEChVVcGRhdGVQcm92aWRlclJlcXVlc3QSLAoCaWQYASABKAlCILpIHXIbMhlecHJ2X1swLTlBLVphLXpfLV17MSw2MH0kEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIhChBleHBlY3RlZF92ZXJzaW9uGAMgASgDQge6SAQiAigAEiQKDGRpc3BsYXlfbmFtZRgEIAEoCUIJukgGcgQQARhkSACIAQESNwoIYmFzZV91cmwYBSABKAlCILpIHXIbEAEY/wEyFF5odHRwcz86Ly9bXlxzPyNAXSskSAGIAQESNgoHZGlhbGVjdBgGIAEoDjIULmxhdGNoa2V5LnYxLkRpYWxlY3RCCrpIB4IBBBABIABIAogBARJECgphdXRoX3N0eWxlGAcgASgOMh8ubGF0Y2hrZXkudjEuUHJvdmlkZXIuQXV0aFN0eWxlQgq6SAeCAQQQASAASAOIAQESIgoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGPQDSASIAQESFAoHZW5hYmxlZBgJIAEoCEgFiAEBEisKDm1vZGVsX3BhdHRlcm5zGAogAygJQhO6SBCSAQ0QZBgBIgdyBRABGMgBQg8KDV9kaXNwbGF5X25hbWVCCwoJX2Jhc2VfdXJsQgoKCF9kaWFsZWN0Qg0KC19hdXRoX3N0eWxlQg4KDF9kZXNjcmlwdGlvbkIKCghfZW5hYmxlZCJBChZVcGRhdGVQcm92aWRlclJlc3BvbnNlEicKCHByb3ZpZGVyGAEgASgLMhUubGF0Y2hrZXkudjEuUHJvdmlkZXIiaAoVRGVsZXRlUHJvdmlkZXJSZXF1ZXN0EiwKAmlkGAEgASgJQiC6SB1yGzIZXnBydl9bMC05QS1aYS16Xy1dezEsNjB9JBIhChBleHBlY3RlZF92ZXJzaW9uGAIgASgDQge6SAQiAigAIhgKFkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2UiggEKEUxpc3RNb2RlbHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGPQDEhkKCG9yZGVyX2J5GAQgASgJQge6SARyAhhkIoYBChJMaXN0TW9kZWxzUmVzcG9uc2USIgoGbW9kZWxzGAEgAygLMhIubGF0Y2hrZXkudjEuTW9kZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkSFgoOdG90YWxfZXN0aW1hdGUYBCABKAMitQMKCk1vZGVsRHJhZnQSHAoIbW9kZWxfaWQYASABKAlCCrpIB3IFEAEYyAESHgoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAxjIARJECgpjYXRlZ29yaWVzGAMgAygOMhsubGF0Y2hrZXkudjEuTW9kZWwuQ2F0ZWdvcnlCE7pIEJIBDRAQGAEiB4IBBBABIAASLAoVY29udGV4dF93aW5kb3dfdG9rZW5zGAQgASgDQg26SAoiCBiAlOvcAygAEigKEW1heF9vdXRwdXRfdG9rZW5zGAUgASgDQg26SAoiCBiAlOvcAygAEjEKBnByaWNlcxgGIAMoCzIXLmxhdGNoa2V5LnYxLk1vZGVsUHJpY2VCCLpIBZIBAhAyEiQKB2FsaWFzZXMYByADKAlCE7pIEJIBDRAyGAEiB3IFEAEYyAESJgoJZmFsbGJhY2tzGAggAygJQhO6SBCSAQ0QChgBIgdyBRABGP8BEiQKCHNlcnZpY2VzGAkgAygJQhK6SA+SAQwQChgBIgZyBBABGDISEgoKaXNfZGVmYXVsdBgKIAEoCBIQCghkaXNhYmxlZBgLIAEoCCKCAQoTVXBzZXJ0TW9kZWxzUmVxdWVzdBI1Cgtwcm92aWRlcl9pZBgBIAEoCUIgukgdchsyGV5wcnZfWzAtOUEtWmEtel8tXXsxLDYwfSQSNAoGbW9kZWxzGAIgAygLMhcubGF0Y2hrZXkudjEuTW9kZWxEcmFmdEILukgIkgEFCAEQ9AMiOgoUVXBzZXJ0TW9kZWxzUmVzcG9uc2USIgoGbW9kZWxzGAEgAygLMhIubGF0Y2hrZXkudjEuTW9kZWwidwoTRGVsZXRlTW9kZWxzUmVxdWVzdBI1Cgtwcm92aWRlcl9pZBgBIAEoCUIgukgdchsyGV5wcnZfWzAtOUEtWmEtel8tXXsxLDYwfSQSKQoJbW9kZWxfaWRzGAIgAygJQha6SBOSARAIARD0AxgBIgdyBRABGMgBIi4KFERlbGV0ZU1vZGVsc1Jlc3BvbnNlEhYKDmRlbGV0ZWRfbW9kZWxzGAEgASgFMtQFCg9Qcm92aWRlclNlcnZpY2USWQoOQ3JlYXRlUHJvdmlkZXISIi5sYXRjaGtleS52MS5DcmVhdGVQcm92aWRlclJlcXVlc3QaIy5sYXRjaGtleS52MS5DcmVhdGVQcm92aWRlclJlc3BvbnNlElUKC0dldFByb3ZpZGVyEh8ubGF0Y2hrZXkudjEuR2V0UHJvdmlkZXJSZXF1ZXN0GiAubGF0Y2hrZXkudjEuR2V0UHJvdmlkZXJSZXNwb25zZSIDkAIBElsKDUxpc3RQcm92aWRlcnMSIS5sYXRjaGtleS52MS5MaXN0UHJvdmlkZXJzUmVxdWVzdBoiLmxhdGNoa2V5LnYxLkxpc3RQcm92aWRlcnNSZXNwb25zZSIDkAIBElkKDlVwZGF0ZVByb3ZpZGVyEiIubGF0Y2hrZXkudjEuVXBkYXRlUHJvdmlkZXJSZXF1ZXN0GiMubGF0Y2hrZXkudjEuVXBkYXRlUHJvdmlkZXJSZXNwb25zZRJZCg5EZWxldGVQcm92aWRlchIiLmxhdGNoa2V5LnYxLkRlbGV0ZVByb3ZpZGVyUmVxdWVzdBojLmxhdGNoa2V5LnYxLkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2USUgoKTGlzdE1vZGVscxIeLmxhdGNoa2V5LnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh8ubGF0Y2hrZXkudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgESUwoMVXBzZXJ0TW9kZWxzEiAubGF0Y2hrZXkudjEuVXBzZXJ0TW9kZWxzUmVxdWVzdBohLmxhdGNoa2V5LnYxLlVwc2VydE1vZGVsc1Jlc3BvbnNlElMKDERlbGV0ZU1vZGVscxIgLmxhdGNoa2V5LnYxLkRlbGV0ZU1vZGVsc1JlcXVlc3QaIS5sYXRjaGtleS52MS5EZWxldGVNb2RlbHNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_latchkey_v1_common]);
+  fileDesc("ChtsYXRjaGtleS92MS9wcm92aWRlcnMucHJvdG8SC2xhdGNoa2V5LnYxIpUGCghQcm92aWRlchIKCgJpZBgBIAEoCRIMCgRzbHVnGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIQCghiYXNlX3VybBgFIAEoCRIlCgdkaWFsZWN0GAYgASgOMhQubGF0Y2hrZXkudjEuRGlhbGVjdBIzCgphdXRoX3N0eWxlGAcgASgOMh8ubGF0Y2hrZXkudjEuUHJvdmlkZXIuQXV0aFN0eWxlEg4KBmN1c3RvbRgIIAEoCBIOCgZzaGFyZWQYCSABKAgSFQoNY3JlYXRlZF9ieV9pZBgKIAEoCRIPCgdlbmFibGVkGAsgASgIEi8KCHNlcnZpY2VzGAwgAygLMh0ubGF0Y2hrZXkudjEuUHJvdmlkZXIuU2VydmljZRIWCg5tb2RlbF9wYXR0ZXJucxgNIAMoCRITCgttb2RlbF9jb3VudBgOIAEoBRIaChJwcm92aWRlcl9rZXlfY291bnQYDyABKAUSIwobZWxpZ2libGVfcHJvdmlkZXJfa2V5X2NvdW50GBAgASgFEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdmVyc2lvbhgTIAEoAxpsCgdTZXJ2aWNlEgwKBG5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEi0KCGNhdGVnb3J5GAMgASgOMhsubGF0Y2hrZXkudjEuTW9kZWwuQ2F0ZWdvcnkSDgoGbW9kZWxzGAQgAygJIo0BCglBdXRoU3R5bGUSGgoWQVVUSF9TVFlMRV9VTlNQRUNJRklFRBAAEhUKEUFVVEhfU1RZTEVfQkVBUkVSEAESGAoUQVVUSF9TVFlMRV9YX0FQSV9LRVkQAhIdChlBVVRIX1NUWUxFX1hfR09PR19BUElfS0VZEAMSFAoQQVVUSF9TVFlMRV9BWlVSRRAEIr0HCgVNb2RlbBITCgtwcm92aWRlcl9pZBgBIAEoCRIVCg1wcm92aWRlcl9zbHVnGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEhQKDGRpc3BsYXlfbmFtZRgEIAEoCRIvCgpjYXRlZ29yaWVzGAUgAygOMhsubGF0Y2hrZXkudjEuTW9kZWwuQ2F0ZWdvcnkSHQoVY29udGV4dF93aW5kb3dfdG9rZW5zGAYgASgDEhkKEW1heF9vdXRwdXRfdG9rZW5zGAcgASgDEicKBnByaWNlcxgIIAMoCzIXLmxhdGNoa2V5LnYxLk1vZGVsUHJpY2USLgoNY3VycmVudF9wcmljZRgJIAEoCzIXLmxhdGNoa2V5LnYxLk1vZGVsUHJpY2USDwoHYWxpYXNlcxgKIAMoCRIRCglmYWxsYmFja3MYCyADKAkSEAoIc2VydmljZXMYDCADKAkSEgoKaXNfZGVmYXVsdBgNIAEoCBIPCgdlbmFibGVkGA4gASgIEikKBnNvdXJjZRgPIAEoDjIZLmxhdGNoa2V5LnYxLk1vZGVsLlNvdXJjZRIvCgt1cGRhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdmVyc2lvbhgRIAEoAxIRCgljYWxsc18yNGgYEiABKAMSFwoPY2F0YWxvZ19hbGlhc2VzGBMgAygJEhkKEWNhdGFsb2dfZmFsbGJhY2tzGBQgAygJIq4CCghDYXRlZ29yeRIYChRDQVRFR09SWV9VTlNQRUNJRklFRBAAEhEKDUNBVEVHT1JZX0NIQVQQARIRCg1DQVRFR09SWV9DT0RFEAISGQoVQ0FURUdPUllfTE9OR19DT05URVhUEAMSFwoTQ0FURUdPUllfTVVMVElNT0RBTBAEEhYKEkNBVEVHT1JZX1JFQVNPTklORxAFEhIKDkNBVEVHT1JZX0lNQUdFEAYSEgoOQ0FURUdPUllfQVVESU8QBxISCg5DQVRFR09SWV9WSURFTxAIEhYKEkNBVEVHT1JZX0VNQkVERElORxAJEhMKD0NBVEVHT1JZX1JFUkFOSxAKEhcKE0NBVEVHT1JZX01PREVSQVRJT04QCxIUChBDQVRFR09SWV9FQ09OT01ZEAwiXAoGU291cmNlEhYKElNPVVJDRV9VTlNQRUNJRklFRBAAEhEKDVNPVVJDRV9QUkVTRVQQARIQCgxTT1VSQ0VfQURNSU4QAhIVChFTT1VSQ0VfRElTQ09WRVJFRBADIqQBCgdSZXdyaXRlEicKBGtpbmQYASABKA4yGS5sYXRjaGtleS52MS5SZXdyaXRlLktpbmQSDAoEbmFtZRgCIAEoCRIPCgd0YXJnZXRzGAMgAygJEhAKCHVuc2VydmVkGAQgAygJIj8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfQUxJQVMQARIRCg1LSU5EX0ZBTExCQUNLEAIi8wsKCk1vZGVsUHJpY2USMgoOZWZmZWN0aXZlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKGGlucHV0X21pY3Jvc19wZXJfbWlsbGlvbhgCIAEoA0IOukgLIgkYgKCUpY0dKABIAIgBARI2ChlvdXRwdXRfbWljcm9zX3Blcl9taWxsaW9uGAMgASgDQg66SAsiCRiAoJSljR0oAEgBiAEBEjoKHWNhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uGAQgASgDQg66SAsiCRiAoJSljR0oAEgCiAEBEjsKHmNhY2hlX3dyaXRlX21pY3Jvc19wZXJfbWlsbGlvbhgFIAEoA0IOukgLIgkYgKCUpY0dKABIA4gBARJACiNjYWNoZV93cml0ZV9sb25nX21pY3Jvc19wZXJfbWlsbGlvbhgGIAEoA0IOukgLIgkYgKCUpY0dKABIBIgBARIsCg9wZXJfY2FsbF9taWNyb3MYByABKANCDrpICyIJGICglKWNHSgASAWIAQESLQoQcGVyX2ltYWdlX21pY3JvcxgIIAEoA0IOukgLIgkYgKCUpY0dKABIBogBARI9Cgxsb25nX2NvbnRleHQYCSADKAsyHS5sYXRjaGtleS52MS5Mb25nQ29udGV4dFByaWNlQgi6SAWSAQIQCBIYCgZzb3VyY2UYCiABKAlCCLpIBXIDGP8BEjsKHmF1ZGlvX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbhgLIAEoA0IOukgLIgkYgKCUpY0dKABIB4gBARI8Ch9hdWRpb19vdXRwdXRfbWljcm9zX3Blcl9taWxsaW9uGAwgASgDQg66SAsiCRiAoJSljR0oAEgIiAEBEkAKI2F1ZGlvX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uGA0gASgDQg66SAsiCRiAoJSljR0oAEgJiAEBEjsKHmltYWdlX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbhgOIAEoA0IOukgLIgkYgKCUpY0dKABICogBARI8Ch9pbWFnZV9vdXRwdXRfbWljcm9zX3Blcl9taWxsaW9uGA8gASgDQg66SAsiCRiAoJSljR0oAEgLiAEBEkAKI2ltYWdlX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uGBAgASgDQg66SAsiCRiAoJSljR0oAEgMiAEBEi4KEWF1ZGlvX2hvdXJfbWljcm9zGBEgASgDQg66SAsiCRiAoJSljR0oAEgNiAEBEj0KIHdlYl9zZWFyY2hlc19taWNyb3NfcGVyX3Rob3VzYW5kGBIgASgDQg66SAsiCRiAoJSljR0oAEgOiAEBQhsKGV9pbnB1dF9taWNyb3NfcGVyX21pbGxpb25CHAoaX291dHB1dF9taWNyb3NfcGVyX21pbGxpb25CIAoeX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uQiEKH19jYWNoZV93cml0ZV9taWNyb3NfcGVyX21pbGxpb25CJgokX2NhY2hlX3dyaXRlX2xvbmdfbWljcm9zX3Blcl9taWxsaW9uQhIKEF9wZXJfY2FsbF9taWNyb3NCEwoRX3Blcl9pbWFnZV9taWNyb3NCIQofX2F1ZGlvX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbkIiCiBfYXVkaW9fb3V0cHV0X21pY3Jvc19wZXJfbWlsbGlvbkImCiRfYXVkaW9fY2FjaGVfcmVhZF9taWNyb3NfcGVyX21pbGxpb25CIQofX2ltYWdlX2lucHV0X21pY3Jvc19wZXJfbWlsbGlvbkIiCiBfaW1hZ2Vfb3V0cHV0X21pY3Jvc19wZXJfbWlsbGlvbkImCiRfaW1hZ2VfY2FjaGVfcmVhZF9taWNyb3NfcGVyX21pbGxpb25CFAoSX2F1ZGlvX2hvdXJfbWljcm9zQiMKIV93ZWJfc2VhcmNoZXNfbWljcm9zX3Blcl90aG91c2FuZCKPBAoQTG9uZ0NvbnRleHRQcmljZRIpChJhYm92ZV9pbnB1dF90b2tlbnMYASABKANCDbpICiIIGICU69wDIAASNQoYaW5wdXRfbWljcm9zX3Blcl9taWxsaW9uGAIgASgDQg66SAsiCRiAoJSljR0oAEgAiAEBEjYKGW91dHB1dF9taWNyb3NfcGVyX21pbGxpb24YAyABKANCDrpICyIJGICglKWNHSgASAGIAQESOgodY2FjaGVfcmVhZF9taWNyb3NfcGVyX21pbGxpb24YBCABKANCDrpICyIJGICglKWNHSgASAKIAQESOwoeY2FjaGVfd3JpdGVfbWljcm9zX3Blcl9taWxsaW9uGAUgASgDQg66SAsiCRiAoJSljR0oAEgDiAEBEkAKI2NhY2hlX3dyaXRlX2xvbmdfbWljcm9zX3Blcl9taWxsaW9uGAYgASgDQg66SAsiCRiAoJSljR0oAEgEiAEBQhsKGV9pbnB1dF9taWNyb3NfcGVyX21pbGxpb25CHAoaX291dHB1dF9taWNyb3NfcGVyX21pbGxpb25CIAoeX2NhY2hlX3JlYWRfbWljcm9zX3Blcl9taWxsaW9uQiEKH19jYWNoZV93cml0ZV9taWNyb3NfcGVyX21pbGxpb25CJgokX2NhY2hlX3dyaXRlX2xvbmdfbWljcm9zX3Blcl9taWxsaW9uIvwCChVDcmVhdGVQcm92aWRlclJlcXVlc3QSHwoMZGlzcGxheV9uYW1lGAEgASgJQgm6SAZyBBABGGQSMQoEc2x1ZxgCIAEoCUIjukgg2AEBchsyGV5bYS16MC05XVthLXowLTktXXswLDQ5fSQSMgoIYmFzZV91cmwYAyABKAlCILpIHXIbEAEY/wEyFF5odHRwcz86Ly9bXlxzPyNAXSskEi8KB2RpYWxlY3QYBCABKA4yFC5sYXRjaGtleS52MS5EaWFsZWN0Qgi6SAWCAQIQARI9CgphdXRoX3N0eWxlGAUgASgOMh8ubGF0Y2hrZXkudjEuUHJvdmlkZXIuQXV0aFN0eWxlQgi6SAWCAQIQARIdCgtkZXNjcmlwdGlvbhgGIAEoCUIIukgFcgMY9AMSKwoObW9kZWxfcGF0dGVybnMYByADKAlCE7pIEJIBDRBkGAEiB3IFEAEYyAESHwoKcmVxdWVzdF9pZBgIIAEoCUILukgI2AEBcgOwAQEiQQoWQ3JlYXRlUHJvdmlkZXJSZXNwb25zZRInCghwcm92aWRlchgBIAEoCzIVLmxhdGNoa2V5LnYxLlByb3ZpZGVyIkIKEkdldFByb3ZpZGVyUmVxdWVzdBIsCgJpZBgBIAEoCUIgukgdchsyGV5wcnZfWzAtOUEtWmEtel8tXXsxLDYwfSQiPgoTR2V0UHJvdmlkZXJSZXNwb25zZRInCghwcm92aWRlchgBIAEoCzIVLmxhdGNoa2V5LnYxLlByb3ZpZGVyIoUBChRMaXN0UHJvdmlkZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSGAoGZmlsdGVyGAMgASgJQgi6SAVyAxj0AxIZCghvcmRlcl9ieRgEIAEoCUIHukgEcgIYZCKPAQoVTGlzdFByb3ZpZGVyc1Jlc3BvbnNlEigKCXByb3ZpZGVycxgBIAMoCzIVLmxhdGNoa2V5LnYxLlByb3ZpZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJEhYKDnRvdGFsX2VzdGltYXRlGAQgASgDIrIEChVVcGRhdGVQcm92aWRlclJlcXVlc3QSLAoCaWQYASABKAlCILpIHXIbMhlecHJ2X1swLTlBLVphLXpfLV17MSw2MH0kEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIhChBleHBlY3RlZF92ZXJzaW9uGAMgASgDQge6SAQiAigAEiQKDGRpc3BsYXlfbmFtZRgEIAEoCUIJukgGcgQQARhkSACIAQESNwoIYmFzZV91cmwYBSABKAlCILpIHXIbEAEY/wEyFF5odHRwcz86Ly9bXlxzPyNAXSskSAGIAQESNgoHZGlhbGVjdBgGIAEoDjIULmxhdGNoa2V5LnYxLkRpYWxlY3RCCrpIB4IBBBABIABIAogBARJECgphdXRoX3N0eWxlGAcgASgOMh8ubGF0Y2hrZXkudjEuUHJvdmlkZXIuQXV0aFN0eWxlQgq6SAeCAQQQASAASAOIAQESIgoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGPQDSASIAQESFAoHZW5hYmxlZBgJIAEoCEgFiAEBEisKDm1vZGVsX3BhdHRlcm5zGAogAygJQhO6SBCSAQ0QZBgBIgdyBRABGMgBQg8KDV9kaXNwbGF5X25hbWVCCwoJX2Jhc2VfdXJsQgoKCF9kaWFsZWN0Qg0KC19hdXRoX3N0eWxlQg4KDF9kZXNjcmlwdGlvbkIKCghfZW5hYmxlZCJBChZVcGRhdGVQcm92aWRlclJlc3BvbnNlEicKCHByb3ZpZGVyGAEgASgLMhUubGF0Y2hrZXkudjEuUHJvdmlkZXIiaAoVRGVsZXRlUHJvdmlkZXJSZXF1ZXN0EiwKAmlkGAEgASgJQiC6SB1yGzIZXnBydl9bMC05QS1aYS16Xy1dezEsNjB9JBIhChBleHBlY3RlZF92ZXJzaW9uGAIgASgDQge6SAQiAigAIhgKFkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2UiggEKEUxpc3RNb2RlbHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGPQDEhkKCG9yZGVyX2J5GAQgASgJQge6SARyAhhkIoYBChJMaXN0TW9kZWxzUmVzcG9uc2USIgoGbW9kZWxzGAEgAygLMhIubGF0Y2hrZXkudjEuTW9kZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkSFgoOdG90YWxfZXN0aW1hdGUYBCABKAMitQMKCk1vZGVsRHJhZnQSHAoIbW9kZWxfaWQYASABKAlCCrpIB3IFEAEYyAESHgoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAxjIARJECgpjYXRlZ29yaWVzGAMgAygOMhsubGF0Y2hrZXkudjEuTW9kZWwuQ2F0ZWdvcnlCE7pIEJIBDRAQGAEiB4IBBBABIAASLAoVY29udGV4dF93aW5kb3dfdG9rZW5zGAQgASgDQg26SAoiCBiAlOvcAygAEigKEW1heF9vdXRwdXRfdG9rZW5zGAUgASgDQg26SAoiCBiAlOvcAygAEjEKBnByaWNlcxgGIAMoCzIXLmxhdGNoa2V5LnYxLk1vZGVsUHJpY2VCCLpIBZIBAhAyEiQKB2FsaWFzZXMYByADKAlCE7pIEJIBDRAyGAEiB3IFEAEYyAESJgoJZmFsbGJhY2tzGAggAygJQhO6SBCSAQ0QChgBIgdyBRABGP8BEiQKCHNlcnZpY2VzGAkgAygJQhK6SA+SAQwQChgBIgZyBBABGDISEgoKaXNfZGVmYXVsdBgKIAEoCBIQCghkaXNhYmxlZBgLIAEoCCKCAQoTVXBzZXJ0TW9kZWxzUmVxdWVzdBI1Cgtwcm92aWRlcl9pZBgBIAEoCUIgukgdchsyGV5wcnZfWzAtOUEtWmEtel8tXXsxLDYwfSQSNAoGbW9kZWxzGAIgAygLMhcubGF0Y2hrZXkudjEuTW9kZWxEcmFmdEILukgIkgEFCAEQ9AMiOgoUVXBzZXJ0TW9kZWxzUmVzcG9uc2USIgoGbW9kZWxzGAEgAygLMhIubGF0Y2hrZXkudjEuTW9kZWwidwoTRGVsZXRlTW9kZWxzUmVxdWVzdBI1Cgtwcm92aWRlcl9pZBgBIAEoCUIgukgdchsyGV5wcnZfWzAtOUEtWmEtel8tXXsxLDYwfSQSKQoJbW9kZWxfaWRzGAIgAygJQha6SBOSARAIARD0AxgBIgdyBRABGMgBIi4KFERlbGV0ZU1vZGVsc1Jlc3BvbnNlEhYKDmRlbGV0ZWRfbW9kZWxzGAEgASgFIkcKEkdldFJld3JpdGVzUmVxdWVzdBIxCgRraW5kGAEgASgOMhkubGF0Y2hrZXkudjEuUmV3cml0ZS5LaW5kQgi6SAWCAQIQASI9ChNHZXRSZXdyaXRlc1Jlc3BvbnNlEiYKCHJld3JpdGVzGAEgAygLMhQubGF0Y2hrZXkudjEuUmV3cml0ZSKKAQoRU2V0UmV3cml0ZVJlcXVlc3QSMwoEa2luZBgBIAEoDjIZLmxhdGNoa2V5LnYxLlJld3JpdGUuS2luZEIKukgHggEEEAEgABIYCgRuYW1lGAIgASgJQgq6SAdyBRABGMgBEiYKB3RhcmdldHMYAyADKAlCFbpIEpIBDwgBEAoYASIHcgUQARj/ASI7ChJTZXRSZXdyaXRlUmVzcG9uc2USJQoHcmV3cml0ZRgBIAEoCzIULmxhdGNoa2V5LnYxLlJld3JpdGUiZQoURGVsZXRlUmV3cml0ZVJlcXVlc3QSMwoEa2luZBgBIAEoDjIZLmxhdGNoa2V5LnYxLlJld3JpdGUuS2luZEIKukgHggEEEAEgABIYCgRuYW1lGAIgASgJQgq6SAdyBRABGMgBIigKFURlbGV0ZVJld3JpdGVSZXNwb25zZRIPCgdkZWxldGVkGAEgASgIMtIHCg9Qcm92aWRlclNlcnZpY2USWQoOQ3JlYXRlUHJvdmlkZXISIi5sYXRjaGtleS52MS5DcmVhdGVQcm92aWRlclJlcXVlc3QaIy5sYXRjaGtleS52MS5DcmVhdGVQcm92aWRlclJlc3BvbnNlElUKC0dldFByb3ZpZGVyEh8ubGF0Y2hrZXkudjEuR2V0UHJvdmlkZXJSZXF1ZXN0GiAubGF0Y2hrZXkudjEuR2V0UHJvdmlkZXJSZXNwb25zZSIDkAIBElsKDUxpc3RQcm92aWRlcnMSIS5sYXRjaGtleS52MS5MaXN0UHJvdmlkZXJzUmVxdWVzdBoiLmxhdGNoa2V5LnYxLkxpc3RQcm92aWRlcnNSZXNwb25zZSIDkAIBElkKDlVwZGF0ZVByb3ZpZGVyEiIubGF0Y2hrZXkudjEuVXBkYXRlUHJvdmlkZXJSZXF1ZXN0GiMubGF0Y2hrZXkudjEuVXBkYXRlUHJvdmlkZXJSZXNwb25zZRJZCg5EZWxldGVQcm92aWRlchIiLmxhdGNoa2V5LnYxLkRlbGV0ZVByb3ZpZGVyUmVxdWVzdBojLmxhdGNoa2V5LnYxLkRlbGV0ZVByb3ZpZGVyUmVzcG9uc2USUgoKTGlzdE1vZGVscxIeLmxhdGNoa2V5LnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh8ubGF0Y2hrZXkudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgESUwoMVXBzZXJ0TW9kZWxzEiAubGF0Y2hrZXkudjEuVXBzZXJ0TW9kZWxzUmVxdWVzdBohLmxhdGNoa2V5LnYxLlVwc2VydE1vZGVsc1Jlc3BvbnNlElMKDERlbGV0ZU1vZGVscxIgLmxhdGNoa2V5LnYxLkRlbGV0ZU1vZGVsc1JlcXVlc3QaIS5sYXRjaGtleS52MS5EZWxldGVNb2RlbHNSZXNwb25zZRJVCgtHZXRSZXdyaXRlcxIfLmxhdGNoa2V5LnYxLkdldFJld3JpdGVzUmVxdWVzdBogLmxhdGNoa2V5LnYxLkdldFJld3JpdGVzUmVzcG9uc2UiA5ACARJNCgpTZXRSZXdyaXRlEh4ubGF0Y2hrZXkudjEuU2V0UmV3cml0ZVJlcXVlc3QaHy5sYXRjaGtleS52MS5TZXRSZXdyaXRlUmVzcG9uc2USVgoNRGVsZXRlUmV3cml0ZRIhLmxhdGNoa2V5LnYxLkRlbGV0ZVJld3JpdGVSZXF1ZXN0GiIubGF0Y2hrZXkudjEuRGVsZXRlUmV3cml0ZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_latchkey_v1_common]);
 
 /**
  * An upstream API.
@@ -338,7 +338,7 @@ export type Model = Message<"latchkey.v1.Model"> & {
   aliases: string[];
 
   /**
-   * Models tried in this order when no key can serve this one; each a model id or `provider/model id`.
+   * Models tried in this order when no key can serve this one; each a model id, an alias or `provider/model id`.
    *
    * @generated from field: repeated string fallbacks = 11;
    */
@@ -392,6 +392,20 @@ export type Model = Message<"latchkey.v1.Model"> & {
    * @generated from field: int64 calls_24h = 18;
    */
   calls24h: bigint;
+
+  /**
+   * Names of the catalogue's aliases that lead to it; see Rewrite.
+   *
+   * @generated from field: repeated string catalog_aliases = 19;
+   */
+  catalogAliases: string[];
+
+  /**
+   * Targets of the catalogue's fallback chains for it, tried after its own fallbacks; see Rewrite.
+   *
+   * @generated from field: repeated string catalog_fallbacks = 20;
+   */
+  catalogFallbacks: string[];
 };
 
 /**
@@ -561,6 +575,91 @@ export const Model_SourceSchema: GenEnum<Model_Source> = /*@__PURE__*/
   enumDesc(file_latchkey_v1_providers, 1, 1);
 
 /**
+ * What the catalogue makes of a requested name, for everybody.
+ *
+ * @generated from message latchkey.v1.Rewrite
+ */
+export type Rewrite = Message<"latchkey.v1.Rewrite"> & {
+  /**
+   * What is done with the name.
+   *
+   * @generated from field: latchkey.v1.Rewrite.Kind kind = 1;
+   */
+  kind: Rewrite_Kind;
+
+  /**
+   * The name asked for, whatever its case. That of a fallback chain is a model id, an alias, `provider/model id`, or a
+   * pattern in which `*` stands for any text and `?` for one character; an exact name goes before patterns, a pattern with
+   * more literal characters before one with fewer.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Model ids, aliases or `provider/model id`, in the order tried.
+   *
+   * @generated from field: repeated string targets = 3;
+   */
+  targets: string[];
+
+  /**
+   * Of the targets, and of the name of a fallback chain without a pattern, those that no shared provider serves now.
+   *
+   * @generated from field: repeated string unserved = 4;
+   */
+  unserved: string[];
+};
+
+/**
+ * Describes the message latchkey.v1.Rewrite.
+ * Use `create(RewriteSchema)` to create a new message.
+ */
+export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_providers, 2);
+
+/**
+ * What is done with the name.
+ *
+ * @generated from enum latchkey.v1.Rewrite.Kind
+ */
+export const Rewrite_Kind = {
+  /**
+   * Not given.
+   *
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The name is an alias: it stands for the targets.
+   *
+   * @generated from enum value: KIND_ALIAS = 1;
+   */
+  ALIAS: 1,
+
+  /**
+   * The targets are a fallback chain: they are tried when no key can serve the models of the name.
+   *
+   * @generated from enum value: KIND_FALLBACK = 2;
+   */
+  FALLBACK: 2,
+} as const;
+
+/**
+ * What is done with the name.
+ *
+ * @generated from enum latchkey.v1.Rewrite.Kind
+ */
+export type Rewrite_Kind = (typeof Rewrite_Kind)[keyof typeof Rewrite_Kind] | UnknownEnum;
+
+/**
+ * Describes the enum latchkey.v1.Rewrite.Kind.
+ */
+export const Rewrite_KindSchema: GenEnum<Rewrite_Kind> = /*@__PURE__*/
+  enumDesc(file_latchkey_v1_providers, 2, 0);
+
+/**
  * What a model costs from a date on. Amounts per million tokens are in micros, so 150000 is $0.15 per million.
  * An unset amount means that this kind is not priced apart: cache reads and writes then cost as input, audio and
  * images as other tokens, searches nothing.
@@ -700,7 +799,7 @@ export type ModelPrice = Message<"latchkey.v1.ModelPrice"> & {
  * Use `create(ModelPriceSchema)` to create a new message.
  */
 export const ModelPriceSchema: GenMessage<ModelPrice> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 2);
+  messageDesc(file_latchkey_v1_providers, 3);
 
 /**
  * Prices of a call whose input exceeds a number of tokens. An unset amount is as in the ModelPrice.
@@ -756,7 +855,7 @@ export type LongContextPrice = Message<"latchkey.v1.LongContextPrice"> & {
  * Use `create(LongContextPriceSchema)` to create a new message.
  */
 export const LongContextPriceSchema: GenMessage<LongContextPrice> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 3);
+  messageDesc(file_latchkey_v1_providers, 4);
 
 /**
  * Request of CreateProvider.
@@ -827,7 +926,7 @@ export type CreateProviderRequest = Message<"latchkey.v1.CreateProviderRequest">
  * Use `create(CreateProviderRequestSchema)` to create a new message.
  */
 export const CreateProviderRequestSchema: GenMessage<CreateProviderRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 4);
+  messageDesc(file_latchkey_v1_providers, 5);
 
 /**
  * Response of CreateProvider.
@@ -848,7 +947,7 @@ export type CreateProviderResponse = Message<"latchkey.v1.CreateProviderResponse
  * Use `create(CreateProviderResponseSchema)` to create a new message.
  */
 export const CreateProviderResponseSchema: GenMessage<CreateProviderResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 5);
+  messageDesc(file_latchkey_v1_providers, 6);
 
 /**
  * Request of GetProvider.
@@ -869,7 +968,7 @@ export type GetProviderRequest = Message<"latchkey.v1.GetProviderRequest"> & {
  * Use `create(GetProviderRequestSchema)` to create a new message.
  */
 export const GetProviderRequestSchema: GenMessage<GetProviderRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 6);
+  messageDesc(file_latchkey_v1_providers, 7);
 
 /**
  * Response of GetProvider.
@@ -890,7 +989,7 @@ export type GetProviderResponse = Message<"latchkey.v1.GetProviderResponse"> & {
  * Use `create(GetProviderResponseSchema)` to create a new message.
  */
 export const GetProviderResponseSchema: GenMessage<GetProviderResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 7);
+  messageDesc(file_latchkey_v1_providers, 8);
 
 /**
  * Request of ListProviders.
@@ -932,7 +1031,7 @@ export type ListProvidersRequest = Message<"latchkey.v1.ListProvidersRequest"> &
  * Use `create(ListProvidersRequestSchema)` to create a new message.
  */
 export const ListProvidersRequestSchema: GenMessage<ListProvidersRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 8);
+  messageDesc(file_latchkey_v1_providers, 9);
 
 /**
  * Response of ListProviders.
@@ -974,7 +1073,7 @@ export type ListProvidersResponse = Message<"latchkey.v1.ListProvidersResponse">
  * Use `create(ListProvidersResponseSchema)` to create a new message.
  */
 export const ListProvidersResponseSchema: GenMessage<ListProvidersResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 9);
+  messageDesc(file_latchkey_v1_providers, 10);
 
 /**
  * Request of UpdateProvider. See "Updates" in common.proto.
@@ -1058,7 +1157,7 @@ export type UpdateProviderRequest = Message<"latchkey.v1.UpdateProviderRequest">
  * Use `create(UpdateProviderRequestSchema)` to create a new message.
  */
 export const UpdateProviderRequestSchema: GenMessage<UpdateProviderRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 10);
+  messageDesc(file_latchkey_v1_providers, 11);
 
 /**
  * Response of UpdateProvider.
@@ -1079,7 +1178,7 @@ export type UpdateProviderResponse = Message<"latchkey.v1.UpdateProviderResponse
  * Use `create(UpdateProviderResponseSchema)` to create a new message.
  */
 export const UpdateProviderResponseSchema: GenMessage<UpdateProviderResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 11);
+  messageDesc(file_latchkey_v1_providers, 12);
 
 /**
  * Request of DeleteProvider.
@@ -1107,7 +1206,7 @@ export type DeleteProviderRequest = Message<"latchkey.v1.DeleteProviderRequest">
  * Use `create(DeleteProviderRequestSchema)` to create a new message.
  */
 export const DeleteProviderRequestSchema: GenMessage<DeleteProviderRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 12);
+  messageDesc(file_latchkey_v1_providers, 13);
 
 /**
  * Response of DeleteProvider.
@@ -1122,7 +1221,7 @@ export type DeleteProviderResponse = Message<"latchkey.v1.DeleteProviderResponse
  * Use `create(DeleteProviderResponseSchema)` to create a new message.
  */
 export const DeleteProviderResponseSchema: GenMessage<DeleteProviderResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 13);
+  messageDesc(file_latchkey_v1_providers, 14);
 
 /**
  * Request of ListModels.
@@ -1165,7 +1264,7 @@ export type ListModelsRequest = Message<"latchkey.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 14);
+  messageDesc(file_latchkey_v1_providers, 15);
 
 /**
  * Response of ListModels.
@@ -1207,7 +1306,7 @@ export type ListModelsResponse = Message<"latchkey.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 15);
+  messageDesc(file_latchkey_v1_providers, 16);
 
 /**
  * What to store of one model.
@@ -1265,7 +1364,8 @@ export type ModelDraft = Message<"latchkey.v1.ModelDraft"> & {
   aliases: string[];
 
   /**
-   * Models tried in this order when no key can serve this one; each a model id or `provider/model id`.
+   * Models tried in this order when no key can serve this one; each a model id, an alias or `provider/model id`. One that
+   * nothing serves is passed over.
    *
    * @generated from field: repeated string fallbacks = 8;
    */
@@ -1298,7 +1398,7 @@ export type ModelDraft = Message<"latchkey.v1.ModelDraft"> & {
  * Use `create(ModelDraftSchema)` to create a new message.
  */
 export const ModelDraftSchema: GenMessage<ModelDraft> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 16);
+  messageDesc(file_latchkey_v1_providers, 17);
 
 /**
  * Request of UpsertModels.
@@ -1326,7 +1426,7 @@ export type UpsertModelsRequest = Message<"latchkey.v1.UpsertModelsRequest"> & {
  * Use `create(UpsertModelsRequestSchema)` to create a new message.
  */
 export const UpsertModelsRequestSchema: GenMessage<UpsertModelsRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 17);
+  messageDesc(file_latchkey_v1_providers, 18);
 
 /**
  * Response of UpsertModels.
@@ -1347,7 +1447,7 @@ export type UpsertModelsResponse = Message<"latchkey.v1.UpsertModelsResponse"> &
  * Use `create(UpsertModelsResponseSchema)` to create a new message.
  */
 export const UpsertModelsResponseSchema: GenMessage<UpsertModelsResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 18);
+  messageDesc(file_latchkey_v1_providers, 19);
 
 /**
  * Request of DeleteModels.
@@ -1375,7 +1475,7 @@ export type DeleteModelsRequest = Message<"latchkey.v1.DeleteModelsRequest"> & {
  * Use `create(DeleteModelsRequestSchema)` to create a new message.
  */
 export const DeleteModelsRequestSchema: GenMessage<DeleteModelsRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 19);
+  messageDesc(file_latchkey_v1_providers, 20);
 
 /**
  * Response of DeleteModels.
@@ -1396,7 +1496,155 @@ export type DeleteModelsResponse = Message<"latchkey.v1.DeleteModelsResponse"> &
  * Use `create(DeleteModelsResponseSchema)` to create a new message.
  */
 export const DeleteModelsResponseSchema: GenMessage<DeleteModelsResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_providers, 20);
+  messageDesc(file_latchkey_v1_providers, 21);
+
+/**
+ * Request of GetRewrites.
+ *
+ * @generated from message latchkey.v1.GetRewritesRequest
+ */
+export type GetRewritesRequest = Message<"latchkey.v1.GetRewritesRequest"> & {
+  /**
+   * Only of this kind; unspecified for both.
+   *
+   * @generated from field: latchkey.v1.Rewrite.Kind kind = 1;
+   */
+  kind: Rewrite_Kind;
+};
+
+/**
+ * Describes the message latchkey.v1.GetRewritesRequest.
+ * Use `create(GetRewritesRequestSchema)` to create a new message.
+ */
+export const GetRewritesRequestSchema: GenMessage<GetRewritesRequest> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_providers, 22);
+
+/**
+ * Response of GetRewrites.
+ *
+ * @generated from message latchkey.v1.GetRewritesResponse
+ */
+export type GetRewritesResponse = Message<"latchkey.v1.GetRewritesResponse"> & {
+  /**
+   * All of them.
+   *
+   * @generated from field: repeated latchkey.v1.Rewrite rewrites = 1;
+   */
+  rewrites: Rewrite[];
+};
+
+/**
+ * Describes the message latchkey.v1.GetRewritesResponse.
+ * Use `create(GetRewritesResponseSchema)` to create a new message.
+ */
+export const GetRewritesResponseSchema: GenMessage<GetRewritesResponse> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_providers, 23);
+
+/**
+ * Request of SetRewrite. The same request again changes nothing.
+ *
+ * @generated from message latchkey.v1.SetRewriteRequest
+ */
+export type SetRewriteRequest = Message<"latchkey.v1.SetRewriteRequest"> & {
+  /**
+   * Alias or fallback chain.
+   *
+   * @generated from field: latchkey.v1.Rewrite.Kind kind = 1;
+   */
+  kind: Rewrite_Kind;
+
+  /**
+   * The name, 1 to 200 characters; only that of a fallback chain may hold `*` and `?`.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * 1 to 10 targets, replaced as a whole. INVALID_ARGUMENT for one that no shared provider serves, unless it was among the
+   * targets before, and for aliases that lead back to themselves.
+   *
+   * @generated from field: repeated string targets = 3;
+   */
+  targets: string[];
+};
+
+/**
+ * Describes the message latchkey.v1.SetRewriteRequest.
+ * Use `create(SetRewriteRequestSchema)` to create a new message.
+ */
+export const SetRewriteRequestSchema: GenMessage<SetRewriteRequest> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_providers, 24);
+
+/**
+ * Response of SetRewrite.
+ *
+ * @generated from message latchkey.v1.SetRewriteResponse
+ */
+export type SetRewriteResponse = Message<"latchkey.v1.SetRewriteResponse"> & {
+  /**
+   * As it holds now.
+   *
+   * @generated from field: latchkey.v1.Rewrite rewrite = 1;
+   */
+  rewrite?: Rewrite | undefined;
+};
+
+/**
+ * Describes the message latchkey.v1.SetRewriteResponse.
+ * Use `create(SetRewriteResponseSchema)` to create a new message.
+ */
+export const SetRewriteResponseSchema: GenMessage<SetRewriteResponse> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_providers, 25);
+
+/**
+ * Request of DeleteRewrite.
+ *
+ * @generated from message latchkey.v1.DeleteRewriteRequest
+ */
+export type DeleteRewriteRequest = Message<"latchkey.v1.DeleteRewriteRequest"> & {
+  /**
+   * Alias or fallback chain.
+   *
+   * @generated from field: latchkey.v1.Rewrite.Kind kind = 1;
+   */
+  kind: Rewrite_Kind;
+
+  /**
+   * The name, whatever its case.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message latchkey.v1.DeleteRewriteRequest.
+ * Use `create(DeleteRewriteRequestSchema)` to create a new message.
+ */
+export const DeleteRewriteRequestSchema: GenMessage<DeleteRewriteRequest> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_providers, 26);
+
+/**
+ * Response of DeleteRewrite.
+ *
+ * @generated from message latchkey.v1.DeleteRewriteResponse
+ */
+export type DeleteRewriteResponse = Message<"latchkey.v1.DeleteRewriteResponse"> & {
+  /**
+   * Whether there was one.
+   *
+   * @generated from field: bool deleted = 1;
+   */
+  deleted: boolean;
+};
+
+/**
+ * Describes the message latchkey.v1.DeleteRewriteResponse.
+ * Use `create(DeleteRewriteResponseSchema)` to create a new message.
+ */
+export const DeleteRewriteResponseSchema: GenMessage<DeleteRewriteResponse> = /*@__PURE__*/
+  messageDesc(file_latchkey_v1_providers, 27);
 
 /**
  * The upstream APIs and the models they serve. Everybody may read; presets and shared providers are changed by ADMIN,
@@ -1485,6 +1733,36 @@ export const ProviderService: GenService<{
     methodKind: "unary";
     input: typeof DeleteModelsRequestSchema;
     output: typeof DeleteModelsResponseSchema;
+  },
+  /**
+   * Reads the catalogue's aliases and fallback chains, by kind and name. There are at most 500 of each.
+   *
+   * @generated from rpc latchkey.v1.ProviderService.GetRewrites
+   */
+  getRewrites: {
+    methodKind: "unary";
+    input: typeof GetRewritesRequestSchema;
+    output: typeof GetRewritesResponseSchema;
+  },
+  /**
+   * Sets an alias or a fallback chain for everybody, or replaces the one of that name, from the next call on. ADMIN only.
+   *
+   * @generated from rpc latchkey.v1.ProviderService.SetRewrite
+   */
+  setRewrite: {
+    methodKind: "unary";
+    input: typeof SetRewriteRequestSchema;
+    output: typeof SetRewriteResponseSchema;
+  },
+  /**
+   * Removes an alias or a fallback chain, from the next call on. ADMIN only.
+   *
+   * @generated from rpc latchkey.v1.ProviderService.DeleteRewrite
+   */
+  deleteRewrite: {
+    methodKind: "unary";
+    input: typeof DeleteRewriteRequestSchema;
+    output: typeof DeleteRewriteResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_latchkey_v1_providers, 0);
