@@ -324,6 +324,16 @@ export const OPTIONS = [
     parse: integerIn(1, 1_000_000),
   }),
   option({
+    key: "callsMax",
+    flag: "calls-max",
+    env: "LATCHKEY_CALLS_MAX",
+    placeholder: "<count>",
+    help: "calls under way at a time; as many more wait for the setting queue_timeout_ms, and the rest is answered 503",
+    expects: "a number from 1 to 1000000",
+    fallback: 8_192,
+    parse: integerIn(1, 1_000_000),
+  }),
+  option({
     key: "otlpEndpoint",
     flag: "otlp-endpoint",
     env: "LATCHKEY_OTLP_ENDPOINT",

@@ -134,6 +134,7 @@ function accountingOf(folder: string, ledger: LedgerStore): Promise<Accounting> 
     clock: systemClock,
     logger: SILENT,
     policy: () => "besteffort",
+    durability: () => "RELAXED",
     poolSummary: () => EMPTY_POOL,
     ownPoolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,

@@ -31,7 +31,7 @@ export function observe(
   useCases: UseCases,
   serving: Serving,
 ): Observation {
-  const { accounting, gateway, pool, traces, healthChanges } = serving;
+  const { accounting, admission, gateway, pool, traces, healthChanges } = serving;
   const watch = new ProcessWatch({ clock, logger });
   watch.start();
   const readiness = new Readiness();
@@ -53,7 +53,7 @@ export function observe(
       providerName: (id) => useCases.names.providerSlugOf(id),
     }),
     ...accountingMetrics(() => accounting.status),
-    ...proxyPortMetrics(() => gateway),
+    ...proxyPortMetrics(() => ({ connections: gateway.connections, admission })),
     ...poolMetrics(() => poolSummaryOf(pool)),
     ...keyMetrics(() => ({
       actions: auditNews.actions,

@@ -13,6 +13,7 @@ import type { CallTraces } from "../observe/traces/call-traces.js";
 import { purgeSecretsOnChange } from "../keys/secret-purge.js";
 import { Pool } from "../pool/pool.js";
 import { Upstream } from "../upstream/upstream.js";
+import { AdmissionQueue } from "../limits/admission-queue.js";
 import type { UrlPolicy } from "../upstream/url-policy.js";
 import { SecretCache } from "../vault/secret-cache.js";
 import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-opener.js";
@@ -33,6 +34,7 @@ export interface Serving {
   readonly ledger: LedgerStore;
   readonly upstream: Upstream;
   readonly secrets: CachedSecretOpener;
+  readonly admission: AdmissionQueue;
   readonly limiter: Limiter;
   readonly gateway: Gateway;
   /** Undefined when calls are not traced. */
@@ -60,6 +62,7 @@ export async function startServing(
     logger,
     policy: () =>
       useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
+    durability: () => useCases.settings.values.durability,
     poolSummary: () => poolSummaryOf(pool),
     ownPoolSummary: (ownerId) => ownPoolSummaryOf(pool, ownerId),
     nameOf: (dimension, id) => nameOf(useCases, dimension, id),
@@ -82,9 +85,16 @@ export async function startServing(
     key: config.proxyTlsKey,
     flags: { cert: "proxy-tls-cert", key: "proxy-tls-key" },
   });
+  const admission = new AdmissionQueue({
+    clock,
+    activeMax: config.callsMax,
+    waitingMax: config.callsMax,
+    waitMaxMs: () => useCases.settings.values.queueTimeoutMs,
+  });
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
+    admission,
     limiter,
     pool,
     secrets,
@@ -106,6 +116,7 @@ export async function startServing(
     ledger,
     upstream,
     secrets,
+    admission,
     limiter,
     gateway,
     traces,

@@ -150,15 +150,15 @@ export class CallBook {
     return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
   }
 
-  /** Gives back, settles and records. Does nothing the second time. */
-  close(ending: Ending, upstreamStatus: number | null): void {
-    if (this.#closed) return;
+  /** Gives back, settles and records. Does nothing the second time. Answers as the sink's `finish`. */
+  close(ending: Ending, upstreamStatus: number | null): Promise<void> | undefined {
+    if (this.#closed) return undefined;
     this.#closed = true;
     const { principal } = this;
     const { sink } = this.#context;
     if (principal === undefined) {
       sink.refused(ending.fault?.code ?? "internal");
-      return;
+      return undefined;
     }
     const served = this.#served;
     const known = served !== undefined && !this.#isUntold(ending);
@@ -172,7 +172,7 @@ export class CallBook {
       used,
     );
     this.ticket?.settle(used);
-    sink.finish(this.#record(ending, principal, costMicros));
+    return sink.finish(this.#record(ending, principal, costMicros));
   }
 
   /** Something was made, and nobody said how much: its cost is not known, which is not the same as free. */

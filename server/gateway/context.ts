@@ -7,12 +7,21 @@ import { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
 import { Passages } from "./passages.js";
 import { ResponseStore } from "./response-store.js";
-import type { Authenticator, CallSink, Limiter, Pool, Router, SecretOpener } from "./ports.js";
+import type {
+  Admission,
+  Authenticator,
+  CallSink,
+  Limiter,
+  Pool,
+  Router,
+  SecretOpener,
+} from "./ports.js";
 
 /** What every exchange of one gateway shares. */
 export interface GatewayContext {
   readonly authenticator: Authenticator;
   readonly router: Router;
+  readonly admission: Admission;
   readonly limiter: Limiter;
   readonly pool: Pool;
   readonly secrets: SecretOpener;
@@ -34,6 +43,7 @@ export type ContextParts = Pick<
   GatewayContext,
   | "authenticator"
   | "router"
+  | "admission"
   | "limiter"
   | "pool"
   | "secrets"
@@ -51,6 +61,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
   return {
     authenticator: parts.authenticator,
     router: parts.router,
+    admission: parts.admission,
     limiter: parts.limiter,
     pool: parts.pool,
     secrets: parts.secrets,

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
+import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../upstream/roster.js";
@@ -15,7 +16,7 @@ import { countReply, estimateOf } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
 import type { Match } from "./match.js";
-import type { Relay, RelayListener, StreamSource } from "./relay.js";
+import type { OnRecord, Relay, RelayListener, StreamSource } from "./relay.js";
 import { problemOf } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
@@ -68,6 +69,9 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   #reader: BodyReader | undefined;
   #trials: Trials | undefined;
   #relay: Relay | undefined;
+  /** Gives up the place among the calls that wait for their turn. */
+  #leaveQueue: (() => void) | undefined;
+  #admitted = false;
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
@@ -121,12 +125,24 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   }
 
   #onBody(sent: Buffer): void {
+    const { principal } = this.#book;
+    if (this.#book.closed || principal === undefined) return;
+    this.#book.requestBytes = sent.length;
+    this.#guard(() => {
+      this.#leaveQueue = this.#context.admission.enter(principal.clientKey.id, (fault) => {
+        this.#leaveQueue = undefined;
+        if (fault === undefined) this.#admit(principal, sent);
+        else this.#refuse(fault);
+      });
+      if (this.#leaveQueue === undefined) this.#admit(principal, sent);
+    });
+  }
+
+  #admit(principal: Principal, sent: Buffer): void {
     const { id, match, head, query } = this.#options;
     const context = this.#context;
     const book = this.#book;
-    const { principal } = book;
-    if (book.closed || principal === undefined) return;
-    book.requestBytes = sent.length;
+    this.#admitted = true;
     this.#guard(() => {
       const { deployment } = match;
       const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
@@ -161,10 +177,23 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
 
   #answerCount(requestBytes: number): void {
     const reply = countReply(this.#options.match.endpoint.dialect, requestBytes);
-    const recorded = this.#finish(200, undefined, NOT_COUNTED, Buffer.byteLength(reply));
-    this.#over();
-    if (recorded) this.#answer.own(reply);
-    else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
+    this.#answerOnRecord(
+      this.#finish(200, undefined, NOT_COUNTED, Buffer.byteLength(reply)),
+      () => {
+        this.#answer.own(reply);
+      },
+    );
+  }
+
+  /** The record comes before the reply: what a caller saw finish is never lost. */
+  #answerOnRecord(recorded: OnRecord, answer: () => void): void {
+    const give = (isRecorded: boolean): void => {
+      this.#over();
+      if (isRecorded) answer();
+      else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
+    };
+    if (typeof recorded === "boolean") give(recorded);
+    else void recorded.then(give);
   }
 
   // The way out.
@@ -174,11 +203,10 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     this.#guard(() => {
       this.#book.markFirstByte();
       const counted = this.#book.counted(tokens, body.length);
-      // The record comes before the reply: what a caller saw finish is never lost.
       const recorded = this.#finish(head.httpStatus, undefined, counted, body.length);
-      this.#over();
-      if (recorded) this.#answer.whole(head, body);
-      else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
+      this.#answerOnRecord(recorded, () => {
+        this.#answer.whole(head, body);
+      });
     });
   }
 
@@ -206,7 +234,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     this.#trials?.resume();
   }
 
-  onLastEvent(): boolean {
+  onLastEvent(): OnRecord {
     const relay = this.#relay;
     if (relay === undefined) return true;
     const { watch, bytes } = relay;
@@ -299,6 +327,8 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   /** Ends the call now and tells the caller why, in the way that is still open. */
   stop(fault: Fault): void {
     if (this.#book.closed) {
+      // Complete, and only to be kept safe before it leaves.
+      if (!this.#answer.begun) return;
       // Only the end of a complete stream is missing.
       this.#trials?.abort("CALLER_ABORTED", "");
       this.#answer.end();
@@ -346,30 +376,40 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     this.#answer.fault(fault, httpStatus);
   }
 
-  /** Puts the call on record. False when that failed and the installation wants no such call to succeed. */
+  /** Puts the call on record. */
   #finish(
     httpStatus: number,
     fault: Fault | undefined,
     counted: Counted,
     responseBytes: number,
-  ): boolean {
+  ): OnRecord {
     if (this.#book.closed) return true;
     const upstreamStatus = this.#trials?.httpStatus ?? null;
     try {
       const { tokens, usageSource } = counted;
       const ending = { httpStatus, fault, tokens, usageSource, responseBytes };
-      this.#book.close(ending, upstreamStatus);
-      return true;
+      const safe = this.#book.close(ending, upstreamStatus);
+      if (safe === undefined) return true;
+      return safe.then(
+        () => true,
+        (thrown: unknown) => this.#notRecorded(thrown),
+      );
     } catch (thrown) {
-      this.#context.logger.error({ call: this.#options.id, err: thrown }, "call not recorded");
-      return false;
+      return this.#notRecorded(thrown);
     }
+  }
+
+  #notRecorded(thrown: unknown): false {
+    this.#context.logger.error({ call: this.#options.id, err: thrown }, "call not recorded");
+    return false;
   }
 
   /** Nothing of this exchange is left to do but to let its answer leave. */
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#leaveQueue?.();
+    if (this.#admitted) this.#context.admission.leave();
     this.#reader?.release();
     this.#options.onOver(this);
   }

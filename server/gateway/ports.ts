@@ -1,5 +1,6 @@
 import type { AttemptOutcome, CallRecord } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
+import type { Fault } from "../core/fault.js";
 import type { Dialect, Route, RouteTarget } from "../core/provider.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Secret } from "../core/secret.js";
@@ -35,6 +36,17 @@ export interface ListedModel {
   readonly createdAt: number;
   readonly contextWindow: number | null;
   readonly maxOutput: number | null;
+}
+
+/** Bounds how many calls are under way at once. */
+export interface Admission {
+  /**
+   * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once,
+   * with the Fault `overloaded` when it never will; what comes back then gives up the place. Each call that
+   * was let in calls `leave` once. Throws Fault `overloaded`.
+   */
+  enter(clientKeyId: string, onTurn: (fault: Fault | undefined) => void): (() => void) | undefined;
+  leave(): void;
 }
 
 /** Holds the limits: rate, concurrency and budget. */
@@ -130,8 +142,12 @@ export interface CallTraces {
 export interface CallSink {
   /** Called when a call was admitted. */
   begin(call: BegunCall): void;
-  /** Throws Fault `storage_unavailable` when the installation wants no call that it cannot put on record. */
-  finish(record: CallRecord): void;
+  /**
+   * Throws Fault `storage_unavailable` when the installation wants no call that it cannot put on record. What
+   * comes back resolves when the record survives a power cut too, where the caller has to wait for that, and
+   * rejects as above.
+   */
+  finish(record: CallRecord): Promise<void> | undefined;
   /** Price of a usage in micro-US-dollars; null when unpriced. */
   cost(target: RouteTarget, tokens: CallRecord["tokens"]): number | null;
   /** A refusal before any client key was known, by its reason; counted, not logged as a call. */

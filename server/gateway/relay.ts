@@ -8,17 +8,17 @@ import type {
 } from "../dialect/codec.js";
 import { EventGate } from "../dialect/sse.js";
 
+/** Whether a call is on record, or will be in a moment; false when that failed and the caller must not take it for done. */
+export type OnRecord = boolean | Promise<boolean>;
+
 /** What a relay tells of the stream that goes through it. */
 export interface RelayListener {
   /** The first events say that the call failed, and nothing has gone to the caller: it may be tried elsewhere. */
   onOpeningError(events: Buffer): void;
   /** The first bytes are about to go to the caller. */
   onFirstByte(): void;
-  /**
-   * The last event is about to go to the caller: what must be on record first is recorded now. False when
-   * that failed, and the caller must not take the stream for finished.
-   */
-  onLastEvent(): boolean;
+  /** The last event is about to go to the caller: what must be on record first is recorded now. */
+  onLastEvent(): OnRecord;
   /** The caller takes more again. */
   onDrained(): void;
   onBug(thrown: unknown): void;
@@ -58,7 +58,7 @@ export class Relay {
   readonly #gate: EventGate | undefined;
   readonly #watch: StreamWatch;
   #headSent = false;
-  #ending: boolean | undefined;
+  #ending: OnRecord | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   /** The caller has more to read than it takes. */
@@ -136,9 +136,10 @@ export class Relay {
     this.#closed = true;
     const last = this.#options.source.edit?.end();
     this.#bytes += last?.length ?? 0;
-    if (!this.#mayEnd()) this.#options.res.destroy();
-    else if (last === undefined || last.length === 0) this.#options.res.end();
-    else this.#options.res.end(last);
+    this.#onRecord((res) => {
+      if (last === undefined || last.length === 0) res.end();
+      else res.end(last);
+    });
     return true;
   }
 
@@ -171,7 +172,7 @@ export class Relay {
   }
 
   #pass(events: Buffer): void {
-    const { source, listener, res } = this.#options;
+    const { source, listener } = this.#options;
     if (!this.#headSent && source.events && source.codec.opensWithError(events)) {
       this.#closed = true;
       listener.onOpeningError(events);
@@ -182,12 +183,15 @@ export class Relay {
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
     this.#bytes += out.length;
-    if (this.#watch.finished && !this.#mayEnd()) {
-      this.#closed = true;
-      res.destroy();
-    } else if (out.length > 0 && !res.write(out)) {
-      this.#wait();
-    }
+    if (this.#watch.finished) {
+      this.#onRecord(() => {
+        this.#write(out);
+      });
+    } else this.#write(out);
+  }
+
+  #write(out: Buffer): void {
+    if (out.length > 0 && !this.#options.res.write(out)) this.#wait();
   }
 
   #wait(): void {
@@ -207,9 +211,22 @@ export class Relay {
     res.writeHead(httpStatus, [...headers]);
   }
 
-  #mayEnd(): boolean {
+  /** What the last event brings goes to the caller once the call is on record: now, or in a moment and in order. */
+  #onRecord(send: (res: ServerResponse) => void): void {
     this.#ending ??= this.#options.listener.onLastEvent();
-    return this.#ending;
+    const { res } = this.#options;
+    const give = (isRecorded: boolean): void => {
+      if (res.writableEnded || res.destroyed) return;
+      if (isRecorded) send(res);
+      else this.#breakOff();
+    };
+    if (typeof this.#ending === "boolean") give(this.#ending);
+    else void this.#ending.then(give);
+  }
+
+  #breakOff(): void {
+    this.#closed = true;
+    this.#options.res.destroy();
   }
 }
 

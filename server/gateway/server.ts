@@ -21,6 +21,7 @@ import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import { getModel, listModels } from "./models.js";
 import type {
+  Admission,
   Authenticator,
   CallSink,
   CallTraces,
@@ -43,6 +44,7 @@ import { scopedContexts } from "./scopes.js";
 export interface GatewayOptions {
   readonly authenticator: Authenticator;
   readonly router: Router;
+  readonly admission: Admission;
   readonly limiter: Limiter;
   readonly pool: Pool;
   readonly secrets: SecretOpener;

@@ -7,13 +7,15 @@ export interface AdmissionQueueOptions {
   readonly activeMax: number;
   /** Calls that may wait; more are refused at once. */
   readonly waitingMax: number;
-  /** How long a call may wait before it is refused, milliseconds. */
-  readonly waitMaxMs: number;
+  /** How long a call may wait before it is refused, milliseconds; asked for each call. */
+  readonly waitMaxMs: () => number;
 }
 
+/** Hears that a waiting call's turn has come, or why it never will. */
+export type OnTurn = (fault: Fault | undefined) => void;
+
 interface Waiting {
-  readonly enter: () => void;
-  readonly refuse: (fault: Fault) => void;
+  readonly onTurn: OnTurn;
   readonly timer: Timer;
 }
 
@@ -44,18 +46,19 @@ export class AdmissionQueue {
   }
 
   /**
-   * Lets a call in: at once with undefined, or with a promise that settles when its turn has come. Each call
-   * that was let in must call `leave` exactly once. Throws, or rejects with, Fault `overloaded`; rejects with
-   * Fault `caller_aborted` when the signal fires while the call waits.
+   * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once;
+   * what comes back then gives up the place. Each call that was let in must call `leave` exactly once.
+   * Throws Fault `overloaded`; who waits too long hears the same.
    */
-  enter(clientKeyId: string, signal?: AbortSignal): Promise<void> | undefined {
+  enter(clientKeyId: string, onTurn: OnTurn): (() => void) | undefined {
     if (this.#active < this.#options.activeMax && this.#waitingCount === 0) {
       this.#active++;
       return undefined;
     }
-    if (this.#waitingCount >= this.#options.waitingMax)
+    if (this.#waitingCount >= this.#options.waitingMax) {
       throw overloaded("Too many calls wait already.");
-    return this.#wait(clientKeyId, signal);
+    }
+    return this.#wait(clientKeyId, onTurn);
   }
 
   /** A call that was let in has ended; the next in turn enters. */
@@ -64,33 +67,20 @@ export class AdmissionQueue {
     this.#admitNext();
   }
 
-  #wait(clientKeyId: string, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        entry.refuse(
-          new Fault("caller_aborted", "The caller left while its call waited for its turn."),
-        );
-      };
-      const settle = (finish: () => void): void => {
-        if (!this.#drop(clientKeyId, entry)) return;
-        entry.timer.cancel();
-        signal?.removeEventListener("abort", onAbort);
-        finish();
-      };
-      const entry: Waiting = {
-        enter: () => settle(resolve),
-        refuse: (fault) => settle(() => reject(fault)),
-        timer: this.#options.clock.setTimer(() => {
-          entry.refuse(overloaded("The call waited too long for its turn."));
-        }, this.#options.waitMaxMs),
-      };
-      const queue = this.#waiting.get(clientKeyId);
-      if (queue === undefined) this.#waiting.set(clientKeyId, [entry]);
-      else queue.push(entry);
-      this.#waitingCount++;
-      if (signal?.aborted === true) onAbort();
-      else signal?.addEventListener("abort", onAbort, { once: true });
-    });
+  #wait(clientKeyId: string, onTurn: OnTurn): () => void {
+    const timer = this.#options.clock.setTimer(() => {
+      if (this.#drop(clientKeyId, entry)) {
+        onTurn(overloaded("The call waited too long for its turn."));
+      }
+    }, this.#options.waitMaxMs());
+    const entry: Waiting = { onTurn, timer };
+    const queue = this.#waiting.get(clientKeyId);
+    if (queue === undefined) this.#waiting.set(clientKeyId, [entry]);
+    else queue.push(entry);
+    this.#waitingCount++;
+    return () => {
+      this.#drop(clientKeyId, entry);
+    };
   }
 
   #admitNext(): void {
@@ -99,19 +89,20 @@ export class AdmissionQueue {
       if (turn.done === true) return;
       const [clientKeyId, queue] = turn.value;
       const [entry] = queue;
-      if (entry === undefined) return;
-      this.#active++;
-      entry.enter();
+      if (entry === undefined || !this.#drop(clientKeyId, entry)) return;
       // To the end of the round; a key whose calls have all entered is gone already.
       if (this.#waiting.delete(clientKeyId)) this.#waiting.set(clientKeyId, queue);
+      this.#active++;
+      entry.onTurn(undefined);
     }
   }
 
-  /** Takes an entry out of its queue; false when it was out already, so that it settles once. */
+  /** Takes an entry out of its queue; false when it was out already, so that it hears once. */
   #drop(clientKeyId: string, entry: Waiting): boolean {
     const queue = this.#waiting.get(clientKeyId);
     const at = queue?.indexOf(entry) ?? -1;
     if (queue === undefined || at < 0) return false;
+    entry.timer.cancel();
     queue.splice(at, 1);
     if (queue.length === 0) this.#waiting.delete(clientKeyId);
     this.#waitingCount--;

@@ -2,7 +2,7 @@ import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import { recordOfLostCall } from "./begun-call.js";
-import { LedgerCallSink, type AccountingPolicy } from "./call-sink.js";
+import { LedgerCallSink, type AccountingPolicy, type CallDurability } from "./call-sink.js";
 import { openJournal, type Journal, type JournalStats } from "./journal.js";
 import type { JournalDisk } from "./journal-disk.js";
 import { LiveCalls } from "./live-calls.js";
@@ -23,6 +23,7 @@ export interface AccountingOptions {
   readonly logger: Logger;
   /** Asked anew for each call. */
   readonly policy: () => AccountingPolicy;
+  readonly durability: () => CallDurability;
   readonly poolSummary: () => PoolSummary;
   /** The same of one owner's keys alone. */
   readonly ownPoolSummary: (ownerId: string) => PoolSummary;
@@ -54,7 +55,7 @@ export class Accounting {
   readonly #logger: Logger;
 
   constructor(options: AccountingOptions, journal: Journal, recorder: Recorder) {
-    const { ledger, clock, logger, policy, poolSummary, nameOf, onFinished } = options;
+    const { ledger, clock, logger, policy, durability, poolSummary, nameOf, onFinished } = options;
     this.#journal = journal;
     this.#recorder = recorder;
     this.#logger = logger;
@@ -75,6 +76,7 @@ export class Accounting {
       meter,
       liveCalls: this.liveCalls,
       policy,
+      durability,
       logger,
       onFinished(record) {
         ownerOverviews.add(record);

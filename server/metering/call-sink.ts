@@ -12,6 +12,9 @@ import type { Recorder } from "./recorder.js";
 /** What happens while the journal cannot be written: calls are refused, or served and kept in memory alone. */
 export type AccountingPolicy = "strict" | "besteffort";
 
+/** RELAXED: on the disk within milliseconds. STRICT: before the caller has the last byte. */
+export type CallDurability = "RELAXED" | "STRICT";
+
 /** Calls that go from memory to a journal that works again with each call that finishes. */
 const REJOURNALED_AT_ONCE_MAX = 50;
 
@@ -22,6 +25,8 @@ export interface CallSinkOptions {
   readonly liveCalls: LiveCalls;
   /** Asked anew for each call, so that a changed policy holds from the next one on. */
   readonly policy: () => AccountingPolicy;
+  /** When a record is safe enough for the caller to have its last byte; asked anew for each call. */
+  readonly durability: () => CallDurability;
   readonly logger: Logger;
   /** Hears each finished call once; must be quick and not throw. */
   readonly onFinished?: ((record: CallRecord) => void) | undefined;
@@ -46,11 +51,6 @@ export class LedgerCallSink {
     return this.#unsoundUsages;
   }
 
-  /** Whether a reply's last byte must wait for `finishStrict`. */
-  get strict(): boolean {
-    return this.#options.policy() === "strict";
-  }
-
   /**
    * Called when a call was admitted. Under the strict policy throws Fault `storage_unavailable` when the
    * journal cannot be written, so that nothing is asked of a provider that could not be accounted for.
@@ -68,16 +68,15 @@ export class LedgerCallSink {
 
   /**
    * Called before the last byte goes to the caller; on return the record survives the death of this process.
-   * Under the strict policy throws Fault `storage_unavailable` when the journal cannot be written.
+   * Where durability is strict, what comes back resolves when it survives a power cut as well, and rejects
+   * with Fault `storage_unavailable`. Under the strict policy throws that fault when the journal cannot be
+   * written.
    */
-  finish(record: CallRecord): void {
-    this.#finish(record);
-  }
-
-  /** Like `finish`; resolves when the record survives a power cut as well. Rejects with Fault `storage_unavailable`. */
-  async finishStrict(record: CallRecord): Promise<void> {
+  finish(record: CallRecord): Promise<void> | undefined {
+    const { journal, durability } = this.#options;
     const position = this.#finish(record);
-    if (position !== undefined) await this.#options.journal.synced(position);
+    if (position === undefined || durability() === "RELAXED") return undefined;
+    return journal.synced(position);
   }
 
   /** Price of a usage in micro-US-dollars; null when the model has no price. */

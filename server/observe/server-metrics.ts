@@ -41,6 +41,7 @@ export interface ProxyPortReading {
     readonly open: number;
     refusals(reason: "TOTAL" | "ADDRESS" | "HANDSHAKE"): number;
   };
+  readonly admission: { readonly active: number; readonly waiting: number };
 }
 
 /** The process over the last ten seconds. */
@@ -129,6 +130,12 @@ export function poolMetrics(read: () => PoolReading): readonly MetricFamily[] {
 /** Metrics of the proxy port. */
 export function proxyPortMetrics(read: () => ProxyPortReading): readonly MetricFamily[] {
   return [
+    gauge("latchkey_calls_admitted", "Calls that are under way.", () =>
+      one(read().admission.active),
+    ),
+    gauge("latchkey_calls_queued", "Calls that wait for others to end.", () =>
+      one(read().admission.waiting),
+    ),
     gauge("latchkey_caller_connections", "Connections of callers that are open.", () =>
       one(read().connections.open),
     ),

@@ -73,6 +73,7 @@ class Chaos {
     this.#gateway = createGateway({
       authenticator: new FakeAuthenticator(),
       router: new FakeRouter([provider({ baseUrl: stub.origin })], {}),
+      admission: { enter: () => undefined, leave: () => undefined },
       limiter: new FakeLimiter([]),
       pool: this.pool,
       secrets: { open: (key) => new Secret(`sk-upstream-${key.id.slice(3)}`) },

@@ -13,6 +13,7 @@ import { Secret } from "../../server/core/secret.js";
 import type { TlsFiles } from "../../server/core/tls.js";
 import type { GatewayLimits } from "../../server/gateway/limits.js";
 import type {
+  Admission,
   Authenticator,
   BegunCall,
   CallSink,
@@ -49,6 +50,7 @@ export interface Setup {
   /** Model asked → model sent. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly allowCidrs?: readonly string[];
+  readonly admission?: Admission;
   /** Where names lead. */
   readonly resolve?: Resolve;
   readonly trustedProxies?: readonly string[];
@@ -85,6 +87,7 @@ export class TestGateway {
     this.gateway = createGateway({
       authenticator: this.authenticator,
       router: this.router,
+      admission: setup.admission ?? { enter: () => undefined, leave: () => undefined },
       limiter: this.limiter,
       pool: this.pool,
       secrets: { open: (key) => this.pool.open(key) },
@@ -399,18 +402,21 @@ export class FakeSink implements CallSink {
   readonly refusals: string[] = [];
   readonly #finished = new Counter();
   failure: Fault | undefined;
+  /** Set to have callers wait until a record is safe. */
+  safe: Promise<void> | undefined;
 
   begin(call: BegunCall): void {
     this.begun.push(call);
   }
 
-  finish(record: CallRecord): void {
+  finish(record: CallRecord): Promise<void> | undefined {
     if (this.records.some((each) => each.id === record.id)) {
       throw new Error("a call was recorded twice");
     }
     this.records.push(record);
     this.#finished.add();
     if (this.failure !== undefined) throw this.failure;
+    return this.safe;
   }
 
   cost(_target: unknown, tokens: CallRecord["tokens"]): number {

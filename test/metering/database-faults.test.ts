@@ -30,6 +30,7 @@ async function bench(t: test.TestContext): Promise<Bench> {
     clock,
     logger: keptLog(),
     policy: () => "besteffort",
+    durability: () => "RELAXED",
     poolSummary: () => EMPTY_POOL,
     ownPoolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,

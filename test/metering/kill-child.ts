@@ -19,6 +19,7 @@ const accounting = await openAccounting({
   clock: systemClock,
   logger: keptLog(),
   policy: () => "besteffort",
+  durability: () => "RELAXED",
   poolSummary: () => EMPTY_POOL,
   ownPoolSummary: () => EMPTY_POOL,
   nameOf: () => undefined,

@@ -57,6 +57,7 @@ test(`after ${KILLS} kills under load every finished call is recorded once, and 
     clock: new FakeClock(),
     logger: keptLog(),
     policy: () => "besteffort",
+    durability: () => "RELAXED",
     poolSummary: () => EMPTY_POOL,
     ownPoolSummary: () => EMPTY_POOL,
     nameOf: () => undefined,

@@ -3,6 +3,7 @@ import test from "node:test";
 import * as fc from "fast-check";
 import { Fault } from "../../server/core/fault.js";
 import { openAccounting, type Accounting } from "../../server/metering/accounting.js";
+import type { CallDurability } from "../../server/metering/call-sink.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { MemoryLedger } from "./memory-ledger.js";
@@ -52,6 +53,8 @@ class World {
   readonly finished = new Set<string>();
   readonly synced = new Set<string>();
 
+  #durability: CallDurability = "RELAXED";
+
   async start(): Promise<void> {
     this.accounting = await openAccounting({
       ledger: this.ledger,
@@ -59,6 +62,7 @@ class World {
       clock: this.clock,
       logger: keptLog(),
       policy: () => "strict",
+      durability: () => this.#durability,
       poolSummary: () => EMPTY_POOL,
       ownPoolSummary: () => EMPTY_POOL,
       nameOf: () => undefined,
@@ -127,8 +131,8 @@ class World {
     if (number === undefined) return;
     const record = sampleCall(number);
     try {
-      if (how === "finish") this.accounting?.sink.finish(record);
-      else await this.accounting?.sink.finishStrict(record);
+      this.#durability = how === "finish" ? "RELAXED" : "STRICT";
+      await this.accounting?.sink.finish(record);
       this.finished.add(record.id);
       if (how === "finishStrict") this.synced.add(record.id);
     } catch (error) {

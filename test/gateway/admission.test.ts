@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Fault } from "../../server/core/fault.js";
+import { AdmissionQueue } from "../../server/limits/admission-queue.js";
+import { FakeClock } from "../support/fake-clock.js";
+import {
+  chatEvents,
+  Counter,
+  replyEvents,
+  replyJson,
+  CHAT_REPLY,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { startGateway, type TestGateway } from "./fixture.js";
+
+const CHAT = { model: "m", messages: [] };
+
+let stub: UpstreamStub;
+const gateways: TestGateway[] = [];
+
+before(async () => {
+  stub = await startUpstreamStub();
+});
+
+after(async () => {
+  for (const gateway of gateways) await gateway.close();
+  await stub.close();
+});
+
+async function gatewayWith(admission?: AdmissionQueue): Promise<TestGateway> {
+  const gateway = await startGateway({
+    providers: [{ baseUrl: `${stub.origin}/v1` }],
+    ...(admission === undefined ? {} : { admission }),
+  });
+  gateways.push(gateway);
+  return gateway;
+}
+
+/** A provider that answers when it is told to. */
+function holding(): { release: () => void; held: Counter } {
+  const held = new Counter();
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  stub.script = async (received, res) => {
+    held.add();
+    await released;
+    await replyJson(200, CHAT_REPLY)(received, res);
+  };
+  return { release, held };
+}
+
+test("calls beyond those that may be under way wait for their turn, and go on when one ends", async () => {
+  const clock = new FakeClock();
+  const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 1, waitMaxMs: () => 5_000 });
+  const gateway = await gatewayWith(queue);
+  const { release, held } = holding();
+  const first = gateway.post("/v1/chat/completions", CHAT);
+  await held.reached(1);
+  const second = gateway.post("/v1/chat/completions", CHAT);
+  while (queue.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  const third = await gateway.post("/v1/chat/completions", CHAT);
+  assert.equal(third.status, 503);
+  assert.equal(third.headers.get("retry-after"), "1");
+  assert.match(await third.text(), /"code":"overloaded"/);
+  assert.equal(stub.received.length, 1);
+  release();
+  assert.deepEqual([(await first).status, (await second).status], [200, 200]);
+  assert.deepEqual([queue.active, queue.waiting], [0, 0]);
+});
+
+test("a call that waited too long for its turn is answered 503 in its dialect, and is on record", async () => {
+  const clock = new FakeClock();
+  const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 5, waitMaxMs: () => 5_000 });
+  const gateway = await gatewayWith(queue);
+  stub.received.length = 0;
+  const { release, held } = holding();
+  const first = gateway.post("/v1/chat/completions", CHAT);
+  await held.reached(1);
+  const second = gateway.post("/v1/chat/completions", CHAT);
+  while (queue.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  clock.advance(5_000);
+  assert.equal((await second).status, 503);
+  assert.equal(gateway.sink.records[0]?.errorCode, "overloaded");
+  release();
+  assert.equal((await first).status, 200);
+});
+
+test("a caller that leaves while it waits gives up its place", async () => {
+  const clock = new FakeClock();
+  const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 5, waitMaxMs: () => 5_000 });
+  const gateway = await gatewayWith(queue);
+  const { release, held } = holding();
+  const first = gateway.post("/v1/chat/completions", CHAT);
+  await held.reached(1);
+  const abort = new AbortController();
+  const second = gateway.fetch("/v1/chat/completions", {
+    method: "POST",
+    body: JSON.stringify(CHAT),
+    signal: abort.signal,
+  });
+  while (queue.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  abort.abort();
+  await assert.rejects(second);
+  while (queue.waiting > 0) await new Promise((resolve) => setImmediate(resolve));
+  release();
+  assert.equal((await first).status, 200);
+  assert.deepEqual([queue.active, queue.waiting], [0, 0]);
+});
+
+test("where records must survive a power cut, no reply and no last event leaves before they do", async () => {
+  const gateway = await gatewayWith();
+  for (const stream of [false, true]) {
+    let save = (): void => {};
+    gateway.sink.safe = new Promise((resolve) => {
+      save = resolve;
+    });
+    stub.script = stream ? replyEvents(chatEvents(["Hello"])) : replyJson(200, CHAT_REPLY);
+    const records = gateway.sink.records.length;
+    let ended = false;
+    const text = gateway
+      .post("/v1/chat/completions", { ...CHAT, stream })
+      .then((response) => response.text())
+      .finally(() => {
+        ended = true;
+      });
+    await gateway.sink.record(records + 1);
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(ended, false);
+    save();
+    assert.match(await text, stream ? /Hello[^]*\[DONE\]/ : /Hello/);
+  }
+});
+
+test("where a record could not be made safe the caller does not take the call for done", async () => {
+  const gateway = await gatewayWith();
+  const failure = new Fault("storage_unavailable", "The disk is gone.");
+  gateway.sink.safe = Promise.reject(failure);
+  gateway.sink.safe.catch(() => undefined);
+  stub.script = replyJson(200, CHAT_REPLY);
+  assert.equal((await gateway.post("/v1/chat/completions", CHAT)).status, 503);
+  stub.script = replyEvents(chatEvents(["Hello"]));
+  const streamed = gateway.post("/v1/chat/completions", { ...CHAT, stream: true });
+  await assert.rejects(streamed.then((response) => response.text()));
+});
