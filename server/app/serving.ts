@@ -1,3 +1,4 @@
+import type { Logger } from "../core/logger.js";
 import path from "node:path";
 import type { Config } from "../config.js";
 import { Catalog } from "../catalog/catalog.js";
@@ -68,14 +69,7 @@ export async function startServing(
     nameOf: (dimension, id) => nameOf(useCases, dimension, id),
     onFinished: traces && ((record) => traces.recorded(record)),
   });
-  lifecycle.started("accounting", async () => {
-    if (!(await accounting.close())) {
-      logger.warn(
-        {},
-        "the database did not take all calls; the journal keeps them for the next start",
-      );
-    }
-  });
+  lifecycle.started("accounting", () => closeAccounting(accounting, logger));
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
@@ -85,12 +79,7 @@ export async function startServing(
     key: config.proxyTlsKey,
     flags: { cert: "proxy-tls-cert", key: "proxy-tls-key" },
   });
-  const admission = new AdmissionQueue({
-    clock,
-    activeMax: config.callsMax,
-    waitingMax: config.callsMax,
-    waitMaxMs: () => useCases.settings.values.queueTimeoutMs,
-  });
+  const admission = admissionOf(foundation, useCases);
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
@@ -122,6 +111,21 @@ export async function startServing(
     traces,
     healthChanges,
   };
+}
+
+async function closeAccounting(accounting: Accounting, logger: Logger): Promise<void> {
+  if (await accounting.close()) return;
+  logger.warn({}, "the database did not take all calls; the journal keeps them for the next start");
+}
+
+/** As many calls may wait as may be under way. */
+function admissionOf({ clock, config }: Foundation, { settings }: UseCases): AdmissionQueue {
+  return new AdmissionQueue({
+    clock,
+    activeMax: config.callsMax,
+    waitingMax: config.callsMax,
+    waitMaxMs: () => settings.values.queueTimeoutMs,
+  });
 }
 
 /** The limits that an operator sets. */

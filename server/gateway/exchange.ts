@@ -298,7 +298,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
       return;
     }
     const { head, body } = failure.reply;
-    this.#finish(head.httpStatus, fault, NOT_COUNTED, Buffer.byteLength(body));
+    void this.#finish(head.httpStatus, fault, NOT_COUNTED, Buffer.byteLength(body));
     this.#over();
     this.#answer.whole(head, body, fault.retryAfterSeconds);
   }
@@ -361,7 +361,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
     const httpStatus = fault.code === "caller_aborted" ? undefined : told;
-    this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, relay?.bytes ?? 0);
+    void this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, relay?.bytes ?? 0);
     this.#over();
   }
 
@@ -371,7 +371,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     if (fault.code === "internal") {
       this.#context.logger.error({ call: this.#options.id, err: fault.cause }, "call failed");
     }
-    this.#finish(httpStatus, fault, NOT_COUNTED, 0);
+    void this.#finish(httpStatus, fault, NOT_COUNTED, 0);
     this.#over();
     this.#answer.fault(fault, httpStatus);
   }
@@ -426,7 +426,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
         return;
       }
       this.#context.logger.error({ call: this.#options.id, err: thrown }, "call failed");
-      this.#finish(HTTP_STATUS[fault.code], fault, NOT_COUNTED, 0);
+      void this.#finish(HTTP_STATUS[fault.code], fault, NOT_COUNTED, 0);
       this.#over();
       this.#answer.breakOff();
     }
