@@ -84,6 +84,7 @@ export async function startServing(
     authenticator: useCases.directory,
     router: catalog,
     admission,
+    abortedCalls: () => useCases.settings.values.abortedCallPolicy,
     limiter,
     pool,
     secrets,

@@ -12,7 +12,7 @@ import type { AttemptFailure } from "./attempt.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
-import type { BegunCall, Lease, Ticket } from "./ports.js";
+import type { BegunCall, Estimate, Lease, Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
 
@@ -47,6 +47,7 @@ export class CallBook {
   #closed = false;
   principal: Principal | undefined;
   ticket: Ticket | undefined;
+  reserved: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
   modelAsked = "";
   streamed = false;
   requestBytes = 0;
@@ -148,6 +149,21 @@ export class CallBook {
     // Providers say the output last: before that, what went by is the better number.
     const output = Math.max(given?.output ?? 0, guess.output);
     return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
+  }
+
+  /**
+   * Tokens of a call that its caller broke off: by the installation's policy what went by, what was reserved,
+   * or nothing. `given` and `replyBytes` as above; undefined when no byte of a reply has come.
+   */
+  countedAborted(part: { given: TokenUsage | undefined; replyBytes: number } | undefined): Counted {
+    const policy = this.#context.abortedCalls();
+    if (policy === "OBSERVED" && part !== undefined) {
+      return this.countedInPart(part.given, part.replyBytes);
+    }
+    const isAsked = part !== undefined || this.#lease !== undefined;
+    if (policy !== "RESERVED" || !isAsked) return NOT_COUNTED;
+    const { inputTokens: input, maxOutputTokens: output } = this.reserved;
+    return { tokens: { ...NO_TOKENS, input, output }, usageSource: "ESTIMATED" };
   }
 
   /** Gives back, settles and records. Does nothing the second time. Answers as the sink's `finish`. */

@@ -36,6 +36,8 @@ export interface GatewayContext {
   readonly responses: ResponseStore;
   readonly usageOption: UsageOption;
   readonly waitingRoom: WaitingRoom;
+  /** What is counted of a call that its caller broke off; asked anew for each. */
+  readonly abortedCalls: () => AbortedCalls;
 }
 
 /** What a gateway is given; the rest of its context is its own. */
@@ -54,7 +56,11 @@ export type ContextParts = Pick<
 > & {
   /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
   readonly asksUsage?: (provider: Provider) => boolean;
+  readonly abortedCalls?: () => AbortedCalls;
 };
+
+/** OBSERVED: what went by. RESERVED: the worst case that was reserved. */
+export type AbortedCalls = "OBSERVED" | "RESERVED" | "NOTHING";
 
 export function createContext(parts: ContextParts, limits: GatewayLimits): GatewayContext {
   const { clock } = parts;
@@ -73,6 +79,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     bodyBudget: new BodyBudget(limits.bodyBytesInFlightMax),
     paths: new EndpointPaths(),
     waitingRoom: new WaitingRoom({ clock, callsMax: limits.waitingCallsMax }),
+    abortedCalls: parts.abortedCalls ?? (() => "OBSERVED"),
     passages: new Passages(),
     responses: new ResponseStore(limits.keptResponseCharsMax),
     usageOption: new UsageOption(parts.asksUsage ?? (() => true)),

@@ -153,6 +153,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
       book.streamed = plan.streamed;
       const estimate = estimateOf(context.sink, plan, match.endpoint);
       const ticket = context.limiter.admit(principal, estimate);
+      book.reserved = estimate;
       book.ticket = ticket;
       this.#answer.ticket = ticket;
       context.sink.begin(book.begun(principal));
@@ -355,9 +356,13 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   #end(fault: Fault, outcome: AttemptOutcome, detail: string): void {
     const relay = this.#relay;
     const begun = relay?.headSent === true;
-    const counted = begun
-      ? this.#book.countedInPart(relay.watch.usage(), relay.bytes)
-      : NOT_COUNTED;
+    const part = begun ? { given: relay.watch.usage(), replyBytes: relay.bytes } : undefined;
+    const counted =
+      fault.code === "caller_aborted"
+        ? this.#book.countedAborted(part)
+        : part === undefined
+          ? NOT_COUNTED
+          : this.#book.countedInPart(part.given, part.replyBytes);
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
     const httpStatus = fault.code === "caller_aborted" ? undefined : told;

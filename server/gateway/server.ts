@@ -13,7 +13,7 @@ import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
-import { createContext, type GatewayContext } from "./context.js";
+import { type AbortedCalls, createContext, type GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
 import { createHttpServer, type HttpServer } from "./http-server.js";
@@ -61,6 +61,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
   readonly asksUsage?: (provider: Provider) => boolean;
+  /** What is counted of a call that its caller broke off; what went by unless said otherwise. */
+  readonly abortedCalls?: () => AbortedCalls;
   /** Undefined when calls are not traced. */
   readonly traces?: CallTraces | undefined;
 }

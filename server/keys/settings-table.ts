@@ -92,7 +92,6 @@ export const SETTINGS = {
   minuteRollupDays: whole(7, 1, 3650),
   hourRollupDays: whole(90, 1, 3650),
   dayRollupDays: whole(1095, 1, 3650),
-  keepRequestHeaders: flag(false),
   storageFailurePolicy: choice("SERVE", "SERVE", "REFUSE"),
   durability: choice("RELAXED", "RELAXED", "STRICT"),
   abortedCallPolicy: choice("OBSERVED", "OBSERVED", "RESERVED", "NOTHING"),

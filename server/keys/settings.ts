@@ -29,7 +29,6 @@ const DEFAULTS: SettingValues = {
   minuteRollupDays: SETTINGS.minuteRollupDays.fallback,
   hourRollupDays: SETTINGS.hourRollupDays.fallback,
   dayRollupDays: SETTINGS.dayRollupDays.fallback,
-  keepRequestHeaders: SETTINGS.keepRequestHeaders.fallback,
   storageFailurePolicy: SETTINGS.storageFailurePolicy.fallback,
   durability: SETTINGS.durability.fallback,
   abortedCallPolicy: SETTINGS.abortedCallPolicy.fallback,

@@ -321,3 +321,21 @@ test("bodies held at a time are bounded, and given back when calls end", async (
   assert.equal((await gateway.post("/v1/chat/completions", body)).status, 200);
   await gateway.close();
 });
+
+test("what is counted of a call that its caller broke off is what the installation says", async () => {
+  for (const policy of ["OBSERVED", "RESERVED", "NOTHING"] as const) {
+    await start({ abortedCalls: () => policy });
+    stub.script = (_received, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.write(chatEvents(["Hi"])[0]);
+    };
+    const { req, head } = call({ ...STREAM, max_tokens: 77 });
+    (await head).once("data", () => req.destroy());
+    const { tokens } = await gateway.sink.record();
+    // The one event that went by is worth more than a token and less than the limit.
+    const expected = policy === "RESERVED" ? 77 : 0;
+    if (policy === "OBSERVED") assert.ok(tokens.output > 1 && tokens.output < 77);
+    else assert.equal(tokens.output, expected);
+    if (policy !== "NOTHING") await gateway.close();
+  }
+});

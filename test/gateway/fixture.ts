@@ -11,6 +11,7 @@ import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import type { TlsFiles } from "../../server/core/tls.js";
+import type { AbortedCalls } from "../../server/gateway/context.js";
 import type { GatewayLimits } from "../../server/gateway/limits.js";
 import type {
   Admission,
@@ -51,6 +52,7 @@ export interface Setup {
   readonly aliases?: Readonly<Record<string, string>>;
   readonly allowCidrs?: readonly string[];
   readonly admission?: Admission;
+  readonly abortedCalls?: () => AbortedCalls;
   /** Where names lead. */
   readonly resolve?: Resolve;
   readonly trustedProxies?: readonly string[];
@@ -99,6 +101,7 @@ export class TestGateway {
       ...(setup.tls === undefined ? {} : { tls: setup.tls }),
       trustedProxies: setup.trustedProxies ?? [],
       ...(setup.limits === undefined ? {} : { limits: setup.limits }),
+      ...(setup.abortedCalls === undefined ? {} : { abortedCalls: setup.abortedCalls }),
       ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
     });
   }

@@ -85,8 +85,7 @@ export function callDetails(call: Call, more: GetCallResponse | undefined): Line
     ...outline(call),
     ...attemptLines(more?.attempts ?? []),
     ...timingLines(more?.timings),
-    ...tokenLines(call, more),
-    ...headerLines(more),
+    ...tokenLines(call),
   ];
 }
 
@@ -156,7 +155,7 @@ function timingLines(timings: CallTimings | undefined): Lines {
   return rows;
 }
 
-function tokenLines(call: Call, more: GetCallResponse | undefined): Lines {
+function tokenLines(call: Call): Lines {
   const { tokens } = call;
   const source = SOURCES[call.usageSource] ?? String(call.usageSource);
   const cached = tokens === undefined ? 0n : tokens.cacheRead;
@@ -167,23 +166,8 @@ function tokenLines(call: Call, more: GetCallResponse | undefined): Lines {
     ...(source === "" ? [] : [["", source] as const]),
     ["cost", callCost(call)],
     ["bytes", `request ${count(call.requestBytes)}  answer ${count(call.responseBytes)}`],
-    ...wayLines(call, more),
-  ];
-}
-
-function wayLines(call: Call, more: GetCallResponse | undefined): Lines {
-  const events = more?.streamEvents ?? 0n;
-  return [
-    ...(events > 0n ? [["stream", `${events} events`] as const] : []),
-    ...(more?.translated === true ? [["", "translated between dialects"] as const] : []),
     ...(call.nodeId === "" ? [] : [["node", call.nodeId] as const]),
   ];
-}
-
-function headerLines(more: GetCallResponse | undefined): Lines {
-  return (more?.requestHeaders ?? []).map(({ name, value }, i) => {
-    return [i === 0 ? "headers" : "", `${name}: ${value}`] as const;
-  });
 }
 
 /** Phases are often below a millisecond. */

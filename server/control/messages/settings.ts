@@ -77,7 +77,6 @@ const PATCHES: FieldPatches<UpdateSettingsRequest, SettingValues> = {
   minuteRollupDays: same("minuteRollupDays"),
   hourRollupDays: same("hourRollupDays"),
   dayRollupDays: same("dayRollupDays"),
-  keepRequestHeaders: same("keepRequestHeaders"),
   healthCheckSeconds: ({ healthCheckSeconds: seconds }) => {
     if (seconds === undefined) return {};
     return { healthCheckSeconds: seconds === 0 ? 0 : Math.max(HEALTH_CHECK_SECONDS_MIN, seconds) };
