@@ -1,0 +1,151 @@
+// `npm run bench`: Latchkey against a bare Node proxy, nginx and Portkey where they are installed, interleaved in one run.
+// Absolute figures depend on the machine; the ratios are what counts.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { startScript } from "./children.mjs";
+import { cpuMicros, residentMiB } from "./process-figures.mjs";
+import { startLatchkey, startNginx, startPortkey } from "./targets.mjs";
+
+const options = readOptions(process.argv.slice(2));
+
+/** Until the compilers of the Node targets have come to rest; the first seconds cost twice as much. */
+const WARM_UP_SECONDS = 6;
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-bench-"));
+const stops = [];
+try {
+  const upstream = await startScript("upstream.mjs", ["0"], stops);
+  const origin = `http://127.0.0.1:${upstream.port}`;
+  const bare = await startScript("bare-proxy.mjs", ["0", origin], stops);
+  const targets = [
+    { name: "direct", port: upstream.port, pid: upstream.pid, headers: {} },
+    { name: "bare node", port: bare.port, pid: bare.pid, headers: {} },
+    await startNginx({ folder, upstreamPort: upstream.port, stops }),
+    await startPortkey({ origin, stops }),
+    await startLatchkey({ folder, origin, stops }),
+  ].filter((target) => target !== undefined);
+  report(await measureAll(targets));
+} finally {
+  for (const stop of stops.toReversed()) await stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function measureAll(targets) {
+  const results = new Map(targets.map(({ name }) => [name, { whole: [], stream: [] }]));
+  for (let round = 0; round <= options.rounds; round++) {
+    for (const target of targets) {
+      for (const kind of ["whole", "stream"]) {
+        process.stderr.write(`round ${round}/${options.rounds} ${kind} ${target.name}          \r`);
+        const figures = measure(target, kind, round === 0 ? WARM_UP_SECONDS : options.seconds);
+        // The first round only warms up.
+        if (round > 0) results.get(target.name)[kind].push(figures);
+      }
+    }
+  }
+  process.stderr.write("\n");
+  return results;
+}
+
+function measure(target, kind, seconds) {
+  const job = {
+    port: target.port,
+    path: target.path ?? "/v1/chat/completions",
+    headers: { authorization: "Bearer bench", ...target.headers },
+    body: JSON.stringify({
+      model: "gpt-4o-mini",
+      ...(kind === "stream" ? { stream: true, stream_options: { include_usage: true } } : {}),
+      messages: [{ role: "user", content: "Say something that is about as long as a sentence." }],
+    }),
+    connections: options.connections,
+    seconds,
+  };
+  const before = cpuMicros(target.pid);
+  const load = spawnSync(process.execPath, [path.join(here, "load.mjs"), JSON.stringify(job)], {
+    encoding: "utf8",
+  });
+  if (load.status !== 0) throw new Error(`the load on ${target.name} failed: ${load.stderr}`);
+  const { done, failed, seconds: took, p50, p99 } = JSON.parse(load.stdout);
+  if (failed > 0) throw new Error(`${failed} of ${done} calls through ${target.name} failed`);
+  return {
+    rps: done / took,
+    cpu: (cpuMicros(target.pid) - before) / done,
+    p50,
+    p99,
+    rss: residentMiB(target.pid),
+  };
+}
+
+function report(results) {
+  const medians = [...results].map(([name, kinds]) => [
+    name,
+    medianOf(kinds.whole),
+    medianOf(kinds.stream),
+  ]);
+  const ours = medians.find(([name]) => name === "latchkey");
+  const line = (cells) =>
+    cells
+      .map((cell, i) => (i === 0 ? String(cell).padEnd(10) : String(cell).padStart(10)))
+      .join("");
+  console.log(line(["", "req/s", "us CPU", "p50 ms", "p99 ms", "stream/s", "us CPU", "RSS MiB"]));
+  for (const [name, whole, stream] of medians) {
+    console.log(
+      line([
+        name,
+        whole.rps.toFixed(0),
+        whole.cpu.toFixed(1),
+        whole.p50.toFixed(2),
+        whole.p99.toFixed(2),
+        stream.rps.toFixed(0),
+        stream.cpu.toFixed(0),
+        stream.rss.toFixed(0),
+      ]),
+    );
+  }
+  console.log(
+    "\nLatchkey ÷ the other, CPU per request (lower is better) and requests a second (higher is better):",
+  );
+  for (const [name, whole, stream] of medians.filter(([each]) => each !== "latchkey")) {
+    console.log(
+      line([
+        name,
+        `cpu ${(ours[1].cpu / whole.cpu).toFixed(2)}`,
+        `rps ${(ours[1].rps / whole.rps).toFixed(2)}`,
+        `sse ${(ours[2].cpu / stream.cpu).toFixed(2)}`,
+      ]),
+    );
+  }
+  console.log(
+    `\n${os.cpus()[0]?.model ?? "?"} × ${os.cpus().length}, Node ${process.versions.node}, ${options.connections} connections, ${options.rounds} × ${options.seconds} s`,
+  );
+  if (options.json !== undefined)
+    writeFileSync(options.json, JSON.stringify(Object.fromEntries(results), null, 2));
+}
+
+function medianOf(rounds) {
+  const median = (key) =>
+    rounds.map((round) => round[key]).toSorted((a, b) => a - b)[rounds.length >> 1];
+  return {
+    rps: median("rps"),
+    cpu: median("cpu"),
+    p50: median("p50"),
+    p99: median("p99"),
+    rss: median("rss"),
+  };
+}
+
+function readOptions(argv) {
+  const valueOf = (name, fallback) => {
+    const at = argv.indexOf(`--${name}`);
+    return at < 0 ? fallback : argv[at + 1];
+  };
+  return {
+    seconds: Number(valueOf("seconds", 2)),
+    rounds: Number(valueOf("rounds", 3)),
+    connections: Number(valueOf("connections", 32)),
+    json: valueOf("json", undefined),
+  };
+}
