@@ -113,19 +113,27 @@ export function clientKeyReader(db: Db, clock: Clock) {
       return rows.map(toClientKey);
     },
     /**
-     * What counts of all keys when they are presented, by id, `size` at a time. Keys that come or go meanwhile
-     * may or may not be among them.
+     * What counts of all keys when they are presented, in no order, at most `size` at a time. Keys that come or
+     * go meanwhile may or may not be among them.
      */
     async *knownChunks(size: number): AsyncGenerator<readonly KnownClientKey[], void, undefined> {
-      let reading = readKnown(db, "", size);
-      for (;;) {
-        const { json, last } = await reading;
-        if (last === null) return;
-        // The database reads on while these are taken in.
-        reading = readKnown(db, last, size);
-        // Whoever takes no more does not hear of a failure; all others do, where it is awaited.
-        reading.catch(() => undefined);
-        yield (JSON.parse(json) as KnownRow[]).map(toKnown);
+      const [end] = await db.rows<{ last: number | null }>(
+        "SELECT max(rowid) AS last FROM client_keys",
+      );
+      const last = end?.last ?? 0;
+      // The database reads on, on several connections, while these are taken in.
+      const reading: Promise<string>[] = [];
+      for (let from = 0; from < last || reading.length > 0; from += size) {
+        if (from < last) {
+          const chunk = readKnown(db, from, size);
+          // Whoever takes no more does not hear of a failure; all others do, where it is awaited.
+          chunk.catch(() => undefined);
+          reading.push(chunk);
+        }
+        if (reading.length <= READ_AHEAD && from < last) continue;
+        const json = await reading.shift();
+        const rows = JSON.parse(json ?? "[]") as KnownRow[];
+        if (rows.length > 0) yield rows.map(toKnown);
       }
     },
     /** The sealed copies of all recoverable keys, by id, `size` at a time. */
@@ -236,18 +244,18 @@ type KnownRow = [
 ];
 
 const READ_KNOWN = SQLITE.rowsAsJson(
-  `SELECT ${KNOWN_COLUMNS.join(", ")} FROM client_keys WHERE id > ? ORDER BY id LIMIT ?`,
+  `SELECT ${KNOWN_COLUMNS.join(", ")} FROM client_keys WHERE rowid > ? AND rowid <= ?`,
   KNOWN_COLUMNS,
 );
 
-async function readKnown(
-  db: Db,
-  after: string,
-  size: number,
-): Promise<{ readonly json: string; readonly last: string | null }> {
-  const [all] = await db.rows<{ json: string; last: string | null }>(READ_KNOWN, [after, size]);
+/** Chunks that are read while one is taken in. */
+const READ_AHEAD = 2;
+
+/** The keys of so many rows, as they lie in the file: the quickest way to all of them. */
+async function readKnown(db: Db, after: number, count: number): Promise<string> {
+  const [all] = await db.rows<{ json: string }>(READ_KNOWN, [after, after + count]);
   if (all === undefined) throw new Error("an aggregate has no row");
-  return all;
+  return all.json;
 }
 
 function toKnown(row: KnownRow): KnownClientKey {
