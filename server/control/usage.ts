@@ -7,6 +7,7 @@ import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll } from "../keys/policy.js";
 import type { LiveOverview } from "../metering/live-overview.js";
 import { actorKey } from "./context.js";
+import { onlySections } from "./messages/overview-sections.js";
 import { overviewMessage } from "./messages/overview.js";
 import { usageReportRpcs, type UsageReportsDeps } from "./usage-reports.js";
 
@@ -65,7 +66,7 @@ export function usageService(deps: UsageDeps): Partial<ServiceImpl<typeof UsageS
             serverTime: timestampFromMs(snapshot.atMs),
             nodeId: first ? deps.nodeId : "",
           },
-          overview: overviewMessage(snapshot, view),
+          overview: onlySections(overviewMessage(snapshot, view), request.sections),
         };
         first = false;
         afterErrorSeq = Math.max(afterErrorSeq, snapshot.errors[0]?.seq ?? 0);

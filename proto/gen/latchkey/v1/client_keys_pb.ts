@@ -921,15 +921,15 @@ export type ListClientKeysRequest = Message<"latchkey.v1.ListClientKeysRequest">
 
   /**
    * Fields: owner (name or id), name, description, kind, format, state, prefix, recoverable, expire_time, create_time,
-   * last_used_time, last_used_ip, call_count, notices.
+   * last_used_time, call_count.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: create_time (default, newest first), name, owner, kind, state, expire_time, last_used_time, call_count,
-   * calls_24h.
+   * Fields: create_time (default, newest first), name, owner, kind, state, expire_time, last_used_time,
+   * call_count.
    *
    * @generated from field: string order_by = 4;
    */

@@ -833,7 +833,7 @@ export type ListProviderKeysRequest = Message<"latchkey.v1.ListProviderKeysReque
 
   /**
    * Fields: provider (slug or id), owner (name or id), service, name, description, tier, weight, visibility, anonymous,
-   * enabled, health, eligibility, quota_group, preview, expire_time, secret_time, create_time, last_used_time, notices.
+   * enabled, health, quota_group, preview, expire_time, create_time, last_used_time.
    *
    * @generated from field: string filter = 3;
    */
@@ -841,7 +841,7 @@ export type ListProviderKeysRequest = Message<"latchkey.v1.ListProviderKeysReque
 
   /**
    * Fields: create_time (default, newest first), name, provider, owner, tier, health, last_used_time, use_count,
-   * success_ratio, expire_time.
+   * expire_time.
    *
    * @generated from field: string order_by = 4;
    */
