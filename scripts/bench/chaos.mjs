@@ -4,6 +4,7 @@ import http from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { numberOption } from "./options.mjs";
 
 const KEYS = 10;
 const DEAD = 3;
@@ -11,15 +12,11 @@ const CUT_PART = 0.3;
 const LOG_DEADLINE_MS = 10_000;
 const secretOf = (at) => `sk-chaos-${String(at).padStart(24, "0")}`;
 
-const valueOf = (name, fallback) => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? fallback : Number(process.argv[at + 1]);
-};
 const options = {
-  calls: valueOf("calls", 10_000),
-  cuts: valueOf("cuts", 1_000),
-  callers: valueOf("connections", 32),
-  seed: valueOf("seed", 7),
+  calls: numberOption("calls", 10_000),
+  cuts: numberOption("cuts", 1_000),
+  callers: numberOption("connections", 32),
+  seed: numberOption("seed", 7),
 };
 process.exitCode = (await runChaos(options)) ? 0 : 1;
 

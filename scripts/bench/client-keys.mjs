@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { textOption } from "./options.mjs";
 import { cpuMicros, residentMiB } from "./process-figures.mjs";
 
 const { startServerProcess } = await import("../../dist/scripts/lib/server-process.js");
@@ -16,7 +17,7 @@ const { DATA_FILE } = await import("../../dist/server/storage/data-folder.js");
 const PRESENTED_MAX = 500;
 const OWNERS = 1_000;
 const COST_SCRIPT = fileURLToPath(new URL("client-key-cost.mjs", import.meta.url));
-const sizes = valueOf("keys", "10,10000,1000000").split(",").map(Number);
+const sizes = textOption("keys", "10,10000,1000000").split(",").map(Number);
 
 const results = [];
 for (const keys of sizes) {
@@ -28,7 +29,7 @@ for (const keys of sizes) {
     rmSync(folder, { recursive: true, force: true });
   }
 }
-const json = valueOf("json", undefined);
+const json = textOption("json", undefined);
 if (json !== undefined) writeFileSync(json, JSON.stringify(results, null, 2));
 
 async function measure(keys, dataFolder) {
@@ -103,9 +104,4 @@ function report({ keys, start, cachedMicros, firstMicros, unknownMicros, bytesPe
     `${String(keys).padStart(9)} keys: start ${start.seconds.toFixed(1)} s (${start.cpuSeconds.toFixed(1)} s of CPU), RSS ${start.rssMiB.toFixed(0)} MiB, ` +
       `directory ${bytesPerKey.toFixed(0)} bytes a key; authentication ${cachedMicros.toFixed(2)} µs, at first sight ${firstMicros.toFixed(1)} µs, unknown key ${unknownMicros.toFixed(1)} µs`,
   );
-}
-
-function valueOf(name, fallback) {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? fallback : process.argv[at + 1];
 }

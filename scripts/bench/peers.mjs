@@ -6,10 +6,16 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { startScript } from "./children.mjs";
+import { numberOption, textOption } from "./options.mjs";
 import { cpuMicros, residentMiB } from "./process-figures.mjs";
 import { startLatchkey, startNginx, startPortkey } from "./targets.mjs";
 
-const options = readOptions(process.argv.slice(2));
+const options = {
+  seconds: numberOption("seconds", 2),
+  rounds: numberOption("rounds", 3),
+  connections: numberOption("connections", 32),
+  json: textOption("json", undefined),
+};
 
 /** Until the compilers of the Node targets have come to rest; the first seconds cost twice as much. */
 const WARM_UP_SECONDS = 6;
@@ -134,18 +140,5 @@ function medianOf(rounds) {
     p50: median("p50"),
     p99: median("p99"),
     rss: median("rss"),
-  };
-}
-
-function readOptions(argv) {
-  const valueOf = (name, fallback) => {
-    const at = argv.indexOf(`--${name}`);
-    return at < 0 ? fallback : argv[at + 1];
-  };
-  return {
-    seconds: Number(valueOf("seconds", 2)),
-    rounds: Number(valueOf("rounds", 3)),
-    connections: Number(valueOf("connections", 32)),
-    json: valueOf("json", undefined),
   };
 }

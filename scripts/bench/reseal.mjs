@@ -6,6 +6,7 @@ import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { startScript, startWatchedServer } from "./children.mjs";
+import { numberOption, textOption } from "./options.mjs";
 import { cpuMicros } from "./process-figures.mjs";
 
 const { Dialect } = await import("../../dist/proto/gen/latchkey/v1/common_pb.js");
@@ -17,9 +18,9 @@ const IMPORTED_AT_ONCE = 250;
 const CLIENT_KEYS_SHARE = 20;
 const QUIET_MS = 3_000;
 const options = {
-  secrets: Number(valueOf("secrets", "10000")),
-  rps: Number(valueOf("rps", "200")),
-  json: valueOf("json", undefined),
+  secrets: numberOption("secrets", 10_000),
+  rps: numberOption("rps", 200),
+  json: textOption("json", undefined),
 };
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-reseal-"));
@@ -151,9 +152,4 @@ function report(figures) {
   row("before", quiet);
   row("re-sealing", busy);
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(figures, null, 2));
-}
-
-function valueOf(name, fallback) {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? fallback : process.argv[at + 1];
 }

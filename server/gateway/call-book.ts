@@ -29,6 +29,12 @@ export interface Ending {
 /** Tokens of a call and where their number comes from. */
 export type Counted = Pick<Ending, "tokens" | "usageSource">;
 
+/** The part of a reply that has gone to the caller: tokens as the provider gave them by then, and bytes. */
+export interface ReplyPart {
+  readonly given: TokenUsage | undefined;
+  readonly replyBytes: number;
+}
+
 export const NOT_COUNTED: Counted = { tokens: NO_TOKENS, usageSource: "NONE" };
 
 /**
@@ -155,7 +161,7 @@ export class CallBook {
    * Tokens of a call that its caller broke off: by the installation's policy what went by, what was reserved,
    * or nothing. `given` and `replyBytes` as above; undefined when no byte of a reply has come.
    */
-  countedAborted(part: { given: TokenUsage | undefined; replyBytes: number } | undefined): Counted {
+  countedAborted(part: ReplyPart | undefined): Counted {
     const policy = this.#context.abortedCalls();
     if (policy === "OBSERVED" && part !== undefined) {
       return this.countedInPart(part.given, part.replyBytes);

@@ -56,6 +56,7 @@ export type ContextParts = Pick<
 > & {
   /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
   readonly asksUsage?: (provider: Provider) => boolean;
+  /** What went by unless said otherwise. */
   readonly abortedCalls?: () => AbortedCalls;
 };
 

@@ -9,7 +9,7 @@ import { Answer } from "./answer.js";
 import type { AttemptFailure } from "./attempt.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
-import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
+import { CallBook, type Counted, NOT_COUNTED, type ReplyPart } from "./call-book.js";
 import { planCall } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { countReply, estimateOf } from "./estimate.js";
@@ -357,17 +357,18 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
     const relay = this.#relay;
     const begun = relay?.headSent === true;
     const part = begun ? { given: relay.watch.usage(), replyBytes: relay.bytes } : undefined;
-    const counted =
-      fault.code === "caller_aborted"
-        ? this.#book.countedAborted(part)
-        : part === undefined
-          ? NOT_COUNTED
-          : this.#book.countedInPart(part.given, part.replyBytes);
+    const counted = this.#countedAtEnd(fault, part);
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
     const httpStatus = fault.code === "caller_aborted" ? undefined : told;
     void this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, relay?.bytes ?? 0);
     this.#over();
+  }
+
+  #countedAtEnd(fault: Fault, part: ReplyPart | undefined): Counted {
+    if (fault.code === "caller_aborted") return this.#book.countedAborted(part);
+    if (part === undefined) return NOT_COUNTED;
+    return this.#book.countedInPart(part.given, part.replyBytes);
   }
 
   /** Answers with a fault and ends the exchange. */

@@ -118,7 +118,7 @@ function saysResponsesOnly(failure: AttemptFailure): boolean {
   return RESPONSES_ONLY.test(failure.detail);
 }
 
-/** A path that is missing, as opposed to something with an id that a request names. */
+/** What a request may name by an id, and miss on a path that is there. */
 const NAMES_A_THING = /\b(?:model|id|item|response|conversation|prompt|file|tool|container)\b/i;
 
 function saysNoSuchPath(failure: AttemptFailure): boolean {

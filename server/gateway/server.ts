@@ -1,35 +1,23 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { Clock, Timer } from "../core/clock.js";
+import type { Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import { listenFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
-import type { Logger } from "../core/logger.js";
-import type { Provider } from "../core/provider.js";
 import type { TlsFiles } from "../core/tls.js";
 import { Roster } from "../upstream/roster.js";
-import type { Upstream } from "../upstream/upstream.js";
 import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
-import { type AbortedCalls, createContext, type GatewayContext } from "./context.js";
+import { type ContextParts, createContext, type GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
 import { createHttpServer, type HttpServer } from "./http-server.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
+import type { CallTraces } from "./ports.js";
 import { getModel, listModels } from "./models.js";
-import type {
-  Admission,
-  Authenticator,
-  CallSink,
-  CallTraces,
-  Limiter,
-  Pool,
-  Router,
-  SecretOpener,
-} from "./ports.js";
 import {
   answerRoot,
   type FaultReply,
@@ -41,28 +29,14 @@ import {
 import { checkRequestLine, readHead, type RequestHead } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
 
-export interface GatewayOptions {
-  readonly authenticator: Authenticator;
-  readonly router: Router;
-  readonly admission: Admission;
-  readonly limiter: Limiter;
-  readonly pool: Pool;
-  readonly secrets: SecretOpener;
-  readonly sink: CallSink;
-  readonly upstream: Upstream;
-  readonly clock: Clock;
+export interface GatewayOptions extends ContextParts {
   readonly ids: IdSource;
-  readonly logger: Logger;
   /** What to speak TLS with; plain HTTP if absent. */
   readonly tls?: TlsFiles;
   /** Addresses and blocks of proxies whose `X-Forwarded-For` is believed; none if absent. */
   readonly trustedProxies?: readonly string[];
   /** What differs from the defaults. */
   readonly limits?: Partial<GatewayLimits>;
-  /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
-  readonly asksUsage?: (provider: Provider) => boolean;
-  /** What is counted of a call that its caller broke off; what went by unless said otherwise. */
-  readonly abortedCalls?: () => AbortedCalls;
   /** Undefined when calls are not traced. */
   readonly traces?: CallTraces | undefined;
 }
