@@ -49,7 +49,8 @@ export function callMessage(
   return {
     id: record.id,
     startTime: timestampFromMs(record.startedAt),
-    endTime: timestampFromMs(record.startedAt + record.latencyMs),
+    // Measured to fractions of a millisecond, which a moment on the wire cannot have.
+    endTime: timestampFromMs(Math.round(record.startedAt + record.latencyMs)),
     clientKeyId: record.clientKeyId,
     clientKeyName: names.clientKeyNameOf(record.clientKeyId),
     ownerId: record.ownerId,
