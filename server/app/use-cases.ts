@@ -10,7 +10,7 @@ import { Identities } from "../keys/identities.js";
 import { Models } from "../keys/models.js";
 import { Operations } from "../keys/operations.js";
 import { PasswordGate } from "../keys/password-gate.js";
-import type { BaseUrlPolicy } from "../keys/ports.js";
+import type { BaseUrlPolicy, ConfirmCaller } from "../keys/ports.js";
 import { ExpiryWatch } from "../keys/expiry-watch.js";
 import { ProviderKeyImport } from "../keys/provider-key-import.js";
 import { ProviderKeys } from "../keys/provider-keys.js";
@@ -81,13 +81,8 @@ export async function startUseCases(
   const expiry = new ExpiryWatch({ store, clientKeys: directory, clock, log });
   expiry.start();
   lifecycle.started("expiry watch", () => expiry.stop());
-  const providerKeys = new ProviderKeys({
-    operations,
-    vault,
-    ids,
-    clock,
-    confirm: (actor, password) => sessions.confirm(actor, password),
-  });
+  const confirm: ConfirmCaller = (actor, password) => sessions.confirm(actor, password);
+  const providerKeys = new ProviderKeys({ operations, vault, ids, clock, confirm });
 
   return {
     operations,
@@ -100,7 +95,7 @@ export async function startUseCases(
     models: new Models({ operations, ids }),
     providerKeys,
     providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
-    clientKeys: new ClientKeys({ operations, mint, ids, settings, clock }),
+    clientKeys: new ClientKeys({ operations, mint, ids, settings, clock, confirm }),
     clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, settings, clock }),
     byorKeys: new ByorKeys({ operations, mint, ids, settings, clock }),
     directory,

@@ -9,6 +9,7 @@ import {
 import type { Actor } from "../core/audit.js";
 import type { ClientKey } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { Secret } from "../core/secret.js";
 import type { ByorKeys } from "../keys/byor-keys.js";
 import type { ClientKeyImport } from "../keys/client-key-import.js";
 import type { ClientKeys } from "../keys/client-keys.js";
@@ -202,8 +203,9 @@ function secrets(deps: ClientKeysDeps) {
       const { clientKey, secret } = await byorKeys.refresh(context.values.get(actorKey));
       return { clientKey: toMessage(clientKey), secret: secret.reveal() };
     },
-    async revealClientKey({ id }, context) {
-      const secret = await clientKeys.reveal(context.values.get(actorKey), id);
+    async revealClientKey({ id, password }, context) {
+      const typed = password === "" ? undefined : new Secret(password);
+      const secret = await clientKeys.reveal(context.values.get(actorKey), id, typed);
       return { secret: secret.reveal() };
     },
   } satisfies Service;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { Actor } from "../core/audit.js";
 import { clientKeyState } from "../core/client-key.js";
 import { Secret } from "../core/secret.js";
 import { CLIENT_KEYS_PER_OWNER_MAX, ROTATION_GRACE_MS_MAX } from "./client-keys.js";
@@ -271,6 +272,17 @@ test("a recoverable key is revealed to its owner alone, audited, also after a ro
   assert.equal((await world.clientKeys.reveal(world.alice, id)).reveal(), secret.reveal());
   await world.clientKeys.revoke(world.alice, id);
   await refused("failed_precondition", () => world.clientKeys.reveal(world.alice, id));
+});
+
+test("who signed in with a password gives it again before a client key's secret is shown", async () => {
+  const world = await startWorld();
+  const made = await world.clientKeys.create(world.alice, { name: "a", recoverable: true });
+  const signedIn: Actor = { ...world.alice, via: "SESSION" };
+  const reveal = (password?: Secret) =>
+    world.clientKeys.reveal(signedIn, made.clientKey.id, password);
+  await refused("invalid_argument", () => reveal());
+  await refused("login_failed", () => reveal(new Secret("wrong password")));
+  assert.equal((await reveal(new Secret("alice 1234"))).reveal(), made.secret.reveal());
 });
 
 test("a secret is not given when its reveal cannot be audited", async () => {

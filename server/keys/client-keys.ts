@@ -18,7 +18,7 @@ import type { ClientKeyMint } from "./client-key-mint.js";
 import type { Done, Operations } from "./operations.js";
 import { ownerIdOf, requireOwner, scoped } from "./owners.js";
 import { authorize, mayAll, type Action } from "./policy.js";
-import { OWNER_FIELD, type KeysReader, type KeysTx } from "./ports.js";
+import { OWNER_FIELD, type ConfirmCaller, type KeysReader, type KeysTx } from "./ports.js";
 import { found, requireVersion } from "./refusals.js";
 import type { Settings } from "./settings.js";
 
@@ -47,6 +47,7 @@ export class ClientKeys {
   readonly #ids: IdSource;
   readonly #settings: Pick<Settings, "values">;
   readonly #clock: Clock;
+  readonly #confirm: ConfirmCaller;
 
   constructor(options: {
     operations: Operations;
@@ -54,12 +55,14 @@ export class ClientKeys {
     ids: IdSource;
     settings: Pick<Settings, "values">;
     clock: Clock;
+    confirm: ConfirmCaller;
   }) {
     this.#operations = options.operations;
     this.#mint = options.mint;
     this.#ids = options.ids;
     this.#settings = options.settings;
     this.#clock = options.clock;
+    this.#confirm = options.confirm;
   }
 
   /** Makes a STANDARD key for the caller, or for another user if the caller is an admin. */
@@ -185,8 +188,11 @@ export class ClientKeys {
     });
   }
 
-  /** Shows the secret of a recoverable key to its owner alone; audited before it is given. */
-  async reveal(actor: Actor, id: string): Promise<Secret> {
+  /**
+   * Shows the secret of a recoverable key to its owner alone; audited before it is given. A caller who signed in
+   * with a password gives it again.
+   */
+  async reveal(actor: Actor, id: string, password?: Secret): Promise<Secret> {
     return this.#operations.run(actor, "client_key.reveal", async () => {
       const read = (reader: KeysReader): Promise<ClientKey> =>
         permitted(reader, actor, "client_key.reveal", id);
@@ -197,6 +203,7 @@ export class ClientKeys {
           `Client key ${key.name} keeps no copy of its secret: it was shown once. Rotate it for a new one.`,
         );
       }
+      await this.#confirm(actor, password);
       const secret = await this.#mint.open(key, key.sealedCopy);
       await this.#operations.write(actor, "client_key.reveal", async () => ({
         value: undefined,

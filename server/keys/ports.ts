@@ -1,4 +1,4 @@
-import type { AuditDraft, AuditEvent } from "../core/audit.js";
+import type { Actor, AuditDraft, AuditEvent } from "../core/audit.js";
 import type { ChangeDraft } from "../core/change.js";
 import type {
   ClientKey,
@@ -251,6 +251,9 @@ export interface SessionTokens {
   /** SHA-256 of a presented token, hex. */
   hash(presented: string): string;
 }
+
+/** Asks once more for the password before a secret is shown, where the caller signed in with one. */
+export type ConfirmCaller = (actor: Actor, password: Secret | undefined) => Promise<void>;
 
 /** Says whether a provider's base URL may be called at all; the upstream side implements it. */
 export interface BaseUrlPolicy {

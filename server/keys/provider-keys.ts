@@ -9,7 +9,7 @@ import { changedFields } from "./changed-fields.js";
 import type { Done, Operations } from "./operations.js";
 import { ownerIdOf, requireOwner, scoped } from "./owners.js";
 import { authorize, mayAll, type Action } from "./policy.js";
-import type { KeysReader, KeysTx, KeysVault } from "./ports.js";
+import type { ConfirmCaller, KeysReader, KeysTx, KeysVault } from "./ports.js";
 import {
   cleanAnonymous,
   cleanProviderKeyDraft,
@@ -33,9 +33,6 @@ import { cleanSecret, cleanVisibility } from "./validate.js";
 
 /** Provider keys that one owner can have; admins may exceed it for them. */
 export const PROVIDER_KEYS_PER_OWNER_MAX = 10_000;
-
-/** Asks once more for the password before a secret is shown, where the caller signed in with one. */
-export type ConfirmCaller = (actor: Actor, password: Secret | undefined) => Promise<void>;
 
 /** A provider key to be made, and by whom. */
 export interface ProviderKeyOrder {

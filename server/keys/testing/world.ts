@@ -129,7 +129,7 @@ export function createUseCases(ground: Ground) {
     models: new Models({ operations, ids }),
     rewrites: new ModelRewrites({ operations, lookUp: ground.lookUp ?? everythingServed }),
     providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
-    clientKeys: new ClientKeys({ operations, mint, ids, settings, clock }),
+    clientKeys: new ClientKeys({ operations, mint, ids, settings, clock, confirm }),
     byorKeys: new ByorKeys({ operations, mint, ids, settings, clock }),
     clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, settings, clock }),
     sealedRecords: new SealedRecords({ store, clock, log }),
