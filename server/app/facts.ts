@@ -1,4 +1,5 @@
 import type { ClientKeyFacts, Eligibility, ProviderKeyFacts } from "../control/ports.js";
+import type { Clock } from "../core/clock.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Meter } from "../metering/meter.js";
 import type { Standing } from "../pool/eligibility.js";
@@ -26,6 +27,7 @@ export function providerKeyFacts(
   pool: Pool,
   meter: Meter,
   refused: Pick<RefusedSecrets, "problemOf">,
+  clock: Clock,
 ): ProviderKeyFacts {
   return {
     eligibilityOf: (key: ProviderKey) => {
@@ -41,6 +43,7 @@ export function providerKeyFacts(
       if (slot === undefined || health === undefined) return {};
       return {
         health,
+        quotaUse: slot.quota.use(clock.now()),
         secretProblem: refused.problemOf(key.id)?.words,
         successRatio: ratioOf(slot.outcomes),
         latencyP95Ms:

@@ -152,6 +152,7 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
             ? useCases.settings.values.serverLimits
             : (useCases.directory.ownerLimits.get(ownerId) ?? UNLIMITED),
         ownsKey: (ownerId, id) => serving.pool.registry.slot(id)?.key.ownerId === ownerId,
+        queue: () => serving.admission,
         vaultLocked: () => vault.state !== "UNLOCKED",
       }),
     ),
@@ -185,8 +186,9 @@ function changesPart(parts: ControlParts, common: Common) {
   return { history, reader: foundation.storage.keys.read, resourceOf };
 }
 
-function keyFactsOf({ serving, care }: ControlParts) {
-  return providerKeyFacts(serving.pool, serving.accounting.meter, care.refused);
+function keyFactsOf({ foundation, serving, care }: ControlParts) {
+  const { pool, accounting } = serving;
+  return providerKeyFacts(pool, accounting.meter, care.refused, foundation.clock);
 }
 
 /** What the provider key service needs besides what all services share. */

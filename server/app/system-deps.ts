@@ -33,7 +33,6 @@ export function systemDeps(parts: ControlParts, nodeId: string): Omit<SystemDeps
         return "";
       }),
     facts: () => facts.read(),
-    capabilities: [],
     rotations: rotationsOf(parts),
     backup,
     settings: useCases.settings,

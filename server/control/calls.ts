@@ -72,10 +72,12 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
       if (record === undefined || (!mayAll(actor, "call.get") && record.ownerId !== actor.userId)) {
         throw notFound("call", request.id);
       }
+      const [first] = record.attempts;
       return {
         call: callMessage(record, deps.names),
         attempts: record.attempts.map((attempt, i) => attemptMessage(attempt, i, deps.names)),
         timings: {
+          ...(first === undefined ? {} : { allocateMs: first.startedMs }),
           ...(record.ttfbMs === null ? {} : { firstByteMs: record.ttfbMs }),
           totalMs: record.latencyMs,
         },

@@ -1,6 +1,7 @@
 import type { ClientKey } from "../core/client-key.js";
 import type { Budget } from "../core/limits.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
+import type { QuotaUse } from "../pool/quota-meter.js";
 
 /** Whether a provider key can serve a call now, and the first reason why not. */
 export type Eligibility =
@@ -52,8 +53,8 @@ export interface ProviderKeyFigures {
   readonly successRatio?: number | undefined;
   /** Over the last 15 minutes, milliseconds; undefined without calls. */
   readonly latencyP95Ms?: number | undefined;
-  /** Milliseconds since the epoch. */
-  readonly lastErrorAt?: number | undefined;
+  /** What the running period of its quota has used; undefined when the pool does not know the key yet. */
+  readonly quotaUse?: QuotaUse | undefined;
   /** Why the stored secret is refused, and the remedy; undefined while it is not. */
   readonly secretProblem?: string | undefined;
 }

@@ -60,7 +60,6 @@ export interface SystemDeps {
   readonly lock: (actor: Actor) => Promise<void>;
   readonly facts: () => Promise<ProcessFacts>;
   /** Words for what this server can do beyond the first version of the API. */
-  readonly capabilities: readonly string[];
   /** RPCs whose part is missing are not served. */
   readonly rotations?: Rotations | undefined;
   readonly backup?: BackupDeps["backup"] | undefined;
@@ -124,7 +123,6 @@ async function statusOf(
     uptimeSeconds: BigInt(Math.floor((nowMs - deps.startedAtMs) / 1000)),
     nodeId: deps.nodeId,
     vault: vaultStatus,
-    capabilities: [...deps.capabilities],
     ...facts,
   };
   if (!isOperator) return common;

@@ -8,7 +8,7 @@ import { authorize, mayAll } from "../keys/policy.js";
 import type { LiveOverview } from "../metering/live-overview.js";
 import { actorKey } from "./context.js";
 import { onlySections } from "./messages/overview-sections.js";
-import { overviewMessage } from "./messages/overview.js";
+import { overviewMessage, type CallQueue } from "./messages/overview.js";
 import { usageReportRpcs, type UsageReportsDeps } from "./usage-reports.js";
 
 const INTERVAL_MS_DEFAULT = 500;
@@ -16,6 +16,8 @@ const INTERVAL_MS_MIN = 250;
 const INTERVAL_MS_MAX = 5000;
 const WINDOW_SECONDS_DEFAULT = 60;
 const TOP_N_MAX = 10;
+/** Those that wait are counted for all callers together, which is nothing for one of them to see. */
+const NO_QUEUE: CallQueue = { waiting: 0, waitingMax: 0 };
 
 export interface UsageDeps extends UsageReportsDeps {
   readonly overview: LiveOverview;
@@ -25,6 +27,8 @@ export interface UsageDeps extends UsageReportsDeps {
   readonly limitsOf: (ownerId: string | undefined) => Limits;
   /** Whether a provider key is this user's own. */
   readonly ownsKey: (ownerId: string, providerKeyId: string) => boolean;
+  /** Calls of all callers that wait for admission. */
+  readonly queue: () => CallQueue;
   readonly vaultLocked: () => boolean;
   readonly nodeId: string;
 }
@@ -55,6 +59,7 @@ export function usageService(deps: UsageDeps): Partial<ServiceImpl<typeof UsageS
           vaultLocked: deps.vaultLocked(),
           names: deps.names,
           limits: deps.limitsOf(ownerId),
+          queue: ownerId === undefined ? deps.queue() : NO_QUEUE,
           own: ownerId !== undefined,
           seesKey: (id: string) => ownerId === undefined || deps.ownsKey(ownerId, id),
         };

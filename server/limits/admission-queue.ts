@@ -45,6 +45,10 @@ export class AdmissionQueue {
     return this.#waitingCount;
   }
 
+  get waitingMax(): number {
+    return this.#options.waitingMax;
+  }
+
   /**
    * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once;
    * what comes back then gives up the place. Each call that was let in must call `leave` exactly once.

@@ -322,6 +322,7 @@ function servicesOf(
         usage,
         clientKeyReader: reader.clientKeys,
         overview: noOverview(),
+        queue: () => ({ waiting: 0, waitingMax: 0 }),
         ownerOverview: () => Promise.resolve(noOverview()),
         limitsOf: () => UNLIMITED,
         ownsKey: () => false,
@@ -375,6 +376,5 @@ function quietSystem({ clock, vault, folder }: World): Omit<SystemDeps, "clock" 
     unlock: async () => undefined,
     lock: async () => undefined,
     facts: async () => ({}),
-    capabilities: [],
   };
 }

@@ -364,11 +364,11 @@ test("calls come in on top, wait while paused, and older ones are fetched", asyn
       httpStatus: 200,
       startTime: { seconds: BigInt(Math.floor(clock.now() / 1000)) },
     });
-    stream.send({ calls: [fresh("call_newone")], sampledRatio: 1 });
+    stream.send({ calls: [fresh("call_newone")] });
     await pass(300);
     assert.match(tui.row(4), /call_newone/);
     await press("<space>");
-    stream.send({ calls: [fresh("call_later1"), fresh("call_later2")], sampledRatio: 1 });
+    stream.send({ calls: [fresh("call_later1"), fresh("call_later2")] });
     await pass(300);
     assert.ok(tui.find("paused, 2 newer"));
     assert.match(tui.row(4), /call_newone/);

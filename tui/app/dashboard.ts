@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import os from "node:os";
 import { ApiError } from "../api/api-error.js";
 import { openChannel, tokenFile, type Target } from "../api/channel.js";
 import { createApi, type Api } from "../api/services.js";
@@ -115,8 +114,7 @@ export async function openDashboard(
 
 /** Begins a session and keeps its token where subcommands find it too. */
 async function signIn(api: Api, username: string, password: string): Promise<string> {
-  const clientName = `latchkey dashboard on ${os.hostname()}`.slice(0, 100);
-  const { sessionToken } = await api.sessions.login({ username, password, clientName });
+  const { sessionToken } = await api.sessions.login({ username, password });
   if (sessionToken === "") throw new ApiError("UNKNOWN", "the server gave no session");
   storeToken(tokenFile(process.env), sessionToken);
   return sessionToken;

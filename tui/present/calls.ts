@@ -9,12 +9,10 @@ import {
   type GetCallResponse,
 } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { DialectSchema } from "../../proto/gen/latchkey/v1/common_pb.js";
-import { ProviderKey_Tier } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import type { Span } from "../term/painter.js";
 import type { StyleName } from "../term/theme.js";
 import { clockTime, count, duration, money } from "./format.js";
 import { enumWord } from "./enum-word.js";
-import { tierWord } from "./states.js";
 
 const OUTCOMES: Readonly<Record<Attempt_Outcome, string>> = {
   [Attempt_Outcome.UNSPECIFIED]: "?",
@@ -28,7 +26,6 @@ const OUTCOMES: Readonly<Record<Attempt_Outcome, string>> = {
   [Attempt_Outcome.UNREACHABLE]: "unreachable",
   [Attempt_Outcome.TIMEOUT]: "timeout",
   [Attempt_Outcome.CUT]: "cut off",
-  [Attempt_Outcome.UNEXPECTED_ANSWER]: "unexpected answer",
   [Attempt_Outcome.CALLER_ABORTED]: "caller left",
 };
 
@@ -114,35 +111,23 @@ function attemptLines(attempts: readonly Attempt[]): Lines {
     const good = attempt.outcome === Attempt_Outcome.OK;
     const head: Span[] = [
       { text: `${attempt.number} ${attempt.providerKeyName || "a key"} ` },
-      { text: `${attempt.providerSlug} ${tierOf(attempt)}`, style: "muted" },
+      { text: `${attempt.providerSlug} `, style: "muted" },
       {
         text: `${attempt.httpStatus || "---"} ${OUTCOMES[attempt.outcome] ?? attempt.outcome} `,
         style: good ? "ok" : "warn",
       },
       { text: duration(Number(attempt.durationMs)), style: "muted" },
     ];
-    const after = [
-      attempt.errorCode,
-      attempt.errorMessage,
-      attempt.retryAfterMs > 0n ? `retry after ${duration(Number(attempt.retryAfterMs))}` : "",
-    ].filter((text) => text !== "");
     const lines: [string, Value][] = [[i === 0 ? "attempts" : "", head]];
-    if (after.length > 0) lines.push(["", `  ${after.join(": ")}`]);
+    if (attempt.errorMessage !== "") lines.push(["", `  ${attempt.errorMessage}`]);
     return lines;
   });
-}
-
-function tierOf({ tier }: Attempt): string {
-  return tier === ProviderKey_Tier.UNSPECIFIED ? "" : `${tierWord(tier)} `;
 }
 
 function timingLines(timings: CallTimings | undefined): Lines {
   if (timings === undefined) return [];
   const parts = [
-    ["queue", timings.queueMs],
     ["choose", timings.allocateMs],
-    ["connect", timings.connectMs],
-    ["head", timings.upstreamHeadMs],
     ["first byte", timings.firstByteMs],
     ["total", timings.totalMs],
   ] as const;
@@ -166,7 +151,6 @@ function tokenLines(call: Call): Lines {
     ...(source === "" ? [] : [["", source] as const]),
     ["cost", callCost(call)],
     ["bytes", `request ${count(call.requestBytes)}  answer ${count(call.responseBytes)}`],
-    ...(call.nodeId === "" ? [] : [["node", call.nodeId] as const]),
   ];
 }
 

@@ -70,7 +70,7 @@ function statsLines(stats: GetClientKeyStatsResponse | undefined): Lines {
     [`last ${stats.days}d`, `${count(totals.calls)} calls, ok ${percent(totals.successRatio)}`],
     ["", `${money(totals.costMicros)}${totals.unpricedCalls > 0n ? " + unpriced calls" : ""}`],
     ["tokens", inOut],
-    ["latency", `p50 ${duration(totals.latencyP50Ms)}  p95 ${duration(totals.latencyP95Ms)}`],
+    ["latency", `${duration(totals.averageLatencyMs)} on average`],
     ...models.map((text, i) => [i === 0 ? "top models" : "", text] as const),
   ];
 }

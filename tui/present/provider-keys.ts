@@ -94,7 +94,7 @@ function fitness(
   health: GetProviderKeyHealthResponse | undefined,
   nowMs: number,
 ): Lines {
-  const { score, checks = [] } = health ?? {};
+  const { checks = [] } = health ?? {};
   const cooling = key.cooldownEndTime;
   const reset = key.quotaResetTime;
   return [
@@ -103,22 +103,12 @@ function fitness(
     ...optional("cooldown", cooling === undefined ? "" : `ends in ${until(cooling, nowMs)}`),
     ...optional("quota", reset === undefined ? "" : `renewed in ${until(reset, nowMs)}`),
     ["failures", `${key.consecutiveFailures} in a row`],
-    ...optional("last error", errorText(key, nowMs)),
+    ...optional("last error", key.lastError),
     ...optional("notices", noticeWords(key.notices)),
-    ...optional(
-      "score",
-      score === undefined
-        ? ""
-        : `${score.total.toFixed(1)} = success ${score.success.toFixed(1)} + freshness ${score.freshness.toFixed(1)} + balance ${score.balance.toFixed(1)}`,
-    ),
     ...checks
       .slice(0, 5)
       .map((check, i) => [i === 0 ? "checks" : "", checkText(check, nowMs)] as const),
   ];
-}
-
-function errorText(key: ProviderKey, nowMs: number): string {
-  return key.lastError === "" ? "" : `${ago(key.lastErrorTime, nowMs)} ago: ${key.lastError}`;
 }
 
 function checkText(check: HealthCheck, nowMs: number): string {
@@ -143,7 +133,7 @@ function dayLines(usage: GetProviderKeyUsageResponse | undefined, trend: Trend):
     ["calls 24h", `${trend(hours)} ${count(totals.calls)}`],
     [
       "",
-      `${count(tokens)} tokens, ${money(totals.costMicros)}, 429 ${totals.rateLimitedCalls}, 5xx ${totals.serverErrorCalls}`,
+      `${count(tokens)} tokens, ${money(totals.costMicros)}, errors ${count(totals.errorCalls)}`,
     ],
     ...optional("used by", shares.join("  ")),
   ];

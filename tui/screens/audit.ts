@@ -134,7 +134,6 @@ function detailsOf(event: AuditEvent): readonly Detail[] {
     ["time", time],
     ["actor", `${event.actorUsername || "-"} ${event.actorId}`],
     ["via", `${enumWord(AuthMethodSchema, event.via)} ${event.ipAddress}`],
-    ...optional("client", event.clientName),
     ["action", event.action],
     ["target", `${event.targetKind} ${event.targetName} ${event.targetId}`],
     ["result", `${enumWord(AuditEvent_OutcomeSchema, event.outcome)} ${event.reason}`],

@@ -141,12 +141,11 @@ export class CallsView implements View {
 
   /** How the newest calls come in, and what is left out. */
   #flow(): string {
-    const { newer, dropped, sampledRatio, link } = this.#state;
+    const { newer, dropped, link } = this.#state;
     if (this.#context.overview.paused) return `paused, ${newer} newer`;
     if (link.kind === "refused") return "not live";
     const words = [
       this.#table.selectedIndex === 0 ? "live" : "live, g follows",
-      sampledRatio < 1 ? `1 in ${Math.round(1 / sampledRatio)}` : "",
       dropped > 0n ? `${dropped} left out` : "",
     ];
     return words.filter((word) => word !== "").join(", ");

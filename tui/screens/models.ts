@@ -169,14 +169,6 @@ const COLUMNS: readonly Column<Model>[] = [
     cell: (model) => perMillion(model.currentPrice?.outputMicrosPerMillion, model),
   },
   {
-    id: "calls_24h",
-    title: "24H",
-    width: 6,
-    align: "right",
-    priority: 4,
-    cell: (model) => count(model.calls24h),
-  },
-  {
     id: "aliases",
     title: "ALIAS",
     width: { min: 8, share: 1, max: 24 },

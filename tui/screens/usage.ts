@@ -290,7 +290,7 @@ function columnsOf({ glyphs }: ViewContext, unit: () => Unit): readonly Column<U
       unpricedCalls > 0n ? `${money(costMicros)}+` : money(costMicros),
     ),
     figure("ok", "OK", 2, ({ successRatio }) => percent(successRatio)),
-    figure("p95", "P95", 3, ({ latencyP95Ms }) => duration(latencyP95Ms)),
+    figure("latency", "AVG", 3, ({ averageLatencyMs }) => duration(averageLatencyMs)),
     {
       id: "share",
       title: "SHARE",

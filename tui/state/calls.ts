@@ -32,9 +32,7 @@ export class CallsState {
   #waiting: readonly Call[] = [];
   #rows: readonly Call[] = [];
   #next: string | undefined;
-  #seq = 0n;
   #dropped = 0n;
-  #sampled = 1;
   #total = 0;
   #filter = "";
   #link: LinkState = { kind: "connecting" };
@@ -48,7 +46,7 @@ export class CallsState {
     this.#follower = new Follower({
       open: (signal) =>
         options.api.calls.watchCalls(
-          { filter: this.#liveFilter(), backfill: BACKFILL, afterSeq: this.#seq },
+          { filter: this.#liveFilter(), backfill: BACKFILL },
           { signal },
         ),
       onMessage: (message) => this.#take(message),
@@ -91,11 +89,6 @@ export class CallsState {
     return this.#dropped;
   }
 
-  /** Share of the calls that is sent: 1 is all. */
-  get sampledRatio(): number {
-    return this.#sampled;
-  }
-
   open(): void {
     this.#open = true;
     this.refresh();
@@ -121,7 +114,6 @@ export class CallsState {
     this.#waiting = [];
     this.#rows = [];
     this.#next = undefined;
-    this.#seq = 0n;
     this.#total = 0;
     this.#status = { kind: "loading" };
     this.#loading?.abort();
@@ -178,22 +170,20 @@ export class CallsState {
   }
 
   #take(message: WatchCallsResponse): void {
-    this.#seq = message.stream?.seq ?? this.#seq;
     this.#dropped = message.stream?.dropped ?? 0n;
-    this.#sampled = message.sampledRatio > 0 ? message.sampledRatio : 1;
+    // A stream that begins sends the newest calls first, which may be known already.
+    const newest = [...this.#live, ...this.#waiting, ...this.#older.slice(0, PAGE_SIZE)];
+    const known = new Set(newest.map((call) => call.id));
     // Sent in the order in which they ended; shown newest first.
-    const calls = message.calls.toReversed();
-    if (this.#paused && !message.backfill) {
-      this.#waiting = [...calls, ...this.#waiting].slice(0, LIVE_MAX);
-    } else this.#add(calls);
+    const fresh = message.calls.filter((call) => !known.has(call.id)).toReversed();
+    if (this.#paused) this.#waiting = [...fresh, ...this.#waiting].slice(0, LIVE_MAX);
+    else this.#add(fresh);
     this.#options.onChange();
   }
 
   #add(calls: readonly Call[]): void {
     if (calls.length === 0) return;
-    const known = new Set(this.#live.map((call) => call.id));
-    const fresh = calls.filter((call) => !known.has(call.id));
-    this.#live = [...fresh, ...this.#live].slice(0, LIVE_MAX);
+    this.#live = [...calls, ...this.#live].slice(0, LIVE_MAX);
     this.#merge();
   }
 

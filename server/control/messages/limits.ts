@@ -8,7 +8,9 @@ import {
   type LimitsSchema,
 } from "../../../proto/gen/latchkey/v1/common_pb.js";
 import type { Budget, Limits } from "../../core/limits.js";
+import { periodEnd, periodStart } from "../../core/period.js";
 import type { Period, Quota } from "../../core/provider-key.js";
+import type { QuotaUse } from "../../pool/quota-meter.js";
 import type { BudgetUse } from "../ports.js";
 import { amountOf, int64, refuse, timeOf, wordOf, type EnumWords } from "./values.js";
 
@@ -70,6 +72,24 @@ export function budgetUsageMessage(use: BudgetUse): MessageInitShape<typeof Budg
 /** A provider key's quota in the form of limits; unset where it has none. */
 export function quotaMessage(quota: Quota | null): LimitsInit | undefined {
   return quota === null ? undefined : { budgets: [budgetMessage(quota)] };
+}
+
+/** How far a provider key's quota is used; nothing where it has none, or where its use is not known. */
+export function quotaUsageMessages(
+  quota: Quota | null,
+  use: QuotaUse | undefined,
+  nowMs: number,
+): MessageInitShape<typeof BudgetUsageSchema>[] {
+  if (quota === null || use === undefined) return [];
+  return [
+    {
+      budget: budgetMessage(quota),
+      requests: int64(use.requests),
+      tokens: int64(use.tokens),
+      costMicros: int64(use.costMicros),
+      resetTime: timeOf(periodEnd(quota.period, periodStart(quota.period, nowMs))),
+    },
+  ];
 }
 
 /** Limits of a request for a provider key. Throws `invalid_argument` for what a provider key cannot have. */

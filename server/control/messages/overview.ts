@@ -45,6 +45,12 @@ const PROVIDER_STATES: Record<ProviderState, OverviewProvider_State> = {
   DOWN: OverviewProvider_State.DOWN,
 };
 
+/** Calls that wait for admission, and how many may. */
+export interface CallQueue {
+  readonly waiting: number;
+  readonly waitingMax: number;
+}
+
 export interface OverviewView {
   readonly intervalMs: number;
   readonly topN: number;
@@ -53,6 +59,8 @@ export interface OverviewView {
   readonly vaultLocked: boolean;
   /** Of the whole server, or of the watcher. */
   readonly limits: Limits;
+  /** Calls that wait for admission. */
+  readonly queue: CallQueue;
   readonly names: NameLookup;
   /** The snapshot is of the watcher's own calls and keys alone. */
   readonly own: boolean;
@@ -70,8 +78,8 @@ export function overviewMessage(
   return {
     intervalMs: view.intervalMs,
     windowSeconds: snapshot.windowSeconds,
-    gauges: gauges(snapshot),
-    limits: scales(snapshot, view.limits),
+    gauges: { ...gauges(snapshot), queued: view.queue.waiting },
+    limits: { ...scales(snapshot, view.limits), queued: view.queue.waitingMax },
     history: snapshot.history.map(historySecond),
     pool: poolHealth(snapshot.pool),
     providers: snapshot.providers.map((row) => providerRow(row, view.names)),

@@ -19,7 +19,7 @@ import { patchOf, type FieldPatches } from "../field-mask.js";
 import type { NameLookup } from "../names.js";
 import type { ListFields } from "../page-query.js";
 import type { Eligibility, ProviderKeyFacts, ProviderKeyFigures } from "../ports.js";
-import { quotaMessage, quotaOf } from "./limits.js";
+import { quotaMessage, quotaOf, quotaUsageMessages } from "./limits.js";
 import { noticeMessages } from "./notices.js";
 import { given, int64, msOf, timeOf, wordOf, type EnumWords } from "./values.js";
 
@@ -149,9 +149,9 @@ function factsPart(key: ProviderKey, { facts, nowMs, noticeDays }: ProviderKeyCo
   return {
     ...healthPart(figures.health ?? key.health, nowMs),
     ...(eligibility === undefined ? {} : { eligibility: ELIGIBILITY_MESSAGES[eligibility] }),
-    lastErrorTime: timeOf(figures.lastErrorAt),
     successRatio: figures.successRatio,
     latencyP95Ms: figures.latencyP95Ms,
+    budgetUsage: quotaUsageMessages(key.quota, figures.quotaUse, nowMs),
     notices: noticeMessages(notices),
     secretTime: timeOf(key.secretAt),
     secretProblem: figures.secretProblem ?? "",

@@ -9,15 +9,13 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Dialect, StreamInfo, TimeRange, TokenCounts } from "./common_pb.js";
 import { file_latchkey_v1_common } from "./common_pb.js";
-import type { ProviderKey_Tier } from "./provider_keys_pb.js";
-import { file_latchkey_v1_provider_keys } from "./provider_keys_pb.js";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file latchkey/v1/calls.proto.
  */
 export const file_latchkey_v1_calls: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYXRjaGtleS92MS9jYWxscy5wcm90bxILbGF0Y2hrZXkudjEirwoKBENhbGwSCgoCaWQYASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWNsaWVudF9rZXlfaWQYBCABKAkSFwoPY2xpZW50X2tleV9uYW1lGAUgASgJEhAKCG93bmVyX2lkGAYgASgJEhYKDm93bmVyX3VzZXJuYW1lGAcgASgJEhcKD3Byb3ZpZGVyX2tleV9pZBgIIAEoCRIZChFwcm92aWRlcl9rZXlfbmFtZRgJIAEoCRITCgtwcm92aWRlcl9pZBgKIAEoCRIVCg1wcm92aWRlcl9zbHVnGAsgASgJEhMKC21vZGVsX2Fza2VkGAwgASgJEhQKDG1vZGVsX3NlcnZlZBgNIAEoCRIQCghlbmRwb2ludBgOIAEoCRIlCgdkaWFsZWN0GA8gASgOMhQubGF0Y2hrZXkudjEuRGlhbGVjdBIQCghzdHJlYW1lZBgQIAEoCBIoCgZzdGF0dXMYESABKA4yGC5sYXRjaGtleS52MS5DYWxsLlN0YXR1cxIvCgplbmRfcmVhc29uGBIgASgOMhsubGF0Y2hrZXkudjEuQ2FsbC5FbmRSZWFzb24SEwoLaHR0cF9zdGF0dXMYEyABKAUSEgoKZXJyb3JfY29kZRgUIAEoCRIVCg1lcnJvcl9tZXNzYWdlGBUgASgJEhIKCmxhdGVuY3lfbXMYFiABKAMSIgoVdGltZV90b19maXJzdF9ieXRlX21zGBcgASgDSACIAQESFQoNcmVxdWVzdF9ieXRlcxgYIAEoAxIWCg5yZXNwb25zZV9ieXRlcxgZIAEoAxIoCgZ0b2tlbnMYGiABKAsyGC5sYXRjaGtleS52MS5Ub2tlbkNvdW50cxIzCgx1c2FnZV9zb3VyY2UYGyABKA4yHS5sYXRjaGtleS52MS5DYWxsLlVzYWdlU291cmNlEhMKC2Nvc3RfbWljcm9zGBwgASgDEhAKCHVucHJpY2VkGB0gASgIEhIKCmlwX2FkZHJlc3MYHiABKAkSFQoNYXR0ZW1wdF9jb3VudBgfIAEoBRIPCgdub2RlX2lkGCAgASgJIkYKBlN0YXR1cxIWChJTVEFUVVNfVU5TUEVDSUZJRUQQABISCg5TVEFUVVNfU1VDQ0VTUxABEhAKDFNUQVRVU19FUlJPUhACInwKC1VzYWdlU291cmNlEhwKGFVTQUdFX1NPVVJDRV9VTlNQRUNJRklFRBAAEhkKFVVTQUdFX1NPVVJDRV9QUk9WSURFUhABEhgKFFVTQUdFX1NPVVJDRV9QQVJUSUFMEAISGgoWVVNBR0VfU09VUkNFX0VTVElNQVRFRBADIugBCglFbmRSZWFzb24SGgoWRU5EX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFEVORF9SRUFTT05fQ09NUExFVEVEEAESFgoSRU5EX1JFQVNPTl9SRUZVU0VEEAISHQoZRU5EX1JFQVNPTl9DQUxMRVJfQUJPUlRFRBADEhsKF0VORF9SRUFTT05fVVBTVFJFQU1fQ1VUEAQSGAoURU5EX1JFQVNPTl9USU1FRF9PVVQQBRIYChRFTkRfUkVBU09OX0tFWV9FTkRFRBAGEh0KGUVORF9SRUFTT05fU0VSVkVSX1NUT1BQRUQQB0IYChZfdGltZV90b19maXJzdF9ieXRlX21zIoUGCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIXCg9wcm92aWRlcl9rZXlfaWQYAiABKAkSGQoRcHJvdmlkZXJfa2V5X25hbWUYAyABKAkSKwoEdGllchgEIAEoDjIdLmxhdGNoa2V5LnYxLlByb3ZpZGVyS2V5LlRpZXISFQoNcHJvdmlkZXJfc2x1ZxgFIAEoCRIWCg51cHN0cmVhbV9tb2RlbBgGIAEoCRItCgdvdXRjb21lGAcgASgOMhwubGF0Y2hrZXkudjEuQXR0ZW1wdC5PdXRjb21lEhMKC2h0dHBfc3RhdHVzGAggASgFEhIKCmVycm9yX2NvZGUYCSABKAkSFQoNZXJyb3JfbWVzc2FnZRgKIAEoCRIbChN1cHN0cmVhbV9yZXF1ZXN0X2lkGAsgASgJEhcKD3N0YXJ0X29mZnNldF9tcxgMIAEoAxITCgtkdXJhdGlvbl9tcxgNIAEoAxIWCg5yZXRyeV9hZnRlcl9tcxgOIAEoAxI1ChFjb29sZG93bl9lbmRfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi0AIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEg4KCk9VVENPTUVfT0sQARIYChRPVVRDT01FX1JBVEVfTElNSVRFRBACEhsKF09VVENPTUVfUVVPVEFfRVhIQVVTVEVEEAMSFwoTT1VUQ09NRV9LRVlfUkVGVVNFRBAEEhsKF09VVENPTUVfUkVRVUVTVF9SRUZVU0VEEAUSGgoWT1VUQ09NRV9QUk9WSURFUl9FUlJPUhAGEhcKE09VVENPTUVfVU5SRUFDSEFCTEUQBxITCg9PVVRDT01FX1RJTUVPVVQQCBIPCgtPVVRDT01FX0NVVBAJEh0KGU9VVENPTUVfVU5FWFBFQ1RFRF9BTlNXRVIQChIaChZPVVRDT01FX0NBTExFUl9BQk9SVEVEEAsSGQoVT1VUQ09NRV9NT0RFTF9SRUZVU0VEEAwiiQIKC0NhbGxUaW1pbmdzEhUKCHF1ZXVlX21zGAEgASgBSACIAQESGAoLYWxsb2NhdGVfbXMYAiABKAFIAYgBARIXCgpjb25uZWN0X21zGAMgASgBSAKIAQESHQoQdXBzdHJlYW1faGVhZF9tcxgEIAEoAUgDiAEBEhoKDWZpcnN0X2J5dGVfbXMYBSABKAFIBIgBARIVCgh0b3RhbF9tcxgGIAEoAUgFiAEBQgsKCV9xdWV1ZV9tc0IOCgxfYWxsb2NhdGVfbXNCDQoLX2Nvbm5lY3RfbXNCEwoRX3Vwc3RyZWFtX2hlYWRfbXNCEAoOX2ZpcnN0X2J5dGVfbXNCCwoJX3RvdGFsX21zIoEBChBMaXN0Q2FsbHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGPQDEhkKCG9yZGVyX2J5GAQgASgJQge6SARyAhhkIoMBChFMaXN0Q2FsbHNSZXNwb25zZRIgCgVjYWxscxgBIAMoCzIRLmxhdGNoa2V5LnYxLkNhbGwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhsKE3ByZXZpb3VzX3BhZ2VfdG9rZW4YAyABKAkSFgoOdG90YWxfZXN0aW1hdGUYBCABKAMiPwoOR2V0Q2FsbFJlcXVlc3QSLQoCaWQYASABKAlCIbpIHnIcMhpeY2FsbF9bMC05QS1aYS16Xy1dezEsNjB9JCKFAQoPR2V0Q2FsbFJlc3BvbnNlEh8KBGNhbGwYASABKAsyES5sYXRjaGtleS52MS5DYWxsEiYKCGF0dGVtcHRzGAIgAygLMhQubGF0Y2hrZXkudjEuQXR0ZW1wdBIpCgd0aW1pbmdzGAMgASgLMhgubGF0Y2hrZXkudjEuQ2FsbFRpbWluZ3MihQEKEVdhdGNoQ2FsbHNSZXF1ZXN0EhgKBmZpbHRlchgBIAEoCUIIukgFcgMY9AMSGQoIYmFja2ZpbGwYAiABKAVCB7pIBBoCKAASGgoJYWZ0ZXJfc2VxGAMgASgDQge6SAQiAigAEh8KDm1heF9wZXJfc2Vjb25kGAQgASgFQge6SAQaAigAIogBChJXYXRjaENhbGxzUmVzcG9uc2USJwoGc3RyZWFtGAEgASgLMhcubGF0Y2hrZXkudjEuU3RyZWFtSW5mbxIgCgVjYWxscxgCIAMoCzIRLmxhdGNoa2V5LnYxLkNhbGwSEAoIYmFja2ZpbGwYAyABKAgSFQoNc2FtcGxlZF9yYXRpbxgEIAEoASL3AQoSRXhwb3J0Q2FsbHNSZXF1ZXN0EkAKBmZvcm1hdBgBIAEoDjImLmxhdGNoa2V5LnYxLkV4cG9ydENhbGxzUmVxdWVzdC5Gb3JtYXRCCLpIBYIBAhABEiUKBXJhbmdlGAIgASgLMhYubGF0Y2hrZXkudjEuVGltZVJhbmdlEhgKBmZpbHRlchgDIAEoCUIIukgFcgMY9AMSGgoJbWF4X2NhbGxzGAQgASgDQge6SAQiAigAIkIKBkZvcm1hdBIWChJGT1JNQVRfVU5TUEVDSUZJRUQQABIOCgpGT1JNQVRfQ1NWEAESEAoMRk9STUFUX0pTT05MEAIiSgoTRXhwb3J0Q2FsbHNSZXNwb25zZRINCgVjaHVuaxgBIAEoDBIWCg5leHBvcnRlZF9jYWxscxgCIAEoAxIMCgRkb25lGAMgASgIMtgCCgtDYWxsU2VydmljZRJPCglMaXN0Q2FsbHMSHS5sYXRjaGtleS52MS5MaXN0Q2FsbHNSZXF1ZXN0Gh4ubGF0Y2hrZXkudjEuTGlzdENhbGxzUmVzcG9uc2UiA5ACARJJCgdHZXRDYWxsEhsubGF0Y2hrZXkudjEuR2V0Q2FsbFJlcXVlc3QaHC5sYXRjaGtleS52MS5HZXRDYWxsUmVzcG9uc2UiA5ACARJUCgpXYXRjaENhbGxzEh4ubGF0Y2hrZXkudjEuV2F0Y2hDYWxsc1JlcXVlc3QaHy5sYXRjaGtleS52MS5XYXRjaENhbGxzUmVzcG9uc2UiA5ACATABElcKC0V4cG9ydENhbGxzEh8ubGF0Y2hrZXkudjEuRXhwb3J0Q2FsbHNSZXF1ZXN0GiAubGF0Y2hrZXkudjEuRXhwb3J0Q2FsbHNSZXNwb25zZSIDkAIBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_latchkey_v1_common, file_latchkey_v1_provider_keys]);
+  fileDesc("ChdsYXRjaGtleS92MS9jYWxscy5wcm90bxILbGF0Y2hrZXkudjEingoKBENhbGwSCgoCaWQYASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWNsaWVudF9rZXlfaWQYBCABKAkSFwoPY2xpZW50X2tleV9uYW1lGAUgASgJEhAKCG93bmVyX2lkGAYgASgJEhYKDm93bmVyX3VzZXJuYW1lGAcgASgJEhcKD3Byb3ZpZGVyX2tleV9pZBgIIAEoCRIZChFwcm92aWRlcl9rZXlfbmFtZRgJIAEoCRITCgtwcm92aWRlcl9pZBgKIAEoCRIVCg1wcm92aWRlcl9zbHVnGAsgASgJEhMKC21vZGVsX2Fza2VkGAwgASgJEhQKDG1vZGVsX3NlcnZlZBgNIAEoCRIQCghlbmRwb2ludBgOIAEoCRIlCgdkaWFsZWN0GA8gASgOMhQubGF0Y2hrZXkudjEuRGlhbGVjdBIQCghzdHJlYW1lZBgQIAEoCBIoCgZzdGF0dXMYESABKA4yGC5sYXRjaGtleS52MS5DYWxsLlN0YXR1cxIvCgplbmRfcmVhc29uGBIgASgOMhsubGF0Y2hrZXkudjEuQ2FsbC5FbmRSZWFzb24SEwoLaHR0cF9zdGF0dXMYEyABKAUSEgoKZXJyb3JfY29kZRgUIAEoCRIVCg1lcnJvcl9tZXNzYWdlGBUgASgJEhIKCmxhdGVuY3lfbXMYFiABKAMSIgoVdGltZV90b19maXJzdF9ieXRlX21zGBcgASgDSACIAQESFQoNcmVxdWVzdF9ieXRlcxgYIAEoAxIWCg5yZXNwb25zZV9ieXRlcxgZIAEoAxIoCgZ0b2tlbnMYGiABKAsyGC5sYXRjaGtleS52MS5Ub2tlbkNvdW50cxIzCgx1c2FnZV9zb3VyY2UYGyABKA4yHS5sYXRjaGtleS52MS5DYWxsLlVzYWdlU291cmNlEhMKC2Nvc3RfbWljcm9zGBwgASgDEhAKCHVucHJpY2VkGB0gASgIEhIKCmlwX2FkZHJlc3MYHiABKAkSFQoNYXR0ZW1wdF9jb3VudBgfIAEoBSJGCgZTdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASEgoOU1RBVFVTX1NVQ0NFU1MQARIQCgxTVEFUVVNfRVJST1IQAiJ8CgtVc2FnZVNvdXJjZRIcChhVU0FHRV9TT1VSQ0VfVU5TUEVDSUZJRUQQABIZChVVU0FHRV9TT1VSQ0VfUFJPVklERVIQARIYChRVU0FHRV9TT1VSQ0VfUEFSVElBTBACEhoKFlVTQUdFX1NPVVJDRV9FU1RJTUFURUQQAyLoAQoJRW5kUmVhc29uEhoKFkVORF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRFTkRfUkVBU09OX0NPTVBMRVRFRBABEhYKEkVORF9SRUFTT05fUkVGVVNFRBACEh0KGUVORF9SRUFTT05fQ0FMTEVSX0FCT1JURUQQAxIbChdFTkRfUkVBU09OX1VQU1RSRUFNX0NVVBAEEhgKFEVORF9SRUFTT05fVElNRURfT1VUEAUSGAoURU5EX1JFQVNPTl9LRVlfRU5ERUQQBhIdChlFTkRfUkVBU09OX1NFUlZFUl9TVE9QUEVEEAdCGAoWX3RpbWVfdG9fZmlyc3RfYnl0ZV9tcyKhBAoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSFwoPcHJvdmlkZXJfa2V5X2lkGAIgASgJEhkKEXByb3ZpZGVyX2tleV9uYW1lGAMgASgJEhUKDXByb3ZpZGVyX3NsdWcYBSABKAkSLQoHb3V0Y29tZRgHIAEoDjIcLmxhdGNoa2V5LnYxLkF0dGVtcHQuT3V0Y29tZRITCgtodHRwX3N0YXR1cxgIIAEoBRIVCg1lcnJvcl9tZXNzYWdlGAogASgJEhcKD3N0YXJ0X29mZnNldF9tcxgMIAEoAxITCgtkdXJhdGlvbl9tcxgNIAEoAyKxAgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASDgoKT1VUQ09NRV9PSxABEhgKFE9VVENPTUVfUkFURV9MSU1JVEVEEAISGwoXT1VUQ09NRV9RVU9UQV9FWEhBVVNURUQQAxIXChNPVVRDT01FX0tFWV9SRUZVU0VEEAQSGwoXT1VUQ09NRV9SRVFVRVNUX1JFRlVTRUQQBRIaChZPVVRDT01FX1BST1ZJREVSX0VSUk9SEAYSFwoTT1VUQ09NRV9VTlJFQUNIQUJMRRAHEhMKD09VVENPTUVfVElNRU9VVBAIEg8KC09VVENPTUVfQ1VUEAkSGgoWT1VUQ09NRV9DQUxMRVJfQUJPUlRFRBALEhkKFU9VVENPTUVfTU9ERUxfUkVGVVNFRBAMIokBCgtDYWxsVGltaW5ncxIYCgthbGxvY2F0ZV9tcxgCIAEoAUgAiAEBEhoKDWZpcnN0X2J5dGVfbXMYBSABKAFIAYgBARIVCgh0b3RhbF9tcxgGIAEoAUgCiAEBQg4KDF9hbGxvY2F0ZV9tc0IQCg5fZmlyc3RfYnl0ZV9tc0ILCglfdG90YWxfbXMigQEKEExpc3RDYWxsc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGOgHEhgKBmZpbHRlchgDIAEoCUIIukgFcgMY9AMSGQoIb3JkZXJfYnkYBCABKAlCB7pIBHICGGQigwEKEUxpc3RDYWxsc1Jlc3BvbnNlEiAKBWNhbGxzGAEgAygLMhEubGF0Y2hrZXkudjEuQ2FsbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCRIWCg50b3RhbF9lc3RpbWF0ZRgEIAEoAyI/Cg5HZXRDYWxsUmVxdWVzdBItCgJpZBgBIAEoCUIhukgechwyGl5jYWxsX1swLTlBLVphLXpfLV17MSw2MH0kIoUBCg9HZXRDYWxsUmVzcG9uc2USHwoEY2FsbBgBIAEoCzIRLmxhdGNoa2V5LnYxLkNhbGwSJgoIYXR0ZW1wdHMYAiADKAsyFC5sYXRjaGtleS52MS5BdHRlbXB0EikKB3RpbWluZ3MYAyABKAsyGC5sYXRjaGtleS52MS5DYWxsVGltaW5ncyJIChFXYXRjaENhbGxzUmVxdWVzdBIYCgZmaWx0ZXIYASABKAlCCLpIBXIDGPQDEhkKCGJhY2tmaWxsGAIgASgFQge6SAQaAigAIl8KEldhdGNoQ2FsbHNSZXNwb25zZRInCgZzdHJlYW0YASABKAsyFy5sYXRjaGtleS52MS5TdHJlYW1JbmZvEiAKBWNhbGxzGAIgAygLMhEubGF0Y2hrZXkudjEuQ2FsbCL3AQoSRXhwb3J0Q2FsbHNSZXF1ZXN0EkAKBmZvcm1hdBgBIAEoDjImLmxhdGNoa2V5LnYxLkV4cG9ydENhbGxzUmVxdWVzdC5Gb3JtYXRCCLpIBYIBAhABEiUKBXJhbmdlGAIgASgLMhYubGF0Y2hrZXkudjEuVGltZVJhbmdlEhgKBmZpbHRlchgDIAEoCUIIukgFcgMY9AMSGgoJbWF4X2NhbGxzGAQgASgDQge6SAQiAigAIkIKBkZvcm1hdBIWChJGT1JNQVRfVU5TUEVDSUZJRUQQABIOCgpGT1JNQVRfQ1NWEAESEAoMRk9STUFUX0pTT05MEAIiSgoTRXhwb3J0Q2FsbHNSZXNwb25zZRINCgVjaHVuaxgBIAEoDBIWCg5leHBvcnRlZF9jYWxscxgCIAEoAxIMCgRkb25lGAMgASgIMtgCCgtDYWxsU2VydmljZRJPCglMaXN0Q2FsbHMSHS5sYXRjaGtleS52MS5MaXN0Q2FsbHNSZXF1ZXN0Gh4ubGF0Y2hrZXkudjEuTGlzdENhbGxzUmVzcG9uc2UiA5ACARJJCgdHZXRDYWxsEhsubGF0Y2hrZXkudjEuR2V0Q2FsbFJlcXVlc3QaHC5sYXRjaGtleS52MS5HZXRDYWxsUmVzcG9uc2UiA5ACARJUCgpXYXRjaENhbGxzEh4ubGF0Y2hrZXkudjEuV2F0Y2hDYWxsc1JlcXVlc3QaHy5sYXRjaGtleS52MS5XYXRjaENhbGxzUmVzcG9uc2UiA5ACATABElcKC0V4cG9ydENhbGxzEh8ubGF0Y2hrZXkudjEuRXhwb3J0Q2FsbHNSZXF1ZXN0GiAubGF0Y2hrZXkudjEuRXhwb3J0Q2FsbHNSZXNwb25zZSIDkAIBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_latchkey_v1_common]);
 
 /**
  * One proxied request. Names are as they were at the time of the call.
@@ -241,13 +239,6 @@ export type Call = Message<"latchkey.v1.Call"> & {
    * @generated from field: int32 attempt_count = 31;
    */
   attemptCount: number;
-
-  /**
-   * The node that served it.
-   *
-   * @generated from field: string node_id = 32;
-   */
-  nodeId: string;
 };
 
 /**
@@ -450,25 +441,11 @@ export type Attempt = Message<"latchkey.v1.Attempt"> & {
   providerKeyName: string;
 
   /**
-   * Its tier.
-   *
-   * @generated from field: latchkey.v1.ProviderKey.Tier tier = 4;
-   */
-  tier: ProviderKey_Tier;
-
-  /**
    * The provider's slug.
    *
    * @generated from field: string provider_slug = 5;
    */
   providerSlug: string;
-
-  /**
-   * The model as the provider calls it.
-   *
-   * @generated from field: string upstream_model = 6;
-   */
-  upstreamModel: string;
 
   /**
    * How it ended.
@@ -485,25 +462,11 @@ export type Attempt = Message<"latchkey.v1.Attempt"> & {
   httpStatus: number;
 
   /**
-   * The provider's error code; may be empty.
-   *
-   * @generated from field: string error_code = 9;
-   */
-  errorCode: string;
-
-  /**
    * The provider's words, secrets redacted, at most 500 characters; may be empty.
    *
    * @generated from field: string error_message = 10;
    */
   errorMessage: string;
-
-  /**
-   * The provider's id of the request; may be empty.
-   *
-   * @generated from field: string upstream_request_id = 11;
-   */
-  upstreamRequestId: string;
 
   /**
    * Milliseconds from the call's arrival to the attempt's start.
@@ -518,20 +481,6 @@ export type Attempt = Message<"latchkey.v1.Attempt"> & {
    * @generated from field: int64 duration_ms = 13;
    */
   durationMs: bigint;
-
-  /**
-   * What the provider asked to wait, in milliseconds; 0 when it did not.
-   *
-   * @generated from field: int64 retry_after_ms = 14;
-   */
-  retryAfterMs: bigint;
-
-  /**
-   * Until when the key rests because of this attempt; unset when it does not.
-   *
-   * @generated from field: google.protobuf.Timestamp cooldown_end_time = 15;
-   */
-  cooldownEndTime?: Timestamp | undefined;
 };
 
 /**
@@ -618,13 +567,6 @@ export const Attempt_Outcome = {
   CUT: 9,
 
   /**
-   * The answer is not what such an API gives.
-   *
-   * @generated from enum value: OUTCOME_UNEXPECTED_ANSWER = 10;
-   */
-  UNEXPECTED_ANSWER: 10,
-
-  /**
    * The caller went away.
    *
    * @generated from enum value: OUTCOME_CALLER_ABORTED = 11;
@@ -659,32 +601,12 @@ export const Attempt_OutcomeSchema: GenEnum<Attempt_Outcome> = /*@__PURE__*/
  */
 export type CallTimings = Message<"latchkey.v1.CallTimings"> & {
   /**
-   * Waiting for admission.
-   *
-   * @generated from field: optional double queue_ms = 1;
-   */
-  queueMs?: number | undefined;
-
-  /**
-   * Authentication, routing, limits and choosing a key.
+   * From the call's arrival to the start of its first attempt: authentication, waiting for admission, routing, limits and
+   * choosing a key.
    *
    * @generated from field: optional double allocate_ms = 2;
    */
   allocateMs?: number | undefined;
-
-  /**
-   * Connecting to the provider, TLS included; unset on a connection that was open already.
-   *
-   * @generated from field: optional double connect_ms = 3;
-   */
-  connectMs?: number | undefined;
-
-  /**
-   * From the last attempt's start to the provider's head.
-   *
-   * @generated from field: optional double upstream_head_ms = 4;
-   */
-  upstreamHeadMs?: number | undefined;
 
   /**
    * From the call's arrival to the first byte of the answer's body.
@@ -730,9 +652,9 @@ export type ListCallsRequest = Message<"latchkey.v1.ListCallsRequest"> & {
 
   /**
    * Fields: time, since, client_key (name or id), owner (name or id), provider (slug or id), provider_key (name or id),
-   * model (asked for or served), endpoint, dialect, streamed, status (success, error, or an HTTP status), end_reason,
+   * model (asked for or served), endpoint, dialect, streamed, status (success, error, or an HTTP status), http_status,
    * error_code, ip_address, latency_ms, time_to_first_byte_ms, tokens (input and output), cost_micros, unpriced,
-   * usage_source, attempt_count, node_id.
+   * usage_source, attempt_count.
    *
    * @generated from field: string filter = 3;
    */
@@ -870,20 +792,6 @@ export type WatchCallsRequest = Message<"latchkey.v1.WatchCallsRequest"> & {
    * @generated from field: int32 backfill = 2;
    */
   backfill: number;
-
-  /**
-   * Goes on after this seq of an earlier stream; 0 begins with new calls. RESYNC when that place is gone.
-   *
-   * @generated from field: int64 after_seq = 3;
-   */
-  afterSeq: bigint;
-
-  /**
-   * Most calls per second to send: 0 means 200, above 2000 counts as 2000. More are sampled.
-   *
-   * @generated from field: int32 max_per_second = 4;
-   */
-  maxPerSecond: number;
 };
 
 /**
@@ -912,20 +820,6 @@ export type WatchCallsResponse = Message<"latchkey.v1.WatchCallsResponse"> & {
    * @generated from field: repeated latchkey.v1.Call calls = 2;
    */
   calls: Call[];
-
-  /**
-   * These calls are from before the stream began.
-   *
-   * @generated from field: bool backfill = 3;
-   */
-  backfill: boolean;
-
-  /**
-   * Share of the matching calls that is sent just now: 1 is all.
-   *
-   * @generated from field: double sampled_ratio = 4;
-   */
-  sampledRatio: number;
 };
 
 /**

@@ -50,7 +50,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/common.proto.
  */
 export const file_latchkey_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("ChhsYXRjaGtleS92MS9jb21tb24ucHJvdG8SC2xhdGNoa2V5LnYxImkKCVRpbWVSYW5nZRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiggEKC1Rva2VuQ291bnRzEg0KBWlucHV0GAEgASgDEg4KBm91dHB1dBgCIAEoAxISCgpjYWNoZV9yZWFkGAMgASgDEhMKC2NhY2hlX3dyaXRlGAQgASgDEhgKEGNhY2hlX3dyaXRlX2xvbmcYBSABKAMSEQoJcmVhc29uaW5nGAYgASgDItMFCgtVc2FnZVRvdGFscxINCgVjYWxscxgBIAEoAxIVCg1zdWNjZXNzX2NhbGxzGAIgASgDEhMKC2Vycm9yX2NhbGxzGAMgASgDEhUKDWFib3J0ZWRfY2FsbHMYBCABKAMSGgoScmF0ZV9saW1pdGVkX2NhbGxzGAUgASgDEhoKEnNlcnZlcl9lcnJvcl9jYWxscxgGIAEoAxIoCgZ0b2tlbnMYByABKAsyGC5sYXRjaGtleS52MS5Ub2tlbkNvdW50cxITCgtjb3N0X21pY3JvcxgIIAEoAxIWCg51bnByaWNlZF9jYWxscxgJIAEoAxIVCg1wYXJ0aWFsX2NhbGxzGAogASgDEhcKD2VzdGltYXRlZF9jYWxscxgLIAEoAxIVCg1yZXF1ZXN0X2J5dGVzGAwgASgDEhYKDnJlc3BvbnNlX2J5dGVzGA0gASgDEhoKDXN1Y2Nlc3NfcmF0aW8YDiABKAFIAIgBARIfChJhdmVyYWdlX2xhdGVuY3lfbXMYDyABKAFIAYgBARIbCg5sYXRlbmN5X3A1MF9tcxgQIAEoAUgCiAEBEhsKDmxhdGVuY3lfcDk1X21zGBEgASgBSAOIAQESJgoZdGltZV90b19maXJzdF9ieXRlX3A1MF9tcxgSIAEoAUgEiAEBEiYKGXRpbWVfdG9fZmlyc3RfYnl0ZV9wOTVfbXMYEyABKAFIBYgBARIyCg5sYXN0X2NhbGxfdGltZRgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEAoOX3N1Y2Nlc3NfcmF0aW9CFQoTX2F2ZXJhZ2VfbGF0ZW5jeV9tc0IRCg9fbGF0ZW5jeV9wNTBfbXNCEQoPX2xhdGVuY3lfcDk1X21zQhwKGl90aW1lX3RvX2ZpcnN0X2J5dGVfcDUwX21zQhwKGl90aW1lX3RvX2ZpcnN0X2J5dGVfcDk1X21zIlEKClVzYWdlU2hhcmUSCgoCaWQYASABKAkSDQoFbGFiZWwYAiABKAkSKAoGdG90YWxzGAMgASgLMhgubGF0Y2hrZXkudjEuVXNhZ2VUb3RhbHMidAoLVXNhZ2VCdWNrZXQSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDZ2FwGAIgASgIEigKBnRvdGFscxgDIAEoCzIYLmxhdGNoa2V5LnYxLlVzYWdlVG90YWxzIrABCgZMaW1pdHMSKQoTcmVxdWVzdHNfcGVyX21pbnV0ZRgBIAEoBUIMukgJGgcYgK3iBCgAEikKEXRva2Vuc19wZXJfbWludXRlGAIgASgDQg66SAsiCRiAoJSljR0oABIgCgtjb25jdXJyZW5jeRgDIAEoBUILukgIGgYYwIQ9KAASLgoHYnVkZ2V0cxgEIAMoCzITLmxhdGNoa2V5LnYxLkJ1ZGdldEIIukgFkgECEAMiiwEKBkJ1ZGdldBIvCgZwZXJpb2QYASABKA4yEy5sYXRjaGtleS52MS5QZXJpb2RCCrpIB4IBBBABIAASGQoIcmVxdWVzdHMYAiABKANCB7pIBCICKAASFwoGdG9rZW5zGAMgASgDQge6SAQiAigAEhwKC2Nvc3RfbWljcm9zGAQgASgDQge6SAQiAigAIpkBCgtCdWRnZXRVc2FnZRIjCgZidWRnZXQYASABKAsyEy5sYXRjaGtleS52MS5CdWRnZXQSEAoIcmVxdWVzdHMYAiABKAMSDgoGdG9rZW5zGAMgASgDEhMKC2Nvc3RfbWljcm9zGAQgASgDEi4KCnJlc2V0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpkCCgpTdHJlYW1JbmZvEioKBGtpbmQYASABKA4yHC5sYXRjaGtleS52MS5TdHJlYW1JbmZvLktpbmQSCwoDc2VxGAIgASgDEg8KB2Ryb3BwZWQYAyABKAMSLwoLc2VydmVyX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB25vZGVfaWQYBSABKAkSDgoGcmVhc29uGAYgASgJIm8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfSk9JTkVEEAESDQoJS0lORF9EQVRBEAISEgoOS0lORF9IRUFSVEJFQVQQAxIPCgtLSU5EX1JFU1lOQxAEEgwKCEtJTkRfRU5EEAUqUwoGUGVyaW9kEhYKElBFUklPRF9VTlNQRUNJRklFRBAAEg4KClBFUklPRF9EQVkQARIPCgtQRVJJT0RfV0VFSxACEhAKDFBFUklPRF9NT05USBADKngKB0RpYWxlY3QSFwoTRElBTEVDVF9VTlNQRUNJRklFRBAAEhIKDkRJQUxFQ1RfT1BFTkFJEAESFQoRRElBTEVDVF9BTlRIUk9QSUMQAhISCg5ESUFMRUNUX0dFTUlOSRADEhUKEURJQUxFQ1RfREFTSFNDT1BFEAQq1gEKCkF1dGhNZXRob2QSGwoXQVVUSF9NRVRIT0RfVU5TUEVDSUZJRUQQABIXChNBVVRIX01FVEhPRF9TRVNTSU9OEAESFgoSQVVUSF9NRVRIT0RfQ09PS0lFEAISEwoPQVVUSF9NRVRIT0RfSldUEAMSGgoWQVVUSF9NRVRIT0RfQ0xJRU5UX0tFWRAEEhYKEkFVVEhfTUVUSE9EX1NPQ0tFVBAFEhYKEkFVVEhfTUVUSE9EX1NZU1RFTRAGEhkKFUFVVEhfTUVUSE9EX0FOT05ZTU9VUxAHKpkBCgZOb3RpY2USFgoSTk9USUNFX1VOU1BFQ0lGSUVEEAASFwoTTk9USUNFX1JPVEFUSU9OX0RVRRABEhcKE05PVElDRV9FWFBJUkVTX1NPT04QAhIRCg1OT1RJQ0VfVU5VU0VEEAMSFgoSTk9USUNFX05FV19BRERSRVNTEAQSGgoWTk9USUNFX0hJR0hfRVJST1JfUkFURRAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChhsYXRjaGtleS92MS9jb21tb24ucHJvdG8SC2xhdGNoa2V5LnYxImkKCVRpbWVSYW5nZRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiggEKC1Rva2VuQ291bnRzEg0KBWlucHV0GAEgASgDEg4KBm91dHB1dBgCIAEoAxISCgpjYWNoZV9yZWFkGAMgASgDEhMKC2NhY2hlX3dyaXRlGAQgASgDEhgKEGNhY2hlX3dyaXRlX2xvbmcYBSABKAMSEQoJcmVhc29uaW5nGAYgASgDIrQCCgtVc2FnZVRvdGFscxINCgVjYWxscxgBIAEoAxIVCg1zdWNjZXNzX2NhbGxzGAIgASgDEhMKC2Vycm9yX2NhbGxzGAMgASgDEigKBnRva2VucxgHIAEoCzIYLmxhdGNoa2V5LnYxLlRva2VuQ291bnRzEhMKC2Nvc3RfbWljcm9zGAggASgDEhYKDnVucHJpY2VkX2NhbGxzGAkgASgDEhUKDXJlcXVlc3RfYnl0ZXMYDCABKAMSFgoOcmVzcG9uc2VfYnl0ZXMYDSABKAMSGgoNc3VjY2Vzc19yYXRpbxgOIAEoAUgAiAEBEh8KEmF2ZXJhZ2VfbGF0ZW5jeV9tcxgPIAEoAUgBiAEBQhAKDl9zdWNjZXNzX3JhdGlvQhUKE19hdmVyYWdlX2xhdGVuY3lfbXMiUQoKVXNhZ2VTaGFyZRIKCgJpZBgBIAEoCRINCgVsYWJlbBgCIAEoCRIoCgZ0b3RhbHMYAyABKAsyGC5sYXRjaGtleS52MS5Vc2FnZVRvdGFscyJ0CgtVc2FnZUJ1Y2tldBIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNnYXAYAiABKAgSKAoGdG90YWxzGAMgASgLMhgubGF0Y2hrZXkudjEuVXNhZ2VUb3RhbHMisAEKBkxpbWl0cxIpChNyZXF1ZXN0c19wZXJfbWludXRlGAEgASgFQgy6SAkaBxiAreIEKAASKQoRdG9rZW5zX3Blcl9taW51dGUYAiABKANCDrpICyIJGICglKWNHSgAEiAKC2NvbmN1cnJlbmN5GAMgASgFQgu6SAgaBhjAhD0oABIuCgdidWRnZXRzGAQgAygLMhMubGF0Y2hrZXkudjEuQnVkZ2V0Qgi6SAWSAQIQAyKLAQoGQnVkZ2V0Ei8KBnBlcmlvZBgBIAEoDjITLmxhdGNoa2V5LnYxLlBlcmlvZEIKukgHggEEEAEgABIZCghyZXF1ZXN0cxgCIAEoA0IHukgEIgIoABIXCgZ0b2tlbnMYAyABKANCB7pIBCICKAASHAoLY29zdF9taWNyb3MYBCABKANCB7pIBCICKAAimQEKC0J1ZGdldFVzYWdlEiMKBmJ1ZGdldBgBIAEoCzITLmxhdGNoa2V5LnYxLkJ1ZGdldBIQCghyZXF1ZXN0cxgCIAEoAxIOCgZ0b2tlbnMYAyABKAMSEwoLY29zdF9taWNyb3MYBCABKAMSLgoKcmVzZXRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiiwIKClN0cmVhbUluZm8SKgoEa2luZBgBIAEoDjIcLmxhdGNoa2V5LnYxLlN0cmVhbUluZm8uS2luZBILCgNzZXEYAiABKAMSDwoHZHJvcHBlZBgDIAEoAxIvCgtzZXJ2ZXJfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHbm9kZV9pZBgFIAEoCRIOCgZyZWFzb24YBiABKAkiYQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDwoLS0lORF9KT0lORUQQARINCglLSU5EX0RBVEEQAhISCg5LSU5EX0hFQVJUQkVBVBADEg8KC0tJTkRfUkVTWU5DEAQqUwoGUGVyaW9kEhYKElBFUklPRF9VTlNQRUNJRklFRBAAEg4KClBFUklPRF9EQVkQARIPCgtQRVJJT0RfV0VFSxACEhAKDFBFUklPRF9NT05USBADKngKB0RpYWxlY3QSFwoTRElBTEVDVF9VTlNQRUNJRklFRBAAEhIKDkRJQUxFQ1RfT1BFTkFJEAESFQoRRElBTEVDVF9BTlRIUk9QSUMQAhISCg5ESUFMRUNUX0dFTUlOSRADEhUKEURJQUxFQ1RfREFTSFNDT1BFEAQq1gEKCkF1dGhNZXRob2QSGwoXQVVUSF9NRVRIT0RfVU5TUEVDSUZJRUQQABIXChNBVVRIX01FVEhPRF9TRVNTSU9OEAESFgoSQVVUSF9NRVRIT0RfQ09PS0lFEAISEwoPQVVUSF9NRVRIT0RfSldUEAMSGgoWQVVUSF9NRVRIT0RfQ0xJRU5UX0tFWRAEEhYKEkFVVEhfTUVUSE9EX1NPQ0tFVBAFEhYKEkFVVEhfTUVUSE9EX1NZU1RFTRAGEhkKFUFVVEhfTUVUSE9EX0FOT05ZTU9VUxAHKpkBCgZOb3RpY2USFgoSTk9USUNFX1VOU1BFQ0lGSUVEEAASFwoTTk9USUNFX1JPVEFUSU9OX0RVRRABEhcKE05PVElDRV9FWFBJUkVTX1NPT04QAhIRCg1OT1RJQ0VfVU5VU0VEEAMSFgoSTk9USUNFX05FV19BRERSRVNTEAQSGgoWTk9USUNFX0hJR0hfRVJST1JfUkFURRAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A span of time, start included, end excluded.
@@ -164,27 +164,6 @@ export type UsageTotals = Message<"latchkey.v1.UsageTotals"> & {
   errorCalls: bigint;
 
   /**
-   * Of all calls, those that the caller cut off; each is counted above by its status as well.
-   *
-   * @generated from field: int64 aborted_calls = 4;
-   */
-  abortedCalls: bigint;
-
-  /**
-   * Of all calls, those answered 429.
-   *
-   * @generated from field: int64 rate_limited_calls = 5;
-   */
-  rateLimitedCalls: bigint;
-
-  /**
-   * Of all calls, those answered 5xx.
-   *
-   * @generated from field: int64 server_error_calls = 6;
-   */
-  serverErrorCalls: bigint;
-
-  /**
    * LLM tokens.
    *
    * @generated from field: latchkey.v1.TokenCounts tokens = 7;
@@ -204,20 +183,6 @@ export type UsageTotals = Message<"latchkey.v1.UsageTotals"> & {
    * @generated from field: int64 unpriced_calls = 9;
    */
   unpricedCalls: bigint;
-
-  /**
-   * Calls with usage source PARTIAL.
-   *
-   * @generated from field: int64 partial_calls = 10;
-   */
-  partialCalls: bigint;
-
-  /**
-   * Calls with usage source ESTIMATED.
-   *
-   * @generated from field: int64 estimated_calls = 11;
-   */
-  estimatedCalls: bigint;
 
   /**
    * Bytes of request bodies.
@@ -246,41 +211,6 @@ export type UsageTotals = Message<"latchkey.v1.UsageTotals"> & {
    * @generated from field: optional double average_latency_ms = 15;
    */
   averageLatencyMs?: number | undefined;
-
-  /**
-   * Median of the same, in milliseconds; unset without calls.
-   *
-   * @generated from field: optional double latency_p50_ms = 16;
-   */
-  latencyP50Ms?: number | undefined;
-
-  /**
-   * 95th percentile of the same, in milliseconds; unset without calls.
-   *
-   * @generated from field: optional double latency_p95_ms = 17;
-   */
-  latencyP95Ms?: number | undefined;
-
-  /**
-   * Median time to the first byte of the answer, in milliseconds; unset without calls.
-   *
-   * @generated from field: optional double time_to_first_byte_p50_ms = 18;
-   */
-  timeToFirstByteP50Ms?: number | undefined;
-
-  /**
-   * 95th percentile of the same, in milliseconds; unset without calls.
-   *
-   * @generated from field: optional double time_to_first_byte_p95_ms = 19;
-   */
-  timeToFirstByteP95Ms?: number | undefined;
-
-  /**
-   * When the newest of the calls began; unset without calls.
-   *
-   * @generated from field: google.protobuf.Timestamp last_call_time = 20;
-   */
-  lastCallTime?: Timestamp | undefined;
 };
 
 /**
@@ -459,7 +389,7 @@ export type BudgetUsage = Message<"latchkey.v1.BudgetUsage"> & {
   budget?: Budget | undefined;
 
   /**
-   * Calls used.
+   * Calls used; 0 where they are not limited by the budget.
    *
    * @generated from field: int64 requests = 2;
    */
@@ -536,7 +466,7 @@ export type StreamInfo = Message<"latchkey.v1.StreamInfo"> & {
   nodeId: string;
 
   /**
-   * Why, for KIND_RESYNC and KIND_END, as a stable word: `too_old`, `too_slow`, `shutting_down`, `session_ended`.
+   * Why, for KIND_RESYNC, as a stable word: `too_old`, `too_slow`.
    *
    * @generated from field: string reason = 6;
    */
@@ -590,13 +520,6 @@ export const StreamInfo_Kind = {
    * @generated from enum value: KIND_RESYNC = 4;
    */
   RESYNC: 4,
-
-  /**
-   * Last message before the server ends the stream; reason tells why.
-   *
-   * @generated from enum value: KIND_END = 5;
-   */
-  END: 5,
 } as const;
 
 /**

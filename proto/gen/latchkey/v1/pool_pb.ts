@@ -5,11 +5,9 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Dialect } from "./common_pb.js";
 import { file_latchkey_v1_common } from "./common_pb.js";
-import type { ProviderKey_Eligibility, ProviderKey_Health, ProviderKey_Tier, Score } from "./provider_keys_pb.js";
+import type { ProviderKey_Eligibility, ProviderKey_Tier, Score } from "./provider_keys_pb.js";
 import { file_latchkey_v1_provider_keys } from "./provider_keys_pb.js";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -17,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file latchkey/v1/pool.proto.
  */
 export const file_latchkey_v1_pool: GenFile = /*@__PURE__*/
-  fileDesc("ChZsYXRjaGtleS92MS9wb29sLnByb3RvEgtsYXRjaGtleS52MSKKAQoKUG9vbENvdW50cxINCgV0b3RhbBgBIAEoBRIQCghlbGlnaWJsZRgCIAEoBRIQCghjb29sZG93bhgDIAEoBRIRCglleGhhdXN0ZWQYBCABKAUSDwoHaW52YWxpZBgFIAEoBRIQCghkaXNhYmxlZBgGIAEoBRITCgtxdWFyYW50aW5lZBgHIAEoBSJiCgpUaWVySGVhbHRoEisKBHRpZXIYASABKA4yHS5sYXRjaGtleS52MS5Qcm92aWRlcktleS5UaWVyEicKBmNvdW50cxgCIAEoCzIXLmxhdGNoa2V5LnYxLlBvb2xDb3VudHMicgoKUG9vbEhlYWx0aBImCgV0aWVycxgBIAMoCzIXLmxhdGNoa2V5LnYxLlRpZXJIZWFsdGgSLAoLcHVibGljX3Bvb2wYAiABKAsyFy5sYXRjaGtleS52MS5Qb29sQ291bnRzEg4KBmRvbm9ycxgDIAEoBSKNAQoOUHJvdmlkZXJIZWFsdGgSEwoLcHJvdmlkZXJfaWQYASABKAkSFQoNcHJvdmlkZXJfc2x1ZxgCIAEoCRInCgZjb3VudHMYAyABKAsyFy5sYXRjaGtleS52MS5Qb29sQ291bnRzEiYKBXRpZXJzGAQgAygLMhcubGF0Y2hrZXkudjEuVGllckhlYWx0aCKBAwoKUG9vbE1lbWJlchIXCg9wcm92aWRlcl9rZXlfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIWCg5vd25lcl91c2VybmFtZRgDIAEoCRIVCg1wcm92aWRlcl9zbHVnGAQgASgJEg8KB3NlcnZpY2UYBSABKAkSKwoEdGllchgGIAEoDjIdLmxhdGNoa2V5LnYxLlByb3ZpZGVyS2V5LlRpZXISLwoGaGVhbHRoGAcgASgOMh8ubGF0Y2hrZXkudjEuUHJvdmlkZXJLZXkuSGVhbHRoEjkKC2VsaWdpYmlsaXR5GAggASgOMiQubGF0Y2hrZXkudjEuUHJvdmlkZXJLZXkuRWxpZ2liaWxpdHkSEQoJdXNlX2NvdW50GAkgASgDEhoKDXN1Y2Nlc3NfcmF0aW8YCiABKAFIAIgBARIyCg5sYXN0X3VzZWRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEAoOX3N1Y2Nlc3NfcmF0aW8imAEKDkdldFBvb2xSZXF1ZXN0EhcKBW1vZGVsGAEgASgJQgi6SAVyAxjIARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMY6AcSGAoGZmlsdGVyGAQgASgJQgi6SAVyAxj0AxIZCghvcmRlcl9ieRgFIAEoCUIHukgEcgIYZCL/AQoPR2V0UG9vbFJlc3BvbnNlEicKBmhlYWx0aBgBIAEoCzIXLmxhdGNoa2V5LnYxLlBvb2xIZWFsdGgSLgoJcHJvdmlkZXJzGAIgAygLMhsubGF0Y2hrZXkudjEuUHJvdmlkZXJIZWFsdGgSGwoTcHVibGljX3Bvb2xfZW5hYmxlZBgDIAEoCBIoCgdtZW1iZXJzGAQgAygLMhcubGF0Y2hrZXkudjEuUG9vbE1lbWJlchIXCg9uZXh0X3BhZ2VfdG9rZW4YBSABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgGIAEoCRIWCg50b3RhbF9lc3RpbWF0ZRgHIAEoAyKqAwoKQWxsb2NhdGlvbhIxCghzdHJhdGVneRgBIAEoDjIVLmxhdGNoa2V5LnYxLlN0cmF0ZWd5Qgi6SAWCAQIQARJFChNwcm92aWRlcl9zdHJhdGVnaWVzGAIgAygLMh0ubGF0Y2hrZXkudjEuUHJvdmlkZXJTdHJhdGVneUIJukgGkgEDEMgBEh0KEHNlc3Npb25fYWZmaW5pdHkYAyABKAhIAIgBARIsChZyYXRlX2xpbWl0X2Nvb2xkb3duX21zGAQgASgDQgy6SAkiBxiAuJkpKAASJwoRZXJyb3JfY29vbGRvd25fbXMYBSABKANCDLpICSIHGIC4mSkoABIpChRmYWlsb3Zlcl9kZWFkbGluZV9tcxgGIAEoA0ILukgIIgYYwM8kKAASKQoWaW52YWxpZF9hZnRlcl9yZWZ1c2FscxgHIAEoBUIJukgGGgQYZCgAEjAKDXNjb3JlX3dlaWdodHMYCCABKAsyGS5sYXRjaGtleS52MS5TY29yZVdlaWdodHMSDwoHdmVyc2lvbhgJIAEoA0ITChFfc2Vzc2lvbl9hZmZpbml0eSJ+ChBQcm92aWRlclN0cmF0ZWd5EjUKC3Byb3ZpZGVyX2lkGAEgASgJQiC6SB1yGzIZXnBydl9bMC05QS1aYS16Xy1dezEsNjB9JBIzCghzdHJhdGVneRgCIAEoDjIVLmxhdGNoa2V5LnYxLlN0cmF0ZWd5Qgq6SAeCAQQQASAAIkMKDFNjb3JlV2VpZ2h0cxIPCgdzdWNjZXNzGAEgASgBEhEKCWZyZXNobmVzcxgCIAEoARIPCgdiYWxhbmNlGAMgASgBIhYKFEdldEFsbG9jYXRpb25SZXF1ZXN0IkQKFUdldEFsbG9jYXRpb25SZXNwb25zZRIrCgphbGxvY2F0aW9uGAEgASgLMhcubGF0Y2hrZXkudjEuQWxsb2NhdGlvbiJuChRTZXRBbGxvY2F0aW9uUmVxdWVzdBIzCgphbGxvY2F0aW9uGAEgASgLMhcubGF0Y2hrZXkudjEuQWxsb2NhdGlvbkIGukgDyAEBEiEKEGV4cGVjdGVkX3ZlcnNpb24YAiABKANCB7pIBCICKAAiRAoVU2V0QWxsb2NhdGlvblJlc3BvbnNlEisKCmFsbG9jYXRpb24YASABKAsyFy5sYXRjaGtleS52MS5BbGxvY2F0aW9uIoACChhFeHBsYWluQWxsb2NhdGlvblJlcXVlc3QSOAoNY2xpZW50X2tleV9pZBgBIAEoCUIfukgcchoyGF5ja19bMC05QS1aYS16Xy1dezEsNjB9JEgAEjMKB3VzZXJfaWQYAiABKAlCILpIHXIbMhledXNyX1swLTlBLVphLXpfLV17MSw2MH0kSAASGQoFbW9kZWwYAyABKAlCCrpIB3IFEAEYyAESLwoHZGlhbGVjdBgEIAEoDjIULmxhdGNoa2V5LnYxLkRpYWxlY3RCCLpIBYIBAhABEh8KDm1heF9jYW5kaWRhdGVzGAUgASgFQge6SAQaAigAQggKBmNhbGxlciKqAQoFUm91dGUSEwoLcHJvdmlkZXJfaWQYASABKAkSFQoNcHJvdmlkZXJfc2x1ZxgCIAEoCRIWCg51cHN0cmVhbV9tb2RlbBgDIAEoCRIlCgdkaWFsZWN0GAQgASgOMhQubGF0Y2hrZXkudjEuRGlhbGVjdBISCgp0cmFuc2xhdGVkGAUgASgIEhAKCHVucHJpY2VkGAYgASgIEhAKCGZhbGxiYWNrGAcgASgIIuECCglDYW5kaWRhdGUSFwoPcHJvdmlkZXJfa2V5X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFgoOb3duZXJfdXNlcm5hbWUYAyABKAkSFQoNcHJvdmlkZXJfc2x1ZxgEIAEoCRIrCgR0aWVyGAUgASgOMh0ubGF0Y2hrZXkudjEuUHJvdmlkZXJLZXkuVGllchI5CgtlbGlnaWJpbGl0eRgGIAEoDjIkLmxhdGNoa2V5LnYxLlByb3ZpZGVyS2V5LkVsaWdpYmlsaXR5Eg4KBnJlYXNvbhgHIAEoCRIMCgRyYW5rGAggASgFEiEKBXNjb3JlGAkgASgLMhIubGF0Y2hrZXkudjEuU2NvcmUSEQoJaW5fZmxpZ2h0GAogASgFEg4KBndlaWdodBgLIAEoBRIyCg5sYXN0X3VzZWRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiiQIKGUV4cGxhaW5BbGxvY2F0aW9uUmVzcG9uc2USIgoGcm91dGVzGAEgAygLMhIubGF0Y2hrZXkudjEuUm91dGUSJwoIc3RyYXRlZ3kYAiABKA4yFS5sYXRjaGtleS52MS5TdHJhdGVneRIrCgR0aWVyGAMgASgOMh0ubGF0Y2hrZXkudjEuUHJvdmlkZXJLZXkuVGllchIqCgpjYW5kaWRhdGVzGAQgAygLMhYubGF0Y2hrZXkudjEuQ2FuZGlkYXRlEhIKCmNvbnNpZGVyZWQYBSABKAUSHgoWY2hvc2VuX3Byb3ZpZGVyX2tleV9pZBgGIAEoCRISCgplcnJvcl9jb2RlGAcgASgJKqEBCghTdHJhdGVneRIYChRTVFJBVEVHWV9VTlNQRUNJRklFRBAAEhgKFFNUUkFURUdZX1NDT1JFX0JBU0VEEAESGAoUU1RSQVRFR1lfUk9VTkRfUk9CSU4QAhIXChNTVFJBVEVHWV9TRVFVRU5USUFMEAMSFwoTU1RSQVRFR1lfTEVBU1RfQlVTWRAEEhUKEVNUUkFURUdZX1dFSUdIVEVEEAUy9gIKC1Bvb2xTZXJ2aWNlEkkKB0dldFBvb2wSGy5sYXRjaGtleS52MS5HZXRQb29sUmVxdWVzdBocLmxhdGNoa2V5LnYxLkdldFBvb2xSZXNwb25zZSIDkAIBElsKDUdldEFsbG9jYXRpb24SIS5sYXRjaGtleS52MS5HZXRBbGxvY2F0aW9uUmVxdWVzdBoiLmxhdGNoa2V5LnYxLkdldEFsbG9jYXRpb25SZXNwb25zZSIDkAIBElYKDVNldEFsbG9jYXRpb24SIS5sYXRjaGtleS52MS5TZXRBbGxvY2F0aW9uUmVxdWVzdBoiLmxhdGNoa2V5LnYxLlNldEFsbG9jYXRpb25SZXNwb25zZRJnChFFeHBsYWluQWxsb2NhdGlvbhIlLmxhdGNoa2V5LnYxLkV4cGxhaW5BbGxvY2F0aW9uUmVxdWVzdBomLmxhdGNoa2V5LnYxLkV4cGxhaW5BbGxvY2F0aW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_latchkey_v1_common, file_latchkey_v1_provider_keys]);
+  fileDesc("ChZsYXRjaGtleS92MS9wb29sLnByb3RvEgtsYXRjaGtleS52MSJ1CgpQb29sQ291bnRzEg0KBXRvdGFsGAEgASgFEhAKCGVsaWdpYmxlGAIgASgFEhAKCGNvb2xkb3duGAMgASgFEhEKCWV4aGF1c3RlZBgEIAEoBRIPCgdpbnZhbGlkGAUgASgFEhAKCGRpc2FibGVkGAYgASgFImIKClRpZXJIZWFsdGgSKwoEdGllchgBIAEoDjIdLmxhdGNoa2V5LnYxLlByb3ZpZGVyS2V5LlRpZXISJwoGY291bnRzGAIgASgLMhcubGF0Y2hrZXkudjEuUG9vbENvdW50cyJiCgpQb29sSGVhbHRoEiYKBXRpZXJzGAEgAygLMhcubGF0Y2hrZXkudjEuVGllckhlYWx0aBIsCgtwdWJsaWNfcG9vbBgCIAEoCzIXLmxhdGNoa2V5LnYxLlBvb2xDb3VudHMiZQoOUHJvdmlkZXJIZWFsdGgSEwoLcHJvdmlkZXJfaWQYASABKAkSFQoNcHJvdmlkZXJfc2x1ZxgCIAEoCRInCgZjb3VudHMYAyABKAsyFy5sYXRjaGtleS52MS5Qb29sQ291bnRzIhAKDkdldFBvb2xSZXF1ZXN0IocBCg9HZXRQb29sUmVzcG9uc2USJwoGaGVhbHRoGAEgASgLMhcubGF0Y2hrZXkudjEuUG9vbEhlYWx0aBIuCglwcm92aWRlcnMYAiADKAsyGy5sYXRjaGtleS52MS5Qcm92aWRlckhlYWx0aBIbChNwdWJsaWNfcG9vbF9lbmFibGVkGAMgASgIIpkDCgpBbGxvY2F0aW9uEjEKCHN0cmF0ZWd5GAEgASgOMhUubGF0Y2hrZXkudjEuU3RyYXRlZ3lCCLpIBYIBAhABEkUKE3Byb3ZpZGVyX3N0cmF0ZWdpZXMYAiADKAsyHS5sYXRjaGtleS52MS5Qcm92aWRlclN0cmF0ZWd5Qgm6SAaSAQMQyAESHQoQc2Vzc2lvbl9hZmZpbml0eRgDIAEoCEgAiAEBEiwKFnJhdGVfbGltaXRfY29vbGRvd25fbXMYBCABKANCDLpICSIHGIC4mSkoABInChFlcnJvcl9jb29sZG93bl9tcxgFIAEoA0IMukgJIgcYgLiZKSgAEikKFGZhaWxvdmVyX2RlYWRsaW5lX21zGAYgASgDQgu6SAgiBhjAzyQoABIpChZpbnZhbGlkX2FmdGVyX3JlZnVzYWxzGAcgASgFQgm6SAYaBBhkKAASMAoNc2NvcmVfd2VpZ2h0cxgIIAEoCzIZLmxhdGNoa2V5LnYxLlNjb3JlV2VpZ2h0c0ITChFfc2Vzc2lvbl9hZmZpbml0eSJ+ChBQcm92aWRlclN0cmF0ZWd5EjUKC3Byb3ZpZGVyX2lkGAEgASgJQiC6SB1yGzIZXnBydl9bMC05QS1aYS16Xy1dezEsNjB9JBIzCghzdHJhdGVneRgCIAEoDjIVLmxhdGNoa2V5LnYxLlN0cmF0ZWd5Qgq6SAeCAQQQASAAIkMKDFNjb3JlV2VpZ2h0cxIPCgdzdWNjZXNzGAEgASgBEhEKCWZyZXNobmVzcxgCIAEoARIPCgdiYWxhbmNlGAMgASgBIhYKFEdldEFsbG9jYXRpb25SZXF1ZXN0IkQKFUdldEFsbG9jYXRpb25SZXNwb25zZRIrCgphbGxvY2F0aW9uGAEgASgLMhcubGF0Y2hrZXkudjEuQWxsb2NhdGlvbiJLChRTZXRBbGxvY2F0aW9uUmVxdWVzdBIzCgphbGxvY2F0aW9uGAEgASgLMhcubGF0Y2hrZXkudjEuQWxsb2NhdGlvbkIGukgDyAEBIkQKFVNldEFsbG9jYXRpb25SZXNwb25zZRIrCgphbGxvY2F0aW9uGAEgASgLMhcubGF0Y2hrZXkudjEuQWxsb2NhdGlvbiLPAQoYRXhwbGFpbkFsbG9jYXRpb25SZXF1ZXN0EjgKDWNsaWVudF9rZXlfaWQYASABKAlCH7pIHHIaMhheY2tfWzAtOUEtWmEtel8tXXsxLDYwfSRIABIzCgd1c2VyX2lkGAIgASgJQiC6SB1yGzIZXnVzcl9bMC05QS1aYS16Xy1dezEsNjB9JEgAEhkKBW1vZGVsGAMgASgJQgq6SAdyBRABGMgBEh8KDm1heF9jYW5kaWRhdGVzGAUgASgFQge6SAQaAigAQggKBmNhbGxlciKWAQoFUm91dGUSEwoLcHJvdmlkZXJfaWQYASABKAkSFQoNcHJvdmlkZXJfc2x1ZxgCIAEoCRIWCg51cHN0cmVhbV9tb2RlbBgDIAEoCRIlCgdkaWFsZWN0GAQgASgOMhQubGF0Y2hrZXkudjEuRGlhbGVjdBIQCgh1bnByaWNlZBgGIAEoCBIQCghmYWxsYmFjaxgHIAEoCCKtAgoJQ2FuZGlkYXRlEhcKD3Byb3ZpZGVyX2tleV9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhYKDm93bmVyX3VzZXJuYW1lGAMgASgJEhUKDXByb3ZpZGVyX3NsdWcYBCABKAkSKwoEdGllchgFIAEoDjIdLmxhdGNoa2V5LnYxLlByb3ZpZGVyS2V5LlRpZXISOQoLZWxpZ2liaWxpdHkYBiABKA4yJC5sYXRjaGtleS52MS5Qcm92aWRlcktleS5FbGlnaWJpbGl0eRIOCgZyZWFzb24YByABKAkSDAoEcmFuaxgIIAEoBRIhCgVzY29yZRgJIAEoCzISLmxhdGNoa2V5LnYxLlNjb3JlEhEKCWluX2ZsaWdodBgKIAEoBRIOCgZ3ZWlnaHQYCyABKAUiiQIKGUV4cGxhaW5BbGxvY2F0aW9uUmVzcG9uc2USIgoGcm91dGVzGAEgAygLMhIubGF0Y2hrZXkudjEuUm91dGUSJwoIc3RyYXRlZ3kYAiABKA4yFS5sYXRjaGtleS52MS5TdHJhdGVneRIrCgR0aWVyGAMgASgOMh0ubGF0Y2hrZXkudjEuUHJvdmlkZXJLZXkuVGllchIqCgpjYW5kaWRhdGVzGAQgAygLMhYubGF0Y2hrZXkudjEuQ2FuZGlkYXRlEhIKCmNvbnNpZGVyZWQYBSABKAUSHgoWY2hvc2VuX3Byb3ZpZGVyX2tleV9pZBgGIAEoCRISCgplcnJvcl9jb2RlGAcgASgJKqEBCghTdHJhdGVneRIYChRTVFJBVEVHWV9VTlNQRUNJRklFRBAAEhgKFFNUUkFURUdZX1NDT1JFX0JBU0VEEAESGAoUU1RSQVRFR1lfUk9VTkRfUk9CSU4QAhIXChNTVFJBVEVHWV9TRVFVRU5USUFMEAMSFwoTU1RSQVRFR1lfTEVBU1RfQlVTWRAEEhUKEVNUUkFURUdZX1dFSUdIVEVEEAUy9gIKC1Bvb2xTZXJ2aWNlEkkKB0dldFBvb2wSGy5sYXRjaGtleS52MS5HZXRQb29sUmVxdWVzdBocLmxhdGNoa2V5LnYxLkdldFBvb2xSZXNwb25zZSIDkAIBElsKDUdldEFsbG9jYXRpb24SIS5sYXRjaGtleS52MS5HZXRBbGxvY2F0aW9uUmVxdWVzdBoiLmxhdGNoa2V5LnYxLkdldEFsbG9jYXRpb25SZXNwb25zZSIDkAIBElYKDVNldEFsbG9jYXRpb24SIS5sYXRjaGtleS52MS5TZXRBbGxvY2F0aW9uUmVxdWVzdBoiLmxhdGNoa2V5LnYxLlNldEFsbG9jYXRpb25SZXNwb25zZRJnChFFeHBsYWluQWxsb2NhdGlvbhIlLmxhdGNoa2V5LnYxLkV4cGxhaW5BbGxvY2F0aW9uUmVxdWVzdBomLmxhdGNoa2V5LnYxLkV4cGxhaW5BbGxvY2F0aW9uUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_latchkey_v1_common, file_latchkey_v1_provider_keys]);
 
 /**
  * Number of keys in each condition. The conditions exclude each other and add up to total.
@@ -61,18 +59,11 @@ export type PoolCounts = Message<"latchkey.v1.PoolCounts"> & {
   invalid: number;
 
   /**
-   * Keys that are switched off, expired, or whose owner or provider is.
+   * Keys that are switched off, expired or unreadable, or whose owner or provider is switched off.
    *
    * @generated from field: int32 disabled = 6;
    */
   disabled: number;
-
-  /**
-   * Keys whose record was tampered with or whose secret cannot be opened.
-   *
-   * @generated from field: int32 quarantined = 7;
-   */
-  quarantined: number;
 };
 
 /**
@@ -129,13 +120,6 @@ export type PoolHealth = Message<"latchkey.v1.PoolHealth"> & {
    * @generated from field: latchkey.v1.PoolCounts public_pool = 2;
    */
   publicPool?: PoolCounts | undefined;
-
-  /**
-   * How many users have donated the public keys.
-   *
-   * @generated from field: int32 donors = 3;
-   */
-  donors: number;
 };
 
 /**
@@ -171,13 +155,6 @@ export type ProviderHealth = Message<"latchkey.v1.ProviderHealth"> & {
    * @generated from field: latchkey.v1.PoolCounts counts = 3;
    */
   counts?: PoolCounts | undefined;
-
-  /**
-   * Its keys by tier, PRIMARY first, tiers without keys left out.
-   *
-   * @generated from field: repeated latchkey.v1.TierHealth tiers = 4;
-   */
-  tiers: TierHealth[];
 };
 
 /**
@@ -188,136 +165,11 @@ export const ProviderHealthSchema: GenMessage<ProviderHealth> = /*@__PURE__*/
   messageDesc(file_latchkey_v1_pool, 3);
 
 /**
- * A public provider key as everybody sees it.
- *
- * @generated from message latchkey.v1.PoolMember
- */
-export type PoolMember = Message<"latchkey.v1.PoolMember"> & {
-  /**
-   * Id; set for the key's owner, ADMIN and OPERATOR only.
-   *
-   * @generated from field: string provider_key_id = 1;
-   */
-  providerKeyId: string;
-
-  /**
-   * Name; set for the same.
-   *
-   * @generated from field: string name = 2;
-   */
-  name: string;
-
-  /**
-   * The owner's username; empty for an anonymous donation, but for ADMIN and OPERATOR.
-   *
-   * @generated from field: string owner_username = 3;
-   */
-  ownerUsername: string;
-
-  /**
-   * Slug of the provider.
-   *
-   * @generated from field: string provider_slug = 4;
-   */
-  providerSlug: string;
-
-  /**
-   * Service; may be empty.
-   *
-   * @generated from field: string service = 5;
-   */
-  service: string;
-
-  /**
-   * Tier.
-   *
-   * @generated from field: latchkey.v1.ProviderKey.Tier tier = 6;
-   */
-  tier: ProviderKey_Tier;
-
-  /**
-   * Health.
-   *
-   * @generated from field: latchkey.v1.ProviderKey.Health health = 7;
-   */
-  health: ProviderKey_Health;
-
-  /**
-   * Whether it can serve a call now, and why not.
-   *
-   * @generated from field: latchkey.v1.ProviderKey.Eligibility eligibility = 8;
-   */
-  eligibility: ProviderKey_Eligibility;
-
-  /**
-   * Calls served since it is stored.
-   *
-   * @generated from field: int64 use_count = 9;
-   */
-  useCount: bigint;
-
-  /**
-   * Successes of its last 100 outcomes, 0 to 1; unset without any.
-   *
-   * @generated from field: optional double success_ratio = 10;
-   */
-  successRatio?: number | undefined;
-
-  /**
-   * When it was last used; unset means never.
-   *
-   * @generated from field: google.protobuf.Timestamp last_used_time = 11;
-   */
-  lastUsedTime?: Timestamp | undefined;
-};
-
-/**
- * Describes the message latchkey.v1.PoolMember.
- * Use `create(PoolMemberSchema)` to create a new message.
- */
-export const PoolMemberSchema: GenMessage<PoolMember> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 4);
-
-/**
  * Request of GetPool.
  *
  * @generated from message latchkey.v1.GetPoolRequest
  */
 export type GetPoolRequest = Message<"latchkey.v1.GetPoolRequest"> & {
-  /**
-   * Only keys that can serve this model or alias; empty for all.
-   *
-   * @generated from field: string model = 1;
-   */
-  model: string;
-
-  /**
-   * Members per page: 0 means 50, above 1000 counts as 1000.
-   *
-   * @generated from field: int32 page_size = 2;
-   */
-  pageSize: number;
-
-  /**
-   * A token of an earlier answer; empty for the first page.
-   *
-   * @generated from field: string page_token = 3;
-   */
-  pageToken: string;
-
-  /**
-   * Which members. Fields: provider (slug or id), owner, service, tier, health, eligibility.
-   *
-   * @generated from field: string filter = 4;
-   */
-  filter: string;
-
-  /**
-   * Fields: provider (default), tier, use_count, success_ratio, last_used_time.
-   *
-   * @generated from field: string order_by = 5;
-   */
-  orderBy: string;
 };
 
 /**
@@ -325,7 +177,7 @@ export type GetPoolRequest = Message<"latchkey.v1.GetPoolRequest"> & {
  * Use `create(GetPoolRequestSchema)` to create a new message.
  */
 export const GetPoolRequestSchema: GenMessage<GetPoolRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 5);
+  messageDesc(file_latchkey_v1_pool, 4);
 
 /**
  * Response of GetPool.
@@ -353,34 +205,6 @@ export type GetPoolResponse = Message<"latchkey.v1.GetPoolResponse"> & {
    * @generated from field: bool public_pool_enabled = 3;
    */
   publicPoolEnabled: boolean;
-
-  /**
-   * This page of the public pool.
-   *
-   * @generated from field: repeated latchkey.v1.PoolMember members = 4;
-   */
-  members: PoolMember[];
-
-  /**
-   * Token of the page after this; empty at the end.
-   *
-   * @generated from field: string next_page_token = 5;
-   */
-  nextPageToken: string;
-
-  /**
-   * Token of the page before this; empty at the start.
-   *
-   * @generated from field: string previous_page_token = 6;
-   */
-  previousPageToken: string;
-
-  /**
-   * How many members the filter matches; above 10,000 an estimate.
-   *
-   * @generated from field: int64 total_estimate = 7;
-   */
-  totalEstimate: bigint;
 };
 
 /**
@@ -388,7 +212,7 @@ export type GetPoolResponse = Message<"latchkey.v1.GetPoolResponse"> & {
  * Use `create(GetPoolResponseSchema)` to create a new message.
  */
 export const GetPoolResponseSchema: GenMessage<GetPoolResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 6);
+  messageDesc(file_latchkey_v1_pool, 5);
 
 /**
  * How keys are chosen.
@@ -451,13 +275,6 @@ export type Allocation = Message<"latchkey.v1.Allocation"> & {
    * @generated from field: latchkey.v1.ScoreWeights score_weights = 8;
    */
   scoreWeights?: ScoreWeights | undefined;
-
-  /**
-   * Rises with each change; see "Updates" in common.proto.
-   *
-   * @generated from field: int64 version = 9;
-   */
-  version: bigint;
 };
 
 /**
@@ -465,7 +282,7 @@ export type Allocation = Message<"latchkey.v1.Allocation"> & {
  * Use `create(AllocationSchema)` to create a new message.
  */
 export const AllocationSchema: GenMessage<Allocation> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 7);
+  messageDesc(file_latchkey_v1_pool, 6);
 
 /**
  * The strategy of one provider.
@@ -493,7 +310,7 @@ export type ProviderStrategy = Message<"latchkey.v1.ProviderStrategy"> & {
  * Use `create(ProviderStrategySchema)` to create a new message.
  */
 export const ProviderStrategySchema: GenMessage<ProviderStrategy> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 8);
+  messageDesc(file_latchkey_v1_pool, 7);
 
 /**
  * Greatest value of each part of a score; together 100.
@@ -528,7 +345,7 @@ export type ScoreWeights = Message<"latchkey.v1.ScoreWeights"> & {
  * Use `create(ScoreWeightsSchema)` to create a new message.
  */
 export const ScoreWeightsSchema: GenMessage<ScoreWeights> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 9);
+  messageDesc(file_latchkey_v1_pool, 8);
 
 /**
  * Request of GetAllocation.
@@ -543,7 +360,7 @@ export type GetAllocationRequest = Message<"latchkey.v1.GetAllocationRequest"> &
  * Use `create(GetAllocationRequestSchema)` to create a new message.
  */
 export const GetAllocationRequestSchema: GenMessage<GetAllocationRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 10);
+  messageDesc(file_latchkey_v1_pool, 9);
 
 /**
  * Response of GetAllocation.
@@ -564,7 +381,7 @@ export type GetAllocationResponse = Message<"latchkey.v1.GetAllocationResponse">
  * Use `create(GetAllocationResponseSchema)` to create a new message.
  */
 export const GetAllocationResponseSchema: GenMessage<GetAllocationResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 11);
+  messageDesc(file_latchkey_v1_pool, 10);
 
 /**
  * Request of SetAllocation.
@@ -578,13 +395,6 @@ export type SetAllocationRequest = Message<"latchkey.v1.SetAllocationRequest"> &
    * @generated from field: latchkey.v1.Allocation allocation = 1;
    */
   allocation?: Allocation | undefined;
-
-  /**
-   * Version the change is based on; 0 does not check.
-   *
-   * @generated from field: int64 expected_version = 2;
-   */
-  expectedVersion: bigint;
 };
 
 /**
@@ -592,7 +402,7 @@ export type SetAllocationRequest = Message<"latchkey.v1.SetAllocationRequest"> &
  * Use `create(SetAllocationRequestSchema)` to create a new message.
  */
 export const SetAllocationRequestSchema: GenMessage<SetAllocationRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 12);
+  messageDesc(file_latchkey_v1_pool, 11);
 
 /**
  * Response of SetAllocation.
@@ -613,7 +423,7 @@ export type SetAllocationResponse = Message<"latchkey.v1.SetAllocationResponse">
  * Use `create(SetAllocationResponseSchema)` to create a new message.
  */
 export const SetAllocationResponseSchema: GenMessage<SetAllocationResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 13);
+  messageDesc(file_latchkey_v1_pool, 12);
 
 /**
  * Request of ExplainAllocation.
@@ -652,13 +462,6 @@ export type ExplainAllocationRequest = Message<"latchkey.v1.ExplainAllocationReq
   model: string;
 
   /**
-   * The dialect the caller would speak; unspecified means OPENAI.
-   *
-   * @generated from field: latchkey.v1.Dialect dialect = 4;
-   */
-  dialect: Dialect;
-
-  /**
    * At most so many candidates in the answer, best first: 0 means 50, above 1000 counts as 1000.
    *
    * @generated from field: int32 max_candidates = 5;
@@ -671,7 +474,7 @@ export type ExplainAllocationRequest = Message<"latchkey.v1.ExplainAllocationReq
  * Use `create(ExplainAllocationRequestSchema)` to create a new message.
  */
 export const ExplainAllocationRequestSchema: GenMessage<ExplainAllocationRequest> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 14);
+  messageDesc(file_latchkey_v1_pool, 13);
 
 /**
  * What a requested model resolves to.
@@ -708,13 +511,6 @@ export type Route = Message<"latchkey.v1.Route"> & {
   dialect: Dialect;
 
   /**
-   * The body is translated from the caller's dialect; false means it passes unchanged.
-   *
-   * @generated from field: bool translated = 5;
-   */
-  translated: boolean;
-
-  /**
    * The model has no price.
    *
    * @generated from field: bool unpriced = 6;
@@ -734,7 +530,7 @@ export type Route = Message<"latchkey.v1.Route"> & {
  * Use `create(RouteSchema)` to create a new message.
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 15);
+  messageDesc(file_latchkey_v1_pool, 14);
 
 /**
  * A provider key that was considered.
@@ -818,13 +614,6 @@ export type Candidate = Message<"latchkey.v1.Candidate"> & {
    * @generated from field: int32 weight = 11;
    */
   weight: number;
-
-  /**
-   * When it was last used; unset means never.
-   *
-   * @generated from field: google.protobuf.Timestamp last_used_time = 12;
-   */
-  lastUsedTime?: Timestamp | undefined;
 };
 
 /**
@@ -832,7 +621,7 @@ export type Candidate = Message<"latchkey.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 16);
+  messageDesc(file_latchkey_v1_pool, 15);
 
 /**
  * Response of ExplainAllocation.
@@ -895,7 +684,7 @@ export type ExplainAllocationResponse = Message<"latchkey.v1.ExplainAllocationRe
  * Use `create(ExplainAllocationResponseSchema)` to create a new message.
  */
 export const ExplainAllocationResponseSchema: GenMessage<ExplainAllocationResponse> = /*@__PURE__*/
-  messageDesc(file_latchkey_v1_pool, 17);
+  messageDesc(file_latchkey_v1_pool, 16);
 
 /**
  * How one key is chosen among the eligible ones of a tier.
