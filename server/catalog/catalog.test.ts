@@ -60,6 +60,8 @@ function principal(ownerId = "usr_a", modelAllowlist: readonly string[] = []): P
     updatedAt: 0,
     rotatedAt: null,
     lastUsedAt: null,
+    lastUsedIp: null,
+    newAddressAt: null,
     usageCount: 0,
     version: 1,
   };

@@ -69,10 +69,6 @@ export interface ClientKeyFigures {
   readonly calls24h?: number | undefined;
   /** Success ratio of the same, 0 to 1; undefined without calls. */
   readonly successRatio24h?: number | undefined;
-  /** Address of the last accepted request. */
-  readonly lastUsedIp?: string | undefined;
-  /** Used in the last 24 hours from an address it was never used from before. */
-  readonly newAddress?: boolean | undefined;
   /** More than half of at least 20 calls in the last hour failed. */
   readonly highErrorRate?: boolean | undefined;
   /** Why the sealed copy cannot be shown, and the remedy; undefined while it can. */

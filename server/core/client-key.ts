@@ -59,6 +59,10 @@ export interface ClientKey {
   readonly updatedAt: number;
   readonly rotatedAt: number | null;
   readonly lastUsedAt: number | null;
+  /** Address of the last accepted request. */
+  readonly lastUsedIp: string | null;
+  /** When it was last used from an address it had never been used from before; its first address is none. */
+  readonly newAddressAt: number | null;
   readonly usageCount: number;
   readonly version: number;
 }

@@ -28,6 +28,17 @@ export function parseIpBlock(text: string): IpBlock | undefined {
   return bits >= 0 && bits <= width ? [address, bits] : undefined;
 }
 
+/**
+ * What stands for whoever uses an address: the address itself, of IPv6 the block of 64 bits, in which a host
+ * changes its address by the hour.
+ */
+export function addressBlock(ip: string): string {
+  if (!ip.includes(":")) return ip;
+  const address = parseIp(ip);
+  if (address === undefined) return ip;
+  return address instanceof ipaddr.IPv4 ? address.toString() : ipBlockText([address, 64]);
+}
+
 /** Whether the address lies in the block; one of another family never does. */
 export function blockHolds([network, bits]: IpBlock, address: Address): boolean {
   if (network instanceof ipaddr.IPv4) {

@@ -119,7 +119,7 @@ export class ClientKeyDirectory {
     }
     const key = this.#keyOf(presented);
     this.#requireUsable(key, ip);
-    this.#uses.count(key.id);
+    this.#uses.count(key.id, ip);
     return { clientKey: key, ownerId: key.ownerId };
   }
 

@@ -128,6 +128,8 @@ export function newClientKey(parts: {
     updatedAt: nowMs,
     rotatedAt: null,
     lastUsedAt: null,
+    lastUsedIp: null,
+    newAddressAt: null,
     usageCount: 0,
     version: 1,
   };

@@ -6,6 +6,18 @@ export const USES_FLUSH_MS = 5_000;
 /** Uses in one transaction, so that it stays short. */
 const USES_PER_WRITE_MAX = 500;
 
+/** Addresses of one key that are kept between two writes; what comes on top is seen in the next. */
+const ADDRESSES_MAX = 16;
+
+interface PendingUse {
+  count: number;
+  lastUsedAt: number;
+  /** The address of the last use. */
+  ip: string;
+  /** The others; most keys have none. */
+  others: string[] | undefined;
+}
+
 /**
  * Counts uses of client keys in memory and writes the sums every few seconds: the request path pays for
  * one addition. Counters that could not be written are kept and tried again.
@@ -14,7 +26,7 @@ export class ClientKeyUses {
   readonly #store: KeysStore;
   readonly #clock: Clock;
   readonly #log: Logger;
-  #pending = new Map<string, { count: number; lastUsedAt: number }>();
+  #pending = new Map<string, PendingUse>();
   #timer: Timer | undefined;
   #flushing: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -36,14 +48,15 @@ export class ClientKeyUses {
   }
 
   /** Counts one use. */
-  count(clientKeyId: string): void {
+  count(clientKeyId: string, ip: string): void {
     const nowMs = this.#clock.now();
     const use = this.#pending.get(clientKeyId);
     if (use === undefined) {
-      this.#pending.set(clientKeyId, { count: 1, lastUsedAt: nowMs });
+      this.#pending.set(clientKeyId, { count: 1, lastUsedAt: nowMs, ip, others: undefined });
     } else {
       use.count += 1;
       use.lastUsedAt = Math.max(use.lastUsedAt, nowMs);
+      if (use.ip !== ip) moveTo(use, ip);
     }
   }
 
@@ -66,7 +79,7 @@ export class ClientKeyUses {
   }
 
   async #write(): Promise<void> {
-    const uses = [...this.#pending].map(([id, use]): ClientKeyUse => ({ id, ...use }));
+    const uses = [...this.#pending].map(([id, use]) => clientKeyUse(id, use));
     this.#pending = new Map();
     for (let from = 0; from < uses.length; from += USES_PER_WRITE_MAX) {
       const part = uses.slice(from, from + USES_PER_WRITE_MAX);
@@ -84,12 +97,35 @@ export class ClientKeyUses {
   }
 
   #putBack(uses: readonly ClientKeyUse[]): void {
-    for (const { id, count, lastUsedAt } of uses) {
+    for (const { id, count, lastUsedAt, addresses } of uses) {
       const later = this.#pending.get(id);
-      this.#pending.set(id, {
+      const use: PendingUse = {
         count: count + (later?.count ?? 0),
         lastUsedAt: Math.max(lastUsedAt, later?.lastUsedAt ?? 0),
-      });
+        ip: "",
+        others: undefined,
+      };
+      const known = later === undefined ? [] : clientKeyUse(id, later).addresses;
+      for (const ip of [...addresses, ...known]) moveTo(use, ip);
+      this.#pending.set(id, use);
     }
   }
+}
+
+/** Makes an address the one of the last use; the one before is kept among the others. */
+function moveTo(use: PendingUse, ip: string): void {
+  if (use.ip !== "" && use.ip !== ip) {
+    const others = (use.others ??= []);
+    const place = others.indexOf(ip);
+    if (place >= 0) others[place] = use.ip;
+    else if (others.length < ADDRESSES_MAX - 1) others.push(use.ip);
+  }
+  use.ip = ip;
+}
+
+function clientKeyUse(
+  id: string,
+  { count, lastUsedAt, ip, others = [] }: PendingUse,
+): ClientKeyUse {
+  return { id, count, lastUsedAt, addresses: ip === "" ? others : [...others, ip] };
 }

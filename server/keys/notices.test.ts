@@ -23,6 +23,9 @@ test("a client key's notices follow from its dates", async () => {
   const expiring = { ...key, expiresAt: nowMs + 7 * DAY_MS };
   assert.deepEqual(clientKeyNotices(expiring, days, nowMs), ["EXPIRES_SOON"]);
   assert.deepEqual(clientKeyNotices(expiring, days, nowMs + 7 * DAY_MS), []);
+  const elsewhere = { ...key, newAddressAt: nowMs };
+  assert.deepEqual(clientKeyNotices(elsewhere, days, nowMs + DAY_MS - 1), ["NEW_ADDRESS"]);
+  assert.deepEqual(clientKeyNotices(elsewhere, days, nowMs + DAY_MS), []);
   assert.deepEqual(clientKeyNotices({ ...key, enabled: false }, days, nowMs + 900 * DAY_MS), []);
 });
 

@@ -2,7 +2,7 @@ import { clientKeyState, type ClientKey } from "../core/client-key.js";
 import type { ProviderKey } from "../core/provider-key.js";
 
 /** Something an owner should look at; it never stops a key from working. */
-export type KeyNotice = "ROTATION_DUE" | "EXPIRES_SOON" | "UNUSED";
+export type KeyNotice = "ROTATION_DUE" | "EXPIRES_SOON" | "UNUSED" | "NEW_ADDRESS";
 
 export const UNUSED_DAYS = 90;
 const DAY_MS = 86_400_000;
@@ -24,6 +24,9 @@ export function clientKeyNotices(
     ...since(key.rotatedAt ?? key.createdAt, days.rotationDueDays, nowMs, "ROTATION_DUE"),
     ...before(key.expiresAt, days.expiryNoticeDays, nowMs),
     ...since(key.lastUsedAt ?? key.createdAt, UNUSED_DAYS, nowMs, "UNUSED"),
+    ...(key.newAddressAt !== null && nowMs - key.newAddressAt < DAY_MS
+      ? (["NEW_ADDRESS"] as const)
+      : []),
   ];
 }
 

@@ -190,6 +190,8 @@ export interface ClientKeyUse {
   readonly id: string;
   readonly count: number;
   readonly lastUsedAt: number;
+  /** From where, each address once, the one of the last use at the end; empty where none is known. */
+  readonly addresses: readonly string[];
 }
 
 /** What the use cases need of the vault. All throw Fault `vault_locked` while it is locked, unless said otherwise. */

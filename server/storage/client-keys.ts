@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.js";
 import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 import type { PageQuery } from "../core/page.js";
 import type { SealedMove, SealedSecret } from "../core/sealed.js";
+import { touchClientKeys, type ClientKeyUse } from "./client-key-uses.js";
 import type { Db } from "./db.js";
 import { bytes, flag, readList, readObject } from "./json.js";
 import { listPage } from "./listing.js";
@@ -43,13 +44,8 @@ interface ClientKeyRow {
   last_used_at: number | null;
   usage_count: number;
   version: number;
-}
-
-/** Uses of a client key since the last write of its counters. */
-export interface ClientKeyUse {
-  readonly id: string;
-  readonly count: number;
-  readonly lastUsedAt: number;
+  last_used_ip: string | null;
+  new_address_at: number | null;
 }
 
 /** The state is derived, so its expression holds the present time. */
@@ -82,6 +78,7 @@ function listing(nowMs: number): Listing<ClientKeyRow, ClientKey> {
       updatedAt: { sql: "updated_at", kind: "time" },
       rotatedAt: { sql: "rotated_at", kind: "time", nullable: true },
       lastUsedAt: { sql: "last_used_at", kind: "time", nullable: true },
+      lastUsedIp: { sql: "last_used_ip", kind: "text", nullable: true },
       usageCount: { sql: "usage_count", kind: "integer" },
       owner: userField("owner_id"),
       recoverable: { sql: "(sealed_ciphertext IS NOT NULL)", kind: "boolean" },
@@ -182,11 +179,7 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
       return (await moveSealed<ClientKeyRow>(db, SEALED, moves)).map(toClientKey);
     },
     /** Adds to usage counters, many keys in one statement. Keys that were deleted meanwhile are passed over. */
-    async touch(uses: readonly ClientKeyUse[]): Promise<void> {
-      for (let start = 0; start < uses.length; start += TOUCHES_PER_STATEMENT) {
-        await touchSome(db, uses.slice(start, start + TOUCHES_PER_STATEMENT));
-      }
-    },
+    touch: (uses: readonly ClientKeyUse[]): Promise<void> => touchClientKeys(db, uses),
     /**
      * Removes the key. From the commit on its calls and roll-ups are not seen any more and no new ones come
      * in; they are removed afterwards in batches, since there may be millions. Throws Fault `not_found`.
@@ -279,21 +272,6 @@ function toKnown(row: KnownRow): KnownClientKey {
   };
 }
 
-/** Three values each; far below the database's limit of values in one statement. */
-const TOUCHES_PER_STATEMENT = 1_000;
-
-async function touchSome(db: Db, uses: readonly ClientKeyUse[]): Promise<void> {
-  const values = uses.map(() => "(?, ?, ?)").join(", ");
-  await db.rows(
-    `WITH uses (key_id, used_count, used_at) AS (VALUES ${values})
-     UPDATE client_keys SET
-       usage_count = usage_count + used_count,
-       last_used_at = CASE WHEN last_used_at >= used_at THEN last_used_at ELSE used_at END
-     FROM uses WHERE id = key_id`,
-    uses.flatMap((use) => [use.id, use.count, use.lastUsedAt]),
-  );
-}
-
 function toClientKey(row: ClientKeyRow): ClientKey {
   return {
     id: row.id,
@@ -319,6 +297,8 @@ function toClientKey(row: ClientKeyRow): ClientKey {
     updatedAt: row.updated_at,
     rotatedAt: row.rotated_at,
     lastUsedAt: row.last_used_at,
+    lastUsedIp: row.last_used_ip,
+    newAddressAt: row.new_address_at,
     usageCount: row.usage_count,
     version: row.version,
   };
@@ -366,6 +346,8 @@ function fromClientKey(key: ClientKey): ClientKeyRow {
     last_used_at: key.lastUsedAt,
     usage_count: key.usageCount,
     version: key.version,
+    last_used_ip: key.lastUsedIp,
+    new_address_at: key.newAddressAt,
   };
 }
 

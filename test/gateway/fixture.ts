@@ -201,6 +201,8 @@ function clientKey(): ClientKey {
     updatedAt: 0,
     rotatedAt: null,
     lastUsedAt: null,
+    lastUsedIp: null,
+    newAddressAt: null,
     usageCount: 0,
     version: 1,
   };

@@ -212,6 +212,8 @@ export function clientKey(id: string, part: Partial<ClientKey> = {}): ClientKey 
     updatedAt: START_MS,
     rotatedAt: null,
     lastUsedAt: null,
+    lastUsedIp: null,
+    newAddressAt: null,
     usageCount: 0,
     version: 1,
     ...part,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
 import { UNLIMITED } from "../../server/core/limits.js";
+import { ADDRESSES_PER_KEY_MAX } from "../../server/storage/client-key-uses.js";
 import * as make from "./fixture.js";
 
 const isFault = (code: string) => (thrown: unknown) => {
@@ -169,10 +170,10 @@ test("health and use counters leave version and update time alone", async (t) =>
       successes: 41,
     });
     await tx.clientKeys.touch([
-      { id: "ck_1", count: 3, lastUsedAt: 100 },
-      { id: "ck_gone", count: 1, lastUsedAt: 1 },
+      { id: "ck_1", count: 3, lastUsedAt: 100, addresses: [] },
+      { id: "ck_gone", count: 1, lastUsedAt: 1, addresses: ["10.0.0.1"] },
     ]);
-    await tx.clientKeys.touch([{ id: "ck_1", count: 2, lastUsedAt: 50 }]);
+    await tx.clientKeys.touch([{ id: "ck_1", count: 2, lastUsedAt: 50, addresses: [] }]);
   });
   const key = await storage.keys.read.providerKeys.get("pk_1");
   assert.equal(key?.health.state, "COOLDOWN");
@@ -181,6 +182,51 @@ test("health and use counters leave version and update time alone", async (t) =>
   const client = await storage.keys.read.clientKeys.get("ck_1");
   assert.deepEqual([client?.usageCount, client?.lastUsedAt, client?.version], [5, 100, 1]);
   assert.equal((await storage.keys.read.clientKeys.get("ck_2"))?.usageCount, 0);
+});
+
+test("the first address of a key is no news, each later one is, and of IPv6 the network counts", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.clientKeys.insert(make.clientKey("ck_1"));
+  });
+  const use = async (lastUsedAt: number, ...addresses: string[]) => {
+    const uses = [
+      { id: "ck_gone", count: 1, lastUsedAt, addresses },
+      { id: "ck_1", count: 1, lastUsedAt, addresses },
+    ];
+    await storage.keys.write((tx) => tx.clientKeys.touch(uses));
+    const key = await storage.keys.read.clientKeys.get("ck_1");
+    return [key?.lastUsedIp, key?.newAddressAt];
+  };
+  assert.deepEqual(await use(1, "10.0.0.1"), ["10.0.0.1", null]);
+  assert.deepEqual(await use(2, "10.0.0.1"), ["10.0.0.1", null]);
+  assert.deepEqual(await use(3, "2001:db8::1"), ["2001:db8::1", 3]);
+  assert.deepEqual(await use(4, "2001:db8::2", "10.0.0.1"), ["10.0.0.1", 3]);
+  assert.deepEqual(await use(5, "2001:db8:0:1::1", "10.0.0.1"), ["10.0.0.1", 5]);
+  assert.deepEqual(await use(2, "10.0.0.2"), ["10.0.0.1", 2], "written late");
+  await storage.keys.write((tx) => tx.clientKeys.delete("ck_1"));
+  assert.deepEqual(await use(9, "10.0.0.1"), [undefined, undefined]);
+});
+
+test("of a key used from ever new addresses the newest are remembered", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.clientKeys.insert(make.clientKey("ck_1"));
+    for (let at = 0; at <= ADDRESSES_PER_KEY_MAX; at++) {
+      await tx.clientKeys.touch([
+        { id: "ck_1", count: 1, lastUsedAt: at, addresses: [`10.0.0.${at}`] },
+      ]);
+    }
+  });
+  const newAt = async (lastUsedAt: number, address: string) => {
+    const uses = [{ id: "ck_1", count: 1, lastUsedAt, addresses: [address] }];
+    await storage.keys.write((tx) => tx.clientKeys.touch(uses));
+    return (await storage.keys.read.clientKeys.get("ck_1"))?.newAddressAt;
+  };
+  assert.equal(await newAt(100, "10.0.0.1"), ADDRESSES_PER_KEY_MAX, "known");
+  assert.equal(await newAt(101, "10.0.0.0"), 101, "forgotten");
 });
 
 test("only the last ten health checks of a key are kept, newest first", async (t) => {

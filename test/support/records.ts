@@ -62,6 +62,8 @@ export function aClientKey(id: string, over: Partial<ClientKey> = {}): ClientKey
     updatedAt: 0,
     rotatedAt: null,
     lastUsedAt: null,
+    lastUsedIp: null,
+    newAddressAt: null,
     usageCount: 0,
     version: 1,
     ...over,

@@ -83,6 +83,7 @@ export const CLIENT_KEY_FIELDS: ListFields = {
   create_time: { name: "createdAt", kind: "time" },
   update_time: { name: "updatedAt", kind: "time" },
   last_used_time: { name: "lastUsedAt", kind: "time" },
+  last_used_ip: "lastUsedIp",
   call_count: "usageCount",
 };
 
@@ -130,7 +131,7 @@ export function clientKeyMessage(
     calls24h: int64(figures.calls24h ?? 0),
     successRatio24h: figures.successRatio24h,
     lastUsedTime: timeOf(key.lastUsedAt),
-    lastUsedIp: figures.lastUsedIp ?? "",
+    lastUsedIp: key.lastUsedIp ?? "",
     notices: [
       ...noticeMessages(clientKeyNotices(key, context.noticeDays, nowMs)),
       ...usageNotices(figures),

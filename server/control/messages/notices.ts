@@ -6,6 +6,7 @@ const NOTICES: Record<KeyNotice, Notice> = {
   ROTATION_DUE: Notice.ROTATION_DUE,
   EXPIRES_SOON: Notice.EXPIRES_SOON,
   UNUSED: Notice.UNUSED,
+  NEW_ADDRESS: Notice.NEW_ADDRESS,
 };
 
 export function noticeMessages(notices: readonly KeyNotice[]): Notice[] {
@@ -15,7 +16,6 @@ export function noticeMessages(notices: readonly KeyNotice[]): Notice[] {
 /** Notices that follow from how a key is used. */
 export function usageNotices(figures: ClientKeyFigures): Notice[] {
   return [
-    ...(figures.newAddress === true ? [Notice.NEW_ADDRESS] : []),
     ...(figures.highErrorRate === true ? [Notice.HIGH_ERROR_RATE] : []),
   ];
 }

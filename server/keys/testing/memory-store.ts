@@ -332,10 +332,12 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
       },
       touch: async (uses) => {
         check("clientKeys.touch");
-        for (const { id, count, lastUsedAt } of uses) {
+        for (const { id, count, lastUsedAt, addresses } of uses) {
           const key = tables.clientKeys.get(id);
           if (key === undefined) continue;
-          tables.clientKeys.set(id, { ...key, usageCount: key.usageCount + count, lastUsedAt });
+          const usageCount = key.usageCount + count;
+          const lastUsedIp = addresses.at(-1) ?? key.lastUsedIp;
+          tables.clientKeys.set(id, { ...key, usageCount, lastUsedAt, lastUsedIp });
         }
       },
     },

@@ -4,6 +4,14 @@ import { ledger } from "./0002-ledger.js";
 import { people } from "./0003-people.js";
 import { totals } from "./0004-totals.js";
 import { fallbacks } from "./0005-fallbacks.js";
+import { addresses } from "./0006-addresses.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
-export const MIGRATIONS: readonly Migration[] = [start, ledger, people, totals, fallbacks];
+export const MIGRATIONS: readonly Migration[] = [
+  start,
+  ledger,
+  people,
+  totals,
+  fallbacks,
+  addresses,
+];

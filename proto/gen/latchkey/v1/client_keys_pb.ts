@@ -186,7 +186,7 @@ export type ClientKey = Message<"latchkey.v1.ClientKey"> & {
   lastUsedTime?: Timestamp | undefined;
 
   /**
-   * From which address that was.
+   * From which address that was; empty where it is not known.
    *
    * @generated from field: string last_used_ip = 24;
    */
@@ -921,7 +921,7 @@ export type ListClientKeysRequest = Message<"latchkey.v1.ListClientKeysRequest">
 
   /**
    * Fields: owner (name or id), name, description, kind, format, state, prefix, recoverable, expire_time, create_time,
-   * last_used_time, call_count.
+   * last_used_time, last_used_ip, call_count.
    *
    * @generated from field: string filter = 3;
    */

@@ -749,7 +749,8 @@ export const Notice = {
   UNUSED: 3,
 
   /**
-   * Used in the last 24 hours from an address it was never used from before.
+   * Used in the last 24 hours from an address it was not used from before, as far as its 64 newest addresses tell. Of IPv6
+   * the network of 64 bits counts. The first address of a key is no news.
    *
    * @generated from enum value: NOTICE_NEW_ADDRESS = 4;
    */
