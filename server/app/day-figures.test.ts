@@ -8,6 +8,16 @@ import { DayFigures } from "./day-figures.js";
 
 const HOUR_MS = 3_600_000;
 
+test("nothing is said of calls until they have been counted, then of every key", async () => {
+  const [ledger, clock] = [new MemoryLedger(), new FakeClock()];
+  const figures = new DayFigures({ ledger, clock, logger: silentLogger });
+  assert.equal(figures.figuresOf({ id: "ck_1" }).calls24h, undefined);
+  await figures.refresh();
+  // The look has begun a reading, which this waits for.
+  await new Promise(setImmediate);
+  assert.equal(figures.figuresOf({ id: "ck_1" }).calls24h, 0);
+});
+
 test("a key of which most calls of the last hour failed is marked, from twenty calls on", async () => {
   const [ledger, clock] = [new MemoryLedger(), new FakeClock()];
   const figures = new DayFigures({ ledger, clock, logger: silentLogger });

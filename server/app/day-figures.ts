@@ -10,6 +10,7 @@ const HOUR_MS = 3_600_000;
 const ERROR_RATE_CALLS_MIN = 20;
 /** Figures this old are read anew when somebody looks. */
 const FRESH_MS = 10_000;
+const NO_CALLS = { calls24h: 0 };
 
 /**
  * Calls of the last 24 hours by client key, and who fails more often than not, for listings. Read from the roll-ups once for all keys and only
@@ -22,6 +23,8 @@ export class DayFigures implements ClientKeyFacts {
   #rows: ReadonlyMap<string, UsageRow> = new Map();
   #hour: ReadonlyMap<string, UsageRow> = new Map();
   #readAtMs = -Infinity;
+  /** Figures of some time have been read: whoever is not among them made no calls. */
+  #isRead = false;
   #reading = false;
 
   constructor(options: { ledger: Pick<LedgerStore, "usage">; clock: Clock; logger: Logger }) {
@@ -33,7 +36,7 @@ export class DayFigures implements ClientKeyFacts {
   figuresOf({ id }: { readonly id: string }): ReturnType<ClientKeyFacts["figuresOf"]> {
     if (this.#clock.monotonic() - this.#readAtMs > FRESH_MS) void this.refresh();
     const row = this.#rows.get(id);
-    if (row === undefined || row.calls === 0) return {};
+    if (row === undefined || row.calls === 0) return this.#isRead ? NO_CALLS : {};
     return {
       calls24h: row.calls,
       successRatio24h: (row.calls - row.errors) / row.calls,
@@ -49,6 +52,7 @@ export class DayFigures implements ClientKeyFacts {
     try {
       this.#rows = await this.#usageSince(nowMs - DAY_MS, nowMs);
       this.#hour = await this.#usageSince(nowMs - HOUR_MS, nowMs);
+      this.#isRead = true;
     } catch (error) {
       this.#logger.warn({ err: error }, "the figures of the last day could not be read");
     } finally {

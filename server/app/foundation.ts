@@ -74,7 +74,7 @@ export async function openFoundation(world: World): Promise<Foundation> {
     logger,
   });
   const opened = vault;
-  lifecycle.started("vault", () => opened.lock());
+  lifecycle.started("vault", () => opened.close());
   await opened.start();
   return {
     ...world,

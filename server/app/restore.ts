@@ -111,7 +111,7 @@ async function verify(
     }
     await checkAll(options, vault, storage);
   } finally {
-    vault?.lock();
+    vault?.close();
     await storage.close();
   }
 }

@@ -13,7 +13,7 @@ import type { LedgerStore } from "../metering/ports.js";
 import { callFilter } from "./call-filter.js";
 import { exportCalls } from "./calls-export.js";
 import { actorKey } from "./context.js";
-import { attemptMessage, callMessage } from "./messages/calls.js";
+import { attemptMessage, callMessage, timingsMessage } from "./messages/calls.js";
 import { pageTokens } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery, type ListFields } from "./page-query.js";
@@ -72,15 +72,10 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
       if (record === undefined || (!mayAll(actor, "call.get") && record.ownerId !== actor.userId)) {
         throw notFound("call", request.id);
       }
-      const [first] = record.attempts;
       return {
         call: callMessage(record, deps.names),
         attempts: record.attempts.map((attempt, i) => attemptMessage(attempt, i, deps.names)),
-        timings: {
-          ...(first === undefined ? {} : { allocateMs: first.startedMs }),
-          ...(record.ttfbMs === null ? {} : { firstByteMs: record.ttfbMs }),
-          totalMs: record.latencyMs,
-        },
+        timings: timingsMessage(record),
       };
     },
     async *exportCalls(request, context) {

@@ -65,7 +65,7 @@ export interface ClientKeyFacts {
 }
 
 export interface ClientKeyFigures {
-  /** Calls of the last 24 hours. */
+  /** Calls of the last 24 hours; undefined until they have been counted. */
   readonly calls24h?: number | undefined;
   /** Success ratio of the same, 0 to 1; undefined without calls. */
   readonly successRatio24h?: number | undefined;

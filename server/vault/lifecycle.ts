@@ -171,15 +171,26 @@ export class VaultLifecycle {
 
   /** Zeroes every key at once. Sealing new secrets goes on, opening does not. */
   lock(): void {
+    if (!this.#wipe()) return;
+    this.#logger.info({}, "vault locked");
+    this.#stateListeners.announce(this.state);
+  }
+
+  /** Zeroes every key at the end of the process, of which there is nobody to tell. */
+  close(): void {
+    this.#wipe();
+  }
+
+  /** False where there was no key. */
+  #wipe(): boolean {
     this.#lockCount++;
     const unlocked = this.#unlocked;
-    if (unlocked === undefined) return;
+    if (unlocked === undefined) return false;
     this.#unlocked = undefined;
     unlocked.keyring.wipe();
     unlocked.rootKey.wipe();
     this.#sodium.scrub();
-    this.#logger.info({}, "vault locked");
-    this.#stateListeners.announce(this.state);
+    return true;
   }
 
   /** True while an older vault or row MAC key is not retired, so that rows may still be under it. */

@@ -14,6 +14,7 @@ function refused(ended: Ended, pattern: RegExp, code = 1): void {
   assert.equal(said.length, 1, ended.err);
   assert.match(said[0]!, pattern);
   assert.doesNotMatch(ended.err, /\n\s+at /, "no stack trace");
+  assert.doesNotMatch(ended.err, /vault locked/, "nobody has locked it");
 }
 
 /** A folder that a server has run on. */

@@ -12,8 +12,9 @@ const ALMOST_NOTHING = 0.0005;
 /** From here on a number would be rounded up to a thousand of its unit. */
 const CARRY = 0.9995;
 
-/** A count in at most five characters: `842`, `1.21K`, `38.4M`. */
-export function count(value: number | bigint): string {
+/** A count in at most five characters: `842`, `1.21K`, `38.4M`; a dash for one that is not known. */
+export function count(value: number | bigint | undefined): string {
+  if (value === undefined) return "-";
   const number = Number(value);
   const step = STEPS.find(({ from }) => Math.abs(number) >= from * CARRY);
   if (step === undefined) return Number.isInteger(number) ? String(number) : number.toFixed(1);

@@ -7,6 +7,7 @@ import {
   Call_UsageSource,
   type AttemptSchema,
   type CallSchema,
+  type CallTimingsSchema,
 } from "../../../proto/gen/latchkey/v1/calls_pb.js";
 import { Dialect as DialectMessage } from "../../../proto/gen/latchkey/v1/common_pb.js";
 import type { Attempt, AttemptOutcome, CallRecord, UsageSource } from "../../core/call.js";
@@ -103,6 +104,18 @@ export function attemptMessage(
     errorMessage: attempt.detail,
     startOffsetMs: wholeMs(attempt.startedMs),
     durationMs: wholeMs(attempt.durationMs),
+  };
+}
+
+export function timingsMessage({
+  attempts: [first],
+  ttfbMs,
+  latencyMs,
+}: CallRecord): MessageInitShape<typeof CallTimingsSchema> {
+  return {
+    ...(first === undefined ? {} : { allocateMs: first.startedMs }),
+    ...(ttfbMs === null ? {} : { firstByteMs: ttfbMs }),
+    totalMs: latencyMs,
   };
 }
 

@@ -128,7 +128,7 @@ export function clientKeyMessage(
     recoverable: key.sealedCopy !== null,
     graceEndTime: timeOf(inGrace ? key.graceUntil : null),
     callCount: int64(key.usageCount),
-    calls24h: int64(figures.calls24h ?? 0),
+    calls24h: figures.calls24h === undefined ? undefined : int64(figures.calls24h),
     successRatio24h: figures.successRatio24h,
     lastUsedTime: timeOf(key.lastUsedAt),
     lastUsedIp: key.lastUsedIp ?? "",

@@ -15,7 +15,5 @@ export function noticeMessages(notices: readonly KeyNotice[]): Notice[] {
 
 /** Notices that follow from how a key is used. */
 export function usageNotices(figures: ClientKeyFigures): Notice[] {
-  return [
-    ...(figures.highErrorRate === true ? [Notice.HIGH_ERROR_RATE] : []),
-  ];
+  return figures.highErrorRate === true ? [Notice.HIGH_ERROR_RATE] : [];
 }
