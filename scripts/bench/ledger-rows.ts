@@ -1,11 +1,14 @@
+import type { CallRecord } from "../../server/core/call.js";
 import type { Logger } from "../../server/core/logger.js";
 import { ALL_USAGE } from "../../server/metering/usage-types.js";
 import type { Storage } from "../../server/storage/open.js";
 import { clientKey, provider, providerKey, user } from "../../test/storage/fixture.js";
+import { HourFiller } from "./ledger-hours.js";
 import { clientKeyId, MadeCalls, ownerId, providerId, providerKeyId } from "./made-calls.js";
 import { CLIENT_KEYS, OWNERS, PROVIDER_KEYS, PROVIDERS } from "./made-calls.js";
 
 export const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 /** More than the recorder takes at once, to be done sooner. */
 const BATCH_CALLS = 5000;
 const PRUNE_ROWS = 1000;
@@ -33,29 +36,91 @@ export interface Filling {
  * it is. Returns the time of the newest call.
  */
 export async function fill(storage: Storage, filling: Filling): Promise<number> {
-  const { rows, fromMs, toMs, rate, seconds } = filling;
+  const { rows, fromMs, toMs, rate } = filling;
   const first = await countOf(storage);
   if (first === 0) await addNouns(storage);
-  const made = new MadeCalls(SEED + first);
   const stepMs = (toMs - fromMs) / rows;
-  const beganMs = performance.now();
+  const made = new MadeCalls(SEED + first);
+  const plan: Plan = {
+    ...filling,
+    first,
+    beganMs: performance.now(),
+    timeOf: (index) => fromMs + index * stepMs,
+    make: (from, to) =>
+      Array.from({ length: to - from }, (_, i) => made.next(fromMs + (from + i) * stepMs)),
+  };
+  // At a given rate calls come in as they do in a server; else whole hours are filled at once.
+  const at = await fillBatches(storage, plan, rate > 0 ? first : await fillHours(storage, plan));
+  const took = (performance.now() - plan.beganMs) / 1000;
+  process.stderr.write(`${at} calls, ${Math.round((at - first) / took)} a second\n`);
+  return plan.timeOf(at);
+}
+
+interface Plan extends Filling {
+  /** Calls that were there. */
+  readonly first: number;
+  readonly beganMs: number;
+  readonly timeOf: (index: number) => number;
+  /** The calls from one place on and before another one. */
+  readonly make: (from: number, to: number) => CallRecord[];
+}
+
+/** Fills whole hours, as far as there are; returns how many calls there are then. */
+async function fillHours(storage: Storage, plan: Plan): Promise<number> {
+  const { toMs, first, timeOf, make } = plan;
+  // An hour is filled whole or not at all, so one that has been begun otherwise is not gone on with.
+  if (first > 0 && floorTo(timeOf(first - 1), HOUR_MS) === floorTo(timeOf(first), HOUR_MS)) {
+    return first;
+  }
+  const filler = new HourFiller(storage.file, {
+    minutesBeforeMs: floorTo(toMs - MINUTE_DAYS * DAY_MS, HOUR_MS),
+    hoursBeforeMs: floorTo(toMs - HOUR_DAYS * DAY_MS, DAY_MS),
+  });
+  await filler.start();
   let at = first;
-  while (at < rows && performance.now() - beganMs < seconds * 1000) {
-    const count = Math.min(BATCH_CALLS, rows - at);
-    const start = at;
-    const batch = Array.from({ length: count }, (_, i) => made.next(fromMs + (start + i) * stepMs));
-    at += count;
-    await storage.ledger.appendCalls(batch, { file: 1, offset: at });
+  try {
+    while (!isOver(plan)) {
+      const { end, untilMs } = nextHours(plan, at);
+      if (untilMs > toMs) break;
+      await filler.add(make(at, end), untilMs, end);
+      at = end;
+      process.stderr.write(`${at} calls          \r`);
+    }
+  } finally {
+    await filler.close();
+  }
+  return at;
+}
+
+/** The whole hours that hold some thousand calls, one at least: the place behind them, and when they end. */
+function nextHours({ timeOf }: Plan, at: number): { end: number; untilMs: number } {
+  const hourMs = floorTo(timeOf(at), HOUR_MS) + HOUR_MS;
+  const untilMs = Math.max(hourMs, floorTo(timeOf(at + BATCH_CALLS), HOUR_MS));
+  let end = at + 1;
+  while (timeOf(end) < untilMs) end += 1;
+  return { end, untilMs };
+}
+
+/** Fills as the recorder does, from the place given on; returns how many calls there are then. */
+async function fillBatches(storage: Storage, plan: Plan, from: number): Promise<number> {
+  const { rows, rate, first, beganMs } = plan;
+  let at = from;
+  while (at < rows && !isOver(plan)) {
+    const end = Math.min(at + BATCH_CALLS, rows);
+    await storage.ledger.appendCalls(plan.make(at, end), { file: 1, offset: end });
+    at = end;
     if ((at / BATCH_CALLS) % HOUSEKEEPING_BATCHES === 0) {
       process.stderr.write(`${at} calls          \r`);
       // As the housekeeping would have done while these days passed.
-      await storage.ledger.pruneRollups(rollupsBefore(fromMs + at * stepMs), PRUNE_ROWS);
+      await storage.ledger.pruneRollups(rollupsBefore(plan.timeOf(at)), PRUNE_ROWS);
     }
     if (rate > 0) await until(beganMs + ((at - first) / rate) * 1000);
   }
-  const took = (performance.now() - beganMs) / 1000;
-  process.stderr.write(`${at} calls, ${Math.round((at - first) / took)} a second\n`);
-  return fromMs + at * stepMs;
+  return at;
+}
+
+function isOver({ beganMs, seconds }: Plan): boolean {
+  return performance.now() - beganMs > seconds * 1000;
 }
 
 /** How many calls the roll-ups know of. */
@@ -102,6 +167,10 @@ async function addNouns(storage: Storage): Promise<void> {
       ),
     );
   });
+}
+
+function floorTo(ms: number, stepMs: number): number {
+  return Math.floor(ms / stepMs) * stepMs;
 }
 
 async function until(atMs: number): Promise<void> {

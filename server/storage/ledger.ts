@@ -3,14 +3,12 @@ import type { Clock } from "../core/clock.js";
 import type { PageQuery } from "../core/page.js";
 import { listCalls, readCall } from "./call-list.js";
 import type { CallPage } from "./call-list.js";
-import { CALL_COLUMNS, callValues } from "./call-rows.js";
-import type { CallRefs } from "./call-rows.js";
+import { insertCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
 import { LedgerRefs } from "./ledger-refs.js";
 import type { StagedRefs } from "./ledger-refs.js";
 import { pruneCalls, pruneRollups, sweepDeletedKeys } from "./retention.js";
 import type { RollupRetention } from "./retention.js";
-import { MINUTE_MS } from "./rollup-rows.js";
 import { countCalls } from "./rollups.js";
 import { SQLITE } from "./sql-dialect.js";
 import { readUsage } from "./usage.js";
@@ -113,17 +111,9 @@ async function appendCalls(
   const calls =
     state.deleted.size === 0 ? batch : batch.filter((call) => !state.deleted.has(call.clientKeyId));
   if (calls.length === 0) return 0;
-  const refs = await staged.ofCalls(calls);
-  const rows = calls.map((call, index) => callValues(call, found(refs[index])));
-  await db.rows(`${SQLITE.insertJson("calls", CALL_COLUMNS, true)} ON CONFLICT (id) DO NOTHING`, [
-    JSON.stringify(rows),
-  ]);
-  const added = await newCalls(db, state.newestSeq, calls, refs);
+  const added = await insertCalls(db, staged, calls, state.newestSeq);
   if (added.length === 0) return 0;
-  await noteMinutes(db, state.newestSeq);
-  const keyIds = await staged.ofCombinations(added.map((call) => call.refs));
-  const counted = added.map((each, index) => ({ ...each, keyId: found(keyIds[index]) }));
-  const folded = await countCalls(db, counted, state.foldedUntilMs);
+  const folded = await countCalls(db, added, state.foldedUntilMs);
   if (folded !== state.foldedUntilMs) {
     await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
   }
@@ -152,40 +142,4 @@ async function readState(db: Db, batch: readonly CallRecord[]): Promise<LedgerSt
   if (first === undefined) throw new Error("the state of the ledger is missing");
   const deleted = new Set(rows.flatMap(({ id }) => (id === null ? [] : [id])));
   return { newestSeq: first.seq, foldedUntilMs: first.folded, deleted };
-}
-
-interface AddedCall {
-  readonly call: CallRecord;
-  readonly refs: CallRefs;
-}
-
-/** Those of `calls` that the statement before really inserted, each once. */
-async function newCalls(
-  db: Db,
-  before: number,
-  calls: readonly CallRecord[],
-  refs: readonly CallRefs[],
-): Promise<readonly AddedCall[]> {
-  const all = calls.map((call, index): AddedCall => ({ call, refs: found(refs[index]) }));
-  const [inserted] = await db.rows<{ rows: number }>(SQLITE.changedRows);
-  if (inserted?.rows === calls.length) return all;
-  const rows = await db.rows<{ id: string }>("SELECT id FROM calls WHERE seq > ?", [before]);
-  const ids = new Set(rows.map((row) => row.id));
-  // Deleting the id lets the first of two equal ones through alone, as the insertion did.
-  return all.filter(({ call }) => ids.delete(call.id));
-}
-
-async function noteMinutes(db: Db, before: number): Promise<void> {
-  await db.rows(
-    `INSERT INTO call_minutes (minute_ms, first_seq, last_seq)
-     SELECT started_at / ${MINUTE_MS} * ${MINUTE_MS} AS minute, min(seq), max(seq)
-     FROM calls WHERE seq > ? GROUP BY minute
-     ON CONFLICT (minute_ms) DO UPDATE SET last_seq = excluded.last_seq`,
-    [before],
-  );
-}
-
-function found<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("a call lost its numbers");
-  return value;
 }

@@ -73,7 +73,7 @@ async function enoughUntil(db: Db, fromMs: number, rowsMax: number): Promise<num
 }
 
 /** Adds calls up by combination; returns the newest bucket and how many roll-ups there were. */
-async function addRollups(
+export async function addRollups(
   db: Db,
   table: string,
   bucketMs: number,

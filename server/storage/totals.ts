@@ -66,9 +66,13 @@ export async function foldTotals(db: Db, fromMs: number, untilMs: number): Promi
   }
 }
 
-/** Adds calls of minutes that have been folded already. */
-export async function addToTotals(db: Db, late: readonly CountedCall[]): Promise<void> {
-  for (const { table, bucketMs } of TOTALS) {
+/** Adds calls of minutes that have been folded already, to all tables or to some. */
+export async function addToTotals(
+  db: Db,
+  late: readonly CountedCall[],
+  tables: readonly (typeof TOTALS)[number][] = TOTALS,
+): Promise<void> {
+  for (const { table, bucketMs } of tables) {
     const rows = ALL.flatMap(({ number, refOf }) =>
       sumUp(late, bucketMs, ({ refs }) => refOf(refs)).map((each) => [
         number,

@@ -1,0 +1,94 @@
+import type { CallRecord } from "../../server/core/call.js";
+import { insertCalls } from "../../server/storage/call-insertion.js";
+import { connect, type Db } from "../../server/storage/db.js";
+import { storageFault } from "../../server/storage/faults.js";
+import { LedgerRefs } from "../../server/storage/ledger-refs.js";
+import { HOUR_MS } from "../../server/storage/rollup-rows.js";
+import { addRollups } from "../../server/storage/rollups.js";
+import { addToTotals, TOTALS } from "../../server/storage/totals.js";
+import { Writer } from "../../server/storage/writer.js";
+
+/** Page cache of the connection that fills; larger than a server's, so that fewer pages are read twice. */
+const CACHE_KIB = 512 * 1024;
+
+/** Roll-ups that were made and deleted again while the time of a database went by. */
+export interface Forgotten {
+  /** Minutes before this one; a whole hour. */
+  readonly minutesBeforeMs: number;
+  /** Hours before this one; a whole day. */
+  readonly hoursBeforeMs: number;
+}
+
+/**
+ * Fills the ledger by whole hours, with the server's own statements. A server counts each call by the minute
+ * first, takes minutes over into hours and days, and deletes those that are too old; here an hour goes at once
+ * to where it ends up. The outcome is the same row by row, in a fraction of the time.
+ */
+export class HourFiller {
+  readonly #knex: ReturnType<typeof connect>;
+  readonly #writer: Writer;
+  readonly #forgotten: Forgotten;
+  readonly #refs = new LedgerRefs();
+
+  constructor(file: string, forgotten: Forgotten) {
+    this.#knex = connect({ file, readOnly: false });
+    this.#writer = new Writer({
+      knex: this.#knex,
+      toFault: (thrown) => storageFault(thrown, file),
+    });
+    this.#forgotten = forgotten;
+  }
+
+  async start(): Promise<void> {
+    await this.#knex.raw(`PRAGMA cache_size = -${CACHE_KIB}`);
+    // What a power cut would spoil is filled anew.
+    await this.#knex.raw("PRAGMA synchronous = OFF");
+  }
+
+  /** Adds all calls of the hours before `untilMs` that are not there yet. */
+  async add(calls: readonly CallRecord[], untilMs: number, offset: number): Promise<void> {
+    await this.#writer.run(async (db) => {
+      const staged = this.#refs.stage(db);
+      const counted = await insertCalls(db, staged, calls, await newestSeq(db));
+      for (const level of TOTALS) {
+        const fromMs = this.#fromMs(level.rollups);
+        const kept = counted.filter(({ call }) => call.startedAt >= fromMs);
+        if (kept.length === 0) continue;
+        await addRollups(db, level.rollups, level.bucketMs, kept);
+        await addToTotals(db, kept, [level]);
+      }
+      await db.rows(
+        `UPDATE ledger_state SET journal_file = 1, journal_offset = ?, folded_until_ms = ?,
+           minutes_from_ms = min(?, ?), hours_from_ms = min(?, ?)`,
+        [
+          offset,
+          untilMs,
+          this.#forgotten.minutesBeforeMs,
+          floorTo(untilMs, HOUR_MS),
+          this.#forgotten.hoursBeforeMs,
+          floorTo(untilMs, 24 * HOUR_MS),
+        ],
+      );
+      this.#refs.keep(staged);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.drain();
+    await this.#knex.destroy();
+  }
+
+  #fromMs(rollups: (typeof TOTALS)[number]["rollups"]): number {
+    if (rollups === "rollups_minute") return this.#forgotten.minutesBeforeMs;
+    return rollups === "rollups_hour" ? this.#forgotten.hoursBeforeMs : 0;
+  }
+}
+
+async function newestSeq(db: Db): Promise<number> {
+  const [row] = await db.rows<{ seq: number | null }>("SELECT max(seq) AS seq FROM calls");
+  return row?.seq ?? 0;
+}
+
+function floorTo(ms: number, stepMs: number): number {
+  return Math.floor(ms / stepMs) * stepMs;
+}
