@@ -1,5 +1,5 @@
 import type { CallRecord } from "../../server/core/call.js";
-import { insertCalls } from "../../server/storage/call-insertion.js";
+import { encodeCalls, insertCalls } from "../../server/storage/call-insertion.js";
 import { connect, type Db } from "../../server/storage/db.js";
 import { storageFault } from "../../server/storage/faults.js";
 import { LedgerRefs } from "../../server/storage/ledger-refs.js";
@@ -47,9 +47,10 @@ export class HourFiller {
 
   /** Adds all calls of the hours before `untilMs` that are not there yet. */
   async add(calls: readonly CallRecord[], untilMs: number, offset: number): Promise<void> {
+    const encoded = await encodeCalls(calls);
     await this.#writer.run(async (db) => {
       const staged = this.#refs.stage(db);
-      const counted = await insertCalls(db, staged, calls, await newestSeq(db));
+      const counted = await insertCalls(db, staged, encoded, await newestSeq(db));
       for (const level of TOTALS) {
         const fromMs = this.#fromMs(level.rollups);
         const kept = counted.filter(({ call }) => call.startedAt >= fromMs);

@@ -15,31 +15,25 @@ const NOT_THE_PROVIDERS_FAULT: ReadonlySet<AttemptOutcome> = new Set([
   "CALLER_ABORTED",
 ]);
 
-export interface KeyedEvent {
-  readonly dimension: Dimension;
-  readonly key: string;
-  readonly event: GroupEvent;
-}
+/** Takes what a finished call adds to each group that it belongs to. */
+export type GroupVisitor = (dimension: Dimension, key: string, event: GroupEvent) => void;
 
-/** What a finished call adds to each group that it belongs to. */
-export function groupEvents(record: CallRecord): readonly KeyedEvent[] {
+/** Tells `visit` what a finished call adds to each group that it belongs to; a list of it would cost more than the sums. */
+export function visitGroups(record: CallRecord, visit: GroupVisitor): void {
   const event = eventOfCall(record);
-  const events: KeyedEvent[] = [
-    { dimension: "CLIENT_KEY", key: record.clientKeyId, event },
-    { dimension: "OWNER", key: record.ownerId, event },
-  ];
+  visit("CLIENT_KEY", record.clientKeyId, event);
+  visit("OWNER", record.ownerId, event);
   // Without a provider the model is whatever the caller wrote, so it does not get a row.
-  if (record.providerId === null) return events;
-  events.push({ dimension: "MODEL", key: record.modelServed ?? record.modelAsked, event });
+  if (record.providerId === null) return;
+  visit("MODEL", record.modelServed ?? record.modelAsked, event);
   const last = record.attempts.length - 1;
   for (let i = 0; i <= last; i++) {
     const attempt = record.attempts[i];
     if (attempt === undefined) continue;
     const part = eventOfAttempt(attempt, i === last ? event : undefined);
-    events.push({ dimension: "PROVIDER", key: attempt.providerId, event: part });
-    events.push({ dimension: "PROVIDER_KEY", key: attempt.providerKeyId, event: part });
+    visit("PROVIDER", attempt.providerId, part);
+    visit("PROVIDER_KEY", attempt.providerKeyId, part);
   }
-  return events;
 }
 
 function eventOfCall(record: CallRecord): GroupEvent {

@@ -61,18 +61,43 @@ const CUT_LIST_ITEMS = 40;
 const ID_START = 3;
 const QUOTE = 0x22;
 
-/** JSON of a call that begins; at most 32 Ki characters. */
-export function encodeBegun(call: BegunCall): string {
-  return bounded(begunTuple(call));
+/** A call that has begun, with its JSON of at most 32 Ki characters. */
+export interface EncodedBegun {
+  readonly call: BegunCall;
+  readonly json: string;
+}
+
+export function encodeBegun(call: BegunCall): EncodedBegun {
+  return { call, json: bounded(begunTuple(call)) };
 }
 
 export function decodeBegun(json: string): BegunCall {
   return begunOf(JSON.parse(json) as BegunTuple);
 }
 
-/** JSON of a finished call; at most 32 Ki characters. */
-export function encodeRecord(record: CallRecord): string {
+/** JSON of a finished call; at most 32 Ki characters. What its begin says is not written anew. */
+export function encodeRecord(record: CallRecord, begun?: EncodedBegun): string {
+  if (begun !== undefined && isSame(record, begun.call)) {
+    const json = `[${begun.json},${JSON.stringify(endTuple(record))}]`;
+    if (json.length <= JSON_CHARS_MAX) return json;
+  }
   return bounded([begunTuple(record), endTuple(record)]);
+}
+
+/** Whether a record says of its begin what was said then. */
+function isSame(record: BegunCall, begun: BegunCall): boolean {
+  return (
+    record.id === begun.id &&
+    record.startedAt === begun.startedAt &&
+    record.clientKeyId === begun.clientKeyId &&
+    record.clientKeyKind === begun.clientKeyKind &&
+    record.ownerId === begun.ownerId &&
+    record.modelAsked === begun.modelAsked &&
+    record.endpoint === begun.endpoint &&
+    record.dialect === begun.dialect &&
+    record.streamed === begun.streamed &&
+    record.ip === begun.ip
+  );
 }
 
 /**

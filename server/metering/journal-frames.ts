@@ -5,8 +5,8 @@ import {
   decodeBegun,
   decodeRecord,
   decodeRecordId,
-  encodeBegun,
   encodeRecord,
+  type EncodedBegun,
 } from "./journal-codec.js";
 
 /** Bytes before the first frame: magic, version, file number, creation time, CRC. */
@@ -63,13 +63,13 @@ export class FrameEncoder {
   readonly buffer = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
 
   /** Bytes of the frame, which is at the start of `buffer`. */
-  begin(call: BegunCall, seed: number): number {
-    return this.#frame(KIND_BEGIN, encodeBegun(call), seed);
+  begin(call: EncodedBegun, seed: number): number {
+    return this.#frame(KIND_BEGIN, call.json, seed);
   }
 
   /** Bytes of the frame, which is at the start of `buffer`. */
-  finish(record: CallRecord, seed: number): number {
-    return this.#frame(KIND_FINISH, encodeRecord(record), seed);
+  finish(record: CallRecord, seed: number, begun?: EncodedBegun): number {
+    return this.#frame(KIND_FINISH, encodeRecord(record, begun), seed);
   }
 
   #frame(kind: number, json: string, seed: number): number {

@@ -4,6 +4,7 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { BegunCall } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
+import { encodeBegun, type EncodedBegun } from "./journal-codec.js";
 import { JournalFile } from "./journal-file.js";
 import { FrameEncoder, HEADER_BYTES } from "./journal-frames.js";
 import { journalName, tornName } from "./journal-position.js";
@@ -55,7 +56,7 @@ export class Journal {
   readonly #syncer: JournalSyncer;
   readonly #reader: JournalReader;
   /** Calls that have begun and not finished; they are written again at the head of each new file. */
-  readonly #open = new Map<string, BegunCall>();
+  readonly #open = new Map<string, EncodedBegun>();
   readonly #torn: Set<number>;
   /** Files that exist, by rising number, with their sizes; that of the current one is its own to tell. */
   readonly #files: Map<number, number>;
@@ -98,7 +99,7 @@ export class Journal {
   /** Calls of one owner that have begun and not finished. */
   openCallsOf(ownerId: string): number {
     let count = 0;
-    for (const call of this.#open.values()) if (call.ownerId === ownerId) count += 1;
+    for (const { call } of this.#open.values()) if (call.ownerId === ownerId) count += 1;
     return count;
   }
 
@@ -119,19 +120,21 @@ export class Journal {
 
   /** Records that a call was admitted. Throws Fault `storage_unavailable`. */
   begin(call: BegunCall): void {
-    this.#append((seed) => this.#encoder.begin(call, seed));
-    this.#open.set(call.id, call);
+    const begun = encodeBegun(call);
+    this.#append((seed) => this.#encoder.begin(begun, seed));
+    this.#open.set(call.id, begun);
   }
 
   /** Keeps in mind a call whose begin could not be written; the next file will hold it. */
   remember(call: BegunCall): void {
-    this.#open.set(call.id, call);
+    this.#open.set(call.id, encodeBegun(call));
   }
 
   /** Records a finished call; on return it survives the death of the process. Throws Fault `storage_unavailable`. */
   finish(record: CallRecord): JournalPosition {
-    this.#open.delete(record.id);
-    return this.#append((seed) => this.#encoder.finish(record, seed));
+    const begun = this.#open.get(record.id);
+    if (begun !== undefined) this.#open.delete(record.id);
+    return this.#append((seed) => this.#encoder.finish(record, seed, begun));
   }
 
   /** Resolves when the journal up to `position` survives a power cut. Rejects with Fault `storage_unavailable`. */

@@ -8,7 +8,7 @@ import {
   WindowHistogram,
   type HistogramTotals,
 } from "./histogram.js";
-import { groupEvents, type Dimension } from "./group-events.js";
+import { visitGroups, type Dimension } from "./group-events.js";
 import { LevelRing } from "./level-ring.js";
 import { RecentErrors, type RecentError } from "./recent-errors.js";
 import { RING_SECONDS, SecondRing } from "./second-ring.js";
@@ -207,9 +207,7 @@ export class Meter {
 
   #addGroups(second: number, record: CallRecord): void {
     const tables = this.#tables;
-    for (const { dimension, key, event } of groupEvents(record)) {
-      tables[dimension].add(key, second, event);
-    }
+    visitGroups(record, (dimension, key, event) => tables[dimension].add(key, second, event));
   }
 
   #span(seconds: number): { first: number; last: number } {

@@ -6,7 +6,7 @@ import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
 import { Fault } from "../core/fault.js";
 import { openJournal, type Journal } from "./journal.js";
-import { PENDING_CALLS_MAX, Recorder, UNJOURNALED_CALLS_MAX } from "./recorder.js";
+import { BATCH_CALLS_MAX, PENDING_CALLS_MAX, Recorder, UNJOURNALED_CALLS_MAX } from "./recorder.js";
 
 interface Bench {
   readonly disk: SimDisk;
@@ -47,10 +47,10 @@ test("calls go to the database within a quarter of a second, in one batch", asyn
 
 test("a full batch does not wait", async () => {
   const { ledger, finish, recorder } = await bench();
-  finish(1, 2500);
+  finish(1, 2.5 * BATCH_CALLS_MAX);
   await recorder.caughtUp();
-  assert.equal(ledger.calls.size, 2500);
-  assert.ok(Math.max(...ledger.batches) <= 1000);
+  assert.equal(ledger.calls.size, 2.5 * BATCH_CALLS_MAX);
+  assert.ok(Math.max(...ledger.batches) <= BATCH_CALLS_MAX);
 });
 
 test("while the database is away nothing is lost, memory is bounded, and pauses grow to five seconds", async () => {

@@ -1,7 +1,7 @@
 import type { Attempt, CallRecord } from "../core/call.js";
 import { SQLITE } from "./sql-dialect.js";
 
-/** Columns of a new row, in the order of `callValues`. */
+/** Columns of a new row, in the order of `rowText`. */
 export const CALL_COLUMNS = [
   "id",
   "started_at",
@@ -112,15 +112,12 @@ export interface CallRow {
   body: string;
 }
 
-/** The values of a new row, in the order of `CALL_COLUMNS`. Milliseconds are kept whole. */
-export function callValues(call: CallRecord, refs: CallRefs): readonly unknown[] {
-  return [
-    call.id,
-    Math.round(call.startedAt),
-    refs.clientKey,
-    refs.owner,
-    refs.providerKey,
-    refs.provider,
+/**
+ * The end of a new row's JSON: all that does not depend on the numbers of names, and most of the work. Milliseconds
+ * are kept whole.
+ */
+export function rowEnd(call: CallRecord): string {
+  const values = [
     call.status === "ERROR" ? 1 : 0,
     call.httpStatus,
     Math.round(call.latencyMs),
@@ -128,6 +125,14 @@ export function callValues(call: CallRecord, refs: CallRefs): readonly unknown[]
     call.costMicros,
     bodyOf(call),
   ];
+  return JSON.stringify(values).slice(1);
+}
+
+/** A new row as a JSON array, in the order of `CALL_COLUMNS`. */
+export function rowText(call: CallRecord, end: string, refs: CallRefs): string {
+  const { clientKey, owner, providerKey, provider } = refs;
+  const id = JSON.stringify(call.id);
+  return `[${id},${Math.round(call.startedAt)},${clientKey},${owner},${providerKey},${provider},${end}`;
 }
 
 /** The record that a row was made from. */

@@ -3,7 +3,8 @@ import type { Clock } from "../core/clock.js";
 import type { PageQuery } from "../core/page.js";
 import { listCalls, readCall } from "./call-list.js";
 import type { CallPage } from "./call-list.js";
-import { insertCalls } from "./call-insertion.js";
+import { encodeCalls, insertCalls } from "./call-insertion.js";
+import type { EncodedCall } from "./call-insertion.js";
 import type { Db } from "./db.js";
 import { LedgerRefs } from "./ledger-refs.js";
 import type { StagedRefs } from "./ledger-refs.js";
@@ -40,11 +41,14 @@ export class Ledger {
    * many were new.
    */
   async appendCalls(batch: readonly CallRecord[], position: JournalPlace): Promise<number> {
+    const encoding = encodeCalls(batch);
+    // Few calls are in the writer's queue when this returns.
+    const calls = encoding instanceof Promise ? await encoding : encoding;
     let staged: StagedRefs | undefined;
     return this.#writer.run(
       async (db) => {
         staged = this.#refs.stage(db);
-        const added = await appendCalls(db, staged, batch);
+        const added = await appendCalls(db, staged, calls);
         await db.rows("UPDATE ledger_state SET journal_file = ?, journal_offset = ?", [
           position.file,
           position.offset,
@@ -104,12 +108,14 @@ export class Ledger {
 async function appendCalls(
   db: Db,
   staged: StagedRefs,
-  batch: readonly CallRecord[],
+  batch: readonly EncodedCall[],
 ): Promise<number> {
   const state = await readState(db, batch);
   // The log of a client key that was deleted meanwhile is gone, and nothing starts it anew.
   const calls =
-    state.deleted.size === 0 ? batch : batch.filter((call) => !state.deleted.has(call.clientKeyId));
+    state.deleted.size === 0
+      ? batch
+      : batch.filter(({ call }) => !state.deleted.has(call.clientKeyId));
   if (calls.length === 0) return 0;
   const added = await insertCalls(db, staged, calls, state.newestSeq);
   if (added.length === 0) return 0;
@@ -129,8 +135,8 @@ interface LedgerState {
 }
 
 /** In one statement, since each costs the loop a turn. */
-async function readState(db: Db, batch: readonly CallRecord[]): Promise<LedgerState> {
-  const keys = [...new Set(batch.map((call) => call.clientKeyId))];
+async function readState(db: Db, batch: readonly EncodedCall[]): Promise<LedgerState> {
+  const keys = [...new Set(batch.map(({ call }) => call.clientKeyId))];
   const rows = await db.rows<{ seq: number; folded: number; id: string | null }>(
     `SELECT s.folded_until_ms AS folded, d.client_key_id AS id,
        (SELECT COALESCE(max(seq), 0) FROM calls) AS seq

@@ -35,20 +35,36 @@ export async function pruneCalls(
   batchSize: number,
 ): Promise<number> {
   const lastMinute = Math.floor(beforeMs / MINUTE_MS) * MINUTE_MS;
-  const deleted = await inBatches(pruner, batchSize, async (db, limit) => {
-    const [range] = await db.rows<{ last: number | null }>(
+  const [range] = await pruner.writer.run((db) =>
+    db.rows<{ last: number | null }>(
       "SELECT max(last_seq) AS last FROM call_minutes WHERE minute_ms <= ?",
       [lastMinute],
+    ),
+  );
+  const untilSeq = range?.last ?? 0;
+  let afterSeq = 0;
+  let deleted = 0;
+  // A call that ended late stands among newer ones: what is looked at is bounded, not what is found.
+  await inBatches(pruner, batchSize, async (db, limit) => {
+    const [looked] = await db.rows<{ seen: number; last: number | null }>(
+      `SELECT count(*) AS seen, max(seq) AS last FROM
+         (SELECT seq FROM calls WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ${limit})`,
+      [afterSeq, untilSeq],
     );
-    return deleteRows(
-      db,
-      "calls",
-      `seq IN (SELECT seq FROM calls WHERE seq <= ? AND started_at < ? ORDER BY seq LIMIT ${limit})`,
-      [range?.last ?? 0, beforeMs],
-    );
+    const { seen, last } = looked ?? { seen: 0, last: null };
+    if (last === null) return 0;
+    const old = [afterSeq, last, beforeMs];
+    deleted += await deleteRows(db, "calls", "seq > ? AND seq <= ? AND started_at < ?", old);
+    afterSeq = last;
+    return seen;
   });
-  await pruner.writer.run((db) =>
-    db.rows("DELETE FROM call_minutes WHERE minute_ms < ?", [lastMinute]),
+  await inBatches(pruner, batchSize, (db, limit) =>
+    deleteRows(
+      db,
+      "call_minutes",
+      `minute_ms IN (SELECT minute_ms FROM call_minutes WHERE minute_ms < ? ORDER BY minute_ms LIMIT ${limit})`,
+      [lastMinute],
+    ),
   );
   return deleted;
 }

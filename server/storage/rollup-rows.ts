@@ -45,19 +45,23 @@ export function sumUp(
   bucketMs: number,
   idOf: (counted: CountedCall) => number,
 ): readonly Rollup[] {
-  const rollups = new Map<string, Rollup & { readonly counters: number[] }>();
+  const all: Rollup[] = [];
+  // By number within a bucket: a key of both would have to be a text, which costs more than the sums.
+  const buckets = new Map<number, Map<number, number[]>>();
   for (const each of counted) {
     const bucket = Math.floor(each.call.startedAt / bucketMs) * bucketMs;
+    let sums = buckets.get(bucket);
+    if (sums === undefined) buckets.set(bucket, (sums = new Map()));
     const id = idOf(each);
-    const place = `${bucket},${id}`;
-    let rollup = rollups.get(place);
-    if (rollup === undefined) {
-      rollup = { bucketMs: bucket, id, counters: COUNTERS.map(() => 0) };
-      rollups.set(place, rollup);
+    let counters = sums.get(id);
+    if (counters === undefined) {
+      counters = COUNTERS.map(() => 0);
+      sums.set(id, counters);
+      all.push({ bucketMs: bucket, id, counters });
     }
-    addCall(rollup.counters, each.call);
+    addCall(counters, each.call);
   }
-  return [...rollups.values()];
+  return all;
 }
 
 /** The end of an INSERT that adds to the rows that are there already; `key` is the table's primary key. */
@@ -78,22 +82,24 @@ export async function insertRollups(
   ]);
 }
 
+/** In the order of `COUNTERS`; written out, since a list for each call costs as much as all of its sums. */
 function addCall(counters: number[], call: CallRecord): void {
-  const { tokens } = call;
-  const values = [
-    1,
-    call.status === "ERROR" ? 1 : 0,
-    tokens.input,
-    tokens.output,
-    tokens.cacheRead,
-    tokens.cacheWrite,
-    tokens.reasoning,
-    call.costMicros ?? 0,
-    call.costMicros === null ? 1 : 0,
-    Math.round(call.latencyMs),
-    call.latencyMs > 0 ? 1 : 0,
-    call.requestBytes,
-    call.responseBytes,
-  ];
-  for (let i = 0; i < values.length; i++) counters[i] = (counters[i] ?? 0) + (values[i] ?? 0);
+  const { tokens, costMicros, latencyMs } = call;
+  add(counters, 0, 1);
+  if (call.status === "ERROR") add(counters, 1, 1);
+  add(counters, 2, tokens.input);
+  add(counters, 3, tokens.output);
+  add(counters, 4, tokens.cacheRead);
+  add(counters, 5, tokens.cacheWrite);
+  add(counters, 6, tokens.reasoning);
+  if (costMicros === null) add(counters, 8, 1);
+  else add(counters, 7, costMicros);
+  add(counters, 9, Math.round(latencyMs));
+  if (latencyMs > 0) add(counters, 10, 1);
+  add(counters, 11, call.requestBytes);
+  add(counters, 12, call.responseBytes);
+}
+
+function add(counters: number[], at: number, by: number): void {
+  counters[at] = (counters[at] ?? 0) + by;
 }

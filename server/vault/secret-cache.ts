@@ -9,7 +9,12 @@ import type { Sodium } from "./sodium.js";
 const ENTRIES_MAX = 10_000;
 const NOTHING = new Uint8Array(0);
 
+/** When there are too many, this share of them, the longest unused, goes at once. */
+const EVICT_SHARE = 8;
+
 interface Entry {
+  /** Rises with every use of any entry. */
+  usedAt: number;
   readonly sealed: SealedSecret;
   readonly binding: SealBinding;
   readonly nonce: Uint8Array;
@@ -19,7 +24,7 @@ interface Entry {
 export interface SecretCacheOptions {
   readonly sodium: Sodium;
   readonly random: Random;
-  /** The least recently used goes first; 10,000 if not given. */
+  /** Beyond it those least recently used go; 10,000 if not given. */
   readonly entriesMax?: number;
 }
 
@@ -34,6 +39,7 @@ export class SecretCache {
   readonly #entriesMax: number;
   readonly #entries = new Map<string, Entry>();
   #key: Uint8Array;
+  #uses = 0;
 
   constructor(options: SecretCacheOptions) {
     this.#sodium = options.sodium;
@@ -53,9 +59,7 @@ export class SecretCache {
     if (!sameRow(entry, sealed, binding)) return undefined;
     const text = this.#sodium.decrypt(entry.box, this.#aead(entry.nonce));
     if (text === undefined) return undefined;
-    // Reinserting makes it the youngest.
-    this.#entries.delete(binding.recordId);
-    this.#entries.set(binding.recordId, entry);
+    entry.usedAt = ++this.#uses;
     const secret = new Secret(Buffer.from(text.buffer).toString("utf8"));
     wipe(text);
     return secret;
@@ -66,13 +70,8 @@ export class SecretCache {
     const text = Buffer.from(secret.reveal(), "utf8");
     const box = this.#sodium.encrypt(text, this.#aead(nonce));
     wipe(text);
-    this.#entries.delete(binding.recordId);
-    this.#entries.set(binding.recordId, { sealed, binding, nonce, box });
-    if (this.#entries.size <= this.#entriesMax) return;
-    for (const oldest of this.#entries.keys()) {
-      this.#entries.delete(oldest);
-      return;
-    }
+    this.#entries.set(binding.recordId, { usedAt: ++this.#uses, sealed, binding, nonce, box });
+    if (this.#entries.size > this.#entriesMax) this.#evict();
   }
 
   /** Forgets one record. */
@@ -85,6 +84,13 @@ export class SecretCache {
     this.#entries.clear();
     wipe(this.#key);
     this.#key = randomKey(this.#random, KEY_BYTES);
+  }
+
+  /** Several at once, so that secrets that are opened one after the other do not sort the cache for each of them. */
+  #evict(): void {
+    const oldest = [...this.#entries].toSorted((a, b) => a[1].usedAt - b[1].usedAt);
+    const count = Math.ceil(this.#entriesMax / EVICT_SHARE);
+    for (const [recordId] of oldest.slice(0, count)) this.#entries.delete(recordId);
   }
 
   #aead(nonce: Uint8Array) {
