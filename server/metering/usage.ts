@@ -184,22 +184,27 @@ export class UsageReports {
     return this.#ledger.usage({ fromMs, toMs, bucket, stepMs, groupBy, ...filter });
   }
 
-  /** A line for each group: there may be thousands, so each that is shown is asked for by itself. */
+  /** A line for each group. */
   async #lines(
     grid: Grid,
     groups: readonly string[],
     by: { readonly groupBy: UsageGroup; readonly filter: UsageFilter },
   ): Promise<Line[]> {
-    const field = by.groupBy === "NONE" ? undefined : FILTER_OF[by.groupBy];
+    const { groupBy, filter } = by;
+    const field = groupBy === "NONE" ? undefined : FILTER_OF[groupBy];
+    const narrowed = Object.values(filter).some((wanted) => wanted !== null);
+    // There may be thousands of groups, and totals of each: what is shown is asked for by itself. Where the filter
+    // leaves combinations to answer, those of all groups are read as soon as those of one.
+    const alone = (group: string): boolean => field !== undefined && group !== "" && !narrowed;
+    const together = groups.every(alone) ? [] : await this.#buckets(grid, groupBy, filter);
     return Promise.all(
       groups.map(async (group) => {
-        // Calls that have no such name are found by their groups alone, and so is one that is filtered by.
-        const single = field !== undefined && group !== "" && by.filter[field] === null;
-        if (single) return this.#line(grid, { ...by.filter, [field]: group });
-        const rows = await this.#buckets(grid, by.groupBy, by.filter);
+        // Calls that have no such name are found by their groups alone.
+        if (field !== undefined && alone(group))
+          return this.#line(grid, { ...filter, [field]: group });
         return fold(
           grid,
-          rows.filter((row) => row.group === group),
+          together.filter((row) => row.group === group),
         );
       }),
     );

@@ -15,18 +15,25 @@ import { fetchPage } from "./paging.js";
 import type { Fetched, FullPage, RowRequest } from "./paging.js";
 import { MINUTE_MS } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
-import { UNSWEPT } from "./usage.js";
+import { SWEEPING, UNSWEPT } from "./usage.js";
 
-/** Calls that the first statement of a search looks at, and how many later ones do at most. */
-const SCAN_CALLS_FIRST = 1_000;
+/** Calls that the first statement of a search looks at, and how many later ones do at least and at most. */
+const SCAN_CALLS_FIRST = 500;
+const SCAN_CALLS_MIN = 200;
 const SCAN_CALLS_MAX = 8_000;
+/** What a statement should take; the next one is fitted to it, since calls that are not in memory cost many times as much. */
+const SCAN_STEP_MS = 12;
 /** How long a page goes on searching before it answers with what it has and a token to go on from. */
-const SCAN_TIME_MS = 60;
+const SCAN_TIME_MS = 55;
 /** Calls among which a list is sorted by anything but time. */
 export const SORTED_CALLS_MAX = 100_000;
+/** The same where an index leads to them: then each stands on a page of its own. */
+export const SORTED_INDEXED_CALLS_MAX = 20_000;
 /** Totals are counted up to here, among this many calls. */
 export const TOTAL_CALLS_MAX = 10_000;
 const COUNTED_CALLS_MAX = 20_000;
+/** How long the counting goes on. */
+const COUNT_TIME_MS = 55;
 /** One or two Latin letters would match nearly every call; two Chinese ones may be a whole word. */
 const TOO_SHORT = /^[ -~]{1,2}$/;
 
@@ -40,6 +47,8 @@ export interface CallPage extends FullPage<CallRecord> {
 interface Search {
   /** Answered by an index; empty for all calls. */
   readonly access: readonly Clause[];
+  /** Whether one of these is by client key, provider key or owner. */
+  readonly indexed: boolean;
   readonly residual: readonly Clause[];
 }
 
@@ -48,7 +57,8 @@ type SortedCallRow = CallRow & { page_sort: string | number; page_anchor: number
 /**
  * One page of calls, by default the newest first, where time means the order in which they were recorded:
  * only that order never puts a new call between pages that have been seen. Sorted by something else, the
- * newest hundred thousand that were there when the first page was asked for are sorted.
+ * newest hundred thousand that were there when the first page was asked for are sorted, or the newest twenty thousand
+ * of one client key, provider key or owner.
  * However rare a match is, no statement runs long: a search goes on in steps and ends early, so that a page
  * takes a tenth of a second at most. Throws Fault `invalid_argument`.
  */
@@ -76,7 +86,7 @@ export async function listCalls(db: Db, query: PageQuery, clock: Clock): Promise
         },
         query,
       );
-  const [{ rows, ...tokens }, matches] = await Promise.all([pageOf, countMatches(db, search)]);
+  const [{ rows, ...tokens }, matches] = await Promise.all([pageOf, countMatches(list)]);
   return { items: rows.map(toCallRecord), ...tokens, ...matches };
 }
 
@@ -111,11 +121,12 @@ async function planSearch(db: Db, query: PageQuery): Promise<Search> {
       residual.splice(indexed.place, 1);
     }
   }
-  const [sweeping] = await db.rows<{ yes: number }>(`SELECT EXISTS (${UNSWEPT}) AS yes`);
+  const [sweeping] = await db.rows<{ yes: number }>(`SELECT EXISTS (${SWEEPING}) AS yes`);
   if (sweeping?.yes === 1) {
     residual.push({ sql: `client_key_ref NOT IN (${UNSWEPT})`, values: [] });
   }
-  return { access: [...access, ...(await seqRange(db, query.conditions))], residual };
+  const range = await seqRange(db, query.conditions);
+  return { access: [...access, ...range], indexed: access.length > 0, residual };
 }
 
 /** The condition with the best index, and its place among the conditions. */
@@ -164,7 +175,8 @@ async function fetchByTime(list: CallSource, request: RowRequest): Promise<Fetch
   const began = clock.monotonic();
   const rows: CallRow[] = [];
   let cursor = request.after?.[0];
-  for (let scan = SCAN_CALLS_FIRST; ; scan = Math.min(scan * 4, SCAN_CALLS_MAX)) {
+  for (let scan = SCAN_CALLS_FIRST; ;) {
+    const stepBegan = clock.monotonic();
     const step: ScanStep = { search, cursor, descending, scan };
     rows.push(...(await readStep(db, step, request.limit - rows.length)));
     if (rows.length >= request.limit || search.residual.length === 0) return { rows };
@@ -172,7 +184,13 @@ async function fetchByTime(list: CallSource, request: RowRequest): Promise<Fetch
     if (end === undefined) return { rows };
     cursor = end;
     if (clock.monotonic() - began > SCAN_TIME_MS) return { rows, stoppedAt: [end] };
+    scan = nextScan(scan, clock.monotonic() - stepBegan);
   }
+}
+
+function nextScan(scan: number, tookMs: number): number {
+  const fitting = Math.floor((scan * SCAN_STEP_MS) / Math.max(tookMs, 1));
+  return Math.min(Math.max(fitting, SCAN_CALLS_MIN), scan * 4, SCAN_CALLS_MAX);
 }
 
 /** A stretch of calls that one statement looks at. */
@@ -229,10 +247,11 @@ async function fetchSorted(
       ? search.residual
       : [...search.residual, keysetClause(order, "seq", after.slice(1))];
   const direction = order.descending ? "DESC" : "ASC";
+  const most = search.indexed ? SORTED_INDEXED_CALLS_MAX : SORTED_CALLS_MAX;
   const rows = await db.rows<Omit<SortedCallRow, "page_anchor">>(
     withNames(
       `SELECT *, ${sort.sql} AS page_sort
-       FROM (SELECT * FROM calls ${whereOf(among)} ORDER BY seq DESC LIMIT ${SORTED_CALLS_MAX})
+       FROM (SELECT * FROM calls ${whereOf(among)} ORDER BY seq DESC LIMIT ${most})
        ${whereOf(clauses)} ORDER BY ${orderOf(order, "seq")} LIMIT ${limit}`,
       `c.page_sort ${direction}, c.seq ${direction}`,
     ),
@@ -247,22 +266,46 @@ async function anchorOf(db: Db, after: Position | undefined): Promise<number> {
   return newest?.seq ?? 0;
 }
 
-async function countMatches(
+/** Counts in steps, as far as the time goes: what is not in memory, or takes long to compare, is not all counted. */
+async function countMatches({
+  db,
+  search,
+  clock,
+}: CallSource): Promise<{ total: number; totalIsExact: boolean }> {
+  const began = clock.monotonic();
+  let [total, seen] = [0, 0];
+  let cursor: number | undefined;
+  for (let scan = SCAN_CALLS_FIRST; ;) {
+    const stepBegan = clock.monotonic();
+    const step = await countStep(db, { search, cursor, descending: true, scan });
+    total += step.matches;
+    seen += step.seen;
+    if (total > TOTAL_CALLS_MAX) return { total: TOTAL_CALLS_MAX + 1, totalIsExact: false };
+    if (step.seen < scan) return { total, totalIsExact: true };
+    const nowMs = clock.monotonic();
+    if (seen >= COUNTED_CALLS_MAX || nowMs - began > COUNT_TIME_MS) {
+      return { total, totalIsExact: false };
+    }
+    cursor = step.last;
+    scan = Math.min(nextScan(scan, nowMs - stepBegan), COUNTED_CALLS_MAX - seen);
+  }
+}
+
+async function countStep(
   db: Db,
-  { access, residual }: Search,
-): Promise<{ total: number; totalIsExact: boolean }> {
-  const among = `SELECT * FROM calls ${whereOf(access)} ORDER BY seq DESC LIMIT ${COUNTED_CALLS_MAX}`;
-  const [matches] = await db.rows<{ total: number }>(
-    `SELECT count(*) AS total FROM (SELECT 1 FROM (${among}) ${whereOf(residual)} LIMIT ${TOTAL_CALLS_MAX + 1})`,
-    [...valuesOf(access), ...valuesOf(residual)],
+  step: ScanStep,
+): Promise<{ readonly seen: number; readonly matches: number; readonly last: number }> {
+  const { residual } = step.search;
+  // Without anything to compare the index alone is counted.
+  const inner = stretch(step, residual.length === 0 ? "seq" : "*");
+  const condition = residual.length === 0 ? "true" : residual.map(({ sql }) => sql).join(" AND ");
+  const [row] = await db.rows<{ seen: number; matches: number; last: number }>(
+    `SELECT count(*) AS seen, count(CASE WHEN ${condition} THEN 1 END) AS matches,
+       COALESCE(min(seq), 0) AS last FROM (${inner.sql})`,
+    [...valuesOf(residual), ...inner.values],
   );
-  const total = matches?.total ?? 0;
-  if (total > TOTAL_CALLS_MAX) return { total, totalIsExact: false };
-  const [seen] = await db.rows<{ calls: number }>(
-    `SELECT count(*) AS calls FROM (SELECT seq FROM calls ${whereOf(access)} LIMIT ${COUNTED_CALLS_MAX + 1})`,
-    valuesOf(access),
-  );
-  return { total, totalIsExact: (seen?.calls ?? 0) <= COUNTED_CALLS_MAX };
+  if (row === undefined) throw new Error("a count has no row");
+  return row;
 }
 
 /** A page of rows with names in place of numbers. */

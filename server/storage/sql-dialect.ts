@@ -46,6 +46,8 @@ export interface SqlDialect {
   jsonInteger(column: string, index: number): string;
   /** How many elements an array within a JSON array has. */
   jsonLength(column: string, index: number): string;
+  /** A table in FROM that is to be read through this index, where the database may be told so. */
+  byIndex(table: string, index: string): string;
   /** Case-insensitive pattern match with `\` as escape; its one parameter is the pattern. */
   like(expression: string): string;
 }
@@ -113,6 +115,7 @@ export const SQLITE: SqlDialect = {
   jsonText: (column, index) => `(${column}->>${index})`,
   jsonInteger: (column, index) => `(${column}->>${index})`,
   jsonLength: (column, index) => `json_array_length(${column}, '$[${index}]')`,
+  byIndex: (table, index) => `${table} INDEXED BY ${index}`,
   like: (expression) => `${expression} LIKE ? ESCAPE '\\'`,
 };
 

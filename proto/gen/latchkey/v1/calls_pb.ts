@@ -703,7 +703,8 @@ export type ListCallsResponse = Message<"latchkey.v1.ListCallsResponse"> & {
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches; above 10,000 an estimate.
+   * How many rows the filter matches among the newest 20,000, as far as a tenth of a second goes; above 10,000 an
+   * estimate.
    *
    * @generated from field: int64 total_estimate = 4;
    */
