@@ -4,6 +4,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { CallRecord } from "../../server/core/call.js";
 import { connect } from "../../server/storage/db.js";
+import { MIGRATIONS } from "../../server/storage/migrations/all.js";
 import type { Storage } from "../../server/storage/open.js";
 import { clientKey, opened, START_MS, user } from "./fixture.js";
 import { AT, call, everything, failed, HOUR, sums, usage } from "./ledger-fixture.js";
@@ -159,11 +160,11 @@ test("a database from before the totals gets them from its roll-ups", async (t) 
   for (const table of ["totals_minute", "totals_hour", "totals_day"]) {
     await raw.schema.dropTable(table);
   }
-  // The steps behind it too: the schema is known by its newest one.
-  await raw.raw("ALTER TABLE models DROP COLUMN fallbacks");
+  // What later steps have made is still there, so only this one is done again.
   await raw("schema_versions").where("version", ">=", 4).delete();
   await raw.destroy();
-  const again = await opened(t, { dataFolder: folder });
+  const migrations = MIGRATIONS.filter(({ version }) => version <= 4);
+  const again = await opened(t, { dataFolder: folder, migrations });
   await mustAddUp(again.storage, calls);
 });
 
