@@ -35,14 +35,32 @@ async function bench(disk = new SimDisk(), ledger = new MemoryLedger()): Promise
 
 const locked = (): Fault => new Fault("storage_unavailable", "The database is locked.");
 
-test("calls go to the database within a quarter of a second, in one batch", async () => {
+test("calls go to the database within half a second, in one batch", async () => {
   const { clock, ledger, finish } = await bench();
   finish(1, 40);
-  await clock.run(200);
+  await clock.run(400);
   assert.equal(ledger.calls.size, 0);
-  await clock.run(100);
+  await clock.run(150);
   assert.equal(ledger.calls.size, 40);
   assert.deepEqual(ledger.batches, [40]);
+});
+
+test("calls that come while a batch is written wait for their own batch to fill", async () => {
+  const { clock, ledger, finish, recorder } = await bench();
+  const append = ledger.appendCalls.bind(ledger);
+  ledger.appendCalls = async (batch, position) => {
+    if (ledger.batches.length === 0) finish(41, 60);
+    return append(batch, position);
+  };
+  finish(1, 40);
+  await clock.run(600);
+  assert.deepEqual(ledger.batches, [40]);
+  finish(61, 80);
+  await clock.run(600);
+  assert.deepEqual(ledger.batches, [40, 40]);
+  finish(81, 90);
+  await recorder.caughtUp();
+  assert.deepEqual(ledger.batches, [40, 40, 10]);
 });
 
 test("a full batch does not wait", async () => {
@@ -81,7 +99,7 @@ test("while the database is away nothing is lost, memory is bounded, and pauses 
   assert.deepEqual([recorder.stats.lagCalls, recorder.stats.lagMs], [0, 0]);
   assert.equal(disk.files.size, 1, "recorded files are removed");
   finish(30_001, 30_010);
-  await clock.run(300);
+  await clock.run(600);
   assert.equal(ledger.calls.size, 30_010);
 });
 

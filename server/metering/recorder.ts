@@ -12,8 +12,8 @@ import type { JournalPosition, LedgerStore } from "./ports.js";
  * hundreds, which touches as many pages; others wait for the writer meanwhile, for a tenth of a second at most.
  */
 export const BATCH_CALLS_MAX = 4000;
-/** Longest time a call waits for its batch to fill. */
-export const BATCH_INTERVAL_MS = 250;
+/** Longest time a call waits for its batch to fill; a small batch costs each of its calls several times as much. */
+export const BATCH_INTERVAL_MS = 500;
 /** Calls kept in memory for the database; what comes on top is read back from the journal. */
 export const PENDING_CALLS_MAX = 12_000;
 /** Calls kept that the journal could not take; what comes on top is lost. */
@@ -72,6 +72,7 @@ export class Recorder {
   #retrying = false;
   #failedTries = 0;
   #lostCalls = 0;
+  #draining = false;
   #closed = false;
   /** Journaled calls of this process that the database lacks. */
   #owedCalls = 0;
@@ -204,6 +205,7 @@ export class Recorder {
 
   /** Without pauses, since a process that stops may have nothing left to keep it alive through one. */
   async #drain(): Promise<void> {
+    this.#draining = true;
     for (let tries = 0; tries < CLOSE_TRIES && !this.#closed; tries++) {
       await this.#pumping;
       if (!this.#hasWork()) return;
@@ -258,7 +260,11 @@ export class Recorder {
 
   async #pump(): Promise<void> {
     try {
-      while (!this.#closed && (await this.#step())) this.#settle();
+      let first = true;
+      while (!this.#closed && (await this.#step(first))) {
+        first = false;
+        this.#settle();
+      }
       this.#failedTries = 0;
     } catch (error) {
       this.#failedTries += 1;
@@ -271,8 +277,8 @@ export class Recorder {
     }
   }
 
-  /** Records one batch; false when there is none. */
-  async #step(): Promise<boolean> {
+  /** Records one batch; false when there is none, or when another one is better left to fill. */
+  async #step(first: boolean): Promise<boolean> {
     if (this.#unjournaled.length > 0) {
       const batch = this.#unjournaled.slice(0, BATCH_CALLS_MAX);
       const position = this.#committed;
@@ -283,6 +289,7 @@ export class Recorder {
       return true;
     }
     if (this.#pending.length > 0) {
+      if (!first && !this.#isUrgent()) return false;
       const batch = this.#pending.slice(0, BATCH_CALLS_MAX);
       await this.#record(batch);
       this.#settleOwed(batch);
@@ -292,6 +299,12 @@ export class Recorder {
       return true;
     }
     return this.#behind && (await this.#stepFromJournal());
+  }
+
+  /** Whether calls in memory go on at once: a batch is full, the journal's come after them, or somebody waits. */
+  #isUrgent(): boolean {
+    const full = this.#pending.length >= BATCH_CALLS_MAX;
+    return full || this.#behind || this.#draining || this.#waiters.length > 0;
   }
 
   async #stepFromJournal(): Promise<boolean> {

@@ -5,10 +5,13 @@ import { DIMENSIONS, subtractClientKey, TOTALS } from "./totals.js";
 import type { Writer } from "./writer.js";
 
 /** What a batch should take; the size of the next one is fitted to it, since others wait for the writer meanwhile. */
-const BATCH_TIME_MS = 10;
-const BATCH_ROWS_MIN = 50;
+const BATCH_TIME_MS = 8;
+const BATCH_ROWS_MIN = 10;
 /** Rows that the first batch deletes, before it is known how fast the disk is. */
-const BATCH_ROWS_FIRST = 200;
+const BATCH_ROWS_FIRST = 30;
+/** A batch that took too long is followed by a much smaller one, one that did not by a slightly larger one. */
+const BATCH_SHRINK_MAX = 0.2;
+const BATCH_GROWTH_MAX = 1.5;
 /** Rows that a batch of the sweep deletes at most. */
 const SWEEP_ROWS_MAX = 2_000;
 /** Buckets of roll-ups that a batch of the sweep takes it out of at most. */
@@ -240,7 +243,10 @@ async function inBatches(
     const tookMs = clock.monotonic() - began;
     deleted += went;
     if (went < asked) return deleted;
-    const pace = Math.min(Math.max(BATCH_TIME_MS / Math.max(tookMs, 1), 0.5), 1.5);
+    const pace = Math.min(
+      Math.max(BATCH_TIME_MS / Math.max(tookMs, 1), BATCH_SHRINK_MAX),
+      BATCH_GROWTH_MAX,
+    );
     limit = Math.min(Math.max(Math.floor(asked * pace), BATCH_ROWS_MIN), most);
   }
 }

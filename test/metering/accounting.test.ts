@@ -50,7 +50,7 @@ test("a finished call is in the journal, on the gauges, with the watchers, and s
   assert.equal(accounting.meter.inflight, 0);
   assert.equal(accounting.meter.window(60).sums.calls, 1);
   assert.equal(accounting.liveCalls.recent(() => true, 10).length, 1);
-  await clock.run(300);
+  await clock.run(600);
   assert.deepEqual([...ledger.calls.keys()], [callId(1)]);
 });
 
@@ -179,7 +179,7 @@ test("impossible token numbers of a provider are put right and counted", async (
       tokens: { input: -5, output: NaN, cacheRead: 3, cacheWrite: 0, reasoning: 1e12 },
     }),
   );
-  await clock.run(300);
+  await clock.run(600);
   const { tokens } = ledger.calls.get(callId(1))!;
   assert.deepEqual(tokens, {
     input: 3,
