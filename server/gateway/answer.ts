@@ -1,19 +1,16 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Turn } from "../caller/turn.js";
 import type { Fault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
 import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Ticket } from "./ports.js";
 import { Relay, type RelayListener, type StreamSource } from "./relay.js";
-import { replyFault, replyWhole, REQUEST_ID_HEADER, unreadBody } from "./reply.js";
+import { jsonHeaders, replyFault, REQUEST_ID_HEADER } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
-import type { RequestHead } from "./request-head.js";
 
 export interface AnswerOptions {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+  readonly turn: Turn;
   readonly id: string;
-  readonly head: RequestHead;
   readonly endpoint: Endpoint;
   readonly limits: GatewayLimits;
 }
@@ -29,52 +26,42 @@ export class Answer {
   }
 
   get begun(): boolean {
-    return this.#options.res.headersSent;
+    return this.#options.turn.begun;
   }
 
   /** Our own refusal, in the caller's dialect. */
   fault(fault: Fault, httpStatus: number): void {
-    const { req, res, id, head, endpoint, limits } = this.#options;
-    replyFault(res, {
-      fault,
-      dialect: endpoint.dialect,
-      requestId: id,
-      httpStatus,
-      headers: this.#ticketHeaders(),
-      ...unreadBody(req, head, limits.bodyBytesMax),
-    });
+    const { turn, id, endpoint } = this.#options;
+    const { dialect } = endpoint;
+    const headers = this.#ticketHeaders();
+    replyFault(turn, { fault, dialect, requestId: id, httpStatus, headers });
   }
 
   /** An answer of our own, JSON text. */
   own(body: string): void {
-    const { res, id } = this.#options;
-    const headers = ["content-type", "application/json", REQUEST_ID_HEADER, id];
-    replyWhole(res, 200, [...headers, ...this.#ticketHeaders()], body);
+    const { turn, id } = this.#options;
+    turn.whole(200, [...jsonHeaders(id), ...this.#ticketHeaders()], body);
   }
 
   /** A provider's whole reply. */
   whole(head: ReplyHead, body: Buffer | string, retryAfterSeconds?: number): void {
-    const { res } = this.#options;
     const headers = this.#headers(head);
     if (retryAfterSeconds !== undefined && !headers.includes("retry-after")) {
       headers.push("retry-after", String(retryAfterSeconds));
     }
-    // The provider's own date goes on.
-    res.sendDate = false;
-    replyWhole(res, head.httpStatus, headers, body);
+    this.#options.turn.whole(head.httpStatus, headers, body);
   }
 
   /** A provider's stream; the head is the caller's. */
   stream(head: ReplyHead, source: StreamSource, listener: RelayListener): Relay {
-    const { res, endpoint, limits } = this.#options;
+    const { turn, endpoint, limits } = this.#options;
     const events = head.contentType === "text/event-stream";
     const headers = this.#headers(head);
     if (head.contentLength !== undefined && !events) {
       headers.push("content-length", String(head.contentLength));
     }
-    res.sendDate = false;
     return new Relay({
-      res,
+      turn,
       httpStatus: head.httpStatus,
       headers,
       codec: CODECS[endpoint.dialect],
@@ -87,12 +74,12 @@ export class Answer {
 
   /** Ends what is complete already. */
   end(): void {
-    this.#options.res.end();
+    this.#options.turn.end();
   }
 
   /** Closes the connection in the middle of the answer, so that nobody takes it for whole. */
   breakOff(): void {
-    this.#options.res.destroy();
+    this.#options.turn.breakOff();
   }
 
   #headers(head: ReplyHead): string[] {

@@ -13,7 +13,7 @@ import type { GatewayLimits } from "./limits.js";
 import type { Passage } from "./passages.js";
 import type { Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
-import type { RawHeaders } from "../upstream/reply-head.js";
+import type { RawHeaders } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
 import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
 import { judge } from "./verdict.js";

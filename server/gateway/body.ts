@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { BodySink } from "../caller/turn.js";
 import { Fault } from "../core/fault.js";
 
 /** Bytes of request bodies held now, over all calls: one caller's uploads must not take all memory. */
@@ -35,8 +35,7 @@ const EMPTY = Buffer.alloc(0);
  * Reads a body whole. Calls `done` once, unless the caller leaves first. What is held is counted in the
  * budget until `release`.
  */
-export class BodyReader {
-  readonly #req: IncomingMessage;
+export class BodyReader implements BodySink {
   readonly #budget: BodyBudget;
   readonly #bytesMax: number;
   readonly #done: (fault: Fault | undefined, body: Buffer) => void;
@@ -46,22 +45,12 @@ export class BodyReader {
   #over = false;
 
   constructor(
-    req: IncomingMessage,
     options: { budget: BodyBudget; bytesMax: number },
     done: (fault: Fault | undefined, body: Buffer) => void,
   ) {
-    this.#req = req;
     this.#budget = options.budget;
     this.#bytesMax = options.bytesMax;
     this.#done = done;
-    req.on("data", (chunk: Buffer) => {
-      this.#onData(chunk);
-    });
-    req.on("end", () => {
-      this.#finish(undefined);
-    });
-    // The caller's leaving is heard on its socket; without a listener the error would end the process.
-    req.on("error", () => undefined);
   }
 
   /** Bytes read so far. */
@@ -78,7 +67,7 @@ export class BodyReader {
     this.#bytes = 0;
   }
 
-  #onData(chunk: Buffer): void {
+  onBody(chunk: Buffer): void {
     if (this.#over) return;
     if (this.#bytes + chunk.length > this.#bytesMax) {
       this.#finish(tooLarge(this.#bytesMax));
@@ -95,10 +84,13 @@ export class BodyReader {
     else (this.#more ??= [this.#first]).push(chunk);
   }
 
+  onBodyEnd(): void {
+    this.#finish(undefined);
+  }
+
   #finish(fault: Fault | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    if (fault !== undefined) this.#req.pause();
     this.#done(fault, fault === undefined ? this.#joined() : EMPTY);
   }
 

@@ -40,22 +40,23 @@ export class CallerConnections {
   }
 
   /**
-   * Takes a connection that was just made. One too many is reset: an answer would need its request read, or
-   * its TLS spoken, which is what is short.
+   * Takes a connection that was just made. One too many is reset, and false answered: an answer would need its
+   * request read, or its TLS spoken, which is what is short.
    */
-  take(socket: Socket, ip: string): void {
+  take(socket: Socket, ip: string): boolean {
     const counted = !this.#options.exempts(ip);
     if (counted && !this.#counts.enter(ip)) {
       socket.on("error", () => undefined);
       socket.resetAndDestroy();
       this.refuse("ADDRESS", ip);
-      return;
+      return false;
     }
     this.#open++;
     socket.once("close", () => {
       this.#open--;
       if (counted) this.#counts.leave(ip);
     });
+    return true;
   }
 
   /** Counts a call that a trusted proxy brought from `ip`. Throws Fault `rate_limit_exceeded` when the address has all that it may. */

@@ -1,9 +1,10 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { CallerConnection } from "../caller/caller-connection.js";
+import type { Turn, TurnListener } from "../caller/turn.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
-import type { Rostered } from "../upstream/roster.js";
+import type { Rostered } from "../core/roster.js";
 import { authenticate } from "./admit.js";
 import { Answer } from "./answer.js";
 import type { AttemptFailure } from "./attempt.js";
@@ -24,24 +25,11 @@ import { Trials, type TrialsListener } from "./trials.js";
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** One connection of a caller and the exchanges on it. */
-export interface Caller {
-  /** Of the connection. */
-  readonly ip: string;
-  /** The connection is a trusted proxy's, which says whose calls it brings. */
-  readonly isProxy: boolean;
-  /** One, unless the caller sends its next request before it has the last answer. */
-  readonly exchanges: Exchange[];
-  /** Something on the connection could be read in two ways, so nothing more on it is read at all. */
-  doomed: boolean;
-}
-
 export interface ExchangeOptions {
   readonly context: GatewayContext;
   readonly id: string;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly caller: Caller;
+  readonly turn: Turn;
+  readonly connection: CallerConnection;
   /** Where the call comes from. */
   readonly ip: string;
   readonly head: RequestHead;
@@ -58,7 +46,7 @@ export interface ExchangeOptions {
  * it, pass the reply on. Whatever way it ends leads through `#finish`, which puts it on record before the
  * last byte leaves.
  */
-export class Exchange implements TrialsListener, RelayListener, Rostered {
+export class Exchange implements TrialsListener, RelayListener, TurnListener, Rostered {
   place = -1;
   /** The tick in which the server first saw it waiting; 0 before. */
   seenAt = 0;
@@ -75,16 +63,17 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
-    const { context, id, match, path, ip, req, res, head } = options;
+    const { context, id, match, path, ip, turn } = options;
     const { endpoint } = match;
     this.#options = options;
     this.#context = context;
     this.#book = new CallBook(context, { id, endpoint, path, ip });
-    this.#answer = new Answer({ req, res, id, head, endpoint, limits: context.limits });
+    this.#answer = new Answer({ turn, id, endpoint, limits: context.limits });
   }
 
-  get caller(): Caller {
-    return this.#options.caller;
+  /** What its call came on. */
+  get connection(): CallerConnection {
+    return this.#options.connection;
   }
 
   /** Where the call comes from. */
@@ -100,7 +89,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   // The way in.
 
   run(): void {
-    const { head, query, ip, req } = this.#options;
+    const { head, query, ip, turn } = this.#options;
     const { authenticator, limits, bodyBudget } = this.#context;
     try {
       this.#book.principal = authenticate(authenticator, head, query, ip);
@@ -110,18 +99,17 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
       return;
     }
     if (head.contentLength === undefined && !head.chunked) {
-      req.resume();
       this.#onBody(NO_BYTES);
       return;
     }
     this.#reader = new BodyReader(
-      req,
       { budget: bodyBudget, bytesMax: limits.bodyBytesMax },
       (fault, body) => {
         if (fault === undefined) this.#onBody(body);
         else this.#refuse(fault);
       },
     );
+    turn.readBody(this.#reader);
   }
 
   #onBody(sent: Buffer): void {
@@ -232,6 +220,7 @@ export class Exchange implements TrialsListener, RelayListener, Rostered {
   }
 
   onDrained(): void {
+    this.#relay?.drained();
     this.#trials?.resume();
   }
 

@@ -1,23 +1,12 @@
+import type { CallerLimits } from "../caller/limits.js";
+
 /** What the proxy port takes from callers and gives to providers; every figure is settable. */
-export interface GatewayLimits {
+export interface GatewayLimits extends CallerLimits {
   /** One request body. Agents send 90 KB to say hello, and images weigh megabytes. */
   readonly bodyBytesMax: number;
   /** All request bodies held at a time; beyond it new ones are refused. */
   readonly bodyBytesInFlightMax: number;
-  readonly headerBytesMax: number;
   readonly headerLinesMax: number;
-  /** From the first byte of a request to the end of its head. */
-  readonly headTimeoutMs: number;
-  /** From the first byte of a request to the end of its body. */
-  readonly requestTimeoutMs: number;
-  /** How often the two timeouts above are looked at. */
-  readonly timeoutCheckMs: number;
-  /** How long an unused caller connection stays open. */
-  readonly keepAliveMs: number;
-  /** A caller connection on which nothing moves either way is closed; longer than any reply may take to begin. */
-  readonly callerIdleMs: number;
-  /** Connections of callers; more are closed without an answer. */
-  readonly callerSocketsMax: number;
   /** Connections of one address, or its calls through trusted proxies; an IPv6 /64 counts as one, this host not at all. */
   readonly callerSocketsPerAddressMax: number;
   readonly modelIdCharsMax: number;

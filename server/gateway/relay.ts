@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { Turn } from "../caller/turn.js";
 import type {
   DialectCodec,
   Problem,
@@ -19,8 +19,6 @@ export interface RelayListener {
   onFirstByte(): void;
   /** The last event is about to go to the caller: what must be on record first is recorded now. */
   onLastEvent(): OnRecord;
-  /** The caller takes more again. */
-  onDrained(): void;
   onBug(thrown: unknown): void;
 }
 
@@ -35,7 +33,7 @@ export interface StreamSource {
 }
 
 export interface RelayOptions {
-  readonly res: ServerResponse;
+  readonly turn: Turn;
   readonly httpStatus: number;
   /** Names and values in turn, ready to send. */
   readonly headers: readonly string[];
@@ -132,13 +130,12 @@ export class Relay {
     if (rest !== undefined) this.#pass(rest);
     const watch = this.#watch;
     if (!watch.finished && !watch.completeWithout() && !watch.failed()) return false;
-    this.sendHead();
+    this.#writeHead();
     this.#closed = true;
     const last = this.#options.source.edit?.end();
     this.#bytes += last?.length ?? 0;
-    this.#onRecord((res) => {
-      if (last === undefined || last.length === 0) res.end();
-      else res.end(last);
+    this.#onRecord((turn) => {
+      turn.end(last);
     });
     return true;
   }
@@ -146,11 +143,8 @@ export class Relay {
   /** Sends the head now, without waiting for a first event. */
   sendHead(): void {
     if (this.#headSent) return;
-    this.#headSent = true;
-    const { res, httpStatus, headers, listener } = this.#options;
-    listener.onFirstByte();
-    res.writeHead(httpStatus, [...headers]);
-    res.flushHeaders();
+    this.#writeHead();
+    this.#options.turn.flushHead();
   }
 
   /**
@@ -159,16 +153,16 @@ export class Relay {
    */
   cut(problem: Problem): void {
     this.#closed = true;
-    const { res, codec, events, source } = this.#options;
+    const { turn, codec, events, source } = this.#options;
     // What was edited went on in whole events.
     const midEvent = source.edit === undefined && this.#gate?.midEvent === true;
     if (!events || midEvent) {
-      res.destroy();
+      turn.breakOff();
       return;
     }
-    const text = codec.streamError(problem);
-    this.#bytes += Buffer.byteLength(text);
-    res.end(text);
+    const text = Buffer.from(codec.streamError(problem));
+    this.#bytes += text.length;
+    turn.end(text);
   }
 
   #pass(events: Buffer): void {
@@ -191,33 +185,29 @@ export class Relay {
   }
 
   #write(out: Buffer): void {
-    if (out.length > 0 && !this.#options.res.write(out)) this.#wait();
+    if (!this.#options.turn.write(out)) this.#stalled = true;
   }
 
-  #wait(): void {
-    if (this.#stalled) return;
-    this.#stalled = true;
-    this.#options.res.once("drain", () => {
-      this.#stalled = false;
-      this.#options.listener.onDrained();
-    });
+  /** The caller takes more again. */
+  drained(): void {
+    this.#stalled = false;
   }
 
   #writeHead(): void {
     if (this.#headSent) return;
     this.#headSent = true;
-    const { res, httpStatus, headers, listener } = this.#options;
+    const { turn, httpStatus, headers, listener } = this.#options;
     listener.onFirstByte();
-    res.writeHead(httpStatus, [...headers]);
+    turn.begin(httpStatus, headers);
   }
 
   /** What the last event brings goes to the caller once the call is on record: now, or in a moment and in order. */
-  #onRecord(send: (res: ServerResponse) => void): void {
+  #onRecord(send: (turn: Turn) => void): void {
     this.#ending ??= this.#options.listener.onLastEvent();
-    const { res } = this.#options;
+    const { turn } = this.#options;
     const give = (isRecorded: boolean): void => {
-      if (res.writableEnded || res.destroyed) return;
-      if (isRecorded) send(res);
+      if (turn.over) return;
+      if (isRecorded) send(turn);
       else this.#breakOff();
     };
     if (typeof this.#ending === "boolean") give(this.#ending);
@@ -226,7 +216,7 @@ export class Relay {
 
   #breakOff(): void {
     this.#closed = true;
-    this.#options.res.destroy();
+    this.#options.turn.breakOff();
   }
 }
 

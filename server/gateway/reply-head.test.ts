@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RawHeaders } from "../upstream/reply-head.js";
+import type { RawHeaders } from "../http/header-lines.js";
 import { readReplyHead } from "./reply-head.js";
 
 function raw(headers: Readonly<Record<string, string>>): RawHeaders {

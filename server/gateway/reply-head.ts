@@ -1,7 +1,7 @@
 import type { Dialect } from "../core/provider.js";
 import { latin1 } from "../dialect/bytes.js";
-import type { RawHeaders } from "../upstream/reply-head.js";
-import { HeaderTable } from "./header-table.js";
+import type { RawHeaders } from "../http/header-lines.js";
+import { HeaderTable } from "../http/header-table.js";
 
 /** What the head of a provider's reply says that matters here, and what of it goes on to the caller. */
 export interface ReplyHead {

@@ -1,13 +1,15 @@
-import type { IncomingMessage } from "node:http";
+import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
+import { latin1 } from "../dialect/bytes.js";
+import { HeaderTable } from "../http/header-table.js";
 
 /** What the head of a request says that matters here, and what of it goes on to the provider. */
 export interface RequestHead {
   /** Names and values in turn, in the order sent. */
   readonly forward: string[];
   /** Undefined without the header. */
-  contentLength: number | undefined;
-  chunked: boolean;
+  readonly contentLength: number | undefined;
+  readonly chunked: boolean;
   contentType: string;
   /** The caller named `anthropic-version`, so it speaks that dialect. */
   hasAnthropicVersion: boolean;
@@ -22,13 +24,13 @@ export interface RequestHead {
   forwardedFor: string;
   /** The caller's span, as sent; empty if none. It does not go on to providers. */
   traceparent: string;
+  /** Another protocol that the caller would rather speak; empty if none. */
+  upgrade: string;
 }
 
 type Part =
   | "FORWARD"
   | "HOST"
-  | "CONTENT_LENGTH"
-  | "TRANSFER_ENCODING"
   | "CONTENT_ENCODING"
   | "CONTENT_TYPE"
   | "CONNECTION"
@@ -39,91 +41,79 @@ type Part =
   | "X_GOOG_API_KEY"
   | "SESSION"
   | "FORWARDED_FOR"
-  | "TRACEPARENT";
+  | "TRACEPARENT"
+  | "UPGRADE";
 
 /**
  * Headers that go on to providers. Everything else stays here: cookies, addresses, the caller's own
  * organisation and credentials, and whatever a header may mean to a proxy on the way.
  */
-const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
-  ["host", "HOST"],
-  ["content-length", "CONTENT_LENGTH"],
-  ["transfer-encoding", "TRANSFER_ENCODING"],
-  ["content-encoding", "CONTENT_ENCODING"],
-  ["connection", "CONNECTION"],
-  ["content-type", "CONTENT_TYPE"],
-  ["anthropic-version", "VERSION"],
-  ["authorization", "AUTHORIZATION"],
-  ["x-api-key", "X_API_KEY"],
-  ["api-key", "API_KEY"],
-  ["x-goog-api-key", "X_GOOG_API_KEY"],
-  ["x-session-affinity", "SESSION"],
-  ["x-session-id", "SESSION"],
-  ["session_id", "SESSION"],
-  ["x-claude-code-session-id", "SESSION"],
-  ["x-forwarded-for", "FORWARDED_FOR"],
-  ["traceparent", "TRACEPARENT"],
-  ...[
-    "accept",
-    "accept-language",
-    "user-agent",
-    "anthropic-beta",
-    "anthropic-dangerous-direct-browser-access",
-    "openai-beta",
-    "idempotency-key",
-    "x-goog-api-client",
-    "x-app",
-    "x-title",
-    "http-referer",
-    "originator",
-    "version",
-    "conversation_id",
-    "x-client-request-id",
-    "x-openai-subagent",
-  ].map((name) => [name, "FORWARD"] as const),
-]);
-
-const FORWARD_PREFIXES = [
-  "x-stainless-",
-  "x-codex-",
-  "x-claude-code-",
-  "x-opencode-",
-  "x-dashscope-",
-];
-
-/** What the parser lets pass although no client sends it. */
-export function checkRequestLine(req: IncomingMessage, url: string): void {
-  if (req.httpVersionMajor !== 1) throw new Fault("malformed_request", "Speak HTTP/1.1.");
-  if (url.includes("#")) throw new Fault("malformed_request", "A path holds no fragment.");
-}
+const HEADERS = new HeaderTable<Part>(
+  {
+    host: "HOST",
+    "content-encoding": "CONTENT_ENCODING",
+    connection: "CONNECTION",
+    "content-type": "CONTENT_TYPE",
+    "anthropic-version": "VERSION",
+    authorization: "AUTHORIZATION",
+    "x-api-key": "X_API_KEY",
+    "api-key": "API_KEY",
+    "x-goog-api-key": "X_GOOG_API_KEY",
+    "x-session-affinity": "SESSION",
+    "x-session-id": "SESSION",
+    session_id: "SESSION",
+    "x-claude-code-session-id": "SESSION",
+    "x-forwarded-for": "FORWARDED_FOR",
+    traceparent: "TRACEPARENT",
+    upgrade: "UPGRADE",
+    accept: "FORWARD",
+    "accept-language": "FORWARD",
+    "user-agent": "FORWARD",
+    "anthropic-beta": "FORWARD",
+    "anthropic-dangerous-direct-browser-access": "FORWARD",
+    "openai-beta": "FORWARD",
+    "idempotency-key": "FORWARD",
+    "x-goog-api-client": "FORWARD",
+    "x-app": "FORWARD",
+    "x-title": "FORWARD",
+    "http-referer": "FORWARD",
+    originator: "FORWARD",
+    version: "FORWARD",
+    conversation_id: "FORWARD",
+    "x-client-request-id": "FORWARD",
+    "x-openai-subagent": "FORWARD",
+  },
+  {
+    "x-stainless-": "FORWARD",
+    "x-codex-": "FORWARD",
+    "x-claude-code-": "FORWARD",
+    "x-opencode-": "FORWARD",
+    "x-dashscope-": "FORWARD",
+  },
+);
 
 /** How headers are counted that may come once only, by the mark each sets. */
 const ONCE: Partial<Record<Part, number>> = {
   HOST: 1,
-  CONTENT_LENGTH: 2,
-  TRANSFER_ENCODING: 4,
-  AUTHORIZATION: 8,
-  X_API_KEY: 16,
-  X_GOOG_API_KEY: 32,
-  CONTENT_TYPE: 64,
-  CONTENT_ENCODING: 128,
-  API_KEY: 256,
+  AUTHORIZATION: 2,
+  X_API_KEY: 4,
+  API_KEY: 8,
+  X_GOOG_API_KEY: 16,
+  CONTENT_TYPE: 32,
+  CONTENT_ENCODING: 64,
 };
 
 /**
- * Reads the head in one pass over the raw list, for the parsed object joins and drops what must be seen.
- * `needsHost`: the request's version asks for a host. Throws Fault `malformed_request` for heads that two
- * parsers could read in two ways.
+ * Reads what the head of a request says where it stands. Throws Fault `malformed_request` for heads that two
+ * readers could understand in two ways.
  */
-export function readHead(
-  rawHeaders: readonly string[],
-  linesMax: number,
-  needsHost: boolean,
-): RequestHead {
+export function readHead(request: ParsedRequest, linesMax: number): RequestHead {
+  if (request.target.includes("#")) refuse("a path holds no fragment");
+  const { bytes, marks } = request.headers;
   const head: RequestHead = {
     forward: [],
-    contentLength: undefined,
-    chunked: false,
+    contentLength: request.contentLength < 0 ? undefined : request.contentLength,
+    chunked: request.chunked,
     contentType: "",
     hasAnthropicVersion: false,
     authorization: undefined,
@@ -133,49 +123,33 @@ export function readHead(
     session: "",
     forwardedFor: "",
     traceparent: "",
+    upgrade: "",
   };
-  if (rawHeaders.length > linesMax * 2) refuse("too many header lines");
+  if (marks.length > linesMax * 4) refuse("too many header lines");
   let seen = 0;
   let connection = "";
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] ?? "").toLowerCase();
-    const value = rawHeaders[i + 1] ?? "";
-    const part = PARTS.get(name);
-    if (part === undefined) {
-      if (FORWARD_PREFIXES.some((prefix) => name.startsWith(prefix)))
-        head.forward.push(name, value);
-      continue;
-    }
-    if (part === "FORWARD") {
+  for (let i = 0; i + 3 < marks.length; i += 4) {
+    const known = HEADERS.find(bytes, marks[i] ?? 0, marks[i + 1] ?? 0);
+    if (known === undefined) continue;
+    const { name, means } = known;
+    const value = latin1(bytes, marks[i + 2] ?? 0, marks[i + 3] ?? 0);
+    if (means === "FORWARD") {
       head.forward.push(name, value);
       continue;
     }
-    if (part === "CONNECTION") connection = connection === "" ? value : `${connection},${value}`;
-    const mark = ONCE[part] ?? 0;
+    if (means === "CONNECTION") connection = connection === "" ? value : `${connection},${value}`;
+    const mark = ONCE[means] ?? 0;
     if ((seen & mark) !== 0) refuse(`the ${name} header is there twice`);
     seen |= mark;
-    take(head, part, name, value);
+    take(head, means, name, value);
   }
-  checkSeen(seen, needsHost);
+  if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
   if (connection !== "") dropNamed(head.forward, connection);
   return head;
 }
 
-function checkSeen(seen: number, needsHost: boolean): void {
-  if (needsHost && (seen & 1) === 0) refuse("it names no host");
-  if ((seen & 6) === 6) refuse("both a length and chunked transfer are given");
-}
-
 function take(head: RequestHead, part: Part, name: string, value: string): void {
   switch (part) {
-    case "CONTENT_LENGTH":
-      if (!/^\d{1,15}$/.test(value)) refuse("the content length is not a number");
-      head.contentLength = Number(value);
-      return;
-    case "TRANSFER_ENCODING":
-      if (value.trim().toLowerCase() !== "chunked") refuse("only chunked transfer is understood");
-      head.chunked = true;
-      return;
     case "CONTENT_ENCODING":
       if (value.trim().toLowerCase() !== "identity") refuse("compressed bodies are not taken");
       return;
@@ -190,6 +164,9 @@ function take(head: RequestHead, part: Part, name: string, value: string): void 
       return;
     case "X_GOOG_API_KEY":
       head.xGoogApiKey = value;
+      return;
+    case "UPGRADE":
+      head.upgrade = value;
       return;
     case "FORWARDED_FOR":
       // Each proxy may add a line of its own; they count as one list.

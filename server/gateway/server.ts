@@ -1,32 +1,33 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
+import type {
+  BadRequest,
+  BadRequestReply,
+  CallerConnection,
+  CallerHandler,
+} from "../caller/caller-connection.js";
+import { CallerServer } from "../caller/caller-server.js";
+import type { ParsedRequest } from "../caller/request-head.js";
+import type { Turn } from "../caller/turn.js";
 import type { Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import { listenFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { TlsFiles } from "../core/tls.js";
-import { Roster } from "../upstream/roster.js";
+import { Roster } from "../core/roster.js";
 import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type ContextParts, createContext, type GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
-import { type Caller, Exchange, type ExchangeOptions } from "./exchange.js";
-import { createHttpServer, type HttpServer } from "./http-server.js";
+import { refusalOf } from "./bad-request.js";
+import { Exchange, type ExchangeOptions } from "./exchange.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import type { CallTraces } from "./ports.js";
 import { getModel, listModels } from "./models.js";
-import {
-  answerRoot,
-  type FaultReply,
-  replyFault,
-  replyWhole,
-  REQUEST_ID_HEADER,
-  unreadBody,
-} from "./reply.js";
-import { checkRequestLine, readHead, type RequestHead } from "./request-head.js";
+import { answerRoot, jsonHeaders, replyFault } from "./reply.js";
+import { readHead, type RequestHead } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions extends ContextParts {
@@ -75,16 +76,14 @@ const FLUSH_ROUND_MS = 50;
 const FLUSH_ROUNDS = 40;
 const LOOPBACK = /^(?:127\.|::1$)/;
 
-class HttpGateway implements Gateway {
+class HttpGateway implements Gateway, CallerHandler {
   readonly #context: GatewayContext;
   readonly #contextOf: (endpoint: Endpoint) => GatewayContext;
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
   readonly #traces: CallTraces | undefined;
-  readonly #http: HttpServer;
-  readonly #server: Server;
+  readonly #server: CallerServer;
   readonly #proxies: TrustedProxies;
-  readonly #callers = new WeakMap<Socket, Caller>();
   readonly #exchanges = new Roster<Exchange>();
   readonly #stopListening: () => void;
   #headTimer: Timer | undefined;
@@ -92,9 +91,7 @@ class HttpGateway implements Gateway {
   #closing: Promise<void> | undefined;
   /** One for all exchanges, for it is needed with every one. */
   readonly #onOver = (exchange: Exchange): void => {
-    const { exchanges, ip } = exchange.caller;
-    if (exchange.ip !== ip) this.connections.leaveCall(exchange.ip);
-    exchanges.splice(exchanges.indexOf(exchange), 1);
+    if (exchange.ip !== exchange.connection.ip) this.connections.leaveCall(exchange.ip);
     this.#exchanges.delete(exchange);
     if (this.#exchanges.size === 0) this.#onIdle?.();
   };
@@ -114,19 +111,22 @@ class HttpGateway implements Gateway {
       clock: options.clock,
       logger: options.logger,
     });
-    this.#http = createHttpServer({
+    this.#server = new CallerServer({
       limits: this.#limits,
       tls: options.tls,
-      ids: options.ids,
-      connections: this.connections,
-      onConnection: (socket) => {
-        this.#onConnection(socket);
-      },
-      onRequest: (req, res) => {
-        this.#onRequest(req, res);
+      clock: options.clock,
+      handler: this,
+      gate: {
+        admits: (socket) => this.connections.take(socket, ipOf(socket)),
+        originOf: (socket) => {
+          const ip = ipOf(socket);
+          return { ip, isProxy: this.#proxies.trusts(ip) };
+        },
+        refused: (reason, address) => {
+          this.connections.refuse(reason, plainIp(address));
+        },
       },
     });
-    this.#server = this.#http.server;
     this.#stopListening = options.authenticator.onInvalidated((clientKeyId) => {
       this.#invalidate(clientKeyId);
     });
@@ -136,31 +136,24 @@ class HttpGateway implements Gateway {
     return this.#exchanges.size;
   }
 
-  listen(options: ListenOptions): Promise<{ host: string; port: number }> {
-    return new Promise((resolve, reject) => {
-      const onError = (error: NodeJS.ErrnoException): void => {
-        reject(
-          listenFault(
-            error,
-            `the proxy port ${options.host}:${options.port}`,
-            "choose another with --proxy-port",
-          ),
-        );
-      };
-      this.#server.once("error", onError);
-      this.#server.listen({ host: options.host, port: options.port, backlog: 4096 }, () => {
-        this.#server.off("error", onError);
-        this.#server.on("error", (error) => {
-          this.#context.logger.error({ err: error }, "proxy port failed");
-        });
-        const address = this.#server.address() as AddressInfo;
-        resolve({ host: address.address, port: address.port });
+  async listen(options: ListenOptions): Promise<{ host: string; port: number }> {
+    const { host, port } = options;
+    try {
+      const taken = await this.#server.listen({ host, port }, (error) => {
+        this.#context.logger.error({ err: error }, "proxy port failed");
       });
-    });
+      return { host: taken.address, port: taken.port };
+    } catch (error) {
+      throw listenFault(
+        error as NodeJS.ErrnoException,
+        `the proxy port ${host}:${String(port)}`,
+        "choose another with --proxy-port",
+      );
+    }
   }
 
   setTls(files: TlsFiles): void {
-    this.#http.setTls(files);
+    this.#server.setTls(files);
   }
 
   close(): Promise<void> {
@@ -171,12 +164,8 @@ class HttpGateway implements Gateway {
   async #close(): Promise<void> {
     this.draining = true;
     this.#stopListening();
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        resolve();
-      });
-    });
-    this.#server.closeIdleConnections();
+    const closed = this.#server.stop();
+    this.#server.closeIdle();
     await this.#drained();
     this.#headTimer?.cancel();
     await this.#flushed(closed);
@@ -187,8 +176,8 @@ class HttpGateway implements Gateway {
     let left = FLUSH_ROUNDS;
     let timer: Timer | undefined;
     const round = (): void => {
-      this.#server.closeIdleConnections();
-      if (left-- <= 0) this.#server.closeAllConnections();
+      this.#server.closeIdle();
+      if (left-- <= 0) this.#server.closeAll();
       timer = this.#context.clock.setTimer(round, FLUSH_ROUND_MS);
     };
     round();
@@ -215,60 +204,52 @@ class HttpGateway implements Gateway {
     });
   }
 
-  #onConnection(socket: Socket): void {
-    const caller = this.#newCaller(socket);
-    this.#callers.set(socket, caller);
-    // On the socket and not on each response: it also covers requests that wait behind another.
-    socket.once("close", () => {
-      for (const exchange of caller.exchanges.slice()) exchange.callerLeft();
-    });
+  refusal(problem: BadRequest, reason: string): BadRequestReply {
+    return refusalOf(problem, reason, this.#ids.next("call"));
   }
 
-  #onRequest(req: IncomingMessage, res: ServerResponse): void {
-    const caller = this.#callerOf(req);
-    if (caller.doomed) return;
+  onTurn(connection: CallerConnection, turn: Turn, request: ParsedRequest): void {
     const id = this.#ids.next("call");
-    const url = req.url ?? "/";
-    const mark = url.indexOf("?");
-    const path = mark < 0 ? url : url.slice(0, mark);
-    const query = mark < 0 ? "" : queryBehind(path, url.slice(mark + 1));
-    if (this.draining) res.setHeader("connection", "close");
+    const { method, target } = request;
+    const mark = target.indexOf("?");
+    const path = mark < 0 ? target : target.slice(0, mark);
+    const query = mark < 0 ? "" : queryBehind(path, target.slice(mark + 1));
     let head: RequestHead | undefined;
     try {
-      checkRequestLine(req, url);
-      head = readHead(req.rawHeaders, this.#limits.headerLinesMax, req.httpVersionMinor > 0);
+      head = readHead(request, this.#limits.headerLinesMax);
+      refuseWebSocket(turn, head);
       if (path === "/") {
-        if (req.method === "HEAD" || req.method === "GET") answerRoot(req, res, id);
-        else this.#refuseMethod(req, res, { id, path, head, allow: ["HEAD", "GET"] });
+        if (method === "HEAD" || method === "GET") answerRoot(turn, id);
+        else this.#refuseMethod(turn, { id, path, head, allow: ["HEAD", "GET"] });
         return;
       }
-      const match = matchEndpoint(req.method ?? "", path, head.hasAnthropicVersion);
+      const match = matchEndpoint(method, path, head.hasAnthropicVersion);
       if ("allow" in match) {
-        this.#refuseMethod(req, res, { id, path, head, allow: match.allow });
+        this.#refuseMethod(turn, { id, path, head, allow: match.allow });
       } else if (match.endpoint.kind === "LOCAL") {
-        this.#answerModels(req, res, { id, head, match, query });
+        this.#answerModels(turn, { id, connection, head, match, query });
       } else {
-        this.#start({ id, req, res, caller, head, match, path, query });
+        this.#start({ id, connection, turn, head, match, path, query });
       }
     } catch (thrown) {
-      caller.doomed ||= head === undefined;
-      this.#refuse(req, res, { id, path, head, thrown });
+      // What was not understood whole may hide another request behind it.
+      if (head === undefined) turn.closeAfter();
+      this.#refuse(turn, { id, path, head, thrown });
     }
   }
 
   #start(request: Omit<ExchangeOptions, "context" | "ip" | "onOver">): void {
-    const { id, req, res, caller, head, match, path, query } = request;
-    const ip = this.#addressOf(caller, head);
+    const { id, connection, turn, head, match, path, query } = request;
+    const ip = this.#addressOf(connection, head);
     // What the connection itself brings was counted with it.
-    if (ip !== caller.ip) this.connections.enterCall(ip);
+    if (ip !== connection.ip) this.connections.enterCall(ip);
     const context = this.#contextOf(match.endpoint);
     const onOver = this.#overOf(id);
     const exchange = new Exchange({
       context,
       id,
-      req,
-      res,
-      caller,
+      connection,
+      turn,
       ip,
       head,
       match,
@@ -276,7 +257,7 @@ class HttpGateway implements Gateway {
       query,
       onOver,
     });
-    caller.exchanges.push(exchange);
+    turn.listener = exchange;
     this.#exchanges.add(exchange);
     if (this.#headTimer === undefined) this.#watchHeads();
     if (this.#traces !== undefined) {
@@ -296,27 +277,29 @@ class HttpGateway implements Gateway {
   }
 
   #answerModels(
-    req: IncomingMessage,
-    res: ServerResponse,
-    request: { id: string; head: RequestHead; match: Match; query: string },
+    turn: Turn,
+    request: {
+      id: string;
+      connection: CallerConnection;
+      head: RequestHead;
+      match: Match;
+      query: string;
+    },
   ): void {
-    const { id, head, match, query } = request;
+    const { id, connection, head, match, query } = request;
     const { dialect } = match.endpoint;
     const { authenticator, router } = this.#context;
-    const ip = this.#addressOf(this.#callerOf(req), head);
-    const principal = authenticate(authenticator, head, query, ip);
+    const principal = authenticate(authenticator, head, query, this.#addressOf(connection, head));
     const models = router.visibleModels(principal, dialect);
     const text =
       match.model === ""
         ? listModels(dialect, models, new URLSearchParams(query))
         : getModel(dialect, models, match.model);
-    req.resume();
-    replyWhole(res, 200, [REQUEST_ID_HEADER, id, "content-type", "application/json"], text);
+    turn.whole(200, jsonHeaders(id), text);
   }
 
   #refuse(
-    req: IncomingMessage,
-    res: ServerResponse,
+    turn: Turn,
     request: { id: string; path: string; head: RequestHead | undefined; thrown: unknown },
   ): void {
     const fault = toFault(request.thrown);
@@ -324,53 +307,33 @@ class HttpGateway implements Gateway {
       this.#context.logger.error({ call: request.id, err: fault.cause }, "request failed");
     }
     this.#context.sink.refused(fault.code);
-    if (res.headersSent) {
-      res.destroy();
+    if (turn.begun) {
+      turn.breakOff();
       return;
     }
-    replyFault(res, {
-      fault,
-      dialect: dialectOf(request.path, request.head?.hasAnthropicVersion === true),
-      requestId: request.id,
-      ...this.#rest(req, request.head),
-    });
+    const dialect = dialectOf(request.path, request.head?.hasAnthropicVersion === true);
+    replyFault(turn, { fault, dialect, requestId: request.id });
   }
 
   #refuseMethod(
-    req: IncomingMessage,
-    res: ServerResponse,
+    turn: Turn,
     request: { id: string; path: string; head: RequestHead; allow: readonly string[] },
   ): void {
     const allow = request.allow.join(", ");
     this.#context.sink.refused("unsupported_endpoint");
-    replyFault(res, {
+    replyFault(turn, {
       fault: new Fault("unsupported_endpoint", `This endpoint takes ${allow} only.`),
       dialect: dialectOf(request.path, request.head.hasAnthropicVersion),
       requestId: request.id,
       httpStatus: 405,
       headers: ["allow", allow],
-      ...this.#rest(req, request.head),
     });
   }
 
-  /** What an answer must do with the rest of a request that is refused before its body was read. */
-  #rest(req: IncomingMessage, head: RequestHead | undefined): Pick<FaultReply, "close" | "unread"> {
-    if (head === undefined) return { close: true };
-    return unreadBody(req, head, this.#limits.bodyBytesMax);
-  }
-
-  #callerOf(req: IncomingMessage): Caller {
-    return this.#callers.get(req.socket) ?? this.#newCaller(req.socket);
-  }
-
-  #newCaller(socket: Socket): Caller {
-    const ip = plainIp(socket.remoteAddress ?? "");
-    return { ip, isProxy: this.#proxies.trusts(ip), exchanges: [], doomed: false };
-  }
-
   /** Where a request comes from. */
-  #addressOf(caller: Caller, head: RequestHead): string {
-    return caller.isProxy ? this.#proxies.addressOf(caller.ip, head.forwardedFor) : caller.ip;
+  #addressOf(connection: CallerConnection, head: RequestHead): string {
+    const { ip, isProxy } = connection;
+    return isProxy ? this.#proxies.addressOf(ip, head.forwardedFor) : ip;
   }
 
   cut(fault: Fault): number {
@@ -406,4 +369,21 @@ class HttpGateway implements Gateway {
     };
     this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
   }
+}
+
+/**
+ * Answers 426 at once. Some agents try a WebSocket first and fall back to HTTP on exactly this status; any
+ * other makes them wait or give up. Offers of HTTP/2 are passed over, as HTTP allows.
+ */
+function refuseWebSocket(turn: Turn, head: RequestHead): void {
+  if (!/websocket/i.test(head.upgrade)) return;
+  turn.closeAfter();
+  throw new Fault(
+    "upgrade_required",
+    "WebSockets are not served here; send the request over plain HTTP.",
+  );
+}
+
+function ipOf(socket: Socket): string {
+  return plainIp(socket.remoteAddress ?? "");
 }

@@ -3,10 +3,10 @@ import { failureOf } from "./failure.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
 import type { Connect, SocketUser } from "./connect.js";
-import type { RawHeaders } from "./reply-head.js";
+import type { RawHeaders } from "../http/header-lines.js";
 import { ReplyParser, type ReplySink } from "./reply-parser.js";
 import { headOf } from "./request-text.js";
-import type { Rostered } from "./roster.js";
+import type { Rostered } from "../core/roster.js";
 
 /** Up to this size a body is copied behind its head, so that both leave in one piece. */
 const ONE_PIECE_BYTES_MAX = 8 * 1024;

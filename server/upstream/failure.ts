@@ -1,5 +1,5 @@
 import { Fault } from "../core/fault.js";
-import { ReplyError } from "./reply-head.js";
+import { FramingError } from "../http/framing-error.js";
 
 /** Why a call to a provider ended without its reply. */
 export type FailureKind =
@@ -33,7 +33,7 @@ export function failureOf(error: unknown, phase: FlightPhase): UpstreamFailure {
   if (error instanceof Fault && error.code === "base_url_not_allowed") {
     return { kind: "REFUSED_URL", detail: error.publicMessage };
   }
-  if (error instanceof ReplyError) {
+  if (error instanceof FramingError) {
     return { kind: "PROTOCOL", detail: `reply refused: ${error.message}` };
   }
   const code = errorCode(error);

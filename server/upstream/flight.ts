@@ -1,8 +1,8 @@
 import type { Connection } from "./connection.js";
 import type { FlightPhase, UpstreamFailure } from "./failure.js";
 import type { OriginPool } from "./origin-pool.js";
-import type { RawHeaders } from "./reply-head.js";
-import type { Rostered } from "./roster.js";
+import type { RawHeaders } from "../http/header-lines.js";
+import type { Rostered } from "../core/roster.js";
 
 /** One HTTP request to a provider. */
 export interface UpstreamRequest {

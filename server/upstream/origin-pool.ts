@@ -2,7 +2,7 @@ import { Connection, type ConnectionHome } from "./connection.js";
 import type { Connect } from "./connect.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
-import { Roster } from "./roster.js";
+import { Roster } from "../core/roster.js";
 
 export interface OriginPoolOptions {
   /** As in the Host header. */

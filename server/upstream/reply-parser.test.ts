@@ -3,7 +3,8 @@ import { once } from "node:events";
 import net from "node:net";
 import { after, before, test } from "node:test";
 import { Client } from "undici";
-import { ReplyError, type RawHeaders } from "./reply-head.js";
+import { FramingError } from "../http/framing-error.js";
+import type { RawHeaders } from "../http/header-lines.js";
 import { ReplyParser } from "./reply-parser.js";
 
 /** What a client makes of the bytes of a connection. */
@@ -37,7 +38,7 @@ function read(pieces: readonly string[], own = false, method = "GET"): Reading |
     }
     parser.end();
   } catch (error) {
-    if (error instanceof ReplyError) return REFUSED;
+    if (error instanceof FramingError) return REFUSED;
     throw error;
   }
   return sink.reading();
@@ -276,15 +277,15 @@ test("a body over the limit, told or counted, is refused; so are endless interim
   parse(`${OK}Content-Length: 4\r\n\r\nabcd`);
   assert.throws(() => {
     parse(`${OK}Content-Length: 5\r\n\r\n`);
-  }, ReplyError);
+  }, FramingError);
   for (const body of [`${CHUNKED}5\r\nhello\r\n`, `${OK}\r\nhello`]) {
     assert.throws(() => {
       parse(body);
-    }, ReplyError);
+    }, FramingError);
   }
   assert.throws(() => {
     parse("HTTP/1.1 100 Continue\r\n\r\n".repeat(17));
-  }, ReplyError);
+  }, FramingError);
 });
 
 test("chunks of one read go on as one piece", () => {

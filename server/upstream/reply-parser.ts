@@ -1,11 +1,11 @@
-import { ChunkedBody } from "./reply-body.js";
-import { parseHead, type ParsedHead, type RawHeaders, ReplyError } from "./reply-head.js";
+import { ChunkedBody } from "../http/chunked-body.js";
+import { FramingError } from "../http/framing-error.js";
+import type { RawHeaders } from "../http/header-lines.js";
+import { headTooLarge, HeldHead } from "../http/held-head.js";
+import { parseHead, type ParsedHead } from "./reply-head.js";
 
 /** Interim replies before the real one; more are a provider that never comes to the point. */
 const INTERIM_MAX = 16;
-
-const LF = 0x0a;
-const CR = 0x0d;
 
 /** Hears what a reply consists of. */
 export interface ReplySink {
@@ -30,8 +30,7 @@ export class ReplyParser {
   #isHead = false;
   #interim = 0;
   /** The begin of a head whose end has not come yet. */
-  #held: Buffer | undefined;
-  #heldBytes = 0;
+  #held: HeldHead | undefined;
   #left = 0;
   #bodyBytes = 0;
   #chunked: ChunkedBody | undefined;
@@ -67,7 +66,7 @@ export class ReplyParser {
 
   /**
    * Takes the first `length` bytes of a buffer, whose contents it may change. `own`: the buffer is not used
-   * again by whoever gave it; otherwise what is passed on is a copy. Throws ReplyError.
+   * again by whoever gave it; otherwise what is passed on is a copy. Throws FramingError.
    */
   push(bytes: Buffer, length: number, own: boolean): void {
     this.begun = true;
@@ -117,42 +116,30 @@ export class ReplyParser {
     if (this.#held !== undefined) return this.#readHeldHead(this.#held, bytes, at, length);
     const head = parseHead(bytes, at, length);
     const { headBytesMax } = this.#limits;
-    if ((head === undefined ? length : head.end) - at > headBytesMax) throw tooLargeHead();
+    if ((head === undefined ? length : head.end) - at > headBytesMax) throw headTooLarge();
     if (head !== undefined) {
       this.#begin(head);
       return head.end;
     }
-    const held = Buffer.allocUnsafe(headBytesMax);
-    this.#heldBytes = bytes.copy(held, 0, at, length);
-    this.#held = held;
+    this.#held = new HeldHead(headBytesMax, bytes, at, length);
     return length;
   }
 
-  /** Looks for the head's end first, so that a head in many small pieces is read through but once. */
-  #readHeldHead(held: Buffer, bytes: Buffer, at: number, length: number): number {
-    for (let next = at; next < length; next++) {
-      if (this.#heldBytes >= held.length) throw tooLargeHead();
-      const byte = bytes[next] ?? 0;
-      const count = this.#heldBytes;
-      const afterCr = held[count - 1] === CR;
-      if ((byte === LF) !== afterCr) throw new ReplyError("a line does not end with CR LF");
-      held[count] = byte;
-      this.#heldBytes = count + 1;
-      if (byte !== LF || held[count - 2] !== LF) continue;
-      const head = parseHead(held, 0, this.#heldBytes);
-      this.#held = undefined;
-      if (head === undefined) throw new ReplyError("its head has no status line");
-      this.#begin(head);
-      return next + 1;
-    }
-    return length;
+  #readHeldHead(held: HeldHead, bytes: Buffer, at: number, length: number): number {
+    const next = held.take(bytes, at, length);
+    if (next < 0) return length;
+    const head = parseHead(held.bytes, 0, held.length);
+    this.#held = undefined;
+    if (head === undefined) throw new FramingError("its head has no status line");
+    this.#begin(head);
+    return next;
   }
 
   #begin(head: ParsedHead): void {
     const { httpStatus } = head;
-    if (httpStatus === 101) throw new ReplyError("it changes the protocol");
+    if (httpStatus === 101) throw new FramingError("it changes the protocol");
     if (httpStatus < 200) {
-      if (++this.#interim > INTERIM_MAX) throw new ReplyError("too many interim replies");
+      if (++this.#interim > INTERIM_MAX) throw new FramingError("too many interim replies");
       return;
     }
     this.persistent = head.persistent;
@@ -198,10 +185,6 @@ export class ReplyParser {
   }
 }
 
-function tooLargeHead(): ReplyError {
-  return new ReplyError("its head is too large");
-}
-
-function tooLargeBody(): ReplyError {
-  return new ReplyError("its body is too large");
+function tooLargeBody(): FramingError {
+  return new FramingError("its body is too large", "BODY_TOO_LARGE");
 }

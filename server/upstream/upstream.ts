@@ -3,7 +3,7 @@ import { connectTo } from "./connect.js";
 import { Flight, type FlightWatch, type UpstreamHandler, type UpstreamRequest } from "./flight.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.js";
 import { OriginPool } from "./origin-pool.js";
-import { Roster } from "./roster.js";
+import { Roster } from "../core/roster.js";
 import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
 
 const TICK_MS = 1000;

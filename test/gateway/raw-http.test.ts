@@ -66,7 +66,7 @@ function head(...lines: readonly string[]): string {
 
 const OFFER = head(
   LENGTH.trim(),
-  "Connection: Upgrade, HTTP2-Settings",
+  "Connection: Upgrade, HTTP2-Settings, close",
   "Upgrade: h2c",
   "HTTP2-Settings: AAMAAABkAAQAAP__",
 );
@@ -186,17 +186,18 @@ test("requests in a row, offers of HTTP/2 and WebSockets are answered over TLS a
   assert.equal(stub.received.length, 4);
 });
 
-test("an upgrade behind a request that is not answered yet ends the connection and nothing else", async () => {
+test("an upgrade behind a request that is not answered yet is answered in its turn", async () => {
   const first = `${head(LENGTH.trim())}${BODY}`;
   const root = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
   for (const overTls of [false, true]) {
     for (const before of [first, root]) {
-      for (const upgrade of [`${OFFER}${BODY}`, WEB_SOCKET]) {
-        assert.doesNotMatch(await send(before + upgrade, overTls), /426|HTTP.*HTTP/s);
-      }
+      const offer = await send(`${before}${OFFER}${BODY}`, overTls);
+      assert.match(offer, /^HTTP\/1\.1 200 .*HTTP\/1\.1 200 /s);
+      assert.ok(offer.endsWith(CHAT_REPLY));
+      const socket = await send(before + WEB_SOCKET, overTls);
+      assert.match(socket, /^HTTP\/1\.1 200 .*HTTP\/1\.1 426 /s);
     }
   }
-  assert.match(await send(`${head(LENGTH.trim(), "Connection: close")}${BODY}`), / 200 OK/);
 });
 
 test("a request line to another host is refused as a path that does not exist", async () => {

@@ -1,4 +1,4 @@
-import { ReplyError } from "./reply-head.js";
+import { FramingError } from "./framing-error.js";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -35,7 +35,7 @@ export interface BodyPiece {
 }
 
 /**
- * Takes the chunks of a body out of their framing. Throws ReplyError for framing that two parsers could
+ * Takes the chunks of a body out of their framing. Throws FramingError for framing that two parsers could
  * read in two ways. Extensions and trailers are checked, bounded and dropped.
  */
 export class ChunkedBody {
@@ -103,7 +103,7 @@ export class ChunkedBody {
   #trailer(byte: number): void {
     switch (this.#step) {
       case "LINE":
-        if (byte === SPACE || byte === TAB) throw new ReplyError("a trailer is folded");
+        if (byte === SPACE || byte === TAB) throw new FramingError("a trailer is folded");
         this.#step = byte === CR ? "LAST_LF" : "TRAILER";
         if (byte !== CR) this.#skip(byte, TRAILER_BYTES_MAX, "TRAILER_LF");
         return;
@@ -123,14 +123,14 @@ export class ChunkedBody {
   #size(byte: number): void {
     const digit = hexDigit(byte);
     if (digit >= 0) {
-      if (++this.#digits > SIZE_DIGITS_MAX) throw new ReplyError("a chunk's size is too large");
+      if (++this.#digits > SIZE_DIGITS_MAX) throw new FramingError("a chunk's size is too large");
       this.#left = this.#left * 16 + digit;
       return;
     }
-    if (this.#digits === 0) throw new ReplyError("a chunk has no size");
+    if (this.#digits === 0) throw new FramingError("a chunk has no size");
     if (byte === CR) this.#step = "SIZE_LF";
     else if (byte === SEMICOLON) this.#step = "EXTENSION";
-    else throw new ReplyError("a chunk's size is no number");
+    else throw new FramingError("a chunk's size is no number");
   }
 
   #skip(byte: number, bytesMax: number, atEnd: Step): void {
@@ -139,13 +139,13 @@ export class ChunkedBody {
       return;
     }
     const isText = byte === TAB || (byte >= SPACE && byte !== 0x7f);
-    if (!isText) throw new ReplyError("a chunk's line holds a control character");
-    if (++this.#skipped > bytesMax) throw new ReplyError("a chunk's line is too long");
+    if (!isText) throw new FramingError("a chunk's line holds a control character");
+    if (++this.#skipped > bytesMax) throw new FramingError("a chunk's line is too long");
   }
 }
 
 function requireByte(byte: number, wanted: number): void {
-  if (byte !== wanted) throw new ReplyError("a chunk does not end where it says");
+  if (byte !== wanted) throw new FramingError("a chunk does not end where it says");
 }
 
 function hexDigit(byte: number): number {

@@ -1,0 +1,268 @@
+import type { Socket } from "node:net";
+import type { Rostered } from "../core/roster.js";
+import { FramingError, type FramingProblem } from "../http/framing-error.js";
+import type { CallerLimits } from "./limits.js";
+import { type CommonLines, replyHeadText } from "./reply-text.js";
+import type { ParsedRequest } from "./request-head.js";
+import { RequestParser, type RequestSink } from "./request-parser.js";
+import { Turn, type TurnHome } from "./turn.js";
+
+/** What a request that is none can be; LATE: it took too long to arrive. */
+export type BadRequest = FramingProblem | "LATE";
+
+/** An answer of ours as it goes out. */
+export interface BadRequestReply {
+  readonly httpStatus: number;
+  /** Lower-case names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+/** Takes what callers ask. */
+export interface CallerHandler {
+  /** A request, whose head holds during this call only; it is answered through the turn, now or later. */
+  onTurn(connection: CallerConnection, turn: Turn, request: ParsedRequest): void;
+  /** How to tell a caller that what it sent is no request. */
+  refusal(problem: BadRequest, reason: string): BadRequestReply;
+}
+
+/** Where connections belong. */
+export interface CallerHome {
+  readonly limits: CallerLimits;
+  readonly handler: CallerHandler;
+  readonly common: CommonLines;
+  /** No more requests are taken. */
+  readonly draining: boolean;
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number;
+  onGone(connection: CallerConnection): void;
+}
+
+/** Requests that a caller sends before it has its answer are kept up to here; then nothing more is read. */
+const HELD_BYTES_MAX = 64 * 1024;
+
+/**
+ * LINGERING: the last answer is written, and what still comes is read and thrown away. Closing a connection
+ * on which bytes arrive resets it, and the reset can overtake the answer.
+ */
+type State = "OPEN" | "LINGERING" | "GONE";
+
+/** One connection of a caller. Its requests are read and answered one after the other. */
+export class CallerConnection implements Rostered, RequestSink, TurnHome {
+  place = -1;
+  readonly socket: Socket;
+  /** Of the other end. */
+  readonly ip: string;
+  /** The other end is a trusted proxy, which says whose calls it brings. */
+  readonly isProxy: boolean;
+  readonly #home: CallerHome;
+  readonly #parser: RequestParser;
+  #state: State = "OPEN";
+  #turn: Turn | undefined;
+  /** Of the turn. */
+  #answered = false;
+  #requestEnded = false;
+  /** Bytes behind the request that is being answered. */
+  #held: Buffer | undefined;
+  #reading = false;
+  /** A request has begun, and the time that it may take is running. */
+  #counting = false;
+  #sinceMs: number;
+  /** How long it may wait for what it waits for. */
+  #waitMs: number;
+
+  constructor(home: CallerHome, socket: Socket, from: { ip: string; isProxy: boolean }) {
+    const { limits } = home;
+    this.#home = home;
+    this.socket = socket;
+    this.ip = from.ip;
+    this.isProxy = from.isProxy;
+    this.#parser = new RequestParser(this, limits.headerBytesMax);
+    this.#sinceMs = home.now();
+    this.#waitMs = limits.headTimeoutMs;
+    socket.setTimeout(limits.callerIdleMs, () => socket.destroy());
+    socket.on("data", (chunk: Buffer) => {
+      this.#onData(chunk);
+    });
+    socket.on("drain", () => {
+      if (this.#turn === undefined) this.#readHeld();
+      else this.#turn.listener?.onDrained();
+    });
+    socket.on("end", () => {
+      // A caller that waits for an answer keeps its side open.
+      if (this.#turn !== undefined) socket.destroy();
+    });
+    // What it means is said by the close that follows.
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      this.#state = "GONE";
+      this.#held = undefined;
+      this.#turn?.onGone();
+      home.onGone(this);
+    });
+  }
+
+  get common(): CommonLines {
+    return this.#home.common;
+  }
+
+  get draining(): boolean {
+    return this.#home.draining;
+  }
+
+  get requestInHand(): boolean {
+    return this.#parser.requestInHand;
+  }
+
+  /** Nothing is asked, and nothing is on its way out. */
+  get idle(): boolean {
+    return this.#turn === undefined && !this.#parser.midRequest && this.socket.writableLength === 0;
+  }
+
+  /** Ends what has waited for too long at `nowMs`. */
+  check(nowMs: number): void {
+    if (nowMs - this.#sinceMs < this.#waitMs) return;
+    if (this.#state === "LINGERING") this.socket.destroy();
+    else if (this.#parser.midRequest) this.#refuse("LATE", "it took too long to arrive");
+    else if (this.idle) this.socket.destroy();
+  }
+
+  // The socket's side.
+
+  #onData(chunk: Buffer): void {
+    const held = this.#held;
+    this.#held = undefined;
+    this.#read(held === undefined ? chunk : Buffer.concat([held, chunk]));
+  }
+
+  #read(bytes: Buffer): void {
+    let at = 0;
+    this.#reading = true;
+    try {
+      while (at < bytes.length && this.#takesMore()) at = this.#parser.push(bytes, at);
+    } catch (error) {
+      if (!(error instanceof FramingError)) throw error;
+      this.#refuse(error.problem, error.message);
+    } finally {
+      this.#reading = false;
+    }
+    if (this.#state !== "OPEN") return;
+    if (at < bytes.length) this.#hold(bytes.subarray(at));
+    else if (this.#parser.midRequest) this.#count(this.#home.limits.headTimeoutMs);
+  }
+
+  #takesMore(): boolean {
+    if (this.#state !== "OPEN") return false;
+    if (this.#parser.midRequest) return true;
+    return this.#turn === undefined && !this.socket.writableNeedDrain;
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held = bytes;
+    if (bytes.length > HELD_BYTES_MAX) this.socket.pause();
+  }
+
+  #readHeld(): void {
+    const held = this.#held;
+    if (held === undefined || !this.#takesMore()) return;
+    this.#held = undefined;
+    this.socket.resume();
+    this.#read(held);
+  }
+
+  /** A request that is not whole yet may take so long, from its first byte on. */
+  #count(waitMs: number): void {
+    if (this.#counting) return;
+    this.#counting = true;
+    this.#waitFor(waitMs);
+  }
+
+  #waitFor(waitMs: number): void {
+    this.#sinceMs = this.#home.now();
+    this.#waitMs = waitMs;
+  }
+
+  // The parser's side.
+
+  onRequest(request: ParsedRequest): void {
+    const turn = new Turn(this, request);
+    this.#turn = turn;
+    this.#answered = false;
+    this.#requestEnded = false;
+    if (!this.requestInHand) {
+      const { requestTimeoutMs } = this.#home.limits;
+      this.#count(requestTimeoutMs);
+      this.#waitMs = requestTimeoutMs;
+    }
+    this.#home.handler.onTurn(this, turn, request);
+  }
+
+  onBody(piece: Buffer): void {
+    this.#turn?.onBody(piece);
+  }
+
+  onRequestEnd(): void {
+    const turn = this.#turn;
+    this.#requestEnded = true;
+    if (turn === undefined) return;
+    turn.onBodyEnd();
+    if (this.#turn === turn && this.#answered) this.#next();
+  }
+
+  // The turn's side.
+
+  onAnswered(turn: Turn, closes: boolean): void {
+    if (this.#turn !== turn || this.#state !== "OPEN") return;
+    this.#answered = true;
+    if (closes) this.#shut(this.#home.limits.requestTimeoutMs);
+    else if (this.#requestEnded) this.#next();
+  }
+
+  #next(): void {
+    this.#turn = undefined;
+    this.#counting = false;
+    this.#waitFor(this.#home.limits.keepAliveMs);
+    // Not at once: whoever wrote the answer is not done yet.
+    if (this.#held !== undefined && !this.#reading) process.nextTick(readOn, this);
+  }
+
+  /** From the tick's end. */
+  readOn(): void {
+    this.#readHeld();
+  }
+
+  /** Ends our side, and takes what still comes for so long at most. */
+  #shut(waitMs: number): void {
+    const complete = !this.#parser.midRequest && this.#held === undefined;
+    this.#turn = undefined;
+    this.#held = undefined;
+    this.#state = "LINGERING";
+    this.#waitFor(waitMs);
+    if (complete) this.socket.destroySoon();
+    else {
+      this.socket.end();
+      this.socket.resume();
+    }
+  }
+
+  /** Says what is wrong with what was sent, where that can still be said, and takes nothing more. */
+  #refuse(problem: BadRequest, reason: string): void {
+    const turn = this.#turn;
+    const { socket } = this;
+    if (this.#state !== "OPEN" || turn?.begun === true || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const { httpStatus, headers, body } = this.#home.handler.refusal(problem, reason);
+    const framing = `content-length: ${String(Buffer.byteLength(body))}\r\n`;
+    const lines = { common: this.common, closes: true };
+    socket.write(replyHeadText(httpStatus, headers, framing, lines), "latin1");
+    socket.write(body);
+    this.#shut(this.#home.limits.headTimeoutMs);
+    turn?.onGone();
+  }
+}
+
+function readOn(connection: CallerConnection): void {
+  connection.readOn();
+}

@@ -1,0 +1,155 @@
+import {
+  type AddressInfo,
+  createServer,
+  type DropArgument,
+  type Server,
+  type Socket,
+} from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import type { Clock, Timer } from "../core/clock.js";
+import { Roster } from "../core/roster.js";
+import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
+import { CallerConnection, type CallerHandler, type CallerHome } from "./caller-connection.js";
+import type { CallerLimits } from "./limits.js";
+import { CommonLines } from "./reply-text.js";
+
+/** Who may connect, and who tried. */
+export interface CallerGate {
+  /** Counts a connection that was just made; false when it was turned away. */
+  admits(socket: Socket): boolean;
+  /** Where a connection comes from, and whether that is a proxy whose word is taken. */
+  originOf(socket: Socket): { readonly ip: string; readonly isProxy: boolean };
+  /** A connection was turned away, for there are too many, or for it spoke no TLS where that is spoken. */
+  refused(reason: "TOTAL" | "HANDSHAKE", remoteAddress: string): void;
+}
+
+export interface CallerServerOptions {
+  readonly limits: CallerLimits;
+  /** Absent for plain HTTP. */
+  readonly tls: TlsFiles | undefined;
+  readonly clock: Clock;
+  readonly gate: CallerGate;
+  readonly handler: CallerHandler;
+}
+
+/** The HTTP/1.1 server of the proxy port, over TCP or TLS. */
+export class CallerServer implements CallerHome {
+  readonly limits: CallerLimits;
+  readonly handler: CallerHandler;
+  readonly common: CommonLines;
+  readonly now: () => number;
+  readonly #options: CallerServerOptions;
+  readonly #server: Server;
+  readonly #secure: TlsServer | undefined;
+  readonly #connections = new Roster<CallerConnection>();
+  #timer: Timer | undefined;
+  /** Answers say that their connection ends with them. */
+  draining = false;
+
+  constructor(options: CallerServerOptions) {
+    const { limits, tls, clock, gate, handler } = options;
+    this.limits = limits;
+    this.handler = handler;
+    this.common = new CommonLines(clock, limits.keepAliveMs);
+    this.now = () => clock.monotonic();
+    this.#options = options;
+    const bounds = { noDelay: true, keepAlive: true };
+    if (tls !== undefined) {
+      this.#secure = createTlsServer({
+        ...bounds,
+        ...tlsOptions(tls),
+        handshakeTimeout: limits.headTimeoutMs,
+      });
+    }
+    this.#server = this.#secure ?? createServer(bounds);
+    this.#server.maxConnections = limits.callerSocketsMax;
+    this.#server.on("connection", (socket: Socket) => {
+      if (gate.admits(socket) && this.#secure === undefined) this.#take(socket);
+    });
+    this.#server.on("drop", (dropped?: DropArgument) => {
+      gate.refused("TOTAL", dropped?.remoteAddress ?? "");
+    });
+    this.#secure?.on("secureConnection", (socket) => {
+      this.#take(socket);
+    });
+    this.#secure?.on("tlsClientError", (_error, socket) => {
+      gate.refused("HANDSHAKE", socket.remoteAddress ?? "");
+      socket.destroy();
+    });
+  }
+
+  /** Fails as the operating system says. `onError` hears what goes wrong later. */
+  listen(
+    at: { readonly host: string; readonly port: number },
+    onError: (error: Error) => void,
+  ): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ ...at, backlog: 4096 }, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", onError);
+        resolve(this.#server.address() as AddressInfo);
+      });
+    });
+  }
+
+  /** New connections get this pair from now on. Only for a server that was made with one. */
+  setTls(files: TlsFiles): void {
+    this.#secure?.setSecureContext(tlsOptions(files));
+  }
+
+  /** Takes no more connections; resolves when the last one is closed. */
+  stop(): Promise<void> {
+    this.draining = true;
+    return new Promise((resolve) => {
+      this.#server.close(() => {
+        this.#timer?.cancel();
+        resolve();
+      });
+    });
+  }
+
+  closeIdle(): void {
+    this.#connections.each((connection) => {
+      if (connection.idle) connection.socket.destroy();
+    });
+  }
+
+  closeAll(): void {
+    this.#connections.each((connection) => {
+      connection.socket.destroy();
+    });
+  }
+
+  onGone(connection: CallerConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  #take(socket: Socket): void {
+    const connection = new CallerConnection(this, socket, this.#options.gate.originOf(socket));
+    this.#connections.add(connection);
+    if (this.#timer === undefined) this.#watch();
+  }
+
+  /** Looks now and then for what has waited too long; one timer for all. */
+  #watch(): void {
+    const { clock, limits } = this.#options;
+    this.#timer = clock.setTimer(() => {
+      this.#timer = undefined;
+      const nowMs = this.now();
+      this.#connections.each((connection) => {
+        connection.check(nowMs);
+      });
+      if (this.#connections.size > 0) this.#watch();
+    }, limits.timeoutCheckMs);
+  }
+}
+
+function tlsOptions(files: TlsFiles) {
+  return {
+    cert: files.cert,
+    key: files.key,
+    minVersion: TLS_VERSION_MIN,
+    ALPNProtocols: ["http/1.1"],
+  } as const;
+}

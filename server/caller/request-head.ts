@@ -1,0 +1,110 @@
+import { malformed } from "../http/framing-error.js";
+import { HeaderLines, type RawHeaders } from "../http/header-lines.js";
+
+/** What the head of a request says of itself, its body and its connection. */
+export interface ParsedRequest {
+  readonly method: string;
+  /** As sent, each byte one character. */
+  readonly target: string;
+  /** Of HTTP/1. */
+  readonly minor: 0 | 1;
+  readonly headers: RawHeaders;
+  /** One past the blank line. */
+  readonly end: number;
+  /** -1 without the header. */
+  readonly contentLength: number;
+  readonly chunked: boolean;
+  /** The caller may send another request behind this one. */
+  readonly persistent: boolean;
+  /** What `Expect` asks for, in lower case; empty if nothing. */
+  readonly expectation: string;
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+const DELETE = 0x7f;
+const ZERO = 0x30;
+const METHOD_CHARS_MAX = 24;
+const TUNNEL = Buffer.from("CONNECT");
+const VERSION = Buffer.from("HTTP/1.");
+/** Behind the space that ends the target: `HTTP/1.1` and CR LF. */
+const VERSION_BYTES = VERSION.length + 1;
+
+/**
+ * Reads the head that begins at `start`; undefined when it is not whole yet. Throws FramingError for a head
+ * that two parsers could read in two ways, as soon as that shows.
+ */
+export function parseRequestHead(
+  bytes: Buffer,
+  start: number,
+  length: number,
+): ParsedRequest | undefined {
+  const methodEnd = methodEndAt(bytes, start, length);
+  if (methodEnd < 0) return undefined;
+  const targetEnd = targetEndAt(bytes, methodEnd + 1, length);
+  if (targetEnd < 0) return undefined;
+  const versionEnd = versionEndAt(bytes, targetEnd + 1, length);
+  if (versionEnd < 0) return undefined;
+  const lines = new HeaderLines(bytes, length);
+  const end = lines.read(versionEnd + 2);
+  if (end < 0) return undefined;
+  const minor = bytes[versionEnd - 1] === ZERO ? 0 : 1;
+  if (lines.chunked && minor === 0) malformed("it is chunked in HTTP/1.0");
+  return {
+    method: bytes.toString("latin1", start, methodEnd),
+    target: bytes.toString("latin1", methodEnd + 1, targetEnd),
+    minor,
+    headers: { bytes, marks: lines.marks },
+    end,
+    contentLength: lines.contentLength,
+    chunked: lines.chunked,
+    persistent: !lines.closes && (minor === 1 || lines.stays),
+    expectation: lines.expectation,
+  };
+}
+
+/** Where the space behind the method stands; -1 when it has not come yet. */
+function methodEndAt(bytes: Buffer, start: number, length: number): number {
+  let at = start;
+  while (at < length && isCapital(bytes[at])) at++;
+  if (at - start > METHOD_CHARS_MAX) malformed("its method is no method");
+  if (at >= length) return -1;
+  if (at === start || bytes[at] !== SPACE) malformed("its method is no method");
+  // What follows it would be no HTTP.
+  if (at - start === TUNNEL.length && bytes.compare(TUNNEL, 0, TUNNEL.length, start, at) === 0) {
+    malformed("it asks for a tunnel");
+  }
+  return at;
+}
+
+/** Where the space behind the target stands; -1 when it has not come yet. */
+function targetEndAt(bytes: Buffer, start: number, length: number): number {
+  let at = start;
+  while (at < length && isVisible(bytes[at] ?? 0)) at++;
+  if (at >= length) return -1;
+  if (at === start || bytes[at] !== SPACE) malformed("its request line names no path and version");
+  return at;
+}
+
+/** Where the CR behind the version stands; -1 when the line is not whole. */
+function versionEndAt(bytes: Buffer, start: number, length: number): number {
+  const known = Math.min(length - start, VERSION.length);
+  for (let i = 0; i < known; i++) {
+    if (bytes[start + i] !== VERSION[i]) malformed("it does not speak HTTP/1.1");
+  }
+  const end = start + VERSION_BYTES;
+  if (length < end + 2) return -1;
+  const minor = (bytes[end - 1] ?? 0) - ZERO;
+  if (minor !== 0 && minor !== 1) malformed("it does not speak HTTP/1.1");
+  if (bytes[end] !== CR || bytes[end + 1] !== LF) malformed("a line does not end with CR LF");
+  return end;
+}
+
+function isCapital(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x41 && byte <= 0x5a;
+}
+
+function isVisible(byte: number): boolean {
+  return byte > SPACE && byte !== DELETE;
+}

@@ -1,0 +1,131 @@
+import { ChunkedBody } from "../http/chunked-body.js";
+import { FramingError } from "../http/framing-error.js";
+import { headTooLarge, HeldHead } from "../http/held-head.js";
+import { parseRequestHead, type ParsedRequest } from "./request-head.js";
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** Hears what a request consists of. */
+export interface RequestSink {
+  onRequest(request: ParsedRequest): void;
+  /** A piece of the body, which the sink may keep. */
+  onBody(piece: Buffer): void;
+  onRequestEnd(): void;
+}
+
+/** BETWEEN: nothing of a request has come. */
+type Phase = "BETWEEN" | "HEAD" | "LENGTH" | "CHUNKED";
+
+/** Reads one request after the other from the bytes of a connection. */
+export class RequestParser {
+  readonly #sink: RequestSink;
+  readonly #headBytesMax: number;
+  #phase: Phase = "BETWEEN";
+  /** The begin of a head whose end has not come yet. */
+  #held: HeldHead | undefined;
+  #left = 0;
+  #chunked: ChunkedBody | undefined;
+  #inHand = false;
+
+  constructor(sink: RequestSink, headBytesMax: number) {
+    this.#sink = sink;
+    this.#headBytesMax = headBytesMax;
+  }
+
+  /** Part of a request has come, and not all of it. */
+  get midRequest(): boolean {
+    return this.#phase !== "BETWEEN";
+  }
+
+  /** The rest of the request came with what is being read now. */
+  get requestInHand(): boolean {
+    return this.#inHand || !this.midRequest;
+  }
+
+  /**
+   * Takes bytes from `at` on, which whoever gave them does not use again. Goes no further than the end of one
+   * request, and answers how far it came. Throws FramingError, after which no byte may follow.
+   */
+  push(bytes: Buffer, at: number): number {
+    switch (this.#phase) {
+      case "BETWEEN":
+        return this.#begin(bytes, at);
+      case "HEAD":
+        return this.#readHead(bytes, at);
+      case "LENGTH":
+        return this.#readLength(bytes, at);
+      case "CHUNKED":
+        return this.#readChunks(bytes, at);
+    }
+  }
+
+  /** Some clients end a body with a line end that belongs to nothing; RFC 9112 §2.2 wants it passed over. */
+  #begin(bytes: Buffer, start: number): number {
+    let at = start;
+    while (at < bytes.length && (bytes[at] === CR || bytes[at] === LF)) at++;
+    if (at === bytes.length) return at;
+    this.#phase = "HEAD";
+    return this.#readHead(bytes, at);
+  }
+
+  #readHead(bytes: Buffer, at: number): number {
+    const { length } = bytes;
+    if (this.#held !== undefined) return this.#readHeldHead(this.#held, bytes, at);
+    const request = parseRequestHead(bytes, at, length);
+    if ((request === undefined ? length : request.end) - at > this.#headBytesMax) {
+      throw headTooLarge();
+    }
+    if (request !== undefined) return this.#take(request, bytes, request.end);
+    this.#held = new HeldHead(this.#headBytesMax, bytes, at, length);
+    return length;
+  }
+
+  #readHeldHead(held: HeldHead, bytes: Buffer, at: number): number {
+    const next = held.take(bytes, at, bytes.length);
+    if (next < 0) return bytes.length;
+    this.#held = undefined;
+    const request = parseRequestHead(held.bytes, 0, held.length);
+    if (request === undefined) throw new FramingError("its head has no request line");
+    return this.#take(request, bytes, next);
+  }
+
+  /** Tells of a request and reads on in what came with its head. */
+  #take(request: ParsedRequest, bytes: Buffer, next: number): number {
+    this.#left = Math.max(0, request.contentLength);
+    this.#inHand = !request.chunked && this.#left <= bytes.length - next;
+    if (request.chunked) {
+      this.#phase = "CHUNKED";
+      this.#chunked = new ChunkedBody();
+    } else {
+      this.#phase = this.#left > 0 ? "LENGTH" : "BETWEEN";
+    }
+    this.#sink.onRequest(request);
+    if (!this.midRequest) this.#sink.onRequestEnd();
+    else if (next < bytes.length) return this.push(bytes, next);
+    return next;
+  }
+
+  #readLength(bytes: Buffer, at: number): number {
+    const end = Math.min(bytes.length, at + this.#left);
+    this.#left -= end - at;
+    this.#sink.onBody(bytes.subarray(at, end));
+    if (this.#left === 0) this.#end();
+    return end;
+  }
+
+  #readChunks(bytes: Buffer, at: number): number {
+    const chunked = this.#chunked;
+    if (chunked === undefined) return bytes.length;
+    const { start, end, next } = chunked.read(bytes, at, bytes.length);
+    if (end > start) this.#sink.onBody(bytes.subarray(start, end));
+    if (chunked.done) this.#end();
+    return next;
+  }
+
+  #end(): void {
+    this.#phase = "BETWEEN";
+    this.#chunked = undefined;
+    this.#sink.onRequestEnd();
+  }
+}

@@ -1,0 +1,243 @@
+import type { Socket } from "node:net";
+import { type CommonLines, replyHeadText } from "./reply-text.js";
+import type { ParsedRequest } from "./request-head.js";
+
+/** Beyond this, copying costs more than a second buffer in the write. */
+const ONE_PIECE_BYTES_MAX = 8 * 1024;
+const LAST_CHUNK = "0\r\n\r\n";
+
+/** Takes the body of a request. */
+export interface BodySink {
+  /** A piece, which the sink may keep. */
+  onBody(piece: Buffer): void;
+  onBodyEnd(): void;
+}
+
+/** Hears what the caller does while its answer is being made. */
+export interface TurnListener {
+  /** The connection is gone; whatever is written from now on goes nowhere. */
+  callerLeft(): void;
+  /** The caller takes more again. */
+  onDrained(): void;
+}
+
+/** What a turn needs of its connection. */
+export interface TurnHome {
+  readonly socket: Socket;
+  readonly common: CommonLines;
+  /** All of the request is here, so the next one may follow. */
+  readonly requestInHand: boolean;
+  /** No more requests are taken. */
+  readonly draining: boolean;
+  /** The answer is written; `closes`: its head said that the connection ends with it. */
+  onAnswered(turn: Turn, closes: boolean): void;
+}
+
+/** How the body of an answer is framed. */
+type Framing = "LENGTH" | "CHUNKED" | "UNTIL_CLOSE";
+
+/** One request on a connection and the answer to it. Whatever comes after the answer's end is passed over. */
+export class Turn {
+  listener: TurnListener | undefined;
+  readonly #home: TurnHome;
+  readonly #bodyless: boolean;
+  readonly #minor: 0 | 1;
+  #expectsContinue: boolean;
+  #closes: boolean;
+  #sink: BodySink | undefined;
+  #begun = false;
+  #over = false;
+  #framing: Framing = "LENGTH";
+  /** Of a body whose length the head said: what is still due. */
+  #left = 0;
+  /** A head that leaves with the first piece of its body. */
+  #head = "";
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+
+  constructor(home: TurnHome, request: ParsedRequest) {
+    this.#home = home;
+    this.#minor = request.minor;
+    this.#bodyless = request.method === "HEAD";
+    this.#closes = !request.persistent;
+    this.#expectsContinue = request.expectation === "100-continue" && request.minor === 1;
+  }
+
+  /** The head of an answer was written, or is about to be. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  // The request.
+
+  /** Wants the body; without a sink it is passed over. Tells a caller that waits for it to go on. */
+  readBody(sink: BodySink): void {
+    this.#sink = sink;
+    if (!this.#expectsContinue) return;
+    this.#expectsContinue = false;
+    this.#home.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+  }
+
+  onBody(piece: Buffer): void {
+    if (!this.#over) this.#sink?.onBody(piece);
+  }
+
+  onBodyEnd(): void {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (!this.#over) sink?.onBodyEnd();
+  }
+
+  /** The connection is gone. */
+  onGone(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.listener?.callerLeft();
+  }
+
+  // The answer.
+
+  /** Nothing that follows on this connection is read. */
+  closeAfter(): void {
+    this.#closes = true;
+  }
+
+  /** Answers with a whole body. `headers`: lower-case names and values in turn, without the length. */
+  whole(httpStatus: number, headers: readonly string[], body: Buffer | string): void {
+    if (this.#begun || this.#over) return;
+    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const head = this.#headText(httpStatus, headers, `content-length: ${String(bytes)}\r\n`);
+    this.#begun = true;
+    const { socket } = this.#home;
+    if (this.#bodyless || bytes === 0) socket.write(head, "latin1");
+    else if (bytes > ONE_PIECE_BYTES_MAX) writeBoth(socket, head, body);
+    else if (typeof body === "string") socket.write(head + latin1Of(body, bytes), "latin1");
+    else socket.write(head + body.toString("latin1"), "latin1");
+    this.#answered();
+  }
+
+  /** Begins an answer whose body follows in pieces; it leaves with the first of them, or on `flushHead`. */
+  begin(httpStatus: number, headers: readonly string[]): void {
+    if (this.#begun || this.#over) return;
+    const length = lengthIn(headers);
+    if (length !== undefined) this.#left = Number(length);
+    else this.#framing = this.#minor === 1 ? "CHUNKED" : "UNTIL_CLOSE";
+    if (this.#framing === "UNTIL_CLOSE") this.#closes = true;
+    const chunked = this.#framing === "CHUNKED" ? "transfer-encoding: chunked\r\n" : "";
+    this.#head = this.#headText(httpStatus, headers, chunked);
+    this.#begun = true;
+  }
+
+  flushHead(): void {
+    if (this.#over || this.#head === "") return;
+    this.#home.socket.write(this.#head, "latin1");
+    this.#head = "";
+  }
+
+  /**
+   * Writes on; what comes within one tick leaves in one piece. False when the caller is slower than what is
+   * written, and `onDrained` follows.
+   */
+  write(piece: Buffer): boolean {
+    if (this.#over || piece.length === 0) return true;
+    if (this.#pending.length === 0) process.nextTick(flushLater, this);
+    this.#pending.push(piece);
+    this.#pendingBytes += piece.length;
+    return !this.#home.socket.writableNeedDrain;
+  }
+
+  /** Ends an answer that was begun. One that is shorter than its head says is broken off instead. */
+  end(last?: Buffer): void {
+    if (this.#over || !this.#begun) return;
+    if (last !== undefined && last.length > 0) this.write(last);
+    this.#left -= this.#pendingBytes;
+    if (this.#framing === "LENGTH" && this.#left !== 0 && !this.#bodyless) {
+      this.breakOff();
+      return;
+    }
+    this.#flush(this.#framing === "CHUNKED" ? LAST_CHUNK : "");
+    this.#answered();
+  }
+
+  /** Closes the connection in the middle of the answer, so that nobody takes it for whole. */
+  breakOff(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { socket } = this.#home;
+    // Only a reset tells a caller of HTTP/1.0 that the end of the bytes is not the end of the answer.
+    if (this.#framing === "UNTIL_CLOSE") socket.resetAndDestroy();
+    else socket.destroy();
+  }
+
+  /** From the tick's end. */
+  flushOnTick(): void {
+    if (this.#over || this.#pendingBytes === 0) return;
+    this.#left -= this.#pendingBytes;
+    this.#flush("");
+  }
+
+  #flush(tail: string): void {
+    const pending = this.#pending;
+    const bytes = this.#pendingBytes;
+    const chunked = this.#framing === "CHUNKED" && bytes > 0;
+    const before = chunked ? `${this.#head}${bytes.toString(16)}\r\n` : this.#head;
+    const behind = chunked ? `\r\n${tail}` : tail;
+    this.#head = "";
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    const { socket } = this.#home;
+    if (this.#bodyless) socket.write(before, "latin1");
+    else if (bytes > ONE_PIECE_BYTES_MAX) {
+      socket.cork();
+      if (before !== "") socket.write(before, "latin1");
+      for (const piece of pending) socket.write(piece);
+      if (behind !== "") socket.write(behind, "latin1");
+      socket.uncork();
+    } else {
+      let text = before;
+      for (const piece of pending) text += piece.toString("latin1");
+      text += behind;
+      if (text !== "") socket.write(text, "latin1");
+    }
+  }
+
+  #headText(httpStatus: number, headers: readonly string[], framing: string): string {
+    const { common, requestInHand, draining } = this.#home;
+    this.#closes ||= !requestInHand || draining;
+    return replyHeadText(httpStatus, headers, framing, { common, closes: this.#closes });
+  }
+
+  #answered(): void {
+    this.#over = true;
+    this.#sink = undefined;
+    this.#home.onAnswered(this, this.#closes);
+  }
+}
+
+function lengthIn(headers: readonly string[]): string | undefined {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (headers[i] === "content-length") return headers[i + 1];
+  }
+  return undefined;
+}
+
+function flushLater(turn: Turn): void {
+  turn.flushOnTick();
+}
+
+function writeBoth(socket: Socket, head: string, body: Buffer | string): void {
+  socket.cork();
+  socket.write(head, "latin1");
+  socket.write(body);
+  socket.uncork();
+}
+
+/** Text whose bytes are the body's, each one character. */
+function latin1Of(body: string, bytes: number): string {
+  // As many bytes as characters: all of them are ASCII.
+  return bytes === body.length ? body : Buffer.from(body).toString("latin1");
+}
