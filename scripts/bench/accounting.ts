@@ -95,9 +95,9 @@ async function callsThrough(
   const began = process.cpuUsage();
   for (let at = 0; at < records.length; at += running) {
     const batch = records.slice(at, at + running);
-    for (const record of batch) accounting.sink.begin(begunOf(record));
+    void accounting.sink.write(batch.map((record) => ({ kind: "BEGUN", call: begunOf(record) })));
     await turn();
-    for (const record of batch) void accounting.sink.finish(record);
+    void accounting.sink.write(batch.map((record) => ({ kind: "FINISHED", record })));
     await turn();
   }
   await accounting.caughtUp();

@@ -39,7 +39,7 @@ export const NOT_COUNTED: Counted = { tokens: NO_TOKENS, usageSource: "NONE" };
 
 /**
  * The books of one call: what is lent and reserved for it, its attempts, and its one record. Whatever way
- * the call ends, `close` gives everything back and writes the record, once.
+ * the call ends, `close` gives everything back and makes the record, once.
  */
 export class CallBook {
   readonly #context: GatewayContext;
@@ -172,8 +172,8 @@ export class CallBook {
     return { tokens: { ...NO_TOKENS, input, output }, usageSource: "ESTIMATED" };
   }
 
-  /** Gives back, settles and records. Does nothing the second time. Answers as the sink's `finish`. */
-  close(ending: Ending, upstreamStatus: number | null): Promise<void> | undefined {
+  /** Gives back and settles; answers what is to be put on record. Does nothing the second time. */
+  close(ending: Ending, upstreamStatus: number | null): CallRecord | undefined {
     if (this.#closed) return undefined;
     this.#closed = true;
     const { principal } = this;
@@ -194,7 +194,7 @@ export class CallBook {
       used,
     );
     this.ticket?.settle(used);
-    return sink.finish(this.#record(ending, principal, costMicros));
+    return this.#record(ending, principal, costMicros);
   }
 
   /** Something was made, and nobody said how much: its cost is not known, which is not the same as free. */

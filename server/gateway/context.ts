@@ -6,6 +6,7 @@ import { BodyBudget } from "./body.js";
 import { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
 import { Passages } from "./passages.js";
+import { RecordRound } from "./record-round.js";
 import { ResponseStore } from "./response-store.js";
 import type {
   Admission,
@@ -26,6 +27,7 @@ export interface GatewayContext {
   readonly pool: Pool;
   readonly secrets: SecretOpener;
   readonly sink: CallSink;
+  readonly records: RecordRound;
   readonly upstream: Upstream;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -73,6 +75,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     pool: parts.pool,
     secrets: parts.secrets,
     sink: parts.sink,
+    records: new RecordRound(parts.sink),
     upstream: parts.upstream,
     clock,
     logger: parts.logger,

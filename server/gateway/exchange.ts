@@ -11,13 +11,14 @@ import type { AttemptFailure } from "./attempt.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED, type ReplyPart } from "./call-book.js";
-import { planCall } from "./call-plan.js";
+import { type CallPlan, planCall } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { countReply, estimateOf } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
 import type { Match } from "./match.js";
-import type { OnRecord, Relay, RelayListener, StreamSource } from "./relay.js";
+import { OnRecord } from "./record-round.js";
+import type { Relay, RelayListener, StreamSource } from "./relay.js";
 import { problemOf } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
@@ -59,6 +60,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   #relay: Relay | undefined;
   /** Gives up the place among the calls that wait for their turn. */
   #leaveQueue: (() => void) | undefined;
+  /** Set when the record is made. */
+  #onRecord: OnRecord | undefined;
   #admitted = false;
   #isOver = false;
 
@@ -127,7 +130,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 
   #admit(principal: Principal, sent: Buffer): void {
-    const { id, match, head, query } = this.#options;
+    const { match, head } = this.#options;
     const context = this.#context;
     const book = this.#book;
     this.#admitted = true;
@@ -144,24 +147,23 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       book.reserved = estimate;
       book.ticket = ticket;
       this.#answer.ticket = ticket;
-      context.sink.begin(book.begun(principal));
-      if (plan.countedHere) {
-        this.#answerCount(body.length);
-        return;
-      }
-      this.#trials = new Trials({
-        context,
-        id,
-        match,
-        head,
-        query,
-        plan,
-        principal,
-        book,
-        listener: this,
+      context.records.begin(book.begun(principal), (fault) => {
+        if (book.closed) return;
+        this.#guard(() => {
+          if (fault !== undefined) throw fault;
+          if (plan.countedHere) this.#answerCount(body.length);
+          else this.#try(plan, principal);
+        });
       });
-      this.#trials.next();
     });
+  }
+
+  #try(plan: CallPlan, principal: Principal): void {
+    const { context, id, match, head, query } = this.#options;
+    const book = this.#book;
+    const parts = { context, id, match, head, query, plan, principal, book, listener: this };
+    this.#trials = new Trials(parts);
+    this.#trials.next();
   }
 
   #answerCount(requestBytes: number): void {
@@ -175,14 +177,14 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 
   /** The record comes before the reply: what a caller saw finish is never lost. */
-  #answerOnRecord(recorded: OnRecord, answer: () => void): void {
-    const give = (isRecorded: boolean): void => {
+  #answerOnRecord(onRecord: OnRecord, answer: () => void): void {
+    onRecord.when((isRecorded) => {
       this.#over();
-      if (isRecorded) answer();
-      else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
-    };
-    if (typeof recorded === "boolean") give(recorded);
-    else void recorded.then(give);
+      this.#guard(() => {
+        if (isRecorded) answer();
+        else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
+      });
+    });
   }
 
   // The way out.
@@ -226,7 +228,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
 
   onLastEvent(): OnRecord {
     const relay = this.#relay;
-    if (relay === undefined) return true;
+    if (relay === undefined) return new OnRecord(true);
     const { watch, bytes } = relay;
     const httpStatus = this.#trials?.httpStatus ?? 200;
     if (!watch.failed()) {
@@ -288,9 +290,12 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       return;
     }
     const { head, body } = failure.reply;
-    void this.#finish(head.httpStatus, fault, NOT_COUNTED, Buffer.byteLength(body));
-    this.#over();
-    this.#answer.whole(head, body, fault.retryAfterSeconds);
+    this.#finish(head.httpStatus, fault, NOT_COUNTED, Buffer.byteLength(body)).when(() => {
+      this.#over();
+      this.#guard(() => {
+        this.#answer.whole(head, body, fault.retryAfterSeconds);
+      });
+    });
   }
 
   onBlocked(fault: Fault): void {
@@ -327,8 +332,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     }
     const relay = this.#relay;
     if (relay?.headSent === true) {
-      this.#end(fault, "CALLER_ABORTED", fault.publicMessage);
-      relay.cut(problemOf(fault, this.#options.id));
+      this.#end(fault, "CALLER_ABORTED", fault.publicMessage).when(() => {
+        relay.cut(problemOf(fault, this.#options.id));
+      });
       return;
     }
     this.#trials?.abort("CALLER_ABORTED", fault.publicMessage);
@@ -338,11 +344,12 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   #cut(code: "stream_cut" | "upstream_timeout", outcome: AttemptOutcome, detail: string): void {
     const fault = new Fault(code, "The provider's stream broke off before the reply was complete.");
     const relay = this.#relay;
-    this.#end(fault, outcome, detail);
-    relay?.cut(problemOf(fault, this.#options.id));
+    this.#end(fault, outcome, detail).when(() => {
+      relay?.cut(problemOf(fault, this.#options.id));
+    });
   }
 
-  #end(fault: Fault, outcome: AttemptOutcome, detail: string): void {
+  #end(fault: Fault, outcome: AttemptOutcome, detail: string): OnRecord {
     const relay = this.#relay;
     const begun = relay?.headSent === true;
     const part = begun ? { given: relay.watch.usage(), replyBytes: relay.bytes } : undefined;
@@ -350,8 +357,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
     const httpStatus = fault.code === "caller_aborted" ? undefined : told;
-    void this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, relay?.bytes ?? 0);
+    const bytes = relay?.bytes ?? 0;
+    const onRecord = this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, bytes);
     this.#over();
+    return onRecord;
   }
 
   #countedAtEnd(fault: Fault, part: ReplyPart | undefined): Counted {
@@ -366,37 +375,40 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (fault.code === "internal") {
       this.#context.logger.error({ call: this.#options.id, err: fault.cause }, "call failed");
     }
-    void this.#finish(httpStatus, fault, NOT_COUNTED, 0);
-    this.#over();
-    this.#answer.fault(fault, httpStatus);
+    this.#finish(httpStatus, fault, NOT_COUNTED, 0).when(() => {
+      this.#over();
+      this.#guard(() => {
+        this.#answer.fault(fault, httpStatus);
+      });
+    });
   }
 
-  /** Puts the call on record. */
+  /** Puts the call on record, once. */
   #finish(
     httpStatus: number,
     fault: Fault | undefined,
     counted: Counted,
     responseBytes: number,
   ): OnRecord {
-    if (this.#book.closed) return true;
+    const before = this.#onRecord;
+    if (before !== undefined) return before;
     const upstreamStatus = this.#trials?.httpStatus ?? null;
-    try {
-      const { tokens, usageSource } = counted;
-      const ending = { httpStatus, fault, tokens, usageSource, responseBytes };
-      const safe = this.#book.close(ending, upstreamStatus);
-      if (safe === undefined) return true;
-      return safe.then(
-        () => true,
-        (thrown: unknown) => this.#notRecorded(thrown),
-      );
-    } catch (thrown) {
-      return this.#notRecorded(thrown);
+    const { tokens, usageSource } = counted;
+    const ending = { httpStatus, fault, tokens, usageSource, responseBytes };
+    const record = this.#book.close(ending, upstreamStatus);
+    const onRecord = new OnRecord(record === undefined ? true : undefined);
+    this.#onRecord = onRecord;
+    if (record !== undefined) {
+      this.#context.records.finish(record, (failure) => {
+        if (failure !== undefined) this.#notRecorded(failure);
+        onRecord.settle(failure === undefined);
+      });
     }
+    return onRecord;
   }
 
-  #notRecorded(thrown: unknown): false {
-    this.#context.logger.error({ call: this.#options.id, err: thrown }, "call not recorded");
-    return false;
+  #notRecorded(fault: Fault): void {
+    this.#context.logger.error({ call: this.#options.id, err: fault }, "call not recorded");
   }
 
   /** Nothing of this exchange is left to do but to let its answer leave. */
@@ -421,7 +433,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
         return;
       }
       this.#context.logger.error({ call: this.#options.id, err: thrown }, "call failed");
-      void this.#finish(HTTP_STATUS[fault.code], fault, NOT_COUNTED, 0);
+      this.#finish(HTTP_STATUS[fault.code], fault, NOT_COUNTED, 0);
       this.#over();
       this.#answer.breakOff();
     }

@@ -138,16 +138,20 @@ export interface CallTraces {
   over(id: string): void;
 }
 
-/** Takes the record of a finished call. Returns when the record survives a kill of this process. */
+/** What is put on record of a call: that it begins, or how it ended. */
+export type CallEntry =
+  | { readonly kind: "BEGUN"; readonly call: BegunCall }
+  | { readonly kind: "FINISHED"; readonly record: CallRecord };
+
+/** Keeps the record of calls. */
 export interface CallSink {
-  /** Called when a call was admitted. */
-  begin(call: BegunCall): void;
   /**
-   * Throws Fault `storage_unavailable` when the installation wants no call that it cannot put on record. What
-   * comes back resolves when the record survives a power cut too, where the caller has to wait for that, and
-   * rejects as above.
+   * Puts on record, in this order, what begins and ends; on return it survives a kill of this process. Throws
+   * Fault `storage_unavailable` when the installation wants no call that it cannot put on record. What comes back
+   * resolves when the finished ones survive a power cut too, where callers have to wait for that, and rejects
+   * as above.
    */
-  finish(record: CallRecord): Promise<void> | undefined;
+  write(entries: readonly CallEntry[]): Promise<void> | undefined;
   /** Price of a usage in micro-US-dollars; null when unpriced. */
   cost(target: RouteTarget, tokens: CallRecord["tokens"]): number | null;
   /** A refusal before any client key was known, by its reason; counted, not logged as a call. */

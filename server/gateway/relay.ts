@@ -7,9 +7,7 @@ import type {
   StreamWatch,
 } from "../dialect/codec.js";
 import { EventGate } from "../dialect/sse.js";
-
-/** Whether a call is on record, or will be in a moment; false when that failed and the caller must not take it for done. */
-export type OnRecord = boolean | Promise<boolean>;
+import type { OnRecord } from "./record-round.js";
 
 /** What a relay tells of the stream that goes through it. */
 export interface RelayListener {
@@ -205,13 +203,15 @@ export class Relay {
   #onRecord(send: (turn: Turn) => void): void {
     this.#ending ??= this.#options.listener.onLastEvent();
     const { turn } = this.#options;
-    const give = (isRecorded: boolean): void => {
+    this.#ending.when((isRecorded) => {
       if (turn.over) return;
-      if (isRecorded) send(turn);
-      else this.#breakOff();
-    };
-    if (typeof this.#ending === "boolean") give(this.#ending);
-    else void this.#ending.then(give);
+      try {
+        if (isRecorded) send(turn);
+        else this.#breakOff();
+      } catch (thrown) {
+        this.#options.listener.onBug(thrown);
+      }
+    });
   }
 
   #breakOff(): void {

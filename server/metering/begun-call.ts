@@ -19,6 +19,11 @@ export type BegunCall = Pick<
   | "ip"
 >;
 
+/** What is put on record of a call: that it begins, or how it ended. */
+export type CallEntry =
+  | { readonly kind: "BEGUN"; readonly call: BegunCall }
+  | { readonly kind: "FINISHED"; readonly record: CallRecord };
+
 /** The error code of a call during which the process died. */
 export const PROCESS_DIED = "process_died";
 

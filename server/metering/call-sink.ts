@@ -1,7 +1,7 @@
 import type { CallRecord, TokenUsage } from "../core/call.js";
 import type { Logger } from "../core/logger.js";
 import type { RouteTarget } from "../core/provider.js";
-import type { BegunCall } from "./begun-call.js";
+import type { CallEntry } from "./begun-call.js";
 import { costOf, soundTokens } from "./cost.js";
 import type { Journal } from "./journal.js";
 import type { LiveCalls } from "./live-calls.js";
@@ -52,31 +52,30 @@ export class LedgerCallSink {
   }
 
   /**
-   * Called when a call was admitted. Under the strict policy throws Fault `storage_unavailable` when the
-   * journal cannot be written, so that nothing is asked of a provider that could not be accounted for.
+   * Puts on record, in this order, what begins and ends; on return it survives the death of this process. Under
+   * the strict policy throws Fault `storage_unavailable` when the journal cannot be written, so that nothing is
+   * asked of a provider that could not be accounted for. Where durability is strict, what comes back resolves
+   * when the finished ones survive a power cut as well, and rejects with that fault.
    */
-  begin(call: BegunCall): void {
-    const { journal, policy, meter } = this.#options;
+  write(given: readonly CallEntry[]): Promise<void> | undefined {
+    const { journal, recorder, meter, durability } = this.#options;
+    const entries = given.map((entry) => this.#counted(entry));
+    let last: JournalPosition | undefined;
     try {
-      journal.begin(call);
+      const ends = journal.append(entries);
+      entries.forEach((entry, at) => {
+        const end = ends[at];
+        if (entry.kind !== "FINISHED" || end === undefined) return;
+        recorder.offer(entry.record, end);
+        last = end;
+      });
     } catch (error) {
-      if (policy() === "strict") throw error;
-      journal.remember(call);
+      this.#notWritten(entries, error);
     }
     meter.setInflight(journal.openCalls);
-  }
-
-  /**
-   * Called before the last byte goes to the caller; on return the record survives the death of this process.
-   * Where durability is strict, what comes back resolves when it survives a power cut as well, and rejects
-   * with Fault `storage_unavailable`. Under the strict policy throws that fault when the journal cannot be
-   * written.
-   */
-  finish(record: CallRecord): Promise<void> | undefined {
-    const { journal, durability } = this.#options;
-    const position = this.#finish(record);
-    if (position === undefined || durability() === "RELAXED") return undefined;
-    return journal.synced(position);
+    if (last === undefined) return undefined;
+    if (recorder.hasUnjournaled) this.#rejournal(REJOURNALED_AT_ONCE_MAX);
+    return durability() === "RELAXED" ? undefined : journal.synced(last);
   }
 
   /** Price of a usage in micro-US-dollars; null when the model has no price. */
@@ -89,25 +88,26 @@ export class LedgerCallSink {
     this.#options.meter.refused(reason);
   }
 
-  #finish(given: CallRecord): JournalPosition | undefined {
-    const { journal, recorder, meter, liveCalls, policy } = this.#options;
-    const record = this.#sound(given);
-    meter.add(record);
-    liveCalls.publish(record);
+  /** A finished call counts at once, whatever becomes of its record. */
+  #counted(entry: CallEntry): CallEntry {
+    if (entry.kind === "BEGUN") return entry;
+    const record = this.#sound(entry.record);
+    this.#options.meter.add(record);
+    this.#options.liveCalls.publish(record);
     this.#options.onFinished?.(record);
-    try {
-      const position = journal.finish(record);
-      meter.setInflight(journal.openCalls);
-      recorder.offer(record, position);
-      if (recorder.hasUnjournaled) this.#rejournal(REJOURNALED_AT_ONCE_MAX);
-      return position;
-    } catch (error) {
-      meter.setInflight(journal.openCalls);
-      // The provider has billed the call whatever the policy says, so it is kept as long as memory allows.
-      recorder.offerUnjournaled(record);
-      if (policy() === "strict") throw error;
-      return undefined;
+    return record === entry.record ? entry : { kind: "FINISHED", record };
+  }
+
+  /** The provider has billed finished calls whatever the policy says, so they are kept as long as memory allows. */
+  #notWritten(entries: readonly CallEntry[], error: unknown): void {
+    const { journal, recorder, meter, policy } = this.#options;
+    for (const entry of entries) {
+      if (entry.kind === "FINISHED") recorder.offerUnjournaled(entry.record);
     }
+    if (policy() !== "strict") return;
+    journal.forget(entries);
+    meter.setInflight(journal.openCalls);
+    throw error;
   }
 
   /** Writes calls that wait in memory alone to the journal, as far as it takes them. */

@@ -1,5 +1,5 @@
 import type { JournalDisk } from "./journal-disk.js";
-import { encodeHeader, HEADER_BYTES } from "./journal-frames.js";
+import { encodeHeader } from "./journal-frames.js";
 import { journalName } from "./journal-position.js";
 
 /** Errors that mean "no space now": the file itself is sound and can be tried again. */
@@ -39,15 +39,16 @@ export class JournalFile {
 
   /** Must come before the first frame. Throws what the disk throws. */
   writeHeader(): void {
-    this.append(this.#header.bytes, HEADER_BYTES);
+    this.append(this.#header.bytes);
   }
 
   get dirty(): boolean {
     return this.size > this.syncedBytes;
   }
 
-  /** Appends the first `length` bytes of `bytes` as a whole or not at all. Throws what the disk throws. */
-  append(bytes: Uint8Array, length: number): void {
+  /** Appends all of `bytes` or nothing. Throws what the disk throws. */
+  append(bytes: Uint8Array): void {
+    const { length } = bytes;
     let done = 0;
     try {
       while (done < length) {

@@ -16,7 +16,9 @@ const { seed } = encodeHeader(7, 1_900_000_000_000);
 const encoder = new FrameEncoder();
 
 function frame(record: CallRecord, withSeed = seed): Buffer {
-  return Buffer.from(encoder.buffer.subarray(0, encoder.finish(record, withSeed)));
+  encoder.clear();
+  encoder.finish(record, withSeed);
+  return Buffer.from(encoder.frames);
 }
 
 function scan(

@@ -58,28 +58,54 @@ export function decodeHeader(raw: Uint8Array): JournalHeader | "newer" | "bad" {
   return { number: bytes.readUInt32LE(8), createdMs: bytes.readDoubleLE(12), seed };
 }
 
-/** Encodes one frame at a time into a buffer of its own, which the next call overwrites. */
-export class FrameEncoder {
-  readonly buffer = Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
+/** What the buffer of an encoder holds at first, which is what a busy turn of the event loop writes. */
+const FIRST_BYTES = 64 * 1024;
 
-  /** Bytes of the frame, which is at the start of `buffer`. */
+/** Encodes frames one behind the other into a buffer of its own, until `clear`. */
+export class FrameEncoder {
+  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #length = 0;
+
+  /** The frames since `clear`; they hold until the next one is encoded. */
+  get frames(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
+    // A burst must not be paid for in memory for ever.
+    if (this.#buffer.length > FRAME_BYTES_MAX) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  }
+
+  /** Answers where the frame ends, in bytes since `clear`. */
   begin(call: EncodedBegun, seed: number): number {
     return this.#frame(KIND_BEGIN, call.json, seed);
   }
 
-  /** Bytes of the frame, which is at the start of `buffer`. */
+  /** Answers where the frame ends, in bytes since `clear`. */
   finish(record: CallRecord, seed: number, begun?: EncodedBegun): number {
     return this.#frame(KIND_FINISH, encodeRecord(record, begun), seed);
   }
 
   #frame(kind: number, json: string, seed: number): number {
-    const buffer = this.buffer;
-    buffer[FRAME_HEAD_BYTES] = kind;
-    const length = 1 + buffer.write(json, FRAME_HEAD_BYTES + 1, "utf8");
-    const end = FRAME_HEAD_BYTES + length;
-    buffer.writeUInt32LE(length, 0);
-    buffer.writeUInt32LE(crc32c(buffer, FRAME_HEAD_BYTES, end, seed), 4);
+    // Three bytes are as many as a character of JSON text can take in UTF-8.
+    this.#reserve(FRAME_HEAD_BYTES + 1 + json.length * 3);
+    const buffer = this.#buffer;
+    const start = this.#length + FRAME_HEAD_BYTES;
+    buffer[start] = kind;
+    const end = start + 1 + buffer.write(json, start + 1, "utf8");
+    buffer.writeUInt32LE(end - start, this.#length);
+    buffer.writeUInt32LE(crc32c(buffer, start, end, seed), this.#length + 4);
+    this.#length = end;
     return end;
+  }
+
+  #reserve(bytes: number): void {
+    const wanted = this.#length + bytes;
+    if (wanted <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
   }
 }
 

@@ -2,7 +2,7 @@ import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
-import type { BegunCall } from "./begun-call.js";
+import type { BegunCall, CallEntry } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
 import { encodeBegun, type EncodedBegun } from "./journal-codec.js";
 import { JournalFile } from "./journal-file.js";
@@ -120,21 +120,77 @@ export class Journal {
 
   /** Records that a call was admitted. Throws Fault `storage_unavailable`. */
   begin(call: BegunCall): void {
-    const begun = encodeBegun(call);
-    this.#append((seed) => this.#encoder.begin(begun, seed));
-    this.#open.set(call.id, begun);
-  }
-
-  /** Keeps in mind a call whose begin could not be written; the next file will hold it. */
-  remember(call: BegunCall): void {
-    this.#open.set(call.id, encodeBegun(call));
+    const entries: readonly CallEntry[] = [{ kind: "BEGUN", call }];
+    try {
+      this.append(entries);
+    } catch (error) {
+      this.forget(entries);
+      throw error;
+    }
   }
 
   /** Records a finished call; on return it survives the death of the process. Throws Fault `storage_unavailable`. */
   finish(record: CallRecord): JournalPosition {
-    const begun = this.#open.get(record.id);
-    if (begun !== undefined) this.#open.delete(record.id);
-    return this.#append((seed) => this.#encoder.finish(record, seed, begun));
+    this.append([{ kind: "FINISHED", record }]);
+    return this.end;
+  }
+
+  /**
+   * Records what begins and ends, in this order and in one write; on return it survives the death of the process.
+   * Answers where each entry ends. Throws Fault `storage_unavailable` with none of them recorded; calls that
+   * have begun count as open all the same, and the next file will hold them, unless they are forgotten.
+   */
+  append(entries: readonly CallEntry[]): readonly JournalPosition[] {
+    const file = this.#fileFor(entries);
+    const encoder = this.#encoder;
+    encoder.clear();
+    const before = file.size;
+    const ends = entries.map((entry) => {
+      const end =
+        entry.kind === "BEGUN"
+          ? encoder.begin(this.#opened(entry.call), file.seed)
+          : encoder.finish(entry.record, file.seed, this.#endOf(entry.record.id));
+      return { file: file.number, offset: before + end };
+    });
+    try {
+      file.append(encoder.frames);
+    } catch (error) {
+      this.#failed(error);
+      throw this.#unavailable();
+    }
+    if (this.#failing) this.#recovered();
+    this.#syncer.touched();
+    return ends;
+  }
+
+  /** Calls that were refused because their begin could not be recorded. */
+  forget(entries: readonly CallEntry[]): void {
+    for (const entry of entries) if (entry.kind === "BEGUN") this.#open.delete(entry.call.id);
+  }
+
+  #opened(call: BegunCall): EncodedBegun {
+    const begun = encodeBegun(call);
+    this.#open.set(call.id, begun);
+    return begun;
+  }
+
+  #endOf(id: string): EncodedBegun | undefined {
+    const begun = this.#open.get(id);
+    if (begun !== undefined) this.#open.delete(id);
+    return begun;
+  }
+
+  /** The file to append to; without one the entries change what is open all the same. */
+  #fileFor(entries: readonly CallEntry[]): JournalFile {
+    try {
+      return this.#writable();
+    } catch (error) {
+      for (const entry of entries) {
+        if (entry.kind === "BEGUN") this.#opened(entry.call);
+        else this.#endOf(entry.record.id);
+      }
+      throw error;
+    }
   }
 
   /** Resolves when the journal up to `position` survives a power cut. Rejects with Fault `storage_unavailable`. */
@@ -166,20 +222,6 @@ export class Journal {
     this.#closed = true;
     this.#current = undefined;
     await this.#syncer.close();
-  }
-
-  #append(encode: (seed: number) => number): JournalPosition {
-    const file = this.#writable();
-    const length = encode(file.seed);
-    try {
-      file.append(this.#encoder.buffer, length);
-    } catch (error) {
-      this.#failed(error);
-      throw this.#unavailable();
-    }
-    if (this.#failing) this.#recovered();
-    this.#syncer.touched();
-    return { file: file.number, offset: file.size };
   }
 
   /** The file to append to. A full disk does not keep a large file from growing on where it can. */
@@ -223,9 +265,10 @@ export class Journal {
   }
 
   #writeOpenCalls(file: JournalFile): void {
-    for (const call of this.#open.values()) {
-      file.append(this.#encoder.buffer, this.#encoder.begin(call, file.seed));
-    }
+    const encoder = this.#encoder;
+    encoder.clear();
+    for (const call of this.#open.values()) encoder.begin(call, file.seed);
+    file.append(encoder.frames);
   }
 
   /** A file that could not be begun holds nothing that is not elsewhere; its number is not used again. */

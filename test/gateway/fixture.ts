@@ -17,6 +17,7 @@ import type {
   Admission,
   Authenticator,
   BegunCall,
+  CallEntry,
   CallSink,
   Lease,
   LeaseRequest,
@@ -410,18 +411,21 @@ export class FakeSink implements CallSink {
   /** Set to have callers wait until a record is safe. */
   safe: Promise<void> | undefined;
 
-  begin(call: BegunCall): void {
-    this.begun.push(call);
+  write(entries: readonly CallEntry[]): Promise<void> | undefined {
+    for (const entry of entries) {
+      if (entry.kind === "BEGUN") this.begun.push(entry.call);
+      else this.#finish(entry.record);
+    }
+    if (this.failure !== undefined) throw this.failure;
+    return this.safe;
   }
 
-  finish(record: CallRecord): Promise<void> | undefined {
+  #finish(record: CallRecord): void {
     if (this.records.some((each) => each.id === record.id)) {
       throw new Error("a call was recorded twice");
     }
     this.records.push(record);
     this.#finished.add();
-    if (this.failure !== undefined) throw this.failure;
-    return this.safe;
   }
 
   cost(_target: unknown, tokens: CallRecord["tokens"]): number {

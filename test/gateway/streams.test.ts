@@ -133,6 +133,7 @@ test("an error that the provider itself says in its stream is passed on as it is
 
 test("the call is on record before its last event leaves", async () => {
   const events = chatEvents(["a"], true);
+  const gateway = await extra();
   let recordedBefore = -1;
   stub.script = async (_received, res) => {
     res.writeHead(200, { "content-type": "text/event-stream" });
@@ -141,13 +142,13 @@ test("the call is on record before its last event leaves", async () => {
       await turn();
     }
     // The stream stays open after its last event: the record must be there all the same.
-    await openai.sink.record(1);
-    recordedBefore = openai.sink.records.length;
+    await gateway.sink.record(1);
+    recordedBefore = gateway.sink.records.length;
     res.end();
   };
-  assert.equal(await openaiStream(), events.join(""));
+  assert.equal(await openaiStream(gateway), events.join(""));
   assert.equal(recordedBefore, 1);
-  assert.equal(openai.sink.records[0]?.responseBytes, Buffer.byteLength(events.join("")));
+  assert.equal(gateway.sink.records[0]?.responseBytes, Buffer.byteLength(events.join("")));
 });
 
 test("any bytes a provider streams reach the caller unchanged, however they are cut", async () => {

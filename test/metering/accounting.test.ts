@@ -7,7 +7,15 @@ import type { CallDurability } from "../../server/metering/call-sink.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { MemoryLedger } from "./memory-ledger.js";
-import { begunCall, callId, failedCall, keptLog, sampleCall } from "./sample-calls.js";
+import {
+  begin,
+  begunCall,
+  callId,
+  failedCall,
+  finish,
+  keptLog,
+  sampleCall,
+} from "./sample-calls.js";
 import { SimDisk } from "./sim-disk.js";
 
 interface Bench {
@@ -42,10 +50,10 @@ async function bench(
 
 test("a finished call is in the journal, on the gauges, with the watchers, and soon in the database", async () => {
   const { disk, clock, ledger, accounting, sink } = await bench();
-  sink.begin(begunCall(1));
+  begin(sink, begunCall(1));
   assert.equal(accounting.meter.inflight, 1);
   const before = disk.usedBytes;
-  sink.finish(sampleCall(1));
+  finish(sink, sampleCall(1));
   assert.ok(disk.usedBytes > before);
   assert.equal(accounting.meter.inflight, 0);
   assert.equal(accounting.meter.window(60).sums.calls, 1);
@@ -56,10 +64,10 @@ test("a finished call is in the journal, on the gauges, with the watchers, and s
 
 test("a call that was running when the process died leaves a row that says so, once", async () => {
   const first = await bench();
-  first.sink.begin(begunCall(1));
-  first.sink.begin(begunCall(2));
-  first.sink.begin(begunCall(3));
-  first.sink.finish(sampleCall(3));
+  begin(first.sink, begunCall(1));
+  begin(first.sink, begunCall(2));
+  begin(first.sink, begunCall(3));
+  finish(first.sink, sampleCall(3));
   const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
   assert.equal(second.ledger.calls.size, 3);
   const lost = second.ledger.calls.get(callId(1))!;
@@ -75,7 +83,7 @@ test("a call that was running when the process died leaves a row that says so, o
 
 test("killed again before the rows of lost calls are in the database, the next start finds them", async () => {
   const first = await bench();
-  first.sink.begin(begunCall(1));
+  begin(first.sink, begunCall(1));
   first.ledger.failure = new Fault("storage_unavailable", "away");
   const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
   first.ledger.failure = undefined;
@@ -87,20 +95,20 @@ test("strict accounting refuses a call before a provider is asked when the disk 
   const { disk, sink, accounting } = await bench("strict");
   disk.capacityBytes = disk.usedBytes;
   assert.throws(
-    () => sink.begin(begunCall(1)),
+    () => begin(sink, begunCall(1)),
     (error) => error instanceof Fault && error.code === "storage_unavailable",
   );
   assert.equal(accounting.meter.inflight, 0);
   disk.capacityBytes = Number.POSITIVE_INFINITY;
-  sink.begin(begunCall(2));
-  sink.finish(sampleCall(2));
+  begin(sink, begunCall(2));
+  finish(sink, sampleCall(2));
 });
 
 test("a call that cannot be recorded at its end is refused by strict accounting, and its usage is kept all the same", async () => {
   const { disk, clock, ledger, sink } = await bench("strict");
-  sink.begin(begunCall(1));
+  begin(sink, begunCall(1));
   disk.capacityBytes = disk.usedBytes;
-  assert.throws(() => sink.finish(sampleCall(1)), Fault);
+  assert.throws(() => finish(sink, sampleCall(1)), Fault);
   await clock.run(500);
   assert.equal(ledger.calls.get(callId(1))?.tokens.input, 812);
 });
@@ -110,14 +118,14 @@ test("best-effort accounting serves on through a full disk, and every row is the
   disk.capacityBytes = disk.usedBytes;
   ledger.failure = new Fault("storage_unavailable", "disk full");
   for (let i = 1; i <= 3000; i++) {
-    sink.begin(begunCall(i));
-    sink.finish(sampleCall(i));
+    begin(sink, begunCall(i));
+    finish(sink, sampleCall(i));
     if (i % 100 === 0) await clock.run(50);
   }
   assert.equal(accounting.status.recorder.unjournaledCalls, 3000);
   disk.capacityBytes = Number.POSITIVE_INFINITY;
   ledger.failure = undefined;
-  for (let i = 3001; i <= 3100; i++) sink.finish(sampleCall(i));
+  for (let i = 3001; i <= 3100; i++) finish(sink, sampleCall(i));
   await clock.run(6000);
   assert.equal(ledger.calls.size, 3100);
   assert.equal(accounting.status.recorder.lostCalls, 0);
@@ -127,9 +135,9 @@ test("calls that waited in memory are on the disk as soon as it takes them, even
   const { disk, ledger, sink, accounting } = await bench();
   disk.capacityBytes = disk.usedBytes;
   ledger.failure = new Fault("storage_unavailable", "disk full");
-  for (let i = 1; i <= 40; i++) sink.finish(sampleCall(i));
+  for (let i = 1; i <= 40; i++) finish(sink, sampleCall(i));
   disk.capacityBytes = Number.POSITIVE_INFINITY;
-  sink.finish(sampleCall(41));
+  finish(sink, sampleCall(41));
   assert.equal(accounting.status.recorder.unjournaledCalls, 0);
   ledger.failure = undefined;
   const next = await bench("besteffort", disk.afterKill(), ledger);
@@ -140,7 +148,7 @@ test("closing without disk and database says how many calls are lost", async () 
   const { disk, ledger, sink, accounting, log } = await bench();
   disk.capacityBytes = disk.usedBytes;
   ledger.failure = new Fault("storage_unavailable", "disk full");
-  for (let i = 1; i <= 3; i++) sink.finish(sampleCall(i));
+  for (let i = 1; i <= 3; i++) finish(sink, sampleCall(i));
   assert.equal(await accounting.close(), false);
   assert.equal(accounting.status.recorder.lostCalls, 3);
   assert.deepEqual(log.lines.at(-1)?.fields, { calls: 3 });
@@ -150,7 +158,7 @@ test("what memory cannot hold is counted as lost, not forgotten silently", async
   const { disk, ledger, sink, accounting } = await bench();
   disk.capacityBytes = disk.usedBytes;
   ledger.failure = new Fault("storage_unavailable", "disk full");
-  for (let i = 1; i <= 10_050; i++) sink.finish(sampleCall(i));
+  for (let i = 1; i <= 10_050; i++) finish(sink, sampleCall(i));
   assert.equal(accounting.status.recorder.lostCalls, 50);
 });
 
@@ -159,12 +167,12 @@ test("a strictly durable finish resolves only when the record survives a power c
   const { accounting } = await bench("strict", disk, ledger, "STRICT");
   disk.holdSyncs = true;
   let done = false;
-  const finish = accounting.sink.finish(sampleCall(1))?.then(() => (done = true));
-  assert.ok(finish !== undefined);
+  const ending = finish(accounting.sink, sampleCall(1))?.then(() => (done = true));
+  assert.ok(ending !== undefined);
   await settle();
   assert.equal(done, false);
   disk.releaseSyncs();
-  await finish;
+  await ending;
   const next = await bench(
     "strict",
     disk.afterPowerCut(() => 0),
@@ -174,7 +182,8 @@ test("a strictly durable finish resolves only when the record survives a power c
 
 test("impossible token numbers of a provider are put right and counted", async () => {
   const { clock, ledger, accounting, sink } = await bench();
-  sink.finish(
+  finish(
+    sink,
     sampleCall(1, {
       tokens: { input: -5, output: NaN, cacheRead: 3, cacheWrite: 0, reasoning: 1e12 },
     }),
@@ -194,9 +203,9 @@ test("impossible token numbers of a provider are put right and counted", async (
 test("spending of before the start is on the gauge after it, with what the journal still held", async () => {
   const first = await bench();
   const startedAt = first.clock.now();
-  first.sink.finish(sampleCall(1, { startedAt, costMicros: 100 }));
+  finish(first.sink, sampleCall(1, { startedAt, costMicros: 100 }));
   await first.clock.run(300);
-  first.sink.finish(sampleCall(2, { startedAt, costMicros: 50 }));
+  finish(first.sink, sampleCall(2, { startedAt, costMicros: 50 }));
   const second = await bench("besteffort", first.disk.afterKill(), first.ledger);
   assert.equal(second.accounting.meter.spend.todayMicros, 150);
 });
@@ -206,7 +215,7 @@ test("closing leaves nothing behind: all calls in the database, all handles clos
   const watch = accounting.overview.subscribe({ intervalMs: 500, windowSeconds: 60 });
   await watch.next();
   const next = watch.next();
-  sink.finish(failedCall(1));
+  finish(sink, failedCall(1));
   assert.equal(await accounting.close(), true);
   assert.equal((await next).done, true);
   assert.equal(ledger.calls.size, 1);
@@ -236,26 +245,26 @@ test("a changed policy holds from the next call on", async () => {
     nameOf: () => undefined,
   });
   disk.capacityBytes = disk.usedBytes;
-  accounting.sink.begin(begunCall(1));
+  begin(accounting.sink, begunCall(1));
   policy = "strict";
-  assert.throws(() => accounting.sink.begin(begunCall(2)), { code: "storage_unavailable" });
+  assert.throws(() => begin(accounting.sink, begunCall(2)), { code: "storage_unavailable" });
   policy = "besteffort";
-  accounting.sink.begin(begunCall(3));
+  begin(accounting.sink, begunCall(3));
   assert.equal(accounting.meter.inflight, 2);
 });
 
 test("who sees own things only watches own calls alone, from the first look on", async () => {
   const { accounting, clock, sink } = await bench();
   const mine = { ...sampleCall(1), ownerId: "usr_mine", costMicros: 5 };
-  sink.finish(mine);
+  finish(sink, mine);
   await clock.run(1000);
   const overview = await accounting.ownerOverviews.of("usr_mine");
   assert.equal(overview.current(60).quality.sums.calls, 0);
   assert.equal(overview.current(60).spend.monthMicros, 5, "from the database");
-  sink.begin({ ...begunCall(2), ownerId: "usr_mine" });
-  sink.begin({ ...begunCall(3), ownerId: "usr_other" });
-  sink.finish({ ...sampleCall(4), ownerId: "usr_other" });
-  sink.finish({ ...failedCall(5), ownerId: "usr_mine" });
+  begin(sink, { ...begunCall(2), ownerId: "usr_mine" });
+  begin(sink, { ...begunCall(3), ownerId: "usr_other" });
+  finish(sink, { ...sampleCall(4), ownerId: "usr_other" });
+  finish(sink, { ...failedCall(5), ownerId: "usr_mine" });
   const snapshot = overview.current(60);
   assert.equal(snapshot.quality.sums.calls, 1);
   assert.equal(snapshot.traffic.inflight, 1);

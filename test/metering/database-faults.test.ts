@@ -9,7 +9,7 @@ import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import type { Storage } from "../../server/storage/open.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { allCalls, openRealStorage, rollupTotal } from "./real-ledger.js";
-import { keptLog, sampleCall } from "./sample-calls.js";
+import { finish, keptLog, sampleCall } from "./sample-calls.js";
 import { SimDisk } from "./sim-disk.js";
 
 interface Bench {
@@ -62,7 +62,7 @@ test("a call comes back from the database as it was recorded, and the gauges equ
   // The log keeps whole milliseconds.
   const [attempt] = sampleCall(0).attempts;
   const whole = { latencyMs: 812, ttfbMs: 180, attempts: [{ ...attempt!, startedMs: 1 }] };
-  for (let i = 1; i <= 2500; i++) accounting.sink.finish(sampleCall(i, whole));
+  for (let i = 1; i <= 2500; i++) finish(accounting.sink, sampleCall(i, whole));
   await accounting.caughtUp();
   const calls = await allCalls(storage.ledger);
   assert.equal(calls.length, 2500);
@@ -81,7 +81,7 @@ test("while another program locks the database calls go on, and all are there af
   const other = otherProgram(storage.file);
   await other.run("BEGIN EXCLUSIVE");
   for (let i = 1; i <= 6000; i++) {
-    accounting.sink.finish(sampleCall(i));
+    finish(accounting.sink, sampleCall(i));
     if (i % 500 === 0) await clock.run(2500, 500);
   }
   const { lagCalls, lostCalls, failedTries } = accounting.status.recorder;
@@ -98,7 +98,7 @@ test("while another program locks the database calls go on, and all are there af
 test("a replay of everything changes nothing", async (t) => {
   const { storage, accounting } = await bench(t);
   const batch = Array.from({ length: 700 }, (_, i) => sampleCall(i));
-  for (const record of batch) accounting.sink.finish(record);
+  for (const record of batch) finish(accounting.sink, record);
   await accounting.caughtUp();
   const position = await storage.ledger.journalPosition();
   assert.ok(position);

@@ -7,7 +7,7 @@ import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { settle } from "../support/fake-clock.js";
 import { openRealStorage } from "./real-ledger.js";
-import { begunCall, callId, keptLog, sampleCall } from "./sample-calls.js";
+import { begin, begunCall, callId, finish, keptLog, sampleCall } from "./sample-calls.js";
 
 const [folder = "", first = "0"] = process.argv.slice(2);
 const CALLS_PER_TURN = 20;
@@ -33,13 +33,13 @@ let next = Number(first);
 for (;;) {
   const calls = Array.from({ length: CALLS_PER_TURN }, () => next++);
   for (const number of calls) {
-    accounting.sink.begin(begunCall(number));
+    begin(accounting.sink, begunCall(number));
     writeSync(seen, `begin ${callId(number)}\n`);
   }
   await settle();
   // Every tenth call goes on when the turn is over, so that some are always running.
   for (const number of calls.filter((each) => each % 10 !== 0)) {
-    accounting.sink.finish(sampleCall(number));
+    finish(accounting.sink, sampleCall(number));
     writeSync(seen, `finish ${callId(number)}\n`);
   }
   process.stdout.write(".");

@@ -1,10 +1,25 @@
 import type { CallRecord } from "../../server/core/call.js";
-import type { BegunCall } from "../../server/metering/begun-call.js";
+import type { BegunCall, CallEntry } from "../../server/metering/begun-call.js";
 import type { LogFields, Logger } from "../../server/core/logger.js";
 
 /** An id as the server makes them, from a number. */
 export function callId(number: number): string {
   return `call_${String(number).padStart(26, "0")}`;
+}
+
+/** What takes entries down. */
+interface Sink {
+  write(entries: readonly CallEntry[]): Promise<void> | undefined;
+}
+
+/** Puts on record that one call begins. */
+export function begin(sink: Sink | undefined, call: BegunCall): void {
+  void sink?.write([{ kind: "BEGUN", call }]);
+}
+
+/** Puts on record how one call ended. */
+export function finish(sink: Sink | undefined, record: CallRecord): Promise<void> | undefined {
+  return sink?.write([{ kind: "FINISHED", record }]);
 }
 
 /** A plausible record of a successful call. */

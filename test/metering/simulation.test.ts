@@ -7,7 +7,7 @@ import type { CallDurability } from "../../server/metering/call-sink.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { MemoryLedger } from "./memory-ledger.js";
-import { begunCall, callId, keptLog, sampleCall } from "./sample-calls.js";
+import { begin, begunCall, callId, finish, keptLog, sampleCall } from "./sample-calls.js";
 import { SimDisk } from "./sim-disk.js";
 
 type Step =
@@ -118,7 +118,7 @@ class World {
   #begin(): void {
     const number = ++this.#number;
     try {
-      this.accounting?.sink.begin(begunCall(number));
+      begin(this.accounting?.sink, begunCall(number));
       this.#running.push(number);
       this.begun.add(callId(number));
     } catch (error) {
@@ -132,7 +132,7 @@ class World {
     const record = sampleCall(number);
     try {
       this.#durability = how === "finish" ? "RELAXED" : "STRICT";
-      await this.accounting?.sink.finish(record);
+      await finish(this.accounting?.sink, record);
       this.finished.add(record.id);
       if (how === "finishStrict") this.synced.add(record.id);
     } catch (error) {

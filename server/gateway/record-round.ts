@@ -1,0 +1,96 @@
+import type { CallRecord } from "../core/call.js";
+import { type Fault, toFault } from "../core/fault.js";
+import type { BegunCall, CallEntry, CallSink } from "./ports.js";
+
+/** Hears that an entry is on record, or why it is not. */
+export type OnEntry = (fault: Fault | undefined) => void;
+
+interface Waiting {
+  readonly entry: CallEntry;
+  readonly then: OnEntry;
+}
+
+/**
+ * Puts on record together what begins and ends in one turn of the event loop, and lets go on then what waited
+ * for it: the requests to providers, the answers to callers. Under load that is one write to the journal for
+ * many calls, and the packets that follow wake whoever reads them once.
+ */
+export class RecordRound {
+  readonly #sink: CallSink;
+  #waiting: Waiting[] = [];
+  readonly #run = (): void => {
+    this.#write();
+  };
+
+  constructor(sink: CallSink) {
+    this.#sink = sink;
+  }
+
+  /** A call was admitted; `then` may ask a provider. */
+  begin(call: BegunCall, then: OnEntry): void {
+    this.#add({ kind: "BEGUN", call }, then);
+  }
+
+  /** A call has ended; `then` may give its caller the last byte. */
+  finish(record: CallRecord, then: OnEntry): void {
+    this.#add({ kind: "FINISHED", record }, then);
+  }
+
+  #add(entry: CallEntry, then: OnEntry): void {
+    if (this.#waiting.push({ entry, then }) === 1) setImmediate(this.#run);
+  }
+
+  #write(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    let safe: Promise<void> | undefined;
+    try {
+      safe = this.#sink.write(waiting.map(({ entry }) => entry));
+    } catch (thrown) {
+      const fault = toFault(thrown);
+      for (const { then } of waiting) then(fault);
+      return;
+    }
+    if (safe === undefined) {
+      for (const { then } of waiting) then(undefined);
+      return;
+    }
+    // Only what a caller gets must survive a power cut.
+    const finished = waiting.filter(({ entry }) => entry.kind === "FINISHED");
+    const tell = (fault: Fault | undefined): void => {
+      for (const { then } of finished) then(fault);
+    };
+    safe.then(
+      () => {
+        tell(undefined);
+      },
+      (thrown: unknown) => {
+        tell(toFault(thrown));
+      },
+    );
+    for (const { entry, then } of waiting) if (entry.kind === "BEGUN") then(undefined);
+  }
+}
+
+/** Whether a call is on record: known now, or soon. */
+export class OnRecord {
+  #isRecorded: boolean | undefined;
+  #steps: ((isRecorded: boolean) => void)[] = [];
+
+  constructor(isRecorded?: boolean) {
+    this.#isRecorded = isRecorded;
+  }
+
+  /** Takes the step when it is known, at once if it is; steps are taken in the order in which they came. */
+  when(step: (isRecorded: boolean) => void): void {
+    if (this.#isRecorded === undefined) this.#steps.push(step);
+    else step(this.#isRecorded);
+  }
+
+  settle(isRecorded: boolean): void {
+    this.#isRecorded = isRecorded;
+    const steps = this.#steps;
+    this.#steps = [];
+    for (const step of steps) step(isRecorded);
+  }
+}
