@@ -6,7 +6,9 @@ import { commentedLines, read, sourcesBelow } from "./sources.js";
 /** Folders whose named constants are limits that an operator may run into. */
 const FOLDERS = [
   "gateway",
+  "caller",
   "upstream",
+  "http",
   "limits",
   "pool",
   "catalog",
@@ -30,18 +32,20 @@ export function callLimits(root: string): string {
   return table(
     ["limit", "value", "meaning"],
     [
-      ...objectRows(root, "server/gateway/limits.ts", { ...GATEWAY_LIMITS }),
-      ...objectRows(root, "server/upstream/limits.ts", { ...UPSTREAM_LIMITS }),
+      ...objectRows(root, ["server/caller/limits.ts", "server/gateway/limits.ts"], GATEWAY_LIMITS),
+      ...objectRows(root, ["server/upstream/limits.ts"], UPSTREAM_LIMITS),
     ],
   );
 }
 
-function objectRows(root: string, file: string, values: Readonly<Record<string, number>>) {
-  const lines = commentedLines(read(root, file), /^\s+readonly \w+: number;/);
+function objectRows(root: string, files: readonly string[], values: object) {
+  const lines = files.flatMap((file) =>
+    commentedLines(read(root, file), /^\s+readonly \w+: number;/),
+  );
   const meanings = new Map(
     lines.map(({ comment, code: line }) => [/readonly (\w+)/.exec(line)?.[1], comment]),
   );
-  return Object.entries(values).map(([name, value]) => [
+  return Object.entries(values as Record<string, number>).map(([name, value]) => [
     code(name),
     figure(value, name),
     meanings.get(name) ?? "",

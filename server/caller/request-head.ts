@@ -106,5 +106,5 @@ function isCapital(byte: number | undefined): boolean {
 }
 
 function isVisible(byte: number): boolean {
-  return byte > SPACE && byte !== DELETE;
+  return byte > SPACE && byte < DELETE;
 }

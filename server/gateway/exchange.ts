@@ -411,14 +411,20 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#context.logger.error({ call: this.#options.id, err: fault }, "call not recorded");
   }
 
-  /** Nothing of this exchange is left to do but to let its answer leave. */
+  /** Nothing of this exchange is left to do but to let its answer leave; that holds once it is on record. */
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#leaveQueue?.();
     if (this.#admitted) this.#context.admission.leave();
     this.#reader?.release();
-    this.#options.onOver(this);
+    const { onOver } = this.#options;
+    if (this.#onRecord === undefined) onOver(this);
+    else {
+      this.#onRecord.when(() => {
+        onOver(this);
+      });
+    }
   }
 
   /** Runs a step; a fault in it, or a bug, fails this call and no other. */
