@@ -125,7 +125,7 @@ function readByNode(text: string, count: number): Promise<Reading[] | "REFUSED">
 /** Every way of cutting a text in two, and one byte at a time. */
 function* cuts(text: string): Generator<readonly string[]> {
   yield [text];
-  yield [...text];
+  yield text.split("");
   for (let at = 1; at < text.length; at++) yield [text.slice(0, at), text.slice(at)];
 }
 
@@ -205,14 +205,30 @@ test("what two servers could read in two ways is refused, however it is cut", ()
 test("a head that is too large is refused as such, whether it comes at once or in pieces", () => {
   const long = `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(HEAD_BYTES_MAX)}\r\n\r\n`;
   assert.equal(read([long]), "HEAD_TOO_LARGE");
-  assert.equal(read([...long]), "HEAD_TOO_LARGE");
+  assert.equal(read(long.split("")), "HEAD_TOO_LARGE");
   assert.equal(read([long.slice(0, 100), long.slice(100)]), "HEAD_TOO_LARGE");
 });
 
 test("whatever bytes come, in whatever pieces, they are read alike or refused, and never cost more than that", () => {
   const alphabet = fc.constantFrom(
-    ...["GET ", "POST ", "/", " HTTP/1.1", "\r\n", "\n", "\r", ":", " ", "Host: a", "a", "0", "5"],
-    ...["Content-Length: ", "Transfer-Encoding: chunked", "\0", "\xff", "\t"],
+    "GET ",
+    "POST ",
+    "/",
+    " HTTP/1.1",
+    "\r\n",
+    "\n",
+    "\r",
+    ":",
+    " ",
+    "Host: a",
+    "a",
+    "0",
+    "5",
+    "Content-Length: ",
+    "Transfer-Encoding: chunked",
+    "\0",
+    "\xff",
+    "\t",
   );
   fc.assert(
     fc.property(

@@ -55,7 +55,7 @@ export class RequestParser {
         return this.#readHead(bytes, at);
       case "LENGTH":
         return this.#readLength(bytes, at);
-      case "CHUNKED":
+      default:
         return this.#readChunks(bytes, at);
     }
   }

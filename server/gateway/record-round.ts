@@ -7,7 +7,7 @@ export type OnEntry = (fault: Fault | undefined) => void;
 
 interface Waiting {
   readonly entry: CallEntry;
-  readonly then: OnEntry;
+  readonly next: OnEntry;
 }
 
 /**
@@ -26,18 +26,18 @@ export class RecordRound {
     this.#sink = sink;
   }
 
-  /** A call was admitted; `then` may ask a provider. */
-  begin(call: BegunCall, then: OnEntry): void {
-    this.#add({ kind: "BEGUN", call }, then);
+  /** A call was admitted; `next` may ask a provider. */
+  begin(call: BegunCall, next: OnEntry): void {
+    this.#add({ kind: "BEGUN", call }, next);
   }
 
-  /** A call has ended; `then` may give its caller the last byte. */
-  finish(record: CallRecord, then: OnEntry): void {
-    this.#add({ kind: "FINISHED", record }, then);
+  /** A call has ended; `next` may give its caller the last byte. */
+  finish(record: CallRecord, next: OnEntry): void {
+    this.#add({ kind: "FINISHED", record }, next);
   }
 
-  #add(entry: CallEntry, then: OnEntry): void {
-    if (this.#waiting.push({ entry, then }) === 1) setImmediate(this.#run);
+  #add(entry: CallEntry, next: OnEntry): void {
+    if (this.#waiting.push({ entry, next }) === 1) setImmediate(this.#run);
   }
 
   #write(): void {
@@ -48,17 +48,17 @@ export class RecordRound {
       safe = this.#sink.write(waiting.map(({ entry }) => entry));
     } catch (thrown) {
       const fault = toFault(thrown);
-      for (const { then } of waiting) then(fault);
+      for (const { next } of waiting) next(fault);
       return;
     }
     if (safe === undefined) {
-      for (const { then } of waiting) then(undefined);
+      for (const { next } of waiting) next(undefined);
       return;
     }
     // Only what a caller gets must survive a power cut.
     const finished = waiting.filter(({ entry }) => entry.kind === "FINISHED");
     const tell = (fault: Fault | undefined): void => {
-      for (const { then } of finished) then(fault);
+      for (const { next } of finished) next(fault);
     };
     safe.then(
       () => {
@@ -68,7 +68,7 @@ export class RecordRound {
         tell(toFault(thrown));
       },
     );
-    for (const { entry, then } of waiting) if (entry.kind === "BEGUN") then(undefined);
+    for (const { entry, next } of waiting) if (entry.kind === "BEGUN") next(undefined);
   }
 }
 

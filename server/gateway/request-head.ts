@@ -1,6 +1,7 @@
 import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
 import { latin1 } from "../dialect/bytes.js";
+import type { RawHeaders } from "../http/header-lines.js";
 import { HeaderTable } from "../http/header-table.js";
 
 /** What the head of a request says that matters here, and what of it goes on to the provider. */
@@ -109,8 +110,16 @@ const ONCE: Partial<Record<Part, number>> = {
  */
 export function readHead(request: ParsedRequest, linesMax: number): RequestHead {
   if (request.target.includes("#")) refuse("a path holds no fragment");
-  const { bytes, marks } = request.headers;
-  const head: RequestHead = {
+  if (request.headers.marks.length > linesMax * 4) refuse("too many header lines");
+  const head = emptyHead(request);
+  const { seen, connection } = readLines(head, request.headers);
+  if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
+  if (connection !== "") dropNamed(head.forward, connection);
+  return head;
+}
+
+function emptyHead(request: ParsedRequest): RequestHead {
+  return {
     forward: [],
     contentLength: request.contentLength < 0 ? undefined : request.contentLength,
     chunked: request.chunked,
@@ -125,7 +134,11 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
     traceparent: "",
     upgrade: "",
   };
-  if (marks.length > linesMax * 4) refuse("too many header lines");
+}
+
+/** The marks of what was there, and all that `Connection` names. */
+function readLines(head: RequestHead, headers: RawHeaders): { seen: number; connection: string } {
+  const { bytes, marks } = headers;
   let seen = 0;
   let connection = "";
   for (let i = 0; i + 3 < marks.length; i += 4) {
@@ -143,9 +156,7 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
     seen |= mark;
     take(head, means, name, value);
   }
-  if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
-  if (connection !== "") dropNamed(head.forward, connection);
-  return head;
+  return { seen, connection };
 }
 
 function take(head: RequestHead, part: Part, name: string, value: string): void {
