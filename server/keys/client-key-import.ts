@@ -1,21 +1,25 @@
 import { createHash } from "node:crypto";
-import type { Actor } from "../core/audit.js";
+import type { Actor, AuditDraft } from "../core/audit.js";
 import type { ClientKey, ClientKeyKind } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault, invalidField } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Secret } from "../core/secret.js";
 import { cleanClientKeyDraft, newClientKey, type ClientKeyDraft } from "./client-key-draft.js";
-import { insert } from "./client-keys.js";
 import type { Operations } from "./operations.js";
 import { ownerIdOf, requireOwner } from "./owners.js";
-import type { ClientKeyForms, KeysVault } from "./ports.js";
+import type { ClientKeyForms, KeysStore, KeysVault } from "./ports.js";
 import type { Settings } from "./settings.js";
 
 /** Keys in one import. */
 export const CLIENT_KEY_IMPORT_MAX = 1_000;
+/** Keys stored in one transaction, so that other writers get their turn. */
+const ENTRIES_PER_WRITE = 200;
 /** Shorter tokens can be guessed over the network. */
 export const IMPORTED_TOKEN_CHARS_MIN = 16;
+
+const ACTION = "client_key.import";
+const STORED = "The same key is stored already.";
 
 /** An old static token, in clear or as the hex SHA-256 that another system kept of it. */
 export interface ImportedToken extends Pick<
@@ -53,6 +57,7 @@ export function sha256Of(token: string): string {
 /** Takes over tokens and hashed keys of other systems, so that callers need not change theirs. */
 export class ClientKeyImport {
   readonly #operations: Operations;
+  readonly #store: KeysStore;
   readonly #vault: KeysVault;
   readonly #forms: ClientKeyForms;
   readonly #ids: IdSource;
@@ -61,6 +66,7 @@ export class ClientKeyImport {
 
   constructor(options: {
     operations: Operations;
+    store: KeysStore;
     vault: KeysVault;
     forms: ClientKeyForms;
     ids: IdSource;
@@ -68,6 +74,7 @@ export class ClientKeyImport {
     clock: Clock;
   }) {
     this.#operations = options.operations;
+    this.#store = options.store;
     this.#vault = options.vault;
     this.#forms = options.forms;
     this.#ids = options.ids;
@@ -84,54 +91,61 @@ export class ClientKeyImport {
     },
     entries: readonly ImportedToken[],
   ): Promise<readonly ImportedClientKey[]> {
-    return this.#operations.run(actor, "client_key.import", async () => {
+    return this.#operations.run(actor, ACTION, async () => {
       if (entries.length > CLIENT_KEY_IMPORT_MAX) {
         throw invalidField("keys", `must have at most ${String(CLIENT_KEY_IMPORT_MAX)} entries`);
       }
       const ownerId = ownerIdOf(actor, target.ownerId);
       const report: ImportedClientKey[] = [];
-      for (const [index, entry] of entries.entries()) {
-        // One after the other: there is a single writer, and the report keeps the order.
-        report.push(await this.#importOne(actor, { ...target, ownerId }, entry, index + 1));
+      for (let from = 0; from < entries.length; from += ENTRIES_PER_WRITE) {
+        const part = entries.slice(from, from + ENTRIES_PER_WRITE);
+        report.push(...(await this.#importPart(actor, { ...target, ownerId }, { part, from })));
       }
       return report;
     });
   }
 
-  async #importOne(
+  async #importPart(
     actor: Actor,
     target: OwnedTarget,
-    entry: ImportedToken,
-    position: number,
-  ): Promise<ImportedClientKey> {
-    try {
-      const clientKey = await this.#store(actor, target, entry);
-      return { position, outcome: "CREATED", clientKey, message: "" };
-    } catch (thrown) {
-      if (!(thrown instanceof Fault)) throw thrown;
-      if (thrown.code === "already_exists") {
-        const message = "The same key is stored already.";
-        return { position, outcome: "DUPLICATE", clientKey: null, message };
-      }
-      if (thrown.code !== "invalid_argument") throw thrown;
-      return { position, outcome: "INVALID", clientKey: null, message: thrown.publicMessage };
-    }
+    { part, from }: { readonly part: readonly ImportedToken[]; readonly from: number },
+  ): Promise<readonly ImportedClientKey[]> {
+    const drafts = part.map((entry) => this.#check(target, entry));
+    return this.#store.write(async (tx) => {
+      await requireOwner(tx, actor, ACTION, target.ownerId);
+      const macs = drafts.flatMap((draft) => (draft instanceof Fault ? [] : [draft.mac]));
+      const taken = new Set(await tx.clientKeys.storedMacs(macs));
+      const report = drafts.map((draft, i): ImportedClientKey => {
+        const position = from + i + 1;
+        if (draft instanceof Fault) return refused(position, "INVALID", draft.publicMessage);
+        if (taken.has(draft.mac)) return refused(position, "DUPLICATE", STORED);
+        taken.add(draft.mac);
+        return { position, outcome: "CREATED", clientKey: draft, message: "" };
+      });
+      const made = report.flatMap(({ clientKey }) => clientKey ?? []);
+      await tx.clientKeys.insertAll(made);
+      await tx.changes.appendAll(
+        made.map((value) => ({ kind: "client_key", id: value.id, value })),
+      );
+      await tx.audit.appendAll(made.map((key) => auditOf(actor, key)));
+      return report;
+    });
   }
 
-  async #store(actor: Actor, target: OwnedTarget, entry: ImportedToken): Promise<ClientKey> {
-    const nowMs = this.#clock.now();
-    const known = this.#known(entry);
-    const clean = cleanClientKeyDraft(entry, this.#settings.values.defaultClientKeyLimits, nowMs);
-    const mac = this.#vault.importedClientKeyMac(known.sha256);
-    const minted = { ...mac, prefix: known.prefix, sealedCopy: null };
-    return this.#operations.write(actor, "client_key.import", async (tx) => {
-      await requireOwner(tx, actor, "client_key.import", target.ownerId);
+  /** The key that an entry becomes, or what is wrong with it. */
+  #check(target: OwnedTarget, entry: ImportedToken): ClientKey | Fault {
+    try {
+      const nowMs = this.#clock.now();
+      const known = this.#known(entry);
+      const clean = cleanClientKeyDraft(entry, this.#settings.values.defaultClientKeyLimits, nowMs);
+      const mac = this.#vault.importedClientKeyMac(known.sha256);
+      const minted = { ...mac, prefix: known.prefix, sealedCopy: null };
       const id = this.#ids.next("ck");
-      const { ownerId, kind } = target;
-      const key = newClientKey({ id, ownerId, kind, format: "SK", clean, minted, nowMs });
-      await insert(tx, key);
-      return { value: key, targetId: id, targetName: key.name, changedFields: [] };
-    });
+      return newClientKey({ id, ...target, format: "SK", clean, minted, nowMs });
+    } catch (thrown) {
+      if (thrown instanceof Fault && thrown.code === "invalid_argument") return thrown;
+      throw thrown;
+    }
   }
 
   /** What can be known of an entry: its hash, and something by which people tell it from others. */
@@ -155,4 +169,25 @@ export class ClientKeyImport {
     }
     return { sha256: sha256Of(token), prefix: this.#forms.prefix(token) };
   }
+}
+
+function refused(
+  position: number,
+  outcome: "DUPLICATE" | "INVALID",
+  message: string,
+): ImportedClientKey {
+  return { position, outcome, clientKey: null, message };
+}
+
+/** Each key that came in has an audit event of its own. */
+function auditOf(actor: Actor, key: ClientKey): AuditDraft {
+  return {
+    actor,
+    action: ACTION,
+    targetId: key.id,
+    targetName: key.name,
+    changedFields: [],
+    outcome: "OK",
+    note: "",
+  };
 }

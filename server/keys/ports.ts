@@ -71,8 +71,8 @@ export interface KeysTx extends KeysReader {
     delete(id: string): Promise<void>;
   };
   readonly providerKeys: ProviderKeyReader & {
-    /** Throws Fault `already_exists` when the fingerprint, or the name of this owner, is taken. */
-    insert(key: ProviderKey): Promise<void>;
+    /** Throws Fault `already_exists` when a fingerprint, or a name of its owner, is taken; then none is stored. */
+    insertAll(keys: readonly ProviderKey[]): Promise<void>;
     update(key: ProviderKey): Promise<void>;
     /** Moves many secrets, where the key still holds the one that is replaced; answers the changed keys. */
     reseal(moves: readonly SealedMove[]): Promise<readonly ProviderKey[]>;
@@ -83,6 +83,8 @@ export interface KeysTx extends KeysReader {
   readonly clientKeys: ClientKeyReader & {
     /** Throws Fault `already_exists` when the MAC is taken. */
     insert(key: ClientKey): Promise<void>;
+    /** Many in one statement; the same. */
+    insertAll(keys: readonly ClientKey[]): Promise<void>;
     update(key: ClientKey): Promise<void>;
     /** Moves many sealed copies, where the key still holds the one that is replaced; answers the changed keys. */
     reseal(moves: readonly SealedMove[]): Promise<readonly ClientKey[]>;
@@ -96,7 +98,11 @@ export interface KeysTx extends KeysReader {
     append(check: HealthCheck): Promise<void>;
   };
   readonly settings: SettingReader & { put(id: string, value: string): Promise<void> };
-  readonly audit: AuditReader & { append(draft: AuditDraft): Promise<AuditEvent> };
+  readonly audit: AuditReader & {
+    append(draft: AuditDraft): Promise<AuditEvent>;
+    /** Many at the price of one, in their order. */
+    appendAll(drafts: readonly AuditDraft[]): Promise<void>;
+  };
   readonly changes: {
     append(draft: ChangeDraft): Promise<void>;
     appendAll(drafts: readonly ChangeDraft[]): Promise<void>;
@@ -130,9 +136,16 @@ export interface ModelReader {
   all(): Promise<readonly Model[]>;
 }
 
+/** The key that holds a secret. */
+export type StoredSecret = Pick<ProviderKey, "id" | "name" | "ownerId">;
+
 export interface ProviderKeyReader {
   get(id: string): Promise<ProviderKey | undefined>;
   byFingerprint(fingerprint: string): Promise<ProviderKey | undefined>;
+  /** Those of the fingerprints that are stored, and with which key. */
+  byFingerprints(fingerprints: readonly string[]): Promise<ReadonlyMap<string, StoredSecret>>;
+  /** Names of an owner's keys. */
+  namesOf(ownerId: string): Promise<readonly string[]>;
   list(query: PageQuery): Promise<Page<ProviderKey>>;
   ofOwner(ownerId: string): Promise<readonly ProviderKey[]>;
   all(): Promise<readonly ProviderKey[]>;
@@ -146,6 +159,8 @@ export interface ProviderKeyReader {
 
 export interface ClientKeyReader {
   get(id: string): Promise<ClientKey | undefined>;
+  /** Those of the MACs that are stored. */
+  storedMacs(macs: readonly string[]): Promise<ReadonlySet<string>>;
   list(query: PageQuery): Promise<Page<ClientKey>>;
   ofOwner(ownerId: string): Promise<readonly ClientKey[]>;
   /** What counts of all keys when they are presented, in chunks: a million must not be in memory twice. */

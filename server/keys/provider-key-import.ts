@@ -1,23 +1,27 @@
 import { originOf } from "../catalog/base-url.js";
 import { findPreset } from "../catalog/presets.js";
-import type { Actor } from "../core/audit.js";
+import type { Actor, AuditDraft } from "../core/audit.js";
+import type { Clock } from "../core/clock.js";
 import { Fault, invalidField } from "../core/fault.js";
 import type { Tier, Visibility } from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";
+import { Slices } from "../core/slices.js";
 import type { ImportEntry, ImportFormat } from "./import-entry.js";
 import { detectFormat, parseImport } from "./import-parse.js";
 import type { Operations } from "./operations.js";
 import { ownerIdOf, requireOwner } from "./owners.js";
-import type { KeysReader, KeysStore, KeysTx } from "./ports.js";
+import type { KeysReader, KeysStore } from "./ports.js";
 import type { ProviderKeyDraft } from "./provider-key-draft.js";
-import { namesOf } from "./provider-key-rules.js";
+import type { ProviderKeyBatch } from "./provider-key-batch.js";
 import type { ProviderKeys } from "./provider-keys.js";
 import { cleanLine, cleanTier, NAME_CHARS_MAX } from "./validate.js";
 
 export const IMPORT_BYTES_MAX = 1 << 20;
 export const IMPORT_ENTRIES_MAX = 10_000;
 /** Keys stored in one transaction, so that other writers get their turn. */
-const ENTRIES_PER_WRITE = 100;
+const ENTRIES_PER_WRITE = 200;
+
+const ACTION = "provider_key.import";
 
 /** A file of provider secrets and how to take it. */
 export interface ImportRequest {
@@ -61,8 +65,11 @@ interface Run {
   readonly providers: readonly Provider[];
   /** Secrets that came earlier in the same content. */
   readonly seen: Set<string>;
-  /** Names that the owner's keys have, those of this run included. */
-  names: Set<string>;
+  /** Names given in this run. */
+  readonly given: Set<string>;
+  /** The last number that made a name free, by the name; so that the next search does not begin at 2. */
+  readonly numbers: Map<string, number>;
+  readonly slices: Slices;
 }
 
 /** Takes over secrets from files of other tools; each entry stands for itself, and each is reported. */
@@ -70,17 +77,23 @@ export class ProviderKeyImport {
   readonly #operations: Operations;
   readonly #store: KeysStore;
   readonly #providerKeys: ProviderKeys;
+  readonly #clock: Clock;
 
-  constructor(options: { operations: Operations; store: KeysStore; providerKeys: ProviderKeys }) {
+  constructor(options: {
+    operations: Operations;
+    store: KeysStore;
+    providerKeys: ProviderKeys;
+    clock: Clock;
+  }) {
     this.#operations = options.operations;
+    this.#clock = options.clock;
     this.#store = options.store;
     this.#providerKeys = options.providerKeys;
   }
 
   /** Throws `invalid_argument` when the content as a whole cannot be read or is too much. */
   async importAll(actor: Actor, request: ImportRequest): Promise<ImportReport> {
-    const action = "provider_key.import";
-    return this.#operations.run(actor, action, async () => {
+    return this.#operations.run(actor, ACTION, async () => {
       if (Buffer.byteLength(request.content) > IMPORT_BYTES_MAX) {
         throw invalidField("content", "must have at most 1 MiB");
       }
@@ -91,9 +104,18 @@ export class ProviderKeyImport {
       }
       if (request.tier !== undefined) cleanTier("tier", request.tier);
       const ownerId = ownerIdOf(actor, request.ownerId);
-      await requireOwner(this.#store.read, actor, action, ownerId);
+      await requireOwner(this.#store.read, actor, ACTION, ownerId);
       const providers = await usableProviders(this.#store.read, ownerId);
-      const run: Run = { actor, request, ownerId, providers, seen: new Set(), names: new Set() };
+      const run: Run = {
+        actor,
+        request,
+        ownerId,
+        providers,
+        seen: new Set(),
+        given: new Set(),
+        numbers: new Map(),
+        slices: new Slices(this.#clock),
+      };
       const keys: ImportedProviderKey[] = [];
       for (let from = 0; from < entries.length; from += ENTRIES_PER_WRITE) {
         keys.push(...(await this.#importPart(run, entries.slice(from, from + ENTRIES_PER_WRITE))));
@@ -107,60 +129,75 @@ export class ProviderKeyImport {
     run: Run,
     entries: readonly ImportEntry[],
   ): Promise<readonly ImportedProviderKey[]> {
+    const { actor, ownerId, request, given } = run;
     return this.#store.write(async (tx) => {
-      // In a dry run nothing was stored, so the names of earlier parts are known only here.
-      const stored = await namesOf(tx, run.ownerId);
-      run.names = run.request.dryRun === true ? new Set([...stored, ...run.names]) : stored;
+      const batch = await this.#providerKeys.batch(tx, {
+        actor,
+        action: ACTION,
+        ownerId,
+        secrets: entries.map(({ secret }) => secret),
+        // In a dry run nothing was stored, so the names of earlier parts are known only here.
+        taken: request.dryRun === true ? given : [],
+      });
       const report: ImportedProviderKey[] = [];
-      for (const entry of entries) report.push(await this.#importOne(tx, run, entry));
+      for (const entry of entries) {
+        report.push(await importOne(run, batch, entry));
+        await run.slices.step();
+      }
+      if (request.dryRun !== true) {
+        await batch.store();
+        await tx.audit.appendAll(report.flatMap((done) => auditOf(actor, done)));
+      }
       return report;
     });
   }
+}
 
-  async #importOne(tx: KeysTx, run: Run, entry: ImportEntry): Promise<ImportedProviderKey> {
-    const { position } = entry;
-    const provider = providerOf(run, entry);
-    const name = freeName(run, nameOf(run, entry, provider));
-    const base = { position, name, providerSlug: provider?.slug ?? "", providerKeyId: "" };
-    if (entry.problem !== undefined) {
-      return { ...base, outcome: "INVALID", message: `This entry ${entry.problem}.` };
-    }
-    if (provider === undefined) {
-      return { ...base, outcome: "UNKNOWN_PROVIDER", message: unknownProviderMessage(entry) };
-    }
-    const secret = entry.secret.reveal().trim();
-    if (run.seen.has(secret)) {
-      const message = "The same secret came earlier in this content.";
-      return { ...base, outcome: "DUPLICATE", message };
-    }
-    try {
-      const draft = draftOf(run, entry, provider, name);
-      const id = await this.#insert(tx, run, draft);
-      run.seen.add(secret);
-      run.names.add(name);
-      return { ...base, outcome: "CREATED", providerKeyId: id, message: "" };
-    } catch (thrown) {
-      return { ...base, ...refusalOf(thrown) };
-    }
+async function importOne(
+  run: Run,
+  batch: ProviderKeyBatch,
+  entry: ImportEntry,
+): Promise<ImportedProviderKey> {
+  const { position } = entry;
+  const provider = providerOf(run, entry);
+  const name = freeName(run, batch.names, nameOf(run, entry, provider));
+  const base = { position, name, providerSlug: provider?.slug ?? "", providerKeyId: "" };
+  if (entry.problem !== undefined) {
+    return { ...base, outcome: "INVALID", message: `This entry ${entry.problem}.` };
   }
+  if (provider === undefined) {
+    return { ...base, outcome: "UNKNOWN_PROVIDER", message: unknownProviderMessage(entry) };
+  }
+  const secret = entry.secret.reveal().trim();
+  if (run.seen.has(secret)) {
+    const message = "The same secret came earlier in this content.";
+    return { ...base, outcome: "DUPLICATE", message };
+  }
+  try {
+    const made = await batch.make(draftOf(run, entry, provider, name));
+    run.seen.add(secret);
+    run.given.add(name);
+    const providerKeyId = run.request.dryRun === true ? "" : made.id;
+    return { ...base, outcome: "CREATED", providerKeyId, message: "" };
+  } catch (thrown) {
+    return { ...base, ...refusalOf(thrown) };
+  }
+}
 
-  async #insert(tx: KeysTx, run: Run, draft: ProviderKeyDraft): Promise<string> {
-    const { actor, names } = run;
-    const dryRun = run.request.dryRun === true;
-    const order = { actor, action: "provider_key.import", draft, names, dryRun } as const;
-    const done = await this.#providerKeys.insert(tx, order);
-    if (dryRun) return "";
-    await tx.audit.append({
+/** Each key that came in has an audit event of its own. */
+function auditOf(actor: Actor, done: ImportedProviderKey): readonly AuditDraft[] {
+  if (done.outcome !== "CREATED") return [];
+  return [
+    {
       actor,
-      action: order.action,
-      targetId: done.targetId,
-      targetName: done.targetName,
-      changedFields: done.changedFields,
+      action: ACTION,
+      targetId: done.providerKeyId,
+      targetName: done.name,
+      changedFields: [],
       outcome: "OK",
       note: "",
-    });
-    return done.value.id;
-  }
+    },
+  ];
 }
 
 async function usableProviders(reader: KeysReader, ownerId: string): Promise<readonly Provider[]> {
@@ -200,11 +237,13 @@ function nameOf(run: Run, entry: ImportEntry, provider: Provider | undefined): s
 }
 
 /** The name, or the name with the first number that makes it free. */
-function freeName(run: Run, name: string): string {
+function freeName(run: Run, taken: ReadonlySet<string>, name: string): string {
   const wanted = name.normalize("NFC").trim();
-  let free = wanted;
-  for (let number = 2; run.names.has(free); number++) free = `${wanted} ${String(number)}`;
-  return free;
+  if (!taken.has(wanted)) return wanted;
+  let number = run.numbers.get(wanted) ?? 2;
+  while (taken.has(`${wanted} ${String(number)}`)) number++;
+  run.numbers.set(wanted, number);
+  return `${wanted} ${String(number)}`;
 }
 
 function draftOf(run: Run, entry: ImportEntry, provider: Provider, name: string): ProviderKeyDraft {

@@ -1,12 +1,12 @@
 import type { Actor } from "../core/audit.js";
 import { Fault, invalidField } from "../core/fault.js";
 import type { ProviderKey } from "../core/provider-key.js";
-import type { Provider } from "../core/provider.js";
+import type { Model, Provider } from "../core/provider.js";
 import type { SealBinding } from "../core/sealed.js";
 import type { Secret } from "../core/secret.js";
 import { originOf } from "../catalog/base-url.js";
 import { mayAll } from "./policy.js";
-import type { KeysReader, KeysVault } from "./ports.js";
+import type { KeysReader, KeysVault, StoredSecret } from "./ports.js";
 import { notFound } from "./refusals.js";
 
 /** Stands for the fingerprint of a secret that was stored while the vault was locked; the id makes it unique. */
@@ -41,27 +41,26 @@ export function isPendingFingerprint(fingerprint: string): boolean {
   return fingerprint.startsWith(PENDING);
 }
 
-/** Throws `already_exists` if the secret is stored. Only who may see the other key learns which it is. */
+/** Throws `already_exists` if the secret is stored. */
 export async function requireNewSecret(
   reader: KeysReader,
   actor: Actor,
   fingerprint: string,
 ): Promise<void> {
   const other = await reader.providerKeys.byFingerprint(fingerprint);
-  if (other === undefined) return;
+  if (other !== undefined) throw secretTaken(actor, other);
+}
+
+/** The refusal of a secret that is stored already. Only who may see the other key learns which it is. */
+export function secretTaken(actor: Actor, other: StoredSecret): Fault {
   const known = other.ownerId === actor.userId || mayAll(actor, "provider_key.get");
-  throw new Fault(
+  return new Fault(
     "already_exists",
     known
       ? `This secret is stored already, as provider key ${other.name} (${other.id}).`
       : "This secret is stored already.",
     { violations: [{ field: "secret", message: "is stored already" }] },
   );
-}
-
-/** Names of an owner's provider keys. */
-export async function namesOf(reader: KeysReader, ownerId: string): Promise<Set<string>> {
-  return new Set((await reader.providerKeys.ofOwner(ownerId)).map((key) => key.name));
 }
 
 /** Throws `already_exists` if the owner has a key of this name. */
@@ -90,13 +89,12 @@ export async function requireUsableProvider(
 }
 
 /** Throws unless the provider has this service; custom providers may have any. */
-export async function requireService(
-  reader: KeysReader,
+export function requireService(
+  models: readonly Model[],
   provider: Provider,
   service: string | null,
-): Promise<void> {
+): void {
   if (service === null || provider.custom) return;
-  const models = await reader.models.all();
   const known = new Set(
     models.filter((model) => model.providerId === provider.id).flatMap((model) => model.services),
   );

@@ -7,12 +7,16 @@ import { NEW_KEY_HEALTH, type ProviderKey, type Visibility } from "../core/provi
 import { previewOf, Secret } from "../core/secret.js";
 import { changedFields } from "./changed-fields.js";
 import type { Done, Operations } from "./operations.js";
-import { ownerIdOf, requireOwner, scoped } from "./owners.js";
-import { authorize, mayAll, type Action } from "./policy.js";
+import { ownerIdOf, scoped } from "./owners.js";
+import { authorize, type Action } from "./policy.js";
 import type { ConfirmCaller, KeysReader, KeysTx, KeysVault } from "./ports.js";
 import {
+  ProviderKeyBatch,
+  type ProviderKeyOrder,
+  type ProviderKeyTools,
+} from "./provider-key-batch.js";
+import {
   cleanAnonymous,
-  cleanProviderKeyDraft,
   patchedFields,
   PROVIDER_KEY_PATCH_FIELDS,
   type ProviderKeyDraft,
@@ -21,7 +25,6 @@ import {
 import {
   bindingOf,
   fingerprintOf,
-  namesOf,
   requireNewName,
   requireNewSecret,
   requireService,
@@ -31,26 +34,11 @@ import {
 import { found, requireVersion } from "./refusals.js";
 import { cleanSecret, cleanVisibility } from "./validate.js";
 
-/** Provider keys that one owner can have; admins may exceed it for them. */
-export const PROVIDER_KEYS_PER_OWNER_MAX = 10_000;
-
-/** A provider key to be made, and by whom. */
-export interface ProviderKeyOrder {
-  readonly actor: Actor;
-  readonly action: "provider_key.create" | "provider_key.import";
-  readonly draft: ProviderKeyDraft;
-  /** Names of the owner's keys, if the caller has them at hand. */
-  readonly names?: ReadonlySet<string>;
-  /** Checks everything and writes nothing. */
-  readonly dryRun?: boolean;
-}
-
 /** The life cycle of the secrets of providers. */
 export class ProviderKeys {
   readonly #operations: Operations;
   readonly #vault: KeysVault;
-  readonly #ids: IdSource;
-  readonly #clock: Clock;
+  readonly #tools: ProviderKeyTools;
   readonly #confirm: ConfirmCaller;
 
   constructor(options: {
@@ -62,8 +50,7 @@ export class ProviderKeys {
   }) {
     this.#operations = options.operations;
     this.#vault = options.vault;
-    this.#ids = options.ids;
-    this.#clock = options.clock;
+    this.#tools = options;
     this.#confirm = options.confirm;
   }
 
@@ -73,48 +60,18 @@ export class ProviderKeys {
    */
   async create(actor: Actor, draft: ProviderKeyDraft): Promise<ProviderKey> {
     const action = "provider_key.create";
-    return this.#operations.write(actor, action, (tx) => this.insert(tx, { actor, action, draft }));
+    return this.#operations.write(actor, action, async (tx) => {
+      const ownerId = ownerIdOf(actor, draft.ownerId);
+      const batch = await this.batch(tx, { actor, action, ownerId, secrets: [draft.secret] });
+      const value = await batch.make(draft);
+      await batch.store();
+      return { value, targetId: value.id, targetName: value.name, changedFields: [] };
+    });
   }
 
-  /** Creates within a transaction of somebody else's, such as an import's, which audits what this returns. */
-  async insert(tx: KeysTx, order: ProviderKeyOrder): Promise<Done<ProviderKey>> {
-    const { actor, action, draft } = order;
-    const nowMs = this.#clock.now();
-    const clean = cleanProviderKeyDraft(draft, nowMs);
-    const secret = new Secret(cleanSecret("secret", draft.secret));
-    const ownerId = ownerIdOf(actor, draft.ownerId);
-    await requireOwner(tx, actor, action, ownerId);
-    const provider = await requireUsableProvider(tx, draft.providerId, ownerId);
-    await requireService(tx, provider, clean.service);
-    const names = order.names ?? (await namesOf(tx, ownerId));
-    requireRoom(actor, action, names.size);
-    requireNewName(names, clean.name);
-
-    const id = this.#ids.next("pk");
-    const fingerprint = fingerprintOf(this.#vault, secret, id);
-    await requireNewSecret(tx, actor, fingerprint);
-    const key: ProviderKey = {
-      id,
-      ownerId,
-      providerId: provider.id,
-      ...clean,
-      sealed: await this.#vault.seal(
-        secret,
-        bindingOf({ id, ownerId, providerId: provider.id, visibility: clean.visibility }, provider),
-      ),
-      fingerprint,
-      preview: previewOf(secret.reveal()),
-      health: NEW_KEY_HEALTH,
-      secretAt: nowMs,
-      createdAt: nowMs,
-      updatedAt: nowMs,
-      version: 1,
-    };
-    if (order.dryRun !== true) {
-      await tx.providerKeys.insert(key);
-      await tx.changes.append({ kind: "provider_key", id, value: key });
-    }
-    return { value: key, targetId: id, targetName: key.name, changedFields: [] };
+  /** Makes many within a transaction of somebody else's, such as an import's, which audits them. */
+  async batch(tx: KeysTx, order: ProviderKeyOrder): Promise<ProviderKeyBatch> {
+    return ProviderKeyBatch.begin(this.#tools, tx, order);
   }
 
   async get(actor: Actor, id: string): Promise<ProviderKey> {
@@ -146,11 +103,11 @@ export class ProviderKeys {
       requireVersion(expectedVersion, key);
       const next: ProviderKey = { ...key, ...patchedFields(key, patch, nowMs) };
       if (next.name !== key.name) {
-        requireNewName(await namesOf(tx, key.ownerId), next.name);
+        requireNewName(new Set(await tx.providerKeys.namesOf(key.ownerId)), next.name);
       }
       if (next.service !== key.service) {
         const provider = found(await tx.providers.get(key.providerId), "provider", key.providerId);
-        await requireService(tx, provider, next.service);
+        requireService(await tx.models.all(), provider, next.service);
       }
       return { next, names: changedFields(key, next, PROVIDER_KEY_PATCH_FIELDS) };
     });
@@ -291,12 +248,4 @@ async function permitted(
   const key = found(await reader.providerKeys.get(id), "provider key", id);
   authorize(actor, action, { noun: "provider key", id, name: key.name, ownerId: key.ownerId });
   return key;
-}
-
-function requireRoom(actor: Actor, action: Action, count: number): void {
-  if (count < PROVIDER_KEYS_PER_OWNER_MAX || mayAll(actor, action)) return;
-  throw new Fault(
-    "failed_precondition",
-    `There are ${String(count)} provider keys already, the most one user can have: delete some first.`,
-  );
 }

@@ -6,6 +6,7 @@ import type { SealedMove, SealedSecret } from "../core/sealed.js";
 import { touchClientKeys, type ClientKeyUse } from "./client-key-uses.js";
 import type { Db } from "./db.js";
 import { bytes, flag, readList, readObject } from "./json.js";
+import { insertRows } from "./insert-rows.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
@@ -100,6 +101,14 @@ export function clientKeyReader(db: Db, clock: Clock) {
       const [row] = await db.rows<ClientKeyRow>("SELECT * FROM client_keys WHERE id = ?", [id]);
       return row === undefined ? undefined : toClientKey(row);
     },
+    /** Those of the MACs that are stored. */
+    async storedMacs(macs: readonly string[]): Promise<ReadonlySet<string>> {
+      const found = await db.rows<{ mac: string }>(
+        `SELECT mac FROM client_keys WHERE mac IN (${SQLITE.eachText})`,
+        [JSON.stringify(macs)],
+      );
+      return new Set(found.map(({ mac }) => mac));
+    },
     list: (query: PageQuery): Promise<FullPage<ClientKey>> =>
       listPage(db, listing(clock.now()), query),
     async ofOwner(ownerId: string): Promise<readonly ClientKey[]> {
@@ -160,12 +169,14 @@ const SEALED = {
 
 /** Reads and writes client keys inside a transaction, and remembers which it deleted. */
 export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
+  const insertAll = (keys: readonly ClientKey[]): Promise<void> =>
+    insertRows(db, "client_keys", keys.map(fromClientKey));
   return {
     ...clientKeyReader(db, clock),
     /** Throws Fault `already_exists` when the MAC is taken, or when the owner has a BYOR key already. */
-    async insert(key: ClientKey): Promise<void> {
-      await db.query((knex) => knex("client_keys").insert(fromClientKey(key)));
-    },
+    insert: (key: ClientKey): Promise<void> => insertAll([key]),
+    /** Many in one statement; the same. */
+    insertAll,
     /** Throws Fault `not_found` or `already_exists`. */
     async update(key: ClientKey): Promise<void> {
       const { id, ...columns } = fromClientKey(key);

@@ -3,6 +3,7 @@ import type { KeyHealth, ProviderKey, Quota } from "../core/provider-key.js";
 import { TIERS } from "../core/provider-key.js";
 import type { SealedMove } from "../core/sealed.js";
 import type { Db } from "./db.js";
+import { insertRows } from "./insert-rows.js";
 import { bytes, flag, readList, readObject } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
@@ -11,6 +12,7 @@ import { requireRow } from "./rows.js";
 import { providerField, userField } from "./references.js";
 import { moveSealed, sealedChunks, toSealedSecret } from "./sealed-columns.js";
 import type { SealedRow } from "./sealed-columns.js";
+import { SQLITE } from "./sql-dialect.js";
 
 interface HealthRow {
   health_state: KeyHealth["state"];
@@ -96,6 +98,9 @@ const LISTING: Listing<ProviderKeyRow, ProviderKey> = {
   toItem: toProviderKey,
 };
 
+/** The key that holds a secret. */
+type StoredSecret = Pick<ProviderKey, "id" | "name" | "ownerId">;
+
 /** The secret of a provider key, with what it is bound to. */
 type SealedProviderKey = Pick<
   ProviderKey,
@@ -128,6 +133,28 @@ export function providerKeyReader(db: Db) {
     async byFingerprint(fingerprint: string): Promise<ProviderKey | undefined> {
       return (await rows("WHERE fingerprint = ?", [fingerprint]))[0];
     },
+    /** Those of the fingerprints that are stored, and with which key. */
+    async byFingerprints(fingerprints: readonly string[]): Promise<Map<string, StoredSecret>> {
+      const found = await db.rows<Pick<ProviderKeyRow, "fingerprint" | "id" | "name" | "owner_id">>(
+        `SELECT fingerprint, id, name, owner_id FROM provider_keys
+         WHERE fingerprint IN (${SQLITE.eachText})`,
+        [JSON.stringify(fingerprints)],
+      );
+      return new Map(
+        found.map(({ fingerprint, id, name, owner_id: ownerId }) => [
+          fingerprint,
+          { id, name, ownerId },
+        ]),
+      );
+    },
+    /** Names of an owner's keys. */
+    async namesOf(ownerId: string): Promise<readonly string[]> {
+      const [names] = await db.rows<{ json: string }>(
+        "SELECT json_group_array(name) AS json FROM provider_keys WHERE owner_id = ?",
+        [ownerId],
+      );
+      return readList(names?.json ?? null);
+    },
     list: (query: PageQuery): Promise<FullPage<ProviderKey>> => listPage(db, LISTING, query),
     ofOwner: (ownerId: string): Promise<readonly ProviderKey[]> =>
       rows("WHERE owner_id = ?", [ownerId]),
@@ -151,12 +178,14 @@ export function providerKeyReader(db: Db) {
 
 /** Reads and writes provider keys inside a transaction. */
 export function providerKeyTable(db: Db) {
+  const insertAll = (keys: readonly ProviderKey[]): Promise<void> =>
+    insertRows(db, "provider_keys", keys.map(fromProviderKey));
   return {
     ...providerKeyReader(db),
     /** Throws Fault `already_exists` when the fingerprint, or the name of this owner, is taken. */
-    async insert(key: ProviderKey): Promise<void> {
-      await db.query((knex) => knex("provider_keys").insert(fromProviderKey(key)));
-    },
+    insert: (key: ProviderKey): Promise<void> => insertAll([key]),
+    /** Many in one statement; the same. */
+    insertAll,
     /** Throws Fault `not_found` or `already_exists`. */
     async update(key: ProviderKey): Promise<void> {
       const { id, ...columns } = fromProviderKey(key);

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import { refusedRow } from "./sealed-rows.js";
 import type { RefusedRow, SealedRow } from "./sealed-rows.js";
-import { Slices } from "./slices.js";
+import { Slices } from "../core/slices.js";
 import type { Vault } from "./vault.js";
 
 const PROGRESS_ROWS = 1000;

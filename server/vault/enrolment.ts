@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.js";
 import type { SealedMove } from "../core/sealed.js";
 import { refusedRow } from "./sealed-rows.js";
 import type { RefusedRow, SealedRow } from "./sealed-rows.js";
-import { Slices } from "./slices.js";
+import { Slices } from "../core/slices.js";
 import type { Vault } from "./vault.js";
 
 /** A row that gets its final MAC, and the fingerprint that could not be made while the vault was locked. */

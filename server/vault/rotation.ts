@@ -4,7 +4,7 @@ import type { SealedMove } from "../core/sealed.js";
 import type { WrappedKeyPurpose } from "./ports.js";
 import { refusedRow } from "./sealed-rows.js";
 import type { RefusedRow, SealedRowSource } from "./sealed-rows.js";
-import { Slices } from "./slices.js";
+import { Slices } from "../core/slices.js";
 import type { Vault } from "./vault.js";
 
 /** Rows per transaction. Its announcement holds the event loop for about 10 µs a row. */

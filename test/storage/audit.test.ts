@@ -10,6 +10,24 @@ import * as make from "./fixture.js";
 
 const mac = (hash: string) => createHash("sha256").update(`key${hash}`).digest("hex");
 
+test("many events of one transaction follow from one another as if they came one by one", async (t) => {
+  const { storage } = await make.opened(t, { auditMac: mac });
+  const drafts = Array.from({ length: 300 }, (_, n) => make.auditDraft({ targetId: `pk_${n}` }));
+  await storage.keys.write(async (tx) => {
+    await tx.audit.append(make.auditDraft({ targetId: "pk_first" }));
+    await tx.audit.appendAll(drafts);
+    await tx.audit.appendAll([]);
+    await tx.audit.append(make.auditDraft({ targetId: "pk_last" }));
+  });
+  const events = await storage.keys.read.audit.after(0, 1000);
+  assert.deepEqual(
+    events.map(({ targetId }) => targetId),
+    ["pk_first", ...drafts.map(({ targetId }) => targetId), "pk_last"],
+  );
+  const verdict = await storage.auditTrail.verify();
+  assert.deepEqual([verdict.ok, verdict.checked, verdict.withoutMac], [true, 302, 0]);
+});
+
 test("each event follows from the one before, and the whole chain verifies", async (t) => {
   const { storage, clock } = await make.opened(t, { auditMac: mac });
   for (let n = 0; n < 5; n++) {

@@ -155,6 +155,40 @@ test("a throw rolls everything back, and nothing of it is announced", async (t) 
   assert.deepEqual(announced, []);
 });
 
+test("many keys that come in one statement are stored as one by one, or none of them", async (t) => {
+  const { storage } = await make.opened(t);
+  const providerKeys = [1, 2, 3].map((n) => make.providerKey(`pk_${n}`, { name: `"名"\n${n}` }));
+  const clientKeys = [1, 2, 3].map((n) =>
+    make.clientKey(`ck_${n}`, n === 2 ? { sealedCopy: null, expiresAt: 7 } : {}),
+  );
+  const twin = { ...make.providerKey("pk_9"), fingerprint: "fingerprint-pk_2" };
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.providers.insert(make.provider("prv_1"));
+    await tx.providerKeys.insertAll(providerKeys);
+    await tx.clientKeys.insertAll(clientKeys);
+    await tx.clientKeys.insertAll([]);
+  });
+  const { read } = storage.keys;
+  assert.deepEqual(structuredClone(await read.providerKeys.all()), providerKeys);
+  assert.deepEqual(structuredClone(await read.clientKeys.ofOwner("usr_1")), clientKeys);
+  await assert.rejects(
+    storage.keys.write((tx) => tx.providerKeys.insertAll([make.providerKey("pk_8"), twin])),
+    { code: "already_exists" },
+  );
+  assert.equal(await read.providerKeys.get("pk_8"), undefined);
+  assert.deepEqual(
+    [...(await read.providerKeys.namesOf("usr_1"))],
+    providerKeys.map((key) => key.name),
+  );
+  const stored = await read.providerKeys.byFingerprints(["fingerprint-pk_2", "fingerprint-pk_8"]);
+  assert.deepEqual(
+    [...stored],
+    [["fingerprint-pk_2", { id: "pk_2", name: providerKeys[1]?.name, ownerId: "usr_1" }]],
+  );
+  assert.deepEqual([...(await read.clientKeys.storedMacs(["mac-ck_3", "mac-ck_4"]))], ["mac-ck_3"]);
+});
+
 test("health and use counters leave version and update time alone", async (t) => {
   const { storage } = await make.opened(t);
   await storage.keys.write(async (tx) => {

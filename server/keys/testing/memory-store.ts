@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import type { AuditDraft, AuditEvent } from "../../core/audit.js";
 import type { Change, ChangeDraft } from "../../core/change.js";
 import type { ClientKey } from "../../core/client-key.js";
-import { Fault, invalidField } from "../../core/fault.js";
-import type { Condition, Page, PageQuery } from "../../core/page.js";
+import { Fault } from "../../core/fault.js";
 import type { ProviderKey } from "../../core/provider-key.js";
 import type { Model, Provider } from "../../core/provider.js";
 import { sameSealed } from "../../core/sealed.js";
 import type { Session, User } from "../../core/user.js";
 import type { HealthCheck, KeysReader, KeysStore, KeysTx } from "../ports.js";
+import { listOf } from "./memory-list.js";
 
 interface Tables {
   readonly users: Map<string, User>;
@@ -155,6 +155,17 @@ function keysAndLogs(
   return {
     providerKeys: {
       get: async (id) => tables().providerKeys.get(id),
+      byFingerprints: async (fingerprints) => {
+        const wanted = new Set(fingerprints);
+        const stored = [...tables().providerKeys.values()];
+        return new Map(
+          stored.flatMap((key) => (wanted.has(key.fingerprint) ? [[key.fingerprint, key]] : [])),
+        );
+      },
+      namesOf: async (ownerId) =>
+        [...tables().providerKeys.values()].flatMap((key) =>
+          key.ownerId === ownerId ? [key.name] : [],
+        ),
       byFingerprint: async (fingerprint) =>
         first(tables().providerKeys.values(), (key) => key.fingerprint === fingerprint),
       list: async (query) => listOf(all(tables().providerKeys), query),
@@ -166,6 +177,10 @@ function keysAndLogs(
     },
     clientKeys: {
       get: async (id) => tables().clientKeys.get(id),
+      storedMacs: async (macs) => {
+        const stored = new Set(all(tables().clientKeys).map(({ mac }) => mac));
+        return new Set(macs.filter((mac) => stored.has(mac)));
+      },
       list: async (query) => listOf(all(tables().clientKeys), query),
       ofOwner: async (id) => all(tables().clientKeys).filter((key) => key.ownerId === id),
       async *knownChunks(size) {
@@ -286,16 +301,24 @@ function catalogTx({ tables, reader, check }: Writing): Pick<KeysTx, "providers"
 function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys" | "clientKeys"> {
   const providerKeys = rows(check, "providerKeys", tables.providerKeys);
   const clientKeys = rows(check, "clientKeys", tables.clientKeys);
+  const insertClientKeys = async (keys: readonly ClientKey[]): Promise<void> => {
+    for (const key of keys) {
+      for (const other of tables.clientKeys.values()) if (other.mac === key.mac) throw taken();
+      await clientKeys.insert(key);
+    }
+  };
   return {
     providerKeys: {
       ...reader.providerKeys,
       ...providerKeys,
-      insert: async (key) => {
-        for (const other of tables.providerKeys.values()) {
-          const sameName = other.ownerId === key.ownerId && other.name === key.name;
-          if (other.fingerprint === key.fingerprint || sameName) throw taken();
+      insertAll: async (keys) => {
+        for (const key of keys) {
+          for (const other of tables.providerKeys.values()) {
+            const sameName = other.ownerId === key.ownerId && other.name === key.name;
+            if (other.fingerprint === key.fingerprint || sameName) throw taken();
+          }
+          await providerKeys.insert(key);
         }
-        await providerKeys.insert(key);
       },
       reseal: async (moves) => {
         check("providerKeys.reseal");
@@ -315,10 +338,8 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
     clientKeys: {
       ...reader.clientKeys,
       ...clientKeys,
-      insert: async (key) => {
-        for (const other of tables.clientKeys.values()) if (other.mac === key.mac) throw taken();
-        await clientKeys.insert(key);
-      },
+      insert: (key) => insertClientKeys([key]),
+      insertAll: insertClientKeys,
       reseal: async (moves) => {
         check("clientKeys.reseal");
         return moves.flatMap(({ id, from, to }) => {
@@ -351,6 +372,12 @@ function logsTx({
   check,
   now,
 }: Writing): Pick<KeysTx, "healthChecks" | "settings" | "audit" | "changes"> {
+  const appendAudit = async (draft: AuditDraft): Promise<AuditEvent> => {
+    check("audit.append");
+    const event = chained(tables.audit.at(-1), draft, now());
+    tables.audit.push(event);
+    return event;
+  };
   return {
     healthChecks: {
       ...reader.healthChecks,
@@ -367,11 +394,9 @@ function logsTx({
     },
     audit: {
       ...reader.audit,
-      append: async (draft) => {
-        check("audit.append");
-        const event = chained(tables.audit.at(-1), draft, now());
-        tables.audit.push(event);
-        return event;
+      append: appendAudit,
+      appendAll: async (drafts) => {
+        for (const draft of drafts) await appendAudit(draft);
       },
     },
     changes: {
@@ -395,29 +420,4 @@ function chained(last: AuditEvent | undefined, draft: AuditDraft, at: number): A
 
 function taken(): Fault {
   return new Fault("already_exists", "This is there already.");
-}
-
-function listOf<T extends object>(items: readonly T[], query: PageQuery): Page<T> {
-  const matching = items.filter((item) => query.conditions.every((each) => fits(item, each)));
-  const from = query.pageToken === "" ? 0 : Number(query.pageToken);
-  const page = matching.slice(from, from + query.pageSize);
-  const more = from + query.pageSize < matching.length;
-  return {
-    items: page,
-    nextPageToken: more ? String(from + query.pageSize) : "",
-    total: matching.length,
-  };
-}
-
-function fits(item: object, { field, op, value }: Condition): boolean {
-  const fields = item as Readonly<Record<string, unknown>>;
-  if (field === "visible_to") {
-    return fields["createdBy"] === null || fields["createdBy"] === value;
-  }
-  const name = field.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  if (!(name in fields)) throw invalidField("filter", `there is no field ${field}`);
-  const equal = String(fields[name] ?? "") === value;
-  if (op === "=") return equal;
-  if (op === "!=") return !equal;
-  throw invalidField("filter", `the memory store does not know ${op}`);
 }

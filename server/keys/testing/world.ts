@@ -128,10 +128,10 @@ export function createUseCases(ground: Ground) {
     providers: new Providers({ operations, vault, baseUrls, ids }),
     models: new Models({ operations, ids }),
     rewrites: new ModelRewrites({ operations, lookUp: ground.lookUp ?? everythingServed }),
-    providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys }),
+    providerKeyImport: new ProviderKeyImport({ operations, store, providerKeys, clock }),
     clientKeys: new ClientKeys({ operations, mint, ids, settings, clock, confirm }),
     byorKeys: new ByorKeys({ operations, mint, ids, settings, clock }),
-    clientKeyImport: new ClientKeyImport({ operations, vault, forms, ids, settings, clock }),
+    clientKeyImport: new ClientKeyImport({ operations, store, vault, forms, ids, settings, clock }),
     sealedRecords: new SealedRecords({ store, clock, log }),
     auditLog: new AuditLog({ operations }),
   };

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { Clock } from "../core/clock.js";
+import type { Clock } from "./clock.js";
 
 /** How long background work may hold the event loop. */
 const SLICE_MS = 2;

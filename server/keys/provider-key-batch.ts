@@ -1,0 +1,165 @@
+import type { Actor } from "../core/audit.js";
+import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import type { IdSource } from "../core/ids.js";
+import { NEW_KEY_HEALTH, type ProviderKey } from "../core/provider-key.js";
+import type { Model, Provider } from "../core/provider.js";
+import { previewOf, Secret } from "../core/secret.js";
+import { requireOwner } from "./owners.js";
+import { mayAll, type Action } from "./policy.js";
+import type { KeysTx, KeysVault, StoredSecret } from "./ports.js";
+import { cleanProviderKeyDraft, type ProviderKeyDraft } from "./provider-key-draft.js";
+import {
+  bindingOf,
+  fingerprintOf,
+  requireNewName,
+  requireService,
+  requireUsableProvider,
+  secretTaken,
+} from "./provider-key-rules.js";
+import { cleanSecret } from "./validate.js";
+
+/** Provider keys that one owner can have; admins may exceed it for them. */
+export const PROVIDER_KEYS_PER_OWNER_MAX = 10_000;
+
+/** Who makes keys, and whose they become. */
+export interface ProviderKeyOrder {
+  readonly actor: Actor;
+  readonly action: Action;
+  readonly ownerId: string;
+  /** Of all keys that will be made; looked up at once. */
+  readonly secrets: readonly Secret[];
+  /** Names that are taken besides those of the owner's keys. */
+  readonly taken?: Iterable<string>;
+}
+
+export interface ProviderKeyTools {
+  readonly vault: KeysVault;
+  readonly ids: IdSource;
+  readonly clock: Clock;
+}
+
+/**
+ * New provider keys of one owner, made and stored within one transaction. What they are checked against is
+ * read once and what they write goes out in a few statements, so that thousands can come in one import.
+ */
+export class ProviderKeyBatch {
+  readonly #tools: ProviderKeyTools;
+  readonly #tx: KeysTx;
+  readonly #order: ProviderKeyOrder;
+  readonly #names: Set<string>;
+  readonly #stored: ReadonlyMap<string, StoredSecret>;
+  readonly #providers = new Map<string, Provider>();
+  #models: readonly Model[] | undefined;
+  /** By fingerprint. */
+  readonly #made = new Map<string, ProviderKey>();
+
+  private constructor(
+    tools: ProviderKeyTools,
+    tx: KeysTx,
+    order: ProviderKeyOrder,
+    found: { readonly names: Set<string>; readonly stored: ReadonlyMap<string, StoredSecret> },
+  ) {
+    this.#tools = tools;
+    this.#tx = tx;
+    this.#order = order;
+    this.#names = found.names;
+    this.#stored = found.stored;
+  }
+
+  /** Throws if the actor may not make keys for this owner. */
+  static async begin(
+    tools: ProviderKeyTools,
+    tx: KeysTx,
+    order: ProviderKeyOrder,
+  ): Promise<ProviderKeyBatch> {
+    const { actor, action, ownerId, secrets, taken = [] } = order;
+    await requireOwner(tx, actor, action, ownerId);
+    const names = new Set([...(await tx.providerKeys.namesOf(ownerId)), ...taken]);
+    const { vault } = tools;
+    // What cannot be a secret is refused when its key is made.
+    const fingerprints =
+      vault.state === "UNLOCKED" ? secrets.flatMap((secret) => fingerprintsOf(vault, secret)) : [];
+    const stored = await tx.providerKeys.byFingerprints(fingerprints);
+    return new ProviderKeyBatch(tools, tx, order, { names, stored });
+  }
+
+  /** Names of the owner's keys, those of this batch included. */
+  get names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
+  /** Checks and seals a key, which `store` writes. Throws `invalid_argument`, `already_exists` or `not_found`. */
+  async make(draft: ProviderKeyDraft): Promise<ProviderKey> {
+    const { vault, ids, clock } = this.#tools;
+    const { actor, action, ownerId } = this.#order;
+    const nowMs = clock.now();
+    const clean = cleanProviderKeyDraft(draft, nowMs);
+    const secret = new Secret(cleanSecret("secret", draft.secret));
+    const provider = await this.#provider(draft.providerId);
+    await this.#requireService(provider, clean.service);
+    requireRoom(actor, action, this.#names.size);
+    requireNewName(this.#names, clean.name);
+
+    const id = ids.next("pk");
+    const fingerprint = fingerprintOf(vault, secret, id);
+    const twin = this.#stored.get(fingerprint) ?? this.#made.get(fingerprint);
+    if (twin !== undefined) throw secretTaken(actor, twin);
+    const bound = { id, ownerId, providerId: provider.id, visibility: clean.visibility };
+    const key: ProviderKey = {
+      ...bound,
+      ...clean,
+      sealed: await vault.seal(secret, bindingOf(bound, provider)),
+      fingerprint,
+      preview: previewOf(secret.reveal()),
+      health: NEW_KEY_HEALTH,
+      secretAt: nowMs,
+      createdAt: nowMs,
+      updatedAt: nowMs,
+      version: 1,
+    };
+    this.#names.add(key.name);
+    this.#made.set(fingerprint, key);
+    return key;
+  }
+
+  /** Writes what was made, and announces it after the commit. */
+  async store(): Promise<void> {
+    const made = [...this.#made.values()];
+    await this.#tx.providerKeys.insertAll(made);
+    await this.#tx.changes.appendAll(
+      made.map((value) => ({ kind: "provider_key", id: value.id, value })),
+    );
+  }
+
+  async #provider(id: string): Promise<Provider> {
+    let provider = this.#providers.get(id);
+    if (provider === undefined) {
+      provider = await requireUsableProvider(this.#tx, id, this.#order.ownerId);
+      this.#providers.set(id, provider);
+    }
+    return provider;
+  }
+
+  async #requireService(provider: Provider, service: string | null): Promise<void> {
+    if (service === null || provider.custom) return;
+    this.#models ??= await this.#tx.models.all();
+    requireService(this.#models, provider, service);
+  }
+}
+
+function fingerprintsOf(vault: KeysVault, secret: Secret): readonly string[] {
+  try {
+    return [vault.fingerprint(new Secret(cleanSecret("secret", secret)))];
+  } catch {
+    return [];
+  }
+}
+
+function requireRoom(actor: Actor, action: Action, count: number): void {
+  if (count < PROVIDER_KEYS_PER_OWNER_MAX || mayAll(actor, action)) return;
+  throw new Fault(
+    "failed_precondition",
+    `There are ${String(count)} provider keys already, the most one user can have: delete some first.`,
+  );
+}
