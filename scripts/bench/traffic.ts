@@ -1,5 +1,5 @@
 // `npm run bench -- traffic`: mixed calls through a server of its own process, whose ledger must equal the provider's count.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -7,13 +7,15 @@ import { startServerProcess } from "../lib/server-process.js";
 import { loggedSums, wantedSums } from "../../test/support/mixed-audit.js";
 import { startMixedProvider } from "../../test/support/mixed-provider.js";
 import { prepareMixed, sendMixed, type MixedSeen } from "../../test/support/mixed-traffic.js";
+import { INSPECTED, probeMemory, type SettledMemory } from "./settled-memory.js";
 import { numberOption, printTable, shown } from "./table.js";
 
 const USAGE = `npm run bench -- traffic [--calls 100000 --callers 32 --step 10000 --soak]
 
 Sends whole and streamed calls of four APIs, some of them refused once, cut or left by their caller, and prints how
-fast they went and the server's memory after each step. Fails when the ledger's rows or roll-ups differ from what the
-provider has billed. With --soak it also fails when memory grew by more than 1 MiB per 100,000 calls in the second half.
+fast they went and the server's memory after each step, once all is collected that nobody needs. Fails when the ledger's
+rows or roll-ups differ from what the provider has billed. With --soak it also fails when the heap grew by more than
+1 MiB per 100,000 calls in the second half.
 `;
 const SLOPE_MAX_MIB = 1;
 const SLOPE_CALLS = 100_000;
@@ -21,7 +23,7 @@ const SLOPE_CALLS = 100_000;
 interface Step {
   readonly calls: number;
   readonly perSecond: number;
-  readonly residentMib: number;
+  readonly memory: SettledMemory;
 }
 
 /** Runs the benchmark that `argv` describes and prints its tables. */
@@ -36,8 +38,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-traffic-"));
   const provider = await startMixedProvider();
   const args = ["--log-level", "error"];
-  let server = await startServerProcess({ dataFolder: folder, args });
+  let server = await startServerProcess({ dataFolder: folder, args, nodeArgs: [INSPECTED] });
   try {
+    const probe = await probeMemory(server.process.pid ?? 0, server.log());
     const clientKey = await prepareMixed(server.api, provider.origin);
     const seen: MixedSeen[] = [];
     const steps: Step[] = [];
@@ -46,10 +49,10 @@ export async function main(argv: readonly string[]): Promise<void> {
       const beganMs = performance.now();
       seen.push(await sendMixed({ server, clientKey, first, count, callers }));
       const perSecond = (count / (performance.now() - beganMs)) * 1000;
-      const residentMib = residentMibOf(server.process.pid ?? 0);
-      steps.push({ calls: first + count, perSecond, residentMib });
+      steps.push({ calls: first + count, perSecond, memory: await probe.settled() });
       process.stderr.write(`${first + count} calls, ${Math.round(perSecond)} a second    \r`);
     }
+    probe.close();
     // A start waits until the database has all that the run before left in the journal.
     await server.stop();
     server = await startServerProcess({ dataFolder: folder, args });
@@ -75,11 +78,17 @@ function report(
   wanted: typeof rows,
 ): void {
   printTable(
-    ["calls", "a second", "server's RSS, MiB"],
-    steps.map((each) => [String(each.calls), shown(each.perSecond), shown(each.residentMib)]),
+    ["calls", "a second", "server's heap, MiB", "RSS, MiB"],
+    steps.map(({ calls, perSecond, memory }) => [
+      String(calls),
+      shown(perSecond),
+      shown(memory.heapMib),
+      shown(memory.residentMib),
+    ]),
   );
+  const [heap, resident] = [slopeOf(steps, "heapMib"), slopeOf(steps, "residentMib")];
   process.stdout.write(
-    `\nslope of the second half: ${shown(slopeOf(steps))} MiB per 100,000 calls\n\n`,
+    `\nslope of the second half, MiB per 100,000 calls: heap ${shown(heap)}, RSS ${shown(resident)}\n\n`,
   );
   printTable(
     ["API", "calls", "attempts", "answered", "cut", "left", "input tokens", "output tokens"],
@@ -101,24 +110,22 @@ function conclude(problems: readonly string[]): void {
 }
 
 function tooSteep(steps: readonly Step[]): string[] {
-  const slope = slopeOf(steps);
+  const slope = slopeOf(steps, "heapMib");
   return slope > SLOPE_MAX_MIB ? [`memory grew by ${shown(slope)} MiB per 100,000 calls`] : [];
 }
 
 /** Least squares over the second half, when caches and heap have taken their size; MiB per 100,000 calls. */
-function slopeOf(steps: readonly Step[]): number {
+function slopeOf(steps: readonly Step[], what: keyof SettledMemory): number {
   const half = steps.slice(steps.length >> 1);
   if (half.length < 2) return 0;
   const mean = (of: (step: Step) => number): number =>
     half.reduce((sum, each) => sum + of(each), 0) / half.length;
   const calls = mean((each) => each.calls);
-  const mib = mean((each) => each.residentMib);
-  const over = half.reduce((sum, each) => sum + (each.calls - calls) * (each.residentMib - mib), 0);
+  const mib = mean(({ memory }) => memory[what]);
+  const over = half.reduce(
+    (sum, { calls: at, memory }) => sum + (at - calls) * (memory[what] - mib),
+    0,
+  );
   const under = half.reduce((sum, each) => sum + (each.calls - calls) ** 2, 0);
   return (over / under) * SLOPE_CALLS;
-}
-
-function residentMibOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }

@@ -36,14 +36,20 @@ export interface ServerProcess {
 export async function startServerProcess(options: {
   readonly dataFolder: string;
   readonly args?: readonly string[];
+  /** Arguments of Node itself. */
+  readonly nodeArgs?: readonly string[];
 }): Promise<ServerProcess> {
   const entry = new URL("../../server/main.js", import.meta.url).href;
   const run = `import(${JSON.stringify(entry)}).then(({ main }) => main(process.argv.slice(1)))`;
   const child = spawn(
     process.execPath,
-    ["--input-type=module", "-e", run, "--", "--data", options.dataFolder, ...FLAGS].concat(
-      options.args ?? [],
-    ),
+    [
+      ...(options.nodeArgs ?? []),
+      ...["--input-type=module", "-e", run, "--"],
+      ...["--data", options.dataFolder],
+      ...FLAGS,
+      ...(options.args ?? []),
+    ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
   const written = { out: "", log: "" };

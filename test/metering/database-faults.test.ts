@@ -64,7 +64,7 @@ test("a call comes back from the database as it was recorded, and the gauges equ
   const whole = { latencyMs: 812, ttfbMs: 180, attempts: [{ ...attempt!, startedMs: 1 }] };
   for (let i = 1; i <= 2500; i++) finish(accounting.sink, sampleCall(i, whole));
   await accounting.caughtUp();
-  const calls = await allCalls(storage.ledger);
+  const calls = await allCalls(storage.ledger, (call) => call);
   assert.equal(calls.length, 2500);
   assert.deepEqual(await storage.ledger.getCall(sampleCall(7).id), sampleCall(7, whole));
   const total = await rollupTotal(storage.ledger);
@@ -91,7 +91,7 @@ test("while another program locks the database calls go on, and all are there af
   await other.close();
   await clock.run(5000, 500);
   assert.equal(await accounting.close(), true);
-  assert.equal((await allCalls(storage.ledger)).length, 6000);
+  assert.equal((await allCalls(storage.ledger, (call) => call)).length, 6000);
   assert.equal((await rollupTotal(storage.ledger))?.calls, 6000);
 });
 

@@ -18,9 +18,12 @@ export function openRealStorage(dataFolder: string, busyTimeoutMs = 5000): Promi
   });
 }
 
-/** Every call in the log, page by page. */
-export async function allCalls(ledger: LedgerStore): Promise<CallRecord[]> {
-  const calls: CallRecord[] = [];
+/** What is wanted of every call in the log, page by page. */
+export async function allCalls<T>(
+  ledger: LedgerStore,
+  wanted: (call: CallRecord) => T,
+): Promise<T[]> {
+  const calls: T[] = [];
   let pageToken = "";
   do {
     const page = await ledger.listCalls({
@@ -31,7 +34,7 @@ export async function allCalls(ledger: LedgerStore): Promise<CallRecord[]> {
       pageSize: 1000,
       pageToken,
     });
-    calls.push(...page.items);
+    for (const call of page.items) calls.push(wanted(call));
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
   return calls;
