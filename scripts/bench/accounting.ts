@@ -72,6 +72,7 @@ async function appended(folder: string, records: readonly CallRecord[], running:
     getCall: () => Promise.resolve(undefined),
     listCalls: () => Promise.reject(new Error("nothing is listed")),
     usage: () => Promise.resolve([]),
+    countActive: () => Promise.resolve({ clientKeys: 0, providerKeys: 0, owners: 0 }),
     pruneCalls: () => Promise.resolve(0),
   });
   return callsThrough(accounting, records, running);

@@ -14,8 +14,17 @@ export interface LedgerStore {
   listCalls(query: PageQuery): Promise<Page<CallRecord>>;
   /** One row per bucket and group, from the roll-ups. */
   usage(query: UsageQuery): Promise<readonly UsageRow[]>;
+  /** How many client keys, provider keys and owners had calls. */
+  countActive(query: Omit<UsageQuery, "bucket" | "stepMs" | "groupBy">): Promise<ActiveNames>;
   /** Deletes calls older than `beforeMs` in batches; returns how many went. Roll-ups stay. */
   pruneCalls(beforeMs: number, batchSize: number): Promise<number>;
+}
+
+/** How many of each had calls. */
+export interface ActiveNames {
+  readonly clientKeys: number;
+  readonly providerKeys: number;
+  readonly owners: number;
 }
 
 export interface JournalPosition {

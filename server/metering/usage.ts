@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.js";
-import type { LedgerStore, UsageBucket, UsageGroup, UsageRow } from "./ports.js";
+import type { ActiveNames, LedgerStore, UsageBucket, UsageGroup, UsageRow } from "./ports.js";
 import {
   DAY_MS,
   fold,
@@ -30,10 +30,13 @@ const SPARKLINE_ROWS_MAX = 20;
 
 /** Answers questions about usage from the roll-ups. */
 export class UsageReports {
-  readonly #ledger: Pick<LedgerStore, "usage">;
+  readonly #ledger: Pick<LedgerStore, "usage" | "countActive">;
   readonly #clock: Clock;
 
-  constructor(options: { readonly ledger: Pick<LedgerStore, "usage">; readonly clock: Clock }) {
+  constructor(options: {
+    readonly ledger: Pick<LedgerStore, "usage" | "countActive">;
+    readonly clock: Clock;
+  }) {
     this.#ledger = options.ledger;
     this.#clock = options.clock;
   }
@@ -41,22 +44,18 @@ export class UsageReports {
   /** Sums of a period beside those of the one before, and how many took part. */
   async summary(asked: Period, filter: UsageFilter): Promise<UsageSummary> {
     const period = wholePeriod(asked);
-    const all = (groupBy: UsageGroup): Promise<readonly UsageRow[]> =>
-      this.#rows(period, "ALL", groupBy, filter);
-    const [totals, previous, clientKeys, providerKeys, owners] = await Promise.all([
-      all("NONE"),
+    const [totals, previous, active] = await Promise.all([
+      this.#rows(period, "ALL", "NONE", filter),
       this.#rows(periodBefore(period), "ALL", "NONE", filter),
-      all("CLIENT_KEY"),
-      all("PROVIDER_KEY"),
-      all("OWNER"),
+      this.#active(period, filter),
     ]);
     return {
       period,
       totals: totalOf(totals),
       previousTotals: totalOf(previous),
-      activeClientKeys: namedGroups(clientKeys),
-      activeProviderKeys: namedGroups(providerKeys),
-      activeOwners: namedGroups(owners),
+      activeClientKeys: active.clientKeys,
+      activeProviderKeys: active.providerKeys,
+      activeOwners: active.owners,
     };
   }
 
@@ -152,6 +151,19 @@ export class UsageReports {
     };
   }
 
+  async #active(period: Period, filter: UsageFilter): Promise<ActiveNames> {
+    if (isNarrowed(filter)) return this.#ledger.countActive({ ...period, ...filter });
+    // The totals of each name know it without looking at every combination.
+    const named = async (groupBy: UsageGroup): Promise<number> =>
+      namedGroups(await this.#rows(period, "ALL", groupBy, filter));
+    const [clientKeys, providerKeys, owners] = await Promise.all([
+      named("CLIENT_KEY"),
+      named("PROVIDER_KEY"),
+      named("OWNER"),
+    ]);
+    return { clientKeys, providerKeys, owners };
+  }
+
   #rows(
     { fromMs, toMs }: Period,
     bucket: UsageBucket,
@@ -192,7 +204,7 @@ export class UsageReports {
   ): Promise<Line[]> {
     const { groupBy, filter } = by;
     const field = groupBy === "NONE" ? undefined : FILTER_OF[groupBy];
-    const narrowed = Object.values(filter).some((wanted) => wanted !== null);
+    const narrowed = isNarrowed(filter);
     // There may be thousands of groups, and totals of each: what is shown is asked for by itself. Where the filter
     // leaves combinations to answer, those of all groups are read as soon as those of one.
     const alone = (group: string): boolean => field !== undefined && group !== "" && !narrowed;
@@ -237,6 +249,10 @@ const FILTER_OF: Readonly<Record<Exclude<UsageGroup, "NONE">, keyof UsageFilter>
   CLIENT_KEY: "clientKeyId",
   PROVIDER_KEY: "providerKeyId",
 };
+
+function isNarrowed(filter: UsageFilter): boolean {
+  return Object.values(filter).some((wanted) => wanted !== null);
+}
 
 /** Calls without a provider key, say, form a group without a name, which is nobody. */
 function namedGroups(rows: readonly UsageRow[]): number {

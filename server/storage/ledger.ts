@@ -12,6 +12,8 @@ import { pruneCalls, pruneRollups, sweepDeletedKeys } from "./retention.js";
 import type { RollupRetention } from "./retention.js";
 import { countCalls } from "./rollups.js";
 import { SQLITE } from "./sql-dialect.js";
+import { countActive } from "./usage-active.js";
+import type { ActiveNames, ActiveQuery } from "./usage-active.js";
 import { readUsage } from "./usage.js";
 import type { UsageQuery, UsageRow } from "./usage.js";
 import type { Writer } from "./writer.js";
@@ -82,6 +84,11 @@ export class Ledger {
   /** See `readUsage`. */
   usage(query: UsageQuery): Promise<readonly UsageRow[]> {
     return readUsage(this.#reader, query);
+  }
+
+  /** See `countActive`. */
+  countActive(query: ActiveQuery): Promise<ActiveNames> {
+    return countActive(this.#reader, query);
   }
 
   /** Deletes calls older than `beforeMs` in batches of at most `batchSize`; returns how many went. Roll-ups stay. */

@@ -8,19 +8,23 @@ import type { Piece, RollupState, Segment, UsageBucket } from "./usage-plan.js";
 
 export type UsageGroup = Dimension;
 
-/** What is asked of the roll-ups. Null parts of the filter let everything through. */
-export interface UsageQuery {
+/** Which calls count; null lets everything through. */
+export interface UsageFilter {
+  readonly ownerId: string | null;
+  readonly clientKeyId: string | null;
+  readonly providerKeyId: string | null;
+  readonly providerId?: string | null;
+  readonly model?: string | null;
+}
+
+/** What is asked of the roll-ups. */
+export interface UsageQuery extends UsageFilter {
   readonly fromMs: number;
   readonly toMs: number;
   readonly bucket: UsageBucket;
   /** Buckets of this length from `fromMs` on, a multiple of `bucket`'s; without it they are as long as those. */
   readonly stepMs?: number;
   readonly groupBy: UsageGroup;
-  readonly ownerId: string | null;
-  readonly clientKeyId: string | null;
-  readonly providerKeyId: string | null;
-  readonly providerId?: string | null;
-  readonly model?: string | null;
 }
 
 /** One bucket of one group. */
@@ -89,7 +93,7 @@ interface NameCondition {
   readonly name: string;
 }
 
-function conditionsOf(query: UsageQuery): readonly NameCondition[] {
+export function conditionsOf(query: UsageFilter): readonly NameCondition[] {
   const wanted: readonly [Dimension, string | null | undefined][] = [
     ["OWNER", query.ownerId],
     ["CLIENT_KEY", query.clientKeyId],
@@ -110,7 +114,7 @@ function dimensionOf(query: UsageQuery): Dimension | undefined {
   return named.size <= 1 ? only : undefined;
 }
 
-async function readState(db: Db): Promise<RollupState & { sweeping: number }> {
+export async function readState(db: Db): Promise<RollupState & { sweeping: number }> {
   const [state] = await db.rows<RollupState & { sweeping: number }>(
     `SELECT folded_until_ms AS foldedUntilMs, minutes_from_ms AS minutesFromMs, hours_from_ms AS hoursFromMs,
        EXISTS (${SWEEPING}) AS sweeping FROM ledger_state`,
@@ -193,7 +197,10 @@ function bucketOf(query: UsageQuery, { table }: Segment): string | undefined {
 }
 
 /** Which combinations count; the database looks them up once for each piece. */
-function keyFilter({ conditions, sweeping }: Asked): { sql: string; values: string[] } {
+export function keyFilter({ conditions, sweeping }: Pick<Asked, "conditions" | "sweeping">): {
+  sql: string;
+  values: string[];
+} {
   const clauses = conditions.map(({ dimension }) => `${DIMENSIONS[dimension].column} = ${REF}`);
   const values = conditions.map(({ name }) => name);
   if (sweeping) clauses.push(`client_key_ref NOT IN (${UNSWEPT})`);

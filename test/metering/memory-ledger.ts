@@ -1,6 +1,7 @@
 import type { CallRecord } from "../../server/core/call.js";
 import type { Page } from "../../server/core/page.js";
 import type {
+  ActiveNames,
   JournalPosition,
   LedgerStore,
   UsageGroup,
@@ -50,6 +51,17 @@ export class MemoryLedger implements LedgerStore {
     return Math.min(old.length, batchSize);
   }
 
+  async countActive(query: Parameters<LedgerStore["countActive"]>[0]): Promise<ActiveNames> {
+    const calls = [...this.calls.values()].filter((call) => matches(call, query));
+    const count = (of: (call: CallRecord) => string | null): number =>
+      new Set(calls.map(of).filter((name) => name !== null)).size;
+    return {
+      clientKeys: count((call) => call.clientKeyId),
+      providerKeys: count((call) => call.providerKeyId),
+      owners: count((call) => call.ownerId),
+    };
+  }
+
   async usage(query: UsageQuery): Promise<readonly UsageRow[]> {
     this.queries.push(query);
     const rows = new Map<string, { -readonly [K in keyof UsageRow]: UsageRow[K] }>();
@@ -78,7 +90,7 @@ export class MemoryLedger implements LedgerStore {
   }
 }
 
-function matches(call: CallRecord, query: UsageQuery): boolean {
+function matches(call: CallRecord, query: Parameters<LedgerStore["countActive"]>[0]): boolean {
   return (
     call.startedAt >= query.fromMs &&
     call.startedAt < query.toMs &&

@@ -46,6 +46,12 @@ async function mustAddUp(storage: Storage, calls: readonly CallRecord[]): Promis
     for (const [filter, nameOf] of Object.entries(FILTERS)) {
       const wanted = calls.map(nameOf).find((name) => name !== "");
       if (wanted === undefined) continue;
+      const found = calls.filter((one) => nameOf(one) === wanted);
+      assert.deepEqual(
+        await storage.ledger.countActive(everything({ [filter]: wanted })),
+        activeIn(found),
+        `active of one ${filter}`,
+      );
       assert.deepEqual(
         await usage(storage, everything({ ...group, [filter]: wanted })),
         sums(
@@ -56,6 +62,16 @@ async function mustAddUp(storage: Storage, calls: readonly CallRecord[]): Promis
       );
     }
   }
+}
+
+function activeIn(calls: readonly CallRecord[]) {
+  const count = (of: (one: CallRecord) => string): number =>
+    new Set(calls.map(of).filter((name) => name !== "")).size;
+  return {
+    clientKeys: count(GROUPS.CLIENT_KEY),
+    providerKeys: count(GROUPS.PROVIDER_KEY),
+    owners: count(GROUPS.OWNER),
+  };
 }
 
 const specs = fc.record({
