@@ -45,8 +45,11 @@ export async function startServerProcess(options: {
     process.execPath,
     [
       ...(options.nodeArgs ?? []),
-      ...["--input-type=module", "-e", run, "--"],
-      ...["--data", options.dataFolder],
+      "--input-type=module",
+      "-e",
+      run,
+      "--",
+      `--data=${options.dataFolder}`,
       ...FLAGS,
       ...(options.args ?? []),
     ],
