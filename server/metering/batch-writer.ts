@@ -37,7 +37,7 @@ export class BatchWriter {
       this.#recordedCalls += batch.length;
     } catch (error) {
       if (batch.length === 1 || toFault(error).code === "storage_unavailable") throw error;
-      await this.#writeSingly(batch, error);
+      await this.#writeOthers(batch, error);
     }
   }
 
@@ -45,16 +45,9 @@ export class BatchWriter {
    * Finds the calls that the database refuses, so that one bad row does not hold up all others. A call
    * counts as refused only when another one of the batch went in; otherwise the database is the trouble.
    */
-  async #writeSingly(batch: readonly JournaledCall[], cause: unknown): Promise<void> {
-    const refused: { call: JournaledCall; error: unknown }[] = [];
-    for (const call of batch) {
-      try {
-        await this.#ledger.appendCalls([call.record], call.position);
-      } catch (error) {
-        if (toFault(error).code === "storage_unavailable") throw error;
-        refused.push({ call, error });
-      }
-    }
+  async #writeOthers(batch: readonly JournaledCall[], cause: unknown): Promise<void> {
+    const refused: Refused[] = [];
+    await this.#writeHalves(batch, refused);
     if (refused.length === batch.length) throw cause;
     this.#refusedCalls += refused.length;
     this.#recordedCalls += batch.length - refused.length;
@@ -65,4 +58,29 @@ export class BatchWriter {
       );
     }
   }
+
+  /** By halves: a transaction for each of thousands would take the disk as many syncs. */
+  async #writeHalves(batch: readonly JournaledCall[], refused: Refused[]): Promise<void> {
+    const middle = batch.length >> 1;
+    for (const part of [batch.slice(0, middle), batch.slice(middle)]) {
+      const [first] = part;
+      const last = part.at(-1);
+      if (first === undefined || last === undefined) continue;
+      try {
+        await this.#ledger.appendCalls(
+          part.map((call) => call.record),
+          last.position,
+        );
+      } catch (error) {
+        if (toFault(error).code === "storage_unavailable") throw error;
+        if (part.length === 1) refused.push({ call: first, error });
+        else await this.#writeHalves(part, refused);
+      }
+    }
+  }
+}
+
+interface Refused {
+  readonly call: JournaledCall;
+  readonly error: unknown;
 }

@@ -130,6 +130,22 @@ test("one call that the database refuses does not hold up the others, and is in 
   assert.deepEqual(line?.fields["record"], sampleCall(7));
 });
 
+test("one refused call among thousands is found in few transactions", async () => {
+  const { ledger, finish, recorder } = await bench();
+  ledger.refuses = (record) => record.id === callId(1234);
+  let tries = 0;
+  const append = ledger.appendCalls.bind(ledger);
+  ledger.appendCalls = (batch, position) => {
+    tries += 1;
+    return append(batch, position);
+  };
+  finish(1, BATCH_CALLS_MAX);
+  await recorder.caughtUp();
+  const { recordedCalls, refusedCalls } = recorder.stats;
+  assert.deepEqual([recordedCalls, refusedCalls], [BATCH_CALLS_MAX - 1, 1]);
+  assert.ok(tries < 30, `${tries} transactions`);
+});
+
 test("a database that refuses everything is away, not picky: no call is given up", async () => {
   const { clock, ledger, finish, recorder } = await bench();
   ledger.refuses = () => true;
