@@ -14,7 +14,7 @@ const USAGE = `npm run bench -- traffic [--calls 100000 --callers 32 --step 1000
 
 Sends whole and streamed calls of four APIs, some of them refused once, cut or left by their caller, and prints how
 fast they went and the server's memory after each step, once all is collected that nobody needs. Fails when the ledger's
-rows or roll-ups differ from what the provider has billed. With --soak it also fails when the heap grew by more than
+rows or roll-ups differ from what the provider has billed. With --soak it also fails when that grew by more than
 1 MiB per 100,000 calls in the second half.
 `;
 const SLOPE_MAX_MIB = 1;
@@ -110,7 +110,7 @@ function conclude(problems: readonly string[]): void {
 }
 
 function tooSteep(steps: readonly Step[]): string[] {
-  const slope = slopeOf(steps, "heapMib");
+  const slope = Math.max(slopeOf(steps, "heapMib"), slopeOf(steps, "residentMib"));
   return slope > SLOPE_MAX_MIB ? [`memory grew by ${shown(slope)} MiB per 100,000 calls`] : [];
 }
 
