@@ -5,8 +5,10 @@ import type { Random } from "./random.js";
 export type IdPrefix = "usr" | "prv" | "mdl" | "pk" | "ck" | "call" | "ses" | "aud";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const DIGITS = Buffer.from(ALPHABET);
 const TIME_CHARS = 10;
 const RANDOM_BYTES = 10;
+const RANDOM_CHARS = (RANDOM_BYTES * 8) / 5;
 /** Ids whose random bits are drawn at once: asking the system for ten bytes costs as much as for a thousand. */
 const IDS_PER_DRAW = 100;
 
@@ -18,6 +20,9 @@ export class IdSource {
   #lastRandom = new Uint8Array(RANDOM_BYTES);
   #drawn = new Uint8Array(0);
   #drawnAt = 0;
+  /** The characters of the last id behind its prefix, of which the next one keeps the time if it can. */
+  readonly #text = Buffer.alloc(TIME_CHARS + RANDOM_CHARS);
+  #encodedMs = -1;
 
   constructor(options: { clock: Clock; random: Random }) {
     this.#clock = options.clock;
@@ -35,7 +40,16 @@ export class IdSource {
       // Room below the top, so that counting up within a millisecond does not wrap round.
       this.#lastRandom[0] = (this.#lastRandom[0] ?? 0) & 0x7f;
     }
-    return `${prefix}_${encodeTime(nowMs)}${encodeBytes(this.#lastRandom)}`;
+    return `${prefix}_${this.#encode(nowMs)}`;
+  }
+
+  #encode(nowMs: number): string {
+    if (nowMs !== this.#encodedMs) {
+      encodeTime(nowMs, this.#text);
+      this.#encodedMs = nowMs;
+    }
+    encodeBytes(this.#lastRandom, this.#text);
+    return this.#text.toString("latin1");
   }
 
   #draw(): Uint8Array<ArrayBuffer> {
@@ -70,18 +84,17 @@ function increment(bytes: Uint8Array): void {
   }
 }
 
-function encodeTime(ms: number): string {
+function encodeTime(ms: number, into: Buffer): void {
   let rest = ms;
-  let text = "";
-  for (let i = 0; i < TIME_CHARS; i++) {
-    text = ALPHABET.charAt(rest % 32) + text;
+  for (let at = TIME_CHARS - 1; at >= 0; at--) {
+    into[at] = DIGITS[rest % 32] ?? 0;
     rest = Math.floor(rest / 32);
   }
-  return text;
 }
 
-function encodeBytes(bytes: Uint8Array): string {
-  let text = "";
+/** Behind the time. */
+function encodeBytes(bytes: Uint8Array, into: Buffer): void {
+  let at = TIME_CHARS;
   let bits = 0;
   let held = 0;
   for (const byte of bytes) {
@@ -89,9 +102,8 @@ function encodeBytes(bytes: Uint8Array): string {
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += ALPHABET.charAt((held >>> bits) & 31);
+      into[at++] = DIGITS[(held >>> bits) & 31] ?? 0;
     }
     held &= (1 << bits) - 1;
   }
-  return text;
 }

@@ -143,7 +143,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       book.modelAsked = plan.modelAsked;
       book.streamed = plan.streamed;
       const estimate = estimateOf(context.sink, plan, match.endpoint);
-      const ticket = context.limiter.admit(principal, estimate);
+      const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       book.ticket = ticket;
       this.#answer.ticket = ticket;

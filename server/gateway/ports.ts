@@ -51,8 +51,8 @@ export interface Admission {
 
 /** Holds the limits: rate, concurrency and budget. */
 export interface Limiter {
-  /** Reserves the worst case. Throws Fault `rate_limit_exceeded` or `budget_exceeded`. */
-  admit(principal: Principal, estimate: Estimate): Ticket;
+  /** Reserves the worst case; `dialect` names the headers. Throws Fault `rate_limit_exceeded` or `budget_exceeded`. */
+  admit(principal: Principal, estimate: Estimate, dialect: Dialect): Ticket;
 }
 
 export interface Estimate {

@@ -1,3 +1,5 @@
+import type { Dialect } from "../core/provider.js";
+
 /** How a limit stands right after a call was admitted. */
 export interface LimitState {
   readonly limit: number;
@@ -7,9 +9,9 @@ export interface LimitState {
 }
 
 /**
- * Writes response headers in OpenAI's names (reset as a duration) and in Anthropic's (reset as a time), since
- * either kind of SDK may read them. Most calls of a second reset in the same later second, so the text of
- * the latest one is kept.
+ * Writes response headers as the SDKs of a dialect read them: Anthropic's have names of their own and want a reset
+ * as a time, all others know OpenAI's, with a duration. Most calls of a second reset in the same later second,
+ * so the text of the latest one is kept.
  */
 export class HeaderWriter {
   #second = NaN;
@@ -19,29 +21,24 @@ export class HeaderWriter {
   write(
     states: { readonly requests: LimitState | null; readonly tokens: LimitState | null },
     wallMs: number,
+    dialect: Dialect,
   ): readonly string[] {
     const headers: string[] = [];
-    if (states.requests !== null) this.#add(headers, REQUEST_NAMES, states.requests, wallMs);
-    if (states.tokens !== null) this.#add(headers, TOKEN_NAMES, states.tokens, wallMs);
+    const names = dialect === "ANTHROPIC" ? ANTHROPIC : OPENAI;
+    if (states.requests !== null) this.#add(headers, names.requests, states.requests, wallMs);
+    if (states.tokens !== null) this.#add(headers, names.tokens, states.tokens, wallMs);
     return headers;
   }
 
   #add(headers: string[], names: Names, state: LimitState, wallMs: number): void {
-    const limit = String(state.limit);
-    const remaining = String(Math.max(0, Math.floor(state.remaining)));
+    const remaining = Math.max(0, Math.floor(state.remaining));
     headers.push(
-      names[0],
-      limit,
-      names[1],
-      remaining,
-      names[2],
-      duration(state.resetMs),
-      names[3],
-      limit,
-      names[4],
-      remaining,
-      names[5],
-      this.#isoSeconds(wallMs + state.resetMs),
+      names.limit,
+      String(state.limit),
+      names.remaining,
+      String(remaining),
+      names.reset,
+      names.asTime ? this.#isoSeconds(wallMs + state.resetMs) : duration(state.resetMs),
     );
   }
 
@@ -55,20 +52,33 @@ export class HeaderWriter {
   }
 }
 
-type Names = readonly [string, string, string, string, string, string];
+interface Names {
+  readonly limit: string;
+  readonly remaining: string;
+  readonly reset: string;
+  /** The reset is a time and not a duration. */
+  readonly asTime: boolean;
+}
 
-const REQUEST_NAMES: Names = namesOf("requests");
-const TOKEN_NAMES: Names = namesOf("tokens");
+const OPENAI = { requests: openaiNames("requests"), tokens: openaiNames("tokens") };
+const ANTHROPIC = { requests: anthropicNames("requests"), tokens: anthropicNames("tokens") };
 
-function namesOf(what: string): Names {
-  return [
-    `x-ratelimit-limit-${what}`,
-    `x-ratelimit-remaining-${what}`,
-    `x-ratelimit-reset-${what}`,
-    `anthropic-ratelimit-${what}-limit`,
-    `anthropic-ratelimit-${what}-remaining`,
-    `anthropic-ratelimit-${what}-reset`,
-  ];
+function openaiNames(what: string): Names {
+  return {
+    limit: `x-ratelimit-limit-${what}`,
+    remaining: `x-ratelimit-remaining-${what}`,
+    reset: `x-ratelimit-reset-${what}`,
+    asTime: false,
+  };
+}
+
+function anthropicNames(what: string): Names {
+  return {
+    limit: `anthropic-ratelimit-${what}-limit`,
+    remaining: `anthropic-ratelimit-${what}-remaining`,
+    reset: `anthropic-ratelimit-${what}-reset`,
+    asTime: true,
+  };
 }
 
 /** A duration as OpenAI writes it: `850ms`, `12.5s`, `1m30s`. */

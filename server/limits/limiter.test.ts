@@ -36,7 +36,7 @@ function pairs(headers: readonly string[]): Map<string, string> {
 
 function admits(limiter: Limiter, principal: Principal, estimate = CALL): Ticket | FaultCode {
   try {
-    return limiter.admit(principal, estimate);
+    return limiter.admit(principal, estimate, "OPENAI");
   } catch (thrown) {
     return (thrown as Fault).code;
   }
@@ -57,7 +57,7 @@ function admitted(limiter: Limiter, principal: Principal, times: number): number
 
 function refusal(limiter: Limiter, principal: Principal, estimate = CALL): Fault {
   try {
-    limiter.admit(principal, estimate);
+    limiter.admit(principal, estimate, "OPENAI");
   } catch (thrown) {
     return thrown as Fault;
   }
@@ -140,11 +140,11 @@ test("a caller that keeps to its limit is never refused", () => {
 test("tokens are reserved by the estimate and corrected by what was used", () => {
   const { clock, limiter } = world();
   const key = who({ tokensPerMinute: 250 });
-  const first = limiter.admit(key, CALL);
-  const second = limiter.admit(key, CALL);
+  const first = limiter.admit(key, CALL, "OPENAI");
+  const second = limiter.admit(key, CALL, "OPENAI");
   assert.equal(admits(limiter, key), "rate_limit_exceeded");
   first.settle({ tokens: 10, costMicros: 0 });
-  const third = limiter.admit(key, CALL);
+  const third = limiter.admit(key, CALL, "OPENAI");
   assert.equal(admits(limiter, key), "rate_limit_exceeded");
   second.settle({ tokens: 300, costMicros: 0 });
   third.settle({ tokens: 0, costMicros: 0 });
@@ -165,8 +165,8 @@ test("a call larger than a whole minute's tokens is let in when the minute is em
 test("concurrency counts calls under way", () => {
   const { limiter } = world();
   const key = who({ concurrency: 2 });
-  const first = limiter.admit(key, CALL);
-  limiter.admit(key, CALL);
+  const first = limiter.admit(key, CALL, "OPENAI");
+  limiter.admit(key, CALL, "OPENAI");
   assert.equal(refusal(limiter, key).retryAfterSeconds, 1);
   first.settle({ tokens: 0, costMicros: 0 });
   first.settle({ tokens: 0, costMicros: 0 });
@@ -191,7 +191,8 @@ test("what a call did not use is free again, and what it used is spent until the
   ] as const) {
     const { clock, limiter } = world();
     const key = who({ budgets: [{ period, costMicros: null, tokens: 500 }] });
-    for (let i = 0; i < 5; i++) limiter.admit(key, CALL).settle({ tokens: 90, costMicros: 0 });
+    for (let i = 0; i < 5; i++)
+      limiter.admit(key, CALL, "OPENAI").settle({ tokens: 90, costMicros: 0 });
     const fault = refusal(limiter, key);
     assert.match(fault.publicMessage, /50 tokens is left and this call may use up to 100 tokens/);
     assert.deepEqual(used(limiter, key), { tokens: 450, costMicros: 0 });
@@ -229,7 +230,7 @@ test("an unpriced call needs a budget that is not used up", () => {
   const key = who({ budgets: [{ period: "DAY", costMicros: 1_000, tokens: null }] });
   const free = { ...CALL, costMicros: 0 };
   assert.equal(typeof admits(limiter, key, free), "object");
-  limiter.admit(key, CALL).settle({ tokens: 0, costMicros: 1_000 });
+  limiter.admit(key, CALL, "OPENAI").settle({ tokens: 0, costMicros: 1_000 });
   assert.equal(admits(limiter, key, free), "budget_exceeded");
 });
 
@@ -246,7 +247,7 @@ test("a start takes up what the ledger knows, and a budget set later asks for it
   assert.equal(admitted(limiter, who({ budgets: [budget] }), 10), 2);
   assert.deepEqual(asked, []);
   const later = who({ budgets: [budget] }, "ck_2");
-  limiter.admit(later, CALL).settle({ tokens: 0, costMicros: 500 });
+  limiter.admit(later, CALL, "OPENAI").settle({ tokens: 0, costMicros: 500 });
   await Promise.resolve();
   assert.deepEqual(asked, [["ck_2", Date.UTC(2030, 4, 15)]]);
   assert.deepEqual(used(limiter, later), { tokens: 0, costMicros: 4_500 });
@@ -368,21 +369,25 @@ test("a changed limit holds for the next call", () => {
   assert.equal(admitted(limiter, who({ requestsPerMinute: 4 }), 5), 2);
 });
 
-test("the headers carry both families of names and the tightest of several limits", () => {
+test("the headers have the names that the caller's SDKs read, and the tightest of several limits", () => {
   const { clock, limiter } = world({
     ownerLimits: () => ({ ...UNLIMITED, requestsPerMinute: 3 }),
   });
   const key = who({ requestsPerMinute: 100, tokensPerMinute: 1_000 });
-  limiter.admit(key, CALL);
+  limiter.admit(key, CALL, "OPENAI");
   clock.advance(1_500);
-  const headers = pairs(limiter.admit(key, CALL).headers);
+  const headers = pairs(limiter.admit(key, CALL, "OPENAI").headers);
   assert.equal(headers.get("x-ratelimit-limit-requests"), "3");
   assert.equal(headers.get("x-ratelimit-remaining-requests"), "1");
   assert.equal(headers.get("x-ratelimit-reset-requests"), "1m0s");
   assert.equal(headers.get("x-ratelimit-remaining-tokens"), "800");
-  assert.equal(headers.get("anthropic-ratelimit-tokens-limit"), "1000");
-  assert.equal(headers.get("anthropic-ratelimit-requests-reset"), "2030-05-15T12:01:02Z");
-  assert.deepEqual(limiter.admit(who({}, "ck_9", "usr_9"), CALL).headers.length, 12);
+  assert.equal(headers.size, 6);
+  clock.advance(1_000);
+  limiter.admit(who({}, "ck_9", "usr_9"), CALL, "GEMINI");
+  const anthropic = pairs(limiter.admit(who({}, "ck_9", "usr_9"), CALL, "ANTHROPIC").headers);
+  assert.equal(anthropic.get("anthropic-ratelimit-requests-remaining"), "1");
+  assert.equal(anthropic.get("anthropic-ratelimit-requests-reset"), "2030-05-15T12:01:03Z");
+  assert.equal(anthropic.size, 3);
 });
 
 test("durations read as clients parse them", () => {
@@ -401,17 +406,17 @@ test("idle keys are forgotten, those with something to remember are not", () => 
   const { clock, limiter } = world();
   for (let i = 0; i < 1_000; i++) {
     limiter
-      .admit(who({ requestsPerMinute: 5 }, `ck_${i}`), CALL)
+      .admit(who({ requestsPerMinute: 5 }, `ck_${i}`), CALL, "OPENAI")
       .settle({ tokens: 0, costMicros: 0 });
   }
   const budget = { period: "DAY", costMicros: 5_000, tokens: null } as const;
   const spender = who({ budgets: [budget] }, "ck_spender");
-  limiter.admit(spender, CALL).settle({ tokens: 0, costMicros: 4_500 });
-  const running = limiter.admit(who({ concurrency: 1 }, "ck_running"), CALL);
+  limiter.admit(spender, CALL, "OPENAI").settle({ tokens: 0, costMicros: 4_500 });
+  const running = limiter.admit(who({ concurrency: 1 }, "ck_running"), CALL, "OPENAI");
   clock.advance(61_000);
   for (let i = 0; i < 1_200; i++) {
     limiter
-      .admit(who({ requestsPerMinute: 10_000 }, "ck_busy"), CALL)
+      .admit(who({ requestsPerMinute: 10_000 }, "ck_busy"), CALL, "OPENAI")
       .settle({ tokens: 0, costMicros: 0 });
   }
   assert.ok(limiter.size <= 4, `${limiter.size} kept`);

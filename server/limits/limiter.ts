@@ -2,6 +2,7 @@ import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { periodEnd, periodStart } from "../core/period.js";
+import type { Dialect } from "../core/provider.js";
 import type { Period } from "../core/provider-key.js";
 import type { BudgetAccount, Spending } from "./budget-account.js";
 import { HeaderWriter } from "./headers.js";
@@ -9,8 +10,10 @@ import type { LimitState } from "./headers.js";
 import { LimitSubject } from "./limit-subject.js";
 import type { Estimate, Hold, Moment, SubjectId, SubjectKind } from "./limit-subject.js";
 
-/** Subjects that an admission looks at to see whether they can be forgotten. */
-const SWEPT_PER_ADMISSION = 2;
+/** After so many admissions some subjects are looked at to see whether they can be forgotten. */
+const SWEEP_EVERY = 32;
+/** Subjects that are looked at then. */
+const SWEPT_AT_ONCE = 64;
 
 export interface LimiterOptions {
   readonly clock: Clock;
@@ -62,6 +65,7 @@ export class Limiter {
   readonly #subjects = new Map<string, LimitSubject>();
   readonly #headers = new HeaderWriter();
   #sweep: IterableIterator<[string, LimitSubject]> | null = null;
+  #admissions = 0;
 
   constructor(options: LimiterOptions) {
     this.#options = options;
@@ -75,8 +79,9 @@ export class Limiter {
   /**
    * Reserves the worst case of a call in all limits, or in none.
    * Throws Fault `budget_exceeded` or `rate_limit_exceeded`, both with the time after which to try again.
+   * `dialect`: the caller's, for the names of headers.
    */
-  admit(principal: Principal, estimate: Estimate): Ticket {
+  admit(principal: Principal, estimate: Estimate, dialect: Dialect): Ticket {
     const keyLimits = principal.clientKey.limits;
     const ownerLimits = this.#options.ownerLimits?.(principal.ownerId) ?? UNLIMITED;
     const now = this.#now();
@@ -97,7 +102,7 @@ export class Limiter {
     if (limited.length === 0) return NO_TICKET;
     for (const { subject, limits } of limited) subject.check(limits, estimate, now);
     const holds = limited.map(({ subject, limits }) => subject.hold(limits, estimate, now));
-    return this.#ticket(holds, limited, now);
+    return this.#ticket(holds, limited, now, dialect);
   }
 
   /**
@@ -173,6 +178,7 @@ export class Limiter {
     holds: readonly Hold[],
     limited: readonly { subject: LimitSubject; limits: Limits }[],
     now: Moment,
+    dialect: Dialect,
   ): Ticket {
     // The tightest of several subjects is what a client should pace itself by.
     const states = limited.map(({ subject, limits }) => subject.states(limits, now));
@@ -180,7 +186,7 @@ export class Limiter {
     const tokens = tightest(states.map((each) => each.tokens));
     let isOpen = true;
     return {
-      headers: this.#headers.write({ requests, tokens }, now.wallMs),
+      headers: this.#headers.write({ requests, tokens }, now.wallMs, dialect),
       settle: (used) => {
         if (!isOpen) return;
         isOpen = false;
@@ -190,9 +196,10 @@ export class Limiter {
     };
   }
 
-  /** Looks at a few subjects with each admission, so that forgetting needs no timer and never takes long. */
+  /** Looks at a few subjects now and then, so that forgetting needs no timer and never takes long. */
   #forgetIdle(now: Moment): void {
-    for (let i = 0; i < SWEPT_PER_ADMISSION; i++) {
+    if (++this.#admissions % SWEEP_EVERY !== 0) return;
+    for (let i = 0; i < SWEPT_AT_ONCE; i++) {
       this.#sweep ??= this.#subjects.entries();
       const next = this.#sweep.next();
       if (next.done === true) {

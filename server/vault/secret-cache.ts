@@ -19,6 +19,8 @@ interface Entry {
   readonly binding: SealBinding;
   readonly nonce: Uint8Array;
   readonly box: Uint8Array;
+  /** What running calls hold, which the next one may share; the cache itself keeps nothing in clear. */
+  opened: WeakRef<Secret> | undefined;
 }
 
 export interface SecretCacheOptions {
@@ -30,7 +32,7 @@ export interface SecretCacheOptions {
 
 /**
  * Opened secrets, encrypted again under a key that only this process has and that every `clear` replaces.
- * A hit costs 2 µs against 120 µs for a sealed box. An entry answers only for the very row it was opened
+ * A hit costs 2 µs, less while another call uses the secret, against 120 µs for a sealed box. An entry answers only for the very row it was opened
  * from, so that a changed origin, owner or ciphertext always goes through the full check.
  */
 export class SecretCache {
@@ -57,11 +59,14 @@ export class SecretCache {
     const entry = this.#entries.get(binding.recordId);
     if (entry === undefined) return undefined;
     if (!sameRow(entry, sealed, binding)) return undefined;
+    entry.usedAt = ++this.#uses;
+    const shared = entry.opened?.deref();
+    if (shared !== undefined) return shared;
     const text = this.#sodium.decrypt(entry.box, this.#aead(entry.nonce));
     if (text === undefined) return undefined;
-    entry.usedAt = ++this.#uses;
     const secret = new Secret(Buffer.from(text.buffer).toString("utf8"));
     wipe(text);
+    entry.opened = new WeakRef(secret);
     return secret;
   }
 
@@ -70,7 +75,14 @@ export class SecretCache {
     const text = Buffer.from(secret.reveal(), "utf8");
     const box = this.#sodium.encrypt(text, this.#aead(nonce));
     wipe(text);
-    this.#entries.set(binding.recordId, { usedAt: ++this.#uses, sealed, binding, nonce, box });
+    this.#entries.set(binding.recordId, {
+      usedAt: ++this.#uses,
+      sealed,
+      binding,
+      nonce,
+      box,
+      opened: new WeakRef(secret),
+    });
     if (this.#entries.size > this.#entriesMax) this.#evict();
   }
 

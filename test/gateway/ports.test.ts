@@ -45,7 +45,11 @@ test("catalogue, limiter and pool serve a call through the gateway's ports", () 
     ["aliyun/qwen-max", "pk_qwen", "qwen-max"],
   ] as const) {
     const route = router.resolve(asked, principal);
-    const ticket = limiter.admit(principal, { inputTokens: 1, maxOutputTokens: 1, costMicros: 1 });
+    const ticket = limiter.admit(
+      principal,
+      { inputTokens: 1, maxOutputTokens: 1, costMicros: 1 },
+      "OPENAI",
+    );
     const lease = pool.lease({ principal, route, tried: new Set(), affinity: "" });
     assert.equal(lease.providerKey.id, keyId);
     assert.equal(lease.target.upstreamModel, upstreamModel);
