@@ -5,7 +5,7 @@ import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { queryWithoutKey } from "./admit.js";
 import { Attempt, type AttemptFailure, type AttemptListener } from "./attempt.js";
-import { followUpRequest, requestFor } from "./attempt-request.js";
+import { requestFor } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
 import {
   bodyFor,
@@ -19,6 +19,7 @@ import { Failover } from "./failover.js";
 import type { Match } from "./match.js";
 import type { Lease } from "./ports.js";
 import type { Endpoint } from "./endpoints.js";
+import { ProviderTask } from "./provider-task.js";
 import type { Relay, StreamSource } from "./relay.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
@@ -54,19 +55,6 @@ export interface TrialsOptions {
 /** Ways of asking that one key may refuse. */
 const OTHERWISE_MAX = 3;
 
-/** Questions about one task that may fail in a row. */
-const TASK_FAILURES_MAX = 5;
-
-const TASK_TOO_LONG: AttemptFailure = {
-  outcome: "TIMEOUT",
-  elsewhere: false,
-  httpStatus: null,
-  retryAfterMs: null,
-  detail: "the provider's task took too long",
-  kind: "TIMEOUT",
-  reply: undefined,
-};
-
 /** Tries provider keys for one call, one after the other, until one serves it or enough was tried. */
 export class Trials implements AttemptListener {
   readonly #options: Omit<TrialsOptions, "plan">;
@@ -78,7 +66,7 @@ export class Trials implements AttemptListener {
   /** How often the lent key was asked in another way. */
   #otherwise = 0;
   /** What the lent key's provider has begun for this call. */
-  #task: { readonly path: string; failures: number } | undefined;
+  #task: ProviderTask | undefined;
 
   constructor(options: TrialsOptions) {
     this.#options = options;
@@ -152,6 +140,7 @@ export class Trials implements AttemptListener {
   settle(): void {
     this.#plan = undefined;
     this.#leaveRoom?.();
+    this.#task?.leave();
     this.#options.head.forward.length = 0;
     this.#attempt?.flight?.forgetRequest();
   }
@@ -313,7 +302,8 @@ export class Trials implements AttemptListener {
     const { book, listener } = this.#options;
     if (book.closed || this.#plan === undefined) return;
     try {
-      if (this.#asksAgain(attempt, failure) || this.#asksOtherwise(attempt, failure)) return;
+      if (this.#task?.asksAgain(attempt, failure) === true) return;
+      if (this.#asksOtherwise(attempt, failure)) return;
       book.closeLease(failure);
       listener.onAttemptFailed();
       this.#failover.failed(attempt.options.lease.providerKey.id, failure);
@@ -345,53 +335,23 @@ export class Trials implements AttemptListener {
     return true;
   }
 
-  /** A task takes its time; each question is a request of its own on the same lease. */
   onFollowUp(attempt: Attempt, path: string): void {
-    this.#task = { path, failures: 0 };
-    this.#askAfterPause(attempt);
-  }
-
-  #askAfterPause(attempt: Attempt): void {
-    const { context, listener } = this.#options;
-    const timer = context.clock.setTimer(() => {
-      try {
-        this.#ask(attempt);
-      } catch (thrown) {
-        listener.onBug(thrown);
-      }
-    }, context.limits.taskPauseMs);
-    this.#leaveRoom = () => {
-      timer.cancel();
-    };
-  }
-
-  #ask(before: Attempt): void {
     const { context, book, listener } = this.#options;
-    const { upstream, paths, limits } = context;
-    const { lease, secret } = before.options;
-    const { target } = lease;
-    const path = this.#task?.path;
-    if (this.#plan === undefined || path === undefined) return;
-    if (book.elapsedMs() > limits.wholeHeadTimeoutMs) {
-      book.closeLease(TASK_TOO_LONG);
-      listener.onExhausted(TASK_TOO_LONG, undefined);
-      return;
-    }
-    const attempt = new Attempt(before.options);
-    this.#attempt = attempt;
-    const request = followUpRequest(path, { target, secret, paths, limits });
-    attempt.flight = upstream.send(upstream.target(target.provider.baseUrl), request, attempt);
-  }
-
-  /** The task goes on, and has cost money, although a question about it got no answer. */
-  #asksAgain(attempt: Attempt, failure: AttemptFailure): boolean {
-    const task = this.#task;
-    if (task === undefined || attempt.taskFailed || task.failures >= TASK_FAILURES_MAX)
-      return false;
-    if (failure.outcome === "REQUEST_REFUSED" || failure.outcome === "KEY_REFUSED") return false;
-    task.failures++;
-    this.#askAfterPause(attempt);
-    return true;
+    this.#task = new ProviderTask({
+      context,
+      book,
+      path,
+      onAsked: (question) => {
+        this.#attempt = question;
+      },
+      onTooLong: (failure) => {
+        listener.onExhausted(failure, undefined);
+      },
+      onBug: (thrown) => {
+        listener.onBug(thrown);
+      },
+    });
+    this.#task.askLater(attempt);
   }
 
   onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
