@@ -1,7 +1,7 @@
 import type { Change } from "../core/change.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
-import { Fault, toFault } from "../core/fault.js";
+import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Random } from "../core/random.js";
 import type { KeyHealth } from "../core/provider-key.js";
@@ -9,6 +9,7 @@ import type { Route, RouteTarget } from "../core/provider.js";
 import { AffinityMap } from "./affinity.js";
 import type { CandidateSet } from "./candidate-set.js";
 import { checkEvent } from "./check-result.js";
+import { nextBackMs, noneLeft, poolClosed } from "./dry.js";
 import { explain } from "./explain.js";
 import type { TargetExplanation } from "./explain.js";
 import {
@@ -49,8 +50,6 @@ export const PROOF_EVERY_LEASES = 4;
 const RAMPING_PASSED_MAX = 4;
 /** Ends of a group's waits that differ by less are taken as one, or a burst would move each key many times. */
 const GROUP_SLACK_MS = 250;
-/** Retry-After when no key will come back by itself. */
-const RETRY_LATER_SECONDS = 30;
 
 export interface PoolOptions {
   readonly clock: Clock;
@@ -123,7 +122,7 @@ export class Pool {
         if (slot !== undefined) return this.#grant(slot, target, nowMs);
       }
     }
-    throw this.#none(request, scope, nowMs);
+    throw noneLeft(this.registry.index, { request, scope, nowMs });
   }
 
   /**
@@ -135,7 +134,7 @@ export class Pool {
     this.registry.wake(nowMs);
     const scope = scopeOf(principal);
     if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) return null;
-    const backMs = this.#nextBackMs(route, scope, nowMs);
+    const backMs = nextBackMs(this.registry.index, { route, scope, nowMs });
     return backMs === Infinity ? null : Math.max(0, backMs - nowMs);
   }
 
@@ -390,52 +389,6 @@ export class Pool {
     }
   }
 
-  #nextBackMs(route: Route, scope: Scope, nowMs: number): number {
-    let backMs = Infinity;
-    for (const target of route.targets) {
-      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
-        const set = lane.candidates(target.upstreamModel);
-        if (set.ready.length > 0 || set.awaiting.length > 0) return nowMs;
-        backMs = Math.min(backMs, set.nextBackMs(nowMs));
-      }
-    }
-    return backMs;
-  }
-
-  #none(request: LeaseRequest, scope: Scope, nowMs: number): Fault {
-    const backMs = this.#nextBackMs(request.route, scope, nowMs);
-    const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
-    const whose = scope.kind === "PUBLIC" ? "public provider key" : "provider key of your own";
-    const model = request.route.targets[0]?.upstreamModel ?? request.route.modelAsked;
-    if (this.#modelRefused(request, scope)) {
-      const said = `The provider does not serve the model "${model}" to any key that could be used.`;
-      return new Fault("model_not_found", said);
-    }
-    const cause =
-      request.tried.size > 0
-        ? `All ${request.tried.size} that could be tried failed.`
-        : backMs === Infinity
-          ? "None is enabled and healthy."
-          : "All are cooling down.";
-    return new Fault(
-      scope.kind === "PUBLIC" ? "no_public_token" : "no_own_token",
-      `No ${whose} can serve ${model} now. ${cause}`,
-      { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
-    );
-  }
-
-  #modelRefused({ route }: LeaseRequest, scope: Scope): boolean {
-    let refused = 0;
-    for (const target of route.targets) {
-      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
-        const set = lane.candidates(target.upstreamModel);
-        if (set.modelRefused()) refused++;
-        else if (set.members.some((slot) => slot.standing === "ELIGIBLE")) return false;
-      }
-    }
-    return refused > 0;
-  }
-
   /** The setting was checked when it was written; one that is unreadable all the same leaves the old one in force. */
   #applySetting(id: string, text: string): void {
     if (id === PUBLIC_POOL_SETTING) this.#publicPoolOpen = text.trim() !== "false";
@@ -451,12 +404,6 @@ export class Pool {
   #times(): { wallMs: number; monotonicMs: number } {
     return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
-}
-
-function poolClosed(): Fault {
-  return new Fault("no_public_token", "The public pool is closed on this server.", {
-    retryAfterSeconds: RETRY_LATER_SECONDS,
-  });
 }
 
 /** Whether a key may be taken: always with its full share, else as often as its share allows. */

@@ -1,0 +1,72 @@
+import { Fault } from "../core/fault.js";
+import type { Route } from "../core/provider.js";
+import type { KeyIndex } from "./key-index.js";
+import type { LeaseRequest } from "./lease.js";
+import type { Scope } from "./scope.js";
+
+// What a pool says that has no key for a call.
+
+/** Retry-After when no key will come back by itself. */
+const RETRY_LATER_SECONDS = 30;
+
+/** When a route has a key again, monotonic milliseconds: `nowMs` when it has one, infinity when none will come back by itself. */
+export function nextBackMs(
+  index: KeyIndex,
+  { route, scope, nowMs }: { route: Route; scope: Scope; nowMs: number },
+): number {
+  let backMs = Infinity;
+  for (const target of route.targets) {
+    for (const lane of index.lanes(target.provider.id, scope)) {
+      const set = lane.candidates(target.upstreamModel);
+      if (set.ready.length > 0 || set.awaiting.length > 0) return nowMs;
+      backMs = Math.min(backMs, set.nextBackMs(nowMs));
+    }
+  }
+  return backMs;
+}
+
+/** Why no key is left for a call, with the time after which one may be back. */
+export function noneLeft(
+  index: KeyIndex,
+  { request, scope, nowMs }: { request: LeaseRequest; scope: Scope; nowMs: number },
+): Fault {
+  const { route, tried } = request;
+  const backMs = nextBackMs(index, { route, scope, nowMs });
+  const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
+  const whose = scope.kind === "PUBLIC" ? "public provider key" : "provider key of your own";
+  const model = route.targets[0]?.upstreamModel ?? route.modelAsked;
+  if (modelRefused(index, route, scope)) {
+    const said = `The provider does not serve the model "${model}" to any key that could be used.`;
+    return new Fault("model_not_found", said);
+  }
+  const cause =
+    tried.size > 0
+      ? `All ${tried.size} that could be tried failed.`
+      : backMs === Infinity
+        ? "None is enabled and healthy."
+        : "All are cooling down.";
+  return new Fault(
+    scope.kind === "PUBLIC" ? "no_public_token" : "no_own_token",
+    `No ${whose} can serve ${model} now. ${cause}`,
+    { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
+  );
+}
+
+/** What callers of the public pool are told while it is closed. */
+export function poolClosed(): Fault {
+  return new Fault("no_public_token", "The public pool is closed on this server.", {
+    retryAfterSeconds: RETRY_LATER_SECONDS,
+  });
+}
+
+function modelRefused(index: KeyIndex, route: Route, scope: Scope): boolean {
+  let refused = 0;
+  for (const target of route.targets) {
+    for (const lane of index.lanes(target.provider.id, scope)) {
+      const set = lane.candidates(target.upstreamModel);
+      if (set.modelRefused()) refused++;
+      else if (set.members.some((slot) => slot.standing === "ELIGIBLE")) return false;
+    }
+  }
+  return refused > 0;
+}
