@@ -121,7 +121,7 @@ for (const strategy of STRATEGIES) {
     });
     pool.load({ keys: keys(count), users: [], providers: [] }, new Map());
     pool.setAllocation({ ...DEFAULT_ALLOCATION, strategy });
-    const request = { principal: caller, route, tried: NONE, affinity: "" };
+    const request = { principal: caller, route, tried: NONE, affinity: "", home: "" };
     const lease = () => pool.lease(request).release(RESULT);
     rows.push(["lease and release", `${strategy.toLowerCase()}, ${count} keys`, cost(lease)]);
   }

@@ -63,6 +63,7 @@ class AnthropicWatch implements StreamWatch {
   readonly #tail = new Tail();
   #first: Buffer | undefined;
   finished = false;
+  readonly keptId = "";
 
   constructor(form: StreamForm) {
     this.#form = form;

@@ -39,6 +39,8 @@ export interface StreamWatch {
   push(events: Buffer): void;
   /** True once the event that ends such a stream has gone by. */
   readonly finished: boolean;
+  /** The id under which the provider may keep the reply, as the first event says it; empty if it says none. */
+  readonly keptId: string;
   /**
    * At the end of the stream: true when it is complete although no last event came, because this kind has
    * none or the reply said before why it stopped.

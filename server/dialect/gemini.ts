@@ -66,6 +66,7 @@ class GeminiWatch implements StreamWatch {
   readonly #tail = new Tail();
   /** No event says that it is the last: only the end of the stream does. */
   readonly finished = false;
+  readonly keptId = "";
 
   constructor(form: StreamForm) {
     this.#form = form;

@@ -171,6 +171,11 @@ export function readTrue(text: Buffer, span: Span | undefined): boolean {
   return span !== undefined && span.end - span.start === 4 && text[span.start] === 0x74;
 }
 
+/** True only for the literal `false`. */
+export function readFalse(text: Buffer, span: Span | undefined): boolean {
+  return span !== undefined && span.end - span.start === 5 && text[span.start] === 0x66;
+}
+
 /** True only for the literal `null`. */
 export function isNull(text: Buffer, span: Span): boolean {
   return span.end - span.start === 4 && text[span.start] === 0x6e;

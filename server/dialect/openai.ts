@@ -1,6 +1,7 @@
 import type { TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord, lastObject, topLevelObject } from "./json-find.js";
+import { responseId } from "./kept-ids.js";
 import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { openaiTokens } from "./tokens.js";
@@ -60,7 +61,9 @@ const RESPONSES_END =
 class OpenaiWatch implements StreamWatch {
   readonly #form: StreamForm;
   readonly #tail = new Tail();
+  #opened = false;
   finished = false;
+  keptId = "";
 
   constructor(form: StreamForm) {
     this.#form = form;
@@ -68,6 +71,10 @@ class OpenaiWatch implements StreamWatch {
 
   push(events: Buffer): void {
     this.#tail.push(events);
+    if (!this.#opened) {
+      this.#opened = true;
+      if (this.#form === "RESPONSES") this.keptId = responseId(events);
+    }
     if (this.finished) return;
     if (this.#form === "CHAT") this.finished = endsWith(events, DONE);
     else if (this.#form === "RESPONSES") {

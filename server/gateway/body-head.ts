@@ -2,6 +2,7 @@ import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import {
   isNull,
+  readFalse,
   readNumber,
   readString,
   readTrue,
@@ -29,6 +30,10 @@ export interface BodyHead {
   readonly usageDecided: boolean;
   /** What the caller calls its session or cache; empty if nothing. */
   readonly session: string;
+  /** The id of what the call goes on from, which lives in a provider's account; empty if nothing. */
+  readonly from: string;
+  /** The provider must not keep the reply. */
+  readonly unkept: boolean;
 }
 
 /** Of a request without a body to look into. */
@@ -41,6 +46,8 @@ export const NO_BODY: BodyHead = {
   streamOptions: undefined,
   usageDecided: true,
   session: "",
+  from: "",
+  unkept: false,
 };
 
 const OPENAI_MEMBERS = new WantedMembers([
@@ -53,7 +60,9 @@ const OPENAI_MEMBERS = new WantedMembers([
   "n",
   "prompt_cache_key",
   "previous_response_id",
+  "store",
 ]);
+const BATCH_MEMBERS = new WantedMembers(["input_file_id"]);
 const ANTHROPIC_MEMBERS = new WantedMembers(["model", "stream", "max_tokens", "metadata"]);
 const GEMINI_MEMBERS = new WantedMembers(["generationConfig", "model"]);
 const GENERATION_MEMBERS = new WantedMembers(["maxOutputTokens", "candidateCount"]);
@@ -74,6 +83,12 @@ export function headOfJson(body: Buffer, dialect: Dialect): BodyHead {
   }
 }
 
+/** Reads the JSON body of a batch that works off an uploaded file. Throws Fault `malformed_request`. */
+export function headOfBatch(body: Buffer): BodyHead {
+  const [input] = scanObject(body, BATCH_MEMBERS);
+  return { ...NO_BODY, from: readString(body, input) ?? "" };
+}
+
 /** Reads a multipart body. Throws Fault `malformed_request`. */
 export function headOfForm(body: Buffer, contentType: string): BodyHead {
   const field = findModelField(body, contentType);
@@ -82,10 +97,8 @@ export function headOfForm(body: Buffer, contentType: string): BodyHead {
 }
 
 function headOfOpenai(body: Buffer): BodyHead {
-  const [model, stream, options, tokens, completion, output, n, cacheKey, previous] = scanObject(
-    body,
-    OPENAI_MEMBERS,
-  );
+  const [model, stream, options, tokens, completion, output, n, cacheKey, previous, store] =
+    scanObject(body, OPENAI_MEMBERS);
   const each = readNumber(body, completion) ?? readNumber(body, tokens) ?? readNumber(body, output);
   return {
     model: modelOf(body, model),
@@ -96,6 +109,8 @@ function headOfOpenai(body: Buffer): BodyHead {
     streamOptions: options,
     usageDecided: options !== undefined && decidesUsage(body, options),
     session: readString(body, cacheKey) ?? readString(body, previous) ?? "",
+    from: readString(body, previous) ?? "",
+    unkept: readFalse(body, store),
   };
 }
 
@@ -111,6 +126,8 @@ function headOfAnthropic(body: Buffer): BodyHead {
     streamOptions: undefined,
     usageDecided: true,
     session: readString(body, user) ?? "",
+    from: "",
+    unkept: false,
   };
 }
 

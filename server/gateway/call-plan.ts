@@ -7,7 +7,7 @@ import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passage, Passages } from "./passages.js";
 import type { Router } from "./ports.js";
-import { type BodyHead, headOfForm, headOfJson, NO_BODY } from "./body-head.js";
+import { type BodyHead, headOfBatch, headOfForm, headOfJson, NO_BODY } from "./body-head.js";
 import { replaceModel, withUsageAsked } from "./edit-body.js";
 import type { RequestHead } from "./request-head.js";
 
@@ -65,7 +65,7 @@ export function planCall(input: PlanInput): CallPlan {
     countedHere: served === undefined,
     body,
     bodyHead,
-    affinity: affinityOf(principal, head, match.id === "" ? bodyHead.session : match.id),
+    affinity: affinityOf(principal, head, bodyHead.session),
   };
 }
 
@@ -82,6 +82,7 @@ function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
   if (endpoint.model === "FORM" && !/^application\/json/i.test(head.contentType)) {
     return headOfForm(body, head.contentType);
   }
+  if (endpoint.namesFile) return headOfBatch(body);
   // Uploads name no model, and a cancellation has no body at all.
   if (endpoint.model === "NONE") return NO_BODY;
   return headOfJson(body, endpoint.dialect);

@@ -5,6 +5,7 @@ import type { Upstream } from "../upstream/upstream.js";
 import { BodyBudget } from "./body.js";
 import { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
+import { Homes } from "./homes.js";
 import { Passages } from "./passages.js";
 import { RecordRound } from "./record-round.js";
 import { ResponseStore } from "./response-store.js";
@@ -36,6 +37,7 @@ export interface GatewayContext {
   readonly paths: EndpointPaths;
   readonly passages: Passages;
   readonly responses: ResponseStore;
+  readonly homes: Homes;
   readonly usageOption: UsageOption;
   readonly waitingRoom: WaitingRoom;
   /** What is counted of a call that its caller broke off; asked anew for each. */
@@ -86,6 +88,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     abortedCalls: parts.abortedCalls ?? (() => "OBSERVED"),
     passages: new Passages(),
     responses: new ResponseStore(limits.keptResponseCharsMax),
+    homes: new Homes(limits.homesMax),
     usageOption: new UsageOption(parts.asksUsage ?? (() => true)),
   };
 }

@@ -24,6 +24,10 @@ export interface Endpoint {
   readonly tokens: "IN_OUT" | "IN" | "NONE";
   /** Its replies are billed by what only some of them tell: a call of which nothing is told has no known cost. */
   readonly billsUntold: boolean;
+  /** The provider keeps what the reply names by its id, in the account that was used. */
+  readonly keeps: boolean;
+  /** The JSON body names an uploaded file, and the call belongs where that is. */
+  readonly namesFile: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
   readonly counts: boolean;
   /** Asked in this form of a provider that speaks another, it is translated. */
@@ -40,6 +44,8 @@ interface Options {
   readonly asksUsage?: boolean;
   readonly tokens?: Endpoint["tokens"];
   readonly billsUntold?: boolean;
+  readonly keeps?: boolean;
+  readonly namesFile?: boolean;
   readonly kind?: Endpoint["kind"];
   readonly counts?: boolean;
   readonly translates?: boolean;
@@ -59,6 +65,8 @@ function row(method: Method, dialect: Dialect, path: string, options: Options = 
     asksUsage: options.asksUsage ?? false,
     tokens: options.tokens ?? "NONE",
     billsUntold: options.billsUntold ?? false,
+    keeps: options.keeps ?? false,
+    namesFile: options.namesFile ?? false,
     counts: options.counts ?? false,
     translates: options.translates ?? false,
     geminiPath: options.gemini === true ? `/v1beta/openai${path.slice("/v1".length)}` : undefined,
@@ -67,12 +75,13 @@ function row(method: Method, dialect: Dialect, path: string, options: Options = 
 
 const TRANSLATED: Options = { translates: true, tokens: "IN_OUT" };
 const CHAT: Options = { ...TRANSLATED, streams: "BODY", form: "CHAT", asksUsage: true };
-const RESPONSES: Options = { ...TRANSLATED, streams: "BODY", form: "RESPONSES" };
+const RESPONSES: Options = { ...TRANSLATED, streams: "BODY", form: "RESPONSES", keeps: true };
 const MESSAGES: Options = { ...TRANSLATED, streams: "BODY", form: "MESSAGES" };
 const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE" };
 const COUNTS: Options = { counts: true };
 const LOCAL: Options = { kind: "LOCAL" };
-const UPLOAD: Options = { model: "NONE" };
+const UPLOAD: Options = { model: "NONE", keeps: true };
+const KEPT: Options = { keeps: true };
 const MEDIA: Options = { model: "FORM", billsUntold: true };
 
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
@@ -104,9 +113,9 @@ const OPENAI: readonly Endpoint[] = [
   row("GET", "OPENAI", "/v1/files/{id}"),
   row("DELETE", "OPENAI", "/v1/files/{id}"),
   row("GET", "OPENAI", "/v1/files/{id}/content"),
-  row("POST", "OPENAI", "/v1/batches", UPLOAD),
+  row("POST", "OPENAI", "/v1/batches", { ...UPLOAD, namesFile: true }),
   row("GET", "OPENAI", "/v1/batches"),
-  row("GET", "OPENAI", "/v1/batches/{id}"),
+  row("GET", "OPENAI", "/v1/batches/{id}", KEPT),
   row("POST", "OPENAI", "/v1/batches/{id}/cancel", UPLOAD),
   row("GET", "OPENAI", "/v1/models", LOCAL),
   row("GET", "OPENAI", "/v1/models/{model}", LOCAL),

@@ -30,6 +30,8 @@ export interface GatewayLimits extends CallerLimits {
   readonly wholeReplyBytesMax: number;
   /** Translated responses that are kept for callers who name them, as JSON characters in all. */
   readonly keptResponseCharsMax: number;
+  /** Ids of files, batches and responses of which is kept whose account holds them. */
+  readonly homesMax: number;
   /** How much of an error reply is read. */
   readonly errorReplyBytesMax: number;
   /** An event of a stream up to this size goes on in one piece. */
@@ -63,6 +65,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   taskPauseMs: 1_500,
   wholeReplyBytesMax: 4 * 1024 * 1024,
   keptResponseCharsMax: 64 * 1024 * 1024,
+  homesMax: 32_768,
   errorReplyBytesMax: 64 * 1024,
   eventBytesMax: 1024 * 1024,
   headHoldMs: 1_000,

@@ -3,6 +3,7 @@ import type { Principal } from "../core/client-key.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
+import { keptIds, responseId } from "../dialect/kept-ids.js";
 import { queryWithoutKey } from "./admit.js";
 import { Attempt, type AttemptFailure, type AttemptListener } from "./attempt.js";
 import { requestFor } from "./attempt-request.js";
@@ -65,12 +66,20 @@ export class Trials implements AttemptListener {
   #leaveRoom: (() => void) | undefined;
   /** How often the lent key was asked in another way. */
   #otherwise = 0;
+  /** The id of what the call is about or goes on from, in a provider's account; empty if nothing. */
+  readonly #thing: string;
+  /** What the reply names lives on in the provider's account. */
+  readonly #keeps: boolean;
+  #relay: Relay | undefined;
   /** What the lent key's provider has begun for this call. */
   #task: ProviderTask | undefined;
 
   constructor(options: TrialsOptions) {
     this.#options = options;
     this.#plan = options.plan;
+    const { match, plan } = options;
+    this.#thing = match.id === "" ? plan.bodyHead.from : match.id;
+    this.#keeps = match.endpoint.keeps && !plan.bodyHead.unkept;
     this.#failover = new Failover(options.context.limits);
   }
 
@@ -92,7 +101,8 @@ export class Trials implements AttemptListener {
     try {
       const { tried } = this.#failover;
       const { route, affinity } = plan;
-      lease = context.pool.lease({ principal, route, tried, affinity });
+      const home = this.#thing === "" ? "" : context.homes.of(principal, this.#thing);
+      lease = context.pool.lease({ principal, route, tried, affinity, home });
     } catch (thrown) {
       const fault = toFault(thrown);
       if (!this.#waitForKey(plan, fault)) listener.onExhausted(this.#failover.failure, fault);
@@ -355,20 +365,41 @@ export class Trials implements AttemptListener {
   }
 
   onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
-    this.#options.context.passages.prove(attempt.options.passage, attempt.options.lease.target);
+    const { passage, lease, translation } = attempt.options;
+    this.#options.context.passages.prove(passage, lease.target);
+    if (this.#keeps && translation === undefined) {
+      this.#learnHome(attempt, passage.form === "RESPONSES" ? [responseId(body)] : keptIds(body));
+    }
+    if (this.#thing !== "") this.#learnHome(attempt, [this.#thing]);
     this.#options.listener.onReply(head, body, tokens);
   }
 
-  onStream(_attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
-    return this.#options.listener.onStream(head, source);
+  onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
+    if (this.#options.match.id !== "") this.#learnHome(attempt, [this.#thing]);
+    const relay = this.#options.listener.onStream(head, source);
+    this.#relay = relay;
+    return relay;
   }
 
-  onStreamEnd(): void {
+  onStreamEnd(attempt: Attempt): void {
+    this.#learnStream(attempt);
     this.#options.listener.onStreamEnd();
   }
 
-  onStreamCut(_attempt: Attempt, failure: UpstreamFailure): void {
+  onStreamCut(attempt: Attempt, failure: UpstreamFailure): void {
+    this.#learnStream(attempt);
     this.#options.listener.onStreamCut(failure);
+  }
+
+  /** A stream that was cut may still be asked for. */
+  #learnStream(attempt: Attempt): void {
+    if (!this.#keeps || attempt.options.translation !== undefined) return;
+    this.#learnHome(attempt, [this.#relay?.watch.keptId ?? ""]);
+  }
+
+  #learnHome(attempt: Attempt, ids: readonly string[]): void {
+    const { context, principal } = this.#options;
+    context.homes.learn(principal, ids, attempt.options.lease.providerKey.id);
   }
 
   onBug(thrown: unknown): void {

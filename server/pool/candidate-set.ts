@@ -80,8 +80,12 @@ export class CandidateSet {
 
   /** A ready member by id. */
   findReady(id: string): KeySlot | undefined {
-    const slot = this.ready[lowerBound(this.ready, id)];
-    return slot?.id === id ? slot : undefined;
+    return find(this.ready, id);
+  }
+
+  /** A member by id that can be taken now, be it as the call that proves it. */
+  findFit(id: string): KeySlot | undefined {
+    return find(this.ready, id) ?? find(this.awaiting, id);
   }
 
   /** When the first blocked member comes back, monotonic milliseconds; infinity if none will by itself. */
@@ -120,6 +124,11 @@ export function lowerBound(slots: readonly KeySlot[], id: string): number {
     else high = middle;
   }
   return low;
+}
+
+function find(slots: readonly KeySlot[], id: string): KeySlot | undefined {
+  const slot = slots[lowerBound(slots, id)];
+  return slot?.id === id ? slot : undefined;
 }
 
 function insert(slots: KeySlot[], slot: KeySlot): void {

@@ -217,3 +217,22 @@ test("a session returns to the primary tier as soon as that has an eligible key"
   world.clock.advance(5_000);
   assert.equal(world.call("OK", { affinity: "s" }), "pk_1");
 });
+
+test("a call's home is taken before all other keys, but only where the call may use it and it is fit", () => {
+  const shared = [aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })];
+  const world = new World([...shared, aProviderKey("pk_3", { visibility: "PRIVATE" })]);
+  const leased = (options: Parameters<World["lease"]>[0]): string => {
+    const lease = world.lease(options);
+    lease.release(result("OK"));
+    return lease.providerKey.id;
+  };
+  assert.equal(leased({ home: "pk_2" }), "pk_2");
+  assert.equal(leased({ home: "pk_2", affinity: "s" }), "pk_2");
+  assert.equal(leased({ home: "pk_2", tried: ["pk_2"] }), "pk_1");
+  assert.equal(leased({ home: "pk_3" }), "pk_1", "private, and not for the pool");
+  assert.equal(leased({ home: "pk_gone" }), "pk_1");
+  world.lease({ home: "pk_2" }).release(result("KEY_REFUSED"));
+  assert.equal(leased({ home: "pk_2" }), "pk_1");
+  world.clock.advance(31_000);
+  assert.equal(leased({ home: "pk_2" }), "pk_2", "as the call that proves it");
+});

@@ -107,8 +107,8 @@ export class Pool {
   }
 
   /**
-   * The best eligible key for the route that is not in `tried`, leased until released: of the first target
-   * that has one, from the lowest tier that has one. Throws Fault `no_public_token` or `no_own_token` when
+   * The best eligible key for the route that is not in `tried`, leased until released: the call's home if it is
+   * fit, else one of the first target that has one, from the lowest tier that has one. Throws Fault `no_public_token` or `no_own_token` when
    * none is left, with the time after which one may be back.
    */
   lease(request: LeaseRequest): Lease {
@@ -116,6 +116,8 @@ export class Pool {
     this.registry.wake(nowMs);
     const scope = scopeOf(request.principal);
     if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) throw poolClosed();
+    const home = request.home === "" ? undefined : this.#atHome(request, scope, nowMs);
+    if (home !== undefined) return home;
     for (const target of request.route.targets) {
       for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
         const slot = this.#pick(lane, target, { request, scope, nowMs });
@@ -239,6 +241,21 @@ export class Pool {
       return slot;
     }
     return set.awaiting.find((each) => !request.tried.has(each.id));
+  }
+
+  /** Only among the keys that the call could get anyway: whoever names a home gets no further by it. */
+  #atHome({ route, home, tried }: LeaseRequest, scope: Scope, nowMs: number): Lease | undefined {
+    if (tried.has(home)) return undefined;
+    for (const target of route.targets) {
+      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
+        const set = lane.candidates(target.upstreamModel);
+        const slot = set.findFit(home);
+        if (slot === undefined || this.#hasExpired(slot)) continue;
+        taken(this.strategyOf(target.provider.id), set, lane.cursors, slot);
+        return this.#grant(slot, target, nowMs);
+      }
+    }
+    return undefined;
   }
 
   /** A key on proof is tried by a call's first attempt and now and then, so that nobody fails on two of them. */

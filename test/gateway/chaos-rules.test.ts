@@ -102,7 +102,13 @@ class Simulation {
     }
     let lease: Lease;
     try {
-      lease = this.pool.lease({ principal: PRINCIPAL, route: ROUTE, tried, affinity: "" });
+      lease = this.pool.lease({
+        principal: PRINCIPAL,
+        route: ROUTE,
+        tried,
+        affinity: "",
+        home: "",
+      });
     } catch {
       this.#wait(call, elapsedMs);
       return;

@@ -611,7 +611,9 @@ test("what has an id is looked for with every key, and found where it was made",
   const found = await started.fetch("/v1/responses/resp_1");
   assert.equal(found.status, 200);
   assert.equal(stub.received.length, 3);
-  assert.equal(started.pool.requests[0]?.affinity, "ck_caller:resp_1");
+  assert.equal(started.pool.requests[0]?.home, "");
+  assert.equal((await started.fetch("/v1/responses/resp_1")).status, 200);
+  assert.equal(started.pool.requests[3]?.home, "pk_2", "where it was found");
   assert.equal(started.sink.records[0]?.modelServed, null);
   stub.script = missing;
   const gone = await started.fetch("/v1/responses/resp_2");

@@ -34,13 +34,20 @@ export class World {
   }
 
   lease(
-    options: { principal?: typeof OWN; route?: Route; tried?: string[]; affinity?: string } = {},
+    options: {
+      principal?: typeof OWN;
+      route?: Route;
+      tried?: string[];
+      affinity?: string;
+      home?: string;
+    } = {},
   ): Lease {
     return this.pool.lease({
       principal: options.principal ?? SUPER,
       route: options.route ?? aRoute(),
       tried: new Set(options.tried),
       affinity: options.affinity ?? "",
+      home: options.home ?? "",
     });
   }
 

@@ -1,0 +1,28 @@
+import { latin1 } from "./bytes.js";
+import { readString, scanObject, WantedMembers } from "./json-scan.js";
+
+// Ids by which a reply names what the provider keeps in the account that was used.
+
+/** Replies that name files and batches are small; a larger one is not read for this. */
+const REPLY_BYTES_MAX = 64 * 1024;
+/** A response says its id first. */
+const OPENING_BYTES = 512;
+
+const KEPT = new WantedMembers(["id", "input_file_id", "output_file_id", "error_file_id"]);
+const RESPONSE_ID = /(?:^|"response"\s*:)\s*\{\s*"id"\s*:\s*"([^"\\]{1,256})"/;
+
+/** Of a file or a batch, which names the files that it reads and writes. */
+export function keptIds(reply: Buffer): readonly string[] {
+  if (reply.length > REPLY_BYTES_MAX) return [];
+  try {
+    return scanObject(reply, KEPT).flatMap((span) => readString(reply, span) ?? []);
+  } catch {
+    // No object, or one that can be read in two ways: the caller gets it as it is.
+    return [];
+  }
+}
+
+/** Of a response, from how its reply or its stream begins; empty if it does not say so. */
+export function responseId(opening: Buffer): string {
+  return RESPONSE_ID.exec(latin1(opening, 0, OPENING_BYTES))?.[1] ?? "";
+}
