@@ -59,7 +59,6 @@ export interface SystemDeps {
   readonly unlock: (actor: Actor, passphrase: Secret) => Promise<void>;
   readonly lock: (actor: Actor) => Promise<void>;
   readonly facts: () => Promise<ProcessFacts>;
-  /** Words for what this server can do beyond the first version of the API. */
   /** RPCs whose part is missing are not served. */
   readonly rotations?: Rotations | undefined;
   readonly backup?: BackupDeps["backup"] | undefined;
@@ -112,7 +111,8 @@ async function statusOf(
   isOperator: boolean,
 ): Promise<MessageInitShape<typeof GetStatusResponseSchema>> {
   const nowMs = deps.clock.now();
-  const { vault, listeners, process, warnings, lastBackup, ...facts } = await deps.facts();
+  const { vault, registrationEnabled, demo, ...facts } = await deps.facts();
+  const { listeners, warnings, ...others } = facts;
   const startTime = timestampFromMs(deps.startedAtMs);
   const vaultStatus = vaultMessage(deps.vaultStatus(), vault);
   const common = {
@@ -122,17 +122,17 @@ async function statusOf(
     startTime,
     uptimeSeconds: BigInt(Math.floor((nowMs - deps.startedAtMs) / 1000)),
     nodeId: deps.nodeId,
-    vault: vaultStatus,
-    ...facts,
+    ...(registrationEnabled === undefined ? {} : { registrationEnabled }),
+    ...(demo === undefined ? {} : { demo }),
   };
-  if (!isOperator) return common;
+  if (!isOperator) return { ...common, vault: { state: vaultStatus.state ?? 0 } };
   return {
     ...common,
+    ...others,
+    vault: vaultStatus,
     dataFolder: deps.dataFolder,
     listeners: listeners ?? [],
     warnings: warnings ?? [],
-    ...(process === undefined ? {} : { process }),
-    ...(lastBackup === undefined ? {} : { lastBackup }),
     nodes: [
       {
         id: deps.nodeId,
@@ -140,8 +140,8 @@ async function statusOf(
         version: deps.version,
         startTime,
         lastSeenTime: timestampFromMs(nowMs),
-        cpuCores: process?.cpuCores ?? 0,
-        rssBytes: process?.rssBytes ?? 0n,
+        cpuCores: facts.process?.cpuCores ?? 0,
+        rssBytes: facts.process?.rssBytes ?? 0n,
         proxyAddress: listeners?.[0]?.address ?? "",
         vaultState: vaultStatus.state ?? 0,
       },

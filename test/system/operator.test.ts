@@ -8,6 +8,7 @@ import {
   ResourceKind,
   Settings_Durability,
   type WatchChangesResponse,
+  VaultStatus_State,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import type { Api } from "../../tui/api/services.js";
@@ -122,7 +123,11 @@ test("the status tells an operator everything and a user only what everybody may
   const seen = await (await signedIn(t, server.api, "mia")).system.getStatus({});
   assert.equal(seen.dataFolder, "");
   assert.deepEqual([seen.listeners, seen.nodes, seen.warnings], [[], [], []]);
-  assert.equal(seen.process, undefined);
+  assert.deepEqual([seen.process, seen.database, seen.journal], [undefined, undefined, undefined]);
+  assert.deepEqual(
+    [seen.vault?.state, seen.vault?.rootKeyVersion, seen.vault?.vaultKeys],
+    [VaultStatus_State.UNLOCKED, 0, []],
+  );
   assert.ok(seen.version);
 });
 

@@ -261,7 +261,7 @@ export const COMMANDS: readonly Command[] = [
       },
     ],
     get: ["GetUser", "show a user", byId],
-    create: ["CreateUser", "add a user; asks for the password or reads stdin"],
+    create: ["CreateUser", "add a user; with --ask-password asks for the password or reads stdin"],
     update: ["UpdateUser", "change role, trust level, limits, note", byId],
     ban: ["BanUser", "ban: sessions end, keys are refused, public keys leave the pool", byIdAsking],
     unban: ["UnbanUser", "lift a ban", byId],

@@ -46,7 +46,8 @@ export function systemPanes(status: GetStatusResponse, facts: Facts): readonly S
     serverPane(status, facts),
     vaultPane(status.vault, facts),
     storagePane(status, facts),
-    warningsPane(status, facts),
+    // A server that may be seen whole names itself among its nodes.
+    status.nodes.length > 0 ? warningsPane(status, facts) : NOT_SHOWN,
   ];
   return panes.filter(({ lines }) => lines.length > 0);
 }
@@ -97,22 +98,26 @@ function vaultPane(vault: VaultStatus | undefined, facts: Facts): SystemPane {
     title: "Vault",
     lines: [
       ["state", state],
-      [
-        "root key",
-        `${enumWord(RootKeySourceSchema, vault.rootKeySource)} v${vault.rootKeyVersion}`,
-      ],
-      ...vault.vaultKeys.map((key) => {
-        const current = key.current ? ", seals new secrets" : "";
-        return [`vault key ${key.version}`, `${count(key.sealedCount)} sealed${current}`] as const;
-      }),
-      ["pepper", `v${vault.pepperVersion}`],
-      ["quarantined", String(vault.quarantinedCount)],
-      ["unreadable", String(vault.unreadableCount)],
+      ...(vault.rootKeyVersion === 0 ? [] : vaultKeyLines(vault)),
       ...(rotation === undefined
         ? []
         : [["rotation", `${rotation.done}/${rotation.total} ${rotation.message}`] as const]),
     ],
   };
+}
+
+/** Which keys there are; a caller who may not see them is told the state alone. */
+function vaultKeyLines(vault: VaultStatus): SystemPane["lines"] {
+  return [
+    ["root key", `${enumWord(RootKeySourceSchema, vault.rootKeySource)} v${vault.rootKeyVersion}`],
+    ...vault.vaultKeys.map((key) => {
+      const current = key.current ? ", seals new secrets" : "";
+      return [`vault key ${key.version}`, `${count(key.sealedCount)} sealed${current}`] as const;
+    }),
+    ["pepper", `v${vault.pepperVersion}`],
+    ["quarantined", String(vault.quarantinedCount)],
+    ["unreadable", String(vault.unreadableCount)],
+  ];
 }
 
 function storagePane(status: GetStatusResponse, { nowMs }: Facts): SystemPane {
@@ -146,6 +151,14 @@ function storagePane(status: GetStatusResponse, { nowMs }: Facts): SystemPane {
     ],
   };
 }
+
+/** What stands in place of storage, process and warnings. */
+const NOT_SHOWN: SystemPane = {
+  title: "More",
+  lines: [
+    ["", "Storage, load and warnings of the server are shown to its administrators and operators."],
+  ],
+};
 
 function warningsPane(status: GetStatusResponse, { glyphs }: Facts): SystemPane {
   const lines = status.warnings.flatMap(({ severity, code, message }) => {

@@ -2367,8 +2367,8 @@ export const ResourceKindSchema: GenEnum<ResourceKind> = /*@__PURE__*/
  */
 export const SystemService: GenService<{
   /**
-   * Tells version, state and health of the server. Whoever is signed in may ask; data_folder, listeners, process, nodes,
-   * warnings and last_backup are filled for ADMIN and OPERATOR only.
+   * Tells version, state and health of the server. Whoever is signed in may ask. For ADMIN and OPERATOR only: data_folder,
+   * listeners, database, journal, process, nodes, warnings, last_backup, and of the vault more than its state.
    *
    * @generated from rpc latchkey.v1.SystemService.GetStatus
    */
