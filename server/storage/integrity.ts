@@ -16,6 +16,7 @@ const LARGE_TABLES = new Set([
   "totals_minute",
   "totals_hour",
   "totals_day",
+  "client_key_addresses",
 ]);
 /** Every start reads this one row by row anyway, and so meets what is damaged in it. */
 const READ_WHOLE = "client_keys";
