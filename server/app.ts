@@ -1,5 +1,6 @@
 import { BackupMaker } from "./app/backup.js";
 import { openControlPort } from "./app/control-port.js";
+import { providerKeysOf } from "./app/facts.js";
 import { openFoundation, type World } from "./app/foundation.js";
 import { startHousekeeping } from "./app/housekeeping.js";
 import { startKeyChecks } from "./app/key-checks.js";
@@ -71,7 +72,7 @@ export async function startApp(world: World): Promise<App> {
   lifecycle.started("running calls", () => serving.gateway.close());
   observation.readiness.enter("serving");
   lifecycle.started("readiness", () => observation.readiness.enter("stopping"));
-  const firstKey = await storage.keys.read.providerKeys.all();
+  const [firstKey] = providerKeysOf(serving.pool);
   return {
     proxyAddress,
     controlAddress: control.tcp.address,
@@ -82,7 +83,7 @@ export async function startApp(world: World): Promise<App> {
       controlAddress: control.tcp.address,
       dataFolder: config.data,
       vaultLocked: vault.state !== "UNLOCKED",
-      empty: firstKey.length === 0,
+      empty: firstKey === undefined,
     },
   };
 }

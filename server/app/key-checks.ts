@@ -6,6 +6,7 @@ import { checkKey } from "../upstream/health-check.js";
 import type { EndpointPath } from "../upstream/probe-request.js";
 import { probe, type ProbeEvent, type ProbeSubject } from "../upstream/probe.js";
 import type { UrlPolicy } from "../upstream/url-policy.js";
+import { providerKeysOf } from "./facts.js";
 import type { Foundation } from "./foundation.js";
 import { HealthLoop } from "./health-loop.js";
 import type { Serving } from "./serving.js";
@@ -43,10 +44,8 @@ export function startKeyChecks(parts: {
   const loop = new HealthLoop({
     clock,
     logger,
-    keys: async () => {
-      if (vault.state !== "UNLOCKED") return [];
-      return (await storage.keys.read.providerKeys.all()).filter((key) => key.enabled);
-    },
+    keys: async () =>
+      vault.state === "UNLOCKED" ? [...providerKeysOf(pool)].filter((key) => key.enabled) : [],
     check: checkHealth,
     everySeconds: () => useCases.settings.values.healthCheckSeconds,
   });

@@ -86,9 +86,7 @@ export class ExpiryWatch {
 
   async #expired(afterMs: number, untilMs: number): Promise<readonly Expired[]> {
     const clientKeys = this.#clientKeys.expiringWithin(afterMs, untilMs);
-    const providerKeys = (await this.#store.read.providerKeys.all()).filter(
-      ({ expiresAt }) => expiresAt !== null && expiresAt > afterMs && expiresAt <= untilMs,
-    );
+    const providerKeys = await this.#store.read.providerKeys.expiringWithin(afterMs, untilMs);
     return [
       ...clientKeys
         .filter((key) => key.revokedAt === null)

@@ -148,6 +148,10 @@ export interface ProviderKeyReader {
   namesOf(ownerId: string): Promise<readonly string[]>;
   list(query: PageQuery): Promise<Page<ProviderKey>>;
   ofOwner(ownerId: string): Promise<readonly ProviderKey[]>;
+  ofProvider(providerId: string): Promise<readonly ProviderKey[]>;
+  /** Keys whose expiry lies after `afterMs` and not after `untilMs`. */
+  expiringWithin(afterMs: number, untilMs: number): Promise<readonly ProviderKey[]>;
+  /** For the start alone: thousands of rows with their secrets take the event loop's time. */
   all(): Promise<readonly ProviderKey[]>;
   /** All secrets with what they are bound to, in chunks. */
   sealedChunks(

@@ -144,7 +144,7 @@ export class Providers {
       if (!provider.custom) {
         throw new Fault("failed_precondition", "A preset cannot be deleted; disable it instead.");
       }
-      const keys = (await tx.providerKeys.all()).filter((key) => key.providerId === id);
+      const keys = await tx.providerKeys.ofProvider(id);
       if (keys.length > 0) {
         throw new Fault(
           "failed_precondition",
@@ -169,8 +169,7 @@ export class Providers {
     after: Provider,
   ): Promise<typeof NO_KEYS> {
     const moved = { ...NO_KEYS };
-    for (const key of await tx.providerKeys.all()) {
-      if (key.providerId !== after.id) continue;
+    for (const key of await tx.providerKeys.ofProvider(after.id)) {
       const own = key.ownerId === actor.userId;
       const from = bindingOf(key, before);
       const changed = own

@@ -119,7 +119,7 @@ const SEALED = {
 
 /** Reads provider keys. */
 export function providerKeyReader(db: Db) {
-  const rows = async (where: string, values: readonly string[]) =>
+  const rows = async (where: string, values: readonly (string | number)[]) =>
     (
       await db.rows<ProviderKeyRow>(
         `SELECT * FROM provider_keys ${where} ORDER BY created_at, id`,
@@ -158,6 +158,11 @@ export function providerKeyReader(db: Db) {
     list: (query: PageQuery): Promise<FullPage<ProviderKey>> => listPage(db, LISTING, query),
     ofOwner: (ownerId: string): Promise<readonly ProviderKey[]> =>
       rows("WHERE owner_id = ?", [ownerId]),
+    ofProvider: (providerId: string): Promise<readonly ProviderKey[]> =>
+      rows("WHERE provider_id = ?", [providerId]),
+    /** Keys whose expiry lies after `afterMs` and not after `untilMs`. */
+    expiringWithin: (afterMs: number, untilMs: number): Promise<readonly ProviderKey[]> =>
+      rows("WHERE expires_at > ? AND expires_at <= ?", [afterMs, untilMs]),
     all: (): Promise<readonly ProviderKey[]> => rows("", []),
     /** All secrets with what they are bound to, by id, `size` at a time. */
     async *sealedChunks(

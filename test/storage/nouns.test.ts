@@ -157,7 +157,9 @@ test("a throw rolls everything back, and nothing of it is announced", async (t) 
 
 test("many keys that come in one statement are stored as one by one, or none of them", async (t) => {
   const { storage } = await make.opened(t);
-  const providerKeys = [1, 2, 3].map((n) => make.providerKey(`pk_${n}`, { name: `"名"\n${n}` }));
+  const providerKeys = [1, 2, 3].map((n) =>
+    make.providerKey(`pk_${n}`, { name: `"名"\n${n}`, expiresAt: n === 2 ? 9 : null }),
+  );
   const clientKeys = [1, 2, 3].map((n) =>
     make.clientKey(`ck_${n}`, n === 2 ? { sealedCopy: null, expiresAt: 7 } : {}),
   );
@@ -172,6 +174,11 @@ test("many keys that come in one statement are stored as one by one, or none of 
   const { read } = storage.keys;
   assert.deepEqual(structuredClone(await read.providerKeys.all()), providerKeys);
   assert.deepEqual(structuredClone(await read.clientKeys.ofOwner("usr_1")), clientKeys);
+  assert.equal((await read.providerKeys.ofProvider("prv_1")).length, 3);
+  assert.deepEqual(await read.providerKeys.ofProvider("prv_2"), []);
+  const expiring = async (afterMs: number, untilMs: number) =>
+    (await read.providerKeys.expiringWithin(afterMs, untilMs)).map(({ id }) => id);
+  assert.deepEqual([await expiring(8, 9), await expiring(9, 20)], [["pk_2"], []]);
   await assert.rejects(
     storage.keys.write((tx) => tx.providerKeys.insertAll([make.providerKey("pk_8"), twin])),
     { code: "already_exists" },

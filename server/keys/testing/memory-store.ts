@@ -170,6 +170,11 @@ function keysAndLogs(
         first(tables().providerKeys.values(), (key) => key.fingerprint === fingerprint),
       list: async (query) => listOf(all(tables().providerKeys), query),
       ofOwner: async (id) => all(tables().providerKeys).filter((key) => key.ownerId === id),
+      ofProvider: async (id) => all(tables().providerKeys).filter((key) => key.providerId === id),
+      expiringWithin: async (afterMs, untilMs) =>
+        all(tables().providerKeys).filter(
+          ({ expiresAt }) => expiresAt !== null && expiresAt > afterMs && expiresAt <= untilMs,
+        ),
       all: async () => all(tables().providerKeys),
       async *sealedChunks() {
         yield all(tables().providerKeys);
