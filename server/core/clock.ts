@@ -1,3 +1,5 @@
+import { performance } from "node:perf_hooks";
+
 /** A cancellable one-shot timer. */
 export interface Timer {
   cancel(): void;
