@@ -100,6 +100,8 @@ export class CandidateSet {
         backMs = Math.min(backMs, slot.modelBackMs(this.model) ?? Infinity);
       } else if (slot.standing === "PROBING") {
         backMs = Math.min(backMs, nowMs + PROOF_TAKES_MS);
+      } else if (this.model !== null && slot.loads.isFull(this.model)) {
+        backMs = Math.min(backMs, nowMs + FULL_WAIT_MS);
       }
     }
     this.#nextBack = { atMs: nowMs, backMs };
@@ -107,10 +109,14 @@ export class CandidateSet {
   }
 
   #placeOf(slot: KeySlot): Place {
-    return this.model !== null && slot.modelBackMs(this.model) !== null ? "OUT" : slot.place;
+    const { model } = this;
+    if (model === null) return slot.place;
+    return slot.modelBackMs(model) !== null || slot.loads.isFull(model) ? "OUT" : slot.place;
   }
 }
 
+/** When a key is asked for again that has as many calls as it may. */
+const FULL_WAIT_MS = 200;
 /** How long a call that proves a key is guessed to take, for Retry-After. */
 const PROOF_TAKES_MS = 1_000;
 

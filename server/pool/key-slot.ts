@@ -4,6 +4,7 @@ import type { Standing } from "./eligibility.js";
 import { FRESH, QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "./health.js";
 import type { Condition } from "./health.js";
 import type { ModelConditions } from "./model-conditions.js";
+import { ModelLoads } from "./model-load.js";
 import { OutcomeWindow } from "./outcome-window.js";
 import { QuotaMeter } from "./quota-meter.js";
 import { UseWindow } from "./use-window.js";
@@ -42,6 +43,7 @@ export class KeySlot {
   /** What is known of it for single models; null for the many keys of which nothing is. */
   models: ModelConditions | null = null;
   gone = false;
+  readonly loads = new ModelLoads();
   readonly outcomes = new OutcomeWindow();
   readonly uses: UseWindow;
   readonly quota: QuotaMeter;

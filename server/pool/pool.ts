@@ -26,6 +26,7 @@ import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
 import type { InService, Lane } from "./lane.js";
 import type { CheckResult, Lease, LeaseRequest, LeaseResult } from "./lease.js";
+import type { LoadAtBegin, ModelLoad } from "./model-load.js";
 import { Prng } from "./prng.js";
 import type { QuotaUse } from "./quota-meter.js";
 import { KeyRegistry } from "./registry.js";
@@ -59,6 +60,13 @@ export interface PoolOptions {
   readonly inService: InService;
   /** Hears of each change of a key's condition, within the call that caused it; must return at once. */
   readonly onHealthChange: (change: HealthChange) => void;
+}
+
+/** What is known of a lease at its begin. */
+interface LeaseFacts extends LoadAtBegin {
+  readonly wasProof: boolean;
+  readonly model: string;
+  readonly load: ModelLoad;
 }
 
 /** Chooses provider keys and learns from what became of the attempts. */
@@ -314,6 +322,10 @@ export class Pool {
     const isProof = slot.condition.onProof;
     const wallMs = this.#clock.now();
     slot.inFlight++;
+    const model = target.upstreamModel;
+    const load = slot.loads.begin(model);
+    const { inFlight, limits } = load;
+    if (load.isFull) this.registry.settleModel(slot, model);
     slot.uses.add(nowMs);
     slot.lastUsedMs = nowMs;
     slot.lastUsedOrder = ++this.#leases;
@@ -329,18 +341,16 @@ export class Pool {
       release: (result) => {
         if (!isOpen) return;
         isOpen = false;
-        this.#release(slot, result, { wasProof: isProof, model: target.upstreamModel });
+        this.#release(slot, result, { wasProof: isProof, model, load, inFlight, limits });
       },
     };
   }
 
-  #release(
-    slot: KeySlot,
-    result: LeaseResult,
-    { wasProof, model }: { wasProof: boolean; model: string },
-  ): void {
+  #release(slot: KeySlot, result: LeaseResult, facts: LeaseFacts): void {
     const atMs = this.#clock.monotonic();
     slot.inFlight--;
+    const { wasProof, model } = facts;
+    this.#endLoad(slot, result, facts, atMs);
     slot.dirty = true;
     const verdict = verdictOf(result.outcome);
     if (verdict === "success") slot.successes++;
@@ -374,6 +384,17 @@ export class Pool {
       }
     }
     if (wasProof || slot.key.quota !== null) this.registry.refresh(slot);
+  }
+
+  #endLoad(slot: KeySlot, result: LeaseResult, facts: LeaseFacts, atMs: number): void {
+    const { model, load } = facts;
+    const { outcome, retryAfterMs } = result;
+    const wasFull = load.isFull;
+    if (outcome === "OK") load.served(facts, atMs);
+    load.inFlight--;
+    // One that names a time to wait is of rate.
+    if (outcome === "RATE_LIMITED" && retryAfterMs === null) load.limited(atMs);
+    if (wasFull && !slot.gone) this.registry.settleModel(slot, model);
   }
 
   /** What an attempt showed of a model is held against the key for that model alone. */

@@ -160,9 +160,9 @@ export class KeyRegistry {
     if (next === undefined) slot.models?.delete(model);
     else forgotten = (slot.models ??= new ModelConditions()).set(model, next);
     this.#count(slot, 1);
-    if (forgotten !== undefined) this.#settleModel(slot, forgotten);
+    if (forgotten !== undefined) this.settleModel(slot, forgotten);
     if (next?.blockedUntilMs === previous?.blockedUntilMs) return;
-    this.#settleModel(slot, model);
+    this.settleModel(slot, model);
     this.refresh(slot);
     if (next?.refusals !== 0 && next !== undefined) return;
     slot.dirty = true;
@@ -173,6 +173,8 @@ export class KeyRegistry {
   /** Forgets what is known of a key for single models, e.g. because its secret is another. */
   forgetModels(slot: KeySlot): void {
     for (const model of slot.models?.models() ?? []) this.setModelCondition(slot, model, undefined);
+    slot.loads.forget();
+    for (const set of slot.sets) set.settle(slot);
   }
 
   /** A key that comes back takes its part slowly, and no more for having been away. */
@@ -186,7 +188,8 @@ export class KeyRegistry {
     this.setModelCondition(slot, model, { ...known, blockedUntilMs: null });
   }
 
-  #settleModel(slot: KeySlot, model: string): void {
+  /** Moves a key to its place among the candidates for one model. */
+  settleModel(slot: KeySlot, model: string): void {
     for (const lane of this.index.lanesOf(slot)) lane.settleModel(slot, model);
   }
 

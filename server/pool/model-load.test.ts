@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { aRoute } from "../../test/support/records.js";
+import { keys, result, SUPER, World } from "../../test/support/pool-world.js";
+import type { Lease } from "./lease.js";
+import { CEILING_KEPT_MS, ModelLoad } from "./model-load.js";
+import { STRATEGIES, type Strategy } from "./strategy.js";
+
+const SERVED_MS = 2_000;
+const REFUSED_MS = 50;
+const STEP_MS = 10;
+const RUN_MS = 120_000;
+/** Until the first refusal is back nothing can be known. */
+const LEARNT_MS = 10_000;
+
+interface Run {
+  served: number;
+  /** Once it could be known. */
+  refused: number;
+}
+
+/** Callers that ask without end, at keys of which each serves so many calls at a time and refuses more at once. */
+function run(strategy: Strategy, setup: { keys: number; capacity: number; callers: number }): Run {
+  const world = new World(keys(setup.keys), strategy);
+  const { clock, pool } = world;
+  const busy = new Map<string, number>();
+  const counts: Run = { served: 0, refused: 0 };
+  const startedMs = clock.monotonic();
+  let lengths = 0;
+  const end = (lease: Lease, outcome: "OK" | "RATE_LIMITED", next: () => void): void => {
+    lease.release(result(outcome, { httpStatus: outcome === "OK" ? 200 : 429 }));
+    next();
+  };
+  const ask = (): void => {
+    let lease: Lease;
+    try {
+      lease = world.lease();
+    } catch {
+      const waitMs = pool.waitMs(SUPER, aRoute()) ?? 1_000;
+      clock.setTimer(ask, Math.max(waitMs, STEP_MS));
+      return;
+    }
+    const { id } = lease.providerKey;
+    const atOnce = busy.get(id) ?? 0;
+    if (atOnce >= setup.capacity) {
+      if (clock.monotonic() > startedMs + LEARNT_MS) counts.refused++;
+      clock.setTimer(() => end(lease, "RATE_LIMITED", ask), REFUSED_MS);
+      return;
+    }
+    busy.set(id, atOnce + 1);
+    // From half of it to one and a half, so that calls do not end together.
+    const takesMs = SERVED_MS * (0.5 + ((lengths++ * 7) % 16) / 16);
+    clock.setTimer(() => {
+      busy.set(id, (busy.get(id) ?? 0) - 1);
+      counts.served++;
+      end(lease, "OK", ask);
+    }, takesMs);
+  };
+  for (let caller = 0; caller < setup.callers; caller++) clock.setTimer(ask, caller);
+  while (clock.monotonic() < startedMs + RUN_MS) clock.advance(STEP_MS);
+  return counts;
+}
+
+test("callers in excess of what the provider takes at a time cost hardly a refusal, and what it takes is used", () => {
+  for (const strategy of STRATEGIES) {
+    for (const setup of [
+      { keys: 1, capacity: 8, callers: 30 },
+      { keys: 4, capacity: 4, callers: 64 },
+    ]) {
+      const { served, refused } = run(strategy, setup);
+      const possible = (setup.keys * setup.capacity * RUN_MS) / SERVED_MS;
+      const name = `${strategy}, ${setup.keys} keys: ${served} of ${possible}, ${refused} refused`;
+      assert.ok(served > possible * 0.8, name);
+      assert.ok(refused < served / 12, name);
+    }
+  }
+});
+
+test("once calls at a time were limited no more are let through, and one more after four rounds of successes", () => {
+  const world = new World(keys(1));
+  const [first, second, third] = [world.lease(), world.lease(), world.lease()];
+  third.release(result("RATE_LIMITED", { httpStatus: 429 }));
+  world.clock.advance(1_000);
+  world.fails("no_public_token");
+  assert.ok((world.pool.waitMs(SUPER, aRoute()) ?? 0) > 0, "calls wait for it");
+  assert.equal(world.lease({ route: aRoute("another") }).providerKey.id, "pk_00000");
+  first.release(result("OK"));
+  second.release(result("OK"));
+  for (let round = 0; round < 4; round++) {
+    const both = [world.lease(), world.lease()];
+    if (round < 3) world.fails("no_public_token");
+    for (const lease of both) lease.release(result("OK"));
+  }
+  world.lease();
+  world.lease();
+  world.lease();
+  world.fails("no_public_token");
+});
+
+test("a limit that says when it ends, or is met below what was served, is none of calls at a time", () => {
+  const world = new World(keys(1));
+  const held = [world.lease(), world.lease()];
+  world.lease().release(result("RATE_LIMITED", { httpStatus: 429, retryAfterMs: 1_000 }));
+  world.clock.advance(1_000);
+  held.push(world.lease(), world.lease());
+  for (const lease of held) lease.release(result("OK"));
+  world.lease().release(result("RATE_LIMITED", { httpStatus: 429 }));
+  world.clock.advance(1_000);
+  for (let at = 0; at < 4; at++) world.lease();
+  world.fails("no_public_token");
+});
+
+test("what limits have shown is forgotten in time, and when the key's owner says that it works", () => {
+  const load = new ModelLoad();
+  load.inFlight = 1;
+  load.limited(0);
+  assert.ok(load.isFull);
+  load.served(load, CEILING_KEPT_MS + 1);
+  assert.ok(!load.isFull);
+  const world = new World(keys(1));
+  world.lease();
+  world.lease().release(result("RATE_LIMITED", { httpStatus: 429 }));
+  world.fails("no_public_token");
+  world.pool.resetHealth("pk_00000");
+  world.lease();
+});
