@@ -168,8 +168,9 @@ export class Turn {
     if (this.#over) return;
     this.#over = true;
     const { socket } = this.#home;
-    // Only a reset tells a caller of HTTP/1.0 that the end of the bytes is not the end of the answer.
-    if (this.#framing === "UNTIL_CLOSE") socket.resetAndDestroy();
+    // Only a reset tells a caller of HTTP/1.0 that the end of the bytes is not the end of the answer. Over TLS,
+    // which cannot be reset, the goodbye is missing.
+    if (this.#framing === "UNTIL_CLOSE" && !("encrypted" in socket)) socket.resetAndDestroy();
     else socket.destroy();
   }
 
@@ -190,8 +191,9 @@ export class Turn {
     this.#pending = [];
     this.#pendingBytes = 0;
     const { socket } = this.#home;
-    if (this.#bodyless) socket.write(before, "latin1");
-    else if (bytes > ONE_PIECE_BYTES_MAX) {
+    if (this.#bodyless) {
+      if (before !== "") socket.write(before, "latin1");
+    } else if (bytes > ONE_PIECE_BYTES_MAX) {
       socket.cork();
       if (before !== "") socket.write(before, "latin1");
       for (const piece of pending) socket.write(piece);

@@ -278,6 +278,63 @@ test("an HTTP/1.0 caller is served", async () => {
   assert.ok(answer.endsWith(CHAT_REPLY));
 });
 
+test("a stream that breaks off is never taken for whole by a caller of HTTP/1.0, in clear or over TLS", async (t) => {
+  t.after(() => {
+    stub.script = replyJson(200, CHAT_REPLY);
+  });
+  stub.script = async (_received, res) => {
+    res.writeHead(200, { "content-type": "audio/mpeg" });
+    res.write("half of it");
+    await new Promise((resolve) => setImmediate(resolve));
+    res.destroy();
+  };
+  const speech = '{"model":"m","input":"x"}';
+  const request = `POST /v1/audio/speech HTTP/1.0\r\nHost: x\r\n${AUTH}Content-Length: ${String(speech.length)}\r\n\r\n${speech}`;
+  for (const overTls of [false, true]) {
+    const fresh = await startGateway({
+      providers: [{ baseUrl: stub.origin }],
+      ...(overTls ? { tls: makePair("raw") } : {}),
+    });
+    const ending = await new Promise<string>((resolve) => {
+      const { port } = fresh;
+      const socket: net.Socket = overTls
+        ? tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false })
+        : net.connect({ port, host: "127.0.0.1" });
+      socket.write(request);
+      socket.resume();
+      socket.on("end", () => {
+        resolve("ended");
+      });
+      socket.on("error", (error: NodeJS.ErrnoException) => {
+        resolve(error.code ?? "error");
+      });
+    });
+    // Node's TLS takes a connection that ends without a goodbye for ended; others do not.
+    if (!overTls) assert.equal(ending, "ECONNRESET");
+    assert.equal((await fresh.sink.record()).errorCode, "stream_cut");
+    await fresh.close();
+  }
+});
+
+test("a refusal keeps the connection where all of its request has come, and closes it where not", async () => {
+  const wrong = AUTH.replace("Bearer sk", "Bearer no");
+  const refused = `${LINE}Host: x\r\n${wrong}${LENGTH}\r\n`;
+  const last = `${head(LENGTH.trim(), "Connection: close")}${BODY}`;
+  const both = await send(`${refused}${BODY}${last}`);
+  assert.match(both, /^HTTP\/1\.1 401 .*connection: keep-alive.*HTTP\/1\.1 200 /s);
+  const half = await send(refused);
+  assert.match(half, /^HTTP\/1\.1 401 .*connection: close/s);
+});
+
+test("what is sent ahead of an answer is kept, in order, however much it is", async () => {
+  const one = `${head(LENGTH.trim())}${BODY}`;
+  const count = 500;
+  const last = `${head(LENGTH.trim(), "Connection: close")}${BODY}`;
+  const answer = await send(one.repeat(count) + last);
+  assert.equal(answer.split("HTTP/1.1 200 OK").length - 1, count + 1);
+  assert.equal(stub.received.length, count + 1);
+});
+
 test("a head that never ends is given up", async () => {
   const slow = await startGateway({
     providers: [{ baseUrl: stub.origin }],
