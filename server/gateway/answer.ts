@@ -57,9 +57,8 @@ export class Answer {
     const { turn, endpoint, limits } = this.#options;
     const events = head.contentType === "text/event-stream";
     const headers = this.#headers(head);
-    if (head.contentLength !== undefined && !events) {
-      headers.push("content-length", String(head.contentLength));
-    }
+    const length = events ? undefined : head.contentLength;
+    if (length !== undefined) headers.push("content-length", String(length));
     return new Relay({
       turn,
       httpStatus: head.httpStatus,
@@ -67,6 +66,7 @@ export class Answer {
       codec: CODECS[endpoint.dialect],
       events,
       eventBytesMax: limits.eventBytesMax,
+      length,
       source,
       listener,
     });

@@ -40,6 +40,8 @@ export interface RelayOptions {
   /** The caller gets server-sent events; otherwise any bytes. */
   readonly events: boolean;
   readonly eventBytesMax: number;
+  /** Bytes of the body as the head says, with which the caller has all of it; undefined where its end is marked. */
+  readonly length: number | undefined;
   readonly source: StreamSource;
   readonly listener: RelayListener;
 }
@@ -175,7 +177,7 @@ export class Relay {
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
     this.#bytes += out.length;
-    if (this.#watch.finished) {
+    if (this.#watch.finished || this.#bytes === this.#options.length) {
       this.#onRecord(() => {
         this.#write(out);
       });

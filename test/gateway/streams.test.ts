@@ -151,6 +151,33 @@ test("the call is on record before its last event leaves", async () => {
   assert.equal(gateway.sink.records[0]?.responseBytes, Buffer.byteLength(events.join("")));
 });
 
+test("the last byte of a reply whose length the head says waits for the record", async () => {
+  const gateway = await extra();
+  let safe = (): void => undefined;
+  gateway.sink.safe = new Promise((resolve) => {
+    safe = resolve;
+  });
+  const audio = Buffer.alloc(100_000, 7);
+  stub.script = async (_received, res) => {
+    res.writeHead(200, { "content-type": "audio/mpeg", "content-length": String(audio.length) });
+    res.write(audio.subarray(1));
+    await turn();
+    res.end(audio.subarray(0, 1));
+  };
+  const speech = await gateway.post("/v1/audio/speech", { model: "tts-1", input: "x" });
+  let bytes = 0;
+  const read = (async () => {
+    for await (const piece of speech.body ?? []) bytes += (piece as Uint8Array).length;
+  })();
+  await gateway.sink.record();
+  for (let i = 0; i < 20; i++) await turn();
+  assert.ok(bytes < audio.length, "all of it came before it was safe");
+  safe();
+  await read;
+  assert.equal(bytes, audio.length);
+  assert.equal(gateway.sink.records[0]?.responseBytes, audio.length);
+});
+
 test("any bytes a provider streams reach the caller unchanged, however they are cut", async () => {
   const last = 'data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
   await fc.assert(
