@@ -40,7 +40,7 @@ type Framing = "LENGTH" | "CHUNKED" | "UNTIL_CLOSE";
 export class Turn {
   listener: TurnListener | undefined;
   readonly #home: TurnHome;
-  readonly #bodyless: boolean;
+  #bodyless: boolean;
   readonly #minor: 0 | 1;
   #expectsContinue: boolean;
   #closes: boolean;
@@ -124,7 +124,9 @@ export class Turn {
   begin(httpStatus: number, headers: readonly string[]): void {
     if (this.#begun || this.#over) return;
     const length = lengthIn(headers);
-    if (length !== undefined) this.#left = Number(length);
+    // Such a reply ends with its head; any byte more would be read as the next one's.
+    if (httpStatus === 204 || httpStatus === 304) this.#bodyless = true;
+    else if (length !== undefined) this.#left = Number(length);
     else this.#framing = this.#minor === 1 ? "CHUNKED" : "UNTIL_CLOSE";
     if (this.#framing === "UNTIL_CLOSE") this.#closes = true;
     const chunked = this.#framing === "CHUNKED" ? "transfer-encoding: chunked\r\n" : "";

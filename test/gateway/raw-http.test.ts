@@ -357,3 +357,16 @@ test("a head that never ends is given up", async () => {
   while (slow.gateway.running > 0) await new Promise((resolve) => setImmediate(resolve));
   await slow.close();
 });
+
+test("a reply without a body leaves nothing behind its head, so that the next one is read right", async (t) => {
+  t.after(() => {
+    stub.script = replyJson(200, CHAT_REPLY);
+  });
+  stub.script = (_received, res) => void res.writeHead(204).end();
+  const gone = `DELETE /v1/files/file-1 HTTP/1.1\r\nHost: x\r\n${AUTH}`;
+  for (const overTls of [false, true]) {
+    const answers = await send(`${gone}\r\n${gone}Connection: close\r\n\r\n`, overTls);
+    assert.doesNotMatch(answers, /transfer-encoding/);
+    assert.match(answers, /^(?:HTTP\/1\.1 204 No Content\r\n(?:[^\r]+\r\n)+\r\n){2}$/);
+  }
+});
