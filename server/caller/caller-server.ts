@@ -150,6 +150,6 @@ function tlsOptions(files: TlsFiles) {
     cert: files.cert,
     key: files.key,
     minVersion: TLS_VERSION_MIN,
-    ALPNProtocols: ["http/1.1"],
+    ALPNProtocols: ["http/1.1", "http/1.0"],
   } as const;
 }

@@ -92,10 +92,17 @@ test("TLS 1.2 is the oldest version that is spoken", async () => {
   }
 });
 
-test("HTTP/1.1 is what is agreed on, and nothing else can be", async () => {
-  const socket = await handshake({ ALPNProtocols: ["h2", "http/1.1"] });
-  assert.equal(socket.alpnProtocol, "http/1.1");
-  socket.destroy();
+test("HTTP/1.1 is what is agreed on, HTTP/1.0 where a caller speaks no other, and nothing else can be", async () => {
+  const offers = [
+    [["h2", "http/1.1"], "http/1.1"],
+    [["http/1.0", "http/1.1"], "http/1.1"],
+    [["http/1.0"], "http/1.0"],
+  ] as const;
+  for (const [offered, agreed] of offers) {
+    const socket = await handshake({ ALPNProtocols: [...offered] });
+    assert.equal(socket.alpnProtocol, agreed);
+    socket.destroy();
+  }
   await assert.rejects(handshake({ ALPNProtocols: ["h2"] }), /no application protocol/i);
 });
 
