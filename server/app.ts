@@ -3,7 +3,6 @@ import { openControlPort } from "./app/control-port.js";
 import { providerKeysOf } from "./app/facts.js";
 import { openFoundation, type World } from "./app/foundation.js";
 import { startHousekeeping } from "./app/housekeeping.js";
-import { startIdleMemory } from "./app/idle-memory.js";
 import { startKeyChecks } from "./app/key-checks.js";
 import { observe } from "./app/observation.js";
 import { startServing } from "./app/serving.js";
@@ -73,7 +72,6 @@ export async function startApp(world: World): Promise<App> {
   lifecycle.started("running calls", () => serving.gateway.close());
   observation.readiness.enter("serving");
   lifecycle.started("readiness", () => observation.readiness.enter("stopping"));
-  lifecycle.started("idle memory", startIdleMemory(foundation.clock));
   const [firstKey] = providerKeysOf(serving.pool);
   return {
     proxyAddress,
