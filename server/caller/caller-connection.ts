@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Rostered } from "../core/roster.js";
 import { FramingError, type FramingProblem } from "../http/framing-error.js";
+import { writeMessage } from "../http/write-message.js";
 import type { CallerLimits } from "./limits.js";
 import { type CommonLines, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
@@ -10,8 +11,8 @@ import { Turn, type TurnHome } from "./turn.js";
 /** What a request that is none can be; LATE: it took too long to arrive. */
 export type BadRequest = FramingProblem | "LATE";
 
-/** An answer of ours as it goes out. */
-export interface BadRequestReply {
+/** An answer of ours, with what its head says besides the length. */
+export interface WholeAnswer {
   readonly httpStatus: number;
   /** Lower-case names and values in turn. */
   readonly headers: readonly string[];
@@ -23,7 +24,7 @@ export interface CallerHandler {
   /** A request, whose head holds during this call only; it is answered through the turn, now or later. */
   onTurn(connection: CallerConnection, turn: Turn, request: ParsedRequest): void;
   /** How to tell a caller that what it sent is no request. */
-  refusal(problem: BadRequest, reason: string): BadRequestReply;
+  refusal(problem: BadRequest, reason: string): WholeAnswer;
 }
 
 /** Where connections belong. */
@@ -254,10 +255,10 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
       return;
     }
     const { httpStatus, headers, body } = this.#home.handler.refusal(problem, reason);
-    const framing = `content-length: ${String(Buffer.byteLength(body))}\r\n`;
+    const bytes = Buffer.from(body);
+    const framing = `content-length: ${String(bytes.length)}\r\n`;
     const lines = { common: this.common, closes: true };
-    socket.write(replyHeadText(httpStatus, headers, framing, lines), "latin1");
-    socket.write(body);
+    writeMessage(socket, replyHeadText(httpStatus, headers, framing, lines), bytes);
     this.#shut(this.#home.limits.headTimeoutMs);
     turn?.onGone();
   }

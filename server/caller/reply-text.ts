@@ -1,7 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Clock } from "../core/clock.js";
-
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+import { isHeaderValue } from "../http/write-message.js";
 
 /** The lines of a head that depend on neither the reply nor the call. */
 export class CommonLines {
@@ -48,7 +47,7 @@ export function replyHeadText(
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? "";
     const value = headers[i + 1] ?? "";
-    if (NOT_IN_VALUE.test(value)) throw new TypeError(`the header ${name} cannot be sent`);
+    if (!isHeaderValue(value)) throw new TypeError(`the header ${name} cannot be sent`);
     if (name === "date") dated = true;
     text += `${name}: ${value}\r\n`;
   }

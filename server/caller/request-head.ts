@@ -47,10 +47,9 @@ export function parseRequestHead(
   const versionEnd = versionEndAt(bytes, targetEnd + 1, length);
   if (versionEnd < 0) return undefined;
   const lines = new HeaderLines(bytes, length);
-  const end = lines.read(versionEnd + 2);
-  if (end < 0) return undefined;
   const minor = bytes[versionEnd - 1] === ZERO ? 0 : 1;
-  if (lines.chunked && minor === 0) malformed("it is chunked in HTTP/1.0");
+  const end = lines.read(versionEnd + 2, minor);
+  if (end < 0) return undefined;
   return {
     method: bytes.toString("latin1", start, methodEnd),
     target: bytes.toString("latin1", methodEnd + 1, targetEnd),
@@ -59,7 +58,7 @@ export function parseRequestHead(
     end,
     contentLength: lines.contentLength,
     chunked: lines.chunked,
-    persistent: !lines.closes && (minor === 1 || lines.stays),
+    persistent: lines.persistent,
     expectation: lines.expectation,
   };
 }

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
+import { ONE_PIECE_BYTES_MAX, writeMessage } from "../http/write-message.js";
 import { type CommonLines, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
 
-/** Beyond this, copying costs more than a second buffer in the write. */
-const ONE_PIECE_BYTES_MAX = 8 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 const LAST_CHUNK = "0\r\n\r\n";
 
 /** Takes the body of a request. */
@@ -109,14 +109,11 @@ export class Turn {
   /** Answers with a whole body. `headers`: lower-case names and values in turn, without the length. */
   whole(httpStatus: number, headers: readonly string[], body: Buffer | string): void {
     if (this.#begun || this.#over) return;
-    const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-    const head = this.#headText(httpStatus, headers, `content-length: ${String(bytes)}\r\n`);
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    const length = `content-length: ${String(bytes.length)}\r\n`;
+    const head = this.#headText(httpStatus, headers, length);
     this.#begun = true;
-    const { socket } = this.#home;
-    if (this.#bodyless || bytes === 0) socket.write(head, "latin1");
-    else if (bytes > ONE_PIECE_BYTES_MAX) writeBoth(socket, head, body);
-    else if (typeof body === "string") socket.write(head + latin1Of(body, bytes), "latin1");
-    else socket.write(head + body.toString("latin1"), "latin1");
+    writeMessage(this.#home.socket, head, this.#bodyless ? NO_BYTES : bytes);
     this.#answered();
   }
 
@@ -231,17 +228,4 @@ function lengthIn(headers: readonly string[]): string | undefined {
 
 function flushLater(turn: Turn): void {
   turn.flushOnTick();
-}
-
-function writeBoth(socket: Socket, head: string, body: Buffer | string): void {
-  socket.cork();
-  socket.write(head, "latin1");
-  socket.write(body);
-  socket.uncork();
-}
-
-/** Text whose bytes are the body's, each one character. */
-function latin1Of(body: string, bytes: number): string {
-  // As many bytes as characters: all of them are ASCII.
-  return bytes === body.length ? body : Buffer.from(body).toString("latin1");
 }

@@ -1,4 +1,4 @@
-import type { BadRequest, BadRequestReply } from "../caller/caller-connection.js";
+import type { BadRequest, WholeAnswer } from "../caller/caller-connection.js";
 import { Fault } from "../core/fault.js";
 import { faultAnswer } from "./reply.js";
 
@@ -10,7 +10,7 @@ const HTTP_STATUS: Readonly<Record<BadRequest, number>> = {
 };
 
 /** How a caller is told that what it sent is no request: nobody knows in which dialect it would have been. */
-export function refusalOf(problem: BadRequest, reason: string, requestId: string): BadRequestReply {
+export function refusalOf(problem: BadRequest, reason: string, requestId: string): WholeAnswer {
   const fault = new Fault("malformed_request", `The request is not acceptable: ${reason}.`);
   const httpStatus = HTTP_STATUS[problem];
   return faultAnswer({ fault, dialect: "OPENAI", requestId, httpStatus });

@@ -47,29 +47,30 @@ export class RecordRound {
     try {
       safe = this.#sink.write(waiting.map(({ entry }) => entry));
     } catch (thrown) {
-      const fault = toFault(thrown);
-      for (const { next } of waiting) next(fault);
+      tell(waiting, toFault(thrown));
       return;
     }
     if (safe === undefined) {
-      for (const { next } of waiting) next(undefined);
+      tell(waiting, undefined);
       return;
     }
     // Only what a caller gets must survive a power cut.
     const finished = waiting.filter(({ entry }) => entry.kind === "FINISHED");
-    const tell = (fault: Fault | undefined): void => {
-      for (const { next } of finished) next(fault);
-    };
     safe.then(
       () => {
-        tell(undefined);
+        tell(finished, undefined);
       },
       (thrown: unknown) => {
-        tell(toFault(thrown));
+        tell(finished, toFault(thrown));
       },
     );
-    for (const { entry, next } of waiting) if (entry.kind === "BEGUN") next(undefined);
+    const begun = waiting.filter(({ entry }) => entry.kind === "BEGUN");
+    tell(begun, undefined);
   }
+}
+
+function tell(waiting: readonly Waiting[], fault: Fault | undefined): void {
+  for (const { next } of waiting) next(fault);
 }
 
 /** Whether a call is on record: known now, or soon. */

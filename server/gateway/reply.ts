@@ -1,3 +1,4 @@
+import type { WholeAnswer } from "../caller/caller-connection.js";
 import type { Turn } from "../caller/turn.js";
 import type { Dialect } from "../core/provider.js";
 import type { Fault } from "../core/fault.js";
@@ -33,11 +34,7 @@ export interface FaultReply {
 }
 
 /** A fault as it goes out, in the caller's dialect. */
-export function faultAnswer(reply: FaultReply): {
-  readonly httpStatus: number;
-  readonly headers: string[];
-  readonly body: string;
-} {
+export function faultAnswer(reply: FaultReply): WholeAnswer {
   const problem = problemOf(reply.fault, reply.requestId, reply.httpStatus);
   const { httpStatus } = problem;
   const headers = jsonHeaders(reply.requestId);

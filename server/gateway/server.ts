@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type {
   BadRequest,
-  BadRequestReply,
+  WholeAnswer,
   CallerConnection,
   CallerHandler,
 } from "../caller/caller-connection.js";
@@ -204,7 +204,7 @@ class HttpGateway implements Gateway, CallerHandler {
     });
   }
 
-  refusal(problem: BadRequest, reason: string): BadRequestReply {
+  refusal(problem: BadRequest, reason: string): WholeAnswer {
     return refusalOf(problem, reason, this.#ids.next("call"));
   }
 

@@ -1,4 +1,5 @@
 import { malformed } from "./framing-error.js";
+import { isNameAt } from "./same-name.js";
 
 /**
  * The header lines of a message, read where they stand. The bytes are those of a read buffer: who is given
@@ -49,10 +50,10 @@ export class HeaderLines {
   /** -1 without the header. */
   contentLength = -1;
   chunked = false;
-  /** `Connection` says so. */
-  closes = false;
-  /** `Connection` says so, as HTTP/1.0 has to. */
-  stays = false;
+  /** Another message may follow on the connection; known when all lines were read. */
+  persistent = false;
+  #closes = false;
+  #stays = false;
   /** For how long the connection is kept, in seconds; -1 if the message does not say. */
   keepAliveSeconds = -1;
   /** What `Expect` asks for, in lower case; empty if nothing. */
@@ -64,8 +65,11 @@ export class HeaderLines {
     this.#length = length;
   }
 
-  /** Reads from the first header line to the blank one; answers one past it, or -1 when it has not come yet. */
-  read(start: number): number {
+  /**
+   * Reads from the first header line to the blank one, of a message in HTTP/1 of this minor version; answers one
+   * past it, or -1 when it has not come yet.
+   */
+  read(start: number, minor: number): number {
     const bytes = this.#bytes;
     const length = this.#length;
     let at = start;
@@ -80,6 +84,8 @@ export class HeaderLines {
       if (at < 0) return -1;
     }
     if (this.chunked && this.contentLength >= 0) malformed("it has a length and is chunked");
+    if (this.chunked && minor === 0) malformed("it is chunked in HTTP/1.0");
+    this.persistent = !this.#closes && (minor === 1 || this.#stays);
     return at + 2;
   }
 
@@ -118,27 +124,27 @@ export class HeaderLines {
     const bytes = this.#bytes;
     switch (nameEnd - nameStart) {
       case CONTENT_LENGTH.length:
-        if (isName(bytes, nameStart, CONTENT_LENGTH)) this.#noteLength(valueStart, valueEnd);
+        if (isNameAt(bytes, nameStart, CONTENT_LENGTH)) this.#noteLength(valueStart, valueEnd);
         return;
       case TRANSFER_ENCODING.length:
-        if (isName(bytes, nameStart, TRANSFER_ENCODING)) this.#noteCoding(valueStart, valueEnd);
+        if (isNameAt(bytes, nameStart, TRANSFER_ENCODING)) this.#noteCoding(valueStart, valueEnd);
         return;
       case EXPECT.length:
-        if (isName(bytes, nameStart, EXPECT)) {
+        if (isNameAt(bytes, nameStart, EXPECT)) {
           this.expectation = bytes.toString("latin1", valueStart, valueEnd).toLowerCase();
         }
         return;
       case CONNECTION.length:
-        if (isName(bytes, nameStart, CONNECTION)) this.#noteConnection(valueStart, valueEnd);
-        else if (isName(bytes, nameStart, KEEP_ALIVE)) this.#noteKeepAlive(valueStart, valueEnd);
+        if (isNameAt(bytes, nameStart, CONNECTION)) this.#noteConnection(valueStart, valueEnd);
+        else if (isNameAt(bytes, nameStart, KEEP_ALIVE)) this.#noteKeepAlive(valueStart, valueEnd);
     }
   }
 
   #noteConnection(valueStart: number, valueEnd: number): void {
     for (const word of this.#bytes.toString("latin1", valueStart, valueEnd).split(",")) {
       const option = word.trim().toLowerCase();
-      if (option === "close") this.closes = true;
-      else if (option === "keep-alive") this.stays = true;
+      if (option === "close") this.#closes = true;
+      else if (option === "keep-alive") this.#stays = true;
     }
   }
 
@@ -163,15 +169,6 @@ export class HeaderLines {
     if (this.chunked) malformed("it is chunked twice");
     this.chunked = true;
   }
-}
-
-function isName(bytes: Buffer, start: number, lower: Buffer): boolean {
-  for (let i = 0; i < lower.length; i++) {
-    const byte = bytes[start + i] ?? 0;
-    const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-    if (folded !== lower[i]) return false;
-  }
-  return true;
 }
 
 function isBlank(byte: number | undefined): boolean {

@@ -1,3 +1,5 @@
+import { isNameAt } from "./same-name.js";
+
 /** What a raw header name means, and the name in lower case. */
 export interface KnownHeader<T> {
   readonly name: string;
@@ -36,23 +38,13 @@ export class HeaderTable<T> {
   find(raw: Buffer, start: number, end: number): KnownHeader<T> | undefined {
     const entries = this.#byLength[end - start];
     if (entries !== undefined) {
-      for (const entry of entries) if (isAt(raw, start, entry.bytes)) return entry;
+      for (const entry of entries) if (isNameAt(raw, start, entry.bytes)) return entry;
     }
     for (const { bytes, means } of this.#prefixes) {
-      if (end - start > bytes.length && isAt(raw, start, bytes)) {
+      if (end - start > bytes.length && isNameAt(raw, start, bytes)) {
         return { name: raw.toString("latin1", start, end).toLowerCase(), means };
       }
     }
     return undefined;
   }
-}
-
-/** Whatever the case of `raw`; `lower` is in lower case. */
-function isAt(raw: Buffer, start: number, lower: Buffer): boolean {
-  for (let i = 0; i < lower.length; i++) {
-    const byte = raw[start + i] ?? 0;
-    const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-    if (folded !== lower[i]) return false;
-  }
-  return true;
 }

@@ -4,12 +4,12 @@ import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
 import type { Connect, SocketUser } from "./connect.js";
 import type { RawHeaders } from "../http/header-lines.js";
+import { writeMessage } from "../http/write-message.js";
 import { ReplyParser, type ReplySink } from "./reply-parser.js";
 import { headOf } from "./request-text.js";
 import type { Rostered } from "../core/roster.js";
 
-/** Up to this size a body is copied behind its head, so that both leave in one piece. */
-const ONE_PIECE_BYTES_MAX = 8 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 /** A provider that names the time it keeps a connection counts from its own side. */
 const KEEP_ALIVE_MARGIN_SECONDS = 1;
 /** What a kept connection that its provider has closed fails with. */
@@ -182,16 +182,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     const { body } = request;
     this.#parser.expect(request.method);
     flight.onSent();
-    if (body === null || body.length === 0) {
-      socket.write(head, "latin1");
-    } else if (body.length <= ONE_PIECE_BYTES_MAX) {
-      socket.write(head + body.toString("latin1"), "latin1");
-    } else {
-      socket.cork();
-      socket.write(head, "latin1");
-      socket.write(body);
-      socket.uncork();
-    }
+    writeMessage(socket, head, body ?? NO_BYTES);
   }
 
   #mayStay(): boolean {

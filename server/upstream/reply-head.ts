@@ -31,10 +31,9 @@ const VERSION = Buffer.from("HTTP/1.");
 export function parseHead(bytes: Buffer, start: number, length: number): ParsedHead | undefined {
   const lines = new HeaderLines(bytes, length);
   const first = statusLine(bytes, start, length, lines);
-  const end = first < 0 ? -1 : lines.read(first);
-  if (end < 0) return undefined;
   const minor = bytes[start + VERSION.length] === ZERO ? 0 : 1;
-  if (lines.chunked && minor === 0) malformed("it is chunked in HTTP/1.0");
+  const end = first < 0 ? -1 : lines.read(first, minor);
+  if (end < 0) return undefined;
   const statusAt = start + VERSION.length + 2;
   return {
     httpStatus: digitsAt(bytes, statusAt, statusAt + 3),
@@ -42,7 +41,7 @@ export function parseHead(bytes: Buffer, start: number, length: number): ParsedH
     end,
     contentLength: lines.contentLength,
     chunked: lines.chunked,
-    persistent: !lines.closes && (minor === 1 || lines.stays),
+    persistent: lines.persistent,
     keepAliveSeconds: lines.keepAliveSeconds,
   };
 }

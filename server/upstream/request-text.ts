@@ -1,7 +1,7 @@
+import { isHeaderValue } from "../http/write-message.js";
 import type { UpstreamRequest } from "./flight.js";
 
 const NOT_IN_NAME = /[^!#$%&'*+.^_`|~0-9A-Za-z-]/;
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const NOT_IN_PATH = /[^\x21-\x7e\x80-\xff]/;
 /** Methods whose requests say their length even when they have no body. */
 const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
@@ -17,7 +17,7 @@ export function headOf(request: UpstreamRequest, host: string): string | undefin
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? "";
     const value = headers[i + 1] ?? "";
-    if (name === "" || NOT_IN_NAME.test(name) || NOT_IN_VALUE.test(value)) return undefined;
+    if (name === "" || NOT_IN_NAME.test(name) || !isHeaderValue(value)) return undefined;
     text += `${name}: ${value}\r\n`;
   }
   if (body !== null) text += `content-length: ${String(body.length)}\r\n`;

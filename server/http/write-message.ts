@@ -1,0 +1,23 @@
+import type { Writable } from "node:stream";
+
+/** Up to this size a body is copied behind its head, so that both leave in one piece; beyond it that costs more. */
+export const ONE_PIECE_BYTES_MAX = 8 * 1024;
+
+const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** False for what would end its line, or cannot be written as one byte a character. */
+export function isHeaderValue(value: string): boolean {
+  return !NOT_IN_VALUE.test(value);
+}
+
+/** Writes a whole message; the head is text of which each character is one byte. */
+export function writeMessage(socket: Writable, head: string, body: Buffer): void {
+  if (body.length <= ONE_PIECE_BYTES_MAX) {
+    socket.write(head + body.toString("latin1"), "latin1");
+    return;
+  }
+  socket.cork();
+  socket.write(head, "latin1");
+  socket.write(body);
+  socket.uncork();
+}
