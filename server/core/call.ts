@@ -78,6 +78,16 @@ export interface Attempt {
   readonly detail: string;
 }
 
+/** What a reply tells of itself besides its tokens; not kept. */
+export interface ReplyFacts {
+  /** The provider's id of it; empty if it tells none. */
+  readonly id: string;
+  /** The model that answered, in the provider's words; empty if it tells none. */
+  readonly model: string;
+  /** Why the model stopped, once for each answer: the provider's words where they are known, else `_OTHER`. */
+  readonly finishReasons: readonly string[];
+}
+
 /** The immutable record of one finished proxied request; written once. */
 export interface CallRecord {
   readonly id: string;

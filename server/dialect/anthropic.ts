@@ -1,6 +1,7 @@
-import type { TokenUsage } from "../core/call.js";
+import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { lastObject, topLevelObject } from "./json-find.js";
+import { isRecord, lastObject, topLevelObject } from "./json-find.js";
+import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
 import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { anthropicTokens } from "./tokens.js";
@@ -12,6 +13,7 @@ export const anthropicCodec: DialectCodec = {
   errorBody,
   streamError: (problem) => `event: error\ndata: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", anthropicTokens),
+  replyFacts: (reply) => wholeFacts(reply, readFacts),
   opensWithError: (events) =>
     /^(?:event: error|data: ?\{\s*"type"\s*:\s*"error")/.test(latin1(events, 0, 64)),
   watch: (form) => new AnthropicWatch(form),
@@ -53,6 +55,14 @@ function errorType(httpStatus: number): string {
       return httpStatus >= 500 ? "api_error" : "invalid_request_error";
   }
 }
+
+/** Of a message, or of the event with which its stream begins. */
+function readFacts(reply: Record<string, unknown>): ReadFacts {
+  const { id, model, stop_reason: reason } = isRecord(reply["message"]) ? reply["message"] : reply;
+  return { id, model, reasons: [reason] };
+}
+
+const STOP_REASON = /"stop_reason":\s*"(\w+)"/g;
 
 /** The last event is this long with its event line; looking at no more keeps the watch cheap. */
 const LAST_EVENT_BYTES = 96;
@@ -105,5 +115,10 @@ class AnthropicWatch implements StreamWatch {
     const parts = { ...start.parts, ...last.parts };
     const told = start.parts !== undefined || last.parts !== undefined;
     return { ...start, output, reasoning, ...(told ? { parts } : {}) };
+  }
+
+  facts(): ReplyFacts {
+    const facts = this.#first === undefined ? NO_FACTS : firstFacts(this.#first, readFacts);
+    return { ...facts, finishReasons: reasonsIn(this.#tail.bytes(), STOP_REASON).slice(-1) };
   }
 }

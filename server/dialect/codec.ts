@@ -1,4 +1,4 @@
-import type { TokenUsage } from "../core/call.js";
+import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { Dialect } from "../core/provider.js";
 
 /** What went wrong, as a caller is told. */
@@ -24,6 +24,8 @@ export interface DialectCodec {
   streamError(problem: Problem): string;
   /** Tokens of a whole reply; undefined when it names none. */
   replyUsage(reply: Buffer): TokenUsage | undefined;
+  /** What a whole reply tells of itself. Parses it, so it is asked where somebody wants to know only. */
+  replyFacts(reply: Buffer): ReplyFacts;
   /** True when the first event of a stream says that the call failed: another key may still serve it. */
   opensWithError(events: Buffer): boolean;
   /** Watches one stream of events of this kind. */
@@ -50,6 +52,8 @@ export interface StreamWatch {
   failed(): boolean;
   /** Tokens as far as the provider gave them; undefined if it gave none. */
   usage(): TokenUsage | undefined;
+  /** What the stream told of itself; read from what is kept for the usage, when it has ended. */
+  facts(): ReplyFacts;
 }
 
 /** Changes a stream on its way from the provider to the caller. */

@@ -1,6 +1,7 @@
-import type { TokenUsage } from "../core/call.js";
+import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { lastObject, topLevelObject } from "./json-find.js";
+import { isRecord, lastObject, topLevelObject } from "./json-find.js";
+import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { geminiTokens } from "./tokens.js";
@@ -12,6 +13,7 @@ export const geminiCodec: DialectCodec = {
   errorBody,
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usageMetadata", geminiTokens),
+  replyFacts: (reply) => wholeFacts(reply, readFacts),
   opensWithError: (events) => /^data: ?\{\s*"error"\s*:\s*\{/.test(latin1(events, 0, 64)),
   watch: (form) => new GeminiWatch(form),
 };
@@ -61,6 +63,16 @@ function errorStatus(httpStatus: number): string {
   }
 }
 
+/** Of a reply or a part of its stream. A prompt that is refused has no answers, and a reason of its own. */
+function readFacts(reply: Record<string, unknown>): ReadFacts {
+  const { responseId: id, modelVersion: model, candidates, promptFeedback } = reply;
+  const blocked = isRecord(promptFeedback) ? promptFeedback["blockReason"] : undefined;
+  const reasons = recordsOf(candidates).map((candidate) => candidate["finishReason"]);
+  return { id, model, reasons: blocked === undefined ? reasons : [...reasons, blocked] };
+}
+
+const REASON = /"(?:finishReason|blockReason)":\s*"(\w+)"/g;
+
 class GeminiWatch implements StreamWatch {
   readonly #form: StreamForm;
   readonly #tail = new Tail();
@@ -87,5 +99,11 @@ class GeminiWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     return lastObject(this.#tail.bytes(), "usageMetadata", geminiTokens);
+  }
+
+  facts(): ReplyFacts {
+    const tail = this.#tail.bytes();
+    // The arguments of a function call are JSON that a model wrote, and they stand before the reason.
+    return { ...lastFacts(tail, readFacts), finishReasons: reasonsIn(tail, REASON).slice(-1) };
   }
 }

@@ -1,7 +1,8 @@
-import type { TokenUsage } from "../core/call.js";
+import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { responseId } from "./kept-ids.js";
+import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { openaiTokens } from "./tokens.js";
@@ -13,6 +14,7 @@ export const openaiCodec: DialectCodec = {
   errorBody,
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", openaiTokens),
+  replyFacts: (reply) => wholeFacts(reply, readFacts),
   opensWithError: (events) =>
     /^(?:event: error\r?\n)?data: ?\{\s*"error"\s*:\s*[{"]/.test(head(events)),
   watch: (form) => new OpenaiWatch(form),
@@ -46,6 +48,25 @@ function errorType(httpStatus: number): string {
       return httpStatus >= 500 ? "server_error" : "invalid_request_error";
   }
 }
+
+/** Of a chat completion or a chunk of one, of a response, or of the event that carries it. */
+function readFacts(reply: Record<string, unknown>): ReadFacts {
+  const response = isRecord(reply["response"]) ? reply["response"] : reply;
+  const { id, model, choices, status } = response;
+  const reasons = Array.isArray(choices)
+    ? recordsOf(choices).map((choice) => choice["finish_reason"])
+    : [endOf(response, status)];
+  return { id, model, reasons };
+}
+
+/** A response says why it stopped only where that was too early; one in the background may go on. */
+function endOf({ incomplete_details: details }: Record<string, unknown>, status: unknown): unknown {
+  if (status === "queued" || status === "in_progress") return undefined;
+  const reason = isRecord(details) ? details["reason"] : undefined;
+  return reason ?? status;
+}
+
+const CHAT_REASON = /"finish_reason":\s*"(\w+)"/g;
 
 /** Long enough for the pattern above; short enough to cost nothing. */
 function head(events: Buffer): string {
@@ -96,6 +117,14 @@ class OpenaiWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     return lastObject(this.#tail.bytes(), "usage", openaiTokens);
+  }
+
+  facts(): ReplyFacts {
+    const tail = this.#tail.bytes();
+    const facts = lastFacts(tail, readFacts);
+    if (this.#form === "RESPONSES") return facts;
+    // Each choice ends in an event of its own, and the usage comes after them.
+    return { ...facts, finishReasons: reasonsIn(tail, CHAT_REASON) };
   }
 }
 

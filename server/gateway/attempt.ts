@@ -11,7 +11,7 @@ import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Passage } from "./passages.js";
-import type { Lease } from "./ports.js";
+import type { CallTraces, Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
 import type { RawHeaders } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
@@ -64,6 +64,7 @@ export interface AttemptOptions {
   /** Our own rate limit headers replace the provider's. */
   readonly dropLimits: boolean;
   readonly limits: GatewayLimits;
+  readonly traces: CallTraces | undefined;
   /** Wall clock, for dates in the provider's headers. */
   readonly now: () => number;
   readonly listener: AttemptListener;
@@ -215,7 +216,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #giveReply(head: ReplyHead, body: Buffer): void {
-    const { listener, passage, translation } = this.options;
+    const { listener, passage, translation, endpoint, traces, id } = this.options;
     try {
       const next = translation?.followUp?.(body) ?? DONE;
       if (next.kind === "ASK") {
@@ -229,6 +230,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       }
       const answer = translation === undefined ? body : translation.reply(body);
       this.#over = true;
+      if (endpoint.form !== "OTHER") traces?.answered(id, () => passage.codec.replyFacts(body));
       listener.onReply(this, this.#callerHead(head), answer, passage.codec.replyUsage(body));
     } catch (thrown) {
       const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";

@@ -13,6 +13,7 @@ import type {
   Admission,
   Authenticator,
   CallSink,
+  CallTraces,
   Limiter,
   Pool,
   Router,
@@ -32,6 +33,8 @@ export interface GatewayContext {
   readonly upstream: Upstream;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Undefined when calls are not traced. */
+  readonly traces: CallTraces | undefined;
   readonly limits: GatewayLimits;
   readonly bodyBudget: BodyBudget;
   readonly paths: EndpointPaths;
@@ -62,6 +65,8 @@ export type ContextParts = Pick<
   readonly asksUsage?: (provider: Provider) => boolean;
   /** What went by unless said otherwise. */
   readonly abortedCalls?: () => AbortedCalls;
+  /** Undefined when calls are not traced. */
+  readonly traces?: CallTraces | undefined;
 };
 
 /** OBSERVED: what went by. RESERVED: the worst case that was reserved. */
@@ -81,6 +86,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     upstream: parts.upstream,
     clock,
     logger: parts.logger,
+    traces: parts.traces,
     limits,
     bodyBudget: new BodyBudget(limits.bodyBytesInFlightMax),
     paths: new EndpointPaths(),

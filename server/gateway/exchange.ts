@@ -231,6 +231,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (relay === undefined) return new OnRecord(true);
     const { watch, bytes } = relay;
     const httpStatus = this.#trials?.httpStatus ?? 200;
+    const { match, id } = this.#options;
+    if (match.endpoint.form !== "OTHER") this.#context.traces?.answered(id, () => watch.facts());
     if (!watch.failed()) {
       return this.#finish(httpStatus, undefined, this.#book.counted(watch.usage(), bytes), bytes);
     }

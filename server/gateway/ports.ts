@@ -1,4 +1,4 @@
-import type { AttemptOutcome, CallRecord } from "../core/call.js";
+import type { AttemptOutcome, CallRecord, ReplyFacts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { Dialect, Route, RouteTarget } from "../core/provider.js";
@@ -136,6 +136,8 @@ export type BegunCall = Pick<
 export interface CallTraces {
   /** A call has arrived. `route` has place holders; `traceparent` is as sent, empty if there was none. */
   begun(id: string, request: { method: string; route: string; traceparent: string }): void;
+  /** The provider's reply is complete, and the call is recorded next. `facts` is asked where they are wanted. */
+  answered(id: string, facts: () => ReplyFacts): void;
   /** Nothing is left to do for a call, whether it was recorded or not. */
   over(id: string): void;
 }

@@ -38,8 +38,6 @@ export interface GatewayOptions extends ContextParts {
   readonly trustedProxies?: readonly string[];
   /** What differs from the defaults. */
   readonly limits?: Partial<GatewayLimits>;
-  /** Undefined when calls are not traced. */
-  readonly traces?: CallTraces | undefined;
 }
 
 export interface ListenOptions {

@@ -219,7 +219,7 @@ export class Trials implements AttemptListener {
 
   #send(lease: Lease, secret: Secret, askUsage: boolean): void {
     const { context, id, match, head, query, book } = this.#options;
-    const { upstream, usageOption, paths, limits, clock } = context;
+    const { upstream, usageOption, paths, limits, traces, clock } = context;
     const plan = this.#plan;
     if (plan === undefined) return;
     const { target } = lease;
@@ -246,6 +246,7 @@ export class Trials implements AttemptListener {
       streamed: plan.streamed,
       dropLimits: (book.ticket?.headers.length ?? 0) > 0,
       limits,
+      traces,
       now: () => clock.now(),
       listener: this,
     });

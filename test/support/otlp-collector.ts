@@ -134,6 +134,10 @@ function plainValue(value: OtlpValue): unknown {
     case "doubleValue":
       assert.equal(typeof content, "number");
       return content;
+    case "arrayValue":
+      return list(object(content, ["values"])["values"]).map((each) =>
+        plainValue(each as OtlpValue),
+      );
     case "boolValue":
       assert.equal(typeof content, "boolean");
       return content;

@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { OtlpSpan } from "../../server/observe/traces/otlp.js";
+import type { Api } from "../../tui/api/services.js";
+import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { attributesOf, startOtlpCollector, type OtlpCollector } from "../support/otlp-collector.js";
-import { CHAT_REPLY, type UpstreamStub } from "../support/upstream-stub.js";
+import {
+  CHAT_REPLY,
+  chatEvents,
+  messageEvents,
+  replyEvents,
+  replyJson,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
 import {
   addClientKey,
   addProvider,
@@ -143,6 +153,128 @@ test("refused calls are traced too, requests without a known client key are not;
   assert.equal(more.length, 0, "with a ratio of 0 the caller's trace is the only one");
   assert.equal(attributesOf(span!)["error.type"], "invalid_argument");
   assert.deepEqual(span?.status, {});
+});
+
+/** A provider of each language at the stub, each with one model that is named like it. */
+async function addLanguages(api: Api, stub: UpstreamStub): Promise<void> {
+  const { BEARER, X_API_KEY, X_GOOG_API_KEY } = Provider_AuthStyle;
+  for (const [slug, dialect, authStyle, path] of [
+    ["stub-openai", Dialect.OPENAI, BEARER, "/v1"],
+    ["stub-anthropic", Dialect.ANTHROPIC, X_API_KEY, ""],
+    ["stub-gemini", Dialect.GEMINI, X_GOOG_API_KEY, ""],
+  ] as const) {
+    const baseUrl = `${stub.origin}${path}`;
+    const named = { slug, displayName: slug, baseUrl, dialect, authStyle };
+    const { provider } = await api.providers.createProvider(named);
+    const providerId = provider?.id ?? "";
+    await api.providers.upsertModels({ providerId, models: [{ modelId: `${slug}-model` }] });
+    await addProviderKey(api, providerId, slug, `sk-upstream-${slug}-3f`);
+  }
+}
+
+const MESSAGES = { max_tokens: 9, messages: [{ role: "user", content: "hi" }] };
+const RESPONSE = {
+  id: "resp_1",
+  model: "gpt-5.4",
+  status: "incomplete",
+  incomplete_details: { reason: "max_output_tokens" },
+};
+const MESSAGE = { id: "msg_1", model: "claude-1", content: [], stop_reason: "tool_use" };
+const GENERATED = {
+  candidates: [{ content: { parts: [{ text: "Hello." }] }, finishReason: "STOP" }],
+  responseId: "r-1",
+  modelVersion: "gemini-3",
+};
+const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
+
+/** Path, what is asked, what the provider answers; then the id, the model and the reasons told. */
+const ENDINGS = [
+  [
+    "/v1/chat/completions",
+    { model: "stub-openai-model", ...MESSAGES },
+    replyJson(200, CHAT_REPLY),
+    ["chatcmpl-1", "gpt-4o", ["stop"]],
+  ],
+  [
+    "/v1/chat/completions",
+    { model: "stub-openai-model", stream: true, ...MESSAGES },
+    replyEvents(chatEvents(["Hello", "."], true)),
+    ["chatcmpl-1", "gpt-4o", ["stop"]],
+  ],
+  [
+    "/v1/responses",
+    { model: "stub-openai-model", input: "hi" },
+    replyJson(200, JSON.stringify(RESPONSE)),
+    ["resp_1", "gpt-5.4", ["max_output_tokens"]],
+  ],
+  [
+    "/v1/responses",
+    { model: "stub-openai-model", input: "hi", stream: true },
+    replyEvents([
+      `event: response.incomplete\n${event({ type: "response.incomplete", response: RESPONSE })}`,
+    ]),
+    ["resp_1", "gpt-5.4", ["max_output_tokens"]],
+  ],
+  [
+    "/v1/messages",
+    { model: "stub-anthropic-model", ...MESSAGES },
+    replyJson(200, JSON.stringify(MESSAGE)),
+    ["msg_1", "claude-1", ["tool_use"]],
+  ],
+  [
+    "/v1/messages",
+    { model: "stub-anthropic-model", stream: true, ...MESSAGES },
+    replyEvents(messageEvents(["Hello."])),
+    ["msg_1", "claude-sonnet-4-5", ["end_turn"]],
+  ],
+  [
+    "/v1beta/models/stub-gemini-model:generateContent",
+    { contents: [{ parts: [{ text: "hi" }] }] },
+    replyJson(200, JSON.stringify(GENERATED)),
+    ["r-1", "gemini-3", ["STOP"]],
+  ],
+  [
+    "/v1beta/models/stub-gemini-model:streamGenerateContent?alt=sse",
+    { contents: [{ parts: [{ text: "hi" }] }] },
+    replyEvents([event(GENERATED)]),
+    ["r-1", "gemini-3", ["STOP"]],
+  ],
+  // Translated: the provider's own word is told.
+  [
+    "/v1/chat/completions",
+    { model: "stub-anthropic/stub-anthropic-model", stream: true, ...MESSAGES },
+    replyEvents(messageEvents(["Hello."])),
+    ["msg_1", "claude-sonnet-4-5", ["end_turn"]],
+  ],
+] as const;
+
+test("each language's reply, whole or streamed, tells why it ended", async (t) => {
+  const otlp = await collector(t);
+  const stub = await upstream(t);
+  const server = await serve(t, dataFolder(t), "--otlp-endpoint", otlp.origin);
+  await addLanguages(server.api, stub);
+  const clientKey = await addClientKey(server.api);
+  const told: (readonly [id: string, of: (typeof ENDINGS)[number]])[] = [];
+  for (const ending of ENDINGS) {
+    const [path, body, script] = ending;
+    stub.script = script;
+    const reply = await fetch(`${server.proxyUrl}${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${clientKey}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    assert.equal(reply.status, 200, path);
+    await reply.text();
+    told.push([reply.headers.get("x-request-id") ?? "", ending]);
+  }
+  await server.stop();
+  for (const [id, [path, body, , expected]] of told) {
+    const [, served] = traceOf(otlp.spans, id).map(attributesOf);
+    const found = ["id", "model", "finish_reasons"].map(
+      (name) => served?.[`gen_ai.response.${name}`],
+    );
+    assert.deepEqual(found, expected, `${path} ${JSON.stringify(body)}`);
+  }
 });
 
 test("a collector that is away harms no call, is told once, and counted", async (t) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { failedCall, sampleCall } from "../../../test/metering/sample-calls.js";
 import { attributesOf, readExportBody } from "../../../test/support/otlp-collector.js";
-import type { Attempt, CallRecord } from "../../core/call.js";
+import type { Attempt, CallRecord, ReplyFacts } from "../../core/call.js";
 import { systemRandom } from "../../core/random.js";
 import { ENDPOINTS } from "../../gateway/endpoints.js";
 import { spansOf, type CallOrigin } from "./call-spans.js";
@@ -15,13 +15,17 @@ const PROVIDERS: Readonly<Record<string, { slug: string; host: string; port: num
 };
 
 /** Through the checks of the format, as a collector would read them. */
-function spans(call: CallRecord, origin: Partial<CallOrigin> = {}): readonly OtlpSpan[] {
+function spans(
+  call: CallRecord,
+  origin: Partial<CallOrigin> = {},
+  facts?: ReplyFacts,
+): readonly OtlpSpan[] {
   const context = {
     scheme: "https" as const,
     random: systemRandom,
     providerOf: (id: string) => PROVIDERS[id],
   };
-  const made = spansOf({ call, origin: { ...ORIGIN, ...origin } }, context);
+  const made = spansOf({ call, origin: { ...ORIGIN, ...origin }, facts }, context);
   const body = exportBody([], { name: "latchkey", version: "1" }, made);
   return readExportBody(Buffer.from(body).toString("utf8")).spans;
 }
@@ -60,6 +64,7 @@ test("tokens are told once, on the attempt that used them, in the words of the c
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "gcp.gemini",
     "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.request.stream": true,
     "gen_ai.response.model": "gpt-4o-mini",
     "gen_ai.response.time_to_first_chunk": 0.18,
     "gen_ai.usage.input_tokens": 812,
@@ -83,6 +88,23 @@ test("what nobody counted and what has no price is left out, not told as zero", 
   const [server, client] = spans(sampleCall(1, { usageSource: "NONE", costMicros: null }));
   assert.ok(!("latchkey.cost.micros" in attributesOf(server!)));
   assert.ok(!("gen_ai.usage.input_tokens" in attributesOf(client!)));
+});
+
+test("what the reply tells of itself stands on the attempt that served", () => {
+  const facts = {
+    id: "chatcmpl-1",
+    model: "gpt-4o-mini-2024-07-18",
+    finishReasons: ["stop", "length"],
+  };
+  const refused = attempt({ outcome: "RATE_LIMITED" });
+  const call = sampleCall(1, { attempts: [refused, attempt({})] });
+  const [server, first, second] = spans(call, {}, facts).map(attributesOf);
+  assert.equal(second?.["gen_ai.response.id"], "chatcmpl-1");
+  assert.equal(second?.["gen_ai.response.model"], "gpt-4o-mini-2024-07-18");
+  assert.deepEqual(second?.["gen_ai.response.finish_reasons"], ["stop", "length"]);
+  for (const other of [server, first]) assert.ok(!("gen_ai.response.finish_reasons" in other!));
+  const [, cut] = spans(sampleCall(1, { attempts: [attempt({ outcome: "CUT" })] }), {}, facts);
+  assert.ok(!("gen_ai.response.finish_reasons" in attributesOf(cut!)), "nothing was served");
 });
 
 test("each attempt says how it ended; the usage is that of the last", () => {

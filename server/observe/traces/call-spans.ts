@@ -1,4 +1,4 @@
-import type { Attempt, CallRecord } from "../../core/call.js";
+import type { Attempt, CallRecord, ReplyFacts } from "../../core/call.js";
 import type { Random } from "../../core/random.js";
 import { Attributes, SPAN_KIND, STATUS_ERROR, unixNano, type OtlpSpan } from "./otlp.js";
 import type { TraceParent } from "./trace-parent.js";
@@ -34,6 +34,8 @@ const SAMPLED = 1;
 export interface TracedCall {
   readonly call: CallRecord;
   readonly origin: CallOrigin;
+  /** Of the reply that was served; undefined if none was. */
+  readonly facts: ReplyFacts | undefined;
 }
 
 /**
@@ -101,7 +103,7 @@ function serverSpan(
 type AttemptSpan = Omit<OtlpSpan, "traceId" | "spanId" | "flags" | "kind">;
 
 function attemptSpan(
-  { call, origin }: TracedCall,
+  { call, origin, facts }: TracedCall,
   attempt: Attempt,
   { providerOf }: SpanContext,
 ): AttemptSpan {
@@ -116,6 +118,7 @@ function attemptSpan(
     .text("gen_ai.operation.name", operation)
     .text("gen_ai.provider.name", genAiProvider(provider?.slug))
     .text("gen_ai.request.model", model)
+    .flag("gen_ai.request.stream", call.streamed)
     .text("http.request.method", method)
     .integer("http.response.status_code", attempt.httpStatus)
     .text("server.address", provider?.host)
@@ -123,7 +126,7 @@ function attemptSpan(
     .text("error.type", ok ? null : attempt.outcome.toLowerCase())
     .text("latchkey.provider", provider?.slug)
     .text("latchkey.provider_key.id", attempt.providerKeyId);
-  if (isLast) addUsage(attributes, call, attempt);
+  if (isLast) addReply(attributes, call, attempt, facts);
   return {
     name: operation === undefined ? `${method} ${route}` : `${operation} ${model}`.trim(),
     startTimeUnixNano: unixNano(call.startedAt, attempt.startedMs),
@@ -134,9 +137,19 @@ function attemptSpan(
 }
 
 /** On the attempt that the tokens are of, and there alone, so that sums over spans count them once. */
-function addUsage(attributes: Attributes, call: CallRecord, attempt: Attempt): void {
+function addReply(
+  attributes: Attributes,
+  call: CallRecord,
+  attempt: Attempt,
+  facts: ReplyFacts | undefined,
+): void {
   const { tokens, usageSource } = call;
-  if (attempt.outcome === "OK") attributes.text("gen_ai.response.model", call.modelServed);
+  if (attempt.outcome === "OK") {
+    attributes
+      .text("gen_ai.response.id", facts?.id)
+      .text("gen_ai.response.model", facts?.model || call.modelServed)
+      .texts("gen_ai.response.finish_reasons", facts?.finishReasons ?? []);
+  }
   if (call.streamed && call.ttfbMs !== null) {
     const seconds = Math.max(0, call.ttfbMs - attempt.startedMs) / 1000;
     attributes.double("gen_ai.response.time_to_first_chunk", seconds);

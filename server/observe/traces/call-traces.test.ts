@@ -121,6 +121,22 @@ test("a ratio of 0 keeps the caller's traces alone", async () => {
   assert.equal(readExportBody(bodies[0]!).spans.length, SPANS_PER_CALL);
 });
 
+test("a reply is looked into for calls that are wanted alone", () => {
+  const { traces } = rig({ sampleRatio: 0 });
+  const asked: string[] = [];
+  for (const [id, sampled] of [
+    ["unwanted", "00"],
+    ["wanted", "01"],
+  ] as const) {
+    traces.begun(id, { ...REQUEST, traceparent: `00-${TRACE}-00f067aa0ba902b7-${sampled}` });
+    traces.answered(id, () => {
+      asked.push(id);
+      return { id: "", model: "", finishReasons: [] };
+    });
+  }
+  assert.deepEqual(asked, ["wanted"]);
+});
+
 test("a call that never began here, or was over, makes no spans", async () => {
   const { clock, bodies, traces } = rig();
   traces.recorded(sampleCall(1));

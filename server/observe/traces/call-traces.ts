@@ -1,4 +1,4 @@
-import type { CallRecord } from "../../core/call.js";
+import type { CallRecord, ReplyFacts } from "../../core/call.js";
 import type { Clock } from "../../core/clock.js";
 import type { Logger } from "../../core/logger.js";
 import type { Random } from "../../core/random.js";
@@ -23,13 +23,20 @@ export interface CallTracesOptions {
 
 const UNIFORM_BYTES = 6;
 
+interface RunningCall {
+  readonly origin: CallOrigin;
+  /** Undefined until a provider has answered. */
+  facts: ReplyFacts | undefined;
+}
+
 /**
- * Traces of calls. A call costs an entry in a map while it runs and one in a queue when it has ended; its
- * spans are made from its record later, when they are sent.
+ * Traces of calls. A call costs an entry in a map while it runs, a look at the end of its reply, and an entry
+ * in a queue when it has ended; its spans are made from its record later, when they are sent.
  */
 export class CallTraces {
   readonly #options: CallTracesOptions;
-  readonly #running = new Map<string, CallOrigin>();
+  /** Those that are wanted. */
+  readonly #running = new Map<string, RunningCall>();
   readonly #exporter: TraceExporter<TracedCall>;
 
   constructor(options: CallTracesOptions) {
@@ -57,7 +64,14 @@ export class CallTraces {
   /** A call has arrived. `traceparent` is the header as sent, empty if there was none. */
   begun(id: string, request: { method: string; route: string; traceparent: string }): void {
     const { method, route, traceparent } = request;
-    this.#running.set(id, { method, route, parent: parseTraceParent(traceparent) });
+    const origin = { method, route, parent: parseTraceParent(traceparent) };
+    if (this.#isWanted(origin)) this.#running.set(id, { origin, facts: undefined });
+  }
+
+  /** A provider has answered a call. `facts` is asked if the call is traced. */
+  answered(id: string, facts: () => ReplyFacts): void {
+    const running = this.#running.get(id);
+    if (running !== undefined) running.facts = facts();
   }
 
   /** Nothing is left to do for a call, whether it was recorded or not. */
@@ -65,11 +79,10 @@ export class CallTraces {
     this.#running.delete(id);
   }
 
-  /** A call was recorded; its spans are sent in a moment, if the trace is wanted. Never throws. */
+  /** A call was recorded; its spans are sent in a moment, if its trace is wanted. Never throws. */
   recorded(call: CallRecord): void {
-    const origin = this.#running.get(call.id);
-    if (origin === undefined || !this.#isWanted(origin)) return;
-    this.#exporter.offer({ call, origin });
+    const running = this.#running.get(call.id);
+    if (running !== undefined) this.#exporter.offer({ call, ...running });
   }
 
   /** Sends what is left, within a few seconds. */

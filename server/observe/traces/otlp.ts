@@ -3,7 +3,8 @@ export type OtlpValue =
   | { readonly stringValue: string }
   | { readonly intValue: string }
   | { readonly doubleValue: number }
-  | { readonly boolValue: boolean };
+  | { readonly boolValue: boolean }
+  | { readonly arrayValue: { readonly values: readonly { readonly stringValue: string }[] } };
 
 export interface OtlpAttribute {
   readonly key: string;
@@ -40,13 +41,21 @@ export function exportBody(
   return Buffer.from(JSON.stringify(body));
 }
 
-/** Collects attributes; what is null, undefined or an empty text is left out. */
+/** Collects attributes; what is null, undefined, an empty text or an empty list is left out. */
 export class Attributes {
   readonly list: OtlpAttribute[] = [];
 
   text(key: string, value: string | null | undefined): this {
     if (value !== null && value !== undefined && value !== "") {
       this.list.push({ key, value: { stringValue: value } });
+    }
+    return this;
+  }
+
+  texts(key: string, list: readonly string[]): this {
+    if (list.length > 0) {
+      const values = list.map((stringValue) => ({ stringValue }));
+      this.list.push({ key, value: { arrayValue: { values } } });
     }
     return this;
   }
