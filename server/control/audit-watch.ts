@@ -10,6 +10,7 @@ import { Fault, invalidField } from "../core/fault.js";
 import type { Condition, PageQuery } from "../core/page.js";
 import type { AuditLog } from "../keys/audit-log.js";
 import { authorize } from "../keys/policy.js";
+import { HEARTBEAT_MS } from "./heartbeat.js";
 import { AUDIT_FIELDS, auditEventMessage } from "./messages/audit.js";
 import { int64, numberOf, timeOf } from "./messages/values.js";
 import { parseFilter } from "./page-query.js";
@@ -17,7 +18,6 @@ import { wakeOn } from "./wake.js";
 
 const EVENTS_PER_MESSAGE_MAX = 50;
 const BACKFILL_MAX = 500;
-const HEARTBEAT_MS = 5_000;
 const WATCHERS_MAX = 200;
 
 /** Tells that events were committed. */

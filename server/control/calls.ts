@@ -1,6 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  CallService,
+  WatchCallsResponseSchema,
+} from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
@@ -8,13 +11,14 @@ import { Fault } from "../core/fault.js";
 import type { PageQuery } from "../core/page.js";
 import { authorize, mayAll } from "../keys/policy.js";
 import { notFound } from "../keys/refusals.js";
-import type { LiveCalls } from "../metering/live-calls.js";
+import type { CallBatch, CallSubscription, LiveCalls } from "../metering/live-calls.js";
 import type { LedgerStore } from "../metering/ports.js";
 import { callFilter } from "./call-filter.js";
 import { exportCalls } from "./calls-export.js";
 import { actorKey } from "./context.js";
+import { orSilence } from "./heartbeat.js";
 import { attemptMessage, callMessage, timingsMessage } from "./messages/calls.js";
-import { pageTokens } from "./messages/values.js";
+import { int64, pageTokens, timeOf } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery, type ListFields } from "./page-query.js";
 
@@ -25,6 +29,8 @@ export interface CallsDeps {
   readonly clock: Clock;
   readonly nodeId: string;
 }
+
+type WatchMessage = MessageInitShape<typeof WatchCallsResponseSchema>;
 
 /** Fields of the call log's filter with the names that the ledger gives them. */
 export const CALL_FIELDS: ListFields = {
@@ -97,38 +103,58 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
       }
       const matches = callFilter(request.filter, deps.names, deps.clock.now());
       const own = mayAll(actor, "call.watch") ? null : actor.userId;
-      let seq = 0n;
-      const batches = deps.liveCalls.subscribe({
+      yield* watched(deps, {
         filter: (record) => (own === null || record.ownerId === own) && matches(record),
         backfill: request.backfill || BACKFILL_DEFAULT,
         signal: context.signal,
       });
-      yield streamHead(deps, seq);
-      for await (const { calls, dropped } of batches) {
-        seq += BigInt(calls.length);
-        yield {
-          stream: {
-            kind: StreamInfo_Kind.DATA,
-            seq,
-            dropped: BigInt(dropped),
-            serverTime: timestampFromMs(deps.clock.now()),
-          },
-          calls: calls.map((record) => callMessage(record, deps.names)),
-        };
-      }
     },
   };
 }
 
-function streamHead(deps: CallsDeps, seq: bigint) {
-  return {
-    stream: {
-      kind: StreamInfo_Kind.JOINED,
-      seq,
-      serverTime: timestampFromMs(deps.clock.now()),
-      nodeId: deps.nodeId,
-    },
+async function* watched(
+  deps: CallsDeps,
+  { filter, backfill, signal }: Required<CallSubscription>,
+): AsyncGenerator<WatchMessage, void, undefined> {
+  // Ends the subscription too when the consumer stops: a generator that waits cannot be returned from.
+  const ended = new AbortController();
+  const batches = deps.liveCalls.subscribe({
+    filter,
+    backfill,
+    signal: AbortSignal.any([signal, ended.signal]),
+  });
+  let [seq, dropped] = [0, 0];
+  const message = (kind: StreamInfo_Kind, batch?: CallBatch): WatchMessage => {
+    seq += batch?.calls.length ?? 0;
+    dropped = batch?.dropped ?? dropped;
+    return {
+      stream: {
+        kind,
+        seq: int64(seq),
+        dropped: int64(dropped),
+        serverTime: timeOf(deps.clock.now()),
+        nodeId: kind === StreamInfo_Kind.JOINED ? deps.nodeId : "",
+      },
+      calls: batch?.calls.map((record) => callMessage(record, deps.names)) ?? [],
+    };
   };
+  yield message(StreamInfo_Kind.JOINED);
+  try {
+    let next = batches.next();
+    for (;;) {
+      const got = await orSilence(deps.clock, next);
+      if (got === "SILENCE") {
+        yield message(StreamInfo_Kind.HEARTBEAT);
+        continue;
+      }
+      if (got.done === true) return;
+      yield message(StreamInfo_Kind.DATA, got.value);
+      next = batches.next();
+    }
+  } finally {
+    ended.abort();
+    await batches.return();
+  }
 }
 
 /** A USER sees the calls of own client keys only. */

@@ -15,11 +15,11 @@ import { authorize } from "../keys/policy.js";
 import type { KeysReader } from "../keys/ports.js";
 import type { ChangeHistory } from "./change-history.js";
 import { changeSight, type ChangeSight } from "./change-sight.js";
+import { HEARTBEAT_MS } from "./heartbeat.js";
 import { int64, numberOf, timeOf } from "./messages/values.js";
 import { wakeOn } from "./wake.js";
 
 const CHANGES_PER_MESSAGE_MAX = 100;
-const HEARTBEAT_MS = 5_000;
 const WATCHERS_MAX = 200;
 
 /** The resource of a change as the API shows it, for the `resource` of a message. */

@@ -11,9 +11,8 @@ import type { Clock } from "../core/clock.js";
 import { authorize } from "../keys/policy.js";
 import { LOG_RING_LINES, type LogBatch, type LogLine, type LogRing } from "../observe/log-ring.js";
 import type { LogLevel } from "../observe/logger.js";
+import { orSilence } from "./heartbeat.js";
 import { int64, timeOf } from "./messages/values.js";
-
-const HEARTBEAT_MS = 5_000;
 
 export interface LogDeps {
   readonly logRing: LogRing;
@@ -79,20 +78,6 @@ export async function* tailLog(
   } finally {
     ended.abort();
     await lines.return();
-  }
-}
-
-/** The result of `next`, or word that it takes long; `next` can be waited for again then. */
-async function orSilence<T>(clock: Clock, next: Promise<T>): Promise<T | "SILENCE"> {
-  let stop: () => void = () => undefined;
-  const silence = new Promise<"SILENCE">((resolve) => {
-    const timer = clock.setTimer(() => resolve("SILENCE"), HEARTBEAT_MS);
-    stop = () => timer.cancel();
-  });
-  try {
-    return await Promise.race([next, silence]);
-  } finally {
-    stop();
   }
 }
 

@@ -151,7 +151,9 @@ async function openWorld(t: TestContext) {
     if (value === null) keysInMemory.delete(id);
     else keysInMemory.set(id, value);
   });
-  return { ...ground, ...useCases, ...people, folder, storage, news, names, catalog, keysInMemory };
+  const liveCalls = new LiveCalls({ clock });
+  const state = { folder, storage, news, names, catalog, keysInMemory, liveCalls };
+  return { ...ground, ...useCases, ...people, ...state };
 }
 
 type World = Awaited<ReturnType<typeof openWorld>>;
@@ -239,7 +241,7 @@ function servicesOf(
   world: World,
   fakes: { ledger: MemoryLedger; probes: ProbeScript; checks: HealthCheck[] },
 ): (Served & { readonly methods: ReadonlySet<string> })[] {
-  const { storage, clock, names, directory, vault } = world;
+  const { storage, clock, names, directory, vault, liveCalls } = world;
   const { ledger, probes } = fakes;
   const reader = storage.keys.read;
   const lookup = {
@@ -313,7 +315,7 @@ function servicesOf(
         statistics: { usage, providerKeyReader: reader.providerKeys },
       }),
     ),
-    named(CallService, callsService({ ...common, liveCalls: new LiveCalls({ clock }) })),
+    named(CallService, callsService({ ...common, liveCalls })),
     named(PoolService, poolService({ ...common, ...emptyPool() })),
     named(
       UsageService,

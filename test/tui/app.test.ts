@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { reachable } from "../../tui/term/keymap.js";
 import { openApp, type Rig, type RigOptions } from "./app-rig.js";
 import { HARD_NAMES, overview } from "./fake-data.js";
@@ -377,6 +378,25 @@ test("calls come in on top, wait while paused, and older ones are fetched", asyn
     await press("G", "G", "G");
     assert.ok(fake.requests("listCalls").some((request) => request["pageToken"] === "200"));
     assert.ok(tui.find("of 503"), tui.text());
+  });
+});
+
+test("a quiet server is told from a silent one by its heartbeats", async () => {
+  await withApp({ count: 5 }, async ({ tui, fake, press, pass }) => {
+    await press("5");
+    const stream = fake.stream("watchCalls");
+    stream.send({ stream: { kind: StreamInfo_Kind.DATA, dropped: 7n } });
+    for (let beats = 0; beats < 4; beats++) {
+      await pass(5_000);
+      stream.send({ stream: { kind: StreamInfo_Kind.HEARTBEAT, dropped: 7n } });
+      await pass(100);
+      assert.ok(tui.find("live, 7 left out"), tui.text());
+    }
+    await pass(13_000);
+    assert.ok(tui.find("not live, the server is silent"), tui.text());
+    stream.send({ stream: { kind: StreamInfo_Kind.HEARTBEAT, dropped: 7n } });
+    await pass(300);
+    assert.ok(tui.find("live, 7 left out"), tui.text());
   });
 });
 

@@ -144,6 +144,7 @@ export class CallsView implements View {
     const { newer, dropped, link } = this.#state;
     if (this.#context.overview.paused) return `paused, ${newer} newer`;
     if (link.kind === "refused") return "not live";
+    if (link.kind === "lost" || link.kind === "stale") return "not live, the server is silent";
     const words = [
       this.#table.selectedIndex === 0 ? "live" : "live, g follows",
       dropped > 0n ? `${dropped} left out` : "",

@@ -194,7 +194,8 @@ export class CallsState {
 
   #onLink(link: LinkState): void {
     this.#link = link;
-    if (link.kind === "lost" && this.#rows.length > 0) this.#status = { kind: "stale" };
+    const isSilent = link.kind === "lost" || link.kind === "stale";
+    if (isSilent && this.#rows.length > 0) this.#status = { kind: "stale" };
     if (link.kind === "live" && this.#status.kind === "stale") this.#status = { kind: "ready" };
     this.#options.onChange();
   }

@@ -167,7 +167,7 @@ test("while the collector is away spans wait, beyond a bound they are dropped, a
     [["warn", "ECONNREFUSED"]],
   );
   collector.answer = status(200);
-  await clock.run(31_000, 1000);
+  await clock.run(38_000, 1000);
   assert.equal(traces.counts.exported, (EXPORT_CALLS_MAX + QUEUED_CALLS_MAX) * SPANS_PER_CALL);
   assert.deepEqual(
     log.lines.map(({ level }) => level),

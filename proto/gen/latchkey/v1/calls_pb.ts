@@ -803,7 +803,8 @@ export const WatchCallsRequestSchema: GenMessage<WatchCallsRequest> = /*@__PURE_
   messageDesc(file_latchkey_v1_calls, 7);
 
 /**
- * Response of WatchCalls: a batch about every 250 ms while there are calls.
+ * Response of WatchCalls: a batch about every 250 ms while there are calls, and a heartbeat without calls after 5 seconds
+ * without any.
  *
  * @generated from message latchkey.v1.WatchCallsResponse
  */

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { LIVE_BATCH_CALLS_MAX, LIVE_BATCH_INTERVAL_MS } from "../../server/metering/live-calls.js";
+import { settle } from "../support/fake-clock.js";
+import { aCall } from "./calls.js";
+import { startControl, type Control } from "./harness.js";
+
+const { JOINED, DATA, HEARTBEAT } = StreamInfo_Kind;
+
+async function watching(control: Control) {
+  const admin = await control.as(control.root);
+  const abort = new AbortController();
+  const messages = admin.calls.watchCalls({}, { signal: abort.signal });
+  const iterator = messages[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value } = await iterator.next();
+    assert.ok(value !== undefined, "the watch has ended");
+    return value;
+  };
+  return { next, abort };
+}
+
+/** The next message, once the server waits with more than its `idle` timers and time has passed. */
+async function after<T>(
+  control: Control,
+  { idle, byMs }: { idle: number; byMs: number },
+  message: Promise<T>,
+): Promise<T> {
+  while (control.clock.pending <= idle) await settle();
+  control.clock.advance(byMs);
+  return message;
+}
+
+test("a quiet watch of calls sends heartbeats, and goes on with the next call", async (t) => {
+  const control = await startControl(t);
+  const idle = control.clock.pending;
+  const { next } = await watching(control);
+  assert.equal((await next()).stream?.kind, JOINED);
+  for (let beats = 0; beats < 2; beats++) {
+    const beat = await after(control, { idle, byMs: 5_000 }, next());
+    assert.deepEqual([beat.stream?.kind, beat.calls.length], [HEARTBEAT, 0]);
+  }
+  const pending = next();
+  for (let i = 0; i < LIVE_BATCH_CALLS_MAX + 3; i++) control.liveCalls.publish(aCall(`call_${i}`));
+  const data = await after(control, { idle, byMs: LIVE_BATCH_INTERVAL_MS }, pending);
+  assert.deepEqual([data.stream?.kind, data.calls.length], [DATA, LIVE_BATCH_CALLS_MAX]);
+  const beat = await after(control, { idle, byMs: 5_000 }, next());
+  assert.deepEqual([beat.stream?.kind, beat.stream?.dropped], [HEARTBEAT, 3n]);
+  assert.equal(beat.stream?.seq, data.stream?.seq);
+});
+
+test("who stops watching calls leaves nothing behind", async (t) => {
+  const control = await startControl(t);
+  const idle = control.clock.pending;
+  const { next, abort } = await watching(control);
+  await next();
+  while (control.clock.pending === idle) await settle();
+  const waiting = next();
+  abort.abort();
+  await assert.rejects(waiting);
+  while (control.liveCalls.watchers > 0 || control.clock.pending > idle) await settle();
+});
