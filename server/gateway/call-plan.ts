@@ -24,7 +24,16 @@ export interface CallPlan {
   readonly affinity: string;
 }
 
+/** What a request says that it wants, whether or not anything serves that. */
+export interface Asked {
+  /** As written, of any length; empty if it names no model. */
+  readonly model: string;
+  readonly streamed: boolean;
+  readonly bodyHead: BodyHead;
+}
+
 export interface PlanInput {
+  readonly asked: Asked;
   readonly match: Match;
   readonly head: RequestHead;
   readonly body: Buffer;
@@ -34,16 +43,22 @@ export interface PlanInput {
   readonly modelIdCharsMax: number;
 }
 
-/**
- * Reads what the request asks for and finds its route. Throws Fault `malformed_request`,
- * `invalid_argument`, `untranslatable` and whatever the router throws.
- */
+/** Reads what the request asks for. Throws Fault `malformed_request`. */
+export function readAsked(match: Match, head: RequestHead, body: Buffer): Asked {
+  const { endpoint } = match;
+  const bodyHead = readBodyHead(match, head, body);
+  return {
+    model: match.model === "" ? (bodyHead.model ?? endpoint.modelDefault ?? "") : match.model,
+    streamed: endpoint.streams === "ALWAYS" || (endpoint.streams === "BODY" && bodyHead.stream),
+    bodyHead,
+  };
+}
+
+/** Finds the route for what is asked. Throws Fault `invalid_argument`, `untranslatable` and whatever the router throws. */
 export function planCall(input: PlanInput): CallPlan {
   const { match, head, body, principal, router } = input;
   const { endpoint } = match;
-  const bodyHead = readBodyHead(match, head, body);
-  const modelAsked =
-    match.model === "" ? (bodyHead.model ?? endpoint.modelDefault ?? "") : match.model;
+  const { model: modelAsked, streamed, bodyHead } = input.asked;
   if (modelAsked === "" && endpoint.model !== "NONE") {
     throw new Fault("invalid_argument", "The request must name a model.");
   }
@@ -54,8 +69,6 @@ export function planCall(input: PlanInput): CallPlan {
     endpoint.model === "NONE"
       ? router.resolveAny(endpoint.dialect, principal)
       : routeOf(router, modelAsked, principal);
-  const streamed =
-    endpoint.streams === "ALWAYS" || (endpoint.streams === "BODY" && bodyHead.stream);
   const served = servable(route, input, streamed);
   if (served === undefined && !endpoint.counts) throw untranslatable(route, endpoint);
   return {

@@ -11,7 +11,7 @@ import type { AttemptFailure } from "./attempt.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED, type ReplyPart } from "./call-book.js";
-import { type CallPlan, planCall } from "./call-plan.js";
+import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { countReply, estimateOf } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
@@ -139,9 +139,12 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
       const { router, passages } = context;
       const { modelIdCharsMax } = context.limits;
-      const plan = planCall({ match, head, body, principal, router, passages, modelIdCharsMax });
-      book.modelAsked = plan.modelAsked;
-      book.streamed = plan.streamed;
+      const asked = readAsked(match, head, body);
+      // Before the route is looked for: a refused call is on record with what it asked for.
+      book.modelAsked = bounded(asked.model, modelIdCharsMax);
+      book.streamed = asked.streamed;
+      const parts = { asked, match, head, body, principal, router, passages, modelIdCharsMax };
+      const plan = planCall(parts);
       const estimate = estimateOf(context.sink, plan, match.endpoint);
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
@@ -446,6 +449,11 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       this.#answer.breakOff();
     }
   }
+}
+
+/** A slice would keep the whole text in memory for as long as the record is. */
+function bounded(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : Buffer.from(text.slice(0, charsMax)).toString();
 }
 
 function notRecorded(): Fault {

@@ -128,12 +128,15 @@ test("a body that is no JSON is refused with 400 in the caller's dialect", async
 
 test("a model that is missing, odd or unknown is refused before any provider hears of it", async () => {
   const gateway = gateways.OPENAI;
+  const before = gateway.sink.records.length;
   assert.equal((await gateway.post(PATHS.OPENAI, { messages: [] })).status, 400);
   assert.equal((await gateway.post(PATHS.OPENAI, { model: 7 })).status, 400);
   assert.equal((await gateway.post(PATHS.OPENAI, { model: "x".repeat(300) })).status, 400);
   const unknown = await gateway.post(PATHS.OPENAI, { model: "no-such-model" });
   assert.equal(unknown.status, 404);
   assert.equal(((await unknown.json()) as ErrorBody).error.code, "model_not_found");
+  const asked = gateway.sink.records.slice(before).map(({ modelAsked }) => modelAsked);
+  assert.deepEqual(asked, ["", "", "x".repeat(256), "no-such-model"]);
   assert.equal(stub.received.length, 0);
 });
 

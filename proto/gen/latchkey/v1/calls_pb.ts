@@ -101,7 +101,8 @@ export type Call = Message<"latchkey.v1.Call"> & {
   providerSlug: string;
 
   /**
-   * The model asked for; may be empty.
+   * The model asked for, as the caller wrote it, whether or not it is known; at most 256 characters. Empty when the request
+   * named none.
    *
    * @generated from field: string model_asked = 12;
    */
