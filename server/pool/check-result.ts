@@ -12,6 +12,7 @@ export function checkEvent(
   return {
     outcome: checkOutcome(result.httpStatus),
     atMs,
+    begunAtMs: atMs,
     retryAfterMs: null,
     detail: result.error,
     rate: slot.outcomes.rate,

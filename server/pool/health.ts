@@ -48,7 +48,11 @@ export const DEFAULT_HEALTH_POLICY: HealthPolicy = {
 export interface Condition {
   readonly state: Health;
   readonly consecutiveFailures: number;
+  /** Rate limits in a row: no call that began since the one before was served. */
   readonly rateLimits: number;
+  /** When the last of them came, and the one before. */
+  readonly limitedAtMs: number;
+  readonly limitedBeforeMs: number;
   readonly trips: number;
   readonly refusals: number;
   readonly lastRefusalAtMs: number;
@@ -66,6 +70,8 @@ export const FRESH: Condition = {
   state: "UNKNOWN",
   consecutiveFailures: 0,
   rateLimits: 0,
+  limitedAtMs: -Infinity,
+  limitedBeforeMs: -Infinity,
   trips: 0,
   refusals: 0,
   lastRefusalAtMs: 0,
@@ -80,6 +86,7 @@ export const FRESH: Condition = {
 export interface HealthEvent {
   readonly outcome: AttemptOutcome;
   readonly atMs: number;
+  readonly begunAtMs: number;
   readonly retryAfterMs: number | null;
   readonly detail: string;
   /** Success rate of the window after this outcome, and how many outcomes it holds. */
@@ -158,6 +165,15 @@ export function afterModelAttempt(now: Condition, event: HealthEvent): Condition
   return blocked(refused, "COOLDOWN", event, MODEL_REFUSAL_COOLDOWN_MS);
 }
 
+/**
+ * The condition when a call is served during a rest that it began before. The rest stays, but a provider that
+ * served something between two limits is not asked less and less: long calls end only when the next rest has begun.
+ */
+export function afterLateSuccess(now: Condition, begunAtMs: number): Condition {
+  if (now.rateLimits === 0 || begunAtMs < now.limitedBeforeMs) return now;
+  return { ...now, rateLimits: 0 };
+}
+
 /** The condition once the end of a block has come: still to be proven, or on the way back up. */
 export function afterBlock(now: Condition, atMs: number): Condition {
   return {
@@ -201,8 +217,10 @@ function afterSuccess(now: Condition, event: HealthEvent): Condition {
   const rampLeft = Math.max(0, now.rampLeft - 1);
   if (now.blockedUntilMs !== null || now.state === "INVALID") {
     // A call from before the block came back late: it does not shorten what the provider asked for.
-    if (!event.wasProof)
-      return now.consecutiveFailures === 0 ? now : { ...now, consecutiveFailures: 0 };
+    if (!event.wasProof) {
+      const known = afterLateSuccess(now, event.begunAtMs);
+      return known.consecutiveFailures === 0 ? known : { ...known, consecutiveFailures: 0 };
+    }
   }
   const isSettled =
     now.state === state &&
@@ -220,11 +238,14 @@ function afterRateLimit(now: Condition, event: HealthEvent): Condition {
   // Several calls in flight hear of the same limit; only the first moves the back-off up a step.
   const again = now.state === "COOLDOWN" && now.blockedUntilMs !== null;
   const rateLimits = again ? now.rateLimits : now.rateLimits + 1;
+  const limitedAtMs = again ? now.limitedAtMs : event.atMs;
+  const limitedBeforeMs = again ? now.limitedBeforeMs : now.limitedAtMs;
   const baseMs = event.policy.rateLimitCooldownMs;
   const doublings = Math.min(Math.max(rateLimits - 1, 0), DOUBLINGS_MAX);
   const steppedMs = Math.min(baseMs * 2 ** doublings, Math.max(baseMs, RATE_LIMIT_WAIT_MAX_MS));
   const waitMs = Math.min(event.retryAfterMs ?? steppedMs, RETRY_AFTER_MAX_MS);
-  return blocked({ ...now, rateLimits }, "COOLDOWN", event, waitMs);
+  const counted = { ...now, rateLimits, limitedAtMs, limitedBeforeMs };
+  return blocked(counted, "COOLDOWN", event, waitMs);
 }
 
 function afterQuota(now: Condition, event: HealthEvent): Condition {

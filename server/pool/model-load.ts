@@ -1,75 +1,130 @@
 /** A ceiling is raised by one call after it was filled with successes so many times over. */
 const RAISE_ROUNDS = 4;
-/** A ceiling that no further limit has confirmed is forgotten after so long. */
+/** What limits have shown is forgotten when no further one was met for so long. */
 export const CEILING_KEPT_MS = 600_000;
 /** What was served at a time counts for this long, and up to as long again. */
 const SERVED_WINDOW_MS = 30_000;
+/** Of what is served at a time, the part at which a limit is none of calls at a time: providers count a call a moment longer. */
+const SURELY_SERVED_PART = 0.75;
+/** So many of the last limits say whether there is a ceiling. */
+const LIMITS_KEPT = 32;
 /** Models of which one key remembers the load while it is idle; callers may ask for any name. */
 export const LOADS_MAX = 16;
 
+/** A limit that was met. */
+interface Limit {
+  /** Place of the refused call among all that began. */
+  readonly order: number;
+  /** How many calls would have been under way with it. */
+  readonly atOnce: number;
+  /** Clearly more were served at a time, shortly before or since: it was none of calls at a time. */
+  refuted: boolean;
+}
+
 /**
  * How many calls of one model one key serves at a time. Limits of rate say when they end; one that does not is
- * most often of calls at a time, and after a rest all that wait would run into it again at once. So once it was
- * met no more are let through than were served at a time, and one more now and then to see whether there is room.
- * A limit that is met below what was served a moment ago is none of calls at a time, and lowers nothing.
+ * often of calls at a time, and after a rest all that wait would run into it again at once. So no more are let
+ * through than were served at a time, and one more now and then to see whether there is room. A provider that
+ * refuses as it pleases must not be throttled for it: a ceiling refuses only what goes beyond all that is served,
+ * so it is believed as long as most of the last limits did.
  */
 export class ModelLoad {
   inFlight = 0;
+  /** Calls so far. */
+  begun = 0;
   /** Limits met so far. */
   limits = 0;
-  /** Calls in flight after the last of them. */
-  #left = 0;
   #ceiling = Infinity;
   #untilMs = 0;
   #successes = 0;
   #served = 0;
   #servedBefore = 0;
   #windowEndsMs = 0;
+  #met: Limit[] = [];
 
   /** Nothing more may begin before a call has ended. */
   get isFull(): boolean {
     return this.inFlight >= this.#ceiling;
   }
 
-  get isKnown(): boolean {
-    return this.#ceiling !== Infinity;
+  /** Calls at a time that are let through; infinity while no ceiling is believed. */
+  get ceiling(): number {
+    return this.#ceiling;
   }
 
-  /** A call was served that began as one of so many, after so many limits. */
+  /** A call was served. */
   served(begin: LoadAtBegin, nowMs: number): void {
-    if (nowMs >= this.#windowEndsMs) {
-      const isNext = nowMs < this.#windowEndsMs + SERVED_WINDOW_MS;
-      this.#servedBefore = isNext ? this.#served : 0;
-      this.#served = 0;
-      this.#windowEndsMs = nowMs + SERVED_WINDOW_MS;
+    this.#turn(nowMs);
+    const atOnce = this.#atOnce(begin);
+    if (atOnce > this.#served) {
+      this.#served = atOnce;
+      this.#refute(atOnce);
     }
-    // Of those that it began with, some were refused.
-    const { inFlight, limits } = begin;
-    const atOnce = limits === this.limits ? inFlight : Math.min(inFlight, this.#left);
-    this.#served = Math.max(this.#served, atOnce);
-    if (!this.isKnown) return;
-    if (nowMs > this.#untilMs) this.forget();
-    if (++this.#successes < this.#ceiling * RAISE_ROUNDS) return;
+    if (this.#ceiling === Infinity || ++this.#successes < this.#ceiling * RAISE_ROUNDS) return;
     this.#ceiling++;
     this.#successes = 0;
   }
 
-  /** The provider refused one more than are in flight now. */
-  limited(nowMs: number): void {
+  /** The provider refused a call, which is not in flight any more, and named no time to wait. */
+  limited(begin: LoadAtBegin, nowMs: number): void {
+    this.#turn(nowMs);
+    const atOnce = this.#atOnce(begin);
+    const served = Math.max(1, this.#served, this.#servedBefore);
+    this.#met.push({ order: begin.begun, atOnce, refuted: atOnce <= surely(served) });
+    if (this.#met.length > LIMITS_KEPT) this.#met.shift();
     this.limits++;
-    this.#left = this.inFlight;
-    this.#ceiling = Math.max(1, this.inFlight, this.#served, this.#servedBefore);
     this.#untilMs = nowMs + CEILING_KEPT_MS;
     this.#successes = 0;
+    this.#ceiling = this.#isBelievable() ? Math.max(served, this.inFlight) : Infinity;
   }
 
   forget(): void {
     this.#ceiling = Infinity;
+    this.#met = [];
+  }
+
+  /** With how many others, itself counted, a call was under way at its begin but for those that were refused. */
+  #atOnce({ inFlight, limits, begun }: LoadAtBegin): number {
+    const since = this.limits - limits;
+    if (since === 0) return inFlight;
+    let refused = Math.max(0, since - this.#met.length);
+    for (let at = Math.max(0, this.#met.length - since); at < this.#met.length; at++) {
+      if ((this.#met[at]?.order ?? 0) < begun) refused++;
+    }
+    return Math.max(1, inFlight - refused);
+  }
+
+  /** So many at once were served. */
+  #refute(atOnce: number): void {
+    if (this.#met.length === 0) return;
+    const refutedTo = surely(atOnce);
+    for (const limit of this.#met) if (limit.atOnce <= refutedTo) limit.refuted = true;
+    if (!this.#isBelievable()) this.#ceiling = Infinity;
+  }
+
+  #isBelievable(): boolean {
+    let refuted = 0;
+    for (const limit of this.#met) if (limit.refuted) refuted++;
+    return refuted * 2 < this.#met.length;
+  }
+
+  #turn(nowMs: number): void {
+    if (nowMs > this.#untilMs) this.forget();
+    if (nowMs < this.#windowEndsMs) return;
+    const isNext = nowMs < this.#windowEndsMs + SERVED_WINDOW_MS;
+    this.#servedBefore = isNext ? this.#served : 0;
+    this.#served = 0;
+    this.#windowEndsMs = nowMs + SERVED_WINDOW_MS;
   }
 }
 
+/** Calls at a time that no ceiling can be the reason to refuse, where so many were served; a single one never. */
+function surely(served: number): number {
+  return Math.max(1, served * SURELY_SERVED_PART);
+}
+
 /** The load of a model when a call began, the call counted. */
-export type LoadAtBegin = Readonly<Pick<ModelLoad, "inFlight" | "limits">>;
+export type LoadAtBegin = Readonly<Pick<ModelLoad, "inFlight" | "limits" | "begun">>;
 
 /** The loads of one key, model by model. */
 export class ModelLoads {
@@ -78,14 +133,16 @@ export class ModelLoads {
   /** Of a call that begins; it is counted. */
   begin(model: string): ModelLoad {
     let load = this.#byModel.get(model);
-    if (load !== undefined) {
-      load.inFlight++;
+    if (load === undefined) {
+      load = new ModelLoad();
+      load.inFlight = 1;
+      load.begun = 1;
+      this.#byModel.set(model, load);
+      if (this.#byModel.size > LOADS_MAX) this.#dropIdle();
       return load;
     }
-    load = new ModelLoad();
-    load.inFlight = 1;
-    this.#byModel.set(model, load);
-    if (this.#byModel.size > LOADS_MAX) this.#dropIdle();
+    load.inFlight++;
+    load.begun++;
     return load;
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { STRATEGIES } from "./strategy.js";
 import { KEY_MODELS_MAX } from "./model-conditions.js";
-import { SUPER, World, keys } from "../../test/support/pool-world.js";
+import { SUPER, World, keys, result } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
 
 const ASKED = aRoute("model-a");
@@ -56,6 +56,29 @@ test("waits of one model grow by its own limits, and its success begins anew", (
   };
   assert.deepEqual([limit(), limit(), limit()], [1_000, 2_000, 4_000]);
   world.call("OK", { route: ASKED });
+  assert.equal(limit(), 1_000);
+});
+
+test("limits between which a call began that was served are not in a row, even if it ends in the next rest", () => {
+  const world = new World(keys(1));
+  const limit = (): number => {
+    world.call("RATE_LIMITED", { route: ASKED });
+    return world.pool.waitMs(SUPER, ASKED) ?? -1;
+  };
+  // So many are served at a time that no limit below is taken for one of calls at a time.
+  const many = Array.from({ length: 8 }, () => world.lease({ route: ASKED }));
+  for (const lease of many) lease.release(result("OK"));
+  const early = world.lease({ route: ASKED });
+  world.clock.advance(10);
+  world.clock.advance(limit());
+  assert.equal(limit(), 2_000);
+  early.release(result("OK"));
+  world.clock.advance(2_000);
+  const late = world.lease({ route: ASKED });
+  assert.equal(limit(), 4_000, "a call from before them says nothing");
+  late.release(result("OK"));
+  assert.equal(world.pool.waitMs(SUPER, ASKED), 4_000, "the rest stays as long");
+  world.clock.advance(4_000);
   assert.equal(limit(), 1_000);
 });
 

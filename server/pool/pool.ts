@@ -15,6 +15,7 @@ import type { TargetExplanation } from "./explain.js";
 import {
   afterAttempt,
   afterGoodCheck,
+  afterLateSuccess,
   afterModelAttempt,
   FRESH,
   isOfModel,
@@ -64,6 +65,7 @@ export interface PoolOptions {
 
 /** What is known of a lease at its begin. */
 interface LeaseFacts extends LoadAtBegin {
+  readonly begunAtMs: number;
   readonly wasProof: boolean;
   readonly model: string;
   readonly load: ModelLoad;
@@ -324,7 +326,7 @@ export class Pool {
     slot.inFlight++;
     const model = target.upstreamModel;
     const load = slot.loads.begin(model);
-    const { inFlight, limits } = load;
+    const { inFlight, limits, begun } = load;
     if (load.isFull) this.registry.settleModel(slot, model);
     slot.uses.add(nowMs);
     slot.lastUsedMs = nowMs;
@@ -341,7 +343,15 @@ export class Pool {
       release: (result) => {
         if (!isOpen) return;
         isOpen = false;
-        this.#release(slot, result, { wasProof: isProof, model, load, inFlight, limits });
+        this.#release(slot, result, {
+          begunAtMs: nowMs,
+          wasProof: isProof,
+          model,
+          load,
+          inFlight,
+          limits,
+          begun,
+        });
       },
     };
   }
@@ -364,6 +374,7 @@ export class Pool {
     const event: HealthEvent = {
       outcome: result.outcome,
       atMs,
+      begunAtMs: facts.begunAtMs,
       retryAfterMs: result.retryAfterMs,
       detail: result.detail,
       rate: slot.outcomes.rate,
@@ -380,7 +391,7 @@ export class Pool {
       if (result.outcome === "QUOTA_EXHAUSTED" || result.outcome === "RATE_LIMITED") {
         this.#coolGroup(slot, { ...event, wasProof: false });
       } else if (slot.models !== null && result.outcome === "OK") {
-        this.#modelServed(slot, model);
+        this.#modelServed(slot, model, facts.begunAtMs);
       }
     }
     if (wasProof || slot.key.quota !== null) this.registry.refresh(slot);
@@ -393,7 +404,7 @@ export class Pool {
     if (outcome === "OK") load.served(facts, atMs);
     load.inFlight--;
     // One that names a time to wait is of rate.
-    if (outcome === "RATE_LIMITED" && retryAfterMs === null) load.limited(atMs);
+    if (outcome === "RATE_LIMITED" && retryAfterMs === null) load.limited(facts, atMs);
     if (wasFull && !slot.gone) this.registry.settleModel(slot, model);
   }
 
@@ -411,11 +422,11 @@ export class Pool {
   }
 
   /** A call that was under way when a rest began does not end it. */
-  #modelServed(slot: KeySlot, model: string): void {
+  #modelServed(slot: KeySlot, model: string, begunAtMs: number): void {
     const known = slot.models?.get(model);
-    if (known !== undefined && known.blockedUntilMs === null) {
-      this.registry.setModelCondition(slot, model, undefined);
-    }
+    if (known === undefined) return;
+    const next = known.blockedUntilMs === null ? undefined : afterLateSuccess(known, begunAtMs);
+    this.registry.setModelCondition(slot, model, next);
   }
 
   /** Keys that share limits wait together. Those that wait about as long already are left as they are. */
