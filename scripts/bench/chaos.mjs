@@ -1,5 +1,5 @@
 // `npm run bench -- chaos [--calls 10000 --cuts 1000 --connections 32 --seed 7]`: calls through a server of its own process while its provider limits, fails and cuts.
-// Ends with 1 when fewer than 99.99 % succeed, a call takes more attempts than allowed, or a cut is not told as one.
+// Ends with 1 when fewer than 99.99 % succeed, a call takes more attempts than allowed, or a cut is not told as one. Progress goes to stderr.
 import http from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
@@ -9,7 +9,10 @@ import { numberOption } from "./options.mjs";
 const KEYS = 10;
 const DEAD = 3;
 const CUT_PART = 0.3;
+/** So many more streams than are cut on average, that as many are cut as were asked for. */
+const CUT_MARGIN = 1.15;
 const LOG_DEADLINE_MS = 10_000;
+const PROGRESS_MS = 5_000;
 const secretOf = (at) => `sk-chaos-${String(at).padStart(24, "0")}`;
 
 const options = {
@@ -43,13 +46,26 @@ async function runChaos({ calls, cuts, callers, seed }) {
     const secret = await prepare(server.api, stub.origin, Dialect.OPENAI);
     const target = { url: `${server.proxyUrl}/v1/chat/completions`, secret };
     const first = play({ limited: 0.3, failing: 0.1, cutting: 0 });
-    const served = await callAll({ ...target, calls, callers, streams: (call) => call % 2 === 0 });
+    const served = await callAll({
+      ...target,
+      name: "served",
+      calls,
+      callers,
+      streams: (call) => call % 2 === 0,
+    });
     const problems = await judgeServed(server.api, served, first, GATEWAY_LIMITS.attemptsMax);
     // Were all of them cut, every key would rest before long.
     const second = play({ limited: 0, failing: 0, cutting: CUT_PART });
-    const streams = Math.ceil(cuts / CUT_PART);
-    const cut = await callAll({ ...target, calls: streams, callers, streams: () => true });
+    const streams = Math.ceil((cuts / CUT_PART) * CUT_MARGIN);
+    const cut = await callAll({
+      ...target,
+      name: "cut",
+      calls: streams,
+      callers,
+      streams: () => true,
+    });
     problems.push(...(await judgeCuts(server.api, cut, second.cut)));
+    if (second.cut < cuts) problems.push("fewer streams were cut than asked for");
     const log = server.log();
     if (log !== "") console.log(log);
     for (const problem of problems) console.log(`BROKEN: ${problem}`);
@@ -78,7 +94,7 @@ async function prepare(api, origin, dialect) {
 }
 
 async function judgeServed(api, replies, counts, attemptsMax) {
-  const failed = replies.filter(({ status, complete }) => status !== 200 || !complete);
+  const failed = replies.filter(isFailed);
   const rate = 1 - failed.length / replies.length;
   const perCall = counts.attempts / replies.length;
   console.log(
@@ -93,6 +109,15 @@ async function judgeServed(api, replies, counts, attemptsMax) {
   return problems;
 }
 
+function isFailed({ status, complete }) {
+  return status !== 200 || !complete;
+}
+
+/** A stream that had begun and whose caller was told that it broke off. */
+function isToldCut({ status, text, broken }) {
+  return status === 200 && (broken || text.includes('"stream_cut"'));
+}
+
 /** What the log says of a failed call. */
 async function storyOf(api, status, id) {
   const { call, attempts } = await api.calls.getCall({ id });
@@ -101,7 +126,7 @@ async function storyOf(api, status, id) {
 }
 
 async function judgeCuts(api, replies, cuts) {
-  const told = replies.filter(({ text, broken }) => broken || text.includes('"stream_cut"'));
+  const told = replies.filter(isToldCut);
   const finished = replies.filter(({ text }) => text.includes("[DONE]"));
   const silent = finished.length - (replies.length - cuts);
   const recorded = await recordedCuts(api, cuts);
@@ -132,9 +157,10 @@ async function recordedCuts(api, wanted) {
   }
 }
 
-async function callAll({ url, secret, calls, callers, streams }) {
+async function callAll({ name, url, secret, calls, callers, streams }) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: callers });
   const replies = [];
+  const stopTelling = tellProgress(name, replies, calls);
   let next = 0;
   const work = async () => {
     while (next < calls) {
@@ -143,8 +169,29 @@ async function callAll({ url, secret, calls, callers, streams }) {
     }
   };
   await Promise.all(Array.from({ length: callers }, work));
+  stopTelling();
   agent.destroy();
   return replies;
+}
+
+/** One line every few seconds, on a terminal over the last one; what comes back ends it. */
+function tellProgress(name, replies, calls) {
+  const isTerminal = process.stderr.isTTY === true;
+  const began = performance.now();
+  const tell = (isLast) => {
+    const seconds = (performance.now() - began) / 1000;
+    const cut = replies.filter(isToldCut).length;
+    const failed = replies.filter(isFailed).length - cut;
+    const line =
+      `${name}: ${replies.length}/${calls} calls, ${failed} failed, ${cut} cut, ` +
+      `${(replies.length / seconds).toFixed(0)} a second, ${seconds.toFixed(0)} s`;
+    process.stderr.write(isTerminal ? `\r${line}\u001b[K${isLast ? "\n" : ""}` : `${line}\n`);
+  };
+  const timer = setInterval(() => tell(false), PROGRESS_MS);
+  return () => {
+    clearInterval(timer);
+    tell(true);
+  };
 }
 
 function callOnce({ url, secret, agent, call, stream }) {
