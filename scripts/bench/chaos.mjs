@@ -176,7 +176,7 @@ async function callAll({ name, url, secret, calls, callers, streams }) {
 
 /** One line every few seconds, on a terminal over the last one; what comes back ends it. */
 function tellProgress(name, replies, calls) {
-  const isTerminal = process.stderr.isTTY === true;
+  const isTerminal = process.stderr.isTTY;
   const began = performance.now();
   const tell = (isLast) => {
     const seconds = (performance.now() - began) / 1000;
