@@ -68,6 +68,7 @@ async function round(calls: number, running: number): Promise<Round> {
 async function appended(folder: string, records: readonly CallRecord[], running: number) {
   const accounting = await accountingOf(folder, {
     appendCalls: (batch) => Promise.resolve(batch.length),
+    prepareCalls: () => undefined,
     journalPosition: () => Promise.resolve(undefined),
     getCall: () => Promise.resolve(undefined),
     listCalls: () => Promise.reject(new Error("nothing is listed")),

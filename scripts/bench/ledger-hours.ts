@@ -1,9 +1,9 @@
 import type { CallRecord } from "../../server/core/call.js";
-import { encodeCalls, insertCalls } from "../../server/storage/call-insertion.js";
+import { insertCalls, prepareCalls } from "../../server/storage/call-insertion.js";
 import { connect, type Db } from "../../server/storage/db.js";
 import { storageFault } from "../../server/storage/faults.js";
 import { LedgerRefs } from "../../server/storage/ledger-refs.js";
-import { HOUR_MS } from "../../server/storage/rollup-rows.js";
+import { HOUR_MS, sumByCombination } from "../../server/storage/rollup-rows.js";
 import { addRollups } from "../../server/storage/rollups.js";
 import { addToTotals, TOTALS } from "../../server/storage/totals.js";
 import { Writer } from "../../server/storage/writer.js";
@@ -47,15 +47,15 @@ export class HourFiller {
 
   /** Adds all calls of the hours before `untilMs` that are not there yet. */
   async add(calls: readonly CallRecord[], untilMs: number, offset: number): Promise<void> {
-    const encoded = await encodeCalls(calls);
+    const prepared = await prepareCalls(calls, this.#refs);
     await this.#writer.run(async (db) => {
       const staged = this.#refs.stage(db);
-      const counted = await insertCalls(db, staged, encoded, await newestSeq(db));
+      const { calls: counted } = await insertCalls(db, staged, prepared, await newestSeq(db));
       for (const level of TOTALS) {
         const fromMs = this.#fromMs(level.rollups);
         const kept = counted.filter(({ call }) => call.startedAt >= fromMs);
         if (kept.length === 0) continue;
-        await addRollups(db, level.rollups, level.bucketMs, kept);
+        await addRollups(db, level.rollups, sumByCombination(kept, level.bucketMs));
         await addToTotals(db, kept, [level]);
       }
       await db.rows(

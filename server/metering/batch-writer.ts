@@ -1,3 +1,4 @@
+import type { CallRecord } from "../core/call.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { JournaledCall } from "./journal-reader.js";
@@ -5,13 +6,14 @@ import type { LedgerStore } from "./ports.js";
 
 /** Writes batches of calls to the database and tells a database that is away from a call that it refuses. */
 export class BatchWriter {
-  readonly #ledger: Pick<LedgerStore, "appendCalls">;
+  readonly #ledger: Pick<LedgerStore, "appendCalls" | "prepareCalls">;
   readonly #logger: Logger;
   #recordedCalls = 0;
   #refusedCalls = 0;
+  #next: { readonly batch: readonly JournaledCall[]; readonly records: CallRecord[] } | undefined;
 
   constructor(options: {
-    readonly ledger: Pick<LedgerStore, "appendCalls">;
+    readonly ledger: Pick<LedgerStore, "appendCalls" | "prepareCalls">;
     readonly logger: Logger;
   }) {
     this.#ledger = options.ledger;
@@ -27,11 +29,19 @@ export class BatchWriter {
     return this.#refusedCalls;
   }
 
+  /** Lets the ledger begin with a batch that is written next, while it is busy with the one before. */
+  prepare(batch: readonly JournaledCall[]): void {
+    const records = recordsOf(batch);
+    this.#next = { batch, records };
+    this.#ledger.prepareCalls(records);
+  }
+
   /** Throws what the ledger throws while it takes none of the calls; then all of them must be written again. */
   async write(batch: readonly JournaledCall[]): Promise<void> {
     const last = batch.at(-1);
     if (last === undefined) return;
-    const records = batch.map((call) => call.record);
+    const records = this.#next?.batch === batch ? this.#next.records : recordsOf(batch);
+    this.#next = undefined;
     try {
       await this.#ledger.appendCalls(records, last.position);
       this.#recordedCalls += batch.length;
@@ -67,10 +77,7 @@ export class BatchWriter {
       const last = part.at(-1);
       if (first === undefined || last === undefined) continue;
       try {
-        await this.#ledger.appendCalls(
-          part.map((call) => call.record),
-          last.position,
-        );
+        await this.#ledger.appendCalls(recordsOf(part), last.position);
       } catch (error) {
         if (toFault(error).code === "storage_unavailable") throw error;
         if (part.length === 1) refused.push({ call: first, error });
@@ -78,6 +85,10 @@ export class BatchWriter {
       }
     }
   }
+}
+
+function recordsOf(batch: readonly JournaledCall[]): CallRecord[] {
+  return batch.map((call) => call.record);
 }
 
 interface Refused {

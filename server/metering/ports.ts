@@ -8,6 +8,8 @@ export interface LedgerStore {
    * already changes nothing, so a replay is harmless. Returns how many were new.
    */
   appendCalls(batch: readonly CallRecord[], position: JournalPosition): Promise<number>;
+  /** A hint that this very list comes next, for while the database is busy with the calls before. Never throws. */
+  prepareCalls(batch: readonly CallRecord[]): void;
   /** The position up to which the journal is in the database; undefined at the first start. */
   journalPosition(): Promise<JournalPosition | undefined>;
   getCall(id: string): Promise<CallRecord | undefined>;

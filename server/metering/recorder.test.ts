@@ -4,6 +4,7 @@ import { MemoryLedger } from "../../test/metering/memory-ledger.js";
 import { callId, keptLog, sampleCall } from "../../test/metering/sample-calls.js";
 import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
+import type { CallRecord } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import { openJournal, type Journal } from "./journal.js";
 import { BATCH_CALLS_MAX, PENDING_CALLS_MAX, Recorder, UNJOURNALED_CALLS_MAX } from "./recorder.js";
@@ -117,6 +118,26 @@ test("after a kill the next process records what is missing, and nothing twice",
   second.ledger.position = undefined;
   const third = await bench(second.disk.afterKill(), second.ledger);
   assert.equal(third.ledger.calls.size, 1800);
+});
+
+test("the next piece of the journal is made ready while one is written", async () => {
+  const { clock, ledger, finish, recorder } = await bench();
+  const appended: (readonly CallRecord[])[] = [];
+  const append = ledger.appendCalls.bind(ledger);
+  ledger.appendCalls = (batch, position) => {
+    appended.push(batch);
+    return append(batch, position);
+  };
+  ledger.failure = locked();
+  finish(1, 20_000);
+  await clock.run(1000);
+  ledger.failure = undefined;
+  await clock.run(6000);
+  await recorder.caughtUp();
+  assert.equal(ledger.calls.size, 20_000);
+  assert.ok(ledger.prepared.length > 0);
+  for (const batch of ledger.prepared)
+    assert.ok(appended.includes(batch), "this very list is appended");
 });
 
 test("one call that the database refuses does not hold up the others, and is in the log", async () => {

@@ -25,7 +25,7 @@ const CLOSE_TIMEOUT_MS = 10_000;
 const CLOSE_TRIES = 3;
 
 export interface RecorderOptions {
-  readonly ledger: Pick<LedgerStore, "appendCalls">;
+  readonly ledger: Pick<LedgerStore, "appendCalls" | "prepareCalls">;
   readonly journal: Pick<Journal, "read" | "end" | "release">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -330,7 +330,10 @@ export class Recorder {
   }
 
   #readAhead(from: JournalPosition): void {
-    const read = this.#options.journal.read(from, BATCH_CALLS_MAX);
+    const read = this.#options.journal.read(from, BATCH_CALLS_MAX).then((piece) => {
+      this.#writer.prepare(piece.calls);
+      return piece;
+    });
     // Whoever takes it up hears of its failure; one that is dropped has none that matters.
     read.catch(() => undefined);
     this.#ahead = { from, read };

@@ -1,6 +1,7 @@
 import type { CallRecord } from "../core/call.js";
 import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
+import type { CountedCall } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
 
 /** Entries that each cache holds; beyond it starts afresh. A hundred bytes each. */
@@ -18,6 +19,27 @@ export class LedgerRefs {
   /** Numbers for one transaction. */
   stage(db: Db): StagedRefs {
     return new StagedRefs(db, this.#names, this.#keys);
+  }
+
+  /**
+   * A call with its numbers, without asking the database; undefined unless all are known. Names are never deleted,
+   * and combinations only with their client key, so the numbers stay true for every call that is still taken.
+   */
+  known(call: CallRecord): CountedCall | undefined {
+    const refs = {
+      clientKey: this.#known(call.clientKeyId),
+      owner: this.#known(call.ownerId),
+      providerKey: this.#known(call.providerKeyId),
+      provider: this.#known(call.providerId),
+      model: this.#known(call.modelServed),
+    };
+    // A name that is not known makes a combination that is not known either.
+    const keyId = this.#keys.get(combination(refs));
+    return keyId === undefined ? undefined : { call, refs, keyId };
+  }
+
+  #known(name: string | null): number {
+    return name === null ? 0 : (this.#names.get(name) ?? -1);
   }
 
   /** Keeps what a committed transaction has learnt. */
@@ -47,8 +69,18 @@ export class StagedRefs {
     this.#keys = keys;
   }
 
-  /** The numbers of each call's names, in the order of the calls. */
-  async ofCalls(calls: readonly CallRecord[]): Promise<readonly CallRefs[]> {
+  /** Each call with the numbers of its names and of their combination, in the order given. */
+  async ofCalls(calls: readonly CallRecord[]): Promise<readonly CountedCall[]> {
+    const refs = await this.#ofNames(calls);
+    const keyIds = await this.#ofCombinations(refs);
+    return calls.map((call, index) => ({
+      call,
+      refs: found(refs[index]),
+      keyId: found(keyIds[index]),
+    }));
+  }
+
+  async #ofNames(calls: readonly CallRecord[]): Promise<readonly CallRefs[]> {
     const missing = new Set<string>();
     const asked = new Set<string>();
     const refs = calls.map((call) => this.#refsOf(call, missing, asked));
@@ -58,8 +90,7 @@ export class StagedRefs {
     return calls.map((call) => this.#refsOf(call, new Set(), new Set()));
   }
 
-  /** The number of each combination, in the order given. */
-  async ofCombinations(all: readonly CallRefs[]): Promise<readonly number[]> {
+  async #ofCombinations(all: readonly CallRefs[]): Promise<readonly number[]> {
     const missing = new Map<string, CallRefs>();
     for (const refs of all) {
       const key = combination(refs);
@@ -152,7 +183,7 @@ function combination(refs: CallRefs): string {
   return `${refs.clientKey},${refs.owner},${refs.provider},${refs.providerKey},${refs.model}`;
 }
 
-function found(ref: number | undefined): number {
+function found<T>(ref: T | undefined): T {
   if (ref === undefined) throw new Error("the database did not number a name");
   return ref;
 }

@@ -3,8 +3,8 @@ import type { Clock } from "../core/clock.js";
 import type { PageQuery } from "../core/page.js";
 import { listCalls, readCall } from "./call-list.js";
 import type { CallPage } from "./call-list.js";
-import { encodeCalls, insertCalls } from "./call-insertion.js";
-import type { EncodedCall } from "./call-insertion.js";
+import { insertCalls, keepCalls, prepareCalls } from "./call-insertion.js";
+import type { PreparedCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
 import { LedgerRefs } from "./ledger-refs.js";
 import type { StagedRefs } from "./ledger-refs.js";
@@ -30,6 +30,13 @@ export class Ledger {
   readonly #reader: Db;
   readonly #clock: Clock;
   readonly #refs = new LedgerRefs();
+  /** Calls that come next, see `prepareCalls`. */
+  #next:
+    | {
+        readonly batch: readonly CallRecord[];
+        readonly prepared: ReturnType<typeof prepareCalls>;
+      }
+    | undefined;
 
   constructor(options: { writer: Writer; reader: Db; clock: Clock }) {
     this.#writer = options.writer;
@@ -43,9 +50,10 @@ export class Ledger {
    * many were new.
    */
   async appendCalls(batch: readonly CallRecord[], position: JournalPlace): Promise<number> {
-    const encoding = encodeCalls(batch);
+    const preparing = this.#next?.batch === batch ? this.#next.prepared : this.#prepare(batch);
+    this.#next = undefined;
     // Few calls are in the writer's queue when this returns.
-    const calls = encoding instanceof Promise ? await encoding : encoding;
+    const calls = preparing instanceof Promise ? await preparing : preparing;
     let staged: StagedRefs | undefined;
     return this.#writer.run(
       async (db) => {
@@ -61,6 +69,18 @@ export class Ledger {
         if (staged !== undefined) this.#refs.keep(staged);
       },
     );
+  }
+
+  /**
+   * Makes ready what is going to be appended next, this very list, as far as that needs no database: for while it is
+   * busy with the calls before. Appending does the same without it.
+   */
+  prepareCalls(batch: readonly CallRecord[]): void {
+    this.#next = { batch, prepared: this.#prepare(batch) };
+  }
+
+  #prepare(batch: readonly CallRecord[]): ReturnType<typeof prepareCalls> {
+    return prepareCalls(batch, this.#refs);
   }
 
   /** The position up to which the journal is in the database; undefined at the first start. */
@@ -112,25 +132,21 @@ export class Ledger {
   }
 }
 
-async function appendCalls(
-  db: Db,
-  staged: StagedRefs,
-  batch: readonly EncodedCall[],
-): Promise<number> {
+async function appendCalls(db: Db, staged: StagedRefs, batch: PreparedCalls): Promise<number> {
   const state = await readState(db, batch);
   // The log of a client key that was deleted meanwhile is gone, and nothing starts it anew.
   const calls =
     state.deleted.size === 0
       ? batch
-      : batch.filter(({ call }) => !state.deleted.has(call.clientKeyId));
-  if (calls.length === 0) return 0;
+      : keepCalls(batch, (call) => !state.deleted.has(call.clientKeyId));
+  if (calls.encoded.length === 0) return 0;
   const added = await insertCalls(db, staged, calls, state.newestSeq);
-  if (added.length === 0) return 0;
+  if (added.calls.length === 0) return 0;
   const folded = await countCalls(db, added, state.foldedUntilMs);
   if (folded !== state.foldedUntilMs) {
     await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
   }
-  return added.length;
+  return added.calls.length;
 }
 
 /** What has to be known before calls go in. */
@@ -142,8 +158,8 @@ interface LedgerState {
 }
 
 /** In one statement, since each costs the loop a turn. */
-async function readState(db: Db, batch: readonly EncodedCall[]): Promise<LedgerState> {
-  const keys = [...new Set(batch.map(({ call }) => call.clientKeyId))];
+async function readState(db: Db, batch: PreparedCalls): Promise<LedgerState> {
+  const keys = [...new Set(batch.encoded.map(({ call }) => call.clientKeyId))];
   const rows = await db.rows<{ seq: number; folded: number; id: string | null }>(
     `SELECT s.folded_until_ms AS folded, d.client_key_id AS id,
        (SELECT COALESCE(max(seq), 0) FROM calls) AS seq

@@ -64,6 +64,14 @@ export function sumUp(
   return all;
 }
 
+/** Calls added up by bucket and combination of names. */
+export function sumByCombination(
+  counted: readonly CountedCall[],
+  bucketMs: number,
+): readonly Rollup[] {
+  return sumUp(counted, bucketMs, ({ keyId }) => keyId);
+}
+
 /** The end of an INSERT that adds to the rows that are there already; `key` is the table's primary key. */
 export function addUp(key: readonly string[]): string {
   const sums = COUNTERS.map((name) => `${name} = ${name} + excluded.${name}`);

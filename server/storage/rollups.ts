@@ -1,3 +1,4 @@
+import type { InsertedCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
 import {
   addUp,
@@ -6,9 +7,9 @@ import {
   HOUR_MS,
   insertRollups,
   MINUTE_MS,
-  sumUp,
+  sumByCombination,
 } from "./rollup-rows.js";
-import type { CountedCall } from "./rollup-rows.js";
+import type { Rollup } from "./rollup-rows.js";
 import { addToTotals, foldTotals } from "./totals.js";
 
 /** Minutes that are still filling; they are not folded yet, since most calls that come in belong to them. */
@@ -26,18 +27,19 @@ const KEY = ["bucket_ms", "key_id"] as const;
  */
 export async function countCalls(
   db: Db,
-  counted: readonly CountedCall[],
+  { calls, minutes }: InsertedCalls,
   foldedUntilMs: number,
 ): Promise<number> {
-  const { newestMs, rows } = await addRollups(db, "rollups_minute", MINUTE_MS, counted);
-  const late = counted.filter(({ call }) => call.startedAt < foldedUntilMs);
+  await addRollups(db, "rollups_minute", minutes);
+  const late = calls.filter(({ call }) => call.startedAt < foldedUntilMs);
   if (late.length > 0) {
-    await addRollups(db, "rollups_hour", HOUR_MS, late);
-    await addRollups(db, "rollups_day", DAY_MS, late);
+    await addRollups(db, "rollups_hour", sumByCombination(late, HOUR_MS));
+    await addRollups(db, "rollups_day", sumByCombination(late, DAY_MS));
     await addToTotals(db, late);
   }
   // More than came in, so that however large the batches are the folding is not left behind.
-  const rowsMax = Math.max(FOLD_ROWS_MAX, 2 * rows);
+  const rowsMax = Math.max(FOLD_ROWS_MAX, 2 * minutes.length);
+  const newestMs = minutes.reduce((newest, { bucketMs }) => Math.max(newest, bucketMs), 0);
   return fold(db, foldedUntilMs, newestMs - OPEN_MINUTES * MINUTE_MS, rowsMax);
 }
 
@@ -72,16 +74,8 @@ async function enoughUntil(db: Db, fromMs: number, rowsMax: number): Promise<num
   return Math.max(edge.edge, edge.first + MINUTE_MS);
 }
 
-/** Adds calls up by combination; returns the newest bucket and how many roll-ups there were. */
-export async function addRollups(
-  db: Db,
-  table: string,
-  bucketMs: number,
-  counted: readonly CountedCall[],
-): Promise<{ readonly newestMs: number; readonly rows: number }> {
-  const rollups = sumUp(counted, bucketMs, ({ keyId }) => keyId);
+/** Adds what calls add up to by combination. */
+export async function addRollups(db: Db, table: string, rollups: readonly Rollup[]): Promise<void> {
   const rows = rollups.map((each) => [each.bucketMs, each.id, ...each.counters]);
   await insertRollups(db, table, KEY, rows);
-  const newestMs = rollups.reduce((newest, each) => Math.max(newest, each.bucketMs), 0);
-  return { newestMs, rows: rows.length };
 }

@@ -15,6 +15,8 @@ const BUCKET_MS = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, ALL: Infin
 export class MemoryLedger implements LedgerStore {
   readonly calls = new Map<string, CallRecord>();
   readonly batches: number[] = [];
+  /** What was said to come next. */
+  readonly prepared: (readonly CallRecord[])[] = [];
   position: JournalPosition | undefined;
   /** Thrown by the next appends; undefined for none. */
   failure: Error | undefined;
@@ -31,6 +33,10 @@ export class MemoryLedger implements LedgerStore {
     this.position = position;
     this.batches.push(batch.length);
     return this.calls.size - before;
+  }
+
+  prepareCalls(batch: readonly CallRecord[]): void {
+    this.prepared.push(batch);
   }
 
   async journalPosition(): Promise<JournalPosition | undefined> {

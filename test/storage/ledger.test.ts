@@ -226,3 +226,47 @@ test("a deleted client key takes its calls and roll-ups with it, and nothing els
   await check(again.storage);
   assert.equal(await again.storage.ledger.sweep(), 0);
 });
+
+test("calls that were made ready early go in as all others, whatever has happened meanwhile", async (t) => {
+  const { storage } = await opened(t);
+  const { ledger } = storage;
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(user("usr_1"));
+    await tx.clientKeys.insert(clientKey("ck_1"));
+    await tx.clientKeys.insert(clientKey("ck_2"));
+  });
+  const ready = async (calls: readonly CallRecord[], meanwhile: () => Promise<unknown>) => {
+    ledger.prepareCalls(calls);
+    await meanwhile();
+    return ledger.appendCalls(calls, AT);
+  };
+  const of = (key: string, from: number, count: number) =>
+    Array.from({ length: count }, (_, n) =>
+      call(from + n, { clientKeyId: key, startedAt: START_MS + from + n }),
+    );
+  const nothing = () => Promise.resolve();
+  const first = [...of("ck_1", 0, 300), ...of("ck_2", 300, 300)];
+  assert.equal(await ready(first, nothing), 600, "names that nobody has seen");
+  const second = of("ck_2", 600, 600);
+  assert.equal(await ready(second, nothing), 600, "names that are known");
+  assert.equal(
+    await ready([...second.slice(300), ...of("ck_2", 1200, 10)], nothing),
+    10,
+    "some are there already",
+  );
+  const broken = [...of("ck_2", 1210, 5), call(1215, { httpStatus: Number.NaN })];
+  await assert.rejects(ready(broken, nothing));
+  assert.equal(await ready(broken.slice(0, 5), nothing), 5, "after one that failed");
+  const deleted = () => storage.keys.write((tx) => tx.clientKeys.delete("ck_1"));
+  const third = [...of("ck_1", 1215, 5), ...of("ck_2", 1220, 5)];
+  assert.equal(await ready(third, deleted), 5, "the key of some was deleted");
+  const another = of("ck_2", 1225, 3);
+  assert.equal(await ready(of("ck_2", 1228, 2), () => ledger.appendCalls(another, AT)), 2);
+  await ledger.sweep();
+  const kept = [...of("ck_2", 300, 915), ...of("ck_2", 1220, 10)];
+  assert.deepEqual(
+    await usage(storage, everything()),
+    sums(kept, () => ""),
+  );
+  assert.equal((await ledger.listCalls(query())).total, kept.length);
+});
