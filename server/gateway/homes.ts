@@ -6,8 +6,8 @@ const ID_CHARS_MAX = 256;
 
 /**
  * Which provider key's account holds what has an id: files, batches and stored responses live where they were
- * made. Learned from replies, in memory alone and bounded. It is a hint and nothing more: it is kept apart for
- * each owner and for the pool, and the pool of keys decides whether a caller may use the key at all.
+ * made. Learned from replies, in memory alone and bounded. It is kept apart for each owner and for the pool, and the
+ * pool of keys decides whether a caller may use the key at all, and asks no other while that key may serve it soon.
  */
 export class Homes {
   readonly #keyIds: LruMap<string, string>;

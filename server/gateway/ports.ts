@@ -75,8 +75,8 @@ export interface Pool {
    * Throws Fault `no_public_token` or `no_own_token` when none is left.
    */
   lease(request: LeaseRequest): Lease;
-  /** How long until a key of the route may be back, in milliseconds: 0 when one is eligible, null when none will come back by itself. */
-  waitMs(principal: Principal, route: Route): number | null;
+  /** How long until a key of the route may be back, in milliseconds: 0 when one is eligible, null when none will come back by itself. Of a call with a home it is that key's. */
+  waitMs(principal: Principal, route: Route, home: string): number | null;
   /** Keeps a key out whose secret could not be opened, until a new version of it is announced. */
   markUnreadable(providerKeyId: string): void;
 }
@@ -88,7 +88,7 @@ export interface LeaseRequest {
   readonly tried: ReadonlySet<string>;
   /** Calls of one session stay on one key while it is eligible, for prompt caches; empty for none. */
   readonly affinity: string;
-  /** Id of the key whose account holds what the call names: taken before all others when it is fit; empty if none is known. */
+  /** Id of the key whose account holds what the call names: none but it, unless it is gone for good; empty if none is known. */
   readonly home: string;
 }
 

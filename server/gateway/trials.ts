@@ -68,6 +68,8 @@ export class Trials implements AttemptListener {
   #otherwise = 0;
   /** The id of what the call is about or goes on from, in a provider's account; empty if nothing. */
   readonly #thing: string;
+  /** Its home said that it has no such thing, so others are asked. */
+  #isLookedFor = false;
   /** What the reply names lives on in the provider's account. */
   readonly #keeps: boolean;
   #relay: Relay | undefined;
@@ -98,14 +100,14 @@ export class Trials implements AttemptListener {
       return;
     }
     let lease: Lease;
+    const home = this.#homeOfThing();
     try {
       const { tried } = this.#failover;
       const { route, affinity } = plan;
-      const home = this.#thing === "" ? "" : context.homes.of(principal, this.#thing);
       lease = context.pool.lease({ principal, route, tried, affinity, home });
     } catch (thrown) {
       const fault = toFault(thrown);
-      if (!this.#waitForKey(plan, fault)) listener.onExhausted(this.#failover.failure, fault);
+      if (!this.#waitForKey(plan, home, fault)) listener.onExhausted(this.#failover.failure, fault);
       return;
     }
     this.#failover.begin();
@@ -115,11 +117,17 @@ export class Trials implements AttemptListener {
     this.#open(lease);
   }
 
+  /** Id of the key whose account holds the thing; empty if that is not known, or it is not there any more. */
+  #homeOfThing(): string {
+    if (this.#thing === "" || this.#isLookedFor) return "";
+    return this.#options.context.homes.of(this.#options.principal, this.#thing);
+  }
+
   /** A key that will be back in a moment is better than a refusal. */
-  #waitForKey(plan: CallPlan, fault: Fault): boolean {
+  #waitForKey(plan: CallPlan, home: string, fault: Fault): boolean {
     if (fault.code !== "no_public_token" && fault.code !== "no_own_token") return false;
     const { context, principal, id, book, listener } = this.#options;
-    const backMs = context.pool.waitMs(principal, plan.route);
+    const backMs = context.pool.waitMs(principal, plan.route, home);
     if (backMs === null) return false;
     const jitter = (id.charCodeAt(id.length - 1) % 32) / 32;
     const waitMs = this.#failover.wait(backMs, book.elapsedMs(), jitter);
@@ -318,6 +326,7 @@ export class Trials implements AttemptListener {
       book.closeLease(failure);
       listener.onAttemptFailed();
       this.#failover.failed(attempt.options.lease.providerKey.id, failure);
+      if (failure.outcome === "REQUEST_REFUSED") this.#isLookedFor = true;
       if (failure.elsewhere || this.#livesElsewhere(failure)) this.next();
       else listener.onExhausted(failure, undefined);
     } catch (thrown) {
@@ -371,7 +380,8 @@ export class Trials implements AttemptListener {
     if (this.#keeps && translation === undefined) {
       this.#learnHome(attempt, passage.form === "RESPONSES" ? [responseId(body)] : keptIds(body));
     }
-    if (this.#thing !== "") this.#learnHome(attempt, [this.#thing]);
+    // What a translation goes on from is kept here, and any key will do.
+    if (this.#thing !== "" && translation === undefined) this.#learnHome(attempt, [this.#thing]);
     this.#options.listener.onReply(head, body, tokens);
   }
 

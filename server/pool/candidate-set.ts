@@ -83,9 +83,9 @@ export class CandidateSet {
     return find(this.ready, id);
   }
 
-  /** A member by id that can be taken now, be it as the call that proves it. */
-  findFit(id: string): KeySlot | undefined {
-    return find(this.ready, id) ?? find(this.awaiting, id);
+  /** A member by id, whatever its standing. */
+  findMember(id: string): KeySlot | undefined {
+    return find(this.members, id);
   }
 
   /** When the first blocked member comes back, monotonic milliseconds; infinity if none will by itself. */
@@ -94,18 +94,23 @@ export class CandidateSet {
     if (kept !== null && nowMs - kept.atMs < NEXT_BACK_KEPT_MS) return kept.backMs;
     let backMs = Infinity;
     for (const slot of this.members) {
-      if (slot.standing === "COOLDOWN" || slot.standing === "EXHAUSTED") {
-        backMs = Math.min(backMs, slot.keyBackMs);
-      } else if (this.model !== null && slot.modelBackMs(this.model) !== null) {
-        backMs = Math.min(backMs, slot.modelBackMs(this.model) ?? Infinity);
-      } else if (slot.standing === "PROBING") {
-        backMs = Math.min(backMs, nowMs + PROOF_TAKES_MS);
-      } else if (this.model !== null && slot.loads.isFull(this.model)) {
-        backMs = Math.min(backMs, nowMs + FULL_WAIT_MS);
-      }
+      if (this.#placeOf(slot) === "OUT") backMs = Math.min(backMs, this.#backMs(slot, nowMs));
     }
     this.#nextBack = { atMs: nowMs, backMs };
     return backMs;
+  }
+
+  /** When a member can be taken, monotonic milliseconds: `nowMs` when it can now, infinity if it will not by itself. */
+  memberBackMs(slot: KeySlot, nowMs: number): number {
+    return this.#placeOf(slot) === "OUT" ? this.#backMs(slot, nowMs) : nowMs;
+  }
+
+  #backMs(slot: KeySlot, nowMs: number): number {
+    const { standing } = slot;
+    if (standing === "COOLDOWN" || standing === "EXHAUSTED") return slot.keyBackMs;
+    if (standing !== "ELIGIBLE" && standing !== "PROBING") return Infinity;
+    const modelBackMs = this.model === null ? null : slot.modelBackMs(this.model);
+    return modelBackMs ?? nowMs + (standing === "PROBING" ? PROOF_TAKES_MS : FULL_WAIT_MS);
   }
 
   #placeOf(slot: KeySlot): Place {

@@ -52,6 +52,19 @@ export function noneLeft(
   );
 }
 
+/** What a call is told for which one key alone will do, and not now. `backMs` is when it can be taken, monotonic. */
+export function homeRests(
+  scope: Scope,
+  { backMs, nowMs }: { backMs: number; nowMs: number },
+): Fault {
+  const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
+  return new Fault(
+    scope.kind === "PUBLIC" ? "no_public_token" : "no_own_token",
+    "What this call names is in the account of one provider key, which cannot be used now.",
+    { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
+  );
+}
+
 /** What callers of the public pool are told while it is closed. */
 export function poolClosed(): Fault {
   return new Fault("no_public_token", "The public pool is closed on this server.", {

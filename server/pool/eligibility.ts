@@ -28,6 +28,11 @@ export const STANDINGS: readonly Standing[] = [
   "PROBING",
 ];
 
+/** True for a key that can be used now or will be by itself. */
+export function maySoonServe(standing: Standing): boolean {
+  return ["ELIGIBLE", "COOLDOWN", "EXHAUSTED", "PROBING"].includes(standing);
+}
+
 /** What the rule looks at. */
 export interface StandingFacts {
   readonly enabled: boolean;

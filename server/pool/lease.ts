@@ -11,7 +11,7 @@ export interface LeaseRequest {
   readonly tried: ReadonlySet<string>;
   /** Calls of one session stay on one key while it is eligible; empty for none. */
   readonly affinity: string;
-  /** Id of the key whose account holds what the call names: taken before all others when it is fit; empty if none is known. */
+  /** Id of the key whose account holds what the call names: none but it, unless it is gone for good; empty if none is known. */
   readonly home: string;
 }
 

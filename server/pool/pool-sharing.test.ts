@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Lease } from "./lease.js";
 import { STRATEGIES } from "./strategy.js";
-import { OWN, World, keys, result, tally } from "../../test/support/pool-world.js";
-import { aProviderKey, seededUniform } from "../../test/support/records.js";
+import { OWN, SUPER, World, keys, result, tally } from "../../test/support/pool-world.js";
+import { aProviderKey, aRoute, seededUniform } from "../../test/support/records.js";
 
 test("four equal keys share 10,000 calls within five percent, whatever the pace", () => {
   for (const strategy of STRATEGIES.filter((each) => each !== "SEQUENTIAL")) {
@@ -218,7 +218,7 @@ test("a session returns to the primary tier as soon as that has an eligible key"
   assert.equal(world.call("OK", { affinity: "s" }), "pk_1");
 });
 
-test("a call's home is taken before all other keys, but only where the call may use it and it is fit", () => {
+test("a call goes to its home alone while that may serve it soon, and only where the call may use it", () => {
   const shared = [aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })];
   const world = new World([...shared, aProviderKey("pk_3", { visibility: "PRIVATE" })]);
   const leased = (options: Parameters<World["lease"]>[0]): string => {
@@ -226,13 +226,28 @@ test("a call's home is taken before all other keys, but only where the call may 
     lease.release(result("OK"));
     return lease.providerKey.id;
   };
+  const wait = (): number | null => world.pool.waitMs(SUPER, aRoute(), "pk_2");
   assert.equal(leased({ home: "pk_2" }), "pk_2");
   assert.equal(leased({ home: "pk_2", affinity: "s" }), "pk_2");
-  assert.equal(leased({ home: "pk_2", tried: ["pk_2"] }), "pk_1");
+  assert.equal(
+    world.fails("no_public_token", { home: "pk_2", tried: ["pk_2"] }).retryAfterSeconds,
+    1,
+  );
+  assert.equal(wait(), 0);
   assert.equal(leased({ home: "pk_3" }), "pk_1", "private, and not for the pool");
   assert.equal(leased({ home: "pk_gone" }), "pk_1");
   world.lease({ home: "pk_2" }).release(result("KEY_REFUSED"));
-  assert.equal(leased({ home: "pk_2" }), "pk_1");
-  world.clock.advance(31_000);
+  assert.equal(world.fails("no_public_token", { home: "pk_2" }).retryAfterSeconds, 30);
+  assert.equal(wait(), 30_000);
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0, "others need not wait");
+  world.clock.advance(30_000);
   assert.equal(leased({ home: "pk_2" }), "pk_2", "as the call that proves it");
+  world.lease({ home: "pk_2" }).release(result("RATE_LIMITED", { retryAfterMs: 5_000 }));
+  assert.equal(wait(), 5_000);
+  world.change(aProviderKey("pk_2", { tier: "BACKUP", enabled: false }));
+  assert.equal(leased({ home: "pk_2" }), "pk_1", "switched off");
+  world.change(aProviderKey("pk_2", { tier: "BACKUP" }));
+  assert.equal(leased({ home: "pk_2" }), "pk_2");
+  world.remove("pk_2");
+  assert.equal(leased({ home: "pk_2" }), "pk_1", "deleted");
 });

@@ -9,7 +9,7 @@ import type { Route, RouteTarget } from "../core/provider.js";
 import { AffinityMap } from "./affinity.js";
 import type { CandidateSet } from "./candidate-set.js";
 import { checkEvent } from "./check-result.js";
-import { nextBackMs, noneLeft, poolClosed } from "./dry.js";
+import { homeRests, nextBackMs, noneLeft, poolClosed } from "./dry.js";
 import { explain } from "./explain.js";
 import type { TargetExplanation } from "./explain.js";
 import {
@@ -23,6 +23,7 @@ import {
   verdictOf,
 } from "./health.js";
 import type { HealthEvent } from "./health.js";
+import { maySoonServe } from "./eligibility.js";
 import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
 import type { InService, Lane } from "./lane.js";
@@ -71,6 +72,14 @@ interface LeaseFacts extends LoadAtBegin {
   readonly load: ModelLoad;
 }
 
+/** Where a key stands that a call has to have. */
+interface Home {
+  readonly slot: KeySlot;
+  readonly set: CandidateSet;
+  readonly lane: Lane;
+  readonly target: RouteTarget;
+}
+
 /** Chooses provider keys and learns from what became of the attempts. */
 export class Pool {
   readonly registry: KeyRegistry;
@@ -117,17 +126,17 @@ export class Pool {
   }
 
   /**
-   * The best eligible key for the route that is not in `tried`, leased until released: the call's home if it is
-   * fit, else one of the first target that has one, from the lowest tier that has one. Throws Fault `no_public_token` or `no_own_token` when
-   * none is left, with the time after which one may be back.
+   * The best eligible key for the route that is not in `tried`, leased until released: the call's home while that
+   * is any key's that may come back, else one of the first target that has one, from the lowest tier that has one.
+   * Throws Fault `no_public_token` or `no_own_token` when none is left, with the time after which one may be back.
    */
   lease(request: LeaseRequest): Lease {
     const nowMs = this.#clock.monotonic();
     this.registry.wake(nowMs);
     const scope = scopeOf(request.principal);
     if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) throw poolClosed();
-    const home = request.home === "" ? undefined : this.#atHome(request, scope, nowMs);
-    if (home !== undefined) return home;
+    const home = this.#findHome(request.route, request.home, scope);
+    if (home !== undefined) return this.#atHome(home, request, { scope, nowMs });
     for (const target of request.route.targets) {
       for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
         const slot = this.#pick(lane, target, { request, scope, nowMs });
@@ -139,14 +148,19 @@ export class Pool {
 
   /**
    * How long until a key of the route may be back, in milliseconds: 0 when one is eligible now, null when
-   * none will come back by itself. A call may wait that long within its deadline and ask again.
+   * none will come back by itself. A call may wait that long within its deadline and ask again. Of a call
+   * with a home that is that key alone.
    */
-  waitMs(principal: Principal, route: Route): number | null {
+  waitMs(principal: Principal, route: Route, home = ""): number | null {
     const nowMs = this.#clock.monotonic();
     this.registry.wake(nowMs);
     const scope = scopeOf(principal);
     if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) return null;
-    const backMs = nextBackMs(this.registry.index, { route, scope, nowMs });
+    const at = this.#findHome(route, home, scope);
+    const backMs =
+      at === undefined
+        ? nextBackMs(this.registry.index, { route, scope, nowMs })
+        : at.set.memberBackMs(at.slot, nowMs);
     return backMs === Infinity ? null : Math.max(0, backMs - nowMs);
   }
 
@@ -253,19 +267,33 @@ export class Pool {
     return set.awaiting.find((each) => !request.tried.has(each.id));
   }
 
-  /** Only among the keys that the call could get anyway: whoever names a home gets no further by it. */
-  #atHome({ route, home, tried }: LeaseRequest, scope: Scope, nowMs: number): Lease | undefined {
-    if (tried.has(home)) return undefined;
+  /**
+   * The key whose account holds what a call names, unless it is gone, switched off or refused for good. Only
+   * among the keys that the call could get anyway: whoever names a home gets no further by it.
+   */
+  #findHome(route: Route, home: string, scope: Scope): Home | undefined {
+    if (home === "") return undefined;
     for (const target of route.targets) {
       for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
         const set = lane.candidates(target.upstreamModel);
-        const slot = set.findFit(home);
-        if (slot === undefined || this.#hasExpired(slot)) continue;
-        taken(this.strategyOf(target.provider.id), set, lane.cursors, slot);
-        return this.#grant(slot, target, nowMs);
+        const slot = set.findMember(home);
+        if (slot === undefined || this.#hasExpired(slot) || !maySoonServe(slot.standing)) continue;
+        return { slot, set, lane, target };
       }
     }
     return undefined;
+  }
+
+  /** No other key will do: the account of each may be another, and it would say that there is no such thing. */
+  #atHome(
+    { slot, set, lane, target }: Home,
+    { tried }: LeaseRequest,
+    { scope, nowMs }: { scope: Scope; nowMs: number },
+  ): Lease {
+    const backMs = set.memberBackMs(slot, nowMs);
+    if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, { backMs, nowMs });
+    taken(this.strategyOf(target.provider.id), set, lane.cursors, slot);
+    return this.#grant(slot, target, nowMs);
   }
 
   /** A key on proof is tried by a call's first attempt and now and then, so that nobody fails on two of them. */
