@@ -23,7 +23,8 @@ import {
   verdictOf,
 } from "./health.js";
 import type { HealthEvent } from "./health.js";
-import { maySoonServe } from "./eligibility.js";
+import { findHome } from "./home.js";
+import type { Home } from "./home.js";
 import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
 import type { InService, Lane } from "./lane.js";
@@ -70,14 +71,6 @@ interface LeaseFacts extends LoadAtBegin {
   readonly wasProof: boolean;
   readonly model: string;
   readonly load: ModelLoad;
-}
-
-/** Where a key stands that a call has to have. */
-interface Home {
-  readonly slot: KeySlot;
-  readonly set: CandidateSet;
-  readonly lane: Lane;
-  readonly target: RouteTarget;
 }
 
 /** Chooses provider keys and learns from what became of the attempts. */
@@ -267,21 +260,9 @@ export class Pool {
     return set.awaiting.find((each) => !request.tried.has(each.id));
   }
 
-  /**
-   * The key whose account holds what a call names, unless it is gone, switched off or refused for good. Only
-   * among the keys that the call could get anyway: whoever names a home gets no further by it.
-   */
   #findHome(route: Route, home: string, scope: Scope): Home | undefined {
-    if (home === "") return undefined;
-    for (const target of route.targets) {
-      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
-        const set = lane.candidates(target.upstreamModel);
-        const slot = set.findMember(home);
-        if (slot === undefined || this.#hasExpired(slot) || !maySoonServe(slot.standing)) continue;
-        return { slot, set, lane, target };
-      }
-    }
-    return undefined;
+    const at = findHome(this.registry.index, { route, home, scope });
+    return at === undefined || this.#hasExpired(at.slot) ? undefined : at;
   }
 
   /** No other key will do: the account of each may be another, and it would say that there is no such thing. */

@@ -1,0 +1,34 @@
+import type { Route, RouteTarget } from "../core/provider.js";
+import type { CandidateSet } from "./candidate-set.js";
+import { maySoonServe } from "./eligibility.js";
+import type { KeyIndex } from "./key-index.js";
+import type { KeySlot } from "./key-slot.js";
+import type { Lane } from "./lane.js";
+import type { Scope } from "./scope.js";
+
+/** Where the one key stands that a call has to have. */
+export interface Home {
+  readonly slot: KeySlot;
+  readonly set: CandidateSet;
+  readonly lane: Lane;
+  readonly target: RouteTarget;
+}
+
+/**
+ * The key whose account holds what a call names; undefined when it is gone, switched off or refused for good.
+ * Only among the keys that the call could get anyway: whoever names a home gets no further by it.
+ */
+export function findHome(
+  index: KeyIndex,
+  { route, home, scope }: { route: Route; home: string; scope: Scope },
+): Home | undefined {
+  if (home === "") return undefined;
+  for (const target of route.targets) {
+    for (const lane of index.lanes(target.provider.id, scope)) {
+      const set = lane.candidates(target.upstreamModel);
+      const slot = set.findMember(home);
+      if (slot !== undefined && maySoonServe(slot.standing)) return { slot, set, lane, target };
+    }
+  }
+  return undefined;
+}
