@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { axisDuration, money } from "../../tui/present/format.js";
 import { unicodeGlyphs } from "../../tui/term/glyphs.js";
 import { BigGauge } from "../../tui/widgets/big-gauge.js";
-import { chartScale, roundUp } from "../../tui/widgets/chart-scale.js";
+import { axisLabels, chartScale, roundUp } from "../../tui/widgets/chart-scale.js";
 import { Donut } from "../../tui/widgets/donut.js";
 import { LineChart } from "../../tui/widgets/line-chart.js";
 import { LogView } from "../../tui/widgets/log-view.js";
@@ -76,6 +77,31 @@ test("no data, one point, all zero, gaps only and broken numbers are all drawn",
     assert.deepEqual(foreignBytes(tui.bytes()), []);
     tui.close();
   }
+});
+
+test("labels of an axis differ, however small its values are", async () => {
+  const labels = (max: number): readonly string[] => axisLabels(max, 5, axisDuration);
+  assert.deepEqual(labels(3), ["0ms", "0.6ms", "1.2ms", "1.8ms", "2.4ms"]);
+  assert.deepEqual(labels(500), ["0ms", "100ms", "200ms", "300ms", "400ms"]);
+  // Where texts are coarse there are fewer of them, each at its own height.
+  const whole = (value: number): string => `${Math.round(value)}ms`;
+  assert.deepEqual(axisLabels(3, 5, whole), ["0ms", "1ms", "2ms"]);
+  assert.deepEqual(axisLabels(1, 5, money), ["$0.00", "$0.000001"]);
+  assert.deepEqual(axisLabels(0.5, 5, money), ["$0.00"]);
+  fc.assert(
+    fc.property(fc.double({ min: 1e-9, max: 1e9, noNaN: true }), (greatest) => {
+      const all = labels(roundUp(greatest));
+      assert.equal(new Set(all).size, all.length);
+    }),
+  );
+  const chart = new LineChart();
+  const values = [0.4, 1.1, 2.2, 2.6];
+  chart.update({ series: [{ name: "p50", values }], labels: [], format: axisDuration });
+  const tui = await openWidget(chart);
+  for (const label of labels(3)) {
+    assert.equal(tui.text().split(` ${label}`).length, 2, `${label}\n${tui.text()}`);
+  }
+  tui.close();
 });
 
 test("a chart without any series says so", async () => {

@@ -39,6 +39,11 @@ export function duration(ms: number | undefined): string {
   return hours < 48 ? `${Math.round(hours)}h` : `${Math.round(hours / 24)}d`;
 }
 
+/** A duration beside an axis, where fractions of few milliseconds tell one line from the next: `1.2ms`. */
+export function axisDuration(ms: number): string {
+  return ms < 10 ? `${Number(ms.toPrecision(2))}ms` : duration(ms);
+}
+
 /**
  * A share as a percentage with one decimal: `99.2%`; `-` when there is nothing to divide. Neither all
  * nor nothing is ever shown by rounding: one failure in ten thousand is not 100 %.
@@ -52,7 +57,8 @@ export function percent(ratio: number | undefined): string {
 
 /** Micro-dollars as dollars: `$0.00034`, `$1.92`, `$12.1K`. */
 export function money(micros: number | bigint): string {
-  const dollars = Number(micros) / 1e6;
+  // An axis divides them further.
+  const dollars = Math.round(Number(micros)) / 1e6;
   if (dollars === 0) return "$0.00";
   if (Math.abs(dollars) >= 1000) return `$${count(dollars)}`;
   if (Math.abs(dollars) >= 0.01) return `$${dollars.toFixed(2)}`;

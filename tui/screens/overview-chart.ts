@@ -1,5 +1,5 @@
 import type { Overview, OverviewSecond } from "../../proto/gen/latchkey/v1/usage_pb.js";
-import { count, duration } from "../present/format.js";
+import { axisDuration, count } from "../present/format.js";
 import type { ChartData } from "../widgets/chart-scale.js";
 
 export type ChartSource = "latency" | "requests" | "tokens" | "errors";
@@ -23,7 +23,7 @@ const SERIES: Readonly<
       { name: "p50", read: (second) => second.latencyP50Ms },
       { name: "p95", read: (second) => second.latencyP95Ms },
     ],
-    format: duration,
+    format: axisDuration,
   },
   requests: {
     title: "Requests a second",

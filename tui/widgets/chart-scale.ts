@@ -46,6 +46,22 @@ export function chartScale(
   };
 }
 
+/**
+ * What stands beside equal steps from zero up: as many labels as there is room for, but no text twice, which
+ * would say that nothing lies between.
+ */
+export function axisLabels(
+  max: number,
+  countMax: number,
+  write: (value: number) => string,
+): readonly string[] {
+  for (let count = countMax; count > 1; count--) {
+    const labels = Array.from({ length: count }, (_, i) => write((max * i) / count));
+    if (new Set(labels).size === count) return labels;
+  }
+  return [write(0)];
+}
+
 /** The next number that reads well on an axis; 1 when there is nothing to show. */
 export function roundUp(value: number): number {
   if (!(value > 0) || !Number.isFinite(value)) return 1;

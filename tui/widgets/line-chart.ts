@@ -4,7 +4,7 @@ import type { Rect } from "../term/rect.js";
 import type { StyleRef } from "../term/theme.js";
 import { adaptContext, canvasText } from "./canvas-context.js";
 import { paintBlockChart } from "./block-chart.js";
-import { chartScale, type ChartData, type ChartScale } from "./chart-scale.js";
+import { axisLabels, chartScale, type ChartData, type ChartScale } from "./chart-scale.js";
 import type { Widget } from "./widget.js";
 
 /** Canvas charts crash or say nothing in less room than this, in cells. */
@@ -102,7 +102,6 @@ export class LineChart implements Widget, Guest {
       minY: 0,
       // Values are handed over as percentages of the axis, so its end is always this.
       maxY: 100,
-      numYLabels: Math.max(2, Math.min(5, rect.height >> 1)),
       style: {},
     });
     element.calcSize = () => {
@@ -120,14 +119,13 @@ export class LineChart implements Widget, Guest {
     const points = Math.max(1, ...series.map((one) => one.values.length));
     const labels = Array.from({ length: points }, (_, i) => canvasText(this.#data.labels[i] ?? ""));
     const count = Math.max(2, Math.min(5, rect.height >> 1));
-    const write = format ?? String;
-    this.#yLabels = Array.from({ length: count }, (_, i) =>
-      canvasText(write((this.#scale.max * i) / count)),
-    );
+    const write = (value: number): string => canvasText((format ?? String)(value));
+    this.#yLabels = [...axisLabels(this.#scale.max, count, write)];
     const widest = Math.max(3, ...this.#yLabels.map((label) => label.length));
     Object.assign(element.options, {
       xLabelPadding: (widest + 1) * 2,
       xPadding: (widest + 1) * 2,
+      numYLabels: this.#yLabels.length,
       style: { line: "normal", text: colour(this.#axis), baseline: colour(this.#axis) },
     });
     element.setData(
