@@ -171,10 +171,10 @@ test("help lists every key of a view, and every key in it is bound", async () =>
       assert.ok(tui.find(`Help: ${title}`));
       const shown = tui.text();
       for (const { binding } of bound) {
-        // Long sentences are cut to their column.
-        const beginning = binding.description.slice(0, 20);
+        // Long sentences go on below, and none is cut.
+        const words = [binding.description.slice(0, 12), ...binding.description.split(" ")];
         assert.ok(
-          shown.includes(beginning),
+          words.every((word) => shown.includes(word)),
           `${title}: ${binding.action} is not in help\n${shown}`,
         );
       }
@@ -397,6 +397,25 @@ test("a quiet server is told from a silent one by its heartbeats", async () => {
     stream.send({ stream: { kind: StreamInfo_Kind.HEARTBEAT, dropped: 7n } });
     await pass(300);
     assert.ok(tui.find("live, 7 left out"), tui.text());
+  });
+});
+
+test("an opened call stays on the screen while newer ones come in", async () => {
+  await withApp({ count: 3 }, async ({ tui, fake, press, pass }) => {
+    await tui.resize(80, 24);
+    await press("5");
+    const stream = fake.stream("watchCalls");
+    stream.send({ calls: [{ id: "call_looked-at", modelAsked: "m" }] });
+    await pass(300);
+    await press("<enter>");
+    assert.ok(tui.find("call_looked-at"), tui.text());
+    stream.send({ calls: [{ id: "call_newer", modelAsked: "m" }] });
+    await pass(300);
+    assert.ok(tui.find("call_looked-at"), tui.text());
+    assert.equal(fake.requests("getCall").at(-1)?.["id"], "call_looked-at");
+    await press("<enter>");
+    await pass(300);
+    assert.match(tui.row(3), /TIME/);
   });
 });
 

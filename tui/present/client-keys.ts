@@ -68,7 +68,7 @@ function statsLines(stats: GetClientKeyStatsResponse | undefined): Lines {
   });
   return [
     [`last ${stats.days}d`, `${count(totals.calls)} calls, ok ${percent(totals.successRatio)}`],
-    ["", `${money(totals.costMicros)}${totals.unpricedCalls > 0n ? " + unpriced calls" : ""}`],
+    ["cost", `${money(totals.costMicros)}${totals.unpricedCalls > 0n ? " + unpriced calls" : ""}`],
     ["tokens", inOut],
     ["latency", `${duration(totals.averageLatencyMs)} on average`],
     ...models.map((text, i) => [i === 0 ? "top models" : "", text] as const),

@@ -30,6 +30,8 @@ export class CallsView implements View {
   readonly #table: VirtualTable<Call>;
   readonly #more: Selected<GetCallResponse>;
   readonly #full = new FullDetail();
+  /** What the full detail shows: it stays while newer calls come in above it. */
+  #opened: Call | undefined;
   readonly #ownKeys: Keymap;
   readonly #tableKeys: Keymap;
 
@@ -52,7 +54,10 @@ export class CallsView implements View {
       rowId: (call) => call.id,
       emptyText: "no calls yet: press 3 for a client key, then c to see how to call with it",
       followTop: true,
-      onOpen: () => this.#full.open(),
+      onOpen: (call) => {
+        this.#opened = call;
+        this.#full.open();
+      },
       onNearEnd: () => this.#state.more(),
     });
     this.#ownKeys = new Keymap(this.#bindings());
@@ -104,7 +109,7 @@ export class CallsView implements View {
       focused: true,
       total: state.total,
     });
-    const call = this.#table.selected;
+    const call = this.#shown;
     this.#more.want(this.#context.may("call.get") ? call?.id : undefined);
     if (this.#full.isOpen && call !== undefined) {
       this.#full.paint(painter, call.id, this.#detailsOf(call));
@@ -114,6 +119,11 @@ export class CallsView implements View {
     const [list, detail] = splitColumns(painter.area, [{ share: 5 }, { share: 3 }]);
     if (list !== undefined) this.#paintTable(painter.within(list));
     if (detail !== undefined) this.#paintDetail(painter.within(detail), call);
+  }
+
+  /** The call that is looked at. */
+  get #shown(): Call | undefined {
+    return this.#full.isOpen ? this.#opened : this.#table.selected;
   }
 
   #paintTable(painter: Painter): void {
@@ -154,9 +164,9 @@ export class CallsView implements View {
 
   #bindings(): readonly Binding[] {
     const noRow = (): string | undefined =>
-      this.#table.selected === undefined ? "no call is selected" : undefined;
+      this.#shown === undefined ? "no call is selected" : undefined;
     const withCall = (run: (call: Call) => void) => (): void => {
-      const call = this.#table.selected;
+      const call = this.#shown;
       if (call !== undefined) run(call);
     };
     return [

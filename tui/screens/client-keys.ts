@@ -112,7 +112,7 @@ function useColumns({ clock }: ViewContext): readonly Column<ClientKey>[] {
     },
     {
       id: "calls_24h",
-      title: "24H",
+      title: "IN 24H",
       width: 6,
       align: "right",
       priority: 5,

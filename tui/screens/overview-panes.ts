@@ -33,19 +33,22 @@ export function paintPool(painter: Painter, overview: Overview, nowMs: number): 
     paintCounts(inner, y, overview.own ? "donated" : "public", pool.publicPool);
     y += 1;
   }
-  inner.text(0, y, spendLine(overview.spend), "muted");
+  for (const line of spendLines(overview.spend)) {
+    inner.text(0, y, line, "muted");
+    y += 1;
+  }
   const next = overview.nextCooldown?.endTime;
   if (next !== undefined) {
     const left = Math.max(0, timestampMs(next) - nowMs);
-    inner.text(0, y + 1, `next cooldown ends in ${duration(left)}`, "muted");
+    inner.text(0, y, `next cooldown ends in ${duration(left)}`, "muted");
   }
 }
 
-function spendLine(spend: Overview["spend"]): string {
-  if (spend === undefined) return "";
+function spendLines(spend: Overview["spend"]): readonly string[] {
+  if (spend === undefined) return [];
   const today = spendText(spend.todayMicros, spend.todayBudgetMicros);
   const month = spendText(spend.monthMicros, spend.monthBudgetMicros);
-  return `spend today ${today}  this month ${month}`;
+  return [`spend today       ${today}`, `spend this month  ${month}`];
 }
 
 /** What was spent, of the budget where there is one. */

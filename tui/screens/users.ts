@@ -89,7 +89,7 @@ function columnsOf({ clock, glyphs }: ViewContext): readonly Column<User>[] {
     number("public_provider_key_count", "DONATED", 5, (user) =>
       String(user.publicProviderKeyCount),
     ),
-    number("calls_24h", "24H", 1, (user) => count(user.calls24h)),
+    { ...number("calls_24h", "CALLS 24H", 1, (user) => count(user.calls24h)), width: 9 },
     number("cost_30d_micros", "$ 30D", 2, (user) => money(user.cost30dMicros)),
     {
       id: "last_login_time",

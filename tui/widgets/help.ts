@@ -1,6 +1,7 @@
 import type { InputEvent } from "../term/input.js";
 import { keyLabel, reachable, type Keymap, type Reachable } from "../term/keymap.js";
 import { paintedWidth, type Painter, type Span } from "../term/painter.js";
+import { wrap } from "../term/safe.js";
 import { LineEditor } from "./line-editor.js";
 import type { Modal, ModalStack } from "./modal.js";
 import type { Widget } from "./widget.js";
@@ -16,13 +17,15 @@ export interface HelpOptions {
 
 /** Most keys of one action that are shown. */
 const keysShownMax = 3;
+/** Between keys and what they do. */
+const GAP = 2;
 
 /** Opens the help page of the current view; `/` searches it. */
 export function openHelp(modals: ModalStack, options: HelpOptions): Modal {
   const modal: Modal = modals.open({
     title: `Help: ${options.title}`,
     width: 112,
-    height: 30,
+    height: 40,
     body: new HelpPage(options, () => modal.close()),
   });
   return modal;
@@ -53,7 +56,7 @@ export class HelpPage implements Widget {
   }
 
   paint(painter: Painter): void {
-    const footer = this.#options.footer ?? [];
+    const footer = (this.#options.footer ?? []).flatMap((line) => wrap(line, painter.width));
     const head = painter.within({ ...painter.area, height: 1 });
     this.#paintHead(head);
     const height = Math.max(1, painter.height - 2 - footer.length);
@@ -91,8 +94,8 @@ export class HelpPage implements Widget {
       return;
     }
     const count = Math.max(1, Math.min(groups.length, Math.floor(painter.width / 36)));
-    const columns = balance(groups, count);
     const width = Math.floor(painter.width / count);
+    const columns = balance(groups, { count, width: width - 1 });
     const longest = Math.max(...columns.map((column) => column.length));
     this.#scroll = Math.max(0, Math.min(this.#scroll, longest - painter.height));
     columns.forEach((lines, i) => {
@@ -122,24 +125,45 @@ interface HelpGroup {
 }
 
 /** Puts whole groups into columns of about equal length, in their order. */
-function balance(groups: readonly HelpGroup[], count: number): Span[][][] {
+function balance(
+  groups: readonly HelpGroup[],
+  { count, width }: { readonly count: number; readonly width: number },
+): Span[][][] {
   const columns: Span[][][] = Array.from({ length: count }, () => []);
+  const entries = groups.flatMap((group) => group.entries);
+  // No wider than it must be: what is left is for the words.
+  const keysWidth = Math.max(0, ...entries.map((entry) => paintedWidth(keysOf(entry))));
   for (const group of groups) {
     const shortest = columns.reduce((a, b) => (b.length < a.length ? b : a));
     if (shortest.length > 0) shortest.push([]);
     shortest.push([{ text: group.name, style: "header" }]);
-    for (const entry of group.entries) shortest.push(helpLine(entry));
+    for (const entry of group.entries) shortest.push(...helpLines(entry, { keysWidth, width }));
   }
   return columns;
 }
 
-function helpLine({ binding, keys: reaching }: Reachable): Span[] {
-  const keys = reaching.slice(0, keysShownMax).map(keyLabel).join(" ");
+function keysOf({ keys }: Reachable): string {
+  return keys.slice(0, keysShownMax).map(keyLabel).join(" ");
+}
+
+/** Words that are too long for the column go on below. */
+function helpLines(
+  entry: Reachable,
+  { keysWidth, width }: { readonly keysWidth: number; readonly width: number },
+): Span[][] {
+  const { binding } = entry;
+  const keys = keysOf(entry);
   const reason = binding.disabledReason?.();
-  const gap = " ".repeat(Math.max(1, 13 - paintedWidth(keys)));
   const text = reason === undefined ? binding.description : `${binding.description} (${reason})`;
-  return [
-    { text: keys, style: reason === undefined ? "key" : "disabled" },
-    { text: gap + text, style: reason === undefined ? "text" : "disabled" },
-  ];
+  const left = keysWidth + GAP;
+  return wrap(text, Math.max(1, width - left)).map((part, i) => {
+    const shown = i === 0 ? keys : "";
+    return [
+      { text: shown, style: reason === undefined ? "key" : "disabled" },
+      {
+        text: " ".repeat(left - paintedWidth(shown)) + part,
+        style: reason === undefined ? "text" : "disabled",
+      },
+    ];
+  });
 }
