@@ -22,9 +22,9 @@ const SCAN_CALLS_FIRST = 500;
 const SCAN_CALLS_MIN = 200;
 const SCAN_CALLS_MAX = 8_000;
 /** What a statement should take; the next one is fitted to it, since calls that are not in memory cost many times as much. */
-const SCAN_STEP_MS = 12;
+const SCAN_STEP_MS = 10;
 /** How long a page goes on searching before it answers with what it has and a token to go on from. */
-const SCAN_TIME_MS = 55;
+const SCAN_TIME_MS = 40;
 /** Calls among which a list is sorted by anything but time. */
 export const SORTED_CALLS_MAX = 100_000;
 /** The same where an index leads to them: then each stands on a page of its own. */
@@ -33,7 +33,7 @@ export const SORTED_INDEXED_CALLS_MAX = 20_000;
 export const TOTAL_CALLS_MAX = 10_000;
 const COUNTED_CALLS_MAX = 20_000;
 /** How long the counting goes on. */
-const COUNT_TIME_MS = 55;
+const COUNT_TIME_MS = 35;
 /** One or two Latin letters would match nearly every call; two Chinese ones may be a whole word. */
 const TOO_SHORT = /^[ -~]{1,2}$/;
 

@@ -11,8 +11,10 @@ import {
 } from "./rollup-rows.js";
 import type { CountedCall } from "./rollup-rows.js";
 
-/** What totals are kept of: all calls together, or those that share one name. */
+/** What calls are grouped by: nothing, or one of their names. */
 export type Dimension = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
+/** What totals are kept of: calls that share one name, all calls, or those that share provider and model. */
+export type TotalDimension = Dimension | "PROVIDER_MODEL";
 
 interface DimensionPlace {
   /** What stands for it in the tables. */
@@ -22,13 +24,30 @@ interface DimensionPlace {
   readonly refOf: (refs: CallRefs) => number;
 }
 
-export const DIMENSIONS: Readonly<Record<Dimension, DimensionPlace>> = {
+/**
+ * A pair of names is one number: the provider's times this and the model's. There are fewer names than this, and a
+ * pair still fits a JavaScript number.
+ */
+const PAIR = 2 ** 26;
+
+/** Where in a pair a name's number is. */
+export const PAIR_PARTS: Readonly<Partial<Record<Dimension, string>>> = {
+  PROVIDER: `ref / ${PAIR}`,
+  MODEL: `ref % ${PAIR}`,
+};
+
+export const DIMENSIONS: Readonly<Record<TotalDimension, DimensionPlace>> = {
   NONE: { number: 0, column: "0", refOf: () => 0 },
   MODEL: { number: 1, column: "model_ref", refOf: (refs) => refs.model },
   PROVIDER: { number: 2, column: "provider_ref", refOf: (refs) => refs.provider },
   PROVIDER_KEY: { number: 3, column: "provider_key_ref", refOf: (refs) => refs.providerKey },
   CLIENT_KEY: { number: 4, column: "client_key_ref", refOf: (refs) => refs.clientKey },
   OWNER: { number: 5, column: "owner_ref", refOf: (refs) => refs.owner },
+  PROVIDER_MODEL: {
+    number: 6,
+    column: `provider_ref * ${PAIR} + model_ref`,
+    refOf: (refs) => refs.provider * PAIR + refs.model,
+  },
 };
 
 /** The tables of totals and of the roll-ups by combination that they sum up. */

@@ -1,8 +1,8 @@
 import type { Db } from "./db.js";
 import { COUNTERS } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
-import { DIMENSIONS, TOTALS } from "./totals.js";
-import type { Dimension } from "./totals.js";
+import { DIMENSIONS, PAIR_PARTS, TOTALS } from "./totals.js";
+import type { Dimension, TotalDimension } from "./totals.js";
 import { BUCKET_MS, cutAtTotals, planUsage, TABLE_MS } from "./usage-plan.js";
 import type { Piece, RollupState, Segment, UsageBucket } from "./usage-plan.js";
 
@@ -84,7 +84,7 @@ interface Asked {
   readonly conditions: readonly NameCondition[];
   readonly sweeping: boolean;
   /** The totals that answer; undefined when only combinations do. */
-  readonly dimension: Dimension | undefined;
+  readonly dimension: TotalDimension | undefined;
 }
 
 /** What the filter wants one name to be. */
@@ -106,12 +106,15 @@ export function conditionsOf(query: UsageFilter): readonly NameCondition[] {
   );
 }
 
-/** Totals are of one kind of name each: they answer when no more than one is filtered and grouped by. */
-function dimensionOf(query: UsageQuery): Dimension | undefined {
+/** The totals that know all names that are filtered and grouped by; most are of one kind of name each. */
+function dimensionOf(query: UsageQuery): TotalDimension | undefined {
   const named = new Set(conditionsOf(query).map(({ dimension }) => dimension));
   if (query.groupBy !== "NONE") named.add(query.groupBy);
   const [only = "NONE"] = named;
-  return named.size <= 1 ? only : undefined;
+  if (named.size <= 1) return only;
+  return named.size === 2 && named.has("PROVIDER") && named.has("MODEL")
+    ? "PROVIDER_MODEL"
+    : undefined;
 }
 
 export async function readState(db: Db): Promise<RollupState & { sweeping: number }> {
@@ -151,16 +154,21 @@ function usageSql(
 
 function totalsSql({ query, conditions, dimension = "NONE" }: Asked, piece: Piece) {
   const { table } = TOTALS.find(({ rollups }) => rollups === piece.table) ?? TOTALS[0];
-  const [wanted] = conditions;
   const bucket = bucketOf(query, piece);
-  const columns = [...(bucket === undefined ? [] : [bucket]), "ref"];
-  // Left to itself the database reads the totals of all names in this time.
-  const from = wanted === undefined ? table : SQLITE.byIndex(table, `${table}_ref`);
+  const isPair = dimension === "PROVIDER_MODEL";
+  const part = (name: Dimension) => (isPair ? PAIR_PARTS[name] : "ref");
+  const group = part(query.groupBy);
+  const columns = [bucket, group].filter((column) => column !== undefined);
+  // Left to itself the database reads the totals of all names in this time; of pairs there are few.
+  const byRef = conditions.length > 0 && !isPair;
+  const wanted = conditions.map((condition) => `AND ${part(condition.dimension)} = ${REF}`);
   return {
-    sql: `SELECT ${bucket ?? "0"} AS bucket, ref, ${SUMS} FROM ${from}
-      WHERE dimension = ${DIMENSIONS[dimension].number} ${wanted === undefined ? "" : `AND ref = ${REF}`}
-        AND bucket_ms >= ? AND bucket_ms < ? GROUP BY ${columns.join(", ")}`,
-    values: [...(wanted === undefined ? [] : [wanted.name]), piece.fromMs, piece.toMs],
+    sql: `SELECT ${bucket ?? "0"} AS bucket, ${group ?? "0"} AS ref, ${SUMS}
+      FROM ${byRef ? SQLITE.byIndex(table, `${table}_ref`) : table}
+      WHERE dimension = ${DIMENSIONS[dimension].number} ${wanted.join(" ")}
+        AND bucket_ms >= ? AND bucket_ms < ?
+      ${columns.length === 0 ? "" : `GROUP BY ${columns.join(", ")}`}`,
+    values: [...conditions.map(({ name }) => name), piece.fromMs, piece.toMs],
   };
 }
 

@@ -62,6 +62,29 @@ async function mustAddUp(storage: Storage, calls: readonly CallRecord[]): Promis
       );
     }
   }
+  await mustAddUpByPair(storage, calls);
+}
+
+/** Asks for one model of one provider. */
+async function mustAddUpByPair(storage: Storage, calls: readonly CallRecord[]): Promise<void> {
+  const some = calls.find(
+    ({ providerId, modelServed }) => providerId !== null && modelServed !== null,
+  );
+  if (some === undefined) return;
+  const { providerId, modelServed: model } = some;
+  const found = calls.filter((one) => one.providerId === providerId && one.modelServed === model);
+  const pair = everything({ providerId, model });
+  assert.deepEqual(await usage(storage, pair), sums(found, GROUPS.NONE), "one pair");
+  assert.deepEqual(
+    await usage(storage, { ...pair, bucket: "HOUR" }),
+    sums(found, (one) => `${floorTo(one.startedAt, HOUR)}/`),
+    "one pair by hour",
+  );
+  assert.deepEqual(
+    await usage(storage, { ...pair, groupBy: "MODEL" }),
+    sums(found, GROUPS.MODEL),
+    "one pair by model",
+  );
 }
 
 function activeIn(calls: readonly CallRecord[]) {
@@ -179,7 +202,10 @@ test("a database from before the totals gets them from its roll-ups", async (t) 
   // What later steps have made is still there, so only this one is done again.
   await raw("schema_versions").where("version", ">=", 4).delete();
   await raw.destroy();
-  const migrations = MIGRATIONS.filter(({ version }) => version <= 4);
+  const until = MIGRATIONS.filter(({ version }) => version <= 4);
+  const pairs = MIGRATIONS.filter(({ name }) => name === "pairs");
+  assert.equal(pairs.length, 1);
+  const migrations = [...until, ...pairs.map((step) => ({ ...step, version: 5 }))];
   const again = await opened(t, { dataFolder: folder, migrations });
   await mustAddUp(again.storage, calls);
 });

@@ -5,6 +5,7 @@ import { people } from "./0003-people.js";
 import { totals } from "./0004-totals.js";
 import { fallbacks } from "./0005-fallbacks.js";
 import { addresses } from "./0006-addresses.js";
+import { pairs } from "./0007-pairs.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   totals,
   fallbacks,
   addresses,
+  pairs,
 ];
