@@ -1,4 +1,4 @@
-// `npm run bench -- chaos [--calls 10000 --cuts 1000 --connections 32 --seed 7]`: calls through a server of its own process while its provider limits, fails and cuts.
+// `npm run bench -- chaos [--calls 10000 --cuts 1000 --connections 32 --latency 20 --seed 7]`: calls through a server of its own process while its provider limits, fails and cuts.
 // Ends with 1 when fewer than 99.99 % succeed, a call takes more attempts than allowed, or a cut is not told as one. Progress goes to stderr.
 import http from "node:http";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -19,11 +19,13 @@ const options = {
   calls: numberOption("calls", 10_000),
   cuts: numberOption("cuts", 1_000),
   callers: numberOption("connections", 32),
+  /** Milliseconds until the provider answers; real ones are hardly quicker. */
+  latencyMs: numberOption("latency", 20),
   seed: numberOption("seed", 7),
 };
 process.exitCode = (await runChaos(options)) ? 0 : 1;
 
-async function runChaos({ calls, cuts, callers, seed }) {
+async function runChaos({ calls, cuts, callers, latencyMs, seed }) {
   const load = (file) => import(`../../dist/${file}`);
   const { startServerProcess } = await load("scripts/lib/server-process.js");
   const { startUpstreamStub } = await load("test/support/upstream-stub.js");
@@ -37,7 +39,7 @@ async function runChaos({ calls, cuts, callers, seed }) {
     const provider = new ChaosProvider({ seed, deadSecret: secretOf(DEAD), ...plan });
     stub.script = (received, res) => {
       stub.received.length = 0;
-      return provider.script(received, res);
+      setTimeout(() => provider.script(received, res), latencyMs);
     };
     return provider.counts;
   };

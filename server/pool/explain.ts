@@ -37,6 +37,8 @@ export interface KeyExplanation {
   /** Uses in the last hour and calls in flight, the load that is balanced. */
   readonly load: number;
   readonly inFlight: number;
+  /** Calls of the model that it is given at a time, learned from limits; null when none is known. */
+  readonly ceiling: number | null;
   readonly weight: number;
   /** Part of its full share that it may take now. */
   readonly rampShare: number;
@@ -159,7 +161,9 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   const { wallMs, monotonicMs: nowMs } = around.now;
   const load = slot.load(nowMs);
   const { standing, untilMs } = standingFor(slot, around.model);
-  const canServe = around.servesModel && standing === "ELIGIBLE";
+  const isFull = slot.loads.isFull(around.model);
+  const canServe = around.servesModel && standing === "ELIGIBLE" && !isFull;
+  const ceiling = slot.loads.ceiling(around.model);
   return {
     providerKeyId: slot.id,
     ownerId: slot.key.ownerId,
@@ -176,6 +180,7 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     outcomes: slot.outcomes.count,
     load,
     inFlight: slot.inFlight,
+    ceiling: ceiling === Infinity ? null : ceiling,
     weight: slot.key.weight,
     rampShare: rampShare(slot.condition, nowMs),
     sinceUsedMs: slot.lastUsedMs === -Infinity ? null : nowMs - slot.lastUsedMs,
@@ -219,6 +224,8 @@ function reasonOf(slot: KeySlot, around: Around): string {
     return `${why}${leftMs > 0 ? `, ${Math.ceil(leftMs / 1000)} s left` : ""}`;
   }
   if (!around.servesModel) return "its service or model allowlist leaves this model out";
+  if (slot.loads.isFull(around.model))
+    return "it has all the calls at a time that the provider takes";
   if (!around.tierInUse) return "a higher tier has an eligible key";
   return slot.condition.onProof ? "eligible; one call has to succeed first" : REASONS.ELIGIBLE;
 }

@@ -116,18 +116,18 @@ test("a provider that counts a call for a moment after its reply is not run into
 });
 
 test("refusals at random, however many calls are under way, are not taken for a limit of calls at a time", () => {
-  for (const strategy of STRATEGIES) {
-    for (const setup of [
-      { keys: 9, callers: 32, refusing: 0.3 },
-      { keys: 9, callers: 200, refusing: 0.1 },
-      { keys: 1, callers: 16, refusing: 0.1 },
-    ]) {
-      const random = { ...REAL, ...setup, capacity: Infinity };
-      const told = run(strategy, { ...random, retryAfterMs: 1_000 });
-      const untold = run(strategy, random);
-      const name = `${strategy}, ${setup.keys} keys, ${setup.refusing}: ${untold.served} of ${told.served}`;
-      assert.ok(untold.served > told.served * 0.85, name);
-    }
+  const nine = STRATEGIES.map((strategy) => ({ strategy, keys: 9, callers: 32, refusing: 0.3 }));
+  for (const setup of [
+    ...nine,
+    { strategy: "SCORE_BASED" as const, keys: 9, callers: 120, refusing: 0.1 },
+    { strategy: "SCORE_BASED" as const, keys: 1, callers: 16, refusing: 0.1 },
+  ]) {
+    const { strategy, keys: count, refusing } = setup;
+    const random = { ...REAL, ...setup, capacity: Infinity };
+    const told = run(strategy, { ...random, retryAfterMs: 1_000 });
+    const untold = run(strategy, random);
+    const name = `${strategy}, ${count} keys, ${refusing}: ${untold.served} of ${told.served}`;
+    assert.ok(untold.served > told.served * 0.85, name);
   }
 });
 
@@ -138,6 +138,10 @@ test("once calls at a time were limited no more are let through, and one more af
   world.clock.advance(1_000);
   world.fails("no_public_token");
   assert.ok((world.pool.waitMs(SUPER, aRoute()) ?? 0) > 0, "calls wait for it");
+  const explained = world.pool.explain(SUPER, aRoute(), 1)[0]?.tiers[0]?.keys[0];
+  assert.equal(explained?.ceiling, 2);
+  assert.equal(explained?.eligible, false);
+  assert.match(explained?.reason ?? "", /all the calls at a time/);
   assert.equal(world.lease({ route: aRoute("another") }).providerKey.id, "pk_00000");
   first.release(result("OK"));
   second.release(result("OK"));

@@ -150,6 +150,11 @@ export class ModelLoads {
     return this.#byModel.get(model)?.isFull === true;
   }
 
+  /** Calls of a model that are let through at a time; infinity while no ceiling is believed. */
+  ceiling(model: string): number {
+    return this.#byModel.get(model)?.ceiling ?? Infinity;
+  }
+
   /** Forgets what limits have shown. */
   forget(): void {
     for (const load of this.#byModel.values()) load.forget();

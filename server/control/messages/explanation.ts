@@ -93,5 +93,6 @@ function candidate(
     score: { success, freshness, balance, total: success + freshness + balance },
     inFlight: key.inFlight,
     weight: key.weight,
+    ceiling: key.ceiling ?? 0,
   };
 }
