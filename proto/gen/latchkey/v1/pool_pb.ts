@@ -242,7 +242,7 @@ export type Allocation = Message<"latchkey.v1.Allocation"> & {
   sessionAffinity?: boolean | undefined;
 
   /**
-   * Cooldown in milliseconds after a 429 that names no time. Default 20000.
+   * Cooldown in milliseconds after a 429 that names no time; it doubles with each in a row. Default 1000.
    *
    * @generated from field: int64 rate_limit_cooldown_ms = 4;
    */
