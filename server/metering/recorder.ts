@@ -118,8 +118,8 @@ export class Recorder {
     return !this.#hasWork();
   }
 
-  /** Takes a call that is in the journal up to `position`. Constant time, never fails. */
-  offer(record: CallRecord, position: JournalPosition): void {
+  /** Takes a call that is in the journal. Constant time, never fails. */
+  offer(call: JournaledCall): void {
     if (this.#owedCalls === 0 && !this.#hasWork()) {
       this.#wholeAtMs = this.#options.clock.monotonic();
     }
@@ -130,7 +130,7 @@ export class Recorder {
       this.#behind = true;
       return;
     }
-    this.#pending.push({ record, position });
+    this.#pending.push(call);
     if (this.#pending.length >= BATCH_CALLS_MAX) this.#wake();
     else this.#sleep(BATCH_INTERVAL_MS);
   }
@@ -154,13 +154,13 @@ export class Recorder {
    * Brings calls that wait in memory alone into the journal, which can be written again. Stops at the first
    * that it does not take; `max` bounds how long this takes.
    */
-  rejournal(append: (record: CallRecord) => JournalPosition, max: number): void {
+  rejournal(append: (record: CallRecord) => JournaledCall, max: number): void {
     for (let i = 0; i < max; i++) {
       const record = this.#unjournaled.at(-1);
       if (record === undefined) return;
-      const position = append(record);
+      const call = append(record);
       this.#unjournaled.pop();
-      this.offer(record, position);
+      this.offer(call);
     }
   }
 

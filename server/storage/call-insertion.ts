@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
-import { CALL_COLUMNS, rowEnd, rowText } from "./call-rows.js";
+import { callText } from "../core/call-text.js";
+import { CALL_COLUMNS, rowText } from "./call-rows.js";
 import type { Db } from "./db.js";
 import type { LedgerRefs, StagedRefs } from "./ledger-refs.js";
 import { MINUTE_MS, sumByCombination } from "./rollup-rows.js";
@@ -9,7 +10,7 @@ import { SQLITE } from "./sql-dialect.js";
 /** Rows that are written as JSON at a stretch: about a millisecond, since callers wait for the same thread. */
 const SLICE_ROWS = 250;
 
-/** A call with the end of its row, see `rowEnd`. */
+/** A call with the end of its row, see `callText`. */
 interface EncodedCall {
   readonly call: CallRecord;
   readonly end: string;
@@ -63,7 +64,7 @@ class Preparation {
   }
 
   add(call: CallRecord): void {
-    const end = rowEnd(call);
+    const end = callText(call);
     // After the first one with a name that is new, all are numbered in the transaction.
     const numbered =
       this.#counted.length === this.#encoded.length ? this.#refs.known(call) : undefined;
