@@ -56,6 +56,7 @@ async function runChaos({ calls, cuts, callers, latencyMs, seed }) {
       streams: (call) => call % 2 === 0,
     });
     const problems = await judgeServed(server.api, served, first, GATEWAY_LIMITS.attemptsMax);
+    const cutBefore = await recordedCuts(server.api, served.filter(isToldCut).length);
     // Were all of them cut, every key would rest before long.
     const second = play({ limited: 0, failing: 0, cutting: CUT_PART });
     const streams = Math.ceil((cuts / CUT_PART) * CUT_MARGIN);
@@ -66,7 +67,7 @@ async function runChaos({ calls, cuts, callers, latencyMs, seed }) {
       callers,
       streams: () => true,
     });
-    problems.push(...(await judgeCuts(server.api, cut, second.cut)));
+    problems.push(...(await judgeCuts(server.api, cut, { cuts: second.cut, cutBefore })));
     if (second.cut < cuts) problems.push("fewer streams were cut than asked for");
     const log = server.log();
     if (log !== "") console.log(log);
@@ -127,11 +128,11 @@ async function storyOf(api, status, id) {
   return `  ${status} ${call?.errorCode} after ${call?.latencyMs} ms: ${tries.join(" | ")}`;
 }
 
-async function judgeCuts(api, replies, cuts) {
+async function judgeCuts(api, replies, { cuts, cutBefore }) {
   const told = replies.filter(isToldCut);
   const finished = replies.filter(({ text }) => text.includes("[DONE]"));
   const silent = finished.length - (replies.length - cuts);
-  const recorded = await recordedCuts(api, cuts);
+  const recorded = (await recordedCuts(api, cutBefore + cuts)) - cutBefore;
   console.log(
     `${cuts} streams cut: ${told.length} told to the caller, ${silent} looked finished, ${recorded} in the log as cut`,
   );
