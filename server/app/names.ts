@@ -1,5 +1,13 @@
-import type { ChangeFeed } from "../keys/change-feed.js";
-import type { KeysReader } from "../keys/ports.js";
+import type { Change } from "../core/change.js";
+import type { Provider } from "../core/provider.js";
+import type { ProviderKey } from "../core/provider-key.js";
+import type { User } from "../core/user.js";
+
+export interface NamedThings {
+  readonly users: readonly Pick<User, "id" | "username">[];
+  readonly providers: readonly Pick<Provider, "id" | "slug" | "displayName">[];
+  readonly keys: readonly Pick<ProviderKey, "id" | "name">[];
+}
 
 /**
  * What ids are called, for answers and screens: kept in memory, so that showing a thousand rows asks no
@@ -11,28 +19,36 @@ export class Names {
   readonly #providerNames = new Map<string, string>();
   readonly #providerKeyNames = new Map<string, string>();
 
-  /** Loads all names and follows their changes; the returned function ends that. */
-  async follow(reader: KeysReader, feed: ChangeFeed): Promise<() => void> {
-    return feed.join(
-      ["user", "provider", "provider_key"],
-      () => this.#load(reader),
-      (change) => {
-        switch (change.kind) {
-          case "user":
-            put(this.#usernames, change.id, change.value?.username);
-            return;
-          case "provider":
-            put(this.#providerSlugs, change.id, change.value?.slug);
-            put(this.#providerNames, change.id, change.value?.displayName);
-            return;
-          case "provider_key":
-            put(this.#providerKeyNames, change.id, change.value?.name);
-            return;
-          default:
-            change satisfies never;
-        }
-      },
-    );
+  /** Takes all names there are. */
+  load(content: NamedThings): void {
+    for (const user of content.users) this.#usernames.set(user.id, user.username);
+    for (const provider of content.providers) {
+      this.#providerSlugs.set(provider.id, provider.slug);
+      this.#providerNames.set(provider.id, provider.displayName);
+    }
+    for (const key of content.keys) this.#providerKeyNames.set(key.id, key.name);
+  }
+
+  /** Takes a committed change; kinds that have no names here are passed over. */
+  applyChange(change: Change): void {
+    switch (change.kind) {
+      case "user":
+        put(this.#usernames, change.id, change.value?.username);
+        return;
+      case "provider":
+        put(this.#providerSlugs, change.id, change.value?.slug);
+        put(this.#providerNames, change.id, change.value?.displayName);
+        return;
+      case "provider_key":
+        put(this.#providerKeyNames, change.id, change.value?.name);
+        return;
+      case "model":
+      case "client_key":
+      case "setting":
+        return;
+      default:
+        change satisfies never;
+    }
   }
 
   /** Empty where the user is gone. */
@@ -50,15 +66,6 @@ export class Names {
 
   providerKeyNameOf(id: string): string {
     return this.#providerKeyNames.get(id) ?? "";
-  }
-
-  async #load(reader: KeysReader): Promise<void> {
-    for (const user of await reader.users.all()) this.#usernames.set(user.id, user.username);
-    for (const provider of await reader.providers.all()) {
-      this.#providerSlugs.set(provider.id, provider.slug);
-      this.#providerNames.set(provider.id, provider.displayName);
-    }
-    for (const key of await reader.providerKeys.all()) this.#providerKeyNames.set(key.id, key.name);
   }
 }
 

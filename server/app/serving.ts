@@ -21,6 +21,7 @@ import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-ope
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
 import { HealthWriter } from "./health-writer.js";
+import type { Names } from "./names.js";
 import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
 import { startTls } from "./tls-source.js";
@@ -53,7 +54,7 @@ export async function startServing(
   policy: UrlPolicy,
 ): Promise<Serving> {
   const { clock, logger, lifecycle, storage, ids, config } = foundation;
-  const { catalog, pool, healthChanges } = await startAllocation(foundation);
+  const { catalog, pool, healthChanges } = await startAllocation(foundation, useCases.names);
   const ledger = storage.ledger;
   const traces = await startTraces(foundation);
   const accounting = await openAccounting({
@@ -139,8 +140,10 @@ function limitsOf(config: Config): Partial<GatewayLimits> {
   };
 }
 
+/** Catalogue, pool and names hold the same things, which are read once for all. */
 async function startAllocation(
   foundation: Foundation,
+  names: Names,
 ): Promise<Pick<Serving, "catalog" | "pool" | "healthChanges">> {
   const { clock, random, logger, lifecycle, storage, feed } = foundation;
   const store = storage.keys;
@@ -171,6 +174,7 @@ async function startAllocation(
     ]);
     catalog.load({ providers, models, users, settings });
     pool.load({ keys, users, providers }, settings);
+    names.load({ keys, users, providers });
   };
   const leave = await feed.join(
     ["provider", "model", "user", "provider_key", "setting"],
@@ -178,9 +182,10 @@ async function startAllocation(
     (change) => {
       catalog.applyChange(change);
       pool.applyChange(change);
+      names.applyChange(change);
     },
   );
-  lifecycle.started("catalogue and pool", leave);
+  lifecycle.started("catalogue, pool and names", leave);
   const takeChanged = (): ReturnType<Pool["takeDirtyHealth"]> => pool.takeDirtyHealth();
   const writer = new HealthWriter({ store, clock, logger, takeChanged });
   writer.start();

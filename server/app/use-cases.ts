@@ -76,7 +76,6 @@ export async function startUseCases(
   const identities = new Identities({ reader, feed, clientKeys: directory, tokens, clock });
   await identities.start();
   lifecycle.started("identities", () => identities.stop());
-  lifecycle.started("names", await names.follow(reader, feed));
 
   const expiry = new ExpiryWatch({ store, clientKeys: directory, clock, log });
   expiry.start();

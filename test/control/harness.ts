@@ -130,20 +130,21 @@ async function openWorld(t: TestContext) {
   const useCases = createUseCases(ground);
   const names = new Names();
   const people = await populate({ ...ground, ...useCases });
-  t.after(await names.follow(storage.keys.read, feed));
   const { read } = storage.keys;
   const [providers, models, users] = [read.providers, read.models, read.users];
   t.after(
     await feed.join(
-      ["provider", "model", "user", "setting"],
-      async () =>
-        catalog.load({
-          providers: await providers.all(),
-          models: await models.all(),
-          users: await users.all(),
-          settings: await read.settings.all(),
-        }),
-      (change) => catalog.applyChange(change),
+      ["provider", "model", "user", "setting", "provider_key"],
+      async () => {
+        const content = { providers: await providers.all(), users: await users.all() };
+        names.load({ ...content, keys: await read.providerKeys.all() });
+        const settings = await read.settings.all();
+        catalog.load({ ...content, models: await models.all(), settings });
+      },
+      (change) => {
+        catalog.applyChange(change);
+        names.applyChange(change);
+      },
     ),
   );
   const keysInMemory = new Map<string, ProviderKey>();
