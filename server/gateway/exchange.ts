@@ -49,7 +49,7 @@ export interface ExchangeOptions {
  */
 export class Exchange implements TrialsListener, RelayListener, TurnListener, Rostered {
   place = -1;
-  /** The tick in which the server first saw it waiting; 0 before. */
+  /** The tick in which the server first saw it waiting, anew for each head of a stream; 0 before. */
   seenAt = 0;
   readonly #options: ExchangeOptions;
   readonly #context: GatewayContext;
@@ -205,6 +205,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 
   onStream(head: ReplyHead, source: StreamSource): Relay {
+    // The head waits from now on, however long the call has been waiting for it.
+    this.seenAt = 0;
     this.#relay = this.#answer.stream(head, source, this);
     return this.#relay;
   }

@@ -13,6 +13,7 @@ import {
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
+import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { advanceUntil, type Setup, startGateway, type TestGateway } from "./fixture.js";
 
 const SECRETS = [
@@ -21,6 +22,8 @@ const SECRETS = [
   "sk-third-00000000000000000000",
   "sk-fourth-0000000000000000000",
 ];
+/** Turns of the event loop after which a head has come from the stub. */
+const HEAD_ARRIVES_TURNS = 50;
 const CHAT = { model: "m", messages: [] };
 
 let stub: UpstreamStub;
@@ -660,3 +663,31 @@ async function bound(setup: Setup = {}): Promise<
     send: (path, body) => started.post(path, body),
   };
 }
+
+test("a stream that breaks off right after its head is tried elsewhere, however long the call had waited for it", async () => {
+  const clock = new FakeClock();
+  const { post, pool } = await bound({ clock });
+  let begin: () => void = () => undefined;
+  let breakOff: () => void = () => undefined;
+  stub.script = inTurn(
+    (_received, res) => {
+      begin = () => {
+        res.writeHead(200, { "content-type": "text/event-stream" });
+        res.flushHeaders();
+      };
+      breakOff = () => void res.socket?.destroy();
+    },
+    replyEvents(chatEvents(["a"])),
+  );
+  const pending = post({ ...CHAT, stream: true });
+  while (stub.received.length === 0) await settle();
+  clock.advance(GATEWAY_LIMITS.headHoldMs);
+  begin();
+  for (let turn = 0; turn < HEAD_ARRIVES_TURNS; turn++) await settle();
+  clock.advance(GATEWAY_LIMITS.headHoldMs);
+  for (let turn = 0; turn < HEAD_ARRIVES_TURNS; turn++) await settle();
+  breakOff();
+  const response = await pending;
+  assert.match(await response.text(), /\[DONE\]/);
+  assert.deepEqual(pool.outcomes, ["CUT", "OK"]);
+});
