@@ -1,76 +1,9 @@
-import { CommanderError } from "commander";
-import { startApp } from "./app.js";
-import { bannerText } from "./app/banner.js";
-import { restore } from "./app/restore.js";
-import { parseCommandLine, type CommandLine } from "./command-line.js";
-import { systemClock } from "./core/clock.js";
-import { Fault } from "./core/fault.js";
-import { systemRandom } from "./core/random.js";
-import { Lifecycle, stopOnSignals } from "./lifecycle.js";
-import { LogRing } from "./observe/log-ring.js";
-import { createLogger } from "./observe/logger.js";
-import { httpGet } from "./upstream/http-get.js";
-import { httpPost } from "./upstream/http-post.js";
+import { holdYoungGeneration } from "./young-generation.js";
 
 /** Runs the server until a signal ends it. Exit codes: 0 stopped cleanly, 1 could not start or stop, 2 wrong usage. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const asked = parseArguments(argv);
-  if (asked === undefined) return;
-  const { config } = asked;
-  const clock = systemClock;
-  const logRing = new LogRing();
-  const logger = createLogger({ level: config.logLevel, ring: logRing });
-  const lifecycle = new Lifecycle({ logger, clock });
-  const exit = (code: number): void => process.exit(code);
-  const world = {
-    config,
-    env: process.env,
-    clock,
-    random: systemRandom,
-    logger,
-    lifecycle,
-    httpPost,
-    httpGet,
-    // Without a listener the signal ends the process, as a terminal that is closed should.
-    onReload: (reload: () => void): void => void process.on("SIGHUP", reload),
-    logRing,
-    configLines: asked.lines,
-  };
-  try {
-    if (asked.command === "restore") {
-      const say = (line: string): void => void process.stdout.write(`${line}\n`);
-      await restore({ ...world, ...asked, input: process.stdin, say });
-      return;
-    }
-    stopOnSignals({ lifecycle, logger, signals: process, exit });
-    const app = await startApp(world);
-    process.stdout.write(bannerText(app.banner));
-  } catch (error) {
-    complain(error);
-    await lifecycle.stop();
-    exit(1);
-  }
-}
-
-/** Undefined when there is nothing to run: help was asked for, or the usage was wrong. */
-function parseArguments(argv: readonly string[]): CommandLine | undefined {
-  try {
-    return parseCommandLine(argv, process.env);
-  } catch (error) {
-    // Commander has said what is wrong with the usage.
-    if (!(error instanceof CommanderError)) complain(error);
-    process.exitCode = 2;
-    return undefined;
-  }
-}
-
-/** One sentence for what we foresaw; for a bug of ours the whole error, which is worth reporting. */
-function complain(error: unknown): void {
-  const text =
-    error instanceof Fault
-      ? error.publicMessage
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
-  process.stderr.write(`latchkey: ${text}\n`);
+  const release = holdYoungGeneration();
+  // Not before: to load the modules is most of what a start allocates.
+  const { run } = await import("./run.js");
+  await run(argv, release);
 }

@@ -58,7 +58,10 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
   }
   const handlers = controlHandlers({
     services: services(parts),
-    identities: { localAdmin: () => useCases.identities.localAdmin(), ...identities(parts) },
+    identities: {
+      localAdmin: () => useCases.identities.localAdmin(),
+      ...(await identities(parts)),
+    },
     audit: {
       denied: (actor, rpc, reason) => logger.info({ ip: actor.ip, rpc, reason }, "rpc refused"),
     },
@@ -79,10 +82,10 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
   return { tcp, local };
 }
 
-function identities({ foundation, useCases: { identities } }: ControlParts) {
+async function identities({ foundation, useCases: { identities } }: ControlParts) {
   return {
     bySession: (token: string, ip: string) => identities.bySession(token, ip),
     byClientKey: (presented: string, ip: string) => identities.byClientKey(presented, ip),
-    byJwt: jwtIdentities(foundation, identities),
+    byJwt: await jwtIdentities(foundation, identities),
   };
 }

@@ -1,5 +1,4 @@
 import type { Identities as ControlIdentities } from "../control/authenticate.js";
-import { JwtVerifier } from "../control/jwt.js";
 import { Fault } from "../core/fault.js";
 import type { Identities } from "../keys/identities.js";
 import type { Foundation } from "./foundation.js";
@@ -8,10 +7,10 @@ import type { Foundation } from "./foundation.js";
  * Signing in with the JWTs of the configured issuer; undefined without one. An account of that name must
  * be here already. Throws Fault `config_invalid` for an issuer without an audience.
  */
-export function jwtIdentities(
+export async function jwtIdentities(
   { config, clock, httpGet }: Foundation,
   identities: Identities,
-): ControlIdentities["byJwt"] {
+): Promise<ControlIdentities["byJwt"]> {
   const { oidcIssuer: issuer, oidcAudience: audience } = config;
   if (issuer === "" && audience === "") return undefined;
   if (issuer === "" || audience === "") {
@@ -20,6 +19,8 @@ export function jwtIdentities(
       "--oidc-issuer and --oidc-audience belong together; give both.",
     );
   }
+  // Loaded with an issuer alone, for jose takes 3 MiB.
+  const { JwtVerifier } = await import("../control/jwt.js");
   const verifier = new JwtVerifier({
     issuer,
     audience,

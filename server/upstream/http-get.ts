@@ -1,5 +1,3 @@
-import { request } from "undici";
-
 /** A reply beyond this is no list of keys. */
 const REPLY_BYTES_MAX = 256 * 1024;
 
@@ -11,6 +9,8 @@ export async function httpGet(get: {
   readonly url: string;
   readonly timeoutMs: number;
 }): Promise<{ readonly status: number; readonly text: string }> {
+  // Few servers ask at all, and undici takes 8 MiB.
+  const { request } = await import("undici");
   const { statusCode, body } = await request(get.url, {
     method: "GET",
     headers: { accept: "application/json" },

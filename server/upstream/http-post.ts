@@ -1,5 +1,3 @@
-import { request } from "undici";
-
 /** A reply beyond this is none of a key management service. */
 const REPLY_BYTES_MAX = 64 * 1024;
 
@@ -17,6 +15,8 @@ export interface HttpPostRequest {
 export async function httpPost(
   post: HttpPostRequest,
 ): Promise<{ readonly status: number; readonly body: Uint8Array }> {
+  // Few servers ask at all, and undici takes 8 MiB.
+  const { request } = await import("undici");
   const { statusCode, body } = await request(post.url, {
     method: "POST",
     headers: post.headers,
