@@ -5,7 +5,7 @@ import {
   type ClientKey,
   type GetClientKeyStatsResponse,
 } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
-import { ago, count, duration, money, percent, until } from "./format.js";
+import { count, duration, money, percent, since, until } from "./format.js";
 import { budgetUse, limitsText } from "./limits.js";
 import { noticeWords } from "./notices.js";
 import { clientKeyMark, kindWord } from "./states.js";
@@ -47,10 +47,10 @@ export function clientKeyDetails(
     ["limits", limitsText(key.limits) || "none"],
     ...budgetUse(key.budgetUsage).map((text) => ["", text] as const),
     ...(key.description === "" ? [] : [["what for", key.description] as const]),
-    ["last used", `${ago(key.lastUsedTime, nowMs)}${from(key.lastUsedIp)}`],
+    ["last used", `${since(key.lastUsedTime, nowMs)}${from(key.lastUsedIp)}`],
     ["calls", `${count(key.callCount)} in all, ${count(key.calls24h)} in 24h`],
     ["created", key.createTime === undefined ? "-" : minuteOf(timestampMs(key.createTime))],
-    ["secret set", `${ago(key.secretTime, nowMs)} ago`],
+    ["secret set", since(key.secretTime, nowMs)],
     ...(key.secretProblem === "" ? [] : [["no copy", key.secretProblem] as const]),
     ...(key.recoverable ? [["recoverable", "its owner can see it again"] as const] : []),
     ...(notices === "" ? [] : [["notices", notices] as const]),

@@ -72,6 +72,11 @@ export function ago(time: Timestamp | undefined, nowMs: number): string {
   return time === undefined ? "never" : duration(Math.max(0, nowMs - timestampMs(time)));
 }
 
+/** How long ago, in words: `4m ago`; `never` when it has not happened. */
+export function since(time: Timestamp | undefined, nowMs: number): string {
+  return time === undefined ? "never" : `${ago(time, nowMs)} ago`;
+}
+
 /** How long until then: `29d`, `-2d` when it has passed; `never` without a date. */
 export function until(time: Timestamp | undefined, nowMs: number): string {
   if (time === undefined) return "never";

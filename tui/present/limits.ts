@@ -21,7 +21,9 @@ export interface LimitsInit {
   readonly budgets: BudgetInit[];
 }
 
-/** What people may write for limits, for messages and placeholders. */
+/** What people may write for limits, as short as a field of a form in eighty columns. */
+export const LIMITS_HINT = "rpm=60,tpm=100000,month=$25,day=500000tokens";
+/** The same with all there is, for messages. */
 export const LIMITS_HELP = "rpm=60,tpm=100000,concurrency=4,month=$25,day=500000tokens";
 
 const PERIODS: Readonly<Record<string, Period>> = {

@@ -6,7 +6,7 @@ import {
   type HealthCheck,
   type ProviderKey,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { ago, count, duration, money, percent, until } from "./format.js";
+import { ago, count, duration, money, percent, since, until } from "./format.js";
 import { budgetUse, limitsText } from "./limits.js";
 import { noticeWords } from "./notices.js";
 import { providerKeyMark, tierWord, visibilityWord } from "./states.js";
@@ -82,7 +82,7 @@ function use(key: ProviderKey, nowMs: number): Lines {
   const budgets = budgetUse(key.budgetUsage);
   return [
     ["used", `${count(key.useCount)} attempts, ${count(key.successCount)} good`],
-    ["last used", ago(key.lastUsedTime, nowMs)],
+    ["last used", since(key.lastUsedTime, nowMs)],
     ["recent", `ok ${percent(key.successRatio)}  p95 ${duration(key.latencyP95Ms)}`],
     ["limits", limitsText(key.limits) || "none"],
     ...budgets.map((text) => ["", text] as const),

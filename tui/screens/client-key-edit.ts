@@ -1,6 +1,6 @@
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ClientKey } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
-import { LIMITS_HELP, limitsText, parseLimits } from "../present/limits.js";
+import { LIMITS_HINT, limitsText, parseLimits } from "../present/limits.js";
 import { minuteOf, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { FieldValues } from "../widgets/form-fields.js";
 import { checkLimits, checkWhen, listOf, SCOPES_HELP } from "./form-values.js";
@@ -44,7 +44,7 @@ export function openClientKeyEdit(context: ViewContext, key: ClientKey, refresh:
         name: "limits",
         label: "Limits",
         value: limitsText(key.limits),
-        placeholder: `none; ${LIMITS_HELP}`,
+        placeholder: `none; ${LIMITS_HINT}`,
         check: checkLimits,
       },
     ],

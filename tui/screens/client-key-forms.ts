@@ -7,7 +7,7 @@ import {
 } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import type { User } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { toApiError } from "../api/api-error.js";
-import { LIMITS_HELP, parseLimits } from "../present/limits.js";
+import { LIMITS_HINT, parseLimits } from "../present/limits.js";
 import { minuteOf, parseSpan, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
 import { offerSecret, secretLost } from "./client-key-secret.js";
@@ -136,7 +136,7 @@ function fieldsOf(
       kind: "text",
       name: "limits",
       label: "Limits",
-      placeholder: `default; ${LIMITS_HELP}`,
+      placeholder: `default; ${LIMITS_HINT}`,
       check: checkLimits,
     },
     {

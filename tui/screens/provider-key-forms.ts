@@ -6,7 +6,7 @@ import {
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { toApiError } from "../api/api-error.js";
-import { LIMITS_HELP, limitsText, parseLimits } from "../present/limits.js";
+import { LIMITS_HINT, limitsText, parseLimits } from "../present/limits.js";
 import { minuteOf, parseWhen, WHEN_HELP } from "../present/when.js";
 import { confirm } from "../widgets/confirm.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
@@ -94,7 +94,6 @@ function newFields(
   const choices = providers
     .map(({ id, slug, displayName }) => ({ value: id, label: `${displayName} (${slug})` }))
     .toSorted((a, b) => a.label.localeCompare(b.label));
-  const slugs = new Map(providers.map(({ id, slug }) => [id, slug]));
   const test: Field[] = canTest
     ? [{ kind: "toggle", name: "test", label: "Test first", value: "true" }]
     : [];
@@ -111,7 +110,7 @@ function newFields(
       name: "name",
       label: "Name",
       required: true,
-      placeholder: `${slugs.get(choices[0]?.value ?? "") ?? "openai"}-main`,
+      placeholder: "main",
     },
     { kind: "masked", name: "secret", label: "Secret", required: true, placeholder: "paste it" },
     { kind: "select", name: "tier", label: "Tier", choices: TIERS },
@@ -130,7 +129,7 @@ function limitFields(context: ViewContext, limits: string, expires: string): rea
       name: "limits",
       label: "Limits",
       value: limits,
-      placeholder: `none; ${LIMITS_HELP}`,
+      placeholder: `none; ${LIMITS_HINT}`,
       check: checkLimits,
     },
     {

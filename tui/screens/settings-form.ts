@@ -4,7 +4,7 @@ import {
   type UpdateSettingsRequest,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { toApiError } from "../api/api-error.js";
-import { LIMITS_HELP, limitsText, parseLimits } from "../present/limits.js";
+import { LIMITS_HINT, limitsText, parseLimits } from "../present/limits.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
 import { checkLimits } from "./form-values.js";
 import { openForm } from "./form-modal.js";
@@ -98,7 +98,7 @@ function limits(name: string, label: string, value: Settings["serverLimits"]): F
     name,
     label,
     value: limitsText(value),
-    placeholder: `none; ${LIMITS_HELP}`,
+    placeholder: `none; ${LIMITS_HINT}`,
     check: checkLimits,
   };
 }

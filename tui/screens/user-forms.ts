@@ -1,5 +1,5 @@
 import { User_Role, type User } from "../../proto/gen/latchkey/v1/users_pb.js";
-import { LIMITS_HELP, limitsText, parseLimits } from "../present/limits.js";
+import { LIMITS_HINT, limitsText, parseLimits } from "../present/limits.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
 import { checkLimits } from "./form-values.js";
 import { openForm } from "./form-modal.js";
@@ -128,7 +128,7 @@ function commonFields(user: User | undefined): readonly Field[] {
       name: "limits",
       label: "Limits",
       value: limitsText(user?.limits),
-      placeholder: `none; ${LIMITS_HELP}`,
+      placeholder: `none; ${LIMITS_HINT}`,
       check: checkLimits,
     },
     { kind: "text", name: "note", label: "Note", value: user?.note ?? "" },

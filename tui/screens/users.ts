@@ -6,7 +6,7 @@ import {
   type User,
 } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { enumWord } from "../present/enum-word.js";
-import { ago, count, money, until } from "../present/format.js";
+import { ago, count, money, since, until } from "../present/format.js";
 import { budgetUse, limitsText } from "../present/limits.js";
 import type { Mark } from "../present/states.js";
 import type { Binding } from "../term/keymap.js";
@@ -128,8 +128,8 @@ function detailsOf(user: User, nowMs: number): readonly Detail[] {
     ["cost 30d", money(user.cost30dMicros)],
     ["limits", limitsText(user.limits) || "none"],
     ...budgetUse(user.budgetUsage).map((text): Detail => ["", text]),
-    ["last login", ago(user.lastLoginTime, nowMs)],
-    ["created", `${ago(user.createTime, nowMs)} ago`],
+    ["last login", since(user.lastLoginTime, nowMs)],
+    ["created", since(user.createTime, nowMs)],
     ...optional("note", user.note),
   ];
 }
