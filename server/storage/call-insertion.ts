@@ -10,15 +10,9 @@ import { SQLITE } from "./sql-dialect.js";
 /** Rows that are written as JSON at a stretch: about a millisecond, since callers wait for the same thread. */
 const SLICE_ROWS = 250;
 
-/** A call with the end of its row, see `callText`. */
-interface EncodedCall {
-  readonly call: CallRecord;
-  readonly end: string;
-}
-
 /** Calls and as much of their rows as could be made without asking the database. */
 export interface PreparedCalls {
-  readonly encoded: readonly EncodedCall[];
+  readonly calls: readonly CallRecord[];
   /** Undefined when not all of their names have been seen before. */
   readonly numbered: NumberedCalls | undefined;
 }
@@ -34,51 +28,59 @@ export function prepareCalls(
   calls: readonly CallRecord[],
   refs: LedgerRefs,
 ): PreparedCalls | Promise<PreparedCalls> {
-  const preparation = new Preparation(refs);
-  if (calls.length > SLICE_ROWS) return inSlices(calls, preparation);
-  for (const call of calls) preparation.add(call);
+  const preparation = new Preparation(calls, refs);
+  if (calls.length > SLICE_ROWS) return inSlices(preparation);
+  preparation.goOn();
   return preparation.end();
 }
 
-async function inSlices(
-  calls: readonly CallRecord[],
-  preparation: Preparation,
-): Promise<PreparedCalls> {
-  for (const [index, call] of calls.entries()) {
-    if (index % SLICE_ROWS === SLICE_ROWS - 1) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    preparation.add(call);
-  }
+async function inSlices(preparation: Preparation): Promise<PreparedCalls> {
+  while (preparation.goOn()) await pause();
   return preparation.end();
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 class Preparation {
+  readonly #calls: readonly CallRecord[];
   readonly #refs: LedgerRefs;
-  readonly #encoded: EncodedCall[] = [];
   readonly #counted: CountedCall[] = [];
-  readonly #rows: string[] = [];
+  readonly #slices: string[] = [];
 
-  constructor(refs: LedgerRefs) {
+  constructor(calls: readonly CallRecord[], refs: LedgerRefs) {
+    this.#calls = calls;
     this.#refs = refs;
   }
 
-  add(call: CallRecord): void {
-    const end = callText(call);
-    // After the first one with a name that is new, all are numbered in the transaction.
-    const numbered =
-      this.#counted.length === this.#encoded.length ? this.#refs.known(call) : undefined;
-    this.#encoded.push({ call, end });
-    if (numbered === undefined) return;
-    this.#counted.push(numbered);
-    this.#rows.push(rowText(call, end, numbered.refs));
+  /** Makes a slice of the rows; false when no more can be made. */
+  goOn(): boolean {
+    const start = this.#counted.length;
+    const slice = this.#calls.slice(start, start + SLICE_ROWS);
+    for (const call of slice) {
+      const counted = this.#refs.known(call);
+      // It gets its number in the transaction, and so do all behind it.
+      if (counted === undefined) return false;
+      this.#counted.push(counted);
+    }
+    if (slice.length > 0) this.#slices.push(sliceText(this.#counted.slice(start)));
+    return this.#counted.length < this.#calls.length;
   }
 
   end(): PreparedCalls {
-    const encoded = this.#encoded;
-    if (this.#counted.length < encoded.length) return { encoded, numbered: undefined };
-    return { encoded, numbered: { calls: this.#counted, rows: `[${this.#rows.join(",")}]` } };
+    const [calls, counted] = [this.#calls, this.#counted];
+    if (counted.length < calls.length) return { calls, numbered: undefined };
+    return { calls, numbered: { calls: counted, rows: `[${this.#slices.join(",")}]` } };
   }
+}
+
+/**
+ * Rows in JSON with commas between them. One string for many of them: what a row is put together from would
+ * outlive many calls otherwise, and moving it about in memory is half of what a row costs.
+ */
+function sliceText(calls: readonly CountedCall[]): string {
+  return calls.map(({ call, refs }) => rowText(call, callText(call), refs)).join(",");
 }
 
 /** Those of the prepared calls that are to be kept. */
@@ -86,7 +88,7 @@ export function keepCalls(
   prepared: PreparedCalls,
   keep: (call: CallRecord) => boolean,
 ): PreparedCalls {
-  return { encoded: prepared.encoded.filter(({ call }) => keep(call)), numbered: undefined };
+  return { calls: prepared.calls.filter(keep), numbered: undefined };
 }
 
 /** Calls that went into the database, and what they add up to by minute. */
@@ -102,7 +104,7 @@ export async function insertCalls(
   prepared: PreparedCalls,
   newestSeq: number,
 ): Promise<InsertedCalls> {
-  const { calls, rows } = prepared.numbered ?? (await numberCalls(staged, prepared.encoded));
+  const { calls, rows } = prepared.numbered ?? (await numberCalls(staged, prepared.calls));
   const inserting = db.rows(
     `${SQLITE.insertJson("calls", CALL_COLUMNS, true)} ON CONFLICT (id) DO NOTHING`,
     [rows],
@@ -118,11 +120,15 @@ export async function insertCalls(
 
 async function numberCalls(
   staged: StagedRefs,
-  encoded: readonly EncodedCall[],
+  records: readonly CallRecord[],
 ): Promise<NumberedCalls> {
-  const calls = await staged.ofCalls(encoded.map(({ call }) => call));
-  const rows = encoded.map(({ call, end }, index) => rowText(call, end, found(calls[index]).refs));
-  return { calls, rows: `[${rows.join(",")}]` };
+  const calls = await staged.ofCalls(records);
+  const slices = [];
+  for (let start = 0; start < calls.length; start += SLICE_ROWS) {
+    if (start > 0) await pause();
+    slices.push(sliceText(calls.slice(start, start + SLICE_ROWS)));
+  }
+  return { calls, rows: `[${slices.join(",")}]` };
 }
 
 /** Those of `all` that the statement before really inserted, each once. */
@@ -147,9 +153,4 @@ async function noteMinutes(db: Db, before: number): Promise<void> {
      ON CONFLICT (minute_ms) DO UPDATE SET last_seq = excluded.last_seq`,
     [before],
   );
-}
-
-function found<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("a call lost its numbers");
-  return value;
 }

@@ -139,7 +139,7 @@ async function appendCalls(db: Db, staged: StagedRefs, batch: PreparedCalls): Pr
     state.deleted.size === 0
       ? batch
       : keepCalls(batch, (call) => !state.deleted.has(call.clientKeyId));
-  if (calls.encoded.length === 0) return 0;
+  if (calls.calls.length === 0) return 0;
   const added = await insertCalls(db, staged, calls, state.newestSeq);
   if (added.calls.length === 0) return 0;
   const folded = await countCalls(db, added, state.foldedUntilMs);
@@ -159,7 +159,7 @@ interface LedgerState {
 
 /** In one statement, since each costs the loop a turn. */
 async function readState(db: Db, batch: PreparedCalls): Promise<LedgerState> {
-  const keys = [...new Set(batch.encoded.map(({ call }) => call.clientKeyId))];
+  const keys = [...new Set(batch.calls.map((call) => call.clientKeyId))];
   const rows = await db.rows<{ seq: number; folded: number; id: string | null }>(
     `SELECT s.folded_until_ms AS folded, d.client_key_id AS id,
        (SELECT COALESCE(max(seq), 0) FROM calls) AS seq
