@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startScript } from "./children.mjs";
 import { numberOption, textOption } from "./options.mjs";
@@ -19,6 +20,8 @@ const options = {
 
 /** Until the compilers of the Node targets have come to rest; the first seconds cost twice as much. */
 const WARM_UP_SECONDS = 6;
+/** How long nothing is asked before the memory of a process at rest is read. */
+const REST_MS = 5_000;
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-bench-"));
@@ -34,7 +37,14 @@ try {
     await startPortkey({ origin, stops }),
     await startLatchkey({ folder, origin, stops }),
   ].filter((target) => target !== undefined);
-  report(await measureAll(targets));
+  await wait(REST_MS);
+  const rested = new Map(targets.map(({ name, pid }) => [name, residentMiB(pid)]));
+  const results = await measureAll(targets);
+  await wait(REST_MS);
+  for (const { name, pid } of targets) {
+    results.get(name).memory = { rested: rested.get(name), afterwards: residentMiB(pid) };
+  }
+  report(results);
 } finally {
   for (const stop of stops.toReversed()) await stop();
   rmSync(folder, { recursive: true, force: true });
@@ -81,7 +91,6 @@ function measure(target, kind, seconds) {
     cpu: (cpuMicros(target.pid) - before) / done,
     p50,
     p99,
-    rss: residentMiB(target.pid),
   };
 }
 
@@ -90,14 +99,17 @@ function report(results) {
     name,
     medianOf(kinds.whole),
     medianOf(kinds.stream),
+    kinds.memory,
   ]);
   const ours = medians.find(([name]) => name === "latchkey");
   const line = (cells) =>
     cells
       .map((cell, i) => (i === 0 ? String(cell).padEnd(10) : String(cell).padStart(10)))
       .join("");
-  console.log(line(["", "req/s", "us CPU", "p50 ms", "p99 ms", "stream/s", "us CPU", "RSS MiB"]));
-  for (const [name, whole, stream] of medians) {
+  console.log(
+    line(["", "req/s", "us CPU", "p50 ms", "p99 ms", "stream/s", "us CPU", "at rest", "after"]),
+  );
+  for (const [name, whole, stream, memory] of medians) {
     console.log(
       line([
         name,
@@ -107,10 +119,14 @@ function report(results) {
         whole.p99.toFixed(2),
         stream.rps.toFixed(0),
         stream.cpu.toFixed(0),
-        stream.rss.toFixed(0),
+        memory.rested.toFixed(0),
+        memory.afterwards.toFixed(0),
       ]),
     );
   }
+  console.log(
+    `\nat rest, after: resident MiB before the first call and after the last, each time when nothing was asked for ${REST_MS / 1000} s`,
+  );
   console.log(
     "\nLatchkey ÷ the other, CPU per request (lower is better) and requests a second (higher is better):",
   );
@@ -139,6 +155,5 @@ function medianOf(rounds) {
     cpu: median("cpu"),
     p50: median("p50"),
     p99: median("p99"),
-    rss: median("rss"),
   };
 }
