@@ -177,14 +177,11 @@ export class CallBook {
     if (this.#closed) return undefined;
     this.#closed = true;
     const { principal } = this;
-    const { sink } = this.#context;
     if (principal === undefined) {
-      sink.refused(ending.fault?.code ?? "internal");
+      this.#context.sink.refused(ending.fault?.code ?? "internal");
       return undefined;
     }
-    const served = this.#served;
-    const known = served !== undefined && !this.#isUntold(ending);
-    const costMicros = known ? sink.cost(served, ending.tokens) : null;
+    const costMicros = this.#costOf(ending);
     const used = {
       tokens: ending.tokens.input + ending.tokens.output,
       costMicros: costMicros ?? 0,
@@ -197,11 +194,15 @@ export class CallBook {
     return this.#record(ending, principal, costMicros);
   }
 
-  /** Something was made, and nobody said how much: its cost is not known, which is not the same as free. */
-  #isUntold({ fault, usageSource, tokens }: Ending): boolean {
-    if (!this.#call.endpoint.billsUntold) return false;
-    const made = fault === undefined || usageSource === "PARTIAL";
-    return made && tokens.input + tokens.output === 0 && tokens.parts === undefined;
+  /** Null when it is not known, which is not the same as free. */
+  #costOf({ fault, usageSource, tokens }: Ending): number | null {
+    const isNothing = tokens.input + tokens.output === 0 && tokens.parts === undefined;
+    if (isNothing) {
+      const made = fault === undefined || usageSource === "PARTIAL";
+      // Something was made, and nobody said how much.
+      return made && this.#call.endpoint.billsUntold ? null : 0;
+    }
+    return this.#served === undefined ? null : this.#context.sink.cost(this.#served, tokens);
   }
 
   #record(ending: Ending, principal: Principal, costMicros: number | null): CallRecord {

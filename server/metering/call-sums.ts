@@ -43,7 +43,7 @@ export function addCall(sums: Float64Array, at: number, record: CallRecord): voi
   bump(sums, at + COLUMN.cacheWriteTokens, tokens.cacheWrite);
   bump(sums, at + COLUMN.reasoningTokens, tokens.reasoning);
   if (record.costMicros !== null) bump(sums, at + COLUMN.costMicros, record.costMicros);
-  else if (record.providerId !== null) bump(sums, at + COLUMN.unpricedCalls, 1);
+  else bump(sums, at + COLUMN.unpricedCalls, 1);
   bump(sums, at + COLUMN.attempts, attempts.length);
   if (ok && attempts.length > 1) bump(sums, at + COLUMN.failovers, attempts.length - 1);
 }

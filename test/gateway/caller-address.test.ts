@@ -51,7 +51,7 @@ test("behind a trusted proxy the allowlist and the log see the caller's address,
   assert.equal((await gateway.sink.record()).ip, "203.0.113.9");
   await gateway.fetch("/v1/models", { headers: { "x-forwarded-for": "203.0.113.7" } });
   assert.deepEqual(gateway.authenticator.ips, ["203.0.113.9", "203.0.113.7"]);
-  assert.doesNotMatch(JSON.stringify(stub.received[0]?.rawHeaders), /forwarded|113/i);
+  assert.doesNotMatch(JSON.stringify(stub.received[0]?.rawHeaders), /forwarded|203\.0\.113/i);
 });
 
 test("lines of several proxies are one list, in their order", async (t) => {

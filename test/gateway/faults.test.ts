@@ -135,8 +135,13 @@ test("a model that is missing, odd or unknown is refused before any provider hea
   const unknown = await gateway.post(PATHS.OPENAI, { model: "no-such-model" });
   assert.equal(unknown.status, 404);
   assert.equal(((await unknown.json()) as ErrorBody).error.code, "model_not_found");
-  const asked = gateway.sink.records.slice(before).map(({ modelAsked }) => modelAsked);
+  const records = gateway.sink.records.slice(before);
+  const asked = records.map(({ modelAsked }) => modelAsked);
   assert.deepEqual(asked, ["", "", "x".repeat(256), "no-such-model"]);
+  assert.ok(
+    records.every(({ costMicros }) => costMicros === 0),
+    "what used nothing cost nothing",
+  );
   assert.equal(stub.received.length, 0);
 });
 
