@@ -112,10 +112,18 @@ export async function insertCalls(
   // While the database is busy with them; nearly always all of them are new.
   const minutes = sumByCombination(calls, MINUTE_MS);
   await inserting;
+  const [after] = await db.rows<{ rows: number; seq: number }>(
+    `SELECT n.rows AS rows, (SELECT COALESCE(max(seq), 0) FROM calls) AS seq FROM (${SQLITE.changedRows}) n`,
+  );
+  const { rows: inserted, seq } = found(after);
+  if (inserted === 0) return { calls: [], minutes: [] };
+  if (inserted === calls.length) {
+    await addMinutes(db, calls, seq - inserted + 1);
+    return { calls, minutes };
+  }
   const added = await newOnes(db, newestSeq, calls);
-  if (added.length === 0) return { calls: added, minutes: [] };
   await noteMinutes(db, newestSeq);
-  return { calls: added, minutes: added === calls ? minutes : sumByCombination(added, MINUTE_MS) };
+  return { calls: added, minutes: sumByCombination(added, MINUTE_MS) };
 }
 
 async function numberCalls(
@@ -137,20 +145,35 @@ async function newOnes(
   before: number,
   all: readonly CountedCall[],
 ): Promise<readonly CountedCall[]> {
-  const [inserted] = await db.rows<{ rows: number }>(SQLITE.changedRows);
-  if (inserted?.rows === all.length) return all;
   const rows = await db.rows<{ id: string }>("SELECT id FROM calls WHERE seq > ?", [before]);
   const ids = new Set(rows.map((row) => row.id));
   // Deleting the id lets the first of two equal ones through alone, as the insertion did.
   return all.filter(({ call }) => ids.delete(call.id));
 }
 
+const MINUTE_COLUMNS = ["minute_ms", "first_seq", "last_seq"];
+const LATER_ONES = "ON CONFLICT (minute_ms) DO UPDATE SET last_seq = excluded.last_seq";
+
+/** Notes the minutes of calls that all went in, one behind the other from `firstSeq` on. */
+async function addMinutes(db: Db, calls: readonly CountedCall[], firstSeq: number): Promise<void> {
+  const minutes = new Map<number, [minuteMs: number, first: number, last: number]>();
+  for (const [index, { call }] of calls.entries()) {
+    const minuteMs = Math.floor(call.startedAt / MINUTE_MS) * MINUTE_MS;
+    const minute = minutes.get(minuteMs);
+    const seq = firstSeq + index;
+    if (minute === undefined) minutes.set(minuteMs, [minuteMs, seq, seq]);
+    else minute[2] = seq;
+  }
+  await db.rows(`${SQLITE.insertJson("call_minutes", MINUTE_COLUMNS)} ${LATER_ONES}`, [
+    JSON.stringify([...minutes.values()]),
+  ]);
+}
+
 async function noteMinutes(db: Db, before: number): Promise<void> {
   await db.rows(
-    `INSERT INTO call_minutes (minute_ms, first_seq, last_seq)
+    `INSERT INTO call_minutes (${MINUTE_COLUMNS.join(", ")})
      SELECT started_at / ${MINUTE_MS} * ${MINUTE_MS} AS minute, min(seq), max(seq)
-     FROM calls WHERE seq > ? GROUP BY minute
-     ON CONFLICT (minute_ms) DO UPDATE SET last_seq = excluded.last_seq`,
+     FROM calls WHERE seq > ? GROUP BY minute ${LATER_ONES}`,
     [before],
   );
 }
