@@ -13,14 +13,10 @@ const SLICE_ROWS = 250;
 /** Calls and as much of their rows as could be made without asking the database. */
 export interface PreparedCalls {
   readonly calls: readonly CallRecord[];
-  /** Undefined when not all of their names have been seen before. */
-  readonly numbered: NumberedCalls | undefined;
-}
-
-/** Calls with the numbers of their names, and their rows as a JSON array. */
-interface NumberedCalls {
-  readonly calls: readonly CountedCall[];
-  readonly rows: string;
+  /** The same calls with their numbers; undefined where a name or a combination has not been seen before. */
+  readonly known: readonly (CountedCall | undefined)[];
+  /** Their rows in the same order: text of some that are known, or how many in a row are not. */
+  readonly pieces: readonly (string | number)[];
 }
 
 /** Makes calls ready to go into the database; many of them with pauses for everything else. */
@@ -46,32 +42,45 @@ function pause(): Promise<void> {
 class Preparation {
   readonly #calls: readonly CallRecord[];
   readonly #refs: LedgerRefs;
-  readonly #counted: CountedCall[] = [];
-  readonly #slices: string[] = [];
+  readonly #known: (CountedCall | undefined)[] = [];
+  readonly #pieces: (string | number)[] = [];
 
   constructor(calls: readonly CallRecord[], refs: LedgerRefs) {
     this.#calls = calls;
     this.#refs = refs;
   }
 
-  /** Makes a slice of the rows; false when no more can be made. */
+  /** Makes a slice of the rows; false when it was the last. */
   goOn(): boolean {
-    const start = this.#counted.length;
-    const slice = this.#calls.slice(start, start + SLICE_ROWS);
-    for (const call of slice) {
-      const counted = this.#refs.known(call);
-      // It gets its number in the transaction, and so do all behind it.
-      if (counted === undefined) return false;
-      this.#counted.push(counted);
+    const start = this.#known.length;
+    let together: CountedCall[] = [];
+    for (const call of this.#calls.slice(start, start + SLICE_ROWS)) {
+      const known = this.#refs.known(call);
+      this.#known.push(known);
+      if (known !== undefined) {
+        together.push(known);
+        continue;
+      }
+      this.#addText(together);
+      together = [];
+      this.#addUnknown();
     }
-    if (slice.length > 0) this.#slices.push(sliceText(this.#counted.slice(start)));
-    return this.#counted.length < this.#calls.length;
+    this.#addText(together);
+    return this.#known.length < this.#calls.length;
+  }
+
+  #addText(calls: readonly CountedCall[]): void {
+    if (calls.length > 0) this.#pieces.push(sliceText(calls));
+  }
+
+  #addUnknown(): void {
+    const last = this.#pieces.at(-1);
+    if (typeof last === "number") this.#pieces[this.#pieces.length - 1] = last + 1;
+    else this.#pieces.push(1);
   }
 
   end(): PreparedCalls {
-    const [calls, counted] = [this.#calls, this.#counted];
-    if (counted.length < calls.length) return { calls, numbered: undefined };
-    return { calls, numbered: { calls: counted, rows: `[${this.#slices.join(",")}]` } };
+    return { calls: this.#calls, known: this.#known, pieces: this.#pieces };
   }
 }
 
@@ -88,7 +97,8 @@ export function keepCalls(
   prepared: PreparedCalls,
   keep: (call: CallRecord) => boolean,
 ): PreparedCalls {
-  return { calls: prepared.calls.filter(keep), numbered: undefined };
+  const calls = prepared.calls.filter(keep);
+  return { calls, known: calls.map(() => undefined), pieces: [calls.length] };
 }
 
 /** Calls that went into the database, and what they add up to by minute. */
@@ -104,7 +114,7 @@ export async function insertCalls(
   prepared: PreparedCalls,
   newestSeq: number,
 ): Promise<InsertedCalls> {
-  const { calls, rows } = prepared.numbered ?? (await numberCalls(staged, prepared.calls));
+  const { calls, rows } = await numberCalls(staged, prepared);
   const inserting = db.rows(
     `${SQLITE.insertJson("calls", CALL_COLUMNS, true)} ON CONFLICT (id) DO NOTHING`,
     [rows],
@@ -126,17 +136,31 @@ export async function insertCalls(
   return { calls: added, minutes: sumByCombination(added, MINUTE_MS) };
 }
 
+/** All calls with their numbers, and their rows as a JSON array. */
 async function numberCalls(
   staged: StagedRefs,
-  records: readonly CallRecord[],
-): Promise<NumberedCalls> {
-  const calls = await staged.ofCalls(records);
-  const slices = [];
-  for (let start = 0; start < calls.length; start += SLICE_ROWS) {
-    if (start > 0) await pause();
-    slices.push(sliceText(calls.slice(start, start + SLICE_ROWS)));
+  { calls, known, pieces }: PreparedCalls,
+): Promise<{ readonly calls: readonly CountedCall[]; readonly rows: string }> {
+  const others = await staged.ofCalls(calls.filter((_, index) => known[index] === undefined));
+  const texts = [];
+  let at = 0;
+  for (const piece of pieces) {
+    if (typeof piece === "string") {
+      texts.push(piece);
+      continue;
+    }
+    for (const end = at + piece; at < end;) {
+      const next = Math.min(end, at + SLICE_ROWS);
+      texts.push(sliceText(others.slice(at, next)));
+      if (next < end) await pause();
+      at = next;
+    }
   }
-  return { calls, rows: `[${slices.join(",")}]` };
+  const learnt = others.values();
+  return {
+    calls: known.map((call) => call ?? found(learnt.next().value)),
+    rows: `[${texts.join(",")}]`,
+  };
 }
 
 /** Those of `all` that the statement before really inserted, each once. */
@@ -176,4 +200,9 @@ async function noteMinutes(db: Db, before: number): Promise<void> {
      FROM calls WHERE seq > ? GROUP BY minute ${LATER_ONES}`,
     [before],
   );
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("a call lost its numbers");
+  return value;
 }
