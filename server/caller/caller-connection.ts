@@ -5,6 +5,7 @@ import { writeMessage } from "../http/write-message.js";
 import type { CallerLimits } from "./limits.js";
 import { type CommonLines, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
+import { readFrom } from "./socket-reads.js";
 import { RequestParser, type RequestSink } from "./request-parser.js";
 import { Turn, type TurnHome } from "./turn.js";
 
@@ -71,6 +72,9 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   #sinceMs: number;
   /** How long it may wait for what it waits for. */
   #waitMs: number;
+  /** Bytes read and written, and since when they are so many. */
+  #movedBytes = 0;
+  #movedAtMs: number;
 
   constructor(home: CallerHome, socket: Socket, from: { ip: string; isProxy: boolean }) {
     const { limits } = home;
@@ -81,9 +85,9 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     this.#parser = new RequestParser(this, limits.headerBytesMax);
     this.#sinceMs = home.now();
     this.#waitMs = limits.headTimeoutMs;
-    socket.setTimeout(limits.callerIdleMs, () => socket.destroy());
-    socket.on("data", (chunk: Buffer) => {
-      this.#onData(chunk);
+    this.#movedAtMs = this.#sinceMs;
+    readFrom(socket, (bytes) => {
+      this.#onData(bytes);
     });
     socket.on("drain", () => {
       if (this.#turn === undefined) this.#readHeld();
@@ -122,10 +126,21 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
 
   /** Ends what has waited for too long at `nowMs`. */
   check(nowMs: number): void {
+    if (this.#isStill(nowMs)) this.socket.destroy();
     if (nowMs - this.#sinceMs < this.#waitMs) return;
     if (this.#state === "LINGERING") this.socket.destroy();
     else if (this.#parser.midRequest) this.#refuse("LATE", "it took too long to arrive");
     else if (this.idle) this.socket.destroy();
+  }
+
+  /** Nothing has moved either way for too long. */
+  #isStill(nowMs: number): boolean {
+    const moved = this.socket.bytesRead + this.socket.bytesWritten;
+    if (moved !== this.#movedBytes) {
+      this.#movedBytes = moved;
+      this.#movedAtMs = nowMs;
+    }
+    return nowMs - this.#movedAtMs >= this.#home.limits.callerIdleMs;
   }
 
   // The socket's side.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import tls from "node:tls";
@@ -356,6 +357,25 @@ test("a head that never ends is given up", async () => {
   for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 408 |^$/);
   while (slow.gateway.running > 0) await new Promise((resolve) => setImmediate(resolve));
   await slow.close();
+});
+
+test("a connection on which nothing moves either way is closed in the midst of its call", async (t) => {
+  const script = stub.script;
+  const still = await startGateway({
+    providers: [{ baseUrl: stub.origin }],
+    limits: { callerIdleMs: 100, timeoutCheckMs: 20 },
+  });
+  t.after(() => {
+    stub.script = script;
+    return still.close();
+  });
+  stub.script = () => undefined;
+  const socket = net.connect(still.port, "127.0.0.1");
+  socket.write(`${head(LENGTH.trim())}${BODY}`);
+  socket.resume();
+  await once(socket, "close");
+  assert.equal(socket.bytesRead, 0);
+  assert.equal((await still.sink.record()).errorCode, "caller_aborted");
 });
 
 test("a reply without a body leaves nothing behind its head, so that the next one is read right", async (t) => {
