@@ -34,6 +34,8 @@ export function openaiTokens(usage: Record<string, unknown>): TokenUsage | undef
   });
 }
 
+const NOTHING: Record<string, unknown> = {};
+
 /** Transcriptions alone leave out a letter. */
 const INPUT_DETAILS = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
 const OUTPUT_DETAILS = ["completion_tokens_details", "output_tokens_details"];
@@ -43,7 +45,7 @@ function firstRecord(
   names: readonly string[],
 ): Record<string, unknown> {
   for (const name of names) if (isRecord(usage[name])) return usage[name];
-  return {};
+  return NOTHING;
 }
 
 /** Some providers leave reasoning out of the completion; then only the total holds it. */
@@ -107,13 +109,18 @@ function ofModality(details: unknown, modality: string): number | undefined {
   return count(found?.["tokenCount"]);
 }
 
-/** Most calls have no part that is priced apart, and then this costs no object. */
+/** Most calls have no part that is priced apart. */
 function withParts(
   tokens: TokenUsage,
   told: { readonly [K in keyof UsageParts]: UsageParts[K] | undefined },
 ): TokenUsage {
-  const parts = Object.entries(told).filter(([, value]) => value !== undefined && value > 0);
-  return parts.length === 0 ? tokens : { ...tokens, parts: Object.fromEntries(parts) };
+  if (!Object.values(told).some(isSome)) return tokens;
+  const parts = Object.entries(told).filter(([, value]) => isSome(value));
+  return { ...tokens, parts: Object.fromEntries(parts) };
+}
+
+function isSome(value: number | undefined): boolean {
+  return value !== undefined && value > 0;
 }
 
 /** A whole number of tokens, never negative whatever the provider says; undefined when it says none. */
@@ -123,5 +130,5 @@ function count(value: unknown): number | undefined {
 }
 
 function record(value: unknown): Record<string, unknown> {
-  return isRecord(value) ? value : {};
+  return isRecord(value) ? value : NOTHING;
 }
