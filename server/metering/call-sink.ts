@@ -62,10 +62,13 @@ export class LedgerCallSink {
     const entries = given.map((entry) => this.#counted(entry));
     let last: JournalPosition | undefined;
     try {
-      for (const call of journal.append(entries)) {
-        recorder.offer(call);
-        last = call.position;
-      }
+      const ends = journal.append(entries);
+      entries.forEach((entry, at) => {
+        const end = ends[at];
+        if (entry.kind !== "FINISHED" || end === undefined) return;
+        recorder.offer(entry.record, end);
+        last = end;
+      });
     } catch (error) {
       this.#notWritten(entries, error);
     }

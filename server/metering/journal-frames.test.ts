@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import { asKept, sampleCall } from "../../test/metering/sample-calls.js";
+import { sampleCall } from "../../test/metering/sample-calls.js";
 import type { CallRecord } from "../core/call.js";
 import {
   decodeHeader,
@@ -42,13 +42,14 @@ const records = fc
   })
   .map((part) => sampleCall(1, part));
 
-test("whatever a record holds, it is read back as it was written, in whole milliseconds", () => {
+test("whatever a record holds, it is read back as it was written", () => {
   fc.assert(
     fc.property(fc.array(records, { maxLength: 5 }), (list) => {
       const { entries, next } = scan(Buffer.concat(list.map((record) => frame(record))));
+      const plain = JSON.parse(JSON.stringify(list)) as CallRecord[];
       assert.deepEqual(
         entries.map((entry) => entry.kind === "finish" && entry.record),
-        list.map(asKept),
+        plain,
       );
       assert.equal(
         next,

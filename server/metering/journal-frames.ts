@@ -1,12 +1,12 @@
-import { crc32 } from "node:zlib";
 import type { CallRecord } from "../core/call.js";
 import type { BegunCall } from "./begun-call.js";
+import { crc32c } from "./crc32c.js";
 import {
   decodeBegun,
   decodeRecord,
   decodeRecordId,
-  encodeBegun,
   encodeRecord,
+  type EncodedBegun,
 } from "./journal-codec.js";
 
 /** Bytes before the first frame: magic, version, file number, creation time, CRC. */
@@ -19,9 +19,7 @@ export const PAYLOAD_BYTES_MAX = 128 * 1024;
 export const FRAME_BYTES_MAX = FRAME_HEAD_BYTES + PAYLOAD_BYTES_MAX;
 
 const MAGIC = 0x524a_4b4c; // "LKJR" in little endian
-const VERSION = 2;
-/** Bytes of the header that its CRC is of. */
-const CHECKED_BYTES = 20;
+const VERSION = 1;
 const KIND_BEGIN = 0x42; // "B"
 const KIND_FINISH = 0x46; // "F"
 
@@ -45,21 +43,18 @@ export function encodeHeader(number: number, createdMs: number): { bytes: Buffer
   bytes.writeUInt32LE(VERSION, 4);
   bytes.writeUInt32LE(number, 8);
   bytes.writeDoubleLE(createdMs, 12);
-  const seed = crc32(bytes.subarray(0, CHECKED_BYTES));
-  bytes.writeUInt32LE(seed, CHECKED_BYTES);
+  const seed = crc32c(bytes, 0, 20);
+  bytes.writeUInt32LE(seed, 20);
   return { bytes, seed };
 }
 
-/** Reads a header; `newer` and `older` mean that another version of Latchkey wrote the file, `bad` that it is torn. */
-export function decodeHeader(raw: Uint8Array): JournalHeader | "newer" | "older" | "bad" {
+/** Reads a header; `newer` means that a later version of Latchkey wrote the file, `bad` that it is torn. */
+export function decodeHeader(raw: Uint8Array): JournalHeader | "newer" | "bad" {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
   if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return "bad";
-  const version = bytes.readUInt32LE(4);
-  // Older headers have another checksum.
-  if (version > 0 && version < VERSION) return "older";
-  const seed = bytes.readUInt32LE(CHECKED_BYTES);
-  if (seed !== crc32(bytes.subarray(0, CHECKED_BYTES))) return "bad";
-  if (version > VERSION) return "newer";
+  const seed = bytes.readUInt32LE(20);
+  if (seed !== crc32c(bytes, 0, 20)) return "bad";
+  if (bytes.readUInt32LE(4) > VERSION) return "newer";
   return { number: bytes.readUInt32LE(8), createdMs: bytes.readDoubleLE(12), seed };
 }
 
@@ -82,13 +77,14 @@ export class FrameEncoder {
     if (this.#buffer.length > FRAME_BYTES_MAX) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
   }
 
-  begin(call: BegunCall, seed: number): void {
-    this.#frame(KIND_BEGIN, encodeBegun(call), seed);
+  /** Answers where the frame ends, in bytes since `clear`. */
+  begin(call: EncodedBegun, seed: number): number {
+    return this.#frame(KIND_BEGIN, call.json, seed);
   }
 
   /** Answers where the frame ends, in bytes since `clear`. */
-  finish(record: CallRecord, seed: number): number {
-    return this.#frame(KIND_FINISH, encodeRecord(record), seed);
+  finish(record: CallRecord, seed: number, begun?: EncodedBegun): number {
+    return this.#frame(KIND_FINISH, encodeRecord(record, begun), seed);
   }
 
   #frame(kind: number, json: string, seed: number): number {
@@ -99,7 +95,7 @@ export class FrameEncoder {
     buffer[start] = kind;
     const end = start + 1 + buffer.write(json, start + 1, "utf8");
     buffer.writeUInt32LE(end - start, this.#length);
-    buffer.writeUInt32LE(crc32(buffer.subarray(start, end), seed), this.#length + 4);
+    buffer.writeUInt32LE(crc32c(buffer, start, end, seed), this.#length + 4);
     this.#length = end;
     return end;
   }
@@ -141,11 +137,10 @@ export function scanFrames(options: ScanOptions): { next: number; stop: ScanStop
     const start = at + FRAME_HEAD_BYTES;
     const end = start + length;
     if (end > bytes.length) return { next: at, stop: "incomplete" };
-    const payload = bytes.subarray(start, end);
-    if (bytes.readUInt32LE(at + 4) !== crc32(payload, options.seed)) {
+    if (bytes.readUInt32LE(at + 4) !== crc32c(bytes, start, end, options.seed)) {
       return { next: at, stop: "bad" };
     }
-    const entry = decodePayload(payload, options.wanted);
+    const entry = decodePayload(bytes.subarray(start, end), options.wanted);
     at = end;
     if (entry !== undefined && !options.visit(entry, at)) return { next: at, stop: "enough" };
   }

@@ -44,7 +44,8 @@ export async function recoverJournal(
   after: JournalPosition | undefined,
 ): Promise<RecoveredJournal> {
   const sizes = await listJournals(disk);
-  const files = await undrained(disk, sizes, after);
+  const all = [...sizes.keys()].toSorted((a, b) => a - b);
+  const files = all.filter((number) => after === undefined || number >= after.file);
   const open = new Map<string, BegunCall>();
   const torn: TornFile[] = [];
   for (const number of files) {
@@ -59,42 +60,11 @@ export async function recoverJournal(
   }
   return {
     files: new Map(files.map((number) => [number, sizes.get(number) ?? 0])),
-    drained: [...sizes.keys()].filter((number) => !files.includes(number)),
+    drained: all.filter((number) => !files.includes(number)),
     orphans: [...open.values()],
     torn,
-    nextNumber: Math.max(0, after?.file ?? 0, ...sizes.keys()) + 1,
+    nextNumber: Math.max(0, after?.file ?? 0, all.at(-1) ?? 0) + 1,
   };
-}
-
-/** Numbers of the files that may hold calls the database lacks, rising. */
-async function undrained(
-  disk: JournalDisk,
-  sizes: ReadonlyMap<number, number>,
-  after: JournalPosition | undefined,
-): Promise<readonly number[]> {
-  const files: number[] = [];
-  for (const [number, bytes] of sizes) {
-    if (after !== undefined && number < after.file) continue;
-    const name = journalName(number);
-    if (!(await isOfOlderVersion(disk, name))) files.push(number);
-    else if (number !== after?.file || bytes > after.offset) throw ofOlderVersion(name);
-  }
-  return files;
-}
-
-async function isOfOlderVersion(disk: JournalDisk, name: string): Promise<boolean> {
-  try {
-    return decodeHeader(await disk.read(name, 0, HEADER_BYTES)) === "older";
-  } catch (error) {
-    throw unreadable(`file ${name}`, error);
-  }
-}
-
-function ofOlderVersion(name: string): Fault {
-  return new Fault(
-    "data_folder_unusable",
-    `The journal file ${name} holds calls of an older Latchkey that the database lacks; start that version once more and stop it, so that they are recorded.`,
-  );
 }
 
 /** Bytes up to the end of the last valid frame; visits every entry on the way. */
@@ -123,10 +93,10 @@ async function scanFile(
   }
 }
 
-/** The seed of a file's frames; undefined when none can be read. Throws Fault `database_newer`. */
+/** The seed of a file's frames; undefined when its header is torn. Throws Fault `database_newer`. */
 export function headerSeed(bytes: Uint8Array, name: string): number | undefined {
   const header = decodeHeader(bytes);
-  if (header === "bad" || header === "older") return undefined;
+  if (header === "bad") return undefined;
   if (header !== "newer") return header.seed;
   throw new Fault(
     "database_newer",
@@ -134,15 +104,14 @@ export function headerSeed(bytes: Uint8Array, name: string): number | undefined 
   );
 }
 
-/** Sizes in bytes by rising number. */
-async function listJournals(disk: JournalDisk): Promise<ReadonlyMap<number, number>> {
+async function listJournals(disk: JournalDisk): Promise<Map<number, number>> {
   try {
     const sizes = new Map<number, number>();
     for (const { name, size } of await disk.list()) {
       const number = journalNumber(name);
       if (number !== undefined) sizes.set(number, size);
     }
-    return new Map([...sizes].toSorted(([a], [b]) => a - b));
+    return sizes;
   } catch (error) {
     throw unreadable("folder", error);
   }

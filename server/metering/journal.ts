@@ -4,6 +4,7 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { BegunCall, CallEntry } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
+import { encodeBegun, type EncodedBegun } from "./journal-codec.js";
 import { JournalFile } from "./journal-file.js";
 import { FrameEncoder, HEADER_BYTES } from "./journal-frames.js";
 import { journalName, tornName } from "./journal-position.js";
@@ -55,7 +56,7 @@ export class Journal {
   readonly #syncer: JournalSyncer;
   readonly #reader: JournalReader;
   /** Calls that have begun and not finished; they are written again at the head of each new file. */
-  readonly #open = new Map<string, BegunCall>();
+  readonly #open = new Map<string, EncodedBegun>();
   readonly #torn: Set<number>;
   /** Files that exist, by rising number, with their sizes; that of the current one is its own to tell. */
   readonly #files: Map<number, number>;
@@ -98,7 +99,7 @@ export class Journal {
   /** Calls of one owner that have begun and not finished. */
   openCallsOf(ownerId: string): number {
     let count = 0;
-    for (const call of this.#open.values()) if (call.ownerId === ownerId) count += 1;
+    for (const { call } of this.#open.values()) if (call.ownerId === ownerId) count += 1;
     return count;
   }
 
@@ -129,32 +130,28 @@ export class Journal {
   }
 
   /** Records a finished call; on return it survives the death of the process. Throws Fault `storage_unavailable`. */
-  finish(record: CallRecord): JournaledCall {
-    const [call] = this.append([{ kind: "FINISHED", record }]);
-    if (call === undefined) throw new Error("a call was recorded and is gone");
-    return call;
+  finish(record: CallRecord): JournalPosition {
+    this.append([{ kind: "FINISHED", record }]);
+    return this.end;
   }
 
   /**
    * Records what begins and ends, in this order and in one write; on return it survives the death of the process.
-   * Answers the finished calls. Throws Fault `storage_unavailable` with none of them recorded; calls that have
-   * begun count as open all the same, and the next file will hold them, unless they are forgotten.
+   * Answers where each entry ends. Throws Fault `storage_unavailable` with none of them recorded; calls that
+   * have begun count as open all the same, and the next file will hold them, unless they are forgotten.
    */
-  append(entries: readonly CallEntry[]): readonly JournaledCall[] {
+  append(entries: readonly CallEntry[]): readonly JournalPosition[] {
     const file = this.#fileFor(entries);
     const encoder = this.#encoder;
     encoder.clear();
     const before = file.size;
-    const finished: JournaledCall[] = [];
-    for (const entry of entries) {
-      this.#note(entry);
-      if (entry.kind === "BEGUN") {
-        encoder.begin(entry.call, file.seed);
-      } else {
-        const offset = before + encoder.finish(entry.record, file.seed);
-        finished.push({ record: entry.record, position: { file: file.number, offset } });
-      }
-    }
+    const ends = entries.map((entry) => {
+      const end =
+        entry.kind === "BEGUN"
+          ? encoder.begin(this.#opened(entry.call), file.seed)
+          : encoder.finish(entry.record, file.seed, this.#endOf(entry.record.id));
+      return { file: file.number, offset: before + end };
+    });
     try {
       file.append(encoder.frames);
     } catch (error) {
@@ -163,7 +160,7 @@ export class Journal {
     }
     if (this.#failing) this.#recovered();
     this.#syncer.touched();
-    return finished;
+    return ends;
   }
 
   /** Calls that were refused because their begin could not be recorded. */
@@ -171,10 +168,16 @@ export class Journal {
     for (const entry of entries) if (entry.kind === "BEGUN") this.#open.delete(entry.call.id);
   }
 
-  /** Keeps account of what is open. */
-  #note(entry: CallEntry): void {
-    if (entry.kind === "BEGUN") this.#open.set(entry.call.id, entry.call);
-    else this.#open.delete(entry.record.id);
+  #opened(call: BegunCall): EncodedBegun {
+    const begun = encodeBegun(call);
+    this.#open.set(call.id, begun);
+    return begun;
+  }
+
+  #endOf(id: string): EncodedBegun | undefined {
+    const begun = this.#open.get(id);
+    if (begun !== undefined) this.#open.delete(id);
+    return begun;
   }
 
   /** The file to append to; without one the entries change what is open all the same. */
@@ -182,7 +185,10 @@ export class Journal {
     try {
       return this.#writable();
     } catch (error) {
-      for (const entry of entries) this.#note(entry);
+      for (const entry of entries) {
+        if (entry.kind === "BEGUN") this.#opened(entry.call);
+        else this.#endOf(entry.record.id);
+      }
       throw error;
     }
   }

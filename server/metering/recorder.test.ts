@@ -28,7 +28,7 @@ async function bench(disk = new SimDisk(), ledger = new MemoryLedger()): Promise
   const finish = (first: number, last: number): void => {
     for (let i = first; i <= last; i++) {
       const record = sampleCall(i);
-      recorder.offer(journal.finish(record));
+      recorder.offer(record, journal.finish(record));
     }
   };
   return { disk, clock, ledger, journal, recorder, log, finish };

@@ -118,8 +118,8 @@ export class Recorder {
     return !this.#hasWork();
   }
 
-  /** Takes a call that is in the journal. Constant time, never fails. */
-  offer(call: JournaledCall): void {
+  /** Takes a call that is in the journal up to `position`. Constant time, never fails. */
+  offer(record: CallRecord, position: JournalPosition): void {
     if (this.#owedCalls === 0 && !this.#hasWork()) {
       this.#wholeAtMs = this.#options.clock.monotonic();
     }
@@ -130,7 +130,7 @@ export class Recorder {
       this.#behind = true;
       return;
     }
-    this.#pending.push(call);
+    this.#pending.push({ record, position });
     if (this.#pending.length >= BATCH_CALLS_MAX) this.#wake();
     else this.#sleep(BATCH_INTERVAL_MS);
   }
@@ -154,13 +154,13 @@ export class Recorder {
    * Brings calls that wait in memory alone into the journal, which can be written again. Stops at the first
    * that it does not take; `max` bounds how long this takes.
    */
-  rejournal(append: (record: CallRecord) => JournaledCall, max: number): void {
+  rejournal(append: (record: CallRecord) => JournalPosition, max: number): void {
     for (let i = 0; i < max; i++) {
       const record = this.#unjournaled.at(-1);
       if (record === undefined) return;
-      const call = append(record);
+      const position = append(record);
       this.#unjournaled.pop();
-      this.offer(call);
+      this.offer(record, position);
     }
   }
 

@@ -1,6 +1,5 @@
 import type { CallRecord } from "../core/call.js";
-import { callText } from "../core/call-text.js";
-import { CALL_COLUMNS, rowText } from "./call-rows.js";
+import { CALL_COLUMNS, rowEnd, rowText } from "./call-rows.js";
 import type { Db } from "./db.js";
 import type { LedgerRefs, StagedRefs } from "./ledger-refs.js";
 import { MINUTE_MS, sumByCombination } from "./rollup-rows.js";
@@ -89,7 +88,7 @@ class Preparation {
  * outlive many calls otherwise, and moving it about in memory is half of what a row costs.
  */
 function sliceText(calls: readonly CountedCall[]): string {
-  return calls.map(({ call, refs }) => rowText(call, callText(call), refs)).join(",");
+  return calls.map(({ call, refs }) => rowText(call, rowEnd(call), refs)).join(",");
 }
 
 /** Those of the prepared calls that are to be kept. */

@@ -7,7 +7,7 @@ import { Fault } from "../../server/core/fault.js";
 import { systemClock } from "../../server/core/clock.js";
 import { openJournal } from "../../server/metering/journal.js";
 import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
-import { asKept, keptLog, sampleCall } from "./sample-calls.js";
+import { keptLog, sampleCall } from "./sample-calls.js";
 
 function folderFor(t: test.TestContext): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-disk-"));
@@ -22,15 +22,13 @@ test("on a real disk records come back after a sync, a roll and a new start; onl
   const folder = path.join(folderFor(t), "journal");
   const options = { clock: systemClock, logger: keptLog(), fileBytes: 5000 };
   const first = await openJournal({ ...options, disk: nodeJournalDisk(folder) }, undefined);
-  for (let i = 1; i <= 20; i++) {
-    await first.journal.synced(first.journal.finish(sampleCall(i)).position);
-  }
+  for (let i = 1; i <= 20; i++) await first.journal.synced(first.journal.finish(sampleCall(i)));
   await first.journal.close();
   const second = await openJournal({ ...options, disk: nodeJournalDisk(folder) }, undefined);
   const { calls } = await second.journal.read({ file: 0, offset: 0 }, 100);
   assert.deepEqual(
     calls.map((call) => call.record),
-    Array.from({ length: 20 }, (_, i) => asKept(sampleCall(i + 1))),
+    Array.from({ length: 20 }, (_, i) => sampleCall(i + 1)),
   );
   assert.equal(statSync(folder).mode & 0o777, 0o700);
   assert.equal(statSync(path.join(folder, "journal-000001.log")).mode & 0o777, 0o600);

@@ -22,25 +22,6 @@ export function finish(sink: Sink | undefined, record: CallRecord): Promise<void
   return sink?.write([{ kind: "FINISHED", record }]);
 }
 
-/** A record as it is kept: in whole milliseconds. */
-export function asKept(record: CallRecord): CallRecord {
-  return {
-    ...record,
-    latencyMs: whole(record.latencyMs),
-    ttfbMs: record.ttfbMs === null ? null : whole(record.ttfbMs),
-    attempts: record.attempts.map((attempt) => ({
-      ...attempt,
-      startedMs: whole(attempt.startedMs),
-      durationMs: whole(attempt.durationMs),
-    })),
-  };
-}
-
-/** JSON knows no negative zero. */
-function whole(milliseconds: number): number {
-  return Math.round(milliseconds) + 0;
-}
-
 /** A plausible record of a successful call. */
 export function sampleCall(number: number, part: Partial<CallRecord> = {}): CallRecord {
   return {
