@@ -21,6 +21,8 @@ export interface Done<T> {
   readonly note?: string;
   /** OK unless said otherwise: a failure that must be kept, such as a wrong password, is a mutation too. */
   readonly outcome?: AuditOutcome;
+  /** Who it turned out to be, for an event of somebody who was nobody before: who signed in. */
+  readonly actor?: Actor;
 }
 
 interface DenialCount {
@@ -71,7 +73,7 @@ export class Operations {
       this.#store.write(async (tx) => {
         const done = await work(tx, this.#clock.now());
         await tx.audit.append({
-          actor,
+          actor: done.actor ?? actor,
           action,
           targetId: done.targetId,
           targetName: done.targetName,

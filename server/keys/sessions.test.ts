@@ -27,7 +27,9 @@ test("a session begins with the right password, by name or e-mail address in any
     });
     assert.equal(user.lastLoginAt, world.clock.now());
   }
-  assert.equal(lastEvent(world).action, "session.login");
+  const { action, actor } = lastEvent(world);
+  assert.deepEqual([action, actor.name, actor.role], ["session.login", "alice", "USER"]);
+  assert.equal(actor.via, "ANONYMOUS", "the password came from nobody in particular");
 });
 
 test("only a hash of the token is stored", async () => {

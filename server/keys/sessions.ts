@@ -182,7 +182,8 @@ export class Sessions {
     };
     await tx.sessions.deleteExpired(this.#clock.now());
     await tx.sessions.insert(session);
-    return { ...target, value: { token, session, user: signedIn }, note: session.id };
+    const who = { ...actor, userId: user.id, name: user.username, role: user.role };
+    return { ...target, value: { token, session, user: signedIn }, note: session.id, actor: who };
   }
 }
 
