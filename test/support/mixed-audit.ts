@@ -38,7 +38,7 @@ export async function loggedSums(
   const rows = sumsOfEach(noSums);
   const all = { calls: 0, input: 0, output: 0 };
   const request = { format: ExportCallsRequest_Format.JSONL };
-  for (const line of await linesOf(api.calls.exportCalls(request))) {
+  for await (const line of linesOf(api.calls.exportCalls(request))) {
     const call = JSON.parse(line) as LoggedCall;
     add(rows[apiOfEndpoint(call.endpoint)], call);
     all.calls++;
@@ -111,11 +111,14 @@ function apiOfEndpoint(endpoint: string): MixedApi {
   return endpoint.includes("enerateContent") ? "GEMINI" : "CHAT";
 }
 
-async function linesOf(chunks: AsyncIterable<ExportCallsResponse>): Promise<string[]> {
-  const pieces: Buffer[] = [];
-  for await (const { chunk } of chunks) pieces.push(Buffer.from(chunk));
-  return Buffer.concat(pieces)
-    .toString()
-    .split("\n")
-    .filter((line) => line !== "");
+/** Line by line, since all of them at once can be more than a string holds. */
+async function* linesOf(chunks: AsyncIterable<ExportCallsResponse>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const { chunk } of chunks) {
+    const lines = `${rest}${decoder.decode(chunk, { stream: true })}`.split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }
