@@ -4,21 +4,21 @@ import type {
   CallService,
   WatchCallsResponseSchema,
 } from "../../proto/gen/latchkey/v1/calls_pb.js";
-import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Actor } from "../core/audit.js";
+import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { PageQuery } from "../core/page.js";
 import { authorize, mayAll } from "../keys/policy.js";
 import { notFound } from "../keys/refusals.js";
-import type { CallBatch, CallSubscription, LiveCalls } from "../metering/live-calls.js";
+import type { LiveCalls } from "../metering/live-calls.js";
 import type { LedgerStore } from "../metering/ports.js";
+import { watchBatches } from "./batch-watch.js";
 import { callFilter } from "./call-filter.js";
 import { exportCalls } from "./calls-export.js";
 import { actorKey } from "./context.js";
-import { orSilence } from "./heartbeat.js";
 import { attemptMessage, callMessage, timingsMessage } from "./messages/calls.js";
-import { int64, pageTokens, timeOf } from "./messages/values.js";
+import { pageTokens } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery, type ListFields } from "./page-query.js";
 
@@ -103,58 +103,20 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
       }
       const matches = callFilter(request.filter, deps.names, deps.clock.now());
       const own = mayAll(actor, "call.watch") ? null : actor.userId;
-      yield* watched(deps, {
-        filter: (record) => (own === null || record.ownerId === own) && matches(record),
-        backfill: request.backfill || BACKFILL_DEFAULT,
+      const filter = (record: CallRecord): boolean =>
+        (own === null || record.ownerId === own) && matches(record);
+      const backfill = request.backfill || BACKFILL_DEFAULT;
+      yield* watchBatches(deps, {
+        subscribe: (signal) => deps.liveCalls.subscribe({ filter, backfill, signal }),
         signal: context.signal,
+        countOf: ({ calls }) => calls.length,
+        messageOf: (stream, batch): WatchMessage => ({
+          stream,
+          calls: batch?.calls.map((record) => callMessage(record, deps.names)) ?? [],
+        }),
       });
     },
   };
-}
-
-async function* watched(
-  deps: CallsDeps,
-  { filter, backfill, signal }: Required<CallSubscription>,
-): AsyncGenerator<WatchMessage, void, undefined> {
-  // Ends the subscription too when the consumer stops: a generator that waits cannot be returned from.
-  const ended = new AbortController();
-  const batches = deps.liveCalls.subscribe({
-    filter,
-    backfill,
-    signal: AbortSignal.any([signal, ended.signal]),
-  });
-  let [seq, dropped] = [0, 0];
-  const message = (kind: StreamInfo_Kind, batch?: CallBatch): WatchMessage => {
-    seq += batch?.calls.length ?? 0;
-    dropped = batch?.dropped ?? dropped;
-    return {
-      stream: {
-        kind,
-        seq: int64(seq),
-        dropped: int64(dropped),
-        serverTime: timeOf(deps.clock.now()),
-        nodeId: kind === StreamInfo_Kind.JOINED ? deps.nodeId : "",
-      },
-      calls: batch?.calls.map((record) => callMessage(record, deps.names)) ?? [],
-    };
-  };
-  yield message(StreamInfo_Kind.JOINED);
-  try {
-    let next = batches.next();
-    for (;;) {
-      const got = await orSilence(deps.clock, next);
-      if (got === "SILENCE") {
-        yield message(StreamInfo_Kind.HEARTBEAT);
-        continue;
-      }
-      if (got.done === true) return;
-      yield message(StreamInfo_Kind.DATA, got.value);
-      next = batches.next();
-    }
-  } finally {
-    ended.abort();
-    await batches.return();
-  }
 }
 
 /** A USER sees the calls of own client keys only. */

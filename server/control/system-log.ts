@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import {
   LogLine_Level,
   type LogLineSchema,
@@ -9,10 +8,10 @@ import {
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { authorize } from "../keys/policy.js";
-import { LOG_RING_LINES, type LogBatch, type LogLine, type LogRing } from "../observe/log-ring.js";
+import { LOG_RING_LINES, type LogLine, type LogRing } from "../observe/log-ring.js";
 import type { LogLevel } from "../observe/logger.js";
-import { orSilence } from "./heartbeat.js";
-import { int64, timeOf } from "./messages/values.js";
+import { watchBatches } from "./batch-watch.js";
+import { timeOf } from "./messages/values.js";
 
 export interface LogDeps {
   readonly logRing: LogRing;
@@ -34,51 +33,21 @@ export async function* tailLog(
   deps: LogDeps,
   actor: Actor,
   request: TailLogRequest,
-  signal: AbortSignal,
+  watcher: AbortSignal,
 ): AsyncGenerator<Message, void, undefined> {
   authorize(actor, "system.tail_log");
-  // Ends the subscription too when the consumer stops: a generator that waits cannot be returned from.
-  const ended = new AbortController();
-  const lines = deps.logRing.subscribe({
+  const asked = {
     minLevel: levelOf(request.minLevel),
     contains: request.contains,
     backfill: Math.min(request.backfill, LOG_RING_LINES),
     follow: !request.noFollow,
-    signal: AbortSignal.any([signal, ended.signal]),
-  });
-  let seq = 0;
-  let dropped = 0;
-  const message = (kind: StreamInfo_Kind, batch?: LogBatch): Message => {
-    seq += batch?.lines.length ?? 0;
-    dropped = batch?.dropped ?? dropped;
-    return {
-      stream: {
-        kind,
-        seq: int64(seq),
-        dropped: int64(dropped),
-        serverTime: timeOf(deps.clock.now()),
-        nodeId: kind === StreamInfo_Kind.JOINED ? deps.nodeId : "",
-      },
-      lines: batch?.lines.map(lineMessage) ?? [],
-    };
   };
-  yield message(StreamInfo_Kind.JOINED);
-  try {
-    let next = lines.next();
-    for (;;) {
-      const got = await orSilence(deps.clock, next);
-      if (got === "SILENCE") {
-        yield message(StreamInfo_Kind.HEARTBEAT);
-        continue;
-      }
-      if (got.done === true) return;
-      yield message(StreamInfo_Kind.DATA, got.value);
-      next = lines.next();
-    }
-  } finally {
-    ended.abort();
-    await lines.return();
-  }
+  yield* watchBatches(deps, {
+    subscribe: (signal) => deps.logRing.subscribe({ ...asked, signal }),
+    signal: watcher,
+    countOf: ({ lines }) => lines.length,
+    messageOf: (stream, batch): Message => ({ stream, lines: batch?.lines.map(lineMessage) ?? [] }),
+  });
 }
 
 function levelOf(level: LogLine_Level): LogLevel {
