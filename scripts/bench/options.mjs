@@ -5,5 +5,10 @@ export function textOption(name, fallback) {
 }
 
 export function numberOption(name, fallback) {
-  return Number(textOption(name, fallback));
+  const value = Number(textOption(name, fallback));
+  if (!Number.isFinite(value) || value < 0) {
+    process.stderr.write(`--${name} needs a number\n`);
+    process.exit(2);
+  }
+  return value;
 }
