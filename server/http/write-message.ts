@@ -10,14 +10,22 @@ export function isHeaderValue(value: string): boolean {
   return !NOT_IN_VALUE.test(value);
 }
 
-/** Writes a whole message; the head is text of which each character is one byte. */
+/**
+ * Writes a whole message; the head is text of which each character is one byte. A short one leaves when the tick
+ * ends: what many calls have to say then goes out in a row, and whoever reads it is woken once and not for each.
+ */
 export function writeMessage(socket: Writable, head: string, body: Buffer): void {
+  socket.cork();
   if (body.length <= ONE_PIECE_BYTES_MAX) {
     socket.write(head + body.toString("latin1"), "latin1");
+    process.nextTick(uncork, socket);
     return;
   }
-  socket.cork();
   socket.write(head, "latin1");
   socket.write(body);
+  socket.uncork();
+}
+
+function uncork(socket: Writable): void {
   socket.uncork();
 }
