@@ -4,13 +4,14 @@ import type { BegunCall } from "./begun-call.js";
 /**
  * Calls as the journal holds them: JSON lists of values in a fixed order. Without field names a record is
  * half as long and is written and read in half the time, which counts since this happens to every call.
- * A field that is added later goes to the end; the file header's version says which fields there are.
+ * Durations are whole microseconds, since a fraction takes JSON ten times as long. A field that is added later
+ * goes to the end; the file header's version says which fields there are.
  */
 type AttemptTuple = readonly [
   providerKeyId: string,
   providerId: string,
-  startedMs: number,
-  durationMs: number,
+  startedMicros: number,
+  durationMicros: number,
   httpStatus: number | null,
   outcome: Attempt["outcome"],
   detail: string,
@@ -37,8 +38,8 @@ type EndTuple = readonly [
   httpStatus: number,
   errorCode: string | null,
   errorMessage: string | null,
-  latencyMs: number,
-  ttfbMs: number | null,
+  latencyMicros: number,
+  ttfbMicros: number | null,
   requestBytes: number,
   responseBytes: number,
   tokens: readonly [
@@ -124,8 +125,8 @@ export function decodeRecord(json: string): CallRecord {
     httpStatus: end[4],
     errorCode: end[5],
     errorMessage: end[6],
-    latencyMs: end[7],
-    ttfbMs: end[8],
+    latencyMs: end[7] / 1000,
+    ttfbMs: end[8] === null ? null : end[8] / 1000,
     requestBytes: end[9],
     responseBytes: end[10],
     tokens: {
@@ -188,8 +189,8 @@ function endTuple(record: CallRecord): EndTuple {
     record.httpStatus,
     record.errorCode,
     record.errorMessage,
-    record.latencyMs,
-    record.ttfbMs,
+    micros(record.latencyMs),
+    record.ttfbMs === null ? null : micros(record.ttfbMs),
     record.requestBytes,
     record.responseBytes,
     [tokens.input, tokens.output, tokens.cacheRead, tokens.cacheWrite, tokens.reasoning],
@@ -203,8 +204,8 @@ function attemptTuple(attempt: Attempt): AttemptTuple {
   return [
     attempt.providerKeyId,
     attempt.providerId,
-    attempt.startedMs,
-    attempt.durationMs,
+    micros(attempt.startedMs),
+    micros(attempt.durationMs),
     attempt.httpStatus,
     attempt.outcome,
     attempt.detail,
@@ -215,12 +216,16 @@ function attemptOf(tuple: AttemptTuple): Attempt {
   return {
     providerKeyId: tuple[0],
     providerId: tuple[1],
-    startedMs: tuple[2],
-    durationMs: tuple[3],
+    startedMs: tuple[2] / 1000,
+    durationMs: tuple[3] / 1000,
     httpStatus: tuple[4],
     outcome: tuple[5],
     detail: tuple[6],
   };
+}
+
+function micros(ms: number): number {
+  return Math.round(ms * 1000);
 }
 
 /** An absurdly long field must cost neither the record nor the frame's bound. */

@@ -36,7 +36,7 @@ const records = fc
     id: fc.string({ maxLength: 40 }),
     modelAsked: fc.string({ unit: "binary", maxLength: 300 }),
     errorMessage: fc.option(fc.string({ unit: "binary", maxLength: 500 })),
-    latencyMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    latencyMs: fc.nat().map((micros) => micros / 1000),
     costMicros: fc.option(fc.maxSafeNat()),
     streamed: fc.boolean(),
   })

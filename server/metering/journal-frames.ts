@@ -1,6 +1,6 @@
+import { crc32 } from "node:zlib";
 import type { CallRecord } from "../core/call.js";
 import type { BegunCall } from "./begun-call.js";
-import { crc32c } from "./crc32c.js";
 import {
   decodeBegun,
   decodeRecord,
@@ -43,7 +43,7 @@ export function encodeHeader(number: number, createdMs: number): { bytes: Buffer
   bytes.writeUInt32LE(VERSION, 4);
   bytes.writeUInt32LE(number, 8);
   bytes.writeDoubleLE(createdMs, 12);
-  const seed = crc32c(bytes, 0, 20);
+  const seed = crc32(bytes.subarray(0, HEADER_BYTES - 4));
   bytes.writeUInt32LE(seed, 20);
   return { bytes, seed };
 }
@@ -53,7 +53,7 @@ export function decodeHeader(raw: Uint8Array): JournalHeader | "newer" | "bad" {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
   if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return "bad";
   const seed = bytes.readUInt32LE(20);
-  if (seed !== crc32c(bytes, 0, 20)) return "bad";
+  if (seed !== crc32(bytes.subarray(0, HEADER_BYTES - 4))) return "bad";
   if (bytes.readUInt32LE(4) > VERSION) return "newer";
   return { number: bytes.readUInt32LE(8), createdMs: bytes.readDoubleLE(12), seed };
 }
@@ -95,7 +95,7 @@ export class FrameEncoder {
     buffer[start] = kind;
     const end = start + 1 + buffer.write(json, start + 1, "utf8");
     buffer.writeUInt32LE(end - start, this.#length);
-    buffer.writeUInt32LE(crc32c(buffer, start, end, seed), this.#length + 4);
+    buffer.writeUInt32LE(crc32(buffer.subarray(start, end), seed), this.#length + 4);
     this.#length = end;
     return end;
   }
@@ -137,7 +137,7 @@ export function scanFrames(options: ScanOptions): { next: number; stop: ScanStop
     const start = at + FRAME_HEAD_BYTES;
     const end = start + length;
     if (end > bytes.length) return { next: at, stop: "incomplete" };
-    if (bytes.readUInt32LE(at + 4) !== crc32c(bytes, start, end, options.seed)) {
+    if (bytes.readUInt32LE(at + 4) !== crc32(bytes.subarray(start, end), options.seed)) {
       return { next: at, stop: "bad" };
     }
     const entry = decodePayload(bytes.subarray(start, end), options.wanted);
