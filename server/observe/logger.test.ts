@@ -71,6 +71,14 @@ test("a secret is written in no way in which it can be passed", () => {
   }
 });
 
+test("the id of a root key is written, and keys that begin alike are not", () => {
+  const { logger, lines } = bench();
+  logger.info({ rootKeyId: "rk_0123456789abcdef" }, "expected rk_0123456789abcdef");
+  logger.info({ given: "rk_0123456789abcdefg" }, "rk_live_0123456789abcdef");
+  assert.deepEqual(lines[0]?.match(/rk_\w+/g), ["rk_0123456789abcdef", "rk_0123456789abcdef"]);
+  assert.equal(lines[1]?.includes("0123456789"), false);
+});
+
 test("a count of tokens is no secret", () => {
   const { logger, lines } = bench();
   logger.info({ tokens: { input: 5 }, token: 7 }, "counted");

@@ -39,7 +39,8 @@ const OWN_NAMES: ReadonlySet<string> = new Set(["level", "time", "message"]);
 
 /** What looks like a credential inside a longer text. All are linear in the length of the text. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
-  [/\b(sk|ik|rk|gsk|xai|pplx)[-_][A-Za-z0-9_-]{12,}/g, "$1-[redacted]"],
+  // The id of a root key begins as some keys do; who must find the right root key needs it.
+  [/\b(?!rk_[0-9a-f]{16}\b)(sk|ik|rk|gsk|xai|pplx)[-_][A-Za-z0-9_-]{12,}/g, "$1-[redacted]"],
   [/\bAIza[A-Za-z0-9_-]{20,}/g, REDACTED],
   [/\b(Bearer|Basic)\s{1,4}[^\s"',;]{8,}/gi, `$1 ${REDACTED}`],
   [/\beyJ[A-Za-z0-9_-]{10,1000}\.[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{0,1000}/g, REDACTED],
