@@ -190,7 +190,7 @@ async function fetchByTime(list: CallSource, request: RowRequest): Promise<Fetch
 
 function nextScan(scan: number, tookMs: number): number {
   const fitting = Math.floor((scan * SCAN_STEP_MS) / Math.max(tookMs, 1));
-  return Math.min(Math.max(fitting, SCAN_CALLS_MIN), scan * 4, SCAN_CALLS_MAX);
+  return Math.min(Math.max(fitting, SCAN_CALLS_MIN), scan * 2, SCAN_CALLS_MAX);
 }
 
 /** A stretch of calls that one statement looks at. */
