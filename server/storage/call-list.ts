@@ -21,6 +21,8 @@ import { SWEEPING, UNSWEPT } from "./usage.js";
 const SCAN_CALLS_FIRST = 500;
 const SCAN_CALLS_MIN = 200;
 const SCAN_CALLS_MAX = 8_000;
+/** The most where an index leads to them: each stands on a page of its own, which may have to come from the disk. */
+const SCAN_SCATTERED_CALLS_MAX = 500;
 /** What a statement should take; the next one is fitted to it, since calls that are not in memory cost many times as much. */
 const SCAN_STEP_MS = 10;
 /** How long a page goes on searching before it answers with what it has and a token to go on from. */
@@ -184,13 +186,15 @@ async function fetchByTime(list: CallSource, request: RowRequest): Promise<Fetch
     if (end === undefined) return { rows };
     cursor = end;
     if (clock.monotonic() - began > SCAN_TIME_MS) return { rows, stoppedAt: [end] };
-    scan = nextScan(scan, clock.monotonic() - stepBegan);
+    scan = nextScan(step, clock.monotonic() - stepBegan);
   }
 }
 
-function nextScan(scan: number, tookMs: number): number {
+function nextScan({ search, scan }: ScanStep, tookMs: number): number {
   const fitting = Math.floor((scan * SCAN_STEP_MS) / Math.max(tookMs, 1));
-  return Math.min(Math.max(fitting, SCAN_CALLS_MIN), scan * 2, SCAN_CALLS_MAX);
+  const scattered = search.indexed && search.residual.length > 0;
+  const max = scattered ? SCAN_SCATTERED_CALLS_MAX : SCAN_CALLS_MAX;
+  return Math.min(Math.max(fitting, SCAN_CALLS_MIN), scan * 2, max);
 }
 
 /** A stretch of calls that one statement looks at. */
@@ -277,17 +281,18 @@ async function countMatches({
   let cursor: number | undefined;
   for (let scan = SCAN_CALLS_FIRST; ;) {
     const stepBegan = clock.monotonic();
-    const step = await countStep(db, { search, cursor, descending: true, scan });
-    total += step.matches;
-    seen += step.seen;
+    const step: ScanStep = { search, cursor, descending: true, scan };
+    const counted = await countStep(db, step);
+    total += counted.matches;
+    seen += counted.seen;
     if (total > TOTAL_CALLS_MAX) return { total: TOTAL_CALLS_MAX + 1, totalIsExact: false };
-    if (step.seen < scan) return { total, totalIsExact: true };
+    if (counted.seen < scan) return { total, totalIsExact: true };
     const nowMs = clock.monotonic();
     if (seen >= COUNTED_CALLS_MAX || nowMs - began > COUNT_TIME_MS) {
       return { total, totalIsExact: false };
     }
-    cursor = step.last;
-    scan = Math.min(nextScan(scan, nowMs - stepBegan), COUNTED_CALLS_MAX - seen);
+    cursor = counted.last;
+    scan = Math.min(nextScan(step, nowMs - stepBegan), COUNTED_CALLS_MAX - seen);
   }
 }
 
