@@ -62,6 +62,7 @@ const NO_TICKET: Ticket = { settle: () => {}, headers: [] };
  */
 export class Limiter {
   readonly #options: LimiterOptions;
+  /** By id alone: the prefix of an id tells keys from users. */
   readonly #subjects = new Map<string, LimitSubject>();
   readonly #headers = new HeaderWriter();
   #sweep: IterableIterator<[string, LimitSubject]> | null = null;
@@ -123,9 +124,9 @@ export class Limiter {
   }
 
   /** How far each of these budgets is used. */
-  budgetUse({ kind, id }: SubjectId, budgets: readonly Budget[]): readonly BudgetUse[] {
+  budgetUse({ id }: SubjectId, budgets: readonly Budget[]): readonly BudgetUse[] {
     const { wallMs } = this.#now();
-    const subject = this.#subjects.get(nameOf({ kind, id }));
+    const subject = this.#subjects.get(id);
     return budgets.map((budget) => {
       const state = subject?.openAccount(budget.period)?.state(wallMs);
       const { spent, reserved } = state ?? { spent: NOTHING, reserved: NOTHING };
@@ -139,8 +140,8 @@ export class Limiter {
   }
 
   /** Forgets what was deleted. */
-  forget(id: SubjectId): void {
-    this.#subjects.delete(nameOf(id));
+  forget({ id }: SubjectId): void {
+    this.#subjects.delete(id);
   }
 
   /** A subject with an account for each of its budgets. */
@@ -165,12 +166,11 @@ export class Limiter {
     );
   }
 
-  #subject(id: SubjectId): LimitSubject {
-    const name = nameOf(id);
-    const known = this.#subjects.get(name);
+  #subject({ kind, id }: SubjectId): LimitSubject {
+    const known = this.#subjects.get(id);
     if (known !== undefined) return known;
-    const made = new LimitSubject(id.kind);
-    this.#subjects.set(name, made);
+    const made = new LimitSubject(kind);
+    this.#subjects.set(id, made);
     return made;
   }
 
@@ -218,11 +218,6 @@ export class Limiter {
 
 function keyOf({ clientKey }: Principal): SubjectId {
   return { kind: "client key", id: clientKey.id };
-}
-
-/** Ids of keys and users differ by their prefix, but nothing here depends on it. */
-function nameOf({ kind, id }: SubjectId): string {
-  return `${kind} ${id}`;
 }
 
 function tightest(states: readonly (LimitState | null)[]): LimitState | null {
