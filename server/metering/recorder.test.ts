@@ -7,7 +7,13 @@ import { FakeClock, settle } from "../../test/support/fake-clock.js";
 import type { CallRecord } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import { openJournal, type Journal } from "./journal.js";
-import { BATCH_CALLS_MAX, PENDING_CALLS_MAX, Recorder, UNJOURNALED_CALLS_MAX } from "./recorder.js";
+import {
+  BATCH_CALLS_MAX,
+  CATCH_UP_CALLS_MAX,
+  PENDING_CALLS_MAX,
+  Recorder,
+  UNJOURNALED_CALLS_MAX,
+} from "./recorder.js";
 
 interface Bench {
   readonly disk: SimDisk;
@@ -129,12 +135,13 @@ test("the next piece of the journal is made ready while one is written", async (
     return append(batch, position);
   };
   ledger.failure = locked();
-  finish(1, 20_000);
+  const calls = PENDING_CALLS_MAX + 2 * CATCH_UP_CALLS_MAX;
+  finish(1, calls);
   await clock.run(1000);
   ledger.failure = undefined;
   await clock.run(6000);
   await recorder.caughtUp();
-  assert.equal(ledger.calls.size, 20_000);
+  assert.equal(ledger.calls.size, calls);
   assert.ok(ledger.prepared.length > 0);
   for (const batch of ledger.prepared)
     assert.ok(appended.includes(batch), "this very list is appended");
