@@ -4,6 +4,7 @@ import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
 import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
+import { textShare } from "./text-share.js";
 import { anthropicTokens } from "./tokens.js";
 import { latin1 } from "./bytes.js";
 
@@ -115,6 +116,10 @@ class AnthropicWatch implements StreamWatch {
     const parts = { ...start.parts, ...last.parts };
     const told = start.parts !== undefined || last.parts !== undefined;
     return { ...start, output, reasoning, ...(told ? { parts } : {}) };
+  }
+
+  textShare(): number {
+    return textShare(this.#tail.bytes());
   }
 
   facts(): ReplyFacts {

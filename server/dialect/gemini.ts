@@ -4,6 +4,7 @@ import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
+import { textShare } from "./text-share.js";
 import { geminiTokens } from "./tokens.js";
 import { latin1 } from "./bytes.js";
 
@@ -99,6 +100,10 @@ class GeminiWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     return lastObject(this.#tail.bytes(), "usageMetadata", geminiTokens);
+  }
+
+  textShare(): number {
+    return textShare(this.#tail.bytes());
   }
 
   facts(): ReplyFacts {

@@ -5,6 +5,7 @@ import { responseId } from "./kept-ids.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
+import { textShare } from "./text-share.js";
 import { openaiTokens } from "./tokens.js";
 import { latin1, utf8 } from "./bytes.js";
 
@@ -117,6 +118,10 @@ class OpenaiWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     return lastObject(this.#tail.bytes(), "usage", openaiTokens);
+  }
+
+  textShare(): number {
+    return textShare(this.#tail.bytes());
   }
 
   facts(): ReplyFacts {

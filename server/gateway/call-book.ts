@@ -29,10 +29,10 @@ export interface Ending {
 /** Tokens of a call and where their number comes from. */
 export type Counted = Pick<Ending, "tokens" | "usageSource">;
 
-/** The part of a reply that has gone to the caller: tokens as the provider gave them by then, and bytes. */
+/** The part of a reply that has gone to the caller: tokens as the provider gave them by then, and bytes of text. */
 export interface ReplyPart {
   readonly given: TokenUsage | undefined;
-  readonly replyBytes: number;
+  readonly textBytes: number;
 }
 
 export const NOT_COUNTED: Counted = { tokens: NO_TOKENS, usageSource: "NONE" };
@@ -141,17 +141,17 @@ export class CallBook {
   }
 
   /** Tokens of a complete reply: the provider's own, or ours where it gives none. */
-  counted(given: TokenUsage | undefined, replyBytes: number): Counted {
+  counted(given: TokenUsage | undefined, textBytes: number): Counted {
     if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
     const { endpoint } = this.#call;
     if (endpoint.tokens === "NONE") return NOT_COUNTED;
-    const tokens = estimateTokens(endpoint, this.requestBytes, replyBytes);
+    const tokens = estimateTokens(endpoint, this.requestBytes, textBytes);
     return { tokens, usageSource: "ESTIMATED" };
   }
 
   /** Tokens of a reply of which a part has gone to the caller. */
-  countedInPart(given: TokenUsage | undefined, replyBytes: number): Counted {
-    const guess = estimateTokens(this.#call.endpoint, this.requestBytes, replyBytes);
+  countedInPart(given: TokenUsage | undefined, textBytes: number): Counted {
+    const guess = estimateTokens(this.#call.endpoint, this.requestBytes, textBytes);
     // Providers say the output last: before that, what went by is the better number.
     const output = Math.max(given?.output ?? 0, guess.output);
     return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
@@ -159,12 +159,12 @@ export class CallBook {
 
   /**
    * Tokens of a call that its caller broke off: by the installation's policy what went by, what was reserved,
-   * or nothing. `given` and `replyBytes` as above; undefined when no byte of a reply has come.
+   * or nothing. `given` and `textBytes` as above; undefined when no byte of a reply has come.
    */
   countedAborted(part: ReplyPart | undefined): Counted {
     const policy = this.#context.abortedCalls();
     if (policy === "OBSERVED" && part !== undefined) {
-      return this.countedInPart(part.given, part.replyBytes);
+      return this.countedInPart(part.given, part.textBytes);
     }
     const isAsked = part !== undefined || this.#lease !== undefined;
     if (policy !== "RESERVED" || !isAsked) return NOT_COUNTED;

@@ -239,7 +239,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const { match, id } = this.#options;
     if (match.endpoint.form !== "OTHER") this.#context.traces?.answered(id, () => watch.facts());
     if (!watch.failed()) {
-      return this.#finish(httpStatus, undefined, this.#book.counted(watch.usage(), bytes), bytes);
+      const given = watch.usage();
+      const counted = this.#book.counted(given, given === undefined ? relay.textBytes() : 0);
+      return this.#finish(httpStatus, undefined, counted, bytes);
     }
     // The caller has it from the provider, in the provider's words.
     const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
@@ -249,7 +251,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       retryAfterMs: null,
       detail: fault.publicMessage,
     });
-    return this.#finish(httpStatus, fault, this.#book.countedInPart(watch.usage(), bytes), bytes);
+    const counted = this.#book.countedInPart(watch.usage(), relay.textBytes());
+    return this.#finish(httpStatus, fault, counted, bytes);
   }
 
   onStreamEnd(): void {
@@ -359,7 +362,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   #end(fault: Fault, outcome: AttemptOutcome, detail: string): OnRecord {
     const relay = this.#relay;
     const begun = relay?.headSent === true;
-    const part = begun ? { given: relay.watch.usage(), replyBytes: relay.bytes } : undefined;
+    const part = begun ? { given: relay.watch.usage(), textBytes: relay.textBytes() } : undefined;
     const counted = this.#countedAtEnd(fault, part);
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
@@ -373,7 +376,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   #countedAtEnd(fault: Fault, part: ReplyPart | undefined): Counted {
     if (fault.code === "caller_aborted") return this.#book.countedAborted(part);
     if (part === undefined) return NOT_COUNTED;
-    return this.#book.countedInPart(part.given, part.replyBytes);
+    return this.#book.countedInPart(part.given, part.textBytes);
   }
 
   /** Answers with a fault and ends the exchange. */

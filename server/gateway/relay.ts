@@ -64,6 +64,8 @@ export class Relay {
   /** Nothing goes on any more. */
   #closed = false;
   #bytes = 0;
+  /** Of the provider's events. */
+  #readBytes = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -76,6 +78,11 @@ export class Relay {
   /** Body bytes that went to the caller. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes of what the model said so far, roughly: most of a stream is framing. */
+  textBytes(): number {
+    return Math.ceil(this.#readBytes * this.#watch.textShare());
   }
 
   get headSent(): boolean {
@@ -173,6 +180,7 @@ export class Relay {
       return;
     }
     this.#watch.push(events);
+    this.#readBytes += events.length;
     const out = source.edit === undefined ? events : source.edit.push(events);
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();

@@ -82,6 +82,17 @@ test("a stream that is reset ends with an error that SDKs raise, and never as if
   assert.equal(openai.pool.outcomes.at(-1), "CUT");
 });
 
+test("a stream that is cut, or tells no usage, is counted by what was said and not by its framing", async () => {
+  const words = Array.from({ length: 20 }, () => "twelve bytes");
+  const whole = chatEvents(words);
+  for (const script of [replyCut(whole.slice(0, 20)), replyEvents(whole)]) {
+    stub.script = script;
+    await openaiStream();
+    const output = openai.sink.records.at(-1)?.tokens.output ?? 0;
+    assert.ok(output >= 40 && output <= 80, String(output));
+  }
+});
+
 test("a reset in the middle of an event never leaves half an event before the error", async () => {
   const [first = "", second = ""] = messageEvents(["a"]);
   stub.script = replyCut([first, second.slice(0, 30)]);

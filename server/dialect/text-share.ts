@@ -1,0 +1,55 @@
+import { isRecord, parseRecord } from "./json-find.js";
+import { eventData, lastEventStart } from "./sse.js";
+
+/** The last events of a stream that are looked into for how much of them is text. */
+const SAMPLED_EVENTS_MAX = 32;
+/** An event longer than this is not looked into: it would hold up other calls for too long. */
+const SAMPLED_EVENT_BYTES_MAX = 256 * 1024;
+/** What a model says stands no deeper than this in an event. */
+const DEPTH_MAX = 8;
+
+/** Under these names stands what a model says, in one dialect or another. */
+const SAID: ReadonlySet<string> = new Set([
+  "content",
+  "text",
+  "delta",
+  "refusal",
+  "reasoning",
+  "reasoning_content",
+  "thinking",
+  "arguments",
+  "partial_json",
+]);
+
+/**
+ * The part of a stream's bytes that is what the model said, 0 to 1, judged by its last whole events. The rest
+ * is framing, which often is thirty times as much. 1 where no event can be read.
+ */
+export function textShare(tail: Buffer): number {
+  let readBytes = 0;
+  let textBytes = 0;
+  let events = tail;
+  for (let looks = 0; looks < SAMPLED_EVENTS_MAX && events.length > 0; looks++) {
+    const start = lastEventStart(events);
+    const event = events.subarray(start);
+    events = events.subarray(0, start);
+    const data = event.length > SAMPLED_EVENT_BYTES_MAX ? undefined : eventData(event);
+    const parsed = data === undefined ? undefined : parseRecord(data);
+    if (parsed === undefined) continue;
+    readBytes += event.length;
+    textBytes += saidIn(parsed, 0);
+  }
+  return readBytes === 0 ? 1 : Math.min(1, textBytes / readBytes);
+}
+
+function saidIn(value: unknown, depth: number): number {
+  if (depth > DEPTH_MAX || typeof value !== "object" || value === null) return 0;
+  let bytes = 0;
+  for (const [name, each] of Object.entries(value)) {
+    if (typeof each === "string") bytes += SAID.has(name) ? Buffer.byteLength(each) : 0;
+    // Gemini's calls of functions come as objects.
+    else if (name === "args" && isRecord(each)) bytes += Buffer.byteLength(JSON.stringify(each));
+    else bytes += saidIn(each, depth + 1);
+  }
+  return bytes;
+}
