@@ -402,6 +402,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   ): OnRecord {
     const before = this.#onRecord;
     if (before !== undefined) return before;
+    // Of a body that did not come to its end, what came.
+    this.#book.requestBytes ||= this.#reader?.bytes ?? 0;
     const upstreamStatus = this.#trials?.httpStatus ?? null;
     const { tokens, usageSource } = counted;
     const ending = { httpStatus, fault, tokens, usageSource, responseBytes };

@@ -111,6 +111,7 @@ test("a caller that leaves before its body is there leaves nothing behind", asyn
   while (gateway.gateway.running === 0) await turn();
   req.destroy();
   await assertSettled(1);
+  assert.equal((await gateway.sink.record()).requestBytes, 1);
   assert.equal(stub.received.length, 0);
   await gateway.close();
 });
