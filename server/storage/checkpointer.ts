@@ -1,8 +1,11 @@
 import type { Clock } from "../core/clock.js";
 import type { Db } from "./db.js";
+import type { Writer } from "./writer.js";
 
-/** Time between two checkpoints while there are commits. */
+/** Longest time between two checkpoints while there are commits. */
 const CHECKPOINT_INTERVAL_MS = 250;
+/** Pages from which on the WAL is to begin anew: 8 MiB at 4 KiB a page. */
+const RESTART_PAGES = 2_000;
 
 /**
  * Folds the WAL into the database beside the writer. SQLite would do it in a commit every so often, and
@@ -11,20 +14,24 @@ const CHECKPOINT_INTERVAL_MS = 250;
 export class Checkpointer {
   readonly #db: Db;
   readonly #clock: Clock;
+  readonly #restartPages: number;
   #endedMs = Number.NEGATIVE_INFINITY;
+  /** Shorter while much is written, so that the WAL is never much larger than what it begins anew at. */
+  #intervalMs = CHECKPOINT_INTERVAL_MS;
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(options: { db: Db; clock: Clock }) {
+  constructor(options: { db: Db; clock: Clock; restartPages?: number }) {
     this.#db = options.db;
     this.#clock = options.clock;
+    this.#restartPages = options.restartPages ?? RESTART_PAGES;
   }
 
-  /** Called after every commit; starts a checkpoint when one is due. */
-  committed(): void {
+  /** Called after every commit of the writer; starts a checkpoint when one is due. */
+  committed(writer: Pick<Writer, "pause">): void {
     if (this.#stopped || this.#running !== undefined) return;
-    if (this.#clock.monotonic() - this.#endedMs < CHECKPOINT_INTERVAL_MS) return;
-    this.#running = this.#checkpoint();
+    if (this.#clock.monotonic() - this.#endedMs < this.#intervalMs) return;
+    this.#running = this.#checkpoint(writer);
   }
 
   /** Resolves when none runs and none will. */
@@ -33,15 +40,24 @@ export class Checkpointer {
     await this.#running;
   }
 
-  async #checkpoint(): Promise<void> {
+  async #checkpoint(writer: Pick<Writer, "pause">): Promise<void> {
     try {
-      // PASSIVE waits for nobody: it folds in what no reader still needs.
-      await this.#db.rows("PRAGMA wal_checkpoint(PASSIVE)");
+      const pages = await this.#fold();
+      const fitting = (this.#intervalMs * this.#restartPages) / Math.max(pages, 1);
+      this.#intervalMs = Math.min(Math.max(fitting, 1), CHECKPOINT_INTERVAL_MS);
+      // The WAL begins anew only when all of it is folded in and synced, for which the writer must stand still.
+      if (pages >= this.#restartPages) await writer.pause(() => this.#fold());
     } catch {
       // The WAL keeps everything, and the writer checkpoints itself when it has grown too far; if the disk
       // is at fault the writer is the one to say so.
     }
     this.#endedMs = this.#clock.monotonic();
     this.#running = undefined;
+  }
+
+  /** PASSIVE waits for nobody: it folds in what no reader still needs. Answers how many pages the WAL has. */
+  async #fold(): Promise<number> {
+    const [state] = await this.#db.rows<{ log: number }>("PRAGMA wal_checkpoint(PASSIVE)");
+    return state?.log ?? 0;
   }
 }

@@ -90,9 +90,9 @@ async function openLocked(options: StorageOptions, lock: InstanceLock): Promise<
     const db = new Db({ knex: writing, toFault });
     await useWal(db, file);
     await checkAtStart({ db, file, crashed });
-    const onCommit = () => checkpointer.committed();
+    const onCommit = () => checkpointer.committed(writer);
     const refusesNested = options.refusesNested === true;
-    const writer = new Writer({ knex: writing, toFault, onCommit, refusesNested });
+    const writer: Writer = new Writer({ knex: writing, toFault, onCommit, refusesNested });
     const schemaVersion = await migrate({ writer, migrations, dataFile: file, clock, logger });
     // The check has filled this connection's cache with pages that nobody asked for.
     await db.rows("PRAGMA shrink_memory");

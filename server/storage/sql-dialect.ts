@@ -142,6 +142,6 @@ export function sqlitePragmas(options: {
 /** Page cache of one connection; there are several that read, and the system keeps the file's pages too. */
 const READ_CACHE_KIB = 4_096;
 const WRITE_CACHE_KIB = 16_384;
-/** 32 MiB of WAL at 4 KiB a page. */
-const CHECKPOINT_PAGES = 8_000;
+/** 128 MiB of WAL at 4 KiB a page. */
+const CHECKPOINT_PAGES = 32_000;
 const WAL_KEPT_BYTES = 64 * 1024 * 1024;

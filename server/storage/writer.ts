@@ -71,6 +71,14 @@ export class Writer {
     return result;
   }
 
+  /** Runs `work` when the transactions that wait have run; those asked for from now on wait for it. */
+  pause<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    const settled = () => undefined;
+    this.#tail = result.then(settled, settled);
+    return result;
+  }
+
   /** Refuses further transactions and resolves when those that wait have run. */
   async drain(): Promise<void> {
     this.#closed = true;

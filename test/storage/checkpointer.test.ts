@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import test, { type TestContext } from "node:test";
+import { Checkpointer } from "../../server/storage/checkpointer.js";
+import { connect, Db } from "../../server/storage/db.js";
+import { Writer } from "../../server/storage/writer.js";
+import { FakeClock } from "../support/fake-clock.js";
+
+const PAGE_BYTES = 4096;
+const RESTART_PAGES = 100;
+
+async function bench(t: TestContext) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-wal-"));
+  const file = path.join(folder, "latchkey.db");
+  const [writing, checkpointing] = [0, 1].map(() => connect({ file, readOnly: false }));
+  assert.ok(writing !== undefined && checkpointing !== undefined);
+  const toFault = (thrown: unknown): unknown => thrown;
+  await writing.raw("PRAGMA journal_mode = WAL");
+  await writing.raw("CREATE TABLE t (bytes BLOB)");
+  const clock = new FakeClock();
+  const db = new Db({ knex: checkpointing, toFault });
+  const checkpointer = new Checkpointer({ db, clock, restartPages: RESTART_PAGES });
+  const onCommit = (): void => checkpointer.committed(writer);
+  const writer: Writer = new Writer({ knex: writing, toFault, onCommit });
+  t.after(async () => {
+    await checkpointer.stop();
+    await Promise.all([writing.destroy(), checkpointing.destroy()]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { clock, writer, walPages: () => statSync(`${file}-wal`).size / PAGE_BYTES };
+}
+
+test("the WAL begins anew although somebody is always writing", async (t) => {
+  const { clock, writer, walPages } = await bench(t);
+  const write = (): Promise<unknown> =>
+    writer.run((db) => db.rows("INSERT INTO t VALUES (randomblob(40000))"));
+  let waiting: Promise<unknown>[] = [write(), write()];
+  for (let i = 0; i < 300; i++) {
+    clock.advance(1000);
+    // One is always in the queue, so that the writer never stands still by itself.
+    const [next, ...others] = waiting;
+    waiting = [...others, write()];
+    await next;
+  }
+  await Promise.all(waiting);
+  assert.ok(walPages() < 5 * RESTART_PAGES, `${walPages()} pages`);
+});
+
+test("a pause begins when the transactions before it have ended, and those after it wait", async (t) => {
+  const { writer } = await bench(t);
+  const order: string[] = [];
+  const transaction = (name: string): Promise<void> =>
+    writer.run(async (db) => {
+      await db.rows("INSERT INTO t VALUES (x'00')");
+      order.push(name);
+    });
+  const failing = writer.pause(() => Promise.reject(new Error("no")));
+  await Promise.all([
+    assert.rejects(failing, /no/),
+    transaction("before"),
+    writer.pause(async () => {
+      await Promise.resolve();
+      order.push("pause");
+    }),
+    transaction("after"),
+  ]);
+  assert.deepEqual(order, ["before", "pause", "after"]);
+});
