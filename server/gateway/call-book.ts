@@ -140,7 +140,10 @@ export class CallBook {
     });
   }
 
-  /** Tokens of a complete reply: the provider's own, or ours where it gives none. */
+  /**
+   * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model
+   * said in a stream, or from all bytes of a body.
+   */
   counted(given: TokenUsage | undefined, textBytes: number): Counted {
     if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
     const { endpoint } = this.#call;
