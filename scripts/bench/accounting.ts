@@ -9,7 +9,7 @@ import type { BegunCall } from "../../server/metering/begun-call.js";
 import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
 import { openJournal } from "../../server/metering/journal.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
-import type { LedgerStore } from "../../server/metering/ports.js";
+import type { CallBatch, LedgerStore } from "../../server/metering/ports.js";
 import { openStorage, type Storage } from "../../server/storage/open.js";
 import { SILENT } from "./ledger-rows.js";
 import { MadeCalls } from "./made-calls.js";
@@ -68,7 +68,7 @@ async function round(calls: number, running: number): Promise<Round> {
 async function appended(folder: string, records: readonly CallRecord[], running: number) {
   const accounting = await accountingOf(folder, {
     appendCalls: (batch) => Promise.resolve(batch.length),
-    prepareCalls: () => undefined,
+    newBatch: noBatch,
     journalPosition: () => Promise.resolve(undefined),
     getCall: () => Promise.resolve(undefined),
     listCalls: () => Promise.reject(new Error("nothing is listed")),
@@ -77,6 +77,19 @@ async function appended(folder: string, records: readonly CallRecord[], running:
     pruneCalls: () => Promise.resolve(0),
   });
   return callsThrough(accounting, records, running);
+}
+
+function noBatch(): CallBatch {
+  let size = 0;
+  return {
+    get size() {
+      return size;
+    },
+    add: () => {
+      size += 1;
+    },
+    append: () => Promise.resolve(size),
+  };
 }
 
 /** CPU per call of everything: journal, meter and database. */

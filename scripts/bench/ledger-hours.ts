@@ -1,6 +1,8 @@
 import type { CallRecord } from "../../server/core/call.js";
-import { insertCalls, prepareCalls } from "../../server/storage/call-insertion.js";
-import { connect, type Db } from "../../server/storage/db.js";
+import { JsonWriter } from "../../server/core/json-writer.js";
+import { CallBatch } from "../../server/storage/call-batch.js";
+import { insertCalls } from "../../server/storage/call-insertion.js";
+import { connect } from "../../server/storage/db.js";
 import { storageFault } from "../../server/storage/faults.js";
 import { LedgerRefs } from "../../server/storage/ledger-refs.js";
 import { HOUR_MS, sumByCombination } from "../../server/storage/rollup-rows.js";
@@ -10,6 +12,9 @@ import { Writer } from "../../server/storage/writer.js";
 
 /** Page cache of the connection that fills; larger than a server's, so that fewer pages are read twice. */
 const CACHE_KIB = 512 * 1024;
+
+/** What the rows of an hour have room for at first. */
+const ROW_BYTES = 1024 * 1024;
 
 /** Roll-ups that were made and deleted again while the time of a database went by. */
 export interface Forgotten {
@@ -47,13 +52,14 @@ export class HourFiller {
 
   /** Adds all calls of the hours before `untilMs` that are not there yet. */
   async add(calls: readonly CallRecord[], untilMs: number, offset: number): Promise<void> {
-    const prepared = await prepareCalls(calls, this.#refs);
+    const batch = new CallBatch(this.#refs, new JsonWriter(ROW_BYTES));
+    for (const call of calls) batch.add(call);
     await this.#writer.run(async (db) => {
       const staged = this.#refs.stage(db);
-      const { calls: counted } = await insertCalls(db, staged, prepared, await newestSeq(db));
+      const sums = await insertCalls(db, staged, batch);
       for (const level of TOTALS) {
         const fromMs = this.#fromMs(level.rollups);
-        const kept = counted.filter(({ call }) => call.startedAt >= fromMs);
+        const kept = sums.filter(({ bucketMs }) => bucketMs >= fromMs);
         if (kept.length === 0) continue;
         await addRollups(db, level.rollups, sumByCombination(kept, level.bucketMs));
         await addToTotals(db, kept, [level]);
@@ -83,11 +89,6 @@ export class HourFiller {
     if (rollups === "rollups_minute") return this.#forgotten.minutesBeforeMs;
     return rollups === "rollups_hour" ? this.#forgotten.hoursBeforeMs : 0;
   }
-}
-
-async function newestSeq(db: Db): Promise<number> {
-  const [row] = await db.rows<{ seq: number | null }>("SELECT max(seq) AS seq FROM calls");
-  return row?.seq ?? 0;
 }
 
 function floorTo(ms: number, stepMs: number): number {

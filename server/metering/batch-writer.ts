@@ -1,23 +1,38 @@
 import type { CallRecord } from "../core/call.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
-import type { JournaledCall } from "./journal-reader.js";
-import type { LedgerStore } from "./ports.js";
+import type { Journal } from "./journal.js";
+import type { CallBatch, JournalPosition, LedgerStore } from "./ports.js";
 
-/** Writes batches of calls to the database and tells a database that is away from a call that it refuses. */
+/** Calls that lie one behind the other in the journal and are recorded together. */
+export interface Piece {
+  readonly batch: CallBatch;
+  /** Before the first of them. */
+  readonly from: JournalPosition;
+  /** Behind the last of them. */
+  readonly end: JournalPosition;
+}
+
+/** A finished call and the place behind its frame. */
+export interface JournaledCall {
+  readonly record: CallRecord;
+  readonly position: JournalPosition;
+}
+
+export interface BatchWriterOptions {
+  readonly ledger: Pick<LedgerStore, "appendCalls">;
+  readonly journal: Pick<Journal, "read">;
+  readonly logger: Logger;
+}
+
+/** Writes calls to the database and tells a database that is away from a call that it refuses. */
 export class BatchWriter {
-  readonly #ledger: Pick<LedgerStore, "appendCalls" | "prepareCalls">;
-  readonly #logger: Logger;
+  readonly #options: BatchWriterOptions;
   #recordedCalls = 0;
   #refusedCalls = 0;
-  #next: { readonly batch: readonly JournaledCall[]; readonly records: CallRecord[] } | undefined;
 
-  constructor(options: {
-    readonly ledger: Pick<LedgerStore, "appendCalls" | "prepareCalls">;
-    readonly logger: Logger;
-  }) {
-    this.#ledger = options.ledger;
-    this.#logger = options.logger;
+  constructor(options: BatchWriterOptions) {
+    this.#options = options;
   }
 
   get recordedCalls(): number {
@@ -29,40 +44,47 @@ export class BatchWriter {
     return this.#refusedCalls;
   }
 
-  /** Lets the ledger begin with a batch that is written next, while it is busy with the one before. */
-  prepare(batch: readonly JournaledCall[]): void {
-    const records = recordsOf(batch);
-    this.#next = { batch, records };
-    this.#ledger.prepareCalls(records);
+  /** Throws what the ledger throws while it takes none of the calls; then all of them must be written again. */
+  async writePiece({ batch, from, end }: Piece): Promise<void> {
+    try {
+      await batch.append(end);
+      this.#recordedCalls += batch.size;
+    } catch (error) {
+      if (toFault(error).code === "storage_unavailable") throw error;
+      // Some are not as the others. The journal has their records, which the batch has not.
+      const calls: JournaledCall[] = [];
+      await this.#options.journal.read(from, batch.size, (record, position) => {
+        calls.push({ record, position });
+      });
+      await this.writeCalls(calls);
+    }
   }
 
-  /** Throws what the ledger throws while it takes none of the calls; then all of them must be written again. */
-  async write(batch: readonly JournaledCall[]): Promise<void> {
-    const last = batch.at(-1);
+  /** Writes calls that may be there already. Throws as `writePiece` does. */
+  async writeCalls(calls: readonly JournaledCall[]): Promise<void> {
+    const last = calls.at(-1);
     if (last === undefined) return;
-    const records = this.#next?.batch === batch ? this.#next.records : recordsOf(batch);
-    this.#next = undefined;
     try {
-      await this.#ledger.appendCalls(records, last.position);
-      this.#recordedCalls += batch.length;
+      await this.#append(calls, last.position);
+      this.#recordedCalls += calls.length;
     } catch (error) {
-      if (batch.length === 1 || toFault(error).code === "storage_unavailable") throw error;
-      await this.#writeOthers(batch, error);
+      if (calls.length === 1 || toFault(error).code === "storage_unavailable") throw error;
+      await this.#writeOthers(calls, error);
     }
   }
 
   /**
    * Finds the calls that the database refuses, so that one bad row does not hold up all others. A call
-   * counts as refused only when another one of the batch went in; otherwise the database is the trouble.
+   * counts as refused only when another one of them went in; otherwise the database is the trouble.
    */
-  async #writeOthers(batch: readonly JournaledCall[], cause: unknown): Promise<void> {
+  async #writeOthers(calls: readonly JournaledCall[], cause: unknown): Promise<void> {
     const refused: Refused[] = [];
-    await this.#writeHalves(batch, refused);
-    if (refused.length === batch.length) throw cause;
+    await this.#writeHalves(calls, refused);
+    if (refused.length === calls.length) throw cause;
     this.#refusedCalls += refused.length;
-    this.#recordedCalls += batch.length - refused.length;
+    this.#recordedCalls += calls.length - refused.length;
     for (const { call, error } of refused) {
-      this.#logger.error(
+      this.#options.logger.error(
         { err: error, record: call.record },
         "the database refuses the record of a call",
       );
@@ -70,14 +92,14 @@ export class BatchWriter {
   }
 
   /** By halves: a transaction for each of thousands would take the disk as many syncs. */
-  async #writeHalves(batch: readonly JournaledCall[], refused: Refused[]): Promise<void> {
-    const middle = batch.length >> 1;
-    for (const part of [batch.slice(0, middle), batch.slice(middle)]) {
+  async #writeHalves(calls: readonly JournaledCall[], refused: Refused[]): Promise<void> {
+    const middle = calls.length >> 1;
+    for (const part of [calls.slice(0, middle), calls.slice(middle)]) {
       const [first] = part;
       const last = part.at(-1);
       if (first === undefined || last === undefined) continue;
       try {
-        await this.#ledger.appendCalls(recordsOf(part), last.position);
+        await this.#append(part, last.position);
       } catch (error) {
         if (toFault(error).code === "storage_unavailable") throw error;
         if (part.length === 1) refused.push({ call: first, error });
@@ -85,10 +107,13 @@ export class BatchWriter {
       }
     }
   }
-}
 
-function recordsOf(batch: readonly JournaledCall[]): CallRecord[] {
-  return batch.map((call) => call.record);
+  #append(calls: readonly JournaledCall[], position: JournalPosition): Promise<number> {
+    return this.#options.ledger.appendCalls(
+      calls.map((call) => call.record),
+      position,
+    );
+  }
 }
 
 interface Refused {

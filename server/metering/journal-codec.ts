@@ -1,4 +1,5 @@
 import type { Attempt, CallRecord } from "../core/call.js";
+import type { JsonWriter } from "../core/json-writer.js";
 import type { BegunCall } from "./begun-call.js";
 
 /**
@@ -54,55 +55,31 @@ type EndTuple = readonly [
   attempts: readonly AttemptTuple[],
 ];
 
-/** Texts longer than this are encoded anew with every string cut; three bytes per character fit a frame. */
-const JSON_CHARS_MAX = 32 * 1024;
-const CUT_STRING_CHARS = 500;
+/** A record's text of more bytes than this is written anew with every string cut. */
+const RECORD_BYTES_MAX = 32 * 1024;
+/** Characters that strings are cut to; with the last ones every record fits a frame. */
+const CUTS = [RECORD_BYTES_MAX, 500, 50];
 const CUT_LIST_ITEMS = 40;
 /** Where a record's id begins: behind two brackets and a quote. */
 const ID_START = 3;
 const QUOTE = 0x22;
 
-/** A call that has begun, with its JSON of at most 32 Ki characters. */
-export interface EncodedBegun {
-  readonly call: BegunCall;
-  readonly json: string;
+/** Writes a call that has begun; about 32 KiB at most, since an absurdly long field must cost no more than itself. */
+export function writeBegun(out: JsonWriter, call: BegunCall): void {
+  bounded(out, call, putBegun);
 }
 
-export function encodeBegun(call: BegunCall): EncodedBegun {
-  return { call, json: bounded(begunTuple(call)) };
+/** Writes a finished call; bounded likewise. */
+export function writeRecord(out: JsonWriter, record: CallRecord): void {
+  bounded(out, record, putRecord);
 }
 
 export function decodeBegun(json: string): BegunCall {
   return begunOf(JSON.parse(json) as BegunTuple);
 }
 
-/** JSON of a finished call; at most 32 Ki characters. What its begin says is not written anew. */
-export function encodeRecord(record: CallRecord, begun?: EncodedBegun): string {
-  if (begun !== undefined && isSame(record, begun.call)) {
-    const json = `[${begun.json},${JSON.stringify(endTuple(record))}]`;
-    if (json.length <= JSON_CHARS_MAX) return json;
-  }
-  return bounded([begunTuple(record), endTuple(record)]);
-}
-
-/** Whether a record says of its begin what was said then. */
-function isSame(record: BegunCall, begun: BegunCall): boolean {
-  return (
-    record.id === begun.id &&
-    record.startedAt === begun.startedAt &&
-    record.clientKeyId === begun.clientKeyId &&
-    record.clientKeyKind === begun.clientKeyKind &&
-    record.ownerId === begun.ownerId &&
-    record.modelAsked === begun.modelAsked &&
-    record.endpoint === begun.endpoint &&
-    record.dialect === begun.dialect &&
-    record.streamed === begun.streamed &&
-    record.ip === begun.ip
-  );
-}
-
 /**
- * The record in JSON of `encodeRecord`. Written out field by field: taking lists apart by pattern and putting
+ * The record in JSON of `writeRecord`. Written out field by field: taking lists apart by pattern and putting
  * objects together by spreading costs ten times as much, and all that a database was away for comes by here.
  */
 export function decodeRecord(json: string): CallRecord {
@@ -143,25 +120,25 @@ export function decodeRecord(json: string): CallRecord {
   };
 }
 
-/** The id alone of a record in JSON of `encodeRecord`, from its bytes. */
+/** The id alone of a record in JSON of `writeRecord`, from its bytes. */
 export function decodeRecordId(json: Buffer): string {
   const id = json.toString("utf8", ID_START, json.indexOf(QUOTE, ID_START));
   return id.includes("\\") ? decodeRecord(json.toString("utf8")).id : id;
 }
 
-function begunTuple(call: BegunCall): BegunTuple {
-  return [
-    call.id,
-    call.startedAt,
-    call.clientKeyId,
-    call.clientKeyKind,
-    call.ownerId,
-    call.modelAsked,
-    call.endpoint,
-    call.dialect,
-    call.streamed,
-    call.ip,
-  ];
+function putBegun(out: JsonWriter, call: BegunCall, charsMax: number): void {
+  out.openList();
+  out.text(cut(call.id, charsMax));
+  out.number(call.startedAt);
+  out.text(cut(call.clientKeyId, charsMax));
+  out.text(call.clientKeyKind);
+  out.text(cut(call.ownerId, charsMax));
+  out.text(cut(call.modelAsked, charsMax));
+  out.text(cut(call.endpoint, charsMax));
+  out.text(call.dialect);
+  out.flag(call.streamed);
+  out.text(cut(call.ip, charsMax));
+  out.closeList();
 }
 
 function begunOf(tuple: BegunTuple): BegunCall {
@@ -179,37 +156,53 @@ function begunOf(tuple: BegunTuple): BegunCall {
   };
 }
 
-function endTuple(record: CallRecord): EndTuple {
-  const { tokens } = record;
-  return [
-    record.providerKeyId,
-    record.providerId,
-    record.modelServed,
-    record.status,
-    record.httpStatus,
-    record.errorCode,
-    record.errorMessage,
-    micros(record.latencyMs),
-    record.ttfbMs === null ? null : micros(record.ttfbMs),
-    record.requestBytes,
-    record.responseBytes,
-    [tokens.input, tokens.output, tokens.cacheRead, tokens.cacheWrite, tokens.reasoning],
-    record.costMicros,
-    record.usageSource,
-    record.attempts.map(attemptTuple),
-  ];
+function putRecord(out: JsonWriter, record: CallRecord, charsMax: number): void {
+  out.openList();
+  putBegun(out, record, charsMax);
+  putEnd(out, record, charsMax);
+  out.closeList();
 }
 
-function attemptTuple(attempt: Attempt): AttemptTuple {
-  return [
-    attempt.providerKeyId,
-    attempt.providerId,
-    micros(attempt.startedMs),
-    micros(attempt.durationMs),
-    attempt.httpStatus,
-    attempt.outcome,
-    attempt.detail,
-  ];
+function putEnd(out: JsonWriter, record: CallRecord, charsMax: number): void {
+  const { tokens, attempts } = record;
+  out.openList();
+  out.text(cut(record.providerKeyId, charsMax));
+  out.text(cut(record.providerId, charsMax));
+  out.text(cut(record.modelServed, charsMax));
+  out.text(record.status);
+  out.number(record.httpStatus);
+  out.text(cut(record.errorCode, charsMax));
+  out.text(cut(record.errorMessage, charsMax));
+  out.number(micros(record.latencyMs));
+  out.number(record.ttfbMs === null ? null : micros(record.ttfbMs));
+  out.number(record.requestBytes);
+  out.number(record.responseBytes);
+  out.openList();
+  out.number(tokens.input);
+  out.number(tokens.output);
+  out.number(tokens.cacheRead);
+  out.number(tokens.cacheWrite);
+  out.number(tokens.reasoning);
+  out.closeList();
+  out.number(record.costMicros);
+  out.text(record.usageSource);
+  out.openList();
+  const count = charsMax === RECORD_BYTES_MAX ? attempts.length : CUT_LIST_ITEMS;
+  for (const attempt of attempts.slice(0, count)) putAttempt(out, attempt, charsMax);
+  out.closeList();
+  out.closeList();
+}
+
+function putAttempt(out: JsonWriter, attempt: Attempt, charsMax: number): void {
+  out.openList();
+  out.text(cut(attempt.providerKeyId, charsMax));
+  out.text(cut(attempt.providerId, charsMax));
+  out.number(micros(attempt.startedMs));
+  out.number(micros(attempt.durationMs));
+  out.number(attempt.httpStatus);
+  out.text(attempt.outcome);
+  out.text(cut(attempt.detail, charsMax));
+  out.closeList();
 }
 
 function attemptOf(tuple: AttemptTuple): Attempt {
@@ -228,12 +221,19 @@ function micros(ms: number): number {
   return Math.round(ms * 1000);
 }
 
-/** An absurdly long field must cost neither the record nor the frame's bound. */
-function bounded(tuple: readonly unknown[]): string {
-  const json = JSON.stringify(tuple);
-  if (json.length <= JSON_CHARS_MAX) return json;
-  return JSON.stringify(tuple, (_key, part: unknown) => {
-    if (typeof part === "string") return part.slice(0, CUT_STRING_CHARS);
-    return Array.isArray(part) ? part.slice(0, CUT_LIST_ITEMS) : part;
-  });
+function bounded<T>(
+  out: JsonWriter,
+  value: T,
+  put: (out: JsonWriter, value: T, charsMax: number) => void,
+): void {
+  const start = out.length;
+  for (const charsMax of CUTS) {
+    out.moveTo(start);
+    put(out, value, charsMax);
+    if (out.length - start <= RECORD_BYTES_MAX) return;
+  }
+}
+
+function cut<T extends string | null>(text: T, charsMax: number): string | T {
+  return text === null || text.length <= charsMax ? text : text.slice(0, charsMax);
 }

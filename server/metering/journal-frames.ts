@@ -1,12 +1,13 @@
 import { crc32 } from "node:zlib";
 import type { CallRecord } from "../core/call.js";
+import { JsonWriter } from "../core/json-writer.js";
 import type { BegunCall } from "./begun-call.js";
 import {
   decodeBegun,
   decodeRecord,
   decodeRecordId,
-  encodeRecord,
-  type EncodedBegun,
+  writeBegun,
+  writeRecord,
 } from "./journal-codec.js";
 
 /** Bytes before the first frame: magic, version, file number, creation time, CRC. */
@@ -15,6 +16,8 @@ export const HEADER_BYTES = 24;
 const FRAME_HEAD_BYTES = 8;
 /** No payload is longer; a length above it is corruption, not a frame. */
 export const PAYLOAD_BYTES_MAX = 128 * 1024;
+/** Where the JSON of a frame begins: behind its head and its kind. */
+const PAYLOAD_START = FRAME_HEAD_BYTES + 1;
 /** A whole frame is no longer than this. */
 export const FRAME_BYTES_MAX = FRAME_HEAD_BYTES + PAYLOAD_BYTES_MAX;
 
@@ -61,51 +64,49 @@ export function decodeHeader(raw: Uint8Array): JournalHeader | "newer" | "bad" {
 /** What the buffer of an encoder holds at first, which is what a busy turn of the event loop writes. */
 const FIRST_BYTES = 64 * 1024;
 
-/** Encodes frames one behind the other into a buffer of its own, until `clear`. */
+/** Encodes frames one behind the other into bytes of its own, until `clear`. */
 export class FrameEncoder {
-  #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  #length = 0;
+  #out = new JsonWriter(FIRST_BYTES);
 
   /** The frames since `clear`; they hold until the next one is encoded. */
   get frames(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
+    return this.#out.written;
   }
 
   clear(): void {
-    this.#length = 0;
+    this.#out.moveTo(0);
     // A burst must not be paid for in memory for ever.
-    if (this.#buffer.length > FRAME_BYTES_MAX) this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    if (this.#out.bytes.length > FRAME_BYTES_MAX) this.#out = new JsonWriter(FIRST_BYTES);
   }
 
   /** Answers where the frame ends, in bytes since `clear`. */
-  begin(call: EncodedBegun, seed: number): number {
-    return this.#frame(KIND_BEGIN, call.json, seed);
+  begin(call: BegunCall, seed: number): number {
+    const start = this.#out.length;
+    this.#out.moveTo(start + PAYLOAD_START);
+    writeBegun(this.#out, call);
+    return this.#close(start, KIND_BEGIN, seed);
   }
 
   /** Answers where the frame ends, in bytes since `clear`. */
-  finish(record: CallRecord, seed: number, begun?: EncodedBegun): number {
-    return this.#frame(KIND_FINISH, encodeRecord(record, begun), seed);
+  finish(record: CallRecord, seed: number): number {
+    const start = this.#out.length;
+    this.#out.moveTo(start + PAYLOAD_START);
+    writeRecord(this.#out, record);
+    return this.#close(start, KIND_FINISH, seed);
   }
 
-  #frame(kind: number, json: string, seed: number): number {
-    // Three bytes are as many as a character of JSON text can take in UTF-8.
-    this.#reserve(FRAME_HEAD_BYTES + 1 + json.length * 3);
-    const buffer = this.#buffer;
-    const start = this.#length + FRAME_HEAD_BYTES;
-    buffer[start] = kind;
-    const end = start + 1 + buffer.write(json, start + 1, "utf8");
-    buffer.writeUInt32LE(end - start, this.#length);
-    buffer.writeUInt32LE(crc32(buffer.subarray(start, end), seed), this.#length + 4);
-    this.#length = end;
+  /** Puts the head before the JSON that has been written behind it. */
+  #close(start: number, kind: number, seed: number): number {
+    const out = this.#out;
+    // Without the comma behind it.
+    const end = out.length - 1;
+    out.moveTo(end);
+    const { bytes } = out;
+    const payload = start + FRAME_HEAD_BYTES;
+    bytes[payload] = kind;
+    bytes.writeUInt32LE(end - payload, start);
+    bytes.writeUInt32LE(crc32(bytes.subarray(payload, end), seed), start + 4);
     return end;
-  }
-
-  #reserve(bytes: number): void {
-    const wanted = this.#length + bytes;
-    if (wanted <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, this.#buffer.length * 2));
-    this.#buffer.copy(larger, 0, 0, this.#length);
-    this.#buffer = larger;
   }
 }
 

@@ -6,11 +6,8 @@ import { comparePositions, journalName } from "./journal-position.js";
 import { headerSeed, SLICE_BYTES } from "./journal-recovery.js";
 import type { JournalPosition } from "./ports.js";
 
-/** A finished call and the place behind its frame. */
-export interface JournaledCall {
-  readonly record: CallRecord;
-  readonly position: JournalPosition;
-}
+/** Gets each finished call with the place behind its frame. */
+export type CallVisitor = (record: CallRecord, position: JournalPosition) => void;
 
 export interface ReaderOptions {
   readonly disk: JournalDisk;
@@ -30,28 +27,28 @@ export class JournalReader {
     this.#options = options;
   }
 
-  /** Up to `max` calls behind `from`. `next` is where to go on; it equals the journal's end when all is read. */
-  async read(
-    from: JournalPosition,
-    max: number,
-  ): Promise<{ readonly calls: readonly JournaledCall[]; readonly next: JournalPosition }> {
+  /** Visits up to `max` calls behind `from`. Answers where to go on: the journal's end when all is read. */
+  async read(from: JournalPosition, max: number, visit: CallVisitor): Promise<JournalPosition> {
     const end = this.#options.end();
-    const calls: JournaledCall[] = [];
+    const calls = { left: max };
+    const visitOne = (record: CallRecord, position: JournalPosition): boolean => {
+      visit(record, position);
+      calls.left -= 1;
+      return calls.left > 0;
+    };
     let at = from;
-    while (calls.length < max && comparePositions(at, end) < 0) {
+    while (calls.left > 0 && comparePositions(at, end) < 0) {
       const seed = await this.#seed(at.file);
-      const next =
-        seed === undefined ? undefined : await this.#slice({ at, end, seed }, calls, max);
+      const next = seed === undefined ? undefined : await this.#slice({ at, end, seed }, visitOne);
       at = next ?? this.#behind(at, end);
     }
-    return { calls, next: at };
+    return at;
   }
 
-  /** Reads one slice; undefined when no whole valid frame starts at `at`. */
+  /** Reads one slice, until `visit` says false; undefined when no whole valid frame starts at `at`. */
   async #slice(
     place: { at: JournalPosition; end: JournalPosition; seed: number },
-    calls: JournaledCall[],
-    max: number,
+    visit: (record: CallRecord, position: JournalPosition) => boolean,
   ): Promise<JournalPosition | undefined> {
     const { at, end, seed } = place;
     const offset = Math.max(at.offset, HEADER_BYTES);
@@ -65,8 +62,7 @@ export class JournalReader {
       wanted: "finished",
       visit: (entry, endOffset) => {
         if (entry.kind !== "finish") return true;
-        const position = { file: at.file, offset: offset + endOffset };
-        return calls.push({ record: entry.record, position }) < max;
+        return visit(entry.record, { file: at.file, offset: offset + endOffset });
       },
     });
     if (next > 0) return { file: at.file, offset: offset + next };

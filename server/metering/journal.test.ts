@@ -35,10 +35,10 @@ async function readAll(journal: Journal, from = START): Promise<string[]> {
   const ids: string[] = [];
   let at = from;
   for (;;) {
-    const { calls, next } = await journal.read(at, 7);
-    ids.push(...calls.map((call) => call.record.id));
-    if (next.file === journal.end.file && next.offset === journal.end.offset) return ids;
-    at = next;
+    const before = ids.length;
+    at = await journal.read(at, 7, ({ id }) => ids.push(id));
+    assert.ok(ids.length <= before + 7);
+    if (at.file === journal.end.file && at.offset === journal.end.offset) return ids;
   }
 }
 

@@ -4,11 +4,10 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { BegunCall, CallEntry } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
-import { encodeBegun, type EncodedBegun } from "./journal-codec.js";
 import { JournalFile } from "./journal-file.js";
 import { FrameEncoder, HEADER_BYTES } from "./journal-frames.js";
 import { journalName, tornName } from "./journal-position.js";
-import { JournalReader, type JournaledCall } from "./journal-reader.js";
+import { JournalReader, type CallVisitor } from "./journal-reader.js";
 import { recoverJournal, type RecoveredJournal } from "./journal-recovery.js";
 import { JournalSyncer } from "./journal-syncer.js";
 import type { JournalPosition } from "./ports.js";
@@ -56,7 +55,7 @@ export class Journal {
   readonly #syncer: JournalSyncer;
   readonly #reader: JournalReader;
   /** Calls that have begun and not finished; they are written again at the head of each new file. */
-  readonly #open = new Map<string, EncodedBegun>();
+  readonly #open = new Map<string, BegunCall>();
   readonly #torn: Set<number>;
   /** Files that exist, by rising number, with their sizes; that of the current one is its own to tell. */
   readonly #files: Map<number, number>;
@@ -99,7 +98,7 @@ export class Journal {
   /** Calls of one owner that have begun and not finished. */
   openCallsOf(ownerId: string): number {
     let count = 0;
-    for (const { call } of this.#open.values()) if (call.ownerId === ownerId) count += 1;
+    for (const call of this.#open.values()) if (call.ownerId === ownerId) count += 1;
     return count;
   }
 
@@ -146,10 +145,11 @@ export class Journal {
     encoder.clear();
     const before = file.size;
     const ends = entries.map((entry) => {
+      this.#noteOpen(entry);
       const end =
         entry.kind === "BEGUN"
-          ? encoder.begin(this.#opened(entry.call), file.seed)
-          : encoder.finish(entry.record, file.seed, this.#endOf(entry.record.id));
+          ? encoder.begin(entry.call, file.seed)
+          : encoder.finish(entry.record, file.seed);
       return { file: file.number, offset: before + end };
     });
     try {
@@ -168,16 +168,9 @@ export class Journal {
     for (const entry of entries) if (entry.kind === "BEGUN") this.#open.delete(entry.call.id);
   }
 
-  #opened(call: BegunCall): EncodedBegun {
-    const begun = encodeBegun(call);
-    this.#open.set(call.id, begun);
-    return begun;
-  }
-
-  #endOf(id: string): EncodedBegun | undefined {
-    const begun = this.#open.get(id);
-    if (begun !== undefined) this.#open.delete(id);
-    return begun;
+  #noteOpen(entry: CallEntry): void {
+    if (entry.kind === "BEGUN") this.#open.set(entry.call.id, entry.call);
+    else this.#open.delete(entry.record.id);
   }
 
   /** The file to append to; without one the entries change what is open all the same. */
@@ -185,10 +178,7 @@ export class Journal {
     try {
       return this.#writable();
     } catch (error) {
-      for (const entry of entries) {
-        if (entry.kind === "BEGUN") this.#opened(entry.call);
-        else this.#endOf(entry.record.id);
-      }
+      for (const entry of entries) this.#noteOpen(entry);
       throw error;
     }
   }
@@ -198,12 +188,9 @@ export class Journal {
     return this.#syncer.synced(position);
   }
 
-  /** Finished calls behind `from`, at most `max`. Rejects with what the disk says. */
-  read(
-    from: JournalPosition,
-    max: number,
-  ): Promise<{ readonly calls: readonly JournaledCall[]; readonly next: JournalPosition }> {
-    return this.#reader.read(from, max);
+  /** Visits finished calls behind `from`, at most `max`; answers where to go on. Rejects with what the disk says. */
+  read(from: JournalPosition, max: number, visit: CallVisitor): Promise<JournalPosition> {
+    return this.#reader.read(from, max, visit);
   }
 
   /** Removes the files that lie wholly before `committed`; those with a torn tail are put aside instead. */

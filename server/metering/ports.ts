@@ -1,15 +1,27 @@
 import type { CallRecord } from "../core/call.js";
 import type { Page, PageQuery } from "../core/page.js";
 
+/** Calls that go into the database together, in whatever form it wants them; their records need not be kept. */
+export interface CallBatch {
+  /** Calls in it. */
+  readonly size: number;
+  /** Takes a call; not once it has been appended or tried to be. Never throws. */
+  add(record: CallRecord): void;
+  /**
+   * As `appendCalls`, but all or nothing: throws when one of the calls is there already or has lost its client key.
+   * It may be tried again.
+   */
+  append(position: JournalPosition): Promise<number>;
+}
+
 /** Where finished calls end up; the storage implements it. */
 export interface LedgerStore {
   /**
    * Writes calls, their roll-ups and the journal position in one transaction. A call whose id is there
    * already changes nothing, so a replay is harmless. Returns how many were new.
    */
-  appendCalls(batch: readonly CallRecord[], position: JournalPosition): Promise<number>;
-  /** A hint that this very list comes next, for while the database is busy with the calls before. Never throws. */
-  prepareCalls(batch: readonly CallRecord[]): void;
+  appendCalls(calls: readonly CallRecord[], position: JournalPosition): Promise<number>;
+  newBatch(): CallBatch;
   /** The position up to which the journal is in the database; undefined at the first start. */
   journalPosition(): Promise<JournalPosition | undefined>;
   getCall(id: string): Promise<CallRecord | undefined>;

@@ -1,9 +1,8 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock, Timer } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
-import { BatchWriter } from "./batch-writer.js";
+import { BatchWriter, type Piece } from "./batch-writer.js";
 import type { Journal } from "./journal.js";
-import type { JournaledCall } from "./journal-reader.js";
 import { comparePositions } from "./journal-position.js";
 import type { JournalPosition, LedgerStore } from "./ports.js";
 
@@ -16,8 +15,9 @@ export const BATCH_CALLS_MAX = 4000;
 export const CATCH_UP_CALLS_MAX = 8000;
 /** Longest time a call waits for its batch to fill; a small batch costs each of its calls several times as much. */
 export const BATCH_INTERVAL_MS = 500;
-/** Calls kept in memory for the database; what comes on top is read back from the journal. */
-export const PENDING_CALLS_MAX = 12_000;
+/** Batches kept in memory for the database; what comes on top is read back from the journal. */
+const PENDING_BATCHES_MAX = 3;
+export const PENDING_CALLS_MAX = PENDING_BATCHES_MAX * BATCH_CALLS_MAX;
 /** Calls kept that the journal could not take; what comes on top is lost. */
 export const UNJOURNALED_CALLS_MAX = 10_000;
 const BACK_OFF_MIN_MS = 100;
@@ -27,12 +27,21 @@ const CLOSE_TIMEOUT_MS = 10_000;
 const CLOSE_TRIES = 3;
 
 export interface RecorderOptions {
-  readonly ledger: Pick<LedgerStore, "appendCalls" | "prepareCalls">;
+  readonly ledger: Pick<LedgerStore, "appendCalls" | "newBatch">;
   readonly journal: Pick<Journal, "read" | "end" | "release">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Up to where the database has the journal; undefined reads it from its start. */
   readonly from: JournalPosition | undefined;
+}
+
+/** A piece that still grows. */
+type GrowingPiece = { -readonly [K in keyof Piece]: Piece[K] };
+
+/** A piece that was read from the journal. */
+interface ReadPiece extends Piece {
+  /** Calls of this process in it; those of an earlier one are not owed by this one. */
+  readonly ownCalls: number;
 }
 
 export interface RecorderStats {
@@ -63,7 +72,9 @@ export interface RecorderStats {
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #writer: BatchWriter;
-  #pending: JournaledCall[] = [];
+  /** Calls that came while the database kept up, in full pieces, and in one that takes the next ones. */
+  #full: Piece[] = [];
+  #filling: GrowingPiece | undefined;
   #unjournaled: CallRecord[] = [];
   #behind = true;
   /** Behind the last call that was taken from memory or read from the journal. */
@@ -82,8 +93,7 @@ export class Recorder {
   #wholeAtMs: number;
   readonly #firstFile: number;
   /** The next piece of the journal, which is read while the database takes in the one before. */
-  #ahead:
-    { readonly from: JournalPosition; readonly read: ReturnType<Journal["read"]> } | undefined;
+  #ahead: { readonly from: JournalPosition; readonly piece: Promise<ReadPiece> } | undefined;
   #waiters: { readonly target: JournalPosition; readonly resolve: () => void }[] = [];
 
   constructor(options: RecorderOptions) {
@@ -99,7 +109,7 @@ export class Recorder {
     return {
       lagCalls: this.#owedCalls + this.#unjournaled.length,
       lagMs: this.#lagMs(),
-      pendingCalls: this.#pending.length,
+      pendingCalls: this.#pendingCalls,
       behind: this.#behind,
       unjournaledCalls: this.#unjournaled.length,
       lostCalls: this.#lostCalls,
@@ -128,13 +138,34 @@ export class Recorder {
     this.#owedCalls += 1;
     // While behind, the reader will come to this call by itself.
     if (this.#behind) return;
-    if (this.#pending.length >= PENDING_CALLS_MAX) {
+    if (this.#filling === undefined && this.#full.length >= PENDING_BATCHES_MAX) {
       this.#behind = true;
       return;
     }
-    this.#pending.push({ record, position });
-    if (this.#pending.length >= BATCH_CALLS_MAX) this.#wake();
-    else this.#sleep(BATCH_INTERVAL_MS);
+    const piece = (this.#filling ??= this.#newPiece());
+    piece.batch.add(record);
+    piece.end = position;
+    if (piece.batch.size < BATCH_CALLS_MAX) {
+      this.#sleep(BATCH_INTERVAL_MS);
+      return;
+    }
+    this.#closeFilling();
+    this.#wake();
+  }
+
+  get #pendingCalls(): number {
+    const full = this.#full.reduce((sum, { batch }) => sum + batch.size, 0);
+    return full + (this.#filling?.batch.size ?? 0);
+  }
+
+  #newPiece(): GrowingPiece {
+    const from = this.#full.at(-1)?.end ?? this.#taken;
+    return { batch: this.#options.ledger.newBatch(), from, end: from };
+  }
+
+  #closeFilling(): void {
+    if (this.#filling !== undefined) this.#full.push(this.#filling);
+    this.#filling = undefined;
   }
 
   /** Takes a call that the journal could not take; false when it is lost because too many wait already. */
@@ -218,7 +249,7 @@ export class Recorder {
   }
 
   #hasWork(): boolean {
-    if (this.#pending.length > 0 || this.#unjournaled.length > 0) return true;
+    if (this.#pendingCalls > 0 || this.#unjournaled.length > 0) return true;
     return this.#behind && comparePositions(this.#taken, this.#options.journal.end) < 0;
   }
 
@@ -284,82 +315,90 @@ export class Recorder {
     if (this.#unjournaled.length > 0) {
       const batch = this.#unjournaled.slice(0, BATCH_CALLS_MAX);
       const position = this.#committed;
-      await this.#record(batch.map((record) => ({ record, position })));
+      await this.#writer.writeCalls(batch.map((record) => ({ record, position })));
+      this.#recorded(batch.length);
       // Some may have gone to the journal meanwhile, so the place in the list says nothing.
       const done = new Set(batch);
       this.#unjournaled = this.#unjournaled.filter((record) => !done.has(record));
       return true;
     }
-    if (this.#pending.length > 0) {
-      if (!first && !this.#isUrgent()) return false;
-      const batch = this.#pending.slice(0, BATCH_CALLS_MAX);
-      await this.#record(batch);
-      this.#settleOwed(batch);
-      this.#pending = this.#pending.slice(batch.length);
-      this.#taken = batch.at(-1)?.position ?? this.#taken;
-      await this.#commit(this.#taken);
+    if (this.#full.length === 0 && (first || this.#isUrgent())) this.#closeFilling();
+    const [piece] = this.#full;
+    if (piece !== undefined) {
+      await this.#record(piece);
+      this.#full.shift();
+      this.#settleOwed(piece.batch.size);
+      await this.#commit(piece.end);
       return true;
     }
     return this.#behind && (await this.#stepFromJournal());
   }
 
-  /** Whether calls in memory go on at once: a batch is full, the journal's come after them, or somebody waits. */
+  /** Whether calls in memory go on before their batch is full: the journal's come after them, or somebody waits. */
   #isUrgent(): boolean {
-    const full = this.#pending.length >= BATCH_CALLS_MAX;
-    return full || this.#behind || this.#draining || this.#waiters.length > 0;
+    return this.#behind || this.#draining || this.#waiters.length > 0;
   }
 
   async #stepFromJournal(): Promise<boolean> {
     const { journal } = this.#options;
-    const { calls, next } = await this.#read(this.#taken);
-    if (comparePositions(next, journal.end) < 0) this.#readAhead(next);
-    if (calls.length > 0) await this.#record(calls);
-    this.#settleOwed(calls);
-    this.#taken = next;
-    await this.#commit(next);
+    const piece = await this.#read(this.#taken);
+    if (comparePositions(piece.end, journal.end) < 0) this.#readAhead(piece.end);
+    if (piece.batch.size > 0) await this.#record(piece);
+    this.#settleOwed(piece.ownCalls);
+    await this.#commit(piece.end);
     // No call can be journaled between this comparison and the switch, so none is left out.
-    if (comparePositions(next, journal.end) < 0) return true;
+    if (comparePositions(piece.end, journal.end) < 0) return true;
     this.#behind = false;
     return false;
   }
 
-  #read(from: JournalPosition): ReturnType<Journal["read"]> {
+  #read(from: JournalPosition): Promise<ReadPiece> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     // After a failure the database is given the same piece again, and what was read ahead is dropped.
-    if (ahead !== undefined && comparePositions(ahead.from, from) === 0) return ahead.read;
-    return this.#options.journal.read(from, CATCH_UP_CALLS_MAX);
+    if (ahead !== undefined && comparePositions(ahead.from, from) === 0) return ahead.piece;
+    return this.#readPiece(from);
   }
 
   #readAhead(from: JournalPosition): void {
-    const read = this.#options.journal.read(from, CATCH_UP_CALLS_MAX).then((piece) => {
-      this.#writer.prepare(piece.calls);
-      return piece;
-    });
+    const piece = this.#readPiece(from);
     // Whoever takes it up hears of its failure; one that is dropped has none that matters.
-    read.catch(() => undefined);
-    this.#ahead = { from, read };
+    piece.catch(() => undefined);
+    this.#ahead = { from, piece };
+  }
+
+  async #readPiece(from: JournalPosition): Promise<ReadPiece> {
+    const { ledger, journal } = this.#options;
+    const batch = ledger.newBatch();
+    let ownCalls = 0;
+    const end = await journal.read(from, CATCH_UP_CALLS_MAX, (record, position) => {
+      batch.add(record);
+      if (position.file >= this.#firstFile) ownCalls += 1;
+    });
+    return { batch, from, end, ownCalls };
   }
 
   async #commit(position: JournalPosition): Promise<void> {
     const newFile = position.file !== this.#committed.file;
+    this.#taken = position;
     this.#committed = position;
     if (newFile) await this.#options.journal.release(position);
   }
 
-  async #record(batch: readonly JournaledCall[]): Promise<void> {
-    await this.#writer.write(batch);
-    if (this.#failedTries === 0) return;
-    this.#failedTries = 0;
-    this.#options.logger.info({ calls: batch.length }, "calls are recorded again");
+  async #record(piece: Piece): Promise<void> {
+    await this.#writer.writePiece(piece);
+    this.#recorded(piece.batch.size);
   }
 
-  /** Calls of an earlier process were never owed by this one. */
-  #settleOwed(batch: readonly JournaledCall[]): void {
-    for (const { position } of batch) {
-      if (position.file >= this.#firstFile) this.#owedCalls -= 1;
-    }
-    this.#owedCalls = Math.max(0, this.#owedCalls);
+  #recorded(calls: number): void {
+    if (this.#failedTries === 0) return;
+    this.#failedTries = 0;
+    this.#options.logger.info({ calls }, "calls are recorded again");
+  }
+
+  /** Calls that were running when an earlier process died end in a file of this one, which never offered them. */
+  #settleOwed(calls: number): void {
+    this.#owedCalls = Math.max(0, this.#owedCalls - calls);
   }
 
   #lagMs(): number {

@@ -1,7 +1,8 @@
 import type { Attempt, CallRecord } from "../core/call.js";
+import { PLACE_STEP, type JsonWriter } from "../core/json-writer.js";
 import { SQLITE } from "./sql-dialect.js";
 
-/** Columns of a new row, in the order of `rowText`. */
+/** Columns of a new row, in the order of `writeRow`. */
 export const CALL_COLUMNS = [
   "id",
   "started_at",
@@ -113,26 +114,42 @@ export interface CallRow {
 }
 
 /**
- * The end of a new row's JSON: all that does not depend on the numbers of names, and most of the work. Milliseconds
- * are kept whole.
+ * Writes a new row as a list in the order of `CALL_COLUMNS`; milliseconds are kept whole. Answers where `fillRefs` puts
+ * the numbers of its names when they are not known yet.
  */
-export function rowEnd(call: CallRecord): string {
-  const values = [
-    call.status === "ERROR" ? 1 : 0,
-    call.httpStatus,
-    Math.round(call.latencyMs),
-    call.tokens.input + call.tokens.output,
-    call.costMicros,
-    bodyOf(call),
-  ];
-  return JSON.stringify(values).slice(1);
+export function writeRow(out: JsonWriter, call: CallRecord, refs: CallRefs | undefined): number {
+  const { tokens } = call;
+  out.openList();
+  out.text(call.id);
+  out.number(Math.round(call.startedAt));
+  const places = out.length;
+  if (refs === undefined) {
+    for (let i = 0; i < REFS; i++) out.place();
+  } else {
+    out.number(refs.clientKey);
+    out.number(refs.owner);
+    out.number(refs.providerKey);
+    out.number(refs.provider);
+  }
+  out.number(call.status === "ERROR" ? 1 : 0);
+  out.number(call.httpStatus);
+  out.number(Math.round(call.latencyMs));
+  out.number(tokens.input + tokens.output);
+  out.number(call.costMicros);
+  writeBody(out, call);
+  out.closeList();
+  return places;
 }
 
-/** A new row as a JSON array, in the order of `CALL_COLUMNS`. */
-export function rowText(call: CallRecord, end: string, refs: CallRefs): string {
-  const { clientKey, owner, providerKey, provider } = refs;
-  const id = JSON.stringify(call.id);
-  return `[${id},${Math.round(call.startedAt)},${clientKey},${owner},${providerKey},${provider},${end}`;
+/** Names that a row has the numbers of. */
+const REFS = 4;
+
+/** Puts numbers into the places that `writeRow` left for them. */
+export function fillRefs(out: JsonWriter, places: number, refs: CallRefs): void {
+  out.fill(places, refs.clientKey);
+  out.fill(places + PLACE_STEP, refs.owner);
+  out.fill(places + 2 * PLACE_STEP, refs.providerKey);
+  out.fill(places + 3 * PLACE_STEP, refs.provider);
 }
 
 /** The record that a row was made from. */
@@ -173,37 +190,44 @@ export function toCallRecord(row: CallRow): CallRecord {
   };
 }
 
-function bodyOf(call: CallRecord): Body {
+/** In the order of `BODY`. */
+function writeBody(out: JsonWriter, call: CallRecord): void {
   const { tokens } = call;
-  return [
-    call.clientKeyKind,
-    call.modelAsked,
-    call.modelServed,
-    call.endpoint,
-    call.dialect,
-    call.streamed ? 1 : 0,
-    call.errorCode,
-    call.errorMessage,
-    call.ttfbMs === null ? null : Math.round(call.ttfbMs),
-    call.requestBytes,
-    call.responseBytes,
-    tokens.input,
-    tokens.output,
-    tokens.cacheRead,
-    tokens.cacheWrite,
-    tokens.reasoning,
-    call.usageSource,
-    call.ip,
-    call.attempts.map((attempt) => [
-      attempt.providerKeyId,
-      attempt.providerId,
-      Math.round(attempt.startedMs),
-      Math.round(attempt.durationMs),
-      attempt.httpStatus,
-      attempt.outcome,
-      attempt.detail,
-    ]),
-  ];
+  out.openList();
+  out.text(call.clientKeyKind);
+  out.text(call.modelAsked);
+  out.text(call.modelServed);
+  out.text(call.endpoint);
+  out.text(call.dialect);
+  out.number(call.streamed ? 1 : 0);
+  out.text(call.errorCode);
+  out.text(call.errorMessage);
+  out.number(call.ttfbMs === null ? null : Math.round(call.ttfbMs));
+  out.number(call.requestBytes);
+  out.number(call.responseBytes);
+  out.number(tokens.input);
+  out.number(tokens.output);
+  out.number(tokens.cacheRead);
+  out.number(tokens.cacheWrite);
+  out.number(tokens.reasoning);
+  out.text(call.usageSource);
+  out.text(call.ip);
+  out.openList();
+  for (const attempt of call.attempts) writeAttempt(out, attempt);
+  out.closeList();
+  out.closeList();
+}
+
+function writeAttempt(out: JsonWriter, attempt: Attempt): void {
+  out.openList();
+  out.text(attempt.providerKeyId);
+  out.text(attempt.providerId);
+  out.number(Math.round(attempt.startedMs));
+  out.number(Math.round(attempt.durationMs));
+  out.number(attempt.httpStatus);
+  out.text(attempt.outcome);
+  out.text(attempt.detail);
+  out.closeList();
 }
 
 function toAttempt(packed: PackedAttempt): Attempt {

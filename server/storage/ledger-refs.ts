@@ -1,11 +1,30 @@
 import type { CallRecord } from "../core/call.js";
 import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
-import type { CountedCall } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
 
 /** Entries that each cache holds; beyond it starts afresh. A hundred bytes each. */
 const CACHE_MAX = 100_000;
+
+/** The names that a call is counted under, and what decides whether its model is one. */
+export type CountedNames = Pick<
+  CallRecord,
+  "clientKeyId" | "ownerId" | "providerKeyId" | "providerId" | "modelServed" | "status"
+>;
+
+/** Names that calls are counted under together, in numbers. */
+export interface Combination {
+  readonly refs: CallRefs;
+  /** The number of the combination itself. */
+  readonly keyId: number;
+}
+
+/** A combination as calls name it; owner and provider nearly always follow from the rest. */
+interface Named {
+  readonly ownerId: string;
+  readonly providerId: string | null;
+  readonly combination: Combination;
+}
 
 /**
  * Numbers for the names and combinations that calls are counted under. What the database has said is kept
@@ -15,6 +34,9 @@ const CACHE_MAX = 100_000;
 export class LedgerRefs {
   #names = new Map<string, number>();
   #keys = new Map<string, number>();
+  /** By client key, provider key and model: three look-ups in place of a text made of five numbers. */
+  readonly #combinations = new Map<string, Map<string | null, Map<string | null, Named>>>();
+  #combinationCount = 0;
 
   /** Numbers for one transaction. */
   stage(db: Db): StagedRefs {
@@ -22,10 +44,19 @@ export class LedgerRefs {
   }
 
   /**
-   * A call with its numbers, without asking the database; undefined unless all are known. Names are never deleted,
+   * A call's numbers, without asking the database; undefined unless all are known. Names are never deleted,
    * and combinations only with their client key, so the numbers stay true for every call that is still taken.
    */
-  known(call: CallRecord): CountedCall | undefined {
+  known(call: CountedNames): Combination | undefined {
+    const { clientKeyId, providerKeyId, modelServed } = call;
+    const named = this.#combinations.get(clientKeyId)?.get(providerKeyId)?.get(modelServed);
+    if (named?.ownerId === call.ownerId && named.providerId === call.providerId) {
+      return named.combination;
+    }
+    return this.#remembered(call);
+  }
+
+  #remembered(call: CountedNames): Combination | undefined {
     const refs = {
       clientKey: this.#known(call.clientKeyId),
       owner: this.#known(call.ownerId),
@@ -35,7 +66,19 @@ export class LedgerRefs {
     };
     // A name that is not known makes a combination that is not known either.
     const keyId = this.#keys.get(combination(refs));
-    return keyId === undefined ? undefined : { call, refs, keyId };
+    if (keyId === undefined) return undefined;
+    const known = { refs, keyId };
+    this.#remember(call, known);
+    return known;
+  }
+
+  #remember(call: CountedNames, known: Combination): void {
+    if (this.#combinationCount >= CACHE_MAX) this.#forgetCombinations();
+    const { clientKeyId, ownerId, providerKeyId, providerId, modelServed } = call;
+    const ofClientKey = getOrMake(this.#combinations, clientKeyId);
+    const ofProviderKey = getOrMake(ofClientKey, providerKeyId);
+    if (!ofProviderKey.has(modelServed)) this.#combinationCount += 1;
+    ofProviderKey.set(modelServed, { ownerId, providerId, combination: known });
   }
 
   #known(name: string | null): number {
@@ -52,6 +95,12 @@ export class LedgerRefs {
   clear(): void {
     this.#names = new Map();
     this.#keys = new Map();
+    this.#forgetCombinations();
+  }
+
+  #forgetCombinations(): void {
+    this.#combinations.clear();
+    this.#combinationCount = 0;
   }
 }
 
@@ -69,18 +118,14 @@ export class StagedRefs {
     this.#keys = keys;
   }
 
-  /** Each call with the numbers of its names and of their combination, in the order given. */
-  async ofCalls(calls: readonly CallRecord[]): Promise<readonly CountedCall[]> {
-    const refs = await this.#ofNames(calls);
+  /** The numbers of each, in the order given. */
+  async of(all: readonly CountedNames[]): Promise<readonly Combination[]> {
+    const refs = await this.#ofNames(all);
     const keyIds = await this.#ofCombinations(refs);
-    return calls.map((call, index) => ({
-      call,
-      refs: found(refs[index]),
-      keyId: found(keyIds[index]),
-    }));
+    return all.map((_, index) => ({ refs: found(refs[index]), keyId: found(keyIds[index]) }));
   }
 
-  async #ofNames(calls: readonly CallRecord[]): Promise<readonly CallRefs[]> {
+  async #ofNames(calls: readonly CountedNames[]): Promise<readonly CallRefs[]> {
     const missing = new Set<string>();
     const asked = new Set<string>();
     const refs = calls.map((call) => this.#refsOf(call, missing, asked));
@@ -104,7 +149,7 @@ export class StagedRefs {
   }
 
   /** The numbers of one call; what is not known goes to `missing`, what need not be known to `asked`. */
-  #refsOf(call: CallRecord, missing: Set<string>, asked: Set<string>): CallRefs {
+  #refsOf(call: CountedNames, missing: Set<string>, asked: Set<string>): CallRefs {
     return {
       clientKey: this.#name(call.clientKeyId, missing),
       owner: this.#name(call.ownerId, missing),
@@ -186,6 +231,12 @@ function combination(refs: CallRefs): string {
 function found<T>(ref: T | undefined): T {
   if (ref === undefined) throw new Error("the database did not number a name");
   return ref;
+}
+
+function getOrMake<K, T extends Map<unknown, unknown>>(maps: Map<K, T>, key: K): T {
+  let map = maps.get(key);
+  if (map === undefined) maps.set(key, (map = new Map() as T));
+  return map;
 }
 
 function merged(

@@ -1,10 +1,11 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
+import { JsonWriter } from "../core/json-writer.js";
 import type { PageQuery } from "../core/page.js";
 import { listCalls, readCall } from "./call-list.js";
 import type { CallPage } from "./call-list.js";
-import { insertCalls, keepCalls, prepareCalls } from "./call-insertion.js";
-import type { PreparedCalls } from "./call-insertion.js";
+import { CallBatch } from "./call-batch.js";
+import { insertCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
 import { LedgerRefs } from "./ledger-refs.js";
 import type { StagedRefs } from "./ledger-refs.js";
@@ -24,24 +25,70 @@ export interface JournalPlace {
   readonly offset: number;
 }
 
+/**
+ * Calls that go into the database together. It takes them one by one and keeps them in the form in which they go in,
+ * which is far less than their records.
+ */
+export interface LedgerBatch {
+  /** Calls in it. */
+  readonly size: number;
+  /** Takes a call; not once it has been appended or tried to be. */
+  add(call: CallRecord): void;
+  /**
+   * Writes the calls, their roll-ups and the journal position in one transaction. All or nothing: it throws when one of
+   * them is there already or has lost its client key, and `appendCalls` then tells them apart. It may be tried again.
+   */
+  append(position: JournalPlace): Promise<number>;
+}
+
+/** What the rows of a batch have room for at first: some hundreds of calls. */
+const ROW_BYTES = 64 * 1024;
+/** As many batches as there are while the database keeps up: one that fills and one that goes in. */
+const ROW_WRITERS_MAX = 2;
+/** Calls that are made into rows at a stretch: about a millisecond. */
+const SLICE_CALLS = 500;
+
 /** Calls, what they used, and the place in the journal up to which they are here. */
 export class Ledger {
   readonly #writer: Writer;
   readonly #reader: Db;
   readonly #clock: Clock;
   readonly #refs = new LedgerRefs();
-  /** Calls that come next, see `prepareCalls`. */
-  #next:
-    | {
-        readonly batch: readonly CallRecord[];
-        readonly prepared: ReturnType<typeof prepareCalls>;
-      }
-    | undefined;
-
+  /** Of batches that are in the database: megabytes that come and go make the garbage collector run. */
+  readonly #rowWriters: JsonWriter[] = [];
   constructor(options: { writer: Writer; reader: Db; clock: Clock }) {
     this.#writer = options.writer;
     this.#reader = options.reader;
     this.#clock = options.clock;
+  }
+
+  /** An empty batch; see `LedgerBatch`. */
+  newBatch(): LedgerBatch {
+    const rows = this.#rowWriters.pop() ?? new JsonWriter(ROW_BYTES);
+    const batch = new CallBatch(this.#refs, rows);
+    return {
+      get size() {
+        return batch.size;
+      },
+      add: (call) => {
+        batch.add(call);
+      },
+      append: async (position) => {
+        const added = await this.#append(position, async (db, staged) => {
+          const state = await readState(db, [...batch.clientKeyIds]);
+          if (state.deleted.size > 0) throw new Error("a client key of a batch was deleted");
+          return appendBatch(db, staged, batch, state);
+        });
+        this.#keepWriter(rows);
+        return added;
+      },
+    };
+  }
+
+  #keepWriter(rows: JsonWriter): void {
+    if (this.#rowWriters.length >= ROW_WRITERS_MAX) return;
+    rows.moveTo(0);
+    this.#rowWriters.push(rows);
   }
 
   /**
@@ -49,16 +96,28 @@ export class Ledger {
    * already changes nothing, so a replay is harmless; nor does one of a deleted client key. Returns how
    * many were new.
    */
-  async appendCalls(batch: readonly CallRecord[], position: JournalPlace): Promise<number> {
-    const preparing = this.#next?.batch === batch ? this.#next.prepared : this.#prepare(batch);
-    this.#next = undefined;
-    // Few calls are in the writer's queue when this returns.
-    const calls = preparing instanceof Promise ? await preparing : preparing;
+  appendCalls(calls: readonly CallRecord[], position: JournalPlace): Promise<number> {
+    return this.#append(position, async (db, staged) => {
+      const state = await readState(db, [...new Set(calls.map((call) => call.clientKeyId))]);
+      const batch = new CallBatch(this.#refs, new JsonWriter(ROW_BYTES));
+      for (const [index, call] of (await freshCalls(db, calls, state)).entries()) {
+        batch.add(call);
+        // Callers wait for the same thread.
+        if (index % SLICE_CALLS === SLICE_CALLS - 1) await pause();
+      }
+      return appendBatch(db, staged, batch, state);
+    });
+  }
+
+  #append(
+    position: JournalPlace,
+    work: (db: Db, staged: StagedRefs) => Promise<number>,
+  ): Promise<number> {
     let staged: StagedRefs | undefined;
     return this.#writer.run(
       async (db) => {
         staged = this.#refs.stage(db);
-        const added = await appendCalls(db, staged, calls);
+        const added = await work(db, staged);
         await db.rows("UPDATE ledger_state SET journal_file = ?, journal_offset = ?", [
           position.file,
           position.offset,
@@ -69,18 +128,6 @@ export class Ledger {
         if (staged !== undefined) this.#refs.keep(staged);
       },
     );
-  }
-
-  /**
-   * Makes ready what is going to be appended next, this very list, as far as that needs no database: for while it is
-   * busy with the calls before. Appending does the same without it.
-   */
-  prepareCalls(batch: readonly CallRecord[]): void {
-    this.#next = { batch, prepared: this.#prepare(batch) };
-  }
-
-  #prepare(batch: readonly CallRecord[]): ReturnType<typeof prepareCalls> {
-    return prepareCalls(batch, this.#refs);
   }
 
   /** The position up to which the journal is in the database; undefined at the first start. */
@@ -132,43 +179,60 @@ export class Ledger {
   }
 }
 
-async function appendCalls(db: Db, staged: StagedRefs, batch: PreparedCalls): Promise<number> {
-  const state = await readState(db, batch);
-  // The log of a client key that was deleted meanwhile is gone, and nothing starts it anew.
-  const calls =
-    state.deleted.size === 0
-      ? batch
-      : keepCalls(batch, (call) => !state.deleted.has(call.clientKeyId));
-  if (calls.calls.length === 0) return 0;
-  const added = await insertCalls(db, staged, calls, state.newestSeq);
-  if (added.calls.length === 0) return 0;
-  const folded = await countCalls(db, added, state.foldedUntilMs);
-  if (folded !== state.foldedUntilMs) {
+/** Returns how many calls went in, which is all of them. */
+async function appendBatch(
+  db: Db,
+  staged: StagedRefs,
+  batch: CallBatch,
+  { foldedUntilMs }: LedgerState,
+): Promise<number> {
+  if (batch.size === 0) return 0;
+  const folded = await countCalls(db, await insertCalls(db, staged, batch), foldedUntilMs);
+  if (folded !== foldedUntilMs) {
     await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
   }
-  return added.calls.length;
+  return batch.size;
+}
+
+/** Those that are not there yet, each once, and whose client key is; nothing starts the log of a deleted one anew. */
+async function freshCalls(
+  db: Db,
+  calls: readonly CallRecord[],
+  { deleted }: LedgerState,
+): Promise<readonly CallRecord[]> {
+  const rows = await db.rows<{ id: string }>(
+    `SELECT id FROM calls WHERE id IN (${SQLITE.eachText})`,
+    [JSON.stringify(calls.map((call) => call.id))],
+  );
+  const seen = new Set(rows.map((row) => row.id));
+  return calls.filter((call) => {
+    if (deleted.has(call.clientKeyId) || seen.has(call.id)) return false;
+    seen.add(call.id);
+    return true;
+  });
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** What has to be known before calls go in. */
 interface LedgerState {
-  readonly newestSeq: number;
   readonly foldedUntilMs: number;
   /** Those client keys of the calls that have been deleted. */
   readonly deleted: ReadonlySet<string>;
 }
 
 /** In one statement, since each costs the loop a turn. */
-async function readState(db: Db, batch: PreparedCalls): Promise<LedgerState> {
-  const keys = [...new Set(batch.calls.map((call) => call.clientKeyId))];
-  const rows = await db.rows<{ seq: number; folded: number; id: string | null }>(
-    `SELECT s.folded_until_ms AS folded, d.client_key_id AS id,
-       (SELECT COALESCE(max(seq), 0) FROM calls) AS seq
+async function readState(db: Db, clientKeyIds: readonly string[]): Promise<LedgerState> {
+  const rows = await db.rows<{ folded: number; id: string | null }>(
+    `SELECT s.folded_until_ms AS folded, d.client_key_id AS id
      FROM ledger_state s
      LEFT JOIN deleted_client_keys d ON d.client_key_id IN (${SQLITE.eachText})`,
-    [JSON.stringify(keys)],
+    [JSON.stringify(clientKeyIds)],
   );
   const [first] = rows;
   if (first === undefined) throw new Error("the state of the ledger is missing");
   const deleted = new Set(rows.flatMap(({ id }) => (id === null ? [] : [id])));
-  return { newestSeq: first.seq, foldedUntilMs: first.folded, deleted };
+  return { foldedUntilMs: first.folded, deleted };
 }

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../core/call.js";
-import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
+import type { Combination } from "./ledger-refs.js";
 import { SQLITE } from "./sql-dialect.js";
 
 export const MINUTE_MS = 60_000;
@@ -24,11 +24,12 @@ export const COUNTERS = [
   "response_bytes",
 ] as const;
 
-/** A counted call: what it adds, and under which names and which combination of them. */
-export interface CountedCall {
-  readonly call: CallRecord;
-  readonly refs: CallRefs;
-  readonly keyId: number;
+/** What calls of one bucket that are counted under one combination of names add up to. */
+export interface CombinationSum<C = Combination> {
+  readonly bucketMs: number;
+  readonly combination: C;
+  /** In the order of `COUNTERS`. */
+  readonly counters: readonly number[];
 }
 
 /** What calls of one bucket that are counted under one number add up to. */
@@ -39,37 +40,56 @@ export interface Rollup {
   readonly counters: readonly number[];
 }
 
-/** Calls added up by bucket and by the number that `idOf` gives. */
+/** Adds calls up by minute and combination as they come. */
+export class MinuteSums<C> {
+  readonly sums: CombinationSum<C>[] = [];
+  readonly #minutes = new Map<number, Map<C, number[]>>();
+
+  add(call: CallRecord, combination: C): void {
+    const bucketMs = Math.floor(call.startedAt / MINUTE_MS) * MINUTE_MS;
+    let minute = this.#minutes.get(bucketMs);
+    if (minute === undefined) this.#minutes.set(bucketMs, (minute = new Map()));
+    let counters = minute.get(combination);
+    if (counters === undefined) {
+      counters = COUNTERS.map(() => 0);
+      minute.set(combination, counters);
+      this.sums.push({ bucketMs, combination, counters });
+    }
+    addCall(counters, call);
+  }
+}
+
+/** Sums added up further: by longer buckets, and by the number that `idOf` gives. */
 export function sumUp(
-  counted: readonly CountedCall[],
+  sums: readonly CombinationSum[],
   bucketMs: number,
-  idOf: (counted: CountedCall) => number,
+  idOf: (combination: Combination) => number,
 ): readonly Rollup[] {
   const all: Rollup[] = [];
   // By number within a bucket: a key of both would have to be a text, which costs more than the sums.
   const buckets = new Map<number, Map<number, number[]>>();
-  for (const each of counted) {
-    const bucket = Math.floor(each.call.startedAt / bucketMs) * bucketMs;
-    let sums = buckets.get(bucket);
-    if (sums === undefined) buckets.set(bucket, (sums = new Map()));
-    const id = idOf(each);
-    let counters = sums.get(id);
+  for (const sum of sums) {
+    const bucket = Math.floor(sum.bucketMs / bucketMs) * bucketMs;
+    let rollups = buckets.get(bucket);
+    if (rollups === undefined) buckets.set(bucket, (rollups = new Map()));
+    const id = idOf(sum.combination);
+    let counters = rollups.get(id);
     if (counters === undefined) {
       counters = COUNTERS.map(() => 0);
-      sums.set(id, counters);
+      rollups.set(id, counters);
       all.push({ bucketMs: bucket, id, counters });
     }
-    addCall(counters, each.call);
+    for (const [at, by] of sum.counters.entries()) add(counters, at, by);
   }
   return all;
 }
 
-/** Calls added up by bucket and combination of names. */
+/** Sums added up by longer buckets. */
 export function sumByCombination(
-  counted: readonly CountedCall[],
+  sums: readonly CombinationSum[],
   bucketMs: number,
 ): readonly Rollup[] {
-  return sumUp(counted, bucketMs, ({ keyId }) => keyId);
+  return sumUp(sums, bucketMs, ({ keyId }) => keyId);
 }
 
 /** The end of an INSERT that adds to the rows that are there already; `key` is the table's primary key. */

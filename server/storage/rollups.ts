@@ -1,4 +1,3 @@
-import type { InsertedCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
 import {
   addUp,
@@ -9,7 +8,7 @@ import {
   MINUTE_MS,
   sumByCombination,
 } from "./rollup-rows.js";
-import type { Rollup } from "./rollup-rows.js";
+import type { CombinationSum, Rollup } from "./rollup-rows.js";
 import { addToTotals, foldTotals } from "./totals.js";
 
 /** Minutes that are still filling; they are not folded yet, since most calls that come in belong to them. */
@@ -20,18 +19,18 @@ const FOLD_ROWS_MAX = 4000;
 const KEY = ["bucket_ms", "key_id"] as const;
 
 /**
- * Counts calls into the roll-ups. A call goes to its minute; hours, days and totals take over whole minutes,
- * once a minute instead of with every batch. A call that is late, its minute having been taken over, goes to
- * all of them. So at any moment the minutes by combination hold everything, and all others everything before
- * `foldedUntilMs`. Returns the new `foldedUntilMs`.
+ * Counts calls, added up by minute, into the roll-ups. A call goes to its minute; hours, days and totals take over
+ * whole minutes, once a minute instead of with every batch. A call that is late, its minute having been taken over,
+ * goes to all of them. So at any moment the minutes by combination hold everything, and all others everything before
+ * `foldedUntilMs`, the start of a minute. Returns the new `foldedUntilMs`.
  */
 export async function countCalls(
   db: Db,
-  { calls, minutes }: InsertedCalls,
+  minutes: readonly CombinationSum[],
   foldedUntilMs: number,
 ): Promise<number> {
-  await addRollups(db, "rollups_minute", minutes);
-  const late = calls.filter(({ call }) => call.startedAt < foldedUntilMs);
+  await addRollups(db, "rollups_minute", sumByCombination(minutes, MINUTE_MS));
+  const late = minutes.filter(({ bucketMs }) => bucketMs < foldedUntilMs);
   if (late.length > 0) {
     await addRollups(db, "rollups_hour", sumByCombination(late, HOUR_MS));
     await addRollups(db, "rollups_day", sumByCombination(late, DAY_MS));

@@ -30,8 +30,8 @@ export interface SqlDialect {
   /** A query whose rows are the arrays of a JSON array, its one parameter; bytes are in hex. */
   eachRow(columns: readonly string[], bytes: ReadonlySet<string>): string;
   /**
-   * Inserts the rows of a JSON array of arrays, its one parameter, in one statement: by far the cheapest
-   * way in. The last column may be JSON itself. An ON CONFLICT clause may follow.
+   * Inserts the rows of a JSON array of arrays, its one parameter as text or as the text's bytes, in one statement:
+   * by far the cheapest way in. The last column may be JSON itself. An ON CONFLICT clause may follow.
    */
   insertJson(table: string, columns: readonly string[], lastIsJson?: boolean): string;
   /**
@@ -107,7 +107,7 @@ export const SQLITE: SqlDialect = {
         ? `jsonb_extract(value, '$[${index}]')`
         : `value->>${index}`,
     );
-    return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM jsonb_each(?) WHERE true`;
+    return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM jsonb_each(CAST(? AS TEXT)) WHERE true`;
   },
   rowsAsJson: (query, columns) =>
     `SELECT json_group_array(json_array(${columns.join(", ")})) AS json FROM (${query})`,

@@ -9,7 +9,7 @@ import {
   MINUTE_MS,
   sumUp,
 } from "./rollup-rows.js";
-import type { CountedCall } from "./rollup-rows.js";
+import type { CombinationSum } from "./rollup-rows.js";
 
 /** What calls are grouped by: nothing, or one of their names. */
 export type Dimension = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
@@ -88,7 +88,7 @@ export async function foldTotals(db: Db, fromMs: number, untilMs: number): Promi
 /** Adds calls of minutes that have been folded already, to all tables or to some. */
 export async function addToTotals(
   db: Db,
-  late: readonly CountedCall[],
+  late: readonly CombinationSum[],
   tables: readonly (typeof TOTALS)[number][] = TOTALS,
 ): Promise<void> {
   for (const { table, bucketMs } of tables) {

@@ -2,6 +2,7 @@ import type { CallRecord } from "../../server/core/call.js";
 import type { Page } from "../../server/core/page.js";
 import type {
   ActiveNames,
+  CallBatch,
   JournalPosition,
   LedgerStore,
   UsageGroup,
@@ -15,8 +16,8 @@ const BUCKET_MS = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, ALL: Infin
 export class MemoryLedger implements LedgerStore {
   readonly calls = new Map<string, CallRecord>();
   readonly batches: number[] = [];
-  /** What was said to come next. */
-  readonly prepared: (readonly CallRecord[])[] = [];
+  /** Batches that were begun, whatever became of them. */
+  readonly begun: CallBatch[] = [];
   position: JournalPosition | undefined;
   /** Thrown by the next appends; undefined for none. */
   failure: Error | undefined;
@@ -24,19 +25,40 @@ export class MemoryLedger implements LedgerStore {
   refuses: (record: CallRecord) => boolean = () => false;
   queries: UsageQuery[] = [];
 
-  async appendCalls(batch: readonly CallRecord[], position: JournalPosition): Promise<number> {
-    await Promise.resolve();
-    if (this.failure !== undefined) throw this.failure;
-    if (batch.some((record) => this.refuses(record))) throw new Error("constraint failed");
-    const before = this.calls.size;
-    for (const record of batch) if (!this.calls.has(record.id)) this.calls.set(record.id, record);
-    this.position = position;
-    this.batches.push(batch.length);
-    return this.calls.size - before;
+  appendCalls(calls: readonly CallRecord[], position: JournalPosition): Promise<number> {
+    return this.append(calls, position);
   }
 
-  prepareCalls(batch: readonly CallRecord[]): void {
-    this.prepared.push(batch);
+  newBatch(): CallBatch {
+    const calls: CallRecord[] = [];
+    const batch: CallBatch = {
+      get size() {
+        return calls.length;
+      },
+      add(record) {
+        calls.push(record);
+      },
+      append: (position) => this.append(calls, position, true),
+    };
+    this.begun.push(batch);
+    return batch;
+  }
+
+  /** Where both ways in end. */
+  async append(
+    calls: readonly CallRecord[],
+    position: JournalPosition,
+    onlyNew = false,
+  ): Promise<number> {
+    await Promise.resolve();
+    if (this.failure !== undefined) throw this.failure;
+    if (calls.some((record) => this.refuses(record))) throw new Error("constraint failed");
+    if (onlyNew && calls.some(({ id }) => this.calls.has(id))) throw new Error("some are there");
+    const before = this.calls.size;
+    for (const record of calls) if (!this.calls.has(record.id)) this.calls.set(record.id, record);
+    this.position = position;
+    this.batches.push(calls.length);
+    return this.calls.size - before;
   }
 
   async journalPosition(): Promise<JournalPosition | undefined> {

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs
 import os from "node:os";
 import path from "node:path";
 import test from "node:test";
+import type { CallRecord } from "../../server/core/call.js";
 import { Fault } from "../../server/core/fault.js";
 import { systemClock } from "../../server/core/clock.js";
 import { openJournal } from "../../server/metering/journal.js";
@@ -25,9 +26,10 @@ test("on a real disk records come back after a sync, a roll and a new start; onl
   for (let i = 1; i <= 20; i++) await first.journal.synced(first.journal.finish(sampleCall(i)));
   await first.journal.close();
   const second = await openJournal({ ...options, disk: nodeJournalDisk(folder) }, undefined);
-  const { calls } = await second.journal.read({ file: 0, offset: 0 }, 100);
+  const calls: CallRecord[] = [];
+  await second.journal.read({ file: 0, offset: 0 }, 100, (record) => calls.push(record));
   assert.deepEqual(
-    calls.map((call) => call.record),
+    calls,
     Array.from({ length: 20 }, (_, i) => sampleCall(i + 1)),
   );
   assert.equal(statSync(folder).mode & 0o777, 0o700);

@@ -227,7 +227,7 @@ test("a deleted client key takes its calls and roll-ups with it, and nothing els
   assert.equal(await again.storage.ledger.sweep(), 0);
 });
 
-test("calls that were made ready early go in as all others, whatever has happened meanwhile", async (t) => {
+test("a batch goes in whole as it was taken, or not at all, whatever has happened meanwhile", async (t) => {
   const { storage } = await opened(t);
   const { ledger } = storage;
   await storage.keys.write(async (tx) => {
@@ -235,38 +235,62 @@ test("calls that were made ready early go in as all others, whatever has happene
     await tx.clientKeys.insert(clientKey("ck_1"));
     await tx.clientKeys.insert(clientKey("ck_2"));
   });
-  const ready = async (calls: readonly CallRecord[], meanwhile: () => Promise<unknown>) => {
-    ledger.prepareCalls(calls);
-    await meanwhile();
-    return ledger.appendCalls(calls, AT);
+  const batchOf = (calls: readonly CallRecord[]) => {
+    const batch = ledger.newBatch();
+    for (const one of calls) batch.add(one);
+    return batch;
   };
   const of = (key: string, from: number, count: number) =>
     Array.from({ length: count }, (_, n) =>
       call(from + n, { clientKeyId: key, startedAt: START_MS + from + n }),
     );
-  const nothing = () => Promise.resolve();
   const first = [...of("ck_1", 0, 300), ...of("ck_2", 300, 300)];
-  assert.equal(await ready(first, nothing), 600, "names that nobody has seen");
+  assert.equal(await batchOf(first).append(AT), 600, "names that nobody has seen");
   const second = of("ck_2", 600, 600);
-  assert.equal(await ready(second, nothing), 600, "names that are known");
-  assert.equal(
-    await ready([...second.slice(300), ...of("ck_2", 1200, 10)], nothing),
-    10,
-    "some are there already",
-  );
-  const broken = [...of("ck_2", 1210, 5), call(1215, { httpStatus: Number.NaN })];
-  await assert.rejects(ready(broken, nothing));
-  assert.equal(await ready(broken.slice(0, 5), nothing), 5, "after one that failed");
-  const deleted = () => storage.keys.write((tx) => tx.clientKeys.delete("ck_1"));
+  assert.equal(await batchOf(second).append(AT), 600, "names that are known");
+  const partlyThere = [...second.slice(300), ...of("ck_2", 1200, 10)];
+  await assert.rejects(batchOf(partlyThere).append(AT), /already/);
+  assert.equal(await ledger.appendCalls(partlyThere, AT), 10);
+  const names = { providerId: "prv_new", modelServed: "豆包" };
+  const broken = [
+    ...of("ck_2", 1210, 4),
+    call(1214, { clientKeyId: "ck_2", startedAt: START_MS + 1214, ...names }),
+  ];
+  const refused = batchOf([...broken, call(1215, { httpStatus: Number.NaN })]);
+  await assert.rejects(refused.append(AT));
+  await assert.rejects(refused.append(AT), "tried again it is refused again");
+  // Whoever numbers new names in between must not get their numbers mixed up with those of the roll-back.
+  const twice = batchOf(broken);
+  const other = call(1225, {
+    clientKeyId: "ck_2",
+    startedAt: START_MS + 1225,
+    providerId: "prv_x",
+  });
+  assert.equal(await batchOf([other]).append(AT), 1);
+  assert.equal(await twice.append(AT), 5, "after one that failed");
   const third = [...of("ck_1", 1215, 5), ...of("ck_2", 1220, 5)];
-  assert.equal(await ready(third, deleted), 5, "the key of some was deleted");
-  const another = of("ck_2", 1225, 3);
-  assert.equal(await ready(of("ck_2", 1228, 2), () => ledger.appendCalls(another, AT)), 2);
+  const early = batchOf(third);
+  await storage.keys.write((tx) => tx.clientKeys.delete("ck_1"));
+  await assert.rejects(early.append(AT), /deleted/, "the key of some was deleted");
+  assert.equal(await ledger.appendCalls(third, AT), 5);
   await ledger.sweep();
-  const kept = [...of("ck_2", 300, 915), ...of("ck_2", 1220, 10)];
+  const kept = [...of("ck_2", 300, 914), ...broken.slice(4), other, ...of("ck_2", 1220, 5)];
   assert.deepEqual(
     await usage(storage, everything()),
     sums(kept, () => ""),
   );
-  assert.equal((await ledger.listCalls(query())).total, kept.length);
+  assert.deepEqual(
+    await usage(storage, everything({ groupBy: "PROVIDER" })),
+    sums(kept, (one) => one.providerId ?? ""),
+  );
+  const { items, total } = await ledger.listCalls(query({ pageSize: 1000 }));
+  assert.equal(total, kept.length);
+  const inTurn = kept.toSorted((a, b) => (a.id < b.id ? 1 : -1)).map(({ id }) => id);
+  assert.deepEqual(
+    items
+      .map(({ id }) => id)
+      .toSorted()
+      .toReversed(),
+    inTurn,
+  );
 });

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as fc from "fast-check";
+import { JsonWriter } from "./json-writer.js";
+
+type Value = string | number | boolean | null | readonly Value[];
+
+const value = fc.letrec<{ value: Value; list: readonly Value[] }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small" },
+    fc.string({ unit: "binary", maxLength: 60 }),
+    fc.string({ maxLength: 60 }),
+    fc.maxSafeNat(),
+    fc.integer(),
+    fc.double(),
+    fc.boolean(),
+    fc.constantFrom(null, 0, 9, 10, 9_999_999, 10_000_000, 2 ** 32, Number.NaN, "\ud800", '"\\'),
+    tie("list"),
+  ),
+  list: fc.array(tie("value"), { maxLength: 6 }),
+}));
+
+function write(out: JsonWriter, part: Value): void {
+  if (part === null || typeof part === "string") out.text(part);
+  else if (typeof part === "number") out.number(part);
+  else if (typeof part === "boolean") out.flag(part);
+  else {
+    out.openList();
+    for (const each of part) write(out, each);
+    out.closeList();
+  }
+}
+
+test("whatever values are in a list, what is written is what JSON.stringify writes", () => {
+  const out = new JsonWriter(1);
+  fc.assert(
+    fc.property(value.list, (list) => {
+      out.moveTo(0);
+      write(out, list);
+      assert.equal(out.written.toString(), `${JSON.stringify(list)},`);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a place takes a number later, and another one after that", () => {
+  const out = new JsonWriter(1);
+  out.openList();
+  out.text("豆包");
+  const place = out.place();
+  out.number(null);
+  out.closeList();
+  for (const number of [7, 2 ** 32 - 1, 0]) {
+    out.fill(place, number);
+    const list: unknown = JSON.parse(out.written.subarray(0, -1).toString());
+    assert.deepEqual(list, ["豆包", number, null]);
+  }
+});
