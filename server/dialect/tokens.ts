@@ -114,13 +114,11 @@ function withParts(
   tokens: TokenUsage,
   told: { readonly [K in keyof UsageParts]: UsageParts[K] | undefined },
 ): TokenUsage {
-  if (!Object.values(told).some(isSome)) return tokens;
-  const parts = Object.entries(told).filter(([, value]) => isSome(value));
-  return { ...tokens, parts: Object.fromEntries(parts) };
-}
-
-function isSome(value: number | undefined): boolean {
-  return value !== undefined && value > 0;
+  let parts: Record<string, number> | undefined;
+  for (const [name, value] of Object.entries(told)) {
+    if (value !== undefined && value > 0) (parts ??= {})[name] = value;
+  }
+  return parts === undefined ? tokens : { ...tokens, parts };
 }
 
 /** A whole number of tokens, never negative whatever the provider says; undefined when it says none. */

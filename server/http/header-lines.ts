@@ -141,6 +141,14 @@ export class HeaderLines {
   }
 
   #noteConnection(valueStart: number, valueEnd: number): void {
+    // What nearly all say, without making a text of it.
+    if (
+      valueEnd - valueStart === KEEP_ALIVE.length &&
+      isNameAt(this.#bytes, valueStart, KEEP_ALIVE)
+    ) {
+      this.#stays = true;
+      return;
+    }
     for (const word of this.#bytes.toString("latin1", valueStart, valueEnd).split(",")) {
       const option = word.trim().toLowerCase();
       if (option === "close") this.#closes = true;
