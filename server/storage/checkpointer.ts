@@ -13,6 +13,7 @@ const RESTART_PAGES = 2_000;
  */
 export class Checkpointer {
   readonly #db: Db;
+  readonly #sync: () => Promise<void>;
   readonly #clock: Clock;
   readonly #restartPages: number;
   #endedMs = Number.NEGATIVE_INFINITY;
@@ -21,8 +22,15 @@ export class Checkpointer {
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(options: { db: Db; clock: Clock; restartPages?: number }) {
+  constructor(options: {
+    db: Db;
+    /** Brings to the disk what has been folded into the database's file. */
+    sync: () => Promise<void>;
+    clock: Clock;
+    restartPages?: number;
+  }) {
     this.#db = options.db;
+    this.#sync = options.sync;
     this.#clock = options.clock;
     this.#restartPages = options.restartPages ?? RESTART_PAGES;
   }
@@ -45,14 +53,24 @@ export class Checkpointer {
       const pages = await this.#fold();
       const fitting = (this.#intervalMs * this.#restartPages) / Math.max(pages, 1);
       this.#intervalMs = Math.min(Math.max(fitting, 1), CHECKPOINT_INTERVAL_MS);
-      // The WAL begins anew only when all of it is folded in and synced, for which the writer must stand still.
-      if (pages >= this.#restartPages) await writer.pause(() => this.#fold());
+      if (pages >= this.#restartPages) await this.#beginAnew(writer);
     } catch {
       // The WAL keeps everything, and the writer checkpoints itself when it has grown too far; if the disk
       // is at fault the writer is the one to say so.
     }
     this.#endedMs = this.#clock.monotonic();
     this.#running = undefined;
+  }
+
+  /**
+   * The WAL begins anew only when all of it is folded in and synced, for which the writer must stand still. So most of
+   * that is done before, beside the writer: what the disk is slow with is then there already.
+   */
+  async #beginAnew(writer: Pick<Writer, "pause">): Promise<void> {
+    await this.#sync();
+    await this.#fold();
+    await this.#sync();
+    await writer.pause(() => this.#fold());
   }
 
   /** PASSIVE waits for nobody: it folds in what no reader still needs. Answers how many pages the WAL has. */

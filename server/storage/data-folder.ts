@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, chmod, mkdir, open, stat } from "node:fs/promises";
+import { access, mkdir, open, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../core/fault.js";
 
@@ -14,24 +14,37 @@ export async function prepareDataFolder(folder: string): Promise<void> {
   });
 }
 
-/**
- * Creates the database file where it is missing, so that it is for its owner alone from the first moment,
- * and returns its path. Only for who holds the folder's lock: closing a file drops all locks that this
- * process has on it, those of SQLite too. Throws Fault `data_folder_unusable`.
- */
-export async function prepareDataFile(folder: string): Promise<string> {
-  const file = path.join(folder, DATA_FILE);
-  await orUnusable(folder, async () => {
-    const handle = await open(file, "a", 0o600);
-    await handle.close();
-    await keepPrivate(file);
-  });
-  return file;
+/** The database's file. */
+export interface DataFile {
+  readonly path: string;
+  /**
+   * Stays open as long as SQLite has the file open, and is closed after that: closing a file drops all locks that this
+   * process has on it, those of SQLite too.
+   */
+  readonly handle: FileHandle;
 }
 
-async function orUnusable(folder: string, work: () => Promise<void>): Promise<void> {
+/**
+ * Opens the database file, made where it is missing, so that it is for its owner alone from the first moment. Only for
+ * who holds the folder's lock. Throws Fault `data_folder_unusable`.
+ */
+export async function openDataFile(folder: string): Promise<DataFile> {
+  const file = path.join(folder, DATA_FILE);
+  return orUnusable(folder, async () => {
+    const handle = await open(file, "a", 0o600);
+    try {
+      await keepPrivate(handle);
+    } catch (thrown) {
+      await handle.close();
+      throw thrown;
+    }
+    return { path: file, handle };
+  });
+}
+
+async function orUnusable<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (thrown) {
     throw new Fault(
       "data_folder_unusable",
@@ -68,9 +81,9 @@ async function isFolder(folder: string): Promise<boolean> {
 }
 
 /** SQLite gives its WAL and shared-memory files the mode of the database, so this covers all three. */
-async function keepPrivate(file: string): Promise<void> {
-  const { mode } = await stat(file);
-  if ((mode & 0o077) !== 0) await chmod(file, 0o600);
+async function keepPrivate(handle: FileHandle): Promise<void> {
+  const { mode } = await handle.stat();
+  if ((mode & 0o077) !== 0) await handle.chmod(0o600);
 }
 
 function reasonOf(thrown: unknown): string {

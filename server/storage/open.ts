@@ -7,7 +7,7 @@ import type { AuditMac } from "./audit.js";
 import { backUp } from "./backup.js";
 import type { BackupCopy } from "./backup.js";
 import { changeReader, pruneChanges } from "./changes.js";
-import { prepareDataFile, prepareDataFolder } from "./data-folder.js";
+import { openDataFile, prepareDataFolder } from "./data-folder.js";
 import { Checkpointer } from "./checkpointer.js";
 import { BUSY_TIMEOUT_MS, connect, Db } from "./db.js";
 import { corruptFault, storageFault } from "./faults.js";
@@ -66,7 +66,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 }
 
 async function openLocked(options: StorageOptions, lock: InstanceLock): Promise<Storage> {
-  const file = await prepareDataFile(options.dataFolder);
+  const { path: file, handle } = await openDataFile(options.dataFolder);
   const crashed = await leftWal(file);
   const toFault = watchForDamage(
     (thrown) => storageFault(thrown, file),
@@ -76,11 +76,16 @@ async function openLocked(options: StorageOptions, lock: InstanceLock): Promise<
   const writing = connect({ file, readOnly: false, busyTimeoutMs });
   const reading = connect({ file, readOnly: true, busyTimeoutMs });
   const checkpointing = connect({ file, readOnly: false, busyTimeoutMs });
-  const checkpointer = new Checkpointer({ db: new Db({ knex: checkpointing, toFault }), clock });
+  const checkpointer = new Checkpointer({
+    db: new Db({ knex: checkpointing, toFault }),
+    sync: () => handle.datasync(),
+    clock,
+  });
   const disconnect = async () => {
     await checkpointer.stop();
     await Promise.all([checkpointing.destroy(), reading.destroy()]);
     await writing.destroy();
+    await handle.close();
   };
   const release = async () => {
     await disconnect();

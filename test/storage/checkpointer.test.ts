@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
@@ -21,12 +22,15 @@ async function bench(t: TestContext) {
   await writing.raw("CREATE TABLE t (bytes BLOB)");
   const clock = new FakeClock();
   const db = new Db({ knex: checkpointing, toFault });
-  const checkpointer = new Checkpointer({ db, clock, restartPages: RESTART_PAGES });
+  const handle = await open(file, "a");
+  const sync = (): Promise<void> => handle.datasync();
+  const checkpointer = new Checkpointer({ db, sync, clock, restartPages: RESTART_PAGES });
   const onCommit = (): void => checkpointer.committed(writer);
   const writer: Writer = new Writer({ knex: writing, toFault, onCommit });
   t.after(async () => {
     await checkpointer.stop();
     await Promise.all([writing.destroy(), checkpointing.destroy()]);
+    await handle.close();
     rmSync(folder, { recursive: true, force: true });
   });
   return { clock, writer, walPages: () => statSync(`${file}-wal`).size / PAGE_BYTES };
