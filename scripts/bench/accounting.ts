@@ -2,12 +2,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { CallRecord } from "../../server/core/call.js";
 import { systemClock } from "../../server/core/clock.js";
 import { openAccounting, type Accounting } from "../../server/metering/accounting.js";
-import type { BegunCall } from "../../server/metering/begun-call.js";
+import type { BegunCall, CallEntry } from "../../server/metering/begun-call.js";
 import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
 import { openJournal } from "../../server/metering/journal.js";
+import { BATCH_CALLS_MAX } from "../../server/metering/recorder.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import type { CallBatch, LedgerStore } from "../../server/metering/ports.js";
 import { openStorage, type Storage } from "../../server/storage/open.js";
@@ -17,11 +19,14 @@ import { figures, numberOption, printTable } from "./table.js";
 
 const USAGE = `npm run bench -- accounting [--calls 200000 --rounds 3 --running 32]
 
-Measures, round by round: CPU per call of begin and finish with the journal alone and with the database behind it, and
-how many calls a second a database takes in from a journal that a process left.
+Measures, round by round: CPU per call of begin and finish with the journal alone and with the database behind it, which
+keeps up, and how many calls a second a database takes in from a journal that a process left.
 `;
 /** Calls that are made before anything is measured. */
 const WARM_UP_CALLS = 20_000;
+/** Calls that wait for the database before the next ones are made, and for how long. */
+const PENDING_MAX = 2 * BATCH_CALLS_MAX;
+const WAIT_MS = 5;
 const START_MS = Date.UTC(2026, 0, 15);
 
 interface Round {
@@ -56,16 +61,19 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function round(calls: number, running: number): Promise<Round> {
-  const made = new MadeCalls(calls);
-  const records = Array.from({ length: calls }, (_, i) => made.next(START_MS + i * 2));
-  const journalMicros = await inFolder((folder) => appended(folder, records, running));
-  const wholeMicros = await inFolder((folder) => accounted(folder, records, running));
-  const drain = await inFolder((folder) => drained(folder, records));
-  return { journalMicros, wholeMicros, ...drain };
+  const madeMicros = await perCall(calls, running, () => undefined);
+  const journalMicros = await inFolder((folder) => appended(folder, calls, running));
+  const wholeMicros = await inFolder((folder) => accounted(folder, calls, running));
+  const drain = await inFolder((folder) => drained(folder, calls));
+  return {
+    journalMicros: journalMicros - madeMicros,
+    wholeMicros: wholeMicros - madeMicros,
+    ...drain,
+  };
 }
 
 /** CPU per call of an accounting whose database takes everything at once. */
-async function appended(folder: string, records: readonly CallRecord[], running: number) {
+async function appended(folder: string, calls: number, running: number) {
   const accounting = await accountingOf(folder, {
     appendCalls: (batch) => Promise.resolve(batch.length),
     newBatch: noBatch,
@@ -76,7 +84,7 @@ async function appended(folder: string, records: readonly CallRecord[], running:
     countActive: () => Promise.resolve({ clientKeys: 0, providerKeys: 0, owners: 0 }),
     pruneCalls: () => Promise.resolve(0),
   });
-  return callsThrough(accounting, records, running);
+  return callsThrough(accounting, calls, running);
 }
 
 function noBatch(): CallBatch {
@@ -93,10 +101,10 @@ function noBatch(): CallBatch {
 }
 
 /** CPU per call of everything: journal, meter and database. */
-async function accounted(folder: string, records: readonly CallRecord[], running: number) {
+async function accounted(folder: string, calls: number, running: number) {
   const storage = await storageIn(folder);
   try {
-    return await callsThrough(await accountingOf(folder, storage.ledger), records, running);
+    return await callsThrough(await accountingOf(folder, storage.ledger), calls, running);
   } finally {
     await storage.close();
   }
@@ -104,27 +112,48 @@ async function accounted(folder: string, records: readonly CallRecord[], running
 
 async function callsThrough(
   accounting: Accounting,
-  records: readonly CallRecord[],
+  calls: number,
   running: number,
 ): Promise<number> {
+  const micros = await perCall(calls, running, (entries) => {
+    void accounting.sink.write(entries);
+    // A server's calls come no faster than the database takes them.
+    return accounting.status.recorder.pendingCalls > PENDING_MAX;
+  });
   const began = process.cpuUsage();
-  for (let at = 0; at < records.length; at += running) {
-    const batch = records.slice(at, at + running);
-    void accounting.sink.write(batch.map((record) => ({ kind: "BEGUN", call: begunOf(record) })));
-    await turn();
-    void accounting.sink.write(batch.map((record) => ({ kind: "FINISHED", record })));
-    await turn();
-  }
   await accounting.caughtUp();
   if (!(await accounting.close())) throw new Error("the database did not take all");
-  return microsSince(began) / records.length;
+  return micros + microsSince(began) / calls;
+}
+
+/** CPU per call of making calls that begin and end, `running` at a time; waits while `take` says that it is too much. */
+async function perCall(
+  calls: number,
+  running: number,
+  take: (entries: readonly CallEntry[]) => boolean | undefined,
+): Promise<number> {
+  const made = new MadeCalls(calls);
+  const began = process.cpuUsage();
+  for (let at = 0; at < calls; at += running) {
+    const records = callsFrom(made, at, Math.min(running, calls - at));
+    take(records.map((record) => ({ kind: "BEGUN", call: begunOf(record) })));
+    await turn();
+    const tooMuch = take(records.map((record) => ({ kind: "FINISHED", record })));
+    if (tooMuch === true) await setTimeout(WAIT_MS);
+    else await turn();
+  }
+  return microsSince(began) / calls;
+}
+
+function callsFrom(made: MadeCalls, at: number, count: number): readonly CallRecord[] {
+  return Array.from({ length: count }, (_, i) => made.next(START_MS + (at + i) * 2));
 }
 
 /** How fast a database takes in what a process left in the journal. */
-async function drained(folder: string, records: readonly CallRecord[]) {
+async function drained(folder: string, calls: number) {
   const disk = nodeJournalDisk(path.join(folder, "journal"));
   const { journal } = await openJournal({ disk, clock: systemClock, logger: SILENT }, undefined);
-  for (const record of records) {
+  for (const record of callsFrom(new MadeCalls(calls), 0, calls)) {
     journal.begin(begunOf(record));
     journal.finish(record);
   }
@@ -134,12 +163,12 @@ async function drained(folder: string, records: readonly CallRecord[]) {
   const beganMs = performance.now();
   const accounting = await accountingOf(folder, storage.ledger);
   const seconds = (performance.now() - beganMs) / 1000;
-  const drainMicros = microsSince(began) / records.length;
+  const drainMicros = microsSince(began) / calls;
   const { recordedCalls } = accounting.status.recorder;
-  if (recordedCalls !== records.length) throw new Error(`${recordedCalls} calls were recorded`);
+  if (recordedCalls !== calls) throw new Error(`${recordedCalls} calls were recorded`);
   await accounting.close();
   await storage.close();
-  return { drainedPerSecond: records.length / seconds, drainMicros };
+  return { drainedPerSecond: calls / seconds, drainMicros };
 }
 
 function accountingOf(folder: string, ledger: LedgerStore): Promise<Accounting> {

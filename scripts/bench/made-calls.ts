@@ -113,28 +113,24 @@ export class MadeCalls {
 }
 
 /** The id of a client key by its number; lower numbers have more calls. */
-export function clientKeyId(number: number): string {
-  return `ck_${padded(number)}`;
-}
-
+export const clientKeyId = kept((number) => `ck_${padded(number)}`);
 /** The id of a provider key by its number. */
-export function providerKeyId(number: number): string {
-  return `pk_${padded(number)}`;
-}
-
+export const providerKeyId = kept((number) => `pk_${padded(number)}`);
 /** The id of an owner by its number. */
-export function ownerId(number: number): string {
-  return `usr_${padded(number)}`;
-}
-
+export const ownerId = kept((number) => `usr_${padded(number)}`);
 /** The id of a provider by its number. */
-export function providerId(number: number): string {
-  return `prv_${padded(number)}`;
-}
-
+export const providerId = kept((number) => `prv_${padded(number)}`);
 /** The name of a model by its number. */
-export function modelName(number: number): string {
-  return `model-${String(number).padStart(2, "0")}-2026`;
+export const modelName = kept((number) => `model-${String(number).padStart(2, "0")}-2026`);
+
+/** One text for each number, as a server has one for each of its records. */
+function kept(textOf: (number: number) => string): (number: number) => string {
+  const texts = new Map<number, string>();
+  return (number) => {
+    let text = texts.get(number);
+    if (text === undefined) texts.set(number, (text = textOf(number)));
+    return text;
+  };
 }
 
 function padded(number: number): string {

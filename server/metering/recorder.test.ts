@@ -6,13 +6,7 @@ import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
 import { Fault } from "../core/fault.js";
 import { openJournal, type Journal } from "./journal.js";
-import {
-  BATCH_CALLS_MAX,
-  CATCH_UP_CALLS_MAX,
-  PENDING_CALLS_MAX,
-  Recorder,
-  UNJOURNALED_CALLS_MAX,
-} from "./recorder.js";
+import { BATCH_CALLS_MAX, PENDING_CALLS_MAX, Recorder, UNJOURNALED_CALLS_MAX } from "./recorder.js";
 
 interface Bench {
   readonly disk: SimDisk;
@@ -131,18 +125,18 @@ test("the next piece of the journal is made ready while one is written", async (
   const ready: number[] = [];
   ledger.append = async (...args) => {
     await settle();
-    if (args[0].length === CATCH_UP_CALLS_MAX) ready.push(ledger.begun.at(-1)?.size ?? 0);
+    if (args[0].length === BATCH_CALLS_MAX) ready.push(ledger.begun.at(-1)?.size ?? 0);
     return append(...args);
   };
   ledger.failure = locked();
-  const calls = PENDING_CALLS_MAX + 3 * CATCH_UP_CALLS_MAX;
+  const calls = PENDING_CALLS_MAX + 3 * BATCH_CALLS_MAX;
   finish(1, calls);
   await clock.run(1000);
   ledger.failure = undefined;
   await clock.run(6000);
   await recorder.caughtUp();
   assert.equal(ledger.calls.size, calls);
-  assert.deepEqual(ready.slice(0, 2), [CATCH_UP_CALLS_MAX, CATCH_UP_CALLS_MAX]);
+  assert.deepEqual(ready.slice(0, 2), [BATCH_CALLS_MAX, BATCH_CALLS_MAX]);
 });
 
 test("one call that the database refuses does not hold up the others, and is in the log", async () => {

@@ -8,11 +8,10 @@ import type { JournalPosition, LedgerStore } from "./ports.js";
 
 /**
  * Calls in one transaction of the database. A call in a batch of thousands costs half of what it does in one of
- * hundreds, which touches as many pages; others wait for the writer meanwhile, for a tenth of a second at most.
+ * hundreds, which touches as many pages. A batch of this size, of a busy half second, keeps others from the writer for
+ * a tenth of a second.
  */
-export const BATCH_CALLS_MAX = 4000;
-/** The same while the database is behind: it catches up a fifth faster, and at a start there is nobody who waits. */
-export const CATCH_UP_CALLS_MAX = 8000;
+export const BATCH_CALLS_MAX = 8000;
 /** Longest time a call waits for its batch to fill; a small batch costs each of its calls several times as much. */
 export const BATCH_INTERVAL_MS = 500;
 /** Batches kept in memory for the database; what comes on top is read back from the journal. */
@@ -371,7 +370,7 @@ export class Recorder {
     const { ledger, journal } = this.#options;
     const batch = ledger.newBatch();
     let ownCalls = 0;
-    const end = await journal.read(from, CATCH_UP_CALLS_MAX, (record, position) => {
+    const end = await journal.read(from, BATCH_CALLS_MAX, (record, position) => {
       batch.add(record);
       if (position.file >= this.#firstFile) ownCalls += 1;
     });
