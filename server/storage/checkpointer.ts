@@ -20,6 +20,7 @@ export class Checkpointer {
   /** Shorter while much is written, so that the WAL is never much larger than what it begins anew at. */
   #intervalMs = CHECKPOINT_INTERVAL_MS;
   #running: Promise<void> | undefined;
+  #beginning: Promise<void> | undefined;
   #stopped = false;
 
   constructor(options: {
@@ -42,6 +43,11 @@ export class Checkpointer {
     this.#running = this.#checkpoint(writer);
   }
 
+  /** Resolves when the WAL is not about to begin anew; whatever is written meanwhile makes that take longer. */
+  async calm(): Promise<void> {
+    await this.#beginning?.catch(ignoredHere);
+  }
+
   /** Resolves when none runs and none will. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -53,12 +59,16 @@ export class Checkpointer {
       const pages = await this.#fold();
       const fitting = (this.#intervalMs * this.#restartPages) / Math.max(pages, 1);
       this.#intervalMs = Math.min(Math.max(fitting, 1), CHECKPOINT_INTERVAL_MS);
-      if (pages >= this.#restartPages) await this.#beginAnew(writer);
+      if (pages >= this.#restartPages) {
+        this.#beginning = this.#beginAnew(writer);
+        await this.#beginning;
+      }
     } catch {
       // The WAL keeps everything, and the writer checkpoints itself when it has grown too far; if the disk
       // is at fault the writer is the one to say so.
     }
     this.#endedMs = this.#clock.monotonic();
+    this.#beginning = undefined;
     this.#running = undefined;
   }
 
@@ -79,3 +89,6 @@ export class Checkpointer {
     return state?.log ?? 0;
   }
 }
+
+/** Whoever began it hears of its failure. */
+function ignoredHere(): void {}

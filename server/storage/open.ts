@@ -97,7 +97,8 @@ async function openLocked(options: StorageOptions, lock: InstanceLock): Promise<
     await checkAtStart({ db, file, crashed });
     const onCommit = () => checkpointer.committed(writer);
     const refusesNested = options.refusesNested === true;
-    const writer: Writer = new Writer({ knex: writing, toFault, onCommit, refusesNested });
+    const calm = () => checkpointer.calm();
+    const writer: Writer = new Writer({ knex: writing, toFault, onCommit, calm, refusesNested });
     const schemaVersion = await migrate({ writer, migrations, dataFile: file, clock, logger });
     // The check has filled this connection's cache with pages that nobody asked for.
     await db.rows("PRAGMA shrink_memory");

@@ -236,7 +236,7 @@ async function inBatches(
   for (;;) {
     const asked = limit;
     let began = 0;
-    const went = await writer.run((db) => {
+    const went = await writer.runInBackground((db) => {
       began = clock.monotonic();
       return deleteSome(db, asked);
     });

@@ -15,6 +15,7 @@ export class Writer {
   readonly #knex: Knex;
   readonly #toFault: (thrown: unknown) => unknown;
   readonly #onCommit: () => void;
+  readonly #calm: () => Promise<void>;
   readonly #inside: AsyncLocalStorage<{ active: boolean }> | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -26,6 +27,8 @@ export class Writer {
     toFault: (thrown: unknown) => unknown;
     /** Called after each commit, whatever it changed. Must not throw. */
     onCommit?: () => void;
+    /** Resolves when transactions that can wait do nobody harm. */
+    calm?: () => Promise<void>;
     /**
      * Refuses a transaction inside another one, which otherwise waits for itself. For tests: following
      * where a call comes from costs every asynchronous step of the whole process.
@@ -35,6 +38,7 @@ export class Writer {
     this.#knex = options.knex;
     this.#toFault = options.toFault;
     this.#onCommit = options.onCommit ?? (() => undefined);
+    this.#calm = options.calm ?? (() => Promise.resolve());
     this.#inside = options.refusesNested === true ? new AsyncLocalStorage() : undefined;
   }
 
@@ -69,6 +73,12 @@ export class Writer {
     };
     this.#tail = result.then(settled, settled);
     return result;
+  }
+
+  /** As `run`, for work in many transactions that nobody waits for. */
+  async runInBackground<T>(work: (db: Db) => Promise<T>): Promise<T> {
+    await this.#calm();
+    return this.run(work);
   }
 
   /** Runs `work` when the transactions that wait have run; those asked for from now on wait for it. */

@@ -12,7 +12,7 @@ import { FakeClock } from "../support/fake-clock.js";
 const PAGE_BYTES = 4096;
 const RESTART_PAGES = 100;
 
-async function bench(t: TestContext) {
+async function bench(t: TestContext, beforeSync: () => Promise<void> = () => Promise.resolve()) {
   const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-wal-"));
   const file = path.join(folder, "latchkey.db");
   const [writing, checkpointing] = [0, 1].map(() => connect({ file, readOnly: false }));
@@ -23,10 +23,14 @@ async function bench(t: TestContext) {
   const clock = new FakeClock();
   const db = new Db({ knex: checkpointing, toFault });
   const handle = await open(file, "a");
-  const sync = (): Promise<void> => handle.datasync();
+  const sync = async (): Promise<void> => {
+    await beforeSync();
+    await handle.datasync();
+  };
   const checkpointer = new Checkpointer({ db, sync, clock, restartPages: RESTART_PAGES });
   const onCommit = (): void => checkpointer.committed(writer);
-  const writer: Writer = new Writer({ knex: writing, toFault, onCommit });
+  const calm = (): Promise<void> => checkpointer.calm();
+  const writer: Writer = new Writer({ knex: writing, toFault, onCommit, calm });
   t.after(async () => {
     await checkpointer.stop();
     await Promise.all([writing.destroy(), checkpointing.destroy()]);
@@ -50,6 +54,32 @@ test("the WAL begins anew although somebody is always writing", async (t) => {
   }
   await Promise.all(waiting);
   assert.ok(walPages() < 5 * RESTART_PAGES, `${walPages()} pages`);
+});
+
+test("what can wait does not write while the WAL is about to begin anew, and all others do", async (t) => {
+  let reached = (): void => undefined;
+  let goOn = (): void => undefined;
+  const atSync = new Promise<void>((resolve) => (reached = resolve));
+  const mayGoOn = new Promise<void>((resolve) => (goOn = resolve));
+  const { clock, writer } = await bench(t, () => {
+    reached();
+    return mayGoOn;
+  });
+  const order: string[] = [];
+  const write = (name: string) => async (db: Db) => {
+    await db.rows("INSERT INTO t VALUES (randomblob(40000))");
+    order.push(name);
+  };
+  for (let pages = 0; pages < 2 * RESTART_PAGES; pages += 10) {
+    clock.advance(1000);
+    await writer.run(write("many"));
+  }
+  await atSync;
+  const waiting = writer.runInBackground(write("background"));
+  await writer.run(write("other"));
+  goOn();
+  await waiting;
+  assert.deepEqual(order.slice(-2), ["other", "background"]);
 });
 
 test("a pause begins when the transactions before it have ended, and those after it wait", async (t) => {
