@@ -3,9 +3,9 @@ import { eventData, lastEventStart } from "./sse.js";
 
 /** The last events of a stream that are looked into for how much of them is text. */
 const SAMPLED_EVENTS_MAX = 32;
-/** An event longer than this is not looked into: it would hold up other calls for too long. */
-const SAMPLED_EVENT_BYTES_MAX = 256 * 1024;
-/** What a model says stands no deeper than this in an event. */
+/** An event or a reply longer than this is not looked into: it would hold up other calls for too long. */
+const READ_BYTES_MAX = 256 * 1024;
+/** What a model says stands no deeper than this. */
 const DEPTH_MAX = 8;
 
 /** Under these names stands what a model says, in one dialect or another. */
@@ -21,6 +21,9 @@ const SAID: ReadonlySet<string> = new Set([
   "partial_json",
 ]);
 
+/** Gemini's and Anthropic's names for what a function is called with. */
+const ARGUMENTS: ReadonlySet<string> = new Set(["args", "input"]);
+
 /**
  * The part of a stream's bytes that is what the model said, 0 to 1, judged by its last whole events. The rest
  * is framing, which often is thirty times as much. 1 where no event can be read.
@@ -33,7 +36,7 @@ export function textShare(tail: Buffer): number {
     const start = lastEventStart(events);
     const event = events.subarray(start);
     events = events.subarray(0, start);
-    const data = event.length > SAMPLED_EVENT_BYTES_MAX ? undefined : eventData(event);
+    const data = event.length > READ_BYTES_MAX ? undefined : eventData(event);
     const parsed = data === undefined ? undefined : parseRecord(data);
     if (parsed === undefined) continue;
     readBytes += event.length;
@@ -42,13 +45,20 @@ export function textShare(tail: Buffer): number {
   return readBytes === 0 ? 1 : Math.min(1, textBytes / readBytes);
 }
 
+/** The bytes of a whole reply that are what the model said; all of them where it cannot be read. */
+export function textBytes(reply: Buffer): number {
+  const parsed = reply.length > READ_BYTES_MAX ? undefined : parseRecord(reply.toString());
+  return parsed === undefined ? reply.length : saidIn(parsed, 0);
+}
+
 function saidIn(value: unknown, depth: number): number {
   if (depth > DEPTH_MAX || typeof value !== "object" || value === null) return 0;
   let bytes = 0;
   for (const [name, each] of Object.entries(value)) {
     if (typeof each === "string") bytes += SAID.has(name) ? Buffer.byteLength(each) : 0;
-    // Gemini's calls of functions come as objects.
-    else if (name === "args" && isRecord(each)) bytes += Buffer.byteLength(JSON.stringify(each));
+    // Calls of functions that come as objects, in whole replies and in Gemini's streams.
+    else if (ARGUMENTS.has(name) && isRecord(each))
+      bytes += Buffer.byteLength(JSON.stringify(each));
     else bytes += saidIn(each, depth + 1);
   }
   return bytes;

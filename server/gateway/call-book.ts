@@ -141,8 +141,7 @@ export class CallBook {
   }
 
   /**
-   * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model
-   * said in a stream, or from all bytes of a body.
+   * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model said.
    */
   counted(given: TokenUsage | undefined, textBytes: number): Counted {
     if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };

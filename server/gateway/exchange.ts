@@ -3,6 +3,7 @@ import type { Turn, TurnListener } from "../caller/turn.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
+import { textBytes } from "../dialect/text-share.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
 import { authenticate } from "./admit.js";
@@ -196,7 +197,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (this.#book.closed) return;
     this.#guard(() => {
       this.#book.markFirstByte();
-      const counted = this.#book.counted(tokens, body.length);
+      const counted = this.#book.counted(tokens, tokens === undefined ? textBytes(body) : 0);
       const recorded = this.#finish(head.httpStatus, undefined, counted, body.length);
       this.#answerOnRecord(recorded, () => {
         this.#answer.whole(head, body);

@@ -76,8 +76,7 @@ export class Recorder {
   #filling: GrowingPiece | undefined;
   #unjournaled: CallRecord[] = [];
   #behind = true;
-  /** Behind the last call that was taken from memory or read from the journal. */
-  #taken: JournalPosition;
+  /** Behind the last call that the database has. */
   #committed: JournalPosition;
   #timer: Timer | undefined;
   #pumping: Promise<void> | undefined;
@@ -98,8 +97,7 @@ export class Recorder {
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#writer = new BatchWriter(options);
-    this.#taken = options.from ?? { file: 0, offset: 0 };
-    this.#committed = this.#taken;
+    this.#committed = options.from ?? { file: 0, offset: 0 };
     this.#wholeAtMs = options.clock.monotonic();
     this.#firstFile = options.journal.end.file;
   }
@@ -158,7 +156,7 @@ export class Recorder {
   }
 
   #newPiece(): GrowingPiece {
-    const from = this.#full.at(-1)?.end ?? this.#taken;
+    const from = this.#full.at(-1)?.end ?? this.#committed;
     return { batch: this.#options.ledger.newBatch(), from, end: from };
   }
 
@@ -249,7 +247,7 @@ export class Recorder {
 
   #hasWork(): boolean {
     if (this.#pendingCalls > 0 || this.#unjournaled.length > 0) return true;
-    return this.#behind && comparePositions(this.#taken, this.#options.journal.end) < 0;
+    return this.#behind && comparePositions(this.#committed, this.#options.journal.end) < 0;
   }
 
   #sleep(delayMs: number): void {
@@ -340,7 +338,7 @@ export class Recorder {
 
   async #stepFromJournal(): Promise<boolean> {
     const { journal } = this.#options;
-    const piece = await this.#read(this.#taken);
+    const piece = await this.#read(this.#committed);
     if (comparePositions(piece.end, journal.end) < 0) this.#readAhead(piece.end);
     if (piece.batch.size > 0) await this.#record(piece);
     this.#settleOwed(piece.ownCalls);
@@ -379,7 +377,6 @@ export class Recorder {
 
   async #commit(position: JournalPosition): Promise<void> {
     const newFile = position.file !== this.#committed.file;
-    this.#taken = position;
     this.#committed = position;
     if (newFile) await this.#options.journal.release(position);
   }

@@ -275,13 +275,13 @@ test("a JSON reply that is not called one is a reply all the same", async () => 
 });
 
 test("a reply without usage is estimated and says so; one that costs no tokens is not", async () => {
-  stub.script = replyJson(200, '{"choices":[]}');
-  await openai.post("/v1/chat/completions", {
-    model: "m",
-    messages: [{ role: "user", content: "hello" }],
-  });
+  const choices = [{ index: 0, message: { role: "assistant", content: "sixteen letters." } }];
+  stub.script = replyJson(200, JSON.stringify({ id: "chatcmpl-1", model: "m", choices }));
+  const asked = { model: "m", messages: [{ role: "user", content: "hello" }] };
+  await openai.post("/v1/chat/completions", asked);
   assert.equal(openai.sink.records[0]?.usageSource, "ESTIMATED");
   assert.ok((openai.sink.records[0]?.tokens.input ?? 0) > 0);
+  assert.equal(openai.sink.records[0]?.tokens.output, 4, "of what was said, not of its framing");
   await openai.post("/v1/moderations", { input: "x" });
   assert.equal(openai.sink.records[1]?.usageSource, "NONE");
   assert.equal(openai.sink.records[1]?.modelAsked, "omni-moderation-latest");
