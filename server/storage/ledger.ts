@@ -45,6 +45,8 @@ export interface LedgerBatch {
 const ROW_BYTES = 64 * 1024;
 /** As many batches as there are while the database keeps up: one that fills and one that goes in. */
 const ROW_WRITERS_MAX = 2;
+/** One that has grown beyond this is not kept; a full batch of common calls takes half. */
+const ROW_WRITER_BYTES_MAX = 8 * 1024 * 1024;
 /** Calls that are made into rows at a stretch: about a millisecond. */
 const SLICE_CALLS = 500;
 
@@ -56,6 +58,7 @@ export class Ledger {
   readonly #refs = new LedgerRefs();
   /** Of batches that are in the database: megabytes that come and go make the garbage collector run. */
   readonly #rowWriters: JsonWriter[] = [];
+
   constructor(options: { writer: Writer; reader: Db; clock: Clock }) {
     this.#writer = options.writer;
     this.#reader = options.reader;
@@ -86,7 +89,8 @@ export class Ledger {
   }
 
   #keepWriter(rows: JsonWriter): void {
-    if (this.#rowWriters.length >= ROW_WRITERS_MAX) return;
+    const isLarge = rows.bytes.length > ROW_WRITER_BYTES_MAX;
+    if (isLarge || this.#rowWriters.length >= ROW_WRITERS_MAX) return;
     rows.moveTo(0);
     this.#rowWriters.push(rows);
   }
