@@ -11,7 +11,7 @@ import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
 import { openJournal } from "../../server/metering/journal.js";
 import { BATCH_CALLS_MAX } from "../../server/metering/recorder.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
-import type { CallBatch, LedgerStore } from "../../server/metering/ports.js";
+import type { LedgerBatch, LedgerStore } from "../../server/metering/ports.js";
 import { openStorage, type Storage } from "../../server/storage/open.js";
 import { SILENT } from "./ledger-rows.js";
 import { MadeCalls } from "./made-calls.js";
@@ -87,7 +87,7 @@ async function appended(folder: string, calls: number, running: number) {
   return callsThrough(accounting, calls, running);
 }
 
-function noBatch(): CallBatch {
+function noBatch(): LedgerBatch {
   let size = 0;
   return {
     get size() {

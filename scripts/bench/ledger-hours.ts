@@ -1,6 +1,6 @@
 import type { CallRecord } from "../../server/core/call.js";
 import { JsonWriter } from "../../server/core/json-writer.js";
-import { CallBatch } from "../../server/storage/call-batch.js";
+import { RowBatch } from "../../server/storage/row-batch.js";
 import { insertCalls } from "../../server/storage/call-insertion.js";
 import { connect } from "../../server/storage/db.js";
 import { storageFault } from "../../server/storage/faults.js";
@@ -52,7 +52,7 @@ export class HourFiller {
 
   /** Adds all calls of the hours before `untilMs` that are not there yet. */
   async add(calls: readonly CallRecord[], untilMs: number, offset: number): Promise<void> {
-    const batch = new CallBatch(this.#refs, new JsonWriter(ROW_BYTES));
+    const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES));
     for (const call of calls) batch.add(call);
     await this.#writer.run(async (db) => {
       const staged = this.#refs.stage(db);

@@ -2,11 +2,11 @@ import type { CallRecord } from "../core/call.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Journal } from "./journal.js";
-import type { CallBatch, JournalPosition, LedgerStore } from "./ports.js";
+import type { LedgerBatch, JournalPosition, LedgerStore } from "./ports.js";
 
 /** Calls that lie one behind the other in the journal and are recorded together. */
 export interface Piece {
-  readonly batch: CallBatch;
+  readonly batch: LedgerBatch;
   /** Before the first of them. */
   readonly from: JournalPosition;
   /** Behind the last of them. */

@@ -2,7 +2,7 @@ import type { CallRecord } from "../core/call.js";
 import type { Page, PageQuery } from "../core/page.js";
 
 /** Calls that go into the database together, in whatever form it wants them; their records need not be kept. */
-export interface CallBatch {
+export interface LedgerBatch {
   /** Calls in it. */
   readonly size: number;
   /** Takes a call; not once it has been appended or tried to be. Never throws. */
@@ -21,7 +21,7 @@ export interface LedgerStore {
    * already changes nothing, so a replay is harmless. Returns how many were new.
    */
   appendCalls(calls: readonly CallRecord[], position: JournalPosition): Promise<number>;
-  newBatch(): CallBatch;
+  newBatch(): LedgerBatch;
   /** The position up to which the journal is in the database; undefined at the first start. */
   journalPosition(): Promise<JournalPosition | undefined>;
   getCall(id: string): Promise<CallRecord | undefined>;

@@ -1,4 +1,4 @@
-import type { CallBatch, MinuteSpan } from "./call-batch.js";
+import type { RowBatch, MinuteSpan } from "./row-batch.js";
 import { CALL_COLUMNS } from "./call-rows.js";
 import type { Db } from "./db.js";
 import type { StagedRefs } from "./ledger-refs.js";
@@ -12,7 +12,7 @@ import { SQLITE } from "./sql-dialect.js";
 export async function insertCalls(
   db: Db,
   staged: StagedRefs,
-  batch: CallBatch,
+  batch: RowBatch,
 ): Promise<readonly CombinationSum[]> {
   const { rows, sums } = batch.number(await staged.of(batch.unnumbered));
   await db.rows(`${SQLITE.insertJson("calls", CALL_COLUMNS, true)} ON CONFLICT (id) DO NOTHING`, [

@@ -4,7 +4,7 @@ import { JsonWriter } from "../core/json-writer.js";
 import type { PageQuery } from "../core/page.js";
 import { listCalls, readCall } from "./call-list.js";
 import type { CallPage } from "./call-list.js";
-import { CallBatch } from "./call-batch.js";
+import { RowBatch } from "./row-batch.js";
 import { insertCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
 import { LedgerRefs } from "./ledger-refs.js";
@@ -68,7 +68,7 @@ export class Ledger {
   /** An empty batch; see `LedgerBatch`. */
   newBatch(): LedgerBatch {
     const rows = this.#rowWriters.pop() ?? new JsonWriter(ROW_BYTES);
-    const batch = new CallBatch(this.#refs, rows);
+    const batch = new RowBatch(this.#refs, rows);
     return {
       get size() {
         return batch.size;
@@ -103,7 +103,7 @@ export class Ledger {
   appendCalls(calls: readonly CallRecord[], position: JournalPlace): Promise<number> {
     return this.#append(position, async (db, staged) => {
       const state = await readState(db, [...new Set(calls.map((call) => call.clientKeyId))]);
-      const batch = new CallBatch(this.#refs, new JsonWriter(ROW_BYTES));
+      const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES));
       for (const [index, call] of (await freshCalls(db, calls, state)).entries()) {
         batch.add(call);
         // Callers wait for the same thread.
@@ -187,7 +187,7 @@ export class Ledger {
 async function appendBatch(
   db: Db,
   staged: StagedRefs,
-  batch: CallBatch,
+  batch: RowBatch,
   { foldedUntilMs }: LedgerState,
 ): Promise<number> {
   if (batch.size === 0) return 0;

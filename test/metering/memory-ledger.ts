@@ -2,7 +2,7 @@ import type { CallRecord } from "../../server/core/call.js";
 import type { Page } from "../../server/core/page.js";
 import type {
   ActiveNames,
-  CallBatch,
+  LedgerBatch,
   JournalPosition,
   LedgerStore,
   UsageGroup,
@@ -17,7 +17,7 @@ export class MemoryLedger implements LedgerStore {
   readonly calls = new Map<string, CallRecord>();
   readonly batches: number[] = [];
   /** Batches that were begun, whatever became of them. */
-  readonly begun: CallBatch[] = [];
+  readonly begun: LedgerBatch[] = [];
   position: JournalPosition | undefined;
   /** Thrown by the next appends; undefined for none. */
   failure: Error | undefined;
@@ -29,9 +29,9 @@ export class MemoryLedger implements LedgerStore {
     return this.append(calls, position);
   }
 
-  newBatch(): CallBatch {
+  newBatch(): LedgerBatch {
     const calls: CallRecord[] = [];
-    const batch: CallBatch = {
+    const batch: LedgerBatch = {
       get size() {
         return calls.length;
       },

@@ -22,7 +22,7 @@ export interface MinuteSpan {
  * Calls on their way into the database: their rows as JSON, and what they add up to. Both are made as each call comes,
  * so that nothing of its record lives on until the batch is full.
  */
-export class CallBatch {
+export class RowBatch {
   /** Client keys of the calls. */
   readonly clientKeyIds = new Set<string>();
   readonly #refs: LedgerRefs;
