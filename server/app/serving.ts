@@ -20,13 +20,14 @@ import { SecretCache } from "../vault/secret-cache.js";
 import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-opener.js";
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
-import { HealthWriter } from "./health-writer.js";
+import { startHomes } from "./homes.js";
 import type { Names } from "./names.js";
 import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
 import { startTls } from "./tls-source.js";
 import { startTraces } from "./traces.js";
 import type { UseCases } from "./use-cases.js";
+import { WriteBehind } from "./write-behind.js";
 
 /** What answers calls, and what counts them. */
 export interface Serving {
@@ -81,6 +82,7 @@ export async function startServing(
     flags: { cert: "proxy-tls-cert", key: "proxy-tls-key" },
   });
   const admission = admissionOf(foundation, useCases);
+  const homes = await startHomes(foundation);
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
@@ -98,6 +100,7 @@ export async function startServing(
     trustedProxies: config.trustedProxies,
     limits: limitsOf(config),
     traces,
+    homes,
   });
   tls?.source.watch((files) => gateway.setTls(files));
   return {
@@ -186,8 +189,18 @@ async function startAllocation(
     },
   );
   lifecycle.started("catalogue, pool and names", leave);
-  const takeChanged = (): ReturnType<Pool["takeDirtyHealth"]> => pool.takeDirtyHealth();
-  const writer = new HealthWriter({ store, clock, logger, takeChanged });
+  const writer = new WriteBehind({
+    clock,
+    logger,
+    what: "key health",
+    takeChanged: () => pool.takeDirtyHealth(),
+    nameOf: ({ providerKeyId }) => providerKeyId,
+    write: (rows) =>
+      store.write(async (tx) => {
+        for (const row of rows) await tx.providerKeys.saveHealth(row.providerKeyId, row.health);
+      }),
+    pendingMax: Number.POSITIVE_INFINITY,
+  });
   writer.start();
   lifecycle.started("key health", () => writer.stop());
   return { catalog, pool, healthChanges };

@@ -67,6 +67,8 @@ export type ContextParts = Pick<
   readonly abortedCalls?: () => AbortedCalls;
   /** Undefined when calls are not traced. */
   readonly traces?: CallTraces | undefined;
+  /** What an earlier process had learnt; by default nothing. */
+  readonly homes?: Homes;
 };
 
 /** OBSERVED: what went by. RESERVED: the worst case that was reserved. */
@@ -94,7 +96,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     abortedCalls: parts.abortedCalls ?? (() => "OBSERVED"),
     passages: new Passages(),
     responses: new ResponseStore(limits.keptResponseCharsMax),
-    homes: new Homes(limits.homesMax),
+    homes: parts.homes ?? new Homes(limits.homesMax),
     usageOption: new UsageOption(parts.asksUsage ?? (() => true)),
   };
 }

@@ -11,6 +11,7 @@ import { openDataFile, prepareDataFolder } from "./data-folder.js";
 import { Checkpointer } from "./checkpointer.js";
 import { BUSY_TIMEOUT_MS, connect, Db } from "./db.js";
 import { corruptFault, storageFault } from "./faults.js";
+import { HomeStore } from "./homes.js";
 import { lockDataFolder } from "./instance-lock.js";
 import type { InstanceLock } from "./instance-lock.js";
 import {
@@ -128,6 +129,8 @@ export class Storage {
   readonly keys: NounStore;
   /** Calls and what they used. */
   readonly ledger: Ledger;
+  /** Whose account holds what callers name by a provider's id. */
+  readonly homes: HomeStore;
   /** The vault's wrapped keys. */
   readonly keyring: Keyring;
   /** Verification and completion of the audit chain. */
@@ -163,6 +166,7 @@ export class Storage {
       onClientKeysDeleted: () => this.#startSweep(),
     });
     this.ledger = new Ledger({ writer, reader, clock: options.clock });
+    this.homes = new HomeStore({ writer, reader });
     this.#startSweep();
   }
 

@@ -4,6 +4,7 @@ import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { AccountProvider } from "../support/account-provider.js";
 import type { UpstreamStub } from "../support/upstream-stub.js";
+import { alter } from "./alter.js";
 import { addClientKey, addProviderKey, dataFolder, serve, signedIn, upstream } from "./fixture.js";
 import type { Api } from "../../tui/api/services.js";
 
@@ -160,12 +161,23 @@ test("Anthropic's batches are asked for at the account that holds them", async (
   await eachOnce(stub, batches, ({ id }) => ask("GET", `/v1/messages/batches/${id}`));
 });
 
-test("what was made before the start is looked for in each account, and after that in the right one", async (t) => {
+test("what was made before a restart is asked for at the account that holds it", async (t) => {
+  const { api, stub, proxyUrl, folder, stop } = await prepared(t);
+  const clientKey = await addClientKey(api);
+  const files = await make(stub, () => caller(proxyUrl, clientKey).ask("POST", "/v1/files", {}));
+  await stop();
+  const again = await serve(t, folder);
+  const { ask } = caller(again.proxyUrl, clientKey);
+  await eachOnce(stub, files, ({ id }) => ask("GET", `/v1/files/${id}`));
+});
+
+test("what nobody knows the account of is looked for in each, and after that in the right one", async (t) => {
   const { api, stub, proxyUrl, folder, stop } = await prepared(t);
   const clientKey = await addClientKey(api);
   const other = await addClientKey(api, "another");
   const files = await make(stub, () => caller(proxyUrl, clientKey).ask("POST", "/v1/files", {}));
   await stop();
+  await alter(folder, "DELETE FROM homes");
   const again = await serve(t, folder);
   const { ask } = caller(again.proxyUrl, clientKey);
   for (const { id } of files) {

@@ -6,6 +6,7 @@ import { totals } from "./0004-totals.js";
 import { fallbacks } from "./0005-fallbacks.js";
 import { addresses } from "./0006-addresses.js";
 import { pairs } from "./0007-pairs.js";
+import { homes } from "./0008-homes.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   fallbacks,
   addresses,
   pairs,
+  homes,
 ];
