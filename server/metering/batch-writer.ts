@@ -14,12 +14,12 @@ export interface Piece {
 }
 
 /** A finished call and the place behind its frame. */
-export interface JournaledCall {
+interface JournaledCall {
   readonly record: CallRecord;
   readonly position: JournalPosition;
 }
 
-export interface BatchWriterOptions {
+interface BatchWriterOptions {
   readonly ledger: Pick<LedgerStore, "appendCalls">;
   readonly journal: Pick<Journal, "read">;
   readonly logger: Logger;

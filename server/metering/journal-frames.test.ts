@@ -132,3 +132,17 @@ test("an absurdly large record is cut, not lost", () => {
   assert.equal(entry.record.modelAsked.length, 500);
   assert.equal(entry.record.attempts.length, 40);
 });
+
+test("whatever characters an absurdly large record is made of, it fits a frame", () => {
+  for (const character of ["\u0001", "\\", "\u{10ffff}", "豆"]) {
+    const text = character.repeat(700);
+    const attempt = { ...sampleCall(1).attempts[0]!, providerKeyId: text, detail: text };
+    const part = { modelAsked: text, modelServed: text, errorMessage: text, endpoint: text };
+    const attempts = Array.from({ length: 60 }, () => ({ ...attempt, providerId: text }));
+    const bytes = frame(sampleCall(1, { ...part, attempts }));
+    assert.ok(bytes.length <= PAYLOAD_BYTES_MAX, `${bytes.length}`);
+    const [entry] = scan(bytes).entries;
+    assert.ok(entry?.kind === "finish" && entry.record.id === sampleCall(1).id);
+    assert.equal(entry.record.attempts.length, 40);
+  }
+});
