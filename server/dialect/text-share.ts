@@ -30,7 +30,7 @@ const ARGUMENTS: ReadonlySet<string> = new Set(["args", "input"]);
  */
 export function textShare(tail: Buffer): number {
   let readBytes = 0;
-  let textBytes = 0;
+  let saidBytes = 0;
   let events = tail;
   for (let looks = 0; looks < SAMPLED_EVENTS_MAX && events.length > 0; looks++) {
     const start = lastEventStart(events);
@@ -40,9 +40,9 @@ export function textShare(tail: Buffer): number {
     const parsed = data === undefined ? undefined : parseRecord(data);
     if (parsed === undefined) continue;
     readBytes += event.length;
-    textBytes += saidIn(parsed, 0);
+    saidBytes += saidIn(parsed, 0);
   }
-  return readBytes === 0 ? 1 : Math.min(1, textBytes / readBytes);
+  return readBytes === 0 ? 1 : Math.min(1, saidBytes / readBytes);
 }
 
 /** The bytes of a whole reply that are what the model said; all of them where it cannot be read. */

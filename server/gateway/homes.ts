@@ -7,7 +7,7 @@ const ID_CHARS_MAX = 256;
 
 /**
  * Which provider key's account holds what has an id: files, batches and stored responses live where they were
- * made. Learned from replies, bounded, and handed out to be kept for the next start. It is kept apart for each owner
+ * made. Learnt from replies, bounded, and handed out to be kept for the next start. It is kept apart for each owner
  * and for the pool, and the pool of keys decides whether a caller may use the key at all, and asks no other while that
  * key may serve it soon.
  */

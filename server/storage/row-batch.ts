@@ -66,17 +66,17 @@ export class RowBatch {
     readonly rows: Buffer;
     readonly sums: readonly CombinationSum[];
   } {
-    const numbers = new Map<Combination | Unnumbered, Combination>();
+    const numbered = new Map<Unnumbered, Combination>();
     for (const [index, each] of [...this.#unnumbered.values()].entries()) {
-      const combination = combinations[index];
-      if (combination === undefined) throw new Error("a combination of names has no number");
-      numbers.set(each, combination);
-      for (const place of each.places) fillRefs(this.#rows, place, combination.refs);
+      const combination = found(combinations[index]);
+      numbered.set(each, combination);
+      for (const places of each.places) fillRefs(this.#rows, places, combination.refs);
     }
-    const sums = this.#sums.sums.map((sum) => {
-      const combination = numbers.get(sum.combination) ?? (sum.combination as Combination);
-      return { bucketMs: sum.bucketMs, combination, counters: sum.counters };
-    });
+    const sums = this.#sums.sums.map(({ bucketMs, combination, counters }) => ({
+      bucketMs,
+      combination: "refs" in combination ? combination : found(numbered.get(combination)),
+      counters,
+    }));
     return { rows: this.#closedRows(), sums };
   }
 
@@ -111,4 +111,9 @@ export class RowBatch {
     }
     return this.#rows.written;
   }
+}
+
+function found(combination: Combination | undefined): Combination {
+  if (combination === undefined) throw new Error("a combination of names has no number");
+  return combination;
 }

@@ -272,7 +272,7 @@ export type WhoAmIResponse = Message<"latchkey.v1.WhoAmIResponse"> & {
   session?: Session | undefined;
 
   /**
-   * What the caller may do on this server, sorted by action; what is missing here is denied or not implemented.
+   * What the caller may do on this server, sorted by action; what is missing here is denied, or not to be had on this server.
    *
    * @generated from field: repeated latchkey.v1.Permission permissions = 3;
    */
