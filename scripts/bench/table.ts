@@ -1,10 +1,11 @@
-/** The number behind `--name`, or `fallback`. Throws when it is none. */
+/** The number behind `--name`, or `fallback`; ends the process with a sentence when it is none. */
 export function numberOption(argv: readonly string[], name: string, fallback: number): number {
   const at = argv.indexOf(`--${name}`);
   if (at < 0) return fallback;
   const value = Number(argv[at + 1]);
-  if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} needs a number`);
-  return value;
+  if (Number.isFinite(value) && value >= 0) return value;
+  process.stderr.write(`--${name} needs a number\n`);
+  process.exit(2);
 }
 
 /** The word behind `--name`; undefined when it is not there. */
