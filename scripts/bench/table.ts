@@ -3,9 +3,11 @@ export function numberOption(argv: readonly string[], name: string, fallback: nu
   const at = argv.indexOf(`--${name}`);
   if (at < 0) return fallback;
   const value = Number(argv[at + 1]);
-  if (Number.isFinite(value) && value >= 0) return value;
-  process.stderr.write(`--${name} needs a number\n`);
-  process.exit(2);
+  if (!Number.isFinite(value) || value < 0) {
+    process.stderr.write(`--${name} needs a number\n`);
+    process.exit(2);
+  }
+  return value;
 }
 
 /** The word behind `--name`; undefined when it is not there. */

@@ -1335,7 +1335,7 @@ export const DeleteClientKeyRequestSchema: GenMessage<DeleteClientKeyRequest> = 
  */
 export type DeleteClientKeyResponse = Message<"latchkey.v1.DeleteClientKeyResponse"> & {
   /**
-   * How many calls went with it.
+   * How many calls of the log went with it; they are counted up to 10001, which stands for all that are more.
    *
    * @generated from field: int64 deleted_calls = 1;
    */

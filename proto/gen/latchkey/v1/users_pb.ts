@@ -892,7 +892,7 @@ export type DeleteUserResponse = Message<"latchkey.v1.DeleteUserResponse"> & {
   deletedClientKeys: number;
 
   /**
-   * How many calls went with the client keys.
+   * How many calls of the log went with the client keys; they are counted up to 10001, which stands for all that are more.
    *
    * @generated from field: int64 deleted_calls = 3;
    */
