@@ -40,7 +40,11 @@ export async function startApp(world: World): Promise<App> {
   const care = careForVault(foundation, serving);
   const observation = observe(foundation, useCases, serving);
   const keyChecks = startKeyChecks({ foundation, useCases, serving, policy });
-  const bound = await serving.gateway.listen({ host: config.proxyHost, port: config.proxyPort });
+  const bound = await serving.gateway.listen({
+    host: config.proxyHost,
+    port: config.proxyPort,
+    onFirstCaller: world.onFirstCaller,
+  });
   const proxyAddress = `${hostText(bound.host)}:${bound.port}`;
   lifecycle.started("proxy port", () => serving.gateway.close());
   const history = new ChangeHistory({

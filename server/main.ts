@@ -1,7 +1,9 @@
+import { useSmallHeaders } from "./small-headers.js";
 import { holdYoungGeneration } from "./young-generation.js";
 
 /** Runs the server until a signal ends it. Exit codes: 0 stopped cleanly, 1 could not start or stop, 2 wrong usage. */
 export async function main(argv: readonly string[]): Promise<void> {
+  useSmallHeaders();
   const release = holdYoungGeneration();
   // Not before: to load the modules is most of what a start allocates.
   const { run } = await import("./run.js");

@@ -12,8 +12,8 @@ import { createLogger } from "./observe/logger.js";
 import { httpGet } from "./upstream/http-get.js";
 import { httpPost } from "./upstream/http-post.js";
 
-/** What `main` does; `onStarted` is called when all is loaded and the work begins. */
-export async function run(argv: readonly string[], onStarted: () => void): Promise<void> {
+/** What `main` does; `onWork` is called when all is loaded and there is something to do: a restore, or a caller. */
+export async function run(argv: readonly string[], onWork: () => void): Promise<void> {
   const asked = parseArguments(argv);
   if (asked === undefined) return;
   const { config } = asked;
@@ -35,10 +35,11 @@ export async function run(argv: readonly string[], onStarted: () => void): Promi
     onReload: (reload: () => void): void => void process.on("SIGHUP", reload),
     logRing,
     configLines: asked.lines,
+    onFirstCaller: onWork,
   };
   try {
     if (asked.command === "restore") {
-      onStarted();
+      onWork();
       const say = (line: string): void => void process.stdout.write(`${line}\n`);
       await restore({ ...world, ...asked, input: process.stdin, say });
       return;
@@ -46,7 +47,6 @@ export async function run(argv: readonly string[], onStarted: () => void): Promi
     stopOnSignals({ lifecycle, logger, signals: process, exit });
     const app = await startApp(world);
     process.stdout.write(bannerText(app.banner));
-    onStarted();
   } catch (error) {
     complain(error);
     await lifecycle.stop();

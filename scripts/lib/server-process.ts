@@ -53,7 +53,11 @@ export async function startServerProcess(options: {
       ...FLAGS,
       ...(options.args ?? []),
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      // As `npm start` does.
+      env: { ...process.env, MALLOC_ARENA_MAX: "1" },
+    },
   );
   const written = { out: "", log: "" };
   child.stdout.on("data", (chunk: Buffer) => (written.out += chunk.toString()));

@@ -32,6 +32,8 @@ export interface World {
   readonly logRing: LogRing;
   /** The options in force and where they are from, for the settings page. */
   readonly configLines: readonly ConfigLine[];
+  /** Called at the first connection to the proxy port. */
+  readonly onFirstCaller: () => void;
 }
 
 /** What everything else stands on. */

@@ -93,6 +93,10 @@ export class CallerServer implements CallerHome {
     });
   }
 
+  onFirstConnection(listener: () => void): void {
+    this.#server.once("connection", listener);
+  }
+
   /** New connections get this pair from now on. Only for a server that was made with one. */
   setTls(files: TlsFiles): void {
     this.#secure?.setSecureContext(tlsOptions(files));

@@ -57,34 +57,72 @@ export function controlHandlers(options: ControlOptions): {
     authenticationInterceptor(options.identities, options.audit),
     validationInterceptor(),
   ];
-  const routes = (router: ConnectRouter): void => registerAll(router, options);
-  const handler = (local: boolean): ControlHandler =>
-    withHttpEndpoints(
-      { metrics: options.metrics, readiness: options.readiness },
-      withPlainGrpcMessage(
-        connectNodeAdapter({
-          routes,
-          interceptors,
-          readMaxBytes: MESSAGE_BYTES_MAX,
-          // The universal handler sees both HTTP versions; the address is that of the connection.
-          contextValues: (req) =>
-            createContextValues().set(peerKey, {
-              ip: local ? "" : (req.socket.remoteAddress ?? ""),
-              local,
-            }),
-        }),
-      ),
-    );
-  return { tcp: handler(false), local: handler(true) };
+  const overSocket = new WeakSet<object>();
+  const adapterOf = (serve: Served["serve"]): ControlHandler =>
+    connectNodeAdapter({
+      routes: serve,
+      interceptors,
+      readMaxBytes: MESSAGE_BYTES_MAX,
+      // The universal handler sees both HTTP versions; the address is that of the connection.
+      contextValues: (req) => {
+        const local = overSocket.has(req);
+        const ip = local ? "" : (req.socket.remoteAddress ?? "");
+        return createContextValues().set(peerKey, { ip, local });
+      },
+    });
+  const tcp = withHttpEndpoints(
+    { metrics: options.metrics, readiness: options.readiness },
+    withPlainGrpcMessage(byService(allServed(options), adapterOf)),
+  );
+  const local: ControlHandler = (req, res) => {
+    overSocket.add(req);
+    tcp(req, res);
+  };
+  return { tcp, local };
 }
 
-function registerAll(router: ConnectRouter, options: ControlOptions): void {
-  for (const { serve } of options.services) serve(router);
-  const names = new Set(options.services.map(({ service }) => service.typeName));
-  const { readiness, onReadinessChange } = options;
-  router.service(Health, healthService({ services: names, readiness, onReadinessChange }));
-  const advertised = [...options.services.map(({ service }) => service), Health];
-  const reflection = reflectionServices(advertised);
-  router.service(ServerReflection, reflection.v1);
-  router.service(ServerReflectionAlpha, reflection.v1alpha);
+/**
+ * Hands a request to its service. The adapter of a service is made when it is first asked: it holds a dozen serializers
+ * for each method, and few servers are asked for every service.
+ */
+function byService(
+  services: readonly Served[],
+  adapterOf: (serve: Served["serve"]) => ControlHandler,
+): ControlHandler {
+  const serveOf = new Map(services.map(({ service, serve }) => [service.typeName, serve]));
+  const adapters = new Map<string, ControlHandler>();
+  const unknown = adapterOf(() => undefined);
+  const adapterFor = (name: string): ControlHandler => {
+    const serve = serveOf.get(name);
+    if (serve === undefined) return unknown;
+    const adapter = adapterOf(serve);
+    adapters.set(name, adapter);
+    return adapter;
+  };
+  return (req, res) => {
+    // As in `/latchkey.v1.PoolService/GetPool`.
+    const name = (req.url ?? "").split("/", 2)[1] ?? "";
+    const adapter = adapters.get(name) ?? adapterFor(name);
+    adapter(req, res);
+  };
+}
+
+/** The API's services, with the standard ones that tell of them. */
+function allServed({ services, readiness, onReadinessChange }: ControlOptions): readonly Served[] {
+  const names = new Set(services.map(({ service }) => service.typeName));
+  const health = served(Health, healthService({ services: names, readiness, onReadinessChange }));
+  const advertised = [...services, health].map(({ service }) => service);
+  return [
+    ...services,
+    health,
+    {
+      service: ServerReflection,
+      serve: (router) => router.service(ServerReflection, reflectionServices(advertised).v1),
+    },
+    {
+      service: ServerReflectionAlpha,
+      serve: (router) =>
+        router.service(ServerReflectionAlpha, reflectionServices(advertised).v1alpha),
+    },
+  ];
 }

@@ -44,6 +44,8 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Called at the first connection. */
+  readonly onFirstCaller?: () => void;
 }
 
 /** The proxy port. */
@@ -135,11 +137,12 @@ class HttpGateway implements Gateway, CallerHandler {
   }
 
   async listen(options: ListenOptions): Promise<{ host: string; port: number }> {
-    const { host, port } = options;
+    const { host, port, onFirstCaller } = options;
     try {
       const taken = await this.#server.listen({ host, port }, (error) => {
         this.#context.logger.error({ err: error }, "proxy port failed");
       });
+      if (onFirstCaller !== undefined) this.#server.onFirstConnection(onFirstCaller);
       return { host: taken.address, port: taken.port };
     } catch (error) {
       throw listenFault(

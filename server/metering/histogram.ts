@@ -31,43 +31,46 @@ export function percentileOf(counts: ArrayLike<number>, share: number): number |
   return middleOf(counts.length - 1);
 }
 
+/** What a ring row holds: durations of one span, by bucket. */
+interface SpanCounts {
+  span: number;
+  readonly counts: Uint32Array;
+}
+
 /**
  * Durations counted in a ring of equal spans of time, so that percentiles of the last minutes can be had at
- * any moment. A span is identified by its number, which only rises.
+ * any moment. A span is identified by its number, which only rises. A row is made when it is first needed: most rings
+ * belong to keys that are seldom used.
  */
 export class WindowHistogram {
-  readonly #spans: number;
-  readonly #counts: Uint32Array;
-  /** Which span each row holds; -1 for none. */
-  readonly #held: Float64Array;
+  readonly #rows: (SpanCounts | undefined)[];
 
   constructor(spans: number) {
-    this.#spans = spans;
-    this.#counts = new Uint32Array(spans * HISTOGRAM_BUCKETS);
-    this.#held = new Float64Array(spans).fill(-1);
+    this.#rows = Array.from({ length: spans }, () => undefined);
   }
 
   add(span: number, durationMs: number): void {
-    const row = span % this.#spans;
-    const start = row * HISTOGRAM_BUCKETS;
-    if (this.#held[row] !== span) {
-      this.#counts.fill(0, start, start + HISTOGRAM_BUCKETS);
-      this.#held[row] = span;
+    const at = span % this.#rows.length;
+    let row = this.#rows[at];
+    if (row === undefined) {
+      row = { span, counts: new Uint32Array(HISTOGRAM_BUCKETS) };
+      this.#rows[at] = row;
+    } else if (row.span !== span) {
+      row.counts.fill(0);
+      row.span = span;
     }
-    const at = start + bucketOf(durationMs);
-    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    const bucket = bucketOf(durationMs);
+    row.counts[bucket] = (row.counts[bucket] ?? 0) + 1;
   }
 
   /** Counts of the spans `first` to `last`, both included, added up. */
   counts(first: number, last: number): Uint32Array {
     const sum = new Uint32Array(HISTOGRAM_BUCKETS);
-    for (let span = Math.max(0, first, last - this.#spans + 1); span <= last; span++) {
-      const row = span % this.#spans;
-      if (this.#held[row] !== span) continue;
-      const start = row * HISTOGRAM_BUCKETS;
-      for (let i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        sum[i] = (sum[i] ?? 0) + (this.#counts[start + i] ?? 0);
-      }
+    const spans = this.#rows.length;
+    for (let span = Math.max(0, first, last - spans + 1); span <= last; span++) {
+      const row = this.#rows[span % spans];
+      if (row?.span !== span) continue;
+      for (let i = 0; i < HISTOGRAM_BUCKETS; i++) sum[i] = (sum[i] ?? 0) + (row.counts[i] ?? 0);
     }
     return sum;
   }

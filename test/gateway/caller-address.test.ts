@@ -32,6 +32,18 @@ const ask = (gateway: TestGateway, forwardedFor?: string): Promise<Response> =>
     forwardedFor === undefined ? {} : { "x-forwarded-for": forwardedFor },
   );
 
+test("the first caller is told of, and no other", async (t) => {
+  const { gateway } = await start(t, {});
+  assert.equal(gateway.firstCallers, 0);
+  for (let caller = 0; caller < 2; caller++) {
+    const socket = net.connect(gateway.port, "127.0.0.1");
+    socket.end("HEAD / HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+    socket.resume();
+    await once(socket, "close");
+    assert.equal(gateway.firstCallers, 1);
+  }
+});
+
 test("without trusted proxies the header is nobody's word", async (t) => {
   const { gateway } = await start(t, {});
   await ask(gateway, "203.0.113.9");

@@ -72,6 +72,8 @@ export class TestGateway {
   readonly router: FakeRouter;
   origin = "";
   port = 0;
+  /** How often the gateway told of its first caller. */
+  firstCallers = 0;
 
   constructor(setup: Setup) {
     const clock = setup.clock ?? systemClock;
@@ -108,7 +110,11 @@ export class TestGateway {
   }
 
   async listen(): Promise<this> {
-    const { port } = await this.gateway.listen({ host: "127.0.0.1", port: 0 });
+    const { port } = await this.gateway.listen({
+      host: "127.0.0.1",
+      port: 0,
+      onFirstCaller: () => this.firstCallers++,
+    });
     this.port = port;
     this.origin = `http://127.0.0.1:${String(port)}`;
     return this;
