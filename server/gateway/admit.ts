@@ -42,8 +42,12 @@ function textOf(value: string | undefined): string | undefined {
   return text === "" ? undefined : text;
 }
 
+const PLAIN_BEARER = /^Bearer [!-~]+$/;
+
 function bearerOf(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
+  // As nearly all clients say it.
+  if (PLAIN_BEARER.test(value)) return value.slice("Bearer ".length);
   const match = /^bearer(?:\s+(.*))?$/i.exec(value.trim());
   if (match !== null) return textOf(match[1]);
   if (value.trim() === "") return undefined;

@@ -22,6 +22,8 @@ const CHUNK_KEYS = 64;
 const ADDRESS_TESTS_MAX = 10_000;
 /** Records of keys in use that are kept at hand. */
 const RECENT_KEYS_MAX = 10_000;
+/** No form of key is longer; a longer text is not worth a hash. */
+const KEY_CHARS_MAX = 256;
 /** Keys whose refusals are logged at most once a minute; then the memory of it begins anew. */
 const REFUSALS_MAX = 1_000;
 const REFUSAL_LOG_MS = 60_000;
@@ -108,18 +110,11 @@ export class ClientKeyDirectory {
   }
 
   /**
-   * Who presents this key. A text that is no key by its form is refused before any look-up. Throws Fault
+   * Who presents this key. A text that is no key by its form is refused before any look-up of a key. Throws Fault
    * `invalid_api_key`, `revoked_api_key`, `expired_api_key`, `disabled_api_key`, `user_banned`,
    * `ip_not_allowed` or `vault_locked`.
    */
   authenticate(presented: string, ip: string): Principal {
-    const form = this.#forms.recognise(presented);
-    if (form === undefined || (form === "FOREIGN" && !this.#mayBeImported)) throw invalid();
-    if (this.#vault.state !== "UNLOCKED") {
-      throw new Fault("vault_locked", "The vault is locked; an admin has to unlock it first.", {
-        retryAfterSeconds: 30,
-      });
-    }
     const key = this.#keyOf(presented);
     this.#requireUsable(key, ip);
     this.#uses.count(key.id, ip);
@@ -173,11 +168,22 @@ export class ClientKeyDirectory {
     return (this.#byPepper.get(0) ?? 0) > 0 || this.#previous.size > 0;
   }
 
-  /** The record behind a key. Those in use are remembered under their hash, which is cheaper than a MAC. */
+  /**
+   * The record behind a key. Those in use are remembered under their hash, which is cheaper than to look at the form
+   * and to make a MAC.
+   */
   #keyOf(presented: string): KnownClientKey {
-    const name = hash("sha256", presented, "base64");
-    const known = this.#recent.get(name);
+    const isUnlocked = this.#vault.state === "UNLOCKED";
+    const name = presented.length > KEY_CHARS_MAX ? "" : hash("sha256", presented, "base64");
+    const known = isUnlocked ? this.#recent.get(name) : undefined;
     if (known !== undefined) return known;
+    const form = this.#forms.recognise(presented);
+    if (form === undefined || (form === "FOREIGN" && !this.#mayBeImported)) throw invalid();
+    if (!isUnlocked) {
+      throw new Fault("vault_locked", "The vault is locked; an admin has to unlock it first.", {
+        retryAfterSeconds: 30,
+      });
+    }
     const row = this.#find(presented);
     if (row < 0) throw invalid();
     const key = this.#table.keyAt(row);
