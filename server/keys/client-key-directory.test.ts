@@ -45,9 +45,10 @@ test("a well-formed key that is not known is refused like garbage", async () => 
   assert.equal(unknown.publicMessage, garbage.publicMessage);
 });
 
-test("while the vault is locked a well-formed key answers vault_locked", async () => {
+test("while the vault is locked a well-formed key answers vault_locked, even one in use", async () => {
   const world = await startWorld();
   const { secret } = await world.clientKeys.create(world.alice, { name: "a" });
+  world.directory.authenticate(secret.reveal(), "");
   world.vault.state = "LOCKED";
   const fault = await refused("vault_locked", () =>
     world.directory.authenticate(secret.reveal(), ""),
