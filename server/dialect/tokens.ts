@@ -115,7 +115,9 @@ function withParts(
   told: { readonly [K in keyof UsageParts]: UsageParts[K] | undefined },
 ): TokenUsage {
   let parts: Record<string, number> | undefined;
-  for (const [name, value] of Object.entries(told)) {
+  // Not by its entries: making them took longer than all the rest.
+  for (const name in told) {
+    const value = told[name as keyof UsageParts];
     if (value !== undefined && value > 0) (parts ??= {})[name] = value;
   }
   return parts === undefined ? tokens : { ...tokens, parts };
