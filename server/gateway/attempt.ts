@@ -2,7 +2,7 @@ import { unreachable } from "../core/assert.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
-import type { FollowUp, Translation } from "../dialect/translate/translator.js";
+import type { FollowUp, WayBack } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { isErrorReply } from "../dialect/openai.js";
@@ -56,7 +56,7 @@ export interface AttemptOptions {
   readonly endpoint: Endpoint;
   readonly passage: Passage;
   /** Turns what the provider answers into the caller's language; undefined where it goes on as it is. */
-  readonly translation: Translation | undefined;
+  readonly translation: WayBack | undefined;
   /** The stream's usage was asked for by us. */
   readonly usageAsked: boolean;
   /** The caller asked for a stream. */
@@ -162,6 +162,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.#refuse(this.#garbage(streamed ? "no stream" : "a stream that was not asked for"));
     } else if (!this.#isWhole(head, limits.wholeReplyBytesMax)) {
       this.#relay = listener.onStream(this, this.#callerHead(head), this.#source(head));
+      // The relay has what is to be sent of it.
+      this.#head = undefined;
     }
   }
 

@@ -2,7 +2,7 @@ import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { allowedRoute } from "../catalog/allowlist.js";
-import type { CallInput, Translation, Translator } from "../dialect/translate/translator.js";
+import type { CallInput, WayBack, Translator } from "../dialect/translate/translator.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passage, Passages } from "./passages.js";
@@ -148,7 +148,7 @@ export interface TargetBody {
   /** The stream's usage was asked for by us, so the caller must not see it. */
   readonly usageAsked: boolean;
   /** The way back; undefined where nothing is translated. */
-  readonly translation: Translation | undefined;
+  readonly translation: WayBack | undefined;
 }
 
 export interface BodyInput {
@@ -182,7 +182,7 @@ export function bodyFor(input: BodyInput): TargetBody {
 function translatedBody(input: BodyInput, translator: Translator): TargetBody {
   const { plan, passage, target, asksUsage, facts } = input;
   const { streamed, modelAsked } = plan;
-  const translation = translator.request(
+  const { body: bytes, ...translation } = translator.request(
     plan.body,
     {
       model: target.upstreamModel,
@@ -193,5 +193,5 @@ function translatedBody(input: BodyInput, translator: Translator): TargetBody {
     { ...facts(), streamed, modelAsked },
   );
   const usageAsked = asksUsage && streamed && passage.form === "CHAT";
-  return { bytes: translation.body, usageAsked, translation };
+  return { bytes, usageAsked, translation };
 }

@@ -165,8 +165,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   #try(plan: CallPlan, principal: Principal): void {
     const { context, id, match, head, query } = this.#options;
     const book = this.#book;
-    const parts = { context, id, match, head, query, plan, principal, book, listener: this };
-    this.#trials = new Trials(parts);
+    const parts = { context, id, match, head, query, principal, book, listener: this };
+    this.#trials = new Trials(parts, plan);
     this.#trials.next();
   }
 

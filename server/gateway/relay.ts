@@ -33,8 +33,8 @@ export interface StreamSource {
 export interface RelayOptions {
   readonly turn: Turn;
   readonly httpStatus: number;
-  /** Names and values in turn, ready to send. */
-  readonly headers: readonly string[];
+  /** Names and values in turn, ready to send; let go when they are sent, for a stream may be long. */
+  headers: readonly string[];
   /** Of the caller's dialect. */
   readonly codec: DialectCodec;
   /** The caller gets server-sent events; otherwise any bytes. */
@@ -205,6 +205,7 @@ export class Relay {
     if (this.#headSent) return;
     this.#headSent = true;
     const { turn, httpStatus, headers, listener } = this.#options;
+    this.#options.headers = [];
     listener.onFirstByte();
     turn.begin(httpStatus, headers);
   }

@@ -47,7 +47,6 @@ export interface TrialsOptions {
   readonly match: Match;
   readonly head: RequestHead;
   readonly query: string;
-  readonly plan: CallPlan;
   readonly principal: Principal;
   readonly book: CallBook;
   readonly listener: TrialsListener;
@@ -58,9 +57,9 @@ const OTHERWISE_MAX = 3;
 
 /** Tries provider keys for one call, one after the other, until one serves it or enough was tried. */
 export class Trials implements AttemptListener {
-  readonly #options: Omit<TrialsOptions, "plan">;
+  readonly #options: TrialsOptions;
   readonly #failover: Failover;
-  /** Undefined once nothing more will be tried. */
+  /** With the request's body; undefined once nothing more will be tried. */
   #plan: CallPlan | undefined;
   #attempt: Attempt | undefined;
   #leaveRoom: (() => void) | undefined;
@@ -76,10 +75,10 @@ export class Trials implements AttemptListener {
   /** What the lent key's provider has begun for this call. */
   #task: ProviderTask | undefined;
 
-  constructor(options: TrialsOptions) {
+  constructor(options: TrialsOptions, plan: CallPlan) {
     this.#options = options;
-    this.#plan = options.plan;
-    const { match, plan } = options;
+    this.#plan = plan;
+    const { match } = options;
     this.#thing = match.id === "" ? plan.bodyHead.from : match.id;
     this.#keeps = match.endpoint.keeps && !plan.bodyHead.unkept;
     this.#failover = new Failover(options.context.limits);

@@ -41,6 +41,9 @@ export interface Translation {
   error(httpStatus: number, body: string): string;
 }
 
+/** What is still needed of a translation when its request is on its way. */
+export type WayBack = Omit<Translation, "body">;
+
 /** What comes after a reply of a provider that works in tasks: another question, the reply, or nothing good. */
 export type FollowUp =
   | { readonly kind: "ASK"; readonly path: string }
@@ -93,19 +96,26 @@ interface Pair {
 }
 
 function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): Translation {
+  const { conversation, written, dropped } = translateRequest(pair, body, target, input);
+  return { body: written, ...wayBack(pair, factsOf(input, conversation), dropped) };
+}
+
+function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallInput) {
   const notes = new Notes();
   const asked = { ...input, usageAsked: false, tools: [] };
-  const { conversation, written } = guarded(() => {
+  return guarded(() => {
     const conversation = pair.caller.readRequest(readBody(body), asked, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
-    return { conversation, written: Buffer.from(text) };
+    return { conversation, written: Buffer.from(text), dropped: notes.dropped };
   });
-  const call = factsOf(input, conversation);
+}
+
+/** Made where nothing of the request is in sight: what these functions see stays in memory as long as the stream. */
+function wayBack(pair: Pair, call: CallFacts, dropped: readonly string[]): WayBack {
   return {
-    body: written,
     contentType:
       call.streamed && !call.asArray ? "text/event-stream; charset=utf-8" : "application/json",
-    dropped: notes.dropped,
+    dropped,
     reply: (reply) => translateReply(pair, reply, call),
     stream: () => new EventTranslation(pair, call),
     error: (httpStatus, text) => translateError(pair, httpStatus, text, call.id),
