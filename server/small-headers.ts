@@ -102,7 +102,6 @@ export function useSmallHeaders(): void {
   Object.defineProperty(globalThis, "Headers", {
     value: SmallHeaders,
     configurable: true,
-    enumerable: false,
     writable: true,
   });
 }

@@ -93,7 +93,8 @@ export class CallerServer implements CallerHome {
     });
   }
 
-  onFirstConnection(listener: () => void): void {
+  /** Calls `listener` at the first connection from now on. */
+  onFirstCaller(listener: () => void): void {
     this.#server.once("connection", listener);
   }
 

@@ -142,7 +142,7 @@ class HttpGateway implements Gateway, CallerHandler {
       const taken = await this.#server.listen({ host, port }, (error) => {
         this.#context.logger.error({ err: error }, "proxy port failed");
       });
-      if (onFirstCaller !== undefined) this.#server.onFirstConnection(onFirstCaller);
+      if (onFirstCaller !== undefined) this.#server.onFirstCaller(onFirstCaller);
       return { host: taken.address, port: taken.port };
     } catch (error) {
       throw listenFault(
