@@ -135,6 +135,8 @@ class OpenaiWatch implements StreamWatch {
 
 /** True when a whole reply of status 200 is an error all the same, as some imitations answer. */
 export function isErrorReply(reply: Buffer): boolean {
+  // Nearly every reply begins with another member, which three bytes show.
+  if (reply[0] === 0x7b && reply[1] === 0x22 && reply[2] !== 0x65) return false;
   const start = latin1(reply, 0, 64);
   if (!/^\s*\{\s*"error"\s*:\s*[{"]/.test(start)) return false;
   try {
