@@ -16,3 +16,11 @@ export function latin1(bytes: Buffer, start = 0, end = bytes.length): string {
 export function utf8(bytes: Buffer, start = 0, end = bytes.length): string {
   return (bytes as Buffer & Slicing).utf8Slice(start, Math.min(end, bytes.length));
 }
+
+/** True when `word` stands at a place. */
+export function isAt(bytes: Buffer, start: number, word: Buffer): boolean {
+  const length = word.length;
+  if (start + length > bytes.length) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== word[i]) return false;
+  return true;
+}

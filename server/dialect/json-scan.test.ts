@@ -2,15 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { Fault } from "../core/fault.js";
-import {
-  lastMember,
-  readNumber,
-  readString,
-  readTrue,
-  scanMember,
-  scanObject,
-  WantedMembers,
-} from "./json-scan.js";
+import { isRecord } from "./json-find.js";
+import { lastMember, scanMember, scanObject } from "./json-scan.js";
+import { readNumber, readString, readTrue, type Span } from "./json-span.js";
+import { WantedMembers } from "./wanted-members.js";
 
 const WANTED = new WantedMembers(["model", "stream", "max_tokens"]);
 const NOTHING = new WantedMembers([]);
@@ -181,4 +176,96 @@ test("the value of the last member is found where what follows proves that it is
   assert.equal(text.toString("utf8", span?.start, span?.end), '{"x":2}');
   assert.equal(lastMember(text, text.indexOf('"usage"')), undefined);
   assert.equal(lastMember(text.subarray(0, -1), text.lastIndexOf('"usage"')), undefined);
+});
+
+/** The same bytes at the exact end of a buffer, and inside a larger one whose other bytes would go on with it. */
+function placed(text: string): Buffer[] {
+  const bytes = Buffer.from(text);
+  const around = Buffer.concat([Buffer.from('{"0,'), bytes, Buffer.from('0"}]e')]);
+  return [bytes, around.subarray(4, 4 + bytes.length)];
+}
+
+function parsedObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return isRecord(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const LEAVES = [
+  ..."0 -0 12 -7.25 1e5 2E-3 3.5e+10 01 1. - .5 1e +1 true false null tru nulls True".split(" "),
+  ...String.raw`"" "a" "\"" "\\" "12345678901" "123456789012" "12345678901\"" "1234567890\\"`.split(
+    " ",
+  ),
+  `"${"x".repeat(70)}"`,
+  '"ü"',
+  '"open',
+];
+const SPACES = ["", "", "", " ", "\n", "\t \r"];
+const NAMES = ["model", "stream", "a", "", "another name"];
+
+/** Texts that are objects or nearly so: a leaf may be broken, and one place may have lost or won a byte. */
+const nearlyObjects = fc
+  .tuple(
+    fc.letrec<{ object: string; value: string }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 3, withCrossShrink: true },
+        fc.constantFrom(...LEAVES),
+        tie("object"),
+        fc
+          .array(fc.tuple(tie("value"), fc.constantFrom(...SPACES)), { maxLength: 3 })
+          .map((items) => `[${items.map(([item, space]) => space + item + space).join(",")}]`),
+      ),
+      object: fc
+        .uniqueArray(
+          fc.tuple(fc.constantFrom(...NAMES), tie("value"), fc.constantFrom(...SPACES)),
+          { maxLength: 3, selector: ([name]) => name },
+        )
+        .map(
+          (members) =>
+            `{${members.map(([name, value, space]) => `${space}"${name}"${space}:${space}${value}${space}`).join(",")}}`,
+        ),
+    })).object,
+    fc.nat(),
+    fc.constantFrom("none", "", "{", "}", "[", "]", ",", ":", "1", '"', " ", "\0"),
+  )
+  .map(([text, at, put]) => {
+    if (put === "none") return text;
+    const place = at % (text.length + 1);
+    return text.slice(0, place) + put + text.slice(place + 1);
+  });
+
+test("what is taken and what is refused is what JSON.parse takes and refuses, wherever the text lies", () => {
+  fc.assert(
+    fc.property(nearlyObjects, (text) => {
+      const expected = parsedObject(text);
+      for (const bytes of placed(text)) {
+        let spans: readonly (Span | undefined)[];
+        try {
+          spans = scanObject(bytes, new WantedMembers(NAMES));
+        } catch (error) {
+          assert.ok(error instanceof Fault);
+          // A member given twice is refused here and nowhere else.
+          assert.ok(expected === undefined || error.message.includes("more than once"), text);
+          continue;
+        }
+        if (expected === undefined) {
+          // Inside strings the scan is the more lenient one.
+          assert.match(text, /[\\\0]/);
+          continue;
+        }
+        for (const [index, name] of NAMES.entries()) {
+          const span = spans[index];
+          const read: unknown =
+            span === undefined
+              ? undefined
+              : JSON.parse(bytes.toString("utf8", span.start, span.end));
+          assert.deepEqual(read, expected[name], text);
+        }
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });

@@ -1,11 +1,7 @@
 import { Fault } from "../core/fault.js";
-import { latin1, utf8 } from "./bytes.js";
-
-/** Where a value stands in a text: its first byte and one past its last. */
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
+import type { Span } from "./json-span.js";
+import { byteAt, scalarEnd, spaceEnd, stringEnd } from "./json-steps.js";
+import { UNREADABLE, type WantedMembers } from "./wanted-members.js";
 
 /** How much structure a text may have before it is refused. */
 export interface ScanLimits {
@@ -19,78 +15,12 @@ export interface ScanLimits {
 export const SCAN_LIMITS: ScanLimits = { depthMax: 64, valuesMax: 2_000_000 };
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-/** Strings longer than this are searched with memchr, where the call costs less than the loop. */
-const SHORT_STRING_BYTES = 48;
-
-/** So many digits are a whole number that a double holds exactly. */
-const SHORT_DIGITS = 15;
-const TRUE = Buffer.from("true");
-const FALSE = Buffer.from("false");
-const NULL = Buffer.from("null");
-const UNREADABLE = -2;
-
-interface Wanted {
-  readonly bytes: Buffer;
-  readonly index: number;
-}
-
-/** Names of members to look for. Made once for each kind of text; finding one costs no string. */
-export class WantedMembers {
-  readonly #names: readonly string[];
-  readonly #byLength: readonly (readonly Wanted[])[];
-  readonly #none: readonly (Span | undefined)[];
-
-  constructor(names: readonly string[]) {
-    this.#names = names;
-    this.#none = names.map(() => undefined);
-    const wanted = names.map((name, index) => ({ bytes: Buffer.from(name), index }));
-    const longest = Math.max(0, ...names.map((name) => name.length));
-    this.#byLength = Array.from({ length: longest + 1 }, (_each, length) =>
-      wanted.filter(({ bytes }) => bytes.length === length),
-    );
-  }
-
-  /** One undefined for each name. */
-  none(): (Span | undefined)[] {
-    return this.#none.slice();
-  }
-
-  nameOf(index: number): string {
-    return this.#names[index] ?? "";
-  }
-
-  /** The index of the name that stands between two quotes; -1 for none of them. */
-  indexOf(text: Buffer, start: number, end: number): number {
-    for (let at = start; at < end; at++) {
-      // Undone, `mod\u0065l` is `model` to every parser.
-      if (text[at] === BACKSLASH) return this.#unescaped(text, start, end);
-    }
-    const candidates = this.#byLength[end - start];
-    if (candidates === undefined) return -1;
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[i];
-      if (candidate !== undefined && isAt(text, start, candidate.bytes)) return candidate.index;
-    }
-    return -1;
-  }
-
-  #unescaped(text: Buffer, start: number, end: number): number {
-    const name = readString(text, { start: start - 1, end: end + 1 });
-    return name === undefined ? UNREADABLE : this.#names.indexOf(name);
-  }
-}
-
-function isAt(text: Buffer, start: number, name: Buffer): boolean {
-  for (let i = 0; i < name.length; i++) if (text[start + i] !== name[i]) return false;
-  return true;
-}
 
 /**
  * Finds members of the object that a text consists of, without building it: a body is read once, never
@@ -105,9 +35,9 @@ export function scanObject(
   wanted: WantedMembers,
   limits: ScanLimits = SCAN_LIMITS,
 ): readonly (Span | undefined)[] {
-  const scan = new Scan(text, 0, text.length, limits);
-  const found = scan.members(wanted);
-  scan.end();
+  const scan = new Scan(text, text.length, limits);
+  const found = wanted.none();
+  scan.end(scan.members(0, wanted, found));
   return found;
 }
 
@@ -117,8 +47,10 @@ export function scanMember(
   span: Span,
   wanted: WantedMembers,
 ): readonly (Span | undefined)[] {
-  if (text[span.start] !== OPEN_BRACE) return wanted.none();
-  return new Scan(text, span.start, span.end, SCAN_LIMITS).members(wanted);
+  const found = wanted.none();
+  if (text[span.start] !== OPEN_BRACE) return found;
+  new Scan(text, span.end, SCAN_LIMITS).members(span.start, wanted, found);
+  return found;
 }
 
 /**
@@ -127,287 +59,147 @@ export function scanMember(
  */
 export function lastMember(text: Buffer, keyAt: number): Span | undefined {
   try {
-    return new Scan(text, keyAt, text.length, SCAN_LIMITS).restOfObject();
+    return new Scan(text, text.length, SCAN_LIMITS).restOfObject(keyAt);
   } catch {
     return undefined;
   }
 }
 
-/** The text of a string value; undefined when the span holds something else. */
-export function readString(text: Buffer, span: Span | undefined): string | undefined {
-  if (span === undefined || text[span.start] !== QUOTE) return undefined;
-  const raw = utf8(text, span.start + 1, span.end - 1);
-  if (!raw.includes("\\")) return raw;
-  try {
-    return String(JSON.parse(`"${raw}"`));
-  } catch {
-    return undefined;
-  }
-}
-
-/** A number that is finite; undefined when the span holds something else. */
-export function readNumber(text: Buffer, span: Span | undefined): number | undefined {
-  if (span === undefined) return undefined;
-  const { start, end } = span;
-  if (end - start > SHORT_DIGITS) return readAnyNumber(text, span);
-  let value = 0;
-  for (let at = start; at < end; at++) {
-    const byte = text[at];
-    if (byte === undefined || byte < 0x30 || byte > 0x39) return readAnyNumber(text, span);
-    value = value * 10 + byte - 0x30;
-  }
-  return value;
-}
-
-function readAnyNumber(text: Buffer, span: Span): number | undefined {
-  const first = text[span.start];
-  if (first !== 0x2d && !isDigit(first)) return undefined;
-  const value = Number(latin1(text, span.start, span.end));
-  return Number.isFinite(value) ? value : undefined;
-}
-
-/** True only for the literal `true`. */
-export function readTrue(text: Buffer, span: Span | undefined): boolean {
-  return span !== undefined && span.end - span.start === 4 && text[span.start] === 0x74;
-}
-
-/** True only for the literal `false`. */
-export function readFalse(text: Buffer, span: Span | undefined): boolean {
-  return span !== undefined && span.end - span.start === 5 && text[span.start] === 0x66;
-}
-
-/** True only for the literal `null`. */
-export function isNull(text: Buffer, span: Span): boolean {
-  return span.end - span.start === 4 && text[span.start] === 0x6e;
-}
-
-/** A reader that checks the whole grammar outside strings and remembers nothing but where it stands. */
+/**
+ * A reader that checks the whole grammar outside strings. Each step takes where it begins and answers where
+ * it ends, and none reads behind the end: one such read makes all that follow slower.
+ */
 class Scan {
   readonly #text: Buffer;
   readonly #end: number;
-  readonly #limits: ScanLimits;
-  #pos: number;
-  #values = 0;
+  readonly #depthMax: number;
+  #valuesLeft: number;
 
-  constructor(text: Buffer, start: number, end: number, limits: ScanLimits) {
+  constructor(text: Buffer, end: number, limits: ScanLimits) {
     this.#text = text;
-    this.#pos = start;
     this.#end = end;
-    this.#limits = limits;
+    this.#depthMax = limits.depthMax;
+    this.#valuesLeft = limits.valuesMax;
   }
 
-  members(wanted: WantedMembers): (Span | undefined)[] {
-    const found = wanted.none();
-    this.#space();
-    this.#expect(OPEN_BRACE);
-    this.#space();
-    if (this.#take(CLOSE_BRACE)) return found;
-    do {
-      this.#space();
-      const index = this.#key(wanted);
-      this.#space();
-      this.#expect(COLON);
-      this.#space();
-      const start = this.#pos;
-      this.#value(2);
+  /** Fills in where the values of the wanted members stand. */
+  members(start: number, wanted: WantedMembers, found: (Span | undefined)[]): number {
+    const text = this.#text;
+    const end = this.#end;
+    let at = this.#open(spaceEnd(text, start, end));
+    if (byteAt(text, at, end) === CLOSE_BRACE) return at + 1;
+    for (;;) {
+      const keyEnd = stringEnd(text, at, end);
+      if (keyEnd < 0) this.#fail(at);
+      const index = wanted.indexOf(text, at + 1, keyEnd - 1);
+      if (index === UNREADABLE) this.#fail(keyEnd);
+      const valueAt = this.#colon(keyEnd);
+      const valueEnd = this.#value(valueAt, 2);
       if (index >= 0) {
         if (found[index] !== undefined) {
           throw malformed(`The request body names "${wanted.nameOf(index)}" more than once.`);
         }
-        found[index] = { start, end: this.#pos };
+        found[index] = { start: valueAt, end: valueEnd };
       }
-      this.#space();
-    } while (this.#take(COMMA));
-    this.#expect(CLOSE_BRACE);
-    return found;
+      at = spaceEnd(text, valueEnd, end);
+      if (byteAt(text, at, end) !== COMMA) return this.#close(at, CLOSE_BRACE);
+      at = spaceEnd(text, at + 1, end);
+    }
   }
 
   /** Goes on inside an object, at a key, to the end of the text. Answers the span of that key's value. */
-  restOfObject(): Span {
-    this.#string();
-    this.#space();
-    this.#expect(COLON);
-    this.#space();
-    const start = this.#pos;
-    this.#value(1);
-    const span = { start, end: this.#pos };
-    this.#space();
-    if (this.#take(COMMA)) this.#objectMembers(1);
-    else this.#expect(CLOSE_BRACE);
-    this.end();
-    return span;
+  restOfObject(keyAt: number): Span {
+    const text = this.#text;
+    const keyEnd = stringEnd(text, keyAt, this.#end);
+    if (keyEnd < 0) this.#fail(keyAt);
+    const start = this.#colon(keyEnd);
+    const end = this.#value(start, 1);
+    const at = spaceEnd(text, end, this.#end);
+    const more = byteAt(text, at, this.#end) === COMMA;
+    const next = more ? spaceEnd(text, at + 1, this.#end) : at;
+    this.end(more ? this.#objectMembers(next, 1) : this.#close(next, CLOSE_BRACE));
+    return { start, end };
   }
 
-  end(): void {
-    this.#space();
-    if (this.#pos !== this.#end) this.#fail();
+  end(at: number): void {
+    const end = spaceEnd(this.#text, at, this.#end);
+    if (end !== this.#end) this.#fail(end);
   }
 
-  #value(depth: number): void {
-    if (++this.#values > this.#limits.valuesMax) {
-      throw malformed("The request body holds too many JSON values.");
-    }
-    switch (this.#text[this.#pos]) {
-      case QUOTE:
-        this.#string();
-        return;
-      case OPEN_BRACE:
-        this.#deeper(depth);
-        this.#pos++;
-        this.#space();
-        if (!this.#take(CLOSE_BRACE)) this.#objectMembers(depth + 1);
-        return;
-      case OPEN_BRACKET:
-        this.#deeper(depth);
-        this.#array(depth + 1);
-        return;
-      case 0x74:
-        this.#literal(TRUE);
-        return;
-      case 0x66:
-        this.#literal(FALSE);
-        return;
-      case 0x6e:
-        this.#literal(NULL);
-        return;
-      default:
-        this.#number();
-    }
+  #open(at: number): number {
+    if (byteAt(this.#text, at, this.#end) !== OPEN_BRACE) this.#fail(at);
+    return spaceEnd(this.#text, at + 1, this.#end);
+  }
+
+  #value(at: number, depth: number): number {
+    if (--this.#valuesLeft < 0) throw malformed("The request body holds too many JSON values.");
+    const first = byteAt(this.#text, at, this.#end);
+    if (first === OPEN_BRACE) return this.#object(at, depth);
+    if (first === OPEN_BRACKET) return this.#array(at, depth);
+    const valueEnd =
+      first === QUOTE ? stringEnd(this.#text, at, this.#end) : scalarEnd(this.#text, at, this.#end);
+    return valueEnd < 0 ? this.#fail(at) : valueEnd;
   }
 
   #deeper(depth: number): void {
-    if (depth > this.#limits.depthMax) {
+    if (depth > this.#depthMax) {
       throw malformed(
-        `The request body is nested more than ${String(this.#limits.depthMax)} levels deep.`,
+        `The request body is nested more than ${String(this.#depthMax)} levels deep.`,
       );
     }
   }
 
-  #objectMembers(depth: number): void {
-    do {
-      this.#space();
-      this.#string();
-      this.#space();
-      this.#expect(COLON);
-      this.#space();
-      this.#value(depth);
-      this.#space();
-    } while (this.#take(COMMA));
-    this.#expect(CLOSE_BRACE);
+  #object(start: number, depth: number): number {
+    this.#deeper(depth);
+    const at = spaceEnd(this.#text, start + 1, this.#end);
+    const empty = byteAt(this.#text, at, this.#end) === CLOSE_BRACE;
+    return empty ? at + 1 : this.#objectMembers(at, depth + 1);
   }
 
-  #array(depth: number): void {
-    this.#pos++;
-    this.#space();
-    if (this.#take(CLOSE_BRACKET)) return;
-    do {
-      this.#space();
-      this.#value(depth);
-      this.#space();
-    } while (this.#take(COMMA));
-    this.#expect(CLOSE_BRACKET);
-  }
-
-  /** Which wanted member a key names; -1 for none. */
-  #key(wanted: WantedMembers): number {
-    const start = this.#pos + 1;
-    this.#string();
-    const index = wanted.indexOf(this.#text, start, this.#pos - 1);
-    return index === UNREADABLE ? this.#fail() : index;
-  }
-
-  #string(): void {
+  #objectMembers(start: number, depth: number): number {
     const text = this.#text;
-    if (text[this.#pos] !== QUOTE) this.#fail();
-    let at = this.#pos + 1;
-    const loopEnd = Math.min(at + SHORT_STRING_BYTES, this.#end);
-    while (at < loopEnd) {
-      const byte = text[at];
-      if (byte === QUOTE) {
-        this.#pos = at + 1;
-        return;
-      }
-      at += byte === BACKSLASH ? 2 : 1;
-    }
-    this.#longString(at);
-  }
-
-  /** `at` is inside the string and not behind a backslash. */
-  #longString(at: number): void {
-    const text = this.#text;
-    let from = at;
+    const end = this.#end;
+    let at = start;
     for (;;) {
-      const quote = text.indexOf(QUOTE, from);
-      if (quote < 0 || quote >= this.#end) this.#fail();
-      let before = quote;
-      while (before > at && text[before - 1] === BACKSLASH) before--;
-      if ((quote - before) % 2 === 0) {
-        this.#pos = quote + 1;
-        return;
-      }
-      from = quote + 1;
+      const keyEnd = stringEnd(text, at, end);
+      if (keyEnd < 0) this.#fail(at);
+      at = spaceEnd(text, this.#value(this.#colon(keyEnd), depth), end);
+      if (byteAt(text, at, end) !== COMMA) return this.#close(at, CLOSE_BRACE);
+      at = spaceEnd(text, at + 1, end);
     }
   }
 
-  #number(): void {
+  #array(start: number, depth: number): number {
+    this.#deeper(depth);
     const text = this.#text;
-    let at = this.#pos;
-    if (text[at] === 0x2d) at++;
-    if (text[at] === 0x30) at++;
-    else at = digits(text, at);
-    if (text[at] === 0x2e) at = digits(text, at + 1);
-    if (text[at] === 0x65 || text[at] === 0x45) {
-      at++;
-      if (text[at] === 0x2b || text[at] === 0x2d) at++;
-      at = digits(text, at);
-    }
-    if (at < 0 || at > this.#end) this.#fail();
-    this.#pos = at;
-  }
-
-  #literal(word: Buffer): void {
-    const end = this.#pos + word.length;
-    if (end > this.#end || !isAt(this.#text, this.#pos, word)) this.#fail();
-    this.#pos = end;
-  }
-
-  #space(): void {
-    const text = this.#text;
-    let at = this.#pos;
+    const end = this.#end;
+    let at = spaceEnd(text, start + 1, end);
+    if (byteAt(text, at, end) === CLOSE_BRACKET) return at + 1;
     for (;;) {
-      const byte = text[at];
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break;
-      at++;
+      at = spaceEnd(text, this.#value(at, depth + 1), end);
+      if (byteAt(text, at, end) !== COMMA) return this.#close(at, CLOSE_BRACKET);
+      at = spaceEnd(text, at + 1, end);
     }
-    this.#pos = at;
   }
 
-  #take(byte: number): boolean {
-    if (this.#text[this.#pos] !== byte) return false;
-    this.#pos++;
-    return true;
+  #close(at: number, byte: number): number {
+    return byteAt(this.#text, at, this.#end) === byte ? at + 1 : this.#fail(at);
   }
 
-  #expect(byte: number): void {
-    if (!this.#take(byte)) this.#fail();
+  /** From behind a key to its value. */
+  #colon(keyEnd: number): number {
+    const at = spaceEnd(this.#text, keyEnd, this.#end);
+    if (byteAt(this.#text, at, this.#end) !== COLON) this.#fail(at);
+    return spaceEnd(this.#text, at + 1, this.#end);
   }
 
-  #fail(): never {
+  #fail(at: number): never {
+    const what = at >= this.#end ? "end" : "byte";
+    const offset = String(Math.min(at, this.#end));
     throw malformed(
-      `The request body is not a JSON object: unexpected ${this.#pos >= this.#end ? "end" : "byte"} at offset ${String(Math.min(this.#pos, this.#end))}.`,
+      `The request body is not a JSON object: unexpected ${what} at offset ${offset}.`,
     );
   }
-}
-
-/** Past one or more digits; -1 (which fails) when there is none. */
-function digits(text: Buffer, from: number): number {
-  let at = from;
-  while (isDigit(text[at])) at++;
-  return at === from ? -1 : at;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
 function malformed(message: string): Fault {

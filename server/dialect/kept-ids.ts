@@ -1,5 +1,7 @@
 import { latin1 } from "./bytes.js";
-import { readString, scanObject, WantedMembers } from "./json-scan.js";
+import { scanObject } from "./json-scan.js";
+import { readString } from "./json-span.js";
+import { WantedMembers } from "./wanted-members.js";
 
 // Ids by which a reply names what the provider keeps in the account that was used.
 

@@ -1,7 +1,9 @@
 import type { StreamEdit } from "./codec.js";
 import { isRecord, parseRecord } from "./json-find.js";
-import { isNull, scanObject, type Span, WantedMembers } from "./json-scan.js";
+import { scanObject } from "./json-scan.js";
+import { isNull, type Span } from "./json-span.js";
 import { nextBoundary } from "./sse.js";
+import { WantedMembers } from "./wanted-members.js";
 
 const NOTHING = Buffer.alloc(0);
 /** Without its quotes: those are what such a text is full of, and the search stops at every one. */

@@ -1,16 +1,15 @@
 import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
+import { scanMember, scanObject } from "../dialect/json-scan.js";
 import {
   isNull,
   readFalse,
   readNumber,
   readString,
   readTrue,
-  scanMember,
-  scanObject,
   type Span,
-  WantedMembers,
-} from "../dialect/json-scan.js";
+} from "../dialect/json-span.js";
+import { WantedMembers } from "../dialect/wanted-members.js";
 import { unreachable } from "../core/assert.js";
 import { findModelField } from "./multipart.js";
 

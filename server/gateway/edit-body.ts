@@ -1,4 +1,6 @@
-import { isNull, scanMember, type Span, WantedMembers } from "../dialect/json-scan.js";
+import { scanMember } from "../dialect/json-scan.js";
+import { isNull, type Span } from "../dialect/json-span.js";
+import { WantedMembers } from "../dialect/wanted-members.js";
 import type { BodyHead } from "./body-head.js";
 
 const INCLUDE = new WantedMembers(["include_usage"]);

@@ -1,5 +1,5 @@
 import { Fault } from "../core/fault.js";
-import type { Span } from "../dialect/json-scan.js";
+import type { Span } from "../dialect/json-span.js";
 import { latin1, utf8 } from "../dialect/bytes.js";
 
 /** A form has a handful of parts; audio and images are one each. */

@@ -1,0 +1,63 @@
+import { latin1, utf8 } from "./bytes.js";
+
+/** Where a value stands in a text: its first byte and one past its last. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+const QUOTE = 0x22;
+/** So many digits are a whole number that a double holds exactly. */
+const SHORT_DIGITS = 15;
+
+/** The text of a string value; undefined when the span holds something else. */
+export function readString(text: Buffer, span: Span | undefined): string | undefined {
+  if (span === undefined || text[span.start] !== QUOTE) return undefined;
+  const raw = utf8(text, span.start + 1, span.end - 1);
+  if (!raw.includes("\\")) return raw;
+  try {
+    return String(JSON.parse(`"${raw}"`));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number that is finite; undefined when the span holds something else. */
+export function readNumber(text: Buffer, span: Span | undefined): number | undefined {
+  if (span === undefined) return undefined;
+  const { start, end } = span;
+  if (end - start > SHORT_DIGITS) return readAnyNumber(text, span);
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const byte = text[at];
+    if (byte === undefined || byte < 0x30 || byte > 0x39) return readAnyNumber(text, span);
+    value = value * 10 + byte - 0x30;
+  }
+  return value;
+}
+
+function readAnyNumber(text: Buffer, span: Span): number | undefined {
+  const first = text[span.start];
+  if (first !== 0x2d && !isDigit(first)) return undefined;
+  const value = Number(latin1(text, span.start, span.end));
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** True only for the literal `true`. */
+export function readTrue(text: Buffer, span: Span | undefined): boolean {
+  return span !== undefined && span.end - span.start === 4 && text[span.start] === 0x74;
+}
+
+/** True only for the literal `false`. */
+export function readFalse(text: Buffer, span: Span | undefined): boolean {
+  return span !== undefined && span.end - span.start === 5 && text[span.start] === 0x66;
+}
+
+/** True only for the literal `null`. */
+export function isNull(text: Buffer, span: Span): boolean {
+  return span.end - span.start === 4 && text[span.start] === 0x6e;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
