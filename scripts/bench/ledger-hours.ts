@@ -1,4 +1,5 @@
 import type { CallRecord } from "../../server/core/call.js";
+import { JsonTexts } from "../../server/core/json-texts.js";
 import { JsonWriter } from "../../server/core/json-writer.js";
 import { RowBatch } from "../../server/storage/row-batch.js";
 import { insertCalls } from "../../server/storage/call-insertion.js";
@@ -34,6 +35,7 @@ export class HourFiller {
   readonly #writer: Writer;
   readonly #forgotten: Forgotten;
   readonly #refs = new LedgerRefs();
+  readonly #texts = new JsonTexts();
 
   constructor(file: string, forgotten: Forgotten) {
     this.#knex = connect({ file, readOnly: false });
@@ -52,7 +54,7 @@ export class HourFiller {
 
   /** Adds all calls of the hours before `untilMs` that are not there yet. */
   async add(calls: readonly CallRecord[], untilMs: number, offset: number): Promise<void> {
-    const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES));
+    const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES, this.#texts));
     for (const call of calls) batch.add(call);
     await this.#writer.run(async (db) => {
       const staged = this.#refs.stage(db);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
+import { JsonTexts } from "./json-texts.js";
 import { JsonWriter } from "./json-writer.js";
 
 type Value = string | number | boolean | null | readonly Value[];
@@ -8,8 +9,8 @@ type Value = string | number | boolean | null | readonly Value[];
 const value = fc.letrec<{ value: Value; list: readonly Value[] }>((tie) => ({
   value: fc.oneof(
     { depthSize: "small" },
-    fc.string({ unit: "binary", maxLength: 60 }),
-    fc.string({ maxLength: 60 }),
+    fc.string({ unit: "binary", maxLength: 80 }),
+    fc.string({ maxLength: 80 }),
     fc.maxSafeNat(),
     fc.integer(),
     fc.double(),
@@ -20,8 +21,11 @@ const value = fc.letrec<{ value: Value; list: readonly Value[] }>((tie) => ({
   list: fc.array(tie("value"), { maxLength: 6 }),
 }));
 
+/** Texts as such and as words, which must make no difference. */
 function write(out: JsonWriter, part: Value): void {
-  if (part === null || typeof part === "string") out.text(part);
+  if (part === null) out.word(null);
+  else if (typeof part === "string" && out.length % 2 === 0) out.word(part);
+  else if (typeof part === "string") out.text(part);
   else if (typeof part === "number") out.number(part);
   else if (typeof part === "boolean") out.flag(part);
   else {
@@ -32,7 +36,7 @@ function write(out: JsonWriter, part: Value): void {
 }
 
 test("whatever values are in a list, what is written is what JSON.stringify writes", () => {
-  const out = new JsonWriter(1);
+  const out = new JsonWriter(1, new JsonTexts());
   fc.assert(
     fc.property(value.list, (list) => {
       out.moveTo(0);
@@ -43,8 +47,16 @@ test("whatever values are in a list, what is written is what JSON.stringify writ
   );
 });
 
+test("more words than are kept are written all the same", () => {
+  const out = new JsonWriter(1, new JsonTexts());
+  const words = Array.from({ length: 5000 }, (_, index) => `word ${index % 2500}`);
+  write(out, []);
+  for (const word of words) out.word(word);
+  assert.equal(out.written.toString(), `[],${words.map((word) => `"${word}",`).join("")}`);
+});
+
 test("a place takes a number later, and another one after that", () => {
-  const out = new JsonWriter(1);
+  const out = new JsonWriter(1, new JsonTexts());
   out.openList();
   out.text("豆包");
   const place = out.place();

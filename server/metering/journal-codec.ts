@@ -130,14 +130,14 @@ function putBegun(out: JsonWriter, call: BegunCall, charsMax: number): void {
   out.openList();
   out.text(cut(call.id, charsMax));
   out.number(call.startedAt);
-  out.text(cut(call.clientKeyId, charsMax));
-  out.text(call.clientKeyKind);
-  out.text(cut(call.ownerId, charsMax));
-  out.text(cut(call.modelAsked, charsMax));
-  out.text(cut(call.endpoint, charsMax));
-  out.text(call.dialect);
+  out.word(cut(call.clientKeyId, charsMax));
+  out.word(call.clientKeyKind);
+  out.word(cut(call.ownerId, charsMax));
+  out.word(cut(call.modelAsked, charsMax));
+  out.word(cut(call.endpoint, charsMax));
+  out.word(call.dialect);
   out.flag(call.streamed);
-  out.text(cut(call.ip, charsMax));
+  out.word(cut(call.ip, charsMax));
   out.closeList();
 }
 
@@ -166,12 +166,12 @@ function putRecord(out: JsonWriter, record: CallRecord, charsMax: number): void 
 function putEnd(out: JsonWriter, record: CallRecord, charsMax: number): void {
   const { tokens, attempts } = record;
   out.openList();
-  out.text(cut(record.providerKeyId, charsMax));
-  out.text(cut(record.providerId, charsMax));
-  out.text(cut(record.modelServed, charsMax));
-  out.text(record.status);
+  out.word(cut(record.providerKeyId, charsMax));
+  out.word(cut(record.providerId, charsMax));
+  out.word(cut(record.modelServed, charsMax));
+  out.word(record.status);
   out.number(record.httpStatus);
-  out.text(cut(record.errorCode, charsMax));
+  out.word(cut(record.errorCode, charsMax));
   out.text(cut(record.errorMessage, charsMax));
   out.number(micros(record.latencyMs));
   out.number(record.ttfbMs === null ? null : micros(record.ttfbMs));
@@ -185,7 +185,7 @@ function putEnd(out: JsonWriter, record: CallRecord, charsMax: number): void {
   out.number(tokens.reasoning);
   out.closeList();
   out.number(record.costMicros);
-  out.text(record.usageSource);
+  out.word(record.usageSource);
   out.openList();
   const count = charsMax === RECORD_BYTES_MAX ? attempts.length : CUT_LIST_ITEMS;
   for (const attempt of attempts.slice(0, count)) putAttempt(out, attempt, charsMax);
@@ -195,12 +195,12 @@ function putEnd(out: JsonWriter, record: CallRecord, charsMax: number): void {
 
 function putAttempt(out: JsonWriter, attempt: Attempt, charsMax: number): void {
   out.openList();
-  out.text(cut(attempt.providerKeyId, charsMax));
-  out.text(cut(attempt.providerId, charsMax));
+  out.word(cut(attempt.providerKeyId, charsMax));
+  out.word(cut(attempt.providerId, charsMax));
   out.number(micros(attempt.startedMs));
   out.number(micros(attempt.durationMs));
   out.number(attempt.httpStatus);
-  out.text(attempt.outcome);
+  out.word(attempt.outcome);
   out.text(cut(attempt.detail, charsMax));
   out.closeList();
 }

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { CallRecord } from "../core/call.js";
+import { JsonTexts } from "../core/json-texts.js";
 import { JsonWriter } from "../core/json-writer.js";
 import type { BegunCall } from "./begun-call.js";
 import {
@@ -66,7 +67,8 @@ const FIRST_BYTES = 64 * 1024;
 
 /** Encodes frames one behind the other into bytes of its own, until `clear`. */
 export class FrameEncoder {
-  #out = new JsonWriter(FIRST_BYTES);
+  readonly #texts = new JsonTexts();
+  #out = new JsonWriter(FIRST_BYTES, this.#texts);
 
   /** The frames since `clear`; they hold until the next one is encoded. */
   get frames(): Buffer {
@@ -76,7 +78,7 @@ export class FrameEncoder {
   clear(): void {
     this.#out.moveTo(0);
     // A burst must not be paid for in memory for ever.
-    if (this.#out.bytes.length > FRAME_BYTES_MAX) this.#out = new JsonWriter(FIRST_BYTES);
+    if (this.#out.bytes.length > FRAME_BYTES_MAX) this.#out = new JsonWriter(FIRST_BYTES, this.#texts);
   }
 
   /** Answers where the frame ends, in bytes since `clear`. */

@@ -194,13 +194,13 @@ export function toCallRecord(row: CallRow): CallRecord {
 function writeBody(out: JsonWriter, call: CallRecord): void {
   const { tokens } = call;
   out.openList();
-  out.text(call.clientKeyKind);
-  out.text(call.modelAsked);
-  out.text(call.modelServed);
-  out.text(call.endpoint);
-  out.text(call.dialect);
+  out.word(call.clientKeyKind);
+  out.word(call.modelAsked);
+  out.word(call.modelServed);
+  out.word(call.endpoint);
+  out.word(call.dialect);
   out.number(call.streamed ? 1 : 0);
-  out.text(call.errorCode);
+  out.word(call.errorCode);
   out.text(call.errorMessage);
   out.number(call.ttfbMs === null ? null : Math.round(call.ttfbMs));
   out.number(call.requestBytes);
@@ -210,8 +210,8 @@ function writeBody(out: JsonWriter, call: CallRecord): void {
   out.number(tokens.cacheRead);
   out.number(tokens.cacheWrite);
   out.number(tokens.reasoning);
-  out.text(call.usageSource);
-  out.text(call.ip);
+  out.word(call.usageSource);
+  out.word(call.ip);
   out.openList();
   for (const attempt of call.attempts) writeAttempt(out, attempt);
   out.closeList();
@@ -220,12 +220,12 @@ function writeBody(out: JsonWriter, call: CallRecord): void {
 
 function writeAttempt(out: JsonWriter, attempt: Attempt): void {
   out.openList();
-  out.text(attempt.providerKeyId);
-  out.text(attempt.providerId);
+  out.word(attempt.providerKeyId);
+  out.word(attempt.providerId);
   out.number(Math.round(attempt.startedMs));
   out.number(Math.round(attempt.durationMs));
   out.number(attempt.httpStatus);
-  out.text(attempt.outcome);
+  out.word(attempt.outcome);
   out.text(attempt.detail);
   out.closeList();
 }

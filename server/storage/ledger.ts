@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
+import { JsonTexts } from "../core/json-texts.js";
 import { JsonWriter } from "../core/json-writer.js";
 import type { PageQuery } from "../core/page.js";
 import { listCalls, readCall } from "./call-list.js";
@@ -56,6 +57,7 @@ export class Ledger {
   readonly #reader: Db;
   readonly #clock: Clock;
   readonly #refs = new LedgerRefs();
+  readonly #texts = new JsonTexts();
   /** Of batches that are in the database: megabytes that come and go make the garbage collector run. */
   readonly #rowWriters: JsonWriter[] = [];
 
@@ -67,7 +69,7 @@ export class Ledger {
 
   /** An empty batch; see `LedgerBatch`. */
   newBatch(): LedgerBatch {
-    const rows = this.#rowWriters.pop() ?? new JsonWriter(ROW_BYTES);
+    const rows = this.#rowWriters.pop() ?? new JsonWriter(ROW_BYTES, this.#texts);
     const batch = new RowBatch(this.#refs, rows);
     return {
       get size() {
@@ -103,7 +105,7 @@ export class Ledger {
   appendCalls(calls: readonly CallRecord[], position: JournalPlace): Promise<number> {
     return this.#append(position, async (db, staged) => {
       const state = await readState(db, [...new Set(calls.map((call) => call.clientKeyId))]);
-      const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES));
+      const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES, this.#texts));
       for (const [index, call] of (await freshCalls(db, calls, state)).entries()) {
         batch.add(call);
         // Callers wait for the same thread.
