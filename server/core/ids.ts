@@ -6,6 +6,8 @@ export type IdPrefix = "usr" | "prv" | "mdl" | "pk" | "ck" | "call" | "ses" | "a
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS = Buffer.from(ALPHABET);
+/** Room for the longest prefix and the line behind it. */
+const PREFIX_CHARS = 5;
 const TIME_CHARS = 10;
 const RANDOM_BYTES = 10;
 const RANDOM_CHARS = (RANDOM_BYTES * 8) / 5;
@@ -20,8 +22,9 @@ export class IdSource {
   #lastRandom = new Uint8Array(RANDOM_BYTES);
   #drawn = new Uint8Array(0);
   #drawnAt = 0;
-  /** The characters of the last id behind its prefix, of which the next one keeps the time if it can. */
-  readonly #text = Buffer.alloc(TIME_CHARS + RANDOM_CHARS);
+  /** The characters of the last id, of which the next one keeps prefix and time if it can. */
+  readonly #text = Buffer.alloc(PREFIX_CHARS + TIME_CHARS + RANDOM_CHARS);
+  #encodedPrefix: IdPrefix | "" = "";
   #encodedMs = -1;
 
   constructor(options: { clock: Clock; random: Random }) {
@@ -40,16 +43,22 @@ export class IdSource {
       // Room below the top, so that counting up within a millisecond does not wrap round.
       this.#lastRandom[0] = (this.#lastRandom[0] ?? 0) & 0x7f;
     }
-    return `${prefix}_${this.#encode(nowMs)}`;
+    return this.#encode(prefix, nowMs);
   }
 
-  #encode(nowMs: number): string {
+  /** In one piece: an id that is put together of two is slower wherever it is read. */
+  #encode(prefix: IdPrefix, nowMs: number): string {
+    const start = PREFIX_CHARS - prefix.length - 1;
+    if (prefix !== this.#encodedPrefix) {
+      this.#text.write(`${prefix}_`, start, "latin1");
+      this.#encodedPrefix = prefix;
+    }
     if (nowMs !== this.#encodedMs) {
       encodeTime(nowMs, this.#text);
       this.#encodedMs = nowMs;
     }
     encodeBytes(this.#lastRandom, this.#text);
-    return this.#text.toString("latin1");
+    return this.#text.toString("latin1", start);
   }
 
   #draw(): Uint8Array<ArrayBuffer> {
@@ -84,9 +93,10 @@ function increment(bytes: Uint8Array): void {
   }
 }
 
+/** Behind the prefix. */
 function encodeTime(ms: number, into: Buffer): void {
   let rest = ms;
-  for (let at = TIME_CHARS - 1; at >= 0; at--) {
+  for (let at = PREFIX_CHARS + TIME_CHARS - 1; at >= PREFIX_CHARS; at--) {
     into[at] = DIGITS[rest % 32] ?? 0;
     rest = Math.floor(rest / 32);
   }
@@ -94,7 +104,7 @@ function encodeTime(ms: number, into: Buffer): void {
 
 /** Behind the time. */
 function encodeBytes(bytes: Uint8Array, into: Buffer): void {
-  let at = TIME_CHARS;
+  let at = PREFIX_CHARS + TIME_CHARS;
   let bits = 0;
   let held = 0;
   for (const byte of bytes) {
