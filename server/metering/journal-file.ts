@@ -39,16 +39,16 @@ export class JournalFile {
 
   /** Must come before the first frame. Throws what the disk throws. */
   writeHeader(): void {
-    this.append(this.#header.bytes);
+    const { bytes } = this.#header;
+    this.append(bytes, bytes.length);
   }
 
   get dirty(): boolean {
     return this.size > this.syncedBytes;
   }
 
-  /** Appends all of `bytes` or nothing. Throws what the disk throws. */
-  append(bytes: Uint8Array): void {
-    const { length } = bytes;
+  /** Appends the first `length` of `bytes`, or nothing. Throws what the disk throws. */
+  append(bytes: Uint8Array, length: number): void {
     let done = 0;
     try {
       while (done < length) {

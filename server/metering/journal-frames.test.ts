@@ -18,7 +18,7 @@ const encoder = new FrameEncoder();
 function frame(record: CallRecord, withSeed = seed): Buffer {
   encoder.clear();
   encoder.finish(record, withSeed);
-  return Buffer.from(encoder.frames);
+  return Buffer.from(encoder.bytes.subarray(0, encoder.length));
 }
 
 function scan(

@@ -153,7 +153,7 @@ export class Journal {
       return { file: file.number, offset: before + end };
     });
     try {
-      file.append(encoder.frames);
+      file.append(encoder.bytes, encoder.length);
     } catch (error) {
       this.#failed(error);
       throw this.#unavailable();
@@ -255,7 +255,7 @@ export class Journal {
     const encoder = this.#encoder;
     encoder.clear();
     for (const call of this.#open.values()) encoder.begin(call, file.seed);
-    file.append(encoder.frames);
+    file.append(encoder.bytes, encoder.length);
   }
 
   /** A file that could not be begun holds nothing that is not elsewhere; its number is not used again. */
