@@ -47,6 +47,21 @@ test("whatever values are in a list, what is written is what JSON.stringify writ
   );
 });
 
+test("whatever has been written can be written again", () => {
+  const out = new JsonWriter(1, new JsonTexts());
+  fc.assert(
+    fc.property(value.list, (list) => {
+      out.moveTo(0);
+      write(out, []);
+      const start = out.length;
+      write(out, list);
+      out.again(out.writtenFrom(start));
+      const json = `${JSON.stringify(list)},`;
+      assert.equal(out.written.toString(), `[],${json}${json}`);
+    }),
+  );
+});
+
 test("more words than are kept are written all the same", () => {
   const out = new JsonWriter(1, new JsonTexts());
   const words = Array.from({ length: 5000 }, (_, index) => `word ${index % 2500}`);

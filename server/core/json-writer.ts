@@ -104,6 +104,17 @@ export class JsonWriter {
     else this.#put(this.#texts.bytesOf(value));
   }
 
+  /** What has been written from `start` on, a character for each byte, for `again`. */
+  writtenFrom(start: number): string {
+    return this.#bytes.toString("latin1", start, this.#length);
+  }
+
+  /** Writes once more what `writtenFrom` has answered. */
+  again(written: string): void {
+    this.#reserve(written.length);
+    this.#length += this.#bytes.write(written, this.#length, "latin1");
+  }
+
   number(value: number | null): void {
     if (value === null) {
       this.#put(NULL);

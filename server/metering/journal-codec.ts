@@ -60,18 +60,37 @@ const RECORD_BYTES_MAX = 32 * 1024;
 /** Characters that strings are cut to; with the last ones every record fits a frame. */
 const CUTS = [RECORD_BYTES_MAX, 500, 50];
 const CUT_LIST_ITEMS = 40;
+/** Of a call that has begun, its JSON is kept up to this length; most is a quarter of it. */
+const KEPT_BYTES_MAX = 1024;
 /** Where a record's id begins: behind two brackets and a quote. */
 const ID_START = 3;
 const QUOTE = 0x22;
 
-/** Writes a call that has begun; about 32 KiB at most, since an absurdly long field must cost no more than itself. */
-export function writeBegun(out: JsonWriter, call: BegunCall): void {
-  bounded(out, call, putBegun);
+/** A call that has begun and not finished, and its JSON once it is written: its finish says all of it again. */
+export interface OpenCall {
+  readonly call: BegunCall;
+  json: string | undefined;
 }
 
-/** Writes a finished call; bounded likewise. */
-export function writeRecord(out: JsonWriter, record: CallRecord): void {
-  bounded(out, record, putRecord);
+/** Writes a call that has begun; about 32 KiB at most, since an absurdly long field must cost no more than itself. */
+export function writeBegun(out: JsonWriter, open: OpenCall): void {
+  if (open.json !== undefined) {
+    out.again(open.json);
+    return;
+  }
+  const start = out.length;
+  bounded(out, open.call, putBegun);
+  if (out.length - start <= KEPT_BYTES_MAX) open.json = out.writtenFrom(start);
+}
+
+/** Writes a finished call; bounded likewise. `begun` is what it began as, where that is known. */
+export function writeRecord(
+  out: JsonWriter,
+  record: CallRecord,
+  begun: OpenCall | undefined,
+): void {
+  const json = begun !== undefined && isBegunAs(record, begun.call) ? begun.json : undefined;
+  bounded(out, record, putRecord, json);
 }
 
 export function decodeBegun(json: string): BegunCall {
@@ -156,9 +175,25 @@ function begunOf(tuple: BegunTuple): BegunCall {
   };
 }
 
-function putRecord(out: JsonWriter, record: CallRecord, charsMax: number): void {
+function isBegunAs(record: CallRecord, call: BegunCall): boolean {
+  return (
+    record.id === call.id &&
+    record.startedAt === call.startedAt &&
+    record.clientKeyId === call.clientKeyId &&
+    record.clientKeyKind === call.clientKeyKind &&
+    record.ownerId === call.ownerId &&
+    record.modelAsked === call.modelAsked &&
+    record.endpoint === call.endpoint &&
+    record.dialect === call.dialect &&
+    record.streamed === call.streamed &&
+    record.ip === call.ip
+  );
+}
+
+function putRecord(out: JsonWriter, record: CallRecord, charsMax: number, begun?: string): void {
   out.openList();
-  putBegun(out, record, charsMax);
+  if (begun === undefined) putBegun(out, record, charsMax);
+  else out.again(begun);
   putEnd(out, record, charsMax);
   out.closeList();
 }
@@ -224,12 +259,13 @@ function micros(ms: number): number {
 function bounded<T>(
   out: JsonWriter,
   value: T,
-  put: (out: JsonWriter, value: T, charsMax: number) => void,
+  put: (out: JsonWriter, value: T, charsMax: number, begun?: string) => void,
+  begun?: string,
 ): void {
   const start = out.length;
   for (const charsMax of CUTS) {
     out.moveTo(start);
-    put(out, value, charsMax);
+    put(out, value, charsMax, begun);
     if (out.length - start <= RECORD_BYTES_MAX) return;
   }
 }

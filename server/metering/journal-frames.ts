@@ -7,6 +7,7 @@ import {
   decodeBegun,
   decodeRecord,
   decodeRecordId,
+  type OpenCall,
   writeBegun,
   writeRecord,
 } from "./journal-codec.js";
@@ -88,18 +89,18 @@ export class FrameEncoder {
   }
 
   /** Answers where the frame ends, in bytes since `clear`. */
-  begin(call: BegunCall, seed: number): number {
+  begin(open: OpenCall, seed: number): number {
     const start = this.#out.length;
     this.#out.moveTo(start + PAYLOAD_START);
-    writeBegun(this.#out, call);
+    writeBegun(this.#out, open);
     return this.#close(start, KIND_BEGIN, seed);
   }
 
-  /** Answers where the frame ends, in bytes since `clear`. */
-  finish(record: CallRecord, seed: number): number {
+  /** Answers where the frame ends, in bytes since `clear`. `begun` is what the call began as, where that is known. */
+  finish(record: CallRecord, seed: number, begun?: OpenCall): number {
     const start = this.#out.length;
     this.#out.moveTo(start + PAYLOAD_START);
-    writeRecord(this.#out, record);
+    writeRecord(this.#out, record, begun);
     return this.#close(start, KIND_FINISH, seed);
   }
 

@@ -57,6 +57,18 @@ test("a record is on the disk when finish returns, and the next process finds it
   assert.equal(next.torn, 0);
 });
 
+test("a call is read back as it ended, whether it began so, otherwise or with more than is kept", async () => {
+  const { journal } = await bench();
+  const names = ["豆包", "m".repeat(2000), "asked first"];
+  const records = names.map((modelAsked, i) => sampleCall(i + 1, { modelAsked }));
+  for (const record of records) journal.begin(record);
+  const ended = records.with(2, { ...records[2]!, modelAsked: "asked then" });
+  for (const record of ended) journal.finish(record);
+  const models: string[] = [];
+  await journal.read(START, 7, ({ modelAsked }) => models.push(modelAsked));
+  assert.deepEqual(models, [...names.slice(0, 2), "asked then"]);
+});
+
 test("a call that began and never finished is found after a kill; one that finished is not", async () => {
   const { disk, journal } = await bench();
   for (let i = 1; i <= 4; i++) journal.begin(begunCall(i));

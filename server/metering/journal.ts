@@ -4,6 +4,7 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { BegunCall, CallEntry } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
+import type { OpenCall } from "./journal-codec.js";
 import { JournalFile } from "./journal-file.js";
 import { FrameEncoder, HEADER_BYTES } from "./journal-frames.js";
 import { journalName, tornName } from "./journal-position.js";
@@ -55,7 +56,7 @@ export class Journal {
   readonly #syncer: JournalSyncer;
   readonly #reader: JournalReader;
   /** Calls that have begun and not finished; they are written again at the head of each new file. */
-  readonly #open = new Map<string, BegunCall>();
+  readonly #open = new Map<string, OpenCall>();
   readonly #torn: Set<number>;
   /** Files that exist, by rising number, with their sizes; that of the current one is its own to tell. */
   readonly #files: Map<number, number>;
@@ -98,7 +99,7 @@ export class Journal {
   /** Calls of one owner that have begun and not finished. */
   openCallsOf(ownerId: string): number {
     let count = 0;
-    for (const call of this.#open.values()) if (call.ownerId === ownerId) count += 1;
+    for (const { call } of this.#open.values()) if (call.ownerId === ownerId) count += 1;
     return count;
   }
 
@@ -145,11 +146,10 @@ export class Journal {
     encoder.clear();
     const before = file.size;
     const ends = entries.map((entry) => {
-      this.#noteOpen(entry);
       const end =
         entry.kind === "BEGUN"
-          ? encoder.begin(entry.call, file.seed)
-          : encoder.finish(entry.record, file.seed);
+          ? encoder.begin(this.#begun(entry.call), file.seed)
+          : encoder.finish(entry.record, file.seed, this.#finished(entry.record));
       return { file: file.number, offset: before + end };
     });
     try {
@@ -168,9 +168,17 @@ export class Journal {
     for (const entry of entries) if (entry.kind === "BEGUN") this.#open.delete(entry.call.id);
   }
 
-  #noteOpen(entry: CallEntry): void {
-    if (entry.kind === "BEGUN") this.#open.set(entry.call.id, entry.call);
-    else this.#open.delete(entry.record.id);
+  #begun(call: BegunCall): OpenCall {
+    const open = { call, json: undefined };
+    this.#open.set(call.id, open);
+    return open;
+  }
+
+  /** Answers what the call began as; undefined when it is not open. */
+  #finished({ id }: CallRecord): OpenCall | undefined {
+    const open = this.#open.get(id);
+    this.#open.delete(id);
+    return open;
   }
 
   /** The file to append to; without one the entries change what is open all the same. */
@@ -178,7 +186,10 @@ export class Journal {
     try {
       return this.#writable();
     } catch (error) {
-      for (const entry of entries) this.#noteOpen(entry);
+      for (const entry of entries) {
+        if (entry.kind === "BEGUN") this.#begun(entry.call);
+        else this.#finished(entry.record);
+      }
       throw error;
     }
   }
@@ -254,7 +265,7 @@ export class Journal {
   #writeOpenCalls(file: JournalFile): void {
     const encoder = this.#encoder;
     encoder.clear();
-    for (const call of this.#open.values()) encoder.begin(call, file.seed);
+    for (const open of this.#open.values()) encoder.begin(open, file.seed);
     file.append(encoder.bytes, encoder.length);
   }
 
