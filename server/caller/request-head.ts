@@ -1,23 +1,14 @@
 import { malformed } from "../http/framing-error.js";
-import { HeaderLines, type RawHeaders } from "../http/header-lines.js";
+import { readHeaderLines, type HeaderLines } from "../http/header-lines.js";
 
-/** What the head of a request says of itself, its body and its connection. */
+/** What the head of a request says. */
 export interface ParsedRequest {
   readonly method: string;
   /** As sent, each byte one character. */
   readonly target: string;
   /** Of HTTP/1. */
   readonly minor: 0 | 1;
-  readonly headers: RawHeaders;
-  /** One past the blank line. */
-  readonly end: number;
-  /** -1 without the header. */
-  readonly contentLength: number;
-  readonly chunked: boolean;
-  /** The caller may send another request behind this one. */
-  readonly persistent: boolean;
-  /** What `Expect` asks for, in lower case; empty if nothing. */
-  readonly expectation: string;
+  readonly lines: HeaderLines;
 }
 
 const CR = 0x0d;
@@ -46,20 +37,14 @@ export function parseRequestHead(
   if (targetEnd < 0) return undefined;
   const versionEnd = versionEndAt(bytes, targetEnd + 1, length);
   if (versionEnd < 0) return undefined;
-  const lines = new HeaderLines(bytes, length);
   const minor = bytes[versionEnd - 1] === ZERO ? 0 : 1;
-  const end = lines.read(versionEnd + 2, minor);
-  if (end < 0) return undefined;
+  const lines = readHeaderLines(bytes, start, versionEnd + 2, length, minor);
+  if (lines === undefined) return undefined;
   return {
-    method: bytes.toString("latin1", start, methodEnd),
-    target: bytes.toString("latin1", methodEnd + 1, targetEnd),
+    method: lines.text(start, methodEnd),
+    target: lines.text(methodEnd + 1, targetEnd),
     minor,
-    headers: { bytes, marks: lines.marks },
-    end,
-    contentLength: lines.contentLength,
-    chunked: lines.chunked,
-    persistent: lines.persistent,
-    expectation: lines.expectation,
+    lines,
   };
 }
 

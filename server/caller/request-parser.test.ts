@@ -27,7 +27,7 @@ class Collector {
 
   onRequest(request: ParsedRequest): void {
     assert.equal(this.#request, undefined, "one request after the other");
-    const { bytes, marks } = request.headers;
+    const { bytes, marks } = request.lines;
     this.#request = request;
     this.#headers = [];
     this.#body = [];

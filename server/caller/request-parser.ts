@@ -73,10 +73,10 @@ export class RequestParser {
     const { length } = bytes;
     if (this.#held !== undefined) return this.#readHeldHead(this.#held, bytes, at);
     const request = parseRequestHead(bytes, at, length);
-    if ((request === undefined ? length : request.end) - at > this.#headBytesMax) {
+    if ((request === undefined ? length : request.lines.end) - at > this.#headBytesMax) {
       throw headTooLarge();
     }
-    if (request !== undefined) return this.#take(request, bytes, request.end);
+    if (request !== undefined) return this.#take(request, bytes, request.lines.end);
     this.#held = new HeldHead(this.#headBytesMax, bytes, at, length);
     return length;
   }
@@ -92,9 +92,10 @@ export class RequestParser {
 
   /** Tells of a request and reads on in what came with its head. */
   #take(request: ParsedRequest, bytes: Buffer, next: number): number {
-    this.#left = Math.max(0, request.contentLength);
-    this.#inHand = !request.chunked && this.#left <= bytes.length - next;
-    if (request.chunked) {
+    const { chunked, contentLength } = request.lines;
+    this.#left = Math.max(0, contentLength);
+    this.#inHand = !chunked && this.#left <= bytes.length - next;
+    if (chunked) {
       this.#phase = "CHUNKED";
       this.#chunked = new ChunkedBody();
     } else {

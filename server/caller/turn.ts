@@ -59,8 +59,8 @@ export class Turn {
     this.#home = home;
     this.#minor = request.minor;
     this.#bodyless = request.method === "HEAD";
-    this.#closes = !request.persistent;
-    this.#expectsContinue = request.expectation === "100-continue" && request.minor === 1;
+    this.#closes = !request.lines.persistent;
+    this.#expectsContinue = request.lines.expectation === "100-continue" && request.minor === 1;
   }
 
   /** The head of an answer was written, or is about to be. */

@@ -1,3 +1,4 @@
+import { copyInto, latin1 } from "./bytes.js";
 import { type JsonTexts, TEXT_CHARS_MAX } from "./json-texts.js";
 
 const QUOTE = 0x22;
@@ -106,7 +107,7 @@ export class JsonWriter {
 
   /** What has been written from `start` on, a character for each byte, for `again`. */
   writtenFrom(start: number): string {
-    return this.#bytes.toString("latin1", start, this.#length);
+    return latin1(this.#bytes, start, this.#length);
   }
 
   /** Writes once more what `writtenFrom` has answered. */
@@ -157,7 +158,7 @@ export class JsonWriter {
   #put(bytes: Uint8Array): void {
     const { length } = bytes;
     this.#reserve(length);
-    this.#bytes.set(bytes, this.#length);
+    copyInto(this.#bytes, this.#length, bytes);
     this.#length += length;
   }
 

@@ -6,7 +6,7 @@ import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
 import { geminiTokens } from "./tokens.js";
-import { latin1 } from "./bytes.js";
+import { latin1 } from "../core/bytes.js";
 
 /** Google's Gemini API. */
 export const geminiCodec: DialectCodec = {

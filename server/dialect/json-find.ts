@@ -1,4 +1,4 @@
-import { utf8 } from "./bytes.js";
+import { utf8 } from "../core/bytes.js";
 import { lastMember } from "./json-scan.js";
 
 const QUOTE = 0x22;

@@ -1,4 +1,4 @@
-import { latin1, utf8 } from "./bytes.js";
+import { latin1, utf8 } from "../core/bytes.js";
 
 /** Where a value stands in a text: its first byte and one past its last. */
 export interface Span {

@@ -1,4 +1,4 @@
-import { isAt } from "./bytes.js";
+import { indexOfByte, isAt } from "../core/bytes.js";
 
 // The steps over a JSON text that hold nothing nested. Each answers where it ends; -1 where it cannot.
 
@@ -50,7 +50,7 @@ export function stringEnd(text: Buffer, start: number, end: number): number {
 function longStringEnd(text: Buffer, start: number, end: number): number {
   let at = start;
   for (;;) {
-    const quote = text.indexOf(QUOTE, at);
+    const quote = indexOfByte(text, QUOTE, at);
     if (quote < 0 || quote >= end) return -1;
     let before = quote;
     while (before > start && text[before - 1] === BACKSLASH) before--;

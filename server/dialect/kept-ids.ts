@@ -1,4 +1,4 @@
-import { latin1 } from "./bytes.js";
+import { latin1 } from "../core/bytes.js";
 import { scanObject } from "./json-scan.js";
 import { readString } from "./json-span.js";
 import { WantedMembers } from "./wanted-members.js";

@@ -7,7 +7,7 @@ import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
 import { openaiTokens } from "./tokens.js";
-import { latin1, utf8 } from "./bytes.js";
+import { latin1, utf8 } from "../core/bytes.js";
 
 /** OpenAI's API and the many that imitate it. */
 export const openaiCodec: DialectCodec = {

@@ -1,5 +1,5 @@
 import type { ReplyFacts } from "../core/call.js";
-import { latin1, utf8 } from "./bytes.js";
+import { latin1, utf8 } from "../core/bytes.js";
 import { isRecord, parseRecord } from "./json-find.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 

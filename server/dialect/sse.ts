@@ -1,4 +1,4 @@
-import { utf8 } from "./bytes.js";
+import { utf8 } from "../core/bytes.js";
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -1,4 +1,4 @@
-import { isAt } from "./bytes.js";
+import { isAt } from "../core/bytes.js";
 import { readString, type Span } from "./json-span.js";
 
 /** In place of an index, for a key whose escapes cannot be undone. */

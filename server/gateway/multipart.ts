@@ -1,6 +1,6 @@
 import { Fault } from "../core/fault.js";
 import type { Span } from "../dialect/json-span.js";
-import { latin1, utf8 } from "../dialect/bytes.js";
+import { latin1, utf8 } from "../core/bytes.js";
 
 /** A form has a handful of parts; audio and images are one each. */
 const PARTS_MAX = 128;

@@ -13,7 +13,7 @@ function raw(headers: Readonly<Record<string, string>>): RawHeaders {
     marks.push(at, at + name.length, valueAt, valueAt + value.length);
     at = valueAt + value.length + 2;
   }
-  return { bytes, marks };
+  return { bytes, marks, text: (start, end) => bytes.toString("latin1", start, end) };
 }
 
 test("only listed headers go on, our own id keeps its name and lengths are read", () => {

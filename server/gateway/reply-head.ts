@@ -1,5 +1,4 @@
 import type { Dialect } from "../core/provider.js";
-import { latin1 } from "../dialect/bytes.js";
 import type { RawHeaders } from "../http/header-lines.js";
 import { HeaderTable } from "../http/header-table.js";
 
@@ -61,14 +60,16 @@ export function readReplyHead(httpStatus: number, raw: RawHeaders, dropLimits: b
     contentEncoding: "",
     pacing: failed ? new Map<string, string>() : undefined,
   };
-  const { bytes, marks } = raw;
+  const { marks } = raw;
   for (let i = 0; i + 3 < marks.length; i += 4) {
-    const known = HEADERS.find(bytes, marks[i] ?? 0, marks[i + 1] ?? 0);
+    const known = HEADERS.find(raw, i);
     if (known === undefined) continue;
-    const value = latin1(bytes, marks[i + 2] ?? 0, marks[i + 3] ?? 0);
-    if (failed && PACING.test(known.name)) head.pacing?.set(known.name, value);
-    if (known.means === "LIMIT" && dropLimits) continue;
-    take(head, known.means, known.name, value);
+    const value = raw.text(marks[i + 2] ?? 0, marks[i + 3] ?? 0);
+    const dropped = known.means === "LIMIT" && dropLimits;
+    if (dropped && !failed) continue;
+    const name = HEADERS.nameOf(known, raw, i);
+    if (failed && PACING.test(name)) head.pacing?.set(name, value);
+    if (!dropped) take(head, known.means, name, value);
   }
   return head;
 }
@@ -76,7 +77,8 @@ export function readReplyHead(httpStatus: number, raw: RawHeaders, dropLimits: b
 function take(head: ReplyHead, part: Part, name: string, value: string): void {
   switch (part) {
     case "LENGTH":
-      head.contentLength = /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+      // The parser has refused what is no number.
+      head.contentLength = Number(value);
       return;
     case "TYPE":
       head.contentType = mediaType(value);
@@ -123,6 +125,8 @@ export function translatedHead(
 
 /** `text/event-stream; charset=utf-8` → `text/event-stream`. */
 export function mediaType(value: string): string {
+  // What most replies are, as it is.
+  if (value === "application/json") return value;
   const end = value.indexOf(";");
   return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase();
 }

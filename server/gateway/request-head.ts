@@ -1,6 +1,5 @@
 import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
-import { latin1 } from "../dialect/bytes.js";
 import type { RawHeaders } from "../http/header-lines.js";
 import { HeaderTable } from "../http/header-table.js";
 
@@ -110,9 +109,9 @@ const ONCE: Partial<Record<Part, number>> = {
  */
 export function readHead(request: ParsedRequest, linesMax: number): RequestHead {
   if (request.target.includes("#")) refuse("a path holds no fragment");
-  if (request.headers.marks.length > linesMax * 4) refuse("too many header lines");
+  if (request.lines.marks.length > linesMax * 4) refuse("too many header lines");
   const head = emptyHead(request);
-  const { seen, connection } = readLines(head, request.headers);
+  const { seen, connection } = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
   if (connection !== "") dropNamed(head.forward, connection);
   return head;
@@ -121,8 +120,8 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
 function emptyHead(request: ParsedRequest): RequestHead {
   return {
     forward: [],
-    contentLength: request.contentLength < 0 ? undefined : request.contentLength,
-    chunked: request.chunked,
+    contentLength: request.lines.contentLength < 0 ? undefined : request.lines.contentLength,
+    chunked: request.lines.chunked,
     contentType: "",
     hasAnthropicVersion: false,
     authorization: undefined,
@@ -138,14 +137,15 @@ function emptyHead(request: ParsedRequest): RequestHead {
 
 /** The marks of what was there, and all that `Connection` names. */
 function readLines(head: RequestHead, headers: RawHeaders): { seen: number; connection: string } {
-  const { bytes, marks } = headers;
+  const { marks } = headers;
   let seen = 0;
   let connection = "";
   for (let i = 0; i + 3 < marks.length; i += 4) {
-    const known = HEADERS.find(bytes, marks[i] ?? 0, marks[i + 1] ?? 0);
+    const known = HEADERS.find(headers, i);
     if (known === undefined) continue;
-    const { name, means } = known;
-    const value = latin1(bytes, marks[i + 2] ?? 0, marks[i + 3] ?? 0);
+    const { means } = known;
+    const name = HEADERS.nameOf(known, headers, i);
+    const value = headers.text(marks[i + 2] ?? 0, marks[i + 3] ?? 0);
     if (means === "FORWARD") {
       head.forward.push(name, value);
       continue;

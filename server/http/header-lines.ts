@@ -1,3 +1,4 @@
+import { latin1 } from "../core/bytes.js";
 import { malformed } from "./framing-error.js";
 import { isNameAt } from "./same-name.js";
 
@@ -9,6 +10,8 @@ export interface RawHeaders {
   readonly bytes: Buffer;
   /** Four places a line: where its name begins and ends, where its value begins and ends. */
   readonly marks: readonly number[];
+  /** What stands between two places, each byte one character. */
+  text(start: number, end: number): string;
 }
 
 const TAB = 0x09;
@@ -16,7 +19,9 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const COLON = 0x3a;
+const HYPHEN = 0x2d;
 const ZERO = 0x30;
+const DELETE = 0x7f;
 const LENGTH_DIGITS_MAX = 15;
 
 const CONTENT_LENGTH = Buffer.from("content-length");
@@ -25,103 +30,120 @@ const CONNECTION = Buffer.from("connection");
 const KEEP_ALIVE = Buffer.from("keep-alive");
 const EXPECT = Buffer.from("expect");
 
-/** What may stand in a header's name: 1; in its value or a reason: 2. */
-const CLASSES = classes();
-
-function classes(): Uint8Array {
-  const table = new Uint8Array(256);
-  for (let byte = 0; byte < 256; byte++) {
-    const inValue = byte === TAB || (byte >= SPACE && byte !== 0x7f);
-    const inName = /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)) && byte < 0x80;
-    table[byte] = (inName ? 1 : 0) | (inValue ? 2 : 0);
+/** 1 for what may stand in a header's name. */
+const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
+  byte < 0x80 && /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)) ? 1 : 0,
+);
+/**
+ * Reads the header lines from `at` to the blank one, of a message in HTTP/1 of this minor version that begins at
+ * `start`; undefined when the blank line has not come yet. Throws FramingError for lines that two parsers could
+ * read in two ways: folded ones, bare line feeds, spaces before the colon, two lengths, a length with a transfer
+ * coding, or a coding other than `chunked`.
+ */
+export function readHeaderLines(
+  bytes: Buffer,
+  start: number,
+  at: number,
+  length: number,
+  minor: 0 | 1,
+): HeaderLines | undefined {
+  const lines = new HeaderLines(bytes, start);
+  let nameStart = at;
+  for (;;) {
+    if (nameStart >= length) return undefined;
+    if (bytes[nameStart] === CR) break;
+    let nameEnd = nameStart;
+    while (nameEnd < length) {
+      // Most of a name is letters and hyphens, which need no table.
+      const byte = bytes[nameEnd] ?? 0;
+      const letter = (byte | 0x20) - 0x61;
+      if ((letter < 0 || letter > 25) && byte !== HYPHEN && IN_NAME[byte] !== 1) break;
+      nameEnd++;
+    }
+    if (nameEnd >= length) return undefined;
+    if (nameEnd === nameStart || bytes[nameEnd] !== COLON) {
+      malformed("a header line has no plain name");
+    }
+    let valueStart = nameEnd + 1;
+    while (valueStart < length && isBlank(bytes[valueStart] ?? 0)) valueStart++;
+    const lineEnd = textEnd(bytes, valueStart, length);
+    if (lineEnd < 0) return undefined;
+    let valueEnd = lineEnd;
+    while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] ?? 0)) valueEnd--;
+    lines.add(nameStart, nameEnd, valueStart, valueEnd);
+    nameStart = lineEnd + 2;
   }
-  return table;
+  if (nameStart + 1 >= length) return undefined;
+  if (bytes[nameStart + 1] !== LF) malformed("a carriage return stands alone");
+  lines.finish(nameStart + 2, minor);
+  return lines;
 }
 
-/**
- * Reads the header lines of one message, and what they say of its body and its connection. Throws
- * FramingError for lines that two parsers could read in two ways: folded ones, bare line feeds, spaces
- * before the colon, two lengths, a length with a transfer coding, or a coding other than `chunked`.
- */
-export class HeaderLines {
-  readonly #bytes: Buffer;
-  readonly #length: number;
+/** Where the text from `at` on ends with CR LF; -1 when it is not whole. */
+export function textEnd(bytes: Buffer, at: number, length: number): number {
+  let end = at;
+  // Four at a time, for each turn of a loop costs as much as looking at three.
+  while (
+    end + 4 <= length &&
+    isText(bytes[end] ?? 0) &&
+    isText(bytes[end + 1] ?? 0) &&
+    isText(bytes[end + 2] ?? 0) &&
+    isText(bytes[end + 3] ?? 0)
+  ) {
+    end += 4;
+  }
+  while (end < length && isText(bytes[end] ?? 0)) end++;
+  if (end < length && bytes[end] !== CR) malformed("a line holds a control character");
+  if (end + 1 >= length) return -1;
+  if (bytes[end + 1] !== LF) malformed("a carriage return stands alone");
+  return end;
+}
+
+/** The header lines of one message, and what they say of its body and its connection. */
+export class HeaderLines implements RawHeaders {
+  readonly bytes: Buffer;
   readonly marks: number[] = [];
+  /** One past the blank line. */
+  end = 0;
   /** -1 without the header. */
   contentLength = -1;
   chunked = false;
-  /** Another message may follow on the connection; known when all lines were read. */
+  /** Another message may follow on the connection. */
   persistent = false;
-  #closes = false;
-  #stays = false;
   /** For how long the connection is kept, in seconds; -1 if the message does not say. */
   keepAliveSeconds = -1;
   /** What `Expect` asks for, in lower case; empty if nothing. */
   expectation = "";
+  readonly #start: number;
+  #closes = false;
+  #stays = false;
+  /** Of the whole head; made when it is whole, for one text costs as much to make as one value. */
+  #text = "";
 
-  /** Reads the first `length` of the bytes. */
-  constructor(bytes: Buffer, length: number) {
-    this.#bytes = bytes;
-    this.#length = length;
+  constructor(bytes: Buffer, start: number) {
+    this.bytes = bytes;
+    this.#start = start;
   }
 
-  /**
-   * Reads from the first header line to the blank one, of a message in HTTP/1 of this minor version; answers one
-   * past it, or -1 when it has not come yet.
-   */
-  read(start: number, minor: number): number {
-    const bytes = this.#bytes;
-    const length = this.#length;
-    let at = start;
-    for (;;) {
-      if (at >= length) return -1;
-      if (bytes[at] === CR) {
-        if (at + 1 >= length) return -1;
-        if (bytes[at + 1] !== LF) malformed("a carriage return stands alone");
-        break;
-      }
-      at = this.#line(at);
-      if (at < 0) return -1;
-    }
+  text(start: number, end: number): string {
+    return this.#text.slice(start - this.#start, end - this.#start);
+  }
+
+  add(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    this.marks.push(nameStart, nameEnd, valueStart, valueEnd);
+    this.#note(nameStart, nameEnd, valueStart, valueEnd);
+  }
+
+  finish(end: number, minor: 0 | 1): void {
     if (this.chunked && this.contentLength >= 0) malformed("it has a length and is chunked");
     if (this.chunked && minor === 0) malformed("it is chunked in HTTP/1.0");
     this.persistent = !this.#closes && (minor === 1 || this.#stays);
-    return at + 2;
-  }
-
-  /** Where the text from `at` on ends with CR LF; -1 when it is not whole. */
-  textEnd(at: number): number {
-    const bytes = this.#bytes;
-    const length = this.#length;
-    let end = at;
-    while (end < length && ((CLASSES[bytes[end] ?? 0] ?? 0) & 2) !== 0) end++;
-    if (end < length && bytes[end] !== CR) malformed("a line holds a control character");
-    if (end + 1 >= length) return -1;
-    if (bytes[end + 1] !== LF) malformed("a carriage return stands alone");
-    return end;
-  }
-
-  /** One past the header line at `at`; -1 when it is not whole. */
-  #line(at: number): number {
-    const bytes = this.#bytes;
-    const length = this.#length;
-    let nameEnd = at;
-    while (nameEnd < length && ((CLASSES[bytes[nameEnd] ?? 0] ?? 0) & 1) !== 0) nameEnd++;
-    if (nameEnd >= length) return -1;
-    if (nameEnd === at || bytes[nameEnd] !== COLON) malformed("a header line has no plain name");
-    let valueStart = nameEnd + 1;
-    while (valueStart < length && isBlank(bytes[valueStart])) valueStart++;
-    const lineEnd = this.textEnd(valueStart);
-    if (lineEnd < 0) return -1;
-    let valueEnd = lineEnd;
-    while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--;
-    this.marks.push(at, nameEnd, valueStart, valueEnd);
-    this.#note(at, nameEnd, valueStart, valueEnd);
-    return lineEnd + 2;
+    this.end = end;
+    this.#text = latin1(this.bytes, this.#start, end);
   }
 
   #note(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
-    const bytes = this.#bytes;
+    const { bytes } = this;
     switch (nameEnd - nameStart) {
       case CONTENT_LENGTH.length:
         if (isNameAt(bytes, nameStart, CONTENT_LENGTH)) this.#noteLength(valueStart, valueEnd);
@@ -131,7 +153,7 @@ export class HeaderLines {
         return;
       case EXPECT.length:
         if (isNameAt(bytes, nameStart, EXPECT)) {
-          this.expectation = bytes.toString("latin1", valueStart, valueEnd).toLowerCase();
+          this.expectation = latin1(bytes, valueStart, valueEnd).toLowerCase();
         }
         return;
       case CONNECTION.length:
@@ -144,12 +166,12 @@ export class HeaderLines {
     // What nearly all say, without making a text of it.
     if (
       valueEnd - valueStart === KEEP_ALIVE.length &&
-      isNameAt(this.#bytes, valueStart, KEEP_ALIVE)
+      isNameAt(this.bytes, valueStart, KEEP_ALIVE)
     ) {
       this.#stays = true;
       return;
     }
-    for (const word of this.#bytes.toString("latin1", valueStart, valueEnd).split(",")) {
+    for (const word of latin1(this.bytes, valueStart, valueEnd).split(",")) {
       const option = word.trim().toLowerCase();
       if (option === "close") this.#closes = true;
       else if (option === "keep-alive") this.#stays = true;
@@ -157,7 +179,7 @@ export class HeaderLines {
   }
 
   #noteKeepAlive(valueStart: number, valueEnd: number): void {
-    const text = this.#bytes.toString("latin1", valueStart, valueEnd);
+    const text = latin1(this.bytes, valueStart, valueEnd);
     const seconds = /timeout=(\d{1,9})/i.exec(text)?.[1];
     if (seconds !== undefined) this.keepAliveSeconds = Number(seconds);
   }
@@ -165,21 +187,26 @@ export class HeaderLines {
   #noteLength(valueStart: number, valueEnd: number): void {
     const digits = valueEnd - valueStart;
     const value =
-      digits < 1 || digits > LENGTH_DIGITS_MAX ? -1 : digitsAt(this.#bytes, valueStart, valueEnd);
+      digits < 1 || digits > LENGTH_DIGITS_MAX ? -1 : digitsAt(this.bytes, valueStart, valueEnd);
     if (value < 0) malformed("its length is no number");
     if (this.contentLength >= 0) malformed("it has two lengths");
     this.contentLength = value;
   }
 
   #noteCoding(valueStart: number, valueEnd: number): void {
-    const value = this.#bytes.toString("latin1", valueStart, valueEnd).toLowerCase();
+    const value = latin1(this.bytes, valueStart, valueEnd).toLowerCase();
     if (value !== "chunked") malformed("its transfer coding is not chunked");
     if (this.chunked) malformed("it is chunked twice");
     this.chunked = true;
   }
 }
 
-function isBlank(byte: number | undefined): boolean {
+/** May stand in a header's value, or in a reason. */
+function isText(byte: number): boolean {
+  return byte >= SPACE ? byte !== DELETE : byte === TAB;
+}
+
+function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
 

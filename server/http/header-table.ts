@@ -1,12 +1,15 @@
+import type { RawHeaders } from "./header-lines.js";
 import { isNameAt } from "./same-name.js";
 
-/** What a raw header name means, and the name in lower case. */
-export interface KnownHeader<T> {
-  readonly name: string;
-  readonly means: T;
-}
+/** Slots for the first letters of names; those of the other characters are shared. */
+const LETTERS = 32;
 
-interface Entry<T> extends KnownHeader<T> {
+/** What a header means. */
+export interface KnownHeader<T> {
+  /** In lower case; of a family of headers what their names begin with. */
+  readonly name: string;
+  readonly isFamily: boolean;
+  readonly means: T;
   readonly bytes: Buffer;
 }
 
@@ -15,36 +18,67 @@ interface Entry<T> extends KnownHeader<T> {
  * finding that out costs no string.
  */
 export class HeaderTable<T> {
-  readonly #byLength: readonly (readonly Entry<T>[])[];
-  readonly #prefixes: readonly { readonly bytes: Buffer; readonly means: T }[];
+  /** By length and first letter. */
+  readonly #names: (readonly KnownHeader<T>[])[];
+  /** By first letter. */
+  readonly #families: (readonly KnownHeader<T>[])[];
 
   constructor(names: Readonly<Record<string, T>>, prefixes: Readonly<Record<string, T>>) {
-    const entries = Object.entries(names).map(([name, means]) => ({
-      name,
-      means,
-      bytes: Buffer.from(name),
-    }));
-    const longest = Math.max(...entries.map((entry) => entry.name.length));
-    this.#byLength = Array.from({ length: longest + 1 }, (_each, length) =>
-      entries.filter((entry) => entry.name.length === length),
+    const entries = knownHeaders(names, false);
+    const longest = Math.max(...entries.map(({ name }) => name.length));
+    this.#names = Array.from({ length: slot(longest + 1, 0) }, (_each, at) =>
+      entries.filter(({ name, bytes }) => slot(name.length, bytes[0] ?? 0) === at),
     );
-    this.#prefixes = Object.entries(prefixes).map(([prefix, means]) => ({
-      bytes: Buffer.from(prefix),
-      means,
-    }));
+    const families = knownHeaders(prefixes, true);
+    this.#families = Array.from({ length: LETTERS }, (_each, letter) =>
+      families.filter(({ bytes }) => slot(0, bytes[0] ?? 0) === letter),
+    );
   }
 
-  /** The name that stands in `raw` from `start` to `end`; undefined for names that are not in the table. */
-  find(raw: Buffer, start: number, end: number): KnownHeader<T> | undefined {
-    const entries = this.#byLength[end - start];
-    if (entries !== undefined) {
-      for (const entry of entries) if (isNameAt(raw, start, entry.bytes)) return entry;
-    }
-    for (const { bytes, means } of this.#prefixes) {
-      if (end - start > bytes.length && isNameAt(raw, start, bytes)) {
-        return { name: raw.toString("latin1", start, end).toLowerCase(), means };
-      }
-    }
-    return undefined;
+  /** The name of the line whose marks begin at `i`; undefined for names that are not in the table. */
+  find(headers: RawHeaders, i: number): KnownHeader<T> | undefined {
+    const { bytes, marks } = headers;
+    const start = marks[i] ?? 0;
+    const end = marks[i + 1] ?? 0;
+    const first = bytes[start] ?? 0;
+    const slotAt = slot(end - start, first);
+    const names = slotAt < this.#names.length ? this.#names[slotAt] : undefined;
+    return (
+      firstOf(names, bytes, start, end) ?? firstOf(this.#families[slot(0, first)], bytes, start, end)
+    );
   }
+
+  /** The name, in lower case, of the line whose marks begin at `i` and that was found to be `known`. */
+  nameOf(known: KnownHeader<T>, headers: RawHeaders, i: number): string {
+    if (!known.isFamily) return known.name;
+    return headers.text(headers.marks[i] ?? 0, headers.marks[i + 1] ?? 0).toLowerCase();
+  }
+}
+
+function firstOf<T>(
+  candidates: readonly KnownHeader<T>[] | undefined,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): KnownHeader<T> | undefined {
+  if (candidates === undefined) return undefined;
+  for (let i = 0; i < candidates.length; i++) {
+    const known = candidates[i];
+    if (known === undefined || (known.isFamily && end - start <= known.name.length)) continue;
+    if (isNameAt(bytes, start, known.bytes)) return known;
+  }
+  return undefined;
+}
+
+function knownHeaders<T>(
+  byName: Readonly<Record<string, T>>,
+  isFamily: boolean,
+): readonly KnownHeader<T>[] {
+  return Object.entries(byName).map(([name, means]) => {
+    return { name, isFamily, means, bytes: Buffer.from(name) };
+  });
+}
+
+function slot(length: number, first: number): number {
+  return length * LETTERS + (first & (LETTERS - 1));
 }

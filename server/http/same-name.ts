@@ -1,9 +1,10 @@
+/** Sets apart capital letters from small ones, and no other two characters that a name can be made of. */
+const CASE = 0x20;
+
 /** Whether `lower`, a name in lower case, stands in `raw` at `start`, in whatever case. */
 export function isNameAt(raw: Buffer, start: number, lower: Buffer): boolean {
   for (let i = 0; i < lower.length; i++) {
-    const byte = raw[start + i] ?? 0;
-    const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-    if (folded !== lower[i]) return false;
+    if (((raw[start + i] ?? 0) | CASE) !== ((lower[i] ?? 0) | CASE)) return false;
   }
   return true;
 }

@@ -1,19 +1,10 @@
 import { malformed } from "../http/framing-error.js";
-import { digitsAt, HeaderLines, type RawHeaders } from "../http/header-lines.js";
+import { digitsAt, readHeaderLines, textEnd, type HeaderLines } from "../http/header-lines.js";
 
-/** What a head says about itself, its body and its connection. */
+/** What a head says. */
 export interface ParsedHead {
   readonly httpStatus: number;
-  readonly headers: RawHeaders;
-  /** One past the blank line. */
-  readonly end: number;
-  /** -1 without the header. */
-  readonly contentLength: number;
-  readonly chunked: boolean;
-  /** The provider keeps the connection open after the reply. */
-  readonly persistent: boolean;
-  /** For how long, in seconds; -1 if it does not say. */
-  readonly keepAliveSeconds: number;
+  readonly lines: HeaderLines;
 }
 
 const CR = 0x0d;
@@ -29,25 +20,17 @@ const VERSION = Buffer.from("HTTP/1.");
  * that two parsers could read in two ways.
  */
 export function parseHead(bytes: Buffer, start: number, length: number): ParsedHead | undefined {
-  const lines = new HeaderLines(bytes, length);
-  const first = statusLine(bytes, start, length, lines);
+  const first = statusLine(bytes, start, length);
+  if (first < 0) return undefined;
   const minor = bytes[start + VERSION.length] === ZERO ? 0 : 1;
-  const end = first < 0 ? -1 : lines.read(first, minor);
-  if (end < 0) return undefined;
+  const lines = readHeaderLines(bytes, start, first, length, minor);
+  if (lines === undefined) return undefined;
   const statusAt = start + VERSION.length + 2;
-  return {
-    httpStatus: digitsAt(bytes, statusAt, statusAt + 3),
-    headers: { bytes, marks: lines.marks },
-    end,
-    contentLength: lines.contentLength,
-    chunked: lines.chunked,
-    persistent: lines.persistent,
-    keepAliveSeconds: lines.keepAliveSeconds,
-  };
+  return { httpStatus: digitsAt(bytes, statusAt, statusAt + 3), lines };
 }
 
 /** One past the status line; -1 when it is not whole. */
-function statusLine(bytes: Buffer, start: number, length: number, lines: HeaderLines): number {
+function statusLine(bytes: Buffer, start: number, length: number): number {
   const known = Math.min(length - start, VERSION.length);
   for (let i = 0; i < known; i++) {
     if (bytes[start + i] !== VERSION[i]) malformed("it is no HTTP/1 reply");
@@ -62,6 +45,6 @@ function statusLine(bytes: Buffer, start: number, length: number, lines: HeaderL
   if (status < 100 || status > 599) malformed("its status is no status");
   const at = statusAt + 3;
   if (at < length && bytes[at] !== SPACE && bytes[at] !== CR) malformed("its status is no status");
-  const end = lines.textEnd(at);
+  const end = textEnd(bytes, at, length);
   return end < 0 ? -1 : end + 2;
 }

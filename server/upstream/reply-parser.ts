@@ -116,10 +116,10 @@ export class ReplyParser {
     if (this.#held !== undefined) return this.#readHeldHead(this.#held, bytes, at, length);
     const head = parseHead(bytes, at, length);
     const { headBytesMax } = this.#limits;
-    if ((head === undefined ? length : head.end) - at > headBytesMax) throw headTooLarge();
+    if ((head === undefined ? length : head.lines.end) - at > headBytesMax) throw headTooLarge();
     if (head !== undefined) {
       this.#begin(head);
-      return head.end;
+      return head.lines.end;
     }
     this.#held = new HeldHead(headBytesMax, bytes, at, length);
     return length;
@@ -136,24 +136,25 @@ export class ReplyParser {
   }
 
   #begin(head: ParsedHead): void {
-    const { httpStatus } = head;
+    const { httpStatus, lines } = head;
     if (httpStatus === 101) throw new FramingError("it changes the protocol");
     if (httpStatus < 200) {
       if (++this.#interim > INTERIM_MAX) throw new FramingError("too many interim replies");
       return;
     }
-    this.persistent = head.persistent;
-    this.keepAliveSeconds = head.keepAliveSeconds;
+    this.persistent = lines.persistent;
+    this.keepAliveSeconds = lines.keepAliveSeconds;
     this.#phase = this.#phaseAfter(head);
-    this.#left = Math.max(0, head.contentLength);
+    this.#left = Math.max(0, lines.contentLength);
     if (this.#phase === "LENGTH" && this.#left > this.#limits.bodyBytesMax) throw tooLargeBody();
     if (this.#phase === "CHUNKED") this.#chunked = new ChunkedBody();
     if (this.#phase === "UNTIL_CLOSE") this.persistent = false;
-    this.#sink.onHead(httpStatus, head.headers);
+    this.#sink.onHead(httpStatus, lines);
   }
 
   #phaseAfter(head: ParsedHead): Phase {
-    const { httpStatus, chunked, contentLength } = head;
+    const { httpStatus } = head;
+    const { chunked, contentLength } = head.lines;
     if (this.#isHead || httpStatus === 204 || httpStatus === 304) return "DONE";
     if (chunked) return "CHUNKED";
     if (contentLength < 0) return "UNTIL_CLOSE";

@@ -1,5 +1,5 @@
 import { Fault } from "../../core/fault.js";
-import { utf8 } from "../bytes.js";
+import { utf8 } from "../../core/bytes.js";
 import { openaiCodec } from "../openai.js";
 import {
   type JsonObject,

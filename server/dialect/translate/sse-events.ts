@@ -1,5 +1,5 @@
 import { Fault } from "../../core/fault.js";
-import { utf8 } from "../bytes.js";
+import { utf8 } from "../../core/bytes.js";
 import { EventGate, eventData, nextBoundary } from "../sse.js";
 
 /** One server-sent event with data. */

@@ -1,6 +1,6 @@
 import { Fault } from "../../core/fault.js";
 import type { Dialect } from "../../core/provider.js";
-import { utf8 } from "../bytes.js";
+import { utf8 } from "../../core/bytes.js";
 import type { StreamEdit } from "../codec.js";
 import { CODECS } from "../codecs.js";
 import { chatSide } from "./chat/side.js";

@@ -1,0 +1,40 @@
+/**
+ * Node's own methods, some of which its types leave out. `toString` reaches the same code after looking up the
+ * encoding by name. They are taken from the prototype once: it has so many that V8 looks them up anew with each
+ * use, which on headers and records of every call is what costs.
+ */
+interface Methods {
+  readonly latin1Slice: (this: Buffer, start: number, end: number) => string;
+  readonly utf8Slice: (this: Buffer, start: number, end: number) => string;
+  readonly indexOf: (this: Buffer, byte: number, from: number) => number;
+  readonly set: (this: Uint8Array, bytes: Uint8Array, at: number) => void;
+}
+const { latin1Slice, utf8Slice, indexOf, set } = Buffer.prototype as unknown as Methods;
+
+/** Bytes as text, each byte one character: right for headers, and for finding ASCII in anything. */
+export function latin1(bytes: Buffer, start = 0, end = bytes.length): string {
+  return latin1Slice.call(bytes, start, Math.min(end, bytes.length));
+}
+
+/** Bytes as UTF-8 text. */
+export function utf8(bytes: Buffer, start = 0, end = bytes.length): string {
+  return utf8Slice.call(bytes, start, Math.min(end, bytes.length));
+}
+
+/** Where a byte comes next; -1 when it does not. */
+export function indexOfByte(bytes: Buffer, byte: number, from: number): number {
+  return indexOf.call(bytes, byte, from);
+}
+
+/** Writes all of `source` into `target` from `at` on, where there has to be room. */
+export function copyInto(target: Uint8Array, at: number, source: Uint8Array): void {
+  set.call(target, source, at);
+}
+
+/** True when `word` stands at a place. */
+export function isAt(bytes: Buffer, start: number, word: Buffer): boolean {
+  const length = word.length;
+  if (start + length > bytes.length) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== word[i]) return false;
+  return true;
+}
