@@ -1,5 +1,5 @@
 import { malformed } from "../http/framing-error.js";
-import { readHeaderLines, type HeaderLines } from "../http/header-lines.js";
+import { HeaderLines } from "../http/header-lines.js";
 
 /** What the head of a request says. */
 export interface ParsedRequest {
@@ -38,8 +38,8 @@ export function parseRequestHead(
   const versionEnd = versionEndAt(bytes, targetEnd + 1, length);
   if (versionEnd < 0) return undefined;
   const minor = bytes[versionEnd - 1] === ZERO ? 0 : 1;
-  const lines = readHeaderLines(bytes, start, versionEnd + 2, length, minor);
-  if (lines === undefined) return undefined;
+  const lines = new HeaderLines(bytes, start);
+  if (!lines.read(versionEnd + 2, length, minor)) return undefined;
   return {
     method: lines.text(start, methodEnd),
     target: lines.text(methodEnd + 1, targetEnd),

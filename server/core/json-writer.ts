@@ -123,7 +123,10 @@ export class JsonWriter {
     }
     this.#reserve(NUMBER_BYTES);
     const small = value | 0;
-    if (small === value && small >= 0) {
+    if (small === value && small >= 0 && small < 10) {
+      // One digit, as most numbers of a record.
+      this.#bytes[this.#length++] = ZERO + small;
+    } else if (small === value && small >= 0) {
       this.#digits(small, digitsOf(small));
     } else if (Number.isSafeInteger(value) && value >= 0) {
       const high = Math.floor(value / LOW);

@@ -5,6 +5,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Occurrences of a key that are looked at before giving up, so that a hostile text cannot cost more. */
 const TRIES_MAX = 8;
+/** Up to so many bytes it costs less to parse a key and all behind it than to look for where its value ends. */
+const REST_BYTES_MAX = 2048;
 
 /**
  * The last object in a text that stands behind a key and that `accept` takes. Quotes inside JSON strings
@@ -46,12 +48,22 @@ export function topLevelObject<T>(
     if (at < 0) return undefined;
     from = at;
     if (text[at - 1] === BACKSLASH) continue;
-    const span = lastMember(text, at);
-    if (span === undefined || text[span.start] !== 0x7b) continue;
-    const value = parseRecord(utf8(text, span.start, span.end));
-    return value === undefined ? undefined : accept(value);
+    const value = text.length - at <= REST_BYTES_MAX ? fromRest(text, at, key) : fromSpan(text, at);
+    if (value !== undefined) return accept(value);
   }
   return undefined;
+}
+
+/** The object behind the key at `at`, where all that follows is members of the outermost object and its end. */
+function fromRest(text: Buffer, at: number, key: string): Record<string, unknown> | undefined {
+  const value = parseRecord(`{${utf8(text, at)}`)?.[key];
+  return isRecord(value) ? value : undefined;
+}
+
+/** As `fromRest`, without building what follows. */
+function fromSpan(text: Buffer, at: number): Record<string, unknown> | undefined {
+  const span = lastMember(text, at);
+  return span === undefined ? undefined : parseRecord(utf8(text, span.start, span.end));
 }
 
 /** The object that follows a key, past its colon; undefined when something else does, or it is cut. */

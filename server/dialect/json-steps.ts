@@ -5,8 +5,6 @@ import { indexOfByte, isAt } from "../core/bytes.js";
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** Strings longer than this are searched with memchr, where the call costs less than the loop. */
-const SHORT_STRING_BYTES = 12;
 
 const TRUE = Buffer.from("true");
 const FALSE = Buffer.from("false");
@@ -36,24 +34,12 @@ function isSpace(byte: number): boolean {
 /** Past a string; what its escapes say is not looked at. */
 export function stringEnd(text: Buffer, start: number, end: number): number {
   if (start >= end || text[start] !== QUOTE) return -1;
-  const loopEnd = end - start > SHORT_STRING_BYTES ? start + SHORT_STRING_BYTES : end;
   let at = start + 1;
-  for (; at < loopEnd; at++) {
-    const byte = text[at];
-    if (byte === QUOTE) return at + 1;
-    if (byte === BACKSLASH) at++;
-  }
-  return longStringEnd(text, at, end);
-}
-
-/** `start` is inside the string and not behind a backslash. */
-function longStringEnd(text: Buffer, start: number, end: number): number {
-  let at = start;
   for (;;) {
     const quote = indexOfByte(text, QUOTE, at);
     if (quote < 0 || quote >= end) return -1;
     let before = quote;
-    while (before > start && text[before - 1] === BACKSLASH) before--;
+    while (text[before - 1] === BACKSLASH) before--;
     if ((quote - before) % 2 === 0) return quote + 1;
     at = quote + 1;
   }

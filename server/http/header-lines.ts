@@ -35,80 +35,19 @@ const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
   byte < 0x80 && /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)) ? 1 : 0,
 );
 /**
- * Reads the header lines from `at` to the blank one, of a message in HTTP/1 of this minor version that begins at
- * `start`; undefined when the blank line has not come yet. Throws FramingError for lines that two parsers could
- * read in two ways: folded ones, bare line feeds, spaces before the colon, two lengths, a length with a transfer
- * coding, or a coding other than `chunked`.
+ * Reads the header lines of one message, and what they say of its body and its connection. Throws
+ * FramingError for lines that two parsers could read in two ways: folded ones, bare line feeds, spaces
+ * before the colon, two lengths, a length with a transfer coding, or a coding other than `chunked`.
  */
-export function readHeaderLines(
-  bytes: Buffer,
-  start: number,
-  at: number,
-  length: number,
-  minor: 0 | 1,
-): HeaderLines | undefined {
-  const lines = new HeaderLines(bytes, start);
-  let nameStart = at;
-  for (;;) {
-    if (nameStart >= length) return undefined;
-    if (bytes[nameStart] === CR) break;
-    let nameEnd = nameStart;
-    while (nameEnd < length) {
-      // Most of a name is letters and hyphens, which need no table.
-      const byte = bytes[nameEnd] ?? 0;
-      const letter = (byte | 0x20) - 0x61;
-      if ((letter < 0 || letter > 25) && byte !== HYPHEN && IN_NAME[byte] !== 1) break;
-      nameEnd++;
-    }
-    if (nameEnd >= length) return undefined;
-    if (nameEnd === nameStart || bytes[nameEnd] !== COLON) {
-      malformed("a header line has no plain name");
-    }
-    let valueStart = nameEnd + 1;
-    while (valueStart < length && isBlank(bytes[valueStart] ?? 0)) valueStart++;
-    const lineEnd = textEnd(bytes, valueStart, length);
-    if (lineEnd < 0) return undefined;
-    let valueEnd = lineEnd;
-    while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] ?? 0)) valueEnd--;
-    lines.add(nameStart, nameEnd, valueStart, valueEnd);
-    nameStart = lineEnd + 2;
-  }
-  if (nameStart + 1 >= length) return undefined;
-  if (bytes[nameStart + 1] !== LF) malformed("a carriage return stands alone");
-  lines.finish(nameStart + 2, minor);
-  return lines;
-}
-
-/** Where the text from `at` on ends with CR LF; -1 when it is not whole. */
-export function textEnd(bytes: Buffer, at: number, length: number): number {
-  let end = at;
-  // Four at a time, for each turn of a loop costs as much as looking at three.
-  while (
-    end + 4 <= length &&
-    isText(bytes[end] ?? 0) &&
-    isText(bytes[end + 1] ?? 0) &&
-    isText(bytes[end + 2] ?? 0) &&
-    isText(bytes[end + 3] ?? 0)
-  ) {
-    end += 4;
-  }
-  while (end < length && isText(bytes[end] ?? 0)) end++;
-  if (end < length && bytes[end] !== CR) malformed("a line holds a control character");
-  if (end + 1 >= length) return -1;
-  if (bytes[end + 1] !== LF) malformed("a carriage return stands alone");
-  return end;
-}
-
-/** The header lines of one message, and what they say of its body and its connection. */
 export class HeaderLines implements RawHeaders {
   readonly bytes: Buffer;
   readonly marks: number[] = [];
-  /** One past the blank line. */
+  /** One past the blank line, when all lines were read. */
   end = 0;
   /** -1 without the header. */
   contentLength = -1;
   chunked = false;
-  /** Another message may follow on the connection. */
+  /** Another message may follow on the connection; known when all lines were read. */
   persistent = false;
   /** For how long the connection is kept, in seconds; -1 if the message does not say. */
   keepAliveSeconds = -1;
@@ -120,21 +59,42 @@ export class HeaderLines implements RawHeaders {
   /** Of the whole head; made when it is whole, for one text costs as much to make as one value. */
   #text = "";
 
+  /** Of the message that begins at `start`. */
   constructor(bytes: Buffer, start: number) {
     this.bytes = bytes;
     this.#start = start;
+  }
+
+  /**
+   * Reads the first `length` of the bytes, from the first header line to the blank one, of a message in HTTP/1 of
+   * this minor version; false when the blank line has not come yet.
+   */
+  read(firstLine: number, length: number, minor: 0 | 1): boolean {
+    const { bytes } = this;
+    let at = firstLine;
+    while (at < length && bytes[at] !== CR) {
+      const nameEnd = nameEndAt(bytes, at, length);
+      if (nameEnd < 0) return false;
+      const valueStart = blankEndAt(bytes, nameEnd + 1, length);
+      const lineEnd = textEndAt(bytes, valueStart, length);
+      if (lineEnd < 0) return false;
+      let valueEnd = lineEnd;
+      while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] ?? 0)) valueEnd--;
+      this.marks.push(at, nameEnd, valueStart, valueEnd);
+      this.#note(at, nameEnd, valueStart, valueEnd);
+      at = lineEnd + 2;
+    }
+    if (at + 1 >= length) return false;
+    if (bytes[at + 1] !== LF) malformed("a carriage return stands alone");
+    this.#finish(at + 2, minor);
+    return true;
   }
 
   text(start: number, end: number): string {
     return this.#text.slice(start - this.#start, end - this.#start);
   }
 
-  add(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
-    this.marks.push(nameStart, nameEnd, valueStart, valueEnd);
-    this.#note(nameStart, nameEnd, valueStart, valueEnd);
-  }
-
-  finish(end: number, minor: 0 | 1): void {
+  #finish(end: number, minor: 0 | 1): void {
     if (this.chunked && this.contentLength >= 0) malformed("it has a length and is chunked");
     if (this.chunked && minor === 0) malformed("it is chunked in HTTP/1.0");
     this.persistent = !this.#closes && (minor === 1 || this.#stays);
@@ -199,6 +159,48 @@ export class HeaderLines implements RawHeaders {
     if (this.chunked) malformed("it is chunked twice");
     this.chunked = true;
   }
+}
+
+/** Where the colon behind a header's name stands; -1 when it has not come yet. */
+function nameEndAt(bytes: Buffer, start: number, length: number): number {
+  let at = start;
+  while (at < length) {
+    // Most of a name is letters and hyphens, which need no table.
+    const byte = bytes[at] ?? 0;
+    const letter = (byte | 0x20) - 0x61;
+    if ((letter < 0 || letter > 25) && byte !== HYPHEN && IN_NAME[byte] !== 1) break;
+    at++;
+  }
+  if (at >= length) return -1;
+  if (at === start || bytes[at] !== COLON) malformed("a header line has no plain name");
+  return at;
+}
+
+function blankEndAt(bytes: Buffer, start: number, length: number): number {
+  let at = start;
+  while (at < length && isBlank(bytes[at] ?? 0)) at++;
+  return at;
+}
+
+/** Where the text from `start` on ends with CR LF; -1 when it is not whole. */
+export function textEndAt(bytes: Buffer, start: number, length: number): number {
+  let at = start;
+  // Four at a time, for a turn of a loop costs as much as looking at three.
+  while (at + 4 <= length && areText(bytes, at)) at += 4;
+  while (at < length && isText(bytes[at] ?? 0)) at++;
+  if (at < length && bytes[at] !== CR) malformed("a line holds a control character");
+  if (at + 1 >= length) return -1;
+  if (bytes[at + 1] !== LF) malformed("a carriage return stands alone");
+  return at;
+}
+
+function areText(bytes: Buffer, at: number): boolean {
+  return (
+    isText(bytes[at] ?? 0) &&
+    isText(bytes[at + 1] ?? 0) &&
+    isText(bytes[at + 2] ?? 0) &&
+    isText(bytes[at + 3] ?? 0)
+  );
 }
 
 /** May stand in a header's value, or in a reason. */

@@ -44,7 +44,8 @@ export class HeaderTable<T> {
     const slotAt = slot(end - start, first);
     const names = slotAt < this.#names.length ? this.#names[slotAt] : undefined;
     return (
-      firstOf(names, bytes, start, end) ?? firstOf(this.#families[slot(0, first)], bytes, start, end)
+      firstOf(names, bytes, start, end) ??
+      firstOf(this.#families[slot(0, first)], bytes, start, end)
     );
   }
 

@@ -1,5 +1,5 @@
 import { malformed } from "../http/framing-error.js";
-import { digitsAt, readHeaderLines, textEnd, type HeaderLines } from "../http/header-lines.js";
+import { digitsAt, HeaderLines, textEndAt } from "../http/header-lines.js";
 
 /** What a head says. */
 export interface ParsedHead {
@@ -23,8 +23,8 @@ export function parseHead(bytes: Buffer, start: number, length: number): ParsedH
   const first = statusLine(bytes, start, length);
   if (first < 0) return undefined;
   const minor = bytes[start + VERSION.length] === ZERO ? 0 : 1;
-  const lines = readHeaderLines(bytes, start, first, length, minor);
-  if (lines === undefined) return undefined;
+  const lines = new HeaderLines(bytes, start);
+  if (!lines.read(first, length, minor)) return undefined;
   const statusAt = start + VERSION.length + 2;
   return { httpStatus: digitsAt(bytes, statusAt, statusAt + 3), lines };
 }
@@ -45,6 +45,6 @@ function statusLine(bytes: Buffer, start: number, length: number): number {
   if (status < 100 || status > 599) malformed("its status is no status");
   const at = statusAt + 3;
   if (at < length && bytes[at] !== SPACE && bytes[at] !== CR) malformed("its status is no status");
-  const end = textEnd(bytes, at, length);
+  const end = textEndAt(bytes, at, length);
   return end < 0 ? -1 : end + 2;
 }
