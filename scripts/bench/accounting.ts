@@ -117,6 +117,7 @@ async function callsThrough(
 ): Promise<number> {
   const micros = await perCall(calls, running, (entries) => {
     void accounting.sink.write(entries);
+    accounting.sink.count();
     // A server's calls come no faster than the database takes them.
     return accounting.status.recorder.pendingCalls > PENDING_MAX;
   });

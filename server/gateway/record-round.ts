@@ -20,6 +20,11 @@ export class RecordRound {
   #waiting: Waiting[] = [];
   readonly #run = (): void => {
     this.#write();
+    // Packets leave when the tick ends, in the order in which they were written: those come first.
+    process.nextTick(this.#count);
+  };
+  readonly #count = (): void => {
+    this.#sink.count();
   };
 
   constructor(sink: CallSink) {

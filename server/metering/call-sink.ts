@@ -32,9 +32,16 @@ export interface CallSinkOptions {
   readonly onFinished?: ((record: CallRecord) => void) | undefined;
 }
 
+interface Written {
+  readonly entries: readonly CallEntry[];
+  readonly ends: readonly JournalPosition[];
+}
+
 /** Takes calls from the gateway: into the journal first, then to the recorder, the meter and the watchers. */
 export class LedgerCallSink {
   readonly #options: CallSinkOptions;
+  /** What was written and where each of it ends in the journal; without places, what the journal did not take. */
+  #uncounted: Written[] = [];
   #unsoundUsages = 0;
 
   constructor(options: CallSinkOptions) {
@@ -58,24 +65,45 @@ export class LedgerCallSink {
    * when the finished ones survive a power cut as well, and rejects with that fault.
    */
   write(given: readonly CallEntry[]): Promise<void> | undefined {
-    const { journal, recorder, meter, durability } = this.#options;
-    const entries = given.map((entry) => this.#counted(entry));
-    let last: JournalPosition | undefined;
+    const { journal, durability } = this.#options;
+    const entries = given.map((entry) => this.#sound(entry));
+    let ends: readonly JournalPosition[] = [];
     try {
-      const ends = journal.append(entries);
-      entries.forEach((entry, at) => {
-        const end = ends[at];
-        if (entry.kind !== "FINISHED" || end === undefined) return;
-        recorder.offer(entry.record, end);
-        last = end;
-      });
+      ends = journal.append(entries);
     } catch (error) {
       this.#notWritten(entries, error);
+    } finally {
+      this.#uncounted.push({ entries, ends });
+    }
+    const last = entries.findLastIndex(({ kind }) => kind === "FINISHED");
+    const end = ends[last];
+    return end === undefined || durability() === "RELAXED" ? undefined : journal.synced(end);
+  }
+
+  /**
+   * Counts what was written and brings it on its way to the database and to watchers, in order. Apart from `write`,
+   * because nobody who waits for a record need wait for this; it has to follow before anything else of the program
+   * gets its turn.
+   */
+  count(): void {
+    const { journal, recorder, meter } = this.#options;
+    const written = this.#uncounted;
+    let journaled = false;
+    this.#uncounted = [];
+    for (const { entries, ends } of written) {
+      for (let at = 0; at < entries.length; at++) {
+        const entry = entries[at];
+        if (entry?.kind !== "FINISHED") continue;
+        const end = ends[at];
+        if (end !== undefined) {
+          journaled = true;
+          recorder.offer(entry.record, end);
+        }
+        this.#tell(entry.record);
+      }
     }
     meter.setInflight(journal.openCalls);
-    if (last === undefined) return undefined;
-    if (recorder.hasUnjournaled) this.#rejournal(REJOURNALED_AT_ONCE_MAX);
-    return durability() === "RELAXED" ? undefined : journal.synced(last);
+    if (journaled && recorder.hasUnjournaled) this.#rejournal(REJOURNALED_AT_ONCE_MAX);
   }
 
   /** Price of a usage in micro-US-dollars; null when the model has no price. */
@@ -88,25 +116,21 @@ export class LedgerCallSink {
     this.#options.meter.refused(reason);
   }
 
-  /** A finished call counts at once, whatever becomes of its record. */
-  #counted(entry: CallEntry): CallEntry {
-    if (entry.kind === "BEGUN") return entry;
-    const record = this.#sound(entry.record);
+  /** A finished call counts, whatever becomes of its record. */
+  #tell(record: CallRecord): void {
     this.#options.meter.add(record);
     this.#options.liveCalls.publish(record);
     this.#options.onFinished?.(record);
-    return record === entry.record ? entry : { kind: "FINISHED", record };
   }
 
   /** The provider has billed finished calls whatever the policy says, so they are kept as long as memory allows. */
   #notWritten(entries: readonly CallEntry[], error: unknown): void {
-    const { journal, recorder, meter, policy } = this.#options;
+    const { journal, recorder, policy } = this.#options;
     for (const entry of entries) {
       if (entry.kind === "FINISHED") recorder.offerUnjournaled(entry.record);
     }
     if (policy() !== "strict") return;
     journal.forget(entries);
-    meter.setInflight(journal.openCalls);
     throw error;
   }
 
@@ -124,12 +148,15 @@ export class LedgerCallSink {
     }
   }
 
-  #sound(record: CallRecord): CallRecord {
+  /** As given, with tokens that can be. */
+  #sound(entry: CallEntry): CallEntry {
+    if (entry.kind === "BEGUN") return entry;
+    const { record } = entry;
     const tokens = soundTokens(record.tokens);
-    if (tokens === record.tokens) return record;
+    if (tokens === record.tokens) return entry;
     this.#unsoundUsages += 1;
     const { id, providerId } = record;
     this.#options.logger.warn({ callId: id, providerId }, "the provider's token numbers cannot be");
-    return { ...record, tokens };
+    return { kind: "FINISHED", record: { ...record, tokens } };
   }
 }

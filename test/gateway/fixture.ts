@@ -426,6 +426,10 @@ export class FakeSink implements CallSink {
     return this.safe;
   }
 
+  count(): void {
+    // Records count as they are written.
+  }
+
   #finish(record: CallRecord): void {
     if (this.records.some((each) => each.id === record.id)) {
       throw new Error("a call was recorded twice");

@@ -10,16 +10,26 @@ export function callId(number: number): string {
 /** What takes entries down. */
 interface Sink {
   write(entries: readonly CallEntry[]): Promise<void> | undefined;
+  count(): void;
 }
 
 /** Puts on record that one call begins. */
 export function begin(sink: Sink | undefined, call: BegunCall): void {
-  void sink?.write([{ kind: "BEGUN", call }]);
+  void writeAndCount(sink, { kind: "BEGUN", call });
 }
 
 /** Puts on record how one call ended. */
 export function finish(sink: Sink | undefined, record: CallRecord): Promise<void> | undefined {
-  return sink?.write([{ kind: "FINISHED", record }]);
+  return writeAndCount(sink, { kind: "FINISHED", record });
+}
+
+/** As the gateway does, which counts what could not be written too. */
+function writeAndCount(sink: Sink | undefined, entry: CallEntry): Promise<void> | undefined {
+  try {
+    return sink?.write([entry]);
+  } finally {
+    sink?.count();
+  }
 }
 
 /** A plausible record of a successful call. */
