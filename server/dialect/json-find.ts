@@ -48,7 +48,8 @@ export function topLevelObject<T>(
     if (at < 0) return undefined;
     from = at;
     if (text[at - 1] === BACKSLASH) continue;
-    const value = text.length - at <= REST_BYTES_MAX ? fromRest(text, at, key) : fromSpan(text, at);
+    const isShort = text.length - at <= REST_BYTES_MAX;
+    const value = (isShort ? fromRest(text, at, key) : undefined) ?? fromSpan(text, at);
     if (value !== undefined) return accept(value);
   }
   return undefined;
@@ -60,7 +61,7 @@ function fromRest(text: Buffer, at: number, key: string): Record<string, unknown
   return isRecord(value) ? value : undefined;
 }
 
-/** As `fromRest`, without building what follows. */
+/** As `fromRest`, without building what follows, whose strings may hold what JSON does not allow. */
 function fromSpan(text: Buffer, at: number): Record<string, unknown> | undefined {
   const span = lastMember(text, at);
   return span === undefined ? undefined : parseRecord(utf8(text, span.start, span.end));
