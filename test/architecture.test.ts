@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "server/catalog": ["server/core"],
   "server/vault": ["server/core"],
   "server/storage": ["server/core"],
-  "server/http": [],
+  "server/http": ["server/core"],
   "server/upstream": ["server/core", "server/http"],
   "server/caller": ["server/core", "server/http"],
   "server/dialect": ["server/core"],

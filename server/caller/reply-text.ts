@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Clock } from "../core/clock.js";
-import { withLine } from "../http/write-message.js";
+import { isHeaderValue, withLine } from "../http/write-message.js";
 
 /** The lines of a head that depend on neither the reply nor the call. */
 export class CommonLines {
@@ -34,7 +34,7 @@ export class CommonLines {
 
 /**
  * The head of a reply, each byte one character, with the blank line. `headers`: lower-case names and values in
- * turn, as they were read from a head or are our own. `framing`: the lines that say how long the body is.
+ * turn. `framing`: the lines that say how long the body is. Throws TypeError for a value that would end its line.
  */
 export function replyHeadText(
   httpStatus: number,
@@ -46,8 +46,10 @@ export function replyHeadText(
   let dated = false;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? "";
+    const value = headers[i + 1] ?? "";
+    if (!isHeaderValue(value)) throw new TypeError(`the header ${name} cannot be sent`);
     if (name === "date") dated = true;
-    text = withLine(text, name, headers[i + 1] ?? "");
+    text = withLine(text, name, value);
   }
   if (!dated) text += lines.common.date();
   return `${text}${framing}${lines.common.connection(lines.closes)}\r\n`;

@@ -28,7 +28,7 @@ export interface CallSinkOptions {
   /** When a record is safe enough for the caller to have its last byte; asked anew for each call. */
   readonly durability: () => CallDurability;
   readonly logger: Logger;
-  /** Hears each finished call once; must be quick and not throw. */
+  /** Hears each finished call once, before whoever waits for its record; must be quick and not throw. */
   readonly onFinished?: ((record: CallRecord) => void) | undefined;
 }
 
@@ -66,7 +66,7 @@ export class LedgerCallSink {
    */
   write(given: readonly CallEntry[]): Promise<void> | undefined {
     const { journal, durability } = this.#options;
-    const entries = given.map((entry) => this.#sound(entry));
+    const entries = given.map((entry) => this.#heard(entry));
     let ends: readonly JournalPosition[] = [];
     try {
       ends = journal.append(entries);
@@ -86,7 +86,7 @@ export class LedgerCallSink {
    * gets its turn.
    */
   count(): void {
-    const { journal, recorder, meter } = this.#options;
+    const { journal, recorder, meter, liveCalls } = this.#options;
     const written = this.#uncounted;
     let journaled = false;
     this.#uncounted = [];
@@ -99,7 +99,9 @@ export class LedgerCallSink {
           journaled = true;
           recorder.offer(entry.record, end);
         }
-        this.#tell(entry.record);
+        // A finished call counts, whatever becomes of its record.
+        meter.add(entry.record);
+        liveCalls.publish(entry.record);
       }
     }
     meter.setInflight(journal.openCalls);
@@ -116,11 +118,11 @@ export class LedgerCallSink {
     this.#options.meter.refused(reason);
   }
 
-  /** A finished call counts, whatever becomes of its record. */
-  #tell(record: CallRecord): void {
-    this.#options.meter.add(record);
-    this.#options.liveCalls.publish(record);
+  #heard(entry: CallEntry): CallEntry {
+    if (entry.kind === "BEGUN") return entry;
+    const record = this.#sound(entry.record);
     this.#options.onFinished?.(record);
+    return record === entry.record ? entry : { kind: "FINISHED", record };
   }
 
   /** The provider has billed finished calls whatever the policy says, so they are kept as long as memory allows. */
@@ -149,14 +151,12 @@ export class LedgerCallSink {
   }
 
   /** As given, with tokens that can be. */
-  #sound(entry: CallEntry): CallEntry {
-    if (entry.kind === "BEGUN") return entry;
-    const { record } = entry;
+  #sound(record: CallRecord): CallRecord {
     const tokens = soundTokens(record.tokens);
-    if (tokens === record.tokens) return entry;
+    if (tokens === record.tokens) return record;
     this.#unsoundUsages += 1;
     const { id, providerId } = record;
     this.#options.logger.warn({ callId: id, providerId }, "the provider's token numbers cannot be");
-    return { kind: "FINISHED", record: { ...record, tokens } };
+    return { ...record, tokens };
   }
 }
