@@ -150,7 +150,7 @@ export class LedgerCallSink {
     }
   }
 
-  /** As given, with tokens that can be. */
+  /** As given, with tokens that can be; whoever listens has heard of it. */
   #sound(record: CallRecord): CallRecord {
     const tokens = soundTokens(record.tokens);
     if (tokens === record.tokens) return record;

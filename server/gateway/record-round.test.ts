@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { test } from "node:test";
+import type { CallRecord } from "../core/call.js";
+import type { CallSink } from "./ports.js";
+import { RecordRound } from "./record-round.js";
+
+/** Notes what is asked of it. */
+class NotingSink implements Pick<CallSink, "write" | "count"> {
+  readonly #steps: string[];
+  failure: Error | undefined;
+
+  constructor(steps: string[]) {
+    this.#steps = steps;
+  }
+
+  write(entries: readonly unknown[]): undefined {
+    this.#steps.push(`write ${String(entries.length)}`);
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  count(): void {
+    this.#steps.push("count");
+  }
+}
+
+function roundOf(steps: string[]): { sink: NotingSink; round: RecordRound } {
+  const sink = new NotingSink(steps);
+  return { sink, round: new RecordRound(sink as unknown as CallSink) };
+}
+
+const RECORD = {} as CallRecord;
+
+test("what is on record leaves before it is counted, and is counted before anything else has its turn", async () => {
+  const steps: string[] = [];
+  const { round } = roundOf(steps);
+  for (const name of ["a", "b"]) {
+    round.finish(RECORD, (fault) => {
+      assert.equal(fault, undefined);
+      // As an answer does, which leaves when the tick ends.
+      process.nextTick(() => steps.push(`${name} leaves`));
+      queueMicrotask(() => steps.push(`after ${name}`));
+    });
+  }
+  await turn();
+  await turn();
+  assert.deepEqual(steps, ["write 2", "a leaves", "b leaves", "count", "after a", "after b"]);
+});
+
+test("what could not be put on record is told so, and counted all the same", async () => {
+  const steps: string[] = [];
+  const { sink, round } = roundOf(steps);
+  sink.failure = new Error("no space");
+  round.finish(RECORD, (fault) => {
+    steps.push(fault === undefined ? "recorded" : "refused");
+  });
+  await turn();
+  await turn();
+  assert.deepEqual(steps, ["write 1", "refused", "count"]);
+});
