@@ -1,4 +1,5 @@
 import { latin1, utf8 } from "../core/bytes.js";
+import { isDigit } from "./json-steps.js";
 
 /** Where a value stands in a text: its first byte and one past its last. */
 export interface Span {
@@ -29,15 +30,15 @@ export function readNumber(text: Buffer, span: Span | undefined): number | undef
   if (end - start > SHORT_DIGITS) return readAnyNumber(text, span);
   let value = 0;
   for (let at = start; at < end; at++) {
-    const byte = text[at];
-    if (byte === undefined || byte < 0x30 || byte > 0x39) return readAnyNumber(text, span);
+    const byte = text[at] ?? 0;
+    if (!isDigit(byte)) return readAnyNumber(text, span);
     value = value * 10 + byte - 0x30;
   }
   return value;
 }
 
 function readAnyNumber(text: Buffer, span: Span): number | undefined {
-  const first = text[span.start];
+  const first = text[span.start] ?? 0;
   if (first !== 0x2d && !isDigit(first)) return undefined;
   const value = Number(latin1(text, span.start, span.end));
   return Number.isFinite(value) ? value : undefined;
@@ -56,8 +57,4 @@ export function readFalse(text: Buffer, span: Span | undefined): boolean {
 /** True only for the literal `null`. */
 export function isNull(text: Buffer, span: Span): boolean {
   return span.end - span.start === 4 && text[span.start] === 0x6e;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }

@@ -82,6 +82,6 @@ function digitsEnd(text: Buffer, start: number, end: number): number {
   return at === start ? -1 : at;
 }
 
-function isDigit(byte: number): boolean {
+export function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;
 }

@@ -34,6 +34,7 @@ const EXPECT = Buffer.from("expect");
 const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
   byte < 0x80 && /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)) ? 1 : 0,
 );
+
 /**
  * Reads the header lines of one message, and what they say of its body and its connection. Throws
  * FramingError for lines that two parsers could read in two ways: folded ones, bare line feeds, spaces

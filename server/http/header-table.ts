@@ -13,39 +13,34 @@ export interface KnownHeader<T> {
   readonly bytes: Buffer;
 }
 
+type Slots<T> = readonly (readonly KnownHeader<T>[])[];
+const NONE: readonly never[] = [];
+
 /**
  * Known header names, looked up by the bytes of a raw head. Most headers of a reply are of no interest, and
  * finding that out costs no string.
  */
 export class HeaderTable<T> {
   /** By length and first letter. */
-  readonly #names: (readonly KnownHeader<T>[])[];
+  readonly #names: Slots<T>;
   /** By first letter. */
-  readonly #families: (readonly KnownHeader<T>[])[];
+  readonly #families: Slots<T>;
 
-  constructor(names: Readonly<Record<string, T>>, prefixes: Readonly<Record<string, T>>) {
-    const entries = knownHeaders(names, false);
-    const longest = Math.max(...entries.map(({ name }) => name.length));
-    this.#names = Array.from({ length: slot(longest + 1, 0) }, (_each, at) =>
-      entries.filter(({ name, bytes }) => slot(name.length, bytes[0] ?? 0) === at),
-    );
-    const families = knownHeaders(prefixes, true);
-    this.#families = Array.from({ length: LETTERS }, (_each, letter) =>
-      families.filter(({ bytes }) => slot(0, bytes[0] ?? 0) === letter),
-    );
+  /** `families`: what names begin with that mean the same, whatever follows. */
+  constructor(names: Readonly<Record<string, T>>, families: Readonly<Record<string, T>>) {
+    this.#names = inSlots(names, false);
+    this.#families = inSlots(families, true);
   }
 
-  /** The name of the line whose marks begin at `i`; undefined for names that are not in the table. */
+  /** What is known of the line whose marks begin at `i`; undefined for names that are not in the table. */
   find(headers: RawHeaders, i: number): KnownHeader<T> | undefined {
     const { bytes, marks } = headers;
     const start = marks[i] ?? 0;
     const end = marks[i + 1] ?? 0;
     const first = bytes[start] ?? 0;
-    const slotAt = slot(end - start, first);
-    const names = slotAt < this.#names.length ? this.#names[slotAt] : undefined;
     return (
-      firstOf(names, bytes, start, end) ??
-      firstOf(this.#families[slot(0, first)], bytes, start, end)
+      firstOf(inSlot(this.#names, slot(end - start, first)), bytes, start, end) ??
+      firstOf(inSlot(this.#families, slot(0, first)), bytes, start, end)
     );
   }
 
@@ -71,13 +66,20 @@ function firstOf<T>(
   return undefined;
 }
 
-function knownHeaders<T>(
-  byName: Readonly<Record<string, T>>,
-  isFamily: boolean,
-): readonly KnownHeader<T>[] {
-  return Object.entries(byName).map(([name, means]) => {
-    return { name, isFamily, means, bytes: Buffer.from(name) };
-  });
+/** A read behind the end would make all that follow slower. */
+function inSlot<T>(slots: Slots<T>, at: number): readonly KnownHeader<T>[] | undefined {
+  return at < slots.length ? slots[at] : undefined;
+}
+
+function inSlots<T>(byName: Readonly<Record<string, T>>, isFamily: boolean): Slots<T> {
+  const slots: (readonly KnownHeader<T>[])[] = [];
+  for (const [name, means] of Object.entries(byName)) {
+    const bytes = Buffer.from(name);
+    const at = slot(isFamily ? 0 : name.length, bytes[0] ?? 0);
+    while (slots.length <= at) slots.push(NONE);
+    slots[at] = [...(slots[at] ?? []), { name, isFamily, means, bytes }];
+  }
+  return slots;
 }
 
 function slot(length: number, first: number): number {

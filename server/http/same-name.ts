@@ -1,4 +1,4 @@
-/** Sets apart capital letters from small ones, and no other two characters that a name can be made of. */
+/** Sets apart capital letters from small ones. It also does `^` from `~`, which no name that is looked for holds. */
 const CASE = 0x20;
 
 /** Whether `lower`, a name in lower case, stands in `raw` at `start`, in whatever case. */

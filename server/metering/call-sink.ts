@@ -32,6 +32,7 @@ export interface CallSinkOptions {
   readonly onFinished?: ((record: CallRecord) => void) | undefined;
 }
 
+/** What one `write` was given, and where each of it ends in the journal; without places when that did not take it. */
 interface Written {
   readonly entries: readonly CallEntry[];
   readonly ends: readonly JournalPosition[];
@@ -40,7 +41,6 @@ interface Written {
 /** Takes calls from the gateway: into the journal first, then to the recorder, the meter and the watchers. */
 export class LedgerCallSink {
   readonly #options: CallSinkOptions;
-  /** What was written and where each of it ends in the journal; without places, what the journal did not take. */
   #uncounted: Written[] = [];
   #unsoundUsages = 0;
 
@@ -86,7 +86,7 @@ export class LedgerCallSink {
    * gets its turn.
    */
   count(): void {
-    const { journal, recorder, meter, liveCalls } = this.#options;
+    const { journal, recorder, meter } = this.#options;
     const written = this.#uncounted;
     let journaled = false;
     this.#uncounted = [];
@@ -94,14 +94,8 @@ export class LedgerCallSink {
       for (let at = 0; at < entries.length; at++) {
         const entry = entries[at];
         if (entry?.kind !== "FINISHED") continue;
-        const end = ends[at];
-        if (end !== undefined) {
-          journaled = true;
-          recorder.offer(entry.record, end);
-        }
-        // A finished call counts, whatever becomes of its record.
-        meter.add(entry.record);
-        liveCalls.publish(entry.record);
+        journaled ||= ends[at] !== undefined;
+        this.#count(entry.record, ends[at]);
       }
     }
     meter.setInflight(journal.openCalls);
@@ -116,6 +110,18 @@ export class LedgerCallSink {
   /** Counts a refusal before any client key was known, by its reason. */
   refused(reason: string): void {
     this.#options.meter.refused(reason);
+  }
+
+  /** Whatever becomes of its record, a finished call counts; a bug in that costs no other call. */
+  #count(record: CallRecord, end: JournalPosition | undefined): void {
+    const { recorder, meter, liveCalls, logger } = this.#options;
+    try {
+      if (end !== undefined) recorder.offer(record, end);
+      meter.add(record);
+      liveCalls.publish(record);
+    } catch (error) {
+      logger.error({ callId: record.id, err: error }, "a finished call was not counted");
+    }
   }
 
   #heard(entry: CallEntry): CallEntry {
