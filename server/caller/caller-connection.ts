@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { LastKey } from "../core/presented-key.js";
 import type { Rostered } from "../core/roster.js";
 import { FramingError, type FramingProblem } from "../http/framing-error.js";
 import { writeMessage } from "../http/write-message.js";
@@ -57,6 +58,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   readonly ip: string;
   /** The other end is a trusted proxy, which says whose calls it brings. */
   readonly isProxy: boolean;
+  /** For whoever asks who calls. */
+  readonly lastKey = new LastKey();
   readonly #home: CallerHome;
   readonly #parser: RequestParser;
   #state: State = "OPEN";

@@ -1,19 +1,20 @@
 import type { Principal } from "../core/client-key.js";
 import { Fault } from "../core/fault.js";
+import type { LastKey } from "../core/presented-key.js";
 import type { Authenticator } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
 
 /**
  * Who calls. The first carrier that holds anything decides: `Authorization: Bearer`, `x-api-key`,
  * `api-key`, `x-goog-api-key`, `?key=`. If what it holds is no good the call is refused, never tried with the next.
- * Throws Fault `missing_api_key` and whatever the authenticator throws.
+ * `lastKey`: of the connection. Throws Fault `missing_api_key` and whatever the authenticator throws.
  */
 export function authenticate(
   authenticator: Authenticator,
-  head: RequestHead,
-  query: string,
-  ip: string,
+  lastKey: LastKey,
+  request: { readonly head: RequestHead; readonly query: string; readonly ip: string },
 ): Principal {
+  const { head, query, ip } = request;
   const presented = credentialOf(head, query);
   if (presented === undefined) {
     throw new Fault(
@@ -21,7 +22,7 @@ export function authenticate(
       "No API key was sent. Send a Latchkey client key as Authorization: Bearer, x-api-key or x-goog-api-key.",
     );
   }
-  return authenticator.authenticate(presented, ip);
+  return authenticator.authenticate(lastKey.of(presented), ip);
 }
 
 /** What the caller presents; undefined when every carrier is absent or empty. */

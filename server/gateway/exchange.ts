@@ -93,10 +93,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   // The way in.
 
   run(): void {
-    const { head, query, ip, turn } = this.#options;
+    const { head, query, ip, turn, connection } = this.#options;
     const { authenticator, limits, bodyBudget } = this.#context;
     try {
-      this.#book.principal = authenticate(authenticator, head, query, ip);
+      this.#book.principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(toFault(thrown));

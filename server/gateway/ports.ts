@@ -1,6 +1,7 @@
 import type { AttemptOutcome, CallRecord, ReplyFacts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
+import type { PresentedKey } from "../core/presented-key.js";
 import type { Dialect, Route, RouteTarget } from "../core/provider.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Secret } from "../core/secret.js";
@@ -8,7 +9,7 @@ import type { Secret } from "../core/secret.js";
 /** Knows the client keys. All in memory: it is asked on every request. */
 export interface Authenticator {
   /** Throws Fault `invalid_api_key`, `expired_api_key`, `revoked_api_key`, `disabled_api_key`, `user_banned`, `ip_not_allowed` or `vault_locked`. */
-  authenticate(presented: string, ip: string): Principal;
+  authenticate(presented: PresentedKey, ip: string): Principal;
   /** True as long as a call of this principal may go on: not revoked, disabled, banned since. */
   stillValid(principal: Principal): boolean;
   /** Hears of keys that must not be used any more, so that running streams can be cut. */

@@ -1,5 +1,6 @@
 import { inScope, SCOPES, type Principal, type Scope } from "../core/client-key.js";
 import { Fault } from "../core/fault.js";
+import type { PresentedKey } from "../core/presented-key.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Authenticator } from "./ports.js";
@@ -42,7 +43,7 @@ export function scopedContexts(context: GatewayContext): (endpoint: Endpoint) =>
 /** Throws Fault `scope_not_allowed` besides what the authenticator throws. */
 function scopedAuthenticator(inner: Authenticator, scope: Scope): Authenticator {
   return {
-    authenticate(presented: string, ip: string): Principal {
+    authenticate(presented: PresentedKey, ip: string): Principal {
       const principal = inner.authenticate(presented, ip);
       if (inScope(principal.clientKey, scope)) return principal;
       const allowed = principal.clientKey.scopes.join(", ");

@@ -290,7 +290,8 @@ class HttpGateway implements Gateway, CallerHandler {
     const { id, connection, head, match, query } = request;
     const { dialect } = match.endpoint;
     const { authenticator, router } = this.#context;
-    const principal = authenticate(authenticator, head, query, this.#addressOf(connection, head));
+    const ip = this.#addressOf(connection, head);
+    const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
     const models = router.visibleModels(principal, dialect);
     const text =
       match.model === ""

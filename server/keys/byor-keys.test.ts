@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { SYSTEM_ACTOR } from "../core/audit.js";
+import { presentedKey } from "../core/presented-key.js";
 import { lastEvent, refused, startWorld } from "./testing/world.js";
 
 test("the BYOR key is made when first asked for and is the same from then on", async () => {
@@ -13,7 +14,7 @@ test("the BYOR key is made when first asked for and is the same from then on", a
   assert.equal(second.secret.reveal(), first.secret.reveal());
   assert.equal(lastEvent(world).note, "revealed");
   assert.equal(first.clientKey.kind, "BYOR");
-  world.directory.authenticate(first.secret.reveal(), "");
+  world.directory.authenticate(presentedKey(first.secret.reveal()), "");
 });
 
 test("two first requests at once get the same key", async () => {
@@ -45,8 +46,10 @@ test("a refresh revokes the old key first, and both in one transaction", async (
     world.changes.map((change) => change.id),
     [old.clientKey.id, fresh.clientKey.id],
   );
-  await refused("revoked_api_key", () => world.directory.authenticate(old.secret.reveal(), ""));
-  world.directory.authenticate(fresh.secret.reveal(), "");
+  await refused("revoked_api_key", () =>
+    world.directory.authenticate(presentedKey(old.secret.reveal()), ""),
+  );
+  world.directory.authenticate(presentedKey(fresh.secret.reveal()), "");
   assert.equal((await world.byorKeys.get(world.alice)).secret.reveal(), fresh.secret.reveal());
 });
 
@@ -57,13 +60,13 @@ test("a refresh that fails leaves the old key working", async () => {
     if (name === "clientKeys.insert") throw new Error("disk full");
   };
   await assert.rejects(world.byorKeys.refresh(world.alice), /disk full/);
-  world.directory.authenticate(old.secret.reveal(), "");
+  world.directory.authenticate(presentedKey(old.secret.reveal()), "");
 });
 
 test("a first refresh makes a key", async () => {
   const world = await startWorld();
   const { secret } = await world.byorKeys.refresh(world.alice);
-  world.directory.authenticate(secret.reveal(), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
 });
 
 test("a revoked BYOR key is replaced when asked for, and none is rotated", async () => {

@@ -3,6 +3,7 @@ import test from "node:test";
 import * as fc from "fast-check";
 import { clientKeyState } from "../core/client-key.js";
 import { Fault } from "../core/fault.js";
+import { presentedKey } from "../core/presented-key.js";
 import { Secret } from "../core/secret.js";
 import { ClientKeyDirectory } from "./client-key-directory.js";
 import { USES_FLUSH_MS } from "./client-key-uses.js";
@@ -28,10 +29,10 @@ test("garbage is refused before the vault is asked for anything", async () => {
     `${good}x`,
     good.replace("1", "2"),
   ]) {
-    await refused("invalid_api_key", () => world.directory.authenticate(text, ""));
+    await refused("invalid_api_key", () => world.directory.authenticate(presentedKey(text), ""));
   }
   assert.equal(asked, 0);
-  world.directory.authenticate(good, "");
+  world.directory.authenticate(presentedKey(good), "");
   assert.equal(asked, 1);
 });
 
@@ -39,22 +40,24 @@ test("a well-formed key that is not known is refused like garbage", async () => 
   const world = await startWorld();
   const stranger = world.forms.generate("STANDARD", "SK").reveal();
   const unknown = await refused("invalid_api_key", () =>
-    world.directory.authenticate(stranger, ""),
+    world.directory.authenticate(presentedKey(stranger), ""),
   );
-  const garbage = await refused("invalid_api_key", () => world.directory.authenticate("x", ""));
+  const garbage = await refused("invalid_api_key", () =>
+    world.directory.authenticate(presentedKey("x"), ""),
+  );
   assert.equal(unknown.publicMessage, garbage.publicMessage);
 });
 
 test("while the vault is locked a well-formed key answers vault_locked, even one in use", async () => {
   const world = await startWorld();
   const { secret } = await world.clientKeys.create(world.alice, { name: "a" });
-  world.directory.authenticate(secret.reveal(), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
   world.vault.state = "LOCKED";
   const fault = await refused("vault_locked", () =>
-    world.directory.authenticate(secret.reveal(), ""),
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
   );
   assert.ok((fault.retryAfterSeconds ?? 0) > 0);
-  await refused("invalid_api_key", () => world.directory.authenticate("garbage", ""));
+  await refused("invalid_api_key", () => world.directory.authenticate(presentedKey("garbage"), ""));
 });
 
 test("the refusal names the strongest reason: revoked, expired, disabled, then the owner", async () => {
@@ -64,7 +67,7 @@ test("the refusal names the strongest reason: revoked, expired, disabled, then t
     name: "a",
     expiresAt,
   });
-  const authenticate = () => world.directory.authenticate(secret.reveal(), "");
+  const authenticate = () => world.directory.authenticate(presentedKey(secret.reveal()), "");
   await world.users.ban(world.root, world.alice.userId ?? "");
   await refused("user_banned", authenticate);
   await world.clientKeys.disable(world.root, clientKey.id);
@@ -95,7 +98,7 @@ test("for any state of a key the directory agrees with the listing", async () =>
       });
       let code = "none";
       try {
-        world.directory.authenticate(secret.reveal(), "");
+        world.directory.authenticate(presentedKey(secret.reveal()), "");
       } catch (thrown) {
         assert.ok(thrown instanceof Fault);
         code = thrown.code;
@@ -109,7 +112,7 @@ test("for any state of a key the directory agrees with the listing", async () =>
 test("a banned owner's keys are refused at once and work again after the ban", async () => {
   const world = await startWorld();
   const { secret } = await world.clientKeys.create(world.alice, { name: "a" });
-  const authenticate = () => world.directory.authenticate(secret.reveal(), "");
+  const authenticate = () => world.directory.authenticate(presentedKey(secret.reveal()), "");
   await world.users.ban(world.root, world.alice.userId ?? "");
   await refused("user_banned", authenticate);
   await world.users.unban(world.root, world.alice.userId ?? "");
@@ -125,7 +128,7 @@ test("an address outside the allow-list is refused, and mapped addresses count a
   const ipAllowlist = ["10.0.0.0/8", "2001:db8::/32"];
   const { secret } = await world.clientKeys.create(world.alice, { name: "a", ipAllowlist });
   for (const ip of ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"]) {
-    world.directory.authenticate(secret.reveal(), ip);
+    world.directory.authenticate(presentedKey(secret.reveal()), ip);
   }
   for (const ip of [
     "11.0.0.1",
@@ -135,7 +138,9 @@ test("an address outside the allow-list is refused, and mapped addresses count a
     "fe80::1%eth0",
     "10.1.2.3:80",
   ]) {
-    await refused("ip_not_allowed", () => world.directory.authenticate(secret.reveal(), ip));
+    await refused("ip_not_allowed", () =>
+      world.directory.authenticate(presentedKey(secret.reveal()), ip),
+    );
   }
 });
 
@@ -145,7 +150,10 @@ test("streams hear of a revoked, disabled, deleted or rotated key, and of a bann
   world.directory.onInvalidated((id) => heard.push(id));
   const make = async () => {
     const { clientKey, secret } = await world.clientKeys.create(world.alice, { name: "a" });
-    return { id: clientKey.id, principal: world.directory.authenticate(secret.reveal(), "") };
+    return {
+      id: clientKey.id,
+      principal: world.directory.authenticate(presentedKey(secret.reveal()), ""),
+    };
   };
   const { clientKeys: keys, alice } = world;
   for (const end of [
@@ -172,7 +180,7 @@ test("streams go on through changes that take nothing away", async () => {
   world.directory.onInvalidated((id) => heard.push(id));
   const expiresAt = world.clock.now() + HOUR_MS;
   const made = await world.clientKeys.create(world.alice, { name: "a", expiresAt });
-  const principal = world.directory.authenticate(made.secret.reveal(), "");
+  const principal = world.directory.authenticate(presentedKey(made.secret.reveal()), "");
   await world.clientKeys.update(world.alice, made.clientKey.id, { name: "b" });
   await world.clientKeys.rotate(world.alice, made.clientKey.id, { graceMs: HOUR_MS });
   assert.equal(world.directory.stillValid(principal), true);
@@ -206,13 +214,13 @@ test("a directory that starts later knows what is stored, and what changes while
     late.start(),
     world.clientKeys.create(world.alice, { name: "meanwhile" }),
   ]);
-  late.authenticate(stored.secret.reveal(), "");
-  late.authenticate(made.secret.reveal(), "");
-  await refused("user_banned", () => late.authenticate(banned.secret.reveal(), ""));
+  late.authenticate(presentedKey(stored.secret.reveal()), "");
+  late.authenticate(presentedKey(made.secret.reveal()), "");
+  await refused("user_banned", () => late.authenticate(presentedKey(banned.secret.reveal()), ""));
   assert.equal(late.size, 3);
   await late.stop();
   await world.clientKeys.revoke(world.alice, stored.clientKey.id);
-  late.authenticate(stored.secret.reveal(), "");
+  late.authenticate(presentedKey(stored.secret.reveal()), "");
 });
 
 test("keys under an older pepper go on working", async () => {
@@ -220,15 +228,15 @@ test("keys under an older pepper go on working", async () => {
   const { secret } = await world.clientKeys.create(world.alice, { name: "old" });
   world.vault.peppers = ["pepper two", ...world.vault.peppers];
   const fresh = await world.clientKeys.create(world.alice, { name: "new" });
-  world.directory.authenticate(secret.reveal(), "");
-  world.directory.authenticate(fresh.secret.reveal(), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
+  world.directory.authenticate(presentedKey(fresh.secret.reveal()), "");
 });
 
 test("uses are counted in memory and written every few seconds, in one transaction", async () => {
   const world = await startWorld();
   const { clientKey, secret } = await world.clientKeys.create(world.alice, { name: "a" });
   const writes = world.store.writes;
-  for (let n = 0; n < 3; n++) world.directory.authenticate(secret.reveal(), "");
+  for (let n = 0; n < 3; n++) world.directory.authenticate(presentedKey(secret.reveal()), "");
   const usedAt = world.clock.now();
   assert.equal(world.store.writes, writes);
   world.clock.advance(USES_FLUSH_MS);
@@ -245,23 +253,25 @@ test("refused attempts touch neither the count nor the last use", async () => {
   const expiresAt = world.clock.now() + HOUR_MS;
   const { secret } = await world.clientKeys.create(world.alice, { name: "a", expiresAt });
   world.clock.advance(HOUR_MS);
-  await refused("expired_api_key", () => world.directory.authenticate(secret.reveal(), ""));
+  await refused("expired_api_key", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
   const stranger = world.forms.generate("STANDARD", "SK").reveal();
-  await refused("invalid_api_key", () => world.directory.authenticate(stranger, ""));
+  await refused("invalid_api_key", () => world.directory.authenticate(presentedKey(stranger), ""));
   assert.equal(world.uses.pending, 0);
 });
 
 test("uses that could not be written are kept, and the last ones are written at the stop", async () => {
   const world = await startWorld();
   const { clientKey, secret } = await world.clientKeys.create(world.alice, { name: "a" });
-  world.directory.authenticate(secret.reveal(), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
   world.store.beforeOperation = (name) => {
     if (name === "clientKeys.touch") throw new Error("database is locked");
   };
   await world.uses.flush();
   assert.equal(world.uses.pending, 1);
   assert.equal(world.log.lines.at(-1)?.level, "warn");
-  world.directory.authenticate(secret.reveal(), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
   world.store.beforeOperation = () => undefined;
   await world.directory.stop();
   assert.equal(world.store.tables.clientKeys.get(clientKey.id)?.usageCount, 2);
@@ -273,12 +283,16 @@ test("the operator's log tells why a known key was refused, once a minute, witho
   await world.clientKeys.disable(world.alice, clientKey.id);
   const lines = () => world.log.lines.filter((line) => line.message === "client key refused");
   for (let n = 0; n < 5; n++) {
-    await refused("disabled_api_key", () => world.directory.authenticate(secret.reveal(), ""));
+    await refused("disabled_api_key", () =>
+      world.directory.authenticate(presentedKey(secret.reveal()), ""),
+    );
   }
   assert.equal(lines().length, 1);
   assert.equal(lines()[0]?.fields["code"], "disabled_api_key");
   world.clock.advance(60_000);
-  await refused("disabled_api_key", () => world.directory.authenticate(secret.reveal(), ""));
+  await refused("disabled_api_key", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
   assert.equal(lines().length, 2);
   assert.ok(!JSON.stringify(world.log.lines).includes(secret.reveal()));
 });
@@ -287,6 +301,8 @@ test("a user's deletion ends the user's keys", async () => {
   const world = await startWorld();
   const { secret } = await world.clientKeys.create(world.alice, { name: "a" });
   await world.users.delete(world.root, world.alice.userId ?? "");
-  await refused("invalid_api_key", () => world.directory.authenticate(secret.reveal(), ""));
+  await refused("invalid_api_key", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
   await world.users.create(world.root, { username: "alice", password: new Secret("12345678") });
 });

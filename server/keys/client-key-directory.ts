@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { LruMap } from "../catalog/lru.js";
 import type { ChangeOf, ChangeFeed } from "./change-feed.js";
 import { clientKeyState, type KnownClientKey, type Principal } from "../core/client-key.js";
@@ -7,6 +6,7 @@ import { Fault, type FaultCode } from "../core/fault.js";
 import { isUnlimited, type Limits } from "../core/limits.js";
 import type { Logger } from "../core/logger.js";
 import type { PageQuery } from "../core/page.js";
+import type { PresentedKey } from "../core/presented-key.js";
 import type { User, UserState } from "../core/user.js";
 import { ClientKeyTable } from "./client-key-table.js";
 import type { ClientKeyUses } from "./client-key-uses.js";
@@ -22,8 +22,6 @@ const CHUNK_KEYS = 64;
 const ADDRESS_TESTS_MAX = 10_000;
 /** Records of keys in use that are kept at hand. */
 const RECENT_KEYS_MAX = 10_000;
-/** No form of key is longer; a longer text is not worth a hash. */
-const KEY_CHARS_MAX = 256;
 /** Keys whose refusals are logged at most once a minute; then the memory of it begins anew. */
 const REFUSALS_MAX = 1_000;
 const REFUSAL_LOG_MS = 60_000;
@@ -59,7 +57,7 @@ export class ClientKeyDirectory {
   readonly #budgeted = new Map<string, Limits>();
   /** Of owners who have some. */
   readonly #ownerLimits = new Map<string, Limits>();
-  /** Keys in use, by the SHA-256 of what is presented; forgotten at every change of any key. */
+  /** Keys in use, by the digest of what is presented; forgotten at every change of any key. */
   readonly #recent = new LruMap<string, KnownClientKey>(RECENT_KEYS_MAX);
   /** Owners whose account does not work. */
   readonly #stopped = new Map<string, Exclude<UserState, "ACTIVE">>();
@@ -114,7 +112,7 @@ export class ClientKeyDirectory {
    * `invalid_api_key`, `revoked_api_key`, `expired_api_key`, `disabled_api_key`, `user_banned`,
    * `ip_not_allowed` or `vault_locked`.
    */
-  authenticate(presented: string, ip: string): Principal {
+  authenticate(presented: PresentedKey, ip: string): Principal {
     const key = this.#keyOf(presented);
     this.#requireUsable(key, ip);
     this.#uses.count(key.id, ip);
@@ -172,23 +170,22 @@ export class ClientKeyDirectory {
    * The record behind a key. Those in use are remembered under their hash, which is cheaper than to look at the form
    * and to make a MAC.
    */
-  #keyOf(presented: string): KnownClientKey {
+  #keyOf({ text, digest }: PresentedKey): KnownClientKey {
     const isUnlocked = this.#vault.state === "UNLOCKED";
-    const name = presented.length > KEY_CHARS_MAX ? "" : hash("sha256", presented, "base64");
-    const known = isUnlocked ? this.#recent.get(name) : undefined;
+    const known = isUnlocked ? this.#recent.get(digest) : undefined;
     if (known !== undefined) return known;
-    const form = this.#forms.recognise(presented);
+    const form = this.#forms.recognise(text);
     if (form === undefined || (form === "FOREIGN" && !this.#mayBeImported)) throw invalid();
     if (!isUnlocked) {
       throw new Fault("vault_locked", "The vault is locked; an admin has to unlock it first.", {
         retryAfterSeconds: 30,
       });
     }
-    const row = this.#find(presented);
+    const row = this.#find(text);
     if (row < 0) throw invalid();
     const key = this.#table.keyAt(row);
     // What is presented may be the key before a rotation, whose time runs out.
-    if (key.graceUntil === null) this.#recent.set(name, key);
+    if (key.graceUntil === null) this.#recent.set(digest, key);
     return key;
   }
 

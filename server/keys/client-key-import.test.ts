@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test from "node:test";
+import { presentedKey } from "../core/presented-key.js";
 import { Secret } from "../core/secret.js";
 import { lastEvent, refused, startWorld } from "./testing/world.js";
 
@@ -10,12 +11,15 @@ const target = { kind: "STANDARD" } as const;
 
 test("an old static token works after its import, and is not stored in clear", async () => {
   const world = await startWorld();
-  await refused("invalid_api_key", () => world.directory.authenticate(TOKEN, ""));
+  await refused("invalid_api_key", () => world.directory.authenticate(presentedKey(TOKEN), ""));
   const [entry] = await world.clientKeyImport.importAll(world.root, target, [
     { name: "old", token: new Secret(TOKEN) },
   ]);
   assert.equal(entry?.outcome, "CREATED");
-  assert.equal(world.directory.authenticate(TOKEN, "").clientKey.id, entry?.clientKey?.id);
+  assert.equal(
+    world.directory.authenticate(presentedKey(TOKEN), "").clientKey.id,
+    entry?.clientKey?.id,
+  );
   const stored = JSON.stringify([...world.store.tables.clientKeys.values()]);
   assert.ok(!stored.includes(TOKEN) && !stored.includes(sha256(TOKEN)));
   assert.equal(lastEvent(world).action, "client_key.import");
@@ -28,8 +32,8 @@ test("a key of which only the SHA-256 was kept works after its import, in any fo
     { name: "hash", sha256: sha256(TOKEN).toUpperCase() },
     { name: "uuid", sha256: sha256(native) },
   ]);
-  assert.equal(world.directory.authenticate(TOKEN, "").clientKey.name, "hash");
-  assert.equal(world.directory.authenticate(native, "").clientKey.name, "uuid");
+  assert.equal(world.directory.authenticate(presentedKey(TOKEN), "").clientKey.name, "hash");
+  assert.equal(world.directory.authenticate(presentedKey(native), "").clientKey.name, "uuid");
 });
 
 test("a plain SHA-256 that somebody wrote into the database authenticates nothing", async () => {
@@ -48,7 +52,9 @@ test("a plain SHA-256 that somebody wrote into the database authenticates nothin
     await tx.clientKeys.insert(forged);
     await tx.changes.append({ kind: "client_key", id: forged.id, value: forged });
   });
-  await refused("invalid_api_key", () => world.directory.authenticate("attacker-token-1234", ""));
+  await refused("invalid_api_key", () =>
+    world.directory.authenticate(presentedKey("attacker-token-1234"), ""),
+  );
 });
 
 test("each entry is reported, and a bad one does not stop the others", async () => {
@@ -89,8 +95,8 @@ test("an imported key can be rotated into one of ours, with grace for the old on
   const id = entry?.clientKey?.id ?? "";
   const { secret, clientKey } = await world.clientKeys.rotate(world.root, id, { graceMs: 1000 });
   assert.notEqual(clientKey.pepperVersion, 0);
-  world.directory.authenticate(TOKEN, "");
-  world.directory.authenticate(secret.reveal(), "");
+  world.directory.authenticate(presentedKey(TOKEN), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
   world.clock.advance(1000);
-  await refused("revoked_api_key", () => world.directory.authenticate(TOKEN, ""));
+  await refused("revoked_api_key", () => world.directory.authenticate(presentedKey(TOKEN), ""));
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Actor } from "../core/audit.js";
 import { clientKeyState } from "../core/client-key.js";
+import { presentedKey } from "../core/presented-key.js";
 import { Secret } from "../core/secret.js";
 import { CLIENT_KEYS_PER_OWNER_MAX, ROTATION_GRACE_MS_MAX } from "./client-keys.js";
 import { EVERYTHING, lastEvent, NOBODY, refused, startWorld } from "./testing/world.js";
@@ -15,7 +16,10 @@ test("a created key authenticates at once, and only its MAC is stored", async ()
   assert.equal(clientKey.kind, "STANDARD");
   assert.equal(clientKey.ownerId, world.alice.userId);
   assert.equal(clientKey.sealedCopy, null);
-  assert.equal(world.directory.authenticate(secret.reveal(), "").clientKey.id, clientKey.id);
+  assert.equal(
+    world.directory.authenticate(presentedKey(secret.reveal()), "").clientKey.id,
+    clientKey.id,
+  );
   const stored = JSON.stringify([...world.store.tables.clientKeys.values()]);
   assert.ok(!stored.includes(secret.reveal()));
   assert.ok(!JSON.stringify(world.store.tables.audit).includes(secret.reveal()));
@@ -182,7 +186,7 @@ test("disabling is reversible, revoking is final and keeps the record", async ()
   const world = await startWorld();
   const { clientKey, secret } = await world.clientKeys.create(world.alice, { name: "a" });
   const { id } = clientKey;
-  const authenticate = () => world.directory.authenticate(secret.reveal(), "");
+  const authenticate = () => world.directory.authenticate(presentedKey(secret.reveal()), "");
   await world.clientKeys.disable(world.alice, id);
   await refused("disabled_api_key", authenticate);
   await world.clientKeys.enable(world.alice, id);
@@ -205,7 +209,9 @@ test("a deleted key is gone, and its audit events stay", async () => {
   const world = await startWorld();
   const { clientKey, secret } = await world.clientKeys.create(world.alice, { name: "a" });
   await world.clientKeys.delete(world.alice, clientKey.id);
-  await refused("invalid_api_key", () => world.directory.authenticate(secret.reveal(), ""));
+  await refused("invalid_api_key", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
   await refused("not_found", () => world.clientKeys.get(world.alice, clientKey.id));
   const events = world.store.tables.audit.filter((event) => event.targetId === clientKey.id);
   assert.deepEqual(
@@ -218,8 +224,10 @@ test("after a rotation without grace only the new secret works", async () => {
   const world = await startWorld();
   const { clientKey, secret } = await world.clientKeys.create(world.alice, { name: "a" });
   const rotated = await world.clientKeys.rotate(world.alice, clientKey.id, { graceMs: 0 });
-  await refused("invalid_api_key", () => world.directory.authenticate(secret.reveal(), ""));
-  const principal = world.directory.authenticate(rotated.secret.reveal(), "");
+  await refused("invalid_api_key", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
+  const principal = world.directory.authenticate(presentedKey(rotated.secret.reveal()), "");
   assert.equal(principal.clientKey.id, clientKey.id);
   assert.ok(lastEvent(world).changedFields.includes("secret"));
 });
@@ -229,11 +237,13 @@ test("during the grace window both secrets work, then only the new one", async (
   const { clientKey, secret } = await world.clientKeys.create(world.alice, { name: "a" });
   const rotated = await world.clientKeys.rotate(world.alice, clientKey.id, { graceMs: DAY_MS });
   assert.equal(rotated.clientKey.graceUntil, world.clock.now() + DAY_MS);
-  world.directory.authenticate(secret.reveal(), "");
-  world.directory.authenticate(rotated.secret.reveal(), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
+  world.directory.authenticate(presentedKey(rotated.secret.reveal()), "");
   world.clock.advance(DAY_MS);
-  await refused("revoked_api_key", () => world.directory.authenticate(secret.reveal(), ""));
-  world.directory.authenticate(rotated.secret.reveal(), "");
+  await refused("revoked_api_key", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
+  world.directory.authenticate(presentedKey(rotated.secret.reveal()), "");
 });
 
 test("a rotation can give an expired key a new expiry, and is refused without", async () => {

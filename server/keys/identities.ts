@@ -2,6 +2,7 @@ import type { Actor, ActorVia } from "../core/audit.js";
 import { inScope, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
+import { type PresentedKey, presentedKey } from "../core/presented-key.js";
 import type { Session, User } from "../core/user.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { KeysReader, SessionTokens } from "./ports.js";
@@ -28,7 +29,7 @@ export interface TokenIdentity {
 
 /** Recognises client keys; the directory does. */
 export interface ClientKeyCheck {
-  authenticate(presented: string, ip: string): Principal;
+  authenticate(presented: PresentedKey, ip: string): Principal;
 }
 
 /** Turns credentials of the control port into actors. */
@@ -105,7 +106,7 @@ export class Identities {
    * `scope_not_allowed` for a key that is restricted to the proxy port.
    */
   byClientKey(presented: string, ip: string): ClientKeyIdentity {
-    const { clientKey, ownerId } = this.#clientKeys.authenticate(presented, ip);
+    const { clientKey, ownerId } = this.#clientKeys.authenticate(presentedKey(presented), ip);
     if (!inScope(clientKey, "control")) {
       throw new Fault(
         "scope_not_allowed",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Actor } from "../core/audit.js";
+import { presentedKey } from "../core/presented-key.js";
 import { Secret } from "../core/secret.js";
 import {
   createWorld,
@@ -154,10 +155,12 @@ test("a ban ends sessions, stops client keys, takes keys out of the pool, and is
     [["user", "BANNED"]],
   );
   await refused("unauthenticated", () => world.identities.bySession(token.reveal(), ""));
-  await refused("user_banned", () => world.directory.authenticate(secret.reveal(), ""));
+  await refused("user_banned", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
   await refused("user_banned", () => signIn(world, "alice"));
   await users.unban(root, id);
-  world.directory.authenticate(secret.reveal(), "");
+  world.directory.authenticate(presentedKey(secret.reveal()), "");
   await signIn(world, "alice");
 });
 
@@ -166,7 +169,9 @@ test("a disabled account neither signs in nor calls; a ban has to be lifted on i
   const id = idOf(world.alice);
   const { secret } = await world.clientKeys.create(world.alice, { name: "a" });
   await world.users.disable(world.root, id);
-  await refused("disabled_api_key", () => world.directory.authenticate(secret.reveal(), ""));
+  await refused("disabled_api_key", () =>
+    world.directory.authenticate(presentedKey(secret.reveal()), ""),
+  );
   await refused("permission_denied", () => signIn(world, "alice"));
   await refused("failed_precondition", () => world.users.unban(world.root, id));
   await world.users.enable(world.root, id);

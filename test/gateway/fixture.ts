@@ -6,6 +6,7 @@ import { Fault } from "../../server/core/fault.js";
 import { IdSource } from "../../server/core/ids.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
+import type { PresentedKey } from "../../server/core/presented-key.js";
 import type { Provider, Route } from "../../server/core/provider.js";
 import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
@@ -223,11 +224,12 @@ export class FakeAuthenticator implements Authenticator {
   modelAllowlist: readonly string[] = [];
   clientKeyId = "ck_caller";
 
-  authenticate(presented: string, ip: string): Principal {
-    this.presented.push(presented);
+  authenticate(presented: PresentedKey, ip: string): Principal {
+    this.presented.push(presented.text);
     this.ips.push(ip);
     if (this.refusal !== undefined) throw this.refusal;
-    if (presented !== CLIENT_KEY) throw new Fault("invalid_api_key", "The API key is not known.");
+    if (presented.text !== CLIENT_KEY)
+      throw new Fault("invalid_api_key", "The API key is not known.");
     return {
       clientKey: { ...clientKey(), id: this.clientKeyId, modelAllowlist: this.modelAllowlist },
       ownerId: "usr_owner",

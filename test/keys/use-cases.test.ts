@@ -5,6 +5,7 @@ import path from "node:path";
 import test from "node:test";
 import { clientKeyForms, sessionTokens } from "../../server/app/keys-vault.js";
 import { systemClock } from "../../server/core/clock.js";
+import { presentedKey } from "../../server/core/presented-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { ChangeFeed } from "../../server/keys/change-feed.js";
@@ -124,7 +125,7 @@ test("after a restart every key, session, ban and setting is as it was", async (
     const providerKey = await first.providerKeys.create(people.alice, draft);
     await first.settings.update(people.root, { sessionMinutes: 60 });
     const session = await first.sessions.login(NOBODY, "alice", new Secret("alice 1234"));
-    first.directory.authenticate(made.secret.reveal(), "");
+    first.directory.authenticate(presentedKey(made.secret.reveal()), "");
     await first.close();
 
     const second = await openWorld(folder);
@@ -132,7 +133,8 @@ test("after a restart every key, session, ban and setting is as it was", async (
       await second.settings.start();
       await second.directory.start();
       await second.identities.start();
-      const authenticate = (text: Secret) => second.directory.authenticate(text.reveal(), "");
+      const authenticate = (text: Secret) =>
+        second.directory.authenticate(presentedKey(text.reveal()), "");
       assert.equal(authenticate(made.secret).clientKey.name, "阿里云");
       const stored = await second.clientKeys.get(people.alice, made.clientKey.id);
       assert.equal(stored.usageCount, 1);
