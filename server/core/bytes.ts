@@ -21,6 +21,11 @@ export function utf8(bytes: Buffer, start = 0, end = bytes.length): string {
   return utf8Slice.call(bytes, start, Math.min(end, bytes.length));
 }
 
+/** A copy of a text that may be a piece of a larger one, all of which it would keep in memory as long as itself. */
+export function detached(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 /** Where a byte comes next; -1 when it does not. */
 export function indexOfByte(bytes: Buffer, byte: number, from: number): number {
   return indexOf.call(bytes, byte, from);

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { detached } from "./bytes.js";
 
 /** No form of key is longer; a longer text is not worth a hash. */
 const KEY_CHARS_MAX = 256;
@@ -23,8 +24,7 @@ export class LastKey {
 
   of(text: string): PresentedKey {
     if (text === this.#last?.text) return this.#last;
-    // A copy, since the text is a piece of a whole head, which it would keep alive as long as the connection.
-    const key = presentedKey(Buffer.from(text).toString());
+    const key = presentedKey(detached(text));
     if (key.digest !== "") this.#last = key;
     return key;
   }

@@ -1,3 +1,4 @@
+import { detached } from "../core/bytes.js";
 import {
   type Attempt as AttemptRecord,
   type CallRecord,
@@ -46,7 +47,7 @@ export class CallBook {
   readonly #call: { id: string; endpoint: Endpoint; path: string; ip: string };
   readonly #startedAt: number;
   readonly #startedMs: number;
-  readonly #attempts: AttemptRecord[] = [];
+  #attempts: AttemptRecord[] = [];
   #lease: Lease | undefined;
   #leasedMs = 0;
   #served: RouteTarget | undefined;
@@ -64,7 +65,14 @@ export class CallBook {
     call: { id: string; endpoint: Endpoint; path: string; ip: string },
   ) {
     this.#context = context;
-    this.#call = call;
+    const { id, endpoint, path, ip } = call;
+    // The record stays when the head is gone that the path is a piece of.
+    this.#call = {
+      id,
+      endpoint,
+      path: path === endpoint.path ? endpoint.path : detached(path),
+      ip,
+    };
     this.#startedAt = context.clock.now();
     this.#startedMs = context.clock.monotonic();
   }
@@ -120,7 +128,7 @@ export class CallBook {
     if (lease === undefined) return;
     this.#lease = undefined;
     const durationMs = this.#context.clock.monotonic() - this.#leasedMs;
-    this.#attempts.push({
+    const attempt: AttemptRecord = {
       providerKeyId: lease.providerKey.id,
       providerId: lease.target.provider.id,
       startedMs: this.#leasedMs - this.#startedMs,
@@ -128,7 +136,10 @@ export class CallBook {
       httpStatus: result.httpStatus,
       outcome: result.outcome,
       detail: result.detail,
-    });
+    };
+    // Mostly the only one; a list that grows makes room for many, and records are kept for a while.
+    if (this.#attempts.length === 0) this.#attempts = [attempt];
+    else this.#attempts.push(attempt);
     lease.release({
       outcome: result.outcome,
       httpStatus: result.httpStatus,

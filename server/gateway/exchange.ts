@@ -1,5 +1,6 @@
 import type { CallerConnection } from "../caller/caller-connection.js";
 import type { Turn, TurnListener } from "../caller/turn.js";
+import { detached } from "../core/bytes.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
@@ -459,9 +460,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 }
 
-/** A slice would keep the whole text in memory for as long as the record is. */
 function bounded(text: string, charsMax: number): string {
-  return text.length <= charsMax ? text : Buffer.from(text.slice(0, charsMax)).toString();
+  return text.length <= charsMax ? text : detached(text.slice(0, charsMax));
 }
 
 function notRecorded(): Fault {
