@@ -1,3 +1,4 @@
+import { latin1 } from "./bytes.js";
 import type { Clock } from "./clock.js";
 import type { Random } from "./random.js";
 
@@ -11,6 +12,9 @@ const PREFIX_CHARS = 5;
 const TIME_CHARS = 10;
 const RANDOM_BYTES = 10;
 const RANDOM_CHARS = (RANDOM_BYTES * 8) / 5;
+/** Five bytes are the bits of eight characters. */
+const BYTES_PER_GROUP = 5;
+const CHARS_PER_GROUP = 8;
 /** Ids whose random bits are drawn at once: asking the system for ten bytes costs as much as for a thousand. */
 const IDS_PER_DRAW = 100;
 
@@ -19,8 +23,8 @@ export class IdSource {
   readonly #clock: Clock;
   readonly #random: Random;
   #lastMs = -1;
-  #lastRandom = new Uint8Array(RANDOM_BYTES);
-  #drawn = new Uint8Array(0);
+  readonly #lastRandom = new Uint8Array(RANDOM_BYTES);
+  #drawn: Uint8Array = new Uint8Array(0);
   #drawnAt = 0;
   /** The characters of the last id, of which the next one keeps prefix and time if it can. */
   readonly #text = Buffer.alloc(PREFIX_CHARS + TIME_CHARS + RANDOM_CHARS);
@@ -39,7 +43,7 @@ export class IdSource {
       increment(this.#lastRandom);
     } else {
       this.#lastMs = nowMs;
-      this.#lastRandom = this.#draw();
+      this.#draw();
       // Room below the top, so that counting up within a millisecond does not wrap round.
       this.#lastRandom[0] = (this.#lastRandom[0] ?? 0) & 0x7f;
     }
@@ -57,18 +61,16 @@ export class IdSource {
       encodeTime(nowMs, this.#text);
       this.#encodedMs = nowMs;
     }
-    encodeBytes(this.#lastRandom, this.#text);
-    return this.#text.toString("latin1", start);
+    encodeRandom(this.#lastRandom, this.#text);
+    return latin1(this.#text, start);
   }
 
-  #draw(): Uint8Array<ArrayBuffer> {
+  #draw(): void {
     if (this.#drawnAt >= this.#drawn.length) {
-      this.#drawn = Uint8Array.from(this.#random.bytes(RANDOM_BYTES * IDS_PER_DRAW));
+      this.#drawn = this.#random.bytes(RANDOM_BYTES * IDS_PER_DRAW);
       this.#drawnAt = 0;
     }
-    const from = this.#drawnAt;
-    this.#drawnAt = from + RANDOM_BYTES;
-    return this.#drawn.subarray(from, this.#drawnAt);
+    for (let i = 0; i < RANDOM_BYTES; i++) this.#lastRandom[i] = this.#drawn[this.#drawnAt++] ?? 0;
   }
 }
 
@@ -103,17 +105,23 @@ function encodeTime(ms: number, into: Buffer): void {
 }
 
 /** Behind the time. */
-function encodeBytes(bytes: Uint8Array, into: Buffer): void {
-  let at = PREFIX_CHARS + TIME_CHARS;
-  let bits = 0;
-  let held = 0;
-  for (const byte of bytes) {
-    held = (held << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      into[at++] = DIGITS[(held >>> bits) & 31] ?? 0;
-    }
-    held &= (1 << bits) - 1;
+function encodeRandom(bytes: Uint8Array, into: Buffer): void {
+  for (let group = 0; group < RANDOM_BYTES / BYTES_PER_GROUP; group++) {
+    const at = group * BYTES_PER_GROUP;
+    const high =
+      ((bytes[at] ?? 0) << 12) | ((bytes[at + 1] ?? 0) << 4) | ((bytes[at + 2] ?? 0) >>> 4);
+    const low =
+      (((bytes[at + 2] ?? 0) & 0xf) << 16) | ((bytes[at + 3] ?? 0) << 8) | (bytes[at + 4] ?? 0);
+    const start = PREFIX_CHARS + TIME_CHARS + group * CHARS_PER_GROUP;
+    encodeBits(high, into, start);
+    encodeBits(low, into, start + CHARS_PER_GROUP / 2);
   }
+}
+
+/** Twenty bits in four characters. */
+function encodeBits(bits: number, into: Buffer, at: number): void {
+  into[at] = DIGITS[bits >>> 15] ?? 0;
+  into[at + 1] = DIGITS[(bits >>> 10) & 31] ?? 0;
+  into[at + 2] = DIGITS[(bits >>> 5) & 31] ?? 0;
+  into[at + 3] = DIGITS[bits & 31] ?? 0;
 }
