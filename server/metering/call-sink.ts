@@ -32,16 +32,17 @@ export interface CallSinkOptions {
   readonly onFinished?: ((record: CallRecord) => void) | undefined;
 }
 
-/** What one `write` was given, and where each of it ends in the journal; without places when that did not take it. */
-interface Written {
-  readonly entries: readonly CallEntry[];
-  readonly ends: readonly JournalPosition[];
+/** A call that has finished and is not counted yet. */
+interface Uncounted {
+  readonly record: CallRecord;
+  /** Where it ends in the journal; undefined when that did not take it. */
+  readonly end: JournalPosition | undefined;
 }
 
 /** Takes calls from the gateway: into the journal first, then to the recorder, the meter and the watchers. */
 export class LedgerCallSink {
   readonly #options: CallSinkOptions;
-  #uncounted: Written[] = [];
+  #uncounted: Uncounted[] = [];
   #unsoundUsages = 0;
 
   constructor(options: CallSinkOptions) {
@@ -73,10 +74,9 @@ export class LedgerCallSink {
     } catch (error) {
       this.#notWritten(entries, error);
     } finally {
-      this.#uncounted.push({ entries, ends });
+      this.#written(entries, ends);
     }
-    const last = entries.findLastIndex(({ kind }) => kind === "FINISHED");
-    const end = ends[last];
+    const end = ends.length === 0 ? undefined : ends[ends.length - 1];
     return end === undefined || durability() === "RELAXED" ? undefined : journal.synced(end);
   }
 
@@ -87,16 +87,12 @@ export class LedgerCallSink {
    */
   count(): void {
     const { journal, recorder, meter } = this.#options;
-    const written = this.#uncounted;
+    const uncounted = this.#uncounted;
     let journaled = false;
-    this.#uncounted = [];
-    for (const { entries, ends } of written) {
-      for (let at = 0; at < entries.length; at++) {
-        const entry = entries[at];
-        if (entry?.kind !== "FINISHED") continue;
-        journaled ||= ends[at] !== undefined;
-        this.#count(entry.record, ends[at]);
-      }
+    if (uncounted.length > 0) this.#uncounted = [];
+    for (const { record, end } of uncounted) {
+      journaled ||= end !== undefined;
+      this.#count(record, end);
     }
     meter.setInflight(journal.openCalls);
     if (journaled && recorder.hasUnjournaled) this.#rejournal(REJOURNALED_AT_ONCE_MAX);
@@ -110,6 +106,17 @@ export class LedgerCallSink {
   /** Counts a refusal before any client key was known, by its reason. */
   refused(reason: string): void {
     this.#options.meter.refused(reason);
+  }
+
+  /** Each finished call is to be counted; `ends` has their places, or none when the journal did not take them. */
+  #written(entries: readonly CallEntry[], ends: readonly JournalPosition[]): void {
+    let at = 0;
+    for (const entry of entries) {
+      if (entry.kind !== "FINISHED") continue;
+      const end = at < ends.length ? ends[at] : undefined;
+      this.#uncounted.push({ record: entry.record, end });
+      at += 1;
+    }
   }
 
   /** Whatever becomes of its record, a finished call counts; a bug in that costs no other call. */

@@ -88,12 +88,11 @@ export class FrameEncoder {
       this.#out = new JsonWriter(FIRST_BYTES, this.#texts);
   }
 
-  /** Answers where the frame ends, in bytes since `clear`. */
-  begin(open: OpenCall, seed: number): number {
+  begin(open: OpenCall, seed: number): void {
     const start = this.#out.length;
     this.#out.moveTo(start + PAYLOAD_START);
     writeBegun(this.#out, open);
-    return this.#close(start, KIND_BEGIN, seed);
+    this.#close(start, KIND_BEGIN, seed);
   }
 
   /** Answers where the frame ends, in bytes since `clear`. `begun` is what the call began as, where that is known. */

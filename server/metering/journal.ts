@@ -137,21 +137,24 @@ export class Journal {
 
   /**
    * Records what begins and ends, in this order and in one write; on return it survives the death of the process.
-   * Answers where each entry ends. Throws Fault `storage_unavailable` with none of them recorded; calls that
+   * Answers where each of the finished ones ends. Throws Fault `storage_unavailable` with none of them recorded; calls that
    * have begun count as open all the same, and the next file will hold them, unless they are forgotten.
    */
   append(entries: readonly CallEntry[]): readonly JournalPosition[] {
     const file = this.#fileFor(entries);
     const encoder = this.#encoder;
     encoder.clear();
-    const before = file.size;
-    const ends = entries.map((entry) => {
-      const end =
-        entry.kind === "BEGUN"
-          ? encoder.begin(this.#begun(entry.call), file.seed)
-          : encoder.finish(entry.record, file.seed, this.#finished(entry.record));
-      return { file: file.number, offset: before + end };
-    });
+    const { number, size: before, seed } = file;
+    const ends: JournalPosition[] = [];
+    for (const entry of entries) {
+      if (entry.kind === "BEGUN") {
+        encoder.begin(this.#begun(entry.call), seed);
+        continue;
+      }
+      const { record } = entry;
+      const end = encoder.finish(record, seed, this.#finished(record));
+      ends.push({ file: number, offset: before + end });
+    }
     try {
       file.append(encoder.bytes, encoder.length);
     } catch (error) {
