@@ -14,8 +14,8 @@ interface Entry {
   readonly held: Float64Array;
   /** One row of `GroupEvent` sums per span. Few columns, since there may be thousands of entries. */
   readonly rows: Float64Array;
-  /** The same since the entry was made. */
-  readonly totals: Float64Array;
+  /** The same of all spans that have made room for later ones. */
+  readonly past: Float64Array;
   readonly latency: WindowHistogram | undefined;
 }
 
@@ -75,13 +75,8 @@ export class DimensionTable {
     const span = Math.floor(second / SPAN_SECONDS);
     const entry = this.#entries.get(key) ?? this.#create(key);
     const row = span % SPANS;
-    if (entry.held[row] !== span) {
-      entry.rows.fill(0, row * COLUMNS, (row + 1) * COLUMNS);
-      entry.held[row] = span;
-    }
-    entry.lastSpan = span;
+    if (entry.lastSpan !== span) beginSpan(entry, span);
     addTo(entry.rows, row * COLUMNS, event);
-    addTo(entry.totals, 0, event);
     if (entry.latency === undefined) return;
     entry.latency.add(Math.floor(second / this.#options.latencySpanSeconds), event.durationMs);
   }
@@ -104,7 +99,7 @@ export class DimensionTable {
 
   /** Sums of each group since it came into the table. */
   totals(): readonly GroupSums[] {
-    return [...this.#entries].map(([key, entry]) => readSums(key, entry.totals));
+    return [...this.#entries].map(([key, entry]) => readSums(key, totalsOf(entry)));
   }
 
   #read(key: string, entry: Entry, seconds: { first: number; last: number }): GroupWindow {
@@ -129,7 +124,7 @@ export class DimensionTable {
       lastSpan: -1,
       held: new Float64Array(SPANS).fill(-1),
       rows: new Float64Array(SPANS * COLUMNS),
-      totals: new Float64Array(COLUMNS),
+      past: new Float64Array(COLUMNS),
       latency: this.#latencySpans === 0 ? undefined : new WindowHistogram(this.#latencySpans),
     };
     this.#entries.set(key, entry);
@@ -142,6 +137,15 @@ export class DimensionTable {
     const count = Math.max(1, Math.floor(this.#options.entriesMax / EVICT_SHARE));
     for (const [key] of oldest.slice(0, count)) this.#entries.delete(key);
   }
+}
+
+/** Takes the row of a span that is long over. */
+function beginSpan(entry: Entry, span: number): void {
+  const row = span % SPANS;
+  addRow(entry.past, entry, row);
+  entry.rows.fill(0, row * COLUMNS, (row + 1) * COLUMNS);
+  entry.held[row] = span;
+  entry.lastSpan = span;
 }
 
 function addTo(rows: Float64Array, at: number, event: GroupEvent): void {
@@ -157,10 +161,19 @@ function sumOf(entry: Entry, from: number, to: number): Float64Array {
   const sum = new Float64Array(COLUMNS);
   for (let row = 0; row < SPANS; row++) {
     const span = entry.held[row] ?? -1;
-    if (span < from || span > to || span < 0) continue;
-    for (let i = 0; i < COLUMNS; i++) sum[i] = (sum[i] ?? 0) + (entry.rows[row * COLUMNS + i] ?? 0);
+    if (span >= from && span <= to && span >= 0) addRow(sum, entry, row);
   }
   return sum;
+}
+
+function totalsOf(entry: Entry): Float64Array {
+  const sum = entry.past.slice();
+  for (let row = 0; row < SPANS; row++) addRow(sum, entry, row);
+  return sum;
+}
+
+function addRow(sum: Float64Array, { rows }: Entry, row: number): void {
+  for (let i = 0; i < COLUMNS; i++) sum[i] = (sum[i] ?? 0) + (rows[row * COLUMNS + i] ?? 0);
 }
 
 function readSums(key: string, row: Float64Array): GroupSums {

@@ -1,5 +1,5 @@
 import type { Attempt, AttemptOutcome, CallRecord } from "../core/call.js";
-import type { GroupEvent } from "./dimension-table.js";
+import type { DimensionTable, GroupEvent } from "./dimension-table.js";
 
 /**
  * By what calls are grouped. Keys are ids, or model names. Providers and provider keys count attempts, since a
@@ -15,24 +15,25 @@ const NOT_THE_PROVIDERS_FAULT: ReadonlySet<AttemptOutcome> = new Set([
   "CALLER_ABORTED",
 ]);
 
-/** Takes what a finished call adds to each group that it belongs to. */
-export type GroupVisitor = (dimension: Dimension, key: string, event: GroupEvent) => void;
-
-/** Tells `visit` what a finished call adds to each group that it belongs to; a list of it would cost more than the sums. */
-export function visitGroups(record: CallRecord, visit: GroupVisitor): void {
+/** Adds a call that finished in `second` to each group that it belongs to. */
+export function addToGroups(
+  tables: Readonly<Record<Dimension, DimensionTable>>,
+  second: number,
+  record: CallRecord,
+): void {
   const event = eventOfCall(record);
-  visit("CLIENT_KEY", record.clientKeyId, event);
-  visit("OWNER", record.ownerId, event);
+  tables.CLIENT_KEY.add(record.clientKeyId, second, event);
+  tables.OWNER.add(record.ownerId, second, event);
   // Without a provider the model is whatever the caller wrote, so it does not get a row.
   if (record.providerId === null) return;
-  visit("MODEL", record.modelServed ?? record.modelAsked, event);
+  tables.MODEL.add(record.modelServed ?? record.modelAsked, second, event);
   const last = record.attempts.length - 1;
   for (let i = 0; i <= last; i++) {
     const attempt = record.attempts[i];
     if (attempt === undefined) continue;
     const part = eventOfAttempt(attempt, i === last ? event : undefined);
-    visit("PROVIDER", attempt.providerId, part);
-    visit("PROVIDER_KEY", attempt.providerKeyId, part);
+    tables.PROVIDER.add(attempt.providerId, second, part);
+    tables.PROVIDER_KEY.add(attempt.providerKeyId, second, part);
   }
 }
 

@@ -8,7 +8,7 @@ import {
   WindowHistogram,
   type HistogramTotals,
 } from "./histogram.js";
-import { visitGroups, type Dimension } from "./group-events.js";
+import { addToGroups, type Dimension } from "./group-events.js";
 import { LevelRing } from "./level-ring.js";
 import { RecentErrors, type RecentError } from "./recent-errors.js";
 import { RING_SECONDS, SecondRing } from "./second-ring.js";
@@ -102,7 +102,7 @@ export class Meter {
       this.#ttfb.add(second, record.ttfbMs);
       this.#ttfbTotals.add(record.ttfbMs);
     }
-    this.#addGroups(second, record);
+    addToGroups(this.#tables, second, record);
     this.#errors.add(record, nowMs);
     if (record.providerId !== null) this.#spend.add(record.startedAt, record.costMicros, nowMs);
     if (record.errorCode !== null) count(this.#errorsByCode, record.errorCode);
@@ -203,11 +203,6 @@ export class Meter {
       refusedByReason: this.#refusedByReason,
       providers: this.#tables.PROVIDER.totals(),
     };
-  }
-
-  #addGroups(second: number, record: CallRecord): void {
-    const tables = this.#tables;
-    visitGroups(record, (dimension, key, event) => tables[dimension].add(key, second, event));
   }
 
   #span(seconds: number): { first: number; last: number } {
