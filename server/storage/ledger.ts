@@ -71,23 +71,15 @@ export class Ledger {
   newBatch(): LedgerBatch {
     const rows = this.#rowWriters.pop() ?? new JsonWriter(ROW_BYTES, this.#texts);
     const batch = new RowBatch(this.#refs, rows);
-    return {
-      get size() {
-        return batch.size;
-      },
-      add: (call) => {
-        batch.add(call);
-      },
-      append: async (position) => {
-        const added = await this.#append(position, async (db, staged) => {
-          const state = await readState(db, [...batch.clientKeyIds]);
-          if (state.deleted.size > 0) throw new Error("a client key of a batch was deleted");
-          return appendBatch(db, staged, batch, state);
-        });
-        this.#keepWriter(rows);
-        return added;
-      },
-    };
+    return new GrowingBatch(batch, async (position) => {
+      const added = await this.#append(position, async (db, staged) => {
+        const state = await readState(db, [...batch.clientKeyIds]);
+        if (state.deleted.size > 0) throw new Error("a client key of a batch was deleted");
+        return appendBatch(db, staged, batch, state);
+      });
+      this.#keepWriter(rows);
+      return added;
+    });
   }
 
   #keepWriter(rows: JsonWriter): void {
@@ -182,6 +174,25 @@ export class Ledger {
     const swept = await sweepDeletedKeys({ writer: this.#writer, clock: this.#clock });
     if (swept > 0) this.#refs.clear();
     return swept;
+  }
+}
+
+/** A class, since V8 looks up a getter of an object literal anew with each call that comes. */
+class GrowingBatch implements LedgerBatch {
+  readonly #batch: RowBatch;
+  readonly append: LedgerBatch["append"];
+
+  constructor(batch: RowBatch, append: LedgerBatch["append"]) {
+    this.#batch = batch;
+    this.append = append;
+  }
+
+  get size(): number {
+    return this.#batch.size;
+  }
+
+  add(call: CallRecord): void {
+    this.#batch.add(call);
   }
 }
 

@@ -44,18 +44,29 @@ export interface Rollup {
 export class MinuteSums<C> {
   readonly sums: CombinationSum<C>[] = [];
   readonly #minutes = new Map<number, Map<C, number[]>>();
+  /** Those of the last call, which most share with the next one. */
+  #bucketMs = Number.NaN;
+  #minute = new Map<C, number[]>();
 
   add(call: CallRecord, combination: C): void {
     const bucketMs = Math.floor(call.startedAt / MINUTE_MS) * MINUTE_MS;
-    let minute = this.#minutes.get(bucketMs);
-    if (minute === undefined) this.#minutes.set(bucketMs, (minute = new Map()));
-    let counters = minute.get(combination);
+    if (bucketMs !== this.#bucketMs) {
+      this.#bucketMs = bucketMs;
+      this.#minute = this.#minuteAt(bucketMs);
+    }
+    let counters = this.#minute.get(combination);
     if (counters === undefined) {
       counters = COUNTERS.map(() => 0);
-      minute.set(combination, counters);
+      this.#minute.set(combination, counters);
       this.sums.push({ bucketMs, combination, counters });
     }
     addCall(counters, call);
+  }
+
+  #minuteAt(bucketMs: number): Map<C, number[]> {
+    let minute = this.#minutes.get(bucketMs);
+    if (minute === undefined) this.#minutes.set(bucketMs, (minute = new Map()));
+    return minute;
   }
 }
 

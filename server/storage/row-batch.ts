@@ -29,6 +29,8 @@ export class RowBatch {
   readonly #rows: JsonWriter;
   readonly #sums = new MinuteSums<Combination | Unnumbered>();
   readonly #spans = new Map<number, MinuteSpan>();
+  /** That of the last call, which most share with the next one. */
+  #span: MinuteSpan | undefined;
   readonly #unnumbered = new Map<string, Unnumbered>();
   #size = 0;
   #closed = false;
@@ -97,9 +99,16 @@ export class RowBatch {
   }
 
   #noteMinute(minuteMs: number): void {
-    const span = this.#spans.get(minuteMs);
-    if (span !== undefined) span.last = this.#size;
-    else this.#spans.set(minuteMs, { minuteMs, first: this.#size, last: this.#size });
+    if (this.#span?.minuteMs !== minuteMs) this.#span = this.#spanOf(minuteMs);
+    this.#span.last = this.#size;
+  }
+
+  #spanOf(minuteMs: number): MinuteSpan {
+    const known = this.#spans.get(minuteMs);
+    if (known !== undefined) return known;
+    const span = { minuteMs, first: this.#size, last: this.#size };
+    this.#spans.set(minuteMs, span);
+    return span;
   }
 
   #closedRows(): Buffer {
