@@ -2,9 +2,10 @@ import type { Socket } from "node:net";
 import { LastKey } from "../core/presented-key.js";
 import type { Rostered } from "../core/roster.js";
 import { FramingError, type FramingProblem } from "../http/framing-error.js";
+import type { HeaderBlock } from "../http/header-block.js";
 import { writeMessage } from "../http/write-message.js";
 import type { CallerLimits } from "./limits.js";
-import { type CommonLines, replyHeadText } from "./reply-text.js";
+import { type CommonLines, lengthLine, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
 import { readFrom } from "./socket-reads.js";
 import { RequestParser, type RequestSink } from "./request-parser.js";
@@ -16,8 +17,7 @@ export type BadRequest = FramingProblem | "LATE";
 /** An answer of ours, with what its head says besides the length. */
 export interface WholeAnswer {
   readonly httpStatus: number;
-  /** Lower-case names and values in turn. */
-  readonly headers: readonly string[];
+  readonly headers: HeaderBlock;
   readonly body: string;
 }
 
@@ -274,9 +274,9 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     }
     const { httpStatus, headers, body } = this.#home.handler.refusal(problem, reason);
     const bytes = Buffer.from(body);
-    const framing = `content-length: ${String(bytes.length)}\r\n`;
     const lines = { common: this.common, closes: true };
-    writeMessage(socket, replyHeadText(httpStatus, headers, framing, lines), bytes);
+    const head = replyHeadText(httpStatus, headers, lengthLine(bytes.length), lines);
+    writeMessage(socket, head, bytes);
     this.#shut(this.#home.limits.headTimeoutMs);
     turn?.onGone();
   }

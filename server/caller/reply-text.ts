@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Clock } from "../core/clock.js";
-import { isHeaderValue, withLine } from "../http/write-message.js";
+import type { HeaderBlock } from "../http/header-block.js";
 
 /** The lines of a head that depend on neither the reply nor the call. */
 export class CommonLines {
@@ -32,25 +32,31 @@ export class CommonLines {
   }
 }
 
+/** By status: the first line of a reply. */
+const STATUS_LINES: ReadonlyMap<number, string> = new Map(
+  Object.entries(STATUS_CODES).map(([code, reason]) => [
+    Number(code),
+    `HTTP/1.1 ${code} ${String(reason)}\r\n`,
+  ]),
+);
+
+/** The line that says how long a body is, in bytes. */
+export function lengthLine(bytes: number): string {
+  return `content-length: ${String(bytes)}\r\n`;
+}
+
 /**
- * The head of a reply, each byte one character, with the blank line. `headers`: lower-case names and values in
- * turn. `framing`: the lines that say how long the body is. Throws TypeError for a value that would end its line.
+ * The head of a reply, each byte one character, with the blank line. `framing`: the line that says how the body
+ * ends; empty for none. Throws TypeError for headers that cannot be sent.
  */
 export function replyHeadText(
   httpStatus: number,
-  headers: readonly string[],
+  headers: HeaderBlock,
   framing: string,
   lines: { readonly common: CommonLines; readonly closes: boolean },
 ): string {
-  let text = `HTTP/1.1 ${String(httpStatus)} ${STATUS_CODES[httpStatus] ?? "Unknown"}\r\n`;
-  let dated = false;
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i] ?? "";
-    const value = headers[i + 1] ?? "";
-    if (!isHeaderValue(value)) throw new TypeError(`the header ${name} cannot be sent`);
-    if (name === "date") dated = true;
-    text = withLine(text, name, value);
-  }
-  if (!dated) text += lines.common.date();
-  return `${text}${framing}${lines.common.connection(lines.closes)}\r\n`;
+  const { common, closes } = lines;
+  const first = STATUS_LINES.get(httpStatus) ?? `HTTP/1.1 ${String(httpStatus)} Unknown\r\n`;
+  const date = headers.isDated ? "" : common.date();
+  return `${first}${headers.text}${date}${framing}${common.connection(closes)}\r\n`;
 }

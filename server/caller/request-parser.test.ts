@@ -27,15 +27,12 @@ class Collector {
 
   onRequest(request: ParsedRequest): void {
     assert.equal(this.#request, undefined, "one request after the other");
-    const { bytes, marks } = request.lines;
     this.#request = request;
     this.#headers = [];
     this.#body = [];
-    for (let i = 0; i < marks.length; i += 4) {
-      this.#headers.push(
-        bytes.toString("latin1", marks[i], marks[i + 1]).toLowerCase(),
-        bytes.toString("latin1", marks[i + 2], marks[i + 3]),
-      );
+    const { lines } = request;
+    for (let i = 0; i < lines.marks.length; i += 4) {
+      this.#headers.push(lines.name(i).toLowerCase(), lines.value(i));
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
+import type { HeaderBlock } from "../http/header-block.js";
 import { ONE_PIECE_BYTES_MAX, writeMessage } from "../http/write-message.js";
-import { type CommonLines, replyHeadText } from "./reply-text.js";
+import { type CommonLines, lengthLine, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -106,28 +107,30 @@ export class Turn {
     this.#closes = true;
   }
 
-  /** Answers with a whole body. `headers`: lower-case names and values in turn, without the length. */
-  whole(httpStatus: number, headers: readonly string[], body: Buffer | string): void {
+  /** Answers with a whole body. Throws TypeError for headers that cannot be sent. */
+  whole(httpStatus: number, headers: HeaderBlock, body: Buffer | string): void {
     if (this.#begun || this.#over) return;
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const length = `content-length: ${String(bytes.length)}\r\n`;
-    const head = this.#headText(httpStatus, headers, length);
+    const head = this.#headText(httpStatus, headers, lengthLine(bytes.length));
     this.#begun = true;
     writeMessage(this.#home.socket, head, this.#bodyless ? NO_BYTES : bytes);
     this.#answered();
   }
 
-  /** Begins an answer whose body follows in pieces; it leaves with the first of them, or on `flushHead`. */
-  begin(httpStatus: number, headers: readonly string[]): void {
+  /**
+   * Begins an answer whose body follows in pieces; it leaves with the first of them, or on `flushHead`. `length`:
+   * bytes of the body; undefined where only its end will show. Throws TypeError for headers that cannot be sent.
+   */
+  begin(httpStatus: number, headers: HeaderBlock, length: number | undefined): void {
     if (this.#begun || this.#over) return;
-    const length = lengthIn(headers);
     // Such a reply ends with its head; any byte more would be read as the next one's.
     if (httpStatus === 204 || httpStatus === 304) this.#bodyless = true;
-    else if (length !== undefined) this.#left = Number(length);
+    else if (length !== undefined) this.#left = length;
     else this.#framing = this.#minor === 1 ? "CHUNKED" : "UNTIL_CLOSE";
     if (this.#framing === "UNTIL_CLOSE") this.#closes = true;
-    const chunked = this.#framing === "CHUNKED" ? "transfer-encoding: chunked\r\n" : "";
-    this.#head = this.#headText(httpStatus, headers, chunked);
+    const unsized = this.#framing === "CHUNKED" ? "transfer-encoding: chunked\r\n" : "";
+    const framing = length === undefined ? unsized : lengthLine(length);
+    this.#head = this.#headText(httpStatus, headers, framing);
     this.#begun = true;
   }
 
@@ -206,7 +209,7 @@ export class Turn {
     }
   }
 
-  #headText(httpStatus: number, headers: readonly string[], framing: string): string {
+  #headText(httpStatus: number, headers: HeaderBlock, framing: string): string {
     const { common, requestInHand, draining } = this.#home;
     this.#closes ||= !requestInHand || draining;
     return replyHeadText(httpStatus, headers, framing, { common, closes: this.#closes });
@@ -217,13 +220,6 @@ export class Turn {
     this.#sink = undefined;
     this.#home.onAnswered(this, this.#closes);
   }
-}
-
-function lengthIn(headers: readonly string[]): string | undefined {
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    if (headers[i] === "content-length") return headers[i + 1];
-  }
-  return undefined;
 }
 
 function flushLater(turn: Turn): void {

@@ -1,11 +1,12 @@
 import type { Turn } from "../caller/turn.js";
 import type { Fault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
+import type { HeaderBlock } from "../http/header-block.js";
 import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Ticket } from "./ports.js";
 import { Relay, type RelayListener, type StreamSource } from "./relay.js";
-import { jsonHeaders, replyFault, REQUEST_ID_HEADER } from "./reply.js";
+import { jsonHeaders, replyFault, requestIdLine } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
 
 export interface AnswerOptions {
@@ -33,21 +34,23 @@ export class Answer {
   fault(fault: Fault, httpStatus: number): void {
     const { turn, id, endpoint } = this.#options;
     const { dialect } = endpoint;
-    const headers = this.#ticketHeaders();
+    const headers = this.ticket?.headers ?? "";
     replyFault(turn, { fault, dialect, requestId: id, httpStatus, headers });
   }
 
   /** An answer of our own, JSON text. */
   own(body: string): void {
     const { turn, id } = this.#options;
-    turn.whole(200, [...jsonHeaders(id), ...this.#ticketHeaders()], body);
+    const headers = jsonHeaders(id);
+    headers.addOwn(this.ticket?.headers ?? "");
+    turn.whole(200, headers, body);
   }
 
   /** A provider's whole reply. */
   whole(head: ReplyHead, body: Buffer | string, retryAfterSeconds?: number): void {
     const headers = this.#headers(head);
-    if (retryAfterSeconds !== undefined && !headers.includes("retry-after")) {
-      headers.push("retry-after", String(retryAfterSeconds));
+    if (retryAfterSeconds !== undefined && !headers.has("retry-after")) {
+      headers.addOwn(`retry-after: ${String(retryAfterSeconds)}\r\n`);
     }
     this.#options.turn.whole(head.httpStatus, headers, body);
   }
@@ -58,7 +61,6 @@ export class Answer {
     const events = head.contentType === "text/event-stream";
     const headers = this.#headers(head);
     const length = events ? undefined : head.contentLength;
-    if (length !== undefined) headers.push("content-length", String(length));
     return new Relay({
       turn,
       httpStatus: head.httpStatus,
@@ -82,13 +84,10 @@ export class Answer {
     this.#options.turn.breakOff();
   }
 
-  #headers(head: ReplyHead): string[] {
-    const headers = head.forward.concat(this.#ticketHeaders());
-    headers.push(REQUEST_ID_HEADER, this.#options.id);
+  #headers(head: ReplyHead): HeaderBlock {
+    const headers = head.forward.copy();
+    headers.addOwn(this.ticket?.headers ?? "");
+    headers.addOwn(requestIdLine(this.#options.id));
     return headers;
-  }
-
-  #ticketHeaders(): readonly string[] {
-    return this.ticket?.headers ?? [];
   }
 }

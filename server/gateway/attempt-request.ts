@@ -1,6 +1,7 @@
 import type { RouteTarget } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
-import { pushAuth } from "../upstream/auth.js";
+import { HeaderBlock } from "../http/header-block.js";
+import { addAuth } from "../upstream/auth.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
 import type { CallPlan, TargetBody } from "./call-plan.js";
 import type { EndpointPaths } from "./endpoint-path.js";
@@ -23,6 +24,9 @@ export interface AttemptInput {
   readonly limits: GatewayLimits;
 }
 
+/** Replies are looked into here. */
+const UNPACKED = "accept-encoding: identity\r\n";
+
 /** What goes to the provider: the caller's own request but for its address, its credential and what must differ. */
 export function requestFor(input: AttemptInput): UpstreamRequest {
   const { plan, match, head, target, passage, limits } = input;
@@ -30,11 +34,12 @@ export function requestFor(input: AttemptInput): UpstreamRequest {
   const translated = passage.translator !== undefined;
   const headers = translated
     ? translatedHeaders(head, plan.streamed, passage.headers)
-    : [...head.forward, "accept-encoding", "identity"];
+    : head.forward.copy();
+  headers.addOwn(UNPACKED);
   const auth = passage.compatible
     ? ({ authStyle: "BEARER", dialect: "OPENAI" } as const)
     : provider;
-  pushAuth(headers, input.secret, auth, head.hasAnthropicVersion && !translated);
+  addAuth(headers, input.secret, auth, head.hasAnthropicVersion && !translated);
   return {
     method: match.endpoint.method,
     path: pathFor(input),
@@ -50,8 +55,8 @@ export function followUpRequest(
   input: Pick<AttemptInput, "target" | "secret" | "paths" | "limits">,
 ): UpstreamRequest {
   const { provider, upstreamModel } = input.target;
-  const headers = ["accept", "application/json", "accept-encoding", "identity"];
-  pushAuth(headers, input.secret, provider, false);
+  const headers = new HeaderBlock(`accept: application/json\r\n${UNPACKED}`);
+  addAuth(headers, input.secret, provider, false);
   return {
     method: "GET",
     path: input.paths.of(provider, path, upstreamModel, ""),
@@ -64,18 +69,13 @@ export function followUpRequest(
 /** What a caller says of itself; all else in its head speaks of its own dialect. */
 const TRANSLATED_HEADERS: ReadonlySet<string> = new Set(["user-agent", "http-referer", "x-title"]);
 
-function translatedHeaders(
-  head: RequestHead,
-  streamed: boolean,
-  added: readonly string[],
-): string[] {
-  const headers = [...added];
-  for (let i = 0; i + 1 < head.forward.length; i += 2) {
-    const name = head.forward[i] ?? "";
-    if (TRANSLATED_HEADERS.has(name)) headers.push(name, head.forward[i + 1] ?? "");
+function translatedHeaders(head: RequestHead, streamed: boolean, added: string): HeaderBlock {
+  const headers = new HeaderBlock(added);
+  for (const [name, value] of head.forward.pairs()) {
+    if (TRANSLATED_HEADERS.has(name)) headers.add(name, value);
   }
   const accept = streamed ? "text/event-stream" : "application/json";
-  headers.push("content-type", "application/json", "accept", accept, "accept-encoding", "identity");
+  headers.addOwn(`content-type: application/json\r\naccept: ${accept}\r\n`);
   return headers;
 }
 

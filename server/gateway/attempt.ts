@@ -13,7 +13,7 @@ import type { GatewayLimits } from "./limits.js";
 import type { Passage } from "./passages.js";
 import type { CallTraces, Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
-import type { RawHeaders } from "../http/header-lines.js";
+import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
 import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
 import { judge } from "./verdict.js";
@@ -100,7 +100,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.flight?.abort();
   }
 
-  onHead(httpStatus: number, raw: RawHeaders): void {
+  onHead(httpStatus: number, raw: HeaderLines): void {
     try {
       this.#takeHead(httpStatus, raw);
     } catch (thrown) {
@@ -138,7 +138,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.options.listener.onBug(thrown);
   }
 
-  #takeHead(httpStatus: number, raw: RawHeaders): void {
+  #takeHead(httpStatus: number, raw: HeaderLines): void {
     const { limits, dropLimits, listener, translation, streamed } = this.options;
     const head = readReplyHead(httpStatus, raw, dropLimits);
     this.#head = head;

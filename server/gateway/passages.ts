@@ -27,8 +27,8 @@ export interface Passage {
   readonly path: string;
   /** Undefined where the caller's own goes on; empty for none. */
   readonly query: string | undefined;
-  /** What the provider wants to be told besides; names and values in turn. */
-  readonly headers: readonly string[];
+  /** Header lines with what the provider wants to be told besides, each with its CR LF; empty for none. */
+  readonly headers: string;
   /** The provider is asked on its OpenAI-compatible side, which wants the key as OpenAI does. */
   readonly compatible: boolean;
 }
@@ -150,7 +150,7 @@ function passageOf(
     codec: CODECS[dialect],
     form,
     ...requestPath(form, streamed),
-    headers: [],
+    headers: "",
     compatible: false,
   };
 }
@@ -163,7 +163,7 @@ function asIs(endpoint: Endpoint, path: string, compatible: boolean): Passage {
     form,
     path,
     query: undefined,
-    headers: [],
+    headers: "",
     compatible,
   };
 }

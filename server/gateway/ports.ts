@@ -65,8 +65,8 @@ export interface Estimate {
 export interface Ticket {
   /** Gives back what was reserved and books what was used; called exactly once. */
   settle(used: { tokens: number; costMicros: number }): void;
-  /** Response headers such as `x-ratelimit-remaining-requests`, ready to send; names and values in turn. */
-  readonly headers: readonly string[];
+  /** Response header lines such as `x-ratelimit-remaining-requests`, each with its CR LF; empty for none. */
+  readonly headers: string;
 }
 
 /** Chooses provider keys. */

@@ -7,6 +7,7 @@ import type {
   StreamWatch,
 } from "../dialect/codec.js";
 import { EventGate } from "../dialect/sse.js";
+import type { HeaderBlock } from "../http/header-block.js";
 import type { OnRecord } from "./record-round.js";
 
 /** What a relay tells of the stream that goes through it. */
@@ -33,8 +34,8 @@ export interface StreamSource {
 export interface RelayOptions {
   readonly turn: Turn;
   readonly httpStatus: number;
-  /** Names and values in turn, ready to send; let go when they are sent, for a stream may be long. */
-  headers: readonly string[];
+  /** Let go when they are sent, for a stream may be long. */
+  readonly headers: HeaderBlock;
   /** Of the caller's dialect. */
   readonly codec: DialectCodec;
   /** The caller gets server-sent events; otherwise any bytes. */
@@ -204,10 +205,10 @@ export class Relay {
   #writeHead(): void {
     if (this.#headSent) return;
     this.#headSent = true;
-    const { turn, httpStatus, headers, listener } = this.#options;
-    this.#options.headers = [];
+    const { turn, httpStatus, headers, length, listener } = this.#options;
     listener.onFirstByte();
-    turn.begin(httpStatus, headers);
+    turn.begin(httpStatus, headers, length);
+    headers.clear();
   }
 
   /** What the last event brings goes to the caller once the call is on record: now, or in a moment and in order. */

@@ -1,12 +1,13 @@
 import type { Dialect } from "../core/provider.js";
-import type { RawHeaders } from "../http/header-lines.js";
+import { HeaderBlock } from "../http/header-block.js";
+import type { HeaderLines } from "../http/header-lines.js";
 import { HeaderTable } from "../http/header-table.js";
 
 /** What the head of a provider's reply says that matters here, and what of it goes on to the caller. */
 export interface ReplyHead {
   readonly httpStatus: number;
-  /** Names and values in turn, in the order sent. */
-  readonly forward: string[];
+  /** In the order sent. */
+  readonly forward: HeaderBlock;
   /** Undefined without the header. */
   contentLength: number | undefined;
   /** Lower case, without parameters. */
@@ -16,12 +17,11 @@ export interface ReplyHead {
   readonly pacing: Map<string, string> | undefined;
 }
 
-type Part = "FORWARD" | "LIMIT" | "LENGTH" | "TYPE" | "ENCODING" | "REQUEST_ID";
+type Part = "FORWARD" | "DATE" | "LIMIT" | "TYPE" | "ENCODING" | "REQUEST_ID";
 
 /** Headers that go on to callers. Cookies, organisations and whatever speaks of this hop stay here. */
 const HEADERS = new HeaderTable<Part>(
   {
-    "content-length": "LENGTH",
     "content-type": "TYPE",
     "content-encoding": "ENCODING",
     // Our own id has this name; the provider's goes on under another.
@@ -29,7 +29,7 @@ const HEADERS = new HeaderTable<Part>(
     "cache-control": "FORWARD",
     "content-disposition": "FORWARD",
     "content-language": "FORWARD",
-    date: "FORWARD",
+    date: "DATE",
     etag: "FORWARD",
     "last-modified": "FORWARD",
     location: "FORWARD",
@@ -47,53 +47,52 @@ const HEADERS = new HeaderTable<Part>(
   { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "FORWARD", "x-codex-": "FORWARD" },
 );
 
-const PACING = /^(?:retry-after|x-ratelimit-|anthropic-ratelimit-)/;
+const PACING = /^(?:retry-after(?:-ms)?$|x-ratelimit-.|anthropic-ratelimit-.)/;
 
 /** Reads a head where it stands. `dropLimits` leaves out the provider's rate limits where we state our own. */
-export function readReplyHead(httpStatus: number, raw: RawHeaders, dropLimits: boolean): ReplyHead {
-  const failed = httpStatus >= 400;
+export function readReplyHead(
+  httpStatus: number,
+  lines: HeaderLines,
+  dropLimits: boolean,
+): ReplyHead {
   const head: ReplyHead = {
     httpStatus,
-    forward: [],
-    contentLength: undefined,
+    forward: new HeaderBlock(),
+    contentLength: lines.contentLength < 0 ? undefined : lines.contentLength,
     contentType: "",
     contentEncoding: "",
-    pacing: failed ? new Map<string, string>() : undefined,
+    pacing: httpStatus < 400 ? undefined : pacingIn(lines),
   };
-  const { marks } = raw;
-  for (let i = 0; i + 3 < marks.length; i += 4) {
-    const known = HEADERS.find(raw, i);
-    if (known === undefined) continue;
-    const value = raw.text(marks[i + 2] ?? 0, marks[i + 3] ?? 0);
-    const dropped = known.means === "LIMIT" && dropLimits;
-    if (dropped && !failed) continue;
-    const name = HEADERS.nameOf(known, raw, i);
-    if (failed && PACING.test(name)) head.pacing?.set(name, value);
-    if (!dropped) take(head, known.means, name, value);
+  const { length } = lines.marks;
+  /** From here on all lines go on. */
+  let from = 0;
+  for (let i = 0; i < length; i += 4) {
+    const known = HEADERS.find(lines, i);
+    const means = known?.means;
+    if (means === "DATE") head.forward.isDated = true;
+    else if (means === "TYPE") head.contentType = mediaType(lines.value(i));
+    else if (means === "ENCODING") head.contentEncoding = lines.value(i).toLowerCase();
+    if (means !== undefined && goesOn(means, dropLimits)) continue;
+    head.forward.addRead(lines, from, i);
+    if (means === "REQUEST_ID") head.forward.addReadAs("x-upstream-request-id", lines, i);
+    from = i + 4;
   }
+  head.forward.addRead(lines, from, length);
   return head;
 }
 
-function take(head: ReplyHead, part: Part, name: string, value: string): void {
-  switch (part) {
-    case "LENGTH":
-      // The parser has refused what is no number.
-      head.contentLength = Number(value);
-      return;
-    case "TYPE":
-      head.contentType = mediaType(value);
-      head.forward.push(name, value);
-      return;
-    case "ENCODING":
-      head.contentEncoding = value.trim().toLowerCase();
-      return;
-    case "REQUEST_ID":
-      head.forward.push("x-upstream-request-id", value);
-      return;
-    case "FORWARD":
-    case "LIMIT":
-      head.forward.push(name, value);
+/** To the caller, as it stands. */
+function goesOn(part: Part, dropLimits: boolean): boolean {
+  return part === "LIMIT" ? !dropLimits : part !== "ENCODING" && part !== "REQUEST_ID";
+}
+
+function pacingIn(lines: HeaderLines): Map<string, string> {
+  const pacing = new Map<string, string>();
+  for (let i = 0; i < lines.marks.length; i += 4) {
+    const name = lines.name(i).toLowerCase();
+    if (PACING.test(name)) pacing.set(name, lines.value(i));
   }
+  return pacing;
 }
 
 /** Headers that mean the same whatever language the body is in. */
@@ -104,15 +103,14 @@ export function translatedHead(
   head: ReplyHead,
   caller: { readonly contentType: string; readonly dialect: Dialect; readonly id: string },
 ): ReplyHead {
-  const forward = ["content-type", caller.contentType];
-  for (let i = 0; i + 1 < head.forward.length; i += 2) {
-    const name = head.forward[i] ?? "";
-    const value = head.forward[i + 1] ?? "";
-    if (TRANSLATED.has(name)) forward.push(name, value);
-    else if (name === "request-id") forward.push("x-upstream-request-id", value);
+  const forward = new HeaderBlock();
+  forward.add("content-type", caller.contentType);
+  for (const [name, value] of head.forward.pairs()) {
+    if (TRANSLATED.has(name)) forward.add(name, value);
+    else if (name === "request-id") forward.add("x-upstream-request-id", value);
   }
   // Where Anthropic's SDKs look for it.
-  if (caller.dialect === "ANTHROPIC") forward.push("request-id", caller.id);
+  if (caller.dialect === "ANTHROPIC") forward.addOwn(`request-id: ${caller.id}\r\n`);
   return {
     httpStatus: head.httpStatus,
     forward,

@@ -4,10 +4,13 @@ import type { Dialect } from "../core/provider.js";
 import type { Fault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
 import type { Problem } from "../dialect/codec.js";
+import { HeaderBlock } from "../http/header-block.js";
 import { EXACT_DETAIL, HTTP_STATUS } from "./fault-status.js";
 
-/** The header on every answer that names the call. */
-export const REQUEST_ID_HEADER = "x-request-id";
+/** The header line on every answer that names the call. */
+export function requestIdLine(requestId: string): string {
+  return `x-request-id: ${requestId}\r\n`;
+}
 
 /** Seconds after which trying again makes sense where the fault does not say. */
 const RETRY_AFTER_DEFAULT_SECONDS = 5;
@@ -29,8 +32,8 @@ export interface FaultReply {
   readonly requestId: string;
   /** Instead of the fault's own. */
   readonly httpStatus?: number;
-  /** Names and values in turn. */
-  readonly headers?: readonly string[];
+  /** Lines of our own making, each with its CR LF. */
+  readonly headers?: string;
 }
 
 /** A fault as it goes out, in the caller's dialect. */
@@ -38,11 +41,11 @@ export function faultAnswer(reply: FaultReply): WholeAnswer {
   const problem = problemOf(reply.fault, reply.requestId, reply.httpStatus);
   const { httpStatus } = problem;
   const headers = jsonHeaders(reply.requestId);
-  if (reply.headers !== undefined) headers.push(...reply.headers);
-  if (reply.dialect === "ANTHROPIC") headers.push("request-id", reply.requestId);
+  headers.addOwn(reply.headers ?? "");
+  if (reply.dialect === "ANTHROPIC") headers.addOwn(`request-id: ${reply.requestId}\r\n`);
   if (httpStatus === 429 || httpStatus === 503) {
     const seconds = reply.fault.retryAfterSeconds ?? RETRY_AFTER_DEFAULT_SECONDS;
-    headers.push("retry-after", String(Math.max(1, Math.ceil(seconds))));
+    headers.addOwn(`retry-after: ${String(Math.max(1, Math.ceil(seconds)))}\r\n`);
   }
   return { httpStatus, headers, body: CODECS[reply.dialect].errorBody(problem) };
 }
@@ -54,8 +57,8 @@ export function replyFault(turn: Turn, reply: FaultReply): void {
 }
 
 /** What heads of our own JSON answers say. */
-export function jsonHeaders(requestId: string): string[] {
-  return [REQUEST_ID_HEADER, requestId, "content-type", "application/json"];
+export function jsonHeaders(requestId: string): HeaderBlock {
+  return new HeaderBlock(`${requestIdLine(requestId)}content-type: application/json\r\n`);
 }
 
 /** SDKs and agents knock here to see whether anyone is at home. */

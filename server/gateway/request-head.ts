@@ -1,12 +1,13 @@
 import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
-import type { RawHeaders } from "../http/header-lines.js";
+import { HeaderBlock } from "../http/header-block.js";
+import type { HeaderLines } from "../http/header-lines.js";
 import { HeaderTable } from "../http/header-table.js";
 
 /** What the head of a request says that matters here, and what of it goes on to the provider. */
 export interface RequestHead {
-  /** Names and values in turn, in the order sent. */
-  readonly forward: string[];
+  /** In the order sent. */
+  readonly forward: HeaderBlock;
   /** Undefined without the header. */
   readonly contentLength: number | undefined;
   readonly chunked: boolean;
@@ -33,7 +34,6 @@ type Part =
   | "HOST"
   | "CONTENT_ENCODING"
   | "CONTENT_TYPE"
-  | "CONNECTION"
   | "VERSION"
   | "AUTHORIZATION"
   | "X_API_KEY"
@@ -52,7 +52,6 @@ const HEADERS = new HeaderTable<Part>(
   {
     host: "HOST",
     "content-encoding": "CONTENT_ENCODING",
-    connection: "CONNECTION",
     "content-type": "CONTENT_TYPE",
     "anthropic-version": "VERSION",
     authorization: "AUTHORIZATION",
@@ -111,15 +110,15 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
   if (request.target.includes("#")) refuse("a path holds no fragment");
   if (request.lines.marks.length > linesMax * 4) refuse("too many header lines");
   const head = emptyHead(request);
-  const { seen, connection } = readLines(head, request.lines);
+  const seen = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
-  if (connection !== "") dropNamed(head.forward, connection);
-  return head;
+  const { named } = request.lines;
+  return named.length === 0 ? head : { ...head, forward: without(named, head.forward) };
 }
 
 function emptyHead(request: ParsedRequest): RequestHead {
   return {
-    forward: [],
+    forward: new HeaderBlock(),
     contentLength: request.lines.contentLength < 0 ? undefined : request.lines.contentLength,
     chunked: request.lines.chunked,
     contentType: "",
@@ -135,82 +134,76 @@ function emptyHead(request: ParsedRequest): RequestHead {
   };
 }
 
-/** The marks of what was there, and all that `Connection` names. */
-function readLines(head: RequestHead, headers: RawHeaders): { seen: number; connection: string } {
-  const { marks } = headers;
+/** Answers the marks of what was there. */
+function readLines(head: RequestHead, lines: HeaderLines): number {
+  const { length } = lines.marks;
   let seen = 0;
-  let connection = "";
-  for (let i = 0; i + 3 < marks.length; i += 4) {
-    const known = HEADERS.find(headers, i);
-    if (known === undefined) continue;
-    const { means } = known;
-    const name = HEADERS.nameOf(known, headers, i);
-    const value = headers.text(marks[i + 2] ?? 0, marks[i + 3] ?? 0);
-    if (means === "FORWARD") {
-      head.forward.push(name, value);
-      continue;
+  /** From here on all lines go on. */
+  let from = 0;
+  for (let i = 0; i < length; i += 4) {
+    const known = HEADERS.find(lines, i);
+    if (known?.means === "FORWARD") continue;
+    if (known !== undefined) {
+      const { name, means } = known;
+      const mark = ONCE[means] ?? 0;
+      if ((seen & mark) !== 0) refuse(`the ${name} header is there twice`);
+      seen |= mark;
+      if (take(head, means, lines.value(i))) continue;
     }
-    if (means === "CONNECTION") connection = connection === "" ? value : `${connection},${value}`;
-    const mark = ONCE[means] ?? 0;
-    if ((seen & mark) !== 0) refuse(`the ${name} header is there twice`);
-    seen |= mark;
-    take(head, means, name, value);
+    head.forward.addRead(lines, from, i);
+    from = i + 4;
   }
-  return { seen, connection };
+  head.forward.addRead(lines, from, length);
+  return seen;
 }
 
-function take(head: RequestHead, part: Part, name: string, value: string): void {
+/** True for what goes on as well. */
+function take(head: RequestHead, part: Part, value: string): boolean {
   switch (part) {
     case "CONTENT_ENCODING":
       if (value.trim().toLowerCase() !== "identity") refuse("compressed bodies are not taken");
-      return;
+      return false;
     case "AUTHORIZATION":
       head.authorization = value;
-      return;
+      return false;
     case "X_API_KEY":
       head.xApiKey = value;
-      return;
+      return false;
     case "API_KEY":
       head.apiKey = value;
-      return;
+      return false;
     case "X_GOOG_API_KEY":
       head.xGoogApiKey = value;
-      return;
+      return false;
     case "UPGRADE":
       head.upgrade = value;
-      return;
+      return false;
     case "FORWARDED_FOR":
       // Each proxy may add a line of its own; they count as one list.
       head.forwardedFor = head.forwardedFor === "" ? value : `${head.forwardedFor},${value}`;
-      return;
+      return false;
     case "TRACEPARENT":
       // Two are none: joined, they cannot be read as one.
       head.traceparent = head.traceparent === "" ? value : `${head.traceparent},${value}`;
-      return;
+      return false;
     default:
-      takeForwarded(head, part, name, value);
+      return takeForwarded(head, part, value);
   }
 }
 
-function takeForwarded(head: RequestHead, part: Part, name: string, value: string): void {
-  if (part === "HOST" || part === "CONNECTION") return;
+function takeForwarded(head: RequestHead, part: Part, value: string): boolean {
+  if (part === "HOST") return false;
   if (part === "CONTENT_TYPE") head.contentType = value;
   else if (part === "VERSION") head.hasAnthropicVersion = value !== "";
   else if (part === "SESSION" && head.session === "") head.session = value;
-  if (value !== "") head.forward.push(name, value);
+  return value !== "";
 }
 
-const CONNECTION_WORDS = new Set(["keep-alive", "close", "upgrade"]);
-
-/** Headers that `Connection` names are for this hop alone. */
-function dropNamed(forward: string[], connection: string): void {
-  for (const word of connection.split(",")) {
-    const name = word.trim().toLowerCase();
-    if (CONNECTION_WORDS.has(name)) continue;
-    for (let i = forward.length - 2; i >= 0; i -= 2) {
-      if (forward[i] === name) forward.splice(i, 2);
-    }
-  }
+/** What `Connection` names is for this hop alone. */
+function without(names: readonly string[], headers: HeaderBlock): HeaderBlock {
+  const left = new HeaderBlock();
+  for (const [name, value] of headers.pairs()) if (!names.includes(name)) left.add(name, value);
+  return left;
 }
 
 function refuse(reason: string): never {

@@ -328,7 +328,7 @@ class HttpGateway implements Gateway, CallerHandler {
       dialect: dialectOf(request.path, request.head.hasAnthropicVersion),
       requestId: request.id,
       httpStatus: 405,
-      headers: ["allow", allow],
+      headers: `allow: ${allow}\r\n`,
     });
   }
 

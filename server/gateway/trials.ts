@@ -158,7 +158,7 @@ export class Trials implements AttemptListener {
     this.#plan = undefined;
     this.#leaveRoom?.();
     this.#task?.leave();
-    this.#options.head.forward.length = 0;
+    this.#options.head.forward.clear();
     this.#attempt?.flight?.forgetRequest();
   }
 
@@ -251,7 +251,7 @@ export class Trials implements AttemptListener {
       translation: body.translation,
       usageAsked: body.usageAsked,
       streamed: plan.streamed,
-      dropLimits: (book.ticket?.headers.length ?? 0) > 0,
+      dropLimits: (book.ticket?.headers ?? "") !== "",
       limits,
       traces,
       now: () => clock.now(),

@@ -2,18 +2,6 @@ import { latin1 } from "../core/bytes.js";
 import { malformed } from "./framing-error.js";
 import { isNameAt } from "./same-name.js";
 
-/**
- * The header lines of a message, read where they stand. The bytes are those of a read buffer: who is given
- * them reads them at once.
- */
-export interface RawHeaders {
-  readonly bytes: Buffer;
-  /** Four places a line: where its name begins and ends, where its value begins and ends. */
-  readonly marks: readonly number[];
-  /** What stands between two places, each byte one character. */
-  text(start: number, end: number): string;
-}
-
 const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -23,6 +11,7 @@ const HYPHEN = 0x2d;
 const ZERO = 0x30;
 const DELETE = 0x7f;
 const LENGTH_DIGITS_MAX = 15;
+const NONE: readonly never[] = [];
 
 const CONTENT_LENGTH = Buffer.from("content-length");
 const TRANSFER_ENCODING = Buffer.from("transfer-encoding");
@@ -36,12 +25,14 @@ const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
 );
 
 /**
- * Reads the header lines of one message, and what they say of its body and its connection. Throws
+ * The header lines of one message, and what they say of its body and its connection. Reading throws
  * FramingError for lines that two parsers could read in two ways: folded ones, bare line feeds, spaces
  * before the colon, two lengths, a length with a transfer coding, or a coding other than `chunked`.
  */
-export class HeaderLines implements RawHeaders {
+export class HeaderLines {
+  /** Of a read buffer: who is given them reads them at once. */
   readonly bytes: Buffer;
+  /** Four places a line: where its name begins and ends, where its value begins and ends. */
   readonly marks: number[] = [];
   /** One past the blank line, when all lines were read. */
   end = 0;
@@ -52,11 +43,15 @@ export class HeaderLines implements RawHeaders {
   persistent = false;
   /** For how long the connection is kept, in seconds; -1 if the message does not say. */
   keepAliveSeconds = -1;
+  /** What else `Connection` says, in lower case: headers of these names are for this hop alone. */
+  named: readonly string[] = NONE;
   /** What `Expect` asks for, in lower case; empty if nothing. */
   expectation = "";
   readonly #start: number;
   #closes = false;
   #stays = false;
+  /** One space stands before every value, and nothing behind it. */
+  #isPlain = true;
   /** Of the whole head; made when it is whole, for one text costs as much to make as one value. */
   #text = "";
 
@@ -82,6 +77,9 @@ export class HeaderLines implements RawHeaders {
       let valueEnd = lineEnd;
       while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] ?? 0)) valueEnd--;
       this.marks.push(at, nameEnd, valueStart, valueEnd);
+      if (valueEnd !== lineEnd || valueStart !== nameEnd + 2 || bytes[nameEnd + 1] !== SPACE) {
+        this.#isPlain = false;
+      }
       this.#note(at, nameEnd, valueStart, valueEnd);
       at = lineEnd + 2;
     }
@@ -91,8 +89,34 @@ export class HeaderLines implements RawHeaders {
     return true;
   }
 
+  /** What stands between two places, each byte one character. */
   text(start: number, end: number): string {
     return this.#text.slice(start - this.#start, end - this.#start);
+  }
+
+  /** Of the line whose marks begin at `i`, as sent. */
+  name(i: number): string {
+    return this.text(this.marks[i] ?? 0, this.marks[i + 1] ?? 0);
+  }
+
+  /** Of the line whose marks begin at `i`, without the blanks around it. */
+  value(i: number): string {
+    return this.text(this.marks[i + 2] ?? 0, this.marks[i + 3] ?? 0);
+  }
+
+  /**
+   * The lines from the one whose marks begin at `from` to the one before `to`, each with its CR LF: as sent, but for
+   * blanks around values, which not every parser reads alike.
+   */
+  lines(from: number, to: number): string {
+    const { marks } = this;
+    if (this.#isPlain) {
+      const end = to < marks.length ? marks[to] : this.end - 2;
+      return this.text(marks[from] ?? 0, end ?? 0);
+    }
+    let text = "";
+    for (let i = from; i < to; i += 4) text += `${this.name(i)}: ${this.value(i)}\r\n`;
+    return text;
   }
 
   #finish(end: number, minor: 0 | 1): void {
@@ -136,6 +160,7 @@ export class HeaderLines implements RawHeaders {
       const option = word.trim().toLowerCase();
       if (option === "close") this.#closes = true;
       else if (option === "keep-alive") this.#stays = true;
+      else this.named = [...this.named, option];
     }
   }
 

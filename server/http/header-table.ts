@@ -1,4 +1,4 @@
-import type { RawHeaders } from "./header-lines.js";
+import type { HeaderLines } from "./header-lines.js";
 import { isNameAt } from "./same-name.js";
 
 /** Slots for the first letters of names; those of the other characters are shared. */
@@ -33,8 +33,8 @@ export class HeaderTable<T> {
   }
 
   /** What is known of the line whose marks begin at `i`; undefined for names that are not in the table. */
-  find(headers: RawHeaders, i: number): KnownHeader<T> | undefined {
-    const { bytes, marks } = headers;
+  find(head: HeaderLines, i: number): KnownHeader<T> | undefined {
+    const { bytes, marks } = head;
     const start = marks[i] ?? 0;
     const end = marks[i + 1] ?? 0;
     const first = bytes[start] ?? 0;
@@ -45,9 +45,8 @@ export class HeaderTable<T> {
   }
 
   /** The name, in lower case, of the line whose marks begin at `i` and that was found to be `known`. */
-  nameOf(known: KnownHeader<T>, headers: RawHeaders, i: number): string {
-    if (!known.isFamily) return known.name;
-    return headers.text(headers.marks[i] ?? 0, headers.marks[i + 1] ?? 0).toLowerCase();
+  nameOf(known: KnownHeader<T>, head: HeaderLines, i: number): string {
+    return known.isFamily ? head.name(i).toLowerCase() : known.name;
   }
 }
 

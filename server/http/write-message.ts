@@ -3,21 +3,6 @@ import type { Writable } from "node:stream";
 /** Up to this size a body is copied behind its head, so that both leave in one piece; beyond it that costs more. */
 export const ONE_PIECE_BYTES_MAX = 8 * 1024;
 
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-
-/** False for what would end its line, or cannot be written as one byte a character. */
-export function isHeaderValue(value: string): boolean {
-  return !NOT_IN_VALUE.test(value);
-}
-
-/**
- * A head with one more header line. Put together from left to right: V8 writes such a text out twice as fast as
- * one that is joined of lines.
- */
-export function withLine(head: string, name: string, value: string): string {
-  return head + name + ": " + value + "\r\n";
-}
-
 /**
  * Writes a whole message; the head is text of which each character is one byte. A short one leaves when the tick
  * ends: what many calls have to say then goes out in a row, and whoever reads it is woken once and not for each.

@@ -9,7 +9,7 @@ export interface LimitState {
 }
 
 /**
- * Writes response headers as the SDKs of a dialect read them: Anthropic's have names of their own and want a reset
+ * Writes response header lines as the SDKs of a dialect read them: Anthropic's have names of their own and want a reset
  * as a time, all others know OpenAI's, with a duration. Most calls of a second reset in the same later second,
  * so the text of the latest one is kept.
  */
@@ -17,29 +17,23 @@ export class HeaderWriter {
   #second = NaN;
   #secondText = "";
 
-  /** Names and values in turn. */
+  /** The lines, each with its CR LF; empty where there are no such limits. */
   write(
     states: { readonly requests: LimitState | null; readonly tokens: LimitState | null },
     wallMs: number,
     dialect: Dialect,
-  ): readonly string[] {
-    const headers: string[] = [];
-    const names = dialect === "ANTHROPIC" ? ANTHROPIC : OPENAI;
-    if (states.requests !== null) this.#add(headers, names.requests, states.requests, wallMs);
-    if (states.tokens !== null) this.#add(headers, names.tokens, states.tokens, wallMs);
-    return headers;
+  ): string {
+    const begins = dialect === "ANTHROPIC" ? ANTHROPIC : OPENAI;
+    const { requests, tokens } = states;
+    const text = requests === null ? "" : this.#added("", begins.requests, requests, wallMs);
+    return tokens === null ? text : this.#added(text, begins.tokens, tokens, wallMs);
   }
 
-  #add(headers: string[], names: Names, state: LimitState, wallMs: number): void {
-    const remaining = Math.max(0, Math.floor(state.remaining));
-    headers.push(
-      names.limit,
-      String(state.limit),
-      names.remaining,
-      String(remaining),
-      names.reset,
-      names.asTime ? this.#isoSeconds(wallMs + state.resetMs) : duration(state.resetMs),
-    );
+  #added(text: string, begins: LineBegins, state: LimitState, wallMs: number): string {
+    const { limit, remaining, resetMs } = state;
+    const left = Math.max(0, Math.floor(remaining));
+    const reset = begins.asTime ? this.#isoSeconds(wallMs + resetMs) : duration(resetMs);
+    return `${text}${begins.limit}${limit}${begins.remaining}${left}${begins.reset}${reset}\r\n`;
   }
 
   #isoSeconds(wallMs: number): string {
@@ -52,7 +46,8 @@ export class HeaderWriter {
   }
 }
 
-interface Names {
+/** What stands before each value: the end of the line before it, the name and the colon. */
+interface LineBegins {
   readonly limit: string;
   readonly remaining: string;
   readonly reset: string;
@@ -60,23 +55,23 @@ interface Names {
   readonly asTime: boolean;
 }
 
-const OPENAI = { requests: openaiNames("requests"), tokens: openaiNames("tokens") };
-const ANTHROPIC = { requests: anthropicNames("requests"), tokens: anthropicNames("tokens") };
+const OPENAI = { requests: openaiBegins("requests"), tokens: openaiBegins("tokens") };
+const ANTHROPIC = { requests: anthropicBegins("requests"), tokens: anthropicBegins("tokens") };
 
-function openaiNames(what: string): Names {
+function openaiBegins(what: string): LineBegins {
   return {
-    limit: `x-ratelimit-limit-${what}`,
-    remaining: `x-ratelimit-remaining-${what}`,
-    reset: `x-ratelimit-reset-${what}`,
+    limit: `x-ratelimit-limit-${what}: `,
+    remaining: `\r\nx-ratelimit-remaining-${what}: `,
+    reset: `\r\nx-ratelimit-reset-${what}: `,
     asTime: false,
   };
 }
 
-function anthropicNames(what: string): Names {
+function anthropicBegins(what: string): LineBegins {
   return {
-    limit: `anthropic-ratelimit-${what}-limit`,
-    remaining: `anthropic-ratelimit-${what}-remaining`,
-    reset: `anthropic-ratelimit-${what}-reset`,
+    limit: `anthropic-ratelimit-${what}-limit: `,
+    remaining: `\r\nanthropic-ratelimit-${what}-remaining: `,
+    reset: `\r\nanthropic-ratelimit-${what}-reset: `,
     asTime: true,
   };
 }

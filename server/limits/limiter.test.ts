@@ -25,13 +25,12 @@ function who(limits: Partial<Limits>, id = "ck_1", ownerId = "usr_1"): Principal
 
 const CALL = { inputTokens: 40, maxOutputTokens: 60, costMicros: 1_000 };
 
-/** A header list by name. */
-function pairs(headers: readonly string[]): Map<string, string> {
-  const found = new Map<string, string>();
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    found.set(headers[i] ?? "", headers[i + 1] ?? "");
-  }
-  return found;
+/** Header lines by name. */
+function pairs(headers: string): Map<string, string> {
+  assert.match(headers, /^(?:[a-z-]+: \S+\r\n)*$/);
+  return new Map(
+    Array.from(headers.matchAll(/(.+): (.+)\r\n/g), ([, name = "", value = ""]) => [name, value]),
+  );
 }
 
 function admits(limiter: Limiter, principal: Principal, estimate = CALL): Ticket | FaultCode {

@@ -34,8 +34,8 @@ export interface LimiterOptions {
 export interface Ticket {
   /** Gives back what was reserved and books what was used. Only the first call counts. */
   settle(used: { tokens: number; costMicros: number }): void;
-  /** Response headers such as `x-ratelimit-remaining-requests`, ready to send; names and values in turn. */
-  readonly headers: readonly string[];
+  /** Response header lines such as `x-ratelimit-remaining-requests`, each with its CR LF; empty for none. */
+  readonly headers: string;
 }
 
 /** What the ledger knows of one client key or user in a running period. */
@@ -53,7 +53,7 @@ export interface BudgetUse extends Spending {
 /** The whole server as a subject. */
 export const SERVER: SubjectId = { kind: "server", id: "server" };
 const NOTHING: Spending = { tokens: 0, costMicros: 0 };
-const NO_TICKET: Ticket = { settle: () => {}, headers: [] };
+const NO_TICKET: Ticket = { settle: () => {}, headers: "" };
 
 /**
  * Rate, concurrency and budget limits of client keys, their owners and the whole server, exact within one process. Admitting

@@ -3,7 +3,7 @@ import { failureOf } from "./failure.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
 import type { Connect, SocketUser } from "./connect.js";
-import type { RawHeaders } from "../http/header-lines.js";
+import type { HeaderLines } from "../http/header-lines.js";
 import { writeMessage } from "../http/write-message.js";
 import { ReplyParser, type ReplySink } from "./reply-parser.js";
 import { headOf } from "./request-text.js";
@@ -146,8 +146,8 @@ export class Connection implements Rostered, SocketUser, ReplySink {
 
   // The parser's side.
 
-  onHead(httpStatus: number, headers: RawHeaders): void {
-    this.#flight?.onHead(httpStatus, headers);
+  onHead(httpStatus: number, head: HeaderLines): void {
+    this.#flight?.onHead(httpStatus, head);
   }
 
   onBody(piece: Buffer): void {

@@ -1,7 +1,8 @@
 import type { Connection } from "./connection.js";
 import type { FlightPhase, UpstreamFailure } from "./failure.js";
 import type { OriginPool } from "./origin-pool.js";
-import type { RawHeaders } from "../http/header-lines.js";
+import type { HeaderBlock } from "../http/header-block.js";
+import type { HeaderLines } from "../http/header-lines.js";
 import type { Rostered } from "../core/roster.js";
 
 /** One HTTP request to a provider. */
@@ -9,8 +10,8 @@ export interface UpstreamRequest {
   readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD";
   /** Path and query. */
   readonly path: string;
-  /** Names and values in turn; lower-case names, no connection headers, no content-length. */
-  headers: readonly string[];
+  /** Without those of the connection and the length. */
+  readonly headers: HeaderBlock;
   body: Buffer | null;
   /** From the sent request to the head of the reply. */
   readonly headTimeoutMs: number;
@@ -18,8 +19,8 @@ export interface UpstreamRequest {
 
 /** Hears of one call. After `onEnd` or `onFail`, or once it has aborted, nothing more comes. */
 export interface UpstreamHandler {
-  /** The head. The headers hold during this call only. */
-  onHead(httpStatus: number, headers: RawHeaders): void;
+  /** The head. It holds during this call only. */
+  onHead(httpStatus: number, head: HeaderLines): void;
   /** Returns false to stop the flow until `resume`. The chunk may be kept. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;
@@ -87,7 +88,7 @@ export class Flight implements Rostered {
   /** Lets go of the request, which will not be sent again: a stream may be open for an hour. */
   forgetRequest(): void {
     this.request.body = null;
-    this.request.headers = [];
+    this.request.headers.clear();
   }
 
   /** Lets a paused body flow again. */
@@ -116,11 +117,11 @@ export class Flight implements Rostered {
     this.movedAt = this.#watch.tick;
   }
 
-  onHead(httpStatus: number, headers: RawHeaders): void {
+  onHead(httpStatus: number, head: HeaderLines): void {
     if (this.#over) return;
     this.phase = "BODY";
     this.movedAt = this.#watch.tick;
-    this.#handler.onHead(httpStatus, headers);
+    this.#handler.onHead(httpStatus, head);
   }
 
   /** False to stop the flow until `resume`. */

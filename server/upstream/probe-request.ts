@@ -1,7 +1,10 @@
 import type { Dialect, Provider } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
-import { pushAuth } from "./auth.js";
+import { HeaderBlock } from "../http/header-block.js";
+import { addAuth } from "./auth.js";
 import type { UpstreamRequest } from "./flight.js";
+
+const ACCEPT = "accept: application/json, text/event-stream\r\naccept-encoding: identity\r\n";
 
 /** Where a provider serves an endpoint: the catalogue joins base URL and path. */
 export type EndpointPath = (
@@ -56,9 +59,9 @@ function request(
   call: ProbeCall,
   what: { method: "GET" | "POST"; path: string; model: string; body: Buffer | null },
 ): UpstreamRequest {
-  const headers = ["accept", "application/json, text/event-stream", "accept-encoding", "identity"];
-  if (what.body !== null) headers.push("content-type", "application/json");
-  pushAuth(headers, call.secret, call.provider, false);
+  const headers = new HeaderBlock(ACCEPT);
+  if (what.body !== null) headers.addOwn("content-type: application/json\r\n");
+  addAuth(headers, call.secret, call.provider, false);
   return {
     method: what.method,
     path: call.endpointPath(call.provider, what.path, what.model),

@@ -4,7 +4,7 @@ import net from "node:net";
 import { after, before, test } from "node:test";
 import { Client } from "undici";
 import { FramingError } from "../http/framing-error.js";
-import type { RawHeaders } from "../http/header-lines.js";
+import type { HeaderLines } from "../http/header-lines.js";
 import { ReplyParser } from "./reply-parser.js";
 
 /** What a client makes of the bytes of a connection. */
@@ -50,14 +50,11 @@ class Collector {
   ends = 0;
   readonly pieces: Buffer[] = [];
 
-  onHead(status: number, { bytes, marks }: RawHeaders): void {
+  onHead(status: number, head: HeaderLines): void {
     assert.equal(this.status, 0, "one head");
     this.status = status;
-    for (let i = 0; i < marks.length; i += 4) {
-      this.headers.push(
-        bytes.toString("latin1", marks[i], marks[i + 1]).toLowerCase(),
-        bytes.toString("latin1", marks[i + 2], marks[i + 3]),
-      );
+    for (let i = 0; i < head.marks.length; i += 4) {
+      this.headers.push(head.name(i).toLowerCase(), head.value(i));
     }
   }
 

@@ -1,6 +1,6 @@
 import { ChunkedBody } from "../http/chunked-body.js";
 import { FramingError } from "../http/framing-error.js";
-import type { RawHeaders } from "../http/header-lines.js";
+import type { HeaderLines } from "../http/header-lines.js";
 import { headTooLarge, HeldHead } from "../http/held-head.js";
 import { parseHead, type ParsedHead } from "./reply-head.js";
 
@@ -9,7 +9,7 @@ const INTERIM_MAX = 16;
 
 /** Hears what a reply consists of. */
 export interface ReplySink {
-  onHead(httpStatus: number, headers: RawHeaders): void;
+  onHead(httpStatus: number, head: HeaderLines): void;
   /** A piece of the body, which the sink may keep. */
   onBody(piece: Buffer): void;
   onReplyEnd(): void;

@@ -30,11 +30,10 @@ export function fetchWhole(
       resolve({ httpStatus, headers, body: Buffer.concat(chunks).subarray(0, bytesMax) });
     };
     const flight = upstream.send(target, request, {
-      onHead(status, { bytes: head, marks }) {
+      onHead(status, head) {
         httpStatus = status;
-        for (let i = 0; i + 3 < marks.length; i += 4) {
-          const name = head.toString("latin1", marks[i], marks[i + 1]).toLowerCase();
-          headers.set(name, head.toString("latin1", marks[i + 2], marks[i + 3]));
+        for (let i = 0; i < head.marks.length; i += 4) {
+          headers.set(head.name(i).toLowerCase(), head.value(i));
         }
       },
       onData(chunk) {

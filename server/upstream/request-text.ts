@@ -1,7 +1,5 @@
-import { isHeaderValue, withLine } from "../http/write-message.js";
 import type { UpstreamRequest } from "./flight.js";
 
-const NOT_IN_NAME = /[^!#$%&'*+.^_`|~0-9A-Za-z-]/;
 const NOT_IN_PATH = /[^\x21-\x7e\x80-\xff]/;
 /** Methods whose requests say their length even when they have no body. */
 const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
@@ -12,15 +10,9 @@ const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
  */
 export function headOf(request: UpstreamRequest, host: string): string | undefined {
   const { method, path, headers, body } = request;
-  if (path === "" || NOT_IN_PATH.test(path)) return undefined;
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i] ?? "";
-    const value = headers[i + 1] ?? "";
-    if (name === "" || NOT_IN_NAME.test(name) || !isHeaderValue(value)) return undefined;
-    text = withLine(text, name, value);
-  }
-  if (body !== null) text += `content-length: ${String(body.length)}\r\n`;
-  else if (WITH_BODY.has(method)) text += "content-length: 0\r\n";
-  return `${text}\r\n`;
+  if (path === "" || NOT_IN_PATH.test(path) || !headers.isSendable) return undefined;
+  const begin = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+  const hasLength = body !== null || WITH_BODY.has(method);
+  const length = hasLength ? `content-length: ${String(body?.length ?? 0)}\r\n` : "";
+  return `${begin}${headers.text}${length}\r\n`;
 }

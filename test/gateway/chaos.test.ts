@@ -74,7 +74,7 @@ class Chaos {
       authenticator: new FakeAuthenticator(),
       router: new FakeRouter([provider({ baseUrl: stub.origin })], {}),
       admission: { enter: () => undefined, leave: () => undefined },
-      limiter: new FakeLimiter([]),
+      limiter: new FakeLimiter(""),
       pool: this.pool,
       secrets: { open: (key) => new Secret(`sk-upstream-${key.id.slice(3)}`) },
       sink: this.sink,

@@ -49,7 +49,7 @@ export interface Setup {
   readonly upstreamLimits?: Partial<UpstreamLimits>;
   readonly asksUsage?: (provider: Provider) => boolean;
   readonly models?: readonly ListedModel[];
-  readonly ticketHeaders?: readonly string[];
+  readonly ticketHeaders?: string;
   /** Model asked → model sent. */
   readonly aliases?: Readonly<Record<string, string>>;
   readonly allowCidrs?: readonly string[];
@@ -81,7 +81,7 @@ export class TestGateway {
     const providers = (setup.providers ?? [{}]).map((each, at) => provider(each, at));
     this.router = new FakeRouter(providers, setup);
     this.pool = new FakePool(setup.secrets ?? ["sk-upstream-0000000000000000000000"]);
-    this.limiter = new FakeLimiter(setup.ticketHeaders ?? []);
+    this.limiter = new FakeLimiter(setup.ticketHeaders ?? "");
     this.upstream = new Upstream({
       clock,
       policy: new UrlPolicy({
@@ -384,12 +384,12 @@ function providerKey(at: number, providerId: string): ProviderKey {
 }
 
 export class FakeLimiter implements Limiter {
-  readonly #headers: readonly string[];
+  readonly #headers: string;
   refusal: Fault | undefined;
   open = 0;
   readonly settled: { tokens: number; costMicros: number }[] = [];
 
-  constructor(headers: readonly string[]) {
+  constructor(headers: string) {
     this.#headers = headers;
   }
 

@@ -80,7 +80,7 @@ class Accounts {
       authenticator: new FakeAuthenticator(),
       router: new FakeRouter([provider({ baseUrl: stub.origin })], {}),
       admission: { enter: () => undefined, leave: () => undefined },
-      limiter: new FakeLimiter([]),
+      limiter: new FakeLimiter(""),
       pool: this.pool,
       secrets: { open: (key) => new Secret(secretOf(key.id)) },
       sink: new FakeSink(),

@@ -425,7 +425,7 @@ test("a whole reply may take minutes to begin, as reasoning models do", async ()
 });
 
 test("a rate limit of ours replaces the provider's on every answer", async () => {
-  const gateway = await extra({ ticketHeaders: ["x-ratelimit-remaining-requests", "3"] });
+  const gateway = await extra({ ticketHeaders: "x-ratelimit-remaining-requests: 3\r\n" });
   stub.script = replyJson(200, CHAT_REPLY, {
     "x-ratelimit-remaining-requests": "999",
     "x-ratelimit-limit-tokens": "999",

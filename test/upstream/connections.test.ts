@@ -3,6 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import tls from "node:tls";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import { HeaderBlock } from "../../server/http/header-block.js";
 import type { UpstreamFailure } from "../../server/upstream/failure.js";
 import type { Flight, UpstreamRequest } from "../../server/upstream/flight.js";
 import type { UpstreamLimits } from "../../server/upstream/limits.js";
@@ -71,7 +72,8 @@ function start(
   const outcome = new Promise<Outcome>((resolve) => {
     finish = resolve;
   });
-  const whole = { method: "GET", path: "/", headers: [], body: null, headTimeoutMs: 5000 } as const;
+  const headers = new HeaderBlock();
+  const whole = { method: "GET", path: "/", headers, body: null, headTimeoutMs: 5000 } as const;
   flight = upstream.send(
     upstream.target(baseUrl),
     { ...whole, ...request },
@@ -96,6 +98,12 @@ async function call(request: Partial<UpstreamRequest> = {}): Promise<Outcome> {
   return start(request).outcome;
 }
 
+function block(name: string, value: string): HeaderBlock {
+  const headers = new HeaderBlock();
+  headers.add(name, value);
+  return headers;
+}
+
 /** Until the other side has seen the connection close. */
 async function closed(socket: net.Socket | undefined): Promise<void> {
   if (socket?.closed === false) await once(socket, "close");
@@ -113,7 +121,7 @@ test("a request goes out as it was given, with host and length, whatever its siz
     seen += request;
     if (seen.length > body.length) socket.write(reply("ok"));
   };
-  await call({ method: "POST", path: "/v1/x?a=1", headers: ["x-a", "\xe9 b"], body });
+  await call({ method: "POST", path: "/v1/x?a=1", headers: block("x-a", "\xe9 b"), body });
   const end = seen.indexOf("\r\n\r\n");
   const host = baseUrl.slice("http://".length);
   assert.equal(
@@ -134,10 +142,10 @@ test("a request that could become two is never sent, and its connection stays go
     { path: "/a b" },
     { path: "/a\r\nx: y" },
     { path: "" },
-    { headers: ["x-a", "b\r\nx-b: c"] },
-    { headers: ["x-a", "b\0"] },
-    { headers: ["x-a\n", "b"] },
-    { headers: ["x-a", "\u0119"] },
+    { headers: block("x-a", "b\r\nx-b: c") },
+    { headers: block("x-a", "b\0") },
+    { headers: block("x-a\n", "b") },
+    { headers: block("x-a", "\u0119") },
   ]) {
     const { failure } = await call(request);
     assert.equal(failure?.kind, "UNREACHABLE", JSON.stringify(request));
@@ -283,7 +291,7 @@ test("a connection that does not open in time is given up", async () => {
   const failed = new Promise<UpstreamFailure>((resolve) => {
     upstream.send(
       target,
-      { method: "GET", path: "/", headers: [], body: null, headTimeoutMs: 1000 },
+      { method: "GET", path: "/", headers: new HeaderBlock(), body: null, headTimeoutMs: 1000 },
       { onHead: () => undefined, onData: () => true, onEnd: () => undefined, onFail: resolve },
     );
     clock.advance(6000);

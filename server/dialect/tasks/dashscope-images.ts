@@ -20,8 +20,8 @@ import type { Target } from "../translate/side.js";
 /** Where a task begins, under the native API of the base URL. */
 export const DASHSCOPE_IMAGES_PATH = "/v1/services/aigc/text2image/image-synthesis";
 
-/** Without it DashScope refuses such a call. */
-export const DASHSCOPE_TASK_HEADERS = ["x-dashscope-async", "enable"] as const;
+/** The header line without which DashScope refuses such a call, with its CR LF. */
+export const DASHSCOPE_TASK_HEADERS = "x-dashscope-async: enable\r\n";
 
 const READ = new Set([
   "model",
