@@ -17,7 +17,7 @@ export interface ReplyHead {
   readonly pacing: Map<string, string> | undefined;
 }
 
-type Part = "FORWARD" | "DATE" | "LIMIT" | "TYPE" | "ENCODING" | "REQUEST_ID";
+type Part = "FORWARD" | "DATE" | "LIMIT" | "TYPE" | "ENCODING" | "REQUEST_ID" | "OTHER";
 
 /** Headers that go on to callers. Cookies, organisations and whatever speaks of this hop stay here. */
 const HEADERS = new HeaderTable<Part>(
@@ -67,14 +67,13 @@ export function readReplyHead(
   /** From here on all lines go on. */
   let from = 0;
   for (let i = 0; i < length; i += 4) {
-    const known = HEADERS.find(lines, i);
-    const means = known?.means;
-    if (means === "DATE") head.forward.isDated = true;
-    else if (means === "TYPE") head.contentType = mediaType(lines.value(i));
-    else if (means === "ENCODING") head.contentEncoding = lines.value(i).toLowerCase();
-    if (means !== undefined && goesOn(means, dropLimits)) continue;
+    const part = HEADERS.find(lines, i)?.means ?? "OTHER";
+    if (part === "DATE") head.forward.isDated = true;
+    else if (part === "TYPE") head.contentType = mediaType(lines.value(i));
+    else if (part === "ENCODING") head.contentEncoding = lines.value(i).toLowerCase();
+    if (goesOn(part, dropLimits)) continue;
     head.forward.addRead(lines, from, i);
-    if (means === "REQUEST_ID") head.forward.addReadAs("x-upstream-request-id", lines, i);
+    if (part === "REQUEST_ID") head.forward.addReadAs("x-upstream-request-id", lines, i);
     from = i + 4;
   }
   head.forward.addRead(lines, from, length);
@@ -83,7 +82,8 @@ export function readReplyHead(
 
 /** To the caller, as it stands. */
 function goesOn(part: Part, dropLimits: boolean): boolean {
-  return part === "LIMIT" ? !dropLimits : part !== "ENCODING" && part !== "REQUEST_ID";
+  if (part === "LIMIT") return !dropLimits;
+  return part === "FORWARD" || part === "TYPE" || part === "DATE";
 }
 
 function pacingIn(lines: HeaderLines): Map<string, string> {

@@ -142,9 +142,9 @@ function readLines(head: RequestHead, lines: HeaderLines): number {
   let from = 0;
   for (let i = 0; i < length; i += 4) {
     const known = HEADERS.find(lines, i);
-    if (known?.means === "FORWARD") continue;
     if (known !== undefined) {
       const { name, means } = known;
+      if (means === "FORWARD") continue;
       const mark = ONCE[means] ?? 0;
       if ((seen & mark) !== 0) refuse(`the ${name} header is there twice`);
       seen |= mark;

@@ -43,11 +43,6 @@ export class HeaderTable<T> {
       firstOf(inSlot(this.#families, slot(0, first)), bytes, start, end)
     );
   }
-
-  /** The name, in lower case, of the line whose marks begin at `i` and that was found to be `known`. */
-  nameOf(known: KnownHeader<T>, head: HeaderLines, i: number): string {
-    return known.isFamily ? head.name(i).toLowerCase() : known.name;
-  }
 }
 
 function firstOf<T>(
