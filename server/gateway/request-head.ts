@@ -7,7 +7,7 @@ import { HeaderTable } from "../http/header-table.js";
 /** What the head of a request says that matters here, and what of it goes on to the provider. */
 export interface RequestHead {
   /** In the order sent. */
-  readonly forward: HeaderBlock;
+  forward: HeaderBlock;
   /** Undefined without the header. */
   readonly contentLength: number | undefined;
   readonly chunked: boolean;
@@ -113,7 +113,8 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
   const seen = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
   const { named } = request.lines;
-  return named.length === 0 ? head : { ...head, forward: without(named, head.forward) };
+  if (named.length > 0) head.forward = without(new Set(named), head.forward);
+  return head;
 }
 
 function emptyHead(request: ParsedRequest): RequestHead {
@@ -200,9 +201,9 @@ function takeForwarded(head: RequestHead, part: Part, value: string): boolean {
 }
 
 /** What `Connection` names is for this hop alone. */
-function without(names: readonly string[], headers: HeaderBlock): HeaderBlock {
+function without(names: ReadonlySet<string>, headers: HeaderBlock): HeaderBlock {
   const left = new HeaderBlock();
-  for (const [name, value] of headers.pairs()) if (!names.includes(name)) left.add(name, value);
+  for (const [name, value] of headers.pairs()) if (!names.has(name)) left.add(name, value);
   return left;
 }
 

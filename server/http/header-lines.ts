@@ -43,13 +43,12 @@ export class HeaderLines {
   persistent = false;
   /** For how long the connection is kept, in seconds; -1 if the message does not say. */
   keepAliveSeconds = -1;
-  /** What else `Connection` says, in lower case: headers of these names are for this hop alone. */
-  named: readonly string[] = NONE;
   /** What `Expect` asks for, in lower case; empty if nothing. */
   expectation = "";
   readonly #start: number;
   #closes = false;
   #stays = false;
+  #named: string[] | undefined;
   /** One space stands before every value, and nothing behind it. */
   #isPlain = true;
   /** Of the whole head; made when it is whole, for one text costs as much to make as one value. */
@@ -87,6 +86,11 @@ export class HeaderLines {
     if (bytes[at + 1] !== LF) malformed("a carriage return stands alone");
     this.#finish(at + 2, minor);
     return true;
+  }
+
+  /** What else `Connection` says, in lower case: headers of these names are for this hop alone. */
+  get named(): readonly string[] {
+    return this.#named ?? NONE;
   }
 
   /** What stands between two places, each byte one character. */
@@ -160,7 +164,7 @@ export class HeaderLines {
       const option = word.trim().toLowerCase();
       if (option === "close") this.#closes = true;
       else if (option === "keep-alive") this.#stays = true;
-      else this.named = [...this.named, option];
+      else (this.#named ??= []).push(option);
     }
   }
 
