@@ -4,13 +4,13 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { BegunCall, CallEntry } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
-import type { OpenCall } from "./journal-codec.js";
 import { JournalFile } from "./journal-file.js";
 import { FrameEncoder, HEADER_BYTES } from "./journal-frames.js";
 import { journalName, tornName } from "./journal-position.js";
 import { JournalReader, type CallVisitor } from "./journal-reader.js";
 import { recoverJournal, type RecoveredJournal } from "./journal-recovery.js";
 import { JournalSyncer } from "./journal-syncer.js";
+import { OpenCalls } from "./open-calls.js";
 import type { JournalPosition } from "./ports.js";
 
 /** A file is closed and the next begun when it has reached this size. */
@@ -56,7 +56,7 @@ export class Journal {
   readonly #syncer: JournalSyncer;
   readonly #reader: JournalReader;
   /** Calls that have begun and not finished; they are written again at the head of each new file. */
-  readonly #open = new Map<string, OpenCall>();
+  readonly #open = new OpenCalls();
   readonly #torn: Set<number>;
   /** Files that exist, by rising number, with their sizes; that of the current one is its own to tell. */
   readonly #files: Map<number, number>;
@@ -99,7 +99,7 @@ export class Journal {
   /** Calls of one owner that have begun and not finished. */
   openCallsOf(ownerId: string): number {
     let count = 0;
-    for (const { call } of this.#open.values()) if (call.ownerId === ownerId) count += 1;
+    for (const { call } of this.#open) if (call.ownerId === ownerId) count += 1;
     return count;
   }
 
@@ -148,11 +148,11 @@ export class Journal {
     const ends: JournalPosition[] = [];
     for (const entry of entries) {
       if (entry.kind === "BEGUN") {
-        encoder.begin(this.#begun(entry.call), seed);
+        encoder.begin(this.#open.add(entry.call), seed);
         continue;
       }
       const { record } = entry;
-      const end = encoder.finish(record, seed, this.#finished(record));
+      const end = encoder.finish(record, seed, this.#open.take(record.id));
       ends.push({ file: number, offset: before + end });
     }
     try {
@@ -168,20 +168,7 @@ export class Journal {
 
   /** Calls that were refused because their begin could not be recorded. */
   forget(entries: readonly CallEntry[]): void {
-    for (const entry of entries) if (entry.kind === "BEGUN") this.#open.delete(entry.call.id);
-  }
-
-  #begun(call: BegunCall): OpenCall {
-    const open = { call, json: undefined };
-    this.#open.set(call.id, open);
-    return open;
-  }
-
-  /** Answers what the call began as; undefined when it is not open. */
-  #finished({ id }: CallRecord): OpenCall | undefined {
-    const open = this.#open.get(id);
-    this.#open.delete(id);
-    return open;
+    for (const entry of entries) if (entry.kind === "BEGUN") this.#open.take(entry.call.id);
   }
 
   /** The file to append to; without one the entries change what is open all the same. */
@@ -190,8 +177,8 @@ export class Journal {
       return this.#writable();
     } catch (error) {
       for (const entry of entries) {
-        if (entry.kind === "BEGUN") this.#begun(entry.call);
-        else this.#finished(entry.record);
+        if (entry.kind === "BEGUN") this.#open.add(entry.call);
+        else this.#open.take(entry.record.id);
       }
       throw error;
     }
@@ -268,7 +255,7 @@ export class Journal {
   #writeOpenCalls(file: JournalFile): void {
     const encoder = this.#encoder;
     encoder.clear();
-    for (const open of this.#open.values()) encoder.begin(open, file.seed);
+    for (const open of this.#open) encoder.begin(open, file.seed);
     file.append(encoder.bytes, encoder.length);
   }
 
