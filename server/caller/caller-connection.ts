@@ -3,7 +3,7 @@ import { LastKey } from "../core/presented-key.js";
 import type { Rostered } from "../core/roster.js";
 import { FramingError, type FramingProblem } from "../http/framing-error.js";
 import type { HeaderBlock } from "../http/header-block.js";
-import { writeMessage } from "../http/write-message.js";
+import { flushMessages, writeMessage } from "../http/write-message.js";
 import type { CallerLimits } from "./limits.js";
 import { type CommonLines, lengthLine, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
@@ -257,6 +257,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     this.#held = undefined;
     this.#state = "LINGERING";
     this.#waitFor(waitMs);
+    flushMessages();
     if (complete) this.socket.destroySoon();
     else {
       this.socket.end();

@@ -9,6 +9,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import type { Clock, Timer } from "../core/clock.js";
 import { Roster } from "../core/roster.js";
 import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
+import { flushMessages } from "../http/write-message.js";
 import { CallerConnection, type CallerHandler, type CallerHome } from "./caller-connection.js";
 import type { CallerLimits } from "./limits.js";
 import { CommonLines } from "./reply-text.js";
@@ -115,6 +116,8 @@ export class CallerServer implements CallerHome {
   }
 
   closeIdle(): void {
+    // What waits to leave is not idle.
+    flushMessages();
     this.#connections.each((connection) => {
       if (connection.idle) connection.socket.destroy();
     });

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { HeaderBlock } from "../http/header-block.js";
-import { ONE_PIECE_BYTES_MAX, writeMessage } from "../http/write-message.js";
+import { flushMessages, ONE_PIECE_BYTES_MAX, writeMessage } from "../http/write-message.js";
 import { type CommonLines, lengthLine, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
 
@@ -80,6 +80,7 @@ export class Turn {
     this.#sink = sink;
     if (!this.#expectsContinue) return;
     this.#expectsContinue = false;
+    flushMessages();
     this.#home.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
   }
 
@@ -136,6 +137,7 @@ export class Turn {
 
   flushHead(): void {
     if (this.#over || this.#head === "") return;
+    flushMessages();
     this.#home.socket.write(this.#head, "latin1");
     this.#head = "";
   }
@@ -193,6 +195,7 @@ export class Turn {
     this.#pending = [];
     this.#pendingBytes = 0;
     const { socket } = this.#home;
+    flushMessages();
     if (this.#bodyless) {
       if (before !== "") socket.write(before, "latin1");
     } else if (bytes > ONE_PIECE_BYTES_MAX) {

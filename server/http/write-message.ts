@@ -1,24 +1,40 @@
 import type { Writable } from "node:stream";
+import { latin1 } from "../core/bytes.js";
 
 /** Up to this size a body is copied behind its head, so that both leave in one piece; beyond it that costs more. */
 export const ONE_PIECE_BYTES_MAX = 8 * 1024;
 
+/** A message that leaves when the tick ends. */
+interface Posted {
+  readonly socket: Writable;
+  /** Each character is one byte. */
+  readonly text: string;
+}
+
+let posted: Posted[] = [];
+
 /**
  * Writes a whole message; the head is text of which each character is one byte. A short one leaves when the tick
  * ends: what many calls have to say then goes out in a row, and whoever reads it is woken once and not for each.
+ * Who writes anything else to such a socket, or ends it, calls `flushMessages` before.
  */
 export function writeMessage(socket: Writable, head: string, body: Buffer): void {
-  socket.cork();
-  if (body.length <= ONE_PIECE_BYTES_MAX) {
-    socket.write(head + body.toString("latin1"), "latin1");
-    process.nextTick(uncork, socket);
+  if (body.length > ONE_PIECE_BYTES_MAX) {
+    flushMessages();
+    socket.cork();
+    socket.write(head, "latin1");
+    socket.write(body);
+    socket.uncork();
     return;
   }
-  socket.write(head, "latin1");
-  socket.write(body);
-  socket.uncork();
+  const text = head + latin1(body);
+  if (posted.push({ socket, text }) === 1) process.nextTick(flushMessages);
 }
 
-function uncork(socket: Writable): void {
-  socket.uncork();
+/** Lets all messages leave that wait for the end of the tick. */
+export function flushMessages(): void {
+  if (posted.length === 0) return;
+  const leaving = posted;
+  posted = [];
+  for (const { socket, text } of leaving) socket.write(text, "latin1");
 }

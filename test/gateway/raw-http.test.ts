@@ -246,6 +246,14 @@ test("a caller that expects to be told to go on is told", async () => {
   assert.equal(stub.received[0]?.headers["expect"], undefined);
 });
 
+test("answers leave in the order of their requests, also where one needs no provider and the next is told to go on", async () => {
+  const refused = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
+  const told = `${head(LENGTH.trim(), "Expect: 100-continue", "Connection: close")}${BODY}`;
+  const answer = await send(`${refused}${refused}${told}`);
+  const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  assert.deepEqual(statuses, ["404", "404", "100", "200"]);
+});
+
 test("an offer of HTTP/2 is passed over and the request served, its body whole or in parts", async () => {
   const whole = await send(`${OFFER}${BODY}`);
   assert.match(whole, /^HTTP\/1\.1 200 OK/);
