@@ -20,14 +20,54 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 const NODE_MIN = [20, 18, 1];
 const INSTALL_STAMP = path.join(root, "node_modules", ".latchkey-installed");
 const BUILD_STAMP = "latchkey-build.stamp";
+/** Holds the id of the process that installs or builds. */
+const LOCK = path.join(root, ".latchkey-setup.lock");
+const LOCK_POLL_MS = 500;
 const SOURCES = ["proto/gen", "server", "tui", "test", "scripts"];
 
 /** Brings the checkout to a state in which `dist/` can run; exits with one sentence when that is impossible. */
 export function setUp({ quiet = false } = {}) {
   checkNode();
   const say = quiet ? () => {} : (text) => process.stderr.write(`${text}\n`);
-  install(say);
-  build(say);
+  if (isInstalled() && isBuilt()) return;
+  takeTurn(say);
+  try {
+    install(say);
+    build(say);
+  } finally {
+    rmSync(LOCK, { force: true });
+  }
+}
+
+/** Of two commands in a new checkout the second waits, or each would install over the other. */
+function takeTurn(say) {
+  let waits = false;
+  while (!takesLock()) {
+    if (!waits) say("Another command is setting this checkout up; waiting for it …");
+    waits = true;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
+  }
+}
+
+function takesLock() {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: "wx" });
+    return true;
+  } catch (error) {
+    if (error.code !== "EEXIST") fail(`the checkout ${root} cannot be written: ${error.message}.`);
+    if (isOver(LOCK)) rmSync(LOCK, { force: true });
+    return false;
+  }
+}
+
+/** The process that a lock names has ended without taking it away. */
+function isOver(lock) {
+  try {
+    process.kill(Number(readFileSync(lock, "utf8")), 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
 }
 
 /** Ends the process with one sentence that names the cause and the remedy. */
@@ -48,10 +88,24 @@ function checkNode() {
   }
 }
 
+function isInstalled() {
+  return says(INSTALL_STAMP, installFingerprint()) && nativeModuleLoads();
+}
+
+function isBuilt() {
+  return says(path.join(root, "dist", BUILD_STAMP), sourceFingerprint());
+}
+
+function says(stamp, wanted) {
+  return existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+}
+
+function installFingerprint() {
+  return fingerprint(["package.json", "package-lock.json"]) + process.versions.modules;
+}
+
 function install(say) {
-  const wanted = fingerprint(["package.json", "package-lock.json"]) + process.versions.modules;
-  const installed = existsSync(INSTALL_STAMP) && readFileSync(INSTALL_STAMP, "utf8") === wanted;
-  if (installed && nativeModuleLoads()) return;
+  if (isInstalled()) return;
   say("Installing dependencies (once; about a minute) …");
   run(
     "npm",
@@ -62,7 +116,7 @@ function install(say) {
     say("Building the SQLite driver …");
     buildNativeModule();
   }
-  writeFileSync(INSTALL_STAMP, wanted);
+  writeFileSync(INSTALL_STAMP, installFingerprint());
 }
 
 function nativeModuleLoads() {
@@ -96,9 +150,8 @@ function buildNativeModule() {
 
 function build(say) {
   const dist = path.join(root, "dist");
+  if (isBuilt()) return;
   const wanted = sourceFingerprint();
-  const stamp = path.join(dist, BUILD_STAMP);
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   say("Building …");
   // Built beside and swapped in, so that a server running from dist/ never sees half a build.
   const fresh = path.join(root, `dist.${process.pid}`);
