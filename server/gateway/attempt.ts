@@ -1,13 +1,21 @@
-import { unreachable } from "../core/assert.js";
-import type { AttemptOutcome, TokenUsage } from "../core/call.js";
+import type { TokenUsage } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { FollowUp, WayBack } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { isErrorReply } from "../dialect/openai.js";
-import type { FailureKind, UpstreamFailure } from "../upstream/failure.js";
+import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
+import {
+  type AttemptFailure,
+  DETAIL_CHARS_MAX,
+  failedInside,
+  failedTask,
+  garbage,
+  notServed,
+  redirected,
+} from "./attempt-failure.js";
 import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Passage } from "./passages.js";
@@ -18,21 +26,6 @@ import type { Relay, StreamSource } from "./relay.js";
 import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
 import { judge } from "./verdict.js";
 
-/** Why an attempt gave the caller nothing. */
-export interface AttemptFailure {
-  readonly outcome: AttemptOutcome;
-  /** Another provider key may do better. */
-  readonly elsewhere: boolean;
-  readonly httpStatus: number | null;
-  readonly retryAfterMs: number | null;
-  /** For the log; without secrets. */
-  readonly detail: string;
-  /** Set when it failed on the way. */
-  readonly kind: FailureKind | undefined;
-  /** The provider's own answer, fit to be passed on; undefined if it gave none that SDKs can read. */
-  readonly reply: { readonly head: ReplyHead; readonly body: string } | undefined;
-}
-
 /** Hears how an attempt goes. Exactly one of the last four comes, unless it is aborted. */
 export interface AttemptListener {
   /** The head of a good reply that will be streamed; answers where to. */
@@ -41,6 +34,8 @@ export interface AttemptListener {
   onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;
   /** The reply is no answer yet: the provider must be asked again, here. */
   onFollowUp(attempt: Attempt, path: string): void;
+  /** The reply names what the answer has to hold: once it is here, `use` makes the answer. */
+  onFiles(attempt: Attempt, urls: readonly string[], use: (files: readonly Buffer[]) => void): void;
   onRefused(attempt: Attempt, failure: AttemptFailure): void;
   onStreamEnd(attempt: Attempt): void;
   onStreamCut(attempt: Attempt, failure: UpstreamFailure): void;
@@ -70,8 +65,8 @@ export interface AttemptOptions {
   readonly listener: AttemptListener;
 }
 
-const DETAIL_CHARS_MAX = 200;
 const DONE: FollowUp = { kind: "DONE" };
+const NO_FILES: readonly Buffer[] = [];
 
 /** One try: takes the provider's reply and tells its listener what it amounts to. */
 export class Attempt implements UpstreamHandler, DecoderListener {
@@ -218,19 +213,33 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #giveReply(head: ReplyHead, body: Buffer): void {
-    const { listener, passage, translation, endpoint, traces, id } = this.options;
+    const { listener, translation } = this.options;
     try {
       const next = translation?.followUp?.(body) ?? DONE;
-      if (next.kind === "ASK") {
-        this.#over = true;
-        listener.onFollowUp(this, next.path);
-        return;
-      }
       if (next.kind === "FAILED") {
         this.#refuse(this.#failedTask(head, next.httpStatus, next.message));
         return;
       }
-      const answer = translation === undefined ? body : translation.reply(body);
+      if (next.kind === "DONE") {
+        this.#giveAnswer(head, body, NO_FILES);
+        return;
+      }
+      this.#over = true;
+      if (next.kind === "ASK") listener.onFollowUp(this, next.path);
+      else {
+        listener.onFiles(this, next.urls, (files) => {
+          this.#giveAnswer(head, body, files);
+        });
+      }
+    } catch (thrown) {
+      this.#bug(thrown);
+    }
+  }
+
+  #giveAnswer(head: ReplyHead, body: Buffer, files: readonly Buffer[]): void {
+    const { listener, passage, translation, endpoint, traces, id } = this.options;
+    try {
+      const answer = translation === undefined ? body : translation.reply(body, files);
       this.#over = true;
       if (endpoint.form !== "OTHER") traces?.answered(id, () => passage.codec.replyFacts(body));
       listener.onReply(this, this.#callerHead(head), answer, passage.codec.replyUsage(body));
@@ -270,15 +279,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.options.listener.onStreamCut(this, failure);
       return;
     }
-    this.#refuse({
-      outcome: outcomeOf(failure),
-      elsewhere: failure.kind !== "CALLER_STALLED",
-      httpStatus: this.httpStatus,
-      retryAfterMs: null,
-      detail: failure.detail,
-      kind: failure.kind,
-      reply: undefined,
-    });
+    this.#refuse(notServed(failure, this.httpStatus));
   }
 
   /** Passes on what has come before the end, which may show that the stream opened with an error. */
@@ -353,51 +354,18 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #garbage(what: string): AttemptFailure {
-    return {
-      outcome: "PROVIDER_ERROR",
-      elsewhere: true,
-      httpStatus: this.httpStatus,
-      retryAfterMs: null,
-      detail: `the provider sent ${what}`,
-      kind: "PROTOCOL",
-      reply: undefined,
-    };
+    return garbage(what, this.httpStatus);
   }
 
-  /** Status 200, but the content says that it failed. */
   #failedInside(text: string): AttemptFailure {
-    const detail = redact(text, this.options.secret)
-      .replaceAll(/\s+/g, " ")
-      .slice(0, DETAIL_CHARS_MAX);
-    return {
-      outcome: /rate_limit|too many requests/i.test(detail) ? "RATE_LIMITED" : "PROVIDER_ERROR",
-      elsewhere: true,
-      httpStatus: this.httpStatus,
-      retryAfterMs: null,
-      detail: `error inside a reply: ${detail}`.slice(0, DETAIL_CHARS_MAX),
-      kind: undefined,
-      reply: undefined,
-    };
+    return failedInside(redact(text, this.options.secret), this.httpStatus);
   }
 
   #failedTask(head: ReplyHead, httpStatus: number, message: string): AttemptFailure {
     this.taskFailed = true;
     const detail = redact(message, this.options.secret).slice(0, DETAIL_CHARS_MAX);
-    const failed = { ...head, httpStatus };
-    return {
-      outcome:
-        httpStatus === 429
-          ? "RATE_LIMITED"
-          : httpStatus === 400
-            ? "REQUEST_REFUSED"
-            : "PROVIDER_ERROR",
-      elsewhere: httpStatus !== 400,
-      httpStatus,
-      retryAfterMs: null,
-      detail: `the provider's task failed: ${detail}`,
-      kind: undefined,
-      reply: this.#refusal(failed, JSON.stringify({ message: detail })),
-    };
+    const reply = this.#refusal({ ...head, httpStatus }, JSON.stringify({ message: detail }));
+    return failedTask(detail, httpStatus, reply);
   }
 
   #refuse(failure: AttemptFailure): void {
@@ -412,18 +380,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 }
 
-function redirected(httpStatus: number): AttemptFailure {
-  return {
-    outcome: "PROVIDER_ERROR",
-    elsewhere: true,
-    httpStatus,
-    retryAfterMs: null,
-    detail: `HTTP ${String(httpStatus)}: redirects are not followed; check the base URL`,
-    kind: "PROTOCOL",
-    reply: undefined,
-  };
-}
-
 function isMarkup(head: ReplyHead): boolean {
   return head.contentType === "text/html" || head.contentType === "application/xhtml+xml";
 }
@@ -436,25 +392,6 @@ function looksLikeJson(body: Buffer): boolean {
   const first = body[start];
   const last = body[end - 1];
   return (first === 0x7b && last === 0x7d) || (first === 0x5b && last === 0x5d);
-}
-
-function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
-  switch (failure.kind) {
-    case "TIMEOUT":
-      return "TIMEOUT";
-    case "CUT":
-      return "CUT";
-    case "CALLER_STALLED":
-      return "CALLER_ABORTED";
-    case "PROTOCOL":
-      return "PROVIDER_ERROR";
-    case "UNREACHABLE":
-    case "REFUSED_URL":
-    case "OVERLOADED":
-      return "UNREACHABLE";
-    default:
-      return unreachable(failure.kind);
-  }
 }
 
 function isEvents(head: ReplyHead): boolean {

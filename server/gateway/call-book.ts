@@ -9,7 +9,7 @@ import {
 import type { Principal } from "../core/client-key.js";
 import type { RouteTarget } from "../core/provider.js";
 import type { Fault } from "../core/fault.js";
-import type { AttemptFailure } from "./attempt.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";

@@ -9,7 +9,7 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
 import { authenticate } from "./admit.js";
 import { Answer } from "./answer.js";
-import type { AttemptFailure } from "./attempt.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED, type ReplyPart } from "./call-book.js";

@@ -1,4 +1,4 @@
-import type { AttemptFailure } from "./attempt.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayLimits } from "./limits.js";
 
 /** The first pause before a key is asked again that failed; each further one is twice as long. */

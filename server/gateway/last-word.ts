@@ -1,6 +1,6 @@
 import { unreachable } from "../core/assert.js";
 import { Fault } from "../core/fault.js";
-import type { AttemptFailure } from "./attempt.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 
 /**
  * What the caller is told when every attempt has failed, by the failure that says most. `poolFault` is why

@@ -26,6 +26,8 @@ export interface GatewayLimits extends CallerLimits {
   readonly wholeHeadTimeoutMs: number;
   /** Between two questions what became of a task, where a provider works in tasks. */
   readonly taskPauseMs: number;
+  /** Files that a reply names and the caller wants in it, all of one reply together. */
+  readonly replyFilesBytesMax: number;
   /** A whole reply up to this size is checked before its head is sent, so that a bad one can be tried elsewhere. */
   readonly wholeReplyBytesMax: number;
   /** Translated responses that are kept for callers who name them, as JSON characters in all. */
@@ -63,6 +65,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   streamHeadTimeoutMs: 120_000,
   wholeHeadTimeoutMs: 600_000,
   taskPauseMs: 1_500,
+  replyFilesBytesMax: 32 * 1024 * 1024,
   wholeReplyBytesMax: 4 * 1024 * 1024,
   keptResponseCharsMax: 64 * 1024 * 1024,
   homesMax: 32_768,

@@ -13,7 +13,7 @@ import {
   type Translator,
   translatorFor,
 } from "../dialect/translate/translator.js";
-import type { AttemptFailure } from "./attempt.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 import type { Endpoint } from "./endpoints.js";
 
 /** How a call of one endpoint goes to a provider: in the caller's own words or translated. */

@@ -1,5 +1,6 @@
 import type { Timer } from "../core/clock.js";
-import { Attempt, type AttemptFailure } from "./attempt.js";
+import { Attempt } from "./attempt.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 import { followUpRequest } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
 import type { GatewayContext } from "./context.js";

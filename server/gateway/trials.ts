@@ -1,11 +1,12 @@
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
-import { type Fault, toFault } from "../core/fault.js";
+import { Fault, toFault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { keptIds, responseId } from "../dialect/kept-ids.js";
 import { queryWithoutKey } from "./admit.js";
-import { Attempt, type AttemptFailure, type AttemptListener } from "./attempt.js";
+import { Attempt, type AttemptListener } from "./attempt.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
 import {
@@ -22,6 +23,7 @@ import type { Lease } from "./ports.js";
 import type { Endpoint } from "./endpoints.js";
 import { ProviderTask } from "./provider-task.js";
 import type { Relay, StreamSource } from "./relay.js";
+import { ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
 
@@ -34,7 +36,7 @@ export interface TrialsListener {
   onAttemptFailed(): void;
   /** Nothing served the call: the failure that says most, and why no further key could be tried. */
   onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void;
-  /** No key can serve any call now. */
+  /** No key, or no other one, can do better. */
   onBlocked(fault: Fault): void;
   onBug(thrown: unknown): void;
   onStreamEnd(): void;
@@ -74,6 +76,8 @@ export class Trials implements AttemptListener {
   #relay: Relay | undefined;
   /** What the lent key's provider has begun for this call. */
   #task: ProviderTask | undefined;
+  /** What the reply names and the answer has to hold. */
+  #files: ReplyFiles | undefined;
 
   constructor(options: TrialsOptions, plan: CallPlan) {
     this.#options = options;
@@ -158,6 +162,7 @@ export class Trials implements AttemptListener {
     this.#plan = undefined;
     this.#leaveRoom?.();
     this.#task?.leave();
+    this.#files?.leave();
     this.#options.head.forward.clear();
     this.#attempt?.flight?.forgetRequest();
   }
@@ -373,6 +378,31 @@ export class Trials implements AttemptListener {
     this.#task.askLater(attempt);
   }
 
+  onFiles(
+    attempt: Attempt,
+    urls: readonly string[],
+    use: (files: readonly Buffer[]) => void,
+  ): void {
+    const { context, id, book, listener } = this.#options;
+    this.#files = new ReplyFiles({
+      context,
+      book,
+      urls,
+      onFetched: use,
+      onFailed: (reason) => {
+        context.logger.warn({ call: id, reason }, "files of a reply could not be fetched");
+        // The key has done its part, and no other would do better.
+        const { httpStatus } = attempt;
+        book.closeLease({ outcome: "OK", httpStatus, retryAfterMs: null, detail: reason });
+        listener.onBlocked(filesMissing(reason));
+      },
+      onBug: (thrown) => {
+        listener.onBug(thrown);
+      },
+    });
+    this.#files.next();
+  }
+
   onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
     const { passage, lease, translation } = attempt.options;
     this.#options.context.passages.prove(passage, lease.target);
@@ -415,6 +445,13 @@ export class Trials implements AttemptListener {
   onBug(thrown: unknown): void {
     this.#options.listener.onBug(thrown);
   }
+}
+
+function filesMissing(reason: string): Fault {
+  return new Fault(
+    "upstream_error",
+    `The provider made the images, but they could not be fetched: ${reason}. Ask for "response_format" url instead.`,
+  );
 }
 
 function refusesUsageOption(attempt: Attempt, failure: AttemptFailure): boolean {

@@ -14,6 +14,7 @@ import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
 const SECRET = "sk-upstream-0000000000000000000000";
 const BEGUN = task("PENDING");
+const FILES_BYTES_MAX = 4_096;
 
 let stub: UpstreamStub;
 let gateway: TestGateway;
@@ -24,7 +25,7 @@ before(async () => {
   gateway = await startGateway({
     providers: [{ baseUrl: `http://dashscope.aliyuncs.com:${String(stub.port)}/api/v1` }],
     secrets: [SECRET, "sk-second"],
-    limits: { taskPauseMs: 1 },
+    limits: { taskPauseMs: 1, replyFilesBytesMax: FILES_BYTES_MAX },
     resolve: (_name, done) => {
       done(null, [{ address: "127.0.0.1", family: 4 }]);
     },
@@ -103,13 +104,133 @@ test("a task that fails for the provider's reasons is begun again with another k
 });
 
 test("what tasks cannot give is refused by name before anything is asked", async () => {
-  const call = client.images.generate({
-    model: "wanx-v1",
-    prompt: "x",
-    response_format: "b64_json",
-  });
-  await assert.rejects(call, /b64_json/);
+  const call = client.images.generate({ model: "wanx-v1", prompt: "x", stream: true });
+  await assert.rejects(call, /streams of images/);
   assert.equal(stub.received.length, 0);
+});
+
+// A caller that wants the images themselves.
+
+const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0xff]);
+
+/** Where the stub has an image, under a name that leads there. */
+function urlOf(name: string): string {
+  return `http://storage.example:${String(stub.port)}/${name}?Expires=1&Signature=a%2Bb%3D`;
+}
+
+/** A task that is done at once with these images, and `image` for each of them. */
+function madeAt(urls: readonly string[], image: Script): Script {
+  const made = task("SUCCEEDED", { results: urls.map((url) => ({ url })) });
+  return (received, res) => (received.method === "POST" ? made : image)(received, res);
+}
+
+function replyImage(bytes: Buffer, headers: Readonly<Record<string, string>> = {}): Script {
+  return (_received, res) => {
+    res.writeHead(200, { "content-type": "image/png", ...headers });
+    res.end(bytes);
+  };
+}
+
+function imagesInBytes(n = 1) {
+  const asked = { model: "wanx-v1", prompt: "x", n, response_format: "b64_json" } as const;
+  return client.images.generate(asked);
+}
+
+/** What the caller is told, when the images were made and cannot be had. */
+async function refusalOf(image: Script, url = urlOf("1.png")): Promise<string> {
+  stub.script = madeAt([url], image);
+  let text = "";
+  await assert.rejects(imagesInBytes(), (error) => {
+    assert.ok(error instanceof OpenAI.InternalServerError);
+    assert.equal(error.status, 502);
+    text = error.message;
+    return true;
+  });
+  assert.doesNotMatch(text, /storage|example|127\.0|Signature/);
+  assert.deepEqual(gateway.pool.outcomes, ["OK"], "the key has done its part");
+  return text;
+}
+
+test("a caller that wants bytes gets them, in order, and no credential goes to where they lie", async () => {
+  const second = Buffer.from("second");
+  stub.script = madeAt([urlOf("1.png"), urlOf("2.png")], (received, res) =>
+    replyImage(received.url.startsWith("/1.png") ? PNG : second)(received, res),
+  );
+  const { data } = await imagesInBytes(2);
+  assert.deepEqual(data, [
+    { b64_json: PNG.toString("base64") },
+    { b64_json: second.toString("base64") },
+  ]);
+  const fetched = stub.received.slice(1);
+  assert.deepEqual(
+    fetched.map((each) => each.url),
+    ["/1.png?Expires=1&Signature=a%2Bb%3D", "/2.png?Expires=1&Signature=a%2Bb%3D"],
+  );
+  for (const { headers, secret, rawHeaders } of fetched) {
+    assert.equal(secret, "");
+    assert.equal(headers["host"], `storage.example:${String(stub.port)}`);
+    assert.ok(!rawHeaders.join().includes(SECRET));
+  }
+  assert.deepEqual(gateway.pool.outcomes, ["OK"]);
+});
+
+test("an image that cannot be had at first is asked for again, and not made twice", async () => {
+  const cut: Script = (_received, res) => {
+    res.writeHead(200, { "content-type": "image/png", "content-length": "99" });
+    res.write(PNG, () => res.destroy());
+  };
+  stub.script = madeAt([urlOf("1.png")], inTurn(replyJson(503, "{}"), cut, replyImage(PNG)));
+  const { data } = await imagesInBytes();
+  assert.equal(data?.[0]?.b64_json, PNG.toString("base64"));
+  assert.equal(stub.received.filter((each) => each.method === "POST").length, 1);
+});
+
+test("images that were made and cannot be had are an error that says so, names no address and blames no key", async () => {
+  assert.match(await refusalOf(replyJson(404, "{}")), /could not be fetched: HTTP 404/);
+  assert.equal(stub.received.length, 4, "three tries");
+});
+
+test("an address of an image that leads where nothing may be asked is refused", async () => {
+  for (const url of ["http://169.254.169.254/latest/", "http://10.0.0.1/1.png", "ftp://x/", "?"]) {
+    gateway.pool.releases.length = 0;
+    assert.match(await refusalOf(replyImage(PNG), url), /address is not allowed/);
+  }
+});
+
+test("a redirect from where an image lies is not followed", async () => {
+  const moved: Script = (_received, res) => {
+    res.writeHead(302, { location: "http://169.254.169.254/" }).end();
+  };
+  assert.match(await refusalOf(moved), /HTTP 302/);
+});
+
+test("images that are too large, packed or no images are not passed on", async () => {
+  const long = Buffer.alloc(FILES_BYTES_MAX + 1);
+  for (const [image, told] of [
+    [replyImage(long), /too large/],
+    [replyImage(PNG, { "content-encoding": "gzip" }), /something else/],
+    [replyImage(PNG, { "content-type": "text/html" }), /something else/],
+  ] as const) {
+    gateway.pool.releases.length = 0;
+    assert.match(await refusalOf(image), told);
+  }
+});
+
+test("a caller that leaves while its images are fetched ends that", async () => {
+  const abort = new AbortController();
+  const left = new Promise<void>((resolve) => {
+    stub.script = madeAt([urlOf("1.png")], (_received, res) => {
+      res.on("close", resolve);
+      res.writeHead(200, { "content-type": "image/png" });
+      res.write(PNG, () => {
+        abort.abort();
+      });
+    });
+  });
+  const asked = { model: "wanx-v1", prompt: "x", response_format: "b64_json" } as const;
+  const call = client.images.generate(asked, { signal: abort.signal });
+  await assert.rejects(call, OpenAI.APIUserAbortError);
+  await left;
 });
 
 test("a caller that leaves while a task runs ends the questions", async () => {

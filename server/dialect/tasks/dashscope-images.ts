@@ -42,12 +42,13 @@ export const dashscopeImages = {
     const notes = new Notes();
     const given = parseObject(utf8(body));
     if (given === undefined) throw malformed("The body must be a JSON object.");
+    const inBytes = given["response_format"] === "b64_json";
     return {
       body: Buffer.from(writeJson(taskOf(given, target.model, notes))),
       contentType: "application/json",
       dropped: notes.dropped,
-      followUp,
-      reply: (last) => replyOf(last, call.nowSeconds),
+      followUp: (reply) => followUp(reply, inBytes),
+      reply: (last, files) => replyOf(last, inBytes ? files : undefined, call.nowSeconds),
       stream: () => {
         throw new Fault("internal", "Tasks do not stream.");
       },
@@ -58,9 +59,7 @@ export const dashscopeImages = {
 
 function taskOf(given: JsonObject, model: string, notes: Notes): JsonObject {
   notes.unread(given, READ);
-  if (given["stream"] === true || given["response_format"] === "b64_json") {
-    throw untranslatable("image_bytes");
-  }
+  if (given["stream"] === true) throw untranslatable("image_stream");
   const prompt = string(given["prompt"]);
   if (prompt === undefined || prompt === "") throw malformed('A "prompt" is needed.');
   return {
@@ -82,13 +81,17 @@ function sizeOf(given: unknown): string | undefined {
 
 const UNDER_WAY: ReadonlySet<unknown> = new Set(["PENDING", "RUNNING", "SUSPENDED"]);
 
-function followUp(body: Buffer): FollowUp {
+/** `inBytes`: the caller wants the images themselves and not their addresses. */
+function followUp(body: Buffer, inBytes: boolean): FollowUp {
   const output = object(parseObject(utf8(body))?.["output"]) ?? {};
   const id = string(output["task_id"]) ?? "";
   if (UNDER_WAY.has(output["task_status"]) && /^[\w-]{1,128}$/.test(id)) {
     return { kind: "ASK", path: `/v1/tasks/${id}` };
   }
-  if (imagesOf(output).length > 0) return { kind: "DONE" };
+  const images = imagesOf(output);
+  if (images.length > 0) {
+    return inBytes ? { kind: "FETCH", urls: images.map(({ url }) => url) } : { kind: "DONE" };
+  }
   const failed = objects(output["results"]).find((each) => string(each["code"]) !== undefined);
   const code = string(output["code"]) ?? string(failed?.["code"]) ?? "";
   const message = string(output["message"]) ?? string(failed?.["message"]) ?? "";
@@ -102,16 +105,28 @@ function statusOf(code: string): number {
   return /^(?:InvalidParameter|DataInspectionFailed|IPInfringementSuspect)/.test(code) ? 400 : 502;
 }
 
-function imagesOf(output: JsonObject): JsonObject[] {
+interface MadeImage {
+  readonly url: string;
+  readonly revised_prompt: string | undefined;
+}
+
+function imagesOf(output: JsonObject): MadeImage[] {
   return objects(output["results"]).flatMap((each) => {
     const url = string(each["url"]);
     return url === undefined ? [] : [{ url, revised_prompt: string(each["actual_prompt"]) }];
   });
 }
 
-function replyOf(body: Buffer, nowSeconds: number): Buffer {
-  const output = object(parseObject(utf8(body))?.["output"]) ?? {};
-  return Buffer.from(writeJson({ created: nowSeconds, data: imagesOf(output) }));
+/** `files`: of each image its bytes; undefined where the caller gets addresses. */
+function replyOf(body: Buffer, files: readonly Buffer[] | undefined, nowSeconds: number): Buffer {
+  const images = imagesOf(object(parseObject(utf8(body))?.["output"]) ?? {});
+  const data =
+    files === undefined
+      ? images
+      : images.map(({ revised_prompt }, i) => {
+          return { b64_json: files[i]?.toString("base64"), revised_prompt };
+        });
+  return Buffer.from(writeJson({ created: nowSeconds, data }));
 }
 
 function errorOf(httpStatus: number, text: string, requestId: string): string {

@@ -269,10 +269,10 @@ export const LOSSES = {
     TO_GENERATE,
     "There is no such parameter.",
   ),
-  image_bytes: refused(
-    '"response_format" b64_json, and streams of images',
+  image_stream: refused(
+    "streams of images",
     "images → DashScope",
-    "Its tasks give addresses of images: ask for url.",
+    "Its tasks give images only when they are done.",
   ),
 } as const satisfies Record<string, Loss>;
 

@@ -33,8 +33,11 @@ export interface Translation {
   readonly dropped: readonly string[];
   /** What a good reply means where it need not be the last; undefined where it always is. */
   readonly followUp?: (body: Buffer) => FollowUp;
-  /** A whole reply in the caller's language. Throws Fault `upstream_error` for what is no reply. */
-  reply(body: Buffer): Buffer;
+  /**
+   * A whole reply in the caller's language. `files`: what was fetched where the follow-up says so. Throws Fault
+   * `upstream_error` for what is no reply.
+   */
+  reply(body: Buffer, files?: readonly Buffer[]): Buffer;
   /** Translates one stream of events, however its bytes were cut. The caller's last event comes only after the provider's. */
   stream(): StreamEdit;
   /** The body of an error answer in the caller's language. */
@@ -44,9 +47,11 @@ export interface Translation {
 /** What is still needed of a translation when its request is on its way. */
 export type WayBack = Omit<Translation, "body">;
 
-/** What comes after a reply of a provider that works in tasks: another question, the reply, or nothing good. */
+/** What comes after a reply of a provider that works in tasks: another question, files, the answer, or nothing good. */
 export type FollowUp =
   | { readonly kind: "ASK"; readonly path: string }
+  /** The answer holds what lies at these addresses. */
+  | { readonly kind: "FETCH"; readonly urls: readonly string[] }
   | { readonly kind: "DONE" }
   | { readonly kind: "FAILED"; readonly httpStatus: number; readonly message: string };
 

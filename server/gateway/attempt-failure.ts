@@ -1,0 +1,112 @@
+import { unreachable } from "../core/assert.js";
+import type { AttemptOutcome } from "../core/call.js";
+import type { FailureKind, UpstreamFailure } from "../upstream/failure.js";
+import type { ReplyHead } from "./reply-head.js";
+
+/** Why an attempt gave the caller nothing. */
+export interface AttemptFailure {
+  readonly outcome: AttemptOutcome;
+  /** Another provider key may do better. */
+  readonly elsewhere: boolean;
+  readonly httpStatus: number | null;
+  readonly retryAfterMs: number | null;
+  /** For the log; without secrets. */
+  readonly detail: string;
+  /** Set when it failed on the way. */
+  readonly kind: FailureKind | undefined;
+  /** The provider's own answer, fit to be passed on; undefined if it gave none that SDKs can read. */
+  readonly reply: { readonly head: ReplyHead; readonly body: string } | undefined;
+}
+
+/** So much of what a provider says of its failure is kept, in characters. */
+export const DETAIL_CHARS_MAX = 200;
+
+export function redirected(httpStatus: number): AttemptFailure {
+  return {
+    outcome: "PROVIDER_ERROR",
+    elsewhere: true,
+    httpStatus,
+    retryAfterMs: null,
+    detail: `HTTP ${String(httpStatus)}: redirects are not followed; check the base URL`,
+    kind: "PROTOCOL",
+    reply: undefined,
+  };
+}
+
+/** Something came that is no reply. */
+export function garbage(what: string, httpStatus: number | null): AttemptFailure {
+  return {
+    outcome: "PROVIDER_ERROR",
+    elsewhere: true,
+    httpStatus,
+    retryAfterMs: null,
+    detail: `the provider sent ${what}`,
+    kind: "PROTOCOL",
+    reply: undefined,
+  };
+}
+
+/** Status 200, but the content says that it failed. `text` is without secrets. */
+export function failedInside(text: string, httpStatus: number | null): AttemptFailure {
+  const detail = text.replaceAll(/\s+/g, " ").slice(0, DETAIL_CHARS_MAX);
+  return {
+    outcome: /rate_limit|too many requests/i.test(detail) ? "RATE_LIMITED" : "PROVIDER_ERROR",
+    elsewhere: true,
+    httpStatus,
+    retryAfterMs: null,
+    detail: `error inside a reply: ${detail}`.slice(0, DETAIL_CHARS_MAX),
+    kind: undefined,
+    reply: undefined,
+  };
+}
+
+/** The provider's task came to nothing. `detail` is without secrets. */
+export function failedTask(
+  detail: string,
+  httpStatus: number,
+  reply: AttemptFailure["reply"],
+): AttemptFailure {
+  const refused = httpStatus === 400;
+  const outcome = refused ? "REQUEST_REFUSED" : "PROVIDER_ERROR";
+  return {
+    outcome: httpStatus === 429 ? "RATE_LIMITED" : outcome,
+    elsewhere: !refused,
+    httpStatus,
+    retryAfterMs: null,
+    detail: `the provider's task failed: ${detail}`,
+    kind: undefined,
+    reply,
+  };
+}
+
+/** It failed on the way. */
+export function notServed(failure: UpstreamFailure, httpStatus: number | null): AttemptFailure {
+  return {
+    outcome: outcomeOf(failure),
+    elsewhere: failure.kind !== "CALLER_STALLED",
+    httpStatus,
+    retryAfterMs: null,
+    detail: failure.detail,
+    kind: failure.kind,
+    reply: undefined,
+  };
+}
+
+function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
+  switch (failure.kind) {
+    case "TIMEOUT":
+      return "TIMEOUT";
+    case "CUT":
+      return "CUT";
+    case "CALLER_STALLED":
+      return "CALLER_ABORTED";
+    case "PROTOCOL":
+      return "PROVIDER_ERROR";
+    case "UNREACHABLE":
+    case "REFUSED_URL":
+    case "OVERLOADED":
+      return "UNREACHABLE";
+    default:
+      return unreachable(failure.kind);
+  }
+}

@@ -1,0 +1,171 @@
+import type { Timer } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import { HeaderBlock } from "../http/header-block.js";
+import type { HeaderLines } from "../http/header-lines.js";
+import type { UpstreamFailure } from "../upstream/failure.js";
+import type { Flight, UpstreamHandler } from "../upstream/flight.js";
+import type { UpstreamTarget } from "../upstream/upstream.js";
+import type { CallBook } from "./call-book.js";
+import type { GatewayContext } from "./context.js";
+import { readReplyHead } from "./reply-head.js";
+
+/** Tries for one file: it was made and paid for, so it is worth some. */
+const TRIES_MAX = 3;
+const NOT_ALLOWED = "their address is not allowed here";
+
+export interface ReplyFilesOptions {
+  readonly context: GatewayContext;
+  readonly book: CallBook;
+  /** Where the provider says that they are. */
+  readonly urls: readonly string[];
+  /** All of them, in the order of `urls`; they count as held until this returns. */
+  readonly onFetched: (files: readonly Buffer[]) => void;
+  /** `reason` holds neither an address nor a secret. */
+  readonly onFailed: (reason: string) => void;
+  readonly onBug: (thrown: unknown) => void;
+}
+
+/**
+ * Fetches files that a reply only names, one after the other. Their addresses come from outside, so they have
+ * to pass the policy that base URLs do, and no credential goes with them.
+ */
+export class ReplyFiles implements UpstreamHandler {
+  readonly #options: ReplyFilesOptions;
+  readonly #files: Buffer[] = [];
+  /** Of the file that is coming. */
+  #chunks: Buffer[] = [];
+  #chunkBytes = 0;
+  /** Held in the budget, for all of them. */
+  #bytes = 0;
+  #tries = 0;
+  #flight: Flight | undefined;
+  #timer: Timer | undefined;
+  #over = false;
+
+  constructor(options: ReplyFilesOptions) {
+    this.#options = options;
+  }
+
+  /** Fetches the next of them; with none left, all are here. */
+  next(): void {
+    const { urls, context, book, onFetched, onBug } = this.#options;
+    try {
+      const url = urls[this.#files.length];
+      if (url === undefined) {
+        onFetched(this.#files);
+        this.leave();
+      } else if (book.elapsedMs() > context.limits.wholeHeadTimeoutMs) {
+        this.#giveUp("it took too long");
+      } else {
+        this.#fetch(url);
+      }
+    } catch (thrown) {
+      onBug(thrown);
+    }
+  }
+
+  /** Nothing more is fetched or told. */
+  leave(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#flight?.abort();
+    this.#context.bodyBudget.give(this.#bytes);
+    this.#files.length = 0;
+    this.#chunks = [];
+  }
+
+  onHead(httpStatus: number, lines: HeaderLines): void {
+    const { contentEncoding, contentType } = readReplyHead(httpStatus, lines, false);
+    const isPlain = contentEncoding === "" || contentEncoding === "identity";
+    if (httpStatus !== 200) this.#failed(`HTTP ${String(httpStatus)}`);
+    else if (!isPlain || contentType.startsWith("text/")) this.#failed("something else came");
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#over) return true;
+    const { limits, bodyBudget } = this.#context;
+    if (this.#bytes + chunk.length > limits.replyFilesBytesMax) {
+      this.#giveUp("they are too large");
+      return true;
+    }
+    try {
+      bodyBudget.take(chunk.length);
+    } catch {
+      this.#giveUp("too much is held in memory now; try again shortly");
+      return true;
+    }
+    this.#chunks.push(chunk);
+    this.#chunkBytes += chunk.length;
+    this.#bytes += chunk.length;
+    return true;
+  }
+
+  onEnd(): void {
+    this.#files.push(Buffer.concat(this.#chunks, this.#chunkBytes));
+    this.#chunks = [];
+    this.#chunkBytes = 0;
+    this.#tries = 0;
+    this.next();
+  }
+
+  onFail({ kind, detail }: UpstreamFailure): void {
+    if (kind === "REFUSED_URL") this.#giveUp(NOT_ALLOWED);
+    else this.#failed(detail);
+  }
+
+  get #context(): GatewayContext {
+    return this.#options.context;
+  }
+
+  #fetch(url: string): void {
+    const { upstream, limits } = this.#context;
+    const target = this.#targetOf(url);
+    if (target === undefined) {
+      this.#giveUp(NOT_ALLOWED);
+      return;
+    }
+    const { pathname, search } = new URL(url);
+    const request = {
+      method: "GET",
+      path: pathname + search,
+      headers: new HeaderBlock("accept: */*\r\naccept-encoding: identity\r\n"),
+      body: null,
+      headTimeoutMs: limits.streamHeadTimeoutMs,
+    } as const;
+    this.#flight = upstream.send(target, request, this);
+  }
+
+  #targetOf(url: string): UpstreamTarget | undefined {
+    if (!URL.canParse(url)) return undefined;
+    try {
+      return this.#context.upstream.target(new URL(url).origin);
+    } catch (thrown) {
+      if (thrown instanceof Fault) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** Tries the same file again in a while, as often as that makes sense. */
+  #failed(reason: string): void {
+    if (this.#over) return;
+    const { bodyBudget, clock, limits } = this.#context;
+    this.#flight?.abort();
+    bodyBudget.give(this.#chunkBytes);
+    this.#bytes -= this.#chunkBytes;
+    this.#chunkBytes = 0;
+    this.#chunks = [];
+    if (++this.#tries >= TRIES_MAX) {
+      this.#giveUp(reason);
+      return;
+    }
+    this.#timer = clock.setTimer(() => {
+      this.next();
+    }, limits.taskPauseMs);
+  }
+
+  #giveUp(reason: string): void {
+    this.leave();
+    this.#options.onFailed(reason);
+  }
+}
