@@ -4,4 +4,4 @@ import { setUp } from "./lib/setup.mjs";
 
 setUp();
 const { main } = await import("../dist/server/main.js");
-await main(process.argv.slice(2));
+await main(process.argv.slice(2), "npm run tui");

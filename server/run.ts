@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { startApp } from "./app.js";
-import { bannerText } from "./app/banner.js";
+import { bannerText, type CommandLineClient } from "./app/banner.js";
 import { restore } from "./app/restore.js";
 import { parseCommandLine, type CommandLine } from "./command-line.js";
 import { systemClock } from "./core/clock.js";
@@ -12,8 +12,15 @@ import { createLogger } from "./observe/logger.js";
 import { httpGet } from "./upstream/http-get.js";
 import { httpPost } from "./upstream/http-post.js";
 
-/** What `main` does; `onWork` is called when all is loaded and there is something to do: a restore, or a caller. */
-export async function run(argv: readonly string[], onWork: () => void): Promise<void> {
+/**
+ * What `main` does; `onWork` is called when all is loaded and there is something to do: a restore, or a caller.
+ * `program`: what a person types to ask this server.
+ */
+export async function run(
+  argv: readonly string[],
+  program: string,
+  onWork: () => void,
+): Promise<void> {
   const asked = parseArguments(argv);
   if (asked === undefined) return;
   const { config } = asked;
@@ -46,12 +53,19 @@ export async function run(argv: readonly string[], onWork: () => void): Promise<
     }
     stopOnSignals({ lifecycle, logger, signals: process, exit });
     const app = await startApp(world);
-    process.stdout.write(bannerText(app.banner));
+    process.stdout.write(bannerText(app.banner, clientOf(asked, program)));
   } catch (error) {
     complain(error);
     await lifecycle.stop();
     exit(1);
   }
+}
+
+/** A data folder that this start alone was told of has to be told to the client too. */
+function clientOf({ config, lines }: CommandLine, program: string): CommandLineClient {
+  const source = lines.find(({ name }) => name === "data")?.source;
+  const isTold = source === "flag" || source === "file";
+  return { program, dataFolder: isTold ? config.data : undefined };
 }
 
 /** Undefined when there is nothing to run: help was asked for, or the usage was wrong. */
