@@ -20,6 +20,11 @@ const R_MAX = 16;
 const P_MAX = 4;
 const PASSPHRASE_CHARS_MIN = 12;
 const PASSPHRASE_BYTES_MAX = 4096;
+/**
+ * Twice the key. Newer OpenSSL leaves the last 32 bytes that it derives on the stack of a thread; the first ones,
+ * which are the same whatever follows them, it does not.
+ */
+const DERIVED_BYTES = 2 * KEY_BYTES;
 
 interface Parameters {
   readonly ln: number;
@@ -92,7 +97,7 @@ async function deriveRootKey(
       throw invalidField("passphrase", `must not be longer than ${PASSPHRASE_BYTES_MAX} bytes.`);
     }
     const derived = await derive(text, parameters);
-    const bytes = wipeableCopy(derived);
+    const bytes = wipeableCopy(derived.subarray(0, KEY_BYTES));
     wipe(derived);
     return createLocalRootKey(tools, bytes, formatHeader(parameters));
   } finally {
@@ -100,13 +105,13 @@ async function deriveRootKey(
   }
 }
 
-/** On the thread pool: half a second on the event loop would stop every call. */
+/** With the key in front. On the thread pool: half a second on the event loop would stop every call. */
 function derive(text: Uint8Array, parameters: Parameters): Promise<Uint8Array> {
   const { ln, r, p, salt } = parameters;
   const N = 2 ** ln;
   const maxmem = 128 * N * r * p + 1024 * 1024;
   return new Promise((resolve, reject) => {
-    scrypt(text, salt, KEY_BYTES, { N, r, p, maxmem }, (error, key) => {
+    scrypt(text, salt, DERIVED_BYTES, { N, r, p, maxmem }, (error, key) => {
       if (error === null) resolve(key);
       else reject(error);
     });
