@@ -6,7 +6,13 @@ import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Ticket } from "./ports.js";
 import { Relay, type RelayListener, type StreamSource } from "./relay.js";
-import { jsonHeaders, replyFault, requestIdLine } from "./reply.js";
+import {
+  asksForPatience,
+  jsonHeaders,
+  replyFault,
+  requestIdLine,
+  retryAfterLine,
+} from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
 
 export interface AnswerOptions {
@@ -49,9 +55,8 @@ export class Answer {
   /** A provider's whole reply. */
   whole(head: ReplyHead, body: Buffer | string, retryAfterSeconds?: number): void {
     const headers = this.#headers(head);
-    if (retryAfterSeconds !== undefined && !headers.has("retry-after")) {
-      headers.addOwn(`retry-after: ${String(retryAfterSeconds)}\r\n`);
-    }
+    const saysWhen = retryAfterSeconds !== undefined || asksForPatience(head.httpStatus);
+    if (saysWhen && !headers.has("retry-after")) headers.addOwn(retryAfterLine(retryAfterSeconds));
     this.#options.turn.whole(head.httpStatus, headers, body);
   }
 

@@ -28,6 +28,11 @@ test("two APIs on one path are told apart by the version header", () => {
 test("models in a path are decoded", () => {
   assert.equal(match("GET", "/v1/models/org%2Fmodel").model, "org/model");
   assert.equal(match("POST", "/v1beta/models/tuned-no:generateContent").model, "tuned-no");
+  for (const model of ["qwen2.5:7b", "ft:gpt-4o-mini:acme::x", "meta-llama/llama-3:free"]) {
+    const found = match("POST", `/v1beta/models/${model}:streamGenerateContent`);
+    assert.equal(found.model, model);
+    assert.ok(found.endpoint.path.endsWith(":streamGenerateContent"));
+  }
   assert.equal(match("GET", "/v1/models/ft:gpt-4o:org::id").model, "ft:gpt-4o:org::id");
 });
 

@@ -143,6 +143,6 @@ function patternOf(path: string): RegExp {
     .replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`)
     .replace("{id}", "(?<id>[^/]+)")
     // A model id may hold slashes, sent as they are or as %2F.
-    .replace("{model}", path.includes(":") ? "(?<model>[^:]+)" : "(?<model>.+)");
+    .replace("{model}", "(?<model>.+)");
   return new RegExp(`^${source}$`);
 }

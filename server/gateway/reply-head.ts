@@ -44,7 +44,7 @@ const HEADERS = new HeaderTable<Part>(
     "x-gemini-service-tier": "FORWARD",
     warning: "FORWARD",
   },
-  { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "FORWARD", "x-codex-": "FORWARD" },
+  { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "LIMIT", "x-codex-": "FORWARD" },
 );
 
 const PACING = /^(?:retry-after(?:-ms)?$|x-ratelimit-.|anthropic-ratelimit-.)/;

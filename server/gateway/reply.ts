@@ -43,11 +43,18 @@ export function faultAnswer(reply: FaultReply): WholeAnswer {
   const headers = jsonHeaders(reply.requestId);
   headers.addOwn(reply.headers ?? "");
   if (reply.dialect === "ANTHROPIC") headers.addOwn(`request-id: ${reply.requestId}\r\n`);
-  if (httpStatus === 429 || httpStatus === 503) {
-    const seconds = reply.fault.retryAfterSeconds ?? RETRY_AFTER_DEFAULT_SECONDS;
-    headers.addOwn(`retry-after: ${String(Math.max(1, Math.ceil(seconds)))}\r\n`);
-  }
+  if (asksForPatience(httpStatus)) headers.addOwn(retryAfterLine(reply.fault.retryAfterSeconds));
   return { httpStatus, headers, body: CODECS[reply.dialect].errorBody(problem) };
+}
+
+/** True for answers that say when to come back. */
+export function asksForPatience(httpStatus: number): boolean {
+  return httpStatus === 429 || httpStatus === 503;
+}
+
+/** When to come back, with its CR LF. */
+export function retryAfterLine(seconds = RETRY_AFTER_DEFAULT_SECONDS): string {
+  return `retry-after: ${String(Math.max(1, Math.ceil(seconds)))}\r\n`;
 }
 
 /** Answers with a fault in the caller's dialect. */
