@@ -375,3 +375,70 @@ test("usage is streamed only to callers that asked for it", () => {
   assert.match(text, /"choices":\[\],"usage":\{"prompt_tokens":17,"completion_tokens":9/);
   assert.ok(text.endsWith("data: [DONE]\n\n"));
 });
+
+function schemaSent(schema: JsonObject): JsonObject {
+  const response_format = { type: "json_schema", json_schema: { name: "n", schema } };
+  return asked({ ...HI, response_format }).output_config.format.schema;
+}
+
+test("what Anthropic refuses in a schema is said to the model in the description instead", () => {
+  const schema = {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    type: "object",
+    description: "A person.",
+    properties: {
+      age: { type: "integer", minimum: 0, maximum: 150 },
+      mail: { type: "string", format: "email", maxLength: 99 },
+      colour: { type: "string", format: "colour" },
+      tags: { type: "array", items: { type: "string", minLength: 1 }, minItems: 3 },
+      pets: { type: "array", items: { $ref: "#/$defs/pet", title: "x" }, minItems: 1 },
+      kind: { oneOf: [{ const: "a" }, { enum: ["b", "c"], default: "b" }] },
+    },
+    required: ["age"],
+    minProperties: 1,
+    $defs: { pet: { type: ["object", "null"], properties: { name: { type: "string" } } } },
+  };
+  assert.deepEqual(schemaSent(schema), {
+    type: "object",
+    description: "A person.\n\n{minProperties: 1}",
+    properties: {
+      age: { type: "integer", description: "{minimum: 0, maximum: 150}" },
+      mail: { type: "string", format: "email", description: "{maxLength: 99}" },
+      colour: { type: "string", description: '{format: "colour"}' },
+      tags: {
+        type: "array",
+        items: { type: "string", description: "{minLength: 1}" },
+        description: "{minItems: 3}",
+      },
+      pets: { type: "array", items: { $ref: "#/$defs/pet" }, minItems: 1 },
+      kind: { anyOf: [{ const: "a" }, { enum: ["b", "c"], description: '{default: "b"}' }] },
+    },
+    required: ["age"],
+    additionalProperties: false,
+    $defs: {
+      pet: {
+        type: ["object", "null"],
+        properties: { name: { type: "string" } },
+        additionalProperties: false,
+      },
+    },
+  });
+});
+
+test("a schema with an object of any names is asked for in words, for closed it could only be empty", () => {
+  const schema = {
+    type: "object",
+    properties: { counts: { type: "object", additionalProperties: { type: "integer" } } },
+  };
+  const response_format = { type: "json_schema", json_schema: { name: "n", schema } };
+  const body = asked({ ...HI, response_format });
+  assert.equal(body.output_config, undefined);
+  assert.match(JSON.stringify(body.system), /counts/);
+});
+
+test("an image under the unregistered name of its type goes under the registered one", () => {
+  const url = "data:image/jpg;base64,AAAA";
+  const content = [{ type: "image_url", image_url: { url } }];
+  const body = asked({ messages: [{ role: "user", content }] });
+  assert.equal(body.messages[0].content[0].source.media_type, "image/jpeg");
+});

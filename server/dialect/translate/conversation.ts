@@ -129,11 +129,20 @@ export function mergedTurns(
   joins: (before: Turn, next: Turn) => boolean = () => true,
 ): Turn[] {
   const merged: Turn[] = [];
+  /** Of the last one, if it is joined already: there may be a hundred thousand turns of one role. */
+  let joined: Part[] | undefined;
   for (const turn of turns) {
     const last = merged.at(-1);
-    if (last?.role === turn.role && joins(last, turn)) {
-      merged[merged.length - 1] = { role: turn.role, parts: [...last.parts, ...turn.parts] };
-    } else merged.push(turn);
+    if (last?.role !== turn.role || !joins(last, turn)) {
+      merged.push(turn);
+      joined = undefined;
+      continue;
+    }
+    if (joined === undefined) {
+      joined = [...last.parts];
+      merged[merged.length - 1] = { role: turn.role, parts: joined };
+    }
+    for (const part of turn.parts) joined.push(part);
   }
   return merged;
 }
@@ -144,7 +153,12 @@ export function mediaOfUrl(kind: MediaPart["kind"], url: string): MediaPart {
   const none = { name: undefined, detail: undefined };
   if (parsed === null) return { kind, mediaType: "", data: undefined, url, ...none };
   const data = url.slice(parsed[0].length);
-  return { kind, mediaType: parsed[1] ?? "", data, url: undefined, ...none };
+  return { kind, mediaType: mediaTypeOf(parsed[1] ?? ""), data, url: undefined, ...none };
+}
+
+/** As it is registered: browsers take the other name too, providers do not. */
+function mediaTypeOf(given: string): string {
+  return given.toLowerCase() === "image/jpg" ? "image/jpeg" : given;
 }
 
 /** A `data:` URL's head is never longer; the rest may be megabytes. */

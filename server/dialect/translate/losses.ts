@@ -152,6 +152,16 @@ export const LOSSES = {
     "They follow in a user message, for tool messages hold text only.",
   ),
   document_url: refused("documents by URL", TO_CHAT, "Send the document's content instead."),
+  stop: dropped(
+    "stop sequences",
+    TO_CHAT,
+    "OpenAI takes four of them, and none for its reasoning models before 5.5.",
+  ),
+  schema_constraints: changed(
+    "what a schema for replies asks beyond types, enums, required members and some formats",
+    TO_MESSAGES,
+    "It is said in the description, for Anthropic refuses such schemas; oneOf becomes anyOf, and every object is closed.",
+  ),
   top_k: dropped('"top_k"', TO_CHAT, "There is no such parameter."),
   reasoning_model_sampling: dropped(
     '"temperature", "top_p" and penalties for OpenAI\'s reasoning models',
@@ -170,7 +180,7 @@ export const LOSSES = {
     "It is cut to 0…1; for Claude models after 4.6 it is dropped with top_p and top_k, which those refuse; top_p is dropped where both are given.",
   ),
   json_mode: changed(
-    "JSON mode, and schemas for Claude models before 4.5",
+    "JSON mode, schemas for Claude models before 4.5, and schemas with objects that take any name",
     TO_MESSAGES,
     "An instruction in the system prompt asks for it.",
   ),

@@ -366,3 +366,40 @@ test("a conversation that is too long is said so in the words agents look for", 
   const { error } = JSON.parse(ask(HI).error(400, text));
   assert.match(error.message, /^prompt is too long/);
 });
+
+test("a tool without parameters lists none, for OpenAI refuses an object that does not", () => {
+  const tools = [{ name: "now", input_schema: { type: "object" } }];
+  const [tool] = asked({ ...HI, tools }).tools;
+  assert.deepEqual(tool.function.parameters, { type: "object", properties: {} });
+});
+
+test("a schema is strict only where OpenAI's strict mode takes all of it", () => {
+  const strict = (property: JsonObject): boolean => {
+    const schema = {
+      type: "object",
+      properties: { a: property },
+      required: ["a"],
+      additionalProperties: false,
+    };
+    const format = { type: "json_schema", schema };
+    return asked({ ...HI, output_config: { format } }).response_format.json_schema.strict;
+  };
+  assert.equal(strict({ type: "string", format: "date-time" }), true);
+  for (const property of [
+    { type: "string", format: "uri" },
+    { type: "string", default: "x" },
+    { allOf: [{ type: "string" }] },
+    { oneOf: [{ type: "string" }] },
+  ]) {
+    assert.equal(strict(property), false, JSON.stringify(property));
+  }
+});
+
+test("stop sequences go where they are taken, and no more than are taken", () => {
+  const stop_sequences = ["a", "b", "c", "d", "e"];
+  const stop = (target: Partial<Target>): unknown => asked({ ...HI, stop_sequences }, target).stop;
+  assert.deepEqual(stop({}), ["a", "b", "c", "d"]);
+  assert.deepEqual(stop({ providerSlug: "deepseek", model: "deepseek-chat" }), stop_sequences);
+  for (const model of ["gpt-5", "gpt-5.4-mini", "o3"]) assert.equal(stop({ model }), undefined);
+  assert.deepEqual(stop({ model: "gpt-5.5" }), ["a", "b", "c", "d"]);
+});

@@ -33,6 +33,13 @@ export function isReasoningModel(model: string): boolean {
   return /^(?:o\d|gpt-(?:[5-9]|\d\d)|codex-)/.test(name) && !name.includes("-chat");
 }
 
+/** Stop sequences came back to OpenAI's reasoning models with 5.5. */
+export function takesStop(model: string): boolean {
+  if (!isReasoningModel(model)) return true;
+  const [, major = 0, minor = 0] = /gpt-(\d+)(?:\.(\d+))?/.exec(model.toLowerCase()) ?? [];
+  return Number(major) > 5 || (Number(major) === 5 && Number(minor) >= 5);
+}
+
 /** Providers that want back the reasoning which they gave, and know the field. */
 const REASONING_BACK = new Set(["deepseek", "moonshot", "openrouter", "zhipu"]);
 
@@ -42,9 +49,12 @@ export function takesReasoningBack(providerSlug: string): boolean {
 
 /** Providers that have taken up OpenAI's newer name for the limit of the output, and refuse the older for some models. */
 export function limitField(providerSlug: string): "max_tokens" | "max_completion_tokens" {
-  return providerSlug === "openai" || providerSlug === "azure"
-    ? "max_completion_tokens"
-    : "max_tokens";
+  return isOpenai(providerSlug) ? "max_completion_tokens" : "max_tokens";
+}
+
+/** OpenAI itself, as opposed to those who imitate it. */
+export function isOpenai(providerSlug: string): boolean {
+  return providerSlug === "openai" || providerSlug === "azure";
 }
 
 /** The lower of what is asked and what the model can give; undefined when neither is known. */

@@ -3,9 +3,27 @@ import { type JsonObject, list, object, objects } from "./json.js";
 /** Schemas nest no deeper; what does is not looked into. */
 const DEPTH_MAX = 32;
 
+/** What OpenAI's strict mode refuses anywhere in a schema. */
+const NOT_STRICT = ["allOf", "oneOf", "not", "if", "default", "patternProperties", "prefixItems"];
+/** Formats of strings that its strict mode knows. */
+const STRICT_FORMATS: ReadonlySet<unknown> = new Set([
+  "date-time",
+  "time",
+  "date",
+  "duration",
+  "email",
+  "hostname",
+  "ipv4",
+  "ipv6",
+  "uuid",
+]);
+
 /** True when OpenAI would take the schema in its strict mode: every object closed, every property required. */
 export function isStrictSchema(schema: JsonObject, depth = 0): boolean {
   if (depth > DEPTH_MAX) return false;
+  if (NOT_STRICT.some((key) => schema[key] !== undefined)) return false;
+  const format = schema["format"];
+  if (format !== undefined && !STRICT_FORMATS.has(format)) return false;
   const properties = object(schema["properties"]);
   if (properties !== undefined || schema["type"] === "object") {
     const required = new Set(list(schema["required"]));
@@ -16,36 +34,16 @@ export function isStrictSchema(schema: JsonObject, depth = 0): boolean {
   return inner(schema).every((each) => isStrictSchema(each, depth + 1));
 }
 
-/** The schema with every object closed, as Anthropic wants it; an object that is open on purpose stays so. */
-export function closedSchema(schema: JsonObject, depth = 0): JsonObject {
-  if (depth > DEPTH_MAX) return schema;
-  const closed: JsonObject = {};
-  for (const [key, value] of Object.entries(schema)) closed[key] = closeMember(key, value, depth);
-  const isObject = schema["type"] === "object" || object(schema["properties"]) !== undefined;
-  if (isObject && schema["additionalProperties"] === undefined) {
-    closed["additionalProperties"] = false;
-  }
-  return closed;
-}
-
-const NAMED = new Set(["properties", "$defs", "definitions"]);
-const LISTED = new Set(["anyOf", "allOf", "oneOf", "prefixItems"]);
-
-function closeMember(key: string, value: unknown, depth: number): unknown {
-  const close = (each: unknown): unknown => {
-    const given = object(each);
-    return given === undefined ? each : closedSchema(given, depth + 1);
-  };
-  if (LISTED.has(key)) return list(value).map(close);
-  if (key === "items") return close(value);
-  const named = object(value);
-  if (!NAMED.has(key) || named === undefined) return value;
-  return Object.fromEntries(Object.entries(named).map(([name, each]) => [name, close(each)]));
+/** A tool's parameters as OpenAI takes them: it refuses an object that does not list its properties, be it none. */
+export function parametersOf(schema: JsonObject): JsonObject {
+  const isObject = schema["type"] === "object" || Object.keys(schema).length === 0;
+  return isObject ? { type: "object", properties: {}, ...schema } : schema;
 }
 
 function inner(schema: JsonObject): JsonObject[] {
-  const found: unknown[] = [schema["items"]];
-  for (const key of NAMED) found.push(...Object.values(object(schema[key]) ?? {}));
-  for (const key of LISTED) found.push(...list(schema[key]));
+  const found: unknown[] = [schema["items"], ...list(schema["anyOf"])];
+  for (const key of ["properties", "$defs", "definitions"]) {
+    found.push(...Object.values(object(schema[key]) ?? {}));
+  }
   return objects(found);
 }

@@ -13,10 +13,18 @@ import {
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
-import { isReasoningModel, limitField, outputLimit, takesReasoningBack } from "../models.js";
+import {
+  isOpenai,
+  isReasoningModel,
+  limitField,
+  outputLimit,
+  takesReasoningBack,
+  takesStop,
+} from "../models.js";
 import type { Target } from "../side.js";
-import { isStrictSchema } from "../strict-schema.js";
+import { isStrictSchema, parametersOf } from "../strict-schema.js";
 import { detailOf, extraContent } from "./parts.js";
+import { orderedTurns } from "./turn-order.js";
 
 /** Writes a chat completions request. Throws Fault `untranslatable`. */
 export function writeChatRequest(
@@ -27,19 +35,32 @@ export function writeChatRequest(
   const { system, turns, stream, stop } = conversation;
   if (conversation.topK !== undefined) notes.lose("top_k");
   const messages: JsonObject[] = system.length === 0 ? [] : [systemMessage(system.join("\n\n"))];
-  for (const turn of turns) messages.push(...messagesOf(turn, target, notes));
+  for (const turn of orderedTurns(turns)) {
+    for (const message of messagesOf(turn, target, notes)) messages.push(message);
+  }
   return {
     model: target.model,
     messages,
     [limitField(target.providerSlug)]: outputLimit(conversation.maxTokens, target.maxOutput),
     ...sampling(conversation, target, notes),
-    stop: stop.length === 0 ? undefined : stop,
+    stop: stopOf(stop, target, notes),
     ...toolsOf(conversation),
     response_format: formatOf(conversation.format),
     reasoning_effort: conversation.effort,
     stream: stream ? true : undefined,
     stream_options: stream && target.asksUsage ? { include_usage: true } : undefined,
   };
+}
+
+/** OpenAI itself refuses more of them. */
+const STOPS_MAX = 4;
+
+function stopOf(stop: readonly string[], target: Target, notes: Notes): unknown {
+  if (stop.length === 0) return undefined;
+  const most = isOpenai(target.providerSlug) ? STOPS_MAX : stop.length;
+  const taken = takesStop(target.model) ? stop.slice(0, most) : [];
+  if (taken.length < stop.length) notes.lose("stop");
+  return taken.length === 0 ? undefined : taken;
 }
 
 function sampling(conversation: Conversation, target: Target, notes: Notes): JsonObject {
@@ -66,7 +87,7 @@ function toolsOf(conversation: Conversation): JsonObject {
       function: {
         name: tool.name,
         description: tool.description,
-        parameters: tool.schema,
+        parameters: tool.schema === undefined ? undefined : parametersOf(tool.schema),
         strict: tool.strict,
       },
     })),
@@ -199,13 +220,19 @@ function partOf(part: TextPart | MediaPart): JsonObject {
     case "AUDIO":
       return {
         type: "input_audio",
-        input_audio: { data: part.data ?? "", format: part.mediaType.replace("audio/", "") },
+        input_audio: { data: part.data ?? "", format: audioFormat(part.mediaType) },
       };
     case "DOCUMENT":
       return documentOf(part);
     default:
       return unreachable(part);
   }
+}
+
+/** `mp3` and `wav` are what there is; media types have several names for them. */
+function audioFormat(mediaType: string): string {
+  const name = mediaType.replace(/^audio\/(?:x-)?/, "");
+  return name === "mpeg" ? "mp3" : name === "wave" ? "wav" : name;
 }
 
 function documentOf(part: MediaPart): JsonObject {

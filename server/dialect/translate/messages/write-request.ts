@@ -11,8 +11,8 @@ import type { JsonObject } from "../json.js";
 import type { Notes } from "../losses.js";
 import { type ClaudeTraits, claudeTraits, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
-import { closedSchema } from "../strict-schema.js";
 import { type BlockPlace, blockOf } from "./blocks.js";
+import { isClosable, replySchema } from "./reply-schema.js";
 import { thinkingFor } from "./thinking.js";
 
 /** What Anthropic is asked for when neither the caller nor the catalogue knows a limit. */
@@ -30,9 +30,7 @@ export function writeMessagesRequest(
     outputLimit(conversation.maxTokens, maxOutput) ?? maxOutput ?? MAX_TOKENS_DEFAULT;
   const { system, turns } = placed(conversation, traits, notes);
   const { thinking, effort } = thinkingFor(conversation, traits, maxTokens, notes);
-  const schema = traits.schemas ? conversation.format?.schema : undefined;
-  const format =
-    schema === undefined ? undefined : { type: "json_schema", schema: closedSchema(schema) };
+  const format = schemaFormat(conversation, traits, notes);
   const config = effort !== undefined || format !== undefined ? { effort, format } : undefined;
   return {
     model: target.model,
@@ -46,6 +44,17 @@ export function writeMessagesRequest(
     output_config: config,
     stream: conversation.stream ? true : undefined,
   };
+}
+
+/** Undefined where the model is told in words. */
+function schemaFormat(
+  { format }: Conversation,
+  traits: ClaudeTraits,
+  notes: Notes,
+): JsonObject | undefined {
+  if (format?.schema === undefined || !traits.schemas || !isClosable(format.schema))
+    return undefined;
+  return { type: "json_schema", schema: replySchema(format.schema, notes) };
 }
 
 /** Anthropic refuses sequences of blanks. */
@@ -89,7 +98,8 @@ function formatInstruction(
   notes: Notes,
 ): string | undefined {
   const { format } = conversation;
-  if (format === undefined || (format.schema !== undefined && traits.schemas)) return undefined;
+  if (format === undefined) return undefined;
+  if (format.schema !== undefined && traits.schemas && isClosable(format.schema)) return undefined;
   notes.lose("json_mode");
   const only = "Reply with one JSON object and nothing else: no other text, no code fence.";
   if (format.schema === undefined) return only;

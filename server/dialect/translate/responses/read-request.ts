@@ -118,13 +118,14 @@ function turnsOf(items: readonly JsonObject[], notes: Notes): { system: string[]
   }
   const joined = mergedTurns(
     turns,
-    (before, next) => next.role === "ASSISTANT" || (onlyResults(before) && onlyResults(next)),
+    (before, next) => next.role === "ASSISTANT" || (isOfResults(before) && isOfResults(next)),
   );
   return { system, turns: joined };
 }
 
-function onlyResults(turn: Turn): boolean {
-  return turn.parts.every((part) => part.kind === "TOOL_RESULT");
+/** A message holds no result, and an item that is a result holds nothing else. */
+function isOfResults(turn: Turn): boolean {
+  return turn.parts[0]?.kind === "TOOL_RESULT";
 }
 
 function readItem(item: JsonObject, notes: Notes): Turn | undefined {
@@ -144,8 +145,9 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
     case "tool_search_call":
     case "tool_search_output":
       return undefined;
-    // Records of a search: what came of it stands in the text behind it.
+    // Records of what the provider's own tools did: the text behind them says what came of it.
     case "web_search_call":
+    case "image_generation_call":
       notes.lose("hosted_optional");
       return undefined;
     default:

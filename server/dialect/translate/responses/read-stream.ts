@@ -5,7 +5,7 @@ import type { StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import type { SseEvent } from "../sse-events.js";
 import { chatTokens, nonEmpty } from "../chat/reply.js";
-import { callOf, readResponsesFailure, responsesStop } from "./reply.js";
+import { callOf, messageParts, readResponsesFailure, responsesStop } from "./reply.js";
 import { thoughtOf } from "./thoughts.js";
 
 type Handler = (event: JsonObject) => readonly StreamStep[];
@@ -107,6 +107,8 @@ export class ResponsesStreamReader implements StreamReader {
     const key = keyOf(event);
     const told = this.#told.has(key);
     switch (item["type"]) {
+      case "message":
+        return told ? [] : this.#message(item, key);
       case "function_call":
       case "custom_tool_call": {
         const call = callOf(item);
@@ -126,6 +128,14 @@ export class ResponsesStreamReader implements StreamReader {
       default:
         return [];
     }
+  }
+
+  /** One that came whole. */
+  #message(item: JsonObject, key: string): StreamStep[] {
+    return messageParts(item).flatMap(({ kind, text }, at) => {
+      this.#kinds.add(kind);
+      return [...this.#start({}), ...this.#queue.push(`${key}.${String(at)}`, { kind }, text)];
+    });
   }
 
   #finish(event: JsonObject): StreamStep[] {

@@ -31,7 +31,7 @@ export function readResponsesReply(body: JsonObject, call: CallFacts): Reply {
 function readItem(item: JsonObject): ReplyPart[] {
   switch (item["type"]) {
     case "message":
-      return objects(item["content"]).flatMap(readContent);
+      return messageParts(item);
     case "reasoning":
       return [thoughtOf(item)];
     case "function_call":
@@ -43,11 +43,17 @@ function readItem(item: JsonObject): ReplyPart[] {
   }
 }
 
-function readContent(part: JsonObject): ReplyPart[] {
-  if (part["type"] === "refusal") {
-    return [{ kind: "REFUSAL", text: string(part["refusal"]) ?? "" }];
-  }
-  return part["type"] === "output_text" ? [{ kind: "TEXT", text: string(part["text"]) ?? "" }] : [];
+type SaidPart = ReplyPart & { readonly kind: "TEXT" | "REFUSAL" };
+
+/** What a message says, each part by itself. */
+export function messageParts(item: JsonObject): SaidPart[] {
+  return objects(item["content"]).flatMap((part): SaidPart[] => {
+    if (part["type"] === "refusal") {
+      return [{ kind: "REFUSAL", text: string(part["refusal"]) ?? "" }];
+    }
+    if (part["type"] !== "output_text") return [];
+    return [{ kind: "TEXT", text: string(part["text"]) ?? "" }];
+  });
 }
 
 /** A call of a tool; text given to a custom tool becomes an object. */
@@ -78,13 +84,20 @@ export function responsesStop(body: JsonObject, parts: readonly { readonly kind:
 /** Writes a whole response. */
 export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
   const output = reply.parts.flatMap((part, index) => itemsOf(part, itemId(call, index), call));
-  keep(reply.id, output, call);
-  return { ...responseOf(reply.id, reply.model, call), ...endOf(reply), output };
+  keep(output, call);
+  return { ...responseOf(reply.model, call), ...endOf(reply), output };
 }
 
 /** Keeps a whole response, so that the caller can name it and its items. */
-export function keep(id: string, output: readonly JsonObject[], call: CallFacts): void {
-  if (call.asked !== undefined) call.memory?.keep({ id, ...call.asked, output });
+export function keep(output: readonly JsonObject[], call: CallFacts): void {
+  if (call.asked !== undefined) {
+    call.memory?.keep({ id: responseId(call), ...call.asked, output });
+  }
+}
+
+/** Our own: a provider's may come again, and would then name another conversation. */
+function responseId(call: CallFacts): string {
+  return `resp_${call.id}`;
 }
 
 /** An item's id, which callers send back. */
@@ -93,9 +106,9 @@ export function itemId(call: CallFacts, index: number): string {
 }
 
 /** A response as it begins. */
-export function responseOf(id: string, model: string, call: CallFacts): JsonObject {
+export function responseOf(model: string, call: CallFacts): JsonObject {
   return {
-    id,
+    id: responseId(call),
     object: "response",
     created_at: call.nowSeconds,
     status: "in_progress",

@@ -13,7 +13,7 @@ import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
 import { isReasoningModel, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
-import { isStrictSchema } from "../strict-schema.js";
+import { isStrictSchema, parametersOf } from "../strict-schema.js";
 import { reasoningItem } from "./thoughts.js";
 
 /** Writes a request to the Responses API. Throws Fault `untranslatable`. */
@@ -59,7 +59,7 @@ function toolOf(tool: Conversation["tools"][number]): JsonObject {
     type: "function",
     name: tool.name,
     description: tool.description,
-    parameters: tool.schema ?? { type: "object", properties: {} },
+    parameters: parametersOf(tool.schema ?? {}),
     // Strict is the default there.
     strict: tool.strict ?? false,
   };

@@ -1,6 +1,6 @@
 import { unreachable } from "../../../core/assert.js";
 import type { Signature } from "../conversation.js";
-import { type JsonObject, string, writeJson } from "../json.js";
+import { type JsonObject, writeJson } from "../json.js";
 import { problemOfFailure } from "../problems.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
@@ -25,7 +25,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   push(step: StreamStep): string {
     switch (step.kind) {
       case "START":
-        this.#response = responseOf(step.id, step.model, this.#call);
+        this.#response = responseOf(step.model, this.#call);
         return (
           this.#event("response.created", { response: this.#response }) +
           this.#event("response.in_progress", { response: this.#response })
@@ -41,7 +41,7 @@ export class ResponsesStreamWriter implements StreamWriter {
         return this.#close();
       case "END": {
         const end = endOf(step);
-        keep(string(this.#response["id"]) ?? "", this.#output, this.#call);
+        keep(this.#output, this.#call);
         const response = { ...this.#response, ...end, output: this.#output };
         const type = end["status"] === "completed" ? "response.completed" : "response.incomplete";
         return this.#event(type, { response });

@@ -1,0 +1,124 @@
+import { type JsonObject, list, object, string } from "../json.js";
+import type { Notes } from "../losses.js";
+
+/** Schemas nest no deeper; what does is not looked into. */
+const DEPTH_MAX = 32;
+
+/** Formats of strings that Anthropic keeps to, as its own SDKs have them. */
+const FORMATS: ReadonlySet<unknown> = new Set([
+  "date-time",
+  "time",
+  "date",
+  "duration",
+  "email",
+  "hostname",
+  "uri",
+  "ipv4",
+  "ipv6",
+  "uuid",
+]);
+
+/** False when an object of the schema takes names that it does not list: closed, it could only be empty. */
+export function isClosable(schema: JsonObject, depth = 0): boolean {
+  if (depth > DEPTH_MAX) return true;
+  const more = schema["additionalProperties"];
+  if (more !== undefined && more !== false) return false;
+  return Object.entries(schema).every(([key, value]) =>
+    schemasIn(key, value).every(([, each]) => isClosable(each, depth + 1)),
+  );
+}
+
+/**
+ * A schema as Anthropic takes it for replies: every object closed, `oneOf` as `anyOf`, and what it refuses said in
+ * the description, which the model reads.
+ */
+export function replySchema(schema: JsonObject, notes: Notes, depth = 0): JsonObject {
+  if (depth > DEPTH_MAX) return schema;
+  const taken: JsonObject = {};
+  const said: string[] = [];
+  const alone = schema["$ref"] !== undefined;
+  for (const [key, value] of Object.entries(schema)) {
+    const name = key === "oneOf" && schema["anyOf"] === undefined ? "anyOf" : key;
+    if (isTaken(name, value, schema, alone))
+      taken[name] = closedMember(key, value, (each) => replySchema(each, notes, depth + 1));
+    else if (!PASSED_OVER.has(key)) said.push(`${key}: ${JSON.stringify(value)}`);
+  }
+  if (alone) return taken;
+  if (isOfType(schema, "object")) {
+    taken["properties"] ??= {};
+    taken["additionalProperties"] = false;
+  }
+  if (said.length > 0) {
+    notes.lose("schema_constraints");
+    const description = string(schema["description"]) ?? "";
+    const rest = `{${said.join(", ")}}`;
+    taken["description"] = description === "" ? rest : `${description}\n\n${rest}`;
+  }
+  return taken;
+}
+
+/** They constrain nothing, or are said anew. */
+const PASSED_OVER = new Set(["$schema", "$id", "$comment", "additionalProperties", "nullable"]);
+const DEFINITIONS = new Set(["$defs", "definitions"]);
+const ALWAYS = new Set(["type", "anyOf", "allOf", "description", "title"]);
+
+function isTaken(name: string, value: unknown, schema: JsonObject, alone: boolean): boolean {
+  if (DEFINITIONS.has(name)) return true;
+  // Nothing else may stand beside a reference.
+  if (alone) return name === "$ref";
+  if (ALWAYS.has(name)) return true;
+  switch (name) {
+    case "enum":
+      return list(value).every(isPlain);
+    case "const":
+      return isPlain(value);
+    case "properties":
+    case "required":
+      return isOfType(schema, "object");
+    case "items":
+      return isOfType(schema, "array");
+    case "minItems":
+      return value === 0 || value === 1;
+    case "format":
+      return isOfType(schema, "string") && FORMATS.has(value);
+    default:
+      return false;
+  }
+}
+
+function isPlain(value: unknown): boolean {
+  return value === null || typeof value !== "object";
+}
+
+function isOfType(schema: JsonObject, type: string): boolean {
+  const given = schema["type"];
+  if (given === undefined) return type === "object" && object(schema["properties"]) !== undefined;
+  return Array.isArray(given) ? given.includes(type) : given === type;
+}
+
+function closedMember(
+  key: string,
+  value: unknown,
+  close: (schema: JsonObject) => JsonObject,
+): unknown {
+  const inner = schemasIn(key, value);
+  if (inner.length === 0) return value;
+  const closed = inner.map(([name, each]) => [name, close(each)] as const);
+  if (LISTED.has(key)) return closed.map(([, each]) => each);
+  return key === "items" ? closed[0]?.[1] : Object.fromEntries(closed);
+}
+
+const NAMED = new Set(["properties", ...DEFINITIONS]);
+const LISTED = new Set(["anyOf", "allOf", "oneOf"]);
+
+/** The schemas that a member of a schema holds, with their names where they have some. */
+function schemasIn(key: string, value: unknown): (readonly [string, JsonObject])[] {
+  const named = (each: unknown, name: string): (readonly [string, JsonObject])[] => {
+    const schema = object(each);
+    return schema === undefined ? [] : [[name, schema]];
+  };
+  if (LISTED.has(key)) return list(value).flatMap((each) => named(each, ""));
+  if (key === "items") return named(value, "");
+  if (!NAMED.has(key)) return [];
+  return Object.entries(object(value) ?? {}).flatMap(([name, each]) => named(each, name));
+}
