@@ -65,7 +65,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   streamHeadTimeoutMs: 120_000,
   wholeHeadTimeoutMs: 600_000,
   taskPauseMs: 1_500,
-  replyFilesBytesMax: 32 * 1024 * 1024,
+  replyFilesBytesMax: 16 * 1024 * 1024,
   wholeReplyBytesMax: 4 * 1024 * 1024,
   keptResponseCharsMax: 64 * 1024 * 1024,
   homesMax: 32_768,

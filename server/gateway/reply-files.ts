@@ -11,6 +11,9 @@ import { readReplyHead } from "./reply-head.js";
 
 /** Tries for one file: it was made and paid for, so it is worth some. */
 const TRIES_MAX = 3;
+/** Nothing that the gateway could be made to read out, such as a page or the answer of an API. */
+const MEDIA = /^(?:image\/[\w.+-]+|(?:application|binary)\/octet-stream|)$/;
+const NOT_MEDIA = "something else came";
 const NOT_ALLOWED = "their address is not allowed here";
 
 export interface ReplyFilesOptions {
@@ -48,17 +51,13 @@ export class ReplyFiles implements UpstreamHandler {
 
   /** Fetches the next of them; with none left, all are here. */
   next(): void {
-    const { urls, context, book, onFetched, onBug } = this.#options;
+    const { urls, onFetched, onBug } = this.#options;
     try {
       const url = urls[this.#files.length];
       if (url === undefined) {
         onFetched(this.#files);
         this.leave();
-      } else if (book.elapsedMs() > context.limits.wholeHeadTimeoutMs) {
-        this.#giveUp("it took too long");
-      } else {
-        this.#fetch(url);
-      }
+      } else if (!this.#isTooLate()) this.#fetch(url);
     } catch (thrown) {
       onBug(thrown);
     }
@@ -79,11 +78,11 @@ export class ReplyFiles implements UpstreamHandler {
     const { contentEncoding, contentType } = readReplyHead(httpStatus, lines, false);
     const isPlain = contentEncoding === "" || contentEncoding === "identity";
     if (httpStatus !== 200) this.#failed(`HTTP ${String(httpStatus)}`);
-    else if (!isPlain || contentType.startsWith("text/")) this.#failed("something else came");
+    else if (!isPlain || !MEDIA.test(contentType)) this.#failed(NOT_MEDIA);
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#over) return true;
+    if (this.#over || this.#isTooLate()) return true;
     const { limits, bodyBudget } = this.#context;
     if (this.#bytes + chunk.length > limits.replyFilesBytesMax) {
       this.#giveUp("they are too large");
@@ -102,6 +101,10 @@ export class ReplyFiles implements UpstreamHandler {
   }
 
   onEnd(): void {
+    if (this.#chunkBytes === 0) {
+      this.#failed(NOT_MEDIA);
+      return;
+    }
     this.#files.push(Buffer.concat(this.#chunks, this.#chunkBytes));
     this.#chunks = [];
     this.#chunkBytes = 0;
@@ -116,6 +119,14 @@ export class ReplyFiles implements UpstreamHandler {
 
   get #context(): GatewayContext {
     return this.#options.context;
+  }
+
+  /** However slowly they come: the caller waits for all of them. */
+  #isTooLate(): boolean {
+    const { context, book } = this.#options;
+    if (book.elapsedMs() <= context.limits.wholeHeadTimeoutMs) return false;
+    this.#giveUp("it took too long");
+    return true;
   }
 
   #fetch(url: string): void {
@@ -137,7 +148,7 @@ export class ReplyFiles implements UpstreamHandler {
   }
 
   #targetOf(url: string): UpstreamTarget | undefined {
-    if (!URL.canParse(url)) return undefined;
+    if (!/^https?:/i.test(url) || !URL.canParse(url)) return undefined;
     try {
       return this.#context.upstream.target(new URL(url).origin);
     } catch (thrown) {

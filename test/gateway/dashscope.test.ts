@@ -191,7 +191,13 @@ test("images that were made and cannot be had are an error that says so, names n
 });
 
 test("an address of an image that leads where nothing may be asked is refused", async () => {
-  for (const url of ["http://169.254.169.254/latest/", "http://10.0.0.1/1.png", "ftp://x/", "?"]) {
+  for (const url of [
+    "http://169.254.169.254/latest/",
+    "http://10.0.0.1/1.png",
+    "ftp://x/",
+    "?",
+    "blob:http://x/y",
+  ]) {
     gateway.pool.releases.length = 0;
     assert.match(await refusalOf(replyImage(PNG), url), /address is not allowed/);
   }
@@ -210,6 +216,8 @@ test("images that are too large, packed or no images are not passed on", async (
     [replyImage(long), /too large/],
     [replyImage(PNG, { "content-encoding": "gzip" }), /something else/],
     [replyImage(PNG, { "content-type": "text/html" }), /something else/],
+    [replyImage(PNG, { "content-type": "application/json" }), /something else/],
+    [replyImage(Buffer.alloc(0)), /something else/],
   ] as const) {
     gateway.pool.releases.length = 0;
     assert.match(await refusalOf(image), told);

@@ -90,7 +90,9 @@ function followUp(body: Buffer, inBytes: boolean): FollowUp {
   }
   const images = imagesOf(output);
   if (images.length > 0) {
-    return inBytes ? { kind: "FETCH", urls: images.map(({ url }) => url) } : { kind: "DONE" };
+    return inBytes
+      ? { kind: "FETCH", urls: images.map(({ url }) => secured(url)) }
+      : { kind: "DONE" };
   }
   const failed = objects(output["results"]).find((each) => string(each["code"]) !== undefined);
   const code = string(output["code"]) ?? string(failed?.["code"]) ?? "";
@@ -103,6 +105,11 @@ function followUp(body: Buffer, inBytes: boolean): FollowUp {
 function statusOf(code: string): number {
   if (code.startsWith("Throttling")) return 429;
   return /^(?:InvalidParameter|DataInspectionFailed|IPInfringementSuspect)/.test(code) ? 400 : 502;
+}
+
+/** Its storage is named without TLS now and then, and has it always. */
+function secured(url: string): string {
+  return url.replace(/^http:(?=\/\/[\w.-]+\.aliyuncs\.com\/)/, "https:");
 }
 
 interface MadeImage {
