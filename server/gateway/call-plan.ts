@@ -7,8 +7,9 @@ import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passage, Passages } from "./passages.js";
 import type { Router } from "./ports.js";
+import { modelsOfBatch } from "./batch-models.js";
 import { type BodyHead, headOfBatch, headOfForm, headOfJson, NO_BODY } from "./body-head.js";
-import { replaceModel, withUsageAsked } from "./edit-body.js";
+import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { RequestHead } from "./request-head.js";
 
 /** What a call asks for, and who can serve it. */
@@ -65,6 +66,7 @@ export function planCall(input: PlanInput): CallPlan {
   if (modelAsked.length > input.modelIdCharsMax) {
     throw new Fault("invalid_argument", "The model id is too long.");
   }
+  if (principal.clientKey.modelAllowlist.length > 0) allowBatch(input);
   const route =
     endpoint.model === "NONE"
       ? router.resolveAny(endpoint.dialect, principal)
@@ -80,6 +82,19 @@ export function planCall(input: PlanInput): CallPlan {
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
   };
+}
+
+/** A batch names its models itself. Throws Fault `model_not_allowed`. */
+function allowBatch({ match, body, principal, router }: PlanInput): void {
+  const { namesFile, namesModels } = match.endpoint;
+  if (namesFile) {
+    throw new Fault(
+      "model_not_allowed",
+      "Your client key allows some models only, and a batch names its models in a file that is not looked into.",
+    );
+  }
+  if (!namesModels) return;
+  for (const model of modelsOfBatch(body)) routeOf(router, model, principal);
 }
 
 function routeOf(router: Router, model: string, principal: Principal): Route {
@@ -173,8 +188,12 @@ export function bodyFor(input: BodyInput): TargetBody {
   const usageAsked =
     asksUsage && match.endpoint.asksUsage && plan.streamed && !bodyHead.usageDecided;
   let bytes = plan.body;
-  const rename = bodyHead.modelSpan !== undefined && target.upstreamModel !== plan.modelAsked;
-  if (rename) bytes = replaceModel(bytes, bodyHead, target.upstreamModel);
+  const rename = target.upstreamModel !== plan.modelAsked;
+  if (rename && bodyHead.modelSpan !== undefined) {
+    bytes = replaceModel(bytes, bodyHead, target.upstreamModel);
+  } else if (rename && match.endpoint.model === "PATH" && match.endpoint.form === "OTHER") {
+    bytes = renameInside(bytes, plan.modelAsked, target.upstreamModel);
+  }
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
   return { bytes, usageAsked, translation: undefined };
 }

@@ -1,9 +1,11 @@
+import { latin1 } from "../core/bytes.js";
 import { scanMember } from "../dialect/json-scan.js";
 import { isNull, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
 import type { BodyHead } from "./body-head.js";
 
 const INCLUDE = new WantedMembers(["include_usage"]);
+const MODEL_INSIDE = /("model"\s*:\s*"models\/)([^"\\]+)(?=")/g;
 const ASK = '"include_usage":true';
 
 /** Puts another model where the caller's stands. Every other byte stays as it is. */
@@ -12,6 +14,18 @@ export function replaceModel(body: Buffer, head: BodyHead, model: string): Buffe
   if (span === undefined) return body;
   const text = head.modelForm === "JSON" ? JSON.stringify(model) : model;
   return splice(body, span, Buffer.from(text));
+}
+
+/**
+ * Gemini's requests may name the model of the path again, some in each of several requests, and both must be the
+ * same. What a caller says in a text is quoted there, so it does not match.
+ */
+export function renameInside(body: Buffer, asked: string, model: string): Buffer {
+  const text = latin1(body);
+  const renamed = text.replaceAll(MODEL_INSIDE, (whole, before: string, named: string) =>
+    named === asked ? before + model : whole,
+  );
+  return renamed === text ? body : Buffer.from(renamed, "latin1");
 }
 
 /**

@@ -28,6 +28,10 @@ export interface Endpoint {
   readonly keeps: boolean;
   /** The JSON body names an uploaded file, and the call belongs where that is. */
   readonly namesFile: boolean;
+  /** The JSON body holds requests, each of which names a model. */
+  readonly namesModels: boolean;
+  /** The reply says where the results of batches lie. */
+  readonly namesResults: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
   readonly counts: boolean;
   /** Asked in this form of a provider that speaks another, it is translated. */
@@ -36,41 +40,33 @@ export interface Endpoint {
   readonly geminiPath: string | undefined;
 }
 
-interface Options {
-  readonly model?: Endpoint["model"];
-  readonly modelDefault?: string;
-  readonly streams?: Endpoint["streams"];
-  readonly form?: StreamForm;
-  readonly asksUsage?: boolean;
-  readonly tokens?: Endpoint["tokens"];
-  readonly billsUntold?: boolean;
-  readonly keeps?: boolean;
-  readonly namesFile?: boolean;
-  readonly kind?: Endpoint["kind"];
-  readonly counts?: boolean;
-  readonly translates?: boolean;
+interface Options extends Partial<Omit<Endpoint, "method" | "dialect" | "path" | "geminiPath">> {
+  /** Gemini providers serve it too. */
   readonly gemini?: boolean;
 }
 
+const DEFAULTS = {
+  kind: "PASS",
+  model: "NONE",
+  modelDefault: undefined,
+  streams: "NEVER",
+  form: "OTHER",
+  asksUsage: false,
+  tokens: "NONE",
+  billsUntold: false,
+  keeps: false,
+  namesFile: false,
+  namesModels: false,
+  namesResults: false,
+  counts: false,
+  translates: false,
+} as const satisfies Partial<Endpoint>;
+
 function row(method: Method, dialect: Dialect, path: string, options: Options = {}): Endpoint {
-  return {
-    method,
-    dialect,
-    path,
-    kind: options.kind ?? "PASS",
-    model: options.model ?? (method === "POST" ? "BODY" : "NONE"),
-    modelDefault: options.modelDefault,
-    streams: options.streams ?? "NEVER",
-    form: options.form ?? "OTHER",
-    asksUsage: options.asksUsage ?? false,
-    tokens: options.tokens ?? "NONE",
-    billsUntold: options.billsUntold ?? false,
-    keeps: options.keeps ?? false,
-    namesFile: options.namesFile ?? false,
-    counts: options.counts ?? false,
-    translates: options.translates ?? false,
-    geminiPath: options.gemini === true ? `/v1beta/openai${path.slice("/v1".length)}` : undefined,
-  };
+  const { gemini, ...given } = options;
+  const geminiPath = gemini === true ? `/v1beta/openai${path.slice("/v1".length)}` : undefined;
+  const model = method === "POST" ? "BODY" : DEFAULTS.model;
+  return { ...DEFAULTS, model, ...given, method, dialect, path, geminiPath };
 }
 
 const TRANSLATED: Options = { translates: true, tokens: "IN_OUT" };
@@ -82,6 +78,7 @@ const COUNTS: Options = { counts: true };
 const LOCAL: Options = { kind: "LOCAL" };
 const UPLOAD: Options = { model: "NONE", keeps: true };
 const KEPT: Options = { keeps: true };
+const RESULTS: Options = { namesResults: true };
 const MEDIA: Options = { model: "FORM", billsUntold: true };
 
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
@@ -109,12 +106,12 @@ const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/audio/translations", MEDIA),
   row("POST", "OPENAI", "/v1/moderations", { modelDefault: "omni-moderation-latest" }),
   row("POST", "OPENAI", "/v1/files", UPLOAD),
-  row("GET", "OPENAI", "/v1/files"),
+  row("GET", "OPENAI", "/v1/files", KEPT),
   row("GET", "OPENAI", "/v1/files/{id}"),
   row("DELETE", "OPENAI", "/v1/files/{id}"),
   row("GET", "OPENAI", "/v1/files/{id}/content"),
   row("POST", "OPENAI", "/v1/batches", { ...UPLOAD, namesFile: true }),
-  row("GET", "OPENAI", "/v1/batches"),
+  row("GET", "OPENAI", "/v1/batches", KEPT),
   row("GET", "OPENAI", "/v1/batches/{id}", KEPT),
   row("POST", "OPENAI", "/v1/batches/{id}/cancel", UPLOAD),
   row("GET", "OPENAI", "/v1/models", LOCAL),
@@ -124,14 +121,14 @@ const OPENAI: readonly Endpoint[] = [
 const ANTHROPIC: readonly Endpoint[] = [
   row("POST", "ANTHROPIC", "/v1/messages", MESSAGES),
   row("POST", "ANTHROPIC", "/v1/messages/count_tokens", COUNTS),
-  row("POST", "ANTHROPIC", "/v1/messages/batches", UPLOAD),
-  row("GET", "ANTHROPIC", "/v1/messages/batches"),
-  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}"),
+  row("POST", "ANTHROPIC", "/v1/messages/batches", { ...UPLOAD, ...RESULTS, namesModels: true }),
+  row("GET", "ANTHROPIC", "/v1/messages/batches", { ...KEPT, ...RESULTS }),
+  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}", RESULTS),
   row("DELETE", "ANTHROPIC", "/v1/messages/batches/{id}"),
-  row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", UPLOAD),
+  row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", { ...UPLOAD, ...RESULTS }),
   row("GET", "ANTHROPIC", "/v1/messages/batches/{id}/results"),
   row("POST", "ANTHROPIC", "/v1/files", UPLOAD),
-  row("GET", "ANTHROPIC", "/v1/files"),
+  row("GET", "ANTHROPIC", "/v1/files", KEPT),
   row("GET", "ANTHROPIC", "/v1/files/{id}"),
   row("DELETE", "ANTHROPIC", "/v1/files/{id}"),
   row("GET", "ANTHROPIC", "/v1/files/{id}/content"),

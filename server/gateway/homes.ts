@@ -23,6 +23,11 @@ export class Homes {
     this.#homes = new LruMap(idsMax);
   }
 
+  /** Nothing is known of any thing. */
+  get isEmpty(): boolean {
+    return this.#homes.size === 0;
+  }
+
   /** Takes what an earlier process had learnt, the oldest first. */
   load(homes: readonly Home[]): void {
     for (const home of homes) this.#homes.set(nameOf(home.scope, home.thingId), home);

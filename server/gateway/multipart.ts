@@ -52,11 +52,32 @@ function boundaryOf(contentType: string): string {
   return boundary;
 }
 
+/** Undefined where a part has no name. */
 function fieldName(head: string): string | undefined {
-  const line = head.split("\r\n").find((each) => /^content-disposition\s*:/i.test(each));
-  const match = /;\s*name=(?:"([^"]*)"|([^\s;"]+))/i.exec(line ?? "");
-  return match?.[1] ?? match?.[2];
+  const lines = head.split("\r\n").filter((each) => DISPOSITION.test(each));
+  if (lines.length > 1) throw malformed("a part has two dispositions");
+  const rest = (lines[0] ?? "").replace(DISPOSITION, "").trimEnd();
+  let name: string | undefined;
+  let at = 0;
+  while (at < rest.length) {
+    PARAMETER.lastIndex = at;
+    const found = PARAMETER.exec(rest);
+    // A quote inside quotes ends them for some readers and not for others.
+    if (found === null) throw malformed("the disposition of a part can be read in two ways");
+    const [all, key = "", quoted, plain] = found;
+    at += all.length;
+    if (key.toLowerCase() === "name*") throw malformed("a name in another encoding is not taken");
+    if (key.toLowerCase() !== "name") continue;
+    if (name !== undefined) throw malformed("a part has two names");
+    name = quoted ?? plain;
+  }
+  return name;
 }
+
+const DISPOSITION = /^content-disposition\s*:\s*[^\s;]*/i;
+/** One parameter and what follows it up to the next; a backslash may stand in quotes, but not before one. */
+const PARAMETER =
+  /\s*;\s*(?:([\w!#$&+.^`|~*-]+)\s*=\s*(?:"((?:[^"\\]|\\(?!"))*)"|([^\s;"]*))\s*)?/y;
 
 function malformed(reason: string): Fault {
   return new Fault("malformed_request", `The form is malformed: ${reason}.`);

@@ -32,7 +32,6 @@ const HEADERS = new HeaderTable<Part>(
     date: "DATE",
     etag: "FORWARD",
     "last-modified": "FORWARD",
-    location: "FORWARD",
     "request-id": "FORWARD",
     "retry-after": "FORWARD",
     "retry-after-ms": "FORWARD",
@@ -42,7 +41,6 @@ const HEADERS = new HeaderTable<Part>(
     "openai-model": "FORWARD",
     "x-model-id": "FORWARD",
     "x-gemini-service-tier": "FORWARD",
-    warning: "FORWARD",
   },
   { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "LIMIT", "x-codex-": "FORWARD" },
 );

@@ -3,6 +3,7 @@ import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
+import { withOwnResults } from "../dialect/batch-results.js";
 import { keptIds, responseId } from "../dialect/kept-ids.js";
 import { queryWithoutKey } from "./admit.js";
 import { Attempt, type AttemptListener } from "./attempt.js";
@@ -26,6 +27,7 @@ import type { Relay, StreamSource } from "./relay.js";
 import { ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
+import { thingOf } from "./thing.js";
 
 /** Hears what came of the trials. One of the first three begins an answer, or one of the next two ends the call. */
 export interface TrialsListener {
@@ -83,7 +85,7 @@ export class Trials implements AttemptListener {
     this.#options = options;
     this.#plan = plan;
     const { match } = options;
-    this.#thing = match.id === "" ? plan.bodyHead.from : match.id;
+    this.#thing = thingOf(options, plan);
     this.#keeps = match.endpoint.keeps && !plan.bodyHead.unkept;
     this.#failover = new Failover(options.context.limits);
   }
@@ -411,7 +413,8 @@ export class Trials implements AttemptListener {
     }
     // What a translation goes on from is kept here, and any key will do.
     if (this.#thing !== "" && translation === undefined) this.#learnHome(attempt, [this.#thing]);
-    this.#options.listener.onReply(head, body, tokens);
+    const { namesResults } = this.#options.match.endpoint;
+    this.#options.listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
   }
 
   onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {

@@ -110,7 +110,8 @@ test("joining turns costs no more than there are, in every direction", () => {
   const repeated = (each: JsonObject): JsonObject[] => Array.from({ length: many }, () => each);
   const hi = { role: "user", content: "x" };
   const joined = asked("CHAT", "MESSAGES", { messages: repeated(hi) }).messages;
-  assert.equal((joined[0]?.["content"] as unknown[]).length, many);
+  const content = joined[0]?.["content"];
+  assert.ok(Array.isArray(content) && content.length === many);
   const pairs = Array.from({ length: many }, (_each, at) => [
     { type: "function_call", call_id: `c${String(at)}`, name: "f", arguments: "{}" },
     { type: "function_call_output", call_id: `c${String(at)}`, output: "" },

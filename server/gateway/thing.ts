@@ -1,0 +1,26 @@
+import { fileNamedIn } from "../dialect/kept-ids.js";
+import type { CallPlan } from "./call-plan.js";
+import type { Homes } from "./homes.js";
+import type { Match } from "./match.js";
+
+/**
+ * The id of what a call is about in a provider's account: named in its path, or what it goes on from, a file that its
+ * body names, or the thing behind which a page of a list begins. Empty for none of them.
+ */
+export function thingOf(
+  call: { readonly match: Match; readonly query: string; readonly context: { homes: Homes } },
+  { bodyHead, body }: CallPlan,
+): string {
+  const { match, query, context } = call;
+  if (match.id !== "") return match.id;
+  if (bodyHead.from !== "") return bodyHead.from;
+  // Nearly every server, and then nothing is worth a look.
+  if (context.homes.isEmpty) return "";
+  return match.endpoint.method === "GET" ? pageStart(query) : fileNamedIn(body);
+}
+
+function pageStart(query: string): string {
+  if (query === "") return "";
+  const asked = new URLSearchParams(query);
+  return asked.get("after") ?? asked.get("after_id") ?? asked.get("before_id") ?? "";
+}

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import Anthropic from "@anthropic-ai/sdk";
+import AnthropicOld from "anthropic-old";
+import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+
+// Batches, and what else an account holds: the caller sees this server alone, and its key's limits hold.
+
+let stub: UpstreamStub;
+let openai: TestGateway;
+let anthropic: TestGateway;
+let gemini: TestGateway;
+
+before(async () => {
+  stub = await startUpstreamStub();
+  const secrets = ["sk-first-0000", "sk-second-000"];
+  openai = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }], secrets });
+  anthropic = await startGateway({
+    providers: [{ baseUrl: stub.origin, dialect: "ANTHROPIC" }],
+    secrets,
+  });
+  gemini = await startGateway({
+    providers: [{ baseUrl: stub.origin, dialect: "GEMINI" }],
+    aliases: { emb: "gemini-embedding-001" },
+  });
+});
+
+after(async () => {
+  for (const gateway of [openai, anthropic, gemini]) await gateway.close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+  stub.script = replyJson(200, '{"ok":true}');
+  for (const gateway of [openai, anthropic]) {
+    gateway.pool.requests.length = 0;
+    gateway.authenticator.modelAllowlist = [];
+  }
+});
+
+const BATCH = {
+  id: "msgbatch_1",
+  type: "message_batch",
+  processing_status: "ended",
+  results_url: "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+};
+
+test("Anthropic's SDKs fetch the results of a batch here, and show their key to nobody else", async () => {
+  const line = JSON.stringify({ custom_id: "a", result: { type: "canceled" } });
+  stub.script = (received, res) =>
+    received.url.endsWith("/results")
+      ? void res.writeHead(200, { "content-type": "application/x-jsonl" }).end(`${line}\n`)
+      : replyJson(200, JSON.stringify(BATCH))(received, res);
+  const options = { apiKey: CLIENT_KEY, baseURL: anthropic.origin, maxRetries: 0 };
+  for (const client of [new Anthropic(options), new AnthropicOld(options)]) {
+    const ids: string[] = [];
+    for await (const each of await client.messages.batches.results("msgbatch_1")) {
+      ids.push(each.custom_id);
+    }
+    assert.deepEqual(ids, ["a"]);
+  }
+  assert.deepEqual(
+    stub.received.map((each) => each.url),
+    ["", "/results", "", "/results"].map((end) => `/v1/messages/batches/msgbatch_1${end}`),
+  );
+});
+
+test("where results lie is told as a path in every reply about batches, and nothing else is changed", async () => {
+  const list = JSON.stringify({ data: [BATCH, { ...BATCH, id: "msgbatch_2" }], note: "http://x/" });
+  stub.script = replyJson(200, list);
+  const own = list.replaceAll("https://api.anthropic.com", "");
+  for (const [method, path] of [
+    ["GET", "/v1/messages/batches"],
+    ["GET", "/v1/messages/batches/b"],
+    ["POST", "/v1/messages/batches"],
+    ["POST", "/v1/messages/batches/b/cancel"],
+  ] as const) {
+    const body = method === "POST" ? "{}" : null;
+    const reply = await anthropic.fetch(path, { method, body });
+    assert.equal(await reply.text(), own, path);
+  }
+});
+
+test("a client key that allows some models gets no others by way of a batch", async () => {
+  anthropic.authenticator.modelAllowlist = ["claude-haiku-*"];
+  const post = (models: readonly unknown[]): Promise<Response> => {
+    const requests = models.map((model) => ({ custom_id: "x", params: { model } }));
+    return anthropic.post("/v1/messages/batches", { requests });
+  };
+  assert.equal((await post(["claude-haiku-4-5", "claude-haiku-4-6"])).status, 200);
+  const refused = await post(["claude-haiku-4-5", "claude-opus-5"]);
+  assert.equal(refused.status, 403);
+  assert.match(await refused.text(), /does not allow this model/);
+  assert.equal((await post(["claude-haiku-4-5", 5])).status, 400);
+  assert.equal((await anthropic.post("/v1/messages/batches", { requests: {} })).status, 400);
+  openai.authenticator.modelAllowlist = ["gpt-4o"];
+  const file = await openai.post("/v1/batches", { input_file_id: "file-1" });
+  assert.equal(file.status, 403);
+  assert.match(await file.text(), /model_not_allowed/);
+  assert.equal(stub.received.length, 1, "the one that is allowed");
+});
+
+test("a call that names an uploaded file goes to the account that holds it", async () => {
+  stub.script = replyJson(200, '{"id":"file-1"}');
+  await openai.fetch("/v1/files", { method: "POST", body: "x" });
+  const input = [{ role: "user", content: [{ type: "input_file", file_id: "file-1" }] }];
+  await openai.post("/v1/responses", { model: "gpt-4o", input });
+  await openai.post("/v1/chat/completions", {
+    model: "gpt-4o",
+    messages: [{ role: "user", content: 'the "file_id": "file-1"' }],
+  });
+  await openai.fetch("/v1/files?limit=1&after=file-1");
+  assert.deepEqual(
+    openai.pool.requests.map(({ home }) => home),
+    ["", "pk_0", "", "pk_0"],
+  );
+});
+
+test("the next page of a list is asked of the account that gave the one before", async () => {
+  stub.script = replyJson(200, '{"data":[],"first_id":"b1","last_id":"b9","has_more":true}');
+  await anthropic.fetch("/v1/messages/batches?limit=2");
+  await anthropic.fetch("/v1/messages/batches?limit=2&after_id=b9");
+  await anthropic.fetch("/v1/messages/batches?limit=2&before_id=b1");
+  await anthropic.fetch("/v1/messages/batches?limit=2");
+  assert.deepEqual(
+    anthropic.pool.requests.map(({ home }) => home),
+    ["", "pk_0", "pk_0", ""],
+  );
+});
+
+test("an alias is replaced in the requests that name the model of Gemini's path again", async () => {
+  const text = 'say "model":"models/emb"';
+  const request = (model: string): object => ({ model, content: { parts: [{ text }] } });
+  await gemini.post("/v1beta/models/emb:batchEmbedContents", {
+    requests: [request("models/emb"), request("models/other")],
+  });
+  const sent = JSON.parse(String(stub.received[0]?.body)) as { requests: object[] };
+  assert.match(stub.received[0]?.url ?? "", /gemini-embedding-001:batchEmbedContents/);
+  assert.deepEqual(sent.requests, [
+    request("models/gemini-embedding-001"),
+    request("models/other"),
+  ]);
+});
+
+test("a form whose parts have a name that can be read in two ways is refused", async () => {
+  const part = (disposition: string, value: string): string =>
+    `--b\r\ncontent-disposition: form-data; ${disposition}\r\n\r\n${value}\r\n`;
+  const post = (...parts: readonly string[]): Promise<Response> =>
+    openai.fetch("/v1/audio/transcriptions", {
+      method: "POST",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body: `${parts.join("")}--b--\r\n`,
+    });
+  const model = part('name="model"', "whisper-1");
+  for (const disposition of [
+    'name="model"; name="decoy"',
+    'name="decoy"; name="model"',
+    "name*=UTF-8''model",
+    String.raw`x="\"; name=model; y="`,
+    'x="a"b; name="model"',
+  ]) {
+    assert.equal((await post(part(disposition, "m"), model)).status, 400, disposition);
+  }
+  assert.equal(stub.received.length, 0);
+  for (const disposition of [
+    'name="file"; filename="a; name=model.mp3"',
+    'x="; name=model"; name="decoy"',
+    String.raw`name="file"; filename="C:\temp\a.mp3"`,
+    "name=file;filename=a.mp3 ;",
+  ]) {
+    assert.equal((await post(part(disposition, "m"), model)).status, 200, disposition);
+  }
+  assert.equal(openai.sink.records.at(-1)?.modelAsked, "whisper-1");
+});
