@@ -21,7 +21,7 @@ export interface BodyHead {
   /** How a replaced model is written: as JSON text or plain. */
   readonly modelForm: "JSON" | "PLAIN";
   readonly stream: boolean;
-  /** Output tokens asked for at most, all choices together; undefined if open. */
+  /** Output tokens asked for at most, all choices together, above 0; undefined if open. */
   readonly maxOutputTokens: number | undefined;
   /** Where `stream_options` stands. */
   readonly streamOptions: Span | undefined;
@@ -98,13 +98,13 @@ export function headOfForm(body: Buffer, contentType: string): BodyHead {
 function headOfOpenai(body: Buffer): BodyHead {
   const [model, stream, options, tokens, completion, output, n, cacheKey, previous, store] =
     scanObject(body, OPENAI_MEMBERS);
-  const each = readNumber(body, completion) ?? readNumber(body, tokens) ?? readNumber(body, output);
+  const each = largestBound(body, completion, tokens, output);
   return {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
     stream: readTrue(body, stream),
-    maxOutputTokens: times(each, readNumber(body, n)),
+    maxOutputTokens: times(each, choicesOf(body, n)),
     streamOptions: options,
     usageDecided: options !== undefined && decidesUsage(body, options),
     session: readString(body, cacheKey) ?? readString(body, previous) ?? "",
@@ -121,7 +121,7 @@ function headOfAnthropic(body: Buffer): BodyHead {
     modelSpan: model,
     modelForm: "JSON",
     stream: readTrue(body, stream),
-    maxOutputTokens: readNumber(body, tokens),
+    maxOutputTokens: largestBound(body, tokens),
     streamOptions: undefined,
     usageDecided: true,
     session: readString(body, user) ?? "",
@@ -134,12 +134,37 @@ function headOfGemini(body: Buffer): BodyHead {
   const [config] = scanObject(body, GEMINI_MEMBERS);
   if (config === undefined) return NO_BODY;
   const [tokens, candidates] = scanMember(body, config, GENERATION_MEMBERS);
-  const maxOutputTokens = times(readNumber(body, tokens), readNumber(body, candidates));
+  const maxOutputTokens = times(largestBound(body, tokens), choicesOf(body, candidates));
   return { ...NO_BODY, maxOutputTokens };
 }
 
-function times(each: number | undefined, choices: number | undefined): number | undefined {
-  return each === undefined ? undefined : each * Math.max(1, choices ?? 1);
+function times(each: number | undefined, choices: number): number | undefined {
+  return each === undefined ? undefined : each * choices;
+}
+
+/**
+ * A provider keeps to the bound that it knows, whichever that is. Undefined, which is open, when none is given or
+ * one of them binds nobody.
+ */
+function largestBound(body: Buffer, a: Span | undefined, b?: Span, c?: Span): number | undefined {
+  const largest = Math.max(boundOf(body, a), boundOf(body, b), boundOf(body, c));
+  return largest > 0 && largest < Infinity ? largest : undefined;
+}
+
+/** 0 where nothing is given; Infinity for what is not a whole number above 0, which some providers take for no bound. */
+function boundOf(body: Buffer, span: Span | undefined): number {
+  if (span === undefined || isNull(body, span)) return 0;
+  return readCount(body, span) ?? Infinity;
+}
+
+function choicesOf(body: Buffer, span: Span | undefined): number {
+  return readCount(body, span) ?? 1;
+}
+
+/** A whole number above 0; undefined when the span holds something else. */
+function readCount(body: Buffer, span: Span | undefined): number | undefined {
+  const value = readNumber(body, span);
+  return value !== undefined && value > 0 && Number.isInteger(value) ? value : undefined;
 }
 
 function modelOf(body: Buffer, span: Span | undefined): string | undefined {

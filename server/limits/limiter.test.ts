@@ -224,6 +224,20 @@ test("a budget is never overshot when calls use no more than they reserved", () 
   );
 });
 
+test("an estimate that would give room instead of taking it is refused, and changes nothing", () => {
+  const { limiter } = world();
+  const budget = { period: "DAY", costMicros: 5_000, tokens: 500 } as const;
+  const key = who({ tokensPerMinute: 100, budgets: [budget] });
+  for (const wrong of [-1, NaN, Infinity]) {
+    for (const part of ["inputTokens", "maxOutputTokens", "costMicros"]) {
+      const estimate = { ...CALL, [part]: wrong };
+      assert.throws(() => limiter.admit(key, estimate, "OPENAI"), /assertion failed/);
+    }
+  }
+  assert.deepEqual(used(limiter, key), { tokens: 0, costMicros: 0 });
+  assert.equal(admitted(limiter, key, 2), 1);
+});
+
 test("an unpriced call needs a budget that is not used up", () => {
   const { limiter } = world();
   const key = who({ budgets: [{ period: "DAY", costMicros: 1_000, tokens: null }] });

@@ -1,3 +1,4 @@
+import { assert } from "../core/assert.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
@@ -101,6 +102,7 @@ export class Limiter {
       limited.push({ subject: this.#prepared(SERVER, serverLimits, now), limits: serverLimits });
     }
     if (limited.length === 0) return NO_TICKET;
+    assert(isSound(estimate), "an estimate is made of numbers from 0 on");
     for (const { subject, limits } of limited) subject.check(limits, estimate, now);
     const holds = limited.map(({ subject, limits }) => subject.hold(limits, estimate, now));
     return this.#ticket(holds, limited, now, dialect);
@@ -214,6 +216,15 @@ export class Limiter {
   #now(): Moment {
     return { wallMs: this.#options.clock.now(), monotonicMs: this.#options.clock.monotonic() };
   }
+}
+
+/** Anything else would give room in a limit instead of taking it, or spoil its sums for good. */
+function isSound({ inputTokens, maxOutputTokens, costMicros }: Estimate): boolean {
+  return isAmount(inputTokens) && isAmount(maxOutputTokens) && isAmount(costMicros);
+}
+
+function isAmount(value: number): boolean {
+  return value >= 0 && value < Infinity;
 }
 
 function keyOf({ clientKey }: Principal): SubjectId {

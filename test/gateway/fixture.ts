@@ -20,6 +20,7 @@ import type {
   BegunCall,
   CallEntry,
   CallSink,
+  Estimate,
   Lease,
   LeaseRequest,
   LeaseResult,
@@ -387,13 +388,16 @@ export class FakeLimiter implements Limiter {
   readonly #headers: string;
   refusal: Fault | undefined;
   open = 0;
+  /** What was to be reserved, call by call. */
+  readonly estimates: Estimate[] = [];
   readonly settled: { tokens: number; costMicros: number }[] = [];
 
   constructor(headers: string) {
     this.#headers = headers;
   }
 
-  admit(): Ticket {
+  admit(_principal: Principal, estimate: Estimate): Ticket {
+    this.estimates.push(estimate);
     if (this.refusal !== undefined) throw this.refusal;
     this.open++;
     let done = false;
