@@ -1,8 +1,8 @@
 import type { TokenUsage, UsageParts } from "../core/call.js";
 import { isRecord } from "./json-find.js";
 
-/** No model gives more in one call; a larger number is nonsense from a provider and is cut to this. */
-const TOKENS_MAX = 1_000_000_000;
+/** No model gives more in one call; a larger number is nonsense, whoever says it, and is cut to this. */
+export const TOKENS_MAX = 1_000_000_000;
 
 /**
  * Tokens of an OpenAI `usage`: chat and embeddings say prompt and completion; responses, images and

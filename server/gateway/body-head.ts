@@ -21,8 +21,10 @@ export interface BodyHead {
   /** How a replaced model is written: as JSON text or plain. */
   readonly modelForm: "JSON" | "PLAIN";
   readonly stream: boolean;
-  /** Output tokens asked for at most, all choices together, above 0; undefined if open. */
+  /** Output tokens of a choice asked for at most, above 0 and as large as anybody writes; undefined if open. */
   readonly maxOutputTokens: number | undefined;
+  /** Choices asked for, from 1 on and as many as anybody writes. */
+  readonly choices: number;
   /** Where `stream_options` stands. */
   readonly streamOptions: Span | undefined;
   /** The caller said itself whether it wants usage. */
@@ -42,6 +44,7 @@ export const NO_BODY: BodyHead = {
   modelForm: "PLAIN",
   stream: false,
   maxOutputTokens: undefined,
+  choices: 1,
   streamOptions: undefined,
   usageDecided: true,
   session: "",
@@ -98,13 +101,13 @@ export function headOfForm(body: Buffer, contentType: string): BodyHead {
 function headOfOpenai(body: Buffer): BodyHead {
   const [model, stream, options, tokens, completion, output, n, cacheKey, previous, store] =
     scanObject(body, OPENAI_MEMBERS);
-  const each = largestBound(body, completion, tokens, output);
   return {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
     stream: readTrue(body, stream),
-    maxOutputTokens: times(each, choicesOf(body, n)),
+    maxOutputTokens: largestBound(body, completion, tokens, output),
+    choices: readCount(body, n) ?? 1,
     streamOptions: options,
     usageDecided: options !== undefined && decidesUsage(body, options),
     session: readString(body, cacheKey) ?? readString(body, previous) ?? "",
@@ -122,6 +125,7 @@ function headOfAnthropic(body: Buffer): BodyHead {
     modelForm: "JSON",
     stream: readTrue(body, stream),
     maxOutputTokens: largestBound(body, tokens),
+    choices: 1,
     streamOptions: undefined,
     usageDecided: true,
     session: readString(body, user) ?? "",
@@ -134,12 +138,8 @@ function headOfGemini(body: Buffer): BodyHead {
   const [config] = scanObject(body, GEMINI_MEMBERS);
   if (config === undefined) return NO_BODY;
   const [tokens, candidates] = scanMember(body, config, GENERATION_MEMBERS);
-  const maxOutputTokens = times(largestBound(body, tokens), choicesOf(body, candidates));
-  return { ...NO_BODY, maxOutputTokens };
-}
-
-function times(each: number | undefined, choices: number): number | undefined {
-  return each === undefined ? undefined : each * choices;
+  const maxOutputTokens = largestBound(body, tokens);
+  return { ...NO_BODY, maxOutputTokens, choices: readCount(body, candidates) ?? 1 };
 }
 
 /**
@@ -155,10 +155,6 @@ function largestBound(body: Buffer, a: Span | undefined, b?: Span, c?: Span): nu
 function boundOf(body: Buffer, span: Span | undefined): number {
   if (span === undefined || isNull(body, span)) return 0;
   return readCount(body, span) ?? Infinity;
-}
-
-function choicesOf(body: Buffer, span: Span | undefined): number {
-  return readCount(body, span) ?? 1;
 }
 
 /** A whole number above 0; undefined when the span holds something else. */

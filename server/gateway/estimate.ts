@@ -1,6 +1,8 @@
 import { unreachable } from "../core/assert.js";
 import { NO_TOKENS, type TokenUsage } from "../core/call.js";
-import type { Dialect } from "../core/provider.js";
+import type { Dialect, RouteTarget } from "../core/provider.js";
+import { TOKENS_MAX } from "../dialect/tokens.js";
+import type { BodyHead } from "./body-head.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
 import type { CallSink, Estimate } from "./ports.js";
@@ -17,12 +19,15 @@ export function estimateOf(sink: CallSink, plan: CallPlan, endpoint: Endpoint): 
   if (endpoint.tokens === "NONE") return { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
   const target = plan.route.targets[0];
   const input = inputTokens(plan.body.length);
-  const output =
-    endpoint.tokens === "IN"
-      ? 0
-      : (plan.bodyHead.maxOutputTokens ?? target?.maxOutput ?? OUTPUT_TOKENS_DEFAULT);
+  const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
   const cost = target === undefined ? null : sink.cost(target, { ...NO_TOKENS, input, output });
   return { inputTokens: input, maxOutputTokens: output, costMicros: cost ?? 0 };
+}
+
+/** As many as are asked for, else as the model can give, of each choice; whatever a caller writes, the sum is a number. */
+function outputTokens(head: BodyHead, target: RouteTarget | undefined): number {
+  const each = head.maxOutputTokens ?? target?.maxOutput ?? OUTPUT_TOKENS_DEFAULT;
+  return Math.min(each * head.choices, TOKENS_MAX);
 }
 
 /** Tokens of a call of which its provider told none. */

@@ -105,6 +105,25 @@ test("a number of choices that no provider takes never makes a reservation small
   }
 });
 
+test("every choice counts, where the model alone bounds the output too", async () => {
+  assert.equal(await reservedOutput(CHAT, `"n":3`), 3 * CATALOGUE_MAX);
+  const config = `"generationConfig":{"candidateCount":3}`;
+  assert.equal(await reservedOutput(GENERATE, config), 3 * CATALOGUE_MAX);
+});
+
+test("whatever is asked for, what is reserved is a number that sums can hold", async () => {
+  for (const members of [
+    `"max_tokens":1e308,"n":100`,
+    `"max_tokens":1e308`,
+    `"n":1e308`,
+    `"max_tokens":2,"n":1e12`,
+  ]) {
+    const { maxOutputTokens, costMicros } = await reserved(CHAT, members);
+    assert.equal(maxOutputTokens, 1_000_000_000, members);
+    assert.ok(Number.isSafeInteger(costMicros), members);
+  }
+});
+
 test("a bound that makes no sense goes to the provider as the caller wrote it", async () => {
   const body = `{"model":"m","max_tokens" : -1,"n":-2.50,"messages":[]}`;
   await (await gateway.post(CHAT, body)).text();

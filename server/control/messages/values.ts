@@ -15,9 +15,13 @@ export function msOf(time: Timestamp | undefined): number | null {
   return time === undefined ? null : timestampMs(time);
 }
 
-/** A count of ours as an int64. */
+/**
+ * A count of ours as an int64. What is too large to be exact is cut, and NaN is 0: one figure that went
+ * wrong must not cost its reader the whole answer.
+ */
 export function int64(value: number): bigint {
-  return BigInt(Math.round(value));
+  const { MAX_SAFE_INTEGER: max } = Number;
+  return BigInt(Math.min(Math.max(Math.round(value) || 0, -max), max));
 }
 
 /** An int64 of a request. Throws `invalid_argument` above 2^53, where numbers stop being exact. */
