@@ -77,6 +77,8 @@ export interface FaultOptions {
   cause?: unknown;
   /** When it makes sense to try again; becomes Retry-After on 429 and 503. */
   retryAfterSeconds?: number;
+  /** Header lines that go with it on the proxy port, each with its CR LF, such as how the limits stand. */
+  headers?: string;
   violations?: readonly FieldViolation[];
 }
 
@@ -89,6 +91,7 @@ export class Fault extends Error {
   readonly code: FaultCode;
   readonly publicMessage: string;
   readonly retryAfterSeconds: number | undefined;
+  readonly headers: string;
   readonly violations: readonly FieldViolation[];
 
   constructor(code: FaultCode, publicMessage: string, options: FaultOptions = {}) {
@@ -96,6 +99,7 @@ export class Fault extends Error {
     this.code = code;
     this.publicMessage = publicMessage;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.headers = options.headers ?? "";
     this.violations = options.violations ?? [];
   }
 }

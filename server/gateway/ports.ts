@@ -52,7 +52,10 @@ export interface Admission {
 
 /** Holds the limits: rate, concurrency and budget. */
 export interface Limiter {
-  /** Reserves the worst case; `dialect` names the headers. Throws Fault `rate_limit_exceeded` or `budget_exceeded`. */
+  /**
+   * Reserves the worst case; `dialect` names the headers, which a refusal has too. Throws Fault
+   * `rate_limit_exceeded` or `budget_exceeded`.
+   */
   admit(principal: Principal, estimate: Estimate, dialect: Dialect): Ticket;
 }
 

@@ -42,6 +42,7 @@ export function faultAnswer(reply: FaultReply): WholeAnswer {
   const { httpStatus } = problem;
   const headers = jsonHeaders(reply.requestId);
   headers.addOwn(reply.headers ?? "");
+  headers.addOwn(reply.fault.headers);
   if (reply.dialect === "ANTHROPIC") headers.addOwn(`request-id: ${reply.requestId}\r\n`);
   if (asksForPatience(httpStatus)) headers.addOwn(retryAfterLine(reply.fault.retryAfterSeconds));
   return { httpStatus, headers, body: CODECS[reply.dialect].errorBody(problem) };

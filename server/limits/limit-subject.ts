@@ -1,4 +1,3 @@
-import { Fault } from "../core/fault.js";
 import type { Budget, Limits } from "../core/limits.js";
 import type { Period } from "../core/provider-key.js";
 import { BudgetAccount } from "./budget-account.js";
@@ -26,6 +25,14 @@ export interface Hold {
   readonly tokens: WindowEntry | null;
   readonly tokensHeld: number;
   readonly reservations: readonly AccountReservation[];
+}
+
+/** Why a call is refused, and when it may be let in. */
+export interface Refusal {
+  readonly code: "budget_exceeded" | "rate_limit_exceeded";
+  /** For the caller. */
+  readonly message: string;
+  readonly retryAfterSeconds: number;
 }
 
 interface AccountReservation {
@@ -83,28 +90,32 @@ export class LimitSubject {
   }
 
   /**
-   * Refuses a call that a limit has no room for, and changes nothing. Budgets come first: nobody should
+   * Why a limit has no room for a call, or null when all have; changes nothing. Budgets come first: nobody should
    * wait for a rate only to hear that the money is spent.
-   * Throws Fault `budget_exceeded` or `rate_limit_exceeded` with the time to wait.
    */
-  check(limits: Limits, estimate: Estimate, now: Moment): void {
-    for (const budget of limits.budgets) this.#checkBudget(budget, estimate, now.wallMs);
+  refusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+    for (const budget of limits.budgets) {
+      const account = this.account(budget.period, now.wallMs);
+      const overrun = account.overrun(budget, spendingOf(estimate), now.wallMs);
+      if (overrun !== null) return this.#spent(budget, overrun, now.wallMs);
+    }
     if (limits.concurrency !== null && this.#inFlight >= limits.concurrency) {
-      throw this.#tooMany(`${limits.concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
+      return this.#tooMany(`${limits.concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
     }
     if (limits.requestsPerMinute !== null) {
       const limit = limits.requestsPerMinute;
       const waitMs = this.#requests.waitMs(1, limit, now.monotonicMs);
-      if (waitMs > 0) throw this.#tooMany(`${limit} requests per minute`, waitMs / 1000);
+      if (waitMs > 0) return this.#tooMany(`${limit} requests per minute`, waitMs / 1000);
     }
     if (limits.tokensPerMinute !== null) {
       const limit = limits.tokensPerMinute;
       const waitMs = this.#tokens.waitMs(tokensHeld(estimate, limit), limit, now.monotonicMs);
-      if (waitMs > 0) throw this.#tooMany(`${limit} tokens per minute`, waitMs / 1000);
+      if (waitMs > 0) return this.#tooMany(`${limit} tokens per minute`, waitMs / 1000);
     }
+    return null;
   }
 
-  /** Takes what `check` found room for. */
+  /** Takes what `refusal` found room for. */
   hold(limits: Limits, estimate: Estimate, now: Moment): Hold {
     this.#inFlight++;
     if (limits.requestsPerMinute !== null) this.#requests.add(1, now.monotonicMs);
@@ -168,26 +179,16 @@ export class LimitSubject {
     });
   }
 
-  #checkBudget(budget: Budget, estimate: Estimate, wallMs: number): void {
-    const overrun = this.account(budget.period, wallMs).overrun(
-      budget,
-      spendingOf(estimate),
-      wallMs,
-    );
-    if (overrun === null) return;
+  #spent(budget: Budget, overrun: Overrun, wallMs: number): Refusal {
     const retryAfterSeconds = Math.max(1, Math.ceil((overrun.resetsAt - wallMs) / 1000));
-    throw new Fault("budget_exceeded", budgetMessage(this.kind, budget, overrun), {
-      retryAfterSeconds,
-    });
+    const message = budgetMessage(this.kind, budget, overrun);
+    return { code: "budget_exceeded", message, retryAfterSeconds };
   }
 
-  #tooMany(what: string, waitSeconds: number): Fault {
-    const seconds = Math.max(1, Math.ceil(waitSeconds));
-    return new Fault(
-      "rate_limit_exceeded",
-      `The limit of ${what} of this ${this.kind} is reached; try again in ${seconds} s.`,
-      { retryAfterSeconds: seconds },
-    );
+  #tooMany(what: string, waitSeconds: number): Refusal {
+    const retryAfterSeconds = Math.max(1, Math.ceil(waitSeconds));
+    const message = `The limit of ${what} of this ${this.kind} is reached; try again in ${retryAfterSeconds} s.`;
+    return { code: "rate_limit_exceeded", message, retryAfterSeconds };
   }
 }
 

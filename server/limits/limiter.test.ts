@@ -6,6 +6,7 @@ import { aClientKey } from "../../test/support/records.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault, FaultCode } from "../core/fault.js";
 import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
+import type { Dialect } from "../core/provider.js";
 import { duration } from "./headers.js";
 import { Limiter } from "./limiter.js";
 import type { LimiterOptions, Ticket } from "./limiter.js";
@@ -54,9 +55,14 @@ function admitted(limiter: Limiter, principal: Principal, times: number): number
   return count;
 }
 
-function refusal(limiter: Limiter, principal: Principal, estimate = CALL): Fault {
+function refusal(
+  limiter: Limiter,
+  principal: Principal,
+  estimate = CALL,
+  dialect: Dialect = "OPENAI",
+): Fault {
   try {
-    limiter.admit(principal, estimate, "OPENAI");
+    limiter.admit(principal, estimate, dialect);
   } catch (thrown) {
     return thrown as Fault;
   }
@@ -401,6 +407,28 @@ test("the headers have the names that the caller's SDKs read, and the tightest o
   assert.equal(anthropic.get("anthropic-ratelimit-requests-remaining"), "1");
   assert.equal(anthropic.get("anthropic-ratelimit-requests-reset"), "2030-05-15T12:01:03Z");
   assert.equal(anthropic.size, 3);
+});
+
+test("a refusal tells how the limits stand, as an answer does, in the caller's words", () => {
+  const { limiter } = world();
+  const budget = { period: "DAY", costMicros: 1_500, tokens: null } as const;
+  const limits = { requestsPerMinute: 2, tokensPerMinute: 150 };
+  for (const [key, code] of [
+    [who({ requestsPerMinute: 1, tokensPerMinute: 1_000 }, "ck_rpm"), "rate_limit_exceeded"],
+    [who(limits, "ck_tpm"), "rate_limit_exceeded"],
+    [who({ ...limits, concurrency: 1 }, "ck_many"), "rate_limit_exceeded"],
+    [who({ ...limits, budgets: [budget] }, "ck_spent"), "budget_exceeded"],
+  ] as const) {
+    for (const dialect of ["OPENAI", "ANTHROPIC", "GEMINI"] as const) {
+      const own = { ...key, clientKey: { ...key.clientKey, id: `${key.clientKey.id}_${dialect}` } };
+      const { headers } = limiter.admit(own, CALL, dialect);
+      const fault = refusal(limiter, own, CALL, dialect);
+      assert.equal(fault.code, code);
+      assert.equal(fault.headers, headers);
+      assert.equal(pairs(headers).size, 6);
+    }
+  }
+  assert.equal(refusal(limiter, who({ concurrency: 0 }, "ck_none")).headers, "");
 });
 
 test("durations read as clients parse them", () => {

@@ -1,6 +1,7 @@
 import { assert } from "../core/assert.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
 import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { periodEnd, periodStart } from "../core/period.js";
 import type { Dialect } from "../core/provider.js";
@@ -9,7 +10,7 @@ import type { BudgetAccount, Spending } from "./budget-account.js";
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
 import { LimitSubject } from "./limit-subject.js";
-import type { Estimate, Hold, Moment, SubjectId, SubjectKind } from "./limit-subject.js";
+import type { Estimate, Hold, Moment, Refusal, SubjectId, SubjectKind } from "./limit-subject.js";
 
 /** After so many admissions some subjects are looked at to see whether they can be forgotten. */
 const SWEEP_EVERY = 32;
@@ -56,6 +57,12 @@ export const SERVER: SubjectId = { kind: "server", id: "server" };
 const NOTHING: Spending = { tokens: 0, costMicros: 0 };
 const NO_TICKET: Ticket = { settle: () => {}, headers: "" };
 
+/** A subject that a call counts for, and its limits. */
+interface Limited {
+  readonly subject: LimitSubject;
+  readonly limits: Limits;
+}
+
 /**
  * Rate, concurrency and budget limits of client keys, their owners and the whole server, exact within one process. Admitting
  * never waits and never does I/O. What a key's limits are is read from the key itself at each admission,
@@ -80,7 +87,8 @@ export class Limiter {
 
   /**
    * Reserves the worst case of a call in all limits, or in none.
-   * Throws Fault `budget_exceeded` or `rate_limit_exceeded`, both with the time after which to try again.
+   * Throws Fault `budget_exceeded` or `rate_limit_exceeded`, both with the time after which to try again and the
+   * headers that a ticket has.
    * `dialect`: the caller's, for the names of headers.
    */
   admit(principal: Principal, estimate: Estimate, dialect: Dialect): Ticket {
@@ -88,7 +96,7 @@ export class Limiter {
     const ownerLimits = this.#options.ownerLimits?.(principal.ownerId) ?? UNLIMITED;
     const now = this.#now();
     this.#forgetIdle(now);
-    const limited: { subject: LimitSubject; limits: Limits }[] = [];
+    const limited: Limited[] = [];
     if (!isUnlimited(keyLimits)) {
       const subject = this.#prepared(keyOf(principal), keyLimits, now);
       limited.push({ subject, limits: keyLimits });
@@ -103,9 +111,12 @@ export class Limiter {
     }
     if (limited.length === 0) return NO_TICKET;
     assert(isSound(estimate), "an estimate is made of numbers from 0 on");
-    for (const { subject, limits } of limited) subject.check(limits, estimate, now);
+    for (const { subject, limits } of limited) {
+      const refusal = subject.refusal(limits, estimate, now);
+      if (refusal !== null) throw faultOf(refusal, this.#headersOf(limited, now, dialect));
+    }
     const holds = limited.map(({ subject, limits }) => subject.hold(limits, estimate, now));
-    return this.#ticket(holds, limited, now, dialect);
+    return this.#ticket(holds, this.#headersOf(limited, now, dialect));
   }
 
   /**
@@ -176,19 +187,18 @@ export class Limiter {
     return made;
   }
 
-  #ticket(
-    holds: readonly Hold[],
-    limited: readonly { subject: LimitSubject; limits: Limits }[],
-    now: Moment,
-    dialect: Dialect,
-  ): Ticket {
-    // The tightest of several subjects is what a client should pace itself by.
+  /** The tightest of several subjects is what a client should pace itself by. */
+  #headersOf(limited: readonly Limited[], now: Moment, dialect: Dialect): string {
     const states = limited.map(({ subject, limits }) => subject.states(limits, now));
     const requests = tightest(states.map((each) => each.requests));
     const tokens = tightest(states.map((each) => each.tokens));
+    return this.#headers.write({ requests, tokens }, now.wallMs, dialect);
+  }
+
+  #ticket(holds: readonly Hold[], headers: string): Ticket {
     let isOpen = true;
     return {
-      headers: this.#headers.write({ requests, tokens }, now.wallMs, dialect),
+      headers,
       settle: (used) => {
         if (!isOpen) return;
         isOpen = false;
@@ -225,6 +235,10 @@ function isSound({ inputTokens, maxOutputTokens, costMicros }: Estimate): boolea
 
 function isAmount(value: number): boolean {
   return value >= 0 && value < Infinity;
+}
+
+function faultOf({ code, message, retryAfterSeconds }: Refusal, headers: string): Fault {
+  return new Fault(code, message, { retryAfterSeconds, headers });
 }
 
 function keyOf({ clientKey }: Principal): SubjectId {

@@ -193,6 +193,16 @@ test("under strict accounting a reply that cannot be put on record is withheld",
   assert.equal(((await response.json()) as ErrorBody).error.code, "storage_unavailable");
 });
 
+test("what a refusal tells beside its words goes out as headers, in every dialect", async () => {
+  const headers = "x-ratelimit-limit-requests: 5\r\nx-ratelimit-remaining-requests: 0\r\n";
+  const fault = new Fault("rate_limit_exceeded", "Slow down.", { headers });
+  for (const dialect of ["OPENAI", "ANTHROPIC", "GEMINI"] as const) {
+    const [response] = await refusalOf(dialect, fault);
+    assert.equal(response.headers.get("x-ratelimit-limit-requests"), "5");
+    assert.equal(response.headers.get("x-ratelimit-remaining-requests"), "0");
+  }
+});
+
 test("our own bugs are answered with 500 and say nothing", async () => {
   const gateway = gateways.OPENAI;
   gateway.limiter.refusal = new TypeError("secret internals") as unknown as Fault;

@@ -21,6 +21,8 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
   const refused = await chat(server.proxyUrl, first);
   assert.equal(refused.status, 429);
   assert.ok(Number(refused.headers.get("retry-after")) > 0);
+  assert.equal(refused.headers.get("x-ratelimit-limit-requests"), "2");
+  assert.equal(refused.headers.get("x-ratelimit-remaining-requests"), "0");
   assert.match(await refused.text(), /2 requests per minute of this user/);
 
   // What was spent before the budget was set counts.
