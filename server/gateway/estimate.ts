@@ -14,19 +14,24 @@ const INPUT_TOKENS_MAX = 200_000;
 /** Reserved where neither the caller nor the catalogue bounds the output. */
 const OUTPUT_TOKENS_DEFAULT = 4096;
 
-/** The worst case of a call, to be reserved before it is made. */
+/** The worst case of a call, whichever target of its route serves it in the end, to be reserved before it is made. */
 export function estimateOf(sink: CallSink, plan: CallPlan, endpoint: Endpoint): Estimate {
   if (endpoint.tokens === "NONE") return { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
-  const target = plan.route.targets[0];
   const input = inputTokens(plan.body.length);
-  const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
-  const cost = target === undefined ? null : sink.cost(target, { ...NO_TOKENS, input, output });
-  return { inputTokens: input, maxOutputTokens: output, costMicros: cost ?? 0 };
+  let maxOutputTokens = 0;
+  let costMicros = 0;
+  for (const target of plan.route.targets) {
+    const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
+    const cost = sink.cost(target, { input, output, cacheRead: 0, cacheWrite: 0, reasoning: 0 });
+    maxOutputTokens = Math.max(maxOutputTokens, output);
+    costMicros = Math.max(costMicros, cost ?? 0);
+  }
+  return { inputTokens: input, maxOutputTokens, costMicros };
 }
 
 /** As many as are asked for, else as the model can give, of each choice; whatever a caller writes, the sum is a number. */
-function outputTokens(head: BodyHead, target: RouteTarget | undefined): number {
-  const each = head.maxOutputTokens ?? target?.maxOutput ?? OUTPUT_TOKENS_DEFAULT;
+function outputTokens(head: BodyHead, target: RouteTarget): number {
+  const each = head.maxOutputTokens ?? target.maxOutput ?? OUTPUT_TOKENS_DEFAULT;
   return Math.min(each * head.choices, TOKENS_MAX);
 }
 

@@ -111,6 +111,16 @@ test("every choice counts, where the model alone bounds the output too", async (
   assert.equal(await reservedOutput(GENERATE, config), 3 * CATALOGUE_MAX);
 });
 
+test("a call reserves what it may cost at most, whichever model of its fallback chain serves it", async () => {
+  const { sink, router } = gateway;
+  sink.outputPrices["stub1"] = 1000;
+  assert.ok((await reserved(CHAT, `"max_tokens":70`)).costMicros >= 70_000);
+  delete sink.outputPrices["stub1"];
+  router.maxOutputs["stub2"] = 5 * CATALOGUE_MAX;
+  assert.equal(await reservedOutput(CHAT, `"stop":"."`), 5 * CATALOGUE_MAX);
+  delete router.maxOutputs["stub2"];
+});
+
 test("whatever is asked for, what is reserved is a number that sums can hold", async () => {
   for (const members of [
     `"max_tokens":1e308,"n":100`,

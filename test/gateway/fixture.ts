@@ -7,7 +7,7 @@ import { IdSource } from "../../server/core/ids.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PresentedKey } from "../../server/core/presented-key.js";
-import type { Provider, Route } from "../../server/core/provider.js";
+import type { Provider, Route, RouteTarget } from "../../server/core/provider.js";
 import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
@@ -254,6 +254,8 @@ export class FakeAuthenticator implements Authenticator {
 export class FakeRouter implements Router {
   providers: readonly Provider[];
   readonly #setup: Setup;
+  /** Of providers by their slugs. */
+  readonly maxOutputs: Record<string, number> = {};
 
   constructor(providers: readonly Provider[], setup: Setup) {
     this.providers = providers;
@@ -271,7 +273,7 @@ export class FakeRouter implements Router {
         provider: each,
         upstreamModel,
         price: null,
-        maxOutput: 1000,
+        maxOutput: this.maxOutputs[each.slug] ?? 1000,
       })),
     };
   }
@@ -420,6 +422,8 @@ export class FakeSink implements CallSink {
   readonly refusals: string[] = [];
   readonly #finished = new Counter();
   failure: Fault | undefined;
+  /** Of providers by their slugs, in micro-US-dollars a token. */
+  readonly outputPrices: Record<string, number> = {};
   /** Set to have callers wait until a record is safe. */
   safe: Promise<void> | undefined;
 
@@ -444,8 +448,8 @@ export class FakeSink implements CallSink {
     this.#finished.add();
   }
 
-  cost(_target: unknown, tokens: CallRecord["tokens"]): number {
-    return tokens.input + tokens.output * 2;
+  cost({ provider }: RouteTarget, tokens: CallRecord["tokens"]): number {
+    return tokens.input + tokens.output * (this.outputPrices[provider.slug] ?? 2);
   }
 
   refused(reason: string): void {
