@@ -63,6 +63,35 @@ test("a key that floods the queue delays itself and not the others", () => {
   assert.deepEqual(log, ["first", "flood", "quiet", "flood", "flood"]);
 });
 
+test("a key that fills the queue makes room for others, from its newest call on", () => {
+  const { clock, calls } = queue(1, 3);
+  const log: string[] = [];
+  enter(calls, "first", log);
+  for (const name of ["flood 1", "flood 2", "flood 3"]) {
+    calls.enter("flood", (fault) => log.push(fault === undefined ? name : `${name} ${fault.code}`));
+  }
+  enter(calls, "quiet", log);
+  assert.deepEqual(log, ["first", "flood 3 overloaded"]);
+  assert.equal(calls.waiting, 3);
+  assert.throws(() => enter(calls, "flood", log), { code: "overloaded" });
+  for (let i = 0; i < 3; i++) calls.leave();
+  clock.advance(5_000);
+  assert.deepEqual(log.slice(2), ["flood 1", "quiet", "flood 2"]);
+  assert.deepEqual([calls.active, calls.waiting], [1, 0]);
+});
+
+test("where all keys wait with as many calls, the newcomer is refused and nobody loses a place", () => {
+  const { calls } = queue(1, 4);
+  const log: string[] = [];
+  for (const key of ["first", "a", "a", "b", "b"]) enter(calls, key, log);
+  assert.throws(() => enter(calls, "a", log), { code: "overloaded" });
+  enter(calls, "c", log);
+  assert.deepEqual(log, ["first", "a overloaded"]);
+  assert.throws(() => enter(calls, "a", log), { code: "overloaded" });
+  assert.throws(() => enter(calls, "c", log), { code: "overloaded" });
+  assert.equal(calls.waiting, 4);
+});
+
 test("a caller that leaves while waiting gives up its place, and hears nothing more", () => {
   const { clock, calls } = queue(1, 1);
   const log: string[] = [];

@@ -24,7 +24,8 @@ const RETRY_SECONDS = 1;
 /**
  * Bounds how many calls are under way. Beyond that a bounded number waits for a bounded time, and the rest
  * hears at once that the server is overloaded instead of queueing towards a timeout. Callers take turns by
- * client key, so that one that floods the queue delays itself and not the others.
+ * client key, and where nobody more may wait the key with most waiting calls gives up its newest for a key with
+ * fewer, so that one that floods the queue delays and shuts out itself and not the others.
  */
 export class AdmissionQueue {
   readonly #options: AdmissionQueueOptions;
@@ -52,17 +53,19 @@ export class AdmissionQueue {
   /**
    * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once;
    * what comes back then gives up the place. Each call that was let in must call `leave` exactly once.
-   * Throws Fault `overloaded`; who waits too long hears the same.
+   * Throws Fault `overloaded`; who waits too long, or has to make room for another key, hears the same.
    */
   enter(clientKeyId: string, onTurn: OnTurn): (() => void) | undefined {
     if (this.#active < this.#options.activeMax && this.#waitingCount === 0) {
       this.#active++;
       return undefined;
     }
-    if (this.#waitingCount >= this.#options.waitingMax) {
-      throw overloaded("Too many calls wait already.");
-    }
-    return this.#wait(clientKeyId, onTurn);
+    if (this.#waitingCount < this.#options.waitingMax) return this.#wait(clientKeyId, onTurn);
+    const crowd = this.#crowdFor(clientKeyId);
+    if (crowd === undefined) throw tooMany();
+    const giveUp = this.#wait(clientKeyId, onTurn);
+    this.#makeRoom(crowd);
+    return giveUp;
   }
 
   /** A call that was let in has ended; the next in turn enters. */
@@ -85,6 +88,26 @@ export class AdmissionQueue {
     return () => {
       this.#drop(clientKeyId, entry);
     };
+  }
+
+  /** The key with most waiting calls, if it still has as many as the newcomer's key when it gives one up for that. */
+  #crowdFor(clientKeyId: string): string | undefined {
+    // Each key waits with one call: that is said without looking at all of them.
+    if (this.#waiting.size === this.#waitingCount) return undefined;
+    let most = (this.#waiting.get(clientKeyId)?.length ?? 0) + 1;
+    let crowd: string | undefined;
+    for (const [id, { length }] of this.#waiting) {
+      if (length <= most) continue;
+      most = length;
+      crowd = id;
+    }
+    return crowd;
+  }
+
+  /** Turns the newest away: it has waited least. */
+  #makeRoom(clientKeyId: string): void {
+    const newest = this.#waiting.get(clientKeyId)?.at(-1);
+    if (newest !== undefined && this.#drop(clientKeyId, newest)) newest.onTurn(tooMany());
   }
 
   #admitNext(): void {
@@ -112,6 +135,10 @@ export class AdmissionQueue {
     this.#waitingCount--;
     return true;
   }
+}
+
+function tooMany(): Fault {
+  return overloaded("Too many calls wait already.");
 }
 
 function overloaded(cause: string): Fault {

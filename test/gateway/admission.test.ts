@@ -71,6 +71,27 @@ test("calls beyond those that may be under way wait for their turn, and go on wh
   assert.deepEqual([queue.active, queue.waiting], [0, 0]);
 });
 
+test("a client key that floods the server shuts no other one out", async () => {
+  const clock = new FakeClock();
+  const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 2, waitMaxMs: () => 5_000 });
+  const gateway = await gatewayWith(queue);
+  const { release, held } = holding();
+  const flood: Promise<Response>[] = [];
+  for (let waiting = 0; waiting <= 2; waiting++) {
+    flood.push(gateway.post("/v1/chat/completions", CHAT));
+    if (waiting === 0) await held.reached(1);
+    while (queue.waiting < waiting) await new Promise((resolve) => setImmediate(resolve));
+  }
+  gateway.authenticator.clientKeyId = "ck_quiet";
+  const quiet = gateway.post("/v1/chat/completions", CHAT);
+  assert.equal((await Promise.race(flood)).status, 503);
+  release();
+  assert.equal((await quiet).status, 200);
+  const statuses = (await Promise.all(flood)).map(({ status }) => status);
+  assert.deepEqual(statuses, [200, 200, 503]);
+  assert.deepEqual([queue.active, queue.waiting], [0, 0]);
+});
+
 test("a call that waited too long for its turn is answered 503 in its dialect, and is on record", async () => {
   const clock = new FakeClock();
   const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 5, waitMaxMs: () => 5_000 });
