@@ -8,10 +8,24 @@ export interface Spending {
   readonly costMicros: number;
 }
 
+interface Sums {
+  tokens: number;
+  costMicros: number;
+}
+
+/** What was spent and set aside in one calendar period. */
+interface Book {
+  /** The period's first millisecond, since the epoch, and the first of the next one. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly spent: Sums;
+  readonly reserved: Sums;
+}
+
 /** What a call has set aside of a budget until it is settled. */
 export interface Reservation extends Spending {
-  /** The period it belongs to, milliseconds since the epoch. */
-  readonly startMs: number;
+  /** Of the period in which the call began. */
+  readonly book: Book;
 }
 
 /** Why a budget refuses a call. */
@@ -26,82 +40,107 @@ export interface Overrun {
 
 /**
  * What was spent and set aside in the running calendar period (UTC). Reserving the worst case beforehand
- * means that calls which run at the same time cannot spend the same money.
+ * means that calls which run at the same time cannot spend the same money. The period that the clock was in
+ * before is kept as well, for a wall clock can be set wrong and right again.
  */
 export class BudgetAccount {
   readonly period: Period;
-  #startMs: number;
-  #spent = { tokens: 0, costMicros: 0 };
-  #reserved = { tokens: 0, costMicros: 0 };
+  #book: Book;
+  #before: Book | null = null;
 
   constructor(period: Period, nowMs: number) {
     this.period = period;
-    this.#startMs = periodStart(period, nowMs);
+    this.#book = newBook(period, nowMs);
   }
 
   get startMs(): number {
-    return this.#startMs;
+    return this.#book.startMs;
   }
 
-  /** Adds what was spent before this account was opened, e.g. from the ledger at a start. */
+  /**
+   * Turns to the period that the clock is in. True when more may have been spent in it than is known here: it is
+   * not the period before, and does not follow on the present one.
+   */
+  follow(nowMs: number): boolean {
+    const left = this.#book;
+    if (isIn(left, nowMs)) return false;
+    const known = this.#known(nowMs);
+    this.#book = known ?? newBook(this.period, nowMs);
+    this.#before = left;
+    return known === null && this.#book.startMs !== left.endMs;
+  }
+
+  /** Adds what was spent in a period before this account knew of it, e.g. from the ledger at a start. */
   restore(spent: Spending, startMs: number): void {
-    if (startMs === this.#startMs) add(this.#spent, spent, 1);
+    if (startMs === this.#book.startMs) add(this.#book.spent, spent, 1);
+    else if (startMs === this.#before?.startMs) add(this.#before.spent, spent, 1);
   }
 
   /** The part of the budget that has no room for the estimate, or null when all have. */
-  overrun(budget: Budget, estimate: Spending, nowMs: number): Overrun | null {
-    this.#roll(nowMs);
+  overrun(budget: Budget, estimate: Spending): Overrun | null {
+    const { spent, reserved, endMs } = this.#book;
     for (const part of PARTS) {
       const limit = budget[part];
       if (limit === null) continue;
-      const left = limit - this.#spent[part] - this.#reserved[part];
+      const left = limit - spent[part] - reserved[part];
       // A call that costs nothing known, of an unpriced model, still needs a budget that is not used up.
       if (estimate[part] > left || left <= 0) {
-        const resetsAt = periodEnd(this.period, this.#startMs);
-        return { part, limit, left: Math.max(0, left), needed: estimate[part], resetsAt };
+        return { part, limit, left: Math.max(0, left), needed: estimate[part], resetsAt: endMs };
       }
     }
     return null;
   }
 
-  reserve(estimate: Spending, nowMs: number): Reservation {
-    this.#roll(nowMs);
-    add(this.#reserved, estimate, 1);
-    const { tokens, costMicros } = estimate;
-    return { tokens, costMicros, startMs: this.#startMs };
+  reserve({ tokens, costMicros }: Spending): Reservation {
+    const reservation = { tokens, costMicros, book: this.#book };
+    add(this.#book.reserved, reservation, 1);
+    return reservation;
   }
 
   /** Frees a reservation and books what was used; both belong to the period in which the call began. */
   settle(reservation: Reservation, used: Spending): void {
-    if (reservation.startMs !== this.#startMs) return;
-    add(this.#reserved, reservation, -1);
-    add(this.#spent, used, 1);
+    add(reservation.book.reserved, reservation, -1);
+    add(reservation.book.spent, used, 1);
   }
 
-  /** What is spent and what is set aside at present. */
-  state(nowMs: number): { readonly spent: Spending; readonly reserved: Spending } {
-    this.#roll(nowMs);
-    return { spent: { ...this.#spent }, reserved: { ...this.#reserved } };
+  /** What is used of the period that the clock is in; what is set aside counts as used. */
+  used(nowMs: number): Spending {
+    const used = { tokens: 0, costMicros: 0 };
+    const book = this.#known(nowMs);
+    if (book === null) return used;
+    add(used, book.spent, 1);
+    add(used, book.reserved, 1);
+    return used;
   }
 
   /** True when the account's period is over and nothing in it matters any more. */
   isOver(nowMs: number): boolean {
-    return nowMs >= periodEnd(this.period, this.#startMs);
+    return nowMs >= this.#book.endMs;
   }
 
-  /** Only a later period begins anew: a wall clock that is set back stays in the period it was in. */
-  #roll(nowMs: number): void {
-    const startMs = periodStart(this.period, nowMs);
-    if (startMs <= this.#startMs) return;
-    this.#startMs = startMs;
-    this.#spent = { tokens: 0, costMicros: 0 };
-    this.#reserved = { tokens: 0, costMicros: 0 };
+  #known(nowMs: number): Book | null {
+    if (isIn(this.#book, nowMs)) return this.#book;
+    return this.#before !== null && isIn(this.#before, nowMs) ? this.#before : null;
   }
 }
 
 const PARTS = ["costMicros", "tokens"] as const;
 
-function add(sum: { tokens: number; costMicros: number }, by: Spending, sign: 1 | -1): void {
+function newBook(period: Period, nowMs: number): Book {
+  const startMs = periodStart(period, nowMs);
+  return {
+    startMs,
+    endMs: periodEnd(period, startMs),
+    spent: { tokens: 0, costMicros: 0 },
+    reserved: { tokens: 0, costMicros: 0 },
+  };
+}
+
+function isIn({ startMs, endMs }: Book, nowMs: number): boolean {
+  return nowMs >= startMs && nowMs < endMs;
+}
+
+function add(sum: Sums, by: Spending, sign: 1 | -1): void {
   sum.tokens += sign * by.tokens;
   sum.costMicros += sign * by.costMicros;
 }

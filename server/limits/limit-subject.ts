@@ -70,17 +70,23 @@ export class LimitSubject {
     return this.#inFlight;
   }
 
-  /** The account of a period, opened when it is first needed. */
+  /**
+   * The account of a kind of period, in the one that the clock is in; opened when it is first needed. `onUnknown`
+   * hears of one in which more may have been spent than is known here.
+   */
   account(
     period: Period,
     wallMs: number,
-    onOpen?: (account: BudgetAccount) => void,
+    onUnknown?: (account: BudgetAccount) => void,
   ): BudgetAccount {
     const open = this.openAccount(period);
-    if (open !== undefined) return open;
+    if (open !== undefined) {
+      if (open.follow(wallMs)) onUnknown?.(open);
+      return open;
+    }
     const account = new BudgetAccount(period, wallMs);
     this.#accounts.push(account);
-    onOpen?.(account);
+    onUnknown?.(account);
     return account;
   }
 
@@ -96,7 +102,7 @@ export class LimitSubject {
   refusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
     for (const budget of limits.budgets) {
       const account = this.account(budget.period, now.wallMs);
-      const overrun = account.overrun(budget, spendingOf(estimate), now.wallMs);
+      const overrun = account.overrun(budget, spendingOf(estimate));
       if (overrun !== null) return this.#spent(budget, overrun, now.wallMs);
     }
     if (limits.concurrency !== null && this.#inFlight >= limits.concurrency) {
@@ -175,7 +181,7 @@ export class LimitSubject {
     const spending = spendingOf(estimate);
     return budgets.map(({ period }) => {
       const account = this.account(period, wallMs);
-      return { account, reservation: account.reserve(spending, wallMs) };
+      return { account, reservation: account.reserve(spending) };
     });
   }
 

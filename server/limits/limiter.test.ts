@@ -7,6 +7,7 @@ import type { Principal } from "../core/client-key.js";
 import type { Fault, FaultCode } from "../core/fault.js";
 import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import type { Dialect } from "../core/provider.js";
+import { periodEnd, periodStart } from "../core/period.js";
 import { duration } from "./headers.js";
 import { Limiter } from "./limiter.js";
 import type { LimiterOptions, Ticket } from "./limiter.js";
@@ -301,6 +302,55 @@ test("a wall clock that jumps an hour or a day either way denies nobody wrongly"
       clock.advance(6_000);
     }
   }
+});
+
+test("a wall clock that was set far wrong and right again gives nobody a budget twice, nor keeps one from beginning anew", () => {
+  for (const days of [1, 17, 40, 5 * 365, -17, -5 * 365]) {
+    for (const period of ["DAY", "WEEK", "MONTH"] as const) {
+      const { clock, limiter } = world();
+      const key = who({ budgets: [{ period, costMicros: 5_000, tokens: null }] });
+      limiter.admit(key, CALL, "OPENAI").settle({ tokens: 0, costMicros: 3_500 });
+      const running = limiter.admit(key, CALL, "OPENAI");
+      clock.jumpWall(days * DAY_MS);
+      const end = periodEnd(period, periodStart(period, NOON));
+      const wrong = periodStart(period, clock.now());
+      const isOther = wrong !== periodStart(period, NOON);
+      if (isOther) assert.deepEqual(used(limiter, key), { tokens: 0, costMicros: 0 });
+      running.settle({ tokens: 0, costMicros: 1_000 });
+      if (isOther) limiter.admit(key, CALL, "OPENAI").settle({ tokens: 0, costMicros: 500 });
+      clock.jumpWall(-days * DAY_MS);
+      const fault = refusal(limiter, key);
+      assert.equal(used(limiter, key).costMicros, 4_500, `${days} days, ${period}`);
+      assert.equal(fault.retryAfterSeconds, (end - NOON) / 1000);
+      clock.advance(end - NOON);
+      // What was spent under the wrong date was spent in that period.
+      assert.equal(admitted(limiter, key, 10), wrong === end ? 4 : 5);
+    }
+  }
+});
+
+test("a period that the clock comes to from elsewhere than the one before it begins with what the ledger knows", async () => {
+  const asked: number[] = [];
+  const { clock, limiter } = world({
+    loadSpent: (_subject, fromMs) => {
+      asked.push(fromMs);
+      return Promise.resolve({ tokens: 0, costMicros: fromMs === Date.UTC(2030, 4) ? 3_500 : 0 });
+    },
+  });
+  const key = who({ budgets: [{ period: "MONTH", costMicros: 5_000, tokens: null }] });
+  clock.jumpWall(-60 * 365 * DAY_MS);
+  admitted(limiter, key, 1);
+  clock.jumpWall(60 * 365 * DAY_MS);
+  admitted(limiter, key, 1);
+  await Promise.resolve();
+  assert.equal(admitted(limiter, key, 5), 0);
+  clock.advance(17 * DAY_MS);
+  assert.equal(
+    admitted(limiter, key, 9),
+    5,
+    "a month that follows on the last begins with nothing",
+  );
+  assert.deepEqual(asked, [Date.UTC(1970, 4), Date.UTC(2030, 4)]);
 });
 
 test("limits of a user bind all of the user's keys together, and nobody else's", () => {

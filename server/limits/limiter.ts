@@ -25,7 +25,8 @@ export interface LimiterOptions {
   readonly serverLimits?: () => Limits;
   /**
    * What a client key or a user has spent since a time (milliseconds since the epoch), from the roll-ups:
-   * asked when a budget is set for which there is nothing in memory. Until the answer comes it starts from zero.
+   * asked when a budget is set for which there is nothing in memory, and when the wall clock was set to another
+   * period. Until the answer comes it starts from zero.
    */
   readonly loadSpent?: (subject: SubjectId, fromMs: number) => Promise<Spending>;
   /** Hears that `loadSpent` failed. */
@@ -141,12 +142,11 @@ export class Limiter {
     const { wallMs } = this.#now();
     const subject = this.#subjects.get(id);
     return budgets.map((budget) => {
-      const state = subject?.openAccount(budget.period)?.state(wallMs);
-      const { spent, reserved } = state ?? { spent: NOTHING, reserved: NOTHING };
+      const used = subject?.openAccount(budget.period)?.used(wallMs) ?? NOTHING;
       return {
         budget,
-        tokens: spent.tokens + reserved.tokens,
-        costMicros: spent.costMicros + reserved.costMicros,
+        tokens: used.tokens,
+        costMicros: used.costMicros,
         resetsAt: periodEnd(budget.period, periodStart(budget.period, wallMs)),
       };
     });
@@ -168,7 +168,7 @@ export class Limiter {
     return subject;
   }
 
-  /** Adds what was spent before the account was opened, once the ledger has answered. */
+  /** Adds what was spent in the account's period before it knew of that, once the ledger has answered. */
   #fill(account: BudgetAccount, id: SubjectId): void {
     const { loadSpent, onLoadFailed } = this.#options;
     if (loadSpent === undefined) return;
