@@ -131,6 +131,11 @@ export const LOSSES = {
   ),
   metadata: dropped('"metadata"', MESSAGES, "It names the caller's user to one provider only."),
   cache_control: dropped('"cache_control"', MESSAGES, "Other providers cache on their own."),
+  billing_line: dropped(
+    'a system text that begins with "x-anthropic-billing-header:"',
+    MESSAGES,
+    "It is new with each request, so that nothing behind it would come from another provider's cache.",
+  ),
   tool_extras: dropped(
     '"defer_loading", "eager_input_streaming" and "allowed_callers" of tools',
     MESSAGES,

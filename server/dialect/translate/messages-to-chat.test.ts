@@ -367,6 +367,15 @@ test("a conversation that is too long is said so in the words agents look for", 
   assert.match(error.message, /^prompt is too long/);
 });
 
+test("what is new with each request and meant for Anthropic alone does not go in front of what is cached", () => {
+  const system = ["x-anthropic-billing-header: cc_version=2; cch=1f2e;", "You are an agent."];
+  const messages = asked({
+    ...HI,
+    system: system.map((text) => ({ type: "text", text })),
+  }).messages;
+  assert.equal(messages[0].content, "You are an agent.");
+});
+
 test("a tool without parameters lists none, for OpenAI refuses an object that does not", () => {
   const tools = [{ name: "now", input_schema: { type: "object" } }];
   const [tool] = asked({ ...HI, tools }).tools;

@@ -83,11 +83,17 @@ function given(value: unknown): boolean {
 
 function systemOf(system: unknown, notes: Notes): string[] {
   if (typeof system === "string") return system === "" ? [] : [system];
-  return objects(system).map((block) => {
+  return objects(system).flatMap((block) => {
     if (given(block["cache_control"])) notes.lose("cache_control");
-    return string(block["text"]) ?? "";
+    const text = string(block["text"]) ?? "";
+    if (!text.startsWith(BILLING)) return [text];
+    notes.lose("billing_line");
+    return [];
   });
 }
+
+/** Versions of Claude Code say this first, another one with each request. */
+const BILLING = "x-anthropic-billing-header:";
 
 const ROLES: Readonly<Record<string, Turn["role"]>> = {
   user: "USER",
