@@ -7,7 +7,6 @@ import {
   type UsageSource,
 } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
-import type { RouteTarget } from "../core/provider.js";
 import type { Fault } from "../core/fault.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
@@ -50,7 +49,8 @@ export class CallBook {
   #attempts: AttemptRecord[] = [];
   #lease: Lease | undefined;
   #leasedMs = 0;
-  #served: RouteTarget | undefined;
+  /** Of the last attempt: it counts against that key's quota what the call used, as its record says. */
+  #lastLease: Lease | undefined;
   #closed = false;
   principal: Principal | undefined;
   ticket: Ticket | undefined;
@@ -114,15 +114,15 @@ export class CallBook {
 
   /** A provider key is lent to this call. */
   openLease(lease: Lease): void {
+    this.#lastLease?.settle(null);
     this.#lease = lease;
+    this.#lastLease = lease;
     this.#leasedMs = this.#context.clock.monotonic();
-    this.#served = lease.target;
   }
 
   /** The attempt on the lent key is over; harmless if none is lent. */
   closeLease(
     result: Pick<AttemptFailure, "outcome" | "httpStatus" | "retryAfterMs" | "detail">,
-    used: { tokens: number; costMicros: number } = { tokens: 0, costMicros: 0 },
   ): void {
     const lease = this.#lease;
     if (lease === undefined) return;
@@ -144,8 +144,6 @@ export class CallBook {
       outcome: result.outcome,
       httpStatus: result.httpStatus,
       latencyMs: durationMs,
-      tokens: used.tokens,
-      costMicros: used.costMicros,
       retryAfterMs: result.retryAfterMs,
       detail: result.detail,
     });
@@ -199,10 +197,13 @@ export class CallBook {
       tokens: ending.tokens.input + ending.tokens.output,
       costMicros: costMicros ?? 0,
     };
-    this.closeLease(
-      { outcome: "OK", httpStatus: upstreamStatus, retryAfterMs: null, detail: "" },
-      used,
-    );
+    this.closeLease({
+      outcome: "OK",
+      httpStatus: upstreamStatus,
+      retryAfterMs: null,
+      detail: "",
+    });
+    this.#lastLease?.settle(used);
     this.ticket?.settle(used);
     return this.#record(ending, principal, costMicros);
   }
@@ -215,7 +216,9 @@ export class CallBook {
       // Something was made, and nobody said how much.
       return made && this.#call.endpoint.billsUntold ? null : 0;
     }
-    return this.#served === undefined ? null : this.#context.sink.cost(this.#served, tokens);
+    return this.#lastLease === undefined
+      ? null
+      : this.#context.sink.cost(this.#lastLease.target, tokens);
   }
 
   #record(ending: Ending, principal: Principal, costMicros: number | null): CallRecord {
@@ -236,7 +239,8 @@ export class CallBook {
       ip,
       providerKeyId: last?.providerKeyId ?? null,
       providerId: last?.providerId ?? null,
-      modelServed: endpoint.model === "NONE" ? null : (this.#served?.upstreamModel ?? null),
+      modelServed:
+        endpoint.model === "NONE" ? null : (this.#lastLease?.target.upstreamModel ?? null),
       status: fault === undefined ? "SUCCESS" : "ERROR",
       httpStatus: ending.httpStatus,
       errorCode: fault?.code ?? null,

@@ -67,7 +67,7 @@ export interface Estimate {
 
 export interface Ticket {
   /** Gives back what was reserved and books what was used; called exactly once. */
-  settle(used: { tokens: number; costMicros: number }): void;
+  settle(used: Used): void;
   /** Response header lines such as `x-ratelimit-remaining-requests`, each with its CR LF; empty for none. */
   readonly headers: string;
 }
@@ -101,14 +101,23 @@ export interface Lease {
   readonly target: RouteTarget;
   /** Called exactly once, when the attempt has ended. */
   release(result: LeaseResult): void;
+  /**
+   * Called exactly once, not before `release`: with what the call used, when it has ended, or null when it has gone
+   * on with another key.
+   */
+  settle(used: Used | null): void;
+}
+
+/** LLM tokens, input and output together, and money in micro-US-dollars. */
+export interface Used {
+  readonly tokens: number;
+  readonly costMicros: number;
 }
 
 export interface LeaseResult {
   readonly outcome: AttemptOutcome;
   readonly httpStatus: number | null;
   readonly latencyMs: number;
-  readonly tokens: number;
-  readonly costMicros: number;
   /** From Retry-After or a reset header; null if the provider said nothing. */
   readonly retryAfterMs: number | null;
   /** Without secrets. */

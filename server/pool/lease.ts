@@ -20,14 +20,23 @@ export interface Lease {
   readonly target: RouteTarget;
   /** Ends the attempt. Only the first call counts, so that racing ends cannot give a key back twice. */
   release(result: LeaseResult): void;
+  /**
+   * Counts the call against the key's quota: what it used, once it has ended, or null when it has gone on with
+   * another key, which it then counts for. Only the first call counts.
+   */
+  settle(used: Used | null): void;
+}
+
+/** LLM tokens, input and output together, and money in micro-US-dollars. */
+export interface Used {
+  readonly tokens: number;
+  readonly costMicros: number;
 }
 
 export interface LeaseResult {
   readonly outcome: AttemptOutcome;
   readonly httpStatus: number | null;
   readonly latencyMs: number;
-  readonly tokens: number;
-  readonly costMicros: number;
   /** From Retry-After or a reset header; null if the provider said nothing. */
   readonly retryAfterMs: number | null;
   /** Without secrets. */

@@ -188,20 +188,19 @@ test("a key's own quota ends at its limit, counts calls in flight, and begins an
     aProviderKey("pk_1", { quota }),
     aProviderKey("pk_2", { tier: "BACKUP" }),
   ]);
-  world.pool.restoreQuota("pk_1", { requests: 2, tokens: 0, costMicros: 0 });
+  world.pool.registry.restoreQuota("pk_1", { requests: 2, tokens: 0, costMicros: 0 });
   const open = [world.lease(), world.lease(), world.lease()];
   assert.deepEqual(
     open.map((lease) => lease.providerKey.id),
     ["pk_1", "pk_1", "pk_1"],
   );
   assert.equal(world.call(), "pk_2");
-  open[0]?.release(result("UNREACHABLE"));
-  open[1]?.release(result("OK"));
-  assert.equal(
-    world.call(),
-    "pk_1",
-    "a call that never reached the provider gives its request back",
-  );
+  for (const lease of open) lease.release(result("UNREACHABLE"));
+  assert.equal(world.call(), "pk_2", "an ended attempt counts until the call goes on or ends");
+  open[0]?.settle(null);
+  open[1]?.settle({ tokens: 0, costMicros: 0 });
+  open[1]?.settle(null);
+  assert.equal(world.call(), "pk_1", "a call that goes on with another key is that key's");
   assert.equal(world.call(), "pk_2");
   world.clock.advance(86_400_000);
   assert.equal(world.call(), "pk_1");

@@ -31,7 +31,6 @@ import type { InService, Lane } from "./lane.js";
 import type { CheckResult, Lease, LeaseRequest, LeaseResult } from "./lease.js";
 import type { LoadAtBegin, ModelLoad } from "./model-load.js";
 import { Prng } from "./prng.js";
-import type { QuotaUse } from "./quota-meter.js";
 import { KeyRegistry } from "./registry.js";
 import type { HealthChange, PoolContent } from "./registry.js";
 import { scopeName, scopeOf } from "./scope.js";
@@ -195,14 +194,6 @@ export class Pool {
     this.registry.refresh(slot);
   }
 
-  /** Adds to a key's quota what the ledger knows of its running period. */
-  restoreQuota(providerKeyId: string, use: QuotaUse): void {
-    const slot = this.registry.slot(providerKeyId);
-    if (slot === undefined) return;
-    slot.quota.restore(use, this.#clock.now());
-    this.registry.refresh(slot);
-  }
-
   /** How the pool stands for a route, with at most `keysMax` keys of each tier. */
   explain(principal: Principal, route: Route, keysMax: number): readonly TargetExplanation[] {
     return explain({
@@ -346,6 +337,7 @@ export class Pool {
     if (isProof) slot.probing = true;
     if (isProof || slot.key.quota !== null) this.registry.refresh(slot);
     let isOpen = true;
+    let isSettled = false;
     return {
       providerKey: slot.key,
       target,
@@ -362,6 +354,11 @@ export class Pool {
           begun,
         });
       },
+      settle: (used) => {
+        if (isSettled) return;
+        isSettled = true;
+        this.registry.settleQuota(slot, used);
+      },
     };
   }
 
@@ -375,10 +372,6 @@ export class Pool {
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
     if (verdict !== "neutral") slot.outcomes.record(verdict === "success", atMs);
-    if (slot.key.quota !== null) {
-      const { outcome, tokens, costMicros } = result;
-      slot.quota.end({ reached: outcome !== "UNREACHABLE", tokens, costMicros }, this.#clock.now());
-    }
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
       outcome: result.outcome,
@@ -403,7 +396,7 @@ export class Pool {
         this.#modelServed(slot, model, facts.begunAtMs);
       }
     }
-    if (wasProof || slot.key.quota !== null) this.registry.refresh(slot);
+    if (wasProof) this.registry.refresh(slot);
   }
 
   #endLoad(slot: KeySlot, result: LeaseResult, facts: LeaseFacts, atMs: number): void {

@@ -1,5 +1,6 @@
 import { periodEnd, periodStart } from "../core/period.js";
 import type { Quota } from "../core/provider-key.js";
+import type { Used } from "./lease.js";
 
 /** What a key has used in the current period. */
 export interface QuotaUse {
@@ -42,13 +43,16 @@ export class QuotaMeter {
     this.#requests++;
   }
 
-  /** Books what a call used; one that never reached the provider gives its request back. */
-  end(use: { reached: boolean; tokens: number; costMicros: number }, nowMs: number): void {
+  /** Books what a call used; null when it has gone on with another key, and gives its request back. */
+  end(used: Used | null, nowMs: number): void {
     if (this.#quota === null) return;
     this.#roll(nowMs);
-    if (!use.reached) this.#requests = Math.max(0, this.#requests - 1);
-    this.#tokens += use.tokens;
-    this.#costMicros += use.costMicros;
+    if (used === null) {
+      this.#requests = Math.max(0, this.#requests - 1);
+      return;
+    }
+    this.#tokens += used.tokens;
+    this.#costMicros += used.costMicros;
   }
 
   /** The end of the period (milliseconds since the epoch) when the quota is used up, else null. */

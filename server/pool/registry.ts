@@ -12,7 +12,9 @@ import { KeyIndex } from "./key-index.js";
 import { conditionFrom, healthOf, KeySlot } from "./key-slot.js";
 import type { Place } from "./key-slot.js";
 import type { InService } from "./lane.js";
+import type { Used } from "./lease.js";
 import { ModelConditions } from "./model-conditions.js";
+import type { QuotaUse } from "./quota-meter.js";
 import type { UseWindow } from "./use-window.js";
 import { WakeQueue } from "./wake-queue.js";
 
@@ -219,6 +221,20 @@ export class KeyRegistry {
     const blockEndMs = condition.blockedUntilMs ?? Infinity;
     slot.keyBackMs = Math.min(blockEndMs, wallEndMs);
     this.#wakeAt(slot, Math.min(blockEndMs, slot.models?.nextEndMs() ?? Infinity), wallEndMs);
+  }
+
+  /** Adds to a key's quota what the ledger knows of its running period. */
+  restoreQuota(providerKeyId: string, use: QuotaUse): void {
+    const slot = this.#slots.get(providerKeyId);
+    if (slot === undefined) return;
+    slot.quota.restore(use, this.#clock.now());
+    this.refresh(slot);
+  }
+
+  /** Ends the count of a call against a key's quota; see `Lease.settle`. */
+  settleQuota(slot: KeySlot, used: Used | null): void {
+    slot.quota.end(used, this.#clock.now());
+    if (slot.key.quota !== null && !slot.gone) this.refresh(slot);
   }
 
   /** The other keys that share a key's limits. */

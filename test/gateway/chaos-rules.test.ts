@@ -150,7 +150,7 @@ class Simulation {
       );
       call.trail.push(`${keyId} ${told.outcome}`);
       const facts = { httpStatus: null, detail: "" };
-      lease.release({ ...told, ...facts, latencyMs: LATENCY_MS, tokens: 0, costMicros: 0 });
+      lease.release({ ...told, ...facts, latencyMs: LATENCY_MS });
       if (told.outcome === "OK") {
         this.#end(call, undefined);
         return;

@@ -29,6 +29,7 @@ import type {
   Pool,
   Router,
   Ticket,
+  Used,
 } from "../../server/gateway/ports.js";
 import { createGateway, type Gateway } from "../../server/gateway/server.js";
 import type { UpstreamLimits } from "../../server/upstream/limits.js";
@@ -293,10 +294,17 @@ export interface Release {
   readonly result: LeaseResult;
 }
 
+/** What a quota heard: null of an attempt after which the call went on with another key. */
+export interface Settlement {
+  readonly providerKeyId: string;
+  readonly used: Used | null;
+}
+
 /** Lends its keys in order, each for the first target. */
 export class FakePool implements Pool {
   readonly requests: LeaseRequest[] = [];
   readonly releases: Release[] = [];
+  readonly settlements: Settlement[] = [];
   readonly unreadable: string[] = [];
   readonly #secrets: readonly string[];
   /** Set to have secrets open later. */
@@ -327,6 +335,7 @@ export class FakePool implements Pool {
     const key = providerKey(at, target.provider.id);
     this.leased++;
     let open = true;
+    let settled = false;
     return {
       providerKey: key,
       target,
@@ -335,6 +344,12 @@ export class FakePool implements Pool {
         open = false;
         this.leased--;
         this.releases.push({ providerKeyId: key.id, result });
+      },
+      settle: (used) => {
+        if (open) throw new Error("a lease was settled before it was released");
+        if (settled) throw new Error("a lease was settled twice");
+        settled = true;
+        this.settlements.push({ providerKeyId: key.id, used });
       },
     };
   }

@@ -57,11 +57,10 @@ test("catalogue, limiter and pool serve a call through the gateway's ports", () 
       outcome: "OK",
       httpStatus: 200,
       latencyMs: 1,
-      tokens: 2,
-      costMicros: 1,
       retryAfterMs: null,
       detail: "",
     });
+    lease.settle({ tokens: 2, costMicros: 1 });
     ticket.settle({ tokens: 2, costMicros: 1 });
   }
 });

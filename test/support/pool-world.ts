@@ -3,7 +3,7 @@ import type { AttemptOutcome } from "../../server/core/call.js";
 import type { Fault } from "../../server/core/fault.js";
 import type { ProviderKey } from "../../server/core/provider-key.js";
 import type { Route } from "../../server/core/provider.js";
-import type { Lease, LeaseResult } from "../../server/pool/lease.js";
+import type { Lease, LeaseResult, Used } from "../../server/pool/lease.js";
 import { Pool } from "../../server/pool/pool.js";
 import type { HealthChange } from "../../server/pool/registry.js";
 import { DEFAULT_ALLOCATION } from "../../server/pool/strategy.js";
@@ -51,17 +51,18 @@ export class World {
     });
   }
 
-  /** One call from lease to release; returns the key's id. */
+  /** One call of one attempt, from lease to settlement; returns the key's id. */
   call(
     outcome: AttemptOutcome = "OK",
-    more: Partial<LeaseResult> & { affinity?: string; route?: Route } = {},
+    more: Partial<LeaseResult & Used> & { affinity?: string; route?: Route } = {},
   ): string {
-    const { affinity, route } = more;
+    const { affinity, route, tokens = 10, costMicros = 5 } = more;
     const lease = this.lease({
       ...(affinity === undefined ? {} : { affinity }),
       ...(route === undefined ? {} : { route }),
     });
     lease.release(result(outcome, more));
+    lease.settle({ tokens, costMicros });
     return lease.providerKey.id;
   }
 
@@ -100,8 +101,6 @@ export function result(outcome: AttemptOutcome, more: Partial<LeaseResult> = {})
     outcome,
     httpStatus: 200,
     latencyMs: 100,
-    tokens: 10,
-    costMicros: 5,
     retryAfterMs: null,
     detail: "",
     ...more,
