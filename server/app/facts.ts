@@ -43,7 +43,7 @@ export function providerKeyFacts(
       if (slot === undefined || health === undefined) return {};
       return {
         health,
-        quotaUse: slot.quota.use(clock.now()),
+        quotaUse: key.quota === null ? undefined : slot.quota.use(key.quota.period, clock.now()),
         secretProblem: refused.problemOf(key.id)?.words,
         successRatio: ratioOf(slot.outcomes),
         latencyP95Ms:

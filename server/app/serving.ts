@@ -24,6 +24,7 @@ import { startHomes } from "./homes.js";
 import type { Names } from "./names.js";
 import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
+import { restoreQuotas } from "./quotas.js";
 import { startTls } from "./tls-source.js";
 import { startTraces } from "./traces.js";
 import type { UseCases } from "./use-cases.js";
@@ -72,6 +73,7 @@ export async function startServing(
     onFinished: traces && ((record) => traces.recorded(record)),
   });
   lifecycle.started("accounting", () => closeAccounting(accounting, logger));
+  await restoreQuotas(pool, ledger, clock);
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);

@@ -5,6 +5,8 @@ const DAY_MS = 86_400_000;
 /** 1970-01-05, the first Monday of the epoch; weeks begin on Mondays. */
 const FIRST_MONDAY_MS = 4 * DAY_MS;
 
+export const PERIODS: readonly Period[] = ["DAY", "WEEK", "MONTH"];
+
 /** The first millisecond of the calendar period (UTC) that a wall-clock time lies in. */
 export function periodStart(period: Period, nowMs: number): number {
   switch (period) {

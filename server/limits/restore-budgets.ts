@@ -1,11 +1,9 @@
 import type { Clock } from "../core/clock.js";
 import type { Limits } from "../core/limits.js";
-import { periodStart } from "../core/period.js";
+import { PERIODS, periodStart } from "../core/period.js";
 import type { Period } from "../core/provider-key.js";
 import type { SubjectKind } from "./limit-subject.js";
 import type { Limiter, SpentRow } from "./limiter.js";
-
-const PERIODS: readonly Period[] = ["DAY", "WEEK", "MONTH"];
 
 export interface RestoreBudgetsOptions {
   readonly limiter: Limiter;

@@ -46,14 +46,13 @@ export class KeySlot {
   readonly loads = new ModelLoads();
   readonly outcomes = new OutcomeWindow();
   readonly uses: UseWindow;
-  readonly quota: QuotaMeter;
+  readonly quota = new QuotaMeter();
   readonly sets: CandidateSet[] = [];
 
   constructor(key: ProviderKey, now: { wallMs: number; monotonicMs: number }) {
     this.id = key.id;
     this.key = key;
     this.uses = new UseWindow(now.monotonicMs);
-    this.quota = new QuotaMeter(key.quota);
     this.condition = conditionFrom(key.health, now);
     this.lastUsedAt = key.health.lastUsedAt;
     this.lastCheckedAt = key.health.lastCheckedAt;

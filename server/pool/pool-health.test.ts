@@ -188,7 +188,8 @@ test("a key's own quota ends at its limit, counts calls in flight, and begins an
     aProviderKey("pk_1", { quota }),
     aProviderKey("pk_2", { tier: "BACKUP" }),
   ]);
-  world.pool.registry.restoreQuota("pk_1", { requests: 2, tokens: 0, costMicros: 0 });
+  const past = { providerKeyId: "pk_1", fromMs: world.clock.now() };
+  world.pool.registry.restoreQuotas([{ ...past, requests: 2, tokens: 0, costMicros: 0 }]);
   const open = [world.lease(), world.lease(), world.lease()];
   assert.deepEqual(
     open.map((lease) => lease.providerKey.id),

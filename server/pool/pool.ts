@@ -333,7 +333,7 @@ export class Pool {
     slot.lastUsedOrder = ++this.#leases;
     slot.lastUsedAt = wallMs;
     slot.dirty = true;
-    slot.quota.begin(wallMs);
+    const dayMs = slot.quota.begin(wallMs);
     if (isProof) slot.probing = true;
     if (isProof || slot.key.quota !== null) this.registry.refresh(slot);
     let isOpen = true;
@@ -357,7 +357,7 @@ export class Pool {
       settle: (used) => {
         if (isSettled) return;
         isSettled = true;
-        this.registry.settleQuota(slot, used);
+        this.registry.settleQuota(slot, dayMs, used);
       },
     };
   }

@@ -1,86 +1,122 @@
 import { periodEnd, periodStart } from "../core/period.js";
-import type { Quota } from "../core/provider-key.js";
+import type { Period, Quota } from "../core/provider-key.js";
 import type { Used } from "./lease.js";
 
-/** What a key has used in the current period. */
-export interface QuotaUse {
+const DAY_MS = 86_400_000;
+
+/** What a key has used in a time. */
+export interface QuotaUse extends Used {
+  /** Calls, those under way too. */
   readonly requests: number;
-  readonly tokens: number;
-  readonly costMicros: number;
 }
 
-/** Counts a key's use against its quota of the calendar period, in wall-clock time as quotas are. */
+/** What the ledger knows of a key. */
+export interface PastUse extends QuotaUse {
+  readonly providerKeyId: string;
+  /** The first day, milliseconds since the epoch, of some within which no week and no month begins; today is by itself. */
+  readonly fromMs: number;
+}
+
+type Sum = { -readonly [K in keyof QuotaUse]: QuotaUse[K] };
+
+const NOTHING: QuotaUse = { requests: 0, tokens: 0, costMicros: 0 };
+
+/**
+ * Counts what a key is used in the running day, week and month (UTC, wall-clock time), whether it has a quota or not:
+ * one that is set, or whose period changes, holds for what was used before as well. A call belongs to the day on
+ * which it began.
+ */
 export class QuotaMeter {
-  #quota: Quota | null;
-  #startMs = -Infinity;
-  #requests = 0;
-  #tokens = 0;
-  #costMicros = 0;
+  #dayMs = -Infinity;
+  #weekMs = -Infinity;
+  #monthMs = -Infinity;
+  readonly #today: Sum = { ...NOTHING };
+  /** Of the days before today in the running week and in the running month: a call adds to today alone. */
+  readonly #weekBefore: Sum = { ...NOTHING };
+  readonly #monthBefore: Sum = { ...NOTHING };
 
-  constructor(quota: Quota | null) {
-    this.#quota = quota;
-  }
-
-  /** Takes a changed quota. A change of the period begins a new count, which the ledger may then fill in. */
-  change(quota: Quota | null): void {
-    if (quota?.period !== this.#quota?.period) this.#startMs = -Infinity;
-    this.#quota = quota;
-  }
-
-  /** Adds what the ledger knows of the running period, e.g. at a start. */
-  restore(use: QuotaUse, nowMs: number): void {
-    if (this.#quota === null) return;
+  /** Adds what was used before this process counted. */
+  restore(past: PastUse, nowMs: number): void {
     this.#roll(nowMs);
-    this.#requests += use.requests;
-    this.#tokens += use.tokens;
-    this.#costMicros += use.costMicros;
+    this.#add(past.fromMs, past.requests, past);
   }
 
-  /** Counts a call before it is made, so that calls in flight count too. */
-  begin(nowMs: number): void {
-    if (this.#quota === null) return;
+  /** Counts a call before it is made, so that calls in flight count too; answers the day that it belongs to. */
+  begin(nowMs: number): number {
     this.#roll(nowMs);
-    this.#requests++;
+    this.#today.requests++;
+    return this.#dayMs;
   }
 
-  /** Books what a call used; null when it has gone on with another key, and gives its request back. */
-  end(used: Used | null, nowMs: number): void {
-    if (this.#quota === null) return;
+  /** Books what a call of a day used; null when it has gone on with another key, and gives its request back. */
+  end(dayMs: number, used: Used | null, nowMs: number): void {
     this.#roll(nowMs);
-    if (used === null) {
-      this.#requests = Math.max(0, this.#requests - 1);
-      return;
-    }
-    this.#tokens += used.tokens;
-    this.#costMicros += used.costMicros;
+    if (used === null) this.#add(dayMs, -1, NOTHING);
+    else this.#add(dayMs, 0, used);
   }
 
   /** The end of the period (milliseconds since the epoch) when the quota is used up, else null. */
-  spentUntil(nowMs: number): number | null {
-    const quota = this.#quota;
+  spentUntil(quota: Quota | null, nowMs: number): number | null {
     if (quota === null) return null;
     this.#roll(nowMs);
+    const { period, requests, tokens, costMicros } = quota;
+    const today = this.#today;
+    const before = this.#before(period);
     const spent =
-      (quota.requests !== null && this.#requests >= quota.requests) ||
-      (quota.tokens !== null && this.#tokens >= quota.tokens) ||
-      (quota.costMicros !== null && this.#costMicros >= quota.costMicros);
-    return spent ? periodEnd(quota.period, this.#startMs) : null;
+      (requests !== null && today.requests + before.requests >= requests) ||
+      (tokens !== null && today.tokens + before.tokens >= tokens) ||
+      (costMicros !== null && today.costMicros + before.costMicros >= costMicros);
+    return spent ? periodEnd(period, this.#startMs(period)) : null;
   }
 
   /** What the running period has used. */
-  use(nowMs: number): QuotaUse {
-    if (this.#quota !== null) this.#roll(nowMs);
-    return { requests: this.#requests, tokens: this.#tokens, costMicros: this.#costMicros };
+  use(period: Period, nowMs: number): QuotaUse {
+    this.#roll(nowMs);
+    const use = { ...this.#before(period) };
+    add(use, this.#today.requests, this.#today);
+    return use;
   }
 
-  /** Only a later period begins a new count: a wall clock that is set back must not deny or grant anew. */
-  #roll(nowMs: number): void {
-    if (this.#quota === null) return;
-    const startMs = periodStart(this.#quota.period, nowMs);
-    if (startMs <= this.#startMs) return;
-    this.#startMs = startMs;
-    this.#requests = 0;
-    this.#tokens = 0;
-    this.#costMicros = 0;
+  #before(period: Period): QuotaUse {
+    if (period === "DAY") return NOTHING;
+    return period === "WEEK" ? this.#weekBefore : this.#monthBefore;
   }
+
+  #startMs(period: Period): number {
+    if (period === "DAY") return this.#dayMs;
+    return period === "WEEK" ? this.#weekMs : this.#monthMs;
+  }
+
+  #add(dayMs: number, requests: number, used: Used): void {
+    if (dayMs === this.#dayMs) {
+      add(this.#today, requests, used);
+      return;
+    }
+    if (dayMs >= this.#weekMs) add(this.#weekBefore, requests, used);
+    if (dayMs >= this.#monthMs) add(this.#monthBefore, requests, used);
+  }
+
+  /** Only a later day begins a new count: a wall clock that is set back must not deny or grant anew. */
+  #roll(nowMs: number): void {
+    if (nowMs < this.#dayMs + DAY_MS) return;
+    const weekMs = periodStart("WEEK", nowMs);
+    const monthMs = periodStart("MONTH", nowMs);
+    this.#endDay(this.#weekBefore, weekMs === this.#weekMs);
+    this.#endDay(this.#monthBefore, monthMs === this.#monthMs);
+    Object.assign(this.#today, NOTHING);
+    this.#dayMs = periodStart("DAY", nowMs);
+    this.#weekMs = weekMs;
+    this.#monthMs = monthMs;
+  }
+
+  #endDay(before: Sum, goesOn: boolean): void {
+    if (goesOn) add(before, this.#today.requests, this.#today);
+    else Object.assign(before, NOTHING);
+  }
+}
+
+function add(sum: Sum, requests: number, used: Used): void {
+  sum.requests += requests;
+  sum.tokens += used.tokens;
+  sum.costMicros += used.costMicros;
 }

@@ -14,7 +14,7 @@ import type { Place } from "./key-slot.js";
 import type { InService } from "./lane.js";
 import type { Used } from "./lease.js";
 import { ModelConditions } from "./model-conditions.js";
-import type { QuotaUse } from "./quota-meter.js";
+import type { PastUse } from "./quota-meter.js";
 import type { UseWindow } from "./use-window.js";
 import { WakeQueue } from "./wake-queue.js";
 
@@ -200,7 +200,7 @@ export class KeyRegistry {
     const nowMs = this.#clock.monotonic();
     const wallMs = this.#clock.now();
     const { key, condition } = slot;
-    const quotaUntil = slot.quota.spentUntil(wallMs);
+    const quotaUntil = slot.quota.spentUntil(key.quota, wallMs);
     const standing = standingOf({
       enabled: key.enabled,
       ownerBanned: this.#banned.has(key.ownerId),
@@ -223,17 +223,19 @@ export class KeyRegistry {
     this.#wakeAt(slot, Math.min(blockEndMs, slot.models?.nextEndMs() ?? Infinity), wallEndMs);
   }
 
-  /** Adds to a key's quota what the ledger knows of its running period. */
-  restoreQuota(providerKeyId: string, use: QuotaUse): void {
-    const slot = this.#slots.get(providerKeyId);
-    if (slot === undefined) return;
-    slot.quota.restore(use, this.#clock.now());
-    this.refresh(slot);
+  /** Adds what the ledger knows of keys; call it before the first call. Unknown ids change nothing. */
+  restoreQuotas(past: readonly PastUse[]): void {
+    for (const use of past) {
+      const slot = this.#slots.get(use.providerKeyId);
+      if (slot === undefined) continue;
+      slot.quota.restore(use, this.#clock.now());
+      if (slot.key.quota !== null) this.refresh(slot);
+    }
   }
 
-  /** Ends the count of a call against a key's quota; see `Lease.settle`. */
-  settleQuota(slot: KeySlot, used: Used | null): void {
-    slot.quota.end(used, this.#clock.now());
+  /** Ends the count of a call of a day against a key's quota; see `Lease.settle`. */
+  settleQuota(slot: KeySlot, dayMs: number, used: Used | null): void {
+    slot.quota.end(dayMs, used, this.#clock.now());
     if (slot.key.quota !== null && !slot.gone) this.refresh(slot);
   }
 
@@ -290,7 +292,6 @@ export class KeyRegistry {
     this.#count(slot, -1);
     this.#unlink(slot);
     slot.key = key;
-    slot.quota.change(key.quota);
     // A new version may be a re-sealed secret, which can be read where the old one could not.
     slot.unreadable = slot.unreadable && before.version === key.version;
     this.#count(slot, 1);

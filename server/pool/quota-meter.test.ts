@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as fc from "fast-check";
+import { PERIODS, periodEnd, periodStart } from "../core/period.js";
+import type { Period, Quota } from "../core/provider-key.js";
+import { QuotaMeter, type QuotaUse } from "./quota-meter.js";
+
+const DAY_MS = 86_400_000;
+/** A Tuesday; its week began in the month before. */
+const NOW = Date.UTC(2030, 0, 1, 12);
+
+function quotaOf(period: Period, part: Partial<Quota>): Quota {
+  return { period, requests: null, tokens: null, costMicros: null, ...part };
+}
+
+/** A call from begin to end. */
+function call(meter: QuotaMeter, nowMs: number, tokens = 10): void {
+  meter.end(meter.begin(nowMs), { tokens, costMicros: 1 }, nowMs);
+}
+
+test("what a key used before it had a quota counts for whichever is set, until its period ends", () => {
+  const now = NOW + DAY_MS;
+  for (const [period, used] of [
+    ["DAY", 2],
+    ["WEEK", 3],
+    ["MONTH", 3],
+  ] as const) {
+    const meter = new QuotaMeter();
+    for (const at of [NOW, now, now]) call(meter, at);
+    const endMs = periodEnd(period, periodStart(period, now));
+    assert.equal(meter.spentUntil(quotaOf(period, { requests: used + 1 }), now), null);
+    for (const part of [{ requests: used }, { tokens: used * 10 }, { costMicros: used }]) {
+      assert.equal(meter.spentUntil(quotaOf(period, part), now), endMs);
+    }
+    assert.equal(meter.spentUntil(quotaOf(period, { requests: 1 }), endMs), null);
+  }
+});
+
+test("a call counts in the periods in which it began", () => {
+  const meter = new QuotaMeter();
+  const midnight = periodEnd("DAY", periodStart("DAY", NOW));
+  const day = meter.begin(midnight - 1);
+  const other = meter.begin(midnight - 1);
+  meter.end(day, { tokens: 10, costMicros: 1 }, midnight);
+  meter.end(other, null, midnight);
+  assert.deepEqual(meter.use("DAY", midnight), { requests: 0, tokens: 0, costMicros: 0 });
+  assert.deepEqual(meter.use("WEEK", midnight), { requests: 1, tokens: 10, costMicros: 1 });
+  assert.deepEqual(meter.use("MONTH", midnight), { requests: 1, tokens: 10, costMicros: 1 });
+});
+
+test("whatever is called and when, a period has what began in it, counted or restored", () => {
+  const moment = fc.integer({ min: Date.UTC(2030, 0, 25), max: Date.UTC(2030, 2, 5) });
+  fc.assert(
+    fc.property(fc.array(moment, { minLength: 1, maxLength: 60 }), fc.nat(60), (times, split) => {
+      times.sort((a, b) => a - b);
+      const meter = new QuotaMeter();
+      const now = times.at(-1) ?? 0;
+      const startMs = times[Math.min(split, times.length - 1)] ?? 0;
+      for (const at of times.filter((each) => each < startMs)) {
+        const fromMs = periodStart("DAY", at);
+        const past = { providerKeyId: "", fromMs, requests: 1, tokens: 10, costMicros: 1 };
+        meter.restore(past, startMs);
+      }
+      for (const at of times.filter((each) => each >= startMs)) call(meter, at);
+      for (const period of PERIODS) {
+        const count = times.filter((at) => at >= periodStart(period, now)).length;
+        const use: QuotaUse = { requests: count, tokens: 10 * count, costMicros: count };
+        assert.deepEqual(meter.use(period, now), use);
+      }
+    }),
+  );
+});
