@@ -231,6 +231,20 @@ test("the wall clock going back or forth by hours causes no wrong denial and kee
   }
 });
 
+test("a quota that is used up while the wall clock is wrong keeps its key out for an hour at most after that is set right", () => {
+  const quota = { period: "MONTH", requests: 2, tokens: null, costMicros: null } as const;
+  for (const jumpMs of [70 * 86_400_000, -70 * 86_400_000]) {
+    const world = new World([aProviderKey("pk_1", { quota })]);
+    world.clock.jumpWall(jumpMs);
+    world.call();
+    world.call();
+    world.fails("no_public_token");
+    world.clock.jumpWall(-jumpMs);
+    world.clock.advance(3_600_000);
+    assert.equal(world.call(), "pk_1");
+  }
+});
+
 test("a stored cooldown is taken up at the start, and believed only as far as one can be long", () => {
   const clock = new FakeClock(Date.UTC(2030, 0, 1));
   const health = (

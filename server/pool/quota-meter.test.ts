@@ -48,6 +48,32 @@ test("a call counts in the periods in which it began", () => {
   assert.deepEqual(meter.use("MONTH", midnight), { requests: 1, tokens: 10, costMicros: 1 });
 });
 
+test("a clock that is set back over a period's beginning keeps counting in that period", () => {
+  const monthMs = Date.UTC(2030, 3, 1); // a Monday, too
+  const meter = new QuotaMeter();
+  call(meter, monthMs);
+  for (const backMs of [1, DAY_MS, 3 * DAY_MS]) {
+    call(meter, monthMs - backMs);
+    const quota = quotaOf("MONTH", { requests: meter.use("MONTH", monthMs - backMs).requests });
+    assert.equal(meter.spentUntil(quota, monthMs - backMs), Date.UTC(2030, 4, 1));
+  }
+  assert.equal(meter.use("MONTH", monthMs + DAY_MS).requests, 4);
+  assert.equal(meter.use("WEEK", monthMs + DAY_MS).requests, 4);
+});
+
+test("a clock that was far ahead and is set right leads back to the running periods", () => {
+  const meter = new QuotaMeter();
+  call(meter, NOW + 70 * DAY_MS);
+  call(meter, NOW);
+  for (const period of PERIODS) {
+    assert.equal(meter.use(period, NOW).requests, 1);
+    const endMs = periodEnd(period, periodStart(period, NOW));
+    assert.equal(meter.spentUntil(quotaOf(period, { requests: 1 }), NOW), endMs);
+  }
+  assert.equal(meter.use("DAY", NOW + DAY_MS).requests, 0);
+  assert.equal(meter.use("MONTH", NOW + DAY_MS).requests, 1);
+});
+
 test("whatever is called and when, a period has what began in it, counted or restored", () => {
   const moment = fc.integer({ min: Date.UTC(2030, 0, 25), max: Date.UTC(2030, 2, 5) });
   fc.assert(

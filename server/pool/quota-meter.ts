@@ -1,4 +1,4 @@
-import { periodEnd, periodStart } from "../core/period.js";
+import { periodEnd, periodStart, runningPeriod } from "../core/period.js";
 import type { Period, Quota } from "../core/provider-key.js";
 import type { Used } from "./lease.js";
 
@@ -96,11 +96,11 @@ export class QuotaMeter {
     if (dayMs >= this.#monthMs) add(this.#monthBefore, requests, used);
   }
 
-  /** Only a later day begins a new count: a wall clock that is set back must not deny or grant anew. */
+  /** A wall clock that is set back into the day before stays in its day; see `runningPeriod`. */
   #roll(nowMs: number): void {
-    if (nowMs < this.#dayMs + DAY_MS) return;
-    const weekMs = periodStart("WEEK", nowMs);
-    const monthMs = periodStart("MONTH", nowMs);
+    if (nowMs < this.#dayMs + DAY_MS && nowMs >= this.#dayMs - DAY_MS) return;
+    const weekMs = runningPeriod("WEEK", this.#weekMs, nowMs);
+    const monthMs = runningPeriod("MONTH", this.#monthMs, nowMs);
     this.#endDay(this.#weekBefore, weekMs === this.#weekMs);
     this.#endDay(this.#monthBefore, monthMs === this.#monthMs);
     Object.assign(this.#today, NOTHING);

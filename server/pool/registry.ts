@@ -46,6 +46,8 @@ const PEERS_LOOKED_MAX = 200;
 /** A shorter absence does not change who carried how much of the hour. */
 const ABSENCE_MIN_MS = 10_000;
 const WALL_SLACK_MS = 1_000;
+/** How soon a key whose quota is used up is looked at again, since the wall clock may be set meanwhile. */
+const SPENT_LOOK_MS = 3_600_000;
 
 /** All provider keys with their standing, kept up to date by changes, attempts and time. */
 export class KeyRegistry {
@@ -220,7 +222,12 @@ export class KeyRegistry {
     const wallEndMs = nowMs + Math.min(quotaUntil ?? Infinity, expiresAt) - wallMs;
     const blockEndMs = condition.blockedUntilMs ?? Infinity;
     slot.keyBackMs = Math.min(blockEndMs, wallEndMs);
-    this.#wakeAt(slot, Math.min(blockEndMs, slot.models?.nextEndMs() ?? Infinity), wallEndMs);
+    const lookMs = quotaUntil === null ? Infinity : nowMs + SPENT_LOOK_MS;
+    this.#wakeAt(
+      slot,
+      Math.min(blockEndMs, slot.models?.nextEndMs() ?? Infinity),
+      Math.min(wallEndMs, lookMs),
+    );
   }
 
   /** Adds what the ledger knows of keys; call it before the first call. Unknown ids change nothing. */
