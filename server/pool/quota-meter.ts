@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000;
 
 /** What a key has used in a time. */
 export interface QuotaUse extends Used {
-  /** Calls, those under way too. */
+  /** Calls, those under way too, whose tokens and money come on top when they end. */
   readonly requests: number;
 }
 

@@ -376,7 +376,8 @@ export const BudgetSchema: GenMessage<Budget> = /*@__PURE__*/
   messageDesc(file_latchkey_v1_common, 6);
 
 /**
- * How much of a Budget is used in the running period. Reserved amounts of calls in flight are included.
+ * How much of a Budget is used in the running period. Of calls in flight the reserved amounts are included, and where
+ * nothing is reserved, as in budgets of provider keys, the calls alone.
  *
  * @generated from message latchkey.v1.BudgetUsage
  */
