@@ -1,0 +1,36 @@
+import { isRecord, parseRecord } from "../dialect/json-find.js";
+
+/** What a provider's error body says, whatever its shape. */
+export interface ProviderError {
+  /** The body is an error such as the dialects' SDKs read. */
+  readonly found: boolean;
+  /** Every short text in it that may be a code. */
+  readonly codes: readonly string[];
+  /** In words; empty if it has none. */
+  readonly text: string;
+}
+
+/** Reads an error body. `text` may quote what the caller wrote; `codes` are the provider's own. */
+export function errorOf(body: string): ProviderError {
+  const parsed = parseRecord(body) ?? firstOf(body);
+  if (parsed === undefined) return { found: false, codes: [], text: "" };
+  const error = isRecord(parsed["error"]) ? parsed["error"] : parsed;
+  const codes = [error["code"], error["type"], error["status"], parsed["code"]];
+  for (const detail of Array.isArray(error["details"]) ? error["details"] : []) {
+    if (isRecord(detail)) codes.push(detail["reason"]);
+  }
+  const message = error["message"] ?? parsed["error"] ?? parsed["message"] ?? "";
+  return {
+    found: parsed["error"] !== undefined || parsed["message"] !== undefined,
+    codes: codes.filter((code) => typeof code === "string"),
+    text: typeof message === "string" ? message : "",
+  };
+}
+
+/** Gemini wraps the error of a streamed call in an array. */
+function firstOf(body: string): Record<string, unknown> | undefined {
+  const trimmed = body.trim();
+  return trimmed.startsWith("[") && trimmed.endsWith("]")
+    ? parseRecord(trimmed.slice(1, -1))
+    : undefined;
+}
