@@ -342,7 +342,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       retryAfterMs: verdict.retryAfterMs,
       detail: verdict.message.slice(0, DETAIL_CHARS_MAX),
       kind: undefined,
-      reply: verdict.readable ? this.#refusal(head, text) : undefined,
+      reply: verdict.passable ? this.#refusal(head, text) : undefined,
     });
   }
 

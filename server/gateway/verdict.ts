@@ -1,5 +1,5 @@
 import type { AttemptOutcome } from "../core/call.js";
-import { errorOf, type ProviderError } from "./provider-error.js";
+import { errorOf, ownWords, type ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
 import { rateWaitMs } from "./waits.js";
 
@@ -12,8 +12,8 @@ export interface Verdict {
   readonly retryAfterMs: number | null;
   /** The provider's own words, shortened; not yet redacted. */
   readonly message: string;
-  /** The body is JSON such as the dialect's SDKs read. */
-  readonly readable: boolean;
+  /** The answer is fit for the caller: its SDK can read it, and will not blame the caller's key for ours. */
+  readonly passable: boolean;
 }
 
 const MESSAGE_CHARS_MAX = 300;
@@ -46,6 +46,25 @@ const FOREIGN_WORDS =
 const KEY_CODES = new Set(["invalid_api_key", "authentication_error", "API_KEY_INVALID"]);
 const KEY_WORDS = /api key not valid|api key expired|incorrect api key|invalid api[ -]?key/i;
 
+/** Codes and words of a 403 about the key, its account or its rights. */
+const RIGHTS_CODES = new Set([
+  "permission_error",
+  "permission_denied",
+  "permission-denied",
+  "PERMISSION_DENIED",
+]);
+const RIGHTS_WORDS =
+  /\b(?:api )?keys?\b|permission|credential|authori[sz]|authenticat|access denied|\b(?:account|organi[sz]ation|project|team|subscription)/i;
+/** Codes and words with which providers say that they do not like what a request holds. */
+const CONTENT_CODES = new Set([
+  "content_filter",
+  "content_policy_violation",
+  "moderation_blocked",
+  "data_inspection_failed",
+]);
+/** xAI says it beside the code of a missing right. */
+const CONTENT_WORDS = /^content violates usage guidelines/i;
+
 /** Judges a reply that is no success. `nowMs` is the wall clock, for dates in headers. */
 export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
   const error = errorOf(body);
@@ -58,7 +77,7 @@ export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
       0,
       MESSAGE_CHARS_MAX,
     ),
-    readable: error.found,
+    passable: error.found && (head.httpStatus !== 403 || outcome !== "PROVIDER_ERROR"),
   };
 }
 
@@ -67,15 +86,28 @@ function outcomeOf(httpStatus: number, error: ProviderError, body: string): Atte
     return "QUOTA_EXHAUSTED";
   }
   if ([400, 403, 404].includes(httpStatus) && saysModel(httpStatus, error)) return "MODEL_REFUSED";
-  // Gemini says 403 of what another account has made, and that says nothing about the key.
-  if (httpStatus === 403 && namesForeign(error)) return "REQUEST_REFUSED";
+  if (httpStatus === 403) return outcomeOfForbidden(error);
   // Gemini refuses a bad key with 400.
-  if ([401, 403].includes(httpStatus) || (httpStatus === 400 && saysKey(error))) {
-    return "KEY_REFUSED";
-  }
+  if (httpStatus === 401 || (httpStatus === 400 && saysKey(error))) return "KEY_REFUSED";
   if (httpStatus === 429) return "RATE_LIMITED";
   if (httpStatus === 408) return "TIMEOUT";
   return httpStatus >= 400 && httpStatus < 500 ? "REQUEST_REFUSED" : "PROVIDER_ERROR";
+}
+
+/** A 403 may be about the request, the key, or where we call from; only what speaks of the key may cost it its place. */
+function outcomeOfForbidden(error: ProviderError): AttemptOutcome {
+  // Gemini says it of what another account has made, and that says nothing about the key.
+  if (namesForeign(error) || refusesContent(error)) return "REQUEST_REFUSED";
+  return saysKey(error) || saysRights(error) ? "KEY_REFUSED" : "PROVIDER_ERROR";
+}
+
+function refusesContent(error: ProviderError): boolean {
+  if (error.metadata["flagged_input"] !== undefined) return true;
+  return error.codes.some((code) => CONTENT_CODES.has(code)) || CONTENT_WORDS.test(error.text);
+}
+
+function saysRights(error: ProviderError): boolean {
+  return error.codes.some((code) => RIGHTS_CODES.has(code)) || RIGHTS_WORDS.test(ownWords(error));
 }
 
 function saysQuota(error: ProviderError, body: string): boolean {
