@@ -1,7 +1,7 @@
 import type { AttemptOutcome } from "../core/call.js";
 import { errorOf, ownWords, type ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
-import { rateWaitMs } from "./waits.js";
+import { quotaWaitMs, rateWaitMs } from "./waits.js";
 
 /** What a provider's refusal means for its key and for the call. */
 export interface Verdict {
@@ -72,7 +72,7 @@ export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
   return {
     outcome,
     elsewhere: outcome !== "REQUEST_REFUSED" || namesForeign(error),
-    retryAfterMs: outcome === "RATE_LIMITED" ? rateWaitMs(head, error, body, nowMs) : null,
+    retryAfterMs: waitMs(outcome, head, error, body, nowMs),
     message: `HTTP ${String(head.httpStatus)}${error.text === "" ? "" : `: ${error.text}`}`.slice(
       0,
       MESSAGE_CHARS_MAX,
@@ -128,6 +128,17 @@ function saysModel(httpStatus: number, error: ProviderError): boolean {
 function namesForeign(error: ProviderError): boolean {
   if (error.codes.some((code) => FOREIGN_CODES.has(code))) return true;
   return FOREIGN_WORDS.test(error.text.slice(0, MODEL_WORDS_CHARS_MAX));
+}
+
+function waitMs(
+  outcome: AttemptOutcome,
+  head: ReplyHead,
+  error: ProviderError,
+  body: string,
+  nowMs: number,
+): number | null {
+  if (outcome === "RATE_LIMITED") return rateWaitMs(head, error, body, nowMs);
+  return outcome === "QUOTA_EXHAUSTED" ? quotaWaitMs(head, nowMs) : null;
 }
 
 function saysKey(error: ProviderError): boolean {

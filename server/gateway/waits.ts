@@ -1,32 +1,39 @@
 import type { ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
 
-/** No provider's wish to wait is followed for longer. */
+/** No provider's wish to wait is followed for longer, unless a quota is used up. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
+/** A quota may come back with the next month. */
+const QUOTA_RESET_MS_MAX = 31 * 86_400_000;
 
-/** Gemini's limit of a day for one model may be given back in seconds by its own word, but is not. */
+/**
+ * Until a limit of rate is over, in milliseconds, an hour at most: the provider's own word first, then the
+ * reset of the limit that is used up. Null if it says nothing.
+ */
 export function rateWaitMs(
   head: ReplyHead,
   error: ProviderError,
   body: string,
   nowMs: number,
 ): number | null {
-  const ofDay = error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(body);
-  return ofDay ? RETRY_AFTER_MS_MAX : retryAfterMs(head, body, nowMs);
+  // Gemini's limit of a day for one model may be given back in seconds by its own word, but is not.
+  if (error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(body)) return RETRY_AFTER_MS_MAX;
+  const { pacing } = head;
+  const wait = askedFor(pacing, nowMs) ?? resetOf(pacing, nowMs) ?? retryDelay(body);
+  return bounded(wait, RETRY_AFTER_MS_MAX);
 }
 
-/** When to come back: the provider's own word first, then the reset of the limit that is used up. */
-function retryAfterMs(head: ReplyHead, body: string, nowMs: number): number | null {
-  const pacing = head.pacing;
-  const waits = [
-    milliseconds(pacing?.get("retry-after-ms")),
-    seconds(pacing?.get("retry-after"), nowMs),
-    resetOf(pacing, nowMs),
-    retryDelay(body),
-  ];
-  const wait = waits.find((each) => each !== undefined);
-  if (wait === undefined) return null;
-  return Math.min(Math.max(wait, 0), RETRY_AFTER_MS_MAX);
+/** Until a quota is full again, in milliseconds, 31 days at most; null if the provider does not say. */
+export function quotaWaitMs(head: ReplyHead, nowMs: number): number | null {
+  return bounded(askedFor(head.pacing, nowMs), QUOTA_RESET_MS_MAX);
+}
+
+function bounded(wait: number | undefined, maxMs: number): number | null {
+  return wait === undefined ? null : Math.min(Math.max(wait, 0), maxMs);
+}
+
+function askedFor(pacing: Map<string, string> | undefined, nowMs: number): number | undefined {
+  return milliseconds(pacing?.get("retry-after-ms")) ?? seconds(pacing?.get("retry-after"), nowMs);
 }
 
 function milliseconds(text: string | undefined): number | undefined {

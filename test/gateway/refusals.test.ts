@@ -107,3 +107,22 @@ test("a 403 that says nothing of the key does not refuse it, is tried elsewhere,
     assert.equal((await call(inTurn(script, ok))).status, 200);
   }
 });
+
+test("a used-up quota rests until the provider's reset, and not until that of a limit of rate", async () => {
+  const spent = { error: { code: "insufficient_quota", message: "spent" } };
+  const ofRate = {
+    "x-ratelimit-remaining-requests": "0",
+    "x-ratelimit-reset-requests": "20ms",
+  };
+  for (const [headers, wanted] of [
+    [{ "retry-after": "60" }, 60_000],
+    [{ "retry-after": "86400" }, 86_400_000],
+    [{ "retry-after": String(400 * 86_400) }, 31 * 86_400_000],
+    [ofRate, null],
+    [{}, null],
+  ] as const) {
+    const { pool } = await call(says(429, spent, headers));
+    assert.deepEqual(pool.outcomes, ["QUOTA_EXHAUSTED", "QUOTA_EXHAUSTED"]);
+    assert.equal(pool.releases[0]?.result.retryAfterMs, wanted);
+  }
+});
