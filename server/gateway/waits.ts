@@ -10,22 +10,27 @@ const QUOTA_RESET_MS_MAX = 31 * 86_400_000;
  * Until a limit of rate is over, in milliseconds, an hour at most: the provider's own word first, then the
  * reset of the limit that is used up. Null if it says nothing.
  */
-export function rateWaitMs(
-  head: ReplyHead,
-  error: ProviderError,
-  body: string,
-  nowMs: number,
-): number | null {
+export function rateWaitMs(head: ReplyHead, error: ProviderError, nowMs: number): number | null {
   // Gemini's limit of a day for one model may be given back in seconds by its own word, but is not.
-  if (error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(body)) return RETRY_AFTER_MS_MAX;
+  if (error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(error.body))
+    return RETRY_AFTER_MS_MAX;
   const { pacing } = head;
-  const wait = askedFor(pacing, nowMs) ?? resetOf(pacing, nowMs) ?? retryDelay(body);
+  const wait = askedFor(pacing, nowMs) ?? resetOf(pacing, nowMs) ?? retryDelay(error.body);
   return bounded(wait, RETRY_AFTER_MS_MAX);
 }
 
 /** Until a quota is full again, in milliseconds, 31 days at most; null if the provider does not say. */
-export function quotaWaitMs(head: ReplyHead, nowMs: number): number | null {
-  return bounded(askedFor(head.pacing, nowMs), QUOTA_RESET_MS_MAX);
+export function quotaWaitMs(head: ReplyHead, error: ProviderError, nowMs: number): number | null {
+  const wait = untilDay(error.text, nowMs) ?? askedFor(head.pacing, nowMs);
+  return bounded(wait, QUOTA_RESET_MS_MAX);
+}
+
+/** Anthropic says it in words: `on 2026-01-01 at 00:00 UTC`. */
+function untilDay(text: string, nowMs: number): number | undefined {
+  const match = /\bon (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC\.$/.exec(text);
+  if (match === null) return undefined;
+  const wait = Date.parse(`${match[1] ?? ""}T${match[2] ?? ""}Z`) - nowMs;
+  return wait > 0 ? wait : undefined;
 }
 
 function bounded(wait: number | undefined, maxMs: number): number | null {

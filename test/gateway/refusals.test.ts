@@ -8,6 +8,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
+import { FakeClock } from "../support/fake-clock.js";
 import { type Setup, startGateway, type TestGateway } from "./fixture.js";
 
 const SECRETS = ["sk-first-00000000000000000000", "sk-second-0000000000000000000"];
@@ -124,5 +125,116 @@ test("a used-up quota rests until the provider's reset, and not until that of a 
     const { pool } = await call(says(429, spent, headers));
     assert.deepEqual(pool.outcomes, ["QUOTA_EXHAUSTED", "QUOTA_EXHAUSTED"]);
     assert.equal(pool.releases[0]?.result.retryAfterMs, wanted);
+  }
+});
+
+const anthropics = (message: string): unknown => ({
+  type: "error",
+  error: { type: "invalid_request_error", message },
+});
+
+test("a spend limit that Anthropic tells as the request's fault rests the key until the day it names", async () => {
+  const clock = new FakeClock(Date.UTC(2025, 11, 30));
+  const limit =
+    "You have reached your specified API usage limits. You will regain access on 2026-01-01 at 00:00 UTC.";
+  for (const [message, wanted] of [
+    [limit, 2 * 86_400_000],
+    [limit.replace("specified", "specified workspace"), 2 * 86_400_000],
+    [limit.replace("2026", "2025"), null],
+  ] as const) {
+    const { status, pool } = await call(inTurn(says(400, anthropics(message)), ok), { clock });
+    assert.equal(status, 200);
+    assert.deepEqual(pool.outcomes, ["QUOTA_EXHAUSTED", "OK"]);
+    assert.equal(pool.releases[0]?.result.retryAfterMs, wanted, message);
+  }
+});
+
+test("money that is used up is told from a rate and from a refused key, however a provider says it", async () => {
+  const team =
+    "Your team 16f2151a-40f4-4a80-8ad0-cae00c27e8dd has either used all available credits";
+  for (const [status, body] of [
+    [
+      400,
+      anthropics(
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.",
+      ),
+    ],
+    [
+      400,
+      {
+        error: {
+          code: "Arrearage",
+          message: "Access denied, please make sure your account is in good standing.",
+        },
+      },
+    ],
+    [
+      429,
+      {
+        code: "Some resource has been exhausted",
+        error: `${team} or reached its monthly spending limit. To continue making API requests, please purchase more credits or raise your spending limit.`,
+      },
+    ],
+    [
+      403,
+      {
+        code: "The caller does not have permission to execute the specified operation",
+        error:
+          "Your newly created teams doesn't have any credits yet. You can purchase credits on https://console.x.ai/team/c853730f.",
+      },
+    ],
+    [
+      429,
+      { error: { type: "exceeded_current_quota_error", message: "Your account is suspended" } },
+    ],
+    [
+      403,
+      {
+        error: {
+          code: 403,
+          message: "Budget limit exceeded",
+          metadata: { limit_source: "openrouter_key_limit" },
+        },
+      },
+    ],
+    [
+      403,
+      {
+        error: {
+          code: 403,
+          message:
+            "Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys",
+        },
+      },
+    ],
+    [429, { error: { code: "1113", message: "您的账户已欠费，请充值后重试" } }],
+  ] as const) {
+    const { status: told, pool } = await call(inTurn(says(status, body), ok));
+    assert.equal(told, 200, JSON.stringify(body));
+    assert.deepEqual(pool.outcomes, ["QUOTA_EXHAUSTED", "OK"], JSON.stringify(body));
+  }
+});
+
+test("a disabled organisation is its key's fault, and the call goes on with another", async () => {
+  const { status, pool } = await call(
+    inTurn(says(400, anthropics("This organization has been disabled.")), ok),
+  );
+  assert.equal(status, 200);
+  assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "OK"]);
+});
+
+test("what a caller writes into its request costs no key its place when the provider quotes it", async () => {
+  for (const [status, message] of [
+    [400, "Your credit balance is too low is not a valid model ID"],
+    [400, "This organization has been disabled. is not a valid model ID"],
+    [400, "Invalid value: 'API key not valid. Please pass a valid API key.'"],
+    [400, "Your credit balance is too low to access the API.: Extra inputs are not permitted"],
+    [400, "incorrect api key: Extra inputs are not permitted"],
+    [400, "insufficient balance: unknown parameter"],
+    [404, "Prompt with id 'the model was not found' not found"],
+  ] as const) {
+    const { status: told, pool } = await call(says(status, { error: { message, type: "x" } }));
+    assert.equal(told, status, message);
+    assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED"], message);
   }
 });
