@@ -41,6 +41,24 @@ export function saysQuota(error: ProviderError): boolean {
   return hasCode(error, QUOTA_CODES) || isOneOf(error, QUOTA_MESSAGES);
 }
 
+const TOO_LARGE_MESSAGES = [
+  /^(?:request too large|rate limit reached)\b.*\blimit:? (?<limit>\d{1,15}), (?:used:? \d{1,15}, )?requested:? (?<asked>\d{1,15})\b/i,
+  /^this request requires more credits, .*you requested up to (?<asked>\d{1,15}) tokens, but can only afford (?<limit>\d{1,15})\b/i,
+  /^prompt tokens limit exceeded: (?<asked>\d{1,15}) > (?<limit>\d{1,15})\b/i,
+];
+
+/**
+ * Of a 402, 413 or 429: that this one call asks for more than the key is ever given at once, or can pay now,
+ * where it serves smaller ones.
+ */
+export function saysTooLarge(error: ProviderError): boolean {
+  if (error.codes.includes("weight_exceeds_budget")) return true;
+  return TOO_LARGE_MESSAGES.some((message) => {
+    const { limit, asked } = message.exec(error.text)?.groups ?? {};
+    return Number(limit) > 0 && Number(asked) > Number(limit);
+  });
+}
+
 /** That a model is not served to this key, or at all. */
 const MODEL_CODES = new Set([
   "model_not_found",

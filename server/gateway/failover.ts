@@ -45,15 +45,12 @@ export class Failover {
     this.#count++;
   }
 
-  /** Trouble with a key says less than a provider's own answer, so it never hides one. */
   failed(providerKeyId: string, failure: AttemptFailure): void {
     this.#tried = new Set([...this.#tried, providerKeyId]);
-    const { outcome } = failure;
-    const ofKey = ["KEY_REFUSED", "QUOTA_EXHAUSTED", "MODEL_REFUSED"].includes(outcome);
-    if (outcome === "MODEL_REFUSED") this.#modelRefusals++;
-    if (!ofKey || this.#failure === undefined) this.#failure = failure;
+    if (failure.outcome === "MODEL_REFUSED") this.#modelRefusals++;
+    if (saysMore(failure, this.#failure)) this.#failure = failure;
     if (mayHaveWorked(failure)) this.#providerFailures++;
-    if (ofKey || failure.kind === "REFUSED_URL") {
+    if (weightOf(failure) < WEIGHT_OF_PASSING || failure.kind === "REFUSED_URL") {
       this.#refused = new Set([...this.#refused, providerKeyId]);
     }
   }
@@ -103,6 +100,25 @@ export class Failover {
       elapsedMs <= this.#limits.failoverDeadlineMs
     );
   }
+}
+
+/** What passes by and may be waited for. */
+const WEIGHT_OF_PASSING = 2;
+
+/**
+ * How much a failure says of what the caller can expect. Trouble with a key says less than a provider's own
+ * answer; that one key does not take this call says less than that another cannot now.
+ */
+function weightOf({ outcome }: AttemptFailure): number {
+  if (["KEY_REFUSED", "QUOTA_EXHAUSTED", "MODEL_REFUSED"].includes(outcome)) return 0;
+  return outcome === "REQUEST_REFUSED" ? 1 : WEIGHT_OF_PASSING;
+}
+
+/** Of equals the first trouble with a key, and the last answer, is told. */
+function saysMore(failure: AttemptFailure, told: AttemptFailure | undefined): boolean {
+  if (told === undefined) return true;
+  const weight = weightOf(failure);
+  return weight > 0 && weight >= weightOf(told);
 }
 
 function mayHaveWorked(failure: AttemptFailure): boolean {

@@ -332,7 +332,7 @@ export class Trials implements AttemptListener {
       book.closeLease(failure);
       listener.onAttemptFailed();
       this.#failover.failed(attempt.options.lease.providerKey.id, failure);
-      if (failure.outcome === "REQUEST_REFUSED") this.#isLookedFor = true;
+      if (saysNoSuchThing(failure)) this.#isLookedFor = true;
       if (failure.elsewhere || this.#livesElsewhere(failure)) this.next();
       else listener.onExhausted(failure, undefined);
     } catch (thrown) {
@@ -455,6 +455,11 @@ function filesMissing(reason: string): Fault {
     "upstream_error",
     `The provider made the images, but they could not be fetched: ${reason}. Ask for "response_format" url instead.`,
   );
+}
+
+/** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
+function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
+  return outcome === "REQUEST_REFUSED" && [400, 403, 404].includes(httpStatus ?? 0);
 }
 
 function refusesUsageOption(attempt: Attempt, failure: AttemptFailure): boolean {

@@ -6,6 +6,7 @@ import {
   saysModel,
   saysQuota,
   saysRights,
+  saysTooLarge,
 } from "./error-words.js";
 import { errorOf, type ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
@@ -29,10 +30,11 @@ const MESSAGE_CHARS_MAX = 300;
 /** Judges a reply that is no success. `nowMs` is the wall clock, for dates in headers. */
 export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
   const error = errorOf(body);
-  const outcome = outcomeOf(head.httpStatus, error);
+  const tooLarge = isTooLarge(head, error);
+  const outcome = tooLarge ? "REQUEST_REFUSED" : outcomeOf(head.httpStatus, error);
   return {
     outcome,
-    elsewhere: outcome !== "REQUEST_REFUSED" || namesForeign(error),
+    elsewhere: outcome !== "REQUEST_REFUSED" || namesForeign(error) || tooLarge,
     retryAfterMs: waitMs(outcome, head, error, nowMs),
     message: `HTTP ${String(head.httpStatus)}${error.text === "" ? "" : `: ${error.text}`}`.slice(
       0,
@@ -40,6 +42,13 @@ export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
     ),
     passable: error.found && (head.httpStatus !== 403 || outcome !== "PROVIDER_ERROR"),
   };
+}
+
+/** Statuses with which keys refuse a call for its size. */
+const SIZE_STATUSES: ReadonlySet<number> = new Set([402, 413, 429]);
+
+function isTooLarge(head: ReplyHead, error: ProviderError): boolean {
+  return SIZE_STATUSES.has(head.httpStatus) && saysTooLarge(error);
 }
 
 function outcomeOf(httpStatus: number, error: ProviderError): AttemptOutcome {

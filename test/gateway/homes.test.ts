@@ -217,3 +217,15 @@ test("others are asked once the key is switched off or deleted, or says itself t
   assert.equal(deleted.secrets[0], other.home);
   assert.equal(deleted.secrets.length, KEYS - 1);
 });
+
+test("a call that is too large for the key that holds its thing is told so, without another's 404", async () => {
+  const world = await Accounts.start();
+  const { path, home } = await world.upload();
+  const error = { message: "Request too large (TPM): Limit 30000, Requested 52000." };
+  world.trouble.set(home, [replyJson(429, JSON.stringify({ error }))]);
+  const { status, text, secrets } = await world.ask("GET", path);
+  assert.equal(status, 429);
+  assert.match(text, /Requested 52000/);
+  assert.deepEqual(secrets, [home]);
+  assert.equal((await world.ask("GET", path)).status, 200);
+});

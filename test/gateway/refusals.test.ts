@@ -9,7 +9,7 @@ import {
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { FakeClock } from "../support/fake-clock.js";
-import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { advanceUntil, type Setup, startGateway, type TestGateway } from "./fixture.js";
 
 const SECRETS = ["sk-first-00000000000000000000", "sk-second-0000000000000000000"];
 const CHAT = { model: "m", messages: [] };
@@ -236,5 +236,85 @@ test("what a caller writes into its request costs no key its place when the prov
     const { status: told, pool } = await call(says(status, { error: { message, type: "x" } }));
     assert.equal(told, status, message);
     assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED"], message);
+  }
+});
+
+const tokens = (start: string, rest: string): unknown => ({
+  error: {
+    message: `${start} for gpt-4o in organization org-x on tokens per min (TPM): ${rest}. Visit https://platform.openai.com/account/rate-limits to learn more.`,
+    type: "tokens",
+    param: null,
+    code: "rate_limit_exceeded",
+  },
+});
+const tooLarge = tokens("Request too large", "Limit 30000, Requested 52000");
+const limited = tokens("Rate limit reached", "Limit 30000, Used 29000, Requested 2000");
+
+test("a call that is larger than a key's whole limit is tried with others and rests none", async () => {
+  for (const [status, body] of [
+    [429, tooLarge],
+    [413, tokens("Request too large", "Limit 6000, Requested 7000")],
+    [
+      402,
+      {
+        error: {
+          code: 402,
+          message:
+            "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 10114. To increase, visit https://openrouter.ai/settings/credits and upgrade to a paid account",
+        },
+      },
+    ],
+    [
+      402,
+      {
+        error: {
+          code: 402,
+          message:
+            "Prompt tokens limit exceeded: 230799 > 91442. To increase, visit https://openrouter.ai/settings/keys",
+        },
+      },
+    ],
+  ] as const) {
+    const served = await call(inTurn(says(status, body), ok));
+    assert.equal(served.status, 200);
+    assert.deepEqual(served.pool.outcomes, ["REQUEST_REFUSED", "OK"]);
+    const refused = await call(says(status, body));
+    assert.equal(refused.status, status);
+    assert.equal(refused.body, JSON.stringify(body));
+    assert.deepEqual(refused.pool.outcomes, ["REQUEST_REFUSED", "REQUEST_REFUSED"]);
+  }
+});
+
+test("a call that would fit a key's limit, and a key that can afford nothing, rest the key", async () => {
+  assert.equal((await call(inTurn(says(429, limited), ok))).pool.outcomes[0], "RATE_LIMITED");
+  const spent = {
+    error: {
+      code: 402,
+      message:
+        "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only afford 0. To increase, visit https://openrouter.ai/settings/keys and create a key with a higher monthly limit",
+    },
+  };
+  assert.equal((await call(inTurn(says(402, spent), ok))).pool.outcomes[0], "QUOTA_EXHAUSTED");
+});
+
+test("a call that is too large for one key waits for another that is limited, and not for the first", async () => {
+  for (const first of [0, 1]) {
+    const clock = new FakeClock();
+    await gateway?.close();
+    stub.received.length = 0;
+    gateway = await startGateway({
+      providers: [{ baseUrl: stub.origin }],
+      secrets: SECRETS,
+      clock,
+    });
+    gateway.pool.backMs = 0;
+    let asked = 0;
+    stub.script = (received, res) => {
+      if (received.secret === SECRETS[first]) return says(429, tooLarge)(received, res);
+      return (++asked === 1 ? says(429, limited) : ok)(received, res);
+    };
+    const response = await advanceUntil(clock, gateway.post("/v1/chat/completions", CHAT));
+    assert.equal(response.status, 200);
+    assert.equal(stub.received.length, 3);
   }
 });
