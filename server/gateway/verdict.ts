@@ -10,7 +10,7 @@ import {
 } from "./error-words.js";
 import { errorOf, type ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
-import { quotaWaitMs, rateWaitMs } from "./waits.js";
+import { overloadWaitMs, quotaWaitMs, rateWaitMs } from "./waits.js";
 
 /** What a provider's refusal means for its key and for the call. */
 export interface Verdict {
@@ -71,6 +71,9 @@ function outcomeOfForbidden(error: ProviderError): AttemptOutcome {
   return saysKey(error) || saysRights(error) ? "KEY_REFUSED" : "PROVIDER_ERROR";
 }
 
+/** Statuses that speak of a provider's load, whoever asks. */
+const OVERLOAD_STATUSES: ReadonlySet<number> = new Set([503, 529]);
+
 function waitMs(
   outcome: AttemptOutcome,
   head: ReplyHead,
@@ -78,5 +81,6 @@ function waitMs(
   nowMs: number,
 ): number | null {
   if (outcome === "RATE_LIMITED") return rateWaitMs(head, error, nowMs);
-  return outcome === "QUOTA_EXHAUSTED" ? quotaWaitMs(head, error, nowMs) : null;
+  if (outcome === "QUOTA_EXHAUSTED") return quotaWaitMs(head, error, nowMs);
+  return OVERLOAD_STATUSES.has(head.httpStatus) ? overloadWaitMs(head, nowMs) : null;
 }

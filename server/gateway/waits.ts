@@ -1,10 +1,16 @@
+import { isRecord } from "../dialect/json-find.js";
 import type { ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
+import { waitIn } from "./wait-text.js";
 
 /** No provider's wish to wait is followed for longer, unless a quota is used up. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
 /** A quota may come back with the next month. */
 const QUOTA_RESET_MS_MAX = 31 * 86_400_000;
+/** Nobody knows when an overload ends, and one that guesses long must not cost more than failures do. */
+const OVERLOAD_WAIT_MS_MAX = 60_000;
+
+type Pacing = ReadonlyMap<string, string>;
 
 /**
  * Until a limit of rate is over, in milliseconds, an hour at most: the provider's own word first, then the
@@ -12,81 +18,109 @@ const QUOTA_RESET_MS_MAX = 31 * 86_400_000;
  */
 export function rateWaitMs(head: ReplyHead, error: ProviderError, nowMs: number): number | null {
   // Gemini's limit of a day for one model may be given back in seconds by its own word, but is not.
-  if (error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(error.body))
+  if (error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(error.body)) {
     return RETRY_AFTER_MS_MAX;
-  const { pacing } = head;
-  const wait = askedFor(pacing, nowMs) ?? resetOf(pacing, nowMs) ?? retryDelay(error.body);
+  }
+  const wait =
+    askedFor(head.pacing, nowMs) ??
+    resetOf(head.pacing, nowMs) ??
+    resetOf(pacingInside(error), nowMs) ??
+    retryDelay(error.body) ??
+    spoken(error.text, nowMs);
   return bounded(wait, RETRY_AFTER_MS_MAX);
 }
 
 /** Until a quota is full again, in milliseconds, 31 days at most; null if the provider does not say. */
 export function quotaWaitMs(head: ReplyHead, error: ProviderError, nowMs: number): number | null {
-  const wait = untilDay(error.text, nowMs) ?? askedFor(head.pacing, nowMs);
+  const resetsAt = error.metadata["resets_at"];
+  const wait =
+    untilDay(error.text, nowMs) ??
+    waitIn(typeof resetsAt === "string" ? resetsAt : undefined, nowMs) ??
+    askedFor(head.pacing, nowMs);
   return bounded(wait, QUOTA_RESET_MS_MAX);
 }
 
-/** Anthropic says it in words: `on 2026-01-01 at 00:00 UTC`. */
-function untilDay(text: string, nowMs: number): number | undefined {
-  const match = /\bon (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC\.$/.exec(text);
-  if (match === null) return undefined;
-  const wait = Date.parse(`${match[1] ?? ""}T${match[2] ?? ""}Z`) - nowMs;
-  return wait > 0 ? wait : undefined;
+/** Until an overload is over, in milliseconds, a minute at most; null if the provider does not say. */
+export function overloadWaitMs(head: ReplyHead, nowMs: number): number | null {
+  return bounded(askedFor(head.pacing, nowMs), OVERLOAD_WAIT_MS_MAX);
 }
 
 function bounded(wait: number | undefined, maxMs: number): number | null {
-  return wait === undefined ? null : Math.min(Math.max(wait, 0), maxMs);
+  return wait === undefined ? null : Math.min(wait, maxMs);
 }
 
-function askedFor(pacing: Map<string, string> | undefined, nowMs: number): number | undefined {
-  return milliseconds(pacing?.get("retry-after-ms")) ?? seconds(pacing?.get("retry-after"), nowMs);
+function askedFor(pacing: Pacing | undefined, nowMs: number): number | undefined {
+  const exact = pacing?.get("retry-after-ms") ?? "";
+  if (/^\d+(?:\.\d+)?$/.test(exact)) return Number(exact);
+  return waitIn(pacing?.get("retry-after"), nowMs);
 }
 
-function milliseconds(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : undefined;
-}
-
-function seconds(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined || text === "") return undefined;
-  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : at - nowMs;
-}
-
-const REMAINING =
-  /^(?<stem>x-ratelimit-|anthropic-ratelimit-)(?:remaining-(?<after>.+)|(?<before>.+)-remaining)$/;
-
-function resetOf(pacing: Map<string, string> | undefined, nowMs: number): number | undefined {
+/** Of the limits that are used up the longest to come back. */
+function resetOf(pacing: Pacing | undefined, nowMs: number): number | undefined {
   let longest: number | undefined;
   for (const [name, value] of pacing ?? []) {
-    const groups = REMAINING.exec(name)?.groups;
-    if (groups === undefined || Number(value) > 0) continue;
-    const stem = groups["stem"] ?? "";
-    const after = groups["after"];
-    const reset = pacing?.get(
-      after === undefined ? `${stem}${groups["before"] ?? ""}-reset` : `${stem}reset-${after}`,
-    );
-    const wait = reset === undefined ? undefined : resetMs(reset, nowMs);
-    if (wait !== undefined && wait > (longest ?? -1)) longest = wait;
+    for (const reset of resetsBeside(pacing, name, value)) {
+      const wait = waitIn(reset, nowMs);
+      if (wait !== undefined && wait > (longest ?? -1)) longest = wait;
+    }
   }
   return longest;
 }
 
-/** `6m0s`, `20ms`, `1.5s`, seconds, or a date. */
-function resetMs(text: string, nowMs: number): number | undefined {
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  let total = 0;
-  let rest = text;
-  for (;;) {
-    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)/.exec(rest);
-    if (match === null) break;
-    total += Number(match[1]) * (units[match[2] ?? ""] ?? 0);
-    rest = rest.slice(match[0].length);
+const REMAINING =
+  /^(?<stem>(?:x-|anthropic-)?ratelimit-)(?:remaining(?<after>-.+)?|(?<before>.+)-remaining)$/;
+const UNIFIED = "anthropic-ratelimit-unified-";
+
+/** When what this line says to be used up comes back, as it is written; none where it says nothing of the kind. */
+function resetsBeside(
+  pacing: Pacing | undefined,
+  name: string,
+  value: string,
+): readonly (string | undefined)[] {
+  if (name === `${UNIFIED}status`) {
+    return value === "rejected" ? [pacing?.get(`${UNIFIED}reset`)] : [];
   }
-  return rest === "" && text !== "" ? total : seconds(text, nowMs);
+  // `"policy";r=0;t=42` for each.
+  if (name === "ratelimit") return value.split(",").map(usedUp);
+  const groups = REMAINING.exec(name)?.groups;
+  if (groups === undefined || !(Number(value) <= 0)) return [];
+  const { stem = "", after = "", before } = groups;
+  return [pacing?.get(before === undefined ? `${stem}reset${after}` : `${stem}${before}-reset`)];
+}
+
+function usedUp(policy: string): string | undefined {
+  return /;\s*r=0\s*(?:;|$)/.test(policy)
+    ? /;\s*t=(\d{1,10})\s*(?:;|$)/.exec(policy)?.[1]
+    : undefined;
+}
+
+/** OpenRouter passes on the headers of those behind it in its body. */
+function pacingInside(error: ProviderError): Pacing | undefined {
+  const { headers } = error.metadata;
+  if (!isRecord(headers)) return undefined;
+  const lines = Object.entries(headers).map(
+    ([name, value]) => [name.toLowerCase(), String(value)] as const,
+  );
+  return new Map(lines);
 }
 
 /** Gemini says it in the body: `"retryDelay": "34s"`. */
 function retryDelay(body: string): number | undefined {
   const match = /"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"/.exec(body);
   return match === null ? undefined : Number(match[1]) * 1000;
+}
+
+const SPOKEN =
+  /\b(?:try again|retry) (?:in|after) (?<count>\d{1,6}(?:\.\d{1,9})?)(?: seconds?\b|(?<unit>(?:ms|[smhd])(?:\d{1,6}(?:\.\d{1,9})?(?:ms|[smhd]))*)(?!\w))/i;
+
+/** OpenAI says it in words alone at times: `try again in 6m0s`. */
+function spoken(text: string, nowMs: number): number | undefined {
+  const groups = SPOKEN.exec(text)?.groups;
+  return waitIn(groups && `${groups["count"] ?? ""}${groups["unit"] ?? "s"}`, nowMs);
+}
+
+/** Anthropic says it in words: `on 2026-01-01 at 00:00 UTC`. */
+function untilDay(text: string, nowMs: number): number | undefined {
+  const match = /\bon (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC\.$/.exec(text);
+  return match === null ? undefined : waitIn(`${match[1] ?? ""}T${match[2] ?? ""}Z`, nowMs);
 }

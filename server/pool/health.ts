@@ -276,18 +276,19 @@ function afterFailure(now: Condition, event: HealthEvent): Condition {
   const consecutiveFailures = now.consecutiveFailures + 1;
   const counted = { ...now, consecutiveFailures, lastError: errorOf(event) };
   if (now.state === "INVALID") return now;
-  if (event.retryAfterMs !== null) {
-    return blocked(counted, "COOLDOWN", event, Math.min(event.retryAfterMs, RETRY_AFTER_MAX_MS));
-  }
+  const toldMs =
+    event.retryAfterMs === null ? null : Math.min(event.retryAfterMs, RETRY_AFTER_MAX_MS);
   if (
     event.wasProof ||
     (consecutiveFailures >= BREAKER_AFTER_FAILURES && now.blockedUntilMs === null)
   ) {
     const doubledMs = BREAKER_BASE_MS * 2 ** Math.min(now.trips, DOUBLINGS_MAX);
-    const waitMs = Math.min(doubledMs, event.policy.errorCooldownMs);
+    // A provider that always asks to come back at once must not be asked more than one that says nothing.
+    const waitMs = Math.max(Math.min(doubledMs, event.policy.errorCooldownMs), toldMs ?? 0);
     const tripped = blocked({ ...counted, trips: now.trips + 1 }, "COOLDOWN", event, waitMs);
     return { ...tripped, onProof: true };
   }
+  if (toldMs !== null) return blocked(counted, "COOLDOWN", event, toldMs);
   if (now.blockedUntilMs !== null) return counted;
   const isDegraded =
     consecutiveFailures >= DEGRADED_AFTER_FAILURES || stateByRate(event) === "DEGRADED";

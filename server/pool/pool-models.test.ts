@@ -45,6 +45,20 @@ test("a refused key, an empty quota and a broken connection take it out for all 
   }
 });
 
+test("an overloaded provider that names a time is believed, and after failures in a row not for less than without", () => {
+  const world = new World(keys(1));
+  const overload = (retryAfterMs: number | null): number => {
+    world.call("PROVIDER_ERROR", { httpStatus: 503, route: ASKED, retryAfterMs });
+    const wait = world.pool.waitMs(SUPER, ASKED) ?? -1;
+    world.clock.advance(wait);
+    return wait;
+  };
+  assert.equal(overload(30_000), 30_000);
+  const waits = Array.from({ length: 16 }, () => overload(0));
+  assert.deepEqual(waits.slice(0, 3), [100, 100, 100]);
+  assert.equal(waits.at(-1), 60_000);
+});
+
 test("waits of one model grow by its own limits, and its success begins anew", () => {
   const world = new World(keys(1));
   const limit = (): number => {

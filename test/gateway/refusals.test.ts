@@ -318,3 +318,145 @@ test("a call that is too large for one key waits for another that is limited, an
     assert.equal(stub.received.length, 3);
   }
 });
+
+const NOW = Date.UTC(2026, 10, 21, 16);
+const IN_42_S = NOW + 42_000;
+const spoken = (message: string): unknown => ({ error: { message, code: "rate_limit_exceeded" } });
+const openRouters = (reset: string): unknown => ({
+  error: {
+    code: 429,
+    message: "Rate limit exceeded: free-models-per-min.",
+    metadata: {
+      headers: {
+        "X-RateLimit-Limit": "20",
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": reset,
+      },
+    },
+  },
+});
+
+for (const [name, headers, body, wanted] of [
+  [
+    "a reset in epoch milliseconds",
+    { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(IN_42_S) },
+    {},
+    42_000,
+  ],
+  [
+    "a reset in epoch seconds",
+    { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(IN_42_S / 1000) },
+    {},
+    42_000,
+  ],
+  [
+    "a reset in epoch seconds, of requests",
+    { "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": String(IN_42_S / 1000) },
+    {},
+    42_000,
+  ],
+  [
+    "a reset that has passed",
+    { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String((NOW - 1000) / 1000) },
+    {},
+    null,
+  ],
+  [
+    "a reset that can be no time",
+    { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "500000000" },
+    {},
+    null,
+  ],
+  [
+    "a reset of what is not used up",
+    { "x-ratelimit-remaining": "unknown", "x-ratelimit-reset": "42" },
+    {},
+    null,
+  ],
+  ["ratelimit-reset", { "ratelimit-remaining": "0", "ratelimit-reset": "42" }, {}, 42_000],
+  ["ratelimit of several policies", { ratelimit: '"burst";r=3;t=7, "day";r=0;t=42' }, {}, 42_000],
+  [
+    "Anthropic's unified reset",
+    {
+      "anthropic-ratelimit-unified-status": "rejected",
+      "anthropic-ratelimit-unified-reset": String(IN_42_S / 1000),
+    },
+    {},
+    42_000,
+  ],
+  [
+    "Anthropic's unified reset of a limit that holds",
+    {
+      "anthropic-ratelimit-unified-status": "allowed",
+      "anthropic-ratelimit-unified-reset": String(IN_42_S / 1000),
+    },
+    {},
+    null,
+  ],
+  [
+    "a date without a zone's name",
+    {
+      "anthropic-ratelimit-requests-remaining": "0",
+      "anthropic-ratelimit-requests-reset": new Date(IN_42_S).toISOString(),
+    },
+    {},
+    42_000,
+  ],
+  ["Retry-After twice", { "retry-after": "60, 60" }, {}, 60_000],
+  ["Retry-After with a unit", { "retry-after": "42s" }, {}, 42_000],
+  ["Retry-After in epoch seconds", { "retry-after": String(IN_42_S / 1000) }, {}, 42_000],
+  ["a negative Retry-After", { "retry-after": "-1" }, {}, null],
+  ["no time at all", { "retry-after": "soon" }, {}, null],
+  [
+    "a Retry-After that is none before a reset that is one",
+    { "retry-after": "soon", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "42s" },
+    {},
+    42_000,
+  ],
+  ["OpenRouter's headers in the body", {}, openRouters(String(IN_42_S)), 42_000],
+  [
+    "words with a part of a second",
+    {},
+    spoken("Limit 30000, Used 29000, Requested 2000. Please try again in 1.998s. Visit https://x"),
+    1998,
+  ],
+  ["words with minutes", {}, spoken("Please try again in 6m0s."), 360_000],
+  ["words with seconds spelt out", {}, spoken("Please retry after 42 seconds."), 42_000],
+  ["words without a unit", {}, spoken("Please try again in 42"), null],
+  ["a day", {}, spoken("Please try again in 24h0m0s."), 3_600_000],
+] as const) {
+  test(`a limit of rate is believed with its time to wait: ${name}`, async () => {
+    const { pool } = await call(inTurn(says(429, body, headers), ok), {
+      clock: new FakeClock(NOW),
+    });
+    assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
+    assert.equal(pool.releases[0]?.result.retryAfterMs, wanted);
+  });
+}
+
+test("an overloaded provider's time to wait is believed for a minute, another failure's is not", async () => {
+  for (const [status, retryAfter, wanted] of [
+    [503, "42", 42_000],
+    [529, "42", 42_000],
+    [503, "3600", 60_000],
+    [500, "42", null],
+  ] as const) {
+    const { pool } = await call(inTurn(says(status, {}, { "retry-after": retryAfter }), ok));
+    assert.deepEqual(pool.outcomes, ["PROVIDER_ERROR", "OK"]);
+    assert.equal(pool.releases[0]?.result.retryAfterMs, wanted, `${String(status)} ${retryAfter}`);
+  }
+});
+
+test("a budget's reset beside its refusal is believed", async () => {
+  const metadata = {
+    limit_source: "openrouter_workspace_budget",
+    resets_at: new Date(NOW + 86_400_000).toISOString(),
+  };
+  const script = inTurn(
+    says(403, { error: { code: 403, message: "Budget limit exceeded", metadata } }),
+    ok,
+  );
+  const { pool } = await call(script, { clock: new FakeClock(NOW) });
+  assert.deepEqual(pool.outcomes, ["QUOTA_EXHAUSTED", "OK"]);
+  assert.equal(pool.releases[0]?.result.retryAfterMs, 86_400_000);
+});
