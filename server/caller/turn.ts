@@ -154,9 +154,16 @@ export class Turn {
     return !this.#home.socket.writableNeedDrain;
   }
 
-  /** Ends an answer that was begun. One that is shorter than its head says is broken off instead. */
+  /**
+   * Ends an answer that was begun. One that is shorter than its head says is broken off instead, and so is one
+   * without a head, whose caller would wait for it for ever.
+   */
   end(last?: Buffer): void {
-    if (this.#over || !this.#begun) return;
+    if (this.#over) return;
+    if (!this.#begun) {
+      this.breakOff();
+      return;
+    }
     if (last !== undefined && last.length > 0) this.write(last);
     this.#left -= this.#pendingBytes;
     if (this.#framing === "LENGTH" && this.#left !== 0 && !this.#bodyless) {

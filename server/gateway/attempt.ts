@@ -67,6 +67,10 @@ export interface AttemptOptions {
 
 const DONE: FollowUp = { kind: "DONE" };
 const NO_FILES: readonly Buffer[] = [];
+const NOTHING_SAID: UpstreamFailure = {
+  kind: "CUT",
+  detail: "the stream ended before it said anything",
+};
 
 /** One try: takes the provider's reply and tells its listener what it amounts to. */
 export class Attempt implements UpstreamHandler, DecoderListener {
@@ -188,12 +192,9 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   onDecodedEnd(): void {
     if (this.#over) return;
-    const { listener, passage } = this.options;
+    const { passage } = this.options;
     if (this.#relay !== undefined) {
-      this.#flush(this.#relay);
-      if (this.#isOver()) return;
-      this.#over = true;
-      listener.onStreamEnd(this);
+      this.#endStream(this.#relay);
       return;
     }
     const head = this.#head;
@@ -210,6 +211,17 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     } else {
       this.#giveReply(head, body);
     }
+  }
+
+  #endStream(relay: Relay): void {
+    this.#flush(relay, true);
+    if (this.#over) return;
+    if (!relay.headSent && !relay.isComplete) {
+      this.#refuse(notServed(NOTHING_SAID, this.httpStatus));
+      return;
+    }
+    this.#over = true;
+    this.options.listener.onStreamEnd(this);
   }
 
   #giveReply(head: ReplyHead, body: Buffer): void {
@@ -272,7 +284,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   onFail(failure: UpstreamFailure): void {
     if (this.#over) return;
-    if (this.#relay !== undefined) this.#flush(this.#relay);
+    if (this.#relay !== undefined) this.#flush(this.#relay, false);
     if (this.#isOver()) return;
     if (this.#relay?.headSent === true) {
       this.#over = true;
@@ -283,9 +295,10 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   /** Passes on what has come before the end, which may show that the stream opened with an error. */
-  #flush(relay: Relay): void {
+  #flush(relay: Relay, isWhole: boolean): void {
     try {
-      relay.flush();
+      if (isWhole) relay.flushLast();
+      else relay.flush();
     } catch (thrown) {
       this.#bug(thrown);
     }

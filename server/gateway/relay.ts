@@ -127,17 +127,26 @@ export class Relay {
     if (events !== undefined) this.#pass(events);
   }
 
-  /**
-   * The provider's stream has ended. Answers true when it is complete, and the caller's stream has been
-   * ended with it; false when it broke off although its framing is whole.
-   */
-  end(): boolean {
+  /** Passes on what has come, the last of it: the provider's stream has ended. */
+  flushLast(): void {
     this.flush();
     const rest = this.#gate?.rest();
     // Providers may leave out the blank line after the last event.
-    if (rest !== undefined) this.#pass(rest);
+    if (rest !== undefined && !this.#closed) this.#pass(rest);
+  }
+
+  /** Of a stream that has ended: false when it broke off although its framing is whole. */
+  get isComplete(): boolean {
     const watch = this.#watch;
-    if (!watch.finished && !watch.completeWithout() && !watch.failed()) return false;
+    return watch.finished || watch.completeWithout() || watch.failed();
+  }
+
+  /**
+   * The provider's stream has ended, and its last has been passed on. Answers true when it is complete, and the
+   * caller's stream has been ended with it.
+   */
+  end(): boolean {
+    if (!this.isComplete) return false;
     this.#writeHead();
     this.#closed = true;
     const last = this.#options.source.edit?.end();

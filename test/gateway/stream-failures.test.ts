@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import type { Dialect } from "../../server/core/provider.js";
+import {
+  chatEvents,
+  inTurn,
+  messageEvents,
+  replyEvents,
+  type Script,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { startGateway, type TestGateway } from "./fixture.js";
+
+// Streams that fail, from their first event to their last: what becomes of the call, its key and its caller.
+
+const SECRETS = ["sk-first-00000000000000000000", "sk-second-0000000000000000000"];
+const DIALECTS = ["OPENAI", "ANTHROPIC", "GEMINI"] as const;
+const CHAT = ["OPENAI", "/v1/chat/completions"] as const;
+const RESPONSES = ["OPENAI", "/v1/responses"] as const;
+const MESSAGES = ["ANTHROPIC", "/v1/messages"] as const;
+
+let stub: UpstreamStub;
+let gateways: Readonly<Record<Dialect, TestGateway>>;
+
+before(async () => {
+  stub = await startUpstreamStub();
+  const start = (dialect: Dialect): Promise<TestGateway> =>
+    startGateway({ providers: [{ baseUrl: stub.origin, dialect }], secrets: SECRETS });
+  const [openai, anthropic, gemini] = await Promise.all([
+    start("OPENAI"),
+    start("ANTHROPIC"),
+    start("GEMINI"),
+  ]);
+  gateways = { OPENAI: openai, ANTHROPIC: anthropic, GEMINI: gemini };
+});
+
+after(async () => {
+  for (const dialect of DIALECTS) await gateways[dialect].close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+  for (const dialect of DIALECTS) {
+    gateways[dialect].sink.records.length = 0;
+    gateways[dialect].pool.releases.length = 0;
+  }
+});
+
+interface Told {
+  readonly httpStatus: number;
+  readonly text: string;
+  readonly outcomes: readonly string[];
+  readonly errorCode: string | null;
+}
+
+/** Asks for a stream, and tells what came of it. */
+async function ask(dialect: Dialect, path: string, ...scripts: readonly Script[]): Promise<Told> {
+  const { pool, sink } = gateways[dialect];
+  stub.script = inTurn(...scripts);
+  const released = pool.outcomes.length;
+  const recorded = sink.records.length;
+  const body = { model: "m", messages: [], input: "x", max_tokens: 9, stream: true };
+  const response = await gateways[dialect].post(path, body);
+  const text = await response.text();
+  const { errorCode } = await sink.record(recorded + 1);
+  const { status: httpStatus } = response;
+  return { httpStatus, text, outcomes: pool.outcomes.slice(released), errorCode };
+}
+
+/** An event as OpenAI's Responses API and Anthropic's send it. */
+function named(type: string, body: object = {}): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`;
+}
+
+const RESPONSE = { id: "resp_1", object: "response", status: "in_progress", error: null };
+const CREATED = named("response.created", { response: RESPONSE });
+const COMPLETED = named("response.completed", { response: { ...RESPONSE, status: "completed" } });
+const GOOD: Readonly<Record<string, readonly string[]>> = {
+  "/v1/chat/completions": chatEvents(["a"]),
+  "/v1/responses": [CREATED, named("response.output_text.delta", { delta: "a" }), COMPLETED],
+  "/v1/messages": messageEvents(["a"]),
+};
+
+function good(path: string): { readonly script: Script; readonly text: string } {
+  const events = GOOD[path] ?? [];
+  return { script: replyEvents(events), text: events.join("") };
+}
+
+const USAGE = 'data: {"id":"c","choices":[],"usage":{"prompt_tokens":1}}\n\n';
+for (const [name, [dialect, path], events] of [
+  ["without an event", CHAT, []],
+  ["without an event of a response", RESPONSES, []],
+  ["without an event of a message", MESSAGES, []],
+  ["with the usage alone that the caller did not ask for", CHAT, [USAGE]],
+] as const) {
+  test(`a stream ${name} is tried elsewhere, and never leaves the caller waiting`, async () => {
+    const { script, text } = good(path);
+    const served = await ask(dialect, path, replyEvents(events), script);
+    assert.deepEqual(served, {
+      httpStatus: 200,
+      text,
+      outcomes: ["CUT", "OK"],
+      errorCode: null,
+    });
+    const failed = await ask(dialect, path, replyEvents(events));
+    assert.equal(failed.httpStatus, 502);
+    assert.deepEqual(failed.outcomes, ["CUT", "CUT"]);
+    assert.equal(failed.errorCode, "upstream_error");
+  });
+}
+
+test("a translated stream with nothing to translate is tried elsewhere", async () => {
+  const { script } = good("/v1/messages");
+  const served = await ask(
+    "ANTHROPIC",
+    "/v1/chat/completions",
+    replyEvents([named("ping")]),
+    script,
+  );
+  assert.equal(served.httpStatus, 200);
+  assert.match(served.text, /"content":"a"[^]*\[DONE\]/);
+  assert.deepEqual(served.outcomes, ["CUT", "OK"]);
+});
