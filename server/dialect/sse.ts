@@ -127,3 +127,15 @@ export function eventData(event: Buffer): string | undefined {
   }
   return data;
 }
+
+/** Of what a stream ends with: true when all of an event is there, and no more than its blank line is missing. */
+export function isWholeEvent(rest: Buffer): boolean {
+  const data = eventData(rest);
+  if (data === undefined || data === "[DONE]") return data !== undefined;
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -6,7 +6,7 @@ import type {
   StreamForm,
   StreamWatch,
 } from "../dialect/codec.js";
-import { EventGate } from "../dialect/sse.js";
+import { EventGate, isWholeEvent } from "../dialect/sse.js";
 import type { HeaderBlock } from "../http/header-block.js";
 import type { OnRecord } from "./record-round.js";
 
@@ -64,6 +64,8 @@ export class Relay {
   #stalled = false;
   /** Nothing goes on any more. */
   #closed = false;
+  /** The last event went on without the blank line behind it. */
+  #unclosed = false;
   #bytes = 0;
   /** Of the provider's events. */
   #readBytes = 0;
@@ -131,8 +133,10 @@ export class Relay {
   flushLast(): void {
     this.flush();
     const rest = this.#gate?.rest();
-    // Providers may leave out the blank line after the last event.
-    if (rest !== undefined && !this.#closed) this.#pass(rest);
+    // Providers may leave out the blank line after the last event; half of one says nothing.
+    if (rest === undefined || this.#closed || !isWholeEvent(rest)) return;
+    this.#pass(rest);
+    this.#unclosed = true;
   }
 
   /** Of a stream that has ended: false when it broke off although its framing is whole. */
@@ -177,7 +181,8 @@ export class Relay {
       turn.breakOff();
       return;
     }
-    const text = Buffer.from(codec.streamError(problem));
+    const error = codec.streamError(problem);
+    const text = Buffer.from(this.#unclosed ? `\n\n${error}` : error);
     this.#bytes += text.length;
     turn.end(text);
   }

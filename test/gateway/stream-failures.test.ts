@@ -123,3 +123,35 @@ test("a translated stream with nothing to translate is tried elsewhere", async (
   assert.match(served.text, /"content":"a"[^]*\[DONE\]/);
   assert.deepEqual(served.outcomes, ["CUT", "OK"]);
 });
+
+for (const [name, [dialect, path], rest] of [
+  ["half of a chunk", CHAT, 'data: {"id":"c","choi'],
+  ["half of an event", MESSAGES, 'event: content_block_delta\ndata: {"type":"content_blo'],
+  ["the name of an event", MESSAGES, "event: content_block_delta\n"],
+] as const) {
+  test(`of a stream that ends in ${name}, the caller reads whole events and the error`, async () => {
+    const first = good(path).text.split(/(?<=\n\n)/)[0] ?? "";
+    const { text, errorCode } = await ask(dialect, path, replyEvents([first, rest]));
+    assert.equal(text.slice(0, first.length), first);
+    assert.match(text.slice(first.length), /^(?:event: error\n)?data: \{[^\n]*stream_cut/);
+    assert.equal(errorCode, "stream_cut");
+  });
+}
+
+test("half an event behind the reason why a reply stopped is left out, and the reply is complete", async () => {
+  const whole = chatEvents(["a"]).slice(0, -1);
+  const { text, errorCode } = await ask(...CHAT, replyEvents([...whole, 'data: {"id":']));
+  assert.equal(text, whole.join(""));
+  assert.equal(errorCode, null);
+});
+
+test("a last event without its blank line goes on, and an error behind it is an event of its own", async () => {
+  const events = chatEvents(["a", "b"]);
+  const unclosed = (count: number): string => events.slice(0, count).join("").trimEnd();
+  const complete = await ask(...CHAT, replyEvents([unclosed(events.length)]));
+  assert.equal(complete.text, unclosed(events.length));
+  assert.equal(complete.errorCode, null);
+  const cut = await ask(...CHAT, replyEvents([unclosed(2)]));
+  assert.ok(cut.text.startsWith(`${unclosed(2)}\n\ndata: {"error":`), cut.text);
+  assert.equal(cut.errorCode, "stream_cut");
+});
