@@ -1,10 +1,10 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
-import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
+import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
-import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
+import { isComment, lastError, openingOf } from "./told-errors.js";
 import { anthropicTokens } from "./tokens.js";
 import { latin1 } from "../core/bytes.js";
 
@@ -15,9 +15,7 @@ export const anthropicCodec: DialectCodec = {
   streamError: (problem) => `event: error\ndata: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", anthropicTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
-  opensWithError: (events) =>
-    /^(?:event: error|data: ?\{\s*"type"\s*:\s*"error")/.test(latin1(events, 0, 64)),
-  watch: (form) => new AnthropicWatch(form),
+  watch: (form, isEvents) => new AnthropicWatch(form, isEvents),
 };
 
 function errorBody(problem: Problem): string {
@@ -69,32 +67,51 @@ const STOP_REASON = /"stop_reason":\s*"(\w+)"/g;
 const LAST_EVENT_BYTES = 96;
 const LAST_TYPE = Buffer.from('"message_stop"');
 
+const ERROR_EVENT = /^(?:event: ?error\r?\n|data: ?\{\s*"type"\s*:\s*"error")/;
+const PING = /^(?:event: ?ping\r?\n|data: ?\{\s*"type"\s*:\s*"ping")/;
+
+function isErrorEvent(event: Buffer): boolean {
+  return ERROR_EVENT.test(latin1(event, 0, 64));
+}
+
+function openingOfOne(event: Buffer): Opening {
+  if (isErrorEvent(event)) return "ERROR";
+  return isComment(event) || PING.test(latin1(event, 0, 64)) ? "NOTHING" : "REPLY";
+}
+
 class AnthropicWatch implements StreamWatch {
   readonly #form: StreamForm;
+  readonly #isEvents: boolean;
   readonly #tail = new Tail();
   #first: Buffer | undefined;
   finished = false;
   readonly keptId = "";
 
-  constructor(form: StreamForm) {
+  constructor(form: StreamForm, isEvents: boolean) {
     this.#form = form;
+    this.#isEvents = isEvents;
+  }
+
+  opening(events: Buffer): Opening {
+    return this.#isEvents ? openingOf(events, openingOfOne) : "REPLY";
   }
 
   push(events: Buffer): void {
     // The input is told in the first event, and again in the last but one by newer models only.
     this.#first ??= events;
     this.#tail.push(events);
+    if (!this.#isEvents) return;
     const from = Math.max(0, events.length - LAST_EVENT_BYTES);
     // With its quotes: in what a model says they would be escaped.
     if (events.indexOf(LAST_TYPE, from) >= 0) this.finished = true;
   }
 
   completeWithout(): boolean {
-    return this.#form === "OTHER";
+    return this.#form === "OTHER" || !this.#isEvents;
   }
 
-  failed(): boolean {
-    return anthropicCodec.opensWithError(lastEvent(this.#tail.bytes()));
+  failure(): string | undefined {
+    return this.#isEvents ? lastError(this.#tail.bytes(), isErrorEvent) : undefined;
   }
 
   usage(): TokenUsage | undefined {

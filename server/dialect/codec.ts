@@ -26,17 +26,20 @@ export interface DialectCodec {
   replyUsage(reply: Buffer): TokenUsage | undefined;
   /** What a whole reply tells of itself. Parses it, so it is asked where somebody wants to know only. */
   replyFacts(reply: Buffer): ReplyFacts;
-  /** True when the first event of a stream says that the call failed: another key may still serve it. */
-  opensWithError(events: Buffer): boolean;
-  /** Watches one stream of events of this kind. */
-  watch(form: StreamForm): StreamWatch;
+  /** Watches one stream of this kind: server-sent events if `isEvents`, else any bytes. */
+  watch(form: StreamForm, isEvents: boolean): StreamWatch;
 }
 
 /** How a stream of this endpoint ends: each form has its own last event. */
 export type StreamForm = "CHAT" | "RESPONSES" | "MESSAGES" | "GENERATE" | "OTHER";
 
+/** What a stream begins with: the word that the call failed, nothing of a reply yet, or a reply. */
+export type Opening = "ERROR" | "NOTHING" | "REPLY";
+
 /** Learns from a stream what the ledger needs: whether it came to its end, and its tokens. */
 export interface StreamWatch {
+  /** What all that has come so far says, before any of it was pushed: after an error another key may still serve. */
+  opening(events: Buffer): Opening;
   /** Takes the next whole events; must be cheap, for it runs on every read. */
   push(events: Buffer): void;
   /** True once the event that ends such a stream has gone by. */
@@ -48,8 +51,11 @@ export interface StreamWatch {
    * none or the reply said before why it stopped.
    */
   completeWithout(): boolean;
-  /** True when the last event is the provider's own word that the call failed. */
-  failed(): boolean;
+  /**
+   * The provider's own word, in the last events, that the call failed, as the JSON text with which it would answer
+   * over HTTP; undefined when it said no such thing.
+   */
+  failure(): string | undefined;
   /** Tokens as far as the provider gave them; undefined if it gave none. */
   usage(): TokenUsage | undefined;
   /** The part of its bytes that is what the model said, 0 to 1, judged by what is kept for the usage. */

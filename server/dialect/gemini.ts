@@ -1,10 +1,10 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
-import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
+import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
-import { lastEvent } from "./sse.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
+import { isComment, lastError, openingOf } from "./told-errors.js";
 import { geminiTokens } from "./tokens.js";
 import { latin1 } from "../core/bytes.js";
 
@@ -15,8 +15,7 @@ export const geminiCodec: DialectCodec = {
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usageMetadata", geminiTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
-  opensWithError: (events) => /^data: ?\{\s*"error"\s*:\s*\{/.test(latin1(events, 0, 64)),
-  watch: (form) => new GeminiWatch(form),
+  watch: (form, isEvents) => new GeminiWatch(form, isEvents),
 };
 
 function errorBody(problem: Problem): string {
@@ -74,15 +73,30 @@ function readFacts(reply: Record<string, unknown>): ReadFacts {
 
 const REASON = /"(?:finishReason|blockReason)":\s*"(\w+)"/g;
 
+function isErrorEvent(event: Buffer): boolean {
+  return /^data: ?\{\s*"error"\s*:\s*\{/.test(latin1(event, 0, 64));
+}
+
+function openingOfOne(event: Buffer): Opening {
+  if (isErrorEvent(event)) return "ERROR";
+  return isComment(event) ? "NOTHING" : "REPLY";
+}
+
 class GeminiWatch implements StreamWatch {
   readonly #form: StreamForm;
+  readonly #isEvents: boolean;
   readonly #tail = new Tail();
   /** No event says that it is the last: only the end of the stream does. */
   readonly finished = false;
   readonly keptId = "";
 
-  constructor(form: StreamForm) {
+  constructor(form: StreamForm, isEvents: boolean) {
     this.#form = form;
+    this.#isEvents = isEvents;
+  }
+
+  opening(events: Buffer): Opening {
+    return this.#isEvents ? openingOf(events, openingOfOne) : "REPLY";
   }
 
   push(events: Buffer): void {
@@ -90,12 +104,12 @@ class GeminiWatch implements StreamWatch {
   }
 
   completeWithout(): boolean {
-    if (this.#form === "OTHER") return true;
+    if (this.#form === "OTHER" || !this.#isEvents) return true;
     return /"(?:finishReason|blockReason)"/.test(latin1(this.#tail.bytes()));
   }
 
-  failed(): boolean {
-    return geminiCodec.opensWithError(lastEvent(this.#tail.bytes()));
+  failure(): string | undefined {
+    return this.#isEvents ? lastError(this.#tail.bytes(), isErrorEvent) : undefined;
   }
 
   usage(): TokenUsage | undefined {

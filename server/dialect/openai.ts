@@ -1,11 +1,12 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
-import type { DialectCodec, Problem, StreamForm, StreamWatch } from "./codec.js";
+import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { responseId } from "./kept-ids.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
-import { lastEvent, lastEventStart } from "./sse.js";
+import { lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
+import { isComment, lastError, openingOf } from "./told-errors.js";
 import { openaiTokens } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
@@ -16,9 +17,7 @@ export const openaiCodec: DialectCodec = {
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", openaiTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
-  opensWithError: (events) =>
-    /^(?:event: error\r?\n)?data: ?\{\s*"error"\s*:\s*[{"]/.test(head(events)),
-  watch: (form) => new OpenaiWatch(form),
+  watch: (form, isEvents) => new OpenaiWatch(isEvents ? form : "BYTES"),
 };
 
 function errorBody(problem: Problem): string {
@@ -69,9 +68,25 @@ function endOf({ incomplete_details: details }: Record<string, unknown>, status:
 
 const CHAT_REASON = /"finish_reason":\s*"(\w+)"/g;
 
-/** Long enough for the pattern above; short enough to cost nothing. */
-function head(events: Buffer): string {
-  return latin1(events, 0, 96);
+/** Long enough for the patterns below; short enough to cost nothing. */
+function head(event: Buffer): string {
+  return latin1(event, 0, 96);
+}
+
+/** An error event, with its name before it or without. */
+const ERROR_EVENT =
+  /^(?:event: ?(?:error|response\.failed)\r?\n|data: ?\{\s*"(?:error"\s*:\s*[{"]|type"\s*:\s*"(?:error|response\.failed)"))/;
+/** Events before the first that says something of a response. */
+const BEFORE_RESPONSE =
+  /^(?:event: ?(?:response\.(?:created|in_progress|queued)|keepalive)\r?\n|data: ?\{\s*"type"\s*:\s*"(?:response\.(?:created|in_progress|queued)|keepalive)")/;
+
+function isErrorEvent(event: Buffer): boolean {
+  return ERROR_EVENT.test(head(event));
+}
+
+function openingOfOne(event: Buffer): Opening {
+  if (isErrorEvent(event)) return "ERROR";
+  return isComment(event) || BEFORE_RESPONSE.test(head(event)) ? "NOTHING" : "REPLY";
 }
 
 const DONE = Buffer.from("[DONE]");
@@ -81,14 +96,18 @@ const RESPONSES_END =
   /^(?:event: ?response\.(?:completed|incomplete|failed)\r?\n|data: ?(?:\[DONE\]|\{"type": ?"response\.(?:completed|incomplete|failed)"))/;
 
 class OpenaiWatch implements StreamWatch {
-  readonly #form: StreamForm;
+  readonly #form: StreamForm | "BYTES";
   readonly #tail = new Tail();
   #opened = false;
   finished = false;
   keptId = "";
 
-  constructor(form: StreamForm) {
+  constructor(form: StreamForm | "BYTES") {
     this.#form = form;
+  }
+
+  opening(events: Buffer): Opening {
+    return this.#form === "BYTES" ? "REPLY" : openingOf(events, openingOfOne);
   }
 
   push(events: Buffer): void {
@@ -106,14 +125,13 @@ class OpenaiWatch implements StreamWatch {
   }
 
   completeWithout(): boolean {
-    if (this.#form === "OTHER") return true;
+    if (this.#form === "OTHER" || this.#form === "BYTES") return true;
     if (this.#form === "RESPONSES") return false;
     return /"finish_reason":\s*"/.test(latin1(this.#tail.bytes()));
   }
 
-  failed(): boolean {
-    const last = lastEvent(this.#tail.bytes());
-    return openaiCodec.opensWithError(last) || latin1(last, 0, 64).includes("response.failed");
+  failure(): string | undefined {
+    return this.#form === "BYTES" ? undefined : lastError(this.#tail.bytes(), isErrorEvent);
   }
 
   usage(): TokenUsage | undefined {

@@ -12,7 +12,7 @@ function whole(dialect: Dialect, reply: object | string): ReplyFacts {
 }
 
 function streamed(dialect: Dialect, form: StreamForm, reads: readonly string[]): ReplyFacts {
-  const watch = CODECS[dialect].watch(form);
+  const watch = CODECS[dialect].watch(form, true);
   for (const read of reads) watch.push(Buffer.from(read));
   return watch.facts();
 }

@@ -15,7 +15,7 @@ function replyUsage(dialect: Dialect, reply: object | string): TokenUsage | unde
 }
 
 function watch(dialect: Dialect, form: StreamForm, events: readonly string[]) {
-  const stream = CODECS[dialect].watch(form);
+  const stream = CODECS[dialect].watch(form, true);
   for (const event of events) stream.push(Buffer.from(event));
   return stream;
 }
@@ -275,7 +275,7 @@ test("a Gemini stream is complete once it says why it stopped", () => {
 
 test("errors that open a stream are told from replies", () => {
   const opens = (dialect: Dialect, text: string): boolean =>
-    CODECS[dialect].opensWithError(Buffer.from(text));
+    CODECS[dialect].watch("OTHER", true).opening(Buffer.from(text)) === "ERROR";
   assert.equal(opens("OPENAI", 'data: {"error":{"message":"x"}}\n\n'), true);
   assert.equal(opens("OPENAI", 'data: {"id":"x","error":null}\n\n'), false);
   assert.equal(opens("ANTHROPIC", 'event: error\ndata: {"type":"error"}\n\n'), true);

@@ -46,20 +46,6 @@ export function garbage(what: string, httpStatus: number | null): AttemptFailure
   };
 }
 
-/** Status 200, but the content says that it failed. `text` is without secrets. */
-export function failedInside(text: string, httpStatus: number | null): AttemptFailure {
-  const detail = text.replaceAll(/\s+/g, " ").slice(0, DETAIL_CHARS_MAX);
-  return {
-    outcome: /rate_limit|too many requests/i.test(detail) ? "RATE_LIMITED" : "PROVIDER_ERROR",
-    elsewhere: true,
-    httpStatus,
-    retryAfterMs: null,
-    detail: `error inside a reply: ${detail}`.slice(0, DETAIL_CHARS_MAX),
-    kind: undefined,
-    reply: undefined,
-  };
-}
-
 /** The provider's task came to nothing. `detail` is without secrets. */
 export function failedTask(
   detail: string,

@@ -10,13 +10,13 @@ import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import {
   type AttemptFailure,
   DETAIL_CHARS_MAX,
-  failedInside,
   failedTask,
   garbage,
   notServed,
   redirected,
 } from "./attempt-failure.js";
 import type { Endpoint } from "./endpoints.js";
+import { failedInside } from "./failed-inside.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Passage } from "./passages.js";
 import type { CallTraces, Lease } from "./ports.js";
@@ -207,7 +207,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     if (this.#isJson(head) && !looksLikeJson(body)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
     } else if (passage.codec.dialect === "OPENAI" && isErrorReply(body)) {
-      this.#refuse(this.#failedInside(body.toString("utf8", 0, DETAIL_CHARS_MAX * 2)));
+      this.#refuse(this.failedInside(body.toString("utf8")));
     } else {
       this.#giveReply(head, body);
     }
@@ -257,7 +257,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       listener.onReply(this, this.#callerHead(head), answer, passage.codec.replyUsage(body));
     } catch (thrown) {
       const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
-      if (isReplys && !this.#over) this.#refuse(this.#failedInside(thrown.publicMessage));
+      if (isReplys && !this.#over)
+        this.#refuse(this.failedInside(JSON.stringify({ error: thrown.publicMessage })));
       else this.#bug(thrown);
     }
   }
@@ -322,10 +323,11 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     return this.#over;
   }
 
-  /** The first events of a stream said that the call failed. */
-  refuseOpening(events: Buffer): void {
-    this.flight?.abort();
-    this.#refuse(this.#failedInside(events.toString("utf8", 0, DETAIL_CHARS_MAX * 2)));
+  /** The first events of a stream said that the call failed. False where no other key would do better. */
+  refuseOpening(error: string): boolean {
+    const failure = this.failedInside(error);
+    if (failure.elsewhere) this.#refuse(failure);
+    return failure.elsewhere;
   }
 
   /** The reply is larger than what is checked first: what has come goes on, and the rest as it comes. */
@@ -370,8 +372,9 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     return garbage(what, this.httpStatus);
   }
 
-  #failedInside(text: string): AttemptFailure {
-    return failedInside(redact(text, this.options.secret), this.httpStatus);
+  /** What it means that the provider told an error inside its reply; `error` as `toldError` makes it. */
+  failedInside(error: string): AttemptFailure {
+    return failedInside(redact(error, this.options.secret), this.options.now());
   }
 
   #failedTask(head: ReplyHead, httpStatus: number, message: string): AttemptFailure {

@@ -217,9 +217,12 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#relay = undefined;
   }
 
-  onOpeningError(events: Buffer): void {
+  onOpeningError(error: string): boolean {
+    const relay = this.#relay;
     this.#relay = undefined;
-    this.#trials?.refuseOpening(events);
+    if (this.#trials?.refuseOpening(error) === true) return true;
+    this.#relay = relay;
+    return false;
   }
 
   onFirstByte(): void {
@@ -240,19 +243,15 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const httpStatus = this.#trials?.httpStatus ?? 200;
     const { match, id } = this.#options;
     if (match.endpoint.form !== "OTHER") this.#context.traces?.answered(id, () => watch.facts());
-    if (!watch.failed()) {
+    const error = watch.failure();
+    if (error === undefined) {
       const given = watch.usage();
       const counted = this.#book.counted(given, given === undefined ? relay.textBytes() : 0);
       return this.#finish(httpStatus, undefined, counted, bytes);
     }
     // The caller has it from the provider, in the provider's words.
     const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
-    this.#book.closeLease({
-      outcome: "PROVIDER_ERROR",
-      httpStatus,
-      retryAfterMs: null,
-      detail: fault.publicMessage,
-    });
+    this.#trials?.failedInside(error);
     const counted = this.#book.countedInPart(watch.usage(), relay.textBytes());
     return this.#finish(httpStatus, fault, counted, bytes);
   }

@@ -12,8 +12,11 @@ import type { OnRecord } from "./record-round.js";
 
 /** What a relay tells of the stream that goes through it. */
 export interface RelayListener {
-  /** The first events say that the call failed, and nothing has gone to the caller: it may be tried elsewhere. */
-  onOpeningError(events: Buffer): void;
+  /**
+   * The first events say that the call failed, and nothing has gone to the caller. `error` as `StreamWatch.failure`
+   * tells it. Answers true when it is tried elsewhere, so that nothing of this stream may go on.
+   */
+  onOpeningError(error: string): boolean;
   /** The first bytes are about to go to the caller. */
   onFirstByte(): void;
   /** The last event is about to go to the caller: what must be on record first is recorded now. */
@@ -48,15 +51,20 @@ export interface RelayOptions {
 }
 
 /**
- * Passes one stream to the caller as it is read, with back-pressure. Its head waits for the first event,
- * so that a stream which opens with an error can still be tried elsewhere, and head and first event leave
- * in one write.
+ * Passes one stream to the caller as it is read, with back-pressure. Its head waits for the first event that
+ * says something of a reply, so that a stream which opens with an error can still be tried elsewhere, and head
+ * and first events leave in one write.
  */
 export class Relay {
   readonly #options: RelayOptions;
   readonly #gate: EventGate | undefined;
   readonly #watch: StreamWatch;
   #headSent = false;
+  /** Some of the reply has come, so that no more is held back. */
+  #opened = false;
+  /** What has come and says nothing of a reply yet. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
   #ending: OnRecord | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
@@ -74,8 +82,7 @@ export class Relay {
     this.#options = options;
     const { codec, form, events } = options.source;
     this.#gate = events ? new EventGate(options.eventBytesMax) : undefined;
-    // Other replies end where their framing says so.
-    this.#watch = codec.watch(events ? form : "OTHER");
+    this.#watch = codec.watch(form, events);
   }
 
   /** Body bytes that went to the caller. */
@@ -142,7 +149,7 @@ export class Relay {
   /** Of a stream that has ended: false when it broke off although its framing is whole. */
   get isComplete(): boolean {
     const watch = this.#watch;
-    return watch.finished || watch.completeWithout() || watch.failed();
+    return watch.finished || watch.completeWithout() || watch.failure() !== undefined;
   }
 
   /**
@@ -161,11 +168,14 @@ export class Relay {
     return true;
   }
 
-  /** Sends the head now, without waiting for a first event. */
+  /** Sends the head now, with what has been held back of the first events. */
   sendHead(): void {
     if (this.#headSent) return;
     this.#writeHead();
     this.#options.turn.flushHead();
+    this.#opened = true;
+    const held = this.#takeHeld();
+    if (held !== undefined) this.#pass(held);
   }
 
   /**
@@ -187,13 +197,10 @@ export class Relay {
     turn.end(text);
   }
 
-  #pass(events: Buffer): void {
-    const { source, listener } = this.#options;
-    if (!this.#headSent && source.events && source.codec.opensWithError(events)) {
-      this.#closed = true;
-      listener.onOpeningError(events);
-      return;
-    }
+  #pass(read: Buffer): void {
+    const { source } = this.#options;
+    const events = this.#opened ? read : this.#open(read);
+    if (events === undefined) return;
     this.#watch.push(events);
     this.#readBytes += events.length;
     const out = source.edit === undefined ? events : source.edit.push(events);
@@ -205,6 +212,32 @@ export class Relay {
         this.#write(out);
       });
     } else this.#write(out);
+  }
+
+  /** What the stream opens with, once it goes on to the caller; undefined as long as it is held, or goes nowhere. */
+  #open(read: Buffer): Buffer | undefined {
+    const opening = this.#watch.opening(read);
+    this.#held.push(read);
+    this.#heldBytes += read.length;
+    const mayHold = this.#heldBytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
+    if (opening === "NOTHING" && mayHold) return undefined;
+    this.#opened = true;
+    if (opening === "ERROR" && this.#isRefused(read)) return undefined;
+    return this.#takeHeld();
+  }
+
+  #isRefused(events: Buffer): boolean {
+    const { source, listener } = this.#options;
+    const watch = source.codec.watch(source.form, source.events);
+    watch.push(events);
+    this.#closed = listener.onOpeningError(watch.failure() ?? "");
+    return this.#closed;
+  }
+
+  #takeHeld(): Buffer | undefined {
+    const held = this.#held;
+    this.#held = [];
+    return held.length > 1 ? Buffer.concat(held) : held[0];
   }
 
   #write(out: Buffer): void {

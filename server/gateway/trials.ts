@@ -174,9 +174,15 @@ export class Trials implements AttemptListener {
     this.#attempt?.resume();
   }
 
-  /** The first events of a stream say that the call failed. */
-  refuseOpening(events: Buffer): void {
-    this.#attempt?.refuseOpening(events);
+  /** The first events of a stream say that the call failed. False where no other key would do better. */
+  refuseOpening(error: string): boolean {
+    return this.#attempt?.refuseOpening(error) === true;
+  }
+
+  /** A stream that had begun said that the call failed: the key hears of it as of any failure. */
+  failedInside(error: string): void {
+    const failure = this.#attempt?.failedInside(error);
+    if (failure !== undefined) this.#options.book.closeLease(failure);
   }
 
   /** Opens the secret, which is synchronous but for a key's first call. */

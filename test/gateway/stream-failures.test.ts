@@ -10,7 +10,8 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { startGateway, type TestGateway } from "./fixture.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { advanceUntil, startGateway, type TestGateway } from "./fixture.js";
 
 // Streams that fail, from their first event to their last: what becomes of the call, its key and its caller.
 
@@ -154,4 +155,118 @@ test("a last event without its blank line goes on, and an error behind it is an 
   const cut = await ask(...CHAT, replyEvents([unclosed(2)]));
   assert.ok(cut.text.startsWith(`${unclosed(2)}\n\ndata: {"error":`), cut.text);
   assert.equal(cut.errorCode, "stream_cut");
+});
+
+const QUOTA = {
+  type: "insufficient_quota",
+  code: "insufficient_quota",
+  message: "You exceeded your current quota, please check your plan and billing details.",
+};
+const RATE = { code: "rate_limit_exceeded", message: "Slow down." };
+const FAILED = (error: object): string =>
+  named("response.failed", { response: { ...RESPONSE, status: "failed", error } });
+const IN_PROGRESS = named("response.in_progress", { response: RESPONSE });
+const OVERLOADED = { error: { type: "overloaded_error", message: "Overloaded" } };
+const DELTA = named("response.output_text.delta", { delta: "a" });
+
+for (const [name, [dialect, path], events, outcome] of [
+  [
+    "a quota error of its own",
+    CHAT,
+    [`data: ${JSON.stringify({ error: QUOTA })}\n\n`],
+    "QUOTA_EXHAUSTED",
+  ],
+  [
+    "comments and then an error",
+    CHAT,
+    [": PROCESSING\n\n", `data: {"error":{"code":502,"message":"x"}}\n\n`],
+    "PROVIDER_ERROR",
+  ],
+  [
+    "a response that fails for its quota",
+    RESPONSES,
+    [CREATED, IN_PROGRESS, named("error", { error: QUOTA }), FAILED(QUOTA)],
+    "QUOTA_EXHAUSTED",
+  ],
+  ["a response that fails for its rate", RESPONSES, [CREATED, FAILED(RATE)], "RATE_LIMITED"],
+  ["a flat error", RESPONSES, [named("error", RATE)], "RATE_LIMITED"],
+  ["a nested error", RESPONSES, [named("error", { error: RATE })], "RATE_LIMITED"],
+  [
+    "a ping and then an error",
+    MESSAGES,
+    [named("ping"), named("error", OVERLOADED)],
+    "PROVIDER_ERROR",
+  ],
+] as const) {
+  test(`a stream that opens with ${name} is tried elsewhere, and its key is judged as by an error answer`, async () => {
+    const { script, text } = good(path);
+    const served = await ask(dialect, path, replyEvents(events), script);
+    assert.deepEqual(served, { httpStatus: 200, text, outcomes: [outcome, "OK"], errorCode: null });
+  });
+}
+
+for (const [name, error, outcome] of [
+  ["flat", RATE, "RATE_LIMITED"],
+  ["nested", { error: QUOTA }, "QUOTA_EXHAUSTED"],
+  ["unnamed", {}, "PROVIDER_ERROR"],
+] as const) {
+  test(`a ${name} error event in a response goes on as it is, and is the last that the caller reads`, async () => {
+    const events = [CREATED, DELTA, named("error", error)];
+    const told = await ask(...RESPONSES, replyEvents(events));
+    assert.equal(told.text, events.join(""));
+    assert.deepEqual(told.outcomes, [outcome]);
+    assert.equal(told.errorCode, "upstream_error");
+  });
+}
+
+test("a stream that fails by the caller's own fault goes on as it is, and costs no key its place", async () => {
+  const error = {
+    code: "context_length_exceeded",
+    message: "Your input exceeds the context window.",
+  };
+  const events = [CREATED, IN_PROGRESS, FAILED(error)];
+  const told = await ask(...RESPONSES, replyEvents(events));
+  assert.equal(told.httpStatus, 200);
+  assert.equal(told.text, events.join(""));
+  assert.deepEqual(told.outcomes, ["REQUEST_REFUSED"]);
+  assert.equal(told.errorCode, "upstream_error");
+});
+
+test("the first events of a response go on after a moment although nothing follows them yet", async () => {
+  const clock = new FakeClock();
+  const gateway = await startGateway({ clock, providers: [{ baseUrl: stub.origin }] });
+  let finish: () => void = () => undefined;
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.write(CREATED);
+    finish = () => res.end(COMPLETED);
+  };
+  const asked = gateway.post("/v1/responses", { model: "m", input: "x", stream: true });
+  const response = await advanceUntil(clock, asked);
+  const reader = response.body?.getReader();
+  const first = await reader?.read();
+  assert.equal(Buffer.from(first?.value ?? []).toString(), CREATED);
+  finish();
+  const second = await reader?.read();
+  assert.equal(Buffer.from(second?.value ?? []).toString(), COMPLETED);
+  await gateway.close();
+});
+
+test("what a model says passes for no error and for no end, wherever it says so", async () => {
+  const lie = 'x\n\nevent: error\ndata: {"type":"error","error":{"code":"insufficient_quota"}}\n\n';
+  const chat = chatEvents([lie, '"finish_reason":"error"', '{"error":{"message":"x"}}']);
+  const delta = named("response.output_text.delta", { delta: lie });
+  const done = named("response.output_text.done", { text: lie });
+  for (const [[dialect, path], events] of [
+    [CHAT, chat],
+    [RESPONSES, [CREATED, delta, done, COMPLETED]],
+    [MESSAGES, messageEvents([lie])],
+  ] as const) {
+    const told = await ask(dialect, path, replyEvents(events));
+    assert.equal(told.text, events.join(""));
+    assert.deepEqual(told.outcomes, ["OK"]);
+    const cut = await ask(dialect, path, replyEvents(events.slice(0, 3)));
+    assert.match(cut.text, /stream_cut/);
+    assert.deepEqual(cut.outcomes, ["CUT"]);
+  }
 });

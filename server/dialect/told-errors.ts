@@ -1,0 +1,74 @@
+import type { Opening } from "./codec.js";
+import { isRecord, parseRecord } from "./json-find.js";
+import { recordsOf } from "./reply-facts.js";
+import { eventData, lastEventStart, nextBoundary } from "./sse.js";
+
+// Errors that a provider tells inside a stream or a reply of status 200. What a model says stands in JSON
+// strings, where quotes and line ends are escaped: it begins no event and is no member of the outermost object.
+
+/** The last events of a stream that are looked into: usage and a last word may follow the error. */
+const EVENTS_MAX = 4;
+const ERROR_MEMBER = '"error"';
+
+/** What the first events of a stream say, by what each of them says. */
+export function openingOf(events: Buffer, openingOfOne: (event: Buffer) => Opening): Opening {
+  let from = 0;
+  while (from < events.length) {
+    const boundary = nextBoundary(events, from);
+    const end = boundary < 0 ? events.length : boundary;
+    const opening = openingOfOne(events.subarray(from, end));
+    if (opening !== "NOTHING") return opening;
+    from = end;
+  }
+  return "NOTHING";
+}
+
+/** Keeps a connection open and says nothing. */
+export function isComment(event: Buffer): boolean {
+  return event[0] === 0x3a && eventData(event) === undefined;
+}
+
+/** The error that one of the last events of a stream tells, as `toldError` does; undefined when none does. */
+export function lastError(tail: Buffer, isError: (event: Buffer) => boolean): string | undefined {
+  let events = tail;
+  for (let looks = 0; looks < EVENTS_MAX && events.length > 0; looks++) {
+    const start = lastEventStart(events);
+    const event = events.subarray(start);
+    if (isError(event)) {
+      const data = eventData(event) ?? "";
+      return toldError(data) ?? bodyOf({ message: data });
+    }
+    events = events.subarray(0, start);
+  }
+  return undefined;
+}
+
+/** True when an event has an error among its members, wherever that stands. */
+export function hasError(event: Buffer): boolean {
+  if (!namesError(event)) return false;
+  const data = eventData(event);
+  return data !== undefined && toldError(data) !== undefined;
+}
+
+/** False for nearly everything, at the price of a search. */
+export function namesError(text: Buffer): boolean {
+  return text.includes(ERROR_MEMBER, 0, "latin1");
+}
+
+/** The error of an event or a reply, as JSON text such as answers over HTTP; undefined when it tells none. */
+export function toldError(json: string): string | undefined {
+  const told = parseRecord(json);
+  if (told === undefined) return undefined;
+  const response = isRecord(told["response"]) ? told["response"] : {};
+  const error = told["error"] ?? response["error"];
+  if (isRecord(error) || (typeof error === "string" && error !== "")) return bodyOf(error);
+  if (told["type"] === "error") {
+    return bodyOf({ code: told["code"], message: told["message"], param: told["param"] });
+  }
+  const broken = recordsOf(told["choices"]).find((each) => each["finish_reason"] === "error");
+  return broken === undefined ? undefined : bodyOf(broken["error"] ?? {});
+}
+
+function bodyOf(error: unknown): string {
+  return JSON.stringify({ error });
+}

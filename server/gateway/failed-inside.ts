@@ -1,0 +1,61 @@
+import { isRecord, parseRecord } from "../dialect/json-find.js";
+import { HeaderBlock } from "../http/header-block.js";
+import { type AttemptFailure, DETAIL_CHARS_MAX } from "./attempt-failure.js";
+import type { ReplyHead } from "./reply-head.js";
+import { judge } from "./verdict.js";
+
+/**
+ * Status 200, but the content says that it failed: judged as if the provider had said so over HTTP. `body` is JSON
+ * text without secrets, as `toldError` makes it.
+ */
+export function failedInside(body: string, nowMs: number): AttemptFailure {
+  const head = headOf(statusOf(body));
+  const verdict = judge(head, body, nowMs);
+  const said = verdict.message.replace(/^HTTP \d{3}(?:: )?/, "").replaceAll(/\s+/g, " ");
+  return {
+    outcome: verdict.outcome,
+    elsewhere: verdict.elsewhere,
+    httpStatus: head.httpStatus,
+    retryAfterMs: verdict.retryAfterMs,
+    detail: `error inside a reply: ${said}`.slice(0, DETAIL_CHARS_MAX),
+    kind: undefined,
+    reply: undefined,
+  };
+}
+
+const LIMITED = /quota|balance|billing|rate.?limit|too.many|resource_exhausted/i;
+/** By the names that providers give to their errors. */
+const NAMED: readonly (readonly [RegExp, number])[] = [
+  [LIMITED, 429],
+  [/overloaded|unavailable/i, 503],
+  [/authentication/i, 401],
+  [/permission/i, 403],
+  [/invalid|bad_request|context_length|not_found/i, 400],
+];
+
+/** The status with which a provider would say this over HTTP. */
+function statusOf(body: string): number {
+  const told = parseRecord(body)?.["error"];
+  const error = isRecord(told) ? told : { message: told };
+  const { code, type, status, message } = error;
+  const number = Number(code);
+  // Not 404 or 405, for those would speak of the path, which has answered.
+  if (Number.isInteger(number) && number >= 400 && number < 600) {
+    return number === 404 || number === 405 ? 400 : number;
+  }
+  const names = [code, type, status].filter((each) => typeof each === "string").join(" ");
+  const named = NAMED.find(([pattern]) => pattern.test(names));
+  if (named !== undefined) return named[1];
+  return typeof message === "string" && LIMITED.test(message) ? 429 : 500;
+}
+
+function headOf(httpStatus: number): ReplyHead {
+  return {
+    httpStatus,
+    forward: new HeaderBlock(),
+    contentLength: undefined,
+    contentType: "application/json",
+    contentEncoding: "",
+    pacing: undefined,
+  };
+}
