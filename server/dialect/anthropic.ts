@@ -4,9 +4,9 @@ import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
-import { isComment, lastError, openingOf } from "./told-errors.js";
+import { isComment, lastError, openingOf, toldError } from "./told-errors.js";
 import { anthropicTokens } from "./tokens.js";
-import { latin1 } from "../core/bytes.js";
+import { latin1, utf8 } from "../core/bytes.js";
 
 /** Anthropic's Messages API. */
 export const anthropicCodec: DialectCodec = {
@@ -15,6 +15,12 @@ export const anthropicCodec: DialectCodec = {
   streamError: (problem) => `event: error\ndata: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", anthropicTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
+  replyFailure: (reply, form, isCounted) => {
+    if (isCounted || form !== "MESSAGES") return undefined;
+    return /^\s*\{\s*"type"\s*:\s*"error"/.test(latin1(reply, 0, 64))
+      ? toldError(utf8(reply))
+      : undefined;
+  },
   watch: (form, isEvents) => new AnthropicWatch(form, isEvents),
 };
 
@@ -74,9 +80,8 @@ function isErrorEvent(event: Buffer): boolean {
   return ERROR_EVENT.test(latin1(event, 0, 64));
 }
 
-function openingOfOne(event: Buffer): Opening {
-  if (isErrorEvent(event)) return "ERROR";
-  return isComment(event) || PING.test(latin1(event, 0, 64)) ? "NOTHING" : "REPLY";
+function saysNothing(event: Buffer): boolean {
+  return isComment(event) || PING.test(latin1(event, 0, 64));
 }
 
 class AnthropicWatch implements StreamWatch {
@@ -93,7 +98,7 @@ class AnthropicWatch implements StreamWatch {
   }
 
   opening(events: Buffer): Opening {
-    return this.#isEvents ? openingOf(events, openingOfOne) : "REPLY";
+    return this.#isEvents ? openingOf(events, isErrorEvent, saysNothing) : "REPLY";
   }
 
   push(events: Buffer): void {

@@ -26,6 +26,11 @@ export interface DialectCodec {
   replyUsage(reply: Buffer): TokenUsage | undefined;
   /** What a whole reply tells of itself. Parses it, so it is asked where somebody wants to know only. */
   replyFacts(reply: Buffer): ReplyFacts;
+  /**
+   * The provider's own word that the call failed, where a reply of status 200 is an error all the same; as JSON text
+   * such as answers over HTTP. `isCounted`: it told its tokens, as errors do not.
+   */
+  replyFailure(reply: Buffer, form: StreamForm, isCounted: boolean): string | undefined;
   /** Watches one stream of this kind: server-sent events if `isEvents`, else any bytes. */
   watch(form: StreamForm, isEvents: boolean): StreamWatch;
 }

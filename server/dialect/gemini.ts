@@ -4,9 +4,9 @@ import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
-import { isComment, lastError, openingOf } from "./told-errors.js";
+import { isComment, lastError, openingOf, toldError } from "./told-errors.js";
 import { geminiTokens } from "./tokens.js";
-import { latin1 } from "../core/bytes.js";
+import { latin1, utf8 } from "../core/bytes.js";
 
 /** Google's Gemini API. */
 export const geminiCodec: DialectCodec = {
@@ -15,6 +15,12 @@ export const geminiCodec: DialectCodec = {
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usageMetadata", geminiTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
+  replyFailure: (reply, form, isCounted) => {
+    if (isCounted || form !== "GENERATE") return undefined;
+    return /^\s*\{\s*"error"\s*:\s*\{/.test(latin1(reply, 0, 64))
+      ? toldError(utf8(reply))
+      : undefined;
+  },
   watch: (form, isEvents) => new GeminiWatch(form, isEvents),
 };
 
@@ -77,11 +83,6 @@ function isErrorEvent(event: Buffer): boolean {
   return /^data: ?\{\s*"error"\s*:\s*\{/.test(latin1(event, 0, 64));
 }
 
-function openingOfOne(event: Buffer): Opening {
-  if (isErrorEvent(event)) return "ERROR";
-  return isComment(event) ? "NOTHING" : "REPLY";
-}
-
 class GeminiWatch implements StreamWatch {
   readonly #form: StreamForm;
   readonly #isEvents: boolean;
@@ -96,7 +97,7 @@ class GeminiWatch implements StreamWatch {
   }
 
   opening(events: Buffer): Opening {
-    return this.#isEvents ? openingOf(events, openingOfOne) : "REPLY";
+    return this.#isEvents ? openingOf(events, isErrorEvent, isComment) : "REPLY";
   }
 
   push(events: Buffer): void {

@@ -1,12 +1,12 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { isRecord, lastObject, topLevelObject } from "./json-find.js";
+import { isRecord, lastObject, parseRecord, topLevelObject } from "./json-find.js";
 import { responseId } from "./kept-ids.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
-import { isComment, lastError, openingOf } from "./told-errors.js";
+import { hasError, isComment, lastError, namesError, openingOf, toldError } from "./told-errors.js";
 import { openaiTokens } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
@@ -17,6 +17,7 @@ export const openaiCodec: DialectCodec = {
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", openaiTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
+  replyFailure,
   watch: (form, isEvents) => new OpenaiWatch(isEvents ? form : "BYTES"),
 };
 
@@ -84,10 +85,17 @@ function isErrorEvent(event: Buffer): boolean {
   return ERROR_EVENT.test(head(event));
 }
 
-function openingOfOne(event: Buffer): Opening {
-  if (isErrorEvent(event)) return "ERROR";
-  return isComment(event) || BEFORE_RESPONSE.test(head(event)) ? "NOTHING" : "REPLY";
+/** Of a chat stream, where an error may stand behind other members. */
+function isChatError(event: Buffer): boolean {
+  return isErrorEvent(event) || hasError(event);
 }
+
+function saysNothing(event: Buffer): boolean {
+  return isComment(event) || BEFORE_RESPONSE.test(head(event));
+}
+
+/** Errors are short. */
+const ERROR_REPLY_BYTES_MAX = 64 * 1024;
 
 const DONE = Buffer.from("[DONE]");
 
@@ -107,7 +115,9 @@ class OpenaiWatch implements StreamWatch {
   }
 
   opening(events: Buffer): Opening {
-    return this.#form === "BYTES" ? "REPLY" : openingOf(events, openingOfOne);
+    if (this.#form === "BYTES") return "REPLY";
+    const isError = this.#form === "CHAT" ? isChatError : isErrorEvent;
+    return openingOf(events, isError, saysNothing);
   }
 
   push(events: Buffer): void {
@@ -131,7 +141,10 @@ class OpenaiWatch implements StreamWatch {
   }
 
   failure(): string | undefined {
-    return this.#form === "BYTES" ? undefined : lastError(this.#tail.bytes(), isErrorEvent);
+    if (this.#form === "BYTES") return undefined;
+    const tail = this.#tail.bytes();
+    if (this.#form !== "CHAT") return lastError(tail, isErrorEvent);
+    return namesError(tail) ? lastError(tail, isChatError) : undefined;
   }
 
   usage(): TokenUsage | undefined {
@@ -151,16 +164,18 @@ class OpenaiWatch implements StreamWatch {
   }
 }
 
-/** True when a whole reply of status 200 is an error all the same, as some imitations answer. */
-export function isErrorReply(reply: Buffer): boolean {
+/** Some imitations answer so. Of a chat completion alone is an error beside other members known to be its own. */
+function replyFailure(reply: Buffer, form: StreamForm, isCounted: boolean): string | undefined {
+  if (beginsWithError(reply)) {
+    const text = utf8(reply);
+    if (parseRecord(text)?.["choices"] === undefined) return toldError(text) ?? text;
+  }
+  if (form !== "CHAT" || isCounted || reply.length > ERROR_REPLY_BYTES_MAX) return undefined;
+  return namesError(reply) ? toldError(utf8(reply)) : undefined;
+}
+
+function beginsWithError(reply: Buffer): boolean {
   // Nearly every reply begins with another member, which three bytes show.
   if (reply[0] === 0x7b && reply[1] === 0x22 && reply[2] !== 0x65) return false;
-  const start = latin1(reply, 0, 64);
-  if (!/^\s*\{\s*"error"\s*:\s*[{"]/.test(start)) return false;
-  try {
-    const parsed: unknown = JSON.parse(utf8(reply, 0, reply.length));
-    return isRecord(parsed) && parsed["choices"] === undefined;
-  } catch {
-    return true;
-  }
+  return /^\s*\{\s*"error"\s*:\s*[{"]/.test(latin1(reply, 0, 64));
 }

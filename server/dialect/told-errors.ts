@@ -10,14 +10,19 @@ import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 const EVENTS_MAX = 4;
 const ERROR_MEMBER = '"error"';
 
-/** What the first events of a stream say, by what each of them says. */
-export function openingOf(events: Buffer, openingOfOne: (event: Buffer) => Opening): Opening {
+/** What the first events of a stream say. */
+export function openingOf(
+  events: Buffer,
+  isError: (event: Buffer) => boolean,
+  saysNothing: (event: Buffer) => boolean,
+): Opening {
   let from = 0;
   while (from < events.length) {
     const boundary = nextBoundary(events, from);
     const end = boundary < 0 ? events.length : boundary;
-    const opening = openingOfOne(events.subarray(from, end));
-    if (opening !== "NOTHING") return opening;
+    const event = events.subarray(from, end);
+    if (isError(event)) return "ERROR";
+    if (!saysNothing(event)) return "REPLY";
     from = end;
   }
   return "NOTHING";

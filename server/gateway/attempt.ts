@@ -4,7 +4,6 @@ import type { Secret } from "../core/secret.js";
 import type { FollowUp, WayBack } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
-import { isErrorReply } from "../dialect/openai.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import {
@@ -63,6 +62,13 @@ export interface AttemptOptions {
   /** Wall clock, for dates in the provider's headers. */
   readonly now: () => number;
   readonly listener: AttemptListener;
+}
+
+/** `tokens` as the provider counted them; undefined if it did not. */
+interface WholeReply {
+  readonly head: ReplyHead;
+  readonly body: Buffer;
+  readonly tokens: TokenUsage | undefined;
 }
 
 const DONE: FollowUp = { kind: "DONE" };
@@ -179,6 +185,10 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       }
       return true;
     }
+    if (this.#bytes === chunk.length && this.options.streamed && !beginsLikeJson(chunk)) {
+      // A stream that is called JSON is a stream all the same.
+      return this.#startRelay(head);
+    }
     if (this.#bytes <= this.options.limits.wholeReplyBytesMax) return true;
     if (this.options.translation === undefined) return this.#startRelay(head);
     this.#refuse(this.#garbage("a reply that is too large to translate"));
@@ -192,7 +202,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   onDecodedEnd(): void {
     if (this.#over) return;
-    const { passage } = this.options;
     if (this.#relay !== undefined) {
       this.#endStream(this.#relay);
       return;
@@ -206,11 +215,18 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const body = this.#body();
     if (this.#isJson(head) && !looksLikeJson(body)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
-    } else if (passage.codec.dialect === "OPENAI" && isErrorReply(body)) {
-      this.#refuse(this.failedInside(body.toString("utf8")));
     } else {
       this.#giveReply(head, body);
     }
+  }
+
+  /** A whole reply says that the call failed. Where the request is at fault, the caller reads why. */
+  #refuseReply(head: ReplyHead, body: Buffer, error: string): void {
+    const failure = this.failedInside(error);
+    const httpStatus = failure.httpStatus ?? head.httpStatus;
+    const text = redact(body.toString("utf8"), this.options.secret);
+    const reply = failure.elsewhere ? undefined : this.#refusal({ ...head, httpStatus }, text);
+    this.#refuse({ ...failure, reply });
   }
 
   #endStream(relay: Relay): void {
@@ -225,22 +241,29 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #giveReply(head: ReplyHead, body: Buffer): void {
-    const { listener, translation } = this.options;
+    const { listener, passage, translation } = this.options;
+    const { codec, form } = passage;
     try {
+      const tokens = codec.replyUsage(body);
+      const error = codec.replyFailure(body, form, tokens !== undefined);
+      if (error !== undefined) {
+        this.#refuseReply(head, body, error);
+        return;
+      }
       const next = translation?.followUp?.(body) ?? DONE;
       if (next.kind === "FAILED") {
         this.#refuse(this.#failedTask(head, next.httpStatus, next.message));
         return;
       }
       if (next.kind === "DONE") {
-        this.#giveAnswer(head, body, NO_FILES);
+        this.#giveAnswer({ head, body, tokens }, NO_FILES);
         return;
       }
       this.#over = true;
       if (next.kind === "ASK") listener.onFollowUp(this, next.path);
       else {
         listener.onFiles(this, next.urls, (files) => {
-          this.#giveAnswer(head, body, files);
+          this.#giveAnswer({ head, body, tokens }, files);
         });
       }
     } catch (thrown) {
@@ -248,13 +271,14 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     }
   }
 
-  #giveAnswer(head: ReplyHead, body: Buffer, files: readonly Buffer[]): void {
+  #giveAnswer(reply: WholeReply, files: readonly Buffer[]): void {
+    const { head, body, tokens } = reply;
     const { listener, passage, translation, endpoint, traces, id } = this.options;
     try {
       const answer = translation === undefined ? body : translation.reply(body, files);
       this.#over = true;
       if (endpoint.form !== "OTHER") traces?.answered(id, () => passage.codec.replyFacts(body));
-      listener.onReply(this, this.#callerHead(head), answer, passage.codec.replyUsage(body));
+      listener.onReply(this, this.#callerHead(head), answer, tokens);
     } catch (thrown) {
       const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
       if (isReplys && !this.#over)
@@ -307,7 +331,11 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   /** Events and media are passed on as they come; a JSON answer is looked at first. */
   #isWhole(head: ReplyHead, bytesMax: number): boolean {
-    if (this.options.streamed || !this.#isJson(head)) return false;
+    const { streamed, passage } = this.options;
+    if (!this.#isJson(head)) return false;
+    // Gemini has streams in JSON; of others it is no stream, and most often an error.
+    const isStream = passage.codec.dialect === "GEMINI" || head.contentType !== "application/json";
+    if (streamed && isStream) return false;
     if (this.options.translation !== undefined) return true;
     return head.contentLength === undefined || head.contentLength <= bytesMax;
   }
@@ -408,6 +436,12 @@ function looksLikeJson(body: Buffer): boolean {
   const first = body[start];
   const last = body[end - 1];
   return (first === 0x7b && last === 0x7d) || (first === 0x5b && last === 0x5d);
+}
+
+function beginsLikeJson(body: Buffer): boolean {
+  let start = 0;
+  while (start < body.length && (body[start] ?? 0) <= 0x20) start++;
+  return start === body.length || body[start] === 0x7b || body[start] === 0x5b;
 }
 
 function isEvents(head: ReplyHead): boolean {

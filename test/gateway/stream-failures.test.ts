@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import type { Dialect } from "../../server/core/provider.js";
 import {
+  CHAT_REPLY,
   chatEvents,
   inTurn,
   messageEvents,
   replyEvents,
+  replyJson,
   type Script,
   startUpstreamStub,
   type UpstreamStub,
@@ -269,4 +271,68 @@ test("what a model says passes for no error and for no end, wherever it says so"
     assert.match(cut.text, /stream_cut/);
     assert.deepEqual(cut.outcomes, ["CUT"]);
   }
+});
+
+for (const [name, [dialect, path], error] of [
+  ["an error", CHAT, { error: QUOTA }],
+  ["an error behind other members", CHAT, { id: "c", choices: [], error: QUOTA }],
+  ["an error", MESSAGES, { type: "error", error: { type: "billing_error", message: "x" } }],
+] as const) {
+  test(`a request for a stream that is answered with ${name} as JSON is tried elsewhere (${dialect})`, async () => {
+    const { script, text } = good(path);
+    const served = await ask(dialect, path, replyJson(200, JSON.stringify(error)), script);
+    assert.deepEqual(served, {
+      httpStatus: 200,
+      text,
+      outcomes: ["QUOTA_EXHAUSTED", "OK"],
+      errorCode: null,
+    });
+  });
+}
+
+test("a whole reply to a request for a stream goes on as it is, and so does a stream that is called JSON", async () => {
+  const whole = await ask(...CHAT, replyJson(200, CHAT_REPLY));
+  assert.equal(whole.text, CHAT_REPLY);
+  assert.deepEqual(whole.outcomes, ["OK"]);
+  const { text } = good(CHAT[1]);
+  const headers = { "content-type": "application/json" };
+  const stream = await ask(...CHAT, replyEvents(chatEvents(["a"]), headers));
+  assert.equal(stream.text, text);
+  assert.deepEqual(stream.outcomes, ["OK"]);
+});
+
+test("a reply that says by its members that it failed is tried elsewhere, streamed or not", async () => {
+  const broken = { index: 0, delta: { content: "" }, finish_reason: "error" };
+  const error = { code: 502, message: "Provider disconnected" };
+  const chunk = (part: object): string => `data: ${JSON.stringify({ id: "gen-1", ...part })}\n\n`;
+  const { script, text } = good(CHAT[1]);
+  for (const part of [{ error, choices: [broken] }, { choices: [{ ...broken, error }] }]) {
+    const opens = await ask(...CHAT, replyEvents([chunk(part), "data: [DONE]\n\n"]), script);
+    assert.equal(opens.text, text);
+    assert.deepEqual(opens.outcomes, ["PROVIDER_ERROR", "OK"]);
+    const [first = ""] = chatEvents(["a"]);
+    const events = [first, chunk(part), USAGE, "data: [DONE]\n\n"];
+    stub.script = replyEvents(events);
+    const failed = await ask(...CHAT, replyEvents(events));
+    assert.match(failed.text, /\[DONE\]\n\n$/);
+    assert.deepEqual(failed.outcomes, ["PROVIDER_ERROR"]);
+    assert.equal(failed.errorCode, "upstream_error");
+  }
+  const { OPENAI: gateway } = gateways;
+  const reply = replyJson(200, JSON.stringify({ id: "gen-1", error, choices: [] }));
+  stub.script = inTurn(reply, replyJson(200, CHAT_REPLY));
+  gateway.pool.releases.length = 0;
+  const whole = await gateway.post(CHAT[1], { model: "m", messages: [] });
+  assert.equal(await whole.text(), CHAT_REPLY);
+  assert.deepEqual(gateway.pool.outcomes, ["PROVIDER_ERROR", "OK"]);
+});
+
+test("a whole reply that blames the request reaches the caller with the status that it means", async () => {
+  const { OPENAI: gateway } = gateways;
+  const error = { code: "context_length_exceeded", message: "Too long." };
+  stub.script = replyJson(200, JSON.stringify({ error }));
+  const whole = await gateway.post(CHAT[1], { model: "m", messages: [] });
+  assert.equal(whole.status, 400);
+  assert.deepEqual(await whole.json(), { error });
+  assert.deepEqual(gateway.pool.outcomes, ["REQUEST_REFUSED"]);
 });
