@@ -1,5 +1,6 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
+import { JsonArray } from "./json-array.js";
 import { isRecord, lastObject, topLevelObject } from "./json-find.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";
@@ -21,7 +22,8 @@ export const geminiCodec: DialectCodec = {
       ? toldError(utf8(reply))
       : undefined;
   },
-  watch: (form, isEvents) => new GeminiWatch(form, isEvents),
+  watch: (form, isEvents) =>
+    form === "GENERATE" && !isEvents ? new ArrayWatch() : new GeminiWatch(form, isEvents),
 };
 
 function errorBody(problem: Problem): string {
@@ -86,7 +88,7 @@ function isErrorEvent(event: Buffer): boolean {
 class GeminiWatch implements StreamWatch {
   readonly #form: StreamForm;
   readonly #isEvents: boolean;
-  readonly #tail = new Tail();
+  protected readonly tail = new Tail();
   /** No event says that it is the last: only the end of the stream does. */
   readonly finished = false;
   readonly keptId = "";
@@ -101,29 +103,71 @@ class GeminiWatch implements StreamWatch {
   }
 
   push(events: Buffer): void {
-    this.#tail.push(events);
+    this.tail.push(events);
   }
 
   completeWithout(): boolean {
     if (this.#form === "OTHER" || !this.#isEvents) return true;
-    return /"(?:finishReason|blockReason)"/.test(latin1(this.#tail.bytes()));
+    return /"(?:finishReason|blockReason)"/.test(latin1(this.tail.bytes()));
   }
 
   failure(): string | undefined {
-    return this.#isEvents ? lastError(this.#tail.bytes(), isErrorEvent) : undefined;
+    return this.#isEvents ? lastError(this.tail.bytes(), isErrorEvent) : undefined;
   }
 
   usage(): TokenUsage | undefined {
-    return lastObject(this.#tail.bytes(), "usageMetadata", geminiTokens);
+    return lastObject(this.tail.bytes(), "usageMetadata", geminiTokens);
   }
 
   textShare(): number {
-    return textShare(this.#tail.bytes());
+    return textShare(this.tail.bytes());
   }
 
   facts(): ReplyFacts {
-    const tail = this.#tail.bytes();
+    const tail = this.tail.bytes();
     // The arguments of a function call are JSON that a model wrote, and they stand before the reason.
     return { ...lastFacts(tail, readFacts), finishReasons: reasonsIn(tail, REASON).slice(-1) };
+  }
+}
+
+/** An element, or a text that is no array, which is an error. */
+const ERROR_ELEMENT = /^\s*\[?\s*\{\s*"error"\s*:\s*\{/;
+/** As much of an array as does not show yet what its first element is. */
+const UNDECIDED = /^\s*\[?\s*(?:\{\s*(?:"\w*"?\s*:?\s*)?)?$/;
+const ELEMENT_START_BYTES = 64;
+
+/** Of a stream that comes as one JSON array, as it does without `alt=sse`. */
+class ArrayWatch extends GeminiWatch {
+  readonly #array = new JsonArray();
+  #start = "";
+
+  constructor() {
+    super("GENERATE", false);
+  }
+
+  override opening(piece: Buffer): Opening {
+    this.#start += latin1(piece, 0, ELEMENT_START_BYTES);
+    if (ERROR_ELEMENT.test(this.#start)) return "ERROR";
+    return UNDECIDED.test(this.#start) ? "NOTHING" : "REPLY";
+  }
+
+  override push(piece: Buffer): void {
+    super.push(piece);
+    this.#array.push(piece);
+  }
+
+  override completeWithout(): boolean {
+    return this.#array.ended;
+  }
+
+  override failure(): string | undefined {
+    const tail = this.tail.bytes();
+    const start = this.#array.elementAt - (this.#array.bytes - tail.length);
+    // An error is short: what began before the kept reads is none.
+    if (start < 0) return undefined;
+    const element = tail.subarray(start);
+    if (!ERROR_ELEMENT.test(latin1(element, 0, ELEMENT_START_BYTES))) return undefined;
+    const text = utf8(element).replace(/\s*\]?\s*$/, "");
+    return toldError(text) ?? text;
   }
 }

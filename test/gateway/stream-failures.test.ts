@@ -336,3 +336,40 @@ test("a whole reply that blames the request reaches the caller with the status t
   assert.deepEqual(await whole.json(), { error });
   assert.deepEqual(gateway.pool.outcomes, ["REQUEST_REFUSED"]);
 });
+
+const ARRAY = ["GEMINI", "/v1beta/models/m:streamGenerateContent"] as const;
+const JSON_TYPE = { "content-type": "application/json; charset=UTF-8" };
+const PART = '[{"candidates":[{"content":{"parts":[{"text":"a}]"}]}}]}\n';
+const STOPPED = ',\r\n{"candidates":[{"finishReason":"STOP"}]}\n';
+const GONE = '{"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}}';
+
+test("a JSON array that opens with an error is tried elsewhere, however it comes in pieces", async () => {
+  const served = replyEvents([PART, STOPPED, "]"], JSON_TYPE);
+  for (const pieces of [
+    [`[${GONE}]`],
+    ["[", `${GONE}\n`, "]"],
+    [GONE],
+    ["[\n{", `${GONE.slice(1)}]`],
+    [],
+  ]) {
+    const told = await ask(...ARRAY, replyEvents(pieces, JSON_TYPE), served);
+    assert.equal(told.text, `${PART}${STOPPED}]`);
+    assert.deepEqual(told.outcomes, [pieces.length === 0 ? "CUT" : "PROVIDER_ERROR", "OK"]);
+  }
+});
+
+test("an error in the middle of a JSON array goes on as it is, and the call has failed", async () => {
+  const told = await ask(...ARRAY, replyEvents([PART, `,${GONE}`, "]"], JSON_TYPE));
+  assert.equal(told.text, `${PART},${GONE}]`);
+  assert.deepEqual(told.outcomes, ["PROVIDER_ERROR"]);
+  assert.equal(told.errorCode, "upstream_error");
+});
+
+test("a JSON array that ends before its last bracket is broken off, whatever a model's text ends with", async () => {
+  for (const pieces of [[PART], [PART, STOPPED], [PART.slice(0, PART.indexOf("a}]") + 3)]]) {
+    await assert.rejects(ask(...ARRAY, replyEvents(pieces, JSON_TYPE)));
+    const { GEMINI: gateway } = gateways;
+    assert.equal(gateway.sink.records.at(-1)?.errorCode, "stream_cut");
+    assert.equal(gateway.pool.outcomes.at(-1), "CUT");
+  }
+});
