@@ -3,7 +3,7 @@ import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./
 import { isRecord, lastObject, parseRecord, topLevelObject } from "./json-find.js";
 import { responseId } from "./kept-ids.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
-import { lastEventStart } from "./sse.js";
+import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
 import { hasError, isComment, lastError, namesError, openingOf, toldError } from "./told-errors.js";
@@ -103,6 +103,10 @@ const DONE = Buffer.from("[DONE]");
 const RESPONSES_END =
   /^(?:event: ?response\.(?:completed|incomplete|failed)\r?\n|data: ?(?:\[DONE\]|\{"type": ?"response\.(?:completed|incomplete|failed)"))/;
 
+/** Events of transcriptions, speech and images after which another has to come. */
+const PART_OF_MEDIA =
+  /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")(?:(?:transcript\.text|speech\.audio)\.(?:delta|segment)|image_(?:generation|edit)\.partial_image)["\r\n]/;
+
 class OpenaiWatch implements StreamWatch {
   readonly #form: StreamForm | "BYTES";
   readonly #tail = new Tail();
@@ -135,8 +139,11 @@ class OpenaiWatch implements StreamWatch {
   }
 
   completeWithout(): boolean {
-    if (this.#form === "OTHER" || this.#form === "BYTES") return true;
+    if (this.#form === "BYTES") return true;
     if (this.#form === "RESPONSES") return false;
+    if (this.#form === "OTHER") {
+      return this.#opened && !PART_OF_MEDIA.test(head(lastEvent(this.#tail.bytes())));
+    }
     return /"finish_reason":\s*"/.test(latin1(this.#tail.bytes()));
   }
 

@@ -373,3 +373,24 @@ test("a JSON array that ends before its last bracket is broken off, whatever a m
     assert.equal(gateway.pool.outcomes.at(-1), "CUT");
   }
 });
+
+test("a stream of media that ends with a part of it is not passed for a finished one", async () => {
+  const delta = named("transcript.text.delta", { delta: "a" });
+  const done = named("transcript.text.done", { text: "a" });
+  const path = "/v1/audio/speech";
+  for (const [events, outcome] of [
+    [[delta], "CUT"],
+    [[delta, done], "OK"],
+    [[delta.replace(/^event: .*\n/, "")], "CUT"],
+    [[named("image_generation.partial_image", { b64_json: "aa" })], "CUT"],
+    [['data: {"text":"a"}\n\n'], "OK"],
+  ] as const) {
+    const told = await ask("OPENAI", path, replyEvents(events));
+    assert.ok(told.text.startsWith(events.join("")));
+    assert.equal(told.text.includes("stream_cut"), outcome === "CUT");
+    assert.deepEqual(told.outcomes, [outcome]);
+  }
+  const empty = await ask("OPENAI", path, replyEvents([]), replyEvents([delta, done]));
+  assert.equal(empty.text, `${delta}${done}`);
+  assert.deepEqual(empty.outcomes, ["CUT", "OK"]);
+});
