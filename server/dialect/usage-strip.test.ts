@@ -20,6 +20,19 @@ test("usage:null goes with its comma, wherever it stands", () => {
   assert.equal(strip('data:{"usage":null}\r\n\r\n'), "data:{}\r\n\r\n");
 });
 
+test("the usage goes however its event is written", () => {
+  for (const event of [
+    'data: {"id":"x","choices":null,"usage":{"total_tokens":2}}\n\n',
+    'data: {"id":"x","choices":[],\ndata: "usage":{"total_tokens":2}}\n\n',
+    'id: 9\r\ndata: {"choices":[],\r\ndata: "usage":{"total_tokens":2}}\r\n\r\n',
+    ': a comment\ndata: {"choices":[],"usage":{"total_tokens":2}}\n\n',
+  ]) {
+    assert.equal(strip(`${event}data: [DONE]\n\n`), "data: [DONE]\n\n");
+  }
+  const comment = ': data: {"usage":null}\n';
+  assert.equal(strip(`${comment}data: {"a":1,"usage":null}\n\n`), `${comment}data: {"a":1}\n\n`);
+});
+
 test("usage in a text, or inside another object, is not touched", () => {
   for (const event of [
     `data: ${JSON.stringify({ choices: [{ delta: { content: '"usage":null' } }] })}\n\n`,
@@ -27,6 +40,8 @@ test("usage in a text, or inside another object, is not touched", () => {
     'data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}\n\n',
     'data: {"choices":[],"prompt_filter_results":[]}\n\n',
     ": usage\n\n",
+    ': data: {"usage":null}\n\n',
+    'data: {"a":1,\ndata: "usage":null}\n\n',
     'data: not json "usage":null\n\n',
   ]) {
     assert.equal(strip(event), event);

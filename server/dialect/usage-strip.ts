@@ -1,14 +1,15 @@
+import { isAt } from "../core/bytes.js";
 import type { StreamEdit } from "./codec.js";
 import { isRecord, parseRecord } from "./json-find.js";
 import { scanObject } from "./json-scan.js";
 import { isNull, type Span } from "./json-span.js";
-import { nextBoundary } from "./sse.js";
+import { eventData, nextBoundary } from "./sse.js";
 import { WantedMembers } from "./wanted-members.js";
 
 const NOTHING = Buffer.alloc(0);
 /** Without its quotes: those are what such a text is full of, and the search stops at every one. */
 const USAGE = Buffer.from("usage");
-const DATA = "data:";
+const DATA = Buffer.from("data:");
 const USAGE_MEMBER = new WantedMembers(["usage"]);
 
 /**
@@ -52,26 +53,39 @@ function eventEnd(events: Buffer, from: number): number {
 
 /** What to cut out of one event; undefined for nothing. */
 function editOf(events: Buffer, start: number, end: number): Span | undefined {
-  const data = events.indexOf(DATA, start, "latin1");
-  if (data < 0 || data >= end) return undefined;
-  const line = dataLine(events, data + DATA.length, end);
-  const usage = topLevelUsage(line.text);
+  const line = dataLine(events, start, end);
+  if (line === undefined) return undefined;
+  if (dataLine(events, line.end, end) !== undefined) {
+    // Over several lines it stays as it is, unless all of it is the usage.
+    return isUsageOnly(eventData(events.subarray(start, end)) ?? "") ? { start, end } : undefined;
+  }
+  const text = events.subarray(line.start, line.end);
+  const usage = topLevelUsage(text);
   if (usage === undefined) return undefined;
-  if (isNull(line.text, usage)) return memberSpan(line.text, usage, line.start);
-  return isUsageOnly(line.text) ? { start, end } : undefined;
+  if (isNull(text, usage)) return memberSpan(text, usage, line.start);
+  return isUsageOnly(text.toString("utf8")) ? { start, end } : undefined;
 }
 
-function dataLine(events: Buffer, from: number, end: number): { text: Buffer; start: number } {
-  const start = events[from] === 0x20 ? from + 1 : from;
-  const lineEnd = events.indexOf(0x0a, start);
-  return { text: events.subarray(start, lineEnd < 0 || lineEnd > end ? end : lineEnd), start };
+/** The value of the next data line from the begin of a line on; undefined when none is left. */
+function dataLine(events: Buffer, from: number, end: number): Span | undefined {
+  let at = from;
+  while (at < end) {
+    const lf = events.indexOf(0x0a, at);
+    const lineEnd = lf < 0 || lf > end ? end : lf + 1;
+    if (isAt(events, at, DATA)) {
+      const value = at + DATA.length;
+      return { start: events[value] === 0x20 ? value + 1 : value, end: lineEnd };
+    }
+    at = lineEnd;
+  }
+  return undefined;
 }
 
 function topLevelUsage(text: Buffer): Span | undefined {
   try {
     return scanObject(text, USAGE_MEMBER)[0];
   } catch {
-    // Not an object of its own, such as data over several lines: left as it is.
+    // Not an object of its own: left as it is.
     return undefined;
   }
 }
@@ -94,8 +108,9 @@ function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x09;
 }
 
-function isUsageOnly(text: Buffer): boolean {
-  const event = parseRecord(text.toString("utf8"));
+function isUsageOnly(text: string): boolean {
+  const event = parseRecord(text);
   if (event === undefined || !isRecord(event["usage"])) return false;
-  return Array.isArray(event["choices"]) && event["choices"].length === 0;
+  const { choices } = event;
+  return choices === null || (Array.isArray(choices) && choices.length === 0);
 }
