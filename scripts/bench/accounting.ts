@@ -220,6 +220,7 @@ function begunOf(record: CallRecord): BegunCall {
     dialect,
     streamed,
     ip,
+    reserved: { inputTokens: 812, maxOutputTokens: 4096, costMicros: 2600 },
   };
 }
 

@@ -64,6 +64,13 @@ export type AttemptOutcome =
   /** The provider refused the request itself, not the key: the caller's fault. */
   | "REQUEST_REFUSED";
 
+/** What a call may use at most, known before it is made: LLM tokens, and micro-US-dollars, 0 where no price is known. */
+export interface Estimate {
+  readonly inputTokens: number;
+  readonly maxOutputTokens: number;
+  readonly costMicros: number;
+}
+
 /** One upstream try. */
 export interface Attempt {
   readonly providerKeyId: string;

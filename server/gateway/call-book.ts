@@ -2,6 +2,7 @@ import { detached } from "../core/bytes.js";
 import {
   type Attempt as AttemptRecord,
   type CallRecord,
+  type Estimate,
   NO_TOKENS,
   type TokenUsage,
   type UsageSource,
@@ -12,7 +13,7 @@ import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
-import type { BegunCall, Estimate, Lease, Ticket } from "./ports.js";
+import type { BegunCall, Lease, Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
 
@@ -109,6 +110,7 @@ export class CallBook {
       dialect: endpoint.dialect,
       streamed: this.streamed,
       ip,
+      reserved: this.reserved,
     };
   }
 

@@ -1,11 +1,11 @@
 import { unreachable } from "../core/assert.js";
-import { NO_TOKENS, type TokenUsage } from "../core/call.js";
+import { type Estimate, NO_TOKENS, type TokenUsage } from "../core/call.js";
 import type { Dialect, RouteTarget } from "../core/provider.js";
 import { TOKENS_MAX } from "../dialect/tokens.js";
 import type { BodyHead } from "./body-head.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
-import type { CallSink, Estimate } from "./ports.js";
+import type { CallSink } from "./ports.js";
 
 /** Typical for prose and JSON; only used where no provider has counted. */
 const BYTES_PER_TOKEN = 4;

@@ -1,4 +1,4 @@
-import type { AttemptOutcome, CallRecord, ReplyFacts } from "../core/call.js";
+import type { AttemptOutcome, CallRecord, Estimate, ReplyFacts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { PresentedKey } from "../core/presented-key.js";
@@ -57,12 +57,6 @@ export interface Limiter {
    * `rate_limit_exceeded` or `budget_exceeded`.
    */
   admit(principal: Principal, estimate: Estimate, dialect: Dialect): Ticket;
-}
-
-export interface Estimate {
-  readonly inputTokens: number;
-  readonly maxOutputTokens: number;
-  readonly costMicros: number;
 }
 
 export interface Ticket {
@@ -143,7 +137,7 @@ export type BegunCall = Pick<
   | "dialect"
   | "streamed"
   | "ip"
->;
+> & { readonly reserved: Estimate };
 
 /** Hears of calls that are traced what their record does not say. */
 export interface CallTraces {

@@ -1,6 +1,6 @@
 import type { Attempt, CallRecord } from "../core/call.js";
 import type { JsonWriter } from "../core/json-writer.js";
-import type { BegunCall } from "./begun-call.js";
+import { type BegunCall, NOTHING_RESERVED } from "./begun-call.js";
 
 /**
  * Calls as the journal holds them: JSON lists of values in a fixed order. Without field names a record is
@@ -29,6 +29,10 @@ type BegunTuple = readonly [
   dialect: CallRecord["dialect"],
   streamed: boolean,
   ip: string,
+  /** Of a call that begins; one that has finished says what it used. Journals of before have none. */
+  inputTokensReserved?: number,
+  outputTokensReserved?: number,
+  costMicrosReserved?: number,
 ];
 
 type EndTuple = readonly [
@@ -66,21 +70,27 @@ const KEPT_BYTES_MAX = 1024;
 const ID_START = 3;
 const QUOTE = 0x22;
 
-/** A call that has begun and not finished, and its JSON once it is written: its finish says all of it again. */
+/** A call that has begun and not finished. */
 export interface OpenCall {
   readonly call: BegunCall;
+  /** What its finish says again, once it is written: a list that is still open, without what is reserved. */
   json: string | undefined;
 }
 
 /** Writes a call that has begun; about 32 KiB at most, since an absurdly long field must cost no more than itself. */
 export function writeBegun(out: JsonWriter, open: OpenCall): void {
-  if (open.json !== undefined) {
+  if (open.json === undefined) {
+    const start = out.length;
+    bounded(out, open.call, putBegun);
+    if (out.length - start <= KEPT_BYTES_MAX) open.json = out.writtenFrom(start);
+  } else {
     out.again(open.json);
-    return;
   }
-  const start = out.length;
-  bounded(out, open.call, putBegun);
-  if (out.length - start <= KEPT_BYTES_MAX) open.json = out.writtenFrom(start);
+  const { inputTokens, maxOutputTokens, costMicros } = open.call.reserved;
+  out.number(inputTokens);
+  out.number(maxOutputTokens);
+  out.number(costMicros);
+  out.closeList();
 }
 
 /** Writes a finished call; bounded likewise. `begun` is what it began as, where that is known. */
@@ -145,7 +155,8 @@ export function decodeRecordId(json: Buffer): string {
   return id.includes("\\") ? decodeRecord(json.toString("utf8")).id : id;
 }
 
-function putBegun(out: JsonWriter, call: BegunCall, charsMax: number): void {
+/** Leaves its list open. */
+function putBegun(out: JsonWriter, call: Omit<BegunCall, "reserved">, charsMax: number): void {
   out.openList();
   out.text(cut(call.id, charsMax));
   out.number(call.startedAt);
@@ -157,7 +168,6 @@ function putBegun(out: JsonWriter, call: BegunCall, charsMax: number): void {
   out.word(call.dialect);
   out.flag(call.streamed);
   out.word(cut(call.ip, charsMax));
-  out.closeList();
 }
 
 function begunOf(tuple: BegunTuple): BegunCall {
@@ -172,6 +182,16 @@ function begunOf(tuple: BegunTuple): BegunCall {
     dialect: tuple[7],
     streamed: tuple[8],
     ip: tuple[9],
+    reserved: reservedOf(tuple),
+  };
+}
+
+function reservedOf(tuple: BegunTuple): BegunCall["reserved"] {
+  const { inputTokens, maxOutputTokens, costMicros } = NOTHING_RESERVED;
+  return {
+    inputTokens: tuple[10] ?? inputTokens,
+    maxOutputTokens: tuple[11] ?? maxOutputTokens,
+    costMicros: tuple[12] ?? costMicros,
   };
 }
 
@@ -194,6 +214,7 @@ function putRecord(out: JsonWriter, record: CallRecord, charsMax: number, begun?
   out.openList();
   if (begun === undefined) putBegun(out, record, charsMax);
   else out.again(begun);
+  out.closeList();
   putEnd(out, record, charsMax);
   out.closeList();
 }

@@ -7,7 +7,8 @@ import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
 import { Fault } from "../core/fault.js";
 import { openJournal, type Journal } from "./journal.js";
-import { HEADER_BYTES } from "./journal-frames.js";
+import { encodeHeader, HEADER_BYTES } from "./journal-frames.js";
+import { journalName } from "./journal-position.js";
 import type { JournalPosition } from "./ports.js";
 
 const START: JournalPosition = { file: 0, offset: 0 };
@@ -61,7 +62,8 @@ test("a call is read back as it ended, whether it began so, otherwise or with mo
   const { journal } = await bench();
   const names = ["豆包", "m".repeat(2000), "asked first"];
   const records = names.map((modelAsked, i) => sampleCall(i + 1, { modelAsked }));
-  for (const record of records) journal.begin(record);
+  const { reserved } = begunCall(1);
+  for (const record of records) journal.begin({ ...record, reserved });
   const ended = records.with(2, { ...records[2]!, modelAsked: "asked then" });
   for (const record of ended) journal.finish(record);
   const models: string[] = [];
@@ -76,6 +78,40 @@ test("a call that began and never finished is found after a kill; one that finis
   journal.finish(sampleCall(4));
   const next = await bench(disk.afterKill());
   assert.deepEqual(next.orphans, [callId(1), callId(3)]);
+});
+
+test("what a call that never finished had reserved is known after a kill, also from a file begun meanwhile", async () => {
+  const { disk, journal } = await bench(new SimDisk(), { fileBytes: 1000 });
+  const reserved = { inputTokens: 12, maxOutputTokens: 90_000, costMicros: 1_350_000 };
+  journal.begin({ ...begunCall(1), reserved });
+  for (let i = 2; i <= 9; i++) journal.finish(sampleCall(i));
+  assert.ok(disk.files.size > 1);
+  const { recovered } = await openJournal(
+    { disk: disk.afterKill(), clock: new FakeClock(), logger: keptLog() },
+    { file: journal.end.file, offset: 0 },
+  );
+  assert.deepEqual(recovered.orphans, [{ ...begunCall(1), reserved }]);
+});
+
+test("a file of a Latchkey that did not write what is reserved is read, with nothing reserved", async () => {
+  const { id, startedAt, clientKeyId, clientKeyKind, ownerId, ...rest } = begunCall(1);
+  const { modelAsked, endpoint, dialect, streamed, ip } = rest;
+  const who = [id, startedAt, clientKeyId, clientKeyKind, ownerId];
+  const json = JSON.stringify([...who, modelAsked, endpoint, dialect, streamed, ip]);
+  const { bytes: header, seed } = encodeHeader(1, new FakeClock().now());
+  const payload = Buffer.from(`B${json}`);
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(payload.length, 0);
+  head.writeUInt32LE(crc32(payload, seed), 4);
+  const disk = new SimDisk();
+  const file = Buffer.concat([header, head, payload]);
+  disk.append(disk.create(journalName(1)), file, { done: 0, length: file.length });
+  const { recovered } = await openJournal(
+    { disk, clock: new FakeClock(), logger: keptLog() },
+    undefined,
+  );
+  const reserved = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
+  assert.deepEqual(recovered.orphans, [{ ...begunCall(1), reserved }]);
 });
 
 test("a cut of the file at any byte leaves every whole record before it readable", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { NO_TOKENS } from "../../server/core/call.js";
 import { Fault } from "../../server/core/fault.js";
 import type { CallSink } from "../../server/gateway/ports.js";
 import { openAccounting, type Accounting } from "../../server/metering/accounting.js";
@@ -73,12 +74,26 @@ test("a call that was running when the process died leaves a row that says so, o
   const lost = second.ledger.calls.get(callId(1))!;
   assert.deepEqual(
     [lost.status, lost.errorCode, lost.ownerId, lost.modelAsked, lost.usageSource],
-    ["ERROR", "process_died", sampleCall(1).ownerId, "gpt-4o-mini", "NONE"],
+    ["ERROR", "process_died", sampleCall(1).ownerId, "gpt-4o-mini", "ESTIMATED"],
+  );
+  const { inputTokens, maxOutputTokens, costMicros } = begunCall(1).reserved;
+  assert.deepEqual(
+    [lost.tokens.input, lost.tokens.output, lost.costMicros],
+    [inputTokens, maxOutputTokens, costMicros],
   );
   assert.equal(second.ledger.calls.get(callId(3))!.status, "SUCCESS");
   const third = await bench("besteffort", second.disk.afterKill(), second.ledger);
   assert.equal(third.ledger.calls.size, 3);
   assert.equal(third.log.lines.filter((line) => line.message.includes("running")).length, 0);
+});
+
+test("a lost call for which nothing was reserved used nothing known, and is not free", async () => {
+  const reserved = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
+  const first = await bench();
+  begin(first.sink, { ...begunCall(1), reserved });
+  const { ledger } = await bench("besteffort", first.disk.afterKill(), first.ledger);
+  const lost = ledger.calls.get(callId(1))!;
+  assert.deepEqual([lost.tokens, lost.costMicros, lost.usageSource], [NO_TOKENS, null, "NONE"]);
 });
 
 test("killed again before the rows of lost calls are in the database, the next start finds them", async () => {

@@ -12,7 +12,7 @@ import { nodeJournalDisk } from "../../server/metering/journal-disk.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { allCalls, openRealStorage, rollupTotal } from "./real-ledger.js";
-import { keptLog } from "./sample-calls.js";
+import { begunCall, keptLog } from "./sample-calls.js";
 
 /** More for a thorough run. */
 const KILLS = Number(process.env["LATCHKEY_KILLS"] ?? 20);
@@ -39,7 +39,7 @@ async function runAndKill(folder: string, run: number): Promise<void> {
 
 /** What is checked of a call: there are millions. */
 function kept({ id, status, errorCode, tokens }: CallRecord) {
-  return { id, status, errorCode, inputTokens: tokens.input };
+  return { id, status, errorCode, inputTokens: tokens.input, outputTokens: tokens.output };
 }
 
 function linesOf(file: string): { begun: Set<string>; finished: Set<string> } {
@@ -81,6 +81,11 @@ test(`after ${KILLS} kills under load every finished call is recorded once, and 
   assert.deepEqual(vanished, [], "begun calls without any row");
   const died = rows.filter((call) => call.errorCode === "process_died");
   assert.ok(died.length >= KILLS, "calls were running at each kill");
+  const { inputTokens, maxOutputTokens } = begunCall(1).reserved;
+  assert.ok(
+    died.every((call) => call.inputTokens === inputTokens && call.outputTokens === maxOutputTokens),
+    "a call that was running counts as having used what was reserved for it",
+  );
   const total = await rollupTotal(ledger);
   assert.equal(total?.calls, rows.length, "roll-ups equal rows");
   assert.equal(total?.errors, died.length);

@@ -89,6 +89,7 @@ export function begunCall(number: number): BegunCall {
     dialect,
     streamed,
     ip,
+    reserved: { inputTokens: 900, maxOutputTokens: 4096, costMicros: 2600 },
   };
 }
 

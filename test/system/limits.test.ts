@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Call_UsageSource } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { addClientKey, addProvider, chat, dataFolder, serve, until, upstream } from "./fixture.js";
@@ -38,6 +39,32 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
   assert.equal((await chat(server.proxyUrl, first)).status, 402);
   await server.api.users.updateUser({ id, updateMask: { paths: ["limits"] } });
   assert.equal((await chat(server.proxyUrl, first)).status, 200);
+});
+
+test("a kill gives no budget back for the calls that were running", async (t) => {
+  const stub = await upstream(t);
+  const folder = dataFolder(t);
+  const killed = await serve(t, folder);
+  await addProvider(killed.api, stub);
+  const limits = { budgets: [{ period: Period.MONTH, tokens: 5000n }] };
+  const { clientKey, secret } = await killed.api.clientKeys.createClientKey({
+    name: "app",
+    limits,
+  });
+  stub.script = () => undefined;
+  const lost = assert.rejects(chat(killed.proxyUrl, secret));
+  await stub.requests(1);
+  await killed.kill();
+  await lost;
+
+  const { api, proxyUrl } = await serve(t, folder);
+  const [call] = (await api.calls.listCalls({})).calls;
+  assert.equal(call?.usageSource, Call_UsageSource.ESTIMATED);
+  const id = clientKey?.id ?? "";
+  const [use] = (await api.clientKeys.getClientKey({ id })).clientKey?.budgetUsage ?? [];
+  assert.equal(use?.tokens, (call.tokens?.input ?? 0n) + (call.tokens?.output ?? 0n));
+  assert.ok(Number(use?.tokens) > 4000, `${use?.tokens}`);
+  assert.equal((await chat(proxyUrl, secret)).status, 402);
 });
 
 test("limits of the server bind everybody, and new keys get the defaults", async (t) => {

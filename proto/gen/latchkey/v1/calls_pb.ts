@@ -318,7 +318,7 @@ export const Call_UsageSource = {
   PARTIAL: 2,
 
   /**
-   * Counted here, because the provider gave none.
+   * Counted here, because the provider gave none; of a call that the server was killed in, what was reserved for it.
    *
    * @generated from enum value: USAGE_SOURCE_ESTIMATED = 3;
    */
