@@ -3,8 +3,6 @@ import type { ChangeOf } from "../keys/change-feed.js";
 import type { SubjectId, SubjectKind } from "../limits/limit-subject.js";
 import { Limiter, SERVER, type SpentRow } from "../limits/limiter.js";
 import { restoreBudgets } from "../limits/restore-budgets.js";
-import type { LedgerStore, UsageRow } from "../metering/ports.js";
-import { ALL_USAGE } from "../metering/usage-types.js";
 import type { Foundation } from "./foundation.js";
 import type { UseCases } from "./use-cases.js";
 
@@ -12,10 +10,9 @@ import type { UseCases } from "./use-cases.js";
 export async function startLimiter(
   foundation: Foundation,
   { directory, settings }: UseCases,
-  ledger: LedgerStore,
 ): Promise<Limiter> {
   const { clock, logger, feed, lifecycle } = foundation;
-  const spentSince = spentReader(foundation, ledger);
+  const spentSince = spentReader(foundation);
   const limiter = new Limiter({
     clock,
     ownerLimits: (ownerId) => directory.ownerLimits.get(ownerId) ?? null,
@@ -57,31 +54,17 @@ function follow(limiter: Limiter, subject: SubjectId, limits: Limits | undefined
 }
 
 /** What those of a kind, or one of them, have spent since a time; ids are those of the kind. */
-function spentReader({ clock }: Foundation, ledger: LedgerStore) {
+function spentReader({ clock, storage }: Foundation) {
   return async (
     kind: SubjectKind,
     fromMs: number,
     id: string | null,
   ): Promise<readonly SpentRow[]> => {
-    const rows = await ledger.usage({
-      ...ALL_USAGE,
-      fromMs,
-      toMs: clock.now(),
-      bucket: "ALL",
-      groupBy: GROUPS[kind],
-      ownerId: kind === "user" ? id : null,
-      clientKeyId: kind === "client key" ? id : null,
-    });
-    return rows.map((row) => spending(kind, row));
+    const by = SPENDERS[kind];
+    if (by !== "SERVER") return storage.ledger.spent({ by, id, fromMs, toMs: clock.now() });
+    const rows = await storage.ledger.spent({ by, id: null, fromMs, toMs: clock.now() });
+    return rows.map((row) => ({ ...row, id: SERVER.id }));
   };
 }
 
-const GROUPS = { "client key": "CLIENT_KEY", user: "OWNER", server: "NONE" } as const;
-
-function spending(kind: SubjectKind, row: UsageRow): SpentRow {
-  return {
-    id: kind === "server" ? SERVER.id : row.group,
-    tokens: row.inputTokens + row.outputTokens,
-    costMicros: row.costMicros,
-  };
-}
+const SPENDERS = { "client key": "CLIENT_KEY", user: "OWNER", server: "SERVER" } as const;

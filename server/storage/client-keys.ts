@@ -5,12 +5,13 @@ import type { PageQuery } from "../core/page.js";
 import type { SealedMove, SealedSecret } from "../core/sealed.js";
 import { touchClientKeys, type ClientKeyUse } from "./client-key-uses.js";
 import type { Db } from "./db.js";
+import { keepSpend } from "./deleted-spend.js";
 import { bytes, flag, readList, readObject } from "./json.js";
 import { insertRows } from "./insert-rows.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
-import { requireRow } from "./rows.js";
+import { noSuchRow, requireRow } from "./rows.js";
 import { userField } from "./references.js";
 import { moveSealed, sealedChunks, toSealedSecret } from "./sealed-columns.js";
 import type { SealedRow } from "./sealed-columns.js";
@@ -193,13 +194,16 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
     touch: (uses: readonly ClientKeyUse[]): Promise<void> => touchClientKeys(db, uses),
     /**
      * Removes the key. From the commit on its calls and roll-ups are not seen any more and no new ones come
-     * in; they are removed afterwards in batches, since there may be millions. Throws Fault `not_found`.
+     * in; they are removed afterwards in batches, since there may be millions. Budgets of its owner and of the server
+     * keep what it has spent. Throws Fault `not_found`.
      */
     async delete(id: string): Promise<void> {
-      requireRow(
-        "client key",
-        await db.query((knex) => knex("client_keys").where({ id }).delete()),
+      const [gone] = await db.rows<Pick<ClientKeyRow, "owner_id">>(
+        "DELETE FROM client_keys WHERE id = ? RETURNING owner_id",
+        [id],
       );
+      if (gone === undefined) throw noSuchRow("client key");
+      await keepSpend(db, { id, ownerId: gone.owner_id }, clock.now());
       await db.query((knex) =>
         knex("deleted_client_keys").insert({ client_key_id: id, deleted_at: clock.now() }),
       );

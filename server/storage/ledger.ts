@@ -8,11 +8,14 @@ import type { CallPage } from "./call-list.js";
 import { RowBatch } from "./row-batch.js";
 import { insertCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
+import { addSpend } from "./deleted-spend.js";
 import { LedgerRefs } from "./ledger-refs.js";
 import type { StagedRefs } from "./ledger-refs.js";
 import { pruneCalls, pruneRollups, sweepDeletedKeys } from "./retention.js";
 import type { RollupRetention } from "./retention.js";
 import { countCalls } from "./rollups.js";
+import { readSpent } from "./spent.js";
+import type { SpentQuery, SpentRow } from "./spent.js";
 import { SQLITE } from "./sql-dialect.js";
 import { countActive } from "./usage-active.js";
 import type { ActiveNames, ActiveQuery } from "./usage-active.js";
@@ -91,8 +94,8 @@ export class Ledger {
 
   /**
    * Writes calls, their roll-ups and the journal position in one transaction. A call whose id is there
-   * already changes nothing, so a replay is harmless; nor does one of a deleted client key. Returns how
-   * many were new.
+   * already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets alone. Returns
+   * how many were new.
    */
   appendCalls(calls: readonly CallRecord[], position: JournalPlace): Promise<number> {
     return this.#append(position, async (db, staged) => {
@@ -149,6 +152,11 @@ export class Ledger {
   /** See `readUsage`. */
   usage(query: UsageQuery): Promise<readonly UsageRow[]> {
     return readUsage(this.#reader, query);
+  }
+
+  /** See `readSpent`. Between two transactions, so that a key which is deleted meanwhile counts once. */
+  spent(query: SpentQuery): Promise<readonly SpentRow[]> {
+    return this.#writer.run((db) => readSpent(db, query));
   }
 
   /** See `countActive`. */
@@ -211,7 +219,10 @@ async function appendBatch(
   return batch.size;
 }
 
-/** Those that are not there yet, each once, and whose client key is; nothing starts the log of a deleted one anew. */
+/**
+ * Those that are not there yet, each once, and whose client key is; nothing starts the log of a deleted one anew, but
+ * what its last calls spent counts.
+ */
 async function freshCalls(
   db: Db,
   calls: readonly CallRecord[],
@@ -222,11 +233,14 @@ async function freshCalls(
     [JSON.stringify(calls.map((call) => call.id))],
   );
   const seen = new Set(rows.map((row) => row.id));
-  return calls.filter((call) => {
-    if (deleted.has(call.clientKeyId) || seen.has(call.id)) return false;
+  const fresh = calls.filter((call) => {
+    if (seen.has(call.id)) return false;
     seen.add(call.id);
     return true;
   });
+  const isLate = (call: CallRecord): boolean => deleted.has(call.clientKeyId);
+  await addSpend(db, fresh.filter(isLate));
+  return fresh.filter((call) => !isLate(call));
 }
 
 function pause(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.js";
 import type { Db } from "./db.js";
+import { pruneDeletedSpend } from "./deleted-spend.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollup-rows.js";
 import { DIMENSIONS, subtractClientKey, TOTALS } from "./totals.js";
 import type { Writer } from "./writer.js";
@@ -146,7 +147,7 @@ async function lowerLimit(
   });
 }
 
-/** Removes what deleted client keys have left; returns how many keys were finished. */
+/** Removes what deleted client keys have left, and in time what budgets need of them; returns how many keys were finished. */
 export async function sweepDeletedKeys(pruner: Pruner): Promise<number> {
   const { writer, clock } = pruner;
   let swept = 0;
@@ -160,9 +161,11 @@ export async function sweepDeletedKeys(pruner: Pruner): Promise<number> {
     await sweepKey(pruner, key.id);
     swept += 1;
   }
-  await writer.run((db) =>
-    db.rows("DELETE FROM deleted_client_keys WHERE swept_at < ?", [clock.now() - TOMBSTONE_MS]),
-  );
+  await writer.run(async (db) => {
+    const nowMs = clock.now();
+    await db.rows("DELETE FROM deleted_client_keys WHERE swept_at < ?", [nowMs - TOMBSTONE_MS]);
+    await pruneDeletedSpend(db, nowMs);
+  });
   return swept;
 }
 

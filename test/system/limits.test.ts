@@ -41,6 +41,28 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
   assert.equal((await chat(server.proxyUrl, first)).status, 200);
 });
 
+test("deleting a client key gives no budget of its owner and of the server back, at a restart neither", async (t) => {
+  const stub = await upstream(t);
+  const folder = dataFolder(t);
+  let server = await serve(t, folder);
+  await addProvider(server.api, stub);
+  const { clientKey, secret } = await server.api.clientKeys.createClientKey({ name: "one" });
+  const other = await addClientKey(server.api, "two");
+  const id = await ownId(server.api);
+  const budget = (tokens: bigint) => ({ budgets: [{ period: Period.MONTH, tokens }] });
+  await server.api.users.updateUser({ id, limits: budget(100_000n) });
+  // Enough for what one call reserves, and not for what one has used besides.
+  await server.api.system.updateSettings({ serverLimits: budget(4125n) });
+  assert.equal((await chat(server.proxyUrl, secret)).status, 200);
+  await server.api.clientKeys.deleteClientKey({ id: clientKey?.id ?? "" });
+  await server.stop();
+  server = await serve(t, folder);
+  assert.equal((await self(server.api)).budgetUsage[0]?.tokens, 18n);
+  const refused = await chat(server.proxyUrl, other);
+  assert.equal(refused.status, 402);
+  assert.match(await refused.text(), /server's budget/);
+});
+
 test("a kill gives no budget back for the calls that were running", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);

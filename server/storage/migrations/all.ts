@@ -7,6 +7,7 @@ import { fallbacks } from "./0005-fallbacks.js";
 import { addresses } from "./0006-addresses.js";
 import { pairs } from "./0007-pairs.js";
 import { homes } from "./0008-homes.js";
+import { deletedSpend } from "./0009-deleted-spend.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   addresses,
   pairs,
   homes,
+  deletedSpend,
 ];

@@ -1684,7 +1684,8 @@ export const ClientKeyService: GenService<{
     output: typeof RotateClientKeyResponseSchema;
   },
   /**
-   * Removes a key with its calls and their roll-ups. Irreversible. Audit events stay.
+   * Removes a key with its calls and their roll-ups. Irreversible. Audit events stay, and so does, for a month, what its
+   * owner spent on each day through deleted keys, which budgets of the owner and of the server count.
    *
    * @generated from rpc latchkey.v1.ClientKeyService.DeleteClientKey
    */

@@ -1,0 +1,62 @@
+import type { Db } from "./db.js";
+import { readDeletedSpend } from "./deleted-spend.js";
+import { readUsage } from "./usage.js";
+
+/** Whose spending: that of client keys, of owners over all of their client keys, or of the whole server. */
+export type Spender = "CLIENT_KEY" | "OWNER" | "SERVER";
+
+export interface SpentQuery {
+  readonly by: Spender;
+  /** The client key or owner; null for all of them, and for the server. */
+  readonly id: string | null;
+  /** The start of a day (UTC), and the end; milliseconds since the epoch. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** LLM tokens in and out, and micro-US-dollars. */
+export interface SpentRow {
+  /** The client key or owner; empty for the server. */
+  readonly id: string;
+  readonly tokens: number;
+  readonly costMicros: number;
+}
+
+/**
+ * What was spent in a time, from the roll-ups; of those that have spent nothing there is no row. Unlike in usage, client
+ * keys that were deleted count for their owners and the server.
+ */
+export async function readSpent(db: Db, query: SpentQuery): Promise<readonly SpentRow[]> {
+  const { by, id, fromMs, toMs } = query;
+  const usage = await readUsage(db, {
+    fromMs,
+    toMs,
+    bucket: "ALL",
+    groupBy: by === "SERVER" ? "NONE" : by,
+    ownerId: by === "OWNER" ? id : null,
+    clientKeyId: by === "CLIENT_KEY" ? id : null,
+    providerKeyId: null,
+  });
+  const present = usage.map(({ group, inputTokens, outputTokens, costMicros }) => ({
+    id: group,
+    tokens: inputTokens + outputTokens,
+    costMicros,
+  }));
+  if (by === "CLIENT_KEY") return present;
+  const deleted = await readDeletedSpend(db, fromMs, id);
+  const gone = deleted.map(({ ownerId, tokens, costMicros }) => ({
+    id: by === "OWNER" ? ownerId : "",
+    tokens,
+    costMicros,
+  }));
+  return addUp([...present, ...gone]);
+}
+
+function addUp(rows: readonly SpentRow[]): readonly SpentRow[] {
+  const sums = new Map<string, SpentRow>();
+  for (const { id, tokens, costMicros } of rows) {
+    const sum = sums.get(id) ?? { tokens: 0, costMicros: 0 };
+    sums.set(id, { id, tokens: sum.tokens + tokens, costMicros: sum.costMicros + costMicros });
+  }
+  return [...sums.values()];
+}
