@@ -1,8 +1,11 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Limits } from "../core/limits.js";
 import type { ChangeOf } from "../keys/change-feed.js";
 import type { SubjectId, SubjectKind } from "../limits/limit-subject.js";
 import { Limiter, SERVER, type SpentRow } from "../limits/limiter.js";
 import { restoreBudgets } from "../limits/restore-budgets.js";
+import type { Accounting } from "../metering/accounting.js";
+import type { SpentQuery } from "../storage/spent.js";
 import type { Foundation } from "./foundation.js";
 import type { UseCases } from "./use-cases.js";
 
@@ -10,6 +13,7 @@ import type { UseCases } from "./use-cases.js";
 export async function startLimiter(
   foundation: Foundation,
   { directory, settings }: UseCases,
+  accounting: Pick<Accounting, "caughtUp">,
 ): Promise<Limiter> {
   const { clock, logger, feed, lifecycle } = foundation;
   const spentSince = spentReader(foundation);
@@ -17,8 +21,11 @@ export async function startLimiter(
     clock,
     ownerLimits: (ownerId) => directory.ownerLimits.get(ownerId) ?? null,
     serverLimits: () => settings.values.serverLimits,
-    loadSpent: async ({ kind, id }, fromMs) => {
-      const [row] = await spentSince(kind, fromMs, id);
+    loadSpent: async ({ kind, id }, fromMs, booked) => {
+      // What ended in this turn of the event loop goes on record at its end.
+      await nextTurn();
+      await accounting.caughtUp();
+      const [row] = await spentSince(kind, fromMs, { id, except: booked });
       return row ?? { tokens: 0, costMicros: 0 };
     },
     onLoadFailed: ({ kind, id }, cause) =>
@@ -30,7 +37,7 @@ export async function startLimiter(
       clock,
       kind,
       limits,
-      spentSince: (fromMs) => spentSince(kind, fromMs, null),
+      spentSince: (fromMs) => spentSince(kind, fromMs, { id: null }),
     });
   await restore("client key", directory.budgeted);
   await restore("user", directory.ownerLimits);
@@ -58,12 +65,18 @@ function spentReader({ clock, storage }: Foundation) {
   return async (
     kind: SubjectKind,
     fromMs: number,
-    id: string | null,
+    { id, except }: Pick<SpentQuery, "id" | "except">,
   ): Promise<readonly SpentRow[]> => {
     const by = SPENDERS[kind];
-    if (by !== "SERVER") return storage.ledger.spent({ by, id, fromMs, toMs: clock.now() });
-    const rows = await storage.ledger.spent({ by, id: null, fromMs, toMs: clock.now() });
-    return rows.map((row) => ({ ...row, id: SERVER.id }));
+    const isServer = by === "SERVER";
+    const rows = await storage.ledger.spent({
+      by,
+      id: isServer ? null : id,
+      fromMs,
+      toMs: clock.now(),
+      ...(except === undefined ? {} : { except }),
+    });
+    return isServer ? rows.map((row) => ({ ...row, id: SERVER.id })) : rows;
   };
 }
 

@@ -77,7 +77,7 @@ export async function startServing(
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
-  const limiter = await startLimiter(foundation, useCases);
+  const limiter = await startLimiter(foundation, useCases, accounting);
   const tls = startTls(foundation, {
     cert: config.proxyTlsCert,
     key: config.proxyTlsKey,

@@ -206,8 +206,9 @@ export class CallBook {
       detail: "",
     });
     this.#lastLease?.settle(used);
-    this.ticket?.settle(used);
-    return this.#record(ending, principal, costMicros);
+    const record = this.#record(ending, principal, costMicros);
+    this.ticket?.settle(used, record);
+    return record;
   }
 
   /** Null when it is not known, which is not the same as free. */

@@ -60,8 +60,8 @@ export interface Limiter {
 }
 
 export interface Ticket {
-  /** Gives back what was reserved and books what was used; called exactly once. */
-  settle(used: Used): void;
+  /** Gives back what was reserved and books what was used; called exactly once, right before the call goes on record. */
+  settle(used: Used, call: CallRecord): void;
   /** Response header lines such as `x-ratelimit-remaining-requests`, each with its CR LF; empty for none. */
   readonly headers: string;
 }

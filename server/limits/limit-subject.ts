@@ -90,6 +90,20 @@ export class LimitSubject {
     return account;
   }
 
+  /** All that are open. */
+  get accounts(): readonly BudgetAccount[] {
+    return this.#accounts;
+  }
+
+  /** Closes accounts of budgets that are no more: what is spent without one is not booked there. */
+  closeAccounts(budgets: readonly Budget[]): void {
+    const isOver = ({ period }: BudgetAccount): boolean =>
+      budgets.every((budget) => budget.period !== period);
+    for (const account of this.#accounts.filter(isOver)) {
+      this.#accounts.splice(this.#accounts.indexOf(account), 1);
+    }
+  }
+
   /** The account of a period, if there is one. */
   openAccount(period: Period): BudgetAccount | undefined {
     return this.#accounts.find((account) => account.period === period);

@@ -6,7 +6,8 @@ import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits
 import { periodEnd, periodStart } from "../core/period.js";
 import type { Dialect } from "../core/provider.js";
 import type { Period } from "../core/provider-key.js";
-import type { BudgetAccount, Spending } from "./budget-account.js";
+import type { Spending } from "./budget-account.js";
+import { BudgetFills, type BudgetFillsOptions, type EndedCall } from "./budget-fills.js";
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
 import { LimitSubject } from "./limit-subject.js";
@@ -17,26 +18,21 @@ const SWEEP_EVERY = 32;
 /** Subjects that are looked at then. */
 const SWEPT_AT_ONCE = 64;
 
-export interface LimiterOptions {
+export interface LimiterOptions extends BudgetFillsOptions {
   readonly clock: Clock;
   /** Limits of all client keys of a user together; null for none. */
   readonly ownerLimits?: (ownerId: string) => Limits | null;
   /** Limits of all client keys together. */
   readonly serverLimits?: () => Limits;
-  /**
-   * What a client key or a user has spent since a time (milliseconds since the epoch), from the roll-ups:
-   * asked when a budget is set for which there is nothing in memory, and when the wall clock was set to another
-   * period. Until the answer comes it starts from zero.
-   */
-  readonly loadSpent?: (subject: SubjectId, fromMs: number) => Promise<Spending>;
-  /** Hears that `loadSpent` failed. */
-  readonly onLoadFailed?: (subject: SubjectId, cause: unknown) => void;
 }
 
 /** An admitted call's hold on its limits. */
 export interface Ticket {
-  /** Gives back what was reserved and books what was used. Only the first call counts. */
-  settle(used: { tokens: number; costMicros: number }): void;
+  /**
+   * Gives back what was reserved and books what was used. Only the first call counts. `call`: as it goes on record
+   * right afterwards; undefined for one that does not.
+   */
+  settle(used: Spending, call?: EndedCall): void;
   /** Response header lines such as `x-ratelimit-remaining-requests`, each with its CR LF; empty for none. */
   readonly headers: string;
 }
@@ -56,7 +52,7 @@ export interface BudgetUse extends Spending {
 /** The whole server as a subject. */
 export const SERVER: SubjectId = { kind: "server", id: "server" };
 const NOTHING: Spending = { tokens: 0, costMicros: 0 };
-const NO_TICKET: Ticket = { settle: () => {}, headers: "" };
+const NO_HOLDS: readonly Hold[] = [];
 
 /** A subject that a call counts for, and its limits. */
 interface Limited {
@@ -74,11 +70,16 @@ export class Limiter {
   /** By id alone: the prefix of an id tells keys from users. */
   readonly #subjects = new Map<string, LimitSubject>();
   readonly #headers = new HeaderWriter();
+  readonly #fills: BudgetFills;
+  /** For all calls without limits, until the next account is opened. */
+  #noTicket: Ticket;
   #sweep: IterableIterator<[string, LimitSubject]> | null = null;
   #admissions = 0;
 
   constructor(options: LimiterOptions) {
     this.#options = options;
+    this.#fills = new BudgetFills(options);
+    this.#noTicket = this.#ticketWithout();
   }
 
   /** Subjects in memory; one that is idle and owes nothing is forgotten. */
@@ -110,7 +111,7 @@ export class Limiter {
     if (!isUnlimited(serverLimits)) {
       limited.push({ subject: this.#prepared(SERVER, serverLimits, now), limits: serverLimits });
     }
-    if (limited.length === 0) return NO_TICKET;
+    if (limited.length === 0) return this.#noTicket;
     assert(isSound(estimate), "an estimate is made of numbers from 0 on");
     for (const { subject, limits } of limited) {
       const refusal = subject.refusal(limits, estimate, now);
@@ -134,6 +135,7 @@ export class Limiter {
 
   /** Hears of the present limits, so that what was spent before a budget was set counts from its first call on. */
   setLimits(id: SubjectId, limits: Limits): void {
+    this.#subjects.get(id.id)?.closeAccounts(limits.budgets);
     if (limits.budgets.length > 0) this.#prepared(id, limits, this.#now());
   }
 
@@ -162,21 +164,11 @@ export class Limiter {
     const subject = this.#subject(id);
     for (const { period } of limits.budgets) {
       subject.account(period, now.wallMs, (account) => {
-        this.#fill(account, id);
+        this.#fills.open(account, id);
+        this.#noTicket = this.#ticketWithout();
       });
     }
     return subject;
-  }
-
-  /** Adds what was spent in the account's period before it knew of that, once the ledger has answered. */
-  #fill(account: BudgetAccount, id: SubjectId): void {
-    const { loadSpent, onLoadFailed } = this.#options;
-    if (loadSpent === undefined) return;
-    const { startMs } = account;
-    loadSpent(id, startMs).then(
-      (spent) => account.restore(spent, startMs),
-      (cause: unknown) => onLoadFailed?.(id, cause),
-    );
   }
 
   #subject({ kind, id }: SubjectId): LimitSubject {
@@ -196,16 +188,43 @@ export class Limiter {
   }
 
   #ticket(holds: readonly Hold[], headers: string): Ticket {
+    const { opened } = this.#fills;
     let isOpen = true;
     return {
       headers,
-      settle: (used) => {
+      settle: (used, call) => {
         if (!isOpen) return;
         isOpen = false;
         const atEnd = this.#now();
         for (const hold of holds) hold.subject.settle(hold, used, atEnd);
+        this.#ended(used, call, opened, holds);
       },
     };
+  }
+
+  /** For calls that no limit is for at present. */
+  #ticketWithout(): Ticket {
+    const { opened } = this.#fills;
+    return {
+      headers: "",
+      settle: (used, call) => {
+        this.#ended(used, call, opened, NO_HOLDS);
+      },
+    };
+  }
+
+  /** Lets accounts know that were opened while the call ran. */
+  #ended(
+    used: Spending,
+    call: EndedCall | undefined,
+    opened: number,
+    holds: readonly Hold[],
+  ): void {
+    if (call === undefined || !this.#fills.concerns(opened)) return;
+    const ended = { used, call, opened, holds };
+    for (const id of [call.clientKeyId, call.ownerId, SERVER.id]) {
+      this.#fills.ended(id, this.#subjects.get(id), ended);
+    }
   }
 
   /** Looks at a few subjects now and then, so that forgetting needs no timer and never takes long. */

@@ -40,6 +40,12 @@ export class Db {
     return rows as R[];
   }
 
+  /** Runs reads that all see one state of the database, that at the first of them. */
+  snapshot<T>(read: (db: Db) => Promise<T>): Promise<T> {
+    const toFault = this.#toFault;
+    return this.query((knex) => knex.transaction((trx) => read(new Db({ knex: trx, toFault }))));
+  }
+
   end(): void {
     this.#ended = true;
   }

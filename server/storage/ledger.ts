@@ -154,9 +154,9 @@ export class Ledger {
     return readUsage(this.#reader, query);
   }
 
-  /** See `readSpent`. Between two transactions, so that a key which is deleted meanwhile counts once. */
+  /** See `readSpent`. */
   spent(query: SpentQuery): Promise<readonly SpentRow[]> {
-    return this.#writer.run((db) => readSpent(db, query));
+    return this.#reader.snapshot((db) => readSpent(db, query));
   }
 
   /** See `countActive`. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Estimate } from "../../server/gateway/ports.js";
+import type { Estimate } from "../../server/core/call.js";
 import {
   CHAT_REPLY,
   replyJson,

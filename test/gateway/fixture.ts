@@ -1,4 +1,4 @@
-import type { CallRecord } from "../../server/core/call.js";
+import type { CallRecord, Estimate } from "../../server/core/call.js";
 import type { ClientKey, Principal } from "../../server/core/client-key.js";
 import type { Clock } from "../../server/core/clock.js";
 import { systemClock } from "../../server/core/clock.js";
@@ -20,7 +20,6 @@ import type {
   BegunCall,
   CallEntry,
   CallSink,
-  Estimate,
   Lease,
   LeaseRequest,
   LeaseResult,

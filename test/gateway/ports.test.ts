@@ -6,6 +6,7 @@ import { presetProviders } from "../../server/catalog/presets.js";
 import type * as ports from "../../server/gateway/ports.js";
 import { Limiter } from "../../server/limits/limiter.js";
 import { Pool } from "../../server/pool/pool.js";
+import { sampleCall } from "../metering/sample-calls.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { aPrincipal, aProviderKey, seededRandom, silentLogger } from "../support/records.js";
 
@@ -61,6 +62,6 @@ test("catalogue, limiter and pool serve a call through the gateway's ports", () 
       detail: "",
     });
     lease.settle({ tokens: 2, costMicros: 1 });
-    ticket.settle({ tokens: 2, costMicros: 1 });
+    ticket.settle({ tokens: 2, costMicros: 1 }, sampleCall(1));
   }
 });

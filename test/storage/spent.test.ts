@@ -77,6 +77,21 @@ test("a call that was under way when its client key was deleted counts for its o
   ]);
 });
 
+test("calls that are excepted count in nothing that is asked, and those of before the time or unknown change nothing", async (t) => {
+  const { storage } = await opened(t);
+  const [earlier, first, second] = await ledgerOfTwo(storage);
+  const except = () => [earlier!.id, first!.id, second!.id, "call_unknown"];
+  for (const [by, id, calls] of [
+    ["CLIENT_KEY", "ck_1", 7],
+    ["OWNER", "usr_1", 7],
+    ["SERVER", null, 16],
+  ] as const) {
+    const range = { fromMs: TODAY, toMs: START_MS + HOUR };
+    const [row] = await storage.ledger.spent({ by, id, ...range, except });
+    assert.deepEqual(row, { id: id ?? "", tokens: calls * TOKENS, costMicros: calls * COST }, by);
+  }
+});
+
 test("what deleted client keys have spent is forgotten when no running period can have it", async (t) => {
   const { storage, clock } = await opened(t);
   await ledgerOfTwo(storage);

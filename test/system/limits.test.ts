@@ -41,6 +41,49 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
   assert.equal((await chat(server.proxyUrl, first)).status, 200);
 });
 
+test("a budget counts what was spent before it was set: just before, in calls under way, and without it", async (t) => {
+  const stub = await upstream(t);
+  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  await addProvider(api, stub);
+  const { clientKey, secret } = await api.clientKeys.createClientKey({ name: "app" });
+  const id = clientKey?.id ?? "";
+  const setBudgets = (budgets: object[]) =>
+    api.clientKeys.updateClientKey({
+      id,
+      limits: { budgets },
+      updateMask: { paths: ["limits"] },
+    });
+  const budget = { period: Period.DAY, tokens: 100_000n };
+  const comesTo = (tokens: number) =>
+    until(async () => {
+      const { budgetUsage = [] } = (await api.clientKeys.getClientKey({ id })).clientKey ?? {};
+      return Number(budgetUsage[0]?.tokens) === tokens;
+    });
+  const calls = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await (await chat(proxyUrl, secret)).text();
+  };
+
+  await calls(5);
+  const answers: (() => void)[] = [];
+  const answered = stub.script;
+  stub.script = (request, res) => void answers.push(() => void answered(request, res));
+  const running = Promise.all([chat(proxyUrl, secret), chat(proxyUrl, secret)]);
+  await stub.requests(7);
+  await setBudgets([budget]);
+  await comesTo(5 * 18);
+  stub.script = answered;
+  for (const answer of answers) answer();
+  for (const reply of await running) await reply.text();
+  await comesTo(7 * 18);
+
+  await setBudgets([]);
+  await calls(3);
+  await setBudgets([budget]);
+  await comesTo(10 * 18);
+  await calls(1);
+  await comesTo(11 * 18);
+});
+
 test("deleting a client key gives no budget of its owner and of the server back, at a restart neither", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);

@@ -1,0 +1,113 @@
+import type { BudgetAccount, Spending } from "./budget-account.js";
+import type { Hold, LimitSubject, SubjectId } from "./limit-subject.js";
+
+/** Calls that may end while an account is being filled; with more of them the ledger has not answered for long. */
+const ENDED_CALLS_MAX = 10_000;
+
+/** A call that has ended, as it goes on record. */
+export interface EndedCall {
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly clientKeyId: string;
+  readonly ownerId: string;
+}
+
+export interface BudgetFillsOptions {
+  /**
+   * What a subject has spent since a time (milliseconds since the epoch) in calls that had ended when this was asked,
+   * and none in those that `booked` names when the ledger is read: they have ended since.
+   */
+  readonly loadSpent?: (
+    subject: SubjectId,
+    fromMs: number,
+    booked: () => readonly string[],
+  ) => Promise<Spending>;
+  /** Hears that `loadSpent` failed. */
+  readonly onLoadFailed?: (subject: SubjectId, cause: unknown) => void;
+}
+
+interface Fill {
+  readonly subjectId: string;
+  /** Ids of calls that have ended since the account was opened. */
+  readonly ended: string[];
+}
+
+/**
+ * Accounts that are opened while calls run. Of what was spent before, the ledger tells; what ends from then on is
+ * booked, be it of a call that was admitted earlier and set nothing aside. So each call counts once.
+ */
+export class BudgetFills {
+  readonly #options: BudgetFillsOptions;
+  readonly #fills = new Set<Fill>();
+  /** The how many-th account each one was. */
+  readonly #numbers = new WeakMap<BudgetAccount, number>();
+  #opened = 0;
+
+  constructor(options: BudgetFillsOptions) {
+    this.#options = options;
+  }
+
+  /** Accounts that have been opened so far. */
+  get opened(): number {
+    return this.#opened;
+  }
+
+  /** An account was opened: adds what was spent before, once the ledger has answered. */
+  open(account: BudgetAccount, id: SubjectId): void {
+    this.#opened += 1;
+    this.#numbers.set(account, this.#opened);
+    const { loadSpent, onLoadFailed } = this.#options;
+    if (loadSpent === undefined) return;
+    const fill: Fill = { subjectId: id.id, ended: [] };
+    this.#fills.add(fill);
+    const { startMs } = account;
+    loadSpent(id, startMs, () => endedOf(fill))
+      .then(
+        (spent) => account.restore(spent, startMs),
+        (cause: unknown) => onLoadFailed?.(id, cause),
+      )
+      .finally(() => this.#fills.delete(fill));
+  }
+
+  /** Whether something is to be done for a call that was admitted when so many accounts had been opened. */
+  concerns(opened: number): boolean {
+    return opened !== this.#opened || this.#fills.size > 0;
+  }
+
+  /** A call of this subject has ended: books it in the accounts that were opened while it ran. */
+  ended(
+    subjectId: string,
+    subject: LimitSubject | undefined,
+    { call, used, opened, holds }: Ended,
+  ): void {
+    for (const fill of this.#fills) {
+      if (fill.subjectId === subjectId && fill.ended.length <= ENDED_CALLS_MAX) {
+        fill.ended.push(call.id);
+      }
+    }
+    for (const account of subject?.accounts ?? []) {
+      const isLater = (this.#numbers.get(account) ?? 0) > opened;
+      if (!isLater || call.startedAt < account.startMs || isHeld(account, holds)) continue;
+      account.restore(used, account.startMs);
+    }
+  }
+}
+
+/** How a call ended. */
+interface Ended {
+  readonly call: EndedCall;
+  readonly used: Spending;
+  /** Accounts that had been opened when it was admitted, and what it has set aside. */
+  readonly opened: number;
+  readonly holds: readonly Hold[];
+}
+
+function endedOf({ ended }: Fill): readonly string[] {
+  if (ended.length <= ENDED_CALLS_MAX) return ended;
+  throw new Error("too many calls ended while a budget's spending was being read");
+}
+
+function isHeld(account: BudgetAccount, holds: readonly Hold[]): boolean {
+  return holds.some(({ reservations }) => reservations.some((each) => each.account === account));
+}
