@@ -1,7 +1,7 @@
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { CandidateSet } from "./candidate-set.js";
 import type { Standing } from "./eligibility.js";
-import { FRESH, QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "./health.js";
+import { FRESH, QUOTA_RESET_MAX_MS, rampShare, RETRY_AFTER_MAX_MS } from "./health.js";
 import type { Condition } from "./health.js";
 import type { ModelConditions } from "./model-conditions.js";
 import { ModelLoads } from "./model-load.js";
@@ -80,6 +80,15 @@ export class KeySlot {
     return this.standing === "ELIGIBLE" && this.models?.rests() === true
       ? "COOLDOWN"
       : this.standing;
+  }
+
+  /** Whether it may be taken: always with its full share, else as often as its share allows. */
+  isDue(nowMs: number): boolean {
+    if (this.condition.rampLeft === 0) return true;
+    this.rampCredit += rampShare(this.condition, nowMs);
+    if (this.rampCredit < 1) return false;
+    this.rampCredit -= 1;
+    return true;
   }
 
   /** The load that selection balances: uses in the last hour, and calls in flight on top. */

@@ -19,7 +19,6 @@ import {
   afterModelAttempt,
   FRESH,
   isOfModel,
-  rampShare,
   verdictOf,
 } from "./health.js";
 import type { HealthEvent } from "./health.js";
@@ -304,7 +303,7 @@ export class Pool {
       const slot = choose(strategy, call.set, context);
       if (slot === undefined) return first;
       if (this.#hasExpired(slot)) continue;
-      if (strategy === "SEQUENTIAL" || isDue(slot, call.nowMs)) return slot;
+      if (strategy === "SEQUENTIAL" || slot.isDue(call.nowMs)) return slot;
       first ??= slot;
       if (passed.length >= RAMPING_PASSED_MAX) return first;
       passed.push(slot);
@@ -455,13 +454,4 @@ export class Pool {
   #times(): { wallMs: number; monotonicMs: number } {
     return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
-}
-
-/** Whether a key may be taken: always with its full share, else as often as its share allows. */
-function isDue(slot: KeySlot, nowMs: number): boolean {
-  if (slot.condition.rampLeft === 0) return true;
-  slot.rampCredit += rampShare(slot.condition, nowMs);
-  if (slot.rampCredit < 1) return false;
-  slot.rampCredit -= 1;
-  return true;
 }
