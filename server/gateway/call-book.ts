@@ -91,9 +91,10 @@ export class CallBook {
     return this.#context.clock.monotonic() - this.#startedMs;
   }
 
-  /** The first byte of the reply's body is on its way. */
+  /** The first byte of a good reply is on its way: whatever comes of the rest, its key works. */
   markFirstByte(): void {
     this.firstByteMs ??= this.elapsedMs();
+    this.#lease?.proven();
   }
 
   /** What is known at admission. */

@@ -93,6 +93,8 @@ export interface LeaseRequest {
 export interface Lease {
   readonly providerKey: ProviderKey;
   readonly target: RouteTarget;
+  /** Called when a good reply begins, which may go on for minutes. */
+  proven(): void;
   /** Called exactly once, when the attempt has ended. */
   release(result: LeaseResult): void;
   /**

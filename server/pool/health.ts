@@ -185,6 +185,14 @@ export function afterBlock(now: Condition, atMs: number): Condition {
   };
 }
 
+/**
+ * The condition once a call has shown that the key works again, before it is known how that call ends. Earlier
+ * failures still count: a key whose replies begin well and break off rests as long as before.
+ */
+export function afterProof(now: Condition): Condition {
+  return now.onProof && now.blockedUntilMs === null ? { ...now, onProof: false } : now;
+}
+
 /** The same condition with its full share still to be earned. */
 export function rampingUp(now: Condition, atMs: number): Condition {
   return { ...now, rampLeft: RAMP_SUCCESSES, rampStartedAtMs: atMs };

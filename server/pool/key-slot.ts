@@ -20,7 +20,7 @@ export class KeySlot {
   standing: Standing = "DISABLED";
   place: Place = "OUT";
   inFlight = 0;
-  /** The call that has to prove the key is under way. */
+  /** The call that has to prove the key is under way, and nothing good of it has come. */
   probing = false;
   unreadable = false;
   /** Rises with every lease of the pool, so that "longest unused" is certain within one millisecond too. */

@@ -18,6 +18,8 @@ export interface LeaseRequest {
 export interface Lease {
   readonly providerKey: ProviderKey;
   readonly target: RouteTarget;
+  /** A good reply begins. Other calls need not wait for its end to know that the key works again. */
+  proven(): void;
   /** Ends the attempt. Only the first call counts, so that racing ends cannot give a key back twice. */
   release(result: LeaseResult): void;
   /**

@@ -79,6 +79,49 @@ test("an exhausted key is out until its reset, then one call has to prove it bef
   assert.equal(world.call(), "pk_1");
 });
 
+test("a reply that begins well proves its key for all others, and its end is booked all the same", () => {
+  const world = new World(keys(1));
+  for (let i = 0; i < 5; i++) world.call("UNREACHABLE");
+  world.clock.advance(1_000);
+  const stream = world.lease();
+  world.fails("no_public_token");
+  stream.proven();
+  world.call();
+  stream.release(result("OK"));
+  stream.proven();
+  world.call();
+  assert.equal(world.pool.health("pk_00000")?.successes, 3);
+  assert.equal(world.pool.health("pk_00000")?.consecutiveFailures, 0);
+});
+
+test("a key whose replies begin well and break off rests ever longer", () => {
+  const world = new World(keys(1));
+  for (let i = 0; i < 5; i++) world.call("CUT");
+  for (const wait of [1_000, 2_000, 4_000]) {
+    assert.equal(world.pool.waitMs(SUPER, aRoute()), wait);
+    world.clock.advance(wait);
+    const stream = world.lease();
+    stream.proven();
+    stream.release(result("CUT"));
+  }
+});
+
+test("a reply that began before a block neither lifts it nor stands for the next proof", () => {
+  const world = new World(keys(1));
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });
+  world.clock.advance(20_000);
+  const first = world.lease();
+  first.proven();
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });
+  first.release(result("OK"));
+  assert.equal(world.fails("no_public_token").retryAfterSeconds, 20);
+  world.clock.advance(20_000);
+  const second = world.lease();
+  world.fails("no_public_token");
+  second.release(result("OK"));
+  world.call();
+});
+
 test("a refused key is out after one call, and INVALID after three refusals over a minute", () => {
   const world = new World([aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })]);
   assert.equal(world.call("KEY_REFUSED", { detail: "401 from provider" }), "pk_1");

@@ -320,7 +320,7 @@ export class Pool {
   }
 
   #grant(slot: KeySlot, target: RouteTarget, nowMs: number): Lease {
-    const isProof = slot.condition.onProof;
+    let isProof = slot.condition.onProof;
     const wallMs = this.#clock.now();
     slot.inFlight++;
     const model = target.upstreamModel;
@@ -340,6 +340,13 @@ export class Pool {
     return {
       providerKey: slot.key,
       target,
+      proven: isProof
+        ? () => {
+            if (!isOpen || !isProof) return;
+            isProof = false;
+            this.registry.endProof(slot);
+          }
+        : nothingToProve,
       release: (result) => {
         if (!isOpen) return;
         isOpen = false;
@@ -455,3 +462,6 @@ export class Pool {
     return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
 }
+
+/** Shared by the leases of keys that work. */
+function nothingToProve(): void {}

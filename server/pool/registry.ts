@@ -6,7 +6,7 @@ import type { Provider } from "../core/provider.js";
 import type { User } from "../core/user.js";
 import { standingOf, STANDINGS } from "./eligibility.js";
 import type { Standing } from "./eligibility.js";
-import { afterBlock, FRESH, rampingUp } from "./health.js";
+import { afterBlock, afterProof, FRESH, rampingUp } from "./health.js";
 import type { Condition } from "./health.js";
 import { KeyIndex } from "./key-index.js";
 import { conditionFrom, healthOf, KeySlot } from "./key-slot.js";
@@ -152,6 +152,12 @@ export class KeyRegistry {
       previous: previous.state,
       health: healthOf(slot, this.#times()),
     });
+  }
+
+  /** The call that had to prove a key has: others may follow. */
+  endProof(slot: KeySlot): void {
+    slot.probing = false;
+    if (!slot.gone) this.setCondition(slot, afterProof(slot.condition));
   }
 
   /** Puts what is known of a key for one model into another condition, undefined to forget it. */

@@ -691,3 +691,21 @@ test("a stream that breaks off right after its head is tried elsewhere, however 
   assert.match(await response.text(), /\[DONE\]/);
   assert.deepEqual(pool.outcomes, ["CUT", "OK"]);
 });
+
+test("the first byte of a stream proves its key, long before the end", async () => {
+  const { post, pool } = await bound();
+  const events = chatEvents(["one", "two"]);
+  let goOn: () => void = () => undefined;
+  stub.script = inTurn(refusal(500, "server_error"), (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.write(events[0]);
+    goOn = () => void res.end(events.slice(1).join(""));
+  });
+  const response = await post({ ...CHAT, stream: true });
+  assert.deepEqual(pool.proven, ["pk_1"]);
+  assert.equal(pool.leased, 1);
+  goOn();
+  assert.match(await response.text(), /\[DONE\]/);
+  assert.equal(pool.leased, 0);
+  assert.deepEqual(pool.outcomes, ["PROVIDER_ERROR", "OK"]);
+});

@@ -305,6 +305,8 @@ export class FakePool implements Pool {
   readonly releases: Release[] = [];
   readonly settlements: Settlement[] = [];
   readonly unreadable: string[] = [];
+  /** Ids of keys of which good replies have begun. */
+  readonly proven: string[] = [];
   readonly #secrets: readonly string[];
   /** Set to have secrets open later. */
   opening: Promise<void> | undefined;
@@ -338,6 +340,10 @@ export class FakePool implements Pool {
     return {
       providerKey: key,
       target,
+      proven: () => {
+        if (!open) throw new Error("a lease was proven after its release");
+        this.proven.push(key.id);
+      },
       release: (result) => {
         if (!open) throw new Error("a lease was released twice");
         open = false;
