@@ -214,3 +214,9 @@ function translatedBody(input: BodyInput, translator: Translator): TargetBody {
   const usageAsked = asksUsage && streamed && passage.form === "CHAT";
   return { bytes, usageAsked, translation };
 }
+
+/** Gemini's callers get a stream as one JSON array unless they ask for events. */
+export function asArray(endpoint: Endpoint, query: string): boolean {
+  if (endpoint.form !== "GENERATE" || endpoint.streams !== "ALWAYS") return false;
+  return new URLSearchParams(query).get("alt") !== "sse";
+}

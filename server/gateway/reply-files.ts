@@ -180,3 +180,11 @@ export class ReplyFiles implements UpstreamHandler {
     this.#options.onFailed(reason);
   }
 }
+
+/** What the caller is told of files that did not come. `reason` is that of `onFailed`. */
+export function filesMissing(reason: string): Fault {
+  return new Fault(
+    "upstream_error",
+    `The provider made the images, but they could not be fetched: ${reason}. Ask for "response_format" url instead.`,
+  );
+}

@@ -1,6 +1,6 @@
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
-import { Fault, toFault } from "../core/fault.js";
+import { type Fault, toFault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { withOwnResults } from "../dialect/batch-results.js";
@@ -11,6 +11,7 @@ import type { AttemptFailure } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
 import {
+  asArray,
   bodyFor,
   type BodyInput,
   type CallFacts,
@@ -21,10 +22,9 @@ import type { GatewayContext } from "./context.js";
 import { Failover } from "./failover.js";
 import type { Match } from "./match.js";
 import type { Lease } from "./ports.js";
-import type { Endpoint } from "./endpoints.js";
 import { ProviderTask } from "./provider-task.js";
 import type { Relay, StreamSource } from "./relay.js";
-import { ReplyFiles } from "./reply-files.js";
+import { filesMissing, ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
 import { thingOf } from "./thing.js";
@@ -456,13 +456,6 @@ export class Trials implements AttemptListener {
   }
 }
 
-function filesMissing(reason: string): Fault {
-  return new Fault(
-    "upstream_error",
-    `The provider made the images, but they could not be fetched: ${reason}. Ask for "response_format" url instead.`,
-  );
-}
-
 /** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
 function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
   return outcome === "REQUEST_REFUSED" && [400, 403, 404].includes(httpStatus ?? 0);
@@ -471,10 +464,4 @@ function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
 function refusesUsageOption(attempt: Attempt, failure: AttemptFailure): boolean {
   if (!attempt.options.usageAsked || failure.httpStatus !== 400) return false;
   return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
-}
-
-/** Gemini's callers get a stream as one JSON array unless they ask for events. */
-function asArray(endpoint: Endpoint, query: string): boolean {
-  if (endpoint.form !== "GENERATE" || endpoint.streams !== "ALWAYS") return false;
-  return new URLSearchParams(query).get("alt") !== "sse";
 }
