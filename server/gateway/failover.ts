@@ -1,5 +1,7 @@
+import type { RouteTarget } from "../core/provider.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayLimits } from "./limits.js";
+import type { Lease } from "./ports.js";
 
 /** The first pause before a key is asked again that failed; each further one is twice as long. */
 const PAUSE_MS = 50;
@@ -8,9 +10,13 @@ const PAUSE_MS_MAX = 1_000;
 const SPREAD_MS = 50;
 /** Pauses without an attempt in between, when the keys that are ready are those that refuse this call. */
 const IDLE_PAUSES_MAX = 2;
-/** Refusals of the model itself by as many keys: more would hardly say otherwise. */
+/** Refusals of one model at one provider by as many keys: more would hardly say otherwise. */
 const MODEL_REFUSALS_MAX = 3;
 const NONE: ReadonlySet<string> = new Set();
+const NO_TARGETS: readonly RouteTarget[] = [];
+
+/** A key with what it was asked for. */
+type Tried = Pick<Lease, "providerKey" | "target">;
 
 /** What a call has tried so far, and whether it may try more. */
 export class Failover {
@@ -19,7 +25,8 @@ export class Failover {
   #count = 0;
   #providerFailures = 0;
   #failure: AttemptFailure | undefined;
-  #modelRefusals = 0;
+  /** One for each key that does not serve its model. */
+  #modelRefusals = NO_TARGETS;
   #waits = 0;
   /** Attempts when it last paused for a key that was said to be ready. */
   #countAtPause = -1;
@@ -45,14 +52,19 @@ export class Failover {
     this.#count++;
   }
 
-  failed(providerKeyId: string, failure: AttemptFailure): void {
-    this.#tried = new Set([...this.#tried, providerKeyId]);
-    if (failure.outcome === "MODEL_REFUSED") this.#modelRefusals++;
+  failed({ providerKey, target }: Tried, failure: AttemptFailure): void {
+    this.#tried = new Set([...this.#tried, providerKey.id]);
+    if (failure.outcome === "MODEL_REFUSED") this.#modelRefusals = [...this.#modelRefusals, target];
     if (saysMore(failure, this.#failure)) this.#failure = failure;
     if (mayHaveWorked(failure)) this.#providerFailures++;
     if (weightOf(failure) < WEIGHT_OF_PASSING || failure.kind === "REFUSED_URL") {
-      this.#refused = new Set([...this.#refused, providerKeyId]);
+      this.#refused = new Set([...this.#refused, providerKey.id]);
     }
+  }
+
+  /** True when so many keys did not serve a target's model that its others need not be asked. */
+  isRefused(target: RouteTarget): boolean {
+    return this.#modelRefusals.filter((each) => each === target).length >= MODEL_REFUSALS_MAX;
   }
 
   /**
@@ -96,7 +108,6 @@ export class Failover {
     return (
       this.#count < this.#limits.attemptsMax &&
       this.#providerFailures < this.#limits.providerFailuresMax &&
-      this.#modelRefusals < MODEL_REFUSALS_MAX &&
       elapsedMs <= this.#limits.failoverDeadlineMs
     );
   }

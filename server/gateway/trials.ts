@@ -1,6 +1,7 @@
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { type Fault, toFault } from "../core/fault.js";
+import type { RouteTarget } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { withOwnResults } from "../dialect/batch-results.js";
@@ -233,7 +234,7 @@ export class Trials implements AttemptListener {
       listener.onBlocked(fault);
       return;
     }
-    this.#failover.failed(providerKey, failure);
+    this.#failover.failed(lease, failure);
     this.next();
   }
 
@@ -301,17 +302,23 @@ export class Trials implements AttemptListener {
     } catch (thrown) {
       const fault = toFault(thrown);
       const { dialect } = target.provider;
-      const targets = plan.route.targets.filter((each) => each.provider.dialect !== dialect);
       const detail = fault.publicMessage;
       book.closeLease({ outcome: "CALLER_ABORTED", httpStatus: null, retryAfterMs: null, detail });
-      if (fault.code === "untranslatable" && targets.length > 0) {
-        this.#plan = { ...plan, route: { ...plan.route, targets } };
+      const isUntranslatable = fault.code === "untranslatable";
+      if (isUntranslatable && this.#keepTo(plan, (each) => each.provider.dialect !== dialect)) {
         this.next();
       } else {
         listener.onBlocked(fault);
       }
       return undefined;
     }
+  }
+
+  /** Tries only a part of the route from now on; false when nothing is left of it. */
+  #keepTo(plan: CallPlan, isKept: (target: RouteTarget) => boolean): boolean {
+    const targets = plan.route.targets.filter(isKept);
+    if (targets.length > 0) this.#plan = { ...plan, route: { ...plan.route, targets } };
+    return targets.length > 0;
   }
 
   /** What a translator wants to know of the call besides its body. */
@@ -331,16 +338,22 @@ export class Trials implements AttemptListener {
 
   onRefused(attempt: Attempt, failure: AttemptFailure): void {
     const { book, listener } = this.#options;
-    if (book.closed || this.#plan === undefined) return;
+    const { lease } = attempt.options;
+    const plan = this.#plan;
+    if (book.closed || plan === undefined) return;
     try {
       if (this.#task?.asksAgain(attempt, failure) === true) return;
       if (this.#asksOtherwise(attempt, failure)) return;
       book.closeLease(failure);
       listener.onAttemptFailed();
-      this.#failover.failed(attempt.options.lease.providerKey.id, failure);
+      this.#failover.failed(lease, failure);
       if (saysNoSuchThing(failure)) this.#isLookedFor = true;
-      if (failure.elsewhere || this.#livesElsewhere(failure)) this.next();
-      else listener.onExhausted(failure, undefined);
+      const isGone = this.#failover.isRefused(lease.target);
+      const goesOn = isGone
+        ? this.#keepTo(plan, (each) => each !== lease.target)
+        : failure.elsewhere || this.#livesElsewhere(failure);
+      if (goesOn) this.next();
+      else listener.onExhausted(isGone ? this.#failover.failure : failure, undefined);
     } catch (thrown) {
       listener.onBug(thrown);
     }

@@ -156,7 +156,7 @@ class Simulation {
         return;
       }
       const rest = { elsewhere: true, kind: undefined, reply: undefined };
-      call.failover.failed(keyId, { ...told, ...facts, ...rest });
+      call.failover.failed(lease, { ...told, ...facts, ...rest });
       this.#next(call);
     }, LATENCY_MS);
   }

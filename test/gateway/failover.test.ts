@@ -692,6 +692,27 @@ test("a stream that breaks off right after its head is tried elsewhere, however 
   assert.deepEqual(pool.outcomes, ["CUT", "OK"]);
 });
 
+const GONE = refusal(404, "model_not_found");
+
+test("a model that three keys do not have is not asked for at the others, but at what stands behind it", async () => {
+  const providers = [{ baseUrl: stub.origin }, { baseUrl: stub.origin }];
+  const secrets = Array.from({ length: 10 }, (_, at) => `sk-${String(at)}-000000000000000000000`);
+  const { post, pool, sink } = await bound({ providers, secrets });
+  pool.keysPerProvider = 5;
+  stub.script = inTurn(GONE, GONE, GONE, GONE, GONE, ok);
+  assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(
+    sink.records[0]?.attempts.map((each) => each.providerKeyId),
+    ["pk_0", "pk_1", "pk_2", "pk_5", "pk_6", "pk_7"],
+  );
+  stub.received.length = 0;
+  stub.script = GONE;
+  const response = await post(CHAT);
+  assert.equal(response.status, 404);
+  assert.match(await response.text(), /said model_not_found/);
+  assert.equal(stub.received.length, 6);
+});
+
 test("the first byte of a stream proves its key, long before the end", async () => {
   const { post, pool } = await bound();
   const events = chatEvents(["one", "two"]);

@@ -299,7 +299,7 @@ export interface Settlement {
   readonly used: Used | null;
 }
 
-/** Lends its keys in order, each for the first target. */
+/** Lends its keys in order. */
 export class FakePool implements Pool {
   readonly requests: LeaseRequest[] = [];
   readonly releases: Release[] = [];
@@ -308,6 +308,8 @@ export class FakePool implements Pool {
   /** Ids of keys of which good replies have begun. */
   readonly proven: string[] = [];
   readonly #secrets: readonly string[];
+  /** Set to have each provider hold so many keys; else each key is for the next target, and the rest for the last. */
+  keysPerProvider: number | undefined;
   /** Set to have secrets open later. */
   opening: Promise<void> | undefined;
   refusal: Fault = new Fault(
@@ -328,11 +330,21 @@ export class FakePool implements Pool {
 
   lease(request: LeaseRequest): Lease {
     this.requests.push({ ...request, tried: new Set(request.tried) });
-    const at = this.#secrets.findIndex(
-      (_secret, index) => !request.tried.has(`pk_${String(index)}`),
-    );
-    const target = request.route.targets[Math.min(at, request.route.targets.length - 1)];
-    if (at < 0 || target === undefined) throw this.refusal;
+    for (const at of this.#secrets.keys()) {
+      const target = this.#targetOf(at, request.route);
+      if (target !== undefined && !request.tried.has(`pk_${String(at)}`))
+        return this.#lend(at, target);
+    }
+    throw this.refusal;
+  }
+
+  #targetOf(at: number, { targets }: Route): RouteTarget | undefined {
+    if (this.keysPerProvider === undefined) return targets[Math.min(at, targets.length - 1)];
+    const providerId = `prv_${String(Math.floor(at / this.keysPerProvider))}`;
+    return targets.find((each) => each.provider.id === providerId);
+  }
+
+  #lend(at: number, target: RouteTarget): Lease {
     const key = providerKey(at, target.provider.id);
     this.leased++;
     let open = true;
