@@ -1,4 +1,5 @@
 import type { KeySlot, Place } from "./key-slot.js";
+import type { Cursors } from "./strategies/context.js";
 import { WeightedQueue } from "./strategies/weighted.js";
 
 /** For how long the answer "when is the next key back" is kept while a dry pool is asked again and again. */
@@ -16,10 +17,13 @@ export class CandidateSet {
   readonly awaiting: KeySlot[] = [];
   /** Leases given, to space out the calls that prove keys. */
   leases = 0;
+  /** Its own: keys that serve other models must not be counted as used for these, nor move their order on. */
+  readonly cursors: Cursors;
   #weighted: WeightedQueue | null = null;
   #nextBack: { readonly atMs: number; readonly backMs: number } | null = null;
 
-  constructor(slots: Iterable<KeySlot>, model: string | null = null) {
+  constructor(slots: Iterable<KeySlot>, cursors: Cursors, model: string | null = null) {
+    this.cursors = cursors;
     this.model = model;
     for (const slot of [...slots].toSorted(byId)) {
       this.members.push(slot);

@@ -102,7 +102,6 @@ function rankTarget(
       tried,
       passed: [],
       prng: options.prng,
-      cursors: lane.cursors,
       scratch: [],
     };
     const rank = (slot: KeySlot): void => {

@@ -3,14 +3,12 @@ import type { CandidateSet } from "./candidate-set.js";
 import { maySoonServe } from "./eligibility.js";
 import type { KeyIndex } from "./key-index.js";
 import type { KeySlot } from "./key-slot.js";
-import type { Lane } from "./lane.js";
 import type { Scope } from "./scope.js";
 
 /** Where the one key stands that a call has to have. */
 export interface Home {
   readonly slot: KeySlot;
   readonly set: CandidateSet;
-  readonly lane: Lane;
   readonly target: RouteTarget;
 }
 
@@ -27,7 +25,7 @@ export function findHome(
     for (const lane of index.lanes(target.provider.id, scope)) {
       const set = lane.candidates(target.upstreamModel);
       const slot = set.findMember(home);
-      if (slot !== undefined && maySoonServe(slot.standing)) return { slot, set, lane, target };
+      if (slot !== undefined && maySoonServe(slot.standing)) return { slot, set, target };
     }
   }
   return undefined;

@@ -28,11 +28,12 @@ interface Group {
 export class Lane {
   readonly tier: Tier;
   readonly slots = new Set<KeySlot>();
-  readonly cursors: Cursors = { roundRobin: "", sequential: "" };
   readonly #inService: InService;
   readonly #groups = new Map<string, Group>();
   readonly #sets = new Map<string, CandidateSet>();
   readonly #byModel = new Map<string, CandidateSet>();
+  /** Where the shared sets stand, by name: they end whenever services change, and the turns of their keys go on. */
+  readonly #cursors = new Map<string, Cursors>();
   /** Models for which some key rests, or did of late. */
   readonly #resting = new Set<string>();
   /** Sets of single models, with the names of the groups that serve them. */
@@ -75,17 +76,28 @@ export class Lane {
     const name = groups.map((group) => group.name).join("\u0001");
     let set = this.#sets.get(name);
     if (set === undefined) {
-      set = new CandidateSet(groups.flatMap((group) => [...group.slots]));
+      const slots = groups.flatMap((group) => [...group.slots]);
+      set = new CandidateSet(slots, this.#cursorsOf(name));
       this.#sets.set(name, set);
     }
     return set;
+  }
+
+  #cursorsOf(name: string): Cursors {
+    const known = this.#cursors.get(name);
+    if (known !== undefined) return known;
+    const cursors = { roundRobin: "", sequential: "" };
+    if (this.#cursors.size >= LANE_MODELS_MAX) this.#cursors.clear();
+    this.#cursors.set(name, cursors);
+    return cursors;
   }
 
   #split(model: string): CandidateSet {
     const known = this.#splits.get(model);
     if (known !== undefined) return known.set;
     const names = this.#serving(model).map((group) => group.name);
-    const set = new CandidateSet(this.#shared(model).members, model);
+    const { members, cursors } = this.#shared(model);
+    const set = new CandidateSet(members, { ...cursors }, model);
     this.#splits.set(model, { names, set });
     return set;
   }

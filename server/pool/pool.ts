@@ -241,9 +241,9 @@ export class Pool {
     const strategy = this.strategyOf(target.provider.id);
     const session = `${scopeName(call.scope)} ${target.provider.id}`;
     const slot =
-      this.#sessionKey(set, session, call) ?? this.#choose(strategy, { set, lane, request, nowMs });
+      this.#sessionKey(set, session, call) ?? this.#choose(strategy, { set, request, nowMs });
     if (slot !== undefined) {
-      taken(strategy, set, lane.cursors, slot);
+      taken(strategy, set, slot);
       if (request.affinity !== "") this.#affinities.set(session, request.affinity, slot.id, nowMs);
       return slot;
     }
@@ -257,13 +257,13 @@ export class Pool {
 
   /** No other key will do: the account of each may be another, and it would say that there is no such thing. */
   #atHome(
-    { slot, set, lane, target }: Home,
+    { slot, set, target }: Home,
     { tried }: LeaseRequest,
     { scope, nowMs }: { scope: Scope; nowMs: number },
   ): Lease {
     const backMs = set.memberBackMs(slot, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, { backMs, nowMs });
-    taken(this.strategyOf(target.provider.id), set, lane.cursors, slot);
+    taken(this.strategyOf(target.provider.id), set, slot);
     return this.#grant(slot, target, nowMs);
   }
 
@@ -287,7 +287,7 @@ export class Pool {
 
   #choose(
     strategy: Strategy,
-    call: { set: CandidateSet; lane: Lane; request: LeaseRequest; nowMs: number },
+    call: { set: CandidateSet; request: LeaseRequest; nowMs: number },
   ): KeySlot | undefined {
     const passed: KeySlot[] = [];
     const context: ChoiceContext = {
@@ -295,7 +295,6 @@ export class Pool {
       tried: call.request.tried,
       passed,
       prng: this.#prng,
-      cursors: call.lane.cursors,
       scratch: this.#scratch,
     };
     let first: KeySlot | undefined;

@@ -3,7 +3,7 @@ import type { CandidateSet } from "../candidate-set.js";
 import type { KeySlot } from "../key-slot.js";
 import type { Strategy } from "../strategy.js";
 import { isOpen } from "./context.js";
-import type { ChoiceContext, Cursors } from "./context.js";
+import type { ChoiceContext } from "./context.js";
 import { chooseLeastBusy } from "./least-busy.js";
 import { chooseInTurn } from "./round-robin.js";
 import { chooseByScore } from "./score-based.js";
@@ -37,13 +37,8 @@ export function passedOver(strategy: Strategy, set: CandidateSet, slot: KeySlot)
 }
 
 /** Notes that a key was taken, for the strategies that remember. */
-export function taken(
-  strategy: Strategy,
-  set: CandidateSet,
-  cursors: Cursors,
-  slot: KeySlot,
-): void {
+export function taken(strategy: Strategy, set: CandidateSet, slot: KeySlot): void {
   if (strategy === "WEIGHTED") set.weighted().used(slot);
-  if (strategy === "ROUND_ROBIN") cursors.roundRobin = slot.id;
-  if (strategy === "SEQUENTIAL" && movesOn(set, cursors.sequential)) cursors.sequential = slot.id;
+  if (strategy === "ROUND_ROBIN") set.cursors.roundRobin = slot.id;
+  if (strategy === "SEQUENTIAL" && movesOn(set)) set.cursors.sequential = slot.id;
 }

@@ -9,7 +9,7 @@ import type { Prng } from "../prng.js";
 export const COMPARED_IN_FULL_MAX = 16;
 export const DRAWN = 8;
 
-/** Where the ordered strategies stand in a lane; ids, so that keys may come and go in between. */
+/** Where the ordered strategies stand among the candidates; ids, so that keys may come and go in between. */
 export interface Cursors {
   roundRobin: string;
   sequential: string;
@@ -23,7 +23,6 @@ export interface ChoiceContext {
   /** Ramping keys that are passed over this time. */
   readonly passed: readonly KeySlot[];
   readonly prng: Prng;
-  readonly cursors: Cursors;
   /** Filled by `compared`, kept to spare an array for each call. */
   readonly scratch: KeySlot[];
 }

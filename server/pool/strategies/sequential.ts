@@ -10,9 +10,10 @@ export const USED_UP_RATE = 0.3;
 
 /** One key until it is used up (not eligible any more, or nearly always failing), then the next by id. */
 export function chooseInOrder(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {
-  const current = set.findReady(context.cursors.sequential);
+  const { sequential } = set.cursors;
+  const current = set.findReady(sequential);
   if (current !== undefined && isOpen(current, context) && !isUsedUp(current)) return current;
-  const from = lowerBound(set.ready, context.cursors.sequential);
+  const from = lowerBound(set.ready, sequential);
   const start = current === undefined ? from : from + 1;
   const next = firstOpen(set.ready, start, context);
   if (next === undefined || !isUsedUp(next)) return next;
@@ -20,8 +21,8 @@ export function chooseInOrder(set: CandidateSet, context: ChoiceContext): KeySlo
 }
 
 /** Whether the order moves on to the key that was chosen, or the call just stepped aside for once. */
-export function movesOn(set: CandidateSet, currentId: string): boolean {
-  const current = set.findReady(currentId);
+export function movesOn(set: CandidateSet): boolean {
+  const current = set.findReady(set.cursors.sequential);
   return current === undefined || isUsedUp(current);
 }
 

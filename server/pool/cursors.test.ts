@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { PROOF_EVERY_LEASES } from "./pool.js";
+import { World, keys, tally } from "../../test/support/pool-world.js";
+import { aProviderKey, aRoute } from "../../test/support/records.js";
+
+const X = aRoute("x");
+const Y = aRoute("y");
+
+/** The keys of a number of calls for a model. */
+function used(world: World, route: typeof X, calls: number): string[] {
+  return Array.from({ length: calls }, () => world.call("OK", { route }));
+}
+
+test("keys take turns by what they serve, whatever is asked for in between", () => {
+  const world = new World(
+    [
+      aProviderKey("pk_1", { modelAllowlist: ["x"] }),
+      aProviderKey("pk_2", { modelAllowlist: ["y"] }),
+      aProviderKey("pk_3", { modelAllowlist: ["x"] }),
+    ],
+    "ROUND_ROBIN",
+  );
+  const ofX: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    ofX.push(world.call("OK", { route: X }));
+    assert.equal(world.call("OK", { route: Y }), "pk_2");
+  }
+  assert.deepEqual([...tally(ofX).values()], [10, 10]);
+});
+
+test("the order of one model does not move on for calls of another, nor for its limits", () => {
+  const world = new World(
+    [...keys(2), aProviderKey("pk_z", { modelAllowlist: ["z"] })],
+    "SEQUENTIAL",
+  );
+  const z = aRoute("z");
+  used(world, z, 3);
+  assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00000"));
+  world.call("RATE_LIMITED", { route: X, retryAfterMs: 60_000 });
+  assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00001"));
+  assert.deepEqual(used(world, Y, 3), Array(3).fill("pk_00000"));
+  world.clock.advance(60_000);
+  assert.equal(world.call("OK", { route: X }), "pk_00001", "it stays where it went on");
+});
+
+test("an order that has moved on stays there when the catalogue changes or keys come", () => {
+  const world = new World(keys(2), "SEQUENTIAL");
+  for (let i = 0; i < 5; i++) world.call("UNREACHABLE");
+  assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00001"));
+  world.clock.advance(1_000);
+  const back = used(world, X, PROOF_EVERY_LEASES);
+  assert.equal(back.filter((id) => id === "pk_00000").length, 1, "it has proven itself");
+  world.pool.applyChange({ seq: 1, kind: "model", id: "m", value: null });
+  world.change(aProviderKey("pk_0"));
+  assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00001"));
+});
