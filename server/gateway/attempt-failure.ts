@@ -96,3 +96,9 @@ function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
       return unreachable(failure.kind);
   }
 }
+
+/** The provider does not know the option that asks for a stream's usage. */
+export function refusesUsageOption(failure: AttemptFailure): boolean {
+  if (failure.httpStatus !== 400) return false;
+  return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
+}

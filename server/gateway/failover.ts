@@ -1,7 +1,7 @@
 import type { RouteTarget } from "../core/provider.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayLimits } from "./limits.js";
-import type { Lease } from "./ports.js";
+import type { Lease, Pool } from "./ports.js";
 
 /** The first pause before a key is asked again that failed; each further one is twice as long. */
 const PAUSE_MS = 50;
@@ -18,9 +18,13 @@ const NO_TARGETS: readonly RouteTarget[] = [];
 /** A key with what it was asked for. */
 type Tried = Pick<Lease, "providerKey" | "target">;
 
+/** For how long a call may look for a key, as it is now: an operator may have set it meanwhile. */
+type Patience = Pick<Pool, "failoverDeadlineMs">;
+
 /** What a call has tried so far, and whether it may try more. */
 export class Failover {
   readonly #limits: GatewayLimits;
+  readonly #pool: Patience;
   #tried: ReadonlySet<string> = NONE;
   #count = 0;
   #providerFailures = 0;
@@ -34,8 +38,9 @@ export class Failover {
   /** Keys that no waiting will make good for this call. */
   #refused: ReadonlySet<string> = NONE;
 
-  constructor(limits: GatewayLimits) {
+  constructor(limits: GatewayLimits, pool: Patience) {
     this.#limits = limits;
+    this.#pool = pool;
   }
 
   /** Ids of the provider keys that failed. */
@@ -70,14 +75,14 @@ export class Failover {
   /**
    * How long to wait before the keys are tried once more, now that none is left; undefined when that is
    * pointless or would take too long. `backMs` is when the pool has one again: 0 means one that this call has
-   * tried, which may do better after a moment. `jitter` from 0 to 1 keeps calls from coming back together.
+   * tried, which may do better after a moment. `elapsedMs` counts from the first key. `jitter` from 0 to 1 keeps calls from coming back together.
    */
   wait(backMs: number, elapsedMs: number, jitter: number): number | undefined {
     const outcome = this.#failure?.outcome;
     if (outcome === "REQUEST_REFUSED" || outcome === "TIMEOUT") return undefined;
     if (backMs === 0 && this.#isFutile()) return undefined;
     const waitMs = backMs > 0 ? this.#untilBack(backMs, elapsedMs, jitter) : this.#pause(jitter);
-    if (elapsedMs + waitMs > this.#limits.keyWaitMs) return undefined;
+    if (elapsedMs + waitMs > this.#waitMaxMs()) return undefined;
     this.#tried = this.#refused;
     return waitMs;
   }
@@ -92,8 +97,12 @@ export class Failover {
 
   /** Calls that have waited long come back first: the later ones must not take each key before them. */
   #untilBack(backMs: number, elapsedMs: number, jitter: number): number {
-    const patience = Math.max(0, 1 - elapsedMs / this.#limits.keyWaitMs);
+    const patience = Math.max(0, 1 - elapsedMs / this.#waitMaxMs());
     return backMs + jitter * patience * SPREAD_MS;
+  }
+
+  #waitMaxMs(): number {
+    return Math.min(this.#limits.keyWaitMs, this.#pool.failoverDeadlineMs);
   }
 
   #pause(jitter: number): number {
@@ -108,7 +117,7 @@ export class Failover {
     return (
       this.#count < this.#limits.attemptsMax &&
       this.#providerFailures < this.#limits.providerFailuresMax &&
-      elapsedMs <= this.#limits.failoverDeadlineMs
+      (this.#count === 0 || elapsedMs <= this.#pool.failoverDeadlineMs)
     );
   }
 }

@@ -14,9 +14,7 @@ export interface GatewayLimits extends CallerLimits {
   readonly attemptsMax: number;
   /** Tries that a provider failed after it may have worked on them: these cost time and perhaps money. */
   readonly providerFailuresMax: number;
-  /** No further try begins after this. */
-  readonly failoverDeadlineMs: number;
-  /** Since its begin, how long a call may wait for a key to be back; if none will be by then it is refused at once. */
+  /** Since its begin, how long a search may wait for a key to be back; if none will be by then the call is refused at once. */
   readonly keyWaitMs: number;
   /** Calls that wait at a time; more are refused at once. */
   readonly waitingCallsMax: number;
@@ -59,7 +57,6 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   modelIdCharsMax: 256,
   attemptsMax: 16,
   providerFailuresMax: 6,
-  failoverDeadlineMs: 60_000,
   keyWaitMs: 10_000,
   waitingCallsMax: 1_024,
   streamHeadTimeoutMs: 120_000,

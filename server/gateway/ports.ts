@@ -68,6 +68,8 @@ export interface Ticket {
 
 /** Chooses provider keys. */
 export interface Pool {
+  /** How long after the begin of a call's search for a key another try may begin; may change at any time. */
+  readonly failoverDeadlineMs: number;
   /**
    * The best eligible key for the route that is not in `tried`, leased until released.
    * Throws Fault `no_public_token` or `no_own_token` when none is left.

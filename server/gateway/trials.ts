@@ -8,7 +8,7 @@ import { withOwnResults } from "../dialect/batch-results.js";
 import { keptIds, responseId } from "../dialect/kept-ids.js";
 import { queryWithoutKey } from "./admit.js";
 import { Attempt, type AttemptListener } from "./attempt.js";
-import type { AttemptFailure } from "./attempt-failure.js";
+import { type AttemptFailure, refusesUsageOption } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
 import {
@@ -64,6 +64,8 @@ const OTHERWISE_MAX = 3;
 export class Trials implements AttemptListener {
   readonly #options: TrialsOptions;
   readonly #failover: Failover;
+  /** Since the begin of the call: it may have come slowly, or have waited for its turn. */
+  readonly #begunMs: number;
   /** With the request's body; undefined once nothing more will be tried. */
   #plan: CallPlan | undefined;
   #attempt: Attempt | undefined;
@@ -88,7 +90,8 @@ export class Trials implements AttemptListener {
     const { match } = options;
     this.#thing = thingOf(options, plan);
     this.#keeps = match.endpoint.keeps && !plan.bodyHead.unkept;
-    this.#failover = new Failover(options.context.limits);
+    this.#failover = new Failover(options.context.limits, options.context.pool);
+    this.#begunMs = options.book.elapsedMs();
   }
 
   /** Of the present attempt; null before its head came. */
@@ -101,7 +104,7 @@ export class Trials implements AttemptListener {
     const { context, principal, book, listener } = this.#options;
     const plan = this.#plan;
     if (plan === undefined) return;
-    if (!this.#failover.mayGoOn(book.elapsedMs())) {
+    if (!this.#failover.mayGoOn(this.#elapsedMs())) {
       listener.onExhausted(this.#failover.failure, undefined);
       return;
     }
@@ -123,6 +126,11 @@ export class Trials implements AttemptListener {
     this.#open(lease);
   }
 
+  /** Milliseconds since the first key was looked for. */
+  #elapsedMs(): number {
+    return this.#options.book.elapsedMs() - this.#begunMs;
+  }
+
   /** Id of the key whose account holds the thing; empty if that is not known, or it is not there any more. */
   #homeOfThing(): string {
     if (this.#thing === "" || this.#isLookedFor) return "";
@@ -132,11 +140,11 @@ export class Trials implements AttemptListener {
   /** A key that will be back in a moment is better than a refusal. */
   #waitForKey(plan: CallPlan, home: string, fault: Fault): boolean {
     if (fault.code !== "no_public_token" && fault.code !== "no_own_token") return false;
-    const { context, principal, id, book, listener } = this.#options;
+    const { context, principal, id, listener } = this.#options;
     const backMs = context.pool.waitMs(principal, plan.route, home);
     if (backMs === null) return false;
     const jitter = (id.charCodeAt(id.length - 1) % 32) / 32;
-    const waitMs = this.#failover.wait(backMs, book.elapsedMs(), jitter);
+    const waitMs = this.#failover.wait(backMs, this.#elapsedMs(), jitter);
     if (waitMs === undefined) return false;
     this.#leaveRoom = context.waitingRoom.enter(waitMs, () => {
       try {
@@ -370,7 +378,7 @@ export class Trials implements AttemptListener {
     const { lease, secret } = attempt.options;
     if (this.#otherwise >= OTHERWISE_MAX) return false;
     this.#otherwise++;
-    if (refusesUsageOption(attempt, failure)) {
+    if (attempt.options.usageAsked && refusesUsageOption(failure)) {
       context.usageOption.refusedBy(lease.target.provider);
       this.#send(lease, secret, false);
       return true;
@@ -472,9 +480,4 @@ export class Trials implements AttemptListener {
 /** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
 function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
   return outcome === "REQUEST_REFUSED" && [400, 403, 404].includes(httpStatus ?? 0);
-}
-
-function refusesUsageOption(attempt: Attempt, failure: AttemptFailure): boolean {
-  if (!attempt.options.usageAsked || failure.httpStatus !== 400) return false;
-  return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
 }

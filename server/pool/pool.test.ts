@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { KeyExplanation } from "./explain.js";
-import { STRATEGIES } from "./strategy.js";
+import {
+  ALLOCATION_SETTING,
+  DEFAULT_ALLOCATION,
+  formatAllocation,
+  STRATEGIES,
+} from "./strategy.js";
 import { OWN, SUPER, World, keys, result } from "../../test/support/pool-world.js";
 import { aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";
 
@@ -264,6 +269,14 @@ test("the pool can be closed to super keys, while everybody's own keys go on", (
   assert.equal(world.lease({ principal: OWN }).providerKey.id, "pk_00000");
   set("true");
   assert.equal(world.call(), "pk_00000");
+});
+
+test("the setting of the allocation is in force at once", () => {
+  const world = new World(keys(1));
+  const id = ALLOCATION_SETTING;
+  const value = formatAllocation({ ...DEFAULT_ALLOCATION, failoverDeadlineMs: 5_000 });
+  world.pool.applyChange({ seq: 1, kind: "setting", id, value: { id, value } });
+  assert.equal(world.pool.failoverDeadlineMs, 5_000);
 });
 
 test("session affinity can be switched off", () => {

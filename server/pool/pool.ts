@@ -112,6 +112,10 @@ export class Pool {
     this.#allocation = allocation;
   }
 
+  get failoverDeadlineMs(): number {
+    return this.#allocation.failoverDeadlineMs;
+  }
+
   strategyOf(providerId: string): Strategy {
     return this.#allocation.perProvider.get(providerId) ?? this.#allocation.strategy;
   }
@@ -349,15 +353,8 @@ export class Pool {
       release: (result) => {
         if (!isOpen) return;
         isOpen = false;
-        this.#release(slot, result, {
-          begunAtMs: nowMs,
-          wasProof: isProof,
-          model,
-          load,
-          inFlight,
-          limits,
-          begun,
-        });
+        const facts = { begunAtMs: nowMs, wasProof: isProof, model, load, inFlight, limits, begun };
+        this.#release(slot, result, facts);
       },
       settle: (used) => {
         if (isSettled) return;

@@ -21,7 +21,7 @@ export interface Allocation extends HealthPolicy {
   readonly perProvider: ReadonlyMap<string, Strategy>;
   /** Keeps calls of one session on the key that served it, for the provider's prompt cache. */
   readonly sessionAffinity: boolean;
-  /** Longest time spent on finding a key that works, over all attempts of one call; the gateway's to apply. */
+  /** How long after the begin of a call's search for a key another attempt may begin; the gateway's to apply. */
   readonly failoverDeadlineMs: number;
 }
 

@@ -87,7 +87,7 @@ class Simulation {
     this.#next({
       number: this.#begun++,
       startedMs: this.clock.monotonic(),
-      failover: new Failover(GATEWAY_LIMITS),
+      failover: new Failover(GATEWAY_LIMITS, this.pool),
       trail: [],
       attempts: 0,
     });

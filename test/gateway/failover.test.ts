@@ -303,15 +303,72 @@ test("failures that cost time are tried a few times, refusals as long as there a
   assert.equal(pool.leased, 0);
 });
 
-test("no further try begins after the deadline", async () => {
+test("no further try begins after the deadline, which may be set while calls run", async () => {
   const clock = new FakeClock();
-  const { post } = await bound({ clock, limits: { failoverDeadlineMs: 1000 } });
-  stub.script = (received, res) => {
+  const { post, pool } = await bound({ clock });
+  const slowly: Script = (received, res) => {
     clock.block(1500);
     return refusal(503, "overloaded")(received, res);
   };
+  pool.failoverDeadlineMs = 1000;
+  stub.script = slowly;
   assert.equal((await post(CHAT)).status, 503);
   assert.equal(stub.received.length, 1);
+  stub.script = (received, res) => {
+    pool.failoverDeadlineMs = 2000;
+    return slowly(received, res);
+  };
+  assert.equal((await post(CHAT)).status, 503);
+  assert.equal(stub.received.length, 3);
+});
+
+test("a key that is back after the deadline is not waited for", async () => {
+  const clock = new FakeClock();
+  const { post, pool } = await bound({ clock, secrets: SECRETS.slice(0, 1) });
+  pool.failoverDeadlineMs = 1000;
+  pool.backMs = 2000;
+  stub.script = refusal(429, "rate_limit_exceeded");
+  assert.equal((await post(CHAT)).status, 429);
+  assert.equal(stub.received.length, 1);
+});
+
+test("a call that waited for its first key past the deadline hears of the pool", async () => {
+  const clock = new FakeClock();
+  const { post, pool } = await bound({ clock, secrets: [] });
+  pool.failoverDeadlineMs = 1000;
+  pool.backMs = 900;
+  const pending = post(CHAT);
+  while (pool.requests.length === 0) await settle();
+  clock.block(1500);
+  const response = await advanceUntil(clock, pending);
+  assert.equal(response.status, 503);
+  assert.match(await response.text(), /no_own_token/);
+  assert.equal(pool.requests.length, 2);
+});
+
+test("time that a call waits for its turn is not taken from its search for a key", async () => {
+  const clock = new FakeClock();
+  const turns: (() => void)[] = [];
+  const { post, pool } = await bound({
+    clock,
+    admission: {
+      enter: (_clientKeyId, then) => {
+        turns.push(() => {
+          then(undefined);
+        });
+        return () => undefined;
+      },
+      leave: () => undefined,
+    },
+  });
+  pool.failoverDeadlineMs = 1000;
+  stub.script = inTurn(refusal(503, "overloaded"), ok);
+  const pending = post(CHAT);
+  while (turns.length === 0) await settle();
+  clock.advance(2000);
+  turns[0]?.();
+  assert.equal((await pending).status, 200);
+  assert.equal(stub.received.length, 2);
 });
 
 test("an overloaded Anthropic keeps its status and its words", async () => {

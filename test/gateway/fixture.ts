@@ -308,6 +308,7 @@ export class FakePool implements Pool {
   /** Ids of keys of which good replies have begun. */
   readonly proven: string[] = [];
   readonly #secrets: readonly string[];
+  failoverDeadlineMs = 60_000;
   /** Set to have each provider hold so many keys; else each key is for the next target, and the rest for the last. */
   keysPerProvider: number | undefined;
   /** Set to have secrets open later. */

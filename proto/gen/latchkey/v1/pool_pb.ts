@@ -256,7 +256,8 @@ export type Allocation = Message<"latchkey.v1.Allocation"> & {
   errorCooldownMs: bigint;
 
   /**
-   * Longest time in milliseconds that is spent on finding a key that works, over all attempts of one call. Default 60000.
+   * How long after the begin of a call's search for a key another attempt may begin, in milliseconds; one that is under
+   * way goes on. Default 60000.
    *
    * @generated from field: int64 failover_deadline_ms = 6;
    */
