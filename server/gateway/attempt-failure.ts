@@ -65,6 +65,19 @@ export function failedTask(
   };
 }
 
+/** Nothing was sent: the key or the address must not or cannot be used. `detail` is without secrets. */
+export function unusable(detail: string, elsewhere: boolean): AttemptFailure {
+  return {
+    outcome: "UNREACHABLE",
+    elsewhere,
+    httpStatus: null,
+    retryAfterMs: null,
+    detail,
+    kind: "REFUSED_URL",
+    reply: undefined,
+  };
+}
+
 /** It failed on the way. */
 export function notServed(failure: UpstreamFailure, httpStatus: number | null): AttemptFailure {
   return {
@@ -101,4 +114,16 @@ function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
 export function refusesUsageOption(failure: AttemptFailure): boolean {
   if (failure.httpStatus !== 400) return false;
   return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
+}
+
+/** The same limit where a key is back after another time; a provider's answer that names its own would mislead. */
+export function backIn(failure: AttemptFailure, backMs: number): AttemptFailure {
+  const { retryAfterMs, reply } = failure;
+  const isSame = retryAfterMs === null || retrySeconds(retryAfterMs) === retrySeconds(backMs);
+  return { ...failure, retryAfterMs: backMs, reply: isSame ? reply : undefined };
+}
+
+/** For Retry-After, which knows whole seconds; none at all would only be refused again. */
+export function retrySeconds(milliseconds: number): number {
+  return Math.max(1, Math.ceil(milliseconds / 1000));
 }

@@ -1,6 +1,6 @@
 import { unreachable } from "../core/assert.js";
 import { Fault } from "../core/fault.js";
-import type { AttemptFailure } from "./attempt-failure.js";
+import { type AttemptFailure, retrySeconds } from "./attempt-failure.js";
 
 /**
  * What the caller is told when every attempt has failed, by the failure that says most. `poolFault` is why
@@ -8,9 +8,7 @@ import type { AttemptFailure } from "./attempt-failure.js";
  */
 export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): Fault {
   const retry =
-    failure.retryAfterMs === null
-      ? {}
-      : { retryAfterSeconds: Math.max(1, Math.ceil(failure.retryAfterMs / 1000)) };
+    failure.retryAfterMs === null ? {} : { retryAfterSeconds: retrySeconds(failure.retryAfterMs) };
   switch (failure.outcome) {
     case "KEY_REFUSED":
       return new Fault(

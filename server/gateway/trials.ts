@@ -8,7 +8,7 @@ import { withOwnResults } from "../dialect/batch-results.js";
 import { keptIds, responseId } from "../dialect/kept-ids.js";
 import { queryWithoutKey } from "./admit.js";
 import { Attempt, type AttemptListener } from "./attempt.js";
-import { type AttemptFailure, refusesUsageOption } from "./attempt-failure.js";
+import { type AttemptFailure, backIn, refusesUsageOption, unusable } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
 import {
@@ -101,22 +101,22 @@ export class Trials implements AttemptListener {
 
   /** Tries the next key. */
   next(): void {
-    const { context, principal, book, listener } = this.#options;
+    const { context, principal, book } = this.#options;
     const plan = this.#plan;
     if (plan === undefined) return;
+    const home = this.#homeOfThing();
     if (!this.#failover.mayGoOn(this.#elapsedMs())) {
-      listener.onExhausted(this.#failover.failure, undefined);
+      this.#giveUp(plan, home, undefined);
       return;
     }
     let lease: Lease;
-    const home = this.#homeOfThing();
     try {
       const { tried } = this.#failover;
       const { route, affinity } = plan;
       lease = context.pool.lease({ principal, route, tried, affinity, home });
     } catch (thrown) {
       const fault = toFault(thrown);
-      if (!this.#waitForKey(plan, home, fault)) listener.onExhausted(this.#failover.failure, fault);
+      if (!this.#waitForKey(plan, home, fault)) this.#giveUp(plan, home, fault);
       return;
     }
     this.#failover.begin();
@@ -124,6 +124,15 @@ export class Trials implements AttemptListener {
     this.#otherwise = 0;
     book.openLease(lease);
     this.#open(lease);
+  }
+
+  /** When to come back is for the pool to say, which knows the limits of all keys and not the last one's alone. */
+  #giveUp(plan: CallPlan, home: string, fault: Fault | undefined): void {
+    const { context, principal, listener } = this.#options;
+    const { failure } = this.#failover;
+    const isLimited = failure?.outcome === "RATE_LIMITED";
+    const backMs = isLimited ? context.pool.waitMs(principal, plan.route, home) : null;
+    listener.onExhausted(isLimited && backMs !== null ? backIn(failure, backMs) : failure, fault);
   }
 
   /** Milliseconds since the first key was looked for. */
@@ -225,15 +234,7 @@ export class Trials implements AttemptListener {
     const { context, book, id, listener } = this.#options;
     if (this.#plan === undefined) return;
     const elsewhere = fault.code === "secret_unreadable" || fault.code === "base_url_not_allowed";
-    const failure: AttemptFailure = {
-      outcome: "UNREACHABLE",
-      elsewhere,
-      httpStatus: null,
-      retryAfterMs: null,
-      detail: fault.publicMessage,
-      kind: "REFUSED_URL",
-      reply: undefined,
-    };
+    const failure = unusable(fault.publicMessage, elsewhere);
     const providerKey = lease.providerKey.id;
     context.logger.warn({ call: id, providerKey, err: fault }, "provider key cannot be used");
     if (fault.code === "secret_unreadable") context.pool.markUnreadable(providerKey);

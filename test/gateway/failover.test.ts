@@ -322,6 +322,36 @@ test("no further try begins after the deadline, which may be set while calls run
   assert.equal(stub.received.length, 3);
 });
 
+test("a caller hears when the first of several limited keys is back, and of one key its provider's own words", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
+  pool.backMs = 15_000;
+  stub.script = inTurn(
+    refusal(429, "x", { "retry-after": "15" }),
+    refusal(429, "x", { "retry-after": "1800" }),
+  );
+  const sooner = await post(CHAT);
+  assert.equal(sooner.status, 429);
+  assert.equal(sooner.headers.get("retry-after"), "15");
+  assert.match(await sooner.text(), /rate_limit_exceeded/);
+  stub.script = refusal(429, "x", { "retry-after": "15" });
+  const own = await post(CHAT);
+  assert.equal(own.headers.get("retry-after"), "15");
+  assert.match(await own.text(), /said x/);
+  stub.script = refusal(429, "x");
+  const untold = await post(CHAT);
+  assert.equal(untold.headers.get("retry-after"), "15");
+  assert.match(await untold.text(), /said x/);
+});
+
+test("a call that was stopped before all keys were tried hears when the first is back", async () => {
+  const { post, pool } = await bound({ limits: { attemptsMax: 1 } });
+  pool.backMs = 0;
+  stub.script = refusal(429, "x", { "retry-after": "1800" });
+  const response = await post(CHAT);
+  assert.equal(response.status, 429);
+  assert.equal(response.headers.get("retry-after"), "1");
+});
+
 test("a key that is back after the deadline is not waited for", async () => {
   const clock = new FakeClock();
   const { post, pool } = await bound({ clock, secrets: SECRETS.slice(0, 1) });
