@@ -352,6 +352,20 @@ test("a call that was stopped before all keys were tried hears when the first is
   assert.equal(response.headers.get("retry-after"), "1");
 });
 
+test("a stream that does not begin in two minutes is tried with another key where the deadline leaves room", async () => {
+  const clock = new FakeClock();
+  const { post, pool } = await bound({ clock });
+  stub.script = inTurn(() => undefined, replyEvents(chatEvents(["a"])));
+  pool.failoverDeadlineMs = 300_000;
+  const pending = post({ ...CHAT, stream: true });
+  while (stub.received.length === 0) await settle();
+  while (pool.outcomes.length === 0) clock.advance(1000);
+  assert.ok(clock.monotonic() >= GATEWAY_LIMITS.streamHeadTimeoutMs);
+  const served = await pending;
+  assert.match(await served.text(), /\[DONE\]/);
+  assert.deepEqual(pool.outcomes, ["TIMEOUT", "OK"]);
+});
+
 test("a key that is back after the deadline is not waited for", async () => {
   const clock = new FakeClock();
   const { post, pool } = await bound({ clock, secrets: SECRETS.slice(0, 1) });
