@@ -1,6 +1,7 @@
 /** Gives calls ids where a Gemini caller has none, and finds them again for the results, which come in order. */
 export class CallIds {
   readonly #prefix: string;
+  /** Ids of calls without a result yet, by the name of the function. */
   readonly #open = new Map<string, string[]>();
   #count = 0;
 
@@ -8,15 +9,24 @@ export class CallIds {
     this.#prefix = `call_${callId}_p`;
   }
 
-  ofCall(name: string, id: string | undefined): string {
-    if (id !== undefined && id !== "") return id;
-    const made = `${this.#prefix}${String(this.#count++)}`;
-    this.#open.set(name, [...(this.#open.get(name) ?? []), made]);
-    return made;
+  ofCall(name: string, given: string | undefined): string {
+    const id = given ?? this.#make();
+    const open = this.#open.get(name);
+    if (open === undefined) this.#open.set(name, [id]);
+    else open.push(id);
+    return id;
   }
 
-  ofResult(name: string, id: string | undefined): string {
-    if (id !== undefined && id !== "") return id;
-    return this.#open.get(name)?.shift() ?? `${this.#prefix}${String(this.#count++)}`;
+  /** Callers may leave out the id of a result though its call had one. */
+  ofResult(name: string, given: string | undefined): string {
+    const open = this.#open.get(name) ?? [];
+    if (given === undefined) return open.shift() ?? this.#make();
+    const at = open.indexOf(given);
+    if (at >= 0) open.splice(at, 1);
+    return given;
+  }
+
+  #make(): string {
+    return `${this.#prefix}${String(this.#count++)}`;
   }
 }

@@ -10,6 +10,7 @@ import type {
 import { type JsonObject, list, number, object, objects, string, writeJson } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../losses.js";
 import type { CallFacts } from "../side.js";
+import { nonEmpty } from "../chat/reply.js";
 import { CallIds } from "./call-ids.js";
 import { callPart } from "./parts.js";
 import { jsonSchemaOf } from "./schema.js";
@@ -101,7 +102,7 @@ function readPart(part: JsonObject, ids: CallIds): Part[] {
   const functionResponse = object(part["functionResponse"]);
   if (functionCall !== undefined) {
     const name = string(functionCall["name"]) ?? "";
-    return [callPart(part, ids.ofCall(name, string(functionCall["id"])))];
+    return [callPart(part, ids.ofCall(name, nonEmpty(functionCall["id"])))];
   }
   if (functionResponse !== undefined) return [readResult(functionResponse, ids)];
   if (part["inlineData"] !== undefined || part["fileData"] !== undefined) return [mediaOf(part)];
@@ -121,7 +122,7 @@ function readResult(given: JsonObject, ids: CallIds): Part {
   const text = textOfResponse(response);
   return {
     kind: "TOOL_RESULT",
-    id: ids.ofResult(name, string(given["id"])),
+    id: ids.ofResult(name, nonEmpty(given["id"])),
     name,
     parts: [
       ...(text === "" ? [] : [{ kind: "TEXT" as const, text }]),
