@@ -59,6 +59,9 @@ async function sent(dialect: keyof typeof ANSWERS, body: Json, model = "m") {
   return JSON.parse(stub.received.at(-1)!.body.toString());
 }
 
+/** A caller's own names, which look like Google's. */
+const SCHEMA = { type: "object", properties: { any_of: { type: "string" } } };
+
 function user(...parts: Json[]): Json {
   return { role: "user", parts };
 }
@@ -121,4 +124,83 @@ test("a result with an id leaves the other calls of its name to results without"
     ["a", "2"],
     ["b", "1"],
   ]);
+});
+
+const DOCUMENTED = {
+  system_instruction: { parts: { text: "You are a cat." } },
+  contents: {
+    role: "user",
+    parts: [{ text: "Hello" }, { inline_data: { mime_type: "image/png", data: "AAAA" } }],
+  },
+  tools: { function_declarations: { name: "a", parameters_json_schema: SCHEMA } },
+  tool_config: { function_calling_config: { mode: "ANY", allowed_function_names: "a" } },
+  generation_config: {
+    max_output_tokens: 5,
+    stop_sequences: "END",
+    response_mime_type: "application/json",
+    response_json_schema: SCHEMA,
+    candidate_count: null,
+  },
+};
+
+test("names in snake case, and an object in place of a list, mean what they mean to Google", async () => {
+  const asked = await sent("OPENAI", DOCUMENTED);
+  assert.deepEqual(asked.messages, [
+    { role: "system", content: "You are a cat." },
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "Hello" },
+        { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
+      ],
+    },
+  ]);
+  assert.deepEqual(asked.tools, [
+    { type: "function", function: { name: "a", parameters: SCHEMA } },
+  ]);
+  assert.deepEqual(asked.tool_choice, { type: "function", function: { name: "a" } });
+  assert.deepEqual([asked.max_tokens, asked.stop], [5, ["END"]]);
+  assert.deepEqual(asked.response_format.json_schema.schema, SCHEMA);
+});
+
+test("what a caller names itself keeps its name, inside arguments, results and schemas", async () => {
+  const args = { max_output_tokens: { inline_data: null } };
+  const properties = { any_of: { type: "STRING", min_length: "2" } };
+  const asked = await sent("OPENAI", {
+    contents: [
+      user({ text: "go" }),
+      model({ function_call: { name: "run", args } }),
+      user({ function_response: { name: "run", response: args } }),
+    ],
+    tools: [
+      { function_declarations: [{ name: "run", parameters: { type: "OBJECT", properties } }] },
+    ],
+  });
+  const [, called, answered] = asked.messages;
+  assert.deepEqual(JSON.parse(called.tool_calls[0].function.arguments), args);
+  assert.deepEqual(JSON.parse(answered.content), args);
+  assert.deepEqual(asked.tools[0].function.parameters, {
+    type: "object",
+    properties: { any_of: { type: "string", minLength: 2 } },
+  });
+});
+
+test("a turn in which nothing can be read is refused, and no empty one sent", async () => {
+  const unreadable = [
+    { contents: [] },
+    { contents: null },
+    { contents: 7 },
+    { contents: [7] },
+    { contents: [{ role: "user" }] },
+    { contents: [{ role: "user", text: "Hi" }] },
+    { contents: [user()] },
+    { contents: [{ parts: ["Hi"] }] },
+    { contents: [user({ text: "Hi" })], systemInstruction: { text: "rules" } },
+  ];
+  for (const body of unreadable) {
+    const response = await post("ANTHROPIC", body);
+    assert.equal(response.status, 400, JSON.stringify(body));
+    assert.match(await response.text(), /contents|parts/);
+  }
+  assert.equal(stub.received.length, 0);
 });

@@ -166,7 +166,7 @@ const REQUESTS: Readonly<Record<Form, JsonObject>> = {
   CHAT: { messages: [], stream_options: { include_usage: true } },
   RESPONSES: { input: "x" },
   MESSAGES: { max_tokens: 1, messages: [] },
-  GENERATE: { contents: [] },
+  GENERATE: { contents: [{ parts: [{ text: "x" }] }] },
 };
 
 const SIDES: readonly Side[] = [chatSide, responsesSide, messagesSide, generateSide];

@@ -13,18 +13,16 @@ import type { CallFacts } from "../side.js";
 import { nonEmpty } from "../chat/reply.js";
 import { CallIds } from "./call-ids.js";
 import { callPart } from "./parts.js";
+import { plainRequest } from "./proto-json.js";
 import { jsonSchemaOf } from "./schema.js";
 
 const READ = new Set([
   "model",
   "contents",
   "systemInstruction",
-  "system_instruction",
   "tools",
   "toolConfig",
-  "tool_config",
   "generationConfig",
-  "generation_config",
   "cachedContent",
   "safetySettings",
   "labels",
@@ -32,19 +30,23 @@ const READ = new Set([
 ]);
 
 /** Reads a generateContent request. Throws Fault `malformed_request`, `untranslatable`. */
-export function readGenerateRequest(body: JsonObject, call: CallFacts, notes: Notes): Conversation {
+export function readGenerateRequest(
+  given: JsonObject,
+  call: CallFacts,
+  notes: Notes,
+): Conversation {
+  const body = plainRequest(given);
   notes.unread(body, READ);
   if (body["cachedContent"] !== undefined) throw untranslatable("cached_content");
   for (const name of ["safetySettings", "labels", "modelArmorConfig"]) {
     if (body[name] !== undefined) notes.lose("gemini_extras");
   }
-  if (body["contents"] === undefined) throw malformed('"contents" is missing.');
-  const config = object(body["generationConfig"] ?? body["generation_config"]) ?? {};
+  const config = object(body["generationConfig"]) ?? {};
   refuseOddities(config, notes);
-  const chosen = choiceOf(object(body["toolConfig"] ?? body["tool_config"]));
+  const chosen = choiceOf(object(body["toolConfig"]));
   const tools = objects(body["tools"]).flatMap(readTools);
   return {
-    system: systemOf(body["systemInstruction"] ?? body["system_instruction"]),
+    system: systemOf(body["systemInstruction"]),
     turns: turnsOf(body["contents"], call),
     tools: chosen.only.size === 0 ? tools : tools.filter((tool) => chosen.only.has(tool.name)),
     toolChoice: chosen.choice,
@@ -78,22 +80,36 @@ function refuseOddities(config: JsonObject, notes: Notes): void {
 }
 
 function systemOf(instruction: unknown): string[] {
+  if (instruction === undefined) return [];
   if (typeof instruction === "string") return [instruction];
-  return objects(object(instruction)?.["parts"]).flatMap((part) => string(part["text"]) ?? []);
+  return partsOf(instruction).flatMap((part) => string(part["text"]) ?? []);
 }
 
-/** A single content, or a text, stands for a list of one. */
 function turnsOf(contents: unknown, call: CallFacts): Turn[] {
-  if (typeof contents === "string") {
-    return [{ role: "USER", parts: [{ kind: "TEXT", text: contents }] }];
-  }
+  const given = list(contents);
+  if (given.length === 0) throw malformed('"contents" is missing.');
   const ids = new CallIds(call.id);
-  const given = object(contents);
-  const turns = given === undefined ? objects(contents) : [given];
-  return turns.map((turn) => ({
-    role: turn["role"] === "model" ? "ASSISTANT" : "USER",
-    parts: objects(turn["parts"]).flatMap((part) => readPart(part, ids)),
-  }));
+  return given.map((content) => turnOf(content, ids));
+}
+
+function turnOf(content: unknown, ids: CallIds): Turn {
+  if (typeof content === "string")
+    return { role: "USER", parts: [{ kind: "TEXT", text: content }] };
+  const parts = partsOf(content);
+  if (parts.length === 0) throw malformed('Each of the "contents" needs "parts".');
+  return {
+    role: object(content)?.["role"] === "model" ? "ASSISTANT" : "USER",
+    parts: parts.flatMap((part) => readPart(part, ids)),
+  };
+}
+
+function partsOf(content: unknown): JsonObject[] {
+  const given = object(content)?.["parts"];
+  const parts = objects(given);
+  if (given === undefined || parts.length < list(given).length) {
+    throw malformed('"parts" must be a list of objects.');
+  }
+  return parts;
 }
 
 function readPart(part: JsonObject, ids: CallIds): Part[] {
@@ -160,10 +176,9 @@ function kindOf(mediaType: string): MediaPart["kind"] {
 }
 
 function readTools(tool: JsonObject): Tool[] {
-  const declared = tool["functionDeclarations"] ?? tool["function_declarations"];
-  const hosted = Object.keys(tool).find((key) => !/^function_?[dD]eclarations$/.test(key));
+  const hosted = Object.keys(tool).find((key) => key !== "functionDeclarations");
   if (hosted !== undefined) throw untranslatable("gemini_tools", `the tool "${hosted}"`);
-  return objects(declared).map((each) => {
+  return objects(tool["functionDeclarations"]).map((each) => {
     const google = object(each["parameters"]);
     return {
       name: string(each["name"]) ?? "",
@@ -181,7 +196,7 @@ function choiceOf(config: JsonObject | undefined): {
   choice: ToolChoice | undefined;
   only: ReadonlySet<string>;
 } {
-  const calling = object(config?.["functionCallingConfig"] ?? config?.["function_calling_config"]);
+  const calling = object(config?.["functionCallingConfig"]);
   const names = list(calling?.["allowedFunctionNames"]).flatMap((each) => string(each) ?? []);
   const only = new Set(names);
   const [name] = names;

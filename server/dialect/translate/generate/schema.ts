@@ -1,4 +1,5 @@
 import { type JsonObject, list, object } from "../json.js";
+import { camelCase } from "./proto-json.js";
 
 /** Schemas nest no deeper; what does is left as it is. */
 const DEPTH_MAX = 32;
@@ -9,7 +10,8 @@ const LISTED = new Set(["anyOf", "allOf", "oneOf", "prefixItems"]);
 export function jsonSchemaOf(schema: JsonObject, depth = 0): JsonObject {
   if (depth > DEPTH_MAX) return schema;
   const made: JsonObject = {};
-  for (const [key, value] of Object.entries(schema)) {
+  for (const [name, value] of Object.entries(schema)) {
+    const key = camelCase(name);
     if (key === "nullable" || key === "propertyOrdering" || key === "example") continue;
     made[key] = memberOf(key, value, depth);
   }
