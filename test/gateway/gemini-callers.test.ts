@@ -204,3 +204,35 @@ test("a turn in which nothing can be read is refused, and no empty one sent", as
   }
   assert.equal(stub.received.length, 0);
 });
+
+/** A tool loop of a caller that knows no ids. */
+function loop(rounds: number): Json[] {
+  const said = Array.from({ length: rounds }, (_each, at) => [
+    model(call("run")),
+    user(result("run", String(at))),
+  ]);
+  return [user({ text: "go" }), ...said.flat()];
+}
+
+test("made ids are short, and the same in every request, so that the provider's cache of the prompt holds", async () => {
+  const first = pairs((await sent("OPENAI", { contents: loop(2) })).messages);
+  const later = pairs((await sent("OPENAI", { contents: loop(120) })).messages);
+  assert.deepEqual(later.calls.slice(0, 2), first.calls);
+  assert.deepEqual(
+    later.results,
+    later.calls.map((id, at) => [id, String(at)]),
+  );
+  assert.equal(new Set(later.calls).size, 120);
+  assert.ok(later.calls.every((id) => id.length <= 40));
+});
+
+test("a made id is none that the caller gave", async () => {
+  const [made = ""] = pairs((await sent("OPENAI", { contents: loop(1) })).messages).calls;
+  const contents = [...loop(1), model(call("run", made)), user(result("run", "given", made))];
+  const { calls, results } = pairs((await sent("OPENAI", { contents })).messages);
+  assert.equal(new Set(calls).size, 2);
+  assert.deepEqual(results, [
+    [calls[0], "0"],
+    [made, "given"],
+  ]);
+});

@@ -66,6 +66,11 @@ export const LOSSES = {
     TO_MESSAGES,
     "Each such character becomes _.",
   ),
+  long_tool_ids: changed(
+    "tool call ids of more than 40 characters (chat) or 64",
+    "any → chat, responses, messages",
+    "A hash takes their place, in the call and in its result.",
+  ),
   choices: refused('"n" above 1', CHAT, "One request gives one reply there."),
   logprobs: refused('"logprobs"', CHAT, "Other dialects do not give probabilities of tokens."),
   logit_bias: refused('"logit_bias"', CHAT, "Token ids mean nothing to another model."),

@@ -13,6 +13,7 @@ import { problemOfFailure } from "./problems.js";
 import { responsesSide } from "./responses/side.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
+import { withShortIds } from "./tool-ids.js";
 
 const SIDES: Readonly<Record<Form, Side>> = {
   CHAT: chatSide,
@@ -109,7 +110,8 @@ function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallI
   const notes = new Notes();
   const asked = { ...input, usageAsked: false, tools: [] };
   return guarded(() => {
-    const conversation = pair.caller.readRequest(readBody(body), asked, notes);
+    const read = pair.caller.readRequest(readBody(body), asked, notes);
+    const conversation = withShortIds(read, pair.provider.form, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
     return { conversation, written: Buffer.from(text), dropped: notes.dropped };
   });

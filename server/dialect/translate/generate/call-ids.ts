@@ -1,32 +1,38 @@
-/** Gives calls ids where a Gemini caller has none, and finds them again for the results, which come in order. */
+/**
+ * Gives calls ids where a Gemini caller has none, and finds them again for the results, which come in order.
+ * A call's id follows from its place alone: the next request begins with the same text, which providers cache.
+ */
 export class CallIds {
-  readonly #prefix: string;
-  /** Ids of calls without a result yet, by the name of the function. */
-  readonly #open = new Map<string, string[]>();
+  /** Ids that the caller gave, of which none is made. */
+  readonly #given: ReadonlySet<string>;
+  /** Ids of calls without a result yet, the oldest first, by the name of the function. */
+  readonly #open = new Map<string, Set<string>>();
   #count = 0;
 
-  constructor(callId: string) {
-    this.#prefix = `call_${callId}_p`;
+  constructor(given: ReadonlySet<string>) {
+    this.#given = given;
   }
 
   ofCall(name: string, given: string | undefined): string {
     const id = given ?? this.#make();
     const open = this.#open.get(name);
-    if (open === undefined) this.#open.set(name, [id]);
-    else open.push(id);
+    if (open === undefined) this.#open.set(name, new Set([id]));
+    else open.add(id);
     return id;
   }
 
   /** Callers may leave out the id of a result though its call had one. */
   ofResult(name: string, given: string | undefined): string {
-    const open = this.#open.get(name) ?? [];
-    if (given === undefined) return open.shift() ?? this.#make();
-    const at = open.indexOf(given);
-    if (at >= 0) open.splice(at, 1);
-    return given;
+    const open = this.#open.get(name);
+    const id = given ?? open?.values().next().value ?? this.#make();
+    open?.delete(id);
+    return id;
   }
 
   #make(): string {
-    return `${this.#prefix}${String(this.#count++)}`;
+    for (;;) {
+      const id = `call_p${String(this.#count++)}`;
+      if (!this.#given.has(id)) return id;
+    }
   }
 }

@@ -1,0 +1,117 @@
+import { nonEmpty } from "../chat/reply.js";
+import type { MediaPart, Part, Turn } from "../conversation.js";
+import { type JsonObject, list, object, objects, string, writeJson } from "../json.js";
+import { malformed, untranslatable } from "../losses.js";
+import { CallIds } from "./call-ids.js";
+import { callPart } from "./parts.js";
+
+/** The texts of a system instruction. Throws Fault `malformed_request`. */
+export function readSystem(instruction: unknown): string[] {
+  if (instruction === undefined) return [];
+  if (typeof instruction === "string") return [instruction];
+  return partsOf(instruction).flatMap((part) => string(part["text"]) ?? []);
+}
+
+/** The turns of a request. Throws Fault `malformed_request`, `untranslatable`. */
+export function readContents(contents: unknown): Turn[] {
+  const given = list(contents);
+  if (given.length === 0) throw malformed('"contents" is missing.');
+  const ids = new CallIds(idsIn(given));
+  return given.map((content) => turnOf(content, ids));
+}
+
+/** The ids that a caller gave its calls. */
+function idsIn(contents: readonly unknown[]): Set<string> {
+  const ids = new Set<string>();
+  for (const content of contents) {
+    for (const part of objects(object(content)?.["parts"])) {
+      const id = nonEmpty(object(part["functionCall"])?.["id"]);
+      if (id !== undefined) ids.add(id);
+    }
+  }
+  return ids;
+}
+
+function turnOf(content: unknown, ids: CallIds): Turn {
+  if (typeof content === "string") {
+    return { role: "USER", parts: [{ kind: "TEXT", text: content }] };
+  }
+  const parts = partsOf(content);
+  if (parts.length === 0) throw malformed('Each of the "contents" needs "parts".');
+  return {
+    role: object(content)?.["role"] === "model" ? "ASSISTANT" : "USER",
+    parts: parts.flatMap((part) => readPart(part, ids)),
+  };
+}
+
+function partsOf(content: unknown): JsonObject[] {
+  const given = object(content)?.["parts"];
+  const parts = objects(given);
+  if (given === undefined || parts.length < list(given).length) {
+    throw malformed('"parts" must be a list of objects.');
+  }
+  return parts;
+}
+
+function readPart(part: JsonObject, ids: CallIds): Part[] {
+  const text = string(part["text"]);
+  const functionCall = object(part["functionCall"]);
+  const functionResponse = object(part["functionResponse"]);
+  if (functionCall !== undefined) {
+    const name = string(functionCall["name"]) ?? "";
+    return [callPart(part, ids.ofCall(name, nonEmpty(functionCall["id"])))];
+  }
+  if (functionResponse !== undefined) return [readResult(functionResponse, ids)];
+  if (part["inlineData"] !== undefined || part["fileData"] !== undefined) return [mediaOf(part)];
+  if (text !== undefined && part["thought"] === true) {
+    return [{ kind: "THINKING", text, signature: undefined, redacted: false }];
+  }
+  if (text !== undefined) return text === "" ? [] : [{ kind: "TEXT", text }];
+  const kind = Object.keys(part).find((key) => key !== "thought" && key !== "thoughtSignature");
+  // A signature alone belongs to the thoughts before it.
+  if (kind === undefined) return [];
+  throw untranslatable("unknown_part", `content of type "${kind.slice(0, 64)}"`);
+}
+
+function readResult(given: JsonObject, ids: CallIds): Part {
+  const name = string(given["name"]) ?? "";
+  const response = object(given["response"]);
+  const text = textOfResponse(response);
+  return {
+    kind: "TOOL_RESULT",
+    id: ids.ofResult(name, nonEmpty(given["id"])),
+    name,
+    parts: [
+      ...(text === "" ? [] : [{ kind: "TEXT" as const, text }]),
+      ...objects(given["parts"]).map(mediaOf),
+    ],
+    failed: response?.["error"] !== undefined,
+  };
+}
+
+/** Results under Google's own names for them are taken out of their object. */
+function textOfResponse(response: JsonObject | undefined): string {
+  if (response === undefined) return "";
+  const keys = Object.keys(response);
+  const only = keys.length === 1 ? response[keys[0] ?? ""] : undefined;
+  if (/^(?:output|result|error)$/.test(keys[0] ?? "") && typeof only === "string") return only;
+  return writeJson(response);
+}
+
+function mediaOf(part: JsonObject): MediaPart {
+  const inline = object(part["inlineData"]);
+  const file = object(part["fileData"]);
+  const mediaType = string((inline ?? file)?.["mimeType"]) ?? "";
+  const data = string(inline?.["data"]);
+  const url = string(file?.["fileUri"]);
+  if (url?.startsWith("https://generativelanguage.") === true) throw untranslatable("file_id");
+  const kind = kindOf(mediaType);
+  return { kind, mediaType, data, url, name: undefined, detail: undefined };
+}
+
+function kindOf(mediaType: string): MediaPart["kind"] {
+  if (mediaType.startsWith("image/")) return "IMAGE";
+  if (mediaType.startsWith("audio/")) return "AUDIO";
+  if (mediaType.startsWith("video/")) throw untranslatable("unknown_part", "video");
+  return "DOCUMENT";
+}

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Form } from "./side.js";
+import { translatorFor } from "./translator.js";
+
+const CALL = { id: "id", nowSeconds: 1, streamed: false, modelAsked: "m", asArray: false };
+const TARGET = { model: "m", maxOutput: null, providerSlug: "x", asksUsage: true };
+/** Ids alike to their last character. */
+const LONG = ["a", "b"].map((end) => `call_${"x".repeat(90)}${end}`);
+
+/** A Gemini caller's request with calls and results of these ids, as the provider gets it. */
+function asked(to: Form, ids: readonly string[]) {
+  const body = {
+    contents: [
+      { role: "user", parts: [{ text: "go" }] },
+      { role: "model", parts: ids.map((id) => ({ functionCall: { id, name: "run" } })) },
+      { role: "user", parts: ids.map((id) => ({ functionResponse: { id, name: "run" } })) },
+    ],
+  };
+  const translator = translatorFor("GENERATE", to)!;
+  const sent = translator.request(Buffer.from(JSON.stringify(body)), TARGET, CALL);
+  const found: string[] = [];
+  JSON.parse(sent.body.toString(), (key, value: unknown) => {
+    if (/^(?:tool_call_|tool_use_|call_)?id$/.test(key)) found.push(String(value));
+    return value;
+  });
+  return { calls: found.slice(0, 2), results: found.slice(2), dropped: sent.dropped };
+}
+
+for (const [to, charsMax] of [
+  ["CHAT", 40],
+  ["RESPONSES", 64],
+  ["MESSAGES", 64],
+] as const) {
+  test(`${to}: ids that are too long become short ones, each call's and its result's the same`, () => {
+    const { calls, results, dropped } = asked(to, LONG);
+    assert.deepEqual(calls, results);
+    assert.equal(new Set(calls).size, 2);
+    assert.ok(calls.every((id) => /^[\w-]+$/.test(id) && id.length <= charsMax));
+    assert.deepEqual(asked(to, LONG).calls, calls);
+    assert.equal(dropped.length, 1);
+  });
+
+  test(`${to}: ids that are short enough stay`, () => {
+    const ids = ["a", "b".repeat(charsMax)];
+    const { calls, dropped } = asked(to, ids);
+    assert.deepEqual(calls, ids);
+    assert.deepEqual(dropped, []);
+  });
+}
