@@ -69,8 +69,18 @@ export interface StreamWatch {
   facts(): ReplyFacts;
 }
 
+/** That a stream says the call failed, where only a reader of its events can tell. */
+export interface StreamFailure {
+  /** Before the model said anything. */
+  readonly opening: boolean;
+  /** As a watch gives it. */
+  readonly error: string;
+}
+
 /** Changes a stream on its way from the provider to the caller. */
 export interface StreamEdit {
+  /** Undefined as long as it has not. */
+  readonly failure: StreamFailure | undefined;
   /** Takes the provider's next whole events; what comes back are whole events for the caller, or nothing. */
   push(events: Buffer): Buffer;
   /** The provider's stream is complete: the caller's last events, where no event of the provider said so. */

@@ -18,6 +18,9 @@ const USAGE_MEMBER = new WantedMembers(["usage"]);
  * have got. Takes whole events.
  */
 export class UsageStripper implements StreamEdit {
+  /** Errors go by as they are. */
+  readonly failure = undefined;
+
   push(events: Buffer): Buffer {
     let usageAt = events.indexOf(USAGE);
     if (usageAt < 0) return events;

@@ -243,7 +243,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const httpStatus = this.#trials?.httpStatus ?? 200;
     const { match, id } = this.#options;
     if (match.endpoint.form !== "OTHER") this.#context.traces?.answered(id, () => watch.facts());
-    const error = watch.failure();
+    const error = relay.failure;
     if (error === undefined) {
       const given = watch.usage();
       const counted = this.#book.counted(given, given === undefined ? relay.textBytes() : 0);

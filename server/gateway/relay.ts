@@ -103,6 +103,11 @@ export class Relay {
     return this.#watch;
   }
 
+  /** The error that the provider told in its stream, as a watch gives it; undefined if it told none. */
+  get failure(): string | undefined {
+    return this.#options.source.edit?.failure?.error ?? this.#watch.failure();
+  }
+
   /**
    * Takes a piece of the body; false when the caller is slower than the provider, and `onDrained` follows.
    * What one read brought in many pieces goes on as one, at the end of the tick.
@@ -149,7 +154,7 @@ export class Relay {
   /** Of a stream that has ended: false when it broke off although its framing is whole. */
   get isComplete(): boolean {
     const watch = this.#watch;
-    return watch.finished || watch.completeWithout() || watch.failure() !== undefined;
+    return watch.finished || watch.completeWithout() || this.failure !== undefined;
   }
 
   /**
@@ -198,12 +203,17 @@ export class Relay {
   }
 
   #pass(read: Buffer): void {
-    const { source } = this.#options;
+    const { source, listener } = this.#options;
     const events = this.#opened ? read : this.#open(read);
     if (events === undefined) return;
     this.#watch.push(events);
     this.#readBytes += events.length;
     const out = source.edit === undefined ? events : source.edit.push(events);
+    const failure = source.edit?.failure;
+    if (!this.#headSent && failure?.opening === true) {
+      this.#closed = listener.onOpeningError(failure.error);
+      if (this.#closed) return;
+    }
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
     this.#bytes += out.length;

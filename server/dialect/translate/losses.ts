@@ -279,6 +279,11 @@ export const LOSSES = {
     TO_GENERATE,
     "They carry the value that Google names for calls made elsewhere.",
   ),
+  gemini_spoilt: changed(
+    'replies whose "finishReason" says that the model wrote its call or reply wrongly',
+    TO_GENERATE,
+    "They are failures, in the stream where it has begun; another key is tried before.",
+  ),
   media_type: refused(
     "images and documents by URL whose kind the URL does not show",
     TO_GENERATE,

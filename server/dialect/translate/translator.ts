@@ -1,7 +1,7 @@
 import { Fault } from "../../core/fault.js";
 import type { Dialect } from "../../core/provider.js";
 import { utf8 } from "../../core/bytes.js";
-import type { StreamEdit } from "../codec.js";
+import type { StreamEdit, StreamFailure } from "../codec.js";
 import { CODECS } from "../codecs.js";
 import { chatSide } from "./chat/side.js";
 import type { Conversation } from "./conversation.js";
@@ -11,6 +11,7 @@ import { malformed, Notes } from "./losses.js";
 import { messagesSide } from "./messages/side.js";
 import { problemOfFailure } from "./problems.js";
 import { responsesSide } from "./responses/side.js";
+import type { StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
 import { withShortIds } from "./tool-ids.js";
@@ -204,10 +205,16 @@ class EventTranslation implements StreamEdit {
   readonly #events = new SseEvents();
   readonly #reader: StreamReader;
   readonly #writer: StreamWriter;
+  #speaks = false;
+  #failure: StreamFailure | undefined;
 
   constructor(pair: Pair, call: CallFacts) {
     this.#reader = pair.provider.streamReader(call);
     this.#writer = pair.caller.streamWriter(call);
+  }
+
+  get failure(): StreamFailure | undefined {
+    return this.#failure;
   }
 
   push(bytes: Buffer): Buffer {
@@ -224,7 +231,17 @@ class EventTranslation implements StreamEdit {
     return Buffer.from(last.join("") + this.#write(this.#reader.end()));
   }
 
-  #write(steps: ReturnType<StreamReader["push"]>): string {
-    return steps.map((step) => this.#writer.push(step)).join("");
+  #write(steps: readonly StreamStep[]): string {
+    return steps.map((step) => this.#step(step)).join("");
+  }
+
+  #step(step: StreamStep): string {
+    if (step.kind === "OPEN") this.#speaks = true;
+    if (step.kind === "FAIL") {
+      const { httpStatus, code, message } = step.failure;
+      const error = JSON.stringify({ error: { code: httpStatus, type: code, message } });
+      this.#failure = { opening: !this.#speaks, error };
+    }
+    return this.#writer.push(step);
   }
 }

@@ -129,14 +129,25 @@ export function partOf(part: ReplyPart): JsonObject[] {
   }
 }
 
-/** The error of an answer or an event in Google's form. */
+/** Reasons for which a reply ended that is none: the model did not write what it was to write. */
+const SPOILT =
+  /^(?:MALFORMED_FUNCTION_CALL|MALFORMED_RESPONSE|UNEXPECTED_TOOL_CALL|TOO_MANY_TOOL_CALLS|MISSING_THOUGHT_SIGNATURE)$/;
+
+/** The error of an answer or an event in Google's form, or what stands in place of one in a reply. */
 export function readGenerateFailure(body: JsonObject, httpStatus: number): Failure | undefined {
   const error = object(body["error"]);
-  if (error === undefined) return undefined;
+  if (error === undefined) return spoilt(objects(body["candidates"])[0]);
   const status = number(error["code"]) ?? 0;
   return {
     httpStatus: status >= 400 && status < 600 ? status : httpStatus,
     code: string(error["status"]) ?? "",
     message: string(error["message"]) ?? "The provider gave no reason.",
   };
+}
+
+function spoilt(candidate: JsonObject | undefined): Failure | undefined {
+  const code = string(candidate?.["finishReason"]) ?? "";
+  if (!SPOILT.test(code)) return undefined;
+  const message = nonEmpty(candidate?.["finishMessage"]) ?? "The provider gave no reason.";
+  return { httpStatus: 502, code, message: `${code}: ${message}` };
 }

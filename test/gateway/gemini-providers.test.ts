@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import {
+  inTurn,
+  replyEvents,
+  replyJson,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+
+// A Gemini model behind callers of other dialects: what it says without words is told in theirs.
+
+type Json = Record<string, unknown>;
+
+let stub: UpstreamStub;
+let gateway: TestGateway;
+const extra: TestGateway[] = [];
+
+before(async () => {
+  stub = await startUpstreamStub();
+  gateway = await gatewayWith({});
+});
+
+after(async () => {
+  for (const each of extra) await each.close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+  gateway.sink.records.length = 0;
+});
+
+async function gatewayWith(setup: Setup): Promise<TestGateway> {
+  const made = await startGateway({
+    providers: [{ baseUrl: stub.origin, dialect: "GEMINI" }],
+    ...setup,
+  });
+  extra.push(made);
+  return made;
+}
+
+const MESSAGES = { model: "m", max_tokens: 9, messages: [{ role: "user", content: "Hi" }] };
+const RESPONSES = { model: "m", input: "Hi" };
+const ASKED = [
+  ["/v1/messages", MESSAGES],
+  ["/v1/responses", RESPONSES],
+] as const;
+
+function reply(parts: Json[], finishReason?: string, finishMessage?: string): Json {
+  const content = { role: "model", parts };
+  return {
+    candidates: [{ content, finishReason, finishMessage, index: 0 }],
+    usageMetadata: { promptTokenCount: 5, candidatesTokenCount: 2, totalTokenCount: 7 },
+  };
+}
+
+function event(data: Json): string {
+  return `data: ${JSON.stringify(data)}\r\n\r\n`;
+}
+
+const WELL = reply([{ text: "Hello." }], "STOP");
+const REASONS = [
+  "MALFORMED_FUNCTION_CALL",
+  "UNEXPECTED_TOOL_CALL",
+  "TOO_MANY_TOOL_CALLS",
+  "MALFORMED_RESPONSE",
+];
+
+test("a call that a model wrote wrongly is a failure and no empty reply, on record in Google's own words", async () => {
+  for (const reason of REASONS) {
+    stub.script = replyJson(200, JSON.stringify(reply([], reason, "print(default_api.")));
+    for (const [path, body] of ASKED) {
+      const response = await gateway.post(path, body);
+      assert.equal(response.status, 502, reason);
+      const record = gateway.sink.records.at(-1)!;
+      assert.equal(record.errorCode, "upstream_error");
+      assert.match(record.attempts[0]!.detail, /print\(default_api\./);
+    }
+  }
+});
+
+test("another key is tried when a model wrote a call wrongly, streamed or not", async () => {
+  const wrong = reply([], "MALFORMED_FUNCTION_CALL", "print(default_api.");
+  for (const stream of [false, true]) {
+    const two = await gatewayWith({ secrets: ["sk-a", "sk-b"] });
+    stub.script = stream
+      ? inTurn(replyEvents([event(wrong)]), replyEvents([event(WELL)]))
+      : inTurn(replyJson(200, JSON.stringify(wrong)), replyJson(200, JSON.stringify(WELL)));
+    const response = await two.post("/v1/messages", { ...MESSAGES, stream });
+    assert.equal(response.status, 200);
+    assert.match(await response.text(), /Hello\./);
+    assert.deepEqual(two.pool.outcomes, ["PROVIDER_ERROR", "OK"]);
+  }
+});
+
+test("a stream whose call turns out wrong ends with an error, for the caller and on record", async () => {
+  stub.script = replyEvents([
+    event(reply([{ text: "Let me see." }])),
+    event(reply([], "MALFORMED_FUNCTION_CALL", "print(default_api.")),
+  ]);
+  for (const [path, body] of ASKED) {
+    const response = await gateway.post(path, { ...body, stream: true });
+    const text = await response.text();
+    assert.match(text, /event: (?:error|response\.failed)[^]*print\(default_api\./);
+    assert.doesNotMatch(text, /message_stop|response\.completed/);
+    const record = gateway.sink.records.at(-1)!;
+    assert.deepEqual([record.status, record.errorCode], ["ERROR", "upstream_error"]);
+  }
+});
