@@ -236,3 +236,59 @@ test("a made id is none that the caller gave", async () => {
     [made, "given"],
   ]);
 });
+
+const LIST = {
+  type: "ARRAY",
+  min_items: "2",
+  items: {
+    type: "OBJECT",
+    properties: {
+      pick: { type: "STRING", enum: ["a"], nullable: true },
+      either: { anyOf: [{ type: "STRING" }, { type: "INTEGER" }], nullable: true },
+    },
+  },
+};
+const LIST_AS_JSON_SCHEMA = {
+  type: "array",
+  minItems: 2,
+  items: {
+    type: "object",
+    properties: {
+      pick: { type: ["string", "null"], enum: ["a", null] },
+      either: { anyOf: [{ type: "string" }, { type: "integer" }, { type: "null" }] },
+    },
+  },
+};
+
+test("a reply that is to be no object is asked for in words, for no other provider takes its schema", async () => {
+  const generationConfig = { responseMimeType: "application/json", responseSchema: LIST };
+  const contents = [user({ text: "x" })];
+  const chat = await sent("OPENAI", { contents, generationConfig });
+  const claude = await sent("ANTHROPIC", { contents, generationConfig }, "claude-sonnet-4-6");
+  assert.equal(chat.response_format, undefined);
+  assert.equal(claude.output_config, undefined);
+  for (const instruction of [chat.messages[0].content, claude.system]) {
+    assert.match(instruction, /JSON/);
+    assert.deepEqual(JSON.parse(instruction.split("\n").at(-1)), LIST_AS_JSON_SCHEMA);
+  }
+});
+
+test("a schema that leaves out that its root is an object says so to the provider", async () => {
+  const responseSchema = { properties: { a: { type: "STRING" } } };
+  const generationConfig = { responseMimeType: "application/json", responseSchema };
+  const asked = await sent("OPENAI", { contents: [user({ text: "x" })], generationConfig });
+  assert.equal(asked.response_format.json_schema.schema.type, "object");
+});
+
+test("a choice of one value is asked for in words, behind the caller's own", async () => {
+  const asked = await sent("OPENAI", {
+    systemInstruction: "rules",
+    contents: [user({ text: "x" })],
+    generationConfig: {
+      responseMimeType: "text/x.enum",
+      responseSchema: { type: "STRING", enum: ["yes", "no"] },
+    },
+  });
+  assert.equal(asked.response_format, undefined);
+  assert.match(asked.messages[0].content, /^rules\n\n[^]*\nyes\nno$/);
+});

@@ -269,6 +269,16 @@ export const LOSSES = {
     GENERATE,
     "They address one provider only.",
   ),
+  gemini_root: changed(
+    "schemas of replies that are no objects",
+    GENERATE,
+    "An instruction in the system prompt asks for it: no provider takes them.",
+  ),
+  gemini_enum: changed(
+    '"responseMimeType" "text/x.enum"',
+    GENERATE,
+    "An instruction in the system prompt names the values.",
+  ),
   gemini_schema: changed(
     "JSON schemas",
     TO_GENERATE,

@@ -1,8 +1,9 @@
-import type { Conversation, ReplyFormat, Tool, ToolChoice } from "../conversation.js";
+import type { Conversation, Tool, ToolChoice } from "../conversation.js";
 import { type JsonObject, list, number, object, objects, string } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
 import type { CallFacts } from "../side.js";
 import { plainRequest } from "./proto-json.js";
+import { readFormat } from "./read-format.js";
 import { readContents, readSystem } from "./read-contents.js";
 import { jsonSchemaOf } from "./schema.js";
 
@@ -33,10 +34,12 @@ export function readGenerateRequest(
   }
   const config = object(body["generationConfig"]) ?? {};
   refuseOddities(config, notes);
+  const { format, instruction } = readFormat(config, notes);
+  const system = readSystem(body["systemInstruction"]);
   const chosen = choiceOf(object(body["toolConfig"]));
   const tools = objects(body["tools"]).flatMap(readTools);
   return {
-    system: readSystem(body["systemInstruction"]),
+    system: instruction === undefined ? system : [...system, instruction],
     turns: readContents(body["contents"]),
     tools: chosen.only.size === 0 ? tools : tools.filter((tool) => chosen.only.has(tool.name)),
     toolChoice: chosen.choice,
@@ -51,7 +54,7 @@ export function readGenerateRequest(
     stop: list(config["stopSequences"]).flatMap((each) => string(each) ?? []),
     stream: call.streamed,
     usageAsked: true,
-    format: formatOf(config),
+    format,
     effort: undefined,
   };
 }
@@ -106,11 +109,4 @@ function choiceOf(config: JsonObject | undefined): {
     default:
       return { choice: undefined, only };
   }
-}
-
-function formatOf(config: JsonObject): ReplyFormat | undefined {
-  if (config["responseMimeType"] !== "application/json") return undefined;
-  const google = object(config["responseSchema"]);
-  const schema = object(config["responseJsonSchema"]) ?? (google && jsonSchemaOf(google));
-  return { name: "reply", schema, strict: undefined };
 }

@@ -15,9 +15,16 @@ export function jsonSchemaOf(schema: JsonObject, depth = 0): JsonObject {
     if (key === "nullable" || key === "propertyOrdering" || key === "example") continue;
     made[key] = memberOf(key, value, depth);
   }
-  const type = made["type"];
-  if (schema["nullable"] === true && typeof type === "string") made["type"] = [type, "null"];
+  if (schema["nullable"] === true) allowNull(made);
   return made;
+}
+
+/** Each keyword must allow it: one that does not forbids it. */
+function allowNull(schema: JsonObject): void {
+  const { type, enum: values, anyOf } = schema;
+  if (typeof type === "string") schema["type"] = [type, "null"];
+  if (Array.isArray(values)) schema["enum"] = [...list(values), null];
+  if (Array.isArray(anyOf)) schema["anyOf"] = [...list(anyOf), { type: "null" }];
 }
 
 function memberOf(key: string, value: unknown, depth: number): unknown {
