@@ -109,3 +109,13 @@ test("a stream whose call turns out wrong ends with an error, for the caller and
     assert.deepEqual([record.status, record.errorCode], ["ERROR", "upstream_error"]);
   }
 });
+
+test("a prompt that Google blocked is told as a refusal, whatever its stream says after that", async () => {
+  const usageMetadata = { promptTokenCount: 5, totalTokenCount: 5 };
+  stub.script = replyEvents([
+    event({ promptFeedback: { blockReason: "PROHIBITED_CONTENT" }, usageMetadata }),
+    event({ usageMetadata }),
+  ]);
+  const response = await gateway.post("/v1/messages", { ...MESSAGES, stream: true });
+  assert.match(await response.text(), /"stop_reason":"refusal"/);
+});

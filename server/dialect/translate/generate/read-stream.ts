@@ -6,7 +6,13 @@ import type { ReplyPart, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import type { SseEvent } from "../sse-events.js";
 import { nonEmpty } from "../chat/reply.js";
-import { generateStop, generateTokens, readGenerateFailure, readReplyPart } from "./reply.js";
+import {
+  generateStop,
+  generateTokens,
+  isBlocked,
+  readGenerateFailure,
+  readReplyPart,
+} from "./reply.js";
 
 /** Reads the events of a streamed reply. No event says that it is the last: only the stream's end does. */
 export class GenerateStreamReader implements StreamReader {
@@ -16,8 +22,8 @@ export class GenerateStreamReader implements StreamReader {
   #begun = false;
   #over = false;
   #reason: unknown;
-  /** The latest event, in which a refused prompt is told. */
-  #last: JsonObject = {};
+  /** The prompt was refused. */
+  #blocked = false;
   #usage: TokenUsage | undefined;
 
   constructor(call: CallFacts) {
@@ -32,7 +38,7 @@ export class GenerateStreamReader implements StreamReader {
       this.#over = true;
       return [{ kind: "FAIL", failure }];
     }
-    this.#last = given;
+    this.#blocked ||= isBlocked(given);
     this.#usage = generateTokens(given["usageMetadata"]) ?? this.#usage;
     const candidate = objects(given["candidates"])[0];
     this.#reason = candidate?.["finishReason"] ?? this.#reason;
@@ -43,7 +49,7 @@ export class GenerateStreamReader implements StreamReader {
   end(): readonly StreamStep[] {
     if (this.#over) return [];
     this.#over = true;
-    const stop = generateStop(this.#last, this.#reason, this.#calls > 0);
+    const stop = generateStop(this.#reason, this.#blocked, this.#calls > 0);
     return [...this.#start({}), ...this.#queue.close(), { kind: "END", stop, usage: this.#usage }];
   }
 

@@ -34,7 +34,7 @@ export function readGenerateReply(body: JsonObject, call: CallFacts): Reply {
     id: nonEmpty(body["responseId"]) ?? call.id,
     model: nonEmpty(body["modelVersion"]) ?? call.modelAsked,
     parts,
-    stop: generateStop(body, candidate?.["finishReason"], calls > 0),
+    stop: generateStop(candidate?.["finishReason"], isBlocked(body), calls > 0),
     usage: generateTokens(body["usageMetadata"]),
   };
 }
@@ -59,11 +59,15 @@ export function readReplyPart(
 const FILTERED =
   /^(?:SAFETY|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII|LANGUAGE|IMAGE_SAFETY|IMAGE_PROHIBITED_CONTENT)$/;
 
-export function generateStop(body: JsonObject, reason: unknown, callsTools: boolean): Stop {
-  const blocked = object(body["promptFeedback"])?.["blockReason"];
+/** A reply or an event that says that the prompt was refused. */
+export function isBlocked(body: JsonObject): boolean {
+  return object(body["promptFeedback"])?.["blockReason"] !== undefined;
+}
+
+export function generateStop(reason: unknown, blocked: boolean, callsTools: boolean): Stop {
   const why = string(reason) ?? "";
   if (why === "MAX_TOKENS") return stopped("LENGTH");
-  if (FILTERED.test(why) || (why === "" && blocked !== undefined)) return stopped("FILTER");
+  if (FILTERED.test(why) || (why === "" && blocked)) return stopped("FILTER");
   return stopWithTools(stopped("END"), callsTools);
 }
 
