@@ -119,3 +119,35 @@ test("a prompt that Google blocked is told as a refusal, whatever its stream say
   const response = await gateway.post("/v1/messages", { ...MESSAGES, stream: true });
   assert.match(await response.text(), /"stop_reason":"refusal"/);
 });
+
+/** What Google was asked. */
+async function sent(path: string, body: Json) {
+  stub.script = replyJson(200, JSON.stringify(WELL));
+  const response = await gateway.post(path, body);
+  assert.equal(response.status, 200, await response.text());
+  return JSON.parse(stub.received.at(-1)!.body.toString());
+}
+
+test("a conversation of instructions alone is sent as what the user says, for Google wants a turn", async () => {
+  const input = [
+    { role: "system", content: "Say hi." },
+    { role: "developer", content: "Loudly." },
+  ];
+  const asked = await sent("/v1/responses", { model: "m", input });
+  assert.deepEqual(asked.contents, [{ role: "user", parts: [{ text: "Say hi.\n\nLoudly." }] }]);
+  assert.equal(asked.systemInstruction, undefined);
+});
+
+test("a conversation that the assistant begins gets a turn of the user in front", async () => {
+  const input = [
+    { role: "system", content: "rules" },
+    { role: "assistant", content: "How can I help?" },
+    { role: "user", content: "Hi" },
+  ];
+  const asked = await sent("/v1/responses", { model: "m", input });
+  assert.deepEqual(
+    asked.contents.map((each: Json) => each["role"]),
+    ["user", "model", "user"],
+  );
+  assert.deepEqual(asked.systemInstruction, { parts: [{ text: "rules" }] });
+});

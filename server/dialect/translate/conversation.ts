@@ -147,6 +147,15 @@ export function mergedTurns(
   return merged;
 }
 
+/**
+ * What the user is made to say first, for dialects in which somebody else may not: the system prompt where nothing
+ * else is said, which is then taken out of `system`, else a dot.
+ */
+export function openingText(isAlone: boolean, system: string[]): string {
+  const text = isAlone ? system.splice(0).join("\n\n") : "";
+  return text === "" ? "." : text;
+}
+
 /** A medium from a URL, which may be a `data:` URL that holds it. */
 export function mediaOfUrl(kind: MediaPart["kind"], url: string): MediaPart {
   const parsed = /^data:([^;,]*)(?:;[^;,]*)*;base64,/.exec(url.slice(0, DATA_HEAD_CHARS));

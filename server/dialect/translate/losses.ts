@@ -211,7 +211,7 @@ export const LOSSES = {
   ),
   first_turn: changed(
     "conversations that the assistant begins, or that have no message",
-    TO_MESSAGES,
+    "any → messages, generateContent",
     "A user message is put in front: the system prompt where there is nothing else, else a dot.",
   ),
   blank_text: dropped("text without any visible character", TO_MESSAGES, "Anthropic refuses it."),

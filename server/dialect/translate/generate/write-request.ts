@@ -3,6 +3,7 @@ import {
   type Conversation,
   type MediaPart,
   mergedTurns,
+  openingText,
   type Part,
   type Signature,
   type ToolChoice,
@@ -36,8 +37,16 @@ export function writeGenerateRequest(
     description: tool.description,
     parametersJsonSchema: tool.schema,
   }));
+  const contents = mergedTurns(turns).flatMap((turn) => contentOf(turn, place));
+  if (contents[0]?.["role"] !== "user") {
+    notes.lose("first_turn");
+    contents.unshift({
+      role: "user",
+      parts: [{ text: openingText(contents.length === 0, system) }],
+    });
+  }
   return {
-    contents: mergedTurns(turns).flatMap((turn) => contentOf(turn, place)),
+    contents,
     systemInstruction:
       system.length === 0 ? undefined : { parts: system.map((text) => ({ text })) },
     tools: tools.length === 0 ? undefined : [{ functionDeclarations: declarations }],

@@ -2,6 +2,7 @@ import { unreachable } from "../../../core/assert.js";
 import {
   type Conversation,
   mergedTurns,
+  openingText,
   type Part,
   type Tool,
   type ToolChoice,
@@ -86,8 +87,8 @@ function placed(
   const merged = mergedTurns(turns);
   if (merged[0]?.role !== "USER") {
     notes.lose("first_turn");
-    const text = merged.length === 0 ? system.splice(0).join("\n\n") : ".";
-    merged.unshift({ role: "USER", parts: [{ kind: "TEXT", text: text === "" ? "." : text }] });
+    const text = openingText(merged.length === 0, system);
+    merged.unshift({ role: "USER", parts: [{ kind: "TEXT", text }] });
   }
   return { system: system.filter((text) => text.trim() !== ""), turns: merged };
 }
