@@ -151,3 +151,22 @@ test("a conversation that the assistant begins gets a turn of the user in front"
   );
   assert.deepEqual(asked.systemInstruction, { parts: [{ text: "rules" }] });
 });
+
+test("a model that is not to think thinks as little as it can", async () => {
+  const cases: [string, Json | undefined][] = [
+    ["gemini-2.0-flash", undefined],
+    ["gemini-2.5-flash", { thinkingBudget: 0 }],
+    ["gemini-2.5-flash-lite", { thinkingBudget: 0 }],
+    ["gemini-2.5-pro", { thinkingBudget: 128 }],
+    ["gemini-3-pro", { thinkingLevel: "low" }],
+    ["gemini-3-flash-preview", { thinkingLevel: "minimal" }],
+  ];
+  for (const [model, thinkingConfig] of cases) {
+    const asked = await sent("/v1/responses", {
+      model,
+      input: "Hi",
+      reasoning: { effort: "none" },
+    });
+    assert.deepEqual(asked.generationConfig.thinkingConfig, thinkingConfig, model);
+  }
+});

@@ -289,6 +289,11 @@ export const LOSSES = {
     TO_GENERATE,
     "They carry the value that Google names for calls made elsewhere.",
   ),
+  gemini_effort: changed(
+    '"reasoning_effort"',
+    TO_GENERATE,
+    "It becomes a thinking level (since Gemini 3) or a budget (2.5), none the least that the model takes; older models do not think.",
+  ),
   gemini_spoilt: changed(
     'replies whose "finishReason" says that the model wrote its call or reply wrongly',
     TO_GENERATE,

@@ -54,7 +54,7 @@ export function writeGenerateRequest(
       tools.length === 0 || toolChoice === undefined
         ? undefined
         : { functionCallingConfig: callingOf(toolChoice) },
-    generationConfig: configOf(conversation, target),
+    generationConfig: configOf(conversation, target, notes),
   };
 }
 
@@ -78,8 +78,10 @@ function namesOf(turns: readonly Turn[]): Map<string, string> {
   return names;
 }
 
-function configOf(conversation: Conversation, target: Target): JsonObject {
+function configOf(conversation: Conversation, target: Target, notes: Notes): JsonObject {
   const { format, effort, stop } = conversation;
+  const thinkingConfig = effort === undefined ? undefined : thinkingOf(effort, target.model);
+  if (effort !== undefined && thinkingConfig === undefined) notes.lose("gemini_effort");
   return {
     maxOutputTokens: outputLimit(conversation.maxTokens, target.maxOutput),
     temperature: conversation.temperature,
@@ -91,7 +93,7 @@ function configOf(conversation: Conversation, target: Target): JsonObject {
     stopSequences: stop.length === 0 ? undefined : stop,
     responseMimeType: format === undefined ? undefined : "application/json",
     responseJsonSchema: format?.schema,
-    thinkingConfig: effort === undefined ? undefined : thinkingOf(effort, target.model),
+    thinkingConfig,
   };
 }
 
@@ -104,9 +106,13 @@ const BUDGETS: Readonly<Record<string, number>> = {
   max: 24_576,
 };
 
+/** Gemini 2.5 Pro takes no smaller budget. */
+const BUDGET_MIN = 128;
+
 /** Models since Gemini 3 take a level, the one before a budget of tokens; older ones do not think. */
 function thinkingOf(effort: string, model: string): JsonObject | undefined {
   if (/gemini-(?:1|2\.0)/.test(model)) return undefined;
+  if (effort === "none") return leastThinking(model);
   const budget = BUDGETS[effort];
   if (/gemini-2/.test(model)) {
     return budget === undefined ? undefined : { thinkingBudget: budget, includeThoughts: true };
@@ -114,6 +120,13 @@ function thinkingOf(effort: string, model: string): JsonObject | undefined {
   if (budget === undefined) return undefined;
   const level = budget <= 4096 ? "low" : "high";
   return { thinkingLevel: level, includeThoughts: true };
+}
+
+/** Without a word of it they think as much as they like. Only the small ones can be kept from it. */
+function leastThinking(model: string): JsonObject | undefined {
+  const isSmall = model.includes("flash");
+  if (/gemini-2/.test(model)) return { thinkingBudget: isSmall ? 0 : BUDGET_MIN };
+  return model.includes("gemini") ? { thinkingLevel: isSmall ? "minimal" : "low" } : undefined;
 }
 
 function callingOf(choice: ToolChoice): JsonObject {
