@@ -1,4 +1,5 @@
 import type { TokenUsage } from "../core/call.js";
+import type { Clock, Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { FollowUp, WayBack } from "../dialect/translate/translator.js";
@@ -59,8 +60,7 @@ export interface AttemptOptions {
   readonly dropLimits: boolean;
   readonly limits: GatewayLimits;
   readonly traces: CallTraces | undefined;
-  /** Wall clock, for dates in the provider's headers. */
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly listener: AttemptListener;
 }
 
@@ -92,6 +92,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #chunks: Buffer[] = [];
   #bytes = 0;
   #decoder: Decoder | undefined;
+  /** Until an error reply is judged without the rest of its body. */
+  #patience: Timer | undefined;
   #over = false;
 
   constructor(options: AttemptOptions) {
@@ -101,6 +103,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   /** Gives the attempt up from our side; its listener hears nothing more. */
   abort(): void {
     this.#over = true;
+    this.#patience?.cancel();
     this.#decoder?.destroy();
     this.flight?.abort();
   }
@@ -144,24 +147,28 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #takeHead(httpStatus: number, raw: HeaderLines): void {
-    const { limits, dropLimits, listener, translation, streamed } = this.options;
+    const { limits, dropLimits, listener, translation, streamed, clock } = this.options;
     const head = readReplyHead(httpStatus, raw, dropLimits);
     this.#head = head;
     this.httpStatus = httpStatus;
+    if (httpStatus >= 300 && httpStatus < 400) {
+      this.#refuse(redirected(httpStatus));
+      return;
+    }
     if (head.contentEncoding !== "" && head.contentEncoding !== "identity") {
       if (!isDecodable(head.contentEncoding)) {
-        this.#refuse(this.#garbage("a reply in an encoding that was not asked for"));
+        this.#unread(head, this.#garbage("a reply in an encoding that was not asked for"));
         return;
       }
       this.#decoder = new Decoder(head.contentEncoding, this);
       // Of the packed bytes; the plain ones are not counted yet.
       head.contentLength = undefined;
     }
-    if (httpStatus >= 300) {
-      if (httpStatus < 400) this.#refuse(redirected(httpStatus));
-      return;
-    }
-    if (isMarkup(head)) {
+    if (httpStatus >= 400) {
+      this.#patience = clock.setTimer(() => {
+        this.#judge(head);
+      }, limits.errorReplyTimeoutMs);
+    } else if (isMarkup(head)) {
       this.#refuse(this.#garbage("a web page instead of a reply"));
     } else if (translation !== undefined && isEvents(head) !== streamed) {
       this.#refuse(this.#garbage(streamed ? "no stream" : "a stream that was not asked for"));
@@ -316,7 +323,13 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.options.listener.onStreamCut(this, failure);
       return;
     }
-    this.#refuse(notServed(failure, this.httpStatus));
+    this.#unread(this.#head, notServed(failure, this.httpStatus));
+  }
+
+  /** The rest of the reply cannot be read. Of an error reply the head says enough: it is judged with what has come. */
+  #unread(head: ReplyHead | undefined, failure: AttemptFailure): void {
+    if (head !== undefined && head.httpStatus >= 400) this.#judge(head);
+    else this.#refuse(failure);
   }
 
   /** Passes on what has come before the end, which may show that the stream opened with an error. */
@@ -376,9 +389,18 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #judge(head: ReplyHead): void {
+    if (this.#over) return;
+    try {
+      this.#refuse(this.#verdictOf(head));
+    } catch (thrown) {
+      this.#bug(thrown);
+    }
+  }
+
+  #verdictOf(head: ReplyHead): AttemptFailure {
     const text = redact(this.#body().toString("utf8"), this.options.secret);
-    const verdict = judge(head, text, this.options.now());
-    this.#refuse({
+    const verdict = judge(head, text, this.options.clock.now());
+    return {
       outcome: verdict.outcome,
       elsewhere: verdict.elsewhere,
       httpStatus: head.httpStatus,
@@ -386,7 +408,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       detail: verdict.message.slice(0, DETAIL_CHARS_MAX),
       kind: undefined,
       reply: verdict.passable ? this.#refusal(head, text) : undefined,
-    });
+    };
   }
 
   /** The provider's own refusal, as the caller can read it. */

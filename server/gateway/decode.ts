@@ -57,8 +57,10 @@ export class Decoder {
     return false;
   }
 
+  /** Nothing unpacks to nothing, whatever encoding its head names. */
   end(): void {
-    this.#stream.end();
+    if (this.#bytesIn > 0) this.#stream.end();
+    else this.#listener.onDecodedEnd();
   }
 
   /** Lets decoded bytes flow again. */

@@ -34,6 +34,8 @@ export interface GatewayLimits extends CallerLimits {
   readonly homesMax: number;
   /** How much of an error reply is read. */
   readonly errorReplyBytesMax: number;
+  /** From the head of an error reply to its end; then it is judged with what has come. */
+  readonly errorReplyTimeoutMs: number;
   /** An event of a stream up to this size goes on in one piece. */
   readonly eventBytesMax: number;
   /** How long the head of a stream waits for its first event, which may still be a refusal. */
@@ -67,6 +69,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   keptResponseCharsMax: 64 * 1024 * 1024,
   homesMax: 32_768,
   errorReplyBytesMax: 64 * 1024,
+  errorReplyTimeoutMs: 5_000,
   eventBytesMax: 1024 * 1024,
   headHoldMs: 1_000,
   drainTimeoutMs: 30_000,

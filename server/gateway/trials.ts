@@ -277,7 +277,7 @@ export class Trials implements AttemptListener {
       dropLimits: (book.ticket?.headers ?? "") !== "",
       limits,
       traces,
-      now: () => clock.now(),
+      clock,
       listener: this,
     });
     this.#attempt = attempt;
