@@ -1,6 +1,7 @@
 import type { TokenUsage } from "../core/call.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
+import { Pieces } from "../core/pieces.js";
 import type { Secret } from "../core/secret.js";
 import type { FollowUp, WayBack } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
@@ -89,8 +90,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   httpStatus: number | null = null;
   #head: ReplyHead | undefined;
   #relay: Relay | undefined;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
+  readonly #body = new Pieces();
   #decoder: Decoder | undefined;
   /** Until an error reply is judged without the rest of its body. */
   #patience: Timer | undefined;
@@ -183,20 +183,19 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     if (this.#relay !== undefined) return this.#relay.push(chunk);
     const head = this.#head;
     if (head === undefined) return true;
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
+    this.#body.push(chunk);
     if (head.httpStatus >= 400) {
-      if (this.#bytes > this.options.limits.errorReplyBytesMax) {
+      if (this.#body.bytes > this.options.limits.errorReplyBytesMax) {
         this.flight?.abort();
         this.#judge(head);
       }
       return true;
     }
-    if (this.#bytes === chunk.length && this.options.streamed && !beginsLikeJson(chunk)) {
+    if (this.#body.bytes === chunk.length && this.options.streamed && !beginsLikeJson(chunk)) {
       // A stream that is called JSON is a stream all the same.
       return this.#startRelay(head);
     }
-    if (this.#bytes <= this.options.limits.wholeReplyBytesMax) return true;
+    if (this.#body.bytes <= this.options.limits.wholeReplyBytesMax) return true;
     if (this.options.translation === undefined) return this.#startRelay(head);
     this.#refuse(this.#garbage("a reply that is too large to translate"));
     return true;
@@ -219,7 +218,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.#judge(head);
       return;
     }
-    const body = this.#body();
+    const body = this.#body.whole();
     if (this.#isJson(head) && !looksLikeJson(body)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
     } else {
@@ -375,11 +374,9 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #startRelay(head: ReplyHead): boolean {
     const relay = this.options.listener.onStream(this, head, this.#source(head));
     this.#relay = relay;
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    let flowing = true;
-    for (const chunk of chunks) flowing = relay.push(chunk);
-    return flowing;
+    const begin = this.#body.whole();
+    this.#body.clear();
+    return relay.push(begin);
   }
 
   /** Lets the reply flow again, after the caller was slower than the provider. */
@@ -398,7 +395,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #verdictOf(head: ReplyHead): AttemptFailure {
-    const text = redact(this.#body().toString("utf8"), this.options.secret);
+    const text = redact(this.#body.whole().toString("utf8"), this.options.secret);
     const verdict = judge(head, text, this.options.clock.now());
     return {
       outcome: verdict.outcome,
@@ -424,7 +421,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   /** What it means that the provider told an error inside its reply; `error` as `toldError` makes it. */
   failedInside(error: string): AttemptFailure {
-    return failedInside(redact(error, this.options.secret), this.options.now());
+    return failedInside(redact(error, this.options.secret), this.options.clock.now());
   }
 
   #failedTask(head: ReplyHead, httpStatus: number, message: string): AttemptFailure {
@@ -435,14 +432,9 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #refuse(failure: AttemptFailure): void {
-    this.#chunks = [];
+    this.#body.clear();
     this.abort();
     this.options.listener.onRefused(this, failure);
-  }
-
-  #body(): Buffer {
-    const only = this.#chunks.length === 1 ? this.#chunks[0] : undefined;
-    return only ?? Buffer.concat(this.#chunks, this.#bytes);
   }
 }
 

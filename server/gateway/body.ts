@@ -1,5 +1,6 @@
 import type { BodySink } from "../caller/turn.js";
 import { Fault } from "../core/fault.js";
+import { Pieces } from "../core/pieces.js";
 
 /** Bytes of request bodies held now, over all calls: one caller's uploads must not take all memory. */
 export class BodyBudget {
@@ -39,9 +40,7 @@ export class BodyReader implements BodySink {
   readonly #budget: BodyBudget;
   readonly #bytesMax: number;
   readonly #done: (fault: Fault | undefined, body: Buffer) => void;
-  #first: Buffer | undefined;
-  #more: Buffer[] | undefined;
-  #bytes = 0;
+  readonly #pieces = new Pieces();
   #over = false;
 
   constructor(
@@ -55,21 +54,19 @@ export class BodyReader implements BodySink {
 
   /** Bytes read so far. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#pieces.bytes;
   }
 
   /** Lets the body go and gives back what the budget holds for it. */
   release(): void {
     this.#over = true;
-    this.#first = undefined;
-    this.#more = undefined;
-    this.#budget.give(this.#bytes);
-    this.#bytes = 0;
+    this.#budget.give(this.#pieces.bytes);
+    this.#pieces.clear();
   }
 
   onBody(chunk: Buffer): void {
     if (this.#over) return;
-    if (this.#bytes + chunk.length > this.#bytesMax) {
+    if (this.#pieces.bytes + chunk.length > this.#bytesMax) {
       this.#finish(tooLarge(this.#bytesMax));
       return;
     }
@@ -79,9 +76,7 @@ export class BodyReader implements BodySink {
       this.#finish(fault instanceof Fault ? fault : tooLarge(this.#bytesMax));
       return;
     }
-    this.#bytes += chunk.length;
-    if (this.#first === undefined) this.#first = chunk;
-    else (this.#more ??= [this.#first]).push(chunk);
+    this.#pieces.push(chunk);
   }
 
   onBodyEnd(): void {
@@ -91,12 +86,7 @@ export class BodyReader implements BodySink {
   #finish(fault: Fault | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    this.#done(fault, fault === undefined ? this.#joined() : EMPTY);
-  }
-
-  #joined(): Buffer {
-    if (this.#more !== undefined) return Buffer.concat(this.#more, this.#bytes);
-    return this.#first ?? EMPTY;
+    this.#done(fault, fault === undefined ? this.#pieces.whole() : EMPTY);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
+import { Pieces } from "../core/pieces.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
@@ -36,8 +37,7 @@ export class ReplyFiles implements UpstreamHandler {
   readonly #options: ReplyFilesOptions;
   readonly #files: Buffer[] = [];
   /** Of the file that is coming. */
-  #chunks: Buffer[] = [];
-  #chunkBytes = 0;
+  readonly #file = new Pieces();
   /** Held in the budget, for all of them. */
   #bytes = 0;
   #tries = 0;
@@ -71,7 +71,7 @@ export class ReplyFiles implements UpstreamHandler {
     this.#flight?.abort();
     this.#context.bodyBudget.give(this.#bytes);
     this.#files.length = 0;
-    this.#chunks = [];
+    this.#file.clear();
   }
 
   onHead(httpStatus: number, lines: HeaderLines): void {
@@ -94,20 +94,18 @@ export class ReplyFiles implements UpstreamHandler {
       this.#giveUp("too much is held in memory now; try again shortly");
       return true;
     }
-    this.#chunks.push(chunk);
-    this.#chunkBytes += chunk.length;
+    this.#file.push(chunk);
     this.#bytes += chunk.length;
     return true;
   }
 
   onEnd(): void {
-    if (this.#chunkBytes === 0) {
+    if (this.#file.bytes === 0) {
       this.#failed(NOT_MEDIA);
       return;
     }
-    this.#files.push(Buffer.concat(this.#chunks, this.#chunkBytes));
-    this.#chunks = [];
-    this.#chunkBytes = 0;
+    this.#files.push(this.#file.whole());
+    this.#file.clear();
     this.#tries = 0;
     this.next();
   }
@@ -162,10 +160,9 @@ export class ReplyFiles implements UpstreamHandler {
     if (this.#over) return;
     const { bodyBudget, clock, limits } = this.#context;
     this.#flight?.abort();
-    bodyBudget.give(this.#chunkBytes);
-    this.#bytes -= this.#chunkBytes;
-    this.#chunkBytes = 0;
-    this.#chunks = [];
+    bodyBudget.give(this.#file.bytes);
+    this.#bytes -= this.#file.bytes;
+    this.#file.clear();
     if (++this.#tries >= TRIES_MAX) {
       this.#giveUp(reason);
       return;
