@@ -5,6 +5,9 @@ import type { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Rostered } from "../core/roster.js";
 
+/** A request on a connection that its provider had closed fails within this time; later the provider may have read it. */
+const STALE_SECONDS = 2;
+
 /** One HTTP request to a provider. */
 export interface UpstreamRequest {
   readonly method: "GET" | "POST" | "DELETE" | "PUT" | "PATCH" | "HEAD";
@@ -101,15 +104,17 @@ export class Flight implements Rostered {
 
   // The connection's side.
 
-  /** The request may go out once more: no byte of a reply has come, and it has gone out but once. */
+  /** The request may go out once more: it went out just now and but once, and no byte of a reply has come. */
   get mayRetry(): boolean {
-    return this.phase === "HEAD" && !this.#resent;
+    const isFresh = this.#watch.tick - this.movedAt <= STALE_SECONDS;
+    return isFresh && this.phase === "HEAD" && !this.#resent;
   }
 
   /** The request is about to go out once more. */
   onRetry(): void {
     this.#resent = true;
     this.phase = "CONNECT";
+    this.movedAt = this.#watch.tick;
   }
 
   onSent(): void {

@@ -8,7 +8,7 @@ import type { UpstreamFailure } from "../../server/upstream/failure.js";
 import type { Flight, UpstreamRequest } from "../../server/upstream/flight.js";
 import type { UpstreamLimits } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
-import { UrlPolicy } from "../../server/upstream/url-policy.js";
+import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { makePair } from "../support/certificate.js";
 import { FakeClock } from "../support/fake-clock.js";
 
@@ -284,6 +284,58 @@ test("a kept connection that closes under a request is replaced once, a fresh on
   assert.equal(resets, 2);
   assert.equal((await call()).failure?.kind, "UNREACHABLE");
   assert.equal(resets, 3);
+});
+
+test("a call that its provider may have worked on for a while is not sent again in silence", async () => {
+  await call();
+  let requests = 0;
+  const asked = new Promise<void>((resolve) => {
+    answer = (socket) => {
+      if (++requests > 1) socket.write(reply("again"));
+      resolve();
+    };
+  });
+  const { outcome } = start();
+  await asked;
+  clock.advance(4000);
+  sockets[0]?.resetAndDestroy();
+  assert.equal((await outcome).failure?.kind, "UNREACHABLE");
+  assert.equal(requests, 1);
+});
+
+test("a call that is sent once more has all of the time for its new connection", async () => {
+  let open: () => void = () => undefined;
+  let asksAgain: () => void = () => undefined;
+  const lookedUp = new Promise<void>((resolve) => {
+    asksAgain = resolve;
+  });
+  const loopback: Resolve = (_name, done) => {
+    const found = (): void => {
+      done(null, [{ address: "127.0.0.1", family: 4 }]);
+    };
+    if (sockets.length === 0) {
+      found();
+      return;
+    }
+    open = found;
+    asksAgain();
+  };
+  const named = new UrlPolicy({ allowCidrs: ["127.0.0.0/8"], resolve: loopback });
+  upstream = new Upstream({ clock, policy: named, limits: { socketWaitMs: 1000 } });
+  const plain = baseUrl;
+  baseUrl = plain.replace("127.0.0.1", "provider.example");
+  await call();
+  answer = (socket) => {
+    clock.advance(2000);
+    socket.resetAndDestroy();
+  };
+  const pending = call();
+  await lookedUp;
+  clock.advance(1000);
+  answer = (socket) => socket.write(reply("again"));
+  open();
+  baseUrl = plain;
+  assert.deepEqual(await pending, { body: "again", failure: undefined });
 });
 
 test("a connection that does not open in time is given up", async () => {
