@@ -112,7 +112,8 @@ export class Turn {
   whole(httpStatus: number, headers: HeaderBlock, body: Buffer | string): void {
     if (this.#begun || this.#over) return;
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const head = this.#headText(httpStatus, headers, lengthLine(bytes.length));
+    const framing = endsWithHead(httpStatus) ? "" : lengthLine(bytes.length);
+    const head = this.#headText(httpStatus, headers, framing);
     this.#begun = true;
     writeMessage(this.#home.socket, head, this.#bodyless ? NO_BYTES : bytes);
     this.#answered();
@@ -124,8 +125,7 @@ export class Turn {
    */
   begin(httpStatus: number, headers: HeaderBlock, length: number | undefined): void {
     if (this.#begun || this.#over) return;
-    // Such a reply ends with its head; any byte more would be read as the next one's.
-    if (httpStatus === 204 || httpStatus === 304) this.#bodyless = true;
+    if (endsWithHead(httpStatus)) this.#bodyless = true;
     else if (length !== undefined) this.#left = length;
     else this.#framing = this.#minor === 1 ? "CHUNKED" : "UNTIL_CLOSE";
     if (this.#framing === "UNTIL_CLOSE") this.#closes = true;
@@ -230,6 +230,11 @@ export class Turn {
     this.#sink = undefined;
     this.#home.onAnswered(this, this.#closes);
   }
+}
+
+/** Any byte behind it would be read as the next reply's. */
+function endsWithHead(httpStatus: number): boolean {
+  return httpStatus === 204 || httpStatus === 304;
 }
 
 function flushLater(turn: Turn): void {

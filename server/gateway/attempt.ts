@@ -25,6 +25,7 @@ import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
 import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
+import { beginsLikeJson, isMarkup, looksLikeJson, looksLikeScalar } from "./reply-look.js";
 import { judge } from "./verdict.js";
 
 /** Hears how an attempt goes. Exactly one of the last four comes, unless it is aborted. */
@@ -168,7 +169,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.#patience = clock.setTimer(() => {
         this.#judge(head);
       }, limits.errorReplyTimeoutMs);
-    } else if (isMarkup(head)) {
+    } else if (isMarkup(head) && !this.options.endpoint.download) {
       this.#refuse(this.#garbage("a web page instead of a reply"));
     } else if (translation !== undefined && isEvents(head) !== streamed) {
       this.#refuse(this.#garbage(streamed ? "no stream" : "a stream that was not asked for"));
@@ -219,7 +220,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       return;
     }
     const body = this.#body.whole();
-    if (this.#isJson(head) && !looksLikeJson(body)) {
+    if (this.#isJson(head) && !this.#isReply(body)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
     } else {
       this.#giveReply(head, body);
@@ -343,8 +344,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   /** Events and media are passed on as they come; a JSON answer is looked at first. */
   #isWhole(head: ReplyHead, bytesMax: number): boolean {
-    const { streamed, passage } = this.options;
-    if (!this.#isJson(head)) return false;
+    const { streamed, passage, endpoint } = this.options;
+    if (endpoint.download || !this.#isJson(head)) return false;
     // Gemini has streams in JSON; of others it is no stream, and most often an error.
     const isStream = passage.codec.dialect === "GEMINI" || head.contentType !== "application/json";
     if (streamed && isStream) return false;
@@ -356,6 +357,14 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     if (isEvents(head)) return false;
     if (this.options.translation !== undefined) return true;
     return this.options.endpoint.form !== "OTHER" || head.contentType === "application/json";
+  }
+
+  /** Chats and their like are objects. Other replies may be any value, or nothing where no model was asked. */
+  #isReply(body: Buffer): boolean {
+    if (looksLikeJson(body)) return true;
+    const { endpoint, translation } = this.options;
+    if (endpoint.form !== "OTHER" || translation !== undefined) return false;
+    return body.length === 0 ? endpoint.model === "NONE" : looksLikeScalar(body);
   }
 
   /** Asked after a step that may have ended this attempt. */
@@ -436,26 +445,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.abort();
     this.options.listener.onRefused(this, failure);
   }
-}
-
-function isMarkup(head: ReplyHead): boolean {
-  return head.contentType === "text/html" || head.contentType === "application/xhtml+xml";
-}
-
-function looksLikeJson(body: Buffer): boolean {
-  let start = 0;
-  let end = body.length;
-  while (start < end && (body[start] ?? 0) <= 0x20) start++;
-  while (end > start && (body[end - 1] ?? 0) <= 0x20) end--;
-  const first = body[start];
-  const last = body[end - 1];
-  return (first === 0x7b && last === 0x7d) || (first === 0x5b && last === 0x5d);
-}
-
-function beginsLikeJson(body: Buffer): boolean {
-  let start = 0;
-  while (start < body.length && (body[start] ?? 0) <= 0x20) start++;
-  return start === body.length || body[start] === 0x7b || body[start] === 0x5b;
 }
 
 function isEvents(head: ReplyHead): boolean {

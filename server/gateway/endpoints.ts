@@ -34,6 +34,8 @@ export interface Endpoint {
   readonly namesResults: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
   readonly counts: boolean;
+  /** The reply is what a file holds: any bytes, which do not say how the call went. */
+  readonly download: boolean;
   /** Asked in this form of a provider that speaks another, it is translated. */
   readonly translates: boolean;
   /** Path of the same API on a Gemini provider's OpenAI-compatible side; undefined if it has none. */
@@ -59,6 +61,7 @@ const DEFAULTS = {
   namesModels: false,
   namesResults: false,
   counts: false,
+  download: false,
   translates: false,
 } as const satisfies Partial<Endpoint>;
 
@@ -79,6 +82,7 @@ const LOCAL: Options = { kind: "LOCAL" };
 const UPLOAD: Options = { model: "NONE", keeps: true };
 const KEPT: Options = { keeps: true };
 const RESULTS: Options = { namesResults: true };
+const DOWNLOAD: Options = { download: true };
 const MEDIA: Options = { model: "FORM", billsUntold: true };
 
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
@@ -109,7 +113,7 @@ const OPENAI: readonly Endpoint[] = [
   row("GET", "OPENAI", "/v1/files", KEPT),
   row("GET", "OPENAI", "/v1/files/{id}"),
   row("DELETE", "OPENAI", "/v1/files/{id}"),
-  row("GET", "OPENAI", "/v1/files/{id}/content"),
+  row("GET", "OPENAI", "/v1/files/{id}/content", DOWNLOAD),
   row("POST", "OPENAI", "/v1/batches", { ...UPLOAD, namesFile: true }),
   row("GET", "OPENAI", "/v1/batches", KEPT),
   row("GET", "OPENAI", "/v1/batches/{id}", KEPT),
@@ -126,12 +130,12 @@ const ANTHROPIC: readonly Endpoint[] = [
   row("GET", "ANTHROPIC", "/v1/messages/batches/{id}", RESULTS),
   row("DELETE", "ANTHROPIC", "/v1/messages/batches/{id}"),
   row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", { ...UPLOAD, ...RESULTS }),
-  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}/results"),
+  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}/results", DOWNLOAD),
   row("POST", "ANTHROPIC", "/v1/files", UPLOAD),
   row("GET", "ANTHROPIC", "/v1/files", KEPT),
   row("GET", "ANTHROPIC", "/v1/files/{id}"),
   row("DELETE", "ANTHROPIC", "/v1/files/{id}"),
-  row("GET", "ANTHROPIC", "/v1/files/{id}/content"),
+  row("GET", "ANTHROPIC", "/v1/files/{id}/content", DOWNLOAD),
   row("GET", "ANTHROPIC", "/v1/models", LOCAL),
   row("GET", "ANTHROPIC", "/v1/models/{model}", LOCAL),
 ];

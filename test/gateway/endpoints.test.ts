@@ -107,6 +107,54 @@ test("endpoints without a body or a model go through with their ids and query", 
   assert.equal((await anthropic.post("/v1/messages/count_tokens", { model: "m" })).status, 200);
 });
 
+test("a file is passed on whatever it holds, for nothing in it says how the call went", async () => {
+  for (const [gateway, path] of [
+    [openai, "/v1/files/file-1/content"],
+    [anthropic, "/v1/messages/batches/b_1/results"],
+  ] as const) {
+    for (const [type, content] of [
+      ["text/html", "<html>a report</html>"],
+      ["application/json", '"a text"'],
+      ["application/json", '{"error":{"message":"from a log"}}'],
+      ["application/json", "{ cut"],
+      ["application/json", ""],
+    ] as const) {
+      stub.script = replyJson(200, content, { "content-type": type });
+      const response = await gateway.fetch(path);
+      assert.equal(response.status, 200, content);
+      assert.equal(await response.text(), content);
+      assert.equal(gateway.pool.outcomes.at(-1), "OK");
+    }
+  }
+});
+
+test("where no model answers a reply may be empty, and beside chats and their like any JSON value is one", async () => {
+  const remove = { method: "DELETE" };
+  stub.script = replyJson(200, "");
+  assert.equal((await openai.fetch("/v1/responses/resp_1", remove)).status, 200);
+  assert.equal((await openai.post("/v1/embeddings", { model: "m" })).status, 502);
+  stub.script = (_received, res) => {
+    res.writeHead(204, { "content-type": "application/json" }).end();
+  };
+  const gone = await openai.fetch("/v1/files/file-1", remove);
+  assert.deepEqual([gone.status, gone.headers.get("content-length")], [204, null]);
+  const form = new FormData();
+  form.append("model", "whisper-1");
+  for (const value of ['"Hello."', "null", " -1.5e3\n"]) {
+    stub.script = replyJson(200, value);
+    const transcript = await openai.fetch("/v1/audio/transcriptions", {
+      method: "POST",
+      body: form,
+    });
+    assert.equal(await transcript.text(), value);
+  }
+  for (const garbage of ["Hello.", '"', "nullish", "1 2"]) {
+    stub.script = replyJson(200, garbage);
+    const reply = await openai.fetch("/v1/audio/transcriptions", { method: "POST", body: form });
+    assert.equal(reply.status, 502, garbage);
+  }
+});
+
 test("Gemini's endpoints keep action, query and body, and lose the caller's key", async () => {
   const body = '{"contents":[]}';
   const post = (path: string): Promise<Response> => gemini.post(path, body);

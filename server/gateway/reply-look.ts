@@ -1,0 +1,42 @@
+import type { ReplyHead } from "./reply-head.js";
+
+// What a reply looks like that is too large to be parsed just to see whether it is one.
+
+const QUOTE = 0x22;
+const WORD_OR_NUMBER = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
+const WORD_OR_NUMBER_CHARS_MAX = 32;
+
+/** A web page, as proxies and portals send it in place of a reply. */
+export function isMarkup(head: ReplyHead): boolean {
+  return head.contentType === "text/html" || head.contentType === "application/xhtml+xml";
+}
+
+/** A JSON object or array, as far as its ends show. */
+export function looksLikeJson(body: Buffer): boolean {
+  const text = trimmed(body);
+  const first = text[0];
+  const last = text[text.length - 1];
+  return (first === 0x7b && last === 0x7d) || (first === 0x5b && last === 0x5d);
+}
+
+/** A JSON text, number or word. */
+export function looksLikeScalar(body: Buffer): boolean {
+  const text = trimmed(body);
+  if (text[0] === QUOTE) return text.length > 1 && text[text.length - 1] === QUOTE;
+  return text.length <= WORD_OR_NUMBER_CHARS_MAX && WORD_OR_NUMBER.test(text.toString("latin1"));
+}
+
+function trimmed(body: Buffer): Buffer {
+  let start = 0;
+  let end = body.length;
+  while (start < end && (body[start] ?? 0) <= 0x20) start++;
+  while (end > start && (body[end - 1] ?? 0) <= 0x20) end--;
+  return start === 0 && end === body.length ? body : body.subarray(start, end);
+}
+
+/** Whether a body that has just begun may be JSON. */
+export function beginsLikeJson(body: Buffer): boolean {
+  let start = 0;
+  while (start < body.length && (body[start] ?? 0) <= 0x20) start++;
+  return start === body.length || body[start] === 0x7b || body[start] === 0x5b;
+}
