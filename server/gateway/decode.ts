@@ -92,10 +92,7 @@ export class Decoder {
 
 function transformOf(encoding: string): Transform {
   if (encoding === "br") {
-    return createBrotliDecompress({
-      flush: constants.BROTLI_OPERATION_FLUSH,
-      finishFlush: constants.BROTLI_OPERATION_FLUSH,
-    });
+    return createBrotliDecompress({ flush: constants.BROTLI_OPERATION_FLUSH });
   }
   const options = { flush: constants.Z_SYNC_FLUSH };
   return encoding === "deflate" ? createInflate(options) : createGunzip(options);

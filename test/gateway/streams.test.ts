@@ -335,6 +335,28 @@ test("replies that come compressed all the same are unpacked, streamed or whole"
   }
 });
 
+test("a compressed reply that is cut is not passed for a whole one, although its framing is whole", async () => {
+  const audio = Buffer.from(Array.from({ length: 50_000 }, (_, at) => (at * 7) % 251));
+  for (const [encoding, pack] of [
+    ["gzip", gzipSync],
+    ["br", brotliCompressSync],
+    ["deflate", deflateSync],
+  ] as const) {
+    const cut = pack(audio).subarray(0, -5);
+    stub.script = (_received, res) => {
+      res.writeHead(200, { "content-type": "audio/mpeg", "content-encoding": encoding });
+      res.end(cut);
+    };
+    const said = { model: "tts-1", input: "x", voice: "alloy" };
+    await assert.rejects(
+      openai.post("/v1/audio/speech", said).then((response) => response.arrayBuffer()),
+      TypeError,
+      encoding,
+    );
+    assert.equal(openai.sink.records.at(-1)?.errorCode, "stream_cut");
+  }
+});
+
 test("a decompression bomb, or an encoding nobody asked for, is refused", async () => {
   const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 0x20));
   for (const [encoding, packed] of [
