@@ -123,9 +123,10 @@ export class CallerServer implements CallerHome {
     });
   }
 
-  closeAll(): void {
+  /** Closes all; with `leaving` also those on which an answer is on its way out. */
+  closeRest({ leaving }: { readonly leaving: boolean }): void {
     this.#connections.each((connection) => {
-      connection.socket.destroy();
+      if (leaving || connection.socket.writableLength === 0) connection.socket.destroy();
     });
   }
 

@@ -71,9 +71,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);
 }
 
-/** After the drain, connections are looked at this often, so many times, for replies still on their way out. */
+/** After the drain, connections are looked at this often for replies still on their way out. */
 const FLUSH_ROUND_MS = 50;
-const FLUSH_ROUNDS = 40;
+/** So long they have at least, and callers to close a connection on which nothing leaves. */
+const FLUSH_MS = 2_000;
 const LOOPBACK = /^(?:127\.|::1$)/;
 
 class HttpGateway implements Gateway, CallerHandler {
@@ -165,21 +166,27 @@ class HttpGateway implements Gateway, CallerHandler {
   async #close(): Promise<void> {
     this.draining = true;
     this.#stopListening();
+    const drainedByMs = this.#context.clock.monotonic() + this.#limits.drainTimeoutMs;
     const closed = this.#server.stop();
     this.#server.closeIdle();
     await this.#drained();
     this.#headTimer?.cancel();
-    await this.#flushed(closed);
+    await this.#flushed(closed, drainedByMs);
   }
 
-  /** Lets replies that are written but not sent reach their callers, then closes what is left. */
-  async #flushed(closed: Promise<void>): Promise<void> {
-    let left = FLUSH_ROUNDS;
+  /**
+   * Lets replies that are written but not sent reach their callers, who may take what is left of the drain time,
+   * and closes the rest.
+   */
+  async #flushed(closed: Promise<void>, drainedByMs: number): Promise<void> {
+    const { clock } = this.#context;
+    const flushedByMs = clock.monotonic() + FLUSH_MS;
     let timer: Timer | undefined;
     const round = (): void => {
+      const nowMs = clock.monotonic();
       this.#server.closeIdle();
-      if (left-- <= 0) this.#server.closeAll();
-      timer = this.#context.clock.setTimer(round, FLUSH_ROUND_MS);
+      if (nowMs >= flushedByMs) this.#server.closeRest({ leaving: nowMs >= drainedByMs });
+      timer = clock.setTimer(round, FLUSH_ROUND_MS);
     };
     round();
     await closed;

@@ -268,6 +268,27 @@ test("what runs longer than the drain time is ended with an error that says why"
   assert.match(await reading, /"code":"shutting_down"/);
 });
 
+test("an answer that is still leaving has the rest of the drain time, and no longer", async () => {
+  const large = `{"x":"${"y".repeat(32 * 1024 * 1024)}"}`;
+  stub.script = replyJson(200, large);
+  for (const reads of [true, false]) {
+    const clock = new FakeClock();
+    await start({ clock, limits: { wholeReplyBytesMax: 2 * large.length } });
+    const { head } = call({ model: "m" });
+    const response = await head;
+    let bytes = 0;
+    assert.equal((await gateway.sink.record()).status, "SUCCESS");
+    const closing = gateway.gateway.close();
+    await clock.run(20_000);
+    if (reads) {
+      for await (const chunk of response) bytes += (chunk as Buffer).length;
+      assert.equal(bytes, large.length);
+    }
+    await advanceUntil(clock, closing);
+    assert.ok(reads || clock.monotonic() < 32_000);
+  }
+});
+
 test("calls beyond the sockets of a provider wait for one, and too many are turned away", async () => {
   await start({ upstreamLimits: { socketsPerOriginMax: 1, waitingPerOriginMax: 1 } });
   const answers: (() => void)[] = [];
