@@ -43,6 +43,11 @@ export interface CallerHome {
 
 /** Requests that a caller sends before it has its answer are kept up to here; then nothing more is read. */
 const HELD_BYTES_MAX = 64 * 1024;
+/**
+ * Nothing is read for so long at most, for it is reading that shows when the caller leaves: then what was sent ahead
+ * is given up, and the connection ends with the present answer.
+ */
+const UNREAD_MS_MAX = 5_000;
 
 /**
  * LINGERING: the last answer is written, and what still comes is read and thrown away. Closing a connection
@@ -69,6 +74,10 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   #requestEnded = false;
   /** Bytes behind the request that is being answered. */
   #held: Buffer | undefined;
+  /** Since when nothing is read, for too much is held. */
+  #fullSinceMs: number | undefined;
+  /** What still comes is thrown away. */
+  #deaf = false;
   #reading = false;
   /** A request has begun, and the time that it may take is running. */
   #counting = false;
@@ -130,6 +139,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   /** Ends what has waited for too long at `nowMs`. */
   check(nowMs: number): void {
     if (this.#isStill(nowMs)) this.socket.destroy();
+    if (nowMs - (this.#fullSinceMs ?? nowMs) >= UNREAD_MS_MAX) this.#giveUpHeld();
     if (nowMs - this.#sinceMs < this.#waitMs) return;
     if (this.#state === "LINGERING") this.socket.destroy();
     else if (this.#parser.midRequest) this.#refuse("LATE", "it took too long to arrive");
@@ -149,6 +159,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   // The socket's side.
 
   #onData(chunk: Buffer): void {
+    if (this.#deaf) return;
     const held = this.#held;
     this.#held = undefined;
     this.#read(held === undefined ? chunk : Buffer.concat([held, chunk]));
@@ -178,13 +189,26 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
 
   #hold(bytes: Buffer): void {
     this.#held = bytes;
-    if (bytes.length > HELD_BYTES_MAX) this.socket.pause();
+    if (bytes.length <= HELD_BYTES_MAX) return;
+    this.#fullSinceMs = this.#home.now();
+    this.socket.pause();
+  }
+
+  #giveUpHeld(): void {
+    // Without one, what is held waits for the caller to read its answers.
+    if (this.#turn === undefined) return;
+    this.#turn.closeAfter();
+    this.#deaf = true;
+    this.#held = undefined;
+    this.#fullSinceMs = undefined;
+    this.socket.resume();
   }
 
   #readHeld(): void {
     const held = this.#held;
     if (held === undefined || !this.#takesMore()) return;
     this.#held = undefined;
+    this.#fullSinceMs = undefined;
     this.socket.resume();
     this.#read(held);
   }
@@ -252,7 +276,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
 
   /** Ends our side, and takes what still comes for so long at most. */
   #shut(waitMs: number): void {
-    const complete = !this.#parser.midRequest && this.#held === undefined;
+    const complete = !this.#parser.midRequest && this.#held === undefined && !this.#deaf;
     this.#turn = undefined;
     this.#held = undefined;
     this.#state = "LINGERING";

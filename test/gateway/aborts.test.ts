@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import http from "node:http";
+import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
-import { FakeClock } from "../support/fake-clock.js";
+import { FakeClock, settle } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
   chatEvents,
@@ -52,6 +53,18 @@ function call(body: object): { req: http.ClientRequest; head: Promise<http.Incom
 }
 
 const STREAM = { model: "m", stream: true };
+
+/** Sends a call, and another behind it that is larger than what is kept. */
+async function callWithMoreBehind(): Promise<net.Socket> {
+  const request = (body: string): string =>
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`;
+  const socket = net.connect(gateway.port, "127.0.0.1");
+  socket.write(request('{"model":"m"}'));
+  socket.write(request(`{"model":"m","x":"${"y".repeat(300_000)}"}`));
+  await stub.requests(1);
+  while (gateway.upstream.inFlight === 0) await settle();
+  return socket;
+}
 
 async function assertSettled(records: number): Promise<void> {
   const record = await gateway.sink.record(records);
@@ -150,6 +163,37 @@ async function quiet(value: () => number): Promise<void> {
     last = value();
   }
 }
+
+test("a caller that has sent much ahead is seen to leave", async () => {
+  const clock = new FakeClock();
+  await start({ clock });
+  stub.script = () => undefined;
+  const socket = await callWithMoreBehind();
+  await clock.run(2_000);
+  socket.destroy();
+  await clock.run(12_000);
+  assert.equal(gateway.upstream.inFlight, 0);
+  await assertSettled(1);
+  await gateway.close();
+});
+
+test("a caller that has sent much ahead gets its answer, and the end of its connection behind it", async () => {
+  const clock = new FakeClock();
+  await start({ clock });
+  let answer: () => void = () => undefined;
+  stub.script = (received, res) => {
+    answer = () => void replyJson(200, CHAT_REPLY)(received, res);
+  };
+  const socket = await callWithMoreBehind();
+  await clock.run(12_000);
+  answer();
+  let text = "";
+  for await (const bytes of socket) text += String(bytes);
+  assert.match(text, /^HTTP\/1\.1 200 OK\r\n(?:[^\r]+\r\n)*connection: close\r\n/);
+  assert.ok(text.endsWith(CHAT_REPLY));
+  assert.equal(stub.received.length, 1);
+  await gateway.close();
+});
 
 test("callers that stop reading and leave never exhaust the provider's sockets", async () => {
   await start({ upstreamLimits: { socketsPerOriginMax: 4 } });
