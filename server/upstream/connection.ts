@@ -15,6 +15,9 @@ const KEEP_ALIVE_MARGIN_SECONDS = 1;
 /** What a kept connection that its provider has closed fails with. */
 const STALE_CODES = new Set(["CLOSED", "ECONNRESET", "EPIPE"]);
 
+/** Said of a kept connection that its provider was closing for it lay idle: the request may be sent on another. */
+const TIMED_OUT = 408;
+
 /** Where connections belong. */
 export interface ConnectionHome {
   readonly host: string;
@@ -147,7 +150,14 @@ export class Connection implements Rostered, SocketUser, ReplySink {
   // The parser's side.
 
   onHead(httpStatus: number, head: HeaderLines): void {
-    this.#flight?.onHead(httpStatus, head);
+    const flight = this.#flight;
+    if (flight === undefined) return;
+    if (httpStatus === TIMED_OUT && !this.#parser.persistent && this.#mayResend(flight)) {
+      this.#leave(flight);
+      this.#socket?.destroy();
+      return;
+    }
+    flight.onHead(httpStatus, head);
   }
 
   onBody(piece: Buffer): void {
@@ -224,13 +234,11 @@ export class Connection implements Rostered, SocketUser, ReplySink {
    */
   #mayRetry(flight: Flight, error: Error): boolean {
     const code = "code" in error ? error.code : "";
-    return (
-      this.#reused &&
-      !this.#parser.begun &&
-      !flight.over &&
-      flight.mayRetry &&
-      STALE_CODES.has(String(code))
-    );
+    return !this.#parser.begun && STALE_CODES.has(String(code)) && this.#mayResend(flight);
+  }
+
+  #mayResend(flight: Flight): boolean {
+    return this.#reused && !flight.over && flight.mayRetry;
   }
 
   #leave(retry: Flight | undefined): void {

@@ -21,6 +21,8 @@ export class OriginPool implements ConnectionHome {
   readonly #tick: () => number;
   readonly #idle = new Roster<Connection>();
   readonly #waiting = new Set<Flight>();
+  /** Higher than that of pools which were used before. */
+  usedAt = 0;
   #open = 0;
   #closed = false;
 

@@ -32,6 +32,8 @@ export class Upstream {
   /** By base URL; a failed check is not kept, for the operator may allow it later. */
   readonly #targets = new Map<string, UpstreamTarget>();
   readonly #pools = new Map<string, OriginPool>();
+  /** Counted to tell which pool was used last. */
+  #sends = 0;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -52,7 +54,9 @@ export class Upstream {
   /** Starts a call. Everything that happens is told to the handler, possibly before this returns. */
   send(target: UpstreamTarget, request: UpstreamRequest, handler: UpstreamHandler): Flight {
     const flight = new Flight(request, handler, this.#watch);
-    this.#poolOf(target.url).send(flight);
+    const pool = this.#poolOf(target.url);
+    pool.usedAt = ++this.#sends;
+    pool.send(flight);
     return flight;
   }
 
@@ -87,12 +91,12 @@ export class Upstream {
   }
 
   #evict(): void {
-    for (const [origin, pool] of this.#pools) {
-      if (pool.busy > 0) continue;
-      pool.close();
-      this.#pools.delete(origin);
-      return;
-    }
+    const idle = [...this.#pools].filter(([, pool]) => pool.busy === 0);
+    const oldest = idle.toSorted(([, a], [, b]) => a.usedAt - b.usedAt)[0];
+    if (oldest === undefined) return;
+    const [origin, pool] = oldest;
+    pool.close();
+    this.#pools.delete(origin);
   }
 }
 

@@ -338,6 +338,40 @@ test("a call that is sent once more has all of the time for its new connection",
   assert.deepEqual(await pending, { body: "again", failure: undefined });
 });
 
+test("of the origins beyond those that are kept, the least recently used idle one goes", async () => {
+  const resolve: Resolve = (_name, done) => {
+    done(null, [{ address: "127.0.0.1", family: 4 }]);
+  };
+  const named = new UrlPolicy({ allowCidrs: ["127.0.0.0/8"], resolve });
+  upstream = new Upstream({ clock, policy: named, limits: { originsMax: 2 } });
+  const [first, second, third] = ["a.example", "b.example", "c.example"];
+  const plain = baseUrl;
+  const visit = async (host: string): Promise<void> => {
+    baseUrl = plain.replace("127.0.0.1", host);
+    assert.equal((await call()).body, "ok");
+  };
+  for (const host of [first, second, first, third, first]) await visit(host);
+  // Had the first one gone in place of the second, it would have needed a new connection.
+  assert.equal(sockets.length, 3);
+  await visit(second);
+  assert.equal(sockets.length, 4);
+  baseUrl = plain;
+});
+
+test("a provider that says 408 on a kept connection had closed it, and the call goes out once more", async () => {
+  await call();
+  const late = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+  answer = (socket) => {
+    socket.end(late);
+    answer = (fresh) => fresh.write(reply("again"));
+  };
+  assert.deepEqual(await call(), { body: "again", failure: undefined });
+  // On a connection of its own, and where it does not end, it is an answer as any other.
+  answer = (socket) => socket.write(late.replace("close", "keep-alive"));
+  assert.equal((await call()).body, "");
+  assert.equal(sockets.length, 2);
+});
+
 test("a connection that does not open in time is given up", async () => {
   const target = upstream.target("http://127.0.0.1:1");
   const failed = new Promise<UpstreamFailure>((resolve) => {
