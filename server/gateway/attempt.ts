@@ -25,7 +25,13 @@ import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
 import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
-import { beginsLikeJson, isMarkup, looksLikeJson, looksLikeScalar } from "./reply-look.js";
+import {
+  beginsLikeJson,
+  isMarkup,
+  looksLikeJson,
+  looksLikeScalar,
+  withoutMark,
+} from "./reply-look.js";
 import { judge } from "./verdict.js";
 
 /** Hears how an attempt goes. Exactly one of the last four comes, unless it is aborted. */
@@ -219,7 +225,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.#judge(head);
       return;
     }
-    const body = this.#body.whole();
+    const body = withoutMark(this.#body.whole());
     if (this.#isJson(head) && !this.#isReply(body)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
     } else {
@@ -288,9 +294,12 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       listener.onReply(this, this.#callerHead(head), answer, tokens);
     } catch (thrown) {
       const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
-      if (isReplys && !this.#over)
+      if (this.#over) this.#bug(thrown);
+      else if (isReplys) {
         this.#refuse(this.failedInside(JSON.stringify({ error: thrown.publicMessage })));
-      else this.#bug(thrown);
+      } else if (translation !== undefined && isTooDeep(thrown)) {
+        this.#refuse(this.#garbage("a reply that is nested too deep to translate"));
+      } else this.#bug(thrown);
     }
   }
 
@@ -404,7 +413,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #verdictOf(head: ReplyHead): AttemptFailure {
-    const text = redact(this.#body.whole().toString("utf8"), this.options.secret);
+    const text = redact(withoutMark(this.#body.whole()).toString("utf8"), this.options.secret);
     const verdict = judge(head, text, this.options.clock.now());
     return {
       outcome: verdict.outcome,
@@ -445,6 +454,11 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.abort();
     this.options.listener.onRefused(this, failure);
   }
+}
+
+/** The stack ran out. */
+function isTooDeep(thrown: unknown): boolean {
+  return thrown instanceof RangeError && /call stack/.test(thrown.message);
 }
 
 function isEvents(head: ReplyHead): boolean {

@@ -23,7 +23,7 @@ export function failedInside(body: string, nowMs: number): AttemptFailure {
   };
 }
 
-const LIMITED = /quota|balance|billing|rate.?limit|too.many|resource_exhausted/i;
+const LIMITED = /quota|balance|billing|rate.?limit|too.many.requests|resource_exhausted/i;
 /** By the names that providers give to their errors. */
 const NAMED: readonly (readonly [RegExp, number])[] = [
   [LIMITED, 429],

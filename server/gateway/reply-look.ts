@@ -6,6 +6,12 @@ const QUOTE = 0x22;
 const WORD_OR_NUMBER = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 const WORD_OR_NUMBER_CHARS_MAX = 32;
 
+/** Without the byte order mark that some servers put in front of JSON, where readers choke on it. */
+export function withoutMark(body: Buffer): Buffer {
+  const isMarked = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  return isMarked ? body.subarray(3) : body;
+}
+
 /** A web page, as proxies and portals send it in place of a reply. */
 export function isMarkup(head: ReplyHead): boolean {
   return head.contentType === "text/html" || head.contentType === "application/xhtml+xml";
@@ -35,8 +41,7 @@ function trimmed(body: Buffer): Buffer {
 }
 
 /** Whether a body that has just begun may be JSON. */
-export function beginsLikeJson(body: Buffer): boolean {
-  let start = 0;
-  while (start < body.length && (body[start] ?? 0) <= 0x20) start++;
-  return start === body.length || body[start] === 0x7b || body[start] === 0x5b;
+export function beginsLikeJson(begin: Buffer): boolean {
+  const text = trimmed(withoutMark(begin));
+  return text.length === 0 || text[0] === 0x7b || text[0] === 0x5b;
 }

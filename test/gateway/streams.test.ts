@@ -274,6 +274,17 @@ test("a JSON reply that is not called one is a reply all the same", async () => 
   assert.equal(openai.sink.records[0]?.usageSource, "PROVIDER");
 });
 
+test("a JSON reply with a byte order mark is read and goes on without it", async () => {
+  stub.script = replyJson(200, `\ufeff${CHAT_REPLY}`);
+  const response = await openai.post("/v1/chat/completions", { model: "m" });
+  assert.deepEqual(Buffer.from(await response.arrayBuffer()).toString("utf8"), CHAT_REPLY);
+  assert.equal(openai.sink.records.at(-1)?.tokens.input, 11);
+  const refusal = '{"error":{"message":"bad"}}';
+  stub.script = replyJson(400, `\ufeff${refusal}`);
+  const refused = await openai.post("/v1/chat/completions", { model: "m" });
+  assert.equal(await refused.text(), refusal);
+});
+
 test("a reply without usage is estimated and says so; one that costs no tokens is not", async () => {
   const choices = [{ index: 0, message: { role: "assistant", content: "sixteen letters." } }];
   stub.script = replyJson(200, JSON.stringify({ id: "chatcmpl-1", model: "m", choices }));

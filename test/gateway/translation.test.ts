@@ -404,6 +404,21 @@ test("a reply of another kind than was asked for is the provider's failure", asy
   assert.equal(odd.status, 502);
 });
 
+test("a reply that is nested too deep to be translated is the provider's failure", async () => {
+  const gateway = side("ANTHROPIC");
+  const deep = `${'{"a":'.repeat(200_000)}1${"}".repeat(200_000)}`;
+  const content = `[{"type":"tool_use","id":"t","name":"f","input":${deep}}]`;
+  const usage = '{"input_tokens":1,"output_tokens":1}';
+  stub.script = replyJson(
+    200,
+    `{"id":"m","type":"message","role":"assistant","model":"c","content":${content},"stop_reason":"tool_use","usage":${usage}}`,
+  );
+  const reply = await gateway.post("/v1/chat/completions", { model: "m", messages: HELLO });
+  assert.equal(reply.status, 502);
+  assert.match(await reply.text(), /upstream_error/);
+  assert.equal(gateway.pool.outcomes.at(-1), "PROVIDER_ERROR");
+});
+
 test("tokens are counted here where the provider's language has no way to ask", async () => {
   const gateway = side("OPENAI");
   const counted = await anthropic(gateway).messages.countTokens({
