@@ -24,7 +24,8 @@ import type { Relay, RelayListener, StreamSource } from "./relay.js";
 import { problemOf } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
-import { Trials, type TrialsListener } from "./trials.js";
+import { Trials } from "./trials.js";
+import type { TrialsListener } from "./trials-listener.js";
 
 const NO_BYTES = Buffer.alloc(0);
 

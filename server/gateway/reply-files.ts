@@ -19,6 +19,8 @@ const NOT_ALLOWED = "their address is not allowed here";
 
 export interface ReplyFilesOptions {
   readonly context: GatewayContext;
+  /** Of the call. */
+  readonly id: string;
   readonly book: CallBook;
   /** Where the provider says that they are. */
   readonly urls: readonly string[];
@@ -173,7 +175,9 @@ export class ReplyFiles implements UpstreamHandler {
   }
 
   #giveUp(reason: string): void {
+    const { context, id } = this.#options;
     this.leave();
+    context.logger.warn({ call: id, reason }, "files of a reply could not be fetched");
     this.#options.onFailed(reason);
   }
 }

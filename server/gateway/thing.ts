@@ -1,4 +1,5 @@
 import { fileNamedIn } from "../dialect/kept-ids.js";
+import type { AttemptFailure } from "./attempt-failure.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Homes } from "./homes.js";
 import type { Match } from "./match.js";
@@ -17,6 +18,11 @@ export function thingOf(
   // Nearly every server, and then nothing is worth a look.
   if (context.homes.isEmpty) return "";
   return match.endpoint.method === "GET" ? pageStart(query) : fileNamedIn(body);
+}
+
+/** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
+export function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
+  return outcome === "REQUEST_REFUSED" && [400, 403, 404].includes(httpStatus ?? 0);
 }
 
 function pageStart(query: string): string {

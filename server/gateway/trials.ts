@@ -28,23 +28,8 @@ import type { Relay, StreamSource } from "./relay.js";
 import { filesMissing, ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
-import { thingOf } from "./thing.js";
-
-/** Hears what came of the trials. One of the first three begins an answer, or one of the next two ends the call. */
-export interface TrialsListener {
-  /** `tokens` as the provider counted them; undefined if it did not. */
-  onReply(head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;
-  onStream(head: ReplyHead, source: StreamSource): Relay;
-  /** An attempt failed and nothing of it has gone out: a stream that it began is no more. */
-  onAttemptFailed(): void;
-  /** Nothing served the call: the failure that says most, and why no further key could be tried. */
-  onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void;
-  /** No key, or no other one, can do better. */
-  onBlocked(fault: Fault): void;
-  onBug(thrown: unknown): void;
-  onStreamEnd(): void;
-  onStreamCut(failure: UpstreamFailure): void;
-}
+import { saysNoSuchThing, thingOf } from "./thing.js";
+import type { TrialsListener } from "./trials-listener.js";
 
 export interface TrialsOptions {
   readonly context: GatewayContext;
@@ -416,11 +401,11 @@ export class Trials implements AttemptListener {
     const { context, id, book, listener } = this.#options;
     this.#files = new ReplyFiles({
       context,
+      id,
       book,
       urls,
       onFetched: use,
       onFailed: (reason) => {
-        context.logger.warn({ call: id, reason }, "files of a reply could not be fetched");
         // The key has done its part, and no other would do better.
         const { httpStatus } = attempt;
         book.closeLease({ outcome: "OK", httpStatus, retryAfterMs: null, detail: reason });
@@ -476,9 +461,4 @@ export class Trials implements AttemptListener {
   onBug(thrown: unknown): void {
     this.#options.listener.onBug(thrown);
   }
-}
-
-/** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
-function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
-  return outcome === "REQUEST_REFUSED" && [400, 403, 404].includes(httpStatus ?? 0);
 }
