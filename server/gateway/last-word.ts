@@ -37,7 +37,8 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
     case "MODEL_REFUSED":
       return new Fault("model_not_found", "The provider does not serve this model to its key.");
     case "REQUEST_REFUSED":
-      return new Fault("upstream_error", `The provider refused the request (${httpOf(failure)}).`);
+      // What is at fault, as far as the provider says it; its own answer could not go on.
+      return new Fault("upstream_error", `The provider refused the request (${failure.detail}).`);
     case "OK":
     case "PROVIDER_ERROR":
     case "CUT":

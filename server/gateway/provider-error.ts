@@ -4,7 +4,7 @@ import { isRecord, parseRecord } from "../dialect/json-find.js";
 export interface ProviderError {
   /** The whole body as it came. */
   readonly body: string;
-  /** The body is an error such as the dialects' SDKs read. */
+  /** The body is a JSON object that says what is wrong, in which SDKs look for it. */
   readonly found: boolean;
   /** Every short text in it that may be a code. */
   readonly codes: readonly string[];
@@ -27,15 +27,25 @@ export function errorOf(body: string): ProviderError {
   for (const detail of Array.isArray(error["details"]) ? error["details"] : []) {
     if (isRecord(detail)) codes.push(detail["reason"]);
   }
-  const message =
-    error["message"] ?? parsed["error"] ?? parsed["message"] ?? parsed["detail"] ?? "";
+  const given = [error["message"], parsed["error"], parsed["message"], parsed["detail"]];
+  const text = wordsOf([...given, parsed["Message"], parsed["msg"]]);
   return {
     body,
-    found: parsed["error"] !== undefined || parsed["message"] !== undefined,
+    found: parsed["error"] !== undefined || text !== "",
     codes: codes.filter((code) => typeof code === "string"),
-    text: typeof message === "string" ? message : "",
+    text,
     metadata,
   };
+}
+
+/** The first text among them; FastAPI, and so vLLM and Mistral, list what is wrong with each field. */
+function wordsOf(given: readonly unknown[]): string {
+  for (const each of given) {
+    if (typeof each === "string" && each !== "") return each;
+    const first: unknown = Array.isArray(each) ? each[0] : undefined;
+    if (isRecord(first) && typeof first["msg"] === "string") return first["msg"];
+  }
+  return "";
 }
 
 /** The words before the first quote or colon: what stands behind may be the caller's. */

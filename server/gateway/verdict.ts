@@ -36,12 +36,16 @@ export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
     outcome,
     elsewhere: outcome !== "REQUEST_REFUSED" || namesForeign(error) || tooLarge,
     retryAfterMs: waitMs(outcome, head, error, nowMs),
-    message: `HTTP ${String(head.httpStatus)}${error.text === "" ? "" : `: ${error.text}`}`.slice(
-      0,
-      MESSAGE_CHARS_MAX,
-    ),
+    message: messageOf(head, error),
     passable: error.found && (head.httpStatus !== 403 || outcome !== "PROVIDER_ERROR"),
   };
+}
+
+function messageOf(head: ReplyHead, error: ProviderError): string {
+  const plain = head.contentType === "text/plain" ? error.body.trim() : "";
+  const text = error.text === "" ? plain : error.text;
+  const status = `HTTP ${String(head.httpStatus)}`;
+  return (text === "" ? status : `${status}: ${text}`).slice(0, MESSAGE_CHARS_MAX);
 }
 
 /** Statuses with which keys refuse a call for its size. */

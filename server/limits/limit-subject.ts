@@ -1,3 +1,4 @@
+import type { Estimate } from "../core/call.js";
 import type { Budget, Limits } from "../core/limits.js";
 import type { Period } from "../core/provider-key.js";
 import { BudgetAccount } from "./budget-account.js";
@@ -10,13 +11,6 @@ import type { WindowEntry } from "./sliding-window.js";
 export interface Moment {
   readonly wallMs: number;
   readonly monotonicMs: number;
-}
-
-/** What a call may use at most. */
-export interface Estimate {
-  readonly inputTokens: number;
-  readonly maxOutputTokens: number;
-  readonly costMicros: number;
 }
 
 /** What a call has taken from a subject until it is settled. */

@@ -1,4 +1,5 @@
 import { assert } from "../core/assert.js";
+import type { Estimate } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
@@ -11,7 +12,7 @@ import { BudgetFills, type BudgetFillsOptions, type EndedCall } from "./budget-f
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
 import { LimitSubject } from "./limit-subject.js";
-import type { Estimate, Hold, Moment, Refusal, SubjectId, SubjectKind } from "./limit-subject.js";
+import type { Hold, Moment, Refusal, SubjectId, SubjectKind } from "./limit-subject.js";
 
 /** After so many admissions some subjects are looked at to see whether they can be forgotten. */
 const SWEEP_EVERY = 32;

@@ -831,3 +831,34 @@ test("the first byte of a stream proves its key, long before the end", async () 
   assert.equal(pool.leased, 0);
   assert.deepEqual(pool.outcomes, ["PROVIDER_ERROR", "OK"]);
 });
+
+test("a provider's own refusal comes as it was sent, in whatever JSON it says what is wrong", async () => {
+  const { post, sink } = await bound({ secrets: SECRETS.slice(0, 1) });
+  for (const refusal of [
+    { detail: [{ loc: ["body", "n"], msg: "Input should be less than 9", type: "less_than" }] },
+    { detail: "Extra inputs are not permitted" },
+    { object: "error", message: "Extra inputs", code: 422 },
+    { Message: "Bad field" },
+  ]) {
+    const body = JSON.stringify(refusal);
+    stub.script = replyJson(422, body);
+    const response = await post(CHAT);
+    assert.equal(response.status, 422);
+    assert.equal(await response.text(), body);
+    assert.match(
+      sink.records.at(-1)?.attempts[0]?.detail ?? "",
+      /HTTP 422: .*(?:field|less|Extra)/,
+    );
+  }
+});
+
+test("what a provider refuses in plain text is told in the caller's dialect, without a secret", async () => {
+  const { post } = await bound({ secrets: SECRETS.slice(0, 1) });
+  stub.script = replyJson(422, `n is too large for ${SECRETS[0] ?? ""}`, {
+    "content-type": "text/plain",
+  });
+  const response = await post(CHAT);
+  const { error } = (await response.json()) as { error: { message: string } };
+  assert.match(error.message, /refused the request \(HTTP 422: n is too large for/);
+  assert.ok(!error.message.includes(SECRETS[0] ?? ""));
+});
