@@ -66,8 +66,14 @@ const OPENAI_MEMBERS = new WantedMembers([
 ]);
 const BATCH_MEMBERS = new WantedMembers(["input_file_id"]);
 const ANTHROPIC_MEMBERS = new WantedMembers(["model", "stream", "max_tokens", "metadata"]);
-const GEMINI_MEMBERS = new WantedMembers(["generationConfig", "model"]);
-const GENERATION_MEMBERS = new WantedMembers(["maxOutputTokens", "candidateCount"]);
+// Google takes each name in either spelling.
+const GEMINI_MEMBERS = new WantedMembers(["generationConfig", "generation_config"]);
+const GENERATION_MEMBERS = new WantedMembers([
+  "maxOutputTokens",
+  "max_output_tokens",
+  "candidateCount",
+  "candidate_count",
+]);
 const USER_MEMBER = new WantedMembers(["user_id"]);
 const INCLUDE_MEMBER = new WantedMembers(["include_usage"]);
 
@@ -135,11 +141,20 @@ function headOfAnthropic(body: Buffer): BodyHead {
 }
 
 function headOfGemini(body: Buffer): BodyHead {
-  const [config] = scanObject(body, GEMINI_MEMBERS);
+  const [camel, snake] = scanObject(body, GEMINI_MEMBERS);
+  const config = camel ?? snake;
   if (config === undefined) return NO_BODY;
-  const [tokens, candidates] = scanMember(body, config, GENERATION_MEMBERS);
-  const maxOutputTokens = largestBound(body, tokens);
-  return { ...NO_BODY, maxOutputTokens, choices: readCount(body, candidates) ?? 1 };
+  // Which of two holds is known to the provider alone.
+  if (camel !== undefined && snake !== undefined) {
+    throw new Fault("malformed_request", "The generation config must be there once only.");
+  }
+  const [tokens, tokensToo, candidates, candidatesToo] = scanMember(
+    body,
+    config,
+    GENERATION_MEMBERS,
+  );
+  const choices = Math.max(readCount(body, candidates) ?? 1, readCount(body, candidatesToo) ?? 1);
+  return { ...NO_BODY, maxOutputTokens: largestBound(body, tokens, tokensToo), choices };
 }
 
 /**

@@ -59,6 +59,8 @@ test("a call reserves the output that it asks for at most", async () => {
     [MESSAGES, `"max_tokens":70`],
     [GENERATE, `"generationConfig":{"maxOutputTokens":70}`],
     [GENERATE, `"generationConfig":{"maxOutputTokens":35,"candidateCount":2}`],
+    [GENERATE, `"generation_config":{"max_output_tokens":35,"candidate_count":2}`],
+    [GENERATE, `"generation_config":{"maxOutputTokens":35,"candidateCount":2}`],
   ] as const) {
     assert.equal(await reservedOutput(path, members), 70, members);
   }
