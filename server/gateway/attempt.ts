@@ -80,6 +80,8 @@ interface WholeReply {
 }
 
 const DONE: FollowUp = { kind: "DONE" };
+/** Here they speak of the caller's own key or budget, and it is the request that the provider refused. */
+const OF_OWN_KEY: ReadonlySet<number> = new Set([401, 402, 403]);
 const NO_FILES: readonly Buffer[] = [];
 const NOTHING_SAID: UpstreamFailure = {
   kind: "CUT",
@@ -429,8 +431,9 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   /** The provider's own refusal, as the caller can read it. */
   #refusal(head: ReplyHead, text: string): AttemptFailure["reply"] {
     const { translation } = this.options;
-    const body = translation === undefined ? text : translation.error(head.httpStatus, text);
-    return { head: this.#callerHead(head), body };
+    const httpStatus = OF_OWN_KEY.has(head.httpStatus) ? 400 : head.httpStatus;
+    const body = translation === undefined ? text : translation.error(httpStatus, text);
+    return { head: { ...this.#callerHead(head), httpStatus }, body };
   }
 
   #garbage(what: string): AttemptFailure {
