@@ -12,6 +12,8 @@ const SPREAD_MS = 50;
 const IDLE_PAUSES_MAX = 2;
 /** Refusals of one model at one provider by as many keys: more would hardly say otherwise. */
 const MODEL_REFUSALS_MAX = 3;
+/** Failures of one provider, whose further keys would mostly meet the same, before another provider is tried. */
+const FAILURES_OF_ONE_MAX = 3;
 const NONE: ReadonlySet<string> = new Set();
 const NO_TARGETS: readonly RouteTarget[] = [];
 
@@ -27,7 +29,8 @@ export class Failover {
   readonly #pool: Patience;
   #tried: ReadonlySet<string> = NONE;
   #count = 0;
-  #providerFailures = 0;
+  /** One for each try on which a provider may have worked. */
+  #providerFailures = NO_TARGETS;
   #failure: AttemptFailure | undefined;
   /** One for each key that does not serve its model. */
   #modelRefusals = NO_TARGETS;
@@ -61,7 +64,7 @@ export class Failover {
     this.#tried = new Set([...this.#tried, providerKey.id]);
     if (failure.outcome === "MODEL_REFUSED") this.#modelRefusals = [...this.#modelRefusals, target];
     if (saysMore(failure, this.#failure)) this.#failure = failure;
-    if (mayHaveWorked(failure)) this.#providerFailures++;
+    if (mayHaveWorked(failure)) this.#providerFailures = [...this.#providerFailures, target];
     if (weightOf(failure) < WEIGHT_OF_PASSING || failure.kind === "REFUSED_URL") {
       this.#refused = new Set([...this.#refused, providerKey.id]);
     }
@@ -70,6 +73,12 @@ export class Failover {
   /** True when so many keys did not serve a target's model that its others need not be asked. */
   isRefused(target: RouteTarget): boolean {
     return this.#modelRefusals.filter((each) => each === target).length >= MODEL_REFUSALS_MAX;
+  }
+
+  /** True when a provider has failed so often that others come before its further keys. */
+  failsOften({ provider }: RouteTarget): boolean {
+    const failures = this.#providerFailures.filter((each) => each.provider.id === provider.id);
+    return failures.length >= FAILURES_OF_ONE_MAX;
   }
 
   /**
@@ -116,7 +125,7 @@ export class Failover {
   mayGoOn(elapsedMs: number): boolean {
     return (
       this.#count < this.#limits.attemptsMax &&
-      this.#providerFailures < this.#limits.providerFailuresMax &&
+      this.#providerFailures.length < this.#limits.providerFailuresMax &&
       (this.#count === 0 || elapsedMs <= this.#pool.failoverDeadlineMs)
     );
   }

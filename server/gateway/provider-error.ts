@@ -42,6 +42,9 @@ export function errorOf(body: string): ProviderError {
 function wordsOf(given: readonly unknown[]): string {
   for (const each of given) {
     if (typeof each === "string" && each !== "") return each;
+    // Mistral puts one into the other.
+    const within = isRecord(each) ? wordsOf([each["message"], each["detail"]]) : "";
+    if (within !== "") return within;
     const first: unknown = Array.isArray(each) ? each[0] : undefined;
     if (isRecord(first) && typeof first["msg"] === "string") return first["msg"];
   }

@@ -342,10 +342,14 @@ export class Trials implements AttemptListener {
       listener.onAttemptFailed();
       this.#failover.failed(lease, failure);
       if (saysNoSuchThing(failure)) this.#isLookedFor = true;
-      const isGone = this.#failover.isRefused(lease.target);
+      const { target } = lease;
+      const isGone = this.#failover.isRefused(target);
       const goesOn = isGone
-        ? this.#keepTo(plan, (each) => each !== lease.target)
+        ? this.#keepTo(plan, (each) => each !== target)
         : failure.elsewhere || this.#livesElsewhere(failure);
+      if (!isGone && this.#failover.failsOften(target)) {
+        this.#keepTo(plan, ({ provider }) => provider.id !== target.provider.id);
+      }
       if (goesOn) this.next();
       else listener.onExhausted(isGone ? this.#failover.failure : failure, undefined);
     } catch (thrown) {

@@ -65,6 +65,8 @@ function outcomeOf(httpStatus: number, error: ProviderError): AttemptOutcome {
   if (httpStatus === 401 || (httpStatus === 400 && saysKey(error))) return "KEY_REFUSED";
   if (httpStatus === 429) return "RATE_LIMITED";
   if (httpStatus === 408) return "TIMEOUT";
+  // Groq has no capacity left.
+  if (httpStatus === 498) return "PROVIDER_ERROR";
   return httpStatus >= 400 && httpStatus < 500 ? "REQUEST_REFUSED" : "PROVIDER_ERROR";
 }
 

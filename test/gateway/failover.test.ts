@@ -814,6 +814,27 @@ test("a model that three keys do not have is not asked for at the others, but at
   assert.equal(stub.received.length, 6);
 });
 
+test("a provider that fails with three keys is left for another, and asked on where there is none", async () => {
+  const secrets = Array.from({ length: 12 }, (_, at) => `sk-${String(at)}-000000000000000000000`);
+  const down = refusal(500, "server_error");
+  const two = await bound({
+    providers: [{ baseUrl: stub.origin }, { baseUrl: stub.origin }],
+    secrets,
+  });
+  two.pool.keysPerProvider = 6;
+  stub.script = inTurn(down, down, down, ok);
+  assert.equal((await two.post(CHAT)).status, 200);
+  assert.deepEqual(
+    two.sink.records[0]?.attempts.map((each) => each.providerKeyId),
+    ["pk_0", "pk_1", "pk_2", "pk_6"],
+  );
+  const one = await bound({ secrets });
+  stub.received.length = 0;
+  stub.script = inTurn(down, down, down, down, down, ok);
+  assert.equal((await one.post(CHAT)).status, 200);
+  assert.equal(stub.received.length, 6);
+});
+
 test("the first byte of a stream proves its key, long before the end", async () => {
   const { post, pool } = await bound();
   const events = chatEvents(["one", "two"]);
@@ -838,6 +859,7 @@ test("a provider's own refusal comes as it was sent, in whatever JSON it says wh
     { detail: [{ loc: ["body", "n"], msg: "Input should be less than 9", type: "less_than" }] },
     { detail: "Extra inputs are not permitted" },
     { object: "error", message: "Extra inputs", code: 422 },
+    { object: "error", message: { detail: [{ msg: "Field required", type: "missing" }] } },
     { Message: "Bad field" },
   ]) {
     const body = JSON.stringify(refusal);
@@ -847,7 +869,7 @@ test("a provider's own refusal comes as it was sent, in whatever JSON it says wh
     assert.equal(await response.text(), body);
     assert.match(
       sink.records.at(-1)?.attempts[0]?.detail ?? "",
-      /HTTP 422: .*(?:field|less|Extra)/,
+      /HTTP 422: .*(?:field|less|Extra)/i,
     );
   }
 });
