@@ -26,6 +26,11 @@ export function detached(text: string): string {
   return Buffer.from(text).toString();
 }
 
+/** The text, or a detached copy of its beginning where it is longer. */
+export function bounded(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : detached(text.slice(0, charsMax));
+}
+
 /** Where a byte comes next; -1 when it does not. */
 export function indexOfByte(bytes: Buffer, byte: number, from: number): number {
   return indexOf.call(bytes, byte, from);

@@ -18,6 +18,14 @@ export interface AttemptFailure {
   readonly reply: { readonly head: ReplyHead; readonly body: string } | undefined;
 }
 
+/** Here they speak of the caller's own key or budget, and of a provider's it is the request that is refused. */
+const OF_OWN_KEY: ReadonlySet<number> = new Set([401, 402, 403]);
+
+/** The status with which a refusal of the request goes to the caller. */
+export function callersStatus(httpStatus: number): number {
+  return OF_OWN_KEY.has(httpStatus) ? 400 : httpStatus;
+}
+
 /** So much of what a provider says of its failure is kept, in characters. */
 export const DETAIL_CHARS_MAX = 200;
 

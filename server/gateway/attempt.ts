@@ -10,6 +10,7 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import {
   type AttemptFailure,
+  callersStatus,
   DETAIL_CHARS_MAX,
   failedTask,
   garbage,
@@ -34,7 +35,7 @@ import {
 } from "./reply-look.js";
 import { judge } from "./verdict.js";
 
-/** Hears how an attempt goes. Exactly one of the last four comes, unless it is aborted. */
+/** Hears how an attempt goes. Its end is told once, unless it is aborted. */
 export interface AttemptListener {
   /** The head of a good reply that will be streamed; answers where to. */
   onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay;
@@ -80,8 +81,6 @@ interface WholeReply {
 }
 
 const DONE: FollowUp = { kind: "DONE" };
-/** Here they speak of the caller's own key or budget, and it is the request that the provider refused. */
-const OF_OWN_KEY: ReadonlySet<number> = new Set([401, 402, 403]);
 const NO_FILES: readonly Buffer[] = [];
 const NOTHING_SAID: UpstreamFailure = {
   kind: "CUT",
@@ -240,7 +239,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const failure = this.failedInside(error);
     const httpStatus = failure.httpStatus ?? head.httpStatus;
     const text = redact(body.toString("utf8"), this.options.secret);
-    const reply = failure.elsewhere ? undefined : this.#refusal({ ...head, httpStatus }, text);
+    const isRequests = failure.outcome === "REQUEST_REFUSED" || !failure.elsewhere;
+    const reply = isRequests ? this.#refusal({ ...head, httpStatus }, text) : undefined;
     this.#refuse({ ...failure, reply });
   }
 
@@ -431,7 +431,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   /** The provider's own refusal, as the caller can read it. */
   #refusal(head: ReplyHead, text: string): AttemptFailure["reply"] {
     const { translation } = this.options;
-    const httpStatus = OF_OWN_KEY.has(head.httpStatus) ? 400 : head.httpStatus;
+    const httpStatus = callersStatus(head.httpStatus);
     const body = translation === undefined ? text : translation.error(httpStatus, text);
     return { head: { ...this.#callerHead(head), httpStatus }, body };
   }

@@ -91,9 +91,13 @@ export class CallBook {
     return this.#context.clock.monotonic() - this.#startedMs;
   }
 
-  /** The first byte of a good reply is on its way: whatever comes of the rest, its key works. */
+  /** The first byte of the reply is on its way. */
   markFirstByte(): void {
     this.firstByteMs ??= this.elapsedMs();
+  }
+
+  /** A good reply has begun: whatever comes of the rest, its key works. */
+  proveKey(): void {
     this.#lease?.proven();
   }
 
@@ -264,7 +268,7 @@ export class CallBook {
 function messageOf(fault: Fault, last: AttemptRecord | undefined): string {
   const detail = last?.detail ?? "";
   const text =
-    detail === "" || detail === fault.publicMessage
+    detail === "" || fault.publicMessage.includes(detail)
       ? fault.publicMessage
       : `${fault.publicMessage} (${detail})`;
   return text.slice(0, ERROR_MESSAGE_CHARS_MAX);

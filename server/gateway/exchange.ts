@@ -1,6 +1,6 @@
 import type { CallerConnection } from "../caller/caller-connection.js";
 import type { Turn, TurnListener } from "../caller/turn.js";
-import { detached } from "../core/bytes.js";
+import { bounded } from "../core/bytes.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
@@ -9,7 +9,7 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
 import { authenticate } from "./admit.js";
 import { Answer } from "./answer.js";
-import type { AttemptFailure } from "./attempt-failure.js";
+import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED, type ReplyPart } from "./call-book.js";
@@ -19,7 +19,7 @@ import { countReply, estimateOf } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
 import type { Match } from "./match.js";
-import { OnRecord } from "./record-round.js";
+import { notRecorded, OnRecord } from "./record-round.js";
 import type { Relay, RelayListener, StreamSource } from "./relay.js";
 import { problemOf } from "./reply.js";
 import type { ReplyHead } from "./reply-head.js";
@@ -232,6 +232,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#reader?.release();
   }
 
+  onBegun(): void {
+    this.#book.proveKey();
+  }
+
   onDrained(): void {
     this.#relay?.drained();
     this.#trials?.resume();
@@ -253,7 +257,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     // The caller has it from the provider, in the provider's words.
     const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
     this.#trials?.failedInside(error);
-    const counted = this.#book.countedInPart(watch.usage(), relay.textBytes());
+    const given = watch.usage();
+    // Refused before anything was made, as over HTTP.
+    const isNothing = given === undefined && !relay.begun;
+    const counted = isNothing ? NOT_COUNTED : this.#book.countedInPart(given, relay.textBytes());
     return this.#finish(httpStatus, fault, counted, bytes);
   }
 
@@ -270,6 +277,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       // Complete and on record: only the connection ended badly after the last event.
       this.#answer.end();
       this.#over();
+    } else if (failure.kind === "CUT" && this.#relay?.failure !== undefined) {
+      // The provider has said what is wrong, and nothing more was to come.
+      this.onStreamEnd();
     } else if (failure.kind === "CALLER_STALLED") {
       this.callerLeft();
       this.#answer.breakOff();
@@ -297,8 +307,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const fault = faultOf(failure, poolFault);
     const ofKey = fault === poolFault || fault.code === "upstream_refused_key";
     if (ofKey || failure.reply === undefined) {
-      const passed = failure.outcome === "REQUEST_REFUSED" ? failure.httpStatus : null;
-      this.#refuse(fault, passed ?? undefined);
+      const { outcome, httpStatus } = failure;
+      const isRequests = outcome === "REQUEST_REFUSED" && httpStatus !== null;
+      this.#refuse(fault, isRequests ? callersStatus(httpStatus) : undefined);
       return;
     }
     const { head, body } = failure.reply;
@@ -458,15 +469,4 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       this.#answer.breakOff();
     }
   }
-}
-
-function bounded(text: string, charsMax: number): string {
-  return text.length <= charsMax ? text : detached(text.slice(0, charsMax));
-}
-
-function notRecorded(): Fault {
-  return new Fault(
-    "storage_unavailable",
-    "The call could not be put on record, so its reply is withheld; try again shortly.",
-  );
 }

@@ -1,5 +1,5 @@
 import type { CallRecord } from "../core/call.js";
-import { type Fault, toFault } from "../core/fault.js";
+import { Fault, toFault } from "../core/fault.js";
 import type { BegunCall, CallEntry, CallSink } from "./ports.js";
 
 /** Hears that an entry is on record, or why it is not. */
@@ -99,4 +99,12 @@ export class OnRecord {
     this.#steps = [];
     for (const step of steps) step(isRecorded);
   }
+}
+
+/** What a caller is told whose reply is withheld. */
+export function notRecorded(): Fault {
+  return new Fault(
+    "storage_unavailable",
+    "The call could not be put on record, so its reply is withheld; try again shortly.",
+  );
 }

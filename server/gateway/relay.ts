@@ -1,6 +1,7 @@
 import type { Turn } from "../caller/turn.js";
 import type {
   DialectCodec,
+  Opening,
   Problem,
   StreamEdit,
   StreamForm,
@@ -19,6 +20,8 @@ export interface RelayListener {
   onOpeningError(error: string): boolean;
   /** The first bytes are about to go to the caller. */
   onFirstByte(): void;
+  /** What goes to the caller is the beginning of a reply, and no error. */
+  onBegun(): void;
   /** The last event is about to go to the caller: what must be on record first is recorded now. */
   onLastEvent(): OnRecord;
   onBug(thrown: unknown): void;
@@ -62,6 +65,9 @@ export class Relay {
   #headSent = false;
   /** Some of the reply has come, so that no more is held back. */
   #opened = false;
+  /** What it opened with. */
+  #opening: Opening = "NOTHING";
+  #begun = false;
   /** What has come and says nothing of a reply yet. */
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -93,6 +99,11 @@ export class Relay {
   /** Bytes of what the model said so far, roughly: most of a stream is framing. */
   textBytes(): number {
     return Math.ceil(this.#readBytes * this.#watch.textShare());
+  }
+
+  /** Some of a reply has gone to the caller. */
+  get begun(): boolean {
+    return this.#begun;
   }
 
   get headSent(): boolean {
@@ -216,6 +227,7 @@ export class Relay {
     }
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
+    if (!this.#begun) this.#begin(events);
     this.#bytes += out.length;
     if (this.#watch.finished || this.#bytes === this.#options.length) {
       this.#onRecord(() => {
@@ -232,8 +244,17 @@ export class Relay {
     const mayHold = this.#heldBytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
     if (opening === "NOTHING" && mayHold) return undefined;
     this.#opened = true;
-    if (opening === "ERROR" && this.#isRefused(read)) return undefined;
-    return this.#takeHeld();
+    this.#opening = opening;
+    const events = this.#takeHeld() ?? read;
+    return opening === "ERROR" && this.#isRefused(events) ? undefined : events;
+  }
+
+  /** The head may have gone before the stream said anything. */
+  #begin(events: Buffer): void {
+    if (this.#opening === "NOTHING") this.#opening = this.#watch.opening(events);
+    if (this.#opening !== "REPLY" || this.#options.source.edit?.failure?.opening === true) return;
+    this.#begun = true;
+    this.#options.listener.onBegun();
   }
 
   #isRefused(events: Buffer): boolean {

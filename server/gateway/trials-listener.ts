@@ -5,7 +5,7 @@ import type { AttemptFailure } from "./attempt-failure.js";
 import type { Relay, StreamSource } from "./relay.js";
 import type { ReplyHead } from "./reply-head.js";
 
-/** Hears what came of the trials. One of the first three begins an answer, or one of the next two ends the call. */
+/** Hears what came of the trials. One of the first two begins an answer, or `onExhausted` or `onBlocked` ends the call. */
 export interface TrialsListener {
   /** `tokens` as the provider counted them; undefined if it did not. */
   onReply(head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;

@@ -434,8 +434,7 @@ export class Trials implements AttemptListener {
     this.#options.listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
   }
 
-  onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
-    if (this.#options.match.id !== "") this.#learnHome(attempt, [this.#thing]);
+  onStream(_attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
     const relay = this.#options.listener.onStream(head, source);
     this.#relay = relay;
     return relay;
@@ -453,8 +452,9 @@ export class Trials implements AttemptListener {
 
   /** A stream that was cut may still be asked for. */
   #learnStream(attempt: Attempt): void {
-    if (!this.#keeps || attempt.options.translation !== undefined) return;
-    this.#learnHome(attempt, [this.#relay?.watch.keptId ?? ""]);
+    if (attempt.options.translation !== undefined) return;
+    const kept = this.#keeps ? (this.#relay?.watch.keptId ?? "") : "";
+    this.#learnHome(attempt, [kept, this.#relay?.begun === true ? this.#thing : ""]);
   }
 
   #learnHome(attempt: Attempt, ids: readonly string[]): void {

@@ -394,3 +394,59 @@ test("a stream of media that ends with a part of it is not passed for a finished
   assert.equal(empty.text, `${delta}${done}`);
   assert.deepEqual(empty.outcomes, ["CUT", "OK"]);
 });
+
+const tooLarge = JSON.stringify({
+  error: {
+    code: 402,
+    message:
+      "This request requires more credits, or fewer max_tokens. You requested up to 64000 tokens, but can only afford 100",
+  },
+});
+
+test("a status of keys and budgets that is told inside a reply or a stream reaches no caller either", async () => {
+  const stream = await ask(...CHAT, replyEvents([`data: ${tooLarge}\n\n`]));
+  assert.equal(stream.httpStatus, 400);
+  const whole = await ask(...CHAT, replyJson(200, tooLarge));
+  assert.equal(whole.httpStatus, 400);
+  assert.match(whole.text, /can only afford 100/);
+});
+
+test("a request that is refused by a stream's first event costs nothing, as by an answer of its own", async () => {
+  const refusal = JSON.stringify({ error: { code: 400, message: "prompt is too long" } });
+  await ask(...CHAT, replyEvents([`data: ${refusal}\n\n`]));
+  const record = gateways.OPENAI.sink.records.at(-1);
+  assert.equal(record?.status, "ERROR");
+  assert.deepEqual([record?.tokens.input, record?.tokens.output, record?.costMicros], [0, 0, 0]);
+});
+
+test("an error in a stream and the reset behind it are one error, of the kind that was told", async () => {
+  const error = '{"error":{"code":"rate_limit_exceeded","type":"requests","message":"slow down"}}';
+  const told = await ask(...CHAT, (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.write(chatEvents(["one"])[0]);
+    res.write(`data: ${error}\n\n`, () => setImmediate(() => res.destroy()));
+  });
+  assert.equal(told.text.match(/"error"/g)?.length, 1, told.text);
+  assert.equal(told.errorCode, "upstream_error");
+  assert.deepEqual(told.outcomes, ["RATE_LIMITED"]);
+});
+
+test("an error that opens a JSON array counts as what it is, however it was cut into pieces", async () => {
+  const path = "/v1beta/models/m:streamGenerateContent";
+  const [head, rest] = [
+    "[{",
+    '"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"slow"}}]',
+  ];
+  const cut: Script = (_received, res) => {
+    res.writeHead(200, { "content-type": "application/json" });
+    res.write(head, () => setImmediate(() => res.end(rest)));
+  };
+  const { outcomes } = await ask("GEMINI", path, cut);
+  assert.deepEqual(outcomes, ["RATE_LIMITED", "RATE_LIMITED"]);
+});
+
+test("a record says once what is wrong", async () => {
+  await ask(...CHAT, replyJson(422, "not a field", { "content-type": "text/plain" }));
+  const message = gateways.OPENAI.sink.records.at(-1)?.errorMessage ?? "";
+  assert.equal(message.match(/not a field/g)?.length, 1, message);
+});
