@@ -71,6 +71,13 @@ export interface Estimate {
   readonly costMicros: number;
 }
 
+const OVERLOAD_STATUSES: ReadonlySet<number | null> = new Set([503, 529]);
+
+/** True for a status that speaks of a provider's or a model's load, whatever key asks. */
+export function saysOverload(httpStatus: number | null): boolean {
+  return OVERLOAD_STATUSES.has(httpStatus);
+}
+
 /** One upstream try. */
 export interface Attempt {
   readonly providerKeyId: string;

@@ -13,7 +13,7 @@ import {
   requestIdLine,
   retryAfterLine,
 } from "./reply.js";
-import type { ReplyHead } from "./reply-head.js";
+import { isEvents, type ReplyHead } from "./reply-head.js";
 
 export interface AnswerOptions {
   readonly turn: Turn;
@@ -63,7 +63,7 @@ export class Answer {
   /** A provider's stream; the head is the caller's. */
   stream(head: ReplyHead, source: StreamSource, listener: RelayListener): Relay {
     const { turn, endpoint, limits } = this.#options;
-    const events = head.contentType === "text/event-stream";
+    const events = isEvents(head);
     const headers = this.#headers(head);
     const length = events ? undefined : head.contentLength;
     return new Relay({

@@ -25,7 +25,7 @@ import type { CallTraces, Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
-import { readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
+import { isEvents, readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
 import {
   beginsLikeJson,
   isMarkup,
@@ -462,8 +462,4 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 /** The stack ran out. */
 function isTooDeep(thrown: unknown): boolean {
   return thrown instanceof RangeError && /call stack/.test(thrown.message);
-}
-
-function isEvents(head: ReplyHead): boolean {
-  return head.contentType === "text/event-stream";
 }

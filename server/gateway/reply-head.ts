@@ -119,6 +119,11 @@ export function translatedHead(
   };
 }
 
+/** The body is a stream of server-sent events. */
+export function isEvents({ contentType }: ReplyHead): boolean {
+  return contentType === "text/event-stream";
+}
+
 /** `text/event-stream; charset=utf-8` → `text/event-stream`. */
 export function mediaType(value: string): string {
   // What most replies are, as it is.

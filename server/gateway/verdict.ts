@@ -1,4 +1,4 @@
-import type { AttemptOutcome } from "../core/call.js";
+import { type AttemptOutcome, saysOverload } from "../core/call.js";
 import {
   namesForeign,
   refusesContent,
@@ -77,9 +77,6 @@ function outcomeOfForbidden(error: ProviderError): AttemptOutcome {
   return saysKey(error) || saysRights(error) ? "KEY_REFUSED" : "PROVIDER_ERROR";
 }
 
-/** Statuses that speak of a provider's load, whoever asks. */
-const OVERLOAD_STATUSES: ReadonlySet<number> = new Set([503, 529]);
-
 function waitMs(
   outcome: AttemptOutcome,
   head: ReplyHead,
@@ -88,5 +85,5 @@ function waitMs(
 ): number | null {
   if (outcome === "RATE_LIMITED") return rateWaitMs(head, error, nowMs);
   if (outcome === "QUOTA_EXHAUSTED") return quotaWaitMs(head, error, nowMs);
-  return OVERLOAD_STATUSES.has(head.httpStatus) ? overloadWaitMs(head, nowMs) : null;
+  return saysOverload(head.httpStatus) ? overloadWaitMs(head, nowMs) : null;
 }

@@ -1,5 +1,5 @@
 import { unreachable } from "../core/assert.js";
-import type { AttemptOutcome } from "../core/call.js";
+import { type AttemptOutcome, saysOverload } from "../core/call.js";
 import type { Health } from "../core/provider-key.js";
 
 export const RETRY_AFTER_MAX_MS = 3_600_000;
@@ -146,13 +146,10 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
   }
 }
 
-/** Statuses that speak of a provider's or a model's load, whatever key asks. */
-const OVERLOADED: ReadonlySet<number> = new Set([503, 529]);
-
 /** True when an outcome says something of the model that was asked for, and not of the key. */
 export function isOfModel(outcome: AttemptOutcome, httpStatus: number | null): boolean {
   if (outcome === "RATE_LIMITED" || outcome === "MODEL_REFUSED") return true;
-  return outcome === "PROVIDER_ERROR" && httpStatus !== null && OVERLOADED.has(httpStatus);
+  return outcome === "PROVIDER_ERROR" && saysOverload(httpStatus);
 }
 
 /**

@@ -6,7 +6,7 @@ const DEPTH_MAX = 32;
 /** What OpenAI's strict mode refuses anywhere in a schema. */
 const NOT_STRICT = ["allOf", "oneOf", "not", "if", "default", "patternProperties", "prefixItems"];
 /** Formats of strings that its strict mode knows. */
-const STRICT_FORMATS: ReadonlySet<unknown> = new Set([
+export const STRICT_FORMATS: ReadonlySet<unknown> = new Set([
   "date-time",
   "time",
   "date",

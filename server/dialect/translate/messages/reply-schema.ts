@@ -1,22 +1,12 @@
 import { type JsonObject, list, object, string } from "../json.js";
 import type { Notes } from "../losses.js";
+import { STRICT_FORMATS } from "../strict-schema.js";
 
 /** Schemas nest no deeper; what does is not looked into. */
 const DEPTH_MAX = 32;
 
 /** Formats of strings that Anthropic keeps to, as its own SDKs have them. */
-const FORMATS: ReadonlySet<unknown> = new Set([
-  "date-time",
-  "time",
-  "date",
-  "duration",
-  "email",
-  "hostname",
-  "uri",
-  "ipv4",
-  "ipv6",
-  "uuid",
-]);
+const FORMATS: ReadonlySet<unknown> = new Set([...STRICT_FORMATS, "uri"]);
 
 /** False when an object of the schema takes names that it does not list: closed, it could only be empty. */
 export function isClosable(schema: JsonObject, depth = 0): boolean {
@@ -39,9 +29,9 @@ export function replySchema(schema: JsonObject, notes: Notes, depth = 0): JsonOb
   const alone = schema["$ref"] !== undefined;
   for (const [key, value] of Object.entries(schema)) {
     const name = key === "oneOf" && schema["anyOf"] === undefined ? "anyOf" : key;
-    if (isTaken(name, value, schema, alone))
+    if (isTaken(name, value, schema, alone)) {
       taken[name] = closedMember(key, value, (each) => replySchema(each, notes, depth + 1));
-    else if (!PASSED_OVER.has(key)) said.push(`${key}: ${JSON.stringify(value)}`);
+    } else if (!PASSED_OVER.has(key)) said.push(`${key}: ${JSON.stringify(value)}`);
   }
   if (alone) return taken;
   if (isOfType(schema, "object")) {
