@@ -51,7 +51,7 @@ function sourceOf(candidates: readonly Candidate[]): ConfigLine["source"] {
 }
 
 /** Where data are kept when nothing is said: the XDG data folder of this user. */
-export function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {
+function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {
   const base = env["XDG_DATA_HOME"] || path.join(env["HOME"] || os.homedir(), ".local", "share");
   return path.join(base, "latchkey");
 }

@@ -19,7 +19,7 @@ import { VERSION } from "../version.js";
 import { writeArchive } from "./backup-archive.js";
 
 /** In the data folder; also where the parts of a backup are put together. */
-export const BACKUPS_FOLDER = "backups";
+const BACKUPS_FOLDER = "backups";
 /** What is in a backup, for people and for the status; the manifest covers it. */
 export const INFO_NAME = "backup.json";
 const LATEST_NAME = "latest.json";

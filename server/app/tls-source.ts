@@ -84,7 +84,7 @@ export class TlsSource {
 }
 
 /** The source of a port's pair, or undefined when it has none. Throws Fault `config_invalid` for half a pair. */
-export function tlsSourceOf(options: TlsSourceOptions): TlsSource | undefined {
+function tlsSourceOf(options: TlsSourceOptions): TlsSource | undefined {
   const { cert, key, flags } = options;
   if (cert === "" && key === "") return undefined;
   if (cert === "" || key === "") {

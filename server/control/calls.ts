@@ -33,7 +33,7 @@ export interface CallsDeps {
 type WatchMessage = MessageInitShape<typeof WatchCallsResponseSchema>;
 
 /** Fields of the call log's filter with the names that the ledger gives them. */
-export const CALL_FIELDS: ListFields = {
+const CALL_FIELDS: ListFields = {
   time: { name: "startedAt", kind: "time" },
   client_key: "clientKey",
   owner: "owner",

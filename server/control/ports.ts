@@ -36,9 +36,6 @@ export interface BudgetBook {
   ): readonly BudgetUse[];
 }
 
-/** Something that an owner should look at. */
-export type Notice = "ROTATION_DUE" | "EXPIRES_SOON" | "UNUSED" | "NEW_ADDRESS" | "HIGH_ERROR_RATE";
-
 /** What the running server knows of a provider key besides its record; all from memory. */
 export interface ProviderKeyFacts {
   /** For a call of its owner; undefined when the pool does not know the key yet. */

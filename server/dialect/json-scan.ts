@@ -12,7 +12,7 @@ export interface ScanLimits {
 }
 
 /** Deep enough for any tool schema seen; far below what a recursive parser downstream can bear. */
-export const SCAN_LIMITS: ScanLimits = { depthMax: 64, valuesMax: 2_000_000 };
+const SCAN_LIMITS: ScanLimits = { depthMax: 64, valuesMax: 2_000_000 };
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;

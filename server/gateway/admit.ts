@@ -26,7 +26,7 @@ export function authenticate(
 }
 
 /** What the caller presents; undefined when every carrier is absent or empty. */
-export function credentialOf(head: RequestHead, query: string): string | undefined {
+function credentialOf(head: RequestHead, query: string): string | undefined {
   const bearer = bearerOf(head.authorization);
   if (bearer !== undefined) return bearer;
   return (

@@ -125,7 +125,7 @@ export function isEvents({ contentType }: ReplyHead): boolean {
 }
 
 /** `text/event-stream; charset=utf-8` → `text/event-stream`. */
-export function mediaType(value: string): string {
+function mediaType(value: string): string {
   // What most replies are, as it is.
   if (value === "application/json") return value;
   const end = value.indexOf(";");

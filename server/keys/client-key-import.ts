@@ -50,7 +50,7 @@ export interface ImportedClientKey {
 }
 
 /** The SHA-256 of a token, hex. */
-export function sha256Of(token: string): string {
+function sha256Of(token: string): string {
   return createHash("sha256").update(token, "utf8").digest("hex");
 }
 

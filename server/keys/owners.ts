@@ -34,7 +34,7 @@ export async function requireOwner(
 }
 
 /** Throws unless the account works. */
-export function requireWorking(user: User): void {
+function requireWorking(user: User): void {
   if (user.state === "BANNED") {
     throw new Fault("user_banned", `User ${user.username} is banned; an admin can lift the ban.`);
   }

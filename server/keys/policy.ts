@@ -15,7 +15,7 @@ export interface AllowedAction {
 /** All verbs, sorted. */
 export const ACTIONS: readonly Action[] = Object.keys(POLICY).filter(isAction).toSorted();
 
-export function isAction(text: string): text is Action {
+function isAction(text: string): text is Action {
   return Object.hasOwn(POLICY, text);
 }
 

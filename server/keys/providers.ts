@@ -204,7 +204,7 @@ export function visibleTo(actor: Actor, action: Action, query: PageQuery): PageQ
 }
 
 /** A provider that the caller may see: shared ones, own ones, and all for who may see all. */
-export async function visibleProvider(
+async function visibleProvider(
   reader: KeysReader,
   actor: Actor,
   action: Action,

@@ -27,7 +27,7 @@ export type CallEntry =
   | { readonly kind: "FINISHED"; readonly record: CallRecord };
 
 /** The error code of a call during which the process died. */
-export const PROCESS_DIED = "process_died";
+const PROCESS_DIED = "process_died";
 
 /** What a call of a journal that says no more had set aside. */
 export const NOTHING_RESERVED: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };

@@ -77,7 +77,7 @@ export class WindowHistogram {
 }
 
 /** Upper bounds in seconds of the buckets that Prometheus sees. */
-export const DURATION_BOUNDS_SECONDS = [
+const DURATION_BOUNDS_SECONDS = [
   0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
 ] as const;
 

@@ -23,7 +23,7 @@ export const RATE_COUNTS_FROM = 10;
 /** A key that came back gets its full share after this many successes, or after this long. */
 export const RAMP_SUCCESSES = 50;
 export const RAMP_MS = 60_000;
-export const RAMP_SHARE_MIN = 0.1;
+const RAMP_SHARE_MIN = 0.1;
 
 export const ERROR_CHARS_MAX = 200;
 const DOUBLINGS_MAX = 20;

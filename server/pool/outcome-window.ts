@@ -5,7 +5,7 @@ const ASSUMED_SUCCESSES = 5;
  * After this long without any outcome the window is forgotten: a key that scored too low to be chosen gets
  * another chance instead of being judged by old failures for ever.
  */
-export const OUTCOMES_FORGOTTEN_AFTER_MS = 3_600_000;
+const OUTCOMES_FORGOTTEN_AFTER_MS = 3_600_000;
 
 /** The latest outcomes of a key, as a ring of ones and zeros. */
 export class OutcomeWindow {

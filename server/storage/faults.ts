@@ -10,7 +10,7 @@ interface DriverError {
  * The driver's error for the log. The original is not kept: knex puts the SQL text in front of its
  * message, and its other fields may hold bound values.
  */
-export class DatabaseError extends Error {
+class DatabaseError extends Error {
   override readonly name = "DatabaseError";
   readonly code: string;
 

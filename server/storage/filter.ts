@@ -205,6 +205,6 @@ function wrongOperator(name: string, op: string, allowed: string): Error {
 }
 
 /** Takes away the meaning that `%`, `_` and the escape itself have in a pattern. */
-export function escapeLike(text: string): string {
+function escapeLike(text: string): string {
   return text.replaceAll(/[\\%_]/g, (char) => `\\${char}`);
 }

@@ -9,7 +9,7 @@ export interface ClientKeyMac {
   readonly pepperVersion: number;
 }
 
-export const IMPORTED_PEPPER_VERSION = 0;
+const IMPORTED_PEPPER_VERSION = 0;
 
 /** HMAC-SHA-256 of a client key under the newest pepper; about 2 µs. */
 export function clientKeyMac(keyring: Keyring, presented: string): ClientKeyMac {

@@ -40,7 +40,7 @@ export function createSecretOpener(vault: Vault, cache: SecretCache): CachedSecr
 }
 
 /** What a provider key's secret is bound to. */
-export function bindingOf(key: ProviderKey, origin: string): SealBinding {
+function bindingOf(key: ProviderKey, origin: string): SealBinding {
   const { id: recordId, ownerId, providerId, visibility } = key;
   return { recordId, ownerId, providerId, origin, visibility };
 }

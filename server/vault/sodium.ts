@@ -4,9 +4,9 @@ import { wipeable } from "./bytes.js";
 
 export const KEY_BYTES = 32;
 export const AEAD_NONCE_BYTES = 24;
-export const AEAD_TAG_BYTES = 16;
+const AEAD_TAG_BYTES = 16;
 /** What a sealed box is longer than its plaintext: an ephemeral public key and a tag. */
-export const SEAL_OVERHEAD_BYTES = 48;
+const SEAL_OVERHEAD_BYTES = 48;
 
 type Compiled = (...pointersAndLengths: readonly number[]) => number;
 

@@ -57,7 +57,7 @@ import { FakeClock } from "../support/fake-clock.js";
 import { tempFolder } from "../storage/fixture.js";
 
 /** What a probe tells in these tests; a failing one says that the secret is wrong. */
-export class ProbeScript {
+class ProbeScript {
   readonly subjects: ProbeSubject[] = [];
   fails = false;
 

@@ -300,7 +300,7 @@ export interface Settlement {
 }
 
 /** Lends its keys in order. */
-export class FakePool implements Pool {
+class FakePool implements Pool {
   readonly requests: LeaseRequest[] = [];
   readonly releases: Release[] = [];
   readonly settlements: Settlement[] = [];

@@ -13,7 +13,7 @@ import { file_latchkey_v1_usage } from "../../proto/gen/latchkey/v1/usage_pb.js"
 import { file_latchkey_v1_users } from "../../proto/gen/latchkey/v1/users_pb.js";
 
 /** All files of the control API. */
-export const FILES = [
+const FILES = [
   file_latchkey_v1_audit,
   file_latchkey_v1_calls,
   file_latchkey_v1_client_keys,

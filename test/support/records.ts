@@ -74,7 +74,7 @@ export function aPrincipal(kind: ClientKeyKind, ownerId = "usr_owner"): Principa
   return { ownerId, clientKey: aClientKey(`ck_${ownerId}`, { kind, ownerId }) };
 }
 
-export function aProvider(id: string, over: Partial<Provider> = {}): Provider {
+function aProvider(id: string, over: Partial<Provider> = {}): Provider {
   return {
     id,
     slug: id.replace("prv_", ""),

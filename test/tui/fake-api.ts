@@ -23,7 +23,7 @@ export interface Sent {
 }
 
 /** An open stream that a test feeds. */
-export class FakeStream {
+class FakeStream {
   readonly #schema: DescMessage;
   readonly #messages: Message[] = [];
   #wake: (() => void) | undefined;

@@ -23,7 +23,7 @@ type Flags = Readonly<Record<string, unknown>>;
 const HZ_DEFAULT = 2;
 
 /** What the flags ask for, checked before the terminal is touched. Throws a UsageError that names the flag. */
-export function dashboardWishes(flags: Flags): {
+function dashboardWishes(flags: Flags): {
   readonly display: DisplayWishes;
   readonly intervalMs: number;
   readonly readonly: boolean;

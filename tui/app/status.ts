@@ -53,7 +53,7 @@ function crumbsFor({ width, server, view }: StatusFacts): string[] {
 }
 
 /** A symbol and words for how the data arrive. */
-export function connectionWords(
+function connectionWords(
   facts: Pick<StatusFacts, "link" | "hz" | "monotonicMs">,
   wide: boolean,
 ): { readonly kind: StateKind; readonly text: string } {

@@ -76,7 +76,7 @@ function statsLines(stats: GetClientKeyStatsResponse | undefined): Lines {
 }
 
 /** Which provider keys a kind may draw on. */
-export function scopeWords(kind: ClientKey_Kind): string {
+function scopeWords(kind: ClientKey_Kind): string {
   switch (kind) {
     case ClientKey_Kind.STANDARD:
       return "draws on its owner's provider keys";

@@ -7,7 +7,7 @@ const dataIntervalMs = 100;
 const inputIntervalMs = 33;
 
 /** A frame whose write takes longer than this says that the link cannot keep up. */
-export const slowWriteMs = 150;
+const slowWriteMs = 150;
 
 /** A frame must be this quick, several times in a row, before the rate rises again. */
 const quickWriteMs = 50;

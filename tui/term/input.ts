@@ -35,7 +35,7 @@ export type InputEvent = KeyPress | Paste | MouseEvent;
 export const pasteUnitsMax = 1024 * 1024;
 
 /** How long a lone ESC is held back before it counts as the key itself. */
-export const escDelayDefaultMs = 50;
+const escDelayDefaultMs = 50;
 
 /** Upper end when slow links make the delay grow. */
 const escDelayMaxMs = 400;

@@ -1,7 +1,7 @@
 import { charWidth, clusters, isPlainAscii, textWidth } from "./width.js";
 
 /** Longest text taken from one field, in UTF-16 units; the rest could not be shown anyway. */
-export const safeTextUnitsMax = 4096;
+const safeTextUnitsMax = 4096;
 
 /** Marks kept on one base character; more only serve to paint over the neighbouring rows. */
 export const combiningMarksMax = 4;
@@ -59,12 +59,6 @@ export function safe(text: string): string {
     .replace(UNKNOWN, replacementChar)
     .replace(DISPUTED, replacementChar)
     .replace(EXCESS_MARKS, "$1");
-}
-
-/** Splits at line ends first, then makes each line safe. At most `linesMax` lines. */
-export function safeLines(text: string, linesMax = 200): string[] {
-  const lines = text.slice(0, safeTextUnitsMax * 4).split(/\r\n|\r|\n/, linesMax);
-  return lines.map(safe);
 }
 
 const TRANSLITERATION: Readonly<Record<string, string>> = {

@@ -26,7 +26,7 @@ const WIDE_RANGES: readonly (readonly [number, number])[] = [
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]$/u;
 
 /** True for a code point that joins the cell before it. */
-export function isZeroWidth(codePoint: number): boolean {
+function isZeroWidth(codePoint: number): boolean {
   if (codePoint < 0x300) return false;
   return ZERO_WIDTH.test(String.fromCodePoint(codePoint));
 }

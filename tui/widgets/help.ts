@@ -32,7 +32,7 @@ export function openHelp(modals: ModalStack, options: HelpOptions): Modal {
 }
 
 /** The body of the help page. */
-export class HelpPage implements Widget {
+class HelpPage implements Widget {
   readonly #options: HelpOptions;
   readonly #close: () => void;
   readonly #search = new LineEditor();

@@ -13,7 +13,7 @@ import type { Widget } from "./widget.js";
 export const revealMs = 5 * 60 * 1000;
 
 /** Characters of the end that prove the secret was saved. */
-export const proofLength = 4;
+const proofLength = 4;
 
 /** A secret that is shown this one time, and what can be done with it. */
 export interface ShowOnceOptions {

@@ -261,6 +261,6 @@ function errorRow(
 }
 
 /** An optional field: left out when there is no value, so that it is told apart from zero. */
-export function present<K extends string>(key: K, value: number | null): { [P in K]?: number } {
+function present<K extends string>(key: K, value: number | null): { [P in K]?: number } {
   return value === null ? {} : ({ [key]: value } as { [P in K]: number });
 }

@@ -60,7 +60,7 @@ export function probeEventMessage(
   return { event: { case: "step", value: step } };
 }
 
-export function probeResultMessage(result: ProbeResult): MessageInitShape<typeof TestResultSchema> {
+function probeResultMessage(result: ProbeResult): MessageInitShape<typeof TestResultSchema> {
   const { requestsRemaining, tokensRemaining } = result;
   return {
     ok: result.ok,

@@ -49,7 +49,7 @@ export const VISIBILITY_WORDS: EnumWords<typeof ProviderKey_Visibility, Visibili
   PUBLIC: "PUBLIC",
 };
 
-export const HEALTH_MESSAGES: Record<Health, ProviderKey_Health> = {
+const HEALTH_MESSAGES: Record<Health, ProviderKey_Health> = {
   UNKNOWN: ProviderKey_Health.UNKNOWN,
   HEALTHY: ProviderKey_Health.HEALTHY,
   DEGRADED: ProviderKey_Health.DEGRADED,
@@ -58,7 +58,7 @@ export const HEALTH_MESSAGES: Record<Health, ProviderKey_Health> = {
   INVALID: ProviderKey_Health.INVALID,
 };
 
-export const ELIGIBILITY_MESSAGES: Record<Eligibility, ProviderKey_Eligibility> = {
+const ELIGIBILITY_MESSAGES: Record<Eligibility, ProviderKey_Eligibility> = {
   ELIGIBLE: ProviderKey_Eligibility.ELIGIBLE,
   DISABLED: ProviderKey_Eligibility.DISABLED,
   INVALID: ProviderKey_Eligibility.INVALID,

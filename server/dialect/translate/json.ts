@@ -4,7 +4,7 @@ import { isRecord } from "../json-find.js";
 export type JsonObject = Record<string, unknown>;
 
 /** A number whose text JavaScript's own numbers would change, such as an id of twenty digits or `1.0`. */
-export class RawNumber {
+class RawNumber {
   readonly text: string;
 
   constructor(text: string) {

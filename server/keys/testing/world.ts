@@ -35,7 +35,7 @@ import { FakeForms, FakePasswords, FakeTokens, FakeVault } from "./fake-vault.js
 import { MemoryStore } from "./memory-store.js";
 
 /** A clock that stands still until it is told to move. */
-export class TestClock implements Clock {
+class TestClock implements Clock {
   #nowMs = Date.UTC(2026, 0, 1);
   #timers: { atMs: number; fn: () => void }[] = [];
 

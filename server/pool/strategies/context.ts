@@ -7,7 +7,7 @@ import type { Prng } from "../prng.js";
  * hundred and for ten thousand keys, where ranking them all would cost a pass for each call.
  */
 export const COMPARED_IN_FULL_MAX = 16;
-export const DRAWN = 8;
+const DRAWN = 8;
 
 /** Where the ordered strategies stand among the candidates; ids, so that keys may come and go in between. */
 export interface Cursors {

@@ -6,7 +6,7 @@ import { firstOpen, isOpen } from "./context.js";
 import type { ChoiceContext } from "./context.js";
 
 /** Below this success rate, once there is enough to judge by, a key counts as used up. */
-export const USED_UP_RATE = 0.3;
+const USED_UP_RATE = 0.3;
 
 /** One key until it is used up (not eligible any more, or nearly always failing), then the next by id. */
 export function chooseInOrder(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {

@@ -6,7 +6,7 @@ import { AEAD_NONCE_BYTES } from "../sodium.js";
 import type { Sodium } from "../sodium.js";
 import type { NewRootKey, RootKey, RootKeyExpectation } from "./provider.js";
 
-export const NO_HEADER = new Uint8Array(0);
+const NO_HEADER = new Uint8Array(0);
 const ID_HEX_DIGITS = 16;
 
 /** What every provider of a local root key is made with. */
@@ -41,7 +41,7 @@ export function createLocalRootKey(
 }
 
 /** A one-way name of a root key: it says whether two are the same and nothing else. */
-export function rootKeyId(bytes: Uint8Array): string {
+function rootKeyId(bytes: Uint8Array): string {
   const named = canonical("latchkey/root-key-id/v1", [bytes]);
   const digest = createHash("sha256").update(named).digest("hex");
   wipe(named);
