@@ -1,4 +1,4 @@
-import { ALL_USAGE } from "../../server/metering/usage-types.js";
+import { ALL_USAGE } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
 import { DAY_MS } from "./ledger-rows.js";
 import { clientKeyId } from "./made-calls.js";

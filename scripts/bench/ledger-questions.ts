@@ -1,6 +1,5 @@
 import type { Condition, PageQuery } from "../../server/core/page.js";
-import type { UsageGroup } from "../../server/metering/ports.js";
-import { ALL_USAGE } from "../../server/metering/usage-types.js";
+import { ALL_USAGE, type UsageGroup } from "../../server/core/usage.js";
 import type { UsageReports } from "../../server/metering/usage.js";
 import type { Ledger } from "../../server/storage/ledger.js";
 import { DAY_MS } from "./ledger-rows.js";

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../../server/core/call.js";
 import type { Logger } from "../../server/core/logger.js";
-import { ALL_USAGE } from "../../server/metering/usage-types.js";
+import { ALL_USAGE } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
 import { clientKey, provider, providerKey, user } from "../../test/storage/fixture.js";
 import { HourFiller } from "./ledger-hours.js";

@@ -1,8 +1,8 @@
 import type { ClientKeyFacts } from "../control/ports.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
-import type { LedgerStore, UsageRow } from "../metering/ports.js";
-import { ALL_USAGE } from "../metering/usage-types.js";
+import { ALL_USAGE, type UsageRow } from "../core/usage.js";
+import type { LedgerStore } from "../metering/ports.js";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;

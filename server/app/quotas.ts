@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import { PERIODS, periodStart } from "../core/period.js";
-import type { LedgerStore, UsageRow } from "../metering/ports.js";
-import { ALL_USAGE } from "../metering/usage-types.js";
+import { ALL_USAGE, type UsageRow } from "../core/usage.js";
+import type { LedgerStore } from "../metering/ports.js";
 import type { Pool } from "../pool/pool.js";
 import type { PastUse } from "../pool/quota-meter.js";
 

@@ -1,7 +1,7 @@
 import type { Condition } from "../core/page.js";
+import type { UsageFilter } from "../core/usage.js";
 import { OWNER_FIELD, type KeysReader } from "../keys/ports.js";
 import type { Period } from "../metering/usage-buckets.js";
-import type { UsageFilter } from "../metering/usage-types.js";
 
 /** Client keys that came and went in a period. */
 export interface ClientKeyCounts {

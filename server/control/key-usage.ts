@@ -6,9 +6,10 @@ import type {
   UsageTotalsSchema,
 } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { invalidField } from "../core/fault.js";
+import { ALL_USAGE, type UsageFilter, type UsageSums } from "../core/usage.js";
 import { DAY_MS, type Grid } from "../metering/usage-buckets.js";
-import { addSums, NO_USAGE, type UsageSums } from "../metering/usage-sums.js";
-import { ALL_USAGE, type BreakdownRequest, type UsageFilter } from "../metering/usage-types.js";
+import { addSums, NO_USAGE } from "../metering/usage-sums.js";
+import { type BreakdownRequest } from "../metering/usage-types.js";
 import type { UsageReports } from "../metering/usage.js";
 import { usageTotalsMessage } from "./messages/usage-totals.js";
 import { msOf, numberOf, timeOf } from "./messages/values.js";

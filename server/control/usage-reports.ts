@@ -13,13 +13,13 @@ import {
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { invalidField } from "../core/fault.js";
+import { ALL_USAGE, type UsageFilter, type UsageGroup, type UsageSums } from "../core/usage.js";
 import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll, type Action } from "../keys/policy.js";
 import type { KeysReader } from "../keys/ports.js";
-import type { UsageGroup } from "../metering/ports.js";
 import type { Grid, Period } from "../metering/usage-buckets.js";
-import type { UsageSums, UsageUnit } from "../metering/usage-sums.js";
-import { ALL_USAGE, type UsageBreakdownRow, type UsageFilter } from "../metering/usage-types.js";
+import type { UsageUnit } from "../metering/usage-sums.js";
+import { type UsageBreakdownRow } from "../metering/usage-types.js";
 import type { UsageReports } from "../metering/usage.js";
 import { clientKeyCounts } from "./client-key-counts.js";
 import { actorKey } from "./context.js";

@@ -1,9 +1,8 @@
 import type { Clock } from "../core/clock.js";
 import type { Condition, Page, PageQuery } from "../core/page.js";
+import { ALL_USAGE, type UsageSums } from "../core/usage.js";
 import { OWNER_FIELD, type KeysReader } from "../keys/ports.js";
 import type { Period } from "../metering/usage-buckets.js";
-import type { UsageSums } from "../metering/usage-sums.js";
-import { ALL_USAGE } from "../metering/usage-types.js";
 import type { KeyUsage } from "./key-usage.js";
 
 const DAY_MS = 86_400_000;

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
 import type { Page, PageQuery } from "../core/page.js";
+import type { UsageQuery, UsageRow } from "../core/usage.js";
 
 /** Calls that go into the database together, in whatever form it wants them; their records need not be kept. */
 export interface LedgerBatch {
@@ -46,44 +47,4 @@ export interface JournalPosition {
   readonly file: number;
   /** Bytes from its start. */
   readonly offset: number;
-}
-
-export type UsageGroup = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
-export type UsageBucket = "MINUTE" | "HOUR" | "DAY" | "ALL";
-
-export interface UsageQuery {
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly bucket: UsageBucket;
-  /** Buckets of this length from `fromMs` on, a multiple of `bucket`'s; without it they are as long as those. */
-  readonly stepMs?: number;
-  readonly groupBy: UsageGroup;
-  /** Only calls of this owner, client key, provider key; null for all. */
-  readonly ownerId: string | null;
-  readonly clientKeyId: string | null;
-  readonly providerKeyId: string | null;
-  /** Only calls of this provider, this model; null or absent for all. */
-  readonly providerId?: string | null;
-  readonly model?: string | null;
-}
-
-export interface UsageRow {
-  /** Start of the bucket, milliseconds since the epoch. */
-  readonly bucketMs: number;
-  readonly group: string;
-  readonly calls: number;
-  readonly errors: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly cacheReadTokens: number;
-  readonly cacheWriteTokens: number;
-  readonly reasoningTokens: number;
-  readonly costMicros: number;
-  /** Calls of models without a price. */
-  readonly unpricedCalls: number;
-  readonly latencySumMs: number;
-  /** Calls that `latencySumMs` is of, those without a measured latency left out; absent means all. */
-  readonly timedCalls?: number;
-  readonly requestBytes: number;
-  readonly responseBytes: number;
 }

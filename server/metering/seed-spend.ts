@@ -1,7 +1,7 @@
+import { ALL_USAGE } from "../core/usage.js";
 import type { Meter } from "./meter.js";
 import type { LedgerStore } from "./ports.js";
 import { startOfMonth } from "./spend.js";
-import { ALL_USAGE } from "./usage-types.js";
 
 const DAY_MS = 86_400_000;
 

@@ -1,5 +1,5 @@
-import type { UsageBucket, UsageRow } from "./ports.js";
-import { addSums, sumsOf, type UsageSums } from "./usage-sums.js";
+import type { UsageBucket, UsageRow, UsageSums } from "../core/usage.js";
+import { addSums, sumsOf } from "./usage-sums.js";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

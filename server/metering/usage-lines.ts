@@ -1,11 +1,5 @@
-import {
-  addSums,
-  amountOf,
-  NO_USAGE,
-  withoutSums,
-  type UsageSums,
-  type UsageUnit,
-} from "./usage-sums.js";
+import type { UsageSums } from "../core/usage.js";
+import { addSums, amountOf, NO_USAGE, withoutSums, type UsageUnit } from "./usage-sums.js";
 import type { UsageSeries } from "./usage-types.js";
 
 /** The sums of each bucket; undefined where nothing was recorded. */

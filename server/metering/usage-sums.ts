@@ -1,21 +1,4 @@
-import type { UsageRow } from "./ports.js";
-
-/** Sums over calls. Integers; money in micro-US-dollars, of the priced calls only. */
-export interface UsageSums {
-  readonly calls: number;
-  readonly errors: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly cacheReadTokens: number;
-  readonly cacheWriteTokens: number;
-  readonly reasoningTokens: number;
-  readonly costMicros: number;
-  readonly unpricedCalls: number;
-  readonly latencySumMs: number;
-  readonly timedCalls: number;
-  readonly requestBytes: number;
-  readonly responseBytes: number;
-}
+import type { UsageRow, UsageSums } from "../core/usage.js";
 
 /** What groups are ranked by. TOKENS is input and output together. */
 export type UsageUnit =
@@ -54,8 +37,8 @@ export function amountOf(sums: UsageSums, unit: UsageUnit): number {
 
 /** Sums of one row of the roll-ups. */
 export function sumsOf(row: UsageRow): UsageSums {
-  const { bucketMs: _bucket, group: _group, timedCalls = row.calls, ...rest } = row;
-  return { ...rest, timedCalls };
+  const { bucketMs: _bucket, group: _group, ...sums } = row;
+  return sums;
 }
 
 export function addSums(a: UsageSums, b: UsageSums): UsageSums {

@@ -1,23 +1,6 @@
-import type { UsageGroup } from "./ports.js";
+import type { UsageFilter, UsageGroup, UsageSums } from "../core/usage.js";
 import type { Grid, Period } from "./usage-buckets.js";
-import type { UsageSums, UsageUnit } from "./usage-sums.js";
-
-/** Which calls; null takes all. */
-export interface UsageFilter {
-  readonly ownerId: string | null;
-  readonly clientKeyId: string | null;
-  readonly providerKeyId: string | null;
-  readonly providerId: string | null;
-  readonly model: string | null;
-}
-
-export const ALL_USAGE: UsageFilter = {
-  ownerId: null,
-  clientKeyId: null,
-  providerKeyId: null,
-  providerId: null,
-  model: null,
-};
+import type { UsageUnit } from "./usage-sums.js";
 
 export interface UsageSummary {
   /** What was counted: the period asked for, widened to whole roll-ups. */

@@ -1,5 +1,13 @@
 import type { Clock } from "../core/clock.js";
-import type { ActiveNames, LedgerStore, UsageBucket, UsageGroup, UsageRow } from "./ports.js";
+import {
+  ALL_USAGE,
+  type UsageBucket,
+  type UsageFilter,
+  type UsageGroup,
+  type UsageRow,
+  type UsageSums,
+} from "../core/usage.js";
+import type { ActiveNames, LedgerStore } from "./ports.js";
 import {
   DAY_MS,
   fold,
@@ -12,15 +20,13 @@ import {
 } from "./usage-buckets.js";
 import { restOf, seriesOf, shareOf, totalOfLine, zeroWhere, type Line } from "./usage-lines.js";
 import { amountOf, averageLatencyMs, NO_USAGE, sumsOf, totalOf } from "./usage-sums.js";
-import type { UsageSums, UsageUnit } from "./usage-sums.js";
+import type { UsageUnit } from "./usage-sums.js";
 import {
-  ALL_USAGE,
   type BreakdownRequest,
   type ClientKeyStats,
   type TrendRequest,
   type UsageBreakdown,
   type UsageBreakdownRow,
-  type UsageFilter,
   type UsageSummary,
   type UsageTrend,
 } from "./usage-types.js";

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.js";
 import { JsonTexts } from "../core/json-texts.js";
 import { JsonWriter } from "../core/json-writer.js";
 import type { PageQuery } from "../core/page.js";
+import type { UsageQuery, UsageRow } from "../core/usage.js";
 import { listCalls, readCall } from "./call-list.js";
 import type { CallPage } from "./call-list.js";
 import { RowBatch } from "./row-batch.js";
@@ -20,7 +21,6 @@ import { SQLITE } from "./sql-dialect.js";
 import { countActive } from "./usage-active.js";
 import type { ActiveNames, ActiveQuery } from "./usage-active.js";
 import { readUsage } from "./usage.js";
-import type { UsageQuery, UsageRow } from "./usage.js";
 import type { Writer } from "./writer.js";
 
 /** A place in the journal. */

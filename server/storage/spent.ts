@@ -1,3 +1,4 @@
+import { ALL_USAGE } from "../core/usage.js";
 import type { Db } from "./db.js";
 import { readDeletedSpend } from "./deleted-spend.js";
 import { SQLITE } from "./sql-dialect.js";
@@ -32,13 +33,13 @@ export interface SpentRow {
 export async function readSpent(db: Db, query: SpentQuery): Promise<readonly SpentRow[]> {
   const { by, id, fromMs, toMs } = query;
   const usage = await readUsage(db, {
+    ...ALL_USAGE,
     fromMs,
     toMs,
     bucket: "ALL",
     groupBy: by === "SERVER" ? "NONE" : by,
     ownerId: by === "OWNER" ? id : null,
     clientKeyId: by === "CLIENT_KEY" ? id : null,
-    providerKeyId: null,
   });
   const present = usage.map(({ group, inputTokens, outputTokens, costMicros }) => ({
     id: group,

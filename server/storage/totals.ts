@@ -1,3 +1,4 @@
+import type { UsageGroup } from "../core/usage.js";
 import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
 import {
@@ -11,10 +12,8 @@ import {
 } from "./rollup-rows.js";
 import type { CombinationSum } from "./rollup-rows.js";
 
-/** What calls are grouped by: nothing, or one of their names. */
-export type Dimension = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
 /** What totals are kept of: calls that share one name, all calls, or those that share provider and model. */
-export type TotalDimension = Dimension | "PROVIDER_MODEL";
+export type TotalDimension = UsageGroup | "PROVIDER_MODEL";
 
 interface DimensionPlace {
   /** What stands for it in the tables. */
@@ -31,7 +30,7 @@ interface DimensionPlace {
 const PAIR = 2 ** 26;
 
 /** Where in a pair a name's number is. */
-export const PAIR_PARTS: Readonly<Partial<Record<Dimension, string>>> = {
+export const PAIR_PARTS: Readonly<Partial<Record<UsageGroup, string>>> = {
   PROVIDER: `ref / ${PAIR}`,
   MODEL: `ref % ${PAIR}`,
 };

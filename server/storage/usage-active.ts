@@ -1,6 +1,6 @@
+import type { UsageFilter } from "../core/usage.js";
 import type { Db } from "./db.js";
 import { conditionsOf, keyFilter, readState } from "./usage.js";
-import type { UsageFilter } from "./usage.js";
 import { planUsage } from "./usage-plan.js";
 
 /** Whose calls are asked for, and of which time. */

@@ -1,3 +1,4 @@
+import type { UsageBucket } from "../core/usage.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollup-rows.js";
 
 /** Which roll-ups a range of time is read from. */
@@ -16,8 +17,6 @@ export interface RollupState {
   readonly minutesFromMs: number;
   readonly hoursFromMs: number;
 }
-
-export type UsageBucket = "MINUTE" | "HOUR" | "DAY" | "ALL";
 
 export const BUCKET_MS: Readonly<Record<Exclude<UsageBucket, "ALL">, number>> = {
   MINUTE: MINUTE_MS,

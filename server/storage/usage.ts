@@ -1,53 +1,11 @@
+import type { UsageFilter, UsageGroup, UsageQuery, UsageRow } from "../core/usage.js";
 import type { Db } from "./db.js";
 import { COUNTERS } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
 import { DIMENSIONS, PAIR_PARTS, TOTALS } from "./totals.js";
-import type { Dimension, TotalDimension } from "./totals.js";
+import type { TotalDimension } from "./totals.js";
 import { BUCKET_MS, cutAtTotals, planUsage, TABLE_MS } from "./usage-plan.js";
-import type { Piece, RollupState, Segment, UsageBucket } from "./usage-plan.js";
-
-export type UsageGroup = Dimension;
-
-/** Which calls count; null lets everything through. */
-export interface UsageFilter {
-  readonly ownerId: string | null;
-  readonly clientKeyId: string | null;
-  readonly providerKeyId: string | null;
-  readonly providerId?: string | null;
-  readonly model?: string | null;
-}
-
-/** What is asked of the roll-ups. */
-export interface UsageQuery extends UsageFilter {
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly bucket: UsageBucket;
-  /** Buckets of this length from `fromMs` on, a multiple of `bucket`'s; without it they are as long as those. */
-  readonly stepMs?: number;
-  readonly groupBy: UsageGroup;
-}
-
-/** One bucket of one group. */
-export interface UsageRow {
-  /** Start of the bucket; with ALL the start that was asked for. */
-  readonly bucketMs: number;
-  /** Id or model name; empty where there is none, and without groups. */
-  readonly group: string;
-  readonly calls: number;
-  readonly errors: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly cacheReadTokens: number;
-  readonly cacheWriteTokens: number;
-  readonly reasoningTokens: number;
-  readonly costMicros: number;
-  readonly unpricedCalls: number;
-  readonly latencySumMs: number;
-  /** Calls that `latencySumMs` is of; those without a measured latency are left out. */
-  readonly timedCalls: number;
-  readonly requestBytes: number;
-  readonly responseBytes: number;
-}
+import type { Piece, RollupState, Segment } from "./usage-plan.js";
 
 interface UsageDbRow extends Record<(typeof COUNTERS)[number], number> {
   bucket: number;
@@ -89,21 +47,19 @@ interface Asked {
 
 /** What the filter wants one name to be. */
 interface NameCondition {
-  readonly dimension: Dimension;
+  readonly dimension: UsageGroup;
   readonly name: string;
 }
 
 export function conditionsOf(query: UsageFilter): readonly NameCondition[] {
-  const wanted: readonly [Dimension, string | null | undefined][] = [
+  const wanted: readonly [UsageGroup, string | null][] = [
     ["OWNER", query.ownerId],
     ["CLIENT_KEY", query.clientKeyId],
     ["PROVIDER_KEY", query.providerKeyId],
     ["PROVIDER", query.providerId],
     ["MODEL", query.model],
   ];
-  return wanted.flatMap(([dimension, name]) =>
-    name === null || name === undefined ? [] : [{ dimension, name }],
-  );
+  return wanted.flatMap(([dimension, name]) => (name === null ? [] : [{ dimension, name }]));
 }
 
 /** The totals that know all names that are filtered and grouped by; most are of one kind of name each. */
@@ -156,7 +112,7 @@ function totalsSql({ query, conditions, dimension = "NONE" }: Asked, piece: Piec
   const { table } = TOTALS.find(({ rollups }) => rollups === piece.table) ?? TOTALS[0];
   const bucket = bucketOf(query, piece);
   const isPair = dimension === "PROVIDER_MODEL";
-  const part = (name: Dimension) => (isPair ? PAIR_PARTS[name] : "ref");
+  const part = (name: UsageGroup) => (isPair ? PAIR_PARTS[name] : "ref");
   const group = part(query.groupBy);
   const columns = [bucket, group].filter((column) => column !== undefined);
   // Left to itself the database reads the totals of all names in this time; of pairs there are few.

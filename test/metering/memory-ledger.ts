@@ -1,13 +1,11 @@
 import type { CallRecord } from "../../server/core/call.js";
 import type { Page } from "../../server/core/page.js";
+import type { UsageGroup, UsageQuery, UsageRow } from "../../server/core/usage.js";
 import type {
   ActiveNames,
   LedgerBatch,
   JournalPosition,
   LedgerStore,
-  UsageGroup,
-  UsageQuery,
-  UsageRow,
 } from "../../server/metering/ports.js";
 
 const BUCKET_MS = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, ALL: Infinity } as const;
@@ -102,6 +100,7 @@ export class MemoryLedger implements LedgerStore {
       const row = rows.get(key) ?? emptyRow(bucketMs, group);
       rows.set(key, row);
       row.calls += 1;
+      row.timedCalls += 1;
       row.errors += call.status === "ERROR" ? 1 : 0;
       row.inputTokens += call.tokens.input;
       row.outputTokens += call.tokens.output;
@@ -159,6 +158,7 @@ function emptyRow(
     costMicros: 0,
     unpricedCalls: 0,
     latencySumMs: 0,
+    timedCalls: 0,
     requestBytes: 0,
     responseBytes: 0,
   };

@@ -1,7 +1,7 @@
 import type { CallRecord } from "../../server/core/call.js";
 import { systemClock } from "../../server/core/clock.js";
-import type { LedgerStore, UsageRow } from "../../server/metering/ports.js";
-import { ALL_USAGE } from "../../server/metering/usage-types.js";
+import { ALL_USAGE, type UsageRow } from "../../server/core/usage.js";
+import type { LedgerStore } from "../../server/metering/ports.js";
 import { openStorage, type Storage } from "../../server/storage/open.js";
 import { keptLog } from "./sample-calls.js";
 

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { test } from "node:test";
+import { ALL_USAGE } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
 import { opened, query, START_MS, tempFolder } from "./fixture.js";
 
@@ -46,9 +47,7 @@ async function checkWhole(storage: Storage, promised: readonly string[]): Promis
     toMs: START_MS + 10 ** 10,
     bucket: "ALL",
     groupBy: "NONE",
-    ownerId: null,
-    clientKeyId: null,
-    providerKeyId: null,
+    ...ALL_USAGE,
   });
   const { total } = await storage.ledger.listCalls(query({ pageSize: 1 }));
   assert.equal(total, Math.min((position + 1) * 20, 10_001), "calls and journal position differ");

@@ -1,6 +1,6 @@
 import type { CallRecord } from "../../server/core/call.js";
+import { ALL_USAGE, type UsageQuery } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
-import type { UsageQuery } from "../../server/storage/usage.js";
 import { START_MS } from "./fixture.js";
 
 export const AT = { file: 1, offset: 0 };
@@ -13,9 +13,7 @@ export function everything(part: Partial<UsageQuery> = {}): UsageQuery {
     toMs: START_MS + 400 * 24 * HOUR,
     bucket: "ALL",
     groupBy: "NONE",
-    ownerId: null,
-    clientKeyId: null,
-    providerKeyId: null,
+    ...ALL_USAGE,
     ...part,
   };
 }

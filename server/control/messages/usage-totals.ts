@@ -1,6 +1,7 @@
+import type { UsageSums } from "../../core/usage.js";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { UsageTotalsSchema } from "../../../proto/gen/latchkey/v1/common_pb.js";
-import { averageLatencyMs, successRatio, type UsageSums } from "../../metering/usage-sums.js";
+import { averageLatencyMs, successRatio } from "../../metering/usage-sums.js";
 import { int64 } from "./values.js";
 
 /** Ratios and means are unset without calls; what the roll-ups do not keep is 0 or unset. */
