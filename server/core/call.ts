@@ -137,3 +137,29 @@ export interface CallRecord {
   readonly ip: string;
   readonly attempts: readonly Attempt[];
 }
+
+/**
+ * What is known of a call when it is admitted. The journal keeps it, so that a call during which the
+ * process dies still leaves a row.
+ */
+export type BegunCall = Pick<
+  CallRecord,
+  | "id"
+  | "startedAt"
+  | "clientKeyId"
+  | "clientKeyKind"
+  | "ownerId"
+  | "modelAsked"
+  | "endpoint"
+  | "dialect"
+  | "streamed"
+  | "ip"
+> & {
+  /** What is set aside for it in budgets. */
+  readonly reserved: Estimate;
+};
+
+/** What is put on record of a call: that it begins, or how it ended. */
+export type CallEntry =
+  | { readonly kind: "BEGUN"; readonly call: BegunCall }
+  | { readonly kind: "FINISHED"; readonly record: CallRecord };

@@ -1,6 +1,7 @@
 import { detached } from "../core/bytes.js";
 import {
   type Attempt as AttemptRecord,
+  type BegunCall,
   type CallRecord,
   type Estimate,
   NO_TOKENS,
@@ -13,7 +14,7 @@ import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
-import type { BegunCall, Lease, Ticket } from "./ports.js";
+import type { Lease, Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
 

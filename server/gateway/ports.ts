@@ -1,4 +1,4 @@
-import type { AttemptOutcome, CallRecord, Estimate, ReplyFacts } from "../core/call.js";
+import type { AttemptOutcome, CallEntry, CallRecord, Estimate, ReplyFacts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { PresentedKey } from "../core/presented-key.js";
@@ -128,21 +128,6 @@ export interface SecretOpener {
   open(key: ProviderKey, origin: string): Secret | Promise<Secret>;
 }
 
-/** What is known of a call at its admission, so that one during which the process dies leaves a row. */
-export type BegunCall = Pick<
-  CallRecord,
-  | "id"
-  | "startedAt"
-  | "clientKeyId"
-  | "clientKeyKind"
-  | "ownerId"
-  | "modelAsked"
-  | "endpoint"
-  | "dialect"
-  | "streamed"
-  | "ip"
-> & { readonly reserved: Estimate };
-
 /** Hears of calls that are traced what their record does not say. */
 export interface CallTraces {
   /** A call has arrived. `route` has place holders; `traceparent` is as sent, empty if there was none. */
@@ -152,11 +137,6 @@ export interface CallTraces {
   /** Nothing is left to do for a call, whether it was recorded or not. */
   over(id: string): void;
 }
-
-/** What is put on record of a call: that it begins, or how it ended. */
-export type CallEntry =
-  | { readonly kind: "BEGUN"; readonly call: BegunCall }
-  | { readonly kind: "FINISHED"; readonly record: CallRecord };
 
 /** Keeps the record of calls. */
 export interface CallSink {

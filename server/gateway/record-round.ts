@@ -1,6 +1,6 @@
-import type { CallRecord } from "../core/call.js";
+import type { BegunCall, CallEntry, CallRecord } from "../core/call.js";
 import { Fault, toFault } from "../core/fault.js";
-import type { BegunCall, CallEntry, CallSink } from "./ports.js";
+import type { CallSink } from "./ports.js";
 
 /** Hears that an entry is on record, or why it is not. */
 export type OnEntry = (fault: Fault | undefined) => void;

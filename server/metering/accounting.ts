@@ -1,7 +1,7 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
-import { recordOfLostCall } from "./begun-call.js";
+import { recordOfLostCall } from "./lost-call.js";
 import { LedgerCallSink, type AccountingPolicy, type CallDurability } from "./call-sink.js";
 import { openJournal, type Journal, type JournalStats } from "./journal.js";
 import type { JournalDisk } from "./journal-disk.js";

@@ -1,7 +1,6 @@
-import type { CallRecord, TokenUsage } from "../core/call.js";
+import type { CallEntry, CallRecord, TokenUsage } from "../core/call.js";
 import type { Logger } from "../core/logger.js";
 import type { RouteTarget } from "../core/provider.js";
-import type { CallEntry } from "./begun-call.js";
 import { costOf, soundTokens } from "./cost.js";
 import type { Journal } from "./journal.js";
 import type { LiveCalls } from "./live-calls.js";

@@ -1,6 +1,6 @@
-import type { Attempt, CallRecord } from "../core/call.js";
+import type { Attempt, BegunCall, CallRecord } from "../core/call.js";
 import type { JsonWriter } from "../core/json-writer.js";
-import { type BegunCall, NOTHING_RESERVED } from "./begun-call.js";
+import { NOTHING_RESERVED } from "./lost-call.js";
 
 /**
  * Calls as the journal holds them: JSON lists of values in a fixed order. Without field names a record is

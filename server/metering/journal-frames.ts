@@ -1,8 +1,7 @@
 import { crc32 } from "node:zlib";
-import type { CallRecord } from "../core/call.js";
+import type { BegunCall, CallRecord } from "../core/call.js";
 import { JsonTexts } from "../core/json-texts.js";
 import { JsonWriter } from "../core/json-writer.js";
-import type { BegunCall } from "./begun-call.js";
 import {
   decodeBegun,
   decodeRecord,

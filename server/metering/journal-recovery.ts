@@ -1,5 +1,5 @@
+import type { BegunCall } from "../core/call.js";
 import { Fault } from "../core/fault.js";
-import type { BegunCall } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
 import {
   decodeHeader,

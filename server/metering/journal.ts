@@ -1,8 +1,7 @@
-import type { CallRecord } from "../core/call.js";
+import type { BegunCall, CallEntry, CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
-import type { BegunCall, CallEntry } from "./begun-call.js";
 import type { JournalDisk } from "./journal-disk.js";
 import { JournalFile } from "./journal-file.js";
 import { FrameEncoder, HEADER_BYTES } from "./journal-frames.js";

@@ -1,4 +1,4 @@
-import type { BegunCall } from "./begun-call.js";
+import type { BegunCall } from "../core/call.js";
 import type { OpenCall } from "./journal-codec.js";
 
 /** Holds a call until it is over. */

@@ -1,4 +1,4 @@
-import type { CallRecord, Estimate } from "../../server/core/call.js";
+import type { BegunCall, CallEntry, CallRecord, Estimate } from "../../server/core/call.js";
 import type { ClientKey, Principal } from "../../server/core/client-key.js";
 import type { Clock } from "../../server/core/clock.js";
 import { systemClock } from "../../server/core/clock.js";
@@ -17,8 +17,6 @@ import type { GatewayLimits } from "../../server/gateway/limits.js";
 import type {
   Admission,
   Authenticator,
-  BegunCall,
-  CallEntry,
   CallSink,
   Lease,
   LeaseRequest,

@@ -1,5 +1,4 @@
-import type { CallRecord } from "../../server/core/call.js";
-import type { BegunCall, CallEntry } from "../../server/metering/begun-call.js";
+import type { BegunCall, CallEntry, CallRecord } from "../../server/core/call.js";
 import type { LogFields, Logger } from "../../server/core/logger.js";
 
 /** An id as the server makes them, from a number. */

@@ -1,30 +1,4 @@
-import { type CallRecord, type Estimate, NO_TOKENS } from "../core/call.js";
-
-/**
- * What is known of a call when it is admitted. The journal keeps it, so that a call during which the
- * process dies still leaves a row.
- */
-export type BegunCall = Pick<
-  CallRecord,
-  | "id"
-  | "startedAt"
-  | "clientKeyId"
-  | "clientKeyKind"
-  | "ownerId"
-  | "modelAsked"
-  | "endpoint"
-  | "dialect"
-  | "streamed"
-  | "ip"
-> & {
-  /** What is set aside for it in budgets. */
-  readonly reserved: Estimate;
-};
-
-/** What is put on record of a call: that it begins, or how it ended. */
-export type CallEntry =
-  | { readonly kind: "BEGUN"; readonly call: BegunCall }
-  | { readonly kind: "FINISHED"; readonly record: CallRecord };
+import { type BegunCall, type CallRecord, type Estimate, NO_TOKENS } from "../core/call.js";
 
 /** The error code of a call during which the process died. */
 const PROCESS_DIED = "process_died";
