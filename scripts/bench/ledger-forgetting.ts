@@ -1,6 +1,6 @@
 import { ALL_USAGE } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
-import { DAY_MS } from "./ledger-rows.js";
+import { DAY_MS } from "../../server/core/durations.js";
 import { clientKeyId } from "./made-calls.js";
 
 /** How long others waited for the writer meanwhile, milliseconds. */

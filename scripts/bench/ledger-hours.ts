@@ -1,4 +1,5 @@
 import type { CallRecord } from "../../server/core/call.js";
+import { HOUR_MS } from "../../server/core/durations.js";
 import { JsonTexts } from "../../server/core/json-texts.js";
 import { JsonWriter } from "../../server/core/json-writer.js";
 import { RowBatch } from "../../server/storage/row-batch.js";
@@ -6,7 +7,7 @@ import { insertCalls } from "../../server/storage/call-insertion.js";
 import { connect } from "../../server/storage/db.js";
 import { storageFault } from "../../server/storage/faults.js";
 import { LedgerRefs } from "../../server/storage/ledger-refs.js";
-import { HOUR_MS, sumByCombination } from "../../server/storage/rollup-rows.js";
+import { sumByCombination } from "../../server/storage/rollup-rows.js";
 import { addRollups } from "../../server/storage/rollups.js";
 import { addToTotals, TOTALS } from "../../server/storage/totals.js";
 import { Writer } from "../../server/storage/writer.js";

@@ -2,7 +2,7 @@ import type { Condition, PageQuery } from "../../server/core/page.js";
 import { ALL_USAGE, type UsageGroup } from "../../server/core/usage.js";
 import type { UsageReports } from "../../server/metering/usage.js";
 import type { Ledger } from "../../server/storage/ledger.js";
-import { DAY_MS } from "./ledger-rows.js";
+import { DAY_MS } from "../../server/core/durations.js";
 import { clientKeyId, modelName, ownerId, providerId, providerKeyId } from "./made-calls.js";
 
 /** How long an answer took, milliseconds, and how many rows it has. */

@@ -1,4 +1,5 @@
 import type { CallRecord } from "../../server/core/call.js";
+import { DAY_MS, HOUR_MS } from "../../server/core/durations.js";
 import type { Logger } from "../../server/core/logger.js";
 import { ALL_USAGE } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
@@ -7,8 +8,6 @@ import { HourFiller } from "./ledger-hours.js";
 import { clientKeyId, MadeCalls, ownerId, providerId, providerKeyId } from "./made-calls.js";
 import { CLIENT_KEYS, OWNERS, PROVIDER_KEYS, PROVIDERS } from "./made-calls.js";
 
-export const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 /** More than the recorder takes at once, to be done sooner. */
 const BATCH_CALLS = 5000;
 const PRUNE_ROWS = 1000;

@@ -6,7 +6,8 @@ import { systemClock } from "../../server/core/clock.js";
 import { UsageReports } from "../../server/metering/usage.js";
 import { openStorage, type Storage } from "../../server/storage/open.js";
 import { forget } from "./ledger-forgetting.js";
-import { DAY_MS, fill, SILENT } from "./ledger-rows.js";
+import { DAY_MS } from "../../server/core/durations.js";
+import { fill, SILENT } from "./ledger-rows.js";
 import { ask, type Answer } from "./ledger-questions.js";
 import { numberOption, printTable, shown, textOption } from "./table.js";
 

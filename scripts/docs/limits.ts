@@ -1,3 +1,4 @@
+import * as durations from "../../server/core/durations.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { UPSTREAM_LIMITS } from "../../server/upstream/limits.js";
 import { code, figure, table } from "./markdown.js";
@@ -22,7 +23,7 @@ const FOLDERS = [
   "dialect",
 ].map((name) => `server/${name}`);
 
-const LIMIT = /^(?:export )?const ([A-Z][A-Z0-9_]*) = ([0-9][0-9_ *<]*);/;
+const LIMIT = /^(?:export )?const ([A-Z][A-Z0-9_]*) = ((?:[0-9][0-9_]*|[A-Z]+_MS)(?: (?:\*|<<) (?:[0-9][0-9_]*|[A-Z]+_MS))*);/;
 /** Names that say how much, how long or how many. */
 const LIMIT_NAME =
   /_(?:MAX|MIN|MAX_MS|MIN_MS|TIMEOUT_MS|INTERVAL_MS|COOLDOWN_MS|TTL_MS|KEPT|KEPT_MS|KEPT_BYTES|FLUSH_MS|SWEEP_MS|HEARTBEAT_MS|DEFAULT|DEFAULT_MS|LINES|FAILURES|SUCCESSES|RUNNING_MAX)$|^(?:TIMEOUT_MS|KEPT_MS|HEARTBEAT_MS|UNUSED_DAYS|RAMP_MS|BREAKER_BASE_MS|JOURNAL_FILE_BYTES|HISTORY_SECONDS)$/;
@@ -67,10 +68,17 @@ export function namedLimits(root: string): string {
   return table(["constant", "value", "module", "meaning"], rows);
 }
 
-/** `64 * 1024`, `1 << 20`, `10_000`: all that limits are written with. */
+/** `64 * 1024`, `1 << 20`, `10_000`, `30 * DAY_MS`: all that limits are written with. */
 function valueOf(expression: string): number {
-  const plain = expression.replaceAll("_", "");
-  const [base = "0", shift] = plain.split("<<");
-  const product = base.split("*").reduce((sum, factor) => sum * Number(factor), 1);
+  const [base = "0", shift] = expression.split("<<");
+  const product = base.split("*").reduce((sum, factor) => sum * numberOf(factor.trim()), 1);
   return shift === undefined ? product : product * 2 ** Number(shift);
+}
+
+function numberOf(factor: string): number {
+  return isDuration(factor) ? durations[factor] : Number(factor.replaceAll("_", ""));
+}
+
+function isDuration(name: string): name is keyof typeof durations {
+  return name in durations;
 }

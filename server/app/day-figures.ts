@@ -1,11 +1,10 @@
 import type { ClientKeyFacts } from "../control/ports.js";
 import type { Clock } from "../core/clock.js";
+import { DAY_MS, HOUR_MS } from "../core/durations.js";
 import type { Logger } from "../core/logger.js";
 import { ALL_USAGE, type UsageRow } from "../core/usage.js";
 import type { LedgerStore } from "../metering/ports.js";
 
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 /** From so many calls of the last hour on, more failures than successes are worth a look. */
 const ERROR_RATE_CALLS_MIN = 20;
 /** Figures this old are read anew when somebody looks. */

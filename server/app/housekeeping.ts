@@ -1,3 +1,4 @@
+import { DAY_MS } from "../core/durations.js";
 import { Housekeeping, pruneCallsChore } from "../metering/housekeeping.js";
 import type { Foundation } from "./foundation.js";
 import type { UseCases } from "./use-cases.js";
@@ -6,7 +7,6 @@ import type { UseCases } from "./use-cases.js";
 const ROLLUP_BATCH = 1000;
 /** Entries of the change log that are kept for other nodes and for looking back. */
 const CHANGES_KEPT = 10_000;
-const DAY_MS = 86_400_000;
 /** Longer than any installation lives; stands for "for good". */
 const FOREVER_DAYS = 36_500;
 

@@ -1,4 +1,5 @@
 import { assert } from "../core/assert.js";
+import { DAY_MS } from "../core/durations.js";
 import { globMatches } from "../core/glob.js";
 import type { Model, ModelCategory, Price } from "../core/provider.js";
 import { CURATED_MODELS, SERVICES } from "./data/models.js";
@@ -14,7 +15,6 @@ import type { PriceRow } from "./price-table.js";
  */
 export const CATALOG_DATE_MS = Date.UTC(2026, 10, 20);
 
-const DAY_MS = 86_400_000;
 const LONG_CONTEXT_TOKENS = 400_000;
 
 /** The stable id of a preset model, e.g. `mdl_openai_gpt-4o`; what is not plain in a model id becomes `~`. */

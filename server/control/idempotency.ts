@@ -7,6 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import { apiError } from "./error-info.js";
 
 /** Which request a repeat would be a repeat of. */
@@ -35,7 +36,7 @@ export type Answer<T> =
   | { readonly repeated: false; readonly value: T }
   | { readonly repeated: true; readonly kept: string };
 
-const KEPT_MS = 24 * 3_600_000;
+const KEPT_MS = DAY_MS;
 /** Characters of all keys and answers that are kept; beyond, the oldest are forgotten first. */
 const KEPT_CHARS_MAX = 8 * 1024 * 1024;
 

@@ -5,16 +5,16 @@ import type {
   UsageShareSchema,
   UsageTotalsSchema,
 } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { DAY_MS, MINUTE_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import { ALL_USAGE, type UsageFilter, type UsageSums } from "../core/usage.js";
-import { DAY_MS, type Grid } from "../metering/usage-buckets.js";
+import { type Grid } from "../metering/usage-buckets.js";
 import { addSums, NO_USAGE } from "../metering/usage-sums.js";
 import { type BreakdownRequest } from "../metering/usage-types.js";
 import type { UsageReports } from "../metering/usage.js";
 import { usageTotalsMessage } from "./messages/usage-totals.js";
 import { msOf, numberOf, timeOf } from "./messages/values.js";
 
-const MINUTE_MS = 60_000;
 /** The days of a range that names no start. */
 const DAYS_DEFAULT = 30;
 const BUCKETS_MAX = 5_000;

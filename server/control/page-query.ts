@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, WEEK_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, type Condition, type PageQuery } from "../core/page.js";
 
@@ -25,11 +26,11 @@ const WHOLE_NUMBER = /^\d+$/;
 const CONDITION = /^([a-z][a-z0-9_]*)(!=|>=|<=|=|>|<|:)(.*)$/s;
 const SPAN = /^(\d{1,6})([smhdw])$/;
 const SPAN_MS: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
+  s: SECOND_MS,
+  m: MINUTE_MS,
+  h: HOUR_MS,
+  d: DAY_MS,
+  w: WEEK_MS,
 };
 
 /**

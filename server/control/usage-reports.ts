@@ -12,6 +12,7 @@ import {
 } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import { ALL_USAGE, type UsageFilter, type UsageGroup, type UsageSums } from "../core/usage.js";
 import { userIdOf } from "../keys/owners.js";
@@ -35,7 +36,6 @@ export interface UsageReportsDeps {
   readonly clientKeyReader: Pick<KeysReader["clientKeys"], "list">;
 }
 
-const DAY_MS = 86_400_000;
 const BUCKETS_DEFAULT = 120;
 const BUCKETS_MAX = 400;
 const TOP_DEFAULT = 10;

@@ -1,11 +1,11 @@
 import type { Clock } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import type { Condition, Page, PageQuery } from "../core/page.js";
 import { ALL_USAGE, type UsageSums } from "../core/usage.js";
 import { OWNER_FIELD, type KeysReader } from "../keys/ports.js";
 import type { Period } from "../metering/usage-buckets.js";
 import type { KeyUsage } from "./key-usage.js";
 
-const DAY_MS = 86_400_000;
 const OWNERS_MAX = 10_000;
 
 /** What a user owns and has used. */

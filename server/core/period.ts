@@ -1,7 +1,7 @@
 import { unreachable } from "./assert.js";
+import { DAY_MS } from "./durations.js";
 import type { Period } from "./provider-key.js";
 
-const DAY_MS = 86_400_000;
 /** 1970-01-05, the first Monday of the epoch; weeks begin on Mondays. */
 const FIRST_MONDAY_MS = 4 * DAY_MS;
 

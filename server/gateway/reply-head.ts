@@ -45,7 +45,7 @@ const HEADERS = new HeaderTable<Part>(
   { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "LIMIT", "x-codex-": "FORWARD" },
 );
 
-const PACING = /^(?:retry-after(?:-ms)?$|ratelimit$|(?:x-|anthropic-)?ratelimit-.)/;
+const PACING = /^(?:retry-after(?:-ms)?$|ratelimit$|(?:x-|anthropic-)?ratelimit(?:bysize)?-.)/;
 
 /** Reads a head where it stands. `dropLimits` leaves out the provider's rate limits where we state our own. */
 export function readReplyHead(

@@ -1,9 +1,11 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/durations.js";
+
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
+  s: SECOND_MS,
+  m: MINUTE_MS,
+  h: HOUR_MS,
+  d: DAY_MS,
 };
 const NUMBER = /^(\d{1,15}(?:\.\d{1,15})?)(?:\s*,.*)?$/;
 const DURATION = /^(?:\d{1,15}(?:\.\d{1,15})?(?:ms|[smhd]))+$/;

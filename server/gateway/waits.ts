@@ -1,14 +1,12 @@
+import { MINUTE_MS } from "../core/durations.js";
+import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import { isRecord } from "../dialect/json-find.js";
 import type { ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
 import { waitIn } from "./wait-text.js";
 
-/** No provider's wish to wait is followed for longer, unless a quota is used up. */
-const RETRY_AFTER_MS_MAX = 3_600_000;
-/** A quota may come back with the next month. */
-const QUOTA_RESET_MS_MAX = 31 * 86_400_000;
 /** Nobody knows when an overload ends, and one that guesses long must not cost more than failures do. */
-const OVERLOAD_WAIT_MS_MAX = 60_000;
+const OVERLOAD_WAIT_MS_MAX = MINUTE_MS;
 
 type Pacing = ReadonlyMap<string, string>;
 
@@ -19,7 +17,7 @@ type Pacing = ReadonlyMap<string, string>;
 export function rateWaitMs(head: ReplyHead, error: ProviderError, nowMs: number): number | null {
   // Gemini's limit of a day for one model may be given back in seconds by its own word, but is not.
   if (error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(error.body)) {
-    return RETRY_AFTER_MS_MAX;
+    return RETRY_AFTER_MAX_MS;
   }
   const wait =
     askedFor(head.pacing, nowMs) ??
@@ -27,7 +25,7 @@ export function rateWaitMs(head: ReplyHead, error: ProviderError, nowMs: number)
     resetOf(pacingInside(error), nowMs) ??
     retryDelay(error.body) ??
     spoken(error.text, nowMs);
-  return bounded(wait, RETRY_AFTER_MS_MAX);
+  return bounded(wait, RETRY_AFTER_MAX_MS);
 }
 
 /** Until a quota is full again, in milliseconds, 31 days at most; null if the provider does not say. */
@@ -37,7 +35,7 @@ export function quotaWaitMs(head: ReplyHead, error: ProviderError, nowMs: number
     untilDay(error.text, nowMs) ??
     waitIn(typeof resetsAt === "string" ? resetsAt : undefined, nowMs) ??
     askedFor(head.pacing, nowMs);
-  return bounded(wait, QUOTA_RESET_MS_MAX);
+  return bounded(wait, QUOTA_RESET_MAX_MS);
 }
 
 /** Until an overload is over, in milliseconds, a minute at most; null if the provider does not say. */
@@ -68,7 +66,7 @@ function resetOf(pacing: Pacing | undefined, nowMs: number): number | undefined 
 }
 
 const REMAINING =
-  /^(?<stem>(?:x-|anthropic-)?ratelimit-)(?:remaining(?<after>-.+)?|(?<before>.+)-remaining)$/;
+  /^(?<stem>(?:x-|anthropic-)?ratelimit(?:bysize)?-)(?:remaining(?<after>-.+)?|(?<before>.+)-remaining)$/;
 const UNIFIED = "anthropic-ratelimit-unified-";
 
 /** When what this line says to be used up comes back, as it is written; none where it says nothing of the kind. */
@@ -83,8 +81,11 @@ function resetsBeside(
   // `"policy";r=0;t=42` for each.
   if (name === "ratelimit") return value.split(",").map(usedUp);
   const groups = REMAINING.exec(name)?.groups;
-  if (groups === undefined || !(Number(value) <= 0)) return [];
+  if (groups === undefined) return [];
   const { stem = "", after = "", before } = groups;
+  // Mistral says what the call would have cost beside what is left.
+  const needed = Number(pacing?.get(`${stem}query-cost`) ?? 0);
+  if (!(Number(value) <= 0 || Number(value) < needed)) return [];
   return [pacing?.get(before === undefined ? `${stem}reset${after}` : `${stem}${before}-reset`)];
 }
 

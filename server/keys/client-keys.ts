@@ -1,6 +1,7 @@
 import type { Actor } from "../core/audit.js";
 import type { ClientKey, ClientKeyKind } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import { Fault, invalidField } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Page, PageQuery } from "../core/page.js";
@@ -25,7 +26,7 @@ import type { Settings } from "./settings.js";
 /** Client keys that one owner can have; admins may exceed it for them. */
 export const CLIENT_KEYS_PER_OWNER_MAX = 10_000;
 /** How long a rotated key's old secret can go on working. */
-export const ROTATION_GRACE_MS_MAX = 30 * 86_400_000;
+export const ROTATION_GRACE_MS_MAX = 30 * DAY_MS;
 
 /** A client key and its secret, which is never seen again unless the key is recoverable. */
 export interface ClientKeyWithSecret {

@@ -1,6 +1,7 @@
 import { presetModels, servicesOf } from "../catalog/preset-models.js";
 import { REWRITE_TARGETS_MAX } from "../catalog/rewrites.js";
 import type { Actor } from "../core/audit.js";
+import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Page, PageQuery } from "../core/page.js";
@@ -10,7 +11,6 @@ import type { KeysTx } from "./ports.js";
 import { changeableProvider, visibleTo } from "./providers.js";
 import { cleanLine, SERVICE_CHARS_MAX } from "./validate.js";
 
-const DAY_MS = 86_400_000;
 const MODELS_AT_ONCE_MAX = 500;
 const MODEL_ID_CHARS_MAX = 200;
 const NAMES_MAX = 50;

@@ -1,11 +1,11 @@
 import { clientKeyState, type ClientKey } from "../core/client-key.js";
+import { DAY_MS } from "../core/durations.js";
 import type { ProviderKey } from "../core/provider-key.js";
 
 /** Something an owner should look at; it never stops a key from working. */
 export type KeyNotice = "ROTATION_DUE" | "EXPIRES_SOON" | "UNUSED" | "NEW_ADDRESS";
 
 export const UNUSED_DAYS = 90;
-const DAY_MS = 86_400_000;
 
 /** The settings on which notices depend, in days. */
 export interface NoticeDays {

@@ -1,5 +1,6 @@
 import type { Actor, AuditOutcome } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
+import { MINUTE_MS } from "../core/durations.js";
 import type { Logger } from "../core/logger.js";
 import { authorize, type Action } from "./policy.js";
 import type { KeysReader, KeysStore, KeysTx } from "./ports.js";
@@ -9,7 +10,6 @@ import { Denial } from "./refusals.js";
 const DENIALS_PER_MINUTE_MAX = 30;
 /** Actors whose denials are counted at once; beyond, the oldest count is forgotten. */
 const DENIAL_ACTORS_MAX = 1000;
-const MINUTE_MS = 60_000;
 
 /** What a mutation did, for its audit event. */
 export interface Done<T> {

@@ -1,5 +1,6 @@
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
+import { MINUTE_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { User } from "../core/user.js";
@@ -7,8 +8,6 @@ import type { Done, Operations } from "./operations.js";
 import type { Action } from "./policy.js";
 import type { KeysReader, KeysTx, Passwords, PasswordVerdict } from "./ports.js";
 import type { Settings } from "./settings.js";
-
-const MINUTE_MS = 60_000;
 
 /** Somebody claims to know a password. */
 export interface Attempt {

@@ -1,5 +1,6 @@
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
+import { MINUTE_MS } from "../core/durations.js";
 import { Fault, invalidField } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Secret } from "../core/secret.js";
@@ -13,7 +14,6 @@ import type { Settings } from "./settings.js";
 import { endSessions } from "./users.js";
 import { checkPassword } from "./validate.js";
 
-const MINUTE_MS = 60_000;
 /** Sessions of one user at a time; the oldest ends when another one begins. */
 export const SESSIONS_PER_USER_MAX = 100;
 

@@ -1,16 +1,16 @@
 import type { Clock, Timer } from "../core/clock.js";
+import { DAY_MS, HOUR_MS } from "../core/durations.js";
 import type { Logger } from "../core/logger.js";
 import type { LedgerStore } from "./ports.js";
 
 /** Time between two rounds. */
-const ROUND_INTERVAL_MS = 3_600_000;
+const ROUND_INTERVAL_MS = HOUR_MS;
 /** The first round waits until the start is over. */
 const FIRST_ROUND_MS = 60_000;
 /** Pause between two steps, in which calls are recorded. */
 const STEP_PAUSE_MS = 20;
 /** Calls deleted in one step; few enough that the writer is free again within 50 ms. */
 const PRUNE_BATCH_CALLS = 1000;
-const DAY_MS = 86_400_000;
 
 /** Work that is done bit by bit. */
 export interface Chore {

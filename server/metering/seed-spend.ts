@@ -1,9 +1,8 @@
+import { DAY_MS } from "../core/durations.js";
 import { ALL_USAGE } from "../core/usage.js";
 import type { Meter } from "./meter.js";
 import type { LedgerStore } from "./ports.js";
 import { startOfMonth } from "./spend.js";
-
-const DAY_MS = 86_400_000;
 
 /** Tells the meter what the database knows of today's and this month's spending, of all or of one owner. */
 export async function seedSpend(

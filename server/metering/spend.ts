@@ -1,4 +1,4 @@
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "../core/durations.js";
 
 /** Money spent in the running day and month, UTC, in micro-US-dollars. */
 export interface Spend {

@@ -1,10 +1,7 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS, WEEK_MS } from "../core/durations.js";
 import type { UsageBucket, UsageRow, UsageSums } from "../core/usage.js";
 import { addSums, sumsOf } from "./usage-sums.js";
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-export const DAY_MS = 24 * HOUR_MS;
-const WEEK_MS = 7 * DAY_MS;
 /** The first Monday of the epoch, from which weeks are counted. */
 const FIRST_MONDAY_MS = 4 * DAY_MS;
 

@@ -5,13 +5,13 @@ import { MemoryLedger } from "../../test/metering/memory-ledger.js";
 import { callId, failedCall, sampleCall } from "../../test/metering/sample-calls.js";
 import { FakeClock } from "../../test/support/fake-clock.js";
 import type { CallRecord } from "../core/call.js";
+import { DAY_MS, HOUR_MS } from "../core/durations.js";
 import { ALL_USAGE } from "../core/usage.js";
 import { UsageReports } from "./usage.js";
-import { countOf, DAY_MS, gridOf, rollupFor } from "./usage-buckets.js";
+import { countOf, gridOf, rollupFor } from "./usage-buckets.js";
 import { amountOf } from "./usage-sums.js";
 import { type BreakdownRequest, type TrendRequest } from "./usage-types.js";
 
-const HOUR_MS = 3_600_000;
 const NOW = Date.UTC(2026, 10, 20, 12, 0, 0);
 const TODAY = { fromMs: NOW - 24 * HOUR_MS, toMs: NOW };
 

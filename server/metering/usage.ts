@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import {
   ALL_USAGE,
   type UsageBucket,
@@ -9,7 +10,6 @@ import {
 } from "../core/usage.js";
 import type { ActiveNames, LedgerStore } from "./ports.js";
 import {
-  DAY_MS,
   fold,
   gridOf,
   periodBefore,

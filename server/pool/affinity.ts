@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { HOUR_MS } from "../core/durations.js";
 
 export const AFFINITIES_MAX = 20_000;
 /** Longer than the prompt caches of the providers live. */
-export const AFFINITY_TTL_MS = 3_600_000;
+export const AFFINITY_TTL_MS = HOUR_MS;
 const NAME_CHARS_MAX = 128;
 
 interface Entry {

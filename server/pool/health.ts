@@ -1,11 +1,10 @@
 import { unreachable } from "../core/assert.js";
 import { type AttemptOutcome, saysOverload } from "../core/call.js";
+import { HOUR_MS } from "../core/durations.js";
 import type { Health } from "../core/provider-key.js";
+import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 
-export const RETRY_AFTER_MAX_MS = 3_600_000;
-/** A provider that says a quota is empty may name its monthly reset; longer is not believed. */
-export const QUOTA_RESET_MAX_MS = 31 * 86_400_000;
-export const QUOTA_RESET_DEFAULT_MS = 3_600_000;
+export const QUOTA_RESET_DEFAULT_MS = HOUR_MS;
 /** Rate limits in a row without Retry-After double the wait up to this. */
 export const RATE_LIMIT_WAIT_MAX_MS = 300_000;
 /** Even a Retry-After of zero keeps a key out this long, so that a burst does not hammer it. */

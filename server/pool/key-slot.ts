@@ -1,7 +1,8 @@
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
+import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import type { CandidateSet } from "./candidate-set.js";
 import type { Standing } from "./eligibility.js";
-import { FRESH, QUOTA_RESET_MAX_MS, rampShare, RETRY_AFTER_MAX_MS } from "./health.js";
+import { FRESH, rampShare } from "./health.js";
 import type { Condition } from "./health.js";
 import type { ModelConditions } from "./model-conditions.js";
 import { ModelLoads } from "./model-load.js";

@@ -1,3 +1,5 @@
+import { HOUR_MS } from "../core/durations.js";
+
 /** How many of the latest outcomes count. */
 export const OUTCOMES_MAX = 100;
 const ASSUMED_SUCCESSES = 5;
@@ -5,7 +7,7 @@ const ASSUMED_SUCCESSES = 5;
  * After this long without any outcome the window is forgotten: a key that scored too low to be chosen gets
  * another chance instead of being judged by old failures for ever.
  */
-const OUTCOMES_FORGOTTEN_AFTER_MS = 3_600_000;
+const OUTCOMES_FORGOTTEN_AFTER_MS = HOUR_MS;
 
 /** The latest outcomes of a key, as a ring of ones and zeros. */
 export class OutcomeWindow {

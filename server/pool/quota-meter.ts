@@ -1,8 +1,7 @@
+import { DAY_MS } from "../core/durations.js";
 import { periodEnd, periodStart, runningPeriod } from "../core/period.js";
 import type { Period, Quota } from "../core/provider-key.js";
 import type { Used } from "./lease.js";
-
-const DAY_MS = 86_400_000;
 
 /** What a key has used in a time. */
 export interface QuotaUse extends Used {

@@ -1,5 +1,6 @@
 import type { Change } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
+import { HOUR_MS } from "../core/durations.js";
 import { TIERS } from "../core/provider-key.js";
 import type { Health, KeyHealth, ProviderKey, Tier } from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";
@@ -47,7 +48,7 @@ const PEERS_LOOKED_MAX = 200;
 const ABSENCE_MIN_MS = 10_000;
 const WALL_SLACK_MS = 1_000;
 /** How soon a key whose quota is used up is looked at again, since the wall clock may be set meanwhile. */
-const SPENT_LOOK_MS = 3_600_000;
+const SPENT_LOOK_MS = HOUR_MS;
 
 /** All provider keys with their standing, kept up to date by changes, attempts and time. */
 export class KeyRegistry {

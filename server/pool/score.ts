@@ -1,3 +1,4 @@
+import { HOUR_MS } from "../core/durations.js";
 import { DEGRADED_RATE, RATE_COUNTS_FROM } from "./health.js";
 import type { KeySlot } from "./key-slot.js";
 
@@ -6,7 +7,6 @@ export const SUCCESS_POINTS = 70;
 export const FRESHNESS_POINTS = 15;
 export const BALANCE_POINTS = 15;
 
-const HOUR_MS = 3_600_000;
 const FRESHNESS_DAY_POINTS = 12;
 const FRESHNESS_LEAST_POINTS = 3;
 

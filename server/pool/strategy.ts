@@ -1,3 +1,4 @@
+import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { Fault } from "../core/fault.js";
 import { DEFAULT_HEALTH_POLICY } from "./health.js";
@@ -41,8 +42,8 @@ export const PUBLIC_POOL_SETTING = "publicPoolEnabled";
 const PROVIDERS_MAX = 200;
 /** The numbers of the setting: least, most. */
 const RANGES = {
-  rateLimitCooldownMs: [100, 86_400_000],
-  errorCooldownMs: [100, 86_400_000],
+  rateLimitCooldownMs: [100, DAY_MS],
+  errorCooldownMs: [100, DAY_MS],
   failoverDeadlineMs: [100, 600_000],
   invalidAfterRefusals: [1, 100],
 } as const;

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
+import { MINUTE_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { Condition, PageQuery } from "../core/page.js";
 import { CALL_FIELDS, INDEXED } from "./call-fields.js";
@@ -13,7 +14,6 @@ import type { Sort } from "./listing.js";
 import type { Position } from "./page-token.js";
 import { fetchPage } from "./paging.js";
 import type { Fetched, FullPage, RowRequest } from "./paging.js";
-import { MINUTE_MS } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
 import { SWEEPING, UNSWEPT } from "./usage.js";
 

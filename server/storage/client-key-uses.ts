@@ -1,3 +1,4 @@
+import { HOUR_MS } from "../core/durations.js";
 import { addressBlock } from "../core/ip.js";
 import type { Db } from "./db.js";
 import { SQLITE } from "./sql-dialect.js";
@@ -16,7 +17,7 @@ const USES_PER_STATEMENT = 1_000;
 /** Addresses that are remembered of a key; the one unused for longest is forgotten first. */
 export const ADDRESSES_PER_KEY_MAX = 64;
 /** The last use of an address is written no more often: it only decides which one is forgotten. */
-const ADDRESS_FRESH_MS = 3_600_000;
+const ADDRESS_FRESH_MS = HOUR_MS;
 
 /** Adds to usage counters, many keys in one statement. Keys that were deleted meanwhile are passed over. */
 export async function touchClientKeys(db: Db, uses: readonly ClientKeyUse[]): Promise<void> {

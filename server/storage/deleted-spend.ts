@@ -1,6 +1,6 @@
 import type { CallRecord } from "../core/call.js";
+import { DAY_MS } from "../core/durations.js";
 import type { Db } from "./db.js";
-import { DAY_MS } from "./rollup-rows.js";
 import { DIMENSIONS } from "./totals.js";
 
 /** How long a day of it is kept: no running period has begun earlier, for a month is the longest. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.js";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { Db } from "./db.js";
 import { pruneDeletedSpend } from "./deleted-spend.js";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollup-rows.js";
 import { DIMENSIONS, subtractClientKey, TOTALS } from "./totals.js";
 import type { Writer } from "./writer.js";
 

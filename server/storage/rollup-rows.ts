@@ -1,11 +1,8 @@
 import type { CallRecord } from "../core/call.js";
+import { MINUTE_MS } from "../core/durations.js";
 import type { Db } from "./db.js";
 import type { Combination } from "./ledger-refs.js";
 import { SQLITE } from "./sql-dialect.js";
-
-export const MINUTE_MS = 60_000;
-export const HOUR_MS = 60 * MINUTE_MS;
-export const DAY_MS = 24 * HOUR_MS;
 
 /** What a roll-up counts, in the order of its columns. */
 export const COUNTERS = [

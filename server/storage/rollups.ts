@@ -1,13 +1,6 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { Db } from "./db.js";
-import {
-  addUp,
-  COUNTERS,
-  DAY_MS,
-  HOUR_MS,
-  insertRollups,
-  MINUTE_MS,
-  sumByCombination,
-} from "./rollup-rows.js";
+import { addUp, COUNTERS, insertRollups, sumByCombination } from "./rollup-rows.js";
 import type { CombinationSum, Rollup } from "./rollup-rows.js";
 import { addToTotals, foldTotals } from "./totals.js";
 

@@ -1,8 +1,9 @@
 import type { CallRecord } from "../core/call.js";
+import { MINUTE_MS } from "../core/durations.js";
 import type { JsonWriter } from "../core/json-writer.js";
 import { fillRefs, writeRow } from "./call-rows.js";
 import type { Combination, CountedNames, LedgerRefs } from "./ledger-refs.js";
-import { MINUTE_MS, MinuteSums } from "./rollup-rows.js";
+import { MinuteSums } from "./rollup-rows.js";
 import type { CombinationSum } from "./rollup-rows.js";
 
 /** Names that the database has not numbered yet, and where the numbers go in the rows of their calls. */

@@ -1,15 +1,8 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { UsageGroup } from "../core/usage.js";
 import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
-import {
-  addUp,
-  COUNTERS,
-  DAY_MS,
-  HOUR_MS,
-  insertRollups,
-  MINUTE_MS,
-  sumUp,
-} from "./rollup-rows.js";
+import { addUp, COUNTERS, insertRollups, sumUp } from "./rollup-rows.js";
 import type { CombinationSum } from "./rollup-rows.js";
 
 /** What totals are kept of: calls that share one name, all calls, or those that share provider and model. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollup-rows.js";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import { planUsage, TABLE_MS } from "./usage-plan.js";
 
 const DAY = Date.UTC(2026, 0, 15);

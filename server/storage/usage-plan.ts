@@ -1,5 +1,5 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { UsageBucket } from "../core/usage.js";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "./rollup-rows.js";
 
 /** Which roll-ups a range of time is read from. */
 export interface Segment {

@@ -403,6 +403,32 @@ for (const [name, headers, body, wanted] of [
     {},
     42_000,
   ],
+  [
+    "Mistral's limit of tokens",
+    { "ratelimitbysize-remaining": "0", "ratelimitbysize-reset": "42" },
+    {},
+    42_000,
+  ],
+  [
+    "Mistral's limit of tokens with less left than the call needs",
+    {
+      "ratelimitbysize-remaining": "120",
+      "ratelimitbysize-query-cost": "4000",
+      "ratelimitbysize-reset": "42",
+    },
+    {},
+    42_000,
+  ],
+  [
+    "Mistral's limit of tokens that is not used up",
+    {
+      "ratelimitbysize-remaining": "5000",
+      "ratelimitbysize-query-cost": "4000",
+      "ratelimitbysize-reset": "42",
+    },
+    {},
+    null,
+  ],
   ["Retry-After twice", { "retry-after": "60, 60" }, {}, 60_000],
   ["Retry-After with a unit", { "retry-after": "42s" }, {}, 42_000],
   ["Retry-After in epoch seconds", { "retry-after": String(IN_42_S / 1000) }, {}, 42_000],

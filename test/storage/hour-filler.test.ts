@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { DAY_MS, fill } from "../../scripts/bench/ledger-rows.js";
+import { fill } from "../../scripts/bench/ledger-rows.js";
 import { MadeCalls } from "../../scripts/bench/made-calls.js";
+import { DAY_MS } from "../../server/core/durations.js";
 import { connect } from "../../server/storage/db.js";
 import { opened } from "./fixture.js";
 

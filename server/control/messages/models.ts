@@ -9,6 +9,7 @@ import {
 } from "../../../proto/gen/latchkey/v1/providers_pb.js";
 import type { Catalog } from "../../catalog/catalog.js";
 import { priceAt } from "../../catalog/price-table.js";
+import { DAY_MS } from "../../core/durations.js";
 import { invalidField } from "../../core/fault.js";
 import type { Model, ModelCategory, Price, PriceParts } from "../../core/provider.js";
 import type { ModelDraft } from "../../keys/models.js";
@@ -27,7 +28,6 @@ import {
 } from "./values.js";
 
 /** Preset rows carry a midnight as their update time; what an admin changed carries the wall clock. */
-const DAY_MS = 86_400_000;
 const ADMIN = "admin";
 
 export const CATEGORY_MESSAGES: Record<ModelCategory, Model_Category> = {
