@@ -23,7 +23,9 @@ const FOLDERS = [
   "dialect",
 ].map((name) => `server/${name}`);
 
-const LIMIT = /^(?:export )?const ([A-Z][A-Z0-9_]*) = ((?:[0-9][0-9_]*|[A-Z]+_MS)(?: (?:\*|<<) (?:[0-9][0-9_]*|[A-Z]+_MS))*);/;
+const DURATIONS: ReadonlyMap<string, number> = new Map(Object.entries(durations));
+const LIMIT =
+  /^(?:export )?const ([A-Z][A-Z0-9_]*) = ((?:[0-9][0-9_]*|[A-Z]+_MS)(?: (?:\*|<<) (?:[0-9][0-9_]*|[A-Z]+_MS))*);/;
 /** Names that say how much, how long or how many. */
 const LIMIT_NAME =
   /_(?:MAX|MIN|MAX_MS|MIN_MS|TIMEOUT_MS|INTERVAL_MS|COOLDOWN_MS|TTL_MS|KEPT|KEPT_MS|KEPT_BYTES|FLUSH_MS|SWEEP_MS|HEARTBEAT_MS|DEFAULT|DEFAULT_MS|LINES|FAILURES|SUCCESSES|RUNNING_MAX)$|^(?:TIMEOUT_MS|KEPT_MS|HEARTBEAT_MS|UNUSED_DAYS|RAMP_MS|BREAKER_BASE_MS|JOURNAL_FILE_BYTES|HISTORY_SECONDS)$/;
@@ -76,9 +78,5 @@ function valueOf(expression: string): number {
 }
 
 function numberOf(factor: string): number {
-  return isDuration(factor) ? durations[factor] : Number(factor.replaceAll("_", ""));
-}
-
-function isDuration(name: string): name is keyof typeof durations {
-  return name in durations;
+  return DURATIONS.get(factor) ?? Number(factor.replaceAll("_", ""));
 }

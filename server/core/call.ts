@@ -56,6 +56,8 @@ export type AttemptOutcome =
   | "KEY_REFUSED"
   /** The provider does not serve the model to this key, or to nobody; the key itself is fine. */
   | "MODEL_REFUSED"
+  /** What was asked for needs a right that the key has not, or that nobody has: the key may serve other calls. */
+  | "RIGHT_REFUSED"
   | "PROVIDER_ERROR"
   | "UNREACHABLE"
   | "TIMEOUT"

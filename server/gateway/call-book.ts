@@ -17,6 +17,7 @@ import { estimateTokens } from "./estimate.js";
 import type { Lease, Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
+const NO_LEASES: readonly Lease[] = [];
 
 /** How a call ended. */
 export interface Ending {
@@ -51,6 +52,8 @@ export class CallBook {
   #attempts: AttemptRecord[] = [];
   #lease: Lease | undefined;
   #leasedMs = 0;
+  /** Of keys that were refused a right for this call. */
+  #withoutRight = NO_LEASES;
   /** Of the last attempt: it counts against that key's quota what the call used, as its record says. */
   #lastLease: Lease | undefined;
   #closed = false;
@@ -155,6 +158,10 @@ export class CallBook {
       retryAfterMs: result.retryAfterMs,
       detail: result.detail,
     });
+    if (result.outcome === "RIGHT_REFUSED") this.#withoutRight = [...this.#withoutRight, lease];
+    // One that served the call has the right, so the others of the same lack it; where nobody has, it may be the request.
+    if (result.outcome !== "OK") return;
+    for (const each of this.#withoutRight) if (each.target === lease.target) each.lacksRight();
   }
 
   /**

@@ -88,7 +88,17 @@ export function namesForeign(error: ProviderError): boolean {
   );
 }
 
-const KEY_CODES = new Set(["invalid_api_key", "authentication_error", "API_KEY_INVALID"]);
+const KEY_CODES = new Set([
+  "invalid_api_key",
+  "authentication_error",
+  // Google's reasons.
+  "API_KEY_INVALID",
+  "API_KEY_HTTP_REFERRER_BLOCKED",
+  "API_KEY_IP_ADDRESS_BLOCKED",
+  "CONSUMER_INVALID",
+  "CONSUMER_SUSPENDED",
+  "SERVICE_DISABLED",
+]);
 const KEY_MESSAGES = [
   /^this organization has been disabled\.$/i,
   /^api key (?:not valid\. please pass a valid|expired\. please renew the) api key\.$/i,
@@ -101,6 +111,15 @@ export function saysKey(error: ProviderError): boolean {
   return hasCode(error, KEY_CODES) || isOneOf(error, KEY_MESSAGES);
 }
 
+/** What is said of the key or its account, and not of what it may do. */
+const USELESS_WORDS =
+  /\b(?:key|token|credential|account|organi[sz]ation|project|team|subscription)s? (?:(?:is|are|was|were|has been|have been) (?:not (?:valid|active)|invalid|inactive|expired|revoked|disabled|deactivated|deleted|suspended|banned|blocked|closed|reported as leaked)|(?:has )?expired|not valid|may not be used)\b|\b(?:invalid|incorrect|unknown|expired|revoked) (?:api[ -]?)?(?:key|token|credential)s?\b|\bauthenticat/i;
+
+/** Of a 403: that the key or its account is good for nothing, in whatever words. */
+export function saysUseless(error: ProviderError): boolean {
+  return saysKey(error) || USELESS_WORDS.test(ownWords(error));
+}
+
 const RIGHTS_CODES = new Set([
   "permission_error",
   "permission_denied",
@@ -110,9 +129,16 @@ const RIGHTS_CODES = new Set([
 const RIGHTS_WORDS =
   /\b(?:api )?keys?\b|permission|credential|authori[sz]|authenticat|access denied|\b(?:account|organi[sz]ation|project|team|subscription)/i;
 
-/** Of a 403: that it is about the key, its account or its rights. */
+/** Of a 403: that it is about what the key or its account may do. */
 export function saysRights(error: ProviderError): boolean {
   return hasCode(error, RIGHTS_CODES) || RIGHTS_WORDS.test(ownWords(error));
+}
+
+const SCOPE_WORDS = /\b(?:insufficient permissions?|missing scopes?)\b/i;
+
+/** Of a 401: that the key is known and has not the right to this. OpenAI says so of restricted keys. */
+export function saysScope(error: ProviderError): boolean {
+  return SCOPE_WORDS.test(ownWords(error));
 }
 
 const CONTENT_CODES = new Set([

@@ -1,3 +1,4 @@
+import type { AttemptOutcome } from "../core/call.js";
 import type { RouteTarget } from "../core/provider.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayLimits } from "./limits.js";
@@ -88,7 +89,7 @@ export class Failover {
    */
   wait(backMs: number, elapsedMs: number, jitter: number): number | undefined {
     const outcome = this.#failure?.outcome;
-    if (outcome === "REQUEST_REFUSED" || outcome === "TIMEOUT") return undefined;
+    if (outcome !== undefined && FINAL.has(outcome)) return undefined;
     if (backMs === 0 && this.#isFutile()) return undefined;
     const waitMs = backMs > 0 ? this.#untilBack(backMs, elapsedMs, jitter) : this.#pause(jitter);
     if (elapsedMs + waitMs > this.#waitMaxMs()) return undefined;
@@ -131,6 +132,8 @@ export class Failover {
   }
 }
 
+/** What no waiting changes, or what took too long already. */
+const FINAL: ReadonlySet<AttemptOutcome> = new Set(["REQUEST_REFUSED", "RIGHT_REFUSED", "TIMEOUT"]);
 /** What passes by and may be waited for. */
 const WEIGHT_OF_PASSING = 2;
 
@@ -140,7 +143,7 @@ const WEIGHT_OF_PASSING = 2;
  */
 function weightOf({ outcome }: AttemptFailure): number {
   if (["KEY_REFUSED", "QUOTA_EXHAUSTED", "MODEL_REFUSED"].includes(outcome)) return 0;
-  return outcome === "REQUEST_REFUSED" ? 1 : WEIGHT_OF_PASSING;
+  return outcome === "REQUEST_REFUSED" || outcome === "RIGHT_REFUSED" ? 1 : WEIGHT_OF_PASSING;
 }
 
 /** Of equals the first trouble with a key, and the last answer, is told. */

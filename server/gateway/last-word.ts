@@ -15,6 +15,11 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
         "upstream_refused_key",
         "The provider refused the provider key used for this call; its owner must replace or enable it. Your own client key is fine.",
       );
+    case "RIGHT_REFUSED":
+      return new Fault(
+        "upstream_refused_key",
+        `The provider refused every provider key that was tried a right that this call needs (${failure.detail}). Your own client key is fine.`,
+      );
     case "QUOTA_EXHAUSTED":
       // The key is out of the pool from now on, so this is what the next call is told as well.
       return (

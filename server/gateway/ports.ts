@@ -90,6 +90,8 @@ export interface LeaseRequest {
   readonly affinity: string;
   /** Id of the key whose account holds what the call names: none but it, unless it is gone for good; empty if none is known. */
   readonly home: string;
+  /** Of what kind the call is, as its path says: a key may have the right to one and not to another. */
+  readonly endpoint: string;
 }
 
 export interface Lease {
@@ -99,6 +101,8 @@ export interface Lease {
   proven(): void;
   /** Called exactly once, when the attempt has ended. */
   release(result: LeaseResult): void;
+  /** Called after `release` when another key has served what this one was refused a right for. */
+  lacksRight(): void;
   /**
    * Called exactly once, not before `release`: with what the call used, when it has ended, or null when it has gone
    * on with another key.

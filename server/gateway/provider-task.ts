@@ -1,3 +1,4 @@
+import type { AttemptOutcome } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Attempt } from "./attempt.js";
 import type { AttemptFailure } from "./attempt-failure.js";
@@ -7,6 +8,12 @@ import type { GatewayContext } from "./context.js";
 
 /** Questions about one task that may fail in a row. */
 const FAILURES_MAX = 5;
+/** What asking once more does not change. */
+const REFUSALS: ReadonlySet<AttemptOutcome> = new Set([
+  "REQUEST_REFUSED",
+  "RIGHT_REFUSED",
+  "KEY_REFUSED",
+]);
 
 const TOO_LONG: AttemptFailure = {
   outcome: "TIMEOUT",
@@ -61,7 +68,7 @@ export class ProviderTask {
    */
   asksAgain(attempt: Attempt, failure: AttemptFailure): boolean {
     if (attempt.taskFailed || this.#failures >= FAILURES_MAX) return false;
-    if (failure.outcome === "REQUEST_REFUSED" || failure.outcome === "KEY_REFUSED") return false;
+    if (REFUSALS.has(failure.outcome)) return false;
     this.#failures++;
     this.askLater(attempt);
     return true;

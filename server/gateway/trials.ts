@@ -87,6 +87,7 @@ export class Trials implements AttemptListener {
   /** Tries the next key. */
   next(): void {
     const { context, principal, book } = this.#options;
+    const endpoint = this.#options.match.endpoint.path;
     const plan = this.#plan;
     if (plan === undefined) return;
     const home = this.#homeOfThing();
@@ -98,7 +99,7 @@ export class Trials implements AttemptListener {
     try {
       const { tried } = this.#failover;
       const { route, affinity } = plan;
-      lease = context.pool.lease({ principal, route, tried, affinity, home });
+      lease = context.pool.lease({ principal, route, tried, affinity, home, endpoint });
     } catch (thrown) {
       const fault = toFault(thrown);
       if (!this.#waitForKey(plan, home, fault)) this.#giveUp(plan, home, fault);

@@ -6,7 +6,9 @@ import {
   saysModel,
   saysQuota,
   saysRights,
+  saysScope,
   saysTooLarge,
+  saysUseless,
 } from "./error-words.js";
 import { errorOf, type ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
@@ -55,26 +57,36 @@ function isTooLarge(head: ReplyHead, error: ProviderError): boolean {
   return SIZE_STATUSES.has(head.httpStatus) && saysTooLarge(error);
 }
 
+/** Where the status says enough. */
+const BY_STATUS: ReadonlyMap<number, AttemptOutcome> = new Map([
+  [429, "RATE_LIMITED"],
+  [408, "TIMEOUT"],
+  // Groq has no capacity left.
+  [498, "PROVIDER_ERROR"],
+]);
+
 function outcomeOf(httpStatus: number, error: ProviderError): AttemptOutcome {
   if (httpStatus === 402 || ([400, 403, 429].includes(httpStatus) && saysQuota(error))) {
     return "QUOTA_EXHAUSTED";
   }
   if ([400, 403, 404].includes(httpStatus) && saysModel(httpStatus, error)) return "MODEL_REFUSED";
   if (httpStatus === 403) return outcomeOfForbidden(error);
+  if (httpStatus === 401) return saysScope(error) ? "RIGHT_REFUSED" : "KEY_REFUSED";
   // Gemini refuses a bad key with 400, Anthropic that of a disabled organisation.
-  if (httpStatus === 401 || (httpStatus === 400 && saysKey(error))) return "KEY_REFUSED";
-  if (httpStatus === 429) return "RATE_LIMITED";
-  if (httpStatus === 408) return "TIMEOUT";
-  // Groq has no capacity left.
-  if (httpStatus === 498) return "PROVIDER_ERROR";
-  return httpStatus >= 400 && httpStatus < 500 ? "REQUEST_REFUSED" : "PROVIDER_ERROR";
+  if (httpStatus === 400 && saysKey(error)) return "KEY_REFUSED";
+  const isRequests = httpStatus >= 400 && httpStatus < 500;
+  return BY_STATUS.get(httpStatus) ?? (isRequests ? "REQUEST_REFUSED" : "PROVIDER_ERROR");
 }
 
-/** A 403 may be about the request, the key, or where we call from; only what speaks of the key may cost it its place. */
+/**
+ * A 403 may be about the request, the key, where we call from, or a right. Which rights a call needs its caller
+ * chooses, so only what speaks of the key itself may cost it its place.
+ */
 function outcomeOfForbidden(error: ProviderError): AttemptOutcome {
   // Gemini says it of what another account has made, and that says nothing about the key.
   if (namesForeign(error) || refusesContent(error)) return "REQUEST_REFUSED";
-  return saysKey(error) || saysRights(error) ? "KEY_REFUSED" : "PROVIDER_ERROR";
+  if (saysUseless(error)) return "KEY_REFUSED";
+  return saysRights(error) ? "RIGHT_REFUSED" : "PROVIDER_ERROR";
 }
 
 function waitMs(

@@ -12,6 +12,7 @@ const NOT_THE_PROVIDERS_FAULT: ReadonlySet<AttemptOutcome> = new Set([
   "OK",
   "REQUEST_REFUSED",
   "MODEL_REFUSED",
+  "RIGHT_REFUSED",
   "CALLER_ABORTED",
 ]);
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { PROOF_EVERY_LEASES } from "./pool.js";
+import { PROOF_EVERY_LEASES } from "./chooser.js";
 import { World, keys, tally } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
 

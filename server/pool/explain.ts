@@ -6,6 +6,7 @@ import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
 import type { KeyRegistry } from "./registry.js";
 import type { Prng } from "./prng.js";
+import { NO_KEYS } from "./rights.js";
 import type { Scope } from "./scope.js";
 import { scoreOf } from "./score.js";
 import type { Score } from "./score.js";
@@ -100,6 +101,7 @@ function rankTarget(
     const context: ChoiceContext = {
       nowMs: options.now.monotonicMs,
       tried,
+      lacking: NO_KEYS,
       passed: [],
       prng: options.prng,
       scratch: [],
@@ -134,6 +136,11 @@ function explainTiers(
         model: target.upstreamModel,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
+        lacked: options.registry.rights.lackedBy(
+          slot.id,
+          target.upstreamModel,
+          options.now.monotonicMs,
+        ),
         rank: serving.has(slot) ? (ranks.get(slot.id) ?? 0) : 0,
       }),
     );
@@ -153,6 +160,8 @@ interface Around {
   readonly model: string;
   readonly servesModel: boolean;
   readonly tierInUse: boolean;
+  /** The kinds of calls of the model for which it lacks a right. */
+  readonly lacked: readonly string[];
   readonly rank: number;
 }
 
@@ -226,7 +235,11 @@ function reasonOf(slot: KeySlot, around: Around): string {
   if (slot.loads.isFull(around.model))
     return "it has all the calls at a time that the provider takes";
   if (!around.tierInUse) return "a higher tier has an eligible key";
-  return slot.condition.onProof ? "eligible; one call has to succeed first" : REASONS.ELIGIBLE;
+  if (slot.condition.onProof) return "eligible; one call has to succeed first";
+  const { lacked } = around;
+  return lacked.length === 0
+    ? REASONS.ELIGIBLE
+    : `eligible; after others for ${lacked.join(", ")}, for which it lacks a right`;
 }
 
 function readyLoads(lane: Lane, target: RouteTarget, nowMs: number): readonly number[] {

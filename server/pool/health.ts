@@ -104,6 +104,7 @@ export function verdictOf(outcome: AttemptOutcome): "success" | "failure" | "neu
     case "CALLER_ABORTED":
     case "REQUEST_REFUSED":
     case "MODEL_REFUSED":
+    case "RIGHT_REFUSED":
       return "neutral";
     case "RATE_LIMITED":
     case "QUOTA_EXHAUSTED":
@@ -127,6 +128,9 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
     case "MODEL_REFUSED":
       // The provider read the request, so the key got past its door; the request's fault is the caller's.
       return event.wasProof ? afterSuccess(now, event) : now;
+    case "RIGHT_REFUSED":
+      // Whose fault it is cannot be told from one refusal; the owner of the key may want to know of it.
+      return { ...(event.wasProof ? afterSuccess(now, event) : now), lastError: errorOf(event) };
     case "CALLER_ABORTED":
       return now;
     case "RATE_LIMITED":
@@ -232,7 +236,8 @@ function afterSuccess(now: Condition, event: HealthEvent): Condition {
     now.rateLimits === 0 &&
     now.trips === 0 &&
     now.refusals === 0 &&
-    now.rampLeft === 0;
+    now.rampLeft === 0 &&
+    now.lastError === null;
   if (isSettled) return now;
   if (now.onProof && !event.wasProof) return now;
   return { ...FRESH, state, rampLeft, rampStartedAtMs: now.rampStartedAtMs };

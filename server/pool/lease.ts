@@ -13,6 +13,8 @@ export interface LeaseRequest {
   readonly affinity: string;
   /** Id of the key whose account holds what the call names: none but it, unless it is gone for good; empty if none is known. */
   readonly home: string;
+  /** Of what kind the call is, as its path says: a key may have the right to one and not to another. */
+  readonly endpoint: string;
 }
 
 export interface Lease {
@@ -22,6 +24,8 @@ export interface Lease {
   proven(): void;
   /** Ends the attempt. Only the first call counts, so that racing ends cannot give a key back twice. */
   release(result: LeaseResult): void;
+  /** Another key has served what this one was refused a right for: calls like it ask the others first. */
+  lacksRight(): void;
   /**
    * Counts the call against the key's quota: what it used, once it has ended, or null when it has gone on with
    * another key, which it then counts for. Only the first call counts.

@@ -6,8 +6,7 @@ import type { Logger } from "../core/logger.js";
 import type { Random } from "../core/random.js";
 import type { KeyHealth } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
-import { AffinityMap } from "./affinity.js";
-import type { CandidateSet } from "./candidate-set.js";
+import { Chooser } from "./chooser.js";
 import { checkEvent } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./dry.js";
 import { explain } from "./explain.js";
@@ -26,13 +25,13 @@ import { findHome } from "./home.js";
 import type { Home } from "./home.js";
 import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
-import type { InService, Lane } from "./lane.js";
+import type { InService } from "./lane.js";
 import type { CheckResult, Lease, LeaseRequest, LeaseResult } from "./lease.js";
 import type { LoadAtBegin, ModelLoad } from "./model-load.js";
 import { Prng } from "./prng.js";
 import { KeyRegistry } from "./registry.js";
 import type { HealthChange, PoolContent } from "./registry.js";
-import { scopeName, scopeOf } from "./scope.js";
+import { scopeOf } from "./scope.js";
 import type { Scope } from "./scope.js";
 import { summarize } from "./summary.js";
 import type { PoolSummary } from "./summary.js";
@@ -41,15 +40,11 @@ import {
   DEFAULT_ALLOCATION,
   parseAllocation,
   PUBLIC_POOL_SETTING,
+  strategyFor,
 } from "./strategy.js";
 import type { Allocation, Strategy } from "./strategy.js";
-import { choose, passedOver, taken } from "./strategies/choose.js";
-import type { ChoiceContext } from "./strategies/context.js";
+import { taken } from "./strategies/choose.js";
 
-/** While others are ready, one lease in this many may go to a key that has to prove itself. */
-export const PROOF_EVERY_LEASES = 4;
-/** Ramping keys that one lease passes over before it takes the first of them after all. */
-const RAMPING_PASSED_MAX = 4;
 /** Ends of a group's waits that differ by less are taken as one, or a burst would move each key many times. */
 const GROUP_SLACK_MS = 250;
 
@@ -76,9 +71,8 @@ export class Pool {
   readonly registry: KeyRegistry;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #affinities = new AffinityMap();
   readonly #prng: Prng;
-  readonly #scratch: KeySlot[] = [];
+  readonly #chooser: Chooser;
   #allocation: Allocation = DEFAULT_ALLOCATION;
   #publicPoolOpen = true;
   #leases = 0;
@@ -88,6 +82,12 @@ export class Pool {
     this.#logger = options.logger;
     this.#prng = new Prng(options.random);
     this.registry = new KeyRegistry(options);
+    this.#chooser = new Chooser({
+      clock: options.clock,
+      registry: this.registry,
+      prng: this.#prng,
+      allocation: () => this.#allocation,
+    });
   }
 
   /** Takes in what the storage holds, in place of what was known. */
@@ -117,7 +117,7 @@ export class Pool {
   }
 
   strategyOf(providerId: string): Strategy {
-    return this.#allocation.perProvider.get(providerId) ?? this.#allocation.strategy;
+    return strategyFor(this.#allocation, providerId);
   }
 
   /**
@@ -133,10 +133,8 @@ export class Pool {
     const home = this.#findHome(request.route, request.home, scope);
     if (home !== undefined) return this.#atHome(home, request, { scope, nowMs });
     for (const target of request.route.targets) {
-      for (const lane of this.registry.index.lanes(target.provider.id, scope)) {
-        const slot = this.#pick(lane, target, { request, scope, nowMs });
-        if (slot !== undefined) return this.#grant(slot, target, nowMs);
-      }
+      const slot = this.#chooser.pick(target, { request, scope, nowMs });
+      if (slot !== undefined) return this.#grant(slot, target, request.endpoint, nowMs);
     }
     throw noneLeft(this.registry.index, { request, scope, nowMs });
   }
@@ -232,97 +230,25 @@ export class Pool {
     return changed;
   }
 
-  #pick(
-    lane: Lane,
-    target: RouteTarget,
-    call: { request: LeaseRequest; scope: Scope; nowMs: number },
-  ): KeySlot | undefined {
-    const { request, nowMs } = call;
-    const set = lane.candidates(target.upstreamModel);
-    set.leases++;
-    const proof = this.#proofDue(set, request.tried);
-    if (proof !== undefined) return proof;
-    const strategy = this.strategyOf(target.provider.id);
-    const session = `${scopeName(call.scope)} ${target.provider.id}`;
-    const slot =
-      this.#sessionKey(set, session, call) ?? this.#choose(strategy, { set, request, nowMs });
-    if (slot !== undefined) {
-      taken(strategy, set, slot);
-      if (request.affinity !== "") this.#affinities.set(session, request.affinity, slot.id, nowMs);
-      return slot;
-    }
-    return set.awaiting.find((each) => !request.tried.has(each.id));
-  }
-
   #findHome(route: Route, home: string, scope: Scope): Home | undefined {
     const at = findHome(this.registry.index, { route, home, scope });
-    return at === undefined || this.#hasExpired(at.slot) ? undefined : at;
+    return at === undefined || this.#chooser.hasExpired(at.slot) ? undefined : at;
   }
 
   /** No other key will do: the account of each may be another, and it would say that there is no such thing. */
   #atHome(
     { slot, set, target }: Home,
-    { tried }: LeaseRequest,
+    request: LeaseRequest,
     { scope, nowMs }: { scope: Scope; nowMs: number },
   ): Lease {
+    const { tried } = request;
     const backMs = set.memberBackMs(slot, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, { backMs, nowMs });
     taken(this.strategyOf(target.provider.id), set, slot);
-    return this.#grant(slot, target, nowMs);
+    return this.#grant(slot, target, request.endpoint, nowMs);
   }
 
-  /** A key on proof is tried by a call's first attempt and now and then, so that nobody fails on two of them. */
-  #proofDue(set: CandidateSet, tried: ReadonlySet<string>): KeySlot | undefined {
-    if (set.awaiting.length === 0 || tried.size > 0) return undefined;
-    return set.leases % PROOF_EVERY_LEASES === 0 ? set.awaiting[0] : undefined;
-  }
-
-  #sessionKey(
-    set: CandidateSet,
-    session: string,
-    call: { request: LeaseRequest; nowMs: number },
-  ): KeySlot | undefined {
-    if (call.request.affinity === "" || !this.#allocation.sessionAffinity) return undefined;
-    const id = this.#affinities.get(session, call.request.affinity, call.nowMs);
-    if (id === undefined || call.request.tried.has(id)) return undefined;
-    const slot = set.findReady(id);
-    return slot === undefined || this.#hasExpired(slot) ? undefined : slot;
-  }
-
-  #choose(
-    strategy: Strategy,
-    call: { set: CandidateSet; request: LeaseRequest; nowMs: number },
-  ): KeySlot | undefined {
-    const passed: KeySlot[] = [];
-    const context: ChoiceContext = {
-      nowMs: call.nowMs,
-      tried: call.request.tried,
-      passed,
-      prng: this.#prng,
-      scratch: this.#scratch,
-    };
-    let first: KeySlot | undefined;
-    for (;;) {
-      const slot = choose(strategy, call.set, context);
-      if (slot === undefined) return first;
-      if (this.#hasExpired(slot)) continue;
-      if (strategy === "SEQUENTIAL" || slot.isDue(call.nowMs)) return slot;
-      first ??= slot;
-      if (passed.length >= RAMPING_PASSED_MAX) return first;
-      passed.push(slot);
-      passedOver(strategy, call.set, slot);
-    }
-  }
-
-  /** Life ends by the wall clock, which may have been moved since the key was last looked at. */
-  #hasExpired(slot: KeySlot): boolean {
-    const { expiresAt } = slot.key;
-    if (expiresAt === null || expiresAt > this.#clock.now()) return false;
-    this.registry.refresh(slot);
-    return true;
-  }
-
-  #grant(slot: KeySlot, target: RouteTarget, nowMs: number): Lease {
+  #grant(slot: KeySlot, target: RouteTarget, endpoint: string, nowMs: number): Lease {
     let isProof = slot.condition.onProof;
     const wallMs = this.#clock.now();
     slot.inFlight++;
@@ -353,8 +279,13 @@ export class Pool {
       release: (result) => {
         if (!isOpen) return;
         isOpen = false;
+        if (result.outcome === "OK") this.registry.rights.has(slot.id, endpoint, model);
         const facts = { begunAtMs: nowMs, wasProof: isProof, model, load, inFlight, limits, begun };
         this.#release(slot, result, facts);
+      },
+      lacksRight: () => {
+        if (slot.gone) return;
+        this.registry.rights.lacks(slot.id, endpoint, model, this.#clock.monotonic());
       },
       settle: (used) => {
         if (isSettled) return;

@@ -16,6 +16,7 @@ import type { InService } from "./lane.js";
 import type { Used } from "./lease.js";
 import { ModelConditions } from "./model-conditions.js";
 import type { PastUse } from "./quota-meter.js";
+import { Rights } from "./rights.js";
 import type { UseWindow } from "./use-window.js";
 import { WakeQueue } from "./wake-queue.js";
 
@@ -53,6 +54,7 @@ const SPENT_LOOK_MS = HOUR_MS;
 /** All provider keys with their standing, kept up to date by changes, attempts and time. */
 export class KeyRegistry {
   readonly index: KeyIndex;
+  readonly rights = new Rights();
   readonly #clock: Clock;
   readonly #onHealthChange: (change: HealthChange) => void;
   readonly #slots = new Map<string, KeySlot>();
@@ -185,6 +187,7 @@ export class KeyRegistry {
   forgetModels(slot: KeySlot): void {
     for (const model of slot.models?.models() ?? []) this.setModelCondition(slot, model, undefined);
     slot.loads.forget();
+    this.rights.forget(slot.id);
     for (const set of slot.sets) set.settle(slot);
   }
 
@@ -294,6 +297,7 @@ export class KeyRegistry {
     this.#count(slot, -1);
     this.#unlink(slot);
     this.#slots.delete(slot.id);
+    this.rights.forget(slot.id);
     slot.place = "OUT";
     slot.gone = true;
   }

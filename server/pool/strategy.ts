@@ -34,6 +34,11 @@ export const DEFAULT_ALLOCATION: Allocation = {
   failoverDeadlineMs: 60_000,
 };
 
+/** How keys of a provider are chosen. */
+export function strategyFor({ perProvider, strategy }: Allocation, providerId: string): Strategy {
+  return perProvider.get(providerId) ?? strategy;
+}
+
 /** The setting that holds the allocation as JSON, e.g. `{"strategy":"ROUND_ROBIN","providers":{"prv_x":"SEQUENTIAL"}}`. */
 export const ALLOCATION_SETTING = "pool.allocation";
 /** The setting that closes the pool to super keys: `true` or `false`. */

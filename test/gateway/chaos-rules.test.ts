@@ -108,6 +108,7 @@ class Simulation {
         tried,
         affinity: "",
         home: "",
+        endpoint: "/v1/chat/completions",
       });
     } catch {
       this.#wait(call, elapsedMs);

@@ -69,12 +69,13 @@ test("a key that the provider refuses is followed by the next, and the caller no
     stub.received.map((each) => each.secret),
     SECRETS.slice(0, 3),
   );
-  assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "KEY_REFUSED", "OK"]);
+  assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "RIGHT_REFUSED", "OK"]);
+  assert.deepEqual(pool.lacking, ["pk_1"], "another key of the same has the right");
   assert.deepEqual(
     sink.records[0]?.attempts.map((each) => [each.providerKeyId, each.httpStatus, each.outcome]),
     [
       ["pk_0", 401, "KEY_REFUSED"],
-      ["pk_1", 403, "KEY_REFUSED"],
+      ["pk_1", 403, "RIGHT_REFUSED"],
       ["pk_2", 200, "OK"],
     ],
   );

@@ -51,7 +51,14 @@ test("catalogue, limiter and pool serve a call through the gateway's ports", () 
       { inputTokens: 1, maxOutputTokens: 1, costMicros: 1 },
       "OPENAI",
     );
-    const lease = pool.lease({ principal, route, tried: new Set(), affinity: "", home: "" });
+    const lease = pool.lease({
+      principal,
+      route,
+      tried: new Set(),
+      affinity: "",
+      home: "",
+      endpoint: "",
+    });
     assert.equal(lease.providerKey.id, keyId);
     assert.equal(lease.target.upstreamModel, upstreamModel);
     lease.release({

@@ -78,19 +78,50 @@ test("a prompt that a provider flags is refused with the provider's answer, and 
   }
 });
 
-test("a 403 that speaks of the key, its account or its rights is held against the key alone", async () => {
+test("a 403 that says that the key or its account is good for nothing is held against the key", async () => {
   for (const error of [
-    { type: "permission_error", message: "no" },
-    { status: "PERMISSION_DENIED", message: "no" },
     { message: "Your account has been suspended" },
     { message: "This API key may not be used from here" },
-    { message: "You have insufficient permissions for this operation" },
     { message: "Your organization is not active" },
+    { message: "API key expired" },
+    { message: "Invalid API key format" },
+    { message: "The project is disabled." },
+    {
+      status: "PERMISSION_DENIED",
+      message: "Your API key was reported as leaked. Please use another API key.",
+    },
+    { status: "PERMISSION_DENIED", message: "no", details: [{ reason: "CONSUMER_SUSPENDED" }] },
   ]) {
     const { status, body, pool } = await call(says(403, { error }));
     assert.equal(status, 502, JSON.stringify(error));
     assert.match(body, /upstream_refused_key/);
-    assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "KEY_REFUSED"]);
+    assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "KEY_REFUSED"], JSON.stringify(error));
+  }
+});
+
+test("a right that is refused is asked of other keys, and held against those alone that another outdoes", async () => {
+  const scopes =
+    "You have insufficient permissions for this operation. Missing scopes: api.responses.write.";
+  for (const [httpStatus, error] of [
+    [403, { type: "permission_error", message: "no" }],
+    [403, { status: "PERMISSION_DENIED", message: "The caller does not have permission" }],
+    [403, { message: "You have insufficient permissions for this operation" }],
+    [403, { message: "Your organization has disabled this feature" }],
+    [403, { message: "Your account may not use this beta" }],
+    [401, { type: "invalid_request_error", message: scopes }],
+  ] as const) {
+    const said = JSON.stringify(error);
+    const refused = await call(says(httpStatus, { error }));
+    assert.equal(refused.status, 502, said);
+    assert.match(refused.body, /upstream_refused_key/);
+    assert.ok(refused.body.includes(error.message), "the caller reads what was refused");
+    assert.deepEqual(refused.pool.outcomes, ["RIGHT_REFUSED", "RIGHT_REFUSED"], said);
+    assert.deepEqual(refused.pool.lacking, [], "nobody has the right");
+
+    const served = await call(inTurn(says(httpStatus, { error }), ok));
+    assert.equal(served.status, 200);
+    assert.deepEqual(served.pool.outcomes, ["RIGHT_REFUSED", "OK"], said);
+    assert.deepEqual(served.pool.lacking, ["pk_0"]);
   }
 });
 

@@ -40,6 +40,7 @@ export class World {
       tried?: string[];
       affinity?: string;
       home?: string;
+      endpoint?: string;
     } = {},
   ): Lease {
     return this.pool.lease({
@@ -48,6 +49,7 @@ export class World {
       tried: new Set(options.tried),
       affinity: options.affinity ?? "",
       home: options.home ?? "",
+      endpoint: options.endpoint ?? "/v1/chat/completions",
     });
   }
 

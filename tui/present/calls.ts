@@ -22,6 +22,7 @@ const OUTCOMES: Readonly<Record<Attempt_Outcome, string>> = {
   [Attempt_Outcome.KEY_REFUSED]: "key refused",
   [Attempt_Outcome.REQUEST_REFUSED]: "request refused",
   [Attempt_Outcome.MODEL_REFUSED]: "model refused",
+  [Attempt_Outcome.RIGHT_REFUSED]: "right refused",
   [Attempt_Outcome.PROVIDER_ERROR]: "provider error",
   [Attempt_Outcome.UNREACHABLE]: "unreachable",
   [Attempt_Outcome.TIMEOUT]: "timeout",

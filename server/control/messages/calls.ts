@@ -33,6 +33,7 @@ const OUTCOMES: Record<AttemptOutcome, Attempt_Outcome> = {
   QUOTA_EXHAUSTED: Attempt_Outcome.QUOTA_EXHAUSTED,
   KEY_REFUSED: Attempt_Outcome.KEY_REFUSED,
   MODEL_REFUSED: Attempt_Outcome.MODEL_REFUSED,
+  RIGHT_REFUSED: Attempt_Outcome.RIGHT_REFUSED,
   PROVIDER_ERROR: Attempt_Outcome.PROVIDER_ERROR,
   UNREACHABLE: Attempt_Outcome.UNREACHABLE,
   TIMEOUT: Attempt_Outcome.TIMEOUT,

@@ -1,5 +1,6 @@
 import type { KeySlot } from "../key-slot.js";
 import type { Prng } from "../prng.js";
+import type { KeyIds } from "../rights.js";
 
 /**
  * Tiers up to this size are compared in full. Of larger ones a few keys are drawn at random and compared:
@@ -20,6 +21,8 @@ export interface ChoiceContext {
   readonly nowMs: number;
   /** Ids that this call has tried already. */
   readonly tried: ReadonlySet<string>;
+  /** Ids of keys that come after the others for calls of this kind. */
+  readonly lacking: KeyIds;
   /** Ramping keys that are passed over this time. */
   readonly passed: readonly KeySlot[];
   readonly prng: Prng;
@@ -29,8 +32,9 @@ export interface ChoiceContext {
 
 /** True if the call may use the key. */
 export function isOpen(slot: KeySlot, context: ChoiceContext): boolean {
-  // Both are empty for nearly every call, and then the key itself need not be looked at.
+  // All are empty for nearly every call, and then the key itself need not be looked at.
   if (context.tried.size > 0 && context.tried.has(slot.id)) return false;
+  if (context.lacking.size > 0 && context.lacking.has(slot.id)) return false;
   return context.passed.length === 0 || !context.passed.includes(slot);
 }
 

@@ -1,0 +1,153 @@
+import type { Clock } from "../core/clock.js";
+import type { RouteTarget } from "../core/provider.js";
+import { AffinityMap } from "./affinity.js";
+import type { CandidateSet } from "./candidate-set.js";
+import type { KeySlot } from "./key-slot.js";
+import type { Lane } from "./lane.js";
+import type { LeaseRequest } from "./lease.js";
+import type { Prng } from "./prng.js";
+import type { KeyRegistry } from "./registry.js";
+import { NO_KEYS } from "./rights.js";
+import type { KeyIds } from "./rights.js";
+import { scopeName } from "./scope.js";
+import type { Scope } from "./scope.js";
+import { choose, passedOver, taken } from "./strategies/choose.js";
+import type { ChoiceContext } from "./strategies/context.js";
+import { strategyFor } from "./strategy.js";
+import type { Allocation, Strategy } from "./strategy.js";
+
+/** While others are ready, one lease in this many may go to a key that has to prove itself. */
+export const PROOF_EVERY_LEASES = 4;
+/** Ramping keys that one lease passes over before it takes the first of them after all. */
+const RAMPING_PASSED_MAX = 4;
+
+export interface ChooserOptions {
+  readonly clock: Clock;
+  readonly registry: KeyRegistry;
+  readonly prng: Prng;
+  /** As it is set now. */
+  readonly allocation: () => Allocation;
+}
+
+/** What one call asks for a key by. */
+export interface Asking {
+  readonly request: LeaseRequest;
+  readonly scope: Scope;
+  readonly nowMs: number;
+}
+
+/** Chooses among the keys of one target: tier by tier, by session and strategy, with keys on proof and on the way back. */
+export class Chooser {
+  readonly #clock: Clock;
+  readonly #registry: KeyRegistry;
+  readonly #prng: Prng;
+  readonly #allocation: () => Allocation;
+  readonly #affinities = new AffinityMap();
+  readonly #scratch: KeySlot[] = [];
+
+  constructor(options: ChooserOptions) {
+    this.#clock = options.clock;
+    this.#registry = options.registry;
+    this.#prng = options.prng;
+    this.#allocation = options.allocation;
+  }
+
+  /**
+   * The key of a target for a call; undefined when none is left. Keys that lack a right for such calls are asked when
+   * no other is left: it may not be needed this time.
+   */
+  pick(target: RouteTarget, call: Asking): KeySlot | undefined {
+    const { request, scope, nowMs } = call;
+    const lanes = this.#registry.index.lanes(target.provider.id, scope);
+    const lacking = this.#registry.rights.without(request.endpoint, target.upstreamModel, nowMs);
+    for (const lane of lanes) {
+      const slot = this.#pickIn(lane, target, lacking, call);
+      if (slot !== undefined) return slot;
+    }
+    if (lacking.size === 0) return undefined;
+    for (const lane of lanes) {
+      const slot = this.#pickIn(lane, target, NO_KEYS, call);
+      if (slot !== undefined) return slot;
+    }
+    return undefined;
+  }
+
+  /** Life ends by the wall clock, which may have been moved since the key was last looked at. */
+  hasExpired(slot: KeySlot): boolean {
+    const { expiresAt } = slot.key;
+    if (expiresAt === null || expiresAt > this.#clock.now()) return false;
+    this.#registry.refresh(slot);
+    return true;
+  }
+
+  #pickIn(lane: Lane, target: RouteTarget, lacking: KeyIds, call: Asking): KeySlot | undefined {
+    const { request, nowMs } = call;
+    const set = lane.candidates(target.upstreamModel);
+    set.leases++;
+    const proof = this.#proofDue(set, request.tried);
+    if (proof !== undefined && isLeft(proof, request, lacking)) return proof;
+    const strategy = strategyFor(this.#allocation(), target.provider.id);
+    const session = `${scopeName(call.scope)} ${target.provider.id}`;
+    const kept = this.#sessionKey(set, session, call);
+    const slot =
+      kept !== undefined && isLeft(kept, request, lacking)
+        ? kept
+        : this.#choose(strategy, set, lacking, call);
+    if (slot !== undefined) {
+      taken(strategy, set, slot);
+      if (request.affinity !== "") this.#affinities.set(session, request.affinity, slot.id, nowMs);
+      return slot;
+    }
+    return set.awaiting.find((each) => isLeft(each, request, lacking));
+  }
+
+  /** A key on proof is tried by a call's first attempt and now and then, so that nobody fails on two of them. */
+  #proofDue(set: CandidateSet, tried: ReadonlySet<string>): KeySlot | undefined {
+    if (set.awaiting.length === 0 || tried.size > 0) return undefined;
+    return set.leases % PROOF_EVERY_LEASES === 0 ? set.awaiting[0] : undefined;
+  }
+
+  #sessionKey(
+    set: CandidateSet,
+    session: string,
+    call: { request: LeaseRequest; nowMs: number },
+  ): KeySlot | undefined {
+    if (call.request.affinity === "" || !this.#allocation().sessionAffinity) return undefined;
+    const id = this.#affinities.get(session, call.request.affinity, call.nowMs);
+    if (id === undefined) return undefined;
+    const slot = set.findReady(id);
+    return slot === undefined || this.hasExpired(slot) ? undefined : slot;
+  }
+
+  #choose(
+    strategy: Strategy,
+    set: CandidateSet,
+    lacking: KeyIds,
+    call: Asking,
+  ): KeySlot | undefined {
+    const passed: KeySlot[] = [];
+    const context: ChoiceContext = {
+      nowMs: call.nowMs,
+      tried: call.request.tried,
+      lacking,
+      passed,
+      prng: this.#prng,
+      scratch: this.#scratch,
+    };
+    let first: KeySlot | undefined;
+    for (;;) {
+      const slot = choose(strategy, set, context);
+      if (slot === undefined) return first;
+      if (this.hasExpired(slot)) continue;
+      if (strategy === "SEQUENTIAL" || slot.isDue(call.nowMs)) return slot;
+      first ??= slot;
+      if (passed.length >= RAMPING_PASSED_MAX) return first;
+      passed.push(slot);
+      passedOver(strategy, set, slot);
+    }
+  }
+}
+
+function isLeft({ id }: KeySlot, { tried }: LeaseRequest, lacking: KeyIds): boolean {
+  return !tried.has(id) && !lacking.has(id);
+}
