@@ -5,7 +5,7 @@ import { parseJson, parseObject, writeJson } from "./json.js";
 
 test("numbers that JavaScript would change keep every digit", () => {
   const text =
-    '{"id":12345678901234567890,"ratio":1.0,"tiny":-1e-400,"plain":42,"deep":[{"n":0.10}]}';
+    '{"id":12345678901234567890,"ratio":1.0,"tiny":-1e-400,"zero":-0,"plain":42,"deep":[{"n":0.10}]}';
   assert.equal(writeJson(parseJson(text)), text);
 });
 

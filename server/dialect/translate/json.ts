@@ -122,7 +122,7 @@ function isDigit(code: number): boolean {
 }
 
 function isExact(token: string): boolean {
-  if (token.length <= EXACT_CHARS_MAX && !/[.eE]/.test(token)) return true;
+  if (token.length <= EXACT_CHARS_MAX && !/[.eE]/.test(token)) return token !== "-0";
   return String(Number(token)) === token;
 }
 

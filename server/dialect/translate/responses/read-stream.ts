@@ -5,7 +5,7 @@ import type { StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import type { SseEvent } from "../sse-events.js";
 import { chatTokens, nonEmpty } from "../chat/reply.js";
-import { callOf, messageParts, readResponsesFailure, responsesStop } from "./reply.js";
+import { callOf, messageParts, readResponsesFailure, responsesStop, saysNothing } from "./reply.js";
 import { thoughtOf } from "./thoughts.js";
 
 type Handler = (event: JsonObject) => readonly StreamStep[];
@@ -73,10 +73,11 @@ export class ResponsesStreamReader implements StreamReader {
   }
 
   #text(event: JsonObject, kind: "TEXT" | "REFUSAL"): StreamStep[] {
+    const delta = string(event["delta"]) ?? "";
+    if (delta === "") return [];
     this.#kinds.add(kind);
     const key = `${keyOf(event)}.${String(number(event["content_index"]) ?? 0)}`;
     this.#told.add(keyOf(event));
-    const delta = string(event["delta"]) ?? "";
     return [...this.#start({}), ...this.#queue.push(key, { kind }, delta)];
   }
 
@@ -94,11 +95,11 @@ export class ResponsesStreamReader implements StreamReader {
 
   #thought(event: JsonObject, told: string): StreamStep[] {
     const index = indexOf(event);
+    const delta = string(event["delta"]) ?? "";
     const before = this.#reasoning.get(index) ?? told;
-    if (before !== told) return [];
+    if (before !== told || delta === "") return [];
     this.#reasoning.set(index, told);
     this.#told.add(keyOf(event));
-    const delta = string(event["delta"]) ?? "";
     return [...this.#start({}), ...this.#queue.push(keyOf(event), { kind: "THINKING" }, delta)];
   }
 
@@ -116,7 +117,9 @@ export class ResponsesStreamReader implements StreamReader {
         return told ? [] : [...this.#start({}), ...this.#queue.push(key, call, call.args)];
       }
       case "reasoning": {
-        const { text, signature, redacted } = thoughtOf(item);
+        const thought = thoughtOf(item);
+        const { text, signature, redacted } = thought;
+        if (!told && saysNothing(thought)) return [];
         if (redacted && signature !== undefined) {
           const { value: data, origin } = signature;
           return this.#queue.push(key, { kind: "REDACTED", data, origin }, "");

@@ -1,5 +1,5 @@
 import { unreachable } from "../../../core/assert.js";
-import type { Tool } from "../conversation.js";
+import type { ThinkingPart, Tool } from "../conversation.js";
 import { type JsonObject, object, objects, string } from "../json.js";
 import { chatTokens, nonEmpty, readChatFailure } from "../chat/reply.js";
 import {
@@ -32,8 +32,10 @@ function readItem(item: JsonObject): ReplyPart[] {
   switch (item["type"]) {
     case "message":
       return messageParts(item);
-    case "reasoning":
-      return [thoughtOf(item)];
+    case "reasoning": {
+      const thought = thoughtOf(item);
+      return saysNothing(thought) ? [] : [thought];
+    }
     case "function_call":
     case "custom_tool_call":
       return [callOf(item)];
@@ -43,18 +45,26 @@ function readItem(item: JsonObject): ReplyPart[] {
   }
 }
 
+/** A model that did not think may say so with an item that holds nothing. */
+export function saysNothing({ text, signature }: ThinkingPart): boolean {
+  return text === "" && signature === undefined;
+}
+
 type SaidPart = ReplyPart & { readonly kind: "TEXT" | "REFUSAL" };
 
-/** What a message says, each part by itself. */
+/** What a message says, each part by itself; nothing of a part that is empty. */
 export function messageParts(item: JsonObject): SaidPart[] {
   return objects(item["content"]).flatMap((part): SaidPart[] => {
-    if (part["type"] === "refusal") {
-      return [{ kind: "REFUSAL", text: string(part["refusal"]) ?? "" }];
-    }
-    if (part["type"] !== "output_text") return [];
-    return [{ kind: "TEXT", text: string(part["text"]) ?? "" }];
+    const kind = SAID[string(part["type"]) ?? ""];
+    const text = string(part["text"]) ?? string(part["refusal"]) ?? "";
+    return kind === undefined || text === "" ? [] : [{ kind, text }];
   });
 }
+
+const SAID: Readonly<Record<string, SaidPart["kind"]>> = {
+  output_text: "TEXT",
+  refusal: "REFUSAL",
+};
 
 /** A call of a tool; text given to a custom tool becomes an object. */
 export function callOf(item: JsonObject): ReplyPart & { kind: "TOOL_CALL" } {
