@@ -3,7 +3,8 @@ import type { Clock, Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { Pieces } from "../core/pieces.js";
 import type { Secret } from "../core/secret.js";
-import type { FollowUp, WayBack } from "../dialect/translate/translator.js";
+import type { FollowUp } from "../dialect/translate/translator.js";
+import { replyEvents } from "../dialect/reply-events.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
@@ -17,7 +18,6 @@ import {
   notServed,
   redirected,
 } from "./attempt-failure.js";
-import type { Endpoint } from "./endpoints.js";
 import { failedInside } from "./failed-inside.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Passage } from "./passages.js";
@@ -25,14 +25,15 @@ import type { CallTraces, Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
-import { isEvents, readReplyHead, type ReplyHead, translatedHead } from "./reply-head.js";
 import {
-  beginsLikeJson,
-  isMarkup,
-  looksLikeJson,
-  looksLikeScalar,
-  withoutMark,
-} from "./reply-look.js";
+  eventsHead,
+  isEvents,
+  readReplyHead,
+  type ReplyHead,
+  translatedHead,
+} from "./reply-head.js";
+import { beginsLikeEvents, beginsLikeJson, isMarkup, withoutMark } from "./reply-look.js";
+import { type Expected, isJson, isReadWhole, isReply } from "./expected-reply.js";
 import { judge } from "./verdict.js";
 
 /** Hears how an attempt goes. Its end is told once, unless it is aborted. */
@@ -52,19 +53,14 @@ export interface AttemptListener {
   onBug(thrown: unknown): void;
 }
 
-export interface AttemptOptions {
+export interface AttemptOptions extends Expected {
   readonly lease: Lease;
   readonly secret: Secret;
   /** Of the call. */
   readonly id: string;
-  readonly endpoint: Endpoint;
   readonly passage: Passage;
-  /** Turns what the provider answers into the caller's language; undefined where it goes on as it is. */
-  readonly translation: WayBack | undefined;
   /** The stream's usage was asked for by us. */
   readonly usageAsked: boolean;
-  /** The caller asked for a stream. */
-  readonly streamed: boolean;
   /** Our own rate limit headers replace the provider's. */
   readonly dropLimits: boolean;
   readonly limits: GatewayLimits;
@@ -155,7 +151,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #takeHead(httpStatus: number, raw: HeaderLines): void {
-    const { limits, dropLimits, listener, translation, streamed, clock } = this.options;
+    const { limits, dropLimits, translation, streamed, clock } = this.options;
     const head = readReplyHead(httpStatus, raw, dropLimits);
     this.#head = head;
     this.httpStatus = httpStatus;
@@ -178,10 +174,10 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       }, limits.errorReplyTimeoutMs);
     } else if (isMarkup(head) && !this.options.endpoint.download) {
       this.#refuse(this.#garbage("a web page instead of a reply"));
-    } else if (translation !== undefined && isEvents(head) !== streamed) {
-      this.#refuse(this.#garbage(streamed ? "no stream" : "a stream that was not asked for"));
-    } else if (!this.#isWhole(head, limits.wholeReplyBytesMax)) {
-      this.#relay = listener.onStream(this, this.#callerHead(head), this.#source(head));
+    } else if (translation !== undefined && isEvents(head) && !streamed) {
+      this.#refuse(this.#garbage("a stream that was not asked for"));
+    } else if (!isReadWhole(head, this.options, limits.wholeReplyBytesMax)) {
+      this.#relayOf(head);
       // The relay has what is to be sent of it.
       this.#head = undefined;
     }
@@ -200,10 +196,10 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       return true;
     }
     if (this.#body.bytes === chunk.length && this.options.streamed && !beginsLikeJson(chunk)) {
-      // A stream that is called JSON is a stream all the same.
-      return this.#startRelay(head);
+      return this.#startOther(head, chunk);
     }
     if (this.#body.bytes <= this.options.limits.wholeReplyBytesMax) return true;
+    // It is larger than what is checked first.
     if (this.options.translation === undefined) return this.#startRelay(head);
     this.#refuse(this.#garbage("a reply that is too large to translate"));
     return true;
@@ -227,7 +223,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       return;
     }
     const body = withoutMark(this.#body.whole());
-    if (this.#isJson(head) && !this.#isReply(body)) {
+    if (isJson(head, this.options) && !isReply(body, this.options)) {
       this.#refuse(this.#garbage("a reply that is no JSON"));
     } else {
       this.#giveReply(head, body);
@@ -271,7 +267,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
         return;
       }
       if (next.kind === "DONE") {
-        this.#giveAnswer({ head, body, tokens }, NO_FILES);
+        if (this.options.asksEvents) this.#giveEvents({ head, body, tokens });
+        else this.#giveAnswer({ head, body, tokens }, NO_FILES);
         return;
       }
       this.#over = true;
@@ -284,6 +281,19 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     } catch (thrown) {
       this.#bug(thrown);
     }
+  }
+
+  /** A whole reply where a stream was asked for becomes one. */
+  #giveEvents(reply: WholeReply): void {
+    const { passage, translation } = this.options;
+    const events = replyEvents(reply.body, passage.form);
+    if (events !== undefined) {
+      this.#body.clear();
+      const relay = this.#relayOf(eventsHead(reply.head));
+      relay.push(events);
+      this.#endStream(relay);
+    } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
+    else this.#refuse(this.#garbage("no stream"));
   }
 
   #giveAnswer(reply: WholeReply, files: readonly Buffer[]): void {
@@ -353,31 +363,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     }
   }
 
-  /** Events and media are passed on as they come; a JSON answer is looked at first. */
-  #isWhole(head: ReplyHead, bytesMax: number): boolean {
-    const { streamed, passage, endpoint } = this.options;
-    if (endpoint.download || !this.#isJson(head)) return false;
-    // Gemini has streams in JSON; of others it is no stream, and most often an error.
-    const isStream = passage.codec.dialect === "GEMINI" || head.contentType !== "application/json";
-    if (streamed && isStream) return false;
-    if (this.options.translation !== undefined) return true;
-    return head.contentLength === undefined || head.contentLength <= bytesMax;
-  }
-
-  #isJson(head: ReplyHead): boolean {
-    if (isEvents(head)) return false;
-    if (this.options.translation !== undefined) return true;
-    return this.options.endpoint.form !== "OTHER" || head.contentType === "application/json";
-  }
-
-  /** Chats and their like are objects. Other replies may be any value, or nothing where no model was asked. */
-  #isReply(body: Buffer): boolean {
-    if (looksLikeJson(body)) return true;
-    const { endpoint, translation } = this.options;
-    if (endpoint.form !== "OTHER" || translation !== undefined) return false;
-    return body.length === 0 ? endpoint.model === "NONE" : looksLikeScalar(body);
-  }
-
   /** Asked after a step that may have ended this attempt. */
   #isOver(): boolean {
     return this.#over;
@@ -390,10 +375,23 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     return failure.elsewhere;
   }
 
-  /** The reply is larger than what is checked first: what has come goes on, and the rest as it comes. */
+  #relayOf(head: ReplyHead): Relay {
+    const source = this.#source(head);
+    this.#relay = this.options.listener.onStream(this, this.#callerHead(head), source);
+    return this.#relay;
+  }
+
+  /** It is not called a stream and is no JSON: a stream all the same, or anything. */
+  #startOther(head: ReplyHead, begin: Buffer): boolean {
+    if (beginsLikeEvents(begin)) return this.#startRelay(eventsHead(head));
+    if (this.options.translation === undefined) return this.#startRelay(head);
+    this.#refuse(this.#garbage("no stream"));
+    return true;
+  }
+
+  /** What has come goes on, and the rest as it comes. */
   #startRelay(head: ReplyHead): boolean {
-    const relay = this.options.listener.onStream(this, head, this.#source(head));
-    this.#relay = relay;
+    const relay = this.#relayOf(head);
     const begin = this.#body.whole();
     this.#body.clear();
     return relay.push(begin);
@@ -417,12 +415,14 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #verdictOf(head: ReplyHead): AttemptFailure {
     const text = redact(withoutMark(this.#body.whole()).toString("utf8"), this.options.secret);
     const verdict = judge(head, text, this.options.clock.now());
+    const status = `HTTP ${String(head.httpStatus)}`;
+    const { said } = verdict;
     return {
       outcome: verdict.outcome,
       elsewhere: verdict.elsewhere,
       httpStatus: head.httpStatus,
       retryAfterMs: verdict.retryAfterMs,
-      detail: verdict.message.slice(0, DETAIL_CHARS_MAX),
+      detail: (said === "" ? status : `${status}: ${said}`).slice(0, DETAIL_CHARS_MAX),
       kind: undefined,
       reply: verdict.passable ? this.#refusal(head, text) : undefined,
     };

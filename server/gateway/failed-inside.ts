@@ -1,7 +1,5 @@
 import { isRecord, parseRecord } from "../dialect/json-find.js";
-import { HeaderBlock } from "../http/header-block.js";
 import { type AttemptFailure, DETAIL_CHARS_MAX } from "./attempt-failure.js";
-import type { ReplyHead } from "./reply-head.js";
 import { judge } from "./verdict.js";
 
 /**
@@ -9,15 +7,15 @@ import { judge } from "./verdict.js";
  * text without secrets, as `toldError` makes it.
  */
 export function failedInside(body: string, nowMs: number): AttemptFailure {
-  const head = headOf(statusOf(body));
-  const verdict = judge(head, body, nowMs);
-  const said = verdict.message.replace(/^HTTP \d{3}(?:: )?/, "").replaceAll(/\s+/g, " ");
+  const httpStatus = statusOf(body);
+  const head = { httpStatus, contentType: "application/json", pacing: undefined };
+  const { outcome, elsewhere, retryAfterMs, said } = judge(head, body, nowMs);
   return {
-    outcome: verdict.outcome,
-    elsewhere: verdict.elsewhere,
-    httpStatus: head.httpStatus,
-    retryAfterMs: verdict.retryAfterMs,
-    detail: `error inside a reply: ${said}`.slice(0, DETAIL_CHARS_MAX),
+    outcome,
+    elsewhere,
+    httpStatus,
+    retryAfterMs,
+    detail: `error inside a reply: ${said.replaceAll(/\s+/g, " ")}`.slice(0, DETAIL_CHARS_MAX),
     kind: undefined,
     reply: undefined,
   };
@@ -47,15 +45,4 @@ function statusOf(body: string): number {
   const named = NAMED.find(([pattern]) => pattern.test(names));
   if (named !== undefined) return named[1];
   return typeof message === "string" && LIMITED.test(message) ? 429 : 500;
-}
-
-function headOf(httpStatus: number): ReplyHead {
-  return {
-    httpStatus,
-    forward: new HeaderBlock(),
-    contentLength: undefined,
-    contentType: "application/json",
-    contentEncoding: "",
-    pacing: undefined,
-  };
 }

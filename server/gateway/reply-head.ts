@@ -119,9 +119,21 @@ export function translatedHead(
   };
 }
 
+/** The head of a reply that is, or becomes, a stream of events although it was not called one. */
+export function eventsHead(head: ReplyHead): ReplyHead {
+  const forward = new HeaderBlock();
+  forward.add("content-type", `${EVENTS}; charset=utf-8`);
+  for (const [name, value] of head.forward.pairs()) {
+    if (name !== "content-type") forward.add(name, value);
+  }
+  return { ...head, forward, contentLength: undefined, contentType: EVENTS };
+}
+
+const EVENTS = "text/event-stream";
+
 /** The body is a stream of server-sent events. */
 export function isEvents({ contentType }: ReplyHead): boolean {
-  return contentType === "text/event-stream";
+  return contentType === EVENTS;
 }
 
 /** `text/event-stream; charset=utf-8` → `text/event-stream`. */

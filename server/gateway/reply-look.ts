@@ -45,3 +45,12 @@ export function beginsLikeJson(begin: Buffer): boolean {
   const text = trimmed(withoutMark(begin));
   return text.length === 0 || text[0] === 0x7b || text[0] === 0x5b;
 }
+
+/** Whether a body that has just begun is a stream of server-sent events, whatever it is called. */
+export function beginsLikeEvents(begin: Buffer): boolean {
+  const text = trimmed(withoutMark(begin));
+  return /^(?:data|event|id|retry)?:/.test(text.toString("latin1", 0, FIELD_CHARS_MAX));
+}
+
+/** The name of a field with its colon, and more than that. */
+const FIELD_CHARS_MAX = 8;

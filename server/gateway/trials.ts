@@ -251,6 +251,7 @@ export class Trials implements AttemptListener {
       facts: () => this.#facts(),
     });
     if (body === undefined) return;
+    const translated = body.translation !== undefined;
     const attempt = new Attempt({
       lease,
       secret,
@@ -260,6 +261,7 @@ export class Trials implements AttemptListener {
       translation: body.translation,
       usageAsked: body.usageAsked,
       streamed: plan.streamed,
+      asksEvents: plan.streamed && (translated || !asArray(match.endpoint, query)),
       dropLimits: (book.ticket?.headers ?? "") !== "",
       limits,
       traces,

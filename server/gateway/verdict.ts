@@ -21,16 +21,17 @@ export interface Verdict {
   readonly elsewhere: boolean;
   /** Milliseconds until this key may be asked again; null if the provider said nothing. */
   readonly retryAfterMs: number | null;
-  /** The provider's own words, shortened; not yet redacted. */
-  readonly message: string;
+  /** The provider's own words; empty if it gave none. */
+  readonly said: string;
   /** The answer is fit for the caller: its SDK can read it, and will not blame the caller's key for ours. */
   readonly passable: boolean;
 }
 
-const MESSAGE_CHARS_MAX = 300;
+/** What a refusal says beside its body: over HTTP in its head, inside a reply by the error's own name. */
+export type RefusalHead = Pick<ReplyHead, "httpStatus" | "contentType" | "pacing">;
 
 /** Judges a reply that is no success. `nowMs` is the wall clock, for dates in headers. */
-export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
+export function judge(head: RefusalHead, body: string, nowMs: number): Verdict {
   const error = errorOf(body);
   const tooLarge = isTooLarge(head, error);
   const outcome = tooLarge ? "REQUEST_REFUSED" : outcomeOf(head.httpStatus, error);
@@ -38,22 +39,19 @@ export function judge(head: ReplyHead, body: string, nowMs: number): Verdict {
     outcome,
     elsewhere: outcome !== "REQUEST_REFUSED" || namesForeign(error) || tooLarge,
     retryAfterMs: waitMs(outcome, head, error, nowMs),
-    message: messageOf(head, error),
+    said: error.text === "" ? plainText(head, error) : error.text,
     passable: error.found && (head.httpStatus !== 403 || outcome !== "PROVIDER_ERROR"),
   };
 }
 
-function messageOf(head: ReplyHead, error: ProviderError): string {
-  const plain = head.contentType === "text/plain" ? error.body.trim() : "";
-  const text = error.text === "" ? plain : error.text;
-  const status = `HTTP ${String(head.httpStatus)}`;
-  return (text === "" ? status : `${status}: ${text}`).slice(0, MESSAGE_CHARS_MAX);
+function plainText(head: RefusalHead, error: ProviderError): string {
+  return head.contentType === "text/plain" ? error.body.trim() : "";
 }
 
 /** Statuses with which keys refuse a call for its size. */
 const SIZE_STATUSES: ReadonlySet<number> = new Set([402, 413, 429]);
 
-function isTooLarge(head: ReplyHead, error: ProviderError): boolean {
+function isTooLarge(head: RefusalHead, error: ProviderError): boolean {
   return SIZE_STATUSES.has(head.httpStatus) && saysTooLarge(error);
 }
 
@@ -91,7 +89,7 @@ function outcomeOfForbidden(error: ProviderError): AttemptOutcome {
 
 function waitMs(
   outcome: AttemptOutcome,
-  head: ReplyHead,
+  head: RefusalHead,
   error: ProviderError,
   nowMs: number,
 ): number | null {

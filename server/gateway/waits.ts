@@ -10,11 +10,13 @@ const OVERLOAD_WAIT_MS_MAX = MINUTE_MS;
 
 type Pacing = ReadonlyMap<string, string>;
 
+type Paced = Pick<ReplyHead, "pacing">;
+
 /**
  * Until a limit of rate is over, in milliseconds, an hour at most: the provider's own word first, then the
  * reset of the limit that is used up. Null if it says nothing.
  */
-export function rateWaitMs(head: ReplyHead, error: ProviderError, nowMs: number): number | null {
+export function rateWaitMs(head: Paced, error: ProviderError, nowMs: number): number | null {
   // Gemini's limit of a day for one model may be given back in seconds by its own word, but is not.
   if (error.codes.includes("RESOURCE_EXHAUSTED") && /PerDay/i.test(error.body)) {
     return RETRY_AFTER_MAX_MS;
@@ -29,7 +31,7 @@ export function rateWaitMs(head: ReplyHead, error: ProviderError, nowMs: number)
 }
 
 /** Until a quota is full again, in milliseconds, 31 days at most; null if the provider does not say. */
-export function quotaWaitMs(head: ReplyHead, error: ProviderError, nowMs: number): number | null {
+export function quotaWaitMs(head: Paced, error: ProviderError, nowMs: number): number | null {
   const resetsAt = error.metadata["resets_at"];
   const wait =
     untilDay(error.text, nowMs) ??
@@ -39,7 +41,7 @@ export function quotaWaitMs(head: ReplyHead, error: ProviderError, nowMs: number
 }
 
 /** Until an overload is over, in milliseconds, a minute at most; null if the provider does not say. */
-export function overloadWaitMs(head: ReplyHead, nowMs: number): number | null {
+export function overloadWaitMs(head: Paced, nowMs: number): number | null {
   return bounded(askedFor(head.pacing, nowMs), OVERLOAD_WAIT_MS_MAX);
 }
 

@@ -393,7 +393,7 @@ test("a provider that refuses each form in turn is not asked for ever", async ()
 
 test("a reply of another kind than was asked for is the provider's failure", async () => {
   const gateway = side("OPENAI");
-  stub.script = replyJson(200, CHAT_REPLY);
+  stub.script = replyJson(200, '{"unexpected":true}');
   const streamed = await gateway.post("/v1/messages", { ...ASKED, stream: true });
   assert.equal(streamed.status, 502);
   stub.script = replyEvents(chatEvents(["Hello"]));

@@ -1,0 +1,38 @@
+import type { WayBack } from "../dialect/translate/translator.js";
+import type { Endpoint } from "./endpoints.js";
+import { isEvents, type ReplyHead } from "./reply-head.js";
+import { looksLikeJson, looksLikeScalar } from "./reply-look.js";
+
+/** What reply a call is to bring. */
+export interface Expected {
+  readonly endpoint: Endpoint;
+  /** Turns what the provider answers into the caller's language; undefined where it goes on as it is. */
+  readonly translation: WayBack | undefined;
+  /** The caller asked for a stream. */
+  readonly streamed: boolean;
+  /** The provider was asked for server-sent events, as opposed to a whole reply or a stream in JSON. */
+  readonly asksEvents: boolean;
+}
+
+/** Events and media are passed on as they come; a JSON answer is looked at first. */
+export function isReadWhole(head: ReplyHead, expected: Expected, bytesMax: number): boolean {
+  const { streamed, asksEvents, translation, endpoint } = expected;
+  if (endpoint.download || !isJson(head, expected)) return false;
+  if (translation !== undefined) return true;
+  // In answer to who wants events it is no stream; of others it may be any.
+  if (streamed && !(asksEvents && head.contentType === "application/json")) return false;
+  return head.contentLength === undefined || head.contentLength <= bytesMax;
+}
+
+export function isJson(head: ReplyHead, { translation, endpoint }: Expected): boolean {
+  if (isEvents(head)) return false;
+  if (translation !== undefined) return true;
+  return endpoint.form !== "OTHER" || head.contentType === "application/json";
+}
+
+/** Chats and their like are objects. Other replies may be any value, or nothing where no model was asked. */
+export function isReply(body: Buffer, { translation, endpoint }: Expected): boolean {
+  if (looksLikeJson(body)) return true;
+  if (endpoint.form !== "OTHER" || translation !== undefined) return false;
+  return body.length === 0 ? endpoint.model === "NONE" : looksLikeScalar(body);
+}
