@@ -7,6 +7,7 @@ import type {
 } from "../caller/caller-connection.js";
 import { CallerServer } from "../caller/caller-server.js";
 import type { ParsedRequest } from "../caller/request-head.js";
+import { pathOf } from "../caller/request-target.js";
 import type { Turn } from "../caller/turn.js";
 import type { Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
@@ -218,7 +219,8 @@ class HttpGateway implements Gateway, CallerHandler {
 
   onTurn(connection: CallerConnection, turn: Turn, request: ParsedRequest): void {
     const id = this.#ids.next("call");
-    const { method, target } = request;
+    const { method } = request;
+    const target = pathOf(request.target);
     const mark = target.indexOf("?");
     const path = mark < 0 ? target : target.slice(0, mark);
     const query = mark < 0 ? "" : queryBehind(path, target.slice(mark + 1));

@@ -201,11 +201,24 @@ test("an upgrade behind a request that is not answered yet is answered in its tu
   }
 });
 
-test("a request line to another host is refused as a path that does not exist", async () => {
+test("a request line that names the whole address is served as its path, whatever host it names", async () => {
   const answer = await send(
-    `POST http://internal.example/v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${AUTH}${LENGTH}\r\n${BODY}`,
+    `POST http://internal.example/v1/chat/completions?a=b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${AUTH}${LENGTH}\r\n${BODY}`,
   );
-  assert.match(answer, /^HTTP\/1\.1 404 /);
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.deepEqual(
+    stub.received.map((each) => each.url),
+    ["/v1/chat/completions?a=b"],
+  );
+});
+
+test("a request line with an address that is none of ours is refused as a path that does not exist", async () => {
+  for (const origin of ["ftp://x", "http://user@x", "http://", "x:443"]) {
+    const answer = await send(
+      `POST ${origin}/v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${AUTH}${LENGTH}\r\n${BODY}`,
+    );
+    assert.match(answer, /^HTTP\/1\.1 404 /, origin);
+  }
   assert.equal(stub.received.length, 0);
 });
 
