@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Clock, Timer } from "../core/clock.js";
 import { LastKey } from "../core/presented-key.js";
 import type { Rostered } from "../core/roster.js";
 import { FramingError, type FramingProblem } from "../http/framing-error.js";
@@ -36,8 +37,7 @@ export interface CallerHome {
   readonly common: CommonLines;
   /** No more requests are taken. */
   readonly draining: boolean;
-  /** Monotonic, in milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
   onGone(connection: CallerConnection): void;
 }
 
@@ -47,7 +47,7 @@ const HELD_BYTES_MAX = 64 * 1024;
  * Nothing is read for so long at most, for it is reading that shows when the caller leaves: then what was sent ahead
  * is given up, and the connection ends with the present answer.
  */
-const UNREAD_MS_MAX = 5_000;
+const UNREAD_MS_MAX = 1_000;
 
 /**
  * LINGERING: the last answer is written, and what still comes is read and thrown away. Closing a connection
@@ -74,8 +74,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   #requestEnded = false;
   /** Bytes behind the request that is being answered. */
   #held: Buffer | undefined;
-  /** Since when nothing is read, for too much is held. */
-  #fullSinceMs: number | undefined;
+  /** Runs while nothing is read, for too much is held. */
+  #patience: Timer | undefined;
   /** What still comes is thrown away. */
   #deaf = false;
   #reading = false;
@@ -95,7 +95,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     this.ip = from.ip;
     this.isProxy = from.isProxy;
     this.#parser = new RequestParser(this, limits.headerBytesMax);
-    this.#sinceMs = home.now();
+    this.#sinceMs = home.clock.monotonic();
     this.#waitMs = limits.headTimeoutMs;
     this.#movedAtMs = this.#sinceMs;
     readFrom(socket, (bytes) => {
@@ -113,7 +113,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     socket.on("error", () => undefined);
     socket.on("close", () => {
       this.#state = "GONE";
-      this.#held = undefined;
+      this.#letHeldGo();
       this.#turn?.onGone();
       home.onGone(this);
     });
@@ -139,7 +139,6 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   /** Ends what has waited for too long at `nowMs`. */
   check(nowMs: number): void {
     if (this.#isStill(nowMs)) this.socket.destroy();
-    if (nowMs - (this.#fullSinceMs ?? nowMs) >= UNREAD_MS_MAX) this.#giveUpHeld();
     if (nowMs - this.#sinceMs < this.#waitMs) return;
     if (this.#state === "LINGERING") this.socket.destroy();
     else if (this.#parser.midRequest) this.#refuse("LATE", "it took too long to arrive");
@@ -161,7 +160,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   #onData(chunk: Buffer): void {
     if (this.#deaf) return;
     const held = this.#held;
-    this.#held = undefined;
+    if (held !== undefined) this.#letHeldGo();
     this.#read(held === undefined ? chunk : Buffer.concat([held, chunk]));
   }
 
@@ -190,8 +189,10 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   #hold(bytes: Buffer): void {
     this.#held = bytes;
     if (bytes.length <= HELD_BYTES_MAX) return;
-    this.#fullSinceMs = this.#home.now();
     this.socket.pause();
+    this.#patience = this.#home.clock.setTimer(() => {
+      this.#giveUpHeld();
+    }, UNREAD_MS_MAX);
   }
 
   #giveUpHeld(): void {
@@ -199,18 +200,22 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     if (this.#turn === undefined) return;
     this.#turn.closeAfter();
     this.#deaf = true;
-    this.#held = undefined;
-    this.#fullSinceMs = undefined;
+    this.#letHeldGo();
     this.socket.resume();
   }
 
   #readHeld(): void {
     const held = this.#held;
     if (held === undefined || !this.#takesMore()) return;
-    this.#held = undefined;
-    this.#fullSinceMs = undefined;
+    this.#letHeldGo();
     this.socket.resume();
     this.#read(held);
+  }
+
+  #letHeldGo(): void {
+    this.#held = undefined;
+    this.#patience?.cancel();
+    this.#patience = undefined;
   }
 
   /** A request that is not whole yet may take so long, from its first byte on. */
@@ -221,7 +226,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   }
 
   #waitFor(waitMs: number): void {
-    this.#sinceMs = this.#home.now();
+    this.#sinceMs = this.#home.clock.monotonic();
     this.#waitMs = waitMs;
   }
 
@@ -278,7 +283,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   #shut(waitMs: number): void {
     const complete = !this.#parser.midRequest && this.#held === undefined && !this.#deaf;
     this.#turn = undefined;
-    this.#held = undefined;
+    this.#letHeldGo();
     this.#state = "LINGERING";
     this.#waitFor(waitMs);
     flushMessages();

@@ -38,7 +38,7 @@ export class CallerServer implements CallerHome {
   readonly limits: CallerLimits;
   readonly handler: CallerHandler;
   readonly common: CommonLines;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly #options: CallerServerOptions;
   readonly #server: Server;
   readonly #secure: TlsServer | undefined;
@@ -52,7 +52,7 @@ export class CallerServer implements CallerHome {
     this.limits = limits;
     this.handler = handler;
     this.common = new CommonLines(clock, limits.keepAliveMs);
-    this.now = () => clock.monotonic();
+    this.clock = clock;
     this.#options = options;
     const bounds = { noDelay: true, keepAlive: true };
     if (tls !== undefined) {
@@ -142,10 +142,10 @@ export class CallerServer implements CallerHome {
 
   /** Looks now and then for what has waited too long; one timer for all. */
   #watch(): void {
-    const { clock, limits } = this.#options;
+    const { clock, limits } = this;
     this.#timer = clock.setTimer(() => {
       this.#timer = undefined;
-      const nowMs = this.now();
+      const nowMs = clock.monotonic();
       this.#connections.each((connection) => {
         connection.check(nowMs);
       });

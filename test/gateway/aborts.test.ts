@@ -164,15 +164,14 @@ async function quiet(value: () => number): Promise<void> {
   }
 }
 
-test("a caller that has sent much ahead is seen to leave", async () => {
+test("a caller that has sent much ahead is seen to leave within a second", async () => {
   const clock = new FakeClock();
   await start({ clock });
   stub.script = () => undefined;
   const socket = await callWithMoreBehind();
-  await clock.run(2_000);
   socket.destroy();
-  await clock.run(12_000);
-  assert.equal(gateway.upstream.inFlight, 0);
+  await clock.run(1_000);
+  while (gateway.upstream.inFlight > 0) await turn();
   await assertSettled(1);
   await gateway.close();
 });
