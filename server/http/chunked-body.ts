@@ -1,9 +1,11 @@
 import { FramingError } from "./framing-error.js";
+import { isNameByte } from "./header-lines.js";
 
 const LF = 0x0a;
 const CR = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
+const COLON = 0x3a;
 const SEMICOLON = 0x3b;
 /** So many hexadecimal digits are a number that a double holds exactly. */
 const SIZE_DIGITS_MAX = 12;
@@ -21,6 +23,7 @@ type Step =
   | "DATA_LF"
   /** At the begin of a trailer line, or of the blank one that ends it all. */
   | "LINE"
+  | "NAME"
   | "TRAILER"
   | "TRAILER_LF"
   | "LAST_LF"
@@ -103,9 +106,12 @@ export class ChunkedBody {
   #trailer(byte: number): void {
     switch (this.#step) {
       case "LINE":
-        if (byte === SPACE || byte === TAB) throw new FramingError("a trailer is folded");
-        this.#step = byte === CR ? "LAST_LF" : "TRAILER";
-        if (byte !== CR) this.#skip(byte, TRAILER_BYTES_MAX, "TRAILER_LF");
+        this.#step = byte === CR ? "LAST_LF" : "NAME";
+        if (byte !== CR) this.#name(byte);
+        return;
+      case "NAME":
+        if (byte === COLON) this.#step = "TRAILER";
+        else this.#name(byte);
         return;
       case "TRAILER_LF":
         requireByte(byte, LF);
@@ -118,6 +124,12 @@ export class ChunkedBody {
       default:
         this.#skip(byte, TRAILER_BYTES_MAX, "TRAILER_LF");
     }
+  }
+
+  /** What is no header line may be the next message to another reader. */
+  #name(byte: number): void {
+    if (!isNameByte(byte)) throw new FramingError("a trailer has no plain name");
+    this.#skip(byte, TRAILER_BYTES_MAX, "TRAILER_LF");
   }
 
   #size(byte: number): void {

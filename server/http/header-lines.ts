@@ -191,6 +191,11 @@ export class HeaderLines {
   }
 }
 
+/** May stand in a header's name. */
+export function isNameByte(byte: number): boolean {
+  return IN_NAME[byte] === 1;
+}
+
 /** Where the colon behind a header's name stands; -1 when it has not come yet. */
 function nameEndAt(bytes: Buffer, start: number, length: number): number {
   let at = start;

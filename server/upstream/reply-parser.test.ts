@@ -211,6 +211,8 @@ const STRICTER: Readonly<Record<string, string>> = {
   "a change of protocol": "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
   "a status that is none": "HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nhi",
   "a head over the limit": `${OK}X-A: ${LONG}${LONG}\r\nContent-Length: 2\r\n\r\nhi`,
+  "a trailer without a colon": `${CHUNKED}2\r\nhi\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n`,
+  "a trailer without a name": `${CHUNKED}2\r\nhi\r\n0\r\n: b\r\n\r\n`,
   "a folded trailer": `${CHUNKED}2\r\nhi\r\n0\r\nX-A: b\r\n c\r\n\r\n`,
 };
 

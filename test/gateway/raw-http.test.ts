@@ -142,6 +142,10 @@ const SMUGGLING: readonly (readonly [string, string | Buffer])[] = [
     "a chunk ended by a bare line feed",
     `${head("Transfer-Encoding: chunked")}d\n${BODY}\r\n0\r\n\r\n`,
   ],
+  [
+    "a request in the place of a trailer",
+    `${head("Transfer-Encoding: chunked")}d\r\n${BODY}\r\n0\r\n${LINE}\r\n`,
+  ],
   ["no chunk size", `${head("Transfer-Encoding: chunked")}\r\n${BODY}\r\n0\r\n\r\n`],
   ["HTTP/0.9", `POST /v1/chat/completions\r\n\r\n`],
   ["an unknown version", `POST /v1/chat/completions HTTP/3.7\r\nHost: x\r\n\r\n`],
