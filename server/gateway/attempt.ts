@@ -17,10 +17,11 @@ import {
   garbage,
   notServed,
   redirected,
+  refusesUsageOption,
 } from "./attempt-failure.js";
 import { failedInside } from "./failed-inside.js";
 import type { GatewayLimits } from "./limits.js";
-import type { Passage } from "./passages.js";
+import { type Passage, saysResponsesOnly } from "./passages.js";
 import type { CallTraces, Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
@@ -368,11 +369,17 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     return this.#over;
   }
 
-  /** The first events of a stream said that the call failed. False where no other key would do better. */
+  /** The first events of a stream said that the call failed. False where neither another key nor another way helps. */
   refuseOpening(error: string): boolean {
     const failure = this.failedInside(error);
-    if (failure.elsewhere) this.#refuse(failure);
-    return failure.elsewhere;
+    const isRefused = failure.elsewhere || this.#mayAskOtherwise(failure);
+    if (isRefused) this.#refuse(failure);
+    return isRefused;
+  }
+
+  #mayAskOtherwise(failure: AttemptFailure): boolean {
+    if (saysResponsesOnly(failure)) return this.options.passage.form === "CHAT";
+    return this.options.usageAsked && refusesUsageOption(failure);
   }
 
   #relayOf(head: ReplyHead): Relay {

@@ -1,5 +1,6 @@
 import { replaceModel } from "./edit-body.js";
 import { headOfForm, headOfJson } from "./body-head.js";
+import { withField } from "./multipart.js";
 
 const PREFIX = "/openai/";
 const DEPLOYMENT = /^\/openai\/deployments\/([^/]+)\/(.+)$/;
@@ -37,9 +38,7 @@ export function bodyOfDeployment(body: Buffer, contentType: string, deployment: 
   if (/^multipart\//i.test(contentType)) {
     const head = headOfForm(body, contentType);
     if (head.modelSpan !== undefined) return replaceModel(body, head, deployment);
-    const delimiter = body.subarray(0, body.indexOf("\r\n"));
-    const field = `\r\nContent-Disposition: form-data; name="model"\r\n\r\n${deployment}\r\n`;
-    return Buffer.concat([delimiter, Buffer.from(field), body]);
+    return withField(body, contentType, "model", deployment);
   }
   const head = headOfJson(body, "OPENAI");
   if (head.modelSpan !== undefined) return replaceModel(body, head, deployment);

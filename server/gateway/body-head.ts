@@ -11,7 +11,7 @@ import {
 } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
 import { unreachable } from "../core/assert.js";
-import { findModelField } from "./multipart.js";
+import { readForm } from "./multipart.js";
 
 /** What a request body says that matters here. */
 export interface BodyHead {
@@ -97,11 +97,14 @@ export function headOfBatch(body: Buffer): BodyHead {
   return { ...NO_BODY, from: readString(body, input) ?? "" };
 }
 
+const FORM_FIELDS: ReadonlySet<string> = new Set(["model", "stream"]);
+
 /** Reads a multipart body. Throws Fault `malformed_request`. */
 export function headOfForm(body: Buffer, contentType: string): BodyHead {
-  const field = findModelField(body, contentType);
-  if (field === undefined) return { ...NO_BODY, modelForm: "PLAIN" };
-  return { ...NO_BODY, model: field.value, modelSpan: field.span, modelForm: "PLAIN" };
+  const { fields } = readForm(body, contentType, FORM_FIELDS);
+  const model = fields.get("model");
+  const stream = /^true$/i.test(fields.get("stream")?.value ?? "");
+  return { ...NO_BODY, model: model?.value, modelSpan: model?.span, stream };
 }
 
 function headOfOpenai(body: Buffer): BodyHead {

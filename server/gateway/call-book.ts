@@ -62,6 +62,8 @@ export class CallBook {
   reserved: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
   modelAsked = "";
   streamed = false;
+  /** A provider has begun what it may bill, and nobody has said that it came to nothing. */
+  hasBegun = false;
   requestBytes = 0;
   firstByteMs: number | null = null;
 
@@ -167,7 +169,8 @@ export class CallBook {
   /**
    * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model said.
    */
-  counted(given: TokenUsage | undefined, textBytes: number): Counted {
+  counted(told: TokenUsage | undefined, textBytes: number): Counted {
+    const given = this.#ofThisCall(told);
     if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
     const { endpoint } = this.#call;
     if (endpoint.tokens === "NONE") return NOT_COUNTED;
@@ -176,7 +179,8 @@ export class CallBook {
   }
 
   /** Tokens of a reply of which a part has gone to the caller. */
-  countedInPart(given: TokenUsage | undefined, textBytes: number): Counted {
+  countedInPart(told: TokenUsage | undefined, textBytes: number): Counted {
+    const given = this.#ofThisCall(told);
     const guess = estimateTokens(this.#call.endpoint, this.requestBytes, textBytes);
     // Providers say the output last: before that, what went by is the better number.
     const output = Math.max(given?.output ?? 0, guess.output);
@@ -196,6 +200,11 @@ export class CallBook {
     if (policy !== "RESERVED" || !isAsked) return NOT_COUNTED;
     const { inputTokens: input, maxOutputTokens: output } = this.reserved;
     return { tokens: { ...NO_TOKENS, input, output }, usageSource: "ESTIMATED" };
+  }
+
+  /** Where no model is asked, a reply may tell what an earlier call used, again with each look at its response or batch. */
+  #ofThisCall(told: TokenUsage | undefined): TokenUsage | undefined {
+    return this.#call.endpoint.model === "NONE" ? undefined : told;
   }
 
   /** Gives back and settles; answers what is to be put on record. Does nothing the second time. */
@@ -228,7 +237,7 @@ export class CallBook {
   #costOf({ fault, usageSource, tokens }: Ending): number | null {
     const isNothing = tokens.input + tokens.output === 0 && tokens.parts === undefined;
     if (isNothing) {
-      const made = fault === undefined || usageSource === "PARTIAL";
+      const made = fault === undefined || usageSource === "PARTIAL" || this.hasBegun;
       // Something was made, and nobody said how much.
       return made && this.#call.endpoint.billsUntold ? null : 0;
     }

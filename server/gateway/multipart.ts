@@ -1,6 +1,6 @@
+import { latin1, utf8 } from "../core/bytes.js";
 import { Fault } from "../core/fault.js";
 import type { Span } from "../dialect/json-span.js";
-import { latin1, utf8 } from "../core/bytes.js";
 
 /** A form has a handful of parts; audio and images are one each. */
 const PARTS_MAX = 128;
@@ -12,72 +12,142 @@ export interface FormField {
   readonly span: Span;
 }
 
+/** What a multipart form says that matters here. */
+export interface Form {
+  /** What stands before each part. */
+  readonly delimiter: string;
+  /** Where the first of them stands. */
+  readonly start: number;
+  /** The fields that were wanted, by their names. */
+  readonly fields: ReadonlyMap<string, FormField>;
+}
+
 /**
- * Finds the field `model` of a multipart form; undefined when it has none. Throws Fault
- * `malformed_request` for bodies that are no form, and for forms that name the model twice.
+ * Finds fields of a multipart form. Throws Fault `malformed_request` for bodies that are no form, for forms that name
+ * a wanted field twice, and for all that another reader could take for other parts: a boundary anywhere but between
+ * two parts, and heads of parts that are not plain lines.
  */
-export function findModelField(body: Buffer, contentType: string): FormField | undefined {
-  const delimiter = Buffer.from(`--${boundaryOf(contentType)}`);
-  if (!body.subarray(0, delimiter.length).equals(delimiter)) {
-    throw malformed("its body does not begin with the boundary");
-  }
-  const lineDelimiter = Buffer.concat([Buffer.from("\r\n"), delimiter]);
-  let found: FormField | undefined;
-  let at = delimiter.length;
+export function readForm(body: Buffer, contentType: string, wanted: ReadonlySet<string>): Form {
+  const boundary = boundaryOf(contentType);
+  const delimiter = Buffer.from(`--${boundary}`);
+  const fields = new Map<string, FormField>();
+  const start = nextBoundary(body, delimiter, 0);
+  if (start < 0) throw malformed("its boundary does not stand in it");
+  let at = start + delimiter.length;
   for (let parts = 0; parts < PARTS_MAX; parts++) {
-    if (latin1(body, at, at + 2) === "--") return found;
+    if (isClosing(body, at)) {
+      if (nextBoundary(body, delimiter, at) >= 0) throw malformed("something follows its end");
+      return { start, delimiter: delimiter.toString(), fields };
+    }
     if (latin1(body, at, at + 2) !== "\r\n")
       throw malformed("a boundary is not followed by a line end");
+    const next = nextBoundary(body, delimiter, at);
+    if (next < 0) throw malformed("its last part has no end");
+    const end = next - 2;
     const headEnd = body.indexOf("\r\n\r\n", at, "latin1");
-    if (headEnd < 0 || headEnd - at > PART_HEAD_BYTES_MAX) throw malformed("a part has no head");
-    const start = headEnd + 4;
-    const end = body.indexOf(lineDelimiter, start);
-    if (end < 0) throw malformed("its last part has no end");
-    if (fieldName(latin1(body, at, headEnd)) === "model") {
-      if (found !== undefined) throw malformed("it names the model more than once");
-      found = { value: utf8(body, start, end), span: { start, end } };
+    const valueAt = headEnd + 4;
+    if (headEnd < 0 || valueAt > end || headEnd - at > PART_HEAD_BYTES_MAX)
+      throw malformed("a part has no head");
+    const name = fieldName(latin1(body, at + 2, headEnd), wanted);
+    if (name !== undefined) {
+      if (fields.has(name)) throw malformed(`it names the ${name} more than once`);
+      const span = { start: valueAt, end };
+      fields.set(name, { value: utf8(body, valueAt, end), span });
     }
-    at = end + lineDelimiter.length;
+    at = next + delimiter.length;
   }
   throw malformed("it has too many parts");
 }
 
+/** The form with one more field, before all others. Throws as `readForm` does. */
+export function withField(body: Buffer, contentType: string, name: string, value: string): Buffer {
+  const { delimiter, start } = readForm(body, contentType, NOTHING);
+  const head = `\r\nContent-Disposition: form-data; name="${name}"`;
+  const part = `${delimiter}${head}\r\n\r\n${value}\r\n`;
+  return Buffer.concat([body.subarray(0, start), Buffer.from(part), body.subarray(start)]);
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** Where the boundary stands next; -1 for nowhere. It begins a line, or two readers see different parts. */
+function nextBoundary(body: Buffer, delimiter: Buffer, from: number): number {
+  const at = body.indexOf(delimiter, from);
+  const beginsLine = at <= 0 || latin1(body, at - 2, at) === "\r\n";
+  if (!beginsLine) throw malformed("its boundary stands inside a line");
+  return at;
+}
+
+function isClosing(body: Buffer, at: number): boolean {
+  const behind = latin1(body, at, at + 4);
+  return behind === "--" || behind === "--\r\n";
+}
+
 /** The boundary of a form's content type. */
 function boundaryOf(contentType: string): string {
-  if (!/^multipart\/form-data\s*;/i.test(contentType))
-    throw malformed("it is not multipart/form-data");
-  const match = /;\s*boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))/i.exec(contentType);
-  const boundary = match?.[1] ?? match?.[2];
-  if (boundary === undefined) throw malformed("its content type names no boundary");
+  const type = /^multipart\/form-data[ \t]*(?=;)/i.exec(contentType);
+  if (type === null) throw malformed("it is not multipart/form-data");
+  let boundary: string | undefined;
+  for (const [key, value] of parametersOf(contentType.slice(type[0].length))) {
+    if (!key.startsWith("boundary")) continue;
+    if (key !== "boundary" || boundary !== undefined)
+      throw malformed("its boundary can be read in two ways");
+    boundary = value;
+  }
+  if (boundary === undefined || !BOUNDARY.test(boundary))
+    throw malformed("its content type names no boundary");
   return boundary;
 }
 
-/** Undefined where a part has no name. */
-function fieldName(head: string): string | undefined {
-  const lines = head.split("\r\n").filter((each) => DISPOSITION.test(each));
-  if (lines.length > 1) throw malformed("a part has two dispositions");
-  const rest = (lines[0] ?? "").replace(DISPOSITION, "").trimEnd();
-  let name: string | undefined;
-  let at = 0;
-  while (at < rest.length) {
-    PARAMETER.lastIndex = at;
-    const found = PARAMETER.exec(rest);
-    // A quote inside quotes ends them for some readers and not for others.
-    if (found === null) throw malformed("the disposition of a part can be read in two ways");
-    const [all, key = "", quoted, plain] = found;
-    at += all.length;
-    if (key.toLowerCase() === "name*") throw malformed("a name in another encoding is not taken");
-    if (key.toLowerCase() !== "name") continue;
-    if (name !== undefined) throw malformed("a part has two names");
-    name = quoted ?? plain;
-  }
+/** No space at its end, where it would be lost. */
+const BOUNDARY = /^[ -~]{0,199}[!-~]$/;
+
+/** The wanted field that a part is; undefined if it is none. */
+function fieldName(head: string, wanted: ReadonlySet<string>): string | undefined {
+  const lines = head === "" ? [] : head.split("\r\n");
+  if (!lines.every((line) => PLAIN_LINE.test(line)))
+    throw malformed("the head of a part can be read in two ways");
+  const dispositions = lines.filter((line) => DISPOSITION.test(line));
+  if (dispositions.length > 1) throw malformed("a part has two dispositions");
+  const parameters = parametersOf((dispositions[0] ?? "").replace(DISPOSITION, ""));
+  if (parameters.some(([key]) => key === "name*"))
+    throw malformed("a name in another encoding is not taken");
+  const names = parameters.filter(([key]) => key === "name");
+  if (names.length > 1) throw malformed("a part has two names");
+  const name = names[0]?.[1];
+  if (name === undefined || !wanted.has(name)) return undefined;
+  const isFile = parameters.some(([key]) => key.startsWith("filename"));
+  if (
+    isFile ||
+    !lines.some((line) => OF_FORM.test(line)) ||
+    lines.some((line) => ENCODED.test(line))
+  )
+    throw malformed(`its ${name} is not a plain field`);
   return name;
 }
 
-const DISPOSITION = /^content-disposition\s*:\s*[^\s;]*/i;
+/** A line that is not folded, and in which nobody sees another line. */
+const PLAIN_LINE = /^[\w!#$%&'*+.^`|~-]+:[^\r\n\0]*$/;
+const DISPOSITION = /^content-disposition:\s*[^\s;]*/i;
+const OF_FORM = /^content-disposition:\s*form-data\s*;/i;
+const ENCODED = /^content-transfer-encoding:(?!\s*(?:7bit|8bit|binary)\s*$)/i;
 /** One parameter and what follows it up to the next; a backslash may stand in quotes, but not before one. */
 const PARAMETER =
   /\s*;\s*(?:([\w!#$&+.^`|~*-]+)\s*=\s*(?:"((?:[^"\\]|\\(?!"))*)"|([^\s;"]*))\s*)?/y;
+
+/** The parameters of a header's value, their names in small letters. Throws Fault `malformed_request`. */
+function parametersOf(text: string): [key: string, value: string][] {
+  const found: [string, string][] = [];
+  const trimmed = text.trimEnd();
+  PARAMETER.lastIndex = 0;
+  while (PARAMETER.lastIndex < trimmed.length) {
+    const match = PARAMETER.exec(trimmed);
+    // A quote inside quotes ends them for some readers and not for others.
+    if (match === null) throw malformed("a parameter can be read in two ways");
+    const [, key, quoted, plain = ""] = match;
+    if (key !== undefined) found.push([key.toLowerCase(), quoted ?? plain]);
+  }
+  return found;
+}
 
 function malformed(reason: string): Fault {
   return new Fault("malformed_request", `The form is malformed: ${reason}.`);

@@ -112,10 +112,11 @@ export class Passages {
 
 /** In the provider's own words alone: what a refusal quotes may come from a caller. */
 const RESPONSES_ONLY =
-  /^HTTP 40[04]: [^"'`“‘]{0,80}only (?:supported|available) in \/?v1\/responses/i;
+  /^(?:HTTP 40[04]|error inside a reply): [^"'`“‘]{0,80}only (?:supported|available) in \/?v1\/responses/i;
 
-function saysResponsesOnly(failure: AttemptFailure): boolean {
-  return RESPONSES_ONLY.test(failure.detail);
+/** Asked in the other form, the same key may serve it. */
+export function saysResponsesOnly({ httpStatus, detail }: AttemptFailure): boolean {
+  return (httpStatus === 400 || httpStatus === 404) && RESPONSES_ONLY.test(detail);
 }
 
 /** What a request may name by an id, and miss on a path that is there. */

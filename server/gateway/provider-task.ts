@@ -48,6 +48,7 @@ export class ProviderTask {
 
   constructor(options: ProviderTaskOptions) {
     this.#options = options;
+    options.book.hasBegun = true;
   }
 
   /** Asks in a while, in the way of the attempt before. */

@@ -49,6 +49,7 @@ export class ReplyFiles implements UpstreamHandler {
 
   constructor(options: ReplyFilesOptions) {
     this.#options = options;
+    options.book.hasBegun = true;
   }
 
   /** Fetches the next of them; with none left, all are here. */

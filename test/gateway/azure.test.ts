@@ -110,6 +110,13 @@ test("a body without a model gets the deployment as its model, JSON or form", as
     stub.received.pop()?.body.toString() ?? "",
     /name="model"\r\n\r\nd\r\n--[\s\S]*a\.wav/,
   );
+  const headers = { "content-type": "multipart/form-data; boundary=b" };
+  const part = '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n--b--\r\n';
+  await plain.fetch(speech, { method: "POST", headers, body: `before\r\n${part}` });
+  assert.equal(
+    stub.received.pop()?.body.toString(),
+    `before\r\n--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nd\r\n${part}`,
+  );
 });
 
 test("a key that is not known is refused in words that the SDK understands", async () => {

@@ -102,6 +102,33 @@ test("a client key that allows some models gets no others by way of a batch", as
   assert.equal(stub.received.length, 1, "the one that is allowed");
 });
 
+test("what a batch or a stored response used is not counted again with each look at it", async () => {
+  const usage = { input_tokens: 1000, output_tokens: 2000, total_tokens: 3000 };
+  const kept = JSON.stringify({ id: "resp_1", status: "completed", output: [], usage });
+  const result = { custom_id: "a", result: { message: { usage } }, response: { body: { usage } } };
+  const done = { type: "response.completed", response: { id: "resp_1", usage } };
+  for (const [gateway, method, path, type, reply] of [
+    [openai, "GET", "/v1/responses/resp_1", "application/json", kept],
+    [openai, "GET", "/v1/responses/resp_1?stream=true", "text/event-stream", eventOf(done)],
+    [openai, "POST", "/v1/responses/resp_1/cancel", "application/json", kept],
+    [openai, "GET", "/v1/batches/batch_1", "application/json", kept],
+    [openai, "GET", "/v1/files/file-1/content", "application/jsonl", JSON.stringify(result)],
+    [anthropic, "GET", "/v1/messages/batches/b/results", "text/plain", JSON.stringify(result)],
+  ] as const) {
+    stub.script = replyJson(200, reply, { "content-type": type });
+    const answer = await gateway.fetch(path, { method });
+    assert.equal(await answer.text(), reply);
+    const { tokens, costMicros, usageSource } = gateway.sink.records.at(-1) ?? {};
+    assert.deepEqual([tokens?.input, tokens?.output, costMicros], [0, 0, 0], path);
+    assert.equal(usageSource, "NONE");
+    assert.deepEqual(gateway.limiter.settled.at(-1), { tokens: 0, costMicros: 0 });
+  }
+});
+
+function eventOf(event: object): string {
+  return `data: ${JSON.stringify(event)}\n\n`;
+}
+
 test("a call that names an uploaded file goes to the account that holds it", async () => {
   stub.script = replyJson(200, '{"id":"file-1"}');
   await openai.fetch("/v1/files", { method: "POST", body: "x" });

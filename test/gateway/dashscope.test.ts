@@ -174,6 +174,28 @@ test("a caller that wants bytes gets them, in order, and no credential goes to w
   assert.deepEqual(gateway.pool.outcomes, ["OK"]);
 });
 
+test("what was made or may still be has a cost that is not known, and what came to nothing cost nothing", async () => {
+  const costOf = async (script: Script, abort?: AbortController): Promise<number | null> => {
+    const before = gateway.sink.records.length;
+    stub.script = script;
+    const asked = { model: "wanx-v1", prompt: "x", response_format: "b64_json" } as const;
+    const options = abort === undefined ? {} : { signal: abort.signal };
+    await client.images.generate(asked, options).catch(() => undefined);
+    return (await gateway.sink.record(before + 1)).costMicros;
+  };
+  assert.equal(await costOf(madeAt([urlOf("1.png")], replyImage(PNG))), null);
+  assert.equal(await costOf(madeAt([urlOf("1.png")], replyJson(404, "{}"))), null);
+  const abort = new AbortController();
+  const leave: Script = (received, res) => {
+    if (received.method === "GET") abort.abort();
+    return task("RUNNING")(received, res);
+  };
+  assert.equal(await costOf(leave, abort), null);
+  const refused = task("FAILED", { code: "InvalidParameter", message: "no" });
+  assert.equal(await costOf(inTurn(BEGUN, refused)), 0);
+  assert.equal(await costOf(replyJson(400, '{"code":"InvalidParameter","message":"no"}')), 0);
+});
+
 test("an image that cannot be had at first is asked for again, and not made twice", async () => {
   const cut: Script = (_received, res) => {
     res.writeHead(200, { "content-type": "image/png", "content-length": "99" });

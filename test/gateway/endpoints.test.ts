@@ -243,6 +243,28 @@ test("a form goes through byte for byte, its model found wherever it stands", as
   assert.equal(openai.sink.records.at(-1)?.modelAsked, "whisper-1");
 });
 
+test("a form says whether it wants a stream, and the usage at its end counts", async () => {
+  const usage = { type: "tokens", input_tokens: 14, output_tokens: 45, total_tokens: 59 };
+  for (const [path, kind] of [
+    ["/v1/audio/transcriptions", "transcript.text"],
+    ["/v1/images/edits", "image_edit"],
+  ] as const) {
+    const done = kind === "image_edit" ? `${kind}.completed` : `${kind}.done`;
+    const events = `data: ${JSON.stringify({ type: done, usage })}\n\n`;
+    for (const stream of ["true", "false"]) {
+      stub.script = replyJson(200, events, { "content-type": "text/event-stream" });
+      const form = new FormData();
+      form.append("model", "gpt-image-1");
+      form.append("stream", stream);
+      const reply = await openai.fetch(path, { method: "POST", body: form });
+      assert.equal(await reply.text(), events);
+      const record = openai.sink.records.at(-1);
+      assert.equal(record?.streamed, stream === "true");
+      assert.deepEqual([record?.tokens.input, record?.tokens.output], [14, 45]);
+    }
+  }
+});
+
 test("a form that names its model twice, or is none, is refused", async () => {
   const field = '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n';
   const headers = { "content-type": "multipart/form-data; boundary=b" };

@@ -325,31 +325,35 @@ test("a provider without the Responses API is asked for chat instead, from then 
   );
 });
 
+const RESPONSES_ONLY = JSON.stringify({
+  error: {
+    message: "This model is only supported in v1/responses and not in v1/chat/completions.",
+    type: "invalid_request_error",
+    param: "model",
+    code: null,
+  },
+});
+const RESPONSE = {
+  id: "resp_1",
+  object: "response",
+  created_at: 1,
+  status: "completed",
+  model: "gpt-5-codex",
+  output: [
+    {
+      id: "m",
+      type: "message",
+      role: "assistant",
+      status: "completed",
+      content: [{ type: "output_text", text: "Hello.", annotations: [] }],
+    },
+  ],
+  usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
+};
+
 test("a model that only the Responses API has is asked there for chat and for messages", async () => {
   const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
-  const message = "This model is only supported in v1/responses and not in v1/chat/completions.";
-  const refusal = { error: { message, type: "invalid_request_error", param: "model", code: null } };
-  const response = {
-    id: "resp_1",
-    object: "response",
-    created_at: 1,
-    status: "completed",
-    model: "gpt-5-codex",
-    output: [
-      {
-        id: "m",
-        type: "message",
-        role: "assistant",
-        status: "completed",
-        content: [{ type: "output_text", text: "Hello.", annotations: [] }],
-      },
-    ],
-    usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
-  };
-  stub.script = inTurn(
-    replyJson(404, JSON.stringify(refusal)),
-    replyJson(200, JSON.stringify(response)),
-  );
+  stub.script = inTurn(replyJson(404, RESPONSES_ONLY), replyJson(200, JSON.stringify(RESPONSE)));
   const { choices } = await openai(gateway).chat.completions.create(ASKED);
   assert.equal(choices[0]?.message.content, "Hello.");
   const message2 = await anthropic(gateway).messages.create(ASKED);
@@ -358,6 +362,25 @@ test("a model that only the Responses API has is asked there for chat and for me
     stub.received.map((each) => each.url),
     ["/v1/chat/completions", "/v1/responses", "/v1/responses"],
   );
+});
+
+test("that a model is served by the Responses API only is heard in a reply of status 200 and in a stream too", async () => {
+  for (const told of [
+    replyJson(200, RESPONSES_ONLY),
+    replyEvents([`data: ${RESPONSES_ONLY}\n\n`]),
+  ]) {
+    const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+    const done = { type: "response.completed", response: RESPONSE };
+    stub.received.length = 0;
+    stub.script = inTurn(told, replyEvents([`data: ${JSON.stringify(done)}\n\n`]));
+    const reply = await gateway.post("/v1/chat/completions", { ...ASKED, stream: true });
+    assert.equal(reply.status, 200);
+    assert.match(await reply.text(), /"finish_reason":"stop"/);
+    assert.deepEqual(
+      stub.received.map((each) => each.url),
+      ["/v1/chat/completions", "/v1/responses"],
+    );
+  }
 });
 
 test("what a refusal quotes of a caller, or says of an id, does not change how others are served", async () => {
