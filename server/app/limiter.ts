@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Limits } from "../core/limits.js";
 import type { ChangeOf } from "../keys/change-feed.js";
+import type { Span } from "../limits/budget-fills.js";
 import type { SubjectId, SubjectKind } from "../limits/limit-subject.js";
 import { Limiter, SERVER, type SpentRow } from "../limits/limiter.js";
 import { restoreBudgets } from "../limits/restore-budgets.js";
@@ -16,16 +17,16 @@ export async function startLimiter(
   accounting: Pick<Accounting, "caughtUp">,
 ): Promise<Limiter> {
   const { clock, logger, feed, lifecycle } = foundation;
-  const spentSince = spentReader(foundation);
+  const spentIn = spentReader(foundation);
   const limiter = new Limiter({
     clock,
     ownerLimits: (ownerId) => directory.ownerLimits.get(ownerId) ?? null,
     serverLimits: () => settings.values.serverLimits,
-    loadSpent: async ({ kind, id }, fromMs, booked) => {
+    loadSpent: async ({ kind, id }, span, booked) => {
       // What ended in this turn of the event loop goes on record at its end.
       await nextTurn();
       await accounting.caughtUp();
-      const [row] = await spentSince(kind, fromMs, { id, except: booked });
+      const [row] = await spentIn(kind, span, { id, except: booked });
       return row ?? { tokens: 0, costMicros: 0 };
     },
     onLoadFailed: ({ kind, id }, cause) =>
@@ -37,7 +38,7 @@ export async function startLimiter(
       clock,
       kind,
       limits,
-      spentSince: (fromMs) => spentSince(kind, fromMs, { id: null }),
+      spentIn: (span) => spentIn(kind, span, { id: null }),
     });
   await restore("client key", directory.budgeted);
   await restore("user", directory.ownerLimits);
@@ -60,11 +61,14 @@ function follow(limiter: Limiter, subject: SubjectId, limits: Limits | undefined
   else limiter.setLimits(subject, limits);
 }
 
-/** What those of a kind, or one of them, have spent since a time; ids are those of the kind. */
-function spentReader({ clock, storage }: Foundation) {
+/**
+ * What those of a kind, or one of them, have spent in a period; ids are those of the kind. To its end, for a clock may
+ * have been set back.
+ */
+function spentReader({ storage }: Foundation) {
   return async (
     kind: SubjectKind,
-    fromMs: number,
+    { startMs, endMs }: Span,
     { id, except }: Pick<SpentQuery, "id" | "except">,
   ): Promise<readonly SpentRow[]> => {
     const by = SPENDERS[kind];
@@ -72,8 +76,8 @@ function spentReader({ clock, storage }: Foundation) {
     const rows = await storage.ledger.spent({
       by,
       id: isServer ? null : id,
-      fromMs,
-      toMs: clock.now(),
+      fromMs: startMs,
+      toMs: endMs,
       ...(except === undefined ? {} : { except }),
     });
     return isServer ? rows.map((row) => ({ ...row, id: SERVER.id })) : rows;

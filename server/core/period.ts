@@ -40,13 +40,3 @@ export function periodEnd(period: Period, startMs: number): number {
       return unreachable(period);
   }
 }
-
-/**
- * The start of the period to count in, for who counted in the one from `countedMs` on so far: that of the wall clock. But
- * a clock that is set back into the period just before stays in the later one, so that what was used is neither
- * forgotten nor granted twice; one that was further ahead was wrong.
- */
-export function runningPeriod(period: Period, countedMs: number, nowMs: number): number {
-  const startMs = periodStart(period, nowMs);
-  return countedMs === periodEnd(period, startMs) ? countedMs : startMs;
-}

@@ -13,14 +13,19 @@ export interface EndedCall {
   readonly ownerId: string;
 }
 
+/** A calendar period: its first millisecond, since the epoch, and the first of the next one. */
+export interface Span {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 export interface BudgetFillsOptions {
   /**
-   * What a subject has spent since a time (milliseconds since the epoch) in calls that had ended when this was asked,
-   * and none in those that `booked` names when the ledger is read: they have ended since.
+   * What a subject has spent in a period in calls that had ended when this was asked, and none in those that `booked` names when the ledger is read: they have ended since.
    */
   readonly loadSpent?: (
     subject: SubjectId,
-    fromMs: number,
+    span: Span,
     booked: () => readonly string[],
   ) => Promise<Spending>;
   /** Hears that `loadSpent` failed. */
@@ -61,10 +66,10 @@ export class BudgetFills {
     if (loadSpent === undefined) return;
     const fill: Fill = { subjectId: id.id, ended: [] };
     this.#fills.add(fill);
-    const { startMs } = account;
-    loadSpent(id, startMs, () => endedOf(fill))
+    const { span } = account;
+    loadSpent(id, span, () => endedOf(fill))
       .then(
-        (spent) => account.restore(spent, startMs),
+        (spent) => account.restore(spent, span.startMs),
         (cause: unknown) => onLoadFailed?.(id, cause),
       )
       .finally(() => this.#fills.delete(fill));
@@ -88,8 +93,7 @@ export class BudgetFills {
     }
     for (const account of subject?.accounts ?? []) {
       const isLater = (this.#numbers.get(account) ?? 0) > opened;
-      if (!isLater || call.startedAt < account.startMs || isHeld(account, holds)) continue;
-      account.restore(used, account.startMs);
+      if (isLater && !isHeld(account, holds)) account.restore(used, call.startedAt);
     }
   }
 }

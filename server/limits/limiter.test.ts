@@ -257,8 +257,8 @@ test("an unpriced call needs a budget that is not used up", () => {
 test("a start takes up what the ledger knows, and a budget set later asks for it", async () => {
   const asked: [string, number][] = [];
   const { limiter } = world({
-    loadSpent: ({ id }, fromMs) => {
-      asked.push([id, fromMs]);
+    loadSpent: ({ id }, { startMs }) => {
+      asked.push([id, startMs]);
       return Promise.resolve({ tokens: 0, costMicros: 4_000 });
     },
   });
@@ -332,9 +332,9 @@ test("a wall clock that was set far wrong and right again gives nobody a budget 
 test("a period that the clock comes to from elsewhere than the one before it begins with what the ledger knows", async () => {
   const asked: number[] = [];
   const { clock, limiter } = world({
-    loadSpent: (_subject, fromMs) => {
-      asked.push(fromMs);
-      return Promise.resolve({ tokens: 0, costMicros: fromMs === Date.UTC(2030, 4) ? 3_500 : 0 });
+    loadSpent: (_subject, { startMs }) => {
+      asked.push(startMs);
+      return Promise.resolve({ tokens: 0, costMicros: startMs === Date.UTC(2030, 4) ? 3_500 : 0 });
     },
   });
   const key = who({ budgets: [{ period: "MONTH", costMicros: 5_000, tokens: null }] });
@@ -518,7 +518,7 @@ test("idle keys are forgotten, those with something to remember are not", () => 
 
 test("a restart fills each key's budget for its own period, and asks once for each period in use", async () => {
   const { clock, limiter } = world();
-  const asked: number[] = [];
+  const asked: [number, number][] = [];
   const rows = [
     { id: "ck_day", tokens: 0, costMicros: 4_000 },
     { id: "ck_month", tokens: 0, costMicros: 3_000 },
@@ -533,12 +533,15 @@ test("a restart fills each key's budget for its own period, and asks once for ea
       ["ck_day", { ...UNLIMITED, budgets: [budget("DAY")] }],
       ["ck_month", { ...UNLIMITED, budgets: [budget("MONTH")] }],
     ]),
-    spentSince: (fromMs) => {
-      asked.push(fromMs);
+    spentIn: ({ startMs, endMs }) => {
+      asked.push([startMs, endMs]);
       return Promise.resolve(rows);
     },
   });
-  assert.deepEqual(asked, [Date.UTC(2030, 4, 15), Date.UTC(2030, 4, 1)]);
+  assert.deepEqual(asked, [
+    [Date.UTC(2030, 4, 15), Date.UTC(2030, 4, 16)],
+    [Date.UTC(2030, 4, 1), Date.UTC(2030, 5, 1)],
+  ]);
   assert.equal(admitted(limiter, who({ budgets: [budget("DAY")] }, "ck_day"), 5), 1);
   assert.equal(admitted(limiter, who({ budgets: [budget("MONTH")] }, "ck_month"), 5), 2);
   assert.equal(limiter.size, 2);

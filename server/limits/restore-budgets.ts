@@ -1,7 +1,8 @@
 import type { Clock } from "../core/clock.js";
 import type { Limits } from "../core/limits.js";
-import { PERIODS, periodStart } from "../core/period.js";
+import { PERIODS, periodEnd, periodStart } from "../core/period.js";
 import type { Period } from "../core/provider-key.js";
+import type { Span } from "./budget-fills.js";
 import type { SubjectKind } from "./limit-subject.js";
 import type { Limiter, SpentRow } from "./limiter.js";
 
@@ -11,8 +12,8 @@ export interface RestoreBudgetsOptions {
   readonly kind: SubjectKind;
   /** Limits of those that have a budget, by their ids. */
   readonly limits: ReadonlyMap<string, Limits>;
-  /** What each of this kind has spent since a time (milliseconds since the epoch), from the roll-ups. */
-  readonly spentSince: (fromMs: number) => Promise<readonly SpentRow[]>;
+  /** What each of this kind has spent in a period, from the roll-ups. */
+  readonly spentIn: (span: Span) => Promise<readonly SpentRow[]>;
 }
 
 /**
@@ -20,11 +21,12 @@ export interface RestoreBudgetsOptions {
  * or a restart gives everybody their budget a second time. Asks the ledger once for each kind of period in use.
  */
 export async function restoreBudgets(options: RestoreBudgetsOptions): Promise<void> {
-  const { limiter, clock, kind, limits, spentSince } = options;
+  const { limiter, clock, kind, limits, spentIn } = options;
   for (const period of PERIODS) {
     const ids = withBudget(limits, period);
     if (ids.size === 0) continue;
-    const rows = await spentSince(periodStart(period, clock.now()));
+    const startMs = periodStart(period, clock.now());
+    const rows = await spentIn({ startMs, endMs: periodEnd(period, startMs) });
     limiter.restore(
       kind,
       period,

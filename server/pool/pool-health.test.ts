@@ -231,7 +231,7 @@ test("a key's own quota ends at its limit, counts calls in flight, and begins an
     aProviderKey("pk_1", { quota }),
     aProviderKey("pk_2", { tier: "BACKUP" }),
   ]);
-  const past = { providerKeyId: "pk_1", fromMs: world.clock.now() };
+  const past = { providerKeyId: "pk_1", period: "DAY", startMs: world.clock.now() } as const;
   world.pool.registry.restoreQuotas([{ ...past, requests: 2, tokens: 0, costMicros: 0 }]);
   const open = [world.lease(), world.lease(), world.lease()];
   assert.deepEqual(

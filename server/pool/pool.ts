@@ -261,7 +261,7 @@ export class Pool {
     slot.lastUsedOrder = ++this.#leases;
     slot.lastUsedAt = wallMs;
     slot.dirty = true;
-    const dayMs = slot.quota.begin(wallMs);
+    slot.quota.begin(wallMs);
     if (isProof) slot.probing = true;
     if (isProof || slot.key.quota !== null) this.registry.refresh(slot);
     let isOpen = true;
@@ -290,7 +290,7 @@ export class Pool {
       settle: (used) => {
         if (isSettled) return;
         isSettled = true;
-        this.registry.settleQuota(slot, dayMs, used);
+        this.registry.settleQuota(slot, wallMs, used);
       },
     };
   }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
+import { DAY_MS } from "../core/durations.js";
 import { PERIODS, periodEnd, periodStart } from "../core/period.js";
 import type { Period, Quota } from "../core/provider-key.js";
 import { QuotaMeter, type QuotaUse } from "./quota-meter.js";
 
-const DAY_MS = 86_400_000;
 /** A Tuesday; its week began in the month before. */
 const NOW = Date.UTC(2030, 0, 1, 12);
 
@@ -13,9 +13,12 @@ function quotaOf(period: Period, part: Partial<Quota>): Quota {
   return { period, requests: null, tokens: null, costMicros: null, ...part };
 }
 
+const ONE: QuotaUse = { requests: 1, tokens: 10, costMicros: 1 };
+
 /** A call from begin to end. */
 function call(meter: QuotaMeter, nowMs: number, tokens = 10): void {
-  meter.end(meter.begin(nowMs), { tokens, costMicros: 1 }, nowMs);
+  meter.begin(nowMs);
+  meter.end(nowMs, { tokens, costMicros: 1 });
 }
 
 test("what a key used before it had a quota counts for whichever is set, until its period ends", () => {
@@ -39,32 +42,34 @@ test("what a key used before it had a quota counts for whichever is set, until i
 test("a call counts in the periods in which it began", () => {
   const meter = new QuotaMeter();
   const midnight = periodEnd("DAY", periodStart("DAY", NOW));
-  const day = meter.begin(midnight - 1);
-  const other = meter.begin(midnight - 1);
-  meter.end(day, { tokens: 10, costMicros: 1 }, midnight);
-  meter.end(other, null, midnight);
+  meter.begin(midnight - 1);
+  meter.begin(midnight - 1);
+  assert.equal(meter.use("DAY", midnight).requests, 0);
+  meter.end(midnight - 1, { tokens: 10, costMicros: 1 });
+  meter.end(midnight - 1, null);
   assert.deepEqual(meter.use("DAY", midnight), { requests: 0, tokens: 0, costMicros: 0 });
   assert.deepEqual(meter.use("WEEK", midnight), { requests: 1, tokens: 10, costMicros: 1 });
   assert.deepEqual(meter.use("MONTH", midnight), { requests: 1, tokens: 10, costMicros: 1 });
 });
 
-test("a clock that is set back over a period's beginning keeps counting in that period", () => {
+test("a clock that is set back over a period's beginning counts in the period that it is in, and finds both again", () => {
   const monthMs = Date.UTC(2030, 3, 1); // a Monday, too
-  const meter = new QuotaMeter();
-  call(meter, monthMs);
-  for (const backMs of [1, DAY_MS, 3 * DAY_MS]) {
-    call(meter, monthMs - backMs);
-    const quota = quotaOf("MONTH", { requests: meter.use("MONTH", monthMs - backMs).requests });
-    assert.equal(meter.spentUntil(quota, monthMs - backMs), Date.UTC(2030, 4, 1));
+  const before = monthMs - 1;
+  for (const period of PERIODS) {
+    const meter = new QuotaMeter();
+    const quota = quotaOf(period, { requests: 2 });
+    for (const at of [before, monthMs, before, monthMs]) call(meter, at);
+    assert.equal(meter.spentUntil(quota, before), monthMs);
+    assert.equal(meter.spentUntil(quota, monthMs), periodEnd(period, monthMs));
+    assert.equal(meter.use(period, before).requests, 2);
+    assert.equal(meter.use(period, monthMs).requests, 2);
   }
-  assert.equal(meter.use("MONTH", monthMs + DAY_MS).requests, 4);
-  assert.equal(meter.use("WEEK", monthMs + DAY_MS).requests, 4);
 });
 
-test("a clock that was far ahead and is set right leads back to the running periods", () => {
+test("a clock that was far ahead and is set right leads back to the running periods and what was used of them", () => {
   const meter = new QuotaMeter();
-  call(meter, NOW + 70 * DAY_MS);
   call(meter, NOW);
+  call(meter, NOW + 70 * DAY_MS);
   for (const period of PERIODS) {
     assert.equal(meter.use(period, NOW).requests, 1);
     const endMs = periodEnd(period, periodStart(period, NOW));
@@ -83,9 +88,10 @@ test("whatever is called and when, a period has what began in it, counted or res
       const now = times.at(-1) ?? 0;
       const startMs = times[Math.min(split, times.length - 1)] ?? 0;
       for (const at of times.filter((each) => each < startMs)) {
-        const fromMs = periodStart("DAY", at);
-        const past = { providerKeyId: "", fromMs, requests: 1, tokens: 10, costMicros: 1 };
-        meter.restore(past, startMs);
+        for (const period of PERIODS) {
+          const past = { period, startMs: periodStart(period, at), ...ONE };
+          meter.restore({ providerKeyId: "", ...past }, startMs);
+        }
       }
       for (const at of times.filter((each) => each >= startMs)) call(meter, at);
       for (const period of PERIODS) {

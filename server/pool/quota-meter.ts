@@ -1,5 +1,6 @@
-import { DAY_MS } from "../core/durations.js";
-import { periodEnd, periodStart, runningPeriod } from "../core/period.js";
+import { assert } from "../core/assert.js";
+import { PERIODS } from "../core/period.js";
+import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
 import type { Period, Quota } from "../core/provider-key.js";
 import type { Used } from "./lease.js";
 
@@ -12,8 +13,9 @@ export interface QuotaUse extends Used {
 /** What the ledger knows of a key. */
 export interface PastUse extends QuotaUse {
   readonly providerKeyId: string;
-  /** The first day, milliseconds since the epoch, of some within which no week and no month begins; today is by itself. */
-  readonly fromMs: number;
+  readonly period: Period;
+  /** The period's first millisecond, since the epoch. */
+  readonly startMs: number;
 }
 
 type Sum = { -readonly [K in keyof QuotaUse]: QuotaUse[K] };
@@ -22,100 +24,73 @@ const NOTHING: QuotaUse = { requests: 0, tokens: 0, costMicros: 0 };
 
 /**
  * Counts what a key is used in the running day, week and month (UTC, wall-clock time), whether it has a quota or not:
- * one that is set, or whose period changes, holds for what was used before as well. A call belongs to the day on
+ * one that is set, or whose period changes, holds for what was used before as well. A call belongs to the periods in
  * which it began.
  */
 export class QuotaMeter {
-  #dayMs = -Infinity;
-  #weekMs = -Infinity;
-  #monthMs = -Infinity;
-  readonly #today: Sum = { ...NOTHING };
-  /** Of the days before today in the running week and in the running month: a call adds to today alone. */
-  readonly #weekBefore: Sum = { ...NOTHING };
-  readonly #monthBefore: Sum = { ...NOTHING };
+  /** Null for the many keys that have not been used. */
+  #books: readonly PeriodBooks<Sum>[] | null = null;
 
   /** Adds what was used before this process counted. */
   restore(past: PastUse, nowMs: number): void {
-    this.#roll(nowMs);
-    this.#add(past.fromMs, past.requests, past);
+    for (const books of this.#following(nowMs)) {
+      if (books.period === past.period) add(books.at(past.startMs), past.requests, past);
+    }
   }
 
-  /** Counts a call before it is made, so that calls in flight count too; answers the day that it belongs to. */
-  begin(nowMs: number): number {
-    this.#roll(nowMs);
-    this.#today.requests++;
-    return this.#dayMs;
+  /** Counts a call before it is made, so that calls in flight count too. */
+  begin(nowMs: number): void {
+    for (const { current } of this.#following(nowMs)) current.counted.requests++;
   }
 
-  /** Books what a call of a day used; null when it has gone on with another key, and gives its request back. */
-  end(dayMs: number, used: Used | null, nowMs: number): void {
-    this.#roll(nowMs);
-    if (used === null) this.#add(dayMs, -1, NOTHING);
-    else this.#add(dayMs, 0, used);
+  /** Books what a call used that began at a time; null when it has gone on with another key, and gives its request back. */
+  end(begunAt: number, used: Used | null): void {
+    for (const books of this.#books ?? []) {
+      const book = books.at(begunAt);
+      if (used === null) add(book, -1, NOTHING);
+      else add(book, 0, used);
+    }
   }
 
   /** The end of the period (milliseconds since the epoch) when the quota is used up, else null. */
   spentUntil(quota: Quota | null, nowMs: number): number | null {
     if (quota === null) return null;
-    this.#roll(nowMs);
     const { period, requests, tokens, costMicros } = quota;
-    const today = this.#today;
-    const before = this.#before(period);
+    const { counted, endMs } = this.#book(period, nowMs);
     const spent =
-      (requests !== null && today.requests + before.requests >= requests) ||
-      (tokens !== null && today.tokens + before.tokens >= tokens) ||
-      (costMicros !== null && today.costMicros + before.costMicros >= costMicros);
-    return spent ? periodEnd(period, this.#startMs(period)) : null;
+      (requests !== null && counted.requests >= requests) ||
+      (tokens !== null && counted.tokens >= tokens) ||
+      (costMicros !== null && counted.costMicros >= costMicros);
+    return spent ? endMs : null;
   }
 
   /** What the running period has used. */
   use(period: Period, nowMs: number): QuotaUse {
-    this.#roll(nowMs);
-    const use = { ...this.#before(period) };
-    add(use, this.#today.requests, this.#today);
-    return use;
+    return { ...this.#book(period, nowMs).counted };
   }
 
-  #before(period: Period): QuotaUse {
-    if (period === "DAY") return NOTHING;
-    return period === "WEEK" ? this.#weekBefore : this.#monthBefore;
+  #book(period: Period, nowMs: number): PeriodBook<Sum> {
+    const all = this.#following(nowMs);
+    const books = all.find((each) => each.period === period);
+    assert(books !== undefined, "there is a book for each kind of period");
+    return books.current;
   }
 
-  #startMs(period: Period): number {
-    if (period === "DAY") return this.#dayMs;
-    return period === "WEEK" ? this.#weekMs : this.#monthMs;
-  }
-
-  #add(dayMs: number, requests: number, used: Used): void {
-    if (dayMs === this.#dayMs) {
-      add(this.#today, requests, used);
-      return;
-    }
-    if (dayMs >= this.#weekMs) add(this.#weekBefore, requests, used);
-    if (dayMs >= this.#monthMs) add(this.#monthBefore, requests, used);
-  }
-
-  /** A wall clock that is set back into the day before stays in its day; see `runningPeriod`. */
-  #roll(nowMs: number): void {
-    if (nowMs < this.#dayMs + DAY_MS && nowMs >= this.#dayMs - DAY_MS) return;
-    const weekMs = runningPeriod("WEEK", this.#weekMs, nowMs);
-    const monthMs = runningPeriod("MONTH", this.#monthMs, nowMs);
-    this.#endDay(this.#weekBefore, weekMs === this.#weekMs);
-    this.#endDay(this.#monthBefore, monthMs === this.#monthMs);
-    Object.assign(this.#today, NOTHING);
-    this.#dayMs = periodStart("DAY", nowMs);
-    this.#weekMs = weekMs;
-    this.#monthMs = monthMs;
-  }
-
-  #endDay(before: Sum, goesOn: boolean): void {
-    if (goesOn) add(before, this.#today.requests, this.#today);
-    else Object.assign(before, NOTHING);
+  #following(nowMs: number): readonly PeriodBooks<Sum>[] {
+    this.#books ??= PERIODS.map((period) => new PeriodBooks(period, nowMs, nothing));
+    for (const books of this.#books) books.follow(nowMs);
+    return this.#books;
   }
 }
 
-function add(sum: Sum, requests: number, used: Used): void {
-  sum.requests += requests;
-  sum.tokens += used.tokens;
-  sum.costMicros += used.costMicros;
+function nothing(): Sum {
+  return { ...NOTHING };
+}
+
+function add(book: PeriodBook<Sum> | null, requests: number, used: Used): void {
+  if (book === null) return;
+  const { counted } = book;
+  counted.requests += requests;
+  counted.tokens += used.tokens;
+  counted.costMicros += used.costMicros;
 }

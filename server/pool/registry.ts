@@ -250,9 +250,9 @@ export class KeyRegistry {
     }
   }
 
-  /** Ends the count of a call of a day against a key's quota; see `Lease.settle`. */
-  settleQuota(slot: KeySlot, dayMs: number, used: Used | null): void {
-    slot.quota.end(dayMs, used, this.#clock.now());
+  /** Ends the count of a call that began at a time (wall clock) against a key's quota; see `Lease.settle`. */
+  settleQuota(slot: KeySlot, begunAt: number, used: Used | null): void {
+    slot.quota.end(begunAt, used);
     if (slot.key.quota !== null && !slot.gone) this.refresh(slot);
   }
 

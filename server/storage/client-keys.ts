@@ -5,7 +5,7 @@ import type { PageQuery } from "../core/page.js";
 import type { SealedMove, SealedSecret } from "../core/sealed.js";
 import { touchClientKeys, type ClientKeyUse } from "./client-key-uses.js";
 import type { Db } from "./db.js";
-import { keepSpend } from "./deleted-spend.js";
+import { keepUse } from "./deleted-use.js";
 import { bytes, flag, readList, readObject } from "./json.js";
 import { insertRows } from "./insert-rows.js";
 import { listPage } from "./listing.js";
@@ -195,7 +195,7 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
     /**
      * Removes the key. From the commit on its calls and roll-ups are not seen any more and no new ones come
      * in; they are removed afterwards in batches, since there may be millions. Budgets of its owner and of the server
-     * keep what it has spent. Throws Fault `not_found`.
+     * and quotas of provider keys keep what it has used. Throws Fault `not_found`.
      */
     async delete(id: string): Promise<void> {
       const [gone] = await db.rows<Pick<ClientKeyRow, "owner_id">>(
@@ -203,7 +203,7 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
         [id],
       );
       if (gone === undefined) throw noSuchRow("client key");
-      await keepSpend(db, { id, ownerId: gone.owner_id }, clock.now());
+      await keepUse(db, { id, ownerId: gone.owner_id }, clock.now());
       await db.query((knex) =>
         knex("deleted_client_keys").insert({ client_key_id: id, deleted_at: clock.now() }),
       );

@@ -9,7 +9,7 @@ import type { CallPage } from "./call-list.js";
 import { RowBatch } from "./row-batch.js";
 import { insertCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
-import { addSpend } from "./deleted-spend.js";
+import { addUse } from "./deleted-use.js";
 import { LedgerRefs } from "./ledger-refs.js";
 import type { StagedRefs } from "./ledger-refs.js";
 import { pruneCalls, pruneRollups, sweepDeletedKeys } from "./retention.js";
@@ -239,7 +239,7 @@ async function freshCalls(
     return true;
   });
   const isLate = (call: CallRecord): boolean => deleted.has(call.clientKeyId);
-  await addSpend(db, fresh.filter(isLate));
+  await addUse(db, fresh.filter(isLate));
   return fresh.filter((call) => !isLate(call));
 }
 

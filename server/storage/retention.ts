@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { Db } from "./db.js";
-import { pruneDeletedSpend } from "./deleted-spend.js";
+import { pruneDeletedUse } from "./deleted-use.js";
 import { DIMENSIONS, subtractClientKey, TOTALS } from "./totals.js";
 import type { Writer } from "./writer.js";
 
@@ -164,7 +164,7 @@ export async function sweepDeletedKeys(pruner: Pruner): Promise<number> {
   await writer.run(async (db) => {
     const nowMs = clock.now();
     await db.rows("DELETE FROM deleted_client_keys WHERE swept_at < ?", [nowMs - TOMBSTONE_MS]);
-    await pruneDeletedSpend(db, nowMs);
+    await pruneDeletedUse(db, nowMs);
   });
   return swept;
 }

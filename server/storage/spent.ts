@@ -1,17 +1,17 @@
 import { ALL_USAGE } from "../core/usage.js";
 import type { Db } from "./db.js";
-import { readDeletedSpend } from "./deleted-spend.js";
+import { readDeletedUse } from "./deleted-use.js";
 import { SQLITE } from "./sql-dialect.js";
 import { readUsage } from "./usage.js";
 
-/** Whose spending: that of client keys, of owners over all of their client keys, or of the whole server. */
-export type Spender = "CLIENT_KEY" | "OWNER" | "SERVER";
+/** Whose spending: that of client keys, of owners over all of their client keys, of the whole server, or of provider keys. */
+export type Spender = "CLIENT_KEY" | "OWNER" | "SERVER" | "PROVIDER_KEY";
 
 export interface SpentQuery {
   readonly by: Spender;
-  /** The client key or owner; null for all of them, and for the server. */
+  /** The client key, owner or provider key; null for all of them, and for the server. */
   readonly id: string | null;
-  /** The start of a day (UTC), and the end; milliseconds since the epoch. */
+  /** The start of a day (UTC), and the end, best of a day too; milliseconds since the epoch. */
   readonly fromMs: number;
   readonly toMs: number;
   /** Ids of calls of that client key, owner or server that do not count; asked when the state that is read is settled. */
@@ -20,15 +20,16 @@ export interface SpentQuery {
 
 /** LLM tokens in and out, and micro-US-dollars. */
 export interface SpentRow {
-  /** The client key or owner; empty for the server. */
+  /** The client key, owner or provider key; empty for the server, and where no provider key was tried. */
   readonly id: string;
+  readonly calls: number;
   readonly tokens: number;
   readonly costMicros: number;
 }
 
 /**
  * What was spent in a time, from the roll-ups; of those that have spent nothing there is no row. Unlike in usage, client
- * keys that were deleted count for their owners and the server. `db`: of a snapshot, or a call may count twice or not at all.
+ * keys that were deleted count for their owners, the server and provider keys. `db`: of a snapshot, or a call may count twice or not at all.
  */
 export async function readSpent(db: Db, query: SpentQuery): Promise<readonly SpentRow[]> {
   const { by, id, fromMs, toMs } = query;
@@ -40,37 +41,37 @@ export async function readSpent(db: Db, query: SpentQuery): Promise<readonly Spe
     groupBy: by === "SERVER" ? "NONE" : by,
     ownerId: by === "OWNER" ? id : null,
     clientKeyId: by === "CLIENT_KEY" ? id : null,
+    providerKeyId: by === "PROVIDER_KEY" ? id : null,
   });
-  const present = usage.map(({ group, inputTokens, outputTokens, costMicros }) => ({
+  const present = usage.map(({ group, calls, inputTokens, outputTokens, costMicros }) => ({
     id: group,
+    calls,
     tokens: inputTokens + outputTokens,
     costMicros,
   }));
   const except = await readExcept(db, query);
   if (by === "CLIENT_KEY") return addUp([...present, ...except]);
-  const deleted = await readDeletedSpend(db, fromMs, id);
-  const gone = deleted.map(({ ownerId, tokens, costMicros }) => ({
-    id: by === "OWNER" ? ownerId : "",
-    tokens,
-    costMicros,
-  }));
-  return addUp([...present, ...gone, ...except]);
+  const column = by === "PROVIDER_KEY" ? "provider_key_id" : "owner_id";
+  const gone = await readDeletedUse(db, column, { fromMs, toMs, id });
+  const named = by === "SERVER" ? gone.map((row) => ({ ...row, id: "" })) : gone;
+  return addUp([...present, ...named, ...except]);
 }
 
 /** What takes the excepted calls out again, as far as they are there. */
 async function readExcept(
   db: Db,
-  { id, fromMs, except }: SpentQuery,
+  { id, fromMs, toMs, except }: SpentQuery,
 ): Promise<readonly SpentRow[]> {
   const ids = except?.() ?? [];
   if (ids.length === 0) return [];
-  const rows = await db.rows<{ tokens: number | null; costMicros: number | null }>(
-    `SELECT -sum(tokens) AS tokens, -sum(cost_micros) AS costMicros FROM calls
-     WHERE id IN (${SQLITE.eachText}) AND started_at >= ?`,
-    [JSON.stringify(ids), fromMs],
+  const rows = await db.rows<{ calls: number; tokens: number | null; costMicros: number | null }>(
+    `SELECT -count(*) AS calls, -sum(tokens) AS tokens, -sum(cost_micros) AS costMicros FROM calls
+     WHERE id IN (${SQLITE.eachText}) AND started_at >= ? AND started_at < ?`,
+    [JSON.stringify(ids), fromMs, toMs],
   );
-  return rows.map(({ tokens, costMicros }) => ({
+  return rows.map(({ calls, tokens, costMicros }) => ({
     id: id ?? "",
+    calls,
     tokens: tokens ?? 0,
     costMicros: costMicros ?? 0,
   }));
@@ -78,9 +79,14 @@ async function readExcept(
 
 function addUp(rows: readonly SpentRow[]): readonly SpentRow[] {
   const sums = new Map<string, SpentRow>();
-  for (const { id, tokens, costMicros } of rows) {
-    const sum = sums.get(id) ?? { tokens: 0, costMicros: 0 };
-    sums.set(id, { id, tokens: sum.tokens + tokens, costMicros: sum.costMicros + costMicros });
+  for (const { id, calls, tokens, costMicros } of rows) {
+    const sum = sums.get(id) ?? { calls: 0, tokens: 0, costMicros: 0 };
+    sums.set(id, {
+      id,
+      calls: sum.calls + calls,
+      tokens: sum.tokens + tokens,
+      costMicros: sum.costMicros + costMicros,
+    });
   }
   return [...sums.values()];
 }

@@ -47,12 +47,12 @@ test("what a deleted client key has spent counts for its owner and the server on
     const [all, today] = [10 * TOKENS, 9 * TOKENS];
     assert.deepEqual(
       (await spent(from, "OWNER")).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-      ["usr_1", "usr_2"].map((id) => ({ id, tokens: today, costMicros: 9 * COST })),
+      ["usr_1", "usr_2"].map((id) => ({ id, calls: 9, tokens: today, costMicros: 9 * COST })),
     );
     const [one] = await spent(from, "OWNER", TODAY - 3 * DAY, "usr_1");
-    assert.deepEqual(one, { id: "usr_1", tokens: all, costMicros: 10 * COST });
+    assert.deepEqual(one, { id: "usr_1", calls: 10, tokens: all, costMicros: 10 * COST });
     assert.deepEqual(await spent(from, "SERVER", TODAY - 3 * DAY), [
-      { id: "", tokens: 2 * all, costMicros: 20 * COST },
+      { id: "", calls: 20, tokens: 2 * all, costMicros: 20 * COST },
     ]);
   };
   await check(storage);
@@ -73,7 +73,7 @@ test("a call that was under way when its client key was deleted counts for its o
   const late = call(900, { startedAt: START_MS + HOUR / 2, costMicros: null });
   assert.equal(await storage.ledger.appendCalls([late, late, known!], AT), 0);
   assert.deepEqual(await spent(storage, "OWNER", TODAY - 3 * DAY, "usr_1"), [
-    { id: "usr_1", tokens: 11 * TOKENS, costMicros: 10 * COST },
+    { id: "usr_1", calls: 11, tokens: 11 * TOKENS, costMicros: 10 * COST },
   ]);
 });
 
@@ -88,7 +88,11 @@ test("calls that are excepted count in nothing that is asked, and those of befor
   ] as const) {
     const range = { fromMs: TODAY, toMs: START_MS + HOUR };
     const [row] = await storage.ledger.spent({ by, id, ...range, except });
-    assert.deepEqual(row, { id: id ?? "", tokens: calls * TOKENS, costMicros: calls * COST }, by);
+    assert.deepEqual(
+      row,
+      { id: id ?? "", calls, tokens: calls * TOKENS, costMicros: calls * COST },
+      by,
+    );
   }
 });
 
@@ -106,4 +110,42 @@ test("what deleted client keys have spent is forgotten when no running period ca
   clock.ms += 4 * DAY;
   await storage.ledger.sweep();
   assert.deepEqual(await ofDeleted(), []);
+});
+
+test("what a deleted client key has used of provider keys counts for these on, over a restart, and not for other periods", async (t) => {
+  const { storage, folder } = await opened(t);
+  await ledgerOfTwo(storage);
+  const late = (n: number, part: Partial<CallRecord>) =>
+    storage.ledger.appendCalls([call(n, { startedAt: START_MS + n, ...part })], AT);
+  await late(500, { providerKeyId: "pk_2" });
+  await late(501, { providerKeyId: null, attempts: [] });
+  const check = async (from: Storage, more: number): Promise<void> => {
+    const counted = async (range: { fromMs: number; toMs: number }) => {
+      const rows = await from.ledger.spent({ by: "PROVIDER_KEY", id: null, ...range });
+      return new Map(rows.map((row) => [row.id, row.calls]));
+    };
+    const today = await counted({ fromMs: TODAY, toMs: TODAY + DAY });
+    assert.equal(today.get("pk_1"), 18 + more);
+    assert.equal(today.get("pk_2"), 1);
+    const before = await counted({ fromMs: TODAY - 3 * DAY, toMs: TODAY });
+    assert.equal(before.get("pk_1"), 2);
+    assert.equal(before.get("pk_2") ?? 0, 0);
+    const [one] = await from.ledger.spent({
+      by: "PROVIDER_KEY",
+      id: "pk_1",
+      fromMs: TODAY,
+      toMs: TODAY + DAY,
+    });
+    const calls = 18 + more;
+    assert.deepEqual(one, { id: "pk_1", calls, tokens: calls * TOKENS, costMicros: calls * COST });
+  };
+  await check(storage, 0);
+  await storage.keys.write((tx) => tx.clientKeys.delete("ck_1"));
+  await check(storage, 0);
+  await storage.ledger.sweep();
+  await check(storage, 0);
+  await late(502, {});
+  await check(storage, 1);
+  await storage.close();
+  await check((await opened(t, { dataFolder: folder })).storage, 1);
 });

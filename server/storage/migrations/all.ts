@@ -8,6 +8,7 @@ import { addresses } from "./0006-addresses.js";
 import { pairs } from "./0007-pairs.js";
 import { homes } from "./0008-homes.js";
 import { deletedSpend } from "./0009-deleted-spend.js";
+import { deletedUse } from "./0010-deleted-use.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   pairs,
   homes,
   deletedSpend,
+  deletedUse,
 ];
