@@ -120,7 +120,7 @@ export class CandidateSet {
   #placeOf(slot: KeySlot): Place {
     const { model } = this;
     if (model === null) return slot.place;
-    return slot.modelBackMs(model) !== null || slot.loads.isFull(model) ? "OUT" : slot.place;
+    return slot.isApart(model) ? "OUT" : slot.place;
   }
 }
 

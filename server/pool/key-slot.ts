@@ -10,6 +10,8 @@ import { OutcomeWindow } from "./outcome-window.js";
 import { QuotaMeter } from "./quota-meter.js";
 import { UseWindow } from "./use-window.js";
 
+const NO_MODELS: readonly string[] = [];
+
 /** Where a key stands for selection: to be chosen, to be tried by one call first, or not now. */
 export type Place = "READY" | "AWAITING_PROOF" | "OUT";
 
@@ -68,6 +70,18 @@ export class KeySlot {
   /** When it may be asked for a model again that it rests for, monotonic; null when it may be now. */
   modelBackMs(model: string): number | null {
     return this.models?.get(model)?.blockedUntilMs ?? null;
+  }
+
+  /** It must not be asked for a model now that it may be asked for otherwise. */
+  isApart(model: string): boolean {
+    return this.modelBackMs(model) !== null || this.loads.isFull(model);
+  }
+
+  /** Models that it may stand apart for. */
+  modelsKnown(): readonly string[] {
+    const rests = this.models?.models() ?? NO_MODELS;
+    const full = this.loads.full();
+    return full.length === 0 ? rests : [...rests, ...full];
   }
 
   /** True when the provider said that it does not serve the model to this key. */

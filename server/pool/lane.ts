@@ -57,11 +57,11 @@ export class Lane {
     return set;
   }
 
-  /** A key rests for a model, or does not any more. */
+  /** A key rests for a model or has all the calls of it that it may, or does not any more. */
   settleModel(slot: KeySlot, model: string): void {
     const split = this.#splits.get(model);
     if (split !== undefined) split.set.settle(slot);
-    if (split !== undefined || slot.modelBackMs(model) === null) return;
+    if (split !== undefined || !slot.isApart(model)) return;
     this.#resting.add(model);
     this.#byModel.delete(model);
     if (this.#resting.size <= LANE_SPLITS_MAX) return;
@@ -118,6 +118,11 @@ export class Lane {
 
   add(slot: KeySlot): void {
     this.slots.add(slot);
+    this.#addToGroup(slot);
+    for (const model of slot.modelsKnown()) this.settleModel(slot, model);
+  }
+
+  #addToGroup(slot: KeySlot): void {
     const name = groupName(slot);
     const group = this.#groups.get(name);
     if (group === undefined) {

@@ -150,6 +150,13 @@ export class ModelLoads {
     return this.#byModel.get(model)?.isFull === true;
   }
 
+  /** Models of which it has all the calls that it may. */
+  full(): readonly string[] {
+    const full: string[] = [];
+    for (const [model, load] of this.#byModel) if (load.isFull) full.push(model);
+    return full;
+  }
+
   /** Calls of a model that are let through at a time; infinity while no ceiling is believed. */
   ceiling(model: string): number {
     return this.#byModel.get(model)?.ceiling ?? Infinity;

@@ -309,3 +309,21 @@ test("a stored cooldown is taken up at the start, and believed only as far as on
   world.clock.advance(3_590_000);
   assert.equal(world.call(), "pk_2");
 });
+
+test("what a call finds out of a secret that was replaced meanwhile says nothing of the new one", () => {
+  const key = aProviderKey("pk_1");
+  for (const outcome of [
+    "KEY_REFUSED",
+    "QUOTA_EXHAUSTED",
+    "RATE_LIMITED",
+    "UNREACHABLE",
+  ] as const) {
+    const world = new World([key]);
+    const leases = Array.from({ length: 6 }, () => world.lease());
+    world.change({ ...key, fingerprint: "another", version: 2 });
+    for (const lease of leases) lease.release(result(outcome));
+    assert.equal(world.state("pk_1"), "UNKNOWN", outcome);
+    assert.equal(world.call(), "pk_1");
+    assert.equal(world.pool.registry.slot("pk_1")?.inFlight, 0);
+  }
+});

@@ -3,7 +3,7 @@ import test from "node:test";
 import { STRATEGIES } from "./strategy.js";
 import { KEY_MODELS_MAX } from "./model-conditions.js";
 import { SUPER, World, keys, result } from "../../test/support/pool-world.js";
-import { aProviderKey, aRoute } from "../../test/support/records.js";
+import { aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";
 
 const ASKED = aRoute("model-a");
 const OTHER = aRoute("model-b");
@@ -154,4 +154,34 @@ test("names that callers make up neither pile up nor show a key as cooling down"
   }
   assert.equal(world.pool.summary().tiers[0]?.eligible, 2);
   assert.equal(world.state("pk_00000"), "UNKNOWN");
+});
+
+test("whatever is changed of a key, it rests for the model as long as before, and has no more calls at a time", () => {
+  const key = aProviderKey("pk_1");
+  const others = [aProviderKey("pk_other", { visibility: "PRIVATE", modelAllowlist: ["none"] })];
+  for (const over of [
+    { name: "another" },
+    { tier: "BACKUP" },
+    { visibility: "PRIVATE" },
+    { modelAllowlist: ["*"] },
+  ] as const) {
+    const options = { principal: aPrincipal("STANDARD") };
+    for (const beside of [[], others]) {
+      const resting = new World([key, ...beside]);
+      resting.call("RATE_LIMITED", { retryAfterMs: 60_000 });
+      resting.change({ ...key, ...over, version: 2 });
+      assert.equal(resting.fails("no_own_token", options).retryAfterSeconds, 60);
+      resting.clock.advance(60_000);
+      assert.equal(resting.lease(options).providerKey.id, "pk_1");
+
+      const full = new World([key, ...beside]);
+      const first = full.lease(options);
+      full.lease(options).release(result("RATE_LIMITED"));
+      full.clock.advance(1_000);
+      full.change({ ...key, ...over, version: 2 });
+      full.fails("no_own_token", options);
+      first.release(result("OK"));
+      assert.equal(full.lease(options).providerKey.id, "pk_1");
+    }
+  }
 });

@@ -60,6 +60,8 @@ export interface PoolOptions {
 
 /** What is known of a lease at its begin. */
 interface LeaseFacts extends LoadAtBegin {
+  /** The secret that it lends. */
+  readonly fingerprint: string;
   readonly begunAtMs: number;
   readonly wasProof: boolean;
   readonly model: string;
@@ -264,6 +266,7 @@ export class Pool {
     slot.quota.begin(wallMs);
     if (isProof) slot.probing = true;
     if (isProof || slot.key.quota !== null) this.registry.refresh(slot);
+    const { fingerprint } = slot.key;
     let isOpen = true;
     let isSettled = false;
     return {
@@ -280,11 +283,20 @@ export class Pool {
         if (!isOpen) return;
         isOpen = false;
         if (result.outcome === "OK") this.registry.rights.has(slot.id, endpoint, model);
-        const facts = { begunAtMs: nowMs, wasProof: isProof, model, load, inFlight, limits, begun };
-        this.#release(slot, result, facts);
+        const wasProof = isProof;
+        this.#release(slot, result, {
+          fingerprint,
+          begunAtMs: nowMs,
+          wasProof,
+          model,
+          load,
+          inFlight,
+          limits,
+          begun,
+        });
       },
       lacksRight: () => {
-        if (slot.gone) return;
+        if (slot.gone || slot.key.fingerprint !== fingerprint) return;
         this.registry.rights.lacks(slot.id, endpoint, model, this.#clock.monotonic());
       },
       settle: (used) => {
@@ -304,6 +316,13 @@ export class Pool {
     const verdict = verdictOf(result.outcome);
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
+    if (wasProof) slot.probing = false;
+    if (slot.gone) return;
+    if (slot.key.fingerprint !== facts.fingerprint) {
+      // What became of a secret says nothing of the one that has taken its place.
+      this.registry.refresh(slot);
+      return;
+    }
     if (verdict !== "neutral") slot.outcomes.record(verdict === "success", atMs);
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
@@ -317,8 +336,6 @@ export class Pool {
       wasProof,
       policy: this.#allocation,
     };
-    if (wasProof) slot.probing = false;
-    if (slot.gone) return;
     if (model !== "" && isOfModel(result.outcome, result.httpStatus)) {
       this.#releaseModel(slot, model, event);
     } else {
