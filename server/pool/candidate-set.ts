@@ -104,6 +104,11 @@ export class CandidateSet {
     return backMs;
   }
 
+  /** A member that is out will be back at another time. */
+  forgetNextBack(): void {
+    this.#nextBack = null;
+  }
+
   /** When a member can be taken, monotonic milliseconds: `nowMs` when it can now, infinity if it will not by itself. */
   memberBackMs(slot: KeySlot, nowMs: number): number {
     return this.#placeOf(slot) === "OUT" ? this.#backMs(slot, nowMs) : nowMs;
@@ -111,9 +116,11 @@ export class CandidateSet {
 
   #backMs(slot: KeySlot, nowMs: number): number {
     const { standing } = slot;
-    if (standing === "COOLDOWN" || standing === "EXHAUSTED") return slot.keyBackMs;
-    if (standing !== "ELIGIBLE" && standing !== "PROBING") return Infinity;
     const modelBackMs = this.model === null ? null : slot.modelBackMs(this.model);
+    if (standing === "COOLDOWN" || standing === "EXHAUSTED") {
+      return Math.max(slot.keyBackMs, modelBackMs ?? 0);
+    }
+    if (standing !== "ELIGIBLE" && standing !== "PROBING") return Infinity;
     return modelBackMs ?? nowMs + (standing === "PROBING" ? PROOF_TAKES_MS : FULL_WAIT_MS);
   }
 

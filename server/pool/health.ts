@@ -160,7 +160,10 @@ export function isOfModel(outcome: AttemptOutcome, httpStatus: number | null): b
  * that comes back need not be proven: it is the provider that was at its limit.
  */
 export function afterModelAttempt(now: Condition, event: HealthEvent): Condition {
-  if (event.outcome !== "MODEL_REFUSED") return { ...afterAttempt(now, event), onProof: false };
+  if (event.outcome !== "MODEL_REFUSED") {
+    // Who limits a model serves it, whatever was said before.
+    return { ...afterAttempt(now, event), onProof: false, refusals: 0 };
+  }
   const refused = { ...now, refusals: now.refusals + 1 };
   return blocked(refused, "COOLDOWN", event, MODEL_REFUSAL_COOLDOWN_MS);
 }
@@ -224,11 +227,9 @@ function afterSuccess(now: Condition, event: HealthEvent): Condition {
   const state = stateByRate(event);
   const rampLeft = Math.max(0, now.rampLeft - 1);
   if (now.blockedUntilMs !== null || now.state === "INVALID") {
-    // A call from before the block came back late: it does not shorten what the provider asked for.
-    if (!event.wasProof) {
-      const known = afterLateSuccess(now, event.begunAtMs);
-      return known.consecutiveFailures === 0 ? known : { ...known, consecutiveFailures: 0 };
-    }
+    // A call from before the block came back late, be it one on proof: it does not shorten what the provider asked for.
+    const known = afterLateSuccess(now, event.begunAtMs);
+    return known.consecutiveFailures === 0 ? known : { ...known, consecutiveFailures: 0 };
   }
   const isSettled =
     now.state === state &&

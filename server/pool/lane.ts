@@ -60,7 +60,8 @@ export class Lane {
   /** A key rests for a model or has all the calls of it that it may, or does not any more. */
   settleModel(slot: KeySlot, model: string): void {
     const split = this.#splits.get(model);
-    if (split !== undefined) split.set.settle(slot);
+    // What is known of it for a model that it may not serve any more does not put it among those that do.
+    if (split !== undefined && slot.sets.includes(split.set)) split.set.settle(slot);
     if (split !== undefined || !slot.isApart(model)) return;
     this.#resting.add(model);
     this.#byModel.delete(model);

@@ -327,3 +327,17 @@ test("what a call finds out of a secret that was replaced meanwhile says nothing
     assert.equal(world.pool.registry.slot("pk_1")?.inFlight, 0);
   }
 });
+
+test("a call on proof that succeeds does not lift a block that came while it ran", () => {
+  const world = new World(keys(1));
+  const running = world.lease();
+  world.call("KEY_REFUSED");
+  world.clock.advance(30_000);
+  const proof = world.lease();
+  running.release(result("QUOTA_EXHAUSTED", { retryAfterMs: 60_000 }));
+  proof.release(result("OK"));
+  assert.equal(world.fails("no_public_token").retryAfterSeconds, 60);
+  world.clock.advance(60_000);
+  world.call();
+  world.call();
+});

@@ -185,3 +185,36 @@ test("whatever is changed of a key, it rests for the model as long as before, an
     }
   }
 });
+
+test("a key that may not serve a model any more does not, whatever it did while it might", () => {
+  const key = aProviderKey("pk_1");
+  const beside = aProviderKey("pk_2", { modelAllowlist: ["model-*"] });
+  const world = new World([key, beside], "LEAST_BUSY");
+  const running = world.lease();
+  assert.equal(world.call("RATE_LIMITED", { retryAfterMs: 1_000 }), "pk_2");
+  assert.equal(world.call("RATE_LIMITED", { retryAfterMs: 2_000 }), "pk_1");
+  world.change({ ...key, modelAllowlist: ["other"], version: 2 });
+  running.release(result("OK"));
+  world.clock.advance(1_000);
+  assert.equal(world.call("RATE_LIMITED", { retryAfterMs: 60_000 }), "pk_2");
+  world.clock.advance(1_000);
+  world.fails("no_public_token");
+});
+
+test("a key that rests as a whole and for the model is back when both are over", () => {
+  const world = new World(keys(1));
+  const [running, ...others] = Array.from({ length: 7 }, () => world.lease());
+  running!.release(result("RATE_LIMITED", { retryAfterMs: 60_000 }));
+  for (const lease of others) lease.release(result("UNREACHABLE"));
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 60_000);
+  assert.equal(world.fails("no_public_token").retryAfterSeconds, 60);
+});
+
+test("a model that a key was refused once and is limited for now is not said to be unknown", () => {
+  const world = new World(keys(1));
+  world.call("MODEL_REFUSED", { httpStatus: 404 });
+  world.fails("model_not_found");
+  world.clock.advance(600_000);
+  world.call("RATE_LIMITED", { retryAfterMs: 60_000 });
+  assert.equal(world.fails("no_public_token").retryAfterSeconds, 60);
+});

@@ -296,7 +296,7 @@ export class Pool {
         });
       },
       lacksRight: () => {
-        if (slot.gone || slot.key.fingerprint !== fingerprint) return;
+        if (slot.gone || isReplaced(slot, { fingerprint })) return;
         this.registry.rights.lacks(slot.id, endpoint, model, this.#clock.monotonic());
       },
       settle: (used) => {
@@ -318,8 +318,7 @@ export class Pool {
     if (verdict === "failure") slot.failures++;
     if (wasProof) slot.probing = false;
     if (slot.gone) return;
-    if (slot.key.fingerprint !== facts.fingerprint) {
-      // What became of a secret says nothing of the one that has taken its place.
+    if (isReplaced(slot, facts)) {
       this.registry.refresh(slot);
       return;
     }
@@ -353,10 +352,11 @@ export class Pool {
     const { model, load } = facts;
     const { outcome, retryAfterMs } = result;
     const wasFull = load.isFull;
-    if (outcome === "OK") load.served(facts, atMs);
+    const counts = !isReplaced(slot, facts);
+    if (outcome === "OK" && counts) load.served(facts, atMs);
     load.inFlight--;
     // One that names a time to wait is of rate.
-    if (outcome === "RATE_LIMITED" && retryAfterMs === null) load.limited(facts, atMs);
+    if (outcome === "RATE_LIMITED" && retryAfterMs === null && counts) load.limited(facts, atMs);
     if (wasFull && !slot.gone) this.registry.settleModel(slot, model);
   }
 
@@ -405,6 +405,11 @@ export class Pool {
   #times(): { wallMs: number; monotonicMs: number } {
     return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
+}
+
+/** What became of a secret says nothing of the one that has taken its place. */
+function isReplaced({ key }: KeySlot, { fingerprint }: Pick<LeaseFacts, "fingerprint">): boolean {
+  return key.fingerprint !== fingerprint;
 }
 
 /** Shared by the leases of keys that work. */

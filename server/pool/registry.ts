@@ -225,6 +225,7 @@ export class KeyRegistry {
       probing: condition.onProof && slot.probing,
     });
     this.#count(slot, -1);
+    const before = { standing: slot.standing, place: slot.place, keyBackMs: slot.keyBackMs };
     slot.standing = standing;
     this.#count(slot, 1);
     this.#moveTo(slot, placeOf(slot), nowMs);
@@ -232,6 +233,10 @@ export class KeyRegistry {
     const wallEndMs = nowMs + Math.min(quotaUntil ?? Infinity, expiresAt) - wallMs;
     const blockEndMs = condition.blockedUntilMs ?? Infinity;
     slot.keyBackMs = Math.min(blockEndMs, wallEndMs);
+    const isElsewhen = standing !== before.standing || slot.keyBackMs !== before.keyBackMs;
+    if (isElsewhen && slot.place === "OUT" && before.place === "OUT") {
+      for (const set of slot.sets) set.forgetNextBack();
+    }
     const lookMs = quotaUntil === null ? Infinity : nowMs + SPENT_LOOK_MS;
     this.#wakeAt(
       slot,
