@@ -124,6 +124,16 @@ export const LOSSES = {
     MESSAGES,
     "The provider itself would have to call them.",
   ),
+  thread: refused(
+    '"thread"',
+    MESSAGES,
+    "It lies with the provider that stored it; send the messages themselves.",
+  ),
+  compaction: refused(
+    '"compaction"',
+    MESSAGES,
+    "Only the provider itself can read what would come of it.",
+  ),
   thinking: dropped(
     '"thinking", "output_config.effort"',
     MESSAGES,
@@ -160,6 +170,11 @@ export const LOSSES = {
     "images and documents in tool results",
     TO_CHAT,
     "They follow in a user message, for tool messages hold text only.",
+  ),
+  image_detail: changed(
+    '"detail" "original" of images',
+    "responses → chat",
+    "It becomes high, the most that is known there.",
   ),
   document_url: refused("documents by URL", TO_CHAT, "Send the document's content instead."),
   stop: dropped(
@@ -254,7 +269,7 @@ export const LOSSES = {
     "Only function declarations exist in all dialects.",
   ),
   gemini_modalities: refused(
-    '"responseModalities" other than text, "speechConfig", "imageConfig"',
+    '"responseModalities" and "responseFormat" other than text, "speechConfig", "imageConfig"',
     GENERATE,
     "Replies there are text only.",
   ),

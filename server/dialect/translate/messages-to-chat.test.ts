@@ -168,12 +168,23 @@ test("documents go as files, text as text, and addresses are refused", () => {
   );
 });
 
+test("what is said of a document stands before it", () => {
+  const source = { type: "text", media_type: "text/plain", data: "b" };
+  const content = [{ type: "document", context: "a", source }];
+  assert.deepEqual(asked({ messages: [{ role: "user", content }] }).messages[0].content, [
+    { type: "text", text: "a" },
+    { type: "text", text: "b" },
+  ]);
+});
+
 test("what only Anthropic itself can do is refused by its name", () => {
   const refused: [JsonObject, RegExp][] = [
     [
       { ...HI, tools: [{ type: "web_search_20250305", name: "web_search" }] },
       /web_search_20250305/,
     ],
+    [{ ...HI, thread: { type: "continue", previous_message_id: "msg_1" } }, /thread/],
+    [{ ...HI, compaction: { type: "summarize" } }, /compaction/],
     [{ ...HI, mcp_servers: [{ url: "https://example.com" }] }, /mcp_servers/],
     [
       { messages: [{ role: "assistant", content: [{ type: "server_tool_use" }] }] },

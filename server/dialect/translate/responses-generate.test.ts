@@ -144,6 +144,31 @@ test("what a stored response would be needed for is refused by its name", () => 
   }
 });
 
+test("images are looked at as closely as chat completions know", () => {
+  for (const [detail, becomes] of [
+    ["original", "high"],
+    ["low", "low"],
+  ]) {
+    const content = [{ type: "input_image", image_url: "https://example.com/a.png", detail }];
+    const { messages } = asked("RESPONSES", "CHAT", { input: [{ role: "user", content }] });
+    assert.equal(messages[0].content[0].image_url.detail, becomes);
+  }
+});
+
+test("a schema is read in Google's newer place for it too, and what is no text is refused", () => {
+  const contents = [{ parts: [{ text: "x" }] }];
+  const schema = { type: "object", properties: { a: { type: "string" } } };
+  for (const format of [
+    { responseFormat: [{ text: { mimeType: "application/json", schema } }] },
+    { response_format: { text: { mime_type: "APPLICATION_JSON", schema } } },
+  ]) {
+    const { response_format } = asked("GENERATE", "CHAT", { contents, generationConfig: format });
+    assert.deepEqual(response_format.json_schema.schema, schema);
+  }
+  const generationConfig = { responseFormat: [{ image: {} }] };
+  assert.throws(() => ask("GENERATE", "CHAT", { contents, generationConfig }), /responseFormat/);
+});
+
 test("stop sequences are refused where the provider has none", () => {
   const body = { messages: [{ role: "user", content: "x" }], stop: "END" };
   assert.throws(() => ask("CHAT", "RESPONSES", body), /stop sequences/);

@@ -191,7 +191,7 @@ function userMessages(parts: readonly Part[], notes: Notes): JsonObject[] {
     }
   }
   if (rest.length > 0 || messages.length === 0) {
-    messages.push({ role: "user", content: contentOf(rest) });
+    messages.push({ role: "user", content: contentOf(rest, notes) });
   }
   return messages;
 }
@@ -204,19 +204,19 @@ function toolMessage(result: ToolResultPart, notes: Notes): JsonObject {
   return { role: "tool", tool_call_id: result.id, content: text.join("\n") };
 }
 
-function contentOf(parts: readonly (TextPart | MediaPart)[]): unknown {
+function contentOf(parts: readonly (TextPart | MediaPart)[], notes: Notes): unknown {
   const first = parts[0];
   if (first === undefined) return "";
   if (parts.length === 1 && first.kind === "TEXT") return first.text;
-  return parts.map(partOf);
+  return parts.map((part) => partOf(part, notes));
 }
 
-function partOf(part: TextPart | MediaPart): JsonObject {
+function partOf(part: TextPart | MediaPart, notes: Notes): JsonObject {
   switch (part.kind) {
     case "TEXT":
       return { type: "text", text: part.text };
     case "IMAGE":
-      return { type: "image_url", image_url: { url: urlOfMedia(part), detail: part.detail } };
+      return imageOf(part, notes);
     case "AUDIO":
       return {
         type: "input_audio",
@@ -227,6 +227,13 @@ function partOf(part: TextPart | MediaPart): JsonObject {
     default:
       return unreachable(part);
   }
+}
+
+function imageOf(part: MediaPart, notes: Notes): JsonObject {
+  const isOriginal = part.detail === "original";
+  if (isOriginal) notes.lose("image_detail");
+  const detail = isOriginal ? "high" : part.detail;
+  return { type: "image_url", image_url: { url: urlOfMedia(part), detail } };
 }
 
 /** `mp3` and `wav` are what there is; media types have several names for them. */

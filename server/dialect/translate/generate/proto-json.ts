@@ -33,7 +33,10 @@ const REQUEST: Message = {
     systemInstruction: CONTENT,
     tools: TOOL,
     toolConfig: TOOL_CONFIG,
-    generationConfig: { lists: new Set(["stopSequences", "responseModalities"]) },
+    generationConfig: {
+      lists: new Set(["stopSequences", "responseModalities", "responseFormat"]),
+      inner: { responseFormat: { inner: { text: PLAIN } } },
+    },
   },
 };
 

@@ -1,6 +1,6 @@
 import type { ReplyFormat } from "../conversation.js";
-import { type JsonObject, list, object, string, writeJson } from "../json.js";
-import { malformed, type Notes } from "../losses.js";
+import { type JsonObject, list, object, objects, string, writeJson } from "../json.js";
+import { malformed, type Notes, untranslatable } from "../losses.js";
 import { jsonSchemaOf } from "./schema.js";
 
 /** The shape that a reply is to have: as a format, or in words where other dialects have no format for it. */
@@ -10,12 +10,17 @@ export interface AskedFormat {
   readonly instruction: string | undefined;
 }
 
-/** Reads what `generationConfig` says of the reply's shape. Throws Fault `malformed_request`. */
+/** Reads what `generationConfig` says of the reply's shape. Throws Fault `malformed_request`, `untranslatable`. */
 export function readFormat(config: JsonObject, notes: Notes): AskedFormat {
+  const text = textFormatOf(config);
   const google = object(config["responseSchema"]);
-  const schema = object(config["responseJsonSchema"]) ?? (google && jsonSchemaOf(google));
-  switch (config["responseMimeType"]) {
+  const schema =
+    object(text?.["schema"]) ??
+    object(config["responseJsonSchema"]) ??
+    (google && jsonSchemaOf(google));
+  switch (text?.["mimeType"] ?? config["responseMimeType"]) {
     case "application/json":
+    case "APPLICATION_JSON":
       return jsonFormat(schema, notes);
     case "text/x.enum":
       notes.lose("gemini_enum");
@@ -23,6 +28,15 @@ export function readFormat(config: JsonObject, notes: Notes): AskedFormat {
     default:
       return { format: undefined, instruction: undefined };
   }
+}
+
+/** Google's newer way to say it, beside formats of sounds and pictures. */
+function textFormatOf(config: JsonObject): JsonObject | undefined {
+  const formats = objects(config["responseFormat"]);
+  if (formats.some((format) => Object.keys(format).some((kind) => kind !== "text"))) {
+    throw untranslatable("gemini_modalities");
+  }
+  return object(formats[0]?.["text"]);
 }
 
 function jsonFormat(given: JsonObject | undefined, notes: Notes): AskedFormat {

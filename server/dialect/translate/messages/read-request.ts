@@ -35,6 +35,8 @@ const READ = new Set([
   "mcp_servers",
   "container",
   "cache_control",
+  "thread",
+  "compaction",
 ]);
 
 /** Reads a request to Anthropic's Messages API. Throws Fault `malformed_request`, `untranslatable`. */
@@ -69,6 +71,8 @@ function noteLosses(body: JsonObject, notes: Notes): void {
   if (list(body["mcp_servers"]).length > 0 || given(body["container"])) {
     throw untranslatable("mcp_servers");
   }
+  if (given(body["thread"])) throw untranslatable("thread");
+  if (given(body["compaction"])) throw untranslatable("compaction");
   if (given(body["thinking"]) || given(object(body["output_config"])?.["effort"])) {
     notes.lose("thinking");
   }
@@ -191,10 +195,12 @@ function readContent(block: JsonObject, notes: Notes): (TextPart | MediaPart)[] 
 function documentOf(block: JsonObject, notes: Notes): (TextPart | MediaPart)[] {
   const source = object(block["source"]) ?? {};
   const name = string(block["title"]);
-  if (source["type"] === "content") return contentOf(source["content"], notes);
-  if (source["type"] !== "text") return [mediaOf("DOCUMENT", source, name)];
+  const context = string(block["context"]) ?? "";
+  const about: TextPart[] = context === "" ? [] : [{ kind: "TEXT", text: context }];
+  if (source["type"] === "content") return [...about, ...contentOf(source["content"], notes)];
+  if (source["type"] !== "text") return [...about, mediaOf("DOCUMENT", source, name)];
   const data = Buffer.from(string(source["data"]) ?? "").toString("base64");
-  return [mediaOf("DOCUMENT", { type: "base64", media_type: "text/plain", data }, name)];
+  return [...about, mediaOf("DOCUMENT", { type: "base64", media_type: "text/plain", data }, name)];
 }
 
 function mediaOf(
