@@ -71,6 +71,11 @@ export const LOSSES = {
     "any → chat, responses, messages",
     "A hash takes their place, in the call and in its result.",
   ),
+  tool_names: changed(
+    "tool names of more than 64 characters, or such as the provider does not take",
+    ALL,
+    "They go under a name made of letters, digits, _ and -, which ends with a hash, and calls are turned back.",
+  ),
   choices: refused('"n" above 1', CHAT, "One request gives one reply there."),
   logprobs: refused('"logprobs"', CHAT, "Other dialects do not give probabilities of tokens."),
   logit_bias: refused('"logit_bias"', CHAT, "Token ids mean nothing to another model."),

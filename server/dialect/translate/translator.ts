@@ -15,6 +15,7 @@ import type { StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
 import { withShortIds } from "./tool-ids.js";
+import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
 
 const SIDES: Readonly<Record<Form, Side>> = {
   CHAT: chatSide,
@@ -103,8 +104,8 @@ interface Pair {
 }
 
 function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): Translation {
-  const { conversation, written, dropped } = translateRequest(pair, body, target, input);
-  return { body: written, ...wayBack(pair, factsOf(input, conversation), dropped) };
+  const { read, names, written, dropped } = translateRequest(pair, body, target, input);
+  return { body: written, ...wayBack(pair, factsOf(input, read), { names, dropped }) };
 }
 
 function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallInput) {
@@ -112,20 +113,25 @@ function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallI
   const asked = { ...input, usageAsked: false, tools: [] };
   return guarded(() => {
     const read = pair.caller.readRequest(readBody(body), asked, notes);
-    const conversation = withShortIds(read, pair.provider.form, notes);
+    const { form } = pair.provider;
+    const { conversation, names } = withFittingNames(withShortIds(read, form, notes), form, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
-    return { conversation, written: Buffer.from(text), dropped: notes.dropped };
+    return { read, names, written: Buffer.from(text), dropped: notes.dropped };
   });
 }
 
 /** Made where nothing of the request is in sight: what these functions see stays in memory as long as the stream. */
-function wayBack(pair: Pair, call: CallFacts, dropped: readonly string[]): WayBack {
+function wayBack(
+  pair: Pair,
+  call: CallFacts,
+  { names, dropped }: { readonly names: GivenNames; readonly dropped: readonly string[] },
+): WayBack {
   return {
     contentType:
       call.streamed && !call.asArray ? "text/event-stream; charset=utf-8" : "application/json",
     dropped,
-    reply: (reply) => translateReply(pair, reply, call),
-    stream: () => new EventTranslation(pair, call),
+    reply: (reply) => translateReply(pair, reply, call, names),
+    stream: () => new EventTranslation(pair, call, names),
     error: (httpStatus, text) => translateError(pair, httpStatus, text, call.id),
   };
 }
@@ -164,7 +170,7 @@ const REPLY_MEMBERS: Readonly<Record<Form, readonly string[]>> = {
   GENERATE: ["candidates", "promptFeedback", "usageMetadata"],
 };
 
-function translateReply(pair: Pair, body: Buffer, call: CallFacts): Buffer {
+function translateReply(pair: Pair, body: Buffer, call: CallFacts, names: GivenNames): Buffer {
   const parsed = parseObject(utf8(body));
   if (parsed === undefined) {
     throw new Fault("upstream_error", "The provider's reply is no JSON object.");
@@ -175,7 +181,8 @@ function translateReply(pair: Pair, body: Buffer, call: CallFacts): Buffer {
     throw new Fault("upstream_error", "The provider's reply holds no answer.");
   }
   const reply = pair.provider.readReply(parsed, call);
-  return Buffer.from(writeJson(pair.caller.writeReply(reply, call)));
+  const parts = reply.parts.map((part) => asGiven(part, names));
+  return Buffer.from(writeJson(pair.caller.writeReply({ ...reply, parts }, call)));
 }
 
 const REASON_CHARS_MAX = 500;
@@ -205,10 +212,12 @@ class EventTranslation implements StreamEdit {
   readonly #events = new SseEvents();
   readonly #reader: StreamReader;
   readonly #writer: StreamWriter;
+  readonly #names: GivenNames;
   #speaks = false;
   #failure: StreamFailure | undefined;
 
-  constructor(pair: Pair, call: CallFacts) {
+  constructor(pair: Pair, call: CallFacts, names: GivenNames) {
+    this.#names = names;
     this.#reader = pair.provider.streamReader(call);
     this.#writer = pair.caller.streamWriter(call);
   }
@@ -242,6 +251,6 @@ class EventTranslation implements StreamEdit {
       const error = JSON.stringify({ error: { code: httpStatus, type: code, message } });
       this.#failure = { opening: !this.#speaks, error };
     }
-    return this.#writer.push(step);
+    return this.#writer.push(stepAsGiven(step, this.#names));
   }
 }
