@@ -156,6 +156,15 @@ export function openingText(isAlone: boolean, system: string[]): string {
   return text === "" ? "." : text;
 }
 
+/** What the user is made to say last where the assistant has: some providers answer nothing else. */
+export const CLOSING_TEXT = "Continue.";
+
+/** True where the assistant has the last word. A call waits for its result, which nothing can stand in for. */
+export function endsWithAssistant(turns: readonly Turn[]): boolean {
+  const last = turns.at(-1);
+  return last?.role === "ASSISTANT" && last.parts.every((part) => part.kind !== "TOOL_CALL");
+}
+
 /** A medium from a URL, which may be a `data:` URL that holds it. */
 export function mediaOfUrl(kind: MediaPart["kind"], url: string): MediaPart {
   const parsed = /^data:([^;,]*)(?:;[^;,]*)*;base64,/.exec(url.slice(0, DATA_HEAD_CHARS));

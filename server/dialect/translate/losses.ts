@@ -187,6 +187,7 @@ export const LOSSES = {
     TO_CHAT,
     "OpenAI takes four of them, and none for its reasoning models before 5.5.",
   ),
+  gemini_stop: dropped("stop sequences after the fifth", TO_GENERATE, "Google takes five of them."),
   schema_constraints: changed(
     "what a schema for replies asks beyond types, enums, required members and some formats",
     TO_MESSAGES,
@@ -231,8 +232,18 @@ export const LOSSES = {
   ),
   first_turn: changed(
     "conversations that the assistant begins, or that have no message",
+    "any → messages, generateContent, responses",
+    "A user message is put in front: the system prompt where there is nothing else, else a dot. The Responses API lets the assistant begin.",
+  ),
+  last_turn: changed(
+    "conversations that the assistant ends",
     "any → messages, generateContent",
-    "A user message is put in front: the system prompt where there is nothing else, else a dot.",
+    "A user message that says “Continue.” is put behind. Claude models before 4.6 take none: they go on with what was said, without thinking.",
+  ),
+  thinking_last: dropped(
+    "thinking behind which the assistant said nothing",
+    TO_MESSAGES,
+    "Anthropic refuses it.",
   ),
   blank_text: dropped("text without any visible character", TO_MESSAGES, "Anthropic refuses it."),
   audio: refused(

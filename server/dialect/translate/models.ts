@@ -8,6 +8,8 @@ export interface ClaudeTraits {
   readonly sampling: boolean;
   /** Keeps to a schema in `output_config.format`. */
   readonly schemas: boolean;
+  /** Goes on from what the assistant said last. */
+  readonly prefill: boolean;
 }
 
 /** Reads a Claude model's version from its name; an unknown name gets what the newest models take. */
@@ -17,6 +19,7 @@ export function claudeTraits(model: string): ClaudeTraits {
     thinking: version >= 406 ? "ADAPTIVE" : version >= 307 ? "BUDGET" : "NONE",
     sampling: version <= 406,
     schemas: version >= 405,
+    prefill: version < 406,
   };
 }
 

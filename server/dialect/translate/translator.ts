@@ -14,6 +14,7 @@ import { responsesSide } from "./responses/side.js";
 import type { StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
+import { withResultsInPlace } from "./result-order.js";
 import { withShortIds } from "./tool-ids.js";
 import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
 
@@ -114,7 +115,10 @@ function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallI
   return guarded(() => {
     const read = pair.caller.readRequest(readBody(body), asked, notes);
     const { form } = pair.provider;
-    const { conversation, names } = withFittingNames(withShortIds(read, form, notes), form, notes);
+    const inPlace =
+      form === "RESPONSES" ? read : { ...read, turns: withResultsInPlace(read.turns) };
+    const short = withShortIds(inPlace, form, notes);
+    const { conversation, names } = withFittingNames(short, form, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
     return { read, names, written: Buffer.from(text), dropped: notes.dropped };
   });

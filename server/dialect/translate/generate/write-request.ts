@@ -1,6 +1,8 @@
 import { unreachable } from "../../../core/assert.js";
 import {
+  CLOSING_TEXT,
   type Conversation,
+  endsWithAssistant,
   type MediaPart,
   mergedTurns,
   openingText,
@@ -37,13 +39,15 @@ export function writeGenerateRequest(
     description: tool.description,
     parametersJsonSchema: tool.schema,
   }));
-  const contents = mergedTurns(turns).flatMap((turn) => contentOf(turn, place));
-  if (contents[0]?.["role"] !== "user") {
+  const contents = joined(mergedTurns(turns).flatMap((turn) => contentOf(turn, place)));
+  if (contents[0]?.role !== "user") {
     notes.lose("first_turn");
-    contents.unshift({
-      role: "user",
-      parts: [{ text: openingText(contents.length === 0, system) }],
-    });
+    const text = openingText(contents.length === 0, system);
+    contents.unshift({ role: "user", parts: [{ text }] });
+  }
+  if (contents.at(-1)?.role === "model" && endsWithAssistant(turns)) {
+    notes.lose("last_turn");
+    contents.push({ role: "user", parts: [{ text: CLOSING_TEXT }] });
   }
   return {
     contents,
@@ -90,11 +94,19 @@ function configOf(conversation: Conversation, target: Target, notes: Notes): Jso
     seed: conversation.seed,
     frequencyPenalty: conversation.frequencyPenalty,
     presencePenalty: conversation.presencePenalty,
-    stopSequences: stop.length === 0 ? undefined : stop,
+    stopSequences: stopOf(stop, notes),
     responseMimeType: format === undefined ? undefined : "application/json",
     responseJsonSchema: format?.schema,
     thinkingConfig,
   };
+}
+
+/** Google refuses more of them. */
+const STOPS_MAX = 5;
+
+function stopOf(stop: readonly string[], notes: Notes): readonly string[] | undefined {
+  if (stop.length > STOPS_MAX) notes.lose("gemini_stop");
+  return stop.length === 0 ? undefined : stop.slice(0, STOPS_MAX);
 }
 
 const BUDGETS: Readonly<Record<string, number>> = {
@@ -143,7 +155,23 @@ function callingOf(choice: ToolChoice): JsonObject {
   }
 }
 
-function contentOf(turn: Turn, place: Place): JsonObject[] {
+interface Content {
+  readonly role: "user" | "model";
+  readonly parts: JsonObject[];
+}
+
+/** Neighbours of one role as one: a turn between them may have had nothing that is sent. */
+function joined(contents: readonly Content[]): Content[] {
+  const made: Content[] = [];
+  for (const content of contents) {
+    const last = made.at(-1);
+    if (last?.role === content.role) for (const part of content.parts) last.parts.push(part);
+    else made.push(content);
+  }
+  return made;
+}
+
+function contentOf(turn: Turn, place: Place): Content[] {
   const role = turn.role === "ASSISTANT" ? "model" : "user";
   const parts: JsonObject[] = [];
   // A signature that came as a thought of its own belongs to the call behind it.

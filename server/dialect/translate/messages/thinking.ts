@@ -1,4 +1,4 @@
-import type { Conversation, Part } from "../conversation.js";
+import type { Conversation, Part, Turn } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import type { Notes } from "../losses.js";
 import type { ClaudeTraits } from "../models.js";
@@ -58,18 +58,25 @@ function forcesTool(conversation: Conversation): boolean {
   return kind === "REQUIRED" || kind === "TOOL";
 }
 
-/** Inside a loop of tool calls the thoughts that began it must be there, signed. */
+/** Inside a loop of tool calls the thoughts that began it must be there, signed, and so in what is to be gone on with. */
 function lacksThoughts(conversation: Conversation): boolean {
   const { turns } = conversation;
+  if (turns.at(-1)?.role === "ASSISTANT") return true;
   const begin = turns.findLastIndex(
     (turn) => turn.role === "USER" && turn.parts.some((part) => part.kind !== "TOOL_RESULT"),
   );
   const loop = turns.slice(begin + 1).filter((turn) => turn.role === "ASSISTANT");
-  return loop.some((turn) => turn.parts.some(isCall) && !turn.parts.some(isSigned));
+  return loop.some((turn) => turn.parts.some(isCall) && !beginsSigned(turn));
 }
 
 function isCall(part: Part): boolean {
   return part.kind === "TOOL_CALL";
+}
+
+/** Thoughts of others, and without a signature, are left out. */
+function beginsSigned({ parts }: Turn): boolean {
+  const first = parts.find((part) => part.kind !== "THINKING" || isSigned(part));
+  return first !== undefined && isSigned(first);
 }
 
 function isSigned(part: Part): boolean {

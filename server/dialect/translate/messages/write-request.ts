@@ -1,6 +1,8 @@
 import { unreachable } from "../../../core/assert.js";
 import {
+  CLOSING_TEXT,
   type Conversation,
+  endsWithAssistant,
   mergedTurns,
   openingText,
   type Part,
@@ -30,7 +32,7 @@ export function writeMessagesRequest(
   const maxTokens =
     outputLimit(conversation.maxTokens, maxOutput) ?? maxOutput ?? MAX_TOKENS_DEFAULT;
   const { system, turns } = placed(conversation, traits, notes);
-  const { thinking, effort } = thinkingFor(conversation, traits, maxTokens, notes);
+  const { thinking, effort } = thinkingFor({ ...conversation, turns }, traits, maxTokens, notes);
   const format = schemaFormat(conversation, traits, notes);
   const config = effort !== undefined || format !== undefined ? { effort, format } : undefined;
   return {
@@ -90,6 +92,10 @@ function placed(
     const text = openingText(merged.length === 0, system);
     merged.unshift({ role: "USER", parts: [{ kind: "TEXT", text }] });
   }
+  if (!traits.prefill && endsWithAssistant(merged)) {
+    notes.lose("last_turn");
+    merged.push({ role: "USER", parts: [{ kind: "TEXT", text: CLOSING_TEXT }] });
+  }
   return { system: system.filter((text) => text.trim() !== ""), turns: merged };
 }
 
@@ -111,10 +117,18 @@ function messageOf(turn: Turn, isLast: boolean, notes: Notes): JsonObject {
   const role = turn.role === "ASSISTANT" ? "assistant" : "user";
   const place: BlockPlace = { notes, trimmed: isLast && role === "assistant" };
   const content = ordered(turn).flatMap((part) => blockOf(part, place));
+  while (isThought(content.at(-1))) {
+    notes.lose("thinking_last");
+    content.pop();
+  }
   const first = content[0];
   if (content.length === 0) return { role, content: "." };
   if (content.length === 1 && first?.["type"] === "text") return { role, content: first["text"] };
   return { role, content };
+}
+
+function isThought(block: JsonObject | undefined): boolean {
+  return block?.["type"] === "thinking" || block?.["type"] === "redacted_thinking";
 }
 
 /** Results of tools must stand before anything else that the user says. */

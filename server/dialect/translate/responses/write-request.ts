@@ -2,6 +2,7 @@ import { unreachable } from "../../../core/assert.js";
 import {
   type Conversation,
   type MediaPart,
+  openingText,
   type Part,
   type ReplyFormat,
   type ToolChoice,
@@ -22,17 +23,24 @@ export function writeResponsesRequest(
   target: Target,
   notes: Notes,
 ): JsonObject {
-  const { system, turns, tools, stream, effort } = conversation;
+  const { turns, tools, stream, effort } = conversation;
+  const system = [...conversation.system];
   if (conversation.stop.length > 0) throw untranslatable("stop_sequences");
   const thinks = isReasoningModel(target.model);
   const { topK, seed, frequencyPenalty, presencePenalty } = conversation;
   if ([topK, seed, frequencyPenalty, presencePenalty].some((each) => each !== undefined)) {
     notes.lose("penalties");
   }
+  const input = turns.flatMap((turn) => itemsOf(turn, notes));
+  if (input.length === 0) {
+    notes.lose("first_turn");
+    const content = [{ type: "input_text", text: openingText(true, system) }];
+    input.push({ type: "message", role: "user", content });
+  }
   return {
     model: target.model,
     instructions: system.length === 0 ? undefined : system.join("\n\n"),
-    input: turns.flatMap((turn) => itemsOf(turn, notes)),
+    input,
     max_output_tokens: outputLimit(conversation.maxTokens, target.maxOutput),
     ...sampling(conversation, thinks, notes),
     tools: tools.length === 0 ? undefined : tools.map(toolOf),

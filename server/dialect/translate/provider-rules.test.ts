@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { type JsonObject, object, objects, string } from "./json.js";
+import type { Form, Target } from "./side.js";
+import { translatorFor } from "./translator.js";
+
+// What each provider demands of a conversation, on whatever callers of another dialect send.
+
+const CALL = { id: "id", nowSeconds: 1, streamed: false, modelAsked: "m", asArray: false };
+
+function target(model: string): Target {
+  return { model, maxOutput: null, providerSlug: "x", asksUsage: true };
+}
+
+function asked(from: Form, to: Form, body: JsonObject, model = "m") {
+  const translation = translatorFor(from, to)!.request(
+    Buffer.from(JSON.stringify(body)),
+    target(model),
+    CALL,
+  );
+  return JSON.parse(translation.body.toString());
+}
+
+const STEPS = ["call", "result", "result", "user", "assistant", "thought", "system"] as const;
+
+/** The input of an agent, in which results come anywhere behind their calls. */
+const agentInput = fc
+  .array(fc.tuple(fc.constantFrom(...STEPS), fc.nat(9)), { minLength: 1, maxLength: 12 })
+  .map((steps) => {
+    const items: JsonObject[] = [{ role: "user", content: "go" }];
+    const open: string[] = [];
+    const result = (call_id: string): JsonObject => ({
+      type: "function_call_output",
+      call_id,
+      output: `came of ${call_id}`,
+    });
+    steps.forEach(([step, nth], at) => {
+      if (step === "call") {
+        open.push(`c${String(at)}`);
+        items.push({
+          type: "function_call",
+          call_id: `c${String(at)}`,
+          name: "f",
+          arguments: "{}",
+        });
+      } else if (step === "result") {
+        const [id] = open.length === 0 ? [] : open.splice(nth % open.length, 1);
+        if (id !== undefined) items.push(result(id));
+      } else if (step === "thought") {
+        items.push({
+          type: "reasoning",
+          summary: [],
+          encrypted_content: `anthropic:s${String(at)}`,
+        });
+      } else items.push({ role: step, content: `said ${String(at)}` });
+    });
+    return [...items, ...open.map(result)];
+  });
+
+/** In words of no dialect: `call x` and `result x`, and who speaks. */
+type Said = readonly string[];
+
+function idOf(value: unknown): string {
+  return string(value) ?? "";
+}
+
+const READERS: Readonly<Record<Exclude<Form, "RESPONSES">, (body: JsonObject) => Said[]>> = {
+  CHAT: (body) =>
+    objects(body["messages"]).map(({ role, tool_calls, tool_call_id }) =>
+      role === "tool"
+        ? ["user", `result ${idOf(tool_call_id)}`]
+        : [idOf(role), ...objects(tool_calls).map(({ id }) => `call ${idOf(id)}`)],
+    ),
+  MESSAGES: (body) =>
+    objects(body["messages"]).map(({ role, content }) => [
+      idOf(role),
+      ...(typeof content === "string" ? ["text"] : objects(content).map(blockSaid)),
+    ]),
+  GENERATE: (body) =>
+    objects(body["contents"]).map(({ role, parts }) => [
+      idOf(role),
+      ...objects(parts).map(partSaid),
+    ]),
+};
+
+function blockSaid({ type, id, tool_use_id }: JsonObject): string {
+  if (type === "tool_use") return `call ${idOf(id)}`;
+  return type === "tool_result" ? `result ${idOf(tool_use_id)}` : idOf(type);
+}
+
+function partSaid({ functionCall, functionResponse }: JsonObject): string {
+  if (functionCall !== undefined) return `call ${idOf(object(functionCall)?.["id"])}`;
+  if (functionResponse === undefined) return "text";
+  return `result ${idOf(object(functionResponse)?.["id"])}`;
+}
+
+/** All calls of one go are answered before anybody says anything else. */
+function assertAnswered(said: readonly Said[]): void {
+  let open = new Set<string>();
+  for (const [role, ...parts] of said) {
+    const results = parts.filter((part) => part.startsWith("result "));
+    for (const result of results) assert.ok(open.delete(result.slice("result ".length)), result);
+    if (role !== "user" || results.length === 0 || results.length < parts.length) {
+      assert.equal(open.size, 0);
+    }
+    const calls = parts.filter((part) => part.startsWith("call "));
+    if (calls.length > 0) open = new Set(calls.map((call) => call.slice("call ".length)));
+  }
+  assert.equal(open.size, 0);
+}
+
+for (const [to, model] of [
+  ["CHAT", "gpt-4o"],
+  ["MESSAGES", "claude-sonnet-4-5"],
+  ["MESSAGES", "claude-opus-4-8"],
+  ["GENERATE", "gemini-3-pro"],
+] as const) {
+  test(`results stand behind their calls wherever an agent puts them (${model})`, () => {
+    fc.assert(
+      fc.property(agentInput, (input) => {
+        const tools = [{ type: "function", name: "f", parameters: {} }];
+        const body = asked("RESPONSES", to, { input, tools, reasoning: { effort: "high" } }, model);
+        const said = READERS[to](body);
+        assertAnswered(said);
+        const text = JSON.stringify(body);
+        for (const { output, content } of input) {
+          assert.ok(text.includes(String(output ?? content ?? "")));
+        }
+        if (to === "CHAT") return;
+        said.forEach(([role], at) => {
+          assert.notEqual(role, said[at - 1]?.[0]);
+        });
+        if (to === "MESSAGES") assertThoughts(body, said);
+      }),
+    );
+  });
+}
+
+/** A thought is never the last block, and where the model is to think each of its goes in the loop begins with one. */
+function assertThoughts(body: JsonObject, said: readonly Said[]): void {
+  for (const parts of said) assert.notEqual(parts.at(-1), "thinking");
+  if (body["thinking"] === undefined) return;
+  const begin = said.findLastIndex(
+    ([role, ...parts]) => role === "user" && !parts.every((part) => part.startsWith("result ")),
+  );
+  for (const [role, first] of said.slice(begin + 1)) {
+    if (role === "assistant") assert.equal(first, "thinking");
+  }
+}
+
+const CONTINUED = [
+  { role: "user", content: "count" },
+  { role: "assistant", content: "one, " },
+];
+
+test("where the assistant has the last word, who answers nothing else is asked to continue", () => {
+  const body = { messages: CONTINUED, reasoning_effort: "high" };
+  const newer = asked("CHAT", "MESSAGES", body, "claude-opus-4-8");
+  assert.deepEqual(newer.messages.at(-1), { role: "user", content: "Continue." });
+  assert.deepEqual(newer.thinking, { type: "adaptive" });
+  const older = asked("CHAT", "MESSAGES", { ...body, max_tokens: 9000 }, "claude-sonnet-4-5");
+  assert.deepEqual(older.messages.at(-1), { role: "assistant", content: "one," });
+  assert.equal(older.thinking, undefined);
+  const gemini = asked("CHAT", "GENERATE", body, "gemini-3-pro");
+  assert.deepEqual(gemini.contents.at(-1), { role: "user", parts: [{ text: "Continue." }] });
+});
+
+test("Google gets one turn after the other where one between them said nothing, and five stop sequences", () => {
+  const messages = [
+    { role: "user", content: "a" },
+    { role: "assistant", content: "" },
+    { role: "user", content: "b" },
+  ];
+  const { contents, generationConfig } = asked("MESSAGES", "GENERATE", {
+    messages,
+    stop_sequences: ["1", "2", "3", "4", "5", "6"],
+  });
+  assert.deepEqual(contents, [{ role: "user", parts: [{ text: "a" }, { text: "b" }] }]);
+  assert.deepEqual(generationConfig.stopSequences, ["1", "2", "3", "4", "5"]);
+});
+
+test("instructions alone are what the Responses API is asked", () => {
+  const messages = [{ role: "system", content: "Say hello." }];
+  const { input, instructions } = asked("CHAT", "RESPONSES", { messages }, "gpt-5.4");
+  const content = [{ type: "input_text", text: "Say hello." }];
+  assert.deepEqual(input, [{ type: "message", role: "user", content }]);
+  assert.equal(instructions, undefined);
+});

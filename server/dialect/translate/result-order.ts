@@ -1,0 +1,53 @@
+import type { Part, Turn } from "./conversation.js";
+
+/**
+ * Turns in which what came of a call stands right behind those who called. The Responses API takes results anywhere
+ * behind their calls, as after further calls; all others want them before the assistant speaks again.
+ */
+export function withResultsInPlace(turns: readonly Turn[]): readonly Turn[] {
+  const late = lateResults(turns);
+  if (late.size === 0) return turns;
+  const moved = new Set<Part>([...late.values()].flat());
+  const placed: Turn[] = [];
+  turns.forEach((turn, at) => {
+    const parts = turn.parts.filter((part) => !moved.has(part));
+    if (parts.length > 0 || turn.parts.length === 0) placed.push({ role: turn.role, parts });
+    const results = late.get(at);
+    if (results !== undefined) placed.push({ role: "USER", parts: results });
+  });
+  return placed;
+}
+
+/** Results that come after the assistant has spoken again, by the last turn in which it said what it called for. */
+function lateResults(turns: readonly Turn[]): Map<number, Part[]> {
+  const late = new Map<number, Part[]>();
+  /** Where the calls of an id were made that have no result yet, the oldest first: some ids come again. */
+  const calls = new Map<string, Round[]>();
+  let round: Round = { last: -1, isOver: true };
+  turns.forEach(({ role, parts }, at) => {
+    if (role === "ASSISTANT") {
+      if (round.isOver) round = { last: at, isOver: false };
+      round.last = at;
+    } else round.isOver = true;
+    for (const part of parts) {
+      if (part.kind === "TOOL_CALL") push(calls, part.id, round);
+      if (part.kind !== "TOOL_RESULT") continue;
+      const called = calls.get(part.id)?.shift();
+      if (called !== undefined && called !== round) push(late, called.last, part);
+    }
+  });
+  return late;
+}
+
+/** What the assistant says without anybody between. */
+interface Round {
+  /** The last turn of it. */
+  last: number;
+  isOver: boolean;
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
