@@ -11,6 +11,7 @@ import type { ParsedRequest } from "./request-head.js";
 import { readFrom } from "./socket-reads.js";
 import { RequestParser, type RequestSink } from "./request-parser.js";
 import { Turn, type TurnHome } from "./turn.js";
+import type { UnreadAnswer, UnreadAnswers } from "./unread-answers.js";
 
 /** What a request that is none can be; LATE: it took too long to arrive. */
 export type BadRequest = FramingProblem | "LATE";
@@ -38,7 +39,10 @@ export interface CallerHome {
   /** No more requests are taken. */
   readonly draining: boolean;
   readonly clock: Clock;
+  readonly unread: UnreadAnswers;
   onGone(connection: CallerConnection): void;
+  /** Too much is unread, and the connection is closed for it. */
+  onUnread(connection: CallerConnection): void;
 }
 
 /** Requests that a caller sends before it has its answer are kept up to here; then nothing more is read. */
@@ -56,13 +60,15 @@ const UNREAD_MS_MAX = 1_000;
 type State = "OPEN" | "LINGERING" | "GONE";
 
 /** One connection of a caller. Its requests are read and answered one after the other. */
-export class CallerConnection implements Rostered, RequestSink, TurnHome {
+export class CallerConnection implements Rostered, RequestSink, TurnHome, UnreadAnswer {
   place = -1;
   readonly socket: Socket;
   /** Of the other end. */
   readonly ip: string;
   /** The other end is a trusted proxy, which says whose calls it brings. */
   readonly isProxy: boolean;
+  /** Whose call it brought last; the address as long as that is not known. */
+  holder: string;
   /** For whoever asks who calls. */
   readonly lastKey = new LastKey();
   readonly #home: CallerHome;
@@ -93,6 +99,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     this.#home = home;
     this.socket = socket;
     this.ip = from.ip;
+    this.holder = from.ip;
     this.isProxy = from.isProxy;
     this.#parser = new RequestParser(this, limits.headerBytesMax);
     this.#sinceMs = home.clock.monotonic();
@@ -102,6 +109,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
       this.#onData(bytes);
     });
     socket.on("drain", () => {
+      home.unread.delete(this);
       if (this.#turn === undefined) this.#readHeld();
       else this.#turn.listener?.onDrained();
     });
@@ -114,6 +122,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
     socket.on("close", () => {
       this.#state = "GONE";
       this.#letHeldGo();
+      home.unread.delete(this);
       this.#turn?.onGone();
       home.onGone(this);
     });
@@ -258,6 +267,17 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome {
   }
 
   // The turn's side.
+
+  onMuchWritten(): void {
+    const { writableLength, writableNeedDrain } = this.socket;
+    // Only what waits to be drained is taken back when it has left.
+    if (writableLength > 0 && writableNeedDrain) this.#home.unread.set(this, writableLength);
+  }
+
+  giveUp(): void {
+    this.#home.onUnread(this);
+    this.socket.destroy();
+  }
 
   onAnswered(turn: Turn, closes: boolean): void {
     if (this.#turn !== turn || this.#state !== "OPEN") return;

@@ -13,6 +13,7 @@ import { flushMessages } from "../http/write-message.js";
 import { CallerConnection, type CallerHandler, type CallerHome } from "./caller-connection.js";
 import type { CallerLimits } from "./limits.js";
 import { CommonLines } from "./reply-text.js";
+import { UnreadAnswers } from "./unread-answers.js";
 
 /** Who may connect, and who tried. */
 export interface CallerGate {
@@ -20,8 +21,11 @@ export interface CallerGate {
   admits(socket: Socket): boolean;
   /** Where a connection comes from, and whether that is a proxy whose word is taken. */
   originOf(socket: Socket): { readonly ip: string; readonly isProxy: boolean };
-  /** A connection was turned away, for there are too many, or for it spoke no TLS where that is spoken. */
-  refused(reason: "TOTAL" | "HANDSHAKE", remoteAddress: string): void;
+  /**
+   * A connection was turned away, for there are too many, or for it spoke no TLS where that is spoken; or it was
+   * closed, for its caller left too much unread.
+   */
+  refused(reason: "TOTAL" | "HANDSHAKE" | "UNREAD", remoteAddress: string): void;
 }
 
 export interface CallerServerOptions {
@@ -39,6 +43,7 @@ export class CallerServer implements CallerHome {
   readonly handler: CallerHandler;
   readonly common: CommonLines;
   readonly clock: Clock;
+  readonly unread: UnreadAnswers;
   readonly #options: CallerServerOptions;
   readonly #server: Server;
   readonly #secure: TlsServer | undefined;
@@ -53,6 +58,7 @@ export class CallerServer implements CallerHome {
     this.handler = handler;
     this.common = new CommonLines(clock, limits.keepAliveMs);
     this.clock = clock;
+    this.unread = new UnreadAnswers(limits.unreadBytesMax);
     this.#options = options;
     const bounds = { noDelay: true, keepAlive: true };
     if (tls !== undefined) {
@@ -132,6 +138,10 @@ export class CallerServer implements CallerHome {
 
   onGone(connection: CallerConnection): void {
     this.#connections.delete(connection);
+  }
+
+  onUnread(connection: CallerConnection): void {
+    this.#options.gate.refused("UNREAD", connection.ip);
   }
 
   #take(socket: Socket): void {

@@ -12,6 +12,7 @@ test("an answer that ends before it has begun closes the connection: no caller w
     common: {} as never,
     requestInHand: true,
     draining: false,
+    onMuchWritten: () => undefined,
     onAnswered: () => undefined,
   };
   const lines = { persistent: true, expectation: "" };

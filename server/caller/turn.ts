@@ -30,6 +30,8 @@ export interface TurnHome {
   readonly requestInHand: boolean;
   /** No more requests are taken. */
   readonly draining: boolean;
+  /** What was written may be more than the caller takes at once. */
+  onMuchWritten(): void;
   /** The answer is written; `closes`: its head said that the connection ends with it. */
   onAnswered(turn: Turn, closes: boolean): void;
 }
@@ -116,6 +118,7 @@ export class Turn {
     const head = this.#headText(httpStatus, headers, framing);
     this.#begun = true;
     writeMessage(this.#home.socket, head, this.#bodyless ? NO_BYTES : bytes);
+    if (bytes.length > ONE_PIECE_BYTES_MAX) this.#home.onMuchWritten();
     this.#answered();
   }
 
@@ -211,6 +214,7 @@ export class Turn {
       for (const piece of pending) socket.write(piece);
       if (behind !== "") socket.write(behind, "latin1");
       socket.uncork();
+      this.#home.onMuchWritten();
     } else {
       let text = before;
       for (const piece of pending) text += piece.toString("latin1");

@@ -4,8 +4,11 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import { AddressCounts } from "./address-counts.js";
 
-/** Why a connection was turned away: too many in all, too many of one address, or no TLS where TLS is spoken. */
-export type ConnectionRefusal = "TOTAL" | "ADDRESS" | "HANDSHAKE";
+/**
+ * Why a connection was turned away: too many in all, too many of one address, or no TLS where TLS is spoken; or why it
+ * was closed: too much of its answer was left unread.
+ */
+export type ConnectionRefusal = "TOTAL" | "ADDRESS" | "HANDSHAKE" | "UNREAD";
 
 /** A flood of refusals is told this often. */
 const LOG_INTERVAL_MS = 60_000;
@@ -80,6 +83,7 @@ export class CallerConnections {
     // Port scans and health checks end in the middle of a handshake all the time.
     if (reason === "HANDSHAKE" || clock.monotonic() - this.#loggedMs < LOG_INTERVAL_MS) return;
     this.#loggedMs = clock.monotonic();
-    logger.warn({ ip, reason }, "a caller's connection was refused: too many are open");
+    const why = reason === "UNREAD" ? "too much is left unread" : "too many are open";
+    logger.warn({ ip, reason }, `a caller's connection was refused: ${why}`);
   }
 }

@@ -99,6 +99,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const { authenticator, limits, bodyBudget } = this.#context;
     try {
       this.#book.principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
+      connection.holder = this.#book.principal.clientKey.id;
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(toFault(thrown));

@@ -54,6 +54,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   timeoutCheckMs: 5_000,
   keepAliveMs: 120_000,
   callerIdleMs: 900_000,
+  unreadBytesMax: 128 * 1024 * 1024,
   callerSocketsMax: 16_384,
   callerSocketsPerAddressMax: 2_048,
   modelIdCharsMax: 256,

@@ -39,7 +39,7 @@ export interface PoolReading {
 export interface ProxyPortReading {
   readonly connections: {
     readonly open: number;
-    refusals(reason: "TOTAL" | "ADDRESS" | "HANDSHAKE"): number;
+    refusals(reason: "TOTAL" | "ADDRESS" | "HANDSHAKE" | "UNREAD"): number;
   };
   readonly admission: { readonly active: number; readonly waiting: number };
 }
@@ -141,9 +141,9 @@ export function proxyPortMetrics(read: () => ProxyPortReading): readonly MetricF
     ),
     counter(
       "latchkey_refused_connections_total",
-      "Connections turned away: too many in all, too many of one address, or a failed TLS handshake.",
+      "Connections turned away: too many in all, too many of one address, or a failed TLS handshake; or closed: too much left unread.",
       () =>
-        (["TOTAL", "ADDRESS", "HANDSHAKE"] as const).map((reason) => ({
+        (["TOTAL", "ADDRESS", "HANDSHAKE", "UNREAD"] as const).map((reason) => ({
           value: read().connections.refusals(reason),
           labels: { reason: reason.toLowerCase() },
         })),

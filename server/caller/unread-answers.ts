@@ -1,0 +1,67 @@
+/** A connection whose caller has more to read than it takes. */
+export interface UnreadAnswer {
+  /** Whose it is. */
+  readonly holder: string;
+  /** Ends it, with what waits on it. */
+  giveUp(): void;
+}
+
+/**
+ * Answers that callers leave unread take memory for as long as they like. Beyond a bound the holder of most of them
+ * loses its oldest: what one holder leaves unread must not take the room of others.
+ */
+export class UnreadAnswers {
+  readonly #bytesMax: number;
+  /** With their bytes, the oldest first. */
+  readonly #answers = new Map<UnreadAnswer, number>();
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** So many bytes wait on a connection now; what was said of it before is void. */
+  set(answer: UnreadAnswer, bytes: number): void {
+    this.#bytes += bytes - (this.#answers.get(answer) ?? 0);
+    this.#answers.set(answer, bytes);
+    while (this.#bytes > this.#bytesMax && this.#giveUpOne());
+  }
+
+  /** Its caller has read it, or is gone. */
+  delete(answer: UnreadAnswer): void {
+    const bytes = this.#answers.get(answer);
+    if (bytes === undefined) return;
+    this.#answers.delete(answer);
+    this.#bytes -= bytes;
+  }
+
+  #giveUpOne(): boolean {
+    const holder = this.#heaviest();
+    for (const answer of this.#answers.keys()) {
+      if (answer.holder !== holder) continue;
+      this.delete(answer);
+      answer.giveUp();
+      return true;
+    }
+    return false;
+  }
+
+  #heaviest(): string {
+    const sums = new Map<string, number>();
+    for (const [{ holder }, bytes] of this.#answers) {
+      sums.set(holder, (sums.get(holder) ?? 0) + bytes);
+    }
+    let heaviest = "";
+    let most = 0;
+    for (const [holder, bytes] of sums) {
+      if (bytes <= most) continue;
+      heaviest = holder;
+      most = bytes;
+    }
+    return heaviest;
+  }
+}

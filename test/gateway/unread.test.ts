@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import net from "node:net";
+import { after, before, test } from "node:test";
+import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+
+/** More than the operating system keeps for a reader that does not read. */
+const REPLY_BYTES = 12 * 1024 * 1024;
+const REPLY = JSON.stringify({ choices: [], x: "y".repeat(REPLY_BYTES) });
+const BODY = '{"model":"m"}';
+const REQUEST = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(BODY.length)}\r\n\r\n${BODY}`;
+
+let stub: UpstreamStub;
+let gateway: TestGateway;
+
+before(async () => {
+  stub = await startUpstreamStub(replyJson(200, REPLY));
+  gateway = await startGateway({
+    providers: [{ baseUrl: stub.origin }],
+    limits: { unreadBytesMax: REPLY_BYTES * 2.5, wholeReplyBytesMax: REPLY_BYTES * 2 },
+  });
+});
+
+after(async () => {
+  await gateway.close();
+  await stub.close();
+});
+
+/** Asks, and reads nothing of the answer before it is told to. */
+async function ask(records: number): Promise<net.Socket> {
+  const socket = net.connect(gateway.port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  socket.pause();
+  socket.write(REQUEST);
+  await gateway.sink.record(records);
+  return socket;
+}
+
+async function bytesOf(socket: net.Socket): Promise<number> {
+  let bytes = 0;
+  socket.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes >= REPLY.length) socket.end();
+  });
+  await new Promise((resolve) => {
+    socket.once("close", resolve);
+    socket.resume();
+  });
+  return bytes;
+}
+
+test("answers that nobody reads are bounded: the oldest is broken off, and the others come whole", async () => {
+  const sockets: net.Socket[] = [];
+  for (let i = 1; i <= 3; i++) sockets.push(await ask(i));
+  const [first, ...others] = sockets;
+  while (gateway.gateway.connections.refusals("UNREAD") === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(first !== undefined && (await bytesOf(first)) < REPLY.length);
+  for (const socket of others) assert.ok((await bytesOf(socket)) > REPLY.length);
+  assert.equal(gateway.gateway.connections.refusals("UNREAD"), 1);
+  assert.equal(gateway.sink.records.filter((each) => each.httpStatus === 200).length, 3);
+});
