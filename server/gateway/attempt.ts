@@ -19,6 +19,7 @@ import {
   redirected,
   refusesUsageOption,
 } from "./attempt-failure.js";
+import { type BodyBudget, noRoom } from "./body.js";
 import { failedInside } from "./failed-inside.js";
 import type { GatewayLimits } from "./limits.js";
 import { type Passage, saysResponsesOnly } from "./passages.js";
@@ -65,6 +66,9 @@ export interface AttemptOptions extends Expected {
   /** Our own rate limit headers replace the provider's. */
   readonly dropLimits: boolean;
   readonly limits: GatewayLimits;
+  readonly bodyBudget: BodyBudget;
+  /** Id of the client key. */
+  readonly holder: string;
   readonly traces: CallTraces | undefined;
   readonly clock: Clock;
   readonly listener: AttemptListener;
@@ -76,6 +80,9 @@ interface WholeReply {
   readonly body: Buffer;
   readonly tokens: TokenUsage | undefined;
 }
+
+/** Of a reply that is collected so much is not counted, which most do not exceed. */
+const UNCOUNTED_BYTES = 64 * 1024;
 
 const DONE: FollowUp = { kind: "DONE" };
 const NO_FILES: readonly Buffer[] = [];
@@ -96,6 +103,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #head: ReplyHead | undefined;
   #relay: Relay | undefined;
   readonly #body = new Pieces();
+  /** Of the body, in the budget. */
+  #countedBytes = 0;
   #decoder: Decoder | undefined;
   /** Until an error reply is judged without the rest of its body. */
   #patience: Timer | undefined;
@@ -111,6 +120,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.#patience?.cancel();
     this.#decoder?.destroy();
     this.flight?.abort();
+    this.#letBodyGo();
   }
 
   onHead(httpStatus: number, raw: HeaderLines): void {
@@ -148,6 +158,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   #bug(thrown: unknown): void {
     this.#over = true;
+    this.#letBodyGo();
     this.options.listener.onBug(thrown);
   }
 
@@ -199,11 +210,27 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     if (this.#body.bytes === chunk.length && this.options.streamed && !beginsLikeJson(chunk)) {
       return this.#startOther(head, chunk);
     }
-    if (this.#body.bytes <= this.options.limits.wholeReplyBytesMax) return true;
-    // It is larger than what is checked first.
-    if (this.options.translation === undefined) return this.#startRelay(head);
+    const { limits, translation } = this.options;
+    const isSmall = this.#body.bytes <= limits.wholeReplyBytesMax;
+    if (isSmall && this.#mayHold(chunk.length)) return true;
+    if (translation === undefined) return this.#startRelay(head);
+    if (isSmall) throw noRoom();
     this.#refuse(this.#garbage("a reply that is too large to translate"));
     return true;
+  }
+
+  #mayHold(bytes: number): boolean {
+    if (this.#body.bytes <= UNCOUNTED_BYTES) return true;
+    const { bodyBudget, holder } = this.options;
+    if (!bodyBudget.mayTake(holder, bytes)) return false;
+    this.#countedBytes += bytes;
+    return true;
+  }
+
+  #letBodyGo(): void {
+    this.#body.clear();
+    this.options.bodyBudget.give(this.options.holder, this.#countedBytes);
+    this.#countedBytes = 0;
   }
 
   onEnd(): void {
@@ -273,6 +300,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
         return;
       }
       this.#over = true;
+      this.#letBodyGo();
       if (next.kind === "ASK") listener.onFollowUp(this, next.path);
       else {
         listener.onFiles(this, next.urls, (files) => {
@@ -305,6 +333,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.#over = true;
       if (endpoint.form !== "OTHER") traces?.answered(id, () => passage.codec.replyFacts(body));
       listener.onReply(this, this.#callerHead(head), answer, tokens);
+      this.#letBodyGo();
     } catch (thrown) {
       const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
       if (this.#over) this.#bug(thrown);
@@ -400,7 +429,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #startRelay(head: ReplyHead): boolean {
     const relay = this.#relayOf(head);
     const begin = this.#body.whole();
-    this.#body.clear();
+    this.#letBodyGo();
     return relay.push(begin);
   }
 
@@ -460,7 +489,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 
   #refuse(failure: AttemptFailure): void {
-    this.#body.clear();
     this.abort();
     this.options.listener.onRefused(this, failure);
   }

@@ -2,9 +2,13 @@ import type { BodySink } from "../caller/turn.js";
 import { Fault } from "../core/fault.js";
 import { Pieces } from "../core/pieces.js";
 
-/** Bytes of request bodies held now, over all calls: one caller's uploads must not take all memory. */
+/**
+ * Bytes of bodies held now, over all calls: uploads and replies must not take all memory. A client key may hold as much
+ * as is left free, so that there is room for others whatever it sends.
+ */
 export class BodyBudget {
   readonly #bytesMax: number;
+  readonly #byHolder = new Map<string, number>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -15,17 +19,25 @@ export class BodyBudget {
     return this.#bytes;
   }
 
-  /** Throws Fault `overloaded` when there is no room. */
-  take(bytes: number): void {
-    if (this.#bytes + bytes > this.#bytesMax) {
-      throw new Fault("overloaded", "Too many large requests are under way; try again shortly.", {
-        retryAfterSeconds: 1,
-      });
-    }
-    this.#bytes += bytes;
+  /** Throws Fault `overloaded` when there is no room. `holder`: id of the client key. */
+  take(holder: string, bytes: number): void {
+    if (!this.mayTake(holder, bytes)) throw noRoom();
   }
 
-  give(bytes: number): void {
+  /** Takes them if there is room. */
+  mayTake(holder: string, bytes: number): boolean {
+    const held = (this.#byHolder.get(holder) ?? 0) + bytes;
+    if (held > this.#bytesMax - this.#bytes) return false;
+    this.#byHolder.set(holder, held);
+    this.#bytes += bytes;
+    return true;
+  }
+
+  give(holder: string, bytes: number): void {
+    if (bytes === 0) return;
+    const held = (this.#byHolder.get(holder) ?? 0) - bytes;
+    if (held > 0) this.#byHolder.set(holder, held);
+    else this.#byHolder.delete(holder);
     this.#bytes -= bytes;
   }
 }
@@ -38,16 +50,18 @@ const EMPTY = Buffer.alloc(0);
  */
 export class BodyReader implements BodySink {
   readonly #budget: BodyBudget;
+  readonly #holder: string;
   readonly #bytesMax: number;
   readonly #done: (fault: Fault | undefined, body: Buffer) => void;
   readonly #pieces = new Pieces();
   #over = false;
 
   constructor(
-    options: { budget: BodyBudget; bytesMax: number },
+    options: { budget: BodyBudget; holder: string; bytesMax: number },
     done: (fault: Fault | undefined, body: Buffer) => void,
   ) {
     this.#budget = options.budget;
+    this.#holder = options.holder;
     this.#bytesMax = options.bytesMax;
     this.#done = done;
   }
@@ -60,7 +74,7 @@ export class BodyReader implements BodySink {
   /** Lets the body go and gives back what the budget holds for it. */
   release(): void {
     this.#over = true;
-    this.#budget.give(this.#pieces.bytes);
+    this.#budget.give(this.#holder, this.#pieces.bytes);
     this.#pieces.clear();
   }
 
@@ -71,7 +85,7 @@ export class BodyReader implements BodySink {
       return;
     }
     try {
-      this.#budget.take(chunk.length);
+      this.#budget.take(this.#holder, chunk.length);
     } catch (fault) {
       this.#finish(fault instanceof Fault ? fault : tooLarge(this.#bytesMax));
       return;
@@ -88,6 +102,13 @@ export class BodyReader implements BodySink {
     this.#over = true;
     this.#done(fault, fault === undefined ? this.#pieces.whole() : EMPTY);
   }
+}
+
+/** The refusal of a body that the budget has no room for. */
+export function noRoom(): Fault {
+  return new Fault("overloaded", "Too many large bodies are under way; try again shortly.", {
+    retryAfterSeconds: 1,
+  });
 }
 
 /** The refusal of a body over the limit. */

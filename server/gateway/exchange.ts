@@ -98,8 +98,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const { head, query, ip, turn, connection } = this.#options;
     const { authenticator, limits, bodyBudget } = this.#context;
     try {
-      this.#book.principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
-      connection.holder = this.#book.principal.clientKey.id;
+      const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
+      this.#book.principal = principal;
+      connection.holder = principal.clientKey.id;
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(toFault(thrown));
@@ -110,7 +111,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       return;
     }
     this.#reader = new BodyReader(
-      { budget: bodyBudget, bytesMax: limits.bodyBytesMax },
+      { budget: bodyBudget, holder: connection.holder, bytesMax: limits.bodyBytesMax },
       (fault, body) => {
         if (fault === undefined) this.#onBody(body);
         else this.#refuse(fault);
@@ -444,6 +445,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#leaveQueue?.();
     if (this.#admitted) this.#context.admission.leave();
     this.#reader?.release();
+    this.#trials?.settle();
     const { onOver } = this.#options;
     if (this.#onRecord === undefined) onOver(this);
     else {

@@ -4,7 +4,10 @@ import type { CallerLimits } from "../caller/limits.js";
 export interface GatewayLimits extends CallerLimits {
   /** One request body. Agents send 90 KB to say hello, and images weigh megabytes. */
   readonly bodyBytesMax: number;
-  /** All request bodies held at a time; beyond it new ones are refused. */
+  /**
+   * All bodies held at a time, of requests and of whole replies; a client key may hold as much as is left free. Where
+   * there is no room, requests are refused, and replies passed on unchecked or, if they are translated, refused.
+   */
   readonly bodyBytesInFlightMax: number;
   readonly headerLinesMax: number;
   /** Connections of one address, or its calls through trusted proxies; an IPv6 /64 counts as one, this host not at all. */

@@ -21,10 +21,12 @@ export interface ReplyFilesOptions {
   readonly context: GatewayContext;
   /** Of the call. */
   readonly id: string;
+  /** Id of the client key. */
+  readonly holder: string;
   readonly book: CallBook;
   /** Where the provider says that they are. */
   readonly urls: readonly string[];
-  /** All of them, in the order of `urls`; they count as held until this returns. */
+  /** All of them, in the order of `urls`; they count as held until `leave`, for what is made of them does. */
   readonly onFetched: (files: readonly Buffer[]) => void;
   /** `reason` holds neither an address nor a secret. */
   readonly onFailed: (reason: string) => void;
@@ -58,8 +60,7 @@ export class ReplyFiles implements UpstreamHandler {
     try {
       const url = urls[this.#files.length];
       if (url === undefined) {
-        onFetched(this.#files);
-        this.leave();
+        onFetched(this.#files.splice(0));
       } else if (!this.#isTooLate()) this.#fetch(url);
     } catch (thrown) {
       onBug(thrown);
@@ -72,7 +73,7 @@ export class ReplyFiles implements UpstreamHandler {
     this.#over = true;
     this.#timer?.cancel();
     this.#flight?.abort();
-    this.#context.bodyBudget.give(this.#bytes);
+    this.#context.bodyBudget.give(this.#options.holder, this.#bytes);
     this.#files.length = 0;
     this.#file.clear();
   }
@@ -92,7 +93,7 @@ export class ReplyFiles implements UpstreamHandler {
       return true;
     }
     try {
-      bodyBudget.take(chunk.length);
+      bodyBudget.take(this.#options.holder, chunk.length);
     } catch {
       this.#giveUp("too much is held in memory now; try again shortly");
       return true;
@@ -163,7 +164,7 @@ export class ReplyFiles implements UpstreamHandler {
     if (this.#over) return;
     const { bodyBudget, clock, limits } = this.#context;
     this.#flight?.abort();
-    bodyBudget.give(this.#file.bytes);
+    bodyBudget.give(this.#options.holder, this.#file.bytes);
     this.#bytes -= this.#file.bytes;
     this.#file.clear();
     if (++this.#tries >= TRIES_MAX) {

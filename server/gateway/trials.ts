@@ -234,8 +234,8 @@ export class Trials implements AttemptListener {
   }
 
   #send(lease: Lease, secret: Secret, askUsage: boolean): void {
-    const { context, id, match, head, query, book } = this.#options;
-    const { upstream, usageOption, paths, limits, traces, clock } = context;
+    const { context, id, match, head, query, principal, book } = this.#options;
+    const { upstream, usageOption, paths, limits, bodyBudget, traces, clock } = context;
     const plan = this.#plan;
     if (plan === undefined) return;
     const { target } = lease;
@@ -264,6 +264,8 @@ export class Trials implements AttemptListener {
       asksEvents: plan.streamed && (translated || !asArray(match.endpoint, query)),
       dropLimits: (book.ticket?.headers ?? "") !== "",
       limits,
+      bodyBudget,
+      holder: principal.clientKey.id,
       traces,
       clock,
       listener: this,
@@ -406,10 +408,12 @@ export class Trials implements AttemptListener {
     urls: readonly string[],
     use: (files: readonly Buffer[]) => void,
   ): void {
-    const { context, id, book, listener } = this.#options;
+    const { context, id, book, principal, listener } = this.#options;
+    this.#files?.leave();
     this.#files = new ReplyFiles({
       context,
       id,
+      holder: principal.clientKey.id,
       book,
       urls,
       onFetched: use,

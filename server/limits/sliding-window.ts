@@ -1,5 +1,5 @@
 /** The span over which "per minute" holds: any sixty seconds, not calendar minutes. */
-const WINDOW_MS = 60_000;
+export const WINDOW_MS = 60_000;
 /** Entries kept of one window. Up to this many admissions each is known to the millisecond. */
 export const WINDOW_ENTRIES_MAX = 64;
 const GRAIN_MS = WINDOW_MS / WINDOW_ENTRIES_MAX;

@@ -61,3 +61,28 @@ test("answers that nobody reads are bounded: the oldest is broken off, and the o
   assert.equal(gateway.gateway.connections.refusals("UNREAD"), 1);
   assert.equal(gateway.sink.records.filter((each) => each.httpStatus === 200).length, 3);
 });
+
+test("a reply that there is no room to collect goes on as it comes; one that is translated is refused", async (t) => {
+  const anthropic = await startUpstreamStub(replyJson(200, `{"x":"${"y".repeat(500_000)}"}`));
+  const tight = await startGateway({
+    providers: [{ baseUrl: stub.origin }],
+    limits: { bodyBytesInFlightMax: 200_000, wholeReplyBytesMax: REPLY_BYTES * 2 },
+  });
+  const translating = await startGateway({
+    providers: [{ baseUrl: anthropic.origin, dialect: "ANTHROPIC" }],
+    limits: { bodyBytesInFlightMax: 200_000 },
+  });
+  t.after(async () => {
+    await Promise.all([tight.close(), translating.close(), anthropic.close()]);
+  });
+  const chat = { model: "m", messages: [{ role: "user", content: "z".repeat(60_000) }] };
+  for (let i = 1; i <= 2; i++) {
+    const whole = await tight.post("/v1/chat/completions", chat);
+    assert.ok((await whole.text()) === REPLY);
+    const refused = await translating.post("/v1/chat/completions", chat);
+    assert.equal(refused.status, 503);
+    assert.match(await refused.text(), /"overloaded"/);
+    assert.equal((await translating.sink.record(i)).errorCode, "overloaded");
+  }
+  assert.deepEqual(translating.pool.outcomes, ["CALLER_ABORTED", "CALLER_ABORTED"]);
+});
