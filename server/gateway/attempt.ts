@@ -1,7 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
-import type { Clock, Timer } from "../core/clock.js";
+import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
-import { Pieces } from "../core/pieces.js";
 import type { Secret } from "../core/secret.js";
 import type { FollowUp } from "../dialect/translate/translator.js";
 import { replyEvents } from "../dialect/reply-events.js";
@@ -19,11 +18,12 @@ import {
   redirected,
   refusesUsageOption,
 } from "./attempt-failure.js";
-import { type BodyBudget, noRoom } from "./body.js";
+import { noRoom } from "./body.js";
+import { CollectedReply } from "./collected-reply.js";
+import type { GatewayContext } from "./context.js";
 import { failedInside } from "./failed-inside.js";
-import type { GatewayLimits } from "./limits.js";
 import { type Passage, saysResponsesOnly } from "./passages.js";
-import type { CallTraces, Lease } from "./ports.js";
+import type { Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
@@ -65,12 +65,9 @@ export interface AttemptOptions extends Expected {
   readonly usageAsked: boolean;
   /** Our own rate limit headers replace the provider's. */
   readonly dropLimits: boolean;
-  readonly limits: GatewayLimits;
-  readonly bodyBudget: BodyBudget;
+  readonly context: GatewayContext;
   /** Id of the client key. */
   readonly holder: string;
-  readonly traces: CallTraces | undefined;
-  readonly clock: Clock;
   readonly listener: AttemptListener;
 }
 
@@ -80,9 +77,6 @@ interface WholeReply {
   readonly body: Buffer;
   readonly tokens: TokenUsage | undefined;
 }
-
-/** Of a reply that is collected so much is not counted, which most do not exceed. */
-const UNCOUNTED_BYTES = 64 * 1024;
 
 const DONE: FollowUp = { kind: "DONE" };
 const NO_FILES: readonly Buffer[] = [];
@@ -102,9 +96,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   httpStatus: number | null = null;
   #head: ReplyHead | undefined;
   #relay: Relay | undefined;
-  readonly #body = new Pieces();
-  /** Of the body, in the budget. */
-  #countedBytes = 0;
+  readonly #body: CollectedReply;
   #decoder: Decoder | undefined;
   /** Until an error reply is judged without the rest of its body. */
   #patience: Timer | undefined;
@@ -112,6 +104,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   constructor(options: AttemptOptions) {
     this.options = options;
+    this.#body = new CollectedReply(options.context.bodyBudget, options.holder);
   }
 
   /** Gives the attempt up from our side; its listener hears nothing more. */
@@ -120,7 +113,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.#patience?.cancel();
     this.#decoder?.destroy();
     this.flight?.abort();
-    this.#letBodyGo();
+    this.#body.clear();
   }
 
   onHead(httpStatus: number, raw: HeaderLines): void {
@@ -158,12 +151,13 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   #bug(thrown: unknown): void {
     this.#over = true;
-    this.#letBodyGo();
+    this.#body.clear();
     this.options.listener.onBug(thrown);
   }
 
   #takeHead(httpStatus: number, raw: HeaderLines): void {
-    const { limits, dropLimits, translation, streamed, clock } = this.options;
+    const { dropLimits, translation, streamed, context } = this.options;
+    const { limits, clock } = context;
     const head = readReplyHead(httpStatus, raw, dropLimits);
     this.#head = head;
     this.httpStatus = httpStatus;
@@ -199,9 +193,11 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     if (this.#relay !== undefined) return this.#relay.push(chunk);
     const head = this.#head;
     if (head === undefined) return true;
-    this.#body.push(chunk);
+    const { translation, context } = this.options;
+    const { limits } = context;
+    const hasRoom = this.#body.push(chunk);
     if (head.httpStatus >= 400) {
-      if (this.#body.bytes > this.options.limits.errorReplyBytesMax) {
+      if (this.#body.bytes > limits.errorReplyBytesMax) {
         this.flight?.abort();
         this.#judge(head);
       }
@@ -210,27 +206,12 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     if (this.#body.bytes === chunk.length && this.options.streamed && !beginsLikeJson(chunk)) {
       return this.#startOther(head, chunk);
     }
-    const { limits, translation } = this.options;
     const isSmall = this.#body.bytes <= limits.wholeReplyBytesMax;
-    if (isSmall && this.#mayHold(chunk.length)) return true;
+    if (isSmall && hasRoom) return true;
     if (translation === undefined) return this.#startRelay(head);
     if (isSmall) throw noRoom();
     this.#refuse(this.#garbage("a reply that is too large to translate"));
     return true;
-  }
-
-  #mayHold(bytes: number): boolean {
-    if (this.#body.bytes <= UNCOUNTED_BYTES) return true;
-    const { bodyBudget, holder } = this.options;
-    if (!bodyBudget.mayTake(holder, bytes)) return false;
-    this.#countedBytes += bytes;
-    return true;
-  }
-
-  #letBodyGo(): void {
-    this.#body.clear();
-    this.options.bodyBudget.give(this.options.holder, this.#countedBytes);
-    this.#countedBytes = 0;
   }
 
   onEnd(): void {
@@ -300,7 +281,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
         return;
       }
       this.#over = true;
-      this.#letBodyGo();
+      this.#body.clear();
       if (next.kind === "ASK") listener.onFollowUp(this, next.path);
       else {
         listener.onFiles(this, next.urls, (files) => {
@@ -327,13 +308,14 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   #giveAnswer(reply: WholeReply, files: readonly Buffer[]): void {
     const { head, body, tokens } = reply;
-    const { listener, passage, translation, endpoint, traces, id } = this.options;
+    const { listener, passage, translation, endpoint, context, id } = this.options;
     try {
       const answer = translation === undefined ? body : translation.reply(body, files);
       this.#over = true;
-      if (endpoint.form !== "OTHER") traces?.answered(id, () => passage.codec.replyFacts(body));
+      if (endpoint.form !== "OTHER")
+        context.traces?.answered(id, () => passage.codec.replyFacts(body));
       listener.onReply(this, this.#callerHead(head), answer, tokens);
-      this.#letBodyGo();
+      this.#body.clear();
     } catch (thrown) {
       const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
       if (this.#over) this.#bug(thrown);
@@ -429,7 +411,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #startRelay(head: ReplyHead): boolean {
     const relay = this.#relayOf(head);
     const begin = this.#body.whole();
-    this.#letBodyGo();
+    this.#body.clear();
     return relay.push(begin);
   }
 
@@ -450,7 +432,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   #verdictOf(head: ReplyHead): AttemptFailure {
     const text = redact(withoutMark(this.#body.whole()).toString("utf8"), this.options.secret);
-    const verdict = judge(head, text, this.options.clock.now());
+    const verdict = judge(head, text, this.options.context.clock.now());
     const status = `HTTP ${String(head.httpStatus)}`;
     const { said } = verdict;
     return {
@@ -478,7 +460,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   /** What it means that the provider told an error inside its reply; `error` as `toldError` makes it. */
   failedInside(error: string): AttemptFailure {
-    return failedInside(redact(error, this.options.secret), this.options.clock.now());
+    return failedInside(redact(error, this.options.secret), this.options.context.clock.now());
   }
 
   #failedTask(head: ReplyHead, httpStatus: number, message: string): AttemptFailure {

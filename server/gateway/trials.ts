@@ -235,7 +235,7 @@ export class Trials implements AttemptListener {
 
   #send(lease: Lease, secret: Secret, askUsage: boolean): void {
     const { context, id, match, head, query, principal, book } = this.#options;
-    const { upstream, usageOption, paths, limits, bodyBudget, traces, clock } = context;
+    const { upstream, usageOption, paths, limits } = context;
     const plan = this.#plan;
     if (plan === undefined) return;
     const { target } = lease;
@@ -263,11 +263,8 @@ export class Trials implements AttemptListener {
       streamed: plan.streamed,
       asksEvents: plan.streamed && (translated || !asArray(match.endpoint, query)),
       dropLimits: (book.ticket?.headers ?? "") !== "",
-      limits,
-      bodyBudget,
+      context,
       holder: principal.clientKey.id,
-      traces,
-      clock,
       listener: this,
     });
     this.#attempt = attempt;

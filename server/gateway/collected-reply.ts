@@ -1,0 +1,42 @@
+import { Pieces } from "../core/pieces.js";
+import type { BodyBudget } from "./body.js";
+
+/** So much of each is not counted, which most do not exceed. */
+const UNCOUNTED_BYTES = 64 * 1024;
+
+/** A reply that is collected before it goes on. It takes of the room for bodies until it is let go. */
+export class CollectedReply {
+  readonly #budget: BodyBudget;
+  readonly #holder: string;
+  readonly #pieces = new Pieces();
+  #countedBytes = 0;
+
+  /** `holder`: id of the client key. */
+  constructor(budget: BodyBudget, holder: string) {
+    this.#budget = budget;
+    this.#holder = holder;
+  }
+
+  get bytes(): number {
+    return this.#pieces.bytes;
+  }
+
+  /** Adds a piece; false when there is no room for it, and no more may be collected. */
+  push(piece: Buffer): boolean {
+    this.#pieces.push(piece);
+    if (this.#pieces.bytes <= UNCOUNTED_BYTES) return true;
+    if (!this.#budget.mayTake(this.#holder, piece.length)) return false;
+    this.#countedBytes += piece.length;
+    return true;
+  }
+
+  whole(): Buffer {
+    return this.#pieces.whole();
+  }
+
+  clear(): void {
+    this.#pieces.clear();
+    this.#budget.give(this.#holder, this.#countedBytes);
+    this.#countedBytes = 0;
+  }
+}
