@@ -85,6 +85,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
   /** What still comes is thrown away. */
   #deaf = false;
   #reading = false;
+  /** What is held is read in the next turn of the event loop. */
+  #readsOn = false;
   /** A request has begun, and the time that it may take is running. */
   #counting = false;
   #sinceMs: number;
@@ -173,11 +175,12 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     this.#read(held === undefined ? chunk : Buffer.concat([held, chunk]));
   }
 
+  /** Reads one request at most: those behind it wait until all other connections had their turn. */
   #read(bytes: Buffer): void {
     let at = 0;
     this.#reading = true;
     try {
-      while (at < bytes.length && this.#takesMore()) at = this.#parser.push(bytes, at);
+      if (this.#takesMore()) at = this.#parser.push(bytes, 0);
     } catch (error) {
       if (!(error instanceof FramingError)) throw error;
       this.#refuse(error.problem, error.message);
@@ -197,6 +200,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
 
   #hold(bytes: Buffer): void {
     this.#held = bytes;
+    // The one before was answered at once.
+    if (this.#turn === undefined) this.#readLater();
     if (bytes.length <= HELD_BYTES_MAX) return;
     this.socket.pause();
     this.#patience = this.#home.clock.setTimer(() => {
@@ -291,11 +296,18 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     this.#counting = false;
     this.#waitFor(this.#home.limits.keepAliveMs);
     // Not at once: whoever wrote the answer is not done yet.
-    if (this.#held !== undefined && !this.#reading) process.nextTick(readOn, this);
+    if (this.#held !== undefined && !this.#reading) this.#readLater();
   }
 
-  /** From the tick's end. */
+  #readLater(): void {
+    if (this.#readsOn) return;
+    this.#readsOn = true;
+    setImmediate(readOn, this);
+  }
+
+  /** From the next turn of the event loop. */
   readOn(): void {
+    this.#readsOn = false;
     this.#readHeld();
   }
 
