@@ -53,6 +53,12 @@ export function scanMember(
   return found;
 }
 
+/** The elements of an array inside a text that was scanned already; none where the span holds something else. */
+export function scanElements(text: Buffer, span: Span): readonly Span[] {
+  if (text[span.start] !== OPEN_BRACKET) return [];
+  return new Scan(text, span.end, SCAN_LIMITS).elements(span.start);
+}
+
 /**
  * Reads on from a key to the end of the text, which must finish exactly the one object that is open around
  * the key. Answers the span of the key's value; undefined when the key stands deeper, or in no object at all.
@@ -147,6 +153,22 @@ class Scan {
         `The request body is nested more than ${String(this.#depthMax)} levels deep.`,
       );
     }
+  }
+
+  /** Where the elements of an array stand. */
+  elements(start: number): Span[] {
+    const text = this.#text;
+    const end = this.#end;
+    const found: Span[] = [];
+    let at = spaceEnd(text, start + 1, end);
+    while (byteAt(text, at, end) !== CLOSE_BRACKET) {
+      const valueEnd = this.#value(at, 2);
+      found.push({ start: at, end: valueEnd });
+      at = spaceEnd(text, valueEnd, end);
+      if (byteAt(text, at, end) !== COMMA) break;
+      at = spaceEnd(text, at + 1, end);
+    }
+    return found;
   }
 
   #object(start: number, depth: number): number {

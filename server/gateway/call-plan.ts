@@ -1,3 +1,4 @@
+import { bounded } from "../core/bytes.js";
 import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
@@ -7,10 +8,13 @@ import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passage, Passages } from "./passages.js";
 import type { Router } from "./ports.js";
-import { modelsOfBatch } from "./batch-models.js";
 import { type BodyHead, headOfBatch, headOfForm, headOfJson, NO_BODY } from "./body-head.js";
+import { modelsBeside, modelsOfBatch } from "./named-models.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { RequestHead } from "./request-head.js";
+
+/** So much of a model's name is said again where it is refused. */
+const NAMED_CHARS_MAX = 100;
 
 /** What a call asks for, and who can serve it. */
 export interface CallPlan {
@@ -66,7 +70,7 @@ export function planCall(input: PlanInput): CallPlan {
   if (modelAsked.length > input.modelIdCharsMax) {
     throw new Fault("invalid_argument", "The model id is too long.");
   }
-  if (principal.clientKey.modelAllowlist.length > 0) allowBatch(input);
+  if (principal.clientKey.modelAllowlist.length > 0) allowNamed(input);
   const route =
     endpoint.model === "NONE"
       ? router.resolveAny(endpoint.dialect, principal)
@@ -84,30 +88,37 @@ export function planCall(input: PlanInput): CallPlan {
   };
 }
 
-/** A batch names its models itself. Throws Fault `model_not_allowed`. */
-function allowBatch({ match, body, principal, router }: PlanInput): void {
-  const { namesFile, namesModels } = match.endpoint;
+/** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */
+function allowNamed({ match, head, body, principal, router }: PlanInput): void {
+  const { namesFile, namesModels, method, model } = match.endpoint;
   if (namesFile) {
     throw new Fault(
       "model_not_allowed",
       "Your client key allows some models only, and a batch names its models in a file that is not looked into.",
     );
   }
-  if (!namesModels) return;
-  for (const model of modelsOfBatch(body)) routeOf(router, model, principal);
+  const isJson = model === "BODY" || (model === "FORM" && saysJson(head));
+  const named = namesModels ? modelsOfBatch(body) : [];
+  const beside = isJson && method === "POST" ? modelsBeside(body) : [];
+  for (const each of [...named, ...beside]) routeOf(router, each, principal);
 }
 
 function routeOf(router: Router, model: string, principal: Principal): Route {
   const route = allowedRoute(principal.clientKey.modelAllowlist, router.resolve(model, principal));
   if (route !== null) return route;
-  throw new Fault("model_not_allowed", "Your client key does not allow this model.");
+  const name = bounded(model, NAMED_CHARS_MAX);
+  throw new Fault("model_not_allowed", `Your client key does not allow the model "${name}".`);
+}
+
+function saysJson({ contentType }: RequestHead): boolean {
+  return /^application\/json/i.test(contentType);
 }
 
 function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
   const { endpoint } = match;
   if (endpoint.method !== "POST") return NO_BODY;
   // Endpoints that take a form take JSON as well where the files are given by reference.
-  if (endpoint.model === "FORM" && !/^application\/json/i.test(head.contentType)) {
+  if (endpoint.model === "FORM" && !saysJson(head)) {
     return headOfForm(body, head.contentType);
   }
   if (endpoint.namesFile) return headOfBatch(body);

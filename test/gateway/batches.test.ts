@@ -92,7 +92,7 @@ test("a client key that allows some models gets no others by way of a batch", as
   assert.equal((await post(["claude-haiku-4-5", "claude-haiku-4-6"])).status, 200);
   const refused = await post(["claude-haiku-4-5", "claude-opus-5"]);
   assert.equal(refused.status, 403);
-  assert.match(await refused.text(), /does not allow this model/);
+  assert.match(await refused.text(), /does not allow the model \\"claude-opus-5\\"/);
   assert.equal((await post(["claude-haiku-4-5", 5])).status, 400);
   assert.equal((await anthropic.post("/v1/messages/batches", { requests: {} })).status, 400);
   openai.authenticator.modelAllowlist = ["gpt-4o"];
@@ -100,6 +100,42 @@ test("a client key that allows some models gets no others by way of a batch", as
   assert.equal(file.status, 403);
   assert.match(await file.text(), /model_not_allowed/);
   assert.equal(stub.received.length, 1, "the one that is allowed");
+});
+
+test("a client key that allows some models gets no others by naming them beside its own", async () => {
+  anthropic.authenticator.modelAllowlist = ["claude-haiku-*"];
+  openai.authenticator.modelAllowlist = ["gpt-4o"];
+  const advisor = { type: "advisor_20260301", name: "advisor", model: "claude-opus-5" };
+  const schema = { type: "object", properties: { model: { type: "string", default: "dear" } } };
+  const tool = { name: "x", description: '{"model":"dear"}', input_schema: schema };
+  const status = async (gateway: TestGateway, path: string, more: string): Promise<number> => {
+    const model = gateway === anthropic ? "claude-haiku-4-5" : "gpt-4o";
+    return (await gateway.post(path, `{"model":"${model}",${more}}`)).status;
+  };
+  for (const [member, expected] of [
+    [`"fallbacks":[{"model":"claude-opus-5"}]`, 403],
+    [String.raw`"fallbacks":[{"mod\u0065l":"claude-opus-5"}]`, 403],
+    [`"fallbacks":[{"model":"claude-haiku-4-6"},{"model":"claude-opus-5","max_tokens":1}]`, 403],
+    [`"fallbacks":[{"model":"claude-haiku-4-6","model":"claude-opus-5"}]`, 400],
+    [`"fallbacks":[],"fallbacks":[{"model":"claude-opus-5"}]`, 400],
+    [`"tools":[${JSON.stringify(advisor)}]`, 403],
+    [`"fallbacks":"default","tools":[ ${JSON.stringify(tool)} , ${JSON.stringify(tool)} ]`, 200],
+    [`"fallbacks":[{"model":"claude-haiku-4-6"}],"tools":[]`, 200],
+  ] as const) {
+    assert.equal(await status(anthropic, "/v1/messages", member), expected, member);
+    const batch = `{"requests":[{"params":{"model":"claude-haiku-4-5",${member}}}]}`;
+    const { status: ofBatch } = await anthropic.post("/v1/messages/batches", batch);
+    assert.equal(ofBatch, expected, batch);
+  }
+  for (const [member, expected] of [
+    [`"models":["gpt-4o","gpt-5"]`, 403],
+    [`"plugins":[{"id":"fusion","model":"gpt-5"}]`, 403],
+    [`"tools":[{"type":"image_generation","model":"gpt-image-1"}]`, 403],
+    [`"models":["gpt-4o"],"tools":[{"type":"image_generation"},{"type":"function"}]`, 200],
+  ] as const) {
+    assert.equal(await status(openai, "/v1/chat/completions", member), expected, member);
+    assert.equal(await status(openai, "/v1/responses", member), expected, member);
+  }
 });
 
 test("what a batch or a stored response used is not counted again with each look at it", async () => {
