@@ -70,6 +70,7 @@ export function planCall(input: PlanInput): CallPlan {
   if (modelAsked.length > input.modelIdCharsMax) {
     throw new Fault("invalid_argument", "The model id is too long.");
   }
+  if (principal.clientKey.kind === "SUPER") refuseList(match);
   if (principal.clientKey.modelAllowlist.length > 0) allowNamed(input);
   const route =
     endpoint.model === "NONE"
@@ -86,6 +87,15 @@ export function planCall(input: PlanInput): CallPlan {
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
   };
+}
+
+/** The accounts behind the pool hold what their owners and other callers made. Throws Fault `permission_denied`. */
+function refuseList({ endpoint, id }: Match): void {
+  if (endpoint.method !== "GET" || id !== "") return;
+  throw new Fault(
+    "permission_denied",
+    "A list would show what others have in the account behind a shared provider key; ask for things by their ids, or with a client key of your own provider keys.",
+  );
 }
 
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */

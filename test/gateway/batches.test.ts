@@ -181,6 +181,27 @@ test("a call that names an uploaded file goes to the account that holds it", asy
   );
 });
 
+test("a key to the pool gets no list of what others have in the accounts behind it", async () => {
+  for (const [gateway, path] of [
+    [openai, "/v1/files"],
+    [openai, "/v1/batches?limit=2"],
+    [openai, "/openai/v1/files"],
+    [anthropic, "/v1/messages/batches"],
+    [anthropic, "/v1/files"],
+  ] as const) {
+    gateway.authenticator.kind = "SUPER";
+    const headers = gateway === anthropic ? { "anthropic-version": "2023-06-01" } : {};
+    const refused = await gateway.fetch(path, { headers });
+    assert.equal(refused.status, 403, path);
+    assert.match(await refused.text(), /permission_/);
+    assert.equal(stub.received.length, 0);
+    assert.equal((await gateway.fetch("/v1/files/file-1", { headers })).status, 200);
+    gateway.authenticator.kind = "STANDARD";
+    assert.equal((await gateway.fetch(path, { headers })).status, 200);
+    stub.received.length = 0;
+  }
+});
+
 test("the next page of a list is asked of the account that gave the one before", async () => {
   stub.script = replyJson(200, '{"data":[],"first_id":"b1","last_id":"b9","has_more":true}');
   await anthropic.fetch("/v1/messages/batches?limit=2");

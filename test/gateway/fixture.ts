@@ -222,6 +222,7 @@ export class FakeAuthenticator implements Authenticator {
   refusal: Fault | undefined;
   modelAllowlist: readonly string[] = [];
   clientKeyId = "ck_caller";
+  kind: ClientKey["kind"] = "STANDARD";
 
   authenticate(presented: PresentedKey, ip: string): Principal {
     this.presented.push(presented.text);
@@ -229,10 +230,8 @@ export class FakeAuthenticator implements Authenticator {
     if (this.refusal !== undefined) throw this.refusal;
     if (presented.text !== CLIENT_KEY)
       throw new Fault("invalid_api_key", "The API key is not known.");
-    return {
-      clientKey: { ...clientKey(), id: this.clientKeyId, modelAllowlist: this.modelAllowlist },
-      ownerId: "usr_owner",
-    };
+    const { clientKeyId: id, kind, modelAllowlist } = this;
+    return { clientKey: { ...clientKey(), id, kind, modelAllowlist }, ownerId: "usr_owner" };
   }
 
   stillValid(): boolean {
