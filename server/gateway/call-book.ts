@@ -10,10 +10,13 @@ import {
 } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
+import { responseId } from "../dialect/kept-ids.js";
+import { textBytes } from "../dialect/text-share.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
+import { goesOn, type LaterUsage, restOf } from "./later-usage.js";
 import type { Lease, Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
@@ -54,6 +57,8 @@ export class CallBook {
   #leasedMs = 0;
   /** Of keys that were refused a right for this call. */
   #withoutRight = NO_LEASES;
+  /** Of a response that another call made, and of which this one was told what it used. */
+  #later: LaterUsage | undefined;
   /** Of the last attempt: it counts against that key's quota what the call used, as its record says. */
   #lastLease: Lease | undefined;
   #closed = false;
@@ -166,6 +171,22 @@ export class CallBook {
     for (const each of this.#withoutRight) if (each.target === lease.target) each.lacksRight();
   }
 
+  /** Tokens of a whole reply. `thing` is the id that was asked for; empty if none was. */
+  countedReply(reply: Buffer, told: TokenUsage | undefined, thing: string): Counted {
+    if (this.#call.endpoint.form === "RESPONSES") {
+      if (thing === "" && told === undefined && goesOn(reply)) {
+        this.leaves(responseId(reply), NO_TOKENS);
+        return NOT_COUNTED;
+      }
+      if (this.#isLeft(thing) && !goesOn(reply)) this.finds(thing);
+    }
+    return this.counted(told, told === undefined ? textBytes(reply) : 0);
+  }
+
+  #isLeft(id: string): boolean {
+    return this.principal !== undefined && this.#context.laterUsages.has(this.principal, id);
+  }
+
   /**
    * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model said.
    */
@@ -202,9 +223,30 @@ export class CallBook {
     return { tokens: { ...NO_TOKENS, input, output }, usageSource: "ESTIMATED" };
   }
 
-  /** Where no model is asked, a reply may tell what an earlier call used, again with each look at its response or batch. */
+  /**
+   * Where no model is asked, a reply may tell what an earlier call used, again with each look at its response or batch.
+   * What had not been told before counts with the first that tells it.
+   */
   #ofThisCall(told: TokenUsage | undefined): TokenUsage | undefined {
-    return this.#call.endpoint.model === "NONE" ? undefined : told;
+    if (told === undefined || this.#call.endpoint.model !== "NONE") return told;
+    return this.#later === undefined ? undefined : restOf(told, this.#later.counted);
+  }
+
+  /** A response goes on behind its call: the rest of what it uses is told later. */
+  leaves(id: string, counted: TokenUsage): void {
+    const { principal } = this;
+    const { form, keeps, model } = this.#call.endpoint;
+    const target = this.#lastLease?.target;
+    const isCreated = form === "RESPONSES" && keeps && model !== "NONE";
+    if (!isCreated || principal === undefined || target === undefined) return;
+    this.#context.laterUsages.note(principal, id, { target, counted });
+  }
+
+  /** The call was told of all of a response that another may have made. */
+  finds(id: string): void {
+    const { form, model } = this.#call.endpoint;
+    if (form !== "RESPONSES" || model !== "NONE" || this.principal === undefined) return;
+    this.#later = this.#context.laterUsages.take(this.principal, id);
   }
 
   /** Gives back and settles; answers what is to be put on record. Does nothing the second time. */
@@ -241,9 +283,14 @@ export class CallBook {
       // Something was made, and nobody said how much.
       return made && this.#call.endpoint.billsUntold ? null : 0;
     }
-    return this.#lastLease === undefined
-      ? null
-      : this.#context.sink.cost(this.#lastLease.target, tokens);
+    const target = this.#later?.target ?? this.#lastLease?.target;
+    return target === undefined ? null : this.#context.sink.cost(target, tokens);
+  }
+
+  #modelServed(): string | null {
+    const isAsked = this.#call.endpoint.model !== "NONE";
+    const target = isAsked ? this.#lastLease?.target : this.#later?.target;
+    return target?.upstreamModel ?? null;
   }
 
   #record(ending: Ending, principal: Principal, costMicros: number | null): CallRecord {
@@ -264,8 +311,7 @@ export class CallBook {
       ip,
       providerKeyId: last?.providerKeyId ?? null,
       providerId: last?.providerId ?? null,
-      modelServed:
-        endpoint.model === "NONE" ? null : (this.#lastLease?.target.upstreamModel ?? null),
+      modelServed: this.#modelServed(),
       status: fault === undefined ? "SUCCESS" : "ERROR",
       httpStatus: ending.httpStatus,
       errorCode: fault?.code ?? null,

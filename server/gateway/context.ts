@@ -6,6 +6,7 @@ import { BodyBudget } from "./body.js";
 import { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
 import { Homes } from "./homes.js";
+import { LaterUsages } from "./later-usage.js";
 import { Passages } from "./passages.js";
 import { RecordRound } from "./record-round.js";
 import { ResponseStore } from "./response-store.js";
@@ -41,6 +42,7 @@ export interface GatewayContext {
   readonly passages: Passages;
   readonly responses: ResponseStore;
   readonly homes: Homes;
+  readonly laterUsages: LaterUsages;
   readonly usageOption: UsageOption;
   readonly waitingRoom: WaitingRoom;
   /** What is counted of a call that its caller broke off; asked anew for each. */
@@ -97,6 +99,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     passages: new Passages(),
     responses: new ResponseStore(limits.keptResponseCharsMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
+    laterUsages: new LaterUsages(limits.homesMax),
     usageOption: new UsageOption(parts.asksUsage ?? (() => true)),
   };
 }

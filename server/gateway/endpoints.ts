@@ -94,7 +94,7 @@ const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT" }),
   row("GET", "OPENAI", "/v1/responses/{id}", { streams: "NEVER", form: "RESPONSES" }),
   row("DELETE", "OPENAI", "/v1/responses/{id}"),
-  row("POST", "OPENAI", "/v1/responses/{id}/cancel", UPLOAD),
+  row("POST", "OPENAI", "/v1/responses/{id}/cancel", { ...UPLOAD, form: "RESPONSES" }),
   row("GET", "OPENAI", "/v1/responses/{id}/input_items"),
   row("POST", "OPENAI", "/v1/embeddings", { tokens: "IN", gemini: true }),
   row("POST", "OPENAI", "/v1/images/generations", {

@@ -4,7 +4,6 @@ import { bounded } from "../core/bytes.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
-import { textBytes } from "../dialect/text-share.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
 import { authenticate } from "./admit.js";
@@ -201,7 +200,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (this.#book.closed) return;
     this.#guard(() => {
       this.#book.markFirstByte();
-      const counted = this.#book.counted(tokens, tokens === undefined ? textBytes(body) : 0);
+      const counted = this.#book.countedReply(body, tokens, this.#options.match.id);
       const recorded = this.#finish(head.httpStatus, undefined, counted, body.length);
       this.#answerOnRecord(recorded, () => {
         this.#answer.whole(head, body);
@@ -250,6 +249,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const httpStatus = this.#trials?.httpStatus ?? 200;
     const { match, id } = this.#options;
     if (match.endpoint.form !== "OTHER") this.#context.traces?.answered(id, () => watch.facts());
+    this.#book.finds(match.id);
     const error = relay.failure;
     if (error === undefined) {
       const given = watch.usage();
@@ -379,6 +379,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const begun = relay?.headSent === true;
     const part = begun ? { given: relay.watch.usage(), textBytes: relay.textBytes() } : undefined;
     const counted = this.#countedAtEnd(fault, part);
+    if (relay !== undefined) this.#book.leaves(relay.watch.keptId, counted.tokens);
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
     const httpStatus = fault.code === "caller_aborted" ? undefined : told;

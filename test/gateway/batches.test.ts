@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
 import AnthropicOld from "anthropic-old";
-import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import {
+  replyCut,
+  replyJson,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
 // Batches, and what else an account holds: the caller sees this server alone, and its key's limits hold.
@@ -159,6 +164,54 @@ test("what a batch or a stored response used is not counted again with each look
     assert.equal(usageSource, "NONE");
     assert.deepEqual(gateway.limiter.settled.at(-1), { tokens: 0, costMicros: 0 });
   }
+});
+
+test("what a response used that was made in the background counts once, with the first look that is told it", async () => {
+  const usage = { input_tokens: 1000, output_tokens: 2000, total_tokens: 3000 };
+  const response = (status: string, told: object | null): object => {
+    return { id: "resp_bg", status, output: [], usage: told };
+  };
+  const tokensOf = async (reply: object, method: string, path: string, body?: object) => {
+    const isEvent = "type" in reply;
+    stub.script = replyJson(200, isEvent ? eventOf(reply) : JSON.stringify(reply), {
+      "content-type": isEvent ? "text/event-stream" : "application/json",
+    });
+    const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
+    await (await openai.fetch(path, init)).text();
+    const { tokens, costMicros, modelServed } = openai.sink.records.at(-1) ?? {};
+    return [tokens?.input, tokens?.output, costMicros, modelServed];
+  };
+  const path = "/v1/responses/resp_bg";
+  const create = (reply: object): Promise<unknown> =>
+    tokensOf(reply, "POST", "/v1/responses", { model: "o3-pro", input: "x", background: true });
+  const done = { type: "response.completed", response: response("completed", usage) };
+  for (const look of [
+    () => tokensOf(response("completed", usage), "GET", path),
+    () => tokensOf(response("cancelled", usage), "POST", `${path}/cancel`),
+    () => tokensOf(done, "GET", `${path}?stream=true`),
+  ]) {
+    assert.deepEqual(await create(response("queued", null)), [0, 0, 0, "o3-pro"]);
+    assert.deepEqual(await tokensOf(response("in_progress", null), "GET", path), [0, 0, 0, null]);
+    assert.deepEqual(await look(), [1000, 2000, 5000, "o3-pro"]);
+    assert.deepEqual(await look(), [0, 0, 0, null]);
+  }
+});
+
+test("of a response whose stream was left, a look counts what had not been counted yet", async () => {
+  const part = eventOf({ type: "response.created", response: { id: "resp_left" } });
+  const text = eventOf({ type: "response.output_text.delta", delta: "12345678" });
+  stub.script = replyCut([part, text]);
+  const asked = { model: "o3-pro", input: "x", background: true, stream: true };
+  await (await openai.post("/v1/responses", asked)).text();
+  const counted = openai.sink.records.at(-1)?.tokens;
+  assert.ok((counted?.output ?? 0) > 0);
+  const usage = { input_tokens: 1000, output_tokens: 2000, total_tokens: 3000 };
+  const response = { id: "resp_left", status: "completed", output: [], usage };
+  stub.script = replyJson(200, JSON.stringify(response));
+  await openai.fetch("/v1/responses/resp_left");
+  const { tokens } = openai.sink.records.at(-1) ?? {};
+  assert.equal((tokens?.input ?? 0) + (counted?.input ?? 0), 1000);
+  assert.equal((tokens?.output ?? 0) + (counted?.output ?? 0), 2000);
 });
 
 function eventOf(event: object): string {

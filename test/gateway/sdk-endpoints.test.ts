@@ -157,7 +157,12 @@ function refusals(): readonly Script[] {
       status,
       JSON.stringify({
         type: "error",
-        error: { type: "some_error", code: "some_code", param: null, message: `no ${String(status)}` },
+        error: {
+          type: "some_error",
+          code: "some_code",
+          param: null,
+          message: `no ${String(status)}`,
+        },
       }),
       { "retry-after": "7" },
     ),

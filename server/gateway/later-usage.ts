@@ -1,0 +1,84 @@
+import { NO_TOKENS, type TokenUsage } from "../core/call.js";
+import type { Principal } from "../core/client-key.js";
+import type { RouteTarget } from "../core/provider.js";
+import { scanObject } from "../dialect/json-scan.js";
+import { readString } from "../dialect/json-span.js";
+import { WantedMembers } from "../dialect/wanted-members.js";
+
+/** A response of which nobody has told yet what all of it used. */
+export interface LaterUsage {
+  /** What it was asked of, at whose price it counts. */
+  readonly target: RouteTarget;
+  /** What was counted of it so far. */
+  readonly counted: TokenUsage;
+}
+
+/**
+ * Responses that go on behind their call, in the background or since their stream was left: what they used is told to
+ * whoever asks for them once they are done, and counts then. In memory alone and bounded; the oldest go first.
+ */
+export class LaterUsages {
+  readonly #responsesMax: number;
+  /** By owner and id. */
+  readonly #responses = new Map<string, LaterUsage>();
+
+  /** @param responsesMax kept in all. */
+  constructor(responsesMax: number) {
+    this.#responsesMax = responsesMax;
+  }
+
+  /** The response goes on. */
+  note({ ownerId }: Principal, id: string, later: LaterUsage): void {
+    if (id === "") return;
+    this.#responses.set(nameOf(ownerId, id), later);
+    if (this.#responses.size <= this.#responsesMax) return;
+    for (const oldest of this.#responses.keys()) {
+      this.#responses.delete(oldest);
+      return;
+    }
+  }
+
+  /** The response is done: undefined where all of it is counted. */
+  take({ ownerId }: Principal, id: string): LaterUsage | undefined {
+    const name = nameOf(ownerId, id);
+    const later = this.#responses.get(name);
+    if (later !== undefined) this.#responses.delete(name);
+    return later;
+  }
+
+  /** True where something of the response is left to be counted. */
+  has({ ownerId }: Principal, id: string): boolean {
+    return this.#responses.size > 0 && this.#responses.has(nameOf(ownerId, id));
+  }
+}
+
+function nameOf(ownerId: string, id: string): string {
+  return `${ownerId} ${id}`;
+}
+
+const STATUS = new WantedMembers(["status"]);
+
+/** True for a response that is not done yet. */
+export function goesOn(response: Buffer): boolean {
+  try {
+    const [status] = scanObject(response, STATUS);
+    return ["queued", "in_progress"].includes(readString(response, status) ?? "");
+  } catch {
+    // Nothing that says so.
+    return false;
+  }
+}
+
+/** What is left to be counted of what a response used in all. */
+export function restOf(told: TokenUsage, counted: TokenUsage): TokenUsage {
+  if (counted === NO_TOKENS) return told;
+  const rest = (of: "input" | "output" | "cacheRead" | "cacheWrite" | "reasoning"): number =>
+    Math.max(0, told[of] - counted[of]);
+  return {
+    input: rest("input"),
+    output: rest("output"),
+    cacheRead: rest("cacheRead"),
+    cacheWrite: rest("cacheWrite"),
+    reasoning: rest("reasoning"),
+  };
+}
