@@ -44,6 +44,22 @@ test("a member given twice is refused", () => {
   refuses('{"model":"a","x":1,"model":"b"}', /"model" more than once/);
 });
 
+test("a member in other letters is refused, for some readers take it for the same", () => {
+  for (const text of [
+    '{"Model":"a"}',
+    '{"model":"a","MODEL":"b"}',
+    '{"max_Tokens":9}',
+    String.raw`{"model":"a","\u004dodel":"b"}`,
+  ]) {
+    refuses(text, /other letters/);
+  }
+  assert.deepEqual(scan('{"modem":1,"Modems":2,"x":{"Model":"a"}}'), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
 test("what is no JSON object is refused", () => {
   for (const text of [
     "",

@@ -1,7 +1,7 @@
 import { Fault } from "../core/fault.js";
 import type { Span } from "./json-span.js";
 import { byteAt, scalarEnd, spaceEnd, stringEnd } from "./json-steps.js";
-import { UNREADABLE, type WantedMembers } from "./wanted-members.js";
+import { OTHER_CASE, UNREADABLE, type WantedMembers } from "./wanted-members.js";
 
 /** How much structure a text may have before it is refused. */
 export interface ScanLimits {
@@ -28,7 +28,7 @@ const CLOSE_BRACKET = 0x5d;
  * member's value, in the order of `wanted`.
  *
  * Throws Fault `malformed_request` when the text is not one JSON object, is nested too deeply, or holds a
- * wanted member twice: parsers differ in which of two they take, so no check on either would hold.
+ * wanted member twice or in other letters: parsers differ in which they take, so no check on either would hold.
  */
 export function scanObject(
   text: Buffer,
@@ -99,6 +99,8 @@ class Scan {
       if (keyEnd < 0) this.#fail(at);
       const index = wanted.indexOf(text, at + 1, keyEnd - 1);
       if (index === UNREADABLE) this.#fail(keyEnd);
+      if (index === OTHER_CASE)
+        throw malformed("The request body names a member in other letters.");
       const valueAt = this.#colon(keyEnd);
       const valueEnd = this.#value(valueAt, 2);
       if (index >= 0) {

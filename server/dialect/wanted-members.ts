@@ -4,7 +4,11 @@ import { readString, type Span } from "./json-span.js";
 /** In place of an index, for a key whose escapes cannot be undone. */
 export const UNREADABLE = -2;
 
+/** In place of an index, for a name in other letters: `Model` is `model` to readers that pass over case. */
+export const OTHER_CASE = -3;
+
 const BACKSLASH = 0x5c;
+const LOWER_CASE = 0x20;
 
 interface Wanted {
   readonly bytes: Buffer;
@@ -36,13 +40,15 @@ export class WantedMembers {
     return this.#names[index] ?? "";
   }
 
-  /** The index of the name that stands between two quotes; -1 for none of them, UNREADABLE for no name. */
+  /** The index of the name that stands between two quotes; -1 for none of them, else one of the constants above. */
   indexOf(text: Buffer, start: number, end: number): number {
     const candidates = this.#byLength[end - start];
     if (candidates !== undefined) {
       for (let i = 0; i < candidates.length; i++) {
         const candidate = candidates[i];
-        if (candidate !== undefined && isAt(text, start, candidate.bytes)) return candidate.index;
+        if (candidate === undefined) continue;
+        if (isAt(text, start, candidate.bytes)) return candidate.index;
+        if (isInOtherCase(text, start, candidate.bytes)) return OTHER_CASE;
       }
     }
     for (let at = start; at < end; at++) {
@@ -54,6 +60,18 @@ export class WantedMembers {
 
   #unescaped(text: Buffer, start: number, end: number): number {
     const name = readString(text, { start: start - 1, end: end + 1 });
-    return name === undefined ? UNREADABLE : this.#names.indexOf(name);
+    if (name === undefined) return UNREADABLE;
+    const index = this.#names.indexOf(name);
+    const lower = name.toLowerCase();
+    const isOther = index < 0 && this.#names.some((each) => each.toLowerCase() === lower);
+    return isOther ? OTHER_CASE : index;
   }
+}
+
+/** Names are of letters and underscores, in which this bit is the case, or set. */
+function isInOtherCase(text: Buffer, start: number, name: Buffer): boolean {
+  for (let i = 0; i < name.length; i++) {
+    if (((text[start + i] ?? 0) | LOWER_CASE) !== ((name[i] ?? 0) | LOWER_CASE)) return false;
+  }
+  return true;
 }
