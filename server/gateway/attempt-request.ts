@@ -34,7 +34,7 @@ export function requestFor(input: AttemptInput): UpstreamRequest {
   const translated = passage.translator !== undefined;
   const headers = translated
     ? translatedHeaders(head, plan.streamed, passage.headers)
-    : head.forward.copy();
+    : ownHeaders(input);
   headers.addOwn(UNPACKED);
   const auth = passage.compatible
     ? ({ authStyle: "BEARER", dialect: "OPENAI" } as const)
@@ -47,6 +47,20 @@ export function requestFor(input: AttemptInput): UpstreamRequest {
     body: input.body.bytes.length === 0 ? null : input.body.bytes,
     headTimeoutMs: plan.streamed ? limits.streamHeadTimeoutMs : limits.wholeHeadTimeoutMs,
   };
+}
+
+const FORM_TYPE = /^(?:multipart\/|application\/x-www-form-urlencoded)/i;
+
+/** The caller's own. A body that was read as JSON here must not be read as a form there, whatever curl calls it. */
+function ownHeaders({ head, plan }: AttemptInput): HeaderBlock {
+  if (plan.bodyHead.modelForm !== "JSON" || !FORM_TYPE.test(head.contentType)) {
+    return head.forward.copy();
+  }
+  const headers = new HeaderBlock("content-type: application/json\r\n");
+  for (const [name, value] of head.forward.pairs()) {
+    if (name !== "content-type") headers.add(name, value);
+  }
+  return headers;
 }
 
 /** Asks what became of a task that this call began. */

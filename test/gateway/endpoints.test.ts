@@ -218,6 +218,25 @@ test("an alias changes the model and not one other byte", async () => {
   assert.equal(renamed.sink.records[0]?.modelServed, 'gpt-5 "mini"');
 });
 
+test("a body that was read as JSON goes on as JSON, whatever form its head calls it", async () => {
+  const body = '{"model":"m","x":"&model=dear&"}';
+  for (const type of [
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=b",
+    "Multipart/Mixed",
+  ]) {
+    const headers = { "content-type": type, "user-agent": "curl/8" };
+    await openai.fetch("/v1/chat/completions", { method: "POST", headers, body });
+    const received = stub.received.at(-1);
+    assert.equal(received?.headers["content-type"], "application/json");
+    assert.equal(received?.headers["user-agent"], "curl/8");
+    assert.equal(received?.body.toString(), body);
+  }
+  const headers = { "content-type": "text/plain; charset=utf-8" };
+  await openai.fetch("/v1/chat/completions", { method: "POST", headers, body });
+  assert.equal(stub.received.at(-1)?.headers["content-type"], "text/plain; charset=utf-8");
+});
+
 test("a caller that refuses usage is obeyed", async () => {
   const body = '{"model":"m","stream":true,"stream_options":{"include_usage":false}}';
   await openai.post("/v1/chat/completions", body);
