@@ -45,6 +45,7 @@ export class CandidateSet {
     take(this.ready, slot);
     take(this.awaiting, slot);
     this.#weighted?.leave(slot);
+    this.#nextBack = null;
     const at = slot.sets.indexOf(this);
     if (at >= 0) slot.sets.splice(at, 1);
   }
