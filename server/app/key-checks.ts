@@ -8,6 +8,7 @@ import { probe, type ProbeEvent, type ProbeSubject } from "../upstream/probe.js"
 import type { UrlPolicy } from "../upstream/url-policy.js";
 import { providerKeysOf } from "./facts.js";
 import type { Foundation } from "./foundation.js";
+import { outcomeOfCheck } from "../gateway/verdict.js";
 import { HealthLoop } from "./health-loop.js";
 import type { Serving } from "./serving.js";
 import type { UseCases } from "./use-cases.js";
@@ -35,9 +36,9 @@ export function startKeyChecks(parts: {
     const provider = await storage.keys.read.providers.get(key.providerId);
     if (provider === undefined) throw new Fault("not_found", "The key's provider is gone.");
     const secret = secrets.open(key, new URL(provider.baseUrl).origin);
-    const found = await checkKey(tools, { provider, secret });
+    const { body, ...found } = await checkKey(tools, { provider, secret });
     const check = { providerKeyId: key.id, at: clock.now(), ...found };
-    pool.reportCheck(key.id, found);
+    pool.reportCheck(key.id, { ...found, outcome: outcomeOfCheck(found.httpStatus, body) });
     await storage.keys.write((tx) => tx.healthChecks.append(check));
     return check;
   };

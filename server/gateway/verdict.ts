@@ -44,6 +44,23 @@ export function judge(head: RefusalHead, body: string, nowMs: number): Verdict {
   };
 }
 
+/**
+ * What a provider's answer to a question outside of any call, which was no success, says of the key. Not to be allowed
+ * to ask it says nothing against a key; whatever else is not about the key is a failure. A status of null: no answer came.
+ */
+export function outcomeOfCheck(httpStatus: number | null, body: string): AttemptOutcome {
+  if (httpStatus === null) return "UNREACHABLE";
+  const outcome = outcomeOf(httpStatus, errorOf(body));
+  return OF_KEY.has(outcome) ? outcome : "PROVIDER_ERROR";
+}
+
+const OF_KEY: ReadonlySet<AttemptOutcome> = new Set([
+  "KEY_REFUSED",
+  "QUOTA_EXHAUSTED",
+  "RATE_LIMITED",
+  "RIGHT_REFUSED",
+]);
+
 function plainText(head: RefusalHead, error: ProviderError): string {
   return head.contentType === "text/plain" ? error.body.trim() : "";
 }

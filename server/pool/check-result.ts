@@ -1,4 +1,3 @@
-import type { AttemptOutcome } from "../core/call.js";
 import type { HealthEvent } from "./health.js";
 import type { KeySlot } from "./key-slot.js";
 import type { CheckResult } from "./lease.js";
@@ -10,7 +9,7 @@ export function checkEvent(
   atMs: number,
 ): Omit<HealthEvent, "policy"> {
   return {
-    outcome: checkOutcome(result.httpStatus),
+    outcome: result.outcome,
     atMs,
     begunAtMs: atMs,
     retryAfterMs: null,
@@ -19,11 +18,4 @@ export function checkEvent(
     outcomes: slot.outcomes.count,
     wasProof: slot.condition.onProof,
   };
-}
-
-function checkOutcome(httpStatus: number | null): AttemptOutcome {
-  if (httpStatus === null) return "UNREACHABLE";
-  if (httpStatus === 401 || httpStatus === 403) return "KEY_REFUSED";
-  if (httpStatus === 429) return "RATE_LIMITED";
-  return "PROVIDER_ERROR";
 }

@@ -52,7 +52,8 @@ export interface LeaseResult {
 /** What a health check outside of any call found. */
 export interface CheckResult {
   readonly ok: boolean;
-  readonly httpStatus: number | null;
+  /** What it says of the key where it did not succeed. */
+  readonly outcome: AttemptOutcome;
   /** Without secrets; empty when it succeeded. */
   readonly error: string;
 }

@@ -2,7 +2,7 @@ import type { UpstreamFailure } from "./failure.js";
 import { modelsRequest } from "./probe-request.js";
 import type { ProbeOptions, ProbeSubject } from "./probe.js";
 import { redact } from "./redact.js";
-import { fetchWhole, type WholeReply } from "./reply.js";
+import { fetchWhole } from "./reply.js";
 
 /** What one look at a provider key found. */
 export interface KeyCheck {
@@ -12,6 +12,12 @@ export interface KeyCheck {
   readonly latencyMs: number;
   /** At most 200 characters, without secrets; empty when it succeeded. */
   readonly error: string;
+}
+
+/** The same with what the provider said, for who can read it. */
+export interface AnsweredCheck extends KeyCheck {
+  /** Without secrets; empty when it succeeded, or no answer came. */
+  readonly body: string;
 }
 
 const TIMEOUT_MS = 15_000;
@@ -26,7 +32,7 @@ const ERROR_CHARS_MAX = 200;
 export async function checkKey(
   options: Pick<ProbeOptions, "upstream" | "clock" | "endpointPath" | "timeoutMs">,
   subject: Pick<ProbeSubject, "provider" | "secret">,
-): Promise<KeyCheck> {
+): Promise<AnsweredCheck> {
   const { upstream, clock, endpointPath } = options;
   const { provider, secret } = subject;
   const startedMs = clock.monotonic();
@@ -36,19 +42,19 @@ export async function checkKey(
   const answer = await fetchWhole(upstream, target, request, REPLY_BYTES_MAX);
   const latencyMs = clock.monotonic() - startedMs;
   if (!("httpStatus" in answer))
-    return { ok: false, httpStatus: null, latencyMs, error: lost(answer) };
+    return { ok: false, httpStatus: null, latencyMs, error: lost(answer), body: "" };
   const ok = answer.httpStatus < 300 || [404, 405, 501].includes(answer.httpStatus);
-  const text = ok ? "" : errorText(answer);
-  const error = redact(text, secret).slice(0, ERROR_CHARS_MAX);
-  return { ok, httpStatus: answer.httpStatus, latencyMs, error };
+  const body = ok ? "" : redact(answer.body.toString("utf8"), secret);
+  const error = ok ? "" : errorText(answer.httpStatus, body).slice(0, ERROR_CHARS_MAX);
+  return { ok, httpStatus: answer.httpStatus, latencyMs, error, body };
 }
 
 function lost(failure: UpstreamFailure): string {
   return failure.detail.slice(0, ERROR_CHARS_MAX);
 }
 
-function errorText(reply: WholeReply): string {
-  const body = reply.body.toString("utf8").replaceAll(/\s+/g, " ");
-  const said = /"message" ?: ?"((?:[^"\\]|\\.){1,300})"/.exec(body)?.[1] ?? "";
-  return `HTTP ${String(reply.httpStatus)}${said === "" ? "" : `: ${said}`}`;
+function errorText(httpStatus: number, body: string): string {
+  const plain = body.replaceAll(/\s+/g, " ");
+  const said = /"message" ?: ?"((?:[^"\\]|\\.){1,300})"/.exec(plain)?.[1] ?? "";
+  return `HTTP ${String(httpStatus)}${said === "" ? "" : `: ${said}`}`;
 }

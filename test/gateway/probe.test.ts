@@ -6,6 +6,7 @@ import { endpointUrl } from "../../server/catalog/base-url.js";
 import { systemClock } from "../../server/core/clock.js";
 import type { Provider } from "../../server/core/provider.js";
 import { Secret } from "../../server/core/secret.js";
+import { outcomeOfCheck } from "../../server/gateway/verdict.js";
 import { checkKey } from "../../server/upstream/health-check.js";
 import {
   probe,
@@ -218,12 +219,13 @@ test("a health check asks for models and holds against the key what it finds", a
   stub.script = replyJson(200, LIST);
   assert.deepEqual(
     { ...(await checkKey(options, subject)), latencyMs: 0 },
-    { ok: true, httpStatus: 200, latencyMs: 0, error: "" },
+    { ok: true, httpStatus: 200, latencyMs: 0, error: "", body: "" },
   );
   stub.script = replyJson(401, JSON.stringify({ error: { message: `bad key ${SECRET}` } }));
   const bad = await checkKey(options, subject);
   assert.equal(bad.ok, false);
   assert.equal(bad.error, "HTTP 401: bad key [redacted]");
+  assert.doesNotMatch(bad.body, new RegExp(SECRET));
   const gone = await checkKey(options, {
     ...subject,
     provider: provider({ baseUrl: "http://127.0.0.1:9" }),
@@ -231,4 +233,24 @@ test("a health check asks for models and holds against the key what it finds", a
   assert.equal(gone.ok, false);
   assert.equal(gone.httpStatus, null);
   assert.match(gone.error, /ECONNREFUSED/);
+});
+
+test("what a health check says of a key is judged as a call's refusal is", () => {
+  const says = (error: object): string => JSON.stringify({ error });
+  const scope = "You have insufficient permissions for this operation. Missing scopes: x.";
+  for (const [httpStatus, body, wanted] of [
+    [null, "", "UNREACHABLE"],
+    [401, "", "KEY_REFUSED"],
+    [400, says({ message: "no", details: [{ reason: "API_KEY_INVALID" }] }), "KEY_REFUSED"],
+    [403, says({ message: "Your account has been suspended" }), "KEY_REFUSED"],
+    [403, says({ message: scope }), "RIGHT_REFUSED"],
+    [401, says({ message: scope }), "RIGHT_REFUSED"],
+    [403, "<html>", "PROVIDER_ERROR"],
+    [429, "", "RATE_LIMITED"],
+    [429, says({ code: "insufficient_quota", message: "spent" }), "QUOTA_EXHAUSTED"],
+    [400, says({ message: "no" }), "PROVIDER_ERROR"],
+    [500, "", "PROVIDER_ERROR"],
+  ] as const) {
+    assert.equal(outcomeOfCheck(httpStatus, body), wanted, `${String(httpStatus)} ${body}`);
+  }
 });
