@@ -117,6 +117,8 @@ export interface Conversation {
   /** The caller wants usage in its stream where its dialect leaves that open. */
   readonly usageAsked: boolean;
   readonly format: ReplyFormat | undefined;
+  /** What OpenAI names alike in both of its forms and other dialects do not know, such as `service_tier`. */
+  readonly openais?: JsonObject | undefined;
   /** What is to be kept, so that a later request can name it. */
   readonly asked?: Asked | undefined;
   /** `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */

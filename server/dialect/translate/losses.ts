@@ -98,14 +98,10 @@ export const LOSSES = {
   ),
   web_search: refused('"web_search_options"', CHAT, "Searching is a tool of the provider itself."),
   prediction: dropped('"prediction"', CHAT, "It speeds a reply up and does not change it."),
-  store: dropped(
-    '"store", "metadata"',
-    CHAT,
-    "Replies are stored by the provider only in its own dialect.",
-  ),
+  store: dropped('"store"', CHAT, "Replies are stored by the provider only in its own dialect."),
   bookkeeping: dropped(
-    '"user", "safety_identifier", "service_tier", "prompt_cache_key", "verbosity", "moderation"',
-    CHAT,
+    '"user", "safety_identifier", "service_tier", "prompt_cache_key", "verbosity", "moderation", "metadata"',
+    "chat → messages, generateContent",
     "They address one provider's own bookkeeping.",
   ),
   participant: dropped('"name" of a message', CHAT, "Other dialects know no names of speakers."),
@@ -361,6 +357,11 @@ export class Notes {
   /** Something is dropped or changed. `which` says more than the table's own words. */
   lose(name: LossName, which?: string): void {
     this.#dropped.add(which ?? LOSSES[name].what);
+  }
+
+  /** Fields that nobody read, and that go on as they are. */
+  keep(names: readonly string[]): void {
+    for (const name of names) this.#dropped.delete(name);
   }
 
   /** Takes down the fields of an object that nobody reads. */

@@ -169,6 +169,31 @@ test("a schema is read in Google's newer place for it too, and what is no text i
   assert.throws(() => ask("GENERATE", "CHAT", { contents, generationConfig }), /responseFormat/);
 });
 
+test("what OpenAI names alike in both of its forms goes from one to the other", () => {
+  const alike = {
+    service_tier: "flex",
+    prompt_cache_key: "k",
+    safety_identifier: "s",
+    metadata: { a: "b" },
+  };
+  const body = { messages: [{ role: "user", content: "x" }], ...alike, verbosity: "low", seed: 1 };
+  const sent = ask("CHAT", "RESPONSES", body);
+  const made = JSON.parse(sent.body.toString());
+  assert.deepEqual({ ...made, ...alike }, made);
+  assert.deepEqual(made.text, { verbosity: "low" });
+  assert.equal(made.store, false);
+  assert.deepEqual(sent.dropped, ['"seed", "top_k", penalties']);
+  assert.equal("service_tier" in asked("CHAT", "MESSAGES", body), false);
+  assert.ok(ask("CHAT", "MESSAGES", body).dropped.includes("service_tier"));
+});
+
+test("a custom tool that is called with nothing gets an empty text, streamed or not", () => {
+  const body = { input: "x", tools: [{ type: "custom", name: "now" }] };
+  const call = { index: 0, id: "c", type: "function", function: { name: "now", arguments: "{}" } };
+  const reply = { choices: [{ message: { tool_calls: [call] } }] };
+  assert.equal(replied("RESPONSES", "CHAT", body, reply).output[0].input, "");
+});
+
 test("stop sequences are refused where the provider has none", () => {
   const body = { messages: [{ role: "user", content: "x" }], stop: "END" };
   assert.throws(() => ask("CHAT", "RESPONSES", body), /stop sequences/);

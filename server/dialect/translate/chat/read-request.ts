@@ -45,9 +45,25 @@ const READ = new Set([
   "web_search_options",
 ]);
 
+/** Members that requests to OpenAI's Responses API have too. */
+const OPENAIS = [
+  "service_tier",
+  "prompt_cache_key",
+  "prompt_cache_options",
+  "prompt_cache_retention",
+  "safety_identifier",
+  "user",
+  "metadata",
+  "moderation",
+  "verbosity",
+];
+
 /** Reads a chat completions request. Throws Fault `malformed_request`, `untranslatable`. */
 export function readChatRequest(body: JsonObject, call: CallFacts, notes: Notes): Conversation {
   refuseOddities(body);
+  const openais = Object.fromEntries(
+    OPENAIS.filter((name) => given(body[name])).map((name) => [name, body[name]]),
+  );
   notes.unread(body, READ);
   if (!Array.isArray(body["messages"])) throw malformed('"messages" must be a list.');
   const { system, turns } = readMessages(objects(body["messages"]));
@@ -68,8 +84,13 @@ export function readChatRequest(body: JsonObject, call: CallFacts, notes: Notes)
     stream: call.streamed,
     usageAsked: object(body["stream_options"])?.["include_usage"] === true,
     format: readFormat(object(body["response_format"])),
+    openais,
     effort: string(body["reasoning_effort"]) ?? string(object(body["reasoning"])?.["effort"]),
   };
+}
+
+function given(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function refuseOddities(body: JsonObject): void {

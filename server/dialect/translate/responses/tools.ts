@@ -72,7 +72,8 @@ export function declaredTool(name: string, tools: readonly Tool[]): ToolDeclarat
 
 /** The text that a model gave to a tool which takes text. */
 export function customInput(args: string): string {
-  return string(argumentsObject(args)["input"]) ?? args;
+  const given = argumentsObject(args);
+  return string(given["input"]) ?? (Object.keys(given).length === 0 ? "" : args);
 }
 
 export function readToolChoice(choice: unknown): ToolChoice | undefined {

@@ -23,7 +23,9 @@ export function writeResponsesRequest(
   target: Target,
   notes: Notes,
 ): JsonObject {
-  const { turns, tools, stream, effort } = conversation;
+  const { turns, tools, stream, effort, format } = conversation;
+  const { verbosity, ...openais } = conversation.openais ?? {};
+  notes.keep(Object.keys(conversation.openais ?? {}));
   const system = [...conversation.system];
   if (conversation.stop.length > 0) throw untranslatable("stop_sequences");
   const thinks = isReasoningModel(target.model);
@@ -46,8 +48,9 @@ export function writeResponsesRequest(
     tools: tools.length === 0 ? undefined : tools.map(toolOf),
     tool_choice: tools.length === 0 ? undefined : choiceOf(conversation.toolChoice),
     parallel_tool_calls: tools.length === 0 ? undefined : conversation.parallelTools,
-    text: formatOf(conversation.format),
+    text: format === undefined && verbosity === undefined ? undefined : textOf(format, verbosity),
     reasoning: thinks ? { effort, summary: "auto" } : undefined,
+    ...openais,
     // What is not stored can be brought back by the caller alone.
     store: false,
     include: thinks ? ["reasoning.encrypted_content"] : undefined,
@@ -80,12 +83,13 @@ function choiceOf(choice: ToolChoice | undefined): unknown {
     : choice.kind.toLowerCase();
 }
 
-function formatOf(format: ReplyFormat | undefined): JsonObject | undefined {
-  if (format === undefined) return undefined;
-  const { name, schema } = format;
-  if (schema === undefined) return { format: { type: "json_object" } };
-  const strict = format.strict ?? isStrictSchema(schema);
-  return { format: { type: "json_schema", name, schema, strict } };
+function textOf(format: ReplyFormat | undefined, verbosity: unknown): JsonObject {
+  return { format: format === undefined ? undefined : formatOf(format), verbosity };
+}
+
+function formatOf({ name, schema, strict }: ReplyFormat): JsonObject {
+  if (schema === undefined) return { type: "json_object" };
+  return { type: "json_schema", name, schema, strict: strict ?? isStrictSchema(schema) };
 }
 
 function itemsOf(turn: Turn, notes: Notes): JsonObject[] {
