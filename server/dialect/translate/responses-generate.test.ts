@@ -386,3 +386,12 @@ test("every form has its path", () => {
     query: "alt=sse",
   });
 });
+
+test("a response that fails before it began is created first, as SDKs expect", () => {
+  const stream = ask("RESPONSES", "CHAT", { input: "x" }).stream();
+  const error = { message: "boom", type: "server_error", code: "x" };
+  const events = stream.push(Buffer.from(`data: ${JSON.stringify({ error })}\n\n`)).toString();
+  const types = Array.from(events.matchAll(/^event: (.+)$/gm), ([, type]) => type);
+  assert.deepEqual(types, ["response.created", "response.in_progress", "response.failed"]);
+  assert.equal(stream.failure?.opening, true);
+});

@@ -25,11 +25,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   push(step: StreamStep): string {
     switch (step.kind) {
       case "START":
-        this.#response = responseOf(step.model, this.#call);
-        return (
-          this.#event("response.created", { response: this.#response }) +
-          this.#event("response.in_progress", { response: this.#response })
-        );
+        return this.#start(step.model);
       case "OPEN":
         return this.#open(step.block);
       case "DELTA":
@@ -48,12 +44,22 @@ export class ResponsesStreamWriter implements StreamWriter {
       }
       case "FAIL": {
         const { code, message } = problemOfFailure(step.failure, "OPENAI", this.#call.id);
+        // SDKs know of no response that fails before it was created.
+        const before = this.#sequence === 0 ? this.#start(this.#call.modelAsked) : "";
         const response = { ...this.#response, status: "failed", error: { code, message } };
-        return this.#event("response.failed", { response });
+        return before + this.#event("response.failed", { response });
       }
       default:
         return unreachable(step);
     }
+  }
+
+  #start(model: string): string {
+    this.#response = responseOf(model, this.#call);
+    return (
+      this.#event("response.created", { response: this.#response }) +
+      this.#event("response.in_progress", { response: this.#response })
+    );
   }
 
   #open(block: Block): string {
