@@ -285,6 +285,11 @@ export const LOSSES = {
     GENERATE,
     "Replies there are text only.",
   ),
+  media_past: refused(
+    "images, documents and sounds that the model made",
+    GENERATE,
+    "Other models say text only, and do not take it for theirs.",
+  ),
   cached_content: refused(
     '"cachedContent"',
     GENERATE,

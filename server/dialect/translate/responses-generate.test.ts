@@ -194,6 +194,19 @@ test("a custom tool that is called with nothing gets an empty text, streamed or 
   assert.equal(replied("RESPONSES", "CHAT", body, reply).output[0].input, "");
 });
 
+test("what a Gemini model drew, and what lies in Google's storage, is refused by its name", () => {
+  const drawn = { role: "model", parts: [{ inlineData: { mimeType: "image/png", data: "AA" } }] };
+  const stored = { parts: [{ fileData: { mimeType: "image/png", fileUri: "gs://bucket/a.png" } }] };
+  for (const [content, name] of [
+    [drawn, /that the model made/],
+    [stored, /files by id/],
+  ] as const) {
+    for (const to of ["CHAT", "MESSAGES", "RESPONSES"] as const) {
+      assert.throws(() => ask("GENERATE", to, { contents: [content] }), name);
+    }
+  }
+});
+
 test("stop sequences are refused where the provider has none", () => {
   const body = { messages: [{ role: "user", content: "x" }], stop: "END" };
   assert.throws(() => ask("CHAT", "RESPONSES", body), /stop sequences/);

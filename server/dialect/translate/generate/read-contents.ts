@@ -38,11 +38,13 @@ function turnOf(content: unknown, ids: CallIds): Turn {
   }
   const parts = partsOf(content);
   if (parts.length === 0) throw malformed('Each of the "contents" needs "parts".');
-  return {
-    role: object(content)?.["role"] === "model" ? "ASSISTANT" : "USER",
-    parts: parts.flatMap((part) => readPart(part, ids)),
-  };
+  const read = parts.flatMap((part) => readPart(part, ids));
+  if (object(content)?.["role"] !== "model") return { role: "USER", parts: read };
+  if (read.some(({ kind }) => MEDIA.has(kind))) throw untranslatable("media_past");
+  return { role: "ASSISTANT", parts: read };
 }
+
+const MEDIA: ReadonlySet<Part["kind"]> = new Set(["IMAGE", "DOCUMENT", "AUDIO"]);
 
 function partsOf(content: unknown): JsonObject[] {
   const given = object(content)?.["parts"];
@@ -104,10 +106,13 @@ function mediaOf(part: JsonObject): MediaPart {
   const mediaType = string((inline ?? file)?.["mimeType"]) ?? "";
   const data = string(inline?.["data"]);
   const url = string(file?.["fileUri"]);
-  if (url?.startsWith("https://generativelanguage.") === true) throw untranslatable("file_id");
+  if (url !== undefined && OF_GOOGLE.test(url)) throw untranslatable("file_id");
   const kind = kindOf(mediaType);
   return { kind, mediaType, data, url, name: undefined, detail: undefined };
 }
+
+/** Where files lie that only Google can read. */
+const OF_GOOGLE = /^(?:https:\/\/generativelanguage\.|gs:\/\/)/;
 
 function kindOf(mediaType: string): MediaPart["kind"] {
   if (mediaType.startsWith("image/")) return "IMAGE";

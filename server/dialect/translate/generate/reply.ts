@@ -57,7 +57,7 @@ export function readReplyPart(
 }
 
 const FILTERED =
-  /^(?:SAFETY|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII|LANGUAGE|IMAGE_SAFETY|IMAGE_PROHIBITED_CONTENT)$/;
+  /^(?:SAFETY|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII|LANGUAGE|IMAGE_SAFETY|IMAGE_PROHIBITED_CONTENT|IMAGE_RECITATION)$/;
 
 /** A reply or an event that says that the prompt was refused. */
 export function isBlocked(body: JsonObject): boolean {
