@@ -111,6 +111,7 @@ const messagesReply = fc
     model: "m",
     ...rest,
     stop_sequence: null,
+    stop_details: { type: "refusal", explanation: "Not this." },
     usage: { input_tokens, cache_read_input_tokens, output_tokens },
   }));
 

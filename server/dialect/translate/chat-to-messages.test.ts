@@ -320,6 +320,18 @@ test("a whole message becomes a chat completion, its usage counted once", () => 
   assert.equal(reply.usage.total_tokens, 24);
 });
 
+test("why a model would not go on is its refusal", () => {
+  const stop_details = { type: "refusal", category: "cyber", explanation: "Not this." };
+  const body = { ...REPLY, content: [], stop_reason: "refusal", stop_details };
+  const reply = JSON.parse(
+    ask(HI)
+      .reply(Buffer.from(JSON.stringify(body)))
+      .toString(),
+  );
+  assert.equal(reply.choices[0].message.refusal, "Not this.");
+  assert.equal(reply.choices[0].finish_reason, "content_filter");
+});
+
 test("every reason to stop has its counterpart", () => {
   const reasons = {
     end_turn: "stop",

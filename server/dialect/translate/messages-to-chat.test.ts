@@ -393,6 +393,12 @@ test("a tool without parameters lists none, for OpenAI refuses an object that do
   assert.deepEqual(tool.function.parameters, { type: "object", properties: {} });
 });
 
+test("a tool whose parameters are of no type gets the one that OpenAI wants", () => {
+  const properties = { a: { type: "string" } };
+  const [tool] = asked({ ...HI, tools: [{ name: "f", input_schema: { properties } }] }).tools;
+  assert.deepEqual(tool.function.parameters, { type: "object", properties });
+});
+
 test("a schema is strict only where OpenAI's strict mode takes all of it", () => {
   const strict = (property: JsonObject): boolean => {
     const schema = {

@@ -36,7 +36,9 @@ export function isStrictSchema(schema: JsonObject, depth = 0): boolean {
 
 /** A tool's parameters as OpenAI takes them: it refuses an object that does not list its properties, be it none. */
 export function parametersOf(schema: JsonObject): JsonObject {
-  const isObject = schema["type"] === "object" || Object.keys(schema).length === 0;
+  const { type, properties } = schema;
+  const isUntyped = type === undefined && properties !== undefined;
+  const isObject = type === "object" || isUntyped || Object.keys(schema).length === 0;
   return isObject ? { type: "object", properties: {}, ...schema } : schema;
 }
 

@@ -6,7 +6,7 @@ import { type Block, type Stop, stopped, type StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import type { SseEvent } from "../sse-events.js";
 import { argumentsText } from "../tool-arguments.js";
-import { messagesStop, messagesTokens, readMessagesFailure } from "./reply.js";
+import { messagesStop, messagesTokens, readMessagesFailure, refusalOf } from "./reply.js";
 
 /** Reads the events of a streamed message. */
 export class MessagesStreamReader implements StreamReader {
@@ -36,8 +36,7 @@ export class MessagesStreamReader implements StreamReader {
       case "content_block_stop":
         return number(given["index"]) === this.#open ? this.#close() : [];
       case "message_delta":
-        this.#messageDelta(given);
-        return [];
+        return this.#messageDelta(given);
       case "message_stop":
         return this.end();
       case "error":
@@ -100,12 +99,21 @@ export class MessagesStreamReader implements StreamReader {
     return text === "" ? [{ kind: "CLOSE" }] : [{ kind: "DELTA", text }, { kind: "CLOSE" }];
   }
 
-  #messageDelta(given: JsonObject): void {
+  #messageDelta(given: JsonObject): StreamStep[] {
     const delta = object(given["delta"]) ?? {};
+    this.#count(object(given["usage"]));
     if (typeof delta["stop_reason"] === "string") {
       this.#stop = messagesStop(delta["stop_reason"], delta["stop_sequence"]);
     }
-    const usage = object(given["usage"]);
+    const refusal = refusalOf(delta).flatMap(({ kind, text }): StreamStep[] => [
+      { kind: "OPEN", block: { kind } },
+      { kind: "DELTA", text },
+      { kind: "CLOSE" },
+    ]);
+    return refusal.length === 0 ? [] : [...this.#start({}), ...this.#close(), ...refusal];
+  }
+
+  #count(usage: JsonObject | undefined): void {
     const told = messagesTokens(usage);
     if (told === undefined || usage === undefined) return;
     const whole = this.#usage === undefined || "input_tokens" in usage;

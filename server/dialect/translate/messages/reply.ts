@@ -1,7 +1,12 @@
 import { unreachable } from "../../../core/assert.js";
 import type { TokenUsage } from "../../../core/call.js";
 import { anthropicTokens } from "../../tokens.js";
-import { signatureOf, signatureText, type ThinkingPart } from "../conversation.js";
+import {
+  type RefusalPart,
+  signatureOf,
+  signatureText,
+  type ThinkingPart,
+} from "../conversation.js";
 import { type JsonObject, object, objects, plainNumbers, string } from "../json.js";
 import { type Failure, type Reply, type ReplyPart, type Stop, stopped } from "../reply.js";
 import type { CallFacts } from "../side.js";
@@ -13,7 +18,7 @@ export function readMessagesReply(body: JsonObject, call: CallFacts): Reply {
   return {
     id: string(body["id"]) ?? call.id,
     model: string(body["model"]) ?? call.modelAsked,
-    parts: objects(body["content"]).flatMap(readBlock),
+    parts: [...objects(body["content"]).flatMap(readBlock), ...refusalOf(body)],
     stop: messagesStop(body["stop_reason"], body["stop_sequence"]),
     usage: messagesTokens(object(body["usage"])),
   };
@@ -43,6 +48,12 @@ function readBlock(block: JsonObject): ReplyPart[] {
     default:
       return [];
   }
+}
+
+/** In the end of a message: why the model would not go on, where it says so. */
+export function refusalOf(end: JsonObject): RefusalPart[] {
+  const text = string(object(end["stop_details"])?.["explanation"]) ?? "";
+  return end["stop_reason"] === "refusal" && text !== "" ? [{ kind: "REFUSAL", text }] : [];
 }
 
 function thinkingOf(text: string, signature: string | undefined): ThinkingPart {
