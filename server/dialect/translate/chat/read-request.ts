@@ -9,8 +9,9 @@ import {
   type ToolChoice,
   type Turn,
 } from "../conversation.js";
-import { type JsonObject, list, number, object, objects, string } from "../json.js";
+import { type JsonObject, list, number, object, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../losses.js";
+import { entries, entriesIfGiven, numberIn, unknownFormat } from "../request-members.js";
 import type { CallFacts } from "../side.js";
 import { thoughtsOf, toolCallOf } from "./parts.js";
 
@@ -65,21 +66,20 @@ export function readChatRequest(body: JsonObject, call: CallFacts, notes: Notes)
     OPENAIS.filter((name) => given(body[name])).map((name) => [name, body[name]]),
   );
   notes.unread(body, READ);
-  if (!Array.isArray(body["messages"])) throw malformed('"messages" must be a list.');
-  const { system, turns } = readMessages(objects(body["messages"]));
+  const { system, turns } = readMessages(entries(body["messages"], "messages"));
   return {
     system,
     turns,
-    tools: objects(body["tools"]).map(readTool),
+    tools: entriesIfGiven(body["tools"], "tools").map(readTool),
     toolChoice: readToolChoice(body["tool_choice"]),
     parallelTools: boolean(body["parallel_tool_calls"]),
-    maxTokens: number(body["max_completion_tokens"]) ?? number(body["max_tokens"]),
-    temperature: number(body["temperature"]),
-    topP: number(body["top_p"]),
-    topK: number(body["top_k"]),
-    seed: number(body["seed"]),
-    frequencyPenalty: number(body["frequency_penalty"]),
-    presencePenalty: number(body["presence_penalty"]),
+    maxTokens: numberIn(body, "max_completion_tokens") ?? numberIn(body, "max_tokens"),
+    temperature: numberIn(body, "temperature"),
+    topP: numberIn(body, "top_p"),
+    topK: numberIn(body, "top_k"),
+    seed: numberIn(body, "seed"),
+    frequencyPenalty: numberIn(body, "frequency_penalty"),
+    presencePenalty: numberIn(body, "presence_penalty"),
     stop: stopOf(body["stop"]),
     stream: call.streamed,
     usageAsked: object(body["stream_options"])?.["include_usage"] === true,
@@ -140,7 +140,7 @@ function readAssistant(message: JsonObject): Part[] {
   const parts: Part[] = [...thoughtsOf(message), ...readAssistantContent(message["content"])];
   const refusal = string(message["refusal"]);
   if (refusal !== undefined && refusal !== "") parts.push({ kind: "REFUSAL", text: refusal });
-  for (const toolCall of objects(message["tool_calls"])) {
+  for (const toolCall of entriesIfGiven(message["tool_calls"], "tool_calls")) {
     if (object(toolCall["custom"]) !== undefined) throw untranslatable("custom_tools");
     parts.push(toolCallOf(toolCall, string(toolCall["id"]) ?? ""));
   }
@@ -149,7 +149,7 @@ function readAssistant(message: JsonObject): Part[] {
 
 function readAssistantContent(content: unknown): Part[] {
   if (!Array.isArray(content)) return readContent(content);
-  return objects(content).flatMap((part): Part[] => {
+  return entries(content, "content").flatMap((part): Part[] => {
     // Thoughts among the content are read with the other forms of thoughts.
     if (part["type"] === "thinking") return [];
     if (part["type"] === "refusal") {
@@ -171,7 +171,7 @@ function readToolResult(message: JsonObject): Part {
 
 function readContent(content: unknown): (TextPart | MediaPart)[] {
   if (typeof content === "string") return content === "" ? [] : [{ kind: "TEXT", text: content }];
-  return objects(content).map(readPart);
+  return entriesIfGiven(content, "content").map(readPart);
 }
 
 function readPart(part: JsonObject): TextPart | MediaPart {
@@ -244,7 +244,9 @@ function readFormat(format: JsonObject | undefined): ReplyFormat | undefined {
     return { name: "", schema: undefined, strict: undefined };
   }
   const given = object(format?.["json_schema"]);
-  if (format?.["type"] !== "json_schema" || given === undefined) return undefined;
+  if (format === undefined || format["type"] === "text") return undefined;
+  if (format["type"] !== "json_schema") throw unknownFormat(format);
+  if (given === undefined) throw malformed('"json_schema" must be an object.');
   return {
     name: string(given["name"]) ?? "reply",
     schema: object(given["schema"]),

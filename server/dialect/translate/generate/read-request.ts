@@ -1,6 +1,7 @@
 import type { Conversation, Tool, ToolChoice } from "../conversation.js";
-import { type JsonObject, list, number, object, objects, string } from "../json.js";
+import { type JsonObject, list, object, objects, string } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
+import { numberOrTextIn } from "../request-members.js";
 import type { CallFacts } from "../side.js";
 import { plainRequest } from "./proto-json.js";
 import { readFormat } from "./read-format.js";
@@ -44,13 +45,13 @@ export function readGenerateRequest(
     tools: chosen.only.size === 0 ? tools : tools.filter((tool) => chosen.only.has(tool.name)),
     toolChoice: chosen.choice,
     parallelTools: undefined,
-    maxTokens: number(config["maxOutputTokens"]),
-    temperature: number(config["temperature"]),
-    topP: number(config["topP"]),
-    topK: number(config["topK"]),
-    seed: number(config["seed"]),
-    frequencyPenalty: number(config["frequencyPenalty"]),
-    presencePenalty: number(config["presencePenalty"]),
+    maxTokens: numberOrTextIn(config, "maxOutputTokens"),
+    temperature: numberOrTextIn(config, "temperature"),
+    topP: numberOrTextIn(config, "topP"),
+    topK: numberOrTextIn(config, "topK"),
+    seed: numberOrTextIn(config, "seed"),
+    frequencyPenalty: numberOrTextIn(config, "frequencyPenalty"),
+    presencePenalty: numberOrTextIn(config, "presencePenalty"),
     stop: list(config["stopSequences"]).flatMap((each) => string(each) ?? []),
     stream: call.streamed,
     usageAsked: true,
@@ -60,7 +61,7 @@ export function readGenerateRequest(
 }
 
 function refuseOddities(config: JsonObject, notes: Notes): void {
-  if ((number(config["candidateCount"]) ?? 1) > 1) throw untranslatable("candidates");
+  if ((numberOrTextIn(config, "candidateCount") ?? 1) > 1) throw untranslatable("candidates");
   if (config["responseLogprobs"] === true) throw untranslatable("logprobs", '"responseLogprobs"');
   const modalities = list(config["responseModalities"]);
   const onlyText = modalities.every((each) => string(each)?.toUpperCase() === "TEXT");

@@ -9,8 +9,9 @@ import {
   type ToolChoice,
   type Turn,
 } from "../conversation.js";
-import { type JsonObject, list, number, object, objects, string } from "../json.js";
+import { type JsonObject, list, object, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../losses.js";
+import { entries, entriesIfGiven, numberIn } from "../request-members.js";
 import type { CallFacts } from "../side.js";
 import { isStrictSchema } from "../strict-schema.js";
 import { argumentsText } from "../tool-arguments.js";
@@ -43,19 +44,18 @@ const READ = new Set([
 export function readMessagesRequest(body: JsonObject, call: CallFacts, notes: Notes): Conversation {
   notes.unread(body, READ);
   noteLosses(body, notes);
-  if (!Array.isArray(body["messages"])) throw malformed('"messages" must be a list.');
   const choice = object(body["tool_choice"]);
   const oneByOne = choice?.["disable_parallel_tool_use"];
   return {
     system: systemOf(body["system"], notes),
-    turns: objects(body["messages"]).map((message) => readTurn(message, notes)),
-    tools: objects(body["tools"]).map((tool) => readTool(tool, notes)),
+    turns: entries(body["messages"], "messages").map((message) => readTurn(message, notes)),
+    tools: entriesIfGiven(body["tools"], "tools").map((tool) => readTool(tool, notes)),
     toolChoice: readToolChoice(choice),
     parallelTools: typeof oneByOne === "boolean" ? !oneByOne : undefined,
-    maxTokens: number(body["max_tokens"]),
-    temperature: number(body["temperature"]),
-    topP: number(body["top_p"]),
-    topK: number(body["top_k"]),
+    maxTokens: numberIn(body, "max_tokens"),
+    temperature: numberIn(body, "temperature"),
+    topP: numberIn(body, "top_p"),
+    topK: numberIn(body, "top_k"),
     seed: undefined,
     frequencyPenalty: undefined,
     presencePenalty: undefined,
@@ -87,7 +87,7 @@ function given(value: unknown): boolean {
 
 function systemOf(system: unknown, notes: Notes): string[] {
   if (typeof system === "string") return system === "" ? [] : [system];
-  return objects(system).flatMap((block) => {
+  return entriesIfGiven(system, "system").flatMap((block) => {
     if (given(block["cache_control"])) notes.lose("cache_control");
     const text = string(block["text"]) ?? "";
     if (!text.startsWith(BILLING)) return [text];
@@ -112,7 +112,7 @@ function readTurn(message: JsonObject, notes: Notes): Turn {
   if (typeof content === "string") {
     return { role, parts: content === "" ? [] : [{ kind: "TEXT", text: content }] };
   }
-  return { role, parts: objects(content).flatMap((block) => readBlock(block, notes)) };
+  return { role, parts: entries(content, "content").flatMap((block) => readBlock(block, notes)) };
 }
 
 function readBlock(block: JsonObject, notes: Notes): Part[] {
@@ -162,7 +162,7 @@ function signed(value: unknown): ReturnType<typeof signatureOf> | undefined {
 
 function contentOf(content: unknown, notes: Notes): (TextPart | MediaPart)[] {
   if (typeof content === "string") return content === "" ? [] : [{ kind: "TEXT", text: content }];
-  return objects(content).flatMap((block) => readContent(block, notes));
+  return entriesIfGiven(content, "content").flatMap((block) => readContent(block, notes));
 }
 
 function readContent(block: JsonObject, notes: Notes): (TextPart | MediaPart)[] {

@@ -9,8 +9,9 @@ import {
   type Tool,
   type Turn,
 } from "../conversation.js";
-import { type JsonObject, number, object, objects, string } from "../json.js";
+import { type JsonObject, object, objects, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../losses.js";
+import { entries, entriesIfGiven, numberIn, unknownFormat } from "../request-members.js";
 import type { CallFacts } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";
 import { flatName, readToolChoice, readTools } from "./tools.js";
@@ -61,9 +62,9 @@ export function readResponsesRequest(
     tools: distinct(readTools(tools, notes)),
     toolChoice: readToolChoice(body["tool_choice"]),
     parallelTools: boolean(body["parallel_tool_calls"]),
-    maxTokens: number(body["max_output_tokens"]),
-    temperature: number(body["temperature"]),
-    topP: number(body["top_p"]),
+    maxTokens: numberIn(body, "max_output_tokens"),
+    temperature: numberIn(body, "temperature"),
+    topP: numberIn(body, "top_p"),
     topK: undefined,
     seed: undefined,
     frequencyPenalty: undefined,
@@ -102,7 +103,7 @@ function distinct(tools: readonly Tool[]): Tool[] {
 function itemsOf(input: unknown): JsonObject[] {
   if (typeof input === "string") return [{ role: "user", content: input }];
   if (!Array.isArray(input)) throw malformed('"input" must be a text or a list.');
-  return objects(input);
+  return entries(input, "input");
 }
 
 /** Turns from items: what the model said in one go stands in several of them. */
@@ -195,7 +196,7 @@ type ContentPart = TextPart | MediaPart | (Part & { kind: "REFUSAL" });
 
 function contentOf(content: unknown): ContentPart[] {
   if (typeof content === "string") return content === "" ? [] : [{ kind: "TEXT", text: content }];
-  return objects(content).map(readPart);
+  return entriesIfGiven(content, "content").map(readPart);
 }
 
 function readPart(part: JsonObject): ContentPart {
@@ -232,7 +233,8 @@ function formatOf(format: JsonObject | undefined): ReplyFormat | undefined {
   if (format?.["type"] === "json_object") {
     return { name: "", schema: undefined, strict: undefined };
   }
-  if (format?.["type"] !== "json_schema") return undefined;
+  if (format === undefined || format["type"] === "text") return undefined;
+  if (format["type"] !== "json_schema") throw unknownFormat(format);
   return {
     name: string(format["name"]) ?? "reply",
     schema: object(format["schema"]),
