@@ -18,6 +18,8 @@ export interface BodySink {
 export interface TurnListener {
   /** The connection is gone; whatever is written from now on goes nowhere. */
   callerLeft(): void;
+  /** The caller is slower than what is written; `onDrained` follows. */
+  onFull(): void;
   /** The caller takes more again. */
   onDrained(): void;
 }
@@ -145,16 +147,12 @@ export class Turn {
     this.#head = "";
   }
 
-  /**
-   * Writes on; what comes within one tick leaves in one piece. False when the caller is slower than what is
-   * written, and `onDrained` follows.
-   */
-  write(piece: Buffer): boolean {
-    if (this.#over || piece.length === 0) return true;
+  /** Writes on; what comes within one tick leaves in one piece. */
+  write(piece: Buffer): void {
+    if (this.#over || piece.length === 0) return;
     if (this.#pending.length === 0) process.nextTick(flushLater, this);
     this.#pending.push(piece);
     this.#pendingBytes += piece.length;
-    return !this.#home.socket.writableNeedDrain;
   }
 
   /**
@@ -193,6 +191,9 @@ export class Turn {
     if (this.#over || this.#pendingBytes === 0) return;
     this.#left -= this.#pendingBytes;
     this.#flush("");
+    const { writableNeedDrain, writableLength } = this.#home.socket;
+    // What left at once is no sign of a slow caller.
+    if (writableNeedDrain && writableLength > 0) this.listener?.onFull();
   }
 
   #flush(tail: string): void {

@@ -344,7 +344,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const events = isEvents(head);
     const strip = usageAsked && events ? new UsageStripper() : undefined;
     const { codec, form } = passage;
-    return { codec, form, events, edit: translation?.stream() ?? strip };
+    const tap = this.#decoder ?? this.flight;
+    return { codec, form, events, edit: translation?.stream() ?? strip, tap };
   }
 
   onFail(failure: UpstreamFailure): void {
@@ -413,12 +414,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const begin = this.#body.whole();
     this.#body.clear();
     return relay.push(begin);
-  }
-
-  /** Lets the reply flow again, after the caller was slower than the provider. */
-  resume(): void {
-    if (this.#decoder === undefined) this.flight?.resume();
-    else this.#decoder.resume();
   }
 
   #judge(head: ReplyHead): void {

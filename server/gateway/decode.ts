@@ -63,6 +63,10 @@ export class Decoder {
     else this.#listener.onDecodedEnd();
   }
 
+  pause(): void {
+    this.#stream.pause();
+  }
+
   /** Lets decoded bytes flow again. */
   resume(): void {
     this.#stream.resume();

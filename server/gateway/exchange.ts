@@ -97,9 +97,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const { head, query, ip, turn, connection } = this.#options;
     const { authenticator, limits, bodyBudget } = this.#context;
     try {
-      const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
-      this.#book.principal = principal;
-      connection.holder = principal.clientKey.id;
+      this.#book.principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
+      connection.holder = this.#book.principal.clientKey.id;
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(toFault(thrown));
@@ -237,9 +236,12 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#book.proveKey();
   }
 
+  onFull(): void {
+    this.#relay?.full();
+  }
+
   onDrained(): void {
     this.#relay?.drained();
-    this.#trials?.resume();
   }
 
   onLastEvent(): OnRecord {
@@ -428,15 +430,13 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#onRecord = onRecord;
     if (record !== undefined) {
       this.#context.records.finish(record, (failure) => {
-        if (failure !== undefined) this.#notRecorded(failure);
+        if (failure !== undefined) {
+          this.#context.logger.error({ call: this.#options.id, err: failure }, "call not recorded");
+        }
         onRecord.settle(failure === undefined);
       });
     }
     return onRecord;
-  }
-
-  #notRecorded(fault: Fault): void {
-    this.#context.logger.error({ call: this.#options.id, err: fault }, "call not recorded");
   }
 
   /** Nothing of this exchange is left to do but to let its answer leave; that holds once it is on record. */

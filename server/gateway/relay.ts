@@ -35,6 +35,8 @@ export interface StreamSource {
   readonly events: boolean;
   /** Undefined where every byte goes on as it is. */
   readonly edit: StreamEdit | undefined;
+  /** Stops it and lets it flow again. */
+  readonly tap: { pause(): void; resume(): void } | undefined;
 }
 
 export interface RelayOptions {
@@ -120,7 +122,7 @@ export class Relay {
   }
 
   /**
-   * Takes a piece of the body; false when the caller is slower than the provider, and `onDrained` follows.
+   * Takes a piece of the body; false when the caller is slower than the provider, and the tap is opened later.
    * What one read brought in many pieces goes on as one, at the end of the tick.
    */
   push(chunk: Buffer): boolean {
@@ -272,12 +274,19 @@ export class Relay {
   }
 
   #write(out: Buffer): void {
-    if (!this.#options.turn.write(out)) this.#stalled = true;
+    this.#options.turn.write(out);
+  }
+
+  /** The caller has more to read than it takes: nothing more is read until it is drained. */
+  full(): void {
+    this.#stalled = true;
+    this.#options.source.tap?.pause();
   }
 
   /** The caller takes more again. */
   drained(): void {
     this.#stalled = false;
+    this.#options.source.tap?.resume();
   }
 
   #writeHead(): void {

@@ -173,11 +173,6 @@ export class Trials implements AttemptListener {
     this.#attempt?.flight?.forgetRequest();
   }
 
-  /** The caller takes more again. */
-  resume(): void {
-    this.#attempt?.resume();
-  }
-
   /** The first events of a stream say that the call failed. False where no other key would do better. */
   refuseOpening(error: string): boolean {
     return this.#attempt?.refuseOpening(error) === true;

@@ -94,6 +94,13 @@ export class Flight implements Rostered {
     this.request.headers.clear();
   }
 
+  /** Stops the flow until `resume`. */
+  pause(): void {
+    if (this.#over || this.paused) return;
+    this.paused = true;
+    this.connection?.pause();
+  }
+
   /** Lets a paused body flow again. */
   resume(): void {
     if (!this.paused) return;
