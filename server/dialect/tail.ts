@@ -1,33 +1,54 @@
 /** Reads kept: the usage stands in the last events, which a provider may send one by one. */
 const READS_KEPT = 4;
 /** Nor are older reads looked at beyond this; the newest always is. */
-const NOTHING = Buffer.alloc(0);
 const OLDER_BYTES_MAX = 64 * 1024;
+/** So many of these are not beyond it. */
+const SMALL_BYTES = OLDER_BYTES_MAX / READS_KEPT;
+const NOTHING = Buffer.alloc(0);
 
 /** The last few reads of a stream, kept by reference: nothing is copied or looked at until the end. */
 export class Tail {
-  /** Newest first. */
   readonly #reads: (Buffer | undefined)[] = [undefined, undefined, undefined, undefined];
   #count = 0;
 
   push(read: Buffer): void {
     this.#reads[this.#count % READS_KEPT] = read;
     this.#count++;
+    if (read.length > SMALL_BYTES) this.#letGo(this.#recent().length);
   }
 
   /** The kept reads as one text. */
   bytes(): Buffer {
-    const newest = this.#reads[(this.#count + READS_KEPT - 1) % READS_KEPT];
+    const kept = this.#recent();
+    const newest = kept[0];
     if (newest === undefined) return NOTHING;
-    const kept = [newest];
-    let bytes = newest.length;
-    for (let back = 2; back <= READS_KEPT; back++) {
-      const read = this.#reads[(this.#count + 2 * READS_KEPT - back) % READS_KEPT];
-      if (read === undefined || bytes + read.length > OLDER_BYTES_MAX) break;
+    return kept.length === 1 ? newest : Buffer.concat(kept.toReversed());
+  }
+
+  /** The newest read, and those before it that are looked at with it; the newest first. */
+  #recent(): Buffer[] {
+    const recent: Buffer[] = [];
+    let bytes = 0;
+    for (let back = 1; back <= READS_KEPT; back++) {
+      const read = this.#reads[this.#placeOf(back)];
+      if (read === undefined) break;
       bytes += read.length;
-      kept.unshift(read);
+      if (back > 1 && bytes > OLDER_BYTES_MAX) break;
+      recent.push(read);
     }
-    return kept.length === 1 ? newest : Buffer.concat(kept, bytes);
+    return recent;
+  }
+
+  /** Reads behind so many are not looked at any more, and large ones must not stay in memory for it. */
+  #letGo(kept: number): void {
+    for (let back = kept + 1; back <= READS_KEPT; back++) {
+      this.#reads[this.#placeOf(back)] = undefined;
+    }
+  }
+
+  /** Of the read that many reads back; 1 is the newest. */
+  #placeOf(back: number): number {
+    return (this.#count + READS_KEPT - back) % READS_KEPT;
   }
 }
 
