@@ -87,6 +87,28 @@ test("Azure is addressed by deployment with api-version, else by its v1 scheme",
   );
 });
 
+test("Azure has files, batches, responses and models once, beside its deployments", () => {
+  const baseUrl = "https://x.openai.azure.com/openai?api-version=2025-03-01-preview";
+  const provider = { authStyle: "AZURE", dialect: "OPENAI", baseUrl } as const;
+  for (const [path, place] of [
+    ["/v1/files", "/files"],
+    ["/v1/files/file-1/content", "/files/file-1/content"],
+    ["/v1/batches/batch_1/cancel", "/batches/batch_1/cancel"],
+    ["/v1/responses", "/responses"],
+    ["/v1/responses/resp_1", "/responses/resp_1"],
+    ["/v1/models", "/models"],
+    ["/v1/completions", "/deployments/d/completions"],
+    ["/v1/embeddings", "/deployments/d/embeddings"],
+    ["/v1/audio/speech", "/deployments/d/audio/speech"],
+    ["/v1/images/edits", "/deployments/d/images/edits"],
+  ] as const) {
+    assert.equal(
+      endpointUrl(provider, path, "d"),
+      `https://x.openai.azure.com/openai${place}?api-version=2025-03-01-preview`,
+    );
+  }
+});
+
 test("OpenAI-style calls to DashScope's native preset address go to its compatible endpoints", () => {
   const dashScope = {
     baseUrl: "https://dashscope.aliyuncs.com/api/v1",

@@ -90,12 +90,17 @@ function azureUrl(base: URL, path: string, deployment: string): string {
   const root = trimSlashes(base.pathname);
   if (base.searchParams.has("api-version")) {
     const prefix = root.endsWith("/openai") ? root : `${root}/openai`;
-    const place = `${prefix}/deployments/${encodeURIComponent(deployment)}`;
     const [pathOnly, query] = splitQuery(path);
-    return `${base.origin}${place}${withoutVersion(pathOnly)}${mergeQuery(base.search, query)}`;
+    const rest = withoutVersion(pathOnly);
+    const isDeployed = OF_DEPLOYMENTS.test(rest);
+    const place = isDeployed ? `${prefix}/deployments/${encodeURIComponent(deployment)}` : prefix;
+    return `${base.origin}${place}${rest}${mergeQuery(base.search, query)}`;
   }
   return joinUrl(root === "" ? `${base.origin}/openai/v1` : base.href, path);
 }
+
+/** What Azure has once for each deployment; files, batches, responses and models it has once for all. */
+const OF_DEPLOYMENTS = /^\/(?:chat\/|completions$|embeddings$|audio\/|images\/)/;
 
 /** Paths of DashScope's own API, which the others do not have. */
 const DASHSCOPE_OWN = /^\/v1\/(?:services|tasks)\//;
