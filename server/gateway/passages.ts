@@ -120,7 +120,8 @@ export function saysResponsesOnly({ httpStatus, detail }: AttemptFailure): boole
 }
 
 /** What a request may name by an id, and miss on a path that is there. */
-const NAMES_A_THING = /\b(?:model|id|item|response|conversation|prompt|file|tool|container)\b/i;
+const NAMES_A_THING =
+  /\b(?:model|id|item|response|conversation|prompt|file|tool|container|skill|store|connector)\b/i;
 
 function saysNoSuchPath(failure: AttemptFailure): boolean {
   const { httpStatus, detail } = failure;

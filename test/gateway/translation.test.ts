@@ -392,6 +392,8 @@ test("what a refusal quotes of a caller, or says of an id, does not change how o
   await refuse("/v1/chat/completions", "Bad value 'is only supported in v1/responses'.");
   await refuse("/v1/responses", "Item with id 'rs_1' not found.");
   await refuse("/v1/responses", "The model `m` does not exist.");
+  await refuse("/v1/responses", "Skill 'x' not found.");
+  await refuse("/v1/responses", "Vector store not found.");
   stub.received.length = 0;
   await refuse("/v1/chat/completions", "x");
   await refuse("/v1/responses", "The prompt was not found.");
