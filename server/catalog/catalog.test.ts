@@ -344,6 +344,33 @@ test("the listing shows what the principal can use, once, and no images in a dia
   assert.ok(allowed.length > 0 && allowed.every((model) => model.id.startsWith("gpt-5")));
 });
 
+test("a model that can be asked for is found by any of its names, and no other is", () => {
+  const made = new Catalog({
+    clock: new TestClock(),
+    logger,
+    hasKeys: (providerId) => providerId !== "prv_anthropic",
+  });
+  made.load({
+    providers: [...presetProviders(0), custom("prv_own", "usr_a", ["my-*"])],
+    models: presetModels(),
+    users: [],
+    settings: new Map([["catalog.aliases", '{"far": "claude-opus-5", "near": "gpt-5-mini"}']]),
+  });
+  const found = (id: string, who = principal()): string | undefined =>
+    made.findModel(id, who, "OPENAI")?.providerSlug;
+  assert.equal(found("gpt-4o"), "openai");
+  assert.equal(made.findModel("gpt-4o", principal(), "OPENAI")?.displayName, "GPT-4o");
+  assert.equal(found("own/my-model"), "own");
+  assert.equal(found("near"), "latchkey");
+  assert.equal(found("my-model"), "own");
+  assert.equal(found("my-model", principal("usr_b")), undefined);
+  assert.equal(found("my-model", principal("usr_a", ["gpt-*"])), undefined);
+  assert.equal(found("own/my-model", principal("usr_a", ["my-*"])), "own");
+  for (const id of ["claude-opus-5", "far", "no-such-model", "gpt", ""]) {
+    assert.equal(found(id), undefined, id);
+  }
+});
+
 test("a look-up examines no more when there are many providers and models of others", () => {
   const providers: Provider[] = [];
   const models: Model[] = [];

@@ -12,7 +12,8 @@ import { NearestNames } from "./nearest.js";
 import { findPreset, PROVIDER_PRESETS } from "./presets.js";
 import { servicesOf } from "./preset-models.js";
 import { ALIASES_SETTING, FALLBACKS_SETTING, parseRewrites, Rewrites } from "./rewrites.js";
-import { listModels } from "./visible-models.js";
+import { allowedRoute } from "./allowlist.js";
+import { listModels, unlisted } from "./visible-models.js";
 import type { VisibleModel } from "./visible-models.js";
 
 /** Resolutions that are kept; beyond that the least asked for is worked out anew. */
@@ -182,6 +183,17 @@ export class Catalog {
       allowlist: principal.clientKey.modelAllowlist,
       hasKeys: (providerId) => this.#hasKeys(providerId, principal),
     });
+  }
+
+  /** A model that a principal can ask for, under this name; many have further names, or fit a pattern, and are not listed. */
+  findModel(id: string, principal: Principal, dialect: Dialect): VisibleModel | undefined {
+    const listed = this.visibleModels(principal, dialect).find((each) => each.id === id);
+    if (listed !== undefined) return listed;
+    const { route } = this.#resolution(cleanName(id), principal.ownerId);
+    const { modelAllowlist } = principal.clientKey;
+    const allowed = route === null ? null : allowedRoute(modelAllowlist, route);
+    const target = allowed?.targets.find(({ provider }) => this.#hasKeys(provider.id, principal));
+    return target === undefined ? undefined : unlisted(id, target);
   }
 
   /** True when a provider key of a service may serve a model: the pool asks this for keys that name one. */

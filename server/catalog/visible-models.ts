@@ -1,4 +1,4 @@
-import type { Dialect, Model, ModelCategory, Provider } from "../core/provider.js";
+import type { Dialect, Model, ModelCategory, Provider, RouteTarget } from "../core/provider.js";
 import { modelAllowed } from "./allowlist.js";
 import type { NameIndex } from "./name-index.js";
 
@@ -82,4 +82,10 @@ function visible(provider: Provider, model: Model): VisibleModel {
     contextWindow: model.contextWindow,
     maxOutput: model.maxOutput,
   };
+}
+
+/** A model under a name by which it is not listed. */
+export function unlisted(id: string, { provider, maxOutput }: RouteTarget): VisibleModel {
+  const { slug: providerSlug, updatedAt: createdAt } = provider;
+  return { id, displayName: id, providerSlug, createdAt, contextWindow: null, maxOutput };
 }

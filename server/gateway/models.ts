@@ -26,8 +26,7 @@ export function listModels(
 }
 
 /** The JSON text of one model. Throws Fault `model_not_found`. */
-export function getModel(dialect: Dialect, models: readonly ListedModel[], id: string): string {
-  const model = models.find((each) => each.id === id);
+export function getModel(dialect: Dialect, model: ListedModel | undefined, id: string): string {
   if (model === undefined) {
     throw new Fault(
       "model_not_found",

@@ -27,6 +27,8 @@ export interface Router {
   resolveAny(dialect: Dialect, principal: Principal): Route;
   /** The models that this principal can ask for, for `GET /v1/models`. */
   visibleModels(principal: Principal, dialect: Dialect): readonly ListedModel[];
+  /** A model that this principal can ask for, listed or not; undefined if it cannot. */
+  findModel(id: string, principal: Principal, dialect: Dialect): ListedModel | undefined;
 }
 
 export interface ListedModel {

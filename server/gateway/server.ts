@@ -301,11 +301,11 @@ class HttpGateway implements Gateway, CallerHandler {
     const { authenticator, router } = this.#context;
     const ip = this.#addressOf(connection, head);
     const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
-    const models = router.visibleModels(principal, dialect);
+    const { model } = match;
     const text =
-      match.model === ""
-        ? listModels(dialect, models, new URLSearchParams(query))
-        : getModel(dialect, models, match.model);
+      model === ""
+        ? listModels(dialect, router.visibleModels(principal, dialect), new URLSearchParams(query))
+        : getModel(dialect, router.findModel(model, principal, dialect), model);
     turn.whole(200, jsonHeaders(id), text);
   }
 

@@ -283,6 +283,10 @@ export class FakeRouter implements Router {
   visibleModels(): readonly ListedModel[] {
     return this.#setup.models ?? [];
   }
+
+  findModel(id: string): ListedModel | undefined {
+    return this.visibleModels().find((each) => each.id === id);
+  }
 }
 
 export interface Release {
