@@ -15,6 +15,7 @@ import {
 } from "../dialect/translate/translator.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Endpoint } from "./endpoints.js";
+import type { Match } from "./match.js";
 
 /** How a call of one endpoint goes to a provider: in the caller's own words or translated. */
 export interface Passage {
@@ -127,6 +128,11 @@ function saysNoSuchPath(failure: AttemptFailure): boolean {
   const { httpStatus, detail } = failure;
   if (httpStatus !== 404 && httpStatus !== 405) return false;
   return /invalid url/i.test(detail) || !NAMES_A_THING.test(detail);
+}
+
+/** True where neither a model nor a thing is asked for and the provider does not have the API at all, as many without files. */
+export function lacksPath({ endpoint, id }: Match, failure: AttemptFailure): boolean {
+  return endpoint.model === "NONE" && id === "" && saysNoSuchPath(failure);
 }
 
 function modelAt(target: RouteTarget): string {

@@ -30,3 +30,8 @@ function pageStart(query: string): string {
   const asked = new URLSearchParams(query);
   return asked.get("after") ?? asked.get("after_id") ?? asked.get("before_id") ?? "";
 }
+
+/** What has an id, or works off a file, belongs to the account that made it, and each key may be of another. */
+export function livesElsewhere({ id, endpoint }: Match, { httpStatus }: AttemptFailure): boolean {
+  return httpStatus === 404 && (id !== "" || endpoint.namesFile);
+}

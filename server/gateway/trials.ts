@@ -28,7 +28,8 @@ import type { Relay, StreamSource } from "./relay.js";
 import { filesMissing, ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
-import { saysNoSuchThing, thingOf } from "./thing.js";
+import { lacksPath } from "./passages.js";
+import { livesElsewhere, saysNoSuchThing, thingOf } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
 
 export interface TrialsOptions {
@@ -328,7 +329,7 @@ export class Trials implements AttemptListener {
   // What an attempt tells.
 
   onRefused(attempt: Attempt, failure: AttemptFailure): void {
-    const { book, listener } = this.#options;
+    const { book, listener, match } = this.#options;
     const { lease } = attempt.options;
     const plan = this.#plan;
     if (book.closed || plan === undefined) return;
@@ -341,10 +342,10 @@ export class Trials implements AttemptListener {
       this.#failover.failed(lease, failure);
       if (saysNoSuchThing(failure)) this.#isLookedFor = true;
       const { target } = lease;
-      const isGone = this.#failover.isRefused(target);
+      const isGone = this.#failover.isRefused(target) || lacksPath(match, failure);
       const goesOn = isGone
         ? this.#keepTo(plan, (each) => each !== target)
-        : failure.elsewhere || this.#livesElsewhere(failure);
+        : failure.elsewhere || livesElsewhere(match, failure);
       if (!isGone && this.#failover.failsOften(target)) {
         this.#keepTo(plan, ({ provider }) => provider.id !== target.provider.id);
       }
@@ -353,11 +354,6 @@ export class Trials implements AttemptListener {
     } catch (thrown) {
       listener.onBug(thrown);
     }
-  }
-
-  /** What has an id belongs to the account that made it, and each key may be of another. */
-  #livesElsewhere(failure: AttemptFailure): boolean {
-    return failure.httpStatus === 404 && this.#options.match.id !== "";
   }
 
   /** A provider that does not know the option which we added, or the form, is asked again in another way. */

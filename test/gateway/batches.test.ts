@@ -255,6 +255,42 @@ test("a key to the pool gets no list of what others have in the accounts behind 
   }
 });
 
+test("where a provider does not have files at all, another one is asked, and not its further keys", async () => {
+  const gateway = await startGateway({
+    providers: [{ baseUrl: `${stub.origin}/local/v1` }, { baseUrl: `${stub.origin}/v1` }],
+    secrets: ["sk-local-a", "sk-local-b", "sk-real-a", "sk-real-b"],
+  });
+  gateway.pool.keysPerProvider = 2;
+  const missing = '{"error":{"message":"No such File object: file-1","code":null}}';
+  stub.script = (received, res) => {
+    const [status, reply] = received.url.startsWith("/local/")
+      ? ([404, '{"detail":"Not Found"}'] as const)
+      : received.secret === "sk-real-a"
+        ? ([404, missing] as const)
+        : ([200, '{"id":"batch_1"}'] as const);
+    replyJson(status, reply)(received, res);
+  };
+  const asked = async (path: string, init: RequestInit = {}): Promise<unknown> => {
+    stub.received.length = 0;
+    const { status } = await gateway.fetch(path, init);
+    return [status, ...stub.received.map((each) => each.secret)];
+  };
+  const upload = { method: "POST", body: "--b--" };
+  assert.deepEqual(await asked("/v1/files", upload), [404, "sk-local-a", "sk-real-a"]);
+  const batch = { method: "POST", body: '{"input_file_id":"file-1"}' };
+  assert.deepEqual(await asked("/v1/batches", batch), [
+    200,
+    "sk-local-a",
+    "sk-real-a",
+    "sk-real-b",
+  ]);
+  const all = ["sk-local-a", "sk-local-b", "sk-real-a", "sk-real-b"];
+  assert.deepEqual(await asked("/v1/files/f"), [200, ...all]);
+  gateway.router.providers = gateway.router.providers.slice(0, 1);
+  assert.deepEqual(await asked("/v1/files", upload), [404, "sk-local-a"]);
+  await gateway.close();
+});
+
 test("the next page of a list is asked of the account that gave the one before", async () => {
   stub.script = replyJson(200, '{"data":[],"first_id":"b1","last_id":"b9","has_more":true}');
   await anthropic.fetch("/v1/messages/batches?limit=2");
