@@ -68,6 +68,7 @@ export class ProviderTask {
    * pointless.
    */
   asksAgain(attempt: Attempt, failure: AttemptFailure): boolean {
+    if (attempt.taskFailed) this.#options.book.hasBegun = false;
     if (attempt.taskFailed || this.#failures >= FAILURES_MAX) return false;
     if (REFUSALS.has(failure.outcome)) return false;
     this.#failures++;

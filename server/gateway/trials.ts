@@ -335,7 +335,6 @@ export class Trials implements AttemptListener {
     if (book.closed || plan === undefined) return;
     try {
       if (this.#task?.asksAgain(attempt, failure) === true) return;
-      if (attempt.taskFailed) book.hasBegun = false;
       if (this.#asksOtherwise(attempt, failure)) return;
       book.closeLease(failure);
       listener.onAttemptFailed();
