@@ -99,8 +99,14 @@ function refuseList({ endpoint, id }: Match): void {
 }
 
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */
-function allowNamed({ match, head, body, principal, router }: PlanInput): void {
-  const { namesFile, namesModels, method, model } = match.endpoint;
+function allowNamed({ asked, match, head, body, principal, router }: PlanInput): void {
+  const { namesFile, namesModels, method, model, modelDefault, billsUntold } = match.endpoint;
+  if (modelDefault !== undefined && billsUntold && asked.bodyHead.model === undefined) {
+    throw new Fault(
+      "model_not_allowed",
+      "Your client key allows some models only, so the request must name its model.",
+    );
+  }
   if (namesFile) {
     throw new Fault(
       "model_not_allowed",

@@ -13,7 +13,7 @@ export interface Endpoint {
   readonly kind: "LOCAL" | "PASS";
   /** Where the model is named. `NONE`: any provider of the dialect will do. */
   readonly model: "BODY" | "PATH" | "FORM" | "NONE";
-  /** Used where the API lets the model be left out. */
+  /** Used where the API lets the model be left out; for images the provider's choice depends on further members. */
   readonly modelDefault: string | undefined;
   /** When the reply is a stream: as the body's `stream` says, always, or never. */
   readonly streams: "BODY" | "ALWAYS" | "NEVER";
@@ -105,7 +105,7 @@ const OPENAI: readonly Endpoint[] = [
   }),
   row("POST", "OPENAI", "/v1/images/edits", {
     ...MEDIA,
-    modelDefault: "dall-e-2",
+    modelDefault: "gpt-image-1.5",
     streams: "BODY",
   }),
   row("POST", "OPENAI", "/v1/images/variations", { ...MEDIA, modelDefault: "dall-e-2" }),

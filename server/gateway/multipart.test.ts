@@ -26,6 +26,7 @@ test("fields are found wherever they stand, behind a preamble and before an epil
   assert.equal(modelOf(`Ignore this.\r\n\r\n${MODEL}${END}and that`), "allowed");
   assert.equal(modelOf(`${field("a", "1")}${END}`), undefined);
   assert.equal(modelOf(END), undefined);
+  assert.equal(modelOf(`\r\n${MODEL}--b--\n`), "allowed");
   assert.equal(modelOf(`${part("", "no head at all")}${MODEL}${END}`), "allowed");
   for (const type of [
     'multipart/form-data; charset=utf-8; boundary="b"',

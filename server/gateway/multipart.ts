@@ -35,7 +35,8 @@ export function readForm(body: Buffer, contentType: string, wanted: ReadonlySet<
   if (start < 0) throw malformed("its boundary does not stand in it");
   let at = start + delimiter.length;
   for (let parts = 0; parts < PARTS_MAX; parts++) {
-    if (isClosing(body, at)) {
+    // Whatever stands behind it: it is no part.
+    if (latin1(body, at, at + 2) === "--") {
       if (nextBoundary(body, delimiter, at) >= 0) throw malformed("something follows its end");
       return { start, delimiter: delimiter.toString(), fields };
     }
@@ -75,11 +76,6 @@ function nextBoundary(body: Buffer, delimiter: Buffer, from: number): number {
   const beginsLine = at <= 0 || latin1(body, at - 2, at) === "\r\n";
   if (!beginsLine) throw malformed("its boundary stands inside a line");
   return at;
-}
-
-function isClosing(body: Buffer, at: number): boolean {
-  const behind = latin1(body, at, at + 4);
-  return behind === "--" || behind === "--\r\n";
 }
 
 /** The boundary of a form's content type. */

@@ -143,6 +143,27 @@ test("a client key that allows some models gets no others by naming them beside 
   }
 });
 
+test("a client key that allows some models says which image model it wants, for the default depends on more", async () => {
+  openai.authenticator.modelAllowlist = ["dall-e-2", "omni-*"];
+  const form = (model?: string): RequestInit => {
+    const body = new FormData();
+    body.append("prompt", "x");
+    if (model !== undefined) body.append("model", model);
+    return { method: "POST", body };
+  };
+  const status = async (reply: Promise<Response>): Promise<number> => (await reply).status;
+  const generate = "/v1/images/generations";
+  assert.equal(await status(openai.post(generate, { background: "transparent" })), 403);
+  assert.equal(await status(openai.fetch("/v1/images/edits", form())), 403);
+  assert.equal(stub.received.length, 0);
+  assert.equal(await status(openai.post(generate, { model: "dall-e-2" })), 200);
+  assert.equal(await status(openai.fetch("/v1/images/edits", form("dall-e-2"))), 200);
+  assert.equal(await status(openai.post("/v1/moderations", { input: "x" })), 200);
+  openai.authenticator.modelAllowlist = [];
+  assert.equal(await status(openai.fetch("/v1/images/edits", form())), 200);
+  assert.equal(openai.sink.records.at(-1)?.modelAsked, "gpt-image-1.5");
+});
+
 test("what a batch or a stored response used is not counted again with each look at it", async () => {
   const usage = { input_tokens: 1000, output_tokens: 2000, total_tokens: 3000 };
   const kept = JSON.stringify({ id: "resp_1", status: "completed", output: [], usage });
