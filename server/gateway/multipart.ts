@@ -35,8 +35,7 @@ export function readForm(body: Buffer, contentType: string, wanted: ReadonlySet<
   if (start < 0) throw malformed("its boundary does not stand in it");
   let at = start + delimiter.length;
   for (let parts = 0; parts < PARTS_MAX; parts++) {
-    // Whatever stands behind it: it is no part.
-    if (latin1(body, at, at + 2) === "--") {
+    if (CLOSING.test(latin1(body, at, at + 4))) {
       if (nextBoundary(body, delimiter, at) >= 0) throw malformed("something follows its end");
       return { start, delimiter: delimiter.toString(), fields };
     }
@@ -59,6 +58,9 @@ export function readForm(body: Buffer, contentType: string, wanted: ReadonlySet<
   }
   throw malformed("it has too many parts");
 }
+
+/** What stands behind the last boundary. */
+const CLOSING = /^--(?:$|\r?\n)/;
 
 /** The form with one more field, before all others. Throws as `readForm` does. */
 export function withField(body: Buffer, contentType: string, name: string, value: string): Buffer {
@@ -94,8 +96,8 @@ function boundaryOf(contentType: string): string {
   return boundary;
 }
 
-/** No space at its end, where it would be lost. */
-const BOUNDARY = /^[ -~]{0,199}[!-~]$/;
+/** No space at its end, where it would be lost, and no backslash, which some take away. */
+const BOUNDARY = /^[ -[\]-~]{0,199}[!-[\]-~]$/;
 
 /** The wanted field that a part is; undefined if it is none. */
 function fieldName(head: string, wanted: ReadonlySet<string>): string | undefined {
@@ -110,6 +112,8 @@ function fieldName(head: string, wanted: ReadonlySet<string>): string | undefine
   const names = parameters.filter(([key]) => key === "name");
   if (names.length > 1) throw malformed("a part has two names");
   const name = names[0]?.[1];
+  // Some readers take it away, others keep it.
+  if (name?.includes("\\") === true) throw malformed("a name holds a backslash");
   if (name === undefined || !wanted.has(name)) return undefined;
   const isFile = parameters.some(([key]) => key.startsWith("filename"));
   if (
@@ -123,7 +127,7 @@ function fieldName(head: string, wanted: ReadonlySet<string>): string | undefine
 
 /** A line that is not folded, and in which nobody sees another line. */
 const PLAIN_LINE = /^[\w!#$%&'*+.^`|~-]+:[^\r\n\0]*$/;
-const DISPOSITION = /^content-disposition:\s*[^\s;]*/i;
+const DISPOSITION = /^content-disposition:\s*[\w!#$%&'*+.^`|~-]*/i;
 const OF_FORM = /^content-disposition:\s*form-data\s*;/i;
 const ENCODED = /^content-transfer-encoding:(?!\s*(?:7bit|8bit|binary)\s*$)/i;
 /** One parameter and what follows it up to the next; a backslash may stand in quotes, but not before one. */
