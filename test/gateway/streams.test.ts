@@ -217,7 +217,8 @@ test("any bytes a caller sends reach the provider unchanged, and any whole reply
   await fc.assert(
     fc.asyncProperty(
       fc.dictionary(
-        fc.string().filter((key) => !["model", "stream"].includes(key)),
+        // What is read of a request is refused in other letters, so "N" is.
+        fc.string().filter((key) => !["model", "stream", "n"].includes(key.toLowerCase())),
         fc.jsonValue({ maxDepth: 4 }),
       ),
       fc.integer({ min: 0, max: 3 }),
