@@ -1,7 +1,7 @@
 import { MODEL_REFUSAL_COOLDOWN_MS } from "./health.js";
 
 /** Kinds of calls for which some key lacks a right; callers may ask for any model. */
-export const KINDS_MAX = 1_024;
+export const KINDS_MAX = 256;
 /** Keys of which that is known for one kind of call. */
 export const KEYS_MAX = 256;
 

@@ -50,3 +50,23 @@ test("a provider key's quota counts what was used before a restart, before it wa
   assert.equal(await statusAt(proxyUrl), 200);
   assert.equal(await statusAt(proxyUrl), 503);
 });
+
+test("a provider key's quota keeps over a restart what a client key used that was deleted", async (t) => {
+  const stub = await upstream(t);
+  const folder = dataFolder(t);
+  const first = await serve(t, folder);
+  const { providerKeyId: id } = await addProvider(first.api, stub);
+  const { clientKey, secret } = await first.api.clientKeys.createClientKey({ name: "leaves" });
+  await (await chat(first.proxyUrl, secret)).text();
+  await setQuota(first.api, id, Period.MONTH, 2n);
+  await first.api.clientKeys.deleteClientKey({ id: clientKey?.id ?? "" });
+  await first.stop();
+
+  const { api, proxyUrl } = await serve(t, folder);
+  assert.equal((await used(api, id))[0], 1);
+  const other = await addClientKey(api);
+  const statuses = [await chat(proxyUrl, other), await chat(proxyUrl, other)].map(
+    ({ status }) => status,
+  );
+  assert.deepEqual(statuses, [200, 503]);
+});
