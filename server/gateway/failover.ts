@@ -52,6 +52,11 @@ export class Failover {
     return this.#tried;
   }
 
+  /** Ids of those of them that no waiting will make good for this call. */
+  get refused(): ReadonlySet<string> {
+    return this.#refused;
+  }
+
   /** The failure that the caller is told if no further attempt succeeds; undefined before the first. */
   get failure(): AttemptFailure | undefined {
     return this.#failure;
@@ -133,7 +138,7 @@ export class Failover {
 }
 
 /** What no waiting changes, or what took too long already. */
-const FINAL: ReadonlySet<AttemptOutcome> = new Set(["REQUEST_REFUSED", "RIGHT_REFUSED", "TIMEOUT"]);
+const FINAL: ReadonlySet<AttemptOutcome> = new Set(["REQUEST_REFUSED", "TIMEOUT"]);
 /** What passes by and may be waited for. */
 const WEIGHT_OF_PASSING = 2;
 

@@ -77,8 +77,13 @@ export interface Pool {
    * Throws Fault `no_public_token` or `no_own_token` when none is left.
    */
   lease(request: LeaseRequest): Lease;
-  /** How long until a key of the route may be back, in milliseconds: 0 when one is eligible, null when none will come back by itself. Of a call with a home it is that key's. */
-  waitMs(principal: Principal, route: Route, home: string): number | null;
+  /** How long until a key of the route may be back, in milliseconds: 0 when one is eligible, null when none will come back by itself. Of a call with a home it is that key's. Keys of `except` that are eligible do not count. */
+  waitMs(
+    principal: Principal,
+    route: Route,
+    home: string,
+    except?: ReadonlySet<string>,
+  ): number | null;
   /** Keeps a key out whose secret could not be opened, until a new version of it is announced. */
   markUnreadable(providerKeyId: string): void;
 }

@@ -137,7 +137,7 @@ export class Trials implements AttemptListener {
   #waitForKey(plan: CallPlan, home: string, fault: Fault): boolean {
     if (fault.code !== "no_public_token" && fault.code !== "no_own_token") return false;
     const { context, principal, id, listener } = this.#options;
-    const backMs = context.pool.waitMs(principal, plan.route, home);
+    const backMs = context.pool.waitMs(principal, plan.route, home, this.#failover.refused);
     if (backMs === null) return false;
     const jitter = (id.charCodeAt(id.length - 1) % 32) / 32;
     const waitMs = this.#failover.wait(backMs, this.#elapsedMs(), jitter);

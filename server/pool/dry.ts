@@ -1,7 +1,10 @@
 import { Fault } from "../core/fault.js";
 import type { Route } from "../core/provider.js";
 import type { KeyIndex } from "./key-index.js";
+import type { KeySlot } from "./key-slot.js";
 import type { LeaseRequest } from "./lease.js";
+import { NO_KEYS } from "./rights.js";
+import type { KeyIds } from "./rights.js";
 import type { Scope } from "./scope.js";
 
 // What a pool says that has no key for a call.
@@ -12,17 +15,21 @@ const RETRY_LATER_SECONDS = 30;
 /** When a route has a key again, monotonic milliseconds: `nowMs` when it has one, infinity when none will come back by itself. */
 export function nextBackMs(
   index: KeyIndex,
-  { route, scope, nowMs }: { route: Route; scope: Scope; nowMs: number },
+  { route, scope, nowMs, except }: { route: Route; scope: Scope; nowMs: number; except: KeyIds },
 ): number {
   let backMs = Infinity;
   for (const target of route.targets) {
     for (const lane of index.lanes(target.provider.id, scope)) {
       const set = lane.candidates(target.upstreamModel);
-      if (set.ready.length > 0 || set.awaiting.length > 0) return nowMs;
+      if (hasOther(set.ready, except) || hasOther(set.awaiting, except)) return nowMs;
       backMs = Math.min(backMs, set.nextBackMs(nowMs));
     }
   }
   return backMs;
+}
+
+function hasOther(slots: readonly KeySlot[], except: KeyIds): boolean {
+  return except.size === 0 ? slots.length > 0 : slots.some((slot) => !except.has(slot.id));
 }
 
 /** Why no key is left for a call, with the time after which one may be back. */
@@ -31,7 +38,7 @@ export function noneLeft(
   { request, scope, nowMs }: { request: LeaseRequest; scope: Scope; nowMs: number },
 ): Fault {
   const { route, tried } = request;
-  const backMs = nextBackMs(index, { route, scope, nowMs });
+  const backMs = nextBackMs(index, { route, scope, nowMs, except: NO_KEYS });
   const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
   const whose = scope.kind === "PUBLIC" ? "public provider key" : "provider key of your own";
   const model = route.targets[0]?.upstreamModel ?? route.modelAsked;

@@ -30,6 +30,8 @@ import type { CheckResult, Lease, LeaseRequest, LeaseResult } from "./lease.js";
 import type { LoadAtBegin, ModelLoad } from "./model-load.js";
 import { Prng } from "./prng.js";
 import { KeyRegistry } from "./registry.js";
+import { NO_KEYS } from "./rights.js";
+import type { KeyIds } from "./rights.js";
 import type { HealthChange, PoolContent } from "./registry.js";
 import { scopeOf } from "./scope.js";
 import type { Scope } from "./scope.js";
@@ -144,9 +146,9 @@ export class Pool {
   /**
    * How long until a key of the route may be back, in milliseconds: 0 when one is eligible now, null when
    * none will come back by itself. A call may wait that long within its deadline and ask again. Of a call
-   * with a home that is that key alone.
+   * with a home that is that key alone. Keys of `except`, which refused the call, do not count while they are eligible.
    */
-  waitMs(principal: Principal, route: Route, home = ""): number | null {
+  waitMs(principal: Principal, route: Route, home = "", except: KeyIds = NO_KEYS): number | null {
     const nowMs = this.#clock.monotonic();
     this.registry.wake(nowMs);
     const scope = scopeOf(principal);
@@ -154,7 +156,7 @@ export class Pool {
     const at = this.#findHome(route, home, scope);
     const backMs =
       at === undefined
-        ? nextBackMs(this.registry.index, { route, scope, nowMs })
+        ? nextBackMs(this.registry.index, { route, scope, nowMs, except })
         : at.set.memberBackMs(at.slot, nowMs);
     return backMs === Infinity ? null : Math.max(0, backMs - nowMs);
   }

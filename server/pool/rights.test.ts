@@ -128,3 +128,15 @@ test("callers may ask for whatever they like: what is known is bounded", () => {
   for (let i = 0; i < KEYS_MAX + 10; i++) rights.lacks(`pk_${String(i)}`, "/v1/x", "m", 0);
   assert.equal(rights.without("/v1/x", "m", 0).size, KEYS_MAX);
 });
+
+test("a call that some keys refuse waits for the others, and not at all where none will be back", () => {
+  const world = new World(keys(2));
+  assert.equal(world.call("RATE_LIMITED", { retryAfterMs: 2_000 }), "pk_00000");
+  const except = new Set(["pk_00001"]);
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+  assert.equal(world.pool.waitMs(SUPER, aRoute(), "", except), 2_000);
+  world.clock.advance(2_000);
+  assert.equal(world.pool.waitMs(SUPER, aRoute(), "", except), 0);
+  except.add("pk_00000");
+  assert.equal(world.pool.waitMs(SUPER, aRoute(), "", except), null);
+});
