@@ -66,6 +66,11 @@ export const LOSSES = {
     TO_MESSAGES,
     "Each such character becomes _.",
   ),
+  repeated_ids: changed(
+    "ids of tool calls that come again in another",
+    TO_MESSAGES,
+    "They get a number behind them, and so do their results.",
+  ),
   long_tool_ids: changed(
     "tool call ids of more than 40 characters (chat) or 64",
     "any → chat, responses, messages",

@@ -104,8 +104,8 @@ test("calls go back to an agent as it declared the tools", () => {
   const content = [
     { type: "thinking", thinking: "hm", signature: "sig" },
     { type: "redacted_thinking", data: "dark" },
-    { type: "tool_use", id: "c1", name: "shell__run", input: { n: 1 } },
-    { type: "tool_use", id: "c2", name: "patch", input: { input: "*** Begin" } },
+    { type: "tool_use", id: "c3", name: "shell__run", input: { n: 1 } },
+    { type: "tool_use", id: "c4", name: "patch", input: { input: "*** Begin" } },
   ];
   const { output, status } = replied("RESPONSES", "MESSAGES", AGENT, { content });
   assert.equal(status, "completed");

@@ -1,4 +1,5 @@
 import type { Part, Turn } from "./conversation.js";
+import { OpenCalls } from "./open-calls.js";
 
 /**
  * Turns in which what came of a call stands right behind those who called. The Responses API takes results anywhere
@@ -21,8 +22,7 @@ export function withResultsInPlace(turns: readonly Turn[]): readonly Turn[] {
 /** Results that come after the assistant has spoken again, by the last turn in which it said what it called for. */
 function lateResults(turns: readonly Turn[]): Map<number, Part[]> {
   const late = new Map<number, Part[]>();
-  /** Where the calls of an id were made that have no result yet, the oldest first: some ids come again. */
-  const calls = new Map<string, Round[]>();
+  const calls = new OpenCalls<Round>();
   let round: Round = { last: -1, isOver: true };
   turns.forEach(({ role, parts }, at) => {
     if (role === "ASSISTANT") {
@@ -30,10 +30,13 @@ function lateResults(turns: readonly Turn[]): Map<number, Part[]> {
       round.last = at;
     } else round.isOver = true;
     for (const part of parts) {
-      if (part.kind === "TOOL_CALL") push(calls, part.id, round);
+      if (part.kind === "TOOL_CALL") calls.add(part.id, round);
       if (part.kind !== "TOOL_RESULT") continue;
-      const called = calls.get(part.id)?.shift();
-      if (called !== undefined && called !== round) push(late, called.last, part);
+      const called = calls.take(part.id);
+      if (called === undefined || called === round) continue;
+      const results = late.get(called.last);
+      if (results === undefined) late.set(called.last, [part]);
+      else results.push(part);
     }
   });
   return late;
@@ -44,10 +47,4 @@ interface Round {
   /** The last turn of it. */
   last: number;
   isOver: boolean;
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }

@@ -48,3 +48,36 @@ for (const [to, charsMax] of [
     assert.deepEqual(dropped, []);
   });
 }
+
+test("ids that come again get a number for Anthropic, and results stay with their calls", () => {
+  const call = (id: string) => ({ id, type: "function", function: { name: "f", arguments: "{}" } });
+  const result = (tool_call_id: string, content: string) => ({
+    role: "tool",
+    tool_call_id,
+    content,
+  });
+  const body = {
+    messages: [
+      { role: "user", content: "go" },
+      { role: "assistant", tool_calls: [call("c"), call("c")] },
+      result("c", "1"),
+      result("c", "2"),
+      { role: "assistant", tool_calls: [call("c"), call("d")] },
+      result("d", "4"),
+      result("c", "3"),
+    ],
+  };
+  const translator = translatorFor("CHAT", "MESSAGES")!;
+  const sent = translator.request(Buffer.from(JSON.stringify(body)), TARGET, CALL);
+  const { messages } = JSON.parse(sent.body.toString());
+  const ids = [];
+  const results: Record<string, string> = {};
+  for (const { content } of messages.slice(1)) {
+    for (const block of content) {
+      if (block.type === "tool_use") ids.push(block.id);
+      else results[block.tool_use_id] = block.content;
+    }
+  }
+  assert.deepEqual(ids, ["c", "c_2", "c_3", "d"]);
+  assert.deepEqual(results, { c: "1", c_2: "2", c_3: "3", d: "4" });
+});

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Conversation, Part, ToolCallPart, ToolResultPart, Turn } from "./conversation.js";
 import type { Notes } from "./losses.js";
+import { OpenCalls } from "./open-calls.js";
 import type { Form } from "./side.js";
+import { plainToolId } from "./tool-arguments.js";
 
 /** The longest id of a tool call that providers of a form take, in characters. */
 const CHARS_MAX: Readonly<Record<Form, number>> = {
@@ -12,6 +14,48 @@ const CHARS_MAX: Readonly<Record<Form, number>> = {
 };
 /** Of a hash in base64url: 132 bits, which no two ids of a conversation share. */
 const HASH_CHARS = 22;
+
+/**
+ * Turns in which no two calls have the same id, as Anthropic wants it: some providers count anew with each reply. A
+ * result belongs to the oldest call of its id that has none.
+ */
+export function withUniqueIds(turns: readonly Turn[], notes: Notes): readonly Turn[] {
+  const ids = new UniqueIds();
+  const made = turns.map((turn): Turn => ({
+    role: turn.role,
+    parts: turn.parts.map((part) => {
+      if (part.kind === "TOOL_CALL") return { ...part, id: ids.ofCall(part.id) };
+      return part.kind === "TOOL_RESULT" ? { ...part, id: ids.ofResult(part.id) } : part;
+    }),
+  }));
+  if (!ids.repeated) return turns;
+  notes.lose("repeated_ids");
+  return made;
+}
+
+class UniqueIds {
+  readonly #taken = new Set<string>();
+  /** How often each id has come. */
+  readonly #counts = new Map<string, number>();
+  /** What stands for each. */
+  readonly #open = new OpenCalls<string>();
+  repeated = false;
+
+  ofCall(id: string): string {
+    let count = (this.#counts.get(id) ?? 0) + 1;
+    let unique = count === 1 ? id : `${id}_${String(count)}`;
+    while (this.#taken.has(plainToolId(unique))) unique = `${id}_${String(++count)}`;
+    this.repeated ||= unique !== id;
+    this.#counts.set(id, count);
+    this.#taken.add(plainToolId(unique));
+    this.#open.add(id, unique);
+    return unique;
+  }
+
+  ofResult(id: string): string {
+    return this.#open.take(id) ?? id;
+  }
+}
 
 /** The conversation with no id of a tool call longer than the form takes; calls and results still find each other. */
 export function withShortIds(conversation: Conversation, form: Form, notes: Notes): Conversation {

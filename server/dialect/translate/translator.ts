@@ -4,7 +4,7 @@ import { utf8 } from "../../core/bytes.js";
 import type { StreamEdit, StreamFailure } from "../codec.js";
 import { CODECS } from "../codecs.js";
 import { chatSide } from "./chat/side.js";
-import type { Conversation } from "./conversation.js";
+import type { Conversation, Turn } from "./conversation.js";
 import { generateSide } from "./generate/side.js";
 import { list, object, parseJson, parseObject, writeJson } from "./json.js";
 import { malformed, Notes } from "./losses.js";
@@ -15,7 +15,7 @@ import type { StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
 import { withResultsInPlace } from "./result-order.js";
-import { withShortIds } from "./tool-ids.js";
+import { withShortIds, withUniqueIds } from "./tool-ids.js";
 import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
 
 const SIDES: Readonly<Record<Form, Side>> = {
@@ -115,13 +115,18 @@ function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallI
   return guarded(() => {
     const read = pair.caller.readRequest(readBody(body), asked, notes);
     const { form } = pair.provider;
-    const inPlace =
-      form === "RESPONSES" ? read : { ...read, turns: withResultsInPlace(read.turns) };
-    const short = withShortIds(inPlace, form, notes);
+    const short = withShortIds({ ...read, turns: turnsFor(form, read, notes) }, form, notes);
     const { conversation, names } = withFittingNames(short, form, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
     return { read, names, written: Buffer.from(text), dropped: notes.dropped };
   });
+}
+
+/** The turns in an order, and with ids, such as providers of the form take. */
+function turnsFor(form: Form, { turns }: Conversation, notes: Notes): readonly Turn[] {
+  if (form === "RESPONSES") return turns;
+  const inPlace = withResultsInPlace(turns);
+  return form === "MESSAGES" ? withUniqueIds(inPlace, notes) : inPlace;
 }
 
 /** Made where nothing of the request is in sight: what these functions see stays in memory as long as the stream. */
