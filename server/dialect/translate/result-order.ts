@@ -23,14 +23,14 @@ export function withResultsInPlace(turns: readonly Turn[]): readonly Turn[] {
 function lateResults(turns: readonly Turn[]): Map<number, Part[]> {
   const late = new Map<number, Part[]>();
   const calls = new OpenCalls<Round>();
-  let round: Round = { last: -1, isOver: true };
+  let round: Round = { begin: -1, last: -1, isOver: true };
   turns.forEach(({ role, parts }, at) => {
     if (role === "ASSISTANT") {
-      if (round.isOver) round = { last: at, isOver: false };
+      if (round.isOver) round = { begin: at, last: at, isOver: false };
       round.last = at;
     } else round.isOver = true;
     for (const part of parts) {
-      if (part.kind === "TOOL_CALL") calls.add(part.id, round);
+      if (part.kind === "TOOL_CALL") calls.add(part.id, round, round.begin);
       if (part.kind !== "TOOL_RESULT") continue;
       const called = calls.take(part.id);
       if (called === undefined || called === round) continue;
@@ -44,6 +44,8 @@ function lateResults(turns: readonly Turn[]): Map<number, Part[]> {
 
 /** What the assistant says without anybody between. */
 interface Round {
+  /** The first turn of it. */
+  readonly begin: number;
   /** The last turn of it. */
   last: number;
   isOver: boolean;

@@ -59,6 +59,8 @@ test("ids that come again get a number for Anthropic, and results stay with thei
   const body = {
     messages: [
       { role: "user", content: "go" },
+      { role: "assistant", tool_calls: [call("d")] },
+      { role: "user", content: "stop" },
       { role: "assistant", tool_calls: [call("c"), call("c")] },
       result("c", "1"),
       result("c", "2"),
@@ -73,11 +75,12 @@ test("ids that come again get a number for Anthropic, and results stay with thei
   const ids = [];
   const results: Record<string, string> = {};
   for (const { content } of messages.slice(1)) {
-    for (const block of content) {
+    for (const block of typeof content === "string" ? [] : content) {
       if (block.type === "tool_use") ids.push(block.id);
       else results[block.tool_use_id] = block.content;
     }
   }
-  assert.deepEqual(ids, ["c", "c_2", "c_3", "d"]);
-  assert.deepEqual(results, { c: "1", c_2: "2", c_3: "3", d: "4" });
+  // What was stopped has no result, and takes none of a later call.
+  assert.deepEqual(ids, ["d", "c", "c_2", "c_3", "d_2"]);
+  assert.deepEqual(results, { c: "1", c_2: "2", c_3: "3", d_2: "4" });
 });

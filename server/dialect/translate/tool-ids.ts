@@ -16,18 +16,21 @@ const CHARS_MAX: Readonly<Record<Form, number>> = {
 const HASH_CHARS = 22;
 
 /**
- * Turns in which no two calls have the same id, as Anthropic wants it: some providers count anew with each reply. A
- * result belongs to the oldest call of its id that has none.
+ * Turns in which no two calls have the same id, as Anthropic wants it: some providers count anew with each reply.
  */
 export function withUniqueIds(turns: readonly Turn[], notes: Notes): readonly Turn[] {
   const ids = new UniqueIds();
-  const made = turns.map((turn): Turn => ({
-    role: turn.role,
-    parts: turn.parts.map((part) => {
-      if (part.kind === "TOOL_CALL") return { ...part, id: ids.ofCall(part.id) };
-      return part.kind === "TOOL_RESULT" ? { ...part, id: ids.ofResult(part.id) } : part;
-    }),
-  }));
+  let round = 0;
+  const made = turns.map(({ role, parts }, at): Turn => {
+    if (turns[at - 1]?.role !== role) round++;
+    return {
+      role,
+      parts: parts.map((part) => {
+        if (part.kind === "TOOL_CALL") return { ...part, id: ids.ofCall(part.id, round) };
+        return part.kind === "TOOL_RESULT" ? { ...part, id: ids.ofResult(part.id) } : part;
+      }),
+    };
+  });
   if (!ids.repeated) return turns;
   notes.lose("repeated_ids");
   return made;
@@ -41,14 +44,14 @@ class UniqueIds {
   readonly #open = new OpenCalls<string>();
   repeated = false;
 
-  ofCall(id: string): string {
+  ofCall(id: string, round: number): string {
     let count = (this.#counts.get(id) ?? 0) + 1;
     let unique = count === 1 ? id : `${id}_${String(count)}`;
     while (this.#taken.has(plainToolId(unique))) unique = `${id}_${String(++count)}`;
     this.repeated ||= unique !== id;
     this.#counts.set(id, count);
     this.#taken.add(plainToolId(unique));
-    this.#open.add(id, unique);
+    this.#open.add(id, unique, round);
     return unique;
   }
 
