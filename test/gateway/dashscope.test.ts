@@ -15,6 +15,7 @@ import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 const SECRET = "sk-upstream-0000000000000000000000";
 const BEGUN = task("PENDING");
 const FILES_BYTES_MAX = 4_096;
+const BODY_BYTES_MAX = 10_000;
 
 let stub: UpstreamStub;
 let gateway: TestGateway;
@@ -25,7 +26,11 @@ before(async () => {
   gateway = await startGateway({
     providers: [{ baseUrl: `http://dashscope.aliyuncs.com:${String(stub.port)}/api/v1` }],
     secrets: [SECRET, "sk-second"],
-    limits: { taskPauseMs: 1, replyFilesBytesMax: FILES_BYTES_MAX },
+    limits: {
+      taskPauseMs: 1,
+      replyFilesBytesMax: FILES_BYTES_MAX,
+      bodyBytesInFlightMax: BODY_BYTES_MAX,
+    },
     resolve: (_name, done) => {
       done(null, [{ address: "127.0.0.1", family: 4 }]);
     },
@@ -243,6 +248,26 @@ test("images that are too large, packed or no images are not passed on", async (
   ] as const) {
     gateway.pool.releases.length = 0;
     assert.match(await refusalOf(image), told);
+  }
+});
+
+test("images count as held until the answer made of them leaves, and no longer", async () => {
+  const image = Buffer.alloc(FILES_BYTES_MAX);
+  stub.script = madeAt([urlOf("1.png")], replyImage(image));
+  const { sink } = gateway;
+  const records = sink.records.length;
+  let save: () => void = () => undefined;
+  sink.safe = new Promise((resolve) => (save = resolve));
+  const first = imagesInBytes();
+  await sink.record(records + 1);
+  const second = imagesInBytes();
+  await sink.record(records + 2);
+  save();
+  sink.safe = undefined;
+  assert.equal((await first).data?.[0]?.b64_json, image.toString("base64"));
+  await assert.rejects(second, /too much is held in memory/);
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await imagesInBytes()).data?.[0]?.b64_json, image.toString("base64"));
   }
 });
 
