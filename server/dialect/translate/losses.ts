@@ -203,7 +203,7 @@ export const LOSSES = {
   max_tokens: changed(
     "the limit of the output",
     ALL,
-    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, or 4096.",
+    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, or 4096. The Responses API takes none below 16.",
   ),
   seed: dropped('"seed", penalties', TO_MESSAGES, "There are no such parameters."),
   temperature: changed(

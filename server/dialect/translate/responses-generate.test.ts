@@ -207,6 +207,12 @@ test("what a Gemini model drew, and what lies in Google's storage, is refused by
   }
 });
 
+test("the Responses API is asked for no less than it takes", () => {
+  const messages = [{ role: "user", content: "quota" }];
+  assert.equal(asked("MESSAGES", "RESPONSES", { messages, max_tokens: 1 }).max_output_tokens, 16);
+  assert.equal(asked("MESSAGES", "RESPONSES", { messages, max_tokens: 17 }).max_output_tokens, 17);
+});
+
 test("stop sequences are refused where the provider has none", () => {
   const body = { messages: [{ role: "user", content: "x" }], stop: "END" };
   assert.throws(() => ask("CHAT", "RESPONSES", body), /stop sequences/);

@@ -43,7 +43,7 @@ export function writeResponsesRequest(
     model: target.model,
     instructions: system.length === 0 ? undefined : system.join("\n\n"),
     input,
-    max_output_tokens: outputLimit(conversation.maxTokens, target.maxOutput),
+    max_output_tokens: limitOf(conversation.maxTokens, target.maxOutput, notes),
     ...sampling(conversation, thinks, notes),
     tools: tools.length === 0 ? undefined : tools.map(toolOf),
     tool_choice: tools.length === 0 ? undefined : choiceOf(conversation.toolChoice),
@@ -56,6 +56,20 @@ export function writeResponsesRequest(
     include: thinks ? ["reasoning.encrypted_content"] : undefined,
     stream: stream ? true : undefined,
   };
+}
+
+/** The Responses API refuses a smaller limit of the output. */
+const LIMIT_MIN = 16;
+
+function limitOf(
+  asked: number | undefined,
+  maxOutput: number | null,
+  notes: Notes,
+): number | undefined {
+  const limit = outputLimit(asked, maxOutput);
+  if (limit === undefined || limit < 1 || limit >= LIMIT_MIN) return limit;
+  notes.lose("max_tokens");
+  return LIMIT_MIN;
 }
 
 function sampling(conversation: Conversation, thinks: boolean, notes: Notes): JsonObject {
