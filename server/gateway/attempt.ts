@@ -21,7 +21,7 @@ import {
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import type { GatewayContext } from "./context.js";
-import { failedInside } from "./failed-inside.js";
+import { failedInside, refused } from "./judged-failure.js";
 import { type Passage, saysResponsesOnly } from "./passages.js";
 import type { Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
@@ -36,7 +36,6 @@ import {
 } from "./reply-head.js";
 import { beginsLikeEvents, beginsLikeJson, isMarkup, withoutMark } from "./reply-look.js";
 import { type Expected, isJson, isReadWhole, isReply } from "./expected-reply.js";
-import { judge } from "./verdict.js";
 
 /** Hears how an attempt goes. Its end is told once, unless it is aborted. */
 export interface AttemptListener {
@@ -419,26 +418,12 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #judge(head: ReplyHead): void {
     if (this.#over) return;
     try {
-      this.#refuse(this.#verdictOf(head));
+      const text = redact(withoutMark(this.#body.whole()).toString("utf8"), this.options.secret);
+      const nowMs = this.options.context.clock.now();
+      this.#refuse(refused(head, text, nowMs, () => this.#refusal(head, text)));
     } catch (thrown) {
       this.#bug(thrown);
     }
-  }
-
-  #verdictOf(head: ReplyHead): AttemptFailure {
-    const text = redact(withoutMark(this.#body.whole()).toString("utf8"), this.options.secret);
-    const verdict = judge(head, text, this.options.context.clock.now());
-    const status = `HTTP ${String(head.httpStatus)}`;
-    const { said } = verdict;
-    return {
-      outcome: verdict.outcome,
-      elsewhere: verdict.elsewhere,
-      httpStatus: head.httpStatus,
-      retryAfterMs: verdict.retryAfterMs,
-      detail: (said === "" ? status : `${status}: ${said}`).slice(0, DETAIL_CHARS_MAX),
-      kind: undefined,
-      reply: verdict.passable ? this.#refusal(head, text) : undefined,
-    };
   }
 
   /** The provider's own refusal, as the caller can read it. */

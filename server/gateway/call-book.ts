@@ -208,11 +208,17 @@ export class CallBook {
     return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
   }
 
+  /** Tokens of a call that did not come to its end. `part` is undefined when no byte of a reply has gone to the caller. */
+  countedBroken(fault: Fault, part: ReplyPart | undefined): Counted {
+    if (fault.code === "caller_aborted") return this.#countedAborted(part);
+    return part === undefined ? NOT_COUNTED : this.countedInPart(part.given, part.textBytes);
+  }
+
   /**
    * Tokens of a call that its caller broke off: by the installation's policy what went by, what was reserved,
-   * or nothing. `given` and `textBytes` as above; undefined when no byte of a reply has come.
+   * or nothing.
    */
-  countedAborted(part: ReplyPart | undefined): Counted {
+  #countedAborted(part: ReplyPart | undefined): Counted {
     const policy = this.#context.abortedCalls();
     if (policy === "OBSERVED" && part !== undefined) {
       return this.countedInPart(part.given, part.textBytes);

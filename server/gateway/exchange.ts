@@ -11,7 +11,7 @@ import { Answer } from "./answer.js";
 import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
-import { CallBook, type Counted, NOT_COUNTED, type ReplyPart } from "./call-book.js";
+import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { countReply, estimateOf } from "./estimate.js";
@@ -380,7 +380,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const relay = this.#relay;
     const begun = relay?.headSent === true;
     const part = begun ? { given: relay.watch.usage(), textBytes: relay.textBytes() } : undefined;
-    const counted = this.#countedAtEnd(fault, part);
+    const counted = this.#book.countedBroken(fault, part);
     if (relay !== undefined) this.#book.leaves(relay.watch.keptId, counted.tokens);
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
@@ -389,12 +389,6 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const onRecord = this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, bytes);
     this.#over();
     return onRecord;
-  }
-
-  #countedAtEnd(fault: Fault, part: ReplyPart | undefined): Counted {
-    if (fault.code === "caller_aborted") return this.#book.countedAborted(part);
-    if (part === undefined) return NOT_COUNTED;
-    return this.#book.countedInPart(part.given, part.textBytes);
   }
 
   /** Answers with a fault and ends the exchange. */

@@ -1,6 +1,27 @@
 import { isRecord, parseRecord } from "../dialect/json-find.js";
 import { type AttemptFailure, DETAIL_CHARS_MAX } from "./attempt-failure.js";
-import { judge } from "./verdict.js";
+import { judge, type RefusalHead } from "./verdict.js";
+
+/** The provider refused over HTTP. `text` is without secrets; `reply` is what the caller gets if its SDK can read it. */
+export function refused(
+  head: RefusalHead,
+  text: string,
+  nowMs: number,
+  reply: () => AttemptFailure["reply"],
+): AttemptFailure {
+  const { outcome, elsewhere, retryAfterMs, said, passable } = judge(head, text, nowMs);
+  const { httpStatus } = head;
+  const detail = `HTTP ${String(httpStatus)}${said === "" ? "" : `: ${said}`}`;
+  return {
+    outcome,
+    elsewhere,
+    httpStatus,
+    retryAfterMs,
+    detail: detail.slice(0, DETAIL_CHARS_MAX),
+    kind: undefined,
+    reply: passable ? reply() : undefined,
+  };
+}
 
 /**
  * Status 200, but the content says that it failed: judged as if the provider had said so over HTTP. `body` is JSON
