@@ -1,6 +1,7 @@
 import type { TokenUsage } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
+import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
 import type { FollowUp } from "../dialect/translate/translator.js";
 import { replyEvents } from "../dialect/reply-events.js";
@@ -23,7 +24,6 @@ import { CollectedReply } from "./collected-reply.js";
 import type { GatewayContext } from "./context.js";
 import { failedInside, refused } from "./judged-failure.js";
 import { type Passage, saysResponsesOnly } from "./passages.js";
-import type { Lease } from "./ports.js";
 import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";

@@ -10,6 +10,7 @@ import {
 } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
+import type { Lease } from "../core/lease.js";
 import { responseId } from "../dialect/kept-ids.js";
 import { textBytes } from "../dialect/text-share.js";
 import type { AttemptFailure } from "./attempt-failure.js";
@@ -17,7 +18,7 @@ import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
 import { goesOn, type LaterUsage, restOf } from "./later-usage.js";
-import type { Lease, Ticket } from "./ports.js";
+import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
 const NO_LEASES: readonly Lease[] = [];

@@ -1,8 +1,9 @@
 import type { AttemptOutcome } from "../core/call.js";
+import type { Lease } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayLimits } from "./limits.js";
-import type { Lease, Pool } from "./ports.js";
+import type { Pool } from "./ports.js";
 
 /** The first pause before a key is asked again that failed; each further one is twice as long. */
 const PAUSE_MS = 50;

@@ -1,6 +1,7 @@
-import type { AttemptOutcome, CallEntry, CallRecord, Estimate, ReplyFacts } from "../core/call.js";
+import type { CallEntry, CallRecord, Estimate, ReplyFacts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
+import type { Lease, LeaseRequest, Used } from "../core/lease.js";
 import type { PresentedKey } from "../core/presented-key.js";
 import type { Dialect, Route, RouteTarget } from "../core/provider.js";
 import type { ProviderKey } from "../core/provider-key.js";
@@ -86,51 +87,6 @@ export interface Pool {
   ): number | null;
   /** Keeps a key out whose secret could not be opened, until a new version of it is announced. */
   markUnreadable(providerKeyId: string): void;
-}
-
-export interface LeaseRequest {
-  readonly principal: Principal;
-  readonly route: Route;
-  /** Ids of provider keys that this call has tried already. */
-  readonly tried: ReadonlySet<string>;
-  /** Calls of one session stay on one key while it is eligible, for prompt caches; empty for none. */
-  readonly affinity: string;
-  /** Id of the key whose account holds what the call names: none but it, unless it is gone for good; empty if none is known. */
-  readonly home: string;
-  /** Of what kind the call is, as its path says: a key may have the right to one and not to another. */
-  readonly endpoint: string;
-}
-
-export interface Lease {
-  readonly providerKey: ProviderKey;
-  readonly target: RouteTarget;
-  /** Called when a good reply begins, which may go on for minutes. */
-  proven(): void;
-  /** Called exactly once, when the attempt has ended. */
-  release(result: LeaseResult): void;
-  /** Called after `release` when another key has served what this one was refused a right for. */
-  lacksRight(): void;
-  /**
-   * Called exactly once, not before `release`: with what the call used, when it has ended, or null when it has gone
-   * on with another key.
-   */
-  settle(used: Used | null): void;
-}
-
-/** LLM tokens, input and output together, and money in micro-US-dollars. */
-export interface Used {
-  readonly tokens: number;
-  readonly costMicros: number;
-}
-
-export interface LeaseResult {
-  readonly outcome: AttemptOutcome;
-  readonly httpStatus: number | null;
-  readonly latencyMs: number;
-  /** From Retry-After or a reset header; null if the provider said nothing. */
-  readonly retryAfterMs: number | null;
-  /** Without secrets. */
-  readonly detail: string;
 }
 
 /** Opens provider secrets; cached, so that the hot path pays microseconds. */

@@ -1,6 +1,7 @@
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { type Fault, toFault } from "../core/fault.js";
+import type { Lease } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
@@ -22,7 +23,6 @@ import {
 import type { GatewayContext } from "./context.js";
 import { Failover } from "./failover.js";
 import type { Match } from "./match.js";
-import type { Lease } from "./ports.js";
 import { ProviderTask } from "./provider-task.js";
 import type { Relay, StreamSource } from "./relay.js";
 import { filesMissing, ReplyFiles } from "./reply-files.js";

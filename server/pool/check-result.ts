@@ -1,6 +1,15 @@
+import type { AttemptOutcome } from "../core/call.js";
 import type { HealthEvent } from "./health.js";
 import type { KeySlot } from "./key-slot.js";
-import type { CheckResult } from "./lease.js";
+
+/** What a health check outside of any call found. */
+export interface CheckResult {
+  readonly ok: boolean;
+  /** What it says of the key where it did not succeed. */
+  readonly outcome: AttemptOutcome;
+  /** Without secrets; empty when it succeeded. */
+  readonly error: string;
+}
 
 /** A failed health check as the event that a call with the same answer would have been. */
 export function checkEvent(

@@ -1,10 +1,10 @@
 import type { Clock } from "../core/clock.js";
+import type { LeaseRequest } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
 import { AffinityMap } from "./affinity.js";
 import type { CandidateSet } from "./candidate-set.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
-import type { LeaseRequest } from "./lease.js";
 import type { Prng } from "./prng.js";
 import type { KeyRegistry } from "./registry.js";
 import { NO_KEYS } from "./rights.js";

@@ -1,8 +1,8 @@
 import { Fault } from "../core/fault.js";
+import type { LeaseRequest } from "../core/lease.js";
 import type { Route } from "../core/provider.js";
 import type { KeyIndex } from "./key-index.js";
 import type { KeySlot } from "./key-slot.js";
-import type { LeaseRequest } from "./lease.js";
 import { NO_KEYS } from "./rights.js";
 import type { KeyIds } from "./rights.js";
 import type { Scope } from "./scope.js";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { Lease } from "../core/lease.js";
 import { aRoute } from "../../test/support/records.js";
 import { uniformOf } from "../../test/support/chaos-provider.js";
 import { keys, result, SUPER, World } from "../../test/support/pool-world.js";
-import type { Lease } from "./lease.js";
 import { CEILING_KEPT_MS, ModelLoad } from "./model-load.js";
 import { STRATEGIES, type Strategy } from "./strategy.js";
 

@@ -6,6 +6,7 @@ import { aProviderKey, aRoute } from "../../test/support/records.js";
 import type { AttemptOutcome } from "../core/call.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { Fault } from "../core/fault.js";
+import type { Lease } from "../core/lease.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import {
@@ -14,7 +15,6 @@ import {
   RATE_LIMIT_WAIT_MAX_MS,
   REFUSAL_COOLDOWN_MS,
 } from "./health.js";
-import type { Lease } from "./lease.js";
 import { STRATEGIES, type Strategy } from "./strategy.js";
 
 /** When a key is to be asked again at the earliest and at the latest, by what is documented. */

@@ -1,8 +1,8 @@
 import { assert } from "../core/assert.js";
+import type { Used } from "../core/lease.js";
 import { PERIODS } from "../core/period.js";
 import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
 import type { Period, Quota } from "../core/provider-key.js";
-import type { Used } from "./lease.js";
 
 /** What a key has used in a time. */
 export interface QuotaUse extends Used {

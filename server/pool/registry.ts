@@ -1,6 +1,7 @@
 import type { Change } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import { HOUR_MS } from "../core/durations.js";
+import type { Used } from "../core/lease.js";
 import { TIERS } from "../core/provider-key.js";
 import type { Health, KeyHealth, ProviderKey, Tier } from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";
@@ -13,7 +14,6 @@ import { KeyIndex } from "./key-index.js";
 import { conditionFrom, healthOf, KeySlot } from "./key-slot.js";
 import type { Place } from "./key-slot.js";
 import type { InService } from "./lane.js";
-import type { Used } from "./lease.js";
 import { ModelConditions } from "./model-conditions.js";
 import type { PastUse } from "./quota-meter.js";
 import { Rights } from "./rights.js";

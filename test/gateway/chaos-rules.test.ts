@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { AttemptOutcome } from "../../server/core/call.js";
+import type { Lease } from "../../server/core/lease.js";
 import { WaitingRoom } from "../../server/gateway/context.js";
 import { Failover } from "../../server/gateway/failover.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
-import type { Lease } from "../../server/pool/lease.js";
 import { Pool } from "../../server/pool/pool.js";
 import { DEFAULT_ALLOCATION, STRATEGIES, type Strategy } from "../../server/pool/strategy.js";
 import { uniformOf } from "../support/chaos-provider.js";

@@ -4,6 +4,7 @@ import type { Clock } from "../../server/core/clock.js";
 import { systemClock } from "../../server/core/clock.js";
 import { Fault } from "../../server/core/fault.js";
 import { IdSource } from "../../server/core/ids.js";
+import type { Lease, LeaseRequest, LeaseResult, Used } from "../../server/core/lease.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PresentedKey } from "../../server/core/presented-key.js";
@@ -18,15 +19,11 @@ import type {
   Admission,
   Authenticator,
   CallSink,
-  Lease,
-  LeaseRequest,
-  LeaseResult,
   Limiter,
   ListedModel,
   Pool,
   Router,
   Ticket,
-  Used,
 } from "../../server/gateway/ports.js";
 import { createGateway, type Gateway } from "../../server/gateway/server.js";
 import type { UpstreamLimits } from "../../server/upstream/limits.js";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { AttemptOutcome } from "../../server/core/call.js";
 import type { Fault } from "../../server/core/fault.js";
+import type { Lease, LeaseResult, Used } from "../../server/core/lease.js";
 import type { ProviderKey } from "../../server/core/provider-key.js";
 import type { Route } from "../../server/core/provider.js";
-import type { Lease, LeaseResult, Used } from "../../server/pool/lease.js";
 import { Pool } from "../../server/pool/pool.js";
 import type { HealthChange } from "../../server/pool/registry.js";
 import { DEFAULT_ALLOCATION } from "../../server/pool/strategy.js";

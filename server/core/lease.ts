@@ -1,7 +1,7 @@
-import type { AttemptOutcome } from "../core/call.js";
-import type { Principal } from "../core/client-key.js";
-import type { ProviderKey } from "../core/provider-key.js";
-import type { Route, RouteTarget } from "../core/provider.js";
+import type { AttemptOutcome } from "./call.js";
+import type { Principal } from "./client-key.js";
+import type { ProviderKey } from "./provider-key.js";
+import type { Route, RouteTarget } from "./provider.js";
 
 /** What a call asks the pool for. */
 export interface LeaseRequest {
@@ -9,7 +9,7 @@ export interface LeaseRequest {
   readonly route: Route;
   /** Ids of provider keys that this call has tried already. */
   readonly tried: ReadonlySet<string>;
-  /** Calls of one session stay on one key while it is eligible; empty for none. */
+  /** Calls of one session stay on one key while it is eligible, for prompt caches; empty for none. */
   readonly affinity: string;
   /** Id of the key whose account holds what the call names: none but it, unless it is gone for good; empty if none is known. */
   readonly home: string;
@@ -17,18 +17,19 @@ export interface LeaseRequest {
   readonly endpoint: string;
 }
 
+/** A provider key for one attempt. */
 export interface Lease {
   readonly providerKey: ProviderKey;
   readonly target: RouteTarget;
   /** A good reply begins. Other calls need not wait for its end to know that the key works again. */
   proven(): void;
-  /** Ends the attempt. Only the first call counts, so that racing ends cannot give a key back twice. */
+  /** Ends the attempt; called once. Only the first call counts, so that racing ends cannot give a key back twice. */
   release(result: LeaseResult): void;
   /** Another key has served what this one was refused a right for: calls like it ask the others first. */
   lacksRight(): void;
   /**
    * Counts the call against the key's quota: what it used, once it has ended, or null when it has gone on with
-   * another key, which it then counts for. Only the first call counts.
+   * another key, which it then counts for. Called once, not before `release`; only the first call counts.
    */
   settle(used: Used | null): void;
 }
@@ -39,6 +40,7 @@ export interface Used {
   readonly costMicros: number;
 }
 
+/** How an attempt ended. */
 export interface LeaseResult {
   readonly outcome: AttemptOutcome;
   readonly httpStatus: number | null;
@@ -47,13 +49,4 @@ export interface LeaseResult {
   readonly retryAfterMs: number | null;
   /** Without secrets. */
   readonly detail: string;
-}
-
-/** What a health check outside of any call found. */
-export interface CheckResult {
-  readonly ok: boolean;
-  /** What it says of the key where it did not succeed. */
-  readonly outcome: AttemptOutcome;
-  /** Without secrets; empty when it succeeded. */
-  readonly error: string;
 }
