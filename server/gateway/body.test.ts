@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BodyBudget } from "./body.js";
+import { BodyBudget, BodyReader } from "./body.js";
 
 test("however much one holder sends, there is room left for others, and all of it comes back", () => {
   const budget = new BodyBudget(1_000);
@@ -20,4 +20,21 @@ test("however much one holder sends, there is room left for others, and all of i
   }
   assert.equal(budget.bytes, 0);
   budget.take("a", 1_000);
+});
+
+test("of bodies that come together and have no room in all, those that have are read", () => {
+  const budget = new BodyBudget(1_000);
+  let read = 0;
+  let refused = 0;
+  const readers = Array.from({ length: 9 }, () => {
+    const options = { budget, holder: "a", bytesMax: 1_000 };
+    return new BodyReader(options, (fault) => void (fault === undefined ? read++ : refused++));
+  });
+  for (let round = 0; round < 20; round++) {
+    for (const reader of readers) reader.onBody(Buffer.alloc(10));
+  }
+  for (const reader of readers) reader.onBodyEnd();
+  assert.deepEqual([read, refused], [2, 7]);
+  for (const reader of readers) reader.release();
+  assert.equal(budget.bytes, 0);
 });

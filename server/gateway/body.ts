@@ -54,6 +54,7 @@ export class BodyReader implements BodySink {
   readonly #bytesMax: number;
   readonly #done: (fault: Fault | undefined, body: Buffer) => void;
   readonly #pieces = new Pieces();
+  #bytes = 0;
   #over = false;
 
   constructor(
@@ -68,7 +69,7 @@ export class BodyReader implements BodySink {
 
   /** Bytes read so far. */
   get bytes(): number {
-    return this.#pieces.bytes;
+    return this.#bytes;
   }
 
   /** Lets the body go and gives back what the budget holds for it. */
@@ -91,6 +92,7 @@ export class BodyReader implements BodySink {
       return;
     }
     this.#pieces.push(chunk);
+    this.#bytes += chunk.length;
   }
 
   onBodyEnd(): void {
@@ -100,6 +102,8 @@ export class BodyReader implements BodySink {
   #finish(fault: Fault | undefined): void {
     if (this.#over) return;
     this.#over = true;
+    // At once, so that of many that come together some find room.
+    if (fault !== undefined) this.release();
     this.#done(fault, fault === undefined ? this.#pieces.whole() : EMPTY);
   }
 }
