@@ -1,5 +1,5 @@
 import { Fault } from "../core/fault.js";
-import type { Span } from "./json-span.js";
+import { readString, type Span } from "./json-span.js";
 import { byteAt, scalarEnd, spaceEnd, stringEnd } from "./json-steps.js";
 import { OTHER_CASE, UNREADABLE, type WantedMembers } from "./wanted-members.js";
 
@@ -99,8 +99,7 @@ class Scan {
       if (keyEnd < 0) this.#fail(at);
       const index = wanted.indexOf(text, at + 1, keyEnd - 1);
       if (index === UNREADABLE) this.#fail(keyEnd);
-      if (index === OTHER_CASE)
-        throw malformed("The request body names a member in other letters.");
+      if (index === OTHER_CASE) this.#failCase({ start: at, end: keyEnd });
       const valueAt = this.#colon(keyEnd);
       const valueEnd = this.#value(valueAt, 2);
       if (index >= 0) {
@@ -113,6 +112,12 @@ class Scan {
       if (byteAt(text, at, end) !== COMMA) return this.#close(at, CLOSE_BRACE);
       at = spaceEnd(text, at + 1, end);
     }
+  }
+
+  #failCase(name: Span): never {
+    const given = readString(this.#text, name) ?? "";
+    const meant = given.toLowerCase();
+    throw malformed(`The request body has "${given}", which some servers take for "${meant}".`);
   }
 
   /** Goes on inside an object, at a key, to the end of the text. Answers the span of that key's value. */
