@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
 import {
   CHAT_REPLY,
@@ -9,12 +9,11 @@ import {
   replyEvents,
   replyJson,
   type Script,
-  startUpstreamStub,
-  type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
-import { advanceUntil, type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { advanceUntil } from "./fixture.js";
+import { stubbedGateway } from "./stubbed-gateway.js";
 
 const SECRETS = [
   "sk-first-00000000000000000000",
@@ -26,31 +25,8 @@ const SECRETS = [
 const HEAD_ARRIVES_TURNS = 50;
 const CHAT = { model: "m", messages: [] };
 
-let stub: UpstreamStub;
-let gateway: TestGateway | undefined;
-
-before(async () => {
-  stub = await startUpstreamStub();
-});
-
-after(async () => {
-  await gateway?.close();
-  await stub.close();
-});
-
-beforeEach(() => {
-  stub.received.length = 0;
-});
-
-async function start(setup: Setup = {}): Promise<TestGateway> {
-  await gateway?.close();
-  gateway = await startGateway({
-    providers: [{ baseUrl: stub.origin }],
-    secrets: SECRETS,
-    ...setup,
-  });
-  return gateway;
-}
+const site = stubbedGateway(SECRETS);
+const { bound } = site;
 
 const refusal = (status: number, code: string, headers = {}): Script =>
   replyJson(
@@ -62,11 +38,11 @@ const ok = replyJson(200, CHAT_REPLY);
 
 test("a key that the provider refuses is followed by the next, and the caller notices nothing", async () => {
   const { post, pool, sink } = await bound();
-  stub.script = inTurn(refusal(401, "invalid_api_key"), refusal(403, "permission_error"), ok);
+  site.stub.script = inTurn(refusal(401, "invalid_api_key"), refusal(403, "permission_error"), ok);
   const response = await post(CHAT);
   assert.equal(response.status, 200);
   assert.deepEqual(
-    stub.received.map((each) => each.secret),
+    site.stub.received.map((each) => each.secret),
     SECRETS.slice(0, 3),
   );
   assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "RIGHT_REFUSED", "OK"]);
@@ -85,7 +61,7 @@ test("a key that the provider refuses is followed by the next, and the caller no
 
 test("when every key is refused the caller is not told that its own is bad", async () => {
   const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
-  stub.script = replyJson(
+  site.stub.script = replyJson(
     401,
     JSON.stringify({ error: { message: `Incorrect API key provided: ${SECRETS[0] ?? ""}` } }),
   );
@@ -98,7 +74,9 @@ test("when every key is refused the caller is not told that its own is bad", asy
 });
 
 test("a bad Gemini key, which Google refuses with 400, is a refused key", async () => {
-  const { send, pool } = await bound({ providers: [{ baseUrl: stub.origin, dialect: "GEMINI" }] });
+  const { send, pool } = await bound({
+    providers: [{ baseUrl: site.stub.origin, dialect: "GEMINI" }],
+  });
   const body = {
     error: {
       code: 400,
@@ -107,7 +85,10 @@ test("a bad Gemini key, which Google refuses with 400, is a refused key", async 
       details: [{ reason: "API_KEY_INVALID" }],
     },
   };
-  stub.script = inTurn(replyJson(400, JSON.stringify(body)), replyJson(200, '{"candidates":[]}'));
+  site.stub.script = inTurn(
+    replyJson(400, JSON.stringify(body)),
+    replyJson(200, '{"candidates":[]}'),
+  );
   assert.equal(
     (await send("/v1beta/models/gemini-2.5-pro:generateContent", { contents: [] })).status,
     200,
@@ -143,7 +124,7 @@ for (const [name, headers, body, wanted] of [
     const error = JSON.stringify({
       error: { message: "slow down", code: "rate_limit_exceeded", ...body },
     });
-    stub.script = inTurn(replyJson(429, error, headers), ok);
+    site.stub.script = inTurn(replyJson(429, error, headers), ok);
     assert.equal((await post(CHAT)).status, 200);
     assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
     assert.equal(pool.releases[0]?.result.retryAfterMs, wanted);
@@ -207,7 +188,7 @@ test("a used-up quota is told from a rate", async () => {
     [429, { error: { type: "requests", code: "rate_limit_exceeded" } }, "RATE_LIMITED"],
   ] as const) {
     const { post, pool } = await bound();
-    stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
+    site.stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
     assert.equal((await post(CHAT)).status, 200);
     assert.equal(pool.outcomes[0], outcome, JSON.stringify(body));
   }
@@ -223,17 +204,17 @@ test("a model that a key may not use is asked for with another, and the key is n
     [400, { error: { type: "invalid_request_error", message: "Model Not Exist" } }],
   ] as const) {
     const { post, pool } = await bound();
-    stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
+    site.stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
     assert.equal((await post(CHAT)).status, 200, JSON.stringify(body));
     assert.deepEqual(pool.outcomes, ["MODEL_REFUSED", "OK"]);
   }
   const { post } = await bound();
-  stub.received.length = 0;
-  stub.script = refusal(404, "model_not_found");
+  site.stub.received.length = 0;
+  site.stub.script = refusal(404, "model_not_found");
   const response = await post(CHAT);
   assert.equal(response.status, 404);
   assert.match(await response.text(), /said model_not_found/);
-  assert.equal(stub.received.length, 3, "more keys would hardly say otherwise");
+  assert.equal(site.stub.received.length, 3, "more keys would hardly say otherwise");
 });
 
 test("what another account has made does not take a key out, and is looked for with another", async () => {
@@ -251,7 +232,7 @@ test("what another account has made does not take a key out, and is looked for w
     ],
   ] as const) {
     const { post, pool } = await bound();
-    stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
+    site.stub.script = inTurn(replyJson(status, JSON.stringify(body)), ok);
     assert.equal((await post(CHAT)).status, 200, JSON.stringify(body));
     assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED", "OK"]);
   }
@@ -261,7 +242,7 @@ test("when all keys are limited the provider's 429 goes on with the time to wait
   const { post, sink } = await bound({ secrets: SECRETS.slice(0, 2) });
   const body =
     '{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":"rate_limit_exceeded"}}';
-  stub.script = replyJson(429, body, { "retry-after-ms": "1500", "x-should-retry": "true" });
+  site.stub.script = replyJson(429, body, { "retry-after-ms": "1500", "x-should-retry": "true" });
   const response = await post(CHAT);
   assert.equal(response.status, 429);
   assert.equal(await response.text(), body);
@@ -274,7 +255,7 @@ test("when all keys are limited the provider's 429 goes on with the time to wait
 
 test("when every quota is used up the caller hears what the next call would hear", async () => {
   const { post } = await bound({ secrets: SECRETS.slice(0, 1) });
-  stub.script = refusal(429, "insufficient_quota");
+  site.stub.script = refusal(429, "insufficient_quota");
   const response = await post(CHAT);
   assert.equal(response.status, 503);
   assert.equal(((await response.json()) as { detail: string }).detail, "该用户暂无可用的 Token");
@@ -286,13 +267,13 @@ test("failures that cost time are tried a few times, refusals as long as there a
     limits,
     secrets: [...SECRETS, "sk-fifth-00000000000000000000"],
   });
-  stub.script = refusal(500, "server_error");
+  site.stub.script = refusal(500, "server_error");
   const response = await post(CHAT);
   assert.equal(response.status, 500);
   assert.match(await response.text(), /said server_error/);
-  assert.equal(stub.received.length, 3);
-  stub.received.length = 0;
-  stub.script = inTurn(
+  assert.equal(site.stub.received.length, 3);
+  site.stub.received.length = 0;
+  site.stub.script = inTurn(
     refusal(429, "x"),
     refusal(401, "x"),
     refusal(429, "x"),
@@ -300,130 +281,18 @@ test("failures that cost time are tried a few times, refusals as long as there a
     ok,
   );
   assert.equal((await post(CHAT)).status, 200);
-  assert.equal(stub.received.length, 5);
+  assert.equal(site.stub.received.length, 5);
   assert.equal(pool.leased, 0);
-});
-
-test("no further try begins after the deadline, which may be set while calls run", async () => {
-  const clock = new FakeClock();
-  const { post, pool } = await bound({ clock });
-  const slowly: Script = (received, res) => {
-    clock.block(1500);
-    return refusal(503, "overloaded")(received, res);
-  };
-  pool.failoverDeadlineMs = 1000;
-  stub.script = slowly;
-  assert.equal((await post(CHAT)).status, 503);
-  assert.equal(stub.received.length, 1);
-  stub.script = (received, res) => {
-    pool.failoverDeadlineMs = 2000;
-    return slowly(received, res);
-  };
-  assert.equal((await post(CHAT)).status, 503);
-  assert.equal(stub.received.length, 3);
-});
-
-test("a caller hears when the first of several limited keys is back, and of one key its provider's own words", async () => {
-  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
-  pool.backMs = 15_000;
-  stub.script = inTurn(
-    refusal(429, "x", { "retry-after": "15" }),
-    refusal(429, "x", { "retry-after": "1800" }),
-  );
-  const sooner = await post(CHAT);
-  assert.equal(sooner.status, 429);
-  assert.equal(sooner.headers.get("retry-after"), "15");
-  assert.match(await sooner.text(), /rate_limit_exceeded/);
-  stub.script = refusal(429, "x", { "retry-after": "15" });
-  const own = await post(CHAT);
-  assert.equal(own.headers.get("retry-after"), "15");
-  assert.match(await own.text(), /said x/);
-  stub.script = refusal(429, "x");
-  const untold = await post(CHAT);
-  assert.equal(untold.headers.get("retry-after"), "15");
-  assert.match(await untold.text(), /said x/);
-});
-
-test("a call that was stopped before all keys were tried hears when the first is back", async () => {
-  const { post, pool } = await bound({ limits: { attemptsMax: 1 } });
-  pool.backMs = 0;
-  stub.script = refusal(429, "x", { "retry-after": "1800" });
-  const response = await post(CHAT);
-  assert.equal(response.status, 429);
-  assert.equal(response.headers.get("retry-after"), "1");
-});
-
-test("a stream that does not begin in two minutes is tried with another key where the deadline leaves room", async () => {
-  const clock = new FakeClock();
-  const { post, pool } = await bound({ clock });
-  stub.script = inTurn(() => undefined, replyEvents(chatEvents(["a"])));
-  pool.failoverDeadlineMs = 300_000;
-  const pending = post({ ...CHAT, stream: true });
-  while (stub.received.length === 0) await settle();
-  while (pool.outcomes.length === 0) clock.advance(1000);
-  assert.ok(clock.monotonic() >= GATEWAY_LIMITS.streamHeadTimeoutMs);
-  const served = await pending;
-  assert.match(await served.text(), /\[DONE\]/);
-  assert.deepEqual(pool.outcomes, ["TIMEOUT", "OK"]);
-});
-
-test("a key that is back after the deadline is not waited for", async () => {
-  const clock = new FakeClock();
-  const { post, pool } = await bound({ clock, secrets: SECRETS.slice(0, 1) });
-  pool.failoverDeadlineMs = 1000;
-  pool.backMs = 2000;
-  stub.script = refusal(429, "rate_limit_exceeded");
-  assert.equal((await post(CHAT)).status, 429);
-  assert.equal(stub.received.length, 1);
-});
-
-test("a call that waited for its first key past the deadline hears of the pool", async () => {
-  const clock = new FakeClock();
-  const { post, pool } = await bound({ clock, secrets: [] });
-  pool.failoverDeadlineMs = 1000;
-  pool.backMs = 900;
-  const pending = post(CHAT);
-  while (pool.requests.length === 0) await settle();
-  clock.block(1500);
-  const response = await advanceUntil(clock, pending);
-  assert.equal(response.status, 503);
-  assert.match(await response.text(), /no_own_token/);
-  assert.equal(pool.requests.length, 2);
-});
-
-test("time that a call waits for its turn is not taken from its search for a key", async () => {
-  const clock = new FakeClock();
-  const turns: (() => void)[] = [];
-  const { post, pool } = await bound({
-    clock,
-    admission: {
-      enter: (_clientKeyId, then) => {
-        turns.push(() => {
-          then(undefined);
-        });
-        return () => undefined;
-      },
-      leave: () => undefined,
-    },
-  });
-  pool.failoverDeadlineMs = 1000;
-  stub.script = inTurn(refusal(503, "overloaded"), ok);
-  const pending = post(CHAT);
-  while (turns.length === 0) await settle();
-  clock.advance(2000);
-  turns[0]?.();
-  assert.equal((await pending).status, 200);
-  assert.equal(stub.received.length, 2);
 });
 
 test("an overloaded Anthropic keeps its status and its words", async () => {
   const { send } = await bound({
-    providers: [{ baseUrl: stub.origin, dialect: "ANTHROPIC" }],
+    providers: [{ baseUrl: site.stub.origin, dialect: "ANTHROPIC" }],
     secrets: SECRETS.slice(0, 1),
   });
   const body =
     '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}';
-  stub.script = replyJson(529, body, { "request-id": "req_1" });
+  site.stub.script = replyJson(529, body, { "request-id": "req_1" });
   const response = await send("/v1/messages", { model: "claude", max_tokens: 1 });
   assert.equal(response.status, 529);
   assert.equal(await response.text(), body);
@@ -434,11 +303,11 @@ test("a request that the provider refuses is not tried again, and its answer goe
   const { post, pool, sink } = await bound();
   const body =
     '{"error":{"message":"max_tokens is too large","type":"invalid_request_error","param":"max_tokens","code":null}}';
-  stub.script = replyJson(400, body);
+  site.stub.script = replyJson(400, body);
   const response = await post(CHAT);
   assert.equal(response.status, 400);
   assert.equal(await response.text(), body);
-  assert.equal(stub.received.length, 1);
+  assert.equal(site.stub.received.length, 1);
   assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED"]);
   assert.equal(sink.records[0]?.status, "ERROR");
 });
@@ -456,7 +325,7 @@ test("whatever form the key takes in a provider's error, it does not reach the c
   ];
   const { post, sink, log } = await bound({ secrets: [secret] });
   for (const status of [400, 404, 422, 429, 500]) {
-    stub.script = replyJson(
+    site.stub.script = replyJson(
       status,
       JSON.stringify({ error: { message: `you sent ${echoes.join(" and ")}` } }),
     );
@@ -498,7 +367,7 @@ test("what is no reply is never passed for one", async () => {
   ];
   const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
   for (const [script, status] of scripts) {
-    stub.script = script;
+    site.stub.script = script;
     const response = await post(CHAT);
     assert.equal(response.status, status, String(script));
     const body = (await response.json()) as { error: { message: string } };
@@ -509,7 +378,7 @@ test("what is no reply is never passed for one", async () => {
 
 test("a stream that opens with an error is tried elsewhere", async () => {
   const { post, pool } = await bound();
-  stub.script = inTurn(
+  site.stub.script = inTurn(
     replyEvents(['data: {"error":{"message":"rate_limit reached"}}\n\n']),
     replyEvents(chatEvents(["hi"])),
   );
@@ -517,10 +386,12 @@ test("a stream that opens with an error is tried elsewhere", async () => {
   assert.equal(await response.text(), chatEvents(["hi"]).join(""));
   assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
 
-  const anthropic = await bound({ providers: [{ baseUrl: stub.origin, dialect: "ANTHROPIC" }] });
+  const anthropic = await bound({
+    providers: [{ baseUrl: site.stub.origin, dialect: "ANTHROPIC" }],
+  });
   const overloaded =
     'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n';
-  stub.script = inTurn(replyEvents([overloaded]), replyEvents(messageEvents(["hi"])));
+  site.stub.script = inTurn(replyEvents([overloaded]), replyEvents(messageEvents(["hi"])));
   const second = await anthropic.send("/v1/messages", { model: "claude", stream: true });
   assert.equal(await second.text(), messageEvents(["hi"]).join(""));
   assert.deepEqual(anthropic.pool.outcomes, ["PROVIDER_ERROR", "OK"]);
@@ -528,23 +399,23 @@ test("a stream that opens with an error is tried elsewhere", async () => {
 
 test("a provider that does not know stream_options is asked again without, and not again", async () => {
   const { post, pool } = await bound();
-  stub.script = (received, res) =>
+  site.stub.script = (received, res) =>
     received.body.includes("stream_options")
       ? replyJson(400, '{"error":{"message":"Unknown parameter: stream_options"}}')(received, res)
       : replyEvents(chatEvents(["hi"]))(received, res);
   for (const requests of [2, 3]) {
     const response = await post({ ...CHAT, stream: true });
     assert.equal(await response.text(), chatEvents(["hi"]).join(""));
-    assert.equal(stub.received.length, requests);
+    assert.equal(site.stub.received.length, requests);
   }
   assert.deepEqual(pool.outcomes, ["OK", "OK"]);
 });
 
 test("a provider that is known not to take stream_options is never asked", async () => {
   const { post } = await bound({ asksUsage: () => false });
-  stub.script = replyEvents(chatEvents(["hi"]));
+  site.stub.script = replyEvents(chatEvents(["hi"]));
   await (await post({ ...CHAT, stream: true })).text();
-  assert.doesNotMatch(String(stub.received[0]?.body), /stream_options/);
+  assert.doesNotMatch(String(site.stub.received[0]?.body), /stream_options/);
 });
 
 test("a provider that nobody answers for is 502, and its address stays in the house", async () => {
@@ -565,7 +436,7 @@ test("a base URL that the policy refuses is not talked to", async () => {
   const response = await post(CHAT);
   assert.equal(response.status, 502);
   assert.match(await response.text(), /base_url_not_allowed/);
-  assert.equal(stub.received.length, 0);
+  assert.equal(site.stub.received.length, 0);
 });
 
 test("a provider key that cannot be opened does not stop the others; a locked vault stops all", async () => {
@@ -576,10 +447,10 @@ test("a provider key that cannot be opened does not stop the others; a locked va
       throw new Fault("secret_unreadable", "The stored secret cannot be opened.");
     return open(key);
   };
-  stub.script = ok;
+  site.stub.script = ok;
   assert.equal((await post(CHAT)).status, 200);
   assert.deepEqual(pool.unreadable, ["pk_0"]);
-  assert.equal(stub.received[0]?.secret, SECRETS[1]);
+  assert.equal(site.stub.received[0]?.secret, SECRETS[1]);
   pool.openFault = new Fault("vault_locked", "The vault is locked.");
   pool.open = (): never => {
     throw new Fault("vault_locked", "The vault is locked.");
@@ -595,72 +466,15 @@ test("a secret that takes its time to open is waited for", async () => {
   pool.opening = new Promise((resolve) => {
     setImmediate(resolve);
   });
-  stub.script = ok;
+  site.stub.script = ok;
   assert.equal((await post(CHAT)).status, 200);
-});
-
-test("a call waits a moment for a key that will be back, and no longer", async () => {
-  const clock = new FakeClock();
-  const started = await start({ clock, secrets: SECRETS.slice(0, 1) });
-  const { pool } = started;
-  const lease = pool.lease.bind(pool);
-  pool.lease = () => {
-    throw new Fault("no_own_token", "All keys cool down.", { retryAfterSeconds: 1 });
-  };
-  pool.backMs = 900;
-  stub.script = ok;
-  const waiting = started.post("/v1/chat/completions", CHAT);
-  while (clock.pending === 0) await settle();
-  clock.advance(899);
-  assert.equal(stub.received.length, 0);
-  pool.lease = lease;
-  assert.equal((await advanceUntil(clock, waiting)).status, 200);
-  pool.lease = () => {
-    throw new Fault("no_own_token", "All keys cool down.", { retryAfterSeconds: 9 });
-  };
-  pool.backMs = 10_500;
-  const refused = await started.post("/v1/chat/completions", CHAT);
-  assert.equal(refused.status, 503);
-  assert.equal(refused.headers.get("retry-after"), "9");
-});
-
-test("when each key has failed once, they are tried once more after a pause; a refused one is not", async () => {
-  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
-  pool.backMs = 0;
-  stub.script = inTurn(refusal(401, "invalid_api_key"), refusal(500, "x"), refusal(503, "x"), ok);
-  assert.equal((await post(CHAT)).status, 200);
-  assert.deepEqual(
-    stub.received.map((each) => each.secret),
-    [0, 1, 1, 1].map((at) => SECRETS[at]),
-  );
-  assert.equal(pool.leased, 0);
-});
-
-test("a key that is back between the refusal and the question when it is back is taken", async () => {
-  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
-  const lease = pool.lease.bind(pool);
-  pool.lease = () => {
-    pool.lease = lease;
-    throw new Fault("no_own_token", "All keys cool down.", { retryAfterSeconds: 1 });
-  };
-  pool.backMs = 0;
-  stub.script = ok;
-  assert.equal((await post(CHAT)).status, 200);
-});
-
-test("keys that all refuse the call are not waited for again and again", async () => {
-  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
-  pool.backMs = 0;
-  stub.script = refusal(401, "invalid_api_key");
-  assert.equal((await post(CHAT)).status, 502);
-  assert.equal(stub.received.length, 2);
 });
 
 test("the head of a stream that failed before its first event is not sent while another key is tried", async () => {
   const clock = new FakeClock();
   const { post, sink } = await bound({ clock, secrets: SECRETS.slice(0, 2) });
   const held: (() => void)[] = [];
-  stub.script = inTurn(
+  site.stub.script = inTurn(
     (_received, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
       res.flushHeaders();
@@ -682,45 +496,19 @@ test("the head of a stream that failed before its first event is not sent while 
   );
 });
 
-test("too many calls do not wait, and a caller that leaves stops waiting", async () => {
-  const clock = new FakeClock();
-  const started = await start({ clock, limits: { waitingCallsMax: 1 } });
-  started.pool.lease = () => {
-    throw new Fault("no_own_token", "All keys cool down.");
-  };
-  started.pool.backMs = 1000;
-  const leaving = new AbortController();
-  const first = started.fetch("/v1/chat/completions", {
-    method: "POST",
-    body: '{"model":"m"}',
-    signal: leaving.signal,
-  });
-  while (started.gateway.running < 1) await settle();
-  while (clock.pending < 2) await settle();
-  assert.equal((await started.post("/v1/chat/completions", CHAT)).status, 503);
-  leaving.abort();
-  await assert.rejects(first);
-  await started.sink.record(2);
-  assert.equal(started.gateway.running, 0);
-  const third = started.post("/v1/chat/completions", CHAT);
-  while (started.gateway.running < 1) await settle();
-  started.gateway.cut(new Fault("vault_locked", "The vault was locked."));
-  assert.equal((await third).status, 503);
-});
-
 test("what has an id is looked for with every key, and found where it was made", async () => {
-  const started = await start();
+  const started = await site.start();
   const missing = replyJson(404, '{"error":{"message":"No such response"}}');
-  stub.script = (received, res) =>
+  site.stub.script = (received, res) =>
     (received.secret === SECRETS[2] ? replyJson(200, '{"id":"resp_1"}') : missing)(received, res);
   const found = await started.fetch("/v1/responses/resp_1");
   assert.equal(found.status, 200);
-  assert.equal(stub.received.length, 3);
+  assert.equal(site.stub.received.length, 3);
   assert.equal(started.pool.requests[0]?.home, "");
   assert.equal((await started.fetch("/v1/responses/resp_1")).status, 200);
   assert.equal(started.pool.requests[3]?.home, "pk_2", "where it was found");
   assert.equal(started.sink.records[0]?.modelServed, null);
-  stub.script = missing;
+  site.stub.script = missing;
   const gone = await started.fetch("/v1/responses/resp_2");
   assert.equal(gone.status, 404);
   assert.match(await gone.text(), /No such response/);
@@ -728,10 +516,10 @@ test("what has an id is looked for with every key, and found where it was made",
 
 test("a kept connection that the provider closed meanwhile is not the provider's failure", async () => {
   const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
-  stub.script = ok;
+  site.stub.script = ok;
   assert.equal((await post(CHAT)).status, 200);
   let calls = 0;
-  stub.script = (received, res) => {
+  site.stub.script = (received, res) => {
     calls++;
     if (calls === 1) res.socket?.resetAndDestroy();
     else void ok(received, res);
@@ -748,30 +536,12 @@ function html(status: number, body: string): Script {
   };
 }
 
-/** A fresh gateway and short ways to use it. */
-async function bound(setup: Setup = {}): Promise<
-  Pick<TestGateway, "pool" | "sink" | "log"> & {
-    post: (body: unknown) => Promise<Response>;
-    send: (path: string, body: unknown) => Promise<Response>;
-  }
-> {
-  const started = await start(setup);
-  const { pool, sink, log } = started;
-  return {
-    pool,
-    sink,
-    log,
-    post: (body) => started.post("/v1/chat/completions", body),
-    send: (path, body) => started.post(path, body),
-  };
-}
-
 test("a stream that breaks off right after its head is tried elsewhere, however long the call had waited for it", async () => {
   const clock = new FakeClock();
   const { post, pool } = await bound({ clock });
   let begin: () => void = () => undefined;
   let breakOff: () => void = () => undefined;
-  stub.script = inTurn(
+  site.stub.script = inTurn(
     (_received, res) => {
       begin = () => {
         res.writeHead(200, { "content-type": "text/event-stream" });
@@ -782,7 +552,7 @@ test("a stream that breaks off right after its head is tried elsewhere, however 
     replyEvents(chatEvents(["a"])),
   );
   const pending = post({ ...CHAT, stream: true });
-  while (stub.received.length === 0) await settle();
+  while (site.stub.received.length === 0) await settle();
   clock.advance(GATEWAY_LIMITS.headHoldMs);
   begin();
   for (let turn = 0; turn < HEAD_ARRIVES_TURNS; turn++) await settle();
@@ -797,50 +567,50 @@ test("a stream that breaks off right after its head is tried elsewhere, however 
 const GONE = refusal(404, "model_not_found");
 
 test("a model that three keys do not have is not asked for at the others, but at what stands behind it", async () => {
-  const providers = [{ baseUrl: stub.origin }, { baseUrl: stub.origin }];
+  const providers = [{ baseUrl: site.stub.origin }, { baseUrl: site.stub.origin }];
   const secrets = Array.from({ length: 10 }, (_, at) => `sk-${String(at)}-000000000000000000000`);
   const { post, pool, sink } = await bound({ providers, secrets });
   pool.keysPerProvider = 5;
-  stub.script = inTurn(GONE, GONE, GONE, GONE, GONE, ok);
+  site.stub.script = inTurn(GONE, GONE, GONE, GONE, GONE, ok);
   assert.equal((await post(CHAT)).status, 200);
   assert.deepEqual(
     sink.records[0]?.attempts.map((each) => each.providerKeyId),
     ["pk_0", "pk_1", "pk_2", "pk_5", "pk_6", "pk_7"],
   );
-  stub.received.length = 0;
-  stub.script = GONE;
+  site.stub.received.length = 0;
+  site.stub.script = GONE;
   const response = await post(CHAT);
   assert.equal(response.status, 404);
   assert.match(await response.text(), /said model_not_found/);
-  assert.equal(stub.received.length, 6);
+  assert.equal(site.stub.received.length, 6);
 });
 
 test("a provider that fails with three keys is left for another, and asked on where there is none", async () => {
   const secrets = Array.from({ length: 12 }, (_, at) => `sk-${String(at)}-000000000000000000000`);
   const down = refusal(500, "server_error");
   const two = await bound({
-    providers: [{ baseUrl: stub.origin }, { baseUrl: stub.origin }],
+    providers: [{ baseUrl: site.stub.origin }, { baseUrl: site.stub.origin }],
     secrets,
   });
   two.pool.keysPerProvider = 6;
-  stub.script = inTurn(down, down, down, ok);
+  site.stub.script = inTurn(down, down, down, ok);
   assert.equal((await two.post(CHAT)).status, 200);
   assert.deepEqual(
     two.sink.records[0]?.attempts.map((each) => each.providerKeyId),
     ["pk_0", "pk_1", "pk_2", "pk_6"],
   );
   const one = await bound({ secrets });
-  stub.received.length = 0;
-  stub.script = inTurn(down, down, down, down, down, ok);
+  site.stub.received.length = 0;
+  site.stub.script = inTurn(down, down, down, down, down, ok);
   assert.equal((await one.post(CHAT)).status, 200);
-  assert.equal(stub.received.length, 6);
+  assert.equal(site.stub.received.length, 6);
 });
 
 test("the first byte of a stream proves its key, long before the end", async () => {
   const { post, pool } = await bound();
   const events = chatEvents(["one", "two"]);
   let goOn: () => void = () => undefined;
-  stub.script = inTurn(refusal(500, "server_error"), (_received, res) => {
+  site.stub.script = inTurn(refusal(500, "server_error"), (_received, res) => {
     res.writeHead(200, { "content-type": "text/event-stream" });
     res.write(events[0]);
     goOn = () => void res.end(events.slice(1).join(""));
@@ -864,7 +634,7 @@ test("a provider's own refusal comes as it was sent, in whatever JSON it says wh
     { Message: "Bad field" },
   ]) {
     const body = JSON.stringify(refusal);
-    stub.script = replyJson(422, body);
+    site.stub.script = replyJson(422, body);
     const response = await post(CHAT);
     assert.equal(response.status, 422);
     assert.equal(await response.text(), body);
@@ -877,7 +647,7 @@ test("a provider's own refusal comes as it was sent, in whatever JSON it says wh
 
 test("what a provider refuses in plain text is told in the caller's dialect, without a secret", async () => {
   const { post } = await bound({ secrets: SECRETS.slice(0, 1) });
-  stub.script = replyJson(422, `n is too large for ${SECRETS[0] ?? ""}`, {
+  site.stub.script = replyJson(422, `n is too large for ${SECRETS[0] ?? ""}`, {
     "content-type": "text/plain",
   });
   const response = await post(CHAT);

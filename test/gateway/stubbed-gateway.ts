@@ -1,0 +1,66 @@
+import { after, before, beforeEach } from "node:test";
+import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+
+/** A gateway of one test and short ways to use it. */
+export interface Bound extends Pick<TestGateway, "pool" | "sink" | "log"> {
+  /** Asks for a chat. */
+  readonly post: (body: unknown) => Promise<Response>;
+  readonly send: (path: string, body: unknown) => Promise<Response>;
+}
+
+export interface StubbedGateway {
+  /** In place of a provider; there once the tests run. */
+  readonly stub: UpstreamStub;
+  /** A fresh gateway over it, instead of the one before. */
+  readonly start: (setup?: Setup) => Promise<TestGateway>;
+  readonly bound: (setup?: Setup) => Promise<Bound>;
+}
+
+/** For a whole test file: the stub and the last gateway end with it. `secrets`: of the provider keys. */
+export function stubbedGateway(secrets: readonly string[]): StubbedGateway {
+  let stub: UpstreamStub | undefined;
+  let gateway: TestGateway | undefined;
+
+  before(async () => {
+    stub = await startUpstreamStub();
+  });
+  beforeEach(() => {
+    begun().received.length = 0;
+  });
+  after(async () => {
+    await gateway?.close();
+    await stub?.close();
+  });
+
+  const begun = (): UpstreamStub => {
+    if (stub === undefined) throw new Error("no test runs yet");
+    return stub;
+  };
+  const start = async (setup: Setup = {}): Promise<TestGateway> => {
+    await gateway?.close();
+    gateway = await startGateway({
+      providers: [{ baseUrl: begun().origin }],
+      secrets,
+      ...setup,
+    });
+    return gateway;
+  };
+  return {
+    get stub() {
+      return begun();
+    },
+    start,
+    bound: async (setup) => {
+      const started = await start(setup);
+      const { pool, sink, log } = started;
+      return {
+        pool,
+        sink,
+        log,
+        post: (body) => started.post("/v1/chat/completions", body),
+        send: (path, body) => started.post(path, body),
+      };
+    },
+  };
+}
