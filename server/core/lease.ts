@@ -25,8 +25,11 @@ export interface Lease {
   proven(): void;
   /** Ends the attempt; called once. Only the first call counts, so that racing ends cannot give a key back twice. */
   release(result: LeaseResult): void;
-  /** Another key has served what this one was refused a right for: calls like it ask the others first. */
-  lacksRight(): void;
+  /**
+   * Another key has served the very call that this one failed; called after `release`. A right that was refused is one
+   * that this key lacks, and calls like it ask the others first; an error of the provider's was not of the call's making.
+   */
+  outdone(): void;
   /**
    * Counts the call against the key's quota: what it used, once it has ended, or null when it has gone on with
    * another key, which it then counts for. Called once, not before `release`; only the first call counts.

@@ -1,6 +1,7 @@
 import { detached } from "../core/bytes.js";
 import {
   type Attempt as AttemptRecord,
+  type AttemptOutcome,
   type BegunCall,
   type CallRecord,
   type Estimate,
@@ -22,6 +23,8 @@ import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
 const NO_LEASES: readonly Lease[] = [];
+/** What a key may fail with for what was asked of it. */
+const DOUBTFUL: ReadonlySet<AttemptOutcome> = new Set(["RIGHT_REFUSED", "PROVIDER_ERROR"]);
 
 /** How a call ended. */
 export interface Ending {
@@ -56,8 +59,8 @@ export class CallBook {
   #attempts: AttemptRecord[] = [];
   #lease: Lease | undefined;
   #leasedMs = 0;
-  /** Of keys that were refused a right for this call. */
-  #withoutRight = NO_LEASES;
+  /** Of keys that failed this call in ways that it may itself be at fault for. */
+  #doubtful = NO_LEASES;
   /** Of a response that another call made, and of which this one was told what it used. */
   #later: LaterUsage | undefined;
   /** Of the last attempt: it counts against that key's quota what the call used, as its record says. */
@@ -166,10 +169,10 @@ export class CallBook {
       retryAfterMs: result.retryAfterMs,
       detail: result.detail,
     });
-    if (result.outcome === "RIGHT_REFUSED") this.#withoutRight = [...this.#withoutRight, lease];
-    // One that served the call has the right, so the others of the same lack it; where nobody has, it may be the request.
+    if (DOUBTFUL.has(result.outcome)) this.#doubtful = [...this.#doubtful, lease];
+    // Where one key serves the call, it is the others of the same that failed; where none does, it may be the request.
     if (result.outcome !== "OK") return;
-    for (const each of this.#withoutRight) if (each.target === lease.target) each.lacksRight();
+    for (const each of this.#doubtful) if (each.target === lease.target) each.outdone();
   }
 
   /** Tokens of a whole reply. `thing` is the id that was asked for; empty if none was. */

@@ -19,6 +19,7 @@ export function checkEvent(
 ): Omit<HealthEvent, "policy"> {
   return {
     outcome: result.outcome,
+    callerId: null,
     atMs,
     begunAtMs: atMs,
     retryAfterMs: null,

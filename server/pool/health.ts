@@ -47,6 +47,8 @@ export const DEFAULT_HEALTH_POLICY: HealthPolicy = {
 export interface Condition {
   readonly state: Health;
   readonly consecutiveFailures: number;
+  /** Id of the user whose calls all of these failures were: they may be at fault; null when it is the key. */
+  readonly failedFor: string | null;
   /** Rate limits in a row: no call that began since the one before was served. */
   readonly rateLimits: number;
   /** When the last of them came, and the one before. */
@@ -68,6 +70,7 @@ export interface Condition {
 export const FRESH: Condition = {
   state: "UNKNOWN",
   consecutiveFailures: 0,
+  failedFor: null,
   rateLimits: 0,
   limitedAtMs: -Infinity,
   limitedBeforeMs: -Infinity,
@@ -84,6 +87,8 @@ export const FRESH: Condition = {
 /** An attempt that ended. */
 export interface HealthEvent {
   readonly outcome: AttemptOutcome;
+  /** Id of the user whose call it was; null for what no call can be at fault for. */
+  readonly callerId: string | null;
   readonly atMs: number;
   readonly begunAtMs: number;
   readonly retryAfterMs: number | null;
@@ -196,6 +201,11 @@ export function afterProof(now: Condition): Condition {
   return now.onProof && now.blockedUntilMs === null ? { ...now, onProof: false } : now;
 }
 
+/** The condition once another key has served a call that failed with this one: it is the key that fails. */
+export function afterOutdone(now: Condition): Condition {
+  return now.failedFor === null ? now : { ...now, failedFor: null };
+}
+
 /** The same condition with its full share still to be earned. */
 export function rampingUp(now: Condition, atMs: number): Condition {
   return { ...now, rampLeft: RAMP_SUCCESSES, rampStartedAtMs: atMs };
@@ -284,14 +294,13 @@ function afterRefusal(now: Condition, event: HealthEvent): Condition {
 
 function afterFailure(now: Condition, event: HealthEvent): Condition {
   const consecutiveFailures = now.consecutiveFailures + 1;
-  const counted = { ...now, consecutiveFailures, lastError: errorOf(event) };
+  const failedFor = solelyFor(now, event);
+  const counted = { ...now, consecutiveFailures, failedFor, lastError: errorOf(event) };
   if (now.state === "INVALID") return now;
   const toldMs =
     event.retryAfterMs === null ? null : Math.min(event.retryAfterMs, RETRY_AFTER_MAX_MS);
-  if (
-    event.wasProof ||
-    (consecutiveFailures >= BREAKER_AFTER_FAILURES && now.blockedUntilMs === null)
-  ) {
+  const isMany = consecutiveFailures >= BREAKER_AFTER_FAILURES && now.blockedUntilMs === null;
+  if (failedFor === null && (event.wasProof || isMany)) {
     const doubledMs = BREAKER_BASE_MS * 2 ** Math.min(now.trips, DOUBLINGS_MAX);
     // A provider that always asks to come back at once must not be asked more than one that says nothing.
     const waitMs = Math.max(Math.min(doubledMs, event.policy.errorCooldownMs), toldMs ?? 0);
@@ -303,6 +312,15 @@ function afterFailure(now: Condition, event: HealthEvent): Condition {
   const isDegraded =
     consecutiveFailures >= DEGRADED_AFTER_FAILURES || stateByRate(event) === "DEGRADED";
   return { ...counted, state: isDegraded ? "DEGRADED" : now.state };
+}
+
+/**
+ * Whose calls alone have failed, this one included. A provider's error may come of what was asked: with such requests
+ * one caller could keep the keys from all others.
+ */
+function solelyFor(now: Condition, { outcome, callerId }: HealthEvent): string | null {
+  if (outcome !== "PROVIDER_ERROR") return null;
+  return now.consecutiveFailures === 0 || now.failedFor === callerId ? callerId : null;
 }
 
 function blocked(now: Condition, state: Health, event: HealthEvent, waitMs: number): Condition {

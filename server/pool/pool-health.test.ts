@@ -175,6 +175,44 @@ test("repeated failures open the breaker for a growing while, and one success cl
   assert.equal(world.state("pk_00000"), "HEALTHY");
 });
 
+const OTHER_CALLER = { ...SUPER, ownerId: "usr_other" };
+
+test("errors that only one caller gets keep no key from the others", () => {
+  const world = new World(keys(1));
+  const error = { httpStatus: 500 };
+  for (let i = 0; i < 20; i++) world.call("PROVIDER_ERROR", error);
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+  assert.equal(world.state("pk_00000"), "DEGRADED");
+  world.call("OK", { principal: OTHER_CALLER });
+  for (let i = 0; i < 4; i++) world.call("PROVIDER_ERROR", error);
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+  world.call("PROVIDER_ERROR", { ...error, principal: OTHER_CALLER });
+  assert.equal(world.state("pk_00000"), "COOLDOWN", "two callers get them");
+});
+
+test("what one caller alone asks cannot make a key that is on proof rest for longer", () => {
+  const world = new World(keys(1));
+  world.call("KEY_REFUSED", { httpStatus: 401 });
+  world.clock.advance(world.pool.waitMs(SUPER, aRoute()) ?? -1);
+  for (let i = 0; i < 20; i++) world.call("PROVIDER_ERROR", { httpStatus: 500 });
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+  world.call("OK", { principal: OTHER_CALLER });
+});
+
+test("errors of calls that another key served are the key's own, whoever called", () => {
+  const world = new World(keys(2), "ROUND_ROBIN");
+  for (let i = 0; i < 5; i++) {
+    assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+    const bad = world.lease({ tried: ["pk_00001"] });
+    bad.release(result("PROVIDER_ERROR", { httpStatus: 500 }));
+    const good = world.lease({ tried: ["pk_00000"] });
+    good.release(result("OK"));
+    bad.outdone();
+  }
+  assert.equal(world.state("pk_00000"), "COOLDOWN");
+  assert.equal(world.state("pk_00001"), "HEALTHY");
+});
+
 test("a health check brings an INVALID key back, but does not lift a rate limit", () => {
   const world = new World(keys(1));
   for (let i = 0; i < 3; i++) {

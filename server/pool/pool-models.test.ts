@@ -35,7 +35,7 @@ test("a refused key, an empty quota and a broken connection take it out for all 
   for (const [outcome, httpStatus, times] of [
     ["KEY_REFUSED", 401, 1],
     ["QUOTA_EXHAUSTED", 402, 1],
-    ["PROVIDER_ERROR", 500, 5],
+    ["UNREACHABLE", 0, 5],
     ["CUT", 200, 5],
   ] as const) {
     const world = new World(keys(1));

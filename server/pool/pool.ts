@@ -17,6 +17,7 @@ import {
   afterGoodCheck,
   afterLateSuccess,
   afterModelAttempt,
+  afterOutdone,
   FRESH,
   isOfModel,
   verdictOf,
@@ -65,6 +66,8 @@ export interface PoolOptions {
 interface LeaseFacts extends LoadAtBegin {
   /** The secret that it lends. */
   readonly fingerprint: string;
+  /** Id of the user whose call it is for. */
+  readonly callerId: string;
   readonly begunAtMs: number;
   readonly wasProof: boolean;
   readonly model: string;
@@ -139,7 +142,7 @@ export class Pool {
     if (home !== undefined) return this.#atHome(home, request, { scope, nowMs });
     for (const target of request.route.targets) {
       const slot = this.#chooser.pick(target, { request, scope, nowMs });
-      if (slot !== undefined) return this.#grant(slot, target, request.endpoint, nowMs);
+      if (slot !== undefined) return this.#grant(slot, target, request, nowMs);
     }
     throw noneLeft(this.registry.index, { request, scope, nowMs });
   }
@@ -250,10 +253,12 @@ export class Pool {
     const backMs = set.memberBackMs(slot, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, { backMs, nowMs });
     taken(this.strategyOf(target.provider.id), set, slot);
-    return this.#grant(slot, target, request.endpoint, nowMs);
+    return this.#grant(slot, target, request, nowMs);
   }
 
-  #grant(slot: KeySlot, target: RouteTarget, endpoint: string, nowMs: number): Lease {
+  #grant(slot: KeySlot, target: RouteTarget, request: LeaseRequest, nowMs: number): Lease {
+    const { endpoint } = request;
+    const callerId = request.principal.ownerId;
     let isProof = slot.condition.onProof;
     const wallMs = this.#clock.now();
     slot.inFlight++;
@@ -271,6 +276,7 @@ export class Pool {
     if (isProof || slot.key.quota !== null) this.registry.refresh(slot);
     const { fingerprint } = slot.key;
     let isOpen = true;
+    let lacksRight = false;
     let isSettled = false;
     return {
       providerKey: slot.key,
@@ -286,9 +292,11 @@ export class Pool {
         if (!isOpen) return;
         isOpen = false;
         if (result.outcome === "OK") this.registry.rights.has(slot.id, endpoint, model);
+        lacksRight = result.outcome === "RIGHT_REFUSED";
         const wasProof = isProof;
         this.#release(slot, result, {
           fingerprint,
+          callerId,
           begunAtMs: nowMs,
           wasProof,
           model,
@@ -298,9 +306,11 @@ export class Pool {
           begun,
         });
       },
-      lacksRight: () => {
+      outdone: () => {
         if (slot.gone || isReplaced(slot, { fingerprint })) return;
-        this.registry.rights.lacks(slot.id, endpoint, model, this.#clock.monotonic());
+        if (lacksRight)
+          this.registry.rights.lacks(slot.id, endpoint, model, this.#clock.monotonic());
+        else this.registry.setCondition(slot, afterOutdone(slot.condition));
       },
       settle: (used) => {
         if (isSettled) return;
@@ -326,9 +336,11 @@ export class Pool {
       return;
     }
     if (verdict !== "neutral") slot.outcomes.record(verdict === "success", atMs);
+    const isModels = model !== "" && isOfModel(result.outcome, result.httpStatus);
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
       outcome: result.outcome,
+      callerId: isModels ? null : facts.callerId,
       atMs,
       begunAtMs: facts.begunAtMs,
       retryAfterMs: result.retryAfterMs,
@@ -338,7 +350,7 @@ export class Pool {
       wasProof,
       policy: this.#allocation,
     };
-    if (model !== "" && isOfModel(result.outcome, result.httpStatus)) {
+    if (isModels) {
       this.#releaseModel(slot, model, event);
     } else {
       this.registry.setCondition(slot, afterAttempt(slot.condition, event));

@@ -17,7 +17,7 @@ function refuse(
   const lease = world.lease({ ...options, tried: others.filter((each) => each !== id) });
   assert.equal(lease.providerKey.id, id);
   lease.release(result("RIGHT_REFUSED", { httpStatus: 403, detail: "no such right" }));
-  lease.lacksRight();
+  lease.outdone();
 }
 
 function takers(world: World, count: number, options = {}): Map<string, number> {
@@ -115,7 +115,7 @@ test("a session leaves a key that lacks a right for its calls, and a key on proo
   const session = { ...RESPONSES, affinity: "s" };
   const kept = world.lease(session);
   kept.release(result("RIGHT_REFUSED"));
-  kept.lacksRight();
+  kept.outdone();
   const other = kept.providerKey.id === "pk_00000" ? "pk_00001" : "pk_00000";
   assert.deepEqual([...takers(world, 3, session).keys()], [other]);
 });

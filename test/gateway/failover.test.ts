@@ -46,7 +46,7 @@ test("a key that the provider refuses is followed by the next, and the caller no
     SECRETS.slice(0, 3),
   );
   assert.deepEqual(pool.outcomes, ["KEY_REFUSED", "RIGHT_REFUSED", "OK"]);
-  assert.deepEqual(pool.lacking, ["pk_1"], "another key of the same has the right");
+  assert.deepEqual(pool.outdone, ["pk_1"], "another key of the same has the right");
   assert.deepEqual(
     sink.records[0]?.attempts.map((each) => [each.providerKeyId, each.httpStatus, each.outcome]),
     [
@@ -259,6 +259,16 @@ test("when every quota is used up the caller hears what the next call would hear
   const response = await post(CHAT);
   assert.equal(response.status, 503);
   assert.equal(((await response.json()) as { detail: string }).detail, "该用户暂无可用的 Token");
+});
+
+test("an error is told to be the key's where another key serves the call, and no key's where none does", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
+  site.stub.script = inTurn(refusal(500, "server_error"), ok);
+  assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(pool.outdone, ["pk_0"]);
+  site.stub.script = refusal(500, "server_error");
+  assert.equal((await post(CHAT)).status, 500);
+  assert.deepEqual(pool.outdone, ["pk_0"]);
 });
 
 test("failures that cost time are tried a few times, refusals as long as there are keys", async () => {

@@ -306,7 +306,7 @@ class FakePool implements Pool {
   /** Ids of keys of which good replies have begun. */
   readonly proven: string[] = [];
   /** Keys that were refused a right for what another served. */
-  readonly lacking: string[] = [];
+  readonly outdone: string[] = [];
   readonly #secrets: readonly string[];
   failoverDeadlineMs = 60_000;
   /** Set to have each provider hold so many keys; else each key is for the next target, and the rest for the last. */
@@ -363,9 +363,9 @@ class FakePool implements Pool {
         this.leased--;
         this.releases.push({ providerKeyId: key.id, result });
       },
-      lacksRight: () => {
-        if (open) throw new Error("a lease was told of a right before it was released");
-        this.lacking.push(key.id);
+      outdone: () => {
+        if (open) throw new Error("a lease was outdone before it was released");
+        this.outdone.push(key.id);
       },
       settle: (used) => {
         if (open) throw new Error("a lease was settled before it was released");

@@ -116,12 +116,12 @@ test("a right that is refused is asked of other keys, and held against those alo
     assert.match(refused.body, /upstream_refused_key/);
     assert.ok(refused.body.includes(error.message), "the caller reads what was refused");
     assert.deepEqual(refused.pool.outcomes, ["RIGHT_REFUSED", "RIGHT_REFUSED"], said);
-    assert.deepEqual(refused.pool.lacking, [], "nobody has the right");
+    assert.deepEqual(refused.pool.outdone, [], "nobody has the right");
 
     const served = await call(inTurn(says(httpStatus, { error }), ok));
     assert.equal(served.status, 200);
     assert.deepEqual(served.pool.outcomes, ["RIGHT_REFUSED", "OK"], said);
-    assert.deepEqual(served.pool.lacking, ["pk_0"]);
+    assert.deepEqual(served.pool.outdone, ["pk_0"]);
   }
 });
 

@@ -56,10 +56,15 @@ export class World {
   /** One call of one attempt, from lease to settlement; returns the key's id. */
   call(
     outcome: AttemptOutcome = "OK",
-    more: Partial<LeaseResult & Used> & { affinity?: string; route?: Route } = {},
+    more: Partial<LeaseResult & Used> & {
+      affinity?: string;
+      route?: Route;
+      principal?: typeof OWN;
+    } = {},
   ): string {
-    const { affinity, route, tokens = 10, costMicros = 5 } = more;
+    const { affinity, route, principal = SUPER, tokens = 10, costMicros = 5 } = more;
     const lease = this.lease({
+      principal,
       ...(affinity === undefined ? {} : { affinity }),
       ...(route === undefined ? {} : { route }),
     });
