@@ -73,6 +73,12 @@ export interface Estimate {
   readonly costMicros: number;
 }
 
+/** LLM tokens, input and output together, and money in micro-US-dollars. */
+export interface Used {
+  readonly tokens: number;
+  readonly costMicros: number;
+}
+
 const OVERLOAD_STATUSES: ReadonlySet<number | null> = new Set([503, 529]);
 
 /** True for a status that speaks of a provider's or a model's load, whatever key asks. */

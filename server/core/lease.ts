@@ -1,4 +1,4 @@
-import type { AttemptOutcome } from "./call.js";
+import type { AttemptOutcome, Used } from "./call.js";
 import type { Principal } from "./client-key.js";
 import type { ProviderKey } from "./provider-key.js";
 import type { Route, RouteTarget } from "./provider.js";
@@ -35,12 +35,6 @@ export interface Lease {
    * another key, which it then counts for. Called once, not before `release`; only the first call counts.
    */
   settle(used: Used | null): void;
-}
-
-/** LLM tokens, input and output together, and money in micro-US-dollars. */
-export interface Used {
-  readonly tokens: number;
-  readonly costMicros: number;
 }
 
 /** How an attempt ended. */

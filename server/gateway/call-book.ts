@@ -72,7 +72,7 @@ export class CallBook {
   modelAsked = "";
   streamed = false;
   /** A provider has begun what it may bill, and nobody has said that it came to nothing. */
-  hasBegun = false;
+  mayBeBilled = false;
   requestBytes = 0;
   firstByteMs: number | null = null;
 
@@ -289,7 +289,7 @@ export class CallBook {
   #costOf({ fault, usageSource, tokens }: Ending): number | null {
     const isNothing = tokens.input + tokens.output === 0 && tokens.parts === undefined;
     if (isNothing) {
-      const made = fault === undefined || usageSource === "PARTIAL" || this.hasBegun;
+      const made = fault === undefined || usageSource === "PARTIAL" || this.mayBeBilled;
       // Something was made, and nobody said how much.
       return made && this.#call.endpoint.billsUntold ? null : 0;
     }

@@ -1,7 +1,7 @@
-import type { CallEntry, CallRecord, Estimate, ReplyFacts } from "../core/call.js";
+import type { CallEntry, CallRecord, Estimate, ReplyFacts, Used } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
-import type { Lease, LeaseRequest, Used } from "../core/lease.js";
+import type { Lease, LeaseRequest } from "../core/lease.js";
 import type { PresentedKey } from "../core/presented-key.js";
 import type { Dialect, Route, RouteTarget } from "../core/provider.js";
 import type { ProviderKey } from "../core/provider-key.js";

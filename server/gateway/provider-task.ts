@@ -48,7 +48,7 @@ export class ProviderTask {
 
   constructor(options: ProviderTaskOptions) {
     this.#options = options;
-    options.book.hasBegun = true;
+    options.book.mayBeBilled = true;
   }
 
   /** Asks in a while, in the way of the attempt before. */
@@ -68,7 +68,7 @@ export class ProviderTask {
    * pointless.
    */
   asksAgain(attempt: Attempt, failure: AttemptFailure): boolean {
-    if (attempt.taskFailed) this.#options.book.hasBegun = false;
+    if (attempt.taskFailed) this.#options.book.mayBeBilled = false;
     if (attempt.taskFailed || this.#failures >= FAILURES_MAX) return false;
     if (REFUSALS.has(failure.outcome)) return false;
     this.#failures++;

@@ -51,7 +51,7 @@ export class ReplyFiles implements UpstreamHandler {
 
   constructor(options: ReplyFilesOptions) {
     this.#options = options;
-    options.book.hasBegun = true;
+    options.book.mayBeBilled = true;
   }
 
   /** Fetches the next of them; with none left, all are here. */

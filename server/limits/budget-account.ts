@@ -1,12 +1,7 @@
+import type { Used } from "../core/call.js";
 import type { Budget } from "../core/limits.js";
 import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
 import type { Period } from "../core/provider-key.js";
-
-/** Money in micro-US-dollars and LLM tokens. */
-export interface Spending {
-  readonly tokens: number;
-  readonly costMicros: number;
-}
 
 interface Sums {
   tokens: number;
@@ -22,7 +17,7 @@ interface Account {
 type Book = PeriodBook<Account>;
 
 /** What a call has set aside of a budget until it is settled. */
-export interface Reservation extends Spending {
+export interface Reservation extends Used {
   /** Of the period in which the call began. */
   readonly book: Book;
 }
@@ -63,13 +58,13 @@ export class BudgetAccount {
   }
 
   /** Adds what was spent at a time, or in the whole period of it, which this account did not know of. */
-  restore(spent: Spending, atMs: number): void {
+  restore(spent: Used, atMs: number): void {
     const book = this.#books.at(atMs);
     if (book !== null) add(book.counted.spent, spent, 1);
   }
 
   /** The part of the budget that has no room for the estimate, or null when all have. */
-  overrun(budget: Budget, estimate: Spending): Overrun | null {
+  overrun(budget: Budget, estimate: Used): Overrun | null {
     const { counted, endMs } = this.#books.current;
     const { spent, reserved } = counted;
     for (const part of PARTS) {
@@ -84,7 +79,7 @@ export class BudgetAccount {
     return null;
   }
 
-  reserve({ tokens, costMicros }: Spending): Reservation {
+  reserve({ tokens, costMicros }: Used): Reservation {
     const book = this.#books.current;
     const reservation = { tokens, costMicros, book };
     add(book.counted.reserved, reservation, 1);
@@ -92,14 +87,14 @@ export class BudgetAccount {
   }
 
   /** Frees a reservation and books what was used; both belong to the period in which the call began. */
-  settle(reservation: Reservation, used: Spending): void {
+  settle(reservation: Reservation, used: Used): void {
     const { spent, reserved } = reservation.book.counted;
     add(reserved, reservation, -1);
     add(spent, used, 1);
   }
 
   /** What is used of the period that the clock is in; what is set aside counts as used. */
-  used(nowMs: number): Spending {
+  used(nowMs: number): Used {
     const used = { tokens: 0, costMicros: 0 };
     const book = this.#books.at(nowMs);
     if (book === null) return used;
@@ -120,7 +115,7 @@ function newAccount(): Account {
   return { spent: { tokens: 0, costMicros: 0 }, reserved: { tokens: 0, costMicros: 0 } };
 }
 
-function add(sum: Sums, by: Spending, sign: 1 | -1): void {
+function add(sum: Sums, by: Used, sign: 1 | -1): void {
   sum.tokens += sign * by.tokens;
   sum.costMicros += sign * by.costMicros;
 }

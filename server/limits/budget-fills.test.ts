@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
+import type { Used } from "../core/call.js";
 import { FakeClock } from "../../test/support/fake-clock.js";
 import { aClientKey } from "../../test/support/records.js";
 import { UNLIMITED, type Limits } from "../core/limits.js";
-import type { Spending } from "./budget-account.js";
 import type { EndedCall } from "./budget-fills.js";
 import { Limiter, type Ticket } from "./limiter.js";
 
@@ -26,7 +26,7 @@ class World {
   readonly limiter = new Limiter({
     clock: this.clock,
     loadSpent: (_subject, _fromMs, booked) =>
-      new Promise<Spending>((resolve) => {
+      new Promise<Used>((resolve) => {
         const answer = (): void => {
           const known = new Set(booked());
           const count = this.#ended.slice(0, this.#recorded).filter((id) => !known.has(id)).length;

@@ -1,4 +1,5 @@
-import type { BudgetAccount, Spending } from "./budget-account.js";
+import type { Used } from "../core/call.js";
+import type { BudgetAccount } from "./budget-account.js";
 import type { Hold, LimitSubject, SubjectId } from "./limit-subject.js";
 
 /** Calls that may end while an account is being filled; with more of them the ledger has not answered for long. */
@@ -27,7 +28,7 @@ export interface BudgetFillsOptions {
     subject: SubjectId,
     span: Span,
     booked: () => readonly string[],
-  ) => Promise<Spending>;
+  ) => Promise<Used>;
   /** Hears that `loadSpent` failed. */
   readonly onLoadFailed?: (subject: SubjectId, cause: unknown) => void;
 }
@@ -101,7 +102,7 @@ export class BudgetFills {
 /** How a call ended. */
 interface Ended {
   readonly call: EndedCall;
-  readonly used: Spending;
+  readonly used: Used;
   /** Accounts that had been opened when it was admitted, and what it has set aside. */
   readonly opened: number;
   readonly holds: readonly Hold[];

@@ -3,12 +3,11 @@ import test from "node:test";
 import * as fc from "fast-check";
 import { FakeClock } from "../../test/support/fake-clock.js";
 import { aClientKey } from "../../test/support/records.js";
-import type { Estimate } from "../core/call.js";
+import type { Estimate, Used } from "../core/call.js";
 import { HOUR_MS } from "../core/durations.js";
 import type { Fault } from "../core/fault.js";
 import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { periodStart } from "../core/period.js";
-import type { Spending } from "./budget-account.js";
 import { Limiter, SERVER, type Ticket } from "./limiter.js";
 import { WINDOW_ENTRIES_MAX, WINDOW_MS } from "./sliding-window.js";
 
@@ -27,7 +26,7 @@ interface Call {
   readonly atMs: number;
   readonly estimate: Estimate;
   readonly ticket: Ticket;
-  used: Spending | null;
+  used: Used | null;
   /** The limits that each of its subjects had when it was admitted. */
   readonly limits: ReadonlyMap<string, Limits>;
 }
@@ -49,7 +48,7 @@ class Rules {
   }
 
   /** What a budget of a subject has used: what is spent, and what calls have set aside since it was set. */
-  used(id: string, { period }: Budget, nowMs: number): Spending {
+  used(id: string, { period }: Budget, nowMs: number): Used {
     const sum = { tokens: 0, costMicros: 0 };
     const since = this.#since.get(`${id} ${period}`) ?? 0;
     this.calls.forEach((call, at) => {
@@ -121,7 +120,7 @@ function isFree(call: Call, id: string): boolean {
   return call.limits.get(id) === UNLIMITED;
 }
 
-function spendingOf({ inputTokens, maxOutputTokens, costMicros }: Estimate): Spending {
+function spendingOf({ inputTokens, maxOutputTokens, costMicros }: Estimate): Used {
   return { tokens: inputTokens + maxOutputTokens, costMicros };
 }
 

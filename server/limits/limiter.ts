@@ -1,5 +1,5 @@
 import { assert } from "../core/assert.js";
-import type { Estimate } from "../core/call.js";
+import type { Estimate, Used } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
@@ -7,7 +7,6 @@ import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits
 import { periodEnd, periodStart } from "../core/period.js";
 import type { Dialect } from "../core/provider.js";
 import type { Period } from "../core/provider-key.js";
-import type { Spending } from "./budget-account.js";
 import { BudgetFills, type BudgetFillsOptions, type EndedCall } from "./budget-fills.js";
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
@@ -33,18 +32,18 @@ export interface Ticket {
    * Gives back what was reserved and books what was used. Only the first call counts. `call`: as it goes on record
    * right afterwards; undefined for one that does not.
    */
-  settle(used: Spending, call?: EndedCall): void;
+  settle(used: Used, call?: EndedCall): void;
   /** Response header lines such as `x-ratelimit-remaining-requests`, each with its CR LF; empty for none. */
   readonly headers: string;
 }
 
 /** What the ledger knows of one client key or user in a running period. */
-export interface SpentRow extends Spending {
+export interface SpentRow extends Used {
   readonly id: string;
 }
 
 /** How far a budget is used in its running period; what running calls have set aside counts as used. */
-export interface BudgetUse extends Spending {
+export interface BudgetUse extends Used {
   readonly budget: Budget;
   /** When the next period begins, milliseconds since the epoch. */
   readonly resetsAt: number;
@@ -52,7 +51,7 @@ export interface BudgetUse extends Spending {
 
 /** The whole server as a subject. */
 export const SERVER: SubjectId = { kind: "server", id: "server" };
-const NOTHING: Spending = { tokens: 0, costMicros: 0 };
+const NOTHING: Used = { tokens: 0, costMicros: 0 };
 const NO_HOLDS: readonly Hold[] = [];
 
 /** A subject that a call counts for, and its limits. */
@@ -215,12 +214,7 @@ export class Limiter {
   }
 
   /** Lets accounts know that were opened while the call ran. */
-  #ended(
-    used: Spending,
-    call: EndedCall | undefined,
-    opened: number,
-    holds: readonly Hold[],
-  ): void {
+  #ended(used: Used, call: EndedCall | undefined, opened: number, holds: readonly Hold[]): void {
     if (call === undefined || !this.#fills.concerns(opened)) return;
     const ended = { used, call, opened, holds };
     for (const id of [call.clientKeyId, call.ownerId, SERVER.id]) {

@@ -1,5 +1,5 @@
+import type { Used } from "../core/call.js";
 import { assert } from "../core/assert.js";
-import type { Used } from "../core/lease.js";
 import { PERIODS } from "../core/period.js";
 import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
 import type { Period, Quota } from "../core/provider-key.js";

@@ -1,7 +1,7 @@
+import type { Used } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import { HOUR_MS } from "../core/durations.js";
-import type { Used } from "../core/lease.js";
 import { TIERS } from "../core/provider-key.js";
 import type { Health, KeyHealth, ProviderKey, Tier } from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
 import {
-  CHAT_REPLY,
   chatEvents,
   inTurn,
   messageEvents,
@@ -13,28 +12,13 @@ import {
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { advanceUntil } from "./fixture.js";
-import { stubbedGateway } from "./stubbed-gateway.js";
+import { CHAT, ok, refusal, SECRETS, stubbedGateway } from "./stubbed-gateway.js";
 
-const SECRETS = [
-  "sk-first-00000000000000000000",
-  "sk-second-0000000000000000000",
-  "sk-third-00000000000000000000",
-  "sk-fourth-0000000000000000000",
-];
 /** Turns of the event loop after which a head has come from the stub. */
 const HEAD_ARRIVES_TURNS = 50;
-const CHAT = { model: "m", messages: [] };
 
 const site = stubbedGateway(SECRETS);
 const { bound } = site;
-
-const refusal = (status: number, code: string, headers = {}): Script =>
-  replyJson(
-    status,
-    JSON.stringify({ error: { message: `said ${code}`, type: code, code } }),
-    headers,
-  );
-const ok = replyJson(200, CHAT_REPLY);
 
 test("a key that the provider refuses is followed by the next, and the caller notices nothing", async () => {
   const { post, pool, sink } = await bound();

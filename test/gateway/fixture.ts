@@ -1,10 +1,10 @@
-import type { BegunCall, CallEntry, CallRecord, Estimate } from "../../server/core/call.js";
+import type { BegunCall, CallEntry, CallRecord, Estimate, Used } from "../../server/core/call.js";
 import type { ClientKey, Principal } from "../../server/core/client-key.js";
 import type { Clock } from "../../server/core/clock.js";
 import { systemClock } from "../../server/core/clock.js";
 import { Fault } from "../../server/core/fault.js";
 import { IdSource } from "../../server/core/ids.js";
-import type { Lease, LeaseRequest, LeaseResult, Used } from "../../server/core/lease.js";
+import type { Lease, LeaseRequest, LeaseResult } from "../../server/core/lease.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PresentedKey } from "../../server/core/presented-key.js";

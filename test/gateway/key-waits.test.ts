@@ -1,37 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
-import {
-  CHAT_REPLY,
-  chatEvents,
-  inTurn,
-  replyEvents,
-  replyJson,
-  type Script,
-} from "../support/upstream-stub.js";
+import { chatEvents, inTurn, replyEvents, type Script } from "../support/upstream-stub.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { advanceUntil } from "./fixture.js";
-import { stubbedGateway } from "./stubbed-gateway.js";
-
-const SECRETS = [
-  "sk-first-00000000000000000000",
-  "sk-second-0000000000000000000",
-  "sk-third-00000000000000000000",
-  "sk-fourth-0000000000000000000",
-];
-const CHAT = { model: "m", messages: [] };
+import { CHAT, ok, refusal, SECRETS, stubbedGateway } from "./stubbed-gateway.js";
 
 const site = stubbedGateway(SECRETS);
 const { bound } = site;
-
-const refusal = (status: number, code: string, headers = {}): Script =>
-  replyJson(
-    status,
-    JSON.stringify({ error: { message: `said ${code}`, type: code, code } }),
-    headers,
-  );
-const ok = replyJson(200, CHAT_REPLY);
 
 test("no further try begins after the deadline, which may be set while calls run", async () => {
   const clock = new FakeClock();

@@ -1,48 +1,19 @@
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
-import {
-  CHAT_REPLY,
-  inTurn,
-  replyJson,
-  type Script,
-  startUpstreamStub,
-  type UpstreamStub,
-} from "../support/upstream-stub.js";
+import { test } from "node:test";
+import { inTurn, replyJson, type Script } from "../support/upstream-stub.js";
 import { FakeClock } from "../support/fake-clock.js";
-import { advanceUntil, type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { advanceUntil, type Setup, type TestGateway } from "./fixture.js";
+import { CHAT, ok, SECRETS, stubbedGateway } from "./stubbed-gateway.js";
 
-const SECRETS = ["sk-first-00000000000000000000", "sk-second-0000000000000000000"];
-const CHAT = { model: "m", messages: [] };
-const ok = replyJson(200, CHAT_REPLY);
-
-let stub: UpstreamStub;
-let gateway: TestGateway | undefined;
-
-before(async () => {
-  stub = await startUpstreamStub();
-});
-
-after(async () => {
-  await gateway?.close();
-  await stub.close();
-});
-
-beforeEach(() => {
-  stub.received.length = 0;
-});
+const site = stubbedGateway(SECRETS.slice(0, 2));
 
 /** A call that the provider answers as scripted. */
 async function call(
   script: Script,
   setup: Setup = {},
 ): Promise<{ status: number; body: string; pool: TestGateway["pool"] }> {
-  await gateway?.close();
-  gateway = await startGateway({
-    providers: [{ baseUrl: stub.origin }],
-    secrets: SECRETS,
-    ...setup,
-  });
-  stub.script = script;
+  const gateway = await site.start(setup);
+  site.stub.script = script;
   const response = await gateway.post("/v1/chat/completions", CHAT);
   return { status: response.status, body: await response.text(), pool: gateway.pool };
 }
@@ -332,22 +303,17 @@ test("a call that would fit a key's limit, and a key that can afford nothing, re
 test("a call that is too large for one key waits for another that is limited, and not for the first", async () => {
   for (const first of [0, 1]) {
     const clock = new FakeClock();
-    await gateway?.close();
-    stub.received.length = 0;
-    gateway = await startGateway({
-      providers: [{ baseUrl: stub.origin }],
-      secrets: SECRETS,
-      clock,
-    });
+    site.stub.received.length = 0;
+    const gateway = await site.start({ clock });
     gateway.pool.backMs = 0;
     let asked = 0;
-    stub.script = (received, res) => {
+    site.stub.script = (received, res) => {
       if (received.secret === SECRETS[first]) return says(429, tooLarge)(received, res);
       return (++asked === 1 ? says(429, limited) : ok)(received, res);
     };
     const response = await advanceUntil(clock, gateway.post("/v1/chat/completions", CHAT));
     assert.equal(response.status, 200);
-    assert.equal(stub.received.length, 3);
+    assert.equal(site.stub.received.length, 3);
   }
 });
 

@@ -1,6 +1,30 @@
 import { after, before, beforeEach } from "node:test";
-import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import {
+  CHAT_REPLY,
+  replyJson,
+  type Script,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
 import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+
+/** Of provider keys. */
+export const SECRETS = [
+  "sk-first-00000000000000000000",
+  "sk-second-0000000000000000000",
+  "sk-third-00000000000000000000",
+  "sk-fourth-0000000000000000000",
+];
+
+/** What a caller asks, and a provider answers. */
+export const CHAT = { model: "m", messages: [] };
+export const ok = replyJson(200, CHAT_REPLY);
+export const refusal = (status: number, code: string, headers = {}): Script =>
+  replyJson(
+    status,
+    JSON.stringify({ error: { message: `said ${code}`, type: code, code } }),
+    headers,
+  );
 
 /** A gateway of one test and short ways to use it. */
 export interface Bound extends Pick<TestGateway, "pool" | "sink" | "log"> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { AttemptOutcome } from "../../server/core/call.js";
+import type { AttemptOutcome, Used } from "../../server/core/call.js";
 import type { Fault } from "../../server/core/fault.js";
-import type { Lease, LeaseResult, Used } from "../../server/core/lease.js";
+import type { Lease, LeaseResult } from "../../server/core/lease.js";
 import type { ProviderKey } from "../../server/core/provider-key.js";
 import type { Route } from "../../server/core/provider.js";
 import { Pool } from "../../server/pool/pool.js";
