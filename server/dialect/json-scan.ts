@@ -59,15 +59,13 @@ export function scanElements(text: Buffer, span: Span): readonly Span[] {
   return new Scan(text, span.end, SCAN_LIMITS).elements(span.start);
 }
 
-/**
- * Reads on from a key to the end of the text, which must finish exactly the one object that is open around
- * the key. Answers the span of the key's value; undefined when the key stands deeper, or in no object at all.
- */
-export function lastMember(text: Buffer, keyAt: number): Span | undefined {
+/** True when what follows a member's value, up to the end of the text, ends exactly the one object around it. */
+export function endsText(text: Buffer, valueEnd: number): boolean {
   try {
-    return new Scan(text, text.length, SCAN_LIMITS).restOfObject(keyAt);
+    new Scan(text, text.length, SCAN_LIMITS).rest(valueEnd);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
@@ -120,18 +118,15 @@ class Scan {
     throw malformed(`The request body has "${given}", which some servers take for "${meant}".`);
   }
 
-  /** Goes on inside an object, at a key, to the end of the text. Answers the span of that key's value. */
-  restOfObject(keyAt: number): Span {
-    const text = this.#text;
-    const keyEnd = stringEnd(text, keyAt, this.#end);
-    if (keyEnd < 0) this.#fail(keyAt);
-    const start = this.#colon(keyEnd);
-    const end = this.#value(start, 1);
-    const at = spaceEnd(text, end, this.#end);
-    const more = byteAt(text, at, this.#end) === COMMA;
-    const next = more ? spaceEnd(text, at + 1, this.#end) : at;
-    this.end(more ? this.#objectMembers(next, 1) : this.#close(next, CLOSE_BRACE));
-    return { start, end };
+  /** Goes on inside the outermost object, behind a value, to the end of the text. */
+  rest(valueEnd: number): void {
+    const at = spaceEnd(this.#text, valueEnd, this.#end);
+    const more = byteAt(this.#text, at, this.#end) === COMMA;
+    this.end(
+      more
+        ? this.#objectMembers(spaceEnd(this.#text, at + 1, this.#end), 1)
+        : this.#close(at, CLOSE_BRACE),
+    );
   }
 
   end(at: number): void {

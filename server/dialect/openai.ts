@@ -1,6 +1,7 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { isRecord, lastObject, parseRecord, topLevelObject } from "./json-find.js";
+import { isRecord, parseRecord } from "./json-find.js";
+import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent, lastEventStart } from "./sse.js";

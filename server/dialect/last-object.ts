@@ -1,0 +1,70 @@
+import { endsText } from "./json-scan.js";
+import { type FoundObject, RecurringObjects } from "./recurring-objects.js";
+
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const SPACE = 0x20;
+/** Occurrences of a key that are looked at before giving up, so that a hostile text cannot cost more. */
+const TRIES_MAX = 8;
+
+/** Of all replies together: few shapes come from many keys. */
+const objects = new RecurringObjects();
+
+/**
+ * What `accept` makes of the last object in a text that stands behind a key and that it takes; it must not keep the
+ * object. Quotes inside JSON strings are escaped, so an unescaped `"key"` is structure, never something a model wrote;
+ * a tail of a longer text does as well as the whole.
+ */
+export function lastObject<T>(
+  text: Buffer,
+  key: string,
+  accept: (value: Record<string, unknown>) => T | undefined,
+): T | undefined {
+  return lastBehind(text, key, (found) => accept(found.value));
+}
+
+/**
+ * As `lastObject`, of a whole JSON text and of its outermost object alone. Found from the end, where replies say their
+ * usage, and proven to be at the top by what follows it: a model can write such a key only deeper.
+ */
+export function topLevelObject<T>(
+  text: Buffer,
+  key: string,
+  accept: (value: Record<string, unknown>) => T | undefined,
+): T | undefined {
+  return lastBehind(text, key, (found) =>
+    endsText(text, found.end) ? accept(found.value) : undefined,
+  );
+}
+
+function lastBehind<T>(
+  text: Buffer,
+  key: string,
+  take: (found: FoundObject) => T | undefined,
+): T | undefined {
+  const needle = `"${key}"`;
+  let from = text.length;
+  for (let tries = 0; tries < TRIES_MAX && from > 0; tries++) {
+    const at = text.lastIndexOf(needle, from - 1, "latin1");
+    if (at < 0) return undefined;
+    from = at;
+    if (text[at - 1] === BACKSLASH) continue;
+    const found = objectAfter(text, at + needle.length);
+    const taken = found === undefined ? undefined : take(found);
+    if (taken !== undefined) return taken;
+  }
+  return undefined;
+}
+
+/** The object that follows a key, past its colon; undefined when something else does, or it is cut. */
+function objectAfter(text: Buffer, keyEnd: number): FoundObject | undefined {
+  const colon = skipSpace(text, keyEnd);
+  if (text[colon] !== COLON) return undefined;
+  return objects.read(text, skipSpace(text, colon + 1));
+}
+
+function skipSpace(text: Buffer, from: number): number {
+  let at = from;
+  while (text[at] === SPACE || text[at] === 0x0a || text[at] === 0x0d || text[at] === 0x09) at++;
+  return at;
+}
