@@ -86,20 +86,28 @@ class Shape implements FoundObject {
 
   /** One past the end, with the numbers read; -1 for another shape. */
   #match(text: Buffer, start: number): number {
-    const bytes = this.#bytes;
     let from = 0;
     let at = start;
     for (let i = 0; i < this.#numbers.length; i++) {
       const place = this.#places[i];
       if (place === undefined) return -1;
-      at = sameEnd(text, at, bytes, from, place.start);
+      at = this.#sameEnd(text, at, from, place.start);
       if (at < 0) return -1;
       const end = this.#readNumber(text, at, i);
       if (end < 0) return -1;
       at = end;
       from = place.end;
     }
-    return sameEnd(text, at, bytes, from, bytes.length);
+    return this.#sameEnd(text, at, from, this.#bytes.length);
+  }
+
+  /** One past the bytes at `at` that are those between two places of the first text; -1 where they are others. */
+  #sameEnd(text: Buffer, at: number, from: number, to: number): number {
+    const bytes = this.#bytes;
+    const end = at + to - from;
+    if (end > text.length) return -1;
+    for (let i = from, j = at; i < to; i++, j++) if (text[j] !== bytes[i]) return -1;
+    return end;
   }
 
   /** Reads the `i`th number; answers one past it, -1 where there is none. */
@@ -127,14 +135,6 @@ class Shape implements FoundObject {
 function goesOn(text: Buffer, at: number): boolean {
   const byte = at < text.length ? text[at] : 0;
   return byte === 0x2e || byte === 0x65 || byte === 0x45;
-}
-
-/** One past the bytes at `at` that are those of `bytes` between the bounds; -1 where they are others. */
-function sameEnd(text: Buffer, at: number, bytes: Buffer, from: number, to: number): number {
-  const end = at + to - from;
-  if (end > text.length) return -1;
-  for (let i = from, j = at; i < to; i++, j++) if (text[j] !== bytes[i]) return -1;
-  return end;
 }
 
 /** With a copy of its bytes, for the text is a piece of something large. Undefined for what is no JSON. */

@@ -1,6 +1,7 @@
 import type { Principal } from "../core/client-key.js";
 import { Fault } from "../core/fault.js";
 import type { LastKey } from "../core/presented-key.js";
+import { CharSet } from "../http/char-set.js";
 import type { Authenticator } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
 
@@ -43,12 +44,14 @@ function textOf(value: string | undefined): string | undefined {
   return text === "" ? undefined : text;
 }
 
-const PLAIN_BEARER = /^Bearer [!-~]+$/;
+const BEARER = "Bearer ";
+const VISIBLE = new CharSet(/[!-~]/);
 
 function bearerOf(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   // As nearly all clients say it.
-  if (PLAIN_BEARER.test(value)) return value.slice("Bearer ".length);
+  const key = value.startsWith(BEARER) ? value.slice(BEARER.length) : "";
+  if (key !== "" && VISIBLE.isAllOf(key)) return key;
   const match = /^bearer(?:\s+(.*))?$/i.exec(value.trim());
   if (match !== null) return textOf(match[1]);
   if (value.trim() === "") return undefined;

@@ -49,14 +49,15 @@ export function requestFor(input: AttemptInput): UpstreamRequest {
   };
 }
 
+const JSON_TYPE = "application/json";
 const FORM_TYPE = /^(?:multipart\/|application\/x-www-form-urlencoded)/i;
 
 /** The caller's own. A body that was read as JSON here must not be read as a form there, whatever curl calls it. */
 function ownHeaders({ head, plan }: AttemptInput): HeaderBlock {
-  if (plan.bodyHead.modelForm !== "JSON" || !FORM_TYPE.test(head.contentType)) {
-    return head.forward.copy();
-  }
-  const headers = new HeaderBlock("content-type: application/json\r\n");
+  const { contentType } = head;
+  const isForm = contentType !== JSON_TYPE && FORM_TYPE.test(contentType);
+  if (plan.bodyHead.modelForm !== "JSON" || !isForm) return head.forward.copy();
+  const headers = new HeaderBlock(`content-type: ${JSON_TYPE}\r\n`);
   for (const [name, value] of head.forward.pairs()) {
     if (name !== "content-type") headers.add(name, value);
   }

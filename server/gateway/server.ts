@@ -387,7 +387,7 @@ class HttpGateway implements Gateway, CallerHandler {
  * other makes them wait or give up. Offers of HTTP/2 are passed over, as HTTP allows.
  */
 function refuseWebSocket(turn: Turn, head: RequestHead): void {
-  if (!/websocket/i.test(head.upgrade)) return;
+  if (head.upgrade === "" || !/websocket/i.test(head.upgrade)) return;
   turn.closeAfter();
   throw new Fault(
     "upgrade_required",

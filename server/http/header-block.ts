@@ -1,7 +1,8 @@
+import { CharSet } from "./char-set.js";
 import type { HeaderLines } from "./header-lines.js";
 
-const NOT_IN_NAME = /[^!#$%&'*+.^_`|~0-9A-Za-z-]/;
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const NAME = new CharSet(/[!#$%&'*+.^_`|~0-9A-Za-z-]/);
+const VALUE = new CharSet(/[\t\x20-\x7e\x80-\xff]/);
 
 /**
  * Header lines ready to go out: one text that grows, each byte one character, in which no line ends but where it
@@ -42,7 +43,7 @@ export class HeaderBlock {
 
   /** Adds a header whose value comes from anywhere: what cannot be sent makes the block unsendable. */
   add(name: string, value: string): void {
-    if (name === "" || NOT_IN_NAME.test(name) || NOT_IN_VALUE.test(value)) {
+    if (name === "" || !NAME.isAllOf(name) || !VALUE.isAllOf(value)) {
       this.#refused ??= JSON.stringify(name);
       return;
     }

@@ -1,11 +1,11 @@
-import { TIERS } from "../core/provider-key.js";
-import type { Tier } from "../core/provider-key.js";
+import { type Tier, TIERS } from "../core/provider-key.js";
 import type { KeySlot } from "./key-slot.js";
 import { Lane } from "./lane.js";
 import type { InService } from "./lane.js";
 import type { Scope } from "./scope.js";
 
-type Lanes = Partial<Record<Tier, Lane>>;
+/** At most one of each tier, in the order of tiers; those with a key alone. */
+type Lanes = Lane[];
 
 interface ProviderLanes {
   readonly open: Lanes;
@@ -30,28 +30,20 @@ export class KeyIndex {
   lanes(providerId: string, scope: Scope): readonly Lane[] {
     const provider = this.#providers.get(providerId);
     const lanes = scope.kind === "PUBLIC" ? provider?.open : provider?.ofOwner.get(scope.ownerId);
-    if (lanes === undefined) return NO_LANES;
-    const found: Lane[] = [];
-    for (const tier of TIERS) {
-      const lane = lanes[tier];
-      if (lane !== undefined) found.push(lane);
-    }
-    return found;
+    return lanes ?? NO_LANES;
   }
 
   /** True when there is any key, whatever its standing. */
   has(providerId: string, scope: Scope): boolean {
-    const provider = this.#providers.get(providerId);
-    const lanes = scope.kind === "PUBLIC" ? provider?.open : provider?.ofOwner.get(scope.ownerId);
-    return lanes !== undefined && TIERS.some((tier) => lanes[tier] !== undefined);
+    return this.lanes(providerId, scope).length > 0;
   }
 
   /** The lanes that a key is in. */
   lanesOf(slot: KeySlot): readonly Lane[] {
     const { providerId, ownerId, visibility, tier } = slot.key;
     const provider = this.#providers.get(providerId);
-    const own = provider?.ofOwner.get(ownerId)?.[tier];
-    const open = visibility === "PUBLIC" ? provider?.open[tier] : undefined;
+    const own = laneOf(provider?.ofOwner.get(ownerId), tier);
+    const open = visibility === "PUBLIC" ? laneOf(provider?.open, tier) : undefined;
     return [own, open].filter((lane) => lane !== undefined);
   }
 
@@ -60,19 +52,19 @@ export class KeyIndex {
     const { providerId, ownerId, visibility, tier } = slot.key;
     const provider = this.#providers.get(providerId);
     const lanes = visibility === "PUBLIC" ? provider?.open : provider?.ofOwner.get(ownerId);
-    return lanes?.[tier]?.slots ?? [];
+    return laneOf(lanes, tier)?.slots ?? [];
   }
 
   add(slot: KeySlot): void {
     const { providerId, ownerId, visibility, tier } = slot.key;
     let provider = this.#providers.get(providerId);
     if (provider === undefined) {
-      provider = { open: {}, ofOwner: new Map() };
+      provider = { open: [], ofOwner: new Map() };
       this.#providers.set(providerId, provider);
     }
     let own = provider.ofOwner.get(ownerId);
     if (own === undefined) {
-      own = {};
+      own = [];
       provider.ofOwner.set(ownerId, own);
     }
     this.#laneOf(own, tier).add(slot);
@@ -94,26 +86,33 @@ export class KeyIndex {
   forgetModels(): void {
     for (const { open, ofOwner } of this.#providers.values()) {
       for (const lanes of [open, ...ofOwner.values()]) {
-        for (const tier of TIERS) lanes[tier]?.forgetModels();
+        for (const lane of lanes) lane.forgetModels();
       }
     }
   }
 
   #laneOf(lanes: Lanes, tier: Tier): Lane {
-    const lane = lanes[tier] ?? new Lane({ tier, inService: this.#inService });
-    lanes[tier] = lane;
+    const known = laneOf(lanes, tier);
+    if (known !== undefined) return known;
+    const lane = new Lane({ tier, inService: this.#inService });
+    lanes.push(lane);
+    lanes.sort((a, b) => TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier));
     return lane;
   }
 }
 
 const NO_LANES: readonly Lane[] = [];
 
+function laneOf(lanes: Lanes | undefined, tier: Tier): Lane | undefined {
+  return lanes?.find((lane) => lane.tier === tier);
+}
+
 /** Removes a key from its lane and an empty lane from its scope; true when the scope has no lane left. */
 function removeFrom(lanes: Lanes, tier: Tier, slot: KeySlot): boolean {
-  const lane = lanes[tier];
+  const lane = laneOf(lanes, tier);
   if (lane?.slots.has(slot) === true) {
     lane.remove(slot);
-    if (lane.slots.size === 0) delete lanes[tier];
+    if (lane.slots.size === 0) lanes.splice(lanes.indexOf(lane), 1);
   }
-  return TIERS.every((each) => lanes[each] === undefined);
+  return lanes.length === 0;
 }

@@ -1,6 +1,7 @@
+import { CharSet } from "../http/char-set.js";
 import type { UpstreamRequest } from "./flight.js";
 
-const NOT_IN_PATH = /[^\x21-\x7e\x80-\xff]/;
+const PATH = new CharSet(/[\x21-\x7e\x80-\xff]/);
 /** Methods whose requests say their length even when they have no body. */
 const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
 
@@ -10,7 +11,7 @@ const WITH_BODY = new Set(["POST", "PUT", "PATCH"]);
  */
 export function headOf(request: UpstreamRequest, host: string): string | undefined {
   const { method, path, headers, body } = request;
-  if (path === "" || NOT_IN_PATH.test(path) || !headers.isSendable) return undefined;
+  if (path === "" || !PATH.isAllOf(path) || !headers.isSendable) return undefined;
   const begin = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
   const hasLength = body !== null || WITH_BODY.has(method);
   const length = hasLength ? `content-length: ${String(body?.length ?? 0)}\r\n` : "";
