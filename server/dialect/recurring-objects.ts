@@ -9,7 +9,9 @@ export interface FoundObject {
 }
 
 /** So many are known at a time; a provider has one or two for all of its replies. */
-const SHAPES_MAX = 8;
+const SHAPES_MAX = 6;
+/** Where shapes never come again, learning them costs more than it saves: of so many new ones one is learned. */
+const LEARNED_OF = 64;
 /** A longer object is parsed each time. */
 const SHAPE_BYTES_MAX = 2048;
 
@@ -27,25 +29,43 @@ const SHORT_DIGITS = 15;
  * Texts of any origin are read as `JSON.parse` reads them.
  */
 export class RecurringObjects {
+  /** Those that came last mostly stand first. */
   readonly #shapes: Shape[] = [];
-  #oldest = 0;
+  #misses = 0;
 
   /**
    * The object that begins at `start`; undefined where none does, or it is no JSON. What is answered holds until the
    * next call.
    */
   read(text: Buffer, start: number): FoundObject | undefined {
-    for (const shape of this.#shapes) if (shape.fits(text, start)) return shape;
-    const end = objectEnd(text, start);
-    if (end < 0) return undefined;
-    const shape = end - start <= SHAPE_BYTES_MAX ? shapeOf(text, start, end) : undefined;
-    if (shape?.fits(text, start) === true) {
-      this.#shapes[this.#oldest] = shape;
-      this.#oldest = (this.#oldest + 1) % SHAPES_MAX;
+    const shapes = this.#shapes;
+    for (let i = 0; i < shapes.length; i++) {
+      const shape = shapes[i];
+      if (shape?.fits(text, start) !== true) continue;
+      if (i > 0) this.#toFront(i);
       return shape;
     }
+    const end = objectEnd(text, start);
+    if (end < 0) return undefined;
     const value = parseRecord(utf8(text, start, end));
-    return value === undefined ? undefined : { value, end };
+    if (value === undefined) return undefined;
+    if (end - start <= SHAPE_BYTES_MAX) this.#learn(text, start, end);
+    return { value, end };
+  }
+
+  /** Changes places with the one before it. */
+  #toFront(i: number): void {
+    const [before, shape] = this.#shapes.slice(i - 1, i + 1);
+    if (before !== undefined && shape !== undefined) this.#shapes.splice(i - 1, 2, shape, before);
+  }
+
+  #learn(text: Buffer, start: number, end: number): void {
+    const isFull = this.#shapes.length >= SHAPES_MAX;
+    if (isFull && ++this.#misses % LEARNED_OF !== 0) return;
+    const shape = shapeOf(text, start, end);
+    if (shape === undefined) return;
+    if (isFull) this.#shapes.pop();
+    this.#shapes.push(shape);
   }
 }
 
