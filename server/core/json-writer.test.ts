@@ -10,7 +10,7 @@ const value = fc.letrec<{ value: Value; list: readonly Value[] }>((tie) => ({
   value: fc.oneof(
     { depthSize: "small" },
     fc.string({ unit: "binary", maxLength: 80 }),
-    fc.string({ maxLength: 80 }),
+    fc.string({ maxLength: 80, size: "max" }),
     fc.maxSafeNat(),
     fc.integer(),
     fc.double(),

@@ -299,7 +299,7 @@ test("whatever is called, changed and when, the limiter lets in what the rules l
   await fc.assert(
     fc.asyncProperty(
       fc.array(someLimits, { minLength: SUBJECTS.length, maxLength: SUBJECTS.length }),
-      fc.array(step, { maxLength: 120 }),
+      fc.array(step, { maxLength: 120, size: "max" }),
       async (first, steps) => {
         const pair = new Pair();
         for (const [at, limits] of first.entries()) {

@@ -91,7 +91,7 @@ test("a burst gets exactly the limit, and the refusal says when to come back", (
 });
 
 test("in no minute whatever does more than the limit get through, at any pace", () => {
-  const gaps = fc.array(fc.nat(4_000), { minLength: 1, maxLength: 400 });
+  const gaps = fc.array(fc.nat(4_000), { minLength: 1, maxLength: 400, size: "max" });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 150 }), gaps, (limit, pauses) => {
       const { clock, limiter } = world();
@@ -115,7 +115,7 @@ test("who waits as long as Retry-After says is let in", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 40 }),
-      fc.array(fc.nat(9_000), { maxLength: 60 }),
+      fc.array(fc.nat(9_000), { maxLength: 60, size: "max" }),
       (limit, pauses) => {
         const { clock, limiter } = world();
         const key = who({ requestsPerMinute: limit });
@@ -213,7 +213,7 @@ test("a budget is never overshot when calls use no more than they reserved", () 
   const step = fc.tuple(fc.nat(9), fc.nat(100));
   fc.assert(
     fc.property(
-      fc.array(step, { maxLength: 200 }),
+      fc.array(step, { maxLength: 200, size: "max" }),
       fc.integer({ min: 0, max: 2_000 }),
       (steps, limit) => {
         const { limiter } = world();

@@ -256,7 +256,7 @@ test("whatever is called, changed and when, keys rest as long as is documented, 
     fc.property(
       someKeys,
       fc.constantFrom(...STRATEGIES),
-      fc.array(step, { minLength: 100, maxLength: 300 }),
+      fc.array(step, { minLength: 100, maxLength: 300, size: "max" }),
       (parts, strategy, steps) => {
         const keys = parts.map((part, at) => aProviderKey(`pk_${String(at)}`, part));
         const pair = new Pair(keys, strategy);

@@ -77,7 +77,7 @@ test("whatever happens, counters, lists and the rule of eligibility agree", () =
   const action = fc.tuple(fc.constantFrom(...ACTIONS), fc.nat(99));
   fc.assert(
     fc.property(
-      fc.array(action, { maxLength: 80 }),
+      fc.array(action, { maxLength: 80, size: "max" }),
       fc.constantFrom(...STRATEGIES),
       (actions, strategy) => {
         const world = new World(keys(6), strategy);

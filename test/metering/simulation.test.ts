@@ -182,7 +182,10 @@ const RUNS = Number(process.env["LATCHKEY_SIMULATIONS"] ?? 150);
 
 test(`in ${RUNS} random histories of faults no acknowledged call is lost or recorded as cut short`, async () => {
   const step = fc.tuple(fc.constantFrom(...STEPS), fc.double({ min: 0, max: 0.999, noNaN: true }));
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80 }), play), {
-    numRuns: RUNS,
-  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: "max" }), play),
+    {
+      numRuns: RUNS,
+    },
+  );
 });
