@@ -108,6 +108,24 @@ test("a caller that leaves while waiting gives up its place, and hears nothing m
   assert.deepEqual([calls.active, calls.waiting], [1, 0]);
 });
 
+test("a caller that leaves twice gives up no place but its own, nor does one whose turn has come", () => {
+  const { clock, calls } = queue(1, 5);
+  const log: string[] = [];
+  enter(calls, "first", log);
+  const second = enter(calls, "a", log);
+  const third = enter(calls, "a", log);
+  enter(calls, "a", log);
+  third?.();
+  third?.();
+  assert.equal(calls.waiting, 2);
+  calls.leave();
+  second?.();
+  assert.equal(calls.waiting, 1);
+  calls.leave();
+  assert.deepEqual(log, ["first", "a", "a"]);
+  assert.equal(clock.pending, 0, "nothing is left to wait for");
+});
+
 test("a call that ends in the moment of its turn lets the next one in", () => {
   const { calls } = queue(1, 5);
   const log: string[] = [];
