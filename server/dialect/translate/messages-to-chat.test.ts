@@ -61,6 +61,9 @@ test("what an agent sends for Anthropic alone is left out", () => {
 test("the limit of the output has the provider's name for it, and is never above the model's", () => {
   assert.equal(asked(HI).max_completion_tokens, 16_384);
   assert.equal(asked(HI, { providerSlug: "groq", maxOutput: null }).max_tokens, 64_000);
+  const mirror = { providerSlug: "our-openai", model: "gpt-5.4" };
+  assert.equal(asked(HI, mirror).max_tokens, undefined, "OpenAI's models refuse it anywhere");
+  assert.equal(asked(HI, mirror).max_completion_tokens, 16_384);
 });
 
 test("usage is asked for in a stream where the provider knows how", () => {

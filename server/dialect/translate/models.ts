@@ -1,3 +1,5 @@
+import type { Target } from "./side.js";
+
 /** How a Claude model can be asked to think. */
 export type ClaudeThinking = "NONE" | "BUDGET" | "ADAPTIVE";
 
@@ -50,9 +52,16 @@ export function takesReasoningBack(providerSlug: string): boolean {
   return REASONING_BACK.has(providerSlug);
 }
 
-/** Providers that have taken up OpenAI's newer name for the limit of the output, and refuse the older for some models. */
-export function limitField(providerSlug: string): "max_tokens" | "max_completion_tokens" {
-  return isOpenai(providerSlug) ? "max_completion_tokens" : "max_tokens";
+/**
+ * The name of the limit of the output. OpenAI's reasoning models refuse the older one, by whatever provider's name they
+ * are reached; some that imitate OpenAI know no newer one.
+ */
+export function limitField({
+  providerSlug,
+  model,
+}: Pick<Target, "providerSlug" | "model">): "max_tokens" | "max_completion_tokens" {
+  const isNewer = isOpenai(providerSlug) || isReasoningModel(model);
+  return isNewer ? "max_completion_tokens" : "max_tokens";
 }
 
 /** OpenAI itself, as opposed to those who imitate it. */

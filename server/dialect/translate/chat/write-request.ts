@@ -41,7 +41,7 @@ export function writeChatRequest(
   return {
     model: target.model,
     messages,
-    [limitField(target.providerSlug)]: outputLimit(conversation.maxTokens, target.maxOutput),
+    [limitField(target)]: outputLimit(conversation.maxTokens, target.maxOutput),
     ...sampling(conversation, target, notes),
     stop: stopOf(stop, target, notes),
     ...toolsOf(conversation),
