@@ -14,7 +14,7 @@ import { latin1, utf8 } from "../core/bytes.js";
 export const geminiCodec: DialectCodec = {
   dialect: "GEMINI",
   errorBody,
-  streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
+  streamError,
   replyUsage: (reply) => topLevelObject(reply, "usageMetadata", geminiTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
   replyFailure: (reply, form, isCounted) => {
@@ -26,6 +26,15 @@ export const geminiCodec: DialectCodec = {
   watch: (form, isEvents) =>
     form === "GENERATE" && !isEvents ? new ArrayWatch() : new GeminiWatch(form, isEvents),
 };
+
+/**
+ * As an event, and again as text that belongs to none: Google's SDKs before 2.0, as Gemini CLI has one, pass over an
+ * event with an error and take what came before it for the whole answer, but raise what is left over at the end.
+ */
+function streamError(problem: Problem): string {
+  const error = errorBody(problem);
+  return `data: ${error}\n\n${error}`;
+}
 
 function errorBody(problem: Problem): string {
   return JSON.stringify({
@@ -83,7 +92,7 @@ function readFacts(reply: Record<string, unknown>): ReadFacts {
 const REASON = /"(?:finishReason|blockReason)":\s*"(\w+)"/g;
 
 function isErrorEvent(event: Buffer): boolean {
-  return /^data: ?\{\s*"error"\s*:\s*\{/.test(latin1(event, 0, 64));
+  return /^(?:data: ?)?\{\s*"error"\s*:\s*\{/.test(latin1(event, 0, 64));
 }
 
 class GeminiWatch implements StreamWatch {

@@ -117,8 +117,14 @@ export function lastEventStart(events: Buffer): number {
   return lastBoundary(events.subarray(0, end));
 }
 
-/** The text of an event's data lines, joined as the standard says; undefined when it has none. */
+const BRACE = 0x7b;
+
+/**
+ * The text of an event's data lines, joined as the standard says; undefined when it has none. Google puts the error
+ * that ends a stream there without any such line.
+ */
 export function eventData(event: Buffer): string | undefined {
+  if (event[0] === BRACE) return utf8(event, 0, event.length);
   let data: string | undefined;
   for (const line of utf8(event, 0, event.length).split(/\r?\n/)) {
     if (!line.startsWith("data:")) continue;

@@ -281,5 +281,6 @@ test("errors that open a stream are told from replies", () => {
   assert.equal(opens("ANTHROPIC", 'event: error\ndata: {"type":"error"}\n\n'), true);
   assert.equal(opens("ANTHROPIC", "event: message_start\ndata: {}\n\n"), false);
   assert.equal(opens("GEMINI", 'data: {"error": {"code":503}}\r\n\r\n'), true);
+  assert.equal(opens("GEMINI", '{\n  "error": {\n    "code": 503'), true);
   assert.equal(opens("GEMINI", 'data: {"candidates":[]}\r\n\r\n'), false);
 });

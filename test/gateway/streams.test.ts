@@ -108,10 +108,26 @@ test("a Gemini stream that is reset says so in its dialect; an array is broken o
   const event = 'data: {"candidates":[{"content":{"parts":[{"text":"a"}]}}]}\r\n\r\n';
   stub.script = replyCut([event]);
   const sse = await text(await gemini.post("/v1beta/models/m:streamGenerateContent?alt=sse", {}));
-  assert.match(sse, /\r\n\r\ndata: \{"error":\{"code":502,/);
+  const [, error, leftOver] =
+    /\r\n\r\ndata: (\{"error":\{"code":502,.*\})\n\n(.*)$/s.exec(sse) ?? [];
+  assert.ok(error, sse);
+  assert.equal(leftOver, error, "older SDKs of Google raise only what belongs to no event");
   stub.script = replyCut(['[{"candidates":[]}\n'], { "content-type": "application/json" });
   const array = await text(await gemini.post("/v1beta/models/m:streamGenerateContent", {}));
   assert.equal(array, '[{"candidates":[]}\n<broken>');
+});
+
+test("an error that Google puts behind its events goes on as it is, and is the provider's own word", async () => {
+  const event = 'data: {"candidates":[{"content":{"parts":[{"text":"a"}]}}]}\r\n\r\n';
+  const error = { code: 429, message: "Resource exhausted.", status: "RESOURCE_EXHAUSTED" };
+  const told = `${event}${JSON.stringify({ error }, null, 2)}\n`;
+  stub.script = replyEvents([told.slice(0, event.length + 20), told.slice(event.length + 20)]);
+  const path = "/v1beta/models/m:streamGenerateContent?alt=sse";
+  assert.equal(await text(await gemini.post(path, {})), told);
+  assert.equal(gemini.sink.records[0]?.errorCode, "upstream_error");
+  assert.equal(gemini.pool.outcomes.at(-1), "RATE_LIMITED");
+  const translated = await text(await gemini.post("/v1/messages", { ...ASKED, messages: [] }));
+  assert.match(translated, /event: error\ndata: .*Resource exhausted\./);
 });
 
 test("a stream that ends cleanly but too early is not passed for a finished one", async () => {
