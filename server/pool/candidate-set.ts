@@ -115,7 +115,13 @@ export class CandidateSet {
     return this.#placeOf(slot) === "OUT" ? this.#backMs(slot, nowMs) : nowMs;
   }
 
+  /** One that expires before its rests end does not come back. */
   #backMs(slot: KeySlot, nowMs: number): number {
+    const backMs = this.#restsEndMs(slot, nowMs);
+    return backMs < slot.keyEndMs ? backMs : Infinity;
+  }
+
+  #restsEndMs(slot: KeySlot, nowMs: number): number {
     const { standing } = slot;
     const modelBackMs = this.model === null ? null : slot.modelBackMs(this.model);
     if (standing === "COOLDOWN" || standing === "EXHAUSTED") {

@@ -41,8 +41,10 @@ export class KeySlot {
   dirty = false;
   /** When the registry looks at it next, monotonic. */
   wakeAtMs = Infinity;
-  /** The end of what keeps the key as a whole out, monotonic. */
-  keyBackMs = Infinity;
+  /** The end of all that keeps the key as a whole out for a while, monotonic; 0 when nothing does. */
+  keyBackMs = 0;
+  /** When it expires, monotonic; infinity if it does not. */
+  keyEndMs = Infinity;
   /** What is known of it for single models; null for the many keys of which nothing is. */
   models: ModelConditions | null = null;
   gone = false;

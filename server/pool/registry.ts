@@ -225,16 +225,20 @@ export class KeyRegistry {
       probing: condition.onProof && slot.probing,
     });
     this.#count(slot, -1);
-    const before = { standing: slot.standing, place: slot.place, keyBackMs: slot.keyBackMs };
+    const { place: placeBefore, keyBackMs, keyEndMs } = slot;
+    const standingBefore = slot.standing;
     slot.standing = standing;
     this.#count(slot, 1);
     this.#moveTo(slot, placeOf(slot), nowMs);
     const expiresAt = key.expiresAt === null || key.expiresAt <= wallMs ? Infinity : key.expiresAt;
-    const wallEndMs = nowMs + Math.min(quotaUntil ?? Infinity, expiresAt) - wallMs;
+    const quotaEndMs = nowMs + (quotaUntil ?? Infinity) - wallMs;
+    const wallEndMs = Math.min(quotaEndMs, nowMs + expiresAt - wallMs);
     const blockEndMs = condition.blockedUntilMs ?? Infinity;
-    slot.keyBackMs = Math.min(blockEndMs, wallEndMs);
-    const isElsewhen = standing !== before.standing || slot.keyBackMs !== before.keyBackMs;
-    if (isElsewhen && slot.place === "OUT" && before.place === "OUT") {
+    slot.keyBackMs = Math.max(quotaUntil === null ? 0 : quotaEndMs, condition.blockedUntilMs ?? 0);
+    slot.keyEndMs = nowMs + expiresAt - wallMs;
+    const isElsewhen =
+      standing !== standingBefore || slot.keyBackMs !== keyBackMs || slot.keyEndMs !== keyEndMs;
+    if (isElsewhen && slot.place === "OUT" && placeBefore === "OUT") {
       for (const set of slot.sets) set.forgetNextBack();
     }
     const lookMs = quotaUntil === null ? Infinity : nowMs + SPENT_LOOK_MS;
