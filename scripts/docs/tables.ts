@@ -100,7 +100,7 @@ function endpoints(): string {
     code(`${method} ${path}`),
     dialect.toLowerCase(),
     kind === "LOCAL" ? "Latchkey" : "a provider",
-    { BODY: "if asked", ALWAYS: "always", NEVER: "" }[streams],
+    { BODY: "if asked", FORMAT: "if asked", ALWAYS: "always", NEVER: "" }[streams],
     { IN_OUT: "input, output", IN: "input", NONE: "" }[tokens],
   ]);
   return table(["endpoint", "dialect", "answered by", "streams", "tokens counted"], rows);

@@ -71,6 +71,8 @@ export interface Estimate {
   readonly inputTokens: number;
   readonly maxOutputTokens: number;
   readonly costMicros: number;
+  /** Of the tokens, or beside them, what is priced apart; undefined where nothing is. */
+  readonly parts?: UsageParts | undefined;
 }
 
 /** LLM tokens, input and output together, and money in micro-US-dollars. */

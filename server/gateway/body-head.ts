@@ -21,6 +21,8 @@ export interface BodyHead {
   /** How a replaced model is written: as JSON text or plain. */
   readonly modelForm: "JSON" | "PLAIN";
   readonly stream: boolean;
+  /** What is made is to come as events. */
+  readonly eventsFormat: boolean;
   /** Output tokens of a choice asked for at most, above 0 and as large as anybody writes; undefined if open. */
   readonly maxOutputTokens: number | undefined;
   /** Choices asked for, from 1 on and as many as anybody writes. */
@@ -43,6 +45,7 @@ export const NO_BODY: BodyHead = {
   modelSpan: undefined,
   modelForm: "PLAIN",
   stream: false,
+  eventsFormat: false,
   maxOutputTokens: undefined,
   choices: 1,
   streamOptions: undefined,
@@ -63,6 +66,7 @@ const OPENAI_MEMBERS = new WantedMembers([
   "prompt_cache_key",
   "previous_response_id",
   "store",
+  "stream_format",
 ]);
 const BATCH_MEMBERS = new WantedMembers(["input_file_id"]);
 const ANTHROPIC_MEMBERS = new WantedMembers(["model", "stream", "max_tokens", "metadata"]);
@@ -108,13 +112,14 @@ export function headOfForm(body: Buffer, contentType: string): BodyHead {
 }
 
 function headOfOpenai(body: Buffer): BodyHead {
-  const [model, stream, options, tokens, completion, output, n, cacheKey, previous, store] =
+  const [model, stream, options, tokens, completion, output, n, cacheKey, previous, store, format] =
     scanObject(body, OPENAI_MEMBERS);
   return {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
     stream: readTrue(body, stream),
+    eventsFormat: format !== undefined && readString(body, format) === "sse",
     maxOutputTokens: largestBound(body, completion, tokens, output),
     choices: readCount(body, n) ?? 1,
     streamOptions: options,
@@ -133,6 +138,7 @@ function headOfAnthropic(body: Buffer): BodyHead {
     modelSpan: model,
     modelForm: "JSON",
     stream: readTrue(body, stream),
+    eventsFormat: false,
     maxOutputTokens: largestBound(body, tokens),
     choices: 1,
     streamOptions: undefined,

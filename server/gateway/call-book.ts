@@ -229,8 +229,8 @@ export class CallBook {
     }
     const isAsked = part !== undefined || this.#lease !== undefined;
     if (policy !== "RESERVED" || !isAsked) return NOT_COUNTED;
-    const { inputTokens: input, maxOutputTokens: output } = this.reserved;
-    return { tokens: { ...NO_TOKENS, input, output }, usageSource: "ESTIMATED" };
+    const { inputTokens: input, maxOutputTokens: output, parts } = this.reserved;
+    return { tokens: { ...NO_TOKENS, input, output, parts }, usageSource: "ESTIMATED" };
   }
 
   /**

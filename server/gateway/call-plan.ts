@@ -54,9 +54,14 @@ export function readAsked(match: Match, head: RequestHead, body: Buffer): Asked 
   const bodyHead = readBodyHead(match, head, body);
   return {
     model: match.model === "" ? (bodyHead.model ?? endpoint.modelDefault ?? "") : match.model,
-    streamed: endpoint.streams === "ALWAYS" || (endpoint.streams === "BODY" && bodyHead.stream),
+    streamed: asksStream(endpoint, bodyHead),
     bodyHead,
   };
+}
+
+function asksStream({ streams }: Endpoint, { stream, eventsFormat }: BodyHead): boolean {
+  if (streams === "BODY") return stream;
+  return streams === "FORMAT" ? eventsFormat : streams === "ALWAYS";
 }
 
 /** Finds the route for what is asked. Throws Fault `invalid_argument`, `untranslatable` and whatever the router throws. */
@@ -126,6 +131,11 @@ function routeOf(router: Router, model: string, principal: Principal): Route {
   throw new Fault("model_not_allowed", `Your client key does not allow the model "${name}".`);
 }
 
+/** Endpoints that take a form take JSON as well where the files are given by reference. */
+export function isForm({ endpoint }: Match, head: RequestHead): boolean {
+  return endpoint.model === "FORM" && !saysJson(head);
+}
+
 function saysJson({ contentType }: RequestHead): boolean {
   return /^application\/json/i.test(contentType);
 }
@@ -133,10 +143,7 @@ function saysJson({ contentType }: RequestHead): boolean {
 function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
   const { endpoint } = match;
   if (endpoint.method !== "POST") return NO_BODY;
-  // Endpoints that take a form take JSON as well where the files are given by reference.
-  if (endpoint.model === "FORM" && !saysJson(head)) {
-    return headOfForm(body, head.contentType);
-  }
+  if (isForm(match, head)) return headOfForm(body, head.contentType);
   if (endpoint.namesFile) return headOfBatch(body);
   // Uploads name no model, and a cancellation has no body at all.
   if (endpoint.model === "NONE") return NO_BODY;

@@ -1,5 +1,6 @@
 import type { Dialect } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
+import type { Media } from "./media-estimate.js";
 
 export type Method = "GET" | "POST" | "DELETE";
 
@@ -15,8 +16,8 @@ export interface Endpoint {
   readonly model: "BODY" | "PATH" | "FORM" | "NONE";
   /** Used where the API lets the model be left out; for images the provider's choice depends on further members. */
   readonly modelDefault: string | undefined;
-  /** When the reply is a stream: as the body's `stream` says, always, or never. */
-  readonly streams: "BODY" | "ALWAYS" | "NEVER";
+  /** When the reply is a stream: as the body's `stream` says, or its `stream_format`, always, or never. */
+  readonly streams: "BODY" | "FORMAT" | "ALWAYS" | "NEVER";
   readonly form: StreamForm;
   /** The API can say the usage of a stream if `stream_options` ask for it. */
   readonly asksUsage: boolean;
@@ -24,6 +25,8 @@ export interface Endpoint {
   readonly tokens: "IN_OUT" | "IN" | "NONE";
   /** Its replies are billed by what only some of them tell: a call of which nothing is told has no known cost. */
   readonly billsUntold: boolean;
+  /** What it makes, where the size of a request does not tell what that may cost. */
+  readonly makes: Media | undefined;
   /** The provider keeps what the reply names by its id, in the account that was used. */
   readonly keeps: boolean;
   /** The JSON body names an uploaded file, and the call belongs where that is. */
@@ -56,6 +59,7 @@ const DEFAULTS = {
   asksUsage: false,
   tokens: "NONE",
   billsUntold: false,
+  makes: undefined,
   keeps: false,
   namesFile: false,
   namesModels: false,
@@ -83,7 +87,8 @@ const UPLOAD: Options = { model: "NONE", keeps: true };
 const KEPT: Options = { keeps: true };
 const RESULTS: Options = { namesResults: true };
 const DOWNLOAD: Options = { download: true };
-const MEDIA: Options = { model: "FORM", billsUntold: true };
+const IMAGES: Options = { makes: "IMAGES", billsUntold: true };
+const TRANSCRIPT: Options = { model: "FORM", makes: "TRANSCRIPT", billsUntold: true };
 
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
 const OPENAI: readonly Endpoint[] = [
@@ -98,20 +103,29 @@ const OPENAI: readonly Endpoint[] = [
   row("GET", "OPENAI", "/v1/responses/{id}/input_items"),
   row("POST", "OPENAI", "/v1/embeddings", { tokens: "IN", gemini: true }),
   row("POST", "OPENAI", "/v1/images/generations", {
+    ...IMAGES,
     modelDefault: "dall-e-2",
     streams: "BODY",
     gemini: true,
-    billsUntold: true,
   }),
   row("POST", "OPENAI", "/v1/images/edits", {
-    ...MEDIA,
+    ...IMAGES,
+    model: "FORM",
     modelDefault: "gpt-image-1.5",
     streams: "BODY",
   }),
-  row("POST", "OPENAI", "/v1/images/variations", { ...MEDIA, modelDefault: "dall-e-2" }),
-  row("POST", "OPENAI", "/v1/audio/speech", { billsUntold: true }),
-  row("POST", "OPENAI", "/v1/audio/transcriptions", { ...MEDIA, streams: "BODY" }),
-  row("POST", "OPENAI", "/v1/audio/translations", MEDIA),
+  row("POST", "OPENAI", "/v1/images/variations", {
+    ...IMAGES,
+    model: "FORM",
+    modelDefault: "dall-e-2",
+  }),
+  row("POST", "OPENAI", "/v1/audio/speech", {
+    streams: "FORMAT",
+    makes: "SPEECH",
+    billsUntold: true,
+  }),
+  row("POST", "OPENAI", "/v1/audio/transcriptions", { ...TRANSCRIPT, streams: "BODY" }),
+  row("POST", "OPENAI", "/v1/audio/translations", TRANSCRIPT),
   row("POST", "OPENAI", "/v1/moderations", { modelDefault: "omni-moderation-latest" }),
   row("POST", "OPENAI", "/v1/files", UPLOAD),
   row("GET", "OPENAI", "/v1/files", KEPT),

@@ -3,9 +3,12 @@ import { type Estimate, NO_TOKENS, type TokenUsage } from "../core/call.js";
 import type { Dialect, RouteTarget } from "../core/provider.js";
 import { TOKENS_MAX } from "../dialect/tokens.js";
 import type { BodyHead } from "./body-head.js";
-import type { CallPlan } from "./call-plan.js";
+import { type CallPlan, isForm } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
+import type { Match } from "./match.js";
+import { mediaTokens } from "./media-estimate.js";
 import type { CallSink } from "./ports.js";
+import type { RequestHead } from "./request-head.js";
 
 /** Typical for prose and JSON; only used where no provider has counted. */
 const BYTES_PER_TOKEN = 4;
@@ -15,7 +18,21 @@ const INPUT_TOKENS_MAX = 200_000;
 const OUTPUT_TOKENS_DEFAULT = 4096;
 
 /** The worst case of a call, whichever target of its route serves it in the end, to be reserved before it is made. */
-export function estimateOf(sink: CallSink, plan: CallPlan, endpoint: Endpoint): Estimate {
+export function estimateOf(
+  sink: CallSink,
+  plan: CallPlan,
+  { match, head }: { readonly match: Match; readonly head: RequestHead },
+): Estimate {
+  const { endpoint } = match;
+  if (endpoint.makes !== undefined) {
+    const { contentType } = head;
+    const request = { body: plan.body, contentType, isForm: isForm(match, head) };
+    return estimateOfMedia(
+      sink,
+      plan,
+      mediaTokens({ media: endpoint.makes, ...request }, inputTokens),
+    );
+  }
   if (endpoint.tokens === "NONE") return { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
   const input = inputTokens(plan.body.length);
   let maxOutputTokens = 0;
@@ -27,6 +44,23 @@ export function estimateOf(sink: CallSink, plan: CallPlan, endpoint: Endpoint): 
     costMicros = Math.max(costMicros, cost ?? 0);
   }
   return { inputTokens: input, maxOutputTokens, costMicros };
+}
+
+function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage): Estimate {
+  let most: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
+  for (const target of route.targets) {
+    // What is paid by the hour counts no tokens.
+    const isByTime = (target.price?.audioHour ?? 0) > 0;
+    const tokens: TokenUsage = isByTime ? { ...NO_TOKENS, parts: media.parts } : media;
+    const costMicros = sink.cost(target, tokens) ?? 0;
+    most = {
+      inputTokens: Math.max(most.inputTokens, tokens.input),
+      maxOutputTokens: Math.max(most.maxOutputTokens, tokens.output),
+      costMicros: Math.max(most.costMicros, costMicros),
+      parts: media.parts,
+    };
+  }
+  return most;
 }
 
 /** As many as are asked for, else as the model can give, of each choice; whatever a caller writes, the sum is a number. */

@@ -148,7 +148,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       book.streamed = asked.streamed;
       const parts = { asked, match, head, body, principal, router, passages, modelIdCharsMax };
       const plan = planCall(parts);
-      const estimate = estimateOf(context.sink, plan, match.endpoint);
+      const estimate = estimateOf(context.sink, plan, { match, head });
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       book.ticket = ticket;

@@ -20,6 +20,8 @@ export interface Form {
   readonly start: number;
   /** The fields that were wanted, by their names. */
   readonly fields: ReadonlyMap<string, FormField>;
+  /** What stands in the parts that are files. */
+  readonly files: readonly Span[];
 }
 
 /**
@@ -31,13 +33,14 @@ export function readForm(body: Buffer, contentType: string, wanted: ReadonlySet<
   const boundary = boundaryOf(contentType);
   const delimiter = Buffer.from(`--${boundary}`);
   const fields = new Map<string, FormField>();
+  const files: Span[] = [];
   const start = nextBoundary(body, delimiter, 0);
   if (start < 0) throw malformed("its boundary does not stand in it");
   let at = start + delimiter.length;
   for (let parts = 0; parts < PARTS_MAX; parts++) {
     if (CLOSING.test(latin1(body, at, at + 4))) {
       if (nextBoundary(body, delimiter, at) >= 0) throw malformed("something follows its end");
-      return { start, delimiter: delimiter.toString(), fields };
+      return { start, delimiter: delimiter.toString(), fields, files };
     }
     if (latin1(body, at, at + 2) !== "\r\n")
       throw malformed("a boundary is not followed by a line end");
@@ -48,10 +51,11 @@ export function readForm(body: Buffer, contentType: string, wanted: ReadonlySet<
     const valueAt = headEnd + 4;
     if (headEnd < 0 || valueAt > end || headEnd - at > PART_HEAD_BYTES_MAX)
       throw malformed("a part has no head");
-    const name = fieldName(latin1(body, at + 2, headEnd), wanted);
+    const { name, isFile } = partOf(latin1(body, at + 2, headEnd), wanted);
+    const span = { start: valueAt, end };
+    if (isFile) files.push(span);
     if (name !== undefined) {
       if (fields.has(name)) throw malformed(`it names the ${name} more than once`);
-      const span = { start: valueAt, end };
       fields.set(name, { value: utf8(body, valueAt, end), span });
     }
     at = next + delimiter.length;
@@ -99,8 +103,11 @@ function boundaryOf(contentType: string): string {
 /** No space at its end, where it would be lost, and no backslash, which some take away. */
 const BOUNDARY = /^[ -[\]-~]{0,199}[!-[\]-~]$/;
 
-/** The wanted field that a part is; undefined if it is none. */
-function fieldName(head: string, wanted: ReadonlySet<string>): string | undefined {
+/** Whether a part is a file, and the wanted field that it is; undefined if it is none. */
+function partOf(
+  head: string,
+  wanted: ReadonlySet<string>,
+): { readonly name: string | undefined; readonly isFile: boolean } {
   const lines = head === "" ? [] : head.split("\r\n");
   if (!lines.every((line) => PLAIN_LINE.test(line)))
     throw malformed("the head of a part can be read in two ways");
@@ -114,15 +121,15 @@ function fieldName(head: string, wanted: ReadonlySet<string>): string | undefine
   const name = names[0]?.[1];
   // Some readers take it away, others keep it.
   if (name?.includes("\\") === true) throw malformed("a name holds a backslash");
-  if (name === undefined || !wanted.has(name)) return undefined;
   const isFile = parameters.some(([key]) => key.startsWith("filename"));
+  if (name === undefined || !wanted.has(name)) return { name: undefined, isFile };
   if (
     isFile ||
     !lines.some((line) => OF_FORM.test(line)) ||
     lines.some((line) => ENCODED.test(line))
   )
     throw malformed(`its ${name} is not a plain field`);
-  return name;
+  return { name, isFile };
 }
 
 /** A line that is not folded, and in which nobody sees another line. */

@@ -132,6 +132,46 @@ test("a kill gives no budget back for the calls that were running", async (t) =>
   assert.equal((await chat(proxyUrl, secret)).status, 402);
 });
 
+test("images that are made at the same time use no more of a budget than there is", async (t) => {
+  const stub = await upstream(t);
+  const server = await serve(t, dataFolder(t));
+  const { providerId } = await addProvider(server.api, stub);
+  const prices = [{ inputMicrosPerMillion: 5_000_000n, outputMicrosPerMillion: 40_000_000n }];
+  await server.api.providers.upsertModels({
+    providerId,
+    models: [{ modelId: "stub-image", prices }],
+  });
+  const { clientKey, secret } = await server.api.clientKeys.createClientKey({
+    name: "app",
+    limits: { budgets: [{ period: Period.DAY, costMicros: 1_000_000n }] },
+  });
+  const usage = { input_tokens: 10, output_tokens: 4160 };
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "application/json" });
+    setImmediate(() => res.end(JSON.stringify({ data: [{ b64_json: "AA" }], usage })));
+  };
+  const make = () =>
+    fetch(`${server.proxyUrl}/v1/images/generations`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "stub-image", prompt: "x", size: "1024x1024" }),
+    }).then(async (reply) => {
+      await reply.text();
+      return reply.status;
+    });
+  const statuses = await Promise.all(Array.from({ length: 40 }, make));
+  assert.deepEqual([...new Set(statuses)].toSorted(), [200, 402]);
+  // One costs 166,450 micros; those that still ran had set as much aside.
+  const id = clientKey?.id ?? "";
+  const spent = async () =>
+    Number(
+      (await server.api.clientKeys.getClientKey({ id })).clientKey?.budgetUsage[0]?.costMicros,
+    );
+  assert.ok((await spent()) <= 1_000_000);
+  while ((await make()) === 200);
+  assert.ok((await spent()) > 700_000 && (await spent()) <= 1_000_000, `${await spent()}`);
+});
+
 test("limits of the server bind everybody, and new keys get the defaults", async (t) => {
   const stub = await upstream(t);
   const server = await serve(t, dataFolder(t));

@@ -1,0 +1,191 @@
+import { unreachable } from "../core/assert.js";
+import { latin1 } from "../core/bytes.js";
+import { NO_TOKENS, type TokenUsage } from "../core/call.js";
+import { scanElements, scanObject } from "../dialect/json-scan.js";
+import { readNumber, readString, type Span } from "../dialect/json-span.js";
+import { WantedMembers } from "../dialect/wanted-members.js";
+import { readForm } from "./multipart.js";
+
+/** What is made of something else than tokens, or of tokens that the size of a request does not tell. */
+export type Media = "IMAGES" | "SPEECH" | "TRANSCRIPT";
+
+export interface MediaRequest {
+  readonly media: Media;
+  readonly body: Buffer;
+  /** As the head says, for the boundary of a form. */
+  readonly contentType: string;
+  /** The body is a form. */
+  readonly isForm: boolean;
+}
+
+/** Output tokens of an image of 1024 × 1024 in each quality, as OpenAI's image models count them. */
+const TOKENS_BY_QUALITY: ReadonlyMap<string | undefined, number> = new Map([
+  ["low", 272],
+  ["medium", 1056],
+  ["high", 4160],
+]);
+/** Where no quality is named, or one that is the model's choice. */
+const TOKENS_OF_BEST = 4160;
+const PIXELS_OF_ONE = 1024 * 1024;
+/** Sizes that are the model's choice go up to 1024 × 1536. */
+const PIXELS_DEFAULT = 1.5 * PIXELS_OF_ONE;
+/** No model makes larger ones; a number that is no size must not fill a budget. */
+const PIXELS_MAX = 16 * PIXELS_OF_ONE;
+/** Of each image that is shown before it is done. */
+const TOKENS_OF_PARTIAL = 100;
+/** An image that is sent along, looked at in all detail. */
+const TOKENS_OF_INPUT_IMAGE = 7_000;
+/** No API takes more in one request. */
+const IMAGES_MAX = 1_000;
+
+/** Output tokens for each byte of a text that is spoken: 21 a second, at ten letters a second. */
+const SPEECH_TOKENS_PER_BYTE = 2;
+
+/** A minute costs as much as a thousand tokens of it. */
+const AUDIO_TOKENS_PER_SECOND = 17;
+/** People say two or three words in a second. */
+const SAID_TOKENS_PER_SECOND = 6;
+/** Speech at the lowest rate that people use of each format, in bytes a second. */
+const BYTES_PER_SECOND = { MP3: 4_000, AAC: 4_000, FLAC: 8_000, OPUS: 2_000 } as const;
+
+/**
+ * What a request may use at most, as far as it can be told from what it says; `textTokens` is the estimate of its text.
+ * Seconds of audio stand beside the tokens of it: a model has a price for one of them.
+ */
+export function mediaTokens(
+  request: MediaRequest,
+  textTokens: (bytes: number) => number,
+): TokenUsage {
+  switch (request.media) {
+    case "IMAGES":
+      return imageTokens(request, textTokens);
+    case "SPEECH":
+      return speechTokens(request.body, textTokens);
+    case "TRANSCRIPT":
+      return transcriptTokens(request);
+    default:
+      return unreachable(request.media);
+  }
+}
+
+/** What is asked of images. */
+interface ImagesAsked {
+  readonly count: number | undefined;
+  readonly size: string | undefined;
+  readonly quality: string | undefined;
+  readonly partial: number | undefined;
+  /** Images that are sent along, or named. */
+  readonly inputs: number;
+  readonly textBytes: number;
+}
+
+function imageTokens(request: MediaRequest, textTokens: (bytes: number) => number): TokenUsage {
+  const asked = request.isForm ? imagesOfForm(request) : imagesOfJson(request.body);
+  const count = Math.min(wholeOr(asked.count, 1), IMAGES_MAX);
+  const partial = Math.min(wholeOr(asked.partial, 0), IMAGES_MAX);
+  const ofOne = TOKENS_BY_QUALITY.get(asked.quality) ?? TOKENS_OF_BEST;
+  const each = Math.ceil((ofOne * pixelsOf(asked.size)) / PIXELS_OF_ONE);
+  const output = count * (each + partial * TOKENS_OF_PARTIAL);
+  const ofInputs = Math.min(asked.inputs, IMAGES_MAX) * TOKENS_OF_INPUT_IMAGE;
+  const input = ofInputs + textTokens(asked.textBytes);
+  return { ...NO_TOKENS, input, output, parts: { imageInput: ofInputs, imageOutput: output } };
+}
+
+const IMAGE_MEMBERS = new WantedMembers([
+  "n",
+  "size",
+  "quality",
+  "partial_images",
+  "images",
+  "image",
+  "prompt",
+]);
+
+function imagesOfJson(body: Buffer): ImagesAsked {
+  const [n, size, quality, partial, images, image, prompt] = scanObject(body, IMAGE_MEMBERS);
+  return {
+    count: readNumber(body, n),
+    size: readString(body, size),
+    quality: readString(body, quality),
+    partial: readNumber(body, partial),
+    inputs: elementsIn(body, images) + elementsIn(body, image),
+    textBytes: bytesOf(prompt),
+  };
+}
+
+/** One where it is no list. */
+function elementsIn(body: Buffer, span: Span | undefined): number {
+  if (span === undefined) return 0;
+  return Math.max(1, scanElements(body, span).length);
+}
+
+const IMAGE_FIELDS: ReadonlySet<string> = new Set(["n", "size", "quality", "partial_images"]);
+
+function imagesOfForm({ body, contentType }: MediaRequest): ImagesAsked {
+  const { fields, files } = readForm(body, contentType, IMAGE_FIELDS);
+  const value = (name: string): string | undefined => fields.get(name)?.value;
+  const filesBytes = files.reduce((sum, file) => sum + bytesOf(file), 0);
+  return {
+    count: Number(value("n")),
+    size: value("size"),
+    quality: value("quality"),
+    partial: Number(value("partial_images")),
+    inputs: files.length,
+    textBytes: body.length - filesBytes,
+  };
+}
+
+function pixelsOf(size: string | undefined): number {
+  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size ?? "") ?? [];
+  if (width === undefined || height === undefined) return PIXELS_DEFAULT;
+  return Math.min(Number(width) * Number(height), PIXELS_MAX);
+}
+
+const SPEECH_MEMBERS = new WantedMembers(["input"]);
+
+function speechTokens(body: Buffer, textTokens: (bytes: number) => number): TokenUsage {
+  const [text] = scanObject(body, SPEECH_MEMBERS);
+  const output = bytesOf(text) * SPEECH_TOKENS_PER_BYTE;
+  const input = textTokens(body.length);
+  return { ...NO_TOKENS, input, output, parts: { audioOutput: output } };
+}
+
+function transcriptTokens({ body, contentType, isForm }: MediaRequest): TokenUsage {
+  // By reference, as some providers take it, it tells nothing of its length.
+  if (!isForm) return NO_TOKENS;
+  const { files } = readForm(body, contentType, NO_FIELDS);
+  const seconds = Math.ceil(files.reduce((sum, file) => sum + secondsOf(body, file), 0));
+  const input = seconds * AUDIO_TOKENS_PER_SECOND;
+  const output = seconds * SAID_TOKENS_PER_SECOND;
+  return { ...NO_TOKENS, input, output, parts: { audioInput: input, audioSeconds: seconds } };
+}
+
+const NO_FIELDS: ReadonlySet<string> = new Set();
+
+/** At most, by what the file begins with. */
+function secondsOf(body: Buffer, file: Span): number {
+  const begin = latin1(body, file.start, Math.min(file.start + WAVE_HEAD_BYTES, file.end));
+  if (begin.startsWith("RIFF") && begin.startsWith("WAVEfmt ", 8)) {
+    const perSecond = body.readUInt32LE(file.start + WAVE_RATE_AT);
+    if (perSecond > 0) return bytesOf(file) / Math.max(perSecond, BYTES_PER_SECOND.OPUS);
+  }
+  return bytesOf(file) / BYTES_PER_SECOND[formatOf(begin)];
+}
+
+/** Up to the end of the rate, in bytes a second, that stands in a WAV file. */
+const WAVE_HEAD_BYTES = 32;
+const WAVE_RATE_AT = 28;
+
+function formatOf(begin: string): keyof typeof BYTES_PER_SECOND {
+  if (/^(?:ID3|\xff[\xe2-\xff])/.test(begin)) return "MP3";
+  if (begin.startsWith("fLaC")) return "FLAC";
+  return begin.startsWith("ftyp", 4) ? "AAC" : "OPUS";
+}
+
+function bytesOf(span: Span | undefined): number {
+  return span === undefined ? 0 : span.end - span.start;
+}
+
+function wholeOr(value: number | undefined, otherwise: number): number {
+  return value !== undefined && value > 0 && value < Infinity ? Math.ceil(value) : otherwise;
+}
