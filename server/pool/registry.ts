@@ -225,27 +225,23 @@ export class KeyRegistry {
       probing: condition.onProof && slot.probing,
     });
     this.#count(slot, -1);
-    const { place: placeBefore, keyBackMs, keyEndMs } = slot;
-    const standingBefore = slot.standing;
+    const { place: placeBefore, keyBackMs, keyEndMs, standing: standingBefore } = slot;
     slot.standing = standing;
     this.#count(slot, 1);
     this.#moveTo(slot, placeOf(slot), nowMs);
-    const expiresAt = key.expiresAt === null || key.expiresAt <= wallMs ? Infinity : key.expiresAt;
-    const quotaEndMs = nowMs + (quotaUntil ?? Infinity) - wallMs;
-    const wallEndMs = Math.min(quotaEndMs, nowMs + expiresAt - wallMs);
-    const blockEndMs = condition.blockedUntilMs ?? Infinity;
-    slot.keyBackMs = Math.max(quotaUntil === null ? 0 : quotaEndMs, condition.blockedUntilMs ?? 0);
-    slot.keyEndMs = nowMs + expiresAt - wallMs;
+    const quotaEndMs = quotaUntil === null ? null : nowMs + quotaUntil - wallMs;
+    slot.keyBackMs = Math.max(quotaEndMs ?? 0, condition.blockedUntilMs ?? 0);
+    slot.keyEndMs = endOf(key, wallMs) + nowMs - wallMs;
     const isElsewhen =
       standing !== standingBefore || slot.keyBackMs !== keyBackMs || slot.keyEndMs !== keyEndMs;
     if (isElsewhen && slot.place === "OUT" && placeBefore === "OUT") {
       for (const set of slot.sets) set.forgetNextBack();
     }
-    const lookMs = quotaUntil === null ? Infinity : nowMs + SPENT_LOOK_MS;
+    const lookMs = quotaEndMs === null ? Infinity : Math.min(quotaEndMs, nowMs + SPENT_LOOK_MS);
     this.#wakeAt(
       slot,
-      Math.min(blockEndMs, slot.models?.nextEndMs() ?? Infinity),
-      Math.min(wallEndMs, lookMs),
+      Math.min(condition.blockedUntilMs ?? Infinity, slot.models?.nextEndMs() ?? Infinity),
+      Math.min(slot.keyEndMs, lookMs),
     );
   }
 
@@ -404,6 +400,11 @@ export class KeyRegistry {
 function placeOf(slot: KeySlot): Place {
   if (slot.standing !== "ELIGIBLE") return "OUT";
   return slot.condition.onProof ? "AWAITING_PROOF" : "READY";
+}
+
+/** When a key expires that has not yet; infinity if it does not, or has. */
+function endOf({ expiresAt }: ProviderKey, wallMs: number): number {
+  return expiresAt === null || expiresAt <= wallMs ? Infinity : expiresAt;
 }
 
 /** A group is its owner's and its provider's, so that nobody can cool down the keys of others by a name. */
