@@ -8,8 +8,12 @@ const ASKED = aRoute("model-a");
 const OTHER = aRoute("model-b");
 const QUOTA = { period: "DAY", requests: 5, tokens: null, costMicros: null } as const;
 
+/** What the wall clock ends is seen to the second. */
+const seconds = (maxMs: number) =>
+  fc.integer({ min: 1, max: maxMs / 1000 }).map((count) => count * 1000);
+
 const aKey = fc.record({
-  expiresInMs: fc.option(fc.integer({ min: 1, max: 2 * DAY_MS })),
+  expiresInMs: fc.option(seconds(2 * DAY_MS)),
   restMs: fc.option(fc.integer({ min: 1000, max: HOUR_MS })),
   modelRestMs: fc.option(fc.integer({ min: 1000, max: HOUR_MS })),
   quotaSpent: fc.boolean(),
@@ -20,7 +24,7 @@ test("a key is back when the pool says so and not before, and none comes where i
   fc.assert(
     fc.property(
       fc.array(aKey, { minLength: 1, maxLength: 4 }),
-      fc.integer({ min: 0, max: DAY_MS - 1 }),
+      seconds(DAY_MS - 1000),
       (plans, sinceMidnightMs) => {
         const world = new World([]);
         world.clock.advance(sinceMidnightMs);

@@ -225,23 +225,23 @@ export class KeyRegistry {
       probing: condition.onProof && slot.probing,
     });
     this.#count(slot, -1);
-    const { place: placeBefore, keyBackMs, keyEndMs, standing: standingBefore } = slot;
+    const { place: placeBefore, standing: standingBefore } = slot;
     slot.standing = standing;
     this.#count(slot, 1);
     this.#moveTo(slot, placeOf(slot), nowMs);
-    const quotaEndMs = quotaUntil === null ? null : nowMs + quotaUntil - wallMs;
-    slot.keyBackMs = Math.max(quotaEndMs ?? 0, condition.blockedUntilMs ?? 0);
-    slot.keyEndMs = endOf(key, wallMs) + nowMs - wallMs;
-    const isElsewhen =
-      standing !== standingBefore || slot.keyBackMs !== keyBackMs || slot.keyEndMs !== keyEndMs;
-    if (isElsewhen && slot.place === "OUT" && placeBefore === "OUT") {
+    const isElsewhen = setEnds(slot, quotaUntil, { wallMs, monotonicMs: nowMs });
+    if (
+      slot.place === "OUT" &&
+      placeBefore === "OUT" &&
+      (isElsewhen || standing !== standingBefore)
+    ) {
       for (const set of slot.sets) set.forgetNextBack();
     }
-    const lookMs = quotaEndMs === null ? Infinity : Math.min(quotaEndMs, nowMs + SPENT_LOOK_MS);
+    const lookMs = Math.min((quotaUntil ?? Infinity) - wallMs, SPENT_LOOK_MS) + nowMs;
     this.#wakeAt(
       slot,
       Math.min(condition.blockedUntilMs ?? Infinity, slot.models?.nextEndMs() ?? Infinity),
-      Math.min(slot.keyEndMs, lookMs),
+      Math.min(slot.keyEndMs, quotaUntil === null ? Infinity : lookMs),
     );
   }
 
@@ -402,9 +402,19 @@ function placeOf(slot: KeySlot): Place {
   return slot.condition.onProof ? "AWAITING_PROOF" : "READY";
 }
 
-/** When a key expires that has not yet; infinity if it does not, or has. */
-function endOf({ expiresAt }: ProviderKey, wallMs: number): number {
-  return expiresAt === null || expiresAt <= wallMs ? Infinity : expiresAt;
+/** Notes when what keeps a key out ends, and when the key itself does. True when that is another time than it was. */
+function setEnds(
+  slot: KeySlot,
+  quotaUntil: number | null,
+  { wallMs, monotonicMs }: { wallMs: number; monotonicMs: number },
+): boolean {
+  const { keyBackMs, keyEndMs, condition } = slot;
+  const { expiresAt } = slot.key;
+  const quotaEndMs = quotaUntil === null ? 0 : monotonicMs + quotaUntil - wallMs;
+  slot.keyBackMs = Math.max(quotaEndMs, condition.blockedUntilMs ?? 0);
+  const isLeft = expiresAt !== null && expiresAt > wallMs;
+  slot.keyEndMs = isLeft ? monotonicMs + expiresAt - wallMs : Infinity;
+  return slot.keyBackMs !== keyBackMs || slot.keyEndMs !== keyEndMs;
 }
 
 /** A group is its owner's and its provider's, so that nobody can cool down the keys of others by a name. */
