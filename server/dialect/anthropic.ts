@@ -98,6 +98,10 @@ class AnthropicWatch implements StreamWatch {
     this.#isEvents = isEvents;
   }
 
+  get keptBytes(): number {
+    return this.#tail.keptBytes + (this.#first?.length ?? 0);
+  }
+
   opening(events: Buffer): Opening {
     return this.#isEvents ? openingOf(events, isErrorEvent, saysNothing) : "REPLY";
   }

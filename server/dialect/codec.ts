@@ -51,6 +51,8 @@ export interface StreamWatch {
   readonly finished: boolean;
   /** The id under which the provider may keep the reply, as the first event says it; empty if it says none. */
   readonly keptId: string;
+  /** Bytes of the stream that it holds, roughly. */
+  readonly keptBytes: number;
   /**
    * At the end of the stream: true when it is complete although no last event came, because this kind has
    * none or the reply said before why it stopped.
@@ -81,6 +83,8 @@ export interface StreamFailure {
 export interface StreamEdit {
   /** Undefined as long as it has not. */
   readonly failure: StreamFailure | undefined;
+  /** Bytes that it holds of what it took, roughly. */
+  readonly keptBytes: number;
   /** Takes the provider's next whole events; what comes back are whole events for the caller, or nothing. */
   push(events: Buffer): Buffer;
   /** The provider's stream is complete: the caller's last events, where no event of the provider said so. */

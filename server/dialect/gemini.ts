@@ -108,6 +108,10 @@ class GeminiWatch implements StreamWatch {
     this.#isEvents = isEvents;
   }
 
+  get keptBytes(): number {
+    return this.tail.keptBytes;
+  }
+
   opening(events: Buffer): Opening {
     return this.#isEvents ? openingOf(events, isErrorEvent, isComment) : "REPLY";
   }

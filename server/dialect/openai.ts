@@ -127,6 +127,10 @@ class OpenaiWatch implements StreamWatch {
     this.#form = form;
   }
 
+  get keptBytes(): number {
+    return this.#tail.keptBytes;
+  }
+
   opening(events: Buffer): Opening {
     if (this.#form === "BYTES") return "REPLY";
     const isError = this.#form === "CHAT" ? isChatError : isErrorEvent;

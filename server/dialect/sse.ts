@@ -57,6 +57,11 @@ export class EventGate {
     return this.#open;
   }
 
+  /** Bytes held back. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** What may go on now; undefined when all of it waits. */
   push(chunk: Buffer): Buffer | undefined {
     if (this.#heldBytes === 0) return this.#split(chunk, lastBoundary(chunk));

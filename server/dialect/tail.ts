@@ -17,6 +17,13 @@ export class Tail {
     if (read.length > SMALL_BYTES) this.#letGo(this.#recent().length);
   }
 
+  /** Bytes kept. */
+  get keptBytes(): number {
+    let bytes = 0;
+    for (const read of this.#reads) bytes += read?.length ?? 0;
+    return bytes;
+  }
+
   /** The kept reads as one text. */
   bytes(): Buffer {
     const kept = this.#recent();

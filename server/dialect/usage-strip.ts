@@ -20,6 +20,7 @@ const USAGE_MEMBER = new WantedMembers(["usage"]);
 export class UsageStripper implements StreamEdit {
   /** Errors go by as they are. */
   readonly failure = undefined;
+  readonly keptBytes = 0;
 
   push(events: Buffer): Buffer {
     let usageAt = events.indexOf(USAGE);

@@ -344,7 +344,8 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const strip = usageAsked && events ? new UsageStripper() : undefined;
     const { codec, form } = passage;
     const tap = this.#decoder ?? this.flight;
-    return { codec, form, events, edit: translation?.stream() ?? strip, tap };
+    const edit = translation?.stream() ?? strip;
+    return { codec, form, events, edit, tap, unpacker: this.#decoder };
   }
 
   onFail(failure: UpstreamFailure): void {

@@ -2,7 +2,7 @@ import { Pieces } from "../core/pieces.js";
 import type { BodyBudget } from "./body.js";
 
 /** So much of each is not counted, which most do not exceed. */
-const UNCOUNTED_BYTES = 64 * 1024;
+const UNCOUNTED_BYTES = 16 * 1024;
 
 /** A reply that is collected before it goes on. It takes of the room for bodies until it is let go. */
 export class CollectedReply {

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
+import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { BodyBudget } from "./body.js";
 import { EndpointPaths } from "./endpoint-path.js";
@@ -38,6 +39,7 @@ export interface GatewayContext {
   readonly traces: CallTraces | undefined;
   readonly limits: GatewayLimits;
   readonly bodyBudget: BodyBudget;
+  readonly streamRoom: StreamRoom;
   readonly paths: EndpointPaths;
   readonly passages: Passages;
   readonly responses: ResponseStore;
@@ -93,6 +95,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     traces: parts.traces,
     limits,
     bodyBudget: new BodyBudget(limits.bodyBytesInFlightMax),
+    streamRoom: new StreamRoom(limits.streamBytesMax),
     paths: new EndpointPaths(),
     waitingRoom: new WaitingRoom({ clock, callsMax: limits.waitingCallsMax }),
     abortedCalls: parts.abortedCalls ?? (() => "OBSERVED"),

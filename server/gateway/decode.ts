@@ -5,6 +5,10 @@ import { constants, createBrotliDecompress, createGunzip, createInflate } from "
 const RATIO_MAX = 50;
 const RATIO_FROM_BYTES = 1024 * 1024;
 
+/** What a decoder holds at least: tables, a window of 32 KiB, and a buffer for what comes out. */
+const STATE_BYTES = 64 * 1024;
+const BROTLI_WINDOW_BYTES = 16 * 1024 * 1024;
+
 /** What a decoder tells. */
 export interface DecoderListener {
   /** False stops the flow until `resume`. */
@@ -31,9 +35,11 @@ export class Decoder {
   readonly #listener: DecoderListener;
   #bytesIn = 0;
   #bytesOut = 0;
+  readonly #isBrotli: boolean;
   #over = false;
 
   constructor(encoding: string, listener: DecoderListener) {
+    this.#isBrotli = encoding === "br";
     this.#listener = listener;
     this.#stream = transformOf(encoding);
     this.#stream.on("data", (chunk: Buffer) => {
@@ -45,6 +51,11 @@ export class Decoder {
     this.#stream.on("error", () => {
       this.#fail();
     });
+  }
+
+  /** What unpacking takes: for Brotli all that was unpacked of late, which later pieces may repeat. */
+  get keptBytes(): number {
+    return STATE_BYTES + (this.#isBrotli ? Math.min(this.#bytesOut, BROTLI_WINDOW_BYTES) : 0);
   }
 
   /** False when the decoder is full; `onWritable` follows. */

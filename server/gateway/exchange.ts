@@ -1,5 +1,5 @@
 import type { CallerConnection } from "../caller/caller-connection.js";
-import type { Turn, TurnListener } from "../caller/turn.js";
+import type { TurnListener } from "../caller/turn.js";
 import { bounded } from "../core/bytes.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
@@ -15,41 +15,25 @@ import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { countReply, estimateOf } from "./estimate.js";
+import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
-import type { Match } from "./match.js";
 import { notRecorded, OnRecord } from "./record-round.js";
 import type { Relay, RelayListener, StreamSource } from "./relay.js";
 import { problemOf } from "./reply.js";
+import { type HeldStream, heldTooMuch } from "./stream-room.js";
 import type { ReplyHead } from "./reply-head.js";
-import type { RequestHead } from "./request-head.js";
 import { Trials } from "./trials.js";
 import type { TrialsListener } from "./trials-listener.js";
 
 const NO_BYTES = Buffer.alloc(0);
-
-export interface ExchangeOptions {
-  readonly context: GatewayContext;
-  readonly id: string;
-  readonly turn: Turn;
-  readonly connection: CallerConnection;
-  /** Where the call comes from. */
-  readonly ip: string;
-  readonly head: RequestHead;
-  readonly match: Match;
-  readonly path: string;
-  /** As sent, without `?`. */
-  readonly query: string;
-  /** Called once, when nothing is left to do but to let the answer leave. */
-  readonly onOver: (exchange: Exchange) => void;
-}
 
 /**
  * One request from its head to its record, in one line: admit, read, plan, try until a provider key serves
  * it, pass the reply on. Whatever way it ends leads through `#finish`, which puts it on record before the
  * last byte leaves.
  */
-export class Exchange implements TrialsListener, RelayListener, TurnListener, Rostered {
+export class Exchange implements TrialsListener, RelayListener, TurnListener, Rostered, HeldStream {
   place = -1;
   /** The tick in which the server first saw it waiting, anew for each head of a stream; 0 before. */
   seenAt = 0;
@@ -89,6 +73,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   /** Whose call it is, once that is known. */
   get clientKeyId(): string | undefined {
     return this.#book.principal?.clientKey.id;
+  }
+
+  get ownerId(): string | undefined {
+    return this.#book.principal?.ownerId;
   }
 
   // The way in.
@@ -216,6 +204,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
 
   onAttemptFailed(): void {
     this.#relay = undefined;
+    this.#context.streamRoom.delete(this);
   }
 
   onOpeningError(error: string): boolean {
@@ -234,6 +223,14 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
 
   onBegun(): void {
     this.#book.proveKey();
+  }
+
+  onHeld(bytes: number): void {
+    if (!this.#isOver) this.#context.streamRoom.set(this, bytes);
+  }
+
+  giveUp(): void {
+    this.stop(heldTooMuch());
   }
 
   onFull(): void {
@@ -441,6 +438,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (this.#admitted) this.#context.admission.leave();
     this.#reader?.release();
     this.#trials?.settle();
+    this.#context.streamRoom.delete(this);
     const { onOver } = this.#options;
     if (this.#onRecord === undefined) onOver(this);
     else {

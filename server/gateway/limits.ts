@@ -9,6 +9,8 @@ export interface GatewayLimits extends CallerLimits {
    * there is no room, requests are refused, and replies passed on unchecked or, if they are translated, refused.
    */
   readonly bodyBytesInFlightMax: number;
+  /** What is held of all streams together; beyond it the user whose streams hold most loses the fattest. */
+  readonly streamBytesMax: number;
   readonly headerLinesMax: number;
   /** Connections of one address, or its calls through trusted proxies; an IPv6 /64 counts as one, this host not at all. */
   readonly callerSocketsPerAddressMax: number;
@@ -50,6 +52,7 @@ export interface GatewayLimits extends CallerLimits {
 export const GATEWAY_LIMITS: GatewayLimits = {
   bodyBytesMax: 32 * 1024 * 1024,
   bodyBytesInFlightMax: 256 * 1024 * 1024,
+  streamBytesMax: 128 * 1024 * 1024,
   headerBytesMax: 32 * 1024,
   headerLinesMax: 128,
   headTimeoutMs: 10_000,

@@ -78,20 +78,23 @@ export class Passages {
   }
 
   /**
-   * Learns from a refusal that the target wants to be asked in another form; true if it now will be. What is
-   * learnt holds until the next start.
+   * Learns from a refusal that the target wants to be asked in another form than the call was, `asked`; true if it is
+   * by now, be it that another call found out first. What is learnt holds until the next start.
    */
-  learn(endpoint: Endpoint, target: RouteTarget, failure: AttemptFailure): boolean {
+  learn(
+    endpoint: Endpoint,
+    target: RouteTarget,
+    { asked, failure }: { readonly asked: StreamForm; readonly failure: AttemptFailure },
+  ): boolean {
     if (!endpoint.translates || target.provider.dialect !== "OPENAI") return false;
-    const form = this.#formAt(endpoint, target);
-    if (form === "CHAT" && saysResponsesOnly(failure)) {
+    if (asked === "CHAT" && saysResponsesOnly(failure)) {
       if (this.#responsesOnly.size < MODELS_MAX) this.#responsesOnly.add(modelAt(target));
-    } else if (form === "RESPONSES" && saysNoSuchPath(failure)) {
+    } else if (asked === "RESPONSES" && saysNoSuchPath(failure)) {
       this.#responsesOnly.delete(modelAt(target));
       const { id } = target.provider;
       if (!this.#withResponses.has(id)) this.#withoutResponses.add(id);
-    }
-    return this.#formAt(endpoint, target) !== form;
+    } else return false;
+    return this.#formAt(endpoint, target) !== asked;
   }
 
   /** A call was served: what it proves of a provider, no refusal can take back. */

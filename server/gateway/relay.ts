@@ -11,6 +11,9 @@ import { EventGate, isWholeEvent } from "../dialect/sse.js";
 import type { HeaderBlock } from "../http/header-block.js";
 import type { OnRecord } from "./record-round.js";
 
+/** Most streams hold less, and say nothing of it. */
+const HELD_STEP_BYTES = 16 * 1024;
+
 /** What a relay tells of the stream that goes through it. */
 export interface RelayListener {
   /**
@@ -24,6 +27,8 @@ export interface RelayListener {
   onBegun(): void;
   /** The last event is about to go to the caller: what must be on record first is recorded now. */
   onLastEvent(): OnRecord;
+  /** So many bytes of the stream are held now, in steps. */
+  onHeld(bytes: number): void;
   onBug(thrown: unknown): void;
 }
 
@@ -37,6 +42,8 @@ export interface StreamSource {
   readonly edit: StreamEdit | undefined;
   /** Stops it and lets it flow again. */
   readonly tap: { pause(): void; resume(): void } | undefined;
+  /** Undefined where it comes plain. */
+  readonly unpacker: { readonly keptBytes: number } | undefined;
 }
 
 export interface RelayOptions {
@@ -85,6 +92,8 @@ export class Relay {
   #bytes = 0;
   /** Of the provider's events. */
   #readBytes = 0;
+  /** Steps of what is held, as last told. */
+  #heldSteps = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -136,9 +145,23 @@ export class Relay {
   flushOnTick(): void {
     try {
       this.flush();
+      this.#tellHeld();
     } catch (thrown) {
       this.#options.listener.onBug(thrown);
     }
+  }
+
+  /** What is held changes with every read, and is told where that matters. */
+  #tellHeld(): void {
+    if (this.#closed) return;
+    const { edit, unpacker } = this.#options.source;
+    const ofGate = this.#gate?.heldBytes ?? 0;
+    const ofEdit = (edit?.keptBytes ?? 0) + (unpacker?.keptBytes ?? 0);
+    const bytes = ofGate + this.#heldBytes + this.#watch.keptBytes + ofEdit;
+    const steps = Math.floor(bytes / HELD_STEP_BYTES);
+    if (steps === this.#heldSteps) return;
+    this.#heldSteps = steps;
+    this.#options.listener.onHeld(steps * HELD_STEP_BYTES);
   }
 
   /** Passes on what has come. */
@@ -270,6 +293,7 @@ export class Relay {
   #takeHeld(): Buffer | undefined {
     const held = this.#held;
     this.#held = [];
+    this.#heldBytes = 0;
     return held.length > 1 ? Buffer.concat(held) : held[0];
   }
 

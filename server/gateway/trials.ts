@@ -366,7 +366,8 @@ export class Trials implements AttemptListener {
       this.#send(lease, secret, false);
       return true;
     }
-    if (!context.passages.learn(match.endpoint, lease.target, failure)) return false;
+    const asked = attempt.options.passage.form;
+    if (!context.passages.learn(match.endpoint, lease.target, { asked, failure })) return false;
     this.#send(lease, secret, true);
     return true;
   }

@@ -1,9 +1,12 @@
+import { keptBytesOf } from "./kept-bytes.js";
 import type { Block, StreamStep } from "./reply.js";
 
 interface Waiting {
   readonly key: string;
   readonly block: Block;
   text: string;
+  /** What it takes; see `keptBytesOf`. */
+  bytes: number;
 }
 
 /**
@@ -14,21 +17,29 @@ export class BlockQueue {
   #open: Waiting | undefined;
   #waiting: Waiting[] = [];
   readonly #closed = new Set<string>();
+  #keptBytes = 0;
+
+  /** Bytes that it holds; see `keptBytesOf`. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
 
   /** More of the piece called `key`, which is `block` if it is new. */
   push(key: string, block: Block, text: string): StreamStep[] {
     if (this.#open?.key === key) {
-      this.#open.text += block.kind === "TOOL_CALL" ? text : "";
+      if (block.kind === "TOOL_CALL") this.#add(this.#open, text);
       return [...deltaOf(text), ...this.#advance()];
     }
     const waiting = this.#waiting.find((each) => each.key === key);
     if (waiting !== undefined) {
-      waiting.text += text;
+      this.#add(waiting, text);
       return [];
     }
     // Arguments that were complete are followed by nothing but blanks.
     if (block.kind === "TOOL_CALL" && this.#closed.has(key)) return [];
-    this.#waiting.push({ key, block, text });
+    const added: Waiting = { key, block, text: "", bytes: 0 };
+    this.#add(added, text);
+    this.#waiting.push(added);
     return this.#advance();
   }
 
@@ -46,6 +57,13 @@ export class BlockQueue {
     return steps;
   }
 
+  #add(to: Waiting, text: string): void {
+    const bytes = keptBytesOf(text);
+    to.text += text;
+    to.bytes += bytes;
+    this.#keptBytes += bytes;
+  }
+
   #advance(): StreamStep[] {
     const steps: StreamStep[] = [];
     while (this.#waiting.length > 0 && isComplete(this.#open)) steps.push(...this.#next());
@@ -56,7 +74,10 @@ export class BlockQueue {
     const next = this.#waiting.shift();
     if (next === undefined) return [];
     const steps: StreamStep[] = this.#open === undefined ? [] : [{ kind: "CLOSE" }];
-    if (this.#open !== undefined) this.#closed.add(this.#open.key);
+    if (this.#open !== undefined) {
+      this.#closed.add(this.#open.key);
+      this.#keptBytes += keptBytesOf(this.#open.key) - this.#open.bytes;
+    }
     this.#open = next;
     return [...steps, { kind: "OPEN", block: next.block }, ...deltaOf(next.text)];
   }

@@ -63,6 +63,8 @@ export type Asked = Pick<KeptResponse, "previousId" | "input">;
 
 /** Turns a provider's events into steps. */
 export interface StreamReader {
+  /** Bytes that it holds, as `keptBytesOf` counts them. */
+  readonly keptBytes: number;
   push(event: SseEvent): readonly StreamStep[];
   /** The provider's stream is complete: gives what was held back until then, at least `END` if none came. */
   end(): readonly StreamStep[];
@@ -70,6 +72,8 @@ export interface StreamReader {
 
 /** Turns steps into the text of the caller's events. */
 export interface StreamWriter {
+  /** As a reader's. */
+  readonly keptBytes: number;
   push(step: StreamStep): string;
 }
 

@@ -16,6 +16,11 @@ const EVENT_BYTES_MAX = 16 * 1024 * 1024;
 export class SseEvents {
   readonly #gate = new EventGate(EVENT_BYTES_MAX);
 
+  /** Bytes of an event that is not whole yet. */
+  get heldBytes(): number {
+    return this.#gate.heldBytes;
+  }
+
   /** The events that are whole by now. Throws Fault `upstream_error` for one that is too long. */
   push(chunk: Buffer): SseEvent[] {
     const whole = this.#gate.push(chunk);

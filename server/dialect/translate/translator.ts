@@ -231,6 +231,10 @@ class EventTranslation implements StreamEdit {
     this.#writer = pair.caller.streamWriter(call);
   }
 
+  get keptBytes(): number {
+    return this.#events.heldBytes + this.#reader.keptBytes + this.#writer.keptBytes;
+  }
+
   get failure(): StreamFailure | undefined {
     return this.#failure;
   }

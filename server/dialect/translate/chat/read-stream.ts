@@ -34,6 +34,10 @@ export class ChatStreamReader implements StreamReader {
     this.#call = call;
   }
 
+  get keptBytes(): number {
+    return this.#queue.keptBytes;
+  }
+
   push(event: SseEvent): readonly StreamStep[] {
     if (this.#over) return [];
     if (event.data.trim() === "[DONE]") return this.end();

@@ -23,6 +23,10 @@ export class ChatStreamWriter implements StreamWriter {
     this.#call = call;
   }
 
+  get keptBytes(): number {
+    return 0;
+  }
+
   push(step: StreamStep): string {
     switch (step.kind) {
       case "START":

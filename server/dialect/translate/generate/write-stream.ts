@@ -2,6 +2,7 @@ import { unreachable } from "../../../core/assert.js";
 import type { TokenUsage } from "../../../core/call.js";
 import { CODECS } from "../../codecs.js";
 import { type JsonObject, writeJson } from "../json.js";
+import { keptBytesOf } from "../kept-bytes.js";
 import { problemOfFailure } from "../problems.js";
 import type { Block, Stop, StreamStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
@@ -14,10 +15,15 @@ export class GenerateStreamWriter implements StreamWriter {
   #model = "";
   #block: Block | undefined;
   #args = "";
+  #keptBytes = 0;
   #pieces = 0;
 
   constructor(call: CallFacts) {
     this.#call = call;
+  }
+
+  get keptBytes(): number {
+    return this.#keptBytes;
   }
 
   push(step: StreamStep): string {
@@ -29,6 +35,7 @@ export class GenerateStreamWriter implements StreamWriter {
       case "OPEN":
         this.#block = step.block;
         this.#args = "";
+        this.#keptBytes = 0;
         return "";
       case "DELTA":
         return this.#delta(step.text);
@@ -58,6 +65,7 @@ export class GenerateStreamWriter implements StreamWriter {
       case "TOOL_CALL":
         // A call is told whole.
         this.#args += text;
+        this.#keptBytes += keptBytesOf(text);
         return "";
       case "REDACTED":
       case undefined:

@@ -24,6 +24,10 @@ export class MessagesStreamReader implements StreamReader {
     this.#call = call;
   }
 
+  get keptBytes(): number {
+    return this.#input.length;
+  }
+
   push(event: SseEvent): readonly StreamStep[] {
     const given = this.#over ? undefined : parseObject(event.data);
     switch (given?.["type"]) {

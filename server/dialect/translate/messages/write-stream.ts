@@ -19,6 +19,10 @@ export class MessagesStreamWriter implements StreamWriter {
     this.#call = call;
   }
 
+  get keptBytes(): number {
+    return 0;
+  }
+
   push(step: StreamStep): string {
     switch (step.kind) {
       case "START":

@@ -44,6 +44,10 @@ export class ResponsesStreamReader implements StreamReader {
     this.#call = call;
   }
 
+  get keptBytes(): number {
+    return this.#queue.keptBytes;
+  }
+
   push(event: SseEvent): readonly StreamStep[] {
     const given = this.#over ? undefined : parseObject(event.data);
     if (given === undefined) return [];

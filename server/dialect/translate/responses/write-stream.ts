@@ -1,12 +1,16 @@
 import { unreachable } from "../../../core/assert.js";
 import type { Signature } from "../conversation.js";
 import { type JsonObject, writeJson } from "../json.js";
+import { keptBytesOf } from "../kept-bytes.js";
 import { problemOfFailure } from "../problems.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
 import { callItem, contentPart, endOf, itemId, keep, messageItem, responseOf } from "./reply.js";
 import { reasoningItem } from "./thoughts.js";
 import { customInput, declaredTool } from "./tools.js";
+
+/** What an item takes beside its text. */
+const ITEM_BYTES = 512;
 
 /** Writes the events of a streamed response. */
 export class ResponsesStreamWriter implements StreamWriter {
@@ -17,9 +21,17 @@ export class ResponsesStreamWriter implements StreamWriter {
   #block: Block | undefined;
   #text = "";
   #signature: Signature | undefined;
+  #keptBytes = 0;
+  /** Of the items that are whole. */
+  #outputBytes = 0;
 
   constructor(call: CallFacts) {
     this.#call = call;
+  }
+
+  /** The last event says all of it again. */
+  get keptBytes(): number {
+    return this.#keptBytes;
   }
 
   push(step: StreamStep): string {
@@ -102,6 +114,7 @@ export class ResponsesStreamWriter implements StreamWriter {
 
   #delta(text: string): string {
     this.#text += text;
+    this.#keptBytes += keptBytesOf(text);
     switch (this.#block?.kind) {
       case "TEXT":
         return this.#inside("response.output_text.delta", {
@@ -182,6 +195,8 @@ export class ResponsesStreamWriter implements StreamWriter {
     const done = this.#event("response.output_item.done", { output_index: this.#index, item });
     this.#output.push(item);
     this.#block = undefined;
+    this.#outputBytes += this.#text.length + ITEM_BYTES;
+    this.#keptBytes = this.#outputBytes;
     return done;
   }
 

@@ -1,0 +1,90 @@
+import { Fault } from "../core/fault.js";
+
+/** A stream of which something is held in memory. */
+export interface HeldStream {
+  /** Whose it is: the user, and the client key. */
+  readonly ownerId: string | undefined;
+  readonly clientKeyId: string | undefined;
+  /** Ends it, telling its caller why. */
+  giveUp(): void;
+}
+
+/**
+ * Bytes held of all streams together. Each may hold some, such as an event that has not come to its end, and a provider
+ * that wants to can make it hold all that it may, for as long as it likes. Beyond a bound the user whose streams hold
+ * most loses the fattest of that client key of theirs which holds most: what one user's providers send must not take
+ * the room of others.
+ */
+export class StreamRoom {
+  readonly #bytesMax: number;
+  readonly #streams = new Map<HeldStream, number>();
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A stream holds so many bytes now; what was said of it before is void. */
+  set(stream: HeldStream, bytes: number): void {
+    this.delete(stream);
+    if (bytes === 0) return;
+    this.#streams.set(stream, bytes);
+    this.#bytes += bytes;
+    while (this.#bytes > this.#bytesMax) {
+      const fattest = this.#fattest();
+      if (fattest === undefined) return;
+      this.delete(fattest);
+      fattest.giveUp();
+    }
+  }
+
+  /** It has ended. */
+  delete(stream: HeldStream): void {
+    const bytes = this.#streams.get(stream);
+    if (bytes === undefined) return;
+    this.#streams.delete(stream);
+    this.#bytes -= bytes;
+  }
+
+  #fattest(): HeldStream | undefined {
+    const ownerId = this.#heaviest(({ ownerId: id }) => id);
+    const clientKeyId = this.#heaviest((each) =>
+      each.ownerId === ownerId ? each.clientKeyId : undefined,
+    );
+    let fattest: HeldStream | undefined;
+    let most = 0;
+    for (const [stream, bytes] of this.#streams) {
+      if (bytes <= most || stream.clientKeyId !== clientKeyId) continue;
+      fattest = stream;
+      most = bytes;
+    }
+    return fattest;
+  }
+
+  /** The id with the largest sum. */
+  #heaviest(idOf: (stream: HeldStream) => string | undefined): string | undefined {
+    const sums = new Map<string, number>();
+    for (const [stream, bytes] of this.#streams) {
+      const id = idOf(stream);
+      if (id !== undefined) sums.set(id, (sums.get(id) ?? 0) + bytes);
+    }
+    let heaviest: string | undefined;
+    let most = 0;
+    for (const [id, bytes] of sums) {
+      if (bytes <= most) continue;
+      heaviest = id;
+      most = bytes;
+    }
+    return heaviest;
+  }
+}
+
+/** What its caller is told. */
+export function heldTooMuch(): Fault {
+  const cause = "Too much is held of the streams that are under way, and most of it of this one.";
+  return new Fault("overloaded", `${cause} Try again shortly.`, { retryAfterSeconds: 1 });
+}
