@@ -2,6 +2,7 @@ import type { Logger } from "../core/logger.js";
 import path from "node:path";
 import type { Config } from "../config.js";
 import { Catalog } from "../catalog/catalog.js";
+import type { ProviderLists } from "../catalog/provider-lists.js";
 import type { LedgerStore } from "../metering/ports.js";
 import type { GatewayLimits } from "../gateway/limits.js";
 import { createGateway, type Gateway } from "../gateway/server.js";
@@ -21,6 +22,7 @@ import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-ope
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
 import { startHomes } from "./homes.js";
+import { type ListSources, providerLists } from "./model-lists.js";
 import type { Names } from "./names.js";
 import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
@@ -33,6 +35,7 @@ import { WriteBehind } from "./write-behind.js";
 /** What answers calls, and what counts them. */
 export interface Serving {
   readonly catalog: Catalog;
+  readonly lists: ProviderLists;
   readonly pool: Pool;
   readonly accounting: Accounting;
   readonly ledger: LedgerStore;
@@ -56,7 +59,9 @@ export async function startServing(
   policy: UrlPolicy,
 ): Promise<Serving> {
   const { clock, logger, lifecycle, storage, ids, config } = foundation;
-  const { catalog, pool, healthChanges } = await startAllocation(foundation, useCases.names);
+  let sources: ListSources | undefined;
+  const lists = providerLists(foundation, () => sources);
+  const { catalog, pool, healthChanges } = await startAllocation(foundation, useCases.names, lists);
   const ledger = storage.ledger;
   const traces = await startTraces(foundation);
   const accounting = await openAccounting({
@@ -77,12 +82,9 @@ export async function startServing(
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
+  sources = { pool, upstream, secrets };
   const limiter = await startLimiter(foundation, useCases, accounting);
-  const tls = startTls(foundation, {
-    cert: config.proxyTlsCert,
-    key: config.proxyTlsKey,
-    flags: { cert: "proxy-tls-cert", key: "proxy-tls-key" },
-  });
+  const tls = startProxyTls(foundation);
   const admission = admissionOf(foundation, useCases);
   const homes = await startHomes(foundation);
   const gateway = createGateway({
@@ -107,6 +109,7 @@ export async function startServing(
   tls?.source.watch((files) => gateway.setTls(files));
   return {
     catalog,
+    lists,
     pool,
     accounting,
     ledger,
@@ -123,6 +126,14 @@ export async function startServing(
 async function closeAccounting(accounting: Accounting, logger: Logger): Promise<void> {
   if (await accounting.close()) return;
   logger.warn({}, "the database did not take all calls; the journal keeps them for the next start");
+}
+
+function startProxyTls(foundation: Foundation): ReturnType<typeof startTls> {
+  return startTls(foundation, {
+    cert: foundation.config.proxyTlsCert,
+    key: foundation.config.proxyTlsKey,
+    flags: { cert: "proxy-tls-cert", key: "proxy-tls-key" },
+  });
 }
 
 /** As many calls may wait as may be under way. */
@@ -149,6 +160,7 @@ function limitsOf(config: Config): Partial<GatewayLimits> {
 async function startAllocation(
   foundation: Foundation,
   names: Names,
+  lists: ProviderLists,
 ): Promise<Pick<Serving, "catalog" | "pool" | "healthChanges">> {
   const { clock, random, logger, lifecycle, storage, feed } = foundation;
   const store = storage.keys;
@@ -156,7 +168,8 @@ async function startAllocation(
   const catalog: Catalog = new Catalog({
     clock,
     logger,
-    hasKeys: (providerId, principal) => pool.hasKeys(providerId, principal),
+    hasKeys: (...asked) => pool.hasKeys(...asked),
+    lists,
   });
   const pool: Pool = new Pool({
     clock,

@@ -11,7 +11,12 @@ type Warning = MessageInitShape<typeof WarningSchema> & { readonly severity: Sev
 
 /** What an operator should look at, worst first. */
 export function warningsOf(parts: ControlParts, vault: VaultFacts): Warning[] {
-  const all = [...stateWarnings(parts), ...secretWarnings(vault), ...setUpWarnings(parts)];
+  const all = [
+    ...stateWarnings(parts),
+    ...secretWarnings(vault),
+    ...setUpWarnings(parts),
+    ...listWarnings(parts),
+  ];
   return all.toSorted((one, other) => other.severity - one.severity);
 }
 
@@ -103,6 +108,26 @@ function setUpWarnings({ foundation, backup }: ControlParts): Warning[] {
   }
   return warnings;
 }
+
+/** Of the providers that all may use; the others are their owners' business. */
+function listWarnings({ serving: { lists, catalog } }: ControlParts): Warning[] {
+  const untold = new Map<string, string>();
+  for (const { provider, problem } of lists.problems) {
+    if (catalog.isShared(provider)) untold.set(provider.slug, problem);
+  }
+  if (untold.size === 0) return [];
+  const shown = [...untold].slice(0, LISTS_SHOWN_MAX).map(([slug, why]) => `${slug} (${why})`);
+  const more = untold.size > shown.length ? ` and ${untold.size - shown.length} more` : "";
+  return [
+    info(
+      "models_not_listed",
+      `GET /v1/models shows no news of providers that did not tell their models: ${shown.join(", ")}${more}.`,
+    ),
+  ];
+}
+
+/** Named in a warning. */
+const LISTS_SHOWN_MAX = 5;
 
 const critical = (code: string, message: string): Warning => ({
   severity: Severity.CRITICAL,

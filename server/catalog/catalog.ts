@@ -11,6 +11,7 @@ import { NameIndex } from "./name-index.js";
 import { NearestNames } from "./nearest.js";
 import { findPreset, PROVIDER_PRESETS } from "./presets.js";
 import { servicesOf } from "./preset-models.js";
+import type { ProviderLists } from "./provider-lists.js";
 import { ALIASES_SETTING, FALLBACKS_SETTING, parseRewrites, Rewrites } from "./rewrites.js";
 import { allowedRoute } from "./allowlist.js";
 import { listModels, unlisted } from "./visible-models.js";
@@ -21,14 +22,18 @@ export const RESOLUTIONS_MAX = 4096;
 export const MODEL_NAME_CHARS_MAX = 256;
 const SUGGESTIONS_MAX = 3;
 
+type HasKeys = (providerId: string, principal: Principal, model?: string) => boolean;
+
 export interface CatalogOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /**
-   * Whether a principal has any provider key to use at a provider, so that `GET /v1/models` lists what can
-   * be asked for and not everything that is known. By default all providers count.
+   * Whether a principal has any provider key to use at a provider, for a model if one is named, so that `GET /v1/models`
+   * lists what can be asked for and not everything that is known. By default all providers count.
    */
-  readonly hasKeys?: (providerId: string, principal: Principal) => boolean;
+  readonly hasKeys?: HasKeys;
+  /** The lists that providers themselves have; by default none is asked for. */
+  readonly lists?: Pick<ProviderLists, "of" | "refresh">;
 }
 
 export interface CatalogContent {
@@ -62,7 +67,8 @@ interface Indexes {
 export class Catalog {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #hasKeys: (providerId: string, principal: Principal) => boolean;
+  readonly #hasKeys: HasKeys;
+  readonly #lists: Pick<ProviderLists, "of" | "refresh"> | undefined;
   readonly #providers = new Map<string, Provider>();
   readonly #models = new Map<string, Model>();
   readonly #adminIds = new Set<string>();
@@ -75,6 +81,7 @@ export class Catalog {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#hasKeys = options.hasKeys ?? (() => true);
+    this.#lists = options.lists;
   }
 
   /** Replaces everything, e.g. at the start. */
@@ -174,6 +181,18 @@ export class Catalog {
     );
   }
 
+  /**
+   * Has the providers asked for their models whose models the catalogue knows by a pattern, where that is due. Answers
+   * what to wait for before the models are listed: undefined where all is known.
+   */
+  refreshLists(principal: Principal): Promise<unknown> | undefined {
+    if (this.#lists === undefined) return undefined;
+    const providers = this.#indexesFor(principal.ownerId)
+      .flatMap((index) => [...index.providers()])
+      .filter((each) => mayList(each) && this.#hasKeys(each.id, principal));
+    return this.#lists.refresh(providers, principal);
+  }
+
   /** The models that a principal can ask for in a dialect, in the catalogue's order. */
   visibleModels(principal: Principal, dialect: Dialect): readonly VisibleModel[] {
     return listModels({
@@ -181,7 +200,8 @@ export class Catalog {
       aliasNames: this.#aliases.names().filter((name) => this.#isReachable(name, principal)),
       dialect,
       allowlist: principal.clientKey.modelAllowlist,
-      hasKeys: (providerId) => this.#hasKeys(providerId, principal),
+      hasKeys: (providerId, model) => this.#hasKeys(providerId, principal, model),
+      toldBy: (provider) => (mayList(provider) ? (this.#lists?.of(provider, principal) ?? []) : []),
     });
   }
 
@@ -192,7 +212,7 @@ export class Catalog {
     const { route } = this.#resolution(cleanName(id), principal.ownerId);
     const { modelAllowlist } = principal.clientKey;
     const allowed = route === null ? null : allowedRoute(modelAllowlist, route);
-    const target = allowed?.targets.find(({ provider }) => this.#hasKeys(provider.id, principal));
+    const target = allowed?.targets.find((each) => this.#isServed(each, principal));
     return target === undefined ? undefined : unlisted(id, target);
   }
 
@@ -233,7 +253,11 @@ export class Catalog {
 
   #isReachable(name: string, principal: Principal): boolean {
     const targets = this.#resolution(name, principal.ownerId).route?.targets ?? [];
-    return targets.some(({ provider }) => this.#hasKeys(provider.id, principal));
+    return targets.some((target) => this.#isServed(target, principal));
+  }
+
+  #isServed({ provider, upstreamModel }: RouteTarget, principal: Principal): boolean {
+    return this.#hasKeys(provider.id, principal, upstreamModel);
   }
 
   #nearest(name: string): readonly string[] {
@@ -354,6 +378,11 @@ export class Catalog {
       return false;
     }
   }
+}
+
+/** Azure lists the models that it has, and calls name deployments of them. */
+function mayList({ authStyle, modelPatterns }: Provider): boolean {
+  return modelPatterns.length > 0 && authStyle !== "AZURE";
 }
 
 /** Callers of the Gemini dialect put `models/` before the name. */

@@ -1,4 +1,11 @@
-import type { Dialect, Model, ModelCategory, Provider, RouteTarget } from "../core/provider.js";
+import type {
+  Dialect,
+  Model,
+  ModelCategory,
+  Provider,
+  RouteTarget,
+  ToldModel,
+} from "../core/provider.js";
 import { modelAllowed } from "./allowlist.js";
 import type { NameIndex } from "./name-index.js";
 
@@ -20,7 +27,9 @@ export interface ListRequest {
   readonly aliasNames: readonly string[];
   readonly dialect: Dialect;
   readonly allowlist: readonly string[];
-  readonly hasKeys: (providerId: string) => boolean;
+  readonly hasKeys: (providerId: string, model: string) => boolean;
+  /** What the provider itself lists of the models that its patterns take. */
+  readonly toldBy: (provider: Provider) => readonly ToldModel[];
 }
 
 /** What a dialect has no endpoint for; a provider of that dialect may still offer it. */
@@ -31,8 +40,8 @@ const NOT_IN: Readonly<Record<Dialect, ReadonlySet<ModelCategory>>> = {
 };
 
 /**
- * Each model once, under the provider that would be tried first, then the operator's aliases. Models of
- * other dialects are listed too, because their calls are translated.
+ * Each model once, under the provider that would be tried first: those of the catalogue, those that providers list
+ * themselves, then the operator's aliases. Models of other dialects are listed too, because their calls are translated.
  */
 export function listModels(request: ListRequest): readonly VisibleModel[] {
   const listed = new Map<string, VisibleModel>();
@@ -45,6 +54,7 @@ export function listModels(request: ListRequest): readonly VisibleModel[] {
       listed.set(model.modelId, visible(provider, model));
     }
   }
+  addTold(request, listed);
   for (const name of request.aliasNames) {
     if (listed.has(name) || !modelAllowed(request.allowlist, name)) continue;
     listed.set(name, {
@@ -59,7 +69,25 @@ export function listModels(request: ListRequest): readonly VisibleModel[] {
   return [...listed.values()];
 }
 
-function fits(request: ListRequest, provider: Provider, model: Model): boolean {
+function addTold(request: ListRequest, listed: Map<string, VisibleModel>): void {
+  const { indexes, toldBy } = request;
+  for (const provider of indexes.flatMap((index) => [...index.providers()])) {
+    for (const told of toldBy(provider)) {
+      const { modelId } = told;
+      if (listed.has(modelId)) continue;
+      // The catalogue may know it of another provider.
+      const known = indexes.flatMap((index) => index.exact(modelId.toLowerCase()))[0]?.model;
+      if (!fits(request, provider, { modelId, categories: known?.categories ?? [] })) continue;
+      listed.set(modelId, visibleTold(provider, told, known));
+    }
+  }
+}
+
+function fits(
+  request: ListRequest,
+  provider: Provider,
+  model: Pick<Model, "modelId" | "categories">,
+): boolean {
   const missing = NOT_IN[request.dialect];
   if (
     provider.dialect !== request.dialect &&
@@ -70,7 +98,7 @@ function fits(request: ListRequest, provider: Provider, model: Model): boolean {
   const named =
     modelAllowed(request.allowlist, model.modelId) ||
     modelAllowed(request.allowlist, `${provider.slug}/${model.modelId}`);
-  return named && request.hasKeys(provider.id);
+  return named && request.hasKeys(provider.id, model.modelId);
 }
 
 function visible(provider: Provider, model: Model): VisibleModel {
@@ -81,6 +109,22 @@ function visible(provider: Provider, model: Model): VisibleModel {
     createdAt: model.updatedAt,
     contextWindow: model.contextWindow,
     maxOutput: model.maxOutput,
+  };
+}
+
+function visibleTold(
+  { slug: providerSlug, updatedAt }: Provider,
+  told: ToldModel,
+  known: Model | null | undefined,
+): VisibleModel {
+  const { modelId: id, displayName } = told;
+  return {
+    id,
+    displayName: displayName === id ? (known?.displayName ?? id) : displayName,
+    providerSlug,
+    createdAt: told.createdAt ?? updatedAt,
+    contextWindow: told.contextWindow ?? known?.contextWindow ?? null,
+    maxOutput: told.maxOutput ?? known?.maxOutput ?? null,
   };
 }
 

@@ -107,3 +107,8 @@ export interface Principal {
   readonly clientKey: KnownClientKey;
   readonly ownerId: string;
 }
+
+/** Whose provider keys it draws on: the id of their owner, or `*` for the pool, whichever user a SUPER key is of. */
+export function drawsOn({ clientKey, ownerId }: Principal): string {
+  return clientKey.kind === "SUPER" ? "*" : ownerId;
+}

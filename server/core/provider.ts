@@ -92,6 +92,20 @@ export interface Model {
   readonly updatedAt: number;
 }
 
+/** A model as its provider lists it. */
+export interface ToldModel {
+  /** The provider's own name of it. */
+  readonly modelId: string;
+  /** The model id where the provider has no other. */
+  readonly displayName: string;
+  /** Milliseconds since the epoch; null if unknown. */
+  readonly createdAt: number | null;
+  /** Tokens; null if unknown. */
+  readonly contextWindow: number | null;
+  /** Tokens; null if unknown. */
+  readonly maxOutput: number | null;
+}
+
 /** One way to serve a requested model. */
 export interface RouteTarget {
   readonly provider: Provider;

@@ -1,5 +1,5 @@
 import { LruMap } from "../catalog/lru.js";
-import type { Principal } from "../core/client-key.js";
+import { drawsOn, type Principal } from "../core/client-key.js";
 import type { Home } from "../core/home.js";
 
 /** Providers' ids have some thirty characters; what is longer is not worth its memory. */
@@ -35,11 +35,11 @@ export class Homes {
 
   /** The id of the provider key; empty if it is not known. */
   of(principal: Principal, id: string): string {
-    return this.#homes.get(nameOf(scopeOf(principal), id))?.providerKeyId ?? "";
+    return this.#homes.get(nameOf(drawsOn(principal), id))?.providerKeyId ?? "";
   }
 
   learn(principal: Principal, ids: readonly string[], providerKeyId: string): void {
-    const scope = scopeOf(principal);
+    const scope = drawsOn(principal);
     for (const thingId of ids) {
       if (thingId === "" || thingId.length > ID_CHARS_MAX) continue;
       const name = nameOf(scope, thingId);
@@ -65,11 +65,6 @@ export class Homes {
       return;
     }
   }
-}
-
-/** SUPER keys draw on the same keys, whoever owns them; all others on their owner's. */
-function scopeOf({ clientKey, ownerId }: Principal): string {
-  return clientKey.kind === "SUPER" ? "*" : ownerId;
 }
 
 function nameOf(scope: string, thingId: string): string {

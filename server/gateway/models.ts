@@ -1,14 +1,28 @@
 import { unreachable } from "../core/assert.js";
 import { Fault } from "../core/fault.js";
 import type { Dialect } from "../core/provider.js";
-import type { ListedModel } from "./ports.js";
+import type { Principal } from "../core/client-key.js";
+import type { Match } from "./match.js";
+import type { ListedModel, Router } from "./ports.js";
 
 /** Anthropic's page when the caller names no size. */
 const PAGE_DEFAULT = 20;
 const PAGE_MAX = 1000;
 
+/** What a request for the models, or for one of them, is answered. Throws Fault `model_not_found`. */
+export function modelsText(
+  router: Router,
+  { endpoint: { dialect }, model }: Match,
+  query: string,
+  principal: Principal,
+): string {
+  return model === ""
+    ? listModels(dialect, router.visibleModels(principal, dialect), new URLSearchParams(query))
+    : getModel(dialect, router.findModel(model, principal, dialect), model);
+}
+
 /** The JSON text of a model list, in the shape of the dialect. `query` is the caller's, for its paging. */
-export function listModels(
+function listModels(
   dialect: Dialect,
   models: readonly ListedModel[],
   query: URLSearchParams,
@@ -26,7 +40,7 @@ export function listModels(
 }
 
 /** The JSON text of one model. Throws Fault `model_not_found`. */
-export function getModel(dialect: Dialect, model: ListedModel | undefined, id: string): string {
+function getModel(dialect: Dialect, model: ListedModel | undefined, id: string): string {
   if (model === undefined) {
     throw new Fault(
       "model_not_found",

@@ -26,6 +26,11 @@ export interface Router {
    * this principal may use, each with an empty `upstreamModel`. Throws Fault `model_not_found` if there is none.
    */
   resolveAny(dialect: Dialect, principal: Principal): Route;
+  /**
+   * Has providers asked for the models that only they know, where that is due. Answers what to wait for, a few seconds
+   * at most, before the models are listed: undefined where all is known.
+   */
+  refreshLists(principal: Principal): Promise<unknown> | undefined;
   /** The models that this principal can ask for, for `GET /v1/models`. */
   visibleModels(principal: Principal, dialect: Dialect): readonly ListedModel[];
   /** A model that this principal can ask for, listed or not; undefined if it cannot. */

@@ -27,7 +27,7 @@ import type { ExchangeOptions } from "./exchange-options.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import type { CallTraces } from "./ports.js";
-import { getModel, listModels } from "./models.js";
+import { modelsText } from "./models.js";
 import { answerRoot, jsonHeaders, replyFault } from "./reply.js";
 import { readHead, type RequestHead } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
@@ -238,7 +238,7 @@ class HttpGateway implements Gateway, CallerHandler {
       if ("allow" in match) {
         this.#refuseMethod(turn, { id, path, head, allow: match.allow });
       } else if (match.endpoint.kind === "LOCAL") {
-        this.#answerModels(turn, { id, connection, head, match, query });
+        this.#answerModels(turn, { id, path, connection, head, match, query });
       } else {
         this.#start({ id, connection, turn, head, match, path, query });
       }
@@ -287,10 +287,12 @@ class HttpGateway implements Gateway, CallerHandler {
     };
   }
 
+  /** Where a provider has to be asked first, the answer follows later. */
   #answerModels(
     turn: Turn,
     request: {
       id: string;
+      path: string;
       connection: CallerConnection;
       head: RequestHead;
       match: Match;
@@ -298,16 +300,19 @@ class HttpGateway implements Gateway, CallerHandler {
     },
   ): void {
     const { id, connection, head, match, query } = request;
-    const { dialect } = match.endpoint;
     const { authenticator, router } = this.#context;
     const ip = this.#addressOf(connection, head);
     const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
-    const { model } = match;
-    const text =
-      model === ""
-        ? listModels(dialect, router.visibleModels(principal, dialect), new URLSearchParams(query))
-        : getModel(dialect, router.findModel(model, principal, dialect), model);
-    turn.whole(200, jsonHeaders(id), text);
+    const answer = (): void => {
+      turn.whole(200, jsonHeaders(id), modelsText(router, match, query, principal));
+    };
+    const due = router.refreshLists(principal);
+    if (due === undefined) answer();
+    else {
+      due.then(answer).catch((thrown: unknown) => {
+        this.#refuse(turn, { ...request, thrown });
+      });
+    }
   }
 
   #refuse(

@@ -57,6 +57,14 @@ export class Lane {
     return set;
   }
 
+  /** Whether any key may serve a model, whatever its standing; remembers nothing of the model. */
+  serves(model: string): boolean {
+    for (const { sample } of this.#groups.values()) {
+      if (allowsModel(sample, model, this.#inService)) return true;
+    }
+    return false;
+  }
+
   /** A key rests for a model or has all the calls of it that it may, or does not any more. */
   settleModel(slot: KeySlot, model: string): void {
     const split = this.#splits.get(model);

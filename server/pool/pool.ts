@@ -5,7 +5,7 @@ import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Lease, LeaseRequest, LeaseResult } from "../core/lease.js";
 import type { Random } from "../core/random.js";
-import type { KeyHealth } from "../core/provider-key.js";
+import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Chooser } from "./chooser.js";
 import { checkEvent } from "./check-result.js";
@@ -51,6 +51,8 @@ import { taken } from "./strategies/choose.js";
 
 /** Ends of a group's waits that differ by less are taken as one, or a burst would move each key many times. */
 const GROUP_SLACK_MS = 250;
+/** Keys among which those are chosen that are asked something beside calls. */
+const ASKABLE_MAX = 64;
 
 export interface PoolOptions {
   readonly clock: Clock;
@@ -165,9 +167,35 @@ export class Pool {
     return backMs === Infinity ? null : Math.max(0, backMs - nowMs);
   }
 
-  /** Whether a principal has any key at a provider, whatever its standing. */
-  hasKeys(providerId: string, principal: Principal): boolean {
-    return this.registry.index.has(providerId, scopeOf(principal));
+  /** Whether a principal has any key at a provider, for a model if one is named, whatever the key's standing. */
+  hasKeys(providerId: string, principal: Principal, model?: string): boolean {
+    const { index } = this.registry;
+    const scope = scopeOf(principal);
+    if (model === undefined) return index.has(providerId, scope);
+    return index.lanes(providerId, scope).some((lane) => lane.serves(model));
+  }
+
+  /**
+   * Keys of a provider that may be used now, at most `keysMax` of them and others with each turn, for questions that
+   * are no calls: nothing is lent, and what comes of them is not held against a key.
+   */
+  keysToAsk(
+    providerId: string,
+    principal: Principal,
+    { turn, keysMax }: { readonly turn: number; readonly keysMax: number },
+  ): readonly ProviderKey[] {
+    this.registry.wake(this.#clock.monotonic());
+    const scope = scopeOf(principal);
+    if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) return [];
+    const found: ProviderKey[] = [];
+    for (const lane of this.registry.index.lanes(providerId, scope)) {
+      for (const slot of lane.slots) {
+        if (found.length >= ASKABLE_MAX) break;
+        if (slot.standing === "ELIGIBLE" && !this.#chooser.hasExpired(slot)) found.push(slot.key);
+      }
+    }
+    const first = found.length === 0 ? 0 : (turn * keysMax) % found.length;
+    return [...found.slice(first), ...found.slice(0, first)].slice(0, keysMax);
   }
 
   /** Takes the result of a health check into account. An unknown id changes nothing. */

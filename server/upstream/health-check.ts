@@ -39,7 +39,7 @@ export async function checkKey(
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const request = modelsRequest({ provider, secret, endpointPath, timeoutMs });
   const target = upstream.target(provider.baseUrl);
-  const answer = await fetchWhole(upstream, target, request, REPLY_BYTES_MAX);
+  const answer = await fetchWhole(upstream, target, request, { bytesMax: REPLY_BYTES_MAX });
   const latencyMs = clock.monotonic() - startedMs;
   if (!("httpStatus" in answer))
     return { ok: false, httpStatus: null, latencyMs, error: lost(answer), body: "" };

@@ -21,11 +21,18 @@ export interface ProbeCall {
   readonly timeoutMs: number;
 }
 
-/** Lists the models. */
+/** Lists the models, as many as come at once. */
 export function modelsRequest(call: ProbeCall): UpstreamRequest {
-  const path = call.provider.dialect === "GEMINI" ? "/v1beta/models" : "/v1/models";
+  const path = MODEL_LISTS[call.provider.dialect];
   return request(call, { method: "GET", path, model: "", body: null });
 }
+
+/** With the largest page that there is; OpenAI's list has none. */
+const MODEL_LISTS: Readonly<Record<Dialect, string>> = {
+  OPENAI: "/v1/models",
+  ANTHROPIC: "/v1/models?limit=1000",
+  GEMINI: "/v1beta/models?pageSize=1000",
+};
 
 /** The smallest chat there is: one word in, one token out. */
 export function chatRequest(call: ProbeCall, model: string, stream: boolean): UpstreamRequest {

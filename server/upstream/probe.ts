@@ -3,6 +3,7 @@ import { Fault } from "../core/fault.js";
 import type { Provider } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "./failure.js";
+import { modelEntries } from "./model-list.js";
 import { chatRequest, type EndpointPath, modelsRequest, type ProbeCall } from "./probe-request.js";
 import {
   connectStep,
@@ -226,7 +227,7 @@ class ProbeRun {
       return;
     }
     yield* this.#step("MODELS", async () => {
-      const count = countModels(reply.body);
+      const count = modelEntries(reply.body.toString("utf8"))?.length;
       if (count === undefined) {
         const message = "The answer is not a model list; check the base URL and the dialect.";
         return await Promise.resolve({ ok: false, failure: "UNEXPECTED_ANSWER", message, reply });
@@ -261,12 +262,9 @@ class ProbeRun {
 
   #send(request: ReturnType<typeof modelsRequest>): Promise<WholeReply | UpstreamFailure> {
     const { upstream } = this.#options;
-    return fetchWhole(
-      upstream,
-      upstream.target(this.#subject.provider.baseUrl),
-      request,
-      REPLY_BYTES_MAX,
-    );
+    return fetchWhole(upstream, upstream.target(this.#subject.provider.baseUrl), request, {
+      bytesMax: REPLY_BYTES_MAX,
+    });
   }
 
   #refused(reply: WholeReply): {
@@ -322,18 +320,6 @@ function lost(failure: UpstreamFailure): { ok: false; failure: ProbeFailure; mes
     failure: kind,
     message: `The call to the provider failed: ${failure.detail}.`,
   };
-}
-
-function countModels(body: Buffer): number | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body.toString("utf8"));
-    if (Array.isArray(parsed)) return parsed.length;
-    if (typeof parsed !== "object" || parsed === null) return undefined;
-    const list = "data" in parsed ? parsed.data : "models" in parsed ? parsed.models : undefined;
-    return Array.isArray(list) ? list.length : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function remaining(reply: WholeReply | undefined, what: "requests" | "tokens"): number | null {

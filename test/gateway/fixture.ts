@@ -277,6 +277,10 @@ export class FakeRouter implements Router {
     return { modelAsked: "", targets: targets.map((each) => ({ ...each, upstreamModel: "" })) };
   }
 
+  refreshLists(): undefined {
+    return undefined;
+  }
+
   visibleModels(): readonly ListedModel[] {
     return this.#setup.models ?? [];
   }

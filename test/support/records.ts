@@ -74,7 +74,8 @@ export function aPrincipal(kind: ClientKeyKind, ownerId = "usr_owner"): Principa
   return { ownerId, clientKey: aClientKey(`ck_${ownerId}`, { kind, ownerId }) };
 }
 
-function aProvider(id: string, over: Partial<Provider> = {}): Provider {
+/** A custom provider that takes any model. */
+export function aProvider(id: string, over: Partial<Provider> = {}): Provider {
   return {
     id,
     slug: id.replace("prv_", ""),

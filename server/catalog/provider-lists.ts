@@ -1,0 +1,190 @@
+import { drawsOn, type Principal } from "../core/client-key.js";
+import type { Clock } from "../core/clock.js";
+import { allowedBy } from "../core/glob.js";
+import type { Logger } from "../core/logger.js";
+import type { Provider, ToldModel } from "../core/provider.js";
+
+/** The models that a provider told, or why it told none. */
+export type ListAnswer = { readonly models: readonly ToldModel[] } | { readonly problem: string };
+
+export interface ProviderListsOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /**
+   * Asks a provider for its models with keys that the principal draws on, others with each turn; undefined while
+   * none can be asked. Never fails.
+   */
+  readonly ask: (
+    provider: Provider,
+    principal: Principal,
+    turn: number,
+  ) => Promise<ListAnswer> | undefined;
+}
+
+/** A list that is younger is not asked for again. */
+const FRESH_MS = 300_000;
+/** Between two questions to a provider that told no list. */
+const AFTER_PROBLEM_MS = 60_000;
+/** So long a caller waits for lists of which nothing is known yet. */
+const WAIT_MS = 3_000;
+/** Questions under way at a time; what is due besides is asked with the next look. */
+const ASKS_MAX = 32;
+/** Lists kept; of more, those that were not looked at for the longest go. */
+const LISTS_MAX = 1_024;
+/** Models in all lists that are kept. */
+const MODELS_MAX = 100_000;
+
+/** What is known of one provider's models, as far as one owner's keys, or the pool's, see them. */
+interface Entry {
+  provider: Provider;
+  /** Undefined until it was told once. */
+  told: readonly ToldModel[] | undefined;
+  /** Those of them that the provider's patterns take. */
+  fitting: readonly ToldModel[];
+  /** Monotonic. */
+  askAtMs: number;
+  turn: number;
+  /** Why the last question brought nothing; empty if it did. */
+  problem: string;
+  asking: Promise<void> | undefined;
+}
+
+/**
+ * The lists of models that providers themselves have, for those of their models that the catalogue only knows by a
+ * pattern. They are asked for when somebody wants to see them, one question at a time for each list, and the last one
+ * holds until a newer came. Kept apart for each owner and for the pool, for what an account may use is its owner's to know.
+ */
+export class ProviderLists {
+  readonly #options: ProviderListsOptions;
+  /** The order of the map is the order of use. */
+  readonly #entries = new Map<string, Entry>();
+  #models = 0;
+  #asks = 0;
+
+  constructor(options: ProviderListsOptions) {
+    this.#options = options;
+  }
+
+  /** The models that a provider told and that its patterns take; none before it told any. */
+  of(provider: Provider, principal: Principal): readonly ToldModel[] {
+    const entry = this.#entries.get(nameOf(provider, principal));
+    if (entry === undefined || isElsewhere(entry.provider, provider)) return [];
+    if (entry.provider !== provider) {
+      entry.provider = provider;
+      entry.fitting = fittingOf(provider, entry.told ?? []);
+    }
+    return entry.fitting;
+  }
+
+  /** Asks for the lists that are due. Answers what a caller should wait for: undefined where all is known. */
+  refresh(providers: readonly Provider[], principal: Principal): Promise<unknown> | undefined {
+    const first: Promise<void>[] = [];
+    for (const provider of providers) {
+      const entry = this.#use(provider, principal);
+      if (entry.asking === undefined) this.#ask(entry, principal);
+      const isNew = entry.told === undefined && entry.problem === "";
+      if (isNew && entry.asking !== undefined) first.push(entry.asking);
+    }
+    if (first.length === 0) return undefined;
+    return this.#forAWhile(Promise.all(first));
+  }
+
+  /** The providers that did not tell their models when they were asked of late, and why. */
+  get problems(): readonly { readonly provider: Provider; readonly problem: string }[] {
+    const sinceMs = this.#options.clock.monotonic() - FRESH_MS;
+    return [...this.#entries.values()].filter(
+      ({ problem, askAtMs }) => problem !== "" && askAtMs > sinceMs,
+    );
+  }
+
+  #use(provider: Provider, principal: Principal): Entry {
+    const name = nameOf(provider, principal);
+    let entry = this.#entries.get(name);
+    if (entry !== undefined) this.#entries.delete(name);
+    if (entry === undefined || isElsewhere(entry.provider, provider)) {
+      this.#models -= entry?.told?.length ?? 0;
+      const askAtMs = this.#options.clock.monotonic();
+      const asking = undefined;
+      entry = { provider, told: undefined, fitting: [], askAtMs, turn: 0, problem: "", asking };
+    }
+    this.#entries.set(name, entry);
+    this.#forgetOldest();
+    return entry;
+  }
+
+  #ask(entry: Entry, principal: Principal): void {
+    const { clock, ask } = this.#options;
+    if (entry.askAtMs > clock.monotonic() || this.#asks >= ASKS_MAX) return;
+    const answer = ask(entry.provider, principal, entry.turn);
+    if (answer === undefined) return;
+    this.#asks++;
+    entry.asking = answer.then((told) => {
+      this.#asks--;
+      entry.asking = undefined;
+      this.#take(entry, told);
+    });
+  }
+
+  #take(entry: Entry, answer: ListAnswer): void {
+    const { clock, logger } = this.#options;
+    const { provider } = entry;
+    const problem = "problem" in answer ? answer.problem : "";
+    if (problem !== entry.problem) {
+      const said = { provider: provider.slug, reason: problem };
+      if (problem === "") logger.info({ provider: provider.slug }, "models are listed again");
+      else logger.warn(said, "a provider does not tell its models");
+    }
+    entry.problem = problem;
+    if ("models" in answer) {
+      if (this.#isKept(entry)) this.#models += answer.models.length - (entry.told?.length ?? 0);
+      entry.told = answer.models;
+      entry.fitting = fittingOf(provider, answer.models);
+      this.#forgetOldest();
+    } else entry.turn++;
+    entry.askAtMs = clock.monotonic() + (problem === "" ? FRESH_MS : AFTER_PROBLEM_MS);
+  }
+
+  /** It may have been forgotten while it was asked for. */
+  #isKept(entry: Entry): boolean {
+    for (const each of this.#entries.values()) if (each === entry) return true;
+    return false;
+  }
+
+  #forgetOldest(): void {
+    for (const [name, entry] of this.#entries) {
+      if (this.#entries.size <= LISTS_MAX && this.#models <= MODELS_MAX) return;
+      this.#entries.delete(name);
+      this.#models -= entry.told?.length ?? 0;
+    }
+  }
+
+  #forAWhile(done: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.setTimer(() => {
+        resolve(undefined);
+      }, WAIT_MS);
+      void done.then(() => {
+        timer.cancel();
+        resolve(undefined);
+      });
+    });
+  }
+}
+
+function nameOf(provider: Provider, principal: Principal): string {
+  return `${drawsOn(principal)} ${provider.id}`;
+}
+
+/** What was told at another address, or in another language, says nothing. */
+function isElsewhere(before: Provider, now: Provider): boolean {
+  return (
+    before.baseUrl !== now.baseUrl ||
+    before.dialect !== now.dialect ||
+    before.authStyle !== now.authStyle
+  );
+}
+
+function fittingOf({ modelPatterns }: Provider, told: readonly ToldModel[]): readonly ToldModel[] {
+  if (modelPatterns.length === 0) return [];
+  return told.filter(({ modelId }) => allowedBy(modelPatterns, modelId));
+}

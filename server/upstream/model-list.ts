@@ -1,0 +1,131 @@
+import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import type { Provider, ToldModel } from "../core/provider.js";
+import type { Secret } from "../core/secret.js";
+import { type EndpointPath, modelsRequest } from "./probe-request.js";
+import { redact } from "./redact.js";
+import { fetchWhole } from "./reply.js";
+import type { Upstream } from "./upstream.js";
+
+/** The models that a provider told, or why it told none; `problem` holds neither an address nor a secret. */
+export type ModelListAnswer =
+  { readonly models: readonly ToldModel[] } | { readonly problem: string };
+
+/** From the begin to the last byte, however slowly it comes. */
+const TIMEOUT_MS = 15_000;
+/** The lists of the largest aggregators have about a third of this. */
+const REPLY_BYTES_MAX = 2 * 1024 * 1024;
+const MODELS_MAX = 2_000;
+const PROBLEM_CHARS_MAX = 200;
+/** As models are named in a request: without spaces and of bounded length. */
+const MODEL_ID = /^[!-~]{1,256}$/;
+const DISPLAY_NAME_CHARS_MAX = 200;
+/** Answers of providers that have no such list. */
+const NO_LIST: ReadonlySet<number> = new Set([404, 405, 501]);
+
+/** Asks a provider for its models, with one of its keys; never fails. */
+export async function askModels(
+  tools: { upstream: Upstream; clock: Clock; endpointPath: EndpointPath },
+  subject: { provider: Provider; secret: Secret },
+): Promise<ModelListAnswer> {
+  const { upstream, clock, endpointPath } = tools;
+  const { provider, secret } = subject;
+  try {
+    const target = upstream.target(provider.baseUrl);
+    const request = modelsRequest({ provider, secret, endpointPath, timeoutMs: TIMEOUT_MS });
+    const deadline = { clock, timeoutMs: TIMEOUT_MS };
+    const reply = await fetchWhole(upstream, target, request, {
+      bytesMax: REPLY_BYTES_MAX,
+      deadline,
+    });
+    if (!("httpStatus" in reply)) return problem(reply.detail);
+    if (NO_LIST.has(reply.httpStatus)) return { models: [] };
+    if (reply.httpStatus !== 200) return problem(`HTTP ${String(reply.httpStatus)}`);
+    const models = toldModels(redact(reply.body.toString("utf8"), secret));
+    return models === undefined ? problem("the answer is not a model list") : { models };
+  } catch (thrown) {
+    if (thrown instanceof Fault) return problem(thrown.publicMessage);
+    throw thrown;
+  }
+}
+
+function problem(text: string): ModelListAnswer {
+  return { problem: text.slice(0, PROBLEM_CHARS_MAX) };
+}
+
+/**
+ * The models of a list as OpenAI, Anthropic and Gemini give it, and the many who speak like them; what has no usable id
+ * is left out. Undefined if the text is no such list.
+ */
+export function toldModels(text: string): readonly ToldModel[] | undefined {
+  const entries = modelEntries(text);
+  if (entries === undefined) return undefined;
+  const models = new Map<string, ToldModel>();
+  for (const entry of entries) {
+    if (models.size >= MODELS_MAX) break;
+    const model = toldModel(entry);
+    if (model !== undefined && !models.has(model.modelId)) models.set(model.modelId, model);
+  }
+  return [...models.values()];
+}
+
+/** What stands in a model list, whatever it is; undefined if the text is none. */
+export function modelEntries(text: string): readonly unknown[] | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (Array.isArray(parsed)) return parsed;
+    if (typeof parsed !== "object" || parsed === null) return undefined;
+    const list = "data" in parsed ? parsed.data : "models" in parsed ? parsed.models : undefined;
+    return Array.isArray(list) ? list : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function toldModel(entry: unknown): ToldModel | undefined {
+  if (typeof entry !== "object" || entry === null) return undefined;
+  const said = new Map<string, unknown>(Object.entries(entry));
+  const name = said.get("id") ?? said.get("name");
+  if (typeof name !== "string") return undefined;
+  const modelId = name.startsWith("models/") ? name.slice("models/".length) : name;
+  if (!MODEL_ID.test(modelId)) return undefined;
+  return {
+    modelId,
+    displayName: lineOf(said.get("display_name") ?? said.get("displayName")) ?? modelId,
+    createdAt: momentOf(said.get("created_at") ?? said.get("created")),
+    contextWindow: tokensOf(said, CONTEXT_MEMBERS),
+    maxOutput: tokensOf(said, OUTPUT_MEMBERS),
+  };
+}
+
+/** How vendors call the tokens that a model takes, and those that it gives. */
+const CONTEXT_MEMBERS = [
+  "inputTokenLimit",
+  "max_input_tokens",
+  "context_length",
+  "context_window",
+  "max_model_len",
+];
+const OUTPUT_MEMBERS = ["outputTokenLimit", "max_tokens", "max_output_tokens"];
+
+function lineOf(value: unknown): string | undefined {
+  if (typeof value !== "string" || value === "" || /\p{Cc}/u.test(value)) return undefined;
+  return value.slice(0, DISPLAY_NAME_CHARS_MAX);
+}
+
+/** Seconds, as OpenAI counts, or a date. */
+function momentOf(value: unknown): number | null {
+  const ms = typeof value === "number" ? value * 1000 : Date.parse(String(value));
+  return Number.isSafeInteger(ms) && ms > 0 && ms <= DATE_MS_MAX ? ms : null;
+}
+
+/** Later ones cannot be written as a date. */
+const DATE_MS_MAX = 8.64e15;
+
+function tokensOf(said: ReadonlyMap<string, unknown>, members: readonly string[]): number | null {
+  for (const member of members) {
+    const value = said.get(member);
+    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+  }
+  return null;
+}
