@@ -67,6 +67,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
   readonly ip: string;
   /** The other end is a trusted proxy, which says whose calls it brings. */
   readonly isProxy: boolean;
+  /** It speaks TLS. */
+  readonly secure: boolean;
   /** Whose call it brought last; the address as long as that is not known. */
   holder: string;
   /** For whoever asks who calls. */
@@ -103,6 +105,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     this.ip = from.ip;
     this.holder = from.ip;
     this.isProxy = from.isProxy;
+    this.secure = "encrypted" in socket;
     this.#parser = new RequestParser(this, limits.headerBytesMax);
     this.#sinceMs = home.clock.monotonic();
     this.#waitMs = limits.headTimeoutMs;

@@ -74,6 +74,7 @@ export function endpointUrl(
   upstreamModel: string,
 ): string {
   const base = new URL(provider.baseUrl);
+  if (path.startsWith(UPLOADS)) return joinUrl(withoutLastVersion(base), path);
   if (provider.authStyle === "AZURE") return azureUrl(base, path, upstreamModel);
   if (provider.dialect === "OPENAI" && isDashScopeNative(base) && !DASHSCOPE_OWN.test(path)) {
     return joinUrl(`${base.origin}/compatible-mode/v1`, path);
@@ -99,8 +100,18 @@ function azureUrl(base: URL, path: string, deployment: string): string {
   return joinUrl(root === "" ? `${base.origin}/openai/v1` : base.href, path);
 }
 
-/** What Azure has once for each deployment; files, batches, responses and models it has once for all. */
-const OF_DEPLOYMENTS = /^\/(?:chat\/|completions$|embeddings$|audio\/|images\/)/;
+/** Google's uploads have their own tree, in which the version comes second. */
+const UPLOADS = "/upload/";
+
+function withoutLastVersion(base: URL): string {
+  const path = trimSlashes(base.pathname);
+  const last = path.lastIndexOf("/");
+  const root = VERSION_SEGMENT.test(path.slice(last + 1)) ? path.slice(0, last) : path;
+  return `${base.origin}${root}${base.search}`;
+}
+
+/** What Azure has once for each deployment; files, batches, responses, what was stored and models it has once for all. */
+const OF_DEPLOYMENTS = /^\/(?:chat\/completions$|completions$|embeddings$|audio\/|images\/)/;
 
 /** Paths of DashScope's own API, which the others do not have. */
 const DASHSCOPE_OWN = /^\/v1\/(?:services|tasks)\//;

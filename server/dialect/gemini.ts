@@ -7,7 +7,7 @@ import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./r
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
 import { isComment, lastError, openingOf, toldError } from "./told-errors.js";
-import { geminiTokens } from "./tokens.js";
+import { geminiCacheTokens, geminiTokens } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
 /** Google's Gemini API. */
@@ -15,7 +15,8 @@ export const geminiCodec: DialectCodec = {
   dialect: "GEMINI",
   errorBody,
   streamError,
-  replyUsage: (reply) => topLevelObject(reply, "usageMetadata", geminiTokens),
+  replyUsage: (reply) =>
+    topLevelObject(reply, "usageMetadata", isCache(reply) ? geminiCacheTokens : geminiTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
   replyFailure: (reply, form, isCounted) => {
     if (isCounted || form !== "GENERATE") return undefined;
@@ -34,6 +35,11 @@ export const geminiCodec: DialectCodec = {
 function streamError(problem: Problem): string {
   const error = errorBody(problem);
   return `data: ${error}\n\n${error}`;
+}
+
+/** Of what a cache is made of the sum alone is told. */
+function isCache(reply: Buffer): boolean {
+  return /^\s*\{\s*"name"\s*:\s*"cachedContents\//.test(latin1(reply, 0, 64));
 }
 
 function errorBody(problem: Problem): string {

@@ -1,48 +1,99 @@
 import { latin1 } from "../core/bytes.js";
-import { scanObject } from "./json-scan.js";
-import { readString } from "./json-span.js";
+import type { Dialect } from "../core/provider.js";
+import { scanMember, scanObject } from "./json-scan.js";
+import { readString, type Span } from "./json-span.js";
 import { WantedMembers } from "./wanted-members.js";
 
-// Ids by which a reply names what the provider keeps in the account that was used.
+// Ids by which a reply names what the provider keeps in the account that was used, and a request what is kept there.
 
 /** Replies that name files and batches are small; a larger one is not read for this. */
 const REPLY_BYTES_MAX = 64 * 1024;
 /** A response says its id first. */
 const OPENING_BYTES = 512;
 
-const KEPT = new WantedMembers([
-  "id",
-  "input_file_id",
-  "output_file_id",
-  "error_file_id",
-  // Of a page of a list: the next one is asked for by them.
-  "first_id",
-  "last_id",
-]);
-/** Not in a text: there its quotes are escaped. */
-const FILE_NAMED = /(?<!\\)"file_id"\s*:\s*"([^"\\]{1,256})"/;
-const FILE_KEY = '"file_id"';
-const RESPONSE_ID = /(?:^|"response"\s*:)\s*\{\s*"id"\s*:\s*"([^"\\]{1,256})"/;
+/** Which members of a reply say ids, and which of an object inside it. */
+interface Kept {
+  readonly members: WantedMembers;
+  readonly ofFile: WantedMembers;
+}
 
-/** Of a file or a batch, which names the files that it reads and writes. */
-export function keptIds(reply: Buffer): readonly string[] {
+const OF_OPENAI: Kept = {
+  members: new WantedMembers([
+    // What an upload has become.
+    "file",
+    "id",
+    "input_file_id",
+    "output_file_id",
+    "error_file_id",
+    // Of a page of a list: the next one is asked for by them.
+    "first_id",
+    "last_id",
+    "next_page",
+  ]),
+  ofFile: new WantedMembers(["id"]),
+};
+const OF_GEMINI: Kept = {
+  members: new WantedMembers(["file", "name", "nextPageToken"]),
+  ofFile: new WantedMembers(["name"]),
+};
+const KEPT: Readonly<Record<Dialect, Kept>> = {
+  OPENAI: OF_OPENAI,
+  ANTHROPIC: OF_OPENAI,
+  GEMINI: OF_GEMINI,
+};
+
+const ANY_ID = /^(.+)$/;
+const FILE_URI = /(?:^|\/)(files\/[\w-]+)$/;
+const CACHE_NAME = /^(cachedContents\/[\w-]+)$/;
+
+/** The members of requests that name things, and what of their text is the id; other texts name nothing. */
+const NAMED = {
+  file_id: ANY_ID,
+  file_ids: ANY_ID,
+  vector_store_ids: ANY_ID,
+  skill_id: ANY_ID,
+  // Others have members of this name too.
+  container: /^((?:cntr|container)_.+)$/,
+  fileUri: FILE_URI,
+  file_uri: FILE_URI,
+  cachedContent: CACHE_NAME,
+  cached_content: CACHE_NAME,
+} as const satisfies Record<string, RegExp>;
+
+/** A member of a JSON request that names what lives in a provider's account. */
+export type NamedMember = keyof typeof NAMED;
+
+/** A text, or a list that begins with one. */
+const VALUE = /^"\w+"\s*:\s*(?:\[\s*)?"([^"\\]{1,256})"/;
+const BACKSLASH = 0x5c;
+const RESPONSE_ID = /(?:^|^data:\s*|"response"\s*:)\s*\{\s*"id"\s*:\s*"([^"\\]{1,256})"/;
+
+/** Of a thing, which may name others, and of a page of a list. */
+export function keptIds(reply: Buffer, dialect: Dialect): readonly string[] {
   if (reply.length > REPLY_BYTES_MAX) return [];
+  const { members, ofFile } = KEPT[dialect];
   try {
-    return scanObject(reply, KEPT).flatMap((span) => readString(reply, span) ?? []);
+    const [file, ...ids] = scanObject(reply, members);
+    const inside: readonly (Span | undefined)[] =
+      file === undefined ? [] : scanMember(reply, file, ofFile);
+    return [...ids, ...inside].flatMap((span) => readString(reply, span) ?? []);
   } catch {
     // No object, or one that can be read in two ways: the caller gets it as it is.
     return [];
   }
 }
 
-/** The first uploaded file that a request names; empty if none. */
-export function fileNamedIn(body: Buffer): string {
-  const at = body.indexOf(FILE_KEY, 0, "latin1");
-  if (at < 0) return "";
-  return FILE_NAMED.exec(latin1(body, Math.max(0, at - 1), at + OPENING_BYTES))?.[1] ?? "";
+/** What a request names in these members, the first of each. What is said in a text is quoted there, and names nothing. */
+export function namedIn(body: Buffer, members: readonly NamedMember[]): readonly string[] {
+  return members.flatMap((member) => {
+    const at = body.indexOf(`"${member}"`, 0, "latin1");
+    if (at < 0 || body[at - 1] === BACKSLASH) return [];
+    const value = VALUE.exec(latin1(body, at, at + OPENING_BYTES))?.[1] ?? "";
+    return NAMED[member].exec(value)?.[1] ?? [];
+  });
 }
 
-/** Of a response, from how its reply or its stream begins; empty if it does not say so. */
+/** Of a response or a chat completion, from how its reply or its stream begins; empty if it does not say so. */
 export function responseId(opening: Buffer): string {
   return RESPONSE_ID.exec(latin1(opening, 0, OPENING_BYTES))?.[1] ?? "";
 }

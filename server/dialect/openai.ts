@@ -141,7 +141,7 @@ class OpenaiWatch implements StreamWatch {
     this.#tail.push(events);
     if (!this.#opened) {
       this.#opened = true;
-      if (this.#form === "RESPONSES") this.keptId = responseId(events);
+      if (this.#form === "RESPONSES" || this.#form === "CHAT") this.keptId = responseId(events);
     }
     if (this.finished) return;
     if (this.#form === "CHAT") this.finished = endsWith(events, DONE);

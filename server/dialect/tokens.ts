@@ -1,4 +1,4 @@
-import type { TokenUsage, UsageParts } from "../core/call.js";
+import { NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
 import { isRecord } from "./json-find.js";
 
 /** No model gives more in one call; a larger number is nonsense, whoever says it, and is cut to this. */
@@ -71,6 +71,12 @@ export function anthropicTokens(usage: Record<string, unknown>): TokenUsage | un
     cacheWriteLong: count(record(usage["cache_creation"])["ephemeral_1h_input_tokens"]),
     webSearches: count(record(usage["server_tool_use"])["web_search_requests"]),
   });
+}
+
+/** Tokens of Gemini's `usageMetadata` of a cache, which has been read once to be made. */
+export function geminiCacheTokens(usage: Record<string, unknown>): TokenUsage | undefined {
+  const input = count(usage["totalTokenCount"]);
+  return input === undefined ? undefined : { ...NO_TOKENS, input };
 }
 
 /** Tokens of Gemini's `usageMetadata`, where thoughts stand beside the candidates and tool prompts beside the prompt. */

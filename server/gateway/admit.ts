@@ -2,6 +2,9 @@ import type { Principal } from "../core/client-key.js";
 import { Fault } from "../core/fault.js";
 import type { LastKey } from "../core/presented-key.js";
 import { CharSet } from "../http/char-set.js";
+import type { GatewayContext } from "./context.js";
+import type { Match } from "./match.js";
+import { uploadIn } from "./uploads.js";
 import type { Authenticator } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
 
@@ -24,6 +27,31 @@ export function authenticate(
     );
   }
   return authenticator.authenticate(lastKey.of(presented), ip);
+}
+
+/**
+ * Who makes a call: as `authenticate` says, or who began the upload that a request without a key goes on with. Throws
+ * what `authenticate` does.
+ */
+export function callerOf(
+  { authenticator, uploads }: Pick<GatewayContext, "authenticator" | "uploads">,
+  call: {
+    readonly head: RequestHead;
+    readonly query: string;
+    readonly ip: string;
+    readonly match: Match;
+    readonly connection: { readonly lastKey: LastKey };
+  },
+): Principal {
+  try {
+    return authenticate(authenticator, call.connection.lastKey, call);
+  } catch (thrown) {
+    const isNameless = thrown instanceof Fault && thrown.code === "missing_api_key";
+    if (!isNameless || !call.match.endpoint.uploads) throw thrown;
+    const caller = uploads.callerOf(uploadIn(call.query), call.ip);
+    if (caller === undefined || !authenticator.stillValid(caller)) throw thrown;
+    return caller;
+  }
 }
 
 /** What the caller presents; undefined when every carrier is absent or empty. */

@@ -56,7 +56,7 @@ const FORM_TYPE = /^(?:multipart\/|application\/x-www-form-urlencoded)/i;
 function ownHeaders({ head, plan }: AttemptInput): HeaderBlock {
   const { contentType } = head;
   const isForm = contentType !== JSON_TYPE && FORM_TYPE.test(contentType);
-  if (plan.bodyHead.modelForm !== "JSON" || !isForm) return head.forward.copy();
+  if (plan.bodyHead.modelForm === "PLAIN" || !isForm) return head.forward.copy();
   const headers = new HeaderBlock(`content-type: ${JSON_TYPE}\r\n`);
   for (const [name, value] of head.forward.pairs()) {
     if (name !== "content-type") headers.add(name, value);
@@ -100,10 +100,14 @@ function pathFor(input: AttemptInput): string {
   return paths.of(target.provider, fill(passage.path, input), target.upstreamModel, query);
 }
 
-/** Puts the model that this target serves, and the id that was asked for, into the row's path. */
+/** Puts the model that this target serves, and the ids that were asked for, into the row's path. */
 function fill(path: string, input: AttemptInput): string {
   if (!path.includes("{")) return path;
   const model =
     input.target.upstreamModel === "" ? input.plan.modelAsked : input.target.upstreamModel;
-  return path.replace("{model}", encodeURIComponent(model)).replace("{id}", input.match.id);
+  const { id, item } = input.match;
+  return path
+    .replace("{model}", encodeURIComponent(model))
+    .replace("{id}", id)
+    .replace("{item}", item);
 }

@@ -18,8 +18,8 @@ export interface BodyHead {
   readonly model: string | undefined;
   /** Where the model stands; undefined when it is not in the body. */
   readonly modelSpan: Span | undefined;
-  /** How a replaced model is written: as JSON text or plain. */
-  readonly modelForm: "JSON" | "PLAIN";
+  /** How a replaced model is written: as JSON text, as one with Gemini's `models/` before it, or plain. */
+  readonly modelForm: "JSON" | "RESOURCE" | "PLAIN";
   readonly stream: boolean;
   /** What is made is to come as events. */
   readonly eventsFormat: boolean;
@@ -35,8 +35,8 @@ export interface BodyHead {
   readonly session: string;
   /** The id of what the call goes on from, which lives in a provider's account; empty if nothing. */
   readonly from: string;
-  /** The provider must not keep the reply. */
-  readonly unkept: boolean;
+  /** Whether the provider is to keep the reply; undefined where the request leaves that to the API. */
+  readonly store: boolean | undefined;
 }
 
 /** Of a request without a body to look into. */
@@ -52,7 +52,7 @@ export const NO_BODY: BodyHead = {
   usageDecided: true,
   session: "",
   from: "",
-  unkept: false,
+  store: undefined,
 };
 
 const OPENAI_MEMBERS = new WantedMembers([
@@ -67,7 +67,10 @@ const OPENAI_MEMBERS = new WantedMembers([
   "previous_response_id",
   "store",
   "stream_format",
+  "conversation",
 ]);
+const ID_MEMBER = new WantedMembers(["id"]);
+const MODEL_MEMBER = new WantedMembers(["model"]);
 const BATCH_MEMBERS = new WantedMembers(["input_file_id"]);
 const ANTHROPIC_MEMBERS = new WantedMembers(["model", "stream", "max_tokens", "metadata"]);
 // Google takes each name in either spelling.
@@ -112,8 +115,21 @@ export function headOfForm(body: Buffer, contentType: string): BodyHead {
 }
 
 function headOfOpenai(body: Buffer): BodyHead {
-  const [model, stream, options, tokens, completion, output, n, cacheKey, previous, store, format] =
-    scanObject(body, OPENAI_MEMBERS);
+  const [
+    model,
+    stream,
+    options,
+    tokens,
+    completion,
+    output,
+    n,
+    cacheKey,
+    previous,
+    store,
+    format,
+    held,
+  ] = scanObject(body, OPENAI_MEMBERS);
+  const from = readString(body, previous) ?? conversationOf(body, held);
   return {
     model: modelOf(body, model),
     modelSpan: model,
@@ -124,10 +140,24 @@ function headOfOpenai(body: Buffer): BodyHead {
     choices: readCount(body, n) ?? 1,
     streamOptions: options,
     usageDecided: options !== undefined && decidesUsage(body, options),
-    session: readString(body, cacheKey) ?? readString(body, previous) ?? "",
-    from: readString(body, previous) ?? "",
-    unkept: readFalse(body, store),
+    session: readString(body, cacheKey) ?? from,
+    from,
+    store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
   };
+}
+
+/** By its id, or as an object with that. */
+function conversationOf(body: Buffer, span: Span | undefined): string {
+  if (span === undefined) return "";
+  return readString(body, span) ?? readString(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
+}
+
+/** Reads the JSON body of a Gemini request that names its model as a resource. Throws Fault `malformed_request`. */
+export function headOfResource(body: Buffer): BodyHead {
+  const [span] = scanObject(body, MODEL_MEMBER);
+  const named = modelOf(body, span);
+  const model = named?.startsWith("models/") === true ? named.slice("models/".length) : named;
+  return { ...NO_BODY, model, modelSpan: span, modelForm: "RESOURCE" };
 }
 
 function headOfAnthropic(body: Buffer): BodyHead {
@@ -145,7 +175,7 @@ function headOfAnthropic(body: Buffer): BodyHead {
     usageDecided: true,
     session: readString(body, user) ?? "",
     from: "",
-    unkept: false,
+    store: undefined,
   };
 }
 

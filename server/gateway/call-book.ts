@@ -247,7 +247,7 @@ export class CallBook {
     const { principal } = this;
     const { form, keeps, model } = this.#call.endpoint;
     const target = this.#lastLease?.target;
-    const isCreated = form === "RESPONSES" && keeps && model !== "NONE";
+    const isCreated = form === "RESPONSES" && keeps !== "NOTHING" && model !== "NONE";
     if (!isCreated || principal === undefined || target === undefined) return;
     this.#context.laterUsages.note(principal, id, { target, counted });
   }

@@ -8,7 +8,14 @@ import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passage, Passages } from "./passages.js";
 import type { Router } from "./ports.js";
-import { type BodyHead, headOfBatch, headOfForm, headOfJson, NO_BODY } from "./body-head.js";
+import {
+  type BodyHead,
+  headOfBatch,
+  headOfForm,
+  headOfJson,
+  headOfResource,
+  NO_BODY,
+} from "./body-head.js";
 import { modelsBeside, modelsOfBatch } from "./named-models.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { RequestHead } from "./request-head.js";
@@ -147,6 +154,7 @@ function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
   if (endpoint.namesFile) return headOfBatch(body);
   // Uploads name no model, and a cancellation has no body at all.
   if (endpoint.model === "NONE") return NO_BODY;
+  if (endpoint.model === "BODY" && endpoint.dialect === "GEMINI") return headOfResource(body);
   return headOfJson(body, endpoint.dialect);
 }
 

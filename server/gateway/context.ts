@@ -11,6 +11,7 @@ import { LaterUsages } from "./later-usage.js";
 import { Passages } from "./passages.js";
 import { RecordRound } from "./record-round.js";
 import { ResponseStore } from "./response-store.js";
+import { Uploads } from "./uploads.js";
 import type {
   Admission,
   Authenticator,
@@ -44,6 +45,7 @@ export interface GatewayContext {
   readonly passages: Passages;
   readonly responses: ResponseStore;
   readonly homes: Homes;
+  readonly uploads: Uploads;
   readonly laterUsages: LaterUsages;
   readonly usageOption: UsageOption;
   readonly waitingRoom: WaitingRoom;
@@ -102,6 +104,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     passages: new Passages(),
     responses: new ResponseStore(limits.keptResponseCharsMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
+    uploads: new Uploads(),
     laterUsages: new LaterUsages(limits.homesMax),
     usageOption: new UsageOption(parts.asksUsage ?? (() => true)),
   };

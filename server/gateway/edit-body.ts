@@ -12,8 +12,12 @@ const ASK = '"include_usage":true';
 export function replaceModel(body: Buffer, head: BodyHead, model: string): Buffer {
   const span = head.modelSpan;
   if (span === undefined) return body;
-  const text = head.modelForm === "JSON" ? JSON.stringify(model) : model;
-  return splice(body, span, Buffer.from(text));
+  return splice(body, span, Buffer.from(modelText(head, model)));
+}
+
+function modelText({ modelForm }: BodyHead, model: string): string {
+  if (modelForm === "PLAIN") return model;
+  return JSON.stringify(modelForm === "RESOURCE" ? `models/${model}` : model);
 }
 
 /**

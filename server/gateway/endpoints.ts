@@ -1,14 +1,18 @@
 import type { Dialect } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import type { Media } from "./media-estimate.js";
+import type { NamedMember } from "../dialect/kept-ids.js";
 
-export type Method = "GET" | "POST" | "DELETE";
+export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+/** What a provider keeps of a call: whatever its reply names, unless the request says no, or only if it says yes. */
+export type Keeps = "NOTHING" | "UNLESS_DENIED" | "IF_ASKED";
 
 /** One thing that callers can ask for, and how to handle it. All of it is data: the rows below are the list. */
 export interface Endpoint {
   readonly method: Method;
   readonly dialect: Dialect;
-  /** Begins with the API version; `{model}` and `{id}` stand for one segment each. */
+  /** Begins with the API version; `{model}`, `{id}` and `{item}` stand for one segment each. */
   readonly path: string;
   /** `LOCAL` is answered here, `PASS` goes to a provider. */
   readonly kind: "LOCAL" | "PASS";
@@ -28,8 +32,12 @@ export interface Endpoint {
   /** What it makes, where the size of a request does not tell what that may cost. */
   readonly makes: Media | undefined;
   /** The provider keeps what the reply names by its id, in the account that was used. */
-  readonly keeps: boolean;
-  /** The JSON body names an uploaded file, and the call belongs where that is. */
+  readonly keeps: Keeps;
+  /** What stands before `{id}` in the provider's full name of a thing. */
+  readonly idPrefix: string;
+  /** Members of the JSON body that name things in a provider's account, and the call belongs where they are. */
+  readonly names: readonly NamedMember[];
+  /** The JSON body names an uploaded file that holds requests. */
   readonly namesFile: boolean;
   /** The JSON body holds requests, each of which names a model. */
   readonly namesModels: boolean;
@@ -37,6 +45,8 @@ export interface Endpoint {
   readonly namesResults: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
   readonly counts: boolean;
+  /** A request begins an upload that further requests to the address in its reply go on with. */
+  readonly uploads: boolean;
   /** The reply is what a file holds: any bytes, which do not say how the call went. */
   readonly download: boolean;
   /** Asked in this form of a provider that speaks another, it is translated. */
@@ -60,11 +70,14 @@ const DEFAULTS = {
   tokens: "NONE",
   billsUntold: false,
   makes: undefined,
-  keeps: false,
+  keeps: "NOTHING",
+  idPrefix: "",
+  names: [],
   namesFile: false,
   namesModels: false,
   namesResults: false,
   counts: false,
+  uploads: false,
   download: false,
   translates: false,
 } as const satisfies Partial<Endpoint>;
@@ -76,15 +89,56 @@ function row(method: Method, dialect: Dialect, path: string, options: Options = 
   return { ...DEFAULTS, model, ...given, method, dialect, path, geminiPath };
 }
 
+/** OpenAI's: one is made, and they are listed. What is inside a thing is found by that thing. */
+function things(path: string, names: readonly NamedMember[] = []): readonly Endpoint[] {
+  const isInside = path.includes("{id}");
+  return [
+    row("POST", "OPENAI", path, isInside ? NO_MODEL : { ...MADE, names }),
+    row("GET", "OPENAI", path, isInside ? {} : KEPT),
+  ];
+}
+
+/** OpenAI's: one is looked at, changed and removed. */
+function thing(path: string): readonly Endpoint[] {
+  return [
+    row("GET", "OPENAI", path),
+    row("POST", "OPENAI", path, NO_MODEL),
+    row("DELETE", "OPENAI", path),
+  ];
+}
+
 const TRANSLATED: Options = { translates: true, tokens: "IN_OUT" };
-const CHAT: Options = { ...TRANSLATED, streams: "BODY", form: "CHAT", asksUsage: true };
-const RESPONSES: Options = { ...TRANSLATED, streams: "BODY", form: "RESPONSES", keeps: true };
-const MESSAGES: Options = { ...TRANSLATED, streams: "BODY", form: "MESSAGES" };
-const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE" };
+const COMPLETIONS: Options = { streams: "BODY", form: "CHAT", asksUsage: true };
+const CHAT: Options = { ...TRANSLATED, ...COMPLETIONS, keeps: "IF_ASKED", names: ["file_id"] };
+const IN_RESPONSES: readonly NamedMember[] = [
+  "file_id",
+  "file_ids",
+  "vector_store_ids",
+  "container",
+  "skill_id",
+];
+const RESPONSES: Options = {
+  ...TRANSLATED,
+  streams: "BODY",
+  form: "RESPONSES",
+  keeps: "UNLESS_DENIED",
+  names: IN_RESPONSES,
+};
+const IN_MESSAGES: readonly NamedMember[] = ["file_id", "skill_id"];
+const MESSAGES: Options = {
+  ...TRANSLATED,
+  streams: "BODY",
+  form: "MESSAGES",
+  names: IN_MESSAGES,
+};
+const FILE_URIS: readonly NamedMember[] = ["fileUri", "file_uri"];
+const IN_GENERATE: readonly NamedMember[] = ["cachedContent", "cached_content", ...FILE_URIS];
+const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE", names: IN_GENERATE };
 const COUNTS: Options = { counts: true };
 const LOCAL: Options = { kind: "LOCAL" };
-const UPLOAD: Options = { model: "NONE", keeps: true };
-const KEPT: Options = { keeps: true };
+const NO_MODEL: Options = { model: "NONE" };
+const KEPT: Options = { keeps: "UNLESS_DENIED" };
+const MADE: Options = { ...NO_MODEL, ...KEPT };
 const RESULTS: Options = { namesResults: true };
 const DOWNLOAD: Options = { download: true };
 const IMAGES: Options = { makes: "IMAGES", billsUntold: true };
@@ -93,14 +147,24 @@ const TRANSCRIPT: Options = { model: "FORM", makes: "TRANSCRIPT", billsUntold: t
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
 const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/chat/completions", { ...CHAT, gemini: true }),
-  row("POST", "OPENAI", "/v1/completions", { ...CHAT, translates: false }),
+  row("GET", "OPENAI", "/v1/chat/completions", KEPT),
+  row("GET", "OPENAI", "/v1/chat/completions/{id}"),
+  row("POST", "OPENAI", "/v1/chat/completions/{id}", NO_MODEL),
+  row("DELETE", "OPENAI", "/v1/chat/completions/{id}"),
+  row("GET", "OPENAI", "/v1/chat/completions/{id}/messages"),
+  row("POST", "OPENAI", "/v1/completions", { ...COMPLETIONS, tokens: "IN_OUT" }),
   row("POST", "OPENAI", "/v1/responses", RESPONSES),
-  row("POST", "OPENAI", "/v1/responses/input_tokens", COUNTS),
-  row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT" }),
+  row("POST", "OPENAI", "/v1/responses/input_tokens", { ...COUNTS, names: IN_RESPONSES }),
+  row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT", names: IN_RESPONSES }),
   row("GET", "OPENAI", "/v1/responses/{id}", { streams: "NEVER", form: "RESPONSES" }),
   row("DELETE", "OPENAI", "/v1/responses/{id}"),
-  row("POST", "OPENAI", "/v1/responses/{id}/cancel", { ...UPLOAD, form: "RESPONSES" }),
+  row("POST", "OPENAI", "/v1/responses/{id}/cancel", { ...MADE, form: "RESPONSES" }),
   row("GET", "OPENAI", "/v1/responses/{id}/input_items"),
+  row("POST", "OPENAI", "/v1/conversations", MADE),
+  ...thing("/v1/conversations/{id}"),
+  ...things("/v1/conversations/{id}/items"),
+  row("GET", "OPENAI", "/v1/conversations/{id}/items/{item}"),
+  row("DELETE", "OPENAI", "/v1/conversations/{id}/items/{item}"),
   row("POST", "OPENAI", "/v1/embeddings", { tokens: "IN", gemini: true }),
   row("POST", "OPENAI", "/v1/images/generations", {
     ...IMAGES,
@@ -113,6 +177,7 @@ const OPENAI: readonly Endpoint[] = [
     model: "FORM",
     modelDefault: "gpt-image-1.5",
     streams: "BODY",
+    names: ["file_id"],
   }),
   row("POST", "OPENAI", "/v1/images/variations", {
     ...IMAGES,
@@ -127,33 +192,74 @@ const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/audio/transcriptions", { ...TRANSCRIPT, streams: "BODY" }),
   row("POST", "OPENAI", "/v1/audio/translations", TRANSCRIPT),
   row("POST", "OPENAI", "/v1/moderations", { modelDefault: "omni-moderation-latest" }),
-  row("POST", "OPENAI", "/v1/files", UPLOAD),
-  row("GET", "OPENAI", "/v1/files", KEPT),
+  ...things("/v1/files"),
   row("GET", "OPENAI", "/v1/files/{id}"),
   row("DELETE", "OPENAI", "/v1/files/{id}"),
   row("GET", "OPENAI", "/v1/files/{id}/content", DOWNLOAD),
-  row("POST", "OPENAI", "/v1/batches", { ...UPLOAD, namesFile: true }),
+  row("POST", "OPENAI", "/v1/uploads", MADE),
+  row("POST", "OPENAI", "/v1/uploads/{id}/parts", NO_MODEL),
+  row("POST", "OPENAI", "/v1/uploads/{id}/complete", MADE),
+  row("POST", "OPENAI", "/v1/uploads/{id}/cancel", NO_MODEL),
+  ...things("/v1/vector_stores", ["file_ids"]),
+  ...thing("/v1/vector_stores/{id}"),
+  row("POST", "OPENAI", "/v1/vector_stores/{id}/search", NO_MODEL),
+  ...things("/v1/vector_stores/{id}/files"),
+  ...thing("/v1/vector_stores/{id}/files/{item}"),
+  row("GET", "OPENAI", "/v1/vector_stores/{id}/files/{item}/content"),
+  row("POST", "OPENAI", "/v1/vector_stores/{id}/file_batches", NO_MODEL),
+  row("GET", "OPENAI", "/v1/vector_stores/{id}/file_batches/{item}"),
+  row("POST", "OPENAI", "/v1/vector_stores/{id}/file_batches/{item}/cancel", NO_MODEL),
+  row("GET", "OPENAI", "/v1/vector_stores/{id}/file_batches/{item}/files"),
+  ...things("/v1/containers", ["file_ids"]),
+  row("GET", "OPENAI", "/v1/containers/{id}"),
+  row("DELETE", "OPENAI", "/v1/containers/{id}"),
+  ...things("/v1/containers/{id}/files"),
+  row("GET", "OPENAI", "/v1/containers/{id}/files/{item}"),
+  row("DELETE", "OPENAI", "/v1/containers/{id}/files/{item}"),
+  row("GET", "OPENAI", "/v1/containers/{id}/files/{item}/content", DOWNLOAD),
+  ...things("/v1/skills"),
+  ...thing("/v1/skills/{id}"),
+  row("GET", "OPENAI", "/v1/skills/{id}/content", DOWNLOAD),
+  ...things("/v1/skills/{id}/versions"),
+  row("GET", "OPENAI", "/v1/skills/{id}/versions/{item}"),
+  row("DELETE", "OPENAI", "/v1/skills/{id}/versions/{item}"),
+  row("GET", "OPENAI", "/v1/skills/{id}/versions/{item}/content", DOWNLOAD),
+  row("POST", "OPENAI", "/v1/batches", { ...MADE, namesFile: true }),
   row("GET", "OPENAI", "/v1/batches", KEPT),
   row("GET", "OPENAI", "/v1/batches/{id}", KEPT),
-  row("POST", "OPENAI", "/v1/batches/{id}/cancel", UPLOAD),
+  row("POST", "OPENAI", "/v1/batches/{id}/cancel", MADE),
   row("GET", "OPENAI", "/v1/models", LOCAL),
   row("GET", "OPENAI", "/v1/models/{model}", LOCAL),
 ];
 
 const ANTHROPIC: readonly Endpoint[] = [
   row("POST", "ANTHROPIC", "/v1/messages", MESSAGES),
-  row("POST", "ANTHROPIC", "/v1/messages/count_tokens", COUNTS),
-  row("POST", "ANTHROPIC", "/v1/messages/batches", { ...UPLOAD, ...RESULTS, namesModels: true }),
+  row("POST", "ANTHROPIC", "/v1/messages/count_tokens", { ...COUNTS, names: IN_MESSAGES }),
+  row("POST", "ANTHROPIC", "/v1/messages/batches", {
+    ...MADE,
+    ...RESULTS,
+    names: IN_MESSAGES,
+    namesModels: true,
+  }),
   row("GET", "ANTHROPIC", "/v1/messages/batches", { ...KEPT, ...RESULTS }),
   row("GET", "ANTHROPIC", "/v1/messages/batches/{id}", RESULTS),
   row("DELETE", "ANTHROPIC", "/v1/messages/batches/{id}"),
-  row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", { ...UPLOAD, ...RESULTS }),
+  row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", { ...MADE, ...RESULTS }),
   row("GET", "ANTHROPIC", "/v1/messages/batches/{id}/results", DOWNLOAD),
-  row("POST", "ANTHROPIC", "/v1/files", UPLOAD),
+  row("POST", "ANTHROPIC", "/v1/files", MADE),
   row("GET", "ANTHROPIC", "/v1/files", KEPT),
   row("GET", "ANTHROPIC", "/v1/files/{id}"),
   row("DELETE", "ANTHROPIC", "/v1/files/{id}"),
   row("GET", "ANTHROPIC", "/v1/files/{id}/content", DOWNLOAD),
+  row("POST", "ANTHROPIC", "/v1/skills", MADE),
+  row("GET", "ANTHROPIC", "/v1/skills", KEPT),
+  row("GET", "ANTHROPIC", "/v1/skills/{id}"),
+  row("DELETE", "ANTHROPIC", "/v1/skills/{id}"),
+  row("POST", "ANTHROPIC", "/v1/skills/{id}/versions", NO_MODEL),
+  row("GET", "ANTHROPIC", "/v1/skills/{id}/versions"),
+  row("GET", "ANTHROPIC", "/v1/skills/{id}/versions/{item}"),
+  row("DELETE", "ANTHROPIC", "/v1/skills/{id}/versions/{item}"),
+  row("GET", "ANTHROPIC", "/v1/skills/{id}/versions/{item}/content", DOWNLOAD),
   row("GET", "ANTHROPIC", "/v1/models", LOCAL),
   row("GET", "ANTHROPIC", "/v1/models/{model}", LOCAL),
 ];
@@ -169,11 +275,32 @@ const GEMINI: readonly Endpoint[] = [
     ...GENERATE,
     streams: "ALWAYS",
   }),
-  row("POST", "GEMINI", `${models}/{model}:countTokens`, { ...COUNTS, model: "PATH" }),
+  row("POST", "GEMINI", `${models}/{model}:countTokens`, {
+    ...COUNTS,
+    model: "PATH",
+    names: IN_GENERATE,
+  }),
   row("POST", "GEMINI", `${models}/{model}:embedContent`, { model: "PATH", tokens: "IN" }),
   row("POST", "GEMINI", `${models}/{model}:batchEmbedContents`, { model: "PATH", tokens: "IN" }),
   row("POST", "GEMINI", `${models}/{model}:predict`, { model: "PATH", billsUntold: true }),
 ]);
+
+const FILES: Options = { idPrefix: "files/" };
+const CACHES: Options = { idPrefix: "cachedContents/" };
+
+/** What Gemini keeps. Files come in by uploads of their own protocol. */
+const GEMINI_THINGS: readonly Endpoint[] = [
+  row("POST", "GEMINI", "/upload/v1beta/files", { ...MADE, uploads: true }),
+  row("GET", "GEMINI", "/v1beta/files", KEPT),
+  row("GET", "GEMINI", "/v1beta/files/{id}", FILES),
+  row("DELETE", "GEMINI", "/v1beta/files/{id}", FILES),
+  row("GET", "GEMINI", "/v1beta/files/{id}:download", { ...FILES, ...DOWNLOAD }),
+  row("POST", "GEMINI", "/v1beta/cachedContents", { ...KEPT, tokens: "IN", names: FILE_URIS }),
+  row("GET", "GEMINI", "/v1beta/cachedContents", KEPT),
+  row("GET", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),
+  row("PATCH", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),
+  row("DELETE", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),
+];
 
 const GEMINI_MODELS: readonly Endpoint[] = [
   row("GET", "GEMINI", "/v1beta/models", LOCAL),
@@ -185,5 +312,6 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...OPENAI,
   ...ANTHROPIC,
   ...GEMINI,
+  ...GEMINI_THINGS,
   ...GEMINI_MODELS,
 ];

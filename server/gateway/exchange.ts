@@ -6,7 +6,7 @@ import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
-import { authenticate } from "./admit.js";
+import { callerOf } from "./admit.js";
 import { Answer } from "./answer.js";
 import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
@@ -24,6 +24,7 @@ import { problemOf } from "./reply.js";
 import { type HeldStream, heldTooMuch } from "./stream-room.js";
 import type { ReplyHead } from "./reply-head.js";
 import { Trials } from "./trials.js";
+import { callersOrigin } from "./uploads.js";
 import type { TrialsListener } from "./trials-listener.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -82,10 +83,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   // The way in.
 
   run(): void {
-    const { head, query, ip, turn, connection } = this.#options;
-    const { authenticator, limits, bodyBudget } = this.#context;
+    const { head, turn, connection } = this.#options;
+    const { limits, bodyBudget } = this.#context;
     try {
-      this.#book.principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
+      this.#book.principal = callerOf(this.#context, this.#options);
       connection.holder = this.#book.principal.clientKey.id;
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
@@ -153,9 +154,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 
   #try(plan: CallPlan, principal: Principal): void {
-    const { context, id, match, head, query } = this.#options;
+    const { context, id, match, head, query, ip, connection } = this.#options;
     const book = this.#book;
-    const parts = { context, id, match, head, query, principal, book, listener: this };
+    const origin = match.endpoint.uploads ? callersOrigin(head, connection) : undefined;
+    const parts = { context, id, match, head, query, ip, origin, principal, book, listener: this };
     this.#trials = new Trials(parts, plan);
     this.#trials.next();
   }

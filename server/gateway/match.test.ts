@@ -11,10 +11,14 @@ function match(method: string, path: string, version = false): Match {
 
 test("every row of the table is reached by its own path", () => {
   for (const endpoint of ENDPOINTS) {
-    const path = endpoint.path.replace("{id}", "id_1").replace("{model}", "gpt-4o");
+    const path = endpoint.path
+      .replace("{id}", "id_1")
+      .replace("{item}", "item_1")
+      .replace("{model}", "gpt-4o");
     const found = match(endpoint.method, path, endpoint.dialect === "ANTHROPIC");
     assert.equal(found.endpoint, endpoint);
     assert.equal(found.id, endpoint.path.includes("{id}") ? "id_1" : "");
+    assert.equal(found.item, endpoint.path.includes("{item}") ? "item_1" : "");
     assert.equal(found.model, endpoint.path.includes("{model}") ? "gpt-4o" : "");
   }
 });
@@ -50,6 +54,9 @@ test("ids and models that could mean another path are refused", () => {
     "/v1/models/a%00b",
     "/v1beta/models/%2e%2e:countTokens",
     `/v1/files/${"x".repeat(300)}`,
+    "/v1/vector_stores/vs_1/files/..",
+    "/v1/vector_stores/../files/f",
+    "/v1/containers/c/files/a%2Fb/content",
   ]) {
     assert.throws(() => matchEndpoint("GET", path, false), path);
   }
@@ -57,7 +64,7 @@ test("ids and models that could mean another path are refused", () => {
 
 test("a wrong method names the right ones", () => {
   assert.deepEqual(matchEndpoint("PUT", "/v1/files", false), { allow: ["POST", "GET"] });
-  assert.deepEqual(matchEndpoint("GET", "/v1/chat/completions", false), { allow: ["POST"] });
+  assert.deepEqual(matchEndpoint("GET", "/v1/completions", false), { allow: ["POST"] });
 });
 
 test("refusals before a match speak the dialect that the path suggests", () => {
@@ -65,6 +72,7 @@ test("refusals before a match speak the dialect that the path suggests", () => {
   assert.equal(dialectOf("/nothing", true), "ANTHROPIC");
   assert.equal(dialectOf("/v1/messages/x", false), "ANTHROPIC");
   assert.equal(dialectOf("/v1beta/x", false), "GEMINI");
+  assert.equal(dialectOf("/upload/v1beta/x", false), "GEMINI");
   assert.equal(dialectOf("/v1beta/openai/x", false), "OPENAI");
   assert.equal(dialectOf("/v1/models/m:streamGenerateContent", false), "GEMINI");
 });

@@ -10,6 +10,8 @@ export interface Match {
   readonly model: string;
   /** As sent, checked; empty without a place holder. */
   readonly id: string;
+  /** Of what is inside the thing of that id; as sent, checked; empty without a place holder. */
+  readonly item: string;
   /** What a path in Azure's scheme names in the model's place; empty in any other. */
   readonly deployment: string;
 }
@@ -44,14 +46,13 @@ export function matchEndpoint(method: string, path: string, version: boolean): M
   if (azure !== undefined) return matchAzure(method, path, azure);
   const asked = path.startsWith(GOOGLE_PREFIX) ? `/v1/${path.slice(GOOGLE_PREFIX.length)}` : path;
   const exact = TABLE.exact.get(asked);
-  if (exact !== undefined) return choose(exact, method, version, { model: "", id: "" });
+  if (exact !== undefined) return choose(exact, method, version, NO_HOLDERS);
   for (const [pattern, rows] of TABLE.patterns) {
     const groups = pattern.exec(asked)?.groups;
     if (groups === undefined) continue;
-    const id = groups["id"] ?? "";
-    const model = groups["model"] ?? "";
-    if (id !== "" && !ID.test(id)) break;
-    return choose(rows, method, version, { model: decodeModel(model), id });
+    const { id = "", item = "", model = "" } = groups;
+    if ([id, item].some((each) => each !== "" && !ID.test(each))) break;
+    return choose(rows, method, version, { model: decodeModel(model), id, item });
   }
   throw new Fault("unsupported_endpoint", unknownPath(path));
 }
@@ -71,17 +72,20 @@ function matchAzure(method: string, path: string, azure: AzurePath): Match | Wro
 /** The dialect in which to refuse a request that matches nothing. */
 export function dialectOf(path: string, version: boolean): Dialect {
   if (path.startsWith(GOOGLE_PREFIX) || azurePath(path) !== undefined) return "OPENAI";
-  if (path.startsWith("/v1beta") || /:(?:\w*[gG]enerateContent|countTokens)$/.test(path)) {
+  if (/^\/(?:upload\/)?v1beta/.test(path) || /:(?:\w*[gG]enerateContent|countTokens)$/.test(path)) {
     return "GEMINI";
   }
   return version || path.startsWith("/v1/messages") ? "ANTHROPIC" : "OPENAI";
 }
 
+/** What stands in the place holders of a path without any. */
+const NO_HOLDERS = { model: "", id: "", item: "" };
+
 function choose(
   rows: Row,
   method: string,
   version: boolean,
-  holders: { model: string; id: string },
+  holders: typeof NO_HOLDERS,
 ): Match | WrongMethod {
   const ofMethod = rows.filter((endpoint) => endpoint.method === method);
   const endpoint =
@@ -91,7 +95,7 @@ function choose(
   if (endpoint === undefined) {
     return { allow: [...new Set(rows.map((each) => each.method))] };
   }
-  return { endpoint, model: holders.model, id: holders.id, deployment: "" };
+  return { endpoint, ...holders, deployment: "" };
 }
 
 function decodeModel(text: string): string {
@@ -142,6 +146,7 @@ function patternOf(path: string): RegExp {
   const source = path
     .replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`)
     .replace("{id}", "(?<id>[^/]+)")
+    .replace("{item}", "(?<item>[^/]+)")
     // A model id may hold slashes, sent as they are or as %2F.
     .replace("{model}", "(?<model>.+)");
   return new RegExp(`^${source}$`);

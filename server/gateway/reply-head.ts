@@ -13,11 +13,14 @@ export interface ReplyHead {
   /** Lower case, without parameters. */
   contentType: string;
   contentEncoding: string;
+  /** Where the provider wants an upload to go on; empty if it says nothing. It does not go on to callers. */
+  uploadUrl: string;
   /** Headers that say when to come back, by lower-case name. */
   readonly pacing: Map<string, string> | undefined;
 }
 
-type Part = "FORWARD" | "DATE" | "LIMIT" | "TYPE" | "ENCODING" | "REQUEST_ID" | "OTHER";
+type Part =
+  "FORWARD" | "DATE" | "LIMIT" | "TYPE" | "ENCODING" | "REQUEST_ID" | "UPLOAD_URL" | "OTHER";
 
 /** Headers that go on to callers. Cookies, organisations and whatever speaks of this hop stay here. */
 const HEADERS = new HeaderTable<Part>(
@@ -41,6 +44,10 @@ const HEADERS = new HeaderTable<Part>(
     "openai-model": "FORWARD",
     "x-model-id": "FORWARD",
     "x-gemini-service-tier": "FORWARD",
+    "x-goog-upload-status": "FORWARD",
+    "x-goog-upload-size-received": "FORWARD",
+    "x-goog-upload-chunk-granularity": "FORWARD",
+    "x-goog-upload-url": "UPLOAD_URL",
   },
   { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "LIMIT", "x-codex-": "FORWARD" },
 );
@@ -59,6 +66,7 @@ export function readReplyHead(
     contentLength: lines.contentLength < 0 ? undefined : lines.contentLength,
     contentType: "",
     contentEncoding: "",
+    uploadUrl: "",
     pacing: httpStatus < 400 ? undefined : pacingIn(lines),
   };
   const { length } = lines.marks;
@@ -69,6 +77,7 @@ export function readReplyHead(
     if (part === "DATE") head.forward.isDated = true;
     else if (part === "TYPE") head.contentType = mediaType(lines.value(i));
     else if (part === "ENCODING") head.contentEncoding = lines.value(i).toLowerCase();
+    else if (part === "UPLOAD_URL") head.uploadUrl = lines.value(i);
     if (goesOn(part, dropLimits)) continue;
     head.forward.addRead(lines, from, i);
     if (part === "REQUEST_ID") head.forward.addReadAs("x-upstream-request-id", lines, i);
@@ -115,6 +124,7 @@ export function translatedHead(
     contentLength: undefined,
     contentType: mediaType(caller.contentType),
     contentEncoding: "",
+    uploadUrl: "",
     pacing: head.pacing,
   };
 }

@@ -23,6 +23,10 @@ export interface RequestHead {
   session: string;
   /** What proxies on the way say of the caller's address; empty if nothing. */
   forwardedFor: string;
+  /** And of what it spoke with the first of them; empty if nothing. */
+  forwardedProto: string;
+  /** By what name the caller knows this server; empty if it does not say. */
+  host: string;
   /** The caller's span, as sent; empty if none. It does not go on to providers. */
   traceparent: string;
   /** Another protocol that the caller would rather speak; empty if none. */
@@ -41,6 +45,7 @@ type Part =
   | "X_GOOG_API_KEY"
   | "SESSION"
   | "FORWARDED_FOR"
+  | "FORWARDED_PROTO"
   | "TRACEPARENT"
   | "UPGRADE";
 
@@ -63,6 +68,7 @@ const HEADERS = new HeaderTable<Part>(
     session_id: "SESSION",
     "x-claude-code-session-id": "SESSION",
     "x-forwarded-for": "FORWARDED_FOR",
+    "x-forwarded-proto": "FORWARDED_PROTO",
     traceparent: "TRACEPARENT",
     upgrade: "UPGRADE",
     accept: "FORWARD",
@@ -88,6 +94,7 @@ const HEADERS = new HeaderTable<Part>(
     "x-claude-code-": "FORWARD",
     "x-opencode-": "FORWARD",
     "x-dashscope-": "FORWARD",
+    "x-goog-upload-": "FORWARD",
   },
 );
 
@@ -130,6 +137,8 @@ function emptyHead(request: ParsedRequest): RequestHead {
     xGoogApiKey: undefined,
     session: "",
     forwardedFor: "",
+    forwardedProto: "",
+    host: "",
     traceparent: "",
     upgrade: "",
   };
@@ -183,6 +192,12 @@ function take(head: RequestHead, part: Part, value: string): boolean {
       // Each proxy may add a line of its own; they count as one list.
       head.forwardedFor = head.forwardedFor === "" ? value : `${head.forwardedFor},${value}`;
       return false;
+    case "FORWARDED_PROTO":
+      head.forwardedProto = value;
+      return false;
+    case "HOST":
+      head.host = value;
+      return false;
     case "TRACEPARENT":
       // Two are none: joined, they cannot be read as one.
       head.traceparent = head.traceparent === "" ? value : `${head.traceparent},${value}`;
@@ -193,7 +208,6 @@ function take(head: RequestHead, part: Part, value: string): boolean {
 }
 
 function takeForwarded(head: RequestHead, part: Part, value: string): boolean {
-  if (part === "HOST") return false;
   if (part === "CONTENT_TYPE") head.contentType = value;
   else if (part === "VERSION") head.hasAnthropicVersion = value !== "";
   else if (part === "SESSION" && head.session === "") head.session = value;

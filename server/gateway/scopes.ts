@@ -7,8 +7,9 @@ import type { Authenticator } from "./ports.js";
 
 /** Which paths belong to which scope; the first that fits holds. */
 const SCOPE_PATHS: readonly (readonly [RegExp, Scope])[] = [
-  [/\/(files|batches)(\/|$)/, "files"],
-  [/\/(chat\/completions|completions|responses|messages)(\/|$)/, "chat"],
+  [/\/(files|batches|uploads|vector_stores|containers|skills)(\/|:|$)/, "files"],
+  [/\/(chat\/completions|completions|responses|conversations|messages)(\/|$)/, "chat"],
+  [/\/cachedContents(\/|$)/, "chat"],
   [/:(generateContent|streamGenerateContent|countTokens)$/, "chat"],
   [/(\/embeddings$|:(embedContent|batchEmbedContents)$)/, "embeddings"],
   [/(\/images(\/|$)|:predict$)/, "images"],

@@ -1,37 +1,124 @@
-import { fileNamedIn } from "../dialect/kept-ids.js";
+import type { Principal } from "../core/client-key.js";
+import { keptIds, namedIn, responseId } from "../dialect/kept-ids.js";
+import { redact } from "../upstream/redact.js";
+import type { Attempt } from "./attempt.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { CallPlan } from "./call-plan.js";
-import type { Homes } from "./homes.js";
+import type { GatewayContext } from "./context.js";
+import type { Keeps } from "./endpoints.js";
 import type { Match } from "./match.js";
+import type { Relay } from "./relay.js";
+import type { ReplyHead } from "./reply-head.js";
+import { uploadIn, uploadQuery } from "./uploads.js";
+
+/** The call whose thing it is. */
+interface Call {
+  readonly context: Pick<GatewayContext, "homes" | "uploads" | "paths">;
+  readonly match: Match;
+  readonly query: string;
+  /** Where it comes from. */
+  readonly ip: string;
+  /** How the caller reaches this server, where that matters; undefined if it is not known. */
+  readonly origin: string | undefined;
+  readonly principal: Principal;
+}
+
+/** What a call is about in a provider's account, if anything, and what it leaves there. */
+export class CallThing {
+  readonly #call: Call;
+  /** Empty for none. */
+  readonly #id: string;
+  /** What the reply names lives on in the provider's account. */
+  readonly #keeps: boolean;
+  /** Its home said that it has no such thing, so others are asked. */
+  #isLookedFor = false;
+
+  constructor(call: Call, plan: CallPlan) {
+    this.#call = call;
+    this.#id = thingOf(call, plan);
+    this.#keeps = isKept(call.match.endpoint.keeps, plan.bodyHead.store);
+  }
+
+  /** Id of the key whose account holds it; empty if that is not known, or it is not there any more. */
+  get home(): string {
+    if (this.#id === "" || this.#isLookedFor) return "";
+    return this.#call.context.homes.of(this.#call.principal, this.#id);
+  }
+
+  /** Its key failed. True where another one may have it. */
+  livesElsewhere(failure: AttemptFailure): boolean {
+    if (saysNoSuchThing(failure)) this.#isLookedFor = true;
+    return failure.httpStatus === 404 && this.#id !== "";
+  }
+
+  /** A whole reply came, and nothing of it was translated: what a translation goes on from is kept here. */
+  learnReply(attempt: Attempt, body: Buffer): void {
+    const { form } = attempt.options.passage;
+    const { dialect } = this.#call.match.endpoint;
+    if (this.#keeps) {
+      this.#learn(attempt, form === "OTHER" ? keptIds(body, dialect) : [responseId(body)]);
+    }
+    if (this.#id !== "") this.#learn(attempt, [this.#id]);
+  }
+
+  /** A stream ended, or was cut and may still be asked for. */
+  learnStream(attempt: Attempt, relay: Relay | undefined): void {
+    const kept = this.#keeps ? (relay?.watch.keptId ?? "") : "";
+    this.#learn(attempt, [kept, relay?.begun === true ? this.#id : ""]);
+  }
+
+  /** An upload that has begun goes on through this server, and with the same key. */
+  learnUpload(attempt: Attempt, { uploadUrl, forward }: ReplyHead): void {
+    const { context, match, principal, ip, origin } = this.#call;
+    if (uploadUrl === "" || !match.endpoint.uploads || origin === undefined) return;
+    const { lease, secret } = attempt.options;
+    const { path } = match.endpoint;
+    const at = context.paths.of(lease.target.provider, path, "", "");
+    const query = uploadQuery(redact(uploadUrl, secret), at);
+    if (query === undefined) return;
+    const upload = uploadIn(query);
+    context.uploads.begin(upload, { principal, ip });
+    this.#learn(attempt, [upload]);
+    forward.add("x-goog-upload-url", `${origin}${path}?${query}`);
+  }
+
+  #learn(attempt: Attempt, ids: readonly string[]): void {
+    const { context, principal } = this.#call;
+    context.homes.learn(principal, ids, attempt.options.lease.providerKey.id);
+  }
+}
+
+function isKept(keeps: Keeps, store: boolean | undefined): boolean {
+  return keeps === "IF_ASKED" ? store === true : keeps === "UNLESS_DENIED" && store !== false;
+}
 
 /**
- * The id of what a call is about in a provider's account: named in its path, or what it goes on from, a file that its
- * body names, or the thing behind which a page of a list begins. Empty for none of them.
+ * The id of what a call is about: named in its path, or what it goes on from, or what else its body names, the upload
+ * that it goes on with, or the thing behind which a page of a list begins. Of several the first whose home is known.
  */
-export function thingOf(
-  call: { readonly match: Match; readonly query: string; readonly context: { homes: Homes } },
-  { bodyHead, body }: CallPlan,
-): string {
-  const { match, query, context } = call;
-  if (match.id !== "") return match.id;
-  if (bodyHead.from !== "") return bodyHead.from;
+function thingOf({ match, query, principal, context }: Call, { bodyHead, body }: CallPlan): string {
+  const { endpoint, id } = match;
+  if (id !== "") return endpoint.idPrefix + id;
   // Nearly every server, and then nothing is worth a look.
-  if (context.homes.isEmpty) return "";
-  return match.endpoint.method === "GET" ? pageStart(query) : fileNamedIn(body);
+  if (context.homes.isEmpty) return bodyHead.from;
+  if (endpoint.uploads) return uploadIn(query);
+  if (endpoint.method === "GET") return pageStart(query);
+  const named = namedIn(body, endpoint.names);
+  const all = bodyHead.from === "" ? named : [bodyHead.from, ...named];
+  return all.find((each) => context.homes.of(principal, each) !== "") ?? all[0] ?? "";
 }
 
 /** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
-export function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
+function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
   return outcome === "REQUEST_REFUSED" && [400, 403, 404].includes(httpStatus ?? 0);
 }
+
+/** How lists call what their next page begins behind. */
+const PAGE_STARTS = ["after", "after_id", "before_id", "page", "pageToken"];
 
 function pageStart(query: string): string {
   if (query === "") return "";
   const asked = new URLSearchParams(query);
-  return asked.get("after") ?? asked.get("after_id") ?? asked.get("before_id") ?? "";
-}
-
-/** What has an id, or works off a file, belongs to the account that made it, and each key may be of another. */
-export function livesElsewhere({ id, endpoint }: Match, { httpStatus }: AttemptFailure): boolean {
-  return httpStatus === 404 && (id !== "" || endpoint.namesFile);
+  const name = PAGE_STARTS.find((each) => asked.has(each));
+  return name === undefined ? "" : (asked.get(name) ?? "");
 }

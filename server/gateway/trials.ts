@@ -6,7 +6,6 @@ import type { RouteTarget } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { withOwnResults } from "../dialect/batch-results.js";
-import { keptIds, responseId } from "../dialect/kept-ids.js";
 import { queryWithoutKey } from "./admit.js";
 import { Attempt, type AttemptListener } from "./attempt.js";
 import { type AttemptFailure, backIn, refusesUsageOption, unusable } from "./attempt-failure.js";
@@ -29,7 +28,7 @@ import { filesMissing, ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
 import { lacksPath } from "./passages.js";
-import { livesElsewhere, saysNoSuchThing, thingOf } from "./thing.js";
+import { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
 
 export interface TrialsOptions {
@@ -38,6 +37,10 @@ export interface TrialsOptions {
   readonly match: Match;
   readonly head: RequestHead;
   readonly query: string;
+  /** Where the call comes from. */
+  readonly ip: string;
+  /** How the caller reaches this server, where that matters. */
+  readonly origin: string | undefined;
   readonly principal: Principal;
   readonly book: CallBook;
   readonly listener: TrialsListener;
@@ -58,12 +61,8 @@ export class Trials implements AttemptListener {
   #leaveRoom: (() => void) | undefined;
   /** How often the lent key was asked in another way. */
   #otherwise = 0;
-  /** The id of what the call is about or goes on from, in a provider's account; empty if nothing. */
-  readonly #thing: string;
-  /** Its home said that it has no such thing, so others are asked. */
-  #isLookedFor = false;
-  /** What the reply names lives on in the provider's account. */
-  readonly #keeps: boolean;
+  /** What the call is about or goes on from, in a provider's account. */
+  readonly #thing: CallThing;
   #relay: Relay | undefined;
   /** What the lent key's provider has begun for this call. */
   #task: ProviderTask | undefined;
@@ -73,9 +72,7 @@ export class Trials implements AttemptListener {
   constructor(options: TrialsOptions, plan: CallPlan) {
     this.#options = options;
     this.#plan = plan;
-    const { match } = options;
-    this.#thing = thingOf(options, plan);
-    this.#keeps = match.endpoint.keeps && !plan.bodyHead.unkept;
+    this.#thing = new CallThing(options, plan);
     this.#failover = new Failover(options.context.limits, options.context.pool);
     this.#begunMs = options.book.elapsedMs();
   }
@@ -91,7 +88,7 @@ export class Trials implements AttemptListener {
     const endpoint = this.#options.match.endpoint.path;
     const plan = this.#plan;
     if (plan === undefined) return;
-    const home = this.#homeOfThing();
+    const { home } = this.#thing;
     if (!this.#failover.mayGoOn(this.#elapsedMs())) {
       this.#giveUp(plan, home, undefined);
       return;
@@ -125,12 +122,6 @@ export class Trials implements AttemptListener {
   /** Milliseconds since the first key was looked for. */
   #elapsedMs(): number {
     return this.#options.book.elapsedMs() - this.#begunMs;
-  }
-
-  /** Id of the key whose account holds the thing; empty if that is not known, or it is not there any more. */
-  #homeOfThing(): string {
-    if (this.#thing === "" || this.#isLookedFor) return "";
-    return this.#options.context.homes.of(this.#options.principal, this.#thing);
   }
 
   /** A key that will be back in a moment is better than a refusal. */
@@ -339,12 +330,12 @@ export class Trials implements AttemptListener {
       book.closeLease(failure);
       listener.onAttemptFailed();
       this.#failover.failed(lease, failure);
-      if (saysNoSuchThing(failure)) this.#isLookedFor = true;
+      const livesElsewhere = this.#thing.livesElsewhere(failure);
       const { target } = lease;
       const isGone = this.#failover.isRefused(target) || lacksPath(match, failure);
       const goesOn = isGone
         ? this.#keepTo(plan, (each) => each !== target)
-        : failure.elsewhere || livesElsewhere(match, failure);
+        : failure.elsewhere || livesElsewhere;
       if (!isGone && this.#failover.failsOften(target)) {
         this.#keepTo(plan, ({ provider }) => provider.id !== target.provider.id);
       }
@@ -421,16 +412,14 @@ export class Trials implements AttemptListener {
   onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
     const { passage, lease, translation } = attempt.options;
     this.#options.context.passages.prove(passage, lease.target);
-    if (this.#keeps && translation === undefined) {
-      this.#learnHome(attempt, passage.form === "RESPONSES" ? [responseId(body)] : keptIds(body));
-    }
-    // What a translation goes on from is kept here, and any key will do.
-    if (this.#thing !== "" && translation === undefined) this.#learnHome(attempt, [this.#thing]);
+    if (translation === undefined) this.#thing.learnReply(attempt, body);
     const { namesResults } = this.#options.match.endpoint;
+    this.#thing.learnUpload(attempt, head);
     this.#options.listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
   }
 
-  onStream(_attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
+  onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
+    this.#thing.learnUpload(attempt, head);
     const relay = this.#options.listener.onStream(head, source);
     this.#relay = relay;
     return relay;
@@ -446,16 +435,8 @@ export class Trials implements AttemptListener {
     this.#options.listener.onStreamCut(failure);
   }
 
-  /** A stream that was cut may still be asked for. */
   #learnStream(attempt: Attempt): void {
-    if (attempt.options.translation !== undefined) return;
-    const kept = this.#keeps ? (this.#relay?.watch.keptId ?? "") : "";
-    this.#learnHome(attempt, [kept, this.#relay?.begun === true ? this.#thing : ""]);
-  }
-
-  #learnHome(attempt: Attempt, ids: readonly string[]): void {
-    const { context, principal } = this.#options;
-    context.homes.learn(principal, ids, attempt.options.lease.providerKey.id);
+    if (attempt.options.translation === undefined) this.#thing.learnStream(attempt, this.#relay);
   }
 
   onBug(thrown: unknown): void {

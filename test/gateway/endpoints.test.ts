@@ -370,7 +370,7 @@ test("an unknown path is 404 and a wrong method 405, in the dialect of the path"
     assert.equal(response.status, 404, path);
     assert.match(await response.text(), /unsupported_endpoint/);
   }
-  const wrong = await openai.fetch("/v1/chat/completions");
+  const wrong = await openai.fetch("/v1/completions");
   assert.equal(wrong.status, 405);
   assert.equal(wrong.headers.get("allow"), "POST");
   const anthropicShape = (await (await openai.fetch("/v1/messages")).json()) as { type: string };
