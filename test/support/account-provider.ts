@@ -4,9 +4,22 @@ import { replyEvents, replyJson } from "./upstream-stub.js";
 /** What an account at the stand-in holds, by id. */
 type Things = Map<string, Readonly<Record<string, unknown>>>;
 
+/** What OpenAI keeps, and how its ids begin. */
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ["conversations", "conv"],
+  ["vector_stores", "vs"],
+  ["containers", "cntr"],
+  ["uploads", "upload"],
+  ["skills", "skill"],
+  ["chat/completions", "chatcmpl"],
+]);
+/** Ids of things, wherever a request names them. */
+const NAMED =
+  /(?:(?:file-|conv_|vs_|cntr_|upload_|skill_|chatcmpl-)|(?:files\/f|cachedContents\/c))\d+/g;
+
 /**
  * A provider at which each secret is of an account of its own: what was made with one is found with that one
- * alone, in the words of OpenAI and Anthropic.
+ * alone, in the words of OpenAI, Anthropic and Google.
  */
 export class AccountProvider {
   readonly #accounts = new Map<string, Things>();
@@ -15,10 +28,16 @@ export class AccountProvider {
   readonly script: Script = (received, res) => this.#answer(received)(received, res);
 
   #answer(received: Received): Script {
-    const { method, url, secret } = received;
+    const { method, url, secret, body } = received;
     const things = this.#accounts.get(secret) ?? new Map<string, never>();
     this.#accounts.set(secret, things);
     const [, , collection = "", id = "", action] = (url.split("?")[0] ?? "").split("/");
+    const absent = (url + body.toString("latin1")).match(NAMED)?.find((name) => !things.has(name));
+    if (absent !== undefined) return missing(404, `The item with id ${absent} was not found.`);
+    if (url.startsWith("/upload/")) return this.#upload(things, received);
+    if (url.startsWith("/v1beta/")) return this.#gemini(things, received);
+    const kind = [...KINDS].find(([path]) => url.startsWith(`/v1/${path}`));
+    if (kind !== undefined) return this.#kept(things, received, kind);
     if (url.startsWith("/v1/messages/batches")) return this.#batches(things, url.split("/")[4]);
     if (method === "POST" && id === "") return this.#make(collection, things, received);
     const thing = things.get(id);
@@ -28,6 +47,81 @@ export class AccountProvider {
       return (_received, res) => void res.writeHead(200).end(`content of ${id}`);
     }
     return replyJson(200, JSON.stringify(thing));
+  }
+
+  #kept(things: Things, { method, url, body }: Received, [path, kind]: [string, string]): Script {
+    const rest = (url.split("?")[0] ?? "").slice(`/v1/${path}`.length);
+    if (rest === "" && method === "GET") return replyJson(200, '{"object":"list","data":[]}');
+    if (rest === "" && path === "chat/completions") return this.#complete(things, body);
+    if (rest === "") return replyJson(200, JSON.stringify(this.#keep(things, kind, {})));
+    const thing = things.get(rest.match(NAMED)?.[0] ?? "");
+    const file = rest.endsWith("/complete") ? { file: this.#keep(things, "file", {}) } : {};
+    return replyJson(200, JSON.stringify({ ...thing, ...file }));
+  }
+
+  #complete(things: Things, body: Buffer): Script {
+    const { store, stream } = JSON.parse(body.toString()) as Record<string, unknown>;
+    const id = `chatcmpl-${String(++this.#made)}`;
+    if (store === true) things.set(id, { id, object: "chat.completion" });
+    const said = { content: "Hi." };
+    const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
+    const of = (member: string): object => ({
+      id,
+      object: "chat.completion",
+      choices: [{ index: 0, [member]: said, finish_reason: "stop" }],
+      usage,
+    });
+    if (stream !== true) return replyJson(200, JSON.stringify(of("message")));
+    return replyEvents([`data: ${JSON.stringify(of("delta"))}\n\n`, "data: [DONE]\n\n"]);
+  }
+
+  /** Google's protocol of resumable uploads. The address at which one goes on holds the key, as it may there. */
+  #upload(things: Things, { url, headers, secret, body }: Received): Script {
+    const command = String(headers["x-goog-upload-command"]);
+    const asked = new URL(url, `http://${String(headers["host"])}`);
+    const status = (said: string, more = {}) => ({ "x-goog-upload-status": said, ...more });
+    if (command === "start") {
+      const id = `up-${String(++this.#made)}`;
+      things.set(id, { bytes: 0 });
+      asked.searchParams.set("key", secret);
+      asked.searchParams.set("upload_id", id);
+      asked.searchParams.set("upload_protocol", "resumable");
+      return empty(status("active", { "x-goog-upload-url": asked.href }));
+    }
+    const id = asked.searchParams.get("upload_id") ?? "";
+    const upload = things.get(id);
+    if (upload === undefined) return missing(404, `No such upload: ${id}`);
+    const bytes = Number(upload["bytes"]) + body.length;
+    things.set(id, { bytes });
+    if (!command.includes("finalize")) return empty(status("active"));
+    const name = `files/f${String(++this.#made)}`;
+    const file = { name, uri: `https://google.example/v1beta/${name}`, sizeBytes: String(bytes) };
+    things.set(name, file);
+    return replyJson(200, JSON.stringify({ file }), status("final"));
+  }
+
+  #gemini(things: Things, { method, url, body }: Received): Script {
+    const path = (url.split("?")[0] ?? "").slice("/v1beta/".length);
+    if (path.startsWith("models/")) {
+      const content = { role: "model", parts: [{ text: "Hi." }] };
+      return replyJson(
+        200,
+        JSON.stringify({
+          candidates: [{ content, finishReason: "STOP" }],
+          usageMetadata: { promptTokenCount: 9, candidatesTokenCount: 1 },
+        }),
+      );
+    }
+    const thing = things.get(path);
+    if (thing !== undefined) {
+      if (method === "DELETE") things.delete(path);
+      return replyJson(200, method === "DELETE" ? "{}" : JSON.stringify(thing));
+    }
+    const { model } = JSON.parse(body.toString()) as Record<string, unknown>;
+    const name = `cachedContents/c${String(++this.#made)}`;
+    const cache = { name, model, usageMetadata: { totalTokenCount: 4096 } };
+    things.set(name, cache);
+    return replyJson(200, JSON.stringify(cache));
   }
 
   #make(collection: string, things: Things, { body }: Received): Script {
@@ -79,4 +173,11 @@ export class AccountProvider {
 function missing(httpStatus: number, message: string): Script {
   const error = { message, type: "invalid_request_error", param: "id", code: null };
   return replyJson(httpStatus, JSON.stringify({ error }));
+}
+
+function empty(headers: Readonly<Record<string, string>>): Script {
+  return (_received, res) =>
+    void res
+      .writeHead(200, { "content-type": "text/plain", "content-length": 0, ...headers })
+      .end();
 }
