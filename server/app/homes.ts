@@ -19,7 +19,7 @@ export async function startHomes({
   const writer = new WriteBehind({
     clock,
     logger,
-    what: "homes of files, batches and responses",
+    what: "homes of what providers keep",
     takeChanged: () => homes.takeLearnt(),
     nameOf: ({ scope, thingId }) => `${scope} ${thingId}`,
     write: (rows) => storage.homes.keep(rows, homesMax),

@@ -1,4 +1,4 @@
-/** Which provider key's account holds a file, a batch or a stored response. */
+/** Which provider key's account holds a file, a response or whatever else has an id there. */
 export interface Home {
   /** Who draws on that key: the id of its owner, or `*` for the pool. */
   readonly scope: string;

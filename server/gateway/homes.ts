@@ -6,7 +6,7 @@ import type { Home } from "../core/home.js";
 const ID_CHARS_MAX = 256;
 
 /**
- * Which provider key's account holds what has an id: files, batches and stored responses live where they were
+ * Which provider key's account holds what has an id: files, batches, conversations and the like live where they were
  * made. Learnt from replies, bounded, and handed out to be kept for the next start. It is kept apart for each owner
  * and for the pool, and the pool of keys decides whether a caller may use the key at all, and asks no other while that
  * key may serve it soon.
