@@ -64,9 +64,12 @@ test("of a list no more is taken than fits, and nothing that is no model", () =>
   ];
   const long = { id: "x".repeat(257) };
   const twice = [{ id: "a", created: 1e300, display_name: "two\nlines" }, { id: "a" }];
-  const models = toldModels(JSON.stringify({ data: [...odd, long, ...twice] }));
+  const noText = { id: "b", created_at: { toString: false }, created: [1] };
+  const models = toldModels(JSON.stringify({ data: [...odd, long, ...twice, noText] }));
+  const unsaid = { createdAt: null, contextWindow: null, maxOutput: null };
   assert.deepEqual(models, [
-    { modelId: "a", displayName: "a", createdAt: null, contextWindow: null, maxOutput: null },
+    { modelId: "a", displayName: "a", ...unsaid },
+    { modelId: "b", displayName: "b", ...unsaid },
   ]);
   const many = Array.from({ length: 5_000 }, (_, at) => ({ id: `m${String(at)}` }));
   assert.equal(toldModels(JSON.stringify(many))?.length, 2_000);

@@ -115,8 +115,12 @@ function lineOf(value: unknown): string | undefined {
 
 /** Seconds, as OpenAI counts, or a date. */
 function momentOf(value: unknown): number | null {
-  const ms = typeof value === "number" ? value * 1000 : Date.parse(String(value));
+  const ms = typeof value === "number" ? value * 1000 : dateOf(value);
   return Number.isSafeInteger(ms) && ms > 0 && ms <= DATE_MS_MAX ? ms : null;
+}
+
+function dateOf(value: unknown): number {
+  return typeof value === "string" ? Date.parse(value) : Number.NaN;
 }
 
 /** Later ones cannot be written as a date. */
