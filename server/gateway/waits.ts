@@ -101,10 +101,12 @@ function usedUp(policy: string): string | undefined {
 function pacingInside(error: ProviderError): Pacing | undefined {
   const { headers } = error.metadata;
   if (!isRecord(headers)) return undefined;
-  const lines = Object.entries(headers).map(
-    ([name, value]) => [name.toLowerCase(), String(value)] as const,
-  );
-  return new Map(lines);
+  const lines = new Map<string, string>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== "string" && typeof value !== "number") continue;
+    lines.set(name.toLowerCase(), String(value));
+  }
+  return lines;
 }
 
 /** Gemini says it in the body: `"retryDelay": "34s"`. */

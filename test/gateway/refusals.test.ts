@@ -320,12 +320,13 @@ test("a call that is too large for one key waits for another that is limited, an
 const NOW = Date.UTC(2026, 10, 21, 16);
 const IN_42_S = NOW + 42_000;
 const spoken = (message: string): unknown => ({ error: { message, code: "rate_limit_exceeded" } });
-const openRouters = (reset: string): unknown => ({
+const openRouters = (reset: string, others: object = {}): unknown => ({
   error: {
     code: 429,
     message: "Rate limit exceeded: free-models-per-min.",
     metadata: {
       headers: {
+        ...others,
         "X-RateLimit-Limit": "20",
         "X-RateLimit-Remaining": "0",
         "X-RateLimit-Reset": reset,
@@ -438,6 +439,12 @@ for (const [name, headers, body, wanted] of [
     42_000,
   ],
   ["OpenRouter's headers in the body", {}, openRouters(String(IN_42_S)), 42_000],
+  [
+    "headers in the body, some of which are no text",
+    {},
+    openRouters(String(IN_42_S), { "x-odd": { toString: false }, "x-none": null }),
+    42_000,
+  ],
   [
     "words with a part of a second",
     {},
