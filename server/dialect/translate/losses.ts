@@ -71,6 +71,11 @@ export const LOSSES = {
     TO_MESSAGES,
     "They get a number behind them, and so do their results.",
   ),
+  repeated_results: dropped(
+    "second results of one call",
+    ALL,
+    "Providers take one; some agents send them twice when they go on with an earlier session.",
+  ),
   long_tool_ids: changed(
     "tool call ids of more than 40 characters (chat) or 64",
     "any → chat, responses, messages",

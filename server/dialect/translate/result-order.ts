@@ -1,4 +1,5 @@
 import type { Part, Turn } from "./conversation.js";
+import type { Notes } from "./losses.js";
 import { OpenCalls } from "./open-calls.js";
 
 /**
@@ -17,6 +18,33 @@ export function withResultsInPlace(turns: readonly Turn[]): readonly Turn[] {
     if (results !== undefined) placed.push({ role: "USER", parts: results });
   });
   return placed;
+}
+
+/**
+ * Turns in which no call is answered twice, which no provider takes: some agents send each result again when they
+ * take up an earlier session. A result that no call asked for is left for the provider to judge.
+ */
+export function withSingleResults(turns: readonly Turn[], notes: Notes): readonly Turn[] {
+  const calls = new OpenCalls<true>();
+  const answered = new Set<string>();
+  const repeated = new Set<Part>();
+  let round = 0;
+  turns.forEach(({ role, parts }, at) => {
+    if (turns[at - 1]?.role !== role) round++;
+    for (const part of parts) {
+      if (part.kind === "TOOL_CALL") calls.add(part.id, true, round);
+      if (part.kind !== "TOOL_RESULT") continue;
+      const isAsked = calls.take(part.id) === true;
+      if (!isAsked && answered.has(part.id)) repeated.add(part);
+      else answered.add(part.id);
+    }
+  });
+  if (repeated.size === 0) return turns;
+  notes.lose("repeated_results");
+  return turns.flatMap(({ role, parts }) => {
+    const left = parts.filter((part) => !repeated.has(part));
+    return left.length === 0 && parts.length > 0 ? [] : [{ role, parts: left }];
+  });
 }
 
 /** Results that come after the assistant has spoken again, by the last turn in which it said what it called for. */

@@ -14,7 +14,7 @@ import { responsesSide } from "./responses/side.js";
 import type { StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
-import { withResultsInPlace } from "./result-order.js";
+import { withResultsInPlace, withSingleResults } from "./result-order.js";
 import { withShortIds, withUniqueIds } from "./tool-ids.js";
 import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
 
@@ -124,8 +124,9 @@ function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallI
 
 /** The turns in an order, and with ids, such as providers of the form take. */
 function turnsFor(form: Form, { turns }: Conversation, notes: Notes): readonly Turn[] {
-  if (form === "RESPONSES") return turns;
-  const inPlace = withResultsInPlace(turns);
+  const single = withSingleResults(turns, notes);
+  if (form === "RESPONSES") return single;
+  const inPlace = withResultsInPlace(single);
   return form === "MESSAGES" ? withUniqueIds(inPlace, notes) : inPlace;
 }
 

@@ -123,3 +123,19 @@ test("joining turns costs no more than there are, in every direction", () => {
   asked("RESPONSES", "CHAT", { input: [hi, ...calls, ...outputs] });
   asked("CHAT", "GENERATE", { messages: repeated(hi) });
 });
+
+test("a call that is answered twice has its first result, and an id that comes again one for each call", () => {
+  const again = (text: string): JsonObject => ({ ...result("a"), content: text });
+  const messages = [
+    { role: "user", content: "hi" },
+    use("a"),
+    { role: "user", content: [again("first"), again("second")] },
+    { role: "user", content: [again("third")] },
+    use("a"),
+    { role: "user", content: [again("fourth")] },
+  ];
+  const { messages: made } = asked("MESSAGES", "CHAT", { messages });
+  assert.deepEqual(order(made), ["user", "assistant a", "tool a", "assistant a", "tool a"]);
+  const results = made.filter(({ role }) => role === "tool").map(({ content }) => content);
+  assert.deepEqual(results, ["first", "fourth"]);
+});
