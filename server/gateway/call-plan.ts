@@ -3,6 +3,7 @@ import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { allowedRoute } from "../catalog/allowlist.js";
+import { withoutForeignThoughts } from "../dialect/translate/foreign-thoughts.js";
 import type { CallInput, WayBack, Translator } from "../dialect/translate/translator.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
@@ -237,6 +238,7 @@ export function bodyFor(input: BodyInput): TargetBody {
     bytes = renameInside(bytes, plan.modelAsked, target.upstreamModel);
   }
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
+  bytes = withoutForeignThoughts(bytes, match.endpoint.form);
   return { bytes, usageAsked, translation: undefined };
 }
 

@@ -226,6 +226,19 @@ test("a provider's refusal reaches the caller in its own dialect, with the provi
   });
 });
 
+test("thoughts of a translated model do not go to a provider that did not have them", async () => {
+  stub.script = replyJson(200, MESSAGE);
+  const thought = { type: "thinking", thinking: "hm", signature: "~openai:AAA" };
+  const messages = [
+    ...HELLO,
+    { role: "assistant", content: [thought, { type: "text", text: "Hello." }] },
+    ...HELLO,
+  ];
+  await side("ANTHROPIC").post("/v1/messages", { ...ASKED, messages });
+  const content = [{ type: "text", text: "Hello." }];
+  assert.deepEqual(sent()["messages"], [...HELLO, { role: "assistant", content }, ...HELLO]);
+});
+
 test("a translated stream that breaks off is flagged in the caller's dialect and on record", async () => {
   stub.script = replyCut(chatEvents(["Hello"]).slice(0, 1));
   const gateway = side("OPENAI");

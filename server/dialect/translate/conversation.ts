@@ -195,17 +195,32 @@ const ORIGINS: Readonly<Record<string, SignatureOrigin>> = {
   gemini: "GEMINI",
   openai: "OPENAI",
 };
+/**
+ * Before the maker's name of a signature in another's dialect. Rare in all that is said: requests are searched for it,
+ * and passing over bytes for one that hardly comes is all but free.
+ */
+const MARK = "~";
+/** Stands where a dialect wants a signature and a thought has none, so that no provider takes it for one. */
+const UNSIGNED = `${MARK}unsigned:`;
 
 /** A signature as text in a dialect: bare in its own, under its maker's name in another. */
-export function signatureText(signature: Signature, own: SignatureOrigin): string {
+export function signatureText(signature: Signature | undefined, own: SignatureOrigin): string {
+  if (signature === undefined) return UNSIGNED;
   if (signature.origin === own) return signature.value;
-  return `${signature.origin.toLowerCase()}:${signature.value}`;
+  return `${MARK}${signature.origin.toLowerCase()}:${signature.value}`;
 }
 
-/** The signature that a text stands for in a dialect. */
-export function signatureOf(text: string, own: SignatureOrigin): Signature {
-  const colon = text.indexOf(":");
-  const origin = colon < 0 ? undefined : ORIGINS[text.slice(0, colon)];
-  if (origin === undefined) return { origin: own, value: text };
-  return { origin, value: text.slice(colon + 1) };
+/** How the text of a signature begins that another than the dialect's own provider made, or that stands for none. */
+export function foreignBegins(own: SignatureOrigin): string[] {
+  const others = Object.keys(ORIGINS).filter((name) => ORIGINS[name] !== own);
+  return [...others.map((name) => `${MARK}${name}:`), UNSIGNED];
+}
+
+const NAMED = new RegExp(`^${MARK}(${Object.keys(ORIGINS).join("|")}):`);
+
+/** The signature that a text stands for in a dialect; undefined for none. Imitators of providers give empty ones. */
+export function signatureOf(text: string, own: SignatureOrigin): Signature | undefined {
+  if (text === "" || text.startsWith(UNSIGNED)) return undefined;
+  const [begin = "", name = ""] = NAMED.exec(text) ?? [];
+  return { origin: ORIGINS[name] ?? own, value: text.slice(begin.length) };
 }

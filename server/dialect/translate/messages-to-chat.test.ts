@@ -241,7 +241,7 @@ test("a chat completion becomes a message, its usage counted once", () => {
     usage,
   );
   assert.deepEqual(message.content, [
-    { type: "thinking", thinking: "hm", signature: "" },
+    { type: "thinking", thinking: "hm", signature: "~unsigned:" },
     { type: "text", text: "ok" },
     { type: "tool_use", id: "c1", name: "weather", input: {} },
   ]);

@@ -51,7 +51,7 @@ const agentInput = fc
         items.push({
           type: "reasoning",
           summary: [],
-          encrypted_content: `anthropic:s${String(at)}`,
+          encrypted_content: `~anthropic:s${String(at)}`,
         });
       } else items.push({ role: step, content: `said ${String(at)}` });
     });

@@ -43,7 +43,7 @@ const AGENT = {
     {
       type: "reasoning",
       summary: [{ type: "summary_text", text: "hm" }],
-      encrypted_content: "anthropic:sig",
+      encrypted_content: "~anthropic:sig",
     },
     { type: "message", role: "assistant", content: [{ type: "output_text", text: "I go" }] },
     { type: "function_call", call_id: "c1", name: "run", namespace: "shell", arguments: '{"n":1}' },
@@ -115,8 +115,8 @@ test("calls go back to an agent as it declared the tools", () => {
       item["encrypted_content"] ?? item["namespace"] ?? item["input"],
     ]),
     [
-      ["reasoning", "anthropic:sig"],
-      ["reasoning", "anthropic:redacted:dark"],
+      ["reasoning", "~anthropic:sig"],
+      ["reasoning", "~anthropic:redacted:dark"],
       ["function_call", "shell"],
       ["custom_tool_call", "*** Begin"],
     ],

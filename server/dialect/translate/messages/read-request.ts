@@ -154,10 +154,8 @@ function readBlock(block: JsonObject, notes: Notes): Part[] {
   }
 }
 
-/** An empty signature is what callers have of thoughts that came unsigned. */
-function signed(value: unknown): ReturnType<typeof signatureOf> | undefined {
-  const text = string(value) ?? "";
-  return text === "" ? undefined : signatureOf(text, "ANTHROPIC");
+function signed(value: unknown): ReturnType<typeof signatureOf> {
+  return signatureOf(string(value) ?? "", "ANTHROPIC");
 }
 
 function contentOf(content: unknown, notes: Notes): (TextPart | MediaPart)[] {

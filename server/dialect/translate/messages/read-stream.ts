@@ -84,9 +84,8 @@ export class MessagesStreamReader implements StreamReader {
     if ((number(event["index"]) ?? 0) !== this.#open) return [];
     const delta = object(event["delta"]) ?? {};
     if (delta["type"] === "signature_delta") {
-      // Imitators send an empty one.
-      const signed = string(delta["signature"]) ?? "";
-      return signed === "" ? [] : [{ kind: "SIGN", signature: signatureOf(signed, "ANTHROPIC") }];
+      const signature = signatureOf(string(delta["signature"]) ?? "", "ANTHROPIC");
+      return signature === undefined ? [] : [{ kind: "SIGN", signature }];
     }
     const text =
       string(delta["text"]) ?? string(delta["thinking"]) ?? string(delta["partial_json"]) ?? "";

@@ -57,11 +57,10 @@ export function refusalOf(end: JsonObject): RefusalPart[] {
 }
 
 function thinkingOf(text: string, signature: string | undefined): ThinkingPart {
-  const empty = signature === undefined || signature === "";
   return {
     kind: "THINKING",
     text,
-    signature: empty ? undefined : signatureOf(signature, "ANTHROPIC"),
+    signature: signatureOf(signature ?? "", "ANTHROPIC"),
     redacted: false,
   };
 }
@@ -118,8 +117,7 @@ function blocksOf(part: ReplyPart): JsonObject[] {
     case "REFUSAL":
       return [{ type: "text", text: part.text }];
     case "THINKING": {
-      const signature =
-        part.signature === undefined ? "" : signatureText(part.signature, "ANTHROPIC");
+      const signature = signatureText(part.signature, "ANTHROPIC");
       if (part.redacted) return [{ type: "redacted_thinking", data: signature }];
       return [{ type: "thinking", thinking: part.text, signature }];
     }

@@ -14,6 +14,7 @@ export class MessagesStreamWriter implements StreamWriter {
   readonly #call: CallFacts;
   #index = -1;
   #block: Block | undefined;
+  #signed = false;
 
   constructor(call: CallFacts) {
     this.#call = call;
@@ -34,7 +35,7 @@ export class MessagesStreamWriter implements StreamWriter {
       case "SIGN":
         return this.#signature(step.signature);
       case "CLOSE":
-        return event("content_block_stop", { index: this.#index });
+        return this.#close();
       case "END":
         return (
           event("message_delta", {
@@ -81,13 +82,21 @@ export class MessagesStreamWriter implements StreamWriter {
     return before + this.#begin(block);
   }
 
+  #close(): string {
+    const unsigned = this.#block?.kind === "THINKING" && !this.#signed;
+    const before = unsigned ? this.#signature(undefined) : "";
+    return before + event("content_block_stop", { index: this.#index });
+  }
+
   #begin(block: Block): string {
     this.#block = block;
+    this.#signed = false;
     this.#index++;
     return event("content_block_start", { index: this.#index, content_block: startOf(block) });
   }
 
-  #signature(signature: Signature): string {
+  #signature(signature: Signature | undefined): string {
+    this.#signed = true;
     return this.#delta({
       type: "signature_delta",
       signature: signatureText(signature, "ANTHROPIC"),

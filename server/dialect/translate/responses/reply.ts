@@ -3,6 +3,7 @@ import type { ThinkingPart, Tool } from "../conversation.js";
 import { type JsonObject, object, objects, string } from "../json.js";
 import { chatTokens, nonEmpty, readChatFailure } from "../chat/reply.js";
 import {
+  type Block,
   type Failure,
   type Reply,
   type ReplyPart,
@@ -93,7 +94,7 @@ export function responsesStop(body: JsonObject, parts: readonly { readonly kind:
 
 /** Writes a whole response. */
 export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
-  const output = reply.parts.flatMap((part, index) => itemsOf(part, itemId(call, index), call));
+  const output = reply.parts.flatMap((part, index) => itemsOf(part, index, call));
   keep(output, call);
   return { ...responseOf(reply.model, call), ...endOf(reply), output };
 }
@@ -110,9 +111,19 @@ function responseId(call: CallFacts): string {
   return `resp_${call.id}`;
 }
 
-/** An item's id, which callers send back. */
-export function itemId(call: CallFacts, index: number): string {
-  return `item_${call.id}_${String(index)}`;
+/** OpenAI refuses the id of an item that begins otherwise, should the conversation go on there. */
+const PREFIXES: Readonly<Record<Block["kind"], string>> = {
+  TEXT: "msg",
+  REFUSAL: "msg",
+  THINKING: "rs",
+  REDACTED: "rs",
+  TOOL_CALL: "fc",
+};
+
+/** An item's id, which callers send back. `name`: of the tool that it calls. */
+export function itemId(call: CallFacts, index: number, kind: Block["kind"], name = ""): string {
+  const isCustom = declaredTool(name, call.tools)?.custom === true;
+  return `${isCustom ? "ctc" : PREFIXES[kind]}_${call.id}_${String(index)}`;
 }
 
 /** A response as it begins. */
@@ -154,7 +165,8 @@ export function endOf(reply: Pick<Reply, "stop" | "usage">): JsonObject {
   };
 }
 
-function itemsOf(part: ReplyPart, id: string, call: CallFacts): JsonObject[] {
+function itemsOf(part: ReplyPart, index: number, call: CallFacts): JsonObject[] {
+  const id = itemId(call, index, part.kind, part.kind === "TOOL_CALL" ? part.name : "");
   switch (part.kind) {
     case "TEXT":
     case "REFUSAL":
@@ -166,7 +178,8 @@ function itemsOf(part: ReplyPart, id: string, call: CallFacts): JsonObject[] {
       const { signature } = part;
       if (signature === undefined) return [item];
       // Callers bring reasoning back as it is, and so the signature of the call behind it.
-      return [reasoningItem({ text: "", signature, redacted: false }, `${id}_s`), item];
+      const ofSignature = `${itemId(call, index, "THINKING")}_s`;
+      return [reasoningItem({ text: "", signature, redacted: false }, ofSignature), item];
     }
     default:
       return unreachable(part);

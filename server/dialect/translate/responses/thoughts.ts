@@ -9,9 +9,8 @@ export function thoughtOf(item: JsonObject): ThinkingPart {
   const summary = textsOf(item["summary"]).join("\n\n");
   const text = summary === "" ? textsOf(item["content"]).join("") : summary;
   const encrypted = string(item["encrypted_content"]) ?? "";
-  if (encrypted === "") return { kind: "THINKING", text, signature: undefined, redacted: false };
   const signature = signatureOf(encrypted, "OPENAI");
-  if (!signature.value.startsWith(REDACTED)) {
+  if (signature?.value.startsWith(REDACTED) !== true) {
     return { kind: "THINKING", text, signature, redacted: false };
   }
   const value = signature.value.slice(REDACTED.length);
@@ -35,9 +34,7 @@ export function reasoningItem(
   };
 }
 
-function encryptedOf(part: Omit<ThinkingPart, "kind">): string | undefined {
-  const { signature, redacted } = part;
-  if (signature === undefined) return undefined;
-  const value = redacted ? `${REDACTED}${signature.value}` : signature.value;
-  return signatureText({ origin: signature.origin, value }, "OPENAI");
+function encryptedOf({ signature, redacted }: Omit<ThinkingPart, "kind">): string {
+  if (signature === undefined || !redacted) return signatureText(signature, "OPENAI");
+  return signatureText({ ...signature, value: `${REDACTED}${signature.value}` }, "OPENAI");
 }

@@ -203,7 +203,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   /** The item of the open block: as it begins, or whole. */
   #item(whole: boolean): JsonObject {
     const block = this.#block;
-    const id = itemId(this.#call, this.#index);
+    const id = this.#itemId;
     const begun = { status: "in_progress" };
     switch (block?.kind) {
       case "TOOL_CALL": {
@@ -237,8 +237,14 @@ export class ResponsesStreamWriter implements StreamWriter {
     return this.#output.length;
   }
 
+  get #itemId(): string {
+    const block = this.#block;
+    const name = block?.kind === "TOOL_CALL" ? block.name : "";
+    return itemId(this.#call, this.#index, block?.kind ?? "TEXT", name);
+  }
+
   #inside(type: string, members: JsonObject): string {
-    const item_id = itemId(this.#call, this.#index);
+    const item_id = this.#itemId;
     return this.#event(type, { item_id, output_index: this.#index, ...members });
   }
 

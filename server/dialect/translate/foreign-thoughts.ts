@@ -1,0 +1,84 @@
+import { utf8 } from "../../core/bytes.js";
+import type { StreamForm } from "../codec.js";
+import { foreignBegins, signatureOf, type SignatureOrigin } from "./conversation.js";
+import { type JsonObject, list, object, parseObject, string, writeJson } from "./json.js";
+
+/** What is taken out of a request, and where that has a trace in its bytes. */
+interface Cleaner {
+  readonly marks: readonly Buffer[];
+  /** The same object where there is nothing to change. */
+  clean(body: JsonObject): JsonObject;
+}
+
+const CLEANERS: Partial<Readonly<Record<StreamForm, Cleaner>>> = {
+  MESSAGES: { marks: marksOf(foreignBegins("ANTHROPIC")), clean: cleanMessages },
+  RESPONSES: { marks: marksOf(foreignBegins("OPENAI")), clean: cleanItems },
+};
+
+function marksOf(begins: readonly string[]): Buffer[] {
+  return begins.map((each) => Buffer.from(each));
+}
+
+/**
+ * A request to a provider of the caller's own dialect, without the thoughts that others had earlier: the conversation
+ * may have begun with a model that was translated, before a fallback or before its caller chose anew, and providers
+ * refuse thoughts that they did not sign. Nearly all requests have none of those, go on as they are and are not parsed.
+ */
+export function withoutForeignThoughts(body: Buffer, form: StreamForm): Buffer {
+  const cleaner = CLEANERS[form];
+  if (cleaner === undefined || !cleaner.marks.some((mark) => body.includes(mark))) return body;
+  const given = parseObject(utf8(body));
+  if (given === undefined) return body;
+  const cleaned = cleaner.clean(given);
+  return cleaned === given ? body : Buffer.from(writeJson(cleaned));
+}
+
+function cleanMessages(body: JsonObject): JsonObject {
+  const messages = list(body["messages"]);
+  const cleaned = messages.map((message) => {
+    const given = object(message);
+    const content = list(given?.["content"]);
+    const own = content.filter((block) => !isForeignBlock(object(block)));
+    if (own.length === content.length) return message;
+    return { ...given, content: own.length === 0 ? [{ type: "text", text: "." }] : own };
+  });
+  if (cleaned.every((message, at) => message === messages[at])) return body;
+  const { thinking, ...rest } = body;
+  const isOn = object(thinking)?.["type"] === "enabled";
+  const thinks = isOn && lacksThought(cleaned) ? {} : { thinking };
+  return { ...rest, ...thinks, messages: cleaned };
+}
+
+function isForeignBlock(block: JsonObject | undefined): boolean {
+  if (block?.["type"] === "thinking") return isForeign(block["signature"], "ANTHROPIC");
+  return block?.["type"] === "redacted_thinking" && isForeign(block["data"], "ANTHROPIC");
+}
+
+function isForeign(signature: unknown, own: SignatureOrigin): boolean {
+  return signatureOf(string(signature) ?? "", own)?.origin !== own;
+}
+
+/** Models that think by a budget refuse to in the middle of calls that they did not begin with a thought. */
+function lacksThought(messages: readonly unknown[]): boolean {
+  const last = messages.findLast((message) => object(message)?.["role"] === "assistant");
+  const content = list(object(last)?.["content"]);
+  const calls = content.some((block) => object(block)?.["type"] === "tool_use");
+  return calls && string(object(content[0])?.["type"])?.endsWith("thinking") !== true;
+}
+
+function cleanItems(body: JsonObject): JsonObject {
+  const { input } = body;
+  if (!Array.isArray(input)) return body;
+  const own = input.filter((item) => !isForeignItem(object(item)));
+  return own.length === input.length ? body : { ...body, input: own };
+}
+
+function isForeignItem(item: JsonObject | undefined): boolean {
+  const encrypted = item?.["encrypted_content"];
+  // What OpenAI stores itself comes back without.
+  return (
+    item?.["type"] === "reasoning" &&
+    typeof encrypted === "string" &&
+    isForeign(encrypted, "OPENAI")
+  );
+}
