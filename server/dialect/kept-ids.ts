@@ -42,26 +42,47 @@ const KEPT: Readonly<Record<Dialect, Kept>> = {
   GEMINI: OF_GEMINI,
 };
 
+/** A member of JSON requests that names what lives in a provider's account. */
+export interface NamedMember {
+  /** With its quotes. */
+  readonly key: string;
+  /** What of its text is the id; other texts name nothing. */
+  readonly id: RegExp;
+}
+
+function named(member: string, id: RegExp): NamedMember {
+  return { key: `"${member}"`, id };
+}
+
 const ANY_ID = /^(.+)$/;
 const FILE_URI = /(?:^|\/)(files\/[\w-]+)$/;
 const CACHE_NAME = /^(cachedContents\/[\w-]+)$/;
 
-/** The members of requests that name things, and what of their text is the id; other texts name nothing. */
-const NAMED = {
-  file_id: ANY_ID,
-  file_ids: ANY_ID,
-  vector_store_ids: ANY_ID,
-  skill_id: ANY_ID,
-  // Others have members of this name too.
-  container: /^((?:cntr|container)_.+)$/,
-  fileUri: FILE_URI,
-  file_uri: FILE_URI,
-  cachedContent: CACHE_NAME,
-  cached_content: CACHE_NAME,
-} as const satisfies Record<string, RegExp>;
+const FILE = named("file_id", ANY_ID);
+const FILES = named("file_ids", ANY_ID);
+/** Vendors' own skills have other names. */
+const SKILL = named("skill_id", /^(skill_.+)$/);
+const FILE_URIS = [named("fileUri", FILE_URI), named("file_uri", FILE_URI)];
 
-/** A member of a JSON request that names what lives in a provider's account. */
-export type NamedMember = keyof typeof NAMED;
+/**
+ * What requests of each kind name. Where calls of tools hold their arguments as JSON, as at Anthropic, an argument may have
+ * the same name, and only the look of the id tells.
+ */
+export const NAMED = {
+  nothing: [],
+  files: [FILES],
+  chat: [FILE],
+  responses: [
+    FILE,
+    FILES,
+    named("vector_store_ids", ANY_ID),
+    named("container", /^((?:cntr|container)_.+)$/),
+    SKILL,
+  ],
+  messages: [named("file_id", /^(file_.+)$/), SKILL],
+  caches: FILE_URIS,
+  generate: [named("cachedContent", CACHE_NAME), named("cached_content", CACHE_NAME), ...FILE_URIS],
+} as const satisfies Record<string, readonly NamedMember[]>;
 
 /** A text, or a list that begins with one. */
 const VALUE = /^"\w+"\s*:\s*(?:\[\s*)?"([^"\\]{1,256})"/;
@@ -85,11 +106,11 @@ export function keptIds(reply: Buffer, dialect: Dialect): readonly string[] {
 
 /** What a request names in these members, the first of each. What is said in a text is quoted there, and names nothing. */
 export function namedIn(body: Buffer, members: readonly NamedMember[]): readonly string[] {
-  return members.flatMap((member) => {
-    const at = body.indexOf(`"${member}"`, 0, "latin1");
+  return members.flatMap(({ key, id }) => {
+    const at = body.indexOf(key, 0, "latin1");
     if (at < 0 || body[at - 1] === BACKSLASH) return [];
     const value = VALUE.exec(latin1(body, at, at + OPENING_BYTES))?.[1] ?? "";
-    return NAMED[member].exec(value)?.[1] ?? [];
+    return id.exec(value)?.[1] ?? [];
   });
 }
 

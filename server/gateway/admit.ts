@@ -34,7 +34,7 @@ export function authenticate(
  * what `authenticate` does.
  */
 export function callerOf(
-  { authenticator, uploads }: Pick<GatewayContext, "authenticator" | "uploads">,
+  { authenticator, uploads, clock }: Pick<GatewayContext, "authenticator" | "uploads" | "clock">,
   call: {
     readonly head: RequestHead;
     readonly query: string;
@@ -48,7 +48,7 @@ export function callerOf(
   } catch (thrown) {
     const isNameless = thrown instanceof Fault && thrown.code === "missing_api_key";
     if (!isNameless || !call.match.endpoint.uploads) throw thrown;
-    const caller = uploads.callerOf(uploadIn(call.query), call.ip);
+    const caller = uploads.callerOf(uploadIn(call.query), { ip: call.ip, nowMs: clock.now() });
     if (caller === undefined || !authenticator.stillValid(caller)) throw thrown;
     return caller;
   }

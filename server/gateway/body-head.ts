@@ -146,10 +146,11 @@ function headOfOpenai(body: Buffer): BodyHead {
   };
 }
 
-/** By its id, or as an object with that. */
+/** By its id, or as an object with that; of another look it is no such thing, but a member of some vendor's own. */
 function conversationOf(body: Buffer, span: Span | undefined): string {
   if (span === undefined) return "";
-  return readString(body, span) ?? readString(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
+  const id = readString(body, span) ?? readString(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
+  return id.startsWith("conv_") ? id : "";
 }
 
 /** Reads the JSON body of a Gemini request that names its model as a resource. Throws Fault `malformed_request`. */

@@ -1,7 +1,7 @@
 import type { Dialect } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import type { Media } from "./media-estimate.js";
-import type { NamedMember } from "../dialect/kept-ids.js";
+import { NAMED, type NamedMember } from "../dialect/kept-ids.js";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
@@ -72,7 +72,7 @@ const DEFAULTS = {
   makes: undefined,
   keeps: "NOTHING",
   idPrefix: "",
-  names: [],
+  names: NAMED.nothing,
   namesFile: false,
   namesModels: false,
   namesResults: false,
@@ -90,7 +90,7 @@ function row(method: Method, dialect: Dialect, path: string, options: Options = 
 }
 
 /** OpenAI's: one is made, and they are listed. What is inside a thing is found by that thing. */
-function things(path: string, names: readonly NamedMember[] = []): readonly Endpoint[] {
+function things(path: string, names: readonly NamedMember[] = NAMED.nothing): readonly Endpoint[] {
   const isInside = path.includes("{id}");
   return [
     row("POST", "OPENAI", path, isInside ? NO_MODEL : { ...MADE, names }),
@@ -109,31 +109,21 @@ function thing(path: string): readonly Endpoint[] {
 
 const TRANSLATED: Options = { translates: true, tokens: "IN_OUT" };
 const COMPLETIONS: Options = { streams: "BODY", form: "CHAT", asksUsage: true };
-const CHAT: Options = { ...TRANSLATED, ...COMPLETIONS, keeps: "IF_ASKED", names: ["file_id"] };
-const IN_RESPONSES: readonly NamedMember[] = [
-  "file_id",
-  "file_ids",
-  "vector_store_ids",
-  "container",
-  "skill_id",
-];
+const CHAT: Options = { ...TRANSLATED, ...COMPLETIONS, keeps: "IF_ASKED", names: NAMED.chat };
 const RESPONSES: Options = {
   ...TRANSLATED,
   streams: "BODY",
   form: "RESPONSES",
   keeps: "UNLESS_DENIED",
-  names: IN_RESPONSES,
+  names: NAMED.responses,
 };
-const IN_MESSAGES: readonly NamedMember[] = ["file_id", "skill_id"];
 const MESSAGES: Options = {
   ...TRANSLATED,
   streams: "BODY",
   form: "MESSAGES",
-  names: IN_MESSAGES,
+  names: NAMED.messages,
 };
-const FILE_URIS: readonly NamedMember[] = ["fileUri", "file_uri"];
-const IN_GENERATE: readonly NamedMember[] = ["cachedContent", "cached_content", ...FILE_URIS];
-const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE", names: IN_GENERATE };
+const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE", names: NAMED.generate };
 const COUNTS: Options = { counts: true };
 const LOCAL: Options = { kind: "LOCAL" };
 const NO_MODEL: Options = { model: "NONE" };
@@ -154,8 +144,8 @@ const OPENAI: readonly Endpoint[] = [
   row("GET", "OPENAI", "/v1/chat/completions/{id}/messages"),
   row("POST", "OPENAI", "/v1/completions", { ...COMPLETIONS, tokens: "IN_OUT" }),
   row("POST", "OPENAI", "/v1/responses", RESPONSES),
-  row("POST", "OPENAI", "/v1/responses/input_tokens", { ...COUNTS, names: IN_RESPONSES }),
-  row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT", names: IN_RESPONSES }),
+  row("POST", "OPENAI", "/v1/responses/input_tokens", { ...COUNTS, names: NAMED.responses }),
+  row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT", names: NAMED.responses }),
   row("GET", "OPENAI", "/v1/responses/{id}", { streams: "NEVER", form: "RESPONSES" }),
   row("DELETE", "OPENAI", "/v1/responses/{id}"),
   row("POST", "OPENAI", "/v1/responses/{id}/cancel", { ...MADE, form: "RESPONSES" }),
@@ -177,7 +167,7 @@ const OPENAI: readonly Endpoint[] = [
     model: "FORM",
     modelDefault: "gpt-image-1.5",
     streams: "BODY",
-    names: ["file_id"],
+    names: NAMED.chat,
   }),
   row("POST", "OPENAI", "/v1/images/variations", {
     ...IMAGES,
@@ -200,7 +190,7 @@ const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/uploads/{id}/parts", NO_MODEL),
   row("POST", "OPENAI", "/v1/uploads/{id}/complete", MADE),
   row("POST", "OPENAI", "/v1/uploads/{id}/cancel", NO_MODEL),
-  ...things("/v1/vector_stores", ["file_ids"]),
+  ...things("/v1/vector_stores", NAMED.files),
   ...thing("/v1/vector_stores/{id}"),
   row("POST", "OPENAI", "/v1/vector_stores/{id}/search", NO_MODEL),
   ...things("/v1/vector_stores/{id}/files"),
@@ -210,7 +200,7 @@ const OPENAI: readonly Endpoint[] = [
   row("GET", "OPENAI", "/v1/vector_stores/{id}/file_batches/{item}"),
   row("POST", "OPENAI", "/v1/vector_stores/{id}/file_batches/{item}/cancel", NO_MODEL),
   row("GET", "OPENAI", "/v1/vector_stores/{id}/file_batches/{item}/files"),
-  ...things("/v1/containers", ["file_ids"]),
+  ...things("/v1/containers", NAMED.files),
   row("GET", "OPENAI", "/v1/containers/{id}"),
   row("DELETE", "OPENAI", "/v1/containers/{id}"),
   ...things("/v1/containers/{id}/files"),
@@ -234,11 +224,11 @@ const OPENAI: readonly Endpoint[] = [
 
 const ANTHROPIC: readonly Endpoint[] = [
   row("POST", "ANTHROPIC", "/v1/messages", MESSAGES),
-  row("POST", "ANTHROPIC", "/v1/messages/count_tokens", { ...COUNTS, names: IN_MESSAGES }),
+  row("POST", "ANTHROPIC", "/v1/messages/count_tokens", { ...COUNTS, names: NAMED.messages }),
   row("POST", "ANTHROPIC", "/v1/messages/batches", {
     ...MADE,
     ...RESULTS,
-    names: IN_MESSAGES,
+    names: NAMED.messages,
     namesModels: true,
   }),
   row("GET", "ANTHROPIC", "/v1/messages/batches", { ...KEPT, ...RESULTS }),
@@ -278,7 +268,7 @@ const GEMINI: readonly Endpoint[] = [
   row("POST", "GEMINI", `${models}/{model}:countTokens`, {
     ...COUNTS,
     model: "PATH",
-    names: IN_GENERATE,
+    names: NAMED.generate,
   }),
   row("POST", "GEMINI", `${models}/{model}:embedContent`, { model: "PATH", tokens: "IN" }),
   row("POST", "GEMINI", `${models}/{model}:batchEmbedContents`, { model: "PATH", tokens: "IN" }),
@@ -295,7 +285,7 @@ const GEMINI_THINGS: readonly Endpoint[] = [
   row("GET", "GEMINI", "/v1beta/files/{id}", FILES),
   row("DELETE", "GEMINI", "/v1beta/files/{id}", FILES),
   row("GET", "GEMINI", "/v1beta/files/{id}:download", { ...FILES, ...DOWNLOAD }),
-  row("POST", "GEMINI", "/v1beta/cachedContents", { ...KEPT, tokens: "IN", names: FILE_URIS }),
+  row("POST", "GEMINI", "/v1beta/cachedContents", { ...KEPT, tokens: "IN", names: NAMED.caches }),
   row("GET", "GEMINI", "/v1beta/cachedContents", KEPT),
   row("GET", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),
   row("PATCH", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),

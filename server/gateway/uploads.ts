@@ -27,10 +27,12 @@ export class Uploads {
     if (id !== "" && this.#begun.get(id) === undefined) this.#begun.set(id, begun);
   }
 
-  /** Undefined where nobody is known to have begun it from this address. */
-  callerOf(id: string, ip: string): Principal | undefined {
+  /** Undefined where nobody is known to have begun it from this address, or the client key has expired since. */
+  callerOf(id: string, { ip, nowMs }: { ip: string; nowMs: number }): Principal | undefined {
     const begun = id === "" ? undefined : this.#begun.get(id);
-    return begun?.ip === ip ? begun.principal : undefined;
+    if (begun?.ip !== ip) return undefined;
+    const { expiresAt } = begun.principal.clientKey;
+    return expiresAt === null || expiresAt > nowMs ? begun.principal : undefined;
   }
 }
 
