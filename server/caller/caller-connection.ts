@@ -86,6 +86,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
   #patience: Timer | undefined;
   /** What still comes is thrown away. */
   #deaf = false;
+  /** It was closed for what was left unread. */
+  #unread = false;
   #reading = false;
   /** What is held is read in the next turn of the event loop. */
   #readsOn = false;
@@ -128,7 +130,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
       this.#state = "GONE";
       this.#letHeldGo();
       home.unread.delete(this);
-      this.#turn?.onGone();
+      this.#turn?.onGone(this.#unread);
       home.onGone(this);
     });
   }
@@ -283,6 +285,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
   }
 
   giveUp(): void {
+    this.#unread = true;
     this.#home.onUnread(this);
     this.socket.destroy();
   }
@@ -343,7 +346,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     const head = replyHeadText(httpStatus, headers, lengthLine(bytes.length), lines);
     writeMessage(socket, head, bytes);
     this.#shut(this.#home.limits.headTimeoutMs);
-    turn?.onGone();
+    turn?.onGone(false);
   }
 }
 

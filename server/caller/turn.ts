@@ -16,8 +16,8 @@ export interface BodySink {
 
 /** Hears what the caller does while its answer is being made. */
 export interface TurnListener {
-  /** The connection is gone; whatever is written from now on goes nowhere. */
-  callerLeft(): void;
+  /** The connection is gone; whatever is written from now on goes nowhere. `unread`: it was closed for what was left unread. */
+  callerLeft(unread: boolean): void;
   /** The caller is slower than what is written; `onDrained` follows. */
   onFull(): void;
   /** The caller takes more again. */
@@ -98,11 +98,11 @@ export class Turn {
     if (!this.#over) sink?.onBodyEnd();
   }
 
-  /** The connection is gone. */
-  onGone(): void {
+  /** The connection is gone. `unread`: for its caller left too much unread. */
+  onGone(unread: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.listener?.callerLeft();
+    this.listener?.callerLeft(unread);
   }
 
   // The answer.

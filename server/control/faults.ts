@@ -41,6 +41,7 @@ export const CONNECT_CODES: Record<FaultCode, Code> = {
   base_url_not_allowed: Code.InvalidArgument,
   untranslatable: Code.InvalidArgument,
   caller_aborted: Code.Canceled,
+  answer_unread: Code.Canceled,
   stream_cut: Code.Unavailable,
   storage_unavailable: Code.Unavailable,
   shutting_down: Code.Unavailable,

@@ -49,6 +49,7 @@ export const FAULT_CODES = [
   "untranslatable",
   // The call itself.
   "caller_aborted",
+  "answer_unread",
   "stream_cut",
   // Ourselves.
   "storage_unavailable",

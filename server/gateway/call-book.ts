@@ -18,6 +18,7 @@ import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
+import { HTTP_STATUS } from "./fault-status.js";
 import { goesOn, type LaterUsage, restOf } from "./later-usage.js";
 import type { Ticket } from "./ports.js";
 
@@ -214,7 +215,7 @@ export class CallBook {
 
   /** Tokens of a call that did not come to its end. `part` is undefined when no byte of a reply has gone to the caller. */
   countedBroken(fault: Fault, part: ReplyPart | undefined): Counted {
-    if (fault.code === "caller_aborted") return this.#countedAborted(part);
+    if (HTTP_STATUS[fault.code] === HTTP_STATUS.caller_aborted) return this.#countedAborted(part);
     return part === undefined ? NOT_COUNTED : this.countedInPart(part.given, part.textBytes);
   }
 

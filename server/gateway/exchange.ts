@@ -284,7 +284,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       // The provider has said what is wrong, and nothing more was to come.
       this.onStreamEnd();
     } else if (failure.kind === "CALLER_STALLED") {
-      this.callerLeft();
+      this.callerLeft(true);
       this.#answer.breakOff();
     } else if (failure.kind === "TIMEOUT") {
       this.#cut("upstream_timeout", "TIMEOUT", failure.detail);
@@ -334,15 +334,17 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     });
   }
 
-  /** The caller closed its connection: nothing may go on for it. */
-  callerLeft(): void {
+  /** The caller closed its connection, or left so much unread that it was closed: nothing may go on for it. */
+  callerLeft(unread: boolean): void {
     if (this.#book.closed) {
       this.#trials?.abort("CALLER_ABORTED", "");
       this.#over();
       return;
     }
-    const fault = new Fault("caller_aborted", "The caller closed the connection.");
-    this.#end(fault, "CALLER_ABORTED", "the caller closed the connection");
+    const fault = unread
+      ? new Fault("answer_unread", "The caller left its answer unread.")
+      : new Fault("caller_aborted", "The caller closed the connection.");
+    this.#end(fault, "CALLER_ABORTED", fault.publicMessage);
   }
 
   /** Ends the call now and tells the caller why, in the way that is still open. */
@@ -383,9 +385,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (relay !== undefined) this.#book.leaves(relay.watch.keptId, counted.tokens);
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
-    const httpStatus = fault.code === "caller_aborted" ? undefined : told;
+    const own = HTTP_STATUS[fault.code];
+    const httpStatus = own === HTTP_STATUS.caller_aborted ? own : (told ?? own);
     const bytes = relay?.bytes ?? 0;
-    const onRecord = this.#finish(httpStatus ?? HTTP_STATUS[fault.code], fault, counted, bytes);
+    const onRecord = this.#finish(httpStatus, fault, counted, bytes);
     this.#over();
     return onRecord;
   }

@@ -42,6 +42,7 @@ export const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
   base_url_not_allowed: 502,
   untranslatable: 400,
   caller_aborted: 499,
+  answer_unread: 499,
   stream_cut: 502,
   storage_unavailable: 503,
   shutting_down: 503,

@@ -86,3 +86,31 @@ test("a reply that there is no room to collect goes on as it comes; one that is 
   }
   assert.deepEqual(translating.pool.outcomes, ["CALLER_ABORTED", "CALLER_ABORTED"]);
 });
+
+test("a stream that is cut since it was left unread is on record as that", async (t) => {
+  const event = `data: {"x":"${"y".repeat(100_000)}"}\n\n`;
+  const flooding = await startUpstreamStub((_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    const more = (): void => {
+      while (!res.destroyed && res.write(event));
+    };
+    res.on("drain", more);
+    more();
+  });
+  const streaming = await startGateway({
+    providers: [{ baseUrl: flooding.origin }],
+    limits: { unreadBytesMax: 50_000 },
+  });
+  const body = '{"model":"m","stream":true}';
+  const socket = net.connect(streaming.port, "127.0.0.1");
+  t.after(async () => {
+    socket.destroy();
+    await Promise.all([streaming.close(), flooding.close()]);
+  });
+  socket.on("error", () => undefined);
+  socket.pause();
+  socket.write(REQUEST.replace(String(BODY.length), String(body.length)).replace(BODY, body));
+  const { errorCode, httpStatus, errorMessage } = await streaming.sink.record();
+  assert.deepEqual([errorCode, httpStatus], ["answer_unread", 499]);
+  assert.match(errorMessage ?? "", /unread/);
+});

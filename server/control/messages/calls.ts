@@ -124,6 +124,7 @@ function endReasonOf(record: CallRecord): Call_EndReason {
   if (record.status === "SUCCESS") return Call_EndReason.COMPLETED;
   switch (record.errorCode ?? "") {
     case "caller_aborted":
+    case "answer_unread":
       return Call_EndReason.CALLER_ABORTED;
     case "stream_cut":
       return Call_EndReason.UPSTREAM_CUT;
