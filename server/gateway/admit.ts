@@ -101,7 +101,8 @@ function queryKey(query: string): string | undefined {
 
 /** The query without the caller's key, otherwise unchanged: a client key is no provider's business. */
 export function queryWithoutKey(query: string): string {
-  if (!query.includes("key=")) return query;
+  // Its name may be written in other ways.
+  if (!/key|%/.test(query)) return query;
   return query
     .split("&")
     .filter((part) => !isKey(part))

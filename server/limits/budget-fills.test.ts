@@ -110,6 +110,50 @@ test("what ends while the ledger is being read counts once, whether the ledger h
   }
 });
 
+test("what others' calls use meanwhile is left to them", async () => {
+  const asked: (() => readonly string[])[] = [];
+  const limiter = new Limiter({
+    clock: new FakeClock(NOON),
+    loadSpent: async (_subject, _span, booked) => {
+      asked.push(booked);
+      await new Promise(() => undefined);
+      return { tokens: 0, costMicros: 0 };
+    },
+  });
+  const limits = { ...UNLIMITED, budgets: [BUDGET] };
+  limiter.setLimits(KEY, limits);
+  for (const [id, own] of [
+    ["ck_2", UNLIMITED],
+    [KEY.id, limits],
+  ] as const) {
+    const clientKey = aClientKey(id, { ownerId: "usr_1", limits: own });
+    const principal = { ownerId: "usr_1", clientKey };
+    const call = { id: `call_of_${id}`, startedAt: NOON, clientKeyId: id, ownerId: "usr_1" };
+    limiter.admit(principal, ESTIMATE, "OPENAI").settle(USED, call);
+  }
+  assert.deepEqual(asked[0]?.(), ["call_of_ck_1"]);
+  assert.equal(limiter.budgetUse(KEY, [BUDGET])[0]?.tokens, USED.tokens);
+});
+
+test("a call that ends while the clock is days ahead counts once when it is right again", async () => {
+  const clock = new FakeClock(NOON);
+  const loadSpent = (): Promise<Used> => Promise.resolve({ tokens: 0, costMicros: 0 });
+  const limiter = new Limiter({ clock, loadSpent });
+  const limits = { ...UNLIMITED, budgets: [BUDGET] };
+  const clientKey = aClientKey(KEY.id, { ownerId: "usr_1", limits });
+  const begin = (): Ticket => limiter.admit({ ownerId: "usr_1", clientKey }, ESTIMATE, "OPENAI");
+  const running = begin();
+  clock.jumpWall(3 * 86_400_000);
+  begin();
+  await new Promise(setImmediate);
+  const call = { id: "call_1", startedAt: NOON, clientKeyId: KEY.id, ownerId: "usr_1" };
+  running.settle(USED, call);
+  clock.jumpWall(-3 * 86_400_000);
+  begin();
+  await new Promise(setImmediate);
+  assert.equal(limiter.budgetUse(KEY, [BUDGET])[0]?.tokens, USED.tokens + 100);
+});
+
 test("a budget that is set again counts what was spent without it", async () => {
   const world = new World();
   world.setBudget(true);

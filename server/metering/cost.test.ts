@@ -180,6 +180,35 @@ test("more tokens never cost less, within one tier", () => {
   );
 });
 
+test("each number of tokens is made sound by itself", () => {
+  const sound: TokenUsage = { input: 9, output: 8, cacheRead: 3, cacheWrite: 2, reasoning: 4 };
+  assert.equal(soundTokens(sound), sound);
+  const of = (part: Partial<TokenUsage>): TokenUsage => soundTokens({ ...sound, ...part });
+  for (const bad of [Number.NaN, -1, -Infinity]) {
+    assert.deepEqual(of({ input: bad }), { ...sound, input: 5 });
+    assert.deepEqual(of({ output: bad }), { ...sound, output: 4 });
+    assert.deepEqual(of({ cacheRead: bad }), { ...sound, cacheRead: 0 });
+    assert.deepEqual(of({ cacheWrite: bad }), { ...sound, cacheWrite: 0 });
+    assert.deepEqual(of({ reasoning: bad }), { ...sound, reasoning: 0 });
+  }
+  for (const part of ["input", "output", "cacheRead", "cacheWrite", "reasoning"] as const) {
+    assert.deepEqual(of({ [part]: sound[part] + 0.9 }), sound, part);
+  }
+  const parts = { webSearches: 1 };
+  assert.deepEqual(of({ output: 8.5, parts }), { ...sound, parts });
+});
+
+test("long cache writes below the long-context limit cost what they cost there", () => {
+  const price: Price = { ...AUDIO, longContextFrom: 200_000, longContextCacheWriteLong: 1 };
+  assert.equal(costWith({ cacheWriteLong: 1000 }, price), costWith({ cacheWriteLong: 1000 }));
+});
+
+test("a price that is no price costs nothing", () => {
+  for (const input of [-3_000_000, Number.NaN]) {
+    assert.equal(costOf({ ...FLAT, input }, { ...NO_TOKENS, input: 5 }), 0);
+  }
+});
+
 test("above the long-context limit the whole call is billed at the long-context prices", () => {
   const price = { ...FLAT, longContextFrom: 200_000, longContextInput: 6_000_000 };
   const at = (input: number): number | null => costOf(price, { ...NO_TOKENS, input });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { World, keys, result, SUPER, tally } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
+import { MODEL_REFUSAL_COOLDOWN_MS } from "./health.js";
 import { KEYS_MAX, KINDS_MAX, Rights } from "./rights.js";
 import { STRATEGIES } from "./strategy.js";
 
@@ -118,6 +119,37 @@ test("a session leaves a key that lacks a right for its calls, and a key on proo
   kept.outdone();
   const other = kept.providerKey.id === "pk_00000" ? "pk_00001" : "pk_00000";
   assert.deepEqual([...takers(world, 3, session).keys()], [other]);
+});
+
+test("what a key lacks is told for its model alone, and for as long as it holds", () => {
+  const rights = new Rights();
+  rights.lacks("pk_1", "/v1/a", "m", 0);
+  rights.lacks("pk_1", "/v1/b", "m", 1);
+  rights.lacks("pk_1", "/v1/c", "other", 0);
+  rights.lacks("pk_2", "/v1/d", "m", 0);
+  assert.deepEqual(rights.lackedBy("pk_1", "m", 0), ["/v1/a", "/v1/b"]);
+  assert.deepEqual(rights.lackedBy("pk_1", "m", MODEL_REFUSAL_COOLDOWN_MS), ["/v1/b"]);
+  assert.deepEqual(rights.lackedBy("pk_1", "m", MODEL_REFUSAL_COOLDOWN_MS + 1), []);
+  assert.deepEqual(rights.lackedBy("pk_3", "m", 0), []);
+});
+
+test("what is heard again of a key holds anew, and is forgotten after the rest", () => {
+  const rights = new Rights();
+  rights.lacks("pk_1", "/v1/a", "m", 0);
+  rights.lacks("pk_2", "/v1/a", "m", 10);
+  rights.lacks("pk_1", "/v1/a", "m", 20);
+  const at = (ms: number): boolean[] => {
+    const keys = rights.without("/v1/a", "m", ms + MODEL_REFUSAL_COOLDOWN_MS);
+    return [keys.has("pk_1"), keys.has("pk_2")];
+  };
+  assert.deepEqual(at(9), [true, true]);
+  assert.deepEqual(at(10), [true, false]);
+  assert.deepEqual(at(20), [false, false]);
+  for (let i = 0; i < KINDS_MAX; i++) {
+    rights.lacks("pk_1", "/v1/often", "m", 30);
+    rights.lacks("pk_1", "/v1/once", String(i), 30);
+  }
+  assert.equal(rights.without("/v1/often", "m", 30).size, 1);
 });
 
 test("callers may ask for whatever they like: what is known is bounded", () => {

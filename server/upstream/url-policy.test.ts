@@ -140,6 +140,11 @@ test("what is no plain base URL is refused", () => {
     "https://a%00b.example",
     "https://[fe80::1%25eth0]/",
     "https://api.openai.com/%2e%2e/x",
+    "https://api.openai.com/%2E%2E/x",
+    "https://api.openai.com/a%2Fb",
+    "https://api.openai.com/a%5Cb",
+    "https://api.openai.com/../x",
+    "https://api.openai.com/v1/.",
     "https://api.openai.com/a//b",
     "https://api.openai.com/a%2fb",
     "https://api.openai.com/a%5cb",
@@ -172,6 +177,9 @@ test("what the operator allows is allowed, with any port and without TLS, and no
     "https://[64:ff9b::7f00:1]",
     "http://8.8.8.8",
     "https://8.8.8.8:22",
+    "ftp://127.0.0.1",
+    "file://127.0.0.1/etc/passwd",
+    "ws://127.0.0.1:8080",
   ])
     refused(local, url);
 });

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import {
+  SlidingWindow,
+  WINDOW_ENTRIES_MAX,
+  WINDOW_MS,
+  type WindowEntry,
+} from "./sliding-window.js";
+
+/** How much longer than a minute an admission may count in a busy window. */
+const TOO_LONG_MS = (2 * WINDOW_MS) / WINDOW_ENTRIES_MAX;
+
+/** Every admission by itself. */
+class PlainWindow {
+  readonly admissions: { readonly atMs: number; amount: number }[] = [];
+
+  total(nowMs: number, windowMs = WINDOW_MS): number {
+    return this.admissions
+      .filter(({ atMs }) => atMs + windowMs > nowMs)
+      .reduce((sum, { amount }) => sum + amount, 0);
+  }
+
+  waitMs(amount: number, limit: number, nowMs: number): number {
+    const ends = this.admissions.map(({ atMs }) => atMs + WINDOW_MS - nowMs);
+    const waits = [0, ...ends.filter((ms) => ms > 0)].toSorted((a, b) => a - b);
+    return waits.find((ms) => this.total(nowMs + ms) + amount <= limit) ?? WINDOW_MS;
+  }
+
+  resetMs(nowMs: number): number {
+    return Math.max(0, ...this.admissions.map(({ atMs }) => atMs + WINDOW_MS - nowMs));
+  }
+}
+
+interface Step {
+  readonly pauseMs: number;
+  readonly amount: number;
+  /** Which of the admissions is corrected then, and to what. */
+  readonly corrected: number;
+  readonly used: number;
+}
+
+function stepsOf(pauseMaxMs: number, maxLength: number): fc.Arbitrary<Step[]> {
+  const step = fc.record({
+    pauseMs: fc.oneof(fc.constant(0), fc.nat(pauseMaxMs)),
+    amount: fc.integer({ min: 1, max: 50 }),
+    corrected: fc.nat(20),
+    used: fc.nat(80),
+  });
+  return fc.array(step, { maxLength, size: "max" });
+}
+
+/** Plays the steps in both windows, and compares them behind each. */
+function play(
+  steps: readonly Step[],
+  compare: (window: SlidingWindow, plain: PlainWindow, nowMs: number) => void,
+): void {
+  const window = new SlidingWindow();
+  const plain = new PlainWindow();
+  const entries: WindowEntry[] = [];
+  let nowMs = 1_000;
+  for (const { pauseMs, amount, corrected, used } of steps) {
+    nowMs += pauseMs;
+    entries.push(window.add(amount, nowMs));
+    plain.admissions.push({ atMs: nowMs, amount });
+    const at = entries.length - 1 - corrected;
+    const [entry, admission] = [entries[at], plain.admissions[at]];
+    if (entry !== undefined && admission !== undefined) {
+      const by = used - admission.amount;
+      window.correct(entry, by, nowMs);
+      if (admission.atMs + WINDOW_MS > nowMs) admission.amount = used;
+    }
+    compare(window, plain, nowMs);
+  }
+  assert.equal(window.isIdle(nowMs + WINDOW_MS - 1), steps.length === 0);
+  assert.equal(window.isIdle(nowMs + WINDOW_MS), true);
+  assert.equal(window.total(nowMs + WINDOW_MS), 0);
+}
+
+test("a window of few admissions is exact to the millisecond, also after corrections", () => {
+  fc.assert(
+    fc.property(stepsOf(20_000, WINDOW_ENTRIES_MAX), fc.nat(60_000), (steps, aheadMs) => {
+      play(steps, (window, plain, nowMs) => {
+        assert.equal(window.total(nowMs), plain.total(nowMs));
+        assert.equal(window.resetMs(nowMs), plain.resetMs(nowMs));
+        for (const limit of [1, 60, 200]) {
+          assert.equal(window.waitMs(1, limit, nowMs), plain.waitMs(1, limit, nowMs));
+        }
+      });
+      const window = new SlidingWindow();
+      const entry = window.add(5, 0);
+      window.correct(entry, 3, aheadMs);
+      assert.equal(window.total(aheadMs), aheadMs < WINDOW_MS ? 8 : 0);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("a busy window counts no admission for less than a minute, nor for much longer", () => {
+  fc.assert(
+    fc.property(stepsOf(700, 400), (steps) => {
+      play(steps, (window, plain, nowMs) => {
+        const total = window.total(nowMs);
+        assert.ok(total >= plain.total(nowMs), "too short");
+        assert.ok(total <= longest(plain, nowMs), "too long");
+      });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+/** What an exact window that is a little longer would hold. */
+function longest(plain: PlainWindow, nowMs: number): number {
+  return plain.total(nowMs, WINDOW_MS + TOO_LONG_MS);
+}

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Secret } from "../core/secret.js";
+import { redact } from "./redact.js";
+
+/** Holds what each form writes otherwise. */
+const KEY = 'sk-pröj-a/b+c?d"e\\f~~~>>>???-0123456789';
+
+test("a provider's text shows a key in none of the forms in which servers echo what they were sent", () => {
+  const base64 = Buffer.from(KEY).toString("base64");
+  const middle = Math.floor(KEY.length / 2);
+  const forms = {
+    plain: KEY,
+    "in a URL": encodeURIComponent(KEY),
+    "in JSON": JSON.stringify(KEY).slice(1, -1),
+    "in base64": base64.replace(/=+$/, ""),
+    "in base64 of URLs": Buffer.from(KEY).toString("base64url"),
+    "in hexadecimal": Buffer.from(KEY).toString("hex"),
+    "the first half": KEY.slice(0, middle),
+    "the second half": KEY.slice(middle),
+  };
+  assert.equal(new Set(Object.values(forms)).size, 8);
+  assert.match(base64, /[+/].*[+/].*=$/, "the key says enough");
+  for (const [name, form] of Object.entries(forms)) {
+    const said = redact(`key ${form}, again "${form}".`, new Secret(KEY));
+    assert.equal(said, 'key [redacted], again "[redacted]".', name);
+  }
+});
+
+test("halves of a short key stay, for they may be words; what is no key stays whole", () => {
+  const short = new Secret("no-api-key-at-all-here");
+  assert.equal(redact("there is no-api-key-", short), "there is no-api-key-");
+  assert.equal(redact("there is no-api-key-at-all-here", short), "there is [redacted]");
+  assert.equal(redact("error", new Secret("error")), "error");
+  assert.equal(redact("12345678", new Secret("12345678")), "[redacted]");
+  assert.equal(redact("anything", undefined), "anything");
+});
