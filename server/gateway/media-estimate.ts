@@ -165,7 +165,8 @@ const NO_FIELDS: ReadonlySet<string> = new Set();
 /** At most, by what the file begins with. */
 function secondsOf(body: Buffer, file: Span): number {
   const begin = latin1(body, file.start, Math.min(file.start + WAVE_HEAD_BYTES, file.end));
-  if (begin.startsWith("RIFF") && begin.startsWith("WAVEfmt ", 8)) {
+  const isWhole = begin.length === WAVE_HEAD_BYTES;
+  if (isWhole && begin.startsWith("RIFF") && begin.startsWith("WAVEfmt ", 8)) {
     const perSecond = body.readUInt32LE(file.start + WAVE_RATE_AT);
     if (perSecond > 0) return bytesOf(file) / Math.max(perSecond, BYTES_PER_SECOND.OPUS);
   }

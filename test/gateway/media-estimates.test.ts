@@ -105,6 +105,19 @@ test("a transcription reserves by the seconds that its file may last, as its for
   }
 });
 
+test("a WAV file that ends in its head reserves by its bytes", async () => {
+  const part = (said: string, value: string): string =>
+    `--b\r\nContent-Disposition: form-data; ${said}\r\n\r\n${value}\r\n`;
+  const file = part('name="file"; filename="f"', "RIFF\0\0\0\0WAVEfmt ");
+  const reply = await gateway.fetch(TRANSCRIPTIONS, {
+    method: "POST",
+    headers: { "content-type": "multipart/form-data; boundary=b" },
+    body: `${part('name="model"', "m")}${file}--b--`,
+  });
+  assert.equal(reply.status, 200, await reply.text());
+  assert.equal(gateway.limiter.estimates.at(-1)?.parts?.audioSeconds, 1);
+});
+
 test("a call that is broken off counts what its images may cost, where that is what is wanted", async (t) => {
   const silent = await startUpstreamStub(() => undefined);
   const strict = await startGateway({
