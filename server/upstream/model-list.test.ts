@@ -61,6 +61,12 @@ test("of a list no more is taken than fits, and nothing that is no model", () =>
     { id: "a b" },
     { id: "x\r\ny" },
     { id: "ä" },
+    { id: ".." },
+    { id: "a//b" },
+    { id: "a/../b" },
+    { id: "a%2Fb" },
+    { id: "a?b" },
+    { id: "[redacted]-echo" },
   ];
   const long = { id: "x".repeat(257) };
   const twice = [{ id: "a", created: 1e300, display_name: "two\nlines" }, { id: "a" }];

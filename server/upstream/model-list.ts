@@ -1,10 +1,11 @@
+import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Provider, ToldModel } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import { type EndpointPath, modelsRequest } from "./probe-request.js";
 import { redact } from "./redact.js";
-import { fetchWhole } from "./reply.js";
+import { fetchWhole, type WholeReply } from "./reply.js";
 import type { Upstream } from "./upstream.js";
 
 /** The models that a provider told, or why it told none; `problem` holds neither an address nor a secret. */
@@ -17,8 +18,10 @@ const TIMEOUT_MS = 15_000;
 const REPLY_BYTES_MAX = 2 * 1024 * 1024;
 const MODELS_MAX = 2_000;
 const PROBLEM_CHARS_MAX = 200;
-/** As models are named in a request: without spaces and of bounded length. */
-const MODEL_ID = /^[!-~]{1,256}$/;
+/** As models can be named in a path too. */
+const MODEL_ID = /^[A-Za-z0-9._~:@+/-]{1,256}$/;
+/** A segment of dots alone, or of nothing, would be another path. */
+const NO_NAME = /(?:^|\/)\.*(?:\/|$)/;
 const DISPLAY_NAME_CHARS_MAX = 200;
 /** Answers of providers that have no such list. */
 const NO_LIST: ReadonlySet<number> = new Set([404, 405, 501]);
@@ -41,13 +44,30 @@ export async function askModels(
     if (!("httpStatus" in reply)) return problem(reply.detail);
     if (NO_LIST.has(reply.httpStatus)) return { models: [] };
     if (reply.httpStatus !== 200) return problem(`HTTP ${String(reply.httpStatus)}`);
-    const models = toldModels(redact(reply.body.toString("utf8"), secret));
+    const models = toldModels(redact(textOf(reply), secret));
     return models === undefined ? problem("the answer is not a model list") : { models };
   } catch (thrown) {
     if (thrown instanceof Fault) return problem(thrown.publicMessage);
     throw thrown;
   }
 }
+
+/** Some pack what was to come as it is. What cannot be unpacked is no list. */
+function textOf({ headers, body }: WholeReply): string {
+  const unpack = UNPACK[headers.get("content-encoding")?.toLowerCase() ?? ""];
+  try {
+    return (unpack?.(body, { maxOutputLength: REPLY_BYTES_MAX }) ?? body).toString("utf8");
+  } catch {
+    return "";
+  }
+}
+
+const UNPACK: Readonly<Record<string, typeof gunzipSync | undefined>> = {
+  gzip: gunzipSync,
+  "x-gzip": gunzipSync,
+  deflate: inflateSync,
+  br: brotliDecompressSync,
+};
 
 function problem(text: string): ModelListAnswer {
   return { problem: text.slice(0, PROBLEM_CHARS_MAX) };
@@ -88,7 +108,7 @@ function toldModel(entry: unknown): ToldModel | undefined {
   const name = said.get("id") ?? said.get("name");
   if (typeof name !== "string") return undefined;
   const modelId = name.startsWith("models/") ? name.slice("models/".length) : name;
-  if (!MODEL_ID.test(modelId)) return undefined;
+  if (!MODEL_ID.test(modelId) || NO_NAME.test(modelId)) return undefined;
   return {
     modelId,
     displayName: lineOf(said.get("display_name") ?? said.get("displayName")) ?? modelId,

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { gzipSync } from "node:zlib";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
-import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import {
+  ProviderKey_Health,
+  ProviderKey_Visibility,
+} from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { replyJson, type UpstreamStub } from "../support/upstream-stub.js";
@@ -92,6 +96,35 @@ test("a provider with a pattern alone lists what it has, once asked and in each 
   }
   assert.equal(await get(secret, "whisper-1"), 404);
   assert.equal(stub.received.length, 1, "all from one question");
+});
+
+test("a list that comes packed is read, and one that is no list is said to the operator alone", async (t) => {
+  const { api, stub, providerId, listed } = await prepared(t, ["*"]);
+  stub.script = (_received, res) => {
+    const packed = gzipSync(JSON.stringify({ data: [{ id: "packed" }] }));
+    res.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
+    res.end(packed);
+  };
+  await addProviderKey(api, providerId, "main", "sk-account-one-5d1e77");
+  const clientKey = await addClientKey(api);
+  assert.deepEqual(await listed(clientKey), ["packed"]);
+  const warned = async () => (await api.system.getStatus({})).warnings.map(({ code }) => code);
+  assert.equal((await warned()).includes("models_not_listed"), false);
+  stub.script = replyJson(401, '{"error": {"message": "no"}}');
+  const { provider } = await api.providers.createProvider({
+    slug: "mute",
+    displayName: "Mute",
+    baseUrl: `${stub.origin}/v1`,
+    dialect: Dialect.OPENAI,
+    authStyle: Provider_AuthStyle.BEARER,
+    modelPatterns: ["*"],
+  });
+  const muteKey = await addProviderKey(api, provider?.id ?? "", "mute", "sk-account-two-5d1e77");
+  assert.deepEqual(await listed(clientKey), ["packed"]);
+  assert.ok((await warned()).includes("models_not_listed"));
+  const { providerKey } = await api.providerKeys.getProviderKey({ id: muteKey });
+  assert.equal(providerKey?.health, ProviderKey_Health.UNKNOWN);
+  assert.equal(providerKey.lastUsedTime, undefined);
 });
 
 test("what one owner's account may use is listed to nobody else", async (t) => {
