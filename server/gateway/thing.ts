@@ -27,7 +27,7 @@ interface Call {
 export class CallThing {
   readonly #call: Call;
   /** Empty for none. */
-  readonly #id: string;
+  #id: string;
   /** What the reply names lives on in the provider's account. */
   readonly #keeps: boolean;
   /** Its home said that it has no such thing, so others are asked. */
@@ -45,10 +45,15 @@ export class CallThing {
     return this.#call.context.homes.of(this.#call.principal, this.#id);
   }
 
-  /** Its key failed. True where another one may have it. */
-  livesElsewhere(failure: AttemptFailure): boolean {
+  /** A key failed with the request. True where another one may have the thing. */
+  livesElsewhere(failure: AttemptFailure, { body }: CallPlan): boolean {
+    const { httpStatus, detail } = failure;
     if (saysNoSuchThing(failure)) this.#isLookedFor = true;
-    return failure.httpStatus === 404 && this.#id !== "";
+    if (httpStatus !== 400 && httpStatus !== 404) return false;
+    // Not looked for as long as nothing is known of any thing.
+    if (this.#id === "") this.#id = namedIn(body, this.#call.match.endpoint.names)[0] ?? "";
+    if (this.#id === "" || httpStatus === 404) return this.#id !== "";
+    return detail.includes(this.#id) && MISSED.test(detail);
   }
 
   /** A whole reply came, and nothing of it was translated: what a translation goes on from is kept here. */
@@ -107,6 +112,9 @@ function thingOf({ match, query, principal, context }: Call, { bodyHead, body }:
   const all = bodyHead.from === "" ? named : [bodyHead.from, ...named];
   return all.find((each) => context.homes.of(principal, each) !== "") ?? all[0] ?? "";
 }
+
+/** As an error says with another status that there is no such thing. */
+const MISSED = /not (?:be )?found|no such|does not exist/i;
 
 /** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
 function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {

@@ -330,7 +330,7 @@ export class Trials implements AttemptListener {
       book.closeLease(failure);
       listener.onAttemptFailed();
       this.#failover.failed(lease, failure);
-      const livesElsewhere = this.#thing.livesElsewhere(failure);
+      const livesElsewhere = this.#thing.livesElsewhere(failure, plan);
       const { target } = lease;
       const isGone = this.#failover.isRefused(target) || lacksPath(match, failure);
       const goesOn = isGone

@@ -73,6 +73,24 @@ test("what nobody knows the account of is looked for in each, and after that in 
   assert.equal((await ask("GET", "/v1/files/file-none")).status, 404);
 });
 
+test("a response to go on from that nobody remembers is looked for in each account", async (t) => {
+  const { api, stub, proxyUrl, folder, stop } = await prepared(t);
+  const clientKey = await addClientKey(api);
+  const model = "accounts-chat";
+  const responses = await make(stub, () =>
+    caller(proxyUrl, clientKey).ask("POST", "/v1/responses", { model }),
+  );
+  await stop();
+  await alter(folder, "DELETE FROM homes");
+  const again = await serve(t, folder);
+  const { ask } = caller(again.proxyUrl, clientKey);
+  for (const { id } of responses) {
+    // eslint-disable-next-line no-await-in-loop -- one after the other
+    const reply = await ask("POST", "/v1/responses", { model, previous_response_id: id });
+    assert.equal(reply.status, 200, reply.text);
+  }
+});
+
 test("an id that another owner's call made leads to none of that owner's keys", async (t) => {
   const { api, stub, proxyUrl } = await prepared(t);
   const { ask } = caller(proxyUrl, await addClientKey(api));

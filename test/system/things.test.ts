@@ -56,17 +56,25 @@ test("a response goes to the account of the conversation, the store or the conta
   await eachOnce(stub, stores, ({ id }) => ask("POST", `/v1/vector_stores/${id}/search`, {}));
 });
 
-test("what nobody remembers and a request names is looked for in each account", async (t) => {
-  const { api, stub, proxyUrl } = await prepared(t);
-  const { ask } = caller(proxyUrl, await addClientKey(api));
-  // Made beside the gateway, in one of the accounts.
-  const made = await fetch(`${stub.origin}/v1/conversations`, {
+/** The id of a thing that was made beside the gateway, in one of the accounts. */
+async function madeBeside(origin: string, kind: string): Promise<string> {
+  const made = await fetch(`${origin}/v1/${kind}`, {
     method: "POST",
     headers: { authorization: "Bearer sk-account-accounts-2-5d1e" },
   });
-  const { id } = (await made.json()) as { readonly id: string };
-  await make(stub, () => ask("POST", "/v1/files", {}));
+  return ((await made.json()) as { readonly id: string }).id;
+}
+
+test("what nobody remembers and a request names is looked for in each account", async (t) => {
+  const { api, stub, proxyUrl } = await prepared(t);
+  const { ask } = caller(proxyUrl, await addClientKey(api));
+  const id = await madeBeside(stub.origin, "conversations");
   const model = "accounts-chat";
+  const store = await madeBeside(stub.origin, "vector_stores");
+  const tools = [{ type: "file_search", vector_store_ids: [store] }];
+  const searched = await ask("POST", "/v1/responses", { model, tools });
+  assert.equal(searched.status, 200, searched.text);
+  await make(stub, () => ask("POST", "/v1/files", {}));
   const found = await ask("POST", "/v1/responses", { model, conversation: id });
   assert.equal(found.status, 200, found.text);
   stub.received.length = 0;
