@@ -155,15 +155,21 @@ test("lists are bounded: those that were not looked at for the longest are forgo
   assert.equal(kept.includes(providers[0]!), false);
 });
 
-test("no more than 32 questions are under way, and the others are asked with a later look", async () => {
+test("questions under way are bounded, and whose providers do not answer keeps nobody else from asking", async () => {
   const { asked, made } = lists();
   const providers = Array.from({ length: 40 }, (_, at) => aProvider(`prv_${String(at)}`));
   void made.refresh(providers, ME);
+  assert.equal(asked.length, 16);
+  void made.refresh(providers, aPrincipal("STANDARD", "usr_other"));
   assert.equal(asked.length, 32);
-  for (const each of asked.slice()) {
+  for (const each of asked.slice(0, 16)) {
     // eslint-disable-next-line no-await-in-loop -- one after the other
     await each.answer({ models: [] });
   }
   void made.refresh(providers, ME);
-  assert.equal(asked.length, 40);
+  assert.equal(asked.length, 48, "the others with a later look");
+  for (const owner of ["usr_1", "usr_2", "usr_3"]) {
+    void made.refresh(providers, aPrincipal("STANDARD", owner));
+  }
+  assert.equal(asked.length, 16 + 64);
 });

@@ -28,7 +28,9 @@ const AFTER_PROBLEM_MS = 60_000;
 /** So long a caller waits for lists of which nothing is known yet. */
 const WAIT_MS = 3_000;
 /** Questions under way at a time; what is due besides is asked with the next look. */
-const ASKS_MAX = 32;
+const ASKS_MAX = 64;
+/** Of one owner, or the pool: whose providers do not answer must not keep others from asking. */
+const ASKS_OF_ONE_MAX = 16;
 /** Lists kept; of more, those that were not looked at for the longest go. */
 const LISTS_MAX = 1_024;
 /** Models in all lists that are kept. */
@@ -59,7 +61,8 @@ export class ProviderLists {
   /** The order of the map is the order of use. */
   readonly #entries = new Map<string, Entry>();
   #models = 0;
-  #asks = 0;
+  /** Questions under way, by whose keys they are asked with. */
+  readonly #asks = new Map<string, number>();
 
   constructor(options: ProviderListsOptions) {
     this.#options = options;
@@ -114,15 +117,28 @@ export class ProviderLists {
 
   #ask(entry: Entry, principal: Principal): void {
     const { clock, ask } = this.#options;
-    if (entry.askAtMs > clock.monotonic() || this.#asks >= ASKS_MAX) return;
+    const who = drawsOn(principal);
+    if (entry.askAtMs > clock.monotonic() || !this.#mayAsk(who)) return;
     const answer = ask(entry.provider, principal, entry.turn);
     if (answer === undefined) return;
-    this.#asks++;
+    this.#countAsk(who, 1);
     entry.asking = answer.then((told) => {
-      this.#asks--;
+      this.#countAsk(who, -1);
       entry.asking = undefined;
       this.#take(entry, told);
     });
+  }
+
+  #mayAsk(who: string): boolean {
+    let all = 0;
+    for (const asks of this.#asks.values()) all += asks;
+    return all < ASKS_MAX && (this.#asks.get(who) ?? 0) < ASKS_OF_ONE_MAX;
+  }
+
+  #countAsk(who: string, by: 1 | -1): void {
+    const asks = (this.#asks.get(who) ?? 0) + by;
+    if (asks > 0) this.#asks.set(who, asks);
+    else this.#asks.delete(who);
   }
 
   #take(entry: Entry, answer: ListAnswer): void {
