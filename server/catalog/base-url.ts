@@ -74,7 +74,7 @@ export function endpointUrl(
   upstreamModel: string,
 ): string {
   const base = new URL(provider.baseUrl);
-  if (path.startsWith(UPLOADS)) return joinUrl(withoutLastVersion(base), path);
+  if (path.startsWith(UPLOADS)) return uploadUrl(base, path);
   if (provider.authStyle === "AZURE") return azureUrl(base, path, upstreamModel);
   if (provider.dialect === "OPENAI" && isDashScopeNative(base) && !DASHSCOPE_OWN.test(path)) {
     return joinUrl(`${base.origin}/compatible-mode/v1`, path);
@@ -100,14 +100,16 @@ function azureUrl(base: URL, path: string, deployment: string): string {
   return joinUrl(root === "" ? `${base.origin}/openai/v1` : base.href, path);
 }
 
-/** Google's uploads have their own tree, in which the version comes second. */
+/** Google's uploads have their own tree, in which the version comes second; the base URL's wins there too. */
 const UPLOADS = "/upload/";
 
-function withoutLastVersion(base: URL): string {
-  const path = trimSlashes(base.pathname);
-  const last = path.lastIndexOf("/");
-  const root = VERSION_SEGMENT.test(path.slice(last + 1)) ? path.slice(0, last) : path;
-  return `${base.origin}${root}${base.search}`;
+function uploadUrl(base: URL, path: string): string {
+  const root = trimSlashes(base.pathname);
+  const last = root.lastIndexOf("/");
+  const version = root.slice(last + 1);
+  if (!VERSION_SEGMENT.test(version)) return joinUrl(base.href, path);
+  const above = `${base.origin}${root.slice(0, last)}${base.search}`;
+  return joinUrl(above, UPLOADS + version + withoutVersion(path.slice(UPLOADS.length - 1)));
 }
 
 /** What Azure has once for each deployment; files, batches, responses, what was stored and models it has once for all. */

@@ -254,10 +254,11 @@ const ANTHROPIC: readonly Endpoint[] = [
   row("GET", "ANTHROPIC", "/v1/models/{model}", LOCAL),
 ];
 
-/** Gemini's, under the versions and the prefix that its SDKs use. */
+/** Gemini's, under the versions and the prefix that its SDKs use: from its third major on the one for JavaScript has `v1`. */
+const GEMINI_VERSIONS = ["v1beta", "v1"] as const;
+
 const GEMINI: readonly Endpoint[] = [
-  "/v1beta/models",
-  "/v1/models",
+  ...GEMINI_VERSIONS.map((version) => `/${version}/models`),
   "/v1beta1/publishers/google/models",
 ].flatMap((models) => [
   row("POST", "GEMINI", `${models}/{model}:generateContent`, GENERATE),
@@ -279,23 +280,27 @@ const FILES: Options = { idPrefix: "files/" };
 const CACHES: Options = { idPrefix: "cachedContents/" };
 
 /** What Gemini keeps. Files come in by uploads of their own protocol. */
-const GEMINI_THINGS: readonly Endpoint[] = [
-  row("POST", "GEMINI", "/upload/v1beta/files", { ...MADE, uploads: true }),
-  row("GET", "GEMINI", "/v1beta/files", KEPT),
-  row("GET", "GEMINI", "/v1beta/files/{id}", FILES),
-  row("DELETE", "GEMINI", "/v1beta/files/{id}", FILES),
-  row("GET", "GEMINI", "/v1beta/files/{id}:download", { ...FILES, ...DOWNLOAD }),
-  row("POST", "GEMINI", "/v1beta/cachedContents", { ...KEPT, tokens: "IN", names: NAMED.caches }),
-  row("GET", "GEMINI", "/v1beta/cachedContents", KEPT),
-  row("GET", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),
-  row("PATCH", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),
-  row("DELETE", "GEMINI", "/v1beta/cachedContents/{id}", CACHES),
-];
+const GEMINI_THINGS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => [
+  row("POST", "GEMINI", `/upload/${version}/files`, { ...MADE, uploads: true }),
+  row("GET", "GEMINI", `/${version}/files`, KEPT),
+  row("GET", "GEMINI", `/${version}/files/{id}`, FILES),
+  row("DELETE", "GEMINI", `/${version}/files/{id}`, FILES),
+  row("GET", "GEMINI", `/${version}/files/{id}:download`, { ...FILES, ...DOWNLOAD }),
+  row("POST", "GEMINI", `/${version}/cachedContents`, {
+    ...KEPT,
+    tokens: "IN",
+    names: NAMED.caches,
+  }),
+  row("GET", "GEMINI", `/${version}/cachedContents`, KEPT),
+  row("GET", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
+  row("PATCH", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
+  row("DELETE", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
+]);
 
-const GEMINI_MODELS: readonly Endpoint[] = [
-  row("GET", "GEMINI", "/v1beta/models", LOCAL),
-  row("GET", "GEMINI", "/v1beta/models/{model}", LOCAL),
-];
+const GEMINI_MODELS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => [
+  row("GET", "GEMINI", `/${version}/models`, LOCAL),
+  row("GET", "GEMINI", `/${version}/models/{model}`, LOCAL),
+]);
 
 /** All endpoints. */
 export const ENDPOINTS: readonly Endpoint[] = [

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Dialect } from "../core/provider.js";
 import { ENDPOINTS } from "./endpoints.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 
-function match(method: string, path: string, version = false): Match {
-  const found = matchEndpoint(method, path, version);
+function match(method: string, path: string, spoken: Dialect = "OPENAI"): Match {
+  const found = matchEndpoint(method, path, spoken);
   assert.ok("endpoint" in found, path);
   return found;
 }
@@ -15,7 +16,7 @@ test("every row of the table is reached by its own path", () => {
       .replace("{id}", "id_1")
       .replace("{item}", "item_1")
       .replace("{model}", "gpt-4o");
-    const found = match(endpoint.method, path, endpoint.dialect === "ANTHROPIC");
+    const found = match(endpoint.method, path, endpoint.dialect);
     assert.equal(found.endpoint, endpoint);
     assert.equal(found.id, endpoint.path.includes("{id}") ? "id_1" : "");
     assert.equal(found.item, endpoint.path.includes("{item}") ? "item_1" : "");
@@ -23,10 +24,14 @@ test("every row of the table is reached by its own path", () => {
   }
 });
 
-test("two APIs on one path are told apart by the version header", () => {
-  assert.equal(match("GET", "/v1/models").endpoint.dialect, "OPENAI");
-  assert.equal(match("GET", "/v1/models", true).endpoint.dialect, "ANTHROPIC");
-  assert.equal(match("GET", "/v1/files/f", true).endpoint.dialect, "ANTHROPIC");
+test("APIs that share a path are told apart by whose client asks", () => {
+  for (const path of ["/v1/models", "/v1/models/m", "/v1/files", "/v1/files/f"]) {
+    for (const dialect of ["OPENAI", "ANTHROPIC", "GEMINI"] as const) {
+      assert.equal(match("GET", path, dialect).endpoint.dialect, dialect);
+    }
+  }
+  assert.equal(match("GET", "/v1/batches", "GEMINI").endpoint.dialect, "OPENAI");
+  assert.equal(match("GET", "/v1beta/models").endpoint.dialect, "GEMINI");
 });
 
 test("models in a path are decoded", () => {
@@ -58,21 +63,23 @@ test("ids and models that could mean another path are refused", () => {
     "/v1/vector_stores/../files/f",
     "/v1/containers/c/files/a%2Fb/content",
   ]) {
-    assert.throws(() => matchEndpoint("GET", path, false), path);
+    assert.throws(() => matchEndpoint("GET", path, "OPENAI"), path);
   }
 });
 
 test("a wrong method names the right ones", () => {
-  assert.deepEqual(matchEndpoint("PUT", "/v1/files", false), { allow: ["POST", "GET"] });
-  assert.deepEqual(matchEndpoint("GET", "/v1/completions", false), { allow: ["POST"] });
+  assert.deepEqual(matchEndpoint("PUT", "/v1/files", "OPENAI"), { allow: ["POST", "GET"] });
+  assert.deepEqual(matchEndpoint("GET", "/v1/completions", "OPENAI"), { allow: ["POST"] });
 });
 
 test("refusals before a match speak the dialect that the path suggests", () => {
-  assert.equal(dialectOf("/nothing", false), "OPENAI");
-  assert.equal(dialectOf("/nothing", true), "ANTHROPIC");
-  assert.equal(dialectOf("/v1/messages/x", false), "ANTHROPIC");
-  assert.equal(dialectOf("/v1beta/x", false), "GEMINI");
-  assert.equal(dialectOf("/upload/v1beta/x", false), "GEMINI");
-  assert.equal(dialectOf("/v1beta/openai/x", false), "OPENAI");
-  assert.equal(dialectOf("/v1/models/m:streamGenerateContent", false), "GEMINI");
+  assert.equal(dialectOf("/nothing", "OPENAI"), "OPENAI");
+  assert.equal(dialectOf("/nothing", "ANTHROPIC"), "ANTHROPIC");
+  assert.equal(dialectOf("/v1/nothing", "GEMINI"), "GEMINI");
+  assert.equal(dialectOf("/v1/messages/x", "OPENAI"), "ANTHROPIC");
+  assert.equal(dialectOf("/v1beta/x", "OPENAI"), "GEMINI");
+  assert.equal(dialectOf("/upload/v1beta/x", "OPENAI"), "GEMINI");
+  assert.equal(dialectOf("/upload/v1/x", "OPENAI"), "GEMINI");
+  assert.equal(dialectOf("/v1beta/openai/x", "OPENAI"), "OPENAI");
+  assert.equal(dialectOf("/v1/models/m:streamGenerateContent", "OPENAI"), "GEMINI");
 });

@@ -38,28 +38,28 @@ const MODEL_ENCODED = /^[A-Za-z0-9._~:@/%-]{1,512}$/;
 
 /**
  * Finds the endpoint of a request. The table alone decides: no part of a caller's path goes upstream but
- * ids and models that look like ids and models. `version` says that `anthropic-version` was sent, which
- * tells two APIs apart that share a path. Throws Fault `unsupported_endpoint`.
+ * ids and models that look like ids and models. `spoken` is the API whose client seems
+ * to ask, which tells those apart that share a path. Throws Fault `unsupported_endpoint`.
  */
-export function matchEndpoint(method: string, path: string, version: boolean): Match | WrongMethod {
+export function matchEndpoint(method: string, path: string, spoken: Dialect): Match | WrongMethod {
   const azure = azurePath(path);
   if (azure !== undefined) return matchAzure(method, path, azure);
   const asked = path.startsWith(GOOGLE_PREFIX) ? `/v1/${path.slice(GOOGLE_PREFIX.length)}` : path;
   const exact = TABLE.exact.get(asked);
-  if (exact !== undefined) return choose(exact, method, version, NO_HOLDERS);
+  if (exact !== undefined) return choose(exact, method, spoken, NO_HOLDERS);
   for (const [pattern, rows] of TABLE.patterns) {
     const groups = pattern.exec(asked)?.groups;
     if (groups === undefined) continue;
     const { id = "", item = "", model = "" } = groups;
     if ([id, item].some((each) => each !== "" && !ID.test(each))) break;
-    return choose(rows, method, version, { model: decodeModel(model), id, item });
+    return choose(rows, method, spoken, { model: decodeModel(model), id, item });
   }
   throw new Fault("unsupported_endpoint", unknownPath(path));
 }
 
 /** Azure's paths are OpenAI's under another prefix; a deployment stands only where a model is named in the body. */
 function matchAzure(method: string, path: string, azure: AzurePath): Match | WrongMethod {
-  const match = matchEndpoint(method, azure.path, false);
+  const match = matchEndpoint(method, azure.path, "OPENAI");
   if ("allow" in match) return match;
   const { endpoint } = match;
   const named = endpoint.model === "BODY" || endpoint.model === "FORM";
@@ -70,12 +70,12 @@ function matchAzure(method: string, path: string, azure: AzurePath): Match | Wro
 }
 
 /** The dialect in which to refuse a request that matches nothing. */
-export function dialectOf(path: string, version: boolean): Dialect {
+export function dialectOf(path: string, spoken: Dialect): Dialect {
   if (path.startsWith(GOOGLE_PREFIX) || azurePath(path) !== undefined) return "OPENAI";
-  if (/^\/(?:upload\/)?v1beta/.test(path) || /:(?:\w*[gG]enerateContent|countTokens)$/.test(path)) {
+  if (/^\/(?:upload\/|v1beta)/.test(path) || /:(?:\w*[gG]enerateContent|countTokens)$/.test(path)) {
     return "GEMINI";
   }
-  return version || path.startsWith("/v1/messages") ? "ANTHROPIC" : "OPENAI";
+  return path.startsWith("/v1/messages") ? "ANTHROPIC" : spoken;
 }
 
 /** What stands in the place holders of a path without any. */
@@ -84,14 +84,12 @@ const NO_HOLDERS = { model: "", id: "", item: "" };
 function choose(
   rows: Row,
   method: string,
-  version: boolean,
+  spoken: Dialect,
   holders: typeof NO_HOLDERS,
 ): Match | WrongMethod {
   const ofMethod = rows.filter((endpoint) => endpoint.method === method);
-  const endpoint =
-    ofMethod.length > 1
-      ? ofMethod.find((each) => (each.dialect === "ANTHROPIC") === version)
-      : ofMethod[0];
+  // OpenAI's stand first, for those who say nothing of themselves.
+  const endpoint = ofMethod.find(({ dialect }) => dialect === spoken) ?? ofMethod[0];
   if (endpoint === undefined) {
     return { allow: [...new Set(rows.map((each) => each.method))] };
   }

@@ -1,5 +1,6 @@
 import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
+import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import { HeaderTable } from "../http/header-table.js";
@@ -12,7 +13,7 @@ export interface RequestHead {
   readonly contentLength: number | undefined;
   readonly chunked: boolean;
   contentType: string;
-  /** The caller named `anthropic-version`, so it speaks that dialect. */
+  /** The caller named `anthropic-version`. */
   hasAnthropicVersion: boolean;
   authorization: string | undefined;
   xApiKey: string | undefined;
@@ -122,6 +123,16 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
   const { named } = request.lines;
   if (named.length > 0) head.forward = without(new Set(named), head.forward);
   return head;
+}
+
+/**
+ * Whose client asks, where that shows: of Anthropic's by the version that they name, of Google's by where they put
+ * their key. All others are taken for OpenAI's.
+ */
+export function spokenIn(head: RequestHead, query: string): Dialect {
+  if (head.hasAnthropicVersion) return "ANTHROPIC";
+  if (head.xGoogApiKey !== undefined && head.xGoogApiKey !== "") return "GEMINI";
+  return query !== "" && /(?:^|&)key=/.test(query) ? "GEMINI" : "OPENAI";
 }
 
 function emptyHead(request: ParsedRequest): RequestHead {

@@ -13,6 +13,7 @@ import type { Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import { listenFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
+import type { Dialect } from "../core/provider.js";
 import type { TlsFiles } from "../core/tls.js";
 import { Roster } from "../core/roster.js";
 import { authenticate } from "./admit.js";
@@ -29,7 +30,7 @@ import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import type { CallTraces } from "./ports.js";
 import { modelsText } from "./models.js";
 import { answerRoot, jsonHeaders, replyFault } from "./reply.js";
-import { readHead, type RequestHead } from "./request-head.js";
+import { readHead, type RequestHead, spokenIn } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions extends ContextParts {
@@ -225,18 +226,19 @@ class HttpGateway implements Gateway, CallerHandler {
     const mark = target.indexOf("?");
     const path = mark < 0 ? target : target.slice(0, mark);
     const query = mark < 0 ? "" : queryBehind(path, target.slice(mark + 1));
-    let head: RequestHead | undefined;
+    let spoken: Dialect | undefined;
     try {
-      head = readHead(request, this.#limits.headerLinesMax);
+      const head = readHead(request, this.#limits.headerLinesMax);
+      spoken = spokenIn(head, query);
       refuseWebSocket(turn, head);
       if (path === "/") {
         if (method === "HEAD" || method === "GET") answerRoot(turn, id);
-        else this.#refuseMethod(turn, { id, path, head, allow: ["HEAD", "GET"] });
+        else this.#refuseMethod(turn, { id, path, spoken, allow: ["HEAD", "GET"] });
         return;
       }
-      const match = matchEndpoint(method, path, head.hasAnthropicVersion);
+      const match = matchEndpoint(method, path, spoken);
       if ("allow" in match) {
-        this.#refuseMethod(turn, { id, path, head, allow: match.allow });
+        this.#refuseMethod(turn, { id, path, spoken, allow: match.allow });
       } else if (match.endpoint.kind === "LOCAL") {
         this.#answerModels(turn, { id, path, connection, head, match, query });
       } else {
@@ -244,8 +246,8 @@ class HttpGateway implements Gateway, CallerHandler {
       }
     } catch (thrown) {
       // What was not understood whole may hide another request behind it.
-      if (head === undefined) turn.closeAfter();
-      this.#refuse(turn, { id, path, head, thrown });
+      if (spoken === undefined) turn.closeAfter();
+      this.#refuse(turn, { id, path, spoken, thrown });
     }
   }
 
@@ -310,14 +312,14 @@ class HttpGateway implements Gateway, CallerHandler {
     if (due === undefined) answer();
     else {
       due.then(answer).catch((thrown: unknown) => {
-        this.#refuse(turn, { ...request, thrown });
+        this.#refuse(turn, { ...request, spoken: match.endpoint.dialect, thrown });
       });
     }
   }
 
   #refuse(
     turn: Turn,
-    request: { id: string; path: string; head: RequestHead | undefined; thrown: unknown },
+    request: { id: string; path: string; spoken: Dialect | undefined; thrown: unknown },
   ): void {
     const fault = toFault(request.thrown);
     if (fault.code === "internal") {
@@ -328,19 +330,19 @@ class HttpGateway implements Gateway, CallerHandler {
       turn.breakOff();
       return;
     }
-    const dialect = dialectOf(request.path, request.head?.hasAnthropicVersion === true);
+    const dialect = dialectOf(request.path, request.spoken ?? "OPENAI");
     replyFault(turn, { fault, dialect, requestId: request.id });
   }
 
   #refuseMethod(
     turn: Turn,
-    request: { id: string; path: string; head: RequestHead; allow: readonly string[] },
+    request: { id: string; path: string; spoken: Dialect; allow: readonly string[] },
   ): void {
     const allow = request.allow.join(", ");
     this.#context.sink.refused("unsupported_endpoint");
     replyFault(turn, {
       fault: new Fault("unsupported_endpoint", `This endpoint takes ${allow} only.`),
-      dialect: dialectOf(request.path, request.head.hasAnthropicVersion),
+      dialect: dialectOf(request.path, request.spoken),
       requestId: request.id,
       httpStatus: 405,
       headers: `allow: ${allow}\r\n`,

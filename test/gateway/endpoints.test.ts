@@ -346,6 +346,27 @@ test("one model is found by its id, slashes sent plain or encoded", async () => 
   assert.equal((await openai.fetch("/v1/models/none")).status, 404);
 });
 
+test("a key where Google's SDKs put it is answered in Gemini's shapes, under v1 as well", async () => {
+  for (const [query, headers] of [
+    ["", { "x-goog-api-key": CLIENT_KEY }],
+    [`?key=${CLIENT_KEY}`, {}],
+  ] as const) {
+    const ask = (path: string): Promise<Response> =>
+      fetch(`${openai.origin}${path}${query}`, { headers });
+    const { models } = (await (await ask("/v1/models")).json()) as { models: { name: string }[] };
+    assert.deepEqual(
+      models.map(({ name }) => name),
+      ["models/gpt-4o", "models/org/model", "models/claude-x"],
+    );
+    const one = (await (await ask("/v1/models/gpt-4o")).json()) as { name: string };
+    assert.equal(one.name, "models/gpt-4o");
+    const none = await ask("/v1/models/none");
+    assert.equal(none.status, 404);
+    const { error } = (await none.json()) as { error: { status: string } };
+    assert.equal(error.status, "NOT_FOUND");
+  }
+});
+
 test("listing models needs a client key", async () => {
   const response = await fetch(`${openai.origin}/v1/models`);
   assert.equal(response.status, 401);

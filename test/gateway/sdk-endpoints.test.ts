@@ -4,6 +4,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import AnthropicOld from "anthropic-old";
 import OpenAI from "openai";
 import { Fault } from "../../server/core/fault.js";
+import type { Dialect } from "../../server/core/provider.js";
 import { matchEndpoint } from "../../server/gateway/match.js";
 import {
   type Received,
@@ -182,9 +183,9 @@ function refusals(): readonly Script[] {
 }
 
 /** True where a path is served, by a provider. */
-function isPassed(method: string, path: string, version: boolean): boolean {
+function isPassed(method: string, path: string, spoken: Dialect): boolean {
   try {
-    const match = matchEndpoint(method, path, version);
+    const match = matchEndpoint(method, path, spoken);
     return !("allow" in match) && match.endpoint.kind === "PASS";
   } catch (error) {
     assert.ok(error instanceof Fault);
@@ -200,13 +201,13 @@ type ClientAt = (origin: string, apiKey: string, more?: { readonly fetch: typeof
 /** The methods that ask for what is served, each with arguments with which it does. */
 async function servedMethods(
   clientAt: ClientAt,
-  version: boolean,
+  spoken: Dialect,
 ): Promise<(readonly [Way, readonly unknown[]])[]> {
   let isServed = false;
   const asked = clientAt("http://nowhere", "none", {
     fetch: (url, init) => {
       const { pathname } = new URL(url instanceof Request ? url.url : url);
-      isServed ||= isPassed(init?.method?.toUpperCase() ?? "GET", pathname, version);
+      isServed ||= isPassed(init?.method?.toUpperCase() ?? "GET", pathname, spoken);
       return Promise.resolve(Response.json({}));
     },
   });
@@ -228,7 +229,7 @@ const WHOLE =
   /^(?:uploads|conversations|vectorStores|containers|skills|files|batches|responses|chat\.completions)\./;
 
 test("each method of the resources that live in an account is served", async () => {
-  const served = new Set((await servedMethods(openaiAt, false)).map(([way]) => way.join(".")));
+  const served = new Set((await servedMethods(openaiAt, "OPENAI")).map(([way]) => way.join(".")));
   const asked = openaiAt("http://nowhere", "none");
   const ways = methodsOf(asked).map((way) => way.join("."));
   const missing = ways.filter((way) => WHOLE.test(way) && !served.has(way));
@@ -243,15 +244,15 @@ const anthropicAt: ClientAt = (origin, apiKey, more) =>
 const anthropicOldAt: ClientAt = (origin, apiKey, more) =>
   new AnthropicOld({ ...OPTIONS, ...more, apiKey, baseURL: origin });
 
-for (const [name, clientAt, gatewayOf, version, least] of [
-  ["OpenAI's", openaiAt, () => openai, false, 80],
-  ["Anthropic's", anthropicAt, () => anthropic, true, 20],
-  ["Anthropic's older", anthropicOldAt, () => anthropic, true, 20],
+for (const [name, clientAt, gatewayOf, spoken, least] of [
+  ["OpenAI's", openaiAt, () => openai, "OPENAI", 80],
+  ["Anthropic's", anthropicAt, () => anthropic, "ANTHROPIC", 20],
+  ["Anthropic's older", anthropicOldAt, () => anthropic, "ANTHROPIC", 20],
 ] as const) {
   test(`each method of ${name} SDK that is served goes and comes as without the gateway`, async () => {
     const direct = clientAt(stub.origin, SECRET);
     const through = clientAt(gatewayOf().origin, CLIENT_KEY);
-    const methods = await servedMethods(clientAt, version);
+    const methods = await servedMethods(clientAt, spoken);
     assert.ok(methods.length >= least, `only ${String(methods.length)} methods were found`);
     for (const [way, args] of methods) {
       for (const script of [SUCCESS, ...refusals()]) {

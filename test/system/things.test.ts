@@ -121,11 +121,12 @@ test("an upload and the file that it becomes are in one account", async (t) => {
   );
 });
 
-/** A caller that uploads as Google's SDKs do: that for Python sends the bytes without any key. */
+/** A caller that uploads as Google's SDKs do: that for Python sends the bytes without any key, the other one has `v1`. */
 function uploader(proxyUrl: string, clientKey: string, isPython: boolean) {
+  const path = `/upload/${isPython ? "v1beta" : "v1"}/files`;
   const key = { "x-goog-api-key": clientKey };
   const begin = async (): Promise<string> => {
-    const response = await fetch(`${proxyUrl}/upload/v1beta/files`, {
+    const response = await fetch(`${proxyUrl}${path}`, {
       method: "POST",
       headers: {
         ...key,
@@ -160,16 +161,16 @@ function uploader(proxyUrl: string, clientKey: string, isPython: boolean) {
     const id = /"name":"files\/([^"]+)"/.exec(text)?.[1] ?? "";
     return { status: last.status, text, id, outputFileId: "" };
   };
-  return { begin, send, upload };
+  return { path, begin, send, upload };
 }
 
 for (const isPython of [false, true]) {
   test(`Gemini's files come in through the gateway, as ${isPython ? "Python" : "JavaScript"} sends them, and stay known`, async (t) => {
     const { api, stub, proxyUrl, folder, stop } = await prepared(t);
     const clientKey = await addClientKey(api);
-    const { begin, upload } = uploader(proxyUrl, clientKey, isPython);
+    const { path: uploadPath, begin, upload } = uploader(proxyUrl, clientKey, isPython);
     const url = await begin();
-    assert.ok(url.startsWith(`${proxyUrl}/upload/v1beta/files?upload_id=up-`), url);
+    assert.ok(url.startsWith(`${proxyUrl}${uploadPath}?upload_id=up-`), url);
     assert.doesNotMatch(url, /sk-|key=/);
     const files: Reply[] = [];
     // eslint-disable-next-line no-await-in-loop -- one after the other
