@@ -8,6 +8,9 @@ import type { Block, Stop, StreamStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
 import { generateReply, partOf } from "./reply.js";
 
+/** Chats of Google's SDK since 3.0 forget a whole reply of which one piece has no part. */
+const NOTHING: JsonObject = { text: "" };
+
 /** Writes the pieces of a streamed reply, as events or as one JSON array. */
 export class GenerateStreamWriter implements StreamWriter {
   readonly #call: CallFacts;
@@ -44,7 +47,7 @@ export class GenerateStreamWriter implements StreamWriter {
       case "CLOSE":
         return this.#close();
       case "END":
-        return this.#piece([], step.stop, step.usage) + (this.#call.asArray ? "]" : "");
+        return this.#piece([NOTHING], step.stop, step.usage) + (this.#call.asArray ? "]" : "");
       case "FAIL": {
         const problem = problemOfFailure(step.failure, "GEMINI", this.#call.id);
         if (!this.#call.asArray) return CODECS.GEMINI.streamError(problem);
