@@ -22,6 +22,7 @@ import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-ope
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
 import { startHomes } from "./homes.js";
+import { startLaterUsages } from "./later-usages.js";
 import { type ListSources, providerLists } from "./model-lists.js";
 import type { Names } from "./names.js";
 import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
@@ -86,7 +87,6 @@ export async function startServing(
   const limiter = await startLimiter(foundation, useCases, accounting);
   const tls = startProxyTls(foundation);
   const admission = admissionOf(foundation, useCases);
-  const homes = await startHomes(foundation);
   const gateway = createGateway({
     authenticator: useCases.directory,
     router: catalog,
@@ -104,7 +104,8 @@ export async function startServing(
     trustedProxies: config.trustedProxies,
     limits: limitsOf(config),
     traces,
-    homes,
+    homes: await startHomes(foundation),
+    laterUsages: await startLaterUsages(foundation),
   });
   tls?.source.watch((files) => gateway.setTls(files));
   return {

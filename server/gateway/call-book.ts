@@ -11,6 +11,7 @@ import {
 } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
+import type { LaterUsage } from "../core/later-usage.js";
 import type { Lease } from "../core/lease.js";
 import { responseId } from "../dialect/kept-ids.js";
 import { textBytes } from "../dialect/text-share.js";
@@ -19,7 +20,7 @@ import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
-import { goesOn, type LaterUsage, restOf } from "./later-usage.js";
+import { goesOn, restOf } from "./later-usage.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
@@ -250,7 +251,13 @@ export class CallBook {
     const target = this.#lastLease?.target;
     const isCreated = form === "RESPONSES" && keeps !== "NOTHING" && model !== "NONE";
     if (!isCreated || principal === undefined || target === undefined) return;
-    this.#context.laterUsages.note(principal, id, { target, counted });
+    const { upstreamModel, price } = target;
+    this.#context.laterUsages.note({
+      ownerId: principal.ownerId,
+      responseId: id,
+      target: { upstreamModel, price },
+      counted,
+    });
   }
 
   /** The call was told of all of a response that another may have made. */

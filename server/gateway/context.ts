@@ -75,6 +75,8 @@ export type ContextParts = Pick<
   readonly traces?: CallTraces | undefined;
   /** What an earlier process had learnt; by default nothing. */
   readonly homes?: Homes;
+  /** What an earlier process left to be counted; by default nothing. */
+  readonly laterUsages?: LaterUsages;
 };
 
 /** OBSERVED: what went by. RESERVED: the worst case that was reserved. */
@@ -105,7 +107,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     responses: new ResponseStore(limits.keptResponseCharsMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),
-    laterUsages: new LaterUsages(limits.homesMax),
+    laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),
     usageOption: new UsageOption(parts.asksUsage ?? (() => true)),
   };
 }

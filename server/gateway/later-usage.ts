@@ -1,21 +1,13 @@
 import { NO_TOKENS, type TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
-import type { RouteTarget } from "../core/provider.js";
+import type { LaterUsage } from "../core/later-usage.js";
 import { scanObject } from "../dialect/json-scan.js";
 import { readString } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
 
-/** A response of which nobody has told yet what all of it used. */
-export interface LaterUsage {
-  /** What it was asked of, at whose price it counts. */
-  readonly target: RouteTarget;
-  /** What was counted of it so far. */
-  readonly counted: TokenUsage;
-}
-
 /**
  * Responses that go on behind their call, in the background or since their stream was left: what they used is told to
- * whoever asks for them once they are done, and counts then. In memory alone and bounded; the oldest go first.
+ * whoever asks for them once they are done, and counts then. In memory and bounded; the oldest go first.
  */
 export class LaterUsages {
   readonly #responsesMax: number;
@@ -27,10 +19,15 @@ export class LaterUsages {
     this.#responsesMax = responsesMax;
   }
 
+  /** All of them, the oldest first. */
+  get all(): readonly LaterUsage[] {
+    return [...this.#responses.values()];
+  }
+
   /** The response goes on. */
-  note({ ownerId }: Principal, id: string, later: LaterUsage): void {
-    if (id === "") return;
-    this.#responses.set(nameOf(ownerId, id), later);
+  note(later: LaterUsage): void {
+    if (later.responseId === "") return;
+    this.#responses.set(nameOf(later.ownerId, later.responseId), later);
     if (this.#responses.size <= this.#responsesMax) return;
     for (const oldest of this.#responses.keys()) {
       this.#responses.delete(oldest);

@@ -122,7 +122,7 @@ export interface CallSink {
   /** Counts what was written; nothing else of the program may have its turn in between. */
   count(): void;
   /** Price of a usage in micro-US-dollars; null when unpriced. */
-  cost(target: RouteTarget, tokens: CallRecord["tokens"]): number | null;
+  cost(target: Pick<RouteTarget, "price">, tokens: CallRecord["tokens"]): number | null;
   /** A refusal before any client key was known, by its reason; counted, not logged as a call. */
   refused(reason: string): void;
 }

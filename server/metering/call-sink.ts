@@ -98,7 +98,7 @@ export class LedgerCallSink {
   }
 
   /** Price of a usage in micro-US-dollars; null when the model has no price. */
-  cost(target: RouteTarget, tokens: TokenUsage): number | null {
+  cost(target: Pick<RouteTarget, "price">, tokens: TokenUsage): number | null {
     return costOf(target.price, tokens);
   }
 

@@ -12,6 +12,7 @@ import { Checkpointer } from "./checkpointer.js";
 import { BUSY_TIMEOUT_MS, connect, Db } from "./db.js";
 import { corruptFault, storageFault } from "./faults.js";
 import { HomeStore } from "./homes.js";
+import { LaterUsageStore } from "./later-usages.js";
 import { lockDataFolder } from "./instance-lock.js";
 import type { InstanceLock } from "./instance-lock.js";
 import {
@@ -131,6 +132,8 @@ export class Storage {
   readonly ledger: Ledger;
   /** Whose account holds what callers name by a provider's id. */
   readonly homes: HomeStore;
+  /** What responses used that is still to be counted. */
+  readonly laterUsages: LaterUsageStore;
   /** The vault's wrapped keys. */
   readonly keyring: Keyring;
   /** Verification and completion of the audit chain. */
@@ -167,6 +170,7 @@ export class Storage {
     });
     this.ledger = new Ledger({ writer, reader, clock: options.clock });
     this.homes = new HomeStore({ writer, reader });
+    this.laterUsages = new LaterUsageStore({ writer, reader });
     this.#startSweep();
   }
 

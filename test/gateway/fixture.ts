@@ -489,8 +489,8 @@ export class FakeSink implements CallSink {
     this.#finished.add();
   }
 
-  cost({ provider }: RouteTarget, tokens: CallRecord["tokens"]): number {
-    return tokens.input + tokens.output * (this.outputPrices[provider.slug] ?? 2);
+  cost(target: Partial<RouteTarget>, tokens: CallRecord["tokens"]): number {
+    return tokens.input + tokens.output * (this.outputPrices[target.provider?.slug ?? ""] ?? 2);
   }
 
   refused(reason: string): void {

@@ -9,6 +9,7 @@ import { pairs } from "./0007-pairs.js";
 import { homes } from "./0008-homes.js";
 import { deletedSpend } from "./0009-deleted-spend.js";
 import { deletedUse } from "./0010-deleted-use.js";
+import { laterUsages } from "./0011-later-usages.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   homes,
   deletedSpend,
   deletedUse,
+  laterUsages,
 ];
