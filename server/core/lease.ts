@@ -27,7 +27,7 @@ export interface Lease {
   release(result: LeaseResult): void;
   /**
    * Another key has served the very call that this one failed; called after `release`. A right that was refused is one
-   * that this key lacks, and calls like it ask the others first; an error of the provider's was not of the call's making.
+   * that this key lacks, and calls like it ask the others first; what else went wrong was not of the call's making.
    */
   outdone(): void;
   /**
@@ -44,6 +44,8 @@ export interface LeaseResult {
   readonly latencyMs: number;
   /** From Retry-After or a reset header; null if the provider said nothing. */
   readonly retryAfterMs: number | null;
+  /** The provider has not had the request: what went wrong is not of the call's making. */
+  readonly unsent: boolean;
   /** Without secrets. */
   readonly detail: string;
 }

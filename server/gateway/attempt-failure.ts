@@ -14,6 +14,8 @@ export interface AttemptFailure {
   readonly detail: string;
   /** Set when it failed on the way. */
   readonly kind: FailureKind | undefined;
+  /** The provider has not had the request. */
+  readonly unsent?: boolean;
   /** The provider's own answer, fit to be passed on; undefined if it gave none that SDKs can read. */
   readonly reply: { readonly head: ReplyHead; readonly body: string } | undefined;
 }
@@ -82,6 +84,7 @@ export function unusable(detail: string, elsewhere: boolean): AttemptFailure {
     retryAfterMs: null,
     detail,
     kind: "REFUSED_URL",
+    unsent: true,
     reply: undefined,
   };
 }
@@ -95,6 +98,7 @@ export function notServed(failure: UpstreamFailure, httpStatus: number | null): 
     retryAfterMs: null,
     detail: failure.detail,
     kind: failure.kind,
+    unsent: failure.unsent === true,
     reply: undefined,
   };
 }

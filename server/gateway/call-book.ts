@@ -26,7 +26,13 @@ import type { Ticket } from "./ports.js";
 const ERROR_MESSAGE_CHARS_MAX = 500;
 const NO_LEASES: readonly Lease[] = [];
 /** What a key may fail with for what was asked of it. */
-const DOUBTFUL: ReadonlySet<AttemptOutcome> = new Set(["RIGHT_REFUSED", "PROVIDER_ERROR"]);
+const DOUBTFUL: ReadonlySet<AttemptOutcome> = new Set([
+  "RIGHT_REFUSED",
+  "PROVIDER_ERROR",
+  "UNREACHABLE",
+  "TIMEOUT",
+  "CUT",
+]);
 
 /** How a call ended. */
 export interface Ending {
@@ -146,7 +152,7 @@ export class CallBook {
 
   /** The attempt on the lent key is over; harmless if none is lent. */
   closeLease(
-    result: Pick<AttemptFailure, "outcome" | "httpStatus" | "retryAfterMs" | "detail">,
+    result: Pick<AttemptFailure, "outcome" | "httpStatus" | "retryAfterMs" | "unsent" | "detail">,
   ): void {
     const lease = this.#lease;
     if (lease === undefined) return;
@@ -169,9 +175,11 @@ export class CallBook {
       httpStatus: result.httpStatus,
       latencyMs: durationMs,
       retryAfterMs: result.retryAfterMs,
+      unsent: result.unsent === true,
       detail: result.detail,
     });
-    if (DOUBTFUL.has(result.outcome)) this.#doubtful = [...this.#doubtful, lease];
+    if (DOUBTFUL.has(result.outcome) && result.unsent !== true)
+      this.#doubtful = [...this.#doubtful, lease];
     // Where one key serves the call, it is the others of the same that failed; where none does, it may be the request.
     if (result.outcome !== "OK") return;
     for (const each of this.#doubtful) if (each.target === lease.target) each.outdone();

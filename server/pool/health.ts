@@ -315,11 +315,10 @@ function afterFailure(now: Condition, event: HealthEvent): Condition {
 }
 
 /**
- * Whose calls alone have failed, this one included. A provider's error may come of what was asked: with such requests
- * one caller could keep the keys from all others.
+ * Whose calls alone have failed, this one included. What went wrong may come of what was asked: with such requests one
+ * caller could keep the keys from all others.
  */
-function solelyFor(now: Condition, { outcome, callerId }: HealthEvent): string | null {
-  if (outcome !== "PROVIDER_ERROR") return null;
+function solelyFor(now: Condition, { callerId }: HealthEvent): string | null {
   return now.consecutiveFailures === 0 || now.failedFor === callerId ? callerId : null;
 }
 

@@ -5,6 +5,8 @@ import { FakeClock } from "../../test/support/fake-clock.js";
 import { SUPER, World, keys, result } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
 
+const OTHER_CALLER = { ...SUPER, ownerId: "usr_other" };
+
 test("a rate-limited key is not asked before its time, and its quota group waits with it", () => {
   const world = new World(
     [
@@ -96,7 +98,8 @@ test("a reply that begins well proves its key for all others, and its end is boo
 
 test("a key whose replies begin well and break off rests ever longer", () => {
   const world = new World(keys(1));
-  for (let i = 0; i < 5; i++) world.call("CUT");
+  for (let i = 0; i < 4; i++) world.call("CUT");
+  world.call("CUT", { principal: OTHER_CALLER });
   for (const wait of [1_000, 2_000, 4_000]) {
     assert.equal(world.pool.waitMs(SUPER, aRoute()), wait);
     world.clock.advance(wait);
@@ -158,7 +161,7 @@ test("repeated failures open the breaker for a growing while, and one success cl
   const world = new World(keys(1));
   for (let i = 0; i < 4; i++) world.call("TIMEOUT");
   assert.equal(world.state("pk_00000"), "DEGRADED");
-  world.call("TIMEOUT");
+  world.call("TIMEOUT", { principal: OTHER_CALLER });
   assert.equal(world.state("pk_00000"), "COOLDOWN");
   const waits: number[] = [];
   for (let i = 0; i < 8; i++) {
@@ -173,44 +176,6 @@ test("repeated failures open the breaker for a growing while, and one success cl
   assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
   for (let i = 0; i < 100; i++) world.call();
   assert.equal(world.state("pk_00000"), "HEALTHY");
-});
-
-const OTHER_CALLER = { ...SUPER, ownerId: "usr_other" };
-
-test("errors that only one caller gets keep no key from the others", () => {
-  const world = new World(keys(1));
-  const error = { httpStatus: 500 };
-  for (let i = 0; i < 20; i++) world.call("PROVIDER_ERROR", error);
-  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
-  assert.equal(world.state("pk_00000"), "DEGRADED");
-  world.call("OK", { principal: OTHER_CALLER });
-  for (let i = 0; i < 4; i++) world.call("PROVIDER_ERROR", error);
-  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
-  world.call("PROVIDER_ERROR", { ...error, principal: OTHER_CALLER });
-  assert.equal(world.state("pk_00000"), "COOLDOWN", "two callers get them");
-});
-
-test("what one caller alone asks cannot make a key that is on proof rest for longer", () => {
-  const world = new World(keys(1));
-  world.call("KEY_REFUSED", { httpStatus: 401 });
-  world.clock.advance(world.pool.waitMs(SUPER, aRoute()) ?? -1);
-  for (let i = 0; i < 20; i++) world.call("PROVIDER_ERROR", { httpStatus: 500 });
-  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
-  world.call("OK", { principal: OTHER_CALLER });
-});
-
-test("errors of calls that another key served are the key's own, whoever called", () => {
-  const world = new World(keys(2), "ROUND_ROBIN");
-  for (let i = 0; i < 5; i++) {
-    assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
-    const bad = world.lease({ tried: ["pk_00001"] });
-    bad.release(result("PROVIDER_ERROR", { httpStatus: 500 }));
-    const good = world.lease({ tried: ["pk_00000"] });
-    good.release(result("OK"));
-    bad.outdone();
-  }
-  assert.equal(world.state("pk_00000"), "COOLDOWN");
-  assert.equal(world.state("pk_00001"), "HEALTHY");
 });
 
 test("a health check brings an INVALID key back, but does not lift a rate limit", () => {

@@ -39,7 +39,10 @@ test("a refused key, an empty quota and a broken connection take it out for all 
     ["CUT", 200, 5],
   ] as const) {
     const world = new World(keys(1));
-    for (let i = 0; i < times; i++) world.call(outcome, { httpStatus, route: ASKED });
+    for (let i = 0; i < times; i++) {
+      const principal = { ...SUPER, ownerId: `usr_${i}` };
+      world.call(outcome, { httpStatus, route: ASKED, principal });
+    }
     world.fails("no_public_token", { route: ASKED });
     world.fails("no_public_token", { route: OTHER });
   }

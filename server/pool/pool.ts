@@ -368,7 +368,7 @@ export class Pool {
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
       outcome: result.outcome,
-      callerId: isModels ? null : facts.callerId,
+      callerId: mayBeCalls(slot, result, isModels) ? facts.callerId : null,
       atMs,
       begunAtMs: facts.begunAtMs,
       retryAfterMs: result.retryAfterMs,
@@ -453,6 +453,19 @@ export class Pool {
 /** What became of a secret says nothing of the one that has taken its place. */
 function isReplaced({ key }: KeySlot, { fingerprint }: Pick<LeaseFacts, "fingerprint">): boolean {
   return key.fingerprint !== fingerprint;
+}
+
+/**
+ * Whether what went wrong may come of what was asked. Timeouts and broken replies cost a call more than an error does,
+ * and a key of which nobody but its owner has any use rests after them whoever is at fault.
+ */
+function mayBeCalls(
+  { key }: KeySlot,
+  { outcome, unsent }: LeaseResult,
+  isModels: boolean,
+): boolean {
+  if (isModels || unsent) return false;
+  return outcome === "PROVIDER_ERROR" || key.visibility === "PUBLIC";
 }
 
 /** Shared by the leases of keys that work. */

@@ -21,6 +21,8 @@ export interface UpstreamFailure {
   readonly kind: FailureKind;
   /** For logs and attempts: says what happened, without addresses or secrets. */
   readonly detail: string;
+  /** The provider has not had the request, so nothing in that can be at fault. */
+  readonly unsent?: boolean;
 }
 
 /** Where a call stood when it failed. */
@@ -30,6 +32,11 @@ const TIMEOUT_CODES = new Set(["UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT"]);
 
 /** Names an error of a connection by what it means for the call. */
 export function failureOf(error: unknown, phase: FlightPhase): UpstreamFailure {
+  const failure = kindOf(error, phase);
+  return phase === "CONNECT" ? { ...failure, unsent: true } : failure;
+}
+
+function kindOf(error: unknown, phase: FlightPhase): UpstreamFailure {
   if (error instanceof Fault && error.code === "base_url_not_allowed") {
     return { kind: "REFUSED_URL", detail: error.publicMessage };
   }

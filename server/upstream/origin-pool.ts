@@ -55,7 +55,11 @@ export class OriginPool implements ConnectionHome {
     } else if (this.#waiting.size < this.limits.waitingPerOriginMax) {
       this.#waiting.add(flight);
     } else {
-      flight.fail({ kind: "OVERLOADED", detail: "too many calls wait for this provider" });
+      flight.fail({
+        kind: "OVERLOADED",
+        detail: "too many calls wait for this provider",
+        unsent: true,
+      });
     }
   }
 

@@ -158,7 +158,11 @@ class Watch implements FlightWatch {
     if ((this.tick - flight.startedAt) * TICK_MS > limits.totalTimeoutMs) {
       flight.fail({ kind: "TIMEOUT", detail: "the call took too long in all" });
     } else if (flight.phase === "CONNECT" && stillMs > limits.socketWaitMs) {
-      flight.fail({ kind: "TIMEOUT", detail: "no connection became free in time" });
+      flight.fail({
+        kind: "TIMEOUT",
+        detail: "no connection became free in time",
+        unsent: true,
+      });
     } else if (flight.phase === "HEAD" && stillMs > flight.request.headTimeoutMs) {
       flight.fail({ kind: "TIMEOUT", detail: "the provider did not answer in time" });
     } else if (flight.phase === "BODY" && flight.paused && stillMs > limits.stallTimeoutMs) {

@@ -150,7 +150,7 @@ class Simulation {
         Math.max(nowMs + (told.retryAfterMs ?? 0), this.#cooledUntil.get(keyId) ?? 0),
       );
       call.trail.push(`${keyId} ${told.outcome}`);
-      const facts = { httpStatus: null, detail: "" };
+      const facts = { httpStatus: null, unsent: false, detail: "" };
       lease.release({ ...told, ...facts, latencyMs: LATENCY_MS });
       if (told.outcome === "OK") {
         this.#end(call, undefined);

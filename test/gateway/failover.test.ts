@@ -255,6 +255,18 @@ test("an error is told to be the key's where another key serves the call, and no
   assert.deepEqual(pool.outdone, ["pk_0"]);
 });
 
+test("a key hears whether its provider had the request that it failed", async () => {
+  const { post, pool } = await bound({ secrets: SECRETS.slice(0, 2) });
+  site.stub.script = inTurn((_received, res) => void res.destroy(), ok);
+  assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(pool.outdone, ["pk_0"], "it broke off where another served");
+  const unreachable = await bound({ providers: [{ baseUrl: "http://127.0.0.1:1/v1" }] });
+  assert.equal((await unreachable.post(CHAT)).status, 502);
+  const unsent = (each: typeof pool) => each.releases.map(({ result }) => result.unsent);
+  assert.deepEqual(unsent(pool), [false, false]);
+  assert.ok(unsent(unreachable.pool).every((each) => each));
+});
+
 test("failures that cost time are tried a few times, refusals as long as there are keys", async () => {
   const limits = { providerFailuresMax: 3 };
   const { post, pool } = await bound({

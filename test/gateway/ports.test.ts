@@ -66,6 +66,7 @@ test("catalogue, limiter and pool serve a call through the gateway's ports", () 
       httpStatus: 200,
       latencyMs: 1,
       retryAfterMs: null,
+      unsent: false,
       detail: "",
     });
     lease.settle({ tokens: 2, costMicros: 1 });

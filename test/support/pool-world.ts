@@ -109,6 +109,7 @@ export function result(outcome: AttemptOutcome, more: Partial<LeaseResult> = {})
     httpStatus: 200,
     latencyMs: 100,
     retryAfterMs: null,
+    unsent: outcome === "UNREACHABLE",
     detail: "",
     ...more,
   };

@@ -382,7 +382,11 @@ test("a connection that does not open in time is given up", async () => {
     );
     clock.advance(6000);
   });
-  assert.deepEqual(await failed, { kind: "TIMEOUT", detail: "connect timed out (ETIMEDOUT)" });
+  assert.deepEqual(await failed, {
+    kind: "TIMEOUT",
+    detail: "connect timed out (ETIMEDOUT)",
+    unsent: true,
+  });
 });
 
 test("a provider that speaks no TLS where it should is a failure to connect", async () => {
@@ -409,6 +413,7 @@ test("over TLS a reply comes whole, in order and paused, from a certificate that
   assert.deepEqual(failure, {
     kind: "UNREACHABLE",
     detail: "no connection (DEPTH_ZERO_SELF_SIGNED_CERT)",
+    unsent: true,
   });
   upstream = new Upstream({ clock, policy, extraCa: [pair.cert.toString()] });
   for (let i = 0; i < 2; i++) {
