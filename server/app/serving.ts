@@ -27,7 +27,7 @@ import { type ListSources, providerLists } from "./model-lists.js";
 import type { Names } from "./names.js";
 import { ownPoolSummaryOf, poolSummaryOf } from "./pool-summary.js";
 import { startLimiter } from "./limiter.js";
-import { restoreQuotas } from "./quotas.js";
+import { startQuotas } from "./quotas.js";
 import { startTls } from "./tls-source.js";
 import { startTraces } from "./traces.js";
 import type { UseCases } from "./use-cases.js";
@@ -79,7 +79,7 @@ export async function startServing(
     onFinished: traces && ((record) => traces.recorded(record)),
   });
   lifecycle.started("accounting", () => closeAccounting(accounting, logger));
-  await restoreQuotas(pool, ledger, clock);
+  await startQuotas(pool, { ledger, accounting, clock, logger });
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);

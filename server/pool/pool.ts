@@ -289,6 +289,7 @@ export class Pool {
     const callerId = request.principal.ownerId;
     let isProof = slot.condition.onProof;
     const wallMs = this.#clock.now();
+    this.registry.followWall(wallMs);
     slot.inFlight++;
     const model = target.upstreamModel;
     const load = slot.loads.begin(model);

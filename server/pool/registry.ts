@@ -2,8 +2,10 @@ import type { Used } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import { HOUR_MS } from "../core/durations.js";
+import { PERIODS } from "../core/period.js";
+import { PeriodBooks } from "../core/period-books.js";
 import { TIERS } from "../core/provider-key.js";
-import type { Health, KeyHealth, ProviderKey, Tier } from "../core/provider-key.js";
+import type { Health, KeyHealth, Period, ProviderKey, Tier } from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";
 import type { User } from "../core/user.js";
 import { standingOf, STANDINGS } from "./eligibility.js";
@@ -57,6 +59,9 @@ export class KeyRegistry {
   readonly rights = new Rights();
   readonly #clock: Clock;
   readonly #onHealthChange: (change: HealthChange) => void;
+  #onUnknownPeriod: (period: Period) => void = () => undefined;
+  /** The periods that the wall clock was seen in. */
+  readonly #calendar: readonly PeriodBooks<null>[];
   readonly #slots = new Map<string, KeySlot>();
   readonly #ofOwner = new Map<string, Set<KeySlot>>();
   readonly #ofProvider = new Map<string, Set<KeySlot>>();
@@ -69,6 +74,8 @@ export class KeyRegistry {
   constructor(options: RegistryOptions) {
     this.#clock = options.clock;
     this.#onHealthChange = options.onHealthChange;
+    const wallMs = options.clock.now();
+    this.#calendar = PERIODS.map((period) => new PeriodBooks(period, wallMs, () => null));
     this.index = new KeyIndex({ inService: options.inService });
   }
 
@@ -245,7 +252,25 @@ export class KeyRegistry {
     );
   }
 
-  /** Adds what the ledger knows of keys; call it before the first call. Unknown ids change nothing. */
+  /**
+   * Has a listener told when the wall clock was set into a period of which what keys used is not known here; it may be
+   * said later, to `restoreQuotas`.
+   */
+  onUnknownPeriod(listener: (period: Period) => void): void {
+    this.#onUnknownPeriod = listener;
+  }
+
+  /** Follows the wall clock, which may have been set. */
+  followWall(wallMs: number): void {
+    for (const books of this.#calendar) {
+      if (books.follow(wallMs)) this.#onUnknownPeriod(books.period);
+    }
+  }
+
+  /**
+   * Adds what the ledger knows of keys; call it before the first call, and for periods that were unknown. Unknown ids
+   * change nothing.
+   */
   restoreQuotas(past: readonly PastUse[]): void {
     for (const use of past) {
       const slot = this.#slots.get(use.providerKeyId);
