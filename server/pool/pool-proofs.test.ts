@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { World, keys, result } from "../../test/support/pool-world.js";
+import { aProviderKey } from "../../test/support/records.js";
+
+const ONLY = "pk_00000";
+const GOOD_CHECK = { ok: true, outcome: "OK", error: "" } as const;
+
+/** A world whose one key has an empty quota that is full again, so that the next call is its proof. */
+function onProof(): World {
+  const world = new World(keys(1));
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: 10_000 });
+  world.clock.advance(10_000);
+  return world;
+}
+
+test("a health check that succeeds does not fill an empty quota", () => {
+  const world = new World(keys(1));
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: 60_000 });
+  world.pool.reportCheck(ONLY, GOOD_CHECK);
+  assert.equal(world.state(ONLY), "EXHAUSTED");
+  world.fails("no_public_token");
+  world.clock.advance(60_000);
+  assert.equal(world.call(), ONLY);
+});
+
+test("a health check that succeeds ends a rest for refusals and for failures", () => {
+  for (const outcome of ["KEY_REFUSED", "UNREACHABLE"] as const) {
+    const world = new World(keys(1));
+    while (world.state(ONLY) !== "COOLDOWN") world.call(outcome);
+    world.fails("no_public_token");
+    world.pool.reportCheck(ONLY, GOOD_CHECK);
+    assert.equal(world.state(ONLY), "HEALTHY");
+    assert.equal(world.call(), ONLY);
+  }
+});
+
+test("a call on proof that its provider refuses for the call's sake proves the key all the same", () => {
+  for (const outcome of ["REQUEST_REFUSED", "RIGHT_REFUSED"] as const) {
+    const world = onProof();
+    const proof = world.lease();
+    world.fails("no_public_token");
+    proof.release(result(outcome));
+    world.lease();
+    world.lease();
+  }
+});
+
+test("a call on proof whose caller leaves proves nothing", () => {
+  const world = onProof();
+  world.lease().release(result("CALLER_ABORTED"));
+  world.lease();
+  world.fails("no_public_token");
+});
+
+test("a reply on proof that begins after a new block proves nothing for the time behind it", () => {
+  const world = new World(keys(1));
+  const [first, second] = [world.lease(), world.lease()];
+  first.release(result("QUOTA_EXHAUSTED", { retryAfterMs: 10_000 }));
+  world.clock.advance(10_000);
+  const proof = world.lease();
+  second.release(result("KEY_REFUSED"));
+  proof.proven();
+  proof.release(result("CALLER_ABORTED"));
+  world.fails("no_public_token");
+  world.clock.advance(30_000);
+  world.lease();
+  world.fails("no_public_token");
+});
+
+test("a straggler's refusal does not soften an empty quota", () => {
+  const world = new World(keys(1));
+  const [first, second] = [world.lease(), world.lease()];
+  first.release(result("QUOTA_EXHAUSTED", { retryAfterMs: 60_000 }));
+  second.release(result("KEY_REFUSED"));
+  assert.equal(world.state(ONLY), "EXHAUSTED");
+  world.clock.advance(59_999);
+  world.fails("no_public_token");
+});
+
+test("a session's key that has failed a call is not lent to it again", () => {
+  const world = new World(keys(3));
+  const session = { affinity: "s" };
+  const kept = world.call("OK", session);
+  assert.equal(world.call("OK", session), kept);
+  const lease = world.lease({ ...session, tried: [kept] });
+  assert.notEqual(lease.providerKey.id, kept);
+});
+
+test("a session loses a key whose life has ended, also where only the wall clock tells", () => {
+  const world = new World(keys(2));
+  const session = { affinity: "s" };
+  const kept = world.call("OK", session);
+  world.change(aProviderKey(kept, { version: 2, expiresAt: world.clock.now() + 1000 }));
+  assert.equal(world.call("OK", session), kept);
+  world.clock.jumpWall(1000);
+  assert.notEqual(world.call("OK", session), kept);
+});
