@@ -115,6 +115,10 @@ test("the address is the last that no trusted proxy has, and the peer's where th
     ["fe80::1%eth0", peer],
     ["[2001:db8::7", peer],
     ["203.0.113.9:port", peer],
+    ["203.0.113.9:80x", peer],
+    ["x203.0.113.9:80", peer],
+    ["x[2001:db8::7]", peer],
+    ["[2001:db8::7]:443x", peer],
     ['for="203.0.113.9"', peer],
     [`203.0.113.9${", 10.0.0.1".repeat(5_000)}`, peer],
   ];
