@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
+import { NO_TOKENS } from "../../server/core/call.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
@@ -399,6 +400,31 @@ test("what is counted of a call that its caller broke off is what the installati
     const { tokens } = await gateway.sink.record();
     // Two words went by.
     assert.equal(tokens.output, { OBSERVED: 3, RESERVED: 77, NOTHING: 0 }[policy]);
-    if (policy !== "NOTHING") await gateway.close();
+    await gateway.close();
+  }
+});
+
+test("a call that its caller broke off before a reply counts what was reserved, where the installation says so, and only once a provider was asked", async () => {
+  for (const policy of ["OBSERVED", "RESERVED", "NOTHING"] as const) {
+    for (const isAsked of [true, false]) {
+      // Without a key the call waits for one.
+      await start({ abortedCalls: () => policy, ...(isAsked ? {} : { secrets: [] }) });
+      gateway.pool.backMs = 5_000;
+      stub.received.length = 0;
+      stub.script = () => undefined;
+      const { req } = call({ ...STREAM, max_tokens: 77 });
+      while ((isAsked ? stub.received : gateway.sink.begun).length === 0) await turn();
+      req.destroy();
+      const { tokens, usageSource } = await gateway.sink.record();
+      const counts = policy === "RESERVED" && isAsked;
+      const input = gateway.limiter.estimates[0]?.inputTokens ?? 0;
+      assert.deepEqual(tokens, {
+        ...NO_TOKENS,
+        ...(counts ? { input, output: 77 } : {}),
+      });
+      assert.equal(usageSource, counts ? "ESTIMATED" : "NONE");
+      assert.ok(!counts || input > 0);
+      if (isAsked || policy !== "NOTHING") await gateway.close();
+    }
   }
 });
