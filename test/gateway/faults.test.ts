@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { FAULT_CODES, Fault, type FaultCode } from "../../server/core/fault.js";
 import { HTTP_STATUS } from "../../server/gateway/fault-status.js";
-import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import {
+  CHAT_REPLY,
+  replyJson,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
 import { startGateway, type TestGateway } from "./fixture.js";
 
 const PATHS = {
@@ -184,13 +189,25 @@ test("a refused call is on record, and a call of nobody only counted", async () 
   assert.equal(gateway.sink.records.length, 1);
 });
 
-test("under strict accounting a reply that cannot be put on record is withheld", async () => {
+test("under strict accounting no provider is asked for what cannot be put on record, and a reply that cannot be is withheld", async () => {
   const gateway = gateways.OPENAI;
-  gateway.sink.failure = new Fault("storage_unavailable", "The disk is full.");
-  const response = await gateway.post(PATHS.OPENAI, BODY);
-  gateway.sink.failure = undefined;
-  assert.equal(response.status, 503);
-  assert.equal(((await response.json()) as ErrorBody).error.code, "storage_unavailable");
+  const fail = (): void => {
+    gateway.sink.failure = new Fault("storage_unavailable", "The disk is full.");
+  };
+  stub.script = (received, res) => {
+    fail();
+    return replyJson(200, CHAT_REPLY)(received, res);
+  };
+  for (const isAsked of [false, true]) {
+    stub.received.length = 0;
+    if (!isAsked) fail();
+    const response = await gateway.post(PATHS.OPENAI, BODY);
+    gateway.sink.failure = undefined;
+    assert.equal(response.status, 503);
+    assert.equal(((await response.json()) as ErrorBody).error.code, "storage_unavailable");
+    assert.equal(stub.received.length, isAsked ? 1 : 0);
+    assert.equal(gateway.pool.leased, 0);
+  }
 });
 
 test("what a refusal tells beside its words goes out as headers, in every dialect", async () => {
