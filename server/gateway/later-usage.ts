@@ -1,4 +1,4 @@
-import { NO_TOKENS, type TokenUsage } from "../core/call.js";
+import type { TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import { scanObject } from "../dialect/json-scan.js";
@@ -68,7 +68,7 @@ export function goesOn(response: Buffer): boolean {
 
 /** What is left to be counted of what a response used in all. */
 export function restOf(told: TokenUsage, counted: TokenUsage): TokenUsage {
-  if (counted === NO_TOKENS) return told;
+  if (counted.input + counted.output === 0) return told;
   const rest = (of: "input" | "output" | "cacheRead" | "cacheWrite" | "reasoning"): number =>
     Math.max(0, told[of] - counted[of]);
   return {
