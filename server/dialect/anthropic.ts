@@ -31,11 +31,18 @@ function errorBody(problem: Problem): string {
     error: {
       type: errorType(problem.httpStatus),
       message: problem.message,
-      details: { error_code: problem.code },
+      details: detailsOf(problem),
     },
     request_id: problem.requestId,
     detail: problem.detail,
   });
+}
+
+/** Anthropic's SDK has a word for threads that a model cannot have: its tool runner then goes on without. */
+function detailsOf({ code, field }: Problem): object {
+  const isThread = code === "untranslatable" && field === "thread";
+  if (!isThread) return { error_code: code };
+  return { error_code: "thread_unsupported_request", unsupported: ["model"] };
 }
 
 function errorType(httpStatus: number): string {

@@ -10,6 +10,8 @@ export interface Problem {
   /** What other systems match on exactly; usually the message. */
   readonly detail: string;
   readonly requestId: string;
+  /** The member of the request that is refused; undefined where it is not a single one, or not known. */
+  readonly field?: string | undefined;
 }
 
 /**

@@ -23,6 +23,7 @@ export function problemOf(fault: Fault, requestId: string, httpStatus?: number):
     message: fault.publicMessage,
     detail: EXACT_DETAIL[fault.code] ?? fault.publicMessage,
     requestId,
+    field: fault.violations[0]?.field,
   };
 }
 

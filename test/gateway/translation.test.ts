@@ -226,6 +226,19 @@ test("a provider's refusal reaches the caller in its own dialect, with the provi
   });
 });
 
+test("a thread is refused in the words on which Anthropic's tool runner goes on without", async () => {
+  const thread = { type: "create" };
+  const refused = await side("OPENAI").post("/v1/messages", { ...ASKED, thread });
+  assert.equal(refused.status, 400);
+  const { error } = (await refused.json()) as { error: { details: unknown } };
+  assert.deepEqual(error.details, {
+    error_code: "thread_unsupported_request",
+    unsupported: ["model"],
+  });
+  const other = await side("OPENAI").post("/v1/messages", { ...ASKED, container: "c" });
+  assert.match(await other.text(), /"details":\{"error_code":"untranslatable"\}/);
+});
+
 test("thoughts of a translated model do not go to a provider that did not have them", async () => {
   stub.script = replyJson(200, MESSAGE);
   const thought = { type: "thinking", thinking: "hm", signature: "~openai:AAA" };

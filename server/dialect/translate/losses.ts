@@ -390,12 +390,11 @@ export class Notes {
 const FIELD_CHARS_MAX = 64;
 
 /** The refusal of something that cannot be translated. `which` names it more closely than the table does. */
-export function untranslatable(name: LossName, which?: string): Fault {
+export function untranslatable(name: LossName, which?: string, field?: string): Fault {
   const loss: Loss = LOSSES[name];
-  return new Fault(
-    "untranslatable",
-    `The model is served in another dialect, into which ${which ?? loss.what} cannot be translated. ${loss.why}`,
-  );
+  const message = `The model is served in another dialect, into which ${which ?? loss.what} cannot be translated. ${loss.why}`;
+  const violations = field === undefined ? [] : [{ field, message }];
+  return new Fault("untranslatable", message, { violations });
 }
 
 /** The request is not such as its own dialect has. */

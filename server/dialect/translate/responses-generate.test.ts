@@ -364,6 +364,17 @@ test("a Gemini stream ends for its caller only when the gateway says that it is 
   assert.match(stream.end().toString(), /"stop_reason":"tool_use".*message_stop/s);
 });
 
+test("each piece of a stream for a Gemini caller has a part, without which SDKs forget the whole", () => {
+  const body = { contents: [{ role: "user", parts: [{ text: "x" }] }] };
+  const stream = ask("GENERATE", "CHAT", body).stream();
+  const text = [chunk({ content: "a" }), chunk({}, "stop"), "data: [DONE]\n\n"]
+    .map((each) => stream.push(Buffer.from(each)).toString())
+    .join("");
+  const pieces = Array.from(text.matchAll(/^data: (.+)$/gm), ([, data = ""]) => JSON.parse(data));
+  const parts = pieces.map((piece) => piece.candidates[0].content.parts);
+  assert.deepEqual(parts, [[{ text: "a" }], [{ text: "" }]]);
+});
+
 test("a Gemini caller that wants no events gets one JSON array, also when the stream fails", () => {
   const body = { contents: [{ role: "user", parts: [{ text: "x" }] }] };
   const stream = ask("GENERATE", "CHAT", body, true).stream();

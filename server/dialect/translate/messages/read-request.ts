@@ -71,7 +71,7 @@ function noteLosses(body: JsonObject, notes: Notes): void {
   if (list(body["mcp_servers"]).length > 0 || given(body["container"])) {
     throw untranslatable("mcp_servers");
   }
-  if (given(body["thread"])) throw untranslatable("thread");
+  if (given(body["thread"])) throw untranslatable("thread", undefined, "thread");
   if (given(body["compaction"])) throw untranslatable("compaction");
   if (given(body["thinking"]) || given(object(body["output_config"])?.["effort"])) {
     notes.lose("thinking");
