@@ -364,6 +364,32 @@ test("a Gemini stream ends for its caller only when the gateway says that it is 
   assert.match(stream.end().toString(), /"stop_reason":"tool_use".*message_stop/s);
 });
 
+test("pieces of a reply that come back as contents of their own are one message, and its texts whole", () => {
+  const piece = (...parts: object[]) => ({ role: "model", parts });
+  const call = (n: number) => ({ functionCall: { id: `c${n}`, name: "f", args: {} } });
+  const contents = [
+    { role: "user", parts: [{ text: "x" }] },
+    piece({ text: "I ", thought: true }),
+    piece({ text: "think", thought: true }),
+    piece({ text: "Hel" }, { text: "lo" }),
+    piece({ text: " there" }),
+    piece(call(1)),
+    piece(call(2)),
+    piece({ text: "" }),
+    {
+      role: "user",
+      parts: [1, 2].map((n) => ({
+        functionResponse: { id: `c${n}`, name: "f", response: { output: "y" } },
+      })),
+    },
+  ];
+  const { messages } = JSON.parse(ask("GENERATE", "CHAT", { contents }).body.toString());
+  const roles = messages.map((message: { role: string }) => message.role);
+  assert.deepEqual(roles, ["user", "assistant", "tool", "tool"]);
+  assert.equal(messages[1].content, "Hello there");
+  assert.equal(messages[1].tool_calls.length, 2);
+});
+
 test("each piece of a stream for a Gemini caller has a part, without which SDKs forget the whole", () => {
   const body = { contents: [{ role: "user", parts: [{ text: "x" }] }] };
   const stream = ask("GENERATE", "CHAT", body).stream();

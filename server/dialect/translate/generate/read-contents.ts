@@ -1,5 +1,5 @@
 import { nonEmpty } from "../chat/reply.js";
-import type { MediaPart, Part, Turn } from "../conversation.js";
+import { type MediaPart, mergedTurns, type Part, type Turn } from "../conversation.js";
 import { type JsonObject, list, object, objects, string, writeJson } from "../json.js";
 import { malformed, untranslatable } from "../losses.js";
 import { CallIds } from "./call-ids.js";
@@ -17,7 +17,23 @@ export function readContents(contents: unknown): Turn[] {
   const given = list(contents);
   if (given.length === 0) throw malformed('"contents" is missing.');
   const ids = new CallIds(idsIn(given));
-  return given.map((content) => turnOf(content, ids));
+  const turns = given.map((content) => turnOf(content, ids));
+  return mergedTurns(turns, ({ role }) => role === "ASSISTANT").map(withWholeTexts);
+}
+
+/** What the model said in one go: Google's SDKs bring each piece of its stream back as a content of its own. */
+function withWholeTexts(turn: Turn): Turn {
+  if (turn.role !== "ASSISTANT") return turn;
+  const parts: Part[] = [];
+  for (const part of turn.parts) {
+    const last = parts.at(-1);
+    const goesOn =
+      (part.kind === "TEXT" && last?.kind === "TEXT") ||
+      (part.kind === "THINKING" && last?.kind === "THINKING");
+    if (goesOn) parts[parts.length - 1] = { ...last, text: last.text + part.text };
+    else parts.push(part);
+  }
+  return { role: turn.role, parts };
 }
 
 /** The ids that a caller gave its calls. */
