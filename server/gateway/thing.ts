@@ -48,9 +48,9 @@ export class CallThing {
   /** A key failed with the request. True where another one may have the thing. */
   livesElsewhere(failure: AttemptFailure, { body }: CallPlan): boolean {
     const { httpStatus, detail } = failure;
-    if (saysNoSuchThing(failure)) this.#isLookedFor = true;
-    if (httpStatus !== 400 && httpStatus !== 404) return false;
-    // Not looked for as long as nothing is known of any thing.
+    if (!saysNoSuchThing(failure)) return false;
+    this.#isLookedFor = true;
+    // Nobody has looked for one as long as nothing is known of any.
     if (this.#id === "") this.#id = namedIn(body, this.#call.match.endpoint.names)[0] ?? "";
     if (this.#id === "" || httpStatus === 404) return this.#id !== "";
     return detail.includes(this.#id) && MISSED.test(detail);

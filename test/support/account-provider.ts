@@ -33,6 +33,7 @@ export class AccountProvider {
     this.#accounts.set(secret, things);
     const [, , collection = "", id = "", action] = (url.split("?")[0] ?? "").split("/");
     const absent = (url + body.toString("latin1")).match(NAMED)?.find((name) => !things.has(name));
+    if (absent !== undefined && url.startsWith("/v1beta/")) return forbidden(absent);
     if (absent !== undefined) return missing(404, `The item with id ${absent} was not found.`);
     if (url.startsWith("/upload/")) return this.#upload(things, received);
     if (url.startsWith("/v1beta/")) return this.#gemini(things, received);
@@ -173,6 +174,16 @@ export class AccountProvider {
 function missing(httpStatus: number, message: string): Script {
   const error = { message, type: "invalid_request_error", param: "id", code: null };
   return replyJson(httpStatus, JSON.stringify({ error }));
+}
+
+/** As Google says that there is no such thing, or not for this key. */
+function forbidden(name: string): Script {
+  const [, id = ""] = name.split("/");
+  const message = name.startsWith("files/")
+    ? `You do not have permission to access the File ${id} or it may not exist.`
+    : "CachedContent not found (or permission denied)";
+  const error = { code: 403, message, status: "PERMISSION_DENIED" };
+  return replyJson(403, JSON.stringify({ error }));
 }
 
 function empty(headers: Readonly<Record<string, string>>): Script {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
-import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import {
+  ProviderKey_Health,
+  ProviderKey_Visibility,
+} from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { Rewrite_Kind } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { accounts, type Caller, caller, eachOnce, make, prepared, type Reply } from "./accounts.js";
@@ -196,6 +199,38 @@ for (const isPython of [false, true]) {
     await eachOnce(stub, files, ({ id }) => ask("DELETE", `/v1beta/files/${id}`));
   });
 }
+
+test("Gemini's words that a thing is another account's cost no key its place, and the others are asked", async (t) => {
+  const { api, stub, proxyUrl } = await prepared(t);
+  const { ask } = caller(proxyUrl, await addClientKey(api));
+  const made = await fetch(`${stub.origin}/v1beta/cachedContents`, {
+    method: "POST",
+    headers: { "x-goog-api-key": "sk-account-geminis-2-5d1e" },
+    body: JSON.stringify({ model: "models/geminis-pro" }),
+  });
+  const { name } = (await made.json()) as { readonly name: string };
+  const path = "/v1beta/models/geminis-pro:generateContent";
+  const contents = [{ role: "user", parts: [{ text: "hi" }] }];
+  const found = await ask("POST", path, { contents, cachedContent: name });
+  assert.equal(found.status, 200, found.text);
+  stub.received.length = 0;
+  assert.equal((await ask("GET", `/v1beta/${name}`)).status, 200);
+  assert.equal(stub.received.length, 1, "and is remembered");
+  for (const absent of ["files/f99999", "cachedContents/c99999"]) {
+    stub.received.length = 0;
+    // eslint-disable-next-line no-await-in-loop -- one after the other
+    const none = await ask("GET", `/v1beta/${absent}`);
+    assert.equal(none.status, 400);
+    assert.match(none.text, /PERMISSION_DENIED/);
+    assert.equal(new Set(stub.received.map(({ secret }) => secret)).size, 4);
+  }
+  const { providerKeys } = await api.providerKeys.listProviderKeys({});
+  const geminis = providerKeys.filter((key) => key.name.startsWith("geminis"));
+  assert.deepEqual([...new Set(geminis.map(({ health }) => health))].toSorted(), [
+    ProviderKey_Health.UNKNOWN,
+    ProviderKey_Health.HEALTHY,
+  ]);
+});
 
 test("an upload without a key is its caller's alone: known, from the same place, and as long as the key holds", async (t) => {
   const { api, stub, proxyUrl } = await prepared(t);
