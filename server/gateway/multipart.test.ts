@@ -81,6 +81,27 @@ test("what another reader could take for another part, or for none, is refused",
   }
 });
 
+test("each of these alone makes a form one that is refused", () => {
+  const two =
+    'Content-Disposition: form-data; name="model"\r\nContent-Disposition: form-data; name="a"';
+  const bodies = {
+    "a boundary inside a line": `${field("a", "x\n--b\r\nX: y\r\n\r\nz")}${MODEL}${END}`,
+    "no boundary": "xx--\r\n",
+    "a boundary with more behind it": `--bxyX: y\r\n\r\nz\r\n${MODEL}${END}`,
+    "a head that is too long": `${part(`X: ${"y".repeat(8 * 1024)}`, "z")}${MODEL}${END}`,
+    "too many parts": `${field("a", "").repeat(128)}${END}`,
+    "a part with two dispositions": `${part(two, "dear")}${END}`,
+    "no end": `${field("a", "")}${MODEL}`,
+  };
+  for (const [name, body] of Object.entries(bodies)) {
+    assert.throws(() => modelOf(body), { code: "malformed_request" }, name);
+  }
+  assert.equal(modelOf(`${part(`X: ${"y".repeat(8_000)}`, "z")}${MODEL}${END}`), "allowed");
+  assert.equal(modelOf(`${field("a", "").repeat(126)}${MODEL}${END}`), "allowed");
+  const unnamed = `${MODEL}${END}`.replaceAll("--b", "--undefined");
+  assert.throws(() => modelOf(unnamed, "multipart/form-data; x=y"), { code: "malformed_request" });
+});
+
 const PIECES = [
   "--b",
   "--b\r\n",
