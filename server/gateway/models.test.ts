@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { getModel, listModels } from "./models.js";
+import { aPrincipal } from "../../test/support/records.js";
+import type { Dialect } from "../core/provider.js";
+import { ENDPOINTS } from "./endpoints.js";
+import { modelsText } from "./models.js";
 import type { ListedModel } from "./ports.js";
 
 function models(count: number): ListedModel[] {
@@ -12,6 +15,22 @@ function models(count: number): ListedModel[] {
     contextWindow: i === 0 ? null : 1000 + i,
     maxOutput: i === 0 ? null : 100 + i,
   }));
+}
+
+/** What a caller in this dialect reads of these models: their list, or the one that is named. */
+function read(
+  dialect: Dialect,
+  listed: readonly ListedModel[],
+  asked: { readonly query?: string; readonly model?: string },
+): unknown {
+  const endpoint = ENDPOINTS.find((each) => each.kind === "LOCAL" && each.dialect === dialect);
+  assert.ok(endpoint !== undefined);
+  const { query = "", model = "" } = asked;
+  const router = {
+    visibleModels: () => listed,
+    findModel: (id: string) => listed.find((each) => each.id === id),
+  };
+  return JSON.parse(modelsText(router, { endpoint, model }, query, aPrincipal("STANDARD")));
 }
 
 interface AnthropicPage {
@@ -27,11 +46,11 @@ interface GeminiPage {
 }
 
 function anthropic(count: number, query: string): AnthropicPage {
-  return JSON.parse(listModels("ANTHROPIC", models(count), new URLSearchParams(query))) as never;
+  return read("ANTHROPIC", models(count), { query }) as AnthropicPage;
 }
 
 function gemini(count: number, query: string): GeminiPage {
-  return JSON.parse(listModels("GEMINI", models(count), new URLSearchParams(query))) as never;
+  return read("GEMINI", models(count), { query }) as GeminiPage;
 }
 
 const idsOf = ({ data }: AnthropicPage): string[] => data.map(({ id }) => id);
@@ -101,10 +120,9 @@ test("a page whose size or place is no number is the first, of the usual size", 
 });
 
 test("a model says how much it takes and makes where that is known", () => {
-  const [unknown, known] = models(2);
-  const read = (dialect: "ANTHROPIC" | "GEMINI" | "OPENAI", model?: ListedModel): unknown =>
-    JSON.parse(getModel(dialect, model, "m"));
-  assert.deepEqual(read("OPENAI", known), {
+  const [unknown, known, none] = ["m0", "m1", "m2"] as const;
+  const one = (dialect: Dialect, model: string): unknown => read(dialect, models(2), { model });
+  assert.deepEqual(one("OPENAI", known), {
     id: "m1",
     object: "model",
     created: 1_700_000_000,
@@ -112,8 +130,8 @@ test("a model says how much it takes and makes where that is known", () => {
   });
   const ofAnthropic = { type: "model", created_at: "2023-11-14T22:13:20.999Z" };
   const first = { ...ofAnthropic, id: "m0", display_name: "Model 0" };
-  assert.deepEqual(read("ANTHROPIC", unknown), first);
-  assert.deepEqual(read("ANTHROPIC", known), {
+  assert.deepEqual(one("ANTHROPIC", unknown), first);
+  assert.deepEqual(one("ANTHROPIC", known), {
     ...ofAnthropic,
     id: "m1",
     display_name: "Model 1",
@@ -124,13 +142,13 @@ test("a model says how much it takes and makes where that is known", () => {
     version: "001",
     supportedGenerationMethods: ["generateContent", "streamGenerateContent", "countTokens"],
   };
-  assert.deepEqual(read("GEMINI", unknown), {
+  assert.deepEqual(one("GEMINI", unknown), {
     ...ofGemini,
     name: "models/m0",
     baseModelId: "m0",
     displayName: "Model 0",
   });
-  assert.deepEqual(read("GEMINI", known), {
+  assert.deepEqual(one("GEMINI", known), {
     ...ofGemini,
     name: "models/m1",
     baseModelId: "m1",
@@ -138,5 +156,5 @@ test("a model says how much it takes and makes where that is known", () => {
     inputTokenLimit: 1001,
     outputTokenLimit: 101,
   });
-  assert.throws(() => read("OPENAI"), { code: "model_not_found" });
+  assert.throws(() => one("OPENAI", none), { code: "model_not_found" });
 });

@@ -11,8 +11,8 @@ const PAGE_MAX = 1000;
 
 /** What a request for the models, or for one of them, is answered. Throws Fault `model_not_found`. */
 export function modelsText(
-  router: Router,
-  { endpoint: { dialect }, model }: Match,
+  router: Pick<Router, "visibleModels" | "findModel">,
+  { endpoint: { dialect }, model }: Pick<Match, "endpoint" | "model">,
   query: string,
   principal: Principal,
 ): string {
