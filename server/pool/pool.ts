@@ -7,6 +7,7 @@ import type { Lease, LeaseRequest, LeaseResult } from "../core/lease.js";
 import type { Random } from "../core/random.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
+import { Callers } from "./callers.js";
 import { Chooser } from "./chooser.js";
 import { checkEvent } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./dry.js";
@@ -83,6 +84,7 @@ export class Pool {
   readonly #logger: Logger;
   readonly #prng: Prng;
   readonly #chooser: Chooser;
+  readonly #callers = new Callers();
   #allocation: Allocation = DEFAULT_ALLOCATION;
   #publicPoolOpen = true;
   #leases = 0;
@@ -139,7 +141,10 @@ export class Pool {
     const nowMs = this.#clock.monotonic();
     this.registry.wake(nowMs);
     const scope = scopeOf(request.principal);
-    if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) throw poolClosed();
+    if (scope.kind === "PUBLIC") {
+      if (!this.#publicPoolOpen) throw poolClosed();
+      this.#callers.note(request.principal.ownerId, nowMs);
+    }
     const home = this.#findHome(request.route, request.home, scope);
     if (home !== undefined) return this.#atHome(home, request, { scope, nowMs });
     for (const target of request.route.targets) {
@@ -369,7 +374,7 @@ export class Pool {
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
       outcome: result.outcome,
-      callerId: mayBeCalls(slot, result, isModels) ? facts.callerId : null,
+      callerId: !isModels && this.#mayBeCalls(slot, result, atMs) ? facts.callerId : null,
       atMs,
       begunAtMs: facts.begunAtMs,
       retryAfterMs: result.retryAfterMs,
@@ -390,6 +395,11 @@ export class Pool {
       }
     }
     if (wasProof) this.registry.refresh(slot);
+  }
+
+  /** Whether what went wrong may come of what was asked, where others want the key too; alone, a user is served best by rests. */
+  #mayBeCalls({ key }: KeySlot, { unsent }: LeaseResult, atMs: number): boolean {
+    return !unsent && key.visibility === "PUBLIC" && this.#callers.areSeveral(atMs);
   }
 
   #endLoad(slot: KeySlot, result: LeaseResult, facts: LeaseFacts, atMs: number): void {
@@ -454,19 +464,6 @@ export class Pool {
 /** What became of a secret says nothing of the one that has taken its place. */
 function isReplaced({ key }: KeySlot, { fingerprint }: Pick<LeaseFacts, "fingerprint">): boolean {
   return key.fingerprint !== fingerprint;
-}
-
-/**
- * Whether what went wrong may come of what was asked. Timeouts and broken replies cost a call more than an error does,
- * and a key of which nobody but its owner has any use rests after them whoever is at fault.
- */
-function mayBeCalls(
-  { key }: KeySlot,
-  { outcome, unsent }: LeaseResult,
-  isModels: boolean,
-): boolean {
-  if (isModels || unsent) return false;
-  return outcome === "PROVIDER_ERROR" || key.visibility === "PUBLIC";
 }
 
 /** Shared by the leases of keys that work. */
