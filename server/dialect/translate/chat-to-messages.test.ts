@@ -164,6 +164,12 @@ test("effort becomes the kind of thinking that the model knows", () => {
     { role: "tool", tool_call_id: "a", content: "x" },
   ];
   assert.equal(asked({ ...effort, messages: loop }).thinking, undefined);
+  const free = asked({ ...effort, messages: loop }, { model: "claude-opus-4-10" });
+  assert.deepEqual(
+    [free.thinking, free.output_config],
+    [{ type: "adaptive" }, { effort: "high" }],
+    "it may call without a thought, and think of what came",
+  );
 });
 
 test("signed thoughts go back as they came, unsigned ones do not", () => {

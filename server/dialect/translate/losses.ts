@@ -229,7 +229,7 @@ export const LOSSES = {
   effort: changed(
     '"reasoning_effort"',
     TO_MESSAGES,
-    "It becomes adaptive thinking with an effort (Claude 4.6 and later) or a thinking budget; dropped where the model cannot think, a tool is forced, or a tool loop lacks its signed thoughts.",
+    "It becomes adaptive thinking with an effort (Claude 4.6 and later) or a thinking budget; dropped where the model cannot think or a tool is forced, and with a budget where a tool loop lacks its signed thoughts.",
   ),
   system_place: changed(
     "system messages inside the conversation",

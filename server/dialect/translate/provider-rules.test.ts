@@ -137,10 +137,10 @@ for (const [to, model] of [
   });
 }
 
-/** A thought is never the last block, and where the model is to think each of its goes in the loop begins with one. */
+/** A thought is never the last block, and where the model is to think by a budget each of its goes in the loop begins with one. */
 function assertThoughts(body: JsonObject, said: readonly Said[]): void {
   for (const parts of said) assert.notEqual(parts.at(-1), "thinking");
-  if (body["thinking"] === undefined) return;
+  if (object(body["thinking"])?.["type"] !== "enabled") return;
   const begin = said.findLastIndex(
     ([role, ...parts]) => role === "user" && !parts.every((part) => part.startsWith("result ")),
   );

@@ -42,9 +42,10 @@ export function thinkingFor(
   if (effort === undefined || effort === "none") return NO_THINKING;
   const wanted = EFFORTS[effort];
   const budget = Math.min(BUDGETS[effort] ?? 0, Math.floor(maxTokens / 2));
-  const tooSmall = traits.thinking === "BUDGET" && budget < BUDGET_MIN;
-  const possible = wanted !== undefined && traits.thinking !== "NONE" && !tooSmall;
-  if (!possible || forcesTool(conversation) || lacksThoughts(conversation)) {
+  const byBudget = traits.thinking === "BUDGET";
+  const unfit = byBudget && (budget < BUDGET_MIN || lacksThoughts(conversation));
+  const possible = wanted !== undefined && traits.thinking !== "NONE" && !unfit;
+  if (!possible || forcesTool(conversation)) {
     notes.lose("effort");
     return NO_THINKING;
   }
@@ -58,7 +59,10 @@ function forcesTool(conversation: Conversation): boolean {
   return kind === "REQUIRED" || kind === "TOOL";
 }
 
-/** Inside a loop of tool calls the thoughts that began it must be there, signed, and so in what is to be gone on with. */
+/**
+ * With a budget the thoughts that began a loop of tool calls must be there, signed, and so in what is to be gone on
+ * with. Models that decide themselves when to think may have called without, and begin to in the middle.
+ */
 function lacksThoughts(conversation: Conversation): boolean {
   const { turns } = conversation;
   if (turns.at(-1)?.role === "ASSISTANT") return true;
