@@ -364,6 +364,27 @@ test("a Gemini stream ends for its caller only when the gateway says that it is 
   assert.match(stream.end().toString(), /"stop_reason":"tool_use".*message_stop/s);
 });
 
+test("a schema in Google's own spelling is read under the names for JSON Schema too", () => {
+  const properties = {
+    score: { type: "INTEGER", nullable: true },
+    why: { type: ["STRING", "NULL"] },
+  };
+  const given = { type: "OBJECT", properties, required: ["score", "why"] };
+  const meant = {
+    type: "object",
+    properties: { score: { type: ["integer", "null"] }, why: { type: ["string", "null"] } },
+    required: ["score", "why"],
+  };
+  const body = asked("GENERATE", "CHAT", {
+    contents: [{ role: "user", parts: [{ text: "x" }] }],
+    tools: [{ functionDeclarations: [{ name: "f", parametersJsonSchema: given }] }],
+    generationConfig: { responseMimeType: "application/json", responseJsonSchema: given },
+  });
+  assert.deepEqual(body.response_format.json_schema.schema, meant);
+  assert.deepEqual(body.tools[0].function.parameters, meant);
+  assert.equal(body.messages.length, 1, "nothing is asked for in words");
+});
+
 test("pieces of a reply that come back as contents of their own are one message, and its texts whole", () => {
   const piece = (...parts: object[]) => ({ role: "model", parts });
   const call = (n: number) => ({ functionCall: { id: `c${n}`, name: "f", args: {} } });

@@ -13,11 +13,11 @@ export interface AskedFormat {
 /** Reads what `generationConfig` says of the reply's shape. Throws Fault `malformed_request`, `untranslatable`. */
 export function readFormat(config: JsonObject, notes: Notes): AskedFormat {
   const text = textFormatOf(config);
-  const google = object(config["responseSchema"]);
-  const schema =
+  const given =
     object(text?.["schema"]) ??
     object(config["responseJsonSchema"]) ??
-    (google && jsonSchemaOf(google));
+    object(config["responseSchema"]);
+  const schema = given && jsonSchemaOf(given);
   switch (text?.["mimeType"] ?? config["responseMimeType"]) {
     case "application/json":
     case "APPLICATION_JSON":

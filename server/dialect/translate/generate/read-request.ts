@@ -77,13 +77,11 @@ function readTools(tool: JsonObject): Tool[] {
   const hosted = Object.keys(tool).find((key) => key !== "functionDeclarations");
   if (hosted !== undefined) throw untranslatable("gemini_tools", `the tool "${hosted}"`);
   return objects(tool["functionDeclarations"]).map((each) => {
-    const google = object(each["parameters"]);
+    const schema = object(each["parametersJsonSchema"]) ?? object(each["parameters"]);
     return {
       name: string(each["name"]) ?? "",
       description: string(each["description"]),
-      schema:
-        object(each["parametersJsonSchema"]) ??
-        (google === undefined ? undefined : jsonSchemaOf(google)),
+      schema: schema && jsonSchemaOf(schema),
       strict: undefined,
       asDeclared: undefined,
     };

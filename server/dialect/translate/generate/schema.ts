@@ -3,10 +3,13 @@ import { camelCase } from "./proto-json.js";
 
 /** Schemas nest no deeper; what does is left as it is. */
 const DEPTH_MAX = 32;
-const NAMED = new Set(["properties", "$defs", "defs"]);
+const NAMED = new Set(["properties", "$defs", "defs", "definitions"]);
 const LISTED = new Set(["anyOf", "allOf", "oneOf", "prefixItems"]);
 
-/** Google's own kind of schema as JSON Schema: types in lower case, null as a type of its own. */
+/**
+ * A schema as JSON Schema: types in lower case, null as a type of its own. Google takes its own kind of schema under
+ * the names for JSON Schema too, and Gemini CLI sends such.
+ */
 export function jsonSchemaOf(schema: JsonObject, depth = 0): JsonObject {
   if (depth > DEPTH_MAX) return schema;
   const made: JsonObject = {};
@@ -27,12 +30,17 @@ function allowNull(schema: JsonObject): void {
   if (Array.isArray(anyOf)) schema["anyOf"] = [...list(anyOf), { type: "null" }];
 }
 
+function typeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(typeOf);
+  return typeof value === "string" ? value.toLowerCase() : value;
+}
+
 function memberOf(key: string, value: unknown, depth: number): unknown {
   const convert = (each: unknown): unknown => {
     const given = object(each);
     return given === undefined ? each : jsonSchemaOf(given, depth + 1);
   };
-  if (key === "type") return typeof value === "string" ? value.toLowerCase() : value;
+  if (key === "type") return typeOf(value);
   if (key === "items" || key === "additionalProperties") return convert(value);
   if (LISTED.has(key)) return list(value).map(convert);
   // Google writes 64-bit numbers as text.
