@@ -385,6 +385,24 @@ test("a schema in Google's own spelling is read under the names for JSON Schema 
   assert.equal(body.messages.length, 1, "nothing is asked for in words");
 });
 
+test("what a failed tool shows goes to Anthropic without a word of the failure but its own", () => {
+  const inlineData = { mimeType: "image/png", data: "AA==" };
+  const result = (parts: object[]) => ({
+    functionResponse: { id: "c", name: "f", response: { error: "boom" }, parts },
+  });
+  const resultOf = (parts: object[]) => {
+    const contents = [
+      { role: "user", parts: [{ text: "x" }] },
+      { role: "model", parts: [{ functionCall: { id: "c", name: "f", args: {} } }] },
+      { role: "user", parts: [result(parts)] },
+    ];
+    return asked("GENERATE", "MESSAGES", { contents }).messages[2].content[0];
+  };
+  assert.equal(resultOf([]).is_error, true);
+  assert.equal(resultOf([{ inlineData }]).is_error, undefined);
+  assert.equal(resultOf([{ inlineData }]).content.length, 2);
+});
+
 test("pieces of a reply that come back as contents of their own are one message, and its texts whole", () => {
   const piece = (...parts: object[]) => ({ role: "model", parts });
   const call = (n: number) => ({ functionCall: { id: `c${n}`, name: "f", args: {} } });

@@ -80,7 +80,8 @@ function resultBlock(part: ToolResultPart, notes: Notes): JsonObject {
     type: "tool_result",
     tool_use_id: idOf(part.id, notes),
     content: content.length === 0 ? undefined : single ? first["text"] : content,
-    is_error: part.failed ? true : undefined,
+    // Anthropic refuses it beside anything but text.
+    is_error: part.failed && content.every(({ type }) => type === "text") ? true : undefined,
   };
 }
 
