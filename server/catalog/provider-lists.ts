@@ -1,5 +1,6 @@
 import { drawsOn, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { FairMap } from "../core/fair-map.js";
 import { allowedBy } from "../core/glob.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider, ToldModel } from "../core/provider.js";
@@ -31,9 +32,7 @@ const WAIT_MS = 3_000;
 const ASKS_MAX = 64;
 /** Of one owner, or the pool: whose providers do not answer must not keep others from asking. */
 const ASKS_OF_ONE_MAX = 16;
-/** Lists kept; of more, those that were not looked at for the longest go. */
-const LISTS_MAX = 1_024;
-/** Models in all lists that are kept. */
+/** Models in all lists that are kept, and the lists themselves; of more, the owner who has most loses the oldest list. */
 const MODELS_MAX = 100_000;
 
 /** What is known of one provider's models, as far as one owner's keys, or the pool's, see them. */
@@ -58,9 +57,8 @@ interface Entry {
  */
 export class ProviderLists {
   readonly #options: ProviderListsOptions;
-  /** The order of the map is the order of use. */
-  readonly #entries = new Map<string, Entry>();
-  #models = 0;
+  /** By whose keys they were asked with, and provider. */
+  readonly #entries = new FairMap<Entry>(MODELS_MAX);
   /** Questions under way, by whose keys they are asked with. */
   readonly #asks = new Map<string, number>();
 
@@ -70,7 +68,7 @@ export class ProviderLists {
 
   /** The models that a provider told and that its patterns take; none before it told any. */
   of(provider: Provider, principal: Principal): readonly ToldModel[] {
-    const entry = this.#entries.get(nameOf(provider, principal));
+    const entry = this.#entries.get(drawsOn(principal), provider.id);
     if (entry === undefined || isElsewhere(entry.provider, provider)) return [];
     if (entry.provider !== provider) {
       entry.provider = provider;
@@ -101,17 +99,13 @@ export class ProviderLists {
   }
 
   #use(provider: Provider, principal: Principal): Entry {
-    const name = nameOf(provider, principal);
-    let entry = this.#entries.get(name);
-    if (entry !== undefined) this.#entries.delete(name);
-    if (entry === undefined || isElsewhere(entry.provider, provider)) {
-      this.#models -= entry?.told?.length ?? 0;
-      const askAtMs = this.#options.clock.monotonic();
-      const asking = undefined;
-      entry = { provider, told: undefined, fitting: [], askAtMs, turn: 0, problem: "", asking };
-    }
-    this.#entries.set(name, entry);
-    this.#forgetOldest();
+    const who = drawsOn(principal);
+    const known = this.#entries.get(who, provider.id);
+    if (known !== undefined && !isElsewhere(known.provider, provider)) return known;
+    const askAtMs = this.#options.clock.monotonic();
+    const nothing = { told: undefined, fitting: [], problem: "", asking: undefined };
+    const entry: Entry = { provider, askAtMs, turn: 0, ...nothing };
+    this.#entries.set(who, provider.id, entry);
     return entry;
   }
 
@@ -125,7 +119,7 @@ export class ProviderLists {
     entry.asking = answer.then((told) => {
       this.#countAsk(who, -1);
       entry.asking = undefined;
-      this.#take(entry, told);
+      this.#take(entry, who, told);
     });
   }
 
@@ -141,7 +135,7 @@ export class ProviderLists {
     else this.#asks.delete(who);
   }
 
-  #take(entry: Entry, answer: ListAnswer): void {
+  #take(entry: Entry, who: string, answer: ListAnswer): void {
     const { clock, logger } = this.#options;
     const { provider } = entry;
     const problem = "problem" in answer ? answer.problem : "";
@@ -152,26 +146,13 @@ export class ProviderLists {
     }
     entry.problem = problem;
     if ("models" in answer) {
-      if (this.#isKept(entry)) this.#models += answer.models.length - (entry.told?.length ?? 0);
       entry.told = answer.models;
       entry.fitting = fittingOf(provider, answer.models);
-      this.#forgetOldest();
+      // What was asked of another address since stays.
+      const now = this.#entries.get(who, provider.id) ?? entry;
+      if (now === entry) this.#entries.set(who, provider.id, entry, 1 + answer.models.length);
     } else entry.turn++;
     entry.askAtMs = clock.monotonic() + (problem === "" ? FRESH_MS : AFTER_PROBLEM_MS);
-  }
-
-  /** It may have been forgotten while it was asked for. */
-  #isKept(entry: Entry): boolean {
-    for (const each of this.#entries.values()) if (each === entry) return true;
-    return false;
-  }
-
-  #forgetOldest(): void {
-    for (const [name, entry] of this.#entries) {
-      if (this.#entries.size <= LISTS_MAX && this.#models <= MODELS_MAX) return;
-      this.#entries.delete(name);
-      this.#models -= entry.told?.length ?? 0;
-    }
   }
 
   #forAWhile(done: Promise<unknown>): Promise<unknown> {
@@ -185,10 +166,6 @@ export class ProviderLists {
       });
     });
   }
-}
-
-function nameOf(provider: Provider, principal: Principal): string {
-  return `${drawsOn(principal)} ${provider.id}`;
 }
 
 /** What was told at another address, or in another language, says nothing. */

@@ -1,8 +1,8 @@
-import { LruMap } from "../catalog/lru.js";
 import type { Principal } from "../core/client-key.js";
+import { FairMap } from "../core/fair-map.js";
 import type { RequestHead } from "./request-head.js";
 
-/** Uploads under way, of which is known who began them. */
+/** Uploads under way, of which is known who began them; of more, the owner who has most loses the oldest. */
 const UPLOADS_MAX = 4_096;
 const UPLOAD_PARAMETER = "upload_id";
 /** Never said to callers: it may be the provider key. */
@@ -20,16 +20,17 @@ interface Begun {
  * In memory alone: an upload that a restart breaks off is begun anew.
  */
 export class Uploads {
-  readonly #begun = new LruMap<string, Begun>(UPLOADS_MAX);
+  readonly #begun = new FairMap<Begun>(UPLOADS_MAX);
 
   /** Of two that were begun under one id the first counts, whatever a provider says. */
   begin(id: string, begun: Begun): void {
-    if (id !== "" && this.#begun.get(id) === undefined) this.#begun.set(id, begun);
+    if (id === "" || this.#begun.find(id) !== undefined) return;
+    this.#begun.set(begun.principal.ownerId, id, begun);
   }
 
   /** Undefined where nobody is known to have begun it from this address, or the client key has expired since. */
   callerOf(id: string, { ip, nowMs }: { ip: string; nowMs: number }): Principal | undefined {
-    const begun = id === "" ? undefined : this.#begun.get(id);
+    const begun = id === "" ? undefined : this.#begun.find(id);
     if (begun?.ip !== ip) return undefined;
     const { expiresAt } = begun.principal.clientKey;
     return expiresAt === null || expiresAt > nowMs ? begun.principal : undefined;
