@@ -160,10 +160,11 @@ export class ProviderLists {
       const timer = this.#options.clock.setTimer(() => {
         resolve(undefined);
       }, WAIT_MS);
-      void done.then(() => {
+      const over = (): void => {
         timer.cancel();
         resolve(undefined);
-      });
+      };
+      void done.then(over, over);
     });
   }
 }

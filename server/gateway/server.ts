@@ -90,6 +90,8 @@ class HttpGateway implements Gateway, CallerHandler {
   readonly #proxies: TrustedProxies;
   readonly #exchanges = new Roster<Exchange>();
   readonly #stopListening: () => void;
+  /** What answers those who wait until more models are known. */
+  readonly #waiting = new Set<() => void>();
   #headTimer: Timer | undefined;
   #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -168,6 +170,7 @@ class HttpGateway implements Gateway, CallerHandler {
 
   async #close(): Promise<void> {
     this.draining = true;
+    for (const answer of this.#waiting) answer();
     this.#stopListening();
     const drainedByMs = this.#context.clock.monotonic() + this.#limits.drainTimeoutMs;
     const closed = this.#server.stop();
@@ -309,12 +312,20 @@ class HttpGateway implements Gateway, CallerHandler {
       turn.whole(200, jsonHeaders(id), modelsText(router, match, query, principal));
     };
     const due = router.refreshLists(principal);
-    if (due === undefined) answer();
-    else {
-      due.then(answer).catch((thrown: unknown) => {
-        this.#refuse(turn, { ...request, spoken: match.endpoint.dialect, thrown });
-      });
+    if (due === undefined) {
+      answer();
+      return;
     }
+    const answerOnce = (): void => {
+      if (!this.#waiting.delete(answerOnce)) return;
+      try {
+        answer();
+      } catch (thrown) {
+        this.#refuse(turn, { ...request, spoken: match.endpoint.dialect, thrown });
+      }
+    };
+    this.#waiting.add(answerOnce);
+    void due.then(answerOnce, answerOnce);
   }
 
   #refuse(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
+import { settle } from "../support/fake-clock.js";
 import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
@@ -377,6 +378,24 @@ test("agents that knock at the root find someone at home", async () => {
   assert.equal(head.status, 200);
   assert.match(head.headers.get("x-request-id") ?? "", /^call_/);
   assert.equal((await fetch(`${openai.origin}/`)).status, 200);
+});
+
+test("who waits for a list of models is answered in its turn, and with what is known when the server stops", async () => {
+  const waiting = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  const lists: (() => void)[] = [];
+  waiting.router.refreshLists = () =>
+    new Promise((resolve) => {
+      lists.push(resolve as () => void);
+    });
+  const asked = waiting.fetch("/v1/models");
+  while (lists.length === 0) await settle();
+  lists[0]?.();
+  assert.equal((await asked).status, 200);
+  const left = waiting.fetch("/v1/models");
+  while (lists.length === 1) await settle();
+  const closed = waiting.close();
+  assert.equal((await left).status, 200);
+  await closed;
 });
 
 test("an unknown path is 404 and a wrong method 405, in the dialect of the path", async () => {

@@ -277,9 +277,7 @@ export class FakeRouter implements Router {
     return { modelAsked: "", targets: targets.map((each) => ({ ...each, upstreamModel: "" })) };
   }
 
-  refreshLists(): undefined {
-    return undefined;
-  }
+  refreshLists: Router["refreshLists"] = () => undefined;
 
   visibleModels(): readonly ListedModel[] {
     return this.#setup.models ?? [];
