@@ -53,7 +53,11 @@ export function observe(
       providerName: (id) => useCases.names.providerSlugOf(id),
     }),
     ...accountingMetrics(() => accounting.status),
-    ...proxyPortMetrics(() => ({ connections: gateway.connections, admission })),
+    ...proxyPortMetrics(() => ({
+      connections: gateway.connections,
+      held: gateway.held,
+      admission,
+    })),
     ...poolMetrics(() => poolSummaryOf(pool)),
     ...keyMetrics(() => ({
       actions: auditNews.actions,

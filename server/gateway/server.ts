@@ -65,6 +65,8 @@ export interface Gateway {
   readonly running: number;
   /** Connections of callers, open and turned away. */
   readonly connections: Pick<CallerConnections, "open" | "refusals">;
+  /** Bytes held now of bodies, and of streams. */
+  readonly held: { readonly bodies: number; readonly streams: number };
   /** True once `close` was called. */
   readonly draining: boolean;
 }
@@ -136,6 +138,11 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#stopListening = options.authenticator.onInvalidated((clientKeyId) => {
       this.#invalidate(clientKeyId);
     });
+  }
+
+  get held(): Gateway["held"] {
+    const { bodyBudget, streamRoom } = this.#context;
+    return { bodies: bodyBudget.bytes, streams: streamRoom.bytes };
   }
 
   get running(): number {

@@ -41,6 +41,8 @@ export interface ProxyPortReading {
     readonly open: number;
     refusals(reason: "TOTAL" | "ADDRESS" | "HANDSHAKE" | "UNREAD"): number;
   };
+  /** Bytes. */
+  readonly held: { readonly bodies: number; readonly streams: number };
   readonly admission: { readonly active: number; readonly waiting: number };
 }
 
@@ -135,6 +137,17 @@ export function proxyPortMetrics(read: () => ProxyPortReading): readonly MetricF
     ),
     gauge("latchkey_calls_queued", "Calls that wait for others to end.", () =>
       one(read().admission.waiting),
+    ),
+    gauge(
+      "latchkey_held_bytes",
+      "What is held in memory of bodies, and of streams such as events that are not whole yet.",
+      () => {
+        const { bodies, streams } = read().held;
+        return [
+          { value: bodies, labels: { of: "bodies" } },
+          { value: streams, labels: { of: "streams" } },
+        ];
+      },
     ),
     gauge("latchkey_caller_connections", "Connections of callers that are open.", () =>
       one(read().connections.open),
