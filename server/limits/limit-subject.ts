@@ -103,33 +103,39 @@ export class LimitSubject {
     return this.#accounts.find((account) => account.period === period);
   }
 
-  /**
-   * Why a limit has no room for a call, or null when all have; changes nothing. Budgets come first: nobody should
-   * wait for a rate only to hear that the money is spent.
-   */
-  refusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+  /** Why budgets have no room for a call, the one that has it last; null when all have. Changes nothing. */
+  spent(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+    let last: Refusal | null = null;
     for (const budget of limits.budgets) {
       const account = this.account(budget.period, now.wallMs);
       const overrun = account.overrun(budget, spendingOf(estimate));
-      if (overrun !== null) return this.#spent(budget, overrun, now.wallMs);
+      if (overrun !== null) last = longer(last, this.#spent(budget, overrun, now.wallMs));
     }
-    if (limits.concurrency !== null && this.#inFlight >= limits.concurrency) {
-      return this.#tooMany(`${limits.concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
-    }
-    if (limits.requestsPerMinute !== null) {
-      const limit = limits.requestsPerMinute;
-      const waitMs = this.#requests.waitMs(1, limit, now.monotonicMs);
-      if (waitMs > 0) return this.#tooMany(`${limit} requests per minute`, waitMs / 1000);
-    }
-    if (limits.tokensPerMinute !== null) {
-      const limit = limits.tokensPerMinute;
-      const waitMs = this.#tokens.waitMs(tokensHeld(estimate, limit), limit, now.monotonicMs);
-      if (waitMs > 0) return this.#tooMany(`${limit} tokens per minute`, waitMs / 1000);
-    }
-    return null;
+    return last;
   }
 
-  /** Takes what `refusal` found room for. */
+  /** Why limits of rate have no room for a call, the one that has it last; null when all have. Changes nothing. */
+  tooMany(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+    let last: Refusal | null = null;
+    const { concurrency, requestsPerMinute, tokensPerMinute } = limits;
+    if (concurrency !== null && this.#inFlight >= concurrency) {
+      last = this.#tooMany(`${concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
+    }
+    if (requestsPerMinute !== null) {
+      const waitMs = this.#requests.waitMs(1, requestsPerMinute, now.monotonicMs);
+      const what = `${requestsPerMinute} requests per minute`;
+      if (waitMs > 0) last = longer(last, this.#tooMany(what, waitMs / 1000));
+    }
+    if (tokensPerMinute !== null) {
+      const held = tokensHeld(estimate, tokensPerMinute);
+      const waitMs = this.#tokens.waitMs(held, tokensPerMinute, now.monotonicMs);
+      const what = `${tokensPerMinute} tokens per minute`;
+      if (waitMs > 0) last = longer(last, this.#tooMany(what, waitMs / 1000));
+    }
+    return last;
+  }
+
+  /** Takes what there is room for. */
   hold(limits: Limits, estimate: Estimate, now: Moment): Hold {
     this.#inFlight++;
     if (limits.requestsPerMinute !== null) this.#requests.add(1, now.monotonicMs);
@@ -204,6 +210,11 @@ export class LimitSubject {
     const message = `The limit of ${what} of this ${this.kind} is reached; try again in ${retryAfterSeconds} s.`;
     return { code: "rate_limit_exceeded", message, retryAfterSeconds };
   }
+}
+
+/** Of two refusals the one that holds longer, for who comes back after the other is refused again; of equals the first. */
+export function longer(a: Refusal | null, b: Refusal): Refusal {
+  return a === null || b.retryAfterSeconds > a.retryAfterSeconds ? b : a;
 }
 
 /** A call larger than a whole minute's tokens is let in when the minute is empty, instead of never. */

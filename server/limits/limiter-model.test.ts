@@ -68,12 +68,10 @@ class Rules {
     estimate: Estimate,
     now: { wallMs: number; atMs: number; slackMs: number },
   ): string | null {
-    for (const id of [clientKeyId, OWNER, SERVER.id]) {
-      const limits = this.limits.get(id) ?? UNLIMITED;
-      const why = this.#refusesOne(id, limits, estimate, now);
-      if (why !== null) return why;
-    }
-    return null;
+    const whys = [clientKeyId, OWNER, SERVER.id].map((id) =>
+      this.#refusesOne(id, this.limits.get(id) ?? UNLIMITED, estimate, now),
+    );
+    return whys.find((why) => why === SPENT) ?? whys.find((why) => why !== null) ?? null;
   }
 
   #refusesOne(
@@ -88,7 +86,7 @@ class Rules {
       for (const part of ["tokens", "costMicros"] as const) {
         const limit = budget[part];
         if (limit === null) continue;
-        if (used[part] + asked[part] > limit || used[part] >= limit) return "budget_exceeded";
+        if (used[part] + asked[part] > limit || used[part] >= limit) return SPENT;
       }
     }
     const mine = this.calls.filter((call) => isOf(call, id));
@@ -110,6 +108,7 @@ class Rules {
 }
 
 const RATE = "rate_limit_exceeded";
+const SPENT = "budget_exceeded";
 
 function isOf(call: Call, id: string): boolean {
   return id === SERVER.id || id === OWNER || call.clientKeyId === id;

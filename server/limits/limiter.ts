@@ -10,7 +10,7 @@ import type { Period } from "../core/provider-key.js";
 import { BudgetFills, type BudgetFillsOptions, type EndedCall } from "./budget-fills.js";
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
-import { LimitSubject } from "./limit-subject.js";
+import { LimitSubject, longer } from "./limit-subject.js";
 import type { Hold, Moment, Refusal, SubjectId, SubjectKind } from "./limit-subject.js";
 
 /** After so many admissions some subjects are looked at to see whether they can be forgotten. */
@@ -113,10 +113,8 @@ export class Limiter {
     }
     if (limited.length === 0) return this.#noTicket;
     assert(isSound(estimate), "an estimate is made of numbers from 0 on");
-    for (const { subject, limits } of limited) {
-      const refusal = subject.refusal(limits, estimate, now);
-      if (refusal !== null) throw faultOf(refusal, this.#headersOf(limited, now, dialect));
-    }
+    const refusal = refusalOf(limited, estimate, now);
+    if (refusal !== null) throw faultOf(refusal, this.#headersOf(limited, now, dialect));
     const holds = limited.map(({ subject, limits }) => subject.hold(limits, estimate, now));
     return this.#ticket(holds, this.#headersOf(limited, now, dialect));
   }
@@ -240,6 +238,22 @@ export class Limiter {
   #now(): Moment {
     return { wallMs: this.#options.clock.now(), monotonicMs: this.#options.clock.monotonic() };
   }
+}
+
+/**
+ * Why a call is refused; null when all subjects have room. Budgets come first: nobody should wait for a rate only to
+ * hear that the money is spent. Of each kind it is the limit that has room last.
+ */
+function refusalOf(limited: readonly Limited[], estimate: Estimate, now: Moment): Refusal | null {
+  let spent: Refusal | null = null;
+  let tooMany: Refusal | null = null;
+  for (const { subject, limits } of limited) {
+    const ofBudgets = subject.spent(limits, estimate, now);
+    if (ofBudgets !== null) spent = longer(spent, ofBudgets);
+    const ofRates = subject.tooMany(limits, estimate, now);
+    if (ofRates !== null) tooMany = longer(tooMany, ofRates);
+  }
+  return spent ?? tooMany;
 }
 
 /** Anything else would give room in a limit instead of taking it, or spoil its sums for good. */

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as fc from "fast-check";
+import { FakeClock } from "../../test/support/fake-clock.js";
+import { aClientKey } from "../../test/support/records.js";
+import type { Principal } from "../core/client-key.js";
+import { Fault } from "../core/fault.js";
+import type { Limits } from "../core/limits.js";
+import { Limiter } from "./limiter.js";
+
+const OWNER = "usr_1";
+/** Ends of periods are told to the second. */
+const NOW = Date.UTC(2030, 1, 27, 22, 58, 3);
+
+const someLimits = fc.record({
+  requestsPerMinute: fc.option(fc.integer({ min: 1, max: 6 })),
+  tokensPerMinute: fc.option(fc.integer({ min: 1, max: 300 })),
+  concurrency: fc.constant(null),
+  budgets: fc.uniqueArray(
+    fc.record({
+      period: fc.constantFrom("DAY" as const, "WEEK" as const, "MONTH" as const),
+      tokens: fc.option(fc.integer({ min: 100, max: 2_000 })),
+      costMicros: fc.constant(null),
+    }),
+    { selector: (budget) => budget.period, maxLength: 2 },
+  ),
+});
+
+const aCall = fc.record({
+  pauseMs: fc.oneof(fc.nat(2_000), fc.nat(90_000)),
+  reserved: fc.integer({ min: 1, max: 100 }),
+  used: fc.integer({ min: 0, max: 150 }),
+});
+
+function faultOf(step: () => unknown): Fault | undefined {
+  try {
+    step();
+    return undefined;
+  } catch (thrown) {
+    assert.ok(thrown instanceof Fault);
+    return thrown;
+  }
+}
+
+test("who comes back after the time that is told gets in, whichever limits of key, user and server there are", () => {
+  let rates = 0;
+  let budgets = 0;
+  fc.assert(
+    fc.property(
+      fc.tuple(someLimits, someLimits, someLimits),
+      fc.array(aCall, { minLength: 1, maxLength: 40 }),
+      ([ofKey, ofOwner, ofServer]: [Limits, Limits, Limits], calls) => {
+        const clock = new FakeClock(NOW);
+        const limiter = new Limiter({
+          clock,
+          ownerLimits: () => ofOwner,
+          serverLimits: () => ofServer,
+        });
+        const clientKey = aClientKey("ck_1", { ownerId: OWNER, limits: ofKey });
+        const who = { clientKey, ownerId: OWNER } as Principal;
+        for (const { pauseMs, reserved, used } of calls) {
+          clock.advance(pauseMs);
+          const estimate = { inputTokens: reserved, maxOutputTokens: 0, costMicros: 0 };
+          const admit = () =>
+            limiter.admit(who, estimate, "OPENAI").settle({ tokens: used, costMicros: 0 });
+          let fault = faultOf(admit);
+          // A budget may be followed by another, or by rates, but a rate by nothing.
+          for (let i = 0; fault !== undefined; i++) {
+            const isRate = fault.code === "rate_limit_exceeded";
+            if (isRate) rates++;
+            else budgets++;
+            const waitMs = (fault.retryAfterSeconds ?? 0) * 1000;
+            assert.ok(waitMs > 0);
+            if (isRate) assert.ok(waitMs <= 60_000);
+            clock.advance(waitMs);
+            fault = faultOf(admit);
+            if (isRate) assert.notEqual(fault?.code, "rate_limit_exceeded");
+            assert.ok(i < 2, "a budget that is told to begin anew does");
+          }
+        }
+      },
+    ),
+  );
+  assert.ok(rates > 0 && budgets > 0);
+});
+
+test("a spent budget of any subject is told before a rate that would pass", () => {
+  const clock = new FakeClock(NOW);
+  const budget = { period: "DAY", tokens: 10, costMicros: null } as const;
+  const none = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null, budgets: [] };
+  const limiter = new Limiter({ clock, ownerLimits: () => ({ ...none, budgets: [budget] }) });
+  const clientKey = aClientKey("ck_1", {
+    ownerId: OWNER,
+    limits: { ...none, requestsPerMinute: 1 },
+  });
+  const who = { clientKey, ownerId: OWNER } as Principal;
+  const estimate = { inputTokens: 10, maxOutputTokens: 0, costMicros: 0 };
+  const admit = () => limiter.admit(who, estimate, "OPENAI");
+  admit().settle({ tokens: 10, costMicros: 0 });
+  assert.equal(faultOf(admit)?.code, "budget_exceeded");
+});
