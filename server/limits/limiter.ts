@@ -273,11 +273,16 @@ function keyOf({ clientKey }: Principal): SubjectId {
   return { kind: "client key", id: clientKey.id };
 }
 
+/** Of equal ones the one that is free again last. */
+function isTighter(a: LimitState, b: LimitState): boolean {
+  if (a.remaining !== b.remaining) return a.remaining < b.remaining;
+  return a.resetMs > b.resetMs;
+}
+
 function tightest(states: readonly (LimitState | null)[]): LimitState | null {
   let found: LimitState | null = null;
   for (const state of states) {
-    if (state === null) continue;
-    if (found === null || state.remaining < found.remaining) found = state;
+    if (state !== null && (found === null || isTighter(state, found))) found = state;
   }
   return found;
 }

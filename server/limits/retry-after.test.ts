@@ -99,3 +99,54 @@ test("a spent budget of any subject is told before a rate that would pass", () =
   admit().settle({ tokens: 10, costMicros: 0 });
   assert.equal(faultOf(admit)?.code, "budget_exceeded");
 });
+
+test("as many calls and tokens get in as the headers say remain, and all of them after the reset", () => {
+  const rates = fc.record({
+    requestsPerMinute: fc.integer({ min: 1, max: 9 }),
+    tokensPerMinute: fc.integer({ min: 100, max: 900 }),
+    concurrency: fc.constant(null),
+    budgets: fc.constant([]),
+  });
+  const told = (headers: string, name: string): string =>
+    new RegExp(`x-ratelimit-${name}: (.*)\\r\\n`).exec(headers)?.[1] ?? "";
+  fc.assert(
+    fc.property(
+      fc.tuple(rates, rates, rates),
+      fc.array(aCall, { maxLength: 20 }),
+      ([ofKey, ofOwner, ofServer]: [Limits, Limits, Limits], calls) => {
+        const clock = new FakeClock(NOW);
+        const limiter = new Limiter({
+          clock,
+          ownerLimits: () => ofOwner,
+          serverLimits: () => ofServer,
+        });
+        const clientKey = aClientKey("ck_1", { ownerId: OWNER, limits: ofKey });
+        const who = { clientKey, ownerId: OWNER } as Principal;
+        const admit = (tokens: number): string => {
+          const estimate = { inputTokens: tokens, maxOutputTokens: 0, costMicros: 0 };
+          const ticket = limiter.admit(who, estimate, "OPENAI");
+          ticket.settle({ tokens, costMicros: 0 });
+          return ticket.headers;
+        };
+        let headers = admit(0);
+        for (const { pauseMs, reserved } of calls) {
+          clock.advance(pauseMs);
+          const fault = faultOf(() => (headers = admit(reserved)));
+          if (fault !== undefined) headers = fault.headers;
+        }
+        const requests = Number(told(headers, "remaining-requests"));
+        const tokens = Number(told(headers, "remaining-tokens"));
+        if (requests > 0) headers = admit(tokens);
+        for (let i = 1; i < requests; i++) headers = admit(0);
+        assert.equal(faultOf(() => admit(1))?.code, "rate_limit_exceeded");
+        const [, minutes = "0", seconds = "0"] =
+          /^(?:(\d+)m(?!s))?([\d.]+)s$/.exec(told(headers, "reset-requests")) ?? [];
+        clock.advance(Number(minutes) * 60_000 + Number(seconds) * 1000);
+        const all = Math.min(
+          ...[ofKey, ofOwner, ofServer].map((each) => each.requestsPerMinute ?? 0),
+        );
+        for (let i = 0; i < all; i++) admit(0);
+      },
+    ),
+  );
+});
