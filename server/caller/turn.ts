@@ -47,7 +47,7 @@ export class Turn {
   readonly #home: TurnHome;
   #bodyless: boolean;
   readonly #minor: 0 | 1;
-  #expectsContinue: boolean;
+  readonly #expectsContinue: boolean;
   #closes: boolean;
   #sink: BodySink | undefined;
   #begun = false;
@@ -79,11 +79,10 @@ export class Turn {
 
   // The request.
 
-  /** Wants the body; without a sink it is passed over. Tells a caller that waits for it to go on. */
+  /** Wants the body, once; without a sink it is passed over. Tells a caller that waits for it to go on. */
   readBody(sink: BodySink): void {
     this.#sink = sink;
     if (!this.#expectsContinue) return;
-    this.#expectsContinue = false;
     flushMessages();
     this.#home.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
   }
