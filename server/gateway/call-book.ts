@@ -240,7 +240,8 @@ export class CallBook {
     const isAsked = part !== undefined || this.#lease !== undefined;
     if (policy !== "RESERVED" || !isAsked) return NOT_COUNTED;
     const { inputTokens: input, maxOutputTokens: output, parts } = this.reserved;
-    return { tokens: { ...NO_TOKENS, input, output, parts }, usageSource: "ESTIMATED" };
+    const tokens = { ...NO_TOKENS, input, output, ...(parts === undefined ? {} : { parts }) };
+    return { tokens, usageSource: "ESTIMATED" };
   }
 
   /**

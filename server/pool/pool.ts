@@ -374,7 +374,7 @@ export class Pool {
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
       outcome: result.outcome,
-      callerId: !isModels && this.#mayBeCalls(slot, result, atMs) ? facts.callerId : null,
+      callerId: this.#blamed(slot, result, isModels, facts),
       atMs,
       begunAtMs: facts.begunAtMs,
       retryAfterMs: result.retryAfterMs,
@@ -397,9 +397,18 @@ export class Pool {
     if (wasProof) this.registry.refresh(slot);
   }
 
-  /** Whether what went wrong may come of what was asked, where others want the key too; alone, a user is served best by rests. */
-  #mayBeCalls({ key }: KeySlot, { unsent }: LeaseResult, atMs: number): boolean {
-    return !unsent && key.visibility === "PUBLIC" && this.#callers.areSeveral(atMs);
+  /**
+   * Whose call may be at fault for what went wrong, where others want the key too; null for nobody's. A user alone is
+   * served best by rests.
+   */
+  #blamed(
+    { key }: KeySlot,
+    { unsent }: LeaseResult,
+    isModels: boolean,
+    facts: LeaseFacts,
+  ): string | null {
+    const mayBe = !isModels && !unsent && key.visibility === "PUBLIC";
+    return mayBe && this.#callers.areSeveral(this.#clock.monotonic()) ? facts.callerId : null;
   }
 
   #endLoad(slot: KeySlot, result: LeaseResult, facts: LeaseFacts, atMs: number): void {
