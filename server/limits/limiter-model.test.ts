@@ -6,7 +6,7 @@ import { aClientKey } from "../../test/support/records.js";
 import type { Estimate, Used } from "../core/call.js";
 import { HOUR_MS } from "../core/durations.js";
 import type { Fault } from "../core/fault.js";
-import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
+import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { periodStart } from "../core/period.js";
 import { Limiter, SERVER, type Ticket } from "./limiter.js";
 import { WINDOW_ENTRIES_MAX, WINDOW_MS } from "./sliding-window.js";
@@ -116,7 +116,7 @@ function isOf(call: Call, id: string): boolean {
 
 /** Calls that a subject had no limits for hold nothing of it. */
 function isFree(call: Call, id: string): boolean {
-  return call.limits.get(id) === UNLIMITED;
+  return isUnlimited(call.limits.get(id) ?? UNLIMITED);
 }
 
 function spendingOf({ inputTokens, maxOutputTokens, costMicros }: Estimate): Used {
