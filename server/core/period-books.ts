@@ -50,6 +50,11 @@ export class PeriodBooks<Counted> {
     return this.#before !== null && isIn(this.#before, momentMs) ? this.#before : null;
   }
 
+  /** All that is counted here is of periods that have ended. */
+  isOver(nowMs: number): boolean {
+    return nowMs >= Math.max(this.#book.endMs, this.#before?.endMs ?? 0);
+  }
+
   #opened(nowMs: number): PeriodBook<Counted> {
     const startMs = periodStart(this.period, nowMs);
     return { startMs, endMs: periodEnd(this.period, startMs), counted: this.#none() };

@@ -103,9 +103,9 @@ export class BudgetAccount {
     return used;
   }
 
-  /** True when the account's period is over and nothing in it matters any more. */
+  /** True when nothing in it matters any more. */
   isOver(nowMs: number): boolean {
-    return nowMs >= this.#books.current.endMs;
+    return this.#books.isOver(nowMs);
   }
 }
 

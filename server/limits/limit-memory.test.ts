@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.js";
 import { aClientKey } from "../../test/support/records.js";
 import type { Principal } from "../core/client-key.js";
+import { HOUR_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
 import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { Limiter } from "./limiter.js";
@@ -106,4 +107,25 @@ test("a call that was running when a budget of its user or of the server was set
     ticket.settle({ tokens: 7, costMicros: 11 }, call);
     assert.equal(limiter.budgetUse(id, budgets)[0]?.costMicros, 11);
   }
+});
+
+test("what a budget has used is not forgotten where the clock was set back over midnight and is right again", () => {
+  const clock = new FakeClock(Date.UTC(2030, 4, 1, 0, 10));
+  const limiter = new Limiter({ clock });
+  const budget: Budget = { period: "DAY", tokens: 1_000, costMicros: null };
+  const key = who("ck_1", { budgets: [budget] });
+  const use = (): number | undefined =>
+    limiter.budgetUse({ kind: "client key", id: "ck_1" }, [budget])[0]?.tokens;
+  for (const [jumpMs, tokens] of [
+    [0, 100],
+    [-HOUR_MS, 7],
+  ] as const) {
+    clock.jumpWall(jumpMs);
+    limiter.admit(key, CALL, "OPENAI").settle({ tokens, costMicros: 0 });
+  }
+  assert.equal(use(), 7);
+  clock.jumpWall(HOUR_MS);
+  clock.advance(120_000);
+  letForget(limiter);
+  assert.equal(use(), 100);
 });
