@@ -1,6 +1,6 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { isRecord } from "./json-find.js";
+import { isRecord } from "./json-record.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";

@@ -7,7 +7,7 @@ const SPACE = 0x20;
 /** Occurrences of a key that are looked at before giving up, so that a hostile text cannot cost more. */
 const TRIES_MAX = 8;
 
-/** Of all replies together: few shapes come from many keys. */
+/** One for all replies, of which there are few shapes; no answer depends on what it remembers. */
 const objects = new RecurringObjects();
 
 /**

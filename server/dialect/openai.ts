@@ -1,6 +1,6 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { isRecord, parseRecord } from "./json-find.js";
+import { isRecord, parseRecord } from "./json-record.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseRecord } from "./json-find.js";
+import { parseRecord } from "./json-record.js";
 import { RecurringObjects } from "./recurring-objects.js";
 
 const NAMES = ["total_tokens", "details", "0", "7", "__proto__", "", "a b", "é", '"', "\\"];

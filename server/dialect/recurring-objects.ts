@@ -1,5 +1,5 @@
 import { latin1, utf8 } from "../core/bytes.js";
-import { parseRecord } from "./json-find.js";
+import { parseRecord } from "./json-record.js";
 import { isDigit, scalarEnd, stringEnd } from "./json-steps.js";
 
 /** An object inside a text: what it says, and one past its last byte. */

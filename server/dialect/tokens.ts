@@ -1,5 +1,5 @@
 import { NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
-import { isRecord } from "./json-find.js";
+import { isRecord } from "./json-record.js";
 
 /** No model gives more in one call; a larger number is nonsense, whoever says it, and is cut to this. */
 export const TOKENS_MAX = 1_000_000_000;

@@ -1,5 +1,5 @@
 import type { Opening } from "./codec.js";
-import { isRecord, parseRecord } from "./json-find.js";
+import { isRecord, parseRecord } from "./json-record.js";
 import { recordsOf } from "./reply-facts.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 

@@ -1,6 +1,6 @@
 import { isAt } from "../core/bytes.js";
 import type { StreamEdit } from "./codec.js";
-import { isRecord, parseRecord } from "./json-find.js";
+import { isRecord, parseRecord } from "./json-record.js";
 import { scanObject } from "./json-scan.js";
 import { isNull, type Span } from "./json-span.js";
 import { eventData, nextBoundary } from "./sse.js";

@@ -1,4 +1,4 @@
-import { isRecord, parseRecord } from "../dialect/json-find.js";
+import { isRecord, parseRecord } from "../dialect/json-record.js";
 import { type AttemptFailure, DETAIL_CHARS_MAX } from "./attempt-failure.js";
 import { judge, type RefusalHead } from "./verdict.js";
 

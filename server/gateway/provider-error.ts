@@ -1,4 +1,4 @@
-import { isRecord, parseRecord } from "../dialect/json-find.js";
+import { isRecord, parseRecord } from "../dialect/json-record.js";
 
 /** What a provider's error body says, whatever its shape. */
 export interface ProviderError {

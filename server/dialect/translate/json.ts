@@ -1,4 +1,4 @@
-import { isRecord } from "../json-find.js";
+import { isRecord } from "../json-record.js";
 
 /** A parsed JSON object. */
 export type JsonObject = Record<string, unknown>;
