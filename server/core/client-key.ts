@@ -102,10 +102,15 @@ export function clientKeyState(
   return "ACTIVE";
 }
 
-/** Who makes a call: the client key and its owner, as known at admission. */
-export interface Principal {
-  readonly clientKey: KnownClientKey;
+/** Who gets a share of what callers have to share: users first, then each user's client keys. */
+export interface Holder {
+  readonly clientKey: { readonly id: string };
   readonly ownerId: string;
+}
+
+/** Who makes a call: the client key and its owner, as known at admission. */
+export interface Principal extends Holder {
+  readonly clientKey: KnownClientKey;
 }
 
 /** Whose provider keys it draws on: the id of their owner, or `*` for the pool, whichever user a SUPER key is of. */

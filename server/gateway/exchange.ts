@@ -112,7 +112,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (this.#book.closed || principal === undefined) return;
     this.#book.requestBytes = sent.length;
     this.#guard(() => {
-      this.#leaveQueue = this.#context.admission.enter(principal.clientKey.id, (fault) => {
+      this.#leaveQueue = this.#context.admission.enter(principal, (fault) => {
         this.#leaveQueue = undefined;
         if (fault === undefined) this.#admit(principal, sent);
         else this.#refuse(fault);

@@ -1,5 +1,5 @@
 import type { CallEntry, CallRecord, Estimate, ReplyFacts, Used } from "../core/call.js";
-import type { Principal } from "../core/client-key.js";
+import type { Holder, Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { Lease, LeaseRequest } from "../core/lease.js";
 import type { PresentedKey } from "../core/presented-key.js";
@@ -54,7 +54,7 @@ export interface Admission {
    * with the Fault `overloaded` when it never will; what comes back then gives up the place. Each call that
    * was let in calls `leave` once. Throws Fault `overloaded`.
    */
-  enter(clientKeyId: string, onTurn: (fault: Fault | undefined) => void): (() => void) | undefined;
+  enter(holder: Holder, onTurn: (fault: Fault | undefined) => void): (() => void) | undefined;
   leave(): void;
 }
 

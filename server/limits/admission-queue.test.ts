@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.js";
+import type { Holder } from "../core/client-key.js";
 import { AdmissionQueue } from "./admission-queue.js";
 
 function queue(activeMax: number, waitingMax: number): { clock: FakeClock; calls: AdmissionQueue } {
@@ -9,9 +10,15 @@ function queue(activeMax: number, waitingMax: number): { clock: FakeClock; calls
   return { clock, calls: new AdmissionQueue({ clock, activeMax, waitingMax, waitMaxMs }) };
 }
 
+/** Of the one user, unless another is named before the key. */
+function holder(name: string): Holder {
+  const [key = "", user = "user"] = name.split("/").toReversed();
+  return { ownerId: user, clientKey: { id: key } };
+}
+
 /** Enters and notes the name when the turn has come. */
 function enter(calls: AdmissionQueue, key: string, log: string[]): (() => void) | undefined {
-  const giveUp = calls.enter(key, (fault) => {
+  const giveUp = calls.enter(holder(key), (fault) => {
     log.push(fault === undefined ? key : `${key} ${fault.code}`);
   });
   if (giveUp === undefined) log.push(key);
@@ -63,12 +70,34 @@ test("a key that floods the queue delays itself and not the others", () => {
   assert.deepEqual(log, ["first", "flood", "quiet", "flood", "flood"]);
 });
 
+test("a user with many client keys delays itself and not the other users", () => {
+  const { calls } = queue(1, 100);
+  const log: string[] = [];
+  enter(calls, "first/a", log);
+  for (let i = 0; i < 20; i++) enter(calls, `many/${String(i)}`, log);
+  for (const key of ["x", "x", "y"]) enter(calls, `few/${key}`, log);
+  for (let i = 0; i < 6; i++) calls.leave();
+  const turns = ["many/0", "few/x", "many/1", "few/y", "many/2", "few/x"];
+  assert.deepEqual(log, ["first/a", ...turns]);
+});
+
+test("a user who fills the queue with many client keys makes room for others, the last key in turn first", () => {
+  const { calls } = queue(1, 3);
+  const log: string[] = [];
+  for (const key of ["first/a", "many/1", "many/2", "many/3", "few/x"]) enter(calls, key, log);
+  assert.deepEqual(log, ["first/a", "many/3 overloaded"]);
+  assert.throws(() => enter(calls, "many/4", log), { code: "overloaded" });
+  assert.equal(calls.waiting, 3);
+});
+
 test("a key that fills the queue makes room for others, from its newest call on", () => {
   const { clock, calls } = queue(1, 3);
   const log: string[] = [];
   enter(calls, "first", log);
   for (const name of ["flood 1", "flood 2", "flood 3"]) {
-    calls.enter("flood", (fault) => log.push(fault === undefined ? name : `${name} ${fault.code}`));
+    calls.enter(holder("flood"), (fault) =>
+      log.push(fault === undefined ? name : `${name} ${fault.code}`),
+    );
   }
   enter(calls, "quiet", log);
   assert.deepEqual(log, ["first", "flood 3 overloaded"]);
@@ -86,7 +115,7 @@ test("where all keys wait with as many calls, the newcomer is refused and nobody
   for (const key of ["first", "a", "a", "b", "b"]) enter(calls, key, log);
   assert.throws(() => enter(calls, "a", log), { code: "overloaded" });
   enter(calls, "c", log);
-  assert.deepEqual(log, ["first", "a overloaded"]);
+  assert.deepEqual(log, ["first", "b overloaded"]);
   assert.throws(() => enter(calls, "a", log), { code: "overloaded" });
   assert.throws(() => enter(calls, "c", log), { code: "overloaded" });
   assert.equal(calls.waiting, 4);
@@ -131,7 +160,7 @@ test("a call that ends in the moment of its turn lets the next one in", () => {
   const log: string[] = [];
   enter(calls, "a", log);
   for (const key of ["b", "c"]) {
-    calls.enter(key, () => {
+    calls.enter(holder(key), () => {
       log.push(key);
       calls.leave();
     });

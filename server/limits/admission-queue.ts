@@ -1,5 +1,7 @@
+import type { Holder } from "../core/client-key.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
+import { FairTurns } from "./fair-turns.js";
 
 export interface AdmissionQueueOptions {
   readonly clock: Clock;
@@ -23,15 +25,13 @@ const RETRY_SECONDS = 1;
 
 /**
  * Bounds how many calls are under way. Beyond that a bounded number waits for a bounded time, and the rest
- * hears at once that the server is overloaded instead of queueing towards a timeout. Callers take turns by
- * client key, and where nobody more may wait the key with most waiting calls gives up its newest for a key with
- * fewer, so that one that floods the queue delays and shuts out itself and not the others.
+ * hears at once that the server is overloaded instead of queueing towards a timeout. Users take turns, and the
+ * client keys of each among themselves; where nobody more may wait who has most waiting calls gives up the newest for
+ * who has fewer, so that one that floods the queue delays and shuts out itself and not the others.
  */
 export class AdmissionQueue {
   readonly #options: AdmissionQueueOptions;
-  /** Waiting calls by client key; the order of the map is the order of turns. */
-  readonly #waiting = new Map<string, Waiting[]>();
-  #waitingCount = 0;
+  readonly #waiting = new FairTurns<Waiting>();
   #active = 0;
 
   constructor(options: AdmissionQueueOptions) {
@@ -43,7 +43,7 @@ export class AdmissionQueue {
   }
 
   get waiting(): number {
-    return this.#waitingCount;
+    return this.#waiting.size;
   }
 
   get waitingMax(): number {
@@ -53,87 +53,45 @@ export class AdmissionQueue {
   /**
    * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once;
    * what comes back then gives up the place. Each call that was let in must call `leave` exactly once.
-   * Throws Fault `overloaded`; who waits too long, or has to make room for another key, hears the same.
+   * Throws Fault `overloaded`; who waits too long, or has to make room for another, hears the same.
    */
-  enter(clientKeyId: string, onTurn: OnTurn): (() => void) | undefined {
-    if (this.#active < this.#options.activeMax && this.#waitingCount === 0) {
+  enter(holder: Holder, onTurn: OnTurn): (() => void) | undefined {
+    const { activeMax, waitingMax } = this.#options;
+    if (this.#active < activeMax && this.#waiting.size === 0) {
       this.#active++;
       return undefined;
     }
-    if (this.#waitingCount < this.#options.waitingMax) return this.#wait(clientKeyId, onTurn);
-    const crowd = this.#crowdFor(clientKeyId);
-    if (crowd === undefined) throw tooMany();
-    const giveUp = this.#wait(clientKeyId, onTurn);
-    this.#makeRoom(crowd);
+    if (this.#waiting.size < waitingMax) return this.#wait(holder, onTurn);
+    const crowded = this.#waiting.giveWay(holder);
+    if (crowded === undefined) throw tooMany();
+    crowded.timer.cancel();
+    const giveUp = this.#wait(holder, onTurn);
+    crowded.onTurn(tooMany());
     return giveUp;
   }
 
   /** A call that was let in has ended; the next in turn enters. */
   leave(): void {
     this.#active--;
-    this.#admitNext();
+    while (this.#active < this.#options.activeMax) {
+      const next = this.#waiting.next();
+      if (next === undefined) return;
+      next.timer.cancel();
+      this.#active++;
+      next.onTurn(undefined);
+    }
   }
 
-  #wait(clientKeyId: string, onTurn: OnTurn): () => void {
+  #wait(holder: Holder, onTurn: OnTurn): () => void {
     const timer = this.#options.clock.setTimer(() => {
-      if (this.#drop(clientKeyId, entry)) {
+      if (this.#waiting.leave(place)) {
         onTurn(overloaded("The call waited too long for its turn."));
       }
     }, this.#options.waitMaxMs());
-    const entry: Waiting = { onTurn, timer };
-    const queue = this.#waiting.get(clientKeyId);
-    if (queue === undefined) this.#waiting.set(clientKeyId, [entry]);
-    else queue.push(entry);
-    this.#waitingCount++;
+    const place = this.#waiting.add(holder, { onTurn, timer });
     return () => {
-      this.#drop(clientKeyId, entry);
+      if (this.#waiting.leave(place)) timer.cancel();
     };
-  }
-
-  /** The key with most waiting calls, if it still has as many as the newcomer's key when it gives one up for that. */
-  #crowdFor(clientKeyId: string): string | undefined {
-    // Each key waits with one call: that is said without looking at all of them.
-    if (this.#waiting.size === this.#waitingCount) return undefined;
-    let most = (this.#waiting.get(clientKeyId)?.length ?? 0) + 1;
-    let crowd: string | undefined;
-    for (const [id, { length }] of this.#waiting) {
-      if (length <= most) continue;
-      most = length;
-      crowd = id;
-    }
-    return crowd;
-  }
-
-  /** Turns the newest away: it has waited least. */
-  #makeRoom(clientKeyId: string): void {
-    const newest = this.#waiting.get(clientKeyId)?.at(-1);
-    if (newest !== undefined && this.#drop(clientKeyId, newest)) newest.onTurn(tooMany());
-  }
-
-  #admitNext(): void {
-    while (this.#active < this.#options.activeMax) {
-      const turn = this.#waiting.entries().next();
-      if (turn.done === true) return;
-      const [clientKeyId, queue] = turn.value;
-      const [entry] = queue;
-      if (entry === undefined || !this.#drop(clientKeyId, entry)) return;
-      // To the end of the round; a key whose calls have all entered is gone already.
-      if (this.#waiting.delete(clientKeyId)) this.#waiting.set(clientKeyId, queue);
-      this.#active++;
-      entry.onTurn(undefined);
-    }
-  }
-
-  /** Takes an entry out of its queue; false when it was out already, so that it hears once. */
-  #drop(clientKeyId: string, entry: Waiting): boolean {
-    const queue = this.#waiting.get(clientKeyId);
-    const at = queue?.indexOf(entry) ?? -1;
-    if (queue === undefined || at < 0) return false;
-    entry.timer.cancel();
-    queue.splice(at, 1);
-    if (queue.length === 0) this.#waiting.delete(clientKeyId);
-    this.#waitingCount--;
-    return true;
   }
 }
 

@@ -92,6 +92,25 @@ test("a client key that floods the server shuts no other one out", async () => {
   assert.deepEqual([queue.active, queue.waiting], [0, 0]);
 });
 
+test("a user with many client keys gets no more turns than one with one", async () => {
+  const clock = new FakeClock();
+  const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 5, waitMaxMs: () => 5_000 });
+  const gateway = await gatewayWith(queue);
+  const { release, held } = holding();
+  const calls = [gateway.post("/v1/chat/completions", CHAT)];
+  await held.reached(1);
+  const callers = [1, 2, 3, 4].map((key) => ({ ownerId: "usr_many", key: `ck_${String(key)}` }));
+  for (const { ownerId, key } of [...callers, { ownerId: "usr_one", key: "ck_one" }]) {
+    Object.assign(gateway.authenticator, { ownerId, clientKeyId: key });
+    calls.push(gateway.post("/v1/chat/completions", CHAT));
+    while (queue.waiting < calls.length - 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+  release();
+  for (const { status } of await Promise.all(calls)) assert.equal(status, 200);
+  const served = gateway.sink.records.slice(1).map(({ clientKeyId }) => clientKeyId);
+  assert.deepEqual(served, ["ck_1", "ck_one", "ck_2", "ck_3", "ck_4"]);
+});
+
 test("a call that waited too long for its turn is answered 503 in its dialect, and is on record", async () => {
   const clock = new FakeClock();
   const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 5, waitMaxMs: () => 5_000 });

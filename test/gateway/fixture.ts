@@ -219,6 +219,7 @@ export class FakeAuthenticator implements Authenticator {
   refusal: Fault | undefined;
   modelAllowlist: readonly string[] = [];
   clientKeyId = "ck_caller";
+  ownerId = "usr_owner";
   kind: ClientKey["kind"] = "STANDARD";
 
   authenticate(presented: PresentedKey, ip: string): Principal {
@@ -227,8 +228,8 @@ export class FakeAuthenticator implements Authenticator {
     if (this.refusal !== undefined) throw this.refusal;
     if (presented.text !== CLIENT_KEY)
       throw new Fault("invalid_api_key", "The API key is not known.");
-    const { clientKeyId: id, kind, modelAllowlist } = this;
-    return { clientKey: { ...clientKey(), id, kind, modelAllowlist }, ownerId: "usr_owner" };
+    const { clientKeyId: id, ownerId, kind, modelAllowlist } = this;
+    return { clientKey: { ...clientKey(), id, ownerId, kind, modelAllowlist }, ownerId };
   }
 
   stillValid(): boolean {

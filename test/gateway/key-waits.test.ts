@@ -103,7 +103,7 @@ test("time that a call waits for its turn is not taken from its search for a key
   const { post, pool } = await bound({
     clock,
     admission: {
-      enter: (_clientKeyId, then) => {
+      enter: (_holder, then) => {
         turns.push(() => {
           then(undefined);
         });

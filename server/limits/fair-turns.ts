@@ -1,0 +1,131 @@
+import { Chain, type Link } from "../core/chain.js";
+import type { Holder } from "../core/client-key.js";
+
+/** In the order of turns. */
+interface User<T> extends Link<User<T>> {
+  readonly id: string;
+  readonly keys: Chain<Key<T>>;
+  /** How many wait. */
+  size: number;
+}
+
+interface Key<T> extends Link<Key<T>> {
+  readonly id: string;
+  readonly user: User<T>;
+  readonly places: Chain<Place<T>>;
+  size: number;
+}
+
+/** Where a thing waits. */
+export interface Place<T> extends Link<Place<T>> {
+  readonly thing: T;
+  readonly key: Key<T>;
+  isLeft: boolean;
+}
+
+/** Things that wait for their turn. Turns go round between users, and those of a user between their client keys. */
+export class FairTurns<T> {
+  readonly #usersById = new Map<string, User<T>>();
+  readonly #keysById = new Map<string, Key<T>>();
+  readonly #users = new Chain<User<T>>();
+  #size = 0;
+
+  /** How many wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Behind what waits of the same client key. */
+  add(holder: Holder, thing: T): Place<T> {
+    const key = this.#keysById.get(holder.clientKey.id) ?? this.#beginKey(holder);
+    const place: Place<T> = { thing, key, isLeft: false, ahead: undefined, behind: undefined };
+    key.places.add(place);
+    key.size++;
+    key.user.size++;
+    this.#size++;
+    return place;
+  }
+
+  /** Takes out what is next in turn. */
+  next(): T | undefined {
+    const user = this.#users.first;
+    const key = user?.keys.first;
+    const place = key?.places.first;
+    if (user === undefined || key === undefined || place === undefined) return undefined;
+    this.#users.moveToEnd(user);
+    user.keys.moveToEnd(key);
+    this.leave(place);
+    return place.thing;
+  }
+
+  /** Takes a thing out; false when it was out already. */
+  leave(place: Place<T>): boolean {
+    if (place.isLeft) return false;
+    place.isLeft = true;
+    const { key } = place;
+    const { user } = key;
+    key.places.delete(place);
+    this.#size--;
+    if (--key.size === 0) {
+      user.keys.delete(key);
+      this.#keysById.delete(key.id);
+    }
+    if (--user.size === 0) {
+      this.#users.delete(user);
+      this.#usersById.delete(user.id);
+    }
+    return true;
+  }
+
+  /**
+   * Takes out what gives way to a newcomer: the newest, as it has waited least, of the user who has most, if that is
+   * still as many as the newcomer's user has then; else that of another client key of the newcomer's user, by the same
+   * rule. Undefined where nothing does.
+   */
+  giveWay({ ownerId, clientKey }: Holder): T | undefined {
+    const own = this.#usersById.get(ownerId);
+    const crowd = largest(this.#users, this.#size, (own?.size ?? 0) + 2);
+    const user = crowd ?? own;
+    if (user === undefined) return undefined;
+    const ofKey = this.#keysById.get(clientKey.id)?.size ?? 0;
+    const key = largest(user.keys, user.size, crowd === undefined ? ofKey + 2 : 1);
+    const newest = key?.places.last;
+    if (newest !== undefined) this.leave(newest);
+    return newest?.thing;
+  }
+
+  #beginKey({ ownerId, clientKey }: Holder): Key<T> {
+    const user = this.#usersById.get(ownerId) ?? this.#beginUser(ownerId);
+    const links = { ahead: undefined, behind: undefined };
+    const key: Key<T> = { id: clientKey.id, user, places: new Chain(), size: 0, ...links };
+    user.keys.add(key);
+    this.#keysById.set(key.id, key);
+    return key;
+  }
+
+  #beginUser(id: string): User<T> {
+    const links = { ahead: undefined, behind: undefined };
+    const user: User<T> = { id, keys: new Chain(), size: 0, ...links };
+    this.#users.add(user);
+    this.#usersById.set(id, user);
+    return user;
+  }
+}
+
+/** Who has most of all that waits there, if that is at least so many; of several, whose turn is last. */
+function largest<V extends Link<V> & { readonly size: number }>(
+  chain: Chain<V>,
+  total: number,
+  atLeast: number,
+): V | undefined {
+  // Each has one at least: where that leaves too few for anyone, it is said without looking at all of them.
+  if (total - chain.length + 1 < atLeast) return undefined;
+  let most = atLeast;
+  let found: V | undefined;
+  for (let each = chain.first; each !== undefined; each = each.behind) {
+    if (each.size < most) continue;
+    most = each.size;
+    found = each;
+  }
+  return found;
+}
