@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Holder } from "../core/client-key.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { LastKey } from "../core/presented-key.js";
 import type { Rostered } from "../core/roster.js";
@@ -70,7 +71,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
   /** It speaks TLS. */
   readonly secure: boolean;
   /** Whose call it brought last; the address as long as that is not known. */
-  holder: string;
+  holder: Holder;
   /** For whoever asks who calls. */
   readonly lastKey = new LastKey();
   readonly #home: CallerHome;
@@ -105,7 +106,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     this.#home = home;
     this.socket = socket;
     this.ip = from.ip;
-    this.holder = from.ip;
+    this.holder = { ownerId: from.ip, clientKey: { id: from.ip } };
     this.isProxy = from.isProxy;
     this.secure = "encrypted" in socket;
     this.#parser = new RequestParser(this, limits.headerBytesMax);

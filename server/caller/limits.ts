@@ -11,7 +11,7 @@ export interface CallerLimits {
   readonly keepAliveMs: number;
   /** A caller connection on which nothing moves either way is closed; longer than any reply may take to begin. */
   readonly callerIdleMs: number;
-  /** Answers that wait for callers to read them; beyond it the client key that has most of them loses its oldest. */
+  /** Answers that wait for callers to read them; beyond it the user who has most of them loses the oldest. */
   readonly unreadBytesMax: number;
   /** Connections of callers; more are closed without an answer. */
   readonly callerSocketsMax: number;

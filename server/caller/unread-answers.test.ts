@@ -5,8 +5,8 @@ import { type UnreadAnswer, UnreadAnswers } from "./unread-answers.js";
 test("what is left unread is bounded, and who leaves most of it loses the oldest", () => {
   const unread = new UnreadAnswers(100);
   const lost: string[] = [];
-  const answer = (holder: string, name: string): UnreadAnswer => ({
-    holder,
+  const answer = (key: string, name: string): UnreadAnswer => ({
+    holder: { ownerId: "usr", clientKey: { id: key } },
     giveUp: () => void lost.push(name),
   });
   const first = answer("a", "a1");
@@ -27,7 +27,8 @@ test("what is left unread is bounded, and who leaves most of it loses the oldest
 test("an answer that grows, is read and comes again counts as what it is now", () => {
   const unread = new UnreadAnswers(100);
   let given = 0;
-  const answer = { holder: "a", giveUp: () => void given++ };
+  const holder = { ownerId: "usr", clientKey: { id: "a" } };
+  const answer = { holder, giveUp: () => void given++ };
   unread.set(answer, 10);
   unread.set(answer, 60);
   assert.equal(unread.bytes, 60);
@@ -36,4 +37,19 @@ test("an answer that grows, is read and comes again counts as what it is now", (
   unread.set(answer, 101);
   assert.equal(given, 1);
   assert.equal(unread.bytes, 0);
+});
+
+test("a user whose many client keys leave little each, and most together, loses the oldest of the fattest key", () => {
+  const unread = new UnreadAnswers(100);
+  const lost: string[] = [];
+  const answer = (ownerId: string, id: string): UnreadAnswer => ({
+    holder: { ownerId, clientKey: { id } },
+    giveUp: () => void lost.push(id),
+  });
+  unread.set(answer("one", "a"), 30);
+  for (const [id, bytes] of Object.entries({ b: 20, c: 25, d: 20 })) {
+    unread.set(answer("many", id), bytes);
+  }
+  unread.set(answer("many", "e"), 15);
+  assert.deepEqual(lost, ["c"]);
 });

@@ -1,14 +1,17 @@
+import type { Holder } from "../core/client-key.js";
+import { heaviest } from "../core/heaviest.js";
+
 /** A connection whose caller has more to read than it takes. */
 export interface UnreadAnswer {
   /** Whose it is. */
-  readonly holder: string;
+  readonly holder: Holder;
   /** Ends it, with what waits on it. */
   giveUp(): void;
 }
 
 /**
- * Answers that callers leave unread take memory for as long as they like. Beyond a bound the holder of most of them
- * loses its oldest: what one holder leaves unread must not take the room of others.
+ * Answers that callers leave unread take memory for as long as they like. Beyond a bound the user with most of them
+ * loses the oldest of that client key of theirs which has most: what one leaves unread must not take the room of others.
  */
 export class UnreadAnswers {
   readonly #bytesMax: number;
@@ -40,28 +43,17 @@ export class UnreadAnswers {
   }
 
   #giveUpOne(): boolean {
-    const holder = this.#heaviest();
+    const ownerId = heaviest(this.#answers, ({ holder }) => holder.ownerId);
+    const keyId = heaviest(this.#answers, ({ holder }) =>
+      holder.ownerId === ownerId ? holder.clientKey.id : undefined,
+    );
     for (const answer of this.#answers.keys()) {
-      if (answer.holder !== holder) continue;
+      const { holder } = answer;
+      if (holder.ownerId !== ownerId || holder.clientKey.id !== keyId) continue;
       this.delete(answer);
       answer.giveUp();
       return true;
     }
     return false;
-  }
-
-  #heaviest(): string {
-    const sums = new Map<string, number>();
-    for (const [{ holder }, bytes] of this.#answers) {
-      sums.set(holder, (sums.get(holder) ?? 0) + bytes);
-    }
-    let heaviest = "";
-    let most = 0;
-    for (const [holder, bytes] of sums) {
-      if (bytes <= most) continue;
-      heaviest = holder;
-      most = bytes;
-    }
-    return heaviest;
   }
 }

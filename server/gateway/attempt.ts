@@ -1,4 +1,5 @@
 import type { TokenUsage } from "../core/call.js";
+import type { Holder } from "../core/client-key.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
@@ -65,8 +66,7 @@ export interface AttemptOptions extends Expected {
   /** Our own rate limit headers replace the provider's. */
   readonly dropLimits: boolean;
   readonly context: GatewayContext;
-  /** Id of the client key. */
-  readonly holder: string;
+  readonly holder: Holder;
   readonly listener: AttemptListener;
 }
 
@@ -103,7 +103,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
 
   constructor(options: AttemptOptions) {
     this.options = options;
-    this.#body = new CollectedReply(options.context.bodyBudget, options.holder);
+    this.#body = new CollectedReply(options.context.bodyRoom, options.holder);
   }
 
   /** Gives the attempt up from our side; its listener hears nothing more. */

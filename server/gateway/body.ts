@@ -1,56 +1,18 @@
 import type { BodySink } from "../caller/turn.js";
+import type { Holder } from "../core/client-key.js";
+import type { FairRoom } from "../core/fair-room.js";
 import { Fault } from "../core/fault.js";
 import { Pieces } from "../core/pieces.js";
-
-/**
- * Bytes of bodies held now, over all calls: uploads and replies must not take all memory. A client key may hold as much
- * as is left free, so that there is room for others whatever it sends.
- */
-export class BodyBudget {
-  readonly #bytesMax: number;
-  readonly #byHolder = new Map<string, number>();
-  #bytes = 0;
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Throws Fault `overloaded` when there is no room. `holder`: id of the client key. */
-  take(holder: string, bytes: number): void {
-    if (!this.mayTake(holder, bytes)) throw noRoom();
-  }
-
-  /** Takes them if there is room. */
-  mayTake(holder: string, bytes: number): boolean {
-    const held = (this.#byHolder.get(holder) ?? 0) + bytes;
-    if (held > this.#bytesMax - this.#bytes) return false;
-    this.#byHolder.set(holder, held);
-    this.#bytes += bytes;
-    return true;
-  }
-
-  give(holder: string, bytes: number): void {
-    if (bytes === 0) return;
-    const held = (this.#byHolder.get(holder) ?? 0) - bytes;
-    if (held > 0) this.#byHolder.set(holder, held);
-    else this.#byHolder.delete(holder);
-    this.#bytes -= bytes;
-  }
-}
 
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Reads a body whole. Calls `done` once, unless the caller leaves first. What is held is counted in the
- * budget until `release`.
+ * Reads a body whole. Calls `done` once, unless the caller leaves first. What is held takes of the
+ * room for bodies until `release`.
  */
 export class BodyReader implements BodySink {
-  readonly #budget: BodyBudget;
-  readonly #holder: string;
+  readonly #room: FairRoom;
+  readonly #holder: Holder;
   readonly #bytesMax: number;
   readonly #done: (fault: Fault | undefined, body: Buffer) => void;
   readonly #pieces = new Pieces();
@@ -58,10 +20,10 @@ export class BodyReader implements BodySink {
   #over = false;
 
   constructor(
-    options: { budget: BodyBudget; holder: string; bytesMax: number },
+    options: { room: FairRoom; holder: Holder; bytesMax: number },
     done: (fault: Fault | undefined, body: Buffer) => void,
   ) {
-    this.#budget = options.budget;
+    this.#room = options.room;
     this.#holder = options.holder;
     this.#bytesMax = options.bytesMax;
     this.#done = done;
@@ -72,10 +34,10 @@ export class BodyReader implements BodySink {
     return this.#bytes;
   }
 
-  /** Lets the body go and gives back what the budget holds for it. */
+  /** Lets the body go and gives back the room that it takes. */
   release(): void {
     this.#over = true;
-    this.#budget.give(this.#holder, this.#pieces.bytes);
+    this.#room.give(this.#holder, this.#pieces.bytes);
     this.#pieces.clear();
   }
 
@@ -85,10 +47,8 @@ export class BodyReader implements BodySink {
       this.#finish(tooLarge(this.#bytesMax));
       return;
     }
-    try {
-      this.#budget.take(this.#holder, chunk.length);
-    } catch (fault) {
-      this.#finish(fault instanceof Fault ? fault : tooLarge(this.#bytesMax));
+    if (!this.#room.mayTake(this.#holder, chunk.length)) {
+      this.#finish(noRoom());
       return;
     }
     this.#pieces.push(chunk);
@@ -108,7 +68,7 @@ export class BodyReader implements BodySink {
   }
 }
 
-/** The refusal of a body that the budget has no room for. */
+/** The refusal of a body that there is no room for. */
 export function noRoom(): Fault {
   return new Fault("overloaded", "Too many large bodies are under way; try again shortly.", {
     retryAfterSeconds: 1,

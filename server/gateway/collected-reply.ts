@@ -1,19 +1,19 @@
+import type { Holder } from "../core/client-key.js";
+import type { FairRoom } from "../core/fair-room.js";
 import { Pieces } from "../core/pieces.js";
-import type { BodyBudget } from "./body.js";
 
 /** So much of each is not counted, which most do not exceed. */
 const UNCOUNTED_BYTES = 16 * 1024;
 
 /** A reply that is collected before it goes on. It takes of the room for bodies until it is let go. */
 export class CollectedReply {
-  readonly #budget: BodyBudget;
-  readonly #holder: string;
+  readonly #room: FairRoom;
+  readonly #holder: Holder;
   readonly #pieces = new Pieces();
   #countedBytes = 0;
 
-  /** `holder`: id of the client key. */
-  constructor(budget: BodyBudget, holder: string) {
-    this.#budget = budget;
+  constructor(room: FairRoom, holder: Holder) {
+    this.#room = room;
     this.#holder = holder;
   }
 
@@ -25,7 +25,7 @@ export class CollectedReply {
   push(piece: Buffer): boolean {
     this.#pieces.push(piece);
     if (this.#pieces.bytes <= UNCOUNTED_BYTES) return true;
-    if (!this.#budget.mayTake(this.#holder, piece.length)) return false;
+    if (!this.#room.mayTake(this.#holder, piece.length)) return false;
     this.#countedBytes += piece.length;
     return true;
   }
@@ -36,7 +36,7 @@ export class CollectedReply {
 
   clear(): void {
     this.#pieces.clear();
-    this.#budget.give(this.#holder, this.#countedBytes);
+    this.#room.give(this.#holder, this.#countedBytes);
     this.#countedBytes = 0;
   }
 }

@@ -1,9 +1,10 @@
+import type { Holder } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { FairRoom } from "../core/fair-room.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
-import { BodyBudget } from "./body.js";
 import { EndpointPaths } from "./endpoint-path.js";
 import type { GatewayLimits } from "./limits.js";
 import { Homes } from "./homes.js";
@@ -39,7 +40,7 @@ export interface GatewayContext {
   /** Undefined when calls are not traced. */
   readonly traces: CallTraces | undefined;
   readonly limits: GatewayLimits;
-  readonly bodyBudget: BodyBudget;
+  readonly bodyRoom: FairRoom;
   readonly streamRoom: StreamRoom;
   readonly paths: EndpointPaths;
   readonly passages: Passages;
@@ -98,7 +99,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     logger: parts.logger,
     traces: parts.traces,
     limits,
-    bodyBudget: new BodyBudget(limits.bodyBytesInFlightMax),
+    bodyRoom: new FairRoom(limits.bodyBytesInFlightMax),
     streamRoom: new StreamRoom(limits.streamBytesMax),
     paths: new EndpointPaths(),
     waitingRoom: new WaitingRoom({ clock, callsMax: limits.waitingCallsMax }),
@@ -115,23 +116,21 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
 /** Calls that wait for a provider key to be back; bounded, for each of them holds its request. */
 export class WaitingRoom {
   readonly #clock: Clock;
-  readonly #callsMax: number;
-  #calls = 0;
+  readonly #calls: FairRoom;
 
   constructor(options: { clock: Clock; callsMax: number }) {
     this.#clock = options.clock;
-    this.#callsMax = options.callsMax;
+    this.#calls = new FairRoom(options.callsMax);
   }
 
-  /** Calls `then` after a while; what comes back leaves the room early. Undefined when it is full. */
-  enter(waitMs: number, then: () => void): (() => void) | undefined {
-    if (this.#calls >= this.#callsMax) return undefined;
-    this.#calls++;
+  /** Calls `then` after a while; what comes back leaves the room early. Undefined when there is no room. */
+  enter(holder: Holder, waitMs: number, then: () => void): (() => void) | undefined {
+    if (!this.#calls.mayTake(holder, 1)) return undefined;
     let waiting = true;
     const leave = (): void => {
       if (!waiting) return;
       waiting = false;
-      this.#calls--;
+      this.#calls.give(holder, 1);
       timer.cancel();
     };
     const timer = this.#clock.setTimer(() => {

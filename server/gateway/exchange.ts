@@ -84,10 +84,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
 
   run(): void {
     const { head, turn, connection } = this.#options;
-    const { limits, bodyBudget } = this.#context;
+    const { limits, bodyRoom } = this.#context;
     try {
       this.#book.principal = callerOf(this.#context, this.#options);
-      connection.holder = this.#book.principal.clientKey.id;
+      connection.holder = this.#book.principal;
       if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(toFault(thrown));
@@ -98,7 +98,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       return;
     }
     this.#reader = new BodyReader(
-      { budget: bodyBudget, holder: connection.holder, bytesMax: limits.bodyBytesMax },
+      { room: bodyRoom, holder: connection.holder, bytesMax: limits.bodyBytesMax },
       (fault, body) => {
         if (fault === undefined) this.#onBody(body);
         else this.#refuse(fault);

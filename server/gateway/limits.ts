@@ -5,7 +5,7 @@ export interface GatewayLimits extends CallerLimits {
   /** One request body. Agents send 90 KB to say hello, and images weigh megabytes. */
   readonly bodyBytesMax: number;
   /**
-   * All bodies held at a time, of requests and of whole replies; a client key may hold as much as is left free. Where
+   * All bodies held at a time, of requests and of whole replies, shared out among users, then among their keys. Where
    * there is no room, requests are refused, and replies passed on unchecked or, if they are translated, refused.
    */
   readonly bodyBytesInFlightMax: number;
@@ -21,7 +21,7 @@ export interface GatewayLimits extends CallerLimits {
   readonly providerFailuresMax: number;
   /** Since its begin, how long a search may wait for a key to be back; if none will be by then the call is refused at once. */
   readonly keyWaitMs: number;
-  /** Calls that wait at a time; more are refused at once. */
+  /** Calls that wait for a key at a time, half of them of a user with one client key; more are refused at once. */
   readonly waitingCallsMax: number;
   /** Until the head of a streamed reply. */
   readonly streamHeadTimeoutMs: number;
@@ -67,7 +67,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   attemptsMax: 16,
   providerFailuresMax: 6,
   keyWaitMs: 10_000,
-  waitingCallsMax: 1_024,
+  waitingCallsMax: 2_048,
   streamHeadTimeoutMs: 120_000,
   wholeHeadTimeoutMs: 600_000,
   taskPauseMs: 1_500,

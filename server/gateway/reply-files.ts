@@ -1,3 +1,4 @@
+import type { Holder } from "../core/client-key.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { Pieces } from "../core/pieces.js";
@@ -21,8 +22,7 @@ export interface ReplyFilesOptions {
   readonly context: GatewayContext;
   /** Of the call. */
   readonly id: string;
-  /** Id of the client key. */
-  readonly holder: string;
+  readonly holder: Holder;
   readonly book: CallBook;
   /** Where the provider says that they are. */
   readonly urls: readonly string[];
@@ -73,7 +73,7 @@ export class ReplyFiles implements UpstreamHandler {
     this.#over = true;
     this.#timer?.cancel();
     this.#flight?.abort();
-    this.#context.bodyBudget.give(this.#options.holder, this.#bytes);
+    this.#context.bodyRoom.give(this.#options.holder, this.#bytes);
     this.#files.length = 0;
     this.#file.clear();
   }
@@ -87,14 +87,12 @@ export class ReplyFiles implements UpstreamHandler {
 
   onData(chunk: Buffer): boolean {
     if (this.#over || this.#isTooLate()) return true;
-    const { limits, bodyBudget } = this.#context;
+    const { limits, bodyRoom } = this.#context;
     if (this.#bytes + chunk.length > limits.replyFilesBytesMax) {
       this.#giveUp("they are too large");
       return true;
     }
-    try {
-      bodyBudget.take(this.#options.holder, chunk.length);
-    } catch {
+    if (!bodyRoom.mayTake(this.#options.holder, chunk.length)) {
       this.#giveUp("too much is held in memory now; try again shortly");
       return true;
     }
@@ -162,9 +160,9 @@ export class ReplyFiles implements UpstreamHandler {
   /** Tries the same file again in a while, as often as that makes sense. */
   #failed(reason: string): void {
     if (this.#over) return;
-    const { bodyBudget, clock, limits } = this.#context;
+    const { bodyRoom, clock, limits } = this.#context;
     this.#flight?.abort();
-    bodyBudget.give(this.#options.holder, this.#file.bytes);
+    bodyRoom.give(this.#options.holder, this.#file.bytes);
     this.#bytes -= this.#file.bytes;
     this.#file.clear();
     if (++this.#tries >= TRIES_MAX) {

@@ -141,8 +141,8 @@ class HttpGateway implements Gateway, CallerHandler {
   }
 
   get held(): Gateway["held"] {
-    const { bodyBudget, streamRoom } = this.#context;
-    return { bodies: bodyBudget.bytes, streams: streamRoom.bytes };
+    const { bodyRoom, streamRoom } = this.#context;
+    return { bodies: bodyRoom.taken, streams: streamRoom.bytes };
   }
 
   get running(): number {

@@ -1,4 +1,5 @@
 import { Fault } from "../core/fault.js";
+import { heaviest } from "../core/heaviest.js";
 
 /** A stream of which something is held in memory. */
 export interface HeldStream {
@@ -51,8 +52,8 @@ export class StreamRoom {
   }
 
   #fattest(): HeldStream | undefined {
-    const ownerId = this.#heaviest(({ ownerId: id }) => id);
-    const clientKeyId = this.#heaviest((each) =>
+    const ownerId = heaviest(this.#streams, ({ ownerId: id }) => id);
+    const clientKeyId = heaviest(this.#streams, (each) =>
       each.ownerId === ownerId ? each.clientKeyId : undefined,
     );
     let fattest: HeldStream | undefined;
@@ -63,23 +64,6 @@ export class StreamRoom {
       most = bytes;
     }
     return fattest;
-  }
-
-  /** The id with the largest sum. */
-  #heaviest(idOf: (stream: HeldStream) => string | undefined): string | undefined {
-    const sums = new Map<string, number>();
-    for (const [stream, bytes] of this.#streams) {
-      const id = idOf(stream);
-      if (id !== undefined) sums.set(id, (sums.get(id) ?? 0) + bytes);
-    }
-    let heaviest: string | undefined;
-    let most = 0;
-    for (const [id, bytes] of sums) {
-      if (bytes <= most) continue;
-      heaviest = id;
-      most = bytes;
-    }
-    return heaviest;
   }
 }
 

@@ -133,7 +133,7 @@ export class Trials implements AttemptListener {
     const jitter = (id.charCodeAt(id.length - 1) % 32) / 32;
     const waitMs = this.#failover.wait(backMs, this.#elapsedMs(), jitter);
     if (waitMs === undefined) return false;
-    this.#leaveRoom = context.waitingRoom.enter(waitMs, () => {
+    this.#leaveRoom = context.waitingRoom.enter(principal, waitMs, () => {
       try {
         this.next();
       } catch (thrown) {
@@ -251,7 +251,7 @@ export class Trials implements AttemptListener {
       asksEvents: plan.streamed && (translated || !asArray(match.endpoint, query)),
       dropLimits: (book.ticket?.headers ?? "") !== "",
       context,
-      holder: principal.clientKey.id,
+      holder: principal,
       listener: this,
     });
     this.#attempt = attempt;
@@ -392,7 +392,7 @@ export class Trials implements AttemptListener {
     this.#files = new ReplyFiles({
       context,
       id,
-      holder: principal.clientKey.id,
+      holder: principal,
       book,
       urls,
       onFetched: use,

@@ -130,7 +130,7 @@ class Simulation {
     const then = (): void => {
       this.#next(call);
     };
-    if (this.#room.enter(waitMs, then) === undefined) this.#end(call, "too many wait");
+    if (this.#room.enter(PRINCIPAL, waitMs, then) === undefined) this.#end(call, "too many wait");
   }
 
   #send(call: Call, lease: Lease): void {

@@ -184,6 +184,34 @@ test("keys that all refuse the call are not waited for again and again", async (
   assert.equal(site.stub.received.length, 2);
 });
 
+test("a user whose client keys all wait for provider keys leaves others room to wait", async () => {
+  const clock = new FakeClock();
+  const started = await site.start({ clock, limits: { waitingCallsMax: 3 } });
+  const { pool, authenticator } = started;
+  const lease = pool.lease.bind(pool);
+  pool.lease = () => {
+    throw new Fault("no_own_token", "All keys cool down.");
+  };
+  pool.backMs = 1000;
+  site.stub.script = ok;
+  const statusOf = async (ownerId: string, clientKeyId: string): Promise<number> => {
+    Object.assign(authenticator, { ownerId, clientKeyId });
+    return (await started.post("/v1/chat/completions", CHAT)).status;
+  };
+  const waiting: Promise<number>[] = [];
+  const wait = async (ownerId: string, clientKeyId: string): Promise<void> => {
+    const pending = clock.pending;
+    waiting.push(statusOf(ownerId, clientKeyId));
+    while (clock.pending === pending) await settle();
+  };
+  await wait("usr_many", "ck_1");
+  await wait("usr_many", "ck_2");
+  assert.equal(await statusOf("usr_many", "ck_3"), 503);
+  await wait("usr_one", "ck_one");
+  pool.lease = lease;
+  assert.deepEqual(await advanceUntil(clock, Promise.all(waiting)), [200, 200, 200]);
+});
+
 test("too many calls do not wait, and a caller that leaves stops waiting", async () => {
   const clock = new FakeClock();
   const started = await site.start({ clock, limits: { waitingCallsMax: 1 } });

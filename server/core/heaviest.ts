@@ -1,0 +1,19 @@
+/** The id with the largest sum; things of which `idOf` knows none do not count. */
+export function heaviest<T>(
+  weights: ReadonlyMap<T, number>,
+  idOf: (thing: T) => string | undefined,
+): string | undefined {
+  const sums = new Map<string, number>();
+  for (const [thing, weight] of weights) {
+    const id = idOf(thing);
+    if (id !== undefined) sums.set(id, (sums.get(id) ?? 0) + weight);
+  }
+  let found: string | undefined;
+  let most = 0;
+  for (const [id, sum] of sums) {
+    if (sum <= most) continue;
+    found = id;
+    most = sum;
+  }
+  return found;
+}
