@@ -150,11 +150,16 @@ class GeminiWatch implements StreamWatch {
   }
 }
 
-/** An element, or a text that is no array, which is an error. */
-const ERROR_ELEMENT = /^\s*\[?\s*\{\s*"error"\s*:\s*\{/;
-/** As much of an array as does not show yet what its first element is. */
-const UNDECIDED = /^\s*\[?\s*(?:\{\s*(?:"\w*"?\s*:?\s*)?)?$/;
+/** An element, or a text that is no array, which is an error; without its blanks. */
+const ERROR_ELEMENT = /^\[?\{"error":\{/;
+/** As much of an array as does not show yet what its first element is; without its blanks. */
+const UNDECIDED = /^\[?(?:\{(?:"\w*"?:?)?)?$/;
 const ELEMENT_START_BYTES = 64;
+
+/** What stands between blanks would be looked at again and again for each of them. */
+function startOf(text: Buffer): string {
+  return latin1(text, 0, ELEMENT_START_BYTES).replaceAll(/\s+/g, "");
+}
 
 /** Of a stream that comes as one JSON array, as it does without `alt=sse`. */
 class ArrayWatch extends GeminiWatch {
@@ -166,9 +171,10 @@ class ArrayWatch extends GeminiWatch {
   }
 
   override opening(piece: Buffer): Opening {
-    this.#start += latin1(piece, 0, ELEMENT_START_BYTES);
+    this.#start += startOf(piece);
     if (ERROR_ELEMENT.test(this.#start)) return "ERROR";
-    return UNDECIDED.test(this.#start) ? "NOTHING" : "REPLY";
+    const isShort = this.#start.length < ELEMENT_START_BYTES;
+    return isShort && UNDECIDED.test(this.#start) ? "NOTHING" : "REPLY";
   }
 
   override push(piece: Buffer): void {
@@ -186,8 +192,8 @@ class ArrayWatch extends GeminiWatch {
     // An error is short: what began before the kept reads is none.
     if (start < 0) return undefined;
     const element = tail.subarray(start);
-    if (!ERROR_ELEMENT.test(latin1(element, 0, ELEMENT_START_BYTES))) return undefined;
-    const text = utf8(element).replace(/\s*\]?\s*$/, "");
+    if (!ERROR_ELEMENT.test(startOf(element))) return undefined;
+    const text = utf8(element).trimEnd().replace(/\]$/, "").trimEnd();
     return toldError(text) ?? text;
   }
 }

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { geminiCodec } from "./gemini.js";
+
+const BLANKS = " \n".repeat(50_000);
+
+function arrayWatch() {
+  return geminiCodec.watch("GENERATE", false);
+}
+
+/** What a stream in one array opens with, piece by piece, until it is known. */
+function openingOf(pieces: Iterable<string>): string {
+  const watch = arrayWatch();
+  for (const piece of pieces) {
+    const opening = watch.opening(Buffer.from(piece));
+    if (opening !== "NOTHING") return opening;
+  }
+  return "NOTHING";
+}
+
+test("an array opens with an error or a reply, with blanks anywhere, in any pieces", () => {
+  assert.equal(openingOf('[ {\n"error" : \t{ "code": 1'), "ERROR");
+  assert.equal(openingOf(' {  "error":{'), "ERROR");
+  assert.equal(openingOf('[{"error": "x"'), "REPLY");
+  assert.equal(openingOf('[ { "candidates"  : ['), "REPLY");
+  assert.equal(openingOf('  [ { "cand'), "NOTHING");
+  assert.equal(openingOf(`[{"${"k".repeat(1000)}`), "REPLY");
+});
+
+test("blanks without end before an array cost no more with each of them", () => {
+  assert.equal(
+    openingOf([...BLANKS.split(""), "[", ...BLANKS.split(""), '{"error":', " {"]),
+    "ERROR",
+  );
+  assert.equal(openingOf([...BLANKS.split(""), "x"]), "REPLY");
+});
+
+test("the error that ends an array is read with whatever blanks are in it and behind it", () => {
+  const message = `a${BLANKS}b`;
+  const error = JSON.stringify({ error: { code: 429, message } });
+  for (const end of ["", "]", ` ]${BLANKS}`, `${BLANKS}]`]) {
+    const watch = arrayWatch();
+    watch.push(Buffer.from(`[{"candidates":[]},\n${error}${end}`));
+    assert.deepEqual(JSON.parse(watch.failure() ?? ""), { error: { code: 429, message } });
+  }
+  const raw = arrayWatch();
+  raw.push(Buffer.from(`[{"error": {${BLANKS}x`));
+  assert.equal(raw.failure(), `{"error": {${BLANKS}x`);
+});
