@@ -1,11 +1,11 @@
 import { utf8 } from "../core/bytes.js";
+import { Pieces } from "../core/pieces.js";
 
 const LF = 0x0a;
 const CR = 0x0d;
 /** A blank line is at most `\n\r\n`: two held bytes can belong to one that the next read completes. */
 const SEAM_BYTES = 2;
-/** Pieces kept apart before they are joined, so that a sender of single bytes costs no list of a million. */
-const HELD_PIECES_MAX = 1024;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * One past the last blank line in `text`, that is, the end of its last whole event; 0 when it holds none.
@@ -43,8 +43,9 @@ function endsBlankLine(text: Buffer, lf: number): boolean {
  */
 export class EventGate {
   readonly #heldBytesMax: number;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  readonly #held = new Pieces();
+  /** The last few of these. */
+  #last: Buffer = NOTHING;
   #open = false;
 
   /** @param heldBytesMax an event longer than this goes through in pieces, for it must not be kept in memory. */
@@ -59,40 +60,34 @@ export class EventGate {
 
   /** Bytes held back. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.bytes;
   }
 
   /** What may go on now; undefined when all of it waits. */
   push(chunk: Buffer): Buffer | undefined {
-    if (this.#heldBytes === 0) return this.#split(chunk, lastBoundary(chunk));
-    const bytes = this.#heldBytes + chunk.length;
-    const whole = bytes > this.#heldBytesMax || this.#held.length >= HELD_PIECES_MAX;
-    if (!whole && lastBoundary(this.#seam(chunk)) === 0) {
-      this.#held.push(chunk);
-      this.#heldBytes = bytes;
+    if (this.#held.bytes === 0) return this.#split(chunk, lastBoundary(chunk));
+    const isTooLong = this.#held.bytes + chunk.length > this.#heldBytesMax;
+    if (!isTooLong && lastBoundary(Buffer.concat([this.#last, chunk])) === 0) {
+      this.#hold(chunk);
       return undefined;
     }
     this.#held.push(chunk);
-    const all = Buffer.concat(this.#held, bytes);
-    this.#held = [];
-    this.#heldBytes = 0;
+    const all = this.#held.whole();
+    this.#held.clear();
     return this.#split(all, lastBoundary(all));
   }
 
   /** What is left at the end of the stream; undefined if nothing. */
   rest(): Buffer | undefined {
-    const rest = this.#heldBytes === 0 ? undefined : Buffer.concat(this.#held, this.#heldBytes);
-    this.#held = [];
-    this.#heldBytes = 0;
+    const rest = this.#held.bytes === 0 ? undefined : this.#held.whole();
+    this.#held.clear();
     return rest;
   }
 
-  /** The chunk with the few held bytes before it in which a blank line may have begun. */
-  #seam(chunk: Buffer): Buffer {
-    const last = this.#held[this.#held.length - 1];
-    if (last === undefined) return chunk;
-    const before = last.length >= SEAM_BYTES ? last : Buffer.concat(this.#held.slice(-SEAM_BYTES));
-    return Buffer.concat([before.subarray(-SEAM_BYTES), chunk]);
+  #hold(piece: Buffer): void {
+    const last = piece.length >= SEAM_BYTES ? piece : Buffer.concat([this.#last, piece]);
+    this.#held.push(piece);
+    this.#last = last.subarray(-SEAM_BYTES);
   }
 
   #split(all: Buffer, end: number): Buffer | undefined {
@@ -102,10 +97,8 @@ export class EventGate {
       this.#open = heldBytes > 0;
       return all;
     }
-    if (heldBytes > 0) {
-      this.#held = [all.subarray(end)];
-      this.#heldBytes = heldBytes;
-    }
+    this.#last = NOTHING;
+    if (heldBytes > 0) this.#hold(all.subarray(end));
     return end > 0 ? all.subarray(0, end) : undefined;
   }
 }

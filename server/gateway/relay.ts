@@ -7,6 +7,7 @@ import type {
   StreamForm,
   StreamWatch,
 } from "../dialect/codec.js";
+import { Pieces } from "../core/pieces.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
 import type { HeaderBlock } from "../http/header-block.js";
 import type { OnRecord } from "./record-round.js";
@@ -78,8 +79,7 @@ export class Relay {
   #opening: Opening = "NOTHING";
   #begun = false;
   /** What has come and says nothing of a reply yet. */
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  readonly #held = new Pieces();
   #ending: OnRecord | undefined;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
@@ -157,7 +157,7 @@ export class Relay {
     const { edit, unpacker } = this.#options.source;
     const ofGate = this.#gate?.heldBytes ?? 0;
     const ofEdit = (edit?.keptBytes ?? 0) + (unpacker?.keptBytes ?? 0);
-    const bytes = ofGate + this.#heldBytes + this.#watch.keptBytes + ofEdit;
+    const bytes = ofGate + this.#held.bytes + this.#watch.keptBytes + ofEdit;
     const steps = Math.floor(bytes / HELD_STEP_BYTES);
     if (steps === this.#heldSteps) return;
     this.#heldSteps = steps;
@@ -265,8 +265,8 @@ export class Relay {
   #open(read: Buffer): Buffer | undefined {
     const opening = this.#watch.opening(read);
     this.#held.push(read);
-    this.#heldBytes += read.length;
-    const mayHold = this.#heldBytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
+    const mayHold =
+      this.#held.bytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
     if (opening === "NOTHING" && mayHold) return undefined;
     this.#opened = true;
     this.#opening = opening;
@@ -291,10 +291,10 @@ export class Relay {
   }
 
   #takeHeld(): Buffer | undefined {
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    return held.length > 1 ? Buffer.concat(held) : held[0];
+    if (this.#held.bytes === 0) return undefined;
+    const held = this.#held.whole();
+    this.#held.clear();
+    return held;
   }
 
   #write(out: Buffer): void {
