@@ -1,12 +1,43 @@
+import { parseRecord } from "../json-find.js";
 import { keptBytesOf } from "./kept-bytes.js";
+import { ObjectEnd } from "./object-end.js";
 import type { Block, StreamStep } from "./reply.js";
 
-interface Waiting {
+/** A piece of the reply, as far as it has come. */
+class Piece {
   readonly key: string;
   readonly block: Block;
-  text: string;
+  readonly #end = new ObjectEnd();
+  #text = "";
+  /** Of a text whose end was reached: whether it is JSON. Undefined as long as nobody has asked. */
+  #isJson: boolean | undefined;
   /** What it takes; see `keptBytesOf`. */
-  bytes: number;
+  bytes = 0;
+  /** The one that waits behind it. */
+  next: Piece | undefined;
+
+  constructor(key: string, block: Block) {
+    this.key = key;
+    this.block = block;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  add(text: string): void {
+    this.#text += text;
+    this.bytes += keptBytesOf(text);
+    if (this.block.kind === "TOOL_CALL") this.#end.push(text);
+  }
+
+  /** Nothing more of it is to come before others. Asked with every event, so it parses the text once at most. */
+  get isComplete(): boolean {
+    if (this.block.kind !== "TOOL_CALL") return true;
+    if (!this.#end.reached) return false;
+    this.#isJson ??= parseRecord(this.#text) !== undefined;
+    return this.#isJson;
+  }
 }
 
 /**
@@ -14,8 +45,11 @@ interface Waiting {
  * that comes while the arguments of a call are incomplete waits until they are complete.
  */
 export class BlockQueue {
-  #open: Waiting | undefined;
-  #waiting: Waiting[] = [];
+  #open: Piece | undefined;
+  /** Those that wait: the first to have its turn, and the last that came. */
+  #first: Piece | undefined;
+  #last: Piece | undefined;
+  readonly #waiting = new Map<string, Piece>();
   readonly #closed = new Set<string>();
   #keptBytes = 0;
 
@@ -30,16 +64,19 @@ export class BlockQueue {
       if (block.kind === "TOOL_CALL") this.#add(this.#open, text);
       return [...deltaOf(text), ...this.#advance()];
     }
-    const waiting = this.#waiting.find((each) => each.key === key);
+    const waiting = this.#waiting.get(key);
     if (waiting !== undefined) {
       this.#add(waiting, text);
       return [];
     }
     // Arguments that were complete are followed by nothing but blanks.
     if (block.kind === "TOOL_CALL" && this.#closed.has(key)) return [];
-    const added: Waiting = { key, block, text: "", bytes: 0 };
+    const added = new Piece(key, block);
     this.#add(added, text);
-    this.#waiting.push(added);
+    if (this.#last === undefined) this.#first = added;
+    else this.#last.next = added;
+    this.#last = added;
+    this.#waiting.set(key, added);
     return this.#advance();
   }
 
@@ -50,50 +87,42 @@ export class BlockQueue {
 
   /** Closes everything: nothing more will come. */
   close(): StreamStep[] {
-    const steps = this.#advance();
-    while (this.#waiting.length > 0) steps.push(...this.#next());
+    const steps: StreamStep[] = [];
+    while (this.#first !== undefined) this.#begin(this.#first, steps);
     if (this.#open !== undefined) steps.push({ kind: "CLOSE" });
     this.#open = undefined;
     return steps;
   }
 
-  #add(to: Waiting, text: string): void {
-    const bytes = keptBytesOf(text);
-    to.text += text;
-    to.bytes += bytes;
-    this.#keptBytes += bytes;
+  #add(to: Piece, text: string): void {
+    const before = to.bytes;
+    to.add(text);
+    this.#keptBytes += to.bytes - before;
   }
 
   #advance(): StreamStep[] {
     const steps: StreamStep[] = [];
-    while (this.#waiting.length > 0 && isComplete(this.#open)) steps.push(...this.#next());
+    while (this.#first !== undefined && this.#open?.isComplete !== false) {
+      this.#begin(this.#first, steps);
+    }
     return steps;
   }
 
-  #next(): StreamStep[] {
-    const next = this.#waiting.shift();
-    if (next === undefined) return [];
-    const steps: StreamStep[] = this.#open === undefined ? [] : [{ kind: "CLOSE" }];
+  /** The turn of the first that waits has come. */
+  #begin(piece: Piece, steps: StreamStep[]): void {
+    this.#waiting.delete(piece.key);
+    this.#first = piece.next;
+    if (this.#first === undefined) this.#last = undefined;
     if (this.#open !== undefined) {
+      steps.push({ kind: "CLOSE" });
       this.#closed.add(this.#open.key);
       this.#keptBytes += keptBytesOf(this.#open.key) - this.#open.bytes;
     }
-    this.#open = next;
-    return [...steps, { kind: "OPEN", block: next.block }, ...deltaOf(next.text)];
+    this.#open = piece;
+    steps.push({ kind: "OPEN", block: piece.block }, ...deltaOf(piece.text));
   }
 }
 
 function deltaOf(text: string): StreamStep[] {
   return text === "" ? [] : [{ kind: "DELTA", text }];
-}
-
-function isComplete(open: Waiting | undefined): boolean {
-  if (open?.block.kind !== "TOOL_CALL") return true;
-  if (!open.text.trimEnd().endsWith("}")) return false;
-  try {
-    JSON.parse(open.text);
-    return true;
-  } catch {
-    return false;
-  }
 }

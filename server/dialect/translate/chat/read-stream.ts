@@ -2,6 +2,7 @@ import type { TokenUsage } from "../../../core/call.js";
 import { BlockQueue } from "../block-queue.js";
 import type { ThinkingPart } from "../conversation.js";
 import { type JsonObject, number, object, objects, parseObject, string } from "../json.js";
+import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import type { SseEvent } from "../sse-events.js";
@@ -21,8 +22,12 @@ export class ChatStreamReader implements StreamReader {
   readonly #queue = new BlockQueue();
   /** The latest call at each index; a new id at a known index is a new call. */
   readonly #calls = new Map<number, KnownCall>();
+  /** Where these stand, by their ids. */
+  readonly #indexes = new Map<string, number>();
   #lastIndex = 0;
   #callCount = 0;
+  /** Of these, beside what the queue holds. */
+  #callBytes = 0;
   #thoughtCount = 0;
   #begun = false;
   #over = false;
@@ -35,7 +40,7 @@ export class ChatStreamReader implements StreamReader {
   }
 
   get keptBytes(): number {
-    return this.#queue.keptBytes;
+    return this.#queue.keptBytes + this.#callBytes;
   }
 
   push(event: SseEvent): readonly StreamStep[] {
@@ -64,20 +69,22 @@ export class ChatStreamReader implements StreamReader {
     this.#usage = chatTokens(chunk["usage"]) ?? chatTokens(grok?.["usage"]) ?? this.#usage;
     const choice = objects(chunk["choices"]).find((each) => (number(each["index"]) ?? 0) === 0);
     if (choice === undefined) return [];
-    const steps = this.#start(chunk);
     // Some providers send the last piece as a whole message.
     const delta = object(choice["delta"]) ?? object(choice["message"]) ?? {};
-    for (const thought of thoughtsOf(delta)) steps.push(...this.#thought(thought));
-    const text = contentText(delta["content"]);
-    if (text !== "") steps.push(...this.#queue.push("text", { kind: "TEXT" }, text));
-    const refusal = string(delta["refusal"]) ?? "";
-    if (refusal !== "") {
-      this.#refuses = true;
-      steps.push(...this.#queue.push("refusal", { kind: "REFUSAL" }, refusal));
-    }
-    for (const toolCall of objects(delta["tool_calls"])) steps.push(...this.#toolCall(toolCall));
     this.#reason = choice["finish_reason"] ?? this.#reason;
-    return steps;
+    return [
+      ...this.#start(chunk),
+      ...thoughtsOf(delta).flatMap((thought) => this.#thought(thought)),
+      ...this.#said("TEXT", contentText(delta["content"])),
+      ...this.#said("REFUSAL", string(delta["refusal"]) ?? ""),
+      ...objects(delta["tool_calls"]).flatMap((toolCall) => this.#toolCall(toolCall)),
+    ];
+  }
+
+  #said(kind: "TEXT" | "REFUSAL", text: string): StreamStep[] {
+    if (text === "") return [];
+    this.#refuses ||= kind === "REFUSAL";
+    return this.#queue.push(kind, { kind }, text);
   }
 
   #start(chunk: JsonObject): StreamStep[] {
@@ -110,8 +117,10 @@ export class ChatStreamReader implements StreamReader {
     this.#lastIndex = index;
     let known = this.#calls.get(index);
     if (known === undefined || (id !== undefined && id !== known.id)) {
+      if (known !== undefined) this.#indexes.delete(known.id);
       known = this.#newCall(delta);
       this.#calls.set(index, known);
+      this.#indexes.set(known.id, index);
     }
     const args = object(delta["function"])?.["arguments"];
     return this.#queue.push(known.key, known.block, string(args) ?? "");
@@ -120,8 +129,7 @@ export class ChatStreamReader implements StreamReader {
   /** Some providers leave the index out: then an id that is new begins a call, and anything else goes on. */
   #indexWithout(id: string | undefined): number {
     if (id === undefined) return this.#lastIndex;
-    for (const [index, known] of this.#calls) if (known.id === id) return index;
-    return this.#calls.size;
+    return this.#indexes.get(id) ?? this.#calls.size;
   }
 
   #newCall(delta: JsonObject): KnownCall {
@@ -129,6 +137,7 @@ export class ChatStreamReader implements StreamReader {
     const name = string(object(delta["function"])?.["name"]) ?? "";
     const key = `tool:${String(this.#callCount++)}`;
     const signature = thoughtSignatureOf(delta);
+    this.#callBytes += keptBytesOf(id) + keptBytesOf(name) + (signature?.value.length ?? 0);
     return { key, id, block: { kind: "TOOL_CALL", id, name, signature } };
   }
 }

@@ -1,6 +1,7 @@
 import { BlockQueue } from "../block-queue.js";
 import { failedInside } from "../failures.js";
 import { type JsonObject, number, object, parseObject, string } from "../json.js";
+import { keptBytesOf } from "../kept-bytes.js";
 import type { StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import type { SseEvent } from "../sse-events.js";
@@ -16,6 +17,8 @@ export class ResponsesStreamReader implements StreamReader {
   readonly #queue = new BlockQueue();
   /** The calls that have begun, by the index of their item. */
   readonly #calls = new Map<number, ReturnType<typeof callOf>>();
+  /** Of these, beside what the queue holds. */
+  #callBytes = 0;
   /** Pieces of which some text has come; what has not comes with the end of its item. */
   readonly #told = new Set<string>();
   /** How the reasoning of an item is told: in summary or in full, never both. */
@@ -45,7 +48,7 @@ export class ResponsesStreamReader implements StreamReader {
   }
 
   get keptBytes(): number {
-    return this.#queue.keptBytes;
+    return this.#queue.keptBytes + this.#callBytes;
   }
 
   push(event: SseEvent): readonly StreamStep[] {
@@ -72,6 +75,7 @@ export class ResponsesStreamReader implements StreamReader {
     if (item["type"] !== "function_call") return [];
     this.#kinds.add("TOOL_CALL");
     const call = callOf(item);
+    this.#callBytes += keptBytesOf(call.id) + keptBytesOf(call.name) + keptBytesOf(call.args);
     this.#calls.set(indexOf(event), call);
     return [...this.#start({}), ...this.#queue.push(keyOf(event), call, "")];
   }

@@ -19,6 +19,9 @@ export class ResponsesStreamWriter implements StreamWriter {
   readonly #output: JsonObject[] = [];
   #sequence = 0;
   #block: Block | undefined;
+  /** Of the open block. */
+  #itemId = "";
+  #isCustom = false;
   #text = "";
   #signature: Signature | undefined;
   #keptBytes = 0;
@@ -110,6 +113,10 @@ export class ResponsesStreamWriter implements StreamWriter {
     this.#block = block;
     this.#text = "";
     this.#signature = undefined;
+    // Once for all its deltas: a request may declare a great many tools.
+    const name = block.kind === "TOOL_CALL" ? block.name : "";
+    this.#itemId = itemId(this.#call, this.#index, block.kind, name);
+    this.#isCustom = declaredTool(name, this.#call.tools)?.custom === true;
   }
 
   #delta(text: string): string {
@@ -131,7 +138,7 @@ export class ResponsesStreamWriter implements StreamWriter {
         });
       case "TOOL_CALL":
         // Text for a custom tool can be told only when it is whole.
-        if (this.#isCustom()) return "";
+        if (this.#isCustom) return "";
         return this.#inside("response.function_call_arguments.delta", { delta: text });
       case "REDACTED":
       case undefined:
@@ -179,7 +186,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   #closeCall(args: string): string {
-    if (!this.#isCustom()) {
+    if (!this.#isCustom) {
       const whole = args === "" ? "{}" : args;
       return this.#inside("response.function_call_arguments.done", { arguments: whole });
     }
@@ -209,7 +216,7 @@ export class ResponsesStreamWriter implements StreamWriter {
       case "TOOL_CALL": {
         const item = callItem({ ...block, args: this.#text }, id, this.#call.tools);
         if (whole) return item;
-        const empty = this.#isCustom() ? { input: "" } : { arguments: "" };
+        const empty = this.#isCustom ? { input: "" } : { arguments: "" };
         return { ...item, ...begun, ...empty };
       }
       case "THINKING":
@@ -228,19 +235,8 @@ export class ResponsesStreamWriter implements StreamWriter {
     }
   }
 
-  #isCustom(): boolean {
-    if (this.#block?.kind !== "TOOL_CALL") return false;
-    return declaredTool(this.#block.name, this.#call.tools)?.custom === true;
-  }
-
   get #index(): number {
     return this.#output.length;
-  }
-
-  get #itemId(): string {
-    const block = this.#block;
-    const name = block?.kind === "TOOL_CALL" ? block.name : "";
-    return itemId(this.#call, this.#index, block?.kind ?? "TEXT", name);
   }
 
   #inside(type: string, members: JsonObject): string {
