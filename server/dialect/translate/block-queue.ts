@@ -1,4 +1,4 @@
-import { parseRecord } from "../json-find.js";
+import { parseRecord } from "../json-record.js";
 import { keptBytesOf } from "./kept-bytes.js";
 import { ObjectEnd } from "./object-end.js";
 import type { Block, StreamStep } from "./reply.js";
