@@ -15,12 +15,17 @@ interface Share<V> {
  */
 export class FairMap<V> {
   readonly #weightMax: number;
+  readonly #onDeleted: (value: V) => void;
   readonly #shares = new Map<string, Share<V>>();
   #weight = 0;
 
-  /** @param weightMax of all entries together. */
-  constructor(weightMax: number) {
+  /**
+   * @param weightMax of all entries together.
+   * @param onDeleted hears of what is no longer in it.
+   */
+  constructor(weightMax: number, onDeleted: (value: V) => void = () => undefined) {
     this.#weightMax = weightMax;
+    this.#onDeleted = onDeleted;
   }
 
   /** It counts as used. */
@@ -77,5 +82,6 @@ export class FairMap<V> {
     share.weight -= entry.weight;
     this.#weight -= entry.weight;
     if (share.entries.size === 0) this.#shares.delete(owner);
+    this.#onDeleted(entry.value);
   }
 }

@@ -1,25 +1,28 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { Holder } from "../core/client-key.js";
 import type { JsonObject } from "../dialect/translate/json.js";
 import { ResponseStore } from "./response-store.js";
 
 const said = (text: string): JsonObject => ({ role: "user", content: text });
 const item = (id: string): JsonObject => ({ id, type: "message" });
 
+const holder = (id: string, ownerId = "usr"): Holder => ({ ownerId, clientKey: { id } });
+
 test("a conversation is found through all its responses, and only by the key that had it", () => {
   const store = new ResponseStore(10_000);
-  const memory = store.of("ck_1");
+  const memory = store.of(holder("ck_1"));
   memory.keep({ id: "r1", previousId: undefined, input: [said("a")], output: [item("i1")] });
   memory.keep({ id: "r2", previousId: "r1", input: [said("b")], output: [item("i2")] });
   assert.deepEqual(memory.conversation("r2"), [said("a"), item("i1"), said("b"), item("i2")]);
   assert.deepEqual(memory.item("i1"), item("i1"));
-  assert.equal(store.of("ck_2").conversation("r1"), undefined);
-  assert.equal(store.of("ck_2").item("i1"), undefined);
+  assert.equal(store.of(holder("ck_2")).conversation("r1"), undefined);
+  assert.equal(store.of(holder("ck_2")).item("i1"), undefined);
 });
 
 test("memory stays bounded: what was not named for the longest goes, with its items", () => {
   const store = new ResponseStore(600);
-  const memory = store.of("ck_1");
+  const memory = store.of(holder("ck_1"));
   for (let i = 0; i < 50; i++) {
     const input = [said("x".repeat(100))];
     memory.keep({
@@ -37,9 +40,32 @@ test("memory stays bounded: what was not named for the longest goes, with its it
 });
 
 test("a conversation whose beginning is gone is not taken for whole", () => {
-  const memory = new ResponseStore(10_000).of("ck_1");
+  const memory = new ResponseStore(10_000).of(holder("ck_1"));
   memory.keep({ id: "r2", previousId: "r1", input: [], output: [] });
   assert.equal(memory.conversation("r2"), undefined);
   memory.keep({ id: "r1", previousId: "r2", input: [], output: [] });
   assert.equal(memory.conversation("r2"), undefined);
+});
+
+test("a user who keeps many responses, under many keys, pushes out their own and nobody else's", () => {
+  const store = new ResponseStore(2_000);
+  const quiet = store.of(holder("ck_quiet", "usr_quiet"));
+  const response = { id: "r", previousId: undefined, input: [said("x".repeat(100))] };
+  quiet.keep({ ...response, output: [item("i")] });
+  for (let key = 0; key < 200; key++) {
+    store.of(holder(`ck_${String(key)}`, "usr_many")).keep({ ...response, output: [item("i")] });
+  }
+  assert.ok(quiet.conversation("r") !== undefined);
+  assert.ok(quiet.item("i") !== undefined);
+  assert.equal(store.of(holder("ck_0", "usr_many")).item("i"), undefined);
+  assert.ok(store.of(holder("ck_199", "usr_many")).item("i") !== undefined);
+});
+
+test("a response that is kept again under its id has the items that it has now", () => {
+  const memory = new ResponseStore(2_000).of(holder("ck_1"));
+  const response = { id: "r", previousId: undefined, input: [] };
+  memory.keep({ ...response, output: [item("i1"), item("i2")] });
+  memory.keep({ ...response, output: [item("i2"), item("i3")] });
+  const found = ["i1", "i2", "i3"].map((id) => memory.item(id) !== undefined);
+  assert.deepEqual(found, [false, true, true]);
 });

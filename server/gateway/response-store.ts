@@ -1,3 +1,5 @@
+import type { Holder } from "../core/client-key.js";
+import { FairMap } from "../core/fair-map.js";
 import type { ItemMemory, KeptResponse } from "../dialect/translate/side.js";
 import { type JsonObject, string, writeJson } from "../dialect/translate/json.js";
 
@@ -5,84 +7,73 @@ import { type JsonObject, string, writeJson } from "../dialect/translate/json.js
 const CHAIN_MAX = 1_000;
 
 interface Entry {
+  readonly clientKeyId: string;
   readonly response: KeptResponse;
-  /** Length of its JSON text, which is what it is taken to weigh. */
-  readonly chars: number;
 }
 
 /**
  * Translated responses, because no provider keeps them and callers of the Responses API may name one instead
- * of sending it again. In memory alone and bounded; the ones that were not named for the longest go first.
+ * of sending it again. In memory alone and bounded; of the user who has most, the ones that were not named for the
+ * longest go first.
  */
 export class ResponseStore {
   readonly #charsMax: number;
-  /** By client key and id; the order of the map is the order of use. */
-  readonly #entries = new Map<string, Entry>();
+  /** By user, and by client key and id. */
+  readonly #entries: FairMap<Entry>;
   /** By client key and item id: the name of the response that holds it. */
   readonly #items = new Map<string, string>();
-  #chars = 0;
 
   /** @param charsMax JSON characters kept in all. */
   constructor(charsMax: number) {
     this.#charsMax = charsMax;
+    this.#entries = new FairMap<Entry>(charsMax, ({ clientKeyId, response }) => {
+      for (const id of idsOf(response)) this.#items.delete(nameOf(clientKeyId, id));
+    });
   }
 
   /** The memory of one client key; no other sees it. */
-  of(clientKeyId: string): ItemMemory {
-    const nameOf = (id: string): string => `${clientKeyId} ${id}`;
+  of({ ownerId, clientKey }: Holder): ItemMemory {
+    const clientKeyId = clientKey.id;
+    const named = (name: string | undefined): KeptResponse | undefined =>
+      name === undefined ? undefined : this.#entries.get(ownerId, name)?.response;
     return {
       item: (id) => {
-        const name = this.#items.get(nameOf(id));
-        const entry = name === undefined ? undefined : this.#use(name);
-        return entry?.response.output.find((item) => item["id"] === id);
+        const response = named(this.#items.get(nameOf(clientKeyId, id)));
+        return response?.output.find((item) => item["id"] === id);
       },
       conversation: (responseId) => {
         const turns: JsonObject[][] = [];
         let id: string | undefined = responseId;
         for (let depth = 0; id !== undefined; depth++) {
-          const entry: Entry | undefined = depth < CHAIN_MAX ? this.#use(nameOf(id)) : undefined;
-          if (entry === undefined) return undefined;
-          turns.push([...entry.response.input, ...entry.response.output]);
-          id = entry.response.previousId;
+          const response: KeptResponse | undefined =
+            depth < CHAIN_MAX ? named(nameOf(clientKeyId, id)) : undefined;
+          if (response === undefined) return undefined;
+          turns.push([...response.input, ...response.output]);
+          id = response.previousId;
         }
         return turns.toReversed().flat();
       },
       keep: (response) => {
-        this.#keep(response, nameOf);
+        this.#keep(ownerId, { clientKeyId, response });
       },
     };
   }
 
-  #use(name: string): Entry | undefined {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(name);
-    this.#entries.set(name, entry);
-    return entry;
-  }
-
-  #keep(response: KeptResponse, nameOf: (id: string) => string): void {
-    const name = nameOf(response.id);
+  #keep(ownerId: string, entry: Entry): void {
+    const { clientKeyId, response } = entry;
+    const name = nameOf(clientKeyId, response.id);
+    // Of its JSON text, which is what it is taken to weigh.
     const chars = writeJson([response.input, response.output]).length;
     if (chars > this.#charsMax) return;
-    this.#forget(name, nameOf);
-    this.#entries.set(name, { response, chars });
-    for (const id of idsOf(response)) this.#items.set(nameOf(id), name);
-    this.#chars += chars;
-    for (const [oldest] of this.#entries) {
-      if (this.#chars <= this.#charsMax) return;
-      const clientKeyId = oldest.slice(0, oldest.indexOf(" "));
-      this.#forget(oldest, (id) => `${clientKeyId} ${id}`);
-    }
+    this.#entries.set(ownerId, name, entry, chars);
+    // It may be too much already, beside what others have.
+    if (this.#entries.get(ownerId, name) !== entry) return;
+    for (const id of idsOf(response)) this.#items.set(nameOf(clientKeyId, id), name);
   }
+}
 
-  #forget(name: string, nameOf: (id: string) => string): void {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) return;
-    this.#entries.delete(name);
-    this.#chars -= entry.chars;
-    for (const id of idsOf(entry.response)) this.#items.delete(nameOf(id));
-  }
+function nameOf(clientKeyId: string, id: string): string {
+  return `${clientKeyId} ${id}`;
 }
 
 function idsOf(response: KeptResponse): string[] {

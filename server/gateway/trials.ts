@@ -313,7 +313,7 @@ export class Trials implements AttemptListener {
       id,
       nowSeconds,
       asArray: asArray(match.endpoint, query),
-      memory: isResponses ? context.responses.of(principal.clientKey.id) : undefined,
+      memory: isResponses ? context.responses.of(principal) : undefined,
     };
   }
 
