@@ -37,3 +37,12 @@ test("it is never heavier than its bound, and holds what was set last unless tha
     }),
   );
 });
+
+test("what is replaced or pushed out is told of, once", () => {
+  const gone: string[] = [];
+  const map = new FairMap<string>(3, (value) => gone.push(value));
+  for (const id of ["a", "b", "a", "c", "d"]) map.set("many", id, `${id} of many`);
+  map.set("one", "a", "a of one");
+  assert.deepEqual(gone, ["a of many", "b of many", "a of many"]);
+  assert.deepEqual([...map.values()].toSorted(), ["a of one", "c of many", "d of many"]);
+});
