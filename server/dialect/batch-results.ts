@@ -1,7 +1,7 @@
 import { latin1 } from "../core/bytes.js";
 
-const RESULTS_URL =
-  /("results_url"\s*:\s*")https?:\/\/[^"\\]*?(?=\/v1\/messages\/batches\/[^"\\]*")/g;
+const RESULTS_URL = /("results_url"\s*:\s*")(https?:\/\/[^"\\]*)(?=")/g;
+const PATH = "/v1/messages/batches/";
 
 /**
  * A reply that tells of Anthropic's batches, with the addresses of their results as paths: SDKs ask there with the
@@ -9,6 +9,13 @@ const RESULTS_URL =
  */
 export function withOwnResults(reply: Buffer): Buffer {
   const text = latin1(reply);
-  const own = text.replaceAll(RESULTS_URL, "$1");
+  const own = text.replaceAll(
+    RESULTS_URL,
+    (_, before: string, url: string) => before + pathOf(url),
+  );
   return own === text ? reply : Buffer.from(own, "latin1");
+}
+
+function pathOf(url: string): string {
+  return url.slice(Math.max(0, url.indexOf(PATH)));
 }

@@ -6,7 +6,7 @@ export class CallIds {
   /** Ids that the caller gave, of which none is made. */
   readonly #given: ReadonlySet<string>;
   /** Ids of calls without a result yet, the oldest first, by the name of the function. */
-  readonly #open = new Map<string, Set<string>>();
+  readonly #open = new Map<string, OldestFirst>();
   #count = 0;
 
   constructor(given: ReadonlySet<string>) {
@@ -15,18 +15,17 @@ export class CallIds {
 
   ofCall(name: string, given: string | undefined): string {
     const id = given ?? this.#make();
-    const open = this.#open.get(name);
-    if (open === undefined) this.#open.set(name, new Set([id]));
-    else open.add(id);
+    let open = this.#open.get(name);
+    if (open === undefined) this.#open.set(name, (open = new OldestFirst()));
+    open.add(id);
     return id;
   }
 
   /** Callers may leave out the id of a result though its call had one. */
   ofResult(name: string, given: string | undefined): string {
     const open = this.#open.get(name);
-    const id = given ?? open?.values().next().value ?? this.#make();
-    open?.delete(id);
-    return id;
+    if (given !== undefined) open?.delete(given);
+    return given ?? open?.take() ?? this.#make();
   }
 
   #make(): string {
@@ -34,5 +33,32 @@ export class CallIds {
       const id = `call_p${String(this.#count++)}`;
       if (!this.#given.has(id)) return id;
     }
+  }
+}
+
+/** Ids in the order in which they came. Where the first ones were is not looked at again, which a set alone would do. */
+class OldestFirst {
+  readonly #ids = new Set<string>();
+  #oldest = this.#ids.values();
+
+  add(id: string): void {
+    this.#ids.add(id);
+  }
+
+  delete(id: string): void {
+    this.#ids.delete(id);
+  }
+
+  /** The oldest, which is then gone; undefined when none is left. */
+  take(): string | undefined {
+    let next = this.#oldest.next();
+    if (next.done === true) {
+      // It does not see what came after it had ended.
+      this.#oldest = this.#ids.values();
+      next = this.#oldest.next();
+    }
+    if (next.done === true) return undefined;
+    this.#ids.delete(next.value);
+    return next.value;
   }
 }
