@@ -5,19 +5,24 @@ import { HeaderBlock } from "../http/header-block.js";
 import { Turn } from "./turn.js";
 import type { ParsedRequest } from "./request-head.js";
 
-test("an answer that ends before it has begun closes the connection: no caller waits for ever", () => {
-  let destroyed = 0;
-  const socket = { destroy: () => destroyed++ } as unknown as Socket;
+/** A turn whose request is here. */
+function turnOn(socket: Socket): Turn {
   const home = {
     socket,
-    common: {} as never,
+    common: { connection: () => "", date: () => "" } as never,
     requestInHand: true,
     draining: false,
     onMuchWritten: () => undefined,
     onAnswered: () => undefined,
   };
   const lines = { persistent: true, expectation: "" };
-  const turn = new Turn(home, { minor: 1, method: "POST", lines } as unknown as ParsedRequest);
+  return new Turn(home, { minor: 1, method: "POST", lines } as unknown as ParsedRequest);
+}
+
+test("an answer that ends before it has begun closes the connection: no caller waits for ever", () => {
+  let destroyed = 0;
+  const socket = { destroy: () => destroyed++ } as unknown as Socket;
+  const turn = turnOn(socket);
   turn.end(Buffer.from("last"));
   assert.equal(destroyed, 1);
   assert.equal(turn.over, true);
@@ -31,16 +36,7 @@ test("a listener hears at once that its caller takes no more, and not for what h
     writableNeedDrain: true,
     writableLength: 0,
   };
-  const home = {
-    socket: socket as unknown as Socket,
-    common: { connection: () => "", date: () => "" } as never,
-    requestInHand: true,
-    draining: false,
-    onMuchWritten: () => undefined,
-    onAnswered: () => undefined,
-  };
-  const lines = { persistent: true, expectation: "" };
-  const turn = new Turn(home, { minor: 1, method: "POST", lines } as unknown as ParsedRequest);
+  const turn = turnOn(socket as unknown as Socket);
   let full = 0;
   turn.listener = {
     callerLeft: () => undefined,

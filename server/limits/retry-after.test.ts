@@ -42,6 +42,28 @@ function faultOf(step: () => unknown): Fault | undefined {
   }
 }
 
+/** Of a client key, of its user, and of the server. */
+type AllLimits = readonly [Limits, Limits, Limits];
+
+/** Calls of one client key under these limits, each of which has ended; they answer its headers. */
+function limited([ofKey, ofOwner, ofServer]: AllLimits) {
+  const clock = new FakeClock(NOW);
+  const limiter = new Limiter({
+    clock,
+    ownerLimits: () => ofOwner,
+    serverLimits: () => ofServer,
+  });
+  const clientKey = aClientKey("ck_1", { ownerId: OWNER, limits: ofKey });
+  const who = { clientKey, ownerId: OWNER } as Principal;
+  const call = (reserved: number, used: number): string => {
+    const estimate = { inputTokens: reserved, maxOutputTokens: 0, costMicros: 0 };
+    const ticket = limiter.admit(who, estimate, "OPENAI");
+    ticket.settle({ tokens: used, costMicros: 0 });
+    return ticket.headers;
+  };
+  return { clock, call };
+}
+
 test("who comes back after the time that is told gets in, whichever limits of key, user and server there are", () => {
   let rates = 0;
   let budgets = 0;
@@ -49,20 +71,11 @@ test("who comes back after the time that is told gets in, whichever limits of ke
     fc.property(
       fc.tuple(someLimits, someLimits, someLimits),
       fc.array(aCall, { minLength: 1, maxLength: 40 }),
-      ([ofKey, ofOwner, ofServer]: [Limits, Limits, Limits], calls) => {
-        const clock = new FakeClock(NOW);
-        const limiter = new Limiter({
-          clock,
-          ownerLimits: () => ofOwner,
-          serverLimits: () => ofServer,
-        });
-        const clientKey = aClientKey("ck_1", { ownerId: OWNER, limits: ofKey });
-        const who = { clientKey, ownerId: OWNER } as Principal;
+      (limits: AllLimits, calls) => {
+        const { clock, call } = limited(limits);
         for (const { pauseMs, reserved, used } of calls) {
           clock.advance(pauseMs);
-          const estimate = { inputTokens: reserved, maxOutputTokens: 0, costMicros: 0 };
-          const admit = () =>
-            limiter.admit(who, estimate, "OPENAI").settle({ tokens: used, costMicros: 0 });
+          const admit = () => call(reserved, used);
           let fault = faultOf(admit);
           // A budget may be followed by another, or by rates, but a rate by nothing.
           for (let i = 0; fault !== undefined; i++) {
@@ -113,21 +126,9 @@ test("as many calls and tokens get in as the headers say remain, and all of them
     fc.property(
       fc.tuple(rates, rates, rates),
       fc.array(aCall, { maxLength: 20 }),
-      ([ofKey, ofOwner, ofServer]: [Limits, Limits, Limits], calls) => {
-        const clock = new FakeClock(NOW);
-        const limiter = new Limiter({
-          clock,
-          ownerLimits: () => ofOwner,
-          serverLimits: () => ofServer,
-        });
-        const clientKey = aClientKey("ck_1", { ownerId: OWNER, limits: ofKey });
-        const who = { clientKey, ownerId: OWNER } as Principal;
-        const admit = (tokens: number): string => {
-          const estimate = { inputTokens: tokens, maxOutputTokens: 0, costMicros: 0 };
-          const ticket = limiter.admit(who, estimate, "OPENAI");
-          ticket.settle({ tokens, costMicros: 0 });
-          return ticket.headers;
-        };
+      (limits: AllLimits, calls) => {
+        const { clock, call } = limited(limits);
+        const admit = (tokens: number): string => call(tokens, tokens);
         let headers = admit(0);
         for (const { pauseMs, reserved } of calls) {
           clock.advance(pauseMs);
@@ -144,9 +145,7 @@ test("as many calls and tokens get in as the headers say remain, and all of them
           [];
         assert.ok(reset);
         clock.advance(Number(minutes) * 60_000 + Number(seconds) * 1000 + Number(ms));
-        const all = Math.min(
-          ...[ofKey, ofOwner, ofServer].map((each) => each.requestsPerMinute ?? 0),
-        );
+        const all = Math.min(...limits.map((each) => each.requestsPerMinute ?? 0));
         for (let i = 0; i < all; i++) admit(0);
       },
     ),

@@ -42,8 +42,12 @@ test("each reason alone keeps a key from serving, and of several the first is to
     assert.equal(standingOf(all), standing);
   }
   assert.equal(standingOf(SOUND), "ELIGIBLE");
-  assert.equal(standingOf({ ...SOUND, health: "EXHAUSTED", blocked: true }), "EXHAUSTED");
-  assert.equal(standingOf({ ...SOUND, health: "EXHAUSTED" }), "ELIGIBLE");
+  for (const health of ["COOLDOWN", "EXHAUSTED"] as const) {
+    assert.equal(standingOf({ ...SOUND, health, blocked: true }), health);
+  }
+  for (const health of ["UNKNOWN", "HEALTHY", "DEGRADED", "COOLDOWN", "EXHAUSTED"] as const) {
+    assert.equal(standingOf({ ...SOUND, health }), "ELIGIBLE", `${health} whose end has passed`);
+  }
 });
 
 test("a stored key is kept out by times that lie ahead, and by none that have passed", () => {

@@ -38,3 +38,11 @@ export function* editsOf(text: string): Generator<string> {
     }
   }
 }
+
+/** True for a header that a list names, in lower case; an entry that ends with a hyphen names all that begin so. */
+export function isNamed(name: string, list: readonly string[]): boolean {
+  const lower = name.toLowerCase();
+  return list.some((each) =>
+    each.endsWith("-") ? lower.startsWith(each) && lower !== each : lower === each,
+  );
+}
