@@ -1,5 +1,5 @@
 import type { Holder } from "../core/client-key.js";
-import { heaviest } from "../core/heaviest.js";
+import { heaviestKey } from "../core/heaviest.js";
 
 /** A connection whose caller has more to read than it takes. */
 export interface UnreadAnswer {
@@ -43,13 +43,9 @@ export class UnreadAnswers {
   }
 
   #giveUpOne(): boolean {
-    const ownerId = heaviest(this.#answers, ({ holder }) => holder.ownerId);
-    const keyId = heaviest(this.#answers, ({ holder }) =>
-      holder.ownerId === ownerId ? holder.clientKey.id : undefined,
-    );
+    const keyId = heaviestKey(this.#answers, ({ holder }) => holder);
     for (const answer of this.#answers.keys()) {
-      const { holder } = answer;
-      if (holder.ownerId !== ownerId || holder.clientKey.id !== keyId) continue;
+      if (answer.holder.clientKey.id !== keyId) continue;
       this.delete(answer);
       answer.giveUp();
       return true;

@@ -1,5 +1,19 @@
+import type { Holder } from "./client-key.js";
+
+/** Of the user whose things weigh most, the id of the client key whose do; things of nobody do not count. */
+export function heaviestKey<T>(
+  weights: ReadonlyMap<T, number>,
+  holderOf: (thing: T) => Holder | undefined,
+): string | undefined {
+  const ownerId = heaviest(weights, (thing) => holderOf(thing)?.ownerId);
+  return heaviest(weights, (thing) => {
+    const holder = holderOf(thing);
+    return holder?.ownerId === ownerId ? holder?.clientKey.id : undefined;
+  });
+}
+
 /** The id with the largest sum; things of which `idOf` knows none do not count. */
-export function heaviest<T>(
+function heaviest<T>(
   weights: ReadonlyMap<T, number>,
   idOf: (thing: T) => string | undefined,
 ): string | undefined {

@@ -72,12 +72,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 
   /** Whose call it is, once that is known. */
-  get clientKeyId(): string | undefined {
-    return this.#book.principal?.clientKey.id;
-  }
-
-  get ownerId(): string | undefined {
-    return this.#book.principal?.ownerId;
+  get holder(): Principal | undefined {
+    return this.#book.principal;
   }
 
   // The way in.

@@ -387,7 +387,7 @@ class HttpGateway implements Gateway, CallerHandler {
       "The client key was revoked or disabled during the call.",
     );
     this.#exchanges.each((exchange) => {
-      if (exchange.clientKeyId === clientKeyId) exchange.stop(fault);
+      if (exchange.holder?.clientKey.id === clientKeyId) exchange.stop(fault);
     });
   }
 

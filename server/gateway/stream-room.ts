@@ -1,11 +1,11 @@
+import type { Holder } from "../core/client-key.js";
 import { Fault } from "../core/fault.js";
-import { heaviest } from "../core/heaviest.js";
+import { heaviestKey } from "../core/heaviest.js";
 
 /** A stream of which something is held in memory. */
 export interface HeldStream {
-  /** Whose it is: the user, and the client key. */
-  readonly ownerId: string | undefined;
-  readonly clientKeyId: string | undefined;
+  /** Whose it is, once that is known. */
+  readonly holder: Holder | undefined;
   /** Ends it, telling its caller why. */
   giveUp(): void;
 }
@@ -52,14 +52,11 @@ export class StreamRoom {
   }
 
   #fattest(): HeldStream | undefined {
-    const ownerId = heaviest(this.#streams, ({ ownerId: id }) => id);
-    const clientKeyId = heaviest(this.#streams, (each) =>
-      each.ownerId === ownerId ? each.clientKeyId : undefined,
-    );
+    const keyId = heaviestKey(this.#streams, ({ holder }) => holder);
     let fattest: HeldStream | undefined;
     let most = 0;
     for (const [stream, bytes] of this.#streams) {
-      if (bytes <= most || stream.clientKeyId !== clientKeyId) continue;
+      if (bytes <= most || stream.holder?.clientKey.id !== keyId) continue;
       fattest = stream;
       most = bytes;
     }
