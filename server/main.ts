@@ -1,3 +1,4 @@
+import { inlineMore } from "./inlining.js";
 import { useSmallHeaders } from "./small-headers.js";
 import { holdYoungGeneration } from "./young-generation.js";
 
@@ -6,6 +7,7 @@ import { holdYoungGeneration } from "./young-generation.js";
  * `program`: what a person types to ask this server.
  */
 export async function main(argv: readonly string[], program = "latchkey"): Promise<void> {
+  inlineMore();
   useSmallHeaders();
   const release = holdYoungGeneration();
   // Not before: to load the modules is most of what a start allocates.
