@@ -112,6 +112,8 @@ export interface CallTraces {
 
 /** Keeps the record of calls. */
 export interface CallSink {
+  /** Calls that are on record as begun and not as ended. */
+  readonly inflight: number;
   /**
    * Puts on record, in this order, what begins and ends; on return it survives a kill of this process. Throws
    * Fault `storage_unavailable` when the installation wants no call that it cannot put on record. What comes back

@@ -6,8 +6,9 @@ import type { CallSink } from "./ports.js";
 import { RecordRound } from "./record-round.js";
 
 /** Notes what is asked of it. */
-class NotingSink implements Pick<CallSink, "write" | "count"> {
+class NotingSink implements Pick<CallSink, "inflight" | "write" | "count"> {
   readonly #steps: string[];
+  inflight = 0;
   failure: Error | undefined;
 
   constructor(steps: string[]) {
@@ -45,6 +46,29 @@ test("what is on record leaves before it is counted, and is counted before anyth
   await turn();
   await turn();
   assert.deepEqual(steps, ["write 2", "a leaves", "b leaves", "count", "after a", "after b"]);
+});
+
+test("calls that come in one turn are put on record in one write", async () => {
+  const steps: string[] = [];
+  const { sink, round } = roundOf(steps);
+  sink.inflight = 2;
+  setImmediate(() => {
+    round.finish(RECORD, () => undefined);
+  });
+  round.finish(RECORD, () => undefined);
+  await turn();
+  await turn();
+  assert.deepEqual(steps, ["write 2", "count"]);
+});
+
+test("a lone call is put on record without waiting for the turn to end", async () => {
+  const steps: string[] = [];
+  const { sink, round } = roundOf(steps);
+  sink.inflight = 1;
+  setImmediate(() => steps.push("rest of the turn"));
+  round.finish(RECORD, () => undefined);
+  await turn();
+  assert.deepEqual(steps, ["write 1", "count", "rest of the turn"]);
 });
 
 test("what could not be put on record is told so, and counted all the same", async () => {

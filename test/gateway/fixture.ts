@@ -460,6 +460,7 @@ export class FakeSink implements CallSink {
   readonly begun: BegunCall[] = [];
   readonly records: CallRecord[] = [];
   readonly refusals: string[] = [];
+  readonly #open = new Set<string>();
   readonly #finished = new Counter();
   failure: Fault | undefined;
   /** Of providers by their slugs, in micro-US-dollars a token. */
@@ -467,9 +468,13 @@ export class FakeSink implements CallSink {
   /** Set to have callers wait until a record is safe. */
   safe: Promise<void> | undefined;
 
+  get inflight(): number {
+    return this.#open.size;
+  }
+
   write(entries: readonly CallEntry[]): Promise<void> | undefined {
     for (const entry of entries) {
-      if (entry.kind === "BEGUN") this.begun.push(entry.call);
+      if (entry.kind === "BEGUN") this.#begin(entry.call);
       else this.#finish(entry.record);
     }
     if (this.failure !== undefined) throw this.failure;
@@ -480,7 +485,13 @@ export class FakeSink implements CallSink {
     // Records count as they are written.
   }
 
+  #begin(call: BegunCall): void {
+    this.begun.push(call);
+    this.#open.add(call.id);
+  }
+
   #finish(record: CallRecord): void {
+    this.#open.delete(record.id);
     if (this.records.some((each) => each.id === record.id)) {
       throw new Error("a call was recorded twice");
     }
