@@ -7,10 +7,12 @@ import { holdYoungGeneration } from "./young-generation.js";
  * `program`: what a person types to ask this server.
  */
 export async function main(argv: readonly string[], program = "latchkey"): Promise<void> {
-  inlineMore();
   useSmallHeaders();
   const release = holdYoungGeneration();
   // Not before: to load the modules is most of what a start allocates.
   const { run } = await import("./run.js");
-  await run(argv, program, release);
+  await run(argv, program, () => {
+    release();
+    inlineMore();
+  });
 }
