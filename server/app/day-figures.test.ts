@@ -8,14 +8,32 @@ import { DayFigures } from "./day-figures.js";
 
 const HOUR_MS = 3_600_000;
 
-test("nothing is said of calls until they have been counted, then of every key", async () => {
+test("who looks after a long time sees the calls of now", async () => {
   const [ledger, clock] = [new MemoryLedger(), new FakeClock()];
   const figures = new DayFigures({ ledger, clock, logger: silentLogger });
-  assert.equal(figures.figuresOf({ id: "ck_1" }).calls24h, undefined);
-  await figures.refresh();
-  // The look has begun a reading, which this waits for.
-  await new Promise(setImmediate);
+  const key = { id: "ck_1" };
+  await figures.fresh();
+  assert.equal(figures.figuresOf(key).calls24h, 0);
+  for (const calls of [1, 2]) {
+    const call = { ...sampleCall(calls), clientKeyId: key.id, startedAt: clock.now() };
+    await ledger.appendCalls([call], { file: 0, offset: calls });
+    clock.advance(HOUR_MS);
+    await figures.fresh();
+    assert.equal(figures.figuresOf(key).calls24h, calls);
+  }
+});
+
+test("nothing is said of calls that cannot be counted", async () => {
+  const clock = new FakeClock();
+  let failure: Error | undefined;
+  const usage = () => (failure === undefined ? Promise.resolve([]) : Promise.reject(failure));
+  const figures = new DayFigures({ ledger: { usage }, clock, logger: silentLogger });
+  await figures.fresh();
   assert.equal(figures.figuresOf({ id: "ck_1" }).calls24h, 0);
+  failure = new Error("the disk is gone");
+  clock.advance(HOUR_MS);
+  await figures.fresh();
+  assert.equal(figures.figuresOf({ id: "ck_1" }).calls24h, undefined);
 });
 
 test("a key of which most calls of the last hour failed is marked, from twenty calls on", async () => {
@@ -30,7 +48,8 @@ test("a key of which most calls of the last hour failed is marked, from twenty c
       startedAt: clock.now() - agoMs,
     }));
     await ledger.appendCalls(calls, { file: 0, offset: next });
-    await figures.refresh();
+    clock.advance(10_000);
+    await figures.fresh();
   };
   await add(50, failedCall, 2 * HOUR_MS);
   assert.equal(figures.figuresOf(key).highErrorRate, false, "long ago");

@@ -7,24 +7,23 @@ import type { LedgerStore } from "../metering/ports.js";
 
 /** From so many calls of the last hour on, more failures than successes are worth a look. */
 const ERROR_RATE_CALLS_MIN = 20;
-/** Figures this old are read anew when somebody looks. */
-const FRESH_MS = 10_000;
+/** Figures older than this are read anew when somebody looks; dashboards look every few seconds. */
+const FRESH_MS = 5_000;
 const NO_CALLS = { calls24h: 0 };
 
 /**
- * Calls of the last 24 hours by client key, and who fails more often than not, for listings. Read from the roll-ups once for all keys and only
- * while somebody looks; a listing never waits for it, so its first look may be without.
+ * Calls of the last 24 hours by client key, and who fails more often than not, for listings. Read from the roll-ups once
+ * for all keys and only when somebody looks.
  */
 export class DayFigures implements ClientKeyFacts {
   readonly #ledger: Pick<LedgerStore, "usage">;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  #rows: ReadonlyMap<string, UsageRow> = new Map();
+  /** By client key; whoever is not among them made no calls. Undefined when they could not be read. */
+  #day: ReadonlyMap<string, UsageRow> | undefined;
   #hour: ReadonlyMap<string, UsageRow> = new Map();
   #readAtMs = -Infinity;
-  /** Figures of some time have been read: whoever is not among them made no calls. */
-  #isRead = false;
-  #reading = false;
+  #reading: Promise<void> | undefined;
 
   constructor(options: { ledger: Pick<LedgerStore, "usage">; clock: Clock; logger: Logger }) {
     this.#ledger = options.ledger;
@@ -32,10 +31,19 @@ export class DayFigures implements ClientKeyFacts {
     this.#logger = options.logger;
   }
 
+  fresh(): Promise<void> {
+    if (this.#clock.monotonic() - this.#readAtMs <= FRESH_MS) return Promise.resolve();
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
   figuresOf({ id }: { readonly id: string }): ReturnType<ClientKeyFacts["figuresOf"]> {
-    if (this.#clock.monotonic() - this.#readAtMs > FRESH_MS) void this.refresh();
-    const row = this.#rows.get(id);
-    if (row === undefined || row.calls === 0) return this.#isRead ? NO_CALLS : {};
+    const day = this.#day;
+    if (day === undefined) return {};
+    const row = day.get(id);
+    if (row === undefined || row.calls === 0) return NO_CALLS;
     return {
       calls24h: row.calls,
       successRatio24h: (row.calls - row.errors) / row.calls,
@@ -43,20 +51,16 @@ export class DayFigures implements ClientKeyFacts {
     };
   }
 
-  /** Reads the figures anew; does nothing while that is under way. */
-  async refresh(): Promise<void> {
-    if (this.#reading) return;
-    this.#reading = true;
+  async #read(): Promise<void> {
     const nowMs = this.#clock.now();
     try {
-      this.#rows = await this.#usageSince(nowMs - DAY_MS, nowMs);
+      this.#day = await this.#usageSince(nowMs - DAY_MS, nowMs);
       this.#hour = await this.#usageSince(nowMs - HOUR_MS, nowMs);
-      this.#isRead = true;
     } catch (error) {
+      this.#day = undefined;
       this.#logger.warn({ err: error }, "the figures of the last day could not be read");
     } finally {
       this.#readAtMs = this.#clock.monotonic();
-      this.#reading = false;
     }
   }
 

@@ -59,6 +59,7 @@ export function clientKeyFacts(
   refused: Pick<RefusedSecrets, "problemOf">,
 ): ClientKeyFacts {
   return {
+    fresh: () => day.fresh(),
     figuresOf: (key) => {
       const figures = day.figuresOf(key);
       const secretProblem = refused.problemOf(key.id)?.words;

@@ -121,11 +121,14 @@ function reading(deps: ClientKeysDeps) {
   const toMessage = messageMaker(deps);
   return {
     async getClientKey({ id }, context) {
-      return { clientKey: toMessage(await clientKeys.get(context.values.get(actorKey), id)) };
+      const key = await clientKeys.get(context.values.get(actorKey), id);
+      await deps.facts?.fresh();
+      return { clientKey: toMessage(key) };
     },
     async listClientKeys(request, context) {
       const query = toPageQuery(request, CLIENT_KEY_FIELDS, clock.now());
       const page = await clientKeys.list(context.values.get(actorKey), query);
+      await deps.facts?.fresh();
       return {
         clientKeys: page.items.map(toMessage),
         ...pageTokens(page),

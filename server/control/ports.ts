@@ -56,13 +56,16 @@ export interface ProviderKeyFigures {
   readonly secretProblem?: string | undefined;
 }
 
-/** What the running server knows of a client key besides its record; all from memory. */
+/** What the running server knows of a client key besides its record. */
 export interface ClientKeyFacts {
+  /** Resolves, soon, when the figures are of now; does not reject. */
+  fresh(): Promise<void>;
+  /** From memory. */
   figuresOf(key: ClientKey): ClientKeyFigures;
 }
 
 export interface ClientKeyFigures {
-  /** Calls of the last 24 hours; undefined until they have been counted. */
+  /** Calls of the last 24 hours; undefined when they could not be counted. */
   readonly calls24h?: number | undefined;
   /** Success ratio of the same, 0 to 1; undefined without calls. */
   readonly successRatio24h?: number | undefined;

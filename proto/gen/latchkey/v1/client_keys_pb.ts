@@ -165,7 +165,7 @@ export type ClientKey = Message<"latchkey.v1.ClientKey"> & {
   callCount: bigint;
 
   /**
-   * Calls of the last 24 hours; unset until they have been counted for the first time since the server's start.
+   * Calls of the last 24 hours, a few seconds old at most; unset when they could not be counted.
    *
    * @generated from field: optional int64 calls_24h = 21;
    */
