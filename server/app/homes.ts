@@ -4,8 +4,8 @@ import type { Foundation } from "./foundation.js";
 import { WriteBehind } from "./write-behind.js";
 
 /**
- * Whose account holds what: what the last process had learnt, and written down as this one learns. A kill loses the last
- * two seconds of it, after which such a thing is looked for with any key.
+ * Whose account holds what: what the last process had learnt, and written down as this one learns and forgets. A kill
+ * loses the last two seconds of it, after which such a thing is looked for with any key.
  */
 export async function startHomes({
   clock,
@@ -20,10 +20,11 @@ export async function startHomes({
     clock,
     logger,
     what: "homes of what providers keep",
-    takeChanged: () => homes.takeLearnt(),
-    nameOf: ({ scope, thingId }) => `${scope} ${thingId}`,
-    write: (rows) => storage.homes.keep(rows, homesMax),
-    pendingMax: homesMax,
+    takeChanged: () => homes.takeChanges(),
+    nameOf: ({ home }) => `${home.scope} ${home.thingId}`,
+    write: (changes) => storage.homes.keep(changes),
+    // As much as is kept may be learnt, and as much as was kept forgotten.
+    pendingMax: 2 * homesMax,
   });
   writer.start();
   lifecycle.started("homes", () => writer.stop());

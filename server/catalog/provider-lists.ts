@@ -1,4 +1,4 @@
-import { drawsOn, type Principal } from "../core/client-key.js";
+import { drawsOn, type Holder, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { FairMap } from "../core/fair-map.js";
 import { allowedBy } from "../core/glob.js";
@@ -68,7 +68,7 @@ export class ProviderLists {
 
   /** The models that a provider told and that its patterns take; none before it told any. */
   of(provider: Provider, principal: Principal): readonly ToldModel[] {
-    const entry = this.#entries.get(drawsOn(principal), provider.id);
+    const entry = this.#entries.get(nameOf(drawsOn(principal), provider));
     if (entry === undefined || isElsewhere(entry.provider, provider)) return [];
     if (entry.provider !== provider) {
       entry.provider = provider;
@@ -100,12 +100,12 @@ export class ProviderLists {
 
   #use(provider: Provider, principal: Principal): Entry {
     const who = drawsOn(principal);
-    const known = this.#entries.get(who, provider.id);
+    const known = this.#entries.get(nameOf(who, provider));
     if (known !== undefined && !isElsewhere(known.provider, provider)) return known;
     const askAtMs = this.#options.clock.monotonic();
     const nothing = { told: undefined, fitting: [], problem: "", asking: undefined };
     const entry: Entry = { provider, askAtMs, turn: 0, ...nothing };
-    this.#entries.set(who, provider.id, entry);
+    this.#entries.set(holderOf(who), nameOf(who, provider), entry);
     return entry;
   }
 
@@ -149,8 +149,9 @@ export class ProviderLists {
       entry.told = answer.models;
       entry.fitting = fittingOf(provider, answer.models);
       // What was asked of another address since stays.
-      const now = this.#entries.get(who, provider.id) ?? entry;
-      if (now === entry) this.#entries.set(who, provider.id, entry, 1 + answer.models.length);
+      const name = nameOf(who, provider);
+      const now = this.#entries.get(name) ?? entry;
+      if (now === entry) this.#entries.set(holderOf(who), name, entry, 1 + answer.models.length);
     } else entry.turn++;
     entry.askAtMs = clock.monotonic() + (problem === "" ? FRESH_MS : AFTER_PROBLEM_MS);
   }
@@ -167,6 +168,15 @@ export class ProviderLists {
       void done.then(over, over);
     });
   }
+}
+
+function nameOf(who: string, { id }: Provider): string {
+  return `${who} ${id}`;
+}
+
+/** A list is of all client keys that draw on the same keys. */
+function holderOf(who: string): Holder {
+  return { ownerId: who, clientKey: { id: who } };
 }
 
 /** What was told at another address, or in another language, says nothing. */

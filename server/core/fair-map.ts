@@ -1,22 +1,36 @@
+import type { Holder } from "./client-key.js";
+
 interface Entry<V> {
   readonly value: V;
   readonly weight: number;
+  readonly key: Key<V>;
 }
 
-/** What one owner has; the order of the map is the order of use. */
-interface Share<V> {
+/** What one user has. */
+interface User<V> {
+  readonly id: string;
+  readonly keys: Map<string, Key<V>>;
+  weight: number;
+}
+
+/** What a user has by one of their client keys; the order of the entries is that of use. */
+interface Key<V> {
+  readonly id: string;
+  readonly user: User<V>;
   readonly entries: Map<string, Entry<V>>;
   weight: number;
 }
 
 /**
- * A bounded map that owners share: where it is too heavy, the owner who has most in it loses what was used the longest
- * ago, so that nobody's things are pushed out by another's many.
+ * A bounded map that callers share: where it is too heavy, the client key that has most of the user who has most loses
+ * what was used the longest ago, so that nobody's things are pushed out by another's many.
  */
 export class FairMap<V> {
   readonly #weightMax: number;
   readonly #onDeleted: (value: V) => void;
-  readonly #shares = new Map<string, Share<V>>();
+  readonly #users = new Map<string, User<V>>();
+  /** Of all of them. */
+  readonly #entries = new Map<string, Entry<V>>();
   #weight = 0;
 
   /**
@@ -28,60 +42,84 @@ export class FairMap<V> {
     this.#onDeleted = onDeleted;
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** It counts as used. */
-  get(owner: string, id: string): V | undefined {
-    const entries = this.#shares.get(owner)?.entries;
-    const entry = entries?.get(id);
-    if (entries === undefined || entry === undefined) return undefined;
+  get(id: string): V | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    const { entries } = entry.key;
     entries.delete(id);
     entries.set(id, entry);
     return entry.value;
   }
 
-  set(owner: string, id: string, value: V, weight = 1): void {
-    this.#delete(owner, id);
-    const share = this.#shares.get(owner) ?? { entries: new Map<string, Entry<V>>(), weight: 0 };
-    this.#shares.set(owner, share);
-    share.entries.set(id, { value, weight });
-    share.weight += weight;
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** What was there under this id goes, whoever's it was. */
+  set(holder: Holder, id: string, value: V, weight = 1): void {
+    this.delete(id);
+    const key = this.#keyOf(holder);
+    const entry = { value, weight, key };
+    this.#entries.set(id, entry);
+    key.entries.set(id, entry);
+    key.weight += weight;
+    key.user.weight += weight;
     this.#weight += weight;
     while (this.#weight > this.#weightMax) this.#deleteOne();
   }
 
-  /** Whoever's it is. */
-  find(id: string): V | undefined {
-    for (const { entries } of this.#shares.values()) {
-      const entry = entries.get(id);
-      if (entry !== undefined) return entry.value;
-    }
-    return undefined;
+  /** Takes it out. */
+  delete(id: string): V | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    const { key, weight, value } = entry;
+    const { user } = key;
+    this.#entries.delete(id);
+    key.entries.delete(id);
+    key.weight -= weight;
+    user.weight -= weight;
+    this.#weight -= weight;
+    if (key.entries.size === 0) user.keys.delete(key.id);
+    if (user.keys.size === 0) this.#users.delete(user.id);
+    this.#onDeleted(value);
+    return value;
   }
 
   *values(): Iterable<V> {
-    for (const { entries } of this.#shares.values()) {
-      for (const { value } of entries.values()) yield value;
-    }
+    for (const { value } of this.#entries.values()) yield value;
+  }
+
+  #keyOf({ ownerId, clientKey }: Holder): Key<V> {
+    const user = this.#users.get(ownerId) ?? { id: ownerId, keys: new Map(), weight: 0 };
+    this.#users.set(ownerId, user);
+    const key = user.keys.get(clientKey.id) ?? {
+      id: clientKey.id,
+      user,
+      entries: new Map<string, Entry<V>>(),
+      weight: 0,
+    };
+    user.keys.set(key.id, key);
+    return key;
   }
 
   #deleteOne(): void {
-    let heaviest: [string, Share<V>] | undefined;
-    for (const each of this.#shares) {
-      if (heaviest === undefined || each[1].weight > heaviest[1].weight) heaviest = each;
-    }
-    if (heaviest === undefined) return;
-    const [owner, { entries }] = heaviest;
-    const [oldest = ""] = entries.keys();
-    this.#delete(owner, oldest);
+    const user = heaviest(this.#users.values());
+    const key = heaviest(user?.keys.values() ?? []);
+    const [oldest = ""] = key?.entries.keys() ?? [];
+    this.delete(oldest);
   }
+}
 
-  #delete(owner: string, id: string): void {
-    const share = this.#shares.get(owner);
-    const entry = share?.entries.get(id);
-    if (share === undefined || entry === undefined) return;
-    share.entries.delete(id);
-    share.weight -= entry.weight;
-    this.#weight -= entry.weight;
-    if (share.entries.size === 0) this.#shares.delete(owner);
-    this.#onDeleted(entry.value);
+/** Of several that are alike the one that is there the longest. */
+function heaviest<T extends { readonly weight: number }>(all: Iterable<T>): T | undefined {
+  let found: T | undefined;
+  for (const each of all) {
+    if (found === undefined || each.weight > found.weight) found = each;
   }
+  return found;
 }

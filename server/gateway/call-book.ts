@@ -263,6 +263,7 @@ export class CallBook {
     const { upstreamModel, price } = target;
     this.#context.laterUsages.note({
       ownerId: principal.ownerId,
+      clientKeyId: principal.clientKey.id,
       responseId: id,
       target: { upstreamModel, price },
       counted,

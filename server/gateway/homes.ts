@@ -1,6 +1,6 @@
-import { LruMap } from "../catalog/lru.js";
 import { drawsOn, type Principal } from "../core/client-key.js";
-import type { Home } from "../core/home.js";
+import { FairMap } from "../core/fair-map.js";
+import type { Home, HomeChange } from "../core/home.js";
 
 /** Providers' ids have some thirty characters; what is longer is not worth its memory. */
 const ID_CHARS_MAX = 256;
@@ -12,15 +12,17 @@ const ID_CHARS_MAX = 256;
  * key may serve it soon.
  */
 export class Homes {
-  readonly #homes: LruMap<string, Home>;
-  readonly #idsMax: number;
-  /** Learnt since they were last handed out; the oldest are forgotten when nobody takes them. */
-  readonly #learnt = new Map<string, Home>();
+  readonly #homes: FairMap<Home>;
+  readonly #changesMax: number;
+  /** Since they were last handed out; the oldest are let go when nobody takes them. */
+  readonly #changes = new Map<string, HomeChange>();
 
   /** @param idsMax ids kept in all. */
   constructor(idsMax: number) {
-    this.#idsMax = idsMax;
-    this.#homes = new LruMap(idsMax);
+    this.#homes = new FairMap(idsMax, (home) => {
+      this.#note({ home, isForgotten: true });
+    });
+    this.#changesMax = 2 * idsMax;
   }
 
   /** Nothing is known of any thing. */
@@ -30,7 +32,7 @@ export class Homes {
 
   /** Takes what an earlier process had learnt, the oldest first. */
   load(homes: readonly Home[]): void {
-    for (const home of homes) this.#homes.set(nameOf(home.scope, home.thingId), home);
+    for (const home of homes) this.#set(home);
   }
 
   /** The id of the provider key; empty if it is not known. */
@@ -39,31 +41,37 @@ export class Homes {
   }
 
   learn(principal: Principal, ids: readonly string[], providerKeyId: string): void {
+    const { ownerId, clientKey } = principal;
     const scope = drawsOn(principal);
     for (const thingId of ids) {
       if (thingId === "" || thingId.length > ID_CHARS_MAX) continue;
-      const name = nameOf(scope, thingId);
-      if (this.#homes.get(name)?.providerKeyId === providerKeyId) continue;
-      const home = { scope, thingId, providerKeyId };
-      this.#homes.set(name, home);
-      this.#note(name, home);
+      if (this.#homes.get(nameOf(scope, thingId))?.providerKeyId === providerKeyId) continue;
+      const home = { scope, thingId, providerKeyId, ownerId, clientKeyId: clientKey.id };
+      this.#set(home);
+      this.#note({ home, isForgotten: false });
     }
   }
 
-  /** What was learnt since this was last asked. */
-  takeLearnt(): readonly Home[] {
-    const homes = [...this.#learnt.values()];
-    this.#learnt.clear();
-    return homes;
+  /** What was learnt and forgotten since this was last asked, the newest of each thing. */
+  takeChanges(): readonly HomeChange[] {
+    const changes = [...this.#changes.values()];
+    this.#changes.clear();
+    return changes;
   }
 
-  #note(name: string, home: Home): void {
-    this.#learnt.set(name, home);
-    if (this.#learnt.size <= this.#idsMax) return;
-    for (const oldest of this.#learnt.keys()) {
-      this.#learnt.delete(oldest);
-      return;
-    }
+  #set(home: Home): void {
+    const { scope, thingId, ownerId, clientKeyId } = home;
+    this.#homes.set({ ownerId, clientKey: { id: clientKeyId } }, nameOf(scope, thingId), home);
+  }
+
+  #note(change: HomeChange): void {
+    const { scope, thingId } = change.home;
+    const name = nameOf(scope, thingId);
+    this.#changes.delete(name);
+    this.#changes.set(name, change);
+    if (this.#changes.size <= this.#changesMax) return;
+    const [oldest = ""] = this.#changes.keys();
+    this.#changes.delete(oldest);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
+import { FairMap } from "../core/fair-map.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import { scanObject } from "../dialect/json-scan.js";
 import { readString } from "../dialect/json-span.js";
@@ -7,16 +8,16 @@ import { WantedMembers } from "../dialect/wanted-members.js";
 
 /**
  * Responses that go on behind their call, in the background or since their stream was left: what they used is told to
- * whoever asks for them once they are done, and counts then. In memory and bounded; the oldest go first.
+ * whoever asks for them once they are done, and counts then. In memory and bounded; of the client key that has most of
+ * the user who has most, the oldest go first.
  */
 export class LaterUsages {
-  readonly #responsesMax: number;
   /** By owner and id. */
-  readonly #responses = new Map<string, LaterUsage>();
+  readonly #responses: FairMap<LaterUsage>;
 
   /** @param responsesMax kept in all. */
   constructor(responsesMax: number) {
-    this.#responsesMax = responsesMax;
+    this.#responses = new FairMap(responsesMax);
   }
 
   /** All of them, the oldest first. */
@@ -26,21 +27,15 @@ export class LaterUsages {
 
   /** The response goes on. */
   note(later: LaterUsage): void {
-    if (later.responseId === "") return;
-    this.#responses.set(nameOf(later.ownerId, later.responseId), later);
-    if (this.#responses.size <= this.#responsesMax) return;
-    for (const oldest of this.#responses.keys()) {
-      this.#responses.delete(oldest);
-      return;
-    }
+    const { ownerId, clientKeyId, responseId } = later;
+    if (responseId === "") return;
+    const holder = { ownerId, clientKey: { id: clientKeyId } };
+    this.#responses.set(holder, nameOf(ownerId, responseId), later);
   }
 
   /** The response is done: undefined where all of it is counted. */
   take({ ownerId }: Principal, id: string): LaterUsage | undefined {
-    const name = nameOf(ownerId, id);
-    const later = this.#responses.get(name);
-    if (later !== undefined) this.#responses.delete(name);
-    return later;
+    return this.#responses.delete(nameOf(ownerId, id));
   }
 
   /** True where something of the response is left to be counted. */

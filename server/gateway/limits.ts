@@ -35,7 +35,10 @@ export interface GatewayLimits extends CallerLimits {
   readonly wholeReplyBytesMax: number;
   /** Translated responses that are kept for callers who name them, as JSON characters in all. */
   readonly keptResponseCharsMax: number;
-  /** Ids of files, responses, conversations and the like of which is kept whose account holds them. */
+  /**
+   * Ids of files, responses, conversations and the like of which is kept whose account holds them, and as many responses
+   * whose usage is told later; of more, the user who has most loses some.
+   */
   readonly homesMax: number;
   /** How much of an error reply is read. */
   readonly errorReplyBytesMax: number;

@@ -7,18 +7,18 @@ import { type JsonObject, string, writeJson } from "../dialect/translate/json.js
 const CHAIN_MAX = 1_000;
 
 interface Entry {
-  readonly clientKeyId: string;
+  readonly holder: Holder;
   readonly response: KeptResponse;
 }
 
 /**
  * Translated responses, because no provider keeps them and callers of the Responses API may name one instead
- * of sending it again. In memory alone and bounded; of the user who has most, the ones that were not named for the
- * longest go first.
+ * of sending it again. In memory alone and bounded; of the client key that has most of the user who has most, the ones
+ * that were not named for the longest go first.
  */
 export class ResponseStore {
   readonly #charsMax: number;
-  /** By user, and by client key and id. */
+  /** By client key and id. */
   readonly #entries: FairMap<Entry>;
   /** By client key and item id: the name of the response that holds it. */
   readonly #items = new Map<string, string>();
@@ -26,19 +26,18 @@ export class ResponseStore {
   /** @param charsMax JSON characters kept in all. */
   constructor(charsMax: number) {
     this.#charsMax = charsMax;
-    this.#entries = new FairMap<Entry>(charsMax, ({ clientKeyId, response }) => {
-      for (const id of idsOf(response)) this.#items.delete(nameOf(clientKeyId, id));
+    this.#entries = new FairMap<Entry>(charsMax, ({ holder, response }) => {
+      for (const id of idsOf(response)) this.#items.delete(nameOf(holder, id));
     });
   }
 
   /** The memory of one client key; no other sees it. */
-  of({ ownerId, clientKey }: Holder): ItemMemory {
-    const clientKeyId = clientKey.id;
+  of(holder: Holder): ItemMemory {
     const named = (name: string | undefined): KeptResponse | undefined =>
-      name === undefined ? undefined : this.#entries.get(ownerId, name)?.response;
+      name === undefined ? undefined : this.#entries.get(name)?.response;
     return {
       item: (id) => {
-        const response = named(this.#items.get(nameOf(clientKeyId, id)));
+        const response = named(this.#items.get(nameOf(holder, id)));
         return response?.output.find((item) => item["id"] === id);
       },
       conversation: (responseId) => {
@@ -46,7 +45,7 @@ export class ResponseStore {
         let id: string | undefined = responseId;
         for (let depth = 0; id !== undefined; depth++) {
           const response: KeptResponse | undefined =
-            depth < CHAIN_MAX ? named(nameOf(clientKeyId, id)) : undefined;
+            depth < CHAIN_MAX ? named(nameOf(holder, id)) : undefined;
           if (response === undefined) return undefined;
           turns.push([...response.input, ...response.output]);
           id = response.previousId;
@@ -54,26 +53,26 @@ export class ResponseStore {
         return turns.toReversed().flat();
       },
       keep: (response) => {
-        this.#keep(ownerId, { clientKeyId, response });
+        this.#keep({ holder, response });
       },
     };
   }
 
-  #keep(ownerId: string, entry: Entry): void {
-    const { clientKeyId, response } = entry;
-    const name = nameOf(clientKeyId, response.id);
+  #keep(entry: Entry): void {
+    const { holder, response } = entry;
+    const name = nameOf(holder, response.id);
     // Of its JSON text, which is what it is taken to weigh.
     const chars = writeJson([response.input, response.output]).length;
     if (chars > this.#charsMax) return;
-    this.#entries.set(ownerId, name, entry, chars);
+    this.#entries.set(holder, name, entry, chars);
     // It may be too much already, beside what others have.
-    if (this.#entries.get(ownerId, name) !== entry) return;
-    for (const id of idsOf(response)) this.#items.set(nameOf(clientKeyId, id), name);
+    if (this.#entries.get(name) !== entry) return;
+    for (const id of idsOf(response)) this.#items.set(nameOf(holder, id), name);
   }
 }
 
-function nameOf(clientKeyId: string, id: string): string {
-  return `${clientKeyId} ${id}`;
+function nameOf({ clientKey }: Holder, id: string): string {
+  return `${clientKey.id} ${id}`;
 }
 
 function idsOf(response: KeptResponse): string[] {

@@ -2,7 +2,7 @@ import type { Principal } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import type { RequestHead } from "./request-head.js";
 
-/** Uploads under way, of which is known who began them; of more, the owner who has most loses the oldest. */
+/** Uploads under way, of which is known who began them; of more, the user who has most loses the oldest. */
 const UPLOADS_MAX = 4_096;
 const UPLOAD_PARAMETER = "upload_id";
 /** Never said to callers: it may be the provider key. */
@@ -24,13 +24,13 @@ export class Uploads {
 
   /** Of two that were begun under one id the first counts, whatever a provider says. */
   begin(id: string, begun: Begun): void {
-    if (id === "" || this.#begun.find(id) !== undefined) return;
-    this.#begun.set(begun.principal.ownerId, id, begun);
+    if (id === "" || this.#begun.has(id)) return;
+    this.#begun.set(begun.principal, id, begun);
   }
 
   /** Undefined where nobody is known to have begun it from this address, or the client key has expired since. */
   callerOf(id: string, { ip, nowMs }: { ip: string; nowMs: number }): Principal | undefined {
-    const begun = id === "" ? undefined : this.#begun.find(id);
+    const begun = id === "" ? undefined : this.#begun.get(id);
     if (begun?.ip !== ip) return undefined;
     const { expiresAt } = begun.principal.clientKey;
     return expiresAt === null || expiresAt > nowMs ? begun.principal : undefined;

@@ -1,9 +1,10 @@
-import type { Home } from "../core/home.js";
+import type { Home, HomeChange } from "../core/home.js";
 import type { Db } from "./db.js";
 import { SQLITE } from "./sql-dialect.js";
 import type { Writer } from "./writer.js";
 
-const COLUMNS = ["scope", "thing_id", "provider_key_id"];
+const NAME = ["scope", "thing_id"];
+const COLUMNS = [...NAME, "provider_key_id", "owner_id", "client_key_id"];
 const NO_BYTES: ReadonlySet<string> = new Set();
 
 /** Which provider key's account holds what; goes with the key. */
@@ -17,25 +18,41 @@ export class HomeStore {
   }
 
   /** All that are kept, the oldest first. */
-  async all(): Promise<readonly Home[]> {
-    const rows = await this.#reader.rows<{ scope: string; thing: string; key: string }>(
-      "SELECT scope, thing_id AS thing, provider_key_id AS key FROM homes ORDER BY number",
+  all(): Promise<readonly Home[]> {
+    return this.#reader.rows<Home>(
+      `SELECT scope, thing_id AS "thingId", provider_key_id AS "providerKeyId", owner_id AS "ownerId",
+         client_key_id AS "clientKeyId"
+       FROM homes ORDER BY number`,
     );
-    return rows.map(({ scope, thing, key }) => ({ scope, thingId: thing, providerKeyId: key }));
   }
 
-  /** Keeps these, passing over those whose key was deleted meanwhile, and of all the newest `max`. */
-  async keep(homes: readonly Home[], max: number): Promise<void> {
-    const rows = homes.map(({ scope, thingId, providerKeyId }) => [scope, thingId, providerKeyId]);
+  /** Keeps what was learnt, passing over that whose key was deleted meanwhile, and drops what was forgotten. */
+  async keep(changes: readonly HomeChange[]): Promise<void> {
+    const learnt = changes.filter(({ isForgotten }) => !isForgotten);
+    const forgotten = changes.filter(({ isForgotten }) => isForgotten);
+    const rows = learnt.map(({ home }) => [...nameOf(home), ...restOf(home)]);
+    const names = forgotten.map(({ home }) => nameOf(home));
     await this.#writer.run(async (db) => {
+      await db.rows(
+        `DELETE FROM homes WHERE (${NAME.join(", ")}) IN (${SQLITE.eachRow(NAME, NO_BYTES)})`,
+        [JSON.stringify(names)],
+      );
       await db.rows(
         `WITH learnt AS (${SQLITE.eachRow(COLUMNS, NO_BYTES)})
          INSERT INTO homes (${COLUMNS.join(", ")})
          SELECT learnt.* FROM learnt JOIN provider_keys ON provider_keys.id = provider_key_id WHERE true
-         ON CONFLICT (scope, thing_id) DO UPDATE SET provider_key_id = excluded.provider_key_id`,
+         ON CONFLICT (scope, thing_id) DO UPDATE SET provider_key_id = excluded.provider_key_id,
+           owner_id = excluded.owner_id, client_key_id = excluded.client_key_id`,
         [JSON.stringify(rows)],
       );
-      await db.rows("DELETE FROM homes WHERE number <= (SELECT max(number) FROM homes) - ?", [max]);
     });
   }
+}
+
+function nameOf({ scope, thingId }: Home): readonly string[] {
+  return [scope, thingId];
+}
+
+function restOf({ providerKeyId, ownerId, clientKeyId }: Home): readonly string[] {
+  return [providerKeyId, ownerId, clientKeyId];
 }

@@ -3,6 +3,9 @@ import type { Db } from "./db.js";
 import { insertRows } from "./insert-rows.js";
 import type { Writer } from "./writer.js";
 
+/** Earlier versions did not keep it. */
+const NO_KEY = { clientKeyId: "" };
+
 /** What responses used that is still to be counted, as one process leaves it to the next. */
 export class LaterUsageStore {
   readonly #writer: Writer;
@@ -18,7 +21,7 @@ export class LaterUsageStore {
     const query = "SELECT usage FROM later_usages ORDER BY number";
     const rows = await this.#reader.rows<{ usage: string }>(query);
     if (rows.length > 0) await this.#writer.run((db) => db.rows("DELETE FROM later_usages"));
-    return rows.map(({ usage }) => JSON.parse(usage) as LaterUsage);
+    return rows.map(({ usage }) => ({ ...NO_KEY, ...(JSON.parse(usage) as LaterUsage) }));
   }
 
   async leave(usages: readonly LaterUsage[]): Promise<void> {

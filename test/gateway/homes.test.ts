@@ -4,6 +4,7 @@ import { systemClock } from "../../server/core/clock.js";
 import { IdSource } from "../../server/core/ids.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
+import type { GatewayLimits } from "../../server/gateway/limits.js";
 import { createGateway, type Gateway } from "../../server/gateway/server.js";
 import { Pool } from "../../server/pool/pool.js";
 import { Upstream } from "../../server/upstream/upstream.js";
@@ -56,14 +57,15 @@ class Accounts {
   readonly pool: Pool;
   /** What the next requests with a secret are answered instead of what its account holds. */
   readonly trouble = new Map<string, Script[]>();
+  readonly authenticator = new FakeAuthenticator();
   readonly #keys = Array.from({ length: KEYS }, (_, at) => this.key(at));
   readonly #upstream: Upstream;
   readonly #gateway: Gateway;
   #origin = "";
   #seq = 0;
 
-  constructor() {
-    const { clock } = this;
+  constructor(limits: Partial<GatewayLimits>) {
+    const { clock, authenticator } = this;
     this.pool = new Pool({
       clock,
       random: seededRandom(5),
@@ -77,7 +79,7 @@ class Accounts {
       policy: new UrlPolicy({ allowCidrs: ["127.0.0.0/8"] }),
     });
     this.#gateway = createGateway({
-      authenticator: new FakeAuthenticator(),
+      authenticator,
       router: new FakeRouter([provider({ baseUrl: stub.origin })], {}),
       admission: { enter: () => undefined, leave: () => undefined },
       limiter: new FakeLimiter(""),
@@ -88,14 +90,15 @@ class Accounts {
       clock,
       ids: new IdSource({ clock: systemClock, random: systemRandom }),
       logger: new FakeLogger(),
+      limits,
     });
     const provided = new AccountProvider();
     stub.script = (received, res) =>
       (this.trouble.get(received.secret)?.shift() ?? provided.script)(received, res);
   }
 
-  static async start(): Promise<Accounts> {
-    accounts = new Accounts();
+  static async start(limits: Partial<GatewayLimits> = {}): Promise<Accounts> {
+    accounts = new Accounts(limits);
     const { port } = await accounts.#gateway.listen({ host: "127.0.0.1", port: 0 });
     accounts.#origin = `http://127.0.0.1:${String(port)}`;
     return accounts;
@@ -110,6 +113,7 @@ class Accounts {
     return aProviderKey(`pk_${String(at)}`, {
       providerId: "prv_0",
       ownerId: "usr_owner",
+      visibility: "PUBLIC",
       enabled,
     });
   }
@@ -228,4 +232,22 @@ test("a call that is too large for the key that holds its thing is told so, with
   assert.match(text, /Requested 52000/);
   assert.deepEqual(secrets, [home]);
   assert.equal((await world.ask("GET", path)).status, 200);
+});
+
+test("a caller of the pool who makes many things has others' looked for no more than before", async () => {
+  const world = await Accounts.start({ homesMax: 8 });
+  const { authenticator } = world;
+  authenticator.kind = "SUPER";
+  const quiet = await world.upload();
+  authenticator.ownerId = "usr_loud";
+  for (let n = 0; n < 20; n++) {
+    authenticator.clientKeyId = `ck_loud_${String(n % 5)}`;
+    // eslint-disable-next-line no-await-in-loop -- one after the other
+    await world.upload();
+  }
+  authenticator.ownerId = "usr_owner";
+  authenticator.clientKeyId = "ck_caller";
+  const { status, secrets } = await world.ask("GET", quiet.path);
+  assert.equal(status, 200);
+  assert.deepEqual(secrets, [quiet.home]);
 });

@@ -9,6 +9,7 @@ test("what is still to be counted is taken once, in its order", async (t) => {
   const { laterUsages } = storage;
   const left = ["resp_1", "resp_ä"].map((responseId): LaterUsage => ({
     ownerId: "usr_1",
+    clientKeyId: "ck_1",
     responseId,
     target: { upstreamModel: "o3-pro", price: null },
     counted: { ...NO_TOKENS, output: 7 },

@@ -10,6 +10,7 @@ import { homes } from "./0008-homes.js";
 import { deletedSpend } from "./0009-deleted-spend.js";
 import { deletedUse } from "./0010-deleted-use.js";
 import { laterUsages } from "./0011-later-usages.js";
+import { homeHolders } from "./0012-home-holders.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   deletedSpend,
   deletedUse,
   laterUsages,
+  homeHolders,
 ];
