@@ -1,3 +1,4 @@
+import type { Holder } from "../core/client-key.js";
 import type { RouteTarget } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import { HeaderBlock } from "../http/header-block.js";
@@ -22,6 +23,7 @@ export interface AttemptInput {
   readonly body: TargetBody;
   readonly paths: EndpointPaths;
   readonly limits: GatewayLimits;
+  readonly holder: Holder;
 }
 
 /** Replies are looked into here. */
@@ -46,6 +48,7 @@ export function requestFor(input: AttemptInput): UpstreamRequest {
     headers,
     body: input.body.bytes.length === 0 ? null : input.body.bytes,
     headTimeoutMs: plan.streamed ? limits.streamHeadTimeoutMs : limits.wholeHeadTimeoutMs,
+    holder: input.holder,
   };
 }
 
@@ -67,7 +70,7 @@ function ownHeaders({ head, plan }: AttemptInput): HeaderBlock {
 /** Asks what became of a task that this call began. */
 export function followUpRequest(
   path: string,
-  input: Pick<AttemptInput, "target" | "secret" | "paths" | "limits">,
+  input: Pick<AttemptInput, "target" | "secret" | "paths" | "limits" | "holder">,
 ): UpstreamRequest {
   const { provider, upstreamModel } = input.target;
   const headers = new HeaderBlock(`accept: application/json\r\n${UNPACKED}`);
@@ -78,6 +81,7 @@ export function followUpRequest(
     headers,
     body: null,
     headTimeoutMs: input.limits.streamHeadTimeoutMs,
+    holder: input.holder,
   };
 }
 

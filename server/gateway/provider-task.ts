@@ -84,7 +84,7 @@ export class ProviderTask {
   #ask(before: Attempt): void {
     const { context, book, path, onAsked, onTooLong } = this.#options;
     const { upstream, paths, limits } = context;
-    const { lease, secret } = before.options;
+    const { lease, secret, holder } = before.options;
     const { target } = lease;
     if (book.elapsedMs() > limits.wholeHeadTimeoutMs) {
       book.closeLease(TOO_LONG);
@@ -93,7 +93,7 @@ export class ProviderTask {
     }
     const attempt = new Attempt(before.options);
     onAsked(attempt);
-    const request = followUpRequest(path, { target, secret, paths, limits });
+    const request = followUpRequest(path, { target, secret, paths, limits, holder });
     attempt.flight = upstream.send(upstream.target(target.provider.baseUrl), request, attempt);
   }
 }

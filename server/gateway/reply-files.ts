@@ -143,6 +143,7 @@ export class ReplyFiles implements UpstreamHandler {
       headers: new HeaderBlock("accept: */*\r\naccept-encoding: identity\r\n"),
       body: null,
       headTimeoutMs: limits.streamHeadTimeoutMs,
+      holder: this.#options.holder,
     } as const;
     this.#flight = upstream.send(target, request, this);
   }

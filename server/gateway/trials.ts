@@ -266,6 +266,7 @@ export class Trials implements AttemptListener {
       body,
       paths,
       limits,
+      holder: principal,
     });
     attempt.flight = upstream.send(upstream.target(target.provider.baseUrl), request, attempt);
   }

@@ -1,7 +1,7 @@
 import type { Holder } from "../core/client-key.js";
 import type { Clock, Timer } from "../core/clock.js";
+import { FairTurns } from "../core/fair-turns.js";
 import { Fault } from "../core/fault.js";
-import { FairTurns } from "./fair-turns.js";
 
 export interface AdmissionQueueOptions {
   readonly clock: Clock;

@@ -1,3 +1,5 @@
+import type { Holder } from "../core/client-key.js";
+import type { Place } from "../core/fair-turns.js";
 import type { Connection } from "./connection.js";
 import type { FlightPhase, UpstreamFailure } from "./failure.js";
 import type { OriginPool } from "./origin-pool.js";
@@ -18,6 +20,8 @@ export interface UpstreamRequest {
   body: Buffer | null;
   /** From the sent request to the head of the reply. */
   readonly headTimeoutMs: number;
+  /** Whose call it is of; undefined where the server asks on its own. */
+  readonly holder: Holder | undefined;
 }
 
 /** Hears of one call. After `onEnd` or `onFail`, or once it has aborted, nothing more comes. */
@@ -50,6 +54,8 @@ export class Flight implements Rostered {
   /** Where it waits for, or has, its connection. */
   pool: OriginPool | undefined;
   connection: Connection | undefined;
+  /** Where it waits, or has waited, for a connection. */
+  turn: Place<Flight> | undefined;
   phase: FlightPhase = "CONNECT";
   /** The last second in which something moved. */
   movedAt: number;

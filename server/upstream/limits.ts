@@ -2,9 +2,9 @@
 export interface UpstreamLimits {
   /** Sockets to one origin; more calls than this wait. */
   readonly socketsPerOriginMax: number;
-  /** Calls waiting for a socket of one origin; more are turned away. */
+  /** Calls waiting for a socket of one origin, users in turn; of more, the user who has most of them loses one. */
   readonly waitingPerOriginMax: number;
-  /** Origins with a pool of their own; the least recently used idle one goes first. */
+  /** Origins with a pool of their own; of more, the user who has opened most loses the least recently used idle one. */
   readonly originsMax: number;
   /** From the first packet to an open (TLS) connection. */
   readonly connectTimeoutMs: number;

@@ -1,26 +1,37 @@
+import type { Holder } from "../core/client-key.js";
+import { FairTurns } from "../core/fair-turns.js";
 import { Connection, type ConnectionHome } from "./connection.js";
 import type { Connect } from "./connect.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
 import { Roster } from "../core/roster.js";
 
+/** Of what the server asks on its own. */
+const OURS: Holder = { ownerId: "", clientKey: { id: "" } };
+
 export interface OriginPoolOptions {
   /** As in the Host header. */
   readonly host: string;
   readonly connect: Connect;
   readonly limits: UpstreamLimits;
+  /** Whose call it is opened for; undefined for the server's own. */
+  readonly holder: Holder | undefined;
   /** Seconds counted so far. */
   readonly tick: () => number;
 }
 
-/** The connections to one origin. The newest idle one is taken first, so that a peak's others can close. */
+/**
+ * The connections to one origin. The newest idle one is taken first, so that a peak's others can close. Where all are
+ * taken, users take turns, and where nobody more may wait who has most waiting calls gives one up for who has fewer.
+ */
 export class OriginPool implements ConnectionHome {
   readonly host: string;
   readonly connect: Connect;
   readonly limits: UpstreamLimits;
+  readonly holder: Holder;
   readonly #tick: () => number;
   readonly #idle = new Roster<Connection>();
-  readonly #waiting = new Set<Flight>();
+  readonly #waiting = new FairTurns<Flight>();
   /** Higher than that of pools which were used before. */
   usedAt = 0;
   #open = 0;
@@ -30,6 +41,7 @@ export class OriginPool implements ConnectionHome {
     this.host = options.host;
     this.connect = options.connect;
     this.limits = options.limits;
+    this.holder = options.holder ?? OURS;
     this.#tick = options.tick;
   }
 
@@ -52,20 +64,14 @@ export class OriginPool implements ConnectionHome {
     } else if (this.#open < this.limits.socketsPerOriginMax) {
       this.#open++;
       this.#openFor(flight);
-    } else if (this.#waiting.size < this.limits.waitingPerOriginMax) {
-      this.#waiting.add(flight);
     } else {
-      flight.fail({
-        kind: "OVERLOADED",
-        detail: "too many calls wait for this provider",
-        unsent: true,
-      });
+      this.#wait(flight);
     }
   }
 
   /** Drops a call that still waits. */
   forget(flight: Flight): void {
-    this.#waiting.delete(flight);
+    if (flight.turn !== undefined) this.#waiting.leave(flight.turn);
   }
 
   /** Closes connections that have been idle for long enough by the second `tick`. */
@@ -84,7 +90,7 @@ export class OriginPool implements ConnectionHome {
   }
 
   onFree(connection: Connection): void {
-    const flight = this.#nextWaiting();
+    const flight = this.#waiting.next();
     if (flight !== undefined) {
       connection.send(flight);
     } else if (this.#closed) {
@@ -98,9 +104,20 @@ export class OriginPool implements ConnectionHome {
   onGone(connection: Connection, retry: Flight | undefined): void {
     this.#idle.delete(connection);
     retry?.onRetry();
-    const flight = retry ?? this.#nextWaiting();
+    const flight = retry ?? this.#waiting.next();
     if (flight === undefined) this.#open--;
     else this.#openFor(flight);
+  }
+
+  #wait(flight: Flight): void {
+    const holder = flight.request.holder ?? OURS;
+    if (this.#waiting.size < this.limits.waitingPerOriginMax) {
+      flight.turn = this.#waiting.add(holder, flight);
+      return;
+    }
+    const crowded = this.#waiting.giveWay(holder);
+    if (crowded !== undefined) flight.turn = this.#waiting.add(holder, flight);
+    turnAway(crowded ?? flight);
   }
 
   #openFor(flight: Flight): void {
@@ -114,12 +131,9 @@ export class OriginPool implements ConnectionHome {
       connection.destroy();
     }
   }
+}
 
-  #nextWaiting(): Flight | undefined {
-    for (const flight of this.#waiting) {
-      this.#waiting.delete(flight);
-      if (!flight.over) return flight;
-    }
-    return undefined;
-  }
+function turnAway(flight: Flight): void {
+  const detail = "too many calls wait for this provider";
+  flight.fail({ kind: "OVERLOADED", detail, unsent: true });
 }

@@ -75,5 +75,6 @@ function request(
     headers,
     body: what.body,
     headTimeoutMs: call.timeoutMs,
+    holder: undefined,
   };
 }

@@ -1,4 +1,6 @@
+import type { Holder } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { heaviestKey } from "../core/heaviest.js";
 import { connectTo } from "./connect.js";
 import { Flight, type FlightWatch, type UpstreamHandler, type UpstreamRequest } from "./flight.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "./limits.js";
@@ -54,7 +56,7 @@ export class Upstream {
   /** Starts a call. Everything that happens is told to the handler, possibly before this returns. */
   send(target: UpstreamTarget, request: UpstreamRequest, handler: UpstreamHandler): Flight {
     const flight = new Flight(request, handler, this.#watch);
-    const pool = this.#poolOf(target.url);
+    const pool = this.#poolOf(target.url, request.holder);
     pool.usedAt = ++this.#sends;
     pool.send(flight);
     return flight;
@@ -72,7 +74,7 @@ export class Upstream {
     this.#targets.clear();
   }
 
-  #poolOf(url: CheckedUrl): OriginPool {
+  #poolOf(url: CheckedUrl, holder: Holder | undefined): OriginPool {
     // Two URLs of one origin may differ in what addresses they may lead to: no, both follow from the origin.
     const known = this.#pools.get(url.origin);
     if (known !== undefined) return known;
@@ -84,15 +86,21 @@ export class Upstream {
       host: new URL(url.origin).host,
       connect: connectTo({ clock, policy, url, timeoutMs, extraCa }),
       limits,
+      holder,
       tick: () => this.#watch.tick,
     });
     this.#pools.set(url.origin, pool);
     return pool;
   }
 
+  /** Of the client key for which most were opened, of the user for whom most were, nobody else's connections close. */
   #evict(): void {
     const idle = [...this.#pools].filter(([, pool]) => pool.busy === 0);
-    const oldest = idle.toSorted(([, a], [, b]) => a.usedAt - b.usedAt)[0];
+    const opened = new Map(idle.map(([, pool]) => [pool, 1]));
+    const keyId = heaviestKey(opened, ({ holder }) => holder);
+    const oldest = idle
+      .filter(([, { holder }]) => holder.clientKey.id === keyId)
+      .toSorted(([, a], [, b]) => a.usedAt - b.usedAt)[0];
     if (oldest === undefined) return;
     const [origin, pool] = oldest;
     pool.close();

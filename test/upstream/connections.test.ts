@@ -3,6 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import tls from "node:tls";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import type { Holder } from "../../server/core/client-key.js";
 import { HeaderBlock } from "../../server/http/header-block.js";
 import type { UpstreamFailure } from "../../server/upstream/failure.js";
 import type { Flight, UpstreamRequest } from "../../server/upstream/flight.js";
@@ -10,7 +11,7 @@ import type { UpstreamLimits } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
 import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { makePair } from "../support/certificate.js";
-import { FakeClock } from "../support/fake-clock.js";
+import { FakeClock, settle } from "../support/fake-clock.js";
 
 /** A provider that shows its connections and answers as each test says. */
 const sockets: net.Socket[] = [];
@@ -73,7 +74,14 @@ function start(
     finish = resolve;
   });
   const headers = new HeaderBlock();
-  const whole = { method: "GET", path: "/", headers, body: null, headTimeoutMs: 5000 } as const;
+  const whole = {
+    method: "GET",
+    path: "/",
+    headers,
+    body: null,
+    headTimeoutMs: 5000,
+    holder: undefined,
+  } as const;
   flight = upstream.send(
     upstream.target(baseUrl),
     { ...whole, ...request },
@@ -258,6 +266,62 @@ test("calls beyond the connections wait their turn", async () => {
   assert.equal(sockets.length, 2);
 });
 
+const holder = (ownerId: string, id = ownerId): Holder => ({ ownerId, clientKey: { id } });
+
+/** Answers one request after the other, when it is told to. */
+function stepwise(): { readonly asked: string[]; readonly release: () => void } {
+  const asked: string[] = [];
+  let held: net.Socket | undefined;
+  let isOpen = false;
+  answer = (socket, request) => {
+    asked.push(/ \/(\S*)/.exec(request)?.[1] ?? "");
+    if (isOpen) socket.write(reply("ok"));
+    else held = socket;
+  };
+  const release = (): void => {
+    isOpen = true;
+    held?.write(reply("ok"));
+  };
+  return { asked, release };
+}
+
+test("users take turns at the connections, and so do the client keys of each", async () => {
+  upstream = made({ socketsPerOriginMax: 1 });
+  const { asked, release } = stepwise();
+  const calls = ["first", ...Array.from({ length: 5 }, (_, n) => `loud${String(n)}`)].map((path) =>
+    call({ path: `/${path}`, holder: holder("usr_loud", "ck_loud") }),
+  );
+  calls.push(call({ path: "/other", holder: holder("usr_loud", "ck_other") }));
+  calls.push(call({ path: "/quiet", holder: holder("usr_quiet") }), call({ path: "/own" }));
+  while (asked.length === 0) await settle();
+  release();
+  for (const { body } of await Promise.all(calls)) assert.equal(body, "ok");
+  assert.deepEqual(asked, [
+    "first",
+    ...["loud0", "quiet", "own", "other"],
+    ...["loud1", "loud2", "loud3", "loud4"],
+  ]);
+});
+
+test("where nobody more may wait, the user with most waiting calls gives up the newest for one with fewer", async () => {
+  upstream = made({ socketsPerOriginMax: 1, waitingPerOriginMax: 4 });
+  const { asked, release } = stepwise();
+  const loud = Array.from({ length: 6 }, (_, n) =>
+    call({ path: `/loud${String(n)}`, holder: holder("usr_loud", `ck_${String(n)}`) }),
+  );
+  const quiet = ["q1", "q2", "q3"].map((path) =>
+    call({ path: `/${path}`, holder: holder("usr_quiet") }),
+  );
+  while (asked.length === 0) await settle();
+  release();
+  const ended = async (calls: Promise<Outcome>[]) =>
+    (await Promise.all(calls)).map(({ body, failure }) => failure?.kind ?? body);
+  const away = "OVERLOADED";
+  assert.deepEqual(await ended(loud), ["ok", "ok", "ok", away, away, away]);
+  assert.deepEqual(await ended(quiet), ["ok", "ok", away]);
+  assert.equal(upstream.inFlight, 0);
+});
+
 test("a connection that lies idle for too long, or longer than its provider said, is closed", async () => {
   upstream = made({ keepAliveMs: 5000 });
   await call();
@@ -358,6 +422,29 @@ test("of the origins beyond those that are kept, the least recently used idle on
   baseUrl = plain;
 });
 
+test("a user who goes to many origins loses the connections of their own, and nobody else's", async () => {
+  const resolve: Resolve = (_name, done) => {
+    done(null, [{ address: "127.0.0.1", family: 4 }]);
+  };
+  const named = new UrlPolicy({ allowCidrs: ["127.0.0.0/8"], resolve });
+  upstream = new Upstream({ clock, policy: named, limits: { originsMax: 3 } });
+  const plain = baseUrl;
+  const visit = async (host: string, who: Holder): Promise<void> => {
+    baseUrl = plain.replace("127.0.0.1", host);
+    assert.equal((await call({ holder: who })).body, "ok");
+  };
+  await visit("quiet.example", holder("usr_quiet"));
+  for (let n = 0; n < 8; n++) {
+    await visit(`loud${String(n)}.example`, holder("usr_loud", `ck_${String(n)}`));
+  }
+  assert.equal(sockets.length, 9);
+  await visit("quiet.example", holder("usr_quiet"));
+  assert.equal(sockets.length, 9, "its connection is still there");
+  await visit("loud0.example", holder("usr_loud"));
+  assert.equal(sockets.length, 10);
+  baseUrl = plain;
+});
+
 test("a provider that says 408 on a kept connection had closed it, and the call goes out once more", async () => {
   await call();
   const late = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -377,7 +464,14 @@ test("a connection that does not open in time is given up", async () => {
   const failed = new Promise<UpstreamFailure>((resolve) => {
     upstream.send(
       target,
-      { method: "GET", path: "/", headers: new HeaderBlock(), body: null, headTimeoutMs: 1000 },
+      {
+        method: "GET",
+        path: "/",
+        headers: new HeaderBlock(),
+        body: null,
+        headTimeoutMs: 1000,
+        holder: undefined,
+      },
       { onHead: () => undefined, onData: () => true, onEnd: () => undefined, onFail: resolve },
     );
     clock.advance(6000);

@@ -1,5 +1,5 @@
-import { Chain, type Link } from "../core/chain.js";
-import type { Holder } from "../core/client-key.js";
+import { Chain, type Link } from "./chain.js";
+import type { Holder } from "./client-key.js";
 
 /** In the order of turns. */
 interface User<T> extends Link<User<T>> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import type { Holder } from "../core/client-key.js";
+import type { Holder } from "./client-key.js";
 import { FairTurns, type Place } from "./fair-turns.js";
 
 function holder(user: string, key: string): Holder {
