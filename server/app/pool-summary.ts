@@ -40,7 +40,7 @@ export function ownPoolSummaryOf(pool: Pool, ownerId: string): PoolSummary {
     ),
     publicEligible: ofPublic.filter(isEligible).length,
     publicTotal: ofPublic.length,
-    nextCooldownEndsAt: ends.length === 0 ? null : Math.min(...ends),
+    nextCooldownEndsAt: ends.reduce<number | null>((first, at) => Math.min(first ?? at, at), null),
     providers: providersOf(own),
   };
 }

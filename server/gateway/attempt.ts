@@ -320,8 +320,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       if (this.#over) this.#bug(thrown);
       else if (isReplys) {
         this.#refuse(this.failedInside(JSON.stringify({ error: thrown.publicMessage })));
-      } else if (translation !== undefined && isTooDeep(thrown)) {
-        this.#refuse(this.#garbage("a reply that is nested too deep to translate"));
       } else this.#bug(thrown);
     }
   }
@@ -457,7 +455,3 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   }
 }
 
-/** The stack ran out. */
-function isTooDeep(thrown: unknown): boolean {
-  return thrown instanceof RangeError && /call stack/.test(thrown.message);
-}

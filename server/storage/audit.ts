@@ -1,3 +1,4 @@
+import { append } from "../core/append.js";
 import { createHash } from "node:crypto";
 import type { AuditDraft, AuditEvent } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
@@ -112,7 +113,7 @@ export function auditTable(options: {
     });
     await insertRows(db, "audit_events", events.map(fromAuditEvent));
     await db.rows("UPDATE audit_head SET seq = ?, hash = ?", [seq, hash]);
-    appended.push(...events);
+    append(appended, events);
   };
   return {
     ...auditReader(db),

@@ -1,3 +1,4 @@
+import { append } from "../core/append.js";
 import type { Change, ChangeDraft, ChangeKind } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import type { Db } from "./db.js";
@@ -70,7 +71,7 @@ export function changeTable(db: Db, clock: Clock, announced: Change[]) {
       at,
     ]);
     await db.rows(INSERT_CHANGES, [JSON.stringify(rows)]);
-    announced.push(...changes);
+    append(announced, changes);
   };
   return {
     append: (draft: ChangeDraft): Promise<void> => appendAll([draft]),

@@ -125,6 +125,11 @@ export interface Conversation {
   readonly effort: string | undefined;
 }
 
+/** What is said in words, piece by piece. */
+export function textsOf(parts: readonly Part[]): string[] {
+  return parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : []));
+}
+
 /** Joins neighbouring turns of one role, for dialects in which the roles take turns. `joins` may keep some apart. */
 export function mergedTurns(
   turns: readonly Turn[],

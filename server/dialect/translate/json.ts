@@ -1,3 +1,4 @@
+import { nestsTooDeep, stringEnd } from "../json-depth.js";
 import { isRecord } from "../json-record.js";
 
 /** A parsed JSON object. */
@@ -21,8 +22,9 @@ const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 /** Every integer of at most this many characters is exact. */
 const EXACT_CHARS_MAX = 15;
 
-/** Parses JSON without losing a digit of any number. Throws SyntaxError. */
+/** Parses JSON without losing a digit of any number. Throws SyntaxError, also for what nests too deep. */
 export function parseJson(text: string): unknown {
+  if (nestsTooDeep(text)) throw new SyntaxError("nested too deep");
   const marked = markNumbers(text);
   return marked === undefined ? JSON.parse(text) : unmark(JSON.parse(marked));
 }
@@ -97,18 +99,6 @@ function markNumbers(text: string): string | undefined {
     } else at++;
   }
   return found ? out + text.slice(copied) : undefined;
-}
-
-function stringEnd(text: string, start: number): number {
-  let at = start + 1;
-  for (;;) {
-    const quote = text.indexOf('"', at);
-    if (quote < 0) return text.length;
-    let before = quote - 1;
-    while (text.charCodeAt(before) === BACKSLASH) before--;
-    if ((quote - before) % 2 === 1) return quote + 1;
-    at = quote + 1;
-  }
 }
 
 function numberEnd(text: string, start: number): number {

@@ -1,3 +1,4 @@
+import { append } from "../../core/append.js";
 import { type JsonObject, list, object, objects } from "./json.js";
 
 /** Schemas nest no deeper; what does is not looked into. */
@@ -45,7 +46,7 @@ export function parametersOf(schema: JsonObject): JsonObject {
 function inner(schema: JsonObject): JsonObject[] {
   const found: unknown[] = [schema["items"], ...list(schema["anyOf"])];
   for (const key of ["properties", "$defs", "definitions"]) {
-    found.push(...Object.values(object(schema[key]) ?? {}));
+    append(found, Object.values(object(schema[key]) ?? {}));
   }
   return objects(found);
 }

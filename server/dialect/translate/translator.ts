@@ -3,6 +3,7 @@ import type { Dialect } from "../../core/provider.js";
 import { utf8 } from "../../core/bytes.js";
 import type { StreamEdit, StreamFailure } from "../codec.js";
 import { CODECS } from "../codecs.js";
+import { nestsTooDeep } from "../json-depth.js";
 import { chatSide } from "./chat/side.js";
 import type { Conversation, Turn } from "./conversation.js";
 import { generateSide } from "./generate/side.js";
@@ -13,7 +14,7 @@ import { problemOfFailure } from "./problems.js";
 import { responsesSide } from "./responses/side.js";
 import type { StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
-import { SseEvents } from "./sse-events.js";
+import { type SseEvent, SseEvents } from "./sse-events.js";
 import { withResultsInPlace, withSingleResults } from "./result-order.js";
 import { withShortIds, withUniqueIds } from "./tool-ids.js";
 import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
@@ -157,16 +158,13 @@ function readBody(body: Buffer): Record<string, unknown> {
   return parsed;
 }
 
-/** Bodies that are no JSON, or nest without end, are the caller's fault and not a bug. */
+/** Bodies that are no JSON are the caller's fault and not a bug. */
 function guarded<T>(step: () => T): T {
   try {
     return step();
   } catch (thrown) {
     if (thrown instanceof SyntaxError) {
       throw new Fault("malformed_request", "The body is not valid JSON.", { cause: thrown });
-    }
-    if (thrown instanceof RangeError) {
-      throw new Fault("malformed_request", "The body is nested too deeply.", { cause: thrown });
     }
     throw thrown;
   }
@@ -180,11 +178,18 @@ const REPLY_MEMBERS: Readonly<Record<Form, readonly string[]>> = {
   GENERATE: ["candidates", "promptFeedback", "usageMetadata"],
 };
 
+function noObject(): Fault {
+  return new Fault("upstream_error", "The provider's reply is no JSON object.");
+}
+
+function tooDeep(): Fault {
+  return new Fault("upstream_error", "The provider's reply is nested too deep to be translated.");
+}
+
 function translateReply(pair: Pair, body: Buffer, call: CallFacts, names: GivenNames): Buffer {
-  const parsed = parseObject(utf8(body));
-  if (parsed === undefined) {
-    throw new Fault("upstream_error", "The provider's reply is no JSON object.");
-  }
+  const text = utf8(body);
+  const parsed = parseObject(text);
+  if (parsed === undefined) throw nestsTooDeep(text) ? tooDeep() : noObject();
   const failure = pair.provider.readFailure(parsed, 502);
   if (failure !== undefined) throw new Fault("upstream_error", failure.message);
   if (!REPLY_MEMBERS[pair.provider.form].some((name) => name in parsed)) {
@@ -218,12 +223,16 @@ function errorObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
+
 class EventTranslation implements StreamEdit {
   readonly #events = new SseEvents();
   readonly #reader: StreamReader;
   readonly #writer: StreamWriter;
   readonly #names: GivenNames;
   #speaks = false;
+  /** What came could not be read, and nothing behind it is. */
+  #unreadable = false;
   #failure: StreamFailure | undefined;
 
   constructor(pair: Pair, call: CallFacts, names: GivenNames) {
@@ -241,17 +250,35 @@ class EventTranslation implements StreamEdit {
   }
 
   push(bytes: Buffer): Buffer {
-    return Buffer.from(
-      this.#events
-        .push(bytes)
-        .map((event) => this.#write(this.#reader.push(event)))
-        .join(""),
-    );
+    return this.#told(() => this.#events.push(bytes));
   }
 
   end(): Buffer {
-    const last = this.#events.rest().map((event) => this.#write(this.#reader.push(event)));
-    return Buffer.from(last.join("") + this.#write(this.#reader.end()));
+    return Buffer.concat([this.#told(() => this.#events.rest()), this.#ended()]);
+  }
+
+  #ended(): Buffer {
+    return this.#unreadable ? NOTHING : Buffer.from(this.#write(this.#reader.end()));
+  }
+
+  /** What the events say, up to one that cannot be read: that ends the stream as an error of the provider's would. */
+  #told(events: () => readonly SseEvent[]): Buffer {
+    if (this.#unreadable) return NOTHING;
+    const said: string[] = [];
+    try {
+      for (const event of events()) said.push(this.#readEvent(event));
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || thrown.code !== "upstream_error") throw thrown;
+      this.#unreadable = true;
+      const failure = { httpStatus: 502, code: thrown.code, message: thrown.publicMessage };
+      said.push(this.#step({ kind: "FAIL", failure }));
+    }
+    return Buffer.from(said.join(""));
+  }
+
+  #readEvent(event: SseEvent): string {
+    if (nestsTooDeep(event.data)) throw tooDeep();
+    return this.#write(this.#reader.push(event));
   }
 
   #write(steps: readonly StreamStep[]): string {

@@ -1,4 +1,6 @@
+import { append } from "../../../core/append.js";
 import {
+  textsOf,
   type Conversation,
   mediaOfUrl,
   type MediaPart,
@@ -110,7 +112,7 @@ function readMessages(messages: readonly JsonObject[]): { system: string[]; turn
   for (const message of messages) {
     const turn = readMessage(message);
     if (turn.role === "SYSTEM" && turns.length === 0) {
-      system.push(...turn.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])));
+      append(system, textsOf(turn.parts));
     } else turns.push(turn);
   }
   return { system, turns };

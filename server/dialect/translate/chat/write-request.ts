@@ -1,5 +1,7 @@
+import { append } from "../../../core/append.js";
 import { unreachable } from "../../../core/assert.js";
 import {
+  textsOf,
   type Conversation,
   type MediaPart,
   type Part,
@@ -136,7 +138,7 @@ function messagesOf(turn: Turn, target: Target, notes: Notes): JsonObject[] {
 }
 
 function textOf(parts: readonly Part[]): string {
-  return parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])).join("\n\n");
+  return textsOf(parts).join("\n\n");
 }
 
 function assistantMessage(parts: readonly Part[], target: Target, notes: Notes): JsonObject {
@@ -185,7 +187,7 @@ function userMessages(parts: readonly Part[], notes: Notes): JsonObject[] {
       messages.push(toolMessage(part, notes));
       const media = part.parts.filter((each): each is MediaPart => each.kind !== "TEXT");
       if (media.length > 0) notes.lose("tool_image");
-      rest.push(...media);
+      append(rest, media);
     } else if (part.kind !== "THINKING" && part.kind !== "TOOL_CALL") {
       rest.push(part.kind === "REFUSAL" ? { kind: "TEXT", text: part.text } : part);
     }

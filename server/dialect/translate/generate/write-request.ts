@@ -1,5 +1,7 @@
+import { append } from "../../../core/append.js";
 import { unreachable } from "../../../core/assert.js";
 import {
+  textsOf,
   CLOSING_TEXT,
   type Conversation,
   endsWithAssistant,
@@ -31,7 +33,7 @@ export function writeGenerateRequest(
   const turns: Turn[] = [];
   for (const turn of conversation.turns) {
     if (turn.role !== "SYSTEM") turns.push(turn);
-    else system.push(...turn.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])));
+    else append(system, textsOf(turn.parts));
   }
   const place: Place = { names: namesOf(turns), signs: signsCalls(target.model), notes };
   const declarations = tools.map((tool) => ({
@@ -185,7 +187,7 @@ function contentOf(turn: Turn, place: Place): Content[] {
       parts.push(callOf(part, part.signature ?? signature, signed || !place.signs, place.notes));
       signature = undefined;
       signed = true;
-    } else parts.push(...partsOf(part, place));
+    } else append(parts, partsOf(part, place));
   }
   return parts.length === 0 ? [] : [{ role, parts }];
 }

@@ -1,5 +1,7 @@
+import { append } from "../../../core/append.js";
 import { unreachable } from "../../../core/assert.js";
 import {
+  textsOf,
   CLOSING_TEXT,
   type Conversation,
   endsWithAssistant,
@@ -81,7 +83,7 @@ function placed(
   for (const turn of conversation.turns) {
     if (turn.role === "SYSTEM") {
       notes.lose("system_place");
-      system.push(...turn.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])));
+      append(system, textsOf(turn.parts));
     } else turns.push(turn);
   }
   const instruction = formatInstruction(conversation, traits, notes);

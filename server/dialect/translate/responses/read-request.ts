@@ -1,4 +1,6 @@
+import { append } from "../../../core/append.js";
 import {
+  textsOf,
   type Conversation,
   mediaOfUrl,
   type MediaPart,
@@ -114,7 +116,7 @@ function turnsOf(items: readonly JsonObject[], notes: Notes): { system: string[]
     const turn = readItem(item, notes);
     if (turn === undefined) continue;
     if (turn.role === "SYSTEM" && turns.length === 0) {
-      system.push(...turn.parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : [])));
+      append(system, textsOf(turn.parts));
     } else turns.push(turn);
   }
   const joined = mergedTurns(

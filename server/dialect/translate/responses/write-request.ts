@@ -1,3 +1,4 @@
+import { append } from "../../../core/append.js";
 import { unreachable } from "../../../core/assert.js";
 import {
   type Conversation,
@@ -116,10 +117,10 @@ function itemsOf(turn: Turn, notes: Notes): JsonObject[] {
   };
   for (const part of turn.parts) {
     const item = itemOf(part, notes);
-    if (item === undefined) content.push(...contentOf(part, turn.role === "ASSISTANT"));
+    if (item === undefined) append(content, contentOf(part, turn.role === "ASSISTANT"));
     else {
       flush();
-      items.push(...item);
+      append(items, item);
     }
   }
   flush();
