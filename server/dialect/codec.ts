@@ -45,7 +45,7 @@ export type Opening = "ERROR" | "NOTHING" | "REPLY";
 
 /** Learns from a stream what the ledger needs: whether it came to its end, and its tokens. */
 export interface StreamWatch {
-  /** What all that has come so far says, before any of it was pushed: after an error another key may still serve. */
+  /** What all that has come so far says, each piece once and until it says something: after an error another key may still serve. */
   opening(events: Buffer): Opening;
   /** Takes the next whole events; must be cheap, for it runs on every read. */
   push(events: Buffer): void;

@@ -27,6 +27,18 @@ test("an array opens with an error or a reply, with blanks anywhere, in any piec
   assert.equal(openingOf(`[{"${"k".repeat(1000)}`), "REPLY");
 });
 
+test("an array opens with the same however its text is cut, be there ever so many blanks", () => {
+  const many = BLANKS.slice(0, 200);
+  for (const [text, opening] of [
+    [`${many}[${many}{${many}"error"${many}:${many}{`, "ERROR"],
+    [`${many}[${many}{${many}"candidates"${many}:${many}[`, "REPLY"],
+  ] as const) {
+    for (let cut = 0; cut < text.length; cut++) {
+      assert.equal(openingOf([text.slice(0, cut), text.slice(cut)]), opening, String(cut));
+    }
+  }
+});
+
 test("blanks without end before an array cost no more with each of them", () => {
   assert.equal(
     openingOf([...BLANKS.split(""), "[", ...BLANKS.split(""), '{"error":', " {"]),
@@ -43,6 +55,9 @@ test("the error that ends an array is read with whatever blanks are in it and be
     watch.push(Buffer.from(`[{"candidates":[]},\n${error}${end}`));
     assert.deepEqual(JSON.parse(watch.failure() ?? ""), { error: { code: 429, message } });
   }
+  const spaced = arrayWatch();
+  spaced.push(Buffer.from(`[{"candidates":[]},{${BLANKS}"error":{"code":429}}]`));
+  assert.deepEqual(JSON.parse(spaced.failure() ?? ""), { error: { code: 429 } });
   const raw = arrayWatch();
   raw.push(Buffer.from(`[{"error": {${BLANKS}x`));
   assert.equal(raw.failure(), `{"error": {${BLANKS}x`);

@@ -155,10 +155,17 @@ const ERROR_ELEMENT = /^\[?\{"error":\{/;
 /** As much of an array as does not show yet what its first element is; without its blanks. */
 const UNDECIDED = /^\[?(?:\{(?:"\w*"?:?)?)?$/;
 const ELEMENT_START_BYTES = 64;
+const SPACE = 0x20;
 
-/** What stands between blanks would be looked at again and again for each of them. */
+/** The first of a text without its blanks: what stands between them would be looked at again and again for each. */
 function startOf(text: Buffer): string {
-  return latin1(text, 0, ELEMENT_START_BYTES).replaceAll(/\s+/g, "");
+  const start = Buffer.alloc(ELEMENT_START_BYTES);
+  let bytes = 0;
+  for (let at = 0; at < text.length && bytes < start.length; at++) {
+    const byte = text[at] ?? 0;
+    if (byte > SPACE) start[bytes++] = byte;
+  }
+  return latin1(start, 0, bytes);
 }
 
 /** Of a stream that comes as one JSON array, as it does without `alt=sse`. */

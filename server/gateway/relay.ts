@@ -215,8 +215,9 @@ export class Relay {
     this.#writeHead();
     this.#options.turn.flushHead();
     this.#opened = true;
+    // What it says is known: nothing of a reply.
     const held = this.#takeHeld();
-    if (held !== undefined) this.#pass(held);
+    if (held !== undefined) this.#passOn(held);
   }
 
   /**
@@ -239,9 +240,18 @@ export class Relay {
   }
 
   #pass(read: Buffer): void {
+    const events = this.#opened ? this.#goOn(read) : this.#open(read);
+    if (events !== undefined) this.#passOn(events);
+  }
+
+  /** The head may have gone before the stream said anything. */
+  #goOn(read: Buffer): Buffer {
+    if (this.#opening === "NOTHING") this.#opening = this.#watch.opening(read);
+    return read;
+  }
+
+  #passOn(events: Buffer): void {
     const { source, listener } = this.#options;
-    const events = this.#opened ? read : this.#open(read);
-    if (events === undefined) return;
     this.#watch.push(events);
     this.#readBytes += events.length;
     const out = source.edit === undefined ? events : source.edit.push(events);
@@ -252,7 +262,7 @@ export class Relay {
     }
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
-    if (!this.#begun) this.#begin(events);
+    if (!this.#begun) this.#begin();
     this.#bytes += out.length;
     if (this.#watch.finished || this.#bytes === this.#options.length) {
       this.#onRecord(() => {
@@ -274,9 +284,7 @@ export class Relay {
     return opening === "ERROR" && this.#isRefused(events) ? undefined : events;
   }
 
-  /** The head may have gone before the stream said anything. */
-  #begin(events: Buffer): void {
-    if (this.#opening === "NOTHING") this.#opening = this.#watch.opening(events);
+  #begin(): void {
     if (this.#opening !== "REPLY" || this.#options.source.edit?.failure?.opening === true) return;
     this.#begun = true;
     this.#options.listener.onBegun();

@@ -254,6 +254,31 @@ test("the first events of a response go on after a moment although nothing follo
   await gateway.close();
 });
 
+test("an error behind the bare beginning of an array whose head had to go early proves no key and costs nothing", async (t) => {
+  const clock = new FakeClock();
+  const gateway = await startGateway({
+    clock,
+    providers: [{ baseUrl: stub.origin, dialect: "GEMINI" }],
+  });
+  t.after(() => gateway.close());
+  let finish: () => void = () => undefined;
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "application/json" });
+    res.write("[");
+    finish = () => res.end('{"error":{"code":429,"message":"Slow down."}}]');
+  };
+  const path = "/v1beta/models/m:streamGenerateContent";
+  const asked = gateway.post(path, { contents: [{ parts: [{ text: "Hi" }] }] });
+  const response = await advanceUntil(clock, asked);
+  finish();
+  assert.equal(await response.text(), '[{"error":{"code":429,"message":"Slow down."}}]');
+  const { tokens, errorCode } = await gateway.sink.record(1);
+  assert.equal(errorCode, "upstream_error");
+  assert.deepEqual([tokens.input, tokens.output], [0, 0]);
+  assert.deepEqual(gateway.pool.outcomes, ["RATE_LIMITED"]);
+  assert.deepEqual(gateway.pool.proven, []);
+});
+
 test("what a model says passes for no error and for no end, wherever it says so", async () => {
   const lie = 'x\n\nevent: error\ndata: {"type":"error","error":{"code":"insufficient_quota"}}\n\n';
   const chat = chatEvents([lie, '"finish_reason":"error"', '{"error":{"message":"x"}}']);
