@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { toFault } from "../core/fault.js";
 import type { Dialect } from "../core/provider.js";
 import { ENDPOINTS } from "./endpoints.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
@@ -8,6 +9,18 @@ function match(method: string, path: string, spoken: Dialect = "OPENAI"): Match 
   const found = matchEndpoint(method, path, spoken);
   assert.ok("endpoint" in found, path);
   return found;
+}
+
+/** What a caller reads who asks for what is not there. */
+function refusal(method: string, path: string, spoken: Dialect = "OPENAI"): string {
+  try {
+    matchEndpoint(method, path, spoken);
+  } catch (thrown) {
+    const fault = toFault(thrown);
+    assert.equal(fault.code, "unsupported_endpoint", path);
+    return fault.publicMessage;
+  }
+  throw new Error(`${method} ${path} is served`);
 }
 
 test("every row of the table is reached by its own path", () => {
@@ -32,6 +45,44 @@ test("APIs that share a path are told apart by whose client asks", () => {
   }
   assert.equal(match("GET", "/v1/batches", "GEMINI").endpoint.dialect, "OPENAI");
   assert.equal(match("GET", "/v1beta/models").endpoint.dialect, "GEMINI");
+});
+
+test("what a model is asked to do, and nobody here does, is no wrong method of the model itself", () => {
+  for (const [method, path] of [
+    ["POST", "/v1/models/m:batchGenerateContent"],
+    ["POST", "/v1beta/models/m:batchGenerateContent"],
+    ["POST", "/v1beta/models/m:predictLongRunning"],
+    ["GET", "/v1beta/models/veo/operations/o1"],
+    ["GET", "/v1beta/batches/b"],
+    ["GET", "/v1beta/operations/o1"],
+    ["POST", "/v1beta/files:register"],
+  ] as const) {
+    const why = refusal(method, path, "GEMINI");
+    assert.match(why, /Gemini's API are served: generateContent, .*\bpredict, .*files/, path);
+    assert.doesNotMatch(why, /responses|messages/);
+  }
+  assert.deepEqual(matchEndpoint("POST", "/v1/models/gpt-4o", "OPENAI"), { allow: ["GET"] });
+  assert.deepEqual(matchEndpoint("DELETE", "/v1/models/ft:gpt-4o", "OPENAI"), { allow: ["GET"] });
+});
+
+test("a refusal names what the API has here, or how the base URL ends wrongly", () => {
+  assert.match(
+    refusal("POST", "/v1/assistants"),
+    /Of OpenAI's API .*: chat, completions, .*batches/,
+  );
+  assert.match(refusal("POST", "/v1/complete", "ANTHROPIC"), /Of Anthropic's API .*: messages, /);
+  for (const [path, end] of [
+    ["/v1/v1/messages", "must not end with /v1."],
+    ["/v1/v1beta/models/m:generateContent", "must not end with /v1."],
+    ["/v1beta/v1beta/models/m:countTokens", "must not end with /v1beta."],
+    ["/v1beta/openai/v1/chat/completions", "must not end with /v1beta/openai."],
+    ["/chat/completions", "must end with /v1."],
+    ["/messages", "must end with /v1."],
+    ["/images/generations", "must end with /v1."],
+    ["/models/m:generateContent", "must end with /v1beta."],
+  ] as const) {
+    assert.ok(refusal("POST", path).includes(end), path);
+  }
 });
 
 test("models in a path are decoded", () => {

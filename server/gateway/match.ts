@@ -2,6 +2,7 @@ import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { type AzurePath, azurePath } from "./azure-scheme.js";
 import { type Endpoint, ENDPOINTS, type Method } from "./endpoints.js";
+import { whyUnserved } from "./unserved.js";
 
 /** An endpoint and what stood in its place holders. */
 export interface Match {
@@ -34,6 +35,8 @@ const TABLE: Table = tableOf(ENDPOINTS);
 const GOOGLE_PREFIX = "/v1beta/openai/";
 /** Both bounds matter: an id goes into a path upstream. */
 const ID = /^(?!\.+$)[A-Za-z0-9._~:@-]{1,256}$/;
+const ACTION = /:[a-z][A-Za-z]*$/;
+const OPERATION = /\/operations\/[^/]+$/;
 const MODEL_ENCODED = /^[A-Za-z0-9._~:@/%-]{1,512}$/;
 
 /**
@@ -52,9 +55,15 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
     if (groups === undefined) continue;
     const { id = "", item = "", model = "" } = groups;
     if ([id, item].some((each) => each !== "" && !ID.test(each))) break;
+    if (rows[0]?.kind === "LOCAL" && isOfModel(method, model)) break;
     return choose(rows, method, spoken, { model: decodeModel(model), id, item });
   }
-  throw new Fault("unsupported_endpoint", unknownPath(path));
+  throw unknownPath(path, spoken);
+}
+
+/** True for what a model is asked to do, or has begun: a model's own path would take it for a part of its name. */
+function isOfModel(method: string, rest: string): boolean {
+  return method === "GET" ? OPERATION.test(rest) : ACTION.test(rest);
 }
 
 /** Azure's paths are OpenAI's under another prefix; a deployment stands only where a model is named in the body. */
@@ -64,7 +73,7 @@ function matchAzure(method: string, path: string, azure: AzurePath): Match | Wro
   const { endpoint } = match;
   const named = endpoint.model === "BODY" || endpoint.model === "FORM";
   if (endpoint.dialect !== "OPENAI" || (azure.deployment !== "" && !named)) {
-    throw new Fault("unsupported_endpoint", unknownPath(path));
+    throw unknownPath(path, "OPENAI");
   }
   return { ...match, deployment: decodeModel(azure.deployment) };
 }
@@ -111,14 +120,13 @@ function decodeModel(text: string): string {
   throw new Fault("malformed_request", "The model in the path is not a model id.");
 }
 
-function unknownPath(path: string): string {
-  if (path.startsWith("/v1/v1/")) {
-    return "There is no such endpoint: the base URL of this SDK must not end with /v1.";
-  }
-  if (path.startsWith("/chat/") || path === "/responses" || path === "/embeddings") {
-    return "There is no such endpoint: the base URL of this SDK must end with /v1.";
-  }
-  return "There is no such endpoint here. The paths of the OpenAI, Anthropic and Gemini APIs are served.";
+function unknownPath(path: string, spoken: Dialect): Fault {
+  const why = whyUnserved(path, dialectOf(path, spoken), isServed);
+  return new Fault("unsupported_endpoint", why);
+}
+
+function isServed(path: string): boolean {
+  return TABLE.exact.has(path) || TABLE.patterns.some(([pattern]) => pattern.test(path));
 }
 
 function tableOf(endpoints: readonly Endpoint[]): Table {
