@@ -228,7 +228,7 @@ export const OPTIONS = [
     help: "private address blocks, separated by commas, in which a provider's base URL may lie; plain http is allowed there",
     expects: "a list such as 10.0.0.0/8,127.0.0.0/8",
     fallback: [],
-    parse: list,
+    parse: blocks,
   }),
   option({
     key: "oidcIssuer",

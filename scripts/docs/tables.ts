@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { CONNECT_CODES } from "../../server/control/faults.js";
 import { FAULT_CODES } from "../../server/core/fault.js";
+import { UNLIMITED } from "../../server/core/limits.js";
 import type { Dialect } from "../../server/core/provider.js";
 import { CODECS } from "../../server/dialect/codecs.js";
 import { ENDPOINTS } from "../../server/gateway/endpoints.js";
@@ -70,7 +71,8 @@ function settings(root: string): string {
     ["setting", "default", "meaning"],
     Object.entries(SETTINGS).map(([name, { fallback }]) => {
       const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-      return [code(snake), code(String(fallback)), meanings.get(snake) ?? ""];
+      const shown = fallback === UNLIMITED ? "none" : code(String(fallback));
+      return [code(snake), shown, meanings.get(snake) ?? ""];
     }),
   );
 }

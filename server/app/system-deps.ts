@@ -1,6 +1,7 @@
 import type { RotationProgress, Rotations } from "../control/system-rotation.js";
 import type { SystemDeps } from "../control/system.js";
 import type { Actor } from "../core/audit.js";
+import { invalidField } from "../core/fault.js";
 import type { Action } from "../keys/policy.js";
 import { VERSION } from "../version.js";
 import type { ControlParts } from "./control-port.js";
@@ -22,9 +23,11 @@ export function systemDeps(parts: ControlParts, nodeId: string): Omit<SystemDeps
     vaultStatus: () => vault.status(),
     unlock: (actor, passphrase) =>
       audited(parts, actor, "system.unlock", async () => {
-        await (vault.state === "UNINITIALISED"
-          ? vault.initialise(passphrase)
-          : vault.unlock(passphrase));
+        const given = passphrase.length === 0 ? undefined : passphrase;
+        if (given === undefined && vault.status().needsPassphrase) {
+          throw invalidField("passphrase", "is needed: the root key comes from one.");
+        }
+        await (vault.state === "UNINITIALISED" ? vault.initialise(given) : vault.unlock(given));
         return "";
       }),
     lock: (actor) =>

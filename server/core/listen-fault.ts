@@ -13,7 +13,14 @@ export function listenFault(error: NodeJS.ErrnoException, what: string, remedy: 
       { cause: error },
     );
   }
-  return new Fault("config_invalid", `Cannot listen on ${what}: ${error.code ?? error.message}.`, {
-    cause: error,
-  });
+  const known = REMEDIES[error.code ?? ""];
+  const why = known === undefined ? `${error.code ?? error.message}.` : `${known}, or ${remedy}.`;
+  return new Fault("config_invalid", `Cannot listen on ${what}: ${why}`, { cause: error });
 }
+
+/** What to do about an error of the system; the port's own remedy follows. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: "this host has no such address. Give one that it has",
+  EACCES: "only root may. Let the service have CAP_NET_BIND_SERVICE",
+  ENOTFOUND: "the name has no address. Give an address of this host",
+};

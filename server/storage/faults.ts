@@ -81,8 +81,8 @@ export function storageFault(thrown: unknown, dataFile: string): unknown {
 export function corruptFault(dataFile: string, cause?: unknown): Fault {
   return new Fault(
     "database_corrupt",
-    `The database ${dataFile} is damaged or is not a database; stop Latchkey, move it and its -wal and -shm files ` +
-      "aside, copy your latest backup to its place and start again.",
+    `The database ${dataFile} is damaged or is not a database; put your latest backup back: one that ` +
+      "`latchkey vault backup` made with `npm start -- restore <backup>`, a copy of the folder in place of the folder.",
     cause === undefined ? {} : { cause },
   );
 }

@@ -36,6 +36,19 @@ test("a port in use is named", async (t) => {
   }
 });
 
+test("an address that this host does not have, and blocks that are none, are told in a sentence", async (t) => {
+  const folder = dataFolder(t);
+  refused(
+    await run(flags(folder, "--proxy-host=192.0.2.1")),
+    /Cannot listen on .*no such address\. Give one that it has, or /,
+  );
+  refused(
+    await run(flags(folder, "--allow-upstream-cidr=10.0.0.0/8,all")),
+    /--allow-upstream-cidr must be a list such as/,
+    2,
+  );
+});
+
 test("a data folder that cannot be written is named", async (t) => {
   const file = path.join(dataFolder(t), "file");
   writeFileSync(file, "");
@@ -101,7 +114,7 @@ test("a damaged database is refused with how to restore it, and never made anew"
   const bytes = Buffer.from(whole);
   bytes.fill(0x5a, 4096, 4096 * 6);
   writeFileSync(file, bytes);
-  refused(await run(flags(folder)), /is damaged .*copy your latest backup/);
+  refused(await run(flags(folder)), /is damaged .*restore <backup>/);
   truncateSync(file, 100);
   refused(await run(flags(folder)), /is damaged/);
   assert.equal(readFileSync(file).length, 100);

@@ -27,6 +27,15 @@ import {
 const PASSPHRASE = "correct horse battery staple";
 const OTHER_PASSPHRASE = "an entirely different sentence";
 
+test("a locked vault is unlocked without a passphrase where there is none, and not where there is one", async (t) => {
+  const file = await serve(t, dataFolder(t));
+  await file.api.system.lock({});
+  const { vault } = await file.api.system.unlock({});
+  assert.equal(vault?.state, VaultStatus_State.UNLOCKED);
+  const typed = await serve(t, dataFolder(t), "--root-key=passphrase");
+  await assert.rejects(typed.api.system.unlock({}), /passphrase: is needed/);
+});
+
 test("a passphrase makes the vault, locks every start, and unlocking serves what was enrolled meanwhile", async (t) => {
   const folder = dataFolder(t);
   const stub = await upstream(t);

@@ -331,7 +331,7 @@ test("values that cannot be are refused with the flag, the value and what is all
     ],
     [
       ["client-keys", "create", "--name", "x", "--limits", "fast"],
-      /--limits cannot be "fast"; give a list such as rpm=60/,
+      /--limits cannot be "fast"; give none, or rpm=60/,
     ],
     [
       ["client-keys", "create", "--name", "x", "--format", "imported"],
@@ -527,4 +527,75 @@ test("a lost line is told by its cause, and is not mistaken for a refusal", () =
     details: { reason: "no_own_token", fields: {}, metadata: {} },
   });
   assert.equal(overloaded.isConnectionLoss, false);
+});
+
+test("a switch whose name begins with no- is sent, and the log reads as lines without heartbeats", async () => {
+  const script = (fake: FakeApi): void =>
+    fake.onStream("tailLog", (stream) => {
+      stream.send({ stream: { kind: 1, nodeId: "node-1" } });
+      stream.send({
+        stream: { kind: 2 },
+        lines: [{ level: 3, message: "calls waited", fields: { loopDelayMaxMs: "338" } }],
+      });
+      stream.send({ stream: { kind: 3 } });
+      stream.end();
+    });
+  const { request, out } = await run(["system", "log", "--no-follow"], { script });
+  assert.equal(request?.["noFollow"], true);
+  assert.match(out, /^ ?warn +calls waited loopDelayMaxMs=338\n$/);
+  assert.equal((await run(["system", "log"], { script })).request?.["noFollow"], undefined);
+});
+
+test("streams say nothing of their begin and heartbeats, but tell when rows were missed", async () => {
+  const script = (fake: FakeApi): void =>
+    fake.onStream("watchChanges", (stream) => {
+      for (const kind of [1, 3]) stream.send({ stream: { kind, nodeId: "node-1" } });
+      stream.send({ stream: { kind: 4, reason: "too_slow" } });
+      stream.end();
+    });
+  const { out } = await run(["system", "changes"], { script });
+  assert.match(out, /^stream\n +kind +resync\n +reason +too_slow\n\n$/);
+});
+
+test("no flag has an underscore", () => {
+  const flags = createProgram("0.1.0", handlers()).commands.flatMap((group) =>
+    group.commands.flatMap((command) => command.options.map(({ long }) => long ?? "")),
+  );
+  assert.deepEqual(
+    flags.filter((flag) => flag.includes("_")),
+    [],
+  );
+  assert.ok(flags.includes("--ask-new-passphrase"));
+});
+
+test("a provider key's limits are told as the quota that they are", async () => {
+  const limits = (noun: string): string =>
+    COMMANDS.filter((command) => command.noun === noun && command.verb === "create")
+      .flatMap((command) => flagsOf(command))
+      .find(({ name }) => name === "limits")?.help ?? "";
+  assert.match(limits("client-keys"), /rpm=60/);
+  assert.match(limits("provider-keys"), /month=1000requests/);
+  assert.doesNotMatch(limits("provider-keys"), /rpm/);
+});
+
+test("what flags cannot say is asked for as --request", async () => {
+  for (const command of ["pool set-allocation", "client-keys import"]) {
+    // eslint-disable-next-line no-await-in-loop -- one command after the other
+    const { code, complaint, fake } = await run(command.split(" "));
+    assert.equal(code, 2);
+    assert.match(complaint ?? "", /needs --request, with the JSON of a \w+Request on stdin/);
+    assert.deepEqual(fake.sent, []);
+  }
+});
+
+test("a vault without a passphrase is unlocked without one", async () => {
+  assert.equal((await run(["vault", "unlock"])).request?.["passphrase"], "");
+  const given = await run(["vault", "unlock"], { stdin: "open sesame 123\n" });
+  assert.equal(given.request?.["passphrase"], "open sesame 123");
+});
+
+test("a part of an answer that says nothing is not shown", async () => {
+  const script = (fake: FakeApi): void =>
+    fake.on("whoAmI", () => ({ user: { username: "mia", limits: { budgets: [] } } }));
+  assert.equal((await run(["session", "whoami"], { script })).out, "user\n  username  mia\n");
 });

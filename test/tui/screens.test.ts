@@ -359,6 +359,18 @@ test("the vault is unlocked with a passphrase that is never drawn", async () => 
   });
 });
 
+test("a vault whose root key needs no passphrase is unlocked without one", async () => {
+  await withApp({}, async ({ press, fake, tui, pass }) => {
+    fake.on("getStatus", () => ({ version: "0.1.0", vault: { state: 2, rootKeySource: 1 } }));
+    await press("9");
+    await pass(300);
+    await press("u");
+    assert.equal(tui.find("Passphrase"), undefined);
+    await press("<enter>");
+    assert.deepEqual(fake.requests("unlock"), [{ passphrase: "" }]);
+  });
+});
+
 test("the audit chain is verified on demand and its state stays in sight", async () => {
   await withApp({}, async ({ press, fake, tui }) => {
     fake.on("verifyChain", () => ({ intact: false, firstBadSeq: 17n, message: "hash differs" }));

@@ -9,6 +9,7 @@ import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { logLines } from "./log-lines.js";
 import { testedKeyLine, testLine } from "./test-lines.js";
 
 /** One subcommand: a verb of a noun is one RPC, its flags are the fields of the request. */
@@ -306,7 +307,7 @@ export const COMMANDS: readonly Command[] = [
     ],
   }),
   ...noun("vault", SystemService, {
-    unlock: ["Unlock", "unlock with the passphrase; asks for it or reads stdin"],
+    unlock: ["Unlock", "unlock; asks for the passphrase or reads stdin, empty where there is none"],
     lock: ["Lock", "lock: calls are refused until it is unlocked"],
     "rotate-key": ["RotateVaultKey", "re-seal every secret to a new vault key, online"],
     "rotate-root-key": ["RotateRootKey", "wrap the keyring under a new root key"],
@@ -321,7 +322,7 @@ export const COMMANDS: readonly Command[] = [
     settings: ["GetSettings", "show the settings"],
     set: ["UpdateSettings", "change settings, from now on and without a restart"],
     changes: ["WatchChanges", "follow changes of everything you may see"],
-    log: ["TailLog", "follow the server's log"],
+    log: ["TailLog", "follow the server's log", { line: logLines }],
   }),
   ...noun("session", SessionService, {
     whoami: ["WhoAmI", "show who you are and what you may do"],

@@ -1,7 +1,7 @@
 import { ScalarType, type DescEnumValue, type DescField } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { isRequired, rulesOf } from "./field-rules.js";
-import { LIMITS_HELP, parseLimits } from "../present/limits.js";
+import { LIMITS_HELP, parseLimits, QUOTA_HELP } from "../present/limits.js";
 import { UsageError } from "./usage-error.js";
 import { parseSpan, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { Command } from "./commands.js";
@@ -50,7 +50,7 @@ export function flagsOf(command: Command): readonly Flag[] {
     .map((field) => ({
       name: SHORT_NAMES[field.name] ?? field.name.replaceAll("_", "-"),
       placeholder: placeholderOf(field),
-      help: helpOf(field),
+      help: helpOf(field, command),
       required: isRequired(field),
       field,
     }));
@@ -109,7 +109,7 @@ function parseMessage(flag: Flag, typeName: string, text: string, nowMs: number)
   if (typeName === TIMESTAMP) return parseMoment(flag, text, nowMs);
   if (typeName === TIME_RANGE) return parseRange(flag, text, nowMs);
   const limits = text === NONE ? { budgets: [] } : parseLimits(text);
-  if (limits === undefined) throw refused(flag, text, `a list such as ${LIMITS_HELP}`);
+  if (limits === undefined) throw refused(flag, text, flag.help);
   return limits;
 }
 
@@ -153,8 +153,8 @@ function isFlagType(field: DescField): boolean {
 }
 
 /** Fields of a request that flags cannot express: for them the whole request is read from stdin. */
-export function needsRequest(command: Command): boolean {
-  return inputFields(command).some(
+export function requestFieldsOf(command: Command): readonly DescField[] {
+  return inputFields(command).filter(
     (field) => !isFlagType(field) && !isRedacted(field) && !HIDDEN.has(field.name),
   );
 }
@@ -184,13 +184,15 @@ const MESSAGE_HELP: Readonly<Record<string, string>> = {
   [LIMITS]: `${NONE}, or ${LIMITS_HELP}`,
 };
 
-function helpOf(field: DescField): string {
-  const words = [wordsOf(field), isRequired(field) ? "(required)" : ""];
+function helpOf(field: DescField, command: Command): string {
+  const words = [wordsOf(field, command), isRequired(field) ? "(required)" : ""];
   return words.filter((each) => each !== "").join(" ");
 }
 
-function wordsOf(field: DescField): string {
-  if (field.fieldKind === "message") return MESSAGE_HELP[field.message.typeName] ?? "";
+function wordsOf(field: DescField, { noun }: Command): string {
+  const { message } = field;
+  if (message?.typeName === LIMITS && noun === "provider-keys") return `${NONE}, or ${QUOTA_HELP}`;
+  if (message !== undefined) return MESSAGE_HELP[message.typeName] ?? "";
   const named = FIELD_HELP[field.name];
   if (named !== undefined) return named;
   if (field.enum !== undefined) return enumChoices(field);
@@ -212,6 +214,18 @@ const FIELD_HELP: Readonly<Record<string, string>> = {
   days: "days back from now",
   targets: "models, provider/model or aliases, in the order tried, separated by commas",
   expected_version: "change it only if it is at this version",
+  backfill: "so many of the newest first",
+  no_follow: "end after --backfill",
+  anonymous: "others do not see whose it is",
+  scopes: "chat, embeddings, images, audio, moderations, files, control; separated by commas",
+  name_prefix: "put in front of each name",
+  dry_run: "say what would be done",
+  quota_group: "keys of one account at the provider, which share its limits",
+  recoverable: "keep a sealed copy, which its owner can have shown again",
+  skip_chat: "no chat, which costs a few tokens",
+  without_usage: "leave out calls and reports",
+  compare: "beside the period before",
+  anchor_hash: "the head_hash of an earlier run, with --anchor-seq its head_seq",
 };
 
 /** Values of a oneof named `_field` are optional scalars: absent is not the same as zero. */

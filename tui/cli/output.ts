@@ -125,5 +125,8 @@ function valueOf(message: Message, field: DescField): unknown {
 /** Zero values that say nothing in a list of fields. */
 function isNoise(field: DescField, message: Message): boolean {
   const value = valueOf(message, field);
+  if (field.fieldKind === "message" && !isMessage(value, TimestampSchema)) {
+    return fieldsOf(field.message, value as Message) === "";
+  }
   return value === "" || value === undefined || (Array.isArray(value) && value.length === 0);
 }

@@ -1,4 +1,5 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { isFieldSet, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Command } from "./commands.js";
 import { fieldsOf, jsonOf, tableOf } from "./output.js";
 import type { CliPort } from "./port.js";
@@ -36,6 +37,7 @@ export class Printer {
 
   #fields(schema: DescMessage, answer: Message): void {
     const streams = this.#command.method.methodKind === "server_streaming";
+    if (streams && saysNothing(schema, answer)) return;
     const text = fieldsOf(schema, answer);
     if (text !== "") this.#port.write(`${text}\n${streams ? "\n" : ""}`);
     else if (!streams) this.#port.write("done\n");
@@ -50,6 +52,14 @@ export class Printer {
     this.#headed = true;
     if (lines.length > 0) this.#port.write(`${lines.join("\n")}\n`);
   }
+}
+
+/** A stream's begin or heartbeat without anything else. */
+function saysNothing(schema: DescMessage, answer: Message): boolean {
+  const set = schema.fields.filter((field) => isFieldSet(answer, field));
+  if (set.some(({ name }) => name !== "stream")) return false;
+  const { stream } = answer as unknown as { stream?: { kind: StreamInfo_Kind } };
+  return stream !== undefined && stream.kind !== StreamInfo_Kind.RESYNC;
 }
 
 /** The listed rows of an answer: its first repeated message field. */

@@ -1,8 +1,8 @@
 import { Command as Program } from "commander";
 import { COMMANDS, type Command } from "./commands.js";
-import { flagsOf, needsRequest, secretFieldsOf } from "./flags.js";
+import { flagsOf, requestFieldsOf, secretFieldsOf } from "./flags.js";
 import type { Invocation } from "./port.js";
-import { asksFor } from "./request.js";
+import { askFlag, asksFor } from "./request.js";
 
 /** Flags that every subcommand and the dashboard take. */
 export interface GlobalFlags {
@@ -94,11 +94,11 @@ function addVerb(
   }
   for (const field of secretFieldsOf(command)) {
     if (asksFor(command, field.name)) continue;
-    verb.option(`--ask-${field.name}`, `ask for the ${field.name.replaceAll("_", " ")}`);
+    verb.option(`--${askFlag(field.name)}`, `ask for the ${field.name.replaceAll("_", " ")}`);
   }
   if (command.asks) verb.option("--yes", "do it without asking");
   if (command.columns.length > 0 && isPaged(command)) verb.option("--all", "every page");
-  if (needsRequest(command)) {
+  if (requestFieldsOf(command).length > 0) {
     verb.option("--request", `read the whole ${command.method.input.name} as JSON from stdin`);
   }
   verb.option("--json", "print JSON, one line for each answer");
@@ -113,7 +113,12 @@ function invocationOf(command: Command, verb: Program, args: readonly unknown[])
     .filter((arg) => typeof arg === "string");
   const values = verb.opts<Record<string, unknown>>();
   const flags = Object.fromEntries(
-    verb.options.map((option) => [option.long?.slice(2) ?? "", values[option.attributeName()]]),
+    verb.options.map((option) => {
+      const value = values[option.attributeName()];
+      // `--no-follow` is kept as `follow`, which is true unless it was given.
+      const given = option.negate ? value === false || undefined : value;
+      return [option.long?.slice(2) ?? "", given];
+    }),
   );
   return {
     positional,

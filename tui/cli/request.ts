@@ -1,8 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { fromJson, ScalarType, type DescField, type DescMessage } from "@bufbuild/protobuf";
 import type { Command } from "./commands.js";
-import { flagsOf, parseFlag, secretFieldsOf, type Flag, type RequestInit } from "./flags.js";
-import { readSecrets, readStdin } from "./secrets.js";
+import {
+  flagsOf,
+  parseFlag,
+  requestFieldsOf,
+  secretFieldsOf,
+  type Flag,
+  type RequestInit,
+} from "./flags.js";
+import { readSecretOrNone, readSecrets, readStdin } from "./secrets.js";
 import type { CliPort, Invocation } from "./port.js";
 import { UsageError } from "./usage-error.js";
 
@@ -15,12 +22,20 @@ const OPTIONAL_SECRETS = new Set([
   "latchkey.v1.RotateRootKeyRequest.new_passphrase",
 ]);
 
+/** Only a vault whose root key comes from a passphrase needs it; the server knows. */
+const UNLOCK = "latchkey.v1.UnlockRequest";
+
 /** Pages of `--all`, as large as the server gives them. */
 const PAGE_SIZE_MAX = 1000;
 
 /** True for a secret that the command must ask for. */
 export function asksFor(command: Command, fieldName: string): boolean {
   return !OPTIONAL_SECRETS.has(`${command.method.input.typeName}.${fieldName}`);
+}
+
+/** The switch with which such a secret is asked for, without its dashes. */
+export function askFlag(fieldName: string): string {
+  return `ask-${fieldName.replaceAll("_", "-")}`;
 }
 
 /** A request under construction, and the message inside it that a command speaks of. */
@@ -115,6 +130,12 @@ async function setFlags(
 
 /** Says what is missing before a secret is asked for in vain. */
 function checkComplete(command: Command, given: readonly Flag[]): void {
+  if (requestFieldsOf(command).some(({ oneof }) => oneof === undefined)) {
+    const { name } = command.method.input;
+    throw new UsageError(
+      `${command.noun} ${command.verb} needs --request, with the JSON of a ${name} on stdin; see proto/latchkey/v1`,
+    );
+  }
   const flags = flagsOf(command);
   const names = flags.map((flag) => flag.name);
   const known = new Set(given.map((flag) => flag.name));
@@ -140,10 +161,14 @@ async function setSecrets(
   port: CliPort,
 ): Promise<void> {
   const fields = secretFieldsOf(command).filter(
-    ({ name }) => asksFor(command, name) || invocation.flags[`ask-${name}`] === true,
+    ({ name }) => asksFor(command, name) || invocation.flags[askFlag(name)] === true,
   );
   const labels = fields.map(({ name }) => name.replaceAll("_", " "));
-  const texts = await readSecrets(labels, port.secrets);
+  const [only] = fields;
+  const texts =
+    only?.parent.typeName === UNLOCK
+      ? [await readSecretOrNone("passphrase, if the root key comes from one", port.secrets)]
+      : await readSecrets(labels, port.secrets);
   fields.forEach((field, i) => {
     const text = texts[i] ?? "";
     draft.set(field, field.scalar === ScalarType.BYTES ? Buffer.from(text) : text);

@@ -45,13 +45,18 @@ export function readStdin({ input }: SecretSource): Promise<string> {
  * of it. Throws when nothing came or when the person pressed Ctrl-C.
  */
 export async function readSecret(label: string, source: SecretSource): Promise<string> {
-  const { input, prompt } = source;
-  const secret = isTerminal(input)
-    ? await askHidden(label, input, prompt)
-    : (await readAll(input)).replace(/\r?\n$/, "");
+  const secret = await readSecretOrNone(label, source);
   if (secret === "")
     throw new UsageError(`no ${label} was given; type it at the prompt or send it on stdin`);
   return secret;
+}
+
+/** The same for one that may be left out. */
+export async function readSecretOrNone(label: string, source: SecretSource): Promise<string> {
+  const { input, prompt } = source;
+  return isTerminal(input)
+    ? askHidden(label, input, prompt)
+    : (await readAll(input)).replace(/\r?\n$/, "");
 }
 
 function isTerminal(input: SecretSource["input"]): input is ReadStream {

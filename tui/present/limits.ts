@@ -25,6 +25,9 @@ export interface LimitsInit {
 export const LIMITS_HINT = "rpm=60,tpm=100000,month=$25,day=500000tokens";
 /** The same with all there is, for messages. */
 export const LIMITS_HELP = "rpm=60,tpm=100000,concurrency=4,month=$25,day=500000tokens";
+/** The quota of a provider key, which is all that one is limited by. */
+export const QUOTA_HINT = "month=$25,month=1000requests";
+export const QUOTA_HELP = `${QUOTA_HINT}, of one period in calls, tokens or money`;
 
 const PERIODS: Readonly<Record<string, Period>> = {
   day: Period.DAY,

@@ -6,7 +6,7 @@ import {
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { toApiError } from "../api/api-error.js";
-import { LIMITS_HINT, limitsText, parseLimits } from "../present/limits.js";
+import { QUOTA_HINT, limitsText, parseLimits } from "../present/limits.js";
 import { minuteOf, parseWhen, WHEN_HELP } from "../present/when.js";
 import { confirm } from "../widgets/confirm.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
@@ -129,7 +129,7 @@ function limitFields(context: ViewContext, limits: string, expires: string): rea
       name: "limits",
       label: "Limits",
       value: limits,
-      placeholder: `none; ${LIMITS_HINT}`,
+      placeholder: `none; ${QUOTA_HINT}`,
       check: checkLimits,
     },
     {

@@ -1,4 +1,5 @@
 import {
+  RootKeySource,
   VaultStatus_State,
   type GetStatusResponse,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
@@ -99,7 +100,7 @@ export class SystemView implements View {
         {
           keys: ["u"],
           action: "system.unlock",
-          description: "unlock the vault with its passphrase",
+          description: "unlock the vault, with its passphrase if it has one",
           group: GROUP,
           hint: "unlock",
           priority: 5,
@@ -181,10 +182,14 @@ export class SystemView implements View {
 
   #unlock(): void {
     const { api, toast } = this.#context;
+    const source = this.#status.value?.vault?.rootKeySource ?? RootKeySource.UNSPECIFIED;
+    const isAsked = source === RootKeySource.PASSPHRASE || source === RootKeySource.UNSPECIFIED;
     openForm(this.#context, {
       title: "Unlock the vault",
       permission: "system.unlock",
-      fields: [{ kind: "masked", name: "passphrase", label: "Passphrase", required: true }],
+      fields: isAsked
+        ? [{ kind: "masked", name: "passphrase", label: "Passphrase", required: true }]
+        : [],
       submitLabel: "Unlock",
       submit: async ({ passphrase = "" }) => {
         await api.system.unlock({ passphrase });
