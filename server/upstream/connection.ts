@@ -60,8 +60,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
 
   /** False when it was closed while nobody looked. */
   get usable(): boolean {
-    const socket = this.#socket;
-    return !this.#gone && socket !== undefined && socket.writable && socket.readable;
+    return this.#socket?.writable === true;
   }
 
   /** Sends on an idle connection. */
@@ -117,7 +116,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
       this.#broke(error);
     });
     socket.on("end", () => {
-      if (!this.#gone) this.#ended();
+      this.#ended();
     });
     socket.on("close", () => {
       this.#broke(closed());
@@ -184,7 +183,6 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     const socket = this.#socket;
     if (socket === undefined) return;
     if (head === undefined) {
-      this.#flight = undefined;
       this.#free();
       flight.onBroken({ kind: "UNREACHABLE", detail: "the request holds what HTTP cannot carry" });
       return;

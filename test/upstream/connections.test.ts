@@ -233,6 +233,33 @@ test("a reader that has enough stops its provider until it wants more", async ()
   assert.ok(pauses > 16);
 });
 
+test("of a reply that is held back no more is read, however much its provider sends", async () => {
+  let first: net.Socket | undefined;
+  answer = (socket) => {
+    if (first === undefined) {
+      first = socket;
+      socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n0");
+    } else socket.write(reply("ok"));
+  };
+  let read = 0;
+  let hear: () => void = () => undefined;
+  const heard = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  start({}, () => {
+    read++;
+    hear();
+    return false;
+  });
+  await heard;
+  for (let i = 0; i < 10; i++) {
+    first?.write("more");
+    // Comes on another connection, after what the first one was sent.
+    assert.equal((await call()).body, "ok");
+  }
+  assert.equal(read, 1);
+});
+
 test("a call that is given up takes its connection with it, and says nothing more", async () => {
   answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart");
   let told = 0;
@@ -253,10 +280,32 @@ test("a call that is given up takes its connection with it, and says nothing mor
 });
 
 test("a call that is given up while its connection opens leaves it to the next one", async () => {
+  upstream = made({ socketsPerOriginMax: 1 });
   const { flight } = start();
   flight.abort();
   assert.equal((await call()).body, "ok");
   assert.equal(upstream.inFlight, 0);
+  assert.equal(sockets.length, 1);
+});
+
+test("a connection that does not come about takes no place among those of its provider", async () => {
+  let isDown = true;
+  const resolve: Resolve = (_name, done) => {
+    if (isDown) done(new Error("no such name"), []);
+    else done(null, [{ address: "127.0.0.1", family: 4 }]);
+  };
+  const named = new UrlPolicy({ allowCidrs: ["127.0.0.0/8"], resolve });
+  upstream = new Upstream({
+    clock,
+    policy: named,
+    limits: { socketsPerOriginMax: 1, waitingPerOriginMax: 0 },
+  });
+  const plain = baseUrl;
+  baseUrl = plain.replace("127.0.0.1", "provider.example");
+  for (let i = 0; i < 2; i++) assert.equal((await call()).failure?.kind, "UNREACHABLE");
+  isDown = false;
+  assert.equal((await call()).body, "ok");
+  baseUrl = plain;
 });
 
 test("calls beyond the connections wait their turn", async () => {
@@ -344,7 +393,10 @@ test("a kept connection that closes under a request is replaced once, a fresh on
     resets++;
     socket.resetAndDestroy();
   };
-  assert.equal((await call()).failure?.kind, "UNREACHABLE");
+  assert.deepEqual((await call()).failure, {
+    kind: "UNREACHABLE",
+    detail: "connection closed before a reply (ECONNRESET)",
+  });
   assert.equal(resets, 2);
   assert.equal((await call()).failure?.kind, "UNREACHABLE");
   assert.equal(resets, 3);
@@ -449,10 +501,11 @@ test("a provider that says 408 on a kept connection had closed it, and the call 
   await call();
   const late = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
   answer = (socket) => {
-    socket.end(late);
+    socket.write(late);
     answer = (fresh) => fresh.write(reply("again"));
   };
   assert.deepEqual(await call(), { body: "again", failure: undefined });
+  await closed(sockets[0]);
   // On a connection of its own, and where it does not end, it is an answer as any other.
   answer = (socket) => socket.write(late.replace("close", "keep-alive"));
   assert.equal((await call()).body, "");
