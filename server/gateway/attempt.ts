@@ -197,7 +197,6 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const hasRoom = this.#body.push(chunk);
     if (head.httpStatus >= 400) {
       if (this.#body.bytes > limits.errorReplyBytesMax) {
-        this.flight?.abort();
         this.#judge(head);
       }
       return true;
@@ -243,7 +242,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     const failure = this.failedInside(error);
     const httpStatus = failure.httpStatus ?? head.httpStatus;
     const text = redact(body.toString("utf8"), this.options.secret);
-    const isRequests = failure.outcome === "REQUEST_REFUSED" || !failure.elsewhere;
+    const isRequests = failure.outcome === "REQUEST_REFUSED";
     const reply = isRequests ? this.#refusal({ ...head, httpStatus }, text) : undefined;
     this.#refuse({ ...failure, reply });
   }

@@ -45,9 +45,9 @@ export class OriginPool implements ConnectionHome {
     this.#tick = options.tick;
   }
 
-  /** Calls that have or wait for a connection. */
+  /** Connections that have a call, or will. As long as calls wait there are such. */
   get busy(): number {
-    return this.#open - this.#idle.size + this.#waiting.size;
+    return this.#open - this.#idle.size;
   }
 
   /** Connections that nothing uses. */

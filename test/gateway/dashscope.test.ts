@@ -8,6 +8,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
+import type { GatewayLimits } from "../../server/gateway/limits.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
 // DashScope makes images as tasks; OpenAI's SDK asks for images and waits.
@@ -23,20 +24,24 @@ let client: OpenAI;
 
 before(async () => {
   stub = await startUpstreamStub();
-  gateway = await startGateway({
+  gateway = await start({ bodyBytesInFlightMax: BODY_BYTES_MAX });
+  client = clientOf(gateway);
+});
+
+function start(limits: Partial<GatewayLimits>): Promise<TestGateway> {
+  return startGateway({
     providers: [{ baseUrl: `http://dashscope.aliyuncs.com:${String(stub.port)}/api/v1` }],
     secrets: [SECRET, "sk-second"],
-    limits: {
-      taskPauseMs: 1,
-      replyFilesBytesMax: FILES_BYTES_MAX,
-      bodyBytesInFlightMax: BODY_BYTES_MAX,
-    },
+    limits: { taskPauseMs: 1, replyFilesBytesMax: FILES_BYTES_MAX, ...limits },
     resolve: (_name, done) => {
       done(null, [{ address: "127.0.0.1", family: 4 }]);
     },
   });
-  client = new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${gateway.origin}/v1`, maxRetries: 0 });
-});
+}
+
+function clientOf({ origin }: TestGateway): OpenAI {
+  return new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${origin}/v1`, maxRetries: 0 });
+}
 
 after(async () => {
   await gateway.close();
@@ -79,6 +84,21 @@ test("OpenAI's SDK gets the images of a task that was asked about until it was d
   });
   assert.deepEqual(gateway.pool.outcomes, ["OK"]);
   assert.equal(gateway.sink.records.at(-1)?.attempts.length, 1);
+});
+
+test("while a task is waited for nothing is held of what its provider said before", async () => {
+  const roomy = await start({});
+  const output = { task_id: "0385dc79-5ff8", task_status: "PENDING" };
+  const long = replyJson(200, JSON.stringify({ more: "x".repeat(50_000), output }));
+  const done = task("SUCCEEDED", { results: [{ url: "https://oss/1.png" }] });
+  const held: number[] = [];
+  stub.script = inTurn(long, (received, res) => {
+    held.push(roomy.gateway.held.bodies);
+    return done(received, res);
+  });
+  await clientOf(roomy).images.generate({ model: "wanx-v1", prompt: "x" });
+  await roomy.close();
+  assert.deepEqual(held, [0]);
 });
 
 test("a question that fails on the way is asked again, and the task is not begun twice", async () => {

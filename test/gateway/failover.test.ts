@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
 import {
+  CHAT_REPLY,
   chatEvents,
   inTurn,
   messageEvents,
@@ -355,6 +356,7 @@ test("what is no reply is never passed for one", async () => {
     [replyJson(200, '{"error":{"message":"inside"}}'), 502],
     [replyJson(302, "", { location: "http://127.0.0.1:1/steal" }), 502],
     [replyJson(307, "", { location: "http://127.0.0.1:1/steal" }), 502],
+    [replyJson(302, CHAT_REPLY, { location: "http://127.0.0.1:1/steal" }), 502],
     [replyEvents(['data: {"error":{"message":"no"}}\n\n']), 502],
     [(_received, res) => void res.socket?.destroy(), 502],
     [(_received, res) => void res.socket?.end("HTTP/1.1 garbage\r\n\r\n"), 502],
@@ -445,6 +447,15 @@ test("a base URL that the policy refuses is not talked to", async () => {
   assert.equal(site.stub.received.length, 0);
 });
 
+test("a base URL that the policy refuses stops neither other providers nor its own keys", async () => {
+  const providers = [{ baseUrl: "http://10.0.0.1" }, { baseUrl: site.stub.origin }];
+  const { post, pool } = await bound({ providers });
+  site.stub.script = ok;
+  assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(pool.outcomes, ["UNREACHABLE", "OK"]);
+  assert.deepEqual(pool.unreadable, []);
+});
+
 test("a provider key that cannot be opened does not stop the others; a locked vault stops all", async () => {
   const { post, pool } = await bound();
   const open = pool.open.bind(pool);
@@ -472,8 +483,29 @@ test("a secret that takes its time to open is waited for", async () => {
   pool.opening = new Promise((resolve) => {
     setImmediate(resolve);
   });
+  site.stub.script = replyEvents(chatEvents(["a"]));
+  const reply = await post({ ...CHAT, stream: true });
+  assert.equal(await reply.text(), chatEvents(["a"]).join(""));
+  assert.match(String(site.stub.received[0]?.body), /"include_usage":true/);
+});
+
+test("a secret that after a while proves unreadable is as one that was at once, and hurts no call that was left", async () => {
+  const { post, pool } = await bound();
+  let fail: () => void = () => undefined;
+  const open = pool.open.bind(pool);
+  pool.open = (key) =>
+    key.id === "pk_0"
+      ? new Promise((_resolve, reject) => {
+          fail = () => {
+            reject(new Fault("secret_unreadable", "The stored secret cannot be opened."));
+          };
+          setImmediate(fail);
+        })
+      : open(key);
   site.stub.script = ok;
   assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(pool.unreadable, ["pk_0"]);
+  assert.deepEqual(pool.outcomes, ["UNREACHABLE", "OK"]);
 });
 
 test("the head of a stream that failed before its first event is not sent while another key is tried", async () => {

@@ -12,6 +12,7 @@ import { Upstream } from "../../server/upstream/upstream.js";
 import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { makePair } from "../support/certificate.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
+import { turn } from "../support/upstream-stub.js";
 
 /** A provider that shows its connections and answers as each test says. */
 const sockets: net.Socket[] = [];
@@ -310,8 +311,20 @@ test("a connection that does not come about takes no place among those of its pr
 
 test("calls beyond the connections wait their turn", async () => {
   upstream = made({ socketsPerOriginMax: 2 });
-  const bodies = await Promise.all(Array.from({ length: 20 }, () => call()));
-  assert.equal(bodies.filter(({ body }) => body === "ok").length, 20);
+  const asked: string[] = [];
+  answer = (socket, request) => {
+    const [path = ""] = /\/\d+/.exec(request) ?? [];
+    asked.push(path);
+    // Turns later, so that both connections are free while others wait.
+    setImmediate(() => socket.write(reply(path)));
+  };
+  const paths = Array.from({ length: 20 }, (_, at) => `/${String(at)}`);
+  const replies = await Promise.all(paths.map((path) => call({ path })));
+  assert.deepEqual(
+    replies.map(({ body }) => body),
+    paths,
+  );
+  assert.deepEqual(asked.toSorted(), paths.toSorted(), "each goes out once");
   assert.equal(sockets.length, 2);
 });
 
@@ -369,6 +382,42 @@ test("where nobody more may wait, the user with most waiting calls gives up the 
   assert.deepEqual(await ended(loud), ["ok", "ok", "ok", away, away, away]);
   assert.deepEqual(await ended(quiet), ["ok", "ok", away]);
   assert.equal(upstream.inFlight, 0);
+});
+
+test("a call that is given up while it waits leaves its place, and one beyond all places has not been sent", async () => {
+  upstream = made({ socketsPerOriginMax: 1, waitingPerOriginMax: 1 });
+  let free: () => void = () => undefined;
+  const asked: string[] = [];
+  answer = (socket, request) => {
+    asked.push(request.slice(0, request.indexOf(" HTTP")));
+    free = () => socket.write(reply("ok"));
+    if (asked.length > 1) free();
+  };
+  const first = start({ path: "/first" });
+  start({ path: "/left" }).flight.abort();
+  const waits = start({ path: "/waits" });
+  assert.deepEqual((await call({ path: "/beyond" })).failure, {
+    kind: "OVERLOADED",
+    detail: "too many calls wait for this provider",
+    unsent: true,
+  });
+  while (asked.length === 0) await turn();
+  free();
+  assert.equal((await first.outcome).body, "ok");
+  assert.equal((await waits.outcome).body, "ok");
+  assert.deepEqual(asked, ["GET /first", "GET /waits"]);
+});
+
+test("who closes the way out closes what lies idle there, and the rest when its call ends", async () => {
+  await call();
+  upstream.close();
+  await closed(sockets[0]);
+  answer = (socket) => {
+    upstream.close();
+    socket.write(reply("last"));
+  };
+  assert.equal((await call()).body, "last");
+  await closed(sockets[1]);
 });
 
 test("a connection that lies idle for too long, or longer than its provider said, is closed", async () => {
