@@ -91,14 +91,14 @@ test("while a task is waited for nothing is held of what its provider said befor
   const output = { task_id: "0385dc79-5ff8", task_status: "PENDING" };
   const long = replyJson(200, JSON.stringify({ more: "x".repeat(50_000), output }));
   const done = task("SUCCEEDED", { results: [{ url: "https://oss/1.png" }] });
-  const held: number[] = [];
+  let held = 0;
   stub.script = inTurn(long, (received, res) => {
-    held.push(roomy.gateway.held.bodies);
+    held = roomy.gateway.held.bodies;
     return done(received, res);
   });
   await clientOf(roomy).images.generate({ model: "wanx-v1", prompt: "x" });
   await roomy.close();
-  assert.deepEqual(held, [0]);
+  assert.ok(held < 1000, "the request alone");
 });
 
 test("a question that fails on the way is asked again, and the task is not begun twice", async () => {
