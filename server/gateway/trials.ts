@@ -183,7 +183,7 @@ export class Trials implements AttemptListener {
       const { url } = upstream.target(lease.target.provider.baseUrl);
       const secret = secrets.open(lease.providerKey, url.origin);
       if (secret instanceof Promise) this.#sendWhenOpen(lease, secret);
-      else this.#send(lease, secret, true);
+      else this.#send(lease, secret);
     } catch (thrown) {
       this.#unusable(lease, toFault(thrown));
     }
@@ -192,7 +192,7 @@ export class Trials implements AttemptListener {
   #sendWhenOpen(lease: Lease, opening: Promise<Secret>): void {
     const send = (secret: Secret): void => {
       try {
-        this.#send(lease, secret, true);
+        this.#send(lease, secret);
       } catch (thrown) {
         this.onBug(thrown);
       }
@@ -220,7 +220,7 @@ export class Trials implements AttemptListener {
     this.next();
   }
 
-  #send(lease: Lease, secret: Secret, askUsage: boolean): void {
+  #send(lease: Lease, secret: Secret): void {
     const { context, id, match, head, query, principal, book } = this.#options;
     const { upstream, usageOption, paths, limits } = context;
     const plan = this.#plan;
@@ -228,7 +228,7 @@ export class Trials implements AttemptListener {
     const { target } = lease;
     const passage = context.passages.to(match.endpoint, target, plan.streamed);
     if (passage === undefined) throw new Error("a target was leased that cannot serve the call");
-    const asksUsage = askUsage && usageOption.asks(target.provider);
+    const asksUsage = usageOption.asks(target.provider);
     const body = this.#bodyFor({
       plan,
       match,
@@ -355,12 +355,12 @@ export class Trials implements AttemptListener {
     this.#otherwise++;
     if (attempt.options.usageAsked && refusesUsageOption(failure)) {
       context.usageOption.refusedBy(lease.target.provider);
-      this.#send(lease, secret, false);
+      this.#send(lease, secret);
       return true;
     }
     const asked = attempt.options.passage.form;
     if (!context.passages.learn(match.endpoint, lease.target, { asked, failure })) return false;
-    this.#send(lease, secret, true);
+    this.#send(lease, secret);
     return true;
   }
 

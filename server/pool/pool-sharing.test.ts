@@ -136,6 +136,37 @@ test("sequential stays on one key until it is used up, then goes on to the next 
   );
 });
 
+test("sequential passes over keys that fail nearly always, and takes one of them where all do", () => {
+  const world = new World(keys(4), "SEQUENTIAL");
+  const ids = ["pk_00000", "pk_00001", "pk_00002", "pk_00003"];
+  const wearOut = (id: string): void => {
+    // Never so many failures in a row that the key has to rest.
+    for (let i = 0; i < 60; i++) {
+      const lease = world.lease({ tried: ids.filter((each) => each !== id) });
+      lease.release(result(i % 5 === 0 ? "OK" : "CUT"));
+    }
+  };
+  for (const id of ["pk_00000", "pk_00001", "pk_00003"]) wearOut(id);
+  for (let i = 0; i < 3; i++) assert.equal(world.call(), "pk_00002");
+  assert.notEqual(world.lease({ tried: ["pk_00002"] }).providerKey.id, "pk_00002");
+  world.remove("pk_00002");
+  assert.notEqual(world.call(), "pk_00002");
+});
+
+test("no call is lent a key twice, and each key is found at last, however many there are", () => {
+  for (const strategy of STRATEGIES) {
+    const world = new World(keys(40), strategy);
+    const tried: string[] = [];
+    for (let i = 0; i < 40; i++) {
+      const lease = world.lease({ tried });
+      lease.release(result("OK"));
+      tried.push(lease.providerKey.id);
+    }
+    assert.equal(new Set(tried).size, 40, strategy);
+    world.fails("no_public_token", { tried });
+  }
+});
+
 test("least busy goes to the key with the fewest calls in flight", () => {
   const world = new World(keys(3), "LEAST_BUSY");
   const first = world.lease();

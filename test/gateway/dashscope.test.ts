@@ -101,6 +101,31 @@ test("while a task is waited for nothing is held of what its provider said befor
   assert.ok(held < 1000, "the request alone");
 });
 
+test("a caller that leaves while its task is asked about takes the question with it", async () => {
+  const abort = new AbortController();
+  const closed = new Promise<void>((resolve) => {
+    stub.script = inTurn(BEGUN, (_received, res) => {
+      res.on("close", resolve);
+      abort.abort();
+    });
+  });
+  const asked = { model: "wanx-v1", prompt: "x" };
+  await assert.rejects(client.images.generate(asked, { signal: abort.signal }));
+  await closed;
+  assert.equal(gateway.upstream.inFlight, 0);
+});
+
+test("a task that takes longer than any reply may is given up", async () => {
+  const hasty = await start({ wholeHeadTimeoutMs: 0 });
+  stub.script = BEGUN;
+  await assert.rejects(
+    clientOf(hasty).images.generate({ model: "wanx-v1", prompt: "x" }),
+    (error) => error instanceof OpenAI.APIError && error.status === 504,
+  );
+  assert.deepEqual(hasty.pool.outcomes, ["TIMEOUT"]);
+  await hasty.close();
+});
+
 test("a question that fails on the way is asked again, and the task is not begun twice", async () => {
   const done = task("SUCCEEDED", { results: [{ url: "https://oss/1.png" }] });
   stub.script = inTurn(BEGUN, replyJson(502, "<html>"), replyJson(429, "{}"), done);

@@ -343,6 +343,26 @@ test("whatever form the key takes in a provider's error, it does not reach the c
   for (const echo of echoes) assert.ok(!written.includes(echo), echo);
 });
 
+test("a whole reply that is cut is known to be cut", async () => {
+  const { post, pool } = await bound();
+  const cut: Script = (_received, res) => {
+    const head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n";
+    res.socket?.end(head + CHAT_REPLY);
+  };
+  site.stub.script = inTurn(cut, ok);
+  assert.equal((await post(CHAT)).status, 200);
+  assert.deepEqual(pool.outcomes, ["CUT", "OK"]);
+});
+
+test("a model that no key may use is not waited for", async () => {
+  const { post, pool } = await bound();
+  pool.refusal = new Fault("model_not_found", "No key may use it.");
+  pool.backMs = 1;
+  site.stub.script = refusal(429, "x");
+  assert.equal((await post(CHAT)).status, 429);
+  assert.equal(site.stub.received.length, SECRETS.length);
+});
+
 test("what is no reply is never passed for one", async () => {
   const page = "<html><body>502 Bad Gateway</body></html>";
   const scripts: readonly (readonly [Script, number])[] = [
@@ -419,6 +439,16 @@ test("a provider that does not know stream_options is asked again without, and n
   assert.deepEqual(pool.outcomes, ["OK", "OK"]);
 });
 
+test("a provider that refuses stream_options inside its stream is asked again without all the same", async () => {
+  const { post, pool } = await bound();
+  const unknown = 'data: {"error":{"code":400,"message":"Unknown parameter: stream_options"}}\n\n';
+  site.stub.script = inTurn(replyEvents([unknown]), replyEvents(chatEvents(["hi"])));
+  const response = await post({ ...CHAT, stream: true });
+  assert.equal(await response.text(), chatEvents(["hi"]).join(""));
+  assert.doesNotMatch(String(site.stub.received[1]?.body), /stream_options/);
+  assert.deepEqual(pool.outcomes, ["OK"]);
+});
+
 test("a provider that is known not to take stream_options is never asked", async () => {
   const { post } = await bound({ asksUsage: () => false });
   site.stub.script = replyEvents(chatEvents(["hi"]));
@@ -453,6 +483,7 @@ test("a base URL that the policy refuses stops neither other providers nor its o
   site.stub.script = ok;
   assert.equal((await post(CHAT)).status, 200);
   assert.deepEqual(pool.outcomes, ["UNREACHABLE", "OK"]);
+  assert.equal(pool.releases[0]?.result.unsent, true);
   assert.deepEqual(pool.unreadable, []);
 });
 

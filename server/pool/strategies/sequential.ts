@@ -15,9 +15,7 @@ export function chooseInOrder(set: CandidateSet, context: ChoiceContext): KeySlo
   if (current !== undefined && isOpen(current, context) && !isUsedUp(current)) return current;
   const from = lowerBound(set.ready, sequential);
   const start = current === undefined ? from : from + 1;
-  const next = firstOpen(set.ready, start, context);
-  if (next === undefined || !isUsedUp(next)) return next;
-  return firstGood(set.ready, start, context) ?? next;
+  return firstGood(set.ready, start, context) ?? firstOpen(set.ready, start, context);
 }
 
 /** Whether the order moves on to the key that was chosen, or the call just stepped aside for once. */
