@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { World, keys, result } from "../../test/support/pool-world.js";
-import { aProviderKey } from "../../test/support/records.js";
+import { aProviderKey, aRoute } from "../../test/support/records.js";
 
 const ONLY = "pk_00000";
 const GOOD_CHECK = { ok: true, outcome: "OK", error: "" } as const;
@@ -43,6 +43,29 @@ test("a call on proof that its provider refuses for the call's sake proves the k
     proof.release(result(outcome));
     world.lease();
     world.lease();
+  }
+});
+
+test("a call on proof for a model that the provider does not have proves the key for all others", () => {
+  const world = onProof();
+  const proof = world.lease();
+  proof.release(result("MODEL_REFUSED", { httpStatus: 404 }));
+  const other = { route: aRoute("other") };
+  world.lease(other);
+  world.lease(other);
+  world.fails("model_not_found");
+});
+
+test("a limit or an overload of one model proves nothing of a key on proof", () => {
+  for (const [outcome, httpStatus] of [
+    ["RATE_LIMITED", 429],
+    ["PROVIDER_ERROR", 503],
+  ] as const) {
+    const world = onProof();
+    world.lease().release(result(outcome, { httpStatus }));
+    const other = { route: aRoute("other") };
+    world.lease(other);
+    world.fails("no_public_token", other);
   }
 });
 

@@ -386,6 +386,10 @@ export class Pool {
     };
     if (isModels) {
       this.#releaseModel(slot, model, event);
+      // A limit of the model says nothing of a key on proof, which a refusal got past.
+      if (event.outcome === "MODEL_REFUSED") {
+        this.registry.setCondition(slot, afterAttempt(slot.condition, event));
+      }
     } else {
       this.registry.setCondition(slot, afterAttempt(slot.condition, event));
       if (result.outcome === "QUOTA_EXHAUSTED" || result.outcome === "RATE_LIMITED") {
