@@ -384,19 +384,15 @@ export class Pool {
       wasProof,
       policy: this.#allocation,
     };
-    if (isModels) {
-      this.#releaseModel(slot, model, event);
-      // A limit of the model says nothing of a key on proof, which a refusal got past.
-      if (event.outcome === "MODEL_REFUSED") {
-        this.registry.setCondition(slot, afterAttempt(slot.condition, event));
-      }
-    } else {
+    if (isModels) this.#releaseModel(slot, model, event);
+    // A limit of the model says nothing of a key on proof, which a refusal got past.
+    if (!isModels || result.outcome === "MODEL_REFUSED") {
       this.registry.setCondition(slot, afterAttempt(slot.condition, event));
-      if (result.outcome === "QUOTA_EXHAUSTED" || result.outcome === "RATE_LIMITED") {
-        this.#coolGroup(slot, { ...event, wasProof: false });
-      } else if (slot.models !== null && result.outcome === "OK") {
-        this.#modelServed(slot, model, facts.begunAtMs);
-      }
+    }
+    if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
+      this.#coolGroup(slot, { ...event, wasProof: false });
+    } else if (slot.models !== null && result.outcome === "OK") {
+      this.#modelServed(slot, model, facts.begunAtMs);
     }
     if (wasProof) this.registry.refresh(slot);
   }
