@@ -154,6 +154,14 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
   }
 }
 
+/**
+ * The condition of a key after an attempt of a call. `isModels`: `isOfModel` holds, so that a limit says nothing of the
+ * key, be it on proof; a refusal got past its door.
+ */
+export function afterRelease(now: Condition, event: HealthEvent, isModels: boolean): Condition {
+  return isModels && event.outcome !== "MODEL_REFUSED" ? now : afterAttempt(now, event);
+}
+
 /** True when an outcome says something of the model that was asked for, and not of the key. */
 export function isOfModel(outcome: AttemptOutcome, httpStatus: number | null): boolean {
   if (outcome === "RATE_LIMITED" || outcome === "MODEL_REFUSED") return true;

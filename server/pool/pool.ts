@@ -15,6 +15,7 @@ import { explain } from "./explain.js";
 import type { TargetExplanation } from "./explain.js";
 import {
   afterAttempt,
+  afterRelease,
   afterGoodCheck,
   afterLateSuccess,
   afterModelAttempt,
@@ -385,10 +386,7 @@ export class Pool {
       policy: this.#allocation,
     };
     if (isModels) this.#releaseModel(slot, model, event);
-    // A limit of the model says nothing of a key on proof, which a refusal got past.
-    if (!isModels || result.outcome === "MODEL_REFUSED") {
-      this.registry.setCondition(slot, afterAttempt(slot.condition, event));
-    }
+    this.registry.setCondition(slot, afterRelease(slot.condition, event, isModels));
     if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
       this.#coolGroup(slot, { ...event, wasProof: false });
     } else if (slot.models !== null && result.outcome === "OK") {
