@@ -3,6 +3,9 @@ import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { allowedRoute } from "../catalog/allowlist.js";
+import type { StreamForm } from "../dialect/codec.js";
+import { NAMED } from "../dialect/kept-ids.js";
+import { mayNameKept, withKeptItems } from "../dialect/translate/kept-items.js";
 import { withoutForeignThoughts } from "../dialect/translate/foreign-thoughts.js";
 import type { CallInput, WayBack, Translator } from "../dialect/translate/translator.js";
 import type { Endpoint } from "./endpoints.js";
@@ -216,7 +219,7 @@ export interface BodyInput {
   readonly target: RouteTarget;
   /** The provider understands `stream_options`. */
   readonly asksUsage: boolean;
-  /** Asked for when something is translated. */
+  /** Asked for when something is translated, or may go on from that. */
   readonly facts: () => CallFacts;
 }
 
@@ -225,7 +228,7 @@ export type CallFacts = Pick<CallInput, "id" | "nowSeconds" | "asArray" | "memor
 
 /** Makes the body for a target. Throws Fault `untranslatable` with the name of what cannot be said there. */
 export function bodyFor(input: BodyInput): TargetBody {
-  const { plan, match, passage, target, asksUsage } = input;
+  const { plan, match, passage, target, asksUsage, facts } = input;
   if (passage.translator !== undefined) return translatedBody(input, passage.translator);
   const { bodyHead } = plan;
   const usageAsked =
@@ -238,8 +241,16 @@ export function bodyFor(input: BodyInput): TargetBody {
     bytes = renameInside(bytes, plan.modelAsked, target.upstreamModel);
   }
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
-  bytes = withoutForeignThoughts(bytes, match.endpoint.form);
+  const form = requestForm(match.endpoint);
+  if (form === "RESPONSES" && mayNameKept(bytes)) bytes = withKeptItems(bytes, facts().memory);
+  bytes = withoutForeignThoughts(bytes, form);
   return { bytes, usageAsked, translation: undefined };
+}
+
+/** What only counts tokens, or compacts, is asked as what would be made of them. */
+function requestForm({ names, form }: Endpoint): StreamForm {
+  if (names === NAMED.responses) return "RESPONSES";
+  return names === NAMED.messages ? "MESSAGES" : form;
 }
 
 function translatedBody(input: BodyInput, translator: Translator): TargetBody {

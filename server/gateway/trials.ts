@@ -27,6 +27,7 @@ import type { Relay, StreamSource } from "./relay.js";
 import { filesMissing, ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
+import { NAMED } from "../dialect/kept-ids.js";
 import { lacksPath } from "./passages.js";
 import { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
@@ -309,7 +310,7 @@ export class Trials implements AttemptListener {
   #facts(): CallFacts {
     const { context, id, match, query, principal } = this.#options;
     const nowSeconds = Math.floor(context.clock.now() / 1000);
-    const isResponses = match.endpoint.form === "RESPONSES";
+    const isResponses = match.endpoint.names === NAMED.responses;
     return {
       id,
       nowSeconds,

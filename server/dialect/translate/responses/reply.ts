@@ -111,6 +111,16 @@ function responseId(call: CallFacts): string {
   return `resp_${call.id}`;
 }
 
+/** True for the id of a response that was made by a translation. */
+export function isOwnResponse(id: string): boolean {
+  return id.startsWith("resp_call_");
+}
+
+/** True for the id of an item of such a response. */
+export function isOwnItem(id: string): boolean {
+  return /^(?:msg|rs|fc|ctc)_call_/.test(id);
+}
+
 /** OpenAI refuses the id of an item that begins otherwise, should the conversation go on there. */
 const PREFIXES: Readonly<Record<Block["kind"], string>> = {
   TEXT: "msg",
