@@ -490,3 +490,26 @@ test("a response that fails before it began is created first, as SDKs expect", (
   assert.deepEqual(types, ["response.created", "response.in_progress", "response.failed"]);
   assert.equal(stream.failure?.opening, true);
 });
+
+test("a stream that fails for the request's sake says so in the word that agents do not ask again, and in no other case", () => {
+  for (const [type, message, code] of [
+    ["invalid_request_error", "messages: bad", "invalid_prompt"],
+    ["invalid_request_error", "prompt is too long: 3 tokens", "context_length_exceeded"],
+    ["overloaded_error", "Overloaded", "overloaded_error"],
+    ["rate_limit_error", "Slow down", "rate_limit_error"],
+  ] as const) {
+    const { body: _, ...way } = translatorFor("RESPONSES", "MESSAGES")!.request(
+      Buffer.from(JSON.stringify({ model: "m", input: "Hi", stream: true })),
+      { model: "m", maxOutput: 9, providerSlug: "p", asksUsage: true },
+      { id: "call_1", nowSeconds: 1, streamed: true, modelAsked: "m", asArray: false },
+    );
+    const error = JSON.stringify({ type: "error", error: { type, message } });
+    const said = way
+      .stream()
+      .push(Buffer.from(`event: error\ndata: ${error}\n\n`))
+      .toString();
+    const failed = /response\.failed\ndata: (.*)/.exec(said)?.[1] ?? "";
+    const { response } = JSON.parse(failed) as { response: { error: { code: string } } };
+    assert.equal(response.error.code, code);
+  }
+});

@@ -1,3 +1,4 @@
+import type { Problem } from "../../codec.js";
 import { unreachable } from "../../../core/assert.js";
 import type { Signature } from "../conversation.js";
 import { type JsonObject, writeJson } from "../json.js";
@@ -58,10 +59,11 @@ export class ResponsesStreamWriter implements StreamWriter {
         return this.#event(type, { response });
       }
       case "FAIL": {
-        const { code, message } = problemOfFailure(step.failure, "OPENAI", this.#call.id);
+        const problem = problemOfFailure(step.failure, "OPENAI", this.#call.id);
         // SDKs know of no response that fails before it was created.
         const before = this.#sequence === 0 ? this.#start(this.#call.modelAsked) : "";
-        const response = { ...this.#response, status: "failed", error: { code, message } };
+        const error = { code: errorCode(problem), message: problem.message };
+        const response = { ...this.#response, status: "failed", error };
         return before + this.#event("response.failed", { response });
       }
       default:
@@ -248,4 +250,10 @@ export class ResponsesStreamWriter implements StreamWriter {
     const given = { type, sequence_number: this.#sequence++, ...members };
     return `event: ${type}\ndata: ${writeJson(given)}\n\n`;
   }
+}
+
+/** What the request is at fault for is `invalid_prompt` here, which agents do not ask again; any other word they do. */
+function errorCode({ httpStatus, code }: Problem): string {
+  const isRequests = httpStatus === 400 && code !== "context_length_exceeded";
+  return isRequests ? "invalid_prompt" : code;
 }
