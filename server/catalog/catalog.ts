@@ -5,6 +5,7 @@ import { Fault, toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Dialect, Model, Provider, Route, RouteTarget } from "../core/provider.js";
 import type { User } from "../core/user.js";
+import { KeptLists } from "./kept-lists.js";
 import { LruMap } from "./lru.js";
 import { matchesOf, toTarget } from "./matching.js";
 import { NameIndex } from "./name-index.js";
@@ -73,6 +74,7 @@ export class Catalog {
   readonly #models = new Map<string, Model>();
   readonly #adminIds = new Set<string>();
   readonly #resolutions = new LruMap<string, Resolution>(RESOLUTIONS_MAX);
+  readonly #keptLists = new KeptLists();
   #aliases = new Rewrites(new Map());
   #fallbacks = new Rewrites(new Map());
   #indexes: Indexes | null = null;
@@ -100,6 +102,8 @@ export class Catalog {
 
   /** Takes a committed change; kinds that do not concern the catalogue are passed over. */
   applyChange(change: Change): void {
+    // What callers can ask for depends on the keys that there are, too.
+    if (change.kind !== "client_key") this.#keptLists.clear();
     switch (change.kind) {
       case "provider":
         replace(this.#providers, change.id, change.value);
@@ -187,22 +191,25 @@ export class Catalog {
    */
   refreshLists(principal: Principal): Promise<unknown> | undefined {
     if (this.#lists === undefined) return undefined;
-    const providers = this.#indexesFor(principal.ownerId)
-      .flatMap((index) => [...index.providers()])
-      .filter((each) => mayList(each) && this.#hasKeys(each.id, principal));
+    const providers = this.#listing(principal).filter((each) => this.#hasKeys(each.id, principal));
     return this.#lists.refresh(providers, principal);
   }
 
   /** The models that a principal can ask for in a dialect, in the catalogue's order. */
   visibleModels(principal: Principal, dialect: Dialect): readonly VisibleModel[] {
-    return listModels({
-      indexes: this.#indexesFor(principal.ownerId),
-      aliasNames: this.#aliases.names().filter((name) => this.#isReachable(name, principal)),
-      dialect,
-      allowlist: principal.clientKey.modelAllowlist,
-      hasKeys: (providerId, model) => this.#hasKeys(providerId, principal, model),
-      toldBy: (provider) => (mayList(provider) ? (this.#lists?.of(provider, principal) ?? []) : []),
-    });
+    const customOf = this.#customOf(principal.ownerId);
+    const listing = this.#lists === undefined ? [] : this.#listing(principal);
+    const told = listing.map((each) => this.#lists?.of(each, principal) ?? []);
+    return this.#keptLists.of({ principal, customOf, dialect, told }, () =>
+      listModels({
+        indexes: this.#indexesFor(principal.ownerId),
+        aliasNames: this.#aliases.names().filter((name) => this.#isReachable(name, principal)),
+        dialect,
+        allowlist: principal.clientKey.modelAllowlist,
+        hasKeys: (providerId, model) => this.#hasKeys(providerId, principal, model),
+        told: new Map(listing.map((provider, at) => [provider, told[at] ?? []])),
+      }),
+    );
   }
 
   /** A model that a principal can ask for, under this name; many have further names, or fit a pattern, and are not listed. */
@@ -242,13 +249,23 @@ export class Catalog {
   }
 
   #resolution(name: string, ownerId: string): Resolution {
-    const owner = this.#current().ofOwner.has(ownerId) ? ownerId : "";
+    const owner = this.#customOf(ownerId);
     const cacheKey = `${owner}\n${name}`;
     const cached = this.#resolutions.get(cacheKey);
     if (cached !== undefined && cached.validUntilMs > this.#clock.now()) return cached;
     const fresh = this.#resolve(name, owner);
     this.#resolutions.set(cacheKey, fresh);
     return fresh;
+  }
+
+  /** Those whose models only they know. */
+  #listing({ ownerId }: Principal): readonly Provider[] {
+    return this.#indexesFor(ownerId).flatMap((index) => [...index.providers()].filter(mayList));
+  }
+
+  /** Whose custom providers a user has besides the shared ones; empty for none's. */
+  #customOf(ownerId: string): string {
+    return this.#current().ofOwner.has(ownerId) ? ownerId : "";
   }
 
   #isReachable(name: string, principal: Principal): boolean {
@@ -353,6 +370,7 @@ export class Catalog {
   #touch(): void {
     this.#indexes = null;
     this.#resolutions.clear();
+    this.#keptLists.clear();
   }
 
   #applyRole(userId: string, isAdmin: boolean): boolean {

@@ -35,6 +35,9 @@ const ASKS_OF_ONE_MAX = 16;
 /** Models in all lists that are kept, and the lists themselves; of more, the owner who has most loses the oldest list. */
 const MODELS_MAX = 100_000;
 
+/** The same one each time, as is what was told. */
+const NONE: readonly ToldModel[] = [];
+
 /** What is known of one provider's models, as far as one owner's keys, or the pool's, see them. */
 interface Entry {
   provider: Provider;
@@ -69,7 +72,7 @@ export class ProviderLists {
   /** The models that a provider told and that its patterns take; none before it told any. */
   of(provider: Provider, principal: Principal): readonly ToldModel[] {
     const entry = this.#entries.get(nameOf(drawsOn(principal), provider));
-    if (entry === undefined || isElsewhere(entry.provider, provider)) return [];
+    if (entry === undefined || isElsewhere(entry.provider, provider)) return NONE;
     if (entry.provider !== provider) {
       entry.provider = provider;
       entry.fitting = fittingOf(provider, entry.told ?? []);
@@ -103,7 +106,7 @@ export class ProviderLists {
     const known = this.#entries.get(nameOf(who, provider));
     if (known !== undefined && !isElsewhere(known.provider, provider)) return known;
     const askAtMs = this.#options.clock.monotonic();
-    const nothing = { told: undefined, fitting: [], problem: "", asking: undefined };
+    const nothing = { told: undefined, fitting: NONE, problem: "", asking: undefined };
     const entry: Entry = { provider, askAtMs, turn: 0, ...nothing };
     this.#entries.set(holderOf(who), nameOf(who, provider), entry);
     return entry;
@@ -189,6 +192,6 @@ function isElsewhere(before: Provider, now: Provider): boolean {
 }
 
 function fittingOf({ modelPatterns }: Provider, told: readonly ToldModel[]): readonly ToldModel[] {
-  if (modelPatterns.length === 0) return [];
+  if (modelPatterns.length === 0) return NONE;
   return told.filter(({ modelId }) => allowedBy(modelPatterns, modelId));
 }

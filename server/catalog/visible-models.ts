@@ -28,8 +28,8 @@ export interface ListRequest {
   readonly dialect: Dialect;
   readonly allowlist: readonly string[];
   readonly hasKeys: (providerId: string, model: string) => boolean;
-  /** What the provider itself lists of the models that its patterns take. */
-  readonly toldBy: (provider: Provider) => readonly ToldModel[];
+  /** What providers list themselves of the models that their patterns take. */
+  readonly told: ReadonlyMap<Provider, readonly ToldModel[]>;
 }
 
 /** What a dialect has no endpoint for; a provider of that dialect may still offer it. */
@@ -70,9 +70,9 @@ export function listModels(request: ListRequest): readonly VisibleModel[] {
 }
 
 function addTold(request: ListRequest, listed: Map<string, VisibleModel>): void {
-  const { indexes, toldBy } = request;
-  for (const provider of indexes.flatMap((index) => [...index.providers()])) {
-    for (const told of toldBy(provider)) {
+  const { indexes } = request;
+  for (const [provider, models] of request.told) {
+    for (const told of models) {
       const { modelId } = told;
       if (listed.has(modelId)) continue;
       // The catalogue may know it of another provider.

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { aPrincipal } from "../../test/support/records.js";
 import type { Dialect } from "../core/provider.js";
 import { ENDPOINTS } from "./endpoints.js";
-import { modelsText } from "./models.js";
+import { ModelAnswers } from "./models.js";
 import type { ListedModel } from "./ports.js";
 
 function models(count: number): ListedModel[] {
@@ -30,7 +30,12 @@ function read(
     visibleModels: () => listed,
     findModel: (id: string) => listed.find((each) => each.id === id),
   };
-  return JSON.parse(modelsText(router, { endpoint, model }, query, aPrincipal("STANDARD")));
+  const answers = new ModelAnswers(router);
+  const ask = (): string =>
+    answers.answer({ endpoint, model }, query, aPrincipal("STANDARD")).toString();
+  const first = ask();
+  assert.equal(ask(), first, "whoever asks next reads the same");
+  return JSON.parse(first);
 }
 
 interface AnthropicPage {

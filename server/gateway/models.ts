@@ -1,4 +1,3 @@
-import { unreachable } from "../core/assert.js";
 import { Fault } from "../core/fault.js";
 import type { Dialect } from "../core/provider.js";
 import type { Principal } from "../core/client-key.js";
@@ -9,34 +8,55 @@ import type { ListedModel, Router } from "./ports.js";
 const PAGE_DEFAULT = 20;
 const PAGE_MAX = 1000;
 
-/** What a request for the models, or for one of them, is answered. Throws Fault `model_not_found`. */
-export function modelsText(
-  router: Pick<Router, "visibleModels" | "findModel">,
-  { endpoint: { dialect }, model }: Pick<Match, "endpoint" | "model">,
-  query: string,
-  principal: Principal,
-): string {
-  return model === ""
-    ? listModels(dialect, router.visibleModels(principal, dialect), new URLSearchParams(query))
-    : getModel(dialect, router.findModel(model, principal, dialect), model);
+/** A list of models as it is said in one dialect: nothing of it is made anew for the next caller. */
+interface SaidList {
+  /** The JSON text of each model. */
+  readonly texts: readonly string[];
+  /** The answer that has all of them, where the dialect has such a one. */
+  readonly whole: Buffer | undefined;
 }
 
-/** The JSON text of a model list, in the shape of the dialect. `query` is the caller's, for its paging. */
-function listModels(
-  dialect: Dialect,
-  models: readonly ListedModel[],
-  query: URLSearchParams,
-): string {
-  switch (dialect) {
-    case "OPENAI":
-      return JSON.stringify({ object: "list", data: models.map((model) => openaiModel(model)) });
-    case "ANTHROPIC":
-      return JSON.stringify(anthropicPage(models, query));
-    case "GEMINI":
-      return JSON.stringify(geminiPage(models, query));
-    default:
-      return unreachable(dialect);
+/** Answers requests for the models, or for one of them. */
+export class ModelAnswers {
+  readonly #router: Pick<Router, "visibleModels" | "findModel">;
+  /** By list as the router gave it: one that has changed is another. */
+  readonly #said = new WeakMap<readonly ListedModel[], Map<Dialect, SaidList>>();
+
+  constructor(router: Pick<Router, "visibleModels" | "findModel">) {
+    this.#router = router;
   }
+
+  /** The JSON text for a request; `query` is the caller's, for its paging. Throws Fault `model_not_found`. */
+  answer(
+    { endpoint: { dialect }, model }: Pick<Match, "endpoint" | "model">,
+    query: string,
+    principal: Principal,
+  ): Buffer | string {
+    if (model !== "") {
+      return getModel(dialect, this.#router.findModel(model, principal, dialect), model);
+    }
+    const models = this.#router.visibleModels(principal, dialect);
+    const { texts, whole } = this.#saidOf(models, dialect);
+    if (whole !== undefined) return whole;
+    const asked = new URLSearchParams(query);
+    return dialect === "ANTHROPIC" ? anthropicPage(models, texts, asked) : geminiPage(texts, asked);
+  }
+
+  #saidOf(models: readonly ListedModel[], dialect: Dialect): SaidList {
+    const ofList = this.#said.get(models) ?? new Map<Dialect, SaidList>();
+    this.#said.set(models, ofList);
+    const known = ofList.get(dialect);
+    if (known !== undefined) return known;
+    const said = say(models, dialect);
+    ofList.set(dialect, said);
+    return said;
+  }
+}
+
+function say(models: readonly ListedModel[], dialect: Dialect): SaidList {
+  const texts = models.map((model) => JSON.stringify(SHAPES[dialect](model)));
+  if (dialect !== "OPENAI") return { texts, whole: undefined };
+  return { texts: [], whole: Buffer.from(`{"object":"list","data":[${texts.join(",")}]}`) };
 }
 
 /** The JSON text of one model. Throws Fault `model_not_found`. */
@@ -47,17 +67,14 @@ function getModel(dialect: Dialect, model: ListedModel | undefined, id: string):
       `The model "${id}" does not exist or your key may not use it.`,
     );
   }
-  switch (dialect) {
-    case "OPENAI":
-      return JSON.stringify(openaiModel(model));
-    case "ANTHROPIC":
-      return JSON.stringify(anthropicModel(model));
-    case "GEMINI":
-      return JSON.stringify(geminiModel(model));
-    default:
-      return unreachable(dialect);
-  }
+  return JSON.stringify(SHAPES[dialect](model));
 }
+
+const SHAPES: Readonly<Record<Dialect, (model: ListedModel) => object>> = {
+  OPENAI: openaiModel,
+  ANTHROPIC: anthropicModel,
+  GEMINI: geminiModel,
+};
 
 function openaiModel(model: ListedModel): object {
   return {
@@ -91,7 +108,11 @@ function geminiModel(model: ListedModel): object {
   };
 }
 
-function anthropicPage(models: readonly ListedModel[], query: URLSearchParams): object {
+function anthropicPage(
+  models: readonly ListedModel[],
+  texts: readonly string[],
+  query: URLSearchParams,
+): string {
   const limit = pageSize(query.get("limit"), PAGE_DEFAULT);
   const afterId = query.get("after_id");
   const beforeId = query.get("before_id");
@@ -103,23 +124,20 @@ function anthropicPage(models: readonly ListedModel[], query: URLSearchParams): 
     until = before < 0 ? models.length : before;
     from = Math.max(0, until - limit);
   }
-  const page = models.slice(from, until);
-  return {
-    data: page.map((model) => anthropicModel(model)),
+  const place = JSON.stringify({
     has_more: beforeId === null ? until < models.length : from > 0,
-    first_id: page[0]?.id ?? null,
-    last_id: page[page.length - 1]?.id ?? null,
-  };
+    first_id: from < until ? models[from]?.id : null,
+    last_id: from < until ? models[until - 1]?.id : null,
+  });
+  return `{"data":[${texts.slice(from, until).join(",")}],${place.slice(1)}`;
 }
 
 /** The page token is the place in the list: models change too seldom for more. */
-function geminiPage(models: readonly ListedModel[], query: URLSearchParams): object {
+function geminiPage(texts: readonly string[], query: URLSearchParams): string {
   const from = Number(/^\d{1,6}$/.exec(query.get("pageToken") ?? "")?.[0] ?? 0);
   const until = from + pageSize(query.get("pageSize"), 50);
-  return {
-    models: models.slice(from, until).map((model) => geminiModel(model)),
-    ...(until < models.length ? { nextPageToken: String(until) } : {}),
-  };
+  const more = until < texts.length ? `,"nextPageToken":"${String(until)}"` : "";
+  return `{"models":[${texts.slice(from, until).join(",")}]${more}}`;
 }
 
 function pageSize(text: string | null, otherwise: number): number {

@@ -28,7 +28,7 @@ import type { ExchangeOptions } from "./exchange-options.js";
 import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import type { CallTraces } from "./ports.js";
-import { modelsText } from "./models.js";
+import { ModelAnswers } from "./models.js";
 import { answerRoot, jsonHeaders, replyFault } from "./reply.js";
 import { readHead, type RequestHead, spokenIn } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
@@ -91,6 +91,7 @@ class HttpGateway implements Gateway, CallerHandler {
   readonly #server: CallerServer;
   readonly #proxies: TrustedProxies;
   readonly #exchanges = new Roster<Exchange>();
+  readonly #models: ModelAnswers;
   readonly #stopListening: () => void;
   /** What answers those who wait until more models are known. */
   readonly #waiting = new Set<() => void>();
@@ -112,6 +113,7 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#traces = options.traces;
     this.#context = createContext(options, this.#limits);
     this.#contextOf = scopedContexts(this.#context);
+    this.#models = new ModelAnswers(options.router);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
     this.connections = new CallerConnections({
       perAddressMax: this.#limits.callerSocketsPerAddressMax,
@@ -316,7 +318,7 @@ class HttpGateway implements Gateway, CallerHandler {
     const ip = this.#addressOf(connection, head);
     const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
     const answer = (): void => {
-      turn.whole(200, jsonHeaders(id), modelsText(router, match, query, principal));
+      turn.whole(200, jsonHeaders(id), this.#models.answer(match, query, principal));
     };
     const due = router.refreshLists(principal);
     if (due === undefined) {
