@@ -9,6 +9,7 @@ import { startServing } from "./app/serving.js";
 import { startUseCases } from "./app/use-cases.js";
 import { careForVault } from "./app/vault-care.js";
 import { ChangeHistory } from "./control/change-history.js";
+import { Lookups } from "./upstream/lookups.js";
 import { UrlPolicy } from "./upstream/url-policy.js";
 import { VERSION } from "./version.js";
 import type { Banner } from "./app/banner.js";
@@ -28,8 +29,11 @@ export interface App {
  */
 export async function startApp(world: World): Promise<App> {
   const foundation = await openFoundation(world);
-  const { config, lifecycle, storage, vault } = foundation;
-  const policy = new UrlPolicy({ allowCidrs: config.allowUpstreamCidr });
+  const { config, lifecycle, storage, vault, clock } = foundation;
+  const policy = new UrlPolicy({
+    allowCidrs: config.allowUpstreamCidr,
+    resolve: new Lookups({ clock }).resolve,
+  });
   const useCases = await startUseCases(foundation, {
     check: async (baseUrl) => {
       policy.check(baseUrl);

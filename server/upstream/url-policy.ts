@@ -1,5 +1,5 @@
-import { lookup as systemLookup } from "node:dns";
 import { Fault } from "../core/fault.js";
+import { lookUpWithSystem } from "./lookups.js";
 import { type Cidr, isAddress, isWithin, parseCidrs, REFUSED_CIDRS } from "./address.js";
 
 export interface UrlPolicyOptions {
@@ -7,7 +7,7 @@ export interface UrlPolicyOptions {
   readonly allowCidrs: readonly string[];
   /** Ports of public addresses. Inside `allowCidrs` every port is allowed. */
   readonly ports?: readonly number[];
-  /** Resolves names; the system's resolver unless a test says otherwise. */
+  /** Resolves names; by default the system's resolver. */
   readonly resolve?: Resolve;
 }
 
@@ -59,7 +59,7 @@ export class UrlPolicy {
   constructor(options: UrlPolicyOptions) {
     this.#allowed = parseCidrs(options.allowCidrs);
     this.#ports = options.ports ?? PUBLIC_PORTS;
-    this.#resolve = options.resolve ?? resolveWithSystem;
+    this.#resolve = options.resolve ?? lookUpWithSystem;
   }
 
   /** Throws Fault `base_url_not_allowed` naming what is wrong with the URL. */
@@ -142,11 +142,4 @@ function checkName(name: string): void {
 
 function refuse(reason: string): never {
   throw new Fault("base_url_not_allowed", `The base URL is not allowed: ${reason}.`);
-}
-
-function resolveWithSystem(
-  hostname: string,
-  done: (error: Error | null, addresses: readonly ResolvedAddress[]) => void,
-): void {
-  systemLookup(hostname, { all: true }, done);
 }
