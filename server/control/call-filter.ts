@@ -77,6 +77,7 @@ function matches(op: Condition["op"], value: Value, wanted: readonly string[]): 
     case "!=":
       return wanted.includes(text);
     case "~":
+      if (typeof value === "number") return wanted.includes(text);
       return wanted.some((each) => text.includes(each));
     case ">":
       return number > limit;

@@ -102,7 +102,7 @@ export function searchClause(fields: Fields, text: string): Clause | undefined {
 
 function textClause(name: string, field: Field, { op, value }: Condition): Clause {
   if (op === "~") return { sql: SQLITE.like(field.sql), values: [`%${escapeLike(value)}%`] };
-  if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and ~");
+  if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and :");
   if (field.values === undefined) {
     return equality(field, op, field.choices === true ? split(name, value) : [value]);
   }
@@ -121,7 +121,7 @@ function listClause(name: string, field: Field, { op, value }: Condition): Claus
   const element = `%${escapeLike(JSON.stringify(value))}%`;
   if (op === "=") return { sql: like, values: [element] };
   if (op === "!=") return { sql: `(${field.sql} IS NULL OR NOT ${like})`, values: [element] };
-  throw wrongOperator(name, op, "=, != and ~");
+  throw wrongOperator(name, op, "=, != and :");
 }
 
 function referenceClause(name: string, field: Field, { op, value }: Condition): Clause {
@@ -129,7 +129,7 @@ function referenceClause(name: string, field: Field, { op, value }: Condition): 
   if (op === "~") {
     return { sql: like, values: [`%${escapeLike(value)}%`] };
   }
-  if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and ~");
+  if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and :");
   const choices = split(name, value);
   const found = choices.map(() => exactly).join(" OR ");
   const marks = exactly.split("?").length - 1;
@@ -138,8 +138,10 @@ function referenceClause(name: string, field: Field, { op, value }: Condition): 
   return { sql: `(${field.sql} IS NULL OR NOT (${found}))`, values };
 }
 
-function numberClause(name: string, field: Field, { op, value }: Condition): Clause {
-  if (op === "~") throw wrongOperator(name, op, "=, !=, <, <=, > and >=");
+/** What contains something is a text; a number is meant as it is. */
+function numberClause(name: string, field: Field, condition: Condition): Clause {
+  const { value } = condition;
+  const op = condition.op === "~" ? "=" : condition.op;
   if (value === "" && field.nullable === true && (op === "=" || op === "!=")) {
     return equality(field, op, [""]);
   }
@@ -201,7 +203,9 @@ function parseNumber(kind: Field["kind"], value: string): number | undefined {
 }
 
 function wrongOperator(name: string, op: string, allowed: string): Error {
-  return invalidField("filter", `${name} cannot be compared with ${op}; use ${allowed}`);
+  const field = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const sign = op === "~" ? ":" : op;
+  return invalidField("filter", `${field} cannot be compared with ${sign}; use ${allowed}`);
 }
 
 /** Takes away the meaning that `%`, `_` and the escape itself have in a pattern. */

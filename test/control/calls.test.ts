@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { callFilter } from "../../server/control/call-filter.js";
 import { LIVE_BATCH_CALLS_MAX, LIVE_BATCH_INTERVAL_MS } from "../../server/metering/live-calls.js";
 import { settle } from "../support/fake-clock.js";
 import { aCall } from "./calls.js";
@@ -48,6 +49,21 @@ test("a quiet watch of calls sends heartbeats, and goes on with the next call", 
   const beat = await after(control, { idle, byMs: 5_000 }, next());
   assert.deepEqual([beat.stream?.kind, beat.stream?.dropped], [HEARTBEAT, 3n]);
   assert.equal(beat.stream?.seq, data.stream?.seq);
+});
+
+test("a colon before a number means that number, live as in lists", () => {
+  const nobody = () => "";
+  const names = {
+    clientKeyNameOf: nobody,
+    usernameOf: nobody,
+    providerSlugOf: nobody,
+    providerKeyNameOf: nobody,
+  };
+  for (const field of ["status", "http_status"]) {
+    const matches = callFilter(`${field}:429`, names, 0);
+    assert.ok(matches(aCall("call_1", { httpStatus: 429 })));
+    assert.ok(!matches(aCall("call_2", { httpStatus: 4290 })));
+  }
 });
 
 test("who stops watching calls leaves nothing behind", async (t) => {
