@@ -40,6 +40,7 @@ export function parseCommandLine(
     )
     .argument("<backup>", "backup file, or a folder with what is in one")
     .option("--accept-unreadable", "restore although some of its secrets do not open")
+    .addHelpText("after", "\nGive --data, --root-key and the like as for the server.")
     .exitOverride()
     .action((backup: string, flags: { acceptUnreadable?: boolean }) => {
       asked = { backup, acceptUnreadable: flags.acceptUnreadable === true };

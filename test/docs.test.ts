@@ -90,6 +90,7 @@ test("every flag that stands as code exists", () => {
   const program = commandLine();
   const known = new Set([
     "--config",
+    "--accept-unreadable",
     "--help",
     ...OPTIONS.map(({ flag }) => `--${flag}`),
     ...program.options.map(({ long }) => long ?? ""),

@@ -249,7 +249,7 @@ export type Allocation = Message<"latchkey.v1.Allocation"> & {
   rateLimitCooldownMs: bigint;
 
   /**
-   * Cooldown in milliseconds after repeated upstream errors. Default 60000.
+   * Longest cooldown in milliseconds after repeated upstream errors; the first is a second, and they double. Default 60000.
    *
    * @generated from field: int64 error_cooldown_ms = 5;
    */

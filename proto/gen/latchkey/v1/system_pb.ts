@@ -1407,21 +1407,21 @@ export type Settings = Message<"latchkey.v1.Settings"> & {
   dayRollupDays: number;
 
   /**
-   * What happens to calls when they cannot be recorded. Default SERVE.
+   * While calls cannot be recorded: SERVE goes on and counts what is lost, REFUSE answers 503. Default SERVE.
    *
    * @generated from field: latchkey.v1.Settings.StorageFailurePolicy storage_failure_policy = 14;
    */
   storageFailurePolicy: Settings_StorageFailurePolicy;
 
   /**
-   * When the record of a call is safe on the disk. Default RELAXED.
+   * When the record of a call is safe on the disk: RELAXED within 50 ms, STRICT before its last byte. Default RELAXED.
    *
    * @generated from field: latchkey.v1.Settings.Durability durability = 15;
    */
   durability: Settings_Durability;
 
   /**
-   * What a call costs that the caller cut off. Default OBSERVED.
+   * What a call costs that the caller cut off: what was seen (OBSERVED), RESERVED, or NOTHING. Default OBSERVED.
    *
    * @generated from field: latchkey.v1.Settings.AbortedCallPolicy aborted_call_policy = 16;
    */
