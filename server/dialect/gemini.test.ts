@@ -62,3 +62,17 @@ test("the error that ends an array is read with whatever blanks are in it and be
   raw.push(Buffer.from(`[{"error": {${BLANKS}x`));
   assert.equal(raw.failure(), `{"error": {${BLANKS}x`);
 });
+
+test("the error that ends a long array is told, and one that began before what is kept of it is not looked for", () => {
+  const element = '{"candidates":[]},';
+  const error = JSON.stringify({ error: { code: 503 } });
+  const watch = arrayWatch();
+  watch.push(Buffer.from("["));
+  for (let i = 0; i < 20; i++) watch.push(Buffer.from(element));
+  watch.push(Buffer.from(`${error}]`));
+  assert.equal(watch.failure(), error);
+  const long = arrayWatch();
+  long.push(Buffer.from(`[${element}{"error":{"x":"`));
+  for (let i = 0; i < 20; i++) long.push(Buffer.from(element.replaceAll('"', "'")));
+  assert.equal(long.failure(), undefined);
+});

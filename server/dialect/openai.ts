@@ -7,15 +7,7 @@ import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./r
 import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
-import {
-  hasError,
-  isComment,
-  lastError,
-  lastEvents,
-  namesError,
-  openingOf,
-  toldError,
-} from "./told-errors.js";
+import { hasError, isComment, lastError, namesError, openingOf, toldError } from "./told-errors.js";
 import { openaiTokens } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
@@ -162,9 +154,9 @@ class OpenaiWatch implements StreamWatch {
 
   failure(): string | undefined {
     if (this.#form === "BYTES") return undefined;
-    const events = lastEvents(this.#tail.bytes());
-    if (this.#form !== "CHAT") return lastError(events, isErrorEvent);
-    return namesError(events) ? lastError(events, isChatError) : undefined;
+    const tail = this.#tail.bytes();
+    if (this.#form !== "CHAT") return lastError(tail, isErrorEvent);
+    return namesError(tail) ? lastError(tail, isChatError) : undefined;
   }
 
   usage(): TokenUsage | undefined {

@@ -33,15 +33,6 @@ export function isComment(event: Buffer): boolean {
   return event[0] === 0x3a && eventData(event) === undefined;
 }
 
-/** The last events of a stream, in which its error stands if it has one. */
-export function lastEvents(tail: Buffer): Buffer {
-  let start = tail.length;
-  for (let looks = 0; looks < EVENTS_MAX && start > 0; looks++) {
-    start = lastEventStart(tail.subarray(0, start));
-  }
-  return tail.subarray(start);
-}
-
 /** The error that one of the last events of a stream tells, as `toldError` does; undefined when none does. */
 export function lastError(tail: Buffer, isError: (event: Buffer) => boolean): string | undefined {
   let events = tail;

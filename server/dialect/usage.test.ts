@@ -185,6 +185,67 @@ test("a usage that a model wrote is never taken for the provider's", () => {
   );
 });
 
+test("a usage that tells one side alone counts that, and one that tells neither is none", () => {
+  for (const [dialect, member, input, output] of [
+    ["OPENAI", "usage", "prompt_tokens", "completion_tokens"],
+    ["OPENAI", "usage", "input_tokens", "output_tokens"],
+    ["ANTHROPIC", "usage", "input_tokens", "output_tokens"],
+    ["GEMINI", "usageMetadata", "promptTokenCount", "candidatesTokenCount"],
+  ] as const) {
+    assert.deepEqual(replyUsage(dialect, { [member]: { [input]: 3 } }), tokens({ input: 3 }));
+    assert.deepEqual(replyUsage(dialect, { [member]: { [output]: 4 } }), tokens({ output: 4 }));
+    for (const none of [{}, { [input]: null, [output]: null }, { total_tokens: 5 }]) {
+      assert.equal(replyUsage(dialect, { [member]: none }), undefined);
+    }
+  }
+});
+
+test("what imitations of OpenAI say of the cache and of audio in words of their own counts too", () => {
+  const usage = { prompt_tokens: 9, completion_tokens: 1 };
+  assert.equal(
+    replyUsage("OPENAI", { usage: { ...usage, prompt_cache_hit_tokens: 8 } })?.cacheRead,
+    8,
+  );
+  assert.deepEqual(replyUsage("OPENAI", { usage: { ...usage, prompt_audio_seconds: 7 } })?.parts, {
+    audioSeconds: 7,
+  });
+});
+
+test("of what a Gemini cache is made of is counted once, when it is made, and of no other reply's sum", () => {
+  const usageMetadata = { totalTokenCount: 500 };
+  const name = "cachedContents/x";
+  assert.deepEqual(replyUsage("GEMINI", { name, usageMetadata }), tokens({ input: 500 }));
+  assert.equal(replyUsage("GEMINI", { name, usageMetadata: {} }), undefined);
+  assert.equal(replyUsage("GEMINI", { name: "files/x", usageMetadata }), undefined);
+  assert.equal(replyUsage("GEMINI", { x: { name }, usageMetadata }), undefined);
+});
+
+test("of a message stream the last usage that tells numbers counts, and what it leaves out as it began", () => {
+  const usageOf = (...usages: (object | null)[]): TokenUsage | undefined => {
+    const events = usages.map((usage, at) =>
+      at === 0
+        ? `event: message_start\ndata: ${JSON.stringify({ message: { usage } })}\n\n`
+        : `event: message_delta\ndata: ${JSON.stringify({ usage })}\n\n`,
+    );
+    return watch("ANTHROPIC", "MESSAGES", events).usage();
+  };
+  const start = { input_tokens: 9, cache_read_input_tokens: 1, output_tokens: 1 };
+  const began = tokens({ input: 10, cacheRead: 1 });
+  assert.deepEqual(usageOf(start), { ...began, output: 1 });
+  assert.deepEqual(usageOf(start, { output_tokens: 7 }, {}), { ...began, output: 7 });
+  assert.deepEqual(
+    usageOf(start, { input_tokens: 20, output_tokens: 7 }),
+    tokens({ input: 20, output: 7 }),
+    "newer models tell all of it again",
+  );
+  assert.deepEqual(usageOf(null, { output_tokens: 7 }), tokens({ output: 7 }));
+  assert.equal(usageOf(null, {}), undefined);
+  const long = { ...start, cache_creation: { ephemeral_1h_input_tokens: 5 } };
+  assert.deepEqual(usageOf(long, { output_tokens: 7 })?.parts, { cacheWriteLong: 5 });
+  const searched = { output_tokens: 7, server_tool_use: { web_search_requests: 2 } };
+  assert.deepEqual(usageOf(start, searched)?.parts, { webSearches: 2 });
+});
+
 test("impossible numbers are made possible", () => {
   assert.deepEqual(
     replyUsage("OPENAI", '{"usage":{"prompt_tokens":-5,"completion_tokens":1e300}}'),

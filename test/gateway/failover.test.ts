@@ -346,7 +346,8 @@ test("whatever form the key takes in a provider's error, it does not reach the c
 test("a whole reply that is cut is known to be cut", async () => {
   const { post, pool } = await bound();
   const cut: Script = (_received, res) => {
-    const head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n";
+    const head =
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n";
     res.socket?.end(head + CHAT_REPLY);
   };
   site.stub.script = inTurn(cut, ok);
