@@ -1,5 +1,6 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
+import { containerIdIn } from "./kept-ids.js";
 import { isRecord } from "./json-record.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
@@ -103,6 +104,10 @@ class AnthropicWatch implements StreamWatch {
   constructor(form: StreamForm, isEvents: boolean) {
     this.#form = form;
     this.#isEvents = isEvents;
+  }
+
+  madeIn(): string {
+    return containerIdIn(this.#tail.bytes());
   }
 
   get keptBytes(): number {

@@ -53,6 +53,8 @@ export interface StreamWatch {
   readonly finished: boolean;
   /** The id under which the provider may keep the reply, as the first event says it; empty if it says none. */
   readonly keptId: string;
+  /** The id of what the reply was made in and lives on in the account, once it has ended; undefined if it names none. */
+  madeIn?(): string | undefined;
   /** Bytes of the stream that it holds, roughly. */
   readonly keptBytes: number;
   /**

@@ -1,5 +1,8 @@
 import { latin1 } from "../core/bytes.js";
 import type { Dialect } from "../core/provider.js";
+import { isRecord, parseRecord } from "./json-record.js";
+import { topLevelObject } from "./last-object.js";
+import { eventData, lastEvent, lastEventStart } from "./sse.js";
 import { scanMember, scanObject } from "./json-scan.js";
 import { readString, type Span } from "./json-span.js";
 import { WantedMembers } from "./wanted-members.js";
@@ -112,6 +115,30 @@ export function namedIn(body: Buffer, members: readonly NamedMember[]): readonly
     const value = VALUE.exec(latin1(body, at, at + OPENING_BYTES))?.[1] ?? "";
     return id.exec(value)?.[1] ?? [];
   });
+}
+
+/** Of the container in which a message was made; empty if it names none. */
+export function containerId(message: Buffer): string {
+  return topLevelObject(message, "container", idOf) ?? "";
+}
+
+/** Of the container that the last events of a message name; empty if none does. */
+export function containerIdIn(events: Buffer): string {
+  if (!events.includes(CONTAINER)) return "";
+  const delta = parseRecord(eventData(lastEvent(beforeLast(events))) ?? "")?.["delta"];
+  const container = isRecord(delta) ? delta["container"] : undefined;
+  return isRecord(container) ? (idOf(container) ?? "") : "";
+}
+
+const CONTAINER = Buffer.from('"container"');
+
+function idOf({ id }: Record<string, unknown>): string | undefined {
+  return typeof id === "string" && id.startsWith("container_") ? id : undefined;
+}
+
+/** Events without the last of them, which only ends a message. */
+function beforeLast(events: Buffer): Buffer {
+  return events.subarray(0, lastEventStart(events));
 }
 
 /** Of a response or a chat completion, from how its reply or its stream begins; empty if it does not say so. */

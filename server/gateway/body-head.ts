@@ -72,7 +72,13 @@ const OPENAI_MEMBERS = new WantedMembers([
 const ID_MEMBER = new WantedMembers(["id"]);
 const MODEL_MEMBER = new WantedMembers(["model"]);
 const BATCH_MEMBERS = new WantedMembers(["input_file_id"]);
-const ANTHROPIC_MEMBERS = new WantedMembers(["model", "stream", "max_tokens", "metadata"]);
+const ANTHROPIC_MEMBERS = new WantedMembers([
+  "model",
+  "stream",
+  "max_tokens",
+  "metadata",
+  "container",
+]);
 // Google takes each name in either spelling.
 const GEMINI_MEMBERS = new WantedMembers(["generationConfig", "generation_config"]);
 const GENERATION_MEMBERS = new WantedMembers([
@@ -129,7 +135,7 @@ function headOfOpenai(body: Buffer): BodyHead {
     format,
     held,
   ] = scanObject(body, OPENAI_MEMBERS);
-  const from = readString(body, previous) ?? conversationOf(body, held);
+  const from = readString(body, previous) ?? idIn(body, held, "conv_");
   return {
     model: modelOf(body, model),
     modelSpan: model,
@@ -147,10 +153,10 @@ function headOfOpenai(body: Buffer): BodyHead {
 }
 
 /** By its id, or as an object with that; of another look it is no such thing, but a member of some vendor's own. */
-function conversationOf(body: Buffer, span: Span | undefined): string {
+function idIn(body: Buffer, span: Span | undefined, begin: string): string {
   if (span === undefined) return "";
   const id = readString(body, span) ?? readString(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
-  return id.startsWith("conv_") ? id : "";
+  return id.startsWith(begin) ? id : "";
 }
 
 /** Reads the JSON body of a Gemini request that names its model as a resource. Throws Fault `malformed_request`. */
@@ -162,7 +168,7 @@ export function headOfResource(body: Buffer): BodyHead {
 }
 
 function headOfAnthropic(body: Buffer): BodyHead {
-  const [model, stream, tokens, metadata] = scanObject(body, ANTHROPIC_MEMBERS);
+  const [model, stream, tokens, metadata, container] = scanObject(body, ANTHROPIC_MEMBERS);
   const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
   return {
     model: modelOf(body, model),
@@ -175,7 +181,7 @@ function headOfAnthropic(body: Buffer): BodyHead {
     streamOptions: undefined,
     usageDecided: true,
     session: readString(body, user) ?? "",
-    from: "",
+    from: idIn(body, container, "container_"),
     store: undefined,
   };
 }

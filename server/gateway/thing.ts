@@ -1,5 +1,5 @@
 import type { Principal } from "../core/client-key.js";
-import { keptIds, namedIn, responseId } from "../dialect/kept-ids.js";
+import { containerId, keptIds, namedIn, responseId } from "../dialect/kept-ids.js";
 import { redact } from "../upstream/redact.js";
 import type { Attempt } from "./attempt.js";
 import type { AttemptFailure } from "./attempt-failure.js";
@@ -63,13 +63,15 @@ export class CallThing {
     if (this.#keeps) {
       this.#learn(attempt, form === "OTHER" ? keptIds(body, dialect) : [responseId(body)]);
     }
-    if (this.#id !== "") this.#learn(attempt, [this.#id]);
+    const made = form === "MESSAGES" ? containerId(body) : "";
+    this.#learn(attempt, [this.#id, made]);
   }
 
   /** A stream ended, or was cut and may still be asked for. */
   learnStream(attempt: Attempt, relay: Relay | undefined): void {
     const kept = this.#keeps ? (relay?.watch.keptId ?? "") : "";
-    this.#learn(attempt, [kept, relay?.begun === true ? this.#id : ""]);
+    const made = relay?.watch.madeIn?.() ?? "";
+    this.#learn(attempt, [kept, made, relay?.begun === true ? this.#id : ""]);
   }
 
   /** An upload that has begun goes on through this server, and with the same key. */
