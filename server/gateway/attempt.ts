@@ -453,4 +453,3 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     this.options.listener.onRefused(this, failure);
   }
 }
-

@@ -21,6 +21,7 @@ import {
   NO_BODY,
 } from "./body-head.js";
 import { modelsBeside, modelsOfBatch } from "./named-models.js";
+import { refuseInPool } from "./pool-things.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { RequestHead } from "./request-head.js";
 
@@ -52,6 +53,7 @@ export interface PlanInput {
   readonly asked: Asked;
   readonly match: Match;
   readonly head: RequestHead;
+  readonly query: string;
   readonly body: Buffer;
   readonly principal: Principal;
   readonly router: Router;
@@ -86,7 +88,7 @@ export function planCall(input: PlanInput): CallPlan {
   if (modelAsked.length > input.modelIdCharsMax) {
     throw new Fault("invalid_argument", "The model id is too long.");
   }
-  if (principal.clientKey.kind === "SUPER") refuseList(match);
+  if (principal.clientKey.kind === "SUPER") refuseInPool(match, input.query, body);
   if (principal.clientKey.modelAllowlist.length > 0) allowNamed(input);
   const route =
     endpoint.model === "NONE"
@@ -103,15 +105,6 @@ export function planCall(input: PlanInput): CallPlan {
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
   };
-}
-
-/** The accounts behind the pool hold what their owners and other callers made. Throws Fault `permission_denied`. */
-function refuseList({ endpoint, id }: Match): void {
-  if (endpoint.method !== "GET" || id !== "") return;
-  throw new Fault(
-    "permission_denied",
-    "A list would show what others have in the account behind a shared provider key; ask for things by their ids, or with a client key of your own provider keys.",
-  );
 }
 
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */

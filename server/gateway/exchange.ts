@@ -118,7 +118,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 
   #admit(principal: Principal, sent: Buffer): void {
-    const { match, head } = this.#options;
+    const { match, head, query } = this.#options;
     const context = this.#context;
     const book = this.#book;
     this.#admitted = true;
@@ -131,8 +131,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       // Before the route is looked for: a refused call is on record with what it asked for.
       book.modelAsked = bounded(asked.model, modelIdCharsMax);
       book.streamed = asked.streamed;
-      const parts = { asked, match, head, body, principal, router, passages, modelIdCharsMax };
-      const plan = planCall(parts);
+      const made = { asked, match, head, query, body, principal };
+      const plan = planCall({ ...made, router, passages, modelIdCharsMax });
       const estimate = estimateOf(context.sink, plan, { match, head });
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;

@@ -153,3 +153,33 @@ test("a caller is told the name by which it knows this server, and how it speaks
     assert.equal(at(host, "", false, false), undefined);
   }
 });
+
+test("who draws on the pool chooses no name, which others could guess; who has own keys may", async () => {
+  const ask = async (body: string, type = "application/json", query = ""): Promise<number> => {
+    const headers = { ...BEGIN, "content-type": type };
+    const response = await fetch(`${gateway.origin}${UPLOAD}${query}`, {
+      method: "POST",
+      headers,
+      body,
+    });
+    await response.text();
+    return response.status;
+  };
+  const named = JSON.stringify({ file: { name: "files/plan", displayName: "plan" } });
+  assert.equal(await ask(named), 200);
+  gateway.authenticator.kind = "SUPER";
+  try {
+    stub.received.length = 0;
+    assert.equal(await ask(named), 403);
+    assert.equal(await ask(String.raw`{"file":{"n\u0061me":"files/plan"}}`), 403);
+    const form = `--x\r\ncontent-type: application/json\r\n\r\n${named}\r\n--x--\r\n`;
+    assert.equal(await ask(form, "multipart/related; boundary=x"), 403);
+    assert.equal(stub.received.length, 0);
+    for (const body of ["", "{}", '{"file":{"displayName":"plan"}}', '{"file":{"name":""}}']) {
+      assert.equal(await ask(body), 200);
+    }
+    assert.equal(await ask(named, "application/octet-stream", "?upload_id=up-1"), 200);
+  } finally {
+    gateway.authenticator.kind = "STANDARD";
+  }
+});
