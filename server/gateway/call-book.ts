@@ -82,6 +82,8 @@ export class CallBook {
   /** A provider has begun what it may bill, and nobody has said that it came to nothing. */
   mayBeBilled = false;
   requestBytes = 0;
+  /** Of audio, as far as the request tells. */
+  sentSeconds = 0;
   firstByteMs: number | null = null;
 
   constructor(
@@ -208,9 +210,17 @@ export class CallBook {
     const given = this.#ofThisCall(told);
     if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
     const { endpoint } = this.#call;
-    if (endpoint.tokens === "NONE") return NOT_COUNTED;
+    if (endpoint.tokens === "NONE") return this.#countedSeconds();
     const tokens = estimateTokens(endpoint, this.requestBytes, textBytes);
     return { tokens, usageSource: "ESTIMATED" };
+  }
+
+  /** What is paid by the hour, as long as the request told. */
+  #countedSeconds(): Counted {
+    const isByTime = (this.#lastLease?.target.price?.audioHour ?? 0) > 0;
+    const audioSeconds = this.sentSeconds;
+    if (!isByTime || audioSeconds === 0) return NOT_COUNTED;
+    return { tokens: { ...NO_TOKENS, parts: { audioSeconds } }, usageSource: "ESTIMATED" };
   }
 
   /** Tokens of a reply of which a part has gone to the caller. */

@@ -6,7 +6,7 @@ import type { BodyHead } from "./body-head.js";
 import { type CallPlan, isForm } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
-import { mediaTokens } from "./media-estimate.js";
+import { mediaTokens, toldSeconds } from "./media-estimate.js";
 import type { CallSink } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
 
@@ -67,6 +67,15 @@ function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage)
 function outputTokens(head: BodyHead, target: RouteTarget): number {
   const each = head.maxOutputTokens ?? target.maxOutput ?? OUTPUT_TOKENS_DEFAULT;
   return Math.min(each * head.choices, TOKENS_MAX);
+}
+
+/** Seconds of audio that a request tells to have; 0 where it does not, or is about none. */
+export function sentSeconds(body: Buffer, match: Match, head: RequestHead): number {
+  const { makes: media } = match.endpoint;
+  const { contentType } = head;
+  return media === undefined
+    ? 0
+    : toldSeconds({ media, body, contentType, isForm: isForm(match, head) });
 }
 
 /** Tokens of a call of which its provider told none. */

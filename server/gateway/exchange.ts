@@ -14,7 +14,7 @@ import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
-import { countReply, estimateOf } from "./estimate.js";
+import { countReply, estimateOf, sentSeconds } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
@@ -136,6 +136,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       const estimate = estimateOf(context.sink, plan, { match, head });
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
+      book.sentSeconds = sentSeconds(body, match, head);
       book.ticket = ticket;
       this.#answer.ticket = ticket;
       context.records.begin(book.begun(principal), (fault) => {

@@ -164,13 +164,34 @@ const NO_FIELDS: ReadonlySet<string> = new Set();
 
 /** At most, by what the file begins with. */
 function secondsOf(body: Buffer, file: Span): number {
-  const begin = latin1(body, file.start, Math.min(file.start + WAVE_HEAD_BYTES, file.end));
+  const told = waveSeconds(body, file);
+  if (told !== undefined) return told;
+  return bytesOf(file) / BYTES_PER_SECOND[formatOf(beginOf(body, file))];
+}
+
+/**
+ * Seconds of audio that a transcription is made of, where its files tell them, as WAV does; 0 where one does not. What
+ * other formats hold depends on how they were packed.
+ */
+export function toldSeconds({ media, body, contentType, isForm }: MediaRequest): number {
+  if (media !== "TRANSCRIPT" || !isForm) return 0;
+  const { files } = readForm(body, contentType, NO_FIELDS);
+  const seconds = files.map((file) => waveSeconds(body, file));
+  if (seconds.includes(undefined)) return 0;
+  return Math.ceil(seconds.reduce<number>((sum, each) => sum + (each ?? 0), 0));
+}
+
+/** Undefined for what is no WAV file. */
+function waveSeconds(body: Buffer, file: Span): number | undefined {
+  const begin = beginOf(body, file);
   const isWhole = begin.length === WAVE_HEAD_BYTES;
-  if (isWhole && begin.startsWith("RIFF") && begin.startsWith("WAVEfmt ", 8)) {
-    const perSecond = body.readUInt32LE(file.start + WAVE_RATE_AT);
-    if (perSecond > 0) return bytesOf(file) / Math.max(perSecond, BYTES_PER_SECOND.OPUS);
-  }
-  return bytesOf(file) / BYTES_PER_SECOND[formatOf(begin)];
+  if (!isWhole || !begin.startsWith("RIFF") || !begin.startsWith("WAVEfmt ", 8)) return undefined;
+  const perSecond = body.readUInt32LE(file.start + WAVE_RATE_AT);
+  return perSecond > 0 ? bytesOf(file) / Math.max(perSecond, BYTES_PER_SECOND.OPUS) : undefined;
+}
+
+function beginOf(body: Buffer, file: Span): string {
+  return latin1(body, file.start, Math.min(file.start + WAVE_HEAD_BYTES, file.end));
 }
 
 /** Up to the end of the rate, in bytes a second, that stands in a WAV file. */

@@ -151,11 +151,7 @@ test("requests with very many parts are translated", async () => {
   for (const [dialect, path, body] of [
     ["ANTHROPIC", "/v1/chat/completions", { messages: [{ role: "system", content: parts }] }],
     ["ANTHROPIC", "/v1/responses", { input: [{ role: "developer", content: items }] }],
-    [
-      "GEMINI",
-      "/v1/responses",
-      { input: [...MESSAGES, { role: "developer", content: items }] },
-    ],
+    ["GEMINI", "/v1/responses", { input: [...MESSAGES, { role: "developer", content: items }] }],
     [
       "ANTHROPIC",
       "/v1/chat/completions",

@@ -8,7 +8,7 @@ import type { Lease, LeaseRequest, LeaseResult } from "../../server/core/lease.j
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PresentedKey } from "../../server/core/presented-key.js";
-import type { Provider, Route, RouteTarget } from "../../server/core/provider.js";
+import type { Price, Provider, Route, RouteTarget } from "../../server/core/provider.js";
 import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
@@ -246,9 +246,24 @@ export class FakeAuthenticator implements Authenticator {
   }
 }
 
+const FREE: Price = {
+  effectiveFrom: 0,
+  input: 0,
+  output: 0,
+  cacheRead: null,
+  cacheWrite: null,
+  longContextFrom: null,
+  longContextInput: null,
+  longContextOutput: null,
+  longContextCacheRead: null,
+  longContextCacheWrite: null,
+};
+
 export class FakeRouter implements Router {
   providers: readonly Provider[];
   readonly #setup: Setup;
+  /** Of all models; what it leaves out is free. */
+  price: Partial<Price> | null = null;
   /** Of providers by their slugs. */
   readonly maxOutputs: Record<string, number> = {};
 
@@ -267,7 +282,7 @@ export class FakeRouter implements Router {
       targets: this.providers.map((each) => ({
         provider: each,
         upstreamModel,
-        price: null,
+        price: this.price === null ? null : { ...FREE, ...this.price },
         maxOutput: this.maxOutputs[each.slug] ?? 1000,
       })),
     };

@@ -173,3 +173,54 @@ test("speech that is asked for as events is a stream: shown, counted and ended a
   assert.equal((await gateway.sink.record(before + 2)).streamed, false);
   stub.script = played;
 });
+
+test("a transcription of which nothing is told costs the seconds that its WAV file tells, as an estimate", async () => {
+  gateway.router.price = { audioHour: 360_000 };
+  const wave = (seconds: number): Uint8Array => {
+    const file = Buffer.alloc(32_000 * seconds);
+    file.write("RIFF");
+    file.write("WAVEfmt ", 8);
+    file.writeUInt32LE(32_000, 28);
+    return file;
+  };
+  const untold = "00:00 --> 00:60\nHello.\n";
+  const told = JSON.stringify({ text: "Hello.", usage: { type: "duration", seconds: 3 } });
+  const calls = gateway.sink.records.length;
+  try {
+    for (const [at, [body, type, files, parts, usageSource, isPriced]] of (
+      [
+        [untold, "text/vtt", [wave(60)], { audioSeconds: 60 }, "ESTIMATED", true],
+        ["Hello.", "text/plain", [wave(2), wave(1)], { audioSeconds: 3 }, "ESTIMATED", true],
+        [
+          '{"text":"Hello."}',
+          "application/json",
+          [wave(9)],
+          { audioSeconds: 9 },
+          "ESTIMATED",
+          true,
+        ],
+        [told, "application/json", [wave(60)], { audioSeconds: 3 }, "PROVIDER", true],
+        ["Hello.", "text/plain", [Buffer.alloc(9_000, 1)], undefined, "NONE", false],
+        ["Hello.", "text/plain", [wave(2), Buffer.alloc(9_000, 1)], undefined, "NONE", false],
+      ] as const
+    ).entries()) {
+      stub.script = replyJson(200, body, { "content-type": type });
+      const sent = form({ response_format: "vtt" }, ...files);
+      const reply = await gateway.fetch(TRANSCRIPTIONS, { method: "POST", body: sent });
+      assert.equal(await reply.text(), body);
+      const record = await gateway.sink.record(calls + at + 1);
+      assert.deepEqual(record.tokens.parts, parts, body);
+      assert.equal(record.usageSource, usageSource);
+      assert.equal(record.costMicros !== null, isPriced);
+    }
+    gateway.router.price = null;
+    const reply = await gateway.fetch(TRANSCRIPTIONS, {
+      method: "POST",
+      body: form({}, wave(60)),
+    });
+    await reply.text();
+    assert.equal((await gateway.sink.record(calls + 7)).costMicros, null);
+  } finally {
+    gateway.router.price = null;
+  }
+});
