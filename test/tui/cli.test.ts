@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { Readable, Writable } from "node:stream";
 import { test } from "node:test";
 import {
@@ -23,6 +26,7 @@ import { SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { ApiError, toApiError } from "../../tui/api/api-error.js";
+import { findTarget } from "../../tui/api/channel.js";
 import type { ServiceClient } from "../../tui/api/client.js";
 import { COMMANDS, type Command } from "../../tui/cli/commands.js";
 import { complaintOf, exitCodeOf } from "../../tui/cli/exit-code.js";
@@ -583,7 +587,7 @@ test("what flags cannot say is asked for as --request", async () => {
     // eslint-disable-next-line no-await-in-loop -- one command after the other
     const { code, complaint, fake } = await run(command.split(" "));
     assert.equal(code, 2);
-    assert.match(complaint ?? "", /needs --request, with the JSON of a \w+Request on stdin/);
+    assert.match(complaint ?? "", /needs --request, with \w+Request as JSON on stdin/);
     assert.deepEqual(fake.sent, []);
   }
 });
@@ -598,4 +602,30 @@ test("a part of an answer that says nothing is not shown", async () => {
   const script = (fake: FakeApi): void =>
     fake.on("whoAmI", () => ({ user: { username: "mia", limits: { budgets: [] } } }));
   assert.equal((await run(["session", "whoami"], { script })).out, "user\n  username  mia\n");
+});
+
+test("a server of another user is told from one that does not run", (t) => {
+  const data = mkdtempSync(path.join(os.tmpdir(), "latchkey-other-"));
+  t.after(() => rmSync(data, { recursive: true, force: true }));
+  assert.throws(() => findTarget({ data }, {}), /No Latchkey server runs here/);
+  writeFileSync(path.join(data, "control.sock"), "");
+  assert.equal(findTarget({ data }, {}).tls, false);
+  chmodSync(data, 0o000);
+  const isRoot = process.getuid?.() === 0;
+  // Root may look into every folder; nobody may not.
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    assert.throws(() => findTarget({ data }, {}), /is for another user: run this as/);
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    chmodSync(data, 0o700);
+  }
+});
+
+test("a socket that a killed server left behind is told as such", () => {
+  const refused = new ApiError(
+    "UNAVAILABLE",
+    "no connection: connect ECONNREFUSED /x/control.sock",
+  );
+  assert.match(complaintOf(refused) ?? "", /nothing listens there; is the server running\?$/);
 });

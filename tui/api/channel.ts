@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Client, credentials, type ChannelCredentials } from "@grpc/grpc-js";
@@ -47,12 +47,7 @@ export function findTarget(flags: TargetFlags, env: Env): Target {
     };
   }
   const socket = path.join(dataFolder(flags, env), "control.sock");
-  if (!existsSync(socket)) {
-    throw new ApiError(
-      "UNAVAILABLE",
-      `No Latchkey server runs here: ${socket} does not exist. Start one with \`npm start\`, or name another with --server host:port or --data folder.`,
-    );
-  }
+  checkSocket(socket);
   return {
     address: `unix:${socket}`,
     label: os.hostname(),
@@ -60,6 +55,21 @@ export function findTarget(flags: TargetFlags, env: Env): Target {
     tls: false,
     caFile: undefined,
   };
+}
+
+/** A folder that may not be looked into says as little of its socket as one that has none. */
+function checkSocket(socket: string): void {
+  try {
+    statSync(socket);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ApiError(
+      "UNAVAILABLE",
+      code === "EACCES"
+        ? `${socket} is for another user: run this as the server's user, such as with \`sudo -u\`, or sign in with --server host:port.`
+        : `No Latchkey server runs here: ${socket} does not exist. Start one with \`npm start\`, or name another with --server host:port or --data folder.`,
+    );
+  }
 }
 
 /** Opens a channel that keeps itself alive and reconnects with back-off; connecting happens at the first call. */

@@ -27,5 +27,8 @@ export function complaintOf(error: unknown): string | undefined {
   if (error instanceof ApiError && error.code === "UNAUTHENTICATED") {
     return `${error.message} (latchkey login <username>)`;
   }
+  if (error instanceof ApiError && error.message.includes("ECONNREFUSED")) {
+    return `${error.message}: nothing listens there; is the server running?`;
+  }
   return error instanceof Error ? error.message : String(error);
 }

@@ -133,7 +133,7 @@ function checkComplete(command: Command, given: readonly Flag[]): void {
   if (requestFieldsOf(command).some(({ oneof }) => oneof === undefined)) {
     const { name } = command.method.input;
     throw new UsageError(
-      `${command.noun} ${command.verb} needs --request, with the JSON of a ${name} on stdin; see proto/latchkey/v1`,
+      `${command.noun} ${command.verb} needs --request, with ${name} as JSON on stdin; see proto/latchkey/v1`,
     );
   }
   const flags = flagsOf(command);
