@@ -68,6 +68,7 @@ test("each cause is found by its own question, and by no other", () => {
     [{ health: health({ state: "INVALID" }) }, "HEALTH FAILED"],
     [{ health: health({ state: "COOLDOWN", cooldownUntil: NOW_MS + 9 }) }, "HEALTH FAILED"],
     [{ health: health({ state: "DEGRADED" }) }, "HEALTH WARNING"],
+    [{ health: health({ state: "UNKNOWN", lastError: "no connection" }) }, "HEALTH WARNING"],
     [{ eligibility: "LIMIT_REACHED" }, "QUOTA FAILED"],
     [{ key: { ...key, modelAllowlist: ["claude-*"] } }, "MODEL FAILED"],
     [{ key: { ...key, service: "qwen" }, inService: false }, "MODEL FAILED"],

@@ -117,7 +117,12 @@ function healthAnswer(health: KeyHealth, nowMs: number): Answer {
   const why = health.lastError === null ? "" : ` ${health.lastError}`;
   switch (health.state) {
     case "UNKNOWN":
-      return passed("It was not used or checked yet.");
+      return health.lastError === null
+        ? passed("It was not used or checked yet.")
+        : warning(
+            `No call with it has succeeded yet: ${health.lastError}.`,
+            "Test its connection.",
+          );
     case "HEALTHY":
       return passed("The provider accepts it.");
     case "DEGRADED":
@@ -185,7 +190,7 @@ function tierAnswer(key: ProviderKey, tierReached: Tier | null): Answer {
 }
 
 function errorsAnswer(attempts: number, failures: readonly FailedAttempt[]): Answer {
-  if (attempts === 0) return skipped("No attempts with it are in the call log.");
+  if (attempts === 0) return skipped("No attempts with it are among the latest calls.");
   const count = Math.min(failures.length, attempts);
   if (count === 0) return passed(`The last ${attempts} attempts went well.`);
   const last = failures[0]?.attempt;

@@ -92,23 +92,20 @@ async function tierReachedBy(deps: DiagnosisDeps, key: ProviderKey): Promise<Tie
 
 /**
  * Attempts with the key, newest first. A call is found under the key that ended it, so attempts that
- * another key made good are looked for among the provider's latest calls with several attempts.
+ * another key made good are looked for among the latest calls with several attempts, of the provider and of all.
  */
 async function attemptsWith(
   { ledger }: DiagnosisDeps,
   key: ProviderKey,
 ): Promise<readonly FailedAttempt[]> {
-  const [ended, recovered] = await Promise.all([
+  const recovered: Condition = { field: "attemptCount", op: ">", value: "1" };
+  const pages = await Promise.all([
     ledger.listCalls(newest(RECENT_ATTEMPTS, [is("providerKeyId", key.id)])),
-    ledger.listCalls(
-      newest(RECOVERED_CALLS, [
-        is("providerId", key.providerId),
-        { field: "attemptCount", op: ">", value: "1" },
-      ]),
-    ),
+    ledger.listCalls(newest(RECOVERED_CALLS, [is("providerId", key.providerId), recovered])),
+    ledger.listCalls(newest(RECOVERED_CALLS, [recovered])),
   ]);
   const calls = new Map<string, CallRecord>();
-  for (const call of [...ended.items, ...recovered.items]) calls.set(call.id, call);
+  for (const call of pages.flatMap(({ items }) => items)) calls.set(call.id, call);
   return [...calls.values()]
     .flatMap((call) =>
       call.attempts

@@ -14,6 +14,8 @@ import {
   ProviderKey_Visibility,
   TestResult_Failure,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import type { CallRecord } from "../../server/core/call.js";
+import { aCall } from "./calls.js";
 import { startControl } from "./harness.js";
 import { collect, refusal } from "./refusal.js";
 
@@ -344,6 +346,28 @@ test("a diagnosis asks every question and says what is wrong first", async (t) =
   );
   assert.equal(ill.verdict, "The key is disabled. Enable it.");
   assert.equal(ill.tierReached, ProviderKey_Tier.UNSPECIFIED);
+});
+
+test("a diagnosis finds attempts that a key of another provider made good", async (t) => {
+  const control = await startControl(t);
+  const alice = await control.as(control.alice);
+  const { providerKey } = await alice.providerKeys.createProviderKey({
+    providerId: OPENAI,
+    secret: SECRET,
+    name: "main",
+  });
+  const id = providerKey?.id ?? "";
+  const attempt = { durationMs: 10, httpStatus: null, detail: "" };
+  const attempts: CallRecord["attempts"] = [
+    { ...attempt, providerKeyId: id, providerId: OPENAI, startedMs: 0, outcome: "UNREACHABLE" },
+    { ...attempt, providerKeyId: "pk_2", providerId: "prv_groq", startedMs: 10, outcome: "OK" },
+  ];
+  const served = { providerId: "prv_groq", providerKeyId: "pk_2", attempts };
+  await control.ledger.appendCalls([aCall("call_1", served)], { file: 0, offset: 0 });
+  const { items, recentErrors } = await alice.providerKeys.diagnoseProviderKey({ id });
+  assert.equal(recentErrors.length, 1);
+  const errors = items.find(({ question }) => question === DiagnosisItem_Question.RECENT_ERRORS);
+  assert.match(errors?.message ?? "", /^1 of the last 1 attempts failed/);
 });
 
 test("a health check is stored and listed with the key", async (t) => {
