@@ -72,9 +72,14 @@ function settings(root: string): string {
     Object.entries(SETTINGS).map(([name, { fallback }]) => {
       const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       const shown = fallback === UNLIMITED ? "none" : code(String(fallback));
-      return [code(snake), shown, meanings.get(snake) ?? ""];
+      return [code(snake), shown, withoutDefault(meanings.get(snake) ?? "")];
     }),
   );
+}
+
+/** A column of its own says it. */
+function withoutDefault(meaning: string): string {
+  return meaning.replace(/ Default [^.;]+(?:\.|;(?= ))/, "");
 }
 
 function metrics(): string {
