@@ -235,6 +235,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     return !this.#parser.begun && STALE_CODES.has(String(code)) && this.#mayResend(flight);
   }
 
+  /** Once: the second time it goes out on a fresh connection. */
   #mayResend(flight: Flight): boolean {
     return this.#reused && !flight.over && flight.mayRetry;
   }

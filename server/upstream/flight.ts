@@ -62,7 +62,6 @@ export class Flight implements Rostered {
   readonly startedAt: number;
   paused = false;
   #over = false;
-  #resent = false;
 
   constructor(request: UpstreamRequest, handler: UpstreamHandler, watch: FlightWatch) {
     this.request = request;
@@ -117,15 +116,14 @@ export class Flight implements Rostered {
 
   // The connection's side.
 
-  /** The request may go out once more: it went out just now and but once, and no byte of a reply has come. */
+  /** The request may go out once more: it went out just now, and no byte of a reply has come. */
   get mayRetry(): boolean {
     const isFresh = this.#watch.tick - this.movedAt <= STALE_SECONDS;
-    return isFresh && this.phase === "HEAD" && !this.#resent;
+    return isFresh && this.phase === "HEAD";
   }
 
   /** The request is about to go out once more. */
   onRetry(): void {
-    this.#resent = true;
     this.phase = "CONNECT";
     this.movedAt = this.#watch.tick;
   }

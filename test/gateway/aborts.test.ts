@@ -424,7 +424,46 @@ test("a call that its caller broke off before a reply counts what was reserved, 
       });
       assert.equal(usageSource, counts ? "ESTIMATED" : "NONE");
       assert.ok(!counts || input > 0);
-      if (isAsked || policy !== "NOTHING") await gateway.close();
+      await gateway.close();
     }
   }
+});
+
+test("a complete stream whose provider does not end it ends whole where it is stopped or left, and its provider's with it", async () => {
+  await start();
+  const events = chatEvents(["a"], true).join("");
+  for (const end of ["STOPPED", "LEFT"] as const) {
+    const closed = new Promise<void>((resolve) => {
+      stub.script = (_received, res) => {
+        res.on("close", resolve);
+        res.writeHead(200, { "content-type": "text/event-stream" });
+        res.write(events);
+      };
+    });
+    const { req, head } = call({ ...STREAM, stream_options: { include_usage: true } });
+    const res = await head;
+    let got = "";
+    try {
+      for await (const chunk of res) {
+        got += String(chunk);
+        if (got !== events) continue;
+        if (end === "STOPPED") gateway.authenticator.invalidate();
+        else req.destroy();
+      }
+    } catch {
+      assert.equal(end, "LEFT");
+    }
+    assert.equal(got, events);
+    assert.equal(res.complete, end === "STOPPED");
+    await closed;
+    while (gateway.gateway.running > 0) await turn();
+  }
+  assert.deepEqual(
+    gateway.sink.records.map(({ status, tokens }) => [status, tokens.input]),
+    [
+      ["SUCCESS", 11],
+      ["SUCCESS", 11],
+    ],
+  );
+  assert.equal(gateway.upstream.inFlight, 0);
 });

@@ -207,6 +207,74 @@ test("a body that breaks off is told from one that ends with its connection", as
   assert.equal((await call()).failure?.kind, "CUT");
   answer = (socket) => socket.end();
   assert.equal((await call()).failure?.kind, "UNREACHABLE");
+  assert.equal(upstream.inFlight, 0);
+});
+
+test("a provider has its time anew when its reply is let flow again, and is the one who is late then", async () => {
+  for (const goesOn of [true, false]) {
+    upstream = made({ idleTimeoutMs: 3000, stallTimeoutMs: 3000 });
+    const at = sockets.length;
+    answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n0");
+    let hear: () => void = () => undefined;
+    const heard = new Promise<void>((resolve) => {
+      hear = resolve;
+    });
+    let read = 0;
+    const { flight, outcome } = start({}, () => {
+      hear();
+      return ++read > 1;
+    });
+    await heard;
+    clock.advance(2000);
+    flight.resume();
+    clock.advance(2000);
+    if (goesOn) sockets[at]?.write("1");
+    else clock.advance(2000);
+    const { body, failure } = await outcome;
+    assert.deepEqual([body, failure?.kind], goesOn ? ["01", undefined] : ["0", "TIMEOUT"]);
+  }
+});
+
+test("a call that takes too long, at whatever, ends once and closes its connection", async () => {
+  const slow = { socketsPerOriginMax: 1, socketWaitMs: 2000, idleTimeoutMs: 3000 };
+  upstream = made({ ...slow, totalTimeoutMs: 9000 });
+  const asked = new Promise<void>((resolve) => {
+    answer = () => {
+      resolve();
+    };
+  });
+  const silent = start({ headTimeoutMs: 4000 });
+  const waiting = start();
+  await asked;
+  clock.advance(3000);
+  assert.deepEqual((await waiting.outcome).failure, {
+    kind: "TIMEOUT",
+    detail: "no connection became free in time",
+    unsent: true,
+  });
+  clock.advance(2000);
+  assert.deepEqual((await silent.outcome).failure, {
+    kind: "TIMEOUT",
+    detail: "the provider did not answer in time",
+  });
+  await closed(sockets[0]);
+  assert.equal(upstream.inFlight, 0);
+  // Never still for long, and never at its end.
+  answer = (socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n0");
+  let read = 0;
+  const endless = start({}, () => {
+    if (++read <= 5) {
+      clock.advance(2000);
+      sockets[1]?.write("1");
+    }
+    return true;
+  });
+  assert.deepEqual((await endless.outcome).failure, {
+    kind: "TIMEOUT",
+    detail: "the call took too long in all",
+  });
+  await closed(sockets[1]);
+  assert.deepEqual([read, upstream.inFlight], [5, 0]);
 });
 
 test("what is no reply is the provider's failure and ends its connection", async () => {
@@ -434,6 +502,7 @@ test("a connection that lies idle for too long, or longer than its provider said
 
 test("a kept connection that closes under a request is replaced once, a fresh one never", async () => {
   await call();
+  clock.advance(5000);
   let resets = 0;
   answer = (socket) => {
     resets++;
@@ -515,7 +584,8 @@ test("of the origins beyond those that are kept, the least recently used idle on
   for (const host of [first, second, first, third, first]) await visit(host);
   // Had the first one gone in place of the second, it would have needed a new connection.
   assert.equal(sockets.length, 3);
-  await visit(second);
+  await closed(sockets[1]);
+  for (const host of [second, second]) await visit(host);
   assert.equal(sockets.length, 4);
   baseUrl = plain;
 });
