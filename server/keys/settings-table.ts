@@ -95,7 +95,7 @@ export const SETTINGS = {
   storageFailurePolicy: choice("SERVE", "SERVE", "REFUSE"),
   durability: choice("RELAXED", "RELAXED", "STRICT"),
   abortedCallPolicy: choice("OBSERVED", "OBSERVED", "RESERVED", "NOTHING"),
-  queueTimeoutMs: whole(5000, 0, 600_000),
+  queueTimeoutMs: whole(5000, 0, 60_000),
   /** Of client keys that are made without any. */
   defaultClientKeyLimits: limits(),
   /** Of all client keys together. */
