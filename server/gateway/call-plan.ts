@@ -20,6 +20,7 @@ import {
   headOfResource,
   NO_BODY,
 } from "./body-head.js";
+import type { GatewayLimits } from "./limits.js";
 import { modelsBeside, modelsOfBatch } from "./named-models.js";
 import { refuseInPool } from "./pool-things.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
@@ -49,6 +50,13 @@ export interface Asked {
   readonly bodyHead: BodyHead;
 }
 
+/** What of the gateway a plan is made with. */
+export interface PlanContext {
+  readonly router: Router;
+  readonly passages: Passages;
+  readonly limits: Pick<GatewayLimits, "modelIdCharsMax">;
+}
+
 export interface PlanInput {
   readonly asked: Asked;
   readonly match: Match;
@@ -56,9 +64,7 @@ export interface PlanInput {
   readonly query: string;
   readonly body: Buffer;
   readonly principal: Principal;
-  readonly router: Router;
-  readonly passages: Passages;
-  readonly modelIdCharsMax: number;
+  readonly context: PlanContext;
 }
 
 /** Reads what the request asks for. Throws Fault `malformed_request`. */
@@ -79,13 +85,14 @@ function asksStream({ streams }: Endpoint, { stream, eventsFormat }: BodyHead): 
 
 /** Finds the route for what is asked. Throws Fault `invalid_argument`, `untranslatable` and whatever the router throws. */
 export function planCall(input: PlanInput): CallPlan {
-  const { match, head, body, principal, router } = input;
+  const { match, head, body, principal, context } = input;
+  const { router, limits } = context;
   const { endpoint } = match;
   const { model: modelAsked, streamed, bodyHead } = input.asked;
   if (modelAsked === "" && endpoint.model !== "NONE") {
     throw new Fault("invalid_argument", "The request must name a model.");
   }
-  if (modelAsked.length > input.modelIdCharsMax) {
+  if (modelAsked.length > limits.modelIdCharsMax) {
     throw new Fault("invalid_argument", "The model id is too long.");
   }
   if (principal.clientKey.kind === "SUPER") refuseInPool(match, input.query, body);
@@ -108,7 +115,8 @@ export function planCall(input: PlanInput): CallPlan {
 }
 
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */
-function allowNamed({ asked, match, head, body, principal, router }: PlanInput): void {
+function allowNamed({ asked, match, head, body, principal, context }: PlanInput): void {
+  const { router } = context;
   const { namesFile, namesModels, method, model, modelDefault, billsUntold } = match.endpoint;
   if (modelDefault !== undefined && billsUntold && asked.bodyHead.model === undefined) {
     throw new Fault(
@@ -157,7 +165,8 @@ function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
 
 /** The route without the targets that cannot serve the endpoint; undefined if none can. */
 function servable(route: Route, input: PlanInput, streamed: boolean): Route | undefined {
-  const { match, passages } = input;
+  const { match, context } = input;
+  const { passages } = context;
   const { endpoint } = match;
   const { targets } = route;
   const isAsIs = (target: RouteTarget): boolean => {

@@ -125,14 +125,12 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#guard(() => {
       const { deployment } = match;
       const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
-      const { router, passages } = context;
       const { modelIdCharsMax } = context.limits;
       const asked = readAsked(match, head, body);
       // Before the route is looked for: a refused call is on record with what it asked for.
       book.modelAsked = bounded(asked.model, modelIdCharsMax);
       book.streamed = asked.streamed;
-      const made = { asked, match, head, query, body, principal };
-      const plan = planCall({ ...made, router, passages, modelIdCharsMax });
+      const plan = planCall({ asked, match, head, query, body, principal, context });
       const estimate = estimateOf(context.sink, plan, { match, head });
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
