@@ -10,8 +10,8 @@ const INLINED = {
 
 /**
  * Has V8 compile what a call goes through into few large pieces. It goes through some hundred small functions, once,
- * and by the next call the processor has forgotten them: a lone call is a seventh faster for it, one of many by a
- * fifteenth. What a start alone goes through is not worth it: to compile it so would leave 13 MiB more in use.
+ * and by the next call the processor has forgotten them: a lone call is up to a seventh faster for it, one of many
+ * up to a fifteenth. What a start alone goes through is not worth it: to compile it so would leave 13 MiB more in use.
  */
 export function inlineMore(): void {
   for (const [flag, bytecodes] of Object.entries(INLINED)) {
