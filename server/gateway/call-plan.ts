@@ -221,16 +221,13 @@ export interface BodyInput {
   readonly target: RouteTarget;
   /** The provider understands `stream_options`. */
   readonly asksUsage: boolean;
-  /** Asked for when something is translated, or may go on from that. */
-  readonly facts: () => CallFacts;
+  /** What a translator wants to know of the call; asked for when something is translated, or may go on from that. */
+  readonly call: () => CallInput;
 }
-
-/** What a translator wants to know of a call besides its plan. */
-export type CallFacts = Pick<CallInput, "id" | "nowSeconds" | "asArray" | "memory">;
 
 /** Makes the body for a target. Throws Fault `untranslatable` with the name of what cannot be said there. */
 export function bodyFor(input: BodyInput): TargetBody {
-  const { plan, match, passage, target, asksUsage, facts } = input;
+  const { plan, match, passage, target, asksUsage, call } = input;
   if (passage.translator !== undefined) return translatedBody(input, passage.translator);
   const { bodyHead } = plan;
   const usageAsked =
@@ -244,7 +241,7 @@ export function bodyFor(input: BodyInput): TargetBody {
   }
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
   const form = requestForm(match.endpoint);
-  if (form === "RESPONSES" && mayNameKept(bytes)) bytes = withKeptItems(bytes, facts().memory);
+  if (form === "RESPONSES" && mayNameKept(bytes)) bytes = withKeptItems(bytes, call().memory);
   bytes = withoutForeignThoughts(bytes, form);
   return { bytes, usageAsked, translation: undefined };
 }
@@ -256,8 +253,7 @@ function requestForm({ names, form }: Endpoint): StreamForm {
 }
 
 function translatedBody(input: BodyInput, translator: Translator): TargetBody {
-  const { plan, passage, target, asksUsage, facts } = input;
-  const { streamed, modelAsked } = plan;
+  const { plan, passage, target, asksUsage, call } = input;
   const { body: bytes, ...translation } = translator.request(
     plan.body,
     {
@@ -266,9 +262,9 @@ function translatedBody(input: BodyInput, translator: Translator): TargetBody {
       providerSlug: target.provider.slug,
       asksUsage,
     },
-    { ...facts(), streamed, modelAsked },
+    call(),
   );
-  const usageAsked = asksUsage && streamed && passage.form === "CHAT";
+  const usageAsked = asksUsage && plan.streamed && passage.form === "CHAT";
   return { bytes, usageAsked, translation };
 }
 

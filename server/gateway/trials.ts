@@ -4,6 +4,8 @@ import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
+import { NAMED } from "../dialect/kept-ids.js";
+import type { CallInput } from "../dialect/translate/translator.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import { queryWithoutKey } from "./admit.js";
@@ -11,14 +13,7 @@ import { Attempt, type AttemptListener } from "./attempt.js";
 import { type AttemptFailure, backIn, refusesUsageOption, unusable } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
 import type { CallBook } from "./call-book.js";
-import {
-  asArray,
-  bodyFor,
-  type BodyInput,
-  type CallFacts,
-  type CallPlan,
-  type TargetBody,
-} from "./call-plan.js";
+import { asArray, bodyFor, type BodyInput, type CallPlan, type TargetBody } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { Failover } from "./failover.js";
 import type { Match } from "./match.js";
@@ -27,7 +22,6 @@ import type { Relay, StreamSource } from "./relay.js";
 import { filesMissing, ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RequestHead } from "./request-head.js";
-import { NAMED } from "../dialect/kept-ids.js";
 import { lacksPath } from "./passages.js";
 import { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
@@ -236,7 +230,7 @@ export class Trials implements AttemptListener {
       passage,
       target,
       asksUsage,
-      facts: () => this.#facts(),
+      call: () => this.#callInput(plan),
     });
     if (body === undefined) return;
     const translated = body.translation !== undefined;
@@ -307,13 +301,15 @@ export class Trials implements AttemptListener {
   }
 
   /** What a translator wants to know of the call besides its body. */
-  #facts(): CallFacts {
+  #callInput({ streamed, modelAsked }: CallPlan): CallInput {
     const { context, id, match, query, principal } = this.#options;
     const nowSeconds = Math.floor(context.clock.now() / 1000);
     const isResponses = match.endpoint.names === NAMED.responses;
     return {
       id,
       nowSeconds,
+      streamed,
+      modelAsked,
       asArray: asArray(match.endpoint, query),
       memory: isResponses ? context.responses.of(principal) : undefined,
     };
