@@ -15,12 +15,20 @@ import {
   TestResult_Failure,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import type { CallRecord } from "../../server/core/call.js";
+import type { Api } from "../../tui/api/services.js";
 import { aCall } from "./calls.js";
 import { startControl } from "./harness.js";
 import { collect, refusal } from "./refusal.js";
 
 const OPENAI = "prv_openai";
 const SECRET = "sk-abcdef0123456789secretxyz";
+
+/** Makes a key, and answers its id. */
+async function idOfMain({ providerKeys }: Api): Promise<string> {
+  const draft = { providerId: OPENAI, secret: SECRET, name: "main" };
+  const { providerKey } = await providerKeys.createProviderKey(draft);
+  return providerKey?.id ?? "";
+}
 
 test("a provider key lives through all its RPCs and its secret stays inside", async (t) => {
   const control = await startControl(t);
@@ -351,12 +359,7 @@ test("a diagnosis asks every question and says what is wrong first", async (t) =
 test("a diagnosis finds attempts that a key of another provider made good", async (t) => {
   const control = await startControl(t);
   const alice = await control.as(control.alice);
-  const { providerKey } = await alice.providerKeys.createProviderKey({
-    providerId: OPENAI,
-    secret: SECRET,
-    name: "main",
-  });
-  const id = providerKey?.id ?? "";
+  const id = await idOfMain(alice);
   const attempt = { durationMs: 10, httpStatus: null, detail: "" };
   const attempts: CallRecord["attempts"] = [
     { ...attempt, providerKeyId: id, providerId: OPENAI, startedMs: 0, outcome: "UNREACHABLE" },
@@ -373,12 +376,7 @@ test("a diagnosis finds attempts that a key of another provider made good", asyn
 test("a health check is stored and listed with the key", async (t) => {
   const control = await startControl(t);
   const alice = await control.as(control.alice);
-  const { providerKey } = await alice.providerKeys.createProviderKey({
-    providerId: OPENAI,
-    secret: SECRET,
-    name: "main",
-  });
-  const id = providerKey?.id ?? "";
+  const id = await idOfMain(alice);
   const { check } = await alice.providerKeys.checkProviderKeyHealth({ id });
   assert.equal(check?.health, ProviderKey_Health.HEALTHY);
   const { checks } = await alice.providerKeys.getProviderKeyHealth({ id });

@@ -11,7 +11,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { startGateway, type TestGateway } from "./fixture.js";
+import { startDialects, type TestGateway } from "./fixture.js";
 
 // What a provider sends may be nested as deep as it likes, and deeper than anybody can walk through.
 
@@ -26,13 +26,7 @@ let gateways: Readonly<Record<Dialect, TestGateway>>;
 
 before(async () => {
   stub = await startUpstreamStub();
-  const start = (dialect: Dialect): Promise<TestGateway> =>
-    startGateway({ providers: [{ baseUrl: stub.origin, dialect }], secrets: SECRETS });
-  gateways = {
-    OPENAI: await start("OPENAI"),
-    ANTHROPIC: await start("ANTHROPIC"),
-    GEMINI: await start("GEMINI"),
-  };
+  gateways = await startDialects(stub.origin, { secrets: SECRETS });
 });
 
 after(async () => {

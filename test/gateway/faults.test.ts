@@ -8,7 +8,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { startGateway, type TestGateway } from "./fixture.js";
+import { startDialects, type TestGateway } from "./fixture.js";
 
 const PATHS = {
   OPENAI: "/v1/chat/completions",
@@ -18,17 +18,11 @@ const PATHS = {
 const BODY = { model: "m", messages: [], max_tokens: 1 };
 
 let stub: UpstreamStub;
-let gateways: Record<keyof typeof PATHS, TestGateway>;
+let gateways: Readonly<Record<keyof typeof PATHS, TestGateway>>;
 
 before(async () => {
   stub = await startUpstreamStub();
-  const start = (dialect: keyof typeof PATHS): Promise<TestGateway> =>
-    startGateway({ providers: [{ baseUrl: stub.origin, dialect }] });
-  gateways = {
-    OPENAI: await start("OPENAI"),
-    ANTHROPIC: await start("ANTHROPIC"),
-    GEMINI: await start("GEMINI"),
-  };
+  gateways = await startDialects(stub.origin);
 });
 
 after(async () => {

@@ -8,7 +8,7 @@ import type { Lease, LeaseRequest, LeaseResult } from "../../server/core/lease.j
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PresentedKey } from "../../server/core/presented-key.js";
-import type { Price, Provider, Route, RouteTarget } from "../../server/core/provider.js";
+import type { Dialect, Price, Provider, Route, RouteTarget } from "../../server/core/provider.js";
 import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
@@ -143,6 +143,21 @@ export class TestGateway {
 
 export function startGateway(setup: Setup): Promise<TestGateway> {
   return new TestGateway(setup).listen();
+}
+
+/** One gateway for each dialect, whose one provider at `baseUrl` speaks it. */
+export async function startDialects(
+  baseUrl: string,
+  setup: Omit<Setup, "providers"> = {},
+): Promise<Readonly<Record<Dialect, TestGateway>>> {
+  const start = (dialect: Dialect): Promise<TestGateway> =>
+    startGateway({ ...setup, providers: [{ baseUrl, dialect }] });
+  const [OPENAI, ANTHROPIC, GEMINI] = await Promise.all([
+    start("OPENAI"),
+    start("ANTHROPIC"),
+    start("GEMINI"),
+  ]);
+  return { OPENAI, ANTHROPIC, GEMINI };
 }
 
 /** Lets simulated time pass until something has happened. */

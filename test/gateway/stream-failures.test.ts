@@ -13,7 +13,7 @@ import {
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { FakeClock } from "../support/fake-clock.js";
-import { advanceUntil, startGateway, type TestGateway } from "./fixture.js";
+import { advanceUntil, startDialects, startGateway, type TestGateway } from "./fixture.js";
 
 // Streams that fail, from their first event to their last: what becomes of the call, its key and its caller.
 
@@ -28,14 +28,7 @@ let gateways: Readonly<Record<Dialect, TestGateway>>;
 
 before(async () => {
   stub = await startUpstreamStub();
-  const start = (dialect: Dialect): Promise<TestGateway> =>
-    startGateway({ providers: [{ baseUrl: stub.origin, dialect }], secrets: SECRETS });
-  const [openai, anthropic, gemini] = await Promise.all([
-    start("OPENAI"),
-    start("ANTHROPIC"),
-    start("GEMINI"),
-  ]);
-  gateways = { OPENAI: openai, ANTHROPIC: anthropic, GEMINI: gemini };
+  gateways = await startDialects(stub.origin, { secrets: SECRETS });
 });
 
 after(async () => {

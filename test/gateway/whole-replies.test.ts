@@ -12,7 +12,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+import { CLIENT_KEY, startDialects, type TestGateway } from "./fixture.js";
 
 // Providers that answer a request for a stream with a whole reply: SDKs wait for events, so events they get.
 
@@ -30,17 +30,8 @@ let gateways: Readonly<Record<Dialect, TestGateway>>;
 
 before(async () => {
   stub = await startUpstreamStub();
-  const start = (dialect: Dialect): Promise<TestGateway> =>
-    startGateway({
-      providers: [{ baseUrl: stub.origin, dialect }],
-      secrets: ["sk-first-00000000000000000000", "sk-second-0000000000000000000"],
-    });
-  const [OPENAI, ANTHROPIC, GEMINI] = await Promise.all([
-    start("OPENAI"),
-    start("ANTHROPIC"),
-    start("GEMINI"),
-  ]);
-  gateways = { OPENAI, ANTHROPIC, GEMINI };
+  const secrets = ["sk-first-00000000000000000000", "sk-second-0000000000000000000"];
+  gateways = await startDialects(stub.origin, { secrets });
 });
 
 after(async () => {
