@@ -109,7 +109,7 @@ function textClause(name: string, field: Field, { op, value }: Condition): Claus
   const choices = split(name, value.toUpperCase());
   if (!(value === "" && field.nullable === true)) {
     const unknown = choices.some((choice) => field.values?.includes(choice) !== true);
-    if (unknown) throw invalidField("filter", `${name} must be one of ${field.values.join(", ")}`);
+    if (unknown) throw wrong(name, `must be one of ${field.values.join(", ")}`);
   }
   return equality(field, op, choices);
 }
@@ -147,7 +147,7 @@ function numberClause(name: string, field: Field, condition: Condition): Clause 
   }
   const parse = (text: string): number => {
     const number = parseNumber(field.kind, text);
-    if (number === undefined) throw invalidField("filter", `${name} ${EXPECTED[field.kind] ?? ""}`);
+    if (number === undefined) throw wrong(name, EXPECTED[field.kind] ?? "");
     return number;
   };
   if (op === "=" || op === "!=") {
@@ -180,7 +180,7 @@ function equality(field: Field, op: "=" | "!=", choices: readonly (string | numb
 function split(name: string, value: string): readonly string[] {
   const choices = value.split(",");
   if (choices.length > CHOICES_MAX) {
-    throw invalidField("filter", `${name} offers more than ${CHOICES_MAX} values`);
+    throw wrong(name, `offers more than ${CHOICES_MAX} values`);
   }
   return choices;
 }
@@ -203,9 +203,13 @@ function parseNumber(kind: Field["kind"], value: string): number | undefined {
 }
 
 function wrongOperator(name: string, op: string, allowed: string): Error {
+  return wrong(name, `cannot be compared with ${op === "~" ? ":" : op}; use ${allowed}`);
+}
+
+/** By the name that the field has in the API. */
+function wrong(name: string, what: string): Error {
   const field = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  const sign = op === "~" ? ":" : op;
-  return invalidField("filter", `${field} cannot be compared with ${sign}; use ${allowed}`);
+  return invalidField("filter", `${field} ${what}`);
 }
 
 /** Takes away the meaning that `%`, `_` and the escape itself have in a pattern. */

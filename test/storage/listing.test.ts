@@ -184,6 +184,8 @@ test("what cannot be filtered by is refused by name", async (t) => {
   for (const condition of bad) {
     await assert.rejects(list(make.query({ conditions: [condition] })), refused, condition.value);
   }
+  const level: Condition = { field: "trustLevel", op: "=", value: "one" };
+  await assert.rejects(list(make.query({ conditions: [level] })), /trust_level must be a whole/);
   await assert.rejects(list(make.query({ orderBy: "password_hash" })), refused);
   const many = Array.from({ length: 21 }, (): Condition => ({ field: "id", op: "!=", value: "x" }));
   await assert.rejects(list(make.query({ conditions: many })), refused);
