@@ -159,7 +159,10 @@ class Pair {
         return extend(known.whole, isInvalid ? 0 : ms, ms);
       }
       case "KEY_REFUSED":
-        return extend(known.whole, REFUSAL_COOLDOWN_MS, REFUSAL_COOLDOWN_MS);
+        extend(known.whole, REFUSAL_COOLDOWN_MS, REFUSAL_COOLDOWN_MS);
+        // Out until something shows that it works, and from then on as that says, whatever was said before.
+        if (this.#world.state(known.key.id) === "INVALID") known.whole.earliestMs = 0;
+        return undefined;
       case "MODEL_REFUSED":
         return extend(restOf(known, model), MODEL_REFUSAL_COOLDOWN_MS, MODEL_REFUSAL_COOLDOWN_MS);
       case "PROVIDER_ERROR":
