@@ -334,6 +334,16 @@ export const OPTIONS = [
     parse: integerIn(1, 1_000_000),
   }),
   option({
+    key: "busyPollMicros",
+    flag: "busy-poll-micros",
+    env: "LATCHKEY_BUSY_POLL_MICROS",
+    placeholder: "<microseconds>",
+    help: "how long to look for the next packet, after a call has begun or ended, before the processor may sleep; more is faster and costs processor time",
+    expects: "a number from 0 to 10000",
+    fallback: 200,
+    parse: integerIn(0, 10_000),
+  }),
+  option({
     key: "otlpEndpoint",
     flag: "otlp-endpoint",
     env: "LATCHKEY_OTLP_ENDPOINT",

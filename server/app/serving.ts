@@ -153,6 +153,7 @@ function limitsOf(config: Config): Partial<GatewayLimits> {
     bodyBytesMax: config.bodyMiBMax * MIB,
     callerSocketsMax: config.callerSocketsMax,
     callerSocketsPerAddressMax: config.callerSocketsPerAddressMax,
+    busyPollMicros: config.busyPollMicros,
     drainTimeoutMs: config.drainSeconds * 1000,
   };
 }

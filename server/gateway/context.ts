@@ -6,6 +6,7 @@ import type { Provider } from "../core/provider.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { EndpointPaths } from "./endpoint-path.js";
+import { BusyPoll } from "./busy-poll.js";
 import type { GatewayLimits } from "./limits.js";
 import { Homes } from "./homes.js";
 import { LaterUsages } from "./later-usage.js";
@@ -93,7 +94,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     pool: parts.pool,
     secrets: parts.secrets,
     sink: parts.sink,
-    records: new RecordRound(parts.sink),
+    records: new RecordRound(parts.sink, new BusyPoll(clock, limits.busyPollMicros)),
     upstream: parts.upstream,
     clock,
     logger: parts.logger,

@@ -48,6 +48,8 @@ export interface GatewayLimits extends CallerLimits {
   readonly eventBytesMax: number;
   /** How long the head of a stream waits for its first event, which may still be a refusal. */
   readonly headHoldMs: number;
+  /** How long the event loop looks for the next packet, after a call has begun or ended, before it waits for one. */
+  readonly busyPollMicros: number;
   /** How long running calls may go on after a stop was asked for. */
   readonly drainTimeoutMs: number;
 }
@@ -82,5 +84,6 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   errorReplyTimeoutMs: 5_000,
   eventBytesMax: 1024 * 1024,
   headHoldMs: 1_000,
+  busyPollMicros: 0,
   drainTimeoutMs: 30_000,
 };

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import { test } from "node:test";
-import type { CallRecord } from "../core/call.js";
+import { FakeClock } from "../../test/support/fake-clock.js";
+import type { BegunCall, CallRecord } from "../core/call.js";
+import { systemClock } from "../core/clock.js";
+import { BusyPoll } from "./busy-poll.js";
 import type { CallSink } from "./ports.js";
 import { RecordRound } from "./record-round.js";
 
@@ -25,9 +28,12 @@ class NotingSink implements Pick<CallSink, "inflight" | "write" | "count"> {
   }
 }
 
-function roundOf(steps: string[]): { sink: NotingSink; round: RecordRound } {
+function roundOf(
+  steps: string[],
+  busyPoll = new BusyPoll(systemClock, 0),
+): { sink: NotingSink; round: RecordRound } {
   const sink = new NotingSink(steps);
-  return { sink, round: new RecordRound(sink as unknown as CallSink) };
+  return { sink, round: new RecordRound(sink as unknown as CallSink, busyPoll) };
 }
 
 const RECORD = {} as CallRecord;
@@ -81,4 +87,22 @@ test("what could not be put on record is told so, and counted all the same", asy
   await turn();
   await turn();
   assert.deepEqual(steps, ["write 1", "refused", "count"]);
+});
+
+test("the loop is kept turning from a call's begin, and anew from its end", () => {
+  const polled: (() => void)[] = [];
+  const clock = new FakeClock();
+  const { round } = roundOf([], new BusyPoll(clock, 200, (step) => void polled.push(step)));
+  const turns = (): number => {
+    polled.shift()?.();
+    return polled.length;
+  };
+  round.begin({} as BegunCall, () => undefined);
+  clock.advance(0.15);
+  assert.equal(turns(), 1);
+  round.finish(RECORD, () => undefined);
+  clock.advance(0.15);
+  assert.equal(turns(), 1);
+  clock.advance(0.06);
+  assert.equal(turns(), 0);
 });

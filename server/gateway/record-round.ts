@@ -1,5 +1,6 @@
 import type { BegunCall, CallEntry, CallRecord } from "../core/call.js";
 import { Fault, toFault } from "../core/fault.js";
+import type { BusyPoll } from "./busy-poll.js";
 import type { CallSink } from "./ports.js";
 
 /** Hears that an entry is on record, or why it is not. */
@@ -21,6 +22,7 @@ const LONE_CALLS = 1;
  */
 export class RecordRound {
   readonly #sink: CallSink;
+  readonly #busyPoll: BusyPoll;
   #waiting: Waiting[] = [];
   readonly #run = (): void => {
     this.#write();
@@ -31,8 +33,9 @@ export class RecordRound {
     this.#sink.count();
   };
 
-  constructor(sink: CallSink) {
+  constructor(sink: CallSink, busyPoll: BusyPoll) {
     this.#sink = sink;
+    this.#busyPoll = busyPoll;
   }
 
   /** A call was admitted; `next` may ask a provider. */
@@ -46,6 +49,7 @@ export class RecordRound {
   }
 
   #add(entry: CallEntry, next: OnEntry): void {
+    this.#busyPoll.extend();
     if (this.#waiting.push({ entry, next }) > 1) return;
     if (this.#sink.inflight > LONE_CALLS) setImmediate(this.#run);
     else process.nextTick(this.#run);
