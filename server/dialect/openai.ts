@@ -7,7 +7,15 @@ import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./r
 import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
-import { hasError, isComment, lastError, namesError, openingOf, toldError } from "./told-errors.js";
+import {
+  hasError,
+  isComment,
+  lastError,
+  lastEvents,
+  namesError,
+  openingOf,
+  toldError,
+} from "./told-errors.js";
 import { openaiTokens } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
@@ -156,7 +164,8 @@ class OpenaiWatch implements StreamWatch {
     if (this.#form === "BYTES") return undefined;
     const tail = this.#tail.bytes();
     if (this.#form !== "CHAT") return lastError(tail, isErrorEvent);
-    return namesError(tail) ? lastError(tail, isChatError) : undefined;
+    const events = lastEvents(tail);
+    return namesError(events) ? lastError(events, isChatError) : undefined;
   }
 
   usage(): TokenUsage | undefined {

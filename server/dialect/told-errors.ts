@@ -33,6 +33,15 @@ export function isComment(event: Buffer): boolean {
   return event[0] === 0x3a && eventData(event) === undefined;
 }
 
+/** The events of a stream that `lastError` looks into. */
+export function lastEvents(tail: Buffer): Buffer {
+  let start = tail.length;
+  for (let back = 0; back < EVENTS_MAX && start > 0; back++) {
+    start = lastEventStart(tail.subarray(0, start));
+  }
+  return tail.subarray(start);
+}
+
 /** The error that one of the last events of a stream tells, as `toldError` does; undefined when none does. */
 export function lastError(tail: Buffer, isError: (event: Buffer) => boolean): string | undefined {
   let events = tail;

@@ -3,7 +3,7 @@ import type { StreamEdit } from "./codec.js";
 import { isRecord, parseRecord } from "./json-record.js";
 import { scanObject } from "./json-scan.js";
 import { isNull, type Span } from "./json-span.js";
-import { eventData, nextBoundary } from "./sse.js";
+import { eventData, lastBoundary, nextBoundary } from "./sse.js";
 import { WantedMembers } from "./wanted-members.js";
 
 const NOTHING = Buffer.alloc(0);
@@ -28,17 +28,15 @@ export class UsageStripper implements StreamEdit {
     const out: Buffer[] = [];
     let kept = 0;
     let from = 0;
-    while (from < events.length && usageAt >= 0) {
-      const end = eventEnd(events, from);
-      if (usageAt < end) {
-        const edit = editOf(events, from, end);
-        if (edit !== undefined) {
-          out.push(events.subarray(kept, edit.start));
-          kept = edit.end;
-        }
-        usageAt = events.indexOf(USAGE, end);
+    while (usageAt >= 0) {
+      const { start, end } = eventAround(events, from, usageAt);
+      const edit = editOf(events, start, end);
+      if (edit !== undefined) {
+        out.push(events.subarray(kept, edit.start));
+        kept = edit.end;
       }
       from = end;
+      usageAt = events.indexOf(USAGE, from);
     }
     if (kept === 0 && out.length === 0) return events;
     if (kept < events.length) out.push(events.subarray(kept));
@@ -48,6 +46,14 @@ export class UsageStripper implements StreamEdit {
   end(): Buffer {
     return NOTHING;
   }
+}
+
+/** The event that has a place in it; an event begins at `from`. In nearly every stream it is that one, or far behind. */
+function eventAround(events: Buffer, from: number, place: number): Span {
+  const next = eventEnd(events, from);
+  if (place < next) return { start: from, end: next };
+  const start = next + lastBoundary(events.subarray(next, place));
+  return { start, end: eventEnd(events, start) };
 }
 
 function eventEnd(events: Buffer, from: number): number {
