@@ -1,7 +1,7 @@
 /**
- * Node's own methods, some of which its types leave out. `toString` reaches the same code after looking up the
- * encoding by name. They are taken from the prototype once: it has so many that V8 looks them up anew with each
- * use, which on headers and records of every call is what costs.
+ * Node's own methods, some of which its types leave out: `toString` calls the same code, after looking up the encoding
+ * by name. They are taken from the prototype once, because it has so many methods that V8 looks one up anew at each use;
+ * for the headers and records of every call that look-up is most of the cost.
  */
 interface Methods {
   readonly latin1Slice: (this: Buffer, start: number, end: number) => string;
@@ -21,7 +21,7 @@ export function utf8(bytes: Buffer, start = 0, end = bytes.length): string {
   return utf8Slice.call(bytes, start, Math.min(end, bytes.length));
 }
 
-/** A copy of a text that may be a piece of a larger one, all of which it would keep in memory as long as itself. */
+/** A copy of a text. A piece of a larger text keeps all of that in memory for as long as it lives; its copy does not. */
 export function detached(text: string): string {
   return Buffer.from(text).toString();
 }
@@ -31,7 +31,7 @@ export function bounded(text: string, charsMax: number): string {
   return text.length <= charsMax ? text : detached(text.slice(0, charsMax));
 }
 
-/** Where a byte comes next; -1 when it does not. */
+/** Where a byte comes next from `from` on; -1 when it does not. */
 export function indexOfByte(bytes: Buffer, byte: number, from: number): number {
   return indexOf.call(bytes, byte, from);
 }
@@ -41,7 +41,7 @@ export function copyInto(target: Uint8Array, at: number, source: Uint8Array): vo
   set.call(target, source, at);
 }
 
-/** True when `word` stands at a place. */
+/** True when `word` stands in `bytes` at `start`. */
 export function isAt(bytes: Buffer, start: number, word: Buffer): boolean {
   const length = word.length;
   if (start + length > bytes.length) return false;

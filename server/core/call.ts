@@ -3,7 +3,7 @@ import type { Dialect } from "./provider.js";
 
 export type CallStatus = "SUCCESS" | "ERROR";
 
-/** Where the token numbers come from: the provider; the provider, but the stream was cut; our own estimate. */
+/** Where the token numbers come from: the provider; the provider and our estimate of a stream that was cut; our estimate alone. */
 export type UsageSource = "PROVIDER" | "PARTIAL" | "ESTIMATED" | "NONE";
 
 /**
@@ -21,8 +21,9 @@ export interface TokenUsage {
 }
 
 /**
- * What some models price apart from other tokens, as far as the provider told it. It makes the cost of a
- * call and is not kept: the tokens are part of the sums, and of the cache's where they are so called.
+ * What some models price apart from other tokens, as far as the provider told it. The cost of a call is made from it,
+ * and it is not stored. These tokens are counted in `input` and `output` as well, and in `cacheRead` and `cacheWrite`
+ * where the name says so.
  */
 export interface UsageParts {
   /** Of `cacheWrite`, with a time to live of one hour or more. */
@@ -54,9 +55,9 @@ export type AttemptOutcome =
   | "RATE_LIMITED"
   | "QUOTA_EXHAUSTED"
   | "KEY_REFUSED"
-  /** The provider does not serve the model to this key, or to nobody; the key itself is fine. */
+  /** The provider does not serve the model to this key, or to any; the key itself is fine. */
   | "MODEL_REFUSED"
-  /** What was asked for needs a right that the key has not, or that nobody has: the key may serve other calls. */
+  /** The call needs a right that this key does not have, or no key has; it may serve other calls. */
   | "RIGHT_REFUSED"
   | "PROVIDER_ERROR"
   | "UNREACHABLE"
@@ -71,7 +72,7 @@ export interface Estimate {
   readonly inputTokens: number;
   readonly maxOutputTokens: number;
   readonly costMicros: number;
-  /** Of the tokens, or beside them, what is priced apart; undefined where nothing is. */
+  /** What is priced apart, part of the tokens or besides them; undefined where nothing is. */
   readonly parts?: UsageParts | undefined;
 }
 
@@ -83,16 +84,16 @@ export interface Used {
 
 const OVERLOAD_STATUSES: ReadonlySet<number | null> = new Set([503, 529]);
 
-/** True for a status that speaks of a provider's or a model's load, whatever key asks. */
+/** True for a status that means the provider or the model is overloaded, whichever key asks. */
 export function saysOverload(httpStatus: number | null): boolean {
   return OVERLOAD_STATUSES.has(httpStatus);
 }
 
-/** One upstream try. */
+/** One try with one provider key. */
 export interface Attempt {
   readonly providerKeyId: string;
   readonly providerId: string;
-  /** Milliseconds since the call began. */
+  /** From the call's begin to the attempt's, in milliseconds. */
   readonly startedMs: number;
   readonly durationMs: number;
   /** Null if no head arrived. */
@@ -102,9 +103,9 @@ export interface Attempt {
   readonly detail: string;
 }
 
-/** What a reply tells of itself besides its tokens; not kept. */
+/** What a reply tells of itself besides its tokens, for traces; not stored. */
 export interface ReplyFacts {
-  /** The provider's id of it; empty if it tells none. */
+  /** The provider's id of the reply; empty if it tells none. */
   readonly id: string;
   /** The model that answered, in the provider's words; empty if it tells none. */
   readonly model: string;
@@ -169,7 +170,7 @@ export type BegunCall = Pick<
   readonly reserved: Estimate;
 };
 
-/** What is put on record of a call: that it begins, or how it ended. */
+/** What is put on record of a call: that it has begun, or how it ended. */
 export type CallEntry =
   | { readonly kind: "BEGUN"; readonly call: BegunCall }
   | { readonly kind: "FINISHED"; readonly record: CallRecord };

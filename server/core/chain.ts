@@ -1,10 +1,10 @@
-/** What can stand in a chain, in one at a time; the chain alone writes its neighbours. */
+/** What can stand in a chain, in one at a time. Only the chain writes these fields. */
 export interface Link<T> {
   ahead: T | undefined;
   behind: T | undefined;
 }
 
-/** A list in which adding, and taking out wherever it stands, cost the same however long it is. */
+/** A doubly linked list: adding an item and taking one out, wherever it stands, cost the same however long the list is. */
 export class Chain<T extends Link<T>> {
   #first: T | undefined;
   #last: T | undefined;
@@ -22,7 +22,7 @@ export class Chain<T extends Link<T>> {
     return this.#length;
   }
 
-  /** At the end. */
+  /** Adds an item at the end. */
   add(item: T): void {
     this.#length++;
     item.ahead = this.#last;
@@ -31,7 +31,7 @@ export class Chain<T extends Link<T>> {
     this.#last = item;
   }
 
-  /** Takes out what is in it. */
+  /** Takes out an item, which must be in this chain. */
   delete(item: T): void {
     const { ahead, behind } = item;
     this.#length--;

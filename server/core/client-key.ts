@@ -61,15 +61,15 @@ export interface ClientKey {
   readonly lastUsedAt: number | null;
   /** Address of the last accepted request. */
   readonly lastUsedIp: string | null;
-  /** When it was last used from an address it had never been used from before; its first address is none. */
+  /** When it was last used from an address that it had never been used from; its very first address does not count. */
   readonly newAddressAt: number | null;
   readonly usageCount: number;
   readonly version: number;
 }
 
 /**
- * The part of a client key that counts when it is presented. It is in memory for every key there is, so
- * what only listings show is not in it.
+ * The part of a client key that matters when it is presented. It is in memory for every key, so what only listings
+ * show is left out.
  */
 export type KnownClientKey = Pick<
   ClientKey,
@@ -102,7 +102,7 @@ export function clientKeyState(
   return "ACTIVE";
 }
 
-/** Who gets a share of what callers have to share: users first, then each user's client keys. */
+/** Who holds a part of something that callers share. It is shared out among users first, then among each user's client keys. */
 export interface Holder {
   readonly clientKey: { readonly id: string };
   readonly ownerId: string;
@@ -113,7 +113,7 @@ export interface Principal extends Holder {
   readonly clientKey: KnownClientKey;
 }
 
-/** Whose provider keys it draws on: the id of their owner, or `*` for the pool, whichever user a SUPER key is of. */
+/** Whose provider keys the caller draws on: the id of their owner, or `*` for the pool, which every SUPER key draws on. */
 export function drawsOn({ clientKey, ownerId }: Principal): string {
   return clientKey.kind === "SUPER" ? "*" : ownerId;
 }

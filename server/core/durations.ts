@@ -1,6 +1,6 @@
 export const SECOND_MS = 1_000;
 export const MINUTE_MS = 60 * SECOND_MS;
 export const HOUR_MS = 60 * MINUTE_MS;
-/** Of the calendar in UTC, which knows no other days. */
+/** Every day of UTC, whose calendar has no summer time. */
 export const DAY_MS = 24 * HOUR_MS;
 export const WEEK_MS = 7 * DAY_MS;

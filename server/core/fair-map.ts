@@ -6,14 +6,14 @@ interface Entry<V> {
   readonly key: Key<V>;
 }
 
-/** What one user has. */
+/** What one user has in the map. */
 interface User<V> {
   readonly id: string;
   readonly keys: Map<string, Key<V>>;
   weight: number;
 }
 
-/** What a user has by one of their client keys; the order of the entries is that of use. */
+/** What a user has under one of their client keys; the entry used the longest ago comes first. */
 interface Key<V> {
   readonly id: string;
   readonly user: User<V>;
@@ -22,20 +22,20 @@ interface Key<V> {
 }
 
 /**
- * A bounded map that callers share: where it is too heavy, the client key that has most of the user who has most loses
- * what was used the longest ago, so that nobody's things are pushed out by another's many.
+ * A bounded map that callers share. When it gets too heavy, an entry of the user who has most goes: of that user's client
+ * key that has most, the one that was used the longest ago. So nobody's entries are pushed out by another's many.
  */
 export class FairMap<V> {
   readonly #weightMax: number;
   readonly #onDeleted: (value: V) => void;
   readonly #users = new Map<string, User<V>>();
-  /** Of all of them. */
+  /** All entries, by id. */
   readonly #entries = new Map<string, Entry<V>>();
   #weight = 0;
 
   /**
    * @param weightMax of all entries together.
-   * @param onDeleted hears of what is no longer in it.
+   * @param onDeleted hears of each value that has left the map, for whatever reason.
    */
   constructor(weightMax: number, onDeleted: (value: V) => void = () => undefined) {
     this.#weightMax = weightMax;
@@ -46,7 +46,7 @@ export class FairMap<V> {
     return this.#entries.size;
   }
 
-  /** It counts as used. */
+  /** The value, which counts as used now. */
   get(id: string): V | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
@@ -60,7 +60,7 @@ export class FairMap<V> {
     return this.#entries.has(id);
   }
 
-  /** What was there under this id goes, whoever's it was. */
+  /** Adds an entry in the place of any other with this id, whoever it belonged to. */
   set(holder: Holder, id: string, value: V, weight = 1): void {
     this.delete(id);
     const key = this.#keyOf(holder);
@@ -73,7 +73,7 @@ export class FairMap<V> {
     while (this.#weight > this.#weightMax) this.#deleteOne();
   }
 
-  /** Takes it out. */
+  /** Takes an entry out; answers its value. */
   delete(id: string): V | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
@@ -115,7 +115,7 @@ export class FairMap<V> {
   }
 }
 
-/** Of several that are alike the one that is there the longest. */
+/** The heaviest; of several the first. */
 function heaviest<T extends { readonly weight: number }>(all: Iterable<T>): T | undefined {
   let found: T | undefined;
   for (const each of all) {

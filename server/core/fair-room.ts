@@ -1,9 +1,9 @@
 import type { Holder } from "./client-key.js";
 
 /**
- * Room for so much of something, such as bytes, that callers hold for a while. What a client key holds and what its user
- * holds with all of theirs may, on average, be as much as is left free. So one client key takes half of what there is, a
- * user with many of them two thirds, and there is room for others whatever they send.
+ * A bounded amount of something, such as bytes, that callers hold for a while. More is given as long as the average of
+ * what the client key holds and what its user holds with all keys is no more than what is left free. So one client key
+ * can take half of the whole, a user with many keys two thirds, and there is always room for others.
  */
 export class FairRoom {
   readonly #max: number;
@@ -11,16 +11,17 @@ export class FairRoom {
   readonly #byKey = new Map<string, number>();
   #taken = 0;
 
+  /** `max`: how much there is in all, in whatever unit `mayTake` and `give` count. */
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** By all together. */
+  /** What all callers together hold. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Takes so much if there is room. */
+  /** Takes an amount if there is room for it; false if there is none. */
   mayTake({ ownerId, clientKey }: Holder, amount: number): boolean {
     const ofUser = (this.#byUser.get(ownerId) ?? 0) + amount;
     const ofKey = (this.#byKey.get(clientKey.id) ?? 0) + amount;
@@ -31,6 +32,7 @@ export class FairRoom {
     return true;
   }
 
+  /** Gives back what was taken. */
   give({ ownerId, clientKey }: Holder, amount: number): void {
     if (amount === 0) return;
     subtract(this.#byUser, ownerId, amount);

@@ -1,11 +1,11 @@
 import { Chain, type Link } from "./chain.js";
 import type { Holder } from "./client-key.js";
 
-/** In the order of turns. */
+/** A user for whom something waits. The chains of users and of keys are in the order of their turns. */
 interface User<T> extends Link<User<T>> {
   readonly id: string;
   readonly keys: Chain<Key<T>>;
-  /** How many wait. */
+  /** Things that wait, of all the user's keys. */
   size: number;
 }
 
@@ -30,12 +30,12 @@ export class FairTurns<T> {
   readonly #users = new Chain<User<T>>();
   #size = 0;
 
-  /** How many wait. */
+  /** Things that wait, of all users. */
   get size(): number {
     return this.#size;
   }
 
-  /** Behind what waits of the same client key. */
+  /** Adds a thing behind those of the same client key. */
   add(holder: Holder, thing: T): Place<T> {
     const key = this.#keysById.get(holder.clientKey.id) ?? this.#beginKey(holder);
     const place: Place<T> = { thing, key, isLeft: false, ahead: undefined, behind: undefined };
@@ -46,7 +46,7 @@ export class FairTurns<T> {
     return place;
   }
 
-  /** Takes out what is next in turn. */
+  /** Takes out the thing whose turn is next. */
   next(): T | undefined {
     const user = this.#users.first;
     const key = user?.keys.first;
@@ -78,9 +78,9 @@ export class FairTurns<T> {
   }
 
   /**
-   * Takes out what gives way to a newcomer: the newest, as it has waited least, of the user who has most, if that is
-   * still as many as the newcomer's user has then; else that of another client key of the newcomer's user, by the same
-   * rule. Undefined where nothing does.
+   * Takes out what gives way to a newcomer where nothing more may wait: the newest thing, which has waited least, of the
+   * user who has most, provided that user still has at least as many as the newcomer's user then. Otherwise one of
+   * another client key of the newcomer's own user, by the same rule. Undefined where nothing gives way.
    */
   giveWay({ ownerId, clientKey }: Holder): T | undefined {
     const own = this.#usersById.get(ownerId);
@@ -112,13 +112,13 @@ export class FairTurns<T> {
   }
 }
 
-/** Who has most of all that waits there, if that is at least so many; of several, whose turn is last. */
+/** Whoever has most waiting, if that is at least `atLeast`; of several the one whose turn is last. `total`: what waits in the whole chain. */
 function largest<V extends Link<V> & { readonly size: number }>(
   chain: Chain<V>,
   total: number,
   atLeast: number,
 ): V | undefined {
-  // Each has one at least: where that leaves too few for anyone, it is said without looking at all of them.
+  // Each has at least one. Where that leaves too few for anybody to have enough, nobody needs to be looked at.
   if (total - chain.length + 1 < atLeast) return undefined;
   let most = atLeast;
   let found: V | undefined;

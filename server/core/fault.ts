@@ -78,7 +78,7 @@ export interface FaultOptions {
   cause?: unknown;
   /** When it makes sense to try again; becomes Retry-After on 429 and 503. */
   retryAfterSeconds?: number;
-  /** Header lines that go with it on the proxy port, each with its CR LF, such as how the limits stand. */
+  /** Header lines that go with it on the proxy port, such as what is left of the limits; each with its CR LF. */
   headers?: string;
   violations?: readonly FieldViolation[];
 }
@@ -105,7 +105,7 @@ export class Fault extends Error {
   }
 }
 
-/** Turns whatever was thrown into a Fault; what is not one already is our own bug and says nothing to the caller. */
+/** Turns whatever was thrown into a Fault. What is not one already is a bug of ours, of which the caller is told no details. */
 export function toFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;
   return new Fault(

@@ -1,6 +1,6 @@
 import type { Holder } from "./client-key.js";
 
-/** Of the user whose things weigh most, the id of the client key whose do; things of nobody do not count. */
+/** The id of the client key whose things weigh most, among those of the user whose things weigh most. Things without a holder do not count. */
 export function heaviestKey<T>(
   weights: ReadonlyMap<T, number>,
   holderOf: (thing: T) => Holder | undefined,

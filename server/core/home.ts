@@ -5,12 +5,12 @@ export interface Home {
   /** The provider's id of the thing. */
   readonly thingId: string;
   readonly providerKeyId: string;
-  /** Whose call it is known from: among them there is room for so many. Empty where that was not kept. */
+  /** Whose call it was learnt from, for the shares of the room that there is for homes. Empty where that was not kept. */
   readonly ownerId: string;
   readonly clientKeyId: string;
 }
 
-/** A home that is to be kept for the next start, or not any more. */
+/** A home that is to be stored for the next start, or removed from what is stored. */
 export interface HomeChange {
   readonly home: Home;
   readonly isForgotten: boolean;

@@ -7,7 +7,7 @@ export type IdPrefix = "usr" | "prv" | "mdl" | "pk" | "ck" | "call" | "ses" | "a
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS = Buffer.from(ALPHABET);
-/** Room for the longest prefix and the line behind it. */
+/** Room for the longest prefix and its underscore. */
 const PREFIX_CHARS = 5;
 const TIME_CHARS = 10;
 const RANDOM_BYTES = 10;
@@ -15,7 +15,7 @@ const RANDOM_CHARS = (RANDOM_BYTES * 8) / 5;
 /** Five bytes are the bits of eight characters. */
 const BYTES_PER_GROUP = 5;
 const CHARS_PER_GROUP = 8;
-/** Ids whose random bits are drawn at once: asking the system for ten bytes costs as much as for a thousand. */
+/** Ids whose random bits are drawn together: asking the system for ten bytes costs as much as asking for a thousand. */
 const IDS_PER_DRAW = 100;
 
 /** Makes ids such as `pk_01jd8k…`: a 48-bit millisecond time and 80 random bits in Crockford base32 (ULID, lower case). */
@@ -26,7 +26,7 @@ export class IdSource {
   readonly #lastRandom = new Uint8Array(RANDOM_BYTES);
   #drawn: Uint8Array = new Uint8Array(0);
   #drawnAt = 0;
-  /** The characters of the last id, of which the next one keeps prefix and time if it can. */
+  /** The characters of the last id. The next one keeps its prefix and time if they are the same. */
   readonly #text = Buffer.alloc(PREFIX_CHARS + TIME_CHARS + RANDOM_CHARS);
   #encodedPrefix: IdPrefix | "" = "";
   #encodedMs = -1;
@@ -50,7 +50,7 @@ export class IdSource {
     return this.#encode(prefix, nowMs);
   }
 
-  /** In one piece: an id that is put together of two is slower wherever it is read. */
+  /** Makes the text in one piece: one joined from two is slower wherever it is read. */
   #encode(prefix: IdPrefix, nowMs: number): string {
     const start = PREFIX_CHARS - prefix.length - 1;
     if (prefix !== this.#encodedPrefix) {
@@ -74,19 +74,6 @@ export class IdSource {
   }
 }
 
-/** The creation time in an id, milliseconds since the epoch; undefined if the text is not such an id. */
-export function timeOfId(id: string): number | undefined {
-  const body = id.slice(id.indexOf("_") + 1, id.indexOf("_") + 1 + TIME_CHARS);
-  if (body.length < TIME_CHARS) return undefined;
-  let ms = 0;
-  for (const char of body) {
-    const value = ALPHABET.indexOf(char);
-    if (value < 0) return undefined;
-    ms = ms * 32 + value;
-  }
-  return ms;
-}
-
 function increment(bytes: Uint8Array): void {
   for (let i = bytes.length - 1; i >= 0; i--) {
     const next = ((bytes[i] ?? 0) + 1) & 0xff;
@@ -95,7 +82,7 @@ function increment(bytes: Uint8Array): void {
   }
 }
 
-/** Behind the prefix. */
+/** Writes the time, behind the prefix. */
 function encodeTime(ms: number, into: Buffer): void {
   let rest = ms;
   for (let at = PREFIX_CHARS + TIME_CHARS - 1; at >= PREFIX_CHARS; at--) {
@@ -104,7 +91,7 @@ function encodeTime(ms: number, into: Buffer): void {
   }
 }
 
-/** Behind the time. */
+/** Writes the random bits, behind the time. */
 function encodeRandom(bytes: Uint8Array, into: Buffer): void {
   for (let group = 0; group < RANDOM_BYTES / BYTES_PER_GROUP; group++) {
     const at = group * BYTES_PER_GROUP;
@@ -118,7 +105,7 @@ function encodeRandom(bytes: Uint8Array, into: Buffer): void {
   }
 }
 
-/** Twenty bits in four characters. */
+/** Writes twenty bits as four characters. */
 function encodeBits(bits: number, into: Buffer, at: number): void {
   into[at] = DIGITS[bits >>> 15] ?? 0;
   into[at + 1] = DIGITS[(bits >>> 10) & 31] ?? 0;

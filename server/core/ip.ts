@@ -29,8 +29,8 @@ export function parseIpBlock(text: string): IpBlock | undefined {
 }
 
 /**
- * What stands for whoever uses an address: the address itself, of IPv6 the block of 64 bits, in which a host
- * changes its address by the hour.
+ * What stands for whoever uses an address: an IPv4 address itself, of an IPv6 address its block of 64 bits, within
+ * which a host may change its address by the hour.
  */
 export function addressBlock(ip: string): string {
   if (!ip.includes(":")) return ip;

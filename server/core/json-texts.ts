@@ -1,13 +1,13 @@
 /** Longer texts are not kept. */
 export const TEXT_CHARS_MAX = 64;
-/** All are forgotten when there are so many, which those in use are soon back from; some hundred kilobytes. */
+/** When there are this many, some hundred kilobytes, all are forgotten; those in use are soon made again. */
 const TEXTS_MAX = 2000;
 
-/** The JSON of texts that come again and again, such as ids of keys and names of models, with a comma behind it. */
+/** The JSON, with a comma behind it, of texts that come again and again, such as ids of keys and names of models. */
 export class JsonTexts {
   readonly #bytes = new Map<string, Uint8Array>();
 
-  /** Of a text of at most `TEXT_CHARS_MAX` characters, in UTF-8. */
+  /** The bytes for a text of at most `TEXT_CHARS_MAX` characters, in UTF-8. */
   bytesOf(text: string): Uint8Array {
     return this.#bytes.get(text) ?? this.#add(text);
   }

@@ -9,14 +9,14 @@ const BACKSLASH = 0x5c;
 const CLOSE = 0x5d;
 const SPACE = 0x20;
 const TILDE = 0x7e;
-/** Digits of the lower part of a number, which is written in two. */
+/** Digits of the lower part of a large number, which is written in two parts. */
 const LOW_DIGITS = 7;
 const LOW = 10 ** LOW_DIGITS;
 /** More bytes than any number takes. */
 const NUMBER_BYTES = 32;
 /** Bytes of a place that is filled in later, as many as the digits of a number below 2^32. */
 const PLACE_BYTES = 10;
-/** From one place to the next one that is left right behind it. */
+/** From the start of one place to the start of the next, where one is left right behind the other. */
 export const PLACE_STEP = PLACE_BYTES + 1;
 /** Bytes of UTF-8 that a character of JSON text can take. */
 const CHAR_BYTES_MAX = 3;
@@ -26,9 +26,9 @@ const TRUE = new Uint8Array(Buffer.from("true,"));
 const FALSE = new Uint8Array(Buffer.from("false,"));
 
 /**
- * Writes lists of values as JSON into bytes of its own, which grow. What `JSON.stringify` writes, for half its price
- * and without anything for the garbage collector: it is for what happens to every call. Each value is followed
- * by a comma, so what has been written is a part of a list until the list is closed.
+ * Writes lists of values as JSON into bytes of its own, which grow. It writes what `JSON.stringify` would, at half the
+ * cost and with nothing left for the garbage collector, and is for what is written of every call. Each value is followed
+ * by a comma, so what has been written is part of a list until the list is closed.
  */
 export class JsonWriter {
   readonly #texts: JsonTexts;
@@ -56,7 +56,7 @@ export class JsonWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Goes back to an earlier length, or leaves out bytes that somebody else fills in. */
+  /** Goes back to an earlier length, or forward over bytes that somebody else fills in. */
   moveTo(length: number): void {
     this.#reserve(length - this.#length);
     this.#length = length;
@@ -105,7 +105,7 @@ export class JsonWriter {
     else this.#put(this.#texts.bytesOf(value));
   }
 
-  /** What has been written from `start` on, a character for each byte, for `again`. */
+  /** What has been written from `start` on, one character for each byte, to be given to `again`. */
   writtenFrom(start: number): string {
     return latin1(this.#bytes, start, this.#length);
   }
@@ -124,7 +124,7 @@ export class JsonWriter {
     this.#reserve(NUMBER_BYTES);
     const small = value | 0;
     if (small === value && small >= 0 && small < 10) {
-      // One digit, as most numbers of a record.
+      // Most numbers of a record have one digit.
       this.#bytes[this.#length++] = ZERO + small;
     } else if (small === value && small >= 0) {
       this.#digits(small, digitsOf(small));
@@ -193,7 +193,7 @@ export class JsonWriter {
   }
 }
 
-/** Of a number below 2^31. */
+/** How many digits a number below 2^31 has. */
 function digitsOf(value: number): number {
   if (value < 10) return 1;
   if (value < 100) return 2;

@@ -1,14 +1,14 @@
 import type { TokenUsage } from "./call.js";
 import type { RouteTarget } from "./provider.js";
 
-/** A response of which nobody has told yet what all of it used. */
+/** A response whose provider has not told yet what it used in all. */
 export interface LaterUsage {
   readonly ownerId: string;
-  /** That asked for it; empty where that was not kept. */
+  /** The client key that asked for it; empty where that was not kept. */
   readonly clientKeyId: string;
   readonly responseId: string;
-  /** What it was asked of, at whose price it counts. */
+  /** The model that was asked, at whose price the usage counts. */
   readonly target: Pick<RouteTarget, "upstreamModel" | "price">;
-  /** What was counted of it so far. */
+  /** What has been counted of it so far. */
   readonly counted: TokenUsage;
 }

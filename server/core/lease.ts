@@ -11,9 +11,12 @@ export interface LeaseRequest {
   readonly tried: ReadonlySet<string>;
   /** Calls of one session stay on one key while it is eligible, for prompt caches; empty for none. */
   readonly affinity: string;
-  /** Id of the key whose account holds what the call names: none but it, unless it is gone for good; empty if none is known. */
+  /**
+   * Id of the key whose account holds what the call names: no other key is leased, unless that one is gone for good.
+   * Empty if none is known.
+   */
   readonly home: string;
-  /** Of what kind the call is, as its path says: a key may have the right to one and not to another. */
+  /** The path of the endpoint, by which rights are told apart: a key may have the right to one and not to another. */
   readonly endpoint: string;
 }
 
@@ -21,18 +24,18 @@ export interface LeaseRequest {
 export interface Lease {
   readonly providerKey: ProviderKey;
   readonly target: RouteTarget;
-  /** A good reply begins. Other calls need not wait for its end to know that the key works again. */
+  /** A good reply has begun: the key works, and other calls need not wait for the end of this one to know it. */
   proven(): void;
   /** Ends the attempt; called once. Only the first call counts, so that racing ends cannot give a key back twice. */
   release(result: LeaseResult): void;
   /**
-   * Another key has served the very call that this one failed; called after `release`. A right that was refused is one
-   * that this key lacks, and calls like it ask the others first; what else went wrong was not of the call's making.
+   * Another key has served the very call that this one failed; called after `release`. So a right that was refused is
+   * one that this key lacks, and calls of that kind ask the others first; any other failure was not the call's fault.
    */
   outdone(): void;
   /**
-   * Counts the call against the key's quota: what it used, once it has ended, or null when it has gone on with
-   * another key, which it then counts for. Called once, not before `release`; only the first call counts.
+   * Counts the call against the key's quota: what it used, once it has ended, or null when another key was tried after
+   * this one, against whose quota it counts instead. Called once, not before `release`; only the first call counts.
    */
   settle(used: Used | null): void;
 }
@@ -44,7 +47,7 @@ export interface LeaseResult {
   readonly latencyMs: number;
   /** From Retry-After or a reset header; null if the provider said nothing. */
   readonly retryAfterMs: number | null;
-  /** The provider has not had the request: what went wrong is not of the call's making. */
+  /** The provider never got the request, so the call cannot be at fault. */
   readonly unsent: boolean;
   /** Without secrets. */
   readonly detail: string;

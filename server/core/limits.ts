@@ -1,4 +1,4 @@
-import type { Period } from "./provider-key.js";
+import type { Period } from "./period.js";
 
 /** What a client key, or all client keys of a user together, may use; null parts are unlimited. */
 export interface Limits {

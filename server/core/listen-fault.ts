@@ -18,7 +18,7 @@ export function listenFault(error: NodeJS.ErrnoException, what: string, remedy: 
   return new Fault("config_invalid", `Cannot listen on ${what}: ${why}`, { cause: error });
 }
 
-/** What to do about an error of the system; the port's own remedy follows. */
+/** Cause and remedy by the system's error code; the port's own remedy follows. */
 const REMEDIES: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "this host has no such address. Give one that it has",
   EACCES: "only root may. Let the service have CAP_NET_BIND_SERVICE",

@@ -1,5 +1,4 @@
-import { periodEnd, periodStart } from "./period.js";
-import type { Period } from "./provider-key.js";
+import { type Period, periodEnd, periodStart } from "./period.js";
 
 /** What is counted in one calendar period. */
 export interface PeriodBook<Counted> {
@@ -10,8 +9,9 @@ export interface PeriodBook<Counted> {
 }
 
 /**
- * The book of the calendar period (UTC) that the wall clock is in, and that of the one it was in before: a clock may be
- * set back over midnight, or wrong and right again. Nothing that was counted is lost by it, and nothing counts twice.
+ * The book of the calendar period (UTC) that the wall clock is in, and of the one it was in before that. The second one
+ * is for clocks that are set back over midnight, or are wrong for a while: nothing that was counted is lost then, and
+ * nothing counts twice.
  */
 export class PeriodBooks<Counted> {
   readonly period: Period;
@@ -19,7 +19,7 @@ export class PeriodBooks<Counted> {
   #book: PeriodBook<Counted>;
   #before: PeriodBook<Counted> | null = null;
 
-  /** `none`: what is counted before anything is. */
+  /** `none` makes the count that a period begins with. */
   constructor(period: Period, nowMs: number, none: () => Counted) {
     this.period = period;
     this.#none = none;
@@ -32,8 +32,8 @@ export class PeriodBooks<Counted> {
   }
 
   /**
-   * Turns to the period that the clock is in. True when more may have been counted in it than is known here: it is
-   * not the period before, and does not follow on the present one.
+   * Turns to the period that the clock is in. Answers true when more may have been counted in that period than is known
+   * here: it is neither the one that was left before nor the one that follows the present one.
    */
   follow(nowMs: number): boolean {
     const left = this.#book;
@@ -44,13 +44,13 @@ export class PeriodBooks<Counted> {
     return known === null && this.#book.startMs !== left.endMs;
   }
 
-  /** The book that a moment belongs to; null where there is none any more, or not yet. */
+  /** The book that a moment belongs to; null for a period that is no longer kept, or not yet. */
   at(momentMs: number): PeriodBook<Counted> | null {
     if (isIn(this.#book, momentMs)) return this.#book;
     return this.#before !== null && isIn(this.#before, momentMs) ? this.#before : null;
   }
 
-  /** All that is counted here is of periods that have ended. */
+  /** True when both periods have ended. */
   isOver(nowMs: number): boolean {
     return nowMs >= Math.max(this.#book.endMs, this.#before?.endMs ?? 0);
   }

@@ -1,10 +1,10 @@
 import { unreachable } from "./assert.js";
-import { DAY_MS } from "./durations.js";
-import type { Period } from "./provider-key.js";
+import { DAY_MS, WEEK_MS } from "./durations.js";
 
 /** 1970-01-05, the first Monday of the epoch; weeks begin on Mondays. */
 const FIRST_MONDAY_MS = 4 * DAY_MS;
 
+export type Period = "DAY" | "WEEK" | "MONTH";
 export const PERIODS: readonly Period[] = ["DAY", "WEEK", "MONTH"];
 
 /** The first millisecond of the calendar period (UTC) that a wall-clock time lies in. */
@@ -12,10 +12,8 @@ export function periodStart(period: Period, nowMs: number): number {
   switch (period) {
     case "DAY":
       return Math.floor(nowMs / DAY_MS) * DAY_MS;
-    case "WEEK": {
-      const weekMs = 7 * DAY_MS;
-      return Math.floor((nowMs - FIRST_MONDAY_MS) / weekMs) * weekMs + FIRST_MONDAY_MS;
-    }
+    case "WEEK":
+      return Math.floor((nowMs - FIRST_MONDAY_MS) / WEEK_MS) * WEEK_MS + FIRST_MONDAY_MS;
     case "MONTH": {
       const date = new Date(nowMs);
       return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
@@ -31,7 +29,7 @@ export function periodEnd(period: Period, startMs: number): number {
     case "DAY":
       return startMs + DAY_MS;
     case "WEEK":
-      return startMs + 7 * DAY_MS;
+      return startMs + WEEK_MS;
     case "MONTH": {
       const date = new Date(startMs);
       return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);

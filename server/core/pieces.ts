@@ -1,20 +1,20 @@
-/** Pieces kept apart: each takes some 200 bytes however short it is, so of a sender of single bytes they are joined. */
+/** So many pieces are kept apart. Each takes some 200 bytes however short it is, so many short ones are joined. */
 const LOOSE_MAX = 64;
-/** Pieces of this size on average are not joined, for what they take besides hardly counts. */
+/** Pieces that are on average this long are not joined: their overhead hardly counts. */
 const LOOSE_BYTES_MIN = 1024;
-/** What was joined is joined again until it is so large: then each byte was copied a bounded number of times. */
+/** Joined pieces are joined again until they are this large, so each byte is copied a bounded number of times. */
 const BLOCK_BYTES = 4 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
-/** Bytes that come in pieces and are wanted whole. Takes about as much memory as the bytes, however they are cut. */
+/** Bytes that come in pieces and are wanted whole. They take about as much memory as there are bytes, however they are cut. */
 export class Pieces {
-  /** While there is but one. */
+  /** Set while there is only one piece. */
   #only: Buffer | undefined;
   #list: Buffer[] | undefined;
-  /** So many of the list stay as they are. */
+  /** How many of the list, from its start, stay as they are. */
   #settled = 0;
-  /** Of the others. */
+  /** Bytes of the others. */
   #looseBytes = 0;
   #bytes = 0;
 
@@ -38,7 +38,7 @@ export class Pieces {
     }
   }
 
-  /** All of it: a single piece as it came, several in a copy that takes their place. */
+  /** All bytes: a single piece as it came, several as one copy that takes their place. */
   whole(): Buffer {
     if (this.#list !== undefined) {
       this.#only = Buffer.concat(this.#list, this.#bytes);

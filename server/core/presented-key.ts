@@ -11,17 +11,19 @@ export interface PresentedKey {
   readonly digest: string;
 }
 
+/** Hashes what a caller presents. */
 export function presentedKey(text: string): PresentedKey {
   return { text, digest: text.length > KEY_CHARS_MAX ? "" : hash("sha256", text, "base64") };
 }
 
 /**
- * The key that a connection's last request presented: nearly always the next one presents it again, and to compare
- * two texts costs a tenth of a hash.
+ * The key that a connection's last request presented. The next request nearly always presents the same one, and
+ * comparing two texts costs a tenth of a hash.
  */
 export class LastKey {
   #last: PresentedKey | undefined;
 
+  /** The presented key with its digest, which is made anew only for another text. */
   of(text: string): PresentedKey {
     if (text === this.#last?.text) return this.#last;
     const key = presentedKey(detached(text));

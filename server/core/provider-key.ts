@@ -1,10 +1,10 @@
+import type { Period } from "./period.js";
 import type { SealedSecret } from "./sealed.js";
 
 export type Tier = "PRIMARY" | "BACKUP" | "OVERFLOW";
 export const TIERS: readonly Tier[] = ["PRIMARY", "BACKUP", "OVERFLOW"];
 export type Visibility = "PRIVATE" | "PUBLIC";
 export type Health = "UNKNOWN" | "HEALTHY" | "DEGRADED" | "COOLDOWN" | "EXHAUSTED" | "INVALID";
-export type Period = "DAY" | "WEEK" | "MONTH";
 
 /** How much a key may be used in a period; null parts are unlimited. */
 export interface Quota {
@@ -50,7 +50,6 @@ export interface ProviderKey {
   readonly version: number;
 }
 
-/** What calls and checks have shown of a key. */
 /** A model that a key must not be asked for at present, while it may serve others. */
 export interface ModelCooldown {
   readonly model: string;
@@ -60,12 +59,13 @@ export interface ModelCooldown {
   readonly lastError: string;
 }
 
+/** What calls and checks have shown of a key. */
 export interface KeyHealth {
   readonly state: Health;
   readonly consecutiveFailures: number;
   /** End of a rest for all models; null when there is none. */
   readonly cooldownUntil: number | null;
-  /** With state COOLDOWN and no end of its own: the key rests for these models only. Not stored. */
+  /** The key rests for these models only: the state is COOLDOWN then, and `cooldownUntil` null. Not stored. */
   readonly modelCooldowns: readonly ModelCooldown[];
   readonly lastCheckedAt: number | null;
   readonly lastUsedAt: number | null;

@@ -92,11 +92,11 @@ export interface Model {
   readonly updatedAt: number;
 }
 
-/** A model as its provider lists it. */
+/** A model as its provider tells of it in a list. */
 export interface ToldModel {
   /** The provider's own name of it. */
   readonly modelId: string;
-  /** The model id where the provider has no other. */
+  /** The model id if the provider gives no other name. */
   readonly displayName: string;
   /** Milliseconds since the epoch; null if unknown. */
   readonly createdAt: number | null;

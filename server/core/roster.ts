@@ -1,13 +1,13 @@
-/** What a roster keeps: it remembers its own place, so that taking it out costs nothing. */
+/** What a roster keeps. It knows its own place there, so that taking it out needs no search. */
 export interface Rostered {
   /** -1 while it is in no roster. Written by the roster alone. */
   place: number;
 }
 
 /**
- * The things that are under way now, in no order. A `Set` would do, but one that lives long under constant
- * adding and deleting makes the garbage collector slow: each table that it outgrows keeps pointing to the
- * next and to what was in it, so objects of finished calls survive collection after collection.
+ * The things that are under way now, in no order. A `Set` would do the same, but a long-lived one with constant adding
+ * and deleting makes the garbage collector slow: each table that it outgrows keeps pointing to the next one and to what
+ * it held, so objects of finished calls survive collection after collection.
  */
 export class Roster<T extends Rostered> {
   readonly #items: T[] = [];
@@ -41,7 +41,7 @@ export class Roster<T extends Rostered> {
     return item.place >= 0 && this.#items[item.place] === item;
   }
 
-  /** Calls `visit` for each that was there at the start and still is when its turn comes. */
+  /** Calls `visit` for each item that was there at the start and is still there when its turn comes. */
   each(visit: (item: T) => void): void {
     for (const item of this.#items.slice()) if (this.has(item)) visit(item);
   }

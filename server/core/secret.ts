@@ -13,7 +13,7 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The clear value: call it where the value leaves the process, and nowhere else. */
+  /** The clear value. Call this only where the value leaves the process. */
   reveal(): string {
     return this.#value;
   }

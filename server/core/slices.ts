@@ -6,7 +6,7 @@ const SLICE_MS = 2;
 /** A second bound, for clocks that stand still. */
 const STEPS_MAX = 256;
 
-/** Lets other work have its turn in between many short steps. */
+/** Cuts background work of many short steps into slices, between which other work has its turn. */
 export class Slices {
   readonly #clock: Clock;
   #startedMs: number;
@@ -17,7 +17,7 @@ export class Slices {
     this.#startedMs = clock.monotonic();
   }
 
-  /** Call after each step: waits for a turn of the event loop when the slice is used up. */
+  /** Call after each step. When the slice is used up, it waits for the next turn of the event loop. */
   async step(): Promise<void> {
     this.#steps++;
     const used = this.#clock.monotonic() - this.#startedMs;

@@ -1,6 +1,6 @@
 /** What a port needs to speak TLS, in PEM. */
 export interface TlsFiles {
-  /** The certificate, and behind it those that lead to its root. */
+  /** The certificate, followed by those that lead to its root. */
   readonly cert: Buffer;
   readonly key: Buffer;
 }

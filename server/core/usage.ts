@@ -1,4 +1,4 @@
-/** What calls are put together by. */
+/** What usage is grouped by. */
 export type UsageGroup = "NONE" | "MODEL" | "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER";
 
 export type UsageBucket = "MINUTE" | "HOUR" | "DAY" | "ALL";
@@ -25,7 +25,7 @@ export interface UsageQuery extends UsageFilter {
   readonly fromMs: number;
   readonly toMs: number;
   readonly bucket: UsageBucket;
-  /** Buckets of this length from `fromMs` on, a multiple of `bucket`'s; without it they are as long as those. */
+  /** Length of the buckets, counted from `fromMs`: a multiple of the length of `bucket`, which holds without it. */
   readonly stepMs?: number;
   readonly groupBy: UsageGroup;
 }
@@ -43,7 +43,7 @@ export interface UsageSums {
   /** Calls of models without a price. */
   readonly unpricedCalls: number;
   readonly latencySumMs: number;
-  /** Calls that `latencySumMs` is of; those without a measured latency are left out. */
+  /** Calls that `latencySumMs` adds up; those without a measured latency are left out. */
   readonly timedCalls: number;
   readonly requestBytes: number;
   readonly responseBytes: number;

@@ -22,7 +22,7 @@ export interface User {
   readonly note: string;
   /** What the user is told about the ban; empty without a ban. */
   readonly banReason: string;
-  /** Rises with each change by somebody else than the user. */
+  /** Rises with each change that somebody other than the user makes. */
   readonly version: number;
 }
 

@@ -1,7 +1,7 @@
 import type { Used } from "../core/call.js";
 import type { Budget } from "../core/limits.js";
 import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
-import type { Period } from "../core/provider-key.js";
+import type { Period } from "../core/period.js";
 
 interface Sums {
   tokens: number;

@@ -1,6 +1,6 @@
 import type { Estimate } from "../core/call.js";
 import type { Budget, Limits } from "../core/limits.js";
-import type { Period } from "../core/provider-key.js";
+import type { Period } from "../core/period.js";
 import { BudgetAccount } from "./budget-account.js";
 import type { Overrun, Reservation } from "./budget-account.js";
 import type { LimitState } from "./headers.js";

@@ -6,7 +6,7 @@ import { Fault } from "../core/fault.js";
 import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { periodEnd, periodStart } from "../core/period.js";
 import type { Dialect } from "../core/provider.js";
-import type { Period } from "../core/provider-key.js";
+import type { Period } from "../core/period.js";
 import { BudgetFills, type BudgetFillsOptions, type EndedCall } from "./budget-fills.js";
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";

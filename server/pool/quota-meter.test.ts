@@ -3,7 +3,8 @@ import test from "node:test";
 import * as fc from "fast-check";
 import { DAY_MS } from "../core/durations.js";
 import { PERIODS, periodEnd, periodStart } from "../core/period.js";
-import type { Period, Quota } from "../core/provider-key.js";
+import type { Period } from "../core/period.js";
+import type { Quota } from "../core/provider-key.js";
 import { QuotaMeter, type QuotaUse } from "./quota-meter.js";
 
 /** A Tuesday; its week began in the month before. */

@@ -2,7 +2,8 @@ import type { Used } from "../core/call.js";
 import { assert } from "../core/assert.js";
 import { PERIODS } from "../core/period.js";
 import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
-import type { Period, Quota } from "../core/provider-key.js";
+import type { Period } from "../core/period.js";
+import type { Quota } from "../core/provider-key.js";
 
 /** What a key has used in a time. */
 export interface QuotaUse extends Used {

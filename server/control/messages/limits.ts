@@ -9,7 +9,8 @@ import {
 } from "../../../proto/gen/latchkey/v1/common_pb.js";
 import type { Budget, Limits } from "../../core/limits.js";
 import { periodEnd, periodStart } from "../../core/period.js";
-import type { Period, Quota } from "../../core/provider-key.js";
+import type { Period } from "../../core/period.js";
+import type { Quota } from "../../core/provider-key.js";
 import type { QuotaUse } from "../../pool/quota-meter.js";
 import type { BudgetUse } from "../ports.js";
 import { amountOf, int64, refuse, timeOf, wordOf, type EnumWords } from "./values.js";

@@ -11,7 +11,8 @@ import {
   type OverviewTopSchema,
 } from "../../../proto/gen/latchkey/v1/usage_pb.js";
 import type { Limits } from "../../core/limits.js";
-import type { Period, Tier } from "../../core/provider-key.js";
+import type { Period } from "../../core/period.js";
+import type { Tier } from "../../core/provider-key.js";
 import type { RecentError } from "../../metering/recent-errors.js";
 import type {
   HistoryBucket,
