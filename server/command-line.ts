@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option as Flag } from "commander";
-import { explainConfig, readConfig, type Config, type ConfigLine } from "./config.js";
+import { readConfig, type Config, type ConfigLine } from "./config.js";
 import { OPTIONS } from "./options.js";
 import { VERSION } from "./version.js";
 
@@ -56,8 +56,7 @@ export function parseCommandLine(
     OPTIONS.map((option) => [option.key, flags[camelCase(option.flag)]]),
   );
   const sources = { flags: { ...byKey, config: flags["config"] }, env };
-  const config = readConfig(sources);
-  const settled = { config, lines: explainConfig(config, sources) };
+  const settled = readConfig(sources);
   return asked === undefined
     ? { ...settled, command: "serve" }
     : { ...settled, command: "restore", ...asked };

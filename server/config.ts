@@ -7,22 +7,11 @@ import { OPTIONS, type Option, type OptionKey, type OptionValue } from "./option
 /** The settings of a start, each from its flag, else its environment variable, else the file, else its default. */
 export type Config = { readonly [K in OptionKey]: OptionValue<K> };
 
+/** Where settings can come from, besides the configuration file. */
 export interface ConfigSources {
   /** Parsed flags by option key; absent where not given. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-}
-
-/** Reads and checks all settings. Throws Fault `config_invalid` naming the setting, its source and what is allowed. */
-export function readConfig(sources: ConfigSources): Config {
-  const configFile = sources.flags["config"] ?? sources.env["LATCHKEY_CONFIG"];
-  const file = typeof configFile === "string" ? readFile(configFile) : {};
-  const values: Record<string, unknown> = {};
-  for (const option of OPTIONS) {
-    values[option.key] = valueOf(option, sources, file);
-  }
-  // The table gives each key its parser, so the values have the types that the table promises.
-  return values as Config;
 }
 
 /** One option in force, as text, and where its value is from. */
@@ -33,16 +22,26 @@ export interface ConfigLine {
   readonly description: string;
 }
 
-/** The options that a start goes by. None of them holds a secret: those are in files that they name. */
-export function explainConfig(config: Config, sources: ConfigSources): readonly ConfigLine[] {
+/**
+ * Reads and checks all settings. `lines` tell where each is from; none of them holds a secret, for secrets are in files
+ * that options name. Throws Fault `config_invalid` naming the setting, its source and what is allowed.
+ */
+export function readConfig(sources: ConfigSources): {
+  readonly config: Config;
+  readonly lines: readonly ConfigLine[];
+} {
   const configFile = sources.flags["config"] ?? sources.env["LATCHKEY_CONFIG"];
   const file = typeof configFile === "string" ? readFile(configFile) : {};
-  return OPTIONS.map((option) => ({
-    name: option.flag,
-    value: String(config[option.key]),
-    source: sourceOf(candidatesOf(option, sources, file)),
-    description: option.help,
-  }));
+  const values: Record<string, unknown> = {};
+  const lines: ConfigLine[] = [];
+  for (const option of OPTIONS) {
+    const value = valueOf(option, sources, file);
+    values[option.key] = value;
+    const source = sourceOf(candidatesOf(option, sources, file));
+    lines.push({ name: option.flag, value: String(value), source, description: option.help });
+  }
+  // The table gives each key its parser, so the values have the types that the table promises.
+  return { config: values as Config, lines };
 }
 
 function sourceOf(candidates: readonly Candidate[]): ConfigLine["source"] {
@@ -50,7 +49,7 @@ function sourceOf(candidates: readonly Candidate[]): ConfigLine["source"] {
   return (["flag", "environment", "file"] as const)[at] ?? "default";
 }
 
-/** Where data are kept when nothing is said: the XDG data folder of this user. */
+/** Where data are kept unless an option says otherwise: the XDG data folder of this user. */
 function defaultDataFolder(env: Readonly<Record<string, string | undefined>>): string {
   const base = env["XDG_DATA_HOME"] || path.join(env["HOME"] || os.homedir(), ".local", "share");
   return path.join(base, "latchkey");
@@ -70,7 +69,7 @@ function valueOf(
   return option.key === "data" ? defaultDataFolder(sources.env) : option.fallback;
 }
 
-/** A value that may be given, with the name of the place for a message. */
+/** A value that may be given, and the name of its place for a message. */
 type Candidate = readonly [raw: unknown, source: string];
 
 /** Flag, environment, file: the first that is given holds. */
