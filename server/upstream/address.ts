@@ -1,13 +1,10 @@
-import ipaddr from "ipaddr.js";
-
-/** An address block, e.g. `10.0.0.0/8`. */
-export type Cidr = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+import { blockHolds, type IpBlock, parseIp, parseIpBlock } from "../core/ip.js";
 
 /**
  * Addresses that a provider on the public internet never has. Reaching one of them from a base URL would
  * let whoever sets the URL talk to this host, its network or a cloud's metadata service.
  */
-const REFUSED_BLOCKS: readonly string[] = [
+const REFUSED: readonly string[] = [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
@@ -42,41 +39,23 @@ const REFUSED_BLOCKS: readonly string[] = [
 ];
 
 /** Parses blocks such as `127.0.0.0/8`; a bare address means itself alone. Throws Error on anything else. */
-export function parseCidrs(texts: readonly string[]): readonly Cidr[] {
-  return texts.map((text) =>
-    text.includes("/")
-      ? ipaddr.parseCIDR(text)
-      : ([ipaddr.parse(text), ipaddr.parse(text).kind() === "ipv4" ? 32 : 128] as const),
-  );
+export function parseBlocks(texts: readonly string[]): readonly IpBlock[] {
+  return texts.map((text) => {
+    const block = parseIpBlock(text);
+    if (block === undefined) throw new Error(`${text} is no address and no address block`);
+    return block;
+  });
 }
 
-export const REFUSED_CIDRS: readonly Cidr[] = parseCidrs(REFUSED_BLOCKS);
+export const REFUSED_BLOCKS: readonly IpBlock[] = parseBlocks(REFUSED);
 
 /** True when `address` lies in one of the blocks; an IPv4-mapped IPv6 address counts as the IPv4 one that it is. */
-export function isWithin(address: string, blocks: readonly Cidr[]): boolean {
-  const parsed = normalise(address);
-  if (parsed === undefined) return false;
-  return blocks.some(([block, bits]) => {
-    const [target, targetBits] = mappedBlock(block, bits);
-    return parsed.kind() === target.kind() && parsed.match(target, targetBits);
-  });
+export function isWithin(address: string, blocks: readonly IpBlock[]): boolean {
+  const parsed = parseIp(address);
+  return parsed !== undefined && blocks.some((block) => blockHolds(block, parsed));
 }
 
 /** True for text that is an IP address. */
 export function isAddress(text: string): boolean {
-  return normalise(text) !== undefined;
-}
-
-function normalise(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
-  // Zone ids name an interface of this host; nothing outside has one.
-  if (text.includes("%") || !ipaddr.isValid(text)) return undefined;
-  return ipaddr.process(text);
-}
-
-/** A block of mapped addresses, e.g. `::ffff:10.0.0.0/104`, as the IPv4 block that it means. */
-function mappedBlock(block: ipaddr.IPv4 | ipaddr.IPv6, bits: number): Cidr {
-  if (block instanceof ipaddr.IPv6 && block.isIPv4MappedAddress() && bits >= 96) {
-    return [block.toIPv4Address(), bits - 96];
-  }
-  return [block, bits];
+  return parseIp(text) !== undefined;
 }

@@ -1,6 +1,7 @@
 import { Fault } from "../core/fault.js";
+import type { IpBlock } from "../core/ip.js";
+import { isAddress, isWithin, parseBlocks, REFUSED_BLOCKS } from "./address.js";
 import { lookUpWithSystem } from "./lookups.js";
-import { type Cidr, isAddress, isWithin, parseCidrs, REFUSED_CIDRS } from "./address.js";
 
 export interface UrlPolicyOptions {
   /** Blocks inside the refused ranges that this installation may talk to, e.g. `127.0.0.0/8` for a model on this host. */
@@ -52,12 +53,12 @@ const HOSTNAME =
  * name that answers differently the second time gains nothing.
  */
 export class UrlPolicy {
-  readonly #allowed: readonly Cidr[];
+  readonly #allowed: readonly IpBlock[];
   readonly #ports: readonly number[];
   readonly #resolve: Resolve;
 
   constructor(options: UrlPolicyOptions) {
-    this.#allowed = parseCidrs(options.allowCidrs);
+    this.#allowed = parseBlocks(options.allowCidrs);
     this.#ports = options.ports ?? PUBLIC_PORTS;
     this.#resolve = options.resolve ?? lookUpWithSystem;
   }
@@ -92,7 +93,7 @@ export class UrlPolicy {
   checkAddress(address: string, allowedBlocksOnly: boolean): void {
     if (isWithin(address, this.#allowed)) return;
     if (!isAddress(address)) refuse("its name has no usable address");
-    if (isWithin(address, REFUSED_CIDRS)) {
+    if (isWithin(address, REFUSED_BLOCKS)) {
       refuse("it leads into a private network; the operator can allow the address range");
     }
     if (allowedBlocksOnly) {
