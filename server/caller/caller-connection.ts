@@ -11,29 +11,29 @@ import { type CommonLines, lengthLine, replyHeadText } from "./reply-text.js";
 import type { ParsedRequest } from "./request-head.js";
 import { readFrom } from "./socket-reads.js";
 import { RequestParser, type RequestSink } from "./request-parser.js";
-import { Turn, type TurnHome } from "./turn.js";
+import { Turn, type TurnConnection } from "./turn.js";
 import type { UnreadAnswer, UnreadAnswers } from "./unread-answers.js";
 
-/** What a request that is none can be; LATE: it took too long to arrive. */
+/** What can be wrong with the bytes of a request; LATE: they took too long to arrive. */
 export type BadRequest = FramingProblem | "LATE";
 
-/** An answer of ours, with what its head says besides the length. */
+/** An answer of our own; its headers are without those of the length and the connection. */
 export interface WholeAnswer {
   readonly httpStatus: number;
   readonly headers: HeaderBlock;
   readonly body: string;
 }
 
-/** Takes what callers ask. */
+/** Takes the requests of callers. */
 export interface CallerHandler {
   /** A request, whose head holds during this call only; it is answered through the turn, now or later. */
   onTurn(connection: CallerConnection, turn: Turn, request: ParsedRequest): void;
-  /** How to tell a caller that what it sent is no request. */
+  /** The answer that tells a caller that what it sent is no acceptable request. */
   refusal(problem: BadRequest, reason: string): WholeAnswer;
 }
 
-/** Where connections belong. */
-export interface CallerHome {
+/** What a connection needs of the server that it belongs to. */
+export interface ConnectionServer {
   readonly limits: CallerLimits;
   readonly handler: CallerHandler;
   readonly common: CommonLines;
@@ -42,15 +42,15 @@ export interface CallerHome {
   readonly clock: Clock;
   readonly unread: UnreadAnswers;
   onGone(connection: CallerConnection): void;
-  /** Too much is unread, and the connection is closed for it. */
+  /** The connection is closed because its caller left too much unread. */
   onUnread(connection: CallerConnection): void;
 }
 
-/** Requests that a caller sends before it has its answer are kept up to here; then nothing more is read. */
+/** Bytes that are kept of requests sent before the present one is answered; beyond them nothing more is read. */
 const HELD_BYTES_MAX = 64 * 1024;
 /**
- * Nothing is read for so long at most, for it is reading that shows when the caller leaves: then what was sent ahead
- * is given up, and the connection ends with the present answer.
+ * For how long at most nothing is read, because only reading shows that the caller has left. After that what was sent
+ * ahead is given up, and the connection ends with the present answer.
  */
 const UNREAD_MS_MAX = 1_000;
 
@@ -61,63 +61,63 @@ const UNREAD_MS_MAX = 1_000;
 type State = "OPEN" | "LINGERING" | "GONE";
 
 /** One connection of a caller. Its requests are read and answered one after the other. */
-export class CallerConnection implements Rostered, RequestSink, TurnHome, UnreadAnswer {
+export class CallerConnection implements Rostered, RequestSink, TurnConnection, UnreadAnswer {
   place = -1;
   readonly socket: Socket;
-  /** Of the other end. */
+  /** Address of the other end. */
   readonly ip: string;
   /** The other end is a trusted proxy, which says whose calls it brings. */
   readonly isProxy: boolean;
-  /** It speaks TLS. */
+  /** The connection speaks TLS. */
   readonly secure: boolean;
-  /** Whose call it brought last; the address as long as that is not known. */
+  /** Whose call it brought last; the address stands for the caller until that is known. */
   holder: Holder;
-  /** For whoever asks who calls. */
+  /** The key that its last request presented. */
   readonly lastKey = new LastKey();
-  readonly #home: CallerHome;
+  readonly #server: ConnectionServer;
   readonly #parser: RequestParser;
   #state: State = "OPEN";
   #turn: Turn | undefined;
-  /** Of the turn. */
+  /** The present turn is answered. */
   #answered = false;
   #requestEnded = false;
   /** Bytes behind the request that is being answered. */
   #held: Buffer | undefined;
-  /** Runs while nothing is read, for too much is held. */
+  /** Runs while nothing is read because too much is held. */
   #patience: Timer | undefined;
-  /** What still comes is thrown away. */
+  /** Whatever comes now is thrown away. */
   #deaf = false;
-  /** It was closed for what was left unread. */
+  /** It was closed because its caller left too much unread. */
   #unread = false;
   #reading = false;
-  /** What is held is read in the next turn of the event loop. */
+  /** What is held will be read in the next turn of the event loop. */
   #readsOn = false;
-  /** A request has begun, and the time that it may take is running. */
-  #counting = false;
+  /** A request has begun to arrive, and the time that it may take is running. */
+  #timed = false;
   #sinceMs: number;
-  /** How long it may wait for what it waits for. */
+  /** How long it may wait, from `#sinceMs` on, for what it waits for. */
   #waitMs: number;
-  /** Bytes read and written, and since when they are so many. */
+  /** Bytes read and written when last looked at, and since when there are so many. */
   #movedBytes = 0;
   #movedAtMs: number;
 
-  constructor(home: CallerHome, socket: Socket, from: { ip: string; isProxy: boolean }) {
-    const { limits } = home;
-    this.#home = home;
+  constructor(server: ConnectionServer, socket: Socket, from: { ip: string; isProxy: boolean }) {
+    const { limits } = server;
+    this.#server = server;
     this.socket = socket;
     this.ip = from.ip;
     this.holder = { ownerId: from.ip, clientKey: { id: from.ip } };
     this.isProxy = from.isProxy;
     this.secure = "encrypted" in socket;
     this.#parser = new RequestParser(this, limits.headerBytesMax);
-    this.#sinceMs = home.clock.monotonic();
+    this.#sinceMs = server.clock.monotonic();
     this.#waitMs = limits.headTimeoutMs;
     this.#movedAtMs = this.#sinceMs;
     readFrom(socket, (bytes) => {
       this.#onData(bytes);
     });
     socket.on("drain", () => {
-      home.unread.delete(this);
+      server.unread.delete(this);
       if (this.#turn === undefined) this.#readHeld();
       else this.#turn.listener?.onDrained();
     });
@@ -130,25 +130,25 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     socket.on("close", () => {
       this.#state = "GONE";
       this.#letHeldGo();
-      home.unread.delete(this);
+      server.unread.delete(this);
       this.#turn?.onGone(this.#unread);
-      home.onGone(this);
+      server.onGone(this);
     });
   }
 
   get common(): CommonLines {
-    return this.#home.common;
+    return this.#server.common;
   }
 
   get draining(): boolean {
-    return this.#home.draining;
+    return this.#server.draining;
   }
 
   get requestInHand(): boolean {
     return this.#parser.requestInHand;
   }
 
-  /** Nothing is asked, and nothing is on its way out. */
+  /** No request is under way, and no answer is on its way out. */
   get idle(): boolean {
     return this.#turn === undefined && !this.#parser.midRequest && this.socket.writableLength === 0;
   }
@@ -162,14 +162,14 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     else if (this.idle) this.socket.destroy();
   }
 
-  /** Nothing has moved either way for too long. */
+  /** True when no byte has moved either way for too long. */
   #isStill(nowMs: number): boolean {
     const moved = this.socket.bytesRead + this.socket.bytesWritten;
     if (moved !== this.#movedBytes) {
       this.#movedBytes = moved;
       this.#movedAtMs = nowMs;
     }
-    return nowMs - this.#movedAtMs >= this.#home.limits.callerIdleMs;
+    return nowMs - this.#movedAtMs >= this.#server.limits.callerIdleMs;
   }
 
   // The socket's side.
@@ -195,7 +195,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     }
     if (this.#state !== "OPEN") return;
     if (at < bytes.length) this.#hold(bytes.subarray(at));
-    else if (this.#parser.midRequest) this.#count(this.#home.limits.headTimeoutMs);
+    else if (this.#parser.midRequest) this.#timeRequest(this.#server.limits.headTimeoutMs);
   }
 
   #takesMore(): boolean {
@@ -206,17 +206,17 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
 
   #hold(bytes: Buffer): void {
     this.#held = bytes;
-    // The one before was answered at once.
+    // The request before was answered at once, so nothing else will read on.
     if (this.#turn === undefined) this.#readLater();
     if (bytes.length <= HELD_BYTES_MAX) return;
     this.socket.pause();
-    this.#patience = this.#home.clock.setTimer(() => {
+    this.#patience = this.#server.clock.setTimer(() => {
       this.#giveUpHeld();
     }, UNREAD_MS_MAX);
   }
 
   #giveUpHeld(): void {
-    // Without one, what is held waits for the caller to read its answers.
+    // Without a turn, what is held waits only for the caller to read its answers.
     if (this.#turn === undefined) return;
     this.#turn.closeAfter();
     this.#deaf = true;
@@ -238,15 +238,15 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     this.#patience = undefined;
   }
 
-  /** A request that is not whole yet may take so long, from its first byte on. */
-  #count(waitMs: number): void {
-    if (this.#counting) return;
-    this.#counting = true;
+  /** Lets a request that is not whole yet take this long, from its first byte on. */
+  #timeRequest(waitMs: number): void {
+    if (this.#timed) return;
+    this.#timed = true;
     this.#waitFor(waitMs);
   }
 
   #waitFor(waitMs: number): void {
-    this.#sinceMs = this.#home.clock.monotonic();
+    this.#sinceMs = this.#server.clock.monotonic();
     this.#waitMs = waitMs;
   }
 
@@ -258,11 +258,11 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     this.#answered = false;
     this.#requestEnded = false;
     if (!this.requestInHand) {
-      const { requestTimeoutMs } = this.#home.limits;
-      this.#count(requestTimeoutMs);
+      const { requestTimeoutMs } = this.#server.limits;
+      this.#timeRequest(requestTimeoutMs);
       this.#waitMs = requestTimeoutMs;
     }
-    this.#home.handler.onTurn(this, turn, request);
+    this.#server.handler.onTurn(this, turn, request);
   }
 
   onBody(piece: Buffer): void {
@@ -281,28 +281,28 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
 
   onMuchWritten(): void {
     const { writableLength, writableNeedDrain } = this.socket;
-    // Only what waits to be drained is taken back when it has left.
-    if (writableLength > 0 && writableNeedDrain) this.#home.unread.set(this, writableLength);
+    // Without a drain to come, nothing would take the entry back when the bytes have left.
+    if (writableLength > 0 && writableNeedDrain) this.#server.unread.set(this, writableLength);
   }
 
   giveUp(): void {
     this.#unread = true;
-    this.#home.onUnread(this);
+    this.#server.onUnread(this);
     this.socket.destroy();
   }
 
   onAnswered(turn: Turn, closes: boolean): void {
     if (this.#turn !== turn || this.#state !== "OPEN") return;
     this.#answered = true;
-    if (closes) this.#shut(this.#home.limits.requestTimeoutMs);
+    if (closes) this.#shut(this.#server.limits.requestTimeoutMs);
     else if (this.#requestEnded) this.#next();
   }
 
   #next(): void {
     this.#turn = undefined;
-    this.#counting = false;
-    this.#waitFor(this.#home.limits.keepAliveMs);
-    // Not at once: whoever wrote the answer is not done yet.
+    this.#timed = false;
+    this.#waitFor(this.#server.limits.keepAliveMs);
+    // Not at once: the code that wrote the answer is still running.
     if (this.#held !== undefined && !this.#reading) this.#readLater();
   }
 
@@ -312,13 +312,13 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     setImmediate(readOn, this);
   }
 
-  /** From the next turn of the event loop. */
+  /** Reads what is held; called in the next turn of the event loop. */
   readOn(): void {
     this.#readsOn = false;
     this.#readHeld();
   }
 
-  /** Ends our side, and takes what still comes for so long at most. */
+  /** Ends our side of the connection, and throws away what still comes, for `waitMs` at most. */
   #shut(waitMs: number): void {
     const complete = !this.#parser.midRequest && this.#held === undefined && !this.#deaf;
     this.#turn = undefined;
@@ -333,7 +333,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
     }
   }
 
-  /** Says what is wrong with what was sent, where that can still be said, and takes nothing more. */
+  /** Tells the caller what is wrong with what it sent, where that can still be told, and takes nothing more. */
   #refuse(problem: BadRequest, reason: string): void {
     const turn = this.#turn;
     const { socket } = this;
@@ -341,12 +341,12 @@ export class CallerConnection implements Rostered, RequestSink, TurnHome, Unread
       socket.destroy();
       return;
     }
-    const { httpStatus, headers, body } = this.#home.handler.refusal(problem, reason);
+    const { httpStatus, headers, body } = this.#server.handler.refusal(problem, reason);
     const bytes = Buffer.from(body);
     const lines = { common: this.common, closes: true };
     const head = replyHeadText(httpStatus, headers, lengthLine(bytes.length), lines);
     writeMessage(socket, head, bytes);
-    this.#shut(this.#home.limits.headTimeoutMs);
+    this.#shut(this.#server.limits.headTimeoutMs);
     turn?.onGone(false);
   }
 }

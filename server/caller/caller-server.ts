@@ -10,20 +10,24 @@ import type { Clock, Timer } from "../core/clock.js";
 import { Roster } from "../core/roster.js";
 import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
 import { flushMessages } from "../http/write-message.js";
-import { CallerConnection, type CallerHandler, type CallerHome } from "./caller-connection.js";
+import {
+  CallerConnection,
+  type CallerHandler,
+  type ConnectionServer,
+} from "./caller-connection.js";
 import type { CallerLimits } from "./limits.js";
 import { CommonLines } from "./reply-text.js";
 import { UnreadAnswers } from "./unread-answers.js";
 
-/** Who may connect, and who tried. */
+/** Decides who may connect, and hears who was turned away. */
 export interface CallerGate {
   /** Counts a connection that was just made; false when it was turned away. */
   admits(socket: Socket): boolean;
   /** Where a connection comes from, and whether that is a proxy whose word is taken. */
   originOf(socket: Socket): { readonly ip: string; readonly isProxy: boolean };
   /**
-   * A connection was turned away, for there are too many, or for it spoke no TLS where that is spoken; or it was
-   * closed, for its caller left too much unread.
+   * A connection was turned away: TOTAL, because there are too many, or HANDSHAKE, because it spoke no TLS where TLS is
+   * spoken. Or it was closed: UNREAD, because its caller left too much unread.
    */
   refused(reason: "TOTAL" | "HANDSHAKE" | "UNREAD", remoteAddress: string): void;
 }
@@ -38,7 +42,7 @@ export interface CallerServerOptions {
 }
 
 /** The HTTP/1.1 server of the proxy port, over TCP or TLS. */
-export class CallerServer implements CallerHome {
+export class CallerServer implements ConnectionServer {
   readonly limits: CallerLimits;
   readonly handler: CallerHandler;
   readonly common: CommonLines;
@@ -85,7 +89,7 @@ export class CallerServer implements CallerHome {
     });
   }
 
-  /** Fails as the operating system says. `onError` hears what goes wrong later. */
+  /** Opens the port; rejects with the operating system's error. `onError` hears what goes wrong later. */
   listen(
     at: { readonly host: string; readonly port: number },
     onError: (error: Error) => void,
@@ -105,7 +109,7 @@ export class CallerServer implements CallerHome {
     this.#server.once("connection", listener);
   }
 
-  /** New connections get this pair from now on. Only for a server that was made with one. */
+  /** New connections get this certificate and key from now on. Only for a server that was made with TLS. */
   setTls(files: TlsFiles): void {
     this.#secure?.setSecureContext(tlsOptions(files));
   }
@@ -121,15 +125,16 @@ export class CallerServer implements CallerHome {
     });
   }
 
+  /** Closes the connections without a request. */
   closeIdle(): void {
-    // What waits to leave is not idle.
+    // A message that waits for the end of the tick is not in its socket yet, which would look idle.
     flushMessages();
     this.#connections.each((connection) => {
       if (connection.idle) connection.socket.destroy();
     });
   }
 
-  /** Closes all; with `leaving` also those on which an answer is on its way out. */
+  /** Closes all connections on which nothing is on its way out, with `leaving` the others too. */
   closeRest({ leaving }: { readonly leaving: boolean }): void {
     this.#connections.each((connection) => {
       if (leaving || connection.socket.writableLength === 0) connection.socket.destroy();
@@ -150,7 +155,7 @@ export class CallerServer implements CallerHome {
     if (this.#timer === undefined) this.#watch();
   }
 
-  /** Looks now and then for what has waited too long; one timer for all. */
+  /** Ends what has waited too long on any connection; one timer for all of them. */
   #watch(): void {
     const { clock, limits } = this;
     this.#timer = clock.setTimer(() => {

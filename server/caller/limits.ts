@@ -1,7 +1,7 @@
-/** What the proxy port takes of a connection of a caller. */
+/** What the proxy port allows a caller's connection. */
 export interface CallerLimits {
   readonly headerBytesMax: number;
-  /** From the first byte of a request to the end of its head; on a fresh connection, from its begin. */
+  /** From the first byte of a request to the end of its head; on a fresh connection, from when it was opened. */
   readonly headTimeoutMs: number;
   /** From the first byte of a request to the end of its body. */
   readonly requestTimeoutMs: number;
@@ -11,8 +11,8 @@ export interface CallerLimits {
   readonly keepAliveMs: number;
   /** A caller connection on which nothing moves either way is closed; longer than any reply may take to begin. */
   readonly callerIdleMs: number;
-  /** Answers that wait for callers to read them; beyond it the user who has most of them loses the oldest. */
+  /** Bytes of answers that wait for callers to read them; beyond this, the user who has most loses the oldest. */
   readonly unreadBytesMax: number;
-  /** Connections of callers; more are closed without an answer. */
+  /** Connections at a time; more are closed without an answer. */
   readonly callerSocketsMax: number;
 }

@@ -15,12 +15,12 @@ export class CommonLines {
     this.#stays = `connection: keep-alive\r\nkeep-alive: timeout=${String(seconds)}\r\n`;
   }
 
-  /** Whether the connection goes on, and for how long. */
+  /** The lines that say whether the connection goes on, and for how long. */
   connection(closes: boolean): string {
     return closes ? "connection: close\r\n" : this.#stays;
   }
 
-  /** The date, for replies that do not carry their provider's. */
+  /** The line with the date, for answers that do not carry their provider's. */
   date(): string {
     const now = this.#clock.now();
     const second = Math.floor(now / 1000);
@@ -32,7 +32,7 @@ export class CommonLines {
   }
 }
 
-/** By status: the first line of a reply. */
+/** The first line of an answer, by its status. */
 const STATUS_LINES: ReadonlyMap<number, string> = new Map(
   Object.entries(STATUS_CODES).map(([code, reason]) => [
     Number(code),
@@ -46,7 +46,7 @@ export function lengthLine(bytes: number): string {
 }
 
 /**
- * The head of a reply, each byte one character, with the blank line. `framing`: the line that says how the body
+ * The head of an answer, each byte one character, with the blank line. `framing`: the line that says how the body
  * ends; empty for none. Throws TypeError for headers that cannot be sent.
  */
 export function replyHeadText(

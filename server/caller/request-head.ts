@@ -6,7 +6,7 @@ export interface ParsedRequest {
   readonly method: string;
   /** As sent, each byte one character. */
   readonly target: string;
-  /** Of HTTP/1. */
+  /** Minor version of HTTP/1. */
   readonly minor: 0 | 1;
   readonly lines: HeaderLines;
 }
@@ -55,7 +55,7 @@ function methodEndAt(bytes: Buffer, start: number, length: number): number {
   if (at - start > METHOD_CHARS_MAX) malformed("its method is no method");
   if (at >= length) return -1;
   if (at === start || bytes[at] !== SPACE) malformed("its method is no method");
-  // What follows it would be no HTTP.
+  // What follows a CONNECT is not HTTP.
   if (at - start === TUNNEL.length && bytes.compare(TUNNEL, 0, TUNNEL.length, start, at) === 0) {
     malformed("it asks for a tunnel");
   }

@@ -22,7 +22,7 @@ export class RequestParser {
   readonly #sink: RequestSink;
   readonly #headBytesMax: number;
   #phase: Phase = "BETWEEN";
-  /** The begin of a head whose end has not come yet. */
+  /** The beginning of a head whose end has not come yet. */
   #held: HeldHead | undefined;
   #left = 0;
   #chunked: ChunkedBody | undefined;
@@ -33,7 +33,7 @@ export class RequestParser {
     this.#headBytesMax = headBytesMax;
   }
 
-  /** Part of a request has come, and not all of it. */
+  /** Some of a request has come, but not all of it. */
   get midRequest(): boolean {
     return this.#phase !== "BETWEEN";
   }
@@ -44,8 +44,8 @@ export class RequestParser {
   }
 
   /**
-   * Takes bytes from `at` on, which whoever gave them does not use again. Goes no further than the end of one
-   * request, and answers how far it came. Throws FramingError, after which no byte may follow.
+   * Takes bytes from `at` on; they are kept, so whoever gave them must not use them again. Goes no further than the end
+   * of one request, and answers where it stopped. Throws FramingError, after which no byte may follow.
    */
   push(bytes: Buffer, at: number): number {
     switch (this.#phase) {
@@ -90,7 +90,7 @@ export class RequestParser {
     return this.#take(request, bytes, next);
   }
 
-  /** Tells of a request and reads on in what came with its head. */
+  /** Tells the sink of a request, and reads on in what came with its head. */
   #take(request: ParsedRequest, bytes: Buffer, next: number): number {
     const { chunked, contentLength } = request.lines;
     this.#left = Math.max(0, contentLength);

@@ -1,4 +1,4 @@
-/** A scheme of ours, and a host without user or password; what follows is a path, a query or nothing. */
+/** `http` or `https` and a host, without user or password; what follows is a path, a query or nothing. */
 const ABSOLUTE = /^https?:\/\/[^/?#@\\]+(?=[/?]|$)/i;
 
 /**

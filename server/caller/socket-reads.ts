@@ -4,16 +4,16 @@ import { Socket } from "node:net";
 const READ_BYTES = 64 * 1024;
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
-/** Where a socket of this Node keeps what its option `onread` says. */
+/** The symbols under which a socket of this Node keeps what its option `onread` sets. */
 const [BUFFER, CALLBACK] = ["kBuffer", "kBufferCb"].map((name) =>
   Object.getOwnPropertySymbols(new Socket()).find(({ description }) => description === name),
 );
 
 /**
- * Gives `onRead` what the socket reads, to keep. Node takes a fresh buffer of 64 KiB for each read and passes it
- * through a stream, unless the socket was made with `onread`, which sockets that a server accepts cannot be. So
- * what that option sets is set here: a fifteenth of what a call costs. Over TLS, and on a Node that keeps it
- * elsewhere, the socket is read as a stream.
+ * Gives `onRead` what the socket reads, to keep. For each read Node takes a fresh buffer of 64 KiB and passes it through
+ * a stream, unless the socket was made with the option `onread`, which a server cannot give to the sockets it accepts.
+ * So what that option sets is set here, which saves a fifteenth of a call's cost. Over TLS, and on a Node that keeps
+ * these things elsewhere, the socket is read as a stream.
  */
 export function readFrom(socket: Socket, onRead: (bytes: Buffer) => void): void {
   const handle: unknown = Reflect.get(socket, "_handle");

@@ -7,7 +7,7 @@ import type { ParsedRequest } from "./request-head.js";
 const NO_BYTES = Buffer.alloc(0);
 const LAST_CHUNK = "0\r\n\r\n";
 
-/** Takes the body of a request. */
+/** Takes in the body of a request. */
 export interface BodySink {
   /** A piece, which the sink may keep. */
   onBody(piece: Buffer): void;
@@ -16,7 +16,7 @@ export interface BodySink {
 
 /** Hears what the caller does while its answer is being made. */
 export interface TurnListener {
-  /** The connection is gone; whatever is written from now on goes nowhere. `unread`: it was closed for what was left unread. */
+  /** The connection is gone, and whatever is written goes nowhere. `unread`: it was closed because too much was left unread. */
   callerLeft(unread: boolean): void;
   /** The caller is slower than what is written; `onDrained` follows. */
   onFull(): void;
@@ -25,10 +25,10 @@ export interface TurnListener {
 }
 
 /** What a turn needs of its connection. */
-export interface TurnHome {
+export interface TurnConnection {
   readonly socket: Socket;
   readonly common: CommonLines;
-  /** All of the request is here, so the next one may follow. */
+  /** All of the request has come, so another one may follow on the connection. */
   readonly requestInHand: boolean;
   /** No more requests are taken. */
   readonly draining: boolean;
@@ -41,10 +41,10 @@ export interface TurnHome {
 /** How the body of an answer is framed. */
 type Framing = "LENGTH" | "CHUNKED" | "UNTIL_CLOSE";
 
-/** One request on a connection and the answer to it. Whatever comes after the answer's end is passed over. */
+/** One request on a connection and the answer to it. What is written after the answer's end is passed over. */
 export class Turn {
   listener: TurnListener | undefined;
-  readonly #home: TurnHome;
+  readonly #connection: TurnConnection;
   #bodyless: boolean;
   readonly #minor: 0 | 1;
   readonly #expectsContinue: boolean;
@@ -53,15 +53,15 @@ export class Turn {
   #begun = false;
   #over = false;
   #framing: Framing = "LENGTH";
-  /** Of a body whose length the head said: what is still due. */
+  /** Bytes that are still due of a body whose length the head said. */
   #left = 0;
   /** A head that leaves with the first piece of its body. */
   #head = "";
   #pending: Buffer[] = [];
   #pendingBytes = 0;
 
-  constructor(home: TurnHome, request: ParsedRequest) {
-    this.#home = home;
+  constructor(connection: TurnConnection, request: ParsedRequest) {
+    this.#connection = connection;
     this.#minor = request.minor;
     this.#bodyless = request.method === "HEAD";
     this.#closes = !request.lines.persistent;
@@ -79,12 +79,12 @@ export class Turn {
 
   // The request.
 
-  /** Wants the body, once; without a sink it is passed over. Tells a caller that waits for it to go on. */
+  /** Has the body read into a sink; without one it is passed over. Tells a caller that waits for it to go on. Called once. */
   readBody(sink: BodySink): void {
     this.#sink = sink;
     if (!this.#expectsContinue) return;
     flushMessages();
-    this.#home.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+    this.#connection.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
   }
 
   onBody(piece: Buffer): void {
@@ -97,7 +97,7 @@ export class Turn {
     if (!this.#over) sink?.onBodyEnd();
   }
 
-  /** The connection is gone. `unread`: for its caller left too much unread. */
+  /** The connection is gone. `unread`: it was closed because its caller left too much unread. */
   onGone(unread: boolean): void {
     if (this.#over) return;
     this.#over = true;
@@ -106,7 +106,7 @@ export class Turn {
 
   // The answer.
 
-  /** Nothing that follows on this connection is read. */
+  /** The connection ends with this answer, and no further request on it is read. */
   closeAfter(): void {
     this.#closes = true;
   }
@@ -118,8 +118,8 @@ export class Turn {
     const framing = endsWithHead(httpStatus) ? "" : lengthLine(bytes.length);
     const head = this.#headText(httpStatus, headers, framing);
     this.#begun = true;
-    writeMessage(this.#home.socket, head, this.#bodyless ? NO_BYTES : bytes);
-    if (bytes.length > ONE_PIECE_BYTES_MAX) this.#home.onMuchWritten();
+    writeMessage(this.#connection.socket, head, this.#bodyless ? NO_BYTES : bytes);
+    if (bytes.length > ONE_PIECE_BYTES_MAX) this.#connection.onMuchWritten();
     this.#answered();
   }
 
@@ -142,11 +142,11 @@ export class Turn {
   flushHead(): void {
     if (this.#over || this.#head === "") return;
     flushMessages();
-    this.#home.socket.write(this.#head, "latin1");
+    this.#connection.socket.write(this.#head, "latin1");
     this.#head = "";
   }
 
-  /** Writes on; what comes within one tick leaves in one piece. */
+  /** Writes a piece of the body; all that is written within one tick leaves in one write. */
   write(piece: Buffer): void {
     if (this.#over || piece.length === 0) return;
     if (this.#pending.length === 0) process.nextTick(flushLater, this);
@@ -155,8 +155,8 @@ export class Turn {
   }
 
   /**
-   * Ends an answer that was begun. One that is shorter than its head says is broken off instead, and so is one
-   * without a head, whose caller would wait for it for ever.
+   * Ends an answer that was begun. One that is shorter than its head says is broken off instead. So is one without a
+   * head, for which the caller would wait for ever.
    */
   end(last?: Buffer): void {
     if (this.#over) return;
@@ -174,24 +174,24 @@ export class Turn {
     this.#answered();
   }
 
-  /** Closes the connection in the middle of the answer, so that nobody takes it for whole. */
+  /** Closes the connection in the middle of the answer, so that nobody takes the answer for whole. */
   breakOff(): void {
     if (this.#over) return;
     this.#over = true;
-    const { socket } = this.#home;
-    // Only a reset tells a caller of HTTP/1.0 that the end of the bytes is not the end of the answer. Over TLS,
-    // which cannot be reset, the goodbye is missing.
+    const { socket } = this.#connection;
+    // To a caller of HTTP/1.0 the end of the connection is the end of the answer, unless it is a reset. TLS cannot be
+    // reset; there the missing closing message says the same.
     if (this.#framing === "UNTIL_CLOSE" && !("encrypted" in socket)) socket.resetAndDestroy();
     else socket.destroy();
   }
 
-  /** From the tick's end. */
+  /** Sends what was written in this tick; called at its end. */
   flushOnTick(): void {
     if (this.#over || this.#pendingBytes === 0) return;
     this.#left -= this.#pendingBytes;
     this.#flush("");
-    const { writableNeedDrain, writableLength } = this.#home.socket;
-    // What left at once is no sign of a slow caller.
+    const { writableNeedDrain, writableLength } = this.#connection.socket;
+    // A caller that takes everything at once is not slow, however much it is.
     if (writableNeedDrain && writableLength > 0) this.listener?.onFull();
   }
 
@@ -204,7 +204,7 @@ export class Turn {
     this.#head = "";
     this.#pending = [];
     this.#pendingBytes = 0;
-    const { socket } = this.#home;
+    const { socket } = this.#connection;
     flushMessages();
     if (this.#bodyless) {
       if (before !== "") socket.write(before, "latin1");
@@ -214,7 +214,7 @@ export class Turn {
       for (const piece of pending) socket.write(piece);
       if (behind !== "") socket.write(behind, "latin1");
       socket.uncork();
-      this.#home.onMuchWritten();
+      this.#connection.onMuchWritten();
     } else {
       let text = before;
       for (const piece of pending) text += piece.toString("latin1");
@@ -224,7 +224,7 @@ export class Turn {
   }
 
   #headText(httpStatus: number, headers: HeaderBlock, framing: string): string {
-    const { common, requestInHand, draining } = this.#home;
+    const { common, requestInHand, draining } = this.#connection;
     this.#closes ||= !requestInHand || draining;
     return replyHeadText(httpStatus, headers, framing, { common, closes: this.#closes });
   }
@@ -232,11 +232,11 @@ export class Turn {
   #answered(): void {
     this.#over = true;
     this.#sink = undefined;
-    this.#home.onAnswered(this, this.#closes);
+    this.#connection.onAnswered(this, this.#closes);
   }
 }
 
-/** Any byte behind it would be read as the next reply's. */
+/** True for statuses without a body: any byte behind the head would be taken for the next reply. */
 function endsWithHead(httpStatus: number): boolean {
   return httpStatus === 204 || httpStatus === 304;
 }

@@ -10,12 +10,13 @@ export interface UnreadAnswer {
 }
 
 /**
- * Answers that callers leave unread take memory for as long as they like. Beyond a bound the user with most of them
- * loses the oldest of that client key of theirs which has most: what one leaves unread must not take the room of others.
+ * The answers that callers have not read yet. They take memory for as long as their callers like, so there is a bound:
+ * beyond it the user with most of them loses the oldest one of the client key that has most. What one user leaves unread
+ * must not take the room of others.
  */
 export class UnreadAnswers {
   readonly #bytesMax: number;
-  /** With their bytes, the oldest first. */
+  /** Each with its bytes, the oldest first. */
   readonly #answers = new Map<UnreadAnswer, number>();
   #bytes = 0;
 
@@ -27,7 +28,7 @@ export class UnreadAnswers {
     return this.#bytes;
   }
 
-  /** So many bytes wait on a connection now; what was said of it before is void. */
+  /** So many bytes wait on a connection now, instead of what was said before. */
   set(answer: UnreadAnswer, bytes: number): void {
     this.#bytes += bytes - (this.#answers.get(answer) ?? 0);
     this.#answers.set(answer, bytes);

@@ -49,10 +49,11 @@ export function blockHolds([network, bits]: IpBlock, address: Address): boolean 
 
 /** The block as text, e.g. `10.0.0.0/8`, with the bits behind its length set to zero. */
 export function ipBlockText([address, bits]: IpBlock): string {
-  const text = `${address.toString()}/${String(bits)}`;
-  const network =
-    address instanceof ipaddr.IPv4
-      ? ipaddr.IPv4.networkAddressFromCIDR(text)
-      : ipaddr.IPv6.networkAddressFromCIDR(text);
-  return `${network.toString()}/${String(bits)}`;
+  const network = address.toByteArray().map((byte, at) => byte & (0xff00 >> bitsIn(bits - 8 * at)));
+  return `${ipaddr.fromByteArray(network).toString()}/${String(bits)}`;
+}
+
+/** How many of the bits that are left lie in one byte. */
+function bitsIn(left: number): number {
+  return Math.min(Math.max(left, 0), 8);
 }

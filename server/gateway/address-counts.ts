@@ -1,4 +1,4 @@
-import { parseIp } from "../core/ip.js";
+import { addressBlock } from "../core/ip.js";
 
 /** Addresses whose count has fallen to zero are kept up to here: most come back. */
 const ADDRESSES_KEPT = 8_192;
@@ -15,31 +15,24 @@ export class AddressCounts {
 
   /** Counts one more; false when the address has all that it may. Each true needs one `leave`. */
   enter(ip: string): boolean {
-    const group = groupOf(ip);
-    const count = this.#counts.get(group) ?? 0;
+    const block = addressBlock(ip);
+    const count = this.#counts.get(block) ?? 0;
     if (count >= this.#max) return false;
     if (this.#counts.size >= this.#sweepAt) this.#sweep();
-    this.#counts.set(group, count + 1);
+    this.#counts.set(block, count + 1);
     return true;
   }
 
   leave(ip: string): void {
-    const group = groupOf(ip);
-    const count = this.#counts.get(group);
-    if (count !== undefined) this.#counts.set(group, count - 1);
+    const block = addressBlock(ip);
+    const count = this.#counts.get(block);
+    if (count !== undefined) this.#counts.set(block, count - 1);
   }
 
   #sweep(): void {
-    for (const [group, count] of this.#counts) {
-      if (count === 0) this.#counts.delete(group);
+    for (const [block, count] of this.#counts) {
+      if (count === 0) this.#counts.delete(block);
     }
     this.#sweepAt = Math.max(ADDRESSES_KEPT, this.#counts.size * 2);
   }
-}
-
-function groupOf(ip: string): string {
-  if (!ip.includes(":")) return ip;
-  const address = parseIp(ip);
-  if (address === undefined || address.kind() === "ipv4") return address?.toString() ?? ip;
-  return address.toByteArray().slice(0, 8).join(".");
 }

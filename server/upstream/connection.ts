@@ -10,16 +10,16 @@ import { headOf } from "./request-text.js";
 import type { Rostered } from "../core/roster.js";
 
 const NO_BYTES = Buffer.alloc(0);
-/** A provider that names the time it keeps a connection counts from its own side. */
+/** Subtracted from the time for which a provider says it keeps a connection: it began to count earlier than we did. */
 const KEEP_ALIVE_MARGIN_SECONDS = 1;
-/** What a kept connection that its provider has closed fails with. */
+/** What a request fails with on a kept connection that its provider has closed. */
 const STALE_CODES = new Set(["CLOSED", "ECONNRESET", "EPIPE"]);
 
-/** Said of a kept connection that its provider was closing for it lay idle: the request may be sent on another. */
+/** The status of a provider that was closing a kept connection because it lay idle: the request may be sent on another one. */
 const TIMED_OUT = 408;
 
-/** Where connections belong. */
-export interface ConnectionHome {
+/** What a connection needs of the pool that it belongs to. */
+export interface ConnectionPool {
   readonly host: string;
   readonly limits: UpstreamLimits;
   readonly connect: Connect;
@@ -32,19 +32,19 @@ export interface ConnectionHome {
 /** One connection to an origin: at most one call at a time. */
 export class Connection implements Rostered, SocketUser, ReplySink {
   place = -1;
-  readonly #home: ConnectionHome;
+  readonly #pool: ConnectionPool;
   readonly #parser: ReplyParser;
   #socket: Socket | undefined;
   #flight: Flight | undefined;
-  /** Has served a call before the present one. */
+  /** It has served another call before the present one. */
   #reused = false;
   #gone = false;
-  /** The second from which on it is closed if nothing has used it. */
+  /** The tick, in seconds, from which on it is closed if nothing has used it. */
   #idleUntil = Number.POSITIVE_INFINITY;
 
-  constructor(home: ConnectionHome, flight: Flight) {
-    const { limits } = home;
-    this.#home = home;
+  constructor(pool: ConnectionPool, flight: Flight) {
+    const { limits } = pool;
+    this.#pool = pool;
     this.#flight = flight;
     this.#parser = new ReplyParser(this, {
       headBytesMax: limits.replyHeaderBytesMax,
@@ -55,10 +55,10 @@ export class Connection implements Rostered, SocketUser, ReplySink {
 
   /** Opens it and sends the first call when it is open. */
   open(): void {
-    this.#home.connect(this);
+    this.#pool.connect(this);
   }
 
-  /** False when it was closed while nobody looked. */
+  /** False when it was closed while it lay idle. */
   get usable(): boolean {
     return this.#socket?.writable === true;
   }
@@ -72,7 +72,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     this.#write(flight);
   }
 
-  /** Its call was given up. What is only being opened stays, for the next one. */
+  /** Its call was given up. A connection that is still being opened stays, for the next call. */
   abandon(): void {
     this.#flight = undefined;
     if (this.#socket !== undefined) this.destroy();
@@ -87,16 +87,16 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     this.#socket?.resume();
   }
 
-  /** Lies idle from the second `tick` on. */
+  /** It lies idle from the second `tick` on. */
   rest(tick: number): void {
-    const { keepAliveMs } = this.#home.limits;
+    const { keepAliveMs } = this.#pool.limits;
     const told = this.#parser.keepAliveSeconds;
     const seconds = told < 0 ? Infinity : told - KEEP_ALIVE_MARGIN_SECONDS;
     this.#idleUntil = tick + Math.min(keepAliveMs / 1000, seconds);
     this.#socket?.unref();
   }
 
-  /** Has lain idle for long enough by the second `tick`. */
+  /** True when it has lain idle for long enough by the second `tick`. */
   isStale(tick: number): boolean {
     return tick >= this.#idleUntil;
   }
@@ -135,7 +135,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
   onRead(bytes: Buffer, length: number, own: boolean): void {
     if (this.#gone) return;
     if (this.#flight === undefined) {
-      // Nobody asked for it.
+      // Bytes that nobody asked for.
       this.destroy();
       return;
     }
@@ -169,7 +169,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     const flight = this.#flight;
     this.#flight = undefined;
     const socket = this.#socket;
-    // A reply that came before the request was out: the rest of the request must not reach the next one.
+    // False for a reply that came before all of the request was out: the rest of it must not run into the next request.
     const sent = socket?.writableLength === 0;
     if (flight?.paused === true) this.resume();
     if (this.#mayStay() && sent && this.usable) this.#free();
@@ -179,7 +179,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
 
   #write(flight: Flight): void {
     const { request } = flight;
-    const head = headOf(request, this.#home.host);
+    const head = headOf(request, this.#pool.host);
     const socket = this.#socket;
     if (socket === undefined) return;
     if (head === undefined) {
@@ -200,11 +200,11 @@ export class Connection implements Rostered, SocketUser, ReplySink {
 
   #free(): void {
     this.#flight = undefined;
-    this.#home.onFree(this);
+    this.#pool.onFree(this);
   }
 
   #ended(): void {
-    // That may be how the reply ends; otherwise it broke off.
+    // The end of the connection may be the end of the reply; otherwise the reply broke off.
     if (!this.#parser.end()) this.#broke(closed());
   }
 
@@ -235,7 +235,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     return !this.#parser.begun && STALE_CODES.has(String(code)) && this.#mayResend(flight);
   }
 
-  /** Once: the second time it goes out on a fresh connection. */
+  /** True once for a call: the second time it goes out on a fresh connection. */
   #mayResend(flight: Flight): boolean {
     return this.#reused && !flight.over && flight.mayRetry;
   }
@@ -244,7 +244,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     this.#gone = true;
     this.#flight = undefined;
     this.#parser.stop();
-    this.#home.onGone(this, retry);
+    this.#pool.onGone(this, retry);
   }
 }
 

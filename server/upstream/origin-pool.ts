@@ -1,6 +1,6 @@
 import type { Holder } from "../core/client-key.js";
 import { FairTurns } from "../core/fair-turns.js";
-import { Connection, type ConnectionHome } from "./connection.js";
+import { Connection, type ConnectionPool } from "./connection.js";
 import type { Connect } from "./connect.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
@@ -24,7 +24,7 @@ export interface OriginPoolOptions {
  * The connections to one origin. The newest idle one is taken first, so that a peak's others can close. Where all are
  * taken, users take turns, and where nobody more may wait who has most waiting calls gives one up for who has fewer.
  */
-export class OriginPool implements ConnectionHome {
+export class OriginPool implements ConnectionPool {
   readonly host: string;
   readonly connect: Connect;
   readonly limits: UpstreamLimits;
