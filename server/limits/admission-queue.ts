@@ -24,10 +24,10 @@ interface Waiting {
 const RETRY_SECONDS = 1;
 
 /**
- * Bounds how many calls are under way. Beyond that a bounded number waits for a bounded time, and the rest
- * hears at once that the server is overloaded instead of queueing towards a timeout. Users take turns, and the
- * client keys of each among themselves; where nobody more may wait who has most waiting calls gives up the newest for
- * who has fewer, so that one that floods the queue delays and shuts out itself and not the others.
+ * Bounds how many calls are under way. Beyond that a bounded number of calls waits for a bounded time, and the rest are
+ * told at once that the server is overloaded, instead of waiting for a timeout. Users take turns, and so do the client
+ * keys of each user. When the queue is full, the user with most waiting calls loses the newest of them to a user with
+ * fewer: whoever floods the queue delays and shuts out themselves, not the others.
  */
 export class AdmissionQueue {
   readonly #options: AdmissionQueueOptions;
@@ -53,7 +53,7 @@ export class AdmissionQueue {
   /**
    * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once;
    * what comes back then gives up the place. Each call that was let in must call `leave` exactly once.
-   * Throws Fault `overloaded`; who waits too long, or has to make room for another, hears the same.
+   * Throws Fault `overloaded`; a call that waits too long, or has to make room for another, is told the same.
    */
   enter(holder: Holder, onTurn: OnTurn): (() => void) | undefined {
     const { activeMax, waitingMax } = this.#options;

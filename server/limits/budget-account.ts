@@ -8,7 +8,7 @@ interface Sums {
   costMicros: number;
 }
 
-/** What was spent and set aside in one calendar period. */
+/** What was spent and reserved in one calendar period. */
 interface Account {
   readonly spent: Sums;
   readonly reserved: Sums;
@@ -16,9 +16,9 @@ interface Account {
 
 type Book = PeriodBook<Account>;
 
-/** What a call has set aside of a budget until it is settled. */
+/** What is reserved of a budget for a call until it is settled. */
 export interface Reservation extends Used {
-  /** Of the period in which the call began. */
+  /** The book of the period in which the call began. */
   readonly book: Book;
 }
 
@@ -33,8 +33,8 @@ export interface Overrun {
 }
 
 /**
- * What was spent and set aside in the running calendar period (UTC). Reserving the worst case beforehand
- * means that calls which run at the same time cannot spend the same money.
+ * What was spent and reserved of one budget in the running calendar period (UTC). The worst case of a call is reserved
+ * before it is made, so calls that run at the same time cannot spend the same money.
  */
 export class BudgetAccount {
   readonly #books: PeriodBooks<Account>;
@@ -57,13 +57,13 @@ export class BudgetAccount {
     return this.#books.follow(nowMs);
   }
 
-  /** Adds what was spent at a time, or in the whole period of it, which this account did not know of. */
+  /** Adds what was spent without this account's knowing, at a moment or in all of the period that the moment lies in. */
   restore(spent: Used, atMs: number): void {
     const book = this.#books.at(atMs);
     if (book !== null) add(book.counted.spent, spent, 1);
   }
 
-  /** The part of the budget that has no room for the estimate, or null when all have. */
+  /** The part of the budget that has no room for the estimate; null when both have. */
   overrun(budget: Budget, estimate: Used): Overrun | null {
     const { counted, endMs } = this.#books.current;
     const { spent, reserved } = counted;
@@ -71,7 +71,7 @@ export class BudgetAccount {
       const limit = budget[part];
       if (limit === null) continue;
       const left = limit - spent[part] - reserved[part];
-      // A call that costs nothing known, of an unpriced model, still needs a budget that is not used up.
+      // A call of an unpriced model, whose cost is taken for 0, still needs a budget that is not used up.
       if (estimate[part] > left || left <= 0) {
         return { part, limit, left: Math.max(0, left), needed: estimate[part], resetsAt: endMs };
       }
@@ -93,7 +93,7 @@ export class BudgetAccount {
     add(spent, used, 1);
   }
 
-  /** What is used of the period that the clock is in; what is set aside counts as used. */
+  /** What is used in the period that the clock is in; what is reserved counts as used. */
   used(nowMs: number): Used {
     const used = { tokens: 0, costMicros: 0 };
     const book = this.#books.at(nowMs);
@@ -103,7 +103,7 @@ export class BudgetAccount {
     return used;
   }
 
-  /** True when nothing in it matters any more. */
+  /** True when nothing that was counted here matters any more. */
   isOver(nowMs: number): boolean {
     return this.#books.isOver(nowMs);
   }

@@ -2,7 +2,7 @@ import type { Used } from "../core/call.js";
 import type { BudgetAccount } from "./budget-account.js";
 import type { Hold, LimitSubject, SubjectId } from "./limit-subject.js";
 
-/** Calls that may end while an account is being filled; with more of them the ledger has not answered for long. */
+/** Calls that may end while an account is being filled; with more of them the ledger has taken too long to answer. */
 const ENDED_CALLS_MAX = 10_000;
 
 /** A call that has ended, as it goes on record. */
@@ -22,7 +22,8 @@ export interface Span {
 
 export interface BudgetFillsOptions {
   /**
-   * What a subject has spent in a period in calls that had ended when this was asked, and none in those that `booked` names when the ledger is read: they have ended since.
+   * What a subject has spent in a period, in calls that had ended when this was called. Calls that `booked` names, by
+   * their ids, when the ledger is read have ended since and are left out.
    */
   readonly loadSpent?: (
     subject: SubjectId,
@@ -40,13 +41,14 @@ interface Fill {
 }
 
 /**
- * Accounts that are opened while calls run. Of what was spent before, the ledger tells; what ends from then on is
- * booked, be it of a call that was admitted earlier and set nothing aside. So each call counts once.
+ * Fills budget accounts that are opened while calls run. The ledger tells what was spent before; a call that ends later
+ * is booked here, even if it was admitted before the account was opened and reserved nothing in it. So each call counts
+ * once.
  */
 export class BudgetFills {
   readonly #options: BudgetFillsOptions;
   readonly #fills = new Set<Fill>();
-  /** The how many-th account each one was. */
+  /** The number of each account, in the order in which they were opened, from 1 on. */
   readonly #numbers = new WeakMap<BudgetAccount, number>();
   #opened = 0;
 
@@ -59,7 +61,7 @@ export class BudgetFills {
     return this.#opened;
   }
 
-  /** An account was opened: adds what was spent before, once the ledger has answered. */
+  /** An account was opened: what was spent before is added once the ledger has answered. */
   open(account: BudgetAccount, id: SubjectId): void {
     this.#opened += 1;
     this.#numbers.set(account, this.#opened);
@@ -76,7 +78,7 @@ export class BudgetFills {
       .finally(() => this.#fills.delete(fill));
   }
 
-  /** Whether something is to be done for a call that was admitted when so many accounts had been opened. */
+  /** Whether `ended` must be called for a call that was admitted when `opened` accounts had been opened. */
   concerns(opened: number): boolean {
     return opened !== this.#opened || this.#fills.size > 0;
   }

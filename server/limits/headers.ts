@@ -9,9 +9,9 @@ export interface LimitState {
 }
 
 /**
- * Writes response header lines as the SDKs of a dialect read them: Anthropic's have names of their own and want a reset
- * as a time, all others know OpenAI's, with a duration. Most calls of a second reset in the same later second,
- * so the text of the latest one is kept.
+ * Writes response header lines as the SDKs of a dialect read them. Anthropic's have names of their own and give a reset
+ * as a time; all others know OpenAI's names, with a duration. Most calls of one second have the same time of reset, so
+ * the text of the latest one is kept.
  */
 export class HeaderWriter {
   #second = NaN;

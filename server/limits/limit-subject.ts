@@ -47,7 +47,7 @@ const CONCURRENCY_RETRY_SECONDS = 1;
 const NO_RESERVATIONS: readonly AccountReservation[] = [];
 const MICROS_PER_DOLLAR = 1_000_000;
 
-/** The limits' state of one client key, one user or the whole server. */
+/** How much of its limits one client key, one user or the whole server has used. */
 export class LimitSubject {
   readonly kind: SubjectKind;
   readonly #requests = new SlidingWindow();
@@ -65,8 +65,8 @@ export class LimitSubject {
   }
 
   /**
-   * The account of a kind of period, in the one that the clock is in; opened when it is first needed. `onUnknown`
-   * hears of one in which more may have been spent than is known here.
+   * The account for days, weeks or months, turned to the one that the clock is in; opened when it is first needed.
+   * `onUnknown` hears of an account in which more may have been spent than is known here.
    */
   account(
     period: Period,
@@ -84,12 +84,12 @@ export class LimitSubject {
     return account;
   }
 
-  /** All that are open. */
+  /** All accounts that are open. */
   get accounts(): readonly BudgetAccount[] {
     return this.#accounts;
   }
 
-  /** Closes accounts of budgets that are no more: what is spent without one is not booked there. */
+  /** Closes the accounts of budgets that were removed: what is spent without a budget is not booked there. */
   closeAccounts(budgets: readonly Budget[]): void {
     const isOver = ({ period }: BudgetAccount): boolean =>
       budgets.every((budget) => budget.period !== period);
@@ -103,39 +103,39 @@ export class LimitSubject {
     return this.#accounts.find((account) => account.period === period);
   }
 
-  /** Why budgets have no room for a call, the one that has it last; null when all have. Changes nothing. */
-  spent(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+  /** Why a budget refuses a call; of several the one that begins anew last. Null when all have room. Changes nothing. */
+  budgetRefusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
     let last: Refusal | null = null;
     for (const budget of limits.budgets) {
       const account = this.account(budget.period, now.wallMs);
       const overrun = account.overrun(budget, spendingOf(estimate));
-      if (overrun !== null) last = longer(last, this.#spent(budget, overrun, now.wallMs));
+      if (overrun !== null) last = longer(last, this.#overrunRefusal(budget, overrun, now.wallMs));
     }
     return last;
   }
 
-  /** Why limits of rate have no room for a call, the one that has it last; null when all have. Changes nothing. */
-  tooMany(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+  /** Why a limit of rate or concurrency refuses a call; of several the one that takes longest. Null when all have room. Changes nothing. */
+  rateRefusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
     let last: Refusal | null = null;
     const { concurrency, requestsPerMinute, tokensPerMinute } = limits;
     if (concurrency !== null && this.#inFlight >= concurrency) {
-      last = this.#tooMany(`${concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
+      last = this.#rateRefusal(`${concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
     }
     if (requestsPerMinute !== null) {
       const waitMs = this.#requests.waitMs(1, requestsPerMinute, now.monotonicMs);
       const what = `${requestsPerMinute} requests per minute`;
-      if (waitMs > 0) last = longer(last, this.#tooMany(what, waitMs / 1000));
+      if (waitMs > 0) last = longer(last, this.#rateRefusal(what, waitMs / 1000));
     }
     if (tokensPerMinute !== null) {
       const held = tokensHeld(estimate, tokensPerMinute);
       const waitMs = this.#tokens.waitMs(held, tokensPerMinute, now.monotonicMs);
       const what = `${tokensPerMinute} tokens per minute`;
-      if (waitMs > 0) last = longer(last, this.#tooMany(what, waitMs / 1000));
+      if (waitMs > 0) last = longer(last, this.#rateRefusal(what, waitMs / 1000));
     }
     return last;
   }
 
-  /** Takes what there is room for. */
+  /** Takes what a call may use at most; called once there is room for it. */
   hold(limits: Limits, estimate: Estimate, now: Moment): Hold {
     this.#inFlight++;
     if (limits.requestsPerMinute !== null) this.#requests.add(1, now.monotonicMs);
@@ -157,7 +157,7 @@ export class LimitSubject {
     for (const { account, reservation } of hold.reservations) account.settle(reservation, used);
   }
 
-  /** How the limits per minute stand, for headers. */
+  /** What is left of the limits per minute, for headers. */
   states(
     limits: Limits,
     now: Moment,
@@ -199,20 +199,20 @@ export class LimitSubject {
     });
   }
 
-  #spent(budget: Budget, overrun: Overrun, wallMs: number): Refusal {
+  #overrunRefusal(budget: Budget, overrun: Overrun, wallMs: number): Refusal {
     const retryAfterSeconds = Math.max(1, Math.ceil((overrun.resetsAt - wallMs) / 1000));
     const message = budgetMessage(this.kind, budget, overrun);
     return { code: "budget_exceeded", message, retryAfterSeconds };
   }
 
-  #tooMany(what: string, waitSeconds: number): Refusal {
+  #rateRefusal(what: string, waitSeconds: number): Refusal {
     const retryAfterSeconds = Math.max(1, Math.ceil(waitSeconds));
     const message = `The limit of ${what} of this ${this.kind} is reached; try again in ${retryAfterSeconds} s.`;
     return { code: "rate_limit_exceeded", message, retryAfterSeconds };
   }
 }
 
-/** Of two refusals the one that holds longer, for who comes back after the other is refused again; of equals the first. */
+/** Of two refusals the one that holds longer: whoever came back after the other would be refused again. Of equals the first. */
 export function longer(a: Refusal | null, b: Refusal): Refusal {
   return a === null || b.retryAfterSeconds > a.retryAfterSeconds ? b : a;
 }

@@ -13,9 +13,9 @@ import type { LimitState } from "./headers.js";
 import { LimitSubject, longer } from "./limit-subject.js";
 import type { Hold, Moment, Refusal, SubjectId, SubjectKind } from "./limit-subject.js";
 
-/** After so many admissions some subjects are looked at to see whether they can be forgotten. */
+/** Each time after so many admissions, some subjects are looked at to see whether they can be forgotten. */
 const SWEEP_EVERY = 32;
-/** Subjects that are looked at then. */
+/** How many subjects are looked at each time. */
 const SWEPT_AT_ONCE = 64;
 
 export interface LimiterOptions extends BudgetFillsOptions {
@@ -61,9 +61,9 @@ interface Limited {
 }
 
 /**
- * Rate, concurrency and budget limits of client keys, their owners and the whole server, exact within one process. Admitting
- * never waits and never does I/O. What a key's limits are is read from the key itself at each admission,
- * so a change holds for the next call.
+ * Rate, concurrency and budget limits of client keys, their owners and the whole server, exact within one process.
+ * Admitting never waits and never does I/O. A key's limits are read from the key itself at each admission, so a change
+ * holds for the next call.
  */
 export class Limiter {
   readonly #options: LimiterOptions;
@@ -82,16 +82,15 @@ export class Limiter {
     this.#noTicket = this.#ticketWithout();
   }
 
-  /** Subjects in memory; one that is idle and owes nothing is forgotten. */
+  /** Subjects in memory. */
   get size(): number {
     return this.#subjects.size;
   }
 
   /**
-   * Reserves the worst case of a call in all limits, or in none.
-   * Throws Fault `budget_exceeded` or `rate_limit_exceeded`, both with the time after which to try again and the
+   * Reserves the worst case of a call in all limits, or in none. `dialect`: the caller's, for the names of headers.
+   * Throws Fault `budget_exceeded` or `rate_limit_exceeded`, both with the time after which to try again and with the
    * headers that a ticket has.
-   * `dialect`: the caller's, for the names of headers.
    */
   admit(principal: Principal, estimate: Estimate, dialect: Dialect): Ticket {
     const keyLimits = principal.clientKey.limits;
@@ -177,7 +176,7 @@ export class Limiter {
     return made;
   }
 
-  /** The tightest of several subjects is what a client should pace itself by. */
+  /** The headers tell of the tightest of several limits, by which a client should pace itself. */
   #headersOf(limited: readonly Limited[], now: Moment, dialect: Dialect): string {
     const states = limited.map(({ subject, limits }) => subject.states(limits, now));
     const requests = tightest(states.map((each) => each.requests));
@@ -200,7 +199,7 @@ export class Limiter {
     };
   }
 
-  /** For calls that no limit is for at present. */
+  /** The ticket of calls for which there is no limit at present. */
   #ticketWithout(): Ticket {
     const { opened } = this.#fills;
     return {
@@ -211,7 +210,7 @@ export class Limiter {
     };
   }
 
-  /** Lets accounts know that were opened while the call ran. */
+  /** Tells the accounts that were opened while the call ran. */
   #ended(used: Used, call: EndedCall | undefined, opened: number, holds: readonly Hold[]): void {
     if (call === undefined || !this.#fills.concerns(opened)) return;
     const ended = { used, call, opened, holds };
@@ -241,19 +240,19 @@ export class Limiter {
 }
 
 /**
- * Why a call is refused; null when all subjects have room. Budgets come first: nobody should wait for a rate only to
- * hear that the money is spent. Of each kind it is the limit that has room last.
+ * Why a call is refused; null when all subjects have room. Budgets come first: nobody should wait for a rate limit only
+ * to hear then that the money is spent. Of each kind it is the limit that takes longest to have room again.
  */
 function refusalOf(limited: readonly Limited[], estimate: Estimate, now: Moment): Refusal | null {
-  let spent: Refusal | null = null;
-  let tooMany: Refusal | null = null;
+  let byBudget: Refusal | null = null;
+  let byRate: Refusal | null = null;
   for (const { subject, limits } of limited) {
-    const ofBudgets = subject.spent(limits, estimate, now);
-    if (ofBudgets !== null) spent = longer(spent, ofBudgets);
-    const ofRates = subject.tooMany(limits, estimate, now);
-    if (ofRates !== null) tooMany = longer(tooMany, ofRates);
+    const ofBudgets = subject.budgetRefusal(limits, estimate, now);
+    if (ofBudgets !== null) byBudget = longer(byBudget, ofBudgets);
+    const ofRates = subject.rateRefusal(limits, estimate, now);
+    if (ofRates !== null) byRate = longer(byRate, ofRates);
   }
-  return spent ?? tooMany;
+  return byBudget ?? byRate;
 }
 
 /** Anything else would give room in a limit instead of taking it, or spoil its sums for good. */
@@ -273,7 +272,7 @@ function keyOf({ clientKey }: Principal): SubjectId {
   return { kind: "client key", id: clientKey.id };
 }
 
-/** Of equal ones the one that is free again last. */
+/** Whether `a` is the tighter limit; where equally much is left, the one that takes longer to be free again is. */
 function isTighter(a: LimitState, b: LimitState): boolean {
   if (a.remaining !== b.remaining) return a.remaining < b.remaining;
   return a.resetMs > b.resetMs;

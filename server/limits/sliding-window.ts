@@ -1,6 +1,8 @@
+import { MINUTE_MS } from "../core/durations.js";
+
 /** The span over which "per minute" holds: any sixty seconds, not calendar minutes. */
-export const WINDOW_MS = 60_000;
-/** Entries kept of one window. Up to this many admissions each is known to the millisecond. */
+export const WINDOW_MS = MINUTE_MS;
+/** Entries kept of one window. As long as there are no more admissions, each is known to the millisecond. */
 export const WINDOW_ENTRIES_MAX = 64;
 const GRAIN_MS = WINDOW_MS / WINDOW_ENTRIES_MAX;
 
@@ -10,14 +12,14 @@ export interface WindowEntry {
   /** The latest admission in it: it leaves the window a minute after that. */
   atMs: number;
   amount: number;
-  /** Where its amount is kept since it was joined with a neighbour. */
+  /** The entry that holds its amount since it was joined with a neighbour; null before. */
   into: WindowEntry | null;
 }
 
 /**
  * How much was admitted in the last minute of monotonic time, so that in no minute whatever more than the
  * limit gets through. (A bucket that refills evenly lets nearly twice the limit through in its first minute.)
- * Busy windows join neighbours, which counts the earlier of them a moment too long and never too short.
+ * Busy windows join neighbouring entries: the earlier one then counts a moment too long, and never too short.
  */
 export class SlidingWindow {
   readonly #entries: WindowEntry[] = [];
@@ -68,7 +70,7 @@ export class SlidingWindow {
     return entry;
   }
 
-  /** Changes what an entry holds, e.g. from a reservation to what was used; what slid out is past. */
+  /** Changes what an entry holds, e.g. from a reservation to what was used. An entry that has left the window stays as it is. */
   correct(booked: WindowEntry, by: number, nowMs: number): void {
     this.#expire(nowMs);
     let entry = booked;
@@ -79,7 +81,7 @@ export class SlidingWindow {
     this.#total += change;
   }
 
-  /** True when nothing is left that anybody would miss. */
+  /** True when nothing is left in the window. */
   isIdle(nowMs: number): boolean {
     this.#expire(nowMs);
     return this.#entries.length === 0;
