@@ -22,7 +22,10 @@ export interface DialectCodec {
   readonly dialect: Dialect;
   /** The JSON text of an error answer. */
   errorBody(problem: Problem): string;
-  /** An event that says the error on an open stream, such as every SDK of the dialect raises. */
+  /**
+   * An event that says the error on an open stream, such as every SDK of the dialect raises; for a stream whose events
+   * say where they belong there are the `errorEvents` of what watches or translates it.
+   */
   streamError(problem: Problem): string;
   /** Tokens of a whole reply; undefined when it names none. */
   replyUsage(reply: Buffer): TokenUsage | undefined;
@@ -67,6 +70,8 @@ export interface StreamWatch {
    * over HTTP; undefined when it said no such thing.
    */
   failure(): string | undefined;
+  /** The caller's last events of a stream that broke off; undefined where the codec's say all that is to say. */
+  errorEvents?(problem: Problem): string | undefined;
   /** Tokens as far as the provider gave them; undefined if it gave none. */
   usage(): TokenUsage | undefined;
   /** The part of its bytes that is what the model said, 0 to 1, judged by what is kept for the usage. */
@@ -93,4 +98,6 @@ export interface StreamEdit {
   push(events: Buffer): Buffer;
   /** The provider's stream is complete: the caller's last events, where no event of the provider said so. */
   end(): Buffer;
+  /** The caller's last events of a stream that broke off; undefined where they are as if nothing were changed. */
+  errorEvents?(problem: Problem): string;
 }

@@ -3,6 +3,7 @@ import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./
 import { isRecord, parseRecord } from "./json-record.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
+import { errorBody, failedResponse } from "./openai-errors.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent, lastEventStart } from "./sse.js";
 import { endsWith, Tail } from "./tail.js";
@@ -29,35 +30,6 @@ export const openaiCodec: DialectCodec = {
   replyFailure,
   watch: (form, isEvents) => new OpenaiWatch(isEvents ? form : "BYTES"),
 };
-
-function errorBody(problem: Problem): string {
-  return JSON.stringify({
-    error: {
-      message: problem.message,
-      type: errorType(problem.httpStatus),
-      param: null,
-      code: problem.code,
-    },
-    detail: problem.detail,
-  });
-}
-
-function errorType(httpStatus: number): string {
-  switch (httpStatus) {
-    case 401:
-      return "authentication_error";
-    case 402:
-      return "insufficient_quota";
-    case 403:
-      return "permission_error";
-    case 404:
-      return "not_found_error";
-    case 429:
-      return "rate_limit_exceeded";
-    default:
-      return httpStatus >= 500 ? "server_error" : "invalid_request_error";
-  }
-}
 
 /** Of a chat completion or a chunk of one, of a response, or of the event that carries it. */
 function readFacts(reply: Record<string, unknown>): ReadFacts {
@@ -116,6 +88,15 @@ const RESPONSES_END =
 const PART_OF_MEDIA =
   /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")(?:(?:transcript\.text|speech\.audio)\.(?:delta|segment)|image_(?:generation|edit)\.partial_image)["\r\n]/;
 
+const SEQUENCE = /"sequence_number":\s*(\d{1,9})\b/g;
+
+/** The number of a response's last event; -1 where none has one. */
+function lastSequence(tail: Buffer): number {
+  let last = -1;
+  for (const [, digits] of latin1(tail).matchAll(SEQUENCE)) last = Number(digits);
+  return last;
+}
+
 class OpenaiWatch implements StreamWatch {
   readonly #form: StreamForm | "BYTES";
   readonly #tail = new Tail();
@@ -158,6 +139,14 @@ class OpenaiWatch implements StreamWatch {
       return this.#opened && !PART_OF_MEDIA.test(head(lastEvent(this.#tail.bytes())));
     }
     return /"finish_reason":\s*"/.test(latin1(this.#tail.bytes()));
+  }
+
+  errorEvents(problem: Problem): string | undefined {
+    if (this.#form !== "RESPONSES") return undefined;
+    const id = this.keptId === "" ? `resp_${problem.requestId}` : this.keptId;
+    const response = { id, object: "response", output: [] };
+    const sequence = lastSequence(this.#tail.bytes()) + 1;
+    return failedResponse(problem, { response, sequence });
   }
 
   failure(): string | undefined {

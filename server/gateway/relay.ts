@@ -226,17 +226,23 @@ export class Relay {
    */
   cut(problem: Problem): void {
     this.#closed = true;
-    const { turn, codec, events, source } = this.#options;
+    const { turn, events, source } = this.#options;
     // What was edited went on in whole events.
     const midEvent = source.edit === undefined && this.#gate?.midEvent === true;
     if (!events || midEvent) {
       turn.breakOff();
       return;
     }
-    const error = codec.streamError(problem);
+    const error = this.#errorEvents(problem);
     const text = Buffer.from(this.#unclosed ? `\n\n${error}` : error);
     this.#bytes += text.length;
     turn.end(text);
+  }
+
+  #errorEvents(problem: Problem): string {
+    const { codec, source } = this.#options;
+    const translated = source.edit?.errorEvents?.(problem);
+    return translated ?? this.#watch.errorEvents?.(problem) ?? codec.streamError(problem);
   }
 
   #pass(read: Buffer): void {

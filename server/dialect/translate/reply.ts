@@ -59,6 +59,9 @@ export type StreamStep =
   | { readonly kind: "END"; readonly stop: Stop; readonly usage: TokenUsage | undefined }
   | { readonly kind: "FAIL"; readonly failure: Failure };
 
+/** What a reply consists of. */
+export type SaidStep = Exclude<StreamStep, { readonly kind: "FAIL" }>;
+
 /** An error as a provider said it. */
 export interface Failure {
   readonly httpStatus: number;

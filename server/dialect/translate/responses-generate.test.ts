@@ -487,7 +487,7 @@ test("a response that fails before it began is created first, as SDKs expect", (
   const error = { message: "boom", type: "server_error", code: "x" };
   const events = stream.push(Buffer.from(`data: ${JSON.stringify({ error })}\n\n`)).toString();
   const types = Array.from(events.matchAll(/^event: (.+)$/gm), ([, type]) => type);
-  assert.deepEqual(types, ["response.created", "response.in_progress", "response.failed"]);
+  assert.deepEqual(types, ["response.created", "response.in_progress", "error", "response.failed"]);
   assert.equal(stream.failure?.opening, true);
 });
 

@@ -5,7 +5,7 @@ import type { JsonObject } from "./json.js";
 import { chatSide } from "./chat/side.js";
 import { generateSide } from "./generate/side.js";
 import { messagesSide } from "./messages/side.js";
-import type { Reply, ReplyPart, StreamStep } from "./reply.js";
+import type { Reply, ReplyPart, SaidStep, StreamStep } from "./reply.js";
 import { responsesSide } from "./responses/side.js";
 import type { CallFacts, Form, Side, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
@@ -100,8 +100,8 @@ const part: fc.Arbitrary<ReplyPart> = fc.oneof(
 );
 
 /** The steps in which a provider would stream a reply, its texts cut in pieces. */
-function stepsOf(parts: readonly ReplyPart[], pieceChars: number): StreamStep[] {
-  const steps: StreamStep[] = [{ kind: "START", id: "r", model: "m", usage: USAGE }];
+function stepsOf(parts: readonly ReplyPart[], pieceChars: number): SaidStep[] {
+  const steps: SaidStep[] = [{ kind: "START", id: "r", model: "m", usage: USAGE }];
   for (const each of parts) {
     const text = each.kind === "TOOL_CALL" ? each.args : each.text;
     if (each.kind === "TOOL_CALL") {

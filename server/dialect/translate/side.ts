@@ -1,9 +1,9 @@
 import type { Dialect } from "../../core/provider.js";
-import type { StreamForm } from "../codec.js";
+import type { Problem, StreamForm } from "../codec.js";
 import type { Conversation, Tool } from "./conversation.js";
 import type { JsonObject } from "./json.js";
 import type { Notes } from "./losses.js";
-import type { Failure, Reply, StreamStep } from "./reply.js";
+import type { Failure, Reply, SaidStep, StreamStep } from "./reply.js";
 import type { SseEvent } from "./sse-events.js";
 
 /** The forms of request between which Latchkey translates. */
@@ -74,7 +74,9 @@ export interface StreamReader {
 export interface StreamWriter {
   /** As a reader's. */
   readonly keptBytes: number;
-  push(step: StreamStep): string;
+  push(step: SaidStep): string;
+  /** The last events of a stream that fails, whether its provider says so or not. */
+  fail(problem: Problem): string;
 }
 
 /** One form of request and its replies, as a caller's language and as a provider's. */

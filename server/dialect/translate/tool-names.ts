@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Conversation, Part, ToolChoice } from "./conversation.js";
 import type { Notes } from "./losses.js";
-import type { StreamStep } from "./reply.js";
+import type { SaidStep } from "./reply.js";
 import type { Form } from "./side.js";
 
 const CHARS_MAX = 64;
@@ -64,7 +64,7 @@ export function asGiven<T extends { readonly kind: string }>(each: T, names: Giv
 }
 
 /** A step that may begin a call, as above. */
-export function stepAsGiven(step: StreamStep, names: GivenNames): StreamStep {
+export function stepAsGiven(step: SaidStep, names: GivenNames): SaidStep {
   if (step.kind !== "OPEN" || names.size === 0) return step;
   return { ...step, block: asGiven(step.block, names) };
 }

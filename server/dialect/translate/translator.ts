@@ -1,7 +1,7 @@
 import { Fault } from "../../core/fault.js";
 import type { Dialect } from "../../core/provider.js";
 import { utf8 } from "../../core/bytes.js";
-import type { StreamEdit, StreamFailure } from "../codec.js";
+import type { Problem, StreamEdit, StreamFailure } from "../codec.js";
 import { CODECS } from "../codecs.js";
 import { nestsTooDeep } from "../json-depth.js";
 import { chatSide } from "./chat/side.js";
@@ -12,7 +12,7 @@ import { malformed, Notes } from "./losses.js";
 import { messagesSide } from "./messages/side.js";
 import { problemOfFailure } from "./problems.js";
 import { responsesSide } from "./responses/side.js";
-import type { StreamStep } from "./reply.js";
+import type { Failure, StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { type SseEvent, SseEvents } from "./sse-events.js";
 import { withResultsInPlace, withSingleResults } from "./result-order.js";
@@ -230,6 +230,8 @@ class EventTranslation implements StreamEdit {
   readonly #reader: StreamReader;
   readonly #writer: StreamWriter;
   readonly #names: GivenNames;
+  readonly #dialect: Dialect;
+  readonly #callId: string;
   #speaks = false;
   /** What came could not be read, and nothing behind it is. */
   #unreadable = false;
@@ -237,6 +239,8 @@ class EventTranslation implements StreamEdit {
 
   constructor(pair: Pair, call: CallFacts, names: GivenNames) {
     this.#names = names;
+    this.#dialect = pair.caller.dialect;
+    this.#callId = call.id;
     this.#reader = pair.provider.streamReader(call);
     this.#writer = pair.caller.streamWriter(call);
   }
@@ -251,6 +255,10 @@ class EventTranslation implements StreamEdit {
 
   push(bytes: Buffer): Buffer {
     return this.#told(() => this.#events.push(bytes));
+  }
+
+  errorEvents(problem: Problem): string {
+    return this.#writer.fail(problem);
   }
 
   end(): Buffer {
@@ -271,7 +279,7 @@ class EventTranslation implements StreamEdit {
       if (!(thrown instanceof Fault) || thrown.code !== "upstream_error") throw thrown;
       this.#unreadable = true;
       const failure = { httpStatus: 502, code: thrown.code, message: thrown.publicMessage };
-      said.push(this.#step({ kind: "FAIL", failure }));
+      said.push(this.#fail(failure));
     }
     return Buffer.from(said.join(""));
   }
@@ -286,12 +294,15 @@ class EventTranslation implements StreamEdit {
   }
 
   #step(step: StreamStep): string {
+    if (step.kind === "FAIL") return this.#fail(step.failure);
     if (step.kind === "OPEN") this.#speaks = true;
-    if (step.kind === "FAIL") {
-      const { httpStatus, code, message } = step.failure;
-      const error = JSON.stringify({ error: { code: httpStatus, type: code, message } });
-      this.#failure = { opening: !this.#speaks, error };
-    }
     return this.#writer.push(stepAsGiven(step, this.#names));
+  }
+
+  #fail(failure: Failure): string {
+    const { httpStatus, code, message } = failure;
+    const error = JSON.stringify({ error: { code: httpStatus, type: code, message } });
+    this.#failure = { opening: !this.#speaks, error };
+    return this.errorEvents(problemOfFailure(failure, this.#dialect, this.#callId));
   }
 }

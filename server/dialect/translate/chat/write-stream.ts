@@ -1,11 +1,11 @@
+import type { Problem } from "../../codec.js";
 import { unreachable } from "../../../core/assert.js";
 import { signatureText } from "../conversation.js";
 import { type JsonObject, writeJson } from "../json.js";
-import type { Block, StreamStep } from "../reply.js";
+import type { Block, SaidStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
 import { chatUsage } from "../usage.js";
 import { CODECS } from "../../codecs.js";
-import { problemOfFailure } from "../problems.js";
 import { extraContent } from "./parts.js";
 import { finishReason } from "./reply.js";
 
@@ -27,7 +27,7 @@ export class ChatStreamWriter implements StreamWriter {
     return 0;
   }
 
-  push(step: StreamStep): string {
+  push(step: SaidStep): string {
     switch (step.kind) {
       case "START":
         this.#id = step.id;
@@ -45,11 +45,13 @@ export class ChatStreamWriter implements StreamWriter {
         return this.#close();
       case "END":
         return this.#end(step);
-      case "FAIL":
-        return CODECS.OPENAI.streamError(problemOfFailure(step.failure, "OPENAI", this.#call.id));
       default:
         return unreachable(step);
     }
+  }
+
+  fail(problem: Problem): string {
+    return CODECS.OPENAI.streamError(problem);
   }
 
   #open(block: Block): string {
@@ -107,7 +109,7 @@ export class ChatStreamWriter implements StreamWriter {
     return empty ? this.#toolCall({ function: { arguments: "{}" } }) : "";
   }
 
-  #end(step: StreamStep & { kind: "END" }): string {
+  #end(step: SaidStep & { kind: "END" }): string {
     const last = this.#chunk([
       { index: 0, delta: {}, logprobs: null, finish_reason: finishReason(step.stop) },
     ]);

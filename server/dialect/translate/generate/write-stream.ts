@@ -1,10 +1,10 @@
+import type { Problem } from "../../codec.js";
 import { unreachable } from "../../../core/assert.js";
 import type { TokenUsage } from "../../../core/call.js";
 import { CODECS } from "../../codecs.js";
 import { type JsonObject, writeJson } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
-import { problemOfFailure } from "../problems.js";
-import type { Block, Stop, StreamStep } from "../reply.js";
+import type { Block, Stop, SaidStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
 import { generateReply, partOf } from "./reply.js";
 
@@ -29,7 +29,7 @@ export class GenerateStreamWriter implements StreamWriter {
     return this.#keptBytes;
   }
 
-  push(step: StreamStep): string {
+  push(step: SaidStep): string {
     switch (step.kind) {
       case "START":
         this.#id = step.id;
@@ -48,14 +48,14 @@ export class GenerateStreamWriter implements StreamWriter {
         return this.#close();
       case "END":
         return this.#piece([NOTHING], step.stop, step.usage) + (this.#call.asArray ? "]" : "");
-      case "FAIL": {
-        const problem = problemOfFailure(step.failure, "GEMINI", this.#call.id);
-        if (!this.#call.asArray) return CODECS.GEMINI.streamError(problem);
-        return `${this.#separator()}${CODECS.GEMINI.errorBody(problem)}]`;
-      }
       default:
         return unreachable(step);
     }
+  }
+
+  fail(problem: Problem): string {
+    if (!this.#call.asArray) return CODECS.GEMINI.streamError(problem);
+    return `${this.#separator()}${CODECS.GEMINI.errorBody(problem)}]`;
   }
 
   #delta(text: string): string {

@@ -14,6 +14,6 @@ export const messagesSide: Side = {
   readReply: readMessagesReply,
   writeReply: writeMessagesReply,
   streamReader: (call) => new MessagesStreamReader(call),
-  streamWriter: (call) => new MessagesStreamWriter(call),
+  streamWriter: () => new MessagesStreamWriter(),
   readFailure: readMessagesFailure,
 };

@@ -1,30 +1,25 @@
+import type { Problem } from "../../codec.js";
 import { unreachable } from "../../../core/assert.js";
 import { CODECS } from "../../codecs.js";
 import { type Signature, signatureText } from "../conversation.js";
 import { type JsonObject, writeJson } from "../json.js";
-import { problemOfFailure } from "../problems.js";
-import type { Block, StreamStep } from "../reply.js";
-import type { CallFacts, StreamWriter } from "../side.js";
+import type { Block, SaidStep } from "../reply.js";
+import type { StreamWriter } from "../side.js";
 import { plainToolId } from "../tool-arguments.js";
 import { messagesUsage } from "../usage.js";
 import { NO_USAGE, stopReason } from "./reply.js";
 
 /** Writes the events of a streamed message. */
 export class MessagesStreamWriter implements StreamWriter {
-  readonly #call: CallFacts;
   #index = -1;
   #block: Block | undefined;
   #signed = false;
-
-  constructor(call: CallFacts) {
-    this.#call = call;
-  }
 
   get keptBytes(): number {
     return 0;
   }
 
-  push(step: StreamStep): string {
+  push(step: SaidStep): string {
     switch (step.kind) {
       case "START":
         return this.#start(step);
@@ -46,16 +41,16 @@ export class MessagesStreamWriter implements StreamWriter {
             usage: messagesUsage(step.usage ?? NO_USAGE),
           }) + event("message_stop", {})
         );
-      case "FAIL": {
-        const problem = problemOfFailure(step.failure, "ANTHROPIC", this.#call.id);
-        return CODECS.ANTHROPIC.streamError(problem);
-      }
       default:
         return unreachable(step);
     }
   }
 
-  #start(step: StreamStep & { kind: "START" }): string {
+  fail(problem: Problem): string {
+    return CODECS.ANTHROPIC.streamError(problem);
+  }
+
+  #start(step: SaidStep & { kind: "START" }): string {
     return event("message_start", {
       message: {
         id: step.id,

@@ -1,10 +1,10 @@
 import type { Problem } from "../../codec.js";
+import { failedResponse } from "../../openai-errors.js";
 import { unreachable } from "../../../core/assert.js";
 import type { Signature } from "../conversation.js";
 import { type JsonObject, writeJson } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
-import { problemOfFailure } from "../problems.js";
-import type { Block, StreamStep } from "../reply.js";
+import type { Block, SaidStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
 import { callItem, contentPart, endOf, itemId, keep, messageItem, responseOf } from "./reply.js";
 import { reasoningItem } from "./thoughts.js";
@@ -38,7 +38,7 @@ export class ResponsesStreamWriter implements StreamWriter {
     return this.#keptBytes;
   }
 
-  push(step: StreamStep): string {
+  push(step: SaidStep): string {
     switch (step.kind) {
       case "START":
         return this.#start(step.model);
@@ -58,17 +58,17 @@ export class ResponsesStreamWriter implements StreamWriter {
         const type = end["status"] === "completed" ? "response.completed" : "response.incomplete";
         return this.#event(type, { response });
       }
-      case "FAIL": {
-        const problem = problemOfFailure(step.failure, "OPENAI", this.#call.id);
-        // SDKs know of no response that fails before it was created.
-        const before = this.#sequence === 0 ? this.#start(this.#call.modelAsked) : "";
-        const error = { code: errorCode(problem), message: problem.message };
-        const response = { ...this.#response, status: "failed", error };
-        return before + this.#event("response.failed", { response });
-      }
       default:
         return unreachable(step);
     }
+  }
+
+  fail(problem: Problem): string {
+    // SDKs know of no response that fails before it was created.
+    const before = this.#sequence === 0 ? this.#start(this.#call.modelAsked) : "";
+    const told = failedResponse(problem, { response: this.#response, sequence: this.#sequence });
+    this.#sequence += 2;
+    return before + told;
   }
 
   #start(model: string): string {
@@ -250,10 +250,4 @@ export class ResponsesStreamWriter implements StreamWriter {
     const given = { type, sequence_number: this.#sequence++, ...members };
     return `event: ${type}\ndata: ${writeJson(given)}\n\n`;
   }
-}
-
-/** What the request is at fault for is `invalid_prompt` here, which agents do not ask again; any other word they do. */
-function errorCode({ httpStatus, code }: Problem): string {
-  const isRequests = httpStatus === 400 && code !== "context_length_exceeded";
-  return isRequests ? "invalid_prompt" : code;
 }
