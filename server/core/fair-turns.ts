@@ -10,7 +10,7 @@ interface User<T> extends Link<User<T>> {
 }
 
 interface Key<T> extends Link<Key<T>> {
-  readonly id: string;
+  readonly holder: Holder;
   readonly user: User<T>;
   readonly places: Chain<Place<T>>;
   size: number;
@@ -21,6 +21,13 @@ export interface Place<T> extends Link<Place<T>> {
   readonly thing: T;
   readonly key: Key<T>;
   isLeft: boolean;
+}
+
+/** Of none of a user's own. */
+const NO_KEY = { id: "" };
+
+function anyMay(): boolean {
+  return true;
 }
 
 /** Things that wait for their turn. Turns go round between users, and those of a user between their client keys. */
@@ -46,14 +53,16 @@ export class FairTurns<T> {
     return place;
   }
 
-  /** Takes out the thing whose turn is next. */
-  next(): T | undefined {
-    const user = this.#users.first;
-    const key = user?.keys.first;
+  /**
+   * Takes out the thing whose turn is next.
+   * @param mayGo says of a client key whether it is let go on now; the others keep their turn.
+   */
+  next(mayGo: (holder: Holder) => boolean = anyMay): T | undefined {
+    const key = this.#nextKey(mayGo);
     const place = key?.places.first;
-    if (user === undefined || key === undefined || place === undefined) return undefined;
-    this.#users.moveToEnd(user);
-    user.keys.moveToEnd(key);
+    if (key === undefined || place === undefined) return undefined;
+    this.#users.moveToEnd(key.user);
+    key.user.keys.moveToEnd(key);
     this.leave(place);
     return place.thing;
   }
@@ -68,7 +77,7 @@ export class FairTurns<T> {
     this.#size--;
     if (--key.size === 0) {
       user.keys.delete(key);
-      this.#keysById.delete(key.id);
+      this.#keysById.delete(key.holder.clientKey.id);
     }
     if (--user.size === 0) {
       this.#users.delete(user);
@@ -94,12 +103,24 @@ export class FairTurns<T> {
     return newest?.thing;
   }
 
-  #beginKey({ ownerId, clientKey }: Holder): Key<T> {
+  #nextKey(mayGo: (holder: Holder) => boolean): Key<T> | undefined {
+    for (let user = this.#users.first; user !== undefined; user = user.behind) {
+      // Where a client key that has nothing may not, the thousands that such a user may have need not be asked for.
+      if (!mayGo({ ownerId: user.id, clientKey: NO_KEY })) continue;
+      for (let key = user.keys.first; key !== undefined; key = key.behind) {
+        if (mayGo(key.holder)) return key;
+      }
+    }
+    return undefined;
+  }
+
+  #beginKey(holder: Holder): Key<T> {
+    const { ownerId, clientKey } = holder;
     const user = this.#usersById.get(ownerId) ?? this.#beginUser(ownerId);
     const links = { ahead: undefined, behind: undefined };
-    const key: Key<T> = { id: clientKey.id, user, places: new Chain(), size: 0, ...links };
+    const key: Key<T> = { holder, user, places: new Chain(), size: 0, ...links };
     user.keys.add(key);
-    this.#keysById.set(key.id, key);
+    this.#keysById.set(clientKey.id, key);
     return key;
   }
 

@@ -49,7 +49,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   #leaveQueue: (() => void) | undefined;
   /** Set when the record is made. */
   #onRecord: OnRecord | undefined;
-  #admitted = false;
+  /** Whose place it has among the calls under way. */
+  #admitted: Principal | undefined;
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
@@ -121,7 +122,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const { match, head, query } = this.#options;
     const context = this.#context;
     const book = this.#book;
-    this.#admitted = true;
+    this.#admitted = principal;
     this.#guard(() => {
       const { deployment } = match;
       const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
@@ -435,7 +436,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (this.#isOver) return;
     this.#isOver = true;
     this.#leaveQueue?.();
-    if (this.#admitted) this.#context.admission.leave();
+    if (this.#admitted !== undefined) this.#context.admission.leave(this.#admitted);
     this.#reader?.release();
     this.#trials?.settle();
     this.#context.streamRoom.delete(this);

@@ -51,11 +51,11 @@ export interface ListedModel {
 export interface Admission {
   /**
    * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once,
-   * with the Fault `overloaded` when it never will; what comes back then gives up the place. Each call that
-   * was let in calls `leave` once. Throws Fault `overloaded`.
+   * with the Fault `overloaded` when it never will; what comes back then gives up the place. For each call that
+   * was let in `leave` is called once. Throws Fault `overloaded`.
    */
   enter(holder: Holder, onTurn: (fault: Fault | undefined) => void): (() => void) | undefined;
-  leave(): void;
+  leave(holder: Holder): void;
 }
 
 /** Holds the limits: rate, concurrency and budget. */
