@@ -270,8 +270,9 @@ test("what is taken and what is refused is what JSON.parse takes and refuses, wh
           continue;
         }
         if (expected === undefined) {
-          // Inside strings the scan is the more lenient one.
-          assert.match(text, /[\\\0]/);
+          // Inside strings the scan is the more lenient one: escapes and control characters are the provider's to judge.
+          const lenient = text.replaceAll(/\s/g, " ").replaceAll("\0", "x");
+          assert.ok(text.includes("\\") || parsedObject(lenient) !== undefined, text);
           continue;
         }
         for (const [index, name] of NAMES.entries()) {
