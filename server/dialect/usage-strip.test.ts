@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as fc from "fast-check";
 import { UsageStripper } from "./usage-strip.js";
 
 function strip(text: string): string {
@@ -52,3 +53,80 @@ test("an untouched read is passed by reference", () => {
   const events = Buffer.from('data: {"a":1}\n\n');
   assert.equal(new UsageStripper().push(events), events);
 });
+
+const ESCAPED = String.raw`"us\u0061ge"`;
+const VALUES = ['"usage"', '"data: {\\"usage\\":null}\\n\\n"', "null", "[]", "7", '{"usage":null}'];
+const space = fc.constantFrom("", "", " ", "\t ");
+
+/** Members in any order; at most one of them is the usage, however its key is spelt. */
+const members = fc
+  .tuple(
+    fc.uniqueArray(
+      fc.tuple(
+        fc.constantFrom<string[]>('"id"', '"usages"', '"data:"', '"choices"'),
+        fc.constantFrom(...VALUES),
+      ),
+      { maxLength: 4, selector: ([name]) => name },
+    ),
+    fc.constantFrom(undefined, ['"usage"', "null"], ['"usage"', '{"a":1}'], [ESCAPED, "null"]),
+    fc.nat(),
+  )
+  .map(([others, usage, at]) =>
+    usage === undefined ? others : others.toSpliced(at % (others.length + 1), 0, [...usage]),
+  );
+
+/** An event of such members, and what is left of it for a caller who did not ask for usage. */
+const chunks = fc
+  .tuple(members, fc.array(space, { minLength: 4 }), fc.constantFrom("\n", "\r\n"))
+  .map(([all, spaces, lineEnd]) => {
+    let gaps = 0;
+    const gap = (): string => spaces[gaps++ % spaces.length] ?? "";
+    const texts = all.map(([name, value]) => `${gap()}${name}${gap()}:${gap()}${value}${gap()}`);
+    const usage = all.find(([name]) => name === '"usage"');
+    const choices = all.find(([name]) => name === '"choices"')?.[1] ?? "";
+    const isUsageOnly = usage?.[1] === '{"a":1}' && ["null", "[]"].includes(choices);
+    const left = all.filter((each) => each !== usage).map(([name, value]) => `${name}:${value}`);
+    const event = `data:${gap()}{${texts.join(",")}}${lineEnd}${lineEnd}`;
+    if (isUsageOnly) return { event, left: undefined };
+    return { event, left: usage?.[1] === "null" ? `{${left.join(",")}}` : event };
+  });
+
+const others = fc
+  .constantFrom(": usage\n\n", "data: [DONE]\n\n", 'event: usage\ndata: {"usages":null}\n\n')
+  .map((event) => ({ event, left: event }));
+
+test("a caller who did not ask for usage gets all else, however the stream is written and cut", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.oneof({ weight: 3, arbitrary: chunks }, others), fc.boolean())),
+      (stream) => {
+        let alone = "";
+        let cut = "";
+        let read = "";
+        for (const [{ event, left }, isLastOfRead] of stream) {
+          const got = strip(event);
+          if (left === undefined) assert.equal(got, "", event);
+          else if (left !== event) {
+            const data = JSON.parse(got.slice("data:".length)) as unknown;
+            assert.deepEqual(data, JSON.parse(left), event);
+            assert.ok(isOneCut(event, got), got);
+          } else assert.equal(got, left);
+          alone += got;
+          read += event;
+          if (!isLastOfRead) continue;
+          cut += strip(read);
+          read = "";
+        }
+        assert.equal(cut + strip(read), alone);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+/** One piece is missing, and nothing else has changed. */
+function isOneCut(text: string, left: string): boolean {
+  let same = 0;
+  while (same < left.length && text[same] === left[same]) same++;
+  return text.endsWith(left.slice(same));
+}

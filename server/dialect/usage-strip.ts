@@ -9,7 +9,9 @@ import { WantedMembers } from "./wanted-members.js";
 const NOTHING = Buffer.alloc(0);
 /** Without its quotes: those are what such a text is full of, and the search stops at every one. */
 const USAGE = Buffer.from("usage");
+const KEY = Buffer.from('"usage"');
 const DATA = Buffer.from("data:");
+const COMMA = 0x2c;
 const USAGE_MEMBER = new WantedMembers(["usage"]);
 
 /**
@@ -102,16 +104,23 @@ function topLevelUsage(text: Buffer): Span | undefined {
 
 /** The member with the comma that separates it, so that what is left is JSON still. */
 function memberSpan(text: Buffer, value: Span, offset: number): Span | undefined {
-  const key = text.lastIndexOf(USAGE, value.start) - 1;
+  const colon = spacesBefore(text, value.start) - 1;
+  const key = spacesBefore(text, colon) - KEY.length;
   // Spelt with an escape, it is left as it is.
-  if (text[key] !== 0x22 || text[key + 1 + USAGE.length] !== 0x22) return undefined;
-  let start = key;
-  while (isSpace(text[start - 1])) start--;
-  if (text[start - 1] === 0x2c) return { start: offset + start - 1, end: offset + value.end };
+  if (!isAt(text, key, KEY)) return undefined;
+  const before = spacesBefore(text, key);
+  if (text[before - 1] === COMMA) return { start: offset + before - 1, end: offset + value.end };
   let end = value.end;
   while (isSpace(text[end])) end++;
-  if (text[end] === 0x2c) end++;
+  if (text[end] === COMMA) end++;
   return { start: offset + key, end: offset + end };
+}
+
+/** Where the spaces before a place begin. */
+function spacesBefore(text: Buffer, place: number): number {
+  let at = place;
+  while (isSpace(text[at - 1])) at--;
+  return at;
 }
 
 function isSpace(byte: number | undefined): boolean {
