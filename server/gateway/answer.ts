@@ -9,10 +9,10 @@ import { Relay, type RelayListener, type StreamSource } from "./relay.js";
 import {
   asksForPatience,
   jsonHeaders,
-  replyFault,
+  answerFault,
   requestIdLine,
   retryAfterLine,
-} from "./reply.js";
+} from "./own-answers.js";
 import { isEvents, type ReplyHead } from "./reply-head.js";
 
 export interface AnswerOptions {
@@ -41,7 +41,7 @@ export class Answer {
     const { turn, id, endpoint } = this.#options;
     const { dialect } = endpoint;
     const headers = this.ticket?.headers ?? "";
-    replyFault(turn, { fault, dialect, requestId: id, httpStatus, headers });
+    answerFault(turn, { fault, dialect, requestId: id, httpStatus, headers });
   }
 
   /** An answer of our own, JSON text. */

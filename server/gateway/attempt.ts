@@ -51,7 +51,7 @@ export interface AttemptListener {
   onRefused(attempt: Attempt, failure: AttemptFailure): void;
   onStreamEnd(attempt: Attempt): void;
   onStreamCut(attempt: Attempt, failure: UpstreamFailure): void;
-  /** A step of ours threw: neither the provider's fault nor the caller's. */
+  /** A step of our own code threw: neither the provider nor the caller is to blame. */
   onBug(thrown: unknown): void;
 }
 
@@ -97,7 +97,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
   #relay: Relay | undefined;
   readonly #body: CollectedReply;
   #decoder: Decoder | undefined;
-  /** Until an error reply is judged without the rest of its body. */
+  /** Runs until an error reply is judged without the rest of its body. */
   #patience: Timer | undefined;
   #over = false;
 
@@ -166,11 +166,11 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     }
     if (head.contentEncoding !== "" && head.contentEncoding !== "identity") {
       if (!isDecodable(head.contentEncoding)) {
-        this.#unread(head, this.#garbage("a reply in an encoding that was not asked for"));
+        this.#refuseUnread(head, this.#garbage("a reply in an encoding that was not asked for"));
         return;
       }
       this.#decoder = new Decoder(head.contentEncoding, this);
-      // Of the packed bytes; the plain ones are not counted yet.
+      // It counts the packed bytes; how many plain ones there are is not known.
       head.contentLength = undefined;
     }
     if (httpStatus >= 400) {
@@ -183,7 +183,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.#refuse(this.#garbage("a stream that was not asked for"));
     } else if (!isReadWhole(head, this.options, limits.wholeReplyBytesMax)) {
       this.#relayOf(head);
-      // The relay has what is to be sent of it.
+      // The relay has what of it is to be sent.
       this.#head = undefined;
     }
   }
@@ -354,11 +354,11 @@ export class Attempt implements UpstreamHandler, DecoderListener {
       this.options.listener.onStreamCut(this, failure);
       return;
     }
-    this.#unread(this.#head, notServed(failure, this.httpStatus));
+    this.#refuseUnread(this.#head, notServed(failure, this.httpStatus));
   }
 
-  /** The rest of the reply cannot be read. Of an error reply the head says enough: it is judged with what has come. */
-  #unread(head: ReplyHead | undefined, failure: AttemptFailure): void {
+  /** The rest of the reply cannot be read. An error reply is judged all the same, with what has come of it. */
+  #refuseUnread(head: ReplyHead | undefined, failure: AttemptFailure): void {
     if (head !== undefined && head.httpStatus >= 400) this.#judge(head);
     else this.#refuse(failure);
   }
@@ -378,7 +378,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     return this.#over;
   }
 
-  /** The first events of a stream said that the call failed. False where neither another key nor another way helps. */
+  /** The first events of a stream said that the call failed. False where neither another key nor another way of asking would help. */
   refuseOpening(error: string): boolean {
     const failure = this.failedInside(error);
     const isRefused = failure.elsewhere || this.#mayAskOtherwise(failure);
@@ -397,7 +397,7 @@ export class Attempt implements UpstreamHandler, DecoderListener {
     return this.#relay;
   }
 
-  /** It is not called a stream and is no JSON: a stream all the same, or anything. */
+  /** The head says nothing of a stream, but the body is no JSON: it is a stream all the same, or anything else. */
   #startOther(head: ReplyHead, begin: Buffer): boolean {
     if (beginsLikeEvents(begin)) return this.#startRelay(eventsHead(head));
     if (this.options.translation === undefined) return this.#startRelay(head);

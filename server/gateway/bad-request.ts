@@ -1,6 +1,6 @@
 import type { BadRequest, WholeAnswer } from "../caller/caller-connection.js";
 import { Fault } from "../core/fault.js";
-import { faultAnswer } from "./reply.js";
+import { faultAnswer } from "./own-answers.js";
 
 const HTTP_STATUS: Readonly<Record<BadRequest, number>> = {
   MALFORMED: 400,

@@ -20,12 +20,12 @@ import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
-import { goesOn, restOf } from "./later-usage.js";
+import { isUnfinished, restOf } from "./later-usage.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
 const NO_LEASES: readonly Lease[] = [];
-/** What a key may fail with for what was asked of it. */
+/** Failures of a key that what was asked of it may have caused. */
 const DOUBTFUL: ReadonlySet<AttemptOutcome> = new Set([
   "RIGHT_REFUSED",
   "PROVIDER_ERROR",
@@ -67,11 +67,11 @@ export class CallBook {
   #attempts: AttemptRecord[] = [];
   #lease: Lease | undefined;
   #leasedMs = 0;
-  /** Of keys that failed this call in ways that it may itself be at fault for. */
+  /** Leases of keys that failed this call in ways for which the call itself may be to blame. */
   #doubtful = NO_LEASES;
-  /** Of a response that another call made, and of which this one was told what it used. */
+  /** The response of an earlier call whose usage this call was told. */
   #later: LaterUsage | undefined;
-  /** Of the last attempt: it counts against that key's quota what the call used, as its record says. */
+  /** Of the last attempt: what the call used counts against the quota of that key. */
   #lastLease: Lease | undefined;
   #closed = false;
   principal: Principal | undefined;
@@ -79,10 +79,10 @@ export class CallBook {
   reserved: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
   modelAsked = "";
   streamed = false;
-  /** A provider has begun what it may bill, and nobody has said that it came to nothing. */
+  /** A provider has begun something that it may bill, and has not said that it came to nothing. */
   mayBeBilled = false;
   requestBytes = 0;
-  /** Of audio, as far as the request tells. */
+  /** Seconds of audio in the request, as far as it tells. */
   sentSeconds = 0;
   firstByteMs: number | null = null;
 
@@ -92,7 +92,7 @@ export class CallBook {
   ) {
     this.#context = context;
     const { id, endpoint, path, ip } = call;
-    // The record stays when the head is gone that the path is a piece of.
+    // The path is a piece of the head's text, which the record would keep in memory.
     this.#call = {
       id,
       endpoint,
@@ -169,7 +169,7 @@ export class CallBook {
       outcome: result.outcome,
       detail: result.detail,
     };
-    // Mostly the only one; a list that grows makes room for many, and records are kept for a while.
+    // It is mostly the only one. A list that grows takes room for many, and records are kept for a while.
     if (this.#attempts.length === 0) this.#attempts = [attempt];
     else this.#attempts.push(attempt);
     lease.release({
@@ -182,7 +182,7 @@ export class CallBook {
     });
     if (DOUBTFUL.has(result.outcome) && result.unsent !== true)
       this.#doubtful = [...this.#doubtful, lease];
-    // Where one key serves the call, it is the others of the same that failed; where none does, it may be the request.
+    // Now that one key has served the call, the others of the same target are to blame for their failures.
     if (result.outcome !== "OK") return;
     for (const each of this.#doubtful) if (each.target === lease.target) each.outdone();
   }
@@ -190,16 +190,16 @@ export class CallBook {
   /** Tokens of a whole reply. `thing` is the id that was asked for; empty if none was. */
   countedReply(reply: Buffer, told: TokenUsage | undefined, thing: string): Counted {
     if (this.#call.endpoint.form === "RESPONSES") {
-      if (thing === "" && told === undefined && goesOn(reply)) {
-        this.leaves(responseId(reply), NO_TOKENS);
+      if (thing === "" && told === undefined && isUnfinished(reply)) {
+        this.awaitUsage(responseId(reply), NO_TOKENS);
         return NOT_COUNTED;
       }
-      if (this.#isLeft(thing) && !goesOn(reply)) this.finds(thing);
+      if (this.#awaitsUsage(thing) && !isUnfinished(reply)) this.takeLaterUsage(thing);
     }
     return this.counted(told, told === undefined ? textBytes(reply) : 0);
   }
 
-  #isLeft(id: string): boolean {
+  #awaitsUsage(id: string): boolean {
     return this.principal !== undefined && this.#context.laterUsages.has(this.principal, id);
   }
 
@@ -215,7 +215,7 @@ export class CallBook {
     return { tokens, usageSource: "ESTIMATED" };
   }
 
-  /** What is paid by the hour, as long as the request told. */
+  /** Of a model that is paid by the hour, the seconds that the request told. */
   #countedSeconds(): Counted {
     const isByTime = (this.#lastLease?.target.price?.audioHour ?? 0) > 0;
     const audioSeconds = this.sentSeconds;
@@ -227,7 +227,7 @@ export class CallBook {
   countedInPart(told: TokenUsage | undefined, textBytes: number): Counted {
     const given = this.#ofThisCall(told);
     const guess = estimateTokens(this.#call.endpoint, this.requestBytes, textBytes);
-    // Providers say the output last: before that, what went by is the better number.
+    // Providers tell the output tokens last. Before that, the estimate of what went by is the better number.
     const output = Math.max(given?.output ?? 0, guess.output);
     return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
   }
@@ -255,16 +255,16 @@ export class CallBook {
   }
 
   /**
-   * Where no model is asked, a reply may tell what an earlier call used, again with each look at its response or batch.
-   * What had not been told before counts with the first that tells it.
+   * What of the usage in a reply is this call's. Where no model is asked, a reply may tell what an earlier call used,
+   * and tells it again each time its response or batch is looked at. What was not counted yet counts once.
    */
   #ofThisCall(told: TokenUsage | undefined): TokenUsage | undefined {
     if (told === undefined || this.#call.endpoint.model !== "NONE") return told;
     return this.#later === undefined ? undefined : restOf(told, this.#later.counted);
   }
 
-  /** A response goes on behind its call: the rest of what it uses is told later. */
-  leaves(id: string, counted: TokenUsage): void {
+  /** A response goes on after its call has ended: the rest of what it uses will be told later. */
+  awaitUsage(id: string, counted: TokenUsage): void {
     const { principal } = this;
     const { form, keeps, model } = this.#call.endpoint;
     const target = this.#lastLease?.target;
@@ -280,14 +280,14 @@ export class CallBook {
     });
   }
 
-  /** The call was told of all of a response that another may have made. */
-  finds(id: string): void {
+  /** The call was told what a response used in all, which another call may have made. */
+  takeLaterUsage(id: string): void {
     const { form, model } = this.#call.endpoint;
     if (form !== "RESPONSES" || model !== "NONE" || this.principal === undefined) return;
     this.#later = this.#context.laterUsages.take(this.principal, id);
   }
 
-  /** Gives back and settles; answers what is to be put on record. Does nothing the second time. */
+  /** Gives back and settles everything; answers the record that is to be written. Undefined for a call without a client key, and the second time. */
   close(ending: Ending, upstreamStatus: number | null): CallRecord | undefined {
     if (this.#closed) return undefined;
     this.#closed = true;
@@ -318,7 +318,7 @@ export class CallBook {
     const isNothing = tokens.input + tokens.output === 0 && tokens.parts === undefined;
     if (isNothing) {
       const made = fault === undefined || usageSource === "PARTIAL" || this.mayBeBilled;
-      // Something was made, and nobody said how much.
+      // Something was made, and the provider did not say how much.
       return made && this.#call.endpoint.billsUntold ? null : 0;
     }
     const target = this.#later?.target ?? this.#lastLease?.target;

@@ -20,7 +20,7 @@ import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
 import { notRecorded, OnRecord } from "./record-round.js";
 import type { Relay, RelayListener, StreamSource } from "./relay.js";
-import { problemOf } from "./reply.js";
+import { problemOf } from "./own-answers.js";
 import { type HeldStream, heldTooMuch } from "./stream-room.js";
 import type { ReplyHead } from "./reply-head.js";
 import { Trials } from "./trials.js";
@@ -36,7 +36,7 @@ const NO_BYTES = Buffer.alloc(0);
  */
 export class Exchange implements TrialsListener, RelayListener, TurnListener, Rostered, HeldStream {
   place = -1;
-  /** The tick in which the server first saw it waiting, anew for each head of a stream; 0 before. */
+  /** The tick in which the server first saw it waiting, counted anew for each head of a stream; 0 before. */
   seenAt = 0;
   readonly #options: ExchangeOptions;
   readonly #context: GatewayContext;
@@ -45,7 +45,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   #reader: BodyReader | undefined;
   #trials: Trials | undefined;
   #relay: Relay | undefined;
-  /** Gives up the place among the calls that wait for their turn. */
+  /** Gives up its place among the calls that wait for their turn; undefined when it has none. */
   #leaveQueue: (() => void) | undefined;
   /** Set when the record is made. */
   #onRecord: OnRecord | undefined;
@@ -62,7 +62,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#answer = new Answer({ turn, id, endpoint, limits: context.limits });
   }
 
-  /** What its call came on. */
+  /** The connection that the call came on. */
   get connection(): CallerConnection {
     return this.#options.connection;
   }
@@ -128,7 +128,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
       const { modelIdCharsMax } = context.limits;
       const asked = readAsked(match, head, body);
-      // Before the route is looked for: a refused call is on record with what it asked for.
+      // Before the route is looked for, so that a refused call is on record with what it asked for.
       book.modelAsked = bounded(asked.model, modelIdCharsMax);
       book.streamed = asked.streamed;
       const plan = planCall({ asked, match, head, query, body, principal, context });
@@ -246,7 +246,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const httpStatus = this.#trials?.httpStatus ?? 200;
     const { match, id } = this.#options;
     if (match.endpoint.form !== "OTHER") this.#context.traces?.answered(id, () => watch.facts());
-    this.#book.finds(match.id);
+    this.#book.takeLaterUsage(match.id);
     const error = relay.failure;
     if (error === undefined) {
       const given = watch.usage();
@@ -257,7 +257,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
     this.#trials?.failedInside(error);
     const given = watch.usage();
-    // Refused before anything was made, as over HTTP.
+    // Refused before anything was made, as an HTTP error would be.
     const isNothing = given === undefined && !relay.begun;
     const counted = isNothing ? NOT_COUNTED : this.#book.countedInPart(given, relay.textBytes());
     return this.#finish(httpStatus, fault, counted, bytes);
@@ -289,7 +289,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     }
   }
 
-  /** Lets the head of a stream go that has waited long enough for its first event. */
+  /** Sends the head of a stream that has waited long enough for its first event. */
   releaseHead(): void {
     if (!this.#book.closed) this.#relay?.sendHead();
   }
@@ -346,9 +346,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   /** Ends the call now and tells the caller why, in the way that is still open. */
   stop(fault: Fault): void {
     if (this.#book.closed) {
-      // Complete, and only to be kept safe before it leaves.
+      // The reply is complete and leaves as soon as it is on record.
       if (!this.#answer.begun) return;
-      // Only the end of a complete stream is missing.
+      // Of a complete stream only the end is missing.
       this.#trials?.abort("CALLER_ABORTED", "");
       this.#answer.end();
       this.#over();
@@ -378,7 +378,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const begun = relay?.headSent === true;
     const part = begun ? { given: relay.watch.usage(), textBytes: relay.textBytes() } : undefined;
     const counted = this.#book.countedBroken(fault, part);
-    if (relay !== undefined) this.#book.leaves(relay.watch.keptId, counted.tokens);
+    if (relay !== undefined) this.#book.awaitUsage(relay.watch.keptId, counted.tokens);
     const told = begun ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
     const own = HTTP_STATUS[fault.code];
@@ -412,7 +412,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   ): OnRecord {
     const before = this.#onRecord;
     if (before !== undefined) return before;
-    // Of a body that did not come to its end, what came.
+    // Of a body that broke off, what had come of it.
     this.#book.requestBytes ||= this.#reader?.bytes ?? 0;
     const upstreamStatus = this.#trials?.httpStatus ?? null;
     const { tokens, usageSource } = counted;
@@ -431,7 +431,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     return onRecord;
   }
 
-  /** Nothing of this exchange is left to do but to let its answer leave; that holds once it is on record. */
+  /** Nothing is left to do but to let the answer leave: gives back what the exchange holds, and says so once the call is on record. */
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -10,11 +10,11 @@ const PAUSE_MS = 50;
 const PAUSE_MS_MAX = 1_000;
 /** Calls that wait for the same key come back spread over this long. */
 const SPREAD_MS = 50;
-/** Pauses without an attempt in between, when the keys that are ready are those that refuse this call. */
+/** Pauses without an attempt in between, when the only keys that are ready are those that refuse this call. */
 const IDLE_PAUSES_MAX = 2;
-/** Refusals of one model at one provider by as many keys: more would hardly say otherwise. */
+/** After so many keys have refused one model of one provider, further keys would hardly do otherwise. */
 const MODEL_REFUSALS_MAX = 3;
-/** Failures of one provider, whose further keys would mostly meet the same, before another provider is tried. */
+/** Failures of one provider before others are tried first: its further keys would mostly fail in the same way. */
 const FAILURES_OF_ONE_MAX = 3;
 const NONE: ReadonlySet<string> = new Set();
 const NO_TARGETS: readonly RouteTarget[] = [];
@@ -22,7 +22,7 @@ const NO_TARGETS: readonly RouteTarget[] = [];
 /** A key with what it was asked for. */
 type Tried = Pick<Lease, "providerKey" | "target">;
 
-/** For how long a call may look for a key, as it is now: an operator may have set it meanwhile. */
+/** For how long a call may look for a key. It is asked each time, for an operator may change it meanwhile. */
 type Patience = Pick<Pool, "failoverDeadlineMs">;
 
 /** What a call has tried so far, and whether it may try more. */
@@ -89,9 +89,10 @@ export class Failover {
   }
 
   /**
-   * How long to wait before the keys are tried once more, now that none is left; undefined when that is
-   * pointless or would take too long. `backMs` is when the pool has one again: 0 means one that this call has
-   * tried, which may do better after a moment. `elapsedMs` counts from the first key. `jitter` from 0 to 1 keeps calls from coming back together.
+   * How long to wait, in milliseconds, before the keys are tried once more, now that none is left; undefined when that
+   * is pointless or would take too long. `backMs`: until the pool has a key again; 0 means one that this call has tried,
+   * which may do better after a moment. `elapsedMs`: since the first key was looked for. `jitter`, from 0 to 1, keeps
+   * calls from coming back together.
    */
   wait(backMs: number, elapsedMs: number, jitter: number): number | undefined {
     const outcome = this.#failure?.outcome;
@@ -103,7 +104,7 @@ export class Failover {
     return waitMs;
   }
 
-  /** A key may have come back since the pool was asked, but one that refuses this call stays ready for ever. */
+  /** A pause may bring a key back. But a key that refuses this call is always ready, so pauses for such keys alone are few. */
   #isFutile(): boolean {
     this.#idlePauses = this.#count === this.#countAtPause ? this.#idlePauses + 1 : 0;
     this.#countAtPause = this.#count;
@@ -152,7 +153,7 @@ function weightOf({ outcome }: AttemptFailure): number {
   return outcome === "REQUEST_REFUSED" || outcome === "RIGHT_REFUSED" ? 1 : WEIGHT_OF_PASSING;
 }
 
-/** Of equals the first trouble with a key, and the last answer, is told. */
+/** Whether to tell the caller of this failure instead. Of several troubles with keys the first is told, of other failures the last. */
 function saysMore(failure: AttemptFailure, told: AttemptFailure | undefined): boolean {
   if (told === undefined) return true;
   const weight = weightOf(failure);

@@ -6,10 +6,10 @@ import type { Home, HomeChange } from "../core/home.js";
 const ID_CHARS_MAX = 256;
 
 /**
- * Which provider key's account holds what has an id: files, batches, conversations and the like live where they were
- * made. Learnt from replies, bounded, and handed out to be kept for the next start. It is kept apart for each owner
- * and for the pool, and the pool of keys decides whether a caller may use the key at all, and asks no other while that
- * key may serve it soon.
+ * Which provider key's account holds a thing with an id: files, batches, conversations and the like live where they
+ * were made. Homes are learnt from replies, bounded in number, and handed out to be stored for the next start. Those of
+ * each owner and of the pool are kept apart. Whether a caller may use the key at all is decided where keys are leased;
+ * there, no other key is given as long as that one may serve the call soon.
  */
 export class Homes {
   readonly #homes: FairMap<Home>;

@@ -7,9 +7,9 @@ import { readString } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
 
 /**
- * Responses that go on behind their call, in the background or since their stream was left: what they used is told to
- * whoever asks for them once they are done, and counts then. In memory and bounded; of the client key that has most of
- * the user who has most, the oldest go first.
+ * Responses that go on after their call has ended, in the background or because the caller left their stream. What they
+ * used is told to whoever asks for them once they are done, and counts then. In memory and bounded; of the client key
+ * that has most, of the user who has most, the oldest go first.
  */
 export class LaterUsages {
   /** By owner and id. */
@@ -33,7 +33,7 @@ export class LaterUsages {
     this.#responses.set(holder, nameOf(ownerId, responseId), later);
   }
 
-  /** The response is done: undefined where all of it is counted. */
+  /** The response is done: takes it out. Undefined where all of it has been counted. */
   take({ ownerId }: Principal, id: string): LaterUsage | undefined {
     return this.#responses.delete(nameOf(ownerId, id));
   }
@@ -51,12 +51,12 @@ function nameOf(ownerId: string, id: string): string {
 const STATUS = new WantedMembers(["status"]);
 
 /** True for a response that is not done yet. */
-export function goesOn(response: Buffer): boolean {
+export function isUnfinished(response: Buffer): boolean {
   try {
     const [status] = scanObject(response, STATUS);
     return ["queued", "in_progress"].includes(readString(response, status) ?? "");
   } catch {
-    // Nothing that says so.
+    // It is no JSON object, so it says nothing of the kind.
     return false;
   }
 }

@@ -9,7 +9,7 @@ export interface GatewayLimits extends CallerLimits {
    * there is no room, requests are refused, and replies passed on unchecked or, if they are translated, refused.
    */
   readonly bodyBytesInFlightMax: number;
-  /** What is held of all streams together; beyond it the user whose streams hold most loses the fattest. */
+  /** What is held of all streams together; beyond it the user whose streams hold most loses the largest. */
   readonly streamBytesMax: number;
   readonly headerLinesMax: number;
   /** Connections of one address, or its calls through trusted proxies; an IPv6 /64 counts as one, this host not at all. */
@@ -17,9 +17,9 @@ export interface GatewayLimits extends CallerLimits {
   readonly modelIdCharsMax: number;
   /** Tries for one call in all. */
   readonly attemptsMax: number;
-  /** Tries that a provider failed after it may have worked on them: these cost time and perhaps money. */
+  /** Tries that failed at a provider which may have worked on them: these cost time and perhaps money. */
   readonly providerFailuresMax: number;
-  /** Since its begin, how long a search may wait for a key to be back; if none will be by then the call is refused at once. */
+  /** How long the search for a key may wait for one to be back, from its start; if none will be by then, the call is refused at once. */
   readonly keyWaitMs: number;
   /** Calls that wait for a key at a time, half of them of a user with one client key; more are refused at once. */
   readonly waitingCallsMax: number;
@@ -27,7 +27,7 @@ export interface GatewayLimits extends CallerLimits {
   readonly streamHeadTimeoutMs: number;
   /** Until the head of a whole reply, which providers send only when it is done. */
   readonly wholeHeadTimeoutMs: number;
-  /** Between two questions what became of a task, where a provider works in tasks. */
+  /** Between two questions about a task, where a provider works in tasks. */
   readonly taskPauseMs: number;
   /** Files that a reply names and the caller wants in it, all of one reply together. */
   readonly replyFilesBytesMax: number;

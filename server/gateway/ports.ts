@@ -50,9 +50,9 @@ export interface ListedModel {
 /** Bounds how many calls are under way at once. */
 export interface Admission {
   /**
-   * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once,
-   * with the Fault `overloaded` when it never will; what comes back then gives up the place. For each call that
-   * was let in `leave` is called once. Throws Fault `overloaded`.
+   * Lets a call in: at once, which answers undefined, or when its turn has come, which `onTurn` hears once, with the
+   * Fault `overloaded` if that will never be. The function that is answered then gives up the place. Each call that
+   * was let in calls `leave` once. Throws Fault `overloaded`.
    */
   enter(holder: Holder, onTurn: (fault: Fault | undefined) => void): (() => void) | undefined;
   leave(holder: Holder): void;
@@ -83,7 +83,10 @@ export interface Pool {
    * Throws Fault `no_public_token` or `no_own_token` when none is left.
    */
   lease(request: LeaseRequest): Lease;
-  /** How long until a key of the route may be back, in milliseconds: 0 when one is eligible, null when none will come back by itself. Of a call with a home it is that key's. Keys of `except` that are eligible do not count. */
+  /**
+   * How long until a key of the route may be back, in milliseconds: 0 when one is eligible, null when none will come
+   * back by itself. For a call with a home only that key counts. Keys of `except` that are eligible do not count.
+   */
   waitMs(
     principal: Principal,
     route: Route,
@@ -115,16 +118,16 @@ export interface CallSink {
   /** Calls that are on record as begun and not as ended. */
   readonly inflight: number;
   /**
-   * Puts on record, in this order, what begins and ends; on return it survives a kill of this process. Throws
-   * Fault `storage_unavailable` when the installation wants no call that it cannot put on record. What comes back
-   * resolves when the finished ones survive a power cut too, where callers have to wait for that, and rejects
-   * as above.
+   * Puts on record, in this order, what begins and ends; on return it survives a kill of this process. Throws Fault
+   * `storage_unavailable` when that fails and the settings allow no call that is not on record. A promise is answered
+   * where callers have to wait until the finished calls survive a power cut too: it resolves then, and rejects with the
+   * same Fault.
    */
   write(entries: readonly CallEntry[]): Promise<void> | undefined;
-  /** Counts what was written; nothing else of the program may have its turn in between. */
+  /** Counts what was written; called in the same turn of the event loop as `write`. */
   count(): void;
   /** Price of a usage in micro-US-dollars; null when unpriced. */
   cost(target: Pick<RouteTarget, "price">, tokens: CallRecord["tokens"]): number | null;
-  /** A refusal before any client key was known, by its reason; counted, not logged as a call. */
+  /** A refusal before any client key was known; counted by its reason, and not recorded as a call. */
   refused(reason: string): void;
 }

@@ -29,7 +29,7 @@ import { GATEWAY_LIMITS, type GatewayLimits } from "./limits.js";
 import { dialectOf, type Match, matchEndpoint } from "./match.js";
 import type { CallTraces } from "./ports.js";
 import { ModelAnswers } from "./models.js";
-import { answerRoot, jsonHeaders, replyFault } from "./reply.js";
+import { answerRoot, jsonHeaders, answerFault } from "./own-answers.js";
 import { readHead, type RequestHead, spokenIn } from "./request-head.js";
 import { scopedContexts } from "./scopes.js";
 
@@ -351,7 +351,7 @@ class HttpGateway implements Gateway, CallerHandler {
       return;
     }
     const dialect = dialectOf(request.path, request.spoken ?? "OPENAI");
-    replyFault(turn, { fault, dialect, requestId: request.id });
+    answerFault(turn, { fault, dialect, requestId: request.id });
   }
 
   #refuseMethod(
@@ -360,7 +360,7 @@ class HttpGateway implements Gateway, CallerHandler {
   ): void {
     const allow = request.allow.join(", ");
     this.#context.sink.refused("unsupported_endpoint");
-    replyFault(turn, {
+    answerFault(turn, {
       fault: new Fault("unsupported_endpoint", `This endpoint takes ${allow} only.`),
       dialect: dialectOf(request.path, request.spoken),
       requestId: request.id,

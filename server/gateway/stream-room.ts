@@ -11,10 +11,10 @@ export interface HeldStream {
 }
 
 /**
- * Bytes held of all streams together. Each may hold some, such as an event that has not come to its end, and a provider
- * that wants to can make it hold all that it may, for as long as it likes. Beyond a bound the user whose streams hold
- * most loses the fattest of that client key of theirs which holds most: what one user's providers send must not take
- * the room of others.
+ * Bytes held of all streams together. Each stream may hold some, such as an event that has not come to its end, and a
+ * malicious provider can make it hold as much as it may, for as long as it likes. Beyond a bound, the user whose streams
+ * hold most loses one: of the client key that holds most, the largest. What one user's providers send must not take the
+ * room of others.
  */
 export class StreamRoom {
   readonly #bytesMax: number;
@@ -29,17 +29,17 @@ export class StreamRoom {
     return this.#bytes;
   }
 
-  /** A stream holds so many bytes now; what was said of it before is void. */
+  /** A stream holds so many bytes now, instead of what was said before. */
   set(stream: HeldStream, bytes: number): void {
     this.delete(stream);
     if (bytes === 0) return;
     this.#streams.set(stream, bytes);
     this.#bytes += bytes;
     while (this.#bytes > this.#bytesMax) {
-      const fattest = this.#fattest();
-      if (fattest === undefined) return;
-      this.delete(fattest);
-      fattest.giveUp();
+      const largest = this.#largest();
+      if (largest === undefined) return;
+      this.delete(largest);
+      largest.giveUp();
     }
   }
 
@@ -51,16 +51,16 @@ export class StreamRoom {
     this.#bytes -= bytes;
   }
 
-  #fattest(): HeldStream | undefined {
+  #largest(): HeldStream | undefined {
     const keyId = heaviestKey(this.#streams, ({ holder }) => holder);
-    let fattest: HeldStream | undefined;
+    let largest: HeldStream | undefined;
     let most = 0;
     for (const [stream, bytes] of this.#streams) {
       if (bytes <= most || stream.holder?.clientKey.id !== keyId) continue;
-      fattest = stream;
+      largest = stream;
       most = bytes;
     }
-    return fattest;
+    return largest;
   }
 }
 

@@ -30,7 +30,7 @@ export class CallThing {
   #id: string;
   /** What the reply names lives on in the provider's account. */
   readonly #keeps: boolean;
-  /** Its home said that it has no such thing, so others are asked. */
+  /** Its home said that it has no such thing, so other keys are asked. */
   #isLookedFor = false;
 
   constructor(call: Call, plan: CallPlan) {
@@ -50,13 +50,13 @@ export class CallThing {
     const { httpStatus, detail } = failure;
     if (!saysNoSuchThing(failure)) return false;
     this.#isLookedFor = true;
-    // Nobody has looked for one as long as nothing is known of any.
+    // `thingOf` does not look into the body as long as no home is known.
     if (this.#id === "") this.#id = namedIn(body, this.#call.match.endpoint.names)[0] ?? "";
     if (this.#id === "" || httpStatus === 404) return this.#id !== "";
     return detail.includes(this.#id) && MISSED.test(detail);
   }
 
-  /** A whole reply came, and nothing of it was translated: what a translation goes on from is kept here. */
+  /** A whole reply came that was not translated. (What a translated call goes on from is kept in this server.) */
   learnReply(attempt: Attempt, body: Buffer): void {
     const { form } = attempt.options.passage;
     const { dialect } = this.#call.match.endpoint;
@@ -100,13 +100,13 @@ function isKept(keeps: Keeps, store: boolean | undefined): boolean {
 }
 
 /**
- * The id of what a call is about: named in its path, or what it goes on from, or what else its body names, the upload
- * that it goes on with, or the thing behind which a page of a list begins. Of several the first whose home is known.
+ * The id of what a call is about: what its path names, the upload that it continues, the thing after which a page of a
+ * list begins, what it goes on from, or what else its body names. Of several the first whose home is known.
  */
 function thingOf({ match, query, principal, context }: Call, { bodyHead, body }: CallPlan): string {
   const { endpoint, id } = match;
   if (id !== "") return endpoint.idPrefix + id;
-  // Nearly every server, and then nothing is worth a look.
+  // So it is on nearly every server; then there is nothing to look for.
   if (context.homes.isEmpty) return bodyHead.from;
   if (endpoint.uploads) return uploadIn(query);
   if (endpoint.method === "GET") return pageStart(query);
@@ -118,12 +118,12 @@ function thingOf({ match, query, principal, context }: Call, { bodyHead, body }:
 /** As an error says with another status that there is no such thing. */
 const MISSED = /not (?:be )?found|no such|does not exist/i;
 
-/** That it is too large for its home, as a 429 may say, does not mean that it is not there. */
+/** Other statuses say something else, such as a 429 that the thing is too large. */
 function saysNoSuchThing({ outcome, httpStatus }: AttemptFailure): boolean {
   return outcome === "REQUEST_REFUSED" && [400, 403, 404].includes(httpStatus ?? 0);
 }
 
-/** How lists call what their next page begins behind. */
+/** Names of the query parameter that says after which thing a page begins. */
 const PAGE_STARTS = ["after", "after_id", "before_id", "page", "pageToken"];
 
 function pageStart(query: string): string {

@@ -15,7 +15,7 @@ export function requestIdLine(requestId: string): string {
 /** Seconds after which trying again makes sense where the fault does not say. */
 const RETRY_AFTER_DEFAULT_SECONDS = 5;
 
-/** A fault as a caller is told. */
+/** A fault as it is told to a caller. */
 export function problemOf(fault: Fault, requestId: string, httpStatus?: number): Problem {
   return {
     httpStatus: httpStatus ?? HTTP_STATUS[fault.code],
@@ -27,26 +27,27 @@ export function problemOf(fault: Fault, requestId: string, httpStatus?: number):
   };
 }
 
-export interface FaultReply {
+/** What an answer that tells a fault is made of. */
+export interface FaultAnswer {
   readonly fault: Fault;
   readonly dialect: Dialect;
   readonly requestId: string;
-  /** Instead of the fault's own. */
+  /** In the place of the fault's own status. */
   readonly httpStatus?: number;
-  /** Lines of our own making, each with its CR LF. */
+  /** Further header lines of our own making, each with its CR LF. */
   readonly headers?: string;
 }
 
-/** A fault as it goes out, in the caller's dialect. */
-export function faultAnswer(reply: FaultReply): WholeAnswer {
-  const problem = problemOf(reply.fault, reply.requestId, reply.httpStatus);
+/** The whole answer that tells a fault, in the caller's dialect. */
+export function faultAnswer(answer: FaultAnswer): WholeAnswer {
+  const problem = problemOf(answer.fault, answer.requestId, answer.httpStatus);
   const { httpStatus } = problem;
-  const headers = jsonHeaders(reply.requestId);
-  headers.addOwn(reply.headers ?? "");
-  headers.addOwn(reply.fault.headers);
-  if (reply.dialect === "ANTHROPIC") headers.addOwn(`request-id: ${reply.requestId}\r\n`);
-  if (asksForPatience(httpStatus)) headers.addOwn(retryAfterLine(reply.fault.retryAfterSeconds));
-  return { httpStatus, headers, body: CODECS[reply.dialect].errorBody(problem) };
+  const headers = jsonHeaders(answer.requestId);
+  headers.addOwn(answer.headers ?? "");
+  headers.addOwn(answer.fault.headers);
+  if (answer.dialect === "ANTHROPIC") headers.addOwn(`request-id: ${answer.requestId}\r\n`);
+  if (asksForPatience(httpStatus)) headers.addOwn(retryAfterLine(answer.fault.retryAfterSeconds));
+  return { httpStatus, headers, body: CODECS[answer.dialect].errorBody(problem) };
 }
 
 /** True for answers that say when to come back. */
@@ -54,23 +55,23 @@ export function asksForPatience(httpStatus: number): boolean {
   return httpStatus === 429 || httpStatus === 503;
 }
 
-/** When to come back, with its CR LF. */
+/** The header line that says when to come back, with its CR LF. */
 export function retryAfterLine(seconds = RETRY_AFTER_DEFAULT_SECONDS): string {
   return `retry-after: ${String(Math.max(1, Math.ceil(seconds)))}\r\n`;
 }
 
 /** Answers with a fault in the caller's dialect. */
-export function replyFault(turn: Turn, reply: FaultReply): void {
-  const { httpStatus, headers, body } = faultAnswer(reply);
+export function answerFault(turn: Turn, answer: FaultAnswer): void {
+  const { httpStatus, headers, body } = faultAnswer(answer);
   turn.whole(httpStatus, headers, body);
 }
 
-/** What heads of our own JSON answers say. */
+/** The headers of a JSON answer of our own. */
 export function jsonHeaders(requestId: string): HeaderBlock {
   return new HeaderBlock(`${requestIdLine(requestId)}content-type: application/json\r\n`);
 }
 
-/** SDKs and agents knock here to see whether anyone is at home. */
+/** Answers `/`, which SDKs and agents ask for to see whether the server is there. */
 export function answerRoot(turn: Turn, id: string): void {
   turn.whole(200, jsonHeaders(id), '{"service":"latchkey"}');
 }
