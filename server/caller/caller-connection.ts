@@ -7,7 +7,7 @@ import { FramingError, type FramingProblem } from "../http/framing-error.js";
 import type { HeaderBlock } from "../http/header-block.js";
 import { flushMessages, writeMessage } from "../http/write-message.js";
 import type { CallerLimits } from "./limits.js";
-import { type CommonLines, lengthLine, replyHeadText } from "./reply-text.js";
+import { type CommonLines, lengthLine, answerHead } from "./answer-head.js";
 import type { ParsedRequest } from "./request-head.js";
 import { readFrom } from "./socket-reads.js";
 import { RequestParser, type RequestSink } from "./request-parser.js";
@@ -344,7 +344,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     const { httpStatus, headers, body } = this.#server.handler.refusal(problem, reason);
     const bytes = Buffer.from(body);
     const lines = { common: this.common, closes: true };
-    const head = replyHeadText(httpStatus, headers, lengthLine(bytes.length), lines);
+    const head = answerHead(httpStatus, headers, lengthLine(bytes.length), lines);
     writeMessage(socket, head, bytes);
     this.#shut(this.#server.limits.headTimeoutMs);
     turn?.onGone(false);

@@ -16,7 +16,7 @@ import {
   type ConnectionServer,
 } from "./caller-connection.js";
 import type { CallerLimits } from "./limits.js";
-import { CommonLines } from "./reply-text.js";
+import { CommonLines } from "./answer-head.js";
 import { UnreadAnswers } from "./unread-answers.js";
 
 /** Decides who may connect, and hears who was turned away. */

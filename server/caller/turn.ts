@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { HeaderBlock } from "../http/header-block.js";
 import { flushMessages, ONE_PIECE_BYTES_MAX, writeMessage } from "../http/write-message.js";
-import { type CommonLines, lengthLine, replyHeadText } from "./reply-text.js";
+import { type CommonLines, lengthLine, answerHead } from "./answer-head.js";
 import type { ParsedRequest } from "./request-head.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -226,7 +226,7 @@ export class Turn {
   #headText(httpStatus: number, headers: HeaderBlock, framing: string): string {
     const { common, requestInHand, draining } = this.#connection;
     this.#closes ||= !requestInHand || draining;
-    return replyHeadText(httpStatus, headers, framing, { common, closes: this.#closes });
+    return answerHead(httpStatus, headers, framing, { common, closes: this.#closes });
   }
 
   #answered(): void {

@@ -90,7 +90,7 @@ export function estimateTokens(
 }
 
 /** What an endpoint that counts tokens answers, estimated from the size of its request. */
-export function countReply(dialect: Dialect, requestBytes: number): string {
+export function countAnswer(dialect: Dialect, requestBytes: number): string {
   const tokens = inputTokens(requestBytes);
   switch (dialect) {
     case "OPENAI":

@@ -14,7 +14,7 @@ import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
-import { countReply, estimateOf, sentSeconds } from "./estimate.js";
+import { countAnswer, estimateOf, sentSeconds } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
@@ -159,7 +159,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   }
 
   #answerCount(requestBytes: number): void {
-    const reply = countReply(this.#options.match.endpoint.dialect, requestBytes);
+    const reply = countAnswer(this.#options.match.endpoint.dialect, requestBytes);
     this.#answerOnRecord(
       this.#finish(200, undefined, NOT_COUNTED, Buffer.byteLength(reply)),
       () => {
