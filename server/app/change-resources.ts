@@ -13,7 +13,7 @@ import type { NoticeDays } from "../keys/notices.js";
 import type { Settings } from "../keys/settings.js";
 import { isSettingName } from "../keys/settings-table.js";
 import type { Clock } from "../core/clock.js";
-import { ALLOCATION_SETTING, type Allocation } from "../pool/strategy.js";
+import { ALLOCATION_SETTING, type Allocation } from "../pool/allocation.js";
 
 /** Shows the resource of a change as its service would show it. */
 export function changeResources(parts: {

@@ -23,7 +23,7 @@ import {
   parseAllocation,
   type Allocation,
   type Strategy,
-} from "../pool/strategy.js";
+} from "../pool/allocation.js";
 import { actorKey } from "./context.js";
 import { explanationMessage } from "./messages/explanation.js";
 import { poolHealth } from "./messages/overview.js";

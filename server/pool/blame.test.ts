@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { Strategy } from "./strategy.js";
+import type { Strategy } from "./allocation.js";
 import { keys, OWN, result, SUPER, World } from "../../test/support/pool-world.js";
 import { aRoute } from "../../test/support/records.js";
 

@@ -1,9 +1,9 @@
 import { MINUTE_MS } from "../core/durations.js";
 
-/** So long after its last call a user may come back to the pool and find its keys at rest. */
+/** How long a user counts as a caller of the pool after a call. */
 const STAYS_MS = 10 * MINUTE_MS;
 
-/** Whose calls come to the public pool: of one user alone there is nobody whom that one's requests could harm. */
+/** Whether several users draw on the public pool. A user alone cannot harm others by what they ask for. */
 export class Callers {
   #lastId = "";
   #changedAtMs = -Infinity;
@@ -15,7 +15,7 @@ export class Callers {
     this.#lastId = userId;
   }
 
-  /** More than one has called of late. */
+  /** True when more than one user has called lately. */
   areSeveral(nowMs: number): boolean {
     return nowMs - this.#changedAtMs < STAYS_MS;
   }

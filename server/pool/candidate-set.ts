@@ -17,7 +17,7 @@ export class CandidateSet {
   readonly awaiting: KeySlot[] = [];
   /** Leases given, to space out the calls that prove keys. */
   leases = 0;
-  /** Its own: keys that serve other models must not be counted as used for these, nor move their order on. */
+  /** Every set has its own, so that a use for other models does not move the order on for these. */
   readonly cursors: Cursors;
   #weighted: WeightedQueue | null = null;
   #nextBack: { readonly atMs: number; readonly backMs: number } | null = null;
@@ -105,7 +105,7 @@ export class CandidateSet {
     return backMs;
   }
 
-  /** A member that is out will be back at another time. */
+  /** To be called when a member that is out will be back at another time than before. */
   forgetNextBack(): void {
     this.#nextBack = null;
   }
@@ -115,7 +115,7 @@ export class CandidateSet {
     return this.#placeOf(slot) === "OUT" ? this.#backMs(slot, nowMs) : nowMs;
   }
 
-  /** One that expires before its rests end does not come back. */
+  /** When a member that is out comes back; infinity for one that expires before. */
   #backMs(slot: KeySlot, nowMs: number): number {
     const backMs = this.#restsEndMs(slot, nowMs);
     return backMs < slot.keyEndMs ? backMs : Infinity;
@@ -138,7 +138,7 @@ export class CandidateSet {
   }
 }
 
-/** When a key is asked for again that has as many calls as it may. */
+/** When to look again at a key that has all the calls that it may have at a time. */
 const FULL_WAIT_MS = 200;
 /** How long a call that proves a key is guessed to take, for Retry-After. */
 const PROOF_TAKES_MS = 1_000;

@@ -13,8 +13,8 @@ import { scopeName } from "./scope.js";
 import type { Scope } from "./scope.js";
 import { choose, passedOver, taken } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
-import { strategyFor } from "./strategy.js";
-import type { Allocation, Strategy } from "./strategy.js";
+import { strategyFor } from "./allocation.js";
+import type { Allocation, Strategy } from "./allocation.js";
 
 /** While others are ready, one lease in this many may go to a key that has to prove itself. */
 export const PROOF_EVERY_LEASES = 4;
@@ -25,18 +25,21 @@ export interface ChooserOptions {
   readonly clock: Clock;
   readonly registry: KeyRegistry;
   readonly prng: Prng;
-  /** As it is set now. */
+  /** The settings as they are now. */
   readonly allocation: () => Allocation;
 }
 
-/** What one call asks for a key by. */
+/** What a key is chosen for. */
 export interface Asking {
   readonly request: LeaseRequest;
   readonly scope: Scope;
   readonly nowMs: number;
 }
 
-/** Chooses among the keys of one target: tier by tier, by session and strategy, with keys on proof and on the way back. */
+/**
+ * Chooses among the keys of one target: tier by tier, by session and strategy. It also gives calls to keys that have to
+ * prove themselves, and fewer to those that come back from a rest.
+ */
 export class Chooser {
   readonly #clock: Clock;
   readonly #registry: KeyRegistry;
@@ -53,8 +56,8 @@ export class Chooser {
   }
 
   /**
-   * The key of a target for a call; undefined when none is left. Keys that lack a right for such calls are asked when
-   * no other is left: it may not be needed this time.
+   * The key of a target for a call; undefined when none is left. Keys that lack a right for such calls come last: this
+   * call may not need it.
    */
   pick(target: RouteTarget, call: Asking): KeySlot | undefined {
     const { request, scope, nowMs } = call;
@@ -72,7 +75,7 @@ export class Chooser {
     return undefined;
   }
 
-  /** Life ends by the wall clock, which may have been moved since the key was last looked at. */
+  /** Whether a key has expired by the wall clock, which may have been set since the key was last looked at. */
   hasExpired(slot: KeySlot): boolean {
     const { expiresAt } = slot.key;
     if (expiresAt === null || expiresAt > this.#clock.now()) return false;

@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { aProviderKey } from "../../test/support/records.js";
-import { NEW_KEY_HEALTH, type Health, type ProviderKey } from "../core/provider-key.js";
 import {
   maySoonServe,
   type Standing,
   STANDINGS,
   standingOf,
-  standingOfKey,
   type StandingFacts,
 } from "./eligibility.js";
 
@@ -48,29 +45,6 @@ test("each reason alone keeps a key from serving, and of several the first is to
   for (const health of ["UNKNOWN", "HEALTHY", "DEGRADED", "COOLDOWN", "EXHAUSTED"] as const) {
     assert.equal(standingOf({ ...SOUND, health }), "ELIGIBLE", `${health} whose end has passed`);
   }
-});
-
-test("a stored key is kept out by times that lie ahead, and by none that have passed", () => {
-  const around = { nowMs: 1000, ownerBanned: false, providerEnabled: true };
-  const standing = (part: Partial<ProviderKey>, other: Partial<typeof around> = {}): Standing =>
-    standingOfKey(aProviderKey("pk_1", part), { ...around, ...other });
-  const blocked = (state: Health, cooldownUntil: number | null): Partial<ProviderKey> => ({
-    health: { ...NEW_KEY_HEALTH, state, cooldownUntil },
-  });
-  assert.equal(standing({}), "ELIGIBLE");
-  assert.equal(standing({ enabled: false }), "DISABLED");
-  assert.equal(standing({}, { ownerBanned: true }), "OWNER_BANNED");
-  assert.equal(standing({}, { providerEnabled: false }), "PROVIDER_DISABLED");
-  assert.equal(standing({ expiresAt: 1001 }), "ELIGIBLE");
-  assert.equal(standing({ expiresAt: 1000 }), "EXPIRED");
-  assert.equal(standing(blocked("INVALID", null)), "INVALID");
-  assert.equal(standing(blocked("COOLDOWN", 1001)), "COOLDOWN");
-  assert.equal(standing(blocked("EXHAUSTED", 1001)), "EXHAUSTED");
-  for (const state of ["COOLDOWN", "EXHAUSTED"] as const) {
-    assert.equal(standing(blocked(state, 1000)), "ELIGIBLE");
-    assert.equal(standing(blocked(state, null)), "ELIGIBLE");
-  }
-  assert.equal(standing(blocked("HEALTHY", 2000)), "ELIGIBLE");
 });
 
 test("what passes by itself is worth waiting for, and nothing else", () => {

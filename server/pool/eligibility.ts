@@ -65,25 +65,6 @@ export function standingOf(facts: StandingFacts): Standing {
   return facts.probing ? "PROBING" : "ELIGIBLE";
 }
 
-/** The rule for a key as it is stored, e.g. for a diagnosis of one key. Times in milliseconds since the epoch. */
-export function standingOfKey(
-  key: ProviderKey,
-  around: { nowMs: number; ownerBanned: boolean; providerEnabled: boolean },
-): Standing {
-  const { health } = key;
-  return standingOf({
-    enabled: key.enabled,
-    ownerBanned: around.ownerBanned,
-    providerEnabled: around.providerEnabled,
-    expired: key.expiresAt !== null && key.expiresAt <= around.nowMs,
-    unreadable: false,
-    health: health.state,
-    blocked: isBlockState(health.state) && (health.cooldownUntil ?? 0) > around.nowMs,
-    quotaSpent: false,
-    probing: false,
-  });
-}
-
 /** True when the key's service and model allowlist let it serve a model of its provider. */
 export function allowsModel(
   key: Pick<ProviderKey, "providerId" | "service" | "modelAllowlist">,
@@ -92,8 +73,4 @@ export function allowsModel(
 ): boolean {
   if (key.service !== null && !inService(key.providerId, key.service, model)) return false;
   return allowedBy(key.modelAllowlist, model);
-}
-
-function isBlockState(health: Health): boolean {
-  return health === "COOLDOWN" || health === "EXHAUSTED";
 }

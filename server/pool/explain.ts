@@ -12,7 +12,7 @@ import { scoreOf } from "./score.js";
 import type { Score } from "./score.js";
 import { choose } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
-import type { Strategy } from "./strategy.js";
+import type { Strategy } from "./allocation.js";
 
 /** Why a key is or is not in the running for a model. */
 export interface KeyExplanation {

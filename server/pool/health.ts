@@ -4,6 +4,7 @@ import { HOUR_MS } from "../core/durations.js";
 import type { Health } from "../core/provider-key.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 
+/** How long a key with a used-up quota is kept out if the provider does not say when it is full again. */
 export const QUOTA_RESET_DEFAULT_MS = HOUR_MS;
 /** Rate limits in a row without Retry-After double the wait up to this. */
 export const RATE_LIMIT_WAIT_MAX_MS = 300_000;
@@ -47,11 +48,11 @@ export const DEFAULT_HEALTH_POLICY: HealthPolicy = {
 export interface Condition {
   readonly state: Health;
   readonly consecutiveFailures: number;
-  /** Id of the user whose calls all of these failures were: they may be at fault; null when it is the key. */
+  /** Id of the user whose calls all of these failures were, and may have caused them; null when the key is to blame. */
   readonly failedFor: string | null;
-  /** Rate limits in a row: no call that began since the one before was served. */
+  /** Rate limits in a row, with no call served that began in between. */
   readonly rateLimits: number;
-  /** When the last of them came, and the one before. */
+  /** When the last of these limits came, and the one before it. */
   readonly limitedAtMs: number;
   readonly limitedBeforeMs: number;
   readonly trips: number;
@@ -87,7 +88,7 @@ export const FRESH: Condition = {
 /** An attempt that ended. */
 export interface HealthEvent {
   readonly outcome: AttemptOutcome;
-  /** Id of the user whose call it was; null for what no call can be at fault for. */
+  /** Id of the user whose call it was; null where the call cannot be to blame. */
   readonly callerId: string | null;
   readonly atMs: number;
   readonly begunAtMs: number;
@@ -101,8 +102,8 @@ export interface HealthEvent {
   readonly policy: HealthPolicy;
 }
 
-/** How an outcome speaks about the key: for it, against it, or not at all. */
-export function verdictOf(outcome: AttemptOutcome): "success" | "failure" | "neutral" {
+/** What an outcome counts as for the key: a success, a failure, or neither. */
+export function countsAs(outcome: AttemptOutcome): "success" | "failure" | "neutral" {
   switch (outcome) {
     case "OK":
       return "success";
@@ -131,10 +132,10 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
       return afterSuccess(now, event);
     case "REQUEST_REFUSED":
     case "MODEL_REFUSED":
-      // The provider read the request, so the key got past its door; the request's fault is the caller's.
+      // The provider accepted the key and read the request, which is the caller's fault.
       return event.wasProof ? afterSuccess(now, event) : now;
     case "RIGHT_REFUSED":
-      // Whose fault it is cannot be told from one refusal; the owner of the key may want to know of it.
+      // One refusal does not tell who is to blame, but the owner of the key may want to know of it.
       return { ...(event.wasProof ? afterSuccess(now, event) : now), lastError: errorOf(event) };
     case "CALLER_ABORTED":
       return now;
@@ -155,8 +156,8 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
 }
 
 /**
- * The condition of a key after an attempt of a call. `isModels`: `isOfModel` holds, so that a limit says nothing of the
- * key, be it on proof; a refusal got past its door.
+ * The condition of a key after an attempt of a call. `isModels`: `isOfModel` holds. Then a limit says nothing about the
+ * key, even on proof. A refused model proves that the provider accepts the key.
  */
 export function afterRelease(now: Condition, event: HealthEvent, isModels: boolean): Condition {
   return isModels && event.outcome !== "MODEL_REFUSED" ? now : afterAttempt(now, event);
@@ -174,7 +175,7 @@ export function isOfModel(outcome: AttemptOutcome, httpStatus: number | null): b
  */
 export function afterModelAttempt(now: Condition, event: HealthEvent): Condition {
   if (event.outcome !== "MODEL_REFUSED") {
-    // Who limits a model serves it, whatever was said before.
+    // A provider that limits a model does serve it, whatever it said before.
     return { ...afterAttempt(now, event), onProof: false, refusals: 0 };
   }
   const refused = { ...now, refusals: now.refusals + 1 };
@@ -209,7 +210,7 @@ export function afterProof(now: Condition): Condition {
   return now.onProof && now.blockedUntilMs === null ? { ...now, onProof: false } : now;
 }
 
-/** The condition once another key has served a call that failed with this one: it is the key that fails. */
+/** The condition once another key has served a call that failed with this one: the key is to blame. */
 export function afterOutdone(now: Condition): Condition {
   return now.failedFor === null ? now : { ...now, failedFor: null };
 }
@@ -323,8 +324,8 @@ function afterFailure(now: Condition, event: HealthEvent): Condition {
 }
 
 /**
- * Whose calls alone have failed, this one included. What went wrong may come of what was asked: with such requests one
- * caller could keep the keys from all others.
+ * The user to whose calls all recent failures belong, this one included; null if there is none. The failures may come from
+ * what that user asks for, and must not cost the others a key.
  */
 function solelyFor(now: Condition, { callerId }: HealthEvent): string | null {
   return now.consecutiveFailures === 0 || now.failedFor === callerId ? callerId : null;
@@ -334,7 +335,7 @@ function blocked(now: Condition, state: Health, event: HealthEvent, waitMs: numb
   const untilMs = event.atMs + Math.max(waitMs, COOLDOWN_MIN_MS);
   return {
     ...now,
-    // What ends later holds; an exhaustion is not softened to a cooldown by a straggler.
+    // Of two blocks the later end holds, and a late answer does not turn an exhaustion into a mere cooldown.
     state: now.state === "EXHAUSTED" && now.blockedUntilMs !== null ? "EXHAUSTED" : state,
     blockedUntilMs: Math.max(untilMs, now.blockedUntilMs ?? 0),
     rampLeft: 0,

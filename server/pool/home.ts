@@ -5,8 +5,8 @@ import type { KeyIndex } from "./key-index.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Scope } from "./scope.js";
 
-/** Where the one key stands that a call has to have. */
-export interface Home {
+/** The one key that can serve a call, with the set and the target that it is found in. */
+export interface HomeSlot {
   readonly slot: KeySlot;
   readonly set: CandidateSet;
   readonly target: RouteTarget;
@@ -19,7 +19,7 @@ export interface Home {
 export function findHome(
   index: KeyIndex,
   { route, home, scope }: { route: Route; home: string; scope: Scope },
-): Home | undefined {
+): HomeSlot | undefined {
   if (home === "") return undefined;
   for (const target of route.targets) {
     for (const lane of index.lanes(target.provider.id, scope)) {

@@ -30,7 +30,7 @@ export class KeySlot {
   lastUsedOrder = 0;
   /** Monotonic; minus infinity if never used. */
   lastUsedMs: number;
-  /** Fractions of calls that a ramping key was passed over for. */
+  /** The shares of calls that a ramping key has saved up; at 1 it may take a call. */
   rampCredit = 0;
   /** Wall clock, for the record. */
   lastUsedAt: number | null;
@@ -45,7 +45,7 @@ export class KeySlot {
   keyBackMs = 0;
   /** When it expires, monotonic; infinity if it does not. */
   keyEndMs = Infinity;
-  /** What is known of it for single models; null for the many keys of which nothing is. */
+  /** What is known of it for single models; null for most keys, of which nothing is. */
   models: ModelConditions | null = null;
   gone = false;
   readonly loads = new ModelLoads();
@@ -74,12 +74,12 @@ export class KeySlot {
     return this.models?.get(model)?.blockedUntilMs ?? null;
   }
 
-  /** It must not be asked for a model now that it may be asked for otherwise. */
+  /** True when it must not be asked for a model now, although it may be usable for others. */
   isApart(model: string): boolean {
     return this.modelBackMs(model) !== null || this.loads.isFull(model);
   }
 
-  /** Models that it may stand apart for. */
+  /** Models for which `isApart` may hold. */
   modelsKnown(): readonly string[] {
     const rests = this.models?.models() ?? NO_MODELS;
     const full = this.loads.full();
@@ -114,7 +114,7 @@ export class KeySlot {
   }
 }
 
-/** The condition that a stored health means now. Ends in the future are believed only so far ahead. */
+/** The condition that a stored health means now. An end that lies further ahead than any rest lasts is not believed. */
 export function conditionFrom(
   health: KeyHealth,
   now: { wallMs: number; monotonicMs: number },

@@ -10,7 +10,7 @@ export type InService = (providerId: string, service: string, model: string) => 
 /** Models whose candidates are remembered in one lane; callers may ask for any name. */
 export const LANE_MODELS_MAX = 256;
 
-/** Models of one lane for which keys rest apart; of more, the one split off first is shared again. */
+/** Models of one lane that have a set of their own because some key rests for them; of more, the first one shares again. */
 export const LANE_SPLITS_MAX = 64;
 
 /** Keys of a lane that serve the same models: same service, same allowlist. */
@@ -32,7 +32,7 @@ export class Lane {
   readonly #groups = new Map<string, Group>();
   readonly #sets = new Map<string, CandidateSet>();
   readonly #byModel = new Map<string, CandidateSet>();
-  /** Where the shared sets stand, by name: they end whenever services change, and the turns of their keys go on. */
+  /** The turns of the shared sets, by name. They go on when services change, which ends the sets themselves. */
   readonly #cursors = new Map<string, Cursors>();
   /** Models for which some key rests, or did of late. */
   readonly #resting = new Set<string>();
@@ -68,7 +68,7 @@ export class Lane {
   /** A key rests for a model or has all the calls of it that it may, or does not any more. */
   settleModel(slot: KeySlot, model: string): void {
     const split = this.#splits.get(model);
-    // What is known of it for a model that it may not serve any more does not put it among those that do.
+    // A key may still be known to rest for a model that it may not serve any more; it is not in the set then.
     if (split !== undefined && slot.sets.includes(split.set)) split.set.settle(slot);
     if (split !== undefined || !slot.isApart(model)) return;
     this.#resting.add(model);

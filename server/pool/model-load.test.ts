@@ -5,7 +5,7 @@ import { aRoute } from "../../test/support/records.js";
 import { uniformOf } from "../../test/support/chaos-provider.js";
 import { keys, result, SUPER, World } from "../../test/support/pool-world.js";
 import { CEILING_KEPT_MS, ModelLoad } from "./model-load.js";
-import { STRATEGIES, type Strategy } from "./strategy.js";
+import { STRATEGIES, type Strategy } from "./allocation.js";
 
 const SERVED_MS = 2_000;
 const REFUSED_MS = 50;

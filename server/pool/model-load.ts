@@ -1,12 +1,12 @@
 /** A ceiling is raised by one call after it was filled with successes so many times over. */
 const RAISE_ROUNDS = 4;
-/** What limits have shown is forgotten when no further one was met for so long. */
+/** What limits have shown is forgotten when no further limit was met for this long. */
 export const CEILING_KEPT_MS = 600_000;
-/** What was served at a time counts for this long, and up to as long again. */
+/** How many were served at a time counts for between one and two times this long. */
 const SERVED_WINDOW_MS = 30_000;
-/** Of what is served at a time, the part at which a limit is none of calls at a time: providers count a call a moment longer. */
+/** A refusal below this part of what is served at a time is not due to a ceiling. Providers count a call a moment longer than we do, hence not 1. */
 const SURELY_SERVED_PART = 0.75;
-/** So many of the last limits say whether there is a ceiling. */
+/** How many of the last limits decide whether there is a ceiling. */
 const LIMITS_KEPT = 32;
 /** Models of which one key remembers the load while it is idle; callers may ask for any name. */
 export const LOADS_MAX = 16;
@@ -17,16 +17,16 @@ interface Limit {
   readonly order: number;
   /** How many calls would have been under way with it. */
   readonly atOnce: number;
-  /** Clearly more were served at a time, shortly before or since: it was none of calls at a time. */
+  /** Clearly more were served at a time, shortly before or since: it was not a limit of calls at a time. */
   refuted: boolean;
 }
 
 /**
- * How many calls of one model one key serves at a time. Limits of rate say when they end; one that does not is
- * often of calls at a time, and after a rest all that wait would run into it again at once. So no more are let
- * through than were served at a time, and one more now and then to see whether there is room. A provider that
- * refuses as it pleases must not be throttled for it: a ceiling refuses only what goes beyond all that is served,
- * so it is believed as long as most of the last limits did.
+ * How many calls of one model one key serves at a time. A provider that limits a rate says when to come back. A refusal
+ * that does not is often due to a limit of calls at a time: after a rest, all calls that wait would run into it again at
+ * once. So a ceiling is learnt: no more calls are let through than were served at a time, and now and then one more, to
+ * see whether there is room. But some providers refuse at random, and must not be throttled for that. A real ceiling
+ * refuses only calls beyond what is served at a time, so it is believed as long as most of the last refusals were such.
  */
 export class ModelLoad {
   inFlight = 0;
@@ -83,7 +83,7 @@ export class ModelLoad {
     this.#met = [];
   }
 
-  /** With how many others, itself counted, a call was under way at its begin but for those that were refused. */
+  /** How many calls were under way when a call began, itself included, without those that were refused. */
   #atOnce({ inFlight, limits, begun }: LoadAtBegin): number {
     const since = this.limits - limits;
     if (since === 0) return inFlight;
@@ -94,7 +94,7 @@ export class ModelLoad {
     return Math.max(1, inFlight - refused);
   }
 
-  /** So many at once were served. */
+  /** So many were served at a time: limits below that are refuted. */
   #refute(atOnce: number): void {
     if (this.#met.length === 0) return;
     const refutedTo = surely(atOnce);
@@ -118,7 +118,7 @@ export class ModelLoad {
   }
 }
 
-/** Calls at a time that no ceiling can be the reason to refuse, where so many were served; a single one never. */
+/** Up to how many calls at a time a refusal cannot be due to a ceiling, where `served` were served at a time. */
 function surely(served: number): number {
   return Math.max(1, served * SURELY_SERVED_PART);
 }
@@ -130,7 +130,7 @@ export type LoadAtBegin = Readonly<Pick<ModelLoad, "inFlight" | "limits" | "begu
 export class ModelLoads {
   readonly #byModel = new Map<string, ModelLoad>();
 
-  /** Of a call that begins; it is counted. */
+  /** The load of a model as a call of it begins, which is counted. */
   begin(model: string): ModelLoad {
     let load = this.#byModel.get(model);
     if (load === undefined) {

@@ -15,7 +15,7 @@ import {
   RATE_LIMIT_WAIT_MAX_MS,
   REFUSAL_COOLDOWN_MS,
 } from "./health.js";
-import { STRATEGIES, type Strategy } from "./strategy.js";
+import { STRATEGIES, type Strategy } from "./allocation.js";
 
 /** When a key is to be asked again at the earliest and at the latest, by what is documented. */
 interface Rest {

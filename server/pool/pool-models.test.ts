@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { STRATEGIES } from "./strategy.js";
+import { STRATEGIES } from "./allocation.js";
 import { KEY_MODELS_MAX } from "./model-conditions.js";
 import { SUPER, World, keys, result } from "../../test/support/pool-world.js";
 import { aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";

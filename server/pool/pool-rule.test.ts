@@ -5,7 +5,7 @@ import type { AttemptOutcome } from "../core/call.js";
 import type { Fault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { ProviderKey } from "../core/provider-key.js";
-import { STRATEGIES } from "./strategy.js";
+import { STRATEGIES } from "./allocation.js";
 import { World, keys, result } from "../../test/support/pool-world.js";
 import { aProviderKey } from "../../test/support/records.js";
 

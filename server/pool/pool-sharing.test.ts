@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Lease } from "../core/lease.js";
-import { STRATEGIES } from "./strategy.js";
+import { STRATEGIES } from "./allocation.js";
 import { OWN, SUPER, World, keys, result, tally } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute, seededUniform } from "../../test/support/records.js";
 

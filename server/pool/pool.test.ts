@@ -6,7 +6,7 @@ import {
   DEFAULT_ALLOCATION,
   formatAllocation,
   STRATEGIES,
-} from "./strategy.js";
+} from "./allocation.js";
 import { OWN, SUPER, World, keys, result } from "../../test/support/pool-world.js";
 import { aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";
 

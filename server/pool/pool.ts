@@ -10,7 +10,7 @@ import type { Route, RouteTarget } from "../core/provider.js";
 import { Callers } from "./callers.js";
 import { Chooser } from "./chooser.js";
 import { checkEvent } from "./check-result.js";
-import { homeRests, nextBackMs, noneLeft, poolClosed } from "./dry.js";
+import { homeRests, nextBackMs, noneLeft, poolClosed } from "./no-key-left.js";
 import { explain } from "./explain.js";
 import type { TargetExplanation } from "./explain.js";
 import {
@@ -22,11 +22,11 @@ import {
   afterOutdone,
   FRESH,
   isOfModel,
-  verdictOf,
+  countsAs,
 } from "./health.js";
 import type { HealthEvent } from "./health.js";
 import { findHome } from "./home.js";
-import type { Home } from "./home.js";
+import type { HomeSlot } from "./home.js";
 import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
 import type { InService } from "./lane.js";
@@ -47,13 +47,13 @@ import {
   parseAllocation,
   PUBLIC_POOL_SETTING,
   strategyFor,
-} from "./strategy.js";
-import type { Allocation, Strategy } from "./strategy.js";
+} from "./allocation.js";
+import type { Allocation, Strategy } from "./allocation.js";
 import { taken } from "./strategies/choose.js";
 
-/** Ends of a group's waits that differ by less are taken as one, or a burst would move each key many times. */
+/** Two ends of waits in a quota group that differ by less count as the same, or a burst would move each key many times. */
 const GROUP_SLACK_MS = 250;
-/** Keys among which those are chosen that are asked something beside calls. */
+/** Keys from which `keysToAsk` chooses. */
 const ASKABLE_MAX = 64;
 
 export interface PoolOptions {
@@ -134,8 +134,8 @@ export class Pool {
   }
 
   /**
-   * The best eligible key for the route that is not in `tried`, leased until released: the call's home while that
-   * is any key's that may come back, else one of the first target that has one, from the lowest tier that has one.
+   * The best eligible key for the route that is not in `tried`, leased until released. It is the call's home as long as
+   * that key may come back; otherwise it is of the first target that has a key, and of the lowest tier that has one.
    * Throws Fault `no_public_token` or `no_own_token` when none is left, with the time after which one may be back.
    */
   lease(request: LeaseRequest): Lease {
@@ -272,14 +272,14 @@ export class Pool {
     return changed;
   }
 
-  #findHome(route: Route, home: string, scope: Scope): Home | undefined {
+  #findHome(route: Route, home: string, scope: Scope): HomeSlot | undefined {
     const at = findHome(this.registry.index, { route, home, scope });
     return at === undefined || this.#chooser.hasExpired(at.slot) ? undefined : at;
   }
 
   /** No other key will do: the account of each may be another, and it would say that there is no such thing. */
   #atHome(
-    { slot, set, target }: Home,
+    { slot, set, target }: HomeSlot,
     request: LeaseRequest,
     { scope, nowMs }: { scope: Scope; nowMs: number },
   ): Lease {
@@ -361,7 +361,7 @@ export class Pool {
     const { wasProof, model } = facts;
     this.#endLoad(slot, result, facts, atMs);
     slot.dirty = true;
-    const verdict = verdictOf(result.outcome);
+    const verdict = countsAs(result.outcome);
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
     if (wasProof) slot.probing = false;
@@ -396,8 +396,8 @@ export class Pool {
   }
 
   /**
-   * Whose call may be at fault for what went wrong, where others want the key too; null for nobody's. A user alone is
-   * served best by rests.
+   * The user whose call may be to blame for what went wrong, where others want the key too; null for nobody. A user
+   * alone is served best if the key rests.
    */
   #blamed(
     { key }: KeySlot,
@@ -416,7 +416,7 @@ export class Pool {
     const counts = !isReplaced(slot, facts);
     if (outcome === "OK" && counts) load.served(facts, atMs);
     load.inFlight--;
-    // One that names a time to wait is of rate.
+    // A limit that names a time to wait is one of rate, not of calls at a time.
     if (outcome === "RATE_LIMITED" && retryAfterMs === null && counts) load.limited(facts, atMs);
     if (wasFull && !slot.gone) this.registry.settleModel(slot, model);
   }
@@ -468,7 +468,7 @@ export class Pool {
   }
 }
 
-/** What became of a secret says nothing of the one that has taken its place. */
+/** The key has another secret than when it was lent: what became of the old one says nothing about it. */
 function isReplaced({ key }: KeySlot, { fingerprint }: Pick<LeaseFacts, "fingerprint">): boolean {
   return key.fingerprint !== fingerprint;
 }

@@ -5,9 +5,9 @@ import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
 import type { Period } from "../core/period.js";
 import type { Quota } from "../core/provider-key.js";
 
-/** What a key has used in a time. */
+/** What a key has used in some span of time. */
 export interface QuotaUse extends Used {
-  /** Calls, those under way too, whose tokens and money come on top when they end. */
+  /** Calls, including those under way; their tokens and money are added when they end. */
   readonly requests: number;
 }
 
@@ -44,7 +44,7 @@ export class QuotaMeter {
     for (const { current } of this.#following(nowMs)) current.counted.requests++;
   }
 
-  /** Books what a call used that began at a time; null when it has gone on with another key, and gives its request back. */
+  /** Books what a call used that began at `begunAt`; null for one that has gone on with another key, which gives its request back. */
   end(begunAt: number, used: Used | null): void {
     for (const books of this.#books ?? []) {
       const book = books.at(begunAt);

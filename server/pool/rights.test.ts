@@ -4,7 +4,7 @@ import { World, keys, result, SUPER, tally } from "../../test/support/pool-world
 import { aProviderKey, aRoute } from "../../test/support/records.js";
 import { MODEL_REFUSAL_COOLDOWN_MS } from "./health.js";
 import { KEYS_MAX, KINDS_MAX, Rights } from "./rights.js";
-import { STRATEGIES } from "./strategy.js";
+import { STRATEGIES } from "./allocation.js";
 
 const RESPONSES = { endpoint: "/v1/responses" };
 

@@ -16,9 +16,10 @@ export const NO_KEYS: KeyIds = new Set();
  * a while, and no other call notices anything.
  */
 export class Rights {
-  /** When it is forgotten, monotonic, by key and by what was asked for; what is forgotten first stands first. */
+  /** By what was asked for and by key: when it is forgotten, monotonic. What is forgotten first comes first. */
   readonly #lacking = new Map<string, Map<string, number>>();
 
+  /** The key lacks a right for such calls. */
   lacks(keyId: string, endpoint: string, model: string, nowMs: number): void {
     const kind = nameOf(endpoint, model);
     const keys = this.#lacking.get(kind) ?? new Map<string, number>();

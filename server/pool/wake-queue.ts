@@ -1,3 +1,4 @@
+import { Heap } from "./heap.js";
 import type { KeySlot } from "./key-slot.js";
 
 interface Entry {
@@ -10,55 +11,26 @@ interface Entry {
  * looks at the front whenever it is asked for a key, so that no timer is needed and a key is back at once.
  */
 export class WakeQueue {
-  readonly #heap: Entry[] = [];
+  readonly #heap = new Heap<Entry>((a, b) => a.dueMs < b.dueMs);
 
   /** Entries, stale ones included. */
   get size(): number {
-    return this.#heap.length;
+    return this.#heap.size;
   }
 
   /** Queues a key for its `wakeAtMs`. An older entry stays and is passed over when it comes up. */
   add(slot: KeySlot): void {
-    const heap = this.#heap;
-    const entry: Entry = { dueMs: slot.wakeAtMs, slot };
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const above = (at - 1) >>> 1;
-      const parent = heap[above];
-      if (parent === undefined || parent.dueMs <= entry.dueMs) break;
-      heap[at] = parent;
-      at = above;
-    }
-    heap[at] = entry;
+    this.#heap.push({ dueMs: slot.wakeAtMs, slot });
   }
 
-  /** The next key that is due, or undefined. */
+  /** Takes out the next key that is due at `nowMs` (monotonic); undefined if none is. */
   takeDue(nowMs: number): KeySlot | undefined {
     for (;;) {
-      const top = this.#heap[0];
-      if (top === undefined || top.dueMs > nowMs) return undefined;
-      this.#removeTop();
+      const { first } = this.#heap;
+      if (first === undefined || first.dueMs > nowMs) return undefined;
+      this.#heap.pop();
       // An entry whose time is not the key's any more was replaced by an earlier or later one.
-      if (!top.slot.gone && top.slot.wakeAtMs === top.dueMs) return top.slot;
+      if (!first.slot.gone && first.slot.wakeAtMs === first.dueMs) return first.slot;
     }
-  }
-
-  #removeTop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      const left = 2 * at + 1;
-      const a = heap[left];
-      const b = heap[left + 1];
-      const child = a !== undefined && b !== undefined && b.dueMs < a.dueMs ? left + 1 : left;
-      const entry = heap[child];
-      if (entry === undefined || entry.dueMs >= last.dueMs) break;
-      heap[at] = entry;
-      at = child;
-    }
-    heap[at] = last;
   }
 }

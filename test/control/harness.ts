@@ -42,7 +42,7 @@ import type { LiveOverview } from "../../server/metering/live-overview.js";
 import { LiveCalls } from "../../server/metering/live-calls.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
 import { UsageReports } from "../../server/metering/usage.js";
-import { DEFAULT_ALLOCATION } from "../../server/pool/strategy.js";
+import { DEFAULT_ALLOCATION } from "../../server/pool/allocation.js";
 import { openStorage } from "../../server/storage/open.js";
 import type { ProbeEvent, ProbeSubject } from "../../server/upstream/probe.js";
 import { PasswordHasher } from "../../server/vault/password.js";

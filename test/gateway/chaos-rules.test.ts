@@ -6,7 +6,7 @@ import { WaitingRoom } from "../../server/gateway/context.js";
 import { Failover } from "../../server/gateway/failover.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { Pool } from "../../server/pool/pool.js";
-import { DEFAULT_ALLOCATION, STRATEGIES, type Strategy } from "../../server/pool/strategy.js";
+import { DEFAULT_ALLOCATION, STRATEGIES, type Strategy } from "../../server/pool/allocation.js";
 import { uniformOf } from "../support/chaos-provider.js";
 import { FakeClock } from "../support/fake-clock.js";
 import {

@@ -9,7 +9,7 @@ import type { FaultCode } from "../../core/fault.js";
 import type { Route } from "../../core/provider.js";
 import type { Standing } from "../../pool/eligibility.js";
 import type { KeyExplanation, TargetExplanation } from "../../pool/explain.js";
-import type { Strategy } from "../../pool/strategy.js";
+import type { Strategy } from "../../pool/allocation.js";
 import type { NameLookup } from "../names.js";
 import { DIALECTS } from "./calls.js";
 import { TIERS } from "./overview.js";

@@ -1,7 +1,7 @@
 import { unreachable } from "../../core/assert.js";
 import type { CandidateSet } from "../candidate-set.js";
 import type { KeySlot } from "../key-slot.js";
-import type { Strategy } from "../strategy.js";
+import type { Strategy } from "../allocation.js";
 import { isOpen } from "./context.js";
 import type { ChoiceContext } from "./context.js";
 import { chooseLeastBusy } from "./least-busy.js";

@@ -1,3 +1,4 @@
+import { Heap } from "../heap.js";
 import type { KeySlot } from "../key-slot.js";
 
 interface Entry {
@@ -11,8 +12,8 @@ interface Entry {
  * at the present virtual time, so it gets its share from now on and nothing for the past.
  */
 export class WeightedQueue {
-  readonly #heap: Entry[] = [];
-  /** Virtual times of the members; who is not in here does not belong to the set any more. */
+  readonly #heap = new Heap<Entry>(isBefore);
+  /** Virtual times of the members; a key that is not in here does not belong to the set any more. */
   readonly #times = new Map<KeySlot, number>();
   readonly #queued = new Set<KeySlot>();
   #virtualNow = 0;
@@ -30,7 +31,7 @@ export class WeightedQueue {
     this.#times.set(slot, timeAt);
     if (this.#queued.has(slot)) return;
     this.#queued.add(slot);
-    this.#push({ slot, timeAt });
+    this.#heap.push({ slot, timeAt });
   }
 
   /** A key does not belong to the set any more. Its entry in the heap is dropped when it comes up. */
@@ -42,13 +43,13 @@ export class WeightedQueue {
   next(isOpen: (slot: KeySlot) => boolean): KeySlot | undefined {
     const aside: Entry[] = [];
     let chosen: KeySlot | undefined;
-    for (let entry = this.#pop(); entry !== undefined; entry = this.#pop()) {
+    for (let entry = this.#heap.pop(); entry !== undefined; entry = this.#heap.pop()) {
       const { slot } = entry;
       const timeAt = this.#times.get(slot);
       if (timeAt === undefined || !this.#isReady(slot)) {
         this.#queued.delete(slot);
       } else if (entry.timeAt < timeAt) {
-        this.#push({ slot, timeAt });
+        this.#heap.push({ slot, timeAt });
       } else {
         aside.push(entry);
         if (!isOpen(slot)) continue;
@@ -56,58 +57,21 @@ export class WeightedQueue {
         break;
       }
     }
-    for (const entry of aside) this.#push(entry);
+    for (const entry of aside) this.#heap.push(entry);
     return chosen;
   }
 
+  /** Books a use of a key: its virtual time moves on. */
   used(slot: KeySlot): void {
     const timeAt = this.#times.get(slot);
     if (timeAt === undefined) return;
     this.#virtualNow = Math.max(this.#virtualNow, timeAt);
     this.#times.set(slot, timeAt + stepOf(slot));
   }
-
-  #push(entry: Entry): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const above = (at - 1) >>> 1;
-      const parent = heap[above];
-      if (parent === undefined || !isBefore(entry, parent)) break;
-      heap[at] = parent;
-      at = above;
-    }
-    heap[at] = entry;
-  }
-
-  #pop(): Entry | undefined {
-    const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop();
-    if (top === undefined || last === undefined || heap.length === 0) return top;
-    let at = 0;
-    for (;;) {
-      const child = smallerChild(heap, at);
-      const entry = heap[child];
-      if (entry === undefined || !isBefore(entry, last)) break;
-      heap[at] = entry;
-      at = child;
-    }
-    heap[at] = last;
-    return top;
-  }
 }
 
 function stepOf(slot: KeySlot): number {
   return 1 / Math.max(1, slot.key.weight);
-}
-
-function smallerChild(heap: readonly Entry[], at: number): number {
-  const left = 2 * at + 1;
-  const a = heap[left];
-  const b = heap[left + 1];
-  return a !== undefined && b !== undefined && isBefore(b, a) ? left + 1 : left;
 }
 
 function isBefore(a: Entry, b: Entry): boolean {

@@ -7,7 +7,7 @@ import { NO_KEYS } from "./rights.js";
 import type { KeyIds } from "./rights.js";
 import type { Scope } from "./scope.js";
 
-// What a pool says that has no key for a call.
+// What the pool answers when it has no key for a call.
 
 /** Retry-After when no key will come back by itself. */
 const RETRY_LATER_SECONDS = 30;
@@ -59,7 +59,7 @@ export function noneLeft(
   );
 }
 
-/** What a call is told for which one key alone will do, and not now. `backMs` is when it can be taken, monotonic. */
+/** The refusal of a call that only one key can serve, which cannot be used now. `backMs`: when it can be, monotonic; infinity if it will not by itself. */
 export function homeRests(
   scope: Scope,
   { backMs, nowMs }: { backMs: number; nowMs: number },

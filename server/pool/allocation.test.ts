@@ -5,7 +5,7 @@ import {
   formatAllocation,
   parseAllocation,
   parseStrategy,
-} from "./strategy.js";
+} from "./allocation.js";
 
 test("strategies are read in either case, and an unknown one is refused with the known ones", () => {
   assert.equal(parseStrategy("score_based"), "SCORE_BASED");
