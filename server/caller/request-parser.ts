@@ -121,6 +121,8 @@ export class RequestParser {
     const { start, end, next } = chunked.read(bytes, at, bytes.length);
     if (end > start) this.#sink.onBody(bytes.subarray(start, end));
     if (chunked.done) this.#end();
+    // Less than all of it is only taken up to an error, which is met at once.
+    else if (next < bytes.length) return this.#readChunks(bytes, next);
     return next;
   }
 

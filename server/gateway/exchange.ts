@@ -276,14 +276,14 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       // Complete and on record: only the connection ended badly after the last event.
       this.#answer.end();
       this.#over();
-    } else if (failure.kind === "CUT" && this.#relay?.failure !== undefined) {
-      // The provider has said what is wrong, and nothing more was to come.
-      this.onStreamEnd();
     } else if (failure.kind === "CALLER_STALLED") {
       this.callerLeft(true);
       this.#answer.breakOff();
     } else if (failure.kind === "TIMEOUT") {
       this.#cut("upstream_timeout", "TIMEOUT", failure.detail);
+    } else if (this.#relay?.failure !== undefined) {
+      // The provider has said what is wrong, and nothing more was to come.
+      this.onStreamEnd();
     } else {
       this.#cut("stream_cut", "CUT", failure.detail);
     }

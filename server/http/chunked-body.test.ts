@@ -19,11 +19,13 @@ function read(pieces: readonly string[]): Held | undefined {
   try {
     for (const each of pieces) {
       const bytes = Buffer.from(`#${each}#`, "latin1");
-      const piece = chunked.read(bytes, 1, bytes.length - 1);
+      const end = bytes.length - 1;
+      const piece = chunked.read(bytes, 1, end);
       body += bytes.toString("latin1", piece.start, piece.end);
       next += piece.next - 1;
       if (chunked.done) return { body, next };
-      assert.equal(piece.next, bytes.length - 1);
+      // Chunks in front of an error are told before it.
+      if (piece.next < end) assert.fail(String(chunked.read(bytes, piece.next, end)));
     }
   } catch (error) {
     assert.ok(error instanceof FramingError);

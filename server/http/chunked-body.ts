@@ -53,29 +53,35 @@ export class ChunkedBody {
 
   /**
    * Reads `bytes` from `at` to `length` or the body's end. The chunks found are moved together where they
-   * stand, so that what one read brought goes on as one piece.
+   * stand, so that what one read brought goes on as one piece. Chunks in front of a framing error are such a piece
+   * too: it ends before the wrong byte, from which the next reading throws.
    */
   read(bytes: Buffer, at: number, length: number): BodyPiece {
     const piece: BodyPiece = { start: at, end: at, next: at };
     let next = at;
-    while (next < length && this.#step !== "DONE") {
-      if (this.#step === "DATA") {
-        const count = Math.min(this.#left, length - next);
-        if (piece.end === piece.start) piece.start = piece.end = next;
-        else if (piece.end !== next) bytes.copyWithin(piece.end, next, next + count);
-        piece.end += count;
-        this.#left -= count;
-        next += count;
-        if (this.#left === 0) this.#step = "DATA_CR";
-      } else {
-        this.#frame(bytes[next] ?? 0);
-        next++;
+    try {
+      while (next < length && this.#step !== "DONE") {
+        if (this.#step === "DATA") {
+          const count = Math.min(this.#left, length - next);
+          if (piece.end === piece.start) piece.start = piece.end = next;
+          else if (piece.end !== next) bytes.copyWithin(piece.end, next, next + count);
+          piece.end += count;
+          this.#left -= count;
+          next += count;
+          if (this.#left === 0) this.#step = "DATA_CR";
+        } else {
+          this.#frame(bytes[next] ?? 0);
+          next++;
+        }
       }
+    } catch (error) {
+      if (piece.end === piece.start) throw error;
     }
     piece.next = next;
     return piece;
   }
 
+  /** Throws before it changes anything, so that the same byte read again is the same error. */
   #frame(byte: number): void {
     switch (this.#step) {
       case "SIZE":
@@ -106,8 +112,8 @@ export class ChunkedBody {
   #trailer(byte: number): void {
     switch (this.#step) {
       case "LINE":
-        this.#step = byte === CR ? "LAST_LF" : "NAME";
         if (byte !== CR) this.#name(byte);
+        this.#step = byte === CR ? "LAST_LF" : "NAME";
         return;
       case "NAME":
         if (byte === COLON) this.#step = "TRAILER";

@@ -22,6 +22,16 @@ const REFUSED = "REFUSED";
 /** Reads one reply that comes in these pieces, after which the provider closes the connection. */
 function read(pieces: readonly string[], own = false, method = "GET"): Reading | typeof REFUSED {
   const sink = new Collector();
+  return readInto(sink, pieces, own, method) ? sink.reading() : REFUSED;
+}
+
+/** False when it is refused. */
+function readInto(
+  sink: Collector,
+  pieces: readonly string[],
+  own: boolean,
+  method = "GET",
+): boolean {
   const parser = new ReplyParser(sink, LIMITS);
   parser.expect(method);
   const shared = Buffer.alloc(8192);
@@ -38,10 +48,10 @@ function read(pieces: readonly string[], own = false, method = "GET"): Reading |
     }
     parser.end();
   } catch (error) {
-    if (error instanceof FramingError) return REFUSED;
+    if (error instanceof FramingError) return false;
     throw error;
   }
-  return sink.reading();
+  return true;
 }
 
 class Collector {
@@ -264,6 +274,20 @@ test("what can be read in two ways is refused, however it is cut", () => {
   for (const [name, reply] of Object.entries(STRICTER)) {
     for (const pieces of cuts(reply)) assert.equal(read(pieces), REFUSED, name);
   }
+});
+
+test("what comes before a framing error is passed on, however it is cut", () => {
+  for (const [name, reply] of Object.entries({ ...BAD, ...STRICTER })) {
+    const bodies = Array.from(cuts(reply), (pieces) => {
+      const sink = new Collector();
+      readInto(sink, pieces, false);
+      return sink.reading().body;
+    });
+    assert.deepEqual([...new Set(bodies)], bodies.slice(-1), name);
+  }
+  const sink = new Collector();
+  readInto(sink, [`${CHUNKED}2\r\nhi\r\n5\r\nhellothere`], true);
+  assert.equal(sink.reading().body, "hihello");
 });
 
 test("a body over the limit, told or counted, is refused; so are endless interim replies", () => {

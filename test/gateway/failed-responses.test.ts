@@ -105,7 +105,7 @@ for (const [name, dialect, script, code, message] of CASES) {
     );
     const before = events.at(-3)?.data["sequence_number"];
     assert.equal(sequence, before === undefined ? 0 : Number(before) + 1);
-    assert.equal(failed.data["sequence_number"], (sequence as number) + 1);
+    assert.equal(failed.data["sequence_number"], sequence + 1);
     assert.doesNotMatch(text, /response\.completed/);
   });
 

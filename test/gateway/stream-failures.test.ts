@@ -200,6 +200,30 @@ for (const [name, [dialect, path], events, outcome] of [
   });
 }
 
+/** A provider's stream in chunks, one for each event, whose framing is broken behind them. */
+function brokenBehind(events: readonly string[]): Script {
+  const chunks = events.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`);
+  const head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked";
+  return (_received, res) => void res.socket?.write(`${head}\r\n\r\n${chunks.join("")}no size\r\n`);
+}
+
+test("an error that a provider tells before its framing breaks is its last word, and judges its key", async () => {
+  const events = [CREATED, DELTA, named("error", RATE)];
+  const told = await ask(...RESPONSES, brokenBehind(events));
+  assert.equal(told.text, events.join(""));
+  assert.deepEqual(told.outcomes, ["RATE_LIMITED"]);
+});
+
+for (const [dialect, path] of [CHAT, RESPONSES, MESSAGES]) {
+  test(`events that come together with a framing error go on before the cut is told (${path})`, async () => {
+    const [first = "", second = ""] = GOOD[path] ?? [];
+    const told = await ask(dialect, path, brokenBehind([first, second]));
+    assert.ok(told.text.startsWith(`${first}${second}`), told.text);
+    assert.match(told.text.slice(first.length + second.length), /stream_cut/);
+    assert.deepEqual(told.outcomes, ["CUT"]);
+  });
+}
+
 for (const [name, error, outcome] of [
   ["flat", RATE, "RATE_LIMITED"],
   ["nested", { error: QUOTA }, "QUOTA_EXHAUSTED"],
