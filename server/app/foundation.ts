@@ -9,6 +9,7 @@ import type { Random } from "../core/random.js";
 import { ChangeFeed } from "../keys/change-feed.js";
 import type { Lifecycle } from "../lifecycle.js";
 import type { LogRing } from "../observe/log-ring.js";
+import { othersAccess } from "../storage/data-folder.js";
 import { openStorage, type Storage } from "../storage/open.js";
 import { createFilePin } from "../vault/public-key-pin.js";
 import type { HttpPost } from "../vault/root-key/transit.js";
@@ -66,6 +67,9 @@ export async function openFoundation(world: World): Promise<Foundation> {
     checkAuditMac: (hash, mac) => vault?.auditMacFits(hash, mac) === true,
   });
   lifecycle.started("storage", () => storage.close());
+  const folder = config.data;
+  const others = othersAccess(folder);
+  if (others !== undefined) logger.warn({ folder, ...others }, "the data folder is open to others");
   checkRootKeySource(config.rootKey, await storage.keyring.loadKeyring());
   vault = await createVault({
     store: storage.keyring,

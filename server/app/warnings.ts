@@ -5,6 +5,7 @@ import {
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import type { VaultFacts } from "../control/messages/vault.js";
 import type { ControlParts } from "./control-port.js";
+import { othersAccess } from "../storage/data-folder.js";
 import { isLoopback } from "./loopback.js";
 
 type Warning = MessageInitShape<typeof WarningSchema> & { readonly severity: Severity };
@@ -75,8 +76,8 @@ function secretWarnings({ quarantined, unreadable, rotation }: VaultFacts): Warn
 }
 
 function setUpWarnings({ foundation, backup }: ControlParts): Warning[] {
-  const warnings: Warning[] = [];
   const { config, vault } = foundation;
+  const warnings = folderWarnings(config.data);
   if (vault.status().rootKeyKind === "ENVIRONMENT") {
     warnings.push(
       warning(
@@ -107,6 +108,20 @@ function setUpWarnings({ foundation, backup }: ControlParts): Warning[] {
     );
   }
   return warnings;
+}
+
+/** Looked at anew each time, so that it is gone when the mode has been changed. */
+function folderWarnings(folder: string): Warning[] {
+  const others = othersAccess(folder);
+  if (others === undefined) return [];
+  const level = others.writes ? critical : warning;
+  const may = others.writes ? "put files of their own into" : "look into";
+  return [
+    level(
+      "data_folder_open",
+      `Other users of this host may ${may} the data folder (mode ${others.mode}): \`chmod 700 ${folder}\` as its owner.`,
+    ),
+  ];
 }
 
 /** Of the providers that all may use; the others are their owners' business. */

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, statSync } from "node:fs";
 import { access, mkdir, open, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../core/fault.js";
@@ -12,6 +12,22 @@ export async function prepareDataFolder(folder: string): Promise<void> {
     await makeFolder(path.resolve(folder));
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   });
+}
+
+/** What the mode of a folder lets others do than its owner. */
+export interface OthersAccess {
+  /** As `chmod` takes it. */
+  readonly mode: string;
+  /** They may put files in the place of others. */
+  readonly writes: boolean;
+}
+
+/** What the group or everybody may do in a folder; undefined for nothing. */
+export function othersAccess(folder: string): OthersAccess | undefined {
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  const bits = (stats?.mode ?? 0) & 0o7777;
+  if ((bits & 0o077) === 0) return undefined;
+  return { mode: bits.toString(8).padStart(4, "0"), writes: (bits & 0o022) !== 0 };
 }
 
 /** The database's file. */

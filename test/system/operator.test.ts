@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { chmodSync, statSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { Period, StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import {
@@ -9,6 +11,7 @@ import {
   Settings_Durability,
   type WatchChangesResponse,
   VaultStatus_State,
+  Warning_Severity,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import type { Api } from "../../tui/api/services.js";
@@ -130,6 +133,38 @@ test("the status tells an operator everything and a user only what everybody may
   );
   assert.ok(seen.version);
 });
+
+test("a data folder that others may enter is used and told, with what to do, until that is done", async (t) => {
+  const folder = dataFolder(t);
+  const started = await serve(t, path.join(folder, "made"));
+  assert.equal(statSync(path.join(folder, "made")).mode & 0o777, 0o700);
+  assert.equal(await folderWarning(started.api), undefined);
+  await started.stop();
+  for (const [mode, severity, may] of [
+    [0o755, Warning_Severity.WARNING, /look into/],
+    [0o711, Warning_Severity.WARNING, /look into/],
+    [0o770, Warning_Severity.CRITICAL, /put files/],
+  ] as const) {
+    chmodSync(folder, mode);
+    const server = await serve(t, folder);
+    const { api } = server;
+    const told = await folderWarning(api);
+    assert.equal(told?.severity, severity);
+    assert.match(told.message, may);
+    assert.ok(told.message.includes(`(mode 0${mode.toString(8)}): \`chmod 700 ${folder}\``));
+    const logged = await all(api.system.tailLog({ backfill: 500, noFollow: true }));
+    const lines = logged.flatMap((message) => message.lines);
+    assert.ok(lines.some(({ message }) => message === "the data folder is open to others"));
+    chmodSync(folder, 0o700);
+    assert.equal(await folderWarning(api), undefined);
+    await server.stop();
+  }
+});
+
+async function folderWarning(api: Api) {
+  const { warnings } = await api.system.getStatus({});
+  return warnings.find(({ code }) => code === "data_folder_open");
+}
 
 interface Collected {
   readonly joined: Promise<void>;
