@@ -1,5 +1,18 @@
 import type { Holder } from "./client-key.js";
 
+/** Whose things are of nobody's doing: they count as those of one user. */
+export const NOBODY: Holder = { ownerId: "", clientKey: { id: "" } };
+
+/** The first thing of the client key with most things, among those of the user with most. */
+export function firstOfHeaviest<T>(
+  things: ReadonlyMap<T, { readonly holder: Holder }>,
+): T | undefined {
+  const holderOf = (thing: T): Holder | undefined => things.get(thing)?.holder;
+  const id = heaviestKey(new Map([...things.keys()].map((thing) => [thing, 1])), holderOf);
+  for (const [thing, { holder }] of things) if (holder.clientKey.id === id) return thing;
+  return undefined;
+}
+
 /** The id of the client key whose things weigh most, among those of the user whose things weigh most. Things without a holder do not count. */
 export function heaviestKey<T>(
   weights: ReadonlyMap<T, number>,

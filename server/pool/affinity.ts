@@ -1,19 +1,28 @@
 import { createHash } from "node:crypto";
+import type { Holder } from "../core/client-key.js";
 import { HOUR_MS } from "../core/durations.js";
+import { FairMap } from "../core/fair-map.js";
 
+/** Sessions that are remembered; of more, the user who has most loses some. */
 export const AFFINITIES_MAX = 20_000;
 /** Longer than the prompt caches of the providers live. */
 export const AFFINITY_TTL_MS = HOUR_MS;
 const NAME_CHARS_MAX = 128;
 
 interface Entry {
-  readonly keyId: string;
-  readonly untilMs: number;
+  keyId: string;
+  untilMs: number;
+}
+
+interface Session {
+  readonly scope: string;
+  readonly name: string;
+  readonly caller: Holder;
 }
 
 /** Remembers which key a session used last, so that the provider's prompt cache is found again. */
 export class AffinityMap {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new FairMap<Entry>(AFFINITIES_MAX);
 
   get size(): number {
     return this.#entries.size;
@@ -29,14 +38,16 @@ export class AffinityMap {
     return undefined;
   }
 
-  set(scope: string, affinity: string, keyId: string, nowMs: number): void {
+  /** @param session its scope, its name there, and the caller who is in it. */
+  set({ scope, name: affinity, caller }: Session, keyId: string, nowMs: number): void {
     const name = nameOf(scope, affinity);
-    this.#entries.delete(name);
-    this.#entries.set(name, { keyId, untilMs: nowMs + AFFINITY_TTL_MS });
-    if (this.#entries.size <= AFFINITIES_MAX) return;
-    for (const oldest of this.#entries.keys()) {
-      this.#entries.delete(oldest);
-      return;
+    const untilMs = nowMs + AFFINITY_TTL_MS;
+    const known = this.#entries.get(name);
+    if (known === undefined) {
+      this.#entries.set(caller, name, { keyId, untilMs });
+    } else {
+      known.keyId = keyId;
+      known.untilMs = untilMs;
     }
   }
 }

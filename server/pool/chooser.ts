@@ -98,7 +98,8 @@ export class Chooser {
         : this.#choose(strategy, set, lacking, call);
     if (slot !== undefined) {
       taken(strategy, set, slot);
-      if (request.affinity !== "") this.#affinities.set(session, request.affinity, slot.id, nowMs);
+      const { affinity: name, principal: caller } = request;
+      if (name !== "") this.#affinities.set({ scope: session, name, caller }, slot.id, nowMs);
       return slot;
     }
     return set.awaiting.find((each) => isLeft(each, request, lacking));

@@ -1,3 +1,5 @@
+import type { Holder } from "../core/client-key.js";
+import { NOBODY } from "../core/heaviest.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import type { CandidateSet } from "./candidate-set.js";
@@ -72,6 +74,11 @@ export class KeySlot {
   /** When it may be asked for a model again that it rests for, monotonic; null when it may be now. */
   modelBackMs(model: string): number | null {
     return this.models?.get(model)?.blockedUntilMs ?? null;
+  }
+
+  /** By whose call something is known of it for a model. */
+  holderOf(model: string): Holder {
+    return this.models?.holderOf(model) ?? NOBODY;
   }
 
   /** True when it must not be asked for a model now, although it may be usable for others. */

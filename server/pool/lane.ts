@@ -1,3 +1,5 @@
+import type { Holder } from "../core/client-key.js";
+import { FairMap } from "../core/fair-map.js";
 import type { Tier } from "../core/provider-key.js";
 import { CandidateSet } from "./candidate-set.js";
 import { allowsModel } from "./eligibility.js";
@@ -10,7 +12,7 @@ export type InService = (providerId: string, service: string, model: string) => 
 /** Models whose candidates are remembered in one lane; callers may ask for any name. */
 export const LANE_MODELS_MAX = 256;
 
-/** Models of one lane that have a set of their own because some key rests for them; of more, the first one shares again. */
+/** Models of one lane that have a set of their own because some key rests for them; of more, one of the user who asked for most shares again. */
 export const LANE_SPLITS_MAX = 64;
 
 /** Keys of a lane that serve the same models: same service, same allowlist. */
@@ -35,7 +37,9 @@ export class Lane {
   /** The turns of the shared sets, by name. They go on when services change, which ends the sets themselves. */
   readonly #cursors = new Map<string, Cursors>();
   /** Models for which some key rests, or did of late. */
-  readonly #resting = new Set<string>();
+  readonly #resting = new FairMap<string>(LANE_SPLITS_MAX, (model) => {
+    this.#share(model);
+  });
   /** Sets of single models, with the names of the groups that serve them. */
   readonly #splits = new Map<
     string,
@@ -65,19 +69,14 @@ export class Lane {
     return false;
   }
 
-  /** A key rests for a model or has all the calls of it that it may, or does not any more. */
-  settleModel(slot: KeySlot, model: string): void {
+  /** A key rests for a model or has all the calls of it that it may, by a call of the holder, or does not any more. */
+  settleModel(slot: KeySlot, model: string, holder: Holder): void {
     const split = this.#splits.get(model);
     // A key may still be known to rest for a model that it may not serve any more; it is not in the set then.
     if (split !== undefined && slot.sets.includes(split.set)) split.set.settle(slot);
-    if (split !== undefined || !slot.isApart(model)) return;
-    this.#resting.add(model);
+    if (split !== undefined || this.#resting.has(model) || !slot.isApart(model)) return;
     this.#byModel.delete(model);
-    if (this.#resting.size <= LANE_SPLITS_MAX) return;
-    for (const oldest of this.#resting) {
-      this.#share(oldest);
-      return;
-    }
+    this.#resting.set(holder, model, model);
   }
 
   #shared(model: string): CandidateSet {
@@ -115,7 +114,6 @@ export class Lane {
   #share(model: string): void {
     this.#splits.get(model)?.set.dissolve();
     this.#splits.delete(model);
-    this.#resting.delete(model);
     this.#byModel.delete(model);
   }
 
@@ -128,7 +126,9 @@ export class Lane {
   add(slot: KeySlot): void {
     this.slots.add(slot);
     this.#addToGroup(slot);
-    for (const model of slot.modelsKnown()) this.settleModel(slot, model);
+    for (const model of slot.modelsKnown()) {
+      this.settleModel(slot, model, slot.holderOf(model));
+    }
   }
 
   #addToGroup(slot: KeySlot): void {

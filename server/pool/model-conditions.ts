@@ -1,27 +1,37 @@
+import type { Holder } from "../core/client-key.js";
+import { firstOfHeaviest, NOBODY } from "../core/heaviest.js";
 import type { ModelCooldown } from "../core/provider-key.js";
 import type { Condition } from "./health.js";
 
-/** Models of which one key remembers anything; callers may ask for any name. */
+/** Models of which one key remembers anything; callers may ask for any name, and who asks for most loses some. */
 export const KEY_MODELS_MAX = 16;
+
+interface Known {
+  readonly condition: Condition;
+  readonly holder: Holder;
+}
 
 /** What is known of one key for single models: limits of rate are of a model, and so is overload. */
 export class ModelConditions {
-  readonly #byModel = new Map<string, Condition>();
+  readonly #byModel = new Map<string, Known>();
 
   get(model: string): Condition | undefined {
-    return this.#byModel.get(model);
+    return this.#byModel.get(model)?.condition;
+  }
+
+  /** By whose call it is known. */
+  holderOf(model: string): Holder {
+    return this.#byModel.get(model)?.holder ?? NOBODY;
   }
 
   /** Remembers a model; returns the one that is forgotten for it, if any. */
-  set(model: string, condition: Condition): string | undefined {
+  set(model: string, condition: Condition, holder = this.holderOf(model)): string | undefined {
     this.#byModel.delete(model);
-    this.#byModel.set(model, condition);
+    this.#byModel.set(model, { condition, holder });
     if (this.#byModel.size <= KEY_MODELS_MAX) return undefined;
-    for (const [oldest] of this.#byModel) {
-      this.#byModel.delete(oldest);
-      return oldest;
-    }
-    return undefined;
+    const forgotten = firstOfHeaviest(this.#byModel);
+    if (forgotten !== undefined) this.#byModel.delete(forgotten);
+    return forgotten;
   }
 
   delete(model: string): void {
@@ -35,16 +45,16 @@ export class ModelConditions {
   /** The next end of a rest, monotonic; infinity when it rests for no model. */
   nextEndMs(): number {
     let endMs = Infinity;
-    for (const { blockedUntilMs } of this.#byModel.values()) {
-      endMs = Math.min(endMs, blockedUntilMs ?? Infinity);
+    for (const { condition } of this.#byModel.values()) {
+      endMs = Math.min(endMs, condition.blockedUntilMs ?? Infinity);
     }
     return endMs;
   }
 
   /** True when it rests for a model that it does serve otherwise. */
   rests(): boolean {
-    for (const { blockedUntilMs, refusals } of this.#byModel.values()) {
-      if (blockedUntilMs !== null && refusals === 0) return true;
+    for (const { condition } of this.#byModel.values()) {
+      if (condition.blockedUntilMs !== null && condition.refusals === 0) return true;
     }
     return false;
   }
@@ -57,7 +67,8 @@ export class ModelConditions {
   /** The models that it rests for, the first back first. */
   cooldowns(now: { wallMs: number; monotonicMs: number }): readonly ModelCooldown[] {
     const found: ModelCooldown[] = [];
-    for (const [model, { blockedUntilMs, lastError }] of this.#byModel) {
+    for (const [model, { condition }] of this.#byModel) {
+      const { blockedUntilMs, lastError } = condition;
       if (blockedUntilMs === null) continue;
       const until = Math.round(now.wallMs + blockedUntilMs - now.monotonicMs);
       found.push({ model, until, lastError: lastError ?? "" });

@@ -4,7 +4,7 @@ import type { Lease } from "../core/lease.js";
 import { aRoute } from "../../test/support/records.js";
 import { uniformOf } from "../../test/support/chaos-provider.js";
 import { keys, result, SUPER, World } from "../../test/support/pool-world.js";
-import { CEILING_KEPT_MS, ModelLoad } from "./model-load.js";
+import { CEILING_KEPT_MS, LOADS_MAX, ModelLoad, ModelLoads } from "./model-load.js";
 import { STRATEGIES, type Strategy } from "./allocation.js";
 
 const SERVED_MS = 2_000;
@@ -182,3 +182,26 @@ test("what limits have shown is forgotten in time, and when the key's owner says
   world.pool.resetHealth("pk_00000");
   world.lease();
 });
+
+test("models that callers make up push out no ceiling, nor a model that is being called", () => {
+  const loads = new ModelLoads();
+  const calls = [0, 1, 2].map(() => ({ ...pickBegin(loads.begin("limited")) }));
+  const load = loads.begin("limited");
+  const refused = { ...pickBegin(load) };
+  load.inFlight--;
+  load.limited(refused, 0);
+  assert.equal(loads.ceiling("limited"), calls.length);
+  load.inFlight = 0;
+  loads.begin("busy");
+  for (let at = 0; at < 3 * LOADS_MAX; at++) loads.begin(`made-up-${String(at)}`).inFlight = 0;
+  assert.equal(loads.ceiling("limited"), calls.length);
+  assert.equal(loads.begin("busy").inFlight, 2);
+});
+
+function pickBegin({
+  inFlight,
+  limits,
+  begun,
+}: ModelLoad): Pick<ModelLoad, "inFlight" | "limits" | "begun"> {
+  return { inFlight, limits, begun };
+}

@@ -167,10 +167,14 @@ export class ModelLoads {
     for (const load of this.#byModel.values()) load.forget();
   }
 
+  /** Those first of which nothing is known, as of names that callers make up. */
   #dropIdle(): void {
-    for (const [model, load] of this.#byModel) {
-      if (load.inFlight === 0) this.#byModel.delete(model);
-      if (this.#byModel.size <= LOADS_MAX) return;
+    for (const isKnown of [false, true]) {
+      for (const [model, load] of this.#byModel) {
+        const isIdle = load.inFlight === 0 && load.ceiling < Infinity === isKnown;
+        if (isIdle) this.#byModel.delete(model);
+        if (this.#byModel.size <= LOADS_MAX) return;
+      }
     }
   }
 }

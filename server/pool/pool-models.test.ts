@@ -159,6 +159,26 @@ test("names that callers make up neither pile up nor show a key as cooling down"
   assert.equal(world.state("pk_00000"), "UNKNOWN");
 });
 
+test("names that one user makes up push out nothing that a key has shown for another's model", () => {
+  const mia = { principal: aPrincipal("SUPER", "usr_mia") };
+  const max = { principal: aPrincipal("SUPER", "usr_max") };
+  for (const [outcome, more] of [
+    ["MODEL_REFUSED", { httpStatus: 404 }],
+    ["RATE_LIMITED", { httpStatus: 429, retryAfterMs: 600_000 }],
+  ] as const) {
+    const world = new World(keys(2));
+    const resting = world.call(outcome, { ...mia, ...more, route: ASKED });
+    for (let i = 0; i < 200; i++) {
+      const route = aRoute(`no-such-${String(i)}`);
+      world.call("MODEL_REFUSED", { ...max, httpStatus: 404, route });
+      world.call("MODEL_REFUSED", { ...max, httpStatus: 404, route });
+    }
+    for (let i = 0; i < 10; i++) {
+      assert.notEqual(world.call("CALLER_ABORTED", { ...mia, route: ASKED }), resting, outcome);
+    }
+  }
+});
+
 test("whatever is changed of a key, it rests for the model as long as before, and has no more calls at a time", () => {
   const key = aProviderKey("pk_1");
   const others = [aProviderKey("pk_other", { visibility: "PRIVATE", modelAllowlist: ["none"] })];

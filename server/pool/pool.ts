@@ -1,5 +1,5 @@
 import type { Change } from "../core/change.js";
-import type { Principal } from "../core/client-key.js";
+import type { Holder, Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
@@ -70,8 +70,8 @@ export interface PoolOptions {
 interface LeaseFacts extends LoadAtBegin {
   /** The secret that it lends. */
   readonly fingerprint: string;
-  /** Id of the user whose call it is for. */
-  readonly callerId: string;
+  /** Whose call it is for. */
+  readonly caller: Holder;
   readonly begunAtMs: number;
   readonly wasProof: boolean;
   readonly model: string;
@@ -292,7 +292,7 @@ export class Pool {
 
   #grant(slot: KeySlot, target: RouteTarget, request: LeaseRequest, nowMs: number): Lease {
     const { endpoint } = request;
-    const callerId = request.principal.ownerId;
+    const caller = request.principal;
     let isProof = slot.condition.onProof;
     const wallMs = this.#clock.now();
     this.registry.followWall(wallMs);
@@ -300,7 +300,7 @@ export class Pool {
     const model = target.upstreamModel;
     const load = slot.loads.begin(model);
     const { inFlight, limits, begun } = load;
-    if (load.isFull) this.registry.settleModel(slot, model);
+    if (load.isFull) this.registry.settleModel(slot, model, caller);
     slot.uses.add(nowMs);
     slot.lastUsedMs = nowMs;
     slot.lastUsedOrder = ++this.#leases;
@@ -331,7 +331,7 @@ export class Pool {
         const wasProof = isProof;
         this.#release(slot, result, {
           fingerprint,
-          callerId,
+          caller,
           begunAtMs: nowMs,
           wasProof,
           model,
@@ -344,7 +344,7 @@ export class Pool {
       outdone: () => {
         if (slot.gone || isReplaced(slot, { fingerprint })) return;
         if (lacksRight)
-          this.registry.rights.lacks(slot.id, endpoint, model, this.#clock.monotonic());
+          this.registry.rights.lacks(caller, slot.id, { endpoint, model }, this.#clock.monotonic());
         else this.registry.setCondition(slot, afterOutdone(slot.condition));
       },
       settle: (used) => {
@@ -385,7 +385,7 @@ export class Pool {
       wasProof,
       policy: this.#allocation,
     };
-    if (isModels) this.#releaseModel(slot, model, event);
+    if (isModels) this.#releaseModel(slot, event, facts);
     this.registry.setCondition(slot, afterRelease(slot.condition, event, isModels));
     if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
       this.#coolGroup(slot, { ...event, wasProof: false });
@@ -406,11 +406,11 @@ export class Pool {
     facts: LeaseFacts,
   ): string | null {
     const mayBe = !isModels && !unsent && key.visibility === "PUBLIC";
-    return mayBe && this.#callers.areSeveral(this.#clock.monotonic()) ? facts.callerId : null;
+    return mayBe && this.#callers.areSeveral(this.#clock.monotonic()) ? facts.caller.ownerId : null;
   }
 
   #endLoad(slot: KeySlot, result: LeaseResult, facts: LeaseFacts, atMs: number): void {
-    const { model, load } = facts;
+    const { model, load, caller } = facts;
     const { outcome, retryAfterMs } = result;
     const wasFull = load.isFull;
     const counts = !isReplaced(slot, facts);
@@ -418,19 +418,19 @@ export class Pool {
     load.inFlight--;
     // A limit that names a time to wait is one of rate, not of calls at a time.
     if (outcome === "RATE_LIMITED" && retryAfterMs === null && counts) load.limited(facts, atMs);
-    if (wasFull && !slot.gone) this.registry.settleModel(slot, model);
+    if (wasFull && !slot.gone) this.registry.settleModel(slot, model, caller);
   }
 
   /** What an attempt showed of a model is held against the key for that model alone. */
-  #releaseModel(slot: KeySlot, model: string, event: HealthEvent): void {
+  #releaseModel(slot: KeySlot, event: HealthEvent, { model, caller }: LeaseFacts): void {
     const next = afterModelAttempt(slot.models?.get(model) ?? FRESH, event);
-    this.registry.setModelCondition(slot, model, next);
+    this.registry.setModelCondition(slot, model, next, caller);
     if (event.outcome !== "RATE_LIMITED") return;
     const untilMs = next.blockedUntilMs ?? 0;
     for (const peer of this.registry.quotaPeers(slot)) {
       const known = peer.models?.get(model) ?? FRESH;
       if ((known.blockedUntilMs ?? 0) >= untilMs - GROUP_SLACK_MS) continue;
-      this.registry.setModelCondition(peer, model, afterModelAttempt(known, event));
+      this.registry.setModelCondition(peer, model, afterModelAttempt(known, event), caller);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Used } from "../core/call.js";
 import type { Change } from "../core/change.js";
+import type { Holder } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { HOUR_MS } from "../core/durations.js";
 import { PERIODS } from "../core/period.js";
@@ -171,19 +172,27 @@ export class KeyRegistry {
     if (!slot.gone) this.setCondition(slot, afterProof(slot.condition));
   }
 
-  /** Puts what is known of a key for one model into another condition, undefined to forget it. */
-  setModelCondition(slot: KeySlot, model: string, next: Condition | undefined): void {
+  /**
+   * Puts what is known of a key for one model into another condition, undefined to forget it.
+   * @param holder by whose call it is known; whose it was where none is named.
+   */
+  setModelCondition(
+    slot: KeySlot,
+    model: string,
+    next: Condition | undefined,
+    holder = slot.holderOf(model),
+  ): void {
     const previous = slot.models?.get(model);
     if (next === previous) return;
     const before = healthOf(slot, this.#times());
     this.#count(slot, -1);
     let forgotten: string | undefined;
     if (next === undefined) slot.models?.delete(model);
-    else forgotten = (slot.models ??= new ModelConditions()).set(model, next);
+    else forgotten = (slot.models ??= new ModelConditions()).set(model, next, holder);
     this.#count(slot, 1);
-    if (forgotten !== undefined) this.settleModel(slot, forgotten);
+    if (forgotten !== undefined) this.settleModel(slot, forgotten, holder);
     if (next?.blockedUntilMs === previous?.blockedUntilMs) return;
-    this.settleModel(slot, model);
+    this.settleModel(slot, model, holder);
     this.refresh(slot);
     if (next?.refusals !== 0 && next !== undefined) return;
     slot.dirty = true;
@@ -210,9 +219,9 @@ export class KeyRegistry {
     this.setModelCondition(slot, model, { ...known, blockedUntilMs: null });
   }
 
-  /** Moves a key to its place among the candidates for one model. */
-  settleModel(slot: KeySlot, model: string): void {
-    for (const lane of this.index.lanesOf(slot)) lane.settleModel(slot, model);
+  /** Moves a key to its place among the candidates for one model, where a call of the holder has shown it. */
+  settleModel(slot: KeySlot, model: string, holder: Holder): void {
+    for (const lane of this.index.lanesOf(slot)) lane.settleModel(slot, model, holder);
   }
 
   /** Works out a key's standing anew and moves it to its place. */

@@ -6,6 +6,8 @@ import { MODEL_REFUSAL_COOLDOWN_MS } from "./health.js";
 import { KEYS_MAX, KINDS_MAX, Rights } from "./rights.js";
 import { STRATEGIES } from "./allocation.js";
 
+const MIA = { ownerId: "usr_mia", clientKey: { id: "ck_mia" } };
+const MAX = { ownerId: "usr_max", clientKey: { id: "ck_max" } };
 const RESPONSES = { endpoint: "/v1/responses" };
 
 /** Refuses a call of a kind with one key, and serves it with another. */
@@ -123,10 +125,10 @@ test("a session leaves a key that lacks a right for its calls, and a key on proo
 
 test("what a key lacks is told for its model alone, and for as long as it holds", () => {
   const rights = new Rights();
-  rights.lacks("pk_1", "/v1/a", "m", 0);
-  rights.lacks("pk_1", "/v1/b", "m", 1);
-  rights.lacks("pk_1", "/v1/c", "other", 0);
-  rights.lacks("pk_2", "/v1/d", "m", 0);
+  rights.lacks(MIA, "pk_1", { endpoint: "/v1/a", model: "m" }, 0);
+  rights.lacks(MIA, "pk_1", { endpoint: "/v1/b", model: "m" }, 1);
+  rights.lacks(MIA, "pk_1", { endpoint: "/v1/c", model: "other" }, 0);
+  rights.lacks(MIA, "pk_2", { endpoint: "/v1/d", model: "m" }, 0);
   assert.deepEqual(rights.lackedBy("pk_1", "m", 0), ["/v1/a", "/v1/b"]);
   assert.deepEqual(rights.lackedBy("pk_1", "m", MODEL_REFUSAL_COOLDOWN_MS), ["/v1/b"]);
   assert.deepEqual(rights.lackedBy("pk_1", "m", MODEL_REFUSAL_COOLDOWN_MS + 1), []);
@@ -135,9 +137,9 @@ test("what a key lacks is told for its model alone, and for as long as it holds"
 
 test("what is heard again of a key holds anew, and is forgotten after the rest", () => {
   const rights = new Rights();
-  rights.lacks("pk_1", "/v1/a", "m", 0);
-  rights.lacks("pk_2", "/v1/a", "m", 10);
-  rights.lacks("pk_1", "/v1/a", "m", 20);
+  rights.lacks(MIA, "pk_1", { endpoint: "/v1/a", model: "m" }, 0);
+  rights.lacks(MIA, "pk_2", { endpoint: "/v1/a", model: "m" }, 10);
+  rights.lacks(MIA, "pk_1", { endpoint: "/v1/a", model: "m" }, 20);
   const at = (ms: number): boolean[] => {
     const keys = rights.without("/v1/a", "m", ms + MODEL_REFUSAL_COOLDOWN_MS);
     return [keys.has("pk_1"), keys.has("pk_2")];
@@ -146,19 +148,31 @@ test("what is heard again of a key holds anew, and is forgotten after the rest",
   assert.deepEqual(at(10), [true, false]);
   assert.deepEqual(at(20), [false, false]);
   for (let i = 0; i < KINDS_MAX; i++) {
-    rights.lacks("pk_1", "/v1/often", "m", 30);
-    rights.lacks("pk_1", "/v1/once", String(i), 30);
+    rights.lacks(MIA, "pk_1", { endpoint: "/v1/often", model: "m" }, 30);
+    rights.lacks(MIA, "pk_1", { endpoint: "/v1/once", model: String(i) }, 30);
   }
   assert.equal(rights.without("/v1/often", "m", 30).size, 1);
 });
 
 test("callers may ask for whatever they like: what is known is bounded", () => {
   const rights = new Rights();
-  for (let i = 0; i < KINDS_MAX + 10; i++) rights.lacks("pk", "/v1/x", `m${String(i)}`, 0);
+  for (let i = 0; i < KINDS_MAX + 10; i++)
+    rights.lacks(MIA, "pk", { endpoint: "/v1/x", model: `m${String(i)}` }, 0);
   assert.equal(rights.without("/v1/x", "m0", 0).size, 0);
   assert.equal(rights.without("/v1/x", `m${String(KINDS_MAX)}`, 0).size, 1);
-  for (let i = 0; i < KEYS_MAX + 10; i++) rights.lacks(`pk_${String(i)}`, "/v1/x", "m", 0);
+  for (let i = 0; i < KEYS_MAX + 10; i++)
+    rights.lacks(MIA, `pk_${String(i)}`, { endpoint: "/v1/x", model: "m" }, 0);
   assert.equal(rights.without("/v1/x", "m", 0).size, KEYS_MAX);
+});
+
+test("kinds of calls that one user makes up by the hundred push out nothing that was learnt by another's", () => {
+  const rights = new Rights();
+  rights.lacks(MIA, "pk_1", { endpoint: "/v1/a", model: "m" }, 0);
+  for (let i = 0; i < 2 * KINDS_MAX; i++) {
+    rights.lacks(MAX, "pk_1", { endpoint: "/v1/a", model: String(i) }, 0);
+  }
+  assert.ok(rights.without("/v1/a", "m", 1).has("pk_1"));
+  assert.deepEqual(rights.lackedBy("pk_1", "m", 1), ["/v1/a"]);
 });
 
 test("a call that some keys refuse waits for the others, and not at all where none will be back", () => {

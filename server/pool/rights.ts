@@ -1,9 +1,22 @@
+import type { Holder } from "../core/client-key.js";
+import { FairMap } from "../core/fair-map.js";
 import { MODEL_REFUSAL_COOLDOWN_MS } from "./health.js";
 
-/** Kinds of calls for which some key lacks a right; callers may ask for any model. */
+/** Kinds of calls for which some key lacks a right; callers may ask for any model, and who asks for most loses some. */
 export const KINDS_MAX = 256;
 /** Keys of which that is known for one kind of call. */
 export const KEYS_MAX = 256;
+
+/** What is asked for. */
+interface Kind {
+  readonly endpoint: string;
+  readonly model: string;
+}
+
+/** The keys that lack a right to a kind, with when that is forgotten, monotonic; what is forgotten first stands first. */
+interface Lacking extends Kind {
+  readonly keys: Map<string, number>;
+}
 
 /** Ids of keys. */
 export type KeyIds = Pick<ReadonlySet<string>, "has" | "size">;
@@ -16,31 +29,28 @@ export const NO_KEYS: KeyIds = new Set();
  * a while, and no other call notices anything.
  */
 export class Rights {
-  /** By what was asked for and by key: when it is forgotten, monotonic. What is forgotten first comes first. */
-  readonly #lacking = new Map<string, Map<string, number>>();
+  readonly #lacking = new FairMap<Lacking>(KINDS_MAX);
 
-  /** The key lacks a right for such calls. */
-  lacks(keyId: string, endpoint: string, model: string, nowMs: number): void {
+  /** @param caller by whose call it is known. */
+  lacks(caller: Holder, keyId: string, { endpoint, model }: Kind, nowMs: number): void {
     const kind = nameOf(endpoint, model);
-    const keys = this.#lacking.get(kind) ?? new Map<string, number>();
+    const keys = this.#lacking.get(kind)?.keys ?? new Map<string, number>();
     keys.delete(keyId);
     keys.set(keyId, nowMs + MODEL_REFUSAL_COOLDOWN_MS);
     dropFirst(keys, KEYS_MAX);
-    this.#lacking.delete(kind);
-    this.#lacking.set(kind, keys);
-    dropFirst(this.#lacking, KINDS_MAX);
+    this.#lacking.set(caller, kind, { endpoint, model, keys });
   }
 
   /** The key has served such a call after all. */
   has(keyId: string, endpoint: string, model: string): void {
-    if (this.#lacking.size > 0) this.#lacking.get(nameOf(endpoint, model))?.delete(keyId);
+    if (this.#lacking.size > 0) this.#lacking.get(nameOf(endpoint, model))?.keys.delete(keyId);
   }
 
   /** The keys that come after the others: none for nearly all calls. */
   without(endpoint: string, model: string, nowMs: number): KeyIds {
     if (this.#lacking.size === 0) return NO_KEYS;
     const kind = nameOf(endpoint, model);
-    const keys = this.#lacking.get(kind);
+    const keys = this.#lacking.get(kind)?.keys;
     if (keys === undefined) return NO_KEYS;
     for (const [keyId, untilMs] of keys) {
       if (untilMs > nowMs) return keys;
@@ -52,15 +62,15 @@ export class Rights {
 
   /** Forgets a key, e.g. because its secret is another. */
   forget(keyId: string): void {
-    for (const keys of this.#lacking.values()) keys.delete(keyId);
+    for (const { keys } of this.#lacking.values()) keys.delete(keyId);
   }
 
   /** The kinds of calls of a model for which a key lacks the right. */
   lackedBy(keyId: string, model: string, nowMs: number): readonly string[] {
     const found: string[] = [];
-    for (const [kind, keys] of this.#lacking) {
-      const [endpoint = "", of] = kind.split("\n");
-      if (of === model && (keys.get(keyId) ?? 0) > nowMs) found.push(endpoint);
+    for (const lacking of this.#lacking.values()) {
+      const untilMs = lacking.model === model ? lacking.keys.get(keyId) : undefined;
+      if (untilMs !== undefined && untilMs > nowMs) found.push(lacking.endpoint);
     }
     return found;
   }
