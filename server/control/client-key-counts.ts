@@ -1,7 +1,7 @@
 import type { Condition } from "../core/page.js";
 import type { UsageFilter } from "../core/usage.js";
 import { OWNER_FIELD, type KeysReader } from "../keys/ports.js";
-import type { Period } from "../metering/usage-buckets.js";
+import type { TimeSpan } from "../metering/usage-buckets.js";
 
 /** Client keys that came and went in a period. */
 export interface ClientKeyCounts {
@@ -12,7 +12,7 @@ export interface ClientKeyCounts {
 /** Counts those of the owner and key that a report is about; what is still to come has not expired. */
 export async function clientKeyCounts(
   reader: Pick<KeysReader["clientKeys"], "list">,
-  period: Period,
+  period: TimeSpan,
   { filter, nowMs }: { readonly filter: UsageFilter; readonly nowMs: number },
 ): Promise<ClientKeyCounts> {
   const { ownerId, clientKeyId } = filter;

@@ -18,7 +18,7 @@ import { ALL_USAGE, type UsageFilter, type UsageGroup, type UsageSums } from "..
 import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll, type Action } from "../keys/policy.js";
 import type { KeysReader } from "../keys/ports.js";
-import type { Grid, Period } from "../metering/usage-buckets.js";
+import type { Grid, TimeSpan } from "../metering/usage-buckets.js";
 import type { UsageUnit } from "../metering/usage-sums.js";
 import { type UsageBreakdownRow } from "../metering/usage-types.js";
 import type { UsageReports } from "../metering/usage.js";
@@ -132,7 +132,7 @@ export function usageReportRpcs(deps: UsageReportsDeps) {
   };
 }
 
-async function summaryOf(deps: UsageReportsDeps, period: Period, filter: UsageFilter) {
+async function summaryOf(deps: UsageReportsDeps, period: TimeSpan, filter: UsageFilter) {
   const nowMs = deps.clock.now();
   const [summary, keys] = await Promise.all([
     deps.usage.summary(period, filter),
@@ -156,7 +156,7 @@ function asked(
   request: { readonly range?: TimeRange | undefined; readonly filter: string },
   context: HandlerContext,
   action: Action,
-): { readonly period: Period; readonly filter: UsageFilter; readonly actor: Actor } {
+): { readonly period: TimeSpan; readonly filter: UsageFilter; readonly actor: Actor } {
   const actor = context.values.get(actorKey);
   authorize(actor, action);
   const nowMs = deps.clock.now();
@@ -228,7 +228,7 @@ function buckets(grid: Grid, fromMs: number, sums: readonly (UsageSums | null)[]
   }));
 }
 
-function rangeOf(period: Period) {
+function rangeOf(period: TimeSpan) {
   return {
     startTime: timestampFromMs(period.fromMs),
     endTime: timestampFromMs(period.toMs),

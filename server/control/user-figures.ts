@@ -3,7 +3,7 @@ import { DAY_MS } from "../core/durations.js";
 import type { Condition, Page, PageQuery } from "../core/page.js";
 import { ALL_USAGE, type UsageSums } from "../core/usage.js";
 import { OWNER_FIELD, type KeysReader } from "../keys/ports.js";
-import type { Period } from "../metering/usage-buckets.js";
+import type { TimeSpan } from "../metering/usage-buckets.js";
 import type { KeyUsage } from "./key-usage.js";
 
 const OWNERS_MAX = 10_000;
@@ -68,7 +68,7 @@ async function count(
 async function usageByOwner(
   { usage }: UserFiguresDeps,
   userIds: readonly string[],
-  period: Period,
+  period: TimeSpan,
 ): Promise<ReadonlyMap<string, UsageSums>> {
   const [only] = userIds;
   const { rows } = await usage.breakdown({

@@ -42,6 +42,9 @@ export interface UsageParts {
   readonly webSearches?: number;
 }
 
+/** No call has more tokens of one kind. A larger number is nonsense, whoever says it, and is cut to this. */
+export const TOKENS_MAX = 1_000_000_000;
+
 export const NO_TOKENS: TokenUsage = {
   input: 0,
   output: 0,
@@ -75,6 +78,9 @@ export interface Estimate {
   /** What is priced apart, part of the tokens or besides them; undefined where nothing is. */
   readonly parts?: UsageParts | undefined;
 }
+
+/** Of a call that reserves nothing, or of which is not known what it did. */
+export const NOTHING_RESERVED: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
 
 /** LLM tokens, input and output together, and money in micro-US-dollars. */
 export interface Used {

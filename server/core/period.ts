@@ -2,7 +2,7 @@ import { unreachable } from "./assert.js";
 import { DAY_MS, WEEK_MS } from "./durations.js";
 
 /** 1970-01-05, the first Monday of the epoch; weeks begin on Mondays. */
-const FIRST_MONDAY_MS = 4 * DAY_MS;
+export const FIRST_MONDAY_MS = 4 * DAY_MS;
 
 export type Period = "DAY" | "WEEK" | "MONTH";
 export const PERIODS: readonly Period[] = ["DAY", "WEEK", "MONTH"];

@@ -1,8 +1,5 @@
-import { NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
+import { NO_TOKENS, TOKENS_MAX, type TokenUsage, type UsageParts } from "../core/call.js";
 import { isRecord } from "./json-record.js";
-
-/** No model gives more in one call; a larger number is nonsense, whoever says it, and is cut to this. */
-export const TOKENS_MAX = 1_000_000_000;
 
 /**
  * Tokens of an OpenAI `usage`: chat and embeddings say prompt and completion; responses, images and

@@ -4,8 +4,8 @@ import {
   type AttemptOutcome,
   type BegunCall,
   type CallRecord,
-  type Estimate,
   NO_TOKENS,
+  NOTHING_RESERVED,
   type TokenUsage,
   type UsageSource,
 } from "../core/call.js";
@@ -76,7 +76,7 @@ export class CallBook {
   #closed = false;
   principal: Principal | undefined;
   ticket: Ticket | undefined;
-  reserved: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
+  reserved = NOTHING_RESERVED;
   modelAsked = "";
   streamed = false;
   /** A provider has begun something that it may bill, and has not said that it came to nothing. */

@@ -1,7 +1,12 @@
 import { unreachable } from "../core/assert.js";
-import { type Estimate, NO_TOKENS, type TokenUsage } from "../core/call.js";
+import {
+  type Estimate,
+  NO_TOKENS,
+  NOTHING_RESERVED,
+  TOKENS_MAX,
+  type TokenUsage,
+} from "../core/call.js";
 import type { Dialect, RouteTarget } from "../core/provider.js";
-import { TOKENS_MAX } from "../dialect/tokens.js";
 import type { BodyHead } from "./body-head.js";
 import { type CallPlan, isForm } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
@@ -33,7 +38,7 @@ export function estimateOf(
       mediaTokens({ media: endpoint.makes, ...request }, inputTokens),
     );
   }
-  if (endpoint.tokens === "NONE") return { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
+  if (endpoint.tokens === "NONE") return NOTHING_RESERVED;
   const input = inputTokens(plan.body.length);
   let maxOutputTokens = 0;
   let costMicros = 0;
@@ -47,7 +52,7 @@ export function estimateOf(
 }
 
 function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage): Estimate {
-  let most: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
+  let most = NOTHING_RESERVED;
   for (const target of route.targets) {
     // What is paid by the hour counts no tokens.
     const isByTime = (target.price?.audioHour ?? 0) > 0;

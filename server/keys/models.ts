@@ -17,7 +17,7 @@ const NAMES_MAX = 50;
 const FALLBACK_CHARS_MAX = 255;
 const SERVICES_MAX = 10;
 const PRICES_MAX = 50;
-const TOKENS_MAX = 1_000_000_000;
+const WINDOW_TOKENS_MAX = 1_000_000_000;
 const PRICE_MICROS_MAX = 1_000_000_000_000;
 
 /** What to store of one model; it replaces all that is stored of it. */
@@ -179,7 +179,7 @@ function cleanNames(
 
 function cleanTokens(field: string, value: number | null): number | null {
   if (value === null) return null;
-  if (Number.isInteger(value) && value > 0 && value <= TOKENS_MAX) return value;
+  if (Number.isInteger(value) && value > 0 && value <= WINDOW_TOKENS_MAX) return value;
   throw invalidField(field, "must be a whole number of tokens above 0, or unset if unknown");
 }
 

@@ -1,7 +1,7 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
-import { recordOfLostCall } from "./lost-call.js";
+import { recordOfOrphan } from "./orphan.js";
 import { LedgerCallSink, type AccountingPolicy, type CallDurability } from "./call-sink.js";
 import { openJournal, type Journal, type JournalStats } from "./journal.js";
 import type { JournalDisk } from "./journal-disk.js";
@@ -117,9 +117,9 @@ export class Accounting {
 }
 
 /**
- * Opens the journal, gives calls that an earlier process left unfinished their end, brings the journal's
- * rest into the database and begins counting. What is read from the database afterwards is whole, unless the
- * log says that it did not take the rest at once. Throws Fault `data_folder_unusable`, `database_newer` or what the ledger throws.
+ * Opens the journal, writes the records of calls that an earlier process left unfinished, brings the rest of the journal
+ * into the database and begins counting. The database is complete then, unless the log says that it did not take the
+ * rest at once. Throws Fault `data_folder_unusable`, `database_newer` or what the ledger throws.
  */
 export async function openAccounting(options: AccountingOptions): Promise<Accounting> {
   const { ledger, disk, clock, logger, journalFileBytes, syncIntervalMs } = options;
@@ -136,7 +136,7 @@ export async function openAccounting(options: AccountingOptions): Promise<Accoun
   );
   const recorder = new Recorder({ ledger, journal, clock, logger, from });
   for (const call of recovered.orphans) {
-    const record = recordOfLostCall(call);
+    const record = recordOfOrphan(call);
     try {
       journal.finish(record);
     } catch {

@@ -4,16 +4,16 @@ import type { Logger } from "../core/logger.js";
 import type { Journal } from "./journal.js";
 import type { LedgerBatch, JournalPosition, LedgerStore } from "./ports.js";
 
-/** Calls that lie one behind the other in the journal and are recorded together. */
+/** Calls that follow each other in the journal and are recorded together. */
 export interface Piece {
   readonly batch: LedgerBatch;
-  /** Before the first of them. */
+  /** Where the first of them begins in the journal. */
   readonly from: JournalPosition;
-  /** Behind the last of them. */
+  /** Where the last of them ends. */
   readonly end: JournalPosition;
 }
 
-/** A finished call and the place behind its frame. */
+/** A finished call and where its frame ends in the journal. */
 interface JournaledCall {
   readonly record: CallRecord;
   readonly position: JournalPosition;
@@ -25,7 +25,7 @@ interface BatchWriterOptions {
   readonly logger: Logger;
 }
 
-/** Writes calls to the database and tells a database that is away from a call that it refuses. */
+/** Writes calls to the database. It distinguishes a database that is away from a call that the database refuses. */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
   #recordedCalls = 0;
@@ -51,7 +51,7 @@ export class BatchWriter {
       this.#recordedCalls += batch.size;
     } catch (error) {
       if (toFault(error).code === "storage_unavailable") throw error;
-      // Some are not as the others. The journal has their records, which the batch has not.
+      // Some of the calls cannot go in. The batch does not have their records any more, but the journal does.
       const calls: JournaledCall[] = [];
       await this.#options.journal.read(from, batch.size, (record, position) => {
         calls.push({ record, position });

@@ -14,7 +14,7 @@ export type AccountingPolicy = "strict" | "besteffort";
 /** RELAXED: on the disk within milliseconds. STRICT: before the caller has the last byte. */
 export type CallDurability = "RELAXED" | "STRICT";
 
-/** Calls that go from memory to a journal that works again with each call that finishes. */
+/** With each call that finishes, so many that waited in memory go to a journal that works again. */
 const REJOURNALED_AT_ONCE_MAX = 50;
 
 export interface CallSinkOptions {
@@ -61,8 +61,8 @@ export class LedgerCallSink {
   /**
    * Puts on record, in this order, what begins and ends; on return it survives the death of this process. Under
    * the strict policy throws Fault `storage_unavailable` when the journal cannot be written, so that nothing is
-   * asked of a provider that could not be accounted for. Where durability is strict, what comes back resolves
-   * when the finished ones survive a power cut as well, and rejects with that fault.
+   * asked of a provider that could not be accounted for. Where durability is strict, answers a promise, which resolves
+   * when the finished calls survive a power cut as well, and rejects with that fault.
    */
   write(given: readonly CallEntry[]): Promise<void> | undefined {
     const { journal, durability } = this.#options;
@@ -118,7 +118,7 @@ export class LedgerCallSink {
     }
   }
 
-  /** Whatever becomes of its record, a finished call counts; a bug in that costs no other call. */
+  /** Counts a finished call, whatever becomes of its record. A bug in counting one call harms no other call. */
   #count(record: CallRecord, end: JournalPosition | undefined): void {
     const { recorder, meter, liveCalls, logger } = this.#options;
     try {
@@ -162,7 +162,7 @@ export class LedgerCallSink {
     }
   }
 
-  /** As given, with tokens that can be; whoever listens has heard of it. */
+  /** The record with tokens that can be true; logs when it had others. */
   #sound(record: CallRecord): CallRecord {
     const tokens = soundTokens(record.tokens);
     if (tokens === record.tokens) return record;

@@ -1,8 +1,6 @@
-import type { TokenUsage, UsageParts } from "../core/call.js";
+import { TOKENS_MAX, type TokenUsage, type UsageParts } from "../core/call.js";
 import type { Price } from "../core/provider.js";
 
-/** No call has more tokens of one kind; what is above is a provider's mistake. */
-export const TOKENS_MAX = 1_000_000_000;
 /** Prices are per this many tokens. */
 const TOKENS_PER_PRICE = 1_000_000;
 const SECONDS_PER_HOUR = 3600;

@@ -1,6 +1,5 @@
-import type { Attempt, BegunCall, CallRecord } from "../core/call.js";
+import { type Attempt, type BegunCall, type CallRecord, NOTHING_RESERVED } from "../core/call.js";
 import type { JsonWriter } from "../core/json-writer.js";
-import { NOTHING_RESERVED } from "./lost-call.js";
 
 /**
  * Calls as the journal holds them: JSON lists of values in a fixed order. Without field names a record is
@@ -29,7 +28,7 @@ type BegunTuple = readonly [
   dialect: CallRecord["dialect"],
   streamed: boolean,
   ip: string,
-  /** Of a call that begins; one that has finished says what it used. Journals of before have none. */
+  /** Only of a call that begins: one that has finished says what it used. Old journals do not have these. */
   inputTokensReserved?: number,
   outputTokensReserved?: number,
   costMicrosReserved?: number,
@@ -64,16 +63,16 @@ const RECORD_BYTES_MAX = 32 * 1024;
 /** Characters that strings are cut to; with the last ones every record fits a frame. */
 const CUTS = [RECORD_BYTES_MAX, 500, 50];
 const CUT_LIST_ITEMS = 40;
-/** Of a call that has begun, its JSON is kept up to this length; most is a quarter of it. */
+/** The JSON of a call that has begun is kept up to this length; most is a quarter as long. */
 const KEPT_BYTES_MAX = 1024;
-/** Where a record's id begins: behind two brackets and a quote. */
+/** Where a record's id begins: after two brackets and a quote. */
 const ID_START = 3;
 const QUOTE = 0x22;
 
 /** A call that has begun and not finished. */
 export interface OpenCall {
   readonly call: BegunCall;
-  /** What its finish says again, once it is written: a list that is still open, without what is reserved. */
+  /** Its JSON once written, which its record repeats: a list that is still open, without what is reserved. */
   json: string | undefined;
 }
 

@@ -65,24 +65,24 @@ export function decodeHeader(raw: Uint8Array): JournalHeader | "newer" | "bad" {
 /** What the buffer of an encoder holds at first, which is what a busy turn of the event loop writes. */
 const FIRST_BYTES = 64 * 1024;
 
-/** Encodes frames one behind the other into bytes of its own, until `clear`. */
+/** Encodes frames, one after the other, into bytes of its own, until `clear`. */
 export class FrameEncoder {
   readonly #texts = new JsonTexts();
   #out = new JsonWriter(FIRST_BYTES, this.#texts);
 
-  /** Starts with the frames since `clear`, which hold until the next one is encoded. */
+  /** The buffer, at whose start the frames since `clear` stand; holds until the next one is encoded. */
   get bytes(): Buffer {
     return this.#out.bytes;
   }
 
-  /** Of the frames since `clear`, in bytes. */
+  /** Bytes of the frames since `clear`. */
   get length(): number {
     return this.#out.length;
   }
 
   clear(): void {
     this.#out.moveTo(0);
-    // A burst must not be paid for in memory for ever.
+    // The memory that a burst took is given back.
     if (this.#out.bytes.length > FRAME_BYTES_MAX)
       this.#out = new JsonWriter(FIRST_BYTES, this.#texts);
   }
@@ -125,7 +125,7 @@ function putUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24;
 }
 
-/** Why a scan stopped: all bytes used, a frame goes on behind them, or what follows is no frame. */
+/** Why a scan stopped: all bytes are used, a frame goes on after them, what follows is no frame, or the visitor had enough. */
 export type ScanStop = "end" | "incomplete" | "bad" | "enough";
 
 export interface ScanOptions {

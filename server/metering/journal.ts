@@ -57,7 +57,7 @@ export class Journal {
   /** Calls that have begun and not finished; they are written again at the head of each new file. */
   readonly #open = new OpenCalls();
   readonly #torn: Set<number>;
-  /** Files that exist, by rising number, with their sizes; that of the current one is its own to tell. */
+  /** Files that exist, by rising number, with their sizes in bytes; of the current one, `JournalFile.size` holds. */
   readonly #files: Map<number, number>;
   #current: JournalFile | undefined;
   #nextNumber: number;
@@ -165,12 +165,12 @@ export class Journal {
     return ends;
   }
 
-  /** Calls that were refused because their begin could not be recorded. */
+  /** Forgets calls that were refused because their begin could not be recorded. */
   forget(entries: readonly CallEntry[]): void {
     for (const entry of entries) if (entry.kind === "BEGUN") this.#open.take(entry.call.id);
   }
 
-  /** The file to append to; without one the entries change what is open all the same. */
+  /** The file to append to. Throws without one, after noting which calls the entries open and end. */
   #fileFor(entries: readonly CallEntry[]): JournalFile {
     try {
       return this.#writable();
@@ -268,7 +268,7 @@ export class Journal {
     });
   }
 
-  /** While the file at hand still takes records, a next one that cannot be begun is no failure yet. */
+  /** A next file could not be begun. That is no failure as long as the current one takes records. */
   #notBegun(error: unknown): void {
     if (this.#current === undefined || this.#current.retired) this.#failed(error);
     else this.#options.logger.warn({ err: error }, "no new journal file; the old one grows on");

@@ -7,9 +7,9 @@ interface Cell {
 }
 
 /**
- * Calls that have begun and not finished. Each stands in a cell that is emptied when it is over: the tables that a map
- * has outgrown point to what was in them until the garbage collector has been through all memory, so without cells
- * every finished call would live as long.
+ * Calls that have begun and not finished. Each stands in a cell that is emptied when the call is over. The tables that a
+ * map has outgrown keep pointing to what was in them until a full garbage collection, and without cells every finished
+ * call would live that long.
  */
 export class OpenCalls {
   readonly #cells = new Map<string, Cell>();

@@ -12,12 +12,12 @@ import type { JournalPosition, LedgerStore } from "./ports.js";
  * a tenth of a second.
  */
 export const BATCH_CALLS_MAX = 8000;
-/** Longest time a call waits for its batch to fill; a small batch costs each of its calls several times as much. */
+/** Longest time that a call waits for its batch to fill. In a small batch each call costs several times as much. */
 export const BATCH_INTERVAL_MS = 500;
-/** Batches kept in memory for the database; what comes on top is read back from the journal. */
+/** Batches kept in memory for the database; further calls are read back from the journal. */
 const PENDING_BATCHES_MAX = 3;
 export const PENDING_CALLS_MAX = PENDING_BATCHES_MAX * BATCH_CALLS_MAX;
-/** Calls kept that the journal could not take; what comes on top is lost. */
+/** Calls kept that the journal could not take; further ones are lost. */
 export const UNJOURNALED_CALLS_MAX = 10_000;
 const BACK_OFF_MIN_MS = 100;
 const BACK_OFF_MAX_MS = 5000;
@@ -76,7 +76,7 @@ export class Recorder {
   #filling: GrowingPiece | undefined;
   #unjournaled: CallRecord[] = [];
   #behind = true;
-  /** Behind the last call that the database has. */
+  /** Where the last call that the database has ends in the journal. */
   #committed: JournalPosition;
   #timer: Timer | undefined;
   #pumping: Promise<void> | undefined;

@@ -1,9 +1,7 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, WEEK_MS } from "../core/durations.js";
+import { FIRST_MONDAY_MS } from "../core/period.js";
 import type { UsageBucket, UsageRow, UsageSums } from "../core/usage.js";
 import { addSums, sumsOf } from "./usage-sums.js";
-
-/** The first Monday of the epoch, from which weeks are counted. */
-const FIRST_MONDAY_MS = 4 * DAY_MS;
 
 /** Lengths that buckets can have when they are chosen for a chart. */
 const STEPS_MS = [
@@ -22,21 +20,22 @@ const STEPS_MS = [
 ] as const;
 
 /** A span of time, milliseconds since the epoch, end excluded. */
-export interface Period {
+export interface TimeSpan {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 /** A period cut into buckets of equal length. */
-export interface Grid extends Period {
+export interface Grid extends TimeSpan {
   readonly stepMs: number;
 }
 
 /**
- * Whole buckets that cover a period: as long as asked for, or, for `stepMs` 0, as short as `bucketsMax`
- * allows. Never more than `bucketsMax` (at least two, since a period may lie across a border); never shorter than a minute, which the roll-ups have.
+ * Whole buckets that cover a period: as long as asked for, or, for `stepMs` 0, as short as `bucketsMax` allows. They are
+ * never more than `bucketsMax` (at least two, since a period may lie across a border), and never shorter than a minute,
+ * which is the shortest span in the roll-ups.
  */
-export function gridOf(period: Period, stepMs: number, bucketsMax: number): Grid {
+export function gridOf(period: TimeSpan, stepMs: number, bucketsMax: number): Grid {
   const most = Math.max(2, bucketsMax);
   const wanted = stepMs === 0 ? MINUTE_MS : roundUp(stepMs, MINUTE_MS);
   const own = align(period, wanted);
@@ -59,8 +58,8 @@ export function rollupFor(stepMs: number): UsageBucket {
   return stepMs % HOUR_MS === 0 ? "HOUR" : "MINUTE";
 }
 
-/** A period whose borders lie on those of the roll-ups that will answer for it: the longer, the coarser. */
-export function wholePeriod(period: Period): Period {
+/** The period widened to the borders of the roll-ups that will answer for it: the longer it is, the coarser they are. */
+export function wholePeriod(period: TimeSpan): TimeSpan {
   const length = period.toMs - period.fromMs;
   const step = length > 60 * DAY_MS ? DAY_MS : length > 2 * DAY_MS ? HOUR_MS : MINUTE_MS;
   const { fromMs, toMs } = align(period, step);
@@ -68,7 +67,7 @@ export function wholePeriod(period: Period): Period {
 }
 
 /** The period of the same length just before. */
-export function periodBefore({ fromMs, toMs }: Period): Period {
+export function periodBefore({ fromMs, toMs }: TimeSpan): TimeSpan {
   return { fromMs: fromMs - (toMs - fromMs), toMs: fromMs };
 }
 
@@ -87,7 +86,7 @@ export function fold(grid: Grid, rows: readonly UsageRow[]): (UsageSums | undefi
   return buckets;
 }
 
-function align({ fromMs, toMs }: Period, stepMs: number): Grid {
+function align({ fromMs, toMs }: TimeSpan, stepMs: number): Grid {
   const origin = stepMs % WEEK_MS === 0 ? FIRST_MONDAY_MS : 0;
   const start = Math.floor((fromMs - origin) / stepMs) * stepMs + origin;
   const end = Math.ceil((toMs - origin) / stepMs) * stepMs + origin;

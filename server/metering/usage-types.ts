@@ -1,10 +1,10 @@
 import type { UsageFilter, UsageGroup, UsageSums } from "../core/usage.js";
-import type { Grid, Period } from "./usage-buckets.js";
+import type { Grid, TimeSpan } from "./usage-buckets.js";
 import type { UsageUnit } from "./usage-sums.js";
 
 export interface UsageSummary {
   /** What was counted: the period asked for, widened to whole roll-ups. */
-  readonly period: Period;
+  readonly period: TimeSpan;
   readonly totals: UsageSums;
   /** Of the period of the same length just before. */
   readonly previousTotals: UsageSums;
@@ -14,7 +14,7 @@ export interface UsageSummary {
 }
 
 export interface TrendRequest {
-  readonly period: Period;
+  readonly period: TimeSpan;
   /** Length of a bucket; 0 chooses one. */
   readonly stepMs: number;
   readonly bucketsMax: number;
@@ -46,7 +46,7 @@ export interface UsageTrend {
 }
 
 export interface BreakdownRequest {
-  readonly period: Period;
+  readonly period: TimeSpan;
   readonly groupBy: Exclude<UsageGroup, "NONE">;
   readonly topN: number;
   readonly rankBy: UsageUnit;
@@ -68,7 +68,7 @@ export interface UsageBreakdownRow {
 }
 
 export interface UsageBreakdown {
-  readonly period: Period;
+  readonly period: TimeSpan;
   readonly rows: readonly UsageBreakdownRow[];
   /** The rest in one row; null when there is none. */
   readonly others: UsageBreakdownRow | null;

@@ -16,7 +16,7 @@ import {
   rollupFor,
   wholePeriod,
   type Grid,
-  type Period,
+  type TimeSpan,
 } from "./usage-buckets.js";
 import { restOf, seriesOf, shareOf, totalOfLine, zeroWhere, type Line } from "./usage-lines.js";
 import { amountOf, averageLatencyMs, NO_USAGE, sumsOf, totalOf } from "./usage-sums.js";
@@ -48,7 +48,7 @@ export class UsageReports {
   }
 
   /** Sums of a period beside those of the one before, and how many took part. */
-  async summary(asked: Period, filter: UsageFilter): Promise<UsageSummary> {
+  async summary(asked: TimeSpan, filter: UsageFilter): Promise<UsageSummary> {
     const period = wholePeriod(asked);
     const [totals, previous, active] = await Promise.all([
       this.#rows(period, "ALL", "NONE", filter),
@@ -157,7 +157,7 @@ export class UsageReports {
     };
   }
 
-  async #active(period: Period, filter: UsageFilter): Promise<ActiveNames> {
+  async #active(period: TimeSpan, filter: UsageFilter): Promise<ActiveNames> {
     if (isNarrowed(filter)) return this.#ledger.countActive({ ...period, ...filter });
     // The totals of each name know it without looking at every combination.
     const named = async (groupBy: UsageGroup): Promise<number> =>
@@ -171,7 +171,7 @@ export class UsageReports {
   }
 
   #rows(
-    { fromMs, toMs }: Period,
+    { fromMs, toMs }: TimeSpan,
     bucket: UsageBucket,
     groupBy: UsageGroup,
     filter: UsageFilter,
@@ -181,7 +181,7 @@ export class UsageReports {
 
   /** Groups of a period, the largest first. */
   async #ranked(
-    period: Period,
+    period: TimeSpan,
     groupBy: UsageGroup,
     by: { readonly filter: UsageFilter; readonly rankBy: UsageUnit },
   ): Promise<UsageRow[]> {

@@ -1,16 +1,13 @@
-import { type BegunCall, type CallRecord, type Estimate, NO_TOKENS } from "../core/call.js";
+import { type BegunCall, type CallRecord, NO_TOKENS } from "../core/call.js";
 
 /** The error code of a call during which the process died. */
 const PROCESS_DIED = "process_died";
 
-/** What a call of a journal that says no more had set aside. */
-export const NOTHING_RESERVED: Estimate = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
-
 /**
- * The record of a call that began and of which nothing more is known. A provider may have made and billed all of
- * what was reserved, so that is what the call is taken to have used: a kill gives no budget back.
+ * The record of an orphan: a call that began in an earlier process, which died before the call ended. A provider may have
+ * made and billed all that was reserved, so the call counts as having used that: a kill gives no budget back.
  */
-export function recordOfLostCall({ reserved, ...call }: BegunCall): CallRecord {
+export function recordOfOrphan({ reserved, ...call }: BegunCall): CallRecord {
   const { inputTokens: input, maxOutputTokens: output, costMicros } = reserved;
   return {
     ...call,
