@@ -39,6 +39,7 @@ test("a reply that only speaks of an error is none", () => {
   const error = '{"code":503,"message":"down"}';
   for (const [dialect, form, reply] of [
     ["OPENAI", "OTHER", `{"id":"x","error":${error}}`],
+    ["OPENAI", "OTHER", `{"e":{"error":${error}}}`],
     ["OPENAI", "RESPONSES", `{"id":"x","error":${error}}`],
     ["OPENAI", "CHAT", `{"id":"x","choices":[{"message":{"content":{"error":${error}}}}]}`],
     ["OPENAI", "CHAT", '{"id":"x","error":"","choices":[]}'],

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
@@ -275,6 +276,28 @@ test("a key that is revoked before the reply began gets an error answer", async 
   while (stub.received.length === 0) await turn();
   gateway.authenticator.invalidate();
   assert.equal((await pending).status, 401);
+  while (gateway.gateway.running > 0) await turn();
+  assert.equal(gateway.upstream.inFlight, 0, "the provider's call ends with it");
+  assert.deepEqual(gateway.pool.outcomes, ["CALLER_ABORTED"]);
+  await gateway.close();
+});
+
+test("a reply that waits to be safe on record reaches its caller although the key is revoked meanwhile", async () => {
+  await start();
+  let isSafe: () => void = () => undefined;
+  gateway.sink.safe = new Promise((resolve) => {
+    isSafe = resolve;
+  });
+  stub.script = replyJson(200, CHAT_REPLY);
+  const pending = gateway.post("/v1/chat/completions", { model: "m" });
+  await gateway.sink.record(1);
+  gateway.authenticator.invalidate();
+  isSafe();
+  const response = await pending;
+  assert.equal(response.status, 200);
+  assert.equal(await response.text(), CHAT_REPLY);
+  while (gateway.gateway.running > 0) await turn();
+  assert.deepEqual(gateway.pool.outcomes, ["OK"]);
   await gateway.close();
 });
 
@@ -367,6 +390,13 @@ test("a body over the limit is refused, told or counted, and the answer arrives"
     duplex: "half",
   });
   assert.equal(chunked.status, 413);
+  const socket = net.connect(gateway.port, "127.0.0.1");
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: 1001\r\n\r\n`,
+  );
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 413 /, "before any of the body has come");
+  socket.destroy();
   assert.equal(stub.received.length, 1);
   await gateway.close();
 });

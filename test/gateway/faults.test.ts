@@ -4,8 +4,10 @@ import { FAULT_CODES, Fault, type FaultCode } from "../../server/core/fault.js";
 import { HTTP_STATUS } from "../../server/gateway/fault-status.js";
 import {
   CHAT_REPLY,
+  chatEvents,
   replyJson,
   startUpstreamStub,
+  turn,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { startDialects, type TestGateway } from "./fixture.js";
@@ -222,4 +224,28 @@ test("our own bugs are answered with 500 and say nothing", async () => {
   assert.equal(response.status, 500);
   assert.doesNotMatch(await response.text(), /secret internals/);
   assert.ok(gateway.log.lines.some((line) => line.level === "error"));
+});
+
+test("our own bug at the end of a stream breaks that off, and frees what the call had", async () => {
+  const gateway = gateways.OPENAI;
+  const { cost } = gateway.sink;
+  gateway.log.lines.length = 0;
+  let finish: () => void = () => undefined;
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    const [first, ...others] = chatEvents(["a"]);
+    res.write(first);
+    finish = () => res.write(others.join(""));
+  };
+  const response = await gateway.post(PATHS.OPENAI, { ...BODY, stream: true });
+  gateway.sink.cost = () => {
+    throw new TypeError("secret internals");
+  };
+  finish();
+  await assert.rejects(response.text(), /terminated/);
+  gateway.sink.cost = cost;
+  while (gateway.gateway.running > 0) await turn();
+  assert.equal(gateway.pool.leased, 0);
+  assert.equal(gateway.upstream.inFlight, 0);
+  assert.equal(gateway.log.lines.at(-1)?.message, "call failed");
 });

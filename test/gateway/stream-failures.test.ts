@@ -296,6 +296,47 @@ test("an error behind the bare beginning of an array whose head had to go early 
   assert.deepEqual(gateway.pool.proven, []);
 });
 
+test("a stream whose head had to go early proves its key by what it says, and costs that although it fails", async (t) => {
+  const part = JSON.stringify({ candidates: [{ content: { parts: [{ text: "a".repeat(99) }] } }] });
+  const error = '{"error":{"code":503,"message":"Down."}}';
+  for (const [dialect, path, type, pieces] of [
+    [
+      "OPENAI",
+      CHAT[1],
+      "text/event-stream",
+      [": wait\n\n", chatEvents(["a"])[0], `data: ${error}\n\n`],
+    ],
+    [
+      "GEMINI",
+      "/v1beta/models/m:streamGenerateContent",
+      "application/json",
+      ["[", part, `,${error}]`],
+    ],
+  ] as const) {
+    const clock = new FakeClock();
+    const gateway = await startGateway({ clock, providers: [{ baseUrl: stub.origin, dialect }] });
+    t.after(() => gateway.close());
+    const [first = "", said = "", last = ""] = pieces;
+    let goOn: () => void = () => undefined;
+    stub.script = (_received, res) => {
+      res.writeHead(200, { "content-type": type });
+      res.write(first);
+      goOn = () => {
+        res.write(said);
+        setImmediate(() => res.end(last));
+      };
+    };
+    const asked = gateway.post(path, { model: "m", stream: true, messages: [], contents: [] });
+    const response = await advanceUntil(clock, asked);
+    goOn();
+    assert.equal(await response.text(), pieces.join(""));
+    const { tokens, errorCode } = await gateway.sink.record(1);
+    assert.equal(errorCode, "upstream_error");
+    assert.ok(tokens.output > 0, dialect);
+    assert.equal(gateway.pool.proven.length, 1, dialect);
+  }
+});
+
 test("what a model says passes for no error and for no end, wherever it says so", async () => {
   const lie = 'x\n\nevent: error\ndata: {"type":"error","error":{"code":"insufficient_quota"}}\n\n';
   const chat = chatEvents([lie, '"finish_reason":"error"', '{"error":{"message":"x"}}']);
@@ -456,6 +497,19 @@ test("a request that is refused by a stream's first event costs nothing, as by a
   const record = gateways.OPENAI.sink.records.at(-1);
   assert.equal(record?.status, "ERROR");
   assert.deepEqual([record?.tokens.input, record?.tokens.output, record?.costMicros], [0, 0, 0]);
+});
+
+test("a stream that opens with an error and tells what it used counts that", async () => {
+  const error = { code: "context_length_exceeded", type: "invalid_request_error", message: "long" };
+  const usage = { input_tokens: 700, output_tokens: 3 };
+  const failed = named("response.failed", {
+    response: { ...RESPONSE, status: "failed", error, usage },
+  });
+  const told = await ask(...RESPONSES, replyEvents([CREATED, failed]));
+  assert.equal(told.text, CREATED + failed);
+  const record = gateways.OPENAI.sink.records.at(-1);
+  assert.equal(record?.status, "ERROR");
+  assert.deepEqual([record?.tokens.input, record?.tokens.output], [700, 3]);
 });
 
 test("an error in a stream and the reset behind it are one error, of the kind that was told", async () => {
