@@ -53,6 +53,30 @@ for (const [drawing, key] of [
   });
 }
 
+test("what nobody writes down is let go, the oldest first, and what was taken is not given again", () => {
+  const homes = new Homes(ROOM);
+  assert.ok(homes.isEmpty);
+  for (let n = 0; n < 10 * ROOM; n++) homes.learn(caller(0, 0), [`file-${String(n)}`], "pk_1");
+  assert.ok(!homes.isEmpty);
+  const changes = homes.takeChanges();
+  assert.equal(changes.length, 2 * ROOM);
+  const learnt = changes.filter(({ isForgotten }) => !isForgotten);
+  assert.deepEqual(
+    learnt.map(({ home }) => home.thingId),
+    Array.from({ length: ROOM }, (_, at) => `file-${String(9 * ROOM + at)}`),
+  );
+  homes.learn(caller(0, 0), ["file-59"], "pk_1");
+  assert.deepEqual(homes.takeChanges(), []);
+});
+
+test("what is no id of a thing, or longer than any provider's, takes no room", () => {
+  const homes = new Homes(ROOM);
+  homes.learn(caller(0, 0), ["", "x".repeat(257)], "pk_1");
+  assert.ok(homes.isEmpty);
+  homes.learn(caller(0, 0), ["", "x".repeat(256)], "pk_1");
+  assert.equal(homes.of(caller(0, 0), "x".repeat(256)), "pk_1");
+});
+
 test("what an earlier version or a killed process left too much of is dropped from the database", () => {
   const rows = new Rows();
   const homes = new Homes(100);

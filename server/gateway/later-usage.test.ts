@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { aPrincipal } from "../../test/support/records.js";
 import { NO_TOKENS } from "../core/call.js";
 import type { LaterUsage } from "../core/later-usage.js";
-import { LaterUsages } from "./later-usage.js";
+import { goesOn, LaterUsages, restOf } from "./later-usage.js";
 
 const ROOM = 6;
 
@@ -24,4 +24,32 @@ test("whoever leaves many responses behind loses their own, and nobody else any"
   assert.equal(usages.take(quiet, "resp_1")?.ownerId, "usr_quiet");
   assert.equal(usages.take(quiet, "resp_1"), undefined, "it counts once");
   assert.ok(!usages.has(aPrincipal("STANDARD", "usr_loud"), "resp_1"));
+});
+
+test("a response without an id is not waited for, and what says nothing of itself is done", () => {
+  const usages = new LaterUsages(ROOM);
+  usages.note(later("usr", ""));
+  assert.equal(usages.all.length, 0);
+  const isOn = ["queued", "in_progress", "completed", "", "x"].map((status) =>
+    goesOn(Buffer.from(JSON.stringify({ id: "r", status }))),
+  );
+  assert.deepEqual(isOn, [true, true, false, false, false]);
+  for (const text of ["{}", "{", "", "[]"]) assert.equal(goesOn(Buffer.from(text)), false, text);
+});
+
+test("what was counted of a response and what is left make up all of it", () => {
+  const told = { input: 9, output: 7, cacheRead: 4, cacheWrite: 3, reasoning: 2 };
+  assert.deepEqual(restOf({ ...told, parts: { imageInput: 5 } }, NO_TOKENS), {
+    ...told,
+    parts: { imageInput: 5 },
+  });
+  const counted = { input: 1, output: 1, cacheRead: 1, cacheWrite: 1, reasoning: 1 };
+  assert.deepEqual(restOf(told, counted), {
+    input: 8,
+    output: 6,
+    cacheRead: 3,
+    cacheWrite: 2,
+    reasoning: 1,
+  });
+  assert.deepEqual(restOf(counted, told), NO_TOKENS, "an estimate may have been too much");
 });

@@ -84,6 +84,7 @@ test("Anthropic's pages lead through all models once, forwards and backwards", (
     for (let beforeId = wanted.at(-1) ?? ""; ;) {
       const page = anthropic(count, `limit=${limit}&before_id=${beforeId}`);
       backwards.unshift(...idsOf(page));
+      assert.ok(page.data.length <= limit);
       assert.equal(page.has_more, backwards.length < count - 1);
       if (!page.has_more) break;
       beforeId = page.first_id ?? "";
@@ -91,6 +92,8 @@ test("Anthropic's pages lead through all models once, forwards and backwards", (
     assert.deepEqual(backwards, wanted.slice(0, -1));
   }
   assert.deepEqual(anthropic(0, ""), { data: [], has_more: false, first_id: null, last_id: null });
+  assert.deepEqual(idsOf(anthropic(3, "limit=2&before_id=gone")), ["m1", "m2"]);
+  assert.deepEqual(idsOf(anthropic(3, "limit=2&after_id=gone")), ["m0", "m1"]);
 });
 
 test("Gemini's pages lead through all models once", () => {

@@ -69,3 +69,17 @@ test("a response that is kept again under its id has the items that it has now",
   const found = ["i1", "i2", "i3"].map((id) => memory.item(id) !== undefined);
   assert.deepEqual(found, [false, true, true]);
 });
+
+test("what a response answered weighs as what it was asked, and one that is too large pushes out nothing", () => {
+  const memory = new ResponseStore(1_000).of(holder("ck_1"));
+  const keep = (id: string, chars: number): void => {
+    const output = [{ ...item(`item-${id}`), text: "x".repeat(chars) }];
+    memory.keep({ id, previousId: undefined, input: [], output });
+  };
+  const isKept = (id: string): boolean => memory.conversation(id) !== undefined;
+  keep("r1", 400);
+  keep("r2", 2_000);
+  assert.deepEqual(["r1", "r2"].map(isKept), [true, false]);
+  for (const id of ["r3", "r4"]) keep(id, 400);
+  assert.deepEqual(["r1", "r3", "r4"].map(isKept), [false, true, true]);
+});

@@ -30,7 +30,7 @@ export class Uploads {
 
   /** Undefined where nobody is known to have begun it from this address, or the client key has expired since. */
   callerOf(id: string, { ip, nowMs }: { ip: string; nowMs: number }): Principal | undefined {
-    const begun = id === "" ? undefined : this.#begun.get(id);
+    const begun = this.#begun.get(id);
     if (begun?.ip !== ip) return undefined;
     const { expiresAt } = begun.principal.clientKey;
     return expiresAt === null || expiresAt > nowMs ? begun.principal : undefined;

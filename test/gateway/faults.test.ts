@@ -228,7 +228,8 @@ test("our own bugs are answered with 500 and say nothing", async () => {
 
 test("our own bug at the end of a stream breaks that off, and frees what the call had", async () => {
   const gateway = gateways.OPENAI;
-  const { cost } = gateway.sink;
+  const { sink } = gateway;
+  const cost = sink.cost.bind(sink);
   gateway.log.lines.length = 0;
   let finish: () => void = () => undefined;
   stub.script = (_received, res) => {
@@ -238,12 +239,12 @@ test("our own bug at the end of a stream breaks that off, and frees what the cal
     finish = () => res.write(others.join(""));
   };
   const response = await gateway.post(PATHS.OPENAI, { ...BODY, stream: true });
-  gateway.sink.cost = () => {
+  sink.cost = () => {
     throw new TypeError("secret internals");
   };
   finish();
   await assert.rejects(response.text(), /terminated/);
-  gateway.sink.cost = cost;
+  sink.cost = cost;
   while (gateway.gateway.running > 0) await turn();
   assert.equal(gateway.pool.leased, 0);
   assert.equal(gateway.upstream.inFlight, 0);

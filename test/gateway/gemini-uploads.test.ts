@@ -148,7 +148,9 @@ test("a caller is told the name by which it knows this server, and how it speaks
   assert.equal(at("[::1]:80", "https", false, true), "https://[::1]:80");
   assert.equal(at("a.example", "https, http", false, true), "https://a.example");
   assert.equal(at("a.example", "https", false, false), "http://a.example");
+  assert.equal(at("a.example", "HTTPS", false, true), "https://a.example");
   assert.equal(at("a.example", "httpsx", false, true), "http://a.example");
+  assert.equal(at("a.example", "http, https", false, true), "http://a.example");
   for (const host of ["", "a b", "a/b", "a?b", "a@b", "x".repeat(300)]) {
     assert.equal(at(host, "", false, false), undefined);
   }
