@@ -38,6 +38,8 @@ export interface UsageParts {
   readonly imageCacheRead?: number;
   /** Seconds of audio, for models that count no tokens. */
   readonly audioSeconds?: number;
+  /** Images that were made, for models that are priced by them. */
+  readonly images?: number;
   /** Searches in the web that the provider made for the call. */
   readonly webSearches?: number;
 }

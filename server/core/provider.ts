@@ -49,6 +49,8 @@ export interface PriceParts {
   readonly imageCacheRead?: number | null;
   /** Per hour of audio; such a model counts no tokens. */
   readonly audioHour?: number | null;
+  /** Per image that is made, besides the tokens that a reply tells. */
+  readonly perImage?: number | null;
   /** Per thousand searches in the web; missing is free. */
   readonly webSearches?: number | null;
 }

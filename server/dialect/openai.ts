@@ -6,6 +6,7 @@ import { responseId } from "./kept-ids.js";
 import { errorBody, failedResponse } from "./openai-errors.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent, lastEventStart } from "./sse.js";
+import { subtitlesEnd } from "./subtitles.js";
 import { endsWith, Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
 import {
@@ -159,6 +160,10 @@ class OpenaiWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     return lastObject(this.#tail.bytes(), "usage", openaiTokens);
+  }
+
+  spokenUntil(): number | undefined {
+    return subtitlesEnd(this.#tail.bytes());
   }
 
   textShare(): number {

@@ -21,6 +21,8 @@ import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { isUnfinished, restOf } from "./later-usage.js";
+import type { Media } from "./media-estimate.js";
+import { pricedMedia, type Shown, shownBy, usedMedia, withUntold } from "./media-used.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
@@ -82,8 +84,6 @@ export class CallBook {
   /** A provider has begun something that it may bill, and has not said that it came to nothing. */
   mayBeBilled = false;
   requestBytes = 0;
-  /** Seconds of audio in the request, as far as it tells. */
-  sentSeconds = 0;
   firstByteMs: number | null = null;
 
   constructor(
@@ -196,7 +196,9 @@ export class CallBook {
       }
       if (this.#awaitsUsage(thing) && !isUnfinished(reply)) this.takeLaterUsage(thing);
     }
-    return this.counted(told, told === undefined ? textBytes(reply) : 0);
+    return this.counted(told, told === undefined ? textBytes(reply) : 0, (media) => {
+      return shownBy(media, reply);
+    });
   }
 
   #awaitsUsage(id: string): boolean {
@@ -204,28 +206,50 @@ export class CallBook {
   }
 
   /**
-   * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model said.
+   * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model said
+   * and from what is shown of things that were made.
    */
-  counted(told: TokenUsage | undefined, textBytes: number): Counted {
+  counted(
+    told: TokenUsage | undefined,
+    textBytes: number,
+    shown: (media: Media) => Shown = showsNothing,
+  ): Counted {
     const given = this.#ofThisCall(told);
-    if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
     const { endpoint } = this.#call;
-    if (endpoint.tokens === "NONE") return this.#countedSeconds();
+    const { makes } = endpoint;
+    if (makes !== undefined) {
+      const tokens = this.#media(given, () => {
+        return usedMedia(makes, this.#reservedTokens(), shown(makes), textBytes);
+      });
+      if (given !== undefined) return { tokens, usageSource: "PROVIDER" };
+      return isNothing(tokens) ? NOT_COUNTED : { tokens, usageSource: "ESTIMATED" };
+    }
+    if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
+    if (endpoint.tokens === "NONE") return NOT_COUNTED;
     const tokens = estimateTokens(endpoint, this.requestBytes, textBytes);
     return { tokens, usageSource: "ESTIMATED" };
   }
 
-  /** Of a model that is paid by the hour, the seconds that the request told. */
-  #countedSeconds(): Counted {
-    const isByTime = (this.#lastLease?.target.price?.audioHour ?? 0) > 0;
-    const audioSeconds = this.sentSeconds;
-    if (!isByTime || audioSeconds === 0) return NOT_COUNTED;
-    return { tokens: { ...NO_TOKENS, parts: { audioSeconds } }, usageSource: "ESTIMATED" };
+  /** What was told, or else what was used, as the model is priced. */
+  #media(given: TokenUsage | undefined, used: () => TokenUsage): TokenUsage {
+    const price = this.#lastLease?.target.price ?? null;
+    return given === undefined ? pricedMedia(price, used()) : withUntold(given, price, used);
+  }
+
+  /** What was set aside, as what is used. */
+  #reservedTokens(): TokenUsage {
+    const { inputTokens: input, maxOutputTokens: output, parts } = this.reserved;
+    return { ...NO_TOKENS, input, output, ...(parts === undefined ? {} : { parts }) };
   }
 
   /** Tokens of a reply of which a part has gone to the caller. */
   countedInPart(told: TokenUsage | undefined, textBytes: number): Counted {
     const given = this.#ofThisCall(told);
+    // What a part of a file or an image costs nobody says; mostly all of it has been made.
+    if (this.#call.endpoint.makes !== undefined) {
+      const tokens = this.#media(given, () => this.#reservedTokens());
+      return { tokens, usageSource: "PARTIAL" };
+    }
     const guess = estimateTokens(this.#call.endpoint, this.requestBytes, textBytes);
     // Providers tell the output tokens last. Before that, the estimate of what went by is the better number.
     const output = Math.max(given?.output ?? 0, guess.output);
@@ -249,8 +273,7 @@ export class CallBook {
     }
     const isAsked = part !== undefined || this.#lease !== undefined;
     if (policy !== "RESERVED" || !isAsked) return NOT_COUNTED;
-    const { inputTokens: input, maxOutputTokens: output, parts } = this.reserved;
-    const tokens = { ...NO_TOKENS, input, output, ...(parts === undefined ? {} : { parts }) };
+    const tokens = this.#media(undefined, () => this.#reservedTokens());
     return { tokens, usageSource: "ESTIMATED" };
   }
 
@@ -315,8 +338,7 @@ export class CallBook {
 
   /** Null when it is not known, which is not the same as free. */
   #costOf({ fault, usageSource, tokens }: Ending): number | null {
-    const isNothing = tokens.input + tokens.output === 0 && tokens.parts === undefined;
-    if (isNothing) {
+    if (isNothing(tokens)) {
       const made = fault === undefined || usageSource === "PARTIAL" || this.mayBeBilled;
       // Something was made, and the provider did not say how much.
       return made && this.#call.endpoint.billsUntold ? null : 0;
@@ -364,6 +386,14 @@ export class CallBook {
       attempts: this.#attempts,
     };
   }
+}
+
+function isNothing({ input, output, parts }: TokenUsage): boolean {
+  return input + output === 0 && parts === undefined;
+}
+
+function showsNothing(): Shown {
+  return {};
 }
 
 function messageOf(fault: Fault, last: AttemptRecord | undefined): string {

@@ -273,7 +273,11 @@ const GEMINI: readonly Endpoint[] = [
   }),
   row("POST", "GEMINI", `${models}/{model}:embedContent`, { model: "PATH", tokens: "IN" }),
   row("POST", "GEMINI", `${models}/{model}:batchEmbedContents`, { model: "PATH", tokens: "IN" }),
-  row("POST", "GEMINI", `${models}/{model}:predict`, { model: "PATH", billsUntold: true }),
+  row("POST", "GEMINI", `${models}/{model}:predict`, {
+    model: "PATH",
+    makes: "PREDICTION",
+    billsUntold: true,
+  }),
 ]);
 
 const FILES: Options = { idPrefix: "files/" };

@@ -11,7 +11,8 @@ import type { BodyHead } from "./body-head.js";
 import { type CallPlan, isForm } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
-import { mediaTokens, toldSeconds } from "./media-estimate.js";
+import { mediaTokens } from "./media-estimate.js";
+import { pricedMedia } from "./media-used.js";
 import type { CallSink } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
 
@@ -54,9 +55,8 @@ export function estimateOf(
 function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage): Estimate {
   let most = NOTHING_RESERVED;
   for (const target of route.targets) {
-    // What is paid by the hour counts no tokens.
-    const isByTime = (target.price?.audioHour ?? 0) > 0;
-    const tokens: TokenUsage = isByTime ? { ...NO_TOKENS, parts: media.parts } : media;
+    // What is paid by the hour or by the image counts no tokens.
+    const tokens = pricedMedia(target.price, media);
     const costMicros = sink.cost(target, tokens) ?? 0;
     most = {
       inputTokens: Math.max(most.inputTokens, tokens.input),
@@ -72,15 +72,6 @@ function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage)
 function outputTokens(head: BodyHead, target: RouteTarget): number {
   const each = head.maxOutputTokens ?? target.maxOutput ?? OUTPUT_TOKENS_DEFAULT;
   return Math.min(each * head.choices, TOKENS_MAX);
-}
-
-/** Seconds of audio that a request tells to have; 0 where it does not, or is about none. */
-export function sentSeconds(body: Buffer, match: Match, head: RequestHead): number {
-  const { makes: media } = match.endpoint;
-  const { contentType } = head;
-  return media === undefined
-    ? 0
-    : toldSeconds({ media, body, contentType, isForm: isForm(match, head) });
 }
 
 /** Tokens of a call of which its provider told none. */

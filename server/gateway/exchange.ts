@@ -14,7 +14,7 @@ import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
-import { countAnswer, estimateOf, sentSeconds } from "./estimate.js";
+import { countAnswer, estimateOf } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
@@ -135,7 +135,6 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       const estimate = estimateOf(context.sink, plan, { match, head });
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
-      book.sentSeconds = sentSeconds(body, match, head);
       book.ticket = ticket;
       this.#answer.ticket = ticket;
       context.records.begin(book.begun(principal), (fault) => {
@@ -250,7 +249,10 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const error = relay.failure;
     if (error === undefined) {
       const given = watch.usage();
-      const counted = this.#book.counted(given, given === undefined ? relay.textBytes() : 0);
+      const textBytes = given === undefined ? relay.textBytes() : 0;
+      const counted = this.#book.counted(given, textBytes, () => {
+        return { lastsAtLeast: watch.spokenUntil?.() };
+      });
       return this.#finish(httpStatus, undefined, counted, bytes);
     }
     // The caller has it from the provider, in the provider's words.

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { aPrincipal } from "../../test/support/records.js";
 import { NO_TOKENS } from "../core/call.js";
 import type { LaterUsage } from "../core/later-usage.js";
-import { goesOn, LaterUsages, restOf } from "./later-usage.js";
+import { isUnfinished, LaterUsages, restOf } from "./later-usage.js";
 
 const ROOM = 6;
 
@@ -31,10 +31,10 @@ test("a response without an id is not waited for, and what says nothing of itsel
   usages.note(later("usr", ""));
   assert.equal(usages.all.length, 0);
   const isOn = ["queued", "in_progress", "completed", "", "x"].map((status) =>
-    goesOn(Buffer.from(JSON.stringify({ id: "r", status }))),
+    isUnfinished(Buffer.from(JSON.stringify({ id: "r", status }))),
   );
   assert.deepEqual(isOn, [true, true, false, false, false]);
-  for (const text of ["{}", "{", "", "[]"]) assert.equal(goesOn(Buffer.from(text)), false, text);
+  for (const text of ["{}", "{", "", "[]"]) assert.equal(isUnfinished(Buffer.from(text)), false, text);
 });
 
 test("what was counted of a response and what is left make up all of it", () => {

@@ -1,13 +1,14 @@
 import { unreachable } from "../core/assert.js";
 import { latin1 } from "../core/bytes.js";
 import { NO_TOKENS, type TokenUsage } from "../core/call.js";
-import { scanElements, scanObject } from "../dialect/json-scan.js";
+import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { readNumber, readString, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
+import { audioSeconds } from "./audio/length.js";
 import { readForm } from "./multipart.js";
 
 /** What is made of something else than tokens, or of tokens that the size of a request does not tell. */
-export type Media = "IMAGES" | "SPEECH" | "TRANSCRIPT";
+export type Media = "IMAGES" | "PREDICTION" | "SPEECH" | "TRANSCRIPT";
 
 export interface MediaRequest {
   readonly media: Media;
@@ -35,11 +36,15 @@ const PIXELS_MAX = 16 * PIXELS_OF_ONE;
 const TOKENS_OF_PARTIAL = 100;
 /** An image that is sent along, looked at in all detail. */
 const TOKENS_OF_INPUT_IMAGE = 7_000;
+/** Of an image as Google counts it. */
+const TOKENS_OF_GOOGLES = 1_290;
+/** Images that Imagen makes where none are asked for. */
+const SAMPLES_DEFAULT = 4;
 /** No API takes more in one request. */
 const IMAGES_MAX = 1_000;
 
-/** Output tokens for each byte of a text that is spoken: 21 a second, at ten letters a second. */
-const SPEECH_TOKENS_PER_BYTE = 2;
+/** Output tokens for each byte of a text that is spoken: 21 a second, at fourteen letters a second. */
+const SPEECH_TOKENS_PER_BYTE = 1.5;
 
 /** A minute costs as much as a thousand tokens of it. */
 const AUDIO_TOKENS_PER_SECOND = 17;
@@ -59,6 +64,8 @@ export function mediaTokens(
   switch (request.media) {
     case "IMAGES":
       return imageTokens(request, textTokens);
+    case "PREDICTION":
+      return predictionTokens(request.body, textTokens);
     case "SPEECH":
       return speechTokens(request.body, textTokens);
     case "TRANSCRIPT":
@@ -88,7 +95,28 @@ function imageTokens(request: MediaRequest, textTokens: (bytes: number) => numbe
   const output = count * (each + partial * TOKENS_OF_PARTIAL);
   const ofInputs = Math.min(asked.inputs, IMAGES_MAX) * TOKENS_OF_INPUT_IMAGE;
   const input = ofInputs + textTokens(asked.textBytes);
-  return { ...NO_TOKENS, input, output, parts: { imageInput: ofInputs, imageOutput: output } };
+  const parts = { imageInput: ofInputs, imageOutput: output, images: count };
+  return { ...NO_TOKENS, input, output, parts };
+}
+
+const PREDICTION_MEMBERS = new WantedMembers(["instances", "parameters"]);
+const INSTANCE_MEMBERS = new WantedMembers(["prompt"]);
+const PARAMETERS = new WantedMembers(["sampleCount"]);
+
+/** Of Imagen. What else is predicted, such as embeddings, has no prompt. */
+function predictionTokens(body: Buffer, textTokens: (bytes: number) => number): TokenUsage {
+  const [instances, parameters] = scanObject(body, PREDICTION_MEMBERS);
+  const given = instances === undefined ? [] : scanElements(body, instances);
+  const prompts = given.slice(0, IMAGES_MAX).filter((each) => {
+    return scanMember(body, each, INSTANCE_MEMBERS)[0] !== undefined;
+  }).length;
+  if (prompts === 0) return NO_TOKENS;
+  const [asked] = parameters === undefined ? [] : scanMember(body, parameters, PARAMETERS);
+  const ofEach = wholeOr(readNumber(body, asked), SAMPLES_DEFAULT);
+  const images = Math.min(prompts * ofEach, IMAGES_MAX);
+  const output = images * TOKENS_OF_GOOGLES;
+  const input = textTokens(body.length);
+  return { ...NO_TOKENS, input, output, parts: { imageOutput: output, images } };
 }
 
 const IMAGE_MEMBERS = new WantedMembers([
@@ -145,7 +173,9 @@ const SPEECH_MEMBERS = new WantedMembers(["input"]);
 
 function speechTokens(body: Buffer, textTokens: (bytes: number) => number): TokenUsage {
   const [text] = scanObject(body, SPEECH_MEMBERS);
-  const output = bytesOf(text) * SPEECH_TOKENS_PER_BYTE;
+  // However its letters are written in JSON.
+  const said = Buffer.byteLength(readString(body, text) ?? "");
+  const output = Math.ceil(said * SPEECH_TOKENS_PER_BYTE);
   const input = textTokens(body.length);
   return { ...NO_TOKENS, input, output, parts: { audioOutput: output } };
 }
@@ -154,7 +184,12 @@ function transcriptTokens({ body, contentType, isForm }: MediaRequest): TokenUsa
   // By reference, as some providers take it, it tells nothing of its length.
   if (!isForm) return NO_TOKENS;
   const { files } = readForm(body, contentType, NO_FIELDS);
-  const seconds = Math.ceil(files.reduce((sum, file) => sum + secondsOf(body, file), 0));
+  return transcriptOf(files.reduce((sum, file) => sum + secondsOf(body, file), 0));
+}
+
+/** Of so many seconds, whole ones begun. */
+export function transcriptOf(lasts: number): TokenUsage {
+  const seconds = Math.ceil(lasts);
   const input = seconds * AUDIO_TOKENS_PER_SECOND;
   const output = seconds * SAID_TOKENS_PER_SECOND;
   return { ...NO_TOKENS, input, output, parts: { audioInput: input, audioSeconds: seconds } };
@@ -162,41 +197,11 @@ function transcriptTokens({ body, contentType, isForm }: MediaRequest): TokenUsa
 
 const NO_FIELDS: ReadonlySet<string> = new Set();
 
-/** At most, by what the file begins with. */
-function secondsOf(body: Buffer, file: Span): number {
-  const told = waveSeconds(body, file);
-  if (told !== undefined) return told;
-  return bytesOf(file) / BYTES_PER_SECOND[formatOf(beginOf(body, file))];
+/** As its file tells, else at most, by what the file begins with. */
+function secondsOf(body: Buffer, { start, end }: Span): number {
+  const file = body.subarray(start, end);
+  return audioSeconds(file) ?? file.length / BYTES_PER_SECOND[formatOf(latin1(file, 0, 8))];
 }
-
-/**
- * Seconds of audio that a transcription is made of, where its files tell them, as WAV does; 0 where one does not. What
- * other formats hold depends on how they were packed.
- */
-export function toldSeconds({ media, body, contentType, isForm }: MediaRequest): number {
-  if (media !== "TRANSCRIPT" || !isForm) return 0;
-  const { files } = readForm(body, contentType, NO_FIELDS);
-  const seconds = files.map((file) => waveSeconds(body, file));
-  if (seconds.includes(undefined)) return 0;
-  return Math.ceil(seconds.reduce<number>((sum, each) => sum + (each ?? 0), 0));
-}
-
-/** Undefined for what is no WAV file. */
-function waveSeconds(body: Buffer, file: Span): number | undefined {
-  const begin = beginOf(body, file);
-  const isWhole = begin.length === WAVE_HEAD_BYTES;
-  if (!isWhole || !begin.startsWith("RIFF") || !begin.startsWith("WAVEfmt ", 8)) return undefined;
-  const perSecond = body.readUInt32LE(file.start + WAVE_RATE_AT);
-  return perSecond > 0 ? bytesOf(file) / Math.max(perSecond, BYTES_PER_SECOND.OPUS) : undefined;
-}
-
-function beginOf(body: Buffer, file: Span): string {
-  return latin1(body, file.start, Math.min(file.start + WAVE_HEAD_BYTES, file.end));
-}
-
-/** Up to the end of the rate, in bytes a second, that stands in a WAV file. */
-const WAVE_HEAD_BYTES = 32;
-const WAVE_RATE_AT = 28;
 
 function formatOf(begin: string): keyof typeof BYTES_PER_SECOND {
   if (/^(?:ID3|\xff[\xe2-\xff])/.test(begin)) return "MP3";

@@ -112,7 +112,8 @@ class Share {
 function costOfOthers(price: Price, parts: UsageParts): number {
   const audio = soundCount(parts.audioSeconds ?? 0) * soundRate(price.audioHour ?? 0);
   const searches = soundCount(parts.webSearches ?? 0) * soundRate(price.webSearches ?? 0);
-  return divideUp(audio, SECONDS_PER_HOUR) + divideUp(searches, SEARCHES_PER_PRICE);
+  const images = soundCount(parts.images ?? 0) * soundRate(price.perImage ?? 0);
+  return images + divideUp(audio, SECONDS_PER_HOUR) + divideUp(searches, SEARCHES_PER_PRICE);
 }
 
 interface Rates {

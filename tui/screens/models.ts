@@ -222,12 +222,14 @@ function priceLines(price: ModelPrice): readonly Detail[] {
     ["image out", price.imageOutputMicrosPerMillion],
     ["image cached", price.imageCacheReadMicrosPerMillion],
   ] as const;
-  const { audioHourMicros: hour, webSearchesMicrosPerThousand: searches } = price;
+  const { audioHourMicros: hour, perImageMicros: image } = price;
+  const { webSearchesMicrosPerThousand: searches } = price;
   return [
     ...amounts.flatMap(([label, micros]): Detail[] =>
       micros === undefined ? [] : [[label, `${money(micros)} per million tokens`]],
     ),
     ...(hour === undefined ? [] : [["audio", `${money(hour)} per hour`] as const]),
+    ...(image === undefined ? [] : [["image", `${money(image)} each`] as const]),
     ...(searches === undefined ? [] : [["searches", `${money(searches)} per thousand`] as const]),
     ...price.longContext.map((long): Detail => [
       `over ${count(long.aboveInputTokens)}`,

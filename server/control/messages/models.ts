@@ -127,6 +127,7 @@ function priceMessage(price: Price, source: string): MessageInitShape<typeof Mod
     ...optional("imageOutputMicrosPerMillion", price.imageOutput),
     ...optional("imageCacheReadMicrosPerMillion", price.imageCacheRead),
     ...optional("audioHourMicros", price.audioHour),
+    ...optional("perImageMicros", price.perImage),
     ...optional("webSearchesMicrosPerThousand", price.webSearches),
     longContext:
       longContextFrom === null
@@ -215,6 +216,7 @@ function partsOf(field: string, price: ModelPrice): PriceParts {
     imageOutput: price.imageOutputMicrosPerMillion,
     imageCacheRead: price.imageCacheReadMicrosPerMillion,
     audioHour: price.audioHourMicros,
+    perImage: price.perImageMicros,
     webSearches: price.webSearchesMicrosPerThousand,
   };
   const parts = Object.entries(given).flatMap(([name, value]) =>
@@ -224,10 +226,10 @@ function partsOf(field: string, price: ModelPrice): PriceParts {
 }
 
 function refuseUnpriceable(field: string, price: ModelPrice): void {
-  const why = "this server prices what replies tell, which is tokens, seconds and searches.";
-  const { perCallMicros, perImageMicros, source } = price;
+  const why =
+    "this server prices what replies tell, which is tokens, seconds, images and searches.";
+  const { perCallMicros, source } = price;
   refuse(`${field}.per_call_micros`, perCallMicros !== undefined, why);
-  refuse(`${field}.per_image_micros`, perImageMicros !== undefined, why);
   refuse(
     `${field}.source`,
     source !== "" && source !== ADMIN,
