@@ -117,6 +117,13 @@ test("searches and hours of audio are billed besides the tokens", () => {
   );
 });
 
+test("images are billed by their number besides the tokens, where a model is priced so", () => {
+  const perImage = { ...FLAT, perImage: 40_000 };
+  assert.equal(costWith({ images: 3 }, perImage), costWith({}, perImage)! + 120_000);
+  assert.equal(costWith({ images: 3 }, FLAT), costWith({}, FLAT));
+  assert.equal(costOf(perImage, { ...NO_TOKENS, parts: { images: 0 } }), 0);
+});
+
 test("long cache writes have a long-context price too", () => {
   const long = { ...AUDIO, longContextFrom: 5000, longContextCacheWrite: 7_500_000 };
   const parts = { cacheWriteLong: 1000 };

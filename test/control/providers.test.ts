@@ -160,6 +160,7 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
     imageCacheReadMicrosPerMillion: 7n,
     audioHourMicros: 8n,
     webSearchesMicrosPerThousand: 9n,
+    perImageMicros: 12n,
   };
   const longContext = [{ aboveInputTokens: 10n, cacheWriteLongMicrosPerMillion: 11n }];
   const again = await admin.providers.upsertModels({
@@ -172,8 +173,8 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
   }
   assert.equal(kept?.longContext[0]?.cacheWriteLongMicrosPerMillion, 11n);
 
-  assert.deepEqual(await fieldsOf({ prices: [{ ...price, perImageMicros: 3n }] }), [
-    "models[0].prices[0].per_image_micros",
+  assert.deepEqual(await fieldsOf({ prices: [{ ...price, perCallMicros: 3n }] }), [
+    "models[0].prices[0].per_call_micros",
   ]);
   assert.deepEqual(await fieldsOf({ prices: [{ inputMicrosPerMillion: 3n }] }), [
     "models[0].prices[0].output_micros_per_million",

@@ -224,7 +224,7 @@ test("a caller that wants bytes gets them, in order, and no credential goes to w
   assert.deepEqual(gateway.pool.outcomes, ["OK"]);
 });
 
-test("what was made or may still be has a cost that is not known, and what came to nothing cost nothing", async () => {
+test("what was made costs its number of images, what may still be has a cost that is not known, and what came to nothing cost nothing", async () => {
   const costOf = async (script: Script, abort?: AbortController): Promise<number | null> => {
     const before = gateway.sink.records.length;
     stub.script = script;
@@ -233,7 +233,7 @@ test("what was made or may still be has a cost that is not known, and what came 
     await client.images.generate(asked, options).catch(() => undefined);
     return (await gateway.sink.record(before + 1)).costMicros;
   };
-  assert.equal(await costOf(madeAt([urlOf("1.png")], replyImage(PNG))), null);
+  assert.equal(await costOf(madeAt([urlOf("1.png")], replyImage(PNG))), 1 + 2 * 6_240);
   assert.equal(await costOf(madeAt([urlOf("1.png")], replyJson(404, "{}"))), null);
   const abort = new AbortController();
   const leave: Script = (received, res) => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Estimate } from "../../server/core/call.js";
+import { type CallRecord, type Estimate, NO_TOKENS } from "../../server/core/call.js";
+import { wave } from "../support/audio-files.js";
+import { M4A, MP3 } from "../support/audio-samples.js";
 import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { startGateway, type TestGateway } from "./fixture.js";
 
@@ -81,22 +83,31 @@ test("images that are sent along or named reserve what they are as input, in a f
 test("speech reserves by the text that is spoken", async () => {
   const short = await reserved(SPEECH, { input: "x".repeat(100) });
   const long = await reserved(SPEECH, { input: "x".repeat(4000) });
-  assert.equal(long.maxOutputTokens - short.maxOutputTokens, 3900 * 2);
+  assert.equal(long.maxOutputTokens - short.maxOutputTokens, 3900 * 1.5);
   assert.equal(long.parts?.audioOutput, long.maxOutputTokens);
+  const written = await gateway.fetch(SPEECH, {
+    method: "POST",
+    body: '{"model":"m","input":"\\u4f60\\u597d"}',
+  });
+  await written.text();
+  assert.equal(gateway.limiter.estimates.at(-1)?.maxOutputTokens, 9, "however it is written");
 });
 
 test("a transcription reserves by the seconds that its file may last, as its format says", async () => {
-  const wav = Buffer.alloc(320_044);
-  wav.write("RIFF\0\0\0\0WAVEfmt ", "latin1");
-  wav.writeUInt32LE(32_000, 28);
+  const wav = wave(10);
+  const lying = Buffer.from(wav);
+  lying.writeUInt32LE(0xffffffff, 28);
   const mp3 = Buffer.alloc(320_000);
   mp3.write("ID3");
   for (const [file, seconds] of [
     [wav, 11],
+    [lying, 11],
+    [MP3, 2],
+    [M4A, 2],
     [mp3, 80],
     [Buffer.concat([Buffer.from([0xff, 0xfb]), mp3.subarray(2)]), 80],
     [Buffer.alloc(320_000), 160],
-    [Buffer.concat([wav.subarray(0, 28), Buffer.alloc(32_000)]), 17],
+    [Buffer.concat([wav.subarray(0, 20), Buffer.alloc(31_980)]), 16],
     [Buffer.from("RIFF"), 1],
   ] as const) {
     const { parts, inputTokens } = await reserved(TRANSCRIPTIONS, form({}, file));
@@ -146,7 +157,8 @@ test("speech that is asked for as events is a stream: shown, counted and ended a
   const played = stub.script;
   for (const [said, status, output] of [
     [delta + delta + done, "SUCCESS", 101],
-    [delta + delta, "ERROR", 0],
+    // Cut off: what was set aside, for the provider may have made all of it.
+    [delta + delta, "ERROR", 2],
   ] as const) {
     stub.script = (_received, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
@@ -174,53 +186,146 @@ test("speech that is asked for as events is a stream: shown, counted and ended a
   stub.script = played;
 });
 
-test("a transcription of which nothing is told costs the seconds that its WAV file tells, as an estimate", async () => {
-  gateway.router.price = { audioHour: 360_000 };
-  const wave = (seconds: number): Uint8Array => {
-    const file = Buffer.alloc(32_000 * seconds);
-    file.write("RIFF");
-    file.write("WAVEfmt ", 8);
-    file.writeUInt32LE(32_000, 28);
-    return file;
+/** One call for each reply, and what came of it. */
+async function settled(
+  path: string,
+  body: object | FormData,
+  reply: { readonly body: string | Buffer; readonly type?: string },
+): Promise<CallRecord> {
+  const { length } = gateway.sink.records;
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": reply.type ?? "application/json" });
+    res.end(reply.body);
   };
-  const untold = "00:00 --> 00:60\nHello.\n";
-  const told = JSON.stringify({ text: "Hello.", usage: { type: "duration", seconds: 3 } });
-  const calls = gateway.sink.records.length;
+  const asked = await (body instanceof FormData
+    ? gateway.fetch(path, { method: "POST", body })
+    : gateway.post(path, { model: "m", ...body }));
+  assert.equal(await asked.text(), reply.body.toString());
+  return gateway.sink.record(length + 1);
+}
+
+test("a transcription of which nothing is told lasts as its reply shows, else as its files do, as an estimate", async () => {
+  gateway.router.price = { audioHour: 360_000 };
+  const vtt = "WEBVTT\n\n00:00.000 --> 01:12.500\nHello.\n";
+  const srt = "1\n00:00:00,000 --> 01:00:01,500\n--> 00:00:01,000\n\n";
+  const verbose = JSON.stringify({ task: "transcribe", duration: 12.3, text: "x", segments: [] });
+  const quoted = JSON.stringify({ duration: "12.3", text: "x" });
+  const junk = Buffer.alloc(9_000, 1);
+  const text = "text/plain; charset=utf-8";
   try {
-    for (const [at, [body, type, files, parts, usageSource, isPriced]] of (
-      [
-        [untold, "text/vtt", [wave(60)], { audioSeconds: 60 }, "ESTIMATED", true],
-        ["Hello.", "text/plain", [wave(2), wave(1)], { audioSeconds: 3 }, "ESTIMATED", true],
-        [
-          '{"text":"Hello."}',
-          "application/json",
-          [wave(9)],
-          { audioSeconds: 9 },
-          "ESTIMATED",
-          true,
-        ],
-        [told, "application/json", [wave(60)], { audioSeconds: 3 }, "PROVIDER", true],
-        ["Hello.", "text/plain", [Buffer.alloc(9_000, 1)], undefined, "NONE", false],
-        ["Hello.", "text/plain", [wave(2), Buffer.alloc(9_000, 1)], undefined, "NONE", false],
-      ] as const
-    ).entries()) {
-      stub.script = replyJson(200, body, { "content-type": type });
-      const sent = form({ response_format: "vtt" }, ...files);
-      const reply = await gateway.fetch(TRANSCRIPTIONS, { method: "POST", body: sent });
-      assert.equal(await reply.text(), body);
-      const record = await gateway.sink.record(calls + at + 1);
-      assert.deepEqual(record.tokens.parts, parts, body);
-      assert.equal(record.usageSource, usageSource);
-      assert.equal(record.costMicros !== null, isPriced);
+    for (const [body, type, files, audioSeconds] of [
+      ["Hello.", text, [wave(60)], 61],
+      ["Hello.", text, [wave(2), wave(1)], 4],
+      ["Hello.", text, [MP3], 2],
+      ['{"text":"Hello."}', "application/json", [wave(9)], 10],
+      ["Hello.", text, [junk], 5],
+      ["Hello.", text, [wave(2), junk], 7],
+      [vtt, "text/vtt", [wave(2)], 73],
+      [srt, "application/x-subrip", [wave(2)], 3_602],
+      [vtt, "text/vtt", [wave(100)], 101],
+      // A text that nobody says in so short a time.
+      ["x".repeat(6_000), text, [wave(2)], 100],
+      [verbose, "application/json", [wave(60)], 13],
+      [quoted, "application/json", [wave(60)], 13],
+      ['{"duration":-1,"text":"x"}', "application/json", [wave(3)], 4],
+      ["x".repeat(150), text, [], 10],
+    ] as const) {
+      const { tokens, usageSource, costMicros } = await settled(
+        TRANSCRIPTIONS,
+        form({ response_format: "vtt" }, ...files),
+        { body, type },
+      );
+      assert.deepEqual(tokens, { ...NO_TOKENS, parts: { audioSeconds } }, body.slice(0, 80));
+      assert.equal(usageSource, "ESTIMATED");
+      assert.notEqual(costMicros, null);
     }
-    gateway.router.price = null;
-    const reply = await gateway.fetch(TRANSCRIPTIONS, {
-      method: "POST",
-      body: form({}, wave(60)),
+    const told = JSON.stringify({ text: "Hello.", usage: { type: "duration", seconds: 3 } });
+    const { tokens, usageSource } = await settled(TRANSCRIPTIONS, form({}, wave(60)), {
+      body: told,
     });
-    await reply.text();
-    assert.equal((await gateway.sink.record(calls + 7)).costMicros, null);
+    assert.deepEqual(tokens.parts, { audioSeconds: 3 });
+    assert.equal(usageSource, "PROVIDER");
+    // Tokens are told of a model that is paid by the hour.
+    const inTokens = JSON.stringify({ text: "Hello.", usage: USAGE });
+    const record = await settled(TRANSCRIPTIONS, form({}, wave(60)), { body: inTokens });
+    assert.deepEqual([record.tokens.input, record.tokens.parts], [3, { audioSeconds: 61 }]);
   } finally {
     gateway.router.price = null;
+  }
+  const { tokens } = await settled(TRANSCRIPTIONS, form({}, wave(10)), { body: "x", type: text });
+  assert.deepEqual([tokens.input, tokens.output], [11 * 17, 11 * 6], "in tokens");
+});
+
+test("images of which nothing is told cost their number, that of the reply where it shows one", async () => {
+  const image = { b64_json: "AAAA" };
+  const reply = (count: number): { body: string } => {
+    return {
+      body: JSON.stringify({ created: 1, data: Array.from({ length: count }, () => image) }),
+    };
+  };
+  const asked = { prompt: "x", n: 4, quality: "low", size: "1024x1024" };
+  gateway.router.price = { perImage: 40_000 };
+  try {
+    for (const [made, images] of [
+      [reply(4), 4],
+      [reply(1), 1],
+      [reply(0), 0],
+      [{ body: '{"created":1}' }, 4],
+      [{ body: "PNG", type: "image/png" }, 4],
+    ] as const) {
+      const { tokens, usageSource } = await settled(IMAGES, asked, made);
+      assert.deepEqual(tokens, { ...NO_TOKENS, parts: { images } }, made.body);
+      assert.equal(usageSource, "ESTIMATED");
+    }
+    const told = { body: JSON.stringify({ data: [image, image], usage: USAGE }) };
+    const { tokens, usageSource } = await settled(IMAGES, asked, told);
+    assert.deepEqual([tokens.input, tokens.output, tokens.parts], [3, 4, { images: 2 }]);
+    assert.equal(usageSource, "PROVIDER");
+  } finally {
+    gateway.router.price = null;
+  }
+  const { tokens } = await settled(IMAGES, asked, reply(2));
+  assert.deepEqual([tokens.output, tokens.parts?.imageOutput], [2 * 272, 2 * 272], "in tokens");
+});
+
+test("speech of which nothing is told costs what its text may take", async () => {
+  const body = Buffer.from("sound");
+  const { tokens, usageSource } = await settled(
+    SPEECH,
+    { input: "x".repeat(100) },
+    { body, type: "audio/mpeg" },
+  );
+  assert.equal(tokens.output, 150);
+  assert.equal(tokens.parts?.audioOutput, 150);
+  assert.ok(tokens.input > 25);
+  assert.equal(usageSource, "ESTIMATED");
+});
+
+test("Imagen costs the images that it made; what else is predicted is not guessed", async (t) => {
+  const google = await startGateway({
+    providers: [
+      { baseUrl: `${stub.origin}/v1beta`, dialect: "GEMINI", authStyle: "X_GOOG_API_KEY" },
+    ],
+  });
+  t.after(() => google.close());
+  google.router.price = { perImage: 40_000 };
+  const predictions = [{ bytesBase64Encoded: "AAAA" }, { bytesBase64Encoded: "AAAA" }];
+  const prompt = { prompt: "x" };
+  for (const [asked, made, reserved, images] of [
+    [{ instances: [prompt], parameters: { sampleCount: 2 } }, predictions, 2, 2],
+    [{ instances: [prompt, prompt], parameters: { sampleCount: 3 } }, predictions, 6, 2],
+    [{ instances: [prompt] }, predictions, 4, 2],
+    [{ instances: [prompt], parameters: { sampleCount: 1e300 } }, undefined, 1_000, 1_000],
+    [{ instances: [{ content: "embed" }] }, [{ embeddings: {} }], undefined, undefined],
+  ] as const) {
+    stub.script = replyJson(200, JSON.stringify({ predictions: made }));
+    const { length } = google.sink.records;
+    const reply = await google.post("/v1beta/models/imagen-4:predict", asked);
+    assert.equal(reply.status, 200, await reply.text());
+    assert.equal(google.limiter.estimates.at(-1)?.parts?.images, reserved);
+    const { tokens, usageSource, costMicros } = await google.sink.record(length + 1);
+    assert.deepEqual(tokens.parts, images === undefined ? undefined : { images });
+    assert.equal(usageSource, images === undefined ? "NONE" : "ESTIMATED");
+    assert.equal(costMicros === null, images === undefined);
   }
 });

@@ -315,7 +315,7 @@ test("a reply without usage is estimated and says so; one that costs no tokens i
   assert.equal(openai.sink.records[1]?.modelAsked, "omni-moderation-latest");
 });
 
-test("where a reply does not say what it made, its cost is not known; a refusal costs nothing", async () => {
+test("where a reply does not say what it made, it costs what was set aside; a refusal costs nothing", async () => {
   const speech = { model: "gpt-4o-mini-tts", input: "x" };
   stub.script = (_received, res) => {
     res.writeHead(200, { "content-type": "audio/mpeg" });
@@ -330,7 +330,7 @@ test("where a reply does not say what it made, its cost is not known; a refusal 
     .then((reply) => reply.text());
   assert.deepEqual(
     openai.sink.records.map(({ costMicros }) => costMicros),
-    [null, 0, 11],
+    [14, 0, 11],
   );
 });
 
