@@ -170,9 +170,7 @@ const hostile = fc
 /** A begin that is known, and then one piece again and again. */
 const endless = fc
   .tuple(
-    fc.constantFrom(
-      ...["fffb9064", "664c6143", "4f676753", "0000000866747970", "1a45dfa380", "494433"],
-    ),
+    fc.constantFrom("fffb9064", "664c6143", "4f676753", "0000000866747970", "1a45dfa380", "494433"),
     fc.constantFrom(0, 4, 30, 200, 1_000),
     fc.constantFrom(...Object.values(samples)),
     fc.uint8Array({ minLength: 1, maxLength: 12 }),

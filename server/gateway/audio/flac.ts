@@ -7,6 +7,8 @@ const RATES = [
 /** A head and a check sum are longer than this. */
 const FRAME_BYTES_MIN = 6;
 const CHANNELS_LAST = 10;
+/** Bytes behind the number of a frame that say how many samples it has, by the code that it has for them. */
+const SIZE_BYTES: readonly number[] = [0, 0, 0, 0, 0, 0, 1, 2];
 
 /**
  * Seconds of a FLAC file: the sum of its frames, each of which is known by the check sum of its head. The number of
@@ -38,12 +40,11 @@ function frameSeconds(file: Buffer, at: number, streamRate: number): number {
   const sizeCode = (file[at + 2] ?? 0) >>> 4;
   const rateCode = (file[at + 2] ?? 0) & 15;
   const layout = file[at + 3] ?? 0xff;
-  if (sizeCode === 0 || rateCode === 15 || layout >>> 4 > CHANNELS_LAST || (layout & 1) !== 0)
-    return 0;
+  if (sizeCode === 0 || rateCode === 15 || layout >>> 4 > CHANNELS_LAST) return 0;
   // The number of the frame is as long as its first byte begins with ones, as letters in UTF-8 are.
   const sizeAt = at + 4 + Math.max(1, Math.clz32(~((file[at + 4] ?? 0) << 24)));
-  const rateAt = sizeAt + (sizeCode === 6 ? 1 : sizeCode === 7 ? 2 : 0);
-  const end = rateAt + (rateCode < 12 ? 0 : rateCode === 12 ? 1 : 2);
+  const rateAt = sizeAt + (SIZE_BYTES[sizeCode] ?? 0);
+  const end = rateAt + Math.max(0, Math.min(rateCode - 11, 2));
   if (crc8(file, at, end) !== file[end]) return 0;
   const rate = rateOf(file, rateCode, rateAt) || streamRate;
   return rate > 0 ? samplesOf(file, sizeCode, sizeAt) / rate : 0;

@@ -161,8 +161,8 @@ function addSizes(
   const frames = file.readUInt32BE(at + 4);
   track.frames += frames;
   track.bytes += each * frames;
-  const table = Math.min(end, at + 8 + frames * 4);
-  for (let entry = at + 8; each === 0 && entry + 4 <= table; entry += 4) {
+  const table = each > 0 ? 0 : Math.min(end, at + 8 + frames * 4);
+  for (let entry = at + 8; entry + 4 <= table; entry += 4) {
     if (!steps.take()) return false;
     track.bytes += file.readUInt32BE(entry);
   }
