@@ -43,16 +43,17 @@ test("a version never stands twice and a vendor's own version is kept", () => {
   );
 });
 
-test("uploads go to their own tree above the version, which is the base URL's where it has one", () => {
+test("uploads and downloads go to their own trees above the version, which is the base URL's where it has one", () => {
   const google = "https://generativelanguage.googleapis.com";
   for (const [base, version, wanted] of [
-    [`${google}/v1beta`, "v1", "/upload/v1beta/files?upload_id=1"],
-    [`${google}/v1beta/`, "v1beta", "/upload/v1beta/files?upload_id=1"],
-    [google, "v1", "/upload/v1/files?upload_id=1"],
-    [`${google}/proxy/v1`, "v1beta", "/proxy/upload/v1/files?upload_id=1"],
+    [`${google}/v1beta`, "upload/v1", "/upload/v1beta/files?upload_id=1"],
+    [`${google}/v1beta/`, "upload/v1beta", "/upload/v1beta/files?upload_id=1"],
+    [google, "upload/v1", "/upload/v1/files?upload_id=1"],
+    [`${google}/proxy/v1`, "upload/v1beta", "/proxy/upload/v1/files?upload_id=1"],
+    [`${google}/v1beta`, "download/v1", "/download/v1beta/files?upload_id=1"],
   ] as const) {
     const provider = { baseUrl: base, authStyle: "X_GOOG_API_KEY", dialect: "GEMINI" } as const;
-    const url = endpointUrl(provider, `/upload/${version}/files?upload_id=1`, "");
+    const url = endpointUrl(provider, `/${version}/files?upload_id=1`, "");
     assert.equal(url, `${google}${wanted}`);
   }
 });

@@ -74,7 +74,8 @@ export function endpointUrl(
   upstreamModel: string,
 ): string {
   const base = new URL(provider.baseUrl);
-  if (path.startsWith(UPLOADS)) return uploadUrl(base, path);
+  const tree = TREE.exec(path)?.[0];
+  if (tree !== undefined) return urlInTree(base, path, tree);
   if (provider.authStyle === "AZURE") return azureUrl(base, path, upstreamModel);
   if (provider.dialect === "OPENAI" && isDashScopeNative(base) && !DASHSCOPE_OWN.test(path)) {
     return joinUrl(`${base.origin}/compatible-mode/v1`, path);
@@ -100,16 +101,16 @@ function azureUrl(base: URL, path: string, deployment: string): string {
   return joinUrl(root === "" ? `${base.origin}/openai/v1` : base.href, path);
 }
 
-/** Google's uploads have their own tree, in which the version comes second; the base URL's wins there too. */
-const UPLOADS = "/upload/";
+/** Google's uploads and downloads have trees of their own, in which the version comes second; the base URL's wins there too. */
+const TREE = /^\/(?:up|down)load\//;
 
-function uploadUrl(base: URL, path: string): string {
+function urlInTree(base: URL, path: string, tree: string): string {
   const root = trimSlashes(base.pathname);
   const last = root.lastIndexOf("/");
   const version = root.slice(last + 1);
   if (!VERSION_SEGMENT.test(version)) return joinUrl(base.href, path);
   const above = `${base.origin}${root.slice(0, last)}${base.search}`;
-  return joinUrl(above, UPLOADS + version + withoutVersion(path.slice(UPLOADS.length - 1)));
+  return joinUrl(above, tree + version + withoutVersion(path.slice(tree.length - 1)));
 }
 
 /** What Azure has once for each deployment; files, batches, responses, what was stored and models it has once for all. */

@@ -53,6 +53,12 @@ test("a reply says what is kept, whatever else stands in it", () => {
   assert.deepEqual(keptIds(json({ name: "cachedContents/c", id: "x" }), "GEMINI"), [
     "cachedContents/c",
   ]);
+  const results = { responsesFile: "files/batch-b" };
+  const done = { name: "batches/b", metadata: { output: results, model: "m" }, response: results };
+  assert.deepEqual(keptIds(json(done), "GEMINI"), ["batches/b", "files/batch-b", "files/batch-b"]);
+  assert.deepEqual(keptIds(json({ name: "batches/b", metadata: null, response: 7 }), "GEMINI"), [
+    "batches/b",
+  ]);
   for (const text of ["", "[]", "7", "<html>", '{"id": "a", "id": "b"}', '{"id":']) {
     keptIds(Buffer.from(text), "OPENAI");
   }

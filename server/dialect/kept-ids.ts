@@ -14,16 +14,20 @@ const REPLY_BYTES_MAX = 64 * 1024;
 /** A response says its id first. */
 const OPENING_BYTES = 512;
 
-/** Which members of a reply say ids, and which of an object inside it. */
+/** Which members of an object say ids, and which hold objects that do. */
 interface Kept {
+  /** Those that hold objects come first. */
   readonly members: WantedMembers;
-  readonly ofFile: WantedMembers;
+  readonly inside: readonly Kept[];
 }
 
-const OF_OPENAI: Kept = {
-  members: new WantedMembers([
-    // What an upload has become.
-    "file",
+function kept(ids: readonly string[], inside: Readonly<Record<string, Kept>> = {}): Kept {
+  const members = new WantedMembers([...Object.keys(inside), ...ids]);
+  return { members, inside: Object.values(inside) };
+}
+
+const OF_OPENAI = kept(
+  [
     "id",
     "input_file_id",
     "output_file_id",
@@ -32,13 +36,17 @@ const OF_OPENAI: Kept = {
     "first_id",
     "last_id",
     "next_page",
-  ]),
-  ofFile: new WantedMembers(["id"]),
-};
-const OF_GEMINI: Kept = {
-  members: new WantedMembers(["file", "name", "nextPageToken"]),
-  ofFile: new WantedMembers(["name"]),
-};
+  ],
+  // What an upload has become.
+  { file: kept(["id"]) },
+);
+/** Of a batch that is done. */
+const RESULTS = kept(["responsesFile"]);
+const OF_GEMINI = kept(["name", "nextPageToken"], {
+  file: kept(["name"]),
+  metadata: kept([], { output: RESULTS }),
+  response: RESULTS,
+});
 const KEPT: Readonly<Record<Dialect, Kept>> = {
   OPENAI: OF_OPENAI,
   ANTHROPIC: OF_OPENAI,
@@ -61,11 +69,19 @@ const ANY_ID = /^(.+)$/;
 const FILE_URI = /(?:^|\/)(files\/[\w-]+)$/;
 const CACHE_NAME = /^(cachedContents\/[\w-]+)$/;
 
+const FILE_NAME = /^(files\/[\w-]+)$/;
+
 const FILE = named("file_id", ANY_ID);
 const FILES = named("file_ids", ANY_ID);
 /** Vendors' own skills have other names. */
 const SKILL = named("skill_id", /^(skill_.+)$/);
 const FILE_URIS = [named("fileUri", FILE_URI), named("file_uri", FILE_URI)];
+
+const OF_GENERATE = [
+  named("cachedContent", CACHE_NAME),
+  named("cached_content", CACHE_NAME),
+  ...FILE_URIS,
+];
 
 /**
  * What requests of each kind name. Where calls of tools hold their arguments as JSON, as at Anthropic, an argument may have
@@ -73,6 +89,7 @@ const FILE_URIS = [named("fileUri", FILE_URI), named("file_uri", FILE_URI)];
  */
 export const NAMED = {
   nothing: [],
+  batch: [named("input_file_id", ANY_ID)],
   files: [FILES],
   chat: [FILE],
   responses: [
@@ -84,7 +101,8 @@ export const NAMED = {
   ],
   messages: [named("file_id", /^(file_.+)$/), SKILL],
   caches: FILE_URIS,
-  generate: [named("cachedContent", CACHE_NAME), named("cached_content", CACHE_NAME), ...FILE_URIS],
+  generate: OF_GENERATE,
+  generateBatch: [named("fileName", FILE_NAME), named("file_name", FILE_NAME), ...OF_GENERATE],
 } as const satisfies Record<string, readonly NamedMember[]>;
 
 /** A text, or a list that begins with one. */
@@ -95,16 +113,27 @@ const RESPONSE_ID = /(?:^|^data:\s*|"response"\s*:)\s*\{\s*"id"\s*:\s*"([^"\\]{1
 /** Of a thing, which may name others, and of a page of a list. */
 export function keptIds(reply: Buffer, dialect: Dialect): readonly string[] {
   if (reply.length > REPLY_BYTES_MAX) return [];
-  const { members, ofFile } = KEPT[dialect];
+  const said = KEPT[dialect];
   try {
-    const [file, ...ids] = scanObject(reply, members);
-    const inside: readonly (Span | undefined)[] =
-      file === undefined ? [] : scanMember(reply, file, ofFile);
-    return [...ids, ...inside].flatMap((span) => readString(reply, span) ?? []);
+    return idsAt(reply, scanObject(reply, said.members), said);
   } catch {
     // No object, or one that can be read in two ways: the caller gets it as it is.
     return [];
   }
+}
+
+/** `spans`: of the members. */
+function idsAt(
+  reply: Buffer,
+  spans: readonly (Span | undefined)[],
+  { inside }: Kept,
+): readonly string[] {
+  const ids = spans.slice(inside.length).flatMap((span) => readString(reply, span) ?? []);
+  const deeper = inside.flatMap((said, at) => {
+    const span = spans[at];
+    return span === undefined ? [] : idsAt(reply, scanMember(reply, span, said.members), said);
+  });
+  return [...ids, ...deeper];
 }
 
 /** What a request names in these members, the first of each. What is said in a text is quoted there, and names nothing. */

@@ -71,7 +71,6 @@ const OPENAI_MEMBERS = new WantedMembers([
 ]);
 const ID_MEMBER = new WantedMembers(["id"]);
 const MODEL_MEMBER = new WantedMembers(["model"]);
-const BATCH_MEMBERS = new WantedMembers(["input_file_id"]);
 const ANTHROPIC_MEMBERS = new WantedMembers([
   "model",
   "stream",
@@ -102,12 +101,6 @@ export function headOfJson(body: Buffer, dialect: Dialect): BodyHead {
     default:
       return unreachable(dialect);
   }
-}
-
-/** Reads the JSON body of a batch that works off an uploaded file. Throws Fault `malformed_request`. */
-export function headOfBatch(body: Buffer): BodyHead {
-  const [input] = scanObject(body, BATCH_MEMBERS);
-  return { ...NO_BODY, from: readString(body, input) ?? "" };
 }
 
 const FORM_FIELDS: ReadonlySet<string> = new Set(["model", "stream"]);

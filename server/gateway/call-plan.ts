@@ -12,14 +12,7 @@ import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passage, Passages } from "./passages.js";
 import type { Router } from "./ports.js";
-import {
-  type BodyHead,
-  headOfBatch,
-  headOfForm,
-  headOfJson,
-  headOfResource,
-  NO_BODY,
-} from "./body-head.js";
+import { type BodyHead, headOfForm, headOfJson, headOfResource, NO_BODY } from "./body-head.js";
 import type { GatewayLimits } from "./limits.js";
 import { modelsBeside, modelsOfBatch } from "./named-models.js";
 import { refuseInPool } from "./pool-things.js";
@@ -117,21 +110,15 @@ export function planCall(input: PlanInput): CallPlan {
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */
 function allowNamed({ asked, match, head, body, principal, context }: PlanInput): void {
   const { router } = context;
-  const { namesFile, namesModels, method, model, modelDefault, billsUntold } = match.endpoint;
+  const { batch, method, model, modelDefault, billsUntold } = match.endpoint;
   if (modelDefault !== undefined && billsUntold && asked.bodyHead.model === undefined) {
     throw new Fault(
       "model_not_allowed",
       "Your client key allows some models only, so the request must name its model.",
     );
   }
-  if (namesFile) {
-    throw new Fault(
-      "model_not_allowed",
-      "Your client key allows some models only, and a batch names its models in a file that is not looked into.",
-    );
-  }
   const isJson = model === "BODY" || (model === "FORM" && saysJson(head));
-  const named = namesModels ? modelsOfBatch(body) : [];
+  const named = batch === undefined ? [] : modelsOfBatch(body, batch);
   const beside = isJson && method === "POST" ? modelsBeside(body) : [];
   for (const each of [...named, ...beside]) routeOf(router, each, principal);
 }
@@ -156,7 +143,6 @@ function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
   const { endpoint } = match;
   if (endpoint.method !== "POST") return NO_BODY;
   if (isForm(match, head)) return headOfForm(body, head.contentType);
-  if (endpoint.namesFile) return headOfBatch(body);
   // Uploads name no model, and a cancellation has no body at all.
   if (endpoint.model === "NONE") return NO_BODY;
   if (endpoint.model === "BODY" && endpoint.dialect === "GEMINI") return headOfResource(body);

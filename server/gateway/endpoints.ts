@@ -2,6 +2,7 @@ import type { Dialect } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import type { Media } from "./media-estimate.js";
 import { NAMED, type NamedMember } from "../dialect/kept-ids.js";
+import { BATCHES, type BatchForm } from "./named-models.js";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
@@ -37,10 +38,8 @@ export interface Endpoint {
   readonly idPrefix: string;
   /** Members of the JSON body that name things in a provider's account, and the call belongs where they are. */
   readonly names: readonly NamedMember[];
-  /** The JSON body names an uploaded file that holds requests. */
-  readonly namesFile: boolean;
-  /** The JSON body holds requests, each of which names a model. */
-  readonly namesModels: boolean;
+  /** Where the JSON body has further requests, which may name models; undefined where it is no batch. */
+  readonly batch: BatchForm | undefined;
   /** The reply says where the results of batches lie. */
   readonly namesResults: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
@@ -73,8 +72,7 @@ const DEFAULTS = {
   keeps: "NOTHING",
   idPrefix: "",
   names: NAMED.nothing,
-  namesFile: false,
-  namesModels: false,
+  batch: undefined,
   namesResults: false,
   counts: false,
   uploads: false,
@@ -214,7 +212,7 @@ const OPENAI: readonly Endpoint[] = [
   row("GET", "OPENAI", "/v1/skills/{id}/versions/{item}"),
   row("DELETE", "OPENAI", "/v1/skills/{id}/versions/{item}"),
   row("GET", "OPENAI", "/v1/skills/{id}/versions/{item}/content", DOWNLOAD),
-  row("POST", "OPENAI", "/v1/batches", { ...MADE, namesFile: true }),
+  row("POST", "OPENAI", "/v1/batches", { ...MADE, names: NAMED.batch, batch: BATCHES.openai }),
   row("GET", "OPENAI", "/v1/batches", KEPT),
   row("GET", "OPENAI", "/v1/batches/{id}", KEPT),
   row("POST", "OPENAI", "/v1/batches/{id}/cancel", MADE),
@@ -229,7 +227,7 @@ const ANTHROPIC: readonly Endpoint[] = [
     ...MADE,
     ...RESULTS,
     names: NAMED.messages,
-    namesModels: true,
+    batch: BATCHES.anthropic,
   }),
   row("GET", "ANTHROPIC", "/v1/messages/batches", { ...KEPT, ...RESULTS }),
   row("GET", "ANTHROPIC", "/v1/messages/batches/{id}", RESULTS),
@@ -282,14 +280,22 @@ const GEMINI: readonly Endpoint[] = [
 
 const FILES: Options = { idPrefix: "files/" };
 const CACHES: Options = { idPrefix: "cachedContents/" };
+const BATCH: Options = { idPrefix: "batches/" };
+const GEMINI_BATCH: Options = {
+  ...KEPT,
+  model: "PATH",
+  names: NAMED.generateBatch,
+  batch: BATCHES.gemini,
+};
 
-/** What Gemini keeps. Files come in by uploads of their own protocol. */
+/** What Gemini keeps. Files come in by uploads of their own protocol, and have a second address to be fetched at. */
 const GEMINI_THINGS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => [
   row("POST", "GEMINI", `/upload/${version}/files`, { ...MADE, uploads: true }),
   row("GET", "GEMINI", `/${version}/files`, KEPT),
   row("GET", "GEMINI", `/${version}/files/{id}`, FILES),
   row("DELETE", "GEMINI", `/${version}/files/{id}`, FILES),
   row("GET", "GEMINI", `/${version}/files/{id}:download`, { ...FILES, ...DOWNLOAD }),
+  row("GET", "GEMINI", `/download/${version}/files/{id}:download`, { ...FILES, ...DOWNLOAD }),
   row("POST", "GEMINI", `/${version}/cachedContents`, {
     ...KEPT,
     tokens: "IN",
@@ -299,6 +305,12 @@ const GEMINI_THINGS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => 
   row("GET", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
   row("PATCH", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
   row("DELETE", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
+  row("POST", "GEMINI", `/${version}/models/{model}:batchGenerateContent`, GEMINI_BATCH),
+  row("POST", "GEMINI", `/${version}/models/{model}:asyncBatchEmbedContent`, GEMINI_BATCH),
+  row("GET", "GEMINI", `/${version}/batches`, KEPT),
+  row("GET", "GEMINI", `/${version}/batches/{id}`, { ...BATCH, ...KEPT }),
+  row("DELETE", "GEMINI", `/${version}/batches/{id}`, BATCH),
+  row("POST", "GEMINI", `/${version}/batches/{id}:cancel`, { ...BATCH, ...NO_MODEL }),
 ]);
 
 const GEMINI_MODELS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => [

@@ -43,17 +43,25 @@ test("APIs that share a path are told apart by whose client asks", () => {
       assert.equal(match("GET", path, dialect).endpoint.dialect, dialect);
     }
   }
-  assert.equal(match("GET", "/v1/batches", "GEMINI").endpoint.dialect, "OPENAI");
+  for (const path of ["/v1/batches", "/v1/batches/b"]) {
+    for (const dialect of ["OPENAI", "GEMINI"] as const) {
+      assert.equal(match("GET", path, dialect).endpoint.dialect, dialect);
+    }
+    assert.equal(match("GET", path, "ANTHROPIC").endpoint.dialect, "OPENAI");
+  }
   assert.equal(match("GET", "/v1beta/models").endpoint.dialect, "GEMINI");
 });
 
 test("what a model is asked to do, and nobody here does, is no wrong method of the model itself", () => {
   for (const [method, path] of [
-    ["POST", "/v1/models/m:batchGenerateContent"],
-    ["POST", "/v1beta/models/m:batchGenerateContent"],
+    ["POST", "/v1beta1/publishers/google/models/m:batchGenerateContent"],
     ["POST", "/v1beta/models/m:predictLongRunning"],
     ["GET", "/v1beta/models/veo/operations/o1"],
-    ["GET", "/v1beta/batches/b"],
+    ["PATCH", "/v1beta/batches/b:updateGenerateContentBatch"],
+    ["GET", "/v1beta/batches/b:results"],
+    ["POST", "/v1/batches/b:retry"],
+    ["GET", "/v1beta/batches/b/results"],
+    ["GET", "/v1beta/files/f:get"],
     ["GET", "/v1beta/operations/o1"],
     ["POST", "/v1beta/files:register"],
   ] as const) {
@@ -61,6 +69,10 @@ test("what a model is asked to do, and nobody here does, is no wrong method of t
     assert.match(why, /Gemini's API are served: generateContent, .*\bpredict, .*files/, path);
     assert.doesNotMatch(why, /responses|messages/);
   }
+  assert.match(refusal("POST", "/v1beta/interactions"), /, models; not interactions\.$/);
+  assert.match(refusal("GET", "/v1/interactions/i", "GEMINI"), /; not interactions\.$/);
+  assert.match(refusal("POST", "/v1beta/models/m:predictLongRunning"), /; not predictLongRunning/);
+  assert.doesNotMatch(refusal("POST", "/v1beta/files:register"), /; not/);
   assert.deepEqual(matchEndpoint("POST", "/v1/models/gpt-4o", "OPENAI"), { allow: ["GET"] });
   assert.deepEqual(matchEndpoint("DELETE", "/v1/models/ft:gpt-4o", "OPENAI"), { allow: ["GET"] });
 });
@@ -131,6 +143,7 @@ test("refusals before a match speak the dialect that the path suggests", () => {
   assert.equal(dialectOf("/v1beta/x", "OPENAI"), "GEMINI");
   assert.equal(dialectOf("/upload/v1beta/x", "OPENAI"), "GEMINI");
   assert.equal(dialectOf("/upload/v1/x", "OPENAI"), "GEMINI");
+  assert.equal(dialectOf("/download/v1beta/x", "OPENAI"), "GEMINI");
   assert.equal(dialectOf("/v1beta/openai/x", "OPENAI"), "OPENAI");
   assert.equal(dialectOf("/v1/models/m:streamGenerateContent", "OPENAI"), "GEMINI");
 });

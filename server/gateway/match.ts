@@ -55,6 +55,7 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
     if (groups === undefined) continue;
     const { id = "", item = "", model = "" } = groups;
     if ([id, item].some((each) => each !== "" && !ID.test(each))) break;
+    if (isOfThing(rows, id)) break;
     if (rows[0]?.kind === "LOCAL" && isOfModel(method, model)) break;
     return choose(rows, method, spoken, { model: decodeModel(model), id, item });
   }
@@ -64,6 +65,11 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
 /** True for what a model is asked to do, or has begun: a model's own path would take it for a part of its name. */
 function isOfModel(method: string, rest: string): boolean {
   return method === "GET" ? OPERATION.test(rest) : ACTION.test(rest);
+}
+
+/** True for what a thing of Google's is asked to do: no id of theirs ends so. */
+function isOfThing(rows: Row, id: string): boolean {
+  return ACTION.test(id) && rows.some(({ dialect }) => dialect === "GEMINI");
 }
 
 /** Azure's paths are OpenAI's under another prefix; a deployment stands only where a model is named in the body. */
@@ -78,10 +84,13 @@ function matchAzure(method: string, path: string, azure: AzurePath): Match | Wro
   return { ...match, deployment: decodeModel(azure.deployment) };
 }
 
+const OF_GEMINI =
+  /^\/(?:(?:up|down)load\/|v1beta)|:(?:\w*[gG]enerateContent|\w*[eE]mbedContents?|countTokens)$/;
+
 /** The dialect in which to refuse a request that matches nothing. */
 export function dialectOf(path: string, spoken: Dialect): Dialect {
   if (path.startsWith(GOOGLE_PREFIX) || azurePath(path) !== undefined) return "OPENAI";
-  if (/^\/(?:upload\/|v1beta)/.test(path) || /:(?:\w*[gG]enerateContent|countTokens)$/.test(path)) {
+  if (OF_GEMINI.test(path)) {
     return "GEMINI";
   }
   return path.startsWith("/v1/messages") ? "ANTHROPIC" : spoken;

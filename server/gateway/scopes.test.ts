@@ -24,6 +24,9 @@ test("scopes are by what an endpoint does, whatever its dialect", () => {
     "/v1/moderations": "moderations",
     "/v1/messages/batches/{id}/results": "files",
     "/v1/files/{id}/content": "files",
+    "/v1beta/models/{model}:batchGenerateContent": "files",
+    "/v1beta/models/{model}:asyncBatchEmbedContent": "files",
+    "/v1beta/batches/{id}:cancel": "files",
   };
   for (const [path, scope] of Object.entries(scopes)) assert.equal(scopeOf({ path }), scope, path);
 });

@@ -8,6 +8,7 @@ import type { Authenticator } from "./ports.js";
 /** Which paths belong to which scope; the first that fits holds. */
 const SCOPE_PATHS: readonly (readonly [RegExp, Scope])[] = [
   [/\/(files|batches|uploads|vector_stores|containers|skills)(\/|:|$)/, "files"],
+  [/:(batchGenerateContent|asyncBatchEmbedContent)$/, "files"],
   [/\/(chat\/completions|completions|responses|conversations|messages)(\/|$)/, "chat"],
   [/\/cachedContents(\/|$)/, "chat"],
   [/:(generateContent|streamGenerateContent|countTokens)$/, "chat"],

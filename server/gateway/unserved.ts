@@ -26,21 +26,29 @@ export function whyUnserved(
   if (end !== undefined) {
     return `There is no such endpoint: the base URL of this SDK must end with ${end}.`;
   }
-  return `There is no such endpoint here. Of ${NAMES[dialect]} API are served: ${SERVED[dialect]}.`;
+  const served = SERVED[dialect];
+  const asked = nameOf(path);
+  const isKnown = asked === undefined || served.includes(asked);
+  const not = isKnown ? "" : `; not ${asked}`;
+  return `There is no such endpoint here. Of ${NAMES[dialect]} API are served: ${served.join(", ")}${not}.`;
 }
 
-const SERVED: Readonly<Record<Dialect, string>> = {
+const OF_MODEL = /\/models\/.+:([a-z][A-Za-z]{0,40})$/;
+const THING = /^\/(?:upload\/|download\/)?v\d\w{0,9}\/(\w{1,40})(?:[/:]|$)/;
+
+const SERVED: Readonly<Record<Dialect, readonly string[]>> = {
   OPENAI: servedOf("OPENAI"),
   ANTHROPIC: servedOf("ANTHROPIC"),
   GEMINI: servedOf("GEMINI"),
 };
 
 /** What is done with a model by its name, and all else by what it begins with. */
-function servedOf(dialect: Dialect): string {
+function servedOf(dialect: Dialect): readonly string[] {
   const paths = ENDPOINTS.filter((each) => each.dialect === dialect).map((each) => each.path);
-  const names = paths.map((path) => {
-    const [, action] = path.split("{model}:");
-    return action ?? /^\/(?:upload\/)?\w+\/(\w+)/.exec(path)?.[1] ?? path;
-  });
-  return [...new Set(names)].join(", ");
+  return [...new Set(paths.flatMap((path) => nameOf(path) ?? []))];
+}
+
+/** How what a path asks for is called; undefined for one that does not look like any. */
+function nameOf(path: string): string | undefined {
+  return (OF_MODEL.exec(path) ?? THING.exec(path))?.[1];
 }

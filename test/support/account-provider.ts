@@ -15,7 +15,21 @@ const KINDS: ReadonlyMap<string, string> = new Map([
 ]);
 /** Ids of things, wherever a request names them. */
 const NAMED =
-  /(?:(?:file-|conv_|vs_|cntr_|upload_|skill_|chatcmpl-)|(?:files\/f|cachedContents\/c))\d+/g;
+  /(?:(?:file-|conv_|vs_|cntr_|upload_|skill_|chatcmpl-)|(?:files\/f|cachedContents\/c|batches\/b))\d+/g;
+
+/** As Google's SDKs write it, and with the other spelling that they have for embeddings. */
+interface GeminiBatch {
+  readonly batch: {
+    readonly displayName?: string;
+    readonly inputConfig: {
+      readonly fileName?: string;
+      readonly file_name?: string;
+      readonly requests?: {
+        readonly requests: readonly { readonly request: { readonly model?: string } }[];
+      };
+    };
+  };
+}
 
 /**
  * A provider at which each secret is of an account of its own: what was made with one is found with that one
@@ -36,7 +50,7 @@ export class AccountProvider {
     if (absent !== undefined && url.startsWith("/v1beta/")) return forbidden(absent);
     if (absent !== undefined) return missing(404, `The item with id ${absent} was not found.`);
     if (url.startsWith("/upload/")) return this.#upload(things, received);
-    if (url.startsWith("/v1beta/")) return this.#gemini(things, received);
+    if (/^\/(?:download\/)?v1beta\//.test(url)) return this.#gemini(things, received);
     const kind = [...KINDS].find(([path]) => url.startsWith(`/v1/${path}`));
     if (kind !== undefined) return this.#kept(things, received, kind);
     if (url.startsWith("/v1/messages/batches")) return this.#batches(things, url.split("/")[4]);
@@ -102,7 +116,13 @@ export class AccountProvider {
   }
 
   #gemini(things: Things, { method, url, body }: Received): Script {
-    const path = (url.split("?")[0] ?? "").slice("/v1beta/".length);
+    const path = (url.split("?")[0] ?? "").replace(/^.*\/v1beta\//, "");
+    const [asked = "", action = ""] = path.split(":");
+    if (/batch(?:Generate|Embed)Content$/i.test(action))
+      return this.#geminiBatch(things, asked, body);
+    if (path === "batches") return listOf(things);
+    if (action === "cancel") return replyJson(200, "{}");
+    if (action === "download") return (_received, res) => void res.end(`content of ${asked}`);
     if (path.startsWith("models/")) {
       const content = { role: "model", parts: [{ text: "Hi." }] };
       return replyJson(
@@ -123,6 +143,30 @@ export class AccountProvider {
     const cache = { name, model, usageMetadata: { totalTokenCount: 4096 } };
     things.set(name, cache);
     return replyJson(200, JSON.stringify(cache));
+  }
+
+  /** Done at once. Each request is asked of the model in the path, and may name no other. */
+  #geminiBatch(things: Things, model: string, body: Buffer): Script {
+    const { batch } = JSON.parse(body.toString()) as GeminiBatch;
+    const { fileName, file_name: given = fileName, requests } = batch.inputConfig;
+    const isFile = given !== undefined && requests === undefined;
+    const isInline = given === undefined && Array.isArray(requests?.requests);
+    const models = requests?.requests.map(({ request }) => request.model ?? model) ?? [];
+    if (!(isFile || isInline) || models.some((each) => each !== model)) {
+      const error = { code: 400, message: "Invalid batch.", status: "INVALID_ARGUMENT" };
+      return replyJson(400, JSON.stringify({ error }));
+    }
+    const name = `batches/b${String(++this.#made)}`;
+    const responsesFile = `files/f${String(++this.#made)}`;
+    if (isFile) things.set(responsesFile, { name: responsesFile });
+    const usageMetadata = { promptTokenCount: 9, candidatesTokenCount: 1, totalTokenCount: 10 };
+    const candidates = [{ content: { role: "model", parts: [{ text: "Hi." }] } }];
+    const inlinedResponses = models.map(() => ({ response: { candidates, usageMetadata } }));
+    const output = isFile ? { responsesFile } : { inlinedResponses: { inlinedResponses } };
+    const metadata = { model, displayName: batch.displayName, state: "BATCH_STATE_SUCCEEDED" };
+    things.set(name, { name, metadata: { ...metadata, output }, done: true, response: output });
+    const pending = { name, metadata: { ...metadata, state: "BATCH_STATE_PENDING", name } };
+    return replyJson(200, JSON.stringify(pending));
   }
 
   #make(collection: string, things: Things, { body }: Received): Script {
@@ -176,8 +220,17 @@ function missing(httpStatus: number, message: string): Script {
   return replyJson(httpStatus, JSON.stringify({ error }));
 }
 
+function listOf(things: Things): Script {
+  const operations = [...things].flatMap(([name, each]) => (name.startsWith("b") ? [each] : []));
+  return replyJson(200, JSON.stringify({ operations }));
+}
+
 /** As Google says that there is no such thing, or not for this key. */
 function forbidden(name: string): Script {
+  if (name.startsWith("batches/")) {
+    const error = { code: 404, message: "Requested entity was not found.", status: "NOT_FOUND" };
+    return replyJson(404, JSON.stringify({ error }));
+  }
   const [, id = ""] = name.split("/");
   const message = name.startsWith("files/")
     ? `You do not have permission to access the File ${id} or it may not exist.`
