@@ -39,6 +39,7 @@ const GO_ON = [
   "openai-beta",
   "idempotency-key",
   "x-goog-api-client",
+  "x-server-timeout",
   "x-app",
   "x-title",
   "http-referer",

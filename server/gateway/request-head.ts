@@ -80,6 +80,8 @@ const HEADERS = new HeaderTable<Part>(
     "openai-beta": "FORWARD",
     "idempotency-key": "FORWARD",
     "x-goog-api-client": "FORWARD",
+    // How long Google may work on it: without it five minutes.
+    "x-server-timeout": "FORWARD",
     "x-app": "FORWARD",
     "x-title": "FORWARD",
     "http-referer": "FORWARD",
