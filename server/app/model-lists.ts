@@ -35,9 +35,8 @@ export function providerLists(
     let answer: ListAnswer = { problem: "no key could be used" };
     for (const key of keys) {
       try {
-        // eslint-disable-next-line no-await-in-loop -- the next one is asked only where this one is no good
+        // The next key is tried only where this one is no good.
         const secret = await secrets.open(key, new URL(provider.baseUrl).origin);
-        // eslint-disable-next-line no-await-in-loop -- as above
         answer = await askModels({ upstream, clock, endpointPath }, { provider, secret });
       } catch (thrown) {
         answer = { problem: toFault(thrown).publicMessage };

@@ -20,7 +20,6 @@ import type { VisibleModel } from "./visible-models.js";
 
 /** Resolutions that are kept; beyond that the least asked for is worked out anew. */
 export const RESOLUTIONS_MAX = 4096;
-export const MODEL_NAME_CHARS_MAX = 256;
 const SUGGESTIONS_MAX = 3;
 
 type HasKeys = (providerId: string, principal: Principal, model?: string) => boolean;

@@ -114,7 +114,6 @@ test("what an owner's keys are told is that owner's, and the pool's is the pool'
   const alsoPooled = aPrincipal("SUPER", "usr_other");
   for (const [at, who] of [ME, other, pooled].entries()) {
     void made.refresh([provider], who);
-    // eslint-disable-next-line no-await-in-loop -- one after the other
     await asked[at]?.answer(told(`m${String(at)}`));
   }
   assert.equal(made.refresh([provider], alsoPooled), undefined);
@@ -150,7 +149,6 @@ test("lists are bounded, and who has most of them loses the oldest", async () =>
   const providers = Array.from({ length: 60 }, (_, at) => aProvider(`prv_${String(at)}`));
   for (const [at, provider] of providers.entries()) {
     void made.refresh([provider], ME);
-    // eslint-disable-next-line no-await-in-loop -- one after the other
     await asked[at + 1]?.answer(told(...many));
   }
   const kept = providers.filter((provider) => made.of(provider, ME).length > 0);
@@ -166,7 +164,6 @@ test("questions under way are bounded, and whose providers do not answer keeps n
   void made.refresh(providers, aPrincipal("STANDARD", "usr_other"));
   assert.equal(asked.length, 32);
   for (const each of asked.slice(0, 16)) {
-    // eslint-disable-next-line no-await-in-loop -- one after the other
     await each.answer({ models: [] });
   }
   void made.refresh(providers, ME);

@@ -26,7 +26,7 @@ export const OWNER_FIELD = "owner_id";
  */
 export const VISIBLE_TO_FIELD = "visible_to";
 
-/** Reads and writes of the nouns; the storage implements it over SQLite and PostgreSQL. */
+/** Reads and writes of the nouns; implemented in server/storage. */
 export interface KeysStore {
   /** Reads outside a transaction: each sees the last committed state. */
   readonly read: KeysReader;

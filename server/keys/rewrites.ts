@@ -56,7 +56,6 @@ export class ModelRewrites {
     return this.#operations.read(actor, "rewrite.get", async (reader) => {
       const found: Rewrite[] = [];
       for (const each of kind === undefined ? KINDS : [kind]) {
-        // eslint-disable-next-line no-await-in-loop -- two rows
         const entries = [...(await entriesOf(reader, each))];
         entries.sort(([a], [b]) => (a < b ? -1 : 1));
         found.push(...entries.map(([name, targets]) => ({ kind: each, name, targets })));

@@ -3,7 +3,7 @@ import test from "node:test";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
 import type { Logger } from "../core/logger.js";
 import { LOG_RING_LINES, LogRing, type LogSubscription } from "./log-ring.js";
-import { createLogger, withFields } from "./logger.js";
+import { createLogger } from "./logger.js";
 
 function bench(): { ring: LogRing; logger: Logger } {
   const ring = new LogRing();
@@ -16,7 +16,7 @@ const ALL: LogSubscription = { minLevel: "debug", contains: "", backfill: 0, fol
 
 test("a line comes back as it was written", () => {
   const { ring, logger } = bench();
-  withFields(logger, { module: "pool" }).warn({ keys: 3, state: { a: 1 } }, "cooled down");
+  logger.warn({ module: "pool", keys: 3, state: { a: 1 } }, "cooled down");
   assert.deepEqual(ring.newest("debug", "", 10), [
     {
       atMs: new FakeClock().now(),

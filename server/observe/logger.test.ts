@@ -5,7 +5,7 @@ import { FakeClock } from "../../test/support/fake-clock.js";
 import { Fault } from "../core/fault.js";
 import { Secret } from "../core/secret.js";
 import type { Logger } from "../core/logger.js";
-import { createLogger, withFields, type LogLevel } from "./logger.js";
+import { createLogger, type LogLevel } from "./logger.js";
 
 function bench(options: { level?: LogLevel; pretty?: boolean } = {}): {
   logger: Logger;
@@ -26,7 +26,7 @@ const CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u2
 
 test("a line holds level, time, message and fields", () => {
   const { logger, lines } = bench();
-  withFields(logger, { module: "gateway" }).info({ callId: "call_1", count: 3 }, "done");
+  logger.info({ module: "gateway", callId: "call_1", count: 3 }, "done");
   assert.deepEqual(JSON.parse(lines[0]!), {
     level: "info",
     time: "2026-11-20T11:21:08.000Z",

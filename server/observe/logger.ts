@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { systemClock, type Clock } from "../core/clock.js";
-import type { LogFields, Logger } from "../core/logger.js";
+import type { Logger } from "../core/logger.js";
 import type { LogRing } from "./log-ring.js";
 import { createLogOutput } from "./log-output.js";
 import { prettyLine } from "./pretty.js";
@@ -54,16 +54,6 @@ export function createLogger(options: LoggerOptions): Logger {
       ? (fields, message) => log[name](fields, redactText(message))
       : () => undefined;
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
-}
-
-/** A logger that adds the same fields to every line, such as the module that writes. */
-export function withFields(logger: Logger, fields: LogFields): Logger {
-  return {
-    debug: (more, message) => logger.debug({ ...fields, ...more }, message),
-    info: (more, message) => logger.info({ ...fields, ...more }, message),
-    warn: (more, message) => logger.warn({ ...fields, ...more }, message),
-    error: (more, message) => logger.error({ ...fields, ...more }, message),
-  };
 }
 
 function escaped(char: string): string {

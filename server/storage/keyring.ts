@@ -4,7 +4,7 @@ import { bytes } from "./json.js";
 import type { Writer } from "./writer.js";
 
 /** A key of the vault as it is stored: wrapped under the root key. */
-export interface StoredVaultKey {
+export interface WrappedKey {
   readonly purpose: "VAULT_KEY_PAIR" | "PEPPER" | "ROW_MAC" | "FINGERPRINT" | "AUDIT";
   readonly version: number;
   readonly publicKey: Uint8Array | null;
@@ -15,7 +15,7 @@ export interface StoredVaultKey {
 }
 
 interface VaultKeyRow {
-  purpose: StoredVaultKey["purpose"];
+  purpose: WrappedKey["purpose"];
   version: number;
   public_key: Buffer | null;
   wrapped: Buffer;
@@ -34,7 +34,7 @@ export class Keyring {
     this.#reader = options.reader;
   }
 
-  async loadKeyring(): Promise<readonly StoredVaultKey[]> {
+  async loadKeyring(): Promise<readonly WrappedKey[]> {
     const rows = await this.#reader.rows<VaultKeyRow>(
       "SELECT * FROM vault_keys ORDER BY purpose, version",
     );
@@ -63,7 +63,7 @@ export class Keyring {
   }
 
   /** Replaces the whole keyring in one transaction. Throws Fault `failed_precondition` for an empty one. */
-  async saveKeyring(keys: readonly StoredVaultKey[]): Promise<void> {
+  async saveKeyring(keys: readonly WrappedKey[]): Promise<void> {
     // Without its keys every stored secret is lost for good; nobody means to do that.
     if (keys.length === 0) {
       throw new Fault("failed_precondition", "The keyring cannot be emptied.");
@@ -75,7 +75,7 @@ export class Keyring {
   }
 }
 
-function fromVaultKey(key: StoredVaultKey): VaultKeyRow {
+function fromVaultKey(key: WrappedKey): VaultKeyRow {
   return {
     purpose: key.purpose,
     version: key.version,

@@ -23,8 +23,8 @@ import type { ActiveNames, ActiveQuery } from "./usage-active.js";
 import { readUsage } from "./usage.js";
 import type { Writer } from "./writer.js";
 
-/** A place in the journal. */
-export interface JournalPlace {
+/** A position in the journal: a file's number and a byte in it. */
+export interface JournalPosition {
   readonly file: number;
   readonly offset: number;
 }
@@ -36,22 +36,22 @@ export interface JournalPlace {
 export interface LedgerBatch {
   /** Calls in it. */
   readonly size: number;
-  /** Takes a call; not once it has been appended or tried to be. */
+  /** Takes a call; not allowed any more once `append` was called. */
   add(call: CallRecord): void;
   /**
    * Writes the calls, their roll-ups and the journal position in one transaction. All or nothing: it throws when one of
-   * them is there already or has lost its client key, and `appendCalls` then tells them apart. It may be tried again.
+   * them is in the database already or its client key was deleted; `appendCalls` then deals with them one by one. It may be tried again.
    */
-  append(position: JournalPlace): Promise<number>;
+  append(position: JournalPosition): Promise<number>;
 }
 
-/** What the rows of a batch have room for at first: some hundreds of calls. */
+/** Bytes that a batch has room for at first: some hundreds of calls. */
 const ROW_BYTES = 64 * 1024;
-/** As many batches as there are while the database keeps up: one that fills and one that goes in. */
+/** Writers that are kept: while the database keeps up there are two batches, one that fills and one that is written. */
 const ROW_WRITERS_MAX = 2;
-/** One that has grown beyond this is not kept; a full batch of common calls takes half. */
+/** A writer that has grown beyond this is not kept; a full batch of common calls takes half of it. */
 const ROW_WRITER_BYTES_MAX = 8 * 1024 * 1024;
-/** Calls that are made into rows at a stretch: about a millisecond. */
+/** Calls that are made into rows before others get their turn: about a millisecond's work. */
 const SLICE_CALLS = 500;
 
 /** Calls, what they used, and the place in the journal up to which they are here. */
@@ -61,7 +61,7 @@ export class Ledger {
   readonly #clock: Clock;
   readonly #refs = new LedgerRefs();
   readonly #texts = new JsonTexts();
-  /** Of batches that are in the database: megabytes that come and go make the garbage collector run. */
+  /** Kept from batches that have been written, for new ones: megabytes that come and go make the garbage collector run. */
   readonly #rowWriters: JsonWriter[] = [];
 
   constructor(options: { writer: Writer; reader: Db; clock: Clock }) {
@@ -97,13 +97,13 @@ export class Ledger {
    * already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets alone. Returns
    * how many were new.
    */
-  appendCalls(calls: readonly CallRecord[], position: JournalPlace): Promise<number> {
+  appendCalls(calls: readonly CallRecord[], position: JournalPosition): Promise<number> {
     return this.#append(position, async (db, staged) => {
       const state = await readState(db, [...new Set(calls.map((call) => call.clientKeyId))]);
       const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES, this.#texts));
       for (const [index, call] of (await freshCalls(db, calls, state)).entries()) {
         batch.add(call);
-        // Callers wait for the same thread.
+        // The calls of callers run on this same thread.
         if (index % SLICE_CALLS === SLICE_CALLS - 1) await pause();
       }
       return appendBatch(db, staged, batch, state);
@@ -111,7 +111,7 @@ export class Ledger {
   }
 
   #append(
-    position: JournalPlace,
+    position: JournalPosition,
     work: (db: Db, staged: StagedRefs) => Promise<number>,
   ): Promise<number> {
     let staged: StagedRefs | undefined;
@@ -132,7 +132,7 @@ export class Ledger {
   }
 
   /** The position up to which the journal is in the database; undefined at the first start. */
-  async journalPosition(): Promise<JournalPlace | undefined> {
+  async journalPosition(): Promise<JournalPosition | undefined> {
     const [state] = await this.#reader.rows<{ file: number | null; offset: number | null }>(
       "SELECT journal_file AS file, journal_offset AS offset FROM ledger_state",
     );

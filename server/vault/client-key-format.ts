@@ -56,8 +56,8 @@ export function generateClientKey(
 }
 
 /**
- * What a presented text can be, by its form and checksum alone; undefined for garbage, which is then
- * refused without a hash or a look-up. FOREIGN forms are only worth a look-up where keys were imported.
+ * What a presented text can be, by its form and checksum alone; undefined for garbage, which is then refused
+ * without a hash or a look-up. A FOREIGN one is worth a look-up only where keys of other systems were imported.
  */
 export function clientKeyShape(text: string): ClientKeyShape | undefined {
   if (text.length < FOREIGN_CHARS_MIN || text.length > FOREIGN_CHARS_MAX) return undefined;
@@ -69,12 +69,6 @@ export function clientKeyShape(text: string): ClientKeyShape | undefined {
     return { format: "ALNUM32", kind: null };
   }
   return FOREIGN_SHAPE.test(text) ? { format: "FOREIGN", kind: null } : undefined;
-}
-
-/** True if a look-up of this text can succeed; `foreign` says whether keys of other systems were imported. */
-export function looksLikeClientKey(text: string, foreign: boolean): boolean {
-  const shape = clientKeyShape(text);
-  return shape !== undefined && (foreign || shape.format !== "FOREIGN");
 }
 
 /**

@@ -82,9 +82,7 @@ export async function openApp(options: RigOptions = {}): Promise<Rig> {
   if (app === undefined) throw new Error("not mounted");
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 50) {
-      // eslint-disable-next-line no-await-in-loop -- each step depends on what the last one brought
       await settle();
-      // eslint-disable-next-line no-await-in-loop -- the same
       await tui.settle(Math.min(left, 50));
     }
     await settle();
@@ -100,9 +98,7 @@ export async function openApp(options: RigOptions = {}): Promise<Rig> {
     pass,
     press: async (...keys) => {
       for (const key of keys) {
-        // eslint-disable-next-line no-await-in-loop -- one key after the other
         await tui.press(key);
-        // eslint-disable-next-line no-await-in-loop -- the same
         await pass(100);
       }
       await pass(200);

@@ -82,7 +82,6 @@ test("the status line gives up its words before the breadcrumb, never the connec
 test("help and quit are never cut from the hints, at any width", async () => {
   const keymaps = [globalKeys()];
   for (const cols of [60, 64, 80, 120]) {
-    // eslint-disable-next-line no-await-in-loop -- one width after the other
     const tui = await openPaint(
       (painter) => paintHintBar(painter, { keymaps, always: ["help", "quit"] }),
       cols,

@@ -6,7 +6,6 @@ import { axisDuration, money } from "../../tui/present/format.js";
 import { unicodeGlyphs } from "../../tui/term/glyphs.js";
 import { BigGauge } from "../../tui/widgets/big-gauge.js";
 import { axisLabels, chartScale, roundUp } from "../../tui/widgets/chart-scale.js";
-import { Donut } from "../../tui/widgets/donut.js";
 import { LineChart } from "../../tui/widgets/line-chart.js";
 import { LogView } from "../../tui/widgets/log-view.js";
 import { barSpans, paintMeter } from "../../tui/widgets/meter.js";
@@ -71,7 +70,6 @@ test("no data, one point, all zero, gaps only and broken numbers are all drawn",
     [1e-9, 2e-9],
   ];
   for (const values of cases) {
-    // eslint-disable-next-line no-await-in-loop -- one terminal at a time
     const tui = await openWidget(chartOf(values));
     assert.match(tui.row(0), /Chart/, String(values));
     assert.deepEqual(foreignBytes(tui.bytes()), []);
@@ -129,7 +127,6 @@ test("after a resize the chart has the new size, at every size", async () => {
     [10, 3],
     [100, 20],
   ] as const) {
-    // eslint-disable-next-line no-await-in-loop -- one size after the other is the point
     await tui.resize(cols, rows);
     if (cols < 60) continue;
     assert.equal(tui.cell(cols - 1, 5).char, "│", `${cols}x${rows}`);
@@ -240,30 +237,10 @@ test("a gauge shows what it is given: 0, 0.4, 1, 41, 100, 150 and no number at a
   ] as const) {
     gauge.update({ label: "budget", value, max: 100, text: `$${value}` });
     tui.terminal.requestFrame();
-    // eslint-disable-next-line no-await-in-loop -- one value after the other
     await tui.settle();
     const shown = /(\d+)%/.exec(tui.text())?.[0] ?? "";
     assert.equal(shown, percent, `for ${value}`);
     assert.match(tui.text(), /budget/);
-  }
-  tui.close();
-});
-
-test("a donut of one hundred percent is full and of one percent is not", async () => {
-  const donut = new Donut();
-  const tui = await openWidget(donut, { rows: 24, cols: 60 });
-  for (const [ratio, text] of [
-    [1, /100%/],
-    [0.72, /72%/],
-    [0.01, / 1%/],
-    [NaN, /0%/],
-  ] as const) {
-    donut.update({ label: "pool", ratio });
-    tui.terminal.requestFrame();
-    // eslint-disable-next-line no-await-in-loop -- one value after the other
-    await tui.settle();
-    assert.match(tui.text(), text);
-    assert.match(tui.text(), /pool/);
   }
   tui.close();
 });

@@ -584,7 +584,6 @@ test("a provider key's limits are told as the quota that they are", async () => 
 
 test("what flags cannot say is asked for as --request", async () => {
   for (const command of ["pool set-allocation", "client-keys import"]) {
-    // eslint-disable-next-line no-await-in-loop -- one command after the other
     const { code, complaint, fake } = await run(command.split(" "));
     assert.equal(code, 2);
     assert.match(complaint ?? "", /needs --request, with \w+Request as JSON on stdin/);

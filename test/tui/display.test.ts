@@ -63,7 +63,6 @@ test("TERM=linux with a UTF-8 locale shows the data, with symbols its font has",
 test("nothing is printed on standard error for any TERM", async (context) => {
   const spy = context.mock.method(process.stderr, "write", () => true);
   for (const [term] of cases) {
-    // eslint-disable-next-line no-await-in-loop -- one terminal at a time
     const tui = await openTui({ env: { TERM: term, LANG: "C" }, mount });
     tui.close();
   }
@@ -75,7 +74,6 @@ test("nothing is printed on standard error for any TERM", async (context) => {
 test("themes change colours without touching text", async () => {
   const texts: string[] = [];
   for (const theme of ["dark", "light", "mono", "16"] as const) {
-    // eslint-disable-next-line no-await-in-loop -- one terminal at a time
     const tui = await openTui({ theme, mount });
     texts.push(tui.text());
     assert.equal(tui.cell(50, 10).bg, -1, "the background is the terminal's own");

@@ -60,7 +60,6 @@ class FakeStream {
       else if (this.#end === "done") return;
       else if (this.#end !== undefined) throw this.#end;
       else {
-        // eslint-disable-next-line no-await-in-loop -- waits for the test to feed it
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     }

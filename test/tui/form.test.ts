@@ -62,7 +62,6 @@ async function openForm(): Promise<Rig> {
 test("tab goes round all fields and both buttons, and never closes the form", async () => {
   const { tui, modals } = await openForm();
   for (let i = 0; i < 14; i += 1) {
-    // eslint-disable-next-line no-await-in-loop -- one key after the other
     await tui.press("<tab>");
     assert.equal(modals.depth, 1);
   }
@@ -222,7 +221,6 @@ test("a line is edited with the keys of a shell", async () => {
     [["<left>", "<C-u>"], "e"],
   ];
   for (const [keys, value] of steps) {
-    // eslint-disable-next-line no-await-in-loop -- each step edits what the last one left
     await tui.press(...keys);
     assert.equal(editor.value, value, keys.join(" "));
   }

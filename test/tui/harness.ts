@@ -138,7 +138,6 @@ export class TestTui {
   async waitFor(what: RegExp | (() => boolean), withinMs = 5000): Promise<void> {
     const holds = (): boolean => (what instanceof RegExp ? what.test(this.text()) : what());
     for (let passed = 0; passed <= withinMs; passed += 50) {
-      // eslint-disable-next-line no-await-in-loop -- each step depends on what the last one drew
       await this.settle(50);
       if (holds()) return;
     }

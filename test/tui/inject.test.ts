@@ -8,7 +8,6 @@ import type { Terminal } from "../../tui/term/terminal.js";
 import { paintHintBar, paintStatusLine, paintTabBar } from "../../tui/widgets/bars.js";
 import { BigGauge } from "../../tui/widgets/big-gauge.js";
 import { confirm } from "../../tui/widgets/confirm.js";
-import { Donut } from "../../tui/widgets/donut.js";
 import { Form } from "../../tui/widgets/form.js";
 import { openHelp } from "../../tui/widgets/help.js";
 import { LineChart } from "../../tui/widgets/line-chart.js";
@@ -68,8 +67,6 @@ function mountEverything(text: string, clock: FakeClock) {
     });
     const gauge = new BigGauge();
     gauge.update({ label: text, value: 50, max: 100, text });
-    const donut = new Donut();
-    donut.update({ label: text, ratio: 0.5 });
     const toasts = new Toasts({ clock, requestFrame: () => terminal.requestFrame() });
     toasts.show({ text, tone: "warn" });
     const keymap = new Keymap([
@@ -83,9 +80,9 @@ function mountEverything(text: string, clock: FakeClock) {
       },
     ]);
     const paint = (painter: Painter): void => {
-      const heights = [1, 1, 5, 5, 14, 3, 8, 16, 1, { share: 1 }];
+      const heights = [1, 1, 5, 5, 14, 3, 8, 1, { share: 1 }];
       const areas = splitRows(painter.area, heights).map((area) => painter.within(area));
-      const [status, tabs, list, bad, line, lines, big, ring, hints, rest] = areas;
+      const [status, tabs, list, bad, line, lines, big, hints, rest] = areas;
       if (status === undefined || tabs === undefined || rest === undefined) return;
       paintStatusLine(status, {
         crumbs: [text, text],
@@ -100,7 +97,6 @@ function mountEverything(text: string, clock: FakeClock) {
       if (line !== undefined) chart.paint(paintPane(line, options));
       if (lines !== undefined) log.paint(lines);
       if (big !== undefined) gauge.paint(big);
-      if (ring !== undefined) donut.paint(ring);
       if (hints !== undefined) paintHintBar(hints, { keymaps: [keymap], always: [] });
       paintMeter(rest, { label: text, value: 1, max: 2, text });
       toasts.paint(rest);
@@ -163,7 +159,6 @@ for (const payload of PAYLOADS) {
 
 test("in ASCII mode every byte of text is ASCII, whatever the data holds", async () => {
   for (const payload of [...PAYLOADS, "数据团队 ●▲✖"]) {
-    // eslint-disable-next-line no-await-in-loop -- one terminal at a time
     const bytes = await bytesOf(payload, "ascii");
     assert.doesNotMatch(bytes, /[^\x00-\x7f]/);
     assert.deepEqual(foreignBytes(bytes), []);

@@ -153,9 +153,7 @@ test("y confirms, n and esc do not", async () => {
   assert.deepEqual(yes.answers, ["yes"]);
   yes.tui.close();
   for (const key of ["n", "<esc>"]) {
-    // eslint-disable-next-line no-await-in-loop -- one question at a time
     const no = await ask();
-    // eslint-disable-next-line no-await-in-loop -- one question at a time
     await no.tui.press(key);
     assert.deepEqual(no.answers, ["no"], key);
     no.tui.close();

@@ -205,7 +205,6 @@ test("every size from 1x1 to 200x60 is drawn, in one storm of resizes", async ()
   const tui = await open();
   const sizes = [120, 80, 200, 40, 20, 1, 120].map((cols) => [cols, Math.max(1, cols >> 2)]);
   for (const [cols = 1, rows = 1] of sizes) {
-    // eslint-disable-next-line no-await-in-loop -- one size after the other is the point
     await tui.resize(cols, rows);
     const small = cols < 60 || rows < 16;
     if (!small) assert.match(tui.row(2), new RegExp(`${cols}x${rows}`));

@@ -102,7 +102,6 @@ async function setPositional(
     const text = invocation.positional[i];
     const field = command.method.input.fields.find((each) => each.name === name);
     if (text === undefined || field === undefined) continue;
-    // eslint-disable-next-line no-await-in-loop -- in the order of the arguments, for the first error
     draft.set(field, await port.resolveId(command.noun, name, text));
   }
 }
@@ -120,8 +119,7 @@ async function setFlags(
     if (value === undefined) continue;
     const resolved =
       typeof value === "string"
-        ? // eslint-disable-next-line no-await-in-loop -- in the order of the flags, for the first error
-          await port.resolveId(command.noun, flag.field.name, value)
+        ? await port.resolveId(command.noun, flag.field.name, value)
         : value;
     draft.set(flag.field, resolved);
   }

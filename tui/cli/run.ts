@@ -36,7 +36,6 @@ export async function runCommand(
   printer.print(answer);
   while (invocation.all && pageToken(answer) !== "") {
     const next = { ...request, pageToken: pageToken(answer) };
-    // eslint-disable-next-line no-await-in-loop -- each page is named by the one before
     answer = await (call(next, settings) as Promise<Message>);
     printer.print(answer);
   }

@@ -30,7 +30,6 @@ export async function readSecrets(
     });
   }
   const texts: string[] = [];
-  // eslint-disable-next-line no-await-in-loop -- one prompt after the other
   for (const label of labels) texts.push(await readSecret(label, source));
   return texts;
 }

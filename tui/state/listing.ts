@@ -106,7 +106,6 @@ export class Listing<Row> {
       let pageToken = "";
       do {
         const pageSize = Math.min(PAGE_SIZE_MAX, wanted - rows.length);
-        // eslint-disable-next-line no-await-in-loop -- each page is named by the one before
         page = await this.#options.fetch(this.#query(pageSize, pageToken), signal);
         rows = [...rows, ...page.rows];
         pageToken = page.nextPageToken;

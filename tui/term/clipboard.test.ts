@@ -100,7 +100,6 @@ test("the setting forces one way or none", async () => {
 
 test("no message holds the text that was copied", async () => {
   for (const env of [tmux, {}, { DISPLAY: ":0" }]) {
-    // eslint-disable-next-line no-await-in-loop -- three independent cases, one after the other
     const result = await rig(env).clipboard.copy("sk-lk_secret");
     assert.ok(!result.message.includes("sk-lk_secret"));
   }

@@ -60,7 +60,6 @@ export class Clipboard {
     const ways = this.#ways();
     if (ways.length === 0) return { ok: false, message: "copying is off (LATCHKEY_CLIPBOARD)" };
     for (const way of ways) {
-      // eslint-disable-next-line no-await-in-loop -- a way is tried only when the one before failed
       const result = await this.#try(way, text);
       if (result !== undefined) return result;
     }
@@ -105,7 +104,6 @@ export class Clipboard {
     ];
     if (wayland) programs.unshift(["wl-copy", []]);
     for (const [program, args] of programs) {
-      // eslint-disable-next-line no-await-in-loop -- the next program is only for when one is missing
       const done = await run(program, args, text);
       if (done) return sent("command", `copied ${byteCount(text)} with ${program}`);
     }

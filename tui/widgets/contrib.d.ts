@@ -39,13 +39,3 @@ declare module "blessed-contrib/lib/widget/gauge.js" {
   const gauge: (options: Record<string, unknown>) => GaugeElement;
   export default gauge;
 }
-
-declare module "blessed-contrib/lib/widget/donut.js" {
-  import type { Widgets } from "blessed";
-
-  export interface DonutElement extends Widgets.BoxElement {
-    setData(data: readonly { percent: number; label: string; color: number | string }[]): void;
-  }
-  const donut: (options: Record<string, unknown>) => DonutElement;
-  export default donut;
-}

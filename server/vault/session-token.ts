@@ -5,16 +5,10 @@ import { Secret } from "../core/secret.js";
 const PREFIX = "lks_";
 /** 256 bits. */
 const TOKEN_BYTES = 32;
-const TOKEN_SHAPE = /^lks_[0-9A-Za-z_-]{43}$/;
 
 /** A new session token: `lks_` and 43 base64url characters. */
 export function generateSessionToken(random: Random): Secret {
   return new Secret(PREFIX + Buffer.from(random.bytes(TOKEN_BYTES)).toString("base64url"));
-}
-
-/** True if a look-up of this text as a session token can succeed. */
-export function looksLikeSessionToken(text: string): boolean {
-  return TOKEN_SHAPE.test(text);
 }
 
 /** SHA-256 in hex: what is stored and looked up. Enough for 256 random bits, unlike for passwords. */
