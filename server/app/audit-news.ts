@@ -1,7 +1,10 @@
 import type { AuditEvent } from "../core/audit.js";
 import { Tally } from "../observe/tally.js";
 
-/** Tells those who watch the audit log that there is something new, which they read from the database, and counts it. */
+/**
+ * Tells the watchers of the audit log that there are new events, which they then read from the database, and counts
+ * these.
+ */
 export class AuditNews {
   readonly #listeners = new Set<() => void>();
   #lastSeq = 0;

@@ -60,7 +60,7 @@ export class BackupMaker implements Backups {
         await readFile(path.join(this.#folder, LATEST_NAME), "utf8"),
       ) as BackupFacts;
     } catch {
-      // None was made, or nobody can tell any more: the status then shows none.
+      // None was made, or it can no longer be known: the status then shows none.
     }
   }
 
@@ -95,7 +95,7 @@ export class BackupMaker implements Backups {
     const finished = this.#make(actor, begun, { ...request, progress }).finally(() => {
       this.#busy = false;
     });
-    // Whoever began it hears of a failure when they wait for it; nobody else does.
+    // A failure is thrown where the result is awaited; here it only must not end the process.
     finished.catch(() => undefined);
     return { begun, progress: () => progress, finished };
   }

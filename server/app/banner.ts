@@ -47,7 +47,7 @@ function commandOf({ program, dataFolder }: CommandLineClient, subcommand: strin
   const data = dataFolder === undefined ? "" : `--data ${quoted(dataFolder)}`;
   const rest = [data, subcommand].filter((part) => part !== "").join(" ");
   if (rest === "") return program;
-  // npm takes for its own what stands before the dashes.
+  // npm takes everything before the dashes for its own arguments.
   return program.startsWith("npm ") ? `${program} -- ${rest}` : `${program} ${rest}`;
 }
 

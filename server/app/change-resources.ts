@@ -33,7 +33,7 @@ export function changeResources(parts: {
     if (change.value === null) return undefined;
     switch (change.kind) {
       case "user": {
-        // Only those who see all users hear of them.
+        // Only callers who may see all users are told of them.
         const value = userMessage(change.value, { nowMs, budgets, withNote: true });
         return { kind: ResourceKind.USER, resource: { case: "user", value } };
       }

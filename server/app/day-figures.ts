@@ -7,13 +7,13 @@ import type { LedgerStore } from "../metering/ports.js";
 
 /** From so many calls of the last hour on, more failures than successes are worth a look. */
 const ERROR_RATE_CALLS_MIN = 20;
-/** Figures older than this are read anew when somebody looks; dashboards look every few seconds. */
+/** Figures older than this are read again when they are asked for; dashboards ask every few seconds. */
 const FRESH_MS = 5_000;
 const NO_CALLS = { calls24h: 0 };
 
 /**
- * Calls of the last 24 hours by client key, and who fails more often than not, for listings. Read from the roll-ups once
- * for all keys and only when somebody looks.
+ * For listings: the calls of the last 24 hours by client key, and which keys fail more often than not. Read from the
+ * roll-ups for all keys at once, and only when asked for.
  */
 export class DayFigures implements ClientKeyFacts {
   readonly #ledger: Pick<LedgerStore, "usage">;

@@ -22,7 +22,7 @@ const ELIGIBILITY: Record<Standing, Eligibility> = {
   PROBING: "COOLDOWN",
 };
 
-/** What the pool knows of a provider key now; the database is behind it by seconds. */
+/** What the pool knows of a provider key now; the database learns of it seconds later. */
 export function providerKeyFacts(
   pool: Pool,
   meter: Meter,

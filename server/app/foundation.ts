@@ -37,7 +37,7 @@ export interface World {
   readonly onFirstCaller: () => void;
 }
 
-/** What everything else stands on. */
+/** What all other parts are built on. */
 export interface Foundation extends World {
   readonly ids: IdSource;
   readonly feed: ChangeFeed;

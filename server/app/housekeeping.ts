@@ -7,7 +7,7 @@ import type { UseCases } from "./use-cases.js";
 const ROLLUP_BATCH = 1000;
 /** Entries of the change log that are kept for other nodes and for looking back. */
 const CHANGES_KEPT = 10_000;
-/** Longer than any installation lives; stands for "for good". */
+/** Longer than any installation lives: means "never deleted". */
 const FOREVER_DAYS = 36_500;
 
 /** Deletes what is older than the settings want, bit by bit, so that nothing waits for it. */

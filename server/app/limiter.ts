@@ -10,7 +10,7 @@ import type { SpentQuery } from "../storage/spent.js";
 import type { Foundation } from "./foundation.js";
 import type { UseCases } from "./use-cases.js";
 
-/** Limits that know what was spent before this process: a restart gives nobody their budget a second time. */
+/** Limits that know what was spent before this process started, so that a restart gives no budget a second time. */
 export async function startLimiter(
   foundation: Foundation,
   { directory, settings }: UseCases,
@@ -23,7 +23,7 @@ export async function startLimiter(
     ownerLimits: (ownerId) => directory.ownerLimits.get(ownerId) ?? null,
     serverLimits: () => settings.values.serverLimits,
     loadSpent: async ({ kind, id }, span, booked) => {
-      // What ended in this turn of the event loop goes on record at its end.
+      // Calls that ended in this turn of the event loop are recorded at its end.
       await nextTurn();
       await accounting.caughtUp();
       const [row] = await spentIn(kind, span, { id, except: booked });

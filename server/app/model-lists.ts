@@ -13,14 +13,17 @@ import type { Foundation } from "./foundation.js";
 /** Keys asked in a row, of which one may lack the right to list models that another has. */
 const KEYS_MAX = 3;
 
-/** What asks for the lists of providers; there are none of it before the serving parts are made. */
+/** What fetching the lists needs; missing until the serving parts are made. */
 export interface ListSources {
   readonly pool: Pool;
   readonly upstream: Upstream;
   readonly secrets: SecretOpener;
 }
 
-/** The lists of models that providers have, asked for beside the calls: no call waits for one, and no key answers for it. */
+/**
+ * The lists of models that providers have, fetched independently of calls: no call waits for one, and a failure is not
+ * held against a key.
+ */
 export function providerLists(
   { clock, logger }: Foundation,
   sources: () => ListSources | undefined,

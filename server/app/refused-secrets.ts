@@ -5,7 +5,7 @@ import type { KeysStore } from "../keys/ports.js";
 import { refusalWords } from "../vault/box.js";
 import type { Refusal, Vault } from "../vault/vault.js";
 
-/** Refusals of rows that are sound but lack their key; every other one means that somebody altered a row. */
+/** Refusals of rows that are sound but whose vault key is missing; any other one means that a row was altered. */
 const UNREADABLE: ReadonlySet<Refusal["reason"]> = new Set([
   "UNKNOWN_FORMAT",
   "UNKNOWN_KEY_VERSION",

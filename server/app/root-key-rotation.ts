@@ -12,7 +12,7 @@ import { rootKeyProviderOf } from "./root-key.js";
 
 /** What was done, for the answer and the audit event. */
 export interface RootKeyRotated {
-  /** How many keys of the vault are wrapped anew. */
+  /** How many keys of the vault were wrapped under the new root key. */
   readonly wrappedKeys: number;
   /** What the operator has to do now; empty when nothing. */
   readonly todo: string;

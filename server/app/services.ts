@@ -191,7 +191,7 @@ function keyFactsOf({ foundation, serving, care }: ControlParts) {
   return providerKeyFacts(pool, accounting.meter, care.refused, foundation.clock);
 }
 
-/** What the provider key service needs besides what all services share. */
+/** What the provider key service needs in addition to what all services share. */
 function providerKeyParts(parts: ControlParts) {
   const { foundation, useCases, serving, keyChecks, policy } = parts;
   const { storage, vault } = foundation;

@@ -6,7 +6,7 @@ import type { Logger } from "../core/logger.js";
 import type { TlsFiles } from "../core/tls.js";
 import type { World } from "./foundation.js";
 
-/** How often the files are looked at; who renews a certificate does so days before it ends. */
+/** How often the files are looked at; a certificate is usually renewed days before it expires. */
 const LOOK_INTERVAL_MS = 10_000;
 const RSA_BITS_MIN = 2048;
 
@@ -151,7 +151,7 @@ function checkPair(certificate: X509Certificate, files: TlsFiles, options: TlsSo
       `The private key in ${key} does not belong to the certificate in ${cert}: give two files that were made together.`,
     );
   }
-  // What is left out is refused by the TLS library with words that nobody understands.
+  // Checked here, since the TLS library's own message would not say what is wrong.
   const bits = privateKey.asymmetricKeyDetails?.modulusLength;
   if (bits !== undefined && bits < RSA_BITS_MIN) {
     throw invalid(

@@ -16,8 +16,8 @@ export interface VaultRotationOptions {
 }
 
 /**
- * The one rotation of the vault key that may run: whoever asks for another joins it. It goes on without
- * watchers; what a stop or a lock cuts off goes on at the next unlock.
+ * The rotation of the vault key. Only one runs at a time: asking for another joins it. It continues without watchers;
+ * one that a stop or a lock cut off continues at the next unlock.
  */
 export class VaultRotation {
   readonly #options: VaultRotationOptions;
@@ -30,7 +30,7 @@ export class VaultRotation {
     this.#options = options;
   }
 
-  /** Of the rotation that runs, or of the last one since the start; undefined before the first. */
+  /** The progress of the running rotation, or of the last one since the start; undefined before the first. */
   get latest(): RotationProgress | undefined {
     return this.#latest;
   }
@@ -45,7 +45,7 @@ export class VaultRotation {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Starts a rotation, goes on with one that was cut off, or joins the one that runs. Throws Fault `vault_locked`. */
+  /** Starts a rotation, continues one that was cut off, or joins the one that runs. Throws Fault `vault_locked`. */
   begin(): void {
     const { vault, clock } = this.#options;
     if (this.#running !== undefined || this.#stopped) return;

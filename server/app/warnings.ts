@@ -124,7 +124,7 @@ function folderWarnings(folder: string): Warning[] {
   ];
 }
 
-/** Of the providers that all may use; the others are their owners' business. */
+/** Warnings of shared providers only; those of custom ones concern only their owners. */
 function listWarnings({ serving: { lists, catalog } }: ControlParts): Warning[] {
   const untold = new Map<string, string>();
   for (const { provider, problem } of lists.problems) {

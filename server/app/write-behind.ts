@@ -18,7 +18,9 @@ export interface WriteBehindOptions<T> {
   readonly pendingMax: number;
 }
 
-/** Writes what changes all the time to the database, in batches, behind the memory that is worked with. */
+/**
+ * Writes what changes all the time to the database later and in batches; the state in memory is what is worked with.
+ */
 export class WriteBehind<T> {
   readonly #options: WriteBehindOptions<T>;
   /** Taken and not written yet; the newest of each thing. */

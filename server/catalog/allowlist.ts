@@ -10,9 +10,9 @@ export function modelAllowed(allowlist: readonly string[], model: string): boole
 }
 
 /**
- * The part of a route that an allowlist permits, or null when nothing is left. Naming what was asked for
- * permits the targets that serve that very model, and not a dearer one behind it in a fallback chain: such
- * a target must be named itself.
+ * The part of a route that an allowlist permits, or null when nothing is left. An entry that names the requested model
+ * permits the targets that serve that very model, but not a more expensive one further along its fallback chain: such a
+ * target must be named itself.
  */
 export function allowedRoute(allowlist: readonly string[], route: Route): Route | null {
   if (allowlist.length === 0) return route;

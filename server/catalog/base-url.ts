@@ -48,9 +48,9 @@ export function normalizeBaseUrl(text: string): string {
 }
 
 /**
- * The address of an endpoint: `path` begins with the version that the caller used, e.g.
- * `/v1/chat/completions`. Where the base URL has a version of its own, that one counts, so that
- * `/v1` never stands twice and a vendor's `/v4` is kept; joining an already joined address changes nothing.
+ * The address of an endpoint: `path` begins with the version that the caller used, e.g. `/v1/chat/completions`. Where
+ * the base URL has a version of its own, that one counts, so that `/v1` never appears twice and a vendor's `/v4` is
+ * kept; joining an already joined address changes nothing.
  */
 export function joinUrl(baseUrl: string, path: string): string {
   const base = new URL(baseUrl);

@@ -45,7 +45,7 @@ export interface CatalogContent {
 }
 
 interface Resolution {
-  /** How many of the targets serve what was asked for; those behind come from fallback chains. */
+  /** How many of the targets serve what was asked for; those after them come from fallback chains. */
   readonly ownTargets: number;
   /** Null for a name that nothing serves; then `nearest` holds what may have been meant. */
   readonly route: Route | null;
@@ -60,9 +60,9 @@ interface Indexes {
 }
 
 /**
- * All providers and models, and what a requested name means. Changes mark the indexes stale and the next
- * look-up builds them anew; between two changes nothing is modified, so a look-up costs map accesses
- * whatever the number of providers, models and custom providers of other users.
+ * All providers and models, and what a requested name means. A change marks the indexes stale, and the next look-up
+ * rebuilds them. Between two changes nothing is modified, so a look-up costs a few map accesses, however many
+ * providers, models and custom providers of other users there are.
  */
 export class Catalog {
   readonly #clock: Clock;
@@ -133,8 +133,8 @@ export class Catalog {
   }
 
   /**
-   * How many targets of a model's route serve the model itself; those behind them come from its fallback chain.
-   * Throws Fault `model_not_found`.
+   * How many targets of a model's route serve the model itself; those after them come from its fallback chain. Throws
+   * Fault `model_not_found`.
    */
   ownTargets(model: string, principal: Principal): number {
     const name = cleanName(model);
@@ -168,8 +168,8 @@ export class Catalog {
   }
 
   /**
-   * Where calls of a dialect go that name no model: every provider of that dialect for which the principal has
-   * keys, with an empty `upstreamModel`. Throws Fault `model_not_found` if there is none.
+   * Where calls go that name no model: every provider of their dialect for which the principal has keys, with an empty
+   * `upstreamModel`. Throws Fault `model_not_found` if there is none.
    */
   resolveAny(dialect: Dialect, principal: Principal): Route {
     const targets = this.#indexesFor(principal.ownerId)
@@ -262,7 +262,7 @@ export class Catalog {
     return this.#indexesFor(ownerId).flatMap((index) => [...index.providers()].filter(mayList));
   }
 
-  /** Whose custom providers a user has besides the shared ones; empty for none's. */
+  /** The user whose custom providers are visible in addition to the shared ones; empty if there are none. */
   #customOf(ownerId: string): string {
     return this.#current().ofOwner.has(ownerId) ? ownerId : "";
   }

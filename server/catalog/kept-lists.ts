@@ -3,7 +3,10 @@ import { FairMap } from "../core/fair-map.js";
 import type { Dialect, ToldModel } from "../core/provider.js";
 import type { VisibleModel } from "./visible-models.js";
 
-/** Models in all lists that are kept for callers, and the lists; of more, the user who has most loses the oldest list. */
+/**
+ * Models in all lists that are kept for callers, each list counted as one more; beyond that, the user who has the most
+ * loses the oldest list.
+ */
 const MODELS_MAX = 40_000;
 
 /** What a list was made from that may change between two changes of the catalogue. */
@@ -17,7 +20,7 @@ interface Kept {
 /** Whose list it is, and of what. */
 export interface ListName {
   readonly principal: Principal;
-  /** Whose custom providers are in it; empty for none's. */
+  /** The user whose custom providers are in it; empty if there are none. */
   readonly customOf: string;
   readonly dialect: Dialect;
   readonly told: Told;

@@ -70,7 +70,7 @@ function longerPattern(a: Match, b: Match): number {
   return a.rank === MATCH_RANK.pattern ? b.literalChars - a.literalChars : 0;
 }
 
-/** `openai/gpt-5` and `openai:gpt-5`: who names a provider gets it, also for a model that nobody has listed. */
+/** `openai/gpt-5` and `openai:gpt-5`: a provider that is named is used, even for a model that no list has. */
 function prefixMatches(
   name: string,
   indexes: readonly NameIndex[],

@@ -155,7 +155,7 @@ export class NameIndex {
   }
 }
 
-/** True for the model that the bare name of a service stands for. */
+/** True for the model that is meant by the bare name of a service. */
 function answersFor(model: Model, service: string): boolean {
   const preset = SERVICES.find((each) => each.service === service);
   return model.modelId.toLowerCase() === (preset?.defaultModel ?? service);

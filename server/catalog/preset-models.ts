@@ -91,7 +91,7 @@ function fromRow(row: PriceRow): GeneratedModel {
   };
 }
 
-/** What a name shows of a model that nobody has labelled by hand; order decides where several fit. */
+/** What a model's name tells about it where no row does; where several fit, the first counts. */
 const KINDS: readonly (readonly [RegExp, ModelCategory])[] = [
   [/embed/, "EMBEDDING"],
   [/moderation|guard/, "MODERATION"],

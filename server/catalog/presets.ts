@@ -19,8 +19,8 @@ export interface ProviderPreset {
 const PLACEHOLDER_URL = "https://your-resource.invalid";
 
 /**
- * In order of preference: where two providers offer the same model equally well, the earlier is tried
- * first. Vendors stand before those who resell several vendors' models.
+ * In order of preference: where two providers offer the same model equally well, the earlier is tried first. Vendors
+ * come before resellers of several vendors' models.
  */
 export const PROVIDER_PRESETS: readonly ProviderPreset[] = [
   {

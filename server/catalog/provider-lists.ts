@@ -28,11 +28,14 @@ const FRESH_MS = 300_000;
 const AFTER_PROBLEM_MS = 60_000;
 /** So long a caller waits for lists of which nothing is known yet. */
 const WAIT_MS = 3_000;
-/** Questions under way at a time; what is due besides is asked with the next look. */
+/** Lists that are asked for at a time; others that are due are asked for at the next look. */
 const ASKS_MAX = 64;
-/** Of one owner, or the pool: whose providers do not answer must not keep others from asking. */
+/** The same for one owner, or the pool: providers that do not answer must not keep others from asking. */
 const ASKS_OF_ONE_MAX = 16;
-/** Models in all lists that are kept, and the lists themselves; of more, the owner who has most loses the oldest list. */
+/**
+ * Models in all lists that are kept, each list counted as one more; beyond that, the owner who has the most loses the
+ * oldest list.
+ */
 const MODELS_MAX = 100_000;
 
 /** The same one each time, as is what was told. */
@@ -55,8 +58,9 @@ interface Entry {
 
 /**
  * The lists of models that providers themselves have, for those of their models that the catalogue only knows by a
- * pattern. They are asked for when somebody wants to see them, one question at a time for each list, and the last one
- * holds until a newer came. Kept apart for each owner and for the pool, for what an account may use is its owner's to know.
+ * pattern. A list is asked for when someone wants to see it, one request at a time, and the last one is used until a
+ * newer one has come. There is one for each owner and one for the pool, since what an account may use is only its
+ * owner's to know.
  */
 export class ProviderLists {
   readonly #options: ProviderListsOptions;

@@ -72,8 +72,7 @@ export class Rewrites {
   }
 
   /**
-   * Follows a name through the table until names are reached that stand for themselves; a name that leads
-   * back to itself stands for itself there.
+   * Follows a name through the table to names that have no entry. A name that leads back to itself is taken as it is.
    */
   expand(name: string): readonly string[] {
     const found: string[] = [];
@@ -90,7 +89,7 @@ export class Rewrites {
   }
 }
 
-/** True for a name that stands for all that fit it. */
+/** True for a pattern that stands for all names that match it. */
 export function isGlob(name: string): boolean {
   return /[*?]/.test(name);
 }

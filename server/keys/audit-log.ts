@@ -14,7 +14,7 @@ export class AuditLog {
     this.#operations = options.operations;
   }
 
-  /** One page; callers who may not see everybody's events get those of their own doing. */
+  /** One page; callers who may not see everyone's events get their own. */
   async list(actor: Actor, query: PageQuery): Promise<Page<AuditEvent>> {
     return this.#operations.read(actor, "audit.list", (reader) =>
       reader.audit.list(scoped(actor, "audit.list", query)),

@@ -43,7 +43,7 @@ export class ByorKeys {
       const offered = stored === undefined ? await this.#fresh(ownerId) : undefined;
       const clientKey = await this.#operations.write(actor, action, async (tx) => {
         await requireOwner(tx, actor, action, ownerId);
-        // Somebody may have been faster: then their key is the one, and ours is dropped unseen.
+        // Another request may have been faster: then its key counts, and ours is dropped unseen.
         const existing = await current(tx, ownerId);
         const value =
           existing ?? (await this.#insertNew(tx, offered ?? (await this.#fresh(ownerId))));

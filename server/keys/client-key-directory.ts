@@ -18,11 +18,13 @@ import type { ClientKeyForms, KeysReader, KeysVault } from "./ports.js";
  * generation larger, which it then keeps: 200 at a time cost 45 MiB more of a million keys' memory, and no less time.
  */
 const CHUNK_KEYS = 64;
-/** Compiled address lists that are kept; then all are compiled anew. */
+/** Compiled address lists that are kept; beyond that all are dropped and compiled again when they are needed. */
 const ADDRESS_TESTS_MAX = 10_000;
 /** Records of keys in use that are kept at hand. */
 const RECENT_KEYS_MAX = 10_000;
-/** Keys whose refusals are logged at most once a minute; then the memory of it begins anew. */
+/**
+ * Keys of which it is remembered when a refusal was last logged, at most once a minute; beyond that all are forgotten.
+ */
 const REFUSALS_MAX = 1_000;
 const REFUSAL_LOG_MS = 60_000;
 
@@ -55,7 +57,7 @@ export class ClientKeyDirectory {
   /** Rows of rotated keys by their MAC before the rotation. */
   readonly #previous = new Map<string, number>();
   readonly #budgeted = new Map<string, Limits>();
-  /** Of owners who have some. */
+  /** The limits of owners who have any. */
   readonly #ownerLimits = new Map<string, Limits>();
   /** Keys in use, by the digest of what is presented; forgotten at every change of any key. */
   readonly #recent = new LruMap<string, KnownClientKey>(RECENT_KEYS_MAX);
@@ -64,7 +66,7 @@ export class ClientKeyDirectory {
   readonly #addressTests = new Map<string, AddressTest>();
   readonly #refusals = new Map<string, number>();
   readonly #listeners = new Set<(clientKeyId: string) => void>();
-  /** Number of keys by the version of their pepper; 0 stands for imported keys. */
+  /** Number of keys by the version of the pepper that they were hashed with; 0 for imported keys. */
   readonly #byPepper = new Map<number, number>();
   #leave: (() => void) | undefined;
 
@@ -167,8 +169,8 @@ export class ClientKeyDirectory {
   }
 
   /**
-   * The record behind a key. Those in use are remembered under their hash, which is cheaper than to look at the form
-   * and to make a MAC.
+   * The record of a presented key. Keys in use are remembered by their hash, which is cheaper than checking their form
+   * and computing a MAC.
    */
   #keyOf({ text, digest }: PresentedKey): KnownClientKey {
     const isUnlocked = this.#vault.state === "UNLOCKED";

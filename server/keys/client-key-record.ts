@@ -12,7 +12,7 @@ const RECORD_BYTES_MAX = 1 << 20;
 const LENGTH_BYTES = 3;
 const HEAD_BYTES = LENGTH_BYTES + 2;
 const MAC_BYTES = 32;
-/** Stands before the length of a text that does not fit into one byte. */
+/** Written before the length of a text where that does not fit into one byte. */
 const LONG_TEXT = 0xff;
 const ID_PREFIX = "ck_";
 const OWNER_PREFIX = "usr_";

@@ -6,7 +6,7 @@ export const USES_FLUSH_MS = 5_000;
 /** Uses in one transaction, so that it stays short. */
 const USES_PER_WRITE_MAX = 500;
 
-/** Addresses of one key that are kept between two writes; what comes on top is seen in the next. */
+/** Addresses of one key that are kept between two writes; further ones are seen after the next write. */
 const ADDRESSES_MAX = 16;
 
 interface PendingUse {

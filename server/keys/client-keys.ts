@@ -141,8 +141,8 @@ export class ClientKeys {
   }
 
   /**
-   * Gives the key a new secret. The old one goes on working for `graceMs`, 0 to 30 days; with 0 it is
-   * dead when this returns, and streams that run on it are cut.
+   * Gives the key a new secret. The old one keeps working for `graceMs`, 0 to 30 days; with 0 it is dead when this
+   * returns, and streams that run on it are cut.
    */
   async rotate(actor: Actor, id: string, rotation: Rotation): Promise<ClientKeyWithSecret> {
     const { graceMs } = rotation;
@@ -190,8 +190,8 @@ export class ClientKeys {
   }
 
   /**
-   * Shows the secret of a recoverable key to its owner alone; audited before it is given. A caller who signed in
-   * with a password gives it again.
+   * Shows the secret of a recoverable key to its owner alone; audited before it is given. A caller who signed in with a
+   * password has to give it again.
    */
   async reveal(actor: Actor, id: string, password?: Secret): Promise<Secret> {
     return this.#operations.run(actor, "client_key.reveal", async () => {

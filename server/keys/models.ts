@@ -114,7 +114,10 @@ export class Models {
   }
 }
 
-/** A preset row that nobody changed is known by its date, which is a midnight. */
+/**
+ * A preset row that nobody has changed is recognised by its time, which is a midnight: no other row may have such a
+ * time.
+ */
 function notMidnight(nowMs: number): number {
   return nowMs % DAY_MS === 0 ? nowMs + 1 : nowMs;
 }

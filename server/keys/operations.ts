@@ -21,7 +21,7 @@ export interface Done<T> {
   readonly note?: string;
   /** OK unless said otherwise: a failure that must be kept, such as a wrong password, is a mutation too. */
   readonly outcome?: AuditOutcome;
-  /** Who it turned out to be, for an event of somebody who was nobody before: who signed in. */
+  /** The user who signed in, for an event that began without one. */
   readonly actor?: Actor;
 }
 
@@ -99,7 +99,7 @@ export class Operations {
   async #recordDenial(actor: Actor, action: Action, denial: Denial): Promise<void> {
     if (this.#recorded.has(denial)) return;
     this.#recorded.add(denial);
-    // Nobody-in-particular shares one count, so that changing addresses does not flood the audit log.
+    // All unknown callers share one count, so that changing addresses cannot flood the audit log.
     const count = this.#countDenial(actor.userId ?? "anonymous");
     if (count > DENIALS_PER_MINUTE_MAX) return;
     const last = count === DENIALS_PER_MINUTE_MAX;
@@ -118,7 +118,7 @@ export class Operations {
         });
       });
     } catch (cause) {
-      // The denial stands whether or not it could be written down.
+      // The attempt is denied whether or not it could be audited.
       this.#log.error({ err: cause, action }, "a denied attempt could not be audited");
     }
   }

@@ -9,7 +9,7 @@ const TIME_BYTES = 6;
 const GROUP_BYTES = 5;
 const TIME_END = 2 ** 48;
 
-/** Value of a digit by its character code; NaN for what is none. */
+/** Value of a digit by its character code; NaN where the character is no digit. */
 const VALUES = new Float64Array(128).fill(NaN);
 for (let value = 0; value < DIGITS.length; value++) VALUES[DIGITS.charCodeAt(value)] = value;
 const PAIRS = Array.from({ length: 1024 }, (_, pair) =>
@@ -26,7 +26,7 @@ export function packId(prefix: string, id: string, into: Buffer, at: number): bo
   const time = numberAt(id, start, TIME_DIGITS);
   const high = numberAt(id, start + TIME_DIGITS, GROUP_DIGITS);
   const low = numberAt(id, start + TIME_DIGITS + GROUP_DIGITS, GROUP_DIGITS);
-  // Not so for NaN, which stands for something that is no digit.
+  // NaN, the value of what is no digit, fails each of these comparisons.
   if (!(time < TIME_END && high >= 0 && low >= 0)) return false;
   into.writeUIntBE(time, at, TIME_BYTES);
   into.writeUIntBE(high, at + TIME_BYTES, GROUP_BYTES);

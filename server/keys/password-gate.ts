@@ -9,7 +9,7 @@ import type { Action } from "./policy.js";
 import type { KeysReader, KeysTx, Passwords, PasswordVerdict } from "./ports.js";
 import type { Settings } from "./settings.js";
 
-/** Somebody claims to know a password. */
+/** An attempt to prove that one knows a password. */
 export interface Attempt {
   readonly actor: Actor;
   readonly action: Action;

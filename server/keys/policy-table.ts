@@ -1,4 +1,4 @@
-/** What a caller may do: to everything, to one's own things, or not at all. */
+/** Where a caller may do something: everywhere, with their own things only, or nowhere. */
 export type Grant = "ALLOW" | "OWN" | "DENY";
 
 /** Who calls. A client key on the control port has fewer rights than its owner: it is the credential most easily lost. */
@@ -34,7 +34,7 @@ export const POLICY = {
   "session.logout": row("OOO--"),
   "session.who_am_i": row("OOOO-"),
   "session.change_password": row("OOO--"),
-  // Before a secret is shown to somebody who signed in with a password.
+  // Asked before a secret is shown to a user who signed in with a password.
   "session.confirm_password": row("OOO--"),
 
   "user.create": row("A----"),
@@ -77,7 +77,7 @@ export const POLICY = {
   "provider_key.check_health": row("AAOO-"),
   "provider_key.diagnose": row("AAOO-"),
   "provider_key.get_usage": row("AAOO-"),
-  // OWN for everybody: nobody reveals another owner's secret, and a client key reveals none.
+  // OWN at most: nobody reveals another owner's secret, and a caller with a client key reveals none.
   "provider_key.reveal": row("OOO--"),
 
   "client_key.create": row("AOOO-"),

@@ -8,7 +8,7 @@ export type Action = keyof typeof POLICY;
 
 export interface AllowedAction {
   readonly action: Action;
-  /** OWN: on one's own things only. ANY: on everything. */
+  /** OWN: with the caller's own things only. ANY: with all. */
   readonly scope: "OWN" | "ANY";
 }
 

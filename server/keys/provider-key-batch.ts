@@ -27,9 +27,9 @@ export interface ProviderKeyOrder {
   readonly actor: Actor;
   readonly action: Action;
   readonly ownerId: string;
-  /** Of all keys that will be made; looked up at once. */
+  /** The secrets of all keys that will be made; looked up together. */
   readonly secrets: readonly Secret[];
-  /** Names that are taken besides those of the owner's keys. */
+  /** Names that are taken in addition to those of the owner's keys. */
   readonly taken?: Iterable<string>;
 }
 

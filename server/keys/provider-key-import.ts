@@ -72,7 +72,7 @@ interface Run {
   readonly slices: Slices;
 }
 
-/** Takes over secrets from files of other tools; each entry stands for itself, and each is reported. */
+/** Imports secrets from files of other tools. A bad entry does not stop the others, and each is reported. */
 export class ProviderKeyImport {
   readonly #operations: Operations;
   readonly #store: KeysStore;

@@ -51,7 +51,7 @@ export async function requireNewSecret(
   if (other !== undefined) throw secretTaken(actor, other);
 }
 
-/** The refusal of a secret that is stored already. Only who may see the other key learns which it is. */
+/** The refusal of a secret that is stored already. Only a caller who may see the other key learns which it is. */
 export function secretTaken(actor: Actor, other: StoredSecret): Fault {
   const known = other.ownerId === actor.userId || mayAll(actor, "provider_key.get");
   return new Fault(

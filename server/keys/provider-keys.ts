@@ -69,7 +69,7 @@ export class ProviderKeys {
     });
   }
 
-  /** Makes many within a transaction of somebody else's, such as an import's, which audits them. */
+  /** Makes many keys within the transaction of another use case, such as an import, which audits them. */
   async batch(tx: KeysTx, order: ProviderKeyOrder): Promise<ProviderKeyBatch> {
     return ProviderKeyBatch.begin(this.#tools, tx, order);
   }
@@ -198,8 +198,8 @@ export class ProviderKeys {
   }
 
   /**
-   * Shows the secret to its owner alone, not even to an admin. The audit event is committed before the
-   * secret is given. A caller who signed in with a password gives it again.
+   * Shows the secret to its owner alone, not even to an admin. The audit event is committed before the secret is given.
+   * A caller who signed in with a password has to give it again.
    */
   async reveal(actor: Actor, id: string, password?: Secret): Promise<Secret> {
     const action = "provider_key.reveal";

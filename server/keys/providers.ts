@@ -203,7 +203,7 @@ export function visibleTo(actor: Actor, action: Action, query: PageQuery): PageQ
   return { ...query, conditions: [...query.conditions, visible] };
 }
 
-/** A provider that the caller may see: shared ones, own ones, and all for who may see all. */
+/** A provider that the caller may see: a shared one or one of their own, or any for those who may see all. */
 async function visibleProvider(
   reader: KeysReader,
   actor: Actor,

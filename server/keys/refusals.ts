@@ -5,12 +5,12 @@ import type { User } from "../core/user.js";
 export type Noun =
   "user" | "session" | "provider" | "model" | "provider key" | "client key" | "call" | "setting";
 
-/** A thing that somebody wants to use, as far as the permission table cares. */
+/** What a caller wants to use, as far as the permission table needs to know it. */
 export interface Target {
   readonly noun: Noun;
   readonly id: string;
   readonly name: string;
-  /** Null for what belongs to nobody in particular. */
+  /** Null for what has no owner. */
   readonly ownerId: string | null;
 }
 
@@ -30,13 +30,13 @@ export class Denial extends Fault {
   }
 }
 
-/** What a banned user hears, who has proved to be that user. */
+/** The refusal of a banned user who has proved their identity. */
 export function bannedFault({ banReason }: Pick<User, "banReason">): Fault {
   const why = banReason === "" ? "" : ` Reason given: ${JSON.stringify(banReason)}.`;
   return new Fault("user_banned", `This account is banned; an admin can lift the ban.${why}`);
 }
 
-/** The same words whether the id does not exist or belongs to somebody else. */
+/** The same words whether the id does not exist or belongs to another user. */
 export function notFound(noun: Noun, id: string): Fault {
   return new Fault("not_found", `There is no ${noun} ${JSON.stringify(id.slice(0, 80))}.`);
 }

@@ -21,7 +21,10 @@ const TARGET_CHARS_MAX = 255;
 
 export type RewriteKind = "ALIAS" | "FALLBACK";
 
-/** What the catalogue makes of a requested name: an alias stands for its targets, a chain adds them behind. */
+/**
+ * What the catalogue makes of a requested name: an alias is replaced by its targets, a fallback chain adds them after
+ * it.
+ */
 export interface Rewrite {
   readonly kind: RewriteKind;
   readonly name: string;
@@ -119,7 +122,7 @@ export class ModelRewrites {
   }
 }
 
-/** How the audit log says it. */
+/** The words for it in the audit log. */
 const WORDS: Record<RewriteKind, string> = { ALIAS: "stands for", FALLBACK: "falls back to" };
 
 async function entriesOf(

@@ -121,8 +121,8 @@ export class Sessions {
   }
 
   /**
-   * Asks a caller who signed in with a password for it once more, before a secret is shown. Callers on the
-   * local socket and with a token of an issuer have none to give. Throws `invalid_argument` or `login_failed`.
+   * Asks a caller who signed in with a password for it once more, before a secret is shown. Callers on the local socket
+   * and callers with an issuer's token have none to give. Throws `invalid_argument` or `login_failed`.
    */
   async confirm(actor: Actor, password: Secret | undefined): Promise<void> {
     if (actor.via !== "SESSION" && actor.via !== "COOKIE") return;
@@ -206,7 +206,7 @@ async function save(tx: KeysTx, user: User): Promise<void> {
   await tx.changes.append({ kind: "user", id: user.id, value: user });
 }
 
-/** Ends the oldest sessions of a user who has as many as one may have. */
+/** Ends the oldest sessions of a user who has as many as are allowed. */
 async function makeRoom(tx: KeysTx, userId: string): Promise<void> {
   const sessions = await tx.sessions.ofUser(userId);
   const excess = sessions.length - SESSIONS_PER_USER_MAX + 1;

@@ -96,9 +96,9 @@ export const SETTINGS = {
   durability: choice("RELAXED", "RELAXED", "STRICT"),
   abortedCallPolicy: choice("OBSERVED", "OBSERVED", "RESERVED", "NOTHING"),
   queueTimeoutMs: whole(5000, 0, 60_000),
-  /** Of client keys that are made without any. */
+  /** Limits of client keys that are made without any. */
   defaultClientKeyLimits: limits(),
-  /** Of all client keys together. */
+  /** Limits of all client keys together. */
   serverLimits: limits(),
 } as const;
 

@@ -32,7 +32,7 @@ export interface UserDraft {
   readonly password?: Secret | undefined;
   readonly role?: Role | undefined;
   readonly trustLevel?: number | undefined;
-  /** Of all client keys together; undefined for none. */
+  /** Limits of all their client keys together; undefined for none. */
   readonly limits?: Limits | undefined;
   readonly note?: string | undefined;
 }
@@ -151,8 +151,8 @@ export class Users {
   }
 
   /**
-   * Sessions end, client keys answer `user_banned`, provider keys leave the pool; reversible. The reason is
-   * told to the user and stands in the audit log. Banning once more gives another reason.
+   * Sessions end, client keys answer `user_banned`, provider keys leave the pool; reversible. The reason is told to the
+   * user and written to the audit log. Banning again replaces the reason.
    */
   async ban(actor: Actor, id: string, reason = ""): Promise<StoppedUser> {
     const banReason = cleanLine("reason", reason, DESCRIPTION_CHARS_MAX);

@@ -62,7 +62,7 @@ function requireLength(field: string, text: string, charsMax: number): void {
   }
 }
 
-/** Null for never; otherwise a moment that lies ahead. */
+/** Null for never; otherwise a time in the future. */
 export function cleanExpiry(field: string, atMs: number | null, nowMs: number): number | null {
   if (atMs === null) return null;
   if (!Number.isSafeInteger(atMs) || atMs > TIME_MAX_MS) {

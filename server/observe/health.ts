@@ -37,7 +37,7 @@ export class Readiness {
     return { ready: reasons.length === 0, reasons };
   }
 
-  /** Tells the listeners to read anew; called by parts whose answer may have changed. */
+  /** Tells the listeners to ask again; called by parts whose answer may have changed. */
   changed(): void {
     for (const listener of this.#listeners) listener();
   }

@@ -1,6 +1,6 @@
 import { pino } from "pino";
 
-/** Bytes of log lines that wait for a slow reader; what comes on top is left out and counted. */
+/** Bytes of log lines that may wait for a slow reader; further lines are dropped and counted. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const STANDARD_ERROR = 2;
 
@@ -13,8 +13,8 @@ export interface LogOutput {
 }
 
 /**
- * Standard error without blocking: a pipe that nobody reads must not stop the server, as a plain write to
- * `process.stderr` would. What still waits when the process exits is written then.
+ * Writes to standard error without blocking: a pipe that nobody reads must not stop the server, as a plain write to
+ * `process.stderr` would do. Lines that still wait when the process exits are written then.
  */
 export function createLogOutput(
   options: { readonly fd?: number; readonly waitingBytesMax?: number } = {},

@@ -39,7 +39,7 @@ const OWN_NAMES: ReadonlySet<string> = new Set(["level", "time", "message"]);
 
 /** What looks like a credential inside a longer text. All are linear in the length of the text. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
-  // The id of a root key begins as some keys do; who must find the right root key needs it.
+  // The id of a root key begins as some keys do, but must stay readable: it is needed to find the right root key.
   [/\b(?!rk_[0-9a-f]{16}\b)(sk|ik|rk|gsk|xai|pplx)[-_][A-Za-z0-9_-]{12,}/g, "$1-[redacted]"],
   [/\bAIza[A-Za-z0-9_-]{20,}/g, REDACTED],
   [/\b(Bearer|Basic)\s{1,4}[^\s"',;]{8,}/gi, `$1 ${REDACTED}`],

@@ -28,7 +28,7 @@ export async function insertCalls(
 
 const MINUTE_COLUMNS = ["minute_ms", "first_seq", "last_seq"];
 
-/** Notes the minutes of calls that went in one behind the other from `firstSeq` on. */
+/** Notes the minutes of calls that were inserted one after the other, from `firstSeq` on. */
 async function addMinutes(db: Db, spans: Iterable<MinuteSpan>, firstSeq: number): Promise<void> {
   const rows = Array.from(spans, ({ minuteMs, first, last }) => [
     minuteMs,

@@ -8,8 +8,8 @@ const CHECKPOINT_INTERVAL_MS = 250;
 const RESTART_PAGES = 2_000;
 
 /**
- * Folds the WAL into the database beside the writer. SQLite would do it in a commit every so often, and
- * that one commit, with all who wait behind it, would take as long as the disk needs for megabytes.
+ * Folds the WAL into the database beside the writer. Left alone, SQLite would do it within a commit now and then, and
+ * that commit, and everything that waits for the writer, would take as long as the disk needs for megabytes.
  */
 export class Checkpointer {
   readonly #db: Db;
@@ -73,8 +73,8 @@ export class Checkpointer {
   }
 
   /**
-   * The WAL begins anew only when all of it is folded in and synced, for which the writer must stand still. So most of
-   * that is done before, beside the writer: what the disk is slow with is then there already.
+   * The WAL can start again from its beginning only when all of it is folded in and synced, for which the writer must
+   * stand still. So most of that is done before, while the writer works: the disk's slow part is over by then.
    */
   async #beginAnew(writer: Pick<Writer, "pause">): Promise<void> {
     await this.#sync();
@@ -83,12 +83,12 @@ export class Checkpointer {
     await writer.pause(() => this.#fold());
   }
 
-  /** PASSIVE waits for nobody: it folds in what no reader still needs. Answers how many pages the WAL has. */
+  /** PASSIVE waits for no reader: it folds in only what none still needs. Answers how many pages the WAL has. */
   async #fold(): Promise<number> {
     const [state] = await this.#db.rows<{ log: number }>("PRAGMA wal_checkpoint(PASSIVE)");
     return state?.log ?? 0;
   }
 }
 
-/** Whoever began it hears of its failure. */
+/** The failure is handled by whoever started it. */
 function ignoredHere(): void {}

@@ -102,7 +102,7 @@ export function clientKeyReader(db: Db, clock: Clock) {
       const [row] = await db.rows<ClientKeyRow>("SELECT * FROM client_keys WHERE id = ?", [id]);
       return row === undefined ? undefined : toClientKey(row);
     },
-    /** Those of the MACs that are stored. */
+    /** Which of the MACs are stored already. */
     async storedMacs(macs: readonly string[]): Promise<ReadonlySet<string>> {
       const found = await db.rows<{ mac: string }>(
         `SELECT mac FROM client_keys WHERE mac IN (${SQLITE.eachText})`,
@@ -120,8 +120,8 @@ export function clientKeyReader(db: Db, clock: Clock) {
       return rows.map(toClientKey);
     },
     /**
-     * What counts of all keys when they are presented, in no order, at most `size` at a time. Keys that come or
-     * go meanwhile may or may not be among them.
+     * Of all keys, what is needed to judge one that is presented; in no order, at most `size` at a time. Keys that are
+     * added or removed meanwhile may or may not be among them.
      */
     async *knownChunks(size: number): AsyncGenerator<readonly KnownClientKey[], void, undefined> {
       const [end] = await db.rows<{ last: number | null }>(
@@ -133,7 +133,8 @@ export function clientKeyReader(db: Db, clock: Clock) {
       for (let from = 0; from < last || reading.length > 0; from += size) {
         if (from < last) {
           const chunk = readKnown(db, from, size);
-          // Whoever takes no more does not hear of a failure; all others do, where it is awaited.
+          // If the reader stops early, nobody awaits this chunk, and its failure must not end the process; otherwise it
+          // is thrown where the chunk is awaited.
           chunk.catch(() => undefined);
           reading.push(chunk);
         }
@@ -259,7 +260,7 @@ const READ_KNOWN = SQLITE.rowsAsJson(
 /** Chunks that are read while one is taken in. */
 const READ_AHEAD = 2;
 
-/** The keys of so many rows, as they lie in the file: the quickest way to all of them. */
+/** The keys of the next `count` rows in the order of the file, which is the quickest way to read all of them. */
 async function readKnown(db: Db, after: number, count: number): Promise<string> {
   const [all] = await db.rows<{ json: string }>(READ_KNOWN, [after, after + count]);
   if (all === undefined) throw new Error("an aggregate has no row");

@@ -41,8 +41,8 @@ export interface DataFile {
 }
 
 /**
- * Opens the database file, made where it is missing, so that it is for its owner alone from the first moment. Only for
- * who holds the folder's lock. Throws Fault `data_folder_unusable`.
+ * Opens the database file, and creates it if it is missing, readable by its owner alone from the first moment. The
+ * caller must hold the folder's lock. Throws Fault `data_folder_unusable`.
  */
 export async function openDataFile(folder: string): Promise<DataFile> {
   const file = path.join(folder, DATA_FILE);

@@ -11,8 +11,8 @@ export const BUSY_TIMEOUT_MS = 5_000;
 const ACQUIRE_TIMEOUT_MS = 30_000;
 
 /**
- * What the nouns ask the database with. It turns the driver's errors into Faults, and it ends: the
- * handle of a transaction that is over refuses instead of writing outside of it.
+ * Through this the nouns use the database. It turns the driver's errors into Faults. A handle made for a transaction
+ * refuses to work once that is over, instead of writing outside of it.
  */
 export class Db {
   readonly #knex: Knex;
@@ -68,7 +68,7 @@ export function connect(options: {
     useNullAsDefault: true,
     // Else an error's message would carry bound values: ciphertexts, hashes.
     compileSqlOnError: false,
-    // knex would print errors on its own; all of them are thrown to whoever asked.
+    // knex would print errors on its own; here each is thrown to the caller.
     log: { debug: silent, warn: silent, error: silent, deprecate: silent },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
     pool: {

@@ -2,7 +2,7 @@ import type { CallRecord } from "../core/call.js";
 import { DAY_MS } from "../core/durations.js";
 import type { Db } from "./db.js";
 
-/** How long a day of it is kept: no running period has begun earlier, for a month is the longest. */
+/** How long a day's sum is kept: a month is the longest period, so no running one began earlier. */
 const KEPT_MS = 31 * DAY_MS;
 
 const COLUMNS = "owner_id, provider_key_id, day_ms, calls, tokens, cost_micros";
@@ -12,9 +12,9 @@ const MINE =
   "SELECT id FROM usage_keys WHERE client_key_ref = (SELECT id FROM ledger_names WHERE name = ?)";
 
 /**
- * Keeps what a client key has used in running periods, before its roll-ups go. A budget of its owner or of the server,
- * or a provider key's quota, would otherwise be given back by deleting keys. Of the key itself nothing is kept: it is a
- * sum for each day of the owner and the provider key.
+ * Keeps what a client key has used in running periods, before its roll-ups are removed. Otherwise deleting keys would
+ * give back a budget of their owner or of the server, or a provider key's quota. Nothing of the key itself is kept,
+ * only a sum for each day, owner and provider key.
  */
 export async function keepUse(
   db: Db,

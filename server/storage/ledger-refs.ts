@@ -91,7 +91,7 @@ export class LedgerRefs {
     this.#keys = merged(this.#keys, staged.newKeys);
   }
 
-  /** Forgets all; after combinations have been deleted. */
+  /** Forgets everything. To be called after combinations have been deleted. */
   clear(): void {
     this.#names = new Map();
     this.#keys = new Map();

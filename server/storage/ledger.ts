@@ -30,8 +30,8 @@ export interface JournalPosition {
 }
 
 /**
- * Calls that go into the database together. It takes them one by one and keeps them in the form in which they go in,
- * which is far less than their records.
+ * Calls that go into the database together. It takes them one by one and keeps them as the rows to be inserted, which
+ * take far less memory than their records.
  */
 export interface LedgerBatch {
   /** Calls in it. */
@@ -175,8 +175,8 @@ export class Ledger {
   }
 
   /**
-   * Removes the calls and roll-ups of deleted client keys, in batches; they are hidden already. Goes on
-   * where an earlier process left off. Returns how many keys were finished.
+   * Removes the calls and roll-ups of deleted client keys, which are hidden already, in batches. Continues where an
+   * earlier process stopped. Returns how many keys were finished.
    */
   async sweep(): Promise<number> {
     const swept = await sweepDeletedKeys({ writer: this.#writer, clock: this.#clock });
@@ -185,7 +185,7 @@ export class Ledger {
   }
 }
 
-/** A class, since V8 looks up a getter of an object literal anew with each call that comes. */
+/** A class and not an object literal, whose getter V8 would look up again for every call. */
 class GrowingBatch implements LedgerBatch {
   readonly #batch: RowBatch;
   readonly append: LedgerBatch["append"];
@@ -204,7 +204,7 @@ class GrowingBatch implements LedgerBatch {
   }
 }
 
-/** Returns how many calls went in, which is all of them. */
+/** Returns how many calls were inserted, which is all of them. */
 async function appendBatch(
   db: Db,
   staged: StagedRefs,
@@ -220,8 +220,8 @@ async function appendBatch(
 }
 
 /**
- * Those that are not there yet, each once, and whose client key is; nothing starts the log of a deleted one anew, but
- * what its last calls spent counts.
+ * Those calls that are not in the database yet, each once, and whose client key still exists. A deleted key's log must
+ * not start again, but what its last calls spent counts.
  */
 async function freshCalls(
   db: Db,
@@ -247,14 +247,14 @@ function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** What has to be known before calls go in. */
+/** What has to be known before calls are inserted. */
 interface LedgerState {
   readonly foldedUntilMs: number;
-  /** Those client keys of the calls that have been deleted. */
+  /** Those of the calls' client keys that have been deleted. */
   readonly deleted: ReadonlySet<string>;
 }
 
-/** In one statement, since each costs the loop a turn. */
+/** In one statement, since each statement costs a turn of the event loop. */
 async function readState(db: Db, clientKeyIds: readonly string[]): Promise<LedgerState> {
   const rows = await db.rows<{ folded: number; id: string | null }>(
     `SELECT s.folded_until_ms AS folded, d.client_key_id AS id

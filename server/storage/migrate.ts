@@ -57,7 +57,7 @@ export async function migrate(options: {
 async function prepareVersionTable(db: Db, dataFile: string): Promise<number> {
   const tables = await db.rows<{ name: string }>(SQLITE.schemaNames);
   if (!tables.some((table) => table.name === "schema_versions")) {
-    // A file with tables of others is somebody else's database: writing to it would destroy it.
+    // A file with other tables is another program's database: writing to it would destroy it.
     if (tables.length > 0) throw corruptFault(dataFile);
     await db.rows(SQLITE.markFile);
     await db.rows(

@@ -47,7 +47,7 @@ export interface StorageOptions {
   readonly busyTimeoutMs?: number;
   /** The schema; for tests of the migrations themselves. */
   readonly migrations?: readonly Migration[];
-  /** Refuses a transaction inside another one; for tests, since it costs every asynchronous step. */
+  /** Refuses a transaction inside another one. For tests, since it slows down every asynchronous step. */
   readonly refusesNested?: boolean;
 }
 
@@ -118,7 +118,7 @@ interface StorageParts {
   readonly writer: Writer;
   readonly reader: Db;
   readonly schemaVersion: number;
-  /** The writer's connection, for what is no transaction. */
+  /** The writer's connection, for statements outside a transaction. */
   readonly db: Db;
   /** Closes all connections and lets go of the folder. */
   readonly release: () => Promise<void>;
@@ -214,7 +214,10 @@ export class Storage {
     await release();
   }
 
-  /** Removes in the background what deleted client keys have left. What a stop leaves, the next start takes up. */
+  /**
+   * Removes in the background what deleted client keys have left behind. What is left at a stop, the next start
+   * removes.
+   */
   #startSweep(): void {
     this.#sweeping = this.#sweepAfter(this.#sweeping);
   }

@@ -16,7 +16,7 @@ export interface PageStart {
   readonly backwards: boolean;
 }
 
-/** A token for the page on that side of `position`, of this very query. */
+/** A token for the page on that side of `position`, valid for this query only. */
 export function encodePageToken(noun: string, query: PageQuery, start: PageStart): string {
   const parts = [queryHash(noun, query), start.backwards ? "b" : "f", ...start.position];
   return Buffer.from(JSON.stringify(parts)).toString("base64url");

@@ -25,7 +25,7 @@ export interface Fetched<Row> {
   readonly stoppedAt?: Position | undefined;
 }
 
-/** How the rows of a list are come by. */
+/** How the rows of a list are fetched. */
 export interface RowSource<Row> {
   /** Names the list in its tokens. */
   readonly noun: string;
@@ -36,8 +36,8 @@ export interface RowSource<Row> {
 }
 
 /**
- * The rows of one page and the tokens of its neighbours. A page is found by the position of a row, not by
- * counting: rows that arrive or go in the meantime neither repeat nor hide others.
+ * The rows of one page and the tokens of its neighbours. A page is found by the position of a row, not by counting:
+ * rows that are added or removed in the meantime make none appear twice or be skipped.
  */
 export async function fetchPage<Row>(
   source: RowSource<Row>,

@@ -5,7 +5,10 @@ import { pruneDeletedUse } from "./deleted-use.js";
 import { DIMENSIONS, subtractClientKey, TOTALS } from "./totals.js";
 import type { Writer } from "./writer.js";
 
-/** What a batch should take; the size of the next one is fitted to it, since others wait for the writer meanwhile. */
+/**
+ * How long a batch should take, in milliseconds; the size of the next one is chosen accordingly, since others wait for
+ * the writer meanwhile.
+ */
 const BATCH_TIME_MS = 8;
 const BATCH_ROWS_MIN = 10;
 /** Rows that the first batch deletes, before it is known how fast the disk is. */
@@ -48,7 +51,7 @@ export async function pruneCalls(
   const untilSeq = range?.last ?? 0;
   let afterSeq = 0;
   let deleted = 0;
-  // A call that ended late stands among newer ones: what is looked at is bounded, not what is found.
+  // A long call has a place among newer ones, so a batch is bounded by the rows looked at and not by those found.
   await inBatches(pruner, batchSize, async (db, limit) => {
     const [looked] = await db.rows<{ seen: number; last: number | null }>(
       `SELECT count(*) AS seen, max(seq) AS last FROM
@@ -126,7 +129,7 @@ async function pruneBuckets(
   return deleted;
 }
 
-/** Notes first what is going to be missing; what has not been folded yet must stay. */
+/** Records first what is about to be missing. What has not been folded yet must stay. */
 async function lowerLimit(
   { writer }: Pruner,
   wantedMs: number,
@@ -147,7 +150,10 @@ async function lowerLimit(
   });
 }
 
-/** Removes what deleted client keys have left, and in time what budgets need of them; returns how many keys were finished. */
+/**
+ * Removes what deleted client keys have left behind, and, once it is too old to matter, what budgets need of them.
+ * Returns how many keys were finished.
+ */
 export async function sweepDeletedKeys(pruner: Pruner): Promise<number> {
   const { writer, clock } = pruner;
   let swept = 0;
@@ -181,7 +187,7 @@ async function sweepKey(pruner: Pruner, clientKeyId: string): Promise<void> {
       [clientKeyId],
     ),
   );
-  // First what no total holds yet, so that none can come to hold it.
+  // First the minutes that are in no total yet, so that they cannot be folded into one.
   await writer.run((db) =>
     deleteRows(
       db,
@@ -225,8 +231,8 @@ async function sweepBuckets(
 }
 
 /**
- * Calls `deleteSome` in one transaction after the other until it finds less than it might. The batches fit
- * themselves to the disk, so that none holds the writer for long.
+ * Calls `deleteSome`, each time in a transaction of its own, until it deletes less than it was allowed to. The size of
+ * the batches follows the speed of the disk, so that none holds the writer for long.
  */
 async function inBatches(
   { writer, clock }: Pruner,

@@ -41,7 +41,7 @@ export interface Rollup {
 export class MinuteSums<C> {
   readonly sums: CombinationSum<C>[] = [];
   readonly #minutes = new Map<number, Map<C, number[]>>();
-  /** Those of the last call, which most share with the next one. */
+  /** Those of the last call: the next one most likely shares them. */
   #bucketMs = Number.NaN;
   #minute = new Map<C, number[]>();
 
@@ -74,7 +74,7 @@ export function sumUp(
   idOf: (combination: Combination) => number,
 ): readonly Rollup[] {
   const all: Rollup[] = [];
-  // By number within a bucket: a key of both would have to be a text, which costs more than the sums.
+  // A map of numbers for each bucket: one key for both would have to be a text, which costs more than the sums.
   const buckets = new Map<number, Map<number, number[]>>();
   for (const sum of sums) {
     const bucket = Math.floor(sum.bucketMs / bucketMs) * bucketMs;

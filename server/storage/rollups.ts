@@ -4,7 +4,7 @@ import { addUp, COUNTERS, insertRollups, sumByCombination } from "./rollup-rows.
 import type { CombinationSum, Rollup } from "./rollup-rows.js";
 import { addToTotals, foldTotals } from "./totals.js";
 
-/** Minutes that are still filling; they are not folded yet, since most calls that come in belong to them. */
+/** Minutes that are not folded yet, since most new calls belong to them. */
 const OPEN_MINUTES = 2;
 /** Roll-ups that one transaction folds, so that it stays short when much has to be caught up; a minute at least. */
 const FOLD_ROWS_MAX = 4000;
@@ -29,7 +29,7 @@ export async function countCalls(
     await addRollups(db, "rollups_day", sumByCombination(late, DAY_MS));
     await addToTotals(db, late);
   }
-  // More than came in, so that however large the batches are the folding is not left behind.
+  // More than came in, so that the folding keeps up however large the batches are.
   const rowsMax = Math.max(FOLD_ROWS_MAX, 2 * minutes.length);
   const newestMs = minutes.reduce((newest, { bucketMs }) => Math.max(newest, bucketMs), 0);
   return fold(db, foldedUntilMs, newestMs - OPEN_MINUTES * MINUTE_MS, rowsMax);

@@ -20,8 +20,8 @@ export interface MinuteSpan {
 }
 
 /**
- * Calls on their way into the database: their rows as JSON, and what they add up to. Both are made as each call comes,
- * so that nothing of its record lives on until the batch is full.
+ * Calls on their way into the database: their rows as JSON, and what they add up to. Both are made as each call
+ * arrives, so that its record can be freed at once and need not wait until the batch is full.
  */
 export class RowBatch {
   /** Client keys of the calls. */

@@ -19,7 +19,7 @@ export function wipeableCopy(bytes: Uint8Array): Uint8Array {
 /** More than V8 keeps on its heap for a typed array. */
 const DRAWN_BYTES_MIN = 128;
 
-/** Random key material of which no copy stays behind. */
+/** Random key material, in memory that `wipe` can zero. */
 export function randomKey(random: Random, length: number): Uint8Array {
   const drawn = random.bytes(Math.max(length, DRAWN_BYTES_MIN));
   const key = wipeableCopy(drawn.subarray(0, length));

@@ -39,7 +39,9 @@ export function importedClientKeyMac(keyring: Keyring, sha256Hex: string): Clien
   return importedMac(keyring.newest("PEPPER").key, sha256Hex.toLowerCase());
 }
 
-/** Keyed hash of a provider secret: equal secrets have equal fingerprints, and nobody else can guess. */
+/**
+ * Keyed hash of a provider secret: equal secrets have equal fingerprints, and without the key nobody can check a guess.
+ */
 export function fingerprint(keyring: Keyring, secret: Secret): string {
   const text = `latchkey/fingerprint/v1\0${secret.reveal()}`;
   return hmacHex(keyring.newest("FINGERPRINT").key, text);

@@ -153,8 +153,8 @@ async function unwrapKey(entry: WrappedKey, rootKey: RootKey, sodium: Sodium): P
 }
 
 /**
- * Which root key wraps a stored keyring. The keyring is always saved whole, so two different answers mean
- * that somebody else wrote to it: Fault `database_corrupt`.
+ * Which root key wraps a stored keyring. The keyring is always saved whole, so two different answers mean that
+ * something other than the server wrote to it: Fault `database_corrupt`.
  */
 export function rootKeyOf(stored: readonly WrappedKey[]): RootKeyExpectation {
   const first = stored[0];

@@ -169,14 +169,14 @@ export class VaultLifecycle {
     });
   }
 
-  /** Zeroes every key at once. Sealing new secrets goes on, opening does not. */
+  /** Zeroes every key at once. New secrets can still be sealed, but none can be opened. */
   lock(): void {
     if (!this.#wipe()) return;
     this.#logger.info({}, "vault locked");
     this.#stateListeners.announce(this.state);
   }
 
-  /** Zeroes every key at the end of the process, of which there is nobody to tell. */
+  /** Zeroes every key at the end of the process, when no listener is told any more. */
   close(): void {
     this.#wipe();
   }

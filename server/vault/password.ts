@@ -113,7 +113,7 @@ export class PasswordHasher {
         retryAfterSeconds: 5,
       });
     }
-    // The place of whoever leaves is handed on, so that nobody can slip in between.
+    // A place that gets free is handed to the first in the queue, so that no newcomer can take it.
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 

@@ -5,7 +5,7 @@ export type WrappedKeyPurpose = "VAULT_KEY_PAIR" | "PEPPER" | "ROW_MAC" | "FINGE
 export interface WrappedKey {
   readonly purpose: WrappedKeyPurpose;
   readonly version: number;
-  /** Of a vault key pair, so that a locked server can still seal; null for symmetric keys. */
+  /** The public key of a vault key pair, with which a locked server can still seal; null for symmetric keys. */
   readonly publicKey: Uint8Array | null;
   /** Nonce and ciphertext, self-describing: its first byte is the format version. */
   readonly wrapped: Uint8Array;
@@ -25,8 +25,8 @@ export interface KeyringStore {
 }
 
 /**
- * Remembers the vault's public key outside the database. A locked server cannot check a public key against
- * its private key, and secrets sealed to a key that somebody put into the database would be theirs.
+ * Remembers the vault's public key outside the database. A locked server cannot check a public key against its private
+ * key, and whoever had put a key of their own into the database could read the secrets sealed to it.
  */
 export interface PublicKeyPin {
   /** Undefined before the first unlock. */

@@ -26,8 +26,8 @@ export function rowMac(input: MacInput, key: VersionedKey): Uint8Array {
 }
 
 /**
- * Stands in while the vault is locked and has no row MAC key: made under a key of this process alone, so
- * that a row that somebody else puts into the database is not taken for one that the server enrolled.
+ * Stands in while the vault is locked and has no row MAC key: made under a key that only this process has, so that a
+ * row put into the database by someone else is not taken for one that the server enrolled.
  */
 export function provisionalMac(input: MacInput, processKey: Uint8Array): Uint8Array {
   const mac = digest("latchkey/row/provisional/v1", input, processKey);

@@ -12,7 +12,7 @@ import type { Sodium } from "./sodium.js";
 export interface RowTools {
   readonly sodium: Sodium;
   readonly keyring: Keyring;
-  /** Of this process; proves rows that it enrolled while locked. */
+  /** A key that only this process has; proves rows that it enrolled while locked. */
   readonly processKey: Uint8Array;
 }
 

@@ -34,7 +34,7 @@ const SAMPLED = 1;
 export interface TracedCall {
   readonly call: CallRecord;
   readonly origin: CallOrigin;
-  /** Of the reply that was served; undefined if none was. */
+  /** What is known of the reply that was served; undefined if none was. */
   readonly facts: ReplyFacts | undefined;
 }
 

@@ -52,7 +52,7 @@ export function readTraceConfig(options: {
 
 function endpointOf(option: string, env: Env): string | undefined {
   const given = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
-  // Only the variable of this very signal is taken as it stands.
+  // Only the variable for traces is used as it is; the general one gets the path of the signal appended.
   if (option === "" && given) return checked(given, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
   const base = option || env["OTEL_EXPORTER_OTLP_ENDPOINT"];
   if (!base) return undefined;

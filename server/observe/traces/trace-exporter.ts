@@ -12,7 +12,7 @@ export type HttpPost = (request: {
 
 /** Calls in one export: few enough that making its JSON holds up the event loop for about a millisecond. */
 export const EXPORT_CALLS_MAX = 64;
-/** Calls that wait for the collector; what comes on top is dropped and counted. */
+/** Calls that may wait for the collector; further ones are dropped and counted. */
 export const QUEUED_CALLS_MAX = 4096;
 /** Longest time that a call waits for others to go with it. */
 export const EXPORT_INTERVAL_MS = 1000;

@@ -8,7 +8,7 @@ export interface TraceParent {
   readonly sampled: boolean;
 }
 
-/** Later versions may say more behind the flags; version ff is none, and ids of zeros name nothing. */
+/** Later versions may add more after the flags; version ff is invalid, and ids of zeros name nothing. */
 const HEADER =
   /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 

@@ -1,6 +1,6 @@
 import type { Migration } from "../migrate.js";
 
-/** Totals of a provider's models, which its combinations with every client key took long to add up to. */
+/** Totals of a provider's models: adding up its combinations with every client key took too long. */
 export const pairs: Migration = {
   version: 7,
   name: "pairs",

@@ -1,6 +1,6 @@
 import type { Migration } from "../migrate.js";
 
-/** Responses of which nobody has told yet what all of them used, from one process to the next. */
+/** Responses whose use is not fully known yet, kept from one process to the next. */
 export const laterUsages: Migration = {
   version: 11,
   name: "later-usages",

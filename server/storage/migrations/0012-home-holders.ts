@@ -1,6 +1,6 @@
 import type { Migration } from "../migrate.js";
 
-/** From whose call it is known whose account holds what: users share the room that there is for it. */
+/** The user from whose call a home is known: users share the room for homes. */
 export const homeHolders: Migration = {
   version: 12,
   name: "home-holders",

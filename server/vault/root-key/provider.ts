@@ -28,7 +28,7 @@ export interface RootKeyExpectation {
  */
 export interface NewRootKey {
   readonly key: RootKey;
-  /** The keyring is saved under this key: put it in the old one's place. */
+  /** Called once the keyring is saved under this key: puts it in the place of the old one. */
   commit(): Promise<void>;
   /** The keyring was not saved: forget it. */
   discard(): Promise<void>;

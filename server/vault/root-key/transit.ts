@@ -26,7 +26,7 @@ export interface TransitOptions {
   readonly mount: string;
   /** Name of a symmetric transit key. */
   readonly keyName: string;
-  /** Read anew for each request, so that an agent may renew the token in it. */
+  /** Read for each request, so that an agent can renew the token in it. */
   readonly tokenFile: string;
   /** For OpenBao and Vault namespaces; undefined for none. */
   readonly namespace: string | undefined;
