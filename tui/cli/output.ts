@@ -1,17 +1,25 @@
 import {
+  isFieldSet,
   isMessage,
+  ScalarType,
   toJson,
   type DescField,
   type DescMessage,
   type Message,
 } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
-import { timestampDate, TimestampSchema, type Timestamp } from "@bufbuild/protobuf/wkt";
+import {
+  FeatureSet_FieldPresence,
+  timestampDate,
+  TimestampSchema,
+  type Timestamp,
+} from "@bufbuild/protobuf/wkt";
 import { safe } from "../term/safe.js";
 import { fit, takeWidth } from "../term/safe.js";
 import { textWidth } from "../term/width.js";
 
 const CELL_WIDTH_MAX = 48;
+/** A value of such a field is always there. */
+const { IMPLICIT } = FeatureSet_FieldPresence;
 
 /** JSON with the field names of the proto; one line, so that it can be piped. */
 export function jsonOf(schema: DescMessage, message: Message): string {
@@ -47,8 +55,7 @@ export function tableOf(
 
 /** One message as `name  value` lines; nested messages are indented. */
 export function fieldsOf(schema: DescMessage, message: Message, indent = ""): string {
-  const view = reflect(schema, message);
-  const shown = schema.fields.filter((field) => view.isSet(field) && !isNoise(field, message));
+  const shown = schema.fields.filter((field) => isSaid(field, message));
   const width = Math.max(0, ...shown.map((field) => field.name.length));
   const lines = shown.flatMap((field) => fieldLines(field, message, { indent, width }));
   return lines.join("\n");
@@ -66,12 +73,36 @@ function fieldLines(
     return [`${indent}${field.name}`, fieldsOf(field.message, value as Message, `${indent}  `)];
   }
   if (field.fieldKind === "list" && field.listKind === "message") {
+    if (isOfNumbers(field.message)) return rowLines(field, value as Message[], indent);
     return (value as Message[]).flatMap((item, i) => [
       `${indent}${field.name}[${i}]`,
       fieldsOf(field.message, item, `${indent}  `),
     ]);
   }
   return [label + textOf(field, value)];
+}
+
+/** Rows of plain numbers, such as a trend's, are read one below the other. */
+function rowLines(
+  field: DescField & { message: DescMessage },
+  rows: readonly Message[],
+  indent: string,
+): string[] {
+  const { message, name } = field;
+  const told = message.fields.filter((each) => rows.some((row) => isSaid(each, row)));
+  const table = tableOf(
+    message,
+    rows,
+    told.map((each) => each.name),
+  );
+  return [`${indent}${name}`, ...table.split("\n").map((line) => `${indent}  ${line}`)];
+}
+
+function isOfNumbers({ fields }: DescMessage): boolean {
+  return fields.every(
+    ({ fieldKind, scalar }) =>
+      fieldKind === "scalar" && scalar !== ScalarType.STRING && scalar !== ScalarType.BYTES,
+  );
 }
 
 function cellOf(schema: DescMessage, row: Message, column: string): string {
@@ -115,18 +146,63 @@ function timeText(time: Timestamp): string {
     .replace(/\.\d+Z$/, "Z");
 }
 
+/** Undefined where there is none. */
 function valueOf(message: Message, field: DescField): unknown {
+  if (field.presence !== IMPLICIT && !isFieldSet(message, field)) return undefined;
   const values = message as unknown as Record<string, unknown>;
-  if (field.oneof === undefined || field.oneof.name.startsWith("_")) return values[field.localName];
-  const group = values[field.oneof.localName] as { case?: string; value?: unknown } | undefined;
-  return group?.case === field.localName ? group.value : undefined;
+  const group = values[field.oneof?.localName ?? ""] as { value?: unknown } | undefined;
+  const value = group === undefined ? values[field.localName] : group.value;
+  return isZero(value) && NONE_AT_ZERO.has(nameOf(field)) ? undefined : value;
 }
 
-/** Zero values that say nothing in a list of fields. */
-function isNoise(field: DescField, message: Message): boolean {
+/** Numbers of which the API says that 0 stands for none; all others are told when they are 0. */
+export const NONE_AT_ZERO: ReadonlySet<string> = new Set([
+  "Attempt.http_status",
+  "Budget.cost_micros",
+  "Budget.requests",
+  "Budget.tokens",
+  "BudgetUsage.cost_micros",
+  "BudgetUsage.requests",
+  "BudgetUsage.tokens",
+  "Candidate.ceiling",
+  "Candidate.rank",
+  "HealthCheck.http_status",
+  "KeyError.http_status",
+  "Limits.concurrency",
+  "Limits.requests_per_minute",
+  "Limits.tokens_per_minute",
+  "Model.context_window_tokens",
+  "Model.max_output_tokens",
+  "OverviewError.http_status",
+  "OverviewLimits.in_flight",
+  "OverviewLimits.queued",
+  "OverviewLimits.requests_per_second",
+  "OverviewLimits.tokens_per_minute",
+  "OverviewSpend.month_budget_micros",
+  "OverviewSpend.today_budget_micros",
+  "ProcessStatus.open_files",
+  "StreamInfo.dropped",
+  "StreamInfo.seq",
+  "TestResult.http_status",
+  "VerifyChainResponse.first_bad_seq",
+]);
+
+/** As in `NONE_AT_ZERO`. */
+function nameOf(field: DescField): string {
+  return `${field.parent.name}.${field.name}`;
+}
+
+function isZero(value: unknown): boolean {
+  return value === 0 || value === 0n;
+}
+
+/** Numbers and yes or no are told whatever they are; all else where it says something. */
+function isSaid(field: DescField, message: Message): boolean {
   const value = valueOf(message, field);
-  if (field.fieldKind === "message" && !isMessage(value, TimestampSchema)) {
-    return fieldsOf(field.message, value as Message) === "";
+  if (value === undefined || value === "") return false;
+  if (field.fieldKind === "message") {
+    return isMessage(value, TimestampSchema) || fieldsOf(field.message, value as Message) !== "";
   }
-  return value === "" || value === undefined || (Array.isArray(value) && value.length === 0);
+  const isTold = field.fieldKind === "scalar" && !(value instanceof Uint8Array);
+  return isTold || isFieldSet(message, field);
 }
