@@ -77,10 +77,10 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       const summary = mayAll(actor, "pool.get") ? deps.summary() : deps.ownSummary(userIdOf(actor));
       return {
         health: poolHealth(summary),
-        providers: [...summary.providers].map(([providerId, { eligible, total }]) => ({
+        providers: [...summary.providers].map(([providerId, counts]) => ({
           providerId,
           providerSlug: deps.names.providerSlugOf(providerId),
-          counts: { eligible, total },
+          counts,
         })),
         publicPoolEnabled: deps.settings.values.publicPoolEnabled,
       };

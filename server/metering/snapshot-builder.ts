@@ -7,6 +7,7 @@ import {
   HISTORY_SECONDS,
   type HistoryBucket,
   type KeyCounts,
+  NO_KEYS,
   type OverviewSnapshot,
   type PoolSummary,
   type ProviderRow,
@@ -19,8 +20,6 @@ const TOP_ROWS_MAX = 10;
 /** Below this share of successes, from this many calls on, a provider is degraded. */
 const DEGRADED_BELOW = 0.95;
 const DEGRADED_CALLS_MIN = 20;
-
-const NO_KEYS: KeyCounts = { eligible: 0, total: 0 };
 
 const NO_CALLS: GroupWindow = {
   key: "",

@@ -5,6 +5,7 @@ import { FakeClock } from "../../test/support/fake-clock.js";
 import { Meter } from "./meter.js";
 import {
   EMPTY_POOL,
+  NO_KEYS,
   HISTORY_SECONDS,
   type OverviewSnapshot,
   type PoolSummary,
@@ -86,9 +87,9 @@ test("rankings name the ten busiest and fold the rest, so that the parts make up
 
 test("a provider is down without an eligible key, degraded when it fails often or lost half its keys", () => {
   const providers = new Map([
-    ["prv_down", { eligible: 0, total: 2 }],
-    ["prv_half", { eligible: 1, total: 3 }],
-    ["prv_idle", { eligible: 1, total: 1 }],
+    ["prv_down", { ...NO_KEYS, eligible: 0, total: 2 }],
+    ["prv_half", { ...NO_KEYS, eligible: 1, total: 3 }],
+    ["prv_idle", { ...NO_KEYS, eligible: 1, total: 1 }],
   ]);
   const { meter, snapshot } = bench({ ...EMPTY_POOL, providers });
   const attempt = { ...sampleCall(1).attempts[0]!, providerId: "prv_flaky" };

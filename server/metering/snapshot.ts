@@ -7,9 +7,8 @@ import type { Spend } from "./spend.js";
 /** Seconds of history in each snapshot, so that a new watcher draws its trend at once. */
 export const HISTORY_SECONDS = 120;
 
-/** How many keys of a tier are in which condition; the conditions exclude each other. */
-export interface TierSummary {
-  readonly tier: Tier;
+/** How many keys are in which condition; the conditions exclude each other and add up to the total. */
+export interface KeyCounts {
   readonly total: number;
   readonly eligible: number;
   readonly cooldown: number;
@@ -18,26 +17,33 @@ export interface TierSummary {
   readonly disabled: number;
 }
 
+export interface TierSummary extends KeyCounts {
+  readonly tier: Tier;
+}
+
 /** The state of the pool, as the pool itself tells it. */
 export interface PoolSummary {
   readonly tiers: readonly TierSummary[];
-  readonly publicEligible: number;
-  readonly publicTotal: number;
+  /** The public keys of all tiers. */
+  readonly publicKeys: KeyCounts;
   /** Milliseconds since the epoch; null when nothing cools down. */
   readonly nextCooldownEndsAt: number | null;
   /** Keys by provider id. */
   readonly providers: ReadonlyMap<string, KeyCounts>;
 }
 
-export interface KeyCounts {
-  readonly eligible: number;
-  readonly total: number;
-}
+export const NO_KEYS: KeyCounts = {
+  total: 0,
+  eligible: 0,
+  cooldown: 0,
+  exhausted: 0,
+  invalid: 0,
+  disabled: 0,
+};
 
 export const EMPTY_POOL: PoolSummary = {
   tiers: [],
-  publicEligible: 0,
-  publicTotal: 0,
+  publicKeys: NO_KEYS,
   nextCooldownEndsAt: null,
   providers: new Map(),
 };

@@ -31,8 +31,7 @@ function families(): { text: () => Promise<string>; all: MetricFamily[] } {
     }),
     ...poolMetrics(() => ({
       tiers: [{ tier: "PRIMARY", eligible: 3, cooldown: 1, exhausted: 0, invalid: 0, disabled: 0 }],
-      publicEligible: 2,
-      publicTotal: 5,
+      publicKeys: { eligible: 2, total: 5 },
     })),
   ];
   const metrics = new Metrics(all);

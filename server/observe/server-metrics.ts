@@ -31,8 +31,7 @@ export interface PoolReading {
     readonly invalid: number;
     readonly disabled: number;
   }[];
-  readonly publicEligible: number;
-  readonly publicTotal: number;
+  readonly publicKeys: { readonly eligible: number; readonly total: number };
 }
 
 /** What the proxy port holds. */
@@ -120,10 +119,10 @@ export function poolMetrics(read: () => PoolReading): readonly MetricFamily[] {
       ),
     ),
     gauge("latchkey_public_pool_keys", "Public provider keys of all owners.", () => {
-      const { publicEligible, publicTotal } = read();
+      const { eligible, total } = read().publicKeys;
       return each("state", [
-        ["eligible", publicEligible],
-        ["ineligible", publicTotal - publicEligible],
+        ["eligible", eligible],
+        ["ineligible", total - eligible],
       ]);
     }),
   ];

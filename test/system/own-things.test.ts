@@ -55,6 +55,13 @@ test("a user's overview, pool and explanations tell of own calls and keys alone,
     return sum((health?.tiers ?? []).flatMap(({ counts }) => counts ?? []));
   };
   assert.deepEqual([await totals(mia), await totals(api)], [0, 1]);
+  const keys = await api.providerKeys.listProviderKeys({});
+  await api.providerKeys.disableProviderKey({ id: keys.providerKeys[0]?.id ?? "" });
+  const { health, providers } = await api.pool.getPool({});
+  for (const counts of [health?.publicPool, providers[0]?.counts]) {
+    assert.deepEqual([counts?.total, counts?.eligible, counts?.disabled], [1, 0, 1]);
+  }
+  await api.providerKeys.enableProviderKey({ id: keys.providerKeys[0]?.id ?? "" });
 
   const explain = (who: Api) =>
     who.pool.explainAllocation({

@@ -179,11 +179,8 @@ function historySecond(second: HistoryBucket): MessageInitShape<typeof OverviewS
 
 export function poolHealth(pool: PoolSummary): MessageInitShape<typeof PoolHealthSchema> {
   return {
-    tiers: pool.tiers.map(({ tier, total, eligible, cooldown, exhausted, invalid, disabled }) => ({
-      tier: TIERS[tier],
-      counts: { total, eligible, cooldown, exhausted, invalid, disabled },
-    })),
-    publicPool: { total: pool.publicTotal, eligible: pool.publicEligible },
+    tiers: pool.tiers.map(({ tier, ...counts }) => ({ tier: TIERS[tier], counts })),
+    publicPool: pool.publicKeys,
   };
 }
 
