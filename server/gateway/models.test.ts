@@ -166,3 +166,19 @@ test("a model says how much it takes and makes where that is known", () => {
   });
   assert.throws(() => one("OPENAI", none), { code: "model_not_found" });
 });
+
+test("a page has what lies between its ends, whatever characters the names are of", () => {
+  const listed = models(7).map((model, at) => ({
+    ...model,
+    displayName: `${"é模😀".repeat(at)},`,
+  }));
+  const said = (read("GEMINI", listed, { query: "pageSize=1000" }) as GeminiPage).models;
+  assert.equal(said.length, 7);
+  for (let from = 0; from < 9; from++) {
+    for (let size = 1; size < 9; size++) {
+      const query = `pageSize=${String(size)}&pageToken=${String(from)}`;
+      const page = read("GEMINI", listed, { query }) as GeminiPage;
+      assert.deepEqual(page.models, said.slice(from, from + size));
+    }
+  }
+});

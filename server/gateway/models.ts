@@ -10,8 +10,10 @@ const PAGE_MAX = 1000;
 
 /** A list of models as it is said in one dialect: nothing of it is made anew for the next caller. */
 interface SaidList {
-  /** The JSON text of each model. */
-  readonly texts: readonly string[];
+  /** The JSON texts of the models with a comma between each two: a page is a part of it. */
+  readonly texts: Buffer;
+  /** Where each of them ends. */
+  readonly ends: readonly number[];
   /** The answer that has all of them, where the dialect has such a one. */
   readonly whole: Buffer | undefined;
 }
@@ -36,10 +38,10 @@ export class ModelAnswers {
       return getModel(dialect, this.#router.findModel(model, principal, dialect), model);
     }
     const models = this.#router.visibleModels(principal, dialect);
-    const { texts, whole } = this.#saidOf(models, dialect);
-    if (whole !== undefined) return whole;
+    const said = this.#saidOf(models, dialect);
+    if (said.whole !== undefined) return said.whole;
     const asked = new URLSearchParams(query);
-    return dialect === "ANTHROPIC" ? anthropicPage(models, texts, asked) : geminiPage(texts, asked);
+    return dialect === "ANTHROPIC" ? anthropicPage(models, said, asked) : geminiPage(said, asked);
   }
 
   #saidOf(models: readonly ListedModel[], dialect: Dialect): SaidList {
@@ -55,8 +57,24 @@ export class ModelAnswers {
 
 function say(models: readonly ListedModel[], dialect: Dialect): SaidList {
   const texts = models.map((model) => JSON.stringify(SHAPES[dialect](model)));
-  if (dialect !== "OPENAI") return { texts, whole: undefined };
-  return { texts: [], whole: Buffer.from(`{"object":"list","data":[${texts.join(",")}]}`) };
+  if (dialect === "OPENAI") {
+    const whole = Buffer.from(`{"object":"list","data":[${texts.join(",")}]}`);
+    return { texts: Buffer.alloc(0), ends: [], whole };
+  }
+  let end = -1;
+  const ends = texts.map((text) => (end += 1 + Buffer.byteLength(text)));
+  return { texts: Buffer.from(texts.join(",")), ends, whole: undefined };
+}
+
+/** The answer with the models of a page between what comes before and after them. */
+function page(
+  { texts, ends }: SaidList,
+  { from, until }: { readonly from: number; readonly until: number },
+  [before, after]: readonly [string, string],
+): Buffer {
+  const start = from === 0 ? 0 : (ends[from - 1] ?? 0) + 1;
+  const models = from < until ? texts.subarray(start, ends[until - 1]) : texts.subarray(0, 0);
+  return Buffer.concat([Buffer.from(before), models, Buffer.from(after)]);
 }
 
 /** The JSON text of one model. Throws Fault `model_not_found`. */
@@ -110,9 +128,9 @@ function geminiModel(model: ListedModel): object {
 
 function anthropicPage(
   models: readonly ListedModel[],
-  texts: readonly string[],
+  said: SaidList,
   query: URLSearchParams,
-): string {
+): Buffer {
   const limit = pageSize(query.get("limit"), PAGE_DEFAULT);
   const afterId = query.get("after_id");
   const beforeId = query.get("before_id");
@@ -129,15 +147,16 @@ function anthropicPage(
     first_id: from < until ? models[from]?.id : null,
     last_id: from < until ? models[until - 1]?.id : null,
   });
-  return `{"data":[${texts.slice(from, until).join(",")}],${place.slice(1)}`;
+  return page(said, { from, until }, [`{"data":[`, `],${place.slice(1)}`]);
 }
 
 /** The page token is the place in the list: models change too seldom for more. */
-function geminiPage(texts: readonly string[], query: URLSearchParams): string {
+function geminiPage(said: SaidList, query: URLSearchParams): Buffer {
+  const count = said.ends.length;
   const from = Number(/^\d{1,6}$/.exec(query.get("pageToken") ?? "")?.[0] ?? 0);
-  const until = from + pageSize(query.get("pageSize"), 50);
-  const more = until < texts.length ? `,"nextPageToken":"${String(until)}"` : "";
-  return `{"models":[${texts.slice(from, until).join(",")}]${more}}`;
+  const until = Math.min(from + pageSize(query.get("pageSize"), 50), count);
+  const more = until < count ? `,"nextPageToken":"${String(until)}"` : "";
+  return page(said, { from, until }, [`{"models":[`, `]${more}}`]);
 }
 
 function pageSize(text: string | null, otherwise: number): number {
