@@ -172,6 +172,44 @@ test("effort becomes the kind of thinking that the model knows", () => {
   );
 });
 
+test("a model with a budget thinks only where the thoughts that began its calls are there, signed", () => {
+  const thought = (signature?: string): JsonObject => ({
+    reasoning_details: [{ type: "reasoning.text", text: "hm", signature }],
+  });
+  const called = (id: string, more: JsonObject = {}): JsonObject[] => [
+    { role: "assistant", tool_calls: [toolCall(id, "{}")], ...more },
+    { role: "tool", tool_call_id: id, content: "x" },
+  ];
+  const said = { role: "assistant", content: "So." };
+  const thinks = (...messages: JsonObject[]): boolean => {
+    const body = { messages: [...HI.messages, ...messages], reasoning_effort: "low" };
+    return asked({ ...body, max_tokens: 40_000 }).thinking !== undefined;
+  };
+  assert.equal(thinks(), true);
+  assert.equal(thinks(...called("a", thought("sig=="))), true);
+  assert.equal(thinks(...called("a", thought())), false, "not signed");
+  assert.equal(thinks(...called("a", thought("~gemini:sig"))), false, "signed by another");
+  assert.equal(thinks(...called("a", thought("sig==")), ...called("b")), false);
+  assert.equal(thinks(...called("a"), said, ...HI.messages), true, "that is over");
+  assert.equal(thinks(...called("a", thought("sig==")), said), false, "it is to go on with that");
+});
+
+test("no model thinks for as long as it may speak, or for less than Anthropic takes", () => {
+  const budget = (max_tokens: number, effort = "max"): unknown =>
+    asked({ ...HI, reasoning_effort: effort, max_tokens }).thinking?.budget_tokens;
+  assert.deepEqual(
+    [10_001, 2048, 2047].map((tokens) => budget(tokens)),
+    [5000, 1024, undefined],
+  );
+  assert.equal(budget(100_000, "none"), undefined);
+  assert.equal(budget(100_000, "unheard"), undefined);
+  const unheard = asked({ ...HI, reasoning_effort: "unheard" }, { model: "claude-opus-4-10" });
+  assert.equal(unheard.thinking, undefined);
+  const named = { tools: [TOOL], tool_choice: { type: "function", function: { name: "weather" } } };
+  const { thinking } = asked({ ...HI, ...named, reasoning_effort: "low", max_tokens: 40_000 });
+  assert.equal(thinking, undefined, "who must call a tool may not think first");
+});
+
 test("signed thoughts go back as they came, unsigned ones do not", () => {
   const { messages } = asked({
     messages: [
@@ -243,7 +281,15 @@ test("what has no counterpart is refused by its name", () => {
     [{ ...HI, functions: [{}] }, /"functions"/],
     [{ ...HI, logit_bias: { 1: 5 } }, /"logit_bias"/],
     [{ ...HI, modalities: ["text", "audio"] }, /audio/],
+    [{ ...HI, audio: { voice: "x" } }, /audio/],
+    [{ ...HI, web_search_options: {} }, /web/],
     [{ ...HI, tools: [{ type: "custom", custom: { name: "x" } }] }, /not functions/],
+    [{ ...HI, tool_choice: { type: "allowed_tools" } }, /allowed_tools/],
+    [{ ...HI, tool_choice: { type: "custom", custom: { name: "x" } } }, /not functions/],
+    [{ messages: [{ role: "function", name: "f", content: "x" }] }, /"functions"/],
+    [{ messages: [{ role: "assistant", audio: { id: "x" } }] }, /audio/],
+    [{ messages: [{ role: "assistant", function_call: { name: "f" } }] }, /"functions"/],
+    [{ messages: [{ role: "assistant", tool_calls: [{ custom: {} }] }] }, /not functions/],
     [{ messages: [{ role: "user", content: [{ type: "hologram" }] }] }, /"hologram"/],
     [
       { messages: [{ role: "user", content: [{ type: "file", file: { file_id: "f" } }] }] },

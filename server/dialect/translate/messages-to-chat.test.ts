@@ -122,6 +122,51 @@ test("results of parallel calls become one tool message each, with the same ids,
   ]);
 });
 
+test("a result without a text, and a failure that says nothing, say at least that", () => {
+  const image = { type: "image", source: { type: "url", url: "https://example.com/a.png" } };
+  const told = (result: JsonObject): unknown => {
+    const content = [{ type: "tool_result", tool_use_id: "t1", ...result }];
+    const call = { type: "tool_use", id: "t1", name: "weather", input: {} };
+    const messages = [
+      { role: "assistant", content: [call] },
+      { role: "user", content },
+    ];
+    return asked({ messages }).messages.find((each: JsonObject) => each["role"] === "tool").content;
+  };
+  assert.equal(told({ content: [image] }), "The result follows below.");
+  assert.equal(told({ content: [{ type: "text", text: "Look." }, image] }), "Look.");
+  assert.equal(told({ content: [image], is_error: true }), "The result follows below.");
+  assert.equal(told({ is_error: true }), "The tool failed.");
+  assert.equal(told({ content: "No.", is_error: true }), "No.");
+  assert.equal(told({}), "");
+});
+
+test("who wants the thoughts of a model back gets them in their own field, and nobody else any", () => {
+  const assistant = {
+    role: "assistant",
+    content: [
+      { type: "thinking", thinking: "hm ", signature: "sig" },
+      { type: "redacted_thinking", data: "sealed" },
+      { type: "thinking", thinking: "so", signature: "" },
+      { type: "text", text: "yes" },
+    ],
+  };
+  const sent = (providerSlug: string): unknown =>
+    asked({ messages: [...HI.messages, assistant, ...HI.messages] }, { providerSlug }).messages[1];
+  const said = { role: "assistant", content: "yes" };
+  assert.deepEqual(sent("openai"), said);
+  assert.deepEqual(sent("deepseek"), { ...said, reasoning_content: "hm so" });
+  assert.deepEqual(sent("openrouter"), {
+    ...said,
+    reasoning: "hm so",
+    reasoning_details: [
+      { type: "reasoning.text", text: "hm ", signature: "sig", index: 0 },
+      { type: "reasoning.encrypted", data: "sealed", index: 1 },
+      { type: "reasoning.text", text: "so", index: 2 },
+    ],
+  });
+});
+
 test("every choice of tools has its counterpart", () => {
   const choice = (tool_choice: JsonObject) => asked({ ...HI, tools: [TOOL], tool_choice });
   assert.equal(choice({ type: "auto" }).tool_choice, "auto");
@@ -397,9 +442,14 @@ test("a tool without parameters lists none, for OpenAI refuses an object that do
 });
 
 test("a tool whose parameters are of no type gets the one that OpenAI wants", () => {
+  const parameters = (input_schema: JsonObject): unknown =>
+    asked({ ...HI, tools: [{ name: "f", input_schema }] }).tools[0].function.parameters;
   const properties = { a: { type: "string" } };
-  const [tool] = asked({ ...HI, tools: [{ name: "f", input_schema: { properties } }] }).tools;
-  assert.deepEqual(tool.function.parameters, { type: "object", properties });
+  assert.deepEqual(parameters({ properties }), { type: "object", properties });
+  assert.deepEqual(parameters({}), { type: "object", properties: {} });
+  for (const other of [{ anyOf: [{ type: "object" }] }, { type: "string", properties }]) {
+    assert.deepEqual(parameters(other), other, "the provider's to judge");
+  }
 });
 
 test("a schema is strict only where OpenAI's strict mode takes all of it", () => {
@@ -420,8 +470,25 @@ test("a schema is strict only where OpenAI's strict mode takes all of it", () =>
     { allOf: [{ type: "string" }] },
     { oneOf: [{ type: "string" }] },
   ]) {
-    assert.equal(strict(property), false, JSON.stringify(property));
+    for (const each of [
+      property,
+      { type: "array", items: property },
+      { anyOf: [{ type: "null" }, property] },
+      { type: "string", $defs: { x: property } },
+      { type: "string", definitions: { x: property } },
+    ]) {
+      assert.equal(strict(each), false, JSON.stringify(each));
+    }
   }
+  const open = { type: "object", properties: {} };
+  assert.equal(strict(open), false);
+  assert.equal(strict({ ...open, additionalProperties: false }), true);
+  assert.equal(strict({ type: "object", additionalProperties: false }), true);
+  assert.equal(strict({ type: "object" }), false);
+  assert.equal(strict({ properties: {} }), false);
+  let deep: JsonObject = { type: "string" };
+  for (let depth = 0; depth < 40; depth++) deep = { type: "array", items: deep };
+  assert.equal(strict(deep), false, "deeper than is looked into");
 });
 
 test("stop sequences go where they are taken, and no more than are taken", () => {
