@@ -1,4 +1,5 @@
 import { isRecord, parseRecord } from "../dialect/json-record.js";
+import { statusOfTold } from "../dialect/told-status.js";
 import { type AttemptFailure, DETAIL_CHARS_MAX } from "./attempt-failure.js";
 import { judge, type RefusalHead } from "./verdict.js";
 
@@ -42,16 +43,6 @@ export function failedInside(body: string, nowMs: number): AttemptFailure {
   };
 }
 
-const LIMITED = /quota|balance|billing|rate.?limit|too.many.requests|resource_exhausted/i;
-/** By the names that providers give to their errors. */
-const NAMED: readonly (readonly [RegExp, number])[] = [
-  [LIMITED, 429],
-  [/overloaded|unavailable/i, 503],
-  [/authentication/i, 401],
-  [/permission/i, 403],
-  [/invalid|bad_request|context_length|not_found/i, 400],
-];
-
 /** The status with which a provider would say this over HTTP. */
 function statusOf(body: string): number {
   const told = parseRecord(body)?.["error"];
@@ -63,7 +54,5 @@ function statusOf(body: string): number {
     return number === 404 || number === 405 ? 400 : number;
   }
   const names = [code, type, status].filter((each) => typeof each === "string").join(" ");
-  const named = NAMED.find(([pattern]) => pattern.test(names));
-  if (named !== undefined) return named[1];
-  return typeof message === "string" && LIMITED.test(message) ? 429 : 500;
+  return statusOfTold(names, message);
 }

@@ -203,6 +203,7 @@ test("under strict accounting no provider is asked for what cannot be put on rec
     assert.equal(((await response.json()) as ErrorBody).error.code, "storage_unavailable");
     assert.equal(stub.received.length, isAsked ? 1 : 0);
     assert.equal(gateway.pool.leased, 0);
+    assert.equal(gateway.log.lines.at(-1)?.message, "call not recorded");
   }
 });
 

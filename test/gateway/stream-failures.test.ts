@@ -512,6 +512,71 @@ test("a stream that opens with an error and tells what it used counts that", asy
   assert.deepEqual([record?.tokens.input, record?.tokens.output], [700, 3]);
 });
 
+test("a request that a translated stream's first event refuses is refused in the caller's words, and tried once", async () => {
+  const error = { code: "context_length_exceeded", type: "invalid_request_error", message: "long" };
+  const script = replyEvents([`data: ${JSON.stringify({ error })}\n\n`]);
+  const told = await ask("OPENAI", MESSAGES[1], script);
+  assert.match(
+    told.text,
+    /^event: error\ndata: \{"type":"error","error":\{"type":"invalid_request/m,
+  );
+  assert.match(told.text, /long/);
+  assert.deepEqual(told.outcomes, ["REQUEST_REFUSED"]);
+  assert.equal(stub.received.length, 1);
+});
+
+test("a key is judged by what a translated stream tells of it, as by an error answer", async () => {
+  const error = (code: string): string =>
+    `data: ${JSON.stringify({ error: { code, message: "No." } })}\n\n`;
+  for (const [code, outcome] of [
+    ["insufficient_quota", "QUOTA_EXHAUSTED"],
+    ["rate_limit_exceeded", "RATE_LIMITED"],
+    ["authentication_error", "KEY_REFUSED"],
+    ["server_error", "PROVIDER_ERROR"],
+  ] as const) {
+    const good = replyEvents(chatEvents(["a"]));
+    const opening = await ask("OPENAI", MESSAGES[1], replyEvents([error(code)]), good);
+    assert.deepEqual(opening.outcomes, [outcome, "OK"], code);
+    assert.match(opening.text, /message_stop/);
+    const said = chatEvents(["a"])[0] ?? "";
+    const later = await ask("OPENAI", MESSAGES[1], replyEvents([said, error(code)]));
+    assert.deepEqual(later.outcomes, [outcome], code);
+    assert.match(later.text, /event: error\n/);
+    assert.doesNotMatch(
+      later.text,
+      /"type":"authentication_error"/,
+      "the caller's own key is good",
+    );
+  }
+});
+
+test("as many bytes of a stream are on record as its caller got, translated or not", async () => {
+  const gemini = "/v1beta/models/m:streamGenerateContent";
+  const paths = [CHAT[1], RESPONSES[1], MESSAGES[1], gemini, `${gemini}?alt=sse`];
+  for (const [dialect, events] of [
+    ["OPENAI", chatEvents(["one", "two"], true)],
+    ["ANTHROPIC", messageEvents(["one", "two"])],
+  ] as const) {
+    const { sink } = gateways[dialect];
+    for (const path of paths) {
+      if (dialect === "OPENAI" && path === RESPONSES[1]) continue;
+      stub.script = replyEvents(events);
+      const body = { model: "m", max_tokens: 9, stream: true, store: false };
+      const asked = path.startsWith(gemini)
+        ? { contents: [{ parts: [{ text: "hi" }] }] }
+        : path === RESPONSES[1]
+          ? { ...body, input: "hi" }
+          : { ...body, messages: [{ role: "user", content: "hi" }] };
+      const before = sink.records.length;
+      const response = await gateways[dialect].post(path, asked);
+      const text = await response.text();
+      assert.equal(response.status, 200, text);
+      const { responseBytes, status } = await sink.record(before + 1);
+      assert.deepEqual([status, responseBytes], ["SUCCESS", Buffer.byteLength(text)], path);
+    }
+  }
+});
+
 test("an error in a stream and the reset behind it are one error, of the kind that was told", async () => {
   const error = '{"error":{"code":"rate_limit_exceeded","type":"requests","message":"slow down"}}';
   const told = await ask(...CHAT, (_received, res) => {

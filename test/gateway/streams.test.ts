@@ -76,10 +76,40 @@ test("a stream that is reset ends with an error that SDKs raise, and never as if
   }
   const record = openai.sink.records.at(-1);
   assert.equal(record?.status, "ERROR");
+  assert.equal(record?.httpStatus, 200, "as the caller saw it");
   assert.equal(record?.errorCode, "stream_cut");
   assert.equal(record?.usageSource, "PARTIAL");
   assert.ok((record?.tokens.output ?? 0) > 0);
   assert.equal(openai.pool.outcomes.at(-1), "CUT");
+});
+
+test("a record says how long the first byte of an answer took, and how long all of it", async () => {
+  const clock = new FakeClock();
+  const gateway = await extra({ clock });
+  const [first, ...others] = chatEvents(["a"]);
+  let finish: () => void = () => undefined;
+  stub.script = (_received, res) => {
+    clock.advance(30);
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.write(first);
+    finish = () => res.end(others.join(""));
+  };
+  const response = await gateway.post("/v1/chat/completions", ASKED);
+  clock.advance(500);
+  finish();
+  await response.text();
+  stub.script = (received, res) => {
+    clock.advance(70);
+    return replyJson(200, CHAT_REPLY)(received, res);
+  };
+  await (await gateway.post("/v1/chat/completions", { model: "m" })).text();
+  assert.deepEqual(
+    gateway.sink.records.map(({ ttfbMs, latencyMs }) => [ttfbMs, latencyMs]),
+    [
+      [30, 530],
+      [70, 70],
+    ],
+  );
 });
 
 test("a stream that is cut, or tells no usage, is counted by what was said and not by its framing", async () => {

@@ -1,16 +1,18 @@
+import { statusOfTold } from "../told-status.js";
 import type { Failure } from "./reply.js";
 
 /** A failure told inside a stream has no status of its own: one that fits its name is put in place. */
 export function failedInside(failure: Failure | undefined): Failure | undefined {
   if (failure === undefined || failure.httpStatus >= 400) return failure;
-  return { ...failure, httpStatus: statusOf(failure.code) };
+  return { ...failure, httpStatus: statusOfTold(failure.code, failure.message) };
 }
 
-function statusOf(code: string): number {
-  if (/overloaded|unavailable/i.test(code)) return 529;
-  if (/rate_limit|resource_exhausted|too_many/i.test(code)) return 429;
-  if (/invalid|bad_request/i.test(code)) return 400;
-  return 500;
+/** They speak of the provider's key, and a caller would take them for its own. */
+const OF_KEY: ReadonlySet<number> = new Set([401, 402, 403]);
+
+/** A failure told inside a stream as its caller hears of it. */
+export function callersFailure(failure: Failure): Failure {
+  return OF_KEY.has(failure.httpStatus) ? { ...failure, httpStatus: 500 } : failure;
 }
 
 const TOO_LONG =

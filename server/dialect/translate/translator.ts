@@ -6,6 +6,7 @@ import { CODECS } from "../codecs.js";
 import { nestsTooDeep } from "../json-depth.js";
 import { chatSide } from "./chat/side.js";
 import type { Conversation, Turn } from "./conversation.js";
+import { callersFailure } from "./failures.js";
 import { generateSide } from "./generate/side.js";
 import { list, object, parseJson, parseObject, writeJson } from "./json.js";
 import { malformed, Notes } from "./losses.js";
@@ -303,6 +304,6 @@ class EventTranslation implements StreamEdit {
     const { httpStatus, code, message } = failure;
     const error = JSON.stringify({ error: { code: httpStatus, type: code, message } });
     this.#failure = { opening: !this.#speaks, error };
-    return this.errorEvents(problemOfFailure(failure, this.#dialect, this.#callId));
+    return this.errorEvents(problemOfFailure(callersFailure(failure), this.#dialect, this.#callId));
   }
 }
