@@ -11,21 +11,30 @@ const KILOBITS = {
 /** Samples a second of the first version; others have the half and the fourth. */
 const RATES = [44_100, 48_000, 32_000, 0] as const;
 const NO_FRAME = -1;
+/** Heads that tell different lengths: the bits of them that do. */
+const HEADS = 1 << 12;
 
 /**
  * Seconds of MPEG audio of any layer: the sum of its frames. What a head of the whole says of their number is not
  * looked at, for players play what is there.
  */
 export function mp3Seconds(file: Buffer, start: number, steps: Steps): number | undefined {
+  // There are few heads, and a file has mostly two of them.
+  const bytes = new Int16Array(HEADS);
+  const durations = new Float64Array(HEADS);
   let seconds = 0;
-  for (let at = start; at + 4 <= file.length;) {
+  for (let at = start; at + 4 <= file.length; ) {
     if (!steps.take()) return undefined;
     const head = file.readUInt32BE(at);
-    const bytes = frameBytes(head);
-    if (bytes === NO_FRAME) at++;
+    const kind = (head >>> 9) & (HEADS - 1);
+    if (!beginsFrame(head)) at++;
     else {
-      seconds += samplesOf(head) / rateOf(head);
-      at += bytes;
+      if (bytes[kind] === 0) {
+        bytes[kind] = frameBytes(head);
+        durations[kind] = bytes[kind] === NO_FRAME ? 0 : samplesOf(head) / rateOf(head);
+      }
+      seconds += durations[kind] ?? 0;
+      at += Math.max(1, bytes[kind] ?? 1);
     }
   }
   return seconds > 0 ? seconds : undefined;
@@ -33,7 +42,6 @@ export function mp3Seconds(file: Buffer, start: number, steps: Steps): number | 
 
 /** Bytes of a frame with this head; -1 for what is none. */
 function frameBytes(head: number): number {
-  if (!beginsFrame(head)) return NO_FRAME;
   const rate = rateOf(head);
   const bits = kilobitsOf(head) * 1_000;
   if (rate === 0 || bits === 0) return NO_FRAME;
