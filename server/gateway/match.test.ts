@@ -73,6 +73,8 @@ test("what a model is asked to do, and nobody here does, is no wrong method of t
   assert.match(refusal("GET", "/v1/interactions/i", "GEMINI"), /; not interactions\.$/);
   assert.match(refusal("POST", "/v1beta/models/m:predictLongRunning"), /; not predictLongRunning/);
   assert.doesNotMatch(refusal("POST", "/v1beta/files:register"), /; not/);
+  refusal("GET", "/v1beta/batches/b:results", "OPENAI");
+  assert.equal(match("GET", "/v1/files/vendor:abc", "OPENAI").id, "vendor:abc");
   assert.deepEqual(matchEndpoint("POST", "/v1/models/gpt-4o", "OPENAI"), { allow: ["GET"] });
   assert.deepEqual(matchEndpoint("DELETE", "/v1/models/ft:gpt-4o", "OPENAI"), { allow: ["GET"] });
 });
@@ -144,6 +146,7 @@ test("refusals before a match speak the dialect that the path suggests", () => {
   assert.equal(dialectOf("/upload/v1beta/x", "OPENAI"), "GEMINI");
   assert.equal(dialectOf("/upload/v1/x", "OPENAI"), "GEMINI");
   assert.equal(dialectOf("/download/v1beta/x", "OPENAI"), "GEMINI");
+  assert.equal(dialectOf("/v1/models/m:asyncBatchEmbedContents", "OPENAI"), "GEMINI");
   assert.equal(dialectOf("/v1beta/openai/x", "OPENAI"), "OPENAI");
   assert.equal(dialectOf("/v1/models/m:streamGenerateContent", "OPENAI"), "GEMINI");
 });

@@ -55,7 +55,7 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
     if (groups === undefined) continue;
     const { id = "", item = "", model = "" } = groups;
     if ([id, item].some((each) => each !== "" && !ID.test(each))) break;
-    if (isOfThing(rows, id)) break;
+    if (ACTION.test(id) && areGoogles(rows, spoken)) break;
     if (rows[0]?.kind === "LOCAL" && isOfModel(method, model)) break;
     return choose(rows, method, spoken, { model: decodeModel(model), id, item });
   }
@@ -67,9 +67,10 @@ function isOfModel(method: string, rest: string): boolean {
   return method === "GET" ? OPERATION.test(rest) : ACTION.test(rest);
 }
 
-/** True for what a thing of Google's is asked to do: no id of theirs ends so. */
-function isOfThing(rows: Row, id: string): boolean {
-  return ACTION.test(id) && rows.some(({ dialect }) => dialect === "GEMINI");
+/** True where a Google client asks, or can be the only one: no id of theirs ends like what a thing is asked to do. */
+function areGoogles(rows: Row, spoken: Dialect): boolean {
+  const areSome = rows.some(({ dialect }) => dialect === "GEMINI");
+  return areSome && (spoken === "GEMINI" || rows.every(({ dialect }) => dialect === "GEMINI"));
 }
 
 /** Azure's paths are OpenAI's under another prefix; a deployment stands only where a model is named in the body. */
