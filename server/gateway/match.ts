@@ -54,20 +54,28 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
     const groups = pattern.exec(asked)?.groups;
     if (groups === undefined) continue;
     const { id = "", item = "", model = "" } = groups;
-    if ([id, item].some((each) => each !== "" && !ID.test(each))) break;
-    if (ACTION.test(id) && areGoogles(rows, spoken)) break;
-    if (rows[0]?.kind === "LOCAL" && isOfModel(method, model)) break;
+    if (!areIds(id, item) || isAction(rows, { method, model, id }, spoken)) break;
     return choose(rows, method, spoken, { model: decodeModel(model), id, item });
   }
   throw unknownPath(path, spoken);
 }
 
-/** True for what a model is asked to do, or has begun: a model's own path would take it for a part of its name. */
-function isOfModel(method: string, rest: string): boolean {
-  return method === "GET" ? OPERATION.test(rest) : ACTION.test(rest);
+function areIds(...ids: readonly string[]): boolean {
+  return ids.every((each) => each === "" || ID.test(each));
 }
 
-/** True where a Google client asks, or can be the only one: no id of theirs ends like what a thing is asked to do. */
+/** True for what a model or a thing is asked to do, or has begun: their own paths would take it for a part of the name. */
+function isAction(
+  rows: Row,
+  asked: { readonly method: string; readonly model: string; readonly id: string },
+  spoken: Dialect,
+): boolean {
+  const { method, model, id } = asked;
+  if (rows[0]?.kind === "LOCAL") return (method === "GET" ? OPERATION : ACTION).test(model);
+  return ACTION.test(id) && areGoogles(rows, spoken);
+}
+
+/** True where a Google client asks, or can be the only one: no id of theirs ends like an action. */
 function areGoogles(rows: Row, spoken: Dialect): boolean {
   const areSome = rows.some(({ dialect }) => dialect === "GEMINI");
   return areSome && (spoken === "GEMINI" || rows.every(({ dialect }) => dialect === "GEMINI"));

@@ -5,7 +5,9 @@ import { WantedMembers } from "../dialect/wanted-members.js";
 
 const MODEL_MEMBER = new WantedMembers(["model"]);
 /** Where requests name models beside their own: to go on with, or for a tool to ask. */
-const NAMING_MEMBERS = new WantedMembers(["models", "fallbacks", "tools", "plugins"]);
+const NAMING = ["models", "fallbacks", "tools", "plugins"];
+const NAMING_MEMBERS = new WantedMembers(NAMING);
+const ALL_MEMBERS = new WantedMembers(["model", ...NAMING]);
 
 /** The models that a JSON request names beside its own. Throws Fault `malformed_request`. */
 export function modelsBeside(body: Buffer): readonly string[] {
@@ -21,43 +23,46 @@ function way(...steps: readonly (string | readonly string[])[]): Way {
 
 /** Where a batch has what it asks for. */
 export interface BatchForm {
-  /** The list of its requests; undefined where they stand in an uploaded file alone. */
-  readonly requests: Way | undefined;
-  /** From each of them to what is asked of a model. */
+  /** To what holds its requests, or names the uploaded file in which they stand. */
+  readonly input: Way;
+  /** In that, first what leads to the list of requests, then all names of a file. */
+  readonly members: WantedMembers;
+  /** On to that list; undefined where they stand in a file alone. */
+  readonly list: Way | undefined;
+  /** From each request to what is asked of a model. */
   readonly asked: Way;
-  /** Names the uploaded file in which requests may stand instead. */
-  readonly file: Way | undefined;
-  /** Names a model for all of them. */
+  /** Names once more the model that the path has for all of them; undefined where each has its own. */
   readonly model: Way | undefined;
-  /** The path names a model for all of them, so they need not. */
-  readonly isModelKnown: boolean;
+  /** What a caller is told of all this. */
+  readonly rule: string;
 }
-
-// Google takes each name in either spelling.
-const INPUT = ["batch", ["inputConfig", "input_config"]] as const;
 
 /** Batches of each API. */
 export const BATCHES = {
   openai: {
-    requests: undefined,
+    input: [],
+    members: new WantedMembers(["input_file_id"]),
+    list: undefined,
     asked: [],
-    file: way("input_file_id"),
     model: undefined,
-    isModelKnown: false,
+    rule: "",
   },
   anthropic: {
-    requests: way("requests"),
+    input: [],
+    members: new WantedMembers(["requests"]),
+    list: [],
     asked: way("params"),
-    file: undefined,
     model: undefined,
-    isModelKnown: false,
+    rule: 'each of the "requests" must name its model in "params"',
   },
+  // Google takes each name in either spelling.
   gemini: {
-    requests: way(...INPUT, "requests", "requests"),
+    input: way("batch", ["inputConfig", "input_config"]),
+    members: new WantedMembers(["requests", "fileName", "file_name"]),
+    list: way("requests"),
     asked: way("request"),
-    file: way(...INPUT, ["fileName", "file_name"]),
     model: way("batch", "model"),
-    isModelKnown: true,
+    rule: 'each of the "requests" in the "requests" of the "inputConfig" must have its "request"',
   },
 } as const satisfies Record<string, BatchForm>;
 
@@ -67,34 +72,42 @@ export const BATCHES = {
  * stand in a file.
  */
 export function modelsOfBatch(body: Buffer, form: BatchForm): ReadonlySet<string> {
-  const { requests: list, file, model, isModelKnown } = form;
-  if (list === undefined || (file !== undefined && found(body, file) !== undefined)) {
-    throw inFile();
-  }
-  const requests = found(body, list);
-  if (requests === undefined || body[requests.start] !== OPEN_BRACKET) throw malformed();
-  const ofAll = model === undefined ? undefined : found(body, model);
-  const models = new Set<string>(ofAll === undefined ? [] : [nameAt(body, ofAll)]);
+  const requests = requestsIn(body, form);
+  if (requests === undefined || body[requests.start] !== OPEN_BRACKET) throw malformed(form);
+  const ofAll = form.model === undefined ? undefined : found(body, form.model, form);
+  const models = new Set<string>(ofAll === undefined ? [] : [nameAt(body, ofAll, form)]);
   for (const request of scanElements(body, requests)) {
-    const asked = found(body, form.asked, request);
-    if (asked === undefined || body[asked.start] !== OPEN_BRACE) throw malformed();
-    const named = found(body, OWN_MODEL, asked);
-    if (named !== undefined) models.add(nameAt(body, named));
-    else if (!isModelKnown) throw malformed();
-    for (const each of namedIn(body, scanMember(body, asked, NAMING_MEMBERS))) models.add(each);
+    const asked = found(body, form.asked, form, request);
+    if (asked === undefined || body[asked.start] !== OPEN_BRACE) throw malformed(form);
+    const [named, ...naming] = scanMember(body, asked, ALL_MEMBERS);
+    if (named !== undefined && !isNull(body, named)) models.add(nameAt(body, named, form));
+    else if (form.model === undefined) throw malformed(form);
+    for (const each of namedIn(body, naming)) models.add(each);
   }
   return models;
 }
 
-const OWN_MODEL = way("model");
+/** Throws Fault `model_not_allowed` where they stand in a file. */
+function requestsIn(body: Buffer, form: BatchForm): Span | undefined {
+  const { input, members, list } = form;
+  if (list === undefined) throw inFile();
+  const at = found(body, input, form);
+  if (input.length > 0 && at === undefined) return undefined;
+  const all = at === undefined ? scanObject(body, members) : scanMember(body, at, members);
+  const [requests, ...files] = all.map((each) =>
+    each === undefined || isNull(body, each) ? undefined : each,
+  );
+  if (files.some((each) => each !== undefined)) throw inFile();
+  return requests === undefined ? undefined : found(body, list, form, requests);
+}
 
 /** What stands at the end of a way, if anything. Which of two spellings would hold is known to the provider alone. */
-function found(body: Buffer, steps: Way, from?: Span): Span | undefined {
+function found(body: Buffer, steps: Way, form: BatchForm, from?: Span): Span | undefined {
   let span = from;
   for (const members of steps) {
     const all = span === undefined ? scanObject(body, members) : scanMember(body, span, members);
     const there = all.flatMap((each) => each ?? []);
-    if (there.length > 1) throw malformed();
+    if (there.length > 1) throw malformed(form);
     [span] = there;
     if (span === undefined || isNull(body, span)) return undefined;
   }
@@ -102,9 +115,9 @@ function found(body: Buffer, steps: Way, from?: Span): Span | undefined {
 }
 
 /** Of a model, without what Google writes before it. */
-function nameAt(body: Buffer, span: Span): string {
+function nameAt(body: Buffer, span: Span, form: BatchForm): string {
   const name = readString(body, span);
-  if (name === undefined) throw malformed();
+  if (name === undefined) throw malformed(form);
   return name.startsWith(RESOURCE) ? name.slice(RESOURCE.length) : name;
 }
 
@@ -130,11 +143,8 @@ function modelIn(body: Buffer, span: Span): string | undefined {
   return readString(body, scanMember(body, span, MODEL_MEMBER)[0]);
 }
 
-function malformed(): Fault {
-  return new Fault(
-    "malformed_request",
-    "Your client key allows some models only, so the requests of a batch must stand where the API has them, each with its model.",
-  );
+function malformed({ rule }: BatchForm): Fault {
+  return new Fault("malformed_request", `Your client key allows some models only, so ${rule}.`);
 }
 
 function inFile(): Fault {
