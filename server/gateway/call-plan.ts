@@ -14,7 +14,7 @@ import type { Passage, Passages } from "./passages.js";
 import type { Router } from "./ports.js";
 import { type BodyHead, headOfForm, headOfJson, headOfResource, NO_BODY } from "./body-head.js";
 import type { GatewayLimits } from "./limits.js";
-import { modelsBeside, modelsOfBatch } from "./named-models.js";
+import { modelsAgain, modelsBeside, modelsOfBatch } from "./named-models.js";
 import { refuseInPool } from "./pool-things.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { RequestHead } from "./request-head.js";
@@ -120,7 +120,8 @@ function allowNamed({ asked, match, head, body, principal, context }: PlanInput)
   const isJson = model === "BODY" || (model === "FORM" && saysJson(head));
   const named = batch === undefined ? [] : modelsOfBatch(body, batch);
   const beside = isJson && method === "POST" ? modelsBeside(body) : [];
-  for (const each of [...named, ...beside]) routeOf(router, each, principal);
+  const again = batch === undefined && model === "PATH" ? modelsAgain(body) : [];
+  for (const each of [...named, ...beside, ...again]) routeOf(router, each, principal);
 }
 
 function routeOf(router: Router, model: string, principal: Principal): Route {

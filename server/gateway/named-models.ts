@@ -14,6 +14,26 @@ export function modelsBeside(body: Buffer): readonly string[] {
   return namedIn(body, scanObject(body, NAMING_MEMBERS));
 }
 
+const AGAIN_MEMBERS = new WantedMembers([
+  "model",
+  "requests",
+  "generateContentRequest",
+  "generate_content_request",
+]);
+
+/**
+ * The models that a request of Google's names again whose path names one: it, its parts, or the request whose tokens it
+ * counts. Throws Fault `malformed_request`.
+ */
+export function modelsAgain(body: Buffer): readonly string[] {
+  const [model, requests, ...counted] = scanObject(body, AGAIN_MEMBERS);
+  const parts = requests === undefined ? [] : scanElements(body, requests);
+  const inside = [...parts, ...counted].map((part) =>
+    part === undefined ? undefined : scanMember(body, part, MODEL_MEMBER)[0],
+  );
+  return [model, ...inside].flatMap((span) => bare(readString(body, span)) ?? []);
+}
+
 /** Leads from an object to a member inside it; each step in all of its spellings. */
 type Way = readonly WantedMembers[];
 
@@ -114,13 +134,17 @@ function found(body: Buffer, steps: Way, form: BatchForm, from?: Span): Span | u
   return span;
 }
 
-/** Of a model, without what Google writes before it. */
 function nameAt(body: Buffer, span: Span, form: BatchForm): string {
   const name = readString(body, span);
   if (name === undefined) throw malformed(form);
-  return name.startsWith(RESOURCE) ? name.slice(RESOURCE.length) : name;
+  return bare(name);
 }
 
+function bare<Name extends string | undefined>(name: Name): Name | string {
+  return name?.startsWith(RESOURCE) === true ? name.slice(RESOURCE.length) : name;
+}
+
+/** What Google writes before the name of a model. */
 const RESOURCE = "models/";
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;

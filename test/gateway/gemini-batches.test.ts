@@ -121,6 +121,31 @@ test("a client key that allows some models gets no others by way of Google's bat
   assert.match(await refused.text(), /^\{"error":\{"code":403,"message":"[^"]* in a file /);
 });
 
+test("a client key that allows some models gets no others by naming one again inside a request of Google's", async () => {
+  gemini.authenticator.modelAllowlist = ["gemini-3-flash"];
+  for (const [action, member] of [
+    ["generateContent", (model: string) => `"model":"${model}"`],
+    ["streamGenerateContent?alt=sse", (model: string) => `"model":"${model}"`],
+    ["embedContent", (model: string) => `"model":"${model}"`],
+    ["batchEmbedContents", (model: string) => `"requests":[{},{"model":"${model}"}]`],
+    ["countTokens", (model: string) => `"generateContentRequest":{"model":"${model}"}`],
+    ["countTokens", (model: string) => `"generate_content_request":{"model":"${model}"}`],
+  ] as const) {
+    for (const [model, isAllowed] of [
+      ["models/gemini-3-flash", true],
+      ["gemini-3-flash", true],
+      ["models/gemini-3-pro", false],
+    ] as const) {
+      stub.received.length = 0;
+      const body = `{"contents":[],${member(model)}}`;
+      // eslint-disable-next-line no-await-in-loop -- one after the other
+      const { status } = await gemini.post(`/v1beta/models/gemini-3-flash:${action}`, body);
+      assert.equal(status === 403, !isAllowed, `${action} ${model} ${String(status)}`);
+      assert.equal(stub.received.length > 0, isAllowed, `${action} ${model}`);
+    }
+  }
+});
+
 test("a key to the pool gets no list of Google's batches, and asks for its own by their names", async () => {
   gemini.authenticator.kind = "SUPER";
   for (const path of ["/v1beta/batches", "/v1/batches?key=x"]) {
