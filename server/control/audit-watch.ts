@@ -98,7 +98,7 @@ async function* opening(
   }
 }
 
-/** Everything that is committed and was not sent yet. News that come meanwhile wake again. */
+/** Everything that is committed and was not sent yet. A commit in the meantime wakes the watcher again. */
 async function* pending(
   deps: AuditWatchDeps,
   watch: Watch,
@@ -128,7 +128,7 @@ function watchFilter(filter: string, nowMs: number): Watch["filter"] {
   return parsed;
 }
 
-/** The end of the log as far as this watcher sees it; after a start nobody has told of a commit yet. */
+/** The end of the log as far as this watcher sees it; right after a start no commit has been announced yet. */
 async function headOf(deps: AuditWatchDeps, actor: Actor): Promise<number> {
   const [last] = await newest(deps, { actor, filter: { conditions: [], text: "" }, seq: 0 }, 1);
   return Math.max(deps.news.lastSeq(), last?.seq ?? 0);

@@ -3,7 +3,9 @@ import { Fault } from "../core/fault.js";
 import type { Credential, Peer } from "./context.js";
 import { SESSION_COOKIE } from "./session-cookie.js";
 
-/** What authentication needs to know of people and keys. All throw a Fault when the credential is not good. */
+/**
+ * What authentication needs to know of people and keys. Each function throws a Fault for a credential that is not good.
+ */
 export interface Identities {
   /** The administrator of this host, for the local socket. */
   localAdmin(): Actor;

@@ -119,7 +119,7 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
   };
 }
 
-/** A USER sees the calls of own client keys only. */
+/** A USER sees only the calls of their own client keys. */
 function ownOnly(actor: Actor, query: PageQuery): PageQuery {
   if (mayAll(actor, "call.list")) return query;
   const own = { field: "ownerId", op: "=", value: actor.userId ?? "" } as const;

@@ -61,7 +61,7 @@ export class ChangeHistory {
 
   #add(change: Change): void {
     this.#changes.push(change);
-    // Half at once, so that the list is not shifted at every change.
+    // Half of them at once, so that the list is not shifted at every change.
     if (this.#changes.length > CHANGES_KEPT) {
       const dropped = this.#changes.length - CHANGES_KEPT / 2;
       this.#forgotten = this.#changes[dropped - 1]?.seq ?? this.#forgotten;

@@ -39,8 +39,8 @@ const SETTINGS_SHOWN: readonly (readonly [ResourceKind, Action])[] = [
 ];
 
 /**
- * Reads the permission table for a watcher. One who may list own things only is told of those alone;
- * because a deletion does not say whose the thing was, the ids of what it sees now are read first.
+ * Reads the permission table for a watcher. A watcher who may list only their own things is told of those alone.
+ * Because a deletion does not say whose the thing was, the ids of what the watcher sees now are read first.
  */
 export async function changeSight(
   reader: Reader,
@@ -77,7 +77,7 @@ export async function changeSight(
 
 /** What a change alone does not say. */
 interface Known {
-  /** Ids of providers and keys that a watcher of its own things sees. */
+  /** Ids of the providers and keys that a watcher sees who may list only their own things. */
   readonly own: Set<string>;
   /** Models by their internal ids. */
   readonly models: Map<string, Pick<Model, "providerId" | "modelId">>;
@@ -89,7 +89,7 @@ function modelName(known: Known, change: Change & { kind: "model" }): string {
   return model === undefined ? "" : `${model.providerId}/${model.modelId}`;
 }
 
-/** True for what belongs to the watcher, or did until it was deleted. */
+/** True for what belongs to the watcher, or belonged to them until it was deleted. */
 function isOwn({ own, models }: Known, actor: Actor, change: Change): boolean {
   if (change.kind === "model") {
     const model = change.value ?? models.get(change.id);

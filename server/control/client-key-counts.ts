@@ -9,7 +9,7 @@ export interface ClientKeyCounts {
   readonly expired: number;
 }
 
-/** Counts those of the owner and key that a report is about; what is still to come has not expired. */
+/** Counts the client keys of the owner and key that a report is about; a time in the future has not passed yet. */
 export async function clientKeyCounts(
   reader: Pick<KeysReader["clientKeys"], "list">,
   period: TimeSpan,

@@ -38,7 +38,7 @@ export interface ClientKeysDeps {
   readonly clientKeyImport: ClientKeyImport;
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
-  /** Read anew for each answer. */
+  /** Called for each answer. */
   readonly noticeDays: () => NoticeDays;
   readonly clock: Clock;
   readonly facts?: ClientKeyFacts | undefined;
@@ -170,7 +170,7 @@ function changes(deps: ClientKeysDeps) {
     },
     async revokeClientKey({ id }, context) {
       const key = await clientKeys.revoke(context.values.get(actorKey), id);
-      // One node: what it refuses, all refuse.
+      // There is only one node, so what it refuses, all refuse.
       return { clientKey: toMessage(key), effectiveOnAllNodes: true };
     },
     async deleteClientKey({ id, expectedVersion }, context) {

@@ -14,7 +14,8 @@ export async function* inParallel<T, R>(
     if (item === undefined) return;
     const at = index++;
     const settled = work(item).then((value) => ({ index: at, value }));
-    // Whoever waits for it hears of a failure; after an early end nobody waits.
+    // A failure is thrown where the result is awaited; after an early end nobody awaits it, and it must not end the
+    // process.
     settled.catch(() => undefined);
     running.set(at, settled);
   };

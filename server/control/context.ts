@@ -1,7 +1,7 @@
 import { createContextKey } from "@connectrpc/connect";
 import type { Actor } from "../core/audit.js";
 
-/** Where a request came from, known before anybody is asked who they are. */
+/** Where a request came from; known before authentication. */
 export interface Peer {
   /** Textual address; empty on the local socket. */
   readonly ip: string;

@@ -49,7 +49,7 @@ export interface DiagnosisFacts {
   readonly baseUrlProblem: string | null;
   /** Empty when no model is asked about. */
   readonly model: string;
-  /** Whether the model belongs to the key's service; undefined when nobody knows. */
+  /** Whether the model belongs to the key's service; undefined when that is not known. */
   readonly inService: boolean | undefined;
   /** The tier that calls of the owner reach now; null when no key is eligible. */
   readonly tierReached: Tier | null;

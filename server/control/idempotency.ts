@@ -22,8 +22,8 @@ export interface RequestKey {
 /** Remembers what creations answered, so that a repeat makes nothing twice. Never holds a secret. */
 export interface IdempotencyStore {
   /**
-   * Runs `work` the first time and keeps what `remember` takes of its value. A repeat, also one that comes
-   * while the first still runs, gets what was kept. What fails is forgotten, so that it can be tried again.
+   * Runs `work` the first time and keeps what `remember` takes of its value. A repeat gets what was kept, even one that
+   * comes while the first still runs. A failure is not kept, so that the request can be tried again.
    */
   once<T>(
     key: RequestKey,
@@ -69,13 +69,13 @@ export class MemoryIdempotencyStore implements IdempotencyStore {
   ): Promise<Answer<T>> {
     if (key.requestId === "") return { repeated: false, value: await work() };
     this.#forgetOld();
-    // A user's client keys and sessions are one actor here: all of them act for the same owner.
+    // A user's client keys and sessions count as one actor: all of them act for the same owner.
     const name = JSON.stringify([key.actor.userId, key.rpc, key.requestId.toLowerCase()]);
     const known = this.#entries.get(name);
     if (known !== undefined) return { repeated: true, kept: await known.kept };
     const working = work();
     const kept = working.then(remember);
-    // Whoever waits for it hears of a failure; without a repeat nobody does.
+    // A failure is thrown to repeats that wait for this; without any it must not end the process.
     kept.catch(() => undefined);
     const entry: Entry = { kept, since: this.#clock.monotonic(), chars: name.length };
     this.#entries.set(name, entry);
@@ -124,7 +124,7 @@ export async function createOnce<T extends { readonly id: string }>(
   return answer.repeated ? work.read(answer.kept) : answer.value;
 }
 
-/** Creates once; a repeat is refused with the id, for the first answer held a secret that is not kept. */
+/** Creates once; a repeat is refused with the id, since the first answer held a secret, which is not kept. */
 export async function createSecretOnce<T>(
   store: IdempotencyStore,
   key: RequestKey,

@@ -25,7 +25,7 @@ export function faultInterceptor(logger: Logger): Interceptor {
   };
 }
 
-/** Finds out who calls and leaves it in the request's context. Only the RPCs named public go on without. */
+/** Finds out who calls and leaves it in the request's context. Only public RPCs may be called without a credential. */
 export function authenticationInterceptor(
   identities: Identities,
   audit: { denied(actor: Actor, rpc: string, reason: string): void },

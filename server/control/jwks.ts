@@ -24,7 +24,7 @@ export interface JwksOptions {
   readonly clock: Clock;
 }
 
-/** The public keys of an issuer, kept for ten minutes; when it does not answer then, the old ones hold on. */
+/** The public keys of an issuer, kept for ten minutes, or longer while the issuer does not answer. */
 export class Jwks {
   readonly #options: JwksOptions;
   #keys: KeySet | undefined;
@@ -38,7 +38,7 @@ export class Jwks {
     this.#options = options;
   }
 
-  /** Throws Fault `upstream_unreachable` when no keys were ever got. */
+  /** Throws Fault `upstream_unreachable` when no keys have ever been fetched. */
   async keys(): Promise<KeySet> {
     const nowMs = this.#options.clock.monotonic();
     if (this.#keys === undefined || nowMs - this.#fetchedAt > FRESH_MS) {
@@ -48,11 +48,11 @@ export class Jwks {
     throw unreachable(this.#options.issuer);
   }
 
-  /** The keys anew, after a token that none of them signed; undefined when it is too early to ask again. */
+  /** Fetches the keys again, after a token that none of them signed; undefined when it is too early for that. */
   async newer(): Promise<KeySet | undefined> {
     const nowMs = this.#options.clock.monotonic();
     if (nowMs - this.#soughtAt < ASK_AGAIN_MS) {
-      // Others may have come with the same new key a moment ago.
+      // Another token with the same new key may have had it fetched a moment ago.
       if (this.#fetching === undefined) return undefined;
     } else {
       this.#soughtAt = nowMs;
@@ -73,7 +73,7 @@ export class Jwks {
     try {
       await this.#fetching;
     } catch (error) {
-      // What was got before still verifies: signatures do not age with the cache.
+      // The keys fetched before can still verify.
       if (this.#keys === undefined) throw error;
     }
   }
@@ -91,7 +91,7 @@ export class Jwks {
     const at = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
     const document = await this.#get(at);
     const { issuer: named, jwks_uri: url } = document;
-    // A document for another issuer would let that one sign in here.
+    // With the document of another issuer, that issuer's users could sign in here.
     const isSafe = typeof url === "string" && sameSecurity(url, issuer);
     if (named === issuer && isSafe) return url;
     throw unreachable(issuer);
@@ -110,7 +110,7 @@ export class Jwks {
   }
 }
 
-/** An issuer with TLS must not send us to keys without it. */
+/** An issuer with TLS must not name an address without TLS for its keys. */
 function sameSecurity(url: string, issuer: string): boolean {
   return url.startsWith("https://") || (issuer.startsWith("http://") && url.startsWith("http://"));
 }

@@ -33,9 +33,8 @@ export class JwtVerifier {
   }
 
   /**
-   * The name of the user whom a token stands for. Throws Fault `unauthenticated` saying what is wrong with
-   * it, `session_expired` when its time is over, `upstream_unreachable` when the issuer's keys are not to
-   * be had.
+   * The name of the user whom a token stands for. Throws Fault `unauthenticated` saying what is wrong with it,
+   * `session_expired` when its time is over, `upstream_unreachable` when the issuer's keys cannot be fetched.
    */
   async nameOf(token: string): Promise<string> {
     if (token.length > TOKEN_CHARS_MAX) {
@@ -79,7 +78,7 @@ export class JwtVerifier {
     if (typeof name !== "string" || name.trim() === "" || name.length > NAME_CHARS_MAX) {
       throw refused(`has no claim \`${nameClaim}\` that names a user`);
     }
-    // Anybody may type any address into an account whose address nobody verified.
+    // Without verification anyone could enter another person's address in their account.
     if (nameClaim === "email" && payload["email_verified"] !== true) {
       throw refused("names an e-mail address that its issuer has not verified");
     }

@@ -95,7 +95,7 @@ export async function usageTotals(
   return totals;
 }
 
-/** The groups with the most calls, and the rest in one row, to which also go those without a label. */
+/** The groups with the most calls, and the rest in one row, together with groups without a label. */
 export async function usageShares(
   usage: KeyUsage,
   filter: Partial<UsageFilter>,

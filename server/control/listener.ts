@@ -54,8 +54,8 @@ export async function listenTcp(options: {
 }
 
 /**
- * The local socket: whoever may open the file is the administrator of this host, so its mode is 0600.
- * A file left behind by a killed server is replaced; one that another server listens on is not.
+ * The local socket: whoever can open the file counts as the administrator of this host, so its mode is 0600. A file
+ * left behind by a killed server is replaced; one that another server listens on is not.
  */
 export async function listenUnix(options: {
   path: string;
@@ -64,7 +64,7 @@ export async function listenUnix(options: {
   const { path, handler } = options;
   await removeStaleSocket(path);
   const serving = plain(handler);
-  // The file is born with the process's umask: close the moment in which others could connect.
+  // The file is created with the process's umask: others must not be able to connect before its mode is set.
   const umask = process.umask(0o177);
   try {
     await listen(serving.server, { path }, `the local socket ${path}`, OWN_FOLDER);

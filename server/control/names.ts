@@ -1,4 +1,4 @@
-/** What ids are called. Each answers an empty text for what is gone. */
+/** The names of what ids refer to. Each returns an empty text for what no longer exists. */
 export interface NameLookup {
   usernameOf(userId: string): string;
   providerSlugOf(providerId: string): string;

@@ -34,7 +34,7 @@ export interface PoolDeps {
   readonly settings: Settings;
   readonly clientKeys: Pick<ClientKeys, "get">;
   readonly summary: () => PoolSummary;
-  /** Of one owner's keys alone, for those who see their own things only. */
+  /** The summary of one owner's keys, for callers who may see only their own things. */
   readonly ownSummary: (ownerId: string) => PoolSummary;
   readonly allocation: () => Allocation;
   readonly explain: (
@@ -43,7 +43,7 @@ export interface PoolDeps {
     keysMax: number,
   ) => readonly TargetExplanation[];
   readonly resolve: (model: string, principal: Principal) => Route;
-  /** How many targets of the route serve the model itself; those behind come from fallbacks. */
+  /** How many targets of the route serve the model itself; those after them come from fallbacks. */
   readonly ownTargets: (model: string, principal: Principal) => number;
   readonly names: NameLookup;
 }
@@ -68,7 +68,7 @@ const STRATEGY_WORDS: EnumWords<typeof StrategyMessage, Strategy> = {
   WEIGHTED: "WEIGHTED",
 };
 
-/** How provider keys stand, and how one is chosen for a call. */
+/** The state of the pool, and how a key is chosen for a call. */
 export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolService>> {
   return {
     getPool(_request, context) {

@@ -36,7 +36,7 @@ export interface BudgetBook {
   ): readonly BudgetUse[];
 }
 
-/** What the running server knows of a provider key besides its record; all from memory. */
+/** What the running server knows of a provider key in addition to its record; all from memory. */
 export interface ProviderKeyFacts {
   /** For a call of its owner; undefined when the pool does not know the key yet. */
   eligibilityOf(key: ProviderKey): Eligibility | undefined;
@@ -56,9 +56,9 @@ export interface ProviderKeyFigures {
   readonly secretProblem?: string | undefined;
 }
 
-/** What the running server knows of a client key besides its record. */
+/** What the running server knows of a client key in addition to its record. */
 export interface ClientKeyFacts {
-  /** Resolves, soon, when the figures are of now; does not reject. */
+  /** Resolves soon, once the figures are up to date; does not reject. */
   fresh(): Promise<void>;
   /** From memory. */
   figuresOf(key: ClientKey): ClientKeyFigures;

@@ -4,7 +4,7 @@ import { mayAll } from "../keys/policy.js";
 import type { KeysReader } from "../keys/ports.js";
 import type { ProviderKeyFacts } from "./ports.js";
 
-/** How many models a provider has, and how many provider keys that somebody may see. */
+/** How many models a provider has, and how many of its keys a caller may see. */
 export interface ProviderCounts {
   readonly models: number;
   readonly providerKeys: number;

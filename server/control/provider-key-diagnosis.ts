@@ -12,7 +12,7 @@ import { diagnose, verdictOf, type DiagnosisItem, type FailedAttempt } from "./d
 import type { ProviderKeyFacts } from "./ports.js";
 
 const RECENT_ATTEMPTS = 20;
-/** Calls in which attempts that another key made good are looked for. */
+/** How many calls are searched for failed attempts after which another key served the call. */
 const RECOVERED_CALLS = 100;
 
 /** What a diagnosis looks at. */
@@ -91,8 +91,9 @@ async function tierReachedBy(deps: DiagnosisDeps, key: ProviderKey): Promise<Tie
 }
 
 /**
- * Attempts with the key, newest first. A call is found under the key that ended it, so attempts that
- * another key made good are looked for among the latest calls with several attempts, of the provider and of all.
+ * Attempts with the key, newest first. A call is found under the key of its last attempt. Failed attempts after which
+ * another key served the call are therefore looked for among the latest calls with several attempts, of the provider
+ * and of all.
  */
 async function attemptsWith(
   { ledger }: DiagnosisDeps,
@@ -119,7 +120,7 @@ async function attemptsWith(
     .toSorted((a, b) => b.at - a.at);
 }
 
-/** The caller's own faults and leavings say nothing of the key. */
+/** The caller's own errors, and callers who left, say nothing about the key. */
 function isFailed({ attempt: { outcome } }: FailedAttempt): boolean {
   return outcome !== "OK" && outcome !== "CALLER_ABORTED" && outcome !== "REQUEST_REFUSED";
 }

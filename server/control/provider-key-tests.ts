@@ -38,7 +38,7 @@ export interface KeyTestDeps {
   readonly vault: Pick<KeysVault, "open">;
   readonly auditLog: Pick<AuditLog, "record">;
   readonly clock: Clock;
-  /** Ends with a result; breaking off the iteration stops it. */
+  /** Ends with a result; ending the iteration early stops the test. */
   readonly probe: (subject: ProbeSubject) => AsyncIterable<ProbeEvent>;
 }
 
@@ -162,7 +162,7 @@ async function keysOf(
   return (await deps.providerKeys.list(actor, query)).items;
 }
 
-/** Leaving the loop stops the test of a caller who is gone. */
+/** Leaving the loop stops the test when its caller has gone. */
 async function lastResult(events: AsyncIterable<Step>, signal: AbortSignal): Promise<Result> {
   let last: Result = {};
   for await (const { event } of events) {

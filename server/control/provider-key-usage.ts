@@ -37,7 +37,7 @@ export async function providerKeyUsage(
   return { ...overTime, models, clientKeys };
 }
 
-/** By client key. Who may not see those of other owners gets them in one row. */
+/** By client key. A caller who may not see those of other owners gets them in one row. */
 async function clientKeyShares(
   { usage, names }: ProviderKeyUsageDeps,
   actor: Actor,

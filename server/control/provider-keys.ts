@@ -40,7 +40,7 @@ export interface ProviderKeysDeps {
   readonly healthChecks: KeysReader["healthChecks"];
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
-  /** Read anew for each answer. */
+  /** Called for each answer. */
   readonly noticeDays: () => NoticeDays;
   readonly clock: Clock;
   readonly facts?: ProviderKeyFacts | undefined;

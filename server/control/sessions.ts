@@ -35,7 +35,7 @@ export interface SessionsDeps {
 
 type Service = Partial<ServiceImpl<typeof SessionService>>;
 
-/** Signing in and out, and who one is. */
+/** Signing in and out, and who is signed in. */
 export function sessionsService(deps: SessionsDeps): Service {
   return { ...accounts(deps), ...signedIn(deps) };
 }
@@ -47,7 +47,7 @@ function accounts(deps: SessionsDeps) {
       const actor = context.values.get(actorKey);
       const { username, email, requestId } = request;
       const draft = { username, email: given(email), password: new Secret(request.password) };
-      // Nobody has no id, so the name keeps apart what different people send.
+      // A caller who is not signed in yet has no id, so the name tells different people's requests apart.
       const key = { actor, rpc: `${context.method.name} ${username}`, requestId };
       return answerOnce(idempotency, key, RegisterResponseSchema, async () => {
         const user = await users.register(actor, draft);

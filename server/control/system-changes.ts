@@ -39,7 +39,10 @@ export interface ChangesDeps {
 
 type Message = MessageInitShape<typeof WatchChangesResponseSchema>;
 
-/** Changes that the caller may see, as they are committed; nothing is dropped, a slow watcher starts anew. */
+/**
+ * Changes that the caller may see, as they are committed. Nothing is dropped: a watcher that is too slow has to start
+ * again.
+ */
 export async function* watchChanges(
   deps: ChangesDeps,
   actor: Actor,

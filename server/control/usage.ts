@@ -21,7 +21,7 @@ const NO_QUEUE: CallQueue = { waiting: 0, waitingMax: 0 };
 
 export interface UsageDeps extends UsageReportsDeps {
   readonly overview: LiveOverview;
-  /** Of one owner's calls and keys, for those who see their own things only. */
+  /** The overview of one owner's calls and keys, for callers who may see only their own things. */
   readonly ownerOverview: (ownerId: string) => Promise<LiveOverview>;
   /** Limits of the whole server, or of one owner. */
   readonly limitsOf: (ownerId: string | undefined) => Limits;

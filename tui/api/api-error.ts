@@ -4,7 +4,7 @@ import { readErrorInfo } from "./error-details.js";
 /** Names of gRPC status codes, e.g. `NOT_FOUND`. */
 export type ApiCode = keyof typeof status;
 
-/** What a refusal says beside its code and sentence. */
+/** What a refusal says in addition to its code and sentence. */
 export interface ApiErrorDetails {
   /** Stable word for the cause, e.g. `vault_locked`; empty when the server gave none. */
   readonly reason: string;

@@ -4,7 +4,7 @@ import path from "node:path";
 import { Client, credentials, type ChannelCredentials } from "@grpc/grpc-js";
 import { ApiError } from "./api-error.js";
 
-/** Where the control API is and how to prove who one is. */
+/** Where the control API is and how to sign in to it. */
 export interface Target {
   /** gRPC address, e.g. `unix:/…/control.sock` or `gw-1:7443`. */
   readonly address: string;
@@ -28,7 +28,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 const KEEPALIVE_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
 const RECONNECT_MIN_MS = 500;
-/** Who calls decides how long to wait; the channel itself must be ready when they try again. */
+/** Callers decide how long to wait; the channel itself must be ready when they try again. */
 const RECONNECT_MAX_MS = 1000;
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -57,7 +57,7 @@ export function findTarget(flags: TargetFlags, env: Env): Target {
   };
 }
 
-/** A folder that may not be looked into says as little of its socket as one that has none. */
+/** For a folder that cannot be read the message is the same as for one without a socket. */
 function checkSocket(socket: string): void {
   try {
     statSync(socket);

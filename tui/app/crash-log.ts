@@ -18,7 +18,7 @@ export function writeCrashLog(error: unknown, env: Env, nowMs: number): string |
     writeFileSync(file, `${new Date(nowMs).toISOString()}\n${text}\n`, { mode: 0o600 });
     return file;
   } catch {
-    // The message on standard error tells the cause; a folder that cannot be written hides no more than the stack.
+    // The message on standard error tells the cause; without a writable folder only the stack is lost.
     return undefined;
   }
 }

@@ -43,7 +43,7 @@ export function openLogin(options: LoginOptions): void {
     width: 58,
     height: form.preferredHeight + 3,
     body: form,
-    // Behind this window nothing works; leaving it by accident would only confuse.
+    // Without signing in nothing works; leaving this window by accident would only confuse.
     onEsc: () => undefined,
   });
 }

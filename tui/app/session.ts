@@ -20,7 +20,7 @@ export interface SessionOptions {
   readonly api: Api;
   readonly clock: StateClock;
   readonly onChange: () => void;
-  /** The server does not know us (any more): somebody must sign in. */
+  /** The server does not know us, or not any more: the user must sign in. */
   readonly onSignedOut: () => void;
   /** It has said who we are, for the first time or after a new sign-in. */
   readonly onSignedIn: () => void;
@@ -84,7 +84,7 @@ export class Session {
     this.#running = undefined;
   }
 
-  /** Forgets who was signed in, e.g. before somebody else signs in. */
+  /** Forgets who was signed in, e.g. before another user signs in. */
   forget(): void {
     this.#answer = undefined;
     this.#allowed = new Set();

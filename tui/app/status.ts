@@ -46,7 +46,7 @@ export function statusLine(facts: StatusFacts): StatusLineOptions {
   };
 }
 
-/** Where one is: what is known anyway goes first when there is little room. */
+/** Where the user is; what they know anyway is left out first when there is little room. */
 function crumbsFor({ width, server, view }: StatusFacts): string[] {
   if (width >= MIDDLE_COLUMNS_MIN) return ["Latchkey", server, view];
   return width >= NARROW_COLUMNS_MIN ? [server, view] : [view];

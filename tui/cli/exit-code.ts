@@ -5,7 +5,7 @@ import { UsageError } from "./usage-error.js";
 /** What a script can tell from how the command ended. */
 export const EXIT_CODES = {
   done: 0,
-  /** The server said no, or the answer is bad news, such as a test that failed. */
+  /** The server refused, or the answer is bad news, such as a test that failed. */
   refused: 1,
   usage: 2,
   connection: 3,

@@ -26,7 +26,7 @@ export function jsonOf(schema: DescMessage, message: Message): string {
   return JSON.stringify(toJson(schema, message, { useProtoFieldName: true }));
 }
 
-/** Rows under their heads, aligned by display width: names may be of any script. */
+/** Rows under their headings, aligned by display width, since names may be in any script. */
 export function tableOf(
   schema: DescMessage,
   rows: readonly Message[],

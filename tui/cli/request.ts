@@ -22,7 +22,7 @@ const OPTIONAL_SECRETS = new Set([
   "latchkey.v1.RotateRootKeyRequest.new_passphrase",
 ]);
 
-/** Only a vault whose root key comes from a passphrase needs it; the server knows. */
+/** Only a vault whose root key comes from a passphrase needs one, and only the server knows that. */
 const UNLOCK = "latchkey.v1.UnlockRequest";
 
 /** Pages of `--all`, as large as the server gives them. */

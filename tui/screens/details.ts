@@ -2,7 +2,7 @@ import type { Painter, Span } from "../term/painter.js";
 import { paintedWidth } from "../term/painter.js";
 import { safe, wrap } from "../term/safe.js";
 
-/** A label with its value; an empty label goes on with the one above, an empty pair is a gap. */
+/** A label with its value; an empty label continues the one above, an empty pair is a gap. */
 export type Detail = readonly [label: string, value: string | readonly Span[]];
 
 const COLUMN_WIDTH_MIN = 58;
@@ -34,7 +34,7 @@ function widestLabel(details: readonly Detail[]): number {
   return Math.min(LABEL_WIDTH_MAX, Math.max(0, ...widths));
 }
 
-/** Long text goes on below itself instead of being cut: a detail is where one reads all of it. */
+/** Long text continues on the next row instead of being cut: the details are where all of it can be read. */
 function linesOf([label, value]: Detail, width: number): { label: string; value: Span[] }[] {
   if (typeof value !== "string") return [{ label, value: [...value] }];
   const wrapped = value === "" ? [""] : wrap(safe(value), width);

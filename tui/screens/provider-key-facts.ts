@@ -6,7 +6,10 @@ import type { ViewContext } from "./view.js";
 const DAY_MS = 86_400_000;
 const HOUR_SECONDS = 3600n;
 
-/** Asks for the health and the last day's use of a key; what the server or the role denies is left out. */
+/**
+ * Asks for the health and the last day's use of a key; what the server does not have or the user may not see is left
+ * out.
+ */
 export async function fetchProviderKeyFacts(
   context: ViewContext,
   id: string,

@@ -8,7 +8,7 @@ import type { ViewContext } from "./view.js";
 
 interface Reveal extends Omit<SecretOptions, "secret"> {
   readonly permission: string;
-  /** Asks the server; the password is empty where the session did not begin with one. */
+  /** Asks the server for the secret; the password is empty where the session did not begin with one. */
   readonly ask: (password: string) => Promise<string>;
   /** The server wants the password before it shows this. */
   readonly guarded: boolean;

@@ -15,7 +15,7 @@ export type LinkState =
       readonly retryAtMs: number;
       readonly error: ApiError;
     }
-  /** The server said no: trying again would not help. */
+  /** The server refused: trying again would not help. */
   | { readonly kind: "refused"; readonly error: ApiError };
 
 /** Waits between attempts; the last one repeats. */

@@ -35,7 +35,7 @@ export interface ListingOptions<Row> {
 const PAGE_SIZE = 200;
 /** Largest page the server gives; also the most rows that are kept fresh without being asked. */
 const PAGE_SIZE_MAX = 1000;
-/** More rows than this help nobody; a filter does. */
+/** More rows than this are of no use to a reader; a filter is. */
 const ROWS_MAX = 20_000;
 
 /** Rows of one noun as far as they were asked for, refreshed while they are shown. */

@@ -87,7 +87,7 @@ export const CLIENT_KEY_FIELDS: ListFields = {
   call_count: "usageCount",
 };
 
-/** What a message of a client key is made from besides its record. */
+/** What the message of a client key is made from, in addition to the key's record. */
 export interface ClientKeyContext {
   readonly names: Pick<NameLookup, "usernameOf">;
   readonly facts?: ClientKeyFacts | undefined;
@@ -111,7 +111,7 @@ export function clientKeyMessage(
     ownerId: key.ownerId,
     ownerUsername: context.names.usernameOf(key.ownerId),
     kind: KIND_MESSAGES[key.kind],
-    // Pepper version 0 marks a key whose form was another system's choice.
+    // Pepper version 0 marks an imported key, whose form another system chose.
     format: key.pepperVersion === 0 ? ClientKey_Format.IMPORTED : FORMAT_MESSAGES[key.format],
     state: STATE_MESSAGES[clientKeyState(key, nowMs)],
     prefix: key.prefix,

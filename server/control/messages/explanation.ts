@@ -27,7 +27,7 @@ const STANDINGS: Record<Standing, ProviderKey_Eligibility> = {
   PROBING: ProviderKey_Eligibility.COOLDOWN,
 };
 
-/** Which keys a call would try, in which order, and why the others not. */
+/** Which keys a call would try, in which order, and why not the others. */
 export function explanationMessage(found: {
   readonly principal: Principal;
   /** Whether the reader may know of this owner's keys; a super key draws on those of others. */

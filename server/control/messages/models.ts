@@ -203,7 +203,7 @@ function priceOf(field: string, price: ModelPrice): Price {
   };
 }
 
-/** What is priced apart; absent where it is not, as in the catalogue. */
+/** What has a price of its own; absent where it has none, as in the catalogue. */
 function partsOf(field: string, price: ModelPrice): PriceParts {
   const [long] = price.longContext;
   const given: Readonly<Record<keyof PriceParts, bigint | undefined>> = {

@@ -6,7 +6,7 @@ import {
 
 type Overview = MessageInitShape<typeof OverviewSchema>;
 
-/** The fields of each section; what stands in none is always sent. */
+/** The fields of each section; a field that is in none is always sent. */
 const FIELDS: Readonly<Record<Section, readonly string[]>> = {
   [Section.UNSPECIFIED]: [],
   [Section.GAUGES]: ["gauges", "limits"],

@@ -58,14 +58,14 @@ export interface OverviewView {
   /** Only errors above this number are sent. */
   readonly afterErrorSeq: number;
   readonly vaultLocked: boolean;
-  /** Of the whole server, or of the watcher. */
+  /** The limits of the whole server, or of the watcher. */
   readonly limits: Limits;
   /** Calls that wait for admission. */
   readonly queue: CallQueue;
   readonly names: NameLookup;
   /** The snapshot is of the watcher's own calls and keys alone. */
   readonly own: boolean;
-  /** Whether the watcher may know of a provider key; a user's calls may run over other people's. */
+  /** Whether the watcher may know of a provider key: a user's calls may have been served by other people's. */
   readonly seesKey: (providerKeyId: string) => boolean;
 }
 
@@ -153,7 +153,7 @@ function scales(
   };
 }
 
-/** The next of 1, 2, 5, 10, 20, 50 … that is not below the value: scales jump seldom. */
+/** The next of 1, 2, 5, 10, 20, 50 … that is not below the value: the scale changes rarely. */
 function roundScale(value: number): number {
   const magnitude = 10 ** Math.floor(Math.log10(value));
   const step = [1, 2, 5, 10].find((each) => each * magnitude >= value) ?? 10;
@@ -258,7 +258,7 @@ function errorRow(
   };
 }
 
-/** An optional field: left out when there is no value, so that it is told apart from zero. */
+/** An optional field: left out when there is no value, so that it can be told from zero. */
 function present<K extends string>(key: K, value: number | null): { [P in K]?: number } {
   return value === null ? {} : ({ [key]: value } as { [P in K]: number });
 }

@@ -76,7 +76,7 @@ function probeResultMessage(result: ProbeResult): MessageInitShape<typeof TestRe
   };
 }
 
-/** The result of a test that did not come as far as the provider: the secret could not be opened. */
+/** The result of a test that did not reach the provider, since the secret could not be opened. */
 export function secretFailureMessage(message: string): MessageInitShape<typeof TestResultSchema> {
   return { ok: false, failure: TestResult_Failure.SECRET, message };
 }

@@ -100,7 +100,7 @@ export const PROVIDER_KEY_FIELDS: ListFields = {
   success_count: "successes",
 };
 
-/** What a message of a provider key is made from besides its record. */
+/** What the message of a provider key is made from, in addition to the key's record. */
 export interface ProviderKeyContext {
   readonly names: Pick<NameLookup, "usernameOf" | "providerSlugOf">;
   readonly facts?: ProviderKeyFacts | undefined;
@@ -159,7 +159,7 @@ function factsPart(key: ProviderKey, { facts, nowMs, noticeDays }: ProviderKeyCo
 }
 
 function healthPart(health: KeyHealth, nowMs: number) {
-  // One moment stands for the end of either rest; one that has passed is over.
+  // The message has one time for the end of either rest; a time in the past means that the rest is over.
   const restUntil = (health.cooldownUntil ?? 0) > nowMs ? health.cooldownUntil : null;
   const isExhausted = health.state === "EXHAUSTED";
   return {

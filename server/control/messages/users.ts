@@ -36,7 +36,7 @@ const STATE_MESSAGES: Record<UserState, User_State> = {
   DISABLED: User_State.DISABLED,
 };
 
-/** Where nobody counts. */
+/** The figures where nothing counts them. */
 const NO_FIGURES: UserFigures = {
   providerKeys: 0,
   publicProviderKeys: 0,
@@ -64,7 +64,7 @@ export const USER_FIELDS: ListFields = {
   super_client_key_count: "superClientKeyCount",
 };
 
-/** What a message of a user is made from besides the record. */
+/** What the message of a user is made from, in addition to the user's record. */
 export interface UserContext {
   readonly nowMs: number;
   readonly figures?: UserFigures | undefined;

@@ -73,7 +73,7 @@ export function refuse(field: string, isSet: boolean, why: string): void {
   if (isSet) throw invalidField(field, why);
 }
 
-/** What every list response says besides its rows. */
+/** What every list response has in addition to its rows. */
 export function pageTokens(page: Page<unknown>) {
   return {
     nextPageToken: page.nextPageToken,

@@ -17,7 +17,7 @@ export interface VaultKeyFacts {
   readonly createdAt: number;
 }
 
-/** What is known of the vault beside its own status. */
+/** What is known of the vault in addition to its own status. */
 export interface VaultFacts {
   readonly rootKeyVersion: number;
   readonly keys: readonly VaultKeyFacts[];
