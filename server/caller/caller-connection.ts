@@ -70,7 +70,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   readonly isProxy: boolean;
   /** The connection speaks TLS. */
   readonly secure: boolean;
-  /** Whose call it brought last; the address stands for the caller until that is known. */
+  /** Whose call it brought last; until that is known, the caller's address. */
   holder: Holder;
   /** The key that its last request presented. */
   readonly lastKey = new LastKey();
@@ -81,7 +81,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   /** The present turn is answered. */
   #answered = false;
   #requestEnded = false;
-  /** Bytes behind the request that is being answered. */
+  /** Bytes after the request that is being answered. */
   #held: Buffer | undefined;
   /** Runs while nothing is read because too much is held. */
   #patience: Timer | undefined;
@@ -181,7 +181,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     this.#read(held === undefined ? chunk : Buffer.concat([held, chunk]));
   }
 
-  /** Reads one request at most: those behind it wait until all other connections had their turn. */
+  /** Reads one request at most: further ones wait until all other connections have had their turn. */
   #read(bytes: Buffer): void {
     let at = 0;
     this.#reading = true;

@@ -11,7 +11,10 @@ export interface CallerLimits {
   readonly keepAliveMs: number;
   /** A caller connection on which nothing moves either way is closed; longer than any reply may take to begin. */
   readonly callerIdleMs: number;
-  /** Bytes of answers that wait for callers to read them; beyond this, the user who has most loses the oldest. */
+  /**
+   * Bytes of answers that wait for callers to read them; beyond this, the user who has the most loses the oldest
+   * answer.
+   */
   readonly unreadBytesMax: number;
   /** Connections at a time; more are closed without an answer. */
   readonly callerSocketsMax: number;

@@ -19,7 +19,7 @@ const ZERO = 0x30;
 const METHOD_CHARS_MAX = 24;
 const TUNNEL = Buffer.from("CONNECT");
 const VERSION = Buffer.from("HTTP/1.");
-/** Behind the space that ends the target: `HTTP/1.1` and CR LF. */
+/** What comes after the space that ends the target: `HTTP/1.1` and CR LF. */
 const VERSION_BYTES = VERSION.length + 1;
 
 /**
@@ -48,7 +48,7 @@ export function parseRequestHead(
   };
 }
 
-/** Where the space behind the method stands; -1 when it has not come yet. */
+/** Where the space after the method is; -1 when it has not come yet. */
 function methodEndAt(bytes: Buffer, start: number, length: number): number {
   let at = start;
   while (at < length && isCapital(bytes[at])) at++;
@@ -62,7 +62,7 @@ function methodEndAt(bytes: Buffer, start: number, length: number): number {
   return at;
 }
 
-/** Where the space behind the target stands; -1 when it has not come yet. */
+/** Where the space after the target is; -1 when it has not come yet. */
 function targetEndAt(bytes: Buffer, start: number, length: number): number {
   let at = start;
   while (at < length && isVisible(bytes[at] ?? 0)) at++;
@@ -71,7 +71,7 @@ function targetEndAt(bytes: Buffer, start: number, length: number): number {
   return at;
 }
 
-/** Where the CR behind the version stands; -1 when the line is not whole. */
+/** Where the CR after the version is; -1 when the line is not whole. */
 function versionEndAt(bytes: Buffer, start: number, length: number): number {
   const known = Math.min(length - start, VERSION.length);
   for (let i = 0; i < known; i++) {

@@ -6,7 +6,7 @@ import { parseRequestHead, type ParsedRequest } from "./request-head.js";
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** Hears what a request consists of. */
+/** Is told the parts of a request. */
 export interface RequestSink {
   onRequest(request: ParsedRequest): void;
   /** A piece of the body, which the sink may keep. */

@@ -20,7 +20,7 @@ export interface TurnListener {
   callerLeft(unread: boolean): void;
   /** The caller is slower than what is written; `onDrained` follows. */
   onFull(): void;
-  /** The caller takes more again. */
+  /** The caller can take more again. */
   onDrained(): void;
 }
 
@@ -79,7 +79,10 @@ export class Turn {
 
   // The request.
 
-  /** Has the body read into a sink; without one it is passed over. Tells a caller that waits for it to go on. Called once. */
+  /**
+   * Has the body read into a sink; without one it is skipped. Sends `100 Continue` to a caller that waits for it.
+   * Called once.
+   */
   readBody(sink: BodySink): void {
     this.#sink = sink;
     if (!this.#expectsContinue) return;
@@ -174,7 +177,7 @@ export class Turn {
     this.#answered();
   }
 
-  /** Closes the connection in the middle of the answer, so that nobody takes the answer for whole. */
+  /** Closes the connection in the middle of the answer, so that the answer cannot be taken for a whole one. */
   breakOff(): void {
     if (this.#over) return;
     this.#over = true;
@@ -236,7 +239,7 @@ export class Turn {
   }
 }
 
-/** True for statuses without a body: any byte behind the head would be taken for the next reply. */
+/** True for statuses without a body: any byte after the head would be taken for the next reply. */
 function endsWithHead(httpStatus: number): boolean {
   return httpStatus === 204 || httpStatus === 304;
 }

@@ -5,7 +5,7 @@ import { heaviestKey } from "../core/heaviest.js";
 export interface UnreadAnswer {
   /** Whose it is. */
   readonly holder: Holder;
-  /** Ends it, with what waits on it. */
+  /** Ends the connection and drops what waits on it. */
   giveUp(): void;
 }
 

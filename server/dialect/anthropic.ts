@@ -39,7 +39,9 @@ function errorBody(problem: Problem): string {
   });
 }
 
-/** Anthropic's SDK has a word for threads that a model cannot have: its tool runner then goes on without. */
+/**
+ * The code that Anthropic's SDK expects where a model cannot use threads: its tool runner then continues without them.
+ */
 function detailsOf({ code, field }: Problem): object {
   const isThread = code === "untranslatable" && field === "thread";
   if (!isThread) return { error_code: code };
@@ -70,7 +72,7 @@ function errorType(httpStatus: number): string {
   }
 }
 
-/** Of a message, or of the event with which its stream begins. */
+/** Reads a message, or the event with which its stream begins. */
 function readFacts(reply: Record<string, unknown>): ReadFacts {
   const { id, model, stop_reason: reason } = isRecord(reply["message"]) ? reply["message"] : reply;
   return { id, model, reasons: [reason] };
@@ -149,7 +151,7 @@ class AnthropicWatch implements StreamWatch {
     );
     if (raw === undefined) return start;
     const last = anthropicTokens(raw);
-    // The numbers of the last event are totals; what it leaves out stands as the first event said it.
+    // The numbers of the last event are totals; those that it leaves out stay as in the first event.
     if (last === undefined || start === undefined || "input_tokens" in raw) return last ?? start;
     const { output, reasoning } = last;
     const parts = { ...start.parts, ...last.parts };

@@ -15,8 +15,8 @@ export interface Problem {
 }
 
 /**
- * One API language: how it says errors and where it says usage. It looks at bytes that go by and never
- * changes them. A pair that translates stands beside it and answers the same `StreamWatch`.
+ * One API language: how it says errors and where it says usage. It looks at bytes that go by and never changes them. A
+ * pair of dialects that are translated has an object of its own with the same `StreamWatch`.
  */
 export interface DialectCodec {
   readonly dialect: Dialect;
@@ -29,7 +29,7 @@ export interface DialectCodec {
   streamError(problem: Problem): string;
   /** Tokens of a whole reply; undefined when it names none. */
   replyUsage(reply: Buffer): TokenUsage | undefined;
-  /** What a whole reply tells of itself. Parses it, so it is asked where somebody wants to know only. */
+  /** What a whole reply tells of itself. It parses the reply, so it is called only where the answer is needed. */
   replyFacts(reply: Buffer): ReplyFacts;
   /**
    * The provider's own word that the call failed, where a reply of status 200 is an error all the same; as JSON text
@@ -50,7 +50,7 @@ export type Opening = "ERROR" | "NOTHING" | "REPLY";
 export interface StreamWatch {
   /** What all that has come so far says, each piece once and until it says something: after an error another key may still serve. */
   opening(events: Buffer): Opening;
-  /** Takes the next whole events; must be cheap, for it runs on every read. */
+  /** Takes the next whole events; must be cheap, since it runs on every read. */
   push(events: Buffer): void;
   /** True once the event that ends such a stream has gone by. */
   readonly finished: boolean;

@@ -37,7 +37,7 @@ function streamError(problem: Problem): string {
   return `data: ${error}\n\n${error}`;
 }
 
-/** Of what a cache is made of the sum alone is told. */
+/** Of a cache that is made only the sum of its tokens is told. */
 function isCache(reply: Buffer): boolean {
   return /^\s*\{\s*"name"\s*:\s*"cachedContents\//.test(latin1(reply, 0, 64));
 }
@@ -87,7 +87,7 @@ function errorStatus(httpStatus: number): string {
   }
 }
 
-/** Of a reply or a part of its stream. A prompt that is refused has no answers, and a reason of its own. */
+/** Reads a reply or an event of its stream. A prompt that is refused has no candidates, but a reason of its own. */
 function readFacts(reply: Record<string, unknown>): ReadFacts {
   const { responseId: id, modelVersion: model, candidates, promptFeedback } = reply;
   const blocked = isRecord(promptFeedback) ? promptFeedback["blockReason"] : undefined;
@@ -168,7 +168,7 @@ function startOf(text: Buffer): string {
   return latin1(start, 0, bytes);
 }
 
-/** Of a stream that comes as one JSON array, as it does without `alt=sse`. */
+/** For a stream that comes as one JSON array, as it does without `alt=sse`. */
 class ArrayWatch extends GeminiWatch {
   readonly #array = new JsonArray();
   #start = "";

@@ -70,8 +70,8 @@ export function endsText(text: Buffer, valueEnd: number): boolean {
 }
 
 /**
- * A reader that checks the whole grammar outside strings. Each step takes where it begins and answers where
- * it ends, and none reads behind the end: one such read makes all that follow slower.
+ * A reader that checks the whole grammar outside strings. Each step takes where it begins and answers where it ends,
+ * and none reads beyond the end: a single such read makes all later ones slower.
  */
 class Scan {
   readonly #text: Buffer;

@@ -1,7 +1,7 @@
 import { latin1, utf8 } from "../core/bytes.js";
 import { isDigit } from "./json-steps.js";
 
-/** Where a value stands in a text: its first byte and one past its last. */
+/** Where a value is in a text: its first byte and one past its last. */
 export interface Span {
   readonly start: number;
   readonly end: number;

@@ -10,7 +10,7 @@ const TRUE = Buffer.from("true");
 const FALSE = Buffer.from("false");
 const NULL = Buffer.from("null");
 
-/** The byte at a place; behind the end 0, which is no JSON outside strings. */
+/** The byte at a place; beyond the end 0, which JSON does not have outside strings. */
 export function byteAt(text: Buffer, at: number, end: number): number {
   return at < end ? (text[at] ?? 0) : 0;
 }

@@ -110,7 +110,7 @@ const VALUE = /^"\w+"\s*:\s*(?:\[\s*)?"([^"\\]{1,256})"/;
 const BACKSLASH = 0x5c;
 const RESPONSE_ID = /(?:^|^data:\s*|"response"\s*:)\s*\{\s*"id"\s*:\s*"([^"\\]{1,256})"/;
 
-/** Of a thing, which may name others, and of a page of a list. */
+/** The ids in a thing, which may name others, and in a page of a list. */
 export function keptIds(reply: Buffer, dialect: Dialect): readonly string[] {
   if (reply.length > REPLY_BYTES_MAX) return [];
   const said = KEPT[dialect];
@@ -146,12 +146,12 @@ export function namedIn(body: Buffer, members: readonly NamedMember[]): readonly
   });
 }
 
-/** Of the container in which a message was made; empty if it names none. */
+/** The id of the container in which a message was made; empty if it names none. */
 export function containerId(message: Buffer): string {
   return topLevelObject(message, "container", idOf) ?? "";
 }
 
-/** Of the container that the last events of a message name; empty if none does. */
+/** The id of the container that the last events of a message name; empty if none does. */
 export function containerIdIn(events: Buffer): string {
   if (!events.includes(CONTAINER)) return "";
   const delta = parseRecord(eventData(lastEvent(beforeLast(events))) ?? "")?.["delta"];
@@ -170,7 +170,7 @@ function beforeLast(events: Buffer): Buffer {
   return events.subarray(0, lastEventStart(events));
 }
 
-/** Of a response or a chat completion, from how its reply or its stream begins; empty if it does not say so. */
+/** The id of a response or a chat completion, from the beginning of its reply or stream; empty if that has none. */
 export function responseId(opening: Buffer): string {
   return RESPONSE_ID.exec(latin1(opening, 0, OPENING_BYTES))?.[1] ?? "";
 }

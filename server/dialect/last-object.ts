@@ -11,9 +11,9 @@ const TRIES_MAX = 8;
 const objects = new RecurringObjects();
 
 /**
- * What `accept` makes of the last object in a text that stands behind a key and that it takes; it must not keep the
- * object. Quotes inside JSON strings are escaped, so an unescaped `"key"` is structure, never something a model wrote;
- * a tail of a longer text does as well as the whole.
+ * What `accept` makes of the last object in a text that is the value of a given key and that it accepts; it must not
+ * keep the object. Quotes inside JSON strings are escaped, so an unescaped `"key"` is structure, never something a
+ * model wrote; a tail of a longer text does as well as the whole.
  */
 export function lastObject<T>(
   text: Buffer,

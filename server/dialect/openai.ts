@@ -32,7 +32,7 @@ export const openaiCodec: DialectCodec = {
   watch: (form, isEvents) => new OpenaiWatch(isEvents ? form : "BYTES"),
 };
 
-/** Of a chat completion or a chunk of one, of a response, or of the event that carries it. */
+/** Reads a chat completion or a chunk of one, a response, or the event that carries one. */
 function readFacts(reply: Record<string, unknown>): ReadFacts {
   const response = isRecord(reply["response"]) ? reply["response"] : reply;
   const { id, model, choices, status } = response;
@@ -67,7 +67,7 @@ function isErrorEvent(event: Buffer): boolean {
   return ERROR_EVENT.test(head(event));
 }
 
-/** Of a chat stream, where an error may stand behind other members. */
+/** For a chat stream, where an error may come after other members. */
 function isChatError(event: Buffer): boolean {
   return isErrorEvent(event) || hasError(event);
 }

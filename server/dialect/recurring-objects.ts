@@ -10,7 +10,9 @@ export interface FoundObject {
 
 /** So many are known at a time; a provider has one or two for all of its replies. */
 const SHAPES_MAX = 6;
-/** Where shapes never come again, learning them costs more than it saves: of so many new ones one is learned. */
+/**
+ * Where shapes never come again, learning them costs more than it saves: then only one in so many new ones is learned.
+ */
 const LEARNED_OF = 64;
 /** A longer object is parsed each time. */
 const SHAPE_BYTES_MAX = 2048;
@@ -69,7 +71,7 @@ export class RecurringObjects {
   }
 }
 
-/** Where a number stands in the first text of a shape, and the member of its value that it is. */
+/** Where a number was in the first text of a shape, and which member of the value it is. */
 interface Place {
   readonly start: number;
   readonly end: number;
@@ -175,7 +177,7 @@ function shapeOf(text: Buffer, start: number, end: number): Shape | undefined {
     const span = spans[index];
     if (span !== undefined) places[index] = { ...span, holder, name };
   });
-  // A name that stands twice in one object has its last value alone.
+  // Of a name that an object has twice only the last value counts.
   return Object.keys(places).length === spans.length ? new Shape(value, bytes, places) : undefined;
 }
 

@@ -22,14 +22,14 @@ export type FactsReader = (reply: Record<string, unknown>) => ReadFacts;
 
 export const NO_FACTS: ReplyFacts = { id: "", model: "", finishReasons: [] };
 
-/** Of a whole reply. */
+/** Reads a whole reply. */
 export function wholeFacts(reply: Buffer, read: FactsReader): ReplyFacts {
   if (reply.length > PARSED_BYTES_MAX) return NO_FACTS;
   const parsed = parseRecord(utf8(reply));
   return parsed === undefined ? NO_FACTS : checked(read(parsed));
 }
 
-/** Of the last events of a stream that has an id: what the last of them says that says any. */
+/** Reads the last events of a stream that has an id; the last event that tells a fact counts. */
 export function lastFacts(tail: Buffer, read: FactsReader): ReplyFacts {
   let events = tail;
   for (let looks = 0; looks < EVENTS_MAX && events.length > 0; looks++) {
@@ -41,7 +41,7 @@ export function lastFacts(tail: Buffer, read: FactsReader): ReplyFacts {
   return NO_FACTS;
 }
 
-/** Of the events with which a stream begins. */
+/** Reads the events with which a stream begins. */
 export function firstFacts(events: Buffer, read: FactsReader): ReplyFacts {
   return eventFacts(events.subarray(0, Math.max(0, nextBoundary(events, 0))), read);
 }
@@ -82,7 +82,7 @@ function reasonOf(value: unknown): string | undefined {
 
 /** What providers of all dialects say; a closed list, so that nothing else of a reply can pass for one. */
 const REASONS: ReadonlySet<string> = new Set([
-  // Chat completions, and those who imitate them.
+  // Chat completions, and APIs that imitate them.
   "stop",
   "length",
   "tool_calls",

@@ -48,7 +48,7 @@ export class EventGate {
   #last: Buffer = NOTHING;
   #open = false;
 
-  /** @param heldBytesMax an event longer than this goes through in pieces, for it must not be kept in memory. */
+  /** @param heldBytesMax an event longer than this is passed on in pieces, since it must not be kept in memory. */
   constructor(heldBytesMax: number) {
     this.#heldBytesMax = heldBytesMax;
   }
@@ -132,7 +132,7 @@ export function eventData(event: Buffer): string | undefined {
   return data;
 }
 
-/** Of what a stream ends with: true when all of an event is there, and no more than its blank line is missing. */
+/** For the last bytes of a stream: true when they are a whole event of which only the blank line is missing. */
 export function isWholeEvent(rest: Buffer): boolean {
   const data = eventData(rest);
   if (data === undefined || data === "[DONE]") return data !== undefined;

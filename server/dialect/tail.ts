@@ -1,4 +1,4 @@
-/** Reads kept: the usage stands in the last events, which a provider may send one by one. */
+/** How many reads are kept: the usage is in the last events, which a provider may send one by one. */
 const READS_KEPT = 4;
 /** Nor are older reads looked at beyond this; the newest always is. */
 const OLDER_BYTES_MAX = 64 * 1024;
@@ -46,14 +46,14 @@ export class Tail {
     return recent;
   }
 
-  /** Reads behind so many are not looked at any more, and large ones must not stay in memory for it. */
+  /** Older reads than this are not looked at any more, and large ones must not stay in memory. */
   #letGo(kept: number): void {
     for (let back = kept + 1; back <= READS_KEPT; back++) {
       this.#reads[this.#placeOf(back)] = undefined;
     }
   }
 
-  /** Of the read that many reads back; 1 is the newest. */
+  /** The bytes of the read so many reads back; 1 is the newest. */
   #placeOf(back: number): number {
     return (this.#count + READS_KEPT - back) % READS_KEPT;
   }

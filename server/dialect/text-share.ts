@@ -5,10 +5,10 @@ import { eventData, lastEventStart } from "./sse.js";
 const SAMPLED_EVENTS_MAX = 32;
 /** An event or a reply longer than this is not looked into: it would hold up other calls for too long. */
 const READ_BYTES_MAX = 256 * 1024;
-/** What a model says stands no deeper than this. */
+/** How deep in a reply the text of a model may be. */
 const DEPTH_MAX = 8;
 
-/** Under these names stands what a model says, in one dialect or another. */
+/** The names of members that hold what a model says, in one dialect or another. */
 const SAID: ReadonlySet<string> = new Set([
   "content",
   "text",

@@ -76,7 +76,10 @@ export function geminiCacheTokens(usage: Record<string, unknown>): TokenUsage | 
   return input === undefined ? undefined : { ...NO_TOKENS, input };
 }
 
-/** Tokens of Gemini's `usageMetadata`, where thoughts stand beside the candidates and tool prompts beside the prompt. */
+/**
+ * Tokens of Gemini's `usageMetadata`, where thoughts are not counted among the candidates, nor tool prompts in the
+ * prompt.
+ */
 export function geminiTokens(usage: Record<string, unknown>): TokenUsage | undefined {
   const prompt = count(usage["promptTokenCount"]);
   const candidates = count(usage["candidatesTokenCount"]);

@@ -3,8 +3,8 @@ import { isRecord, parseRecord } from "./json-record.js";
 import { recordsOf } from "./reply-facts.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 
-// Errors that a provider tells inside a stream or a reply of status 200. What a model says stands in JSON
-// strings, where quotes and line ends are escaped: it begins no event and is no member of the outermost object.
+// Errors that a provider tells inside a stream or a reply of status 200. What a model says is inside JSON strings,
+// where quotes and line ends are escaped, so it can neither begin an event nor be a member of the outermost object.
 
 /** The last events of a stream that are looked into: usage and a last word may follow the error. */
 const EVENTS_MAX = 4;
@@ -57,7 +57,7 @@ export function lastError(tail: Buffer, isError: (event: Buffer) => boolean): st
   return undefined;
 }
 
-/** True when an event has an error among its members, wherever that stands. */
+/** True when an event has an error anywhere among its members. */
 export function hasError(event: Buffer): boolean {
   if (!namesError(event)) return false;
   const data = eventData(event);

@@ -40,7 +40,7 @@ export class WantedMembers {
     return this.#names[index] ?? "";
   }
 
-  /** The index of the name that stands between two quotes; -1 for none of them, else one of the constants above. */
+  /** Which of the wanted names is between two quotes, as one of the constants above; -1 for none of them. */
   indexOf(text: Buffer, start: number, end: number): number {
     const candidates = this.#byLength[end - start];
     if (candidates !== undefined) {

@@ -9,7 +9,7 @@ const COLON = 0x3a;
 const SEMICOLON = 0x3b;
 /** So many hexadecimal digits are a number that a double holds exactly. */
 const SIZE_DIGITS_MAX = 12;
-/** Behind the size of one chunk. */
+/** Bytes of extensions after the size of one chunk. */
 const EXTENSION_BYTES_MAX = 4096;
 /** All trailers of a body together. */
 const TRAILER_BYTES_MAX = 16 * 1024;
@@ -52,9 +52,9 @@ export class ChunkedBody {
   }
 
   /**
-   * Reads `bytes` from `at` to `length` or the body's end. The chunks found are moved together where they
-   * stand, so that what one read brought goes on as one piece. Chunks in front of a framing error are such a piece
-   * too: it ends before the wrong byte, from which the next reading throws.
+   * Reads `bytes` from `at` to `length` or the body's end. The chunks found are moved together in place, so that what
+   * one read brought is passed on as one piece. Chunks in front of a framing error are such a piece too: it ends before
+   * the wrong byte, from which the next reading throws.
    */
   read(bytes: Buffer, at: number, length: number): BodyPiece {
     const piece: BodyPiece = { start: at, end: at, next: at };

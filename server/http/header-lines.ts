@@ -30,7 +30,7 @@ const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
  * before the colon, two lengths, a length with a transfer coding, or a coding other than `chunked`.
  */
 export class HeaderLines {
-  /** Of a read buffer: who is given them reads them at once. */
+  /** Part of a read buffer, so whoever is given them must read them at once. */
   readonly bytes: Buffer;
   /** Four places a line: where its name begins and ends, where its value begins and ends. */
   readonly marks: number[] = [];
@@ -49,9 +49,9 @@ export class HeaderLines {
   #closes = false;
   #stays = false;
   #named: string[] | undefined;
-  /** One space stands before every value, and nothing behind it. */
+  /** True when every value has one space before it and nothing after it. */
   #isPlain = true;
-  /** Of the whole head; made when it is whole, for one text costs as much to make as one value. */
+  /** The text of the whole head, made once it is whole: one long text costs no more to make than one value. */
   #text = "";
 
   /** Of the message that begins at `start`. */
@@ -93,17 +93,17 @@ export class HeaderLines {
     return this.#named ?? NONE;
   }
 
-  /** What stands between two places, each byte one character. */
+  /** The text between two places, each byte one character. */
   text(start: number, end: number): string {
     return this.#text.slice(start - this.#start, end - this.#start);
   }
 
-  /** Of the line whose marks begin at `i`, as sent. */
+  /** The name of the line whose marks begin at `i`, as sent. */
   name(i: number): string {
     return this.text(this.marks[i] ?? 0, this.marks[i + 1] ?? 0);
   }
 
-  /** Of the line whose marks begin at `i`, without the blanks around it. */
+  /** The value of the line whose marks begin at `i`, without the blanks around it. */
   value(i: number): string {
     return this.text(this.marks[i + 2] ?? 0, this.marks[i + 3] ?? 0);
   }
@@ -191,12 +191,12 @@ export class HeaderLines {
   }
 }
 
-/** May stand in a header's name. */
+/** The characters that a header's name may have. */
 export function isNameByte(byte: number): boolean {
   return IN_NAME[byte] === 1;
 }
 
-/** Where the colon behind a header's name stands; -1 when it has not come yet. */
+/** Where the colon after a header's name is; -1 when it has not come yet. */
 function nameEndAt(bytes: Buffer, start: number, length: number): number {
   let at = start;
   while (at < length) {
@@ -247,7 +247,7 @@ function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-/** The number that stands there; -1 if anything but digits does. */
+/** The number at that place; -1 if there is anything but digits. */
 export function digitsAt(bytes: Buffer, start: number, end: number): number {
   let value = 0;
   for (let at = start; at < end; at++) {

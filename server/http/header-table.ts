@@ -60,7 +60,7 @@ function firstOf<T>(
   return undefined;
 }
 
-/** A read behind the end would make all that follow slower. */
+/** A read beyond the end would make all later ones slower. */
 function inSlot<T>(slots: Slots<T>, at: number): readonly KnownHeader<T>[] | undefined {
   return at < slots.length ? slots[at] : undefined;
 }

@@ -1,7 +1,10 @@
 import type { Writable } from "node:stream";
 import { latin1 } from "../core/bytes.js";
 
-/** Up to this size a body is copied behind its head, so that both leave in one piece; beyond it that costs more. */
+/**
+ * Up to this size, in bytes, a body is copied after its head, so that both leave in one piece; for larger ones copying
+ * costs more.
+ */
 export const ONE_PIECE_BYTES_MAX = 8 * 1024;
 
 /** A message that leaves when the tick ends. */
@@ -14,9 +17,9 @@ interface Posted {
 let posted: Posted[] = [];
 
 /**
- * Writes a whole message; the head is text of which each character is one byte. A short one leaves when the tick
- * ends: what many calls have to say then goes out in a row, and whoever reads it is woken once and not for each.
- * Who writes anything else to such a socket, or ends it, calls `flushMessages` before.
+ * Writes a whole message; the head is text of which each character is one byte. A short message is sent when the tick
+ * ends: the messages of many calls then go out together, and their reader is woken once and not for each. Whoever
+ * writes anything else to such a socket, or ends it, must call `flushMessages` first.
  */
 export function writeMessage(socket: Writable, head: string, body: Buffer): void {
   if (body.length > ONE_PIECE_BYTES_MAX) {

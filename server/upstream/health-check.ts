@@ -14,7 +14,7 @@ export interface KeyCheck {
   readonly error: string;
 }
 
-/** The same with what the provider said, for who can read it. */
+/** The same with what the provider said, for those who may read it. */
 export interface AnsweredCheck extends KeyCheck {
   /** Without secrets; empty when it succeeded, or no answer came. */
   readonly body: string;

@@ -1,4 +1,4 @@
-/** A reply beyond this is none of a key management service. */
+/** No reply of a key management service is longer, in bytes. */
 const REPLY_BYTES_MAX = 64 * 1024;
 
 export interface HttpPostRequest {

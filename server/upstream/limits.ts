@@ -2,9 +2,12 @@
 export interface UpstreamLimits {
   /** Sockets to one origin; more calls than this wait. */
   readonly socketsPerOriginMax: number;
-  /** Calls waiting for a socket of one origin, users in turn; of more, the user who has most of them loses one. */
+  /** Calls that wait for a socket of one origin, users in turn; beyond this, the user who has the most loses one. */
   readonly waitingPerOriginMax: number;
-  /** Origins with a pool of their own; of more, the user who has opened most loses the least recently used idle one. */
+  /**
+   * Origins with a pool of their own; beyond this, the user who has opened the most loses the least recently used idle
+   * one.
+   */
   readonly originsMax: number;
   /** From the first packet to an open (TLS) connection. */
   readonly connectTimeoutMs: number;
@@ -14,7 +17,7 @@ export interface UpstreamLimits {
   readonly idleTimeoutMs: number;
   /** A caller that stops reading holds an upstream socket; after this the call is cut. */
   readonly stallTimeoutMs: number;
-  /** A whole call, whatever flows. */
+  /** A whole call, even while bytes flow. */
   readonly totalTimeoutMs: number;
   /** How long an unused connection stays open. */
   readonly keepAliveMs: number;

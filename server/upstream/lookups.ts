@@ -16,7 +16,7 @@ const SERVER_TIMEOUT_MS = 2_000;
 const SERVER_TRIES = 2;
 /** Connections that wait for one name; more fail at once. */
 const WAITING_MAX = 8_192;
-/** As is said where nobody has answered, which says nothing of the name. */
+/** Codes for a look-up that nobody answered, which says nothing about the name. */
 const UNANSWERED: ReadonlySet<string> = new Set(["EAI_AGAIN", "EAI_FAIL", "ETIMEOUT", "ESERVFAIL"]);
 
 type Done = Parameters<Resolve>[1];
@@ -156,7 +156,7 @@ function isUnanswered(error: Error | null): boolean {
   return error !== null && "code" in error && UNANSWERED.has(String(error.code));
 }
 
-/** The system's, each time anew. */
+/** The system's resolver, asked each time. */
 export function lookUpWithSystem(...[hostname, done]: Parameters<Resolve>): void {
   systemLookup(hostname, { all: true }, done);
 }

@@ -74,8 +74,8 @@ function problem(text: string): ModelListAnswer {
 }
 
 /**
- * The models of a list as OpenAI, Anthropic and Gemini give it, and the many who speak like them; what has no usable id
- * is left out. Undefined if the text is no such list.
+ * The models of a list in the form of OpenAI, Anthropic or Gemini, which most other providers use too. Entries without
+ * a usable id are left out. Undefined if the text is no such list.
  */
 export function toldModels(text: string): readonly ToldModel[] | undefined {
   const entries = modelEntries(text);
@@ -89,7 +89,7 @@ export function toldModels(text: string): readonly ToldModel[] | undefined {
   return [...models.values()];
 }
 
-/** What stands in a model list, whatever it is; undefined if the text is none. */
+/** The entries of a model list, whatever they are; undefined if the text is no such list. */
 export function modelEntries(text: string): readonly unknown[] | undefined {
   try {
     const parsed: unknown = JSON.parse(text);

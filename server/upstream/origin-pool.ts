@@ -6,7 +6,7 @@ import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
 import { Roster } from "../core/roster.js";
 
-/** Of what the server asks on its own. */
+/** The user and client key of requests that the server makes on its own. */
 const OURS: Holder = { ownerId: "", clientKey: { id: "" } };
 
 export interface OriginPoolOptions {
@@ -21,8 +21,9 @@ export interface OriginPoolOptions {
 }
 
 /**
- * The connections to one origin. The newest idle one is taken first, so that a peak's others can close. Where all are
- * taken, users take turns, and where nobody more may wait who has most waiting calls gives one up for who has fewer.
+ * The connections to one origin. The newest idle one is taken first, so that those that only a peak needed can close.
+ * Where all are in use, users take turns, and where no more calls may wait, the user with the most waiting calls gives
+ * one up for a user with fewer.
  */
 export class OriginPool implements ConnectionPool {
   readonly host: string;

@@ -7,7 +7,7 @@ import { parseHead, type ParsedHead } from "./reply-head.js";
 /** Interim replies before the real one; more are a provider that never comes to the point. */
 const INTERIM_MAX = 16;
 
-/** Hears what a reply consists of. */
+/** Is told the parts of a reply. */
 export interface ReplySink {
   onHead(httpStatus: number, head: HeaderLines): void;
   /** A piece of the body, which the sink may keep. */

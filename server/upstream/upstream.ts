@@ -75,7 +75,7 @@ export class Upstream {
   }
 
   #poolOf(url: CheckedUrl, holder: Holder | undefined): OriginPool {
-    // Two URLs of one origin may differ in what addresses they may lead to: no, both follow from the origin.
+    // One pool for all URLs of an origin: which addresses they may lead to follows from the origin alone.
     const known = this.#pools.get(url.origin);
     if (known !== undefined) return known;
     if (this.#pools.size >= this.#limits.originsMax) this.#evict();
@@ -93,7 +93,9 @@ export class Upstream {
     return pool;
   }
 
-  /** Of the client key for which most were opened, of the user for whom most were, nobody else's connections close. */
+  /**
+   * Closes connections only of the user for whom most were opened, and of that user's client key for which most were.
+   */
   #evict(): void {
     const idle = [...this.#pools].filter(([, pool]) => pool.busy === 0);
     const opened = new Map(idle.map(([, pool]) => [pool, 1]));

@@ -9,11 +9,11 @@ class Piece {
   readonly block: Block;
   readonly #end = new ObjectEnd();
   #text = "";
-  /** Of a text whose end was reached: whether it is JSON. Undefined as long as nobody has asked. */
+  /** Whether a text is JSON whose end was reached; undefined until it was checked. */
   #isJson: boolean | undefined;
   /** What it takes; see `keptBytesOf`. */
   bytes = 0;
-  /** The one that waits behind it. */
+  /** The next one in the queue. */
   next: Piece | undefined;
 
   constructor(key: string, block: Block) {
@@ -31,7 +31,10 @@ class Piece {
     if (this.block.kind === "TOOL_CALL") this.#end.push(text);
   }
 
-  /** Nothing more of it is to come before others. Asked with every event, so it parses the text once at most. */
+  /**
+   * True when nothing more of it has to come before others. Called with every event, so it parses the text once at
+   * most.
+   */
   get isComplete(): boolean {
     if (this.block.kind !== "TOOL_CALL") return true;
     if (!this.#end.reached) return false;
@@ -41,8 +44,8 @@ class Piece {
 }
 
 /**
- * Puts pieces that may come interleaved, as the calls of parallel tools may, one after the other: a piece
- * that comes while the arguments of a call are incomplete waits until they are complete.
+ * Orders pieces that may come interleaved, such as parallel tool calls, one after the other: a piece that comes while
+ * the arguments of a call are incomplete waits until they are complete.
  */
 export class BlockQueue {
   #open: Piece | undefined;

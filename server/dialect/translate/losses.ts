@@ -374,12 +374,12 @@ export class Notes {
     this.#dropped.add(which ?? LOSSES[name].what);
   }
 
-  /** Fields that nobody read, and that go on as they are. */
+  /** Fields that nothing reads, and that are passed on unchanged. */
   keep(names: readonly string[]): void {
     for (const name of names) this.#dropped.delete(name);
   }
 
-  /** Takes down the fields of an object that nobody reads. */
+  /** Records the fields of an object that nothing reads. */
   unread(given: Readonly<Record<string, unknown>>, known: ReadonlySet<string>): void {
     for (const key of Object.keys(given)) {
       if (!known.has(key)) this.lose("unknown_field", key.slice(0, FIELD_CHARS_MAX));

@@ -10,7 +10,7 @@ export interface ClaudeTraits {
   readonly sampling: boolean;
   /** Keeps to a schema in `output_config.format`. */
   readonly schemas: boolean;
-  /** Goes on from what the assistant said last. */
+  /** Continues what the assistant said last. */
   readonly prefill: boolean;
 }
 
@@ -64,7 +64,7 @@ export function limitField({
   return isNewer ? "max_completion_tokens" : "max_tokens";
 }
 
-/** OpenAI itself, as opposed to those who imitate it. */
+/** OpenAI itself, as opposed to providers that imitate it. */
 export function isOpenai(providerSlug: string): boolean {
   return providerSlug === "openai" || providerSlug === "azure";
 }

@@ -20,7 +20,7 @@ export class OpenCalls<T> {
     else gos.push({ round, calls: [call], next: 0 });
   }
 
-  /** The call that a result belongs to, which has it now; undefined when there is none. */
+  /** The call that a result belongs to, which is answered with it; undefined when there is none. */
   take(id: string): T | undefined {
     const gos = this.#byId.get(id);
     const last = gos?.at(-1);

@@ -3,8 +3,8 @@ import type { Notes } from "./losses.js";
 import { OpenCalls } from "./open-calls.js";
 
 /**
- * Turns in which what came of a call stands right behind those who called. The Responses API takes results anywhere
- * behind their calls, as after further calls; all others want them before the assistant speaks again.
+ * Turns in which results come right after their calls. The Responses API takes results anywhere after their calls, even
+ * after further calls; all other dialects want them before the assistant speaks again.
  */
 export function withResultsInPlace(turns: readonly Turn[]): readonly Turn[] {
   const late = lateResults(turns);

@@ -39,9 +39,9 @@ export interface ItemMemory {
   keep(response: KeptResponse): void;
 }
 
-/** What is known of a call besides its body. */
+/** What is known of a call in addition to its body. */
 export interface CallFacts {
-  /** Unique; stands where a dialect wants an id that the provider did not give. */
+  /** A unique id, used where a dialect wants one that the provider did not give. */
   readonly id: string;
   /** Seconds since the epoch, for replies that name the time. */
   readonly nowSeconds: number;

@@ -4,7 +4,7 @@ import { EventGate, eventData, nextBoundary } from "../sse.js";
 
 /** One server-sent event with data. */
 export interface SseEvent {
-  /** Of its `event:` line; empty without one. */
+  /** The text of its `event:` line; empty without one. */
   readonly name: string;
   readonly data: string;
 }
@@ -33,7 +33,7 @@ export class SseEvents {
     return whole === undefined ? [] : eventsOf(whole);
   }
 
-  /** The last event, where the provider left out the blank line behind it. */
+  /** The last event, where the provider left out the blank line after it. */
   rest(): SseEvent[] {
     const rest = this.#gate.rest();
     return rest === undefined ? [] : eventsOf(rest);

@@ -12,11 +12,12 @@ const CHARS_MAX: Readonly<Record<Form, number>> = {
   MESSAGES: 64,
   GENERATE: Infinity,
 };
-/** Of a hash in base64url: 132 bits, which no two ids of a conversation share. */
+/** Characters of a hash in base64url: 132 bits, so that no two ids of a conversation are the same. */
 const HASH_CHARS = 22;
 
 /**
- * Turns in which no two calls have the same id, as Anthropic wants it: some providers count anew with each reply.
+ * Turns in which no two calls have the same id, as Anthropic wants it: some providers begin to count again with each
+ * reply.
  */
 export function withUniqueIds(turns: readonly Turn[], notes: Notes): readonly Turn[] {
   const ids = new UniqueIds();

@@ -14,7 +14,7 @@ const FITTING: Readonly<Record<Form, RegExp>> = {
   MESSAGES: PLAIN,
   GENERATE: /^[A-Za-z_][\w.:-]{0,63}$/,
 };
-/** Of a hash in base64url: 48 bits, which no two names of a conversation share. */
+/** Characters of a hash in base64url: 48 bits, so that no two names of a conversation are the same. */
 const HASH_CHARS = 8;
 
 /** The caller's names of tools by those that stand for them. */

@@ -234,7 +234,7 @@ class EventTranslation implements StreamEdit {
   readonly #dialect: Dialect;
   readonly #callId: string;
   #speaks = false;
-  /** What came could not be read, and nothing behind it is. */
+  /** What came could not be read, and nothing after it is read. */
   #unreadable = false;
   #failure: StreamFailure | undefined;
 

@@ -40,7 +40,7 @@ export function messagesUsage(usage: TokenUsage): JsonObject {
   };
 }
 
-/** Tokens as Gemini says them: thoughts stand beside the candidates. */
+/** Tokens as Gemini tells them: thoughts are not counted among the candidates. */
 export function generateUsage(usage: TokenUsage): JsonObject {
   return {
     promptTokenCount: usage.input,

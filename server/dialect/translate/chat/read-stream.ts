@@ -26,7 +26,7 @@ export class ChatStreamReader implements StreamReader {
   readonly #indexes = new Map<string, number>();
   #lastIndex = 0;
   #callCount = 0;
-  /** Of these, beside what the queue holds. */
+  /** Bytes of these, in addition to what the queue holds. */
   #callBytes = 0;
   #thoughtCount = 0;
   #begun = false;

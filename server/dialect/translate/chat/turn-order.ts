@@ -1,6 +1,6 @@
 import type { Part, Turn } from "../conversation.js";
 
-/** What stands between two of the assistant's turns, and the first of them. */
+/** What comes between two of the assistant's turns, and the first of them. */
 interface Round {
   readonly assistant: Part[] | undefined;
   calls: boolean;
@@ -43,7 +43,7 @@ function turnsOf({ assistant, results, rest }: Round): Turn[] {
   const turns: Turn[] = assistant === undefined ? [] : [{ role: "ASSISTANT", parts: assistant }];
   const [first, ...others] = rest;
   if (results.length === 0) return [...turns, ...rest];
-  // What a result shows goes into the user's words behind it.
+  // Results are put before what the user says next, into the same turn.
   if (first?.role !== "USER") return [...turns, { role: "USER", parts: results }, ...rest];
   return [...turns, { role: "USER", parts: [...results, ...first.parts] }, ...others];
 }

@@ -176,7 +176,7 @@ function joined(contents: readonly Content[]): Content[] {
 function contentOf(turn: Turn, place: Place): Content[] {
   const role = turn.role === "ASSISTANT" ? "model" : "user";
   const parts: JsonObject[] = [];
-  // A signature that came as a thought of its own belongs to the call behind it.
+  // A signature that came as a thought of its own belongs to the call after it.
   let signature: Signature | undefined;
   let signed = false;
   for (const part of turn.parts) {

@@ -120,7 +120,7 @@ export class MessagesStreamReader implements StreamReader {
     const told = messagesTokens(usage);
     if (told === undefined || usage === undefined) return;
     const whole = this.#usage === undefined || "input_tokens" in usage;
-    // Totals: what the last event leaves out stands as the first event said it.
+    // Totals: what the last event leaves out stays as in the first event.
     this.#usage = whole
       ? told
       : { ...(this.#usage ?? told), output: told.output, reasoning: told.reasoning };

@@ -47,14 +47,14 @@ export function replySchema(schema: JsonObject, notes: Notes, depth = 0): JsonOb
   return taken;
 }
 
-/** They constrain nothing, or are said anew. */
+/** They constrain nothing, or are written in another form. */
 const PASSED_OVER = new Set(["$schema", "$id", "$comment", "additionalProperties", "nullable"]);
 const DEFINITIONS = new Set(["$defs", "definitions"]);
 const ALWAYS = new Set(["type", "anyOf", "allOf", "description", "title"]);
 
 function isTaken(name: string, value: unknown, schema: JsonObject, alone: boolean): boolean {
   if (DEFINITIONS.has(name)) return true;
-  // Nothing else may stand beside a reference.
+  // A reference may have no other member beside it.
   if (alone) return name === "$ref";
   if (ALWAYS.has(name)) return true;
   switch (name) {

@@ -126,7 +126,7 @@ function blocksOf(part: ReplyPart): JsonObject[] {
       const input = argumentsObject(args);
       const call = { type: "tool_use", id: plainToolId(id), name, input };
       if (signature === undefined) return [call];
-      // Callers bring thoughts back as they are, and so the signature of the call behind them.
+      // Callers send thoughts back unchanged, and with them the signature of the call that follows.
       const value = signatureText(signature, "ANTHROPIC");
       return [{ type: "thinking", thinking: "", signature: value }, call];
     }

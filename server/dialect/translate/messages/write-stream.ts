@@ -66,7 +66,7 @@ export class MessagesStreamWriter implements StreamWriter {
   }
 
   #open(block: Block): string {
-    // Callers bring thoughts back as they are, and so the signature of the call behind them.
+    // Callers send thoughts back unchanged, and with them the signature of the call that follows.
     const signature = block.kind === "TOOL_CALL" ? block.signature : undefined;
     const before =
       signature === undefined

@@ -108,7 +108,7 @@ function itemsOf(input: unknown): JsonObject[] {
   return entries(input, "input");
 }
 
-/** Turns from items: what the model said in one go stands in several of them. */
+/** Turns from items: what the model said in one go is spread over several of them. */
 function turnsOf(items: readonly JsonObject[], notes: Notes): { system: string[]; turns: Turn[] } {
   const system: string[] = [];
   const turns: Turn[] = [];
@@ -148,7 +148,7 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
     case "tool_search_call":
     case "tool_search_output":
       return undefined;
-    // Records of what the provider's own tools did: the text behind them says what came of it.
+    // Records of what the provider's own tools did: the text after them tells the result.
     case "web_search_call":
     case "image_generation_call":
       notes.lose("hosted_optional");

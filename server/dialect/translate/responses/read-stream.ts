@@ -17,7 +17,7 @@ export class ResponsesStreamReader implements StreamReader {
   readonly #queue = new BlockQueue();
   /** The calls that have begun, by the index of their item. */
   readonly #calls = new Map<number, ReturnType<typeof callOf>>();
-  /** Of these, beside what the queue holds. */
+  /** Bytes of these, in addition to what the queue holds. */
   #callBytes = 0;
   /** Pieces of which some text has come; what has not comes with the end of its item. */
   readonly #told = new Set<string>();

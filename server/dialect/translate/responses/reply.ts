@@ -130,7 +130,7 @@ const PREFIXES: Readonly<Record<Block["kind"], string>> = {
   TOOL_CALL: "fc",
 };
 
-/** An item's id, which callers send back. `name`: of the tool that it calls. */
+/** An item's id, which callers send back. `name` is that of the tool that the item calls. */
 export function itemId(call: CallFacts, index: number, kind: Block["kind"], name = ""): string {
   const isCustom = declaredTool(name, call.tools)?.custom === true;
   return `${isCustom ? "ctc" : PREFIXES[kind]}_${call.id}_${String(index)}`;
@@ -187,7 +187,7 @@ function itemsOf(part: ReplyPart, index: number, call: CallFacts): JsonObject[] 
       const item = callItem(part, id, call.tools);
       const { signature } = part;
       if (signature === undefined) return [item];
-      // Callers bring reasoning back as it is, and so the signature of the call behind it.
+      // Callers send reasoning back unchanged, and with it the signature of the call that follows.
       const ofSignature = `${itemId(call, index, "THINKING")}_s`;
       return [reasoningItem({ text: "", signature, redacted: false }, ofSignature), item];
     }

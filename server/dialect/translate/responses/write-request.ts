@@ -127,7 +127,7 @@ function itemsOf(turn: Turn, notes: Notes): JsonObject[] {
   return items;
 }
 
-/** What is an item of its own; undefined for what stands in a message. */
+/** A part that is an item of its own; undefined for one that belongs into a message. */
 function itemOf(part: Part, notes: Notes): JsonObject[] | undefined {
   switch (part.kind) {
     case "THINKING":

@@ -10,7 +10,7 @@ import { callItem, contentPart, endOf, itemId, keep, messageItem, responseOf } f
 import { reasoningItem } from "./thoughts.js";
 import { customInput, declaredTool } from "./tools.js";
 
-/** What an item takes beside its text. */
+/** Bytes that an item takes in addition to its text. */
 const ITEM_BYTES = 512;
 
 /** Writes the events of a streamed response. */
@@ -81,7 +81,7 @@ export class ResponsesStreamWriter implements StreamWriter {
 
   #open(block: Block): string {
     const signature = block.kind === "TOOL_CALL" ? block.signature : undefined;
-    // Callers bring reasoning back as it is, and so the signature of the call behind it.
+    // Callers send reasoning back unchanged, and with it the signature of the call that follows.
     const before = signature === undefined ? "" : this.#signedAlone(signature);
     this.#begin(block);
     const item = this.#item(false);
