@@ -439,7 +439,8 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
 
 /**
  * Who did what. An event is written in the same transaction as the change it tells of, is chained to the one before it
- * by a keyed hash, and no RPC changes or removes it. ADMIN and OPERATOR see all events, a USER those of own doing and on own things.
+ * by a keyed hash, and no RPC changes or removes it. ADMIN and OPERATOR see all events, a USER
+ * those of their own actions and things.
  *
  * @generated from service latchkey.v1.AuditService
  */

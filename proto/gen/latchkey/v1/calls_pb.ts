@@ -421,7 +421,7 @@ export const Call_EndReasonSchema: GenEnum<Call_EndReason> = /*@__PURE__*/
  */
 export type Attempt = Message<"latchkey.v1.Attempt"> & {
   /**
-   * Place in the row of attempts, from 1.
+   * Position among the attempts, from 1.
    *
    * @generated from field: int32 number = 1;
    */
@@ -575,7 +575,7 @@ export const Attempt_Outcome = {
   CALLER_ABORTED: 11,
 
   /**
-   * The provider does not serve the model to this key, or to nobody.
+   * The provider does not serve the model to this key, or to anybody.
    *
    * @generated from enum value: OUTCOME_MODEL_REFUSED = 12;
    */
@@ -958,7 +958,7 @@ export const ExportCallsResponseSchema: GenMessage<ExportCallsResponse> = /*@__P
   messageDesc(file_latchkey_v1_calls, 10);
 
 /**
- * The call log: one row for each proxied request, written once, when it ends. A USER sees calls of own client keys,
+ * The call log: one row for each proxied request, written once, when it ends. A USER sees calls of their own client keys,
  * OPERATOR and ADMIN see all. Bodies are not kept.
  *
  * @generated from service latchkey.v1.CallService

@@ -214,14 +214,14 @@ export type ClientKey = Message<"latchkey.v1.ClientKey"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed by somebody.
+   * When it was last changed by a user.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 28;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Rises with each change by somebody; see "Updates" in common.proto.
+   * Rises with each change by a user; see "Updates" in common.proto.
    *
    * @generated from field: int64 version = 29;
    */
@@ -1576,7 +1576,7 @@ export const RevealClientKeyResponseSchema: GenMessage<RevealClientKeyResponse> 
   messageDesc(file_latchkey_v1_client_keys, 32);
 
 /**
- * What callers present to the proxy. A USER manages own keys, ADMIN all, OPERATOR sees, enables and disables all.
+ * What callers present to the proxy. A USER manages their own keys, ADMIN all, OPERATOR sees, enables and disables all.
  * A key that is not the caller's to see answers NOT_FOUND. Disabling, revoking and deleting hold from the very next
  * request on, and streams of the key are cut within a second.
  *

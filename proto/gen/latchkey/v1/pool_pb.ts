@@ -256,7 +256,7 @@ export type Allocation = Message<"latchkey.v1.Allocation"> & {
   errorCooldownMs: bigint;
 
   /**
-   * How long after the begin of a call's search for a key another attempt may begin, in milliseconds; one that is under
+   * How long after the start of a call's search for a key another attempt may begin, in milliseconds; one that is under
    * way goes on. Default 60000.
    *
    * @generated from field: int64 failover_deadline_ms = 6;
@@ -763,7 +763,7 @@ export const StrategySchema: GenEnum<Strategy> = /*@__PURE__*/
  */
 export const PoolService: GenService<{
   /**
-   * Shows the pool: eligible keys by tier and provider, and the public keys of all owners. A USER sees own keys alone.
+   * Shows the pool: eligible keys by tier and provider, and the public keys of all owners. A USER sees only their own keys.
    *
    * @generated from rpc latchkey.v1.PoolService.GetPool
    */

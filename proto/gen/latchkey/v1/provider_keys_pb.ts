@@ -269,14 +269,14 @@ export type ProviderKey = Message<"latchkey.v1.ProviderKey"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last changed by somebody.
+   * When it was last changed by a user.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 37;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Rises with each change by somebody; see "Updates" in common.proto.
+   * Rises with each change by a user; see "Updates" in common.proto.
    *
    * @generated from field: int64 version = 38;
    */
@@ -2730,7 +2730,7 @@ export const RevealProviderKeyResponseSchema: GenMessage<RevealProviderKeyRespon
   messageDesc(file_latchkey_v1_provider_keys, 43);
 
 /**
- * The secrets of providers, sealed in the vault. A USER sees and changes own keys, OPERATOR sees all, tests, enables and
+ * The secrets of providers, sealed in the vault. A USER sees and changes their own keys, OPERATOR sees all, tests, enables and
  * disables them, ADMIN changes all. A secret is revealed to its owner alone. A key that is not the caller's to see
  * answers NOT_FOUND. Changes hold from the next call on, without a restart.
  *
