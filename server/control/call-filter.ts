@@ -1,5 +1,5 @@
 import type { CallRecord } from "../core/call.js";
-import { invalidField } from "../core/fault.js";
+import { choicesOf, type FilterValues, numberOf, requireFitting } from "../core/filter-values.js";
 import type { Condition } from "../core/page.js";
 import type { NameLookup } from "./names.js";
 import { parseFilter, type ListFields } from "./page-query.js";
@@ -7,41 +7,61 @@ import { parseFilter, type ListFields } from "./page-query.js";
 type Value = string | number | boolean | null;
 type Read = (record: CallRecord, names: NameLookup) => Value;
 
+interface LiveField extends FilterValues {
+  readonly read: readonly Read[];
+}
+
+const text = (...read: readonly Read[]): LiveField => ({ kind: "text", nullable: true, read });
+const oneOf = (values: readonly string[], read: Read): LiveField => ({
+  kind: "text",
+  values,
+  read: [read],
+});
+const integer = (read: Read): LiveField => ({ kind: "integer", nullable: true, read: [read] });
+const boolean = (read: Read): LiveField => ({ kind: "boolean", read: [read] });
+
 /** What a live filter can look at, by its name in the API. Names stand beside ids, so that either matches. */
-const READERS: Readonly<Record<string, readonly Read[]>> = {
-  client_key: [
+const FIELDS: Readonly<Record<string, LiveField>> = {
+  client_key: text(
     (call) => call.clientKeyId,
     (call, names) => names.clientKeyNameOf(call.clientKeyId),
-  ],
-  owner: [(call) => call.ownerId, (call, names) => names.usernameOf(call.ownerId)],
-  provider: [
+  ),
+  owner: text(
+    (call) => call.ownerId,
+    (call, names) => names.usernameOf(call.ownerId),
+  ),
+  provider: text(
     (call) => call.providerId,
     (call, names) => names.providerSlugOf(call.providerId ?? ""),
-  ],
-  provider_key: [
+  ),
+  provider_key: text(
     (call) => call.providerKeyId,
     (call, names) => names.providerKeyNameOf(call.providerKeyId ?? ""),
-  ],
-  model: [(call) => call.modelAsked, (call) => call.modelServed],
-  endpoint: [(call) => call.endpoint],
-  dialect: [(call) => call.dialect.toLowerCase()],
-  streamed: [(call) => call.streamed],
-  status: [(call) => call.status.toLowerCase(), (call) => call.httpStatus],
-  http_status: [(call) => call.httpStatus],
-  error_code: [(call) => call.errorCode],
-  ip_address: [(call) => call.ip],
-  latency_ms: [(call) => call.latencyMs],
-  time_to_first_byte_ms: [(call) => call.ttfbMs],
-  tokens: [(call) => call.tokens.input + call.tokens.output],
-  cost_micros: [(call) => call.costMicros],
-  unpriced: [(call) => call.costMicros === null],
-  usage_source: [(call) => call.usageSource.toLowerCase()],
-  attempt_count: [(call) => call.attempts.length],
+  ),
+  model: text(
+    (call) => call.modelAsked,
+    (call) => call.modelServed,
+  ),
+  endpoint: text((call) => call.endpoint),
+  dialect: oneOf(["OPENAI", "ANTHROPIC", "GEMINI"], (call) => call.dialect),
+  streamed: boolean((call) => call.streamed),
+  status: oneOf(["SUCCESS", "ERROR"], (call) => call.status),
+  http_status: integer((call) => call.httpStatus),
+  error_code: text((call) => call.errorCode),
+  ip_address: text((call) => call.ip),
+  latency_ms: integer((call) => call.latencyMs),
+  time_to_first_byte_ms: integer((call) => call.ttfbMs),
+  tokens: integer((call) => call.tokens.input + call.tokens.output),
+  cost_micros: integer((call) => call.costMicros),
+  unpriced: boolean((call) => call.costMicros === null),
+  usage_source: oneOf(["PROVIDER", "PARTIAL", "ESTIMATED", "NONE"], (call) => call.usageSource),
+  attempt_count: integer((call) => call.attempts.length),
 };
 
-const LIVE_FIELDS: ListFields = Object.fromEntries(
-  Object.keys(READERS).map((name) => [name, name]),
-);
+const LIVE_FIELDS: ListFields = {
+  ...Object.fromEntries(Object.keys(FIELDS).map((name) => [name, name])),
+  status: { name: "status", kind: "enum", numeric: "http_status" },
+};
 
 /** Compiles a filter of WatchCalls into a test of one call. Throws Fault `invalid_argument`. */
 export function callFilter(
@@ -57,15 +77,22 @@ export function callFilter(
 }
 
 function compile(condition: Condition, names: NameLookup): (record: CallRecord) => boolean {
-  const readers = READERS[condition.field] ?? [];
-  const wanted = condition.value.toLowerCase().split(",");
-  if (isOrdered(condition.op) && !Number.isFinite(Number(condition.value))) {
-    throw invalidField("filter", `${condition.field}${condition.op} needs a number.`);
-  }
+  const { field: name, op, value } = condition;
+  const field = FIELDS[name];
+  if (field === undefined) return () => false;
+  requireFitting(name, field, condition);
+  const { kind, read } = field;
+  const wanted = choicesOf(name, value.toLowerCase()).map((choice) =>
+    kind === "text" || choice === "" ? choice : textOf(kind, numberOf(kind, choice)),
+  );
   const one = (record: CallRecord): boolean =>
-    readers.some((read) => matches(condition.op, read(record, names), wanted));
-  if (condition.op === "!=") return (record) => !one(record);
-  return one;
+    read.some((each) => matches(op, each(record, names), wanted));
+  return op === "!=" ? (record) => !one(record) : one;
+}
+
+/** A number as the values of its kind are written here. */
+function textOf(kind: FilterValues["kind"], number: number | undefined): string {
+  return String(kind === "boolean" ? number === 1 : number);
 }
 
 function matches(op: Condition["op"], value: Value, wanted: readonly string[]): boolean {
@@ -90,10 +117,6 @@ function matches(op: Condition["op"], value: Value, wanted: readonly string[]): 
     default:
       return op satisfies never;
   }
-}
-
-function isOrdered(op: Condition["op"]): boolean {
-  return op === ">" || op === ">=" || op === "<" || op === "<=";
 }
 
 function mentions(record: CallRecord, names: NameLookup, wanted: string): boolean {

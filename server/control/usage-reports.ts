@@ -178,6 +178,9 @@ function filterOf(text: string, nowMs: number): UsageFilter {
     if (op !== "=" || value.includes(",")) {
       throw invalidField("filter", `${field} can only be compared with = to one value here.`);
     }
+    if (filter[field] !== undefined) {
+      throw invalidField("filter", `${field} can be given once here.`);
+    }
     filter[field] = value;
   }
   return { ...ALL_USAGE, ...filter };

@@ -1,4 +1,5 @@
 import { invalidField } from "../core/fault.js";
+import { choicesOf, numberOf, requireFitting, requireOperator } from "../core/filter-values.js";
 import type { Condition } from "../core/page.js";
 import { SQLITE } from "./sql-dialect.js";
 
@@ -6,8 +7,6 @@ import { SQLITE } from "./sql-dialect.js";
 export const CONDITIONS_MAX = 20;
 /** Characters of a condition's value or of a search text. */
 export const FILTER_TEXT_MAX = 500;
-/** Values that one condition may offer to choose from. */
-const CHOICES_MAX = 50;
 
 /**
  * A field that lists can be filtered, searched and sorted by. Only `sql` reaches the statement; what the
@@ -68,18 +67,20 @@ export function conditionClause(fields: Fields, condition: Condition): Clause {
   }
   switch (field.kind) {
     case "text":
+      requireFitting(name, { ...field, kind: field.kind }, condition);
       return textClause(name, field, condition);
     case "list":
       return listClause(name, field, condition);
     case "reference":
       return referenceClause(name, field, condition);
     case "test":
-      if (condition.op !== "=") throw wrongOperator(name, condition.op, "=");
+      requireOperator(name, condition.op, ["="]);
       return { sql: field.sql, values: [condition.value] };
     case "integer":
     case "time":
     case "boolean":
-      return numberClause(name, field, condition);
+      requireFitting(name, { ...field, kind: field.kind }, condition);
+      return numberClause(name, { ...field, kind: field.kind }, condition);
     default:
       return field.kind satisfies never;
   }
@@ -102,35 +103,35 @@ export function searchClause(fields: Fields, text: string): Clause | undefined {
 
 function textClause(name: string, field: Field, { op, value }: Condition): Clause {
   if (op === "~") return { sql: SQLITE.like(field.sql), values: [`%${escapeLike(value)}%`] };
-  if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and :");
-  if (field.values === undefined) {
-    return equality(field, op, field.choices === true ? split(name, value) : [value]);
-  }
-  const choices = split(name, value.toUpperCase());
-  if (!(value === "" && field.nullable === true)) {
-    const unknown = choices.some((choice) => field.values?.includes(choice) !== true);
-    if (unknown) throw wrong(name, `must be one of ${field.values.join(", ")}`);
-  }
-  return equality(field, op, choices);
+  const isClosed = field.values !== undefined;
+  const text = isClosed ? value.toUpperCase() : value;
+  const sign = op === "=" ? "=" : "!=";
+  return equality(field, sign, isClosed || field.choices === true ? choicesOf(name, text) : [text]);
 }
 
 /** The column holds JSON, in which an element stands in quotes. */
 function listClause(name: string, field: Field, { op, value }: Condition): Clause {
+  requireOperator(name, op, TEXT_OPERATORS);
   const like = SQLITE.like(field.sql);
   if (op === "~") return { sql: like, values: [`%${escapeLike(value)}%`] };
-  const element = `%${escapeLike(JSON.stringify(value))}%`;
-  if (op === "=") return { sql: like, values: [element] };
-  if (op === "!=") return { sql: `(${field.sql} IS NULL OR NOT ${like})`, values: [element] };
-  throw wrongOperator(name, op, "=, != and :");
+  if (value === "") {
+    const empty = `(${field.sql} IS NULL OR ${field.sql} = '[]')`;
+    return { sql: op === "=" ? empty : `NOT ${empty}`, values: [] };
+  }
+  // An element may hold a comma itself.
+  const choices = [...new Set([...choicesOf(name, value), value])];
+  const values = choices.map((choice) => `%${escapeLike(JSON.stringify(choice))}%`);
+  const found = `(${values.map(() => like).join(" OR ")})`;
+  if (op === "=") return { sql: found, values };
+  return { sql: `(${field.sql} IS NULL OR NOT ${found})`, values };
 }
 
 function referenceClause(name: string, field: Field, { op, value }: Condition): Clause {
   const { exactly = "", like = "" } = field;
-  if (op === "~") {
-    return { sql: like, values: [`%${escapeLike(value)}%`] };
-  }
-  if (op !== "=" && op !== "!=") throw wrongOperator(name, op, "=, != and :");
-  const choices = split(name, value);
+  requireOperator(name, op, TEXT_OPERATORS);
+  if (op === "~") return { sql: like, values: [`%${escapeLike(value)}%`] };
+  if (value === "") return { sql: `${field.sql} IS ${op === "=" ? "" : "NOT "}NULL`, values: [] };
+  const choices = choicesOf(name, value);
   const found = choices.map(() => exactly).join(" OR ");
   const marks = exactly.split("?").length - 1;
   const values = choices.flatMap((choice) => Array.from({ length: marks }, () => choice));
@@ -138,78 +139,38 @@ function referenceClause(name: string, field: Field, { op, value }: Condition): 
   return { sql: `(${field.sql} IS NULL OR NOT (${found}))`, values };
 }
 
+const TEXT_OPERATORS = ["=", "!=", "~"] as const;
+
 /** What contains something is a text; a number is meant as it is. */
-function numberClause(name: string, field: Field, condition: Condition): Clause {
+function numberClause(
+  name: string,
+  field: Field & { readonly kind: "integer" | "time" | "boolean" },
+  condition: Condition,
+): Clause {
   const { value } = condition;
   const op = condition.op === "~" ? "=" : condition.op;
-  if (value === "" && field.nullable === true && (op === "=" || op === "!=")) {
-    return equality(field, op, [""]);
-  }
-  const parse = (text: string): number => {
-    const number = parseNumber(field.kind, text);
-    if (number === undefined) throw wrong(name, EXPECTED[field.kind] ?? "");
-    return number;
-  };
-  if (op === "=" || op === "!=") {
-    return equality(
-      field,
-      op,
-      split(name, value).map((choice) => parse(choice)),
-    );
-  }
-  return { sql: `${field.sql} ${op} ?`, values: [parse(value)] };
+  const parse = (text: string): number => numberOf(field.kind, text) ?? 0;
+  if (op !== "=" && op !== "!=") return { sql: `${field.sql} ${op} ?`, values: [parse(value)] };
+  if (value === "") return equality(field, op, [""]);
+  const choices = choicesOf(name, value).map((choice) => parse(choice));
+  return equality(field, op, choices);
 }
 
 /** An empty value asks for rows without one; rows without one differ from every value. */
 function equality(field: Field, op: "=" | "!=", choices: readonly (string | number)[]): Clause {
   const nullable = field.nullable === true;
-  if (nullable && choices[0] === "") {
-    return { sql: `${field.sql} IS ${op === "=" ? "" : "NOT "}NULL`, values: [] };
-  }
+  const values = nullable ? choices.filter((choice) => choice !== "") : choices;
   const equal =
-    choices.length === 1
+    values.length === 1
       ? `${field.sql} = ?`
-      : `${field.sql} IN (${choices.map(() => "?").join(", ")})`;
-  if (op === "=") return { sql: equal, values: choices };
-  return {
-    sql: nullable ? `(${field.sql} IS NULL OR NOT ${equal})` : `NOT ${equal}`,
-    values: choices,
-  };
-}
-
-function split(name: string, value: string): readonly string[] {
-  const choices = value.split(",");
-  if (choices.length > CHOICES_MAX) {
-    throw wrong(name, `offers more than ${CHOICES_MAX} values`);
+      : `${field.sql} IN (${values.map(() => "?").join(", ")})`;
+  const isNull = `${field.sql} IS NULL`;
+  if (values.length === choices.length) {
+    if (op === "=") return { sql: equal, values };
+    return { sql: nullable ? `(${isNull} OR NOT ${equal})` : `NOT ${equal}`, values };
   }
-  return choices;
-}
-
-const EXPECTED: Readonly<Record<string, string>> = {
-  integer: "must be a whole number",
-  time: "must be a time such as 2026-01-31T12:00:00Z, or milliseconds since 1970",
-  boolean: "must be true or false",
-};
-
-function parseNumber(kind: Field["kind"], value: string): number | undefined {
-  if (kind === "boolean") {
-    if (value === "true" || value === "1") return 1;
-    return value === "false" || value === "0" ? 0 : undefined;
-  }
-  if (/^-?\d{1,15}$/.test(value)) return Number(value);
-  if (kind !== "time" || !/^\d{4}-\d{2}-\d{2}/.test(value)) return undefined;
-  const time = Date.parse(value);
-  return Number.isNaN(time) ? undefined : time;
-}
-
-function wrongOperator(name: string, op: string, allowed: string): Error {
-  return wrong(name, `cannot be compared with ${op === "~" ? ":" : op}; use ${allowed}`);
-}
-
-/** By the name that the field has in the API. */
-function wrong(name: string, what: string): Error {
-  const field = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return invalidField("filter", `${field} ${what}`);
+  const found = values.length === 0 ? isNull : `(${isNull} OR ${equal})`;
+  return { sql: op === "=" ? found : `NOT ${found}`, values };
 }
 
 /** Takes away the meaning that `%`, `_` and the escape itself have in a pattern. */

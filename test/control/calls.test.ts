@@ -9,6 +9,14 @@ import { startControl, type Control } from "./harness.js";
 
 const { JOINED, DATA, HEARTBEAT } = StreamInfo_Kind;
 
+const nobody = () => "";
+const NAMES = {
+  clientKeyNameOf: nobody,
+  usernameOf: nobody,
+  providerSlugOf: nobody,
+  providerKeyNameOf: nobody,
+};
+
 async function watching(control: Control) {
   const admin = await control.as(control.root);
   const abort = new AbortController();
@@ -51,16 +59,53 @@ test("a quiet watch of calls sends heartbeats, and goes on with the next call", 
   assert.equal(beat.stream?.seq, data.stream?.seq);
 });
 
+test("a live filter that no call can meet is refused by its field and what that may be, as in lists", () => {
+  for (const [filter, why] of [
+    ["status:abc", /status must be one of SUCCESS, ERROR/],
+    ["status=abc", /status must be one of SUCCESS, ERROR/],
+    ["dialect=openia", /dialect must be one of OPENAI/],
+    ["usage_source=none,some", /usage_source must be one of/],
+    ["http_status:4xx", /http_status must be a whole number/],
+    ["latency_ms>1s", /latency_ms must be a whole number/],
+    ["latency_ms>", /latency_ms must be a whole number/],
+    ["streamed=maybe", /streamed must be true or false/],
+    ["unpriced>1", /unpriced cannot be compared with >/],
+    ["model>5", /model cannot be compared with >; use = != :/],
+    [`model=${"a,".repeat(50)}`, /more than 50 values/],
+  ] as const) {
+    assert.throws(() => callFilter(filter, NAMES, 0), why, filter);
+  }
+});
+
+test("a live filter takes the values of its fields in each of their forms", () => {
+  const one = aCall("call_1", {
+    httpStatus: 429,
+    streamed: true,
+    errorCode: null,
+    costMicros: null,
+  });
+  for (const [filter, isMet] of [
+    ["status:succ", one.status === "SUCCESS"],
+    [`status=${one.status.toLowerCase()}`, true],
+    ["status=429", true],
+    ["status>=400", true],
+    ["http_status=0429,1", true],
+    ["streamed=1", true],
+    ["streamed:false", false],
+    ["unpriced=true", true],
+    ["dialect=OpenAI,gemini", one.dialect !== "ANTHROPIC"],
+    ["error_code=", true],
+    ["cost_micros=", true],
+    ["cost_micros!=", false],
+    ["attempt_count<99", true],
+  ] as const) {
+    assert.equal(callFilter(filter, NAMES, 0)(one), isMet, filter);
+  }
+});
+
 test("a colon before a number means that number, live as in lists", () => {
-  const nobody = () => "";
-  const names = {
-    clientKeyNameOf: nobody,
-    usernameOf: nobody,
-    providerSlugOf: nobody,
-    providerKeyNameOf: nobody,
-  };
   for (const field of ["status", "http_status"]) {
-    const matches = callFilter(`${field}:429`, names, 0);
+    const matches = callFilter(`${field}:429`, NAMES, 0);
     assert.ok(matches(aCall("call_1", { httpStatus: 429 })));
     assert.ok(!matches(aCall("call_2", { httpStatus: 4290 })));
   }

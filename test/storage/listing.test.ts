@@ -176,6 +176,8 @@ test("what cannot be filtered by is refused by name", async (t) => {
     { field: "constructor", op: "=", value: "x" },
     { field: "role", op: "=", value: "KING" },
     { field: "role", op: ">", value: "USER" },
+    { field: "role", op: "~", value: "king" },
+    { field: "createdAt", op: "~", value: "2026-01-01" },
     { field: "trustLevel", op: "~", value: "one" },
     { field: "trustLevel", op: "=", value: "1 OR 1=1" },
     { field: "createdAt", op: ">", value: "yesterday" },
@@ -189,6 +191,66 @@ test("what cannot be filtered by is refused by name", async (t) => {
   await assert.rejects(list(make.query({ orderBy: "password_hash" })), refused);
   const many = Array.from({ length: 21 }, (): Condition => ({ field: "id", op: "!=", value: "x" }));
   await assert.rejects(list(make.query({ conditions: many })), refused);
+});
+
+test("a condition that no row can meet is refused by its field and what that may be", async (t) => {
+  const { storage } = await make.opened(t);
+  await withUsers(storage, ["a"]);
+  const keys = storage.keys.read;
+  const refuses = async (
+    list: (query: PageQuery) => Promise<unknown>,
+    condition: Condition,
+    why: RegExp,
+  ) => assert.rejects(list(make.query({ conditions: [condition] })), why);
+  await refuses(keys.users.list, { field: "role", op: "~", value: "x" }, /role must be one of/);
+  await refuses(
+    keys.providers.list,
+    { field: "enabled", op: ">", value: "true" },
+    /enabled cannot be compared with >; use = != :/,
+  );
+  await refuses(
+    keys.users.list,
+    { field: "create_time", op: "~", value: "2026-01-01" },
+    /create_time cannot be compared with :; use = != > >= < <=/,
+  );
+  const part: Condition = { field: "role", op: "~", value: "use" };
+  assert.equal((await keys.users.list(make.query({ conditions: [part] }))).total, 1);
+});
+
+test("a row without a value is found by an empty one, alone or among others, in texts, lists and references", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.clientKeys.insert(make.clientKey("ck_1", { scopes: ["chat"] }));
+    await tx.clientKeys.insert(make.clientKey("ck_2", { scopes: ["audio", "chat"] }));
+    await tx.clientKeys.insert(make.clientKey("ck_3", { lastUsedIp: "::1" }));
+    await tx.providers.insert(make.provider("prv_1", { createdBy: "usr_1" }));
+    await tx.providers.insert(make.provider("prv_2", { slug: "other" }));
+  });
+  const found = async (
+    noun: "clientKeys" | "providers",
+    field: string,
+    op: "=" | "!=",
+    value: string,
+  ) => {
+    const query = make.query({ conditions: [{ field, op, value }] });
+    const { items } = await storage.keys.read[noun].list(query);
+    return items.map(({ id }) => id).toSorted();
+  };
+  for (const [noun, field, value, ids] of [
+    ["clientKeys", "scopes", "", ["ck_3"]],
+    ["clientKeys", "scopes", "audio,images", ["ck_2"]],
+    ["clientKeys", "scopes", "chat", ["ck_1", "ck_2"]],
+    ["clientKeys", "last_used_ip", "", ["ck_1", "ck_2"]],
+    ["providers", "created_by", "", ["prv_2"]],
+    ["providers", "created_by", ",usr_1", ["prv_1", "prv_2"]],
+    ["providers", "created_by", "usr_9,", ["prv_2"]],
+  ] as const) {
+    assert.deepEqual(await found(noun, field, "=", value), ids, `${field}=${value}`);
+    const all = noun === "clientKeys" ? ["ck_1", "ck_2", "ck_3"] : ["prv_1", "prv_2"];
+    const others = all.filter((id) => !(ids as readonly string[]).includes(id));
+    assert.deepEqual(await found(noun, field, "!=", value), others, `${field}!=${value}`);
+  }
 });
 
 test("records are found by the name of what they belong to", async (t) => {
