@@ -77,6 +77,7 @@ test("comments and signs of life say nothing, and an error behind them still ope
   assert.equal(opens("ANTHROPIC", ping), "NOTHING");
   assert.equal(opens("ANTHROPIC", ping + errors.ANTHROPIC), "ERROR");
   assert.equal(opens("GEMINI", 'data: {"candidates":[{"x":{"error":{"a":1}}}]}\n\n'), "REPLY");
+  assert.equal(opens("OPENAI", 'data: {"choices":[{"x":{"error":{"a":1}}}]}\n\n'), "REPLY");
 });
 
 test("an error among the last events of a stream is told, with usage and a last word behind it", () => {
@@ -89,6 +90,13 @@ test("an error among the last events of a stream is told, with usage and a last 
   assert.equal(failure("OPENAI", "CHAT", true, said, ...tail), wanted);
   assert.equal(failure("OPENAI", "CHAT", true, [said, ...tail].join("")), wanted);
   assert.equal(failure("OPENAI", "CHAT", true, ...tail, said, said, said), undefined, "long ago");
+  const long = [event({ type: "error", error }), ...Array.from({ length: 4 }, () => usage)];
+  assert.equal(failure("OPENAI", "RESPONSES", true, long.join("")), undefined, "long ago");
+  assert.equal(failure("OPENAI", "RESPONSES", true, long.slice(0, -1).join("")), wanted);
+  assert.equal(failure("OPENAI", "CHAT", true, event({ error: "down" })), '{"error":"down"}');
+  const listed = { error: { code: 429, details: [{ links: [1] }], message: "slow" } };
+  const array = `[{"candidates":[]}\n,${JSON.stringify(listed)}\n] `;
+  assert.equal(failure("GEMINI", "GENERATE", false, array), JSON.stringify(listed));
   const failed = { type: "response.failed", response: { error } };
   assert.equal(
     failure("OPENAI", "RESPONSES", true, `event: response.failed\n${event(failed)}`),
@@ -125,6 +133,31 @@ test("what is no stream of events is never taken for finished, and needs no last
     const own = CODECS[dialect].watch(OWN_FORMS[dialect], true);
     own.push(Buffer.from("data: {}\n\n"));
     assert.deepEqual([own.finished, own.completeWithout()], [false, false]);
+  }
+});
+
+test("a stream is known by the id of its first read, and a watch tells all that it keeps", () => {
+  const chunk = (id: string): Buffer => Buffer.from(`data: {"id":"${id}","choices":[]}\n\n`);
+  for (const [form, id] of [
+    ["CHAT", "chatcmpl-1"],
+    ["OTHER", ""],
+  ] as const) {
+    const watch = CODECS.OPENAI.watch(form, true);
+    for (const each of ["chatcmpl-1", "chatcmpl-2"]) watch.push(chunk(each));
+    assert.equal(watch.keptId, id, form);
+  }
+  const reads = [chunk("a"), chunk("b")];
+  const bytes = Buffer.concat(reads).length;
+  for (const [dialect, kept] of [
+    ["OPENAI", bytes],
+    // The first once more, for it has the input.
+    ["ANTHROPIC", bytes + chunk("a").length],
+    ["GEMINI", bytes],
+  ] as const) {
+    const watch = CODECS[dialect].watch(OWN_FORMS[dialect], true);
+    assert.equal(watch.keptBytes, 0);
+    for (const read of reads) watch.push(read);
+    assert.equal(watch.keptBytes, kept, dialect);
   }
 });
 
