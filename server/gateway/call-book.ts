@@ -13,6 +13,7 @@ import type { Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import type { Lease } from "../core/lease.js";
+import type { StreamWatch } from "../dialect/codec.js";
 import { responseId } from "../dialect/kept-ids.js";
 import { textBytes } from "../dialect/text-share.js";
 import type { AttemptFailure } from "./attempt-failure.js";
@@ -21,7 +22,6 @@ import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { isUnfinished, restOf } from "./later-usage.js";
-import type { Media } from "./media-estimate.js";
 import { pricedMedia, type Shown, shownBy, usedMedia, withUntold } from "./media-used.js";
 import type { Ticket } from "./ports.js";
 
@@ -53,6 +53,12 @@ export type Counted = Pick<Ending, "tokens" | "usageSource">;
 export interface ReplyPart {
   readonly given: TokenUsage | undefined;
   readonly textBytes: number;
+}
+
+/** A stream as its relay knows it. */
+export interface CountedStream {
+  readonly watch: StreamWatch;
+  textBytes(): number;
 }
 
 export const NOT_COUNTED: Counted = { tokens: NO_TOKENS, usageSource: "NONE" };
@@ -196,38 +202,46 @@ export class CallBook {
       }
       if (this.#awaitsUsage(thing) && !isUnfinished(reply)) this.takeLaterUsage(thing);
     }
-    return this.counted(told, told === undefined ? textBytes(reply) : 0, (media) => {
-      return shownBy(media, reply);
-    });
+    const saidBytes = told === undefined ? textBytes(reply) : 0;
+    const { makes } = this.#call.endpoint;
+    if (makes === undefined) return this.#counted(told, saidBytes);
+    return this.#countedMedia(told, saidBytes, () => shownBy(makes, reply));
   }
 
   #awaitsUsage(id: string): boolean {
     return this.principal !== undefined && this.#context.laterUsages.has(this.principal, id);
   }
 
+  /** Tokens of a stream that came to its end. */
+  countedStream(stream: CountedStream): Counted {
+    const { watch } = stream;
+    const told = watch.usage();
+    const saidBytes = told === undefined ? stream.textBytes() : 0;
+    if (this.#call.endpoint.makes === undefined) return this.#counted(told, saidBytes);
+    return this.#countedMedia(told, saidBytes, () => ({ lastsAtLeast: watch.spokenUntil?.() }));
+  }
+
   /**
-   * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model said
-   * and from what is shown of things that were made.
+   * Tokens of a complete reply: the provider's own, or ours where it gives none, from the bytes that the model said.
    */
-  counted(
-    told: TokenUsage | undefined,
-    textBytes: number,
-    shown: (media: Media) => Shown = showsNothing,
-  ): Counted {
+  #counted(told: TokenUsage | undefined, textBytes: number): Counted {
     const given = this.#ofThisCall(told);
-    const { endpoint } = this.#call;
-    const { makes } = endpoint;
-    if (makes !== undefined) {
-      const tokens = this.#media(given, () => {
-        return usedMedia(makes, this.#reservedTokens(), shown(makes), textBytes);
-      });
-      if (given !== undefined) return { tokens, usageSource: "PROVIDER" };
-      return isNothing(tokens) ? NOT_COUNTED : { tokens, usageSource: "ESTIMATED" };
-    }
     if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
+    const { endpoint } = this.#call;
     if (endpoint.tokens === "NONE") return NOT_COUNTED;
     const tokens = estimateTokens(endpoint, this.requestBytes, textBytes);
     return { tokens, usageSource: "ESTIMATED" };
+  }
+
+  /** As `#counted`, of what is made of something else than tokens, and of which the reply shows something. */
+  #countedMedia(told: TokenUsage | undefined, textBytes: number, shown: () => Shown): Counted {
+    const tokens = this.#media(told, () => {
+      const { makes } = this.#call.endpoint;
+      const reserved = this.#reservedTokens();
+      return makes === undefined ? reserved : usedMedia(makes, reserved, shown(), textBytes);
+    });
+    if (told !== undefined) return { tokens, usageSource: "PROVIDER" };
+    return isNothing(tokens) ? NOT_COUNTED : { tokens, usageSource: "ESTIMATED" };
   }
 
   /** What was told, or else what was used, as the model is priced. */
@@ -390,10 +404,6 @@ export class CallBook {
 
 function isNothing({ input, output, parts }: TokenUsage): boolean {
   return input + output === 0 && parts === undefined;
-}
-
-function showsNothing(): Shown {
-  return {};
 }
 
 function messageOf(fault: Fault, last: AttemptRecord | undefined): string {

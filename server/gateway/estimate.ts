@@ -57,7 +57,8 @@ function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage)
   for (const target of route.targets) {
     // What is paid by the hour or by the image counts no tokens.
     const tokens = pricedMedia(target.price, media);
-    const costMicros = sink.cost(target, tokens) ?? 0;
+    // A reply may tell tokens all the same, which are paid besides.
+    const costMicros = sink.cost(target, media) ?? 0;
     most = {
       inputTokens: Math.max(most.inputTokens, tokens.input),
       maxOutputTokens: Math.max(most.maxOutputTokens, tokens.output),

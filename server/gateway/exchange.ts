@@ -248,11 +248,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#book.takeLaterUsage(match.id);
     const error = relay.failure;
     if (error === undefined) {
-      const given = watch.usage();
-      const textBytes = given === undefined ? relay.textBytes() : 0;
-      const counted = this.#book.counted(given, textBytes, () => {
-        return { lastsAtLeast: watch.spokenUntil?.() };
-      });
+      const counted = this.#book.countedStream(relay);
       return this.#finish(httpStatus, undefined, counted, bytes);
     }
     // The caller has it from the provider, in the provider's words.

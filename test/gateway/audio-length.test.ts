@@ -129,6 +129,8 @@ test("WebM without a duration lasts up to its last block, and Opus at least as l
   assert.equal(audioSeconds(file.subarray(0, 40)), undefined, "no block");
   const junk = Buffer.concat([Buffer.alloc(40), webm({ codec: "A_OPUS", blocks: blocks(10, 60) })]);
   near(Buffer.concat([file, junk]), 1.2, "junk between clusters");
+  const hidden = element("ec", webm({ codec: "A_OPUS", blocks: blocks(10, 60) }));
+  near(Buffer.concat([file, hidden]), 1.2, "a cluster inside of something else");
   assert.equal(audioSeconds(element("1a45dfa3", Buffer.alloc(0))), undefined);
 });
 

@@ -23,7 +23,7 @@ export function mp3Seconds(file: Buffer, start: number, steps: Steps): number | 
   const bytes = new Int16Array(HEADS);
   const durations = new Float64Array(HEADS);
   let seconds = 0;
-  for (let at = start; at + 4 <= file.length; ) {
+  for (let at = start; at + 4 <= file.length;) {
     if (!steps.take()) return undefined;
     const head = file.readUInt32BE(at);
     const kind = (head >>> 9) & (HEADS - 1);

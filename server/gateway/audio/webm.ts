@@ -60,22 +60,30 @@ export function webmSeconds(file: Buffer, start: number, steps: Steps): number |
     opusSeconds: 0,
   };
   // All elements in a row: those that are looked into go on with what is in them.
-  for (let at = start; at >= 0 && at + 2 <= file.length;) {
+  let cluster = start;
+  for (let at = start; at + 2 <= file.length;) {
     if (!steps.take(3)) return undefined;
+    if (cluster <= at) cluster = nextCluster(file, at + 1);
     const idBytes = lengthOf(file[at] ?? 0);
     const sizeAt = at + idBytes;
     const sizeBytes = lengthOf(file[sizeAt] ?? 0);
     const body = sizeAt + sizeBytes;
     if (idBytes > 4 || sizeBytes > 8 || body > file.length) {
-      at = file.indexOf(CLUSTER_BYTES, at + 1);
+      at = cluster;
       continue;
     }
     const id = wholeAt(file, at, sizeAt);
     const end = Math.min(body + sizeOf(file, sizeAt, sizeBytes), file.length);
     if (!readElement(reading, id, body, end)) return undefined;
-    at = OUTER.has(id) ? body : end;
+    // Players look for the next cluster where a size is wrong.
+    at = OUTER.has(id) ? body : Math.min(end, cluster);
   }
   return secondsOf(reading);
+}
+
+function nextCluster(file: Buffer, from: number): number {
+  const at = file.indexOf(CLUSTER_BYTES, from);
+  return at < 0 ? file.length : at;
 }
 
 /** Bytes of a number by how many zeros its first begins with. */
