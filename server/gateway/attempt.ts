@@ -1,9 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
-import type { Holder } from "../core/client-key.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
-import type { Lease } from "../core/lease.js";
-import type { Secret } from "../core/secret.js";
 import type { FollowUp } from "../dialect/translate/translator.js";
 import { replyEvents } from "../dialect/reply-events.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
@@ -20,11 +17,11 @@ import {
   redirected,
   refusesUsageOption,
 } from "./attempt-failure.js";
+import type { AttemptOptions } from "./attempt-options.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
-import type { GatewayContext } from "./context.js";
 import { failedInside, refused } from "./judged-failure.js";
-import { type Passage, saysResponsesOnly } from "./passages.js";
+import { saysResponsesOnly } from "./passages.js";
 import { redact } from "../upstream/redact.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { Relay, StreamSource } from "./relay.js";
@@ -36,39 +33,7 @@ import {
   translatedHead,
 } from "./reply-head.js";
 import { beginsLikeEvents, beginsLikeJson, isMarkup, withoutMark } from "./reply-look.js";
-import { type Expected, isJson, isReadWhole, isReply } from "./expected-reply.js";
-
-/** Hears how an attempt goes. Its end is told once, unless it is aborted. */
-export interface AttemptListener {
-  /** The head of a good reply that will be streamed; answers where to. */
-  onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay;
-  /** A good reply, for the caller; `tokens` as the provider counted them, undefined if it did not. */
-  onReply(attempt: Attempt, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void;
-  /** The reply is no answer yet: the provider must be asked again, here. */
-  onFollowUp(attempt: Attempt, path: string): void;
-  /** The reply names what the answer has to hold: once it is here, `use` makes the answer. */
-  onFiles(attempt: Attempt, urls: readonly string[], use: (files: readonly Buffer[]) => void): void;
-  onRefused(attempt: Attempt, failure: AttemptFailure): void;
-  onStreamEnd(attempt: Attempt): void;
-  onStreamCut(attempt: Attempt, failure: UpstreamFailure): void;
-  /** A step of our own code threw: neither the provider nor the caller is to blame. */
-  onBug(thrown: unknown): void;
-}
-
-export interface AttemptOptions extends Expected {
-  readonly lease: Lease;
-  readonly secret: Secret;
-  /** Of the call. */
-  readonly id: string;
-  readonly passage: Passage;
-  /** The stream's usage was asked for by us. */
-  readonly usageAsked: boolean;
-  /** Our own rate limit headers replace the provider's. */
-  readonly dropLimits: boolean;
-  readonly context: GatewayContext;
-  readonly holder: Holder;
-  readonly listener: AttemptListener;
-}
+import { isJson, isReadWhole, isReply } from "./expected-reply.js";
 
 /** `tokens` as the provider counted them; undefined if it did not. */
 interface WholeReply {

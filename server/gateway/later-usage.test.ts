@@ -34,7 +34,8 @@ test("a response without an id is not waited for, and what says nothing of itsel
     isUnfinished(Buffer.from(JSON.stringify({ id: "r", status }))),
   );
   assert.deepEqual(isOn, [true, true, false, false, false]);
-  for (const text of ["{}", "{", "", "[]"]) assert.equal(isUnfinished(Buffer.from(text)), false, text);
+  for (const text of ["{}", "{", "", "[]"])
+    assert.equal(isUnfinished(Buffer.from(text)), false, text);
 });
 
 test("what was counted of a response and what is left make up all of it", () => {
