@@ -57,6 +57,7 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
     );
   }
   const handlers = controlHandlers({
+    clock: foundation.clock,
     services: services(parts),
     identities: {
       localAdmin: () => useCases.identities.localAdmin(),

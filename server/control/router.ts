@@ -10,6 +10,7 @@ import { Health } from "../../proto/gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../proto/gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../proto/gen/grpc/reflection/v1alpha/reflection_pb.js";
 import type { Actor } from "../core/audit.js";
+import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import type { Identities } from "./authenticate.js";
 import { peerKey } from "./context.js";
@@ -19,6 +20,7 @@ import { withHttpEndpoints, type HttpEndpoints } from "./http-endpoints.js";
 import { authenticationInterceptor, faultInterceptor } from "./interceptors.js";
 import type { ControlHandler } from "./listener.js";
 import { reflectionServices } from "./reflection.js";
+import { turnsInterceptor, UserTurns } from "./user-turns.js";
 import { validationInterceptor } from "./validation.js";
 
 /** A service with what serves it; methods that are missing answer UNIMPLEMENTED. */
@@ -36,6 +38,7 @@ export function served<S extends DescService>(
 }
 
 export interface ControlOptions {
+  readonly clock: Clock;
   readonly services: readonly Served[];
   readonly identities: Identities;
   readonly audit: { denied(actor: Actor, rpc: string, reason: string): void };
@@ -55,6 +58,7 @@ export function controlHandlers(options: ControlOptions): {
   const interceptors: Interceptor[] = [
     faultInterceptor(options.logger),
     authenticationInterceptor(options.identities, options.audit),
+    turnsInterceptor(new UserTurns(options.clock)),
     validationInterceptor(),
   ];
   const overSocket = new WeakSet<object>();

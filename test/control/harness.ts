@@ -169,6 +169,7 @@ export async function startControl(t: TestContext) {
   const ready = { ready: true, reasons: [] as string[] };
   const readinessListeners = new Set<() => void>();
   const handlers = controlHandlers({
+    clock: world.clock,
     services,
     identities: {
       localAdmin: () => world.identities.localAdmin(),

@@ -1,0 +1,91 @@
+import { setImmediate } from "node:timers/promises";
+import type { Interceptor } from "@connectrpc/connect";
+import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
+import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
+import type { Clock } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import { actorKey } from "./context.js";
+
+/** Questions of one user that wait for their turn; more are refused at once. */
+const WAITING_MAX = 64;
+/** The longest that a user's next question waits because the last one took long. */
+const PAUSE_MS_MAX = 1_000;
+
+/** Services whose answers are as long, and take as long to find, as whoever asks wants. */
+const SERVICES: ReadonlySet<string> = new Set(
+  [CallService, UsageService, AuditService].map(({ typeName }) => typeName),
+);
+
+interface User {
+  /** Questions that are not over, that under way counted. */
+  count: number;
+  /** When the last of them is. */
+  over: Promise<void>;
+}
+
+/**
+ * Has each user's questions answered one after the other, with a pause after each as long as it took: pages of a thousand
+ * calls keep the event loop from the calls of others, and one user's take half of its time at most.
+ */
+export class UserTurns {
+  readonly #clock: Clock;
+  readonly #users = new Map<string, User>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Throws Fault `overloaded` where too many of the user's questions wait. */
+  async take<T>(userId: string, work: () => Promise<T>): Promise<T> {
+    const user = this.#users.get(userId) ?? { count: 0, over: Promise.resolve() };
+    if (user.count > WAITING_MAX) {
+      throw new Fault(
+        "overloaded",
+        "Too many of your questions wait already; ask fewer at a time.",
+        {
+          retryAfterSeconds: 1,
+        },
+      );
+    }
+    user.count++;
+    this.#users.set(userId, user);
+    const before = user.over;
+    let end = (): void => undefined;
+    user.over = new Promise((resolve) => {
+      end = resolve;
+    });
+    await before;
+    const begunMs = this.#clock.monotonic();
+    try {
+      return await work();
+    } finally {
+      void this.#rest(begunMs).then(() => {
+        if (--user.count === 0) this.#users.delete(userId);
+        end();
+      });
+    }
+  }
+
+  /** The answer is written down first. */
+  async #rest(begunMs: number): Promise<void> {
+    await setImmediate();
+    const tookMs = this.#clock.monotonic() - begunMs;
+    if (tookMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      this.#clock.setTimer(resolve, Math.min(tookMs, PAUSE_MS_MAX));
+    });
+  }
+}
+
+/** What is asked of the long lists takes turns, user by user; streams go at their readers' pace. */
+export function turnsInterceptor(turns: UserTurns): Interceptor {
+  return (next) => async (req) => {
+    if (req.stream || !SERVICES.has(req.service.typeName)) return next(req);
+    const { userId } = req.contextValues.get(actorKey);
+    return turns.take(userId ?? "", () => {
+      req.signal.throwIfAborted();
+      return next(req);
+    });
+  };
+}
