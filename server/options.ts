@@ -338,9 +338,9 @@ export const OPTIONS = [
     flag: "busy-poll-micros",
     env: "LATCHKEY_BUSY_POLL_MICROS",
     placeholder: "<microseconds>",
-    help: "how long to look for the next packet, after a call has begun or ended, before the processor may sleep; more is faster and costs processor time",
+    help: "how long to look for the next packet, after a call has begun or ended, before the processor may sleep; with 2000 it is awake from some 300 calls a second on",
     expects: "a number from 0 to 10000",
-    fallback: 200,
+    fallback: 0,
     parse: integerIn(0, 10_000),
   }),
   option({
