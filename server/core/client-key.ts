@@ -108,6 +108,9 @@ export interface Holder {
   readonly ownerId: string;
 }
 
+/** The holder of what no caller asked for, such as requests of the server's own: it counts as one user's. */
+export const NOBODY: Holder = { ownerId: "", clientKey: { id: "" } };
+
 /** Who makes a call: the client key and its owner, as known at admission. */
 export interface Principal extends Holder {
   readonly clientKey: KnownClientKey;

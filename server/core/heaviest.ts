@@ -1,8 +1,5 @@
 import type { Holder } from "./client-key.js";
 
-/** Whose things are of nobody's doing: they count as those of one user. */
-export const NOBODY: Holder = { ownerId: "", clientKey: { id: "" } };
-
 /** The first thing of the client key with most things, among those of the user with most. */
 export function firstOfHeaviest<T>(
   things: ReadonlyMap<T, { readonly holder: Holder }>,

@@ -1,5 +1,4 @@
-import type { Holder } from "../core/client-key.js";
-import { NOBODY } from "../core/heaviest.js";
+import { type Holder, NOBODY } from "../core/client-key.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import type { CandidateSet } from "./candidate-set.js";

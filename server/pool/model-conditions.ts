@@ -1,5 +1,5 @@
-import type { Holder } from "../core/client-key.js";
-import { firstOfHeaviest, NOBODY } from "../core/heaviest.js";
+import { type Holder, NOBODY } from "../core/client-key.js";
+import { firstOfHeaviest } from "../core/heaviest.js";
 import type { ModelCooldown } from "../core/provider-key.js";
 import type { Condition } from "./health.js";
 

@@ -1,13 +1,10 @@
-import type { Holder } from "../core/client-key.js";
+import { type Holder, NOBODY } from "../core/client-key.js";
 import { FairTurns } from "../core/fair-turns.js";
 import { Connection, type ConnectionPool } from "./connection.js";
 import type { Connect } from "./connect.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
 import { Roster } from "../core/roster.js";
-
-/** The user and client key of requests that the server makes on its own. */
-const OURS: Holder = { ownerId: "", clientKey: { id: "" } };
 
 export interface OriginPoolOptions {
   /** As in the Host header. */
@@ -42,7 +39,7 @@ export class OriginPool implements ConnectionPool {
     this.host = options.host;
     this.connect = options.connect;
     this.limits = options.limits;
-    this.holder = options.holder ?? OURS;
+    this.holder = options.holder ?? NOBODY;
     this.#tick = options.tick;
   }
 
@@ -111,7 +108,7 @@ export class OriginPool implements ConnectionPool {
   }
 
   #wait(flight: Flight): void {
-    const holder = flight.request.holder ?? OURS;
+    const holder = flight.request.holder ?? NOBODY;
     if (this.#waiting.size < this.limits.waitingPerOriginMax) {
       flight.turn = this.#waiting.add(holder, flight);
       return;
