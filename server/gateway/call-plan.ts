@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { bounded } from "../core/bytes.js";
 import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
@@ -192,6 +193,13 @@ function affinityOf(principal: Principal, head: RequestHead, own: string): strin
   return session === "" ? "" : `${principal.clientKey.id}:${session}`;
 }
 
+/** For providers, who learn nothing of callers by it. The id of the response before is another with each turn. */
+function sessionOf({ affinity, bodyHead }: CallPlan): string | undefined {
+  const { from } = bodyHead;
+  if (affinity === "" || (from !== "" && affinity.endsWith(from))) return undefined;
+  return hash("sha256", affinity, "base64url");
+}
+
 /** The body for one target: the caller's own bytes, but for what must differ, or their translation. */
 export interface TargetBody {
   readonly bytes: Buffer;
@@ -248,6 +256,7 @@ function translatedBody(input: BodyInput, translator: Translator): TargetBody {
       maxOutput: target.maxOutput,
       providerSlug: target.provider.slug,
       asksUsage,
+      session: sessionOf(plan),
     },
     call(),
   );

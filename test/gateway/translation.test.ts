@@ -165,6 +165,30 @@ test("OpenAI's SDK streams chat from a Claude model, and cached input is counted
   assert.equal(stub.received[0]!.headers["x-api-key"], "sk-upstream-0000000000000000000000");
 });
 
+test("a conversation with a name is remembered by Anthropic, and the name of none reaches a provider", async () => {
+  const messages = [{ role: "system" as const, content: "rules" }, ...HELLO];
+  const client = openai(side("ANTHROPIC"));
+  stub.script = replyJson(200, MESSAGE);
+  const turns = [
+    { body: {}, headers: {} },
+    { body: {}, headers: { "x-session-id": "of-ann" } },
+    { body: { prompt_cache_key: "of-ann" }, headers: {} },
+  ];
+  for (const { body, headers } of turns) {
+    await client.chat.completions.create({ model: "claude", messages, ...body }, { headers });
+  }
+  const cache_control = { type: "ephemeral" };
+  const marked = (text: string) => [{ type: "text", text, cache_control }];
+  const asked = [0, 1, 2].map((at) => [sent(at)["system"], sent(at)["messages"]]);
+  const cached = [marked("rules"), [{ role: "user", content: marked("Hi") }]];
+  assert.deepEqual(asked, [["rules", HELLO], cached, cached]);
+  const first = await client.responses.create({ model: "claude", input: "Hi" });
+  await client.responses.create({ model: "claude", input: "And?", previous_response_id: first.id });
+  // Its session is another with each turn, and may come to another key.
+  assert.ok(!stub.received.at(-1)!.body.includes("cache_control"));
+  assert.ok(stub.received.every(({ body }) => !body.includes("of-ann")));
+});
+
 test("OpenAI's Responses SDK gets whole and streamed replies of a Claude model", async () => {
   const client = openai(side("ANTHROPIC"));
   stub.script = replyJson(200, MESSAGE);

@@ -69,6 +69,14 @@ export function isOpenai(providerSlug: string): boolean {
   return providerSlug === "openai" || providerSlug === "azure";
 }
 
+/** What OpenAI finds a conversation's prompt again by in its cache; undefined where others are asked, or none is known. */
+export function cacheKey({
+  providerSlug,
+  session,
+}: Pick<Target, "providerSlug" | "session">): string | undefined {
+  return providerSlug === "openai" ? session : undefined;
+}
+
 /** The lower of what is asked and what the model can give; undefined when neither is known. */
 export function outputLimit(
   asked: number | undefined,

@@ -19,6 +19,11 @@ export interface Target {
   readonly providerSlug: string;
   /** The provider understands `stream_options.include_usage`. */
   readonly asksUsage: boolean;
+  /**
+   * Stands for the caller's session, in no words of its own: what is said next in it comes to the same provider key.
+   * Undefined where the caller names none.
+   */
+  readonly session?: string | undefined;
 }
 
 /** A translated response, as callers may name it in a later request. */

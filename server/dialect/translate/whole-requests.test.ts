@@ -318,9 +318,9 @@ test("Anthropic is asked what a chat caller asks, the user first, and what it la
     dropped: [
       "system messages inside the conversation",
       '"reasoning_effort"',
+      '"strict" of tools',
       '"seed", penalties',
       '"temperature"',
-      '"strict" of tools',
     ],
   });
 });

@@ -16,6 +16,7 @@ import {
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
 import {
+  cacheKey,
   isOpenai,
   isReasoningModel,
   limitField,
@@ -49,6 +50,7 @@ export function writeChatRequest(
     ...toolsOf(conversation),
     response_format: formatOf(conversation.format),
     reasoning_effort: conversation.effort,
+    prompt_cache_key: cacheKey(target),
     stream: stream ? true : undefined,
     stream_options: stream && target.asksUsage ? { include_usage: true } : undefined,
   };

@@ -17,6 +17,7 @@ import type { Notes } from "../losses.js";
 import { type ClaudeTraits, claudeTraits, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { type BlockPlace, blockOf } from "./blocks.js";
+import { type Said, withCachePoints } from "./cache-points.js";
 import { isClosable, replySchema } from "./reply-schema.js";
 import { thinkingFor } from "./thinking.js";
 
@@ -37,14 +38,19 @@ export function writeMessagesRequest(
   const { thinking, effort } = thinkingFor({ ...conversation, turns }, traits, maxTokens, notes);
   const format = schemaFormat(conversation, traits, notes);
   const config = effort !== undefined || format !== undefined ? { effort, format } : undefined;
+  const { tools, tool_choice } = toolsOf(conversation, notes);
+  const said: Said = {
+    tools,
+    system: system.length === 1 ? system[0] : blocksOfSystem(system),
+    messages: turns.map((turn, at) => messageOf(turn, at === turns.length - 1, notes)),
+  };
   return {
     model: target.model,
     max_tokens: maxTokens,
-    system: system.length === 1 ? system[0] : blocksOfSystem(system),
-    messages: turns.map((turn, at) => messageOf(turn, at === turns.length - 1, notes)),
+    ...(target.session === undefined ? said : withCachePoints(said)),
+    tool_choice,
     ...sampling(conversation, traits, thinking !== undefined, notes),
     stop_sequences: stopOf(conversation),
-    ...toolsOf(conversation, notes),
     thinking,
     output_config: config,
     stream: conversation.stream ? true : undefined,
@@ -159,7 +165,12 @@ function sampling(
   return { temperature: Math.min(Math.max(temperature, 0), 1), top_k: topK };
 }
 
-function toolsOf(conversation: Conversation, notes: Notes): JsonObject {
+interface ToolsAsked {
+  readonly tools?: JsonObject[];
+  readonly tool_choice?: JsonObject | undefined;
+}
+
+function toolsOf(conversation: Conversation, notes: Notes): ToolsAsked {
   const { toolChoice, parallelTools } = conversation;
   if (conversation.tools.length === 0) return toolsOfPast(conversation.turns);
   const oneByOne = parallelTools === false ? true : undefined;
@@ -182,7 +193,7 @@ function toolOf(tool: Pick<Tool, "name" | "description" | "schema">): JsonObject
 }
 
 /** Calls of the past want their tools declared, even where none may be called any more. */
-function toolsOfPast(turns: readonly Turn[]): JsonObject {
+function toolsOfPast(turns: readonly Turn[]): ToolsAsked {
   const names = new Set(
     turns.flatMap((turn) =>
       turn.parts.flatMap((part) => (part.kind === "TOOL_CALL" ? [part.name] : [])),

@@ -13,7 +13,7 @@ import {
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
-import { isReasoningModel, outputLimit } from "../models.js";
+import { cacheKey, isReasoningModel, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { isStrictSchema, parametersOf } from "../strict-schema.js";
 import { reasoningItem } from "./thoughts.js";
@@ -51,6 +51,7 @@ export function writeResponsesRequest(
     parallel_tool_calls: tools.length === 0 ? undefined : conversation.parallelTools,
     text: format === undefined && verbosity === undefined ? undefined : textOf(format, verbosity),
     reasoning: thinks ? { effort, summary: "auto" } : undefined,
+    prompt_cache_key: cacheKey(target),
     ...openais,
     // What is not stored can be brought back by the caller alone.
     store: false,
