@@ -28,7 +28,7 @@ function cacheView(request: JsonObject): { blocks: string[]; points: number[] } 
     for (const block of typeof content === "string"
       ? [{ type: "text", text: content }]
       : objects(content)) {
-      const { cache_control, ...said } = block as JsonObject;
+      const { cache_control, ...said }: JsonObject = block;
       blocks.push(JSON.stringify([role, said]));
       if (cache_control !== undefined) points.push(blocks.length);
     }
