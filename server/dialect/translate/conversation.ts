@@ -123,6 +123,8 @@ export interface Conversation {
   readonly asked?: Asked | undefined;
   /** `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */
   readonly effort: string | undefined;
+  /** Inferred from what the caller's dialect says of thinking: told only to models that are known to take it. */
+  readonly effortInferred?: boolean | undefined;
 }
 
 /** What is said in words, piece by piece. */

@@ -145,10 +145,10 @@ export const LOSSES = {
     MESSAGES,
     "Only the provider itself can read what would come of it.",
   ),
-  thinking: dropped(
+  thinking: changed(
     '"thinking", "output_config.effort"',
     MESSAGES,
-    "The upstream model thinks as much as is its default.",
+    "They become an effort for OpenAI's and Gemini's models that think, a budget by its size. Others think as much as is their default, as all do where neither effort nor budget is given.",
   ),
   context_management: dropped(
     '"context_management"',

@@ -1,3 +1,4 @@
+import type { Conversation } from "./conversation.js";
 import type { Target } from "./side.js";
 
 /** How a Claude model can be asked to think. */
@@ -36,6 +37,21 @@ function claudeVersion(model: string): number {
 export function isReasoningModel(model: string): boolean {
   const name = model.toLowerCase().replace(/^.*\//, "");
   return /^(?:o\d|gpt-(?:[5-9]|\d\d)|codex-)/.test(name) && !name.includes("-chat");
+}
+
+/** OpenAI's and Google's models that think as hard as they are told, in three steps at least. */
+const TAKES_EFFORT = /^(?:o\d|gpt-[5-9]|codex-|gemini-(?:2\.5|[3-9]))/;
+const TAKES_NO_EFFORT =
+  /-(?:chat|computer|deep-research|image|tts|audio|live)|^(?:gpt|o\d).*-pro|^o1-(?:mini|preview)/;
+
+/** How hard the model is to think; undefined where a wish in other words might not be understood. */
+export function effortFor(
+  { effort, effortInferred }: Pick<Conversation, "effort" | "effortInferred">,
+  { model }: Pick<Target, "model">,
+): string | undefined {
+  if (effortInferred !== true) return effort;
+  const name = model.toLowerCase().replace(/^.*\//, "");
+  return TAKES_EFFORT.test(name) && !TAKES_NO_EFFORT.test(name) ? effort : undefined;
 }
 
 /** Stop sequences came back to OpenAI's reasoning models with 5.5. */

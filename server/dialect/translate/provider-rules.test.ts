@@ -187,3 +187,43 @@ test("instructions alone are what the Responses API is asked", () => {
   assert.deepEqual(input, [{ type: "message", role: "user", content }]);
   assert.equal(instructions, undefined);
 });
+
+test("how hard an Anthropic caller lets a model think is told to those that are known to take it", () => {
+  const budget = (budget_tokens: number): JsonObject => ({
+    thinking: { type: "enabled", budget_tokens },
+  });
+  const adaptive = { thinking: { type: "adaptive" } };
+  const effort = (effort: string): JsonObject => ({ ...adaptive, output_config: { effort } });
+  const wishes: readonly (readonly [JsonObject, string | undefined])[] = [
+    [budget(1024), "low"],
+    [budget(4096), "low"],
+    [budget(4097), "medium"],
+    [budget(16_384), "medium"],
+    [budget(31_999), "high"],
+    [effort("low"), "low"],
+    [effort("medium"), "medium"],
+    [effort("max"), "high"],
+    [{ ...effort("low"), ...budget(31_999) }, "low"],
+    [effort("constructor"), undefined],
+    [adaptive, undefined],
+    [{ thinking: { type: "disabled", budget_tokens: 9 } }, undefined],
+    [{}, undefined],
+  ];
+  const hello = { max_tokens: 64_000, messages: [{ role: "user", content: "hi" }] };
+  for (const [wish, wanted] of wishes) {
+    const body = { ...hello, ...wish };
+    for (const model of ["gpt-5.4", "openai/o3-mini"]) {
+      assert.equal(asked("MESSAGES", "CHAT", body, model).reasoning_effort, wanted);
+      assert.equal(asked("MESSAGES", "RESPONSES", body, model).reasoning.effort, wanted);
+    }
+    const { thinkingConfig } = asked("MESSAGES", "GENERATE", body, "gemini-3-pro").generationConfig;
+    assert.equal(thinkingConfig?.thinkingLevel, wanted === "medium" ? "high" : wanted);
+    for (const model of ["gpt-4o", "gpt-5-chat-latest", "gpt-5-pro", "o1-mini", "qwen3-max"]) {
+      assert.equal(asked("MESSAGES", "CHAT", body, model).reasoning_effort, undefined, model);
+    }
+    for (const model of ["gemma-3-27b-it", "gemini-2.0-flash", "gemini-2.5-flash-image"]) {
+      const { generationConfig } = asked("MESSAGES", "GENERATE", body, model);
+      assert.equal(generationConfig.thinkingConfig, undefined, model);
+    }
+  }
+});

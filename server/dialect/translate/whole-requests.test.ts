@@ -257,6 +257,7 @@ test("Google is asked what an Anthropic caller asks, in one turn after the other
       generationConfig: {
         maxOutputTokens: 5000,
         temperature: 0.5,
+        thinkingConfig: { thinkingLevel: "low", includeThoughts: true },
         topP: 0.9,
         topK: 3,
         stopSequences: ["END"],

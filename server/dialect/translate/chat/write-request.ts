@@ -17,6 +17,7 @@ import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
 import {
   cacheKey,
+  effortFor,
   isOpenai,
   isReasoningModel,
   limitField,
@@ -49,7 +50,7 @@ export function writeChatRequest(
     stop: stopOf(stop, target, notes),
     ...toolsOf(conversation),
     response_format: formatOf(conversation.format),
-    reasoning_effort: conversation.effort,
+    reasoning_effort: effortFor(conversation, target),
     prompt_cache_key: cacheKey(target),
     stream: stream ? true : undefined,
     stream_options: stream && target.asksUsage ? { include_usage: true } : undefined,

@@ -16,7 +16,7 @@ import {
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
-import { outputLimit } from "../models.js";
+import { effortFor, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { argumentsObject } from "../tool-arguments.js";
 import { FOREIGN_CALL } from "./parts.js";
@@ -85,7 +85,8 @@ function namesOf(turns: readonly Turn[]): Map<string, string> {
 }
 
 function configOf(conversation: Conversation, target: Target, notes: Notes): JsonObject {
-  const { format, effort, stop } = conversation;
+  const { format, stop } = conversation;
+  const effort = effortFor(conversation, target);
   const thinkingConfig = effort === undefined ? undefined : thinkingOf(effort, target.model);
   if (effort !== undefined && thinkingConfig === undefined) notes.lose("gemini_effort");
   return {

@@ -9,7 +9,7 @@ import {
   type ToolChoice,
   type Turn,
 } from "../conversation.js";
-import { type JsonObject, list, object, string } from "../json.js";
+import { type JsonObject, list, number, object, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../losses.js";
 import { entries, entriesIfGiven, numberIn } from "../request-members.js";
 import type { CallFacts } from "../side.js";
@@ -63,8 +63,29 @@ export function readMessagesRequest(body: JsonObject, call: CallFacts, notes: No
     stream: call.streamed,
     usageAsked: true,
     format: formatOf(body),
-    effort: undefined,
+    effort: effortOf(body),
+    effortInferred: true,
   };
+}
+
+/** The most tokens of thought that are little, and those that are not much. */
+const BUDGETS_MAX = { low: 4096, medium: 16_384 };
+
+/** Anthropic's words, as OpenAI would say them to any of its models. */
+const EFFORTS: ReadonlyMap<unknown, string> = new Map([
+  ["low", "low"],
+  ["medium", "medium"],
+  ["high", "high"],
+  ["xhigh", "high"],
+  ["max", "high"],
+]);
+
+function effortOf(body: JsonObject): string | undefined {
+  const said = EFFORTS.get(object(body["output_config"])?.["effort"]);
+  const thinking = object(body["thinking"]);
+  const budget = number(thinking?.["budget_tokens"]);
+  if (said !== undefined || budget === undefined || thinking?.["type"] !== "enabled") return said;
+  return budget <= BUDGETS_MAX.low ? "low" : budget <= BUDGETS_MAX.medium ? "medium" : "high";
 }
 
 function noteLosses(body: JsonObject, notes: Notes): void {

@@ -13,7 +13,7 @@ import {
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
-import { cacheKey, isReasoningModel, outputLimit } from "../models.js";
+import { cacheKey, effortFor, isReasoningModel, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { isStrictSchema, parametersOf } from "../strict-schema.js";
 import { reasoningItem } from "./thoughts.js";
@@ -24,7 +24,7 @@ export function writeResponsesRequest(
   target: Target,
   notes: Notes,
 ): JsonObject {
-  const { turns, tools, stream, effort, format } = conversation;
+  const { turns, tools, stream, format } = conversation;
   const { verbosity, ...openais } = conversation.openais ?? {};
   notes.keep(Object.keys(conversation.openais ?? {}));
   const system = [...conversation.system];
@@ -50,7 +50,7 @@ export function writeResponsesRequest(
     tool_choice: tools.length === 0 ? undefined : choiceOf(conversation.toolChoice),
     parallel_tool_calls: tools.length === 0 ? undefined : conversation.parallelTools,
     text: format === undefined && verbosity === undefined ? undefined : textOf(format, verbosity),
-    reasoning: thinks ? { effort, summary: "auto" } : undefined,
+    reasoning: thinks ? { effort: effortFor(conversation, target), summary: "auto" } : undefined,
     prompt_cache_key: cacheKey(target),
     ...openais,
     // What is not stored can be brought back by the caller alone.
