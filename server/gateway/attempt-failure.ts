@@ -16,6 +16,8 @@ export interface AttemptFailure {
   readonly kind: FailureKind | undefined;
   /** The provider has not had the request. */
   readonly unsent?: boolean;
+  /** It is a task of the provider that failed, after which asking is pointless. */
+  readonly ofTask?: boolean;
   /** The provider's own answer, fit to be passed on; undefined if it gave none that SDKs can read. */
   readonly reply: { readonly head: ReplyHead; readonly body: string } | undefined;
 }
@@ -71,6 +73,7 @@ export function failedTask(
     retryAfterMs: null,
     detail: `the provider's task failed: ${detail}`,
     kind: undefined,
+    ofTask: true,
     reply,
   };
 }

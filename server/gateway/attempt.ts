@@ -1,420 +1,300 @@
-import type { TokenUsage } from "../core/call.js";
-import type { Timer } from "../core/clock.js";
-import { Fault } from "../core/fault.js";
-import type { FollowUp } from "../dialect/translate/translator.js";
-import { replyEvents } from "../dialect/reply-events.js";
-import { UsageStripper } from "../dialect/usage-strip.js";
-import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
+import type { AttemptOutcome, TokenUsage } from "../core/call.js";
+import { type Fault, toFault } from "../core/fault.js";
+import type { Lease } from "../core/lease.js";
+import type { Secret } from "../core/secret.js";
+import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
-import type { Flight, UpstreamHandler } from "../upstream/flight.js";
-import {
-  type AttemptFailure,
-  callersStatus,
-  DETAIL_CHARS_MAX,
-  failedTask,
-  garbage,
-  notServed,
-  redirected,
-  refusesUsageOption,
-} from "./attempt-failure.js";
-import type { AttemptOptions } from "./attempt-options.js";
-import { noRoom } from "./body.js";
-import { CollectedReply } from "./collected-reply.js";
-import { failedInside, refused } from "./judged-failure.js";
-import { saysResponsesOnly } from "./passages.js";
-import { redact } from "../upstream/redact.js";
-import type { HeaderLines } from "../http/header-lines.js";
+import type { AdmittedCall } from "./admitted-call.js";
+import { type AttemptFailure, refusesUsageOption, unusable } from "./attempt-failure.js";
+import type { CallPlan } from "./call-plan.js";
+import type { Passage } from "./passages.js";
+import { requestFor } from "./provider-request.js";
+import { ProviderTask } from "./provider-task.js";
 import type { Relay, StreamSource } from "./relay.js";
-import {
-  eventsHead,
-  isEvents,
-  readReplyHead,
-  type ReplyHead,
-  translatedHead,
-} from "./reply-head.js";
-import { beginsLikeEvents, beginsLikeJson, isMarkup, withoutMark } from "./reply-look.js";
-import { isJson, isReadWhole, isReply } from "./expected-reply.js";
+import { filesMissing, ReplyFiles } from "./reply-files.js";
+import type { ReplyHead } from "./reply-head.js";
+import { RoundTrip } from "./round-trip.js";
+import type { RoundTripListener } from "./round-trip-options.js";
+import { asArray, bodyFor, type TargetBody } from "./target-body.js";
+import type { CallThing } from "./thing.js";
+import type { TrialsListener } from "./trials-listener.js";
+import { toldInside } from "./trip-failure.js";
 
-/** `tokens` as the provider counted them; undefined if it did not. */
-interface WholeReply {
-  readonly head: ReplyHead;
-  readonly body: Buffer;
-  readonly tokens: TokenUsage | undefined;
+/** Ways of asking that one key may refuse. */
+const OTHERWISE_MAX = 3;
+
+/** Decides what follows an attempt that came to nothing, of which nothing has gone to the caller. */
+export interface AttemptListener {
+  /** The key did not serve the call. */
+  onFailed(lease: Lease, failure: AttemptFailure): void;
+  /** What the call asks for cannot be said in the provider's language. */
+  onUntranslatable(lease: Lease, fault: Fault): void;
 }
 
-const DONE: FollowUp = { kind: "DONE" };
-const NO_FILES: readonly Buffer[] = [];
-const NOTHING_SAID: UpstreamFailure = {
-  kind: "CUT",
-  detail: "the stream ended before it said anything",
-};
+export interface AttemptOptions {
+  readonly call: AdmittedCall;
+  readonly thing: CallThing;
+  readonly lease: Lease;
+  /** Hears that it came to nothing. */
+  readonly trials: AttemptListener;
+  /** Hears of everything else: the reply, or what ends the call. */
+  readonly listener: TrialsListener;
+}
 
-/** One try: takes the provider's reply and tells its listener what it amounts to. */
-export class Attempt implements UpstreamHandler, DecoderListener {
-  readonly options: AttemptOptions;
-  /** Set right after the send, unless the attempt was over by then. */
-  flight: Flight | undefined;
-  /** The provider said that its task came to nothing. */
-  taskFailed = false;
-  /** Null until a head has come. */
-  httpStatus: number | null = null;
-  #head: ReplyHead | undefined;
-  #relay: Relay | undefined;
-  readonly #body: CollectedReply;
-  #decoder: Decoder | undefined;
-  /** Runs until an error reply is judged without the rest of its body. */
-  #patience: Timer | undefined;
-  #over = false;
+/**
+ * One provider key that was leased for a call, and what comes of it. Its secret is opened, the call is put into the
+ * provider's words and sent. Mostly that is one round trip; there are more where the provider wants to be asked in
+ * another way, and where it works in tasks.
+ */
+export class Attempt implements RoundTripListener {
+  readonly #options: AttemptOptions;
+  /** With the request's body; undefined once nothing more will be asked. */
+  #plan: CallPlan | undefined;
+  /** The last one. */
+  #trip: RoundTrip | undefined;
+  /** How often the key was asked in another way. */
+  #otherwise = 0;
+  /** What the provider has begun for this call. */
+  #task: ProviderTask | undefined;
+  /** What the reply names and the answer has to hold. */
+  #files: ReplyFiles | undefined;
 
-  constructor(options: AttemptOptions) {
-    this.options = options;
-    this.#body = new CollectedReply(options.context.bodyRoom, options.holder);
+  constructor(options: AttemptOptions, plan: CallPlan) {
+    this.#options = options;
+    this.#plan = plan;
   }
 
-  /** Gives the attempt up from our side; its listener hears nothing more. */
-  abort(): void {
-    this.#over = true;
-    this.#patience?.cancel();
-    this.#decoder?.destroy();
-    this.flight?.abort();
-    this.#body.clear();
+  /** Null before a head came. */
+  get httpStatus(): number | null {
+    return this.#trip?.httpStatus ?? null;
   }
 
-  onHead(httpStatus: number, raw: HeaderLines): void {
+  /** Opens the secret, which is synchronous but for a key's first call, and sends the call. */
+  begin(): void {
+    const { call, lease } = this.#options;
+    const { upstream, secrets } = call.context;
+    call.book.openLease(lease);
+    let secret: Secret | Promise<Secret>;
     try {
-      this.#takeHead(httpStatus, raw);
+      const { url } = upstream.target(lease.target.provider.baseUrl);
+      secret = secrets.open(lease.providerKey, url.origin);
     } catch (thrown) {
-      this.#bug(thrown);
+      this.#unusable(toFault(thrown));
+      return;
     }
+    if (secret instanceof Promise) this.#sendWhenOpen(secret);
+    else this.#send(secret);
   }
 
-  onData(chunk: Buffer): boolean {
-    if (this.#over) return true;
-    return this.#decoder === undefined ? this.onDecoded(chunk) : this.#decoder.write(chunk);
+  #sendWhenOpen(opening: Promise<Secret>): void {
+    const send = (secret: Secret): void => {
+      try {
+        this.#send(secret);
+      } catch (thrown) {
+        this.onBug(thrown);
+      }
+    };
+    opening.then(send, (thrown: unknown) => {
+      this.#unusable(toFault(thrown));
+    });
   }
 
-  onDecoded(chunk: Buffer): boolean {
-    if (this.#over) return true;
+  /** A row that cannot be opened, or an address that is not allowed, must not stop other keys. A locked vault stops all. */
+  #unusable(fault: Fault): void {
+    if (this.#plan === undefined) return;
+    const { call, lease, listener } = this.#options;
+    const { context, id, book } = call;
+    const elsewhere = fault.code === "secret_unreadable" || fault.code === "base_url_not_allowed";
+    const failure = unusable(fault.publicMessage, elsewhere);
+    const providerKey = lease.providerKey.id;
+    context.logger.warn({ call: id, providerKey, err: fault }, "provider key cannot be used");
+    if (fault.code === "secret_unreadable") context.pool.markUnreadable(providerKey);
+    if (elsewhere) {
+      this.#fail(failure);
+      return;
+    }
+    book.closeLease(failure);
+    listener.onBlocked(fault);
+  }
+
+  /** Asks the provider what the call asks, as far as is known by now in which way it wants to be asked. */
+  #send(secret: Secret): void {
+    const plan = this.#plan;
+    if (plan === undefined) return;
+    const { call, lease } = this.#options;
+    const { context, match, query } = call;
+    const { upstream, passages } = context;
+    const { target } = lease;
+    const { endpoint } = match;
+    const passage = passages.to(endpoint, target, plan.streamed);
+    if (passage === undefined) throw new Error("a target was leased that cannot serve the call");
+    const body = this.#bodyFor(plan, passage);
+    if (body === undefined) return;
+    const { translation, usageAsked } = body;
+    const trip = new RoundTrip({
+      call,
+      lease,
+      secret,
+      passage,
+      endpoint,
+      translation,
+      usageAsked,
+      streamed: plan.streamed,
+      asksEvents: plan.streamed && (translation !== undefined || !asArray(endpoint, query)),
+      listener: this,
+    });
+    this.#trip = trip;
+    const request = requestFor(trip.options, plan, body.bytes);
+    trip.flight = upstream.send(upstream.target(target.provider.baseUrl), request, trip);
+  }
+
+  /** Undefined for what cannot be said to this provider, which ends the attempt. */
+  #bodyFor(plan: CallPlan, passage: Passage): TargetBody | undefined {
+    const { call, lease, trials, listener } = this.#options;
+    const { context, id, book } = call;
     try {
-      return this.#takeData(chunk);
+      const body = bodyFor(call, plan, lease.target, passage);
+      const dropped = body.translation?.dropped ?? [];
+      if (dropped.length > 0) context.logger.debug({ call: id, dropped }, "lost in translation");
+      return body;
     } catch (thrown) {
-      this.#bug(thrown);
-      return true;
+      const fault = toFault(thrown);
+      const detail = fault.publicMessage;
+      book.closeLease({ outcome: "CALLER_ABORTED", httpStatus: null, retryAfterMs: null, detail });
+      if (fault.code === "untranslatable") trials.onUntranslatable(lease, fault);
+      else listener.onBlocked(fault);
+      return undefined;
     }
   }
 
-  onWritable(): void {
-    this.flight?.resume();
+  /** Gives up what is under way. */
+  abort(outcome: AttemptOutcome, detail: string): void {
+    const { httpStatus } = this;
+    this.settle();
+    this.#trip?.abort();
+    this.#options.call.book.closeLease({ outcome, httpStatus, retryAfterMs: null, detail });
   }
 
-  onUndecodable(): void {
-    if (this.#over) return;
-    this.flight?.abort();
-    this.onFail({ kind: "PROTOCOL", detail: "the compressed reply could not be unpacked" });
+  /** Nothing more will be asked, and a long stream must not hold its request in memory. */
+  settle(): void {
+    this.#plan = undefined;
+    this.#task?.leave();
+    this.#files?.leave();
+    this.#trip?.flight?.forgetRequest();
   }
 
-  #bug(thrown: unknown): void {
-    this.#over = true;
-    this.#body.clear();
-    this.options.listener.onBug(thrown);
+  /** A stream that had begun said that the call failed: the key hears of it as of any failure. */
+  failedInside(error: string): void {
+    if (this.#trip === undefined) return;
+    this.#options.call.book.closeLease(toldInside(this.#trip.options, error));
   }
 
-  #takeHead(httpStatus: number, raw: HeaderLines): void {
-    const { dropLimits, translation, streamed, context } = this.options;
-    const { limits, clock } = context;
-    const head = readReplyHead(httpStatus, raw, dropLimits);
-    this.#head = head;
-    this.httpStatus = httpStatus;
-    if (httpStatus >= 300 && httpStatus < 400) {
-      this.#refuse(redirected(httpStatus));
-      return;
-    }
-    if (head.contentEncoding !== "" && head.contentEncoding !== "identity") {
-      if (!isDecodable(head.contentEncoding)) {
-        this.#refuseUnread(head, this.#garbage("a reply in an encoding that was not asked for"));
-        return;
-      }
-      this.#decoder = new Decoder(head.contentEncoding, this);
-      // It counts the packed bytes; how many plain ones there are is not known.
-      head.contentLength = undefined;
-    }
-    if (httpStatus >= 400) {
-      this.#patience = clock.setTimer(() => {
-        this.#judge(head);
-      }, limits.errorReplyTimeoutMs);
-    } else if (isMarkup(head) && !this.options.endpoint.download) {
-      this.#refuse(this.#garbage("a web page instead of a reply"));
-    } else if (translation !== undefined && isEvents(head) && !streamed) {
-      this.#refuse(this.#garbage("a stream that was not asked for"));
-    } else if (!isReadWhole(head, this.options, limits.wholeReplyBytesMax)) {
-      this.#relayOf(head);
-      // The relay has what of it is to be sent.
-      this.#head = undefined;
+  #fail(failure: AttemptFailure): void {
+    const { call, lease, trials } = this.#options;
+    call.book.closeLease(failure);
+    this.settle();
+    trials.onFailed(lease, failure);
+  }
+
+  // What a round trip tells.
+
+  onRefused(trip: RoundTrip, failure: AttemptFailure): void {
+    const { call, listener } = this.#options;
+    if (call.book.closed || this.#plan === undefined) return;
+    try {
+      listener.onStreamDropped();
+      if (this.#task?.asksAgain(trip, failure) === true) return;
+      if (this.#asksOtherwise(trip, failure)) return;
+      this.#fail(failure);
+    } catch (thrown) {
+      this.onBug(thrown);
     }
   }
 
-  #takeData(chunk: Buffer): boolean {
-    if (this.#relay !== undefined) return this.#relay.push(chunk);
-    const head = this.#head;
-    if (head === undefined) return true;
-    const { translation, context } = this.options;
-    const { limits } = context;
-    const hasRoom = this.#body.push(chunk);
-    if (head.httpStatus >= 400) {
-      if (this.#body.bytes > limits.errorReplyBytesMax) {
-        this.#judge(head);
-      }
-      return true;
-    }
-    if (this.#body.bytes === chunk.length && this.options.streamed && !beginsLikeJson(chunk)) {
-      return this.#startOther(head, chunk);
-    }
-    const isSmall = this.#body.bytes <= limits.wholeReplyBytesMax;
-    if (isSmall && hasRoom) return true;
-    if (translation === undefined) return this.#startRelay(head);
-    if (isSmall) throw noRoom();
-    this.#refuse(this.#garbage("a reply that is too large to translate"));
-    return true;
-  }
-
-  onEnd(): void {
-    if (this.#decoder === undefined) this.onDecodedEnd();
-    else this.#decoder.end();
-  }
-
-  onDecodedEnd(): void {
-    if (this.#over) return;
-    if (this.#relay !== undefined) {
-      this.#endStream(this.#relay);
-      return;
-    }
-    const head = this.#head;
-    if (head === undefined) return;
-    if (head.httpStatus >= 400) {
-      this.#judge(head);
-      return;
-    }
-    const body = withoutMark(this.#body.whole());
-    if (isJson(head, this.options) && !isReply(body, this.options)) {
-      this.#refuse(this.#garbage("a reply that is no JSON"));
+  /** A provider that does not know the option which we added, or the form, is asked again in another way. */
+  #asksOtherwise({ options }: RoundTrip, failure: AttemptFailure): boolean {
+    const { call, lease } = this.#options;
+    const { usageOption, passages } = call.context;
+    if (this.#otherwise >= OTHERWISE_MAX) return false;
+    this.#otherwise++;
+    if (options.usageAsked && refusesUsageOption(failure)) {
+      usageOption.refusedBy(lease.target.provider);
     } else {
-      this.#giveReply(head, body);
+      const asked = options.passage.form;
+      if (!passages.learn(options.endpoint, lease.target, { asked, failure })) return false;
     }
-  }
-
-  /** A whole reply says that the call failed. Where the request is at fault, the caller reads why. */
-  #refuseReply(head: ReplyHead, body: Buffer, error: string): void {
-    const failure = this.failedInside(error);
-    const httpStatus = failure.httpStatus ?? head.httpStatus;
-    const text = redact(body.toString("utf8"), this.options.secret);
-    const isRequests = failure.outcome === "REQUEST_REFUSED";
-    const reply = isRequests ? this.#refusal({ ...head, httpStatus }, text) : undefined;
-    this.#refuse({ ...failure, reply });
-  }
-
-  #endStream(relay: Relay): void {
-    this.#flush(relay, true);
-    if (this.#over) return;
-    if (!relay.headSent && !relay.isComplete) {
-      this.#refuse(notServed(NOTHING_SAID, this.httpStatus));
-      return;
-    }
-    this.#over = true;
-    this.options.listener.onStreamEnd(this);
-  }
-
-  #giveReply(head: ReplyHead, body: Buffer): void {
-    const { listener, passage, translation } = this.options;
-    const { codec, form } = passage;
-    try {
-      const tokens = codec.replyUsage(body);
-      const error = codec.replyFailure(body, form, tokens !== undefined);
-      if (error !== undefined) {
-        this.#refuseReply(head, body, error);
-        return;
-      }
-      const next = translation?.followUp?.(body) ?? DONE;
-      if (next.kind === "FAILED") {
-        this.#refuse(this.#failedTask(head, next.httpStatus, next.message));
-        return;
-      }
-      if (next.kind === "DONE") {
-        if (this.options.asksEvents) this.#giveEvents({ head, body, tokens });
-        else this.#giveAnswer({ head, body, tokens }, NO_FILES);
-        return;
-      }
-      this.#over = true;
-      this.#body.clear();
-      if (next.kind === "ASK") listener.onFollowUp(this, next.path);
-      else {
-        listener.onFiles(this, next.urls, (files) => {
-          this.#giveAnswer({ head, body, tokens }, files);
-        });
-      }
-    } catch (thrown) {
-      this.#bug(thrown);
-    }
-  }
-
-  /** A whole reply where a stream was asked for becomes one. */
-  #giveEvents(reply: WholeReply): void {
-    const { passage, translation } = this.options;
-    const events = replyEvents(reply.body, passage.form);
-    if (events !== undefined) {
-      this.#body.clear();
-      const relay = this.#relayOf(eventsHead(reply.head));
-      relay.push(events);
-      this.#endStream(relay);
-    } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
-    else this.#refuse(this.#garbage("no stream"));
-  }
-
-  #giveAnswer(reply: WholeReply, files: readonly Buffer[]): void {
-    const { head, body, tokens } = reply;
-    const { listener, passage, translation, endpoint, context, id } = this.options;
-    try {
-      const answer = translation === undefined ? body : translation.reply(body, files);
-      this.#over = true;
-      if (endpoint.form !== "OTHER")
-        context.traces?.answered(id, () => passage.codec.replyFacts(body));
-      listener.onReply(this, this.#callerHead(head), answer, tokens);
-      this.#body.clear();
-    } catch (thrown) {
-      const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
-      if (this.#over) this.#bug(thrown);
-      else if (isReplys) {
-        this.#refuse(this.failedInside(JSON.stringify({ error: thrown.publicMessage })));
-      } else this.#bug(thrown);
-    }
-  }
-
-  /** The head as the caller gets it. */
-  #callerHead(head: ReplyHead): ReplyHead {
-    const { translation, endpoint, id } = this.options;
-    return translation === undefined
-      ? head
-      : translatedHead(head, {
-          contentType: translation.contentType,
-          dialect: endpoint.dialect,
-          id,
-        });
-  }
-
-  #source(head: ReplyHead): StreamSource {
-    const { passage, translation, usageAsked } = this.options;
-    const events = isEvents(head);
-    const strip = usageAsked && events ? new UsageStripper() : undefined;
-    const { codec, form } = passage;
-    const tap = this.#decoder ?? this.flight;
-    const edit = translation?.stream() ?? strip;
-    return { codec, form, events, edit, tap, unpacker: this.#decoder };
-  }
-
-  onFail(failure: UpstreamFailure): void {
-    if (this.#over) return;
-    if (this.#relay !== undefined) this.#flush(this.#relay, false);
-    if (this.#isOver()) return;
-    if (this.#relay?.headSent === true) {
-      this.#over = true;
-      this.options.listener.onStreamCut(this, failure);
-      return;
-    }
-    this.#refuseUnread(this.#head, notServed(failure, this.httpStatus));
-  }
-
-  /** The rest of the reply cannot be read. An error reply is judged all the same, with what has come of it. */
-  #refuseUnread(head: ReplyHead | undefined, failure: AttemptFailure): void {
-    if (head !== undefined && head.httpStatus >= 400) this.#judge(head);
-    else this.#refuse(failure);
-  }
-
-  /** Passes on what has come before the end, which may show that the stream opened with an error. */
-  #flush(relay: Relay, isWhole: boolean): void {
-    try {
-      if (isWhole) relay.flushLast();
-      else relay.flush();
-    } catch (thrown) {
-      this.#bug(thrown);
-    }
-  }
-
-  /** Asked after a step that may have ended this attempt. */
-  #isOver(): boolean {
-    return this.#over;
-  }
-
-  /** The first events of a stream said that the call failed. False where neither another key nor another way of asking would help. */
-  refuseOpening(error: string): boolean {
-    const failure = this.failedInside(error);
-    const isRefused = failure.elsewhere || this.#mayAskOtherwise(failure);
-    if (isRefused) this.#refuse(failure);
-    return isRefused;
-  }
-
-  #mayAskOtherwise(failure: AttemptFailure): boolean {
-    if (saysResponsesOnly(failure)) return this.options.passage.form === "CHAT";
-    return this.options.usageAsked && refusesUsageOption(failure);
-  }
-
-  #relayOf(head: ReplyHead): Relay {
-    const source = this.#source(head);
-    this.#relay = this.options.listener.onStream(this, this.#callerHead(head), source);
-    return this.#relay;
-  }
-
-  /** The head says nothing of a stream, but the body is no JSON: it is a stream all the same, or anything else. */
-  #startOther(head: ReplyHead, begin: Buffer): boolean {
-    if (beginsLikeEvents(begin)) return this.#startRelay(eventsHead(head));
-    if (this.options.translation === undefined) return this.#startRelay(head);
-    this.#refuse(this.#garbage("no stream"));
+    this.#send(options.secret);
     return true;
   }
 
-  /** What has come goes on, and the rest as it comes. */
-  #startRelay(head: ReplyHead): boolean {
-    const relay = this.#relayOf(head);
-    const begin = this.#body.whole();
-    this.#body.clear();
-    return relay.push(begin);
+  onFollowUp(trip: RoundTrip, path: string): void {
+    const { listener } = this.#options;
+    this.#task = new ProviderTask({
+      call: this.#options.call,
+      path,
+      onAsked: (question) => {
+        this.#trip = question;
+      },
+      onTooLong: (failure) => {
+        listener.onExhausted(failure, undefined);
+      },
+      onBug: (thrown) => {
+        listener.onBug(thrown);
+      },
+    });
+    this.#task.askLater(trip);
   }
 
-  #judge(head: ReplyHead): void {
-    if (this.#over) return;
-    try {
-      const text = redact(withoutMark(this.#body.whole()).toString("utf8"), this.options.secret);
-      const nowMs = this.options.context.clock.now();
-      this.#refuse(refused(head, text, nowMs, () => this.#refusal(head, text)));
-    } catch (thrown) {
-      this.#bug(thrown);
-    }
+  onFiles(trip: RoundTrip, urls: readonly string[], use: (files: readonly Buffer[]) => void): void {
+    const { call, listener } = this.#options;
+    this.#files = new ReplyFiles({
+      call,
+      urls,
+      onFetched: use,
+      onFailed: (reason) => {
+        // The key has done its part, and no other would do better.
+        const { httpStatus } = trip;
+        call.book.closeLease({ outcome: "OK", httpStatus, retryAfterMs: null, detail: reason });
+        listener.onBlocked(filesMissing(reason));
+      },
+      onBug: (thrown) => {
+        listener.onBug(thrown);
+      },
+    });
+    this.#files.next();
   }
 
-  /** The provider's own refusal, as the caller can read it. */
-  #refusal(head: ReplyHead, text: string): AttemptFailure["reply"] {
-    const { translation } = this.options;
-    const httpStatus = callersStatus(head.httpStatus);
-    const body = translation === undefined ? text : translation.error(httpStatus, text);
-    return { head: { ...this.#callerHead(head), httpStatus }, body };
+  onReply(trip: RoundTrip, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
+    const { call, lease, thing, listener } = this.#options;
+    const { passage, translation } = trip.options;
+    call.context.passages.prove(passage, lease.target);
+    if (translation === undefined) thing.learnReply(trip, body);
+    thing.learnUpload(trip, head);
+    const { namesResults } = call.match.endpoint;
+    listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
   }
 
-  #garbage(what: string): AttemptFailure {
-    return garbage(what, this.httpStatus);
+  onStream(trip: RoundTrip, head: ReplyHead, source: StreamSource): Relay {
+    const { thing, listener } = this.#options;
+    thing.learnUpload(trip, head);
+    return listener.onStream(head, source);
   }
 
-  /** What it means that the provider told an error inside its reply; `error` as `toldError` makes it. */
-  failedInside(error: string): AttemptFailure {
-    return failedInside(redact(error, this.options.secret), this.options.context.clock.now());
+  onStreamEnd(trip: RoundTrip): void {
+    this.#learnStream(trip);
+    this.#options.listener.onStreamEnd();
   }
 
-  #failedTask(head: ReplyHead, httpStatus: number, message: string): AttemptFailure {
-    this.taskFailed = true;
-    const detail = redact(message, this.options.secret).slice(0, DETAIL_CHARS_MAX);
-    const reply = this.#refusal({ ...head, httpStatus }, JSON.stringify({ message: detail }));
-    return failedTask(detail, httpStatus, reply);
+  onStreamCut(trip: RoundTrip, failure: UpstreamFailure): void {
+    this.#learnStream(trip);
+    this.#options.listener.onStreamCut(failure);
   }
 
-  #refuse(failure: AttemptFailure): void {
-    this.abort();
-    this.options.listener.onRefused(this, failure);
+  #learnStream(trip: RoundTrip): void {
+    if (trip.options.translation === undefined) this.#options.thing.learnStream(trip);
+  }
+
+  onBug(thrown: unknown): void {
+    this.#options.listener.onBug(thrown);
   }
 }

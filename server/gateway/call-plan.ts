@@ -1,23 +1,16 @@
-import { hash } from "node:crypto";
 import { bounded } from "../core/bytes.js";
 import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { allowedRoute } from "../catalog/allowlist.js";
-import type { StreamForm } from "../dialect/codec.js";
-import { NAMED } from "../dialect/kept-ids.js";
-import { mayNameKept, withKeptItems } from "../dialect/translate/kept-items.js";
-import { withoutForeignThoughts } from "../dialect/translate/foreign-thoughts.js";
-import type { CallInput, WayBack, Translator } from "../dialect/translate/translator.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
-import type { Passage, Passages } from "./passages.js";
+import type { Passages } from "./passages.js";
 import type { Router } from "./ports.js";
 import { type BodyHead, headOfForm, headOfJson, headOfResource, NO_BODY } from "./body-head.js";
 import type { GatewayLimits } from "./limits.js";
 import { modelsAgain, modelsBeside, modelsOfBatch } from "./named-models.js";
 import { refuseInPool } from "./pool-things.js";
-import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { RequestHead } from "./request-head.js";
 
 /** So much of a model's name is said again where it is refused. */
@@ -191,81 +184,4 @@ function asIsFirst(
 function affinityOf(principal: Principal, head: RequestHead, own: string): string {
   const session = head.session === "" ? own : head.session;
   return session === "" ? "" : `${principal.clientKey.id}:${session}`;
-}
-
-/** For providers, who learn nothing of callers by it. The id of the response before is another with each turn. */
-function sessionOf({ affinity, bodyHead }: CallPlan): string | undefined {
-  const { from } = bodyHead;
-  if (affinity === "" || (from !== "" && affinity.endsWith(from))) return undefined;
-  return hash("sha256", affinity, "base64url");
-}
-
-/** The body for one target: the caller's own bytes, but for what must differ, or their translation. */
-export interface TargetBody {
-  readonly bytes: Buffer;
-  /** The stream's usage was asked for by us, so the caller must not see it. */
-  readonly usageAsked: boolean;
-  /** The way back; undefined where nothing is translated. */
-  readonly translation: WayBack | undefined;
-}
-
-export interface BodyInput {
-  readonly plan: CallPlan;
-  readonly match: Match;
-  readonly passage: Passage;
-  readonly target: RouteTarget;
-  /** The provider understands `stream_options`. */
-  readonly asksUsage: boolean;
-  /** What a translator wants to know of the call; asked for when something is translated, or may go on from that. */
-  readonly call: () => CallInput;
-}
-
-/** Makes the body for a target. Throws Fault `untranslatable` with the name of what cannot be said there. */
-export function bodyFor(input: BodyInput): TargetBody {
-  const { plan, match, passage, target, asksUsage, call } = input;
-  if (passage.translator !== undefined) return translatedBody(input, passage.translator);
-  const { bodyHead } = plan;
-  const usageAsked =
-    asksUsage && match.endpoint.asksUsage && plan.streamed && !bodyHead.usageDecided;
-  let bytes = plan.body;
-  const rename = target.upstreamModel !== plan.modelAsked;
-  if (rename && bodyHead.modelSpan !== undefined) {
-    bytes = replaceModel(bytes, bodyHead, target.upstreamModel);
-  } else if (rename && match.endpoint.model === "PATH" && match.endpoint.form === "OTHER") {
-    bytes = renameInside(bytes, plan.modelAsked, target.upstreamModel);
-  }
-  if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
-  const form = requestForm(match.endpoint);
-  if (form === "RESPONSES" && mayNameKept(bytes)) bytes = withKeptItems(bytes, call().memory);
-  bytes = withoutForeignThoughts(bytes, form);
-  return { bytes, usageAsked, translation: undefined };
-}
-
-/** What only counts tokens, or compacts, is asked as what would be made of them. */
-function requestForm({ names, form }: Endpoint): StreamForm {
-  if (names === NAMED.responses) return "RESPONSES";
-  return names === NAMED.messages ? "MESSAGES" : form;
-}
-
-function translatedBody(input: BodyInput, translator: Translator): TargetBody {
-  const { plan, passage, target, asksUsage, call } = input;
-  const { body: bytes, ...translation } = translator.request(
-    plan.body,
-    {
-      model: target.upstreamModel,
-      maxOutput: target.maxOutput,
-      providerSlug: target.provider.slug,
-      asksUsage,
-      session: sessionOf(plan),
-    },
-    call(),
-  );
-  const usageAsked = asksUsage && plan.streamed && passage.form === "CHAT";
-  return { bytes, usageAsked, translation };
-}
-
-/** Gemini's callers get a stream as one JSON array unless they ask for events. */
-export function asArray(endpoint: Endpoint, query: string): boolean {
-  if (endpoint.form !== "GENERATE" || endpoint.streams !== "ALWAYS") return false;
-  return new URLSearchParams(query).get("alt") !== "sse";
 }

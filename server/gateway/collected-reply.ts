@@ -1,20 +1,28 @@
 import type { Holder } from "../core/client-key.js";
 import type { FairRoom } from "../core/fair-room.js";
 import { Pieces } from "../core/pieces.js";
+import type { ReplyHead } from "./reply-head.js";
 
 /** So much of each is not counted, which most do not exceed. */
 const UNCOUNTED_BYTES = 16 * 1024;
 
 /** A reply that is collected before it goes on. It takes of the room for bodies until it is let go. */
 export class CollectedReply {
+  readonly head: ReplyHead;
   readonly #room: FairRoom;
   readonly #holder: Holder;
   readonly #pieces = new Pieces();
   #countedBytes = 0;
 
-  constructor(room: FairRoom, holder: Holder) {
+  constructor(head: ReplyHead, room: FairRoom, holder: Holder) {
+    this.head = head;
     this.#room = room;
     this.#holder = holder;
+  }
+
+  /** It says why the provider does not serve the call. */
+  get isRefusal(): boolean {
+    return this.head.httpStatus >= 400;
   }
 
   get bytes(): number {

@@ -152,8 +152,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const { context, id, match, head, query, ip, connection } = this.#options;
     const book = this.#book;
     const origin = match.endpoint.uploads ? callersOrigin(head, connection) : undefined;
-    const parts = { context, id, match, head, query, ip, origin, principal, book, listener: this };
-    this.#trials = new Trials(parts, plan);
+    const call = { context, id, match, head, query, ip, origin, principal, book };
+    this.#trials = new Trials(call, plan, this);
     this.#trials.next();
   }
 
@@ -199,17 +199,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     return this.#relay;
   }
 
-  onAttemptFailed(): void {
+  onStreamDropped(): void {
     this.#relay = undefined;
     this.#context.streamRoom.delete(this);
-  }
-
-  onOpeningError(error: string): boolean {
-    const relay = this.#relay;
-    this.#relay = undefined;
-    if (this.#trials?.refuseOpening(error) === true) return true;
-    this.#relay = relay;
-    return false;
   }
 
   onFirstByte(): void {

@@ -1,7 +1,7 @@
 import type { WayBack } from "../dialect/translate/translator.js";
 import type { Endpoint } from "./endpoints.js";
-import { isEvents, type ReplyHead } from "./reply-head.js";
-import { looksLikeJson, looksLikeScalar } from "./reply-look.js";
+import { isEvents, type ReplyHead, translatedHead } from "./reply-head.js";
+import { isMarkup, looksLikeJson, looksLikeScalar } from "./reply-look.js";
 
 /** What reply a call is to bring. */
 export interface Expected {
@@ -12,6 +12,14 @@ export interface Expected {
   readonly streamed: boolean;
   /** The provider was asked for server-sent events, as opposed to a whole reply or a stream in JSON. */
   readonly asksEvents: boolean;
+}
+
+/** What a head announces that cannot be the reply, in words; undefined if it may be. */
+export function unfit(head: ReplyHead, expected: Expected): string | undefined {
+  const { endpoint, translation, streamed } = expected;
+  if (isMarkup(head) && !endpoint.download) return "a web page instead of a reply";
+  const isSurprise = translation !== undefined && isEvents(head) && !streamed;
+  return isSurprise ? "a stream that was not asked for" : undefined;
 }
 
 /** Events and media are passed on as they come; a JSON answer is looked at first. */
@@ -35,4 +43,12 @@ export function isReply(body: Buffer, { translation, endpoint }: Expected): bool
   if (looksLikeJson(body)) return true;
   if (endpoint.form !== "OTHER" || translation !== undefined) return false;
   return body.length === 0 ? endpoint.model === "NONE" : looksLikeScalar(body);
+}
+
+/** A provider's head as the caller of the call `id` gets it. */
+export function headForCaller(head: ReplyHead, expected: Expected, id: string): ReplyHead {
+  const { translation, endpoint } = expected;
+  if (translation === undefined) return head;
+  const { contentType } = translation;
+  return translatedHead(head, { contentType, dialect: endpoint.dialect, id });
 }

@@ -1,10 +1,9 @@
 import type { AttemptOutcome } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
-import { Attempt } from "./attempt.js";
+import type { AdmittedCall } from "./admitted-call.js";
 import type { AttemptFailure } from "./attempt-failure.js";
-import { followUpRequest } from "./attempt-request.js";
-import type { CallBook } from "./call-book.js";
-import type { GatewayContext } from "./context.js";
+import { followUpRequest } from "./provider-request.js";
+import { RoundTrip } from "./round-trip.js";
 
 /** Questions about one task that may fail in a row. */
 const FAILURES_MAX = 5;
@@ -26,12 +25,11 @@ const TOO_LONG: AttemptFailure = {
 };
 
 export interface ProviderTaskOptions {
-  readonly context: GatewayContext;
-  readonly book: CallBook;
+  readonly call: AdmittedCall;
   /** Where to ask, as the provider said. */
   readonly path: string;
   /** Another question is on its way. */
-  readonly onAsked: (attempt: Attempt) => void;
+  readonly onAsked: (question: RoundTrip) => void;
   /** The lease has ended with it. */
   readonly onTooLong: (failure: AttemptFailure) => void;
   readonly onBug: (thrown: unknown) => void;
@@ -48,12 +46,13 @@ export class ProviderTask {
 
   constructor(options: ProviderTaskOptions) {
     this.#options = options;
-    options.book.mayBeBilled = true;
+    options.call.book.mayBeBilled = true;
   }
 
-  /** Asks in a while, in the way of the attempt before. */
-  askLater(before: Attempt): void {
-    const { context, onBug } = this.#options;
+  /** Asks in a while, in the way of the round trip before. */
+  askLater(before: RoundTrip): void {
+    const { call, onBug } = this.#options;
+    const { context } = call;
     this.#timer = context.clock.setTimer(() => {
       try {
         this.#ask(before);
@@ -67,12 +66,14 @@ export class ProviderTask {
    * Asks once more after a question that failed, for the task goes on and has cost money; false when that is
    * pointless.
    */
-  asksAgain(attempt: Attempt, failure: AttemptFailure): boolean {
-    if (attempt.taskFailed) this.#options.book.mayBeBilled = false;
-    if (attempt.taskFailed || this.#failures >= FAILURES_MAX) return false;
-    if (REFUSALS.has(failure.outcome)) return false;
+  asksAgain(question: RoundTrip, failure: AttemptFailure): boolean {
+    if (failure.ofTask === true) {
+      this.#options.call.book.mayBeBilled = false;
+      return false;
+    }
+    if (this.#failures >= FAILURES_MAX || REFUSALS.has(failure.outcome)) return false;
     this.#failures++;
-    this.askLater(attempt);
+    this.askLater(question);
     return true;
   }
 
@@ -81,19 +82,19 @@ export class ProviderTask {
     this.#timer?.cancel();
   }
 
-  #ask(before: Attempt): void {
-    const { context, book, path, onAsked, onTooLong } = this.#options;
-    const { upstream, paths, limits } = context;
-    const { lease, secret, holder } = before.options;
-    const { target } = lease;
+  #ask(before: RoundTrip): void {
+    const { call, path, onAsked, onTooLong } = this.#options;
+    const { context, book } = call;
+    const { upstream, limits } = context;
     if (book.elapsedMs() > limits.wholeHeadTimeoutMs) {
       book.closeLease(TOO_LONG);
       onTooLong(TOO_LONG);
       return;
     }
-    const attempt = new Attempt(before.options);
-    onAsked(attempt);
-    const request = followUpRequest(path, { target, secret, paths, limits, holder });
-    attempt.flight = upstream.send(upstream.target(target.provider.baseUrl), request, attempt);
+    const question = new RoundTrip(before.options);
+    onAsked(question);
+    const { baseUrl } = before.options.lease.target.provider;
+    const request = followUpRequest(before.options, path);
+    question.flight = upstream.send(upstream.target(baseUrl), request, question);
   }
 }

@@ -17,11 +17,6 @@ const HELD_STEP_BYTES = 16 * 1024;
 
 /** What a relay tells of the stream that goes through it. */
 export interface RelayListener {
-  /**
-   * The first events say that the call failed, and nothing has gone to the caller. `error` as `StreamWatch.failure`
-   * tells it. Answers true when it is tried elsewhere, so that nothing of this stream may go on.
-   */
-  onOpeningError(error: string): boolean;
   /** The first bytes are about to go to the caller. */
   onFirstByte(): void;
   /** What goes to the caller is the beginning of a reply, and no error. */
@@ -45,6 +40,17 @@ export interface StreamSource {
   readonly tap: { pause(): void; resume(): void } | undefined;
   /** Undefined where it comes plain. */
   readonly unpacker: { readonly keptBytes: number } | undefined;
+  /** Where it comes from. */
+  readonly trip: StreamOrigin;
+}
+
+/** Hears of a stream that opens with an error, as long as nothing has gone to the caller. */
+export interface StreamOrigin {
+  /**
+   * The first events say that the call failed; `error` as `StreamWatch.failure` tells it. Answers true when it is
+   * tried elsewhere, so that nothing of this stream may go on.
+   */
+  refuseOpening(error: string): boolean;
 }
 
 export interface RelayOptions {
@@ -257,13 +263,13 @@ export class Relay {
   }
 
   #passOn(events: Buffer): void {
-    const { source, listener } = this.#options;
+    const { source } = this.#options;
     this.#watch.push(events);
     this.#readBytes += events.length;
     const out = source.edit === undefined ? events : source.edit.push(events);
     const failure = source.edit?.failure;
     if (!this.#headSent && failure?.opening === true) {
-      this.#closed = listener.onOpeningError(failure.error);
+      this.#closed = source.trip.refuseOpening(failure.error);
       if (this.#closed) return;
     }
     if (out.length === 0 && !this.#watch.finished) return;
@@ -297,10 +303,10 @@ export class Relay {
   }
 
   #isRefused(events: Buffer): boolean {
-    const { source, listener } = this.#options;
+    const { source } = this.#options;
     const watch = source.codec.watch(source.form, source.events);
     watch.push(events);
-    this.#closed = listener.onOpeningError(watch.failure() ?? "");
+    this.#closed = source.trip.refuseOpening(watch.failure() ?? "");
     return this.#closed;
   }
 

@@ -1,4 +1,3 @@
-import type { Holder } from "../core/client-key.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { Pieces } from "../core/pieces.js";
@@ -7,7 +6,7 @@ import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import type { UpstreamTarget } from "../upstream/upstream.js";
-import type { CallBook } from "./call-book.js";
+import type { AdmittedCall } from "./admitted-call.js";
 import type { GatewayContext } from "./context.js";
 import { readReplyHead } from "./reply-head.js";
 
@@ -19,11 +18,7 @@ const NOT_MEDIA = "something else came";
 const NOT_ALLOWED = "their address is not allowed here";
 
 export interface ReplyFilesOptions {
-  readonly context: GatewayContext;
-  /** Of the call. */
-  readonly id: string;
-  readonly holder: Holder;
-  readonly book: CallBook;
+  readonly call: AdmittedCall;
   /** Where the provider says that they are. */
   readonly urls: readonly string[];
   /** All of them, in the order of `urls`; they count as held until `leave`, for what is made of them does. */
@@ -51,7 +46,7 @@ export class ReplyFiles implements UpstreamHandler {
 
   constructor(options: ReplyFilesOptions) {
     this.#options = options;
-    options.book.mayBeBilled = true;
+    options.call.book.mayBeBilled = true;
   }
 
   /** Fetches the next of them; with none left, all are here. */
@@ -73,7 +68,7 @@ export class ReplyFiles implements UpstreamHandler {
     this.#over = true;
     this.#timer?.cancel();
     this.#flight?.abort();
-    this.#context.bodyRoom.give(this.#options.holder, this.#bytes);
+    this.#context.bodyRoom.give(this.#options.call.principal, this.#bytes);
     this.#files.length = 0;
     this.#file.clear();
   }
@@ -92,7 +87,7 @@ export class ReplyFiles implements UpstreamHandler {
       this.#giveUp("they are too large");
       return true;
     }
-    if (!bodyRoom.mayTake(this.#options.holder, chunk.length)) {
+    if (!bodyRoom.mayTake(this.#options.call.principal, chunk.length)) {
       this.#giveUp("too much is held in memory now; try again shortly");
       return true;
     }
@@ -118,12 +113,12 @@ export class ReplyFiles implements UpstreamHandler {
   }
 
   get #context(): GatewayContext {
-    return this.#options.context;
+    return this.#options.call.context;
   }
 
   /** However slowly they come: the caller waits for all of them. */
   #isTooLate(): boolean {
-    const { context, book } = this.#options;
+    const { context, book } = this.#options.call;
     if (book.elapsedMs() <= context.limits.wholeHeadTimeoutMs) return false;
     this.#giveUp("it took too long");
     return true;
@@ -143,7 +138,7 @@ export class ReplyFiles implements UpstreamHandler {
       headers: new HeaderBlock("accept: */*\r\naccept-encoding: identity\r\n"),
       body: null,
       headTimeoutMs: limits.streamHeadTimeoutMs,
-      holder: this.#options.holder,
+      holder: this.#options.call.principal,
     } as const;
     this.#flight = upstream.send(target, request, this);
   }
@@ -163,7 +158,7 @@ export class ReplyFiles implements UpstreamHandler {
     if (this.#over) return;
     const { bodyRoom, clock, limits } = this.#context;
     this.#flight?.abort();
-    bodyRoom.give(this.#options.holder, this.#file.bytes);
+    bodyRoom.give(this.#options.call.principal, this.#file.bytes);
     this.#bytes -= this.#file.bytes;
     this.#file.clear();
     if (++this.#tries >= TRIES_MAX) {
@@ -176,7 +171,7 @@ export class ReplyFiles implements UpstreamHandler {
   }
 
   #giveUp(reason: string): void {
-    const { context, id } = this.#options;
+    const { context, id } = this.#options.call;
     this.leave();
     context.logger.warn({ call: id, reason }, "files of a reply could not be fetched");
     this.#options.onFailed(reason);

@@ -1,31 +1,16 @@
-import type { Principal } from "../core/client-key.js";
 import { containerId, keptIds, namedIn, responseId } from "../dialect/kept-ids.js";
 import { redact } from "../upstream/redact.js";
-import type { Attempt } from "./attempt.js";
+import type { AdmittedCall } from "./admitted-call.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { CallPlan } from "./call-plan.js";
-import type { GatewayContext } from "./context.js";
 import type { Keeps } from "./endpoints.js";
-import type { Match } from "./match.js";
-import type { Relay } from "./relay.js";
 import type { ReplyHead } from "./reply-head.js";
+import type { RoundTrip } from "./round-trip.js";
 import { uploadIn, uploadQuery } from "./uploads.js";
-
-/** The call whose thing it is. */
-interface Call {
-  readonly context: Pick<GatewayContext, "homes" | "uploads" | "paths">;
-  readonly match: Match;
-  readonly query: string;
-  /** Where it comes from. */
-  readonly ip: string;
-  /** How the caller reaches this server, where that matters; undefined if it is not known. */
-  readonly origin: string | undefined;
-  readonly principal: Principal;
-}
 
 /** What a call is about in a provider's account, if anything, and what it leaves there. */
 export class CallThing {
-  readonly #call: Call;
+  readonly #call: AdmittedCall;
   /** Empty for none. */
   #id: string;
   /** What the reply names lives on in the provider's account. */
@@ -33,7 +18,7 @@ export class CallThing {
   /** Its home said that it has no such thing, so other keys are asked. */
   #isLookedFor = false;
 
-  constructor(call: Call, plan: CallPlan) {
+  constructor(call: AdmittedCall, plan: CallPlan) {
     this.#call = call;
     this.#id = thingOf(call, plan);
     this.#keeps = isKept(call.match.endpoint.keeps, plan.bodyHead.store);
@@ -57,41 +42,42 @@ export class CallThing {
   }
 
   /** A whole reply came that was not translated. (What a translated call goes on from is kept in this server.) */
-  learnReply(attempt: Attempt, body: Buffer): void {
-    const { form } = attempt.options.passage;
+  learnReply(trip: RoundTrip, body: Buffer): void {
+    const { form } = trip.options.passage;
     const { dialect } = this.#call.match.endpoint;
     if (this.#keeps) {
-      this.#learn(attempt, form === "OTHER" ? keptIds(body, dialect) : [responseId(body)]);
+      this.#learn(trip, form === "OTHER" ? keptIds(body, dialect) : [responseId(body)]);
     }
     const made = form === "MESSAGES" ? containerId(body) : "";
-    this.#learn(attempt, [this.#id, made]);
+    this.#learn(trip, [this.#id, made]);
   }
 
   /** A stream ended, or was cut and may still be asked for. */
-  learnStream(attempt: Attempt, relay: Relay | undefined): void {
+  learnStream(trip: RoundTrip): void {
+    const { relay } = trip;
     const kept = this.#keeps ? (relay?.watch.keptId ?? "") : "";
     const made = relay?.watch.madeIn?.() ?? "";
-    this.#learn(attempt, [kept, made, relay?.begun === true ? this.#id : ""]);
+    this.#learn(trip, [kept, made, relay?.begun === true ? this.#id : ""]);
   }
 
   /** An upload that has begun goes on through this server, and with the same key. */
-  learnUpload(attempt: Attempt, { uploadUrl, forward }: ReplyHead): void {
+  learnUpload(trip: RoundTrip, { uploadUrl, forward }: ReplyHead): void {
     const { context, match, principal, ip, origin } = this.#call;
     if (uploadUrl === "" || !match.endpoint.uploads || origin === undefined) return;
-    const { lease, secret } = attempt.options;
+    const { lease, secret } = trip.options;
     const { path } = match.endpoint;
     const at = context.paths.of(lease.target.provider, path, "", "");
     const query = uploadQuery(redact(uploadUrl, secret), at);
     if (query === undefined) return;
     const upload = uploadIn(query);
     context.uploads.begin(upload, { principal, ip });
-    this.#learn(attempt, [upload]);
+    this.#learn(trip, [upload]);
     forward.add("x-goog-upload-url", `${origin}${path}?${query}`);
   }
 
-  #learn(attempt: Attempt, ids: readonly string[]): void {
+  #learn(trip: RoundTrip, ids: readonly string[]): void {
     const { context, principal } = this.#call;
-    context.homes.learn(principal, ids, attempt.options.lease.providerKey.id);
+    context.homes.learn(principal, ids, trip.options.lease.providerKey.id);
   }
 }
 
@@ -103,7 +89,10 @@ function isKept(keeps: Keeps, store: boolean | undefined): boolean {
  * The id of what a call is about: what its path names, the upload that it continues, the thing after which a page of a
  * list begins, what it goes on from, or what else its body names. Of several the first whose home is known.
  */
-function thingOf({ match, query, principal, context }: Call, { bodyHead, body }: CallPlan): string {
+function thingOf(
+  { match, query, principal, context }: AdmittedCall,
+  { bodyHead, body }: CallPlan,
+): string {
   const { endpoint, id } = match;
   if (id !== "") return endpoint.idPrefix + id;
   // So it is on nearly every server; then there is nothing to look for.

@@ -1,0 +1,99 @@
+import { HeaderBlock } from "../http/header-block.js";
+import { addAuth } from "../upstream/auth.js";
+import type { UpstreamRequest } from "../upstream/flight.js";
+import { queryWithoutKey } from "./admit.js";
+import type { AdmittedCall } from "./admitted-call.js";
+import type { CallPlan } from "./call-plan.js";
+import type { RequestHead } from "./request-head.js";
+import type { RoundTripOptions } from "./round-trip-options.js";
+
+/** Replies are looked into here. */
+const UNPACKED = "accept-encoding: identity\r\n";
+
+/** How the OpenAI-compatible side of another provider wants the key. */
+const COMPATIBLE = { authStyle: "BEARER", dialect: "OPENAI" } as const;
+
+/** What goes to the provider: the caller's own request but for its address, its credential and what must differ. */
+export function requestFor(trip: RoundTripOptions, plan: CallPlan, body: Buffer): UpstreamRequest {
+  const { call, lease, passage, secret } = trip;
+  const { head, match, principal, context } = call;
+  const { limits } = context;
+  const isTranslated = passage.translator !== undefined;
+  const headers = isTranslated
+    ? translatedHeaders(head, plan.streamed, passage.headers)
+    : ownHeaders(head, plan);
+  headers.addOwn(UNPACKED);
+  const auth = passage.compatible ? COMPATIBLE : lease.target.provider;
+  addAuth(headers, secret, auth, head.hasAnthropicVersion && !isTranslated);
+  return {
+    method: match.endpoint.method,
+    path: pathFor(trip, plan),
+    headers,
+    body: body.length === 0 ? null : body,
+    headTimeoutMs: plan.streamed ? limits.streamHeadTimeoutMs : limits.wholeHeadTimeoutMs,
+    holder: principal,
+  };
+}
+
+const JSON_TYPE = "application/json";
+const FORM_TYPE = /^(?:multipart\/|application\/x-www-form-urlencoded)/i;
+
+/** The caller's own. A body that was read as JSON here must not be read as a form there, whatever curl calls it. */
+function ownHeaders(head: RequestHead, plan: CallPlan): HeaderBlock {
+  const { contentType } = head;
+  const isForm = contentType !== JSON_TYPE && FORM_TYPE.test(contentType);
+  if (plan.bodyHead.modelForm === "PLAIN" || !isForm) return head.forward.copy();
+  const headers = new HeaderBlock(`content-type: ${JSON_TYPE}\r\n`);
+  for (const [name, value] of head.forward.pairs()) {
+    if (name !== "content-type") headers.add(name, value);
+  }
+  return headers;
+}
+
+/** Asks what became of a task that this call began; `path` as the provider said. */
+export function followUpRequest(trip: RoundTripOptions, path: string): UpstreamRequest {
+  const { call, lease, secret } = trip;
+  const { paths, limits } = call.context;
+  const { provider, upstreamModel } = lease.target;
+  const headers = new HeaderBlock(`accept: application/json\r\n${UNPACKED}`);
+  addAuth(headers, secret, provider, false);
+  return {
+    method: "GET",
+    path: paths.of(provider, path, upstreamModel, ""),
+    headers,
+    body: null,
+    headTimeoutMs: limits.streamHeadTimeoutMs,
+    holder: call.principal,
+  };
+}
+
+/** What a caller says of itself; all else in its head speaks of its own dialect. */
+const TRANSLATED_HEADERS: ReadonlySet<string> = new Set(["user-agent", "http-referer", "x-title"]);
+
+function translatedHeaders(head: RequestHead, streamed: boolean, added: string): HeaderBlock {
+  const headers = new HeaderBlock(added);
+  for (const [name, value] of head.forward.pairs()) {
+    if (TRANSLATED_HEADERS.has(name)) headers.add(name, value);
+  }
+  const accept = streamed ? "text/event-stream" : "application/json";
+  headers.addOwn(`content-type: application/json\r\naccept: ${accept}\r\n`);
+  return headers;
+}
+
+function pathFor({ call, lease, passage }: RoundTripOptions, plan: CallPlan): string {
+  const { provider, upstreamModel } = lease.target;
+  const query = passage.query ?? queryWithoutKey(call.query);
+  const model = upstreamModel === "" ? plan.modelAsked : upstreamModel;
+  const path = fill(passage.path, call, model);
+  return call.context.paths.of(provider, path, upstreamModel, query);
+}
+
+/** Puts the model that this target serves, and the ids that were asked for, into the row's path. */
+function fill(path: string, { match }: AdmittedCall, model: string): string {
+  if (!path.includes("{")) return path;
+  const { id, item } = match;
+  return path
+    .replace("{model}", encodeURIComponent(model))
+    .replace("{id}", id)
+    .replace("{item}", item);
+}

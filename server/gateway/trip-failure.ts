@@ -1,0 +1,63 @@
+import { redact } from "../upstream/redact.js";
+import {
+  type AttemptFailure,
+  callersStatus,
+  DETAIL_CHARS_MAX,
+  failedTask,
+} from "./attempt-failure.js";
+import { headForCaller } from "./expected-reply.js";
+import { failedInside, refused } from "./judged-failure.js";
+import type { ReplyHead } from "./reply-head.js";
+import { withoutMark } from "./reply-look.js";
+import type { RoundTripOptions } from "./round-trip-options.js";
+
+// What a provider says of its failure in one round trip: without the key's secret, and as the caller can read it.
+
+/** It refused over HTTP. `body` is what has come of its answer. */
+export function refusedOverHttp(
+  trip: RoundTripOptions,
+  head: ReplyHead,
+  body: Buffer,
+): AttemptFailure {
+  const text = redact(withoutMark(body).toString("utf8"), trip.secret);
+  return refused(head, text, trip.call.context.clock.now(), () => passedOn(trip, head, text));
+}
+
+/** It told an error inside its reply or stream; `error` as `toldError` makes it. */
+export function toldInside(trip: RoundTripOptions, error: string): AttemptFailure {
+  return failedInside(redact(error, trip.secret), trip.call.context.clock.now());
+}
+
+/** As `toldInside`, of a whole reply: where the request is at fault, the caller reads why. */
+export function refusedInside(
+  trip: RoundTripOptions,
+  head: ReplyHead,
+  body: Buffer,
+  error: string,
+): AttemptFailure {
+  const failure = toldInside(trip, error);
+  if (failure.outcome !== "REQUEST_REFUSED") return failure;
+  const httpStatus = failure.httpStatus ?? head.httpStatus;
+  const text = redact(body.toString("utf8"), trip.secret);
+  return { ...failure, reply: passedOn(trip, { ...head, httpStatus }, text) };
+}
+
+/** The task that it had begun came to nothing. */
+export function taskRefused(
+  trip: RoundTripOptions,
+  head: ReplyHead,
+  said: { readonly httpStatus: number; readonly message: string },
+): AttemptFailure {
+  const { httpStatus } = said;
+  const message = redact(said.message, trip.secret).slice(0, DETAIL_CHARS_MAX);
+  const reply = passedOn(trip, { ...head, httpStatus }, JSON.stringify({ message }));
+  return failedTask(message, httpStatus, reply);
+}
+
+/** The provider's own refusal, as the caller gets it. */
+function passedOn(trip: RoundTripOptions, head: ReplyHead, text: string): AttemptFailure["reply"] {
+  const { translation, call } = trip;
+  const httpStatus = callersStatus(head.httpStatus);
+  const body = translation === undefined ? text : translation.error(httpStatus, text);
+  return { head: { ...headForCaller(head, trip, call.id), httpStatus }, body };
+}
