@@ -5,7 +5,8 @@ import type { HeaderBlock } from "../http/header-block.js";
 import type { Endpoint } from "./endpoints.js";
 import type { GatewayLimits } from "./limits.js";
 import type { Ticket } from "./ports.js";
-import { Relay, type RelayListener, type StreamSource } from "./relay.js";
+import { Relay } from "./relay.js";
+import type { RelayListener, StreamSource } from "./relay-options.js";
 import {
   asksForPatience,
   jsonHeaders,
@@ -20,13 +21,13 @@ export interface AnswerOptions {
   readonly id: string;
   readonly endpoint: Endpoint;
   readonly limits: GatewayLimits;
+  /** Has the ticket once the call is admitted; its headers go on every answer from then on. */
+  readonly book: { readonly ticket: Ticket | undefined };
 }
 
 /** The ways in which one exchange answers its caller; exactly one of them is used. */
 export class Answer {
   readonly #options: AnswerOptions;
-  /** Set when the call is admitted; its headers go on every answer. */
-  ticket: Ticket | undefined;
 
   constructor(options: AnswerOptions) {
     this.#options = options;
@@ -40,7 +41,7 @@ export class Answer {
   fault(fault: Fault, httpStatus: number): void {
     const { turn, id, endpoint } = this.#options;
     const { dialect } = endpoint;
-    const headers = this.ticket?.headers ?? "";
+    const headers = this.#ticketLines();
     answerFault(turn, { fault, dialect, requestId: id, httpStatus, headers });
   }
 
@@ -48,7 +49,7 @@ export class Answer {
   own(body: string): void {
     const { turn, id } = this.#options;
     const headers = jsonHeaders(id);
-    headers.addOwn(this.ticket?.headers ?? "");
+    headers.addOwn(this.#ticketLines());
     turn.whole(200, headers, body);
   }
 
@@ -89,9 +90,13 @@ export class Answer {
     this.#options.turn.breakOff();
   }
 
+  #ticketLines(): string {
+    return this.#options.book.ticket?.headers ?? "";
+  }
+
   #headers(head: ReplyHead): HeaderBlock {
     const headers = head.forward.copy();
-    headers.addOwn(this.ticket?.headers ?? "");
+    headers.addOwn(this.#ticketLines());
     headers.addOwn(requestIdLine(this.#options.id));
     return headers;
   }

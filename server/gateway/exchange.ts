@@ -1,40 +1,52 @@
 import type { CallerConnection } from "../caller/caller-connection.js";
 import type { TurnListener } from "../caller/turn.js";
-import { bounded } from "../core/bytes.js";
 import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
-import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
-import { callerOf } from "./admit.js";
+import type { UpstreamFailure } from "../upstream/failure.js";
 import { Answer } from "./answer.js";
 import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
-import { bodyOfDeployment } from "./azure-scheme.js";
-import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
-import { type CallPlan, planCall, readAsked } from "./call-plan.js";
+import type { CallPlan } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
-import { countAnswer, estimateOf } from "./estimate.js";
+import { countAnswer } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
+import { Intake, type IntakeListener } from "./intake.js";
 import { faultOf } from "./last-word.js";
-import { notRecorded, OnRecord } from "./record-round.js";
-import type { Relay, RelayListener, StreamSource } from "./relay.js";
 import { problemOf } from "./own-answers.js";
-import { type HeldStream, heldTooMuch } from "./stream-room.js";
+import { notRecorded, OnRecord } from "./record-round.js";
+import type { Relay } from "./relay.js";
+import type { RelayListener, StreamSource } from "./relay-options.js";
 import type { ReplyHead } from "./reply-head.js";
+import { type HeldStream, heldTooMuch } from "./stream-room.js";
 import { Trials } from "./trials.js";
-import { callersOrigin } from "./uploads.js";
 import type { TrialsListener } from "./trials-listener.js";
+import { callersOrigin } from "./uploads.js";
 
-const NO_BYTES = Buffer.alloc(0);
+/** How far a call has come, on which depends in what way it can still end. */
+type Stage =
+  /** Nothing of an answer has left: its caller can be told anything. */
+  | "OPEN"
+  /** The head of a stream has left: what goes wrong can only be said inside of it. */
+  | "STREAMING"
+  /** Its record is made, and what the caller gets is decided. The last of it leaves once the record is written. */
+  | "CLOSED"
+  /** Closed, and all that it held has been given back. */
+  | "OVER";
 
 /**
- * One request from its head to its record, in one line: admit, read, plan, try until a provider key serves
- * it, pass the reply on. Whatever way it ends leads through `#finish`, which puts it on record before the
- * last byte leaves.
+ * One request with its answer, from its head to its record. It is taken in, provider keys are tried until one serves
+ * it, and the reply is passed on. Whatever way it ends leads through `#close`, which makes its one record before the
+ * last byte leaves, and then through `#giveBack`.
+ *
+ * It hears of everything that happens meanwhile: from the intake, the trials, the relay of a stream, the connection of
+ * the caller, and the server, which may stop it.
  */
-export class Exchange implements TrialsListener, RelayListener, TurnListener, Rostered, HeldStream {
+export class Exchange
+  implements IntakeListener, TrialsListener, RelayListener, TurnListener, Rostered, HeldStream
+{
   place = -1;
   /** The tick in which the server first saw it waiting, counted anew for each head of a stream; 0 before. */
   seenAt = 0;
@@ -42,15 +54,12 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   readonly #context: GatewayContext;
   readonly #book: CallBook;
   readonly #answer: Answer;
-  #reader: BodyReader | undefined;
+  readonly #intake: Intake;
   #trials: Trials | undefined;
+  /** Passes on the stream of the present attempt, if it has begun one. */
   #relay: Relay | undefined;
-  /** Gives up its place among the calls that wait for their turn; undefined when it has none. */
-  #leaveQueue: (() => void) | undefined;
   /** Set when the record is made. */
   #onRecord: OnRecord | undefined;
-  /** Whose place it has among the calls under way. */
-  #admitted: Principal | undefined;
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
@@ -59,7 +68,14 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#options = options;
     this.#context = context;
     this.#book = new CallBook(context, { id, endpoint, path, ip });
-    this.#answer = new Answer({ turn, id, endpoint, limits: context.limits });
+    this.#answer = new Answer({ turn, id, endpoint, limits: context.limits, book: this.#book });
+    this.#intake = new Intake(options, this.#book, this);
+  }
+
+  get #stage(): Stage {
+    if (this.#isOver) return "OVER";
+    if (this.#book.closed) return "CLOSED";
+    return this.#relay?.headSent === true ? "STREAMING" : "OPEN";
   }
 
   /** The connection that the call came on. */
@@ -80,72 +96,20 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
   // The way in.
 
   run(): void {
-    const { head, turn, connection } = this.#options;
-    const { limits, bodyRoom } = this.#context;
+    this.#intake.begin();
+  }
+
+  onRefused(fault: Fault): void {
+    this.#refuse(fault);
+  }
+
+  onAdmitted(plan: CallPlan, principal: Principal): void {
     try {
-      this.#book.principal = callerOf(this.#context, this.#options);
-      connection.holder = this.#book.principal;
-      if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
+      if (plan.countedHere) this.#answerCount(plan.body.length);
+      else this.#try(plan, principal);
     } catch (thrown) {
-      this.#refuse(toFault(thrown));
-      return;
+      this.onBug(thrown);
     }
-    if (head.contentLength === undefined && !head.chunked) {
-      this.#onBody(NO_BYTES);
-      return;
-    }
-    this.#reader = new BodyReader(
-      { room: bodyRoom, holder: connection.holder, bytesMax: limits.bodyBytesMax },
-      (fault, body) => {
-        if (fault === undefined) this.#onBody(body);
-        else this.#refuse(fault);
-      },
-    );
-    turn.readBody(this.#reader);
-  }
-
-  #onBody(sent: Buffer): void {
-    const { principal } = this.#book;
-    if (this.#book.closed || principal === undefined) return;
-    this.#book.requestBytes = sent.length;
-    this.#guard(() => {
-      this.#leaveQueue = this.#context.admission.enter(principal, (fault) => {
-        this.#leaveQueue = undefined;
-        if (fault === undefined) this.#admit(principal, sent);
-        else this.#refuse(fault);
-      });
-      if (this.#leaveQueue === undefined) this.#admit(principal, sent);
-    });
-  }
-
-  #admit(principal: Principal, sent: Buffer): void {
-    const { match, head, query } = this.#options;
-    const context = this.#context;
-    const book = this.#book;
-    this.#admitted = principal;
-    this.#guard(() => {
-      const { deployment } = match;
-      const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
-      const { modelIdCharsMax } = context.limits;
-      const asked = readAsked(match, head, body);
-      // Before the route is looked for, so that a refused call is on record with what it asked for.
-      book.modelAsked = bounded(asked.model, modelIdCharsMax);
-      book.streamed = asked.streamed;
-      const plan = planCall({ asked, match, head, query, body, principal, context });
-      const estimate = estimateOf(context.sink, plan, { match, head });
-      const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
-      book.reserved = estimate;
-      book.ticket = ticket;
-      this.#answer.ticket = ticket;
-      context.records.begin(book.begun(principal), (fault) => {
-        if (book.closed) return;
-        this.#guard(() => {
-          if (fault !== undefined) throw fault;
-          if (plan.countedHere) this.#answerCount(body.length);
-          else this.#try(plan, principal);
-        });
-      });
-    });
   }
 
   #try(plan: CallPlan, principal: Principal): void {
@@ -159,38 +123,36 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
 
   #answerCount(requestBytes: number): void {
     const reply = countAnswer(this.#options.match.endpoint.dialect, requestBytes);
-    this.#answerOnRecord(
-      this.#finish(200, undefined, NOT_COUNTED, Buffer.byteLength(reply)),
-      () => {
-        this.#answer.own(reply);
-      },
-    );
-  }
-
-  /** The record comes before the reply: what a caller saw finish is never lost. */
-  #answerOnRecord(onRecord: OnRecord, answer: () => void): void {
-    onRecord.when((isRecorded) => {
-      this.#over();
-      this.#guard(() => {
-        if (isRecorded) answer();
-        else this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
-      });
+    const onRecord = this.#close(200, undefined, NOT_COUNTED, Buffer.byteLength(reply));
+    this.#answerOnRecord(onRecord, (isRecorded) => {
+      if (isRecorded) this.#answer.own(reply);
+      else this.#withhold();
     });
   }
 
-  // The way out.
+  // A whole reply.
 
   onReply(head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
     if (this.#book.closed) return;
-    this.#guard(() => {
+    try {
       this.#book.markFirstByte();
       const counted = this.#book.countedReply(body, tokens, this.#options.match.id);
-      const recorded = this.#finish(head.httpStatus, undefined, counted, body.length);
-      this.#answerOnRecord(recorded, () => {
-        this.#answer.whole(head, body);
+      const onRecord = this.#close(head.httpStatus, undefined, counted, body.length);
+      this.#answerOnRecord(onRecord, (isRecorded) => {
+        if (isRecorded) this.#answer.whole(head, body);
+        else this.#withhold();
       });
-    });
+    } catch (thrown) {
+      this.onBug(thrown);
+    }
   }
+
+  /** What a caller saw finish is never lost: a reply that could not be put on record stays here. */
+  #withhold(): void {
+    this.#answer.fault(notRecorded(), HTTP_STATUS.storage_unavailable);
+  }
+
+  // A stream.
 
   onStream(head: ReplyHead, source: StreamSource): Relay {
     // The head waits from now on, however long the call has been waiting for it.
@@ -204,10 +166,15 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#context.streamRoom.delete(this);
   }
 
+  /** Sends the head of a stream that has waited long enough for its first event. */
+  releaseHead(): void {
+    if (!this.#book.closed) this.#relay?.sendHead();
+  }
+
   onFirstByte(): void {
     this.#book.markFirstByte();
     this.#trials?.settle();
-    this.#reader?.release();
+    this.#intake.releaseBody();
   }
 
   onBegun(): void {
@@ -240,8 +207,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#book.takeLaterUsage(match.id);
     const error = relay.failure;
     if (error === undefined) {
-      const counted = this.#book.countedStream(relay);
-      return this.#finish(httpStatus, undefined, counted, bytes);
+      return this.#close(httpStatus, undefined, this.#book.countedStream(relay), bytes);
     }
     // The caller has it from the provider, in the provider's words.
     const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
@@ -250,22 +216,24 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     // Refused before anything was made, as an HTTP error would be.
     const isNothing = given === undefined && !relay.begun;
     const counted = isNothing ? NOT_COUNTED : this.#book.countedInPart(given, relay.textBytes());
-    return this.#finish(httpStatus, fault, counted, bytes);
+    return this.#close(httpStatus, fault, counted, bytes);
   }
 
   onStreamEnd(): void {
-    this.#guard(() => {
-      const complete = this.#relay?.end() !== false;
-      if (!complete) this.#cut("stream_cut", "CUT", "the stream ended before its last event");
-      this.#over();
-    });
+    try {
+      const isComplete = this.#relay?.end() !== false;
+      if (!isComplete) this.#cut("stream_cut", "CUT", "the stream ended before its last event");
+      this.#giveBack();
+    } catch (thrown) {
+      this.onBug(thrown);
+    }
   }
 
   onStreamCut(failure: UpstreamFailure): void {
     if (this.#book.closed) {
       // Complete and on record: only the connection ended badly after the last event.
       this.#answer.end();
-      this.#over();
+      this.#giveBack();
     } else if (failure.kind === "CALLER_STALLED") {
       this.callerLeft(true);
       this.#answer.breakOff();
@@ -279,9 +247,17 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     }
   }
 
-  /** Sends the head of a stream that has waited long enough for its first event. */
-  releaseHead(): void {
-    if (!this.#book.closed) this.#relay?.sendHead();
+  #cut(code: "stream_cut" | "upstream_timeout", outcome: AttemptOutcome, detail: string): void {
+    const fault = new Fault(code, "The provider's stream broke off before the reply was complete.");
+    this.#cutStream(fault, outcome, detail);
+  }
+
+  /** Ends a stream that has begun, and says why inside of it. */
+  #cutStream(fault: Fault, outcome: AttemptOutcome, detail: string): void {
+    const relay = this.#relay;
+    this.#breakOff(fault, outcome, detail).when(() => {
+      relay?.cut(problemOf(fault, this.#options.id));
+    });
   }
 
   // Ends without a reply.
@@ -302,11 +278,9 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       return;
     }
     const { head, body } = failure.reply;
-    this.#finish(head.httpStatus, fault, NOT_COUNTED, Buffer.byteLength(body)).when(() => {
-      this.#over();
-      this.#guard(() => {
-        this.#answer.whole(head, body, fault.retryAfterSeconds);
-      });
+    const onRecord = this.#close(head.httpStatus, fault, NOT_COUNTED, Buffer.byteLength(body));
+    this.#answerOnRecord(onRecord, () => {
+      this.#answer.whole(head, body, fault.retryAfterSeconds);
     });
   }
 
@@ -314,69 +288,47 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     this.#refuse(fault);
   }
 
+  /** A step of our own code threw: that fails this call and no other. */
   onBug(thrown: unknown): void {
-    this.#guard(() => {
-      throw thrown;
-    });
+    const fault = toFault(thrown);
+    this.#trials?.abort("CALLER_ABORTED", fault.publicMessage);
+    if (this.#stage === "OPEN") {
+      this.#refuse(fault);
+      return;
+    }
+    this.#context.logger.error({ call: this.#options.id, err: thrown }, "call failed");
+    this.#close(HTTP_STATUS[fault.code], fault, NOT_COUNTED, 0);
+    this.#giveBack();
+    this.#answer.breakOff();
   }
 
   /** The caller closed its connection, or left so much unread that it was closed: nothing may go on for it. */
   callerLeft(unread: boolean): void {
     if (this.#book.closed) {
       this.#trials?.abort("CALLER_ABORTED", "");
-      this.#over();
+      this.#giveBack();
       return;
     }
     const fault = unread
       ? new Fault("answer_unread", "The caller left its answer unread.")
       : new Fault("caller_aborted", "The caller closed the connection.");
-    this.#end(fault, "CALLER_ABORTED", fault.publicMessage);
+    this.#breakOff(fault, "CALLER_ABORTED", fault.publicMessage);
   }
 
   /** Ends the call now and tells the caller why, in the way that is still open. */
   stop(fault: Fault): void {
-    if (this.#book.closed) {
-      // The reply is complete and leaves as soon as it is on record.
-      if (!this.#answer.begun) return;
-      // Of a complete stream only the end is missing.
+    const stage = this.#stage;
+    if (stage === "OPEN") {
+      this.#trials?.abort("CALLER_ABORTED", fault.publicMessage);
+      this.#refuse(fault);
+    } else if (stage === "STREAMING") {
+      this.#cutStream(fault, "CALLER_ABORTED", fault.publicMessage);
+    } else if (this.#answer.begun) {
+      // Of a complete stream only the end is missing. A whole reply leaves as soon as it is on record.
       this.#trials?.abort("CALLER_ABORTED", "");
       this.#answer.end();
-      this.#over();
-      return;
+      this.#giveBack();
     }
-    const relay = this.#relay;
-    if (relay?.headSent === true) {
-      this.#end(fault, "CALLER_ABORTED", fault.publicMessage).when(() => {
-        relay.cut(problemOf(fault, this.#options.id));
-      });
-      return;
-    }
-    this.#trials?.abort("CALLER_ABORTED", fault.publicMessage);
-    this.#refuse(fault);
-  }
-
-  #cut(code: "stream_cut" | "upstream_timeout", outcome: AttemptOutcome, detail: string): void {
-    const fault = new Fault(code, "The provider's stream broke off before the reply was complete.");
-    const relay = this.#relay;
-    this.#end(fault, outcome, detail).when(() => {
-      relay?.cut(problemOf(fault, this.#options.id));
-    });
-  }
-
-  #end(fault: Fault, outcome: AttemptOutcome, detail: string): OnRecord {
-    const relay = this.#relay;
-    const begun = relay?.headSent === true;
-    const part = begun ? { given: relay.watch.usage(), textBytes: relay.textBytes() } : undefined;
-    const counted = this.#book.countedBroken(fault, part);
-    if (relay !== undefined) this.#book.awaitUsage(relay.watch.keptId, counted.tokens);
-    const told = begun ? this.#trials?.httpStatus : undefined;
-    this.#trials?.abort(outcome, detail);
-    const own = HTTP_STATUS[fault.code];
-    const httpStatus = own === HTTP_STATUS.caller_aborted ? own : (told ?? own);
-    const bytes = relay?.bytes ?? 0;
-    const onRecord = this.#finish(httpStatus, fault, counted, bytes);
-    this.#over();
-    return onRecord;
   }
 
   /** Answers with a fault and ends the exchange. */
@@ -385,29 +337,45 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     if (fault.code === "internal") {
       this.#context.logger.error({ call: this.#options.id, err: fault.cause }, "call failed");
     }
-    this.#finish(httpStatus, fault, NOT_COUNTED, 0).when(() => {
-      this.#over();
-      this.#guard(() => {
-        this.#answer.fault(fault, httpStatus);
-      });
+    const onRecord = this.#close(httpStatus, fault, NOT_COUNTED, 0);
+    this.#answerOnRecord(onRecord, () => {
+      this.#answer.fault(fault, httpStatus);
     });
   }
 
-  /** Puts the call on record, once. */
-  #finish(
+  /** Ends what is under way, counting what has gone to the caller. What is still to be said there follows the record. */
+  #breakOff(fault: Fault, outcome: AttemptOutcome, detail: string): OnRecord {
+    const relay = this.#relay;
+    const isStreaming = relay?.headSent === true;
+    const part = isStreaming
+      ? { given: relay.watch.usage(), textBytes: relay.textBytes() }
+      : undefined;
+    const counted = this.#book.countedBroken(fault, part);
+    if (relay !== undefined) this.#book.awaitUsage(relay.watch.keptId, counted.tokens);
+    const told = isStreaming ? this.#trials?.httpStatus : undefined;
+    this.#trials?.abort(outcome, detail);
+    const own = HTTP_STATUS[fault.code];
+    const httpStatus = own === HTTP_STATUS.caller_aborted ? own : (told ?? own);
+    const onRecord = this.#close(httpStatus, fault, counted, relay?.bytes ?? 0);
+    this.#giveBack();
+    return onRecord;
+  }
+
+  // The end of every way.
+
+  /** Makes the call's record, once, and has it written. */
+  #close(
     httpStatus: number,
     fault: Fault | undefined,
     counted: Counted,
     responseBytes: number,
   ): OnRecord {
-    const before = this.#onRecord;
-    if (before !== undefined) return before;
+    if (this.#onRecord !== undefined) return this.#onRecord;
     // Of a body that broke off, what had come of it.
-    this.#book.requestBytes ||= this.#reader?.bytes ?? 0;
-    const upstreamStatus = this.#trials?.httpStatus ?? null;
+    this.#book.requestBytes ||= this.#intake.bytesRead;
     const { tokens, usageSource } = counted;
     const ending = { httpStatus, fault, tokens, usageSource, responseBytes };
-    const record = this.#book.close(ending, upstreamStatus);
+    const record = this.#book.close(ending, this.#trials?.httpStatus ?? null);
     const onRecord = new OnRecord(record === undefined ? true : undefined);
     this.#onRecord = onRecord;
     if (record !== undefined) {
@@ -421,13 +389,23 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     return onRecord;
   }
 
+  /** Gives the answer once the call is on record, or could not be. */
+  #answerOnRecord(onRecord: OnRecord, answer: (isRecorded: boolean) => void): void {
+    onRecord.when((isRecorded) => {
+      this.#giveBack();
+      try {
+        answer(isRecorded);
+      } catch (thrown) {
+        this.onBug(thrown);
+      }
+    });
+  }
+
   /** Nothing is left to do but to let the answer leave: gives back what the exchange holds, and says so once the call is on record. */
-  #over(): void {
+  #giveBack(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#leaveQueue?.();
-    if (this.#admitted !== undefined) this.#context.admission.leave(this.#admitted);
-    this.#reader?.release();
+    this.#intake.leave();
     this.#trials?.settle();
     this.#context.streamRoom.delete(this);
     const { onOver } = this.#options;
@@ -436,24 +414,6 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       this.#onRecord.when(() => {
         onOver(this);
       });
-    }
-  }
-
-  /** Runs a step; a fault in it, or a bug, fails this call and no other. */
-  #guard(step: () => void): void {
-    try {
-      step();
-    } catch (thrown) {
-      const fault = toFault(thrown);
-      this.#trials?.abort("CALLER_ABORTED", fault.publicMessage);
-      if (!this.#answer.begun && !this.#book.closed) {
-        this.#refuse(fault);
-        return;
-      }
-      this.#context.logger.error({ call: this.#options.id, err: thrown }, "call failed");
-      this.#finish(HTTP_STATUS[fault.code], fault, NOT_COUNTED, 0);
-      this.#over();
-      this.#answer.breakOff();
     }
   }
 }

@@ -1,98 +1,39 @@
 import type { Turn } from "../caller/turn.js";
-import type {
-  DialectCodec,
-  Opening,
-  Problem,
-  StreamEdit,
-  StreamForm,
-  StreamWatch,
-} from "../dialect/codec.js";
-import { Pieces } from "../core/pieces.js";
+import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
-import type { HeaderBlock } from "../http/header-block.js";
 import type { OnRecord } from "./record-round.js";
+import type { RelayOptions } from "./relay-options.js";
+import { StreamOpening } from "./stream-opening.js";
 
 /** Most streams hold less, and say nothing of it. */
 const HELD_STEP_BYTES = 16 * 1024;
 
-/** What a relay tells of the stream that goes through it. */
-export interface RelayListener {
-  /** The first bytes are about to go to the caller. */
-  onFirstByte(): void;
-  /** What goes to the caller is the beginning of a reply, and no error. */
-  onBegun(): void;
-  /** The last event is about to go to the caller: what must be on record first is recorded now. */
-  onLastEvent(): OnRecord;
-  /** So many bytes of the stream are held now, in steps. */
-  onHeld(bytes: number): void;
-  onBug(thrown: unknown): void;
-}
-
-/** A provider's stream, and what becomes of it on its way. */
-export interface StreamSource {
-  readonly codec: DialectCodec;
-  readonly form: StreamForm;
-  /** Server-sent events; otherwise any bytes. */
-  readonly events: boolean;
-  /** Undefined where every byte goes on as it is. */
-  readonly edit: StreamEdit | undefined;
-  /** Stops it and lets it flow again. */
-  readonly tap: { pause(): void; resume(): void } | undefined;
-  /** Undefined where it comes plain. */
-  readonly unpacker: { readonly keptBytes: number } | undefined;
-  /** Where it comes from. */
-  readonly trip: StreamOrigin;
-}
-
-/** Hears of a stream that opens with an error, as long as nothing has gone to the caller. */
-export interface StreamOrigin {
-  /**
-   * The first events say that the call failed; `error` as `StreamWatch.failure` tells it. Answers true when it is
-   * tried elsewhere, so that nothing of this stream may go on.
-   */
-  refuseOpening(error: string): boolean;
-}
-
-export interface RelayOptions {
-  readonly turn: Turn;
-  readonly httpStatus: number;
-  /** Let go when they are sent, for a stream may be long. */
-  readonly headers: HeaderBlock;
-  /** Of the caller's dialect. */
-  readonly codec: DialectCodec;
-  /** The caller gets server-sent events; otherwise any bytes. */
-  readonly events: boolean;
-  readonly eventBytesMax: number;
-  /** Bytes of the body as the head says, with which the caller has all of it; undefined where its end is marked. */
-  readonly length: number | undefined;
-  readonly source: StreamSource;
-  readonly listener: RelayListener;
-}
-
 /**
- * Passes one stream to the caller as it is read, with back-pressure. Its head waits for the first event that
- * says something of a reply, so that a stream which opens with an error can still be tried elsewhere, and head
- * and first events leave in one write.
+ * Passes one stream to the caller as it is read, with back-pressure. What is read goes this way:
+ *
+ * - the pieces of one tick are joined (`push`, `flush`);
+ * - the gate lets whole events through (`EventGate`);
+ * - the first of them are held until they say something, for a stream that opens with an error can still be tried
+ *   elsewhere (`StreamOpening`);
+ * - the watch looks at them, and the edit changes them where the caller speaks another language (`#passOn`);
+ * - they are written, the first with the head, the last once the call is on record.
  */
 export class Relay {
   readonly #options: RelayOptions;
   readonly #gate: EventGate | undefined;
   readonly #watch: StreamWatch;
-  #headSent = false;
-  /** Some of the reply has come, so that no more is held back. */
-  #opened = false;
-  /** What it opened with. */
-  #opening: Opening = "NOTHING";
-  #begun = false;
-  /** What has come and says nothing of a reply yet. */
-  readonly #held = new Pieces();
-  #ending: OnRecord | undefined;
+  readonly #opening: StreamOpening;
+  /** Read in this tick. */
   #pending: Buffer[] = [];
   #pendingBytes = 0;
-  /** The caller has more to read than it takes. */
-  #stalled = false;
+  #headSent = false;
+  #begun = false;
+  /** Set with the last event. */
+  #ending: OnRecord | undefined;
   /** Nothing goes on any more. */
   #closed = false;
+  /** The caller has more to read than it takes. */
+  #stalled = false;
   /** The last event went on without the blank line behind it. */
   #unclosed = false;
   #bytes = 0;
@@ -106,6 +47,7 @@ export class Relay {
     const { codec, form, events } = options.source;
     this.#gate = events ? new EventGate(options.eventBytesMax) : undefined;
     this.#watch = codec.watch(form, events);
+    this.#opening = new StreamOpening(this.#watch);
   }
 
   /** Body bytes that went to the caller. */
@@ -136,6 +78,8 @@ export class Relay {
     return this.#options.source.edit?.failure?.error ?? this.#watch.failure();
   }
 
+  // What is read.
+
   /**
    * Takes a piece of the body; false when the caller is slower than the provider, and the tap is opened later.
    * What one read brought in many pieces goes on as one, at the end of the tick.
@@ -157,29 +101,16 @@ export class Relay {
     }
   }
 
-  /** What is held changes with every read, and is told where that matters. */
-  #tellHeld(): void {
-    if (this.#closed) return;
-    const { edit, unpacker } = this.#options.source;
-    const ofGate = this.#gate?.heldBytes ?? 0;
-    const ofEdit = (edit?.keptBytes ?? 0) + (unpacker?.keptBytes ?? 0);
-    const bytes = ofGate + this.#held.bytes + this.#watch.keptBytes + ofEdit;
-    const steps = Math.floor(bytes / HELD_STEP_BYTES);
-    if (steps === this.#heldSteps) return;
-    this.#heldSteps = steps;
-    this.#options.listener.onHeld(steps * HELD_STEP_BYTES);
-  }
-
   /** Passes on what has come. */
   flush(): void {
     const pending = this.#pending;
     const first = pending[0];
     if (first === undefined) return;
-    const all = pending.length === 1 ? first : Buffer.concat(pending, this.#pendingBytes);
+    const read = pending.length === 1 ? first : Buffer.concat(pending, this.#pendingBytes);
     this.#pending = [];
     this.#pendingBytes = 0;
     if (this.#closed) return;
-    const events = this.#gate === undefined ? all : this.#gate.push(all);
+    const events = this.#gate === undefined ? read : this.#gate.push(read);
     if (events !== undefined) this.#pass(events);
   }
 
@@ -192,6 +123,121 @@ export class Relay {
     this.#pass(rest);
     this.#unclosed = true;
   }
+
+  /** What is held changes with every read, and is told where that matters. */
+  #tellHeld(): void {
+    if (this.#closed) return;
+    const { edit, unpacker } = this.#options.source;
+    const ofGate = this.#gate?.heldBytes ?? 0;
+    const ofEdit = (edit?.keptBytes ?? 0) + (unpacker?.keptBytes ?? 0);
+    const bytes = ofGate + this.#opening.heldBytes + this.#watch.keptBytes + ofEdit;
+    const steps = Math.floor(bytes / HELD_STEP_BYTES);
+    if (steps === this.#heldSteps) return;
+    this.#heldSteps = steps;
+    this.#options.listener.onHeld(steps * HELD_STEP_BYTES);
+  }
+
+  // What goes on.
+
+  #pass(events: Buffer): void {
+    if (this.#opening.isHolding) this.#passFirst(events);
+    else {
+      this.#opening.look(events);
+      this.#passOn(events);
+    }
+  }
+
+  #passFirst(events: Buffer): void {
+    const opening = this.#opening;
+    const isSaid = opening.hold(events);
+    const mayHold =
+      opening.heldBytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
+    if (!isSaid && mayHold) return;
+    const first = opening.release() ?? events;
+    if (opening.says === "ERROR" && this.#isRefused(first)) return;
+    this.#passOn(first);
+  }
+
+  /** The stream opens with an error. True if the call is tried elsewhere, and nothing of this stream goes on. */
+  #isRefused(events: Buffer): boolean {
+    const { codec, form, events: isEvents, trip } = this.#options.source;
+    const watch = codec.watch(form, isEvents);
+    watch.push(events);
+    this.#closed = trip.refuseOpening(watch.failure() ?? "");
+    return this.#closed;
+  }
+
+  #passOn(events: Buffer): void {
+    const { source, length, turn } = this.#options;
+    this.#watch.push(events);
+    this.#readBytes += events.length;
+    const out = source.edit === undefined ? events : source.edit.push(events);
+    if (!this.#headSent && this.#isRefusedByEdit()) return;
+    if (out.length === 0 && !this.#watch.finished) return;
+    this.#writeHead();
+    if (!this.#begun) this.#begin();
+    this.#bytes += out.length;
+    if (this.#watch.finished || this.#bytes === length) this.#writeLast(out);
+    else turn.write(out);
+  }
+
+  #writeLast(out: Buffer): void {
+    this.#onRecord((turn) => {
+      turn.write(out);
+    });
+  }
+
+  /** As `#isRefused`, where only a reader of the events can tell. */
+  #isRefusedByEdit(): boolean {
+    const { edit, trip } = this.#options.source;
+    const failure = edit?.failure;
+    if (failure?.opening !== true) return false;
+    this.#closed = trip.refuseOpening(failure.error);
+    return this.#closed;
+  }
+
+  /** Tells that a reply begins, once it does: what goes to the caller may as well be an error. */
+  #begin(): void {
+    const isError = this.#options.source.edit?.failure?.opening === true;
+    if (this.#opening.says !== "REPLY" || isError) return;
+    this.#begun = true;
+    this.#options.listener.onBegun();
+  }
+
+  /** Sends the head now, with what has been held back of the first events. */
+  sendHead(): void {
+    if (this.#headSent) return;
+    this.#writeHead();
+    this.#options.turn.flushHead();
+    // What it says is known: nothing of a reply.
+    const held = this.#opening.release();
+    if (held !== undefined) this.#passOn(held);
+  }
+
+  #writeHead(): void {
+    if (this.#headSent) return;
+    const { turn, httpStatus, headers, length, listener } = this.#options;
+    listener.onFirstByte();
+    turn.begin(httpStatus, headers, length);
+    this.#headSent = true;
+    headers.clear();
+  }
+
+  // Back-pressure.
+
+  /** The caller has more to read than it takes: nothing more is read until it is drained. */
+  full(): void {
+    this.#stalled = true;
+    this.#options.source.tap?.pause();
+  }
+
+  /** The caller takes more again. */
+  drained(): void {
+    this.#stalled = false;
+    this.#options.source.tap?.resume();
+  }
+
+  // The end.
 
   /** Of a stream that has ended: false when it broke off although its framing is whole. */
   get isComplete(): boolean {
@@ -215,15 +261,24 @@ export class Relay {
     return true;
   }
 
-  /** Sends the head now, with what has been held back of the first events. */
-  sendHead(): void {
-    if (this.#headSent) return;
-    this.#writeHead();
-    this.#options.turn.flushHead();
-    this.#opened = true;
-    // What it says is known: nothing of a reply.
-    const held = this.#takeHeld();
-    if (held !== undefined) this.#passOn(held);
+  /** What the last event brings goes to the caller once the call is on record: now, or in a moment and in order. */
+  #onRecord(send: (turn: Turn) => void): void {
+    this.#ending ??= this.#options.listener.onLastEvent();
+    const { turn } = this.#options;
+    this.#ending.when((isRecorded) => {
+      if (turn.over) return;
+      try {
+        if (isRecorded) send(turn);
+        else this.#breakOff();
+      } catch (thrown) {
+        this.#options.listener.onBug(thrown);
+      }
+    });
+  }
+
+  #breakOff(): void {
+    this.#closed = true;
+    this.#options.turn.breakOff();
   }
 
   /**
@@ -249,117 +304,6 @@ export class Relay {
     const { codec, source } = this.#options;
     const translated = source.edit?.errorEvents?.(problem);
     return translated ?? this.#watch.errorEvents?.(problem) ?? codec.streamError(problem);
-  }
-
-  #pass(read: Buffer): void {
-    const events = this.#opened ? this.#goOn(read) : this.#open(read);
-    if (events !== undefined) this.#passOn(events);
-  }
-
-  /** The head may have gone before the stream said anything. */
-  #goOn(read: Buffer): Buffer {
-    if (this.#opening === "NOTHING") this.#opening = this.#watch.opening(read);
-    return read;
-  }
-
-  #passOn(events: Buffer): void {
-    const { source } = this.#options;
-    this.#watch.push(events);
-    this.#readBytes += events.length;
-    const out = source.edit === undefined ? events : source.edit.push(events);
-    const failure = source.edit?.failure;
-    if (!this.#headSent && failure?.opening === true) {
-      this.#closed = source.trip.refuseOpening(failure.error);
-      if (this.#closed) return;
-    }
-    if (out.length === 0 && !this.#watch.finished) return;
-    this.#writeHead();
-    if (!this.#begun) this.#begin();
-    this.#bytes += out.length;
-    if (this.#watch.finished || this.#bytes === this.#options.length) {
-      this.#onRecord(() => {
-        this.#write(out);
-      });
-    } else this.#write(out);
-  }
-
-  /** What the stream opens with, once it goes on to the caller; undefined as long as it is held, or goes nowhere. */
-  #open(read: Buffer): Buffer | undefined {
-    const opening = this.#watch.opening(read);
-    this.#held.push(read);
-    const mayHold =
-      this.#held.bytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
-    if (opening === "NOTHING" && mayHold) return undefined;
-    this.#opened = true;
-    this.#opening = opening;
-    const events = this.#takeHeld() ?? read;
-    return opening === "ERROR" && this.#isRefused(events) ? undefined : events;
-  }
-
-  #begin(): void {
-    if (this.#opening !== "REPLY" || this.#options.source.edit?.failure?.opening === true) return;
-    this.#begun = true;
-    this.#options.listener.onBegun();
-  }
-
-  #isRefused(events: Buffer): boolean {
-    const { source } = this.#options;
-    const watch = source.codec.watch(source.form, source.events);
-    watch.push(events);
-    this.#closed = source.trip.refuseOpening(watch.failure() ?? "");
-    return this.#closed;
-  }
-
-  #takeHeld(): Buffer | undefined {
-    if (this.#held.bytes === 0) return undefined;
-    const held = this.#held.whole();
-    this.#held.clear();
-    return held;
-  }
-
-  #write(out: Buffer): void {
-    this.#options.turn.write(out);
-  }
-
-  /** The caller has more to read than it takes: nothing more is read until it is drained. */
-  full(): void {
-    this.#stalled = true;
-    this.#options.source.tap?.pause();
-  }
-
-  /** The caller takes more again. */
-  drained(): void {
-    this.#stalled = false;
-    this.#options.source.tap?.resume();
-  }
-
-  #writeHead(): void {
-    if (this.#headSent) return;
-    this.#headSent = true;
-    const { turn, httpStatus, headers, length, listener } = this.#options;
-    listener.onFirstByte();
-    turn.begin(httpStatus, headers, length);
-    headers.clear();
-  }
-
-  /** What the last event brings goes to the caller once the call is on record: now, or in a moment and in order. */
-  #onRecord(send: (turn: Turn) => void): void {
-    this.#ending ??= this.#options.listener.onLastEvent();
-    const { turn } = this.#options;
-    this.#ending.when((isRecorded) => {
-      if (turn.over) return;
-      try {
-        if (isRecorded) send(turn);
-        else this.#breakOff();
-      } catch (thrown) {
-        this.#options.listener.onBug(thrown);
-      }
-    });
-  }
-
-  #breakOff(): void {
-    this.#closed = true;
-    this.#options.turn.breakOff();
   }
 }
 

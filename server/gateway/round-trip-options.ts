@@ -6,7 +6,8 @@ import type { AdmittedCall } from "./admitted-call.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Expected } from "./expected-reply.js";
 import type { Passage } from "./passages.js";
-import type { Relay, StreamSource } from "./relay.js";
+import type { Relay } from "./relay.js";
+import type { StreamSource } from "./relay-options.js";
 import type { ReplyHead } from "./reply-head.js";
 import type { RoundTrip } from "./round-trip.js";
 

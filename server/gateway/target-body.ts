@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { RouteTarget } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import { NAMED } from "../dialect/kept-ids.js";
@@ -34,6 +35,7 @@ export function bodyFor(
     maxOutput: target.maxOutput,
     providerSlug: target.provider.slug,
     asksUsage,
+    session: sessionOf(plan),
   };
   const { body: bytes, ...translation } = translator.request(
     plan.body,
@@ -42,6 +44,13 @@ export function bodyFor(
   );
   const usageAsked = asksUsage && plan.streamed && passage.form === "CHAT";
   return { bytes, usageAsked, translation };
+}
+
+/** For providers, who learn nothing of callers by it. The id of the response before is another with each turn. */
+function sessionOf({ affinity, bodyHead }: CallPlan): string | undefined {
+  const { from } = bodyHead;
+  if (affinity === "" || (from !== "" && affinity.endsWith(from))) return undefined;
+  return hash("sha256", affinity, "base64url");
 }
 
 /** The caller's own bytes, edited where they have to be. */

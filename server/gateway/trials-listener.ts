@@ -2,7 +2,8 @@ import type { TokenUsage } from "../core/call.js";
 import type { Fault } from "../core/fault.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { AttemptFailure } from "./attempt-failure.js";
-import type { Relay, StreamSource } from "./relay.js";
+import type { Relay } from "./relay.js";
+import type { StreamSource } from "./relay-options.js";
 import type { ReplyHead } from "./reply-head.js";
 
 /**

@@ -1,0 +1,136 @@
+import { bounded } from "../core/bytes.js";
+import type { Principal } from "../core/client-key.js";
+import { type Fault, toFault } from "../core/fault.js";
+import { callerOf } from "./admit.js";
+import { bodyOfDeployment } from "./azure-scheme.js";
+import { BodyReader, tooLarge } from "./body.js";
+import type { CallBook } from "./call-book.js";
+import { type CallPlan, planCall, readAsked } from "./call-plan.js";
+import { estimateOf } from "./estimate.js";
+import type { ExchangeOptions } from "./exchange-options.js";
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** Hears what comes of taking a call in: one of both, once, unless the call has ended before. */
+export interface IntakeListener {
+  /** The call is on record as begun, and what it may use is set aside for it. */
+  onAdmitted(plan: CallPlan, principal: Principal): void;
+  onRefused(fault: Fault): void;
+}
+
+/**
+ * The way of a call into this server, step by step: who calls, the body, its turn among the calls under way, what it
+ * asks for and what may serve that, what is set aside for it, and the record that it has begun. What it learns is in
+ * the call's book.
+ */
+export class Intake {
+  readonly #options: ExchangeOptions;
+  readonly #book: CallBook;
+  readonly #listener: IntakeListener;
+  #reader: BodyReader | undefined;
+  /** Gives up its place among the calls that wait for their turn; undefined when it has none. */
+  #leaveQueue: (() => void) | undefined;
+  /** Whose place it has among the calls under way. */
+  #admitted: Principal | undefined;
+
+  constructor(options: ExchangeOptions, book: CallBook, listener: IntakeListener) {
+    this.#options = options;
+    this.#book = book;
+    this.#listener = listener;
+  }
+
+  /** Bytes of the body that have been read. */
+  get bytesRead(): number {
+    return this.#reader?.bytes ?? 0;
+  }
+
+  begin(): void {
+    const { context, head, turn, connection } = this.#options;
+    const { limits, bodyRoom } = context;
+    let principal: Principal;
+    try {
+      principal = callerOf(context, this.#options);
+      this.#book.principal = principal;
+      connection.holder = principal;
+      if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
+    } catch (thrown) {
+      this.#refuse(thrown);
+      return;
+    }
+    if (head.contentLength === undefined && !head.chunked) {
+      this.#takeTurn(principal, NO_BYTES);
+      return;
+    }
+    this.#reader = new BodyReader(
+      { room: bodyRoom, holder: principal, bytesMax: limits.bodyBytesMax },
+      (fault, body) => {
+        if (fault === undefined) this.#takeTurn(principal, body);
+        else this.#refuse(fault);
+      },
+    );
+    turn.readBody(this.#reader);
+  }
+
+  /** Waits, if need be, until one more call may be under way. */
+  #takeTurn(principal: Principal, body: Buffer): void {
+    if (this.#book.closed) return;
+    this.#book.requestBytes = body.length;
+    try {
+      this.#leaveQueue = this.#options.context.admission.enter(principal, (fault) => {
+        this.#leaveQueue = undefined;
+        if (fault === undefined) this.#admit(principal, body);
+        else this.#refuse(fault);
+      });
+    } catch (thrown) {
+      this.#refuse(thrown);
+      return;
+    }
+    if (this.#leaveQueue === undefined) this.#admit(principal, body);
+  }
+
+  #admit(principal: Principal, body: Buffer): void {
+    const { context, match, head } = this.#options;
+    const book = this.#book;
+    this.#admitted = principal;
+    try {
+      const plan = this.#plan(principal, body);
+      const estimate = estimateOf(context.sink, plan, { match, head });
+      book.ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
+      book.reserved = estimate;
+      context.records.begin(book.begun(principal), (fault) => {
+        if (book.closed) return;
+        if (fault === undefined) this.#listener.onAdmitted(plan, principal);
+        else this.#refuse(fault);
+      });
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
+  }
+
+  #plan(principal: Principal, sent: Buffer): CallPlan {
+    const { context, match, head, query } = this.#options;
+    const { deployment } = match;
+    const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
+    const asked = readAsked(match, head, body);
+    // Before the route is looked for, so that a refused call is on record with what it asked for.
+    this.#book.modelAsked = bounded(asked.model, context.limits.modelIdCharsMax);
+    this.#book.streamed = asked.streamed;
+    return planCall({ asked, match, head, query, body, principal, context });
+  }
+
+  #refuse(thrown: unknown): void {
+    this.#listener.onRefused(toFault(thrown));
+  }
+
+  /** The body is not needed any more. */
+  releaseBody(): void {
+    this.#reader?.release();
+  }
+
+  /** The call has ended: gives back what it takes of others' room. Called once. */
+  leave(): void {
+    this.#leaveQueue?.();
+    if (this.#admitted !== undefined) this.#options.context.admission.leave(this.#admitted);
+    this.releaseBody();
+  }
+}
