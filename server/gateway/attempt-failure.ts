@@ -125,12 +125,6 @@ function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
   }
 }
 
-/** The provider does not know the option that asks for a stream's usage. */
-export function refusesUsageOption(failure: AttemptFailure): boolean {
-  if (failure.httpStatus !== 400) return false;
-  return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
-}
-
 /** The same limit where a key is back after another time; a provider's answer that names its own would mislead. */
 export function backIn(failure: AttemptFailure, backMs: number): AttemptFailure {
   const { retryAfterMs, reply } = failure;

@@ -5,7 +5,8 @@ import type { Secret } from "../core/secret.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { AdmittedCall } from "./admitted-call.js";
-import { type AttemptFailure, refusesUsageOption, unusable } from "./attempt-failure.js";
+import { refusesSummaries, refusesUsage } from "./added-options.js";
+import { type AttemptFailure, unusable } from "./attempt-failure.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Passage } from "./passages.js";
 import { requestFor } from "./provider-request.js";
@@ -212,14 +213,16 @@ export class Attempt implements RoundTripListener {
     }
   }
 
-  /** A provider that does not know the option which we added, or the form, is asked again in another way. */
+  /** A provider that does not take an option which we added, or the form, is asked again in another way. */
   #asksOtherwise({ options }: RoundTrip, failure: AttemptFailure): boolean {
     const { call, lease } = this.#options;
-    const { usageOption, passages } = call.context;
+    const { usageOption, summaryOption, passages } = call.context;
     if (this.#otherwise >= OTHERWISE_MAX) return false;
     this.#otherwise++;
-    if (options.usageAsked && refusesUsageOption(failure)) {
+    if (options.usageAsked && refusesUsage(failure)) {
       usageOption.refusedBy(lease.target.provider);
+    } else if (refusesSummaries(options.passage, failure)) {
+      summaryOption.refusedBy(lease.target.provider);
     } else {
       const asked = options.passage.form;
       if (!passages.learn(options.endpoint, lease.target, { asked, failure })) return false;

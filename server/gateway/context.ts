@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.js";
 import { FairRoom } from "../core/fair-room.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
+import { AddedOption } from "./added-options.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { EndpointPaths } from "./endpoint-path.js";
@@ -49,7 +50,10 @@ export interface GatewayContext {
   readonly homes: Homes;
   readonly uploads: Uploads;
   readonly laterUsages: LaterUsages;
-  readonly usageOption: UsageOption;
+  /** `stream_options.include_usage`. */
+  readonly usageOption: AddedOption;
+  /** `reasoning.summary` of the Responses API. */
+  readonly summaryOption: AddedOption;
   readonly waitingRoom: WaitingRoom;
   /** What is counted of a call that its caller broke off; asked anew for each. */
   readonly abortedCalls: () => AbortedCalls;
@@ -110,7 +114,8 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),
     laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),
-    usageOption: new UsageOption(parts.asksUsage ?? (() => true)),
+    usageOption: new AddedOption(parts.asksUsage),
+    summaryOption: new AddedOption(),
   };
 }
 
@@ -139,25 +144,5 @@ export class WaitingRoom {
       then();
     }, waitMs);
     return leave;
-  }
-}
-
-/** Which providers understand `stream_options.include_usage`: all, but for those that have refused it or are named. */
-export class UsageOption {
-  readonly #allowed: (provider: Provider) => boolean;
-  readonly #refused = new Set<string>();
-
-  /** @param allowed false for providers that must never be asked. */
-  constructor(allowed: (provider: Provider) => boolean) {
-    this.#allowed = allowed;
-  }
-
-  asks(provider: Provider): boolean {
-    return !this.#refused.has(provider.id) && this.#allowed(provider);
-  }
-
-  /** The provider answered that it does not know the option. Until the next start it is not asked again. */
-  refusedBy(provider: Provider): void {
-    this.#refused.add(provider.id);
   }
 }

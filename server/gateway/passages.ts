@@ -47,7 +47,7 @@ const IMAGE_TASK: Passage = {
   compatible: false,
 };
 
-/** Models known to be served by OpenAI's Responses API alone. */
+/** Models known to be served by OpenAI's Responses API alone, or to call tools there alone. */
 const MODELS_MAX = 1_000;
 
 /**
@@ -59,6 +59,7 @@ export class Passages {
   readonly #withResponses = new Set<string>();
   readonly #withoutResponses = new Set<string>();
   readonly #responsesOnly = new Set<string>();
+  readonly #toolsWithoutThought = new Set<string>();
 
   /** Undefined where the target cannot serve the endpoint. */
   to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
@@ -87,14 +88,23 @@ export class Passages {
     { asked, failure }: { readonly asked: StreamForm; readonly failure: AttemptFailure },
   ): boolean {
     if (!endpoint.translates || target.provider.dialect !== "OPENAI") return false;
-    if (asked === "CHAT" && saysResponsesOnly(failure)) {
-      if (this.#responsesOnly.size < MODELS_MAX) this.#responsesOnly.add(modelAt(target));
+    if (isResponsesAdvised(endpoint, asked, failure)) {
+      const models = saysResponsesOnly(failure) ? this.#responsesOnly : this.#toolsWithoutThought;
+      const isNew = !models.has(modelAt(target));
+      if (models.size < MODELS_MAX) models.add(modelAt(target));
+      // Where the Responses API is not there, the same form is asked without thoughts.
+      if (isNew && models === this.#toolsWithoutThought) return true;
     } else if (asked === "RESPONSES" && saysNoSuchPath(failure)) {
       this.#responsesOnly.delete(modelAt(target));
       const { id } = target.provider;
       if (!this.#withResponses.has(id)) this.#withoutResponses.add(id);
     } else return false;
     return this.#formAt(endpoint, target) !== asked;
+  }
+
+  /** The model calls tools in chat completions only where it does not think; in the Responses API it does both. */
+  areToolsWithoutThought(target: RouteTarget): boolean {
+    return this.#toolsWithoutThought.has(modelAt(target));
   }
 
   /** A call was served: what it proves of a provider, no refusal can take back. */
@@ -110,7 +120,9 @@ export class Passages {
     // The model's word weighs more: it came from a provider that named the path.
     if (this.#responsesOnly.size > 0 && this.#responsesOnly.has(modelAt(target)))
       return "RESPONSES";
-    return own === "RESPONSES" && this.#withoutResponses.has(provider.id) ? "CHAT" : own;
+    if (this.#withoutResponses.has(provider.id)) return "CHAT";
+    const isTranslated = endpoint.form !== "CHAT";
+    return isTranslated && this.areToolsWithoutThought(target) ? "RESPONSES" : own;
   }
 }
 
@@ -118,8 +130,24 @@ export class Passages {
 const RESPONSES_ONLY =
   /^(?:HTTP 40[04]|error inside a reply): [^"'`“‘]{0,80}only (?:supported|available) in \/?v1\/responses/i;
 
-/** Asked in the other form, the same key may serve it. */
-export function saysResponsesOnly({ httpStatus, detail }: AttemptFailure): boolean {
+/** OpenAI's models since 5.2: tools beside an effort, and for some without one, are refused in chat completions. */
+const TOOLS_ELSEWHERE =
+  /^(?:HTTP 400|error inside a reply): function tools [^"'`“‘]{0,160}use \/?v1\/responses/i;
+
+/**
+ * True where the same key may serve the call in the Responses API. What callers of chat completions ask beside tools is
+ * theirs to change: their own words go on as they are.
+ */
+export function isResponsesAdvised(
+  { form }: Endpoint,
+  asked: StreamForm,
+  failure: AttemptFailure,
+): boolean {
+  if (asked !== "CHAT") return false;
+  return saysResponsesOnly(failure) || (form !== "CHAT" && TOOLS_ELSEWHERE.test(failure.detail));
+}
+
+function saysResponsesOnly({ httpStatus, detail }: AttemptFailure): boolean {
   return (httpStatus === 400 || httpStatus === 404) && RESPONSES_ONLY.test(detail);
 }
 

@@ -7,18 +7,13 @@ import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
-import {
-  type AttemptFailure,
-  garbage,
-  notServed,
-  redirected,
-  refusesUsageOption,
-} from "./attempt-failure.js";
+import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
+import { refusesSummaries, refusesUsage } from "./added-options.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
-import { saysResponsesOnly } from "./passages.js";
+import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
 import { eventsHead, isEvents, readReplyHead, type ReplyHead } from "./reply-head.js";
@@ -91,8 +86,9 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #mayAskOtherwise(failure: AttemptFailure): boolean {
-    if (saysResponsesOnly(failure)) return this.options.passage.form === "CHAT";
-    return this.options.usageAsked && refusesUsageOption(failure);
+    const { passage, endpoint, usageAsked } = this.options;
+    if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
+    return refusesSummaries(passage, failure) || (usageAsked && refusesUsage(failure));
   }
 
   // What comes from the provider, on its way through the decoder if there is one.

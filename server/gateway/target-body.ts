@@ -27,7 +27,8 @@ export function bodyFor(
   target: RouteTarget,
   passage: Passage,
 ): TargetBody {
-  const asksUsage = call.context.usageOption.asks(target.provider);
+  const { usageOption, summaryOption, passages } = call.context;
+  const asksUsage = usageOption.asks(target.provider);
   const { translator } = passage;
   if (translator === undefined) return ownBody(call, plan, target, asksUsage);
   const request = {
@@ -36,6 +37,8 @@ export function bodyFor(
     providerSlug: target.provider.slug,
     asksUsage,
     session: sessionOf(plan),
+    hidesThoughts: !summaryOption.asks(target.provider),
+    toolsWithoutThought: passages.areToolsWithoutThought(target),
   };
   const { body: bytes, ...translation } = translator.request(
     plan.body,

@@ -190,8 +190,8 @@ export const LOSSES = {
   document_url: refused("documents by URL", TO_CHAT, "Send the document's content instead."),
   stop: dropped(
     "stop sequences",
-    TO_CHAT,
-    "OpenAI takes four of them, and none for its reasoning models before 5.5.",
+    "any → chat, responses",
+    "OpenAI takes four of them, and none for its reasoning models before 5.5, nor for any of these in the Responses API.",
   ),
   gemini_stop: dropped("stop sequences after the fifth", TO_GENERATE, "Google takes five of them."),
   schema_constraints: changed(
@@ -208,7 +208,7 @@ export const LOSSES = {
   max_tokens: changed(
     "the limit of the output",
     ALL,
-    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, or 4096. The Responses API takes none below 16.",
+    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, or 4096. OpenAI's reasoning models and the Responses API take none below 16.",
   ),
   seed: dropped('"seed", penalties', TO_MESSAGES, "There are no such parameters."),
   temperature: changed(
@@ -248,8 +248,8 @@ export const LOSSES = {
   ),
   thinking_last: dropped(
     "thinking behind which the assistant said nothing",
-    TO_MESSAGES,
-    "Anthropic refuses it.",
+    "any → messages, responses",
+    "Both refuse it.",
   ),
   blank_text: dropped("text without any visible character", TO_MESSAGES, "Anthropic refuses it."),
   audio: refused(
@@ -283,7 +283,11 @@ export const LOSSES = {
     RESPONSES,
     "They address one provider's own bookkeeping.",
   ),
-  stop_sequences: refused("stop sequences", TO_RESPONSES, "There is no such parameter."),
+  stop_sequences: refused(
+    "stop sequences for models that do not think",
+    TO_RESPONSES,
+    "There is no such parameter.",
+  ),
   penalties: dropped('"seed", "top_k", penalties', TO_RESPONSES, "There are no such parameters."),
   gemini_tools: refused(
     "tools that Google runs itself (search, code execution, URL context, maps)",

@@ -1,4 +1,5 @@
 import type { Conversation } from "./conversation.js";
+import type { Notes } from "./losses.js";
 import type { Target } from "./side.js";
 
 /** How a Claude model can be asked to think. */
@@ -91,6 +92,16 @@ export function cacheKey({
   session,
 }: Pick<Target, "providerSlug" | "session">): string | undefined {
   return providerSlug === "openai" ? session : undefined;
+}
+
+/** OpenAI's reasoning models, and its Responses API with any, take no smaller limit of the output. */
+const LIMIT_MIN = 16;
+
+/** The limit, raised to what is taken there. One below 1 is refused by its provider. */
+export function atLeastSome(limit: number | undefined, notes: Notes): number | undefined {
+  if (limit === undefined || limit < 1 || limit >= LIMIT_MIN) return limit;
+  notes.lose("max_tokens");
+  return LIMIT_MIN;
 }
 
 /** The lower of what is asked and what the model can give; undefined when neither is known. */

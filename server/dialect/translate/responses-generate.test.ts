@@ -213,9 +213,35 @@ test("the Responses API is asked for no less than it takes", () => {
   assert.equal(asked("MESSAGES", "RESPONSES", { messages, max_tokens: 17 }).max_output_tokens, 17);
 });
 
-test("stop sequences are refused where the provider has none", () => {
+test("stop sequences are refused where the provider has none, and left out for models that take none anywhere", () => {
   const body = { messages: [{ role: "user", content: "x" }], stop: "END" };
-  assert.throws(() => ask("CHAT", "RESPONSES", body), /stop sequences/);
+  const { body: sent, dropped } = ask("CHAT", "RESPONSES", body);
+  assert.deepEqual(dropped, ["stop sequences"]);
+  assert.ok(!sent.includes("END"));
+  const text = Buffer.from(JSON.stringify(body));
+  const call = { id: "id", nowSeconds: 1, streamed: true, modelAsked: "m", asArray: false };
+  const request = () =>
+    translatorFor("CHAT", "RESPONSES")!.request(text, target("gpt-4o", "openai"), call);
+  assert.throws(request, /stop sequences/);
+});
+
+test("thoughts behind which the assistant said nothing do not go back to OpenAI", () => {
+  const thought = (text: string) => ({ type: "thinking", thinking: text, signature: "~openai:s" });
+  const messages = [
+    { role: "user", content: "a" },
+    {
+      role: "assistant",
+      content: [thought("first"), thought("second"), { type: "text", text: "b" }],
+    },
+    { role: "user", content: "c" },
+    { role: "assistant", content: [thought("third")] },
+    { role: "user", content: "d" },
+  ];
+  const { input } = asked("MESSAGES", "RESPONSES", { messages, max_tokens: 99 });
+  assert.deepEqual(
+    input.map(({ type, role }: JsonObject) => role ?? type),
+    ["user", "reasoning", "reasoning", "assistant", "user", "user"],
+  );
 });
 
 test("a request for a model that thinks asks for its thoughts sealed, for nothing is stored", () => {

@@ -24,6 +24,10 @@ export interface Target {
    * Undefined where the caller names none.
    */
   readonly session?: string | undefined;
+  /** Summaries of thoughts must not be asked for. */
+  readonly hidesThoughts?: boolean | undefined;
+  /** In chat completions the model calls tools only if it is told not to think. */
+  readonly toolsWithoutThought?: boolean | undefined;
 }
 
 /** A translated response, as callers may name it in a later request. */

@@ -16,6 +16,7 @@ import {
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
 import {
+  atLeastSome,
   cacheKey,
   effortFor,
   isOpenai,
@@ -38,6 +39,7 @@ export function writeChatRequest(
 ): JsonObject {
   const { system, turns, stream, stop } = conversation;
   if (conversation.topK !== undefined) notes.lose("top_k");
+  const withoutThought = target.toolsWithoutThought === true && conversation.tools.length > 0;
   const messages: JsonObject[] = system.length === 0 ? [] : [systemMessage(system.join("\n\n"))];
   for (const turn of orderedTurns(turns)) {
     for (const message of messagesOf(turn, target, notes)) messages.push(message);
@@ -45,16 +47,22 @@ export function writeChatRequest(
   return {
     model: target.model,
     messages,
-    [limitField(target)]: outputLimit(conversation.maxTokens, target.maxOutput),
+    [limitField(target)]: limitOf(conversation.maxTokens, target, notes),
     ...sampling(conversation, target, notes),
     stop: stopOf(stop, target, notes),
     ...toolsOf(conversation),
     response_format: formatOf(conversation.format),
-    reasoning_effort: effortFor(conversation, target),
+    reasoning_effort: withoutThought ? "none" : effortFor(conversation, target),
     prompt_cache_key: cacheKey(target),
     stream: stream ? true : undefined,
     stream_options: stream && target.asksUsage ? { include_usage: true } : undefined,
   };
+}
+
+/** Models that think fail the request where they are let say no more than a word. */
+function limitOf(asked: number | undefined, target: Target, notes: Notes): number | undefined {
+  const limit = outputLimit(asked, target.maxOutput);
+  return isReasoningModel(target.model) ? atLeastSome(limit, notes) : limit;
 }
 
 /** OpenAI itself refuses more of them. */

@@ -13,7 +13,7 @@ import {
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
-import { cacheKey, effortFor, isReasoningModel, outputLimit } from "../models.js";
+import { atLeastSome, cacheKey, effortFor, isReasoningModel, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { isStrictSchema, parametersOf } from "../strict-schema.js";
 import { reasoningItem } from "./thoughts.js";
@@ -24,17 +24,23 @@ export function writeResponsesRequest(
   target: Target,
   notes: Notes,
 ): JsonObject {
-  const { turns, tools, stream, format } = conversation;
+  const { turns, stream, format } = conversation;
   const { verbosity, ...openais } = conversation.openais ?? {};
   notes.keep(Object.keys(conversation.openais ?? {}));
   const system = [...conversation.system];
-  if (conversation.stop.length > 0) throw untranslatable("stop_sequences");
   const thinks = isReasoningModel(target.model);
+  if (conversation.stop.length > 0) {
+    if (!thinks) throw untranslatable("stop_sequences");
+    notes.lose("stop");
+  }
   const { topK, seed, frequencyPenalty, presencePenalty } = conversation;
   if ([topK, seed, frequencyPenalty, presencePenalty].some((each) => each !== undefined)) {
     notes.lose("penalties");
   }
-  const input = turns.flatMap((turn) => itemsOf(turn, notes));
+  const input = followedThoughts(
+    turns.flatMap((turn) => itemsOf(turn, notes)),
+    notes,
+  );
   if (input.length === 0) {
     notes.lose("first_turn");
     const content = [{ type: "input_text", text: openingText(true, system) }];
@@ -44,13 +50,16 @@ export function writeResponsesRequest(
     model: target.model,
     instructions: system.length === 0 ? undefined : system.join("\n\n"),
     input,
-    max_output_tokens: limitOf(conversation.maxTokens, target.maxOutput, notes),
+    max_output_tokens: atLeastSome(outputLimit(conversation.maxTokens, target.maxOutput), notes),
     ...sampling(conversation, thinks, notes),
-    tools: tools.length === 0 ? undefined : tools.map(toolOf),
-    tool_choice: tools.length === 0 ? undefined : choiceOf(conversation.toolChoice),
-    parallel_tool_calls: tools.length === 0 ? undefined : conversation.parallelTools,
+    ...toolsOf(conversation),
     text: format === undefined && verbosity === undefined ? undefined : textOf(format, verbosity),
-    reasoning: thinks ? { effort: effortFor(conversation, target), summary: "auto" } : undefined,
+    reasoning: thinks
+      ? {
+          effort: effortFor(conversation, target),
+          summary: target.hidesThoughts === true ? undefined : "auto",
+        }
+      : undefined,
     prompt_cache_key: cacheKey(target),
     ...openais,
     // What is not stored can be brought back by the caller alone.
@@ -60,25 +69,20 @@ export function writeResponsesRequest(
   };
 }
 
-/** The Responses API refuses a smaller limit of the output. */
-const LIMIT_MIN = 16;
-
-function limitOf(
-  asked: number | undefined,
-  maxOutput: number | null,
-  notes: Notes,
-): number | undefined {
-  const limit = outputLimit(asked, maxOutput);
-  if (limit === undefined || limit < 1 || limit >= LIMIT_MIN) return limit;
-  notes.lose("max_tokens");
-  return LIMIT_MIN;
-}
-
 function sampling(conversation: Conversation, thinks: boolean, notes: Notes): JsonObject {
   const { temperature, topP } = conversation;
   if (!thinks) return { temperature, top_p: topP };
   if (temperature !== undefined || topP !== undefined) notes.lose("reasoning_model_sampling");
   return {};
+}
+
+function toolsOf({ tools, toolChoice, parallelTools }: Conversation): JsonObject {
+  if (tools.length === 0) return {};
+  return {
+    tools: tools.map(toolOf),
+    tool_choice: choiceOf(toolChoice),
+    parallel_tool_calls: parallelTools,
+  };
 }
 
 function toolOf(tool: Conversation["tools"][number]): JsonObject {
@@ -106,6 +110,20 @@ function textOf(format: ReplyFormat | undefined, verbosity: unknown): JsonObject
 function formatOf({ name, schema, strict }: ReplyFormat): JsonObject {
   if (schema === undefined) return { type: "json_object" };
   return { type: "json_schema", name, schema, strict: strict ?? isStrictSchema(schema) };
+}
+
+/** Without the thoughts behind which the assistant said nothing: OpenAI refuses them. */
+function followedThoughts(items: readonly JsonObject[], notes: Notes): JsonObject[] {
+  let isFollowed = false;
+  const kept = items.toReversed().filter(({ type, role }) => {
+    if (type === "reasoning") {
+      if (!isFollowed) notes.lose("thinking_last");
+      return isFollowed;
+    }
+    isFollowed = type === "function_call" || role === "assistant";
+    return true;
+  });
+  return kept.toReversed();
 }
 
 function itemsOf(turn: Turn, notes: Notes): JsonObject[] {

@@ -1,0 +1,41 @@
+import type { Provider } from "../core/provider.js";
+import type { StreamForm } from "../dialect/codec.js";
+import type { AttemptFailure } from "./attempt-failure.js";
+import type { Passage } from "./passages.js";
+
+/** An option that is added to requests here, and the providers that do not take it. */
+export class AddedOption {
+  readonly #allowed: (provider: Provider) => boolean;
+  readonly #refused = new Set<string>();
+
+  /** @param allowed false for providers that must never be asked. */
+  constructor(allowed: (provider: Provider) => boolean = () => true) {
+    this.#allowed = allowed;
+  }
+
+  asks(provider: Provider): boolean {
+    return !this.#refused.has(provider.id) && this.#allowed(provider);
+  }
+
+  /** The provider answered that it does not take the option. Until the next start it is not asked again. */
+  refusedBy(provider: Provider): void {
+    this.#refused.add(provider.id);
+  }
+}
+
+/** The provider does not know the option that asks for a stream's usage. */
+export function refusesUsage(failure: AttemptFailure): boolean {
+  if (failure.httpStatus !== 400) return false;
+  return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
+}
+
+/** Who is not verified with OpenAI gets no summaries of thoughts, nor any reply if they are asked for. */
+export function refusesSummaries(
+  { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
+  failure: AttemptFailure,
+): boolean {
+  if (failure.httpStatus !== 400 || translator === undefined || form !== "RESPONSES") return false;
+  return /verified to generate reasoning summar|reasoning\.summary/.test(
+    failure.reply?.body ?? failure.detail,
+  );
+}

@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import Anthropic from "@anthropic-ai/sdk";
+import OpenAI from "openai";
+import {
+  CHAT_REPLY,
+  type Received,
+  replyJson,
+  type Script,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
+import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+
+// What OpenAI's reasoning models refuse, and where: callers of other dialects cannot know, so that the right way of
+// asking is found for them. Words and rules as OpenAI's API gave them in 2026.
+
+const MODEL = "gpt-5.6-terra";
+const OLDER = "gpt-5.4";
+const TOOLS = [{ name: "f", input_schema: { type: "object" as const } }];
+const ASKED = {
+  model: MODEL,
+  max_tokens: 5000,
+  messages: [{ role: "user" as const, content: "Hi" }],
+};
+const RESPONSE = JSON.stringify({
+  id: "resp_1",
+  object: "response",
+  created_at: 1,
+  status: "completed",
+  model: MODEL,
+  output: [
+    {
+      id: "m",
+      type: "message",
+      role: "assistant",
+      status: "completed",
+      content: [{ type: "output_text", text: "Hello.", annotations: [] }],
+    },
+  ],
+  usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
+});
+
+interface Account {
+  readonly hasResponses?: boolean;
+  readonly isVerified?: boolean;
+}
+
+interface Body {
+  readonly model: string;
+  readonly tools?: unknown;
+  readonly reasoning_effort?: string;
+  readonly max_completion_tokens?: number;
+  readonly reasoning?: { readonly summary?: string };
+}
+
+function refusal(message: string, param: string): Script {
+  const error = { message, type: "invalid_request_error", param, code: null };
+  return replyJson(400, JSON.stringify({ error }));
+}
+
+function chatRules({ model, tools, reasoning_effort, max_completion_tokens }: Body): Script {
+  const where = `Function tools with reasoning_effort are not supported for ${model} in /v1/chat/completions.`;
+  if (tools !== undefined && model === MODEL && reasoning_effort !== "none") {
+    const advice = `${where} To use function tools, use /v1/responses or set reasoning_effort to 'none'.`;
+    return refusal(advice, "reasoning_effort");
+  }
+  if (tools !== undefined && (reasoning_effort ?? "none") !== "none") {
+    return refusal(`${where} Please use /v1/responses instead.`, "reasoning_effort");
+  }
+  if ((max_completion_tokens ?? 16) < 16) {
+    const message =
+      "Could not finish the message because max_tokens or model output limit was reached.";
+    return refusal(message, "max_tokens");
+  }
+  return replyJson(200, CHAT_REPLY);
+}
+
+function responsesRules(
+  { reasoning }: Body,
+  { hasResponses = true, isVerified = true }: Account,
+): Script {
+  if (!hasResponses) return replyJson(404, '{"detail":"Not Found"}');
+  if (!isVerified && reasoning?.summary !== undefined) {
+    const message =
+      "Your organization must be verified to generate reasoning summaries. Please go to: https://platform.example/";
+    return refusal(message, "reasoning.summary");
+  }
+  return replyJson(200, RESPONSE);
+}
+
+let stub: UpstreamStub;
+const gateways: TestGateway[] = [];
+
+before(async () => {
+  stub = await startUpstreamStub();
+});
+
+after(async () => {
+  for (const gateway of gateways) await gateway.close();
+  await stub.close();
+});
+
+beforeEach(() => {
+  stub.received.length = 0;
+});
+
+function bodyOf({ body }: Received): Body {
+  return JSON.parse(body.toString()) as Body;
+}
+
+async function openaiOf(account: Account = {}): Promise<TestGateway> {
+  stub.script = (received, res) => {
+    const body = bodyOf(received);
+    const isChat = received.url === "/v1/chat/completions";
+    return (isChat ? chatRules(body) : responsesRules(body, account))(received, res);
+  };
+  const gateway = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  gateways.push(gateway);
+  return gateway;
+}
+
+function anthropic(gateway: TestGateway): Anthropic {
+  return new Anthropic({ apiKey: CLIENT_KEY, baseURL: gateway.origin, maxRetries: 0 });
+}
+
+function openai(gateway: TestGateway): OpenAI {
+  return new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${gateway.origin}/v1`, maxRetries: 0 });
+}
+
+function urls(): (string | undefined)[] {
+  return stub.received.map((each) => each.url);
+}
+
+const CHAT = "/v1/chat/completions";
+const RESPONSES = "/v1/responses";
+
+test("an agent of Anthropic's calls tools on a model that calls them in the Responses API alone", async () => {
+  const client = anthropic(await openaiOf());
+  for (let i = 0; i < 2; i++) {
+    const { content } = await client.messages.create({ ...ASKED, tools: TOOLS });
+    assert.deepEqual(content, [{ type: "text", text: "Hello." }]);
+  }
+  assert.deepEqual(urls(), [CHAT, RESPONSES, RESPONSES]);
+});
+
+test("the effort of an agent of Anthropic's reaches a model that takes it beside tools in the Responses API alone", async () => {
+  const client = anthropic(await openaiOf());
+  const asked = { ...ASKED, model: OLDER, output_config: { effort: "low" as const } };
+  await client.messages.create({ ...asked, tools: TOOLS });
+  assert.deepEqual(urls(), [CHAT, RESPONSES]);
+  assert.deepEqual(bodyOf(stub.received[1]!).reasoning, { effort: "low", summary: "auto" });
+});
+
+test("where there is no Responses API, a model calls tools without thinking, from then on at once", async () => {
+  const client = anthropic(await openaiOf({ hasResponses: false }));
+  for (let i = 0; i < 2; i++) {
+    const { content } = await client.messages.create({ ...ASKED, tools: TOOLS });
+    assert.deepEqual(content, [{ type: "text", text: "Hello." }]);
+  }
+  assert.deepEqual(urls(), [CHAT, RESPONSES, CHAT, CHAT]);
+  assert.deepEqual(
+    stub.received.map((each) => bodyOf(each).reasoning_effort),
+    [undefined, undefined, "none", "none"],
+  );
+  await client.messages.create(ASKED);
+  assert.equal(bodyOf(stub.received.at(-1)!).reasoning_effort, undefined);
+});
+
+test("an account that gets no summaries of thoughts is asked for none, from then on at once", async () => {
+  const gateway = await openaiOf({ isVerified: false });
+  const client = anthropic(gateway);
+  for (let i = 0; i < 2; i++) await client.messages.create({ ...ASKED, tools: TOOLS });
+  assert.deepEqual(urls(), [CHAT, RESPONSES, RESPONSES, RESPONSES]);
+  const summaries = stub.received.map((each) => bodyOf(each).reasoning?.summary);
+  assert.deepEqual(summaries, [undefined, "auto", undefined, undefined]);
+});
+
+test("calls that find it out at the same time are all served", async () => {
+  const client = anthropic(await openaiOf({ isVerified: false }));
+  const calls = Array.from({ length: 8 }, () => client.messages.create({ ...ASKED, tools: TOOLS }));
+  for (const { content } of await Promise.all(calls)) assert.equal(content.length, 1);
+});
+
+test("what a caller of chat completions asks goes on in its own words, whatever others have found out", async () => {
+  const gateway = await openaiOf();
+  await anthropic(gateway).messages.create({ ...ASKED, tools: TOOLS });
+  stub.received.length = 0;
+  const tools = [{ type: "function" as const, function: { name: "f" } }];
+  await assert.rejects(
+    openai(gateway).chat.completions.create({ model: MODEL, messages: ASKED.messages, tools }),
+    (thrown) => {
+      assert.ok(thrown instanceof OpenAI.BadRequestError);
+      assert.match(thrown.message, /To use function tools, use \/v1\/responses/);
+      return true;
+    },
+  );
+  const own = await openai(gateway).responses.create({ model: MODEL, input: "Hi" });
+  assert.equal(own.output_text, "Hello.");
+  assert.deepEqual(urls(), [CHAT, RESPONSES]);
+});
+
+test("a probe for one token is answered by a model that would fail it", async () => {
+  const client = anthropic(await openaiOf());
+  const { content } = await client.messages.create({ ...ASKED, max_tokens: 1 });
+  assert.equal(content.length, 1);
+  assert.equal(bodyOf(stub.received[0]!).max_completion_tokens, 16);
+});
