@@ -2,10 +2,11 @@ import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
+import { withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { AdmittedCall } from "./admitted-call.js";
-import { refusesSummaries, refusesUsage } from "./added-options.js";
+import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Passage } from "./passages.js";
@@ -60,6 +61,9 @@ export class Attempt implements RoundTripListener {
   #task: ProviderTask | undefined;
   /** What the reply names and the answer has to hold. */
   #files: ReplyFiles | undefined;
+
+  /** The account cannot read the thoughts in the request. */
+  #isThoughtless = false;
 
   constructor(options: AttemptOptions, plan: CallPlan) {
     this.#options = options;
@@ -146,7 +150,8 @@ export class Attempt implements RoundTripListener {
       listener: this,
     });
     this.#trip = trip;
-    const request = requestFor(trip.options, plan, body.bytes);
+    const bytes = this.#isThoughtless ? withoutThoughts(body.bytes) : body.bytes;
+    const request = requestFor(trip.options, plan, bytes);
     trip.flight = upstream.send(upstream.target(target.provider.baseUrl), request, trip);
   }
 
@@ -223,6 +228,8 @@ export class Attempt implements RoundTripListener {
       usageOption.refusedBy(lease.target.provider);
     } else if (refusesSummaries(options.passage, failure)) {
       summaryOption.refusedBy(lease.target.provider);
+    } else if (!this.#isThoughtless && refusesThoughts(options.passage.form, failure)) {
+      this.#isThoughtless = true;
     } else {
       const asked = options.passage.form;
       if (!passages.learn(options.endpoint, lease.target, { asked, failure })) return false;

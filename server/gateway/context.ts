@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.js";
 import { FairRoom } from "../core/fair-room.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
-import { AddedOption } from "./added-options.js";
+import { AddedOption } from "./ways-of-asking.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { EndpointPaths } from "./endpoint-path.js";

@@ -8,7 +8,7 @@ import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
-import { refusesSummaries, refusesUsage } from "./added-options.js";
+import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
@@ -88,7 +88,8 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   #mayAskOtherwise(failure: AttemptFailure): boolean {
     const { passage, endpoint, usageAsked } = this.options;
     if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
-    return refusesSummaries(passage, failure) || (usageAsked && refusesUsage(failure));
+    if (refusesSummaries(passage, failure) || refusesThoughts(passage.form, failure)) return true;
+    return usageAsked && refusesUsage(failure);
   }
 
   // What comes from the provider, on its way through the decoder if there is one.

@@ -47,6 +47,7 @@ interface Account {
 }
 
 interface Body {
+  readonly input?: readonly { readonly type?: string; readonly encrypted_content?: string }[];
   readonly model: string;
   readonly tools?: unknown;
   readonly reasoning_effort?: string;
@@ -77,7 +78,7 @@ function chatRules({ model, tools, reasoning_effort, max_completion_tokens }: Bo
 }
 
 function responsesRules(
-  { reasoning }: Body,
+  { reasoning, input }: Body,
   { hasResponses = true, isVerified = true }: Account,
 ): Script {
   if (!hasResponses) return replyJson(404, '{"detail":"Not Found"}');
@@ -85,6 +86,19 @@ function responsesRules(
     const message =
       "Your organization must be verified to generate reasoning summaries. Please go to: https://platform.example/";
     return refusal(message, "reasoning.summary");
+  }
+  const sealed = Array.isArray(input)
+    ? input.find((item) => item.encrypted_content === "theirs")
+    : undefined;
+  if (sealed !== undefined) {
+    const message = "The encrypted content gAAA...DQ== could not be verified.";
+    const error = {
+      message,
+      type: "invalid_request_error",
+      param: null,
+      code: "invalid_encrypted_content",
+    };
+    return replyJson(400, JSON.stringify({ error }));
   }
   return replyJson(200, RESPONSE);
 }
@@ -205,4 +219,39 @@ test("a probe for one token is answered by a model that would fail it", async ()
   const { content } = await client.messages.create({ ...ASKED, max_tokens: 1 });
   assert.equal(content.length, 1);
   assert.equal(bodyOf(stub.received[0]!).max_completion_tokens, 16);
+});
+
+test("a conversation goes on at an account that cannot read the thoughts which another's model had", async () => {
+  const gateway = await openaiOf();
+  const said = [
+    { role: "user", content: "Hi" },
+    { type: "function_call", call_id: "c", name: "f", arguments: '{"n":12345678901234567890}' },
+    { type: "function_call_output", call_id: "c", output: "42" },
+  ];
+  const thought = { type: "reasoning", summary: [], encrypted_content: "theirs" };
+  const input = [said[0]!, thought, ...said.slice(1)];
+  const response = await gateway.post(RESPONSES, { model: MODEL, store: false, input });
+  assert.equal(response.status, 200);
+  assert.deepEqual(urls(), [RESPONSES, RESPONSES]);
+  assert.deepEqual(bodyOf(stub.received[1]!), { model: MODEL, store: false, input: said });
+  assert.ok(stub.received[1]!.body.includes("12345678901234567890"));
+});
+
+test("the same of a translated conversation; what else an account cannot read is told to the caller", async () => {
+  const gateway = await openaiOf();
+  await anthropic(gateway).messages.create({ ...ASKED, tools: TOOLS });
+  stub.received.length = 0;
+  const content = [
+    { type: "thinking" as const, thinking: "hm", signature: "~openai:theirs" },
+    { type: "text" as const, text: "Hello." },
+  ];
+  const messages = [...ASKED.messages, { role: "assistant" as const, content }, ...ASKED.messages];
+  await anthropic(gateway).messages.create({ ...ASKED, tools: TOOLS, messages });
+  assert.deepEqual(urls(), [RESPONSES, RESPONSES]);
+  assert.ok(!stub.received[1]!.body.includes("theirs"));
+  stub.received.length = 0;
+  const compacted = { type: "compaction", encrypted_content: "theirs" };
+  const response = await gateway.post(RESPONSES, { model: MODEL, input: [compacted] });
+  assert.equal(response.status, 400);
+  assert.match(await response.text(), /invalid_encrypted_content/);
 });

@@ -33,6 +33,14 @@ export function withoutForeignThoughts(body: Buffer, form: StreamForm): Buffer {
   return cleaned === given ? body : Buffer.from(writeJson(cleaned));
 }
 
+/** A request to the Responses API without any sealed thoughts: all that was said, called and answered stays. */
+export function withoutThoughts(body: Buffer): Buffer {
+  const given = parseObject(utf8(body));
+  if (given === undefined || !Array.isArray(given["input"])) return body;
+  const input = given["input"].filter((item) => sealedThought(object(item)) === undefined);
+  return Buffer.from(writeJson({ ...given, input }));
+}
+
 function cleanMessages(body: JsonObject): JsonObject {
   const messages = list(body["messages"]);
   const cleaned = messages.map((message) => {
@@ -74,11 +82,11 @@ function cleanItems(body: JsonObject): JsonObject {
 }
 
 function isForeignItem(item: JsonObject | undefined): boolean {
-  const encrypted = item?.["encrypted_content"];
-  // What OpenAI stores itself comes back without.
-  return (
-    item?.["type"] === "reasoning" &&
-    typeof encrypted === "string" &&
-    isForeign(encrypted, "OPENAI")
-  );
+  const sealed = sealedThought(item);
+  return sealed !== undefined && isForeign(sealed, "OPENAI");
+}
+
+/** Undefined for other items, and for thoughts that OpenAI stores itself, which come back without. */
+function sealedThought(item: JsonObject | undefined): string | undefined {
+  return item?.["type"] === "reasoning" ? string(item["encrypted_content"]) : undefined;
 }

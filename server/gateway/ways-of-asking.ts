@@ -25,8 +25,7 @@ export class AddedOption {
 
 /** The provider does not know the option that asks for a stream's usage. */
 export function refusesUsage(failure: AttemptFailure): boolean {
-  if (failure.httpStatus !== 400) return false;
-  return /stream_options|include_usage/.test(failure.reply?.body ?? failure.detail);
+  return says(failure, /stream_options|include_usage/);
 }
 
 /** Who is not verified with OpenAI gets no summaries of thoughts, nor any reply if they are asked for. */
@@ -34,8 +33,18 @@ export function refusesSummaries(
   { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
   failure: AttemptFailure,
 ): boolean {
-  if (failure.httpStatus !== 400 || translator === undefined || form !== "RESPONSES") return false;
-  return /verified to generate reasoning summar|reasoning\.summary/.test(
-    failure.reply?.body ?? failure.detail,
+  if (translator === undefined || form !== "RESPONSES") return false;
+  return says(failure, /verified to generate reasoning summar|reasoning\.summary/);
+}
+
+/** OpenAI reads the thoughts of its own account's models alone: an earlier call may have gone to a key of another. */
+export function refusesThoughts(form: StreamForm, failure: AttemptFailure): boolean {
+  return (
+    form === "RESPONSES" &&
+    says(failure, /invalid_encrypted_content|encrypted content .{0,400}could not be verified/i)
   );
+}
+
+function says({ httpStatus, reply, detail }: AttemptFailure, words: RegExp): boolean {
+  return httpStatus === 400 && words.test(reply?.body ?? detail);
 }
