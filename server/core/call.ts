@@ -25,7 +25,7 @@ export interface TokenUsage {
  * and it is not stored. These tokens are counted in `input` and `output` as well, and in `cacheRead` and `cacheWrite`
  * where the name says so.
  */
-export interface UsageParts {
+export interface UsageCounts {
   /** Of `cacheWrite`, with a time to live of one hour or more. */
   readonly cacheWriteLong?: number;
   readonly audioInput?: number;
@@ -40,8 +40,18 @@ export interface UsageParts {
   readonly audioSeconds?: number;
   /** Images that were made, for models that are priced by them. */
   readonly images?: number;
+  /** Of a text that is spoken, for models that are priced by them. */
+  readonly characters?: number;
   /** Searches in the web that the provider made for the call. */
   readonly webSearches?: number;
+}
+
+/** What is priced apart, and of which kind the images are. */
+export interface UsageParts extends UsageCounts {
+  /** As it was asked for or is told; undefined where nothing was said. */
+  readonly imageSize?: string | undefined;
+  /** As it was asked for or is told; undefined where nothing was said. */
+  readonly imageQuality?: string | undefined;
 }
 
 /** No call has more tokens of one kind. A larger number is nonsense, whoever says it, and is cut to this. */
@@ -79,6 +89,8 @@ export interface Estimate {
   readonly costMicros: number;
   /** What is priced apart, part of the tokens or besides them; undefined where nothing is. */
   readonly parts?: UsageParts | undefined;
+  /** What a caller can do to use less; undefined where that is to ask for fewer output tokens. */
+  readonly remedy?: string | undefined;
 }
 
 /** Of a call that reserves nothing, or of which is not known what it did. */

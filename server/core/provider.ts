@@ -36,6 +36,15 @@ export type ModelCategory =
   | "AUDIO"
   | "MODERATION";
 
+/** The price of an image of one size and quality, in micro-US-dollars. */
+export interface ImagePrice {
+  /** As requests name it, such as `1024x1792`; empty for any. */
+  readonly size: string;
+  /** As requests name it, such as `hd`; empty for any. */
+  readonly quality: string;
+  readonly micros: number;
+}
+
 /** What some models price apart, in micro-US-dollars; what is missing is billed as the tokens it is part of. */
 export interface PriceParts {
   /** Per million tokens. */
@@ -49,8 +58,12 @@ export interface PriceParts {
   readonly imageCacheRead?: number | null;
   /** Per hour of audio; such a model counts no tokens. */
   readonly audioHour?: number | null;
-  /** Per image that is made, besides the tokens that a reply tells. */
+  /** Per image that is made, of those for which `images` has no row. */
   readonly perImage?: number | null;
+  /** Images by size and quality. The first is what the provider makes where a request does not say. */
+  readonly images?: readonly ImagePrice[];
+  /** Per million characters of text that is spoken. */
+  readonly speechCharacters?: number | null;
   /** Per thousand searches in the web; missing is free. */
   readonly webSearches?: number | null;
 }

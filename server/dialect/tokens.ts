@@ -1,4 +1,4 @@
-import { NO_TOKENS, TOKENS_MAX, type TokenUsage, type UsageParts } from "../core/call.js";
+import { NO_TOKENS, TOKENS_MAX, type TokenUsage, type UsageCounts } from "../core/call.js";
 import { isRecord } from "./json-record.js";
 
 /**
@@ -118,12 +118,12 @@ function ofModality(details: unknown, modality: string): number | undefined {
 /** Most calls have no part that is priced apart. */
 function withParts(
   tokens: TokenUsage,
-  told: { readonly [K in keyof UsageParts]: UsageParts[K] | undefined },
+  told: { readonly [K in keyof UsageCounts]: UsageCounts[K] | undefined },
 ): TokenUsage {
   let parts: Record<string, number> | undefined;
   // Not by its entries: making them took longer than all the rest.
   for (const name in told) {
-    const value = told[name as keyof UsageParts];
+    const value = told[name as keyof UsageCounts];
     if (value !== undefined && value > 0) (parts ??= {})[name] = value;
   }
   return parts === undefined ? tokens : { ...tokens, parts };

@@ -1,6 +1,6 @@
 import { unreachable } from "../core/assert.js";
 import { latin1 } from "../core/bytes.js";
-import { NO_TOKENS, type TokenUsage } from "../core/call.js";
+import { NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { readNumber, readString, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
@@ -42,6 +42,9 @@ const TOKENS_OF_GOOGLES = 1_290;
 const SAMPLES_DEFAULT = 4;
 /** No API takes more in one request. */
 const IMAGES_MAX = 1_000;
+
+/** Of the name of a size or quality. */
+const IMAGE_KIND_CHARS_MAX = 40;
 
 /** Output tokens for each byte of a text that is spoken: 21 a second, at fourteen letters a second. */
 const SPEECH_TOKENS_PER_BYTE = 1.5;
@@ -95,13 +98,18 @@ function imageTokens(request: MediaRequest, textTokens: (bytes: number) => numbe
   const output = count * (each + partial * TOKENS_OF_PARTIAL);
   const ofInputs = Math.min(asked.inputs, IMAGES_MAX) * TOKENS_OF_INPUT_IMAGE;
   const input = ofInputs + textTokens(asked.textBytes);
-  const parts = { imageInput: ofInputs, imageOutput: output, images: count };
+  const parts = {
+    imageInput: ofInputs,
+    imageOutput: output,
+    images: count,
+    ...imageKind(asked.size, asked.quality),
+  };
   return { ...NO_TOKENS, input, output, parts };
 }
 
 const PREDICTION_MEMBERS = new WantedMembers(["instances", "parameters"]);
 const INSTANCE_MEMBERS = new WantedMembers(["prompt"]);
-const PARAMETERS = new WantedMembers(["sampleCount"]);
+const PARAMETERS = new WantedMembers(["sampleCount", "imageSize"]);
 
 /** Of Imagen. What else is predicted, such as embeddings, has no prompt. */
 function predictionTokens(body: Buffer, textTokens: (bytes: number) => number): TokenUsage {
@@ -111,12 +119,13 @@ function predictionTokens(body: Buffer, textTokens: (bytes: number) => number): 
     return scanMember(body, each, INSTANCE_MEMBERS)[0] !== undefined;
   }).length;
   if (prompts === 0) return NO_TOKENS;
-  const [asked] = parameters === undefined ? [] : scanMember(body, parameters, PARAMETERS);
+  const [asked, size] = parameters === undefined ? [] : scanMember(body, parameters, PARAMETERS);
   const ofEach = wholeOr(readNumber(body, asked), SAMPLES_DEFAULT);
   const images = Math.min(prompts * ofEach, IMAGES_MAX);
   const output = images * TOKENS_OF_GOOGLES;
   const input = textTokens(body.length);
-  return { ...NO_TOKENS, input, output, parts: { imageOutput: output, images } };
+  const kind = imageKind(readString(body, size), undefined);
+  return { ...NO_TOKENS, input, output, parts: { imageOutput: output, images, ...kind } };
 }
 
 const IMAGE_MEMBERS = new WantedMembers([
@@ -163,6 +172,23 @@ function imagesOfForm({ body, contentType }: MediaRequest): ImagesAsked {
   };
 }
 
+export type ImageKind = Pick<UsageParts, "imageSize" | "imageQuality">;
+
+/** A size and a quality as they are priced, without those that are not named. */
+export function imageKind(size: string | undefined, quality: string | undefined): ImageKind {
+  const [imageSize, imageQuality] = [boundedName(size), boundedName(quality)];
+  return {
+    ...(imageSize === undefined ? {} : { imageSize }),
+    ...(imageQuality === undefined ? {} : { imageQuality }),
+  };
+}
+
+/** One that is too long for any is like any other that has no price. */
+function boundedName(name: string | undefined): string | undefined {
+  if (name === undefined || name === "") return undefined;
+  return name.length > IMAGE_KIND_CHARS_MAX ? "?" : name;
+}
+
 function pixelsOf(size: string | undefined): number {
   const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size ?? "") ?? [];
   if (width === undefined || height === undefined) return PIXELS_DEFAULT;
@@ -174,10 +200,28 @@ const SPEECH_MEMBERS = new WantedMembers(["input"]);
 function speechTokens(body: Buffer, textTokens: (bytes: number) => number): TokenUsage {
   const [text] = scanObject(body, SPEECH_MEMBERS);
   // However its letters are written in JSON.
-  const said = Buffer.byteLength(readString(body, text) ?? "");
-  const output = Math.ceil(said * SPEECH_TOKENS_PER_BYTE);
+  const said = readString(body, text) ?? "";
+  const output = Math.ceil(Buffer.byteLength(said) * SPEECH_TOKENS_PER_BYTE);
   const input = textTokens(body.length);
-  return { ...NO_TOKENS, input, output, parts: { audioOutput: output } };
+  const parts = { audioOutput: output, characters: charactersIn(said) };
+  return { ...NO_TOKENS, input, output, parts };
+}
+
+/** Those of Unicode, of which some are two units of a string. */
+function charactersIn(text: string): number {
+  let count = text.length;
+  for (let at = 1; at < text.length; at++) {
+    if (isLow(text.charCodeAt(at)) && isHigh(text.charCodeAt(at - 1))) count--;
+  }
+  return count;
+}
+
+function isHigh(unit: number): boolean {
+  return (unit & 0xfc00) === 0xd800;
+}
+
+function isLow(unit: number): boolean {
+  return (unit & 0xfc00) === 0xdc00;
 }
 
 function transcriptTokens({ body, contentType, isForm }: MediaRequest): TokenUsage {

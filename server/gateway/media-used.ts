@@ -1,9 +1,10 @@
 import { NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
+import { imagePrice } from "../core/image-price.js";
 import type { Price } from "../core/provider.js";
 import { scanElements, scanObject } from "../dialect/json-scan.js";
 import { readNumber, readString } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
-import { type Media, transcriptOf } from "./media-estimate.js";
+import { imageKind, type ImageKind, type Media, transcriptOf } from "./media-estimate.js";
 
 /** More than anybody says in any script: a text that is longer was said in more time than its file told. */
 const SAID_BYTES_PER_SECOND_MAX = 60;
@@ -13,6 +14,7 @@ const SAID_BYTES_PER_SECOND = 15;
 /** What a reply shows of what was made, where it may not tell its usage. */
 export interface Shown {
   readonly images?: number | undefined;
+  readonly kind?: ImageKind;
   /** Seconds of audio, in the provider's words. */
   readonly lasts?: number | undefined;
   /** When the last was said in it. */
@@ -23,7 +25,7 @@ export interface Shown {
 export function shownBy(media: Media, reply: Buffer): Shown {
   try {
     if (media === "TRANSCRIPT") return { lasts: durationIn(reply) };
-    return media === "SPEECH" ? {} : { images: imagesIn(reply) };
+    return media === "SPEECH" ? {} : imagesIn(reply);
   } catch {
     // No JSON.
     return {};
@@ -39,12 +41,15 @@ function durationIn(reply: Buffer): number | undefined {
   return seconds > 0 && seconds < Infinity ? seconds : undefined;
 }
 
-const MADE = new WantedMembers(["data", "predictions"]);
+const MADE = new WantedMembers(["data", "predictions", "size", "quality"]);
 
-function imagesIn(reply: Buffer): number | undefined {
-  const [data, predictions] = scanObject(reply, MADE);
+function imagesIn(reply: Buffer): Shown {
+  const [data, predictions, size, quality] = scanObject(reply, MADE);
   const list = data ?? predictions;
-  return list === undefined ? undefined : scanElements(reply, list).length;
+  return {
+    images: list === undefined ? undefined : scanElements(reply, list).length,
+    kind: imageKind(readString(reply, size), readString(reply, quality)),
+  };
 }
 
 /**
@@ -60,11 +65,12 @@ export function usedMedia(
   if (media === "TRANSCRIPT") {
     return transcriptOf(shown.lasts ?? secondsOf(reserved, shown, textBytes));
   }
-  const asked = reserved.parts?.images ?? 0;
-  const { images = asked } = shown;
-  if (images === asked || asked === 0) return reserved;
-  const output = Math.ceil((reserved.output * images) / asked);
-  return { ...reserved, output, parts: { ...reserved.parts, images, imageOutput: output } };
+  const { parts: asked = {} } = reserved;
+  if (asked.images === undefined || asked.images === 0) return reserved;
+  const { images = asked.images, kind } = shown;
+  const output = Math.ceil((reserved.output * images) / asked.images);
+  const parts = { ...asked, images, imageOutput: output, ...kind };
+  return { ...reserved, output, parts };
 }
 
 function secondsOf(reserved: TokenUsage, shown: Shown, textBytes: number): number {
@@ -75,27 +81,42 @@ function secondsOf(reserved: TokenUsage, shown: Shown, textBytes: number): numbe
   return lastsAtLeast > 0 ? lastsAtLeast : textBytes / SAID_BYTES_PER_SECOND;
 }
 
-/** Of seconds, images and the tokens that stand for them what this price is for. */
+/** Of seconds, images, characters and the tokens that stand for them what this price is for. */
 export function pricedMedia(price: Price | null, media: TokenUsage): TokenUsage {
   const parts = pricedParts(price, media);
   return parts === undefined ? media : { ...NO_TOKENS, parts };
 }
 
-/** What a provider told, with what it is paid by where that is something else. */
+/**
+ * What a provider told, with what it is paid by where that is something else. Tokens that have a price are what it is
+ * paid by.
+ */
 export function withUntold(
   told: TokenUsage,
   price: Price | null,
   media: () => TokenUsage,
 ): TokenUsage {
-  const isTold = (price?.audioHour ?? 0) === 0 || told.parts?.audioSeconds !== undefined;
-  if (isTold && (price?.perImage ?? 0) === 0) return told;
+  if (price === null || !hasUnits(price)) return told;
+  if (told.input + told.output > 0 && price.input + price.output > 0) return told;
   return { ...told, parts: { ...pricedParts(price, media()), ...told.parts } };
 }
 
-/** Seconds or images; undefined where neither is priced. */
+/** The price is by something else than tokens, too. */
+function hasUnits(price: Price): boolean {
+  const { audioHour, speechCharacters } = price;
+  return (
+    (audioHour ?? 0) > 0 || (speechCharacters ?? 0) > 0 || imagePrice(price, NO_KIND) !== undefined
+  );
+}
+
+const NO_KIND: UsageParts = {};
+
+/** Seconds, images or characters; undefined where none of them is priced. */
 function pricedParts(price: Price | null, { parts = {} }: TokenUsage): UsageParts | undefined {
-  const { audioSeconds, images } = parts;
-  if (audioSeconds !== undefined && (price?.audioHour ?? 0) > 0) return { audioSeconds };
-  if (images !== undefined && (price?.perImage ?? 0) > 0) return { images };
-  return undefined;
+  const { audioSeconds, images, imageSize, imageQuality, characters } = parts;
+  if (price === null) return undefined;
+  if (audioSeconds !== undefined && (price.audioHour ?? 0) > 0) return { audioSeconds };
+  if (characters !== undefined && (price.speechCharacters ?? 0) > 0) return { characters };
+  if (images === undefined || imagePrice(price, parts) === undefined) return undefined;
+  return { images, ...imageKind(imageSize, imageQuality) };
 }

@@ -5,7 +5,7 @@ import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Page, PageQuery } from "../core/page.js";
-import type { Model, ModelCategory, Price } from "../core/provider.js";
+import type { ImagePrice, Model, ModelCategory, Price } from "../core/provider.js";
 import type { Operations } from "./operations.js";
 import type { KeysTx } from "./ports.js";
 import { changeableProvider, visibleTo } from "./providers.js";
@@ -17,6 +17,8 @@ const NAMES_MAX = 50;
 const FALLBACK_CHARS_MAX = 255;
 const SERVICES_MAX = 10;
 const PRICES_MAX = 50;
+const IMAGE_PRICES_MAX = 50;
+const IMAGE_KIND_CHARS_MAX = 40;
 const WINDOW_TOKENS_MAX = 1_000_000_000;
 const PRICE_MICROS_MAX = 1_000_000_000_000;
 
@@ -199,15 +201,33 @@ function cleanPrices(field: string, raw: readonly Price[]): readonly Price[] {
 }
 
 function checkPrice(field: string, price: Price): void {
-  const { effectiveFrom, longContextFrom, ...amounts } = price;
+  const { effectiveFrom, longContextFrom, images, ...amounts } = price;
   if (!Number.isSafeInteger(effectiveFrom)) {
     throw invalidField(`${field}.effective_time`, "is not a moment in time");
   }
   if (longContextFrom !== null) cleanTokens(`${field}.above_input_tokens`, longContextFrom);
   for (const amount of Object.values(amounts)) {
-    if (amount === null) continue;
-    if (!Number.isSafeInteger(amount) || amount < 0 || amount > PRICE_MICROS_MAX) {
-      throw invalidField(field, "must hold whole numbers of micros, 0 or more");
-    }
+    if (amount !== null) checkMicros(field, amount);
   }
+  checkImages(`${field}.image_prices`, images ?? []);
+}
+
+function checkMicros(field: string, amount: number): void {
+  if (!Number.isSafeInteger(amount) || amount < 0 || amount > PRICE_MICROS_MAX) {
+    throw invalidField(field, "must hold whole numbers of micros, 0 or more");
+  }
+}
+
+function checkImages(field: string, rows: readonly ImagePrice[]): void {
+  if (rows.length > IMAGE_PRICES_MAX) {
+    throw invalidField(field, `must have at most ${String(IMAGE_PRICES_MAX)} entries`);
+  }
+  for (const { size, quality, micros } of rows) {
+    cleanLine(field, size, IMAGE_KIND_CHARS_MAX);
+    cleanLine(field, quality, IMAGE_KIND_CHARS_MAX);
+    checkMicros(field, micros);
+  }
+  const kinds = new Set(rows.map(({ size, quality }) => `${size} ${quality}`.toLowerCase()));
+  if (kinds.size < rows.length)
+    throw invalidField(field, "has two prices for one size and quality");
 }

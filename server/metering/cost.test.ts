@@ -124,6 +124,49 @@ test("images are billed by their number besides the tokens, where a model is pri
   assert.equal(costOf(perImage, { ...NO_TOKENS, parts: { images: 0 } }), 0);
 });
 
+test("a million characters of speech have a price, of which a letter costs a micro at least", () => {
+  const speech = { ...FLAT, input: 0, output: 0, speechCharacters: 15_000_000 };
+  const of = (characters: number): number | null =>
+    costOf(speech, { ...NO_TOKENS, parts: { characters } });
+  assert.deepEqual([of(0), of(1), of(4096), of(1_000_000)], [0, 15, 61_440, 15_000_000]);
+  assert.equal(
+    costOf({ ...speech, speechCharacters: 1 }, { ...NO_TOKENS, parts: { characters: 1 } }),
+    1,
+  );
+});
+
+test("the cost of a usage is the sum of what each kind in it costs by itself", () => {
+  const sizes = ["256x256", "512x512", "1024x1024"];
+  const size = fc.option(fc.constantFrom(...sizes), { nil: undefined });
+  const kindOf = ({ imageSize }: UsageParts): UsageParts => ({ imageSize });
+  const parts = fc.record({
+    imageSize: size,
+    audioSeconds: fc.nat(100_000),
+    images: fc.nat(1_000),
+    characters: fc.nat(1_000_000),
+    webSearches: fc.nat(1_000),
+  });
+  const units = fc.record({
+    audioHour: optionalRate,
+    perImage: optionalRate,
+    images: fc.array(
+      fc.record({ size: fc.constantFrom(...sizes), quality: fc.constant(""), micros: rate }),
+    ),
+    speechCharacters: optionalRate,
+    webSearches: optionalRate,
+  });
+  fc.assert(
+    fc.property(prices, units, usages, parts, (price, more, usage, told) => {
+      const whole = { ...price, ...more };
+      let sum = costOf(whole, usage)!;
+      for (const name of ["audioSeconds", "images", "characters", "webSearches"] as const) {
+        sum += costOf(whole, { ...NO_TOKENS, parts: { ...kindOf(told), [name]: told[name] } })!;
+      }
+      assert.equal(costOf(whole, { ...usage, parts: told }), sum);
+    }),
+  );
+});
+
 test("long cache writes have a long-context price too", () => {
   const long = { ...AUDIO, longContextFrom: 5000, longContextCacheWrite: 7_500_000 };
   const parts = { cacheWriteLong: 1000 };

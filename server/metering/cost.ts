@@ -1,8 +1,10 @@
 import { TOKENS_MAX, type TokenUsage, type UsageParts } from "../core/call.js";
+import { imagePrice } from "../core/image-price.js";
 import type { Price } from "../core/provider.js";
 
 /** Prices are per this many tokens. */
 const TOKENS_PER_PRICE = 1_000_000;
+const CHARACTERS_PER_PRICE = 1_000_000;
 const SECONDS_PER_HOUR = 3600;
 const SEARCHES_PER_PRICE = 1000;
 
@@ -112,8 +114,15 @@ class Share {
 function costOfOthers(price: Price, parts: UsageParts): number {
   const audio = soundCount(parts.audioSeconds ?? 0) * soundRate(price.audioHour ?? 0);
   const searches = soundCount(parts.webSearches ?? 0) * soundRate(price.webSearches ?? 0);
-  const images = soundCount(parts.images ?? 0) * soundRate(price.perImage ?? 0);
-  return images + divideUp(audio, SECONDS_PER_HOUR) + divideUp(searches, SEARCHES_PER_PRICE);
+  const images = soundCount(parts.images ?? 0);
+  const each = images === 0 ? 0 : soundRate(imagePrice(price, parts) ?? 0);
+  const speech = soundCount(parts.characters ?? 0) * soundRate(price.speechCharacters ?? 0);
+  return (
+    images * each +
+    divideUp(speech, CHARACTERS_PER_PRICE) +
+    divideUp(audio, SECONDS_PER_HOUR) +
+    divideUp(searches, SEARCHES_PER_PRICE)
+  );
 }
 
 interface Rates {

@@ -161,6 +161,7 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
     audioHourMicros: 8n,
     webSearchesMicrosPerThousand: 9n,
     perImageMicros: 12n,
+    speechMicrosPerMillionCharacters: 13n,
   };
   const longContext = [{ aboveInputTokens: 10n, cacheWriteLongMicrosPerMillion: 11n }];
   const again = await admin.providers.upsertModels({
@@ -172,6 +173,30 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
     assert.equal(kept?.[name as keyof typeof amounts], micros, name);
   }
   assert.equal(kept?.longContext[0]?.cacheWriteLongMicrosPerMillion, 11n);
+  assert.deepEqual(kept?.imagePrices, []);
+  // By what is made alone.
+  const imagePrices = [
+    { size: "1024x1024", quality: "", micros: 40_000n },
+    { size: "", quality: "hd", micros: 0n },
+  ];
+  const byImage = await admin.providers.upsertModels({
+    providerId,
+    models: [{ modelId: "gpt-next", prices: [{ imagePrices }] }],
+  });
+  const { currentPrice } = byImage.models[0] ?? {};
+  const rows = currentPrice?.imagePrices.map(({ size, quality, micros }) => {
+    return { size, quality, micros };
+  });
+  assert.deepEqual(rows, imagePrices);
+  assert.equal(currentPrice?.inputMicrosPerMillion, 0n);
+  const twice = [...imagePrices, { size: "1024X1024", quality: "", micros: 1n }];
+  assert.deepEqual(await fieldsOf({ prices: [{ imagePrices: twice }] }), [
+    "models[0].prices[0].image_prices",
+  ]);
+  for (const row of [{ micros: -1n }, { size: "x".repeat(41) }, { quality: "a\u0007b" }]) {
+    const [field = ""] = await fieldsOf({ prices: [{ imagePrices: [row] }] });
+    assert.match(field, /^models\[0\]\.prices\[0\]\.image_prices/);
+  }
 
   assert.deepEqual(await fieldsOf({ prices: [{ ...price, perCallMicros: 3n }] }), [
     "models[0].prices[0].per_call_micros",

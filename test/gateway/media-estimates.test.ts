@@ -264,6 +264,7 @@ test("images of which nothing is told cost their number, that of the reply where
     };
   };
   const asked = { prompt: "x", n: 4, quality: "low", size: "1024x1024" };
+  const kind = { imageSize: "1024x1024", imageQuality: "low" };
   gateway.router.price = { perImage: 40_000 };
   try {
     for (const [made, images] of [
@@ -274,12 +275,12 @@ test("images of which nothing is told cost their number, that of the reply where
       [{ body: "PNG", type: "image/png" }, 4],
     ] as const) {
       const { tokens, usageSource } = await settled(IMAGES, asked, made);
-      assert.deepEqual(tokens, { ...NO_TOKENS, parts: { images } }, made.body);
+      assert.deepEqual(tokens, { ...NO_TOKENS, parts: { images, ...kind } }, made.body);
       assert.equal(usageSource, "ESTIMATED");
     }
     const told = { body: JSON.stringify({ data: [image, image], usage: USAGE }) };
     const { tokens, usageSource } = await settled(IMAGES, asked, told);
-    assert.deepEqual([tokens.input, tokens.output, tokens.parts], [3, 4, { images: 2 }]);
+    assert.deepEqual([tokens.input, tokens.output, tokens.parts], [3, 4, { images: 2, ...kind }]);
     assert.equal(usageSource, "PROVIDER");
   } finally {
     gateway.router.price = null;

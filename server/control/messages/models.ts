@@ -128,6 +128,10 @@ function priceMessage(price: Price, source: string): MessageInitShape<typeof Mod
     ...optional("imageCacheReadMicrosPerMillion", price.imageCacheRead),
     ...optional("audioHourMicros", price.audioHour),
     ...optional("perImageMicros", price.perImage),
+    imagePrices: (price.images ?? []).map(({ size, quality, micros }) => {
+      return { size, quality, micros: int64(micros) };
+    }),
+    ...optional("speechMicrosPerMillionCharacters", price.speechCharacters),
     ...optional("webSearchesMicrosPerThousand", price.webSearches),
     longContext:
       longContextFrom === null
@@ -188,10 +192,12 @@ function priceOf(field: string, price: ModelPrice): Price {
   );
   const amount = (name: string, value: bigint | undefined): number | null =>
     value === undefined ? null : numberOf(`${field}.${name}`, value);
+  const ofTokens = (name: string, value: bigint | undefined): number =>
+    value === undefined && hasUnits(price) ? 0 : requiredAmount(`${field}.${name}`, value);
   return {
     effectiveFrom: msOf(price.effectiveTime) ?? 0,
-    input: requiredAmount(`${field}.input_micros_per_million`, price.inputMicrosPerMillion),
-    output: requiredAmount(`${field}.output_micros_per_million`, price.outputMicrosPerMillion),
+    input: ofTokens("input_micros_per_million", price.inputMicrosPerMillion),
+    output: ofTokens("output_micros_per_million", price.outputMicrosPerMillion),
     cacheRead: amount("cache_read_micros_per_million", price.cacheReadMicrosPerMillion),
     cacheWrite: amount("cache_write_micros_per_million", price.cacheWriteMicrosPerMillion),
     longContextFrom: amount("long_context[0].above_input_tokens", long?.aboveInputTokens),
@@ -206,7 +212,7 @@ function priceOf(field: string, price: ModelPrice): Price {
 /** What has a price of its own; absent where it has none, as in the catalogue. */
 function partsOf(field: string, price: ModelPrice): PriceParts {
   const [long] = price.longContext;
-  const given: Readonly<Record<keyof PriceParts, bigint | undefined>> = {
+  const given: Readonly<Record<Exclude<keyof PriceParts, "images">, bigint | undefined>> = {
     cacheWriteLong: price.cacheWriteLongMicrosPerMillion,
     longContextCacheWriteLong: long?.cacheWriteLongMicrosPerMillion,
     audioInput: price.audioInputMicrosPerMillion,
@@ -217,17 +223,30 @@ function partsOf(field: string, price: ModelPrice): PriceParts {
     imageCacheRead: price.imageCacheReadMicrosPerMillion,
     audioHour: price.audioHourMicros,
     perImage: price.perImageMicros,
+    speechCharacters: price.speechMicrosPerMillionCharacters,
     webSearches: price.webSearchesMicrosPerThousand,
   };
   const parts = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, numberOf(field, value)] as const],
   );
-  return Object.fromEntries(parts);
+  const images = price.imagePrices.map(({ size, quality, micros }, i) => {
+    const at = `${field}.image_prices[${i}]`;
+    return { size, quality, micros: numberOf(`${at}.micros`, micros) };
+  });
+  return { ...Object.fromEntries(parts), ...(images.length === 0 ? {} : { images }) };
+}
+
+/** Models that are paid by what they make or hear need not have a price for tokens. */
+function hasUnits(price: ModelPrice): boolean {
+  const { audioHourMicros, perImageMicros, imagePrices } = price;
+  const { speechMicrosPerMillionCharacters: speech } = price;
+  const amounts = [audioHourMicros, perImageMicros, speech];
+  return imagePrices.length > 0 || amounts.some((amount) => amount !== undefined);
 }
 
 function refuseUnpriceable(field: string, price: ModelPrice): void {
   const why =
-    "this server prices what replies tell, which is tokens, seconds, images and searches.";
+    "this server prices tokens, seconds, images, characters and searches, as replies and requests tell them.";
   const { perCallMicros, source } = price;
   refuse(`${field}.per_call_micros`, perCallMicros !== undefined, why);
   refuse(
