@@ -1,4 +1,4 @@
-import type { TokenUsage } from "../core/call.js";
+import type { TokenUsage, UsageCounts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import type { LaterUsage } from "../core/later-usage.js";
@@ -63,14 +63,24 @@ export function isUnfinished(response: Buffer): boolean {
 
 /** What is left to be counted of what a response used in all. */
 export function restOf(told: TokenUsage, counted: TokenUsage): TokenUsage {
-  if (counted.input + counted.output === 0) return told;
   const rest = (of: "input" | "output" | "cacheRead" | "cacheWrite" | "reasoning"): number =>
     Math.max(0, told[of] - counted[of]);
+  const parts = restOfParts(told.parts, counted.parts);
   return {
     input: rest("input"),
     output: rest("output"),
     cacheRead: rest("cacheRead"),
     cacheWrite: rest("cacheWrite"),
     reasoning: rest("reasoning"),
+    ...(parts === undefined ? {} : { parts }),
   };
+}
+
+/** Undefined where nothing is left that is priced apart. */
+function restOfParts(told: UsageCounts = {}, counted: UsageCounts = {}): UsageCounts | undefined {
+  const rest = Object.entries(told).flatMap(([name, count]: [string, number]) => {
+    const left = count - (counted[name as keyof UsageCounts] ?? 0);
+    return left > 0 ? [[name, left] as const] : [];
+  });
+  return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }
