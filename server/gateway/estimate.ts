@@ -11,7 +11,7 @@ import type { BodyHead } from "./body-head.js";
 import { type CallPlan, isForm } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
-import { mediaTokens } from "./media-estimate.js";
+import { type Media, mediaTokens } from "./media-estimate.js";
 import { pricedMedia } from "./media-used.js";
 import type { CallSink } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
@@ -23,6 +23,16 @@ const INPUT_TOKENS_MAX = 200_000;
 /** Reserved where neither the caller nor the catalogue bounds the output. */
 const OUTPUT_TOKENS_DEFAULT = 4096;
 
+/** What a caller can do to use less of what is made. */
+const REMEDIES: Readonly<Record<Media, string>> = {
+  IMAGES: "ask for fewer or smaller images or a lower quality",
+  PREDICTION: "ask for fewer images",
+  SPEECH: "send a shorter text",
+  TRANSCRIPT: "send a shorter recording",
+};
+/** Where a call has no output. */
+const LESS_TEXT = "send less text";
+
 /** The worst case of a call, whichever target of its route serves it in the end, to be reserved before it is made. */
 export function estimateOf(
   sink: CallSink,
@@ -33,11 +43,8 @@ export function estimateOf(
   if (endpoint.makes !== undefined) {
     const { contentType } = head;
     const request = { body: plan.body, contentType, isForm: isForm(match, head) };
-    return estimateOfMedia(
-      sink,
-      plan,
-      mediaTokens({ media: endpoint.makes, ...request }, inputTokens),
-    );
+    const media = mediaTokens({ media: endpoint.makes, ...request }, inputTokens);
+    return { ...estimateOfMedia(sink, plan, media), remedy: REMEDIES[endpoint.makes] };
   }
   if (endpoint.tokens === "NONE") return NOTHING_RESERVED;
   const input = inputTokens(plan.body.length);
@@ -49,15 +56,16 @@ export function estimateOf(
     maxOutputTokens = Math.max(maxOutputTokens, output);
     costMicros = Math.max(costMicros, cost ?? 0);
   }
-  return { inputTokens: input, maxOutputTokens, costMicros };
+  if (endpoint.tokens !== "IN") return { inputTokens: input, maxOutputTokens, costMicros };
+  return { inputTokens: input, maxOutputTokens, costMicros, remedy: LESS_TEXT };
 }
 
 function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage): Estimate {
   let most = NOTHING_RESERVED;
   for (const target of route.targets) {
-    // What is paid by the hour or by the image counts no tokens.
+    // What is paid by the hour, the image or the letter counts no tokens.
     const tokens = pricedMedia(target.price, media);
-    // A reply may tell tokens all the same, which are paid besides.
+    // At a price by both, for the reply tells which of them counts.
     const costMicros = sink.cost(target, media) ?? 0;
     most = {
       inputTokens: Math.max(most.inputTokens, tokens.input),

@@ -43,7 +43,14 @@ export interface SubjectId {
   readonly id: string;
 }
 
+/** Why a budget refuses a call, and what its caller can do. */
+interface Remediable extends Overrun {
+  readonly remedy: string;
+}
+
 const CONCURRENCY_RETRY_SECONDS = 1;
+/** What most calls can do about it. */
+const FEWER_TOKENS = "ask for fewer output tokens";
 const NO_RESERVATIONS: readonly AccountReservation[] = [];
 const MICROS_PER_DOLLAR = 1_000_000;
 
@@ -109,7 +116,9 @@ export class LimitSubject {
     for (const budget of limits.budgets) {
       const account = this.account(budget.period, now.wallMs);
       const overrun = account.overrun(budget, spendingOf(estimate));
-      if (overrun !== null) last = longer(last, this.#overrunRefusal(budget, overrun, now.wallMs));
+      if (overrun === null) continue;
+      const { remedy = FEWER_TOKENS } = estimate;
+      last = longer(last, this.#overrunRefusal(budget, { ...overrun, remedy }, now.wallMs));
     }
     return last;
   }
@@ -199,7 +208,7 @@ export class LimitSubject {
     });
   }
 
-  #overrunRefusal(budget: Budget, overrun: Overrun, wallMs: number): Refusal {
+  #overrunRefusal(budget: Budget, overrun: Remediable, wallMs: number): Refusal {
     const retryAfterSeconds = Math.max(1, Math.ceil((overrun.resetsAt - wallMs) / 1000));
     const message = budgetMessage(this.kind, budget, overrun);
     return { code: "budget_exceeded", message, retryAfterSeconds };
@@ -229,7 +238,7 @@ function spendingOf(estimate: Estimate): { tokens: number; costMicros: number } 
   };
 }
 
-function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Overrun): string {
+function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Remediable): string {
   const amount = (value: number): string =>
     overrun.part === "tokens"
       ? `${value} tokens`
@@ -244,6 +253,6 @@ function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Overrun): str
   const left =
     overrun.left <= 0
       ? "nothing is left"
-      : `${amount(overrun.left)} is left and this call may use up to ${amount(overrun.needed)}; ask for fewer output tokens`;
+      : `${amount(overrun.left)} is left and this call may use up to ${amount(overrun.needed)}; ${overrun.remedy}`;
   return `${spent}${left}. It begins anew on ${resets} (UTC).`;
 }
