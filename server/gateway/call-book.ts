@@ -325,14 +325,15 @@ export class CallBook {
   }
 
   /** Gives back and settles everything; answers the record that is to be written. Undefined for a call without a client key, and the second time. */
-  close(ending: Ending, upstreamStatus: number | null): CallRecord | undefined {
+  close(given: Ending, upstreamStatus: number | null): CallRecord | undefined {
     if (this.#closed) return undefined;
     this.#closed = true;
     const { principal } = this;
     if (principal === undefined) {
-      this.#context.sink.refused(ending.fault?.code ?? "internal");
+      this.#context.sink.refused(given.fault?.code ?? "internal");
       return undefined;
     }
+    const ending = this.mayBeBilled ? this.#withBegun(given) : given;
     const costMicros = this.#costOf(ending);
     const used = {
       tokens: ending.tokens.input + ending.tokens.output,
@@ -350,10 +351,19 @@ export class CallBook {
     return record;
   }
 
+  /** What a provider has begun and not told the end of costs what was set aside for it. */
+  #withBegun(ending: Ending): Ending {
+    const isAborted = ending.httpStatus === HTTP_STATUS.caller_aborted;
+    const isFree = isAborted && this.#context.abortedCalls() === "NOTHING";
+    if (isFree || !isNothing(ending.tokens)) return ending;
+    const tokens = this.#media(undefined, () => this.#reservedTokens());
+    return { ...ending, tokens, usageSource: "ESTIMATED" };
+  }
+
   /** Null when it is not known, which is not the same as free. */
   #costOf({ fault, usageSource, tokens }: Ending): number | null {
     if (isNothing(tokens)) {
-      const made = fault === undefined || usageSource === "PARTIAL" || this.mayBeBilled;
+      const made = fault === undefined || usageSource === "PARTIAL";
       // Something was made, and the provider did not say how much.
       return made && this.#call.endpoint.billsUntold ? null : 0;
     }

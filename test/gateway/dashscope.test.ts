@@ -224,7 +224,7 @@ test("a caller that wants bytes gets them, in order, and no credential goes to w
   assert.deepEqual(gateway.pool.outcomes, ["OK"]);
 });
 
-test("what was made costs its number of images, what may still be has a cost that is not known, and what came to nothing cost nothing", async () => {
+test("what was made costs its number of images, what may still be as many as were asked for, and what came to nothing cost nothing", async () => {
   const costOf = async (script: Script, abort?: AbortController): Promise<number | null> => {
     const before = gateway.sink.records.length;
     stub.script = script;
@@ -234,13 +234,13 @@ test("what was made costs its number of images, what may still be has a cost tha
     return (await gateway.sink.record(before + 1)).costMicros;
   };
   assert.equal(await costOf(madeAt([urlOf("1.png")], replyImage(PNG))), 1 + 2 * 6_240);
-  assert.equal(await costOf(madeAt([urlOf("1.png")], replyJson(404, "{}"))), null);
+  assert.equal(await costOf(madeAt([urlOf("1.png")], replyJson(404, "{}"))), 1 + 2 * 6_240);
   const abort = new AbortController();
   const leave: Script = (received, res) => {
     if (received.method === "GET") abort.abort();
     return task("RUNNING")(received, res);
   };
-  assert.equal(await costOf(leave, abort), null);
+  assert.equal(await costOf(leave, abort), 1 + 2 * 6_240);
   const refused = task("FAILED", { code: "InvalidParameter", message: "no" });
   assert.equal(await costOf(inTurn(BEGUN, refused)), 0);
   assert.equal(await costOf(replyJson(400, '{"code":"InvalidParameter","message":"no"}')), 0);

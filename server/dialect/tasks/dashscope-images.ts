@@ -33,6 +33,8 @@ const READ = new Set([
   "response_format",
   "stream",
 ]);
+/** OpenAI's; of the models here some make four where none are asked for. */
+const IMAGES_DEFAULT = 1;
 const SIZE = /^(\d{2,5})[x*](\d{2,5})$/;
 
 /** Turns a request for images into a task, and what became of the task into OpenAI's reply. */
@@ -65,7 +67,11 @@ function taskOf(given: JsonObject, model: string, notes: Notes): JsonObject {
   return {
     model,
     input: { prompt, negative_prompt: string(given["negative_prompt"]) },
-    parameters: { size: sizeOf(given["size"]), n: number(given["n"]), seed: number(given["seed"]) },
+    parameters: {
+      size: sizeOf(given["size"]),
+      n: number(given["n"]) ?? IMAGES_DEFAULT,
+      seed: number(given["seed"]),
+    },
   };
 }
 
