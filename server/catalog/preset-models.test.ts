@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { imagePrice } from "../core/image-price.js";
 import { CATALOG_DATE_MS, outdatedPresets, presetModels, servicesOf } from "./preset-models.js";
 import { findPreset, presetProviders, PROVIDER_PRESETS } from "./presets.js";
 import { nextPriceChange, priceAt } from "./price-table.js";
@@ -97,7 +98,9 @@ test("prices are sound: ordered by date, never negative, and a long-context tier
       model.id,
     );
     for (const price of model.prices) {
-      for (const value of Object.values(price)) assert.ok(value === null || value >= 0, model.id);
+      const { images = [], ...amounts } = price;
+      for (const value of Object.values(amounts)) assert.ok(value === null || value >= 0, model.id);
+      for (const { micros } of images) assert.ok(micros > 0, model.id);
       const tier = [price.longContextFrom, price.longContextInput, price.longContextOutput];
       assert.ok(
         tier.every((part) => part === null) || tier.every((part) => part !== null),
@@ -126,6 +129,30 @@ test("what a model prices apart is in the catalogue, and no smaller than what it
       assert.ok((audioInput ?? Infinity) >= input, modelId);
     }
   }
+});
+
+test("models of images and sound are priced by what they make, or by their tokens", () => {
+  // Voices that are spoken with over WebSockets are not asked here.
+  const models = presetModels().filter(
+    ({ categories, modelId }) =>
+      ["IMAGE", "AUDIO"].some((each) => categories.includes(each as never)) &&
+      !modelId.startsWith("grok-voice-"),
+  );
+  const unpriced = models.filter(({ prices }) => prices.length === 0).map(({ id }) => id);
+  assert.deepEqual(unpriced, []);
+  const free = models.filter(({ prices: [price] }) => {
+    const { images = [], perImage = 0, audioHour = 0, speechCharacters = 0 } = price ?? {};
+    const amounts = [price?.input, price?.output, perImage, audioHour, speechCharacters];
+    return images.length === 0 && amounts.every((amount) => (amount ?? 0) === 0);
+  });
+  assert.deepEqual(free, []);
+  const priceOf = (id: string) => models.find(({ modelId }) => modelId === id)?.prices[0];
+  assert.equal(priceOf("tts-1-hd")?.speechCharacters, 30_000_000);
+  assert.equal(priceOf("imagen-4.0-fast-generate-001")?.perImage, 20_000);
+  const hd = { imageSize: "1024x1792", imageQuality: "hd" };
+  assert.equal(imagePrice(priceOf("dall-e-3") ?? {}, hd), 120_000);
+  assert.equal(imagePrice(priceOf("dall-e-3") ?? {}, {}), 40_000);
+  assert.equal(imagePrice(priceOf("dall-e-2") ?? {}, {}), 20_000);
 });
 
 test("a dated price holds from its date on", () => {

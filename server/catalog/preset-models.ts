@@ -2,6 +2,7 @@ import { assert } from "../core/assert.js";
 import { DAY_MS } from "../core/durations.js";
 import { globMatches } from "../core/glob.js";
 import type { Model, ModelCategory, Price } from "../core/provider.js";
+import { MEDIA_ROWS } from "./data/media-prices.js";
 import { CURATED_MODELS, SERVICES } from "./data/models.js";
 import type { CuratedModel } from "./data/models.js";
 import { PRICE_ROWS } from "./data/prices.js";
@@ -13,7 +14,7 @@ import type { PriceRow } from "./price-table.js";
  * The date of the catalogue, midnight UTC. Preset rows carry it as their update time, which tells them
  * from rows that an administrator has changed: those carry the wall clock.
  */
-export const CATALOG_DATE_MS = Date.UTC(2026, 10, 20);
+export const CATALOG_DATE_MS = Date.UTC(2026, 10, 22);
 
 const LONG_CONTEXT_TOKENS = 400_000;
 
@@ -25,7 +26,8 @@ export function presetModelId(slug: string, modelId: string): string {
 /** All models that Latchkey knows, with labels, services, limits and prices. */
 export function presetModels(): readonly Model[] {
   const curated = new Map(CURATED_MODELS.map((model) => [keyOf(model.provider, model.id), model]));
-  const priced = new Map(PRICE_ROWS.map((row) => [keyOf(row[0], row[1]), row]));
+  const rows = [...PRICE_ROWS, ...MEDIA_ROWS];
+  const priced = new Map(rows.map((row) => [keyOf(row[0], row[1]), row]));
   const keys = new Set([...curated.keys(), ...priced.keys()]);
   return [...keys].map((key) => toModel(curated.get(key), priced.get(key)));
 }
@@ -95,7 +97,7 @@ function fromRow(row: PriceRow): GeneratedModel {
 const KINDS: readonly (readonly [RegExp, ModelCategory])[] = [
   [/embed/, "EMBEDDING"],
   [/moderation|guard/, "MODERATION"],
-  [/image|dall-e|imagen|wanx|flux/, "IMAGE"],
+  [/image|dall-e|imagen|wanx|-t2i-|flux/, "IMAGE"],
   [/whisper|tts|transcribe|audio|realtime|voice|voxtral|live/, "AUDIO"],
   [/code|codex|codestral|devstral|coder/, "CODE"],
 ];
