@@ -291,6 +291,27 @@ test("names do where ids are asked for; unknown and double ones are told", async
   );
 });
 
+test("a list of models tells what each costs, in the unit that is paid for", async () => {
+  const script = (fake: FakeApi): void =>
+    fake.on("listModels", () => ({
+      models: [
+        {
+          modelId: "dall-e-3",
+          currentPrice: {
+            inputMicrosPerMillion: 0n,
+            outputMicrosPerMillion: 0n,
+            imagePrices: [{ size: "1024x1024", micros: 40_000n }],
+          },
+        },
+        { modelId: "new" },
+      ],
+    }));
+  const { out } = await run(["models", "list"], { script });
+  assert.match(out, /CURRENT PRICE/);
+  assert.match(out, /dall-e-3 .*\$0\.04 an image/);
+  assert.match(out, /new .* - /);
+});
+
 test("an alias and a fallback chain are told apart by the verb alone", async () => {
   const set = await run(["models", "set-alias", "fast", "--targets", "gpt-5-mini, groq/llama-3.3"]);
   assert.deepEqual(

@@ -208,6 +208,7 @@ export const COMMANDS: readonly Command[] = [
           "categories",
           "context_window_tokens",
           "max_output_tokens",
+          "current_price",
           "aliases",
         ],
       },

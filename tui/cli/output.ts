@@ -13,6 +13,8 @@ import {
   TimestampSchema,
   type Timestamp,
 } from "@bufbuild/protobuf/wkt";
+import { ModelPriceSchema } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { priceText } from "../present/prices.js";
 import { safe } from "../term/safe.js";
 import { fit, takeWidth } from "../term/safe.js";
 import { textWidth } from "../term/width.js";
@@ -121,6 +123,7 @@ function textOf(field: DescField, value: unknown): string {
   if (value === undefined || value === null) return "-";
   if (Array.isArray(value)) return value.map((item) => textOf(field, item)).join(",");
   if (isMessage(value, TimestampSchema)) return timeText(value);
+  if (isMessage(value, ModelPriceSchema)) return priceText(value);
   if (field.enum !== undefined && typeof value === "number") return enumText(field, value);
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");

@@ -3,11 +3,10 @@ import {
   Model_CategorySchema,
   Model_SourceSchema,
   type Model,
-  type ModelPrice,
 } from "../../proto/gen/latchkey/v1/providers_pb.js";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { enumWord } from "../present/enum-word.js";
-import { count, money } from "../present/format.js";
+import { count } from "../present/format.js";
+import { priceCells, priceLines } from "../present/prices.js";
 import type { Binding } from "../term/keymap.js";
 import type { Span } from "../term/painter.js";
 import type { Column } from "../widgets/table-columns.js";
@@ -159,14 +158,14 @@ const COLUMNS: readonly Column<Model>[] = [
     title: "IN $/M",
     width: 9,
     align: "right",
-    cell: (model) => perMillion(model.currentPrice?.inputMicrosPerMillion, model),
+    cell: (model) => cellsOf(model).input,
   },
   {
     id: "output",
     title: "OUT $/M",
     width: 9,
     align: "right",
-    cell: (model) => perMillion(model.currentPrice?.outputMicrosPerMillion, model),
+    cell: (model) => cellsOf(model).output,
   },
   {
     id: "aliases",
@@ -182,9 +181,10 @@ function categoriesOf(model: Model): string {
 }
 
 /** A model without prices is unpriced, which is not the same as free. */
-function perMillion(micros: bigint | undefined, model: Model): string {
-  if (model.currentPrice === undefined) return "unpriced";
-  return micros === undefined ? "-" : money(micros);
+function cellsOf({ currentPrice }: Model): ReturnType<typeof priceCells> {
+  return currentPrice === undefined
+    ? { input: "unpriced", output: "unpriced" }
+    : priceCells(currentPrice);
 }
 
 function detailsOf(model: Model): readonly Detail[] {
@@ -204,41 +204,6 @@ function detailsOf(model: Model): readonly Detail[] {
     ["enabled", model.enabled ? "yes" : "no"],
     ["source", enumWord(Model_SourceSchema, model.source)],
     ...(price === undefined ? [["price", "unpriced"] as const] : priceLines(price)),
-  ];
-}
-
-function priceLines(price: ModelPrice): readonly Detail[] {
-  const since = price.effectiveTime;
-  const amounts = [
-    ["input", price.inputMicrosPerMillion],
-    ["output", price.outputMicrosPerMillion],
-    ["cache read", price.cacheReadMicrosPerMillion],
-    ["cache write", price.cacheWriteMicrosPerMillion],
-    ["write 1h+", price.cacheWriteLongMicrosPerMillion],
-    ["audio in", price.audioInputMicrosPerMillion],
-    ["audio out", price.audioOutputMicrosPerMillion],
-    ["audio cached", price.audioCacheReadMicrosPerMillion],
-    ["image in", price.imageInputMicrosPerMillion],
-    ["image out", price.imageOutputMicrosPerMillion],
-    ["image cached", price.imageCacheReadMicrosPerMillion],
-  ] as const;
-  const { audioHourMicros: hour, perImageMicros: image } = price;
-  const { webSearchesMicrosPerThousand: searches } = price;
-  return [
-    ...amounts.flatMap(([label, micros]): Detail[] =>
-      micros === undefined ? [] : [[label, `${money(micros)} per million tokens`]],
-    ),
-    ...(hour === undefined ? [] : [["audio", `${money(hour)} per hour`] as const]),
-    ...(image === undefined ? [] : [["image", `${money(image)} each`] as const]),
-    ...(searches === undefined ? [] : [["searches", `${money(searches)} per thousand`] as const]),
-    ...price.longContext.map((long): Detail => [
-      `over ${count(long.aboveInputTokens)}`,
-      `in ${money(long.inputMicrosPerMillion ?? 0n)}  out ${money(long.outputMicrosPerMillion ?? 0n)} per million`,
-    ]),
-    ...(since === undefined || timestampMs(since) <= 0
-      ? []
-      : [["since", new Date(timestampMs(since)).toISOString().slice(0, 10)] as const]),
-    ...(price.source === "" ? [] : [["price from", price.source] as const]),
   ];
 }
 
