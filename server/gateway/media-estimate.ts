@@ -19,14 +19,21 @@ export interface MediaRequest {
   readonly isForm: boolean;
 }
 
-/** Output tokens of an image of 1024 × 1024 in each quality, as OpenAI's image models count them. */
-const TOKENS_BY_QUALITY: ReadonlyMap<string | undefined, number> = new Map([
-  ["low", 272],
-  ["medium", 1056],
-  ["high", 4160],
-]);
+/** Output tokens that OpenAI's models make of an image in one quality. */
+interface QualityTokens {
+  /** Of 1024 × 1024 pixels, and of others by their number. */
+  readonly ofOne: number;
+  /** Of a square GPT Image 2 makes more than of what is half as large again. */
+  readonly least: number;
+}
+
 /** Where no quality is named, or one that is the model's choice. */
-const TOKENS_OF_BEST = 4160;
+const TOKENS_OF_BEST: QualityTokens = { ofOne: 4160, least: 7040 };
+const TOKENS_BY_QUALITY: ReadonlyMap<string | undefined, QualityTokens> = new Map([
+  ["low", { ofOne: 272, least: 0 }],
+  ["medium", { ofOne: 1056, least: 1770 }],
+  ["high", TOKENS_OF_BEST],
+]);
 const PIXELS_OF_ONE = 1024 * 1024;
 /** Sizes that are the model's choice go up to 1024 × 1536. */
 const PIXELS_DEFAULT = 1.5 * PIXELS_OF_ONE;
@@ -93,8 +100,8 @@ function imageTokens(request: MediaRequest, textTokens: (bytes: number) => numbe
   const asked = request.isForm ? imagesOfForm(request) : imagesOfJson(request.body);
   const count = Math.min(wholeOr(asked.count, 1), IMAGES_MAX);
   const partial = Math.min(wholeOr(asked.partial, 0), IMAGES_MAX);
-  const ofOne = TOKENS_BY_QUALITY.get(asked.quality) ?? TOKENS_OF_BEST;
-  const each = Math.ceil((ofOne * pixelsOf(asked.size)) / PIXELS_OF_ONE);
+  const { ofOne, least } = TOKENS_BY_QUALITY.get(asked.quality) ?? TOKENS_OF_BEST;
+  const each = Math.max(least, Math.ceil((ofOne * pixelsOf(asked.size)) / PIXELS_OF_ONE));
   const output = count * (each + partial * TOKENS_OF_PARTIAL);
   const ofInputs = Math.min(asked.inputs, IMAGES_MAX) * TOKENS_OF_INPUT_IMAGE;
   const input = ofInputs + textTokens(asked.textBytes);

@@ -233,14 +233,14 @@ test("what was made costs its number of images, what may still be as many as wer
     await client.images.generate(asked, options).catch(() => undefined);
     return (await gateway.sink.record(before + 1)).costMicros;
   };
-  assert.equal(await costOf(madeAt([urlOf("1.png")], replyImage(PNG))), 1 + 2 * 6_240);
-  assert.equal(await costOf(madeAt([urlOf("1.png")], replyJson(404, "{}"))), 1 + 2 * 6_240);
+  assert.equal(await costOf(madeAt([urlOf("1.png")], replyImage(PNG))), 1 + 2 * 7_040);
+  assert.equal(await costOf(madeAt([urlOf("1.png")], replyJson(404, "{}"))), 1 + 2 * 7_040);
   const abort = new AbortController();
   const leave: Script = (received, res) => {
     if (received.method === "GET") abort.abort();
     return task("RUNNING")(received, res);
   };
-  assert.equal(await costOf(leave, abort), 1 + 2 * 6_240);
+  assert.equal(await costOf(leave, abort), 1 + 2 * 7_040);
   const refused = task("FAILED", { code: "InvalidParameter", message: "no" });
   assert.equal(await costOf(inTurn(BEGUN, refused)), 0);
   assert.equal(await costOf(replyJson(400, '{"code":"InvalidParameter","message":"no"}')), 0);

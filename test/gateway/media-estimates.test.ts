@@ -53,14 +53,15 @@ test("images reserve the tokens of their number, size and quality, of the larges
   for (const [asked, output] of [
     [{ quality: "low", size: "1024x1024" }, 272],
     [{ quality: "low", size: "1024x1536", n: 3 }, 3 * 408],
-    [{ quality: "medium", size: "1536x1024" }, 1584],
-    [{ quality: "high", size: "1024x1024", n: 2 }, 8320],
-    [{}, 6240],
-    [{ quality: "auto", size: "auto", n: null }, 6240],
-    [{ quality: "constructor", size: "1024x", n: "2" }, 6240],
+    [{ quality: "medium", size: "1536x1024" }, 1770],
+    [{ quality: "high", size: "1024x1024", n: 2 }, 14_080],
+    [{}, 7040],
+    [{ quality: "auto", size: "auto", n: null }, 7040],
+    [{ quality: "constructor", size: "1024x", n: "2" }, 7040],
     [{ quality: "low", size: "1024x1024", n: -5 }, 272],
     [{ quality: "low", size: "1024x1024", n: 1e300 }, 272_000],
     [{ quality: "low", size: "99999x99999" }, 16 * 272],
+    [{ quality: "high", size: "2048x2048" }, 4 * 4160],
     [{ quality: "low", size: "1024x1024", stream: true, partial_images: 3 }, 572],
   ] as const) {
     assert.equal(await reservedOutput(IMAGES, asked), output, JSON.stringify(asked));

@@ -141,6 +141,12 @@ test("tokens that a reply tells are what counts where they have a price, and nev
     assert.equal(record.costMicros, ofTokens);
     assert.ok(estimate.costMicros >= ofTokens);
   }
+  // The largest number of tokens that OpenAI names for an image of this kind.
+  gateway.router.price = priceOf("openai", "gpt-image-2");
+  stub.script = replyJson(200, images(1, { usage: { ...usage, output_tokens: 7_033 } }));
+  const best = { ...asked, quality: "high" } as const;
+  const [before, after] = await costs(() => openai.images.generate(best));
+  assert.ok(after.costMicros !== null && before.costMicros >= after.costMicros);
   // Tokens without a price, of a model that is sold by the image.
   gateway.router.price = { perImage: 11_000 };
   const [, record] = await costs(() => openai.images.generate(asked));
