@@ -647,7 +647,8 @@ export type ModelPrice = Message<"latchkey.v1.ModelPrice"> & {
   effectiveTime?: Timestamp | undefined;
 
   /**
-   * Input, in micros per million tokens.
+   * Input, in micros per million tokens. This and the output may be left out, for 0, where images, audio or speech have a
+   * price of their own below.
    *
    * @generated from field: optional int64 input_micros_per_million = 2;
    */
