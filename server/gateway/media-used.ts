@@ -98,7 +98,8 @@ export function withUntold(
 ): TokenUsage {
   if (price === null || !hasUnits(price)) return told;
   if (told.input + told.output > 0 && price.input + price.output > 0) return told;
-  return { ...told, parts: { ...pricedParts(price, media()), ...told.parts } };
+  const parts = pricedParts(price, media());
+  return parts === undefined ? told : { ...told, parts: { ...parts, ...told.parts } };
 }
 
 /** The price is by something else than tokens, too. */

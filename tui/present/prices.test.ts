@@ -21,6 +21,16 @@ test("a price is told in the unit that is paid for, and nothing that costs money
       "$2.50",
       "$10.00",
     ],
+    [
+      {
+        inputMicrosPerMillion: 300_000n,
+        outputMicrosPerMillion: 2_500_000n,
+        imageOutputMicrosPerMillion: 30_000_000n,
+      },
+      "in $0.30, out $2.50, images $30.00 per million",
+      "$0.30",
+      "$2.50",
+    ],
     [NO_TOKENS, "in $0.00, out $0.00 per million", "$0.00", "$0.00"],
     [{ ...NO_TOKENS, audioHourMicros: 360_000n }, "$0.36 an hour", "$0.36/h", "-"],
     [

@@ -19,8 +19,19 @@ export function priceText(price: ModelPrice): string {
     ...(hour === undefined ? [] : [`${exactMoney(hour)} an hour`]),
     ...(speech === undefined ? [] : [`${exactMoney(speech)} a million characters`]),
   ];
-  const tokens = `in ${tokenPrice(price.inputMicrosPerMillion)}, out ${tokenPrice(price.outputMicrosPerMillion)} per million`;
-  return [...(isByUnit(price) ? [] : [tokens]), ...units].join("; ");
+  return [...(isByUnit(price) ? [] : [tokenText(price)]), ...units].join("; ");
+}
+
+/** Images and audio that are made have most of the cost of the models that make them. */
+function tokenText(price: ModelPrice): string {
+  const amounts = [
+    `in ${tokenPrice(price.inputMicrosPerMillion)}`,
+    `out ${tokenPrice(price.outputMicrosPerMillion)}`,
+  ];
+  const { imageOutputMicrosPerMillion: images, audioOutputMicrosPerMillion: audio } = price;
+  if (images !== undefined) amounts.push(`images ${exactMoney(images)}`);
+  if (audio !== undefined) amounts.push(`audio ${exactMoney(audio)}`);
+  return `${amounts.join(", ")} per million`;
 }
 
 /** What stands in the columns of input and output: where no tokens are paid for, what is, in its unit. */
