@@ -6,7 +6,8 @@ import type { PriceRow } from "../price-table.js";
 //   openai: platform.openai.com/docs/pricing
 //   google: ai.google.dev/gemini-api/docs/pricing; imagen-3.0 as in BerriAI/litellm, the dearer of two sources
 //   alibaba: help.aliyun.com/zh/model-studio and alibabacloud.com/help/en/model-studio, text-to-image. Of the price in
-//     yuan, at 0.138 dollars as in prices.ts, and that in dollars the dearer, where there are two.
+//     yuan, at 0.138 dollars as in prices.ts, and that in dollars the dearer, where there are two. wan2.2 as wan2.1;
+//     wan2.5 and qwen-image from yuan alone, rounded up to half a cent.
 //   xai: docs.x.ai/docs/models
 // compared with model_prices_and_context_window.json of BerriAI/litellm (MIT) where that has the model.
 
