@@ -1,6 +1,7 @@
 import type { Actor } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { Credential, Peer } from "./context.js";
+import type { HeaderLines } from "./header-lines.js";
 import { SESSION_COOKIE } from "./session-cookie.js";
 
 /**
@@ -21,6 +22,13 @@ export interface Identity {
   readonly credential: Credential;
 }
 
+/** What came of a request's credential; neither where it has none. */
+export interface Authentication {
+  readonly identity?: Identity;
+  /** Why the credential is not good. */
+  readonly refusal?: unknown;
+}
+
 const SESSION_TOKEN_PREFIX = "lks_";
 const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
@@ -31,7 +39,28 @@ const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
  */
 export async function authenticate(
   identities: Identities,
-  headers: Headers,
+  headers: HeaderLines,
+  peer: Peer,
+): Promise<Authentication> {
+  try {
+    const identity = await identityOf(identities, headers, peer);
+    return identity === undefined ? {} : { identity };
+  } catch (refusal) {
+    return { refusal };
+  }
+}
+
+/** Whether the credential of a request is one that memory knows, so that no database and no other server is asked. */
+export function isInMemory(identities: Identities, headers: HeaderLines): boolean {
+  const authorization = headers.get("authorization");
+  if (!authorization) return !headers.get("cookie") && Boolean(headers.get("x-session-api-key"));
+  const token = tokenIn(authorization);
+  return token === undefined || !isTokenOfPerson(identities, token);
+}
+
+async function identityOf(
+  identities: Identities,
+  headers: HeaderLines,
   peer: Peer,
 ): Promise<Identity | undefined> {
   const authorization = headers.get("authorization");
@@ -49,10 +78,14 @@ export async function authenticate(
 }
 
 async function byBearer(identities: Identities, token: string, ip: string): Promise<Identity> {
-  // Without an issuer of tokens, what looks like one may be another system's key that was imported.
-  const isJwt = identities.byJwt !== undefined && JWT_SHAPE.test(token);
-  if (token.startsWith(SESSION_TOKEN_PREFIX) || isJwt) return byToken(identities, token, ip);
-  return identities.byClientKey(token, ip);
+  return isTokenOfPerson(identities, token)
+    ? byToken(identities, token, ip)
+    : identities.byClientKey(token, ip);
+}
+
+/** A session's token or a JWT. Without an issuer of JWTs, what looks like one may be another system's key that was imported. */
+function isTokenOfPerson({ byJwt }: Identities, token: string): boolean {
+  return token.startsWith(SESSION_TOKEN_PREFIX) || (byJwt !== undefined && JWT_SHAPE.test(token));
 }
 
 async function byToken(identities: Identities, token: string, ip: string): Promise<Identity> {
@@ -65,12 +98,16 @@ async function byToken(identities: Identities, token: string, ip: string): Promi
 }
 
 function bearerOf(authorization: string): string {
-  const match = /^Bearer +([^\s]+)$/i.exec(authorization.trim());
-  if (match?.[1] !== undefined) return match[1];
+  const token = tokenIn(authorization);
+  if (token !== undefined) return token;
   throw new Fault(
     "unauthenticated",
     "The authorization header must read `Bearer`, a space and a session token or client key.",
   );
+}
+
+function tokenIn(authorization: string): string | undefined {
+  return /^Bearer +([^\s]+)$/i.exec(authorization.trim())?.[1];
 }
 
 function cookieValue(header: string | null, name: string): string | undefined {
@@ -82,7 +119,7 @@ function cookieValue(header: string | null, name: string): string | undefined {
 }
 
 /** A cookie is sent by a browser on its own, so another site's page could use it: its Origin must be ours. */
-function requireSameOrigin(headers: Headers): void {
+function requireSameOrigin(headers: HeaderLines): void {
   const origin = headers.get("origin") ?? headers.get("referer");
   const host = headers.get("host") ?? headers.get(":authority");
   if (origin !== null && host !== null && URL.canParse(origin) && new URL(origin).host === host) {

@@ -1,5 +1,6 @@
 import { createContextKey } from "@connectrpc/connect";
 import type { Actor } from "../core/audit.js";
+import type { Authentication } from "./authenticate.js";
 
 /** Where a request came from; known before authentication. */
 export interface Peer {
@@ -8,6 +9,12 @@ export interface Peer {
   /** True on the local socket, whose file only the administrator of this host can open. */
   readonly local: boolean;
 }
+
+/** What came of the request's credential; known before its body is read. */
+export const authenticationKey = createContextKey<Authentication>(
+  {},
+  { description: "authentication" },
+);
 
 const NOBODY: Actor = { userId: null, name: "", role: "USER", via: "ANONYMOUS", ip: "" };
 

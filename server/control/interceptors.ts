@@ -2,8 +2,7 @@ import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Actor } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
-import { authenticate, type Identities } from "./authenticate.js";
-import { actorKey, credentialKey, peerKey } from "./context.js";
+import { actorKey, authenticationKey, credentialKey, peerKey } from "./context.js";
 import { faultError } from "./error-info.js";
 import { faultOrConnectError } from "./faults.js";
 import { PUBLIC_METHODS } from "./rpc-policy.js";
@@ -25,15 +24,15 @@ export function faultInterceptor(logger: Logger): Interceptor {
   };
 }
 
-/** Finds out who calls and leaves it in the request's context. Only public RPCs may be called without a credential. */
-export function authenticationInterceptor(
-  identities: Identities,
-  audit: { denied(actor: Actor, rpc: string, reason: string): void },
-): Interceptor {
-  return (next) => async (req) => {
+/** Leaves who calls in the request's context, or refuses. Only public RPCs may be called without a credential. */
+export function authenticationInterceptor(audit: {
+  denied(actor: Actor, rpc: string, reason: string): void;
+}): Interceptor {
+  return (next) => (req) => {
     const rpc = `${req.service.typeName}/${req.method.name}`;
     const peer = req.contextValues.get(peerKey);
-    const identity = await authenticate(identities, req.header, peer);
+    const { identity, refusal } = req.contextValues.get(authenticationKey);
+    if (refusal !== undefined) throw refusal;
     if (identity !== undefined) {
       req.contextValues.set(actorKey, { ...identity.actor, ip: peer.ip });
       req.contextValues.set(credentialKey, identity.credential);

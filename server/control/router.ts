@@ -12,14 +12,22 @@ import { ServerReflection as ServerReflectionAlpha } from "../../proto/gen/grpc/
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
-import type { Identities } from "./authenticate.js";
-import { peerKey } from "./context.js";
+import {
+  authenticate,
+  type Authentication,
+  type Identities,
+  isInMemory,
+} from "./authenticate.js";
+import { authenticationKey, type Peer, peerKey } from "./context.js";
 import { withPlainGrpcMessage } from "./grpc-message.js";
+import { headerLines } from "./header-lines.js";
 import { healthService, type Readiness } from "./health.js";
 import { withHttpEndpoints, type HttpEndpoints } from "./http-endpoints.js";
 import { authenticationInterceptor, faultInterceptor } from "./interceptors.js";
 import type { ControlHandler } from "./listener.js";
 import { reflectionServices } from "./reflection.js";
+import { StrangerGate } from "./stranger-gate.js";
+import { STRANGER_LIMITS, type StrangerLimits, Strangers } from "./strangers.js";
 import { turnsInterceptor, UserTurns } from "./user-turns.js";
 import { validationInterceptor } from "./validation.js";
 
@@ -46,43 +54,78 @@ export interface ControlOptions {
   readonly readiness: () => Readiness;
   readonly onReadinessChange: (listener: () => void) => () => void;
   readonly metrics: HttpEndpoints["metrics"];
+  /** As in `STRANGER_LIMITS` where absent. */
+  readonly strangers?: StrangerLimits;
 }
 
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Of somebody without a good credential: names and passwords are longer nowhere. */
+const STRANGERS_MESSAGE_BYTES_MAX = 16 * 1024;
+
+/** What is known of a request before it is read. */
+interface Sent {
+  readonly peer: Peer;
+  readonly authentication: Authentication;
+}
 
 /** The control port's answer to a request: RPCs of every protocol, health, reflection and the HTTP endpoints. */
 export function controlHandlers(options: ControlOptions): {
   readonly tcp: ControlHandler;
   readonly local: ControlHandler;
 } {
+  const { clock, identities, metrics, readiness } = options;
   const interceptors: Interceptor[] = [
     faultInterceptor(options.logger),
-    authenticationInterceptor(options.identities, options.audit),
-    turnsInterceptor(new UserTurns(options.clock)),
+    authenticationInterceptor(options.audit),
+    turnsInterceptor(new UserTurns(clock)),
     validationInterceptor(),
   ];
-  const overSocket = new WeakSet<object>();
-  const adapterOf = (serve: Served["serve"]): ControlHandler =>
-    connectNodeAdapter({
-      routes: serve,
-      interceptors,
-      readMaxBytes: MESSAGE_BYTES_MAX,
-      // The universal handler sees both HTTP versions; the address is that of the connection.
-      contextValues: (req) => {
-        const local = overSocket.has(req);
-        const ip = local ? "" : (req.socket.remoteAddress ?? "");
-        return createContextValues().set(peerKey, { ip, local });
-      },
-    });
-  const tcp = withHttpEndpoints(
-    { metrics: options.metrics, readiness: options.readiness },
-    withPlainGrpcMessage(byService(allServed(options), adapterOf)),
-  );
-  const local: ControlHandler = (req, res) => {
-    overSocket.add(req);
-    tcp(req, res);
+  const sentBy = new WeakMap<object, Sent>();
+  const services = allServed(options);
+  const handlerOf = (readMaxBytes: number): ControlHandler => {
+    const adapterOf = (routes: Served["serve"]): ControlHandler =>
+      connectNodeAdapter({
+        routes,
+        interceptors,
+        readMaxBytes,
+        contextValues: (req) => {
+          const sent = sentBy.get(req);
+          const values = createContextValues();
+          if (sent === undefined) return values;
+          return values.set(peerKey, sent.peer).set(authenticationKey, sent.authentication);
+        },
+      });
+    const rpcs = withPlainGrpcMessage(byService(services, adapterOf));
+    return withHttpEndpoints({ metrics, readiness }, rpcs);
   };
-  return { tcp, local };
+  const known = handlerOf(MESSAGE_BYTES_MAX);
+  const stranger = handlerOf(STRANGERS_MESSAGE_BYTES_MAX);
+  const gate = new StrangerGate({
+    strangers: new Strangers(clock, options.strangers ?? STRANGER_LIMITS),
+    isSaidAtOnce: (headers) => isInMemory(identities, headers),
+    authenticate: (req, headers) => authenticate(identities, headers, peerOf(req)),
+    known: (req, res, authentication) => {
+      sentBy.set(req, { peer: peerOf(req), authentication });
+      known(req, res);
+    },
+    stranger: (req, res, authentication) => {
+      sentBy.set(req, { peer: peerOf(req), authentication });
+      stranger(req, res);
+    },
+  });
+  const local: ControlHandler = (req, res) => {
+    const peer = { ip: "", local: true };
+    void authenticate(identities, headerLines(req.headers), peer).then((authentication) => {
+      sentBy.set(req, { peer, authentication });
+      known(req, res);
+    });
+  };
+  return { tcp: gate.handler, local };
+}
+
+/** The address is that of the connection. */
+function peerOf({ socket }: Parameters<ControlHandler>[0]): Peer {
+  return { ip: socket.remoteAddress ?? "", local: false };
 }
 
 /**

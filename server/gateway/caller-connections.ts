@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
-import { AddressCounts } from "./address-counts.js";
+import { AddressCounts } from "../core/address-counts.js";
 
 /**
  * Why a connection was turned away: too many in all, too many of one address, or no TLS where TLS is spoken; or why it

@@ -185,6 +185,7 @@ export async function startControl(t: TestContext) {
       return () => readinessListeners.delete(listener);
     },
     metrics: async () => ({ contentType: "text/plain", body: "up 1\n" }),
+    strangers: { perSecond: 1, burst: 10_000, waitingMax: 1, runningMax: 10_000 },
   });
   const tcp = await listenTcp({
     host: "127.0.0.1",

@@ -1,4 +1,4 @@
-import { addressBlock } from "../core/ip.js";
+import { addressBlock } from "./ip.js";
 
 /** Addresses whose count has fallen to zero are kept up to here: most come back. */
 const ADDRESSES_KEPT = 8_192;
