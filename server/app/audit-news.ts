@@ -12,7 +12,6 @@ export class AuditNews {
   readonly actions = new Tally(["action", "outcome"]);
 
   readonly lastSeq = (): number => this.#lastSeq;
-  readonly watchers = (): number => this.#listeners.size;
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);

@@ -6,7 +6,7 @@ import type {
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Actor, AuditEvent } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
-import { Fault, invalidField } from "../core/fault.js";
+import { invalidField } from "../core/fault.js";
 import type { Condition, PageQuery } from "../core/page.js";
 import type { AuditLog } from "../keys/audit-log.js";
 import { authorize } from "../keys/policy.js";
@@ -18,7 +18,6 @@ import { wakeOn } from "./wake.js";
 
 const EVENTS_PER_MESSAGE_MAX = 50;
 const BACKFILL_MAX = 500;
-const WATCHERS_MAX = 200;
 
 /** Tells that events were committed. */
 export interface AuditNews {
@@ -26,8 +25,6 @@ export interface AuditNews {
   readonly lastSeq: () => number;
   /** Calls `listener` after each commit with events; the returned function ends it. */
   readonly subscribe: (listener: () => void) => () => void;
-  /** How many are subscribed. */
-  readonly watchers: () => number;
 }
 
 export interface AuditWatchDeps {
@@ -50,7 +47,6 @@ export async function* watchAudit(
   signal: AbortSignal,
 ): AsyncGenerator<Message, void, undefined> {
   authorize(actor, "audit.watch");
-  requireRoom(deps.news);
   const filter = watchFilter(request.filter, deps.clock.now());
   const { subscribe } = deps.news;
   const wake = wakeOn({ subscribe, signal, clock: deps.clock, silenceMs: HEARTBEAT_MS });
@@ -111,13 +107,6 @@ async function* pending(
     if (events.length === 0) continue;
     yield message(deps, { kind: StreamInfo_Kind.DATA, seq: watch.seq, events });
   }
-}
-
-function requireRoom(news: AuditNews): void {
-  if (news.watchers() < WATCHERS_MAX) return;
-  throw new Fault("overloaded", "Too many are watching the audit log; try again later.", {
-    retryAfterSeconds: 5,
-  });
 }
 
 function watchFilter(filter: string, nowMs: number): Watch["filter"] {

@@ -9,6 +9,7 @@ import {
 import type { Clock } from "../core/clock.js";
 import { PAGE_SIZE_MAX, type PageQuery } from "../core/page.js";
 import type { LedgerStore } from "../metering/ports.js";
+import { inTurnKey } from "./context.js";
 import { callMessage } from "./messages/calls.js";
 import { msOf, numberOf } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
@@ -66,14 +67,21 @@ export async function* exportCalls(
   let exported = 0;
   let pageToken = "";
   if (csv) yield chunk(`${COLUMNS.join(",")}\r\n`, exported);
+  const inTurn = scope.context.values.get(inTurnKey);
   do {
-    const page = await deps.ledger.listCalls({ ...query, pageToken });
-    const rows = page.items
-      .slice(0, most - exported)
-      .map((record) => create(CallSchema, callMessage(record, deps.names)));
-    exported += rows.length;
-    const lines = rows.map(csv ? csvLine : jsonLine).join("");
-    if (lines !== "") yield chunk(lines, exported);
+    const page = await inTurn(async () => {
+      const { items, nextPageToken } = await deps.ledger.listCalls({ ...query, pageToken });
+      const rows = items
+        .slice(0, most - exported)
+        .map((record) => create(CallSchema, callMessage(record, deps.names)));
+      return {
+        nextPageToken,
+        count: rows.length,
+        lines: rows.map(csv ? csvLine : jsonLine).join(""),
+      };
+    });
+    exported += page.count;
+    if (page.lines !== "") yield chunk(page.lines, exported);
     pageToken = page.nextPageToken;
   } while (pageToken !== "" && exported < most && !scope.context.signal.aborted);
   yield { exportedCalls: BigInt(exported), done: true };

@@ -7,7 +7,6 @@ import type {
 import type { Actor } from "../core/audit.js";
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
-import { Fault } from "../core/fault.js";
 import type { PageQuery } from "../core/page.js";
 import { authorize, mayAll } from "../keys/policy.js";
 import { notFound } from "../keys/refusals.js";
@@ -94,13 +93,6 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
     async *watchCalls(request, context) {
       const actor = context.values.get(actorKey);
       authorize(actor, "call.watch");
-      if (deps.liveCalls.full) {
-        throw new Fault(
-          "overloaded",
-          "Too many are watching calls now; end one of them or try again later.",
-          { retryAfterSeconds: 5 },
-        );
-      }
       const matches = callFilter(request.filter, deps.names, deps.clock.now());
       const own = mayAll(actor, "call.watch") ? null : actor.userId;
       const filter = (record: CallRecord): boolean =>

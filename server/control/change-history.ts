@@ -42,10 +42,6 @@ export class ChangeHistory {
     return this.#changes.at(-1)?.seq ?? this.#forgotten;
   }
 
-  get watchers(): number {
-    return this.#listeners.size;
-  }
-
   /** Calls `listener` at each change; the returned function ends that. */
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);

@@ -16,6 +16,11 @@ export const authenticationKey = createContextKey<Authentication>(
   { description: "authentication" },
 );
 
+/** Does a part of a long stream when it is the caller's turn. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+export const inTurnKey = createContextKey<InTurn>((work) => work(), { description: "turn" });
+
 const NOBODY: Actor = { userId: null, name: "", role: "USER", via: "ANONYMOUS", ip: "" };
 
 export const peerKey = createContextKey<Peer>({ ip: "", local: false }, { description: "peer" });

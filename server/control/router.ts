@@ -26,9 +26,10 @@ import { withHttpEndpoints, type HttpEndpoints } from "./http-endpoints.js";
 import { authenticationInterceptor, faultInterceptor } from "./interceptors.js";
 import type { ControlHandler } from "./listener.js";
 import { reflectionServices } from "./reflection.js";
+import { StreamPlaces, streamPlacesInterceptor } from "./stream-places.js";
 import { StrangerGate } from "./stranger-gate.js";
 import { STRANGER_LIMITS, type StrangerLimits, Strangers } from "./strangers.js";
-import { turnsInterceptor, UserTurns } from "./user-turns.js";
+import { turnsInterceptor } from "./user-turns.js";
 import { validationInterceptor } from "./validation.js";
 
 /** A service with what serves it; methods that are missing answer UNIMPLEMENTED. */
@@ -77,7 +78,8 @@ export function controlHandlers(options: ControlOptions): {
   const interceptors: Interceptor[] = [
     faultInterceptor(options.logger),
     authenticationInterceptor(options.audit),
-    turnsInterceptor(new UserTurns(clock)),
+    streamPlacesInterceptor(new StreamPlaces()),
+    turnsInterceptor(clock),
     validationInterceptor(),
   ];
   const sentBy = new WeakMap<object, Sent>();

@@ -10,7 +10,6 @@ import {
 import type { Actor } from "../core/audit.js";
 import type { Change } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
-import { Fault } from "../core/fault.js";
 import { authorize } from "../keys/policy.js";
 import type { KeysReader } from "../keys/ports.js";
 import type { ChangeHistory } from "./change-history.js";
@@ -20,7 +19,6 @@ import { int64, numberOf, timeOf } from "./messages/values.js";
 import { wakeOn } from "./wake.js";
 
 const CHANGES_PER_MESSAGE_MAX = 100;
-const WATCHERS_MAX = 200;
 
 /** The resource of a change as the API shows it, for the `resource` of a message. */
 export type ChangeResource = NonNullable<MessageInitShape<typeof ChangeSchema>["resource"]>;
@@ -51,11 +49,6 @@ export async function* watchChanges(
 ): AsyncGenerator<Message, void, undefined> {
   authorize(actor, "system.watch_changes");
   const { history, clock } = deps;
-  if (history.watchers >= WATCHERS_MAX) {
-    throw new Fault("overloaded", "Too many are watching changes; try again later.", {
-      retryAfterSeconds: 5,
-    });
-  }
   const { subscribe } = history;
   const wake = wakeOn({ subscribe, signal, clock, silenceMs: HEARTBEAT_MS });
   try {

@@ -5,7 +5,7 @@ import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
-import { actorKey } from "./context.js";
+import { actorKey, type InTurn, inTurnKey } from "./context.js";
 
 /** Questions of one user that wait for their turn; more are refused at once. */
 const WAITING_MAX = 64;
@@ -38,8 +38,7 @@ export class UserTurns {
 
   /** Throws Fault `overloaded` where too many of the user's questions wait. */
   async take<T>(userId: string, work: () => Promise<T>): Promise<T> {
-    const user = this.#users.get(userId) ?? { count: 0, over: Promise.resolve() };
-    if (user.count > WAITING_MAX) {
+    if ((this.#users.get(userId)?.count ?? 0) > WAITING_MAX) {
       throw new Fault(
         "overloaded",
         "Too many of your questions wait already; ask fewer at a time.",
@@ -48,6 +47,12 @@ export class UserTurns {
         },
       );
     }
+    return this.goOn(userId, work);
+  }
+
+  /** As `take`, for the parts of what was let begin already. */
+  async goOn<T>(userId: string, work: () => Promise<T>): Promise<T> {
+    const user = this.#users.get(userId) ?? { count: 0, over: Promise.resolve() };
     user.count++;
     this.#users.set(userId, user);
     const before = user.over;
@@ -78,13 +83,31 @@ export class UserTurns {
   }
 }
 
-/** What is asked of the long lists takes turns, user by user; streams go at their readers' pace. */
-export function turnsInterceptor(turns: UserTurns): Interceptor {
+/**
+ * What is asked of the long lists takes turns, user by user. So does each page of an export, and the pages of all exports
+ * do among each other: however many there are, they take half of the event loop's time at most. Other streams go at
+ * their readers' pace.
+ */
+export function turnsInterceptor(clock: Clock): Interceptor {
+  const turns = new UserTurns(clock);
+  const exports = new UserTurns(clock);
   return (next) => async (req) => {
-    if (req.stream || !SERVICES.has(req.service.typeName)) return next(req);
-    const { userId } = req.contextValues.get(actorKey);
-    return turns.take(userId ?? "", () => {
-      req.signal.throwIfAborted();
+    const { signal, contextValues } = req;
+    const userId = contextValues.get(actorKey).userId ?? "";
+    if (req.stream) {
+      const inTurn: InTurn = (work) =>
+        turns.goOn(userId, () =>
+          exports.goOn("", () => {
+            signal.throwIfAborted();
+            return work();
+          }),
+        );
+      contextValues.set(inTurnKey, inTurn);
+      return next(req);
+    }
+    if (!SERVICES.has(req.service.typeName)) return next(req);
+    return turns.take(userId, () => {
+      signal.throwIfAborted();
       return next(req);
     });
   };

@@ -2,6 +2,7 @@ import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { MINUTE_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
+import { addressBlock } from "../core/ip.js";
 import type { Secret } from "../core/secret.js";
 import type { User } from "../core/user.js";
 import type { Done, Operations } from "./operations.js";
@@ -49,14 +50,21 @@ export class PasswordGate {
     attempt: Attempt,
     succeed: (tx: KeysTx, user: User, nowMs: number) => Promise<Done<T>>,
   ): Promise<T> {
-    const user = await this.#operations.read(attempt.actor, attempt.action, attempt.find);
-    const verifier =
-      user === undefined || this.#isLocked(user) ? null : (user.passwordHash ?? null);
-    const verdict = await this.#passwords.verify(attempt.password, verifier);
-    const newHash = verdict.rehash ? await this.#passwords.hash(attempt.password) : verifier;
+    const { actor, action, password } = attempt;
+    const from = askerOf(actor);
+    let user: User | undefined;
+    let verifier: string | null = null;
+    // Not before its turn: guesses by the hundred would keep the database from others.
+    const stored = async (): Promise<string | null> => {
+      user = await this.#operations.read(actor, action, attempt.find);
+      if (user !== undefined && !this.#isLocked(user)) verifier = user.passwordHash ?? null;
+      return verifier;
+    };
+    const verdict = await this.#passwords.verify(password, stored, from);
+    const newHash = verdict.rehash ? await this.#passwords.hash(password, from) : verifier;
     const outcome = await this.#operations.write(
-      attempt.actor,
-      attempt.action,
+      actor,
+      action,
       async (tx, nowMs): Promise<Done<{ readonly value: T } | undefined>> => {
         const current = user === undefined ? undefined : await tx.users.get(user.id);
         if (current === undefined || !this.#fits(verdict, verifier, current)) {
@@ -105,6 +113,11 @@ export class PasswordGate {
       note: locks ? "wrong password; locked out now" : "wrong password",
     };
   }
+}
+
+/** Whose turn it takes to hash a password. */
+export function askerOf(actor: Actor): string {
+  return actor.userId ?? addressBlock(actor.ip);
 }
 
 function loginFailed(): Fault {

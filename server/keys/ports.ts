@@ -253,12 +253,17 @@ export interface ClientKeyForms {
 
 /** Password verifiers; the vault implements it with scrypt, a few at a time. */
 export interface Passwords {
-  hash(password: Secret): Promise<string>;
+  /** `from` says who asks, for those who wait take turns. */
+  hash(password: Secret, from?: string): Promise<string>;
   /**
    * Against null it takes as long as against a verifier and answers false. `rehash` is true when the
-   * password is right and its verifier should be made anew.
+   * password is right and its verifier should be made anew. The verifier is asked for when its turn has come.
    */
-  verify(password: Secret, verifier: string | null): Promise<PasswordVerdict>;
+  verify(
+    password: Secret,
+    verifier: () => Promise<string | null>,
+    from: string,
+  ): Promise<PasswordVerdict>;
 }
 
 export interface PasswordVerdict {

@@ -7,7 +7,7 @@ import type { Secret } from "../core/secret.js";
 import type { Session, User } from "../core/user.js";
 import type { Done, Operations } from "./operations.js";
 import { userIdOf } from "./owners.js";
-import type { PasswordGate } from "./password-gate.js";
+import { askerOf, type PasswordGate } from "./password-gate.js";
 import type { KeysTx, Passwords, SessionTokens } from "./ports.js";
 import { bannedFault, found } from "./refusals.js";
 import type { Settings } from "./settings.js";
@@ -106,7 +106,7 @@ export class Sessions {
       if (passwords.next.reveal() === passwords.current.reveal()) {
         throw invalidField("new_password", "must differ from the current one");
       }
-      const passwordHash = await this.#passwords.hash(passwords.next);
+      const passwordHash = await this.#passwords.hash(passwords.next, askerOf(actor));
       const change = (tx: KeysTx, current: User, nowMs: number): Promise<Done<number>> =>
         changeTo(tx, { ...current, passwordHash, updatedAt: nowMs }, sessionId);
       if (user.passwordHash === null && actor.via === "SOCKET") {

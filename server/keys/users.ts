@@ -10,6 +10,7 @@ import { changedFields } from "./changed-fields.js";
 import type { Done, Operations } from "./operations.js";
 import { authorize, type Action } from "./policy.js";
 import type { KeysReader, KeysTx, Passwords } from "./ports.js";
+import { askerOf } from "./password-gate.js";
 import { Denial, found, requireVersion } from "./refusals.js";
 import type { Settings } from "./settings.js";
 import { removeUser, type RemovedUser } from "./user-removal.js";
@@ -76,7 +77,7 @@ export class Users {
    * is for the local socket, so that there is no default password anywhere.
    */
   async createFirstAdmin(draft: UserDraft): Promise<User | undefined> {
-    const clean = await this.#clean({ ...draft, role: "ADMIN" });
+    const clean = await this.#clean(SYSTEM_ACTOR, { ...draft, role: "ADMIN" });
     const existing = await this.#operations.read(SYSTEM_ACTOR, "user.list", firstUser);
     if (existing !== undefined) return undefined;
     return this.#operations.write(SYSTEM_ACTOR, "user.create", async (tx, nowMs) => {
@@ -102,7 +103,7 @@ export class Users {
       }
       if (draft.password === undefined) throw passwordRequired();
       const { username, email, password } = draft;
-      const clean = await this.#clean({ username, email, password, role: "USER" });
+      const clean = await this.#clean(actor, { username, email, password, role: "USER" });
       return this.#operations.write(actor, "session.register", (tx, nowMs) =>
         this.#insert(tx, clean, nowMs),
       );
@@ -112,7 +113,7 @@ export class Users {
   /** ADMIN only. */
   async create(actor: Actor, draft: UserDraft): Promise<User> {
     return this.#operations.run(actor, "user.create", async () => {
-      const clean = await this.#clean(draft);
+      const clean = await this.#clean(actor, draft);
       return this.#operations.write(actor, "user.create", (tx, nowMs) =>
         this.#insert(tx, clean, nowMs),
       );
@@ -184,7 +185,7 @@ export class Users {
         permitted(reader, actor, "user.reset_password", id),
       );
       checkPassword("new_password", password, before.username);
-      const passwordHash = await this.#passwords.hash(password);
+      const passwordHash = await this.#passwords.hash(password, askerOf(actor));
       return this.#operations.write(actor, "user.reset_password", async (tx, nowMs) => {
         const user = await permitted(tx, actor, "user.reset_password", id);
         const endedSessions = await endSessions(tx, id);
@@ -264,7 +265,7 @@ export class Users {
     });
   }
 
-  async #clean(draft: UserDraft): Promise<CleanUser> {
+  async #clean(actor: Actor, draft: UserDraft): Promise<CleanUser> {
     const username = cleanUsername("username", draft.username);
     if (draft.password !== undefined) checkPassword("password", draft.password, username);
     return {
@@ -273,7 +274,7 @@ export class Users {
       role: draft.role ?? "USER",
       trustLevel: cleanTrustLevel("trust_level", draft.trustLevel ?? 0),
       passwordHash:
-        draft.password === undefined ? null : await this.#passwords.hash(draft.password),
+        draft.password === undefined ? null : await this.#passwords.hash(draft.password, askerOf(actor)),
       limits: cleanLimits("limits", draft.limits ?? UNLIMITED),
       note: cleanDescription("note", draft.note ?? ""),
     };

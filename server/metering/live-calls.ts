@@ -56,10 +56,6 @@ export class LiveCalls {
     return this.#watchers.size;
   }
 
-  get full(): boolean {
-    return this.#watchers.size >= LIVE_WATCHERS_MAX;
-  }
-
   publish(record: CallRecord): void {
     this.#recent[this.#recentAt] = record;
     this.#recentAt = (this.#recentAt + 1) % BACKFILL_CALLS_MAX;

@@ -66,6 +66,29 @@ test("more than 64 waiting sign-ins are refused, and those who wait are served",
   assert.equal((await busy.verify(new Secret("x"), null)).ok, false);
 });
 
+test("whoever guesses a hundred times keeps nobody from signing in", async () => {
+  const busy = new PasswordHasher({ random: systemRandom, cost: cheap });
+  let guessed = 0;
+  const guesses = Array.from({ length: 100 }, async () => {
+    await busy.verify(new Secret("guess"), null, "203.0.113.9");
+    guessed++;
+  });
+  const results = Promise.allSettled(guesses);
+  const stored = await hasher.hash(new Secret("right"));
+  let guessedBefore = Infinity;
+  const check = await busy.verify(
+    new Secret("right"),
+    async () => {
+      guessedBefore = guessed;
+      return stored;
+    },
+    "192.0.2.1",
+  );
+  assert.equal(check.ok, true);
+  assert(guessedBefore <= 4, `${guessedBefore} guesses came before`);
+  assert((await results).some(({ status }) => status === "rejected"));
+});
+
 test("a password of more than 1024 bytes is refused and never fits", async () => {
   await assert.rejects(hasher.hash(new Secret("x".repeat(1025))), { code: "invalid_argument" });
   const stored = await hasher.hash(new Secret("x".repeat(1024)));

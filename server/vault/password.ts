@@ -1,4 +1,5 @@
 import { scrypt } from "node:crypto";
+import { FairTurns } from "../core/fair-turns.js";
 import { Fault } from "../core/fault.js";
 import type { Random } from "../core/random.js";
 import type { Secret } from "../core/secret.js";
@@ -27,6 +28,14 @@ const COST_MAX: ScryptCost = { ln: 17, r: 8, p: 8 };
 const PHC =
   /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,2}),p=(?<p>\d{1,2})\$(?<salt>[A-Za-z0-9+/]{22})\$(?<hash>[A-Za-z0-9+/]{43})$/;
 
+/** Of an unknown user or one without a password it is null. A function is asked when the check's turn has come. */
+export type StoredPassword = string | null | (() => Promise<string | null>);
+
+interface Waiting {
+  readonly begin: () => void;
+  readonly refuse: (fault: Fault) => void;
+}
+
 interface Verifier {
   readonly cost: ScryptCost;
   readonly salt: Uint8Array;
@@ -45,12 +54,12 @@ export interface PasswordHasherOptions {
   readonly cost?: ScryptCost;
 }
 
-/** Hashes and checks the passwords of users, two at a time. */
+/** Hashes and checks the passwords of users, two at a time; those who ask take turns. */
 export class PasswordHasher {
   readonly #random: Random;
   readonly #cost: ScryptCost;
   readonly #dummy: Verifier;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new FairTurns<Waiting>();
   #running = 0;
 
   constructor(options: PasswordHasherOptions) {
@@ -63,8 +72,11 @@ export class PasswordHasher {
     };
   }
 
-  /** `$scrypt$ln=15,r=8,p=3$salt$hash`. Throws Fault `overloaded` when too many wait, `invalid_argument` beyond 1024 bytes. */
-  async hash(password: Secret): Promise<string> {
+  /**
+   * `$scrypt$ln=15,r=8,p=3$salt$hash`. `from` says who asks. Throws Fault `overloaded` when too many wait,
+   * `invalid_argument` beyond 1024 bytes.
+   */
+  async hash(password: Secret, from = ""): Promise<string> {
     const bytes = normalised(password);
     if (bytes.length > PASSWORD_BYTES_MAX) {
       throw new Fault(
@@ -73,55 +85,68 @@ export class PasswordHasher {
       );
     }
     const salt = this.#random.bytes(SALT_BYTES);
-    const hash = await this.#derive(bytes, salt, this.#cost);
+    const hash = await this.#inTurn(from, () => derive(bytes, salt, this.#cost));
+    wipe(bytes);
     const { ln, r, p } = this.#cost;
     return `$scrypt$ln=${ln},r=${r},p=${p}$${base64(salt)}$${base64(hash)}`;
   }
 
   /**
-   * Checks a password in constant time. `stored` is null for an unknown user or one without a password:
-   * the work is the same, so that the time does not tell. Throws Fault `overloaded` when too many wait.
+   * Checks a password in constant time; where there is none, the work is the same, so that the time does not tell.
+   * `from` says who asks, such as an address. Throws Fault `overloaded` when too many wait.
    */
-  async verify(password: Secret, stored: string | null): Promise<PasswordCheck> {
-    const known = stored === null ? undefined : parse(stored);
-    const verifier = known ?? this.#dummy;
-    const whole = normalised(password);
-    const bytes = whole.subarray(0, PASSWORD_BYTES_MAX);
-    const hash = await this.#derive(bytes, verifier.salt, verifier.cost);
-    const fits = equalBytes(hash, verifier.hash);
-    const ok = fits && known !== undefined && whole.length <= PASSWORD_BYTES_MAX;
-    return { ok, rehash: ok && !sameCost(verifier.cost, this.#cost) };
+  verify(password: Secret, stored: StoredPassword, from = ""): Promise<PasswordCheck> {
+    return this.#inTurn(from, async () => {
+      const text = typeof stored === "function" ? await stored() : stored;
+      const known = text === null ? undefined : parse(text);
+      const verifier = known ?? this.#dummy;
+      const whole = normalised(password);
+      const bytes = whole.subarray(0, PASSWORD_BYTES_MAX);
+      const hash = await derive(bytes, verifier.salt, verifier.cost);
+      const fits = equalBytes(hash, verifier.hash);
+      const ok = fits && known !== undefined && whole.length <= PASSWORD_BYTES_MAX;
+      wipe(whole);
+      return { ok, rehash: ok && !sameCost(verifier.cost, this.#cost) };
+    });
   }
 
-  async #derive(password: Uint8Array, salt: Uint8Array, cost: ScryptCost): Promise<Uint8Array> {
-    await this.#enter();
+  async #inTurn<T>(from: string, work: () => Promise<T>): Promise<T> {
+    await this.#enter(from);
     try {
-      return await derive(password, salt, cost);
+      return await work();
     } finally {
-      wipe(password);
       this.#leave();
     }
   }
 
-  async #enter(): Promise<void> {
+  async #enter(from: string): Promise<void> {
     if (this.#running < RUNNING_MAX) {
       this.#running++;
       return;
     }
-    if (this.#waiting.length >= WAITING_MAX) {
-      throw new Fault("overloaded", "Too many people are signing in; try again in a moment.", {
-        retryAfterSeconds: 5,
-      });
+    const holder = { ownerId: from, clientKey: { id: from } };
+    if (this.#waiting.size >= WAITING_MAX) {
+      const crowded = this.#waiting.giveWay(holder);
+      if (crowded === undefined) throw tooMany();
+      crowded.refuse(tooMany());
     }
-    // A place that gets free is handed to the first in the queue, so that no newcomer can take it.
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // A place that gets free is handed to the next in turn, so that no newcomer can take it.
+    await new Promise<void>((begin, refuse) => {
+      this.#waiting.add(holder, { begin, refuse });
+    });
   }
 
   #leave(): void {
-    const next = this.#waiting.shift();
+    const next = this.#waiting.next();
     if (next === undefined) this.#running--;
-    else next();
+    else next.begin();
   }
+}
+
+function tooMany(): Fault {
+  return new Fault("overloaded", "Too many people are signing in; try again in a moment.", {
+    retryAfterSeconds: 5,
+  });
 }
 
 /** The same password typed on different keyboards must be the same bytes. */

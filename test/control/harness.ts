@@ -27,6 +27,7 @@ import { providerKeysService } from "../../server/control/provider-keys.js";
 import { providersService } from "../../server/control/providers.js";
 import { controlHandlers, served, type Served } from "../../server/control/router.js";
 import { sessionsService } from "../../server/control/sessions.js";
+import type { StrangerLimits } from "../../server/control/strangers.js";
 import { systemService, type SystemDeps } from "../../server/control/system.js";
 import { usageService } from "../../server/control/usage.js";
 import { usersService } from "../../server/control/users.js";
@@ -160,7 +161,10 @@ async function openWorld(t: TestContext) {
 type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** A control port with everything behind it but providers and calls. */
-export async function startControl(t: TestContext) {
+export async function startControl(
+  t: TestContext,
+  strangers: StrangerLimits = { perSecond: 1, burst: 10_000, waitingMax: 1, runningMax: 10_000 },
+) {
   const world = await openWorld(t);
   const ledger = new MemoryLedger();
   const probes = new ProbeScript();
@@ -185,7 +189,7 @@ export async function startControl(t: TestContext) {
       return () => readinessListeners.delete(listener);
     },
     metrics: async () => ({ contentType: "text/plain", body: "up 1\n" }),
-    strangers: { perSecond: 1, burst: 10_000, waitingMax: 1, runningMax: 10_000 },
+    strangers,
   });
   const tcp = await listenTcp({
     host: "127.0.0.1",

@@ -107,9 +107,12 @@ export class FakePasswords implements Passwords {
     return `hash of ${password.reveal()}`;
   }
 
-  async verify(password: Secret, verifier: string | null): Promise<PasswordVerdict> {
+  async verify(
+    password: Secret,
+    verifier: () => Promise<string | null>,
+  ): Promise<PasswordVerdict> {
     this.checks += 1;
-    const ok = verifier === `hash of ${password.reveal()}`;
+    const ok = (await verifier()) === `hash of ${password.reveal()}`;
     return { ok, rehash: ok && this.rehash };
   }
 }
