@@ -7,7 +7,7 @@ import {
   type ExportCallsRequest,
 } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import type { Clock } from "../core/clock.js";
-import { PAGE_SIZE_MAX, type PageQuery } from "../core/page.js";
+import type { PageQuery } from "../core/page.js";
 import type { LedgerStore } from "../metering/ports.js";
 import { inTurnKey } from "./context.js";
 import { callMessage } from "./messages/calls.js";
@@ -19,6 +19,9 @@ export interface ExportDeps {
   readonly names: NameLookup;
   readonly clock: Clock;
 }
+
+/** Calls that are read and written down in one turn of the user's. */
+const PAGE_CALLS = 250;
 
 /** Columns of the CSV file, as they are called in the API. */
 const COLUMNS = [
@@ -100,7 +103,7 @@ function ordered(query: PageQuery, request: ExportCallsRequest, clock: Clock): P
     ],
     orderBy: "startedAt",
     descending: false,
-    pageSize: PAGE_SIZE_MAX,
+    pageSize: PAGE_CALLS,
   };
 }
 

@@ -54,6 +54,24 @@ test("a stranger's long message is not read, and whoever is known may send one",
   await refusal("INVALID_ARGUMENT", create(await control.as(control.alice)));
 });
 
+test("who has too many streams open is told so, and may open one when another ends", async (t) => {
+  const control = await startControl(t);
+  const api = await control.as(control.alice);
+  const ends = Array.from({ length: 32 }, () => new AbortController());
+  const open = async ({ signal }: AbortController): Promise<unknown> => {
+    const changes = api.calls.watchCalls({}, { signal })[Symbol.asyncIterator]();
+    return changes.next();
+  };
+  await Promise.all(ends.map(open));
+  const told = await refusal("RESOURCE_EXHAUSTED", open(new AbortController()));
+  assert.match(told.message, /end one of them/);
+  ends[0]?.abort();
+  const last = new AbortController();
+  const opened = async (): Promise<unknown> => open(last).catch(() => opened());
+  await opened();
+  for (const end of [...ends, last]) end.abort();
+});
+
 function connect(t: TestContext, control: Control): http2.ClientHttp2Session {
   const connection = http2.connect(`http://${control.address}`);
   connection.on("error", () => undefined);

@@ -95,6 +95,28 @@ test("users take turns at the connections, and so do the client keys of each", a
   assert.deepEqual(asked, turns.split(" "));
 });
 
+test("however long the calls of one user last, another's begins, and theirs go on as there is room", async () => {
+  wire.upstream = wire.made({ socketsPerOriginMax: 30 });
+  const held: net.Socket[] = [];
+  let isOpen = false;
+  wire.answer = (socket, request) => {
+    if (isOpen || request.includes("/modest")) socket.write(reply("ok"));
+    else held.push(socket);
+  };
+  const loud = Array.from({ length: 40 }, (_, n) =>
+    wire.call({ path: "/loud", holder: holder("usr_loud", `ck_${String(n)}`) }),
+  );
+  while (held.length < 28) await settle();
+  for (const user of ["usr_modest", "usr_other"]) {
+    assert.equal((await wire.call({ path: "/modest", holder: holder(user) })).body, "ok");
+  }
+  assert.equal(held.length, 28, "14 of 15");
+  isOpen = true;
+  for (const socket of held) socket.write(reply("ok"));
+  for (const { body } of await Promise.all(loud)) assert.equal(body, "ok");
+  assert.equal(wire.upstream.inFlight, 0);
+});
+
 test("where nobody more may wait, the user with most waiting calls gives up the newest for one with fewer", async () => {
   wire.upstream = wire.made({ socketsPerOriginMax: 1, waitingPerOriginMax: 4 });
   const { asked, release } = stepwise();
