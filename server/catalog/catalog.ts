@@ -175,7 +175,13 @@ export class Catalog {
     const targets = this.#indexesFor(principal.ownerId)
       .flatMap((index) => [...index.providers()])
       .filter((each) => each.dialect === dialect && this.#hasKeys(each.id, principal))
-      .map((provider) => ({ provider, upstreamModel: "", price: null, maxOutput: null }));
+      .map((provider) => ({
+        provider,
+        upstreamModel: "",
+        price: null,
+        maxOutput: null,
+        listed: false,
+      }));
     if (targets.length > 0) return { modelAsked: "", targets };
     const name = dialect.charAt(0) + dialect.slice(1).toLowerCase();
     throw new Fault(

@@ -51,6 +51,7 @@ export function toTarget(
       upstreamModel: match.upstreamModel,
       price: priceAt(prices, nowMs),
       maxOutput: model?.maxOutput ?? null,
+      listed: model !== undefined,
     },
     validUntilMs: nextPriceChange(prices, nowMs),
   };

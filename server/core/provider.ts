@@ -130,6 +130,8 @@ export interface RouteTarget {
   readonly price: Price | null;
   /** The largest output the model can give, for reservations; null if unknown. */
   readonly maxOutput: number | null;
+  /** Whether the catalogue lists the model, rather than a pattern taking any name that fits. */
+  readonly listed?: boolean;
 }
 
 /** What a requested model resolves to: its targets in order of preference. */

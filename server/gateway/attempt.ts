@@ -278,7 +278,9 @@ export class Attempt implements RoundTripListener {
   onReply(trip: RoundTrip, head: ReplyHead, body: Buffer, tokens: TokenUsage | undefined): void {
     const { call, lease, thing, listener } = this.#options;
     const { passage, translation } = trip.options;
-    call.context.passages.prove(passage, lease.target);
+    const { passages, servedModels } = call.context;
+    passages.prove(passage, lease.target);
+    servedModels.note(call.principal, lease.target);
     if (translation === undefined) thing.learnReply(trip, body);
     thing.learnUpload(trip, head);
     const { namesResults } = call.match.endpoint;
@@ -286,7 +288,8 @@ export class Attempt implements RoundTripListener {
   }
 
   onStream(trip: RoundTrip, head: ReplyHead, source: StreamSource): Relay {
-    const { thing, listener } = this.#options;
+    const { call, lease, thing, listener } = this.#options;
+    call.context.servedModels.note(call.principal, lease.target);
     thing.learnUpload(trip, head);
     return listener.onStream(head, source);
   }

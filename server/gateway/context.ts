@@ -14,6 +14,7 @@ import { LaterUsages } from "./later-usage.js";
 import { Passages } from "./passages.js";
 import { RecordRound } from "./record-round.js";
 import { ResponseStore } from "./response-store.js";
+import { ServedModels } from "./served-models.js";
 import { Uploads } from "./uploads.js";
 import type {
   Admission,
@@ -46,6 +47,7 @@ export interface GatewayContext {
   readonly streamRoom: StreamRoom;
   readonly paths: EndpointPaths;
   readonly passages: Passages;
+  readonly servedModels: ServedModels;
   readonly responses: ResponseStore;
   readonly homes: Homes;
   readonly uploads: Uploads;
@@ -110,6 +112,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     waitingRoom: new WaitingRoom({ clock, callsMax: limits.waitingCallsMax }),
     abortedCalls: parts.abortedCalls ?? (() => "OBSERVED"),
     passages: new Passages(),
+    servedModels: new ServedModels(),
     responses: new ResponseStore(limits.keptResponseCharsMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),

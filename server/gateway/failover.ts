@@ -12,7 +12,7 @@ const PAUSE_MS_MAX = 1_000;
 const SPREAD_MS = 50;
 /** Pauses without an attempt in between, when the only keys that are ready are those that refuse this call. */
 const IDLE_PAUSES_MAX = 2;
-/** After so many keys have refused one model of one provider, further keys would hardly do otherwise. */
+/** After so many keys have refused one model of one provider, others are tried first, or none if it may be made up. */
 const MODEL_REFUSALS_MAX = 3;
 /** Failures of one provider before others are tried first: its further keys would mostly fail in the same way. */
 const FAILURES_OF_ONE_MAX = 3;
@@ -77,8 +77,8 @@ export class Failover {
     }
   }
 
-  /** True when so many keys did not serve a target's model that its others need not be asked. */
-  isRefused(target: RouteTarget): boolean {
+  /** True when so many keys did not serve a target's model that its others will hardly do otherwise. */
+  refusedOften(target: RouteTarget): boolean {
     return this.#modelRefusals.filter((each) => each === target).length >= MODEL_REFUSALS_MAX;
   }
 

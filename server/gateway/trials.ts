@@ -120,7 +120,7 @@ export class Trials implements AttemptListener {
     const { target } = lease;
     this.#failover.failed(lease, failure);
     const livesElsewhere = this.#thing.livesElsewhere(failure, plan);
-    if (this.#failover.isRefused(target) || lacksPath(this.#call.match, failure)) {
+    if (this.#isGone(target, failure)) {
       // None of the target's other keys would do better.
       if (this.#keepTo(plan, (each) => each !== target)) this.next();
       else this.#listener.onExhausted(this.#failover.failure, undefined);
@@ -128,9 +128,18 @@ export class Trials implements AttemptListener {
     }
     if (this.#failover.failsOften(target)) {
       this.#keepTo(plan, ({ provider }) => provider.id !== target.provider.id);
+    } else if (this.#failover.refusedOften(target)) {
+      this.#tryLast(plan, target);
     }
     if (failure.elsewhere || livesElsewhere) this.next();
     else this.#listener.onExhausted(failure, undefined);
+  }
+
+  /** Its model is made up, as far as is known, or its provider does not have the API at all. */
+  #isGone(target: RouteTarget, failure: AttemptFailure): boolean {
+    const { context, match } = this.#call;
+    if (lacksPath(match, failure)) return true;
+    return this.#failover.refusedOften(target) && !context.servedModels.isKnown(target);
   }
 
   /** What cannot be said in one provider's language may do in another's. */
@@ -147,6 +156,12 @@ export class Trials implements AttemptListener {
     const targets = plan.route.targets.filter(isKept);
     if (targets.length > 0) this.#plan = { ...plan, route: { ...plan.route, targets } };
     return targets.length > 0;
+  }
+
+  /** A key of another account may still serve it. */
+  #tryLast(plan: CallPlan, target: RouteTarget): void {
+    const others = plan.route.targets.filter((each) => each !== target);
+    this.#plan = { ...plan, route: { ...plan.route, targets: [...others, target] } };
   }
 
   // What the exchange asks for.

@@ -202,6 +202,36 @@ test("a model that a key may not use is asked for with another, and the key is n
   assert.equal(site.stub.received.length, 3, "more keys would hardly say otherwise");
 });
 
+test("a model that is listed, or was served once, is asked for with every key", async () => {
+  const noModel = refusal(404, "model_not_found");
+  const listed = await site.start();
+  listed.router.listed = true;
+  site.stub.script = inTurn(noModel, noModel, noModel, ok);
+  assert.equal((await listed.post("/v1/chat/completions", CHAT)).status, 200);
+
+  const { post } = await bound();
+  site.stub.script = inTurn(ok, noModel, noModel, noModel, ok);
+  assert.equal((await post(CHAT)).status, 200);
+  assert.equal((await post(CHAT)).status, 200);
+});
+
+test("after three keys that do not serve a listed model its other targets come first", async () => {
+  const gateway = await site.start({
+    providers: [{ baseUrl: site.stub.origin }, { baseUrl: site.stub.origin }],
+    secrets: [...SECRETS, "sk-fifth-0000000000000000000"],
+  });
+  gateway.router.listed = true;
+  gateway.pool.keysPerProvider = 4;
+  const noModel = refusal(404, "model_not_found");
+  site.stub.script = inTurn(noModel, noModel, noModel, ok);
+  assert.equal((await gateway.post("/v1/chat/completions", CHAT)).status, 200);
+  const orders = gateway.pool.requests.map(({ route }) =>
+    route.targets.map(({ provider }) => provider.id).join(),
+  );
+  const [first, last] = ["prv_0,prv_1", "prv_1,prv_0"];
+  assert.deepEqual(orders, [first, first, first, last]);
+});
+
 test("what another account has made does not take a key out, and is looked for with another", async () => {
   for (const [status, body] of [
     [400, { error: { code: "previous_response_not_found", message: "Previous response with id" } }],
@@ -652,7 +682,7 @@ test("a model that three keys do not have is not asked for at the others, but at
   const response = await post(CHAT);
   assert.equal(response.status, 404);
   assert.match(await response.text(), /said model_not_found/);
-  assert.equal(site.stub.received.length, 6);
+  assert.equal(site.stub.received.length, 3 + 5, "the second provider had served it");
 });
 
 test("a provider that fails with three keys is left for another, and asked on where there is none", async () => {

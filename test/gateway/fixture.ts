@@ -281,6 +281,8 @@ export class FakeRouter implements Router {
   price: Partial<Price> | null = null;
   /** Of providers by their slugs. */
   readonly maxOutputs: Record<string, number> = {};
+  /** Whether the catalogue lists all models. */
+  listed = false;
 
   constructor(providers: readonly Provider[], setup: Setup) {
     this.providers = providers;
@@ -299,6 +301,7 @@ export class FakeRouter implements Router {
         upstreamModel,
         price: this.price === null ? null : { ...FREE, ...this.price },
         maxOutput: this.maxOutputs[each.slug] ?? 1000,
+        listed: this.listed,
       })),
     };
   }
