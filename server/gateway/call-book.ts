@@ -339,15 +339,23 @@ export class CallBook {
       tokens: ending.tokens.input + ending.tokens.output,
       costMicros: costMicros ?? 0,
     };
-    this.closeLease({
-      outcome: "OK",
-      httpStatus: upstreamStatus,
-      retryAfterMs: null,
-      detail: "",
-    });
-    this.#lastLease?.settle(used);
+    try {
+      this.closeLease({
+        outcome: "OK",
+        httpStatus: upstreamStatus,
+        retryAfterMs: null,
+        detail: "",
+      });
+      this.#lastLease?.settle(used);
+    } catch (thrown) {
+      this.#logBug(thrown);
+    }
     const record = this.#record(ending, principal, costMicros);
-    this.ticket?.settle(used, record);
+    try {
+      this.ticket?.settle(used, record);
+    } catch (thrown) {
+      this.#logBug(thrown);
+    }
     return record;
   }
 
@@ -360,6 +368,11 @@ export class CallBook {
     return { ...ending, tokens, usageSource: "ESTIMATED" };
   }
 
+  /** What goes wrong with one part of a call's end must not keep the others from theirs: a limit would stay reserved. */
+  #logBug(thrown: unknown): void {
+    this.#context.logger.error({ call: this.#call.id, err: thrown }, "call not settled");
+  }
+
   /** Null when it is not known, which is not the same as free. */
   #costOf({ fault, usageSource, tokens }: Ending): number | null {
     if (isNothing(tokens)) {
@@ -368,7 +381,13 @@ export class CallBook {
       return made && this.#call.endpoint.billsUntold ? null : 0;
     }
     const target = this.#later?.target ?? this.#lastLease?.target;
-    return target === undefined ? null : this.#context.sink.cost(target, tokens);
+    if (target === undefined) return null;
+    try {
+      return this.#context.sink.cost(target, tokens);
+    } catch (thrown) {
+      this.#logBug(thrown);
+      return null;
+    }
   }
 
   #modelServed(): string | null {
