@@ -2,6 +2,7 @@ import { Command as Program } from "commander";
 import { COMMANDS, type Command } from "./commands.js";
 import { flagsOf, requestFieldsOf, secretFieldsOf } from "./flags.js";
 import type { Invocation } from "./port.js";
+import { withRemedy } from "./option-hint.js";
 import { askFlag, asksFor } from "./request.js";
 
 /** Flags that every subcommand and the dashboard take. */
@@ -68,6 +69,11 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     const group = program.command(noun).description(verbsOf(commands));
     for (const command of commands) addVerb(group, command, program, handlers);
   }
+  for (const command of all(program)) {
+    command.configureOutput({
+      outputError: (message, write) => write(withRemedy(message, command)),
+    });
+  }
   program.addHelpText(
     "after",
     [
@@ -78,6 +84,10 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     ].join("\n"),
   );
   return program;
+}
+
+function all(command: Program): readonly Program[] {
+  return [command, ...command.commands.flatMap(all)];
 }
 
 function addVerb(
