@@ -13,6 +13,7 @@ import { Homes } from "./homes.js";
 import { LaterUsages } from "./later-usage.js";
 import { Passages } from "./passages.js";
 import { RecordRound } from "./record-round.js";
+import { RefusalPace } from "./refusal-pace.js";
 import { ResponseStore } from "./response-store.js";
 import { ServedModels } from "./served-models.js";
 import { Uploads } from "./uploads.js";
@@ -48,6 +49,7 @@ export interface GatewayContext {
   readonly paths: EndpointPaths;
   readonly passages: Passages;
   readonly servedModels: ServedModels;
+  readonly refusals: RefusalPace;
   readonly responses: ResponseStore;
   readonly homes: Homes;
   readonly uploads: Uploads;
@@ -113,6 +115,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     abortedCalls: parts.abortedCalls ?? (() => "OBSERVED"),
     passages: new Passages(),
     servedModels: new ServedModels(),
+    refusals: new RefusalPace(clock, limits.refusalsPerSecond),
     responses: new ResponseStore(limits.keptResponseCharsMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),

@@ -339,7 +339,19 @@ export class Exchange
     }
     const onRecord = this.#close(httpStatus, fault, NOT_COUNTED, 0);
     this.#answerOnRecord(onRecord, () => {
-      this.#answer.fault(fault, httpStatus);
+      if (this.#book.principal !== undefined) this.#answer.fault(fault, httpStatus);
+      else this.#tellStranger(fault, httpStatus);
+    });
+  }
+
+  /** At a pace: who is refused at once asks again at once. */
+  #tellStranger(fault: Fault, httpStatus: number): void {
+    this.#context.refusals.tell(this.ip, () => {
+      try {
+        this.#answer.fault(fault, httpStatus);
+      } catch (thrown) {
+        this.onBug(thrown);
+      }
     });
   }
 

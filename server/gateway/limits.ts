@@ -14,6 +14,8 @@ export interface GatewayLimits extends CallerLimits {
   readonly headerLinesMax: number;
   /** Connections of one address, or its calls through trusted proxies; an IPv6 /64 counts as one, this host not at all. */
   readonly callerSocketsPerAddressMax: number;
+  /** Refusals that callers of one address without a good key are told in a second; further ones a little later. */
+  readonly refusalsPerSecond: number;
   readonly modelIdCharsMax: number;
   /** Tries for one call in all. */
   readonly attemptsMax: number;
@@ -68,6 +70,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   unreadBytesMax: 128 * 1024 * 1024,
   callerSocketsMax: 16_384,
   callerSocketsPerAddressMax: 2_048,
+  refusalsPerSecond: 100,
   modelIdCharsMax: 256,
   attemptsMax: 16,
   providerFailuresMax: 6,

@@ -239,33 +239,34 @@ class HttpGateway implements Gateway, CallerHandler {
     const path = mark < 0 ? target : target.slice(0, mark);
     const query = mark < 0 ? "" : queryBehind(path, target.slice(mark + 1));
     let spoken: Dialect | undefined;
+    let { ip } = connection;
     try {
       const head = readHead(request, this.#limits.headerLinesMax);
+      ip = this.#addressOf(connection, head);
       spoken = spokenIn(head, query);
       refuseWebSocket(turn, head);
       if (path === "/") {
         if (method === "HEAD" || method === "GET") answerRoot(turn, id);
-        else this.#refuseMethod(turn, { id, path, spoken, allow: ["HEAD", "GET"] });
+        else this.#refuseMethod(turn, { id, ip, path, spoken, allow: ["HEAD", "GET"] });
         return;
       }
       const match = matchEndpoint(method, path, spoken);
       if ("allow" in match) {
-        this.#refuseMethod(turn, { id, path, spoken, allow: match.allow });
+        this.#refuseMethod(turn, { id, ip, path, spoken, allow: match.allow });
       } else if (match.endpoint.kind === "LOCAL") {
-        this.#answerModels(turn, { id, path, connection, head, match, query });
+        this.#answerModels(turn, { id, ip, path, connection, head, match, query });
       } else {
-        this.#start({ id, connection, turn, head, match, path, query });
+        this.#start({ id, ip, connection, turn, head, match, path, query });
       }
     } catch (thrown) {
       // What was not understood whole may hide another request behind it.
       if (spoken === undefined) turn.closeAfter();
-      this.#refuse(turn, { id, path, spoken, thrown });
+      this.#refuse(turn, { id, ip, path, spoken, thrown });
     }
   }
 
-  #start(request: Omit<ExchangeOptions, "context" | "ip" | "onOver">): void {
-    const { id, connection, turn, head, match, path, query } = request;
-    const ip = this.#addressOf(connection, head);
+  #start(request: Omit<ExchangeOptions, "context" | "onOver">): void {
+    const { id, ip, connection, turn, head, match, path, query } = request;
     // What the connection itself brings was counted with it.
     if (ip !== connection.ip) this.connections.enterCall(ip);
     const context = this.#contextOf(match.endpoint);
@@ -306,6 +307,7 @@ class HttpGateway implements Gateway, CallerHandler {
     turn: Turn,
     request: {
       id: string;
+      ip: string;
       path: string;
       connection: CallerConnection;
       head: RequestHead;
@@ -313,9 +315,8 @@ class HttpGateway implements Gateway, CallerHandler {
       query: string;
     },
   ): void {
-    const { id, connection, head, match, query } = request;
+    const { id, ip, connection, head, match, query } = request;
     const { authenticator, router } = this.#context;
-    const ip = this.#addressOf(connection, head);
     const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
     const answer = (): void => {
       turn.whole(200, jsonHeaders(id), this.#models.answer(match, query, principal));
@@ -339,7 +340,13 @@ class HttpGateway implements Gateway, CallerHandler {
 
   #refuse(
     turn: Turn,
-    request: { id: string; path: string; spoken: Dialect | undefined; thrown: unknown },
+    request: {
+      id: string;
+      ip: string;
+      path: string;
+      spoken: Dialect | undefined;
+      thrown: unknown;
+    },
   ): void {
     const fault = toFault(request.thrown);
     if (fault.code === "internal") {
@@ -351,16 +358,29 @@ class HttpGateway implements Gateway, CallerHandler {
       return;
     }
     const dialect = dialectOf(request.path, request.spoken ?? "OPENAI");
-    answerFault(turn, { fault, dialect, requestId: request.id });
+    this.#tell(turn, request.ip, { fault, dialect, requestId: request.id });
+  }
+
+  /** Nobody knows whose request it is. */
+  #tell(turn: Turn, ip: string, refusal: Parameters<typeof answerFault>[1]): void {
+    this.#context.refusals.tell(ip, () => {
+      answerFault(turn, refusal);
+    });
   }
 
   #refuseMethod(
     turn: Turn,
-    request: { id: string; path: string; spoken: Dialect; allow: readonly string[] },
+    request: {
+      id: string;
+      ip: string;
+      path: string;
+      spoken: Dialect;
+      allow: readonly string[];
+    },
   ): void {
     const allow = request.allow.join(", ");
     this.#context.sink.refused("unsupported_endpoint");
-    answerFault(turn, {
+    this.#tell(turn, request.ip, {
       fault: new Fault("unsupported_endpoint", `This endpoint takes ${allow} only.`),
       dialect: dialectOf(request.path, request.spoken),
       requestId: request.id,
