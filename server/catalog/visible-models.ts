@@ -20,6 +20,8 @@ export interface VisibleModel {
   readonly contextWindow: number | null;
   /** Tokens; null if unknown. */
   readonly maxOutput: number | null;
+  /** What it is for, as far as the catalogue knows. */
+  readonly categories?: readonly ModelCategory[];
 }
 
 export interface ListRequest {
@@ -109,6 +111,7 @@ function visible(provider: Provider, model: Model): VisibleModel {
     createdAt: model.updatedAt,
     contextWindow: model.contextWindow,
     maxOutput: model.maxOutput,
+    categories: model.categories,
   };
 }
 
@@ -125,6 +128,7 @@ function visibleTold(
     createdAt: told.createdAt ?? updatedAt,
     contextWindow: told.contextWindow ?? known?.contextWindow ?? null,
     maxOutput: told.maxOutput ?? known?.maxOutput ?? null,
+    categories: known?.categories ?? [],
   };
 }
 

@@ -117,6 +117,25 @@ test("Gemini's pages lead through all models once", () => {
   }
 });
 
+test("a model of Gemini's says what it can be asked for", () => {
+  const [one] = models(1);
+  assert(one !== undefined);
+  const chat = ["generateContent", "streamGenerateContent", "countTokens"];
+  const embedding = ["embedContent", "batchEmbedContents"];
+  for (const [id, categories, methods] of [
+    ["gemini-3-pro", ["CHAT", "REASONING"], chat],
+    ["gemini-3-pro-image", ["IMAGE"], chat],
+    ["some-vectors", ["EMBEDDING"], embedding],
+    ["google/gemini-embedding-9", undefined, embedding],
+    ["imagen-4.0-generate-001", undefined, ["predict"]],
+    ["new-model", undefined, chat],
+  ] as const) {
+    const model = { ...one, id, ...(categories === undefined ? {} : { categories }) };
+    const told = read("GEMINI", [model], { model: id }) as Record<string, unknown>;
+    assert.deepEqual(told["supportedGenerationMethods"], methods, id);
+  }
+});
+
 test("a page whose size or place is no number is the first, of the usual size", () => {
   for (const value of ["", "x", "0", "-1", "1.5", "x5", "5x", "9999999"]) {
     assert.equal(anthropic(30, `limit=${value}`).data.length, 20, value);

@@ -122,8 +122,19 @@ function geminiModel(model: ListedModel): object {
     displayName: model.displayName,
     ...(model.contextWindow === null ? {} : { inputTokenLimit: model.contextWindow }),
     ...(model.maxOutput === null ? {} : { outputTokenLimit: model.maxOutput }),
-    supportedGenerationMethods: ["generateContent", "streamGenerateContent", "countTokens"],
+    supportedGenerationMethods: geminiMethods(model),
   };
+}
+
+const EMBEDDING_METHODS = ["embedContent", "batchEmbedContents"];
+const PREDICT_METHODS = ["predict"];
+const CHAT_METHODS = ["generateContent", "streamGenerateContent", "countTokens"];
+
+/** Programs choose by these which models to offer for what. Of a model that no catalogue knows, the name tells. */
+function geminiMethods({ id, categories = [] }: ListedModel): readonly string[] {
+  if (categories.includes("EMBEDDING") || /embed/i.test(id)) return EMBEDDING_METHODS;
+  // Other models that make images do so as chats.
+  return /(?:^|\/)imagen/i.test(id) ? PREDICT_METHODS : CHAT_METHODS;
 }
 
 function anthropicPage(

@@ -3,7 +3,7 @@ import type { Holder, Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { Lease, LeaseRequest } from "../core/lease.js";
 import type { PresentedKey } from "../core/presented-key.js";
-import type { Dialect, Route, RouteTarget } from "../core/provider.js";
+import type { Dialect, ModelCategory, Route, RouteTarget } from "../core/provider.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Secret } from "../core/secret.js";
 
@@ -45,6 +45,8 @@ export interface ListedModel {
   readonly createdAt: number;
   readonly contextWindow: number | null;
   readonly maxOutput: number | null;
+  /** What it is for, as far as that is known. */
+  readonly categories?: readonly ModelCategory[];
 }
 
 /** Bounds how many calls are under way at once. */
