@@ -1,5 +1,5 @@
 import type { Actor } from "../core/audit.js";
-import { Fault } from "../core/fault.js";
+import { Fault, toFault } from "../core/fault.js";
 import type { Credential, Peer } from "./context.js";
 import type { HeaderLines } from "./header-lines.js";
 import { SESSION_COOKIE } from "./session-cookie.js";
@@ -26,7 +26,7 @@ export interface Identity {
 export interface Authentication {
   readonly identity?: Identity;
   /** Why the credential is not good. */
-  readonly refusal?: unknown;
+  readonly refusal?: Fault;
 }
 
 const SESSION_TOKEN_PREFIX = "lks_";
@@ -45,8 +45,8 @@ export async function authenticate(
   try {
     const identity = await identityOf(identities, headers, peer);
     return identity === undefined ? {} : { identity };
-  } catch (refusal) {
-    return { refusal };
+  } catch (thrown) {
+    return { refusal: toFault(thrown) };
   }
 }
 

@@ -12,12 +12,7 @@ import { ServerReflection as ServerReflectionAlpha } from "../../proto/gen/grpc/
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
-import {
-  authenticate,
-  type Authentication,
-  type Identities,
-  isInMemory,
-} from "./authenticate.js";
+import { authenticate, type Authentication, type Identities, isInMemory } from "./authenticate.js";
 import { authenticationKey, type Peer, peerKey } from "./context.js";
 import { withPlainGrpcMessage } from "./grpc-message.js";
 import { headerLines } from "./header-lines.js";

@@ -25,8 +25,8 @@ test("whatever goes wrong at a call's end, what was reserved for it is settled a
         const lease = lend(request);
         return {
           ...lease,
-          release: part === "release" ? broken : lease.release,
-          settle: part === "settle" ? broken : lease.settle,
+          ...(part === "release" ? { release: broken } : {}),
+          ...(part === "settle" ? { settle: broken } : {}),
         };
       };
     }
