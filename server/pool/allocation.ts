@@ -1,8 +1,8 @@
 import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { Fault } from "../core/fault.js";
-import { DEFAULT_HEALTH_POLICY } from "./health.js";
-import type { HealthPolicy } from "./health.js";
+import { DEFAULT_HEALTH_POLICY } from "./health-policy.js";
+import type { HealthPolicy } from "./health-policy.js";
 
 /** How one key is chosen inside a tier. */
 export type Strategy = "SCORE_BASED" | "ROUND_ROBIN" | "SEQUENTIAL" | "LEAST_BUSY" | "WEIGHTED";

@@ -1,5 +1,5 @@
 import type { AttemptOutcome } from "../core/call.js";
-import type { HealthEvent } from "./health.js";
+import type { HealthEvent } from "./condition.js";
 import type { KeySlot } from "./key-slot.js";
 
 /** What a health check outside of any call found. */

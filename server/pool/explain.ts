@@ -1,7 +1,7 @@
 import type { Tier } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import type { Standing } from "./eligibility.js";
-import { rampShare } from "./health.js";
+import { rampShare } from "./condition.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
 import type { KeyRegistry } from "./registry.js";
@@ -202,7 +202,7 @@ function standingFor(
 ): { readonly standing: Standing; readonly untilMs: number | null } {
   const restsUntilMs = slot.standing === "ELIGIBLE" ? slot.modelBackMs(model) : null;
   return restsUntilMs === null
-    ? { standing: slot.standing, untilMs: slot.condition.blockedUntilMs }
+    ? { standing: slot.standing, untilMs: slot.condition.restsUntilMs }
     : { standing: "COOLDOWN", untilMs: restsUntilMs };
 }
 

@@ -3,8 +3,8 @@ import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import type { CandidateSet } from "./candidate-set.js";
 import type { Standing } from "./eligibility.js";
-import { FRESH, rampShare } from "./health.js";
-import type { Condition } from "./health.js";
+import { FRESH, rampShare } from "./condition.js";
+import type { Condition } from "./condition.js";
 import type { ModelConditions } from "./model-conditions.js";
 import { ModelLoads } from "./model-load.js";
 import { OutcomeWindow } from "./outcome-window.js";
@@ -72,7 +72,7 @@ export class KeySlot {
 
   /** When it may be asked for a model again that it rests for, monotonic; null when it may be now. */
   modelBackMs(model: string): number | null {
-    return this.models?.get(model)?.blockedUntilMs ?? null;
+    return this.models?.get(model)?.restsUntilMs ?? null;
   }
 
   /** By whose call something is known of it for a model. */
@@ -95,7 +95,7 @@ export class KeySlot {
   /** True when the provider said that it does not serve the model to this key. */
   refusesModel(model: string): boolean {
     const known = this.models?.get(model);
-    return known !== undefined && known.blockedUntilMs !== null && known.refusals > 0;
+    return known !== undefined && known.restsUntilMs !== null && known.refusals > 0;
   }
 
   /** Its standing for people: a key that rests for some model counts as cooling down. */
@@ -136,21 +136,21 @@ export function conditionFrom(
   const leftMs = Math.min((health.cooldownUntil ?? 0) - now.wallMs, longestMs);
   if (leftMs <= 0) return { ...base, state: "DEGRADED" };
   const onProof = health.state === "EXHAUSTED";
-  return { ...base, blockedUntilMs: now.monotonicMs + leftMs, onProof };
+  return { ...base, restsUntilMs: now.monotonicMs + leftMs, onProof };
 }
 
 /** What is stored of a key's health. */
 export function healthOf(slot: KeySlot, now: { wallMs: number; monotonicMs: number }): KeyHealth {
   const { condition } = slot;
   const modelCooldowns = slot.models?.cooldowns(now) ?? [];
-  const isWhole = condition.blockedUntilMs === null && condition.state !== "INVALID";
+  const isWhole = condition.restsUntilMs === null && condition.state !== "INVALID";
   return {
     state: isWhole && slot.models?.rests() === true ? "COOLDOWN" : condition.state,
     consecutiveFailures: condition.consecutiveFailures,
     cooldownUntil:
-      condition.blockedUntilMs === null
+      condition.restsUntilMs === null
         ? null
-        : Math.round(now.wallMs + condition.blockedUntilMs - now.monotonicMs),
+        : Math.round(now.wallMs + condition.restsUntilMs - now.monotonicMs),
     modelCooldowns,
     lastCheckedAt: slot.lastCheckedAt,
     lastUsedAt: slot.lastUsedAt,

@@ -1,7 +1,7 @@
 import { type Holder, NOBODY } from "../core/client-key.js";
 import { firstOfHeaviest } from "../core/heaviest.js";
 import type { ModelCooldown } from "../core/provider-key.js";
-import type { Condition } from "./health.js";
+import type { Condition } from "./condition.js";
 
 /** Models of which one key remembers anything; callers may ask for any name, and who asks for most loses some. */
 export const KEY_MODELS_MAX = 16;
@@ -46,7 +46,7 @@ export class ModelConditions {
   nextEndMs(): number {
     let endMs = Infinity;
     for (const { condition } of this.#byModel.values()) {
-      endMs = Math.min(endMs, condition.blockedUntilMs ?? Infinity);
+      endMs = Math.min(endMs, condition.restsUntilMs ?? Infinity);
     }
     return endMs;
   }
@@ -54,23 +54,23 @@ export class ModelConditions {
   /** True when it rests for a model that it does serve otherwise. */
   rests(): boolean {
     for (const { condition } of this.#byModel.values()) {
-      if (condition.blockedUntilMs !== null && condition.refusals === 0) return true;
+      if (condition.restsUntilMs !== null && condition.refusals === 0) return true;
     }
     return false;
   }
 
   /** The models whose rest is over. */
   due(nowMs: number): readonly string[] {
-    return this.models().filter((model) => (this.get(model)?.blockedUntilMs ?? Infinity) <= nowMs);
+    return this.models().filter((model) => (this.get(model)?.restsUntilMs ?? Infinity) <= nowMs);
   }
 
   /** The models that it rests for, the first back first. */
   cooldowns(now: { wallMs: number; monotonicMs: number }): readonly ModelCooldown[] {
     const found: ModelCooldown[] = [];
     for (const [model, { condition }] of this.#byModel) {
-      const { blockedUntilMs, lastError } = condition;
-      if (blockedUntilMs === null) continue;
-      const until = Math.round(now.wallMs + blockedUntilMs - now.monotonicMs);
+      const { restsUntilMs, lastError } = condition;
+      if (restsUntilMs === null) continue;
+      const until = Math.round(now.wallMs + restsUntilMs - now.monotonicMs);
       found.push({ model, until, lastError: lastError ?? "" });
     }
     return found.toSorted((a, b) => a.until - b.until);

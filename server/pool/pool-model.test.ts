@@ -14,7 +14,7 @@ import {
   MODEL_REFUSAL_COOLDOWN_MS,
   RATE_LIMIT_WAIT_MAX_MS,
   REFUSAL_COOLDOWN_MS,
-} from "./health.js";
+} from "./health-policy.js";
 import { STRATEGIES, type Strategy } from "./allocation.js";
 
 /** When a key is to be asked again at the earliest and at the latest, by what is documented. */

@@ -13,6 +13,7 @@ import { checkEvent } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./no-key-left.js";
 import { explain } from "./explain.js";
 import type { TargetExplanation } from "./explain.js";
+import { FRESH } from "./condition.js";
 import {
   afterAttempt,
   afterRelease,
@@ -20,11 +21,10 @@ import {
   afterLateSuccess,
   afterModelAttempt,
   afterOutdone,
-  FRESH,
   isOfModel,
   countsAs,
 } from "./health.js";
-import type { HealthEvent } from "./health.js";
+import type { HealthEvent } from "./condition.js";
 import { findHome } from "./home.js";
 import type { HomeSlot } from "./home.js";
 import { healthOf } from "./key-slot.js";
@@ -426,10 +426,10 @@ export class Pool {
     const next = afterModelAttempt(slot.models?.get(model) ?? FRESH, event);
     this.registry.setModelCondition(slot, model, next, caller);
     if (event.outcome !== "RATE_LIMITED") return;
-    const untilMs = next.blockedUntilMs ?? 0;
+    const untilMs = next.restsUntilMs ?? 0;
     for (const peer of this.registry.quotaPeers(slot)) {
       const known = peer.models?.get(model) ?? FRESH;
-      if ((known.blockedUntilMs ?? 0) >= untilMs - GROUP_SLACK_MS) continue;
+      if ((known.restsUntilMs ?? 0) >= untilMs - GROUP_SLACK_MS) continue;
       this.registry.setModelCondition(peer, model, afterModelAttempt(known, event), caller);
     }
   }
@@ -438,15 +438,15 @@ export class Pool {
   #modelServed(slot: KeySlot, model: string, begunAtMs: number): void {
     const known = slot.models?.get(model);
     if (known === undefined) return;
-    const next = known.blockedUntilMs === null ? undefined : afterLateSuccess(known, begunAtMs);
+    const next = known.restsUntilMs === null ? undefined : afterLateSuccess(known, begunAtMs);
     this.registry.setModelCondition(slot, model, next);
   }
 
   /** Keys that share limits wait together. Those that wait about as long already are left as they are. */
   #coolGroup(slot: KeySlot, event: HealthEvent): void {
-    const untilMs = slot.condition.blockedUntilMs ?? 0;
+    const untilMs = slot.condition.restsUntilMs ?? 0;
     for (const peer of this.registry.quotaPeers(slot)) {
-      if ((peer.condition.blockedUntilMs ?? 0) >= untilMs - GROUP_SLACK_MS) continue;
+      if ((peer.condition.restsUntilMs ?? 0) >= untilMs - GROUP_SLACK_MS) continue;
       this.registry.setCondition(peer, afterAttempt(peer.condition, event));
     }
   }

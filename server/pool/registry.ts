@@ -12,8 +12,9 @@ import type { Provider } from "../core/provider.js";
 import type { User } from "../core/user.js";
 import { standingOf, STANDINGS } from "./eligibility.js";
 import type { Standing } from "./eligibility.js";
-import { afterBlock, afterProof, FRESH, rampingUp } from "./health.js";
-import type { Condition } from "./health.js";
+import { FRESH, rampingUp } from "./condition.js";
+import { afterRest, afterProof } from "./health.js";
+import type { Condition } from "./condition.js";
 import { KeyIndex } from "./key-index.js";
 import { conditionFrom, healthOf, KeySlot } from "./key-slot.js";
 import type { Place } from "./key-slot.js";
@@ -144,9 +145,9 @@ export class KeyRegistry {
     ) {
       slot.wakeAtMs = Infinity;
       for (const model of slot.models?.due(nowMs) ?? []) this.#endModelRest(slot, model, nowMs);
-      const endsMs = slot.condition.blockedUntilMs;
+      const endsMs = slot.condition.restsUntilMs;
       if (endsMs !== null && endsMs <= nowMs)
-        this.setCondition(slot, afterBlock(slot.condition, nowMs));
+        this.setCondition(slot, afterRest(slot.condition, nowMs));
       else this.refresh(slot);
     }
   }
@@ -157,7 +158,7 @@ export class KeyRegistry {
     if (next === previous) return;
     slot.condition = next;
     this.refresh(slot);
-    if (next.state === previous.state && next.blockedUntilMs === previous.blockedUntilMs) return;
+    if (next.state === previous.state && next.restsUntilMs === previous.restsUntilMs) return;
     slot.dirty = true;
     this.#onHealthChange({
       providerKeyId: slot.id,
@@ -191,7 +192,7 @@ export class KeyRegistry {
     else forgotten = (slot.models ??= new ModelConditions()).set(model, next, holder);
     this.#count(slot, 1);
     if (forgotten !== undefined) this.settleModel(slot, forgotten, holder);
-    if (next?.blockedUntilMs === previous?.blockedUntilMs) return;
+    if (next?.restsUntilMs === previous?.restsUntilMs) return;
     this.settleModel(slot, model, holder);
     this.refresh(slot);
     if (next?.refusals !== 0 && next !== undefined) return;
@@ -216,7 +217,7 @@ export class KeyRegistry {
       slot.uses.raiseTo(this.#peersOf(slot), nowMs);
     }
     slot.condition = rampingUp(slot.condition, nowMs);
-    this.setModelCondition(slot, model, { ...known, blockedUntilMs: null });
+    this.setModelCondition(slot, model, { ...known, restsUntilMs: null });
   }
 
   /** Moves a key to its place among the candidates for one model, where a call of the holder has shown it. */
@@ -237,7 +238,7 @@ export class KeyRegistry {
       expired: key.expiresAt !== null && key.expiresAt <= wallMs,
       unreadable: slot.unreadable,
       health: condition.state,
-      blocked: condition.blockedUntilMs !== null,
+      blocked: condition.restsUntilMs !== null,
       quotaSpent: quotaUntil !== null,
       probing: condition.onProof && slot.probing,
     });
@@ -257,7 +258,7 @@ export class KeyRegistry {
     const lookMs = Math.min((quotaUntil ?? Infinity) - wallMs, SPENT_LOOK_MS) + nowMs;
     this.#wakeAt(
       slot,
-      Math.min(condition.blockedUntilMs ?? Infinity, slot.models?.nextEndMs() ?? Infinity),
+      Math.min(condition.restsUntilMs ?? Infinity, slot.models?.nextEndMs() ?? Infinity),
       Math.min(slot.keyEndMs, quotaUntil === null ? Infinity : lookMs),
     );
   }
@@ -446,7 +447,7 @@ function setEnds(
   const { keyBackMs, keyEndMs, condition } = slot;
   const { expiresAt } = slot.key;
   const quotaEndMs = quotaUntil === null ? 0 : monotonicMs + quotaUntil - wallMs;
-  slot.keyBackMs = Math.max(quotaEndMs, condition.blockedUntilMs ?? 0);
+  slot.keyBackMs = Math.max(quotaEndMs, condition.restsUntilMs ?? 0);
   const isLeft = expiresAt !== null && expiresAt > wallMs;
   slot.keyEndMs = isLeft ? monotonicMs + expiresAt - wallMs : Infinity;
   return slot.keyBackMs !== keyBackMs || slot.keyEndMs !== keyEndMs;

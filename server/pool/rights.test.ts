@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { World, keys, result, SUPER, tally } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
-import { MODEL_REFUSAL_COOLDOWN_MS } from "./health.js";
+import { MODEL_REFUSAL_COOLDOWN_MS } from "./health-policy.js";
 import { KEYS_MAX, KINDS_MAX, Rights } from "./rights.js";
 import { STRATEGIES } from "./allocation.js";
 

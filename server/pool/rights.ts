@@ -1,6 +1,6 @@
 import type { Holder } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
-import { MODEL_REFUSAL_COOLDOWN_MS } from "./health.js";
+import { MODEL_REFUSAL_COOLDOWN_MS } from "./health-policy.js";
 
 /** Kinds of calls for which some key lacks a right; callers may ask for any model, and who asks for most loses some. */
 export const KINDS_MAX = 256;

@@ -1,5 +1,5 @@
 import { HOUR_MS } from "../core/durations.js";
-import { DEGRADED_RATE, RATE_COUNTS_FROM } from "./health.js";
+import { DEGRADED_RATE, RATE_COUNTS_FROM } from "./health-policy.js";
 import type { KeySlot } from "./key-slot.js";
 
 /** The three terms of a score and their most; together 100. */

@@ -68,7 +68,7 @@ function nextCooldownEnd(
   let endMs = Infinity;
   for (const slot of registry.slots()) {
     if (slot.shown !== "COOLDOWN") continue;
-    endMs = Math.min(endMs, slot.condition.blockedUntilMs ?? slot.models?.nextEndMs() ?? Infinity);
+    endMs = Math.min(endMs, slot.condition.restsUntilMs ?? slot.models?.nextEndMs() ?? Infinity);
   }
   return endMs === Infinity ? null : Math.round(now.wallMs + endMs - now.monotonicMs);
 }

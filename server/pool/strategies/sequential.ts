@@ -1,7 +1,7 @@
 import type { CandidateSet } from "../candidate-set.js";
 import { lowerBound } from "../candidate-set.js";
 import type { KeySlot } from "../key-slot.js";
-import { RATE_COUNTS_FROM } from "../health.js";
+import { RATE_COUNTS_FROM } from "../health-policy.js";
 import { firstOpen, isOpen } from "./context.js";
 import type { ChoiceContext } from "./context.js";
 
