@@ -9,7 +9,8 @@ import { storageFault } from "../../server/storage/faults.js";
 import { LedgerRefs } from "../../server/storage/ledger-refs.js";
 import { sumByCombination } from "../../server/storage/rollup-rows.js";
 import { addRollups } from "../../server/storage/rollups.js";
-import { addToTotals, TOTALS } from "../../server/storage/totals.js";
+import { HOURS, type Level, LEVELS, MINUTES } from "../../server/storage/rollup-levels.js";
+import { addToTotals } from "../../server/storage/totals.js";
 import { Writer } from "../../server/storage/writer.js";
 
 /** Page cache of the connection that fills; larger than a server's, so that fewer pages are read twice. */
@@ -60,8 +61,8 @@ export class HourFiller {
     await this.#writer.run(async (db) => {
       const staged = this.#refs.stage(db);
       const sums = await insertCalls(db, staged, batch);
-      for (const level of TOTALS) {
-        const fromMs = this.#fromMs(level.rollups);
+      for (const level of LEVELS) {
+        const fromMs = this.#fromMs(level);
         const kept = sums.filter(({ bucketMs }) => bucketMs >= fromMs);
         if (kept.length === 0) continue;
         await addRollups(db, level.rollups, sumByCombination(kept, level.bucketMs));
@@ -88,9 +89,9 @@ export class HourFiller {
     await this.#knex.destroy();
   }
 
-  #fromMs(rollups: (typeof TOTALS)[number]["rollups"]): number {
-    if (rollups === "rollups_minute") return this.#forgotten.minutesBeforeMs;
-    return rollups === "rollups_hour" ? this.#forgotten.hoursBeforeMs : 0;
+  #fromMs(level: Level): number {
+    if (level === MINUTES) return this.#forgotten.minutesBeforeMs;
+    return level === HOURS ? this.#forgotten.hoursBeforeMs : 0;
   }
 }
 

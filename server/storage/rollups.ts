@@ -1,7 +1,14 @@
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
+import { MINUTE_MS } from "../core/durations.js";
 import type { Db } from "./db.js";
-import { addUp, COUNTERS, insertRollups, sumByCombination } from "./rollup-rows.js";
-import type { CombinationSum, Rollup } from "./rollup-rows.js";
+import { COARSE_LEVELS, MINUTES } from "./rollup-levels.js";
+import {
+  addUp,
+  type CombinationSum,
+  COUNTERS,
+  insertRollups,
+  type Rollup,
+  sumByCombination,
+} from "./rollup-rows.js";
 import { addToTotals, foldTotals } from "./totals.js";
 
 /** Minutes that are not folded yet, since most new calls belong to them. */
@@ -10,42 +17,46 @@ const OPEN_MINUTES = 2;
 const FOLD_ROWS_MAX = 4000;
 
 const KEY = ["bucket_ms", "key_id"] as const;
+const COLUMNS = [...KEY, ...COUNTERS].join(", ");
+const SUMS = COUNTERS.map((name) => `sum(${name})`).join(", ");
 
 /**
- * Counts calls, added up by minute, into the roll-ups. A call goes to its minute; hours, days and totals take over
- * whole minutes, once a minute instead of with every batch. A call that is late, its minute having been taken over,
- * goes to all of them. So at any moment the minutes by combination hold everything, and all others everything before
- * `foldedUntilMs`, the start of a minute. Returns the new `foldedUntilMs`.
+ * Counts calls, added up by minute, into the roll-ups: each goes to its minute, and what is due is folded. A call that is
+ * late, its minute having been folded, goes to all levels at once. `foldedUntilMs` is the start of a minute; returns the
+ * new one.
  */
 export async function countCalls(
   db: Db,
   minutes: readonly CombinationSum[],
   foldedUntilMs: number,
 ): Promise<number> {
-  await addRollups(db, "rollups_minute", sumByCombination(minutes, MINUTE_MS));
-  const late = minutes.filter(({ bucketMs }) => bucketMs < foldedUntilMs);
-  if (late.length > 0) {
-    await addRollups(db, "rollups_hour", sumByCombination(late, HOUR_MS));
-    await addRollups(db, "rollups_day", sumByCombination(late, DAY_MS));
-    await addToTotals(db, late);
-  }
+  await addRollups(db, MINUTES.rollups, sumByCombination(minutes, MINUTES.bucketMs));
+  await addLate(
+    db,
+    minutes.filter(({ bucketMs }) => bucketMs < foldedUntilMs),
+  );
+  const newestMs = minutes.reduce((newest, { bucketMs }) => Math.max(newest, bucketMs), 0);
   // More than came in, so that the folding keeps up however large the batches are.
   const rowsMax = Math.max(FOLD_ROWS_MAX, 2 * minutes.length);
-  const newestMs = minutes.reduce((newest, { bucketMs }) => Math.max(newest, bucketMs), 0);
   return fold(db, foldedUntilMs, newestMs - OPEN_MINUTES * MINUTE_MS, rowsMax);
 }
 
-/** Takes whole minutes over into hours, days and totals, from `fromMs` on and before `untilMs`. */
+async function addLate(db: Db, late: readonly CombinationSum[]): Promise<void> {
+  if (late.length === 0) return;
+  for (const { rollups, bucketMs } of COARSE_LEVELS) {
+    await addRollups(db, rollups, sumByCombination(late, bucketMs));
+  }
+  await addToTotals(db, late);
+}
+
+/** Takes whole minutes over into hours, days and totals, from `fromMs` on and before `untilMs`; returns how far it came. */
 async function fold(db: Db, fromMs: number, untilMs: number, rowsMax: number): Promise<number> {
   if (untilMs <= fromMs) return fromMs;
   const endMs = Math.min(untilMs, await enoughUntil(db, fromMs, rowsMax));
-  for (const [table, bucketMs] of [
-    ["rollups_hour", HOUR_MS],
-    ["rollups_day", DAY_MS],
-  ] as const) {
+  for (const { rollups, bucketMs } of COARSE_LEVELS) {
     await db.rows(
-      `INSERT INTO ${table} (${KEY.join(", ")}, ${COUNTERS.join(", ")})
-       SELECT bucket_ms / ${bucketMs} * ${bucketMs} AS bucket, key_id, ${COUNTERS.map((name) => `sum(${name})`).join(", ")}
+      `INSERT INTO ${rollups} (${COLUMNS})
+       SELECT bucket_ms / ${bucketMs} * ${bucketMs} AS bucket, key_id, ${SUMS}
        FROM rollups_minute WHERE bucket_ms >= ? AND bucket_ms < ? GROUP BY bucket, key_id
        ${addUp(KEY)}`,
       [fromMs, endMs],

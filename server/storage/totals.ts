@@ -1,7 +1,7 @@
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { UsageGroup } from "../core/usage.js";
 import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
+import { COARSE_LEVELS, type Level, LEVELS } from "./rollup-levels.js";
 import { addUp, COUNTERS, insertRollups, sumUp } from "./rollup-rows.js";
 import type { CombinationSum } from "./rollup-rows.js";
 
@@ -42,15 +42,9 @@ export const DIMENSIONS: Readonly<Record<TotalDimension, DimensionPlace>> = {
   },
 };
 
-/** The tables of totals and of the roll-ups by combination that they sum up. */
-export const TOTALS = [
-  { table: "totals_minute", rollups: "rollups_minute", bucketMs: MINUTE_MS },
-  { table: "totals_hour", rollups: "rollups_hour", bucketMs: HOUR_MS },
-  { table: "totals_day", rollups: "rollups_day", bucketMs: DAY_MS },
-] as const;
-
 const ALL = Object.values(DIMENSIONS);
 const KEY = ["dimension", "bucket_ms", "ref"] as const;
+const COLUMNS = [...KEY, ...COUNTERS].join(", ");
 const ADD_UP = addUp(KEY);
 const SUMS = COUNTERS.map((name) => `sum(${name})`).join(", ");
 
@@ -59,16 +53,16 @@ export async function foldTotals(db: Db, fromMs: number, untilMs: number): Promi
   const range = [fromMs, untilMs];
   for (const { number, column } of ALL) {
     await db.rows(
-      `INSERT INTO totals_minute (${KEY.join(", ")}, ${COUNTERS.join(", ")})
+      `INSERT INTO totals_minute (${COLUMNS})
        SELECT ${number}, bucket_ms, ${column} AS ref, ${SUMS}
        FROM rollups_minute JOIN usage_keys ON usage_keys.id = key_id
        WHERE bucket_ms >= ? AND bucket_ms < ? GROUP BY bucket_ms, ref ${ADD_UP}`,
       range,
     );
   }
-  for (const { table, bucketMs } of TOTALS.slice(1)) {
+  for (const { totals, bucketMs } of COARSE_LEVELS) {
     await db.rows(
-      `INSERT INTO ${table} (${KEY.join(", ")}, ${COUNTERS.join(", ")})
+      `INSERT INTO ${totals} (${COLUMNS})
        SELECT dimension, bucket_ms / ${bucketMs} * ${bucketMs} AS bucket, ref, ${SUMS}
        FROM totals_minute WHERE dimension IN (${ALL.map(({ number }) => number).join(", ")})
          AND bucket_ms >= ? AND bucket_ms < ? GROUP BY dimension, bucket, ref ${ADD_UP}`,
@@ -77,13 +71,13 @@ export async function foldTotals(db: Db, fromMs: number, untilMs: number): Promi
   }
 }
 
-/** Adds calls of minutes that have been folded already, to all tables or to some. */
+/** Adds calls of minutes that have been folded already, to the totals of all levels or of some. */
 export async function addToTotals(
   db: Db,
   late: readonly CombinationSum[],
-  tables: readonly (typeof TOTALS)[number][] = TOTALS,
+  levels: readonly Level[] = LEVELS,
 ): Promise<void> {
-  for (const { table, bucketMs } of tables) {
+  for (const { totals, bucketMs } of levels) {
     const rows = ALL.flatMap(({ number, refOf }) =>
       sumUp(late, bucketMs, ({ refs }) => refOf(refs)).map((each) => [
         number,
@@ -92,7 +86,7 @@ export async function addToTotals(
         ...each.counters,
       ]),
     );
-    await insertRollups(db, table, KEY, rows);
+    await insertRollups(db, totals, KEY, rows);
   }
 }
 
@@ -102,7 +96,7 @@ export async function addToTotals(
  */
 export async function subtractClientKey(
   db: Db,
-  { table, rollups }: (typeof TOTALS)[number],
+  { totals, rollups }: Level,
   clientKey: number,
   bucketsMs: readonly number[],
 ): Promise<void> {
@@ -112,7 +106,7 @@ export async function subtractClientKey(
   for (const { number, column } of ALL) {
     if (number === DIMENSIONS.CLIENT_KEY.number) continue;
     await db.rows(
-      `INSERT INTO ${table} (${KEY.join(", ")}, ${COUNTERS.join(", ")})
+      `INSERT INTO ${totals} (${COLUMNS})
        SELECT ${number}, bucket_ms, ${column} AS ref, ${less}
        FROM ${rollups} JOIN usage_keys ON usage_keys.id = key_id
        WHERE ${own} GROUP BY bucket_ms, ref ${ADD_UP}`,
@@ -121,7 +115,7 @@ export async function subtractClientKey(
   }
   await db.rows(`DELETE FROM ${rollups} WHERE ${own}`, [clientKey]);
   await db.rows(
-    `DELETE FROM ${table} WHERE dimension = ${DIMENSIONS.CLIENT_KEY.number} AND ref = ? AND bucket_ms IN (${buckets})`,
+    `DELETE FROM ${totals} WHERE dimension = ${DIMENSIONS.CLIENT_KEY.number} AND ref = ? AND bucket_ms IN (${buckets})`,
     [clientKey],
   );
 }

@@ -25,8 +25,8 @@ export async function countActive(db: Db, query: ActiveQuery): Promise<ActiveNam
   const segments = planUsage({ ...query, bucket: "ALL" }, state);
   const filter = keyFilter({ conditions: conditionsOf(query), sweeping: state.sweeping === 1 });
   const pieces = segments.map(
-    ({ table }) =>
-      `SELECT key_id FROM ${table} WHERE bucket_ms >= ? AND bucket_ms < ? ${filter.sql}`,
+    ({ level }) =>
+      `SELECT key_id FROM ${level.rollups} WHERE bucket_ms >= ? AND bucket_ms < ? ${filter.sql}`,
   );
   if (pieces.length === 0) return { clientKeys: 0, providerKeys: 0, owners: 0 };
   const [active] = await db.rows<ActiveNames>(

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
-import { planUsage, TABLE_MS } from "./usage-plan.js";
+import { MINUTES } from "./rollup-levels.js";
+import { planUsage } from "./usage-plan.js";
 
 const DAY = Date.UTC(2026, 0, 15);
 const FOLDED = { foldedUntilMs: DAY + 100 * DAY_MS, minutesFromMs: 0, hoursFromMs: 0 };
@@ -20,12 +21,12 @@ test("segments cover the range without gap or overlap, and take only what is com
         const plan = planUsage(range, { ...FOLDED, foldedUntilMs });
         let reached = plan[0]?.fromMs ?? range.toMs;
         assert.ok(reached <= range.fromMs || plan.length === 0);
-        for (const { table, fromMs, toMs } of plan) {
+        for (const { level, fromMs, toMs } of plan) {
           assert.equal(fromMs, reached);
           assert.ok(toMs > fromMs);
-          assert.equal(fromMs % TABLE_MS[table], 0);
-          assert.equal(toMs % TABLE_MS[table], 0);
-          if (table !== "rollups_minute") assert.ok(toMs <= foldedUntilMs, "not folded yet");
+          assert.equal(fromMs % level.bucketMs, 0);
+          assert.equal(toMs % level.bucketMs, 0);
+          if (level !== MINUTES) assert.ok(toMs <= foldedUntilMs, "not folded yet");
           reached = toMs;
         }
         assert.ok(reached >= range.toMs);
@@ -38,7 +39,7 @@ test("a sum over days and a bit reads few minutes", () => {
   const fromMs = DAY + 10 * HOUR_MS + 17 * MINUTE_MS;
   const plan = planUsage({ fromMs, toMs: fromMs + 30 * DAY_MS, bucket: "ALL" }, FOLDED);
   assert.deepEqual(
-    plan.map(({ table, fromMs: from, toMs }) => [table, (toMs - from) / TABLE_MS[table]]),
+    plan.map(({ level, fromMs: from, toMs }) => [level.rollups, (toMs - from) / level.bucketMs]),
     [
       ["rollups_minute", 43],
       ["rollups_hour", 13],

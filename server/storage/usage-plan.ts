@@ -1,9 +1,10 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { UsageBucket } from "../core/usage.js";
+import { DAYS, HOURS, type Level, MINUTES } from "./rollup-levels.js";
 
 /** Which roll-ups a range of time is read from. */
 export interface Segment {
-  readonly table: "rollups_minute" | "rollups_hour" | "rollups_day";
+  readonly level: Level;
   /** The first bucket, and the end that is not part of it; both milliseconds since the epoch. */
   readonly fromMs: number;
   readonly toMs: number;
@@ -24,13 +25,6 @@ export const BUCKET_MS: Readonly<Record<Exclude<UsageBucket, "ALL">, number>> = 
   DAY: DAY_MS,
 };
 
-/** The step of each table. */
-export const TABLE_MS: Readonly<Record<Segment["table"], number>> = {
-  rollups_minute: MINUTE_MS,
-  rollups_hour: HOUR_MS,
-  rollups_day: DAY_MS,
-};
-
 /** A segment that is read from one kind of table. */
 export interface Piece extends Segment {
   /** Read from the totals by name instead of from the roll-ups by combination. */
@@ -39,24 +33,20 @@ export interface Piece extends Segment {
 
 /** Segments cut where the totals end: they hold the minutes before `foldedUntilMs`, a whole minute. */
 export function cutAtTotals(segments: readonly Segment[], foldedUntilMs: number): readonly Piece[] {
-  return segments.flatMap(({ table, fromMs, toMs }) => {
+  return segments.flatMap(({ level, fromMs, toMs }) => {
     const edgeMs = Math.min(Math.max(foldedUntilMs, fromMs), toMs);
     const pieces: readonly Piece[] = [
-      { table, fromMs, toMs: edgeMs, totals: true },
-      { table, fromMs: edgeMs, toMs, totals: false },
+      { level, fromMs, toMs: edgeMs, totals: true },
+      { level, fromMs: edgeMs, toMs, totals: false },
     ];
     return pieces.filter((piece) => piece.fromMs < piece.toMs);
   });
 }
 
-const LEVELS = [
-  { table: "rollups_day", ms: DAY_MS },
-  { table: "rollups_hour", ms: HOUR_MS },
-  { table: "rollups_minute", ms: MINUTE_MS },
-] as const;
+const COARSEST_FIRST: readonly Level[] = [DAYS, HOURS, MINUTES];
 
 /**
- * Covers a range by segments that do not overlap, the coarsest tables first. The range is widened to whole
+ * Covers a range by segments that do not overlap, the coarsest levels first. The range is widened to whole
  * buckets; with ALL to whole minutes, or, where those are gone, to whole hours or days. An hour or a day is
  * read only when all its minutes have been folded, so a fold between two statements does no harm.
  */
@@ -69,8 +59,10 @@ export function planUsage(
   const fromMs = floorTo(range.fromMs, stepMs);
   const toMs = ceilTo(range.toMs, endStepMs);
   if (toMs <= fromMs) return [];
-  const first = LEVELS.findIndex((level) => range.bucket === "ALL" || level.ms === stepMs);
-  return cover(fromMs, toMs, first, state.foldedUntilMs);
+  const levels = COARSEST_FIRST.filter(
+    ({ bucketMs }) => range.bucket === "ALL" || bucketMs <= stepMs,
+  );
+  return cover(fromMs, toMs, levels, state.foldedUntilMs);
 }
 
 function allStep(fromMs: number, state: RollupState): number {
@@ -78,17 +70,23 @@ function allStep(fromMs: number, state: RollupState): number {
   return fromMs < state.minutesFromMs ? HOUR_MS : MINUTE_MS;
 }
 
-function cover(fromMs: number, toMs: number, level: number, foldedUntilMs: number): Segment[] {
-  const unit = LEVELS[level];
-  if (unit === undefined || fromMs >= toMs) return [];
-  if (unit.table === "rollups_minute") return [{ table: unit.table, fromMs, toMs }];
-  const start = ceilTo(fromMs, unit.ms);
-  const end = Math.min(floorTo(toMs, unit.ms), floorTo(foldedUntilMs, unit.ms));
-  if (start >= end) return cover(fromMs, toMs, level + 1, foldedUntilMs);
+/** Covers a range by the coarsest of some levels as far as its buckets go, and what is left on both sides by the others. */
+function cover(
+  fromMs: number,
+  toMs: number,
+  [level, ...finer]: readonly Level[],
+  foldedUntilMs: number,
+): readonly Segment[] {
+  if (level === undefined || fromMs >= toMs) return [];
+  if (level === MINUTES) return [{ level, fromMs, toMs }];
+  const { bucketMs } = level;
+  const start = ceilTo(fromMs, bucketMs);
+  const end = floorTo(Math.min(toMs, foldedUntilMs), bucketMs);
+  if (start >= end) return cover(fromMs, toMs, finer, foldedUntilMs);
   return [
-    ...cover(fromMs, start, level + 1, foldedUntilMs),
-    { table: unit.table, fromMs: start, toMs: end },
-    ...cover(end, toMs, level + 1, foldedUntilMs),
+    ...cover(fromMs, start, finer, foldedUntilMs),
+    { level, fromMs: start, toMs: end },
+    ...cover(end, toMs, finer, foldedUntilMs),
   ];
 }
 

@@ -2,9 +2,9 @@ import type { UsageFilter, UsageGroup, UsageQuery, UsageRow } from "../core/usag
 import type { Db } from "./db.js";
 import { COUNTERS } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
-import { DIMENSIONS, PAIR_PARTS, TOTALS } from "./totals.js";
+import { DIMENSIONS, PAIR_PARTS } from "./totals.js";
 import type { TotalDimension } from "./totals.js";
-import { BUCKET_MS, cutAtTotals, planUsage, TABLE_MS } from "./usage-plan.js";
+import { BUCKET_MS, cutAtTotals, planUsage } from "./usage-plan.js";
 import type { Piece, RollupState, Segment } from "./usage-plan.js";
 
 interface UsageDbRow extends Record<(typeof COUNTERS)[number], number> {
@@ -109,7 +109,7 @@ function usageSql(
 }
 
 function totalsSql({ query, conditions, dimension = "NONE" }: Asked, piece: Piece) {
-  const { table } = TOTALS.find(({ rollups }) => rollups === piece.table) ?? TOTALS[0];
+  const { totals } = piece.level;
   const bucket = bucketOf(query, piece);
   const isPair = dimension === "PROVIDER_MODEL";
   const part = (name: UsageGroup) => (isPair ? PAIR_PARTS[name] : "ref");
@@ -120,7 +120,7 @@ function totalsSql({ query, conditions, dimension = "NONE" }: Asked, piece: Piec
   const wanted = conditions.map((condition) => `AND ${part(condition.dimension)} = ${REF}`);
   return {
     sql: `SELECT ${bucket ?? "0"} AS bucket, ${group ?? "0"} AS ref, ${SUMS}
-      FROM ${byRef ? SQLITE.byIndex(table, `${table}_ref`) : table}
+      FROM ${byRef ? SQLITE.byIndex(totals, `${totals}_ref`) : totals}
       WHERE dimension = ${DIMENSIONS[dimension].number} ${wanted.join(" ")}
         AND bucket_ms >= ? AND bucket_ms < ?
       ${columns.length === 0 ? "" : `GROUP BY ${columns.join(", ")}`}`,
@@ -134,7 +134,7 @@ function combinationsSql(asked: Asked, piece: Piece) {
   const grouped = query.groupBy !== "NONE";
   const bucket = bucketOf(query, piece);
   const columns = [...(bucket === undefined ? [] : [bucket]), ...(grouped ? ["key_id"] : [])];
-  const sums = `SELECT ${bucket ?? "0"} AS bucket, ${grouped ? "key_id" : "0 AS ref"}, ${SUMS} FROM ${piece.table}
+  const sums = `SELECT ${bucket ?? "0"} AS bucket, ${grouped ? "key_id" : "0 AS ref"}, ${SUMS} FROM ${piece.level.rollups}
     WHERE bucket_ms >= ? AND bucket_ms < ? ${filter.sql}
     ${columns.length === 0 ? "" : `GROUP BY ${columns.join(", ")}`}`;
   const values = [piece.fromMs, piece.toMs, ...filter.values];
@@ -151,11 +151,11 @@ const REF = "(SELECT id FROM ledger_names WHERE name = ?)";
 const SUMS = COUNTERS.map((name) => `sum(${name}) AS ${name}`).join(", ");
 
 /** The bucket of a roll-up: its own where the table has just these buckets, so that the key's order is used. */
-function bucketOf(query: UsageQuery, { table }: Segment): string | undefined {
+function bucketOf(query: UsageQuery, { level }: Segment): string | undefined {
   const { bucket, fromMs } = query;
   if (bucket === "ALL") return undefined;
   const stepMs = query.stepMs ?? BUCKET_MS[bucket];
-  if (TABLE_MS[table] === stepMs) return "bucket_ms";
+  if (level.bucketMs === stepMs) return "bucket_ms";
   if (query.stepMs === undefined) return `bucket_ms / ${stepMs} * ${stepMs}`;
   return `(bucket_ms - ${fromMs}) / ${stepMs} * ${stepMs} + ${fromMs}`;
 }
