@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { replyJson, startUpstreamStub, type Script } from "../support/upstream-stub.js";
+import { Counter, replyJson, startUpstreamStub, type Script } from "../support/upstream-stub.js";
 import { startGateway, type TestGateway } from "./fixture.js";
 
 const CHAT = "/v1/chat/completions";
@@ -89,6 +89,32 @@ test("what ends gives its room back, whichever way it ends", async (t) => {
   await gateway.sink.record(12);
   const codes = gateway.sink.records.map((each) => each.errorCode);
   assert.ok(!codes.includes("overloaded"), codes.join());
+});
+
+test("a stream that is dropped holds nothing while its provider is asked in another way", async (t) => {
+  let finishEvent = (): void => assert.fail("the provider was not asked");
+  let answerAgain = (): void => assert.fail("the provider was not asked again");
+  const again = new Counter();
+  const gateway = await start(t, (received, res) => {
+    if (!String(received.body).includes("stream_options")) {
+      answerAgain = () => void replyJson(400, '{"error":{"message":"no"}}')(received, res);
+      again.add();
+      return;
+    }
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    const error = '{"error":{"code":400,"message":"Unknown parameter: stream_options","more":"';
+    res.write(`data: ${error}${"y".repeat(100 * KIB)}`);
+    finishEvent = () => void res.write('"}}\n\n');
+  });
+  const asked = ask(gateway);
+  while (gateway.gateway.held.streams === 0) await new Promise(setImmediate);
+  finishEvent();
+  await again.reached(1);
+  assert.equal(gateway.gateway.held.streams, 0);
+  answerAgain();
+  await (
+    await asked
+  ).text;
 });
 
 test("what a translation keeps for its last event counts too", async (t) => {
