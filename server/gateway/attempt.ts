@@ -94,14 +94,13 @@ export class Attempt implements RoundTripListener {
 
   #sendWhenOpen(opening: Promise<Secret>): void {
     const send = (secret: Secret): void => {
-      try {
-        this.#send(secret);
-      } catch (thrown) {
-        this.onBug(thrown);
-      }
+      this.#send(secret);
     };
-    opening.then(send, (thrown: unknown) => {
+    const refuse = (thrown: unknown): void => {
       this.#unusable(toFault(thrown));
+    };
+    opening.then(send, refuse).catch((thrown: unknown) => {
+      this.onBug(thrown);
     });
   }
 
