@@ -35,8 +35,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   // `latchkey calls list | head` closes the pipe early; that is not an error.
   process.stdout.once("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(EXIT_CODES.done);
+    if (error.code === "EPIPE") process.exit(EXIT_CODES.done);
+    process.stderr.write(`latchkey: stdout cannot be written: ${error.message}\n`);
+    process.exit(EXIT_CODES.refused);
   });
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -88,6 +89,7 @@ async function withClient(to: Target, work: (port: CliPort) => Promise<void>): P
       secrets: { input: process.stdin, prompt: process.stderr },
       write: (text) => process.stdout.write(text),
       writeBytes: (bytes) => process.stdout.write(bytes),
+      tell: (text) => process.stderr.write(text),
       confirm,
       toTerminal: process.stdout.isTTY,
       resolveId: (noun, field, text) => resolveId(client, noun, field, text),

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  closeSync,
   copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -90,6 +93,27 @@ test("a backup sent to the caller is the same thing and leaves nothing on the se
     clientKeys.map(({ name }) => name),
     ["app"],
   );
+  assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
+});
+
+test("what the command writes to stdout is the backup and nothing else", async (t) => {
+  const { folder, server, clientKey } = await running(t);
+  const file = path.join(dataFolder(t), "away.backup");
+  const out = openSync(file, "w");
+  const entry = new URL("../../tui/main.js", import.meta.url).href;
+  const script = `import(${JSON.stringify(entry)}).then(({ main }) => main(process.argv.slice(1)))`;
+  const words = ["--data", folder, "vault", "backup", "--target", "stream"];
+  const { status } = spawnSync(
+    process.execPath,
+    ["--input-type=module", "-e", script, "--", ...words],
+    { stdio: ["ignore", out, "ignore"] },
+  );
+  closeSync(out);
+  assert.equal(status, 0);
+  await server.stop();
+  const restored = await run(["restore", file, "--data", folder]);
+  assert.equal(restored.code, 0, restored.err);
+  const again = await serve(t, folder);
   assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
 });
 

@@ -60,6 +60,7 @@ const NOT_IN_THE_TABLE = new Set(["Login", "Logout"]);
 interface Ran {
   readonly fake: FakeApi;
   readonly out: string;
+  readonly told: string;
   readonly prompts: string;
   readonly code: number;
   readonly complaint: string | undefined;
@@ -73,12 +74,14 @@ async function run(
   options: {
     readonly stdin?: string;
     readonly yes?: boolean;
+    readonly toTerminal?: boolean;
     readonly script?: (fake: FakeApi) => void;
   } = {},
 ): Promise<Ran> {
   const fake = new FakeApi();
   options.script?.(fake);
   let out = "";
+  let told = "";
   let prompts = "";
   const client = clientOf(fake);
   const port: CliPort = {
@@ -94,7 +97,8 @@ async function run(
     },
     write: (text) => void (out += text),
     writeBytes: (bytes) => void (out += Buffer.from(bytes).toString("latin1")),
-    toTerminal: false,
+    tell: (text) => void (told += text),
+    toTerminal: options.toTerminal ?? false,
     confirm: async () => options.yes ?? false,
     resolveId: (noun, field, text) => resolveId(client, noun, field, text),
     nowMs: () => NOW,
@@ -116,7 +120,7 @@ async function run(
     code = exitCodeOf(error);
     complaint = complaintOf(error);
   }
-  return { fake, out, prompts, code, complaint, request: fake.sent.at(-1)?.request };
+  return { fake, out, told, prompts, code, complaint, request: fake.sent.at(-1)?.request };
 }
 
 function handlers(): ProgramHandlers {
@@ -472,14 +476,22 @@ test("an export's bytes go out as they are", async () => {
 test("a backup goes to the data folder unless stdout is asked for", async () => {
   const script = (fake: FakeApi): void => fake.onStream("backup", (stream) => stream.end());
   assert.equal((await run(["vault", "backup"], { script })).request?.["target"], 2);
-  const streamed = await run(["vault", "backup", "--target", "stream"], {
-    script: (fake) =>
-      fake.onStream("backup", (stream) => {
-        stream.send({ part: { case: "chunk", value: Buffer.from("\u00ffbytes", "latin1") } });
-        stream.end();
-      }),
-  });
-  assert.equal(streamed.out, "\u00ffbytes");
+  const info = { part: { case: "info", value: { name: "latchkey-1.backup" } } };
+  const sent = (fake: FakeApi): void =>
+    fake.onStream("backup", (stream) => {
+      stream.send(info);
+      stream.send({ part: { case: "chunk", value: Buffer.from("\u00ffbytes", "latin1") } });
+      stream.send(info);
+      stream.end();
+    });
+  const argv = ["vault", "backup", "--target", "stream"];
+  for (const form of [argv, [...argv, "--json"]]) {
+    const streamed = await run(form, { script: sent });
+    assert.equal(streamed.out, "\u00ffbytes");
+    assert.match(streamed.told, /latchkey-1\.backup/);
+  }
+  const spoilt = await run(argv, { script: sent, toTerminal: true });
+  assert.deepEqual([spoilt.code, spoilt.out, spoilt.fake.sent.length], [2, "", 0]);
 });
 
 test("the exit code tells refusals, lost connections and missing sessions apart", async () => {

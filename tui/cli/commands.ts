@@ -9,6 +9,7 @@ import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import type { RequestInit } from "./flags.js";
 import { logLines } from "./log-lines.js";
 import { testedKeyLine, testLine } from "./test-lines.js";
 
@@ -31,8 +32,8 @@ export interface Command {
   readonly fixed: Readonly<Record<string, unknown>>;
   /** A message inside the request whose fields are flags of this command. */
   readonly nested: NestedField | undefined;
-  /** Its chunks are bytes that would spoil a terminal. */
-  readonly binary: boolean;
+  /** Whether the answer to this request is a file, which goes to stdout alone and would spoil a terminal. */
+  readonly isFile: (request: RequestInit) => boolean;
   /** Whether an answer is good news; the exit code says so. */
   readonly isGood: ((answer: Message) => boolean) | undefined;
   /** One answer as a line of its own; undefined leaves it out. */
@@ -48,7 +49,7 @@ interface Spec {
   readonly defaults?: Readonly<Record<string, unknown>>;
   readonly fixed?: Readonly<Record<string, unknown>>;
   readonly nested?: string;
-  readonly binary?: boolean;
+  readonly isFile?: (request: RequestInit) => boolean;
   readonly isGood?: (answer: Message) => boolean;
   readonly line?: (answer: Message) => string | undefined;
 }
@@ -62,10 +63,10 @@ function noun(
   return Object.entries(verbs).map(([verb, [methodName, help, spec = {}]]) => {
     const method = service.methods.find((each) => each.name === methodName);
     if (method === undefined) throw new Error(`${service.typeName} has no method ${methodName}`);
-    const { positional = [], columns = [], asks = false, binary = false } = spec;
+    const { positional = [], columns = [], asks = false, isFile = () => false } = spec;
     const { defaults = {}, fixed = {}, isGood, line } = spec;
     const nested = nestedField(method, spec.nested);
-    const shape = { positional, columns, asks, defaults, fixed, nested, binary, isGood, line };
+    const shape = { positional, columns, asks, defaults, fixed, nested, isFile, isGood, line };
     return { noun: name, verb, service, method, help, ...shape };
   });
 }
@@ -315,7 +316,10 @@ export const COMMANDS: readonly Command[] = [
     backup: [
       "Backup",
       "write a backup into the data folder, or to stdout with --target stream",
-      { defaults: { target: BackupRequest_Target.DATA_FOLDER }, binary: true },
+      {
+        defaults: { target: BackupRequest_Target.DATA_FOLDER },
+        isFile: ({ target }) => target === BackupRequest_Target.STREAM,
+      },
     ],
   }),
   ...noun("system", SystemService, {

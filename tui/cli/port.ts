@@ -8,6 +8,8 @@ export interface CliPort {
   readonly secrets: SecretSource;
   readonly write: (text: string) => void;
   readonly writeBytes: (bytes: Uint8Array) => void;
+  /** Writes to stderr what is said beside a file on stdout. */
+  readonly tell: (text: string) => void;
   /** True when what is written goes to a person's terminal. */
   readonly toTerminal: boolean;
   /** Asks a yes/no question on the terminal; false when there is none to ask. */

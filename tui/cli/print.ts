@@ -2,7 +2,6 @@ import { isFieldSet, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Command } from "./commands.js";
 import { fieldsOf, jsonOf, tableOf } from "./output.js";
-import type { CliPort } from "./port.js";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -10,24 +9,24 @@ type Values = Readonly<Record<string, unknown>>;
 export class Printer {
   readonly #command: Command;
   readonly #json: boolean;
-  readonly #port: Pick<CliPort, "write">;
+  readonly #write: (text: string) => void;
   #headed = false;
 
-  constructor(command: Command, json: boolean, port: Pick<CliPort, "write">) {
+  constructor(command: Command, json: boolean, write: (text: string) => void) {
     this.#command = command;
     this.#json = json;
-    this.#port = port;
+    this.#write = write;
   }
 
   print(answer: Message): void {
     const schema = this.#command.method.output;
     if (this.#json) {
-      this.#port.write(`${jsonOf(schema, answer)}\n`);
+      this.#write(`${jsonOf(schema, answer)}\n`);
       return;
     }
     if (this.#command.line !== undefined) {
       const line = this.#command.line(answer);
-      if (line !== undefined) this.#port.write(`${line}\n`);
+      if (line !== undefined) this.#write(`${line}\n`);
       return;
     }
     const rows = rowsOf(this.#command, answer);
@@ -39,8 +38,8 @@ export class Printer {
     const streams = this.#command.method.methodKind === "server_streaming";
     if (streams && saysNothing(schema, answer)) return;
     const text = fieldsOf(schema, answer);
-    if (text !== "") this.#port.write(`${text}\n${streams ? "\n" : ""}`);
-    else if (!streams) this.#port.write("done\n");
+    if (text !== "") this.#write(`${text}\n${streams ? "\n" : ""}`);
+    else if (!streams) this.#write("done\n");
   }
 
   #table(rows: { schema: DescMessage; messages: readonly Message[] }): void {
@@ -50,7 +49,7 @@ export class Printer {
     const text = tableOf(rows.schema, rows.messages, this.#command.columns);
     const lines = this.#headed ? text.split("\n").slice(1) : text.split("\n");
     this.#headed = true;
-    if (lines.length > 0) this.#port.write(`${lines.join("\n")}\n`);
+    if (lines.length > 0) this.#write(`${lines.join("\n")}\n`);
   }
 }
 

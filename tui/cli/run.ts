@@ -21,13 +21,17 @@ export async function runCommand(
   port: CliPort,
 ): Promise<boolean> {
   const request = await buildRequest(command, invocation, port);
+  const isFile = command.isFile(request);
+  if (isFile && port.toTerminal) {
+    throw new UsageError("these are bytes for a file; send stdout to one with > name");
+  }
   await ask(command, invocation, port);
   const methods = port.client(command.service) as unknown as Record<string, Call | undefined>;
   const call = methods[command.method.localName];
   if (call === undefined) {
     throw new Error(`${command.noun} ${command.verb} is not a call of this client`);
   }
-  const printer = new Printer(command, invocation.json, port);
+  const printer = new Printer(command, invocation.json, isFile ? port.tell : port.write);
   const settings = { signal: port.signal };
   if (command.method.methodKind === "server_streaming") {
     return follow(call(request, settings) as AsyncIterable<Message>, command, printer, port);
@@ -63,9 +67,7 @@ async function follow(
   for await (const message of messages) {
     const chunk = chunkOf(message);
     if (chunk === undefined) printer.print(message);
-    else if (port.toTerminal && command.binary) {
-      throw new UsageError("these are bytes for a file; send stdout to one with > name");
-    } else port.writeBytes(chunk);
+    else port.writeBytes(chunk);
     good = verdict(good, message, command);
   }
   return good;
