@@ -82,7 +82,8 @@ const secureUrl = (raw: unknown): string | undefined => {
 const rootKeySource = (raw: unknown): string | undefined => {
   const value = text(raw);
   return value !== undefined &&
-    /^(file|passphrase|env|(file|credential|transit|env):.+)$/.test(value)
+    /^(file|passphrase|env|(file|credential|env):.+|transit:https?:\/\/.+)$/.test(value) &&
+    (!value.startsWith("transit:") || URL.canParse(value.slice("transit:".length)))
     ? value
     : undefined;
 };

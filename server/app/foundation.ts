@@ -70,7 +70,7 @@ export async function openFoundation(world: World): Promise<Foundation> {
   const folder = config.data;
   const others = othersAccess(folder);
   if (others !== undefined) logger.warn({ folder, ...others }, "the data folder is open to others");
-  checkRootKeySource(config.rootKey, await storage.keyring.loadKeyring());
+  checkRootKeySource(config, await storage.keyring.loadKeyring());
   vault = await createVault({
     store: storage.keyring,
     rootKey: await rootKeyProvider(world),

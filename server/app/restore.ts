@@ -122,7 +122,7 @@ async function unlockedVault(
   folder: string,
 ): Promise<Vault> {
   const { config, random, clock, logger, say } = options;
-  checkRootKeySource(config.rootKey, await storage.keyring.loadKeyring());
+  checkRootKeySource(config, await storage.keyring.loadKeyring());
   const vault = await createVault({
     store: storage.keyring,
     rootKey: await rootKeyProvider(options),

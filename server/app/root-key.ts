@@ -8,7 +8,7 @@ import { rootKeyOf } from "../vault/keyring.js";
 import type { WrappedKey } from "../vault/ports.js";
 import { createEnvironmentRootKeyProvider } from "../vault/root-key/environment.js";
 import { createFileRootKeyProvider } from "../vault/root-key/file.js";
-import { createKmsRootKeyProvider } from "../vault/root-key/kms.js";
+import { createKmsRootKeyProvider, isKeptByService } from "../vault/root-key/kms.js";
 import type { LocalRootKeyTools } from "../vault/root-key/local-root-key.js";
 import { createPassphraseProvider, isUnderPassphrase } from "../vault/root-key/passphrase.js";
 import type { RootKeyProvider } from "../vault/root-key/provider.js";
@@ -90,16 +90,28 @@ export async function rootKeyProviderOf(
 }
 
 /**
- * A vault whose root key was moved to a passphrase would otherwise only complain of a wrong key. Throws
- * Fault `config_invalid`.
+ * A vault whose root key was moved to a passphrase or a transit engine would otherwise only complain of a wrong
+ * key. Throws Fault `config_invalid`.
  */
-export function checkRootKeySource(source: string, stored: readonly WrappedKey[]): void {
-  if (source === "passphrase" || stored.length === 0) return;
-  if (!isUnderPassphrase(rootKeyOf(stored).header)) return;
-  throw new Fault(
-    "config_invalid",
-    "This vault's root key comes from a passphrase; start the server with --root-key passphrase.",
-  );
+export function checkRootKeySource(
+  { rootKey, nextRootKey }: Pick<Config, "rootKey" | "nextRootKey">,
+  stored: readonly WrappedKey[],
+): void {
+  if (stored.length === 0) return;
+  const { header } = rootKeyOf(stored);
+  if (isUnderPassphrase(header) && rootKey !== "passphrase") {
+    throw new Fault(
+      "config_invalid",
+      "This vault's root key comes from a passphrase; start the server with --root-key passphrase.",
+    );
+  }
+  const isTransit = (source: string): boolean => splitSource(source)[0] === "transit";
+  if (isKeptByService(header) && !isTransit(rootKey) && !isTransit(nextRootKey)) {
+    throw new Fault(
+      "config_invalid",
+      "This vault's root key is wrapped by a transit engine; start the server with --root-key transit:<url>.",
+    );
+  }
 }
 
 /** Opens with the second provider what the first has no key for. */

@@ -316,7 +316,9 @@ export class VaultLifecycle {
     if (pinned === pinOf(newest.version, newest.publicKey)) {
       return { version: newest.version, publicKey: newest.publicKey };
     }
-    this.#logger.warn({}, "the stored public key is not the pinned one; unlock to prove it");
+    // A vault that was restored has none yet; that is no sign of a forged one.
+    if (pinned === undefined) this.#logger.info({}, "the next unlock pins the vault's public key");
+    else this.#logger.warn({}, "the stored public key is not the pinned one; unlock to prove it");
     return undefined;
   }
 

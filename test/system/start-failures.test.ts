@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync
 import { createServer } from "node:net";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
+import { startTransitStandIn } from "../vault/transit-stand-in.js";
 import { alter } from "./alter.js";
 import { dataFolder, flags, run, serve, type Ended } from "./fixture.js";
 
@@ -105,6 +106,25 @@ test("a source of the root key that is not set up is named", async (t) => {
     await run(flags(dataFolder(t), "--root-key=transit:http://127.0.0.1:1")),
     /LATCHKEY_TRANSIT_TOKEN_FILE/,
   );
+  for (const address of ["127.0.0.1:8200", "ftp://vault", "https://"]) {
+    refused(
+      await run(flags(dataFolder(t), `--root-key=transit:${address}`)),
+      /--root-key must be .*transit:<url>/,
+      2,
+    );
+  }
+});
+
+test("a vault under a transit engine says so to whom looks for its root key elsewhere", async (t) => {
+  const folder = dataFolder(t);
+  const engine = await startTransitStandIn(t, ["latchkey"]);
+  const tokenFile = path.join(dataFolder(t), "token");
+  writeFileSync(tokenFile, engine.token);
+  process.env["LATCHKEY_TRANSIT_TOKEN_FILE"] = tokenFile;
+  t.after(() => delete process.env["LATCHKEY_TRANSIT_TOKEN_FILE"]);
+  const server = await serve(t, folder, `--root-key=transit:${engine.address}`);
+  assert.equal(await server.stop(), 0);
+  refused(await run(flags(folder)), /start the server with --root-key transit:<url>/);
 });
 
 test("a damaged database is refused with how to restore it, and never made anew", async (t) => {

@@ -226,6 +226,34 @@ test("transit: another key, a refused token, a missing key and a sealed service 
   assert.equal(vault.state, "UNLOCKED");
 });
 
+test("transit: what the service or the connection says of a failure is told, and what to do", async (t) => {
+  const { make, standIn, tokenFile } = await transitVault(t);
+  await (await make()).start();
+  const said = async (failing: Promise<unknown>): Promise<string> =>
+    failing.then(
+      () => "",
+      (thrown: { publicMessage: string }) => thrown.publicMessage,
+    );
+  standIn.failure = { status: 503, body: '{"errors":["Vault is sealed"]}' };
+  assert.match(await said((await make()).start()), /answered 503 \(Vault is sealed\)/);
+  const old = "ciphertext or signature version is disallowed by policy (too old)";
+  standIn.failure = { status: 400, body: JSON.stringify({ errors: [old] }) };
+  assert.match(await said((await make()).start()), /too old.*older versions/);
+  standIn.failure = { status: 502, body: "<html>\u001b[31m" };
+  assert.match(await said((await make()).start()), /answered 502; see/);
+  const unknown = Object.assign(new Error("self-signed certificate in certificate chain"), {
+    code: "SELF_SIGNED_CERT_IN_CHAIN",
+  });
+  const service = createTransitService({
+    ...transitOptions(standIn.address, tokenFile),
+    httpPost: () => Promise.reject(unknown),
+  });
+  assert.match(
+    await said(service.encrypt(Buffer.from("x"))),
+    /self-signed certificate in certificate chain\).*NODE_EXTRA_CA_CERTS/,
+  );
+});
+
 test("transit: the token goes into its header alone, and odd names stay inside the path", async (t) => {
   const tokenFile = path.join(await temporaryFolder(t), "token");
   await writeFile(tokenFile, "s.secret-token");

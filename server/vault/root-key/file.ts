@@ -67,7 +67,7 @@ async function openResolved(
   if (now !== undefined) return expectRootKey(now, expected, paths.current);
   throw new Fault(
     "root_key_wrong",
-    `The root key file ${paths.current} is missing but the database holds a vault; put back the file with root key ${expected.id}.`,
+    `The root key file ${paths.current} is missing but the database holds a vault; put back the file with root key ${expected.id}, or start with the --root-key that the vault was made with.`,
   );
 }
 

@@ -14,8 +14,11 @@ export interface KeyManagementService {
   /** E.g. `transit key latchkey at https://vault.internal:8200`. */
   describe(): string;
   encrypt(plaintext: Uint8Array): Promise<Uint8Array>;
-  /** In wipeable memory; undefined if the service's key did not encrypt this. Throws Fault `config_invalid` or `upstream_unreachable`. */
-  decrypt(ciphertext: Uint8Array): Promise<Uint8Array | undefined>;
+  /**
+   * In wipeable memory. Throws Fault `root_key_wrong` if the service's key did not encrypt this, `config_invalid`
+   * or `upstream_unreachable`.
+   */
+  decrypt(ciphertext: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface KmsRootKeyOptions extends LocalRootKeyTools {
@@ -42,21 +45,20 @@ export function createKmsRootKeyProvider(options: KmsRootKeyOptions): RootKeyPro
   };
 }
 
+/** Whether a key management service has the root key of a keyring with this header. */
+export function isKeptByService(header: Uint8Array): boolean {
+  return header[0] === HEADER_TAG;
+}
+
 async function open(options: KmsRootKeyOptions, expected: RootKeyExpectation): Promise<RootKey> {
   const { header } = expected;
-  if (header[0] !== HEADER_TAG) {
+  if (!isKeptByService(header)) {
     throw new Fault(
       "root_key_wrong",
-      `This vault's root key is not kept by the ${options.service.describe()}; start the server with the root key source that it was made with.`,
+      `This vault's root key is not kept by the ${options.service.describe()}; start the server with the --root-key that it was made with or moved to, such as file.`,
     );
   }
   const bytes = await options.service.decrypt(header.subarray(1));
-  if (bytes === undefined) {
-    throw new Fault(
-      "root_key_wrong",
-      `The ${options.service.describe()} did not encrypt this vault's root key; name the service and key that the vault was made with.`,
-    );
-  }
   return expectRootKey(
     createLocalRootKey(options, bytes, Uint8Array.from(header)),
     expected,

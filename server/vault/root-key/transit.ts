@@ -6,6 +6,15 @@ import { decodeBase64, encodeBase64 } from "./wipeable-base64.js";
 
 const TIMEOUT_MS = 10_000;
 const TOKEN_CHARS_MAX = 4096;
+/** Of what the service or the connection says of a failure, in characters. */
+const WORDS_MAX = 200;
+/** What Node says of a certificate that no authority it knows has signed. */
+const UNKNOWN_AUTHORITY = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
 
 export interface HttpPostRequest {
   readonly url: string;
@@ -14,10 +23,13 @@ export interface HttpPostRequest {
   readonly timeoutMs: number;
 }
 
+interface Reply {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
 /** Sends one POST and gives the whole reply; rejects when none came. It follows no redirects. */
-export type HttpPost = (
-  request: HttpPostRequest,
-) => Promise<{ readonly status: number; readonly body: Uint8Array }>;
+export type HttpPost = (request: HttpPostRequest) => Promise<Reply>;
 
 export interface TransitOptions {
   /** E.g. `https://vault.internal:8200`, without a path. */
@@ -53,12 +65,17 @@ export function createTransitService(options: TransitOptions): KeyManagementServ
     async decrypt(ciphertext) {
       const reply = await post(options, "decrypt", field("ciphertext", ciphertext));
       // 400 is the engine's answer to a key that it does not have, to a ciphertext of another key and to garbage.
-      if (reply.status === 400) return undefined;
+      if (reply.status === 400) {
+        throw new Fault(
+          "root_key_wrong",
+          `The ${source} cannot decrypt this vault's root key${wordsOf(reply)}; name the service, namespace and key that the vault was made with, and let the key decrypt what its older versions encrypted.`,
+        );
+      }
       if (reply.status !== 200) throw refused(source, reply);
       const plaintext = readField(reply.body, "plaintext");
       const bytes = plaintext === undefined ? undefined : decodeBase64(plaintext);
       wipe(reply.body);
-      if (bytes === undefined) throw refused(source, { status: 200, body: new Uint8Array(0) });
+      if (bytes === undefined) throw refused(source, reply);
       return bytes;
     },
   };
@@ -68,7 +85,7 @@ async function post(
   options: TransitOptions,
   action: "encrypt" | "decrypt",
   body: Uint8Array,
-): Promise<{ readonly status: number; readonly body: Uint8Array }> {
+): Promise<Reply> {
   const { address, mount, keyName, namespace } = options;
   const path = ["v1", ...mount.split("/"), action, keyName].map(encodeURIComponent).join("/");
   const token = await readToken(options.tokenFile);
@@ -83,9 +100,13 @@ async function post(
   try {
     return await options.httpPost({ url, headers, body, timeoutMs: TIMEOUT_MS });
   } catch (thrown) {
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    const remedy = UNKNOWN_AUTHORITY.has(code ?? "")
+      ? "name the file with its authority's certificate in NODE_EXTRA_CA_CERTS"
+      : "the root key cannot be had until it does";
     throw new Fault(
       "upstream_unreachable",
-      `The key management service at ${address} does not answer; the vault stays locked until it does.`,
+      `The key management service at ${address} does not answer${inBrackets(message)}; ${remedy}.`,
       { cause: thrown, retryAfterSeconds: 10 },
     );
   }
@@ -104,27 +125,41 @@ async function readToken(file: string): Promise<string> {
   return token;
 }
 
-function refused(
-  source: string,
-  reply: { readonly status: number; readonly body: Uint8Array },
-): Fault {
+function refused(source: string, reply: Reply): Fault {
+  const words = wordsOf(reply);
   if (reply.status === 403) {
     return new Fault(
       "config_invalid",
-      `The ${source} refused the token; check that the key exists and that the token may encrypt and decrypt with it.`,
+      `The ${source} refused the token${words}; check that the key exists and that the token may encrypt and decrypt with it.`,
     );
   }
   if (reply.status === 404) {
     return new Fault(
       "config_invalid",
-      `There is no transit engine where the ${source} should be; correct the mount path.`,
+      `There is no transit engine where the ${source} should be${words}; correct the mount path.`,
     );
   }
   return new Fault(
     "upstream_unreachable",
-    `The ${source} answered ${reply.status}; see the service's own log. The vault stays locked until it works.`,
+    `The ${source} answered ${reply.status}${words}; see the service's own log. The root key cannot be had until it works.`,
     { retryAfterSeconds: 10 },
   );
+}
+
+/** What the service says of a failure, in brackets; a reply that succeeded may hold the key and is not told. */
+function wordsOf({ status, body }: Reply): string {
+  if (status === 200) return "";
+  try {
+    const { errors } = JSON.parse(Buffer.from(body).toString()) as { errors?: unknown };
+    return Array.isArray(errors) ? inBrackets(errors.join(", ")) : "";
+  } catch {
+    return "";
+  }
+}
+
+function inBrackets(text: string): string {
+  const line = text.replaceAll(/[^\x20-\x7e]+/g, " ").trim();
+  return line === "" ? "" : ` (${line.slice(0, WORDS_MAX)})`;
 }
 
 /** `{"name":"value"}` without a string in between, because strings cannot be wiped. The value needs no escapes. */
