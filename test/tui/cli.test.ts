@@ -656,6 +656,13 @@ test("a server of another user is told from one that does not run", (t) => {
   }
 });
 
+test("a named authority means TLS, on this host too", () => {
+  const server = "localhost:7443";
+  assert.equal(findTarget({ server }, {}).tls, false);
+  assert.equal(findTarget({ server, caFile: "/ca.pem" }, {}).tls, true);
+  assert.equal(findTarget({ server: `http://${server}`, caFile: "/ca.pem" }, {}).tls, false);
+});
+
 test("a socket that a killed server left behind is told as such", () => {
   const refused = new ApiError(
     "UNAVAILABLE",

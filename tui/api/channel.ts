@@ -36,7 +36,9 @@ const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 export function findTarget(flags: TargetFlags, env: Env): Target {
   const server = flags.server ?? env["LATCHKEY_SERVER"];
   if (server !== undefined && server !== "") {
-    const tls = !/^(http|unix):/.test(server) && !isLoopback(server);
+    // On this host the port speaks TLS only where it is said, also by naming the authority to check it with.
+    const isPlain = /^(http|unix):/.test(server);
+    const tls = !isPlain && (flags.caFile !== undefined || !isLoopback(server));
     const address = server.startsWith("unix:") ? server : server.replace(/^https?:\/\//, "");
     return {
       address,
