@@ -21,12 +21,12 @@ export async function lockDataFolder(folder: string): Promise<InstanceLock> {
   try {
     await knex.raw("PRAGMA busy_timeout = 0");
     await knex.raw("BEGIN IMMEDIATE");
+    await chmod(lockFile, 0o600);
+    await writeFile(pidFile, `${process.pid}\n`, { mode: 0o600 });
   } catch (thrown) {
     await knex.destroy();
     throw await lockFault(thrown, folder, pidFile);
   }
-  await chmod(lockFile, 0o600);
-  await writeFile(pidFile, `${process.pid}\n`, { mode: 0o600 });
   return {
     async release() {
       await rm(pidFile, { force: true });
@@ -43,6 +43,13 @@ async function lockFault(thrown: unknown, folder: string, pidFile: string): Prom
     return new Fault(
       "data_folder_unusable",
       `The data folder ${folder} is in use by another Latchkey server${who}; stop that one first, or choose another folder with --data.`,
+    );
+  }
+  if (code === "SQLITE_FULL" || code === "ENOSPC") {
+    return new Fault(
+      "data_folder_unusable",
+      `The disk that holds the data folder ${folder} is full; free some space, then start again.`,
+      { cause: thrown },
     );
   }
   return new Fault(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import type { FaultCode } from "../../server/core/fault.js";
@@ -106,6 +106,14 @@ test("a folder that cannot be used is named, with what to do", async (t) => {
   }
 });
 
+test("a full disk is told from a folder that may not be written", async (t) => {
+  if (process.platform !== "linux") return t.skip("there is no /dev/full");
+  const folder = await make.tempFolder(t);
+  await symlink("/dev/full", path.join(folder, "latchkey.pid"));
+  const message = await openFails("data_folder_unusable", { dataFolder: folder });
+  assert.match(message, /is full; free some space/);
+});
+
 test("a damaged file is refused and left as it is, never made anew", async (t) => {
   const garbage = Buffer.alloc(8192, "garbage ");
   for (const damage of ["garbage", "header", "cut"] as const) {
@@ -205,7 +213,6 @@ test("two servers never use one folder, and the refusal names the other one", as
   const message = await openFails("data_folder_unusable", { dataFolder: folder });
   assert.match(message, new RegExp(`process ${process.pid}\\b`));
   const link = path.join(await make.tempFolder(t), "link");
-  const { symlink } = await import("node:fs/promises");
   await symlink(folder, link);
   await openFails("data_folder_unusable", { dataFolder: link });
   // The refusals have not broken the lock of the first.
