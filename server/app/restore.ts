@@ -4,7 +4,7 @@ import path from "node:path";
 import { Fault } from "../core/fault.js";
 import { Secret } from "../core/secret.js";
 import { SealedRecords } from "../keys/sealed-records.js";
-import { DATA_FILE, prepareDataFolder } from "../storage/data-folder.js";
+import { DATA_FILE, prepareDataFolder, RESTORE_FOLDER } from "../storage/data-folder.js";
 import { lockDataFolder } from "../storage/instance-lock.js";
 import { openStorage, type Storage } from "../storage/open.js";
 import { checkSecrets } from "../vault/check.js";
@@ -16,8 +16,6 @@ import { INFO_NAME } from "./backup.js";
 import type { World } from "./foundation.js";
 import { checkRootKeySource, rootKeyProvider } from "./root-key.js";
 
-/** Where a backup is looked at before it replaces anything; on the same disk, so that it can be moved. */
-const STAGE = "restoring";
 const REFUSED_SHOWN_MAX = 20;
 const PASSPHRASE_CHARS_MAX = 4096;
 
@@ -39,7 +37,8 @@ export interface RestoreOptions extends World {
  */
 export async function restore(options: RestoreOptions): Promise<void> {
   const { config, say } = options;
-  const stage = path.join(config.data, STAGE);
+  // On the same disk, so that it can be moved.
+  const stage = path.join(config.data, RESTORE_FOLDER);
   await requireThere(options.backup);
   await prepareDataFolder(config.data);
   const lock = await lockDataFolder(config.data);

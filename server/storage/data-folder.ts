@@ -1,10 +1,13 @@
-import { constants, statSync } from "node:fs";
+import { constants, existsSync, statSync } from "node:fs";
 import { access, mkdir, open, stat, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../core/fault.js";
 
 /** The database's name in the data folder. */
 export const DATA_FILE = "latchkey.db";
+
+/** Where a restore looks at a backup before it takes the database's place; there only while it runs. */
+export const RESTORE_FOLDER = "restoring";
 
 /** Creates the folder where it is missing, for its owner alone. Throws Fault `data_folder_unusable`. */
 export async function prepareDataFolder(folder: string): Promise<void> {
@@ -46,6 +49,13 @@ export interface DataFile {
  */
 export async function openDataFile(folder: string): Promise<DataFile> {
   const file = path.join(folder, DATA_FILE);
+  // Between the old database and the new one there is none; a new one must not be made in their place.
+  if (existsSync(path.join(folder, RESTORE_FOLDER)) && !existsSync(file)) {
+    throw new Fault(
+      "data_folder_unusable",
+      `A restore into the data folder ${folder} was cut off; run it again. What was there before is in its newest folder replaced-….`,
+    );
+  }
   return orUnusable(folder, async () => {
     const handle = await open(file, "a", 0o600);
     try {

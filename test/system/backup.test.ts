@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -113,6 +114,22 @@ test("what the command writes to stdout is the backup and nothing else", async (
   await server.stop();
   const restored = await run(["restore", file, "--data", folder]);
   assert.equal(restored.code, 0, restored.err);
+  const again = await serve(t, folder);
+  assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
+});
+
+test("after a restore that was cut off no new database is made in place of the old one", async (t) => {
+  const { folder, server, clientKey } = await running(t);
+  const info = await backUp(server);
+  await server.stop();
+  const file = path.join(folder, "backups", info.name);
+  mkdirSync(path.join(folder, "restoring"));
+  renameSync(path.join(folder, "latchkey.db"), path.join(folder, "aside.db"));
+  const started = await run(["--data", folder, "--proxy-port=0", "--control-port=0"]);
+  assert.equal(started.code, 1);
+  assert.match(started.err, /restore into the data folder .* was cut off; run it again/);
+  assert.ok(!existsSync(path.join(folder, "latchkey.db")));
+  assert.equal((await run(["restore", file, "--data", folder])).code, 0);
   const again = await serve(t, folder);
   assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
 });
