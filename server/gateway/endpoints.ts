@@ -132,9 +132,18 @@ const DOWNLOAD: Options = { download: true };
 const IMAGES: Options = { makes: "IMAGES", billsUntold: true };
 const TRANSCRIPT: Options = { model: "FORM", makes: "TRANSCRIPT", billsUntold: true };
 
+const CHAT_PATH = "/v1/chat/completions";
+
+/**
+ * Chat asked under Google's prefix, where callers speak as its OpenAI-compatible side wants it: a Gemini provider gets
+ * their own words. All others are translated, for that side refuses much of what OpenAI takes, and what callers of
+ * OpenAI's leave out.
+ */
+export const CHAT_OF_GOOGLE: Endpoint = row("POST", "OPENAI", CHAT_PATH, { ...CHAT, gemini: true });
+
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
 const OPENAI: readonly Endpoint[] = [
-  row("POST", "OPENAI", "/v1/chat/completions", { ...CHAT, gemini: true }),
+  row("POST", "OPENAI", CHAT_PATH, CHAT),
   row("GET", "OPENAI", "/v1/chat/completions", KEPT),
   row("GET", "OPENAI", "/v1/chat/completions/{id}"),
   row("POST", "OPENAI", "/v1/chat/completions/{id}", NO_MODEL),

@@ -1,7 +1,7 @@
 import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { type AzurePath, azurePath } from "./azure-scheme.js";
-import { type Endpoint, ENDPOINTS, type Method } from "./endpoints.js";
+import { CHAT_OF_GOOGLE, type Endpoint, ENDPOINTS, type Method } from "./endpoints.js";
 import { whyUnserved } from "./unserved.js";
 
 /** An endpoint and what stood in its place holders. */
@@ -31,8 +31,9 @@ interface Table {
 
 const TABLE: Table = tableOf(ENDPOINTS);
 
-/** OpenAI's paths under Google's prefix mean the same as under our own. */
+/** OpenAI's paths under Google's prefix mean the same as under our own; only chat is not translated for Google then. */
 const GOOGLE_PREFIX = "/v1beta/openai/";
+const GOOGLE_CHAT = `${GOOGLE_PREFIX}chat/completions`;
 /** Both bounds matter: an id goes into a path upstream. */
 const ID = /^(?!\.+$)[A-Za-z0-9._~:@-]{1,256}$/;
 const ACTION = /:[a-z][A-Za-z]*$/;
@@ -47,6 +48,9 @@ const MODEL_ENCODED = /^[A-Za-z0-9._~:@/%-]{1,512}$/;
 export function matchEndpoint(method: string, path: string, spoken: Dialect): Match | WrongMethod {
   const azure = azurePath(path);
   if (azure !== undefined) return matchAzure(method, path, azure);
+  if (path === GOOGLE_CHAT && method === "POST") {
+    return { endpoint: CHAT_OF_GOOGLE, ...NO_HOLDERS, deployment: "" };
+  }
   const asked = path.startsWith(GOOGLE_PREFIX) ? `/v1/${path.slice(GOOGLE_PREFIX.length)}` : path;
   const exact = TABLE.exact.get(asked);
   if (exact !== undefined) return choose(exact, method, spoken, NO_HOLDERS);

@@ -184,12 +184,17 @@ test("Google's OpenAI-compatible prefix means OpenAI's paths, on either kind of 
   const body = { model: "gemini-2.5-flash", messages: [] };
   assert.equal((await openai.post("/v1beta/openai/chat/completions", body)).status, 200);
   assert.equal(stub.received.at(-1)?.url, "/v1/chat/completions");
-  assert.equal((await gemini.post("/v1/chat/completions", body)).status, 200);
-  assert.equal(stub.received.at(-1)?.url, "/v1beta/openai/chat/completions");
-  assert.equal(
-    stub.received.at(-1)?.headers["authorization"],
-    "Bearer sk-upstream-0000000000000000000000",
-  );
+  for (const [asked, upstream] of [
+    ["/v1beta/openai/chat/completions", "/v1beta/openai/chat/completions"],
+    ["/v1beta/openai/embeddings", "/v1beta/openai/embeddings"],
+    ["/v1/embeddings", "/v1beta/openai/embeddings"],
+  ] as const) {
+    assert.equal((await gemini.post(asked, body)).status, 200);
+    const received = stub.received.at(-1);
+    assert.equal(received?.url, upstream);
+    assert.equal(received?.body.toString(), JSON.stringify(body));
+    assert.equal(received?.headers["authorization"], "Bearer sk-upstream-0000000000000000000000");
+  }
 });
 
 test("an alias changes the model and not one other byte", async () => {

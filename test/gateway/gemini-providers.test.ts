@@ -43,6 +43,7 @@ async function gatewayWith(setup: Setup): Promise<TestGateway> {
 
 const MESSAGES = { model: "m", max_tokens: 9, messages: [{ role: "user", content: "Hi" }] };
 const RESPONSES = { model: "m", input: "Hi" };
+const CHAT = { model: "m", messages: [{ role: "user", content: "Hi" }] };
 const ASKED = [
   ["/v1/messages", MESSAGES],
   ["/v1/responses", RESPONSES],
@@ -108,6 +109,29 @@ test("a stream whose call turns out wrong ends with an error, for the caller and
     const record = gateway.sink.records.at(-1)!;
     assert.deepEqual([record.status, record.errorCode], ["ERROR", "upstream_error"]);
   }
+});
+
+test("callers of chat completions need not know what Google adds to them: they are translated", async () => {
+  const called = reply([{ functionCall: { name: "f", args: { x: 1 } }, thoughtSignature: "c2ln" }]);
+  stub.script = replyEvents([event(called), event(reply([{ text: "" }], "STOP"))]);
+  const streamed = await gateway.post("/v1/chat/completions", { ...CHAT, stream: true });
+  assert.match(await streamed.text(), /"finish_reason":"tool_calls"[^]*data: \[DONE\]/);
+  const call = { id: "c1", type: "function", function: { name: "f", arguments: "{}" } };
+  const messages = [
+    ...CHAT.messages,
+    { role: "assistant", content: null, tool_calls: [call], reasoning_content: "so" },
+    { role: "tool", tool_call_id: "c1", content: "42" },
+  ];
+  const tools = [{ type: "function", function: { name: "f", strict: false } }];
+  stub.script = replyJson(200, JSON.stringify(WELL));
+  const odd = { parallel_tool_calls: true, store: false, user: "u", seed: 1 };
+  const response = await gateway.post("/v1/chat/completions", { model: "m", messages, tools, ...odd });
+  assert.equal(response.status, 200);
+  assert.equal(((await response.json()) as { object: string }).object, "chat.completion");
+  const { url, body } = stub.received.at(-1)!;
+  assert.equal(url, "/v1beta/models/m:generateContent");
+  const sent = JSON.parse(body.toString()) as { contents: { parts: Json[] }[] };
+  assert.equal(typeof sent.contents[1]!.parts[0]!["thoughtSignature"], "string");
 });
 
 test("a prompt that Google blocked is told as a refusal, whatever its stream says after that", async () => {
