@@ -125,7 +125,12 @@ test("callers of chat completions need not know what Google adds to them: they a
   const tools = [{ type: "function", function: { name: "f", strict: false } }];
   stub.script = replyJson(200, JSON.stringify(WELL));
   const odd = { parallel_tool_calls: true, store: false, user: "u", seed: 1 };
-  const response = await gateway.post("/v1/chat/completions", { model: "m", messages, tools, ...odd });
+  const response = await gateway.post("/v1/chat/completions", {
+    model: "m",
+    messages,
+    tools,
+    ...odd,
+  });
   assert.equal(response.status, 200);
   assert.equal(((await response.json()) as { object: string }).object, "chat.completion");
   const { url, body } = stub.received.at(-1)!;
