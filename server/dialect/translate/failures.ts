@@ -18,8 +18,14 @@ export function callersFailure(failure: Failure): Failure {
 const TOO_LONG =
   /prompt is too long|context[ _]length|context window|maximum context|input token count .*exceeds/i;
 
-/** The failure in the words by which callers' tools know that a conversation has grown too long. */
+/** As Anthropic and Google say that there is no such model. */
+const NO_MODEL = /^(?:model: |models\/)/;
+
+/** The failure in the words by which callers' tools know that a conversation has grown too long, or a model is missing. */
 export function knownFailure(failure: Failure, caller: "OPENAI" | "ANTHROPIC" | "GEMINI"): Failure {
+  if (caller === "OPENAI" && failure.httpStatus === 404 && NO_MODEL.test(failure.message)) {
+    return { ...failure, code: "model_not_found" };
+  }
   const tooLong = failure.code === "context_length_exceeded" || TOO_LONG.test(failure.message);
   if (!tooLong || failure.httpStatus >= 500) return failure;
   const { httpStatus, message } = failure;
