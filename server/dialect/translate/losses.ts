@@ -315,6 +315,11 @@ export const LOSSES = {
     GENERATE,
     "They address one provider only.",
   ),
+  gemini_json: changed(
+    "JSON mode without a schema",
+    GENERATE,
+    "The system prompt asks for JSON too, for OpenAI refuses the mode where the word is not said.",
+  ),
   gemini_root: changed(
     "schemas of replies that are no objects",
     GENERATE,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Fault } from "../../core/fault.js";
-import type { JsonObject } from "./json.js";
+import { type JsonObject, objects } from "./json.js";
 import type { Form, Target } from "./side.js";
 import { requestPath, translatorFor } from "./translator.js";
 
@@ -409,6 +409,44 @@ test("a schema in Google's own spelling is read under the names for JSON Schema 
   assert.deepEqual(body.response_format.json_schema.schema, meant);
   assert.deepEqual(body.tools[0].function.parameters, meant);
   assert.equal(body.messages.length, 1, "nothing is asked for in words");
+});
+
+test("Gemini's JSON mode says the word without which OpenAI refuses its own", () => {
+  const body = asked("GENERATE", "CHAT", {
+    contents: [{ role: "user", parts: [{ text: "Three fruits." }] }],
+    generationConfig: { responseMimeType: "application/json" },
+  });
+  assert.deepEqual(body.response_format, { type: "json_object" });
+  assert.deepEqual(body.messages[0], { role: "system", content: "Reply with JSON." });
+});
+
+test("results with ids of their own are those of calls that Gemini gave none", () => {
+  const part = (id: string) => ({ functionResponse: { id, name: "f", response: { output: id } } });
+  const call = { functionCall: { name: "f", args: {} } };
+  for (const [to, ids] of [
+    [
+      "CHAT",
+      (body: JsonObject) =>
+        objects(body["messages"])
+          .slice(2)
+          .map((m) => m["tool_call_id"]),
+    ],
+    [
+      "MESSAGES",
+      (body: JsonObject) =>
+        objects(objects(body["messages"])[2]?.["content"]).map((block) => block["tool_use_id"]),
+    ],
+  ] as const) {
+    const body = asked("GENERATE", to, {
+      contents: [
+        { role: "user", parts: [{ text: "x" }] },
+        { role: "model", parts: [call, call] },
+        { role: "user", parts: [part("f-1"), part("f-2")] },
+      ],
+      tools: [{ functionDeclarations: [{ name: "f" }] }],
+    });
+    assert.deepEqual(ids(body), ["call_p0", "call_p1"]);
+  }
 });
 
 test("what a failed tool shows goes to Anthropic without a word of the failure but its own", () => {

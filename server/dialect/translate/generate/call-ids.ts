@@ -7,6 +7,10 @@ export class CallIds {
   readonly #given: ReadonlySet<string>;
   /** Ids of calls without a result yet, the oldest first, by the name of the function. */
   readonly #open = new Map<string, OldestFirst>();
+  /** Those of them that were made here. */
+  readonly #made = new Map<string, OldestFirst>();
+  /** The calls that the caller's ids stand for. */
+  readonly #known = new Map<string, string>();
   #count = 0;
 
   constructor(given: ReadonlySet<string>) {
@@ -15,17 +19,26 @@ export class CallIds {
 
   ofCall(name: string, given: string | undefined): string {
     const id = given ?? this.#make();
-    let open = this.#open.get(name);
-    if (open === undefined) this.#open.set(name, (open = new OldestFirst()));
-    open.add(id);
+    if (given !== undefined) this.#known.set(given, given);
+    else ofName(this.#made, name).add(id);
+    ofName(this.#open, name).add(id);
     return id;
   }
 
-  /** Callers may leave out the id of a result though its call had one. */
+  /**
+   * Callers may leave out the id of a result though its call had one, and give a result one of their own where the
+   * model, as those before Gemini 3, gave the call none.
+   */
   ofResult(name: string, given: string | undefined): string {
-    const open = this.#open.get(name);
-    if (given !== undefined) open?.delete(given);
-    return given ?? open?.take() ?? this.#make();
+    if (given === undefined) {
+      const oldest = this.#open.get(name)?.take() ?? this.#make();
+      this.#made.get(name)?.delete(oldest);
+      return oldest;
+    }
+    const id = this.#known.get(given) ?? this.#made.get(name)?.take() ?? given;
+    this.#known.set(given, id);
+    this.#open.get(name)?.delete(id);
+    return id;
   }
 
   #make(): string {
@@ -34,6 +47,12 @@ export class CallIds {
       if (!this.#given.has(id)) return id;
     }
   }
+}
+
+function ofName(ids: Map<string, OldestFirst>, name: string): OldestFirst {
+  let found = ids.get(name);
+  if (found === undefined) ids.set(name, (found = new OldestFirst()));
+  return found;
 }
 
 /** Ids in the order in which they came. Where the first ones were is not looked at again, which a set alone would do. */

@@ -45,8 +45,13 @@ function jsonFormat(given: JsonObject | undefined, notes: Notes): AskedFormat {
     notes.lose("gemini_root");
     return { format: undefined, instruction: schemaInstruction(schema) };
   }
-  return { format: { name: "reply", schema, strict: undefined }, instruction: undefined };
+  const instruction = schema === undefined ? JSON_INSTRUCTION : undefined;
+  if (instruction !== undefined) notes.lose("gemini_json");
+  return { format: { name: "reply", schema, strict: undefined }, instruction };
 }
+
+/** OpenAI refuses its JSON mode where nobody says the word, which Google's callers need not. */
+const JSON_INSTRUCTION = "Reply with JSON.";
 
 /** Google takes properties alone for an object; others want it said. */
 function withRootType(schema: JsonObject | undefined): JsonObject | undefined {
