@@ -2,12 +2,12 @@ import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { containerIdIn } from "./kept-ids.js";
 import { isRecord } from "./json-record.js";
-import { lastObject, topLevelObject } from "./last-object.js";
+import { firstObject, lastObject, topLevelObject } from "./last-object.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
 import { isComment, lastError, openingOf, toldError } from "./told-errors.js";
-import { anthropicTokens } from "./tokens.js";
+import { anthropicTokens, usageAtEnd } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
 /** Anthropic's Messages API. */
@@ -95,6 +95,11 @@ function saysNothing(event: Buffer): boolean {
   return isComment(event) || PING.test(latin1(event, 0, 64));
 }
 
+/** A usage that tells a number of tokens. */
+function countedIn(usage: Record<string, unknown>): Record<string, unknown> | undefined {
+  return anthropicTokens(usage) === undefined ? undefined : usage;
+}
+
 class AnthropicWatch implements StreamWatch {
   readonly #form: StreamForm;
   readonly #isEvents: boolean;
@@ -139,24 +144,12 @@ class AnthropicWatch implements StreamWatch {
   }
 
   usage(): TokenUsage | undefined {
-    // A short stream comes in one read, and its last usage tells the output alone.
-    const start =
-      this.#first === undefined
-        ? undefined
-        : lastObject(this.#first, "usage", (usage) =>
-            "input_tokens" in usage ? anthropicTokens(usage) : undefined,
-          );
-    const raw = lastObject(this.#tail.bytes(), "usage", (usage) =>
-      anthropicTokens(usage) === undefined ? undefined : usage,
-    );
-    if (raw === undefined) return start;
-    const last = anthropicTokens(raw);
-    // The numbers of the last event are totals; those that it leaves out stay as in the first event.
-    if (last === undefined || start === undefined || "input_tokens" in raw) return last ?? start;
-    const { output, reasoning } = last;
-    const parts = { ...start.parts, ...last.parts };
-    const told = start.parts !== undefined || last.parts !== undefined;
-    return { ...start, output, reasoning, ...(told ? { parts } : {}) };
+    // A short stream comes in one read, with its last usage behind the first.
+    const told =
+      this.#first === undefined ? undefined : firstObject(this.#first, "usage", countedIn);
+    const last = lastObject(this.#tail.bytes(), "usage", countedIn);
+    if (last === undefined) return told === undefined ? undefined : anthropicTokens(told);
+    return anthropicTokens(told === undefined ? last : usageAtEnd(told, last));
   }
 
   textShare(): number {

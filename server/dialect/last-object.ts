@@ -1,3 +1,4 @@
+import { isRecord } from "./json-record.js";
 import { endsText } from "./json-scan.js";
 import { type FoundObject, RecurringObjects } from "./recurring-objects.js";
 
@@ -21,6 +22,28 @@ export function lastObject<T>(
   accept: (value: Record<string, unknown>) => T | undefined,
 ): T | undefined {
   return lastBehind(text, key, (found) => accept(found.value));
+}
+
+/**
+ * As `lastObject`, of the first one in a text. What `accept` answers may be kept: it is given a copy of its own.
+ */
+export function firstObject<T>(
+  text: Buffer,
+  key: string,
+  accept: (value: Record<string, unknown>) => T | undefined,
+): T | undefined {
+  const needle = `"${key}"`;
+  let from = 0;
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const at = text.indexOf(needle, from, "latin1");
+    if (at < 0) return undefined;
+    from = at + needle.length;
+    if (text[at - 1] === BACKSLASH) continue;
+    const found = objectAfter(text, from);
+    const taken = found === undefined ? undefined : accept(copyOf(found.value));
+    if (taken !== undefined) return taken;
+  }
+  return undefined;
 }
 
 /**
@@ -54,6 +77,14 @@ function lastBehind<T>(
     if (taken !== undefined) return taken;
   }
   return undefined;
+}
+
+function copyOf(value: Record<string, unknown>): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const [name, each] of Object.entries(value)) {
+    copy[name] = isRecord(each) ? copyOf(each) : each;
+  }
+  return copy;
 }
 
 /** The object that follows a key, past its colon; undefined when something else does, or it is cut. */

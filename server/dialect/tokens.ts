@@ -50,8 +50,49 @@ function reasoningApart(usage: Record<string, unknown>, told: number, reasoning:
   return count(usage["total_tokens"]) === told + reasoning ? reasoning : 0;
 }
 
-/** Tokens of an Anthropic `usage`, whose input leaves out what was read from and written to the cache. */
+/** Passes of one Anthropic call that the sums of its `usage` leave out, though they are billed with it. */
+const LEFT_OUT: ReadonlySet<unknown> = new Set(["compaction", "advisor_message"]);
+
+/**
+ * Tokens of an Anthropic `usage`, whose input leaves out what was read from and written to the cache, and whose sums
+ * leave out what it took to compact the conversation, or to ask another model for advice.
+ */
 export function anthropicTokens(usage: Record<string, unknown>): TokenUsage | undefined {
+  const summed = passTokens(usage);
+  const { iterations } = usage;
+  if (summed === undefined || !Array.isArray(iterations)) return summed;
+  const passes: readonly unknown[] = iterations;
+  const sum = { ...summed };
+  let longInSum = 0;
+  let longLeftOut = 0;
+  for (const pass of passes.map(record)) {
+    const of = passTokens(pass);
+    if (of === undefined) continue;
+    const long = of.parts?.cacheWriteLong ?? 0;
+    if (LEFT_OUT.has(pass["type"])) {
+      for (const kind of KINDS) sum[kind] += of[kind];
+      longLeftOut += long;
+    } else longInSum += long;
+  }
+  // The end of a stream tells of its writes to the cache only here how long they live.
+  const cacheWriteLong = Math.max(summed.parts?.cacheWriteLong ?? 0, longInSum) + longLeftOut;
+  return withParts(sum, { ...summed.parts, cacheWriteLong });
+}
+
+const KINDS = ["input", "output", "cacheRead", "cacheWrite", "reasoning"] as const;
+
+/** A `usage` as its stream ends: what the last event leaves out, or has as null, is as told before. */
+export function usageAtEnd(
+  told: Record<string, unknown>,
+  last: Record<string, unknown>,
+): Record<string, unknown> {
+  const atEnd = { ...told };
+  for (const [name, value] of Object.entries(last)) if (value !== null) atEnd[name] = value;
+  return atEnd;
+}
+
+/** Of a whole call, or of one pass of it. */
+function passTokens(usage: Record<string, unknown>): TokenUsage | undefined {
   const input = count(usage["input_tokens"]);
   const output = count(usage["output_tokens"]);
   if (input === undefined && output === undefined) return undefined;

@@ -139,6 +139,71 @@ test("what a message stream says of the cache at its start and of searches at it
   });
 });
 
+test("a message stream's end does not say how long its writes to the cache live: its start or its passes do", () => {
+  const sums = { input_tokens: 9, cache_creation_input_tokens: 8, cache_read_input_tokens: 4 };
+  const cache_creation = { ephemeral_5m_input_tokens: 3, ephemeral_1h_input_tokens: 5 };
+  const start = { ...sums, cache_creation, output_tokens: 1 };
+  const eventsOf = (end: object) => [
+    `event: message_start\ndata: ${JSON.stringify({ type: "message_start", message: { usage: start } })}\n\n`,
+    `event: message_delta\ndata: ${JSON.stringify({ type: "message_delta", usage: end })}\n\n`,
+  ];
+  const end = { ...sums, output_tokens: 7 };
+  const wanted = {
+    ...tokens({ input: 21, output: 7, cacheRead: 4, cacheWrite: 8 }),
+    parts: { cacheWriteLong: 5 },
+  };
+  for (const reads of [eventsOf(end), [eventsOf(end).join("")]]) {
+    assert.deepEqual(watch("ANTHROPIC", "MESSAGES", reads).usage(), wanted);
+  }
+  const pass = { type: "message", input_tokens: 4, output_tokens: 3, cache_creation };
+  const twice = { ...end, cache_creation_input_tokens: 16, iterations: [pass, pass] };
+  assert.deepEqual(watch("ANTHROPIC", "MESSAGES", eventsOf(twice)).usage(), {
+    ...tokens({ input: 29, output: 7, cacheRead: 4, cacheWrite: 16 }),
+    parts: { cacheWriteLong: 10 },
+  });
+});
+
+test("passes that Anthropic's sums leave out are counted: a compaction and another model's advice", () => {
+  const pass = (type: string, input_tokens: number, output_tokens: number) => ({
+    type,
+    input_tokens,
+    output_tokens,
+    cache_read_input_tokens: 0,
+    cache_creation_input_tokens: type === "compaction" ? 40 : 0,
+    cache_creation: { ephemeral_1h_input_tokens: type === "compaction" ? 30 : 0 },
+  });
+  const usage = {
+    ...pass("", 612, 2819),
+    iterations: [
+      pass("compaction", 60_385, 522),
+      pass("message", 600, 2800),
+      pass("advisor_message", 2728, 3880),
+      pass("message", 12, 19),
+      null,
+      { type: "compaction" },
+    ],
+  };
+  const wanted = {
+    ...tokens({ input: 612 + 60_425 + 2728, output: 2819 + 522 + 3880, cacheWrite: 40 }),
+    parts: { cacheWriteLong: 30 },
+  };
+  assert.deepEqual(replyUsage("ANTHROPIC", { usage }), wanted);
+  const events = [
+    `event: message_start\ndata: {"message":{"usage":{"input_tokens":60385,"output_tokens":5}}}\n\n`,
+    `event: message_delta\ndata: ${JSON.stringify({ usage })}\n\n`,
+  ];
+  assert.deepEqual(watch("ANTHROPIC", "MESSAGES", events).usage(), wanted);
+  // The model that refused first has made nothing, and the sums are the other's.
+  const fallback = {
+    ...pass("", 412, 264),
+    iterations: [pass("message", 408, 0), pass("fallback_message", 412, 264)],
+  };
+  assert.deepEqual(
+    replyUsage("ANTHROPIC", { usage: fallback }),
+    tokens({ input: 412, output: 264 }),
+  );
+});
+
 test("Anthropic's input leaves out the cache, so both are added", () => {
   const usage = {
     input_tokens: 20,
@@ -235,9 +300,11 @@ test("of a message stream the last usage that tells numbers counts, and what it 
   assert.deepEqual(usageOf(start, { output_tokens: 7 }, {}), { ...began, output: 7 });
   assert.deepEqual(
     usageOf(start, { input_tokens: 20, output_tokens: 7 }),
-    tokens({ input: 20, output: 7 }),
-    "newer models tell all of it again",
+    tokens({ input: 21, output: 7, cacheRead: 1 }),
+    "newer models tell the input again",
   );
+  const nulls = { input_tokens: null, cache_read_input_tokens: null, output_tokens: 7 };
+  assert.deepEqual(usageOf(start, nulls), { ...began, output: 7 });
   assert.deepEqual(usageOf(null, { output_tokens: 7 }), tokens({ output: 7 }));
   assert.equal(usageOf(null, {}), undefined);
   const long = { ...start, cache_creation: { ephemeral_1h_input_tokens: 5 } };

@@ -1,4 +1,5 @@
 import type { TokenUsage } from "../../../core/call.js";
+import { usageAtEnd } from "../../tokens.js";
 import { signatureOf } from "../conversation.js";
 import { failedInside } from "../failures.js";
 import { type JsonObject, number, object, parseObject, string } from "../json.js";
@@ -19,6 +20,8 @@ export class MessagesStreamReader implements StreamReader {
   #over = false;
   #stop: Stop = stopped("END");
   #usage: TokenUsage | undefined;
+  /** The same in the provider's words. */
+  #told: JsonObject = {};
 
   constructor(call: CallFacts) {
     this.#call = call;
@@ -60,7 +63,7 @@ export class MessagesStreamReader implements StreamReader {
   #start(message: JsonObject): StreamStep[] {
     if (this.#begun) return [];
     this.#begun = true;
-    this.#usage = messagesTokens(object(message["usage"]));
+    this.#count(object(message["usage"]));
     const id = string(message["id"]) ?? this.#call.id;
     const model = string(message["model"]) ?? this.#call.modelAsked;
     return [{ kind: "START", id, model, usage: this.#usage }];
@@ -117,13 +120,9 @@ export class MessagesStreamReader implements StreamReader {
   }
 
   #count(usage: JsonObject | undefined): void {
-    const told = messagesTokens(usage);
-    if (told === undefined || usage === undefined) return;
-    const whole = this.#usage === undefined || "input_tokens" in usage;
-    // Totals: what the last event leaves out stays as in the first event.
-    this.#usage = whole
-      ? told
-      : { ...(this.#usage ?? told), output: told.output, reasoning: told.reasoning };
+    if (usage === undefined || messagesTokens(usage) === undefined) return;
+    this.#told = usageAtEnd(this.#told, usage);
+    this.#usage = messagesTokens(this.#told);
   }
 
   #fail(given: JsonObject): StreamStep[] {
