@@ -32,13 +32,15 @@ export interface StreamSource {
   readonly trip: StreamOrigin;
 }
 
-/** Hears of a stream that opens with an error, as long as nothing has gone to the caller. */
+/** Hears of a stream that says it failed. */
 export interface StreamOrigin {
   /**
-   * The first events say that the call failed; `error` as `StreamWatch.failure` tells it. Answers true when it is
-   * tried elsewhere, so that nothing of this stream may go on.
+   * The first events say that the call failed, and nothing has gone to the caller; `error` as `StreamWatch.failure`
+   * tells it. Answers true when it is tried elsewhere, so that nothing of this stream may go on.
    */
   refuseOpening(error: string): boolean;
+  /** Events that tell the caller of a failure, in which the provider's key must not be. */
+  withoutSecret(events: Buffer): Buffer;
 }
 
 export interface RelayOptions {

@@ -154,8 +154,8 @@ export class Relay {
       opening.heldBytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
     if (!isSaid && mayHold) return;
     const first = opening.release() ?? events;
-    if (opening.says === "ERROR" && this.#isRefused(first)) return;
-    this.#passOn(first);
+    if (opening.says !== "ERROR") this.#passOn(first);
+    else if (!this.#isRefused(first)) this.#passOn(this.#options.source.trip.withoutSecret(first));
   }
 
   /** The stream opens with an error. True if the call is tried elsewhere, and nothing of this stream goes on. */
@@ -171,8 +171,10 @@ export class Relay {
     const { source, length, turn } = this.#options;
     this.#watch.push(events);
     this.#readBytes += events.length;
-    const out = source.edit === undefined ? events : source.edit.push(events);
+    const written = source.edit === undefined ? events : source.edit.push(events);
     if (!this.#headSent && this.#isRefusedByEdit()) return;
+    const isFailure = source.edit?.failure !== undefined;
+    const out = isFailure ? source.trip.withoutSecret(written) : written;
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
     if (!this.#begun) this.#begin();

@@ -7,6 +7,7 @@ import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
+import { redactBytes } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
 import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
@@ -83,6 +84,10 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const isRefused = failure.elsewhere || this.#mayAskOtherwise(failure);
     if (isRefused) this.#refuse(failure);
     return isRefused;
+  }
+
+  withoutSecret(events: Buffer): Buffer {
+    return redactBytes(events, this.options.secret);
   }
 
   #mayAskOtherwise(failure: AttemptFailure): boolean {

@@ -19,6 +19,13 @@ export function redact(text: string, secret: Secret | undefined): string {
   return out;
 }
 
+/** As `redact`, of bytes of any kind; copied only where there is something to take out. */
+export function redactBytes(bytes: Buffer, secret: Secret): Buffer {
+  const text = bytes.toString("latin1");
+  const clean = redact(text, secret);
+  return clean === text ? bytes : Buffer.from(clean, "latin1");
+}
+
 function formsOf(clear: string): readonly string[] {
   const base64 = Buffer.from(clear).toString("base64").replace(/=+$/, "");
   return [

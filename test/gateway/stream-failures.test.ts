@@ -609,6 +609,29 @@ test("an error that opens a JSON array counts as what it is, however it was cut 
   assert.deepEqual(outcomes, ["RATE_LIMITED", "RATE_LIMITED"]);
 });
 
+test("an error that opens a stream, or is translated in it, does not tell the provider key", async () => {
+  const generate = "/v1beta/models/m:streamGenerateContent?alt=sse";
+  for (const [dialect, path, begun] of [
+    [...CHAT, []],
+    [...RESPONSES, []],
+    [...MESSAGES, []],
+    ["GEMINI", generate, []],
+    ["ANTHROPIC", CHAT[1], messageEvents(["a"]).slice(0, 3)],
+    ["OPENAI", MESSAGES[1], chatEvents(["a"]).slice(0, 1)],
+  ] as const) {
+    const isNamed = path === RESPONSES[1] || dialect === "ANTHROPIC";
+    const echo: Script = async (received, res) => {
+      const error = { type: "invalid_request_error", code: 400, message: `bad ${received.secret}` };
+      const event = named("error", { error, message: error.message });
+      const chunk = `data: ${JSON.stringify({ error })}\n\n`;
+      await replyEvents([...begun, isNamed ? event : chunk])(received, res);
+    };
+    const { text } = await ask(dialect, path, echo);
+    assert.match(text, /bad \[redacted\]/, path);
+    assert.doesNotMatch(text, /sk-first|sk-second/);
+  }
+});
+
 test("a record says once what is wrong", async () => {
   await ask(...CHAT, replyJson(422, "not a field", { "content-type": "text/plain" }));
   const message = gateways.OPENAI.sink.records.at(-1)?.errorMessage ?? "";
