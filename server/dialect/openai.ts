@@ -8,7 +8,7 @@ import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./r
 import { lastEvent, lastEventStart } from "./sse.js";
 import { subtitlesEnd } from "./subtitles.js";
 import { endsWith, Tail } from "./tail.js";
-import { textShare } from "./text-share.js";
+import { saidInEvent, textShare } from "./text-share.js";
 import {
   hasError,
   isComment,
@@ -168,6 +168,11 @@ class OpenaiWatch implements StreamWatch {
 
   textShare(): number {
     return textShare(this.#tail.bytes());
+  }
+
+  saidBytes(): number | undefined {
+    if (this.#form !== "RESPONSES" || !this.finished) return undefined;
+    return saidInEvent(lastEvent(this.#tail.bytes()));
   }
 
   facts(): ReplyFacts {

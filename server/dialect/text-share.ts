@@ -36,13 +36,19 @@ export function textShare(tail: Buffer): number {
     const start = lastEventStart(events);
     const event = events.subarray(start);
     events = events.subarray(0, start);
-    const data = event.length > READ_BYTES_MAX ? undefined : eventData(event);
-    const parsed = data === undefined ? undefined : parseRecord(data);
-    if (parsed === undefined) continue;
+    const said = saidInEvent(event);
+    if (said === undefined) continue;
     readBytes += event.length;
-    saidBytes += saidIn(parsed, 0);
+    saidBytes += said;
   }
   return readBytes === 0 ? 1 : Math.min(1, saidBytes / readBytes);
+}
+
+/** The bytes of one event that are what the model said; undefined where it cannot be read. */
+export function saidInEvent(event: Buffer): number | undefined {
+  const data = event.length > READ_BYTES_MAX ? undefined : eventData(event);
+  const parsed = data === undefined ? undefined : parseRecord(data);
+  return parsed === undefined ? undefined : saidIn(parsed, 0);
 }
 
 /** The bytes of a whole reply that are what the model said; all of them where it cannot be read. */

@@ -412,3 +412,21 @@ test("errors that open a stream are told from replies", () => {
   assert.equal(opens("GEMINI", '{\n  "error": {\n    "code": 503'), true);
   assert.equal(opens("GEMINI", 'data: {"candidates":[]}\r\n\r\n'), false);
 });
+
+test("what a response says in its deltas, and again and again at its end, is said once", () => {
+  const event = (type: string, body: object) =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, ...body })}\n\n`;
+  const text = "twelve bytes";
+  const item = { type: "message", content: [{ type: "output_text", text }] };
+  const events = [
+    event("response.output_text.delta", { delta: "twelve " }),
+    event("response.output_text.delta", { delta: "bytes" }),
+    event("response.output_text.done", { text }),
+    event("response.output_item.done", { item }),
+  ];
+  const end = event("response.completed", { response: { output: [item] } });
+  assert.equal(watch("OPENAI", "RESPONSES", [...events, end]).saidBytes?.(), 12);
+  assert.equal(watch("OPENAI", "RESPONSES", [events.join("") + end]).saidBytes?.(), 12);
+  assert.equal(watch("OPENAI", "RESPONSES", events).saidBytes?.(), undefined);
+  assert.equal(watch("OPENAI", "CHAT", ["data: [DONE]\n\n"]).saidBytes?.(), undefined);
+});

@@ -57,7 +57,8 @@ export class Relay {
 
   /** Bytes of what the model said so far, roughly: most of a stream is framing. */
   textBytes(): number {
-    return Math.ceil(this.#readBytes * this.#watch.textShare());
+    const inAll = this.#watch.saidBytes?.();
+    return inAll ?? Math.ceil(this.#readBytes * this.#watch.textShare());
   }
 
   /** Some of a reply has gone to the caller. */
