@@ -49,7 +49,10 @@ export interface Ending {
 /** Tokens of a call and where their number comes from. */
 export type Counted = Pick<Ending, "tokens" | "usageSource">;
 
-/** The part of a reply that has gone to the caller: tokens as the provider gave them by then, and bytes of text. */
+/**
+ * The part of a reply that has gone to the caller: tokens as the provider gave them by then, and bytes of text that may
+ * not be among them.
+ */
 export interface ReplyPart {
   readonly given: TokenUsage | undefined;
   readonly textBytes: number;
@@ -257,14 +260,14 @@ export class CallBook {
   }
 
   /** Tokens of a reply of which a part has gone to the caller. */
-  countedInPart(told: TokenUsage | undefined, textBytes: number): Counted {
-    const given = this.#ofThisCall(told);
+  countedInPart(part: ReplyPart): Counted {
+    const given = this.#ofThisCall(part.given);
     // What a part of a file or an image costs nobody says; mostly all of it has been made.
     if (this.#call.endpoint.makes !== undefined) {
       const tokens = this.#media(given, () => this.#reservedTokens());
       return { tokens, usageSource: "PARTIAL" };
     }
-    const guess = estimateTokens(this.#call.endpoint, this.requestBytes, textBytes);
+    const guess = estimateTokens(this.#call.endpoint, this.requestBytes, part.textBytes);
     // Providers tell the output tokens last. Before that, the estimate of what went by is the better number.
     const output = Math.max(given?.output ?? 0, guess.output);
     return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
@@ -273,7 +276,7 @@ export class CallBook {
   /** Tokens of a call that did not come to its end. `part` is undefined when no byte of a reply has gone to the caller. */
   countedBroken(fault: Fault, part: ReplyPart | undefined): Counted {
     if (HTTP_STATUS[fault.code] === HTTP_STATUS.caller_aborted) return this.#countedAborted(part);
-    return part === undefined ? NOT_COUNTED : this.countedInPart(part.given, part.textBytes);
+    return part === undefined ? NOT_COUNTED : this.countedInPart(part);
   }
 
   /**
@@ -283,7 +286,7 @@ export class CallBook {
   #countedAborted(part: ReplyPart | undefined): Counted {
     const policy = this.#context.abortedCalls();
     if (policy === "OBSERVED" && part !== undefined) {
-      return this.countedInPart(part.given, part.textBytes);
+      return this.countedInPart(part);
     }
     const isAsked = part !== undefined || this.#lease !== undefined;
     if (policy !== "RESERVED" || !isAsked) return NOT_COUNTED;

@@ -212,10 +212,10 @@ export class Exchange
     // The caller has it from the provider, in the provider's words.
     const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
     this.#trials?.failedInside(error);
-    const given = watch.usage();
+    const part = relay.part();
     // Refused before anything was made, as an HTTP error would be.
-    const isNothing = given === undefined && !relay.begun;
-    const counted = isNothing ? NOT_COUNTED : this.#book.countedInPart(given, relay.textBytes());
+    const isNothing = part.given === undefined && !relay.begun;
+    const counted = isNothing ? NOT_COUNTED : this.#book.countedInPart(part);
     return this.#close(httpStatus, fault, counted, bytes);
   }
 
@@ -359,9 +359,7 @@ export class Exchange
   #breakOff(fault: Fault, outcome: AttemptOutcome, detail: string): OnRecord {
     const relay = this.#relay;
     const isStreaming = relay?.headSent === true;
-    const part = isStreaming
-      ? { given: relay.watch.usage(), textBytes: relay.textBytes() }
-      : undefined;
+    const part = isStreaming ? relay.part() : undefined;
     const counted = this.#book.countedBroken(fault, part);
     if (relay !== undefined) this.#book.awaitUsage(relay.watch.keptId, counted.tokens);
     const told = isStreaming ? this.#trials?.httpStatus : undefined;

@@ -1,6 +1,7 @@
 import type { Turn } from "../caller/turn.js";
 import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
+import type { ReplyPart } from "./call-book.js";
 import type { OnRecord } from "./record-round.js";
 import type { RelayOptions } from "./relay-options.js";
 import { StreamOpening } from "./stream-opening.js";
@@ -59,6 +60,13 @@ export class Relay {
   textBytes(): number {
     const inAll = this.#watch.saidBytes?.();
     return inAll ?? Math.ceil(this.#readBytes * this.#watch.textShare());
+  }
+
+  /** What has gone to the caller of a reply that is not complete. What a provider counts when it has stopped is all. */
+  part(): ReplyPart {
+    const given = this.#watch.usage();
+    const isAll = given !== undefined && this.#watch.facts().finishReasons.length > 0;
+    return { given, textBytes: isAll ? 0 : this.textBytes() };
   }
 
   /** Some of a reply has gone to the caller. */

@@ -6,6 +6,7 @@ import {
   chatEvents,
   inTurn,
   messageEvents,
+  replyCut,
   replyEvents,
   replyJson,
   type Script,
@@ -607,6 +608,24 @@ test("an error that opens a JSON array counts as what it is, however it was cut 
   };
   const { outcomes } = await ask("GEMINI", path, cut);
   assert.deepEqual(outcomes, ["RATE_LIMITED", "RATE_LIMITED"]);
+});
+
+test("what a provider counted when it stopped is what a call used, also where the stream is cut behind it", async () => {
+  const text = "many words for few tokens ".repeat(40);
+  const said = chatEvents([text], true).slice(0, -1);
+  const message = messageEvents([text]).slice(0, -1);
+  for (const [dialect, path, events, output] of [
+    [...CHAT, said, 7],
+    [...MESSAGES, message, 9],
+    [...CHAT, said.slice(0, 1), 260],
+    [...MESSAGES, message.slice(0, 3), 260],
+  ] as const) {
+    const told = await ask(dialect, path, replyCut(events));
+    assert.deepEqual([told.errorCode, told.outcomes], ["stream_cut", ["CUT"]], told.text);
+    const { tokens, usageSource } = gateways[dialect].sink.records.at(-1) ?? {};
+    assert.equal(usageSource, "PARTIAL");
+    assert.equal(tokens?.output, output, path);
+  }
 });
 
 test("an error that opens a stream, or is translated in it, does not tell the provider key", async () => {
