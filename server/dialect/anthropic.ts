@@ -144,9 +144,9 @@ class AnthropicWatch implements StreamWatch {
   }
 
   usage(): TokenUsage | undefined {
-    // A short stream comes in one read, with its last usage behind the first.
-    const told =
-      this.#first === undefined ? undefined : firstObject(this.#first, "usage", countedIn);
+    // A short stream comes in one read, with its last usage behind the first. A reply that is no stream tells it once.
+    const first = this.#isEvents ? this.#first : undefined;
+    const told = first === undefined ? undefined : firstObject(first, "usage", countedIn);
     const last = lastObject(this.#tail.bytes(), "usage", countedIn);
     if (last === undefined) return told === undefined ? undefined : anthropicTokens(told);
     return anthropicTokens(told === undefined ? last : usageAtEnd(told, last));

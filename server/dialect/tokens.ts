@@ -13,14 +13,17 @@ export function openaiTokens(usage: Record<string, unknown>): TokenUsage | undef
   const inputDetails = firstRecord(usage, INPUT_DETAILS);
   const outputDetails = firstRecord(usage, OUTPUT_DETAILS);
   const cached = count(inputDetails["cached_tokens"]) ?? count(usage["prompt_cache_hit_tokens"]);
-  const reasoning = count(outputDetails["reasoning_tokens"]) ?? 0;
-  const told = { input: input ?? 0, output: output ?? 0 };
+  const cache = { read: cached ?? 0, written: count(inputDetails["cache_write_tokens"]) ?? 0 };
+  const reasoning = count(outputDetails["reasoning_tokens"]);
+  const surplus = (count(usage["total_tokens"]) ?? 0) - (input ?? 0) - (output ?? 0);
+  const isPromptAlone = output === undefined && reasoning === undefined;
+  const apart = isPromptAlone ? 0 : reasoningApart(surplus, reasoning, cache);
   const tokens = {
-    input: told.input,
-    output: told.output + reasoningApart(usage, told.input + told.output, reasoning),
-    cacheRead: cached ?? 0,
-    cacheWrite: count(inputDetails["cache_write_tokens"]) ?? 0,
-    reasoning,
+    input: input ?? 0,
+    output: (output ?? 0) + apart,
+    cacheRead: cache.read,
+    cacheWrite: cache.written,
+    reasoning: reasoning ?? apart,
   };
   return withParts(tokens, {
     audioInput: count(inputDetails["audio_tokens"]),
@@ -45,9 +48,18 @@ function firstRecord(
   return NOTHING;
 }
 
-/** Some providers leave reasoning out of the completion; then only the total holds it. */
-function reasoningApart(usage: Record<string, unknown>, told: number, reasoning: number): number {
-  return count(usage["total_tokens"]) === told + reasoning ? reasoning : 0;
+/**
+ * Some providers leave reasoning out of the completion; then only the total holds it. Google, in OpenAI's form, does not
+ * tell it by itself either. What the total has too much may be the cache where a provider leaves that out of the prompt.
+ */
+function reasoningApart(
+  surplus: number,
+  reasoning: number | undefined,
+  cache: { readonly read: number; readonly written: number },
+): number {
+  if (reasoning !== undefined) return surplus === reasoning ? reasoning : 0;
+  const isCache = [cache.read, cache.written, cache.read + cache.written].includes(surplus);
+  return surplus > 0 && !isCache ? surplus : 0;
 }
 
 /** Passes of one Anthropic call that the sums of its `usage` leave out, though they are billed with it. */

@@ -47,6 +47,31 @@ test("reasoning that a provider leaves out of the completion is added once", () 
   );
 });
 
+test("reasoning that only the total holds, as in Google's form of chat completions, is output", () => {
+  const usage = (more: object) =>
+    replyUsage("OPENAI", { usage: { prompt_tokens: 20, completion_tokens: 424, ...more } });
+  const details = (cached_tokens: number, cache_write_tokens = 0) => ({
+    prompt_tokens_details: { cached_tokens, cache_write_tokens },
+  });
+  const thought = { input: 20, output: 996, reasoning: 572 };
+  assert.deepEqual(usage({ total_tokens: 1016 }), tokens(thought));
+  assert.deepEqual(
+    usage({ total_tokens: 1016, ...details(10) }),
+    tokens({ ...thought, cacheRead: 10 }),
+  );
+  const plain = { input: 20, output: 424 };
+  for (const total_tokens of [444, 400, undefined]) {
+    assert.deepEqual(usage({ total_tokens }), tokens(plain));
+  }
+  // What the cache gave or took, where the prompt does not hold it, is no output.
+  for (const total_tokens of [454, 448, 458]) {
+    const { output } = usage({ total_tokens, ...details(10, 4) }) ?? {};
+    assert.equal(output, 424);
+  }
+  const none = { completion_tokens_details: { reasoning_tokens: 0 } };
+  assert.deepEqual(usage({ total_tokens: 1016, ...none }), tokens(plain));
+});
+
 test("responses, embeddings and images tell their usage in their own words", () => {
   const details = {
     input_tokens_details: { cached_tokens: 2 },
@@ -161,6 +186,15 @@ test("a message stream's end does not say how long its writes to the cache live:
     ...tokens({ input: 29, output: 7, cacheRead: 4, cacheWrite: 16 }),
     parts: { cacheWriteLong: 10 },
   });
+});
+
+test("of a whole message that is passed on in pieces no usage counts that the model wrote before the provider's", () => {
+  const written = { input_tokens: 1, cache_creation: { ephemeral_1h_input_tokens: 9 } };
+  const usage = { input_tokens: 5, cache_creation_input_tokens: 20, output_tokens: 6 };
+  const reply = JSON.stringify({ content: [{ input: { usage: written } }], usage });
+  const stream = CODECS.ANTHROPIC.watch("MESSAGES", false);
+  stream.push(Buffer.from(reply));
+  assert.deepEqual(stream.usage(), tokens({ input: 25, output: 6, cacheWrite: 20 }));
 });
 
 test("passes that Anthropic's sums leave out are counted: a compaction and another model's advice", () => {
