@@ -12,19 +12,13 @@ export function openaiTokens(usage: Record<string, unknown>): TokenUsage | undef
   if (input === undefined && output === undefined && seconds === undefined) return undefined;
   const inputDetails = firstRecord(usage, INPUT_DETAILS);
   const outputDetails = firstRecord(usage, OUTPUT_DETAILS);
-  const cached = count(inputDetails["cached_tokens"]) ?? count(usage["prompt_cache_hit_tokens"]);
-  const cache = { read: cached ?? 0, written: count(inputDetails["cache_write_tokens"]) ?? 0 };
-  const reasoning = count(outputDetails["reasoning_tokens"]);
-  const surplus = (count(usage["total_tokens"]) ?? 0) - (input ?? 0) - (output ?? 0);
-  const isPromptAlone = output === undefined && reasoning === undefined;
-  const apart = isPromptAlone ? 0 : reasoningApart(surplus, reasoning, cache);
-  const tokens = {
-    input: input ?? 0,
-    output: (output ?? 0) + apart,
-    cacheRead: cache.read,
-    cacheWrite: cache.written,
-    reasoning: reasoning ?? apart,
-  };
+  const cacheRead = cachedIn(usage, inputDetails);
+  const cacheWrite = count(inputDetails["cache_write_tokens"]) ?? 0;
+  const told = count(outputDetails["reasoning_tokens"]);
+  const isPromptAlone = output === undefined && told === undefined;
+  const made = { input: input ?? 0, output: output ?? 0, cacheRead, cacheWrite };
+  const apart = isPromptAlone ? 0 : reasoningApart(usage, made, told);
+  const tokens = { ...made, output: made.output + apart, reasoning: told ?? apart };
   return withParts(tokens, {
     audioInput: count(inputDetails["audio_tokens"]),
     audioOutput: count(outputDetails["audio_tokens"]),
@@ -48,17 +42,24 @@ function firstRecord(
   return NOTHING;
 }
 
+function cachedIn(usage: Record<string, unknown>, details: Record<string, unknown>): number {
+  // The second is DeepSeek's word for it.
+  return count(details["cached_tokens"]) ?? count(usage["prompt_cache_hit_tokens"]) ?? 0;
+}
+
 /**
  * Some providers leave reasoning out of the completion; then only the total holds it. Google, in OpenAI's form, does not
  * tell it by itself either. What the total has too much may be the cache where a provider leaves that out of the prompt.
  */
 function reasoningApart(
-  surplus: number,
-  reasoning: number | undefined,
-  cache: { readonly read: number; readonly written: number },
+  usage: Record<string, unknown>,
+  made: Omit<TokenUsage, "reasoning" | "parts">,
+  told: number | undefined,
 ): number {
-  if (reasoning !== undefined) return surplus === reasoning ? reasoning : 0;
-  const isCache = [cache.read, cache.written, cache.read + cache.written].includes(surplus);
+  const surplus = (count(usage["total_tokens"]) ?? 0) - made.input - made.output;
+  if (told !== undefined) return surplus === told ? told : 0;
+  const { cacheRead, cacheWrite } = made;
+  const isCache = [cacheRead, cacheWrite, cacheRead + cacheWrite].includes(surplus);
   return surplus > 0 && !isCache ? surplus : 0;
 }
 
