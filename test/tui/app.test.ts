@@ -64,14 +64,23 @@ test("names from outside keep to their cells: the columns of all rows line up", 
 });
 
 test("a list of ten thousand rows is fetched page by page as one goes down", async () => {
-  await withApp({ count: 10_000 }, async ({ tui, press, fake }) => {
+  await withApp({ count: 10_000 }, async ({ tui, press, type, fake }) => {
     await press("8");
     assert.ok(fake.requests("listEvents").length <= 2);
-    await press("G");
-    await press("G");
+    await type("j".repeat(190));
+    await type("j".repeat(200));
     assert.ok(tui.find("of 10000"));
     const tokens = fake.requests("listEvents").map((request) => request["pageToken"]);
     assert.ok(tokens.includes("200") && tokens.includes("400"), String(tokens));
+  });
+});
+
+test("the last of ten thousand rows is one key away, and says that the list stands still", async () => {
+  await withApp({ count: 10_000 }, async ({ tui, press, pass, fake }) => {
+    await press("8", "G");
+    await pass(1000);
+    assert.ok(tui.find("9985-10000 of 10000, ctrl-r renews"), tui.text());
+    assert.ok(fake.requests("listEvents").length <= 13);
   });
 });
 

@@ -258,6 +258,32 @@ test("near the end more rows are asked for", async () => {
   tui.close();
 });
 
+test("the end of a long list is reached although most of its rows are still to come", async () => {
+  const wanted: number[] = [];
+  const { tui, table } = await openTable(rowsOf(60), { onNearEnd: (rows) => wanted.push(rows) });
+  table.update({ total: 500, reach: 500 });
+  await tui.press("G");
+  assert.equal(table.selectedIndex, 59, "as far as the rows go");
+  assert.equal(wanted.at(-1), 500);
+  table.update({ rows: rowsOf(260) });
+  assert.deepEqual([table.selectedIndex, wanted.at(-1)], [259, 500]);
+  table.update({ rows: rowsOf(500) });
+  assert.equal(table.selectedIndex, 499);
+  tui.close();
+});
+
+test("keys that outrun the fetching are not lost, and a key back ends the way there", async () => {
+  const { tui, table } = await openTable(rowsOf(60));
+  table.update({ total: 500, reach: 500 });
+  await tui.type("j".repeat(150));
+  table.update({ rows: rowsOf(260) });
+  assert.equal(table.selectedIndex, 150);
+  await tui.press("G", "k");
+  table.update({ rows: rowsOf(500) });
+  assert.equal(table.selectedIndex, 258);
+  tui.close();
+});
+
 test("clicks select and the wheel moves", async () => {
   const { tui, table } = await openTable(rowsOf(50));
   tui.input.feed("\u001b[<0;5;4M\u001b[<0;5;4m");

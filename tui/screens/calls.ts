@@ -108,6 +108,7 @@ export class CallsView implements View {
       state: state.status,
       focused: true,
       total: state.total,
+      reach: state.reach,
     });
     const call = this.#shown;
     this.#more.want(this.#context.may("call.get") ? call?.id : undefined);
@@ -157,7 +158,7 @@ export class CallsView implements View {
     if (link.kind === "lost" || link.kind === "stale") return "not live, the server is silent";
     const words = [
       this.#table.selectedIndex === 0 ? "live" : "live, g follows",
-      dropped > 0n ? `${dropped} left out` : "",
+      dropped > 0 ? `${dropped} left out` : "",
     ];
     return words.filter((word) => word !== "").join(", ");
   }

@@ -84,7 +84,7 @@ export class ListView<Row> implements View {
       emptyText: options.emptyText,
       onSort: (sort) => this.#listing.setOrder(orderOf(sort)),
       onOpen: () => this.#full.open(),
-      onNearEnd: () => this.#listing.more(),
+      onNearEnd: (wanted) => this.#listing.more(wanted),
       ...(options.rowStyle === undefined ? {} : { rowStyle: options.rowStyle }),
       ...(options.sort === undefined ? {} : { sort: options.sort }),
     });
@@ -148,6 +148,7 @@ export class ListView<Row> implements View {
       state: this.#listing.status,
       focused: true,
       total: this.#listing.total,
+      reach: this.#listing.reach,
     });
     this.#options.onSelect?.(this.selected);
     const row = this.selected;
@@ -182,11 +183,16 @@ export class ListView<Row> implements View {
       paintPane(painter, {
         title: `${title}${question}[${total}]`,
         right: right.filter((text) => text !== "").join("   "),
-        bottom: this.#table.positionLabel(),
+        bottom: this.#position(),
         focused: true,
         padding: 0,
       }),
     );
+  }
+
+  #position(): string {
+    const position = this.#table.positionLabel();
+    return this.#listing.renews ? position : `${position}, ctrl-r renews`;
   }
 
   #paintDetail(painter: Painter): void {

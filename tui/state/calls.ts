@@ -33,6 +33,8 @@ export class CallsState {
   #rows: readonly Call[] = [];
   #next: string | undefined;
   #dropped = 0n;
+  /** Came live and went again because there was no room; the list has a gap for them. */
+  #trimmed = 0;
   #total = 0;
   #filter = "";
   #link: LinkState = { kind: "connecting" };
@@ -79,14 +81,20 @@ export class CallsState {
     return Math.max(this.#total, this.#rows.length);
   }
 
+  /** Rows there are once the next page is here; all of a long log are more than anybody reads. */
+  get reach(): number {
+    const isEnd = this.#next === undefined || this.#next === "" || this.#older.length >= OLDER_MAX;
+    return this.#rows.length + (isEnd ? 0 : PAGE_SIZE);
+  }
+
   /** Calls that came while paused. */
   get newer(): number {
     return this.#waiting.length;
   }
 
   /** Calls left out because there were too many or this side was too slow. */
-  get dropped(): bigint {
-    return this.#dropped;
+  get dropped(): number {
+    return Number(this.#dropped) + this.#trimmed;
   }
 
   open(): void {
@@ -115,6 +123,7 @@ export class CallsState {
     this.#rows = [];
     this.#next = undefined;
     this.#total = 0;
+    this.#trimmed = 0;
     this.#status = { kind: "loading" };
     this.#loading?.abort();
     this.#loading = undefined;
@@ -176,15 +185,21 @@ export class CallsState {
     const known = new Set(newest.map((call) => call.id));
     // Sent in the order in which they ended; shown newest first.
     const fresh = message.calls.filter((call) => !known.has(call.id)).toReversed();
-    if (this.#paused) this.#waiting = [...fresh, ...this.#waiting].slice(0, LIVE_MAX);
+    this.#total += fresh.length;
+    if (this.#paused) this.#waiting = this.#newest([...fresh, ...this.#waiting]);
     else this.#add(fresh);
     this.#options.onChange();
   }
 
   #add(calls: readonly Call[]): void {
     if (calls.length === 0) return;
-    this.#live = [...calls, ...this.#live].slice(0, LIVE_MAX);
+    this.#live = this.#newest([...calls, ...this.#live]);
     this.#merge();
+  }
+
+  #newest(calls: readonly Call[]): readonly Call[] {
+    this.#trimmed += Math.max(0, calls.length - LIVE_MAX);
+    return calls.slice(0, LIVE_MAX);
   }
 
   #merge(): void {

@@ -68,6 +68,22 @@ test("a refresh brings as many rows as were there, page by page", async () => {
   );
 });
 
+test("far more rows are fetched in large pages", async () => {
+  const { listing, asked } = rig(5000);
+  listing.open();
+  await settle();
+  assert.equal(listing.reach, 5000);
+  for (let i = 0; i < 5; i += 1) {
+    listing.more(5000);
+    await settle();
+  }
+  assert.deepEqual(
+    asked.map(({ pageSize }) => pageSize),
+    [200, 1000, 1000, 1000, 1000, 800],
+  );
+  assert.equal(listing.rows.length, 5000);
+});
+
 test("thousands of rows are not fetched over and over, nor anything while paused", async () => {
   const many = rig(5000);
   many.listing.open();

@@ -63,6 +63,16 @@ export class Listing<Row> {
     return this.#total;
   }
 
+  /** Rows that `more` can bring here. */
+  get reach(): number {
+    return this.#next === "" ? this.#rows.length : Math.min(this.#total, ROWS_MAX);
+  }
+
+  /** False for lists so long that they are fetched anew only when a person asks. */
+  get renews(): boolean {
+    return this.#rows.length <= PAGE_SIZE_MAX;
+  }
+
   get status(): ListingStatus {
     return this.#status;
   }
@@ -114,11 +124,13 @@ export class Listing<Row> {
     });
   }
 
-  /** Fetches the next page, if there is one. */
-  more(): void {
+  /** Fetches the next page, if there is one; a large one when far more rows are wanted. */
+  more(wanted = 0): void {
     if (this.#next === "" || this.#running !== undefined || this.#rows.length >= ROWS_MAX) return;
+    const missing = wanted - this.#rows.length;
+    const pageSize = Math.max(PAGE_SIZE, Math.min(PAGE_SIZE_MAX, missing));
     void this.#run(async (signal) => {
-      const page = await this.#options.fetch(this.#query(PAGE_SIZE, this.#next), signal);
+      const page = await this.#options.fetch(this.#query(pageSize, this.#next), signal);
       return { ...page, rows: [...this.#rows, ...page.rows] };
     });
   }
@@ -161,7 +173,7 @@ export class Listing<Row> {
     if (!this.#active) return;
     this.#timer = this.#options.clock.setTimer(() => {
       // Thousands of rows are not fetched over and over; Ctrl-R still does.
-      if (this.#options.paused() || this.#rows.length > PAGE_SIZE_MAX) this.#schedule();
+      if (this.#options.paused() || !this.renews) this.#schedule();
       else this.refresh();
     }, this.#options.refreshMs);
   }

@@ -30,8 +30,11 @@ export interface TableOptions<Row> {
   readonly onSort?: (sort: Sort) => void;
   /** Enter on a row. */
   readonly onOpen?: (row: Row) => void;
-  /** The selection came within a page of the last row: more may be fetched. */
-  readonly onNearEnd?: () => void;
+  /**
+   * The selection came within a page of the last row: more may be fetched. `wanted` is how many rows
+   * there have to be for where the selection is to go.
+   */
+  readonly onNearEnd?: (wanted: number) => void;
   /** While the first row is selected, stay on the first row as newer ones arrive above. */
   readonly followTop?: boolean;
 }
@@ -43,6 +46,8 @@ export interface TableUpdate<Row> {
   readonly focused?: boolean;
   /** Rows on the server, when only a part of them is here. */
   readonly total?: number;
+  /** Rows that can be brought here; the selection may aim at one that is still to come. */
+  readonly reach?: number;
 }
 
 /**
@@ -64,8 +69,11 @@ export class VirtualTable<Row> implements Widget {
   #state: TableState = { kind: "loading" };
   #focused = true;
   #total: number | undefined;
+  #reach = 0;
   #sort: Sort | undefined;
   #index = 0;
+  /** Where the selection goes as soon as that row is here. */
+  #goal: number | undefined;
   #top = 0;
   #page = 1;
   #shown: readonly string[] = [];
@@ -107,9 +115,12 @@ export class VirtualTable<Row> implements Widget {
     if (update.state !== undefined) this.#state = update.state;
     if (update.focused !== undefined) this.#focused = update.focused;
     if (update.total !== undefined) this.#total = update.total;
+    if (update.reach !== undefined) this.#reach = update.reach;
     if (update.rows !== undefined) {
+      const isNew = update.rows !== this.#given;
       this.#given = update.rows;
       this.#arrange();
+      if (isNew && this.#goal !== undefined) this.moveTo(this.#goal);
     }
   }
 
@@ -134,9 +145,10 @@ export class VirtualTable<Row> implements Widget {
     return true;
   }
 
-  /** Moves the selection by a number of rows. */
+  /** Moves the selection by a number of rows: down from where it is about to go, up from where it is. */
   moveBy(rows: number): void {
-    this.moveTo(this.#index + rows);
+    const from = rows > 0 ? (this.#goal ?? this.#index) : this.#index;
+    this.moveTo(from + rows);
   }
 
   /** Moves the selection by whole pages. */
@@ -144,11 +156,16 @@ export class VirtualTable<Row> implements Widget {
     this.moveBy(pages * Math.max(1, this.#page - 1));
   }
 
-  /** Selects a row by its place; values outside are brought inside. */
+  /**
+   * Selects a row by its place; values outside are brought inside. A row within reach that is not
+   * here yet is selected once it was fetched.
+   */
   moveTo(index: number): void {
-    const last = Math.max(0, this.#rows.length - 1);
-    this.#index = Math.min(last, Math.max(0, index));
-    if (this.#index + this.#page >= this.#rows.length) this.#options.onNearEnd?.();
+    const here = this.#rows.length;
+    const aim = Math.max(0, Math.min(index, Math.max(this.#reach, here) - 1));
+    this.#index = Math.max(0, Math.min(aim, here - 1));
+    this.#goal = aim > this.#index ? aim : undefined;
+    if (this.#index + this.#page >= here) this.#options.onNearEnd?.(aim + 1);
   }
 
   /** Selects a row by its identity; false when it is not there. */
@@ -210,6 +227,8 @@ export class VirtualTable<Row> implements Widget {
   positionLabel(): string {
     const total = Math.max(this.#total ?? 0, this.#rows.length);
     if (total <= this.#page || this.#rows.length === 0) return "";
+    // It is painted before the rows are.
+    this.#scroll();
     const last = Math.min(this.#top + this.#page, this.#rows.length);
     return `${this.#top + 1}-${last} of ${total}`;
   }
