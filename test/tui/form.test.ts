@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createControl } from "../../tui/widgets/form-controls.js";
 import { Form } from "../../tui/widgets/form.js";
 import type { Field, FieldValues } from "../../tui/widgets/form-fields.js";
 import { LineEditor } from "../../tui/widgets/line-editor.js";
@@ -252,4 +253,63 @@ test("clusters are edited as a whole and controls never get in", async () => {
   assert.equal(editor.value, "aé");
   editor.handle({ type: "paste", text: "x\u001b[31m\r\ny", truncated: false });
   assert.equal(editor.value, "ax[31m yé");
+});
+
+test("letters typed on a choice spell it", async () => {
+  const { tui, form } = await openForm();
+  const field: Field = {
+    kind: "select",
+    name: "provider",
+    label: "Provider",
+    choices: ["Alibaba (alibaba)", "Anthropic (anthropic)", "Fake (fake)", "智谱 (zhipu)"].map(
+      (label) => ({ value: label, label }),
+    ),
+  };
+  const choice = createControl(field);
+  const type = (text: string): void => {
+    for (const char of text) choice.handle({ type: "key", name: char, text: char });
+  };
+  type("fake");
+  assert.equal(choice.value, "Fake (fake)");
+  type("an");
+  assert.equal(choice.value, "Anthropic (anthropic)");
+  type("zhi");
+  assert.equal(choice.value, "智谱 (zhipu)", "a word inside will do");
+  type("aa");
+  assert.equal(choice.value, "Anthropic (anthropic)", "the same letter goes round");
+  form.destroy();
+  tui.close();
+});
+
+test("a form that cannot be sent goes to the field that is in the way", async () => {
+  const { tui, form, submitted } = await openForm();
+  await tui.press("<tab>", "<tab>");
+  await tui.type("s");
+  await tui.press("<C-s>");
+  assert.deepEqual(submitted, []);
+  await tui.type("ci");
+  assert.equal(form.values["name"], "ci");
+  await tui.press("<C-s>");
+  assert.equal(submitted.length, 1);
+  tui.close();
+});
+
+test("the last field of a short form sends it with Enter", async () => {
+  const submitted: FieldValues[] = [];
+  const short = new Form({
+    fields: [
+      { kind: "text", name: "username", label: "Username", required: true },
+      { kind: "masked", name: "password", label: "Password", required: true },
+    ],
+    submitLabel: "Sign in",
+    enterSubmits: true,
+    onSubmit: (values) => void submitted.push(values),
+    onCancel: () => undefined,
+  });
+  const press = (name: string, text = ""): void => void short.handle({ type: "key", name, text });
+  press("b", "b");
+  press("enter");
+  press("p", "p");
+  press("enter");
+  assert.deepEqual(submitted, [{ username: "b", password: "p" }]);
 });

@@ -1,3 +1,4 @@
+import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Notice } from "../../proto/gen/latchkey/v1/common_pb.js";
@@ -613,5 +614,39 @@ test("a key that its owner should look at is marked in the list and explained in
     assert.doesNotMatch(rowOf("fine-one"), /▲|✖/);
     await press("<enter>");
     assert.ok(tui.find("rotation is due"));
+  });
+});
+
+test("how to call with a key can be pasted from the narrowest terminal, and is copied by c", async () => {
+  const address = "10.0.0.5:8080";
+  const script: RigOptions["script"] = (fake) =>
+    fake.on("getStatus", () => ({ listeners: [{ kind: Listener_Kind.PROXY, address }] }));
+  await withApp({ cols: 60, rows: 24, script }, async ({ tui, press, pass }) => {
+    await press("3", "c");
+    assert.ok(tui.find("Call with"), tui.text());
+    assert.doesNotMatch(tui.text(), /…/);
+    assert.equal(tui.find(`curl -s http://${address}/v1/chat/completions \\`)?.x, 0);
+    await press("c");
+    await pass(200);
+    const command = tui.clipboard.at(-1) ?? "";
+    assert.match(command, /^curl -s http:\/\/10\.0\.0\.5:8080.*"hello"}\]}'$/s);
+    await press("<esc>");
+    assert.equal(tui.find("Call with"), undefined);
+  });
+});
+
+test("the last row tells the keys of the window that is open, not of the view below it", async () => {
+  await withApp({ cols: 80, rows: 24 }, async ({ tui, press }) => {
+    await press("3");
+    assert.match(tui.row(23), /<n> new/);
+    await press("n");
+    assert.match(tui.row(23), /<C-s> create {2}<esc> cancel/);
+    await press("<tab>");
+    assert.match(tui.row(23), /^ <left> <right> choose {2}<tab> next/);
+    await press("<esc>");
+    await press("<C-d>");
+    assert.match(tui.row(23), /<enter> delete with all calls, when the name is right {2}<esc> cancel/);
+    await press("<esc>");
+    assert.match(tui.row(23), /<n> new/);
   });
 });

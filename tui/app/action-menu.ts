@@ -2,7 +2,7 @@ import { keyLabel, reachable, type Keymap, type Reachable } from "../term/keymap
 import type { InputEvent } from "../term/input.js";
 import type { Painter } from "../term/painter.js";
 import type { ModalStack } from "../widgets/modal.js";
-import type { Widget } from "../widgets/widget.js";
+import type { Hint, Widget } from "../widgets/widget.js";
 
 /** What a menu of these keys would offer. */
 export function menuEntries(keymaps: readonly Keymap[]): readonly Reachable[] {
@@ -45,6 +45,14 @@ class ActionMenu implements Widget {
     else if (event.name === "esc" || event.name === "q" || event.name === "a") this.#close();
     else this.#run(this.#entries.find(({ keys }) => keys.includes(event.name)));
     return true;
+  }
+
+  hints(): readonly Hint[] {
+    return [
+      ["j k", "move"],
+      ["enter", "do it"],
+      ["esc", "close"],
+    ];
   }
 
   paint(painter: Painter): void {

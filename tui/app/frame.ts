@@ -10,7 +10,7 @@ import type { Painter } from "../term/painter.js";
 import type { SecretFileResult } from "../term/secret-file.js";
 import type { Terminal } from "../term/terminal.js";
 import type { ThemeName } from "../term/theme.js";
-import { paintHintBar, paintStatusLine, paintTabBar, tabAt } from "../widgets/bars.js";
+import { paintHintBar, paintHints, paintStatusLine, paintTabBar, tabAt } from "../widgets/bars.js";
 import { openHelp } from "../widgets/help.js";
 import { ModalStack } from "../widgets/modal.js";
 import { Toasts, type Toast } from "../widgets/toast.js";
@@ -408,8 +408,14 @@ export class App implements Controls {
     const body = painter.within({ x: 0, y: 2, width, height: height - 3 });
     this.view.paint(body);
     this.#paintLost(body);
-    if (this.#prompt !== undefined) this.#prompt.paint(row(height - 1));
-    else paintHintBar(row(height - 1), { keymaps: this.keymaps, always: ALWAYS_HINTED });
+    this.#paintLastRow(row(height - 1));
+  }
+
+  #paintLastRow(painter: Painter): void {
+    const { hints } = this.#modals;
+    if (hints !== undefined) paintHints(painter, hints);
+    else if (this.#prompt !== undefined) this.#prompt.paint(painter);
+    else paintHintBar(painter, { keymaps: this.keymaps, always: ALWAYS_HINTED });
   }
 
   #paintLost(body: Painter): void {

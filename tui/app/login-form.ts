@@ -21,6 +21,7 @@ export function openLogin(options: LoginOptions): void {
     ],
     submitLabel: "Sign in",
     cancelLabel: "Quit",
+    enterSubmits: true,
     onSubmit: ({ username = "", password = "" }) => {
       form.update({ busy: true, message: undefined });
       options.signIn(username, password).then(

@@ -9,38 +9,50 @@ const PLAIN_MODEL = /^[A-Za-z0-9._:/-]+$/;
 
 /** Shows commands that call the proxy; the secret comes from a variable, never from the command line. */
 export function openCurl(context: ViewContext, key: ClientKey): void {
+  let call: readonly string[] = [];
   openText(context, {
     title: `Call with ${key.name}`,
     permission: "system.get_status",
+    plain: true,
+    copy: { what: "the call", text: () => call.join("\n") },
     fetch: async (signal) => {
       const { listeners } = await context.api.system.getStatus({}, { signal });
       const model = key.modelAllowlist.find((name) => PLAIN_MODEL.test(name)) ?? "gpt-4o-mini";
-      return linesOf(key, proxyUrl(listeners), model);
+      const url = proxyUrl(listeners);
+      call = chatCall(url, model);
+      return linesOf(key, url, call);
     },
   });
 }
 
-function linesOf(key: ClientKey, url: string, model: string): Span[][] {
-  const body = `{"model":"${model}","messages":[{"role":"user","content":"hello"}]}`;
+/** Short lines: a terminal of 60 columns must not cut what people paste. */
+function chatCall(url: string, model: string): readonly string[] {
   return [
-    muted(`The secret begins with ${key.prefix}. Put it into a variable without echo:`),
-    [],
-    strong("  read -rs LATCHKEY_KEY"),
+    `curl -s ${url}/v1/chat/completions \\`,
+    `  -H "Authorization: Bearer $LATCHKEY_KEY" \\`,
+    "  -H 'content-type: application/json' \\",
+    `  -d '{"model":"${model}",`,
+    `       "messages":[{"role":"user","content":"hello"}]}'`,
+  ];
+}
+
+function linesOf(key: ClientKey, url: string, call: readonly string[]): Span[][] {
+  return [
+    muted(`The secret that begins with ${key.prefix}, without echo:`),
+    strong("read -rs LATCHKEY_KEY"),
     [],
     muted("See which models the key may use:"),
-    [],
-    strong(`  curl -s ${url}/v1/models -H "Authorization: Bearer $LATCHKEY_KEY"`),
+    strong(`curl -s ${url}/v1/models \\`),
+    strong('  -H "Authorization: Bearer $LATCHKEY_KEY"'),
     [],
     muted("Make a call:"),
-    [],
-    strong(`  curl -s ${url}/v1/chat/completions -H "Authorization: Bearer $LATCHKEY_KEY" \\`),
-    strong(`    -H 'content-type: application/json' \\`),
-    strong(`    -d '${body}'`),
+    ...call.map(strong),
     [],
     muted("For SDKs:"),
-    [],
-    strong(`  OPENAI_BASE_URL=${url}/v1  OPENAI_API_KEY=$LATCHKEY_KEY`),
-    strong(`  ANTHROPIC_BASE_URL=${url}  ANTHROPIC_API_KEY=$LATCHKEY_KEY`),
+    strong(`OPENAI_BASE_URL=${url}/v1`),
+    strong("OPENAI_API_KEY=$LATCHKEY_KEY"),
+    strong(`ANTHROPIC_BASE_URL=${url}`),
+    strong("ANTHROPIC_API_KEY=$LATCHKEY_KEY"),
   ];
 }
 

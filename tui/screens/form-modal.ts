@@ -34,6 +34,7 @@ export function openForm(context: ViewContext, options: FormModalOptions): Form 
     submitLabel: options.submitLabel,
     onSubmit: (values) => sender.send(form, modal, values),
     onCancel: () => leave(),
+    enterSubmits: options.fields.length === 1,
     ...(options.onChange === undefined ? {} : { onChange: options.onChange }),
   });
   const leave = (): void => {

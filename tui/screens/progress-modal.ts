@@ -5,7 +5,7 @@ import type { StyleName } from "../term/theme.js";
 import { barSpans } from "../widgets/meter.js";
 import type { Modal } from "../widgets/modal.js";
 import { spinner } from "../widgets/table-state.js";
-import type { Widget } from "../widgets/widget.js";
+import type { Hint, Widget } from "../widgets/widget.js";
 import { refused } from "./actions.js";
 import type { ViewContext } from "./view.js";
 
@@ -105,6 +105,10 @@ class ProgressPage implements Widget {
     if (event.type !== "key") return true;
     if (["esc", "q", "enter"].includes(event.name)) this.#close();
     return true;
+  }
+
+  hints(): readonly Hint[] {
+    return [this.#ended ? ["enter", "close"] : ["esc", "leave"]];
   }
 
   paint(painter: Painter): void {

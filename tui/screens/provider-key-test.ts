@@ -16,7 +16,7 @@ import { stateMark } from "../term/theme.js";
 import { barSpans } from "../widgets/meter.js";
 import type { Modal } from "../widgets/modal.js";
 import { spinner } from "../widgets/table-state.js";
-import type { Widget } from "../widgets/widget.js";
+import type { Hint, Widget } from "../widgets/widget.js";
 import { refused } from "./actions.js";
 import type { ViewContext } from "./view.js";
 
@@ -58,11 +58,13 @@ export function openProviderKeyTest(
   options: {
     readonly title: string;
     readonly target: Target;
+    /** What happens when it passed and the window is closed; default nothing. */
+    readonly then?: string;
     readonly onEnd: (outcome: TestOutcome) => void;
   },
 ): void {
   const abort = new AbortController();
-  const page = new TestPage(context, () => modal.close());
+  const page = new TestPage(context, { then: options.then ?? "close", close: () => modal.close() });
   const modal: Modal = context.modals.open({
     title: `Test connection: ${options.title}`,
     width: WIDTH,
@@ -102,6 +104,7 @@ async function follow(
 class TestPage implements Widget {
   readonly #context: ViewContext;
   readonly #close: () => void;
+  readonly #then: string;
   readonly #steps = new Map<TestStep_Name, TestStep>();
   readonly #begun: number;
   #timer: { cancel(): void } | undefined;
@@ -109,9 +112,10 @@ class TestPage implements Widget {
   #outcome: TestOutcome = { kind: "cancelled" };
   #failure: string | undefined;
 
-  constructor(context: ViewContext, close: () => void) {
+  constructor(context: ViewContext, end: { readonly then: string; readonly close: () => void }) {
     this.#context = context;
-    this.#close = close;
+    this.#close = end.close;
+    this.#then = end.then;
     this.#begun = context.clock.monotonic();
     this.#animate();
   }
@@ -155,6 +159,12 @@ class TestPage implements Widget {
     return true;
   }
 
+  hints(): readonly Hint[] {
+    const { kind } = this.#outcome;
+    if (kind === "cancelled") return [["esc", "cancel"]];
+    return [["enter", kind === "failed" ? "close" : this.#then]];
+  }
+
   destroy(): void {
     this.#timer?.cancel();
   }
@@ -173,7 +183,9 @@ class TestPage implements Widget {
     painter.text(0, y, running ? spinner(painter) : glyph, running ? "accent" : style);
     painter.field({ x: 2, y, width: 9 }, word, step === undefined ? "muted" : "text");
     const room = painter.width - 12 - 8;
-    painter.field({ x: 12, y, width: room }, step?.detail ?? "", "text");
+    const isSkipped = state === TestStep_State.SKIPPED && step?.detail === "";
+    const detail = isSkipped ? "skipped" : (step?.detail ?? "");
+    painter.field({ x: 12, y, width: room }, detail, isSkipped ? "muted" : "text");
     const took = step === undefined || state === TestStep_State.SKIPPED ? "" : step.durationMs;
     const time = took === "" ? "" : duration(Number(took));
     painter.field({ x: painter.width - 7, y, width: 7, align: "right" }, time, "muted");
@@ -212,11 +224,11 @@ class TestPage implements Widget {
         ? Number(this.#result.durationMs)
         : this.#context.clock.monotonic() - this.#begun,
     );
-    const keys = over ? "<enter> close" : "<esc> cancel";
+    const keys = this.hints().map(([key, words]) => `<${key}> ${words}`);
     painter.spans(0, y, [
       ...bar,
       { text: `  ${done}/${STEPS.length}  ${elapsed}  `, style: "muted" },
-      { text: keys, style: "key" },
+      { text: keys.join("  "), style: "key" },
     ]);
   }
 

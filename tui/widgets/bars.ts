@@ -2,6 +2,7 @@ import { keyLabel, reachable, type Keymap, type Reachable } from "../term/keymap
 import { paintedWidth, type Painter, type Span } from "../term/painter.js";
 import { stateMark } from "../term/theme.js";
 import type { StateKind } from "../term/glyphs.js";
+import type { Hint } from "./widget.js";
 
 /** Row 0: where one is, how well the data flows, who one is, what time it is. */
 export interface StatusLineOptions {
@@ -121,6 +122,17 @@ export function paintHintBar(painter: Painter, options: HintBarOptions): void {
   let x = 1;
   for (const one of [...shown.filter((hint) => kept.has(hint)), ...fixed]) {
     x += painter.spans(x, 0, hintSpans(one));
+  }
+}
+
+/** Draws what the keys of an open window do, instead of those of the view below it. */
+export function paintHints(painter: Painter, hints: readonly Hint[]): void {
+  let x = 1;
+  for (const [keys, words] of hints) {
+    for (const key of keys.split(" ")) {
+      x += painter.text(x, 0, `<${keyLabel(key)}>`, "key") + 1;
+    }
+    x += painter.text(x, 0, words, "keyText") + 2;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Painter } from "../term/painter.js";
 import { safe, wrap } from "../term/safe.js";
 import { LineEditor } from "./line-editor.js";
 import type { Modal, ModalStack } from "./modal.js";
-import type { Widget } from "./widget.js";
+import type { Hint, Widget } from "./widget.js";
 
 /** A question before something happens. */
 export interface ConfirmOptions {
@@ -79,6 +79,13 @@ class AskYes implements Widget {
     return true;
   }
 
+  hints(): readonly Hint[] {
+    return [
+      ["y", this.#question.action.toLowerCase()],
+      ["n", "cancel"],
+    ];
+  }
+
   paint(painter: Painter): void {
     paintLines(painter, this.#question.lines);
     const y = painter.height - 1;
@@ -108,6 +115,13 @@ class AskName implements Widget {
     // A paste would be the same as not reading the name at all.
     if (event.type === "paste") return true;
     return this.#editor.handle(event);
+  }
+
+  hints(): readonly Hint[] {
+    return [
+      ["enter", `${this.#question.action.toLowerCase()}, when the name is right`],
+      ["esc", "cancel"],
+    ];
   }
 
   paint(painter: Painter): void {

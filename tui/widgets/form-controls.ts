@@ -68,6 +68,8 @@ class TextControl implements Control {
 class SelectControl implements Control {
   readonly field: Field;
   #index: number;
+  /** Letters typed so far, lower case. */
+  #typed = "";
 
   constructor(field: Field) {
     this.field = field;
@@ -94,8 +96,7 @@ class SelectControl implements Control {
     if (event.type !== "key") return false;
     if (event.name === "right" || event.name === "space") return this.#step(1);
     if (event.name === "left") return this.#step(-1);
-    if (event.text === "") return false;
-    return this.#jump(event.text);
+    return event.text !== "" && this.#jump(event.text.toLowerCase());
   }
 
   paint(painter: Painter, focused: boolean): void {
@@ -116,22 +117,35 @@ class SelectControl implements Control {
   }
 
   #step(step: number): boolean {
+    this.#typed = "";
     const count = this.field.choices?.length ?? 0;
     if (count > 0) this.#index = (this.#index + step + count) % count;
     return true;
   }
 
-  /** Goes to the next choice that begins with the letter, as menus do. */
+  /** Letters typed one after another spell a choice; one that fits no longer begins a new word. */
   #jump(letter: string): boolean {
-    const choices = this.field.choices ?? [];
-    for (let i = 1; i <= choices.length; i += 1) {
-      const at = (this.#index + i) % choices.length;
-      if (choices[at]?.label.toLowerCase().startsWith(letter.toLowerCase()) === true) {
-        this.#index = at;
-        break;
-      }
+    const spelled = this.#typed + letter;
+    const at = this.#find(spelled, this.#index);
+    if (at !== undefined) {
+      this.#typed = spelled;
+      this.#index = at;
+      return true;
     }
+    this.#typed = letter;
+    this.#index = this.#find(letter, this.#index + 1) ?? this.#index;
     return true;
+  }
+
+  /** The first choice from a place on, and round, that begins so or has a word that does. */
+  #find(spelled: string, from: number): number | undefined {
+    const labels = (this.field.choices ?? []).map(({ label }) => label.toLowerCase());
+    const order = labels.map((_, i) => (from + i) % labels.length);
+    const words = (at: number): string[] => (labels[at] ?? "").split(/[\s(]+/);
+    return (
+      order.find((at) => labels[at]?.startsWith(spelled)) ??
+      order.find((at) => words(at).some((word) => word.startsWith(spelled)))
+    );
   }
 }
 

@@ -36,6 +36,8 @@ export interface FormOptions {
   readonly cancelLabel?: string;
   readonly onSubmit: (values: FieldValues) => void;
   readonly onCancel: () => void;
+  /** Enter in the last field submits, as people expect of a password. */
+  readonly enterSubmits?: boolean;
   /** The values changed by the user's hand. */
   readonly onChange?: (values: FieldValues) => void;
 }

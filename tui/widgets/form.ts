@@ -5,7 +5,7 @@ import type { StyleName } from "../term/theme.js";
 import type { FieldValues, Field, FormOptions, FormUpdate } from "./form-fields.js";
 import { createControl, type Control } from "./form-controls.js";
 import { spinner } from "./table-state.js";
-import type { Widget } from "./widget.js";
+import type { Hint, Widget } from "./widget.js";
 
 const labelWidthMax = 18;
 
@@ -103,6 +103,21 @@ export class Form implements Widget {
     return used;
   }
 
+  hints(): readonly Hint[] {
+    const kind = this.#controls[this.#focus]?.field.kind;
+    const own: readonly Hint[] =
+      kind === "select" ? [["left right", "choose"]] : kind === "toggle" ? [["space", "switch"]] : [];
+    const { submitLabel, cancelLabel } = this.#options;
+    return [
+      ...own,
+      ["tab", "next"],
+      ["shift-tab", "back"],
+      ["ctrl-s", submitLabel.toLowerCase()],
+      // Where cancelling is more than closing the window, its button alone does it.
+      ...(cancelLabel === undefined ? [["esc", "cancel"] as const] : []),
+    ];
+  }
+
   /** Drops everything that was typed; the values may have been secret. */
   destroy(): void {
     for (const control of this.#controls) control.clear();
@@ -146,7 +161,7 @@ export class Form implements Widget {
     const step = FOCUS_STEPS[event.name];
     if (step !== undefined) return this.#move(step);
     if (event.name === "ctrl-s") return this.#submit();
-    if (this.#focus < this.#submitAt) return event.name === "enter" ? this.#move(1) : false;
+    if (this.#focus < this.#submitAt) return event.name === "enter" ? this.#enter() : false;
     return this.#pressButton(event.name);
   }
 
@@ -156,6 +171,12 @@ export class Form implements Widget {
     if (this.#focus === this.#submitAt) return this.#submit();
     this.#options.onCancel();
     return true;
+  }
+
+  /** Goes on to the next field; a short form is sent from its last one. */
+  #enter(): true {
+    const isLast = this.#ring().indexOf(this.#focus) === this.#ring().length - 3;
+    return this.#options.enterSubmits === true && isLast ? this.#submit() : this.#move(1);
   }
 
   #move(step: number): true {
@@ -175,7 +196,14 @@ export class Form implements Widget {
   #submit(): true {
     for (const control of this.#controls) this.#left.add(control.field.name);
     if (this.blocked === undefined) this.#options.onSubmit(this.values);
+    else this.#goToProblem();
     return true;
+  }
+
+  /** The first field that is in the way may be out of sight. */
+  #goToProblem(): void {
+    const at = this.#controls.findIndex((one) => this.#shownProblem(one) !== undefined);
+    if (at >= 0 && !this.#busy) this.#focus = at;
   }
 
   #changed(field: Field): void {

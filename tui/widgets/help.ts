@@ -4,7 +4,7 @@ import { paintedWidth, type Painter, type Span } from "../term/painter.js";
 import { wrap } from "../term/safe.js";
 import { LineEditor } from "./line-editor.js";
 import type { Modal, ModalStack } from "./modal.js";
-import type { Widget } from "./widget.js";
+import type { Hint, Widget } from "./widget.js";
 
 /** What the help page is made from. */
 export interface HelpOptions {
@@ -53,6 +53,19 @@ class HelpPage implements Widget {
     else if (event.name === "?" || event.name === "q") this.#close();
     else return false;
     return true;
+  }
+
+  hints(): readonly Hint[] {
+    return this.#searching
+      ? [
+          ["enter", "keep"],
+          ["esc", "all keys"],
+        ]
+      : [
+          ["/", "search"],
+          ["j k", "scroll"],
+          ["esc", "close"],
+        ];
   }
 
   paint(painter: Painter): void {

@@ -3,7 +3,7 @@ import type { Layer, Paintable } from "../term/layer.js";
 import type { Painter } from "../term/painter.js";
 import { centered } from "../term/rect.js";
 import { paintPane } from "./pane.js";
-import type { Widget } from "./widget.js";
+import type { Hint, Widget } from "./widget.js";
 
 /** A window over the screen that takes all keys while it is open. */
 export interface ModalOptions {
@@ -60,6 +60,12 @@ export class ModalStack {
   /** How many are open. */
   get depth(): number {
     return this.#open.length;
+  }
+
+  /** What the keys do in the top modal; undefined while none is open. */
+  get hints(): readonly Hint[] | undefined {
+    const top = this.#open.at(-1);
+    return top === undefined ? undefined : (top.options.body.hints?.() ?? [["esc", "close"]]);
   }
 
   /** Opens a modal on top of the others. */

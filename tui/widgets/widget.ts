@@ -1,6 +1,9 @@
 import type { InputEvent } from "../term/input.js";
 import type { Paintable } from "../term/layer.js";
 
+/** Keys, with a blank between them, and what they do. */
+export type Hint = readonly [keys: string, words: string];
+
 /**
  * A part of the screen with a state of its own. It is built once, told of new data by an
  * `update`, painted in each frame at whatever size it then gets, and destroyed when it holds
@@ -9,6 +12,8 @@ import type { Paintable } from "../term/layer.js";
 export interface Widget extends Paintable {
   /** Uses an event or leaves it: true when it was used. */
   handle?(event: InputEvent): boolean;
+  /** What its keys do now, for the last row of the screen while it has all of them. */
+  hints?(): readonly Hint[];
   /** Gives back what it holds. The widget is not painted again. */
   destroy?(): void;
 }
