@@ -1,10 +1,11 @@
+import { ProviderKey_Tier } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Notice } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import { openApp, type Rig, type RigOptions } from "./app-rig.js";
-import { clientKey, providerKey, whoAmI } from "./fake-data.js";
+import { clientKey, overview, providerKey, whoAmI } from "./fake-data.js";
 
 const PROVIDER_SECRET = "sk-proj-NeverOnTheScreen0123456789";
 const CLIENT_SECRET = "sk-lk_NeverInBytesBeforeReveal0123456789abcd";
@@ -648,5 +649,65 @@ test("the last row tells the keys of the window that is open, not of the view be
     assert.match(tui.row(23), /<enter> delete with all calls, when the name is right {2}<esc> cancel/);
     await press("<esc>");
     assert.match(tui.row(23), /<n> new/);
+  });
+});
+
+/** The snapshot with other rows at some places. */
+function overviewWith(nowMs: number, changes: object) {
+  const snapshot = overview(nowMs);
+  return { ...snapshot, overview: { ...snapshot.overview, ...changes } };
+}
+
+test("names that change when they are made safe do not shift what stands beside them", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    const labels = ["👩‍👩‍👧 family", "数据团队", "plain"];
+    const rows = labels.map((label) => ({ id: label, label, requestsPerSecond: 6, share: 0.6 }));
+    fake.onStream("watchOverview", (stream) =>
+      stream.send(overviewWith(Date.UTC(2026, 10, 20), { topClientKeys: { rows } })),
+    );
+  };
+  await withApp({ script }, async ({ tui }) => {
+    const bars = ["family", "数据团队", "plain"].map((name) => {
+      const y = tui.find(name)?.y ?? 0;
+      return Array.from({ length: 120 }, (_, x) => x).findLast((x) => tui.cell(x, y).char === "█");
+    });
+    assert.equal(new Set(bars).size, 1, tui.text());
+  });
+});
+
+test("why keys of the pool are not there is readable at 120 columns", async () => {
+  const script: RigOptions["script"] = (fake) => {
+    const counts = { total: 60, eligible: 3, cooldown: 12, invalid: 45 };
+    const pool = { tiers: [{ tier: ProviderKey_Tier.PRIMARY, counts }] };
+    fake.onStream("watchOverview", (stream) =>
+      stream.send(overviewWith(Date.UTC(2026, 10, 20), { pool })),
+    );
+  };
+  await withApp({ script }, async ({ tui }) => {
+    assert.ok(tui.find("3/60  12 cooling"), tui.text());
+  });
+});
+
+test("without colour a large screen has no empty gauges, and lines are told apart by signs", async () => {
+  await withApp({ cols: 200, rows: 60, theme: "mono" }, async ({ tui }) => {
+    assert.equal(tui.find("Spend today ─"), undefined);
+    assert.match(tui.row(2), /Traffic/);
+    assert.ok(tui.find("█ p50  2 p95"), tui.text());
+  });
+  await withApp({ cols: 200, rows: 60 }, async ({ tui }) => {
+    assert.ok(tui.find("Spend today ─"), tui.text());
+    assert.ok(tui.find("── p50  ── p95"), tui.text());
+  });
+});
+
+test("the whole secret proves as well as its end that one has it", async () => {
+  await withApp({}, async (rig) => {
+    rig.fake.on("createClientKey", () => created(rig.clock));
+    await createKey(rig);
+    assert.ok(rig.tui.find("shown ONCE"));
+    await rig.press("<tab>");
+    await rig.tui.paste(`${CLIENT_SECRET}\n`);
+    await rig.pass(200);
+    assert.equal(rig.tui.find("shown ONCE"), undefined);
   });
 });

@@ -9,6 +9,11 @@ import { successStyle } from "./overview-gauges.js";
 /** Rows that the gauges want, frame included. */
 export const BIG_GAUGE_ROWS = 8;
 
+/** Where there is neither braille nor colour a gauge is one row that leaves the others blank. */
+export function canPaintBigGauges(painter: Painter): boolean {
+  return painter.glyphs.braille && painter.style("accent").fg !== undefined;
+}
+
 interface Dial extends BigGaugeData {
   readonly title: string;
 }

@@ -9,10 +9,19 @@ import type {
 import { clockTime, count, duration, money, percent, rate } from "../present/format.js";
 import { providerMark, tierWord } from "../present/states.js";
 import type { Painter, Span } from "../term/painter.js";
-import { fit } from "../term/safe.js";
+import { fit, safe, type Align } from "../term/safe.js";
 import { stateMark, type StyleName } from "../term/theme.js";
 import { barSpans, paintMeter } from "../widgets/meter.js";
 import { paintPane } from "../widgets/pane.js";
+
+/** Texts that may come from outside change their width when they are made safe. */
+function cell(text: string, width: number, align?: Align): string {
+  return fit(safe(text), width, align);
+}
+
+/** Cells of a meter's label, and the fewest for its bar. */
+const METER_LABEL = 10;
+const POOL_BAR_MIN = 6;
 
 export type TopGroup = "keys" | "models" | "users";
 
@@ -22,17 +31,14 @@ export function paintPool(painter: Painter, overview: Overview, nowMs: number): 
     title: overview.own ? "Your provider keys by tier" : "Pool health by tier",
   });
   const { pool } = overview;
-  let y = 0;
-  for (const tier of pool?.tiers ?? []) {
-    const { counts } = tier;
-    if (counts === undefined) continue;
-    paintCounts(inner, y, tierWord(tier.tier), counts);
-    y += 1;
-  }
-  if (pool?.publicPool !== undefined) {
-    paintCounts(inner, y, overview.own ? "donated" : "public", pool.publicPool);
-    y += 1;
-  }
+  const rows = [
+    ...(pool?.tiers ?? []).map(({ tier, counts }) => ({ label: tierWord(tier), counts })),
+    { label: overview.own ? "donated" : "public", counts: pool?.publicPool },
+  ].flatMap(({ label, counts }) => (counts === undefined ? [] : [{ label, counts }]));
+  const longest = Math.max(7, ...rows.map(({ counts }) => countsText(counts).length));
+  const textWidth = Math.min(longest, Math.max(7, inner.width - METER_LABEL - POOL_BAR_MIN));
+  rows.forEach((row, i) => paintCounts(inner, i, { ...row, textWidth }));
+  let y = rows.length;
   for (const line of spendLines(overview.spend)) {
     inner.text(0, y, line, "muted");
     y += 1;
@@ -56,8 +62,24 @@ function spendText(micros: bigint, budgetMicros: bigint): string {
   return budgetMicros > 0n ? `${money(micros)}/${money(budgetMicros)}` : money(micros);
 }
 
-function paintCounts(painter: Painter, y: number, label: string, counts: PoolCounts): void {
-  const row = painter.within({ x: 0, y, width: painter.width, height: 1 });
+/** A meter a tier; all leave the same room for what is said of them. */
+function paintCounts(
+  painter: Painter,
+  y: number,
+  row: { readonly label: string; readonly counts: PoolCounts; readonly textWidth: number },
+): void {
+  const { label, counts, textWidth } = row;
+  paintMeter(painter.within({ x: 0, y, width: painter.width, height: 1 }), {
+    label,
+    value: counts.eligible,
+    max: Math.max(1, counts.total),
+    text: countsText(counts),
+    style: poolStyle(counts),
+    textWidth,
+  });
+}
+
+function countsText(counts: PoolCounts): string {
   const troubles = [
     counts.cooldown > 0 ? `${counts.cooldown} cooling` : "",
     counts.exhausted > 0 ? `${counts.exhausted} quota` : "",
@@ -65,15 +87,7 @@ function paintCounts(painter: Painter, y: number, label: string, counts: PoolCou
     counts.disabled > 0 ? `${counts.disabled} off` : "",
   ].filter((each) => each !== "");
   const text = `${counts.eligible}/${counts.total}`;
-  const note = troubles.join(", ");
-  paintMeter(row, {
-    label,
-    value: counts.eligible,
-    max: Math.max(1, counts.total),
-    text: note === "" ? text : `${text}  ${note}`,
-    style: poolStyle(counts),
-    textWidth: Math.min(28, Math.max(7, painter.width - 26)),
-  });
+  return troubles.length === 0 ? text : `${text}  ${troubles.join(", ")}`;
 }
 
 function poolStyle(counts: PoolCounts): StyleName {
@@ -131,7 +145,7 @@ export function paintProviders(painter: Painter, overview: Overview): void {
   overview.providers.slice(0, inner.height - 1).forEach((row, i) => {
     const mark = providerMark(row.state);
     const { glyph, style } = stateMark(mark.kind, inner.glyphs);
-    const cells = columns.map((column) => fit(column.cell(row), column.width, column.align));
+    const cells = columns.map((column) => cell(column.cell(row), column.width, column.align));
     inner.spans(0, i + 1, [
       { text: `${cells.join(" ")} ` },
       { text: `${glyph} ${mark.word}`, style },
@@ -151,7 +165,7 @@ export function paintTop(painter: Painter, overview: Overview, group: TopGroup):
   const labelWidth = Math.max(8, Math.min(16, inner.width - 22));
   const barWidth = Math.max(4, inner.width - labelWidth - 9);
   const line = (label: string, share: number, perSecond: number): Span[] => [
-    { text: fit(label, labelWidth) },
+    { text: cell(label, labelWidth) },
     { text: " " },
     ...barSpans({ value: share, width: barWidth, style: "accent" }, inner.glyphs),
     { text: `${rate(perSecond).padStart(6)}/s`, style: "muted" },
@@ -188,13 +202,16 @@ export function paintErrors(painter: Painter, errors: readonly OverviewError[]):
 function errorSpans(error: OverviewError, width: number): Span[] {
   const time = error.time === undefined ? "" : clockTime(timestampMs(error.time));
   const status = error.httpStatus === 0 ? "---" : String(error.httpStatus);
+  const isWide = width >= 100;
+  const how: StyleName = error.recovered ? "ok" : "muted";
   return [
     { text: `${time} `, style: "muted" },
     { text: `${status} `, style: error.recovered ? "warn" : "danger" },
-    { text: `${fit(error.providerSlug || "-", 10)} ` },
-    { text: `${fit(error.errorCode, width >= 100 ? 22 : 14)} ` },
-    { text: `${fit(error.providerKeyName, 12)} `, style: "muted" },
-    { text: `${error.action}  `, style: error.recovered ? "ok" : "muted" },
-    { text: `${error.clientKeyName}  ${error.model}`, style: "muted" },
+    { text: `${cell(error.providerSlug || "-", 10)} ` },
+    { text: `${cell(error.errorCode, isWide ? 22 : 14)} ` },
+    { text: `${cell(error.providerKeyName, 12)} `, style: "muted" },
+    // Whose call it was and of which model must not fall off the end of a long sentence.
+    { text: isWide ? `${cell(error.action, width - 92)}  ` : `${error.action}  `, style: how },
+    { text: `${cell(error.clientKeyName, 12)}  ${error.model}`, style: "muted" },
   ];
 }

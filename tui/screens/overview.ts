@@ -6,7 +6,7 @@ import type { Overview } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { LineChart } from "../widgets/line-chart.js";
 import { paintPane } from "../widgets/pane.js";
 import { spinner } from "../widgets/table-state.js";
-import { BIG_GAUGE_ROWS, BigGauges } from "./overview-big.js";
+import { BIG_GAUGE_ROWS, BigGauges, canPaintBigGauges } from "./overview-big.js";
 import { chartOf, CHART_SOURCES, type ChartSource } from "./overview-chart.js";
 import {
   paintErrors,
@@ -68,7 +68,7 @@ export class OverviewView implements View {
 
   #paintWide(painter: Painter, overview: Overview): void {
     const withChart = painter.height >= CHART_ROWS_MIN;
-    const withBig = painter.height >= BIG_GAUGES_ROWS_MIN;
+    const withBig = painter.height >= BIG_GAUGES_ROWS_MIN && canPaintBigGauges(painter);
     const [big, gauges, middle, tables, errors] = splitRows(painter.area, [
       withBig ? BIG_GAUGE_ROWS : 0,
       SHORT_GAUGE_ROWS,

@@ -180,20 +180,27 @@ export class SystemView implements View {
     return this.#status.value?.vault?.state;
   }
 
+  /** Only a passphrase has to be asked for; any other root key is where the server finds it. */
   #unlock(): void {
-    const { api, toast } = this.#context;
     const source = this.#status.value?.vault?.rootKeySource ?? RootKeySource.UNSPECIFIED;
     const isAsked = source === RootKeySource.PASSPHRASE || source === RootKeySource.UNSPECIFIED;
+    const done = "the vault is unlocked";
+    const unlock = (passphrase: string): Promise<unknown> =>
+      this.#context.api.system.unlock({ passphrase });
+    const permission = "system.unlock";
+    if (!isAsked) {
+      const work = (): Promise<unknown> => unlock("");
+      perform(this.#context, { permission, work, done, refresh: () => this.refresh() });
+      return;
+    }
     openForm(this.#context, {
       title: "Unlock the vault",
-      permission: "system.unlock",
-      fields: isAsked
-        ? [{ kind: "masked", name: "passphrase", label: "Passphrase", required: true }]
-        : [],
+      permission,
+      fields: [{ kind: "masked", name: "passphrase", label: "Passphrase", required: true }],
       submitLabel: "Unlock",
       submit: async ({ passphrase = "" }) => {
-        await api.system.unlock({ passphrase });
-        toast({ text: "the vault is unlocked", tone: "ok" });
+        await unlock(passphrase);
+        this.#context.toast({ text: done, tone: "ok" });
         this.refresh();
       },
     });

@@ -286,9 +286,7 @@ function columnsOf({ glyphs }: ViewContext, unit: () => Unit): readonly Column<U
     figure("input", "TOK IN", 1, ({ tokens }) => count(tokens?.input ?? 0n)),
     figure("output", "TOK OUT", 1, ({ tokens }) => count(tokens?.output ?? 0n)),
     figure("cached", "CACHED", 4, ({ tokens }) => count(tokens?.cacheRead ?? 0n)),
-    figure("cost", "COST", 0, ({ costMicros, unpricedCalls }) =>
-      unpricedCalls > 0n ? `${money(costMicros)}+` : money(costMicros),
-    ),
+    figure("cost", "COST", 0, costWords),
     figure("ok", "OK", 2, ({ successRatio }) => percent(successRatio)),
     figure("latency", "AVG", 3, ({ averageLatencyMs }) => duration(averageLatencyMs)),
     {
@@ -341,5 +339,11 @@ function changeWords(
 function totalsWords(totals: UsageTotals | undefined): string {
   if (totals === undefined) return "";
   const tokens = (totals.tokens?.input ?? 0n) + (totals.tokens?.output ?? 0n);
-  return `total ${count(tokens)} tokens, ${money(totals.costMicros)}, ${count(totals.calls)} calls`;
+  const unpriced = totals.unpricedCalls > 0n ? `, ${count(totals.unpricedCalls)} unpriced` : "";
+  return `total ${count(tokens)} tokens, ${costWords(totals)}, ${count(totals.calls)} calls${unpriced}`;
+}
+
+/** A plus for what calls cost whose model has no price. */
+function costWords({ costMicros, unpricedCalls }: UsageTotals): string {
+  return unpricedCalls > 0n ? `${money(costMicros)}+` : money(costMicros);
 }

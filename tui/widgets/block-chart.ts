@@ -4,7 +4,7 @@ import { chartScale, type ChartData } from "./chart-scale.js";
 
 /**
  * Draws series as columns of blocks, for terminals without braille and for little room. The first
- * series is filled; the others are marked by a single cell at their height.
+ * series is filled; the others are marked at their height by their number, which the legend tells.
  */
 export function paintBlockChart(
   painter: Painter,
@@ -24,24 +24,35 @@ export function paintBlockChart(
     const values = resample(series.values, plot.width);
     values.forEach((value, x) => {
       const percent = scale.percent(value);
-      if (!Number.isNaN(percent)) paintColumn(plot, x, { percent, fill: i === 0, style: style(i) });
+      const mark = i === 0 ? undefined : blockMark(i, plot);
+      if (!Number.isNaN(percent)) paintColumn(plot, x, { percent, mark, style: style(i) });
     });
   });
   paintLabels(painter, gutter, rows, data.labels);
 }
 
+/** What stands for a series in a chart of blocks and in its legend: colour alone tells nobody without it. */
+export function blockMark(index: number, { glyphs }: Painter): string {
+  return index === 0 ? glyphs.barFull : String(index + 1);
+}
+
 function paintColumn(
   plot: Painter,
   x: number,
-  column: { readonly percent: number; readonly fill: boolean; readonly style: StyleRef },
+  column: {
+    readonly percent: number;
+    /** Absent for the series that is filled. */
+    readonly mark: string | undefined;
+    readonly style: StyleRef;
+  },
 ): void {
-  const { spark, barFull, mark } = plot.glyphs;
+  const { spark, barFull } = plot.glyphs;
   const levels = spark.length;
   const eighths = Math.max(1, Math.round((column.percent / 100) * plot.height * levels));
   const full = Math.floor((eighths - 1) / levels);
   const y = plot.height - 1 - full;
-  if (!column.fill) {
-    plot.text(x, y, mark, column.style);
+  if (column.mark !== undefined) {
+    plot.text(x, y, column.mark, column.style);
     return;
   }
   for (let below = y + 1; below < plot.height; below += 1)

@@ -3,7 +3,7 @@ import type { Guest, GuestHost, Painter } from "../term/painter.js";
 import type { Rect } from "../term/rect.js";
 import type { StyleRef } from "../term/theme.js";
 import { adaptContext, canvasText } from "./canvas-context.js";
-import { paintBlockChart } from "./block-chart.js";
+import { blockMark, paintBlockChart } from "./block-chart.js";
 import { axisLabels, chartScale, type ChartData, type ChartScale } from "./chart-scale.js";
 import type { Widget } from "./widget.js";
 
@@ -48,10 +48,13 @@ export class LineChart implements Widget, Guest {
       painter.text(1, 0, "no data yet", "muted");
       return;
     }
-    this.#paintLegend(painter.within({ ...painter.area, height: 1 }));
     const plot = painter.within({ ...painter.area, y: 1, height: painter.height - 1 });
     const roomy = plot.width >= columnsMin && plot.height >= rowsMin;
-    if (!painter.glyphs.braille || !roomy) {
+    // Lines can be told apart by their colours only.
+    const isClear = series.length === 1 || painter.theme.series.length > 0;
+    const isDrawn = painter.glyphs.braille && roomy && isClear;
+    this.#paintLegend(painter.within({ ...painter.area, height: 1 }), isDrawn);
+    if (!isDrawn) {
       paintBlockChart(plot, this.#data, seriesStyle(painter.theme.series));
       return;
     }
@@ -139,12 +142,13 @@ export class LineChart implements Widget, Guest {
     this.#yLabels = [];
   }
 
-  #paintLegend(painter: Painter): void {
+  #paintLegend(painter: Painter, asLines: boolean): void {
     const style = seriesStyle(painter.theme.series);
-    const dash = painter.glyphs.box.horizontal;
+    const dashes = painter.glyphs.box.horizontal.repeat(2);
     let x = 1;
     this.#data.series.forEach((one, i) => {
-      const spans = [{ text: `${dash}${dash} `, style: style(i) }, { text: `${one.name}  ` }];
+      const sign = asLines ? dashes : blockMark(i, painter);
+      const spans = [{ text: `${sign} `, style: style(i) }, { text: `${one.name}  ` }];
       x += painter.spans(x, 0, spans);
     });
   }

@@ -68,7 +68,7 @@ class ShowOncePage implements Widget {
   readonly #modals: ModalStack;
   readonly #options: ShowOnceOptions;
   readonly #secret: Buffer;
-  readonly #proof = new LineEditor({ unitsMax: 64 });
+  readonly #proof = new LineEditor({ unitsMax: 512 });
   readonly #path: LineEditor;
   readonly #forgetHook: () => void;
   #modal: Modal | undefined;
@@ -168,7 +168,8 @@ class ShowOncePage implements Widget {
     const used = this.#proof.handle(event);
     const typed = this.#proof.value;
     if (typed.length < proofLength) return used;
-    if (typed === this.#secret.toString("utf8").slice(-proofLength)) {
+    // Who pastes all of it has it too.
+    if (this.#secret.toString("utf8").endsWith(typed)) {
       this.#close();
       this.#options.onSaved();
     } else {
