@@ -313,3 +313,19 @@ test("the last field of a short form sends it with Enter", async () => {
   press("enter");
   assert.deepEqual(submitted, [{ username: "b", password: "p" }]);
 });
+
+test("a text that is too long is not cut in silence", async () => {
+  const { tui, form, submitted } = await openForm();
+  await tui.type("ci");
+  await tui.press("<tab>", "<tab>");
+  await tui.paste("k".repeat(10_240));
+  assert.equal(form.values["secret"]?.length, 8192);
+  await tui.press("<C-s>");
+  assert.deepEqual(submitted, []);
+  assert.ok(tui.find("more than 8192 characters: the end was left out"), tui.text());
+  await tui.press("<C-u>");
+  await tui.paste("sk-right");
+  await tui.press("<C-s>");
+  assert.equal(submitted[0]?.["secret"], "sk-right");
+  tui.close();
+});

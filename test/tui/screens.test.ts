@@ -711,3 +711,29 @@ test("the whole secret proves as well as its end that one has it", async () => {
     assert.equal(rig.tui.find("shown ONCE"), undefined);
   });
 });
+
+test("two secrets pasted as one are refused before they are stored", async () => {
+  await withApp({}, async ({ tui, press, type, fake }) => {
+    await press("2", "n");
+    await press("<tab>");
+    await type("main");
+    await press("<tab>");
+    await tui.paste("sk-one-1234567890\nsk-two-1234567890\n");
+    await press("<C-s>");
+    assert.ok(tui.find("paste one secret"), tui.text());
+    assert.equal(fake.requests("testProviderKey").length, 0);
+    assert.equal(fake.requests("createProviderKey").length, 0);
+  });
+});
+
+test("at 60 columns each view is still in the bar, and what System has no room for is one key away", async () => {
+  await withApp({ cols: 60, rows: 20 }, async ({ tui, press }) => {
+    await press("9");
+    assert.equal(tui.row(1), " 1  2  3  4  5  6  7  8 [9 Syst]");
+    assert.ok(tui.find("enter: all of it"), tui.text());
+    await press("<enter>");
+    assert.ok(tui.find("SERVER"), tui.text());
+    await press("<esc>");
+    assert.ok(tui.find("enter: all of it"));
+  });
+});

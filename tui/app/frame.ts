@@ -396,7 +396,8 @@ export class App implements Controls {
 
   #click(event: InputEvent): boolean {
     if (event.type !== "mouse" || event.action !== "press" || event.y !== TAB_ROW) return false;
-    const tab = tabAt(this.#views.tabs, this.#terminal.columns, event.x);
+    const bar = { width: this.#terminal.columns, active: this.#views.currentKey };
+    const tab = tabAt(this.#views.tabs, bar, event.x);
     return tab !== undefined && this.show(this.#views.idOf(tab.key));
   }
 

@@ -107,7 +107,6 @@ export class CallsView implements View {
       rows: state.rows,
       state: state.status,
       focused: true,
-      total: state.total,
       reach: state.reach,
     });
     const call = this.#shown;
@@ -128,12 +127,12 @@ export class CallsView implements View {
   }
 
   #paintTable(painter: Painter): void {
-    const { filter, total } = this.#state;
+    const { filter, totalWords } = this.#state;
     this.#table.paint(
       paintPane(painter, {
-        title: `Calls${filter === "" ? "" : `(${filter})`}[${total}]`,
+        title: `Calls${filter === "" ? "" : `(${filter})`}[${totalWords}]`,
         right: this.#flow(),
-        bottom: this.#table.positionLabel(),
+        bottom: this.#table.positionLabel(totalWords),
         focused: true,
         padding: 0,
       }),

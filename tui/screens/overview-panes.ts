@@ -109,7 +109,8 @@ const PROVIDER_COLUMNS: readonly ProviderColumn[] = [
     title: "KEYS",
     width: 6,
     align: "right",
-    cell: (row) => `${row.eligibleKeys}/${row.totalKeys}`,
+    cell: ({ eligibleKeys: eligible, totalKeys: total }) =>
+      total < 1000 ? `${eligible}/${total}` : count(eligible),
   },
   { title: "REQ/S", width: 6, align: "right", cell: (row) => rate(row.requestsPerSecond) },
   { title: "OK", width: 7, align: "right", cell: (row) => percent(row.successRatio) },

@@ -50,7 +50,13 @@ export function openRotateProviderKey(
     permission: "provider_key.rotate",
     fields: [
       { kind: "text", name: "was", label: "So far", value: key.preview, disabled: true },
-      { kind: "masked", name: "secret", label: "New secret", required: true },
+      {
+        kind: "masked",
+        name: "secret",
+        label: "New secret",
+        required: true,
+        check: checkSecret,
+      },
     ],
     submitLabel: "Replace",
     submit: async ({ secret = "" }) => {
@@ -112,7 +118,14 @@ function newFields(
       required: true,
       placeholder: "main",
     },
-    { kind: "masked", name: "secret", label: "Secret", required: true, placeholder: "paste it" },
+    {
+      kind: "masked",
+      name: "secret",
+      label: "Secret",
+      required: true,
+      placeholder: "paste it",
+      check: checkSecret,
+    },
     { kind: "select", name: "tier", label: "Tier", choices: TIERS },
     { kind: "select", name: "visibility", label: "Scope", choices: VISIBILITIES },
     { kind: "text", name: "description", label: "Description" },
@@ -120,6 +133,11 @@ function newFields(
     ...limitFields(context, "", ""),
     ...test,
   ];
+}
+
+/** Behind the dots nobody sees that two lines were pasted. */
+function checkSecret(secret: string): string | undefined {
+  return /\s/.test(secret) ? "there is a blank or a line break in it: paste one secret" : undefined;
 }
 
 function limitFields(context: ViewContext, limits: string, expires: string): readonly Field[] {

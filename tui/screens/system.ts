@@ -4,7 +4,7 @@ import {
   type GetStatusResponse,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { PROTO_REVISION } from "../../proto/gen/revision.js";
-import { systemPanes } from "../present/system.js";
+import { systemPanes, type SystemPane } from "../present/system.js";
 import { Polled } from "../state/polled.js";
 import { Keymap, type Binding } from "../term/keymap.js";
 import type { Painter } from "../term/painter.js";
@@ -13,8 +13,9 @@ import { confirm } from "../widgets/confirm.js";
 import { paintPane } from "../widgets/pane.js";
 import { paintTableState } from "../widgets/table-state.js";
 import { asking, perform, writing } from "./actions.js";
-import { paintDetails } from "./details.js";
+import { paintDetails, type Detail } from "./details.js";
 import { openForm } from "./form-modal.js";
+import { FullDetail } from "./full-detail.js";
 import { openServerLog } from "./server-log.js";
 import { openSettingsForm } from "./settings-form.js";
 import { openSettings } from "./settings-text.js";
@@ -31,7 +32,9 @@ export class SystemView implements View {
   readonly title = "System";
   readonly short = "Syst";
   readonly filter = undefined;
-  readonly keymaps: readonly Keymap[];
+  readonly #ownKeys: Keymap;
+  readonly #openKeys: Keymap;
+  readonly #full = new FullDetail();
   readonly #context: ViewContext;
   readonly #status: Polled<GetStatusResponse>;
 
@@ -44,7 +47,21 @@ export class SystemView implements View {
       refreshMs: REFRESH_MS,
       paused: () => context.overview.paused,
     });
-    this.keymaps = [new Keymap(this.#bindings())];
+    this.#ownKeys = new Keymap(this.#bindings());
+    this.#openKeys = new Keymap([
+      {
+        keys: ["enter"],
+        action: "system.open",
+        description: "show all of it, where the panes have no room",
+        group: GROUP,
+        hint: "all of it",
+        run: () => this.#full.open(),
+      },
+    ]);
+  }
+
+  get keymaps(): readonly Keymap[] {
+    return [this.#ownKeys, this.#full.isOpen ? this.#full.keymap : this.#openKeys];
   }
 
   open(): void {
@@ -52,7 +69,12 @@ export class SystemView implements View {
   }
 
   close(): void {
+    this.#full.close();
     this.#status.close();
+  }
+
+  back(): boolean {
+    return this.#full.close();
   }
 
   refresh(): void {
@@ -74,16 +96,8 @@ export class SystemView implements View {
       glyphs: painter.glyphs,
       protoRevision: PROTO_REVISION,
     });
-    const wide = painter.width >= WIDE_COLUMNS_MIN;
-    const rows = Math.ceil(panes.length / (wide ? 2 : 1));
-    const areas = splitRows(
-      painter.area,
-      Array.from({ length: rows }, () => ({ share: 1 })),
-    ).flatMap((row) => (wide ? splitColumns(row, [{ share: 1 }, { share: 1 }]) : [row]));
-    panes.forEach(({ title, lines }, i) => {
-      const area = areas[i];
-      if (area !== undefined) paintDetails(paintPane(painter.within(area), { title }), lines);
-    });
+    if (this.#full.isOpen) this.#full.paint(painter, this.title, allOf(panes));
+    else paintPanes(painter, panes);
     if (error !== undefined) painter.tint(painter.area, "stale");
   }
 
@@ -222,4 +236,31 @@ export class SystemView implements View {
         }),
     });
   }
+}
+
+function allOf(panes: readonly SystemPane[]): readonly Detail[] {
+  return panes.flatMap(({ title, lines }, i): Detail[] => [
+    ...(i === 0 ? [] : [["", ""] as const]),
+    [title.toUpperCase(), ""],
+    ...lines,
+  ]);
+}
+
+/** Each pane gets rows by what it has to say; one that has too few names the key that shows the rest. */
+function paintPanes(painter: Painter, panes: readonly SystemPane[]): void {
+  const perRow = painter.width >= WIDE_COLUMNS_MIN ? 2 : 1;
+  const sizes = Array.from({ length: Math.ceil(panes.length / perRow) }, (_, row) => {
+    const beside = panes.slice(row * perRow, (row + 1) * perRow);
+    return { share: Math.max(...beside.map(({ lines }) => lines.length)), min: 3 };
+  });
+  const areas = splitRows(painter.area, sizes).flatMap((row) =>
+    perRow === 1 ? [row] : splitColumns(row, [{ share: 1 }, { share: 1 }]),
+  );
+  panes.forEach(({ title, lines }, i) => {
+    const area = areas[i];
+    if (area === undefined) return;
+    const pane = painter.within(area);
+    const rows = paintDetails(paintPane(pane, { title }), lines);
+    if (rows > area.height - 2) paintPane(pane, { title, bottom: "enter: all of it" });
+  });
 }

@@ -10,6 +10,8 @@ const LIVE_MAX = 1000;
 /** Older calls that were asked for by scrolling back. */
 const OLDER_MAX = 20_000;
 const PAGE_SIZE = 200;
+/** The server counts calls so far. */
+const COUNTED_MAX = 10_000;
 /** Calls that the watch sends first: they bridge the gap between the list and the stream. */
 const BACKFILL = 50;
 /** The server sends a heartbeat after five quiet seconds. */
@@ -76,9 +78,10 @@ export class CallsState {
     return this.#filter;
   }
 
-  /** Calls that match the filter, about; 0 while not known. */
-  get total(): number {
-    return Math.max(this.#total, this.#rows.length);
+  /** Calls that match the filter; above what the server counts to, no more than that there are more. */
+  get totalWords(): string {
+    const total = Math.max(this.#total, this.#rows.length);
+    return total > COUNTED_MAX ? `${COUNTED_MAX}+` : String(total);
   }
 
   /** Rows there are once the next page is here; all of a long log are more than anybody reads. */

@@ -63,9 +63,9 @@ export interface Tab {
   readonly short: string;
 }
 
-/** Row 1: the views. Long labels are used only when all of them fit. */
+/** Row 1: the views. */
 export function paintTabBar(painter: Painter, tabs: readonly Tab[], active: string): void {
-  const labels = tabLabels(tabs, painter.width);
+  const labels = tabLabels(tabs, painter.width, active);
   let x = 0;
   tabs.forEach((tab, i) => {
     // Without colour or inverse the brackets still tell which view is active.
@@ -77,19 +77,28 @@ export function paintTabBar(painter: Painter, tabs: readonly Tab[], active: stri
 }
 
 /** The view whose tab is at a column of a bar of this width, for clicks. */
-export function tabAt(tabs: readonly Tab[], width: number, x: number): Tab | undefined {
+export function tabAt(
+  tabs: readonly Tab[],
+  bar: { readonly width: number; readonly active: string },
+  x: number,
+): Tab | undefined {
   let end = 0;
-  const labels = tabLabels(tabs, width);
+  const labels = tabLabels(tabs, bar.width, bar.active);
   return tabs.find((_, i) => {
     end += paintedWidth(labels[i] ?? "");
     return x < end;
   });
 }
 
-function tabLabels(tabs: readonly Tab[], width: number): readonly string[] {
+/** Whole names where all of them fit, else short ones, else the name of the active view alone. */
+function tabLabels(tabs: readonly Tab[], width: number, active: string): readonly string[] {
   const full = tabs.map((tab) => ` ${tab.key} ${tab.label} `);
-  const needed = full.reduce((sum, label) => sum + paintedWidth(label), 0);
-  return needed <= width ? full : tabs.map((tab) => ` ${tab.key} ${tab.short} `);
+  const short = tabs.map((tab) => ` ${tab.key} ${tab.short} `);
+  const fits = (labels: readonly string[]): boolean =>
+    labels.reduce((sum, label) => sum + paintedWidth(label), 0) <= width;
+  if (fits(full)) return full;
+  if (fits(short)) return short;
+  return tabs.map((tab) => (tab.key === active ? ` ${tab.key} ${tab.short} ` : ` ${tab.key} `));
 }
 
 /** Last row: what the keys do here. */

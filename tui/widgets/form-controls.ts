@@ -9,6 +9,8 @@ export interface Control {
   readonly value: string;
   /** True once the value differs from the start value. */
   readonly dirty: boolean;
+  /** Why the value is not what the person meant; there until it is changed. */
+  readonly problem?: string | undefined;
   set(value: string): void;
   clear(): void;
   handle(event: InputEvent): boolean;
@@ -22,6 +24,10 @@ export function createControl(field: Field): Control {
   return new TextControl(field);
 }
 
+/** As long as the server takes, in UTF-16 units. */
+const secretUnitsMax = 8192;
+const textUnitsMax = 4096;
+
 class TextControl implements Control {
   readonly field: Field;
   readonly #editor: LineEditor;
@@ -31,6 +37,7 @@ class TextControl implements Control {
     this.#editor = new LineEditor({
       value: field.value ?? "",
       masked: field.kind === "masked",
+      unitsMax: field.kind === "masked" ? secretUnitsMax : textUnitsMax,
       ...(field.kind === "number" ? { accept: (char) => /^[0-9.,-]$/.test(char) } : {}),
     });
   }
@@ -41,6 +48,11 @@ class TextControl implements Control {
 
   get dirty(): boolean {
     return this.value !== (this.field.value ?? "");
+  }
+
+  get problem(): string | undefined {
+    const { isCut, unitsMax } = this.#editor;
+    return isCut ? `more than ${unitsMax} characters: the end was left out` : undefined;
   }
 
   set(value: string): void {

@@ -215,7 +215,7 @@ export class Form implements Widget {
 
   #problem(control: Control): string | undefined {
     const { field, value } = control;
-    const known = this.#errors[field.name];
+    const known = this.#errors[field.name] ?? control.problem;
     if (known !== undefined) return known;
     if (value === "" && field.required !== true) return undefined;
     return field.check?.(value, this.values);
@@ -223,7 +223,8 @@ export class Form implements Widget {
 
   #shownProblem(control: Control): string | undefined {
     const { field, value } = control;
-    if (this.#errors[field.name] !== undefined) return this.#errors[field.name];
+    const known = this.#errors[field.name] ?? control.problem;
+    if (known !== undefined) return known;
     if (!this.#left.has(field.name)) return undefined;
     if (field.required === true && value.trim() === "") return "required";
     return this.#problem(control);

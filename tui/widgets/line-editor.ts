@@ -34,6 +34,7 @@ export class LineEditor {
   #chars: string[];
   #cursor: number;
   #scroll = 0;
+  #isCut = false;
 
   constructor(options: LineEditorOptions = {}) {
     this.#options = options;
@@ -45,8 +46,18 @@ export class LineEditor {
     return this.#chars.join("");
   }
 
+  /** What came last was too long, and its end was left out. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  get unitsMax(): number {
+    return this.#options.unitsMax ?? unitsMaxDefault;
+  }
+
   /** Replaces the text and puts the cursor behind it. */
   set(value: string): void {
+    this.#isCut = false;
     this.#chars = this.#split(value.replace(CONTROLS, ""));
     this.#cursor = this.#chars.length;
   }
@@ -116,6 +127,7 @@ export class LineEditor {
     const edit = EDITS[event.name];
     if (edit === undefined) return false;
     const before = this.value;
+    this.#isCut = false;
     const next = edit({ chars: this.#chars, cursor: this.#cursor });
     this.#chars = next.chars;
     this.#cursor = Math.min(next.chars.length, Math.max(0, next.cursor));
@@ -125,8 +137,10 @@ export class LineEditor {
 
   #insert(text: string): void {
     const accept = this.#options.accept ?? (() => true);
-    const room = (this.#options.unitsMax ?? unitsMaxDefault) - this.value.length;
-    const clean = text.replace(CONTROLS, "").slice(0, Math.max(0, room));
+    const room = Math.max(0, this.unitsMax - this.value.length);
+    const whole = text.replace(CONTROLS, "");
+    const clean = whole.slice(0, room);
+    this.#isCut = clean.length < whole.length;
     const added = this.#split(clean).filter(accept);
     if (added.length === 0) return;
     const head = this.#chars.slice(0, this.#cursor).concat(added).join("");

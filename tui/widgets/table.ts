@@ -224,13 +224,13 @@ export class VirtualTable<Row> implements Widget {
   }
 
   /** `1-20 of 212` for the frame around the table; empty when all rows are visible. */
-  positionLabel(): string {
+  positionLabel(totalWords?: string): string {
     const total = Math.max(this.#total ?? 0, this.#rows.length);
     if (total <= this.#page || this.#rows.length === 0) return "";
     // It is painted before the rows are.
     this.#scroll();
     const last = Math.min(this.#top + this.#page, this.#rows.length);
-    return `${this.#top + 1}-${last} of ${total}`;
+    return `${this.#top + 1}-${last} of ${totalWords ?? total}`;
   }
 
   paint(painter: Painter): void {
