@@ -388,6 +388,15 @@ test("unknown commands and flags are wrong usage", async () => {
   }
 });
 
+test("a word that is near a command's name is told it", async () => {
+  let said = "";
+  const program = createProgram("0.1.0", handlers()).configureOutput({
+    writeErr: (text) => void (said += text),
+  });
+  await assert.rejects(program.parseAsync(["Keys"], { from: "user" }));
+  assert.match(said, /did you mean provider-keys or client-keys\?\n\(--help lists what there is\)/);
+});
+
 test("what destroys asks first, and is not done without an answer", async () => {
   const refused = await run(["client-keys", "delete", "ck_1"]);
   assert.equal(refused.code, 2);

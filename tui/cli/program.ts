@@ -43,11 +43,15 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     .option("--refresh <hz>", "dashboard: 0.5, 1, 2 or 4 updates a second")
     .option("--mouse", "dashboard: use the mouse")
     .enablePositionalOptions()
+    .showHelpAfterError("(--help lists what there is)")
     .exitOverride()
     .allowExcessArguments()
     .action(async (flags: GlobalFlags & Record<string, unknown>, self: Program) => {
       const [unknown] = self.args;
-      if (unknown !== undefined) self.error(`error: unknown command '${unknown}'; see --help`);
+      if (unknown !== undefined) {
+        const names = program.commands.map((command) => command.name());
+        self.error(`error: unknown command '${unknown}'${meant(unknown, names)}`);
+      }
       if (flags["once"] === true) await handlers.status(flags["json"] === true, flags);
       else await handlers.dashboard(flags);
     });
@@ -80,6 +84,7 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
       "",
       "Secrets are asked for or read from stdin, never taken from the command line.",
       "Each subcommand has --help and --json. Names do where ids are asked for.",
+      "A look at it without any key of a provider: npm run demo, in the checkout.",
       "Exit codes: 0 done, 1 refused or bad news, 2 wrong usage, 3 no connection, 4 not signed in.",
     ].join("\n"),
   );
@@ -88,6 +93,13 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
 
 function all(command: Program): readonly Program[] {
   return [command, ...command.commands.flatMap(all)];
+}
+
+/** People write `keys` for either kind, or the singular. */
+function meant(word: string, names: readonly string[]): string {
+  const stem = word.toLowerCase().replace(/s$/, "");
+  const near = stem.length < 3 ? [] : names.filter((name) => name.includes(stem));
+  return near.length === 0 ? "" : `; did you mean ${near.join(" or ")}?`;
 }
 
 function addVerb(

@@ -9,6 +9,7 @@ import { count } from "../present/format.js";
 import { priceCells, priceLines } from "../present/prices.js";
 import type { Binding } from "../term/keymap.js";
 import type { Span } from "../term/painter.js";
+import { fit, safe } from "../term/safe.js";
 import type { Column } from "../widgets/table-columns.js";
 import { asking, copyText, writing } from "./actions.js";
 import type { Detail } from "./details.js";
@@ -216,19 +217,18 @@ function openProviders(context: ViewContext): void {
         { pageSize: 1000 },
         { signal },
       );
-      return providers.map((provider): Span[] => [
-        { text: provider.slug.padEnd(18).slice(0, 18), style: "strong" },
-        { text: enumWord(DialectSchema, provider.dialect).padEnd(11), style: "muted" },
-        {
-          text: `${provider.eligibleProviderKeyCount}/${provider.providerKeyCount} keys `.padEnd(
-            12,
-          ),
-        },
-        { text: `${provider.modelCount} models `.padEnd(13) },
-        { text: provider.enabled ? "" : "disabled ", style: "warn" },
-        { text: provider.custom ? "custom " : "", style: "info" },
-        { text: provider.baseUrl, style: "muted" },
-      ]);
+      return providers.map((provider): Span[] => {
+        const { eligibleProviderKeyCount: eligible, providerKeyCount: keys } = provider;
+        const words = [provider.enabled ? "" : "disabled", provider.custom ? "custom" : ""];
+        return [
+          { text: `${fit(safe(provider.slug), 16)} `, style: "strong" },
+          { text: fit(enumWord(DialectSchema, provider.dialect), 10), style: "muted" },
+          { text: fit(keys === 0 ? "-" : `${eligible}/${keys} keys`, 16) },
+          { text: fit(`${provider.modelCount} models`, 12) },
+          { text: fit(words.filter((word) => word !== "").join(", "), 10), style: "warn" },
+          { text: provider.baseUrl, style: "muted" },
+        ];
+      });
     },
   });
 }

@@ -123,12 +123,13 @@ function paintModal(painter: Painter, options: ModalOptions): void {
   if (options.blank === true) painter.cover(painter.area);
   // The form below must not keep the cursor.
   painter.hideCursor();
-  const rect = centered(painter.area, options.width + 4, options.height + 2);
-  const box = painter.within(rect);
   if (options.frameless === true) {
-    options.body.paint(box);
+    options.body.paint(painter.within(centered(painter.area, options.width, options.height)));
     return;
   }
+  // The last row tells the window's keys.
+  const above = { ...painter.area, height: painter.height - 1 };
+  const box = painter.within(centered(above, options.width + 4, options.height + 2));
   box.cover(box.area, "modal");
   const inner = paintPane(box, { title: options.title, tone: options.tone ?? "modal" });
   options.body.paint(inner);
