@@ -646,7 +646,10 @@ test("the last row tells the keys of the window that is open, not of the view be
     assert.match(tui.row(23), /^ <left> <right> choose {2}<tab> next/);
     await press("<esc>");
     await press("<C-d>");
-    assert.match(tui.row(23), /<enter> delete with all calls, when the name is right {2}<esc> cancel/);
+    assert.match(
+      tui.row(23),
+      /<enter> delete with all calls, when the name is right {2}<esc> cancel/,
+    );
     await press("<esc>");
     assert.match(tui.row(23), /<n> new/);
   });

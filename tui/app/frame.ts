@@ -409,14 +409,11 @@ export class App implements Controls {
     const body = painter.within({ x: 0, y: 2, width, height: height - 3 });
     this.view.paint(body);
     this.#paintLost(body);
-    this.#paintLastRow(row(height - 1));
-  }
-
-  #paintLastRow(painter: Painter): void {
+    const last = row(height - 1);
     const { hints } = this.#modals;
-    if (hints !== undefined) paintHints(painter, hints);
-    else if (this.#prompt !== undefined) this.#prompt.paint(painter);
-    else paintHintBar(painter, { keymaps: this.keymaps, always: ALWAYS_HINTED });
+    if (hints !== undefined) paintHints(last, hints);
+    else if (this.#prompt !== undefined) this.#prompt.paint(last);
+    else paintHintBar(last, { keymaps: this.keymaps, always: ALWAYS_HINTED });
   }
 
   #paintLost(body: Painter): void {

@@ -185,7 +185,7 @@ function testFirst(context: ViewContext, values: FieldValues): Promise<void> {
     openProviderKeyTest(context, {
       title: name,
       target: { case: "candidate", value: { providerId, secret } },
-      then: "store the key",
+      next: "store the key",
       onEnd: (outcome) => {
         if (outcome.kind === "passed" || outcome.kind === "unavailable") return resolve();
         if (outcome.kind === "cancelled") return reject(new Error("the test was cancelled"));

@@ -59,12 +59,12 @@ export function openProviderKeyTest(
     readonly title: string;
     readonly target: Target;
     /** What happens when it passed and the window is closed; default nothing. */
-    readonly then?: string;
+    readonly next?: string;
     readonly onEnd: (outcome: TestOutcome) => void;
   },
 ): void {
   const abort = new AbortController();
-  const page = new TestPage(context, { then: options.then ?? "close", close: () => modal.close() });
+  const page = new TestPage(context, { next: options.next ?? "close", close: () => modal.close() });
   const modal: Modal = context.modals.open({
     title: `Test connection: ${options.title}`,
     width: WIDTH,
@@ -104,7 +104,7 @@ async function follow(
 class TestPage implements Widget {
   readonly #context: ViewContext;
   readonly #close: () => void;
-  readonly #then: string;
+  readonly #next: string;
   readonly #steps = new Map<TestStep_Name, TestStep>();
   readonly #begun: number;
   #timer: { cancel(): void } | undefined;
@@ -112,10 +112,10 @@ class TestPage implements Widget {
   #outcome: TestOutcome = { kind: "cancelled" };
   #failure: string | undefined;
 
-  constructor(context: ViewContext, end: { readonly then: string; readonly close: () => void }) {
+  constructor(context: ViewContext, end: { readonly next: string; readonly close: () => void }) {
     this.#context = context;
     this.#close = end.close;
-    this.#then = end.then;
+    this.#next = end.next;
     this.#begun = context.clock.monotonic();
     this.#animate();
   }
@@ -162,7 +162,7 @@ class TestPage implements Widget {
   hints(): readonly Hint[] {
     const { kind } = this.#outcome;
     if (kind === "cancelled") return [["esc", "cancel"]];
-    return [["enter", kind === "failed" ? "close" : this.#then]];
+    return [["enter", kind === "failed" ? "close" : this.#next]];
   }
 
   destroy(): void {
@@ -183,11 +183,10 @@ class TestPage implements Widget {
     painter.text(0, y, running ? spinner(painter) : glyph, running ? "accent" : style);
     painter.field({ x: 2, y, width: 9 }, word, step === undefined ? "muted" : "text");
     const room = painter.width - 12 - 8;
-    const isSkipped = state === TestStep_State.SKIPPED && step?.detail === "";
-    const detail = isSkipped ? "skipped" : (step?.detail ?? "");
+    const isSkipped = state === TestStep_State.SKIPPED;
+    const detail = step?.detail || (isSkipped ? "skipped" : "");
     painter.field({ x: 12, y, width: room }, detail, isSkipped ? "muted" : "text");
-    const took = step === undefined || state === TestStep_State.SKIPPED ? "" : step.durationMs;
-    const time = took === "" ? "" : duration(Number(took));
+    const time = step === undefined || isSkipped ? "" : duration(Number(step.durationMs));
     painter.field({ x: painter.width - 7, y, width: 7, align: "right" }, time, "muted");
   }
 

@@ -106,7 +106,11 @@ export class Form implements Widget {
   hints(): readonly Hint[] {
     const kind = this.#controls[this.#focus]?.field.kind;
     const own: readonly Hint[] =
-      kind === "select" ? [["left right", "choose"]] : kind === "toggle" ? [["space", "switch"]] : [];
+      kind === "select"
+        ? [["left right", "choose"]]
+        : kind === "toggle"
+          ? [["space", "switch"]]
+          : [];
     const { submitLabel, cancelLabel } = this.#options;
     return [
       ...own,
