@@ -40,7 +40,7 @@ export function whyNotMine(context: ViewContext, ownerId: string | undefined): s
 function refusalOf(context: ViewContext, permission: string): string | undefined {
   if (context.may(permission)) return undefined;
   return context.viewer() === undefined
-    ? "not signed in yet"
+    ? "the server has not said yet who you are"
     : "your role does not allow this, or the server does not offer it";
 }
 

@@ -3,6 +3,7 @@ import {
   Model_CategorySchema,
   Model_SourceSchema,
   type Model,
+  type Provider,
 } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { enumWord } from "../present/enum-word.js";
 import { count } from "../present/format.js";
@@ -217,18 +218,37 @@ function openProviders(context: ViewContext): void {
         { pageSize: 1000 },
         { signal },
       );
-      return providers.map((provider): Span[] => {
-        const { eligibleProviderKeyCount: eligible, providerKeyCount: keys } = provider;
-        const words = [provider.enabled ? "" : "disabled", provider.custom ? "custom" : ""];
-        return [
-          { text: `${fit(safe(provider.slug), 16)} `, style: "strong" },
-          { text: fit(enumWord(DialectSchema, provider.dialect), 10), style: "muted" },
-          { text: fit(keys === 0 ? "-" : `${eligible}/${keys} keys`, 16) },
-          { text: fit(`${provider.modelCount} models`, 12) },
-          { text: fit(words.filter((word) => word !== "").join(", "), 10), style: "warn" },
-          { text: provider.baseUrl, style: "muted" },
-        ];
-      });
+      return [PROVIDERS_HEAD, ...providers.map(providerLine)];
     },
   });
+}
+
+/** The columns of the list of providers; the base URL has what is left. */
+function providerCells(cells: readonly [string, string, string, string, string]): string {
+  const [slug, dialect, keys, models, state] = cells;
+  const figures = `${fit(keys, 7, "right")} ${fit(models, 6, "right")}`;
+  return `${fit(safe(slug), 14)} ${fit(dialect, 9)} ${figures}  ${fit(state, 9)} `;
+}
+
+const PROVIDERS_HEAD: readonly Span[] = [
+  {
+    text: `${providerCells(["PROVIDER", "DIALECT", "KEYS", "MODELS", ""])}BASE URL`,
+    style: "header",
+  },
+];
+
+function providerLine(provider: Provider): readonly Span[] {
+  const { eligibleProviderKeyCount: eligible, providerKeyCount: keys } = provider;
+  const state = !provider.enabled ? "disabled" : provider.custom ? "custom" : "";
+  const text = providerCells([
+    provider.slug,
+    enumWord(DialectSchema, provider.dialect),
+    keys < 1000 ? `${eligible}/${keys}` : count(eligible),
+    String(provider.modelCount),
+    state,
+  ]);
+  return [
+    { text, style: provider.enabled ? "text" : "muted" },
+    { text: provider.baseUrl, style: "muted" },
+  ];
 }
