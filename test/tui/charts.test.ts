@@ -188,7 +188,7 @@ test("with little room the canvas is not used at all", async () => {
 });
 
 test("charts are sent at most once a second, and a chart that is not painted leaves", async () => {
-  const chart = chartOf([1, 2, 3]);
+  const chart = chartOf([1, 2, 3, 2]);
   let visible = true;
   const tui = await openWidget({
     paint: (painter) => {
@@ -197,15 +197,15 @@ test("charts are sent at most once a second, and a chart that is not painted lea
   });
   await tui.settle(2000);
   const before = tui.text();
-  chart.update({ series: [{ name: "p95", values: [3, 1, 3] }], labels: [] });
+  chart.update({ series: [{ name: "p95", values: [3, 1, 3, 1] }], labels: [] });
   tui.terminal.requestFrame();
   await tui.settle(100);
-  chart.update({ series: [{ name: "p95", values: [1, 3, 1] }], labels: [] });
+  chart.update({ series: [{ name: "p95", values: [1, 3, 1, 3] }], labels: [] });
   tui.terminal.requestFrame();
   await tui.settle(100);
   const after = tui.text();
   assert.notEqual(after, before);
-  chart.update({ series: [{ name: "p95", values: [9, 1, 1] }], labels: [] });
+  chart.update({ series: [{ name: "p95", values: [9, 1, 1, 1] }], labels: [] });
   tui.terminal.requestFrame();
   await tui.settle(100);
   assert.equal(tui.text(), after, "not drawn again within the second");
@@ -329,5 +329,13 @@ test("a log keeps the newest lines and its place when scrolled back", async () =
   log.follow();
   assert.match(await shown(), /line 250\./);
   assert.equal(log.following, true);
+  tui.close();
+});
+
+test("a day's chart with its first point only shows a column", async () => {
+  const values = Array.from({ length: 96 }, (_, i) => (i === 95 ? 24_000 : null));
+  const tui = await openWidget(chartOf(values));
+  assert.doesNotMatch(tui.text(), braille);
+  assert.match(tui.text(), /█/);
   tui.close();
 });

@@ -11,6 +11,9 @@ import type { Widget } from "./widget.js";
 const columnsMin = 20;
 const rowsMin = 5;
 
+/** Fewer points than this, as in the first hour of a day's chart, are drawn as columns. */
+const linePointsMin = 4;
+
 /** Charts are drawn anew at most this often: they are most of what a frame sends. */
 const redrawMs = 1000;
 
@@ -50,9 +53,10 @@ export class LineChart implements Widget, Guest {
     }
     const plot = painter.within({ ...painter.area, y: 1, height: painter.height - 1 });
     const roomy = plot.width >= columnsMin && plot.height >= rowsMin;
-    // Lines can be told apart by their colours only.
+    // Lines can be told apart by their colours only, and a line of few points is a speck.
     const isClear = series.length === 1 || painter.theme.series.length > 0;
-    const isDrawn = painter.glyphs.braille && roomy && isClear;
+    const isLine = isClear && pointsKnown(series) >= linePointsMin;
+    const isDrawn = painter.glyphs.braille && roomy && isLine;
     this.#paintLegend(painter.within({ ...painter.area, height: 1 }), isDrawn);
     if (!isDrawn) {
       paintBlockChart(plot, this.#data, seriesStyle(painter.theme.series));
@@ -152,6 +156,10 @@ export class LineChart implements Widget, Guest {
       x += painter.spans(x, 0, spans);
     });
   }
+}
+
+function pointsKnown(series: ChartData["series"]): number {
+  return Math.max(0, ...series.map(({ values }) => values.filter((one) => one !== null).length));
 }
 
 /** Canvas colours must be palette numbers above 0; anything else prints a broken sequence. */
