@@ -6,7 +6,7 @@ import type { ControlHandler } from "./listener.js";
 import type { Strangers } from "./strangers.js";
 
 /** Requests that a connection may take back before their turn; beyond, it is there for nothing else, and is closed. */
-const TAKEN_BACK_MAX = 100;
+const TAKEN_BACK_MAX = 20;
 const CREDENTIALS = ["authorization", "cookie", "x-session-api-key"] as const;
 
 type Request = Parameters<ControlHandler>[0];

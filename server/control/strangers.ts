@@ -18,7 +18,7 @@ export interface StrangerLimits {
 
 export const STRANGER_LIMITS: StrangerLimits = {
   perSecond: 200,
-  burst: 200,
+  burst: 20,
   waitingMax: 2_048,
   runningMax: 512,
 };
