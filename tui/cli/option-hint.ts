@@ -8,16 +8,43 @@ const EQUIVALENTS: readonly (readonly [typed: readonly string[], options: readon
     ["limit", "max", "count", "num", "size", "per-page", "first", "top", "lines", "tail", "n", "l"],
     ["page-size", "max-calls", "top-n", "backfill"],
   ],
-  [["output", "out", "format", "as", "o", "j"], ["format", "json"]],
-  [["page", "cursor", "offset", "skip", "next", "after", "no-pager", "a"], ["all", "after-seq"]],
-  [["search", "query", "where", "match", "grep", "status", "q"], ["filter", "contains"]],
-  [["sort", "sort-by", "order", "reverse", "desc"], ["order-by", "rank-by"]],
-  [["since", "until", "from", "to", "start", "end", "days", "period"], ["range", "filter", "days"]],
-  [["user", "for", "u"], ["owner", "username", "user", "filter"]],
+  [
+    ["output", "out", "format", "as", "o", "j"],
+    ["format", "json"],
+  ],
+  [
+    ["page", "cursor", "offset", "skip", "next", "after", "no-pager", "a"],
+    ["all", "after-seq"],
+  ],
+  [
+    ["search", "query", "where", "match", "grep", "status", "q"],
+    ["filter", "contains"],
+  ],
+  [
+    ["sort", "sort-by", "order", "reverse", "desc"],
+    ["order-by", "rank-by"],
+  ],
+  [
+    ["since", "until", "from", "to", "start", "end", "days", "period"],
+    ["range", "filter", "days"],
+  ],
+  [
+    ["user", "for", "u"],
+    ["owner", "username", "user", "filter"],
+  ],
   [["url", "endpoint", "host", "uri", "base"], ["base-url"]],
-  [["type", "api", "kind"], ["dialect", "kinds", "filter"]],
-  [["pattern", "patterns", "model", "m"], ["model-patterns", "models", "model", "filter"]],
-  [["title", "label", "comment", "desc", "d"], ["description", "note", "display-name"]],
+  [
+    ["type", "api", "kind"],
+    ["dialect", "kinds", "filter"],
+  ],
+  [
+    ["pattern", "patterns", "model", "m"],
+    ["model-patterns", "models", "model", "filter"],
+  ],
+  [
+    ["title", "label", "comment", "desc", "d"],
+    ["description", "note", "display-name"],
+  ],
   [["ttl", "expiry", "expire", "expires-at", "expires-in", "valid"], ["expires"]],
   [["rpm", "tpm", "budget", "quota", "rate", "concurrency", "max-budget"], ["limits"]],
   [["ip", "cidr", "allow", "allowed-ips"], ["ips"]],
@@ -25,7 +52,10 @@ const EQUIVALENTS: readonly (readonly [typed: readonly string[], options: readon
   [["public", "private", "shared"], ["visibility"]],
   [["level", "severity", "verbose"], ["min-level"]],
   [["follow", "watch", "w", "f"], ["no-follow"]],
-  [["id", "name", "n"], ["name", "slug", "username"]],
+  [
+    ["id", "name", "n"],
+    ["name", "slug", "username"],
+  ],
   [["group", "by"], ["group-by"]],
 ];
 const SECRETS: ReadonlySet<string> = new Set(["key", "api-key", "secret", "token", "password"]);
@@ -59,7 +89,5 @@ function verbsOf({ commands }: Command): string {
 }
 
 function pathOf(command: Command): string {
-  return command.parent === null
-    ? command.name()
-    : `${pathOf(command.parent)} ${command.name()}`;
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
