@@ -274,7 +274,9 @@ export class Users {
       role: draft.role ?? "USER",
       trustLevel: cleanTrustLevel("trust_level", draft.trustLevel ?? 0),
       passwordHash:
-        draft.password === undefined ? null : await this.#passwords.hash(draft.password, askerOf(actor)),
+        draft.password === undefined
+          ? null
+          : await this.#passwords.hash(draft.password, askerOf(actor)),
       limits: cleanLimits("limits", draft.limits ?? UNLIMITED),
       note: cleanDescription("note", draft.note ?? ""),
     };

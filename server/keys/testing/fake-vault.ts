@@ -107,10 +107,7 @@ export class FakePasswords implements Passwords {
     return `hash of ${password.reveal()}`;
   }
 
-  async verify(
-    password: Secret,
-    verifier: () => Promise<string | null>,
-  ): Promise<PasswordVerdict> {
+  async verify(password: Secret, verifier: () => Promise<string | null>): Promise<PasswordVerdict> {
     this.checks += 1;
     const ok = (await verifier()) === `hash of ${password.reveal()}`;
     return { ok, rehash: ok && this.rehash };
