@@ -21,6 +21,7 @@ import { SecretCache } from "../vault/secret-cache.js";
 import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-opener.js";
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
+import { startBatches } from "./batches.js";
 import { startHomes } from "./homes.js";
 import { startLaterUsages } from "./later-usages.js";
 import { type ListSources, providerLists } from "./model-lists.js";
@@ -85,6 +86,14 @@ export async function startServing(
   const secrets = await secretOpener(foundation, pool);
   sources = { pool, upstream, secrets };
   const limiter = await startLimiter(foundation, useCases, accounting);
+  const batches = await startBatches(foundation, {
+    catalog,
+    pool,
+    upstream,
+    secrets,
+    accounting,
+    limiter,
+  });
   const tls = startProxyTls(foundation);
   const admission = admissionOf(foundation, useCases);
   const gateway = createGateway({
@@ -106,6 +115,7 @@ export async function startServing(
     traces,
     homes: await startHomes(foundation),
     laterUsages: await startLaterUsages(foundation),
+    batches,
   });
   tls?.source.watch((files) => gateway.setTls(files));
   return {

@@ -79,6 +79,8 @@ export interface Estimate {
   readonly costMicros: number;
   /** What is priced apart, part of the tokens or besides them; undefined where nothing is. */
   readonly parts?: UsageParts | undefined;
+  /** It is used later, in a batch: budgets set it aside, and limits of tokens per minute do not. */
+  readonly isLater?: true;
 }
 
 /** Of a call that reserves nothing, or of which is not known what it did. */

@@ -17,11 +17,11 @@ import type { CallSink } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
 
 /** Typical for prose and JSON; only used where no provider has counted. */
-const BYTES_PER_TOKEN = 4;
+export const BYTES_PER_TOKEN = 4;
 /** An image inside a body weighs megabytes but costs a few thousand tokens. */
-const INPUT_TOKENS_MAX = 200_000;
+export const INPUT_TOKENS_MAX = 200_000;
 /** Reserved where neither the caller nor the catalogue bounds the output. */
-const OUTPUT_TOKENS_DEFAULT = 4096;
+export const OUTPUT_TOKENS_DEFAULT = 4096;
 
 /** The worst case of a call, whichever target of its route serves it in the end, to be reserved before it is made. */
 export function estimateOf(

@@ -1,14 +1,15 @@
 import type { CallerConnection } from "../caller/caller-connection.js";
 import type { TurnListener } from "../caller/turn.js";
 import { bounded } from "../core/bytes.js";
-import type { AttemptOutcome, TokenUsage } from "../core/call.js";
-import type { Principal } from "../core/client-key.js";
+import type { AttemptOutcome, Estimate, TokenUsage } from "../core/call.js";
+import { drawsOn, type Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
 import { callerOf } from "./admit.js";
 import { Answer } from "./answer.js";
 import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
+import { estimateOfBatch } from "./batch-estimate.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
@@ -132,7 +133,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       book.modelAsked = bounded(asked.model, modelIdCharsMax);
       book.streamed = asked.streamed;
       const plan = planCall({ asked, match, head, query, body, principal, context });
-      const estimate = estimateOf(context.sink, plan, { match, head });
+      const estimate = this.#estimate(plan, principal);
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       book.ticket = ticket;
@@ -142,8 +143,30 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
         this.#guard(() => {
           if (fault !== undefined) throw fault;
           if (plan.countedHere) this.#answerCount(body.length);
+          else if (match.endpoint.ofBatch === "REMOVAL") this.#removeBatch(plan, principal);
           else this.#try(plan, principal);
         });
+      });
+    });
+  }
+
+  #estimate(plan: CallPlan, principal: Principal): Estimate {
+    const { match, head } = this.#options;
+    const { sink, router } = this.#context;
+    const form = match.endpoint.batch;
+    return form === undefined
+      ? estimateOf(sink, plan, { match, head })
+      : estimateOfBatch({ sink, router, principal, plan, form });
+  }
+
+  /** Its results go with it, so what it used is found out before. */
+  #removeBatch(plan: CallPlan, principal: Principal): void {
+    const { match } = this.#options;
+    const batchId = match.endpoint.idPrefix + match.id;
+    void this.#context.batches.beforeRemoval(drawsOn(principal), batchId).then(() => {
+      if (this.#book.closed) return;
+      this.#guard(() => {
+        this.#try(plan, principal);
       });
     });
   }

@@ -13,6 +13,7 @@ import { Attempt } from "./attempt.js";
 import type { AttemptListener } from "./attempt-options.js";
 import { type AttemptFailure, backIn, refusesUsageOption, unusable } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
+import { batchReplied, batchShown } from "./batch-calls.js";
 import type { CallBook } from "./call-book.js";
 import { asArray, bodyFor, type BodyInput, type CallPlan, type TargetBody } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
@@ -414,7 +415,13 @@ export class Trials implements AttemptListener {
     if (translation === undefined) this.#thing.learnReply(attempt, body);
     const { namesResults } = this.#options.match.endpoint;
     this.#thing.learnUpload(attempt, head);
-    this.#options.listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
+    const { listener } = this.#options;
+    const answer = (): void => {
+      listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
+    };
+    const kept = batchReplied(this.#options, lease, body);
+    if (kept === undefined) answer();
+    else void kept.then(answer);
   }
 
   onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {
@@ -426,6 +433,7 @@ export class Trials implements AttemptListener {
 
   onStreamEnd(attempt: Attempt): void {
     this.#learnStream(attempt);
+    batchShown(this.#options, attempt.options.lease);
     this.#options.listener.onStreamEnd();
   }
 

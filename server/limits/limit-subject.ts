@@ -1,4 +1,4 @@
-import type { Estimate } from "../core/call.js";
+import type { Estimate, Used } from "../core/call.js";
 import type { Budget, Limits } from "../core/limits.js";
 import type { Period } from "../core/period.js";
 import { BudgetAccount } from "./budget-account.js";
@@ -46,6 +46,7 @@ export interface SubjectId {
 const CONCURRENCY_RETRY_SECONDS = 1;
 const NO_RESERVATIONS: readonly AccountReservation[] = [];
 const MICROS_PER_DOLLAR = 1_000_000;
+const NOTHING: Used = { tokens: 0, costMicros: 0 };
 
 /** How much of its limits one client key, one user or the whole server has used. */
 export class LimitSubject {
@@ -148,6 +149,18 @@ export class LimitSubject {
     };
   }
 
+  /** Sets something aside in all accounts, for what is used beyond any call. What comes back gives it back. */
+  setAside(estimate: Estimate): () => void {
+    const spending = spendingOf(estimate);
+    const reservations = this.#accounts.map((account) => ({
+      account,
+      reservation: account.reserve(spending),
+    }));
+    return () => {
+      for (const { account, reservation } of reservations) account.settle(reservation, NOTHING);
+    };
+  }
+
   /** Gives back a hold and books what was used instead. */
   settle(hold: Hold, used: { tokens: number; costMicros: number }, now: Moment): void {
     this.#inFlight--;
@@ -217,8 +230,12 @@ export function longer(a: Refusal | null, b: Refusal): Refusal {
   return a === null || b.retryAfterSeconds > a.retryAfterSeconds ? b : a;
 }
 
-/** A call larger than a whole minute's tokens is let in when the minute is empty, instead of never. */
+/**
+ * A call larger than a whole minute's tokens is let in when the minute is empty, instead of never. What is used later is
+ * used at the provider's own pace.
+ */
 function tokensHeld(estimate: Estimate, limit: number): number {
+  if (estimate.isLater === true) return 0;
   return Math.min(estimate.inputTokens + estimate.maxOutputTokens, limit);
 }
 

@@ -231,6 +231,9 @@ function priceLines(price: ModelPrice): readonly Detail[] {
     ...(hour === undefined ? [] : [["audio", `${money(hour)} per hour`] as const]),
     ...(image === undefined ? [] : [["image", `${money(image)} each`] as const]),
     ...(searches === undefined ? [] : [["searches", `${money(searches)} per thousand`] as const]),
+    ...(price.batchPercent === undefined
+      ? []
+      : [["batches", `${price.batchPercent} % of this`] as const]),
     ...price.longContext.map((long): Detail => [
       `over ${count(long.aboveInputTokens)}`,
       `in ${money(long.inputMicrosPerMillion ?? 0n)}  out ${money(long.outputMicrosPerMillion ?? 0n)} per million`,

@@ -129,6 +129,7 @@ function priceMessage(price: Price, source: string): MessageInitShape<typeof Mod
     ...optional("audioHourMicros", price.audioHour),
     ...optional("perImageMicros", price.perImage),
     ...optional("webSearchesMicrosPerThousand", price.webSearches),
+    ...optional("batchPercent", price.batchPercent),
     longContext:
       longContextFrom === null
         ? []
@@ -218,6 +219,7 @@ function partsOf(field: string, price: ModelPrice): PriceParts {
     audioHour: price.audioHourMicros,
     perImage: price.perImageMicros,
     webSearches: price.webSearchesMicrosPerThousand,
+    batchPercent: price.batchPercent,
   };
   const parts = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, numberOf(field, value)] as const],
