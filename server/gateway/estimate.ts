@@ -39,6 +39,7 @@ export function estimateOf(
       mediaTokens({ media: endpoint.makes, ...request }, inputTokens),
     );
   }
+  if (isFree(endpoint)) return FREE;
   if (endpoint.tokens === "NONE") return NOTHING_RESERVED;
   const input = inputTokens(plan.body.length);
   let maxOutputTokens = 0;
@@ -50,6 +51,14 @@ export function estimateOf(
     costMicros = Math.max(costMicros, cost ?? 0);
   }
   return { inputTokens: input, maxOutputTokens, costMicros };
+}
+
+const FREE: Estimate = { ...NOTHING_RESERVED, isFree: true };
+const CANCELLATION = /[/:]cancel$/;
+
+/** What was made is looked at, fetched, called off or removed, which has been paid for or saves money. */
+function isFree({ method, path }: Endpoint): boolean {
+  return method === "GET" || method === "DELETE" || CANCELLATION.test(path);
 }
 
 function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage): Estimate {

@@ -106,6 +106,7 @@ export class LimitSubject {
 
   /** Why a budget refuses a call; of several the one that begins anew last. Null when all have room. Changes nothing. */
   budgetRefusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+    if (estimate.isFree === true) return null;
     let last: Refusal | null = null;
     for (const budget of limits.budgets) {
       const account = this.account(budget.period, now.wallMs);
