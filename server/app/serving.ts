@@ -66,20 +66,7 @@ export async function startServing(
   const { catalog, pool, healthChanges } = await startAllocation(foundation, useCases.names, lists);
   const ledger = storage.ledger;
   const traces = await startTraces(foundation);
-  const accounting = await openAccounting({
-    ledger,
-    disk: nodeJournalDisk(path.join(config.data, "journal")),
-    clock,
-    logger,
-    policy: () =>
-      useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
-    durability: () => useCases.settings.values.durability,
-    poolSummary: () => poolSummaryOf(pool),
-    ownPoolSummary: (ownerId) => ownPoolSummaryOf(pool, ownerId),
-    nameOf: (dimension, id) => nameOf(useCases, dimension, id),
-    onFinished: traces && ((record) => traces.recorded(record)),
-  });
-  lifecycle.started("accounting", () => closeAccounting(accounting, logger));
+  const accounting = await startAccounting(foundation, useCases, { pool, traces });
   await startQuotas(pool, { ledger, accounting, clock, logger });
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
@@ -132,6 +119,29 @@ export async function startServing(
     traces,
     healthChanges,
   };
+}
+
+/** What counts calls; the database is complete then. */
+async function startAccounting(
+  { config, clock, logger, lifecycle, storage: { ledger } }: Foundation,
+  useCases: UseCases,
+  { pool, traces }: { readonly pool: Pool; readonly traces: CallTraces | undefined },
+): Promise<Accounting> {
+  const accounting = await openAccounting({
+    ledger,
+    disk: nodeJournalDisk(path.join(config.data, "journal")),
+    clock,
+    logger,
+    policy: () =>
+      useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
+    durability: () => useCases.settings.values.durability,
+    poolSummary: () => poolSummaryOf(pool),
+    ownPoolSummary: (ownerId) => ownPoolSummaryOf(pool, ownerId),
+    nameOf: (dimension, id) => nameOf(useCases, dimension, id),
+    onFinished: traces && ((record) => traces.recorded(record)),
+  });
+  lifecycle.started("accounting", () => closeAccounting(accounting, logger));
+  return accounting;
 }
 
 async function closeAccounting(accounting: Accounting, logger: Logger): Promise<void> {

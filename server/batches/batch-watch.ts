@@ -262,7 +262,9 @@ export class BatchWatch {
 
   /** What the store did not take when it was made. */
   async #addUnstored(): Promise<void> {
-    for (const batch of [...this.#unstored]) {
+    for (;;) {
+      const [batch] = this.#unstored;
+      if (batch === undefined) return;
       // eslint-disable-next-line no-await-in-loop -- the first failure is that of all
       this.#setAside(await this.#options.store.add(batch, batch.madeAt), batch);
       this.#unstored.splice(this.#unstored.indexOf(batch), 1);

@@ -95,7 +95,9 @@ export class InlineResults {
   #hold(part: Buffer, isEnd = false): void {
     if (!this.#inList) {
       this.#restBytes += part.length;
-      this.#restEnd = (this.#restEnd + latin1(part, Math.max(0, part.length - LIST_CHARS))).slice(-LIST_CHARS);
+      this.#restEnd = (this.#restEnd + latin1(part, Math.max(0, part.length - LIST_CHARS))).slice(
+        -LIST_CHARS,
+      );
       if (this.#restBytes <= this.#bytesMax) this.#rest.push(part);
       return;
     }

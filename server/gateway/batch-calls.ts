@@ -38,6 +38,13 @@ export function batchShown({ context, match, principal }: Call, lease: Lease): v
   context.batches.ended(drawsOn(principal), endpoint.idPrefix + id, lease.providerKey.id);
 }
 
+/** What a call that removes a batch has to wait for; undefined for any other. */
+export function beforeRemoval({ context, match, principal }: Call): Promise<void> | undefined {
+  const { endpoint, id } = match;
+  if (endpoint.ofBatch !== "REMOVAL") return undefined;
+  return context.batches.beforeRemoval(drawsOn(principal), endpoint.idPrefix + id);
+}
+
 function batchMade(call: Call, lease: Lease, body: Buffer): Promise<void> | undefined {
   const { context, match, principal, book } = call;
   const { dialect, model } = match.endpoint;
@@ -45,7 +52,10 @@ function batchMade(call: Call, lease: Lease, body: Buffer): Promise<void> | unde
   const named = reply === undefined ? undefined : madeBatch(dialect, reply);
   if (named === undefined) {
     const providerKeyId = lease.providerKey.id;
-    context.logger.warn({ call: call.id, providerKeyId }, "a batch was made that cannot be counted");
+    context.logger.warn(
+      { call: call.id, providerKeyId },
+      "a batch was made that cannot be counted",
+    );
     return undefined;
   }
   const { clientKey, ownerId } = principal;

@@ -5,9 +5,16 @@ import type { Principal } from "../core/client-key.js";
 import type { RouteTarget } from "../core/provider.js";
 import { toFault } from "../core/fault.js";
 import type { CallPlan } from "./call-plan.js";
-import { BYTES_PER_TOKEN, INPUT_TOKENS_MAX, OUTPUT_TOKENS_DEFAULT } from "./estimate.js";
+import {
+  BYTES_PER_TOKEN,
+  estimateOf,
+  INPUT_TOKENS_MAX,
+  OUTPUT_TOKENS_DEFAULT,
+} from "./estimate.js";
+import type { Match } from "./match.js";
 import type { BatchForm } from "./named-models.js";
 import type { CallSink, Router } from "./ports.js";
+import type { RequestHead } from "./request-head.js";
 
 const BACKSLASH = 0x5c;
 /** Models of one batch whose prices are looked at. */
@@ -16,6 +23,25 @@ const VALUE_CHARS = 160;
 const NUMBER = /^\s*:\s*(\d{1,9})\s*[,}]/;
 const NAME = /^\s*:\s*"([^"\\]{1,128})"/;
 const OBJECT = /^\s*:\s*\{/;
+
+/** The worst case of a call, to be reserved before it is made; of one that makes a batch, that of the batch. */
+export function worstCase({
+  context: { sink, router },
+  plan,
+  match,
+  head,
+  principal,
+}: {
+  readonly context: { readonly sink: CallSink; readonly router: Router };
+  readonly plan: CallPlan;
+  readonly match: Match;
+  readonly head: RequestHead;
+  readonly principal: Principal;
+}): Estimate {
+  const form = match.endpoint.batch;
+  if (form === undefined) return estimateOf(sink, plan, { match, head });
+  return estimateOfBatch({ sink, router, principal, plan, form });
+}
 
 interface Parts {
   readonly sink: CallSink;
@@ -30,7 +56,7 @@ interface Parts {
  * that works off a file. It looks for members by their names alone, since a batch may hold a hundred thousand requests:
  * inside of texts such names have their quotes escaped.
  */
-export function estimateOfBatch(parts: Parts): Estimate {
+function estimateOfBatch(parts: Parts): Estimate {
   const { plan, form } = parts;
   const { body } = plan;
   const { request, bounds } = form.estimated;

@@ -1,21 +1,21 @@
 import type { CallerConnection } from "../caller/caller-connection.js";
 import type { TurnListener } from "../caller/turn.js";
 import { bounded } from "../core/bytes.js";
-import type { AttemptOutcome, Estimate, TokenUsage } from "../core/call.js";
-import { drawsOn, type Principal } from "../core/client-key.js";
+import type { AttemptOutcome, TokenUsage } from "../core/call.js";
+import type { Principal } from "../core/client-key.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Rostered } from "../core/roster.js";
 import { callerOf } from "./admit.js";
 import { Answer } from "./answer.js";
 import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
-import { estimateOfBatch } from "./batch-estimate.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
+import { worstCase } from "./batch-estimate.js";
 import { BodyReader, tooLarge } from "./body.js";
 import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
-import { countAnswer, estimateOf } from "./estimate.js";
+import { countAnswer } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { faultOf } from "./last-word.js";
@@ -133,7 +133,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
       book.modelAsked = bounded(asked.model, modelIdCharsMax);
       book.streamed = asked.streamed;
       const plan = planCall({ asked, match, head, query, body, principal, context });
-      const estimate = this.#estimate(plan, principal);
+      const estimate = worstCase({ context, plan, match, head, principal });
       const ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       book.ticket = ticket;
@@ -143,30 +143,8 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
         this.#guard(() => {
           if (fault !== undefined) throw fault;
           if (plan.countedHere) this.#answerCount(body.length);
-          else if (match.endpoint.ofBatch === "REMOVAL") this.#removeBatch(plan, principal);
           else this.#try(plan, principal);
         });
-      });
-    });
-  }
-
-  #estimate(plan: CallPlan, principal: Principal): Estimate {
-    const { match, head } = this.#options;
-    const { sink, router } = this.#context;
-    const form = match.endpoint.batch;
-    return form === undefined
-      ? estimateOf(sink, plan, { match, head })
-      : estimateOfBatch({ sink, router, principal, plan, form });
-  }
-
-  /** Its results go with it, so what it used is found out before. */
-  #removeBatch(plan: CallPlan, principal: Principal): void {
-    const { match } = this.#options;
-    const batchId = match.endpoint.idPrefix + match.id;
-    void this.#context.batches.beforeRemoval(drawsOn(principal), batchId).then(() => {
-      if (this.#book.closed) return;
-      this.#guard(() => {
-        this.#try(plan, principal);
       });
     });
   }
@@ -177,7 +155,7 @@ export class Exchange implements TrialsListener, RelayListener, TurnListener, Ro
     const origin = match.endpoint.uploads ? callersOrigin(head, connection) : undefined;
     const parts = { context, id, match, head, query, ip, origin, principal, book, listener: this };
     this.#trials = new Trials(parts, plan);
-    this.#trials.next();
+    this.#trials.begin();
   }
 
   #answerCount(requestBytes: number): void {

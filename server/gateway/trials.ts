@@ -13,7 +13,7 @@ import { Attempt } from "./attempt.js";
 import type { AttemptListener } from "./attempt-options.js";
 import { type AttemptFailure, backIn, refusesUsageOption, unusable } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
-import { batchReplied, batchShown } from "./batch-calls.js";
+import { batchReplied, batchShown, beforeRemoval } from "./batch-calls.js";
 import type { CallBook } from "./call-book.js";
 import { asArray, bodyFor, type BodyInput, type CallPlan, type TargetBody } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
@@ -77,6 +77,21 @@ export class Trials implements AttemptListener {
   /** Of the present attempt; null before its head came. */
   get httpStatus(): number | null {
     return this.#attempt?.httpStatus ?? null;
+  }
+
+  /** Tries the first key; with a call that removes a batch and its results, once what that used is known. */
+  begin(): void {
+    const counted = beforeRemoval(this.#options);
+    if (counted === undefined) {
+      this.next();
+      return;
+    }
+    const next = (): void => {
+      this.next();
+    };
+    counted.then(next).catch((thrown: unknown) => {
+      this.#options.listener.onBug(thrown);
+    });
   }
 
   /** Tries the next key. */

@@ -5,10 +5,7 @@ import { SQLITE } from "./sql-dialect.js";
 import type { Writer } from "./writer.js";
 
 /** What is in the column of facts; the rest has columns of its own. */
-type Facts = Omit<
-  Batch,
-  "scope" | "batchId" | "ownerId" | "providerKeyId" | "madeAt"
->;
+type Facts = Omit<Batch, "scope" | "batchId" | "ownerId" | "providerKeyId" | "madeAt">;
 
 interface Row {
   readonly number: number;
