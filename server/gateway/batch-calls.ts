@@ -1,10 +1,13 @@
+import type { Batch } from "../core/batch.js";
 import { utf8 } from "../core/bytes.js";
 import { drawsOn, type Principal } from "../core/client-key.js";
 import { madeBatch, readBatch } from "../dialect/batch-use.js";
 import { parseRecord } from "../dialect/json-record.js";
+import type { Attempt } from "./attempt.js";
 import type { CallBook } from "./call-book.js";
 import type { GatewayContext } from "./context.js";
 import type { Match } from "./match.js";
+import type { TrialsListener } from "./trials-listener.js";
 import type { Lease } from "../core/lease.js";
 
 /** A reply about a batch that is larger holds its results, so the batch has ended. */
@@ -16,19 +19,52 @@ interface Call {
   readonly match: Match;
   readonly principal: Principal;
   readonly book: Pick<CallBook, "reserved">;
+  readonly listener: Pick<TrialsListener, "onBug">;
 }
 
-/** Tells of the batch that a call was told of in a whole reply. What comes back is to be waited for before the answer. */
-export function batchReplied(call: Call, lease: Lease, body: Buffer): Promise<void> | undefined {
-  const { batch, ofBatch, dialect } = call.match.endpoint;
-  if (batch !== undefined) return batchMade(call, lease, body);
-  if (ofBatch !== "LOOK") return undefined;
-  const isLarge = body.length > ABOUT_BYTES_MAX;
-  const told = isLarge ? undefined : parseRecord(utf8(body));
-  if (isLarge || (told !== undefined && readBatch(dialect, told, "").isEnded)) {
-    batchShown(call, lease);
+/** Goes on at once; with a reply that a batch was made, when that will not be forgotten any more. */
+export function whenKept(
+  call: Call,
+  { lease, body }: { readonly lease: Lease; readonly body: Buffer },
+  goOn: () => void,
+): void {
+  const { batch, ofBatch } = call.match.endpoint;
+  const made = batch === undefined ? undefined : madeBy(call, lease, body);
+  if (made !== undefined) {
+    after(call, call.context.batches.made(made), goOn);
+    return;
   }
-  return undefined;
+  if (ofBatch === "LOOK" && saysEnded(call.match, body)) batchShown(call, lease);
+  goOn();
+}
+
+/** Whether a provider was asked for a batch: it may make one whoever waits for it, and only its reply tells which. */
+export function makesBatch({ match }: Call, attempt: Attempt | undefined): boolean {
+  const { phase } = attempt?.flight ?? {};
+  return match.endpoint.batch !== undefined && (phase === "HEAD" || phase === "BODY");
+}
+
+/** Goes on at once; with a call that removes a batch and its results, when what that used is known. */
+export function whenRemovable(call: Call, goOn: () => void): void {
+  const { context, match, principal } = call;
+  const { ofBatch, idPrefix } = match.endpoint;
+  if (ofBatch !== "REMOVAL") {
+    goOn();
+    return;
+  }
+  after(call, context.batches.beforeRemoval(drawsOn(principal), idPrefix + match.id), goOn);
+}
+
+function after({ listener }: Call, wait: Promise<void>, goOn: () => void): void {
+  wait.then(goOn, goOn).catch((thrown: unknown) => {
+    listener.onBug(thrown);
+  });
+}
+
+function saysEnded({ endpoint }: Match, body: Buffer): boolean {
+  if (body.length > ABOUT_BYTES_MAX) return true;
+  const told = parseRecord(utf8(body));
+  return told !== undefined && readBatch(endpoint.dialect, told, "").isEnded;
 }
 
 /** Tells that a call got the results of a batch, or so much about it that they must be in it. */
@@ -38,14 +74,7 @@ export function batchShown({ context, match, principal }: Call, lease: Lease): v
   context.batches.ended(drawsOn(principal), endpoint.idPrefix + id, lease.providerKey.id);
 }
 
-/** What a call that removes a batch has to wait for; undefined for any other. */
-export function beforeRemoval({ context, match, principal }: Call): Promise<void> | undefined {
-  const { endpoint, id } = match;
-  if (endpoint.ofBatch !== "REMOVAL") return undefined;
-  return context.batches.beforeRemoval(drawsOn(principal), endpoint.idPrefix + id);
-}
-
-function batchMade(call: Call, lease: Lease, body: Buffer): Promise<void> | undefined {
+function madeBy(call: Call, lease: Lease, body: Buffer): Batch | undefined {
   const { context, match, principal, book } = call;
   const { dialect, model } = match.endpoint;
   const reply = parseRecord(utf8(body));
@@ -59,7 +88,7 @@ function batchMade(call: Call, lease: Lease, body: Buffer): Promise<void> | unde
     return undefined;
   }
   const { clientKey, ownerId } = principal;
-  return context.batches.made({
+  return {
     ...named,
     scope: drawsOn(principal),
     providerId: lease.target.provider.id,
@@ -71,5 +100,5 @@ function batchMade(call: Call, lease: Lease, body: Buffer): Promise<void> | unde
     model: model === "PATH" ? lease.target.upstreamModel : "",
     reserved: book.reserved,
     madeAt: context.clock.now(),
-  });
+  };
 }

@@ -13,7 +13,7 @@ import { Attempt } from "./attempt.js";
 import type { AttemptListener } from "./attempt-options.js";
 import { type AttemptFailure, backIn, refusesUsageOption, unusable } from "./attempt-failure.js";
 import { requestFor } from "./attempt-request.js";
-import { batchReplied, batchShown, beforeRemoval } from "./batch-calls.js";
+import { batchShown, makesBatch, whenKept, whenRemovable } from "./batch-calls.js";
 import type { CallBook } from "./call-book.js";
 import { asArray, bodyFor, type BodyInput, type CallPlan, type TargetBody } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
@@ -81,16 +81,8 @@ export class Trials implements AttemptListener {
 
   /** Tries the first key; with a call that removes a batch and its results, once what that used is known. */
   begin(): void {
-    const counted = beforeRemoval(this.#options);
-    if (counted === undefined) {
+    whenRemovable(this.#options, () => {
       this.next();
-      return;
-    }
-    const next = (): void => {
-      this.next();
-    };
-    counted.then(next).catch((thrown: unknown) => {
-      this.#options.listener.onBug(thrown);
     });
   }
 
@@ -157,8 +149,12 @@ export class Trials implements AttemptListener {
 
   /** Gives up what is under way. Harmless when nothing is. */
   abort(outcome: AttemptOutcome, detail: string): void {
-    this.settle();
-    this.#attempt?.abort();
+    if (makesBatch(this.#options, this.#attempt)) {
+      this.#plan = undefined;
+    } else {
+      this.settle();
+      this.#attempt?.abort();
+    }
     this.#options.book.closeLease({
       outcome,
       httpStatus: this.httpStatus,
@@ -431,12 +427,9 @@ export class Trials implements AttemptListener {
     const { namesResults } = this.#options.match.endpoint;
     this.#thing.learnUpload(attempt, head);
     const { listener } = this.#options;
-    const answer = (): void => {
+    whenKept(this.#options, { lease, body }, () => {
       listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
-    };
-    const kept = batchReplied(this.#options, lease, body);
-    if (kept === undefined) answer();
-    else void kept.then(answer);
+    });
   }
 
   onStream(attempt: Attempt, head: ReplyHead, source: StreamSource): Relay {

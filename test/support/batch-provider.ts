@@ -37,6 +37,11 @@ export class BatchProvider {
 
   readonly script: Script = (received, res) => this.#answer(received)(received, res);
 
+  /** Of all batches that there are. */
+  get ids(): readonly string[] {
+    return [...this.#kept.values()].map(({ id }) => id);
+  }
+
   end(id: string, end: BatchEnd): void {
     this.#of(id).end = end;
   }

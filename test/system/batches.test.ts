@@ -76,6 +76,37 @@ const REQUESTS = [
   },
 ];
 
+test("a batch counts whose maker did not wait to hear of it", async (t) => {
+  const { provider, stub, server } = await batchWorld(t);
+  const apiKey = await addClientKey(server.api);
+  let release: () => void = () => undefined;
+  const gone = new Promise<void>((resolve) => (release = resolve));
+  stub.received.length = 0;
+  stub.script = async (...request) => {
+    await gone;
+    await provider.script(...request);
+  };
+  const leaving = new AbortController();
+  const left = anthropicOf(server.proxyUrl, apiKey).messages.batches.create(
+    { requests: REQUESTS },
+    { signal: leaving.signal },
+  );
+  await until(async () => stub.received.length === 1);
+  leaving.abort();
+  await assert.rejects(left);
+  await until(async () => {
+    const { calls } = await server.api.calls.listCalls({});
+    return calls.some(({ errorCode }) => errorCode === "caller_aborted");
+  });
+  release();
+  await until(async () => stub.sockets.size > 0 && provider.ids.length > 0);
+  const [id = ""] = provider.ids;
+  stub.script = provider.script;
+  provider.end(id, { results: [claudeLine(1000, 100)] });
+  await anthropicOf(server.proxyUrl, apiKey).messages.batches.retrieve(id);
+  assert.equal((await usedBy(server.api, id))[0]?.cost, 600);
+});
+
 test("OpenAI's batch counts what it says of itself, however often its owner looks", async (t) => {
   const { provider, server } = await batchWorld(t);
   const client = openaiOf(server.proxyUrl, await addClientKey(server.api));
