@@ -1,6 +1,6 @@
 import { BatchWatch } from "../batches/batch-watch.js";
 import { lookAtBatch } from "../batches/batch-look.js";
-import { BATCH_LIMITS } from "../batches/limits.js";
+import { REMOVAL_WAIT_MAX_MS } from "../batches/limits.js";
 import type { Catalog } from "../catalog/catalog.js";
 import type { OpenBatch } from "../core/batch.js";
 import type { CallRecord, TokenUsage } from "../core/call.js";
@@ -54,7 +54,7 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
     beforeRemoval: async (scope, batchId) => {
       let timer: Timer | undefined;
       const tooLong = new Promise<void>((resolve) => {
-        timer = clock.setTimer(resolve, BATCH_LIMITS.removalWaitMs);
+        timer = clock.setTimer(resolve, REMOVAL_WAIT_MAX_MS);
       });
       try {
         await Promise.race([watch.beforeRemoval(scope, batchId), tooLong]);

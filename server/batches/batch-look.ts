@@ -12,7 +12,7 @@ import { type EndpointPath, getRequest } from "../upstream/probe-request.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { BatchSums, type ModelSum, type SumsOptions } from "./batch-sums.js";
 import { fetchPieces } from "./fetch-pieces.js";
-import { BATCH_LIMITS } from "./limits.js";
+import { LOOK_HEAD_TIMEOUT_MS, LOOK_TIMEOUT_MS, RESULT_BYTES_MAX } from "./limits.js";
 
 /** What a batch used, as far as it could be read. */
 export interface BatchUse {
@@ -53,8 +53,7 @@ export async function lookAtBatch(batch: Batch, account: Account, tools: LookToo
   const onResult = (result: Buffer | undefined): void => {
     take(batch, sums, result);
   };
-  const { resultBytesMax } = BATCH_LIMITS;
-  const inline = new InlineResults(resultBytesMax, onResult);
+  const inline = new InlineResults(RESULT_BYTES_MAX, onResult);
   const asked = await get(batch.path, account, tools, (piece) => {
     inline.push(piece);
   });
@@ -64,7 +63,7 @@ export async function lookAtBatch(batch: Batch, account: Account, tools: LookToo
   if (!told.isEnded) return { kind: "RUNNING" };
   if (told.use !== undefined) sums.addAll(told.use);
   else if (told.results !== undefined) {
-    const lines = new ResultLines(resultBytesMax, onResult);
+    const lines = new ResultLines(RESULT_BYTES_MAX, onResult);
     const { path, query } = told.results;
     const fetched = await get(query === "" ? path : `${path}?${query}`, account, tools, (piece) => {
       lines.push(piece);
@@ -116,14 +115,13 @@ function get(
   { upstream, clock, endpointPath, signal }: LookTools,
   onPiece: (piece: Buffer) => void,
 ): Promise<number | UpstreamFailure> {
-  const { headTimeoutMs, lookTimeoutMs } = BATCH_LIMITS;
-  const call = { provider, secret, endpointPath, timeoutMs: headTimeoutMs };
+  const call = { provider, secret, endpointPath, timeoutMs: LOOK_HEAD_TIMEOUT_MS };
   return fetchPieces({
     upstream,
     target: upstream.target(provider.baseUrl),
     request: getRequest(call, path),
     clock,
-    timeoutMs: lookTimeoutMs,
+    timeoutMs: LOOK_TIMEOUT_MS,
     signal,
     onPiece,
   });

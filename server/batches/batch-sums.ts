@@ -3,7 +3,7 @@ import { batchPrice } from "../core/batch.js";
 import { bounded } from "../core/bytes.js";
 import type { Price } from "../core/provider.js";
 import type { ToldUse } from "../dialect/batch-use.js";
-import { BATCH_LIMITS } from "./limits.js";
+import { BATCH_MODELS_MAX } from "./limits.js";
 
 const MODEL_CHARS_MAX = 256;
 
@@ -83,7 +83,7 @@ export class BatchSums {
   }
 
   #group(told: string): Group {
-    const isKnown = this.#groups.has(told) || this.#groups.size < BATCH_LIMITS.modelsMax;
+    const isKnown = this.#groups.has(told) || this.#groups.size < BATCH_MODELS_MAX;
     const model = isKnown ? bounded(told, MODEL_CHARS_MAX) : "";
     const known = this.#groups.get(model);
     if (known !== undefined) return known;

@@ -5,7 +5,13 @@ import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Look } from "./batch-look.js";
 import { type Making, recordOfLost, recordsOf } from "./batch-records.js";
-import { BATCH_LIMITS } from "./limits.js";
+import {
+  BATCH_AGE_MAX_MS,
+  LOOKS_MAX,
+  LOOK_PAUSE_MAX_MS,
+  LOOK_PAUSE_MIN_MS,
+  MISSES_MAX,
+} from "./limits.js";
 
 /** Where batches are kept until they are counted. */
 export interface BatchStore {
@@ -91,7 +97,7 @@ export class BatchWatch {
   async made(batch: Batch): Promise<void> {
     const { store, clock, logger } = this.#options;
     try {
-      const number = await store.add(batch, clock.now() + BATCH_LIMITS.lookPauseMinMs);
+      const number = await store.add(batch, clock.now() + LOOK_PAUSE_MIN_MS);
       this.#setAside(number, batch);
     } catch (thrown) {
       logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known in memory alone");
@@ -141,13 +147,13 @@ export class BatchWatch {
       let batch: OpenBatch | undefined;
       do {
         batch = undefined;
-        if (this.#looks.size < BATCH_LIMITS.looksMax && !this.#stopping.signal.aborted) {
+        if (this.#looks.size < LOOKS_MAX && !this.#stopping.signal.aborted) {
           // eslint-disable-next-line no-await-in-loop -- each depends on whom the one before is of
           batch = await store.due(clock.now(), this.#busyOwners());
           if (batch !== undefined) void this.#lookAt(batch);
         }
       } while (batch !== undefined);
-      if (this.#looks.size < BATCH_LIMITS.looksMax) {
+      if (this.#looks.size < LOOKS_MAX) {
         this.#sleepUntil(await store.nextLookAt(this.#busyOwners()));
       }
     } catch (thrown) {
@@ -213,9 +219,8 @@ export class BatchWatch {
     const look = await this.#outcome(batch);
     if (this.#stopping.signal.aborted) return undefined;
     const misses = missesOf(batch, look);
-    const { missesMax, giveUpMs } = BATCH_LIMITS;
     const nowMs = clock.now();
-    const isLast = misses >= missesMax || nowMs >= batch.madeAt + giveUpMs;
+    const isLast = misses >= MISSES_MAX || nowMs >= batch.madeAt + BATCH_AGE_MAX_MS;
     if (look.kind !== "ENDED" && !isLast) {
       await this.#putOff(batch, misses);
       return undefined;
@@ -243,10 +248,9 @@ export class BatchWatch {
 
   async #putOff(batch: OpenBatch, misses: number): Promise<void> {
     const { store, clock } = this.#options;
-    const { lookPauseMinMs, lookPauseMaxMs } = BATCH_LIMITS;
     const nowMs = clock.now();
     const pauseMs = (nowMs - batch.madeAt) * PAUSE_PER_AGE;
-    const bounded = Math.round(Math.min(Math.max(pauseMs, lookPauseMinMs), lookPauseMaxMs));
+    const bounded = Math.round(Math.min(Math.max(pauseMs, LOOK_PAUSE_MIN_MS), LOOK_PAUSE_MAX_MS));
     await store.putOff(batch.number, nowMs + bounded, misses);
   }
 
