@@ -84,8 +84,7 @@ function endOf({ isServed }: ToldBatch, sums: BatchSums): Look {
     return { kind: "MISSED", problem: "the results are gone", use: undefined };
   }
   const { unreadable } = sums;
-  const problem =
-    unreadable === 0 ? "" : `${String(unreadable)} results of the batch could not be read`;
+  const problem = unreadable === 0 ? "" : `${String(unreadable)} of its results could not be read`;
   return { kind: "ENDED", use: useOf(sums, problem) };
 }
 

@@ -321,7 +321,7 @@ test("garbage among results is passed over, and the record says so", async (t) =
   const used = { model: MODELS.anthropic, input: 2000, output: 200, cost: 1200 };
   assert.deepEqual(await usedBy(server.api, id), [{ ...used, errorCode: "batch_incomplete" }]);
   const [record] = await recordsOf(server.api, id);
-  assert.match(record?.errorMessage ?? "", /2 results of the batch could not be read/);
+  assert.match(record?.errorMessage ?? "", /2 of its results could not be read/);
 });
 
 test("a batch that is gone counts as what was set aside for it", async (t) => {
