@@ -47,23 +47,34 @@ export class InlineResults {
 
   push(piece: Buffer): void {
     let from = 0;
-    for (let at = 0; at < piece.length; at++) {
+    let at = 0;
+    while (at < piece.length) {
       if (this.#inString) {
-        this.#stringByte(piece[at]);
+        at = this.#string(piece, at);
         continue;
       }
       const byte = piece[at];
       if (byte === QUOTE) this.#inString = true;
       else if (this.#inList) from = this.#listByte(piece, at, from);
       else if (byte === OPEN_BRACKET) from = this.#openList(piece, at, from);
+      at++;
     }
     this.#hold(piece.subarray(from));
   }
 
-  #stringByte(byte: number | undefined): void {
-    if (this.#isEscaped) this.#isEscaped = false;
-    else if (byte === BACKSLASH) this.#isEscaped = true;
-    else if (byte === QUOTE) this.#inString = false;
+  /** From inside a string: one past its end, or the end of the piece. */
+  #string(piece: Buffer, from: number): number {
+    let at = this.#isEscaped ? from + 1 : from;
+    for (; at < piece.length; at++) {
+      if (piece[at] === BACKSLASH) at++;
+      else if (piece[at] === QUOTE) {
+        this.#isEscaped = false;
+        this.#inString = false;
+        return at + 1;
+      }
+    }
+    this.#isEscaped = at > piece.length;
+    return piece.length;
   }
 
   /** Outside of lists, what has come up to here is of the rest. Answers from where on bytes are to be held. */
