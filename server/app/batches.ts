@@ -95,7 +95,7 @@ function accountOf(
     throw new Fault("failed_precondition", "the batch's provider is deleted or switched off");
   }
   const own = pool.registry.slot(providerKeyId)?.key;
-  if (own?.enabled === true) return { key: own, provider };
+  if (own?.enabled === true && own.providerId === providerId) return { key: own, provider };
   const caller = { ownerId, clientKey: { kind: clientKeyKind } };
   const [other] = pool.keysToAsk(providerId, caller, { turn: misses, keysMax: 1 });
   if (other !== undefined) return { key: other, provider };

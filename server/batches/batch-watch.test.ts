@@ -212,11 +212,27 @@ test("a batch is looked at ever more seldom until it has ended, and never again"
   assert.equal(outside.ledger.size, 1);
   const { looks } = outside;
   await passed(DAY_MS);
-  await watch.ended("usr", "b1", "pk");
+  await watch.ended("usr", "b1", { id: "pk", providerId: "prv" });
   await watch.beforeRemoval("usr", "b1");
   await watch.made(batchOf("b1", "usr", clock.now()));
   await passed(DAY_MS);
   assert.equal(outside.looks, looks);
+  await watch.stop();
+});
+
+test("a batch of the same name at another provider hastens nothing and moves no batch", async () => {
+  const outside = new Outside();
+  const clock = new FakeClock();
+  const watch = watchOf(outside, clock);
+  await watch.start();
+  await watch.made(batchOf("b1", "usr", clock.now()));
+  await watch.ended("usr", "b1", { id: "pk_other", providerId: "prv_other" });
+  await rest();
+  assert.equal(outside.looks, 0);
+  assert.equal(outside.rows[0]?.providerKeyId, "pk");
+  await watch.ended("usr", "b1", { id: "pk_new", providerId: "prv" });
+  await rest();
+  assert.equal(outside.looks, 1);
   await watch.stop();
 });
 

@@ -3,6 +3,7 @@ import type { CallRecord } from "../core/call.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
+import type { ProviderKey } from "../core/provider-key.js";
 import type { Look } from "./batch-look.js";
 import { type Making, recordOfLost, recordsOf } from "./batch-records.js";
 import {
@@ -107,12 +108,16 @@ export class BatchWatch {
     this.#wake();
   }
 
-  /** Somebody was shown, with a provider key, that a batch has ended. */
-  async ended(scope: string, batchId: string, providerKeyId: string): Promise<void> {
+  /** Somebody was shown, with a provider key, that a batch has ended. Another provider's batch of that name is another. */
+  async ended(
+    scope: string,
+    batchId: string,
+    { id, providerId }: Pick<ProviderKey, "id" | "providerId">,
+  ): Promise<void> {
     const { store, clock } = this.#options;
     const batch = await store.find(scope, batchId);
-    if (batch === undefined) return;
-    await store.hasten(batch.number, providerKeyId, clock.now());
+    if (batch?.providerId !== providerId) return;
+    await store.hasten(batch.number, id, clock.now());
     this.#wake();
   }
 

@@ -68,7 +68,11 @@ const openai: Reader = {
     return {
       isEnded: true,
       results,
-      use: isTold && textOf(model) !== "" ? { model: textOf(model), tokens } : undefined,
+      // Without its model there is no price, and the lines of the file name it.
+      use:
+        isTold && (textOf(model) !== "" || results === undefined)
+          ? { model: textOf(model), tokens }
+          : undefined,
       isServed: results !== undefined || isTold || mayBeServed(counts, "completed", false),
     };
   },

@@ -71,7 +71,7 @@ function saysEnded({ endpoint }: Match, body: Buffer): boolean {
 export function batchShown({ context, match, principal }: Call, lease: Lease): void {
   const { endpoint, id } = match;
   if (endpoint.ofBatch !== "LOOK") return;
-  context.batches.ended(drawsOn(principal), endpoint.idPrefix + id, lease.providerKey.id);
+  context.batches.ended(drawsOn(principal), endpoint.idPrefix + id, lease.providerKey);
 }
 
 function madeBy(call: Call, lease: Lease, body: Buffer): Batch | undefined {

@@ -119,7 +119,7 @@ export interface Batches {
   /** One was made; resolves when it will not be forgotten any more. */
   made(batch: Batch): Promise<void>;
   /** Somebody was shown, with a provider key, that one has ended. */
-  ended(scope: string, batchId: string, providerKeyId: string): void;
+  ended(scope: string, batchId: string, providerKey: Pick<ProviderKey, "id" | "providerId">): void;
   /** One is about to be removed; resolves when what it used is known, or too long has passed. */
   beforeRemoval(scope: string, batchId: string): Promise<void>;
 }

@@ -103,7 +103,11 @@ test("a batch counts whose maker did not wait to hear of it", async (t) => {
   const [id = ""] = provider.ids;
   stub.script = provider.script;
   provider.end(id, { results: [claudeLine(1000, 100)] });
-  await anthropicOf(server.proxyUrl, apiKey).messages.batches.retrieve(id);
+  // The server hears of it a moment after it was made.
+  await until(async () => {
+    await anthropicOf(server.proxyUrl, apiKey).messages.batches.retrieve(id);
+    return (await recordsOf(server.api, id)).length > 0;
+  });
   assert.equal((await usedBy(server.api, id))[0]?.cost, 600);
 });
 
