@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "server/caller",
     "server/upstream",
   ],
+  "server/batches": ["server/core", "server/dialect", "server/upstream"],
   "server/control": [
     "server/core",
     "server/catalog",

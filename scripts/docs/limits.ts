@@ -16,6 +16,7 @@ const FOLDERS = [
   "keys",
   "vault",
   "metering",
+  "batches",
   "storage",
   "control",
   "observe",

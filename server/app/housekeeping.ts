@@ -5,6 +5,10 @@ import type { UseCases } from "./use-cases.js";
 
 /** Roll-ups deleted in one step. */
 const ROLLUP_BATCH = 1000;
+/** Batches that are forgotten in one step. */
+const BATCH_ROWS = 1000;
+/** Providers answer a request that made a batch with the same batch when it is tried again. */
+const BATCHES_KEPT_DAYS = 30;
 /** Entries of the change log that are kept for other nodes and for looking back. */
 const CHANGES_KEPT = 10_000;
 /** Longer than any installation lives: means "never deleted". */
@@ -36,6 +40,10 @@ export function startHousekeeping(foundation: Foundation, useCases: UseCases): v
           };
           return ledger.pruneRollups(retention, ROLLUP_BATCH);
         },
+      },
+      {
+        name: "batches that were counted",
+        step: () => storage.batches.prune(clock.now() - BATCHES_KEPT_DAYS * DAY_MS, BATCH_ROWS),
       },
       { name: "calls of deleted keys", step: () => ledger.sweep() },
       { name: "old changes", step: () => storage.pruneChanges(CHANGES_KEPT) },

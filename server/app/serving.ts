@@ -21,6 +21,7 @@ import { SecretCache } from "../vault/secret-cache.js";
 import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-opener.js";
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
+import { startBatches } from "./batches.js";
 import { startHomes } from "./homes.js";
 import { startLaterUsages } from "./later-usages.js";
 import { type ListSources, providerLists } from "./model-lists.js";
@@ -65,26 +66,21 @@ export async function startServing(
   const { catalog, pool, healthChanges } = await startAllocation(foundation, useCases.names, lists);
   const ledger = storage.ledger;
   const traces = await startTraces(foundation);
-  const accounting = await openAccounting({
-    ledger,
-    disk: nodeJournalDisk(path.join(config.data, "journal")),
-    clock,
-    logger,
-    policy: () =>
-      useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
-    durability: () => useCases.settings.values.durability,
-    poolSummary: () => poolSummaryOf(pool),
-    ownPoolSummary: (ownerId) => ownPoolSummaryOf(pool, ownerId),
-    nameOf: (dimension, id) => nameOf(useCases, dimension, id),
-    onFinished: traces && ((record) => traces.recorded(record)),
-  });
-  lifecycle.started("accounting", () => closeAccounting(accounting, logger));
+  const accounting = await startAccounting(foundation, useCases, { pool, traces });
   await startQuotas(pool, { ledger, accounting, clock, logger });
   const upstream = new Upstream({ clock, policy });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
   sources = { pool, upstream, secrets };
   const limiter = await startLimiter(foundation, useCases, accounting);
+  const batches = await startBatches(foundation, {
+    catalog,
+    pool,
+    upstream,
+    secrets,
+    accounting,
+    limiter,
+  });
   const tls = startProxyTls(foundation);
   const admission = admissionOf(foundation, useCases);
   const gateway = createGateway({
@@ -106,6 +102,7 @@ export async function startServing(
     traces,
     homes: await startHomes(foundation),
     laterUsages: await startLaterUsages(foundation),
+    batches,
   });
   tls?.source.watch((files) => gateway.setTls(files));
   return {
@@ -122,6 +119,29 @@ export async function startServing(
     traces,
     healthChanges,
   };
+}
+
+/** What counts calls; the database is complete then. */
+async function startAccounting(
+  { config, clock, logger, lifecycle, storage: { ledger } }: Foundation,
+  useCases: UseCases,
+  { pool, traces }: { readonly pool: Pool; readonly traces: CallTraces | undefined },
+): Promise<Accounting> {
+  const accounting = await openAccounting({
+    ledger,
+    disk: nodeJournalDisk(path.join(config.data, "journal")),
+    clock,
+    logger,
+    policy: () =>
+      useCases.settings.values.storageFailurePolicy === "REFUSE" ? "strict" : "besteffort",
+    durability: () => useCases.settings.values.durability,
+    poolSummary: () => poolSummaryOf(pool),
+    ownPoolSummary: (ownerId) => ownPoolSummaryOf(pool, ownerId),
+    nameOf: (dimension, id) => nameOf(useCases, dimension, id),
+    onFinished: traces && ((record) => traces.recorded(record)),
+  });
+  lifecycle.started("accounting", () => closeAccounting(accounting, logger));
+  return accounting;
 }
 
 async function closeAccounting(accounting: Accounting, logger: Logger): Promise<void> {

@@ -3,11 +3,11 @@ import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
-import type { Dialect, Model, Provider, Route, RouteTarget } from "../core/provider.js";
+import type { Dialect, Model, Price, Provider, Route, RouteTarget } from "../core/provider.js";
 import type { User } from "../core/user.js";
 import { KeptLists } from "./kept-lists.js";
 import { LruMap } from "./lru.js";
-import { matchesOf, toTarget } from "./matching.js";
+import { matchesOf, priceOf, toTarget } from "./matching.js";
 import { NameIndex } from "./name-index.js";
 import { NearestNames } from "./nearest.js";
 import { findPreset, PROVIDER_PRESETS } from "./presets.js";
@@ -246,6 +246,20 @@ export class Catalog {
   /** A provider by id, enabled or not. */
   provider(id: string): Provider | undefined {
     return this.#providers.get(id);
+  }
+
+  /** The price in force of a model as its provider's replies name it; null if it has none. */
+  priceOf(providerId: string, upstreamModel: string): Price | null {
+    const provider = this.#providers.get(providerId);
+    if (provider === undefined) return null;
+    const { shared, ofOwner } = this.#current();
+    const indexes = [shared, ofOwner.get(provider.createdBy ?? "")];
+    for (const index of indexes) {
+      const price =
+        index === undefined ? null : priceOf(provider, upstreamModel, index, this.#clock.now());
+      if (price !== null) return price;
+    }
+    return null;
   }
 
   /** True for providers that everybody may use: presets, and custom ones that an administrator added. */

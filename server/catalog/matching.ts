@@ -1,4 +1,4 @@
-import type { Model, Provider, RouteTarget } from "../core/provider.js";
+import type { Model, Price, Provider, RouteTarget } from "../core/provider.js";
 import { MATCH_RANK } from "./name-index.js";
 import type { Match, NameIndex } from "./name-index.js";
 import { nextPriceChange, priceAt } from "./price-table.js";
@@ -55,6 +55,19 @@ export function toTarget(
     },
     validUntilMs: nextPriceChange(prices, nowMs),
   };
+}
+
+/** The price in force of a model as its provider's replies name it; null if there is none. */
+export function priceOf(
+  provider: Provider,
+  upstreamModel: string,
+  index: NameIndex,
+  nowMs: number,
+): Price | null {
+  const model =
+    index.modelOf(provider.id, upstreamModel.toLowerCase()) ??
+    undatedModel(provider, upstreamModel, index);
+  return priceAt(model?.prices ?? [], nowMs);
 }
 
 /** A snapshot that is not listed costs what the model does that it is a snapshot of. */

@@ -91,6 +91,10 @@ export interface Estimate {
   readonly parts?: UsageParts | undefined;
   /** What a caller can do to use less; undefined where that is to ask for fewer output tokens. */
   readonly remedy?: string | undefined;
+  /** It is used later, in a batch: budgets set it aside, and limits of tokens per minute do not. */
+  readonly isLater?: true;
+  /** It can cost nothing, as a look at what was made before: a budget that is used up lets it pass. */
+  readonly isFree?: true;
 }
 
 /** Of a call that reserves nothing, or of which is not known what it did. */

@@ -66,6 +66,8 @@ export interface PriceParts {
   readonly speechCharacters?: number | null;
   /** Per thousand searches in the web; missing is free. */
   readonly webSearches?: number | null;
+  /** The percentage of these prices that requests in batches cost; missing is half. */
+  readonly batchPercent?: number | null;
 }
 
 /** Prices in micro-US-dollars per million tokens, from a date on. A missing part is billed as `input`. */

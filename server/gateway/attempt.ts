@@ -8,6 +8,7 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
+import { batchShown, makesBatch, whenKept } from "./batch-calls.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Passage } from "./passages.js";
 import { requestFor } from "./provider-request.js";
@@ -173,11 +174,11 @@ export class Attempt implements RoundTripListener {
     }
   }
 
-  /** Gives up what is under way. */
+  /** Gives up what is under way, but for a batch: its provider may make it all the same, and only the reply tells which. */
   abort(outcome: AttemptOutcome, detail: string): void {
     const { httpStatus } = this;
     this.settle();
-    this.#trip?.abort();
+    if (!makesBatch(this.#options.call, this.#trip?.flight)) this.#trip?.abort();
     this.#options.call.book.closeLease({ outcome, httpStatus, retryAfterMs: null, detail });
   }
 
@@ -282,8 +283,17 @@ export class Attempt implements RoundTripListener {
     servedModels.note(call.principal, lease.target);
     if (translation === undefined) thing.learnReply(trip, body);
     thing.learnUpload(trip, head);
-    const { namesResults } = call.match.endpoint;
-    listener.onReply(head, namesResults ? withOwnResults(body) : body, tokens);
+    const { namesResults, batch, ofBatch } = call.match.endpoint;
+    const answer = namesResults ? withOwnResults(body) : body;
+    if (batch === undefined && ofBatch === undefined) listener.onReply(head, answer, tokens);
+    else {
+      const goOn = (): void => {
+        listener.onReply(head, answer, tokens);
+      };
+      whenKept(call, { lease, body }, goOn, (thrown) => {
+        this.onBug(thrown);
+      });
+    }
   }
 
   onStream(trip: RoundTrip, head: ReplyHead, source: StreamSource): Relay {
@@ -295,6 +305,7 @@ export class Attempt implements RoundTripListener {
 
   onStreamEnd(trip: RoundTrip): void {
     this.#learnStream(trip);
+    batchShown(this.#options.call, this.#options.lease);
     this.#options.listener.onStreamEnd();
   }
 

@@ -20,6 +20,7 @@ import { Uploads } from "./uploads.js";
 import type {
   Admission,
   Authenticator,
+  Batches,
   CallSink,
   CallTraces,
   Limiter,
@@ -54,6 +55,7 @@ export interface GatewayContext {
   readonly homes: Homes;
   readonly uploads: Uploads;
   readonly laterUsages: LaterUsages;
+  readonly batches: Batches;
   /** `stream_options.include_usage`. */
   readonly usageOption: AddedOption;
   /** `reasoning.summary` of the Responses API. */
@@ -87,6 +89,14 @@ export type ContextParts = Pick<
   readonly homes?: Homes;
   /** What an earlier process left to be counted; by default nothing. */
   readonly laterUsages?: LaterUsages;
+  /** By default what batches use is nobody's concern. */
+  readonly batches?: Batches;
+};
+
+const NO_BATCHES: Batches = {
+  made: () => Promise.resolve(),
+  ended: () => undefined,
+  beforeRemoval: () => Promise.resolve(),
 };
 
 /** OBSERVED: what went by. RESERVED: the worst case that was reserved. */
@@ -120,6 +130,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),
     laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),
+    batches: parts.batches ?? NO_BATCHES,
     usageOption: new AddedOption(parts.asksUsage),
     summaryOption: new AddedOption(),
   };

@@ -40,6 +40,8 @@ export interface Endpoint {
   readonly names: readonly NamedMember[];
   /** Where the JSON body has further requests, which may name models; undefined where it is no batch. */
   readonly batch: BatchForm | undefined;
+  /** What is done with a batch that was made: it or its results are looked at, or it is removed. */
+  readonly ofBatch: "LOOK" | "REMOVAL" | undefined;
   /** The reply says where the results of batches lie. */
   readonly namesResults: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
@@ -73,6 +75,7 @@ const DEFAULTS = {
   idPrefix: "",
   names: NAMED.nothing,
   batch: undefined,
+  ofBatch: undefined,
   namesResults: false,
   counts: false,
   uploads: false,
@@ -129,6 +132,8 @@ const KEPT: Options = { keeps: "UNLESS_DENIED" };
 const MADE: Options = { ...NO_MODEL, ...KEPT };
 const RESULTS: Options = { namesResults: true };
 const DOWNLOAD: Options = { download: true };
+const LOOK: Options = { ofBatch: "LOOK" };
+const REMOVAL: Options = { ofBatch: "REMOVAL" };
 const IMAGES: Options = { makes: "IMAGES", billsUntold: true };
 const TRANSCRIPT: Options = { model: "FORM", makes: "TRANSCRIPT", billsUntold: true };
 
@@ -223,8 +228,8 @@ const OPENAI: readonly Endpoint[] = [
   row("GET", "OPENAI", "/v1/skills/{id}/versions/{item}/content", DOWNLOAD),
   row("POST", "OPENAI", "/v1/batches", { ...MADE, names: NAMED.batch, batch: BATCHES.openai }),
   row("GET", "OPENAI", "/v1/batches", KEPT),
-  row("GET", "OPENAI", "/v1/batches/{id}", KEPT),
-  row("POST", "OPENAI", "/v1/batches/{id}/cancel", MADE),
+  row("GET", "OPENAI", "/v1/batches/{id}", { ...KEPT, ...LOOK }),
+  row("POST", "OPENAI", "/v1/batches/{id}/cancel", { ...MADE, ...LOOK }),
   row("GET", "OPENAI", "/v1/models", LOCAL),
   row("GET", "OPENAI", "/v1/models/{model}", LOCAL),
 ];
@@ -239,10 +244,10 @@ const ANTHROPIC: readonly Endpoint[] = [
     batch: BATCHES.anthropic,
   }),
   row("GET", "ANTHROPIC", "/v1/messages/batches", { ...KEPT, ...RESULTS }),
-  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}", RESULTS),
-  row("DELETE", "ANTHROPIC", "/v1/messages/batches/{id}"),
-  row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", { ...MADE, ...RESULTS }),
-  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}/results", DOWNLOAD),
+  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}", { ...RESULTS, ...LOOK }),
+  row("DELETE", "ANTHROPIC", "/v1/messages/batches/{id}", REMOVAL),
+  row("POST", "ANTHROPIC", "/v1/messages/batches/{id}/cancel", { ...MADE, ...RESULTS, ...LOOK }),
+  row("GET", "ANTHROPIC", "/v1/messages/batches/{id}/results", { ...DOWNLOAD, ...LOOK }),
   row("POST", "ANTHROPIC", "/v1/files", MADE),
   row("GET", "ANTHROPIC", "/v1/files", KEPT),
   row("GET", "ANTHROPIC", "/v1/files/{id}"),
@@ -290,12 +295,7 @@ const GEMINI: readonly Endpoint[] = [
 const FILES: Options = { idPrefix: "files/" };
 const CACHES: Options = { idPrefix: "cachedContents/" };
 const BATCH: Options = { idPrefix: "batches/" };
-const GEMINI_BATCH: Options = {
-  ...KEPT,
-  model: "PATH",
-  names: NAMED.generateBatch,
-  batch: BATCHES.gemini,
-};
+const GEMINI_BATCH: Options = { ...KEPT, model: "PATH", names: NAMED.generateBatch };
 
 /** What Gemini keeps. Files come in by uploads of their own protocol, and have a second address to be fetched at. */
 const GEMINI_THINGS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => [
@@ -314,11 +314,17 @@ const GEMINI_THINGS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => 
   row("GET", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
   row("PATCH", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
   row("DELETE", "GEMINI", `/${version}/cachedContents/{id}`, CACHES),
-  row("POST", "GEMINI", `/${version}/models/{model}:batchGenerateContent`, GEMINI_BATCH),
-  row("POST", "GEMINI", `/${version}/models/{model}:asyncBatchEmbedContent`, GEMINI_BATCH),
+  row("POST", "GEMINI", `/${version}/models/{model}:batchGenerateContent`, {
+    ...GEMINI_BATCH,
+    batch: BATCHES.gemini,
+  }),
+  row("POST", "GEMINI", `/${version}/models/{model}:asyncBatchEmbedContent`, {
+    ...GEMINI_BATCH,
+    batch: BATCHES.geminiEmbeddings,
+  }),
   row("GET", "GEMINI", `/${version}/batches`, KEPT),
-  row("GET", "GEMINI", `/${version}/batches/{id}`, { ...BATCH, ...KEPT }),
-  row("DELETE", "GEMINI", `/${version}/batches/{id}`, BATCH),
+  row("GET", "GEMINI", `/${version}/batches/{id}`, { ...BATCH, ...KEPT, ...LOOK }),
+  row("DELETE", "GEMINI", `/${version}/batches/{id}`, { ...BATCH, ...REMOVAL }),
   row("POST", "GEMINI", `/${version}/batches/{id}:cancel`, { ...BATCH, ...NO_MODEL }),
 ]);
 

@@ -17,11 +17,11 @@ import type { CallSink } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
 
 /** Typical for prose and JSON; only used where no provider has counted. */
-const BYTES_PER_TOKEN = 4;
+export const BYTES_PER_TOKEN = 4;
 /** An image inside a body weighs megabytes but costs a few thousand tokens. */
-const INPUT_TOKENS_MAX = 200_000;
+export const INPUT_TOKENS_MAX = 200_000;
 /** Reserved where neither the caller nor the catalogue bounds the output. */
-const OUTPUT_TOKENS_DEFAULT = 4096;
+export const OUTPUT_TOKENS_DEFAULT = 4096;
 
 /** What a caller can do to use less of what is made. */
 const REMEDIES: Readonly<Record<Media, string>> = {
@@ -46,6 +46,7 @@ export function estimateOf(
     const media = mediaTokens({ media: endpoint.makes, ...request }, inputTokens);
     return { ...estimateOfMedia(sink, plan, media), remedy: REMEDIES[endpoint.makes] };
   }
+  if (isFree(endpoint)) return FREE;
   if (endpoint.tokens === "NONE") return NOTHING_RESERVED;
   const input = inputTokens(plan.body.length);
   let maxOutputTokens = 0;
@@ -58,6 +59,14 @@ export function estimateOf(
   }
   if (endpoint.tokens !== "IN") return { inputTokens: input, maxOutputTokens, costMicros };
   return { inputTokens: input, maxOutputTokens, costMicros, remedy: LESS_TEXT };
+}
+
+const FREE: Estimate = { ...NOTHING_RESERVED, isFree: true };
+const CANCELLATION = /[/:]cancel$/;
+
+/** What was made is looked at, fetched, called off or removed, which has been paid for or saves money. */
+function isFree({ method, path }: Endpoint): boolean {
+  return method === "GET" || method === "DELETE" || CANCELLATION.test(path);
 }
 
 function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage): Estimate {

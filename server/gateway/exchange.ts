@@ -118,7 +118,7 @@ export class Exchange
     const origin = match.endpoint.uploads ? callersOrigin(head, connection) : undefined;
     const call = { context, id, match, head, query, ip, origin, principal, book };
     this.#trials = new Trials(call, plan, this);
-    this.#trials.next();
+    this.#trials.begin();
   }
 
   #answerCount(requestBytes: number): void {

@@ -6,7 +6,7 @@ import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import type { CallBook } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
-import { estimateOf } from "./estimate.js";
+import { worstCase } from "./batch-estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -94,7 +94,7 @@ export class Intake {
     this.#admitted = principal;
     try {
       const plan = this.#plan(principal, body);
-      const estimate = estimateOf(context.sink, plan, { match, head });
+      const estimate = worstCase({ context, plan, match, head, principal });
       book.ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       context.records.begin(book.begun(principal), (fault) => {

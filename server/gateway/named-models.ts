@@ -55,7 +55,22 @@ export interface BatchForm {
   readonly model: Way | undefined;
   /** What a caller is told of all this. */
   readonly rule: string;
+  /** Names of members by which it is estimated: of each request, and of the bound of its output. */
+  readonly estimated: { readonly request: string; readonly bounds: readonly string[] };
+  /** Its requests have an output, as those for embeddings have not. */
+  readonly makesText: boolean;
 }
+
+// Google takes each name in either spelling.
+const OF_GEMINI = {
+  input: way("batch", ["inputConfig", "input_config"]),
+  members: new WantedMembers(["requests", "fileName", "file_name"]),
+  list: way("requests"),
+  asked: way("request"),
+  model: way("batch", "model"),
+  rule: 'each of the "requests" in the "requests" of the "inputConfig" must have its "request"',
+  estimated: { request: "request", bounds: ["maxOutputTokens", "max_output_tokens"] },
+} as const;
 
 /** Batches of each API. */
 export const BATCHES = {
@@ -66,6 +81,8 @@ export const BATCHES = {
     asked: [],
     model: undefined,
     rule: "",
+    estimated: { request: "", bounds: [] },
+    makesText: true,
   },
   anthropic: {
     input: [],
@@ -74,16 +91,11 @@ export const BATCHES = {
     asked: way("params"),
     model: undefined,
     rule: 'each of the "requests" must name its model in "params"',
+    estimated: { request: "params", bounds: ["max_tokens"] },
+    makesText: true,
   },
-  // Google takes each name in either spelling.
-  gemini: {
-    input: way("batch", ["inputConfig", "input_config"]),
-    members: new WantedMembers(["requests", "fileName", "file_name"]),
-    list: way("requests"),
-    asked: way("request"),
-    model: way("batch", "model"),
-    rule: 'each of the "requests" in the "requests" of the "inputConfig" must have its "request"',
-  },
+  gemini: { ...OF_GEMINI, makesText: true },
+  geminiEmbeddings: { ...OF_GEMINI, makesText: false },
 } as const satisfies Record<string, BatchForm>;
 
 /**

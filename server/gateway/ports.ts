@@ -1,3 +1,4 @@
+import type { Batch } from "../core/batch.js";
 import type { CallEntry, CallRecord, Estimate, ReplyFacts, Used } from "../core/call.js";
 import type { Holder, Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
@@ -113,6 +114,16 @@ export interface CallTraces {
   answered(id: string, facts: () => ReplyFacts): void;
   /** Nothing is left to do for a call, whether it was recorded or not. */
   over(id: string): void;
+}
+
+/** Looks after batches until what they used is on record. None of it rejects. */
+export interface Batches {
+  /** One was made; resolves when it will not be forgotten any more. */
+  made(batch: Batch): Promise<void>;
+  /** Somebody was shown, with a provider key, that one has ended. */
+  ended(scope: string, batchId: string, providerKey: Pick<ProviderKey, "id" | "providerId">): void;
+  /** One is about to be removed; resolves when what it used is known, or too long has passed. */
+  beforeRemoval(scope: string, batchId: string): Promise<void>;
 }
 
 /** Keeps the record of calls. */

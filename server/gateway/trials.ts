@@ -5,6 +5,7 @@ import type { RouteTarget } from "../core/provider.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import { Attempt, type AttemptListener } from "./attempt.js";
 import { type AttemptFailure, backIn } from "./attempt-failure.js";
+import { whenRemovable } from "./batch-calls.js";
 import type { CallPlan } from "./call-plan.js";
 import { Failover } from "./failover.js";
 import { lacksPath } from "./passages.js";
@@ -43,6 +44,20 @@ export class Trials implements AttemptListener {
   /** Of the present attempt; null before its head came. */
   get httpStatus(): number | null {
     return this.#attempt?.httpStatus ?? null;
+  }
+
+  /** Tries the first key; for a call that removes a batch and its results, once what that used is known. */
+  begin(): void {
+    if (this.#call.match.endpoint.ofBatch !== "REMOVAL") {
+      this.next();
+      return;
+    }
+    const goOn = (): void => {
+      this.next();
+    };
+    whenRemovable(this.#call, goOn, (thrown) => {
+      this.#listener.onBug(thrown);
+    });
   }
 
   /** Tries the next key: asks the pool for one, and the provider with it. */

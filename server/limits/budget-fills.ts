@@ -89,14 +89,23 @@ export class BudgetFills {
     subject: LimitSubject | undefined,
     { call, used, opened, holds }: Ended,
   ): void {
-    for (const fill of this.#fills) {
-      if (fill.subjectId === subjectId && fill.ended.length <= ENDED_CALLS_MAX) {
-        fill.ended.push(call.id);
-      }
-    }
+    this.#note(subjectId, call);
     for (const account of subject?.accounts ?? []) {
       const isLater = (this.#numbers.get(account) ?? 0) > opened;
       if (isLater && !isHeld(account, holds)) account.restore(used, call.startedAt);
+    }
+  }
+
+  /** Books a call that was never admitted, as it goes on record, in all accounts of a subject. */
+  book(subjectId: string, subject: LimitSubject | undefined, used: Used, call: EndedCall): void {
+    this.#note(subjectId, call);
+    for (const account of subject?.accounts ?? []) account.restore(used, call.startedAt);
+  }
+
+  /** The ledger will have the call by the time that it answers. */
+  #note(subjectId: string, { id }: EndedCall): void {
+    for (const fill of this.#fills) {
+      if (fill.subjectId === subjectId && fill.ended.length <= ENDED_CALLS_MAX) fill.ended.push(id);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Estimate } from "../core/call.js";
+import type { Estimate, Used } from "../core/call.js";
 import type { Budget, Limits } from "../core/limits.js";
 import type { Period } from "../core/period.js";
 import { BudgetAccount } from "./budget-account.js";
@@ -53,6 +53,7 @@ const CONCURRENCY_RETRY_SECONDS = 1;
 const FEWER_TOKENS = "ask for fewer output tokens";
 const NO_RESERVATIONS: readonly AccountReservation[] = [];
 const MICROS_PER_DOLLAR = 1_000_000;
+const NOTHING: Used = { tokens: 0, costMicros: 0 };
 
 /** How much of its limits one client key, one user or the whole server has used. */
 export class LimitSubject {
@@ -112,6 +113,7 @@ export class LimitSubject {
 
   /** Why a budget refuses a call; of several the one that begins anew last. Null when all have room. Changes nothing. */
   budgetRefusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
+    if (estimate.isFree === true) return null;
     let last: Refusal | null = null;
     for (const budget of limits.budgets) {
       const account = this.account(budget.period, now.wallMs);
@@ -154,6 +156,18 @@ export class LimitSubject {
       tokens: limits.tokensPerMinute === null ? null : this.#tokens.add(held, now.monotonicMs),
       tokensHeld: held,
       reservations: this.#reserve(limits.budgets, estimate, now.wallMs),
+    };
+  }
+
+  /** Sets something aside in all accounts, for what is used beyond any call. What comes back gives it back. */
+  setAside(estimate: Estimate): () => void {
+    const spending = spendingOf(estimate);
+    const reservations = this.#accounts.map((account) => ({
+      account,
+      reservation: account.reserve(spending),
+    }));
+    return () => {
+      for (const { account, reservation } of reservations) account.settle(reservation, NOTHING);
     };
   }
 
@@ -226,8 +240,12 @@ export function longer(a: Refusal | null, b: Refusal): Refusal {
   return a === null || b.retryAfterSeconds > a.retryAfterSeconds ? b : a;
 }
 
-/** A call larger than a whole minute's tokens is let in when the minute is empty, instead of never. */
+/**
+ * A call larger than a whole minute's tokens is let in when the minute is empty, instead of never. What is used later is
+ * used at the provider's own pace.
+ */
 function tokensHeld(estimate: Estimate, limit: number): number {
+  if (estimate.isLater === true) return 0;
   return Math.min(estimate.inputTokens + estimate.maxOutputTokens, limit);
 }
 

@@ -546,3 +546,34 @@ test("a restart fills each key's budget for its own period, and asks once for ea
   assert.equal(admitted(limiter, who({ budgets: [budget("MONTH")] }, "ck_month"), 5), 2);
   assert.equal(limiter.size, 2);
 });
+
+const LATER = { ...CALL, isLater: true } as const;
+
+test("what is used in a batch fills the budgets of its key, its user and the server, and no minute", () => {
+  const daily = { budgets: [{ period: "DAY", tokens: null, costMicros: 10_000 }] } as const;
+  const limits = { ...UNLIMITED, ...daily };
+  const { limiter, clock } = world({ ownerLimits: () => limits, serverLimits: () => limits });
+  const principal = who({ ...daily, tokensPerMinute: 150 });
+  const { id } = principal.clientKey;
+  const call = { id: "call_1", clientKeyId: id, ownerId: "usr_1" };
+  const ticket = admits(limiter, principal, LATER);
+  assert.ok(typeof ticket === "object");
+  ticket.settle({ tokens: 0, costMicros: 0 }, { ...call, startedAt: clock.now() });
+  const giveBack = limiter.setAside(call, LATER);
+  assert.deepEqual(used(limiter, principal), { tokens: 100, costMicros: 1_000 });
+  // A minute's tokens are all there, and no call is in flight.
+  assert.equal(admitted(limiter, principal, 1), 1);
+  clock.advance(DAY_MS);
+  limiter.book({ tokens: 5_000_000, costMicros: 9_500 }, { ...call, startedAt: clock.now() });
+  giveBack();
+  assert.deepEqual(used(limiter, principal), { tokens: 5_000_000, costMicros: 9_500 });
+  for (const subject of [
+    { kind: "user", id: "usr_1" },
+    { kind: "server", id: "server" },
+  ] as const) {
+    assert.equal(limiter.budgetUse(subject, daily.budgets)[0]?.costMicros, 9_500);
+  }
+  assert.equal(admits(limiter, principal), "budget_exceeded");
+  const free = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0, isFree: true } as const;
+  assert.equal(typeof admits(limiter, principal, free), "object");
+});

@@ -7,6 +7,7 @@ import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits
 import { periodEnd, periodStart } from "../core/period.js";
 import type { Dialect } from "../core/provider.js";
 import type { Period } from "../core/period.js";
+import type { BudgetAccount } from "./budget-account.js";
 import { BudgetFills, type BudgetFillsOptions, type EndedCall } from "./budget-fills.js";
 import { HeaderWriter } from "./headers.js";
 import type { LimitState } from "./headers.js";
@@ -119,6 +120,33 @@ export class Limiter {
   }
 
   /**
+   * Books what was used beyond any call that was admitted, such as in a batch, as it goes on record right afterwards.
+   * Limits per minute do not hear of it.
+   */
+  book(used: Used, call: EndedCall): void {
+    const { wallMs } = this.#now();
+    for (const id of subjectsOf(call)) {
+      const subject = this.#subjects.get(id);
+      for (const { period } of subject?.accounts ?? []) {
+        subject?.account(period, wallMs, (account) => {
+          this.#opened(account, { kind: subject.kind, id });
+        });
+      }
+      this.#fills.book(id, subject, used, call);
+    }
+  }
+
+  /** Sets aside in budgets what a batch may use. What comes back gives it back; called once. */
+  setAside(holder: Pick<EndedCall, "clientKeyId" | "ownerId">, estimate: Estimate): () => void {
+    const holds = subjectsOf(holder).flatMap(
+      (id) => this.#subjects.get(id)?.setAside(estimate) ?? [],
+    );
+    return () => {
+      for (const giveBack of holds) giveBack();
+    };
+  }
+
+  /**
    * Takes in what the ledger knows of a running period. Call it at the start, before calls are admitted,
    * with the rows of those that have a budget of this period.
    */
@@ -161,11 +189,15 @@ export class Limiter {
     const subject = this.#subject(id);
     for (const { period } of limits.budgets) {
       subject.account(period, now.wallMs, (account) => {
-        this.#fills.open(account, id);
-        this.#noTicket = this.#ticketWithout();
+        this.#opened(account, id);
       });
     }
     return subject;
+  }
+
+  #opened(account: BudgetAccount, id: SubjectId): void {
+    this.#fills.open(account, id);
+    this.#noTicket = this.#ticketWithout();
   }
 
   #subject({ kind, id }: SubjectId): LimitSubject {
@@ -214,7 +246,7 @@ export class Limiter {
   #ended(used: Used, call: EndedCall | undefined, opened: number, holds: readonly Hold[]): void {
     if (call === undefined || !this.#fills.concerns(opened)) return;
     const ended = { used, call, opened, holds };
-    for (const id of [call.clientKeyId, call.ownerId, SERVER.id]) {
+    for (const id of subjectsOf(call)) {
       this.#fills.ended(id, this.#subjects.get(id), ended);
     }
   }
@@ -266,6 +298,14 @@ function isAmount(value: number): boolean {
 
 function faultOf({ code, message, retryAfterSeconds }: Refusal, headers: string): Fault {
   return new Fault(code, message, { retryAfterSeconds, headers });
+}
+
+/** Ids of all whose budgets a call fills. */
+function subjectsOf({
+  clientKeyId,
+  ownerId,
+}: Pick<EndedCall, "clientKeyId" | "ownerId">): readonly string[] {
+  return [clientKeyId, ownerId, SERVER.id];
 }
 
 function keyOf({ clientKey }: Principal): SubjectId {

@@ -37,7 +37,7 @@ import { KeyRegistry } from "./registry.js";
 import { NO_KEYS } from "./rights.js";
 import type { KeyIds } from "./rights.js";
 import type { HealthChange, PoolContent } from "./registry.js";
-import { scopeOf } from "./scope.js";
+import { type Drawer, scopeOf } from "./scope.js";
 import type { Scope } from "./scope.js";
 import { summarize } from "./summary.js";
 import type { PoolSummary } from "./summary.js";
@@ -187,11 +187,11 @@ export class Pool {
    */
   keysToAsk(
     providerId: string,
-    principal: Principal,
+    drawer: Drawer,
     { turn, keysMax }: { readonly turn: number; readonly keysMax: number },
   ): readonly ProviderKey[] {
     this.registry.wake(this.#clock.monotonic());
-    const scope = scopeOf(principal);
+    const scope = scopeOf(drawer);
     if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) return [];
     const found: ProviderKey[] = [];
     for (const lane of this.registry.index.lanes(providerId, scope)) {

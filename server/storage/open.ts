@@ -4,6 +4,7 @@ import type { Logger } from "../core/logger.js";
 import { AuditTrail } from "./audit-trail.js";
 import type { AuditMacCheck } from "./audit-trail.js";
 import type { AuditMac } from "./audit.js";
+import { BatchStore } from "./batches.js";
 import { backUp } from "./backup.js";
 import type { BackupCopy } from "./backup.js";
 import { changeReader, pruneChanges } from "./changes.js";
@@ -134,6 +135,8 @@ export class Storage {
   readonly homes: HomeStore;
   /** What responses used that is still to be counted. */
   readonly laterUsages: LaterUsageStore;
+  /** Batches of which it is still to be counted what they use. */
+  readonly batches: BatchStore;
   /** The vault's wrapped keys. */
   readonly keyring: Keyring;
   /** Verification and completion of the audit chain. */
@@ -171,6 +174,7 @@ export class Storage {
     this.ledger = new Ledger({ writer, reader, clock: options.clock });
     this.homes = new HomeStore({ writer, reader });
     this.laterUsages = new LaterUsageStore({ writer, reader });
+    this.batches = new BatchStore({ writer, reader });
     this.#startSweep();
   }
 

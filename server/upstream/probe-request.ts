@@ -34,6 +34,11 @@ const MODEL_LISTS: Readonly<Record<Dialect, string>> = {
   GEMINI: "/v1beta/models?pageSize=1000",
 };
 
+/** Asks for what stands at a path, which begins with the API's version. */
+export function getRequest(call: ProbeCall, path: string): UpstreamRequest {
+  return request(call, { method: "GET", path, model: "", body: null });
+}
+
 /** The smallest chat there is: one word in, one token out. */
 export function chatRequest(call: ProbeCall, model: string, stream: boolean): UpstreamRequest {
   const { path, body } = CHATS[call.provider.dialect](model, stream);

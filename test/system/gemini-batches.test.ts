@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { accounts, caller, eachOnce, make, prepared, type Reply } from "./accounts.js";
+import {
+  accounts,
+  caller,
+  eachOnce,
+  make,
+  prepared,
+  receivedForCallers,
+  type Reply,
+} from "./accounts.js";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { addClientKey, addProviderKey, serve, signedIn, until } from "./fixture.js";
 
@@ -121,7 +129,7 @@ test("nobody gets at another owner's batches, nor at the pool's list of them", a
     }
   }
   assert.deepEqual(
-    [...new Set(stub.received.map(({ secret }) => secret))],
+    [...new Set(receivedForCallers(stub).map(({ secret }) => secret))],
     ["sk-account-of-mia-5d1e"],
   );
   assert.match((await ask("GET", "/v1beta/batches")).text, /^\{"operations":\[/);
@@ -142,24 +150,25 @@ test("nobody gets at another owner's batches, nor at the pool's list of them", a
   assert.equal((await pool.ask("GET", `/v1beta/${nameOf(batch)}`)).status, 200);
 });
 
-test("a batch is on record with its model and costs nothing, however often its results are looked at", async (t) => {
-  const { api, stub, proxyUrl } = await prepared(t);
+test("a batch is on record with its model, and what it used once, however often its results are looked at", async (t) => {
+  const { api, proxyUrl } = await prepared(t);
   const { ask } = caller(proxyUrl, await addClientKey(api));
-  stub.received.length = 0;
   const made = await ask("POST", CREATE, inline());
   for (let n = 0; n < 2; n++) {
     // eslint-disable-next-line no-await-in-loop -- one after the other
     await ask("GET", `/v1beta/${nameOf(made)}`);
   }
   const recorded = async () => (await api.calls.listCalls({ pageSize: 100 })).calls;
-  await until(async () => (await recorded()).length === 3);
+  await until(async () => (await recorded()).length === 4);
   const calls = await recorded();
-  assert.deepEqual(
-    calls.map(({ modelAsked, endpoint, tokens }) => [modelAsked, endpoint, tokens?.input]),
-    [
-      ["", `/v1beta/${nameOf(made)}`, 0n],
-      ["", `/v1beta/${nameOf(made)}`, 0n],
-      ["geminis-pro", CREATE, 0n],
-    ],
-  );
+  const told = ({ modelAsked, endpoint, tokens }: (typeof calls)[number]) =>
+    [modelAsked, endpoint, tokens?.input] as const;
+  const isOfCaller = ({ ipAddress }: (typeof calls)[number]): boolean => ipAddress !== "";
+  assert.deepEqual(calls.filter(isOfCaller).map(told), [
+    ["", `/v1beta/${nameOf(made)}`, 0n],
+    ["", `/v1beta/${nameOf(made)}`, 0n],
+    ["geminis-pro", CREATE, 0n],
+  ]);
+  const used = calls.filter((call) => !isOfCaller(call)).map(told);
+  assert.deepEqual(used, [["geminis-pro", `/v1beta/${nameOf(made)}`, 9n]]);
 });

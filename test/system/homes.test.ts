@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
-import { accounts, caller, eachOnce, make, prepared } from "./accounts.js";
+import { accounts, caller, eachOnce, make, prepared, receivedForCallers } from "./accounts.js";
 import { alter } from "./alter.js";
 import { addClientKey, addProviderKey, serve, signedIn } from "./fixture.js";
 
@@ -104,7 +104,7 @@ test("an id that another owner's call made leads to none of that owner's keys", 
     assert.equal((await hers.ask("GET", `/v1/files/${id}`)).status, 404);
   }
   assert.deepEqual(
-    [...new Set(stub.received.map(({ secret }) => secret))],
+    [...new Set(receivedForCallers(stub).map(({ secret }) => secret))],
     ["sk-account-of-mia-5d1e"],
   );
   await eachOnce(stub, files, ({ id }) => ask("GET", `/v1/files/${id}`));

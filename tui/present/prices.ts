@@ -55,6 +55,7 @@ export function priceLines(price: ModelPrice): readonly Line[] {
   return [
     ...(isByUnit(price) ? [] : tokenLines(price)),
     ...unitLines(price),
+    ...batchLines(price),
     ...price.longContext.map((long): Line => [
       `over ${count(long.aboveInputTokens)}`,
       `in ${money(long.inputMicrosPerMillion ?? 0n)}  out ${money(long.outputMicrosPerMillion ?? 0n)} per million`,
@@ -64,6 +65,10 @@ export function priceLines(price: ModelPrice): readonly Line[] {
       : [["since", new Date(timestampMs(since)).toISOString().slice(0, 10)] as const]),
     ...(price.source === "" ? [] : [["price from", price.source] as const]),
   ];
+}
+
+function batchLines({ batchPercent }: ModelPrice): readonly Line[] {
+  return batchPercent === undefined ? [] : [["batches", `${String(batchPercent)} % of this`]];
 }
 
 function tokenLines(price: ModelPrice): readonly Line[] {

@@ -133,6 +133,7 @@ function priceMessage(price: Price, source: string): MessageInitShape<typeof Mod
     }),
     ...optional("speechMicrosPerMillionCharacters", price.speechCharacters),
     ...optional("webSearchesMicrosPerThousand", price.webSearches),
+    ...optional("batchPercent", price.batchPercent),
     longContext:
       longContextFrom === null
         ? []
@@ -225,6 +226,7 @@ function partsOf(field: string, price: ModelPrice): PriceParts {
     perImage: price.perImageMicros,
     speechCharacters: price.speechMicrosPerMillionCharacters,
     webSearches: price.webSearchesMicrosPerThousand,
+    batchPercent: price.batchPercent,
   };
   const parts = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, numberOf(field, value)] as const],

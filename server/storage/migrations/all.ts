@@ -11,6 +11,7 @@ import { deletedSpend } from "./0009-deleted-spend.js";
 import { deletedUse } from "./0010-deleted-use.js";
 import { laterUsages } from "./0011-later-usages.js";
 import { homeHolders } from "./0012-home-holders.js";
+import { batches } from "./0013-batches.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   deletedUse,
   laterUsages,
   homeHolders,
+  batches,
 ];

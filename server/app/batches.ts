@@ -1,0 +1,140 @@
+import { BatchWatch } from "../batches/batch-watch.js";
+import { lookAtBatch } from "../batches/batch-look.js";
+import { REMOVAL_WAIT_MAX_MS } from "../batches/limits.js";
+import type { Catalog } from "../catalog/catalog.js";
+import type { OpenBatch } from "../core/batch.js";
+import type { CallRecord, TokenUsage } from "../core/call.js";
+import type { Timer } from "../core/clock.js";
+import { Fault } from "../core/fault.js";
+import { PERIODS, periodStart } from "../core/period.js";
+import type { ProviderKey } from "../core/provider-key.js";
+import type { Price, Provider } from "../core/provider.js";
+import { EndpointPaths } from "../gateway/endpoint-path.js";
+import type { Batches, SecretOpener } from "../gateway/ports.js";
+import type { Limiter } from "../limits/limiter.js";
+import type { Accounting } from "../metering/accounting.js";
+import type { Pool } from "../pool/pool.js";
+import type { EndpointPath } from "../upstream/probe-request.js";
+import type { Upstream } from "../upstream/upstream.js";
+import type { Foundation } from "./foundation.js";
+
+export interface BatchParts {
+  readonly catalog: Catalog;
+  readonly pool: Pool;
+  readonly upstream: Upstream;
+  readonly secrets: SecretOpener;
+  readonly accounting: Accounting;
+  readonly limiter: Limiter;
+}
+
+/**
+ * What batches use: looked for by the server itself, with the provider keys that made them and without leasing any, and
+ * put on record as calls of the client keys that asked for them.
+ */
+export async function startBatches(foundation: Foundation, parts: BatchParts): Promise<Batches> {
+  const { clock, logger, lifecycle, storage, ids } = foundation;
+  const watch = new BatchWatch({
+    clock,
+    logger,
+    store: storage.batches,
+    nextId: () => ids.next("call"),
+    look: looker(foundation, parts),
+    record: recorder(foundation, parts),
+    setAside: (batch) => parts.limiter.setAside(batch, batch.reserved),
+  });
+  await watch.start();
+  lifecycle.started("batches", () => watch.stop());
+  return {
+    made: (batch) => watch.made(batch),
+    ended: (...shown) => {
+      watch.ended(...shown).catch((thrown: unknown) => {
+        logger.warn({ batchId: shown[1], err: thrown }, "a batch that ended waits for its turn");
+      });
+    },
+    beforeRemoval: async (scope, batchId) => {
+      let timer: Timer | undefined;
+      const tooLong = new Promise<void>((resolve) => {
+        timer = clock.setTimer(resolve, REMOVAL_WAIT_MAX_MS);
+      });
+      try {
+        await Promise.race([watch.beforeRemoval(scope, batchId), tooLong]);
+      } catch (thrown) {
+        logger.warn({ batchId, err: thrown }, "a batch is removed that may not be counted");
+      }
+      timer?.cancel();
+    },
+  };
+}
+
+function looker({ clock }: Foundation, parts: BatchParts) {
+  const { catalog, upstream, secrets, accounting } = parts;
+  const paths = new EndpointPaths();
+  const endpointPath: EndpointPath = (provider, path, model) => paths.of(provider, path, model, "");
+  return async (batch: OpenBatch, signal: AbortSignal) => {
+    const { key, provider } = accountOf(parts, batch);
+    const secret = await secrets.open(key, new URL(provider.baseUrl).origin);
+    const tools = {
+      upstream,
+      clock,
+      endpointPath,
+      signal,
+      priceOf: (model: string) => catalog.priceOf(provider.id, model),
+      costOf: (price: Price | null, tokens: TokenUsage) => accounting.sink.cost({ price }, tokens),
+    };
+    return lookAtBatch(batch, { provider, secret }, tools);
+  };
+}
+
+/** The key that made a batch. Where that is deleted or switched off, others that its owner has may be of the same account. */
+function accountOf(
+  { catalog, pool }: BatchParts,
+  { providerId, providerKeyId, ownerId, clientKeyKind, misses }: OpenBatch,
+): { readonly key: ProviderKey; readonly provider: Provider } {
+  const provider = catalog.provider(providerId);
+  if (provider?.enabled !== true) {
+    throw new Fault("failed_precondition", "the batch's provider is deleted or switched off");
+  }
+  const own = pool.registry.slot(providerKeyId)?.key;
+  if (own?.enabled === true && own.providerId === providerId) return { key: own, provider };
+  const caller = { ownerId, clientKey: { kind: clientKeyKind } };
+  const [other] = pool.keysToAsk(providerId, caller, { turn: misses, keysMax: 1 });
+  if (other !== undefined) return { key: other, provider };
+  throw new Fault("failed_precondition", "the batch's provider key is deleted or switched off");
+}
+
+/** Puts records on record as those of calls, each once. */
+function recorder({ clock, storage }: Foundation, parts: BatchParts) {
+  const { accounting, limiter, pool } = parts;
+  const { sink } = accounting;
+  /** What the ledger may not have yet, and must not be given again. */
+  const written = new Set<string>();
+  const book = (record: CallRecord): void => {
+    const { tokens, providerKeyId } = record;
+    const used = { tokens: tokens.input + tokens.output, costMicros: record.costMicros ?? 0 };
+    written.add(record.id);
+    limiter.book(used, record);
+    if (providerKeyId === null) return;
+    const nowMs = clock.now();
+    const past = { providerKeyId, requests: 1, ...used };
+    pool.registry.restoreQuotas(
+      PERIODS.map((period) => ({ ...past, period, startMs: periodStart(period, nowMs) })),
+    );
+  };
+  return async (records: readonly CallRecord[]): Promise<void> => {
+    await accounting.caughtUp();
+    const known = await Promise.all(records.map(({ id }) => storage.ledger.getCall(id)));
+    const missing = records.filter(({ id }, at) => known[at] === undefined && !written.has(id));
+    if (missing.length > 0) {
+      for (const record of missing) book(record);
+      let safe: Promise<void> | undefined;
+      try {
+        safe = sink.write(missing.map((record) => ({ kind: "FINISHED", record })));
+      } finally {
+        sink.count();
+      }
+      await safe;
+    }
+    await accounting.caughtUp();
+    for (const { id } of records) written.delete(id);
+  };
+}

@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Batch, OpenBatch } from "../core/batch.js";
+import type { CallRecord } from "../core/call.js";
+import { NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
+import type { Look } from "./batch-look.js";
+import { type BatchStore, BatchWatch } from "./batch-watch.js";
+import { LOOK_PAUSE_MAX_MS, LOOK_PAUSE_MIN_MS } from "./limits.js";
+import { FakeClock } from "../../test/support/fake-clock.js";
+
+// The watch against a store and a ledger that may die at any step, as the process does in a kill.
+
+const DAY_MS = 24 * 60 * 60_000;
+
+class Killed extends Error {}
+
+type Row = OpenBatch & { lookAt: number | null };
+
+/** What outlives a process: the rows, the ledger, and what the provider says. */
+class Outside implements BatchStore {
+  readonly rows: Row[] = [];
+  readonly ledger = new Map<string, CallRecord>();
+  readonly booked: string[] = [];
+  looks = 0;
+  look: (batch: OpenBatch) => Look = () => ({ kind: "RUNNING" });
+  /** Steps until the process is killed; none by default. */
+  stepsLeft = Number.POSITIVE_INFINITY;
+  #ids = 0;
+
+  readonly nextId = (): string => `call_${String(++this.#ids)}`;
+
+  async step<T>(change: () => T): Promise<T> {
+    await Promise.resolve();
+    if (this.stepsLeft-- <= 0) throw new Killed();
+    const done = change();
+    await Promise.resolve();
+    if (this.stepsLeft-- <= 0) throw new Killed();
+    return done;
+  }
+
+  add(batch: Batch, lookAt: number): Promise<number | undefined> {
+    return this.step(() => {
+      if (this.#find(batch.scope, batch.batchId) !== undefined) return undefined;
+      const number = this.rows.length + 1;
+      this.rows.push({ ...batch, number, misses: 0, records: undefined, lookAt });
+      return number;
+    });
+  }
+  open = (): Promise<readonly OpenBatch[]> =>
+    this.step(() => this.rows.filter(({ lookAt }) => lookAt !== null));
+  find = (scope: string, batchId: string): Promise<OpenBatch | undefined> =>
+    this.step(() => {
+      const row = this.#find(scope, batchId);
+      return row?.lookAt === null ? undefined : row && { ...row };
+    });
+  due = (nowMs: number, except: readonly string[]): Promise<OpenBatch | undefined> =>
+    this.step(() => {
+      const row = this.#byTime(except)[0];
+      return row !== undefined && (row.lookAt ?? 0) <= nowMs ? { ...row } : undefined;
+    });
+  nextLookAt = (except: readonly string[]): Promise<number | undefined> =>
+    this.step(() => this.#byTime(except)[0]?.lookAt ?? undefined);
+  hastenAll = (nowMs: number): Promise<void> =>
+    this.step(() => {
+      for (const row of this.rows) if ((row.lookAt ?? 0) > nowMs) row.lookAt = nowMs;
+    });
+  hasten = (number: number, _key: string, nowMs: number): Promise<void> =>
+    this.#change(number, (row) => {
+      if (row.lookAt !== null) row.lookAt = nowMs;
+    });
+  putOff = (number: number, lookAt: number, misses: number): Promise<void> =>
+    this.#change(number, (row) => {
+      if (row.lookAt !== null) Object.assign(row, { lookAt, misses });
+    });
+  keepRecords = (number: number, records: readonly CallRecord[]): Promise<void> =>
+    this.#change(number, (row) => Object.assign(row, { records }));
+  counted = (number: number): Promise<void> =>
+    this.#change(number, (row) => Object.assign(row, { lookAt: null, records: undefined }));
+
+  record = async (records: readonly CallRecord[]): Promise<void> => {
+    for (const each of records) {
+      // eslint-disable-next-line no-await-in-loop -- a kill may come between two
+      await this.step(() => {
+        if (this.ledger.has(each.id)) return;
+        this.ledger.set(each.id, each);
+        this.booked.push(each.id);
+      });
+    }
+  };
+
+  #change(number: number, change: (row: Row) => unknown): Promise<void> {
+    return this.step(() => {
+      const row = this.rows.find((each) => each.number === number);
+      if (row !== undefined) change(row);
+    });
+  }
+  #find(scope: string, batchId: string): Row | undefined {
+    return this.rows.find((row) => row.scope === scope && row.batchId === batchId);
+  }
+  #byTime(except: readonly string[]): Row[] {
+    return this.rows
+      .filter((row) => row.lookAt !== null && !except.includes(row.ownerId))
+      .toSorted((a, b) => (a.lookAt ?? 0) - (b.lookAt ?? 0));
+  }
+}
+
+const clockAt = () => new FakeClock();
+
+function watchOf(outside: Outside, clock: FakeClock, aside: string[] = []): BatchWatch {
+  const log = () => undefined;
+  return new BatchWatch({
+    clock,
+    logger: { debug: log, info: log, warn: log, error: log },
+    store: outside,
+    nextId: outside.nextId,
+    look: (batch) => outside.step(() => (outside.looks++, outside.look(batch))),
+    record: outside.record,
+    setAside: ({ batchId }) => {
+      aside.push(batchId);
+      return () => aside.splice(aside.indexOf(batchId), 1);
+    },
+  });
+}
+
+function batchOf(id: string, ownerId: string, madeAt: number, more: Partial<Batch> = {}): Batch {
+  return {
+    scope: ownerId,
+    batchId: id,
+    providerId: "prv",
+    providerKeyId: "pk",
+    ownerId,
+    clientKeyId: "ck",
+    clientKeyKind: "STANDARD",
+    dialect: "OPENAI",
+    path: `/v1/batches/${id}`,
+    model: "",
+    reserved: NOTHING_RESERVED,
+    madeAt,
+    ...more,
+  };
+}
+
+const ended = (...models: readonly string[]): Look => ({
+  kind: "ENDED",
+  use: {
+    sums: models.map((model) => ({ model, tokens: { ...NO_TOKENS, input: 1 }, costMicros: 1 })),
+    read: 1,
+    untold: 0,
+    problem: "",
+  },
+});
+
+/** Lets everything that needs no timer come to rest. */
+async function rest(): Promise<void> {
+  for (let turn = 0; turn < 400; turn++) await Promise.resolve();
+}
+
+test("whatever step a process dies at, the next one counts each batch once", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.nat(60), { maxLength: 6 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (kills, batches) => {
+        const outside = new Outside();
+        const clock = clockAt();
+        const first = watchOf(outside, clock);
+        await first.start();
+        for (let n = 0; n < batches; n++) {
+          await first.made(batchOf(`b${n}`, `usr_${n % 2}`, clock.now()));
+        }
+        outside.look = ({ batchId }) => ended(`${batchId} one`, `${batchId} two`);
+        await first.stop();
+        for (const steps of kills) {
+          outside.stepsLeft = steps;
+          const dying = watchOf(outside, clock);
+          await dying.start().catch(() => undefined);
+          await rest();
+          outside.stepsLeft = Number.POSITIVE_INFINITY;
+          await dying.stop();
+        }
+        const last = watchOf(outside, clock);
+        await last.start();
+        await rest();
+        await last.stop();
+        const models = [...outside.ledger.values()].map(({ modelServed }) => modelServed);
+        const wanted = Array.from({ length: batches }, (_, n) => [`b${n} one`, `b${n} two`]).flat();
+        assert.deepEqual(models.toSorted(), wanted.toSorted());
+        assert.equal(outside.booked.length, wanted.length);
+        assert.ok(outside.rows.every(({ lookAt }) => lookAt === null));
+      },
+    ),
+  );
+});
+
+test("a batch is looked at ever more seldom until it has ended, and never again", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const watch = watchOf(outside, clock);
+  await watch.start();
+  await watch.made(batchOf("b1", "usr", clock.now()));
+  const passed = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 30_000) {
+      clock.advance(30_000);
+      await rest();
+    }
+  };
+  await passed(DAY_MS);
+  assert.ok(outside.looks > 48 && outside.looks < 90, `${outside.looks} looks`);
+  outside.look = () => ended("m");
+  await passed(LOOK_PAUSE_MAX_MS + 60_000);
+  assert.equal(outside.ledger.size, 1);
+  const { looks } = outside;
+  await passed(DAY_MS);
+  await watch.ended("usr", "b1", { id: "pk", providerId: "prv" });
+  await watch.beforeRemoval("usr", "b1");
+  await watch.made(batchOf("b1", "usr", clock.now()));
+  await passed(DAY_MS);
+  assert.equal(outside.looks, looks);
+  await watch.stop();
+});
+
+test("a batch of the same name at another provider hastens nothing and moves no batch", async () => {
+  const outside = new Outside();
+  const clock = new FakeClock();
+  const watch = watchOf(outside, clock);
+  await watch.start();
+  await watch.made(batchOf("b1", "usr", clock.now()));
+  await watch.ended("usr", "b1", { id: "pk_other", providerId: "prv_other" });
+  await rest();
+  assert.equal(outside.looks, 0);
+  assert.equal(outside.rows[0]?.providerKeyId, "pk");
+  await watch.ended("usr", "b1", { id: "pk_new", providerId: "prv" });
+  await rest();
+  assert.equal(outside.looks, 1);
+  await watch.stop();
+});
+
+for (const [what, look, code] of [
+  ["is gone", { kind: "MISSED", problem: "the batch: HTTP 404", use: undefined }, "batch_lost"],
+  ["never ends", { kind: "RUNNING" }, "batch_lost"],
+  ["cannot be looked at", { kind: "FAILED", problem: "HTTP 500" }, "batch_lost"],
+  [
+    "has results that break off",
+    {
+      kind: "MISSED",
+      problem: "cut",
+      use: { ...(ended("m") as { use: object }).use, problem: "cut" },
+    },
+    "batch_incomplete",
+  ],
+] as readonly (readonly [string, Look, string])[]) {
+  test(`a batch that ${what} counts in the end, and gives back what was set aside`, async () => {
+    const outside = new Outside();
+    const clock = clockAt();
+    const aside: string[] = [];
+    const watch = watchOf(outside, clock, aside);
+    await watch.start();
+    outside.look = () => look;
+    const reserved = { inputTokens: 7, maxOutputTokens: 9, costMicros: 5, isLater: true } as const;
+    await watch.made(batchOf("b1", "usr", clock.now(), { reserved }));
+    assert.deepEqual(aside, ["b1"]);
+    for (let n = 0; n < 12 * 48 && outside.ledger.size === 0; n++) {
+      clock.advance(LOOK_PAUSE_MAX_MS);
+      await rest();
+    }
+    const [record] = outside.ledger.values();
+    assert.equal(record?.errorCode, code);
+    if (code === "batch_lost") {
+      assert.equal(record.tokens.output, 9);
+      assert.equal(record.costMicros, 5);
+      assert.equal(record.usageSource, "ESTIMATED");
+    }
+    assert.deepEqual(aside, []);
+    await watch.stop();
+  });
+}
+
+test("a user with many batches at a provider that hangs holds up nobody else", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const watch = watchOf(outside, clock);
+  await watch.start();
+  for (let n = 0; n < 50; n++) await watch.made(batchOf(`slow${n}`, "usr_slow", clock.now()));
+  await watch.made(batchOf("quick", "usr_quick", clock.now()));
+  let release: () => void = () => undefined;
+  const hanging = new Promise<void>((resolve) => (release = resolve));
+  outside.step = async (change) => {
+    const done = change();
+    if ((done as Partial<Look> | undefined)?.kind === "RUNNING") await hanging;
+    return done;
+  };
+  outside.look = ({ batchId }) => (batchId === "quick" ? ended("m") : { kind: "RUNNING" });
+  clock.advance(LOOK_PAUSE_MIN_MS);
+  await rest();
+  assert.equal(outside.ledger.size, 1);
+  release();
+  await watch.stop();
+});

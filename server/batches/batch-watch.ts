@@ -1,0 +1,294 @@
+import type { Batch, OpenBatch } from "../core/batch.js";
+import type { CallRecord } from "../core/call.js";
+import type { Clock, Timer } from "../core/clock.js";
+import { toFault } from "../core/fault.js";
+import type { Logger } from "../core/logger.js";
+import type { ProviderKey } from "../core/provider-key.js";
+import type { Look } from "./batch-look.js";
+import { type Making, recordOfLost, recordsOf } from "./batch-records.js";
+import {
+  BATCH_AGE_MAX_MS,
+  LOOKS_MAX,
+  LOOK_PAUSE_MAX_MS,
+  LOOK_PAUSE_MIN_MS,
+  MISSES_MAX,
+} from "./limits.js";
+
+/** Where batches are kept until they are counted. */
+export interface BatchStore {
+  /** The number of its row; undefined where it was known already. */
+  add(batch: Batch, lookAt: number): Promise<number | undefined>;
+  open(): Promise<readonly OpenBatch[]>;
+  find(scope: string, batchId: string): Promise<OpenBatch | undefined>;
+  due(nowMs: number, exceptOwners: readonly string[]): Promise<OpenBatch | undefined>;
+  nextLookAt(exceptOwners: readonly string[]): Promise<number | undefined>;
+  hastenAll(nowMs: number): Promise<void>;
+  hasten(number: number, providerKeyId: string, nowMs: number): Promise<void>;
+  putOff(number: number, lookAt: number, misses: number): Promise<void>;
+  keepRecords(number: number, records: readonly CallRecord[]): Promise<void>;
+  counted(number: number): Promise<void>;
+}
+
+export interface BatchWatchOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly store: BatchStore;
+  readonly nextId: () => string;
+  /** Asks the provider. */
+  readonly look: (batch: OpenBatch, signal: AbortSignal) => Promise<Look>;
+  /** Puts on record what is not there yet; resolves when the ledger has all of it. */
+  readonly record: (records: readonly CallRecord[]) => Promise<void>;
+  /** Sets aside what a batch may use; what comes back gives it back. */
+  readonly setAside: (batch: Batch) => () => void;
+}
+
+/** When the store does not answer, it is asked again after so long. */
+const STORE_PAUSE_MS = 5000;
+/** The pause between two looks is this part of the batch's age. */
+const PAUSE_PER_AGE = 1 / 8;
+/** Batches kept in memory for a store that does not take them; of more, the oldest are lost. */
+const UNSTORED_MAX = 1000;
+/** Timers are set for no longer; the wall clock may be set meanwhile. */
+const SLEEP_MAX_MS = 10 * 60_000;
+
+/**
+ * Looks after batches from the moment they are made until what they used is on record, each once. All that it knows is in
+ * the store, so it goes on after a restart where the last process was.
+ */
+export class BatchWatch {
+  readonly #options: BatchWatchOptions;
+  readonly #stopping = new AbortController();
+  readonly #stopped: Promise<void>;
+  /** Looks under way, by the number of the batch. */
+  readonly #looks = new Map<number, { readonly ownerId: string; readonly done: Promise<void> }>();
+  readonly #unstored: Batch[] = [];
+  /** What is set aside, by the number of the batch. */
+  readonly #aside = new Map<number, () => void>();
+  #timer: Timer | undefined;
+  #filling: Promise<void> | undefined;
+  /** Something has changed since what is due was asked for. */
+  #isStale = false;
+
+  constructor(options: BatchWatchOptions) {
+    this.#options = options;
+    this.#stopped = new Promise((resolve) => {
+      this.#stopping.signal.addEventListener("abort", () => {
+        resolve();
+      });
+    });
+  }
+
+  /** Nobody knows how long the server was away, so all batches are due. */
+  async start(): Promise<void> {
+    const { store, clock } = this.#options;
+    await store.hastenAll(clock.now());
+    for (const batch of await store.open()) this.#setAside(batch.number, batch);
+    this.#wake();
+  }
+
+  /** Looks that are under way end without an outcome; the next start makes up for them. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#timer?.cancel();
+    await this.#filling;
+    await Promise.all([...this.#looks.values()].map(({ done }) => done));
+  }
+
+  /** A batch was made; resolves when it will not be forgotten any more, as far as can be. */
+  async made(batch: Batch): Promise<void> {
+    const { store, clock, logger } = this.#options;
+    try {
+      const number = await store.add(batch, clock.now() + LOOK_PAUSE_MIN_MS);
+      this.#setAside(number, batch);
+    } catch (thrown) {
+      logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known in memory alone");
+      this.#unstored.push(batch);
+      if (this.#unstored.length > UNSTORED_MAX) this.#unstored.shift();
+    }
+    this.#wake();
+  }
+
+  /** Somebody was shown, with a provider key, that a batch has ended. Another provider's batch of that name is another. */
+  async ended(
+    scope: string,
+    batchId: string,
+    { id, providerId }: Pick<ProviderKey, "id" | "providerId">,
+  ): Promise<void> {
+    const { store, clock } = this.#options;
+    const batch = await store.find(scope, batchId);
+    if (batch?.providerId !== providerId) return;
+    await store.hasten(batch.number, id, clock.now());
+    this.#wake();
+  }
+
+  /** Looks at a batch that is about to be removed, if that is still to be counted. */
+  async beforeRemoval(scope: string, batchId: string): Promise<void> {
+    const batch = await this.#options.store.find(scope, batchId);
+    if (batch !== undefined) await this.#lookAt(batch);
+  }
+
+  #setAside(number: number | undefined, batch: Batch): void {
+    const { inputTokens, maxOutputTokens } = batch.reserved;
+    if (number === undefined || inputTokens + maxOutputTokens === 0) return;
+    this.#aside.set(number, this.#options.setAside(batch));
+  }
+
+  #wake(): void {
+    this.#isStale = true;
+    if (this.#stopping.signal.aborted) return;
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = undefined;
+      if (this.#isStale) this.#wake();
+    });
+  }
+
+  /** Begins as many looks as may be, and sets the timer for the next. */
+  async #fill(): Promise<void> {
+    const { store, clock, logger } = this.#options;
+    this.#isStale = false;
+    this.#timer?.cancel();
+    try {
+      if (this.#unstored.length > 0) await this.#addUnstored();
+      let batch: OpenBatch | undefined;
+      do {
+        batch = undefined;
+        if (this.#looks.size < LOOKS_MAX && !this.#stopping.signal.aborted) {
+          // eslint-disable-next-line no-await-in-loop -- each depends on whom the one before is of
+          batch = await store.due(clock.now(), this.#busyOwners());
+          if (batch !== undefined) void this.#lookAt(batch);
+        }
+      } while (batch !== undefined);
+      if (this.#looks.size < LOOKS_MAX) {
+        this.#sleepUntil(await store.nextLookAt(this.#busyOwners()));
+      }
+    } catch (thrown) {
+      logger.warn({ err: thrown }, "batches that are to be counted could not be read");
+      this.#sleepUntil(clock.now() + STORE_PAUSE_MS);
+    }
+  }
+
+  #busyOwners(): readonly string[] {
+    return [...this.#looks.values()].map(({ ownerId }) => ownerId);
+  }
+
+  #sleepUntil(lookAt: number | undefined): void {
+    if (lookAt === undefined || this.#stopping.signal.aborted) return;
+    const { clock } = this.#options;
+    const sleepMs = Math.min(Math.max(0, lookAt - clock.now()), SLEEP_MAX_MS);
+    this.#timer = clock.setTimer(() => {
+      this.#wake();
+    }, sleepMs);
+  }
+
+  /** One look at a time for each batch; never rejects. */
+  #lookAt(batch: OpenBatch): Promise<void> {
+    const { number, ownerId } = batch;
+    const known = this.#looks.get(number);
+    if (known !== undefined) return known.done;
+    const done = this.#look(batch).finally(() => {
+      this.#looks.delete(number);
+      this.#wake();
+    });
+    this.#looks.set(number, { ownerId, done });
+    return done;
+  }
+
+  async #look(batch: OpenBatch): Promise<void> {
+    const { logger } = this.#options;
+    const { batchId, providerKeyId } = batch;
+    try {
+      const records = batch.records ?? (await this.#recordsOf(batch));
+      if (records !== undefined) await this.#count(batch, records);
+    } catch (thrown) {
+      if (this.#stopping.signal.aborted) return;
+      logger.warn({ batchId, providerKeyId, err: thrown }, "a batch could not be counted yet");
+      await this.#putOff(batch, batch.misses).catch(() => this.#pause());
+    }
+  }
+
+  async #count(batch: OpenBatch, records: readonly CallRecord[]): Promise<void> {
+    const { store, record, logger } = this.#options;
+    // A database that is away must not keep the server from stopping.
+    await Promise.race([record(records), this.#stopped]);
+    if (this.#stopping.signal.aborted) return;
+    await store.counted(batch.number);
+    this.#aside.get(batch.number)?.();
+    this.#aside.delete(batch.number);
+    const calls = records.map(({ id }) => id);
+    logger.info({ batchId: batch.batchId, calls }, "what a batch used is on record");
+  }
+
+  /** What is to be put on record, kept in the store; undefined where that is not known yet. */
+  async #recordsOf(batch: OpenBatch): Promise<readonly CallRecord[] | undefined> {
+    const { store, clock, nextId } = this.#options;
+    const look = await this.#outcome(batch);
+    if (this.#stopping.signal.aborted) return undefined;
+    const misses = missesOf(batch, look);
+    const nowMs = clock.now();
+    const isLast = misses >= MISSES_MAX || nowMs >= batch.madeAt + BATCH_AGE_MAX_MS;
+    if (look.kind !== "ENDED" && !isLast) {
+      await this.#putOff(batch, misses);
+      return undefined;
+    }
+    const records = recordsAfter(batch, look, { nextId, nowMs });
+    if (records.length > 0) await store.keepRecords(batch.number, records);
+    return records;
+  }
+
+  async #outcome(batch: OpenBatch): Promise<Look> {
+    const { look, logger } = this.#options;
+    let found: Look;
+    try {
+      found = await look(batch, this.#stopping.signal);
+    } catch (thrown) {
+      found = { kind: "FAILED", problem: toFault(thrown).publicMessage };
+    }
+    if ("problem" in found && !this.#stopping.signal.aborted) {
+      const { batchId, providerKeyId } = batch;
+      const { problem } = found;
+      logger.warn({ batchId, providerKeyId, problem }, "a look at a batch came to nothing");
+    }
+    return found;
+  }
+
+  async #putOff(batch: OpenBatch, misses: number): Promise<void> {
+    const { store, clock } = this.#options;
+    const nowMs = clock.now();
+    const pauseMs = (nowMs - batch.madeAt) * PAUSE_PER_AGE;
+    const bounded = Math.round(Math.min(Math.max(pauseMs, LOOK_PAUSE_MIN_MS), LOOK_PAUSE_MAX_MS));
+    await store.putOff(batch.number, nowMs + bounded, misses);
+  }
+
+  /** Where the store takes nothing, it would be asked for the same batch at once. */
+  async #pause(): Promise<void> {
+    let timer: Timer | undefined;
+    const pause = new Promise<void>((resolve) => {
+      timer = this.#options.clock.setTimer(resolve, STORE_PAUSE_MS);
+    });
+    await Promise.race([pause, this.#stopped]);
+    timer?.cancel();
+  }
+
+  /** What the store did not take when it was made. */
+  async #addUnstored(): Promise<void> {
+    for (;;) {
+      const [batch] = this.#unstored;
+      if (batch === undefined) return;
+      // eslint-disable-next-line no-await-in-loop -- the first failure is that of all
+      this.#setAside(await this.#options.store.add(batch, batch.madeAt), batch);
+      this.#unstored.splice(this.#unstored.indexOf(batch), 1);
+    }
+  }
+}
+
+/** Looks in a row that found something gone; one that learnt nothing is none of them, and ends no row. */
+function missesOf({ misses }: OpenBatch, { kind }: Look): number {
+  if (kind === "FAILED") return misses;
+  return kind === "MISSED" ? misses + 1 : 0;
+}
+
+function recordsAfter(batch: OpenBatch, look: Look, making: Making): readonly CallRecord[] {
+  if ("use" in look && look.use !== undefined) return recordsOf(batch, look.use, making);
+  const problem = "problem" in look ? look.problem : "it has not ended";
+  return [recordOfLost(batch, problem, making)];
+}

@@ -1,0 +1,24 @@
+import { DAY_MS, MINUTE_MS } from "../core/durations.js";
+
+// The figures of what the server does to learn what batches use.
+
+/** Between two looks at a batch, at least; it is an eighth of the batch's age. */
+export const LOOK_PAUSE_MIN_MS = MINUTE_MS;
+/** Between two looks at a batch, at most. */
+export const LOOK_PAUSE_MAX_MS = 30 * MINUTE_MS;
+/** Looks at batches under way at a time, one for each user. */
+export const LOOKS_MAX = 4;
+/** For the head of each reply to a look. */
+export const LOOK_HEAD_TIMEOUT_MS = 30_000;
+/** For one look, the batch's results included. */
+export const LOOK_TIMEOUT_MS = 30 * MINUTE_MS;
+/** What is longer of one result, or of a batch without its results, is not read. */
+export const RESULT_BYTES_MAX = 16 * 1024 * 1024;
+/** Looks in a row that find a batch or its results gone or broken, after which what is known counts. */
+export const MISSES_MAX = 5;
+/** A batch that has not ended, or could not be looked at, this long after it was made counts as what was set aside for it. */
+export const BATCH_AGE_MAX_MS = 10 * DAY_MS;
+/** Models that are told apart in one batch; those beyond count together and are unpriced. */
+export const BATCH_MODELS_MAX = 32;
+/** How long the request to delete a batch waits for what that used to be known. */
+export const REMOVAL_WAIT_MAX_MS = 30_000;

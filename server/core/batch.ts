@@ -1,0 +1,57 @@
+import type { CallRecord, Estimate } from "./call.js";
+import type { ClientKeyKind } from "./client-key.js";
+import type { Dialect, Price } from "./provider.js";
+
+/** Requests that a provider works off in its own time. What they use is known when all of them have ended. */
+export interface Batch {
+  /** Whose provider keys made it; see `drawsOn`. */
+  readonly scope: string;
+  /** The provider's full name of it. */
+  readonly batchId: string;
+  readonly providerId: string;
+  /** The key in whose account it is. */
+  readonly providerKeyId: string;
+  readonly ownerId: string;
+  readonly clientKeyId: string;
+  readonly clientKeyKind: ClientKeyKind;
+  readonly dialect: Dialect;
+  /** Where callers ask for it, such as `/v1/batches/batch_1`. */
+  readonly path: string;
+  /** The model of all its requests, as its provider calls it; empty where each names its own. */
+  readonly model: string;
+  /** What it may use at most, as far as the request that made it tells. */
+  readonly reserved: Estimate;
+  /** Milliseconds since the epoch. */
+  readonly madeAt: number;
+}
+
+/** A batch that is not counted yet. */
+export interface OpenBatch extends Batch {
+  /** Of its row. */
+  readonly number: number;
+  /** Looks in a row that found nothing to count where there should be something. */
+  readonly misses: number;
+  /** What it used, on its way to the ledger; undefined as long as that is not known. */
+  readonly records: readonly CallRecord[] | undefined;
+}
+
+/** The percentage of a model's price that batches cost unless the price says otherwise. */
+const BATCH_PERCENT = 50;
+
+/** Of a price, what is no rate, or costs as much in batches as elsewhere. */
+const SAME: ReadonlySet<string> = new Set<keyof Price>([
+  "effectiveFrom",
+  "longContextFrom",
+  "webSearches",
+  "batchPercent",
+]);
+
+/** What requests in a batch cost. Searches in the web cost as much as elsewhere. */
+export function batchPrice(price: Price): Price {
+  const share = (price.batchPercent ?? BATCH_PERCENT) / 100;
+  const rates = Object.entries(price).flatMap(([name, rate]: [string, unknown]) =>
+    typeof rate !== "number" || SAME.has(name) ? [] : [[name, Math.round(rate * share)] as const],
+  );
+  const images = price.images?.map((row) => ({ ...row, micros: Math.round(row.micros * share) }));
+  return { ...price, ...Object.fromEntries(rates), ...(images === undefined ? {} : { images }) };
+}

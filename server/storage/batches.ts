@@ -1,0 +1,145 @@
+import type { Batch, OpenBatch } from "../core/batch.js";
+import type { CallRecord } from "../core/call.js";
+import type { Db } from "./db.js";
+import { SQLITE } from "./sql-dialect.js";
+import type { Writer } from "./writer.js";
+
+/** What is in the column of facts; the rest has columns of its own. */
+type Facts = Omit<Batch, "scope" | "batchId" | "ownerId" | "providerKeyId" | "madeAt">;
+
+interface Row {
+  readonly number: number;
+  readonly scope: string;
+  readonly batchId: string;
+  readonly ownerId: string;
+  readonly providerKeyId: string;
+  readonly madeAt: number;
+  readonly misses: number;
+  readonly facts: string;
+  readonly records: string | null;
+}
+
+const SELECT = `SELECT number, scope, batch_id AS "batchId", owner_id AS "ownerId",
+  provider_key_id AS "providerKeyId", made_at AS "madeAt", misses, facts, records FROM batches`;
+
+/** Batches and when to look at them next; those that are counted have no such time. */
+export class BatchStore {
+  readonly #writer: Writer;
+  readonly #reader: Db;
+
+  constructor(options: { writer: Writer; reader: Db }) {
+    this.#writer = options.writer;
+    this.#reader = options.reader;
+  }
+
+  /** Notes a batch that was made; answers the number of its row. One that is known already stays as it is: undefined. */
+  add(batch: Batch, lookAt: number): Promise<number | undefined> {
+    const { scope, batchId, ownerId, providerKeyId, madeAt, ...facts } = batch;
+    return this.#writer.run(async (db) => {
+      const [row] = await db.rows<{ number: number }>(
+        `INSERT INTO batches (scope, batch_id, owner_id, provider_key_id, made_at, look_at, facts)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, batch_id) DO NOTHING RETURNING number`,
+        [scope, batchId, ownerId, providerKeyId, madeAt, lookAt, JSON.stringify(facts)],
+      );
+      return row?.number;
+    });
+  }
+
+  /** All that are not counted, the oldest first. */
+  async open(): Promise<readonly OpenBatch[]> {
+    const rows = await this.#reader.rows<Row>(
+      `${SELECT} WHERE look_at IS NOT NULL ORDER BY number`,
+    );
+    return rows.map(batchOf);
+  }
+
+  /** One of them; undefined where it is counted, or was never noted. */
+  async find(scope: string, batchId: string): Promise<OpenBatch | undefined> {
+    const [row] = await this.#reader.rows<Row>(
+      `${SELECT} WHERE scope = ? AND batch_id = ? AND look_at IS NOT NULL`,
+      [scope, batchId],
+    );
+    return row === undefined ? undefined : batchOf(row);
+  }
+
+  /** The one that is due the longest, of users other than these. */
+  async due(nowMs: number, exceptOwners: readonly string[]): Promise<OpenBatch | undefined> {
+    const [row] = await this.#reader.rows<Row>(
+      `${SELECT} WHERE look_at <= ? AND owner_id NOT IN (${SQLITE.eachText})
+       ORDER BY look_at LIMIT 1`,
+      [nowMs, JSON.stringify(exceptOwners)],
+    );
+    return row === undefined ? undefined : batchOf(row);
+  }
+
+  /** When the next one is due of users other than these; undefined if there is none. */
+  async nextLookAt(exceptOwners: readonly string[]): Promise<number | undefined> {
+    const [row] = await this.#reader.rows<{ lookAt: number }>(
+      `SELECT look_at AS "lookAt" FROM batches
+       WHERE look_at IS NOT NULL AND owner_id NOT IN (${SQLITE.eachText}) ORDER BY look_at LIMIT 1`,
+      [JSON.stringify(exceptOwners)],
+    );
+    return row?.lookAt;
+  }
+
+  /** Makes all of them due. */
+  async hastenAll(nowMs: number): Promise<void> {
+    await this.#run("UPDATE batches SET look_at = ? WHERE look_at > ?", [nowMs, nowMs]);
+  }
+
+  /** Makes one due, to be asked for with this key. */
+  async hasten(number: number, providerKeyId: string, nowMs: number): Promise<void> {
+    await this.#run(
+      "UPDATE batches SET look_at = ?, provider_key_id = ? WHERE number = ? AND look_at IS NOT NULL",
+      [nowMs, providerKeyId, number],
+    );
+  }
+
+  /** Nothing is to be counted yet. */
+  async putOff(number: number, lookAt: number, misses: number): Promise<void> {
+    await this.#run(
+      "UPDATE batches SET look_at = ?, misses = ? WHERE number = ? AND look_at IS NOT NULL",
+      [lookAt, misses, number],
+    );
+  }
+
+  /** What it used is known, and goes to the ledger next. */
+  async keepRecords(number: number, records: readonly CallRecord[]): Promise<void> {
+    const json = JSON.stringify(records);
+    await this.#run("UPDATE batches SET records = ? WHERE number = ?", [json, number]);
+  }
+
+  /** The ledger has what it used. */
+  async counted(number: number): Promise<void> {
+    await this.#run("UPDATE batches SET look_at = NULL, records = NULL WHERE number = ?", [number]);
+  }
+
+  /** Forgets some that are counted and were made before a time; answers how many. */
+  prune(beforeMs: number, most: number): Promise<number> {
+    return this.#writer.runInBackground(async (db) => {
+      await db.rows(
+        `DELETE FROM batches WHERE number IN
+           (SELECT number FROM batches WHERE look_at IS NULL AND made_at < ? LIMIT ?)`,
+        [beforeMs, most],
+      );
+      return changedRows(db);
+    });
+  }
+
+  async #run(sql: string, bindings: readonly (string | number)[]): Promise<void> {
+    await this.#writer.run((db) => db.rows(sql, bindings));
+  }
+}
+
+async function changedRows(db: Db): Promise<number> {
+  const [row] = await db.rows<{ rows: number }>(SQLITE.changedRows);
+  return row?.rows ?? 0;
+}
+
+function batchOf({ facts, records, ...row }: Row): OpenBatch {
+  return {
+    ...(JSON.parse(facts) as Facts),
+    ...row,
+    records: records === null ? undefined : (JSON.parse(records) as CallRecord[]),
+  };
+}
