@@ -62,8 +62,10 @@ const SECRETS: ReadonlySet<string> = new Set(["key", "api-key", "secret", "token
 
 /** Adds a remedy to what the library says of an option or a command that is not there. */
 export function withRemedy(message: string, command: Command): string {
-  if (/^error: unknown command '[^']*'$/.test(message.trim()) && command.parent !== null) {
-    return `${message.trimEnd()}\n(There are ${verbsOf(command)}.)\n`;
+  if (/^error: unknown command /.test(message)) {
+    const where =
+      command.parent === null ? "--help lists what there is" : `There are ${verbsOf(command)}.`;
+    return `${message.trimEnd()}\n(${where})\n`;
   }
   const typed = /^error: unknown option '--?([^'=]+)/.exec(message)?.[1];
   if (typed === undefined || message.includes("Did you mean")) return message;

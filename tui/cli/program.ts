@@ -43,7 +43,6 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     .option("--refresh <hz>", "dashboard: 0.5, 1, 2 or 4 updates a second")
     .option("--mouse", "dashboard: use the mouse")
     .enablePositionalOptions()
-    .showHelpAfterError("(--help lists what there is)")
     .exitOverride()
     .allowExcessArguments()
     .action(async (flags: GlobalFlags & Record<string, unknown>, self: Program) => {
