@@ -14,6 +14,7 @@ import { Tally } from "../observe/tally.js";
 import type { CallTraces } from "../observe/traces/call-traces.js";
 import { purgeSecretsOnChange } from "../keys/secret-purge.js";
 import { Pool } from "../pool/pool.js";
+import { socketsFor } from "../upstream/limits.js";
 import { Upstream } from "../upstream/upstream.js";
 import { AdmissionQueue } from "../limits/admission-queue.js";
 import type { UrlPolicy } from "../upstream/url-policy.js";
@@ -68,7 +69,7 @@ export async function startServing(
   const traces = await startTraces(foundation);
   const accounting = await startAccounting(foundation, useCases, { pool, traces });
   await startQuotas(pool, { ledger, accounting, clock, logger });
-  const upstream = new Upstream({ clock, policy });
+  const upstream = new Upstream({ clock, policy, limits: socketsFor(config.callsMax) });
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
   sources = { pool, upstream, secrets };

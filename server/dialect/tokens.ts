@@ -16,9 +16,16 @@ export function openaiTokens(usage: Record<string, unknown>): TokenUsage | undef
   const cacheWrite = count(inputDetails["cache_write_tokens"]) ?? 0;
   const told = count(outputDetails["reasoning_tokens"]);
   const isPromptAlone = output === undefined && told === undefined;
-  const made = { input: input ?? 0, output: output ?? 0, cacheRead, cacheWrite };
-  const apart = isPromptAlone ? 0 : reasoningApart(usage, made, told);
-  const tokens = { ...made, output: made.output + apart, reasoning: told ?? apart };
+  const surplus = (count(usage["total_tokens"]) ?? 0) - (input ?? 0) - (output ?? 0);
+  const apart = isPromptAlone ? 0 : reasoningIn(surplus, told, cacheRead, cacheWrite);
+  // Written out, for a copy of another object would be slow wherever tokens are counted.
+  const tokens = {
+    input: input ?? 0,
+    output: (output ?? 0) + apart,
+    cacheRead,
+    cacheWrite,
+    reasoning: told ?? apart,
+  };
   return withParts(tokens, {
     audioInput: count(inputDetails["audio_tokens"]),
     audioOutput: count(outputDetails["audio_tokens"]),
@@ -51,15 +58,15 @@ function cachedIn(usage: Record<string, unknown>, details: Record<string, unknow
  * Some providers leave reasoning out of the completion; then only the total holds it. Google, in OpenAI's form, does not
  * tell it by itself either. What the total has too much may be the cache where a provider leaves that out of the prompt.
  */
-function reasoningApart(
-  usage: Record<string, unknown>,
-  made: Omit<TokenUsage, "reasoning" | "parts">,
+function reasoningIn(
+  surplus: number,
   told: number | undefined,
+  cacheRead: number,
+  cacheWrite: number,
 ): number {
-  const surplus = (count(usage["total_tokens"]) ?? 0) - made.input - made.output;
   if (told !== undefined) return surplus === told ? told : 0;
-  const { cacheRead, cacheWrite } = made;
-  const isCache = [cacheRead, cacheWrite, cacheRead + cacheWrite].includes(surplus);
+  const isCache =
+    surplus === cacheRead || surplus === cacheWrite || surplus === cacheRead + cacheWrite;
   return surplus > 0 && !isCache ? surplus : 0;
 }
 

@@ -46,8 +46,7 @@ export function estimateOf(
     const media = mediaTokens({ media: endpoint.makes, ...request }, inputTokens);
     return { ...estimateOfMedia(sink, plan, media), remedy: REMEDIES[endpoint.makes] };
   }
-  if (isFree(endpoint)) return FREE;
-  if (endpoint.tokens === "NONE") return NOTHING_RESERVED;
+  if (endpoint.tokens === "NONE") return isFree(endpoint) ? FREE : NOTHING_RESERVED;
   const input = inputTokens(plan.body.length);
   let maxOutputTokens = 0;
   let costMicros = 0;

@@ -11,6 +11,8 @@ const MODELS_MAX = 4_096;
  */
 export class ServedModels {
   readonly #served = new FairMap<true>(MODELS_MAX);
+  /** The next call is mostly for the same. */
+  #last: RouteTarget | undefined;
 
   isKnown(target: RouteTarget): boolean {
     return target.listed === true || this.#served.has(nameOf(target));
@@ -18,6 +20,8 @@ export class ServedModels {
 
   /** A key has served it. */
   note(holder: Holder, target: RouteTarget): void {
+    if (target === this.#last) return;
+    this.#last = target;
     if (target.upstreamModel === "" || this.isKnown(target)) return;
     this.#served.set(holder, nameOf(target), true);
   }

@@ -7,7 +7,6 @@ import type { HeaderLines } from "../http/header-lines.js";
 import { writeMessage } from "../http/write-message.js";
 import { ReplyParser, type ReplySink } from "./reply-parser.js";
 import { headOf } from "./request-text.js";
-import type { Holder } from "../core/client-key.js";
 import type { Rostered } from "../core/roster.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -33,8 +32,6 @@ export interface ConnectionPool {
 /** One connection to an origin: at most one call at a time. */
 export class Connection implements Rostered, SocketUser, ReplySink {
   place = -1;
-  /** Whose call it has, or is opened for; undefined while it lies idle. Written by the pool alone. */
-  holder: Holder | undefined;
   readonly #pool: ConnectionPool;
   readonly #parser: ReplyParser;
   #socket: Socket | undefined;

@@ -25,8 +25,11 @@ export interface UpstreamLimits {
   readonly replyBodyBytesMax: number;
 }
 
+/** Sockets to one origin at least, where fewer calls may be under way. */
+const SOCKETS_PER_ORIGIN = 8192;
+
 export const UPSTREAM_LIMITS: UpstreamLimits = {
-  socketsPerOriginMax: 8192,
+  socketsPerOriginMax: SOCKETS_PER_ORIGIN,
   waitingPerOriginMax: 4096,
   originsMax: 512,
   connectTimeoutMs: 5_000,
@@ -38,3 +41,11 @@ export const UPSTREAM_LIMITS: UpstreamLimits = {
   replyHeaderBytesMax: 16 * 1024,
   replyBodyBytesMax: 512 * 1024 * 1024,
 };
+
+/**
+ * A socket for each call that may be under way: of those some are left to others, however many calls of one user last,
+ * and so there are sockets left of any origin.
+ */
+export function socketsFor(callsMax: number): Pick<UpstreamLimits, "socketsPerOriginMax"> {
+  return { socketsPerOriginMax: Math.max(SOCKETS_PER_ORIGIN, callsMax) };
+}

@@ -1,5 +1,4 @@
 import { type Holder, NOBODY } from "../core/client-key.js";
-import { FairRoom } from "../core/fair-room.js";
 import { FairTurns } from "../core/fair-turns.js";
 import { Connection, type ConnectionPool } from "./connection.js";
 import type { Connect } from "./connect.js";
@@ -18,13 +17,10 @@ export interface OriginPoolOptions {
   readonly tick: () => number;
 }
 
-/** So many times what is left free somebody's calls may be, as at the admission: one user has 14 of 15 connections. */
-const TIMES_FREE = 7;
-
 /**
  * The connections to one origin. The newest idle one is taken first, so that those that only a peak needed can close.
- * Some are left to others however long the calls of one user last. Whoever waits takes turns, and where no more calls
- * may wait, the user with the most waiting calls gives one up for a user with fewer.
+ * Where all are in use, users take turns, and where no more calls may wait, the user with the most waiting calls gives
+ * one up for a user with fewer.
  */
 export class OriginPool implements ConnectionPool {
   readonly host: string;
@@ -33,9 +29,7 @@ export class OriginPool implements ConnectionPool {
   readonly holder: Holder;
   readonly #tick: () => number;
   readonly #idle = new Roster<Connection>();
-  /** Whoever waits is one for whom there is no room. */
   readonly #waiting = new FairTurns<Flight>();
-  readonly #room: FairRoom;
   /** Higher than that of pools which were used before. */
   usedAt = 0;
   #open = 0;
@@ -47,7 +41,6 @@ export class OriginPool implements ConnectionPool {
     this.limits = options.limits;
     this.holder = options.holder ?? NOBODY;
     this.#tick = options.tick;
-    this.#room = new FairRoom(options.limits.socketsPerOriginMax, TIMES_FREE);
   }
 
   /** Connections that have a call, or will. As long as calls wait there are such. */
@@ -63,9 +56,15 @@ export class OriginPool implements ConnectionPool {
   /** Sends now, or when a connection is free. */
   send(flight: Flight): void {
     flight.pool = this;
-    const holder = holderOf(flight);
-    if (this.#room.mayTake(holder, 1)) this.#begin(flight, holder);
-    else this.#wait(flight, holder);
+    const connection = this.#takeIdle();
+    if (connection !== undefined) {
+      connection.send(flight);
+    } else if (this.#open < this.limits.socketsPerOriginMax) {
+      this.#open++;
+      this.#openFor(flight);
+    } else {
+      this.#wait(flight);
+    }
   }
 
   /** Drops a call that still waits. */
@@ -89,56 +88,27 @@ export class OriginPool implements ConnectionPool {
   }
 
   onFree(connection: Connection): void {
-    this.#leave(connection);
-    this.#idle.add(connection);
-    connection.rest(this.#tick());
-    this.#goOn();
-    if (this.#closed) this.close();
+    const flight = this.#waiting.next();
+    if (flight !== undefined) {
+      connection.send(flight);
+    } else if (this.#closed) {
+      connection.destroy();
+    } else {
+      this.#idle.add(connection);
+      connection.rest(this.#tick());
+    }
   }
 
   onGone(connection: Connection, retry: Flight | undefined): void {
     this.#idle.delete(connection);
     retry?.onRetry();
-    if (retry !== undefined && connection.holder !== undefined) {
-      this.#openFor(retry, connection.holder);
-      return;
-    }
-    this.#open--;
-    this.#leave(connection);
-    this.#goOn();
+    const flight = retry ?? this.#waiting.next();
+    if (flight === undefined) this.#open--;
+    else this.#openFor(flight);
   }
 
-  /** Nothing, for one that lay idle. */
-  #leave(connection: Connection): void {
-    if (connection.holder !== undefined) this.#room.give(connection.holder, 1);
-    connection.holder = undefined;
-  }
-
-  /** Those next in turn begin for whom there is room now. */
-  #goOn(): void {
-    while (this.#waiting.size > 0) {
-      const flight = this.#waiting.next(this.#hasRoom);
-      if (flight === undefined) return;
-      const holder = holderOf(flight);
-      this.#room.mayTake(holder, 1);
-      this.#begin(flight, holder);
-    }
-  }
-
-  readonly #hasRoom = (holder: Holder): boolean => this.#room.hasRoom(holder, 1);
-
-  #begin(flight: Flight, holder: Holder): void {
-    const connection = this.#takeIdle();
-    if (connection === undefined) {
-      this.#open++;
-      this.#openFor(flight, holder);
-    } else {
-      connection.holder = holder;
-      connection.send(flight);
-    }
-  }
-
-  #wait(flight: Flight, holder: Holder): void {
+  #wait(flight: Flight): void {
+    const holder = flight.request.holder ?? NOBODY;
     if (this.#waiting.size < this.limits.waitingPerOriginMax) {
       flight.turn = this.#waiting.add(holder, flight);
       return;
@@ -148,10 +118,8 @@ export class OriginPool implements ConnectionPool {
     turnAway(crowded ?? flight);
   }
 
-  #openFor(flight: Flight, holder: Holder): void {
-    const connection = new Connection(this, flight);
-    connection.holder = holder;
-    connection.open();
+  #openFor(flight: Flight): void {
+    new Connection(this, flight).open();
   }
 
   #takeIdle(): Connection | undefined {
@@ -161,10 +129,6 @@ export class OriginPool implements ConnectionPool {
       connection.destroy();
     }
   }
-}
-
-function holderOf({ request }: Flight): Holder {
-  return request.holder ?? NOBODY;
 }
 
 function turnAway(flight: Flight): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type net from "node:net";
 import { test } from "node:test";
 import type { Holder } from "../../server/core/client-key.js";
+import { socketsFor } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
 import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { settle } from "../support/fake-clock.js";
@@ -93,28 +94,6 @@ test("users take turns at the connections, and so do the client keys of each", a
   for (const { body } of await Promise.all(calls)) assert.equal(body, "ok");
   const turns = "first loud0 quiet own other loud1 loud2 loud3 loud4";
   assert.deepEqual(asked, turns.split(" "));
-});
-
-test("however long the calls of one user last, another's begins, and theirs go on as there is room", async () => {
-  wire.upstream = wire.made({ socketsPerOriginMax: 30 });
-  const held: net.Socket[] = [];
-  let isOpen = false;
-  wire.answer = (socket, request) => {
-    if (isOpen || request.includes("/modest")) socket.write(reply("ok"));
-    else held.push(socket);
-  };
-  const loud = Array.from({ length: 40 }, (_, n) =>
-    wire.call({ path: "/loud", holder: holder("usr_loud", `ck_${String(n)}`) }),
-  );
-  while (held.length < 28) await settle();
-  for (const user of ["usr_modest", "usr_other"]) {
-    assert.equal((await wire.call({ path: "/modest", holder: holder(user) })).body, "ok");
-  }
-  assert.equal(held.length, 28, "14 of 15");
-  isOpen = true;
-  for (const socket of held) socket.write(reply("ok"));
-  for (const { body } of await Promise.all(loud)) assert.equal(body, "ok");
-  assert.equal(wire.upstream.inFlight, 0);
 });
 
 test("where nobody more may wait, the user with most waiting calls gives up the newest for one with fewer", async () => {
@@ -229,4 +208,9 @@ test("a user who goes to many origins loses the connections of their own, and no
   await visit("loud0.example", holder("usr_loud"));
   assert.equal(wire.sockets.length, 10);
   wire.baseUrl = plain;
+});
+
+test("there is a connection of every origin for each call that may be under way", () => {
+  assert.equal(socketsFor(20_000).socketsPerOriginMax, 20_000);
+  assert.equal(socketsFor(10).socketsPerOriginMax, 8192);
 });
