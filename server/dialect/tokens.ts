@@ -16,7 +16,7 @@ export function openaiTokens(usage: Record<string, unknown>): TokenUsage | undef
   const cacheWrite = count(inputDetails["cache_write_tokens"]) ?? 0;
   const told = count(outputDetails["reasoning_tokens"]);
   const isPromptAlone = output === undefined && told === undefined;
-  const surplus = (count(usage["total_tokens"]) ?? 0) - (input ?? 0) - (output ?? 0);
+  const surplus = surplusOf(usage, input ?? 0, output ?? 0);
   const apart = isPromptAlone ? 0 : reasoningIn(surplus, told, cacheRead, cacheWrite);
   // Written out, for a copy of another object would be slow wherever tokens are counted.
   const tokens = {
@@ -52,6 +52,11 @@ function firstRecord(
 function cachedIn(usage: Record<string, unknown>, details: Record<string, unknown>): number {
   // The second is DeepSeek's word for it.
   return count(details["cached_tokens"]) ?? count(usage["prompt_cache_hit_tokens"]) ?? 0;
+}
+
+/** What the total has beyond the prompt and the completion. */
+function surplusOf(usage: Record<string, unknown>, input: number, output: number): number {
+  return (count(usage["total_tokens"]) ?? 0) - input - output;
 }
 
 /**

@@ -62,7 +62,7 @@ const SECRETS: ReadonlySet<string> = new Set(["key", "api-key", "secret", "token
 
 /** Adds a remedy to what the library says of an option or a command that is not there. */
 export function withRemedy(message: string, command: Command): string {
-  if (/^error: unknown command /.test(message)) {
+  if (message.startsWith("error: unknown command ")) {
     const where =
       command.parent === null ? "--help lists what there is" : `There are ${verbsOf(command)}.`;
     return `${message.trimEnd()}\n(${where})\n`;
