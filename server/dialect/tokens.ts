@@ -16,7 +16,7 @@ export function openaiTokens(usage: Record<string, unknown>): TokenUsage | undef
   const cacheWrite = count(inputDetails["cache_write_tokens"]) ?? 0;
   const told = count(outputDetails["reasoning_tokens"]);
   const isPromptAlone = output === undefined && told === undefined;
-  const surplus = surplusOf(usage, input ?? 0, output ?? 0);
+  const surplus = surplusOf(usage, input, output);
   const apart = isPromptAlone ? 0 : reasoningIn(surplus, told, cacheRead, cacheWrite);
   // Written out, for a copy of another object would be slow wherever tokens are counted.
   const tokens = {
@@ -55,7 +55,7 @@ function cachedIn(usage: Record<string, unknown>, details: Record<string, unknow
 }
 
 /** What the total has beyond the prompt and the completion. */
-function surplusOf(usage: Record<string, unknown>, input: number, output: number): number {
+function surplusOf(usage: Record<string, unknown>, input = 0, output = 0): number {
   return (count(usage["total_tokens"]) ?? 0) - input - output;
 }
 
