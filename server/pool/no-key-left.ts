@@ -54,7 +54,7 @@ export function noneLeft(
         : "All are cooling down.";
   return new Fault(
     scope.kind === "PUBLIC" ? "no_public_token" : "no_own_token",
-    `No ${whose} can serve ${model} now. ${cause}`,
+    `No ${whose} can serve ${model === "" ? "this call" : model} now. ${cause}`,
     { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
   );
 }

@@ -43,6 +43,9 @@ test("an empty pool is refused for everybody in their own words, with a time to 
   const world = new World([]);
   assert.ok((world.fails("no_public_token").retryAfterSeconds ?? 0) > 0);
   assert.ok((world.fails("no_own_token", { principal: OWN }).retryAfterSeconds ?? 0) > 0);
+  // A call about a thing, such as a batch, asks for no model.
+  const { publicMessage } = world.fails("no_own_token", { principal: OWN, route: aRoute("") });
+  assert.match(publicMessage, /^No provider key of your own can serve this call now\./);
 });
 
 test("a key that becomes public serves super keys at once, and one that becomes private no more", () => {
