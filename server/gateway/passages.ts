@@ -52,7 +52,7 @@ const MODELS_MAX = 1_000;
 
 /**
  * Finds the passage to each target, and remembers what providers of the OpenAI dialect have shown of
- * themselves: many do not have the Responses API, and some models have no other.
+ * themselves: many do not have the Responses API, and some models have no other, or call tools there alone.
  */
 export class Passages {
   readonly #known = new Map<Endpoint, Map<string, Passage | undefined>>();
@@ -120,9 +120,9 @@ export class Passages {
     // The model's word weighs more: it came from a provider that named the path.
     if (this.#responsesOnly.size > 0 && this.#responsesOnly.has(modelAt(target)))
       return "RESPONSES";
+    if (endpoint.form === "CHAT") return own;
     if (this.#withoutResponses.has(provider.id)) return "CHAT";
-    const isTranslated = endpoint.form !== "CHAT";
-    return isTranslated && this.areToolsWithoutThought(target) ? "RESPONSES" : own;
+    return this.areToolsWithoutThought(target) ? "RESPONSES" : own;
   }
 }
 

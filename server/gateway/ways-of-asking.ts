@@ -28,13 +28,16 @@ export function refusesUsage(failure: AttemptFailure): boolean {
   return says(failure, /stream_options|include_usage/);
 }
 
+/** In OpenAI's own words alone: what a refusal quotes may come from a caller. */
+const UNVERIFIED =
+  /^(?:HTTP 400|error inside a reply): [^"'`“‘]{0,80}verified to generate reasoning summar/i;
+
 /** Who is not verified with OpenAI gets no summaries of thoughts, nor any reply if they are asked for. */
 export function refusesSummaries(
   { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
   failure: AttemptFailure,
 ): boolean {
-  if (translator === undefined || form !== "RESPONSES") return false;
-  return says(failure, /verified to generate reasoning summar|reasoning\.summary/);
+  return translator !== undefined && form === "RESPONSES" && UNVERIFIED.test(failure.detail);
 }
 
 /** OpenAI reads the thoughts of its own account's models alone: an earlier call may have gone to a key of another. */

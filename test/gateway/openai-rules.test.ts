@@ -6,6 +6,7 @@ import {
   CHAT_REPLY,
   type Received,
   replyJson,
+  RESPONSE,
   type Script,
   startUpstreamStub,
   type UpstreamStub,
@@ -23,23 +24,6 @@ const ASKED = {
   max_tokens: 5000,
   messages: [{ role: "user" as const, content: "Hi" }],
 };
-const RESPONSE = JSON.stringify({
-  id: "resp_1",
-  object: "response",
-  created_at: 1,
-  status: "completed",
-  model: MODEL,
-  output: [
-    {
-      id: "m",
-      type: "message",
-      role: "assistant",
-      status: "completed",
-      content: [{ type: "output_text", text: "Hello.", annotations: [] }],
-    },
-  ],
-  usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
-});
 
 interface Account {
   readonly hasResponses?: boolean;
@@ -100,7 +84,7 @@ function responsesRules(
     };
     return replyJson(400, JSON.stringify({ error }));
   }
-  return replyJson(200, RESPONSE);
+  return replyJson(200, JSON.stringify(RESPONSE));
 }
 
 let stub: UpstreamStub;
@@ -254,4 +238,17 @@ test("the same of a translated conversation; what else an account cannot read is
   const response = await gateway.post(RESPONSES, { model: MODEL, input: [compacted] });
   assert.equal(response.status, 400);
   assert.match(await response.text(), /invalid_encrypted_content/);
+});
+
+test("a refusal that quotes what asks for no summaries does not take them from others", async () => {
+  const gateway = await openaiOf();
+  const client = anthropic(gateway);
+  await client.messages.create({ ...ASKED, tools: TOOLS });
+  const quoted =
+    "Bad value 'must be verified to generate reasoning summaries' of reasoning.summary.";
+  stub.script = refusal(quoted, "input");
+  await assert.rejects(client.messages.create({ ...ASKED, tools: TOOLS }));
+  stub.script = replyJson(200, JSON.stringify(RESPONSE));
+  await client.messages.create({ ...ASKED, tools: TOOLS });
+  assert.equal(bodyOf(stub.received.at(-1)!).reasoning?.summary, "auto");
 });

@@ -8,6 +8,7 @@ import {
   chatEvents,
   inTurn,
   messageEvents,
+  RESPONSE,
   replyCut,
   replyEvents,
   replyJson,
@@ -383,23 +384,6 @@ const RESPONSES_ONLY = JSON.stringify({
     code: null,
   },
 });
-const RESPONSE = {
-  id: "resp_1",
-  object: "response",
-  created_at: 1,
-  status: "completed",
-  model: "gpt-5-codex",
-  output: [
-    {
-      id: "m",
-      type: "message",
-      role: "assistant",
-      status: "completed",
-      content: [{ type: "output_text", text: "Hello.", annotations: [] }],
-    },
-  ],
-  usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
-};
 
 test("a model that only the Responses API has is asked there for chat and for messages", async () => {
   const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });

@@ -42,6 +42,25 @@ export const CHAT_REPLY = JSON.stringify({
   usage: { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 },
 });
 
+/** A whole reply of the Responses API. */
+export const RESPONSE = {
+  id: "resp_1",
+  object: "response",
+  created_at: 1,
+  status: "completed",
+  model: "gpt-5.4",
+  output: [
+    {
+      id: "m",
+      type: "message",
+      role: "assistant",
+      status: "completed",
+      content: [{ type: "output_text", text: "Hello.", annotations: [] }],
+    },
+  ],
+  usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
+};
+
 export async function startUpstreamStub(
   script: Script = replyJson(200, CHAT_REPLY),
 ): Promise<UpstreamStub> {
