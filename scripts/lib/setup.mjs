@@ -143,6 +143,11 @@ function buildNativeModule() {
       `the SQLite driver must be compiled and ${missing.join(", ")} ${missing.length > 1 ? "are" : "is"} missing; install a C++ toolchain (Debian: apt-get install g++ make python3) and run this again.`,
     );
   }
+  if (/\s/.test(root)) {
+    fail(
+      `the SQLite driver cannot be compiled in a folder whose path has a blank, which make does not understand: move this checkout out of ${root} and run this again.`,
+    );
+  }
   const log = path.join(root, "node_modules", "sqlite3-build.log");
   writeFileSync(log, `${result.stdout ?? ""}\n${result.stderr ?? ""}`);
   fail(`the SQLite driver could not be compiled; the compiler's output is in ${log}.`);
