@@ -69,7 +69,7 @@ export function readReplyHead(
     uploadUrl: "",
     pacing: httpStatus < 400 ? undefined : pacingIn(lines),
   };
-  const { length } = lines.marks;
+  const { length } = lines;
   /** From here on all lines go on. */
   let from = 0;
   for (let i = 0; i < length; i += 4) {
@@ -95,7 +95,7 @@ function goesOn(part: Part, dropLimits: boolean): boolean {
 
 function pacingIn(lines: HeaderLines): Map<string, string> {
   const pacing = new Map<string, string>();
-  for (let i = 0; i < lines.marks.length; i += 4) {
+  for (let i = 0; i < lines.length; i += 4) {
     const name = lines.name(i).toLowerCase();
     if (PACING.test(name)) pacing.set(name, lines.value(i));
   }

@@ -118,7 +118,7 @@ const ONCE: Partial<Record<Part, number>> = {
  */
 export function readHead(request: ParsedRequest, linesMax: number): RequestHead {
   if (request.target.includes("#")) refuse("a path holds no fragment");
-  if (request.lines.marks.length > linesMax * 4) refuse("too many header lines");
+  if (request.lines.length > linesMax * 4) refuse("too many header lines");
   const head = emptyHead(request);
   const seen = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
@@ -159,7 +159,7 @@ function emptyHead(request: ParsedRequest): RequestHead {
 
 /** Answers the marks of what was there. */
 function readLines(head: RequestHead, lines: HeaderLines): number {
-  const { length } = lines.marks;
+  const { length } = lines;
   let seen = 0;
   /** From here on all lines go on. */
   let from = 0;
