@@ -5,15 +5,21 @@
  */
 interface Methods {
   readonly latin1Slice: (this: Buffer, start: number, end: number) => string;
+  readonly latin1Write: (this: Buffer, text: string, at: number) => number;
   readonly utf8Slice: (this: Buffer, start: number, end: number) => string;
   readonly indexOf: (this: Buffer, byte: number, from: number) => number;
   readonly set: (this: Uint8Array, bytes: Uint8Array, at: number) => void;
 }
-const { latin1Slice, utf8Slice, indexOf, set } = Buffer.prototype as unknown as Methods;
+const { latin1Slice, latin1Write, utf8Slice, indexOf, set } = Buffer.prototype as unknown as Methods;
 
 /** Bytes as text, each byte one character: right for headers, and for finding ASCII in anything. */
 export function latin1(bytes: Buffer, start = 0, end = bytes.length): string {
   return latin1Slice.call(bytes, start, Math.min(end, bytes.length));
+}
+
+/** Writes a text of which each character is one byte into `target` from `at` on, where there has to be room. */
+export function writeLatin1(target: Buffer, at: number, text: string): void {
+  latin1Write.call(target, text, at);
 }
 
 /** Bytes as UTF-8 text. */

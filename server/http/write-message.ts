@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { latin1 } from "../core/bytes.js";
+import { copyInto, writeLatin1 } from "../core/bytes.js";
 
 /**
  * Up to this size, in bytes, a body is copied after its head, so that both leave in one piece; for larger ones copying
@@ -10,8 +10,7 @@ export const ONE_PIECE_BYTES_MAX = 8 * 1024;
 /** A message that leaves when the tick ends. */
 interface Posted {
   readonly socket: Writable;
-  /** Each character is one byte. */
-  readonly text: string;
+  readonly bytes: Buffer;
 }
 
 let posted: Posted[] = [];
@@ -30,8 +29,10 @@ export function writeMessage(socket: Writable, head: string, body: Buffer): void
     socket.uncork();
     return;
   }
-  const text = head + latin1(body);
-  if (posted.push({ socket, text }) === 1) process.nextTick(flushMessages);
+  const bytes = Buffer.allocUnsafe(head.length + body.length);
+  writeLatin1(bytes, 0, head);
+  copyInto(bytes, head.length, body);
+  if (posted.push({ socket, bytes }) === 1) process.nextTick(flushMessages);
 }
 
 /** Lets all messages leave that wait for the end of the tick. */
@@ -39,5 +40,5 @@ export function flushMessages(): void {
   if (posted.length === 0) return;
   const leaving = posted;
   posted = [];
-  for (const { socket, text } of leaving) socket.write(text, "latin1");
+  for (const { socket, bytes } of leaving) socket.write(bytes);
 }
