@@ -286,14 +286,22 @@ export class Attempt implements RoundTripListener {
     const { namesResults, batch, ofBatch } = call.match.endpoint;
     const answer = namesResults ? withOwnResults(body) : body;
     if (batch === undefined && ofBatch === undefined) listener.onReply(head, answer, tokens);
-    else {
-      const goOn = (): void => {
-        listener.onReply(head, answer, tokens);
-      };
-      whenKept(call, { lease, body }, goOn, (thrown) => {
-        this.onBug(thrown);
-      });
-    }
+    else this.#replyWhenKept(body, head, { answer, tokens });
+  }
+
+  /** A reply that tells of a batch is passed on once it is known here whose batch that is. */
+  #replyWhenKept(
+    body: Buffer,
+    head: ReplyHead,
+    { answer, tokens }: { answer: Buffer; tokens: TokenUsage | undefined },
+  ): void {
+    const { call, lease, listener } = this.#options;
+    const goOn = (): void => {
+      listener.onReply(head, answer, tokens);
+    };
+    whenKept(call, { lease, body }, goOn, (thrown) => {
+      this.onBug(thrown);
+    });
   }
 
   onStream(trip: RoundTrip, head: ReplyHead, source: StreamSource): Relay {

@@ -19,6 +19,7 @@ import { textBytes } from "../dialect/text-share.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
+import type { ExchangeOptions } from "./exchange-options.js";
 import { estimateTokens } from "./estimate.js";
 import { HTTP_STATUS } from "./fault-status.js";
 import { isUnfinished, restOf } from "./later-usage.js";
@@ -66,6 +67,8 @@ export interface CountedStream {
 
 export const NOT_COUNTED: Counted = { tokens: NO_TOKENS, usageSource: "NONE" };
 
+export type BookOptions = Pick<ExchangeOptions, "context" | "id" | "match" | "path" | "ip">;
+
 /**
  * The books of one call: what is lent and reserved for it, its attempts, and its one record. Whatever way
  * the call ends, `close` gives everything back and makes the record, once.
@@ -95,12 +98,9 @@ export class CallBook {
   requestBytes = 0;
   firstByteMs: number | null = null;
 
-  constructor(
-    context: GatewayContext,
-    call: { id: string; endpoint: Endpoint; path: string; ip: string },
-  ) {
+  constructor({ context, id, match, path, ip }: BookOptions) {
+    const { endpoint } = match;
     this.#context = context;
-    const { id, endpoint, path, ip } = call;
     // The path is a piece of the head's text, which the record would keep in memory.
     this.#call = {
       id,
@@ -208,7 +208,7 @@ export class CallBook {
     const saidBytes = told === undefined ? textBytes(reply) : 0;
     const { makes } = this.#call.endpoint;
     if (makes === undefined) return this.#counted(told, saidBytes);
-    return this.#countedMedia(told, saidBytes, () => shownBy(makes, reply));
+    return this.#countedMedia(told, saidBytes, shownIn(reply, makes));
   }
 
   #awaitsUsage(id: string): boolean {
@@ -221,7 +221,7 @@ export class CallBook {
     const told = watch.usage();
     const saidBytes = told === undefined ? stream.textBytes() : 0;
     if (this.#call.endpoint.makes === undefined) return this.#counted(told, saidBytes);
-    return this.#countedMedia(told, saidBytes, () => ({ lastsAtLeast: watch.spokenUntil?.() }));
+    return this.#countedMedia(told, saidBytes, shownByStream(watch));
   }
 
   /**
@@ -432,6 +432,16 @@ export class CallBook {
       attempts: this.#attempts,
     };
   }
+}
+
+// On their own, for a function that makes a closure pays for it also where it is not made.
+
+function shownIn(reply: Buffer, makes: NonNullable<Endpoint["makes"]>): () => Shown {
+  return () => shownBy(makes, reply);
+}
+
+function shownByStream(watch: StreamWatch): () => Shown {
+  return () => ({ lastsAtLeast: watch.spokenUntil?.() });
 }
 
 function isNothing({ input, output, parts }: TokenUsage): boolean {

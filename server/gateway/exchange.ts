@@ -63,12 +63,10 @@ export class Exchange
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
-    const { context, id, match, path, ip, turn } = options;
-    const { endpoint } = match;
     this.#options = options;
-    this.#context = context;
-    this.#book = new CallBook(context, { id, endpoint, path, ip });
-    this.#answer = new Answer({ turn, id, endpoint, limits: context.limits, book: this.#book });
+    this.#context = options.context;
+    this.#book = new CallBook(options);
+    this.#answer = new Answer(options, this.#book);
     this.#intake = new Intake(options, this.#book, this);
   }
 

@@ -162,7 +162,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   #takeHead(httpStatus: number, lines: HeaderLines): void {
     const { context, principal, book } = this.options.call;
-    const { limits, bodyRoom, clock } = context;
+    const { limits, bodyRoom } = context;
     this.httpStatus = httpStatus;
     if (httpStatus >= 300 && httpStatus < 400) {
       this.#refuse(redirected(httpStatus));
@@ -178,14 +178,20 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
       return;
     }
     if (collected.isRefusal) {
-      this.#patience = clock.setTimer(() => {
-        this.#judge(collected);
-      }, limits.errorReplyTimeoutMs);
+      this.#judgeInTime(collected);
       return;
     }
     const wrong = unfit(head, this.options);
     if (wrong !== undefined) this.#refuse(this.#garbage(wrong));
     else if (!isReadWhole(head, this.options, limits.wholeReplyBytesMax)) this.#startRelay(head);
+  }
+
+  /** A refusal is judged by what has come of it by then, if not all has. */
+  #judgeInTime(collected: CollectedReply): void {
+    const { clock, limits } = this.options.call.context;
+    this.#patience = clock.setTimer(() => {
+      this.#judge(collected);
+    }, limits.errorReplyTimeoutMs);
   }
 
   /** Sees to it that a compressed body is looked at unpacked; false where it cannot be. */

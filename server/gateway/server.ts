@@ -256,7 +256,9 @@ class HttpGateway implements Gateway, CallerHandler {
       } else if (match.endpoint.kind === "LOCAL") {
         this.#answerModels(turn, { id, ip, path, connection, head, match, query });
       } else {
-        this.#start({ id, ip, connection, turn, head, match, path, query });
+        const context = this.#contextOf(match.endpoint);
+        const onOver = this.#overOf(id);
+        this.#start({ context, id, ip, connection, turn, head, match, path, query, onOver });
       }
     } catch (thrown) {
       // What was not understood whole may hide another request behind it.
@@ -265,24 +267,11 @@ class HttpGateway implements Gateway, CallerHandler {
     }
   }
 
-  #start(request: Omit<ExchangeOptions, "context" | "onOver">): void {
-    const { id, ip, connection, turn, head, match, path, query } = request;
+  #start(options: ExchangeOptions): void {
+    const { id, ip, connection, turn, head, match } = options;
     // What the connection itself brings was counted with it.
     if (ip !== connection.ip) this.connections.enterCall(ip);
-    const context = this.#contextOf(match.endpoint);
-    const onOver = this.#overOf(id);
-    const exchange = new Exchange({
-      context,
-      id,
-      connection,
-      turn,
-      ip,
-      head,
-      match,
-      path,
-      query,
-      onOver,
-    });
+    const exchange = new Exchange(options);
     turn.listener = exchange;
     this.#exchanges.add(exchange);
     if (this.#headTimer === undefined) this.#watchHeads();

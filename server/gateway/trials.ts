@@ -48,10 +48,11 @@ export class Trials implements AttemptListener {
 
   /** Tries the first key; for a call that removes a batch and its results, once what that used is known. */
   begin(): void {
-    if (this.#call.match.endpoint.ofBatch !== "REMOVAL") {
-      this.next();
-      return;
-    }
+    if (this.#call.match.endpoint.ofBatch === "REMOVAL") this.#nextWhenCounted();
+    else this.next();
+  }
+
+  #nextWhenCounted(): void {
     const goOn = (): void => {
       this.next();
     };
