@@ -10,7 +10,8 @@ interface Methods {
   readonly indexOf: (this: Buffer, byte: number, from: number) => number;
   readonly set: (this: Uint8Array, bytes: Uint8Array, at: number) => void;
 }
-const { latin1Slice, latin1Write, utf8Slice, indexOf, set } = Buffer.prototype as unknown as Methods;
+const { latin1Slice, latin1Write, utf8Slice, indexOf, set } =
+  Buffer.prototype as unknown as Methods;
 
 /** Bytes as text, each byte one character: right for headers, and for finding ASCII in anything. */
 export function latin1(bytes: Buffer, start = 0, end = bytes.length): string {

@@ -56,7 +56,7 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
   }
   const asked = path.startsWith(GOOGLE_PREFIX) ? `/v1/${path.slice(GOOGLE_PREFIX.length)}` : path;
   const exact = TABLE.exact.get(asked);
-  if (exact !== undefined) return chosen(exact, method, spoken) ?? wrongMethod(exact);
+  if (exact !== undefined) return chosen(exact, method, spoken);
   for (const [pattern, rows] of TABLE.patterns) {
     const groups = pattern.exec(asked)?.groups;
     if (groups === undefined) continue;
@@ -64,7 +64,7 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
     if (!areIds(id, item) || isAction(rows, { method, model, id }, spoken)) break;
     const holders = { model: decodeModel(model), id, item };
     const matches = rows.map((endpoint) => ({ endpoint, ...holders, deployment: "" }));
-    return chosen(matches, method, spoken) ?? wrongMethod(matches);
+    return chosen(matches, method, spoken);
   }
   throw unknownPath(path, spoken);
 }
@@ -114,7 +114,7 @@ export function dialectOf(path: string, spoken: Dialect): Dialect {
   return path.startsWith("/v1/messages") ? "ANTHROPIC" : spoken;
 }
 
-function chosen(matches: readonly Match[], method: string, spoken: Dialect): Match | undefined {
+function chosen(matches: readonly Match[], method: string, spoken: Dialect): Match | WrongMethod {
   // OpenAI's stand first, for those who say nothing of themselves.
   let first: Match | undefined;
   for (const match of matches) {
@@ -122,11 +122,7 @@ function chosen(matches: readonly Match[], method: string, spoken: Dialect): Mat
     if (match.endpoint.dialect === spoken) return match;
     first ??= match;
   }
-  return first;
-}
-
-function wrongMethod(matches: readonly Match[]): WrongMethod {
-  return { allow: [...new Set(matches.map(({ endpoint }) => endpoint.method))] };
+  return first ?? { allow: [...new Set(matches.map(({ endpoint }) => endpoint.method))] };
 }
 
 function decodeModel(text: string): string {

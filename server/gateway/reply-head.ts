@@ -1,3 +1,4 @@
+import { RepeatedText } from "../core/repeated-text.js";
 import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
@@ -52,6 +53,8 @@ const HEADERS = new HeaderTable<Part>(
   { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "LIMIT", "x-codex-": "FORWARD" },
 );
 
+const contentTypes = new RepeatedText();
+
 const PACING = /^(?:retry-after(?:-ms)?$|ratelimit$|(?:x-|anthropic-)?ratelimit(?:bysize)?-.)/;
 
 /** Reads a head where it stands. `dropLimits` leaves out the provider's rate limits where we state our own. */
@@ -75,7 +78,7 @@ export function readReplyHead(
   for (let i = 0; i < length; i += 4) {
     const part = HEADERS.find(lines, i)?.means ?? "OTHER";
     if (part === "DATE") head.forward.isDated = true;
-    else if (part === "TYPE") head.contentType = mediaType(lines.value(i));
+    else if (part === "TYPE") head.contentType = mediaType(lines.repeatedValue(i, contentTypes));
     else if (part === "ENCODING") head.contentEncoding = lines.value(i).toLowerCase();
     else if (part === "UPLOAD_URL") head.uploadUrl = lines.value(i);
     if (goesOn(part, dropLimits)) continue;

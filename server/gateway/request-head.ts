@@ -1,5 +1,6 @@
 import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
+import { RepeatedText } from "../core/repeated-text.js";
 import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
@@ -101,6 +102,8 @@ const HEADERS = new HeaderTable<Part>(
   },
 );
 
+const contentTypes = new RepeatedText();
+
 /** How headers are counted that may come once only, by the mark each sets. */
 const ONCE: Partial<Record<Part, number>> = {
   HOST: 1,
@@ -171,7 +174,9 @@ function readLines(head: RequestHead, lines: HeaderLines): number {
       const mark = ONCE[means] ?? 0;
       if ((seen & mark) !== 0) refuse(`the ${name} header is there twice`);
       seen |= mark;
-      if (take(head, means, lines.value(i))) continue;
+      const value =
+        means === "CONTENT_TYPE" ? lines.repeatedValue(i, contentTypes) : lines.value(i);
+      if (take(head, means, value)) continue;
     }
     head.forward.addRead(lines, from, i);
     from = i + 4;

@@ -1,4 +1,5 @@
 import { latin1 } from "../core/bytes.js";
+import type { RepeatedText } from "../core/repeated-text.js";
 import { malformed } from "./framing-error.js";
 import { isNameAt } from "./same-name.js";
 
@@ -117,7 +118,7 @@ export class HeaderLines {
   }
 
   /** The text between two places, each byte one character. */
-  text(start: number, end: number): string {
+  #between(start: number, end: number): string {
     return this.#text.slice(start - this.#start, end - this.#start);
   }
 
@@ -128,12 +129,17 @@ export class HeaderLines {
 
   /** The name of the line whose marks begin at `i`, as sent. */
   name(i: number): string {
-    return this.text(this.mark(i), this.mark(i + 1));
+    return this.#between(this.mark(i), this.mark(i + 1));
   }
 
   /** The value of the line whose marks begin at `i`, without the blanks around it. */
   value(i: number): string {
-    return this.text(this.mark(i + 2), this.mark(i + 3));
+    return this.#between(this.mark(i + 2), this.mark(i + 3));
+  }
+
+  /** As `value`, of a header that mostly says the same. */
+  repeatedValue(i: number, repeated: RepeatedText): string {
+    return repeated.in(this.bytes, this.mark(i + 2), this.mark(i + 3));
   }
 
   /**
@@ -143,7 +149,7 @@ export class HeaderLines {
   lines(from: number, to: number): string {
     if (this.#isPlain) {
       const end = to < this.length ? this.mark(to) : this.end - 2;
-      return this.text(this.mark(from), end);
+      return this.#between(this.mark(from), end);
     }
     let text = "";
     for (let i = from; i < to; i += 4) text += `${this.name(i)}: ${this.value(i)}\r\n`;
