@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
 import type { HeaderBlock } from "../http/header-block.js";
-import { flushMessages, ONE_PIECE_BYTES_MAX, writeMessage } from "../http/write-message.js";
+import { flushMessages, SHORT_BYTES_MAX, writeMessage, writeNow } from "../http/write-message.js";
 import { type CommonLines, lengthLine, answerHead } from "./answer-head.js";
 import type { ParsedRequest } from "./request-head.js";
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_PIECES: readonly Buffer[] = [];
 const LAST_CHUNK = "0\r\n\r\n";
 
 /** Takes in the body of a request. */
@@ -122,7 +123,7 @@ export class Turn {
     const head = this.#headText(httpStatus, headers, framing);
     this.#begun = true;
     writeMessage(this.#connection.socket, head, this.#bodyless ? NO_BYTES : bytes);
-    if (bytes.length > ONE_PIECE_BYTES_MAX) this.#connection.onMuchWritten();
+    if (bytes.length > SHORT_BYTES_MAX) this.#connection.onMuchWritten();
     this.#answered();
   }
 
@@ -208,22 +209,9 @@ export class Turn {
     this.#pending = [];
     this.#pendingBytes = 0;
     const { socket } = this.#connection;
-    flushMessages();
-    if (this.#bodyless) {
-      if (before !== "") socket.write(before, "latin1");
-    } else if (bytes > ONE_PIECE_BYTES_MAX) {
-      socket.cork();
-      if (before !== "") socket.write(before, "latin1");
-      for (const piece of pending) socket.write(piece);
-      if (behind !== "") socket.write(behind, "latin1");
-      socket.uncork();
-      this.#connection.onMuchWritten();
-    } else {
-      let text = before;
-      for (const piece of pending) text += piece.toString("latin1");
-      text += behind;
-      if (text !== "") socket.write(text, "latin1");
-    }
+    if (this.#bodyless) writeNow(socket, before, NO_PIECES, "");
+    else writeNow(socket, before, pending, behind);
+    if (bytes > SHORT_BYTES_MAX) this.#connection.onMuchWritten();
   }
 
   #headText(httpStatus: number, headers: HeaderBlock, framing: string): string {

@@ -5,22 +5,17 @@
  */
 interface Methods {
   readonly latin1Slice: (this: Buffer, start: number, end: number) => string;
-  readonly latin1Write: (this: Buffer, text: string, at: number) => number;
   readonly utf8Slice: (this: Buffer, start: number, end: number) => string;
   readonly indexOf: (this: Buffer, byte: number, from: number) => number;
   readonly set: (this: Uint8Array, bytes: Uint8Array, at: number) => void;
+  readonly latin1Write: (this: Buffer, text: string, at: number) => number;
 }
-const { latin1Slice, latin1Write, utf8Slice, indexOf, set } =
+const { latin1Slice, utf8Slice, indexOf, set, latin1Write } =
   Buffer.prototype as unknown as Methods;
 
 /** Bytes as text, each byte one character: right for headers, and for finding ASCII in anything. */
 export function latin1(bytes: Buffer, start = 0, end = bytes.length): string {
   return latin1Slice.call(bytes, start, Math.min(end, bytes.length));
-}
-
-/** Writes a text of which each character is one byte into `target` from `at` on, where there has to be room. */
-export function writeLatin1(target: Buffer, at: number, text: string): void {
-  latin1Write.call(target, text, at);
 }
 
 /** Bytes as UTF-8 text. */
@@ -46,6 +41,11 @@ export function indexOfByte(bytes: Buffer, byte: number, from: number): number {
 /** Writes all of `source` into `target` from `at` on, where there has to be room. */
 export function copyInto(target: Uint8Array, at: number, source: Uint8Array): void {
   set.call(target, source, at);
+}
+
+/** Writes a text, each character of it one byte, from `at` on, where there has to be room; answers how many there were. */
+export function writeLatin1(target: Buffer, at: number, text: string): number {
+  return text === "" ? 0 : latin1Write.call(target, text, at);
 }
 
 /** True when `word` stands in `bytes` at `start`. */

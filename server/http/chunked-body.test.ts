@@ -54,10 +54,10 @@ function readPlainly(text: string): Held | undefined {
 }
 
 const WHOLE =
-  "3\r\nabc\r\n1a;x=\t\xe9\r\nabcdefghijklmnopqrstuvwxyz\r\n00;\r\nX-Sum: 1\r\ny:\r\n\r\nnext";
+  "3\r\nabc\r\n0A\r\n0123456789\r\n1a;x=\t\xe9\r\nabcdefghijklmnopqrstuvwxyz\r\n00;\r\nX-Sum: 1\r\ny:\r\n\r\nnext";
 
 test("chunks are read as the grammar has them, whichever byte of them is another, is missing or is too much", () => {
-  assert.equal(read([WHOLE])?.body, "abcabcdefghijklmnopqrstuvwxyz");
+  assert.equal(read([WHOLE])?.body, "abc0123456789abcdefghijklmnopqrstuvwxyz");
   for (const edit of editsOf(WHOLE)) {
     assert.deepEqual(read([edit]), readPlainly(edit), JSON.stringify(edit));
   }

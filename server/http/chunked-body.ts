@@ -9,6 +9,8 @@ const COLON = 0x3a;
 const SEMICOLON = 0x3b;
 /** So many hexadecimal digits are a number that a double holds exactly. */
 const SIZE_DIGITS_MAX = 12;
+/** The longest line between two chunks that says no more than a size, with the line end in front of it. */
+const PLAIN_LINE_BYTES_MAX = SIZE_DIGITS_MAX + 4;
 /** Bytes of extensions after the size of one chunk. */
 const EXTENSION_BYTES_MAX = 4096;
 /** All trailers of a body together. */
@@ -69,16 +71,42 @@ export class ChunkedBody {
           this.#left -= count;
           next += count;
           if (this.#left === 0) this.#step = "DATA_CR";
-        } else {
-          this.#frame(bytes[next] ?? 0);
-          next++;
+          continue;
         }
+        const data = this.#plainLine(bytes, next, length);
+        if (data < 0) this.#frame(bytes[next] ?? 0);
+        next = data < 0 ? next + 1 : data;
       }
     } catch (error) {
       if (piece.end === piece.start) throw error;
     }
     piece.next = next;
     return piece;
+  }
+
+  /**
+   * One past the line in front of a chunk, where all of it is there and it says no more than a size, as nearly all do.
+   * Others are read byte by byte: -1 for them, and nothing is changed.
+   */
+  #plainLine(bytes: Buffer, at: number, length: number): number {
+    if (at + PLAIN_LINE_BYTES_MAX > length) return -1;
+    let next = at;
+    if (this.#step === "DATA_CR") {
+      if (bytes[next] !== CR || bytes[next + 1] !== LF) return -1;
+      next += 2;
+    } else if (this.#step !== "SIZE" || this.#digits > 0) return -1;
+    const end = next + SIZE_DIGITS_MAX;
+    let size = 0;
+    for (; next < end; next++) {
+      const digit = hexDigit(bytes[next] ?? 0);
+      if (digit < 0) break;
+      size = size * 16 + digit;
+    }
+    if (size === 0 || bytes[next] !== CR || bytes[next + 1] !== LF) return -1;
+    this.#left = size;
+    this.#digits = 0;
+    this.#step = "DATA";
+    return next + 2;
   }
 
   /** Throws before it changes anything, so that the same byte read again is the same error. */
