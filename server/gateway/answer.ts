@@ -61,7 +61,8 @@ export class Answer {
     const { turn, match, context } = this.#options;
     const events = isEvents(head);
     const headers = this.#headers(head);
-    const length = events ? undefined : head.contentLength;
+    // Of elements an error may get shorter on its way.
+    const length = events || source.elements ? undefined : head.contentLength;
     return new Relay({
       turn,
       httpStatus: head.httpStatus,

@@ -2,6 +2,7 @@ import type { TokenUsage } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { replyEvents } from "../dialect/reply-events.js";
+import { mayTellError } from "../dialect/told-errors.js";
 import type { FollowUp } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
@@ -312,7 +313,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** A whole reply in the caller's language; undefined for what is no reply, of which the listener has heard. */
   #translated(body: Buffer, files: readonly Buffer[]): Buffer | undefined {
     const { translation } = this.options;
-    if (translation === undefined) return body;
+    if (translation === undefined) return mayTellError(body) ? this.withoutSecret(body) : body;
     try {
       return translation.reply(body, files);
     } catch (thrown) {
@@ -338,7 +339,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #source(head: ReplyHead): StreamSource {
-    const { passage, translation, usageAsked } = this.options;
+    const { passage, translation, usageAsked, streamed } = this.options;
     const { codec, form } = passage;
     const events = isEvents(head);
     const strip = usageAsked && events ? new UsageStripper() : undefined;
@@ -346,6 +347,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
       codec,
       form,
       events,
+      elements: streamed && !events && form === "GENERATE",
       edit: translation?.stream() ?? strip,
       tap: this.#decoder ?? this.flight,
       unpacker: this.#decoder,

@@ -12,6 +12,8 @@ import { lacksPath } from "./passages.js";
 import { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
 
+const NO_TARGETS: readonly RouteTarget[] = [];
+
 /**
  * Tries provider keys for one call, one after the other, until one serves it or enough was tried. Of each key the pool
  * leases there is one attempt; what is known of those that failed is in `failover`.
@@ -24,6 +26,8 @@ export class Trials implements AttemptListener {
   readonly #thing: CallThing;
   /** Since the begin of the call: it may have come slowly, or have waited for its turn. */
   readonly #begunMs: number;
+  /** Those whose model nobody knows, and that are tried with every key all the same. */
+  #searched = NO_TARGETS;
   /** With the request's body, and the route as far as it is still to be tried; undefined once nothing more will be. */
   #plan: CallPlan | undefined;
   /** The last one. */
@@ -153,9 +157,18 @@ export class Trials implements AttemptListener {
 
   /** Its model is made up, as far as is known, or its provider does not have the API at all. */
   #isGone(target: RouteTarget, failure: AttemptFailure): boolean {
-    const { context, match } = this.#call;
-    if (lacksPath(match, failure)) return true;
-    return this.#failover.refusedOften(target) && !context.servedModels.isKnown(target);
+    if (lacksPath(this.#call.match, failure)) return true;
+    return this.#failover.refusedOften(target) && !this.#isSearched(target);
+  }
+
+  /** With every key. Names that callers make up must not cost that much each time. */
+  #isSearched(target: RouteTarget): boolean {
+    const { context, principal } = this.#call;
+    const { servedModels, clock } = context;
+    if (servedModels.isKnown(target) || this.#searched.includes(target)) return true;
+    const isSearched = servedModels.maySearch(principal, clock.monotonic());
+    if (isSearched) this.#searched = [...this.#searched, target];
+    return isSearched;
   }
 
   /** What cannot be said in one provider's language may do in another's. */

@@ -367,12 +367,17 @@ class FakePool implements Pool {
 
   lease(request: LeaseRequest): Lease {
     this.requests.push({ ...request, tried: new Set(request.tried) });
-    for (const at of this.#secrets.keys()) {
+    const { targets } = request.route;
+    const free = [...this.#secrets.keys()].flatMap((at) => {
       const target = this.#targetOf(at, request.route);
-      if (target !== undefined && !request.tried.has(`pk_${String(at)}`))
-        return this.#lend(at, target);
-    }
-    throw this.refusal;
+      const isFree = target !== undefined && !request.tried.has(`pk_${String(at)}`);
+      return isFree ? [{ at, target }] : [];
+    });
+    const rank = (target: RouteTarget): number =>
+      this.keysPerProvider === undefined ? 0 : targets.indexOf(target);
+    const [first] = free.toSorted((a, b) => rank(a.target) - rank(b.target));
+    if (first === undefined) throw this.refusal;
+    return this.#lend(first.at, first.target);
   }
 
   #targetOf(at: number, { targets }: Route): RouteTarget | undefined {
