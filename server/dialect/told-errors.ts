@@ -1,5 +1,6 @@
 import type { Opening } from "./codec.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { recordsOf } from "./reply-facts.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 
