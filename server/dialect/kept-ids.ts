@@ -1,6 +1,7 @@
 import { latin1 } from "../core/bytes.js";
 import type { Dialect } from "../core/provider.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { topLevelObject } from "./last-object.js";
 import { eventData, lastEvent, lastEventStart } from "./sse.js";
 import { scanMember, scanObject } from "./json-scan.js";

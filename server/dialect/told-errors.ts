@@ -1,6 +1,7 @@
 import { latin1 } from "../core/bytes.js";
 import type { Opening } from "./codec.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { recordsOf } from "./reply-facts.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 

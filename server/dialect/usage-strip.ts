@@ -1,6 +1,7 @@
 import { isAt } from "../core/bytes.js";
 import type { StreamEdit } from "./codec.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { scanObject } from "./json-scan.js";
 import { isNull, type Span } from "./json-span.js";
 import { eventData, lastBoundary, nextBoundary } from "./sse.js";
