@@ -3,7 +3,7 @@ import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { ElementGate } from "../dialect/json-array.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
 import { mayTellError } from "../dialect/told-errors.js";
-import type { ReplyPart } from "./call-book.js";
+import type { ReplyPart } from "./counted.js";
 import type { OnRecord } from "./record-round.js";
 import type { RelayOptions } from "./relay-options.js";
 import { StreamOpening } from "./stream-opening.js";
