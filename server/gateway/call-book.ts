@@ -68,7 +68,6 @@ export class CallBook implements CountedCall {
   readonly #startedMs: number;
   #attempts: AttemptRecord[] = [];
   #lease: Lease | undefined;
-  #leasedMs = 0;
   /** Leases of keys that failed this call in ways for which the call itself may be to blame. */
   #doubtful = NO_LEASES;
   /** The response of an earlier call whose usage this call was told. */
@@ -156,22 +155,21 @@ export class CallBook implements CountedCall {
     this.#lastLease?.settle(null);
     this.#lease = lease;
     this.#lastLease = lease;
-    this.#leasedMs = this.#context.clock.monotonic();
   }
 
   /** The attempt on the lent key is over; harmless if none is lent. */
   closeLease(
     result: Pick<AttemptFailure, "outcome" | "httpStatus" | "retryAfterMs" | "unsent" | "detail">,
+    endedMs = this.#context.clock.monotonic(),
   ): void {
     const lease = this.#lease;
     if (lease === undefined) return;
     this.#lease = undefined;
-    const durationMs = this.#context.clock.monotonic() - this.#leasedMs;
     const attempt: AttemptRecord = {
       providerKeyId: lease.providerKey.id,
       providerId: lease.target.provider.id,
-      startedMs: this.#leasedMs - this.#startedMs,
-      durationMs,
+      startedMs: lease.begunMs - this.#startedMs,
+      durationMs: endedMs - lease.begunMs,
       httpStatus: result.httpStatus,
       outcome: result.outcome,
       detail: result.detail,
@@ -182,7 +180,7 @@ export class CallBook implements CountedCall {
     lease.release({
       outcome: result.outcome,
       httpStatus: result.httpStatus,
-      latencyMs: durationMs,
+      endedMs,
       retryAfterMs: result.retryAfterMs,
       unsent: result.unsent === true,
       detail: result.detail,
@@ -255,6 +253,7 @@ export class CallBook implements CountedCall {
   close(given: Ending, upstreamStatus: number | null): CallRecord | undefined {
     if (this.#closed) return undefined;
     this.#closed = true;
+    const endedMs = this.#context.clock.monotonic();
     const { principal } = this;
     if (principal === undefined) {
       this.#context.sink.refused(given.fault?.code ?? "internal");
@@ -267,17 +266,13 @@ export class CallBook implements CountedCall {
       costMicros: costMicros ?? 0,
     };
     try {
-      this.closeLease({
-        outcome: "OK",
-        httpStatus: upstreamStatus,
-        retryAfterMs: null,
-        detail: "",
-      });
+      const httpStatus = upstreamStatus;
+      this.closeLease({ outcome: "OK", httpStatus, retryAfterMs: null, detail: "" }, endedMs);
       this.#lastLease?.settle(used);
     } catch (thrown) {
       this.#logBug(thrown);
     }
-    const record = this.#record(ending, principal, costMicros);
+    const record = this.#record(ending, principal, { costMicros, endedMs });
     try {
       this.ticket?.settle(used, record);
     } catch (thrown) {
@@ -322,7 +317,11 @@ export class CallBook implements CountedCall {
     return target?.upstreamModel ?? null;
   }
 
-  #record(ending: Ending, principal: Principal, costMicros: number | null): CallRecord {
+  #record(
+    ending: Ending,
+    principal: Principal,
+    { costMicros, endedMs }: { costMicros: number | null; endedMs: number },
+  ): CallRecord {
     const last = this.#attempts[this.#attempts.length - 1];
     const { fault } = ending;
     const { endpoint } = this;
@@ -346,7 +345,7 @@ export class CallBook implements CountedCall {
       httpStatus: ending.httpStatus,
       errorCode: fault?.code ?? null,
       errorMessage: fault === undefined ? null : messageOf(fault, last),
-      latencyMs: this.elapsedMs(),
+      latencyMs: endedMs - this.#startedMs,
       ttfbMs: this.firstByteMs,
       requestBytes: this.requestBytes,
       responseBytes: ending.responseBytes,

@@ -24,8 +24,8 @@ export class Trials implements AttemptListener {
   readonly #failover: Failover;
   /** What the call is about or goes on from, in a provider's account. */
   readonly #thing: CallThing;
-  /** Since the begin of the call: it may have come slowly, or have waited for its turn. */
-  readonly #begunMs: number;
+  /** When the first key was looked for. */
+  #begunMs: number | undefined;
   /** Those whose model nobody knows, and that are tried with every key all the same. */
   #searched = NO_TARGETS;
   /** With the request's body, and the route as far as it is still to be tried; undefined once nothing more will be. */
@@ -42,7 +42,6 @@ export class Trials implements AttemptListener {
     this.#listener = listener;
     this.#thing = new CallThing(call, plan);
     this.#failover = new Failover(limits, pool);
-    this.#begunMs = call.book.elapsedMs();
   }
 
   /** Of the present attempt; null before its head came. */
@@ -69,7 +68,7 @@ export class Trials implements AttemptListener {
   next(): void {
     const plan = this.#plan;
     if (plan === undefined) return;
-    if (!this.#failover.mayGoOn(this.#elapsedMs())) {
+    if (this.#begunMs !== undefined && !this.#failover.mayGoOn(this.#elapsedMs())) {
       this.#giveUp(plan, undefined);
       return;
     }
@@ -81,6 +80,7 @@ export class Trials implements AttemptListener {
       if (!this.#waitForKey(plan, fault)) this.#giveUp(plan, fault);
       return;
     }
+    this.#begunMs ??= lease.begunMs;
     this.#failover.begin();
     const call = this.#call;
     const thing = this.#thing;
@@ -99,7 +99,9 @@ export class Trials implements AttemptListener {
 
   /** Milliseconds since the first key was looked for. */
   #elapsedMs(): number {
-    return this.#call.book.elapsedMs() - this.#begunMs;
+    const nowMs = this.#call.context.clock.monotonic();
+    this.#begunMs ??= nowMs;
+    return nowMs - this.#begunMs;
   }
 
   /** A key that will be back in a moment is better than a refusal. False where there is none to wait for. */

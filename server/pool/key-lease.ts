@@ -25,7 +25,7 @@ export interface LeaseTerms {
   readonly caller: Principal;
   readonly endpoint: string;
   readonly load: ModelLoad;
-  readonly begunAtMs: number;
+  readonly begunMs: number;
   readonly wallMs: number;
 }
 
@@ -36,7 +36,7 @@ export class KeyLease implements Lease, LoadAtBegin {
   readonly slot: KeySlot;
   readonly caller: Principal;
   readonly load: ModelLoad;
-  readonly begunAtMs: number;
+  readonly begunMs: number;
   // As they were at its begin.
   readonly inFlight: number;
   readonly limits: number;
@@ -57,7 +57,7 @@ export class KeyLease implements Lease, LoadAtBegin {
     this.target = terms.target;
     this.caller = terms.caller;
     this.load = load;
-    this.begunAtMs = terms.begunAtMs;
+    this.begunMs = terms.begunMs;
     this.inFlight = load.inFlight;
     this.limits = load.limits;
     this.begun = load.begun;

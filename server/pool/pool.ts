@@ -291,7 +291,7 @@ export class Pool {
     this.registry.followWall(wallMs);
     slot.inFlight++;
     const load = slot.loads.begin(target.upstreamModel);
-    const terms = { slot, target, caller, endpoint, load, begunAtMs: nowMs, wallMs };
+    const terms = { slot, target, caller, endpoint, load, begunMs: nowMs, wallMs };
     const lease = new KeyLease(this.#lender, terms);
     if (load.isFull) this.registry.settleModel(slot, lease.model, caller);
     slot.uses.add(nowMs);
@@ -306,7 +306,7 @@ export class Pool {
   }
 
   #release(lease: KeyLease, result: LeaseResult): void {
-    const atMs = this.#clock.monotonic();
+    const atMs = result.endedMs;
     const { slot, model, isProof: wasProof } = lease;
     slot.inFlight--;
     this.#endLoad(lease, result, atMs);
@@ -327,7 +327,7 @@ export class Pool {
       outcome: result.outcome,
       callerId: this.#blamed(lease, result, isModels),
       atMs,
-      begunAtMs: lease.begunAtMs,
+      begunAtMs: lease.begunMs,
       retryAfterMs: result.retryAfterMs,
       detail: result.detail,
       rate: slot.outcomes.rate,
@@ -340,7 +340,7 @@ export class Pool {
     if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
       this.#coolGroup(slot, { ...event, wasProof: false });
     } else if (slot.models !== null && result.outcome === "OK") {
-      this.#modelServed(slot, model, lease.begunAtMs);
+      this.#modelServed(slot, model, lease.begunMs);
     }
     if (wasProof) this.registry.refresh(slot);
   }

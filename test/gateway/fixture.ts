@@ -76,7 +76,7 @@ export class TestGateway {
     const clock = setup.clock ?? systemClock;
     const providers = (setup.providers ?? [{}]).map((each, at) => provider(each, at));
     this.router = new FakeRouter(providers, setup);
-    this.pool = new FakePool(setup.secrets ?? ["sk-upstream-0000000000000000000000"]);
+    this.pool = new FakePool(clock, setup.secrets ?? ["sk-upstream-0000000000000000000000"]);
     this.limiter = new FakeLimiter(setup.ticketHeaders ?? "");
     this.upstream = new Upstream({
       clock,
@@ -343,6 +343,7 @@ class FakePool implements Pool {
   readonly proven: string[] = [];
   /** Keys that were refused a right for what another served. */
   readonly outdone: string[] = [];
+  readonly #clock: Clock;
   readonly #secrets: readonly string[];
   failoverDeadlineMs = 60_000;
   /** Set to have each provider hold so many keys; else each key is for the next target, and the rest for the last. */
@@ -361,7 +362,8 @@ class FakePool implements Pool {
   backMs: number | null = null;
   leased = 0;
 
-  constructor(secrets: readonly string[]) {
+  constructor(clock: Clock, secrets: readonly string[]) {
+    this.#clock = clock;
     this.#secrets = secrets;
   }
 
@@ -394,6 +396,7 @@ class FakePool implements Pool {
     return {
       providerKey: key,
       target,
+      begunMs: this.#clock.monotonic(),
       proven: () => {
         if (!open) throw new Error("a lease was proven after its release");
         this.proven.push(key.id);
