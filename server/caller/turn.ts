@@ -58,7 +58,7 @@ export class Turn {
   #left = 0;
   /** A head that leaves with the first piece of its body. */
   #head = "";
-  #pending: Buffer[] = [];
+  #pending: Buffer[] | undefined;
   #pendingBytes = 0;
 
   constructor(connection: TurnConnection, request: ParsedRequest) {
@@ -153,8 +153,11 @@ export class Turn {
   /** Writes a piece of the body; all that is written within one tick leaves in one write. */
   write(piece: Buffer): void {
     if (this.#over || piece.length === 0) return;
-    if (this.#pending.length === 0) process.nextTick(flushLater, this);
-    this.#pending.push(piece);
+    if (this.#pending === undefined) {
+      // Mostly it stays the only one, and a list that grows takes room for many.
+      this.#pending = [piece];
+      process.nextTick(flushLater, this);
+    } else this.#pending.push(piece);
     this.#pendingBytes += piece.length;
   }
 
@@ -200,13 +203,13 @@ export class Turn {
   }
 
   #flush(tail: string): void {
-    const pending = this.#pending;
+    const pending = this.#pending ?? NO_PIECES;
     const bytes = this.#pendingBytes;
     const chunked = this.#framing === "CHUNKED" && bytes > 0;
     const before = chunked ? `${this.#head}${bytes.toString(16)}\r\n` : this.#head;
     const behind = chunked ? `\r\n${tail}` : tail;
     this.#head = "";
-    this.#pending = [];
+    this.#pending = undefined;
     this.#pendingBytes = 0;
     const { socket } = this.#connection;
     if (this.#bodyless) writeNow(socket, before, NO_PIECES, "");

@@ -1,4 +1,4 @@
-import { latin1 } from "../core/bytes.js";
+import { indexOfByte, isAt, latin1 } from "../core/bytes.js";
 import type { Dialect } from "../core/provider.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
@@ -109,6 +109,8 @@ export const NAMED = {
 /** A text, or a list that begins with one. */
 const VALUE = /^"\w+"\s*:\s*(?:\[\s*)?"([^"\\]{1,256})"/;
 const BACKSLASH = 0x5c;
+const QUOTE = 0x22;
+const CHUNK_ID = Buffer.from('data: {"id":"');
 const RESPONSE_ID = /(?:^|^data:\s*|"response"\s*:)\s*\{\s*"id"\s*:\s*"([^"\\]{1,256})"/;
 
 /** The ids in a thing, which may name others, and in a page of a list. */
@@ -173,5 +175,8 @@ function beforeLast(events: Buffer): Buffer {
 
 /** The id of a response or a chat completion, from the beginning of its reply or stream; empty if that has none. */
 export function responseId(opening: Buffer): string {
-  return RESPONSE_ID.exec(latin1(opening, 0, OPENING_BYTES))?.[1] ?? "";
+  // Of a chunk it is the first text.
+  const isChunk = isAt(opening, 0, CHUNK_ID);
+  const end = isChunk ? indexOfByte(opening, QUOTE, CHUNK_ID.length) + 1 : OPENING_BYTES;
+  return RESPONSE_ID.exec(latin1(opening, 0, end))?.[1] ?? "";
 }

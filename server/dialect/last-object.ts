@@ -39,7 +39,8 @@ export function firstObject<T>(
     if (at < 0) return undefined;
     from = at + needle.length;
     if (text[at - 1] === BACKSLASH) continue;
-    const found = objectAfter(text, from);
+    const value = valueAfter(text, from);
+    const found = value < 0 ? undefined : objects.read(text, value);
     const taken = found === undefined ? undefined : accept(copyOf(found.value));
     if (taken !== undefined) return taken;
   }
@@ -65,15 +66,26 @@ function lastBehind<T>(
   key: string,
   take: (found: FoundObject) => T | undefined,
 ): T | undefined {
+  return lastValue(text, key, (value) => {
+    const found = objects.read(text, value);
+    return found === undefined ? undefined : take(found);
+  });
+}
+
+/** What `take` makes of the last place in a text where the value of a given key stands and that it accepts. */
+export function lastValue<T>(
+  text: Buffer,
+  key: string,
+  take: (value: number) => T | undefined,
+): T | undefined {
   const needle = `"${key}"`;
   let from = text.length;
   for (let tries = 0; tries < TRIES_MAX && from > 0; tries++) {
     const at = text.lastIndexOf(needle, from - 1, "latin1");
     if (at < 0) return undefined;
     from = at;
-    if (text[at - 1] === BACKSLASH) continue;
-    const found = objectAfter(text, at + needle.length);
-    const taken = found === undefined ? undefined : take(found);
+    const value = valueAfter(text, at + needle.length);
+    const taken = value < 0 || text[at - 1] === BACKSLASH ? undefined : take(value);
     if (taken !== undefined) return taken;
   }
   return undefined;
@@ -87,11 +99,10 @@ function copyOf(value: Record<string, unknown>): Record<string, unknown> {
   return copy;
 }
 
-/** The object that follows a key, past its colon; undefined when something else does, or it is cut. */
-function objectAfter(text: Buffer, keyEnd: number): FoundObject | undefined {
+/** Where the value of a key begins, past its colon; -1 when none follows. */
+function valueAfter(text: Buffer, keyEnd: number): number {
   const colon = skipSpace(text, keyEnd);
-  if (text[colon] !== COLON) return undefined;
-  return objects.read(text, skipSpace(text, colon + 1));
+  return text[colon] === COLON ? skipSpace(text, colon + 1) : -1;
 }
 
 function skipSpace(text: Buffer, from: number): number {

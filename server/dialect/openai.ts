@@ -20,7 +20,7 @@ import {
   toldError,
 } from "./told-errors.js";
 import { openaiTokens } from "./tokens.js";
-import { latin1, utf8 } from "../core/bytes.js";
+import { isAt, latin1, utf8 } from "../core/bytes.js";
 
 /** OpenAI's API and the many that imitate it. */
 export const openaiCodec: DialectCodec = {
@@ -64,8 +64,11 @@ const ERROR_EVENT =
 const BEFORE_RESPONSE =
   /^(?:event: ?(?:response\.(?:created|in_progress|queued)|keepalive)\r?\n|data: ?\{\s*"type"\s*:\s*"(?:response\.(?:created|in_progress|queued)|keepalive)")/;
 
+/** What nearly every chunk of a chat begins with, and no other event that these look for. */
+const CHUNK = Buffer.from('data: {"id":');
+
 function isErrorEvent(event: Buffer): boolean {
-  return ERROR_EVENT.test(head(event));
+  return !isAt(event, 0, CHUNK) && ERROR_EVENT.test(head(event));
 }
 
 /** For a chat stream, where an error may come after other members. */
@@ -74,7 +77,7 @@ function isChatError(event: Buffer): boolean {
 }
 
 function saysNothing(event: Buffer): boolean {
-  return isComment(event) || BEFORE_RESPONSE.test(head(event));
+  return !isAt(event, 0, CHUNK) && (isComment(event) || BEFORE_RESPONSE.test(head(event)));
 }
 
 /** Errors are short. */

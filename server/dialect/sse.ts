@@ -8,11 +8,11 @@ const SEAM_BYTES = 2;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * One past the last blank line in `text`, that is, the end of its last whole event; 0 when it holds none.
+ * One past the last blank line of `text` before `end`, that is, the end of its last whole event; 0 when it holds none.
  * Events end with two line ends; both `\n` and `\r\n` occur.
  */
-export function lastBoundary(text: Buffer): number {
-  let at = text.length - 1;
+export function lastBoundary(text: Buffer, end = text.length): number {
+  let at = end - 1;
   // Nearly every read ends with a whole event, so the first look decides.
   while (at > 0) {
     if (text[at] === LF && endsBlankLine(text, at)) return at + 1;
@@ -108,11 +108,11 @@ export function lastEvent(events: Buffer): Buffer {
   return events.subarray(lastEventStart(events));
 }
 
-/** Where the last of some whole events begins. */
-export function lastEventStart(events: Buffer): number {
-  let end = events.length;
-  while (end > 0 && (events[end - 1] === LF || events[end - 1] === CR)) end--;
-  return lastBoundary(events.subarray(0, end));
+/** Where the last of some whole events begins, of those before `end`. */
+export function lastEventStart(events: Buffer, end = events.length): number {
+  let last = end;
+  while (last > 0 && (events[last - 1] === LF || events[last - 1] === CR)) last--;
+  return lastBoundary(events, last);
 }
 
 const BRACE = 0x7b;

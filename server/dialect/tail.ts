@@ -26,6 +26,7 @@ export class Tail {
 
   /** The kept reads as one text. */
   bytes(): Buffer {
+    if (this.#count === 1) return this.#reads[0] ?? NOTHING;
     const kept = this.#recent();
     const newest = kept[0];
     if (newest === undefined) return NOTHING;

@@ -10,7 +10,9 @@ import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 
 /** The last events of a stream that are looked into: usage and a last word may follow the error. */
 const EVENTS_MAX = 4;
-const ERROR_MEMBER = '"error"';
+const ERROR_MEMBER = Buffer.from('"error"');
+/** A search stops at every first letter, and a quote is what such a text is full of. */
+const ERROR_MEMBER_END = Buffer.from('rror"');
 
 /** What the first events of a stream say. */
 export function openingOf(
@@ -39,22 +41,22 @@ export function isComment(event: Buffer): boolean {
 export function lastEvents(tail: Buffer): Buffer {
   let start = tail.length;
   for (let back = 0; back < EVENTS_MAX && start > 0; back++) {
-    start = lastEventStart(tail.subarray(0, start));
+    start = lastEventStart(tail, start);
   }
   return tail.subarray(start);
 }
 
 /** The error that one of the last events of a stream tells, as `toldError` does; undefined when none does. */
 export function lastError(tail: Buffer, isError: (event: Buffer) => boolean): string | undefined {
-  let events = tail;
-  for (let looks = 0; looks < EVENTS_MAX && events.length > 0; looks++) {
-    const start = lastEventStart(events);
-    const event = events.subarray(start);
+  let end = tail.length;
+  for (let looks = 0; looks < EVENTS_MAX && end > 0; looks++) {
+    const start = lastEventStart(tail, end);
+    const event = tail.subarray(start, end);
     if (isError(event)) {
       const data = eventData(event) ?? "";
       return toldError(data) ?? bodyOf({ message: data });
     }
-    events = events.subarray(0, start);
+    end = start;
   }
   return undefined;
 }
@@ -68,7 +70,7 @@ export function hasError(event: Buffer): boolean {
 
 /** False for nearly everything, at the price of a search. */
 export function namesError(text: Buffer): boolean {
-  return text.includes(ERROR_MEMBER, 0, "latin1");
+  return text.includes(ERROR_MEMBER_END) && text.includes(ERROR_MEMBER);
 }
 
 /** Rarer in what passes by than `error` with its quotes or its first letter, at which a search would stop. */

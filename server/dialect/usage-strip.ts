@@ -1,19 +1,19 @@
-import { isAt } from "../core/bytes.js";
+import { isAt, utf8 } from "../core/bytes.js";
 import type { StreamEdit } from "./codec.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
-import { scanObject } from "./json-scan.js";
-import { isNull, type Span } from "./json-span.js";
+import { endsText } from "./json-scan.js";
+import type { Span } from "./json-span.js";
+import { lastValue } from "./last-object.js";
 import { eventData, lastBoundary, nextBoundary } from "./sse.js";
-import { WantedMembers } from "./wanted-members.js";
 
 const NOTHING = Buffer.alloc(0);
 /** Without its quotes: those are what such a text is full of, and the search stops at every one. */
 const USAGE = Buffer.from("usage");
 const KEY = Buffer.from('"usage"');
+const NULL = Buffer.from("null");
 const DATA = Buffer.from("data:");
 const COMMA = 0x2c;
-const USAGE_MEMBER = new WantedMembers(["usage"]);
 
 /**
  * Takes out of an OpenAI chat stream what came only because we asked for usage: the event that carries
@@ -27,23 +27,26 @@ export class UsageStripper implements StreamEdit {
 
   push(events: Buffer): Buffer {
     let usageAt = events.indexOf(USAGE);
-    if (usageAt < 0) return events;
-    const out: Buffer[] = [];
-    let kept = 0;
+    let out: Buffer | undefined;
+    /** Of the events so many bytes are done, which are so many of what is left. */
+    let done = 0;
+    let left = 0;
     let from = 0;
     while (usageAt >= 0) {
       const { start, end } = eventAround(events, from, usageAt);
-      const edit = editOf(events, start, end);
-      if (edit !== undefined) {
-        out.push(events.subarray(kept, edit.start));
-        kept = edit.end;
+      const cut = cutOf(events, start, end);
+      if (cut !== undefined) {
+        out ??= Buffer.from(events);
+        if (done > left) out.copyWithin(left, done, cut.start);
+        left += cut.start - done;
+        done = cut.end;
       }
       from = end;
       usageAt = events.indexOf(USAGE, from);
     }
-    if (kept === 0 && out.length === 0) return events;
-    if (kept < events.length) out.push(events.subarray(kept));
-    return out.length === 0 ? NOTHING : Buffer.concat(out);
+    if (out === undefined) return events;
+    out.copyWithin(left, done);
+    return out.subarray(0, left + events.length - done);
   }
 
   end(): Buffer {
@@ -65,7 +68,7 @@ function eventEnd(events: Buffer, from: number): number {
 }
 
 /** What to cut out of one event; undefined for nothing. */
-function editOf(events: Buffer, start: number, end: number): Span | undefined {
+function cutOf(events: Buffer, start: number, end: number): Span | undefined {
   const line = dataLine(events, start, end);
   if (line === undefined) return undefined;
   if (dataLine(events, line.end, end) !== undefined) {
@@ -73,10 +76,11 @@ function editOf(events: Buffer, start: number, end: number): Span | undefined {
     return isUsageOnly(eventData(events.subarray(start, end)) ?? "") ? { start, end } : undefined;
   }
   const text = events.subarray(line.start, line.end);
-  const usage = topLevelUsage(text);
-  if (usage === undefined) return undefined;
-  if (isNull(text, usage)) return memberSpan(text, usage, line.start);
-  return isUsageOnly(text.toString("utf8")) ? { start, end } : undefined;
+  const member = lastValue(text, "usage", (value) => nullMember(text, value));
+  if (member !== undefined) {
+    return { start: line.start + member.start, end: line.start + member.end };
+  }
+  return text.includes(KEY) && isUsageOnly(utf8(text)) ? { start, end } : undefined;
 }
 
 /** The value of the next data line from the begin of a line on; undefined when none is left. */
@@ -94,27 +98,16 @@ function dataLine(events: Buffer, from: number, end: number): Span | undefined {
   return undefined;
 }
 
-function topLevelUsage(text: Buffer): Span | undefined {
-  try {
-    return scanObject(text, USAGE_MEMBER)[0];
-  } catch {
-    // Not an object of its own: left as it is.
-    return undefined;
-  }
-}
-
-/** The member with the comma that separates it, so that what is left is JSON still. */
-function memberSpan(text: Buffer, value: Span, offset: number): Span | undefined {
-  const colon = spacesBefore(text, value.start) - 1;
-  const key = spacesBefore(text, colon) - KEY.length;
-  // Spelt with an escape, it is left as it is.
-  if (!isAt(text, key, KEY)) return undefined;
+/** A member of the outermost object whose value is null, with the comma that separates it, so that what is left is JSON still. */
+function nullMember(text: Buffer, value: number): Span | undefined {
+  let end = value + NULL.length;
+  if (!isAt(text, value, NULL) || !endsText(text, end)) return undefined;
+  const key = text.lastIndexOf(KEY, value);
   const before = spacesBefore(text, key);
-  if (text[before - 1] === COMMA) return { start: offset + before - 1, end: offset + value.end };
-  let end = value.end;
+  if (text[before - 1] === COMMA) return { start: before - 1, end };
   while (isSpace(text[end])) end++;
   if (text[end] === COMMA) end++;
-  return { start: offset + key, end: offset + end };
+  return { start: key, end };
 }
 
 /** Where the spaces before a place begin. */

@@ -1,4 +1,5 @@
 import type { Turn } from "../caller/turn.js";
+import { Pieces } from "../core/pieces.js";
 import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { ElementGate } from "../dialect/json-array.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
@@ -28,8 +29,7 @@ export class Relay {
   readonly #watch: StreamWatch;
   readonly #opening: StreamOpening;
   /** Read in this tick. */
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
+  readonly #pending = new Pieces();
   #headSent = false;
   #begun = false;
   /** Set with the last event. */
@@ -97,9 +97,8 @@ export class Relay {
    * What one read brought in many pieces goes on as one, at the end of the tick.
    */
   push(chunk: Buffer): boolean {
-    if (this.#pending.length === 0) process.nextTick(flushLater, this);
+    if (this.#pending.bytes === 0) process.nextTick(flushLater, this);
     this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
     return !this.#stalled;
   }
 
@@ -116,11 +115,9 @@ export class Relay {
   /** Passes on what has come. */
   flush(): void {
     const pending = this.#pending;
-    const first = pending[0];
-    if (first === undefined) return;
-    const read = pending.length === 1 ? first : Buffer.concat(pending, this.#pendingBytes);
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    if (pending.bytes === 0) return;
+    const read = pending.whole();
+    pending.clear();
     if (this.#closed) return;
     const events = this.#gate === undefined ? read : this.#gate.push(read);
     if (events !== undefined) this.#pass(events);
