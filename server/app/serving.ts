@@ -99,6 +99,7 @@ export async function startServing(
     logger,
     ...(tls === undefined ? {} : { tls: tls.files }),
     trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
     limits: limitsOf(config),
     traces,
     homes: await startHomes(foundation),

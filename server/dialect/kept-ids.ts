@@ -100,7 +100,7 @@ export const NAMED = {
     named("container", /^((?:cntr|container)_.+)$/),
     SKILL,
   ],
-  messages: [named("file_id", /^(file_.+)$/), SKILL],
+  messages: [named("file_id", /^(file_.+)$/), SKILL, named("previous_message_id", /^(msg_.+)$/)],
   caches: FILE_URIS,
   generate: OF_GENERATE,
   generateBatch: [named("fileName", FILE_NAME), named("file_name", FILE_NAME), ...OF_GENERATE],

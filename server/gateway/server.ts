@@ -18,6 +18,7 @@ import type { TlsFiles } from "../core/tls.js";
 import { Roster } from "../core/roster.js";
 import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
+import { Browsers } from "./browsers.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type ContextParts, createContext, type GatewayContext } from "./context.js";
@@ -39,6 +40,8 @@ export interface GatewayOptions extends ContextParts {
   readonly tls?: TlsFiles;
   /** Addresses and blocks of proxies whose `X-Forwarded-For` is believed; none if absent. */
   readonly trustedProxies?: readonly string[];
+  /** Origins of pages that may call from browsers, or `*` for all; none if absent. */
+  readonly corsOrigins?: readonly string[];
   /** What differs from the defaults. */
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -90,6 +93,7 @@ class HttpGateway implements Gateway, CallerHandler {
   readonly #traces: CallTraces | undefined;
   readonly #server: CallerServer;
   readonly #proxies: TrustedProxies;
+  readonly #browsers: Browsers;
   readonly #exchanges = new Roster<Exchange>();
   readonly #models: ModelAnswers;
   readonly #stopListening: () => void;
@@ -115,6 +119,7 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#contextOf = scopedContexts(this.#context);
     this.#models = new ModelAnswers(options.router);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
+    this.#browsers = new Browsers(options.corsOrigins ?? []);
     this.connections = new CallerConnections({
       perAddressMax: this.#limits.callerSocketsPerAddressMax,
       exempts: (ip) => LOOPBACK.test(ip) || this.#proxies.trusts(ip),
@@ -241,6 +246,7 @@ class HttpGateway implements Gateway, CallerHandler {
     let spoken: Dialect | undefined;
     let { ip } = connection;
     try {
+      if (this.#browsers.answers(turn, request)) return;
       const head = readHead(request, this.#limits.headerLinesMax);
       ip = this.#addressOf(connection, head);
       spoken = spokenIn(head, query);

@@ -54,6 +54,7 @@ export interface Setup {
   /** Where names lead. */
   readonly resolve?: Resolve;
   readonly trustedProxies?: readonly string[];
+  readonly corsOrigins?: readonly string[];
   readonly tls?: TlsFiles;
 }
 
@@ -100,6 +101,7 @@ export class TestGateway {
       logger: this.log,
       ...(setup.tls === undefined ? {} : { tls: setup.tls }),
       trustedProxies: setup.trustedProxies ?? [],
+      corsOrigins: setup.corsOrigins ?? [],
       ...(setup.limits === undefined ? {} : { limits: setup.limits }),
       ...(setup.abortedCalls === undefined ? {} : { abortedCalls: setup.abortedCalls }),
       ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
