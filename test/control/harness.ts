@@ -329,7 +329,7 @@ function servicesOf(
       usageService({
         ...common,
         usage,
-        clientKeyReader: reader.clientKeys,
+        records: reader,
         overview: noOverview(),
         queue: () => ({ waiting: 0, waitingMax: 0 }),
         ownerOverview: () => Promise.resolve(noOverview()),
