@@ -8,7 +8,8 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
-import { batchShown, makesBatch, whenKept } from "./batch-calls.js";
+import { batchShown, batchTold, makesBatch } from "./batch-calls.js";
+import { BatchNotice } from "./batch-notice.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Passage } from "./passages.js";
 import { requestFor } from "./provider-request.js";
@@ -62,7 +63,8 @@ export class Attempt implements RoundTripListener {
   #task: ProviderTask | undefined;
   /** What the reply names and the answer has to hold. */
   #files: ReplyFiles | undefined;
-
+  /** Of a call that makes a batch. */
+  #notice: BatchNotice | undefined;
   /** The account cannot read the thoughts in the request. */
   #isThoughtless = false;
 
@@ -152,7 +154,23 @@ export class Attempt implements RoundTripListener {
     this.#trip = trip;
     const bytes = this.#isThoughtless ? withoutThoughts(body.bytes) : body.bytes;
     const request = requestFor(trip.options, plan, bytes);
-    trip.flight = upstream.send(upstream.target(target.provider.baseUrl), request, trip);
+    const fly = (): void => {
+      trip.flight = upstream.send(upstream.target(target.provider.baseUrl), request, trip);
+    };
+    if (endpoint.batch === undefined) fly();
+    else this.#whenNoted(new BatchNotice(call, lease, bytes), fly);
+  }
+
+  /** A batch must not be forgotten that is made and whose reply does not come. */
+  #whenNoted(notice: BatchNotice, fly: () => void): void {
+    this.#notice = notice;
+    const goOn = (): void => {
+      if (this.#plan === undefined) notice.unmade(true);
+      else fly();
+    };
+    notice.begin(goOn, (thrown) => {
+      this.onBug(thrown);
+    });
   }
 
   /** Undefined for what cannot be said to this provider, which ends the attempt. */
@@ -178,7 +196,11 @@ export class Attempt implements RoundTripListener {
   abort(outcome: AttemptOutcome, detail: string): void {
     const { httpStatus } = this;
     this.settle();
-    if (!makesBatch(this.#options.call, this.#trip?.flight)) this.#trip?.abort();
+    if (!makesBatch(this.#options.call, this.#trip?.flight)) {
+      this.#trip?.abort();
+      // Before its turn came it has not gone out.
+      if (this.#trip?.flight !== undefined) this.#notice?.unmade(true);
+    }
     this.#options.call.book.closeLease({ outcome, httpStatus, retryAfterMs: null, detail });
   }
 
@@ -207,6 +229,7 @@ export class Attempt implements RoundTripListener {
 
   onRefused(trip: RoundTrip, failure: AttemptFailure): void {
     const { call, listener } = this.#options;
+    this.#notice?.failed(failure);
     if (call.book.closed || this.#plan === undefined) return;
     try {
       listener.onStreamDropped();
@@ -283,14 +306,15 @@ export class Attempt implements RoundTripListener {
     servedModels.note(call.principal, lease.target);
     if (translation === undefined) thing.learnReply(trip, body);
     thing.learnUpload(trip, head);
-    const { namesResults, batch, ofBatch } = call.match.endpoint;
+    const { namesResults, ofBatch } = call.match.endpoint;
     const answer = namesResults ? withOwnResults(body) : body;
-    if (batch === undefined && ofBatch === undefined) listener.onReply(head, answer, tokens);
+    if (ofBatch !== undefined) batchTold(call, lease, body);
+    if (this.#notice === undefined) listener.onReply(head, answer, tokens);
     else {
       const goOn = (): void => {
         listener.onReply(head, answer, tokens);
       };
-      whenKept(call, { lease, body }, goOn, (thrown) => {
+      this.#notice.made(body, goOn, (thrown) => {
         this.onBug(thrown);
       });
     }
@@ -305,12 +329,14 @@ export class Attempt implements RoundTripListener {
 
   onStreamEnd(trip: RoundTrip): void {
     this.#learnStream(trip);
+    this.#notice?.unmade(false);
     batchShown(this.#options.call, this.#options.lease);
     this.#options.listener.onStreamEnd();
   }
 
   onStreamCut(trip: RoundTrip, failure: UpstreamFailure): void {
     this.#learnStream(trip);
+    this.#notice?.unmade(false);
     this.#options.listener.onStreamCut(failure);
   }
 
@@ -319,6 +345,7 @@ export class Attempt implements RoundTripListener {
   }
 
   onBug(thrown: unknown): void {
+    this.#notice?.unmade(false);
     this.#options.listener.onBug(thrown);
   }
 }

@@ -149,7 +149,8 @@ export class CallBook {
       dialect: endpoint.dialect,
       streamed: this.streamed,
       ip,
-      reserved: this.reserved,
+      // A batch counts what was set aside for it itself, whatever becomes of the call that asks for it.
+      reserved: endpoint.batch === undefined ? this.reserved : NOTHING_RESERVED,
     };
   }
 
