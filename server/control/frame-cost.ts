@@ -15,8 +15,39 @@ const HEADER_BYTES_PER_FRAME = 1024;
 /** A piece of a message that is as long as this is worth its frame. */
 const DATA_BYTES_FREE = 512;
 
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+
+/** Says what the bytes cost the server that a client sends, in small frames of HTTP/2. */
+export interface ByteCost {
+  of(chunk: Buffer): number;
+}
+
+/** Counts what could be requests of HTTP/1.1, by the blank lines behind their heads. */
+export class RequestCost implements ByteCost {
+  /** The last line has nothing in it yet; blank lines before a request cost as well. */
+  #isBlank = true;
+
+  of(chunk: Buffer): number {
+    let cost = 0;
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at];
+      if (byte === CARRIAGE_RETURN) continue;
+      if (byte !== LINE_FEED) {
+        const end = chunk.indexOf(LINE_FEED, at);
+        this.#isBlank = false;
+        if (end < 0) break;
+        at = end;
+      }
+      if (this.#isBlank) cost += REQUEST_COST;
+      this.#isBlank = true;
+    }
+    return cost;
+  }
+}
+
 /** Reads the heads of the HTTP/2 frames that a client sends, and says what they cost the server, in small frames. */
-export class FrameCost {
+export class FrameCost implements ByteCost {
   /** The beginning of a head whose rest has not come yet. */
   readonly #head = Buffer.alloc(HEAD_BYTES);
   #headBytes = 0;

@@ -12,6 +12,7 @@ import {
   type ControlConnection,
   ControlConnections,
 } from "./connections.js";
+import { FrameCost, RequestCost } from "./frame-cost.js";
 import { MeteredStream } from "./metered-stream.js";
 
 /** Answers one request of either HTTP version. */
@@ -42,6 +43,12 @@ const STREAMS_PER_CONNECTION_MAX = 100;
 /** Of one request; of both versions of HTTP. */
 const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** How often it is looked at what takes too long. */
+const TIMES_CHECK_MS = 5_000;
+const H1_TIMES = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  connectionsCheckingInterval: TIMES_CHECK_MS,
+};
 /** From when a connection begins until it has said what it speaks, its TLS handshake included. */
 const PREFACE_TIMEOUT_MS = 10_000;
 /** A connection over which nothing is asked, and which has shown no good credential, is closed. */
@@ -106,7 +113,8 @@ interface Serving {
 
 /** Whoever can open the local socket is trusted, so nothing is bounded there. */
 function plain(handler: ControlHandler): Serving {
-  const h1 = http.createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, handler);
+  const h1 = http.createServer(H1_TIMES, handler);
+  watchTimes(h1);
   const h2 = http2.createServer(
     { settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX } },
     handler,
@@ -140,12 +148,13 @@ function gated(options: {
   const ofHttp = new WeakMap<object, ControlConnection>();
   const sockets = new Set<net.Socket>();
   const h1 = http.createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_BYTES_MAX },
+    { ...H1_TIMES, maxHeaderSize: HEADER_BYTES_MAX },
     (req, res) => {
       const connection = ofHttp.get(req.socket);
       if (connection !== undefined) handler(req, res, connection);
     },
   );
+  watchTimes(h1);
   const h2 = http2.createServer(
     {
       settings: {
@@ -172,16 +181,12 @@ function gated(options: {
   });
   const serve = (socket: net.Socket, connection: ControlConnection): void => {
     routeByPreface(socket, (version, first) => {
-      if (version === 1) {
-        ofHttp.set(socket, connection);
-        socket.unshift(first);
-        h1.emit("connection", socket);
-        return;
-      }
-      const stream = new MeteredStream(socket, connection);
+      const cost = version === 2 ? new FrameCost() : new RequestCost();
+      const stream = new MeteredStream(socket, cost, connection);
       connection.calm = () => stream.calm();
+      ofHttp.set(stream, connection);
       beginning = connection;
-      h2.emit("connection", stream);
+      (version === 2 ? h2 : h1).emit("connection", stream);
       beginning = undefined;
       stream.begin(first);
     });
@@ -232,13 +237,22 @@ function tlsFront(
     take(socket, connection) {
       const from = originOf(socket);
       beginning.set(from, connection);
+      const late = setTimeout(() => {
+        if (beginning.get(from) === connection) socket.destroy();
+      }, PREFACE_TIMEOUT_MS);
       socket.once("close", () => {
+        clearTimeout(late);
         if (beginning.get(from) === connection) beginning.delete(from);
       });
       server.emit("connection", socket);
     },
     setTls: (renewed) => server.setSecureContext({ ...renewed, minVersion: TLS_VERSION_MIN }),
   };
+}
+
+/** A server of HTTP/1.1 looks at its times, and knows which of its connections are idle, from when it listens. */
+function watchTimes(h1: http.Server): void {
+  h1.emit("listening");
 }
 
 function originOf({ remoteAddress, remotePort }: net.Socket): string {
@@ -296,6 +310,7 @@ async function closeServer(
     for (const socket of open.sockets) socket.destroy();
   }, open.graceMs);
   await closed;
+  open.h1?.close();
   clearTimeout(force);
 }
 

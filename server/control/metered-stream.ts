@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import { FrameCost } from "./frame-cost.js";
+import { type ByteCost, FrameCost } from "./frame-cost.js";
 
 /** Error code of HTTP/2 for whoever asks for too much. */
 const ENHANCE_YOUR_CALM = 11;
@@ -9,7 +9,7 @@ const GOAWAY_BYTES = 8;
 
 /** Decides over what a connection sends. */
 export interface FrameGate {
-  /** Takes what the frames of a chunk cost. The answer says whether the chunk may go on. */
+  /** Takes what a chunk costs. The answer says whether the chunk may go on. */
   takes(cost: number): boolean;
   /** How long nothing more is read. */
   readonly waitMs: number;
@@ -18,19 +18,21 @@ export interface FrameGate {
 }
 
 /**
- * The bytes of an HTTP/2 connection on their way to Node's protocol code, which acts on each frame at once and reads a
- * thousand of them in one go. Frames are weighed before they get there.
+ * The bytes of a connection on their way to Node's protocol code, which acts on each frame or request at once and reads a
+ * thousand of them in one go. They are weighed before they get there.
  */
 export class MeteredStream extends Duplex {
   readonly #socket: Socket;
   readonly #gate: FrameGate;
-  readonly #cost = new FrameCost();
+  readonly #cost: ByteCost;
   #isPaced = false;
 
-  constructor(socket: Socket, gate: FrameGate) {
+  constructor(socket: Socket, cost: ByteCost, gate: FrameGate) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
+    this.#cost = cost;
     this.#gate = gate;
+    socket.on("timeout", () => this.emit("timeout"));
     socket.once("end", () => this.push(null));
     socket.once("close", () => this.destroy());
   }
@@ -45,12 +47,18 @@ export class MeteredStream extends Duplex {
   calm(): void {
     if (this.destroyed) return;
     const socket = this.#socket;
-    if (socket.writable) {
+    if (socket.writable && this.#cost instanceof FrameCost) {
       socket.write(goAway(this.#cost.lastStreamId));
       socket.destroySoon();
     }
     socket.removeAllListeners("data");
     this.destroy();
+  }
+
+  /** Node's HTTP/1.1 closes a connection that is kept alive too long. */
+  setTimeout(ms: number): this {
+    this.#socket.setTimeout(ms);
+    return this;
   }
 
   #onData(chunk: Buffer): void {
