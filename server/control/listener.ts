@@ -147,13 +147,10 @@ function gated(options: {
   const connections = new ControlConnections(clock, limits);
   const ofHttp = new WeakMap<object, ControlConnection>();
   const sockets = new Set<net.Socket>();
-  const h1 = http.createServer(
-    { ...H1_TIMES, maxHeaderSize: HEADER_BYTES_MAX },
-    (req, res) => {
-      const connection = ofHttp.get(req.socket);
-      if (connection !== undefined) handler(req, res, connection);
-    },
-  );
+  const h1 = http.createServer({ ...H1_TIMES, maxHeaderSize: HEADER_BYTES_MAX }, (req, res) => {
+    const connection = ofHttp.get(req.socket);
+    if (connection !== undefined) handler(req, res, connection);
+  });
   watchTimes(h1);
   const h2 = http2.createServer(
     {
