@@ -15,7 +15,6 @@ import { listenFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Dialect } from "../core/provider.js";
 import type { TlsFiles } from "../core/tls.js";
-import { Roster } from "../core/roster.js";
 import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
 import { Browsers } from "./browsers.js";
@@ -32,6 +31,7 @@ import type { CallTraces } from "./ports.js";
 import { ModelAnswers } from "./models.js";
 import { answerRoot, jsonHeaders, answerFault } from "./own-answers.js";
 import { readHead, type RequestHead, spokenIn } from "./request-head.js";
+import { RunningCalls } from "./running-calls.js";
 import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions extends ContextParts {
@@ -94,19 +94,16 @@ class HttpGateway implements Gateway, CallerHandler {
   readonly #server: CallerServer;
   readonly #proxies: TrustedProxies;
   readonly #browsers: Browsers;
-  readonly #exchanges = new Roster<Exchange>();
+  readonly #calls: RunningCalls;
   readonly #models: ModelAnswers;
   readonly #stopListening: () => void;
   /** What answers those who wait until more models are known. */
   readonly #waiting = new Set<() => void>();
-  #headTimer: Timer | undefined;
-  #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   /** One for all exchanges, for it is needed with every one. */
   readonly #onOver = (exchange: Exchange): void => {
     if (exchange.ip !== exchange.connection.ip) this.connections.leaveCall(exchange.ip);
-    this.#exchanges.delete(exchange);
-    if (this.#exchanges.size === 0) this.#onIdle?.();
+    this.#calls.delete(exchange);
   };
   readonly connections: CallerConnections;
   draining = false;
@@ -117,6 +114,7 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#traces = options.traces;
     this.#context = createContext(options, this.#limits);
     this.#contextOf = scopedContexts(this.#context);
+    this.#calls = new RunningCalls({ clock: options.clock, limits: this.#limits });
     this.#models = new ModelAnswers(options.router);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
     this.#browsers = new Browsers(options.corsOrigins ?? []);
@@ -143,7 +141,7 @@ class HttpGateway implements Gateway, CallerHandler {
       },
     });
     this.#stopListening = options.authenticator.onInvalidated((clientKeyId) => {
-      this.#invalidate(clientKeyId);
+      this.#calls.cutKey(clientKeyId);
     });
   }
 
@@ -153,7 +151,7 @@ class HttpGateway implements Gateway, CallerHandler {
   }
 
   get running(): number {
-    return this.#exchanges.size;
+    return this.#calls.size;
   }
 
   async listen(options: ListenOptions): Promise<{ host: string; port: number }> {
@@ -189,8 +187,7 @@ class HttpGateway implements Gateway, CallerHandler {
     const drainedByMs = this.#context.clock.monotonic() + this.#limits.drainTimeoutMs;
     const closed = this.#server.stop();
     this.#server.closeIdle();
-    await this.#drained();
-    this.#headTimer?.cancel();
+    await this.#calls.drain();
     await this.#flushed(closed, drainedByMs);
   }
 
@@ -211,25 +208,6 @@ class HttpGateway implements Gateway, CallerHandler {
     round();
     await closed;
     timer?.cancel();
-  }
-
-  /** Waits for running exchanges; what is left after the drain time is ended in-band. */
-  #drained(): Promise<void> {
-    if (this.#exchanges.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = this.#context.clock.setTimer(() => {
-        const fault = new Fault("shutting_down", "Latchkey is restarting; try again shortly.");
-        this.#exchanges.each((exchange) => {
-          exchange.stop(fault);
-        });
-        // One turn of the loop, so that the events just written leave.
-        setImmediate(resolve);
-      }, this.#limits.drainTimeoutMs);
-      this.#onIdle = () => {
-        timer.cancel();
-        setImmediate(resolve);
-      };
-    });
   }
 
   refusal(problem: BadRequest, reason: string): WholeAnswer {
@@ -279,8 +257,7 @@ class HttpGateway implements Gateway, CallerHandler {
     if (ip !== connection.ip) this.connections.enterCall(ip);
     const exchange = new Exchange(options);
     turn.listener = exchange;
-    this.#exchanges.add(exchange);
-    if (this.#headTimer === undefined) this.#watchHeads();
+    this.#calls.add(exchange);
     if (this.#traces !== undefined) {
       const { method, path: route } = match.endpoint;
       this.#traces.begun(id, { method, route, traceparent: head.traceparent });
@@ -391,37 +368,7 @@ class HttpGateway implements Gateway, CallerHandler {
   }
 
   cut(fault: Fault): number {
-    const running = this.#exchanges.size;
-    this.#exchanges.each((exchange) => {
-      exchange.stop(fault);
-    });
-    return running;
-  }
-
-  #invalidate(clientKeyId: string): void {
-    const fault = new Fault(
-      "revoked_api_key",
-      "The client key was revoked or disabled during the call.",
-    );
-    this.#exchanges.each((exchange) => {
-      if (exchange.holder?.clientKey.id === clientKeyId) exchange.stop(fault);
-    });
-  }
-
-  /** Streams whose first event is late get their head sent, so that no caller takes the silence for a dead server. */
-  #watchHeads(): void {
-    let look = 0;
-    const tick = (): void => {
-      look++;
-      this.#exchanges.each((exchange) => {
-        // Seen before, so it has waited for at least one whole tick.
-        if (exchange.seenAt > 0 && exchange.seenAt < look) exchange.releaseHead();
-        else exchange.seenAt = look;
-      });
-      if (this.#exchanges.size === 0) this.#headTimer = undefined;
-      else this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
-    };
-    this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
+    return this.#calls.cut(fault);
   }
 }
 
