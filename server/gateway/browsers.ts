@@ -39,7 +39,7 @@ export class Browsers {
   answers(turn: Turn, { method, lines }: ParsedRequest): boolean {
     if (this.#origins.size === 0) return false;
     const said = new Map<Part, string>();
-    for (let i = 0; i < lines.marks.length; i += 4) {
+    for (let i = 0; i < lines.length; i += 4) {
       const known = HEADERS.find(lines, i);
       if (known !== undefined) said.set(known.means, lines.value(i));
     }

@@ -146,7 +146,8 @@ export class CallBook implements CountedCall {
       dialect: endpoint.dialect,
       streamed: this.streamed,
       ip,
-      reserved: this.reserved,
+      // A batch counts what was set aside for it itself, whatever becomes of the call that asks for it.
+      reserved: endpoint.batch === undefined ? this.reserved : NOTHING_RESERVED,
     };
   }
 
