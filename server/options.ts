@@ -325,7 +325,7 @@ export const OPTIONS = [
     flag: "caller-sockets-max",
     env: "LATCHKEY_CALLER_SOCKETS_MAX",
     placeholder: "<count>",
-    help: "connections of callers at a time; more are closed",
+    help: "connections of callers at a time; of more, those without a good key are closed, or the newcomer",
     expects: "a number from 1 to 1000000",
     fallback: 16_384,
     parse: integerIn(1, 1_000_000),

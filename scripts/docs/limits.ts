@@ -1,3 +1,5 @@
+import { CONNECTION_LIMITS } from "../../server/control/connections.js";
+import { STRANGER_LIMITS } from "../../server/control/strangers.js";
 import * as durations from "../../server/core/durations.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { UPSTREAM_LIMITS } from "../../server/upstream/limits.js";
@@ -38,6 +40,17 @@ export function callLimits(root: string): string {
     [
       ...objectRows(root, ["server/caller/limits.ts", "server/gateway/limits.ts"], GATEWAY_LIMITS),
       ...objectRows(root, ["server/upstream/limits.ts"], UPSTREAM_LIMITS),
+    ],
+  );
+}
+
+/** The figures of callers of the control port who show no good credential, and of connections there. */
+export function controlLimits(root: string): string {
+  return table(
+    ["limit", "value", "meaning"],
+    [
+      ...objectRows(root, ["server/control/strangers.ts"], STRANGER_LIMITS),
+      ...objectRows(root, ["server/control/connections.ts"], CONNECTION_LIMITS),
     ],
   );
 }

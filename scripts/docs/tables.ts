@@ -20,7 +20,7 @@ import {
 import { OPTIONS } from "../../server/options.js";
 import { COMMANDS } from "../../tui/cli/commands.js";
 import { keyTable } from "./keys.js";
-import { callLimits, namedLimits } from "./limits.js";
+import { callLimits, controlLimits, namedLimits } from "./limits.js";
 import { code, table } from "./markdown.js";
 import { rpcs } from "./rpcs.js";
 import { commentedLines, read } from "./sources.js";
@@ -31,6 +31,7 @@ export const TABLES: Readonly<Record<string, (root: string) => string>> = {
   options,
   settings,
   limits: callLimits,
+  strangers: controlLimits,
   constants: namedLimits,
   metrics,
   endpoints,

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { listenTcp, listenUnix, type Listener } from "../control/listener.js";
 import { controlHandlers } from "../control/router.js";
+import { RefusalLog } from "../control/refusal-log.js";
 import { Fault } from "../core/fault.js";
 import type { UrlPolicy } from "../upstream/url-policy.js";
 import type { ChangeHistory } from "../control/change-history.js";
@@ -63,9 +64,7 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
       localAdmin: () => useCases.identities.localAdmin(),
       ...(await identities(parts)),
     },
-    audit: {
-      denied: (actor, rpc, reason) => logger.info({ ip: actor.ip, rpc, reason }, "rpc refused"),
-    },
+    audit: new RefusalLog(foundation.clock, logger),
     logger,
     readiness: () => observation.readiness.read(),
     onReadinessChange: (listener) => observation.readiness.onChange(listener),

@@ -66,6 +66,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   readonly socket: Socket;
   /** Address of the other end. */
   readonly ip: string;
+  readonly serial: number;
   /** The other end is a trusted proxy, which says whose calls it brings. */
   readonly isProxy: boolean;
   /** The connection speaks TLS. */
@@ -101,11 +102,16 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   #movedBytes = 0;
   #movedAtMs: number;
 
-  constructor(server: ConnectionServer, socket: Socket, from: { ip: string; isProxy: boolean }) {
+  constructor(
+    server: ConnectionServer,
+    socket: Socket,
+    from: { ip: string; isProxy: boolean; serial: number },
+  ) {
     const { limits } = server;
     this.#server = server;
     this.socket = socket;
     this.ip = from.ip;
+    this.serial = from.serial;
     this.holder = { ownerId: from.ip, clientKey: { id: from.ip } };
     this.isProxy = from.isProxy;
     this.secure = "encrypted" in socket;
@@ -146,6 +152,11 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
 
   get requestInHand(): boolean {
     return this.#parser.requestInHand;
+  }
+
+  /** Nobody has shown a good key over it. */
+  get isStranger(): boolean {
+    return !this.isProxy && this.holder.ownerId === this.ip;
   }
 
   /** No request is under way, and no answer is on its way out. */

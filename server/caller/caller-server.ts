@@ -7,6 +7,7 @@ import {
 } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Clock, Timer } from "../core/clock.js";
+import { addressBlock } from "../core/ip.js";
 import { Roster } from "../core/roster.js";
 import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
 import { flushMessages } from "../http/write-message.js";
@@ -15,6 +16,7 @@ import {
   type CallerHandler,
   type ConnectionServer,
 } from "./caller-connection.js";
+import { firstToGo, type Stranger } from "./crowd.js";
 import type { CallerLimits } from "./limits.js";
 import { CommonLines } from "./answer-head.js";
 import { UnreadAnswers } from "./unread-answers.js";
@@ -26,7 +28,7 @@ export interface CallerGate {
   /** Where a connection comes from, and whether that is a proxy whose word is taken. */
   originOf(socket: Socket): { readonly ip: string; readonly isProxy: boolean };
   /**
-   * A connection was turned away: TOTAL, because there are too many, or HANDSHAKE, because it spoke no TLS where TLS is
+   * A connection was turned away: TOTAL, because there are too many and it was a stranger's, or HANDSHAKE, because it spoke no TLS where TLS is
    * spoken. Or it was closed: UNREAD, because its caller left too much unread.
    */
   refused(reason: "TOTAL" | "HANDSHAKE" | "UNREAD", remoteAddress: string): void;
@@ -41,6 +43,15 @@ export interface CallerServerOptions {
   readonly handler: CallerHandler;
 }
 
+/** Of so many connections one gives way at a time, for it takes a look at all of them. */
+const GIVE_WAY_SHARE = 64;
+
+/** A connection that has not agreed on TLS yet. */
+interface Handshake extends Stranger {
+  readonly socket: Socket;
+  readonly sinceMs: number;
+}
+
 /** The HTTP/1.1 server of the proxy port, over TCP or TLS. */
 export class CallerServer implements ConnectionServer {
   readonly limits: CallerLimits;
@@ -52,6 +63,9 @@ export class CallerServer implements ConnectionServer {
   readonly #server: Server;
   readonly #secure: TlsServer | undefined;
   readonly #connections = new Roster<CallerConnection>();
+  /** By the address and port that they come from. */
+  readonly #handshakes = new Map<string, Handshake>();
+  #serial = 0;
   #timer: Timer | undefined;
   /** Answers say that their connection ends with them. */
   draining = false;
@@ -73,14 +87,18 @@ export class CallerServer implements ConnectionServer {
       });
     }
     this.#server = this.#secure ?? createServer(bounds);
-    this.#server.maxConnections = limits.callerSocketsMax;
+    // Those that have given way are not closed yet.
+    this.#server.maxConnections = limits.callerSocketsMax + this.#giveWayMax + 1;
     this.#server.on("connection", (socket: Socket) => {
-      if (gate.admits(socket) && this.#secure === undefined) this.#take(socket);
+      if (!gate.admits(socket) || !this.#hasRoomFor(socket)) return;
+      if (this.#secure === undefined) this.#take(socket);
+      else this.#expectTls(socket);
     });
     this.#server.on("drop", (dropped?: DropArgument) => {
       gate.refused("TOTAL", dropped?.remoteAddress ?? "");
     });
     this.#secure?.on("secureConnection", (socket) => {
+      this.#handshakes.delete(comesFrom(socket));
       this.#take(socket);
     });
     this.#secure?.on("tlsClientError", (_error, socket) => {
@@ -150,9 +168,47 @@ export class CallerServer implements ConnectionServer {
   }
 
   #take(socket: Socket): void {
-    const connection = new CallerConnection(this, socket, this.#options.gate.originOf(socket));
-    this.#connections.add(connection);
+    const origin = this.#options.gate.originOf(socket);
+    const serial = ++this.#serial;
+    this.#connections.add(new CallerConnection(this, socket, { ...origin, serial }));
     if (this.#timer === undefined) this.#watch();
+  }
+
+  #expectTls(socket: Socket): void {
+    const from = comesFrom(socket);
+    const { ip } = this.#options.gate.originOf(socket);
+    const sinceMs = this.clock.monotonic();
+    const handshake = { socket, ip, sinceMs, serial: ++this.#serial };
+    this.#handshakes.set(from, handshake);
+    socket.once("close", () => {
+      if (this.#handshakes.get(from) === handshake) this.#handshakes.delete(from);
+    });
+    if (this.#timer === undefined) this.#watch();
+  }
+
+  get #giveWayMax(): number {
+    return Math.ceil(this.limits.callerSocketsMax / GIVE_WAY_SHARE);
+  }
+
+  /** Where there are too many connections, strangers give way to a newcomer; without one, the newcomer is closed. */
+  #hasRoomFor(newcomer: Socket): boolean {
+    if (this.#connections.size + this.#handshakes.size < this.limits.callerSocketsMax) return true;
+    const { gate } = this.#options;
+    const strangers: (CallerConnection | Handshake)[] = [...this.#handshakes.values()];
+    this.#connections.each((connection) => {
+      if (connection.isStranger) strangers.push(connection);
+    });
+    const going = firstToGo(strangers, this.#giveWayMax, addressBlock);
+    for (const each of going) {
+      if ("place" in each) this.#connections.delete(each);
+      else this.#handshakes.delete(comesFrom(each.socket));
+      each.socket.destroy();
+      gate.refused("TOTAL", each.ip);
+    }
+    if (going.length > 0) return true;
+    newcomer.destroy();
+    gate.refused("TOTAL", newcomer.remoteAddress ?? "");
+    return false;
   }
 
   /** Ends what has waited too long on any connection; one timer for all of them. */
@@ -164,9 +220,16 @@ export class CallerServer implements ConnectionServer {
       this.#connections.each((connection) => {
         connection.check(nowMs);
       });
-      if (this.#connections.size > 0) this.#watch();
+      for (const { socket, sinceMs } of this.#handshakes.values()) {
+        if (nowMs - sinceMs >= limits.headTimeoutMs) socket.destroy();
+      }
+      if (this.#connections.size + this.#handshakes.size > 0) this.#watch();
     }, limits.timeoutCheckMs);
   }
+}
+
+function comesFrom({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress ?? ""} ${String(remotePort)}`;
 }
 
 function tlsOptions(files: TlsFiles) {

@@ -16,6 +16,6 @@ export interface CallerLimits {
    * answer.
    */
   readonly unreadBytesMax: number;
-  /** Connections at a time; more are closed without an answer. */
+  /** Connections at a time; of more, those are closed over which nobody has shown a good key, or else the newcomer. */
   readonly callerSocketsMax: number;
 }

@@ -42,7 +42,7 @@ class World {
 }
 
 test("so many connections begin in a second, in turns between addresses", () => {
-  const world = new World({ begun: { perSecond: 10, burst: 2 } });
+  const world = new World({ connectionsPerSecond: 10, connectionsBurst: 2 });
   for (const ip of ["1.1.1.1", "1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2"]) world.connect(ip);
   assert.equal(world.begun.length, 2);
   world.clock.advance(100);
@@ -51,12 +51,16 @@ test("so many connections begin in a second, in turns between addresses", () => 
 });
 
 test("a connection that shows a good credential lets another begin", () => {
-  const world = new World({ begun: { perSecond: 1, burst: 1 } });
+  const world = new World({ connectionsPerSecond: 1, connectionsBurst: 1 });
   for (let i = 0; i < 50; i++) world.begin("1.1.1.1").belongsTo("u");
 });
 
 test("of too many that wait, the address that has most loses one", () => {
-  const world = new World({ begun: { perSecond: 1, burst: 1 }, waitingMax: 3 });
+  const world = new World({
+    connectionsPerSecond: 1,
+    connectionsBurst: 1,
+    connectionsWaitingMax: 3,
+  });
   world.connect("1.1.1.1");
   const crowd = [1, 2, 3].map(() => world.connect("1.1.1.1"));
   const other = world.connect("2.2.2.2");
@@ -68,7 +72,7 @@ test("of too many that wait, the address that has most loses one", () => {
 });
 
 test("of too many strangers, the address that has most loses its oldest; a /64 is one address", () => {
-  const world = new World({ strangersMax: 3 });
+  const world = new World({ connectionsOfStrangersMax: 3 });
   const other = world.connect("2.2.2.2");
   const crowd = ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map((ip) => world.connect(ip));
   assert.deepEqual(
@@ -79,7 +83,7 @@ test("of too many strangers, the address that has most loses its oldest; a /64 i
 });
 
 test("who has shown a good credential is crowded out by no stranger, but by own connections alone", () => {
-  const world = new World({ strangersMax: 2, knownMax: 2 });
+  const world = new World({ connectionsOfStrangersMax: 2, connectionsOfUsersMax: 2 });
   const [alice, bob] = [world.begin("1.1.1.1"), world.begin("1.1.1.1")];
   alice.belongsTo("alice");
   bob.belongsTo("bob");
@@ -99,8 +103,10 @@ test("who has shown a good credential is crowded out by no stranger, but by own 
 
 test("a stranger's frames are counted up to a bound, and whoever is known is read more slowly", () => {
   const world = new World({
-    strangersFrames: { perSecond: 1, burst: 10 },
-    knownFrames: { perSecond: 100, burst: 20 },
+    strangersFramesPerSecond: 1,
+    strangersFramesBurst: 10,
+    usersFramesPerSecond: 100,
+    usersFramesBurst: 20,
   });
   const stranger = world.begin("1.1.1.1");
   assert.deepEqual([stranger.takes(10), stranger.takes(1)], [true, false]);

@@ -4,32 +4,52 @@ import type { Holder } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import { FairTurns } from "../core/fair-turns.js";
 import { addressBlock } from "../core/ip.js";
-import { Pace, type PaceLimits } from "../core/pace.js";
+import { Pace } from "../core/pace.js";
 
 /** What connections to the control port may take. */
 export interface ConnectionLimits {
-  /** Connections that begin; one that shows a good credential is not counted. */
-  readonly begun: PaceLimits;
-  /** Connections that wait for their turn to begin; of more, the address that has most loses its oldest. */
-  readonly waitingMax: number;
+  /** Connections that begin in a second, in turns between addresses; one that shows a good credential is not counted. */
+  readonly connectionsPerSecond: number;
+  /** Connections that begin at once where few came before. */
+  readonly connectionsBurst: number;
+  /** Connections that wait for their turn to begin; of more, the address that has most loses its newest. */
+  readonly connectionsWaitingMax: number;
   /** Connections without a good credential; of more, the address that has most loses its oldest. */
-  readonly strangersMax: number;
+  readonly connectionsOfStrangersMax: number;
   /** Connections with a good credential; of more, the user who has most loses the oldest. */
-  readonly knownMax: number;
-  /** Small frames that a connection without a good credential sends; a request counts as four, one taken back as twelve. */
-  readonly strangersFrames: PaceLimits;
-  /** As much of a connection with a good credential; beyond it, it is read more slowly. */
-  readonly knownFrames: PaceLimits;
+  readonly connectionsOfUsersMax: number;
+  /**
+   * Small frames that a connection without a good credential may send in a second; a request counts as four, one that is
+   * reset as twelve, a long piece of a message as none. Beyond the burst the connection is closed.
+   */
+  readonly strangersFramesPerSecond: number;
+  readonly strangersFramesBurst: number;
+  /** Small frames of a connection with a good credential; beyond the burst it is read more slowly. */
+  readonly usersFramesPerSecond: number;
+  readonly usersFramesBurst: number;
 }
 
 export const CONNECTION_LIMITS: ConnectionLimits = {
-  begun: { perSecond: 100, burst: 100 },
-  waitingMax: 1_024,
-  strangersMax: 1_024,
-  knownMax: 4_096,
-  strangersFrames: { perSecond: 100, burst: 600 },
-  knownFrames: { perSecond: 5_000, burst: 10_000 },
+  connectionsPerSecond: 100,
+  connectionsBurst: 100,
+  connectionsWaitingMax: 1_024,
+  connectionsOfStrangersMax: 1_024,
+  connectionsOfUsersMax: 4_096,
+  strangersFramesPerSecond: 100,
+  strangersFramesBurst: 600,
+  usersFramesPerSecond: 5_000,
+  usersFramesBurst: 10_000,
 };
+
+function strangersFrames(clock: Clock, limits: ConnectionLimits): Pace {
+  const { strangersFramesPerSecond: perSecond, strangersFramesBurst: burst } = limits;
+  return new Pace(clock, { perSecond, burst });
+}
+
+function usersFrames(clock: Clock, limits: ConnectionLimits): Pace {
+  const { usersFramesPerSecond: perSecond, usersFramesBurst: burst } = limits;
+  return new Pace(clock, { perSecond, burst });
+}
 
 /** A connection to the control port. */
 export class ControlConnection {
@@ -52,15 +72,15 @@ export class ControlConnection {
     this.calm = () => void from.socket.destroy();
     this.#connections = connections;
     this.#clock = clock;
-    this.#frames = new Pace(clock, connections.limits.strangersFrames);
+    this.#frames = strangersFrames(clock, connections.limits);
   }
 
   /** Hears whose it is now; undefined of whoever shows no good credential any more. */
   belongsTo(userId: string | undefined): void {
     if (this.userId === userId || this.socket.destroyed) return;
-    const { strangersFrames, knownFrames } = this.#connections.limits;
-    if (userId === undefined) this.#frames = new Pace(this.#clock, strangersFrames);
-    else if (this.userId === undefined) this.#frames = new Pace(this.#clock, knownFrames);
+    const { limits } = this.#connections;
+    if (userId === undefined) this.#frames = strangersFrames(this.#clock, limits);
+    else if (this.userId === undefined) this.#frames = usersFrames(this.#clock, limits);
     this.#connections.move(this, userId);
   }
 
@@ -105,12 +125,13 @@ export class ControlConnections {
   constructor(clock: Clock, limits: ConnectionLimits = CONNECTION_LIMITS) {
     this.#clock = clock;
     this.limits = limits;
-    this.#begun = new Pace(clock, limits.begun);
+    const { connectionsPerSecond: perSecond, connectionsBurst: burst } = limits;
+    this.#begun = new Pace(clock, { perSecond, burst });
     const crowdedOut = (connection: ControlConnection): void => {
       if (connection !== this.#moving) connection.socket.destroy();
     };
-    this.#strangers = new FairMap(limits.strangersMax, crowdedOut);
-    this.#known = new FairMap(limits.knownMax, crowdedOut);
+    this.#strangers = new FairMap(limits.connectionsOfStrangersMax, crowdedOut);
+    this.#known = new FairMap(limits.connectionsOfUsersMax, crowdedOut);
   }
 
   /** Takes a connection that was just made, of which nothing is read yet; calls back when its turn has come. */
@@ -121,7 +142,7 @@ export class ControlConnections {
     });
     socket.on("error", () => socket.destroy());
     const holder = holderOf(connection.ip, connection.id);
-    if (this.#waiting.size >= this.limits.waitingMax) {
+    if (this.#waiting.size >= this.limits.connectionsWaitingMax) {
       const crowded = this.#waiting.giveWay(holder);
       (crowded?.connection.socket ?? socket).destroy();
       if (crowded === undefined) return;

@@ -44,15 +44,15 @@ const STREAMS_PER_CONNECTION_MAX = 100;
 const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** How often it is looked at what takes too long. */
-const TIMES_CHECK_MS = 5_000;
+const TIMES_INTERVAL_MS = 5_000;
 const H1_TIMES = {
   headersTimeout: HEADERS_TIMEOUT_MS,
-  connectionsCheckingInterval: TIMES_CHECK_MS,
+  connectionsCheckingInterval: TIMES_INTERVAL_MS,
 };
 /** From when a connection begins until it has said what it speaks, its TLS handshake included. */
 const PREFACE_TIMEOUT_MS = 10_000;
 /** A connection over which nothing is asked, and which has shown no good credential, is closed. */
-const IDLE_MS = 60_000;
+const IDLE_TIMEOUT_MS = 60_000;
 /** The remedy for a local socket that is taken: its place follows from the data folder. */
 const OWN_FOLDER = "give this one a data folder of its own with --data";
 
@@ -172,7 +172,7 @@ function gated(options: {
     // Told while the connection is handed over.
     if (beginning !== undefined) ofHttp.set(session, beginning);
     const connection = beginning;
-    session.setTimeout(IDLE_MS, () => {
+    session.setTimeout(IDLE_TIMEOUT_MS, () => {
       if (connection?.userId === undefined) session.close();
     });
   });

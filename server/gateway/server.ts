@@ -290,6 +290,7 @@ class HttpGateway implements Gateway, CallerHandler {
     const { id, ip, connection, head, match, query } = request;
     const { authenticator, router } = this.#context;
     const principal = authenticate(authenticator, connection.lastKey, { head, query, ip });
+    connection.holder = principal;
     const answer = (): void => {
       turn.whole(200, jsonHeaders(id), this.#models.answer(match, query, principal));
     };

@@ -96,7 +96,7 @@ test("header lines longer than over HTTP/1.1 are refused, and the connection goe
 });
 
 test("a user gets in while a stranger holds more connections than there may be", async (t) => {
-  const limits = { ...CONNECTION_LIMITS, strangersMax: 4 };
+  const limits = { ...CONNECTION_LIMITS, connectionsOfStrangersMax: 4 };
   const control = await startControl(t, undefined, limits);
   const token = await control.login(control.alice);
   const known = connect(t, control);

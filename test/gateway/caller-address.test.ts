@@ -7,7 +7,7 @@ import { TrustedProxies } from "../../server/gateway/caller-address.js";
 import { CallerConnections } from "../../server/gateway/caller-connections.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
-import { FakeLogger, type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { CLIENT_KEY, FakeLogger, type Setup, startGateway, type TestGateway } from "./fixture.js";
 
 const TRUSTED = ["127.0.0.0/8", "10.0.0.0/8", "2001:db8:1::/48"];
 
@@ -165,8 +165,8 @@ test("calls that a proxy brings from one address are bounded; other addresses go
   assert.equal((await ask(gateway, "203.0.113.9")).status, 200, "its place is free again");
 });
 
-test("connections beyond the total are closed, counted, and free their place when they end", async (t) => {
-  const { gateway } = await start(t, { limits: { callerSocketsMax: 2 } });
+test("where there are too many connections, strangers give way to newcomers, and nobody whose key was good", async (t) => {
+  const { gateway } = await start(t, { limits: { callerSocketsMax: 3 } });
   const { connections } = gateway.gateway;
   const connect = async (): Promise<net.Socket> => {
     const socket = net.connect(gateway.port, "127.0.0.1");
@@ -174,19 +174,33 @@ test("connections beyond the total are closed, counted, and free their place whe
     await once(socket, "connect");
     return socket;
   };
-  const first = await connect();
-  const second = await connect();
-  const third = await connect();
-  await once(third, "close");
-  assert.equal(connections.open, 2);
-  assert.equal(connections.refusals("TOTAL"), 1);
-  first.destroy();
-  while (connections.open > 1) await new Promise((resolve) => setImmediate(resolve));
-  const fourth = await connect();
-  fourth.write("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
-  const [answer] = (await once(fourth, "data")) as [Buffer];
-  assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
-  for (const socket of [second, fourth]) socket.destroy();
+  /** The status of an answer over the connection. */
+  const asked = async (socket: net.Socket): Promise<string> => {
+    socket.write(
+      `GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${CLIENT_KEY}\r\n\r\n`,
+    );
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    return answer.toString().slice(9, 12);
+  };
+  const known = [await connect()];
+  assert.equal(await asked(known[0]!), "200");
+  const strangers = [await connect(), await connect()];
+  for (let i = 0; i < 2; i++) {
+    const newcomer = await connect();
+    await once(strangers.shift()!, "close");
+    assert.equal(await asked(newcomer), "200");
+    known.push(newcomer);
+  }
+  assert.equal(connections.refusals("TOTAL"), 2);
+  const refused = await connect();
+  await once(refused, "close");
+  assert.equal(connections.refusals("TOTAL"), 3);
+  for (const socket of known) assert.equal(await asked(socket), "200");
+  known.pop()?.destroy();
+  while (connections.open > 2) await new Promise((resolve) => setImmediate(resolve));
+  const last = await connect();
+  assert.equal(await asked(last), "200", "a place that gets free is given");
+  for (const socket of [...known, last]) socket.destroy();
 });
 
 test("connections of one address beyond its share are reset, and told once", async (t) => {

@@ -132,6 +132,23 @@ test("plain HTTP on a port of TLS is closed without an answer, and counted", asy
   await fresh.close();
 });
 
+test("unfinished handshakes give way to a newcomer where there are too many connections", async () => {
+  const full = await startGateway({ tls: FIRST, limits: { callerSocketsMax: 2 } });
+  const open = async (): Promise<net.Socket> => {
+    const socket = net.connect(full.port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    await once(socket, "connect");
+    return socket;
+  };
+  const first = await open();
+  const second = await open();
+  const newcomer = tls.connect({ port: full.port, host: "127.0.0.1", rejectUnauthorized: false });
+  await Promise.all([once(newcomer, "secureConnect"), once(first, "close")]);
+  assert.equal(full.gateway.connections.refusals("TOTAL"), 1);
+  for (const socket of [second, newcomer]) socket.destroy();
+  await full.close();
+});
+
 test("a handshake that never ends is given up", async () => {
   const slow = await startGateway({ tls: FIRST, limits: { headTimeoutMs: 50 } });
   const socket = net.connect(slow.port, "127.0.0.1");
