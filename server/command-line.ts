@@ -85,8 +85,8 @@ function describe(): Command {
 }
 
 function describeDefault(fallback: unknown): string {
-  if (fallback === "" || fallback === false) return "";
-  return Array.isArray(fallback) ? "" : ` (default ${String(fallback)})`;
+  const text = String(fallback);
+  return text === "" || fallback === false ? "" : ` (default ${text})`;
 }
 
 function camelCase(flag: string): string {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Fault } from "./core/fault.js";
+import { isRecord } from "./core/record.js";
 import { OPTIONS, type Option, type OptionKey, type OptionValue } from "./options.js";
 
 /** The settings of a start, each from its flag, else its environment variable, else the file, else its default. */
@@ -119,8 +120,6 @@ function parseObject(file: string, text: string): Record<string, unknown> {
       cause: error,
     });
   }
-  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
-    return { ...parsed };
-  }
+  if (isRecord(parsed)) return parsed;
   throw new Fault("config_invalid", `The configuration file ${file} must hold one JSON object.`);
 }

@@ -1,4 +1,5 @@
 import { parseIpBlock } from "./core/ip.js";
+import { webOrigin } from "./core/web-origin.js";
 import { COLLECTOR_URL, isCollectorUrl } from "./observe/traces/trace-config.js";
 
 /**
@@ -54,6 +55,11 @@ const list = (raw: unknown): readonly string[] | undefined => {
 const blocks = (raw: unknown): readonly string[] | undefined => {
   const texts = list(raw);
   return texts?.every((each) => parseIpBlock(each) !== undefined) === true ? texts : undefined;
+};
+
+const origins = (raw: unknown): readonly string[] | undefined => {
+  const found = list(raw)?.map((each) => (each === "*" ? each : webOrigin(each)));
+  return found?.every((each) => each !== undefined) === true ? found : undefined;
 };
 
 /** Signatures that only the issuer can make; `none` and the shared-secret family are not among them. */
@@ -303,6 +309,16 @@ export const OPTIONS = [
     expects: "a list such as 10.0.0.0/8,127.0.0.1",
     fallback: [],
     parse: blocks,
+  }),
+  option({
+    key: "corsOrigins",
+    flag: "cors-origins",
+    env: "LATCHKEY_CORS_ORIGINS",
+    placeholder: "<origins>",
+    help: "origins, separated by commas, of pages that may call the proxy port from browsers, or * for all",
+    expects: "a list such as https://app.example.com,http://localhost:3000, or *",
+    fallback: [],
+    parse: origins,
   }),
   option({
     key: "callerSocketsMax",

@@ -22,27 +22,17 @@ export function startScript(file, args, stops) {
   });
 }
 
-/** Starts a server whose event loop is watched; `delays` answers how late it ran since it was asked last. */
-export async function startWatchedServer({ folder, stops, args = [] }) {
-  const { startServerProcess } = await import("../../dist/scripts/lib/server-process.js");
-  const file = path.join(folder, "delays.json");
-  const before = process.env.NODE_OPTIONS;
-  process.env.NODE_OPTIONS = `--import ${new URL("loop-delay.mjs", import.meta.url).href}`;
-  process.env.LATCHKEY_BENCH_DELAYS = file;
-  let server;
-  try {
-    server = await startServerProcess({
-      dataFolder: path.join(folder, "data"),
-      args: ["--log-level", "warn", ...args],
-    });
-  } finally {
-    if (before === undefined) delete process.env.NODE_OPTIONS;
-    else process.env.NODE_OPTIONS = before;
-  }
-  stops.push(() => server.stop());
-  const delays = async () => {
+/**
+ * Arguments of Node with which a server loads one of the scripts in this folder that watch it, and a function that
+ * answers what that script saw since it was last asked: it writes a JSON file at SIGUSR2.
+ */
+export function watcher(script, folder) {
+  const file = path.join(folder, "seen.json");
+  process.env.LATCHKEY_BENCH_SEEN = file;
+  const nodeArgs = ["--import", new URL(script, import.meta.url).href];
+  const seen = async (pid) => {
     rmSync(file, { force: true });
-    server.process.kill("SIGUSR2");
+    process.kill(pid, "SIGUSR2");
     for (let i = 0; i < 500; i++) {
       await wait(10);
       try {
@@ -51,7 +41,20 @@ export async function startWatchedServer({ folder, stops, args = [] }) {
         // Not written yet, or not to its end.
       }
     }
-    throw new Error("the server does not tell how late its event loop ran");
+    throw new Error("the server does not tell what was seen of it");
   };
-  return { ...server, delays };
+  return { nodeArgs, seen };
+}
+
+/** Starts a server whose event loop is watched; `delays` answers how late it ran since it was asked last. */
+export async function startWatchedServer({ folder, stops, args = [] }) {
+  const { startServerProcess } = await import("../../dist/scripts/lib/server-process.js");
+  const { nodeArgs, seen } = watcher("loop-delay.mjs", folder);
+  const server = await startServerProcess({
+    dataFolder: path.join(folder, "data"),
+    args: ["--log-level", "warn", ...args],
+    nodeArgs,
+  });
+  stops.push(() => server.stop());
+  return { ...server, delays: () => seen(server.process.pid) };
 }

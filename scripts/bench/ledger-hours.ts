@@ -1,5 +1,6 @@
 import type { CallRecord } from "../../server/core/call.js";
 import { HOUR_MS } from "../../server/core/durations.js";
+import { floorTo } from "../../server/core/multiples.js";
 import { JsonTexts } from "../../server/core/json-texts.js";
 import { JsonWriter } from "../../server/core/json-writer.js";
 import { RowBatch } from "../../server/storage/row-batch.js";
@@ -93,8 +94,4 @@ export class HourFiller {
     if (level === MINUTES) return this.#forgotten.minutesBeforeMs;
     return level === HOURS ? this.#forgotten.hoursBeforeMs : 0;
   }
-}
-
-function floorTo(ms: number, stepMs: number): number {
-  return Math.floor(ms / stepMs) * stepMs;
 }

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../../server/core/call.js";
 import { DAY_MS, HOUR_MS } from "../../server/core/durations.js";
+import { floorTo } from "../../server/core/multiples.js";
 import type { Logger } from "../../server/core/logger.js";
 import { ALL_USAGE } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
@@ -166,10 +167,6 @@ async function addNouns(storage: Storage): Promise<void> {
       ),
     );
   });
-}
-
-function floorTo(ms: number, stepMs: number): number {
-  return Math.floor(ms / stepMs) * stepMs;
 }
 
 async function until(atMs: number): Promise<void> {

@@ -12,7 +12,7 @@ process.on("SIGUSR2", () => {
   const [p50, p99] = [50, 99].map((share) => late(delays.percentile(share)));
   const rssMiB = process.memoryUsage().rss / 2 ** 20;
   writeFileSync(
-    process.env.LATCHKEY_BENCH_DELAYS,
+    process.env.LATCHKEY_BENCH_SEEN,
     JSON.stringify({ count, p50, p99, max: late(max), rssMiB }),
   );
   delays.reset();

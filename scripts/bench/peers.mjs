@@ -1,12 +1,11 @@
 // `npm run bench`: Latchkey against a bare Node proxy, nginx and Portkey where they are installed, interleaved in one run.
 // Absolute figures depend on the machine; the ratios are what counts.
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { startScript } from "./children.mjs";
+import { load } from "./loads.mjs";
 import { numberOption, textOption } from "./options.mjs";
 import { cpuMicros, residentMiB } from "./process-figures.mjs";
 import { startLatchkey, startNginx, startPortkey } from "./targets.mjs";
@@ -23,7 +22,6 @@ const WARM_UP_SECONDS = 6;
 /** How long nothing is asked before the memory of a process at rest is read; V8 waits 8 s before it tidies up. */
 const REST_MS = 15_000;
 
-const here = path.dirname(fileURLToPath(import.meta.url));
 const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-bench-"));
 const stops = [];
 try {
@@ -67,25 +65,8 @@ async function measureAll(targets) {
 }
 
 function measure(target, kind, seconds) {
-  const job = {
-    port: target.port,
-    path: target.path ?? "/v1/chat/completions",
-    headers: { authorization: "Bearer bench", ...target.headers },
-    body: JSON.stringify({
-      model: "gpt-4o-mini",
-      ...(kind === "stream" ? { stream: true, stream_options: { include_usage: true } } : {}),
-      messages: [{ role: "user", content: "Say something that is about as long as a sentence." }],
-    }),
-    connections: options.connections,
-    seconds,
-  };
   const before = cpuMicros(target.pid);
-  const load = spawnSync(process.execPath, [path.join(here, "load.mjs"), JSON.stringify(job)], {
-    encoding: "utf8",
-  });
-  if (load.status !== 0) throw new Error(`the load on ${target.name} failed: ${load.stderr}`);
-  const { done, failed, seconds: took, p50, p99 } = JSON.parse(load.stdout);
-  if (failed > 0) throw new Error(`${failed} of ${done} calls through ${target.name} failed`);
+  const { done, took, p50, p99 } = load(target, kind, { ...options, seconds });
   return {
     rps: done / took,
     cpu: (cpuMicros(target.pid) - before) / done,

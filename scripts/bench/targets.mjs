@@ -7,12 +7,13 @@ import { createRequire } from "node:module";
 import path from "node:path";
 
 /** Latchkey with every feature on: keys, limits, journal, database log, live metrics. */
-export async function startLatchkey({ folder, origin, stops }) {
+export async function startLatchkey({ folder, origin, stops, nodeArgs = [] }) {
   const { startServerProcess } = await import("../../dist/scripts/lib/server-process.js");
   const { Dialect } = await import("../../dist/proto/gen/latchkey/v1/common_pb.js");
   const server = await startServerProcess({
     dataFolder: path.join(folder, "data"),
     args: ["--log-level", "error"],
+    nodeArgs,
   });
   stops.push(() => server.stop());
   const { provider } = await server.api.providers.createProvider({

@@ -1,5 +1,6 @@
 import { BatchWatch } from "../batches/batch-watch.js";
 import { lookAtBatch } from "../batches/batch-look.js";
+import { searchBatch } from "../batches/batch-search.js";
 import { REMOVAL_WAIT_MAX_MS } from "../batches/limits.js";
 import type { Catalog } from "../catalog/catalog.js";
 import type { OpenBatch } from "../core/batch.js";
@@ -45,7 +46,13 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
   await watch.start();
   lifecycle.started("batches", () => watch.stop());
   return {
-    made: (batch) => watch.made(batch),
+    asked: (asked) => watch.asked(asked),
+    made: (batch, asked) => watch.made(batch, asked),
+    unmade: (asked, isSure) => {
+      watch.unmade(asked, isSure).catch((thrown: unknown) => {
+        logger.warn({ err: thrown }, "a batch that may have been made waits for its turn");
+      });
+    },
     ended: (...shown) => {
       watch.ended(...shown).catch((thrown: unknown) => {
         logger.warn({ batchId: shown[1], err: thrown }, "a batch that ended waits for its turn");
@@ -81,7 +88,10 @@ function looker({ clock }: Foundation, parts: BatchParts) {
       priceOf: (model: string) => catalog.priceOf(provider.id, model),
       costOf: (price: Price | null, tokens: TokenUsage) => accounting.sink.cost({ price }, tokens),
     };
-    return lookAtBatch(batch, { provider, secret }, tools);
+    const { sought } = batch;
+    return sought === undefined
+      ? lookAtBatch(batch, { provider, secret }, tools)
+      : searchBatch(batch, sought, { provider, secret }, tools);
   };
 }
 

@@ -72,7 +72,13 @@ export async function openControlPort(parts: ControlParts): Promise<ControlPort>
     metrics: observation.metrics,
   });
   const { controlHost: host, controlPort: port } = config;
-  const tcp = await listenTcp({ host, port, tls: tls?.files, handler: handlers.tcp });
+  const tcp = await listenTcp({
+    host,
+    port,
+    tls: tls?.files,
+    clock: foundation.clock,
+    handler: handlers.tcp,
+  });
   tls?.source.watch((files) => tcp.setTls(files));
   lifecycle.started("control port", () => tcp.close(CLOSE_GRACE_MS));
   parts.bound.control = tcp.address;

@@ -144,7 +144,7 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
       UsageService,
       usageService({
         ...common,
-        clientKeyReader: storage.keys.read.clientKeys,
+        records: storage.keys.read,
         overview: accounting.overview,
         ownerOverview: (ownerId) => accounting.ownerOverviews.of(ownerId),
         limitsOf: (ownerId) =>

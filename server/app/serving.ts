@@ -23,6 +23,7 @@ import { createSecretOpener, type CachedSecretOpener } from "../vault/secret-ope
 import { loadSodium } from "../vault/sodium.js";
 import type { Foundation } from "./foundation.js";
 import { startBatches } from "./batches.js";
+import { HealthLog } from "./health-log.js";
 import { startHomes } from "./homes.js";
 import { startLaterUsages } from "./later-usages.js";
 import { type ListSources, providerLists } from "./model-lists.js";
@@ -99,6 +100,7 @@ export async function startServing(
     logger,
     ...(tls === undefined ? {} : { tls: tls.files }),
     trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
     limits: limitsOf(config),
     traces,
     homes: await startHomes(foundation),
@@ -142,6 +144,9 @@ async function startAccounting(
     onFinished: traces && ((record) => traces.recorded(record)),
   });
   lifecycle.started("accounting", () => closeAccounting(accounting, logger));
+  await ledger.restoreUses().catch((thrown: unknown) => {
+    logger.warn({ err: thrown }, "uses of client keys before the last kill are not counted");
+  });
   return accounting;
 }
 
@@ -188,6 +193,10 @@ async function startAllocation(
   const { clock, random, logger, lifecycle, storage, feed } = foundation;
   const store = storage.keys;
   const healthChanges = new Tally(["to"]);
+  const healthLog = new HealthLog(clock, logger);
+  lifecycle.started("health in the log", () => {
+    healthLog.stop();
+  });
   const catalog: Catalog = new Catalog({
     clock,
     logger,
@@ -200,8 +209,10 @@ async function startAllocation(
     logger,
     inService: (providerId, service, model) => catalog.inService(providerId, service, model),
     onHealthChange: ({ providerKeyId, previous, health }) => {
+      // What rests for single models, or longer, is in the same condition.
+      if (previous === health.state) return;
       healthChanges.add({ to: health.state.toLowerCase() });
-      logger.info({ providerKeyId, from: previous, to: health.state }, "provider key health");
+      healthLog.changed(providerKeyId, previous, health.state);
     },
   });
   const load = async (): Promise<void> => {

@@ -19,7 +19,9 @@ import { Sessions } from "../keys/sessions.js";
 import { Settings } from "../keys/settings.js";
 import { Users } from "../keys/users.js";
 import { PasswordHasher } from "../vault/password.js";
+import { plainIp, TrustedProxies } from "../gateway/caller-address.js";
 import type { Foundation } from "./foundation.js";
+import { isLoopback } from "./loopback.js";
 import { clientKeyForms, sessionTokens } from "./keys-vault.js";
 import { Names } from "./names.js";
 
@@ -58,7 +60,9 @@ export async function startUseCases(
   const passwords = new PasswordHasher({ random });
   const operations = new Operations({ store, clock, log });
   const settings = new Settings({ operations, reader, feed, log });
-  const gate = new PasswordGate({ operations, passwords, settings, clock });
+  const proxies = new TrustedProxies(foundation.config.trustedProxies);
+  const bringsOthers = (ip: string): boolean => isLoopback(plainIp(ip)) || proxies.trusts(ip);
+  const gate = new PasswordGate({ operations, passwords, settings, clock, bringsOthers });
   const sessions = new Sessions({ operations, gate, passwords, tokens, settings, ids, clock });
   const mint = new ClientKeyMint({ vault, forms });
   const uses = new ClientKeyUses({ store, clock, log });

@@ -25,12 +25,17 @@ export interface BatchUse {
   readonly problem: string;
 }
 
+/** What a batch is called. */
+export type FoundBatch = Pick<Batch, "batchId" | "path">;
+
 /** What a look at a batch has found. */
 export type Look =
   | { readonly kind: "RUNNING" }
   | { readonly kind: "ENDED"; readonly use: BatchUse }
   /** It, or what tells its use, is gone or broken; `use` is what could be read all the same. */
   | { readonly kind: "MISSED"; readonly problem: string; readonly use: BatchUse | undefined }
+  /** Of one of whose making no reply told: those in its provider's list that it may be, the likeliest first. */
+  | { readonly kind: "SOUGHT"; readonly names: readonly FoundBatch[] }
   /** Nothing was learnt. */
   | { readonly kind: "FAILED"; readonly problem: string };
 
@@ -54,7 +59,7 @@ export async function lookAtBatch(batch: Batch, account: Account, tools: LookToo
     take(batch, sums, result);
   };
   const inline = new InlineResults(RESULT_BYTES_MAX, onResult);
-  const asked = await get(batch.path, account, tools, (piece) => {
+  const asked = await askProvider(batch.path, account, tools, (piece) => {
     inline.push(piece);
   });
   if (asked !== 200) return unanswered(asked, sums, "the batch");
@@ -65,9 +70,14 @@ export async function lookAtBatch(batch: Batch, account: Account, tools: LookToo
   else if (told.results !== undefined) {
     const lines = new ResultLines(RESULT_BYTES_MAX, onResult);
     const { path, query } = told.results;
-    const fetched = await get(query === "" ? path : `${path}?${query}`, account, tools, (piece) => {
-      lines.push(piece);
-    });
+    const fetched = await askProvider(
+      query === "" ? path : `${path}?${query}`,
+      account,
+      tools,
+      (piece) => {
+        lines.push(piece);
+      },
+    );
     if (fetched !== 200) return unanswered(fetched, sums, "the results");
     lines.end();
   }
@@ -95,7 +105,11 @@ function useOf({ sums, read, untold }: BatchSums, problem: string): BatchUse {
 const GONE: ReadonlySet<number> = new Set([404, 410]);
 
 /** `what` did not come whole. */
-function unanswered(end: number | UpstreamFailure, sums: BatchSums, what: string): Look {
+export function unanswered(
+  end: number | UpstreamFailure,
+  sums: BatchSums | undefined,
+  what: string,
+): Look {
   if (typeof end === "number") {
     const problem = `${what}: HTTP ${String(end)}`;
     return GONE.has(end)
@@ -103,12 +117,13 @@ function unanswered(end: number | UpstreamFailure, sums: BatchSums, what: string
       : { kind: "FAILED", problem };
   }
   const problem = `${what}: ${end.detail}`;
-  return sums.read === 0
+  return sums === undefined || sums.read === 0
     ? { kind: "FAILED", problem }
     : { kind: "MISSED", problem, use: useOf(sums, problem) };
 }
 
-function get(
+/** Answers as `fetchPieces` does for what stands at a path of a provider. */
+export function askProvider(
   path: string,
   { provider, secret }: Account,
   { upstream, clock, endpointPath, signal }: LookTools,

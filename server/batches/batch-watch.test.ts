@@ -4,9 +4,9 @@ import fc from "fast-check";
 import type { Batch, OpenBatch } from "../core/batch.js";
 import type { CallRecord } from "../core/call.js";
 import { NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
-import type { Look } from "./batch-look.js";
+import type { FoundBatch, Look } from "./batch-look.js";
 import { type BatchStore, BatchWatch } from "./batch-watch.js";
-import { LOOK_PAUSE_MAX_MS, LOOK_PAUSE_MIN_MS } from "./limits.js";
+import { LOOK_PAUSE_MAX_MS, LOOK_PAUSE_MIN_MS, SEEK_MAX_MS } from "./limits.js";
 import { FakeClock } from "../../test/support/fake-clock.js";
 
 // The watch against a store and a ledger that may die at any step, as the process does in a kill.
@@ -27,6 +27,7 @@ class Outside implements BatchStore {
   /** Steps until the process is killed; none by default. */
   stepsLeft = Number.POSITIVE_INFINITY;
   #ids = 0;
+  #numbers = 0;
 
   readonly nextId = (): string => `call_${String(++this.#ids)}`;
 
@@ -42,11 +43,40 @@ class Outside implements BatchStore {
   add(batch: Batch, lookAt: number): Promise<number | undefined> {
     return this.step(() => {
       if (this.#find(batch.scope, batch.batchId) !== undefined) return undefined;
-      const number = this.rows.length + 1;
+      const number = ++this.#numbers;
       this.rows.push({ ...batch, number, misses: 0, records: undefined, lookAt });
       return number;
     });
   }
+  made(batch: Batch, asked: Batch, lookAt: number): Promise<number | undefined> {
+    return this.step(() => {
+      this.#drop(asked);
+      if (this.#find(batch.scope, batch.batchId) !== undefined) return undefined;
+      const number = ++this.#numbers;
+      this.rows.push({ ...batch, number, misses: 0, records: undefined, lookAt });
+      return number;
+    });
+  }
+  found = (asked: OpenBatch, names: readonly FoundBatch[], lookAt: number): Promise<boolean> =>
+    this.step(() => {
+      const taken = this.rows.map(({ batchId }) => batchId);
+      const name = names.find(({ batchId }) => !taken.includes(batchId));
+      const row = this.rows.find(({ number }) => number === asked.number);
+      if (row !== undefined && name !== undefined) {
+        Object.assign(row, { ...name, lookAt, sought: undefined });
+      }
+      return name !== undefined;
+    });
+  seek = (asked: Batch, lookAt: number): Promise<OpenBatch | undefined> =>
+    this.step(() => {
+      const row = this.#find(asked.scope, asked.batchId);
+      if (row !== undefined) row.lookAt = lookAt;
+      return row;
+    });
+  forget = (asked: Batch): Promise<void> =>
+    this.step(() => {
+      this.#drop(asked);
+    });
   open = (): Promise<readonly OpenBatch[]> =>
     this.step(() => this.rows.filter(({ lookAt }) => lookAt !== null));
   find = (scope: string, batchId: string): Promise<OpenBatch | undefined> =>
@@ -95,6 +125,10 @@ class Outside implements BatchStore {
       if (row !== undefined) change(row);
     });
   }
+  #drop({ scope, batchId }: Batch): void {
+    const row = this.#find(scope, batchId);
+    if (row !== undefined) this.rows.splice(this.rows.indexOf(row), 1);
+  }
   #find(scope: string, batchId: string): Row | undefined {
     return this.rows.find((row) => row.scope === scope && row.batchId === batchId);
   }
@@ -141,6 +175,20 @@ function batchOf(id: string, ownerId: string, madeAt: number, more: Partial<Batc
   };
 }
 
+const NO_FILE = { inputFile: "", name: "", requests: 1 };
+
+/** What stands for a batch before its name is known. */
+function askedOf(batch: Batch): Batch {
+  return { ...batch, batchId: `?${batch.batchId}`, path: "/v1/batches", sought: NO_FILE };
+}
+
+/** As a call has it made. */
+async function make(watch: BatchWatch, batch: Batch): Promise<void> {
+  const asked = askedOf(batch);
+  await watch.asked(asked);
+  await watch.made(batch, asked);
+}
+
 const ended = (...models: readonly string[]): Look => ({
   kind: "ENDED",
   use: {
@@ -167,7 +215,7 @@ test("whatever step a process dies at, the next one counts each batch once", asy
         const first = watchOf(outside, clock);
         await first.start();
         for (let n = 0; n < batches; n++) {
-          await first.made(batchOf(`b${n}`, `usr_${n % 2}`, clock.now()));
+          await make(first, batchOf(`b${n}`, `usr_${n % 2}`, clock.now()));
         }
         outside.look = ({ batchId }) => ended(`${batchId} one`, `${batchId} two`);
         await first.stop();
@@ -193,12 +241,78 @@ test("whatever step a process dies at, the next one counts each batch once", asy
   );
 });
 
+test("whatever step a process dies at while batches are made, each that was made counts once", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ steps: fc.nat(30), unheard: fc.boolean() }), { maxLength: 5 }),
+      async (lives) => {
+        const outside = new Outside();
+        const clock = clockAt();
+        const list: FoundBatch[] = [];
+        outside.look = ({ batchId, sought }) =>
+          sought === undefined ? ended(batchId) : { kind: "SOUGHT", names: list.toReversed() };
+        for (const { steps, unheard } of lives) {
+          const watch = watchOf(outside, clock);
+          await watch.start();
+          outside.stepsLeft = steps;
+          for (let n = 0; n < 3 && outside.stepsLeft > 0; n++) {
+            const batch = batchOf(`b${list.length}`, "usr", clock.now());
+            await watch.asked(askedOf(batch));
+            if (outside.stepsLeft < 0) break;
+            list.push(batch);
+            if (unheard) await watch.unmade(askedOf(batch), false).catch(() => undefined);
+            else await watch.made(batch, askedOf(batch));
+          }
+          await rest();
+          outside.stepsLeft = Number.POSITIVE_INFINITY;
+          await watch.stop();
+        }
+        const last = watchOf(outside, clock);
+        await last.start();
+        for (let passed = 0; passed <= 2 * SEEK_MAX_MS; passed += LOOK_PAUSE_MIN_MS) {
+          await rest();
+          clock.advance(LOOK_PAUSE_MIN_MS);
+        }
+        await rest();
+        await last.stop();
+        const models = [...outside.ledger.values()].map(({ modelServed }) => modelServed);
+        assert.deepEqual(models.toSorted(), list.map(({ batchId }) => batchId).toSorted());
+        assert.ok(
+          outside.rows.every(({ lookAt, sought }) => lookAt === null && sought === undefined),
+        );
+      },
+    ),
+  );
+});
+
+test("what was asked for and is in no list is given up, with what was set aside", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const aside: string[] = [];
+  const watch = watchOf(outside, clock, aside);
+  await watch.start();
+  const reserved = { inputTokens: 7, maxOutputTokens: 9, costMicros: 5, isLater: true } as const;
+  const asked = askedOf(batchOf("b1", "usr", clock.now(), { reserved }));
+  outside.look = () => ({ kind: "SOUGHT", names: [] });
+  await watch.asked(asked);
+  assert.deepEqual(aside, [], "its call has it set aside");
+  await watch.unmade(asked, false);
+  assert.deepEqual(aside, ["?b1"]);
+  for (let passed = 0; passed <= SEEK_MAX_MS; passed += LOOK_PAUSE_MIN_MS) {
+    await rest();
+    clock.advance(LOOK_PAUSE_MIN_MS);
+  }
+  await rest();
+  assert.deepEqual([aside, outside.rows, outside.ledger.size], [[], [], 0]);
+  await watch.stop();
+});
+
 test("a batch is looked at ever more seldom until it has ended, and never again", async () => {
   const outside = new Outside();
   const clock = clockAt();
   const watch = watchOf(outside, clock);
   await watch.start();
-  await watch.made(batchOf("b1", "usr", clock.now()));
+  await make(watch, batchOf("b1", "usr", clock.now()));
   const passed = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 30_000) {
       clock.advance(30_000);
@@ -214,7 +328,7 @@ test("a batch is looked at ever more seldom until it has ended, and never again"
   await passed(DAY_MS);
   await watch.ended("usr", "b1", { id: "pk", providerId: "prv" });
   await watch.beforeRemoval("usr", "b1");
-  await watch.made(batchOf("b1", "usr", clock.now()));
+  await make(watch, batchOf("b1", "usr", clock.now()));
   await passed(DAY_MS);
   assert.equal(outside.looks, looks);
   await watch.stop();
@@ -225,7 +339,7 @@ test("a batch of the same name at another provider hastens nothing and moves no 
   const clock = new FakeClock();
   const watch = watchOf(outside, clock);
   await watch.start();
-  await watch.made(batchOf("b1", "usr", clock.now()));
+  await make(watch, batchOf("b1", "usr", clock.now()));
   await watch.ended("usr", "b1", { id: "pk_other", providerId: "prv_other" });
   await rest();
   assert.equal(outside.looks, 0);
@@ -258,7 +372,7 @@ for (const [what, look, code] of [
     await watch.start();
     outside.look = () => look;
     const reserved = { inputTokens: 7, maxOutputTokens: 9, costMicros: 5, isLater: true } as const;
-    await watch.made(batchOf("b1", "usr", clock.now(), { reserved }));
+    await make(watch, batchOf("b1", "usr", clock.now(), { reserved }));
     assert.deepEqual(aside, ["b1"]);
     for (let n = 0; n < 12 * 48 && outside.ledger.size === 0; n++) {
       clock.advance(LOOK_PAUSE_MAX_MS);
@@ -281,8 +395,8 @@ test("a user with many batches at a provider that hangs holds up nobody else", a
   const clock = clockAt();
   const watch = watchOf(outside, clock);
   await watch.start();
-  for (let n = 0; n < 50; n++) await watch.made(batchOf(`slow${n}`, "usr_slow", clock.now()));
-  await watch.made(batchOf("quick", "usr_quick", clock.now()));
+  for (let n = 0; n < 50; n++) await make(watch, batchOf(`slow${n}`, "usr_slow", clock.now()));
+  await make(watch, batchOf("quick", "usr_quick", clock.now()));
   let release: () => void = () => undefined;
   const hanging = new Promise<void>((resolve) => (release = resolve));
   outside.step = async (change) => {
@@ -291,6 +405,7 @@ test("a user with many batches at a provider that hangs holds up nobody else", a
     return done;
   };
   outside.look = ({ batchId }) => (batchId === "quick" ? ended("m") : { kind: "RUNNING" });
+  await rest();
   clock.advance(LOOK_PAUSE_MIN_MS);
   await rest();
   assert.equal(outside.ledger.size, 1);

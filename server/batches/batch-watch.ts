@@ -4,20 +4,29 @@ import type { Clock, Timer } from "../core/clock.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
-import type { Look } from "./batch-look.js";
+import type { FoundBatch, Look } from "./batch-look.js";
 import { type Making, recordOfLost, recordsOf } from "./batch-records.js";
 import {
+  ASKED_MAX_MS,
   BATCH_AGE_MAX_MS,
   LOOKS_MAX,
   LOOK_PAUSE_MAX_MS,
   LOOK_PAUSE_MIN_MS,
   MISSES_MAX,
+  SEEK_MAX_MS,
 } from "./limits.js";
 
 /** Where batches are kept until they are counted. */
 export interface BatchStore {
   /** The number of its row; undefined where it was known already. */
   add(batch: Batch, lookAt: number): Promise<number | undefined>;
+  /** As `add`, in the place of what it was asked for as. */
+  made(batch: Batch, asked: Batch, lookAt: number): Promise<number | undefined>;
+  /** Gives what was asked for the first of these names that no other batch has; false where there is none. */
+  found(asked: OpenBatch, names: readonly FoundBatch[], lookAt: number): Promise<boolean>;
+  /** Makes what was asked for due; answers it. */
+  seek(asked: Batch, lookAt: number): Promise<OpenBatch | undefined>;
+  forget(asked: Batch): Promise<void>;
   open(): Promise<readonly OpenBatch[]>;
   find(scope: string, batchId: string): Promise<OpenBatch | undefined>;
   due(nowMs: number, exceptOwners: readonly string[]): Promise<OpenBatch | undefined>;
@@ -94,17 +103,41 @@ export class BatchWatch {
     await Promise.all([...this.#looks.values()].map(({ done }) => done));
   }
 
-  /** A batch was made; resolves when it will not be forgotten any more, as far as can be. */
-  async made(batch: Batch): Promise<void> {
+  /** A provider is about to be asked for a batch; resolves when that will not be forgotten any more, as far as can be. */
+  async asked(asked: Batch): Promise<void> {
     const { store, clock, logger } = this.#options;
     try {
-      const number = await store.add(batch, clock.now() + LOOK_PAUSE_MIN_MS);
+      await store.add(asked, clock.now() + ASKED_MAX_MS);
+    } catch (thrown) {
+      const { providerKeyId } = asked;
+      logger.error({ providerKeyId, err: thrown }, "a batch is asked for that a kill would lose");
+    }
+  }
+
+  /** It was made; resolves when it will not be forgotten any more, as far as can be. */
+  async made(batch: Batch, asked: Batch): Promise<void> {
+    const { store, clock, logger } = this.#options;
+    try {
+      const number = await store.made(batch, asked, clock.now() + LOOK_PAUSE_MIN_MS);
       this.#setAside(number, batch);
     } catch (thrown) {
       logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known in memory alone");
       this.#unstored.push(batch);
       if (this.#unstored.length > UNSTORED_MAX) this.#unstored.shift();
     }
+    this.#wake();
+  }
+
+  /** No reply tells of what was asked for: it surely was not made, or its provider's list will tell. */
+  async unmade(asked: Batch, isSure: boolean): Promise<void> {
+    const { store, clock } = this.#options;
+    if (isSure) {
+      await store.forget(asked);
+      return;
+    }
+    const batch = await store.seek(asked, clock.now());
+    if (batch === undefined) return;
+    this.#setAside(batch.number, batch);
     this.#wake();
   }
 
@@ -130,6 +163,7 @@ export class BatchWatch {
   #setAside(number: number | undefined, batch: Batch): void {
     const { inputTokens, maxOutputTokens } = batch.reserved;
     if (number === undefined || inputTokens + maxOutputTokens === 0) return;
+    if (this.#aside.has(number)) return;
     this.#aside.set(number, this.#options.setAside(batch));
   }
 
@@ -212,10 +246,28 @@ export class BatchWatch {
     await Promise.race([record(records), this.#stopped]);
     if (this.#stopping.signal.aborted) return;
     await store.counted(batch.number);
-    this.#aside.get(batch.number)?.();
-    this.#aside.delete(batch.number);
+    this.#giveBack(batch);
     const calls = records.map(({ id }) => id);
     logger.info({ batchId: batch.batchId, calls }, "what a batch used is on record");
+  }
+
+  #giveBack({ number }: OpenBatch): void {
+    this.#aside.get(number)?.();
+    this.#aside.delete(number);
+  }
+
+  /** What was asked for is in its provider's list, or it is not. */
+  async #sought(batch: OpenBatch, names: readonly FoundBatch[]): Promise<void> {
+    const { store, clock, logger } = this.#options;
+    const { providerKeyId } = batch;
+    const nowMs = clock.now();
+    if (await store.found(batch, names, nowMs)) {
+      logger.info({ providerKeyId }, "a batch was made whose reply did not come");
+    } else if (nowMs >= batch.madeAt + SEEK_MAX_MS) {
+      await store.forget(batch);
+      this.#giveBack(batch);
+      logger.info({ providerKeyId }, "a batch that was asked for was not made");
+    } else await this.#putOff(batch, 0);
   }
 
   /** What is to be put on record, kept in the store; undefined where that is not known yet. */
@@ -223,6 +275,10 @@ export class BatchWatch {
     const { store, clock, nextId } = this.#options;
     const look = await this.#outcome(batch);
     if (this.#stopping.signal.aborted) return undefined;
+    if (look.kind === "SOUGHT") {
+      await this.#sought(batch, look.names);
+      return undefined;
+    }
     const misses = missesOf(batch, look);
     const nowMs = clock.now();
     const isLast = misses >= MISSES_MAX || nowMs >= batch.madeAt + BATCH_AGE_MAX_MS;

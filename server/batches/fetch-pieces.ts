@@ -64,7 +64,7 @@ class Pieces {
     const flight = upstream.send(target, request, {
       onHead: (status, head) => {
         let encoding = "";
-        for (let i = 0; i < head.marks.length; i += 4) {
+        for (let i = 0; i < head.length; i += 4) {
           if (head.name(i).toLowerCase() === CONTENT_ENCODING) encoding = head.value(i);
         }
         if (status === 200) this.#unpacked(encoding.toLowerCase());

@@ -18,6 +18,16 @@ export const RESULT_BYTES_MAX = 16 * 1024 * 1024;
 export const MISSES_MAX = 5;
 /** A batch that has not ended, or could not be looked at, this long after it was made counts as what was set aside for it. */
 export const BATCH_AGE_MAX_MS = 10 * DAY_MS;
+/** A batch that was asked for and is in no list this long after that was not made. */
+export const SEEK_MAX_MS = 10 * MINUTE_MS;
+/** A call that asks for a batch has ended by then; until then its reply is waited for. */
+export const ASKED_MAX_MS = 60 * MINUTE_MS;
+/** The provider's clock may be behind ours by so much. */
+export const MADE_BEFORE_MAX_MS = 2 * MINUTE_MS;
+/** A provider takes no longer to make a batch, by its clock. */
+export const MADE_AFTER_MAX_MS = 15 * MINUTE_MS;
+/** Pages of a list of batches that are looked through. */
+export const PAGES_MAX = 20;
 /** Models that are told apart in one batch; those beyond count together and are unpriced. */
 export const BATCH_MODELS_MAX = 32;
 /** How long the request to delete a batch waits for what that used to be known. */

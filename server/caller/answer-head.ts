@@ -47,7 +47,7 @@ export function lengthLine(bytes: number): string {
 
 /**
  * The head of an answer, each byte one character, with the blank line. `framing`: the line that says how the body
- * ends; empty for none. Throws TypeError for headers that cannot be sent.
+ * ends, and any others; empty for none. Throws TypeError for headers that cannot be sent.
  */
 export function answerHead(
   httpStatus: number,

@@ -1,3 +1,4 @@
+import { RepeatedText } from "../core/repeated-text.js";
 import { malformed } from "../http/framing-error.js";
 import { HeaderLines } from "../http/header-lines.js";
 
@@ -22,6 +23,9 @@ const VERSION = Buffer.from("HTTP/1.");
 /** What comes after the space that ends the target: `HTTP/1.1` and CR LF. */
 const VERSION_BYTES = VERSION.length + 1;
 
+const methods = new RepeatedText();
+const targets = new RepeatedText();
+
 /**
  * Reads the head that begins at `start`; undefined when it is not whole yet. Throws FramingError for a head
  * that two parsers could read in two ways, as soon as that shows.
@@ -41,8 +45,8 @@ export function parseRequestHead(
   const lines = new HeaderLines(bytes, start);
   if (!lines.read(versionEnd + 2, length, minor)) return undefined;
   return {
-    method: lines.text(start, methodEnd),
-    target: lines.text(methodEnd + 1, targetEnd),
+    method: methods.in(bytes, start, methodEnd),
+    target: targets.in(bytes, methodEnd + 1, targetEnd),
     minor,
     lines,
   };

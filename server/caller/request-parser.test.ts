@@ -31,7 +31,7 @@ class Collector {
     this.#headers = [];
     this.#body = [];
     const { lines } = request;
-    for (let i = 0; i < lines.marks.length; i += 4) {
+    for (let i = 0; i < lines.length; i += 4) {
       this.#headers.push(lines.name(i).toLowerCase(), lines.value(i));
     }
   }

@@ -102,6 +102,7 @@ export class RequestParser {
       this.#phase = this.#left > 0 ? "LENGTH" : "BETWEEN";
     }
     this.#sink.onRequest(request);
+    request.lines.release();
     if (!this.midRequest) this.#sink.onRequestEnd();
     else if (next < bytes.length) return this.push(bytes, next);
     return next;

@@ -45,6 +45,8 @@ type Framing = "LENGTH" | "CHUNKED" | "UNTIL_CLOSE";
 /** One request on a connection and the answer to it. What is written after the answer's end is passed over. */
 export class Turn {
   listener: TurnListener | undefined;
+  /** Further header lines of its answer, whatever that is, each with its CR LF; undefined for none. */
+  moreLines: ((headers: HeaderBlock) => string) | undefined;
   readonly #connection: TurnConnection;
   #bodyless: boolean;
   readonly #minor: 0 | 1;
@@ -220,7 +222,8 @@ export class Turn {
   #headText(httpStatus: number, headers: HeaderBlock, framing: string): string {
     const { common, requestInHand, draining } = this.#connection;
     this.#closes ||= !requestInHand || draining;
-    return answerHead(httpStatus, headers, framing, { common, closes: this.#closes });
+    const more = this.moreLines?.(headers) ?? "";
+    return answerHead(httpStatus, headers, more + framing, { common, closes: this.#closes });
   }
 
   #answered(): void {

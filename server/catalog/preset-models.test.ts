@@ -183,3 +183,16 @@ test("a start renews rows of an older catalogue and leaves edited ones alone", (
     [first.id, third.id],
   );
 });
+
+test("a model of which only its row is known is labelled by its name, its abilities and its context", () => {
+  const labels = new Map(presetModels().map((model) => [model.id, model.categories]));
+  const told = {
+    "mdl_openai_gpt-5.4-mini": ["CHAT", "REASONING", "MULTIMODAL", "LONG_CONTEXT", "ECONOMY"],
+    "mdl_openai_gpt-5.3-codex-spark": ["CODE", "REASONING", "MULTIMODAL"],
+    "mdl_openai_gpt-4-turbo": ["CHAT", "MULTIMODAL"],
+    mdl_openai_curie: ["CHAT"],
+    "mdl_openai_gpt-realtime-2": ["AUDIO"],
+    "mdl_openai_text-embedding-ada-002": ["EMBEDDING"],
+  };
+  for (const [id, expected] of Object.entries(told)) assert.deepEqual(labels.get(id), expected, id);
+});

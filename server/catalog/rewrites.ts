@@ -1,5 +1,6 @@
 import { invalidField } from "../core/fault.js";
 import { globMatches } from "../core/glob.js";
+import { isRecord } from "../core/record.js";
 
 /** The settings that rewrite requested models; their values are JSON objects of names to lists of names. */
 export const ALIASES_SETTING = "catalog.aliases";
@@ -159,7 +160,7 @@ function parseObject(setting: string, text: string): object {
       `is not JSON: ${cause instanceof Error ? cause.message : "unreadable"}`,
     );
   }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+  if (!isRecord(parsed)) {
     throw invalidField(setting, 'must be an object such as {"fast": ["gpt-5-mini"]}');
   }
   return parsed;

@@ -111,7 +111,7 @@ async function* pending(
 
 function watchFilter(filter: string, nowMs: number): Watch["filter"] {
   const parsed = parseFilter(filter, AUDIT_FIELDS, nowMs);
-  if (parsed.conditions.some(({ field }) => field === "at")) {
+  if (parsed.conditions.some(({ field }) => field === "time")) {
     throw invalidField("filter", "a watch has no time; use backfill or after_seq.");
   }
   return parsed;

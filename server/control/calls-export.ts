@@ -93,7 +93,7 @@ export async function* exportCalls(
 function ordered(query: PageQuery, request: ExportCallsRequest, clock: Clock): PageQuery {
   const fromMs = msOf(request.range?.startTime);
   const toMs = msOf(request.range?.endTime) ?? clock.now();
-  const time = (op: ">=" | "<", atMs: number) => ({ field: "startedAt", op, value: String(atMs) });
+  const time = (op: ">=" | "<", atMs: number) => ({ field: "time", op, value: String(atMs) });
   return {
     ...query,
     conditions: [
@@ -101,7 +101,7 @@ function ordered(query: PageQuery, request: ExportCallsRequest, clock: Clock): P
       ...(fromMs === null ? [] : [time(">=", fromMs)]),
       time("<", toMs),
     ],
-    orderBy: "startedAt",
+    orderBy: "time",
     descending: false,
     pageSize: PAGE_CALLS,
   };

@@ -33,7 +33,7 @@ type WatchMessage = MessageInitShape<typeof WatchCallsResponseSchema>;
 
 /** Fields of the call log's filter with the names that the ledger gives them. */
 const CALL_FIELDS: ListFields = {
-  time: { name: "startedAt", kind: "time" },
+  time: "time",
   client_key: "clientKey",
   owner: "owner",
   provider: "provider",
@@ -45,9 +45,9 @@ const CALL_FIELDS: ListFields = {
   status: { name: "status", kind: "enum", numeric: "httpStatus" },
   http_status: "httpStatus",
   error_code: "errorCode",
-  ip_address: "ip",
+  ip_address: "ipAddress",
   latency_ms: "latencyMs",
-  time_to_first_byte_ms: "ttfbMs",
+  time_to_first_byte_ms: "timeToFirstByteMs",
   tokens: "tokens",
   cost_micros: "costMicros",
   unpriced: "unpriced",

@@ -20,7 +20,7 @@ export async function clientKeyCounts(
     ...(ownerId === null ? [] : [{ field: OWNER_FIELD, op: "=", value: ownerId } as const]),
     ...(clientKeyId === null ? [] : [{ field: "id", op: "=", value: clientKeyId } as const]),
   ];
-  const count = async (field: "createdAt" | "expiresAt", toMs: number): Promise<number> => {
+  const count = async (field: "createTime" | "expireTime", toMs: number): Promise<number> => {
     const conditions: Condition[] = [
       ...whose,
       { field, op: ">=", value: String(period.fromMs) },
@@ -30,8 +30,8 @@ export async function clientKeyCounts(
     return (await reader.list({ ...page, conditions })).total;
   };
   const [created, expired] = await Promise.all([
-    count("createdAt", period.toMs),
-    count("expiresAt", Math.min(period.toMs, nowMs + 1)),
+    count("createTime", period.toMs),
+    count("expireTime", Math.min(period.toMs, nowMs + 1)),
   ]);
   return { created, expired };
 }

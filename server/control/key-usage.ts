@@ -6,6 +6,7 @@ import type {
   UsageTotalsSchema,
 } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { DAY_MS, MINUTE_MS } from "../core/durations.js";
+import { floorTo } from "../core/multiples.js";
 import { invalidField } from "../core/fault.js";
 import { ALL_USAGE, type UsageFilter, type UsageSums } from "../core/usage.js";
 import { type Grid } from "../metering/usage-buckets.js";
@@ -46,7 +47,7 @@ export function spanOf(range: TimeRange | undefined, bucketSeconds: bigint, nowM
 
 /** The last `days` days in UTC, today included. */
 export function lastDays(days: number, nowMs: number): Grid {
-  const tomorrow = Math.floor(nowMs / DAY_MS) * DAY_MS + DAY_MS;
+  const tomorrow = floorTo(nowMs, DAY_MS) + DAY_MS;
   return { fromMs: tomorrow - days * DAY_MS, toMs: tomorrow, stepMs: DAY_MS };
 }
 

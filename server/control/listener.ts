@@ -2,14 +2,30 @@ import { chmodSync, existsSync, unlinkSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { listenFault } from "../core/listen-fault.js";
 import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
+import {
+  type ConnectionLimits,
+  type ControlConnection,
+  ControlConnections,
+} from "./connections.js";
+import { FrameCost, RequestCost } from "./frame-cost.js";
+import { MeteredStream } from "./metered-stream.js";
 
 /** Answers one request of either HTTP version. */
 export type ControlHandler = (
   req: http.IncomingMessage | http2.Http2ServerRequest,
   res: http.ServerResponse | http2.Http2ServerResponse,
+) => void;
+
+/** Answers one request that came over a connection of the control port. */
+export type ConnectionHandler = (
+  req: Parameters<ControlHandler>[0],
+  res: Parameters<ControlHandler>[1],
+  connection: ControlConnection,
 ) => void;
 
 /** A listening port or socket. */
@@ -24,8 +40,19 @@ export interface Listener {
 
 const HTTP2_PREFACE = "PRI * HTTP/2";
 const STREAMS_PER_CONNECTION_MAX = 100;
+/** Of one request; of both versions of HTTP. */
+const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** How often it is looked at what takes too long. */
+const TIMES_CHECK_MS = 5_000;
+const H1_TIMES = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  connectionsCheckingInterval: TIMES_CHECK_MS,
+};
+/** From when a connection begins until it has said what it speaks, its TLS handshake included. */
 const PREFACE_TIMEOUT_MS = 10_000;
+/** A connection over which nothing is asked, and which has shown no good credential, is closed. */
+const IDLE_MS = 60_000;
 /** The remedy for a local socket that is taken: its place follows from the data folder. */
 const OWN_FOLDER = "give this one a data folder of its own with --data";
 
@@ -37,10 +64,13 @@ export async function listenTcp(options: {
   host: string;
   port: number;
   tls: TlsFiles | undefined;
-  handler: ControlHandler;
+  clock: Clock;
+  /** As in `CONNECTION_LIMITS` where absent. */
+  limits?: ConnectionLimits;
+  handler: ConnectionHandler;
 }): Promise<Listener> {
-  const { host, port, tls, handler } = options;
-  const serving = tls === undefined ? plain(handler) : secure(tls, handler);
+  const { host, port } = options;
+  const serving = gated(options);
   await listen(
     serving.server,
     { host, port },
@@ -81,8 +111,10 @@ interface Serving {
   readonly setTls: Listener["setTls"];
 }
 
+/** Whoever can open the local socket is trusted, so nothing is bounded there. */
 function plain(handler: ControlHandler): Serving {
-  const h1 = http.createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, handler);
+  const h1 = http.createServer(H1_TIMES, handler);
+  watchTimes(h1);
   const h2 = http2.createServer(
     { settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX } },
     handler,
@@ -90,10 +122,12 @@ function plain(handler: ControlHandler): Serving {
   const sockets = new Set<net.Socket>();
   const sessions = trackSessions(h2);
   const server = net.createServer((socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    keep(sockets, socket);
     socket.on("error", () => socket.destroy());
-    routeByPreface(socket, h1, h2);
+    routeByPreface(socket, (version, first) => {
+      socket.unshift(first);
+      (version === 2 ? h2 : h1).emit("connection", socket);
+    });
   });
   return {
     server,
@@ -102,33 +136,136 @@ function plain(handler: ControlHandler): Serving {
   };
 }
 
-function secure(tls: TlsFiles, handler: ControlHandler): Serving {
-  const server = http2.createSecureServer(
-    {
-      ...tls,
-      minVersion: TLS_VERSION_MIN,
-      allowHTTP1: true,
-      settings: { maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX },
-    },
-    handler,
-  );
+/** Over TCP, with TLS or without: connections take turns, and what they send is weighed before it is acted on. */
+function gated(options: {
+  tls: TlsFiles | undefined;
+  clock: Clock;
+  limits?: ConnectionLimits;
+  handler: ConnectionHandler;
+}): Serving {
+  const { tls, clock, limits, handler } = options;
+  const connections = new ControlConnections(clock, limits);
+  const ofHttp = new WeakMap<object, ControlConnection>();
   const sockets = new Set<net.Socket>();
-  server.on("secureConnection", (socket: net.Socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+  const h1 = http.createServer({ ...H1_TIMES, maxHeaderSize: HEADER_BYTES_MAX }, (req, res) => {
+    const connection = ofHttp.get(req.socket);
+    if (connection !== undefined) handler(req, res, connection);
   });
-  const sessions = trackSessions(server);
+  watchTimes(h1);
+  const h2 = http2.createServer(
+    {
+      settings: {
+        maxConcurrentStreams: STREAMS_PER_CONNECTION_MAX,
+        maxHeaderListSize: HEADER_BYTES_MAX,
+      },
+    },
+    (req, res) => {
+      const { session } = req.stream;
+      // It has gone meanwhile.
+      const connection = session === undefined ? undefined : ofHttp.get(session);
+      if (connection !== undefined) handler(req, res, connection);
+    },
+  );
+  const sessions = trackSessions(h2);
+  let beginning: ControlConnection | undefined;
+  h2.on("session", (session: http2.ServerHttp2Session) => {
+    // Told while the connection is handed over.
+    if (beginning !== undefined) ofHttp.set(session, beginning);
+    const connection = beginning;
+    session.setTimeout(IDLE_MS, () => {
+      if (connection?.userId === undefined) session.close();
+    });
+  });
+  const serve = (socket: net.Socket, connection: ControlConnection): void => {
+    routeByPreface(socket, (version, first) => {
+      const cost = version === 2 ? new FrameCost() : new RequestCost();
+      const stream = new MeteredStream(socket, cost, connection);
+      connection.calm = () => stream.calm();
+      ofHttp.set(stream, connection);
+      beginning = connection;
+      (version === 2 ? h2 : h1).emit("connection", stream);
+      beginning = undefined;
+      stream.begin(first);
+    });
+  };
+  const secured = tls === undefined ? undefined : tlsFront(tls, serve);
+  const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+    keep(sockets, socket);
+    connections.admit(socket, (connection) => {
+      if (secured === undefined) serve(socket, connection);
+      else secured.take(socket, connection);
+    });
+  });
   return {
     server,
-    close: (graceMs) => closeServer(server, { sockets, sessions, graceMs }),
-    setTls: (files) => server.setSecureContext({ ...files, minVersion: TLS_VERSION_MIN }),
+    close: (graceMs) => closeServer(server, { sockets, sessions, h1, graceMs }),
+    setTls: (files) => secured?.setTls(files),
   };
 }
 
-/** Waits for the first bytes and hands the connection to the server of the protocol that they belong to. */
-function routeByPreface(socket: net.Socket, h1: http.Server, h2: http2.Http2Server): void {
+/** Speaks TLS with connections before they are served. */
+function tlsFront(
+  files: TlsFiles,
+  serve: (socket: net.Socket, connection: ControlConnection) => void,
+): {
+  take(socket: net.Socket, connection: ControlConnection): void;
+  setTls(files: TlsFiles): void;
+} {
+  const server = createTlsServer({
+    ...files,
+    minVersion: TLS_VERSION_MIN,
+    ALPNProtocols: ["h2", "http/1.1"],
+    handshakeTimeout: PREFACE_TIMEOUT_MS,
+  });
+  // A connection with TLS is told by where it comes from.
+  const beginning = new Map<string, ControlConnection>();
+  server.on("secureConnection", (socket) => {
+    const from = originOf(socket);
+    const connection = beginning.get(from);
+    beginning.delete(from);
+    socket.on("error", () => socket.destroy());
+    if (connection === undefined) socket.destroy();
+    else serve(socket, connection);
+  });
+  server.on("tlsClientError", (_error, socket) => {
+    socket.destroy();
+  });
+  return {
+    take(socket, connection) {
+      const from = originOf(socket);
+      beginning.set(from, connection);
+      const late = setTimeout(() => {
+        if (beginning.get(from) === connection) socket.destroy();
+      }, PREFACE_TIMEOUT_MS);
+      socket.once("close", () => {
+        clearTimeout(late);
+        if (beginning.get(from) === connection) beginning.delete(from);
+      });
+      server.emit("connection", socket);
+    },
+    setTls: (renewed) => server.setSecureContext({ ...renewed, minVersion: TLS_VERSION_MIN }),
+  };
+}
+
+/** A server of HTTP/1.1 looks at its times, and knows which of its connections are idle, from when it listens. */
+function watchTimes(h1: http.Server): void {
+  h1.emit("listening");
+}
+
+function originOf({ remoteAddress, remotePort }: net.Socket): string {
+  return `${remoteAddress ?? ""} ${String(remotePort)}`;
+}
+
+function keep(sockets: Set<net.Socket>, socket: net.Socket): void {
+  sockets.add(socket);
+  socket.once("close", () => sockets.delete(socket));
+}
+
+/** Waits for the first bytes of a connection and says which version of HTTP they belong to. */
+function routeByPreface(socket: net.Socket, take: (version: 1 | 2, first: Buffer) => void): void {
   let first = Buffer.alloc(0);
-  const giveUp = (): void => void socket.destroy();
+  const giveUp = setTimeout(() => void socket.destroy(), PREFACE_TIMEOUT_MS);
+  socket.once("close", () => clearTimeout(giveUp));
   const onReadable = (): void => {
     const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
@@ -137,13 +274,9 @@ function routeByPreface(socket: net.Socket, h1: http.Server, h2: http2.Http2Serv
     // A preface may arrive in pieces; no HTTP/1 request begins like it.
     if (head.length < HTTP2_PREFACE.length && HTTP2_PREFACE.startsWith(head)) return;
     socket.off("readable", onReadable);
-    socket.off("timeout", giveUp);
-    socket.setTimeout(0);
-    socket.unshift(first);
-    (head === HTTP2_PREFACE ? h2 : h1).emit("connection", socket);
+    clearTimeout(giveUp);
+    take(head === HTTP2_PREFACE ? 2 : 1, first);
   };
-  socket.setTimeout(PREFACE_TIMEOUT_MS);
-  socket.once("timeout", giveUp);
   socket.on("readable", onReadable);
 }
 
@@ -174,6 +307,7 @@ async function closeServer(
     for (const socket of open.sockets) socket.destroy();
   }, open.graceMs);
   await closed;
+  open.h1?.close();
   clearTimeout(force);
 }
 

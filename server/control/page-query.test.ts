@@ -5,7 +5,7 @@ import { parseFilter, toPageQuery, type ListFields } from "./page-query.js";
 const FIELDS: ListFields = {
   name: "name",
   tier: { name: "tier", kind: "enum" },
-  time: { name: "at", kind: "time" },
+  time: "at",
 };
 const NOW_MS = Date.UTC(2026, 0, 2);
 const REQUEST = { pageSize: 0, pageToken: "", filter: "", orderBy: "" };

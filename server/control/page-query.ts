@@ -16,7 +16,7 @@ export type ListField =
   | string
   | {
       readonly name: string;
-      readonly kind: "enum" | "time";
+      readonly kind: "enum";
       /** Name in the core for a value that is a number, where one word of the API means two fields. */
       readonly numeric?: string;
     };

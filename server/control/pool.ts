@@ -6,9 +6,7 @@ import {
   type AllocationSchema,
   type PoolService,
 } from "../../proto/gen/latchkey/v1/pool_pb.js";
-import type { Actor } from "../core/audit.js";
 import type { ClientKey, Principal } from "../core/client-key.js";
-import { invalidField } from "../core/fault.js";
 import type { Route } from "../core/provider.js";
 import type { ClientKeys } from "../keys/client-keys.js";
 import { userIdOf } from "../keys/owners.js";
@@ -105,11 +103,8 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
     async explainAllocation(request, context) {
       const actor = context.values.get(actorKey);
       authorize(actor, "pool.explain_allocation");
-      const { caller } = request;
-      if (caller.case === "userId") {
-        throw invalidField("user_id", "this server explains for a client key; give client_key_id.");
-      }
-      const principal = await principalOf(deps, actor, caller.value);
+      const clientKey: ClientKey = await deps.clientKeys.get(actor, request.clientKeyId);
+      const principal = { clientKey, ownerId: clientKey.ownerId };
       const route = deps.resolve(request.model, principal);
       const max = Math.min(request.maxCandidates || CANDIDATES_DEFAULT, CANDIDATES_MAX);
       const targets = deps.explain(principal, route, max);
@@ -124,18 +119,6 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       });
     },
   };
-}
-
-async function principalOf(
-  deps: PoolDeps,
-  actor: Actor,
-  clientKeyId: string | undefined,
-): Promise<Principal> {
-  if (clientKeyId === undefined) {
-    throw invalidField("client_key_id", "is needed: which keys are tried depends on who calls.");
-  }
-  const clientKey: ClientKey = await deps.clientKeys.get(actor, clientKeyId);
-  return { clientKey, ownerId: clientKey.ownerId };
 }
 
 export function allocationMessage(

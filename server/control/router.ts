@@ -19,7 +19,7 @@ import { headerLines } from "./header-lines.js";
 import { healthService, type Readiness } from "./health.js";
 import { withHttpEndpoints, type HttpEndpoints } from "./http-endpoints.js";
 import { authenticationInterceptor, faultInterceptor } from "./interceptors.js";
-import type { ControlHandler } from "./listener.js";
+import type { ConnectionHandler, ControlHandler } from "./listener.js";
 import { reflectionServices } from "./reflection.js";
 import { StreamPlaces, streamPlacesInterceptor } from "./stream-places.js";
 import { StrangerGate } from "./stranger-gate.js";
@@ -66,7 +66,7 @@ interface Sent {
 
 /** The control port's answer to a request: RPCs of every protocol, health, reflection and the HTTP endpoints. */
 export function controlHandlers(options: ControlOptions): {
-  readonly tcp: ControlHandler;
+  readonly tcp: ConnectionHandler;
   readonly local: ControlHandler;
 } {
   const { clock, identities, metrics, readiness } = options;
@@ -100,13 +100,13 @@ export function controlHandlers(options: ControlOptions): {
   const gate = new StrangerGate({
     strangers: new Strangers(clock, options.strangers ?? STRANGER_LIMITS),
     isSaidAtOnce: (headers) => isInMemory(identities, headers),
-    authenticate: (req, headers) => authenticate(identities, headers, peerOf(req)),
-    known: (req, res, authentication) => {
-      sentBy.set(req, { peer: peerOf(req), authentication });
+    authenticate: (ip, headers) => authenticate(identities, headers, { ip, local: false }),
+    known: (req, res, ip, authentication) => {
+      sentBy.set(req, { peer: { ip, local: false }, authentication });
       known(req, res);
     },
-    stranger: (req, res, authentication) => {
-      sentBy.set(req, { peer: peerOf(req), authentication });
+    stranger: (req, res, ip, authentication) => {
+      sentBy.set(req, { peer: { ip, local: false }, authentication });
       stranger(req, res);
     },
   });
@@ -118,11 +118,6 @@ export function controlHandlers(options: ControlOptions): {
     });
   };
   return { tcp: gate.handler, local };
-}
-
-/** The address is that of the connection. */
-function peerOf({ socket }: Parameters<ControlHandler>[0]): Peer {
-  return { ip: socket.remoteAddress ?? "", local: false };
 }
 
 /**

@@ -1,20 +1,19 @@
-import { constants, type Http2Session } from "node:http2";
-import type { Socket } from "node:net";
+import { constants } from "node:http2";
 import type { Authentication } from "./authenticate.js";
 import { type HeaderLines, headerLines } from "./header-lines.js";
-import type { ControlHandler } from "./listener.js";
+import type { ControlConnection } from "./connections.js";
+import type { ConnectionHandler } from "./listener.js";
 import type { Strangers } from "./strangers.js";
 
 /** Requests that a connection may take back before their turn; beyond, it is there for nothing else, and is closed. */
 const TAKEN_BACK_MAX = 20;
 const CREDENTIALS = ["authorization", "cookie", "x-session-api-key"] as const;
 
-type Request = Parameters<ControlHandler>[0];
-type Response = Parameters<ControlHandler>[1];
-type Connection = Socket | Http2Session;
-/** Finds out who sent a request; never rejects. */
-type Authenticate = (req: Request, headers: HeaderLines) => Promise<Authentication>;
-type Answer = (req: Request, res: Response, authentication: Authentication) => void;
+type Request = Parameters<ConnectionHandler>[0];
+type Response = Parameters<ConnectionHandler>[1];
+/** Finds out who sent a request from an address; never rejects. */
+type Authenticate = (ip: string, headers: HeaderLines) => Promise<Authentication>;
+type Answer = (req: Request, res: Response, ip: string, authentication: Authentication) => void;
 
 export interface StrangerGateOptions {
   readonly strangers: Strangers;
@@ -29,8 +28,7 @@ export interface StrangerGateOptions {
 
 /** What is known of a connection. */
 interface Sender {
-  readonly connection: Connection;
-  readonly id: string;
+  readonly connection: ControlConnection;
   /** The last credential over it that was good; empty before the first. */
   good: string;
   takenBack: number;
@@ -39,17 +37,13 @@ interface Sender {
 /** Lets whoever has a good credential pass at once. The others take turns; they are refused there, or ask what is public. */
 export class StrangerGate {
   readonly #options: StrangerGateOptions;
-  readonly #senders = new WeakMap<Connection, Sender>();
-  #senderCount = 0;
+  readonly #senders = new WeakMap<ControlConnection, Sender>();
 
   constructor(options: StrangerGateOptions) {
     this.#options = options;
   }
 
-  readonly handler: ControlHandler = (req, res) => {
-    const connection = connectionOf(req);
-    // It has gone meanwhile.
-    if (connection === undefined) return;
+  readonly handler: ConnectionHandler = (req, res, connection) => {
     const sender = this.#senderOf(connection);
     const headers = headerLines(req.headers);
     const shown = shownIn(headers);
@@ -58,25 +52,28 @@ export class StrangerGate {
       this.#inTurn(sender, req, res);
       return;
     }
-    void this.#options.authenticate(req, headers).then((authentication) => {
-      if (this.#knows(sender, shown, authentication)) this.#options.known(req, res, authentication);
-      else this.#inTurn(sender, req, res, authentication);
+    const { ip } = connection;
+    void this.#options.authenticate(ip, headers).then((authentication) => {
+      if (this.#knows(sender, shown, authentication)) {
+        this.#options.known(req, res, ip, authentication);
+      } else this.#inTurn(sender, req, res, authentication);
     });
   };
 
   #inTurn(sender: Sender, req: Request, res: Response, authentication?: Authentication): void {
+    const { ip, id } = sender.connection;
     let hasBegun = false;
     let end = (): void => undefined;
     const begin = async (): Promise<void> => {
       hasBegun = true;
       const headers = headerLines(req.headers);
-      const found = authentication ?? (await this.#options.authenticate(req, headers));
+      const found = authentication ?? (await this.#options.authenticate(ip, headers));
       if (!this.#knows(sender, shownIn(headers), found)) {
-        this.#options.stranger(req, res, found);
+        this.#options.stranger(req, res, ip, found);
         return;
       }
       end();
-      this.#options.known(req, res, found);
+      this.#options.known(req, res, ip, found);
     };
     res.once("close", () => {
       if (!hasBegun) tookBack(sender);
@@ -84,8 +81,8 @@ export class StrangerGate {
     });
     end = once(
       this.#options.strangers.admit({
-        ip: req.socket.remoteAddress ?? "",
-        connectionId: sender.id,
+        ip,
+        connectionId: id,
         begin: () => void begin(),
         drop: () => drop(req),
       }),
@@ -94,15 +91,20 @@ export class StrangerGate {
 
   #knows(sender: Sender, shown: string, authentication: Authentication): boolean {
     const isKnown = authentication.identity !== undefined;
-    if (isKnown) sender.good = shown;
-    else if (sender.good === shown) sender.good = "";
+    if (isKnown) {
+      sender.good = shown;
+      sender.connection.belongsTo(authentication.identity?.actor.userId ?? "");
+    } else if (sender.good === shown) {
+      sender.good = "";
+      sender.connection.belongsTo(undefined);
+    }
     return isKnown;
   }
 
-  #senderOf(connection: Connection): Sender {
+  #senderOf(connection: ControlConnection): Sender {
     const known = this.#senders.get(connection);
     if (known !== undefined) return known;
-    const sender = { connection, id: String(++this.#senderCount), good: "", takenBack: 0 };
+    const sender = { connection, good: "", takenBack: 0 };
     this.#senders.set(connection, sender);
     return sender;
   }
@@ -110,13 +112,18 @@ export class StrangerGate {
 
 function tookBack(sender: Sender): void {
   if (++sender.takenBack <= TAKEN_BACK_MAX || sender.good !== "") return;
-  sender.connection.destroy();
+  setImmediate(() => sender.connection.calm());
 }
 
-/** A client of gRPC takes this code for RESOURCE_EXHAUSTED. */
+/**
+ * A client of gRPC takes this code for RESOURCE_EXHAUSTED. Not at once: Node's protocol code ends the process when a
+ * stream or its connection is closed while it still reads from it.
+ */
 function drop(req: Request): void {
-  if ("stream" in req) req.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  else req.socket.destroy();
+  setImmediate(() => {
+    if ("stream" in req) req.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    else req.socket.destroy();
+  });
 }
 
 /** What a request shows of its sender; empty where it shows nothing. */
@@ -132,9 +139,4 @@ function once(work: () => void): () => void {
     isDone = true;
     work();
   };
-}
-
-/** Undefined for a stream whose connection is closed. */
-function connectionOf(req: Request): Connection | undefined {
-  return "stream" in req ? req.stream.session : req.socket;
 }

@@ -3,6 +3,7 @@ import type { Holder } from "../core/client-key.js";
 import { FairRoom } from "../core/fair-room.js";
 import { FairTurns } from "../core/fair-turns.js";
 import { addressBlock } from "../core/ip.js";
+import { Pace } from "../core/pace.js";
 
 /** What strangers may take of the control port. */
 export interface StrangerLimits {
@@ -50,17 +51,14 @@ export class Strangers {
   readonly #limits: StrangerLimits;
   readonly #waiting = new FairTurns<Waiting>();
   readonly #running: FairRoom;
-  /** Requests that may begin now, with a fraction. */
-  #ready: number;
-  #countedMs: number;
+  readonly #pace: Pace;
   #timer: Timer | undefined;
 
   constructor(clock: Clock, limits: StrangerLimits) {
     this.#clock = clock;
     this.#limits = limits;
     this.#running = new FairRoom(limits.runningMax);
-    this.#ready = limits.burst;
-    this.#countedMs = clock.monotonic();
+    this.#pace = new Pace(clock, limits);
   }
 
   /** Begins a request when its turn comes. Call the answer once, when the request has ended or is no stranger's. */
@@ -95,27 +93,17 @@ export class Strangers {
   }
 
   #next(): void {
-    this.#count();
-    while (this.#ready >= 1) {
+    while (this.#pace.waitMs() === 0) {
       const next = this.#waiting.next(this.#hasRoom);
       if (next === undefined) return;
       this.#running.mayTake(next.holder, 1);
-      this.#ready--;
+      this.#pace.take(1);
       next.begin();
     }
     if (this.#waiting.size === 0 || this.#timer !== undefined) return;
-    const waitMs = (1000 * (1 - this.#ready)) / this.#limits.perSecond;
     this.#timer = this.#clock.setTimer(() => {
       this.#timer = undefined;
       this.#next();
-    }, Math.ceil(waitMs));
-  }
-
-  #count(): void {
-    const { burst, perSecond } = this.#limits;
-    const nowMs = this.#clock.monotonic();
-    const since = ((nowMs - this.#countedMs) * perSecond) / 1000;
-    this.#countedMs = nowMs;
-    this.#ready = Math.min(burst, this.#ready + since);
+    }, this.#pace.waitMs());
   }
 }

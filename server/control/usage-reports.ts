@@ -14,10 +14,9 @@ import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
-import { ALL_USAGE, type UsageFilter, type UsageGroup, type UsageSums } from "../core/usage.js";
+import type { UsageFilter, UsageGroup, UsageSums } from "../core/usage.js";
 import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll, type Action } from "../keys/policy.js";
-import type { KeysReader } from "../keys/ports.js";
 import type { Grid, TimeSpan } from "../metering/usage-buckets.js";
 import type { UsageUnit } from "../metering/usage-sums.js";
 import { type UsageBreakdownRow } from "../metering/usage-types.js";
@@ -27,28 +26,21 @@ import { actorKey } from "./context.js";
 import { usageTotalsMessage } from "./messages/usage-totals.js";
 import { msOf, numberOf, wordOf, type EnumWords } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
-import { parseFilter, type ListFields } from "./page-query.js";
+import { readUsageFilter, type NamedRecords } from "./usage-filter.js";
 
 export interface UsageReportsDeps {
   readonly usage: UsageReports;
   readonly names: NameLookup;
   readonly clock: Clock;
-  readonly clientKeyReader: Pick<KeysReader["clientKeys"], "list">;
+  readonly records: NamedRecords;
 }
 
 const BUCKETS_DEFAULT = 120;
 const BUCKETS_MAX = 400;
 const TOP_DEFAULT = 10;
 const TOP_MAX = 100;
-
-/** Which calls count: the sums are kept by these, one value of each. */
-const USAGE_FIELDS: ListFields = {
-  owner: "ownerId",
-  client_key: "clientKeyId",
-  provider_key: "providerKeyId",
-  provider: "providerId",
-  model: "model",
-};
+/** Points of the small trend beside a row. */
+const TREND_POINTS_MAX = 60;
 
 const GROUPS: EnumWords<typeof GroupMessage, Exclude<UsageGroup, "NONE">> = {
   UNSPECIFIED: undefined,
@@ -74,11 +66,11 @@ const UNITS: EnumWords<typeof UnitMessage, UsageUnit> = {
 export function usageReportRpcs(deps: UsageReportsDeps) {
   return {
     async getSummary(request: GetSummaryRequest, context: HandlerContext) {
-      const { period, filter } = asked(deps, request, context, "usage.get_summary");
+      const { period, filter } = await asked(deps, request, context, "usage.get_summary");
       return summaryOf(deps, period, filter);
     },
     async getTrend(request: GetTrendRequest, context: HandlerContext) {
-      const { period, filter, actor } = asked(deps, request, context, "usage.get_trend");
+      const { period, filter, actor } = await asked(deps, request, context, "usage.get_trend");
       const groupBy = wordOf("group_by", GroupMessage, GROUPS, request.groupBy) ?? "NONE";
       const { grid, series, totals } = await deps.usage.trend({
         period,
@@ -106,7 +98,7 @@ export function usageReportRpcs(deps: UsageReportsDeps) {
       };
     },
     async getBreakdown(request: GetBreakdownRequest, context: HandlerContext) {
-      const { period, filter, actor } = asked(deps, request, context, "usage.get_breakdown");
+      const { period, filter, actor } = await asked(deps, request, context, "usage.get_breakdown");
       const groupBy = wordOf("group_by", GroupMessage, GROUPS, request.groupBy) ?? "MODEL";
       const found = await deps.usage.breakdown({
         period,
@@ -115,7 +107,7 @@ export function usageReportRpcs(deps: UsageReportsDeps) {
         rankBy: unitOf(request.rankBy),
         filter,
         compare: request.compare,
-        trendPoints: request.trendPoints,
+        trendPoints: Math.min(request.trendPoints, TREND_POINTS_MAX),
       });
       const label = labels(deps, actor, groupBy);
       return {
@@ -136,7 +128,7 @@ async function summaryOf(deps: UsageReportsDeps, period: TimeSpan, filter: Usage
   const nowMs = deps.clock.now();
   const [summary, keys] = await Promise.all([
     deps.usage.summary(period, filter),
-    clientKeyCounts(deps.clientKeyReader, period, { filter, nowMs }),
+    clientKeyCounts(deps.records.clientKeys, period, { filter, nowMs }),
   ]);
   return {
     range: rangeOf(summary.period),
@@ -151,39 +143,21 @@ async function summaryOf(deps: UsageReportsDeps, period: TimeSpan, filter: Usage
 }
 
 /** What every report asks: a period, and whose calls. A USER gets own calls, whatever the filter says. */
-function asked(
+async function asked(
   deps: UsageReportsDeps,
   request: { readonly range?: TimeRange | undefined; readonly filter: string },
   context: HandlerContext,
   action: Action,
-): { readonly period: TimeSpan; readonly filter: UsageFilter; readonly actor: Actor } {
+): Promise<{ readonly period: TimeSpan; readonly filter: UsageFilter; readonly actor: Actor }> {
   const actor = context.values.get(actorKey);
   authorize(actor, action);
   const nowMs = deps.clock.now();
   const toMs = msOf(request.range?.endTime) ?? nowMs;
   const fromMs = msOf(request.range?.startTime) ?? toMs - DAY_MS;
   if (fromMs >= toMs) throw invalidField("range", "must end after it begins.");
-  const filter = filterOf(request.filter, nowMs);
-  const own = mayAll(actor, action) ? {} : { ownerId: userIdOf(actor) };
-  return { period: { fromMs, toMs }, filter: { ...filter, ...own }, actor };
-}
-
-function filterOf(text: string, nowMs: number): UsageFilter {
-  const parsed = parseFilter(text, USAGE_FIELDS, nowMs);
-  if (parsed.text !== "") {
-    throw invalidField("filter", "takes conditions such as model=gpt-4o here, no free text.");
-  }
-  const filter: Record<string, string> = {};
-  for (const { field, op, value } of parsed.conditions) {
-    if (op !== "=" || value.includes(",")) {
-      throw invalidField("filter", `${field} can only be compared with = to one value here.`);
-    }
-    if (filter[field] !== undefined) {
-      throw invalidField("filter", `${field} can be given once here.`);
-    }
-    filter[field] = value;
-  }
-  return { ...ALL_USAGE, ...filter };
+  const ownOf = mayAll(actor, action) ? null : userIdOf(actor);
+  const filter = await readUsageFilter(request.filter, nowMs, ownOf, deps.records);
+  return { period: { fromMs, toMs }, filter, actor };
 }
 
 /** Names for ids; a model is its own name. */

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.js";
-import { UserTurns } from "./user-turns.js";
+import { createContextValues, type UnaryRequest } from "@connectrpc/connect";
+import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
+import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { actorKey } from "./context.js";
+import { turnsInterceptor, UserTurns } from "./user-turns.js";
 
 interface Asked {
   /** Ends the work, which has taken so long. */
@@ -82,4 +87,58 @@ test("of one user so many questions wait, and more are refused; others are not",
   await turn();
   const late = world.ask("mia");
   await Promise.race([late.result.catch(() => assert.fail("there is room again")), turn()]);
+});
+
+const ROUTES = { key: ClientKeyService, pool: PoolService, provider: ProviderService };
+
+/** Asks through the interceptor; the answers come when they are let. */
+function asking() {
+  const begun: string[] = [];
+  let letAnswer = (): void => undefined;
+  const answers = new Promise<void>((resolve) => (letAnswer = resolve));
+  const clock = new FakeClock();
+  const answer = turnsInterceptor(clock)(async (req) => {
+    begun.push(`${req.contextValues.get(actorKey).userId ?? ""} ${req.method.name}`);
+    await answers;
+    throw new Error("no answer is needed");
+  });
+  const ask = (userId: string | null, service: keyof typeof ROUTES, name: string): void => {
+    const actor = { userId, name: "", role: "USER", via: "SESSION", ip: "" } as const;
+    const method = ROUTES[service].methods.find((each) => each.name === name);
+    assert(method !== undefined);
+    const req = {
+      stream: false,
+      service: ROUTES[service],
+      method,
+      signal: new AbortController().signal,
+      contextValues: createContextValues().set(actorKey, actor),
+    };
+    answer(req as unknown as UnaryRequest).catch(() => undefined);
+  };
+  return { begun, ask, letAnswer };
+}
+
+test("lists of all kinds and what is as dear take turns; small questions do not", async () => {
+  const { begun, ask, letAnswer } = asking();
+  ask("mia", "key", "ListClientKeys");
+  ask("mia", "provider", "ListModels");
+  ask("mia", "pool", "GetPool");
+  ask("mia", "key", "GetClientKeyStats");
+  ask("mia", "key", "GetClientKey");
+  ask("mia", "key", "CreateClientKey");
+  ask("max", "provider", "ListProviders");
+  ask(null, "provider", "ListProviders");
+  ask(null, "provider", "ListProviders");
+  await turn();
+  assert.deepEqual(begun.toSorted(), [
+    " ListProviders",
+    " ListProviders",
+    "max ListProviders",
+    "mia CreateClientKey",
+    "mia GetClientKey",
+    "mia ListClientKeys",
+  ]);
+  letAnswer();
+  for (let i = 0; i < 5; i++) await turn();
+  assert.deepEqual(begun.slice(6), ["mia ListModels", "mia GetPool", "mia GetClientKeyStats"]);
 });

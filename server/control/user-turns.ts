@@ -2,6 +2,9 @@ import { setImmediate } from "node:timers/promises";
 import type { Interceptor } from "@connectrpc/connect";
 import { AuditService } from "../../proto/gen/latchkey/v1/audit_pb.js";
 import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
+import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
@@ -16,6 +19,15 @@ const PAUSE_MS_MAX = 1_000;
 const SERVICES: ReadonlySet<string> = new Set(
   [CallService, UsageService, AuditService].map(({ typeName }) => typeName),
 );
+/** The same of other services, beside their lists. */
+const DEAR_RPCS: ReadonlySet<string> = new Set(
+  [
+    ClientKeyService.method.getClientKeyStats,
+    PoolService.method.getPool,
+    PoolService.method.explainAllocation,
+    ProviderKeyService.method.getProviderKeyUsage,
+  ].map(({ parent, name }) => `${parent.typeName}/${name}`),
+);
 
 interface User {
   /** Questions that are not over, that under way counted. */
@@ -26,7 +38,7 @@ interface User {
 
 /**
  * Has each user's questions answered one after the other, with a pause after each as long as it took: pages of a thousand
- * calls keep the event loop from the calls of others, and one user's take half of its time at most.
+ * calls or keys keep the event loop from the calls of others, and one user's take half of its time at most.
  */
 export class UserTurns {
   readonly #clock: Clock;
@@ -83,6 +95,12 @@ export class UserTurns {
   }
 }
 
+function takesTurns(service: string, method: string): boolean {
+  return (
+    SERVICES.has(service) || method.startsWith("List") || DEAR_RPCS.has(`${service}/${method}`)
+  );
+}
+
 /**
  * What is asked of the long lists takes turns, user by user. So does each page of an export, and the pages of all exports
  * do among each other: however many there are, they take half of the event loop's time at most. Other streams go at
@@ -93,7 +111,9 @@ export function turnsInterceptor(clock: Clock): Interceptor {
   const exports = new UserTurns(clock);
   return (next) => async (req) => {
     const { signal, contextValues } = req;
-    const userId = contextValues.get(actorKey).userId ?? "";
+    const { userId } = contextValues.get(actorKey);
+    // Strangers have turns of their own.
+    if (userId === null) return next(req);
     if (req.stream) {
       const inTurn: InTurn = (work) =>
         turns.goOn(userId, () =>
@@ -105,7 +125,7 @@ export function turnsInterceptor(clock: Clock): Interceptor {
       contextValues.set(inTurnKey, inTurn);
       return next(req);
     }
-    if (!SERVICES.has(req.service.typeName)) return next(req);
+    if (!takesTurns(req.service.typeName, req.method.name)) return next(req);
     return turns.take(userId, () => {
       signal.throwIfAborted();
       return next(req);

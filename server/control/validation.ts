@@ -47,5 +47,10 @@ function validate(validator: Validator, schema: DescMessage, message: Message): 
 }
 
 function violationMessage({ field, ruleId, message }: Violation) {
-  return { field: pathToString(field), rule: ruleId, message };
+  const kind = ID_PATTERN.exec(message)?.[1];
+  const said = kind === undefined ? message : `must be an id that begins with ${kind}`;
+  return { field: pathToString(field), rule: ruleId, message: said };
 }
+
+/** What the validator says of an id that is none: a pattern, which tells people less than its prefix. */
+const ID_PATTERN = /regex pattern `\^([a-z]+_)\[/;

@@ -23,6 +23,21 @@ export interface Batch {
   readonly reserved: Estimate;
   /** Milliseconds since the epoch. */
   readonly madeAt: number;
+  /**
+   * Set as long as no reply has told of its making: what it was asked for with. Until then its id is one of our own, and
+   * nobody knows whether it was made.
+   */
+  readonly sought?: Sought | undefined;
+}
+
+/** By what a batch is told apart in a list of them; each as far as it was asked for with it. */
+export interface Sought {
+  /** The uploaded file in which its requests stand; empty where they came with it. */
+  readonly inputFile: string;
+  /** As its maker calls it. */
+  readonly name: string;
+  /** How many requests came with it; undefined where they stand in a file. */
+  readonly requests: number | undefined;
 }
 
 /** A batch that is not counted yet. */

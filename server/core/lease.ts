@@ -24,6 +24,8 @@ export interface LeaseRequest {
 export interface Lease {
   readonly providerKey: ProviderKey;
   readonly target: RouteTarget;
+  /** When it began, by the monotonic clock. */
+  readonly begunMs: number;
   /** A good reply has begun: the key works, and other calls need not wait for the end of this one to know it. */
   proven(): void;
   /** Ends the attempt; called once. Only the first call counts, so that racing ends cannot give a key back twice. */
@@ -44,7 +46,8 @@ export interface Lease {
 export interface LeaseResult {
   readonly outcome: AttemptOutcome;
   readonly httpStatus: number | null;
-  readonly latencyMs: number;
+  /** When, by the monotonic clock. */
+  readonly endedMs: number;
   /** From Retry-After or a reset header; null if the provider said nothing. */
   readonly retryAfterMs: number | null;
   /** The provider never got the request, so the call cannot be at fault. */

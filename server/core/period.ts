@@ -1,5 +1,6 @@
 import { unreachable } from "./assert.js";
 import { DAY_MS, WEEK_MS } from "./durations.js";
+import { floorTo } from "./multiples.js";
 
 /** 1970-01-05, the first Monday of the epoch; weeks begin on Mondays. */
 export const FIRST_MONDAY_MS = 4 * DAY_MS;
@@ -11,7 +12,7 @@ export const PERIODS: readonly Period[] = ["DAY", "WEEK", "MONTH"];
 export function periodStart(period: Period, nowMs: number): number {
   switch (period) {
     case "DAY":
-      return Math.floor(nowMs / DAY_MS) * DAY_MS;
+      return floorTo(nowMs, DAY_MS);
     case "WEEK":
       return Math.floor((nowMs - FIRST_MONDAY_MS) / WEEK_MS) * WEEK_MS + FIRST_MONDAY_MS;
     case "MONTH": {

@@ -1,7 +1,7 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { containerIdIn } from "./kept-ids.js";
-import { isRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
 import { firstObject, lastObject, topLevelObject } from "./last-object.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";

@@ -1,6 +1,6 @@
 import { NO_TOKENS, type TokenUsage } from "../core/call.js";
 import type { Dialect } from "../core/provider.js";
-import { isRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
 import { anthropicTokens, geminiTokens, openaiTokens } from "./tokens.js";
 
 // What providers tell of a batch, and of each request in it.

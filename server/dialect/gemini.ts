@@ -1,7 +1,7 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { JsonArray } from "./json-array.js";
-import { isRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";

@@ -1,3 +1,5 @@
+import { Pieces } from "../core/pieces.js";
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
@@ -19,6 +21,12 @@ export class JsonArray {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Where the element begins that is not whole yet; the end of what has come where there is none. */
+  get openAt(): number {
+    const isOpen = this.#depth > this.#elementDepth && this.elementAt >= 0;
+    return isOpen ? this.elementAt : this.#bytes;
   }
 
   push(piece: Buffer): void {
@@ -62,5 +70,51 @@ export class JsonArray {
       }
     }
     return piece.length;
+  }
+}
+
+/** For a JSON array that comes in pieces what an `EventGate` is for events: elements go through it whole. */
+export class ElementGate {
+  readonly #heldBytesMax: number;
+  readonly #array = new JsonArray();
+  readonly #held = new Pieces();
+
+  /** @param heldBytesMax an element longer than this is passed on in pieces, since it must not be kept in memory. */
+  constructor(heldBytesMax: number) {
+    this.#heldBytesMax = heldBytesMax;
+  }
+
+  /** True while part of an element has gone through and its end has not. */
+  get midEvent(): boolean {
+    return this.#array.openAt < this.#array.bytes - this.#held.bytes;
+  }
+
+  /** Bytes held back. */
+  get heldBytes(): number {
+    return this.#held.bytes;
+  }
+
+  /** What may go on now; undefined when all of it waits. */
+  push(chunk: Buffer): Buffer | undefined {
+    const array = this.#array;
+    array.push(chunk);
+    this.#held.push(chunk);
+    if (!this.midEvent && array.bytes - array.openAt <= this.#heldBytesMax) {
+      return this.#release(this.#held.bytes - (array.bytes - array.openAt));
+    }
+    return this.#release(this.#held.bytes);
+  }
+
+  /** What is left at the end of the stream; undefined if nothing. */
+  rest(): Buffer | undefined {
+    return this.#release(this.#held.bytes);
+  }
+
+  #release(bytes: number): Buffer | undefined {
+    if (bytes === 0) return undefined;
+    const all = this.#held.whole();
+    this.#held.clear();
+    if (bytes < all.length) this.#held.push(all.subarray(bytes));
+    return all.subarray(0, bytes);
   }
 }

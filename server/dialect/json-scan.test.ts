@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { Fault } from "../core/fault.js";
-import { isRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
 import { endsText, scanMember, scanObject } from "./json-scan.js";
 import { readNumber, readString, readTrue, type Span } from "./json-span.js";
 import { WantedMembers } from "./wanted-members.js";

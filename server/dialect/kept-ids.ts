@@ -1,6 +1,7 @@
 import { indexOfByte, isAt, latin1 } from "../core/bytes.js";
 import type { Dialect } from "../core/provider.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { topLevelObject } from "./last-object.js";
 import { eventData, lastEvent, lastEventStart } from "./sse.js";
 import { scanMember, scanObject } from "./json-scan.js";
@@ -99,7 +100,7 @@ export const NAMED = {
     named("container", /^((?:cntr|container)_.+)$/),
     SKILL,
   ],
-  messages: [named("file_id", /^(file_.+)$/), SKILL],
+  messages: [named("file_id", /^(file_.+)$/), SKILL, named("previous_message_id", /^(msg_.+)$/)],
   caches: FILE_URIS,
   generate: OF_GENERATE,
   generateBatch: [named("fileName", FILE_NAME), named("file_name", FILE_NAME), ...OF_GENERATE],

@@ -1,4 +1,4 @@
-import { isRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
 import { endsText } from "./json-scan.js";
 import { type FoundObject, RecurringObjects } from "./recurring-objects.js";
 

@@ -1,6 +1,7 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
 import { errorBody, failedResponse } from "./openai-errors.js";

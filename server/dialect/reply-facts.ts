@@ -1,6 +1,7 @@
 import type { ReplyFacts } from "../core/call.js";
 import { latin1, utf8 } from "../core/bytes.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 
 /** A text longer than this is not parsed: it would hold up other calls for too long. */

@@ -1,4 +1,5 @@
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { eventData, lastEventStart } from "./sse.js";
 
 /** The last events of a stream that are looked into for how much of them is text. */

@@ -1,5 +1,5 @@
 import { NO_TOKENS, TOKENS_MAX, type TokenUsage, type UsageCounts } from "../core/call.js";
-import { isRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
 
 /**
  * Tokens of an OpenAI `usage`: chat and embeddings say prompt and completion; responses, images and

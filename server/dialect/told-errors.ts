@@ -1,5 +1,7 @@
+import { latin1 } from "../core/bytes.js";
 import type { Opening } from "./codec.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { recordsOf } from "./reply-facts.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 
@@ -69,6 +71,26 @@ export function hasError(event: Buffer): boolean {
 /** False for nearly everything, at the price of a search. */
 export function namesError(text: Buffer): boolean {
   return text.includes(ERROR_MEMBER_END) && text.includes(ERROR_MEMBER);
+}
+
+/** Rarer in what passes by than `error` with its quotes or its first letter, at which a search would stop. */
+const SOUGHT = Buffer.from("rror");
+/** Around that, in a text that tells an error: a name or a value, or an event's name. */
+const TELLS_ERROR = /(?:event: ?|"\w*)error(?!"\s{0,4}:\s{0,4}null)/i;
+const BEFORE_CHARS = 32;
+const BEHIND_CHARS = 24;
+/** A text that has more of them speaks of errors, if it tells none. */
+const SOUGHT_MAX = 64;
+
+/** True where bytes that go on as they are may tell an error, wherever in them; false for nearly all, at the price of a search. */
+export function mayTellError(bytes: Buffer): boolean {
+  let at = bytes.indexOf(SOUGHT);
+  for (let looks = 0; at >= 0; looks++) {
+    const around = latin1(bytes, Math.max(0, at - BEFORE_CHARS), at + BEHIND_CHARS);
+    if (looks === SOUGHT_MAX || TELLS_ERROR.test(around)) return true;
+    at = bytes.indexOf(SOUGHT, at + SOUGHT.length);
+  }
+  return false;
 }
 
 /** The error of an event or a reply, as JSON text such as answers over HTTP; undefined when it tells none. */

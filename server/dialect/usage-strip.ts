@@ -1,6 +1,7 @@
 import { isAt, utf8 } from "../core/bytes.js";
 import type { StreamEdit } from "./codec.js";
-import { isRecord, parseRecord } from "./json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "./json-record.js";
 import { endsText } from "./json-scan.js";
 import type { Span } from "./json-span.js";
 import { lastValue } from "./last-object.js";

@@ -1,9 +1,7 @@
-import type { Turn } from "../caller/turn.js";
 import type { Fault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
 import type { HeaderBlock } from "../http/header-block.js";
-import type { Endpoint } from "./endpoints.js";
-import type { GatewayLimits } from "./limits.js";
+import type { ExchangeOptions } from "./exchange-options.js";
 import type { Ticket } from "./ports.js";
 import { Relay } from "./relay.js";
 import type { RelayListener, StreamSource } from "./relay-options.js";
@@ -16,21 +14,18 @@ import {
 } from "./own-answers.js";
 import { isEvents, type ReplyHead } from "./reply-head.js";
 
-export interface AnswerOptions {
-  readonly turn: Turn;
-  readonly id: string;
-  readonly endpoint: Endpoint;
-  readonly limits: GatewayLimits;
-  /** Has the ticket once the call is admitted; its headers go on every answer from then on. */
-  readonly book: { readonly ticket: Ticket | undefined };
-}
+/** What an answer needs of its exchange. */
+export type AnswerOptions = Pick<ExchangeOptions, "context" | "id" | "match" | "turn">;
 
 /** The ways in which one exchange answers its caller; exactly one of them is used. */
 export class Answer {
   readonly #options: AnswerOptions;
+  readonly #book: { readonly ticket: Ticket | undefined };
 
-  constructor(options: AnswerOptions) {
+  /** `book` has the ticket once the call is admitted; its headers go on every answer from then on. */
+  constructor(options: AnswerOptions, book: { readonly ticket: Ticket | undefined }) {
     this.#options = options;
+    this.#book = book;
   }
 
   get begun(): boolean {
@@ -39,8 +34,8 @@ export class Answer {
 
   /** Our own refusal, in the caller's dialect. */
   fault(fault: Fault, httpStatus: number): void {
-    const { turn, id, endpoint } = this.#options;
-    const { dialect } = endpoint;
+    const { turn, id, match } = this.#options;
+    const { dialect } = match.endpoint;
     const headers = this.#ticketLines();
     answerFault(turn, { fault, dialect, requestId: id, httpStatus, headers });
   }
@@ -63,17 +58,18 @@ export class Answer {
 
   /** A provider's stream; the head is the caller's. */
   stream(head: ReplyHead, source: StreamSource, listener: RelayListener): Relay {
-    const { turn, endpoint, limits } = this.#options;
+    const { turn, match, context } = this.#options;
     const events = isEvents(head);
     const headers = this.#headers(head);
-    const length = events ? undefined : head.contentLength;
+    // Of elements an error may get shorter on its way.
+    const length = events || source.elements ? undefined : head.contentLength;
     return new Relay({
       turn,
       httpStatus: head.httpStatus,
       headers,
-      codec: CODECS[endpoint.dialect],
+      codec: CODECS[match.endpoint.dialect],
       events,
-      eventBytesMax: limits.eventBytesMax,
+      eventBytesMax: context.limits.eventBytesMax,
       length,
       source,
       listener,
@@ -91,7 +87,7 @@ export class Answer {
   }
 
   #ticketLines(): string {
-    return this.#options.book.ticket?.headers ?? "";
+    return this.#book.ticket?.headers ?? "";
   }
 
   #headers(head: ReplyHead): HeaderBlock {

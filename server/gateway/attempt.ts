@@ -5,10 +5,12 @@ import type { Secret } from "../core/secret.js";
 import { withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
+import type { UpstreamRequest } from "../upstream/flight.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
-import { batchShown, makesBatch, whenKept } from "./batch-calls.js";
+import { batchShown, batchTold, makesBatch } from "./batch-calls.js";
+import { BatchNotice } from "./batch-notice.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Passage } from "./passages.js";
 import { requestFor } from "./provider-request.js";
@@ -62,7 +64,8 @@ export class Attempt implements RoundTripListener {
   #task: ProviderTask | undefined;
   /** What the reply names and the answer has to hold. */
   #files: ReplyFiles | undefined;
-
+  /** Of a call that makes a batch. */
+  #notice: BatchNotice | undefined;
   /** The account cannot read the thoughts in the request. */
   #isThoughtless = false;
 
@@ -129,7 +132,7 @@ export class Attempt implements RoundTripListener {
     if (plan === undefined) return;
     const { call, lease } = this.#options;
     const { context, match, query } = call;
-    const { upstream, passages } = context;
+    const { passages } = context;
     const { target } = lease;
     const { endpoint } = match;
     const passage = passages.to(endpoint, target, plan.streamed);
@@ -152,7 +155,26 @@ export class Attempt implements RoundTripListener {
     this.#trip = trip;
     const bytes = this.#isThoughtless ? withoutThoughts(body.bytes) : body.bytes;
     const request = requestFor(trip.options, plan, bytes);
-    trip.flight = upstream.send(upstream.target(target.provider.baseUrl), request, trip);
+    if (endpoint.batch === undefined) this.#fly(trip, request);
+    else this.#flyWhenNoted(new BatchNotice(call, lease, bytes), trip, request);
+  }
+
+  #fly(trip: RoundTrip, request: UpstreamRequest): void {
+    const { call, lease } = this.#options;
+    const { upstream } = call.context;
+    trip.flight = upstream.send(upstream.target(lease.target.provider.baseUrl), request, trip);
+  }
+
+  /** A batch must not be forgotten that is made and whose reply does not come. */
+  #flyWhenNoted(notice: BatchNotice, trip: RoundTrip, request: UpstreamRequest): void {
+    this.#notice = notice;
+    const goOn = (): void => {
+      if (this.#plan === undefined) notice.unmade(true);
+      else this.#fly(trip, request);
+    };
+    notice.begin(goOn, (thrown) => {
+      this.onBug(thrown);
+    });
   }
 
   /** Undefined for what cannot be said to this provider, which ends the attempt. */
@@ -178,7 +200,11 @@ export class Attempt implements RoundTripListener {
   abort(outcome: AttemptOutcome, detail: string): void {
     const { httpStatus } = this;
     this.settle();
-    if (!makesBatch(this.#options.call, this.#trip?.flight)) this.#trip?.abort();
+    if (!makesBatch(this.#options.call, this.#trip?.flight)) {
+      this.#trip?.abort();
+      // Before its turn came it has not gone out.
+      if (this.#trip?.flight !== undefined) this.#notice?.unmade(true);
+    }
     this.#options.call.book.closeLease({ outcome, httpStatus, retryAfterMs: null, detail });
   }
 
@@ -207,6 +233,7 @@ export class Attempt implements RoundTripListener {
 
   onRefused(trip: RoundTrip, failure: AttemptFailure): void {
     const { call, listener } = this.#options;
+    this.#notice?.failed(failure);
     if (call.book.closed || this.#plan === undefined) return;
     try {
       listener.onStreamDropped();
@@ -283,17 +310,26 @@ export class Attempt implements RoundTripListener {
     servedModels.note(call.principal, lease.target);
     if (translation === undefined) thing.learnReply(trip, body);
     thing.learnUpload(trip, head);
-    const { namesResults, batch, ofBatch } = call.match.endpoint;
+    const { namesResults, ofBatch } = call.match.endpoint;
     const answer = namesResults ? withOwnResults(body) : body;
-    if (batch === undefined && ofBatch === undefined) listener.onReply(head, answer, tokens);
-    else {
-      const goOn = (): void => {
-        listener.onReply(head, answer, tokens);
-      };
-      whenKept(call, { lease, body }, goOn, (thrown) => {
-        this.onBug(thrown);
-      });
-    }
+    if (ofBatch !== undefined) batchTold(call, lease, body);
+    if (this.#notice === undefined) listener.onReply(head, answer, tokens);
+    else this.#replyWhenKept(this.#notice, head, { body, answer, tokens });
+  }
+
+  /** A reply that tells of a batch is passed on once it is known here whose batch that is. */
+  #replyWhenKept(
+    notice: BatchNotice,
+    head: ReplyHead,
+    reply: { body: Buffer; answer: Buffer; tokens: TokenUsage | undefined },
+  ): void {
+    const { listener } = this.#options;
+    const goOn = (): void => {
+      listener.onReply(head, reply.answer, reply.tokens);
+    };
+    notice.made(reply.body, goOn, (thrown) => {
+      this.onBug(thrown);
+    });
   }
 
   onStream(trip: RoundTrip, head: ReplyHead, source: StreamSource): Relay {
@@ -305,12 +341,14 @@ export class Attempt implements RoundTripListener {
 
   onStreamEnd(trip: RoundTrip): void {
     this.#learnStream(trip);
+    this.#notice?.unmade(false);
     batchShown(this.#options.call, this.#options.lease);
     this.#options.listener.onStreamEnd();
   }
 
   onStreamCut(trip: RoundTrip, failure: UpstreamFailure): void {
     this.#learnStream(trip);
+    this.#notice?.unmade(false);
     this.#options.listener.onStreamCut(failure);
   }
 
@@ -319,6 +357,7 @@ export class Attempt implements RoundTripListener {
   }
 
   onBug(thrown: unknown): void {
+    this.#notice?.unmade(false);
     this.#options.listener.onBug(thrown);
   }
 }

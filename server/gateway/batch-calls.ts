@@ -1,8 +1,7 @@
-import type { Batch } from "../core/batch.js";
 import { utf8 } from "../core/bytes.js";
 import { drawsOn } from "../core/client-key.js";
 import type { Lease } from "../core/lease.js";
-import { madeBatch, readBatch } from "../dialect/batch-use.js";
+import { readBatch } from "../dialect/batch-use.js";
 import { parseRecord } from "../dialect/json-record.js";
 import type { Flight } from "../upstream/flight.js";
 import type { AdmittedCall } from "./admitted-call.js";
@@ -13,21 +12,10 @@ const ABOUT_BYTES_MAX = 64 * 1024;
 
 type OnBug = (thrown: unknown) => void;
 
-/** Goes on at once; with a reply that a batch was made, when that will not be forgotten any more. */
-export function whenKept(
-  call: AdmittedCall,
-  { lease, body }: { readonly lease: Lease; readonly body: Buffer },
-  goOn: () => void,
-  onBug: OnBug,
-): void {
-  const { batch, ofBatch } = call.match.endpoint;
-  const made = batch === undefined ? undefined : madeBy(call, lease, body);
-  if (made !== undefined) {
-    after(call.context.batches.made(made), goOn, onBug);
-    return;
-  }
-  if (ofBatch === "LOOK" && saysEnded(call.match, body)) batchShown(call, lease);
-  goOn();
+/** A look at a batch, or its removal, was answered. */
+export function batchTold(call: AdmittedCall, lease: Lease, body: Buffer): void {
+  if (call.match.endpoint.ofBatch === "LOOK" && saysEnded(call.match, body))
+    batchShown(call, lease);
 }
 
 /** Whether a provider was asked for a batch: it may make one whoever waits for it, and only its reply tells which. */
@@ -43,7 +31,8 @@ export function whenRemovable(call: AdmittedCall, goOn: () => void, onBug: OnBug
   after(context.batches.beforeRemoval(drawsOn(principal), id), goOn, onBug);
 }
 
-function after(wait: Promise<void>, goOn: () => void, onBug: OnBug): void {
+/** Goes on whatever comes of what it waits for. */
+export function after(wait: Promise<void>, goOn: () => void, onBug: OnBug): void {
   wait.then(goOn, goOn).catch(onBug);
 }
 
@@ -58,33 +47,4 @@ export function batchShown({ context, match, principal }: AdmittedCall, lease: L
   const { endpoint, id } = match;
   if (endpoint.ofBatch !== "LOOK") return;
   context.batches.ended(drawsOn(principal), endpoint.idPrefix + id, lease.providerKey);
-}
-
-function madeBy(call: AdmittedCall, lease: Lease, body: Buffer): Batch | undefined {
-  const { context, match, principal, book } = call;
-  const { dialect, model } = match.endpoint;
-  const reply = parseRecord(utf8(body));
-  const named = reply === undefined ? undefined : madeBatch(dialect, reply);
-  if (named === undefined) {
-    const providerKeyId = lease.providerKey.id;
-    context.logger.warn(
-      { call: call.id, providerKeyId },
-      "a batch was made that cannot be counted",
-    );
-    return undefined;
-  }
-  const { clientKey, ownerId } = principal;
-  return {
-    ...named,
-    scope: drawsOn(principal),
-    providerId: lease.target.provider.id,
-    providerKeyId: lease.providerKey.id,
-    ownerId,
-    clientKeyId: clientKey.id,
-    clientKeyKind: clientKey.kind,
-    dialect,
-    model: model === "PATH" ? lease.target.upstreamModel : "",
-    reserved: book.reserved,
-    madeAt: context.clock.now(),
-  };
 }

@@ -77,7 +77,9 @@ const ANTHROPIC_MEMBERS = new WantedMembers([
   "max_tokens",
   "metadata",
   "container",
+  "thread",
 ]);
+const THREAD_MEMBER = new WantedMembers(["previous_message_id"]);
 // Google takes each name in either spelling.
 const GEMINI_MEMBERS = new WantedMembers(["generationConfig", "generation_config"]);
 const GENERATION_MEMBERS = new WantedMembers([
@@ -161,7 +163,7 @@ export function headOfResource(body: Buffer): BodyHead {
 }
 
 function headOfAnthropic(body: Buffer): BodyHead {
-  const [model, stream, tokens, metadata, container] = scanObject(body, ANTHROPIC_MEMBERS);
+  const [model, stream, tokens, metadata, container, thread] = scanObject(body, ANTHROPIC_MEMBERS);
   const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
   return {
     model: modelOf(body, model),
@@ -174,9 +176,15 @@ function headOfAnthropic(body: Buffer): BodyHead {
     streamOptions: undefined,
     usageDecided: true,
     session: readString(body, user) ?? "",
-    from: idIn(body, container, "container_"),
-    store: undefined,
+    from: threadIn(body, thread) || idIn(body, container, "container_"),
+    store: thread !== undefined && !isNull(body, thread) ? true : undefined,
   };
+}
+
+/** The id of the message from which a thread goes on; empty where there is none, or one begins. */
+function threadIn(body: Buffer, span: Span | undefined): string {
+  if (span === undefined) return "";
+  return readString(body, scanMember(body, span, THREAD_MEMBER)[0]) ?? "";
 }
 
 function headOfGemini(body: Buffer): BodyHead {

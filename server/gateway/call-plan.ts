@@ -146,18 +146,27 @@ function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
 
 /** The route without the targets that cannot serve the endpoint; undefined if none can. */
 function servable(route: Route, input: PlanInput, streamed: boolean): Route | undefined {
+  for (const target of route.targets) {
+    if (!isAsIs(target, input, streamed)) return asFarAsServable(route, input, streamed);
+  }
+  return route;
+}
+
+/** True for a target to which the caller's own words go. */
+function isAsIs(target: RouteTarget, { match, context }: PlanInput, streamed: boolean): boolean {
+  const passage = context.passages.to(match.endpoint, target, streamed);
+  return passage !== undefined && passage.translator === undefined;
+}
+
+function asFarAsServable(route: Route, input: PlanInput, streamed: boolean): Route | undefined {
   const { match, context } = input;
   const { passages } = context;
   const { endpoint } = match;
   const { targets } = route;
-  const isAsIs = (target: RouteTarget): boolean => {
-    const passage = passages.to(endpoint, target, streamed);
-    return passage !== undefined && passage.translator === undefined;
-  };
-  if (targets.every(isAsIs)) return route;
   const left = targets.filter((target) => passages.to(endpoint, target, streamed) !== undefined);
   if (left.length === 0) return undefined;
-  return { modelAsked: route.modelAsked, targets: asIsFirst(left, isAsIs) };
+  const first = asIsFirst(left, (target) => isAsIs(target, input, streamed));
+  return { modelAsked: route.modelAsked, targets: first };
 }
 
 function untranslatable(route: Route, endpoint: Endpoint): Fault {

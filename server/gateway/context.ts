@@ -94,7 +94,9 @@ export type ContextParts = Pick<
 };
 
 const NO_BATCHES: Batches = {
+  asked: () => Promise.resolve(),
   made: () => Promise.resolve(),
+  unmade: () => undefined,
   ended: () => undefined,
   beforeRemoval: () => Promise.resolve(),
 };

@@ -122,6 +122,8 @@ const MESSAGES: Options = {
   ...TRANSLATED,
   streams: "BODY",
   form: "MESSAGES",
+  // Of a thread the request says that it is to be kept.
+  keeps: "IF_ASKED",
   names: NAMED.messages,
 };
 const GENERATE: Options = { ...TRANSLATED, model: "PATH", form: "GENERATE", names: NAMED.generate };

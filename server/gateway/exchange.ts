@@ -7,9 +7,10 @@ import type { Rostered } from "../core/roster.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { Answer } from "./answer.js";
 import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
-import { CallBook, type Counted, NOT_COUNTED } from "./call-book.js";
+import { CallBook } from "./call-book.js";
 import type { CallPlan } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
+import { type Counted, countPart, countStream, NOT_COUNTED } from "./counted.js";
 import { countAnswer } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
@@ -63,12 +64,10 @@ export class Exchange
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
-    const { context, id, match, path, ip, turn } = options;
-    const { endpoint } = match;
     this.#options = options;
-    this.#context = context;
-    this.#book = new CallBook(context, { id, endpoint, path, ip });
-    this.#answer = new Answer({ turn, id, endpoint, limits: context.limits, book: this.#book });
+    this.#context = options.context;
+    this.#book = new CallBook(options);
+    this.#answer = new Answer(options, this.#book);
     this.#intake = new Intake(options, this.#book, this);
   }
 
@@ -207,7 +206,7 @@ export class Exchange
     this.#book.takeLaterUsage(match.id);
     const error = relay.failure;
     if (error === undefined) {
-      return this.#close(httpStatus, undefined, this.#book.countedStream(relay), bytes);
+      return this.#close(httpStatus, undefined, countStream(this.#book, relay), bytes);
     }
     // The caller has it from the provider, in the provider's words.
     const fault = new Fault("upstream_error", "The provider reported an error inside its stream.");
@@ -215,7 +214,7 @@ export class Exchange
     const part = relay.part();
     // Refused before anything was made, as an HTTP error would be.
     const isNothing = part.given === undefined && !relay.begun;
-    const counted = isNothing ? NOT_COUNTED : this.#book.countedInPart(part);
+    const counted = isNothing ? NOT_COUNTED : countPart(this.#book, part);
     return this.#close(httpStatus, fault, counted, bytes);
   }
 

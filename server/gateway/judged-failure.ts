@@ -1,4 +1,5 @@
-import { isRecord, parseRecord } from "../dialect/json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "../dialect/json-record.js";
 import { statusOfTold } from "../dialect/told-status.js";
 import { type AttemptFailure, DETAIL_CHARS_MAX } from "./attempt-failure.js";
 import { judge, type RefusalHead } from "./verdict.js";

@@ -25,10 +25,13 @@ export interface WrongMethod {
 type Row = readonly Endpoint[];
 
 interface Table {
-  readonly exact: ReadonlyMap<string, Row>;
+  /** Those without place holders: what is found is made already. */
+  readonly exact: ReadonlyMap<string, readonly Match[]>;
   readonly patterns: readonly (readonly [RegExp, Row])[];
 }
 
+/** What stands in the place holders of a path without any. */
+const NO_HOLDERS = { model: "", id: "", item: "", deployment: "" };
 const TABLE: Table = tableOf(ENDPOINTS);
 
 /** OpenAI's paths under Google's prefix mean the same as under our own; only chat is not translated for Google then. */
@@ -49,17 +52,19 @@ export function matchEndpoint(method: string, path: string, spoken: Dialect): Ma
   const azure = azurePath(path);
   if (azure !== undefined) return matchAzure(method, path, azure);
   if (path === GOOGLE_CHAT && method === "POST") {
-    return { endpoint: CHAT_OF_GOOGLE, ...NO_HOLDERS, deployment: "" };
+    return withoutHolders(CHAT_OF_GOOGLE);
   }
   const asked = path.startsWith(GOOGLE_PREFIX) ? `/v1/${path.slice(GOOGLE_PREFIX.length)}` : path;
   const exact = TABLE.exact.get(asked);
-  if (exact !== undefined) return choose(exact, method, spoken, NO_HOLDERS);
+  if (exact !== undefined) return chosen(exact, method, spoken);
   for (const [pattern, rows] of TABLE.patterns) {
     const groups = pattern.exec(asked)?.groups;
     if (groups === undefined) continue;
     const { id = "", item = "", model = "" } = groups;
     if (!areIds(id, item) || isAction(rows, { method, model, id }, spoken)) break;
-    return choose(rows, method, spoken, { model: decodeModel(model), id, item });
+    const holders = { model: decodeModel(model), id, item };
+    const matches = rows.map((endpoint) => ({ endpoint, ...holders, deployment: "" }));
+    return chosen(matches, method, spoken);
   }
   throw unknownPath(path, spoken);
 }
@@ -109,22 +114,15 @@ export function dialectOf(path: string, spoken: Dialect): Dialect {
   return path.startsWith("/v1/messages") ? "ANTHROPIC" : spoken;
 }
 
-/** What stands in the place holders of a path without any. */
-const NO_HOLDERS = { model: "", id: "", item: "" };
-
-function choose(
-  rows: Row,
-  method: string,
-  spoken: Dialect,
-  holders: typeof NO_HOLDERS,
-): Match | WrongMethod {
-  const ofMethod = rows.filter((endpoint) => endpoint.method === method);
+function chosen(matches: readonly Match[], method: string, spoken: Dialect): Match | WrongMethod {
   // OpenAI's stand first, for those who say nothing of themselves.
-  const endpoint = ofMethod.find(({ dialect }) => dialect === spoken) ?? ofMethod[0];
-  if (endpoint === undefined) {
-    return { allow: [...new Set(rows.map((each) => each.method))] };
+  let first: Match | undefined;
+  for (const match of matches) {
+    if (match.endpoint.method !== method) continue;
+    if (match.endpoint.dialect === spoken) return match;
+    first ??= match;
   }
-  return { endpoint, ...holders, deployment: "" };
+  return first ?? { allow: [...new Set(matches.map(({ endpoint }) => endpoint.method))] };
 }
 
 function decodeModel(text: string): string {
@@ -158,16 +156,20 @@ function tableOf(endpoints: readonly Endpoint[]): Table {
     rows.push(endpoint);
     byPath.set(endpoint.path, rows);
   }
-  const exact = new Map<string, Row>();
+  const exact = new Map<string, readonly Match[]>();
   const actions: [RegExp, Row][] = [];
   const others: [RegExp, Row][] = [];
   for (const [path, rows] of byPath) {
-    if (!path.includes("{")) exact.set(path, rows);
+    if (!path.includes("{")) exact.set(path, rows.map(withoutHolders));
     // First, for a model's own path would take an action for part of its name.
     else if (path.includes(":")) actions.push([patternOf(path), rows]);
     else others.push([patternOf(path), rows]);
   }
   return { exact, patterns: [...actions, ...others] };
+}
+
+function withoutHolders(endpoint: Endpoint): Match {
+  return { endpoint, ...NO_HOLDERS };
 }
 
 function patternOf(path: string): RegExp {

@@ -47,6 +47,15 @@ const IMAGE_TASK: Passage = {
   compatible: false,
 };
 
+/** A passage that was made already. */
+interface Known {
+  readonly dialect: Dialect;
+  readonly form: StreamForm;
+  readonly streamed: boolean;
+  /** Undefined where there is none. */
+  readonly passage: Passage | undefined;
+}
+
 /** Models known to be served by OpenAI's Responses API alone, or to call tools there alone. */
 const MODELS_MAX = 1_000;
 
@@ -55,7 +64,7 @@ const MODELS_MAX = 1_000;
  * themselves: many do not have the Responses API, and some models have no other, or call tools there alone.
  */
 export class Passages {
-  readonly #known = new Map<Endpoint, Map<string, Passage | undefined>>();
+  readonly #known = new Map<Endpoint, Known[]>();
   readonly #withResponses = new Set<string>();
   readonly #withoutResponses = new Set<string>();
   readonly #responsesOnly = new Set<string>();
@@ -66,15 +75,14 @@ export class Passages {
     const { dialect } = target.provider;
     if (endpoint.path === IMAGES_PATH && isDashScope(target.provider.baseUrl)) return IMAGE_TASK;
     const form = endpoint.translates ? this.#formAt(endpoint, target) : endpoint.form;
-    const name = `${dialect} ${form}${streamed ? " streamed" : ""}`;
     let ofEndpoint = this.#known.get(endpoint);
-    if (ofEndpoint === undefined) {
-      ofEndpoint = new Map();
-      this.#known.set(endpoint, ofEndpoint);
+    if (ofEndpoint === undefined) this.#known.set(endpoint, (ofEndpoint = []));
+    for (const known of ofEndpoint) {
+      const isSame = known.dialect === dialect && known.form === form;
+      if (isSame && known.streamed === streamed) return known.passage;
     }
-    if (ofEndpoint.has(name)) return ofEndpoint.get(name);
     const passage = passageOf(endpoint, dialect, form, streamed);
-    ofEndpoint.set(name, passage);
+    ofEndpoint.push({ dialect, form, streamed, passage });
     return passage;
   }
 

@@ -118,8 +118,12 @@ export interface CallTraces {
 
 /** Looks after batches until what they used is on record. None of it rejects. */
 export interface Batches {
-  /** One was made; resolves when it will not be forgotten any more. */
-  made(batch: Batch): Promise<void>;
+  /** A provider is about to be asked for one; resolves when that will not be forgotten any more. */
+  asked(asked: Batch): Promise<void>;
+  /** The one that was asked for was made; resolves when it will not be forgotten any more. */
+  made(batch: Batch, asked: Batch): Promise<void>;
+  /** No reply tells of the one that was asked for: it surely was not made, or it may have been. */
+  unmade(asked: Batch, isSure: boolean): void;
   /** Somebody was shown, with a provider key, that one has ended. */
   ended(scope: string, batchId: string, providerKey: Pick<ProviderKey, "id" | "providerId">): void;
   /** One is about to be removed; resolves when what it used is known, or too long has passed. */

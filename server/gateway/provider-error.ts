@@ -1,4 +1,5 @@
-import { isRecord, parseRecord } from "../dialect/json-record.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "../dialect/json-record.js";
 
 /** What a provider's error body says, whatever its shape. */
 export interface ProviderError {

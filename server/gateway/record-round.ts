@@ -88,26 +88,34 @@ function tell(waiting: readonly Waiting[], fault: Fault | undefined): void {
   for (const { next } of waiting) next(fault);
 }
 
+type Step = (isRecorded: boolean) => void;
+
 /** Whether a call is on record: known now, or soon. */
 export class OnRecord {
   #isRecorded: boolean | undefined;
-  #steps: ((isRecorded: boolean) => void)[] = [];
+  /** Mostly the only one. */
+  #first: Step | undefined;
+  #others: Step[] | undefined;
 
   constructor(isRecorded?: boolean) {
     this.#isRecorded = isRecorded;
   }
 
   /** Takes the step when it is known, at once if it is; steps are taken in the order in which they came. */
-  when(step: (isRecorded: boolean) => void): void {
-    if (this.#isRecorded === undefined) this.#steps.push(step);
-    else step(this.#isRecorded);
+  when(step: Step): void {
+    if (this.#isRecorded !== undefined) step(this.#isRecorded);
+    else if (this.#first === undefined) this.#first = step;
+    else (this.#others ??= []).push(step);
   }
 
   settle(isRecorded: boolean): void {
     this.#isRecorded = isRecorded;
-    const steps = this.#steps;
-    this.#steps = [];
-    for (const step of steps) step(isRecorded);
+    const first = this.#first;
+    const others = this.#others;
+    this.#first = undefined;
+    this.#others = undefined;
+    first?.(isRecorded);
+    if (others !== undefined) for (const step of others) step(isRecorded);
   }
 }
 

@@ -20,8 +20,10 @@ export interface RelayListener {
 export interface StreamSource {
   readonly codec: DialectCodec;
   readonly form: StreamForm;
-  /** Server-sent events; otherwise any bytes. */
+  /** Server-sent events. Where it is no array either, it is any bytes. */
   readonly events: boolean;
+  /** A JSON array, as Google streams without events. */
+  readonly elements: boolean;
   /** Undefined where every byte goes on as it is. */
   readonly edit: StreamEdit | undefined;
   /** Stops it and lets it flow again. */

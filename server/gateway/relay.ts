@@ -1,7 +1,9 @@
 import type { Turn } from "../caller/turn.js";
 import type { Problem, StreamWatch } from "../dialect/codec.js";
+import { ElementGate } from "../dialect/json-array.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
-import type { ReplyPart } from "./call-book.js";
+import { mayTellError } from "../dialect/told-errors.js";
+import type { ReplyPart } from "./counted.js";
 import type { OnRecord } from "./record-round.js";
 import type { RelayOptions } from "./relay-options.js";
 import { StreamOpening } from "./stream-opening.js";
@@ -20,7 +22,8 @@ const HELD_STEP_BYTES = 16 * 1024;
  */
 export class Relay {
   readonly #options: RelayOptions;
-  readonly #gate: EventGate | undefined;
+  /** Undefined for bytes of any kind. */
+  readonly #gate: EventGate | ElementGate | undefined;
   readonly #watch: StreamWatch;
   readonly #opening: StreamOpening;
   #headSent = false;
@@ -42,7 +45,7 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#options = options;
     const { codec, form, events } = options.source;
-    this.#gate = events ? new EventGate(options.eventBytesMax) : undefined;
+    this.#gate = gateFor(options);
     this.#watch = codec.watch(form, events);
     this.#opening = new StreamOpening(this.#watch);
   }
@@ -97,10 +100,12 @@ export class Relay {
   /** The provider's stream has ended, and what is left of it goes on if it is an event. */
   pushRest(): void {
     const rest = this.#gate?.rest();
+    if (rest === undefined || this.#closed) return;
+    const { events } = this.#options.source;
     // Providers may leave out the blank line after the last event; half of one says nothing.
-    if (rest === undefined || this.#closed || !isWholeEvent(rest)) return;
+    if (events && !isWholeEvent(rest)) return;
     this.#pass(rest);
-    this.#unclosed = true;
+    this.#unclosed = events;
   }
 
   /** What is held changes with every read, and is told where that matters. */
@@ -133,8 +138,7 @@ export class Relay {
       opening.heldBytes <= this.#options.eventBytesMax && this.#gate?.midEvent !== true;
     if (!isSaid && mayHold) return;
     const first = opening.release() ?? events;
-    if (opening.says !== "ERROR") this.#passOn(first);
-    else if (!this.#isRefused(first)) this.#passOn(this.#options.source.trip.withoutSecret(first));
+    if (opening.says !== "ERROR" || !this.#isRefused(first)) this.#passOn(first);
   }
 
   /** The stream opens with an error. True if the call is tried elsewhere, and nothing of this stream goes on. */
@@ -152,14 +156,19 @@ export class Relay {
     this.#readBytes += events.length;
     const written = source.edit === undefined ? events : source.edit.push(events);
     if (!this.#headSent && this.#isRefusedByEdit()) return;
-    const isFailure = source.edit?.failure !== undefined;
-    const out = isFailure ? source.trip.withoutSecret(written) : written;
+    const out = this.#tellsFailure(written) ? source.trip.withoutSecret(written) : written;
     if (out.length === 0 && !this.#watch.finished) return;
     this.#writeHead();
     if (!this.#begun) this.#begin();
     this.#bytes += out.length;
     if (this.#watch.finished || this.#bytes === length) this.#writeLast(out);
     else turn.write(out);
+  }
+
+  /** A provider may echo its key in what it says of a failure, and no caller may learn that. */
+  #tellsFailure(written: Buffer): boolean {
+    if (this.#options.source.edit?.failure !== undefined) return true;
+    return this.#gate !== undefined && mayTellError(written);
   }
 
   #writeLast(out: Buffer): void {
@@ -286,4 +295,9 @@ export class Relay {
     const translated = source.edit?.errorEvents?.(problem);
     return translated ?? this.#watch.errorEvents?.(problem) ?? codec.streamError(problem);
   }
+}
+
+function gateFor({ source, eventBytesMax }: RelayOptions): EventGate | ElementGate | undefined {
+  if (source.events) return new EventGate(eventBytesMax);
+  return source.elements ? new ElementGate(eventBytesMax) : undefined;
 }

@@ -1,3 +1,4 @@
+import { RepeatedText } from "../core/repeated-text.js";
 import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
@@ -52,6 +53,8 @@ const HEADERS = new HeaderTable<Part>(
   { "x-ratelimit-": "LIMIT", "anthropic-ratelimit-": "LIMIT", "x-codex-": "FORWARD" },
 );
 
+const contentTypes = new RepeatedText();
+
 const PACING = /^(?:retry-after(?:-ms)?$|ratelimit$|(?:x-|anthropic-)?ratelimit(?:bysize)?-.)/;
 
 /** Reads a head where it stands. `dropLimits` leaves out the provider's rate limits where we state our own. */
@@ -69,13 +72,13 @@ export function readReplyHead(
     uploadUrl: "",
     pacing: httpStatus < 400 ? undefined : pacingIn(lines),
   };
-  const { length } = lines.marks;
+  const { length } = lines;
   /** From here on all lines go on. */
   let from = 0;
   for (let i = 0; i < length; i += 4) {
     const part = HEADERS.find(lines, i)?.means ?? "OTHER";
     if (part === "DATE") head.forward.isDated = true;
-    else if (part === "TYPE") head.contentType = mediaType(lines.value(i));
+    else if (part === "TYPE") head.contentType = mediaType(lines.repeatedValue(i, contentTypes));
     else if (part === "ENCODING") head.contentEncoding = lines.value(i).toLowerCase();
     else if (part === "UPLOAD_URL") head.uploadUrl = lines.value(i);
     if (goesOn(part, dropLimits)) continue;
@@ -95,7 +98,7 @@ function goesOn(part: Part, dropLimits: boolean): boolean {
 
 function pacingIn(lines: HeaderLines): Map<string, string> {
   const pacing = new Map<string, string>();
-  for (let i = 0; i < lines.marks.length; i += 4) {
+  for (let i = 0; i < lines.length; i += 4) {
     const name = lines.name(i).toLowerCase();
     if (PACING.test(name)) pacing.set(name, lines.value(i));
   }

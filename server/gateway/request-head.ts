@@ -1,5 +1,6 @@
 import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
+import { RepeatedText } from "../core/repeated-text.js";
 import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
@@ -101,6 +102,8 @@ const HEADERS = new HeaderTable<Part>(
   },
 );
 
+const contentTypes = new RepeatedText();
+
 /** How headers are counted that may come once only, by the mark each sets. */
 const ONCE: Partial<Record<Part, number>> = {
   HOST: 1,
@@ -118,7 +121,7 @@ const ONCE: Partial<Record<Part, number>> = {
  */
 export function readHead(request: ParsedRequest, linesMax: number): RequestHead {
   if (request.target.includes("#")) refuse("a path holds no fragment");
-  if (request.lines.marks.length > linesMax * 4) refuse("too many header lines");
+  if (request.lines.length > linesMax * 4) refuse("too many header lines");
   const head = emptyHead(request);
   const seen = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
@@ -159,7 +162,7 @@ function emptyHead(request: ParsedRequest): RequestHead {
 
 /** Answers the marks of what was there. */
 function readLines(head: RequestHead, lines: HeaderLines): number {
-  const { length } = lines.marks;
+  const { length } = lines;
   let seen = 0;
   /** From here on all lines go on. */
   let from = 0;
@@ -171,7 +174,9 @@ function readLines(head: RequestHead, lines: HeaderLines): number {
       const mark = ONCE[means] ?? 0;
       if ((seen & mark) !== 0) refuse(`the ${name} header is there twice`);
       seen |= mark;
-      if (take(head, means, lines.value(i))) continue;
+      const value =
+        means === "CONTENT_TYPE" ? lines.repeatedValue(i, contentTypes) : lines.value(i);
+      if (take(head, means, value)) continue;
     }
     head.forward.addRead(lines, from, i);
     from = i + 4;

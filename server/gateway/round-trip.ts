@@ -2,6 +2,7 @@ import type { TokenUsage } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { replyEvents } from "../dialect/reply-events.js";
+import { mayTellError } from "../dialect/told-errors.js";
 import type { FollowUp } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
@@ -162,7 +163,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   #takeHead(httpStatus: number, lines: HeaderLines): void {
     const { context, principal, book } = this.options.call;
-    const { limits, bodyRoom, clock } = context;
+    const { limits, bodyRoom } = context;
     this.httpStatus = httpStatus;
     if (httpStatus >= 300 && httpStatus < 400) {
       this.#refuse(redirected(httpStatus));
@@ -178,14 +179,20 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
       return;
     }
     if (collected.isRefusal) {
-      this.#patience = clock.setTimer(() => {
-        this.#judge(collected);
-      }, limits.errorReplyTimeoutMs);
+      this.#judgeInTime(collected);
       return;
     }
     const wrong = unfit(head, this.options);
     if (wrong !== undefined) this.#refuse(this.#garbage(wrong));
     else if (!isReadWhole(head, this.options, limits.wholeReplyBytesMax)) this.#startRelay(head);
+  }
+
+  /** A refusal is judged by what has come of it by then, if not all has. */
+  #judgeInTime(collected: CollectedReply): void {
+    const { clock, limits } = this.options.call.context;
+    this.#patience = clock.setTimer(() => {
+      this.#judge(collected);
+    }, limits.errorReplyTimeoutMs);
   }
 
   /** Sees to it that a compressed body is looked at unpacked; false where it cannot be. */
@@ -306,7 +313,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** A whole reply in the caller's language; undefined for what is no reply, of which the listener has heard. */
   #translated(body: Buffer, files: readonly Buffer[]): Buffer | undefined {
     const { translation } = this.options;
-    if (translation === undefined) return body;
+    if (translation === undefined) return mayTellError(body) ? this.withoutSecret(body) : body;
     try {
       return translation.reply(body, files);
     } catch (thrown) {
@@ -332,7 +339,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #source(head: ReplyHead): StreamSource {
-    const { passage, translation, usageAsked } = this.options;
+    const { passage, translation, usageAsked, streamed } = this.options;
     const { codec, form } = passage;
     const events = isEvents(head);
     const strip = usageAsked && events ? new UsageStripper() : undefined;
@@ -340,6 +347,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
       codec,
       form,
       events,
+      elements: streamed && !events && form === "GENERATE",
       edit: translation?.stream() ?? strip,
       tap: this.#decoder ?? this.flight,
       unpacker: this.#decoder,

@@ -15,9 +15,9 @@ import { listenFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Dialect } from "../core/provider.js";
 import type { TlsFiles } from "../core/tls.js";
-import { Roster } from "../core/roster.js";
 import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
+import { Browsers } from "./browsers.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type ContextParts, createContext, type GatewayContext } from "./context.js";
@@ -31,6 +31,7 @@ import type { CallTraces } from "./ports.js";
 import { ModelAnswers } from "./models.js";
 import { answerRoot, jsonHeaders, answerFault } from "./own-answers.js";
 import { readHead, type RequestHead, spokenIn } from "./request-head.js";
+import { RunningCalls } from "./running-calls.js";
 import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions extends ContextParts {
@@ -39,6 +40,8 @@ export interface GatewayOptions extends ContextParts {
   readonly tls?: TlsFiles;
   /** Addresses and blocks of proxies whose `X-Forwarded-For` is believed; none if absent. */
   readonly trustedProxies?: readonly string[];
+  /** Origins of pages that may call from browsers, or `*` for all; none if absent. */
+  readonly corsOrigins?: readonly string[];
   /** What differs from the defaults. */
   readonly limits?: Partial<GatewayLimits>;
 }
@@ -90,19 +93,17 @@ class HttpGateway implements Gateway, CallerHandler {
   readonly #traces: CallTraces | undefined;
   readonly #server: CallerServer;
   readonly #proxies: TrustedProxies;
-  readonly #exchanges = new Roster<Exchange>();
+  readonly #browsers: Browsers;
+  readonly #calls: RunningCalls;
   readonly #models: ModelAnswers;
   readonly #stopListening: () => void;
   /** What answers those who wait until more models are known. */
   readonly #waiting = new Set<() => void>();
-  #headTimer: Timer | undefined;
-  #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   /** One for all exchanges, for it is needed with every one. */
   readonly #onOver = (exchange: Exchange): void => {
     if (exchange.ip !== exchange.connection.ip) this.connections.leaveCall(exchange.ip);
-    this.#exchanges.delete(exchange);
-    if (this.#exchanges.size === 0) this.#onIdle?.();
+    this.#calls.delete(exchange);
   };
   readonly connections: CallerConnections;
   draining = false;
@@ -113,8 +114,10 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#traces = options.traces;
     this.#context = createContext(options, this.#limits);
     this.#contextOf = scopedContexts(this.#context);
+    this.#calls = new RunningCalls({ clock: options.clock, limits: this.#limits });
     this.#models = new ModelAnswers(options.router);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
+    this.#browsers = new Browsers(options.corsOrigins ?? []);
     this.connections = new CallerConnections({
       perAddressMax: this.#limits.callerSocketsPerAddressMax,
       exempts: (ip) => LOOPBACK.test(ip) || this.#proxies.trusts(ip),
@@ -138,7 +141,7 @@ class HttpGateway implements Gateway, CallerHandler {
       },
     });
     this.#stopListening = options.authenticator.onInvalidated((clientKeyId) => {
-      this.#invalidate(clientKeyId);
+      this.#calls.cutKey(clientKeyId);
     });
   }
 
@@ -148,7 +151,7 @@ class HttpGateway implements Gateway, CallerHandler {
   }
 
   get running(): number {
-    return this.#exchanges.size;
+    return this.#calls.size;
   }
 
   async listen(options: ListenOptions): Promise<{ host: string; port: number }> {
@@ -184,8 +187,7 @@ class HttpGateway implements Gateway, CallerHandler {
     const drainedByMs = this.#context.clock.monotonic() + this.#limits.drainTimeoutMs;
     const closed = this.#server.stop();
     this.#server.closeIdle();
-    await this.#drained();
-    this.#headTimer?.cancel();
+    await this.#calls.drain();
     await this.#flushed(closed, drainedByMs);
   }
 
@@ -208,25 +210,6 @@ class HttpGateway implements Gateway, CallerHandler {
     timer?.cancel();
   }
 
-  /** Waits for running exchanges; what is left after the drain time is ended in-band. */
-  #drained(): Promise<void> {
-    if (this.#exchanges.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = this.#context.clock.setTimer(() => {
-        const fault = new Fault("shutting_down", "Latchkey is restarting; try again shortly.");
-        this.#exchanges.each((exchange) => {
-          exchange.stop(fault);
-        });
-        // One turn of the loop, so that the events just written leave.
-        setImmediate(resolve);
-      }, this.#limits.drainTimeoutMs);
-      this.#onIdle = () => {
-        timer.cancel();
-        setImmediate(resolve);
-      };
-    });
-  }
-
   refusal(problem: BadRequest, reason: string): WholeAnswer {
     return refusalOf(problem, reason, this.#ids.next("call"));
   }
@@ -241,6 +224,7 @@ class HttpGateway implements Gateway, CallerHandler {
     let spoken: Dialect | undefined;
     let { ip } = connection;
     try {
+      if (this.#browsers.answers(turn, request)) return;
       const head = readHead(request, this.#limits.headerLinesMax);
       ip = this.#addressOf(connection, head);
       spoken = spokenIn(head, query);
@@ -256,7 +240,9 @@ class HttpGateway implements Gateway, CallerHandler {
       } else if (match.endpoint.kind === "LOCAL") {
         this.#answerModels(turn, { id, ip, path, connection, head, match, query });
       } else {
-        this.#start({ id, ip, connection, turn, head, match, path, query });
+        const context = this.#contextOf(match.endpoint);
+        const onOver = this.#overOf(id);
+        this.#start({ context, id, ip, connection, turn, head, match, path, query, onOver });
       }
     } catch (thrown) {
       // What was not understood whole may hide another request behind it.
@@ -265,27 +251,13 @@ class HttpGateway implements Gateway, CallerHandler {
     }
   }
 
-  #start(request: Omit<ExchangeOptions, "context" | "onOver">): void {
-    const { id, ip, connection, turn, head, match, path, query } = request;
+  #start(options: ExchangeOptions): void {
+    const { id, ip, connection, turn, head, match } = options;
     // What the connection itself brings was counted with it.
     if (ip !== connection.ip) this.connections.enterCall(ip);
-    const context = this.#contextOf(match.endpoint);
-    const onOver = this.#overOf(id);
-    const exchange = new Exchange({
-      context,
-      id,
-      connection,
-      turn,
-      ip,
-      head,
-      match,
-      path,
-      query,
-      onOver,
-    });
+    const exchange = new Exchange(options);
     turn.listener = exchange;
-    this.#exchanges.add(exchange);
-    if (this.#headTimer === undefined) this.#watchHeads();
+    this.#calls.add(exchange);
     if (this.#traces !== undefined) {
       const { method, path: route } = match.endpoint;
       this.#traces.begun(id, { method, route, traceparent: head.traceparent });
@@ -396,37 +368,7 @@ class HttpGateway implements Gateway, CallerHandler {
   }
 
   cut(fault: Fault): number {
-    const running = this.#exchanges.size;
-    this.#exchanges.each((exchange) => {
-      exchange.stop(fault);
-    });
-    return running;
-  }
-
-  #invalidate(clientKeyId: string): void {
-    const fault = new Fault(
-      "revoked_api_key",
-      "The client key was revoked or disabled during the call.",
-    );
-    this.#exchanges.each((exchange) => {
-      if (exchange.holder?.clientKey.id === clientKeyId) exchange.stop(fault);
-    });
-  }
-
-  /** Streams whose first event is late get their head sent, so that no caller takes the silence for a dead server. */
-  #watchHeads(): void {
-    let look = 0;
-    const tick = (): void => {
-      look++;
-      this.#exchanges.each((exchange) => {
-        // Seen before, so it has waited for at least one whole tick.
-        if (exchange.seenAt > 0 && exchange.seenAt < look) exchange.releaseHead();
-        else exchange.seenAt = look;
-      });
-      if (this.#exchanges.size === 0) this.#headTimer = undefined;
-      else this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
-    };
-    this.#headTimer = this.#context.clock.setTimer(tick, this.#limits.headHoldMs);
+    return this.#calls.cut(fault);
   }
 }
 

@@ -1,4 +1,5 @@
 import { containerId, keptIds, namedIn, responseId } from "../dialect/kept-ids.js";
+import type { StreamWatch } from "../dialect/codec.js";
 import { redact } from "../upstream/redact.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import type { AttemptFailure } from "./attempt-failure.js";
@@ -43,10 +44,11 @@ export class CallThing {
 
   /** A whole reply came that was not translated. (What a translated call goes on from is kept in this server.) */
   learnReply(trip: RoundTrip, body: Buffer): void {
-    const { form } = trip.options.passage;
+    const { form, codec } = trip.options.passage;
     const { dialect } = this.#call.match.endpoint;
     if (this.#keeps) {
-      this.#learn(trip, form === "OTHER" ? keptIds(body, dialect) : [responseId(body)]);
+      const kept = form === "MESSAGES" ? codec.replyFacts(body).id : responseId(body);
+      this.#learn(trip, form === "OTHER" ? keptIds(body, dialect) : [kept]);
     }
     const made = form === "MESSAGES" ? containerId(body) : "";
     this.#learn(trip, [this.#id, made]);
@@ -55,7 +57,7 @@ export class CallThing {
   /** A stream ended, or was cut and may still be asked for. */
   learnStream(trip: RoundTrip): void {
     const { relay } = trip;
-    const kept = this.#keeps ? (relay?.watch.keptId ?? "") : "";
+    const kept = this.#keeps && relay !== undefined ? keptBy(relay.watch) : "";
     const made = relay?.watch.madeIn?.() ?? "";
     this.#learn(trip, [kept, made, relay?.begun === true ? this.#id : ""]);
   }
@@ -79,6 +81,11 @@ export class CallThing {
     const { context, principal } = this.#call;
     context.homes.learn(principal, ids, trip.options.lease.providerKey.id);
   }
+}
+
+/** The id under which the provider keeps what was streamed; of a message it need not be the first that is said. */
+function keptBy(watch: StreamWatch): string {
+  return watch.keptId === "" ? watch.facts().id : watch.keptId;
 }
 
 function isKept(keeps: Keeps, store: boolean | undefined): boolean {

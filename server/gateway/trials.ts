@@ -12,6 +12,8 @@ import { lacksPath } from "./passages.js";
 import { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
 
+const NO_TARGETS: readonly RouteTarget[] = [];
+
 /**
  * Tries provider keys for one call, one after the other, until one serves it or enough was tried. Of each key the pool
  * leases there is one attempt; what is known of those that failed is in `failover`.
@@ -22,8 +24,10 @@ export class Trials implements AttemptListener {
   readonly #failover: Failover;
   /** What the call is about or goes on from, in a provider's account. */
   readonly #thing: CallThing;
-  /** Since the begin of the call: it may have come slowly, or have waited for its turn. */
-  readonly #begunMs: number;
+  /** When the first key was looked for. */
+  #begunMs: number | undefined;
+  /** Those whose model nobody knows, and that are tried with every key all the same. */
+  #searched = NO_TARGETS;
   /** With the request's body, and the route as far as it is still to be tried; undefined once nothing more will be. */
   #plan: CallPlan | undefined;
   /** The last one. */
@@ -38,7 +42,6 @@ export class Trials implements AttemptListener {
     this.#listener = listener;
     this.#thing = new CallThing(call, plan);
     this.#failover = new Failover(limits, pool);
-    this.#begunMs = call.book.elapsedMs();
   }
 
   /** Of the present attempt; null before its head came. */
@@ -48,10 +51,11 @@ export class Trials implements AttemptListener {
 
   /** Tries the first key; for a call that removes a batch and its results, once what that used is known. */
   begin(): void {
-    if (this.#call.match.endpoint.ofBatch !== "REMOVAL") {
-      this.next();
-      return;
-    }
+    if (this.#call.match.endpoint.ofBatch === "REMOVAL") this.#nextWhenCounted();
+    else this.next();
+  }
+
+  #nextWhenCounted(): void {
     const goOn = (): void => {
       this.next();
     };
@@ -64,7 +68,7 @@ export class Trials implements AttemptListener {
   next(): void {
     const plan = this.#plan;
     if (plan === undefined) return;
-    if (!this.#failover.mayGoOn(this.#elapsedMs())) {
+    if (this.#begunMs !== undefined && !this.#failover.mayGoOn(this.#elapsedMs())) {
       this.#giveUp(plan, undefined);
       return;
     }
@@ -76,6 +80,7 @@ export class Trials implements AttemptListener {
       if (!this.#waitForKey(plan, fault)) this.#giveUp(plan, fault);
       return;
     }
+    this.#begunMs ??= lease.begunMs;
     this.#failover.begin();
     const call = this.#call;
     const thing = this.#thing;
@@ -94,7 +99,9 @@ export class Trials implements AttemptListener {
 
   /** Milliseconds since the first key was looked for. */
   #elapsedMs(): number {
-    return this.#call.book.elapsedMs() - this.#begunMs;
+    const nowMs = this.#call.context.clock.monotonic();
+    this.#begunMs ??= nowMs;
+    return nowMs - this.#begunMs;
   }
 
   /** A key that will be back in a moment is better than a refusal. False where there is none to wait for. */
@@ -152,9 +159,18 @@ export class Trials implements AttemptListener {
 
   /** Its model is made up, as far as is known, or its provider does not have the API at all. */
   #isGone(target: RouteTarget, failure: AttemptFailure): boolean {
-    const { context, match } = this.#call;
-    if (lacksPath(match, failure)) return true;
-    return this.#failover.refusedOften(target) && !context.servedModels.isKnown(target);
+    if (lacksPath(this.#call.match, failure)) return true;
+    return this.#failover.refusedOften(target) && !this.#isSearched(target);
+  }
+
+  /** With every key. Names that callers make up must not cost that much each time. */
+  #isSearched(target: RouteTarget): boolean {
+    const { context, principal } = this.#call;
+    const { servedModels, clock } = context;
+    if (servedModels.isKnown(target) || this.#searched.includes(target)) return true;
+    const isSearched = servedModels.maySearch(principal, clock.monotonic());
+    if (isSearched) this.#searched = [...this.#searched, target];
+    return isSearched;
   }
 
   /** What cannot be said in one provider's language may do in another's. */

@@ -1,6 +1,6 @@
 import { MINUTE_MS } from "../core/durations.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
-import { isRecord } from "../dialect/json-record.js";
+import { isRecord } from "../core/record.js";
 import type { ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
 import { waitIn } from "./wait-text.js";

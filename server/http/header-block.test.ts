@@ -43,7 +43,7 @@ test("lines that were read go on as they stand, but for blanks around their valu
   assert.equal(block.text, "X-A: b\r\nx-B: \xe9\tc\r\nDate: now\r\nx-renamed: b\r\n");
   const odd = read("A:1\r\nB:  2\r\nC:\t3\r\nD: 4 \t\r\nE:\r\nF: \r\n");
   const rewritten = new HeaderBlock();
-  rewritten.addRead(odd, 0, odd.marks.length);
+  rewritten.addRead(odd, 0, odd.length);
   assert.equal(rewritten.text, "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: \r\nF: \r\n");
 });
 

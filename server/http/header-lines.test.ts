@@ -34,11 +34,11 @@ function read(text: string, minor: 0 | 1): Reading {
     assert.equal(error.problem, "MALFORMED");
     return "REFUSED";
   }
-  const places = lines.marks.flatMap((_mark, i) => (i % 4 === 0 ? [i] : []));
+  const places = Array.from({ length: lines.length / 4 }, (_line, at) => at * 4);
   const read = places.map((i) => [lines.name(i), lines.value(i)] as const);
   for (const i of places) {
     const rest = read.slice(i / 4).map(([name, value]) => `${name}: ${value}\r\n`);
-    assert.equal(lines.lines(i, lines.marks.length), rest.join(""));
+    assert.equal(lines.lines(i, lines.length), rest.join(""));
     assert.equal(lines.lines(i, i + 4), rest[0]);
   }
   const { contentLength, chunked, persistent, keepAliveSeconds, expectation, named } = lines;

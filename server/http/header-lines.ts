@@ -1,4 +1,5 @@
 import { latin1 } from "../core/bytes.js";
+import type { RepeatedText } from "../core/repeated-text.js";
 import { malformed } from "./framing-error.js";
 import { isNameAt } from "./same-name.js";
 
@@ -12,6 +13,12 @@ const ZERO = 0x30;
 const DELETE = 0x7f;
 const LENGTH_DIGITS_MAX = 15;
 const NONE: readonly never[] = [];
+const NO_MARKS: number[] = [];
+/** A list that has grown longer than this is not kept for the next head. */
+const KEPT_MARKS_MAX = 1024;
+
+/** The list of a head that was let go: for each head a list of its own would have to grow. */
+let spareMarks: number[] | undefined;
 
 const CONTENT_LENGTH = Buffer.from("content-length");
 const TRANSFER_ENCODING = Buffer.from("transfer-encoding");
@@ -32,8 +39,8 @@ const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
 export class HeaderLines {
   /** Part of a read buffer, so whoever is given them must read them at once. */
   readonly bytes: Buffer;
-  /** Four places a line: where its name begins and ends, where its value begins and ends. */
-  readonly marks: number[] = [];
+  /** How many marks there are. */
+  length = 0;
   /** One past the blank line, when all lines were read. */
   end = 0;
   /** -1 without the header. */
@@ -45,6 +52,7 @@ export class HeaderLines {
   keepAliveSeconds = -1;
   /** What `Expect` asks for, in lower case; empty if nothing. */
   expectation = "";
+  #marks: number[];
   readonly #start: number;
   #closes = false;
   #stays = false;
@@ -58,6 +66,8 @@ export class HeaderLines {
   constructor(bytes: Buffer, start: number) {
     this.bytes = bytes;
     this.#start = start;
+    this.#marks = spareMarks ?? [];
+    spareMarks = undefined;
   }
 
   /**
@@ -66,6 +76,8 @@ export class HeaderLines {
    */
   read(firstLine: number, length: number, minor: 0 | 1): boolean {
     const { bytes } = this;
+    const marks = this.#marks;
+    let count = 0;
     let at = firstLine;
     while (at < length && bytes[at] !== CR) {
       const nameEnd = nameEndAt(bytes, at, length);
@@ -75,7 +87,11 @@ export class HeaderLines {
       if (lineEnd < 0) return false;
       let valueEnd = lineEnd;
       while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] ?? 0)) valueEnd--;
-      this.marks.push(at, nameEnd, valueStart, valueEnd);
+      marks[count] = at;
+      marks[count + 1] = nameEnd;
+      marks[count + 2] = valueStart;
+      marks[count + 3] = valueEnd;
+      count += 4;
       if (valueEnd !== lineEnd || valueStart !== nameEnd + 2 || bytes[nameEnd + 1] !== SPACE) {
         this.#isPlain = false;
       }
@@ -84,8 +100,16 @@ export class HeaderLines {
     }
     if (at + 1 >= length) return false;
     if (bytes[at + 1] !== LF) malformed("a carriage return stands alone");
+    this.length = count;
     this.#finish(at + 2, minor);
     return true;
+  }
+
+  /** Whoever was given the lines has read them: from now on there are none. */
+  release(): void {
+    if (this.#marks.length <= KEPT_MARKS_MAX) spareMarks = this.#marks;
+    this.#marks = NO_MARKS;
+    this.length = 0;
   }
 
   /** What else `Connection` says, in lower case: headers of these names are for this hop alone. */
@@ -94,18 +118,28 @@ export class HeaderLines {
   }
 
   /** The text between two places, each byte one character. */
-  text(start: number, end: number): string {
+  #between(start: number, end: number): string {
     return this.#text.slice(start - this.#start, end - this.#start);
+  }
+
+  /** One of the marks, which are four places a line: where its name begins and ends, where its value begins and ends. */
+  mark(i: number): number {
+    return this.#marks[i] ?? 0;
   }
 
   /** The name of the line whose marks begin at `i`, as sent. */
   name(i: number): string {
-    return this.text(this.marks[i] ?? 0, this.marks[i + 1] ?? 0);
+    return this.#between(this.mark(i), this.mark(i + 1));
   }
 
   /** The value of the line whose marks begin at `i`, without the blanks around it. */
   value(i: number): string {
-    return this.text(this.marks[i + 2] ?? 0, this.marks[i + 3] ?? 0);
+    return this.#between(this.mark(i + 2), this.mark(i + 3));
+  }
+
+  /** As `value`, of a header that mostly says the same. */
+  repeatedValue(i: number, repeated: RepeatedText): string {
+    return repeated.in(this.bytes, this.mark(i + 2), this.mark(i + 3));
   }
 
   /**
@@ -113,10 +147,9 @@ export class HeaderLines {
    * blanks around values, which not every parser reads alike.
    */
   lines(from: number, to: number): string {
-    const { marks } = this;
     if (this.#isPlain) {
-      const end = to < marks.length ? marks[to] : this.end - 2;
-      return this.text(marks[from] ?? 0, end ?? 0);
+      const end = to < this.length ? this.mark(to) : this.end - 2;
+      return this.#between(this.mark(from), end);
     }
     let text = "";
     for (let i = from; i < to; i += 4) text += `${this.name(i)}: ${this.value(i)}\r\n`;

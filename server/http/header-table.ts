@@ -34,9 +34,9 @@ export class HeaderTable<T> {
 
   /** What is known of the line whose marks begin at `i`; undefined for names that are not in the table. */
   find(head: HeaderLines, i: number): KnownHeader<T> | undefined {
-    const { bytes, marks } = head;
-    const start = marks[i] ?? 0;
-    const end = marks[i + 1] ?? 0;
+    const { bytes } = head;
+    const start = head.mark(i);
+    const end = head.mark(i + 1);
     const first = bytes[start] ?? 0;
     return (
       firstOf(inSlot(this.#names, slot(end - start, first)), bytes, start, end) ??

@@ -1,4 +1,5 @@
 import { invalidField } from "../core/fault.js";
+import { isRecord } from "../core/record.js";
 import { Secret } from "../core/secret.js";
 import type { ImportEntry } from "./import-entry.js";
 
@@ -23,10 +24,6 @@ const CHANNEL_PROVIDERS: Readonly<Record<number, string>> = {
 /** The types whose meaning depends on the fork. */
 const FORKED_TYPES_FROM = 26;
 const CHANNEL_ENABLED = 1;
-
-export function isRecord(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** The entries of JSON text: a list, a list under a usual name, or secrets by provider. */
 function list(text: string): readonly unknown[] {

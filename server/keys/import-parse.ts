@@ -1,8 +1,9 @@
 import { findPreset } from "../catalog/presets.js";
 import { unreachable } from "../core/assert.js";
+import { isRecord } from "../core/record.js";
 import { Secret } from "../core/secret.js";
 import type { ImportEntry, ImportFormat } from "./import-entry.js";
-import { fieldsOfEntry, isRecord, parseChannels } from "./import-json.js";
+import { fieldsOfEntry, parseChannels } from "./import-json.js";
 
 /** The forms in which variables carry secrets: OPENAI_API_KEY, GROQ_KEY_2, ANTHROPIC_AUTH_TOKEN, … */
 const SECRET_VARIABLE =

@@ -2,12 +2,12 @@ import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { MINUTE_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
-import { addressBlock } from "../core/ip.js";
 import type { Secret } from "../core/secret.js";
 import type { User } from "../core/user.js";
+import { Guesses, type GuessesOptions } from "./guesses.js";
 import type { Done, Operations } from "./operations.js";
 import type { Action } from "./policy.js";
-import type { KeysReader, KeysTx, Passwords, PasswordVerdict } from "./ports.js";
+import type { KeysReader, KeysTx, PasswordAsker, Passwords, PasswordVerdict } from "./ports.js";
 import type { Settings } from "./settings.js";
 
 /** An attempt to prove that one knows a password. */
@@ -16,6 +16,8 @@ export interface Attempt {
   readonly action: Action;
   readonly password: Secret;
   readonly find: (reader: KeysReader) => Promise<User | undefined>;
+  /** Of somebody who signs in: the name that was typed. */
+  readonly name?: string;
 }
 
 /**
@@ -28,22 +30,28 @@ export class PasswordGate {
   readonly #passwords: Passwords;
   readonly #settings: Settings;
   readonly #clock: Clock;
+  readonly #guesses: Guesses;
 
   constructor(options: {
     operations: Operations;
     passwords: Passwords;
     settings: Settings;
     clock: Clock;
+    /** Nobody brings the calls of others where absent. */
+    bringsOthers?: GuessesOptions["bringsOthers"];
   }) {
     this.#operations = options.operations;
     this.#passwords = options.passwords;
     this.#settings = options.settings;
     this.#clock = options.clock;
+    const { clock, bringsOthers = () => false } = options;
+    this.#guesses = new Guesses({ clock, bringsOthers });
   }
 
   /**
    * Runs `succeed` in the transaction that also clears the failures, if the password is right. Throws
-   * `login_failed` otherwise, and `overloaded` when too many wait for a check. Of many attempts at once no
+   * `login_failed` otherwise, `overloaded` when too many wait for a check, and `rate_limit_exceeded` for an address with
+   * too many wrong ones. Of many attempts at once no
    * more count than of as many one after the other: each is judged again in its transaction.
    */
   async pass<T>(
@@ -51,7 +59,9 @@ export class PasswordGate {
     succeed: (tx: KeysTx, user: User, nowMs: number) => Promise<Done<T>>,
   ): Promise<T> {
     const { actor, action, password } = attempt;
-    const from = askerOf(actor);
+    const guess =
+      actor.userId === null ? this.#guesses.begin(actor.ip, attempt.name ?? "") : undefined;
+    const asker = guess?.asker ?? askerOf(actor);
     let user: User | undefined;
     let verifier: string | null = null;
     // Not before its turn: guesses by the hundred would keep the database from others.
@@ -60,8 +70,8 @@ export class PasswordGate {
       if (user !== undefined && !this.#isLocked(user)) verifier = user.passwordHash ?? null;
       return verifier;
     };
-    const verdict = await this.#passwords.verify(password, stored, from);
-    const newHash = verdict.rehash ? await this.#passwords.hash(password, from) : verifier;
+    const verdict = await this.#passwords.verify(password, stored, asker);
+    const newHash = verdict.rehash ? await this.#passwords.hash(password, asker) : verifier;
     const outcome = await this.#operations.write(
       actor,
       action,
@@ -76,6 +86,7 @@ export class PasswordGate {
       },
     );
     if (outcome === undefined) throw loginFailed();
+    guess?.wasRight();
     return outcome.value;
   }
 
@@ -115,9 +126,10 @@ export class PasswordGate {
   }
 }
 
-/** Whose turn it takes to hash a password. */
-export function askerOf(actor: Actor): string {
-  return actor.userId ?? addressBlock(actor.ip);
+/** Whose turn it takes to hash a password of somebody who has signed in. */
+export function askerOf({ userId }: Actor): PasswordAsker {
+  const id = userId ?? "";
+  return { holder: { ownerId: id, clientKey: { id } }, isStranger: userId === null };
 }
 
 function loginFailed(): Fault {

@@ -5,6 +5,7 @@ import type {
   ClientKeyFormat,
   ClientKeyKind,
   KnownClientKey,
+  Holder,
 } from "../core/client-key.js";
 import type { Page, PageQuery } from "../core/page.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
@@ -251,10 +252,16 @@ export interface ClientKeyForms {
   recognise(text: string): ClientKeyFormat | "FOREIGN" | undefined;
 }
 
-/** Password verifiers; the vault implements it with scrypt, a few at a time. */
+/** Who has a password hashed or checked; those who wait take turns as the holder of it. */
+export interface PasswordAsker {
+  readonly holder: Holder;
+  /** Nobody knows yet whose the password is. */
+  readonly isStranger: boolean;
+}
+
+/** Password verifiers; the vault implements it with scrypt, a few at a time, of strangers one. */
 export interface Passwords {
-  /** `from` says who asks, for those who wait take turns. */
-  hash(password: Secret, from?: string): Promise<string>;
+  hash(password: Secret, asker?: PasswordAsker): Promise<string>;
   /**
    * Against null it takes as long as against a verifier and answers false. `rehash` is true when the
    * password is right and its verifier should be made anew. The verifier is asked for when its turn has come.
@@ -262,7 +269,7 @@ export interface Passwords {
   verify(
     password: Secret,
     verifier: () => Promise<string | null>,
-    from: string,
+    asker: PasswordAsker,
   ): Promise<PasswordVerdict>;
 }
 

@@ -64,6 +64,7 @@ export class Sessions {
         actor,
         action: "session.login",
         password,
+        name: login,
         find: (reader) =>
           login.includes("@") ? reader.users.byEmail(login) : reader.users.byUsername(login),
       },

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock, Timer } from "../core/clock.js";
+import { Subscriber } from "../core/subscriber.js";
 
 /** Calls in one batch; what comes on top in the same quarter of a second is left out and counted. */
 export const LIVE_BATCH_CALLS_MAX = 50;
@@ -32,8 +33,7 @@ interface Watcher {
   /** True once the interval is over and the calls may go out. */
   due: boolean;
   dropped: number;
-  ended: boolean;
-  wake: (() => void) | undefined;
+  readonly subscriber: Subscriber;
 }
 
 /**
@@ -82,24 +82,23 @@ export class LiveCalls {
       calls: [],
       due: false,
       dropped: 0,
-      ended: this.#closed || options.signal?.aborted === true,
-      wake: undefined,
+      subscriber: new Subscriber(options.signal),
     };
-    const end = (): void => endWatcher(watcher);
-    options.signal?.addEventListener("abort", end, { once: true });
+    const { subscriber } = watcher;
+    if (this.#closed) subscriber.end();
     this.#watchers.add(watcher);
     const backfill = this.recent(options.filter, options.backfill);
     try {
-      for (let i = 0; i < backfill.length && !watcher.ended; i += LIVE_BATCH_CALLS_MAX) {
+      for (let i = 0; i < backfill.length && !subscriber.ended; i += LIVE_BATCH_CALLS_MAX) {
         yield { calls: backfill.slice(i, i + LIVE_BATCH_CALLS_MAX), dropped: watcher.dropped };
       }
-      while (!watcher.ended) {
+      while (!subscriber.ended) {
         if (watcher.due) yield take(watcher);
-        else await woken(watcher);
+        else await subscriber.woken();
       }
     } finally {
       this.#watchers.delete(watcher);
-      options.signal?.removeEventListener("abort", end);
+      subscriber.release();
     }
   }
 
@@ -107,7 +106,7 @@ export class LiveCalls {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    for (const watcher of this.#watchers) endWatcher(watcher);
+    for (const watcher of this.#watchers) watcher.subscriber.end();
   }
 
   #schedule(): void {
@@ -117,7 +116,7 @@ export class LiveCalls {
       for (const watcher of this.#watchers) {
         if (watcher.calls.length === 0) continue;
         watcher.due = true;
-        watcher.wake?.();
+        watcher.subscriber.wake();
       }
     }, LIVE_BATCH_INTERVAL_MS);
   }
@@ -143,18 +142,4 @@ function cut(watcher: Watcher): void {
   if (over <= 0) return;
   watcher.calls = watcher.calls.slice(over);
   watcher.dropped += over;
-}
-
-function woken(watcher: Watcher): Promise<void> {
-  return new Promise((resolve) => {
-    watcher.wake = () => {
-      watcher.wake = undefined;
-      resolve();
-    };
-  });
-}
-
-function endWatcher(watcher: Watcher): void {
-  watcher.ended = true;
-  watcher.wake?.();
 }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../core/clock.js";
+import { Subscriber } from "../core/subscriber.js";
 import { WINDOW_SECONDS_MAX } from "./meter.js";
 import type { OverviewSnapshot } from "./snapshot.js";
 
@@ -28,8 +29,7 @@ interface Watcher {
   readonly windowSeconds: number;
   newest: OverviewSnapshot | undefined;
   dropped: number;
-  ended: boolean;
-  wake: (() => void) | undefined;
+  readonly subscriber: Subscriber;
 }
 
 export interface LiveOverviewOptions {
@@ -71,24 +71,23 @@ export class LiveOverview {
       windowSeconds: windowOf(options.windowSeconds),
       newest: undefined,
       dropped: 0,
-      ended: this.#closed || options.signal?.aborted === true,
-      wake: undefined,
+      subscriber: new Subscriber(options.signal),
     };
-    const end = (): void => endWatcher(watcher);
-    options.signal?.addEventListener("abort", end, { once: true });
+    const { subscriber } = watcher;
+    if (this.#closed) subscriber.end();
     watcher.newest = this.current(watcher.windowSeconds);
     this.#watchers.add(watcher);
     this.#schedule();
     try {
-      while (!watcher.ended) {
+      while (!subscriber.ended) {
         const snapshot = watcher.newest;
         watcher.newest = undefined;
-        if (snapshot === undefined) await woken(watcher);
+        if (snapshot === undefined) await subscriber.woken();
         else yield { snapshot, dropped: watcher.dropped };
       }
     } finally {
       this.#watchers.delete(watcher);
-      options.signal?.removeEventListener("abort", end);
+      subscriber.release();
     }
   }
 
@@ -96,7 +95,7 @@ export class LiveOverview {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    for (const watcher of this.#watchers) endWatcher(watcher);
+    for (const watcher of this.#watchers) watcher.subscriber.end();
   }
 
   #schedule(): void {
@@ -118,23 +117,9 @@ export class LiveOverview {
       made.set(windowSeconds, snapshot);
       if (watcher.newest !== undefined) watcher.dropped += 1;
       watcher.newest = snapshot;
-      watcher.wake?.();
+      watcher.subscriber.wake();
     }
   }
-}
-
-function woken(watcher: Watcher): Promise<void> {
-  return new Promise((resolve) => {
-    watcher.wake = () => {
-      watcher.wake = undefined;
-      resolve();
-    };
-  });
-}
-
-function endWatcher(watcher: Watcher): void {
-  watcher.ended = true;
-  watcher.wake?.();
 }
 
 function ticksOf(intervalMs: number): number {

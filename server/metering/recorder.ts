@@ -252,6 +252,10 @@ export class Recorder {
 
   #sleep(delayMs: number): void {
     if (this.#timer !== undefined || this.#pumping !== undefined || this.#closed) return;
+    this.#wakeIn(delayMs);
+  }
+
+  #wakeIn(delayMs: number): void {
     this.#timer = this.#options.clock.setTimer(() => {
       this.#timer = undefined;
       this.#retrying = false;

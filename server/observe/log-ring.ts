@@ -1,3 +1,4 @@
+import { Subscriber } from "../core/subscriber.js";
 import type { LogLevel } from "./logger.js";
 
 /** Lines kept for those who come later. */
@@ -42,8 +43,7 @@ interface Watcher {
   readonly matches: (json: string) => boolean;
   waiting: string[];
   dropped: number;
-  ended: boolean;
-  wake: (() => void) | undefined;
+  readonly subscriber: Subscriber;
 }
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
@@ -72,24 +72,19 @@ export class LogRing {
       matches,
       waiting: this.#newest(matches, options.backfill),
       dropped: 0,
-      ended: options.signal?.aborted === true,
-      wake: undefined,
+      subscriber: new Subscriber(options.signal),
     };
-    const end = (): void => {
-      watcher.ended = true;
-      watcher.wake?.();
-    };
-    options.signal?.addEventListener("abort", end, { once: true });
+    const { subscriber } = watcher;
     if (options.follow) this.#watchers.add(watcher);
     try {
-      while (!watcher.ended) {
+      while (!subscriber.ended) {
         if (watcher.waiting.length > 0) yield take(watcher);
-        else if (options.follow) await woken(watcher);
+        else if (options.follow) await subscriber.woken();
         else return;
       }
     } finally {
       this.#watchers.delete(watcher);
-      options.signal?.removeEventListener("abort", end);
+      subscriber.release();
     }
   }
 
@@ -111,22 +106,13 @@ function offer(watcher: Watcher, json: string): void {
     watcher.dropped += BATCH_LINES_MAX;
   }
   watcher.waiting.push(json);
-  watcher.wake?.();
+  watcher.subscriber.wake();
 }
 
 function take(watcher: Watcher): LogBatch {
   const lines = watcher.waiting.slice(0, BATCH_LINES_MAX).map(parse);
   watcher.waiting = watcher.waiting.slice(BATCH_LINES_MAX);
   return { lines, dropped: watcher.dropped };
-}
-
-function woken(watcher: Watcher): Promise<void> {
-  return new Promise((resolve) => {
-    watcher.wake = () => {
-      watcher.wake = undefined;
-      resolve();
-    };
-  });
 }
 
 /** Works on the text of the line, whose first field is always the level. */

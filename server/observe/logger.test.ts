@@ -5,6 +5,7 @@ import { FakeClock } from "../../test/support/fake-clock.js";
 import { Fault } from "../core/fault.js";
 import { Secret } from "../core/secret.js";
 import type { Logger } from "../core/logger.js";
+import { LINES_INTERVAL_MS, LINES_MAX } from "./line-bound.js";
 import { createLogger, type LogLevel } from "./logger.js";
 
 function bench(options: { level?: LogLevel; pretty?: boolean } = {}): {
@@ -35,6 +36,27 @@ test("a line holds level, time, message and fields", () => {
     count: 3,
     message: "done",
   });
+});
+
+test("what is said of every call has some lines in the log and the number of the others; errors have all", () => {
+  const clock = new FakeClock();
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>);
+  const logger = createLogger({ level: "info", clock, destination: { write } });
+  for (let n = 0; n < 10_000; n++) logger.warn({ n }, "refused");
+  for (let n = 0; n < 100; n++) logger.error({ n }, "broken");
+  logger.warn({}, "another");
+  assert.equal(lines.filter(({ message }) => message === "refused").length, LINES_MAX);
+  assert.equal(lines.filter(({ message }) => message === "broken").length, 100);
+  clock.advance(LINES_INTERVAL_MS);
+  logger.warn({}, "another");
+  const { like, lines: more } = lines.at(-2) ?? {};
+  assert.deepEqual(
+    [like, more, lines.at(-1)?.["message"]],
+    ["refused", 10_000 - LINES_MAX, "another"],
+  );
+  logger.warn({}, "refused");
+  assert.equal(lines.at(-1)?.["message"], "refused");
 });
 
 test("lines below the level are not written", () => {

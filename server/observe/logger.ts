@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { systemClock, type Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
 import type { LogRing } from "./log-ring.js";
+import { LineBound } from "./line-bound.js";
 import { createLogOutput } from "./log-output.js";
 import { prettyLine } from "./pretty.js";
 import { redactFields, redactText } from "./redact.js";
@@ -27,7 +28,10 @@ export interface LoggerOptions {
  */
 const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** Writes one line per event: JSON with level, time, message and fields, without secrets or control characters. */
+/**
+ * Writes one line per event: JSON with level, time, message and fields, without secrets or control characters. Of what
+ * happens with every call it writes some lines and how many more there were, but for errors of the server's own.
+ */
 export function createLogger(options: LoggerOptions): Logger {
   const { level, clock = systemClock, pretty = false, ring } = options;
   const destination = options.destination ?? createLogOutput();
@@ -53,7 +57,19 @@ export function createLogger(options: LoggerOptions): Logger {
     log.isLevelEnabled(name)
       ? (fields, message) => log[name](fields, redactText(message))
       : () => undefined;
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const bounded = (name: "info" | "warn"): Logger[LogLevel] => {
+    const write = at(name);
+    const bound = new LineBound(
+      () => clock.now(),
+      (message, lines) => {
+        write({ like: message, lines }, "more lines like this were left out");
+      },
+    );
+    return (fields, message) => {
+      if (bound.lets(message)) write(fields, message);
+    };
+  };
+  return { debug: at("debug"), info: bounded("info"), warn: bounded("warn"), error: at("error") };
 }
 
 function escaped(char: string): string {

@@ -1,6 +1,7 @@
 import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { Fault } from "../core/fault.js";
+import { isRecord } from "../core/record.js";
 import { DEFAULT_HEALTH_POLICY } from "./health-policy.js";
 import type { HealthPolicy } from "./health-policy.js";
 
@@ -118,10 +119,6 @@ function parseRecord(text: string): AllocationDocument {
   }
   if (isRecord(value)) return value;
   throw invalidSetting('must be an object such as {"strategy": "SCORE_BASED"}');
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function invalidSetting(message: string): Fault {

@@ -90,7 +90,8 @@ export class Chooser {
     const proof = this.#proofDue(set, request.tried);
     if (proof !== undefined && isLeft(proof, request, lacking)) return proof;
     const strategy = strategyFor(this.#allocation(), target.provider.id);
-    const session = `${scopeName(call.scope)} ${target.provider.id}`;
+    const { affinity: name, principal: caller } = request;
+    const session = name === "" ? "" : `${scopeName(call.scope)} ${target.provider.id}`;
     const kept = this.#sessionKey(set, session, call);
     const slot =
       kept !== undefined && isLeft(kept, request, lacking)
@@ -98,7 +99,6 @@ export class Chooser {
         : this.#choose(strategy, set, lacking, call);
     if (slot !== undefined) {
       taken(strategy, set, slot);
-      const { affinity: name, principal: caller } = request;
       if (name !== "") this.#affinities.set({ scope: session, name, caller }, slot.id, nowMs);
       return slot;
     }

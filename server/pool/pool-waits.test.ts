@@ -35,7 +35,8 @@ test("a key is back when the pool says so and not before, and none comes where i
           const expiresAt = expiresInMs === null ? null : world.clock.now() + expiresInMs;
           const key = aProviderKey(id, { quota: plan.quotaSpent ? QUOTA : null, expiresAt });
           const tried = plans.map((_, each) => `pk_${String(each)}`).filter((each) => each !== id);
-          const end = { httpStatus: 429, latencyMs: 1, unsent: false, detail: "" };
+          const endedMs = world.clock.monotonic();
+          const end = { httpStatus: 429, endedMs, unsent: false, detail: "" };
           world.change(key);
           const leases = Array.from({ length: 5 }, () => world.lease({ tried, route: OTHER }));
           if (!plan.quotaSpent && modelRestMs !== null) {

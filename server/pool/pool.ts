@@ -1,5 +1,5 @@
 import type { Change } from "../core/change.js";
-import type { Holder, Principal } from "../core/client-key.js";
+import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
@@ -20,18 +20,17 @@ import {
   afterGoodCheck,
   afterLateSuccess,
   afterModelAttempt,
-  afterOutdone,
   isOfModel,
   countsAs,
 } from "./health.js";
 import type { HealthEvent } from "./condition.js";
 import { findHome } from "./home.js";
 import type { HomeSlot } from "./home.js";
+import { KeyLease, type Lender } from "./key-lease.js";
 import { healthOf } from "./key-slot.js";
 import type { KeySlot } from "./key-slot.js";
 import type { InService } from "./lane.js";
 import type { CheckResult } from "./check-result.js";
-import type { LoadAtBegin, ModelLoad } from "./model-load.js";
 import { Prng } from "./prng.js";
 import { KeyRegistry } from "./registry.js";
 import { NO_KEYS } from "./rights.js";
@@ -66,18 +65,6 @@ export interface PoolOptions {
   readonly onHealthChange: (change: HealthChange) => void;
 }
 
-/** What is known of a lease at its begin. */
-interface LeaseFacts extends LoadAtBegin {
-  /** The secret that it lends. */
-  readonly fingerprint: string;
-  /** Whose call it is for. */
-  readonly caller: Holder;
-  readonly begunAtMs: number;
-  readonly wasProof: boolean;
-  readonly model: string;
-  readonly load: ModelLoad;
-}
-
 /** Chooses provider keys and learns from what became of the attempts. */
 export class Pool {
   readonly registry: KeyRegistry;
@@ -89,12 +76,20 @@ export class Pool {
   #allocation: Allocation = DEFAULT_ALLOCATION;
   #publicPoolOpen = true;
   #leases = 0;
+  readonly #lender: Lender;
 
   constructor(options: PoolOptions) {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#prng = new Prng(options.random);
     this.registry = new KeyRegistry(options);
+    this.#lender = {
+      registry: this.registry,
+      clock: this.#clock,
+      onReleased: (lease, result) => {
+        this.#release(lease, result);
+      },
+    };
     this.#chooser = new Chooser({
       clock: options.clock,
       registry: this.registry,
@@ -291,82 +286,37 @@ export class Pool {
   }
 
   #grant(slot: KeySlot, target: RouteTarget, request: LeaseRequest, nowMs: number): Lease {
-    const { endpoint } = request;
-    const caller = request.principal;
-    let isProof = slot.condition.onProof;
+    const { endpoint, principal: caller } = request;
     const wallMs = this.#clock.now();
     this.registry.followWall(wallMs);
     slot.inFlight++;
-    const model = target.upstreamModel;
-    const load = slot.loads.begin(model);
-    const { inFlight, limits, begun } = load;
-    if (load.isFull) this.registry.settleModel(slot, model, caller);
+    const load = slot.loads.begin(target.upstreamModel);
+    const terms = { slot, target, caller, endpoint, load, begunMs: nowMs, wallMs };
+    const lease = new KeyLease(this.#lender, terms);
+    if (load.isFull) this.registry.settleModel(slot, lease.model, caller);
     slot.uses.add(nowMs);
     slot.lastUsedMs = nowMs;
     slot.lastUsedOrder = ++this.#leases;
     slot.lastUsedAt = wallMs;
     slot.dirty = true;
     slot.quota.begin(wallMs);
-    if (isProof) slot.probing = true;
-    if (isProof || slot.key.quota !== null) this.registry.refresh(slot);
-    const { fingerprint } = slot.key;
-    let isOpen = true;
-    let lacksRight = false;
-    let isSettled = false;
-    return {
-      providerKey: slot.key,
-      target,
-      proven: isProof
-        ? () => {
-            if (!isOpen || !isProof) return;
-            isProof = false;
-            this.registry.endProof(slot);
-          }
-        : nothingToProve,
-      release: (result) => {
-        if (!isOpen) return;
-        isOpen = false;
-        if (result.outcome === "OK") this.registry.rights.has(slot.id, endpoint, model);
-        lacksRight = result.outcome === "RIGHT_REFUSED";
-        const wasProof = isProof;
-        this.#release(slot, result, {
-          fingerprint,
-          caller,
-          begunAtMs: nowMs,
-          wasProof,
-          model,
-          load,
-          inFlight,
-          limits,
-          begun,
-        });
-      },
-      outdone: () => {
-        if (slot.gone || isReplaced(slot, { fingerprint })) return;
-        if (lacksRight)
-          this.registry.rights.lacks(caller, slot.id, { endpoint, model }, this.#clock.monotonic());
-        else this.registry.setCondition(slot, afterOutdone(slot.condition));
-      },
-      settle: (used) => {
-        if (isSettled) return;
-        isSettled = true;
-        this.registry.settleQuota(slot, wallMs, used);
-      },
-    };
+    if (lease.isProof) slot.probing = true;
+    if (lease.isProof || slot.key.quota !== null) this.registry.refresh(slot);
+    return lease;
   }
 
-  #release(slot: KeySlot, result: LeaseResult, facts: LeaseFacts): void {
-    const atMs = this.#clock.monotonic();
+  #release(lease: KeyLease, result: LeaseResult): void {
+    const atMs = result.endedMs;
+    const { slot, model, isProof: wasProof } = lease;
     slot.inFlight--;
-    const { wasProof, model } = facts;
-    this.#endLoad(slot, result, facts, atMs);
+    this.#endLoad(lease, result, atMs);
     slot.dirty = true;
     const verdict = countsAs(result.outcome);
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
     if (wasProof) slot.probing = false;
     if (slot.gone) return;
-    if (isReplaced(slot, facts)) {
+    if (lease.isReplaced) {
       this.registry.refresh(slot);
       return;
     }
@@ -375,9 +325,9 @@ export class Pool {
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
       outcome: result.outcome,
-      callerId: this.#blamed(slot, result, isModels, facts),
+      callerId: this.#blamed(lease, result, isModels),
       atMs,
-      begunAtMs: facts.begunAtMs,
+      begunAtMs: lease.begunMs,
       retryAfterMs: result.retryAfterMs,
       detail: result.detail,
       rate: slot.outcomes.rate,
@@ -385,12 +335,12 @@ export class Pool {
       wasProof,
       policy: this.#allocation,
     };
-    if (isModels) this.#releaseModel(slot, event, facts);
+    if (isModels) this.#releaseModel(lease, event);
     this.registry.setCondition(slot, afterRelease(slot.condition, event, isModels));
     if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
       this.#coolGroup(slot, { ...event, wasProof: false });
     } else if (slot.models !== null && result.outcome === "OK") {
-      this.#modelServed(slot, model, facts.begunAtMs);
+      this.#modelServed(slot, model, lease.begunMs);
     }
     if (wasProof) this.registry.refresh(slot);
   }
@@ -399,30 +349,25 @@ export class Pool {
    * The user whose call may be to blame for what went wrong, where others want the key too; null for nobody. A user
    * alone is served best if the key rests.
    */
-  #blamed(
-    { key }: KeySlot,
-    { unsent }: LeaseResult,
-    isModels: boolean,
-    facts: LeaseFacts,
-  ): string | null {
-    const mayBe = !isModels && !unsent && key.visibility === "PUBLIC";
-    return mayBe && this.#callers.areSeveral(this.#clock.monotonic()) ? facts.caller.ownerId : null;
+  #blamed({ slot, caller }: KeyLease, { unsent }: LeaseResult, isModels: boolean): string | null {
+    const mayBe = !isModels && !unsent && slot.key.visibility === "PUBLIC";
+    return mayBe && this.#callers.areSeveral(this.#clock.monotonic()) ? caller.ownerId : null;
   }
 
-  #endLoad(slot: KeySlot, result: LeaseResult, facts: LeaseFacts, atMs: number): void {
-    const { model, load, caller } = facts;
+  #endLoad(lease: KeyLease, result: LeaseResult, atMs: number): void {
+    const { slot, model, load, caller } = lease;
     const { outcome, retryAfterMs } = result;
     const wasFull = load.isFull;
-    const counts = !isReplaced(slot, facts);
-    if (outcome === "OK" && counts) load.served(facts, atMs);
+    const counts = !lease.isReplaced;
+    if (outcome === "OK" && counts) load.served(lease, atMs);
     load.inFlight--;
     // A limit that names a time to wait is one of rate, not of calls at a time.
-    if (outcome === "RATE_LIMITED" && retryAfterMs === null && counts) load.limited(facts, atMs);
+    if (outcome === "RATE_LIMITED" && retryAfterMs === null && counts) load.limited(lease, atMs);
     if (wasFull && !slot.gone) this.registry.settleModel(slot, model, caller);
   }
 
   /** What an attempt showed of a model is held against the key for that model alone. */
-  #releaseModel(slot: KeySlot, event: HealthEvent, { model, caller }: LeaseFacts): void {
+  #releaseModel({ slot, model, caller }: KeyLease, event: HealthEvent): void {
     const next = afterModelAttempt(slot.models?.get(model) ?? FRESH, event);
     this.registry.setModelCondition(slot, model, next, caller);
     if (event.outcome !== "RATE_LIMITED") return;
@@ -467,11 +412,3 @@ export class Pool {
     return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
 }
-
-/** The key has another secret than when it was lent: what became of the old one says nothing about it. */
-function isReplaced({ key }: KeySlot, { fingerprint }: Pick<LeaseFacts, "fingerprint">): boolean {
-  return key.fingerprint !== fingerprint;
-}
-
-/** Shared by the leases of keys that work. */
-function nothingToProve(): void {}

@@ -22,6 +22,11 @@ interface Row {
 const SELECT = `SELECT number, scope, batch_id AS "batchId", owner_id AS "ownerId",
   provider_key_id AS "providerKeyId", made_at AS "madeAt", misses, facts, records FROM batches`;
 
+type BatchName = Pick<Batch, "scope" | "batchId">;
+type FoundName = Pick<Batch, "batchId" | "path">;
+
+const FORGET = "DELETE FROM batches WHERE scope = ? AND batch_id = ?";
+
 /** Batches and when to look at them next; those that are counted have no such time. */
 export class BatchStore {
   readonly #writer: Writer;
@@ -34,15 +39,46 @@ export class BatchStore {
 
   /** Notes a batch that was made; answers the number of its row. One that is known already stays as it is: undefined. */
   add(batch: Batch, lookAt: number): Promise<number | undefined> {
-    const { scope, batchId, ownerId, providerKeyId, madeAt, ...facts } = batch;
+    return this.#writer.run((db) => insert(db, batch, lookAt));
+  }
+
+  /** Notes a batch instead of that it was asked for; answers as `add`. */
+  made(batch: Batch, asked: BatchName, lookAt: number): Promise<number | undefined> {
     return this.#writer.run(async (db) => {
-      const [row] = await db.rows<{ number: number }>(
-        `INSERT INTO batches (scope, batch_id, owner_id, provider_key_id, made_at, look_at, facts)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, batch_id) DO NOTHING RETURNING number`,
-        [scope, batchId, ownerId, providerKeyId, madeAt, lookAt, JSON.stringify(facts)],
-      );
-      return row?.number;
+      await db.rows(FORGET, [asked.scope, asked.batchId]);
+      return insert(db, batch, lookAt);
     });
+  }
+
+  /** What was asked for was found in a list: as the first of these that no other row is. False where there is none. */
+  found(
+    { number, scope, batchId, ...asked }: OpenBatch,
+    names: readonly FoundName[],
+    lookAt: number,
+  ): Promise<boolean> {
+    return this.#writer.run(async (db) => {
+      const query = `${SELECT} WHERE batch_id IN (${SQLITE.eachText})`;
+      const rows = await db.rows<Row>(query, [JSON.stringify(names.map((name) => name.batchId))]);
+      const taken = rows.map(batchOf).filter((row) => isOf(row, scope, asked.providerId));
+      const name = names.find((each) => taken.every((row) => row.batchId !== each.batchId));
+      if (name === undefined) return false;
+      await db.rows(FORGET, [scope, batchId]);
+      const { misses: _misses, records: _records, sought: _sought, ...batch } = asked;
+      await insert(db, { ...batch, scope, ...name }, lookAt, number);
+      return true;
+    });
+  }
+
+  /** Makes what was asked for due, to be looked for in its provider's list; answers it, undefined where it is not known. */
+  async seek({ scope, batchId }: BatchName, lookAt: number): Promise<OpenBatch | undefined> {
+    const where = "WHERE scope = ? AND batch_id = ? AND look_at IS NOT NULL";
+    await this.#run(`UPDATE batches SET look_at = ? ${where}`, [lookAt, scope, batchId]);
+    return this.find(scope, batchId);
+  }
+
+  /** It was not made. */
+  async forget({ scope, batchId }: BatchName): Promise<void> {
+    await this.#run(FORGET, [scope, batchId]);
   }
 
   /** All that are not counted, the oldest first. */
@@ -129,6 +165,27 @@ export class BatchStore {
   async #run(sql: string, bindings: readonly (string | number)[]): Promise<void> {
     await this.#writer.run((db) => db.rows(sql, bindings));
   }
+}
+
+async function insert(
+  db: Db,
+  batch: Batch,
+  lookAt: number,
+  number: number | null = null,
+): Promise<number | undefined> {
+  const { scope, batchId, ownerId, providerKeyId, madeAt, ...facts } = batch;
+  const [row] = await db.rows<{ number: number }>(
+    `INSERT INTO batches
+       (number, scope, batch_id, owner_id, provider_key_id, made_at, look_at, facts)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, batch_id) DO NOTHING RETURNING number`,
+    [number, scope, batchId, ownerId, providerKeyId, madeAt, lookAt, JSON.stringify(facts)],
+  );
+  return row?.number;
+}
+
+/** Ids are their providers', and those of one scope must not be mistaken for each other either. */
+function isOf(row: Batch, scope: string, providerId: string): boolean {
+  return row.scope === scope || row.providerId === providerId;
 }
 
 async function changedRows(db: Db): Promise<number> {

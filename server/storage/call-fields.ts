@@ -46,14 +46,11 @@ function reference({ column, exactly, like }: CallReference): Field {
   };
 }
 
-const TIME: Field = { sql: "started_at", kind: "time" };
-
 /** What calls can be filtered by. */
 export const CALL_FIELDS: Fields = {
   ...Object.fromEntries(Object.entries(INDEXED).map(([name, ref]) => [name, reference(ref)])),
   id: { sql: "id", kind: "text", choices: true },
-  startedAt: TIME,
-  time: TIME,
+  time: { sql: "started_at", kind: "time" },
   providerId: reference(byId("provider_ref")),
   provider: reference(byName("provider_ref", "providers", "slug")),
   clientKeyKind: {
@@ -94,7 +91,6 @@ export const CALL_FIELDS: Fields = {
     searched: true,
   },
   latencyMs: { sql: "latency_ms", kind: "integer" },
-  ttfbMs: { sql: bodyInteger("ttfbMs"), kind: "integer", nullable: true },
   timeToFirstByteMs: { sql: bodyInteger("ttfbMs"), kind: "integer", nullable: true },
   requestBytes: { sql: bodyInteger("requestBytes"), kind: "integer" },
   responseBytes: { sql: bodyInteger("responseBytes"), kind: "integer" },
@@ -111,7 +107,6 @@ export const CALL_FIELDS: Fields = {
     kind: "text",
     values: ["PROVIDER", "PARTIAL", "ESTIMATED", "NONE"],
   },
-  ip: { sql: bodyText("ip"), kind: "text", choices: true, searched: true },
-  ipAddress: { sql: bodyText("ip"), kind: "text", choices: true },
+  ipAddress: { sql: bodyText("ip"), kind: "text", choices: true, searched: true },
   attemptCount: { sql: ATTEMPT_COUNT, kind: "integer" },
 };

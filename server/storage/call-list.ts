@@ -65,7 +65,7 @@ type SortedCallRow = CallRow & { page_sort: string | number; page_anchor: number
  * takes a tenth of a second at most. Throws Fault `invalid_argument`.
  */
 export async function listCalls(db: Db, query: PageQuery, clock: Clock): Promise<CallPage> {
-  const sort = sortOf(CALL_FIELDS, query, { field: "startedAt", descending: true });
+  const sort = sortOf(CALL_FIELDS, query, { field: "time", descending: true });
   const byTime = query.orderBy === "" || sort.sql === "started_at";
   const search = await planSearch(db, query);
   const list: CallSource = { db, search, sort, clock };

@@ -1,4 +1,5 @@
 import { MINUTE_MS } from "../core/durations.js";
+import { floorTo } from "../core/multiples.js";
 import { deleteInBatches, deleteRows, inBatches, type Pruner } from "./batched-deletion.js";
 
 /** Deletes calls older than `beforeMs`, oldest first; returns how many went. Roll-ups stay. */
@@ -7,7 +8,7 @@ export async function pruneCalls(
   beforeMs: number,
   batchSize: number,
 ): Promise<number> {
-  const lastMinute = Math.floor(beforeMs / MINUTE_MS) * MINUTE_MS;
+  const lastMinute = floorTo(beforeMs, MINUTE_MS);
   const [range] = await pruner.writer.run((db) =>
     db.rows<{ last: number | null }>(
       "SELECT max(last_seq) AS last FROM call_minutes WHERE minute_ms <= ?",

@@ -1,5 +1,6 @@
-import { HOUR_MS } from "../core/durations.js";
+import { HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import { addressBlock } from "../core/ip.js";
+import { bodyText } from "./call-rows.js";
 import type { Db } from "./db.js";
 import { SQLITE } from "./sql-dialect.js";
 
@@ -84,6 +85,36 @@ async function notice(db: Db, added: readonly AddedAddress[]): Promise<void> {
        ) AS placed WHERE place > ${ADDRESSES_PER_KEY_MAX})`,
     [JSON.stringify(ids)],
   );
+}
+
+/** Calls that began this long before the newest one may have been counted in memory alone by a process that was killed. */
+const UNCOUNTED_MAX_MS = 2 * MINUTE_MS;
+
+/**
+ * Uses that a process had counted and not written when it died, from the calls of its last minutes: those that began
+ * after the last use that was written of their key. What batches used, without an address, is no use.
+ */
+export async function uncountedUses(db: Db): Promise<readonly ClientKeyUse[]> {
+  const rows = await db.rows<{ id: string; ip: string; calls: number; at: number }>(
+    `WITH recent AS (
+       SELECT min(first_seq) AS first_seq FROM call_minutes
+       WHERE minute_ms >= (SELECT max(minute_ms) FROM call_minutes) - ${UNCOUNTED_MAX_MS}
+     )
+     SELECT client_keys.id AS id, ${bodyText("ip")} AS ip, count(*) AS calls,
+       max(calls.started_at) AS at
+     FROM recent JOIN calls ON calls.seq >= recent.first_seq
+     JOIN ledger_names ON ledger_names.id = calls.client_key_ref
+     JOIN client_keys ON client_keys.id = ledger_names.name
+     WHERE calls.started_at > coalesce(client_keys.last_used_at, -1)
+     GROUP BY 1, 2 ORDER BY at`,
+  );
+  const uses = new Map<string, ClientKeyUse>();
+  for (const { id, ip, calls, at } of rows) {
+    if (ip === "") continue;
+    const { count: before, addresses } = uses.get(id) ?? { count: 0, addresses: [] };
+    uses.set(id, { id, count: before + calls, lastUsedAt: at, addresses: [...addresses, ip] });
+  }
+  return [...uses.values()];
 }
 
 const NO_BYTES: ReadonlySet<string> = new Set();

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
 import { DAY_MS } from "../core/durations.js";
+import { floorTo } from "../core/multiples.js";
 import type { Db } from "./db.js";
 
 /** How long a day's sum is kept: a month is the longest period, so no running one began earlier. */
@@ -42,7 +43,7 @@ export async function keepUse(
 /** Adds calls of client keys that were deleted before their calls came in. */
 export async function addUse(db: Db, calls: readonly CallRecord[]): Promise<void> {
   for (const { ownerId, providerKeyId, startedAt, tokens, costMicros } of calls) {
-    const dayMs = Math.floor(startedAt / DAY_MS) * DAY_MS;
+    const dayMs = floorTo(startedAt, DAY_MS);
     await db.rows(`INSERT INTO deleted_use (${COLUMNS}) VALUES (?, ?, ?, 1, ?, ?) ${ADD_UP}`, [
       ownerId,
       providerKeyId ?? "",

@@ -7,6 +7,7 @@ import type { UsageQuery, UsageRow } from "../core/usage.js";
 import { listCalls, readCall } from "./call-list.js";
 import type { CallPage } from "./call-list.js";
 import { pruneCalls } from "./call-retention.js";
+import { touchClientKeys, uncountedUses } from "./client-key-uses.js";
 import { RowBatch } from "./row-batch.js";
 import { insertCalls } from "./call-insertion.js";
 import type { Db } from "./db.js";
@@ -164,6 +165,15 @@ export class Ledger {
   /** See `countActive`. */
   countActive(query: ActiveQuery): Promise<ActiveNames> {
     return countActive(this.#reader, query);
+  }
+
+  /** Counts for their client keys the calls that a process had counted in memory alone when it died; answers for how many keys. */
+  restoreUses(): Promise<number> {
+    return this.#writer.run(async (db) => {
+      const uses = await uncountedUses(db);
+      if (uses.length > 0) await touchClientKeys(db, uses);
+      return uses.length;
+    });
   }
 
   /** Deletes calls older than `beforeMs` in batches of at most `batchSize`; returns how many went. Roll-ups stay. */

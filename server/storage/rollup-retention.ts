@@ -1,4 +1,5 @@
 import { DAY_MS, HOUR_MS } from "../core/durations.js";
+import { floorTo } from "../core/multiples.js";
 import { deleteInBatches, type Pruner } from "./batched-deletion.js";
 import { DAYS, HOURS, type Level, MINUTES } from "./rollup-levels.js";
 import { DIMENSIONS } from "./totals.js";
@@ -79,8 +80,4 @@ async function pruneLevel(
     });
   }
   return deleted;
-}
-
-function floorTo(ms: number, stepMs: number): number {
-  return Math.floor(ms / stepMs) * stepMs;
 }

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
 import { MINUTE_MS } from "../core/durations.js";
+import { floorTo } from "../core/multiples.js";
 import type { Db } from "./db.js";
 import type { Combination } from "./ledger-refs.js";
 import { SQLITE } from "./sql-dialect.js";
@@ -20,6 +21,9 @@ export const COUNTERS = [
   "request_bytes",
   "response_bytes",
 ] as const;
+
+/** The counters of several rows added up, as columns of a SELECT. */
+export const SUMS = COUNTERS.map((name) => `sum(${name})`).join(", ");
 
 /** What calls of one bucket that are counted under one combination of names add up to. */
 export interface CombinationSum<C = Combination> {
@@ -46,7 +50,7 @@ export class MinuteSums<C> {
   #minute = new Map<C, number[]>();
 
   add(call: CallRecord, combination: C): void {
-    const bucketMs = Math.floor(call.startedAt / MINUTE_MS) * MINUTE_MS;
+    const bucketMs = floorTo(call.startedAt, MINUTE_MS);
     if (bucketMs !== this.#bucketMs) {
       this.#bucketMs = bucketMs;
       this.#minute = this.#minuteAt(bucketMs);
@@ -77,7 +81,7 @@ export function sumUp(
   // A map of numbers for each bucket: one key for both would have to be a text, which costs more than the sums.
   const buckets = new Map<number, Map<number, number[]>>();
   for (const sum of sums) {
-    const bucket = Math.floor(sum.bucketMs / bucketMs) * bucketMs;
+    const bucket = floorTo(sum.bucketMs, bucketMs);
     let rollups = buckets.get(bucket);
     if (rollups === undefined) buckets.set(bucket, (rollups = new Map()));
     const id = idOf(sum.combination);

@@ -8,6 +8,7 @@ import {
   insertRollups,
   type Rollup,
   sumByCombination,
+  SUMS,
 } from "./rollup-rows.js";
 import { addToTotals, foldTotals } from "./totals.js";
 
@@ -18,7 +19,6 @@ const FOLD_ROWS_MAX = 4000;
 
 const KEY = ["bucket_ms", "key_id"] as const;
 const COLUMNS = [...KEY, ...COUNTERS].join(", ");
-const SUMS = COUNTERS.map((name) => `sum(${name})`).join(", ");
 
 /**
  * Counts calls, added up by minute, into the roll-ups: each goes to its minute, and what is due is folded. A call that is

@@ -1,5 +1,6 @@
 import type { CallRecord } from "../core/call.js";
 import { MINUTE_MS } from "../core/durations.js";
+import { floorTo } from "../core/multiples.js";
 import type { JsonWriter } from "../core/json-writer.js";
 import { fillRefs, writeRow } from "./call-rows.js";
 import type { Combination, CountedNames, LedgerRefs } from "./ledger-refs.js";
@@ -54,7 +55,7 @@ export class RowBatch {
     const places = writeRow(this.#rows, call, known?.refs);
     this.#sums.add(call, known ?? this.#unnumberedOf(call, places));
     this.clientKeyIds.add(call.clientKeyId);
-    this.#noteMinute(Math.floor(call.startedAt / MINUTE_MS) * MINUTE_MS);
+    this.#noteMinute(floorTo(call.startedAt, MINUTE_MS));
     this.#size += 1;
   }
 

@@ -2,7 +2,7 @@ import type { UsageGroup } from "../core/usage.js";
 import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
 import { COARSE_LEVELS, type Level, LEVELS } from "./rollup-levels.js";
-import { addUp, COUNTERS, insertRollups, sumUp } from "./rollup-rows.js";
+import { addUp, COUNTERS, insertRollups, SUMS, sumUp } from "./rollup-rows.js";
 import type { CombinationSum } from "./rollup-rows.js";
 
 /** What totals are kept of: calls that share one name, all calls, or those that share provider and model. */
@@ -46,7 +46,6 @@ const ALL = Object.values(DIMENSIONS);
 const KEY = ["dimension", "bucket_ms", "ref"] as const;
 const COLUMNS = [...KEY, ...COUNTERS].join(", ");
 const ADD_UP = addUp(KEY);
-const SUMS = COUNTERS.map((name) => `sum(${name})`).join(", ");
 
 /** Adds whole minutes, from `fromMs` on and before `untilMs`, to the totals. Each minute only once. */
 export async function foldTotals(db: Db, fromMs: number, untilMs: number): Promise<void> {

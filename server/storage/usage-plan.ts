@@ -1,4 +1,5 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
+import { ceilTo, floorTo } from "../core/multiples.js";
 import type { UsageBucket } from "../core/usage.js";
 import { DAYS, HOURS, type Level, MINUTES } from "./rollup-levels.js";
 
@@ -88,12 +89,4 @@ function cover(
     { level, fromMs: start, toMs: end },
     ...cover(end, toMs, finer, foldedUntilMs),
   ];
-}
-
-function floorTo(ms: number, stepMs: number): number {
-  return Math.floor(ms / stepMs) * stepMs;
-}
-
-function ceilTo(ms: number, stepMs: number): number {
-  return Math.ceil(ms / stepMs) * stepMs;
 }

@@ -6,7 +6,7 @@ import type { Connect, SocketUser } from "./connect.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import { writeMessage } from "../http/write-message.js";
 import { ReplyParser, type ReplySink } from "./reply-parser.js";
-import { headOf } from "./request-text.js";
+import type { RequestHeads } from "./request-text.js";
 import type { Rostered } from "../core/roster.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -20,7 +20,7 @@ const TIMED_OUT = 408;
 
 /** What a connection needs of the pool that it belongs to. */
 export interface ConnectionPool {
-  readonly host: string;
+  readonly heads: RequestHeads;
   readonly limits: UpstreamLimits;
   readonly connect: Connect;
   /** The call is over and the connection can take another one. */
@@ -179,7 +179,7 @@ export class Connection implements Rostered, SocketUser, ReplySink {
 
   #write(flight: Flight): void {
     const { request } = flight;
-    const head = headOf(request, this.#pool.host);
+    const head = this.#pool.heads.headOf(request);
     const socket = this.#socket;
     if (socket === undefined) return;
     if (head === undefined) {

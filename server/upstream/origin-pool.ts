@@ -4,6 +4,7 @@ import { Connection, type ConnectionPool } from "./connection.js";
 import type { Connect } from "./connect.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
+import { RequestHeads } from "./request-text.js";
 import { Roster } from "../core/roster.js";
 
 export interface OriginPoolOptions {
@@ -23,7 +24,7 @@ export interface OriginPoolOptions {
  * one up for a user with fewer.
  */
 export class OriginPool implements ConnectionPool {
-  readonly host: string;
+  readonly heads: RequestHeads;
   readonly connect: Connect;
   readonly limits: UpstreamLimits;
   readonly holder: Holder;
@@ -36,7 +37,7 @@ export class OriginPool implements ConnectionPool {
   #closed = false;
 
   constructor(options: OriginPoolOptions) {
-    this.host = options.host;
+    this.heads = new RequestHeads(options.host);
     this.connect = options.connect;
     this.limits = options.limits;
     this.holder = options.holder ?? NOBODY;

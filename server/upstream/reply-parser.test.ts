@@ -63,7 +63,7 @@ class Collector {
   onHead(status: number, head: HeaderLines): void {
     assert.equal(this.status, 0, "one head");
     this.status = status;
-    for (let i = 0; i < head.marks.length; i += 4) {
+    for (let i = 0; i < head.length; i += 4) {
       this.headers.push(head.name(i).toLowerCase(), head.value(i));
     }
   }

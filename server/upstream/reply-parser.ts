@@ -150,6 +150,7 @@ export class ReplyParser {
     if (this.#phase === "CHUNKED") this.#chunked = new ChunkedBody();
     if (this.#phase === "UNTIL_CLOSE") this.persistent = false;
     this.#sink.onHead(httpStatus, lines);
+    lines.release();
   }
 
   #phaseAfter(head: ParsedHead): Phase {

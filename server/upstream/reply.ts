@@ -43,7 +43,7 @@ export function fetchWhole(
     const flight = upstream.send(target, request, {
       onHead(status, head) {
         httpStatus = status;
-        for (let i = 0; i < head.marks.length; i += 4) {
+        for (let i = 0; i < head.length; i += 4) {
           headers.set(head.name(i).toLowerCase(), head.value(i));
         }
       },

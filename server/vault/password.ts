@@ -1,4 +1,5 @@
 import { scrypt } from "node:crypto";
+import { type Holder, NOBODY } from "../core/client-key.js";
 import { FairTurns } from "../core/fair-turns.js";
 import { Fault } from "../core/fault.js";
 import type { Random } from "../core/random.js";
@@ -15,8 +16,12 @@ export interface ScryptCost {
 /** 32 MiB and three passes: OWASP's equal of 2^17 with one, at a quarter of the memory. */
 export const PASSWORD_COST: ScryptCost = { ln: 15, r: 8, p: 3 };
 
-/** Each derivation holds one thread of four and 32 MiB. */
-const RUNNING_MAX = 2;
+/**
+ * Each derivation holds one thread of four, 32 MiB and a processor. So one runs for people who have signed in, and one for
+ * strangers.
+ */
+const RUNNING_MAX = 1;
+/** For each of the two. */
 const WAITING_MAX = 64;
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
@@ -34,6 +39,43 @@ export type StoredPassword = string | null | (() => Promise<string | null>);
 interface Waiting {
   readonly begin: () => void;
   readonly refuse: (fault: Fault) => void;
+}
+
+/** Who asks. */
+export interface PasswordAsker {
+  readonly holder: Holder;
+  readonly isStranger: boolean;
+}
+
+const NOBODYS: PasswordAsker = { holder: NOBODY, isStranger: false };
+
+/** Those who wait for the same place. */
+class Queue {
+  readonly #waiting = new FairTurns<Waiting>();
+  #running = 0;
+
+  /** Throws Fault `overloaded` when too many wait. Call `leave` at the end. */
+  async enter(holder: Holder): Promise<void> {
+    if (this.#running < RUNNING_MAX) {
+      this.#running++;
+      return;
+    }
+    if (this.#waiting.size >= WAITING_MAX) {
+      const crowded = this.#waiting.giveWay(holder);
+      if (crowded === undefined) throw tooMany();
+      crowded.refuse(tooMany());
+    }
+    // A place that gets free is handed to the next in turn, so that no newcomer can take it.
+    await new Promise<void>((begin, refuse) => {
+      this.#waiting.add(holder, { begin, refuse });
+    });
+  }
+
+  leave(): void {
+    const next = this.#waiting.next();
+    if (next === undefined) this.#running--;
+    else next.begin();
+  }
 }
 
 interface Verifier {
@@ -54,13 +96,13 @@ export interface PasswordHasherOptions {
   readonly cost?: ScryptCost;
 }
 
-/** Hashes and checks the passwords of users, two at a time; those who ask take turns. */
+/** Hashes and checks the passwords of users, those of strangers apart from the others; those who ask take turns. */
 export class PasswordHasher {
   readonly #random: Random;
   readonly #cost: ScryptCost;
   readonly #dummy: Verifier;
-  readonly #waiting = new FairTurns<Waiting>();
-  #running = 0;
+  readonly #known = new Queue();
+  readonly #strangers = new Queue();
 
   constructor(options: PasswordHasherOptions) {
     this.#random = options.random;
@@ -73,10 +115,10 @@ export class PasswordHasher {
   }
 
   /**
-   * `$scrypt$ln=15,r=8,p=3$salt$hash`. `from` says who asks. Throws Fault `overloaded` when too many wait,
+   * `$scrypt$ln=15,r=8,p=3$salt$hash`. Throws Fault `overloaded` when too many wait,
    * `invalid_argument` beyond 1024 bytes.
    */
-  async hash(password: Secret, from = ""): Promise<string> {
+  async hash(password: Secret, asker = NOBODYS): Promise<string> {
     const bytes = normalised(password);
     if (bytes.length > PASSWORD_BYTES_MAX) {
       throw new Fault(
@@ -85,7 +127,7 @@ export class PasswordHasher {
       );
     }
     const salt = this.#random.bytes(SALT_BYTES);
-    const hash = await this.#inTurn(from, () => derive(bytes, salt, this.#cost));
+    const hash = await this.#inTurn(asker, () => derive(bytes, salt, this.#cost));
     wipe(bytes);
     const { ln, r, p } = this.#cost;
     return `$scrypt$ln=${ln},r=${r},p=${p}$${base64(salt)}$${base64(hash)}`;
@@ -93,10 +135,10 @@ export class PasswordHasher {
 
   /**
    * Checks a password in constant time; where there is none, the work is the same, so that the time does not tell.
-   * `from` says who asks, such as an address. Throws Fault `overloaded` when too many wait.
+   * Throws Fault `overloaded` when too many wait.
    */
-  verify(password: Secret, stored: StoredPassword, from = ""): Promise<PasswordCheck> {
-    return this.#inTurn(from, async () => {
+  verify(password: Secret, stored: StoredPassword, asker = NOBODYS): Promise<PasswordCheck> {
+    return this.#inTurn(asker, async () => {
       const text = typeof stored === "function" ? await stored() : stored;
       const known = text === null ? undefined : parse(text);
       const verifier = known ?? this.#dummy;
@@ -110,36 +152,14 @@ export class PasswordHasher {
     });
   }
 
-  async #inTurn<T>(from: string, work: () => Promise<T>): Promise<T> {
-    await this.#enter(from);
+  async #inTurn<T>({ holder, isStranger }: PasswordAsker, work: () => Promise<T>): Promise<T> {
+    const queue = isStranger ? this.#strangers : this.#known;
+    await queue.enter(holder);
     try {
       return await work();
     } finally {
-      this.#leave();
+      queue.leave();
     }
-  }
-
-  async #enter(from: string): Promise<void> {
-    if (this.#running < RUNNING_MAX) {
-      this.#running++;
-      return;
-    }
-    const holder = { ownerId: from, clientKey: { id: from } };
-    if (this.#waiting.size >= WAITING_MAX) {
-      const crowded = this.#waiting.giveWay(holder);
-      if (crowded === undefined) throw tooMany();
-      crowded.refuse(tooMany());
-    }
-    // A place that gets free is handed to the next in turn, so that no newcomer can take it.
-    await new Promise<void>((begin, refuse) => {
-      this.#waiting.add(holder, { begin, refuse });
-    });
-  }
-
-  #leave(): void {
-    const next = this.#waiting.next();
-    if (next === undefined) this.#running--;
-    else next.begin();
   }
 }
 

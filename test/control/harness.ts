@@ -18,6 +18,7 @@ import { Names } from "../../server/app/names.js";
 import { Catalog } from "../../server/catalog/catalog.js";
 import { auditService } from "../../server/control/audit.js";
 import { callsService } from "../../server/control/calls.js";
+import { CONNECTION_LIMITS, type ConnectionLimits } from "../../server/control/connections.js";
 import { clientKeysService } from "../../server/control/client-keys.js";
 import { MemoryIdempotencyStore } from "../../server/control/idempotency.js";
 import { listenTcp, listenUnix } from "../../server/control/listener.js";
@@ -164,6 +165,7 @@ type World = Awaited<ReturnType<typeof openWorld>>;
 export async function startControl(
   t: TestContext,
   strangers: StrangerLimits = { perSecond: 1, burst: 10_000, waitingMax: 1, runningMax: 10_000 },
+  connections: ConnectionLimits = CONNECTION_LIMITS,
 ) {
   const world = await openWorld(t);
   const ledger = new MemoryLedger();
@@ -195,6 +197,8 @@ export async function startControl(
     host: "127.0.0.1",
     port: 0,
     tls: undefined,
+    clock: world.clock,
+    limits: connections,
     handler: handlers.tcp,
   });
   t.after(() => tcp.close(0));
@@ -329,7 +333,7 @@ function servicesOf(
       usageService({
         ...common,
         usage,
-        clientKeyReader: reader.clientKeys,
+        records: reader,
         overview: noOverview(),
         queue: () => ({ waiting: 0, waitingMax: 0 }),
         ownerOverview: () => Promise.resolve(noOverview()),

@@ -72,7 +72,7 @@ export const TARGETED: Readonly<Record<string, Make>> = {
   "ClientKeyService/GetClientKeyStats": clientKey,
   "ClientKeyService/RevealClientKey": ({ clientKeyId: id }, { password }) => ({ id, password }),
   "PoolService/ExplainAllocation": ({ clientKeyId }) => ({
-    caller: { case: "clientKeyId", value: clientKeyId },
+    clientKeyId,
     model: "gpt-4o",
   }),
   "CallService/GetCall": ({ callId: id }) => ({ id }),

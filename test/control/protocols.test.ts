@@ -200,6 +200,10 @@ test("reflection of both versions lists what is served and describes it", async 
     );
     assert.equal(own?.name, "latchkey/v1/provider_keys.proto");
     assert(imports.some(({ name }) => name === "google/protobuf/timestamp.proto"));
+    for (const inner of ["latchkey.v1.Provider.Service", "latchkey.v1.ProviderKey.Tier"]) {
+      const found = await ask({ messageRequest: { case: "fileContainingSymbol", value: inner } });
+      assert.equal(found.messageResponse.case, "fileDescriptorResponse", inner);
+    }
     const missing = await ask({
       messageRequest: { case: "fileContainingSymbol", value: "latchkey.v1.Nothing" },
     });

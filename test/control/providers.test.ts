@@ -63,7 +63,7 @@ test("a dialect that this server does not speak is refused by name", async (t) =
     alice.providers.createProvider({
       displayName: "Scope",
       baseUrl: "https://llm.example.com",
-      dialect: Dialect.DASHSCOPE,
+      dialect: 4 as Dialect,
     }),
   );
   assert.deepEqual(Object.keys(refused.details.fields), ["dialect"]);

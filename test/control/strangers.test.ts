@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import http2 from "node:http2";
+import net from "node:net";
 import { test, type TestContext } from "node:test";
+import { CONNECTION_LIMITS } from "../../server/control/connections.js";
+import { frame, goAwayCodes, HTTP2_BEGIN, postHead } from "../support/http2-frames.js";
 import { type Control, startControl } from "./harness.js";
 import { refusal } from "./refusal.js";
 
@@ -34,15 +36,91 @@ test("a connection that only takes requests back is closed", async (t) => {
   const control = await startControl(t, SLOW);
   const connection = connect(t, control);
   assert.equal(await answered(connection, {}), 401);
-  const closed = once(connection, "close");
+  const told: number[] = [];
+  connection.on("goaway", (code) => told.push(code));
+  const closed = new Promise((resolve) => connection.once("close", resolve));
   for (let i = 0; i < 150 && !connection.closed && !connection.destroyed; i++) {
     const request = connection.request({ ":method": "POST", ":path": WHO_AM_I });
     request.on("error", () => undefined);
     request.end("{}", () => request.close(http2.constants.NGHTTP2_CANCEL));
-    await once(request, "close");
+    await new Promise((resolve) => request.once("close", resolve));
   }
   await closed;
+  assert.deepEqual(told, [http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]);
 });
+
+test("whoever begins streams and resets them as fast as bytes go is told to calm down, and calls go on", async (t) => {
+  const control = await startControl(t);
+  const token = await control.login(control.alice);
+  const known = connect(t, control);
+  assert.equal(await answered(known, { authorization: `Bearer ${token}` }), 200);
+  const resets = Array.from({ length: 1_000 }, (_, i) =>
+    Buffer.concat([
+      frame(1, 5, 2 * i + 1, postHead(WHO_AM_I)),
+      frame(3, 0, 2 * i + 1, Buffer.from([0, 0, 0, 8])),
+    ]),
+  );
+  const floods = Array.from({ length: 30 }, () => sent(t, control, ...resets));
+  assert.equal(await answered(known, { authorization: `Bearer ${token}` }), 200);
+  for (const received of await Promise.all(floods)) {
+    assert.deepEqual(goAwayCodes(received), [http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+  }
+  assert.equal(await answered(known, { authorization: `Bearer ${token}` }), 200);
+});
+
+for (const [name, flood] of Object.entries({
+  settings: frame(4, 0, 0),
+  pings: frame(6, 0, 0, Buffer.alloc(8)),
+  "empty pieces of a message": frame(0, 0, 1),
+  "header lines without end": frame(9, 0, 1),
+  priorities: frame(2, 0, 1, Buffer.from([0, 0, 0, 0, 1])),
+  windows: frame(8, 0, 0, Buffer.from([0, 0, 0, 1])),
+  "frames of no known kind": frame(77, 0, 0),
+})) {
+  test(`a stranger who sends ${name} is told to calm down`, async (t) => {
+    const control = await startControl(t);
+    const isHead = flood[3] === 9;
+    const head = frame(1, isHead ? 0 : 4, 1, postHead(WHO_AM_I));
+    const received = await sent(t, control, head, ...Array.from({ length: 1_000 }, () => flood));
+    assert.deepEqual(goAwayCodes(received), [http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+  });
+}
+
+test("header lines longer than over HTTP/1.1 are refused, and the connection goes on", async (t) => {
+  const control = await startControl(t);
+  const connection = connect(t, control);
+  assert.equal(await answered(connection, {}), 401);
+  const long = answered(connection, { "x-long": "y".repeat(17_000) });
+  await assert.rejects(long, /ENHANCE_YOUR_CALM/);
+  assert.equal(await answered(connection, {}), 401);
+});
+
+test("a user gets in while a stranger holds more connections than there may be", async (t) => {
+  const limits = { ...CONNECTION_LIMITS, strangersMax: 4 };
+  const control = await startControl(t, undefined, limits);
+  const token = await control.login(control.alice);
+  const known = connect(t, control);
+  assert.equal(await answered(known, { authorization: `Bearer ${token}` }), 200);
+  const held = Array.from({ length: 12 }, () => sent(t, control));
+  const gone = held.slice(0, 8);
+  await Promise.all(gone);
+  assert.equal(await answered(connect(t, control), { authorization: `Bearer ${token}` }), 200);
+  assert.equal(await answered(known, { authorization: `Bearer ${token}` }), 200);
+});
+
+/** What a connection gets until it is closed, over which the frames go. */
+function sent(t: TestContext, control: Control, ...frames: Buffer[]): Promise<Buffer> {
+  const { hostname, port } = new URL(`http://${control.address}`);
+  const socket = net.connect(Number(port), hostname);
+  t.after(() => socket.destroy());
+  const received: Buffer[] = [];
+  socket.on("data", (bytes) => received.push(bytes));
+  socket.on("error", () => undefined);
+  socket.write(Buffer.concat([HTTP2_BEGIN, ...frames]));
+  return new Promise((resolve) => {
+    socket.on("close", () => resolve(Buffer.concat(received)));
+  });
+}
 
 test("a stranger's long message is not read, and whoever is known may send one", async (t) => {
   const control = await startControl(t);

@@ -202,7 +202,10 @@ const REQUESTS: Readonly<Record<Form, Json>> = {
   CHAT: { model: "m", messages: HI, stream_options: { include_usage: true } },
   RESPONSES: { model: "m", input: "hi", store: false },
   MESSAGES: { model: "m", max_tokens: 9, messages: HI },
-  GENERATE: { contents: [{ parts: [{ text: "hi" }] }] },
+  GENERATE: {
+    contents: [{ parts: [{ text: "hi" }] }],
+    generationConfig: { thinkingConfig: { includeThoughts: true } },
+  },
 };
 const TARGET: Target = { model: "m", maxOutput: null, providerSlug: "x", asksUsage: true };
 const CALL = { id: "call", nowSeconds: 1, streamed: true, modelAsked: "m", asArray: false };

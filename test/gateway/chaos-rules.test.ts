@@ -151,7 +151,7 @@ class Simulation {
       );
       call.trail.push(`${keyId} ${told.outcome}`);
       const facts = { httpStatus: null, unsent: false, detail: "" };
-      lease.release({ ...told, ...facts, latencyMs: LATENCY_MS });
+      lease.release({ ...told, ...facts, endedMs: nowMs });
       if (told.outcome === "OK") {
         this.#end(call, undefined);
         return;

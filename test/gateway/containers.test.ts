@@ -9,7 +9,8 @@ import {
 } from "../support/upstream-stub.js";
 import { startGateway, type TestGateway } from "./fixture.js";
 
-// Anthropic's containers live in the account of the key that made them; a reply names one, and a later request goes on in it.
+// Anthropic's containers and threads live in the account of the key that made them; a reply names one, and a later request
+// goes on in it.
 
 let stub: UpstreamStub;
 let gateway: TestGateway;
@@ -96,3 +97,35 @@ test("what a model says of containers names none", async () => {
   await ask(streamed(null, JSON.stringify(said)), true);
   assert.equal(await homeOf("container_x"), "");
 });
+
+/** A message whose model is named before its id, as Anthropic writes it, and what a thread that goes on from it says. */
+function said(id: string, stream: boolean): Script {
+  const message = { model: "m", id, type: "message", content: [], usage: USAGE };
+  if (!stream) return replyJson(200, JSON.stringify(message));
+  const event = (type: string, members: object = {}): string =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
+  return replyEvents([event("message_start", { message }), event("ping"), event("message_stop")]);
+}
+
+async function turn(thread: unknown, id: string, stream = false): Promise<string | undefined> {
+  stub.script = said(id, stream);
+  const recorded = gateway.sink.records.length;
+  const body = { model: "m", max_tokens: 9, messages: [], thread, stream };
+  await (await gateway.post("/v1/messages", body)).text();
+  await gateway.sink.record(recorded + 1);
+  return gateway.pool.requests.at(-1)?.home;
+}
+
+for (const stream of [false, true]) {
+  test(`a thread goes on in the account that holds it, ${stream ? "streamed" : "whole"}`, async () => {
+    const id = (nth: number): string => `msg_${String(stream)}_${String(nth)}`;
+    const from = (nth: number): object => ({ type: "continue", previous_message_id: id(nth) });
+    assert.equal(await turn({ type: "create" }, id(1), stream), "");
+    assert.equal(await turn(from(1), id(2), stream), "pk_0");
+    assert.equal(await turn(from(2), id(3), stream), "pk_0");
+    assert.equal(await turn(null, id(4), stream), "", "no thread");
+    assert.equal(await turn(from(4), id(5), stream), "", "what no thread said is not kept");
+    gateway.authenticator.ownerId = "usr_other";
+    assert.equal(await turn(from(2), id(6), stream), "");
+  });
+}

@@ -15,6 +15,8 @@ import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { advanceUntil } from "./fixture.js";
 import { CHAT, ok, refusal, SECRETS, stubbedGateway } from "./stubbed-gateway.js";
 
+const GONE = refusal(404, "model_not_found");
+
 /** Turns of the event loop after which a head has come from the stub. */
 const HEAD_ARRIVES_TURNS = 50;
 
@@ -193,13 +195,27 @@ test("a model that a key may not use is asked for with another, and the key is n
     assert.equal((await post(CHAT)).status, 200, JSON.stringify(body));
     assert.deepEqual(pool.outcomes, ["MODEL_REFUSED", "OK"]);
   }
-  const { post } = await bound();
+});
+
+test("a model that nobody knows is looked for with every key, and names that a user makes up with three", async () => {
+  const secrets = Array.from({ length: 10 }, (_, at) => `sk-${String(at)}-000000000000000000000`);
+  const { post } = await bound({ secrets });
+  const tries = async (...scripts: readonly Script[]): Promise<readonly [number, number]> => {
+    site.stub.received.length = 0;
+    site.stub.script = inTurn(...scripts);
+    const response = await post(CHAT);
+    const text = await response.text();
+    if (response.status === 404) assert.match(text, /said model_not_found/);
+    return [response.status, site.stub.received.length];
+  };
+  for (let nth = 0; nth < 7; nth++) assert.deepEqual(await tries(GONE), [404, 10]);
+  assert.deepEqual(await tries(GONE, GONE, GONE, ok), [200, 4]);
+  assert.deepEqual(await tries(GONE), [404, 10], "it is known");
+  const { post: ask } = await bound({ secrets });
+  for (let nth = 0; nth < 8; nth++) await (await ask(CHAT)).text();
   site.stub.received.length = 0;
-  site.stub.script = refusal(404, "model_not_found");
-  const response = await post(CHAT);
-  assert.equal(response.status, 404);
-  assert.match(await response.text(), /said model_not_found/);
-  assert.equal(site.stub.received.length, 3, "more keys would hardly say otherwise");
+  assert.equal((await ask(CHAT)).status, 404);
+  assert.equal(site.stub.received.length, 3);
 });
 
 test("a model that is listed, or was served once, is asked for with every key", async () => {
@@ -664,8 +680,6 @@ test("a stream that breaks off right after its head is tried elsewhere, however 
   assert.deepEqual(pool.outcomes, ["CUT", "OK"]);
 });
 
-const GONE = refusal(404, "model_not_found");
-
 test("a model that three keys do not have is not asked for at the others, but at what stands behind it", async () => {
   const providers = [{ baseUrl: site.stub.origin }, { baseUrl: site.stub.origin }];
   const secrets = Array.from({ length: 10 }, (_, at) => `sk-${String(at)}-000000000000000000000`);
@@ -682,7 +696,7 @@ test("a model that three keys do not have is not asked for at the others, but at
   const response = await post(CHAT);
   assert.equal(response.status, 404);
   assert.match(await response.text(), /said model_not_found/);
-  assert.equal(site.stub.received.length, 3 + 5, "the second provider had served it");
+  assert.equal(site.stub.received.length, 3 + 5 + 2, "the further keys of the first come last");
 });
 
 test("a provider that fails with three keys is left for another, and asked on where there is none", async () => {

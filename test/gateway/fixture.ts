@@ -54,6 +54,7 @@ export interface Setup {
   /** Where names lead. */
   readonly resolve?: Resolve;
   readonly trustedProxies?: readonly string[];
+  readonly corsOrigins?: readonly string[];
   readonly tls?: TlsFiles;
 }
 
@@ -76,7 +77,7 @@ export class TestGateway {
     const clock = setup.clock ?? systemClock;
     const providers = (setup.providers ?? [{}]).map((each, at) => provider(each, at));
     this.router = new FakeRouter(providers, setup);
-    this.pool = new FakePool(setup.secrets ?? ["sk-upstream-0000000000000000000000"]);
+    this.pool = new FakePool(clock, setup.secrets ?? ["sk-upstream-0000000000000000000000"]);
     this.limiter = new FakeLimiter(setup.ticketHeaders ?? "");
     this.upstream = new Upstream({
       clock,
@@ -100,6 +101,7 @@ export class TestGateway {
       logger: this.log,
       ...(setup.tls === undefined ? {} : { tls: setup.tls }),
       trustedProxies: setup.trustedProxies ?? [],
+      corsOrigins: setup.corsOrigins ?? [],
       ...(setup.limits === undefined ? {} : { limits: setup.limits }),
       ...(setup.abortedCalls === undefined ? {} : { abortedCalls: setup.abortedCalls }),
       ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
@@ -343,6 +345,7 @@ class FakePool implements Pool {
   readonly proven: string[] = [];
   /** Keys that were refused a right for what another served. */
   readonly outdone: string[] = [];
+  readonly #clock: Clock;
   readonly #secrets: readonly string[];
   failoverDeadlineMs = 60_000;
   /** Set to have each provider hold so many keys; else each key is for the next target, and the rest for the last. */
@@ -361,18 +364,24 @@ class FakePool implements Pool {
   backMs: number | null = null;
   leased = 0;
 
-  constructor(secrets: readonly string[]) {
+  constructor(clock: Clock, secrets: readonly string[]) {
+    this.#clock = clock;
     this.#secrets = secrets;
   }
 
   lease(request: LeaseRequest): Lease {
     this.requests.push({ ...request, tried: new Set(request.tried) });
-    for (const at of this.#secrets.keys()) {
+    const { targets } = request.route;
+    const free = [...this.#secrets.keys()].flatMap((at) => {
       const target = this.#targetOf(at, request.route);
-      if (target !== undefined && !request.tried.has(`pk_${String(at)}`))
-        return this.#lend(at, target);
-    }
-    throw this.refusal;
+      const isFree = target !== undefined && !request.tried.has(`pk_${String(at)}`);
+      return isFree ? [{ at, target }] : [];
+    });
+    const rank = (target: RouteTarget): number =>
+      this.keysPerProvider === undefined ? 0 : targets.indexOf(target);
+    const [first] = free.toSorted((a, b) => rank(a.target) - rank(b.target));
+    if (first === undefined) throw this.refusal;
+    return this.#lend(first.at, first.target);
   }
 
   #targetOf(at: number, { targets }: Route): RouteTarget | undefined {
@@ -389,6 +398,7 @@ class FakePool implements Pool {
     return {
       providerKey: key,
       target,
+      begunMs: this.#clock.monotonic(),
       proven: () => {
         if (!open) throw new Error("a lease was proven after its release");
         this.proven.push(key.id);

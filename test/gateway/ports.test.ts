@@ -64,7 +64,7 @@ test("catalogue, limiter and pool serve a call through the gateway's ports", () 
     lease.release({
       outcome: "OK",
       httpStatus: 200,
-      latencyMs: 1,
+      endedMs: 0,
       retryAfterMs: null,
       unsent: false,
       detail: "",

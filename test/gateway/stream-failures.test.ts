@@ -73,10 +73,11 @@ function named(type: string, body: object = {}): string {
 
 const RESPONSE = { id: "resp_1", object: "response", status: "in_progress", error: null };
 const CREATED = named("response.created", { response: RESPONSE });
+const TEXT = named("response.output_text.delta", { delta: "a" });
 const COMPLETED = named("response.completed", { response: { ...RESPONSE, status: "completed" } });
 const GOOD: Readonly<Record<string, readonly string[]>> = {
   "/v1/chat/completions": chatEvents(["a"]),
-  "/v1/responses": [CREATED, named("response.output_text.delta", { delta: "a" }), COMPLETED],
+  "/v1/responses": [CREATED, TEXT, COMPLETED],
   "/v1/messages": messageEvents(["a"]),
 };
 
@@ -649,6 +650,56 @@ test("an error that opens a stream, or is translated in it, does not tell the pr
     assert.match(text, /bad \[redacted\]/, path);
     assert.doesNotMatch(text, /sk-first|sk-second/);
   }
+});
+
+test("an error in the midst of a stream that goes on as it is does not tell the provider key, however it is cut", async () => {
+  const generate = "/v1beta/models/m:streamGenerateContent";
+  const element = JSON.stringify({ candidates: [{ content: { parts: [{ text: "a" }] } }] });
+  for (const [dialect, path, begin, framed] of [
+    [...CHAT, chatEvents(["a"])[0], (error) => `data: ${JSON.stringify({ id: "c", error })}\n\n`],
+    [...RESPONSES, `${CREATED}${TEXT}`, (error) => named("error", error)],
+    [
+      ...RESPONSES,
+      `${CREATED}${TEXT}`,
+      (error) =>
+        named("response.failed", {
+          response: { ...RESPONSE, status: "failed", output: [], error },
+        }),
+    ],
+    [...MESSAGES, messageEvents(["a"]).slice(0, 3).join(""), (error) => named("error", { error })],
+    ["GEMINI", `${generate}?alt=sse`, `data: ${element}\n\n`, (error) => JSON.stringify({ error })],
+    ["GEMINI", generate, `[${element}\n,\r\n`, (error) => `${JSON.stringify({ error })}\n]`],
+  ] as readonly (readonly [Dialect, string, string, (error: object) => string])[]) {
+    const type = path === generate ? "application/json" : "text/event-stream";
+    for (let pieces = 1; pieces < 12; pieces++) {
+      let sent = "";
+      const { text } = await ask(dialect, path, async ({ secret }, res) => {
+        res.writeHead(200, { "content-type": type });
+        await new Promise((resolve) => res.write(begin, resolve));
+        const event = framed({ code: 400, message: `bad ${secret} \u4f60`, status: "X" });
+        sent = begin + event.replace(secret, "[redacted]");
+        const bytes = Buffer.from(event);
+        const step = Math.ceil(bytes.length / pieces);
+        for (let at = 0; at < bytes.length; at += step) {
+          res.write(bytes.subarray(at, at + step));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        res.end();
+      });
+      assert.equal(text, sent, path);
+    }
+  }
+});
+
+test("a reply that tells of a failure beside what it says does not tell the provider key", async () => {
+  stub.script = (received, res) => {
+    const error = { code: "server_error", message: `cannot reach it with ${received.secret}` };
+    const reply = { ...RESPONSE, status: "failed", output: [], error, usage: { input_tokens: 1 } };
+    return replyJson(200, JSON.stringify(reply))(received, res);
+  };
+  const answer = await gateways.OPENAI.post(RESPONSES[1], { model: "m", input: "x" });
+  const text = await answer.text();
+  assert.match(text, /cannot reach it with \[redacted\]"/);
 });
 
 test("a record says once what is wrong", async () => {

@@ -44,7 +44,7 @@ test("pages put together are the whole list in order, whatever the field and pag
     storage,
     Array.from({ length: 23 }, (_, n) => `user${(n * 7) % 23}`),
   );
-  for (const orderBy of ["", "username", "trustLevel", "last_login_at", "create_time", "email"]) {
+  for (const orderBy of ["", "username", "trustLevel", "last_login_time", "create_time", "email"]) {
     for (const descending of [false, true]) {
       const whole = await storage.keys.read.users.list(
         make.query({ orderBy, descending, pageSize: 1000 }),
@@ -177,10 +177,10 @@ test("what cannot be filtered by is refused by name", async (t) => {
     { field: "role", op: "=", value: "KING" },
     { field: "role", op: ">", value: "USER" },
     { field: "role", op: "~", value: "king" },
-    { field: "createdAt", op: "~", value: "2026-01-01" },
+    { field: "createTime", op: "~", value: "2026-01-01" },
     { field: "trustLevel", op: "~", value: "one" },
     { field: "trustLevel", op: "=", value: "1 OR 1=1" },
-    { field: "createdAt", op: ">", value: "yesterday" },
+    { field: "createTime", op: ">", value: "yesterday" },
     { field: "username", op: "=", value: "x".repeat(501) },
   ];
   for (const condition of bad) {
@@ -242,9 +242,9 @@ test("a row without a value is found by an empty one, alone or among others, in 
     ["clientKeys", "scopes", "audio,images", ["ck_2"]],
     ["clientKeys", "scopes", "chat", ["ck_1", "ck_2"]],
     ["clientKeys", "last_used_ip", "", ["ck_1", "ck_2"]],
-    ["providers", "created_by", "", ["prv_2"]],
-    ["providers", "created_by", ",usr_1", ["prv_1", "prv_2"]],
-    ["providers", "created_by", "usr_9,", ["prv_2"]],
+    ["providers", "created_by_id", "", ["prv_2"]],
+    ["providers", "created_by_id", ",usr_1", ["prv_1", "prv_2"]],
+    ["providers", "created_by_id", "usr_9,", ["prv_2"]],
   ] as const) {
     assert.deepEqual(await found(noun, field, "=", value), ids, `${field}=${value}`);
     const all = noun === "clientKeys" ? ["ck_1", "ck_2", "ck_3"] : ["prv_1", "prv_2"];
@@ -291,7 +291,7 @@ test("records are found by the name of what they belong to", async (t) => {
   assert.deepEqual(await ids(read.models.list, "unpriced", "true"), ["mdl_2"]);
   assert.deepEqual(await ids(read.clientKeys.list, "state", "expired"), ["ck_1"]);
   assert.deepEqual(await ids(read.clientKeys.list, "state", "REVOKED"), ["ck_2"]);
-  assert.deepEqual(await ids(read.clientKeys.list, "expires_at", ""), ["ck_2"]);
+  assert.deepEqual(await ids(read.clientKeys.list, "expire_time", ""), ["ck_2"]);
   assert.deepEqual(await ids(read.users.list, "client_key_count", "1", ">="), ["usr_1", "usr_2"]);
   assert.deepEqual(await ids(read.users.list, "provider_key_count", "0"), []);
 });
@@ -312,16 +312,16 @@ const CALL_CONDITIONS: [Condition, (one: CallRecord) => boolean][] = [
   [{ field: "error_code", op: "=", value: "" }, (one) => one.errorCode === null],
   [{ field: "streamed", op: "=", value: "true" }, (one) => one.streamed],
   [{ field: "latency_ms", op: "<", value: "50" }, (one) => one.latencyMs < 50],
-  [{ field: "ttfb_ms", op: "!=", value: "" }, (one) => one.ttfbMs !== null],
+  [{ field: "time_to_first_byte_ms", op: "!=", value: "" }, (one) => one.ttfbMs !== null],
   [{ field: "tokens", op: ">", value: "10" }, (one) => one.tokens.input + one.tokens.output > 10],
   [{ field: "input_tokens", op: "=", value: "30" }, (one) => one.tokens.input === 30],
   [{ field: "cost_micros", op: "<=", value: "1234" }, (one) => one.costMicros !== null],
   [{ field: "unpriced", op: "=", value: "true" }, (one) => one.costMicros === null],
-  [{ field: "ip", op: "=", value: "10.0.0.1,10.0.0.2" }, (one) => /\.[12]$/.test(one.ip)],
+  [{ field: "ip_address", op: "=", value: "10.0.0.1,10.0.0.2" }, (one) => /\.[12]$/.test(one.ip)],
   [{ field: "attempt_count", op: "=", value: "1" }, (one) => one.attempts.length === 1],
   [{ field: "usage_source", op: "!=", value: "NONE" }, (one) => one.usageSource !== "NONE"],
   [
-    { field: "started_at", op: ">=", value: String(make.START_MS + 150_000) },
+    { field: "time", op: ">=", value: String(make.START_MS + 150_000) },
     (one) => one.startedAt >= make.START_MS + 150_000,
   ],
   [
@@ -445,7 +445,7 @@ test("a long search answers early with what it has, counts no further, and has a
       AT,
     );
   }
-  const query = make.query({ conditions: [{ field: "ip", op: "=", value: "9.9.9.9" }] });
+  const query = make.query({ conditions: [{ field: "ip_address", op: "=", value: "9.9.9.9" }] });
   const first = await storage.ledger.listCalls(query);
   assert.deepEqual([first.items.length, first.total, first.totalIsExact], [0, 0, false]);
   assert.notEqual(first.nextPageToken, "");

@@ -22,9 +22,19 @@ function shortOf(id: string): string {
   return id.replace("batches/", "");
 }
 
+/** Of what a batch was asked for with, what its provider tells again. */
+interface Asked {
+  readonly input_file_id?: string;
+  readonly requests?: readonly unknown[];
+  readonly batch?: { readonly displayName?: string };
+}
+
 interface Kept {
   readonly secret: string;
   readonly id: string;
+  readonly asked: Asked;
+  /** As the clock of this host says. */
+  readonly madeAt: Date;
   end: BatchEnd | undefined;
   /** Answers looks with this status instead. */
   failsWith: number;
@@ -34,6 +44,8 @@ interface Kept {
 export class BatchProvider {
   readonly #kept = new Map<string, Kept>();
   #made = 0;
+  /** Batches are made from now on, and nobody hears of it. */
+  isMute = false;
 
   readonly script: Script = (received, res) => this.#answer(received)(received, res);
 
@@ -62,12 +74,15 @@ export class BatchProvider {
       const id = `file-${String(++this.#made)}`;
       return replyJson(200, JSON.stringify({ id, object: "file", bytes: body.length }));
     }
-    if (method === "POST" && path === "/v1/batches") return this.#make(`batch_`, secret, openai);
+    if (method === "GET" && path.endsWith("/batches")) return this.#list(secret, path);
+    if (method === "POST" && path === "/v1/batches") {
+      return this.#make(`batch_`, secret, body, openai);
+    }
     if (method === "POST" && path === "/v1/messages/batches") {
-      return this.#make("msgbatch_", secret, anthropic);
+      return this.#make("msgbatch_", secret, body, anthropic);
     }
     if (method === "POST" && /:(?:batchGenerate|asyncBatchEmbed)Content$/.test(path)) {
-      return this.#make("batches/b", secret, gemini);
+      return this.#make("batches/b", secret, body, gemini);
     }
     const kept = this.#kept.get(SHORT_ID.exec(path)?.[0] ?? "");
     if (kept?.secret !== secret) return replyJson(404, '{"error":{"message":"No such batch"}}');
@@ -77,11 +92,29 @@ export class BatchProvider {
     return replyJson(200, said(kept));
   }
 
-  #make(prefix: string, secret: string, say: (kept: Kept) => object): Script {
+  #make(prefix: string, secret: string, body: Buffer, say: (kept: Kept) => object): Script {
     const id = `${prefix}${String(++this.#made)}`;
-    const kept = { secret, id, end: undefined, failsWith: 0 };
+    const asked = JSON.parse(body.toString()) as Asked;
+    const kept = { secret, id, asked, madeAt: new Date(), end: undefined, failsWith: 0 };
     this.#kept.set(shortOf(id), kept);
-    return replyJson(200, JSON.stringify(say(kept)));
+    return this.isMute ? () => undefined : replyJson(200, JSON.stringify(say(kept)));
+  }
+
+  /** The newest first, in pages of one. */
+  #list(secret: string, path: string): Script {
+    return ({ url }, res) => {
+      const query = new URLSearchParams(url.split("?")[1]);
+      const after = query.get("after") ?? query.get("after_id") ?? query.get("pageToken");
+      const all = [...this.#kept.values()].filter((kept) => kept.secret === secret).toReversed();
+      const from = all.findIndex(({ id }) => id === after) + 1;
+      const page = all.slice(from, from + 1).map((kept) => JSON.parse(said(kept)) as object);
+      const last = all[from]?.id;
+      const more = from + 1 < all.length;
+      const list = path.startsWith("/v1beta/")
+        ? { ...(page.length > 0 && { operations: page }), ...(more && { nextPageToken: last }) }
+        : { data: page, last_id: last ?? null, has_more: more };
+      return replyJson(200, JSON.stringify(list))({ url } as Received, res);
+    };
   }
 }
 
@@ -91,34 +124,36 @@ function said(kept: Kept): string {
   return JSON.stringify(gemini(kept));
 }
 
-function openai({ id, end }: Kept): object {
+function openai({ id, end, asked, madeAt }: Kept): object {
   const hasFile = end?.results !== undefined || end?.write !== undefined;
   return {
     id,
     object: "batch",
     endpoint: "/v1/chat/completions",
     errors: null,
-    input_file_id: "file-1",
+    input_file_id: asked.input_file_id,
     completion_window: "24h",
     status: end === undefined ? "in_progress" : (end.status ?? "completed"),
     output_file_id: hasFile ? `file-of-${id}` : null,
     error_file_id: null,
-    created_at: 1_790_000_000,
+    created_at: Math.floor(madeAt.getTime() / 1000),
     request_counts: { total: 2, completed: hasFile ? 2 : 0, failed: 0 },
     metadata: null,
     ...end?.said,
   };
 }
 
-function anthropic({ id, end }: Kept): object {
-  const succeeded = end?.results === undefined && end?.write === undefined ? 0 : 2;
+function anthropic({ id, end, asked, madeAt }: Kept): object {
+  const succeeded =
+    end?.results === undefined && end?.write === undefined ? 0 : (asked.requests?.length ?? 0);
+  const processing = (asked.requests?.length ?? 0) - succeeded;
   return {
     id,
     type: "message_batch",
     processing_status: end === undefined ? "in_progress" : "ended",
-    request_counts: { processing: 0, succeeded, errored: 0, canceled: 0, expired: 0 },
+    request_counts: { processing, succeeded, errored: 0, canceled: 0, expired: 0 },
     ended_at: null,
-    created_at: "2026-11-20T18:37:24.100435Z",
+    created_at: madeAt.toISOString(),
     expires_at: "2026-11-21T18:37:24.100435Z",
     archived_at: null,
     cancel_initiated_at: null,
@@ -128,9 +163,15 @@ function anthropic({ id, end }: Kept): object {
 }
 
 /** As Google answers: the same output stands in the metadata and in the response. */
-function gemini({ id, end }: Kept): object {
+function gemini({ id, end, asked, madeAt }: Kept): object {
   const name = id;
-  const about = { "@type": "type.googleapis.com/GenerateContentBatch", name, model: "models/x" };
+  const about = {
+    "@type": "type.googleapis.com/GenerateContentBatch",
+    name,
+    model: "models/x",
+    displayName: asked.batch?.displayName,
+    createTime: madeAt.toISOString(),
+  };
   if (end === undefined) return { name, metadata: { ...about, state: "BATCH_STATE_RUNNING" } };
   const list = [...(end.results ?? [])].map((each) =>
     typeof each === "string" ? (JSON.parse(each) as object) : each,
@@ -139,7 +180,8 @@ function gemini({ id, end }: Kept): object {
     end.inFile === true
       ? { responsesFile: `files/of-${shortOf(id)}` }
       : { inlinedResponses: { inlinedResponses: list } };
-  const batchStats = { requestCount: "2", successfulRequestCount: "2" };
+  const count = String(list.length);
+  const batchStats = { requestCount: count, successfulRequestCount: count };
   const metadata = { ...about, state: "BATCH_STATE_SUCCEEDED", output, batchStats };
   return { name, metadata, done: true, response: output };
 }

@@ -43,7 +43,7 @@ export class World {
       endpoint?: string;
     } = {},
   ): Lease {
-    return this.pool.lease({
+    const lease = this.pool.lease({
       principal: options.principal ?? SUPER,
       route: options.route ?? aRoute(),
       tried: new Set(options.tried),
@@ -51,6 +51,11 @@ export class World {
       home: options.home ?? "",
       endpoint: options.endpoint ?? "/v1/chat/completions",
     });
+    const release = lease.release.bind(lease);
+    lease.release = (result) => {
+      release({ ...result, endedMs: this.clock.monotonic() });
+    };
+    return lease;
   }
 
   /** One call of one attempt, from lease to settlement; returns the key's id. */
@@ -103,11 +108,12 @@ export class World {
   }
 }
 
+/** How an attempt ends; a lease of a world says itself when. */
 export function result(outcome: AttemptOutcome, more: Partial<LeaseResult> = {}): LeaseResult {
   return {
     outcome,
     httpStatus: 200,
-    latencyMs: 100,
+    endedMs: 0,
     retryAfterMs: null,
     unsent: outcome === "UNREACHABLE",
     detail: "",

@@ -246,6 +246,81 @@ test("a batch that nobody asks for counts after a kill, once", async (t) => {
   assert.deepEqual(await usedBy(next.api, id), [used]);
 });
 
+const ASKING = {
+  openai: ["/v1/batches", { input_file_id: "file-9", endpoint: "/v1/chat/completions" }],
+  anthropic: ["/v1/messages/batches", { requests: REQUESTS }],
+  gemini: [
+    `/v1beta/models/${MODELS.gemini}:batchGenerateContent`,
+    { batch: { displayName: "mine", inputConfig: { requests: { requests: [{ request: {} }] } } } },
+  ],
+} as const;
+
+for (const kind of ["openai", "anthropic", "gemini"] as const) {
+  test(`a batch of ${kind} counts whose maker was killed before it heard of it, and no other`, async (t) => {
+    const { provider, stub, server, folder } = await batchWorld(t);
+    const secret = await addClientKey(server.api);
+    const [path, body] = ASKING[kind];
+    const ask = (url: string, of: object): Promise<Response> =>
+      fetch(url + path, {
+        method: "POST",
+        headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+        body: JSON.stringify(of),
+      });
+    const before = (await (await ask(server.proxyUrl, body)).json()) as { id?: string };
+    stub.received.length = 0;
+    provider.isMute = true;
+    const left = assert.rejects(ask(server.proxyUrl, body));
+    await until(async () => stub.received.length === 1);
+    await server.kill();
+    await left;
+    // Made past this server.
+    const other = { openai: { input_file_id: "file-8" }, anthropic: { requests: [] }, gemini: {} };
+    provider.isMute = false;
+    await fetch(stub.origin + path, {
+      method: "POST",
+      headers: { authorization: `Bearer sk-batch-${kind}-5d1e` },
+      body: JSON.stringify(other[kind]),
+    });
+    const [first = "", lost = "", past = ""] = provider.ids;
+    assert.ok(before.id === undefined || before.id === first);
+    const results = {
+      openai: [openaiLine(MODELS.openai, 1000, 100)],
+      anthropic: [claudeLine(1000, 100)],
+      gemini: [geminiLine(1000, 100)],
+    };
+    for (const id of [lost, past]) provider.end(id, { results: results[kind] });
+    const next = await serve(t, folder);
+    assert.equal((await usedBy(next.api, lost))[0]?.cost, 600);
+    await next.kill();
+    const last = await serve(t, folder);
+    assert.equal((await recordsOf(last.api, lost)).length, 1);
+    assert.equal((await recordsOf(last.api, past)).length, 0);
+    const { calls } = await last.api.calls.listCalls({ filter: "status:error" });
+    assert.deepEqual(
+      calls.map(({ errorCode, tokens }) => [errorCode, tokens?.output ?? 0n]),
+      [["process_died", 0n]],
+    );
+  });
+}
+
+test("a batch counts whose reply broke off", async (t) => {
+  const { provider, stub, server } = await batchWorld(t);
+  const secret = await addClientKey(server.api);
+  provider.isMute = true;
+  const asked = openaiOf(server.proxyUrl, secret).batches.create({
+    input_file_id: "file-9",
+    endpoint: "/v1/chat/completions",
+    completion_window: "24h",
+  });
+  await until(async () => provider.ids.length === 1);
+  const [id = ""] = provider.ids;
+  const usage = { input_tokens: 1000, output_tokens: 100, total_tokens: 1100 };
+  provider.end(id, { said: { usage, model: MODELS.openai } });
+  for (const socket of stub.sockets) socket.destroy();
+  await assert.rejects(asked);
+  assert.equal((await usedBy(server.api, id))[0]?.cost, 600);
+});
+
 test("what a batch used is on record for the key that made it, and fills its budgets alone", async (t) => {
   const { provider, server } = await batchWorld(t);
   const { api, proxyUrl } = server;

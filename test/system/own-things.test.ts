@@ -66,7 +66,7 @@ test("a user's overview, pool and explanations tell of own calls and keys alone,
   const explain = (who: Api) =>
     who.pool.explainAllocation({
       model: "stub-chat",
-      caller: { case: "clientKeyId", value: pooled.clientKey?.id ?? "" },
+      clientKeyId: pooled.clientKey?.id ?? "",
     });
   const [told, known] = [await explain(mia), await explain(api)];
   assert.equal(known.candidates[0]?.providerKeyId, providerKeyId);

@@ -59,8 +59,8 @@ test("an alias serves the very next call, is listed and explained, lasts over a 
     data.map(({ id }) => id),
     ["first-chat", "Fast"],
   );
-  const caller = { case: "clientKeyId", value: clientKey?.id ?? "" } as const;
-  const { routes } = await server.api.pool.explainAllocation({ model: "fast", caller });
+  const clientKeyId = clientKey?.id ?? "";
+  const { routes } = await server.api.pool.explainAllocation({ model: "fast", clientKeyId });
   assert.deepEqual(
     routes.map(({ upstreamModel, fallback }) => [upstreamModel, fallback]),
     [["first-chat", false]],
@@ -98,8 +98,8 @@ test("when all keys of the first model fail, the fallbacks' keys serve: the mode
   const providerId = firstProvider?.id ?? "";
   const models = [{ modelId: "first-chat", fallbacks: ["second-chat"] }];
   await api.providers.upsertModels({ providerId, models });
-  const caller = { case: "clientKeyId", value: clientKey?.id ?? "" } as const;
-  const { routes } = await api.pool.explainAllocation({ model: "first-chat", caller });
+  const clientKeyId = clientKey?.id ?? "";
+  const { routes } = await api.pool.explainAllocation({ model: "first-chat", clientKeyId });
   assert.deepEqual(
     routes.map(({ upstreamModel, fallback }) => [upstreamModel, fallback]),
     [

@@ -325,7 +325,7 @@ export const COMMANDS: readonly Command[] = [
   ...noun("system", SystemService, {
     status: ["GetStatus", "show the server's state"],
     settings: ["GetSettings", "show the settings"],
-    set: ["UpdateSettings", "change settings, from now on and without a restart"],
+    set: ["UpdateSettings", "change settings, from now on; docs/operations.md says what each does"],
     changes: ["WatchChanges", "follow changes of everything you may see"],
     log: ["TailLog", "follow the server's log", { line: logLines }],
   }),

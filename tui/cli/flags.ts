@@ -189,19 +189,31 @@ function helpOf(field: DescField, command: Command): string {
   return words.filter((each) => each !== "").join(" ");
 }
 
-function wordsOf(field: DescField, { noun }: Command): string {
+function wordsOf(field: DescField, { noun, verb }: Command): string {
   const { message } = field;
+  if (field.name === "filter") return `conditions, e.g. '${FILTER_EXAMPLES[noun] ?? ""}'`;
   if (message?.typeName === LIMITS && noun === "provider-keys") return `${NONE}, or ${QUOTA_HELP}`;
   if (message !== undefined) return MESSAGE_HELP[message.typeName] ?? "";
-  const named = FIELD_HELP[field.name];
+  const named = FIELD_HELP[`${noun} ${verb} ${field.name}`] ?? FIELD_HELP[field.name];
   if (named !== undefined) return named;
   if (field.enum !== undefined) return enumChoices(field);
   return field.fieldKind === "list" ? "separated by commas" : "";
 }
 
-/** What a name alone does not say. */
+/** Fields differ from list to list; a wrong one is answered with those there are. */
+const FILTER_EXAMPLES: Readonly<Record<string, string>> = {
+  "provider-keys": "provider=openai tier=backup",
+  "client-keys": "owner=alice state=active",
+  providers: "dialect=anthropic custom=true",
+  models: "provider=openai model_id:mini",
+  users: "role=user trust_level>=3",
+  calls: "provider=openai status=error since:24h",
+  usage: "provider=openai owner=alice",
+  audit: "action=session.login outcome=denied",
+};
+
+/** What a name alone does not say, of a field wherever it is or of one command's. */
 const FIELD_HELP: Readonly<Record<string, string>> = {
-  filter: "conditions, e.g. 'provider=openai since:24h'; each list has fields of its own",
   order_by: "a field, alone or with desc",
   page_size: "rows, at most 1000",
   provider_id: "slug or id of the provider",
@@ -226,6 +238,37 @@ const FIELD_HELP: Readonly<Record<string, string>> = {
   without_usage: "leave out calls and reports",
   compare: "beside the period before",
   anchor_hash: "the head_hash of an earlier run, with --anchor-seq its head_seq",
+  description: "what it is for",
+  service: "a service of the provider; all unless given",
+  weight: "share under the strategy weighted, 1 to 1000",
+  disabled: "make it switched off",
+  model: "model that is asked for",
+  "provider-keys test model": "for the chat; the cheapest suitable one unless given",
+  "provider-keys try model": "for the chat; the cheapest suitable one unless given",
+  concurrency: "keys at a time, at most 16; 4 unless given",
+  slug: "short name; made from the display name unless given",
+  base_url: "where its API is, e.g. https://api.example.com/v1",
+  model_patterns: "models that it serves, * for any text, separated by commas",
+  trust_level: "0 to 100, to sort and filter people by; decides nothing",
+  note: "for administrators and operators alone",
+  reason: "is told to the user",
+  wait_for_all_nodes: "answer only when every node refuses it",
+  max_calls: "the newest so many; all unless given",
+  max_candidates: "provider keys that are told, best first, at most 200; 20 unless given",
+  bucket_seconds: "length of a bucket; chosen by itself unless given",
+  "provider-keys usage bucket_seconds": "length of a bucket; a day unless given",
+  max_buckets: "at most 400; 120 unless given",
+  top_n: "groups told one by one, at most 100; 10 unless given",
+  "usage watch top_n": "rows of each list, at most 10; 10 unless given",
+  trend_points: "points of a small trend beside each row, at most 60",
+  interval_ms: "milliseconds between two looks, 250 to 5000; 500 unless given",
+  window_seconds: "seconds that the gauges look back: 10, 60, 300 or 900; 60 unless given",
+  after_error_seq: "leave out errors up to this number",
+  after_seq: "go on behind this number of an earlier run",
+  from_seq: "first event to check",
+  to_seq: "last event to check",
+  anchor_seq: "see --anchor-hash",
+  contains: "only lines with this text, in any case",
 };
 
 /** Values of a oneof named `_field` are optional scalars: absent is not the same as zero. */

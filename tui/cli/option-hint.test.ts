@@ -40,7 +40,7 @@ test("an option of other command lines is told what it is called here", async ()
     ["calls list --jsn", "--json"],
   ] as const) {
     const said = await complaint(...line.split(" "));
-    assert.match(said, /^error: unknown option /);
+    assert.match(said, /^latchkey: unknown option /);
     assert(said.includes(`(Did you mean ${remedy}?)`), said);
   }
 });

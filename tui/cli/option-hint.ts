@@ -60,14 +60,15 @@ const EQUIVALENTS: readonly (readonly [typed: readonly string[], options: readon
 ];
 const SECRETS: ReadonlySet<string> = new Set(["key", "api-key", "secret", "token", "password"]);
 
-/** Adds a remedy to what the library says of an option or a command that is not there. */
-export function withRemedy(message: string, command: Command): string {
-  if (message.startsWith("error: unknown command ")) {
+/** What the library says of wrong usage, as this program says what went wrong, with a remedy for what is not there. */
+export function complaint(libraryMessage: string, command: Command): string {
+  const message = libraryMessage.replace(/^error: /, "latchkey: ");
+  if (message.startsWith("latchkey: unknown command ")) {
     const where =
       command.parent === null ? "--help lists what there is" : `There are ${verbsOf(command)}.`;
     return `${message.trimEnd()}\n(${where})\n`;
   }
-  const typed = /^error: unknown option '--?([^'=]+)/.exec(message)?.[1];
+  const typed = /^latchkey: unknown option '--?([^'=]+)/.exec(message)?.[1];
   if (typed === undefined || message.includes("Did you mean")) return message;
   return `${message.trimEnd()}\n(${remedyFor(typed, command)})\n`;
 }

@@ -2,7 +2,7 @@ import { Command as Program } from "commander";
 import { COMMANDS, type Command } from "./commands.js";
 import { flagsOf, requestFieldsOf, secretFieldsOf } from "./flags.js";
 import type { Invocation } from "./port.js";
-import { withRemedy } from "./option-hint.js";
+import { complaint } from "./option-hint.js";
 import { askFlag, asksFor } from "./request.js";
 
 /** Flags that every subcommand and the dashboard take. */
@@ -74,7 +74,7 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
   }
   for (const command of all(program)) {
     command.configureOutput({
-      outputError: (message, write) => write(withRemedy(message, command)),
+      outputError: (message, write) => write(complaint(message, command)),
     });
   }
   program.addHelpText(

@@ -28,13 +28,13 @@ const TARGET_KINDS: Readonly<Record<string, string>> = {
 /** Fields that the audit log can be filtered and sorted by. */
 export const AUDIT_FIELDS: ListFields = {
   seq: "seq",
-  time: { name: "at", kind: "time" },
+  time: "time",
   actor: "actor",
   via: { name: "via", kind: "enum" },
   action: "action",
   target: "target",
   changed_fields: "changedFields",
-  ip_address: "ip",
+  ip_address: "ipAddress",
   outcome: { name: "outcome", kind: "enum" },
   reason: "reason",
 };

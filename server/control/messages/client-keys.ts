@@ -78,13 +78,13 @@ export const CLIENT_KEY_FIELDS: ListFields = {
   model_allowlist: "modelAllowlist",
   ip_allowlist: "ipAllowlist",
   scopes: "scopes",
-  expire_time: { name: "expiresAt", kind: "time" },
-  revoke_time: { name: "revokedAt", kind: "time" },
-  create_time: { name: "createdAt", kind: "time" },
-  update_time: { name: "updatedAt", kind: "time" },
-  last_used_time: { name: "lastUsedAt", kind: "time" },
+  expire_time: "expireTime",
+  revoke_time: "revokeTime",
+  create_time: "createTime",
+  update_time: "updateTime",
+  last_used_time: "lastUsedTime",
   last_used_ip: "lastUsedIp",
-  call_count: "usageCount",
+  call_count: "callCount",
 };
 
 /** What the message of a client key is made from, in addition to the key's record. */

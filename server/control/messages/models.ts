@@ -67,11 +67,11 @@ export const MODEL_FIELDS: ListFields = {
   categories: { name: "categories", kind: "enum" },
   services: "services",
   aliases: "aliases",
-  context_window_tokens: "contextWindow",
-  max_output_tokens: "maxOutput",
+  context_window_tokens: "contextWindowTokens",
+  max_output_tokens: "maxOutputTokens",
   is_default: "isDefault",
   unpriced: "unpriced",
-  update_time: { name: "updatedAt", kind: "time" },
+  update_time: "updateTime",
 };
 
 /** What the catalogue's aliases and fallback chains make of a model. */

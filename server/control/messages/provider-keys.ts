@@ -90,14 +90,14 @@ export const PROVIDER_KEY_FIELDS: ListFields = {
   quota_group: "quotaGroup",
   preview: "preview",
   model_allowlist: "modelAllowlist",
-  expire_time: { name: "expiresAt", kind: "time" },
-  secret_time: { name: "secretAt", kind: "time" },
-  create_time: { name: "createdAt", kind: "time" },
-  update_time: { name: "updatedAt", kind: "time" },
-  last_used_time: { name: "lastUsedAt", kind: "time" },
-  last_check_time: { name: "lastCheckedAt", kind: "time" },
+  expire_time: "expireTime",
+  secret_time: "secretTime",
+  create_time: "createTime",
+  update_time: "updateTime",
+  last_used_time: "lastUsedTime",
+  last_check_time: "lastCheckTime",
   use_count: "useCount",
-  success_count: "successes",
+  success_count: "successCount",
 };
 
 /** What the message of a provider key is made from, in addition to the key's record. */

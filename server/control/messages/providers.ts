@@ -24,8 +24,6 @@ const DIALECT_WORDS: EnumWords<typeof DialectMessage, Dialect> = {
   OPENAI: "OPENAI",
   ANTHROPIC: "ANTHROPIC",
   GEMINI: "GEMINI",
-  // Its asynchronous tasks are not spoken here; DashScope's OpenAI-compatible address is.
-  DASHSCOPE: undefined,
 };
 
 const AUTH_STYLE_MESSAGES: Record<AuthStyle, Provider_AuthStyle> = {
@@ -54,11 +52,11 @@ export const PROVIDER_FIELDS: ListFields = {
   custom: "custom",
   shared: "shared",
   enabled: "enabled",
-  created_by_id: "createdBy",
+  created_by_id: "createdById",
   provider_key_count: "providerKeyCount",
   model_count: "modelCount",
-  create_time: { name: "createdAt", kind: "time" },
-  update_time: { name: "updatedAt", kind: "time" },
+  create_time: "createTime",
+  update_time: "updateTime",
 };
 
 export type PresetServices = ReadonlyMap<

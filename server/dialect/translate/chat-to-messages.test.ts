@@ -154,7 +154,7 @@ test("effort becomes the kind of thinking that the model knows", () => {
   const adaptive = asked(effort, { model: "claude-opus-4-10" });
   assert.deepEqual(
     [adaptive.thinking, adaptive.output_config],
-    [{ type: "adaptive" }, { effort: "high" }],
+    [{ type: "adaptive", display: "summarized" }, { effort: "high" }],
   );
   assert.equal(asked(effort, { model: "claude-3-5-haiku-20241022" }).thinking, undefined);
   assert.equal(asked({ ...effort, tools: [TOOL], tool_choice: "required" }).thinking, undefined);
@@ -167,7 +167,7 @@ test("effort becomes the kind of thinking that the model knows", () => {
   const free = asked({ ...effort, messages: loop }, { model: "claude-opus-4-10" });
   assert.deepEqual(
     [free.thinking, free.output_config],
-    [{ type: "adaptive" }, { effort: "high" }],
+    [{ type: "adaptive", display: "summarized" }, { effort: "high" }],
     "it may call without a thought, and think of what came",
   );
 });

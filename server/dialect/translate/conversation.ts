@@ -125,6 +125,8 @@ export interface Conversation {
   readonly effort: string | undefined;
   /** Inferred from what the caller's dialect says of thinking: told only to models that are known to take it. */
   readonly effortInferred?: boolean | undefined;
+  /** Whether the caller wants to read what the model thinks; undefined where its dialect shows it to all. */
+  readonly thoughtsShown?: boolean | undefined;
 }
 
 /** What is said in words, piece by piece. */

@@ -1,5 +1,5 @@
 import { nestsTooDeep, stringEnd } from "../json-depth.js";
-import { isRecord } from "../json-record.js";
+import { isRecord } from "../../core/record.js";
 
 /** A parsed JSON object. */
 export type JsonObject = Record<string, unknown>;

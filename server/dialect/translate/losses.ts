@@ -148,7 +148,7 @@ export const LOSSES = {
   thinking: changed(
     '"thinking", "output_config.effort"',
     MESSAGES,
-    "They become an effort for OpenAI's and Gemini's models that think, a budget by its size. Others think as much as is their default, as all do where neither effort nor budget is given.",
+    "They become an effort for OpenAI's and Gemini's models that think, a budget by its size, the nearest that the model takes; disabled, the least. Others think as much as is their default, as all do where neither effort nor budget is given.",
   ),
   context_management: dropped(
     '"context_management"',
@@ -229,7 +229,7 @@ export const LOSSES = {
   effort: changed(
     '"reasoning_effort"',
     TO_MESSAGES,
-    "It becomes adaptive thinking with an effort (Claude 4.6 and later) or a thinking budget; dropped where the model cannot think or a tool is forced, and with a budget where a tool loop lacks its signed thoughts.",
+    "It becomes adaptive thinking with an effort (Claude 4.6 and later) or a thinking budget, none the least that the model takes; dropped where the model cannot think or a tool is forced, and with a budget where a tool loop lacks its signed thoughts.",
   ),
   system_place: changed(
     "system messages inside the conversation",
@@ -311,9 +311,14 @@ export const LOSSES = {
   ),
   candidates: refused('"candidateCount" above 1', GENERATE, "One request gives one reply there."),
   gemini_extras: dropped(
-    '"safetySettings", "labels", "thinkingConfig", "mediaResolution", "modelArmorConfig"',
+    '"safetySettings", "labels", "mediaResolution", "modelArmorConfig"',
     GENERATE,
     "They address one provider only.",
+  ),
+  gemini_thinking: changed(
+    '"thinkingConfig"',
+    GENERATE,
+    "Its level or budget becomes an effort or a budget, for models that think as hard as they are told. Thoughts are shown where it includes them, as at Google.",
   ),
   gemini_json: changed(
     "JSON mode without a schema",

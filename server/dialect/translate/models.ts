@@ -1,4 +1,3 @@
-import type { Conversation } from "./conversation.js";
 import type { Notes } from "./losses.js";
 import type { Target } from "./side.js";
 
@@ -14,6 +13,14 @@ export interface ClaudeTraits {
   readonly schemas: boolean;
   /** Continues what the assistant said last. */
   readonly prefill: boolean;
+  /** The efforts that it takes, from the least to the most. */
+  readonly efforts: readonly string[];
+  /** Tells what it thought only where it is asked to. */
+  readonly hidesThoughts: boolean;
+  /** Thinks without being asked to. */
+  readonly thinksAlways: boolean;
+  /** What keeps such a model from thinking; undefined where nothing does. */
+  readonly stilledBy: "disabled" | "between_tools" | undefined;
 }
 
 /** Reads a Claude model's version from its name; an unknown name gets what the newest models take. */
@@ -24,7 +31,19 @@ export function claudeTraits(model: string): ClaudeTraits {
     sampling: version <= 406,
     schemas: version >= 405,
     prefill: version < 406,
+    efforts: version >= 407 ? CLAUDE_EFFORTS : CLAUDE_EFFORTS.filter((each) => each !== "xhigh"),
+    hidesThoughts: version >= 407,
+    thinksAlways: version >= 500,
+    stilledBy: stillerOf(model.toLowerCase(), version),
   };
+}
+
+const CLAUDE_EFFORTS: readonly string[] = ["low", "medium", "high", "xhigh", "max"];
+
+function stillerOf(name: string, version: number): ClaudeTraits["stilledBy"] {
+  if (/fable|mythos/.test(name)) return undefined;
+  if (version === 500 || (version === 505 && name.includes("haiku"))) return "disabled";
+  return version === 505 && name.includes("sonnet") ? "between_tools" : undefined;
 }
 
 /** Major times a hundred plus minor: `claude-opus-4-8` and `claude-3-5-haiku-20241022` name their version on either side of the family. */
@@ -38,21 +57,6 @@ function claudeVersion(model: string): number {
 export function isReasoningModel(model: string): boolean {
   const name = model.toLowerCase().replace(/^.*\//, "");
   return /^(?:o\d|gpt-(?:[5-9]|\d\d)|codex-)/.test(name) && !name.includes("-chat");
-}
-
-/** OpenAI's and Google's models that think as hard as they are told, in three steps at least. */
-const TAKES_EFFORT = /^(?:o\d|gpt-[5-9]|codex-|gemini-(?:2\.5|[3-9]))/;
-const TAKES_NO_EFFORT =
-  /-(?:chat|computer|deep-research|image|tts|audio|live)|^(?:gpt|o\d).*-pro|^o1-(?:mini|preview)/;
-
-/** How hard the model is to think; undefined where a wish in other words might not be understood. */
-export function effortFor(
-  { effort, effortInferred }: Pick<Conversation, "effort" | "effortInferred">,
-  { model }: Pick<Target, "model">,
-): string | undefined {
-  if (effortInferred !== true) return effort;
-  const name = model.toLowerCase().replace(/^.*\//, "");
-  return TAKES_EFFORT.test(name) && !TAKES_NO_EFFORT.test(name) ? effort : undefined;
 }
 
 /** Stop sequences came back to OpenAI's reasoning models with 5.5. */

@@ -158,7 +158,7 @@ test("where the assistant has the last word, who answers nothing else is asked t
   const body = { messages: CONTINUED, reasoning_effort: "high" };
   const newer = asked("CHAT", "MESSAGES", body, "claude-opus-4-8");
   assert.deepEqual(newer.messages.at(-1), { role: "user", content: "Continue." });
-  assert.deepEqual(newer.thinking, { type: "adaptive" });
+  assert.deepEqual(newer.thinking, { type: "adaptive", display: "summarized" });
   const older = asked("CHAT", "MESSAGES", { ...body, max_tokens: 9000 }, "claude-sonnet-4-5");
   assert.deepEqual(older.messages.at(-1), { role: "assistant", content: "one," });
   assert.equal(older.thinking, undefined);
@@ -188,13 +188,16 @@ test("instructions alone are what the Responses API is asked", () => {
   assert.equal(instructions, undefined);
 });
 
-test("how hard an Anthropic caller lets a model think is told to those that are known to take it", () => {
+test("how hard an Anthropic or Gemini caller lets a model think is told to those that are known to take it", () => {
   const budget = (budget_tokens: number): JsonObject => ({
     thinking: { type: "enabled", budget_tokens },
   });
   const adaptive = { thinking: { type: "adaptive" } };
   const effort = (effort: string): JsonObject => ({ ...adaptive, output_config: { effort } });
-  const wishes: readonly (readonly [JsonObject, string | undefined])[] = [
+  const config = (thinkingConfig: JsonObject): JsonObject => ({
+    generationConfig: { thinkingConfig },
+  });
+  const messages: readonly (readonly [JsonObject, string | undefined])[] = [
     [budget(1024), "low"],
     [budget(4096), "low"],
     [budget(4097), "medium"],
@@ -202,28 +205,164 @@ test("how hard an Anthropic caller lets a model think is told to those that are 
     [budget(31_999), "high"],
     [effort("low"), "low"],
     [effort("medium"), "medium"],
-    [effort("max"), "high"],
+    [effort("xhigh"), "xhigh"],
+    [effort("max"), "max"],
     [{ ...effort("low"), ...budget(31_999) }, "low"],
     [effort("constructor"), undefined],
     [adaptive, undefined],
-    [{ thinking: { type: "disabled", budget_tokens: 9 } }, undefined],
+    [{ thinking: { type: "disabled", budget_tokens: 9 } }, "none"],
     [{}, undefined],
   ];
-  const hello = { max_tokens: 64_000, messages: [{ role: "user", content: "hi" }] };
-  for (const [wish, wanted] of wishes) {
-    const body = { ...hello, ...wish };
-    for (const model of ["gpt-5.4", "openai/o3-mini"]) {
-      assert.equal(asked("MESSAGES", "CHAT", body, model).reasoning_effort, wanted);
-      assert.equal(asked("MESSAGES", "RESPONSES", body, model).reasoning.effort, wanted);
+  const generate: readonly (readonly [JsonObject, string | undefined])[] = [
+    [config({ thinkingLevel: "MINIMAL" }), "minimal"],
+    [config({ thinkingLevel: "low" }), "low"],
+    [{ generation_config: { thinking_config: { thinking_level: "MEDIUM" } } }, "medium"],
+    [config({ thinkingLevel: "HIGH", includeThoughts: true }), "high"],
+    [config({ thinkingLevel: "THINKING_LEVEL_UNSPECIFIED" }), undefined],
+    [config({ thinkingBudget: 0 }), "none"],
+    [config({ thinkingBudget: 512 }), "low"],
+    [config({ thinkingBudget: "8192" }), "medium"],
+    [config({ thinkingBudget: 24_576 }), "high"],
+    [config({ thinkingBudget: -1 }), undefined],
+    [config({ includeThoughts: true }), undefined],
+    [{}, undefined],
+  ];
+  for (const [from, hello, wishes] of [
+    ["MESSAGES", { max_tokens: 64_000, messages: [{ role: "user", content: "hi" }] }, messages],
+    ["GENERATE", { contents: [{ parts: [{ text: "hi" }] }] }, generate],
+  ] as const) {
+    for (const [wish, wanted] of wishes) {
+      const body = { ...hello, ...wish };
+      for (const [model, taken] of Object.entries(TAKEN)) {
+        const said = wanted === undefined ? undefined : (taken[wanted] ?? wanted);
+        assert.equal(asked(from, "CHAT", body, model).reasoning_effort, said, model);
+        assert.equal(asked(from, "RESPONSES", body, model).reasoning.effort, said, model);
+      }
+      for (const model of ["gpt-4o", "gpt-5-chat-latest", "gpt-5-pro", "o1-mini", "qwen3-max"]) {
+        assert.equal(asked(from, "CHAT", body, model).reasoning_effort, undefined, model);
+      }
     }
+  }
+  for (const [wish, wanted] of messages) {
+    const body = { max_tokens: 64_000, messages: [{ role: "user", content: "hi" }], ...wish };
     const { thinkingConfig } = asked("MESSAGES", "GENERATE", body, "gemini-3-pro").generationConfig;
-    assert.equal(thinkingConfig?.thinkingLevel, wanted === "medium" ? "high" : wanted);
-    for (const model of ["gpt-4o", "gpt-5-chat-latest", "gpt-5-pro", "o1-mini", "qwen3-max"]) {
-      assert.equal(asked("MESSAGES", "CHAT", body, model).reasoning_effort, undefined, model);
-    }
+    const level = wanted === undefined ? undefined : /none|low/.test(wanted) ? "low" : "high";
+    assert.equal(thinkingConfig?.thinkingLevel, level);
     for (const model of ["gemma-3-27b-it", "gemini-2.0-flash", "gemini-2.5-flash-image"]) {
       const { generationConfig } = asked("MESSAGES", "GENERATE", body, model);
       assert.equal(generationConfig.thinkingConfig, undefined, model);
+    }
+  }
+});
+
+/** What each of OpenAI's models is told instead of an effort that it does not take. */
+const TAKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "openai/o3-mini": { none: "low", minimal: "low", xhigh: "high", max: "high" },
+  "gpt-5": { none: "minimal", xhigh: "high", max: "high" },
+  "gpt-5-mini-2025-08-07": { none: "minimal", xhigh: "high", max: "high" },
+  "gpt-5-codex": { none: "low", minimal: "low", xhigh: "high", max: "high" },
+  "gpt-5.1": { minimal: "low", xhigh: "high", max: "high" },
+  "gpt-5.1-codex-max": { none: "low", minimal: "low", max: "xhigh" },
+  "gpt-5.4": { minimal: "low", max: "xhigh" },
+  "gpt-5.6-sol": { minimal: "low" },
+};
+
+test("a Claude model thinks as hard as any other caller says, in such words as its generation takes", () => {
+  const adaptive = (effort: string, display?: string): JsonObject => ({
+    thinking: { type: "adaptive", ...(display === undefined ? {} : { display }) },
+    output_config: { effort },
+  });
+  const newer = (effort: string): JsonObject => adaptive(effort, "summarized");
+  const budget = (budget_tokens: number): JsonObject => ({
+    thinking: { type: "enabled", budget_tokens },
+  });
+  const off = (type: string): JsonObject => ({ thinking: { type } });
+  const least = { output_config: { effort: "low" } };
+  for (const [model, none, minimal, medium, xhigh, max] of [
+    ["claude-3-5-haiku-20241022", {}, {}, {}, {}, {}],
+    ["claude-haiku-4-5", {}, budget(1024), budget(8192), budget(32_000), budget(32_000)],
+    ["claude-opus-4-6", {}, ...["low", "medium", "max", "max"].map((each) => adaptive(each))],
+    ["claude-opus-4-8", {}, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
+    [
+      "claude-sonnet-5",
+      off("disabled"),
+      newer("low"),
+      newer("medium"),
+      newer("xhigh"),
+      newer("max"),
+    ],
+    [
+      "claude-haiku-5-5",
+      off("disabled"),
+      newer("low"),
+      newer("medium"),
+      newer("xhigh"),
+      newer("max"),
+    ],
+    [
+      "claude-sonnet-5-5",
+      off("between_tools"),
+      newer("low"),
+      newer("medium"),
+      newer("xhigh"),
+      newer("max"),
+    ],
+    ["claude-opus-5-5", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
+    ["claude-fable-5", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
+  ] as const) {
+    const told = { none, minimal, medium, xhigh, max };
+    for (const [effort, wanted] of Object.entries(told)) {
+      const messages = [{ role: "user", content: "hi" }];
+      const chat = { messages, max_tokens: 64_000, reasoning_effort: effort };
+      const responses = { input: "hi", max_output_tokens: 64_000, reasoning: { effort } };
+      for (const [from, body] of [
+        ["CHAT", chat],
+        ["RESPONSES", responses],
+      ] as const) {
+        const { thinking, output_config } = asked(from, "MESSAGES", body, model);
+        const said = JSON.parse(JSON.stringify({ thinking, output_config })) as JsonObject;
+        assert.deepEqual(said, wanted, `${effort} ${model}`);
+      }
+    }
+  }
+});
+
+test("a Gemini caller reads thoughts only where it asks for them, as at Google", () => {
+  const contents = [{ parts: [{ text: "hi" }] }];
+  const config = (thinkingConfig?: JsonObject): JsonObject => ({
+    contents,
+    generationConfig: { maxOutputTokens: 64_000, thinkingConfig },
+  });
+  const shown = { includeThoughts: true };
+  const asks = (thinkingConfig: JsonObject | undefined, model: string): unknown[] => [
+    asked("GENERATE", "RESPONSES", config(thinkingConfig), "gpt-5.4").reasoning.summary,
+    asked("GENERATE", "MESSAGES", config(thinkingConfig), model).thinking,
+  ];
+  const summarized = { type: "adaptive", display: "summarized" };
+  assert.deepEqual(asks(undefined, "claude-opus-5"), [undefined, undefined]);
+  assert.deepEqual(asks(shown, "claude-opus-5"), ["auto", summarized]);
+  assert.deepEqual(asks(shown, "claude-opus-4-8"), ["auto", undefined]);
+  const level = { thinkingLevel: "HIGH" };
+  assert.deepEqual(asks(level, "claude-opus-5"), [undefined, { type: "adaptive" }]);
+  assert.deepEqual(asks({ ...level, ...shown }, "claude-opus-5"), ["auto", summarized]);
+
+  const message = { role: "assistant", content: "yes", reasoning_content: "hm" };
+  const chunk = { choices: [{ index: 0, delta: message, finish_reason: "stop" }] };
+  for (const [thinkingConfig, seen] of [
+    [undefined, ["yes"]],
+    [{ includeThoughts: false }, ["yes"]],
+    [shown, ["hm", "yes"]],
+  ] as const) {
+    const body = Buffer.from(JSON.stringify(config(thinkingConfig)));
+    const translation = translatorFor("GENERATE", "CHAT")!.request(body, target("m"), CALL);
+    const reply = { choices: [{ index: 0, message, finish_reason: "stop" }] };
+    const whole = translation.reply(Buffer.from(JSON.stringify(reply))).toString();
+    const stream = translation.stream();
+    const event = Buffer.from(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`);
+    const events = `${stream.push(event).toString()}${stream.end().toString()}`;
+    for (const text of [whole, events]) {
+      const said = [...text.matchAll(/"text":"(\w+)"/g)].map(([, each]) => each);
+      assert.deepEqual(said, seen);
     }
   }
 });

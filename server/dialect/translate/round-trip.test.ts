@@ -166,7 +166,10 @@ const REQUESTS: Readonly<Record<Form, JsonObject>> = {
   CHAT: { messages: [], stream_options: { include_usage: true } },
   RESPONSES: { input: "x" },
   MESSAGES: { max_tokens: 1, messages: [] },
-  GENERATE: { contents: [{ parts: [{ text: "x" }] }] },
+  GENERATE: {
+    contents: [{ parts: [{ text: "x" }] }],
+    generationConfig: { thinkingConfig: { includeThoughts: true } },
+  },
 };
 
 const SIDES: readonly Side[] = [chatSide, responsesSide, messagesSide, generateSide];

@@ -28,7 +28,7 @@ const SIDES: Readonly<Record<Form, Side>> = {
 };
 
 /** What is known of a call before its body is read. */
-export type CallInput = Omit<CallFacts, "usageAsked" | "tools" | "asked">;
+export type CallInput = Omit<CallFacts, "usageAsked" | "tools" | "asked" | "thoughtsShown">;
 
 /** A request in the provider's language, and the way back for whatever the provider answers. */
 export interface Translation {
@@ -149,8 +149,8 @@ function wayBack(
 }
 
 function factsOf(input: CallInput, conversation: Conversation): CallFacts {
-  const { usageAsked, tools, asked } = conversation;
-  return { ...input, usageAsked, tools, asked };
+  const { usageAsked, tools, asked, thoughtsShown } = conversation;
+  return { ...input, usageAsked, tools, asked, thoughtsShown };
 }
 
 function readBody(body: Buffer): Record<string, unknown> {

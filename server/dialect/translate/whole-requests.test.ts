@@ -437,6 +437,8 @@ test("the Responses API is asked what a chat caller asks, nothing is stored, and
   });
 });
 
+const LEVELS = ["minimal", "low", "medium", "high"];
+
 test("effort becomes what the Gemini model knows of it", () => {
   const thinking = (model: string, effort: string): unknown => {
     const { body } = asked("CHAT", "GENERATE", chat({ reasoning_effort: effort }), model);
@@ -444,17 +446,24 @@ test("effort becomes what the Gemini model knows of it", () => {
   };
   const level = (thinkingLevel: string) => ({ thinkingLevel, includeThoughts: true });
   const budget = (thinkingBudget: number) => ({ thinkingBudget, includeThoughts: true });
-  for (const [model, low, high, none] of [
-    ["gemini-3-pro", level("low"), level("high"), { thinkingLevel: "low" }],
-    ["gemini-3-flash", level("low"), level("high"), { thinkingLevel: "minimal" }],
-    ["gemini-2.5-pro", budget(4096), budget(24_576), { thinkingBudget: 128 }],
-    ["gemini-2.5-flash", budget(4096), budget(24_576), { thinkingBudget: 0 }],
-    ["gemini-2.0-flash", undefined, undefined, undefined],
-    ["gemini-1.5-pro", undefined, undefined, undefined],
+  for (const [model, none, minimal, low, medium, high] of [
+    [
+      "gemini-3-pro-preview",
+      { thinkingLevel: "low" },
+      ...["low", "low", "high", "high"].map(level),
+    ],
+    ["gemini-3.1-pro", { thinkingLevel: "low" }, ...["low", "low", "medium", "high"].map(level)],
+    ["gemini-3.5-flash", { thinkingLevel: "minimal" }, ...LEVELS.map(level)],
+    ["gemini-flash-latest", { thinkingLevel: "minimal" }, ...LEVELS.map(level)],
+    ["gemini-2.5-pro", { thinkingBudget: 128 }, ...[1024, 4096, 8192, 24_576].map(budget)],
+    ["gemini-2.5-flash", { thinkingBudget: 0 }, ...[1024, 4096, 8192, 24_576].map(budget)],
+    ["gemini-2.0-flash"],
+    ["gemini-1.5-pro"],
   ] as const) {
-    assert.deepEqual(thinking(model, "low"), low, model);
-    assert.deepEqual(thinking(model, "high"), high, model);
-    assert.deepEqual(thinking(model, "none"), none, model);
+    const told = { none, minimal, low, medium, high, xhigh: high, max: high };
+    for (const [effort, wanted] of Object.entries(told)) {
+      assert.deepEqual(thinking(model, effort), wanted, `${effort} ${model}`);
+    }
     assert.deepEqual(thinking(model, "unheard"), undefined, model);
   }
 });

@@ -30,6 +30,11 @@ export interface ChoiceContext {
   readonly scratch: KeySlot[];
 }
 
+/** True if no key is kept from the call, as for nearly every one. */
+function areAllOpen({ tried, lacking, passed }: ChoiceContext): boolean {
+  return tried.size === 0 && lacking.size === 0 && passed.length === 0;
+}
+
 /** True if the call may use the key. */
 export function isOpen(slot: KeySlot, context: ChoiceContext): boolean {
   // All are empty for nearly every call, and then the key itself need not be looked at.
@@ -41,8 +46,10 @@ export function isOpen(slot: KeySlot, context: ChoiceContext): boolean {
 /** The keys to compare: all open ones of a small list, a random draw of a large one. */
 export function compared(ready: readonly KeySlot[], context: ChoiceContext): readonly KeySlot[] {
   const { scratch, prng } = context;
+  const isSmall = ready.length <= COMPARED_IN_FULL_MAX;
+  if (isSmall && areAllOpen(context)) return ready;
   scratch.length = 0;
-  if (ready.length <= COMPARED_IN_FULL_MAX) {
+  if (isSmall) {
     for (const slot of ready) if (isOpen(slot, context)) scratch.push(slot);
     return scratch;
   }

@@ -212,15 +212,14 @@ export type ListEventsRequest = Message<"latchkey.v1.ListEventsRequest"> & {
   pageToken: string;
 
   /**
-   * Fields: seq, time, since, actor (name or id), via, action, target_kind, target (name or id), changed_fields,
-   * ip_address, outcome, reason, node_id.
+   * Fields: seq, time (also since), actor (name or id), via, action, target (name or id), changed_fields, ip_address, outcome, reason.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: seq (default, newest first).
+   * One of these fields; empty means seq, newest first.
    *
    * @generated from field: string order_by = 4;
    */
@@ -262,7 +261,7 @@ export type ListEventsResponse = Message<"latchkey.v1.ListEventsResponse"> & {
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches; above 10,000 an estimate.
+   * How many rows the filter matches.
    *
    * @generated from field: int64 total_estimate = 4;
    */

@@ -660,17 +660,18 @@ export type ListCallsRequest = Message<"latchkey.v1.ListCallsRequest"> & {
   pageToken: string;
 
   /**
-   * Fields: time, since, client_key (name or id), owner (name or id), provider (slug or id), provider_key (name or id),
-   * model (asked for or served), endpoint, dialect, streamed, status (success, error, or an HTTP status), http_status,
+   * Fields: time (also since), client_key (name or id), owner (name or id), provider (slug or id), provider_key (name or id), model
+   * (asked for or served), endpoint, dialect, streamed, status (success, error, or an HTTP status), http_status,
    * error_code, ip_address, latency_ms, time_to_first_byte_ms, tokens (input and output), cost_micros, unpriced,
-   * usage_source, attempt_count.
+   * attempt_count, usage_source.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: time (default, newest first), latency_ms, tokens, cost_micros. All but time need a filter on time.
+   * One of these fields; empty means time, newest first. Other orders sort the newest 100,000 calls, or 20,000 of one key
+   * or owner.
    *
    * @generated from field: string order_by = 4;
    */
@@ -797,7 +798,7 @@ export type WatchCallsRequest = Message<"latchkey.v1.WatchCallsRequest"> & {
   filter: string;
 
   /**
-   * How many of the newest calls to send first: default 0, above 500 counts as 500. Ignored with after_seq.
+   * How many of the newest calls to send first: 0 means 50, above 500 counts as 500.
    *
    * @generated from field: int32 backfill = 2;
    */

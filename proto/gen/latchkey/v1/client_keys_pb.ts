@@ -920,16 +920,15 @@ export type ListClientKeysRequest = Message<"latchkey.v1.ListClientKeysRequest">
   pageToken: string;
 
   /**
-   * Fields: owner (name or id), name, description, kind, format, state, prefix, recoverable, expire_time, create_time,
-   * last_used_time, last_used_ip, call_count.
+   * Fields: owner (name or id), name, description, kind, format, state, enabled, prefix, recoverable, model_allowlist,
+   * ip_allowlist, scopes, expire_time, revoke_time, create_time, update_time, last_used_time, last_used_ip, call_count.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: create_time (default, newest first), name, owner, kind, state, expire_time, last_used_time,
-   * call_count.
+   * One of these fields; empty means create_time, newest first.
    *
    * @generated from field: string order_by = 4;
    */
@@ -971,7 +970,7 @@ export type ListClientKeysResponse = Message<"latchkey.v1.ListClientKeysResponse
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches; above 10,000 an estimate.
+   * How many rows the filter matches.
    *
    * @generated from field: int64 total_estimate = 4;
    */

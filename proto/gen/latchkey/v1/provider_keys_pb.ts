@@ -826,15 +826,15 @@ export type ListProviderKeysRequest = Message<"latchkey.v1.ListProviderKeysReque
 
   /**
    * Fields: provider (slug or id), owner (name or id), service, name, description, tier, weight, visibility, anonymous,
-   * enabled, health, quota_group, preview, expire_time, create_time, last_used_time.
+   * enabled, health, quota_group, preview, model_allowlist, expire_time, secret_time, create_time, update_time,
+   * last_used_time, last_check_time, use_count, success_count.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: create_time (default, newest first), name, provider, owner, tier, health, last_used_time, use_count,
-   * expire_time.
+   * One of these fields; empty means create_time, newest first.
    *
    * @generated from field: string order_by = 4;
    */
@@ -876,7 +876,7 @@ export type ListProviderKeysResponse = Message<"latchkey.v1.ListProviderKeysResp
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches; above 10,000 an estimate.
+   * How many rows the filter matches.
    *
    * @generated from field: int64 total_estimate = 4;
    */

@@ -1042,14 +1042,15 @@ export type ListProvidersRequest = Message<"latchkey.v1.ListProvidersRequest"> &
   pageToken: string;
 
   /**
-   * Fields: slug, display_name, dialect, auth_style, custom, shared, enabled, provider_key_count.
+   * Fields: slug, display_name, description, base_url, dialect, auth_style, custom, shared, enabled, created_by_id,
+   * provider_key_count, model_count, create_time, update_time.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: display_name (default), slug, create_time, provider_key_count, model_count.
+   * One of these fields; empty means slug.
    *
    * @generated from field: string order_by = 4;
    */
@@ -1091,7 +1092,7 @@ export type ListProvidersResponse = Message<"latchkey.v1.ListProvidersResponse">
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches; above 10,000 an estimate.
+   * How many rows the filter matches.
    *
    * @generated from field: int64 total_estimate = 4;
    */
@@ -1274,15 +1275,15 @@ export type ListModelsRequest = Message<"latchkey.v1.ListModelsRequest"> & {
   pageToken: string;
 
   /**
-   * Fields: provider (slug or id), model_id, display_name, categories, services, aliases, source, enabled, is_default,
-   * unpriced (true, false).
+   * Fields: provider (slug or id), model_id, display_name, categories, services, aliases, context_window_tokens,
+   * max_output_tokens, is_default, unpriced, update_time.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: model_id (default), provider, context_window_tokens, max_output_tokens, update_time.
+   * One of these fields; empty means model_id.
    *
    * @generated from field: string order_by = 4;
    */
@@ -1324,7 +1325,7 @@ export type ListModelsResponse = Message<"latchkey.v1.ListModelsResponse"> & {
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches; above 10,000 an estimate.
+   * How many rows the filter matches.
    *
    * @generated from field: int64 total_estimate = 4;
    */

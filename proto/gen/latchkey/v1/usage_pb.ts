@@ -153,7 +153,7 @@ export type GetTrendRequest = Message<"latchkey.v1.GetTrendRequest"> & {
   groupBy: UsageGroup;
 
   /**
-   * How many groups have their own line, the rest is one more: 0 means 5, above 20 counts as 20.
+   * How many groups have their own line, the rest is one more: 0 means 10, above 100 counts as 100.
    *
    * @generated from field: int32 top_n = 5;
    */
@@ -307,7 +307,7 @@ export type GetBreakdownRequest = Message<"latchkey.v1.GetBreakdownRequest"> & {
   groupBy: UsageGroup;
 
   /**
-   * How many groups have their own row: 0 means 20, above 1000 counts as 1000.
+   * How many groups have their own row: 0 means 10, above 100 counts as 100.
    *
    * @generated from field: int32 top_n = 3;
    */

@@ -435,16 +435,15 @@ export type ListUsersRequest = Message<"latchkey.v1.ListUsersRequest"> & {
   pageToken: string;
 
   /**
-   * Fields: username, email, role, state, trust_level, create_time, last_login_time, lock_end_time, provider_key_count,
-   * public_provider_key_count, client_key_count, super_client_key_count.
+   * Fields: username, email, role, state, trust_level, failed_logins, create_time, update_time, last_login_time,
+   * lock_end_time, provider_key_count, public_provider_key_count, client_key_count, super_client_key_count.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * Fields: create_time (default, newest first), username, role, trust_level, last_login_time, provider_key_count,
-   * client_key_count, calls_24h, cost_30d_micros.
+   * One of these fields; empty means create_time, newest first.
    *
    * @generated from field: string order_by = 4;
    */
@@ -486,7 +485,7 @@ export type ListUsersResponse = Message<"latchkey.v1.ListUsersResponse"> & {
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches; above 10,000 an estimate.
+   * How many rows the filter matches.
    *
    * @generated from field: int64 total_estimate = 4;
    */

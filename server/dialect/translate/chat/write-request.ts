@@ -13,12 +13,12 @@ import {
   type Turn,
   urlOfMedia,
 } from "../conversation.js";
+import { effortFor } from "../efforts.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
 import {
   atLeastSome,
   cacheKey,
-  effortFor,
   isOpenai,
   isReasoningModel,
   limitField,

@@ -35,7 +35,7 @@ const REQUEST: Message = {
     toolConfig: TOOL_CONFIG,
     generationConfig: {
       lists: new Set(["stopSequences", "responseModalities", "responseFormat"]),
-      inner: { responseFormat: { inner: { text: PLAIN } } },
+      inner: { responseFormat: { inner: { text: PLAIN } }, thinkingConfig: PLAIN },
     },
   },
 };

@@ -2,6 +2,7 @@ import type { Conversation, Tool, ToolChoice } from "../conversation.js";
 import { type JsonObject, list, object, objects, string } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
 import { numberOrTextIn } from "../request-members.js";
+import { effortOfBudget } from "../efforts.js";
 import type { CallFacts } from "../side.js";
 import { plainRequest } from "./proto-json.js";
 import { readFormat } from "./read-format.js";
@@ -56,8 +57,21 @@ export function readGenerateRequest(
     stream: call.streamed,
     usageAsked: true,
     format,
-    effort: undefined,
+    effort: effortOf(object(config["thinkingConfig"])),
+    effortInferred: true,
+    thoughtsShown: object(config["thinkingConfig"])?.["includeThoughts"] === true,
   };
+}
+
+/** Google's levels, which OpenAI has as well. */
+const LEVELS: ReadonlySet<string> = new Set(["minimal", "low", "medium", "high"]);
+
+/** A negative budget leaves it to the model. */
+function effortOf(thinking: JsonObject | undefined): string | undefined {
+  const level = string(thinking?.["thinkingLevel"])?.toLowerCase() ?? "";
+  if (LEVELS.has(level)) return level;
+  const budget = numberOrTextIn(thinking ?? {}, "thinkingBudget");
+  return budget === undefined || budget < 0 ? undefined : effortOfBudget(budget);
 }
 
 function refuseOddities(config: JsonObject, notes: Notes): void {
@@ -68,9 +82,8 @@ function refuseOddities(config: JsonObject, notes: Notes): void {
   if (!onlyText || config["speechConfig"] !== undefined || config["imageConfig"] !== undefined) {
     throw untranslatable("gemini_modalities");
   }
-  if (config["thinkingConfig"] !== undefined || config["mediaResolution"] !== undefined) {
-    notes.lose("gemini_extras");
-  }
+  if (config["mediaResolution"] !== undefined) notes.lose("gemini_extras");
+  if (config["thinkingConfig"] !== undefined) notes.lose("gemini_thinking");
 }
 
 function readTools(tool: JsonObject): Tool[] {

@@ -77,14 +77,20 @@ export function generateTokens(usage: unknown): TokenUsage | undefined {
 }
 
 /** Writes a whole reply. */
-export function writeGenerateReply(reply: Reply): JsonObject {
+export function writeGenerateReply(reply: Reply, call: CallFacts): JsonObject {
+  const shown = reply.parts.filter((part) => part.kind !== "THINKING" || showsThoughts(call));
   return generateReply({
     id: reply.id,
     model: reply.model,
-    parts: reply.parts.flatMap(partOf),
+    parts: shown.flatMap(partOf),
     stop: reply.stop,
     usage: reply.usage,
   });
+}
+
+/** Google's SDKs of before it had thoughts take them for the answer, so it gives them to those who ask alone. */
+export function showsThoughts({ thoughtsShown }: CallFacts): boolean {
+  return thoughtsShown !== false;
 }
 
 /** A reply, or a piece of one in a stream. */

@@ -14,9 +14,10 @@ import {
   type ToolResultPart,
   type Turn,
 } from "../conversation.js";
+import { nearestEffort, wantedEffort } from "../efforts.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
-import { effortFor, outputLimit } from "../models.js";
+import { outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { argumentsObject } from "../tool-arguments.js";
 import { FOREIGN_CALL } from "./parts.js";
@@ -86,7 +87,7 @@ function namesOf(turns: readonly Turn[]): Map<string, string> {
 
 function configOf(conversation: Conversation, target: Target, notes: Notes): JsonObject {
   const { format, stop } = conversation;
-  const effort = effortFor(conversation, target);
+  const effort = wantedEffort(conversation, target);
   const thinkingConfig = effort === undefined ? undefined : thinkingOf(effort, target.model);
   if (effort !== undefined && thinkingConfig === undefined) notes.lose("gemini_effort");
   return {
@@ -128,20 +129,28 @@ const BUDGET_MIN = 128;
 function thinkingOf(effort: string, model: string): JsonObject | undefined {
   if (/gemini-(?:1|2\.0)/.test(model)) return undefined;
   if (effort === "none") return leastThinking(model);
-  const budget = BUDGETS[effort];
   if (/gemini-2/.test(model)) {
+    const budget = BUDGETS[effort];
     return budget === undefined ? undefined : { thinkingBudget: budget, includeThoughts: true };
   }
-  if (budget === undefined) return undefined;
-  const level = budget <= 4096 ? "low" : "high";
-  return { thinkingLevel: level, includeThoughts: true };
+  const level = nearestEffort(effort, levelsOf(model));
+  return level === undefined ? undefined : { thinkingLevel: level, includeThoughts: true };
 }
 
 /** Without a word of it they think as much as they like. Only the small ones can be kept from it. */
 function leastThinking(model: string): JsonObject | undefined {
-  const isSmall = model.includes("flash");
-  if (/gemini-2/.test(model)) return { thinkingBudget: isSmall ? 0 : BUDGET_MIN };
-  return model.includes("gemini") ? { thinkingLevel: isSmall ? "minimal" : "low" } : undefined;
+  if (/gemini-2/.test(model)) {
+    return { thinkingBudget: model.includes("flash") ? 0 : BUDGET_MIN };
+  }
+  return model.includes("gemini") ? { thinkingLevel: levelsOf(model)[0] } : undefined;
+}
+
+const LEVELS: readonly string[] = ["minimal", "low", "medium", "high"];
+
+/** The levels that a model takes. The first with levels had two, as have those of names that say nothing. */
+function levelsOf(model: string): readonly string[] {
+  if (!model.includes("gemini") || /gemini-3-pro/.test(model)) return ["low", "high"];
+  return model.includes("flash") ? LEVELS : LEVELS.slice(1);
 }
 
 function callingOf(choice: ToolChoice): JsonObject {

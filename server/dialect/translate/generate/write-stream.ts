@@ -6,7 +6,7 @@ import { type JsonObject, writeJson } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, Stop, SaidStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
-import { generateReply, partOf } from "./reply.js";
+import { generateReply, partOf, showsThoughts } from "./reply.js";
 
 /** Chats of Google's SDK since 3.0 forget a whole reply of which one piece has no part. */
 const NOTHING: JsonObject = { text: "" };
@@ -64,7 +64,7 @@ export class GenerateStreamWriter implements StreamWriter {
       case "REFUSAL":
         return this.#piece([{ text }]);
       case "THINKING":
-        return this.#piece([{ text, thought: true }]);
+        return showsThoughts(this.#call) ? this.#piece([{ text, thought: true }]) : "";
       case "TOOL_CALL":
         // A call is told whole.
         this.#args += text;

@@ -12,6 +12,7 @@ import {
 import { type JsonObject, list, number, object, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../losses.js";
 import { entries, entriesIfGiven, numberIn } from "../request-members.js";
+import { effortOfBudget } from "../efforts.js";
 import type { CallFacts } from "../side.js";
 import { isStrictSchema } from "../strict-schema.js";
 import { argumentsText } from "../tool-arguments.js";
@@ -68,24 +69,18 @@ export function readMessagesRequest(body: JsonObject, call: CallFacts, notes: No
   };
 }
 
-/** The most tokens of thought that are little, and those that are not much. */
-const BUDGETS_MAX = { low: 4096, medium: 16_384 };
-
-/** Anthropic's words, as OpenAI would say them to any of its models. */
-const EFFORTS: ReadonlyMap<unknown, string> = new Map([
-  ["low", "low"],
-  ["medium", "medium"],
-  ["high", "high"],
-  ["xhigh", "high"],
-  ["max", "high"],
-]);
+/** Anthropic's words, which OpenAI has as well. */
+const EFFORTS: ReadonlySet<string> = new Set(["low", "medium", "high", "xhigh", "max"]);
 
 function effortOf(body: JsonObject): string | undefined {
-  const said = EFFORTS.get(object(body["output_config"])?.["effort"]);
   const thinking = object(body["thinking"]);
+  if (thinking?.["type"] === "disabled") return "none";
+  const said = string(object(body["output_config"])?.["effort"]) ?? "";
+  if (EFFORTS.has(said)) return said;
   const budget = number(thinking?.["budget_tokens"]);
-  if (said !== undefined || budget === undefined || thinking?.["type"] !== "enabled") return said;
-  return budget <= BUDGETS_MAX.low ? "low" : budget <= BUDGETS_MAX.medium ? "medium" : "high";
+  return budget === undefined || thinking?.["type"] !== "enabled"
+    ? undefined
+    : effortOfBudget(budget);
 }
 
 function noteLosses(body: JsonObject, notes: Notes): void {

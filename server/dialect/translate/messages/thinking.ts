@@ -2,6 +2,7 @@ import type { Conversation, Part, Turn } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import type { Notes } from "../losses.js";
 import type { ClaudeTraits } from "../models.js";
+import { nearestEffort } from "../efforts.js";
 
 /** Tokens of thought for each effort, for the models that take a budget. */
 const BUDGETS: Readonly<Record<string, number>> = {
@@ -14,15 +15,6 @@ const BUDGETS: Readonly<Record<string, number>> = {
 };
 /** Anthropic takes no smaller budget. */
 const BUDGET_MIN = 1024;
-
-const EFFORTS: Readonly<Record<string, string>> = {
-  minimal: "low",
-  low: "low",
-  medium: "medium",
-  high: "high",
-  xhigh: "high",
-  max: "max",
-};
 
 interface Thinking {
   readonly thinking: JsonObject | undefined;
@@ -38,9 +30,13 @@ export function thinkingFor(
   maxTokens: number,
   notes: Notes,
 ): Thinking {
-  const { effort } = conversation;
-  if (effort === undefined || effort === "none") return NO_THINKING;
-  const wanted = EFFORTS[effort];
+  const { effort, thoughtsShown } = conversation;
+  if (effort === undefined) {
+    const isShown = thoughtsShown === true && traits.thinksAlways;
+    return isShown ? { thinking: adaptive(conversation, traits), effort: undefined } : NO_THINKING;
+  }
+  if (effort === "none") return withoutThinking(traits);
+  const wanted = nearestEffort(effort, traits.efforts);
   const budget = Math.min(BUDGETS[effort] ?? 0, Math.floor(maxTokens / 2));
   const byBudget = traits.thinking === "BUDGET";
   const unfit = byBudget && (budget < BUDGET_MIN || lacksThoughts(conversation));
@@ -49,8 +45,20 @@ export function thinkingFor(
     notes.lose("effort");
     return NO_THINKING;
   }
-  if (traits.thinking === "ADAPTIVE") return { thinking: { type: "adaptive" }, effort: wanted };
+  if (!byBudget) return { thinking: adaptive(conversation, traits), effort: wanted };
   return { thinking: { type: "enabled", budget_tokens: budget }, effort: undefined };
+}
+
+function adaptive({ thoughtsShown }: Conversation, traits: ClaudeTraits): JsonObject {
+  const display = traits.hidesThoughts && thoughtsShown !== false ? "summarized" : undefined;
+  return { type: "adaptive", display };
+}
+
+/** Models since Claude 5 think unless they are kept from it, and some cannot be. */
+function withoutThinking({ thinksAlways, stilledBy }: ClaudeTraits): Thinking {
+  if (!thinksAlways) return NO_THINKING;
+  if (stilledBy === undefined) return { thinking: undefined, effort: "low" };
+  return { thinking: { type: stilledBy }, effort: undefined };
 }
 
 /** A model that must call a tool may not think first. */

@@ -11,9 +11,10 @@ import {
   type Turn,
   urlOfMedia,
 } from "../conversation.js";
+import { effortFor } from "../efforts.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../losses.js";
-import { atLeastSome, cacheKey, effortFor, isReasoningModel, outputLimit } from "../models.js";
+import { atLeastSome, cacheKey, isReasoningModel, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { isStrictSchema, parametersOf } from "../strict-schema.js";
 import { reasoningItem } from "./thoughts.js";
@@ -29,6 +30,7 @@ export function writeResponsesRequest(
   notes.keep(Object.keys(conversation.openais ?? {}));
   const system = [...conversation.system];
   const thinks = isReasoningModel(target.model);
+  const hidesThoughts = target.hidesThoughts === true || conversation.thoughtsShown === false;
   if (conversation.stop.length > 0) {
     if (!thinks) throw untranslatable("stop_sequences");
     notes.lose("stop");
@@ -57,7 +59,7 @@ export function writeResponsesRequest(
     reasoning: thinks
       ? {
           effort: effortFor(conversation, target),
-          summary: target.hidesThoughts === true ? undefined : "auto",
+          summary: hidesThoughts ? undefined : "auto",
         }
       : undefined,
     prompt_cache_key: cacheKey(target),

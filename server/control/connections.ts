@@ -1,0 +1,169 @@
+import type { Socket } from "node:net";
+import type { Clock, Timer } from "../core/clock.js";
+import type { Holder } from "../core/client-key.js";
+import { FairMap } from "../core/fair-map.js";
+import { FairTurns } from "../core/fair-turns.js";
+import { addressBlock } from "../core/ip.js";
+import { Pace, type PaceLimits } from "../core/pace.js";
+
+/** What connections to the control port may take. */
+export interface ConnectionLimits {
+  /** Connections that begin; one that shows a good credential is not counted. */
+  readonly begun: PaceLimits;
+  /** Connections that wait for their turn to begin; of more, the address that has most loses its oldest. */
+  readonly waitingMax: number;
+  /** Connections without a good credential; of more, the address that has most loses its oldest. */
+  readonly strangersMax: number;
+  /** Connections with a good credential; of more, the user who has most loses the oldest. */
+  readonly knownMax: number;
+  /** Small frames that a connection without a good credential sends; a request counts as four, one taken back as twelve. */
+  readonly strangersFrames: PaceLimits;
+  /** As much of a connection with a good credential; beyond it, it is read more slowly. */
+  readonly knownFrames: PaceLimits;
+}
+
+export const CONNECTION_LIMITS: ConnectionLimits = {
+  begun: { perSecond: 100, burst: 100 },
+  waitingMax: 1_024,
+  strangersMax: 1_024,
+  knownMax: 4_096,
+  strangersFrames: { perSecond: 100, burst: 600 },
+  knownFrames: { perSecond: 5_000, burst: 10_000 },
+};
+
+/** A connection to the control port. */
+export class ControlConnection {
+  readonly id: string;
+  /** Address of the other end. */
+  readonly ip: string;
+  readonly socket: Socket;
+  /** Whose it is; undefined until it has shown a good credential. */
+  userId: string | undefined;
+  /** Ends it as one that asks for too much. */
+  calm: () => void;
+  readonly #connections: ControlConnections;
+  readonly #clock: Clock;
+  #frames: Pace;
+
+  constructor(connections: ControlConnections, clock: Clock, from: { id: string; socket: Socket }) {
+    this.id = from.id;
+    this.socket = from.socket;
+    this.ip = from.socket.remoteAddress ?? "";
+    this.calm = () => void from.socket.destroy();
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#frames = new Pace(clock, connections.limits.strangersFrames);
+  }
+
+  /** Hears whose it is now; undefined of whoever shows no good credential any more. */
+  belongsTo(userId: string | undefined): void {
+    if (this.userId === userId || this.socket.destroyed) return;
+    const { strangersFrames, knownFrames } = this.#connections.limits;
+    if (userId === undefined) this.#frames = new Pace(this.#clock, strangersFrames);
+    else if (this.userId === undefined) this.#frames = new Pace(this.#clock, knownFrames);
+    this.#connections.move(this, userId);
+  }
+
+  /** Takes what frames cost; false when a stranger has none left. */
+  takes(cost: number): boolean {
+    if (this.userId === undefined) return this.#frames.mayTake(cost);
+    this.#frames.take(cost);
+    return true;
+  }
+
+  /** How long nothing more is read of it. */
+  get waitMs(): number {
+    return this.userId === undefined ? 0 : this.#frames.waitMs(0);
+  }
+
+  later(work: () => void, ms: number): void {
+    this.#clock.setTimer(work, ms);
+  }
+}
+
+interface Waiting {
+  readonly connection: ControlConnection;
+  readonly begin: () => void;
+}
+
+/**
+ * The connections to the control port. They begin in turns, address by address, so many in a second, and so many are
+ * open at a time: whoever has no good credential shuts out nobody by making connections or by keeping them.
+ */
+export class ControlConnections {
+  readonly limits: ConnectionLimits;
+  readonly #clock: Clock;
+  readonly #waiting = new FairTurns<Waiting>();
+  readonly #strangers: FairMap<ControlConnection>;
+  readonly #known: FairMap<ControlConnection>;
+  readonly #begun: Pace;
+  /** It leaves its place for another. */
+  #moving: ControlConnection | undefined;
+  #count = 0;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, limits: ConnectionLimits = CONNECTION_LIMITS) {
+    this.#clock = clock;
+    this.limits = limits;
+    this.#begun = new Pace(clock, limits.begun);
+    const crowdedOut = (connection: ControlConnection): void => {
+      if (connection !== this.#moving) connection.socket.destroy();
+    };
+    this.#strangers = new FairMap(limits.strangersMax, crowdedOut);
+    this.#known = new FairMap(limits.knownMax, crowdedOut);
+  }
+
+  /** Takes a connection that was just made, of which nothing is read yet; calls back when its turn has come. */
+  admit(socket: Socket, begin: (connection: ControlConnection) => void): void {
+    const connection = new ControlConnection(this, this.#clock, {
+      id: String(++this.#count),
+      socket,
+    });
+    socket.on("error", () => socket.destroy());
+    const holder = holderOf(connection.ip, connection.id);
+    if (this.#waiting.size >= this.limits.waitingMax) {
+      const crowded = this.#waiting.giveWay(holder);
+      (crowded?.connection.socket ?? socket).destroy();
+      if (crowded === undefined) return;
+    }
+    const place = this.#waiting.add(holder, { connection, begin: () => begin(connection) });
+    socket.once("close", () => {
+      this.#waiting.leave(place);
+      this.#strangers.delete(connection.id);
+      this.#known.delete(connection.id);
+    });
+    this.#next();
+  }
+
+  /** Puts a connection among those of its user, or of strangers. */
+  move(connection: ControlConnection, userId: string | undefined): void {
+    const { id, ip, userId: before } = connection;
+    this.#moving = connection;
+    (before === undefined ? this.#strangers : this.#known).delete(id);
+    this.#moving = undefined;
+    connection.userId = userId;
+    if (before === undefined) this.#begun.giveBack();
+    if (userId === undefined) this.#strangers.set(holderOf(ip, ip), id, connection);
+    else this.#known.set(holderOf(userId, userId), id, connection);
+  }
+
+  #next(): void {
+    while (this.#waiting.size > 0 && this.#begun.mayTake()) {
+      const next = this.#waiting.next();
+      if (next === undefined) return;
+      const { connection } = next;
+      this.#strangers.set(holderOf(connection.ip, connection.ip), connection.id, connection);
+      next.begin();
+    }
+    if (this.#waiting.size === 0 || this.#timer !== undefined) return;
+    this.#timer = this.#clock.setTimer(() => {
+      this.#timer = undefined;
+      this.#next();
+    }, this.#begun.waitMs());
+  }
+}
+
+/** An IPv6 caller counts as its /64. */
+function holderOf(owner: string, id: string): Holder {
+  return { ownerId: addressBlock(owner), clientKey: { id } };
+}
