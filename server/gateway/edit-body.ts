@@ -7,6 +7,8 @@ import type { BodyHead } from "./body-head.js";
 const INCLUDE = new WantedMembers(["include_usage"]);
 const MODEL_INSIDE = /("model"\s*:\s*"models\/)([^"\\]+)(?=")/g;
 const ASK = '"include_usage":true';
+/** What nearly every stream is asked with, for few callers say how. */
+const OPTIONS = Buffer.from(`"stream_options":{${ASK}},`);
 
 /** Puts another model where the caller's stands. Every other byte stays as it is. */
 export function replaceModel(body: Buffer, head: BodyHead, model: string): Buffer {
@@ -41,7 +43,7 @@ export function withUsageAsked(body: Buffer, head: BodyHead, lengthBefore: numbe
   if (options === undefined) {
     // Right behind the brace that opens the object, which holds at least a model.
     const at = body.indexOf(0x7b) + 1;
-    return splice(body, { start: at, end: at }, Buffer.from(`"stream_options":{${ASK}},`));
+    return splice(body, { start: at, end: at }, OPTIONS);
   }
   const moved =
     head.modelSpan !== undefined && head.modelSpan.start < options.start

@@ -1,5 +1,4 @@
 import type { Turn } from "../caller/turn.js";
-import { Pieces } from "../core/pieces.js";
 import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { ElementGate } from "../dialect/json-array.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
@@ -15,7 +14,6 @@ const HELD_STEP_BYTES = 16 * 1024;
 /**
  * Passes one stream to the caller as it is read, with back-pressure. What is read goes this way:
  *
- * - the pieces of one tick are joined (`push`, `flush`);
  * - the gate lets whole events through (`EventGate`);
  * - the first of them are held until they say something, for a stream that opens with an error can still be tried
  *   elsewhere (`StreamOpening`);
@@ -28,8 +26,6 @@ export class Relay {
   readonly #gate: EventGate | ElementGate | undefined;
   readonly #watch: StreamWatch;
   readonly #opening: StreamOpening;
-  /** Read in this tick. */
-  readonly #pending = new Pieces();
   #headSent = false;
   #begun = false;
   /** Set with the last event. */
@@ -92,40 +88,17 @@ export class Relay {
 
   // What is read.
 
-  /**
-   * Takes a piece of the body; false when the caller is slower than the provider, and the tap is opened later.
-   * What one read brought in many pieces goes on as one, at the end of the tick.
-   */
-  push(chunk: Buffer): boolean {
-    if (this.#pending.bytes === 0) process.nextTick(flushLater, this);
-    this.#pending.push(chunk);
+  /** Takes a piece of the body; false when the caller is slower than the provider, and the tap is opened later. */
+  push(piece: Buffer): boolean {
+    if (this.#closed) return true;
+    const events = this.#gate === undefined ? piece : this.#gate.push(piece);
+    if (events !== undefined) this.#pass(events);
+    this.#tellHeld();
     return !this.#stalled;
   }
 
-  /** As `flush`, from the tick's end: what goes wrong there fails this stream alone. */
-  flushOnTick(): void {
-    try {
-      this.flush();
-      this.#tellHeld();
-    } catch (thrown) {
-      this.#options.listener.onBug(thrown);
-    }
-  }
-
-  /** Passes on what has come. */
-  flush(): void {
-    const pending = this.#pending;
-    if (pending.bytes === 0) return;
-    const read = pending.whole();
-    pending.clear();
-    if (this.#closed) return;
-    const events = this.#gate === undefined ? read : this.#gate.push(read);
-    if (events !== undefined) this.#pass(events);
-  }
-
-  /** Passes on what has come, the last of it: the provider's stream has ended. */
-  flushLast(): void {
-    this.flush();
+  /** The provider's stream has ended, and what is left of it goes on if it is an event. */
+  pushRest(): void {
     const rest = this.#gate?.rest();
     if (rest === undefined || this.#closed) return;
     const { events } = this.#options.source;
@@ -327,8 +300,4 @@ export class Relay {
 function gateFor({ source, eventBytesMax }: RelayOptions): EventGate | ElementGate | undefined {
   if (source.events) return new EventGate(eventBytesMax);
   return source.elements ? new ElementGate(eventBytesMax) : undefined;
-}
-
-function flushLater(relay: Relay): void {
-  relay.flushOnTick();
 }

@@ -135,7 +135,7 @@ export function translatedHead(
 /** The head of a reply that is, or becomes, a stream of events although it was not called one. */
 export function eventsHead(head: ReplyHead): ReplyHead {
   const forward = new HeaderBlock();
-  forward.add("content-type", `${EVENTS}; charset=utf-8`);
+  forward.add("content-type", EVENTS_IN_UTF8);
   for (const [name, value] of head.forward.pairs()) {
     if (name !== "content-type") forward.add(name, value);
   }
@@ -143,6 +143,7 @@ export function eventsHead(head: ReplyHead): ReplyHead {
 }
 
 const EVENTS = "text/event-stream";
+const EVENTS_IN_UTF8 = `${EVENTS}; charset=utf-8`;
 
 /** The body is a stream of server-sent events. */
 export function isEvents({ contentType }: ReplyHead): boolean {
@@ -151,8 +152,9 @@ export function isEvents({ contentType }: ReplyHead): boolean {
 
 /** `text/event-stream; charset=utf-8` → `text/event-stream`. */
 function mediaType(value: string): string {
-  // What most replies are, as it is.
-  if (value === "application/json") return value;
+  // What most replies are, at once.
+  if (value === "application/json" || value === EVENTS) return value;
+  if (value === EVENTS_IN_UTF8) return EVENTS;
   const end = value.indexOf(";");
   return (end < 0 ? value : value.slice(0, end)).trim().toLowerCase();
 }

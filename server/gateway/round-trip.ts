@@ -372,7 +372,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #endStream(relay: Relay): void {
-    relay.flushLast();
+    relay.pushRest();
     // The last of it may have shown that the stream opened with an error, which ended this trip.
     if (this.#over) return;
     if (!relay.headSent && !relay.isComplete) {
@@ -384,9 +384,6 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #cutStream(relay: Relay, failure: UpstreamFailure): void {
-    relay.flush();
-    // As at the end of a stream.
-    if (this.#over) return;
     if (!relay.headSent) {
       this.#refuse(notServed(failure, this.httpStatus));
       return;
