@@ -13,6 +13,8 @@ export interface ClaudeTraits {
   readonly schemas: boolean;
   /** Continues what the assistant said last. */
   readonly prefill: boolean;
+  /** Can be made to call a tool. */
+  readonly forcesTools: boolean;
   /** The efforts that it takes, from the least to the most. */
   readonly efforts: readonly string[];
   /** Tells what it thought only where it is asked to. */
@@ -31,6 +33,7 @@ export function claudeTraits(model: string): ClaudeTraits {
     sampling: version <= 406,
     schemas: version >= 405,
     prefill: version < 406,
+    forcesTools: version <= 500 || model.toLowerCase().includes("haiku"),
     efforts: version >= 407 ? CLAUDE_EFFORTS : CLAUDE_EFFORTS.filter((each) => each !== "xhigh"),
     hidesThoughts: version >= 407,
     thinksAlways: version >= 500,
