@@ -308,6 +308,8 @@ test("a Claude model thinks as hard as any other caller says, in such words as i
       newer("max"),
     ],
     ["claude-opus-5-5", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
+    ["claude-next", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
+    ["glm-5", {}, ...["low", "medium", "max", "max"].map((each) => adaptive(each))],
     ["claude-fable-5", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
   ] as const) {
     const told = { none, minimal, medium, xhigh, max };
@@ -394,7 +396,7 @@ test("a Claude model that no tool can be forced upon is told in words which one 
     assert.deepEqual(asks(model, hard), [undefined, one, "adaptive"]);
     assert.deepEqual(asks(model, chat("auto")), [{ type: "auto" }, undefined, undefined]);
   }
-  for (const model of ["claude-opus-5", "claude-haiku-5-5", "claude-sonnet-4-5"]) {
+  for (const model of ["claude-opus-5", "claude-haiku-5-5", "claude-sonnet-4-5", "glm-5"]) {
     assert.deepEqual(asks(model, chat("required")), [{ type: "any" }, undefined, undefined]);
     const hard = chat(named, { reasoning_effort: "high" });
     assert.deepEqual(asks(model, hard), [{ type: "tool", name: "g" }, undefined, undefined]);
