@@ -155,7 +155,7 @@ export interface CallRecord {
   readonly dialect: Dialect;
   readonly streamed: boolean;
   readonly status: CallStatus;
-  /** What the caller got; 499 when the caller left first. */
+  /** What the caller got; 499 when it left before it had the whole answer, also where another status had been sent. */
   readonly httpStatus: number;
   readonly errorCode: string | null;
   /** At most 500 characters, without secrets. */

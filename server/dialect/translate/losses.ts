@@ -231,6 +231,11 @@ export const LOSSES = {
     TO_MESSAGES,
     "It becomes adaptive thinking with an effort (Claude 4.6 and later) or a thinking budget, none the least that the model takes; dropped where the model cannot think or a tool is forced, and with a budget where a tool loop lacks its signed thoughts.",
   ),
+  forced_tool: changed(
+    '"tool_choice" that forces a tool',
+    TO_MESSAGES,
+    "Claude models since Opus and Sonnet 5.5 and Fable 5.1 refuse it: an instruction in the system prompt asks for the call.",
+  ),
   system_place: changed(
     "system messages inside the conversation",
     TO_MESSAGES,

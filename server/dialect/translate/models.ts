@@ -13,6 +13,8 @@ export interface ClaudeTraits {
   readonly schemas: boolean;
   /** Continues what the assistant said last. */
   readonly prefill: boolean;
+  /** Can be made to call a tool. */
+  readonly forcesTools: boolean;
   /** The efforts that it takes, from the least to the most. */
   readonly efforts: readonly string[];
   /** Tells what it thought only where it is asked to. */
@@ -26,18 +28,23 @@ export interface ClaudeTraits {
 /** Reads a Claude model's version from its name; an unknown name gets what the newest models take. */
 export function claudeTraits(model: string): ClaudeTraits {
   const version = claudeVersion(model);
+  const name = model.toLowerCase();
+  // Others that speak Anthropic's dialect imitate what was there when they began to.
+  const own = name.includes("claude") ? version : IMITATED;
   return {
     thinking: version >= 406 ? "ADAPTIVE" : version >= 307 ? "BUDGET" : "NONE",
     sampling: version <= 406,
     schemas: version >= 405,
     prefill: version < 406,
-    efforts: version >= 407 ? CLAUDE_EFFORTS : CLAUDE_EFFORTS.filter((each) => each !== "xhigh"),
-    hidesThoughts: version >= 407,
-    thinksAlways: version >= 500,
-    stilledBy: stillerOf(model.toLowerCase(), version),
+    forcesTools: own <= 500 || name.includes("haiku"),
+    efforts: own >= 407 ? CLAUDE_EFFORTS : CLAUDE_EFFORTS.filter((each) => each !== "xhigh"),
+    hidesThoughts: own >= 407,
+    thinksAlways: own >= 500,
+    stilledBy: stillerOf(name, own),
   };
 }
 
+const IMITATED = 406;
 const CLAUDE_EFFORTS: readonly string[] = ["low", "medium", "high", "xhigh", "max"];
 
 function stillerOf(name: string, version: number): ClaudeTraits["stilledBy"] {

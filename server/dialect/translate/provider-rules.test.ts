@@ -308,6 +308,8 @@ test("a Claude model thinks as hard as any other caller says, in such words as i
       newer("max"),
     ],
     ["claude-opus-5-5", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
+    ["claude-next", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
+    ["glm-5", {}, ...["low", "medium", "max", "max"].map((each) => adaptive(each))],
     ["claude-fable-5", least, newer("low"), newer("medium"), newer("xhigh"), newer("max")],
   ] as const) {
     const told = { none, minimal, medium, xhigh, max };
@@ -364,5 +366,39 @@ test("a Gemini caller reads thoughts only where it asks for them, as at Google",
       const said = [...text.matchAll(/"text":"(\w+)"/g)].map(([, each]) => each);
       assert.deepEqual(said, seen);
     }
+  }
+});
+
+test("a Claude model that no tool can be forced upon is told in words which one to call", () => {
+  const tool = (name: string): JsonObject => ({ type: "function", function: { name } });
+  const chat = (tool_choice: unknown, more: JsonObject = {}): JsonObject => ({
+    messages: [{ role: "user", content: "hi" }],
+    tools: [tool("f"), tool("g")],
+    tool_choice,
+    max_tokens: 64_000,
+    ...more,
+  });
+  const asks = (model: string, body: JsonObject): unknown[] => {
+    const { tool_choice, system, thinking } = asked("CHAT", "MESSAGES", body, model);
+    return [tool_choice, system, thinking?.type];
+  };
+  const named = tool("g");
+  for (const model of ["claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1"]) {
+    const any = "Call at least one of the tools in this reply.";
+    assert.deepEqual(asks(model, chat("required")), [undefined, any, undefined]);
+    const one = 'Call the tool "g" in this reply, and no other tool.';
+    assert.deepEqual(asks(model, chat(named, { parallel_tool_calls: false })), [
+      { type: "auto", disable_parallel_tool_use: true },
+      one,
+      undefined,
+    ]);
+    const hard = chat(named, { reasoning_effort: "high" });
+    assert.deepEqual(asks(model, hard), [undefined, one, "adaptive"]);
+    assert.deepEqual(asks(model, chat("auto")), [{ type: "auto" }, undefined, undefined]);
+  }
+  for (const model of ["claude-opus-5", "claude-haiku-5-5", "claude-sonnet-4-5", "glm-5"]) {
+    assert.deepEqual(asks(model, chat("required")), [{ type: "any" }, undefined, undefined]);
+    const hard = chat(named, { reasoning_effort: "high" });
+    assert.deepEqual(asks(model, hard), [{ type: "tool", name: "g" }, undefined, undefined]);
   }
 });

@@ -152,7 +152,7 @@ export type Call = Message<"latchkey.v1.Call"> & {
   endReason: Call_EndReason;
 
   /**
-   * HTTP status sent to the caller; 499 when the caller left before one was sent.
+   * HTTP status sent to the caller; 499 when the caller left before it had the whole answer, whatever was sent until then.
    *
    * @generated from field: int32 http_status = 19;
    */

@@ -41,7 +41,7 @@ export function thinkingFor(
   const byBudget = traits.thinking === "BUDGET";
   const unfit = byBudget && (budget < BUDGET_MIN || lacksThoughts(conversation));
   const possible = wanted !== undefined && traits.thinking !== "NONE" && !unfit;
-  if (!possible || forcesTool(conversation)) {
+  if (!possible || (traits.forcesTools && forcesTool(conversation))) {
     notes.lose("effort");
     return NO_THINKING;
   }
@@ -62,7 +62,7 @@ function withoutThinking({ thinksAlways, stilledBy }: ClaudeTraits): Thinking {
 }
 
 /** A model that must call a tool may not think first. */
-function forcesTool(conversation: Conversation): boolean {
+export function forcesTool(conversation: Conversation): boolean {
   const kind = conversation.toolChoice?.kind;
   return kind === "REQUIRED" || kind === "TOOL";
 }

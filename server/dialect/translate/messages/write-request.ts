@@ -19,7 +19,7 @@ import type { Target } from "../side.js";
 import { type BlockPlace, blockOf } from "./blocks.js";
 import { type Said, withCachePoints } from "./cache-points.js";
 import { isClosable, replySchema } from "./reply-schema.js";
-import { thinkingFor } from "./thinking.js";
+import { forcesTool, thinkingFor } from "./thinking.js";
 
 /** What Anthropic is asked for when neither the caller nor the catalogue knows a limit. */
 const MAX_TOKENS_DEFAULT = 4096;
@@ -38,7 +38,7 @@ export function writeMessagesRequest(
   const { thinking, effort } = thinkingFor({ ...conversation, turns }, traits, maxTokens, notes);
   const format = schemaFormat(conversation, traits, notes);
   const config = effort !== undefined || format !== undefined ? { effort, format } : undefined;
-  const { tools, tool_choice } = toolsOf(conversation, notes);
+  const { tools, tool_choice } = toolsOf(conversation, traits, notes);
   const said: Said = {
     tools,
     system: system.length === 1 ? system[0] : blocksOfSystem(system),
@@ -94,6 +94,8 @@ function placed(
   }
   const instruction = formatInstruction(conversation, traits, notes);
   if (instruction !== undefined) system.push(instruction);
+  const call = traits.forcesTools ? undefined : callInstruction(conversation, notes);
+  if (call !== undefined) system.push(call);
   const merged = mergedTurns(turns);
   if (merged[0]?.role !== "USER") {
     notes.lose("first_turn");
@@ -119,6 +121,16 @@ function formatInstruction(
   const only = "Reply with one JSON object and nothing else: no other text, no code fence.";
   if (format.schema === undefined) return only;
   return `${only} It must be valid against this JSON Schema:\n${JSON.stringify(format.schema)}`;
+}
+
+/** Where no tool can be forced, the model is told in words. */
+function callInstruction({ tools, toolChoice }: Conversation, notes: Notes): string | undefined {
+  if (tools.length === 0) return undefined;
+  if (toolChoice?.kind !== "REQUIRED" && toolChoice?.kind !== "TOOL") return undefined;
+  notes.lose("forced_tool");
+  return toolChoice.kind === "TOOL"
+    ? `Call the tool ${JSON.stringify(toolChoice.name)} in this reply, and no other tool.`
+    : "Call at least one of the tools in this reply.";
 }
 
 function messageOf(turn: Turn, isLast: boolean, notes: Notes): JsonObject {
@@ -170,8 +182,10 @@ interface ToolsAsked {
   readonly tool_choice?: JsonObject | undefined;
 }
 
-function toolsOf(conversation: Conversation, notes: Notes): ToolsAsked {
-  const { toolChoice, parallelTools } = conversation;
+function toolsOf(conversation: Conversation, traits: ClaudeTraits, notes: Notes): ToolsAsked {
+  const { parallelTools } = conversation;
+  const isTold = !traits.forcesTools && forcesTool(conversation);
+  const toolChoice = isTold ? undefined : conversation.toolChoice;
   if (conversation.tools.length === 0) return toolsOfPast(conversation.turns);
   const oneByOne = parallelTools === false ? true : undefined;
   if (conversation.tools.some((tool) => tool.strict === true)) notes.lose("tool_strict");
