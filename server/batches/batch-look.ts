@@ -126,8 +126,9 @@ export function unanswered(
 export function askProvider(
   path: string,
   { provider, secret }: Account,
-  { upstream, clock, endpointPath, signal }: LookTools,
+  { upstream, clock, endpointPath, signal }: Omit<LookTools, keyof SumsOptions>,
   onPiece: (piece: Buffer) => void,
+  timeoutMs = LOOK_TIMEOUT_MS,
 ): Promise<number | UpstreamFailure> {
   const call = { provider, secret, endpointPath, timeoutMs: LOOK_HEAD_TIMEOUT_MS };
   return fetchPieces({
@@ -135,7 +136,7 @@ export function askProvider(
     target: upstream.target(provider.baseUrl),
     request: getRequest(call, path),
     clock,
-    timeoutMs: LOOK_TIMEOUT_MS,
+    timeoutMs,
     signal,
     onPiece,
   });

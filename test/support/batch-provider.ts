@@ -22,6 +22,11 @@ function shortOf(id: string): string {
   return id.replace("batches/", "");
 }
 
+/** The one file of a form. */
+function fileIn(form: Buffer): string {
+  return /filename=[^]*?\r\n\r\n([^]*?)\r\n--/.exec(form.toString())?.[1] ?? "";
+}
+
 /** Of what a batch was asked for with, what its provider tells again. */
 interface Asked {
   readonly input_file_id?: string;
@@ -44,6 +49,7 @@ interface Kept {
 export class BatchProvider {
   readonly #kept = new Map<string, Kept>();
   #made = 0;
+  readonly #files = new Map<string, string>();
   /** Batches are made from now on, and nobody hears of it. */
   isMute = false;
 
@@ -72,9 +78,12 @@ export class BatchProvider {
     const path = url.split("?")[0] ?? "";
     if (method === "POST" && path === "/v1/files") {
       const id = `file-${String(++this.#made)}`;
+      this.#files.set(id, fileIn(body));
       return replyJson(200, JSON.stringify({ id, object: "file", bytes: body.length }));
     }
     if (method === "GET" && path.endsWith("/batches")) return this.#list(secret, path);
+    const content = this.#files.get(/^\/v1\/files\/([^/]+)\/content$/.exec(path)?.[1] ?? "");
+    if (content !== undefined) return (_received, res) => void res.end(content);
     if (method === "POST" && path === "/v1/batches") {
       return this.#make(`batch_`, secret, body, openai);
     }
