@@ -44,6 +44,8 @@ export interface LookTools extends SumsOptions {
   readonly clock: Clock;
   readonly endpointPath: EndpointPath;
   readonly signal: AbortSignal;
+  /** For a whole reply; default: that of a look. */
+  readonly timeoutMs?: number;
 }
 
 /** Whom a batch is asked of. */
@@ -126,10 +128,10 @@ export function unanswered(
 export function askProvider(
   path: string,
   { provider, secret }: Account,
-  { upstream, clock, endpointPath, signal }: Omit<LookTools, keyof SumsOptions>,
+  tools: Omit<LookTools, keyof SumsOptions>,
   onPiece: (piece: Buffer) => void,
-  timeoutMs = LOOK_TIMEOUT_MS,
 ): Promise<number | UpstreamFailure> {
+  const { upstream, clock, endpointPath, signal, timeoutMs = LOOK_TIMEOUT_MS } = tools;
   const call = { provider, secret, endpointPath, timeoutMs: LOOK_HEAD_TIMEOUT_MS };
   return fetchPieces({
     upstream,

@@ -49,7 +49,8 @@ export class FileReader {
       if (bytes > FILE_BYTES_MAX) throw new Error("the file is too long");
       lines.push(piece);
     };
-    const end = await askProvider(path, account, this.#tools, take, FILE_TIMEOUT_MS);
+    const tools = { ...this.#tools, timeoutMs: FILE_TIMEOUT_MS };
+    const end = await askProvider(path, account, tools, take);
     if (end === 200) lines.end();
     return end;
   }

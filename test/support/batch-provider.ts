@@ -52,6 +52,8 @@ export class BatchProvider {
   readonly #files = new Map<string, string>();
   /** Batches are made from now on, and nobody hears of it. */
   isMute = false;
+  /** Of lists. */
+  pageSize = 1;
 
   readonly script: Script = (received, res) => this.#answer(received)(received, res);
 
@@ -109,16 +111,18 @@ export class BatchProvider {
     return this.isMute ? () => undefined : replyJson(200, JSON.stringify(say(kept)));
   }
 
-  /** The newest first, in pages of one. */
+  /** The newest first. */
   #list(secret: string, path: string): Script {
     return ({ url }, res) => {
       const query = new URLSearchParams(url.split("?")[1]);
       const after = query.get("after") ?? query.get("after_id") ?? query.get("pageToken");
       const all = [...this.#kept.values()].filter((kept) => kept.secret === secret).toReversed();
       const from = all.findIndex(({ id }) => id === after) + 1;
-      const page = all.slice(from, from + 1).map((kept) => JSON.parse(said(kept)) as object);
-      const last = all[from]?.id;
-      const more = from + 1 < all.length;
+      const page = all
+        .slice(from, from + this.pageSize)
+        .map((kept) => JSON.parse(said(kept)) as object);
+      const last = all[Math.min(from + this.pageSize, all.length) - 1]?.id;
+      const more = from + this.pageSize < all.length;
       const list = path.startsWith("/v1beta/")
         ? { ...(page.length > 0 && { operations: page }), ...(more && { nextPageToken: last }) }
         : { data: page, last_id: last ?? null, has_more: more };

@@ -307,6 +307,33 @@ for (const kind of ["openai", "anthropic", "gemini"] as const) {
   });
 }
 
+test("a batch counts whose reply did not come on a connection that had served calls before", async (t) => {
+  const { provider, stub, server } = await batchWorld(t);
+  const client = openaiOf(server.proxyUrl, await addClientKey(server.api));
+  const { id: first } = await openaiBatch(client);
+  stub.script = async (received, res) => {
+    stub.script = provider.script;
+    provider.isMute = true;
+    await provider.script(received, res);
+    provider.isMute = false;
+    res.socket?.destroy();
+  };
+  const body = { endpoint: "/v1/chat/completions", completion_window: "24h" } as const;
+  const { id } = await client.batches.create({ ...body, input_file_id: "file-9" });
+  const [, lost = "", made = ""] = provider.ids;
+  assert.deepEqual(provider.ids, [first, lost, made]);
+  assert.equal(made, id);
+  const usage = { input_tokens: 1000, output_tokens: 100, total_tokens: 1100 };
+  for (const each of [lost, made]) provider.end(each, { said: { usage, model: MODELS.openai } });
+  await client.batches.retrieve(id);
+  assert.equal((await usedBy(server.api, id))[0]?.cost, 600);
+  await until(async () => {
+    await client.batches.retrieve(lost);
+    return (await recordsOf(server.api, lost)).length > 0;
+  });
+  assert.equal((await usedBy(server.api, lost))[0]?.cost, 600);
+});
+
 test("a batch counts whose reply broke off", async (t) => {
   const { provider, stub, server } = await batchWorld(t);
   const secret = await addClientKey(server.api);
