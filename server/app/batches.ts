@@ -1,7 +1,8 @@
 import { BatchWatch } from "../batches/batch-watch.js";
-import { lookAtBatch } from "../batches/batch-look.js";
+import { type Account, lookAtBatch } from "../batches/batch-look.js";
+import { FileReader } from "../batches/file-reader.js";
 import { searchBatch } from "../batches/batch-search.js";
-import { REMOVAL_WAIT_MAX_MS } from "../batches/limits.js";
+import { FILE_KEYS_MAX, REMOVAL_WAIT_MAX_MS } from "../batches/limits.js";
 import type { Catalog } from "../catalog/catalog.js";
 import type { OpenBatch } from "../core/batch.js";
 import type { CallRecord, TokenUsage } from "../core/call.js";
@@ -11,7 +12,7 @@ import { PERIODS, periodStart } from "../core/period.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Price, Provider } from "../core/provider.js";
 import { EndpointPaths } from "../gateway/endpoint-path.js";
-import type { Batches, SecretOpener } from "../gateway/ports.js";
+import type { BatchFile, Batches, SecretOpener } from "../gateway/ports.js";
 import type { Limiter } from "../limits/limiter.js";
 import type { Accounting } from "../metering/accounting.js";
 import type { Pool } from "../pool/pool.js";
@@ -44,8 +45,13 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
     setAside: (batch) => parts.limiter.setAside(batch, batch.reserved),
   });
   await watch.start();
-  lifecycle.started("batches", () => watch.stop());
+  const stopping = new AbortController();
+  lifecycle.started("batches", async () => {
+    stopping.abort();
+    await watch.stop();
+  });
   return {
+    readFile: fileReader(foundation, parts, stopping.signal),
     asked: (asked) => watch.asked(asked),
     made: (batch, asked) => watch.made(batch, asked),
     unmade: (asked, isSure) => {
@@ -73,10 +79,40 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
   };
 }
 
+function endpointPaths(): EndpointPath {
+  const paths = new EndpointPaths();
+  return (provider, path, model) => paths.of(provider, path, model, "");
+}
+
+/** Reads files with the key in whose account they are, or else some of those that would be asked for their batch. */
+function fileReader({ clock }: Foundation, parts: BatchParts, signal: AbortSignal) {
+  const { catalog, pool, upstream, secrets } = parts;
+  const reader = new FileReader({ upstream, clock, endpointPath: endpointPaths(), signal });
+  return (
+    { fileId, home, principal, providerIds }: BatchFile,
+    onLine: (line: Buffer) => void,
+  ): Promise<boolean> => {
+    const known = pool.registry.slot(home)?.key;
+    const asked = providerIds.flatMap((id) =>
+      pool.keysToAsk(id, principal, { turn: 0, keysMax: FILE_KEYS_MAX }),
+    );
+    const keys = known?.enabled !== true ? asked.slice(0, FILE_KEYS_MAX) : [known];
+    const accounts = async function* (): AsyncGenerator<Account> {
+      for (const key of keys) {
+        const provider = catalog.provider(key.providerId);
+        if (provider?.enabled !== true) continue;
+        // eslint-disable-next-line no-await-in-loop -- the next is asked where this one does not have it
+        const secret = await secrets.open(key, new URL(provider.baseUrl).origin);
+        yield { provider, secret };
+      }
+    };
+    return reader.read({ fileId, ownerId: principal.ownerId }, accounts, onLine);
+  };
+}
+
 function looker({ clock }: Foundation, parts: BatchParts) {
   const { catalog, upstream, secrets, accounting } = parts;
-  const paths = new EndpointPaths();
-  const endpointPath: EndpointPath = (provider, path, model) => paths.of(provider, path, model, "");
+  const endpointPath = endpointPaths();
   return async (batch: OpenBatch, signal: AbortSignal) => {
     const { key, provider } = accountOf(parts, batch);
     const secret = await secrets.open(key, new URL(provider.baseUrl).origin);

@@ -44,6 +44,8 @@ export interface LookTools extends SumsOptions {
   readonly clock: Clock;
   readonly endpointPath: EndpointPath;
   readonly signal: AbortSignal;
+  /** For a whole reply; default: that of a look. */
+  readonly timeoutMs?: number;
 }
 
 /** Whom a batch is asked of. */
@@ -126,16 +128,17 @@ export function unanswered(
 export function askProvider(
   path: string,
   { provider, secret }: Account,
-  { upstream, clock, endpointPath, signal }: LookTools,
+  tools: Omit<LookTools, keyof SumsOptions>,
   onPiece: (piece: Buffer) => void,
 ): Promise<number | UpstreamFailure> {
+  const { upstream, clock, endpointPath, signal, timeoutMs = LOOK_TIMEOUT_MS } = tools;
   const call = { provider, secret, endpointPath, timeoutMs: LOOK_HEAD_TIMEOUT_MS };
   return fetchPieces({
     upstream,
     target: upstream.target(provider.baseUrl),
     request: getRequest(call, path),
     clock,
-    timeoutMs: LOOK_TIMEOUT_MS,
+    timeoutMs,
     signal,
     onPiece,
   });

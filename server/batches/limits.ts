@@ -28,6 +28,12 @@ export const MADE_BEFORE_MAX_MS = 2 * MINUTE_MS;
 export const MADE_AFTER_MAX_MS = 15 * MINUTE_MS;
 /** Pages of a list of batches that are looked through. */
 export const PAGES_MAX = 20;
+/** An uploaded file is read before its batch is asked for, to know what it may use: so much of it at most, */
+export const FILE_BYTES_MAX = 256 * 1024 * 1024;
+/** and for so long. */
+export const FILE_TIMEOUT_MS = 2 * MINUTE_MS;
+/** Provider keys of which it is asked where it is not known which of them holds it. */
+export const FILE_KEYS_MAX = 4;
 /** Models that are told apart in one batch; those beyond count together and are unpriced. */
 export const BATCH_MODELS_MAX = 32;
 /** How long the request to delete a batch waits for what that used to be known. */

@@ -152,6 +152,7 @@ test("models of images and sound are priced by what they make, or by their token
   const hd = { imageSize: "1024x1792", imageQuality: "hd" };
   assert.equal(imagePrice(priceOf("dall-e-3") ?? {}, hd), 120_000);
   assert.equal(imagePrice(priceOf("dall-e-3") ?? {}, {}), 40_000);
+  assert.equal(priceOf("chatgpt-image-latest")?.imageOutput, 32_000_000);
   assert.equal(imagePrice(priceOf("dall-e-2") ?? {}, {}), 20_000);
 });
 

@@ -39,7 +39,10 @@ export function worstCase({
   readonly principal: Principal;
 }): Estimate {
   const form = match.endpoint.batch;
-  if (form === undefined) return estimateOf(sink, plan, { match, head });
+  if (form === undefined) {
+    const { body, bodyHead, route } = plan;
+    return estimateOf(sink, { body, bodyHead, targets: route.targets }, { match, head });
+  }
   return estimateOfBatch({ sink, router, principal, plan, form });
 }
 
@@ -53,7 +56,7 @@ interface Parts {
 
 /**
  * What a batch may use at most whose requests stand in its body, at the price of the dearest model in it; nothing of one
- * that works off a file. It looks for members by their names alone, since a batch may hold a hundred thousand requests:
+ * that works off a file, of which `batch-file` knows more. It looks for members by their names alone, since a batch may hold a hundred thousand requests:
  * inside of texts such names have their quotes escaped.
  */
 function estimateOfBatch(parts: Parts): Estimate {

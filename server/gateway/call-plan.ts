@@ -126,11 +126,11 @@ function routeOf(router: Router, model: string, principal: Principal): Route {
 }
 
 /** Endpoints that take a form take JSON as well where the files are given by reference. */
-export function isForm({ endpoint }: Match, head: RequestHead): boolean {
+export function isForm({ endpoint }: Match, head: Pick<RequestHead, "contentType">): boolean {
   return endpoint.model === "FORM" && !saysJson(head);
 }
 
-function saysJson({ contentType }: RequestHead): boolean {
+function saysJson({ contentType }: Pick<RequestHead, "contentType">): boolean {
   return /^application\/json/i.test(contentType);
 }
 

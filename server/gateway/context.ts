@@ -94,6 +94,7 @@ export type ContextParts = Pick<
 };
 
 const NO_BATCHES: Batches = {
+  readFile: () => Promise.resolve(false),
   asked: () => Promise.resolve(),
   made: () => Promise.resolve(),
   unmade: () => undefined,

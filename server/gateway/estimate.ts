@@ -6,7 +6,7 @@ import {
   TOKENS_MAX,
   type TokenUsage,
 } from "../core/call.js";
-import type { Dialect, RouteTarget } from "../core/provider.js";
+import type { Dialect, Route, RouteTarget } from "../core/provider.js";
 import type { BodyHead } from "./body-head.js";
 import { type CallPlan, isForm } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
@@ -33,11 +33,16 @@ const REMEDIES: Readonly<Record<Media, string>> = {
 /** Where a call has no output. */
 const LESS_TEXT = "send less text";
 
+/** Of a plan what its estimate is made of. */
+export interface PricedPlan extends Pick<CallPlan, "body" | "bodyHead"> {
+  readonly targets: Route["targets"];
+}
+
 /** The worst case of a call, whichever target of its route serves it in the end, to be reserved before it is made. */
 export function estimateOf(
   sink: CallSink,
-  plan: CallPlan,
-  { match, head }: { readonly match: Match; readonly head: RequestHead },
+  plan: PricedPlan,
+  { match, head }: { readonly match: Match; readonly head: Pick<RequestHead, "contentType"> },
 ): Estimate {
   const { endpoint } = match;
   if (endpoint.makes !== undefined) {
@@ -50,7 +55,7 @@ export function estimateOf(
   const input = inputTokens(plan.body.length);
   let maxOutputTokens = 0;
   let costMicros = 0;
-  for (const target of plan.route.targets) {
+  for (const target of plan.targets) {
     const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
     const cost = sink.cost(target, { input, output, cacheRead: 0, cacheWrite: 0, reasoning: 0 });
     maxOutputTokens = Math.max(maxOutputTokens, output);
@@ -68,9 +73,9 @@ function isFree({ method, path }: Endpoint): boolean {
   return method === "GET" || method === "DELETE" || CANCELLATION.test(path);
 }
 
-function estimateOfMedia(sink: CallSink, { route }: CallPlan, media: TokenUsage): Estimate {
+function estimateOfMedia(sink: CallSink, { targets }: PricedPlan, media: TokenUsage): Estimate {
   let most = NOTHING_RESERVED;
-  for (const target of route.targets) {
+  for (const target of targets) {
     // What is paid by the hour, the image or the letter counts no tokens.
     const tokens = pricedMedia(target.price, media);
     // At a price by both, for the reply tells which of them counts.

@@ -1,4 +1,5 @@
 import { bounded } from "../core/bytes.js";
+import type { Estimate } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { type Fault, toFault } from "../core/fault.js";
 import { callerOf } from "./admit.js";
@@ -7,6 +8,7 @@ import { BodyReader, tooLarge } from "./body.js";
 import type { CallBook } from "./call-book.js";
 import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import { worstCase } from "./batch-estimate.js";
+import { estimateOfFile, fileToRead } from "./batch-file.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -90,11 +92,31 @@ export class Intake {
 
   #admit(principal: Principal, body: Buffer): void {
     const { context, match, head } = this.#options;
-    const book = this.#book;
     this.#admitted = principal;
     try {
       const plan = this.#plan(principal, body);
-      const estimate = worstCase({ context, plan, match, head, principal });
+      const parts = { context, plan, match, head, principal };
+      const file = fileToRead(parts);
+      if (file === "") {
+        this.#reserve(plan, principal, worstCase(parts));
+        return;
+      }
+      estimateOfFile(parts, file)
+        .then((estimate) => {
+          if (!this.#book.closed) this.#reserve(plan, principal, estimate);
+        })
+        .catch((thrown: unknown) => {
+          this.#refuse(thrown);
+        });
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
+  }
+
+  #reserve(plan: CallPlan, principal: Principal, estimate: Estimate): void {
+    const { context, match } = this.#options;
+    const book = this.#book;
+    try {
       book.ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       context.records.begin(book.begun(principal), (fault) => {

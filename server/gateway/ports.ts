@@ -68,6 +68,8 @@ export interface Limiter {
    * `rate_limit_exceeded` or `budget_exceeded`.
    */
   admit(principal: Principal, estimate: Estimate, dialect: Dialect): Ticket;
+  /** Whether a budget bounds what this principal may use, be it the key's, the user's or the server's. */
+  hasBudget(principal: Principal): boolean;
 }
 
 export interface Ticket {
@@ -116,8 +118,19 @@ export interface CallTraces {
   over(id: string): void;
 }
 
+/** An uploaded file with the requests of a batch, and where it may be. */
+export interface BatchFile {
+  readonly fileId: string;
+  /** The provider key in whose account it is; empty if that is not known. */
+  readonly home: string;
+  readonly principal: Principal;
+  readonly providerIds: readonly string[];
+}
+
 /** Looks after batches until what they used is on record. None of it rejects. */
 export interface Batches {
+  /** Tells each line of an uploaded file; false where not all of it could be read. */
+  readFile(file: BatchFile, onLine: (line: Buffer) => void): Promise<boolean>;
   /** A provider is about to be asked for one; resolves when that will not be forgotten any more. */
   asked(asked: Batch): Promise<void>;
   /** The one that was asked for was made; resolves when it will not be forgotten any more. */

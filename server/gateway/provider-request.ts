@@ -32,6 +32,8 @@ export function requestFor(trip: RoundTripOptions, plan: CallPlan, body: Buffer)
     body: body.length === 0 ? null : body,
     headTimeoutMs: plan.streamed ? limits.streamHeadTimeoutMs : limits.wholeHeadTimeoutMs,
     holder: principal,
+    // Of two batches the reply would tell one, and what the other uses would not be counted.
+    once: match.endpoint.batch !== undefined,
   };
 }
 

@@ -119,6 +119,13 @@ export class Limiter {
     return this.#ticket(holds, this.#headersOf(limited, now, dialect));
   }
 
+  /** See `gateway/ports`. */
+  hasBudget({ clientKey, ownerId }: Principal): boolean {
+    const { ownerLimits, serverLimits } = this.#options;
+    const all = [clientKey.limits, ownerLimits?.(ownerId), serverLimits?.()];
+    return all.some((limits) => (limits?.budgets.length ?? 0) > 0);
+  }
+
   /**
    * Books what was used beyond any call that was admitted, such as in a batch, as it goes on record right afterwards.
    * Limits per minute do not hear of it.

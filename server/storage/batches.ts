@@ -25,6 +25,7 @@ const SELECT = `SELECT number, scope, batch_id AS "batchId", owner_id AS "ownerI
 type BatchName = Pick<Batch, "scope" | "batchId">;
 type FoundName = Pick<Batch, "batchId" | "path">;
 
+const SEEK = "UPDATE batches SET look_at = ? WHERE scope = ? AND batch_id = ?";
 const FORGET = "DELETE FROM batches WHERE scope = ? AND batch_id = ?";
 
 /** Batches and when to look at them next; those that are counted have no such time. */
@@ -45,8 +46,12 @@ export class BatchStore {
   /** Notes a batch instead of that it was asked for; answers as `add`. */
   made(batch: Batch, asked: BatchName, lookAt: number): Promise<number | undefined> {
     return this.#writer.run(async (db) => {
-      await db.rows(FORGET, [asked.scope, asked.batchId]);
-      return insert(db, batch, lookAt);
+      const number = await insert(db, batch, lookAt);
+      // Where it was taken for another that was asked for alike, that one is still to be found.
+      const last = number === undefined ? SEEK : FORGET;
+      const due = number === undefined ? [batch.madeAt] : [];
+      await db.rows(last, [...due, asked.scope, asked.batchId]);
+      return number;
     });
   }
 

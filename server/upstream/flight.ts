@@ -22,6 +22,8 @@ export interface UpstreamRequest {
   readonly headTimeoutMs: number;
   /** Whose call it is of; undefined where the server asks on its own. */
   readonly holder: Holder | undefined;
+  /** What it makes would be made twice: it does not go out again where a connection breaks, whose provider may have read it. */
+  readonly once?: boolean;
 }
 
 /** Hears of one call. After `onEnd` or `onFail`, or once it has aborted, nothing more comes. */
@@ -119,7 +121,7 @@ export class Flight implements Rostered {
   /** The request may go out once more: it went out just now, and no byte of a reply has come. */
   get mayRetry(): boolean {
     const isFresh = this.#watch.tick - this.movedAt <= STALE_SECONDS;
-    return isFresh && this.phase === "HEAD";
+    return isFresh && this.phase === "HEAD" && this.request.once !== true;
   }
 
   /** The request is about to go out once more. */

@@ -481,6 +481,9 @@ export class FakeLimiter implements Limiter {
     this.#headers = headers;
   }
 
+  hasBudget(): boolean {
+    return false;
+  }
   admit(_principal: Principal, estimate: Estimate): Ticket {
     this.estimates.push(estimate);
     if (this.refusal !== undefined) throw this.refusal;

@@ -22,6 +22,11 @@ function shortOf(id: string): string {
   return id.replace("batches/", "");
 }
 
+/** The one file of a form. */
+function fileIn(form: Buffer): string {
+  return /filename=[^]*?\r\n\r\n([^]*?)\r\n--/.exec(form.toString())?.[1] ?? "";
+}
+
 /** Of what a batch was asked for with, what its provider tells again. */
 interface Asked {
   readonly input_file_id?: string;
@@ -44,8 +49,11 @@ interface Kept {
 export class BatchProvider {
   readonly #kept = new Map<string, Kept>();
   #made = 0;
+  readonly #files = new Map<string, string>();
   /** Batches are made from now on, and nobody hears of it. */
   isMute = false;
+  /** Of lists. */
+  pageSize = 1;
 
   readonly script: Script = (received, res) => this.#answer(received)(received, res);
 
@@ -72,9 +80,12 @@ export class BatchProvider {
     const path = url.split("?")[0] ?? "";
     if (method === "POST" && path === "/v1/files") {
       const id = `file-${String(++this.#made)}`;
+      this.#files.set(id, fileIn(body));
       return replyJson(200, JSON.stringify({ id, object: "file", bytes: body.length }));
     }
     if (method === "GET" && path.endsWith("/batches")) return this.#list(secret, path);
+    const content = this.#files.get(/^\/v1\/files\/([^/]+)\/content$/.exec(path)?.[1] ?? "");
+    if (content !== undefined) return (_received, res) => void res.end(content);
     if (method === "POST" && path === "/v1/batches") {
       return this.#make(`batch_`, secret, body, openai);
     }
@@ -100,16 +111,18 @@ export class BatchProvider {
     return this.isMute ? () => undefined : replyJson(200, JSON.stringify(say(kept)));
   }
 
-  /** The newest first, in pages of one. */
+  /** The newest first. */
   #list(secret: string, path: string): Script {
     return ({ url }, res) => {
       const query = new URLSearchParams(url.split("?")[1]);
       const after = query.get("after") ?? query.get("after_id") ?? query.get("pageToken");
       const all = [...this.#kept.values()].filter((kept) => kept.secret === secret).toReversed();
       const from = all.findIndex(({ id }) => id === after) + 1;
-      const page = all.slice(from, from + 1).map((kept) => JSON.parse(said(kept)) as object);
-      const last = all[from]?.id;
-      const more = from + 1 < all.length;
+      const page = all
+        .slice(from, from + this.pageSize)
+        .map((kept) => JSON.parse(said(kept)) as object);
+      const last = all[Math.min(from + this.pageSize, all.length) - 1]?.id;
+      const more = from + this.pageSize < all.length;
       const list = path.startsWith("/v1beta/")
         ? { ...(page.length > 0 && { operations: page }), ...(more && { nextPageToken: last }) }
         : { data: page, last_id: last ?? null, has_more: more };

@@ -3,7 +3,8 @@ import type { PriceRow } from "../price-table.js";
 
 // Models that are paid by what they make, set by hand: the sources of prices.ts know none of them. In micro-US-dollars,
 // each image, or a million characters of speech. As of 2026-11-22, from
-//   openai: platform.openai.com/docs/pricing
+//   openai: platform.openai.com/docs/pricing; platform.openai.com/docs/models/chatgpt-image-latest, as six price tables
+//     in public repositories have it, five of them as here and one 2 dollars less for images that are made
 //   google: ai.google.dev/gemini-api/docs/pricing; imagen-3.0 as in BerriAI/litellm, the dearer of two sources
 //   alibaba: help.aliyun.com/zh/model-studio and alibabacloud.com/help/en/model-studio, text-to-image. Of the price in
 //     yuan, at 0.138 dollars as in prices.ts, and that in dollars the dearer, where there are two. wan2.2 as wan2.1;
@@ -59,7 +60,22 @@ const BY_CHARACTER: readonly (readonly [string, string, string, number])[] = [
   ["openai", "tts-1-hd-1106", "TTS 1 HD 1106", 30_000_000],
 ];
 
+/** By tokens, as `gpt-image-1.5`. */
+const CHATGPT_IMAGE = { imageInput: 8_000_000, imageOutput: 32_000_000, imageCacheRead: 2_000_000 };
+const BY_TOKEN: readonly PriceRow[] = [
+  [
+    "openai",
+    "chatgpt-image-latest",
+    "ChatGPT Image Latest",
+    null,
+    null,
+    "",
+    [[0, 5_000_000, 10_000_000, 1_250_000, null, CHATGPT_IMAGE]],
+  ],
+];
+
 export const MEDIA_ROWS: readonly PriceRow[] = [
+  ...BY_TOKEN,
   ...BY_IMAGE.map(([provider, id, name, each]): PriceRow => {
     const parts = typeof each === "number" ? { perImage: each } : { images: each };
     return [provider, id, name, null, null, "", [[0, 0, 0, null, null, parts]]];

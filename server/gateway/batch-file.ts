@@ -1,0 +1,92 @@
+import { batchPrice } from "../core/batch.js";
+import { type Estimate, NOTHING_RESERVED } from "../core/call.js";
+import type { Principal } from "../core/client-key.js";
+import type { Route } from "../core/provider.js";
+import { scanObject } from "../dialect/json-scan.js";
+import { readString } from "../dialect/json-span.js";
+import { soughtBy } from "../dialect/batch-list.js";
+import { WantedMembers } from "../dialect/wanted-members.js";
+import { headOfJson } from "./body-head.js";
+import type { CallPlan } from "./call-plan.js";
+import type { GatewayContext } from "./context.js";
+import { estimateOf } from "./estimate.js";
+import { matchEndpoint, type Match } from "./match.js";
+import type { Router } from "./ports.js";
+
+/** Models of one file whose routes are looked up once; of others each time. */
+const ROUTES_MAX = 64;
+const LINE = new WantedMembers(["url", "body"]);
+const AS_JSON = { contentType: "application/json" };
+
+interface Parts {
+  readonly context: Pick<GatewayContext, "sink" | "router" | "batches" | "homes" | "limiter">;
+  readonly plan: CallPlan;
+  readonly match: Match;
+  readonly principal: Principal;
+}
+
+/** The uploaded file that says what a batch may use, where a budget has to know; empty where none does. */
+export function fileToRead({ context, plan, match, principal }: Parts): string {
+  const { batch, dialect } = match.endpoint;
+  if (batch === undefined || batch.list !== undefined) return "";
+  return context.limiter.hasBudget(principal) ? soughtBy(dialect, plan.body).inputFile : "";
+}
+
+/**
+ * What a batch may use at most that works off an uploaded file: all that its lines ask for, each as if it were a call, at
+ * the price of batches. Nothing where the file cannot be read.
+ */
+export async function estimateOfFile(parts: Parts, fileId: string): Promise<Estimate> {
+  const { context, plan, principal } = parts;
+  let inputTokens = 0;
+  let maxOutputTokens = 0;
+  let costMicros = 0;
+  const routes = new Map<string, Route["targets"]>();
+  const home = context.homes.of(principal, fileId);
+  const isWhole = await context.batches.readFile(
+    { fileId, home, principal, providerIds: plan.route.targets.map(({ provider }) => provider.id) },
+    (line) => {
+      const one = estimateOfLine(parts, routes, line);
+      inputTokens += one.inputTokens;
+      maxOutputTokens += one.maxOutputTokens;
+      costMicros += one.costMicros;
+    },
+  );
+  if (!isWhole) return NOTHING_RESERVED;
+  const remedy = "ask for less in the file, with a bound for the output of each line";
+  return { inputTokens, maxOutputTokens, costMicros, remedy, isLater: true };
+}
+
+function estimateOfLine(
+  { context, principal }: Parts,
+  routes: Map<string, Route["targets"]>,
+  line: Buffer,
+): Estimate {
+  try {
+    const [url, span] = scanObject(line, LINE);
+    const match = matchEndpoint("POST", readString(line, url) ?? "", "OPENAI");
+    if (span === undefined || !("endpoint" in match)) return NOTHING_RESERVED;
+    const body = line.subarray(span.start, span.end);
+    const bodyHead = headOfJson(body, "OPENAI");
+    const model = bodyHead.model ?? match.endpoint.modelDefault ?? "";
+    const targets = routes.get(model) ?? targetsOf(context.router, model, principal);
+    if (routes.size < ROUTES_MAX) routes.set(model, targets);
+    return estimateOf(context.sink, { body, bodyHead, targets }, { match, head: AS_JSON });
+  } catch {
+    // It is the provider's to say what it does not take.
+    return NOTHING_RESERVED;
+  }
+}
+
+/** At the price of batches; none where no provider is known to serve the model. */
+function targetsOf(router: Router, model: string, principal: Principal): Route["targets"] {
+  try {
+    const { targets } = router.resolve(model, principal);
+    return targets.map((target) => ({
+      ...target,
+      price: target.price === null ? null : batchPrice(target.price),
+    }));
+  } catch {
+    return [];
+  }
+}
