@@ -1,6 +1,5 @@
-import { inlineMore } from "./inlining.js";
 import { useSmallHeaders } from "./small-headers.js";
-import { holdYoungGeneration } from "./young-generation.js";
+import { spareMemory, spareTime } from "./v8-flags.js";
 
 /**
  * Runs the server until a signal ends it. Exit codes: 0 stopped cleanly, 1 could not start or stop, 2 wrong usage.
@@ -8,11 +7,8 @@ import { holdYoungGeneration } from "./young-generation.js";
  */
 export async function main(argv: readonly string[], program = "latchkey"): Promise<void> {
   useSmallHeaders();
-  const release = holdYoungGeneration();
+  spareMemory();
   // Not before: to load the modules is most of what a start allocates.
   const { run } = await import("./run.js");
-  await run(argv, program, () => {
-    release();
-    inlineMore();
-  });
+  await run(argv, program, spareTime);
 }

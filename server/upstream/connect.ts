@@ -5,10 +5,7 @@ import type { buildConnector as BuildConnector } from "undici";
 import type { Clock } from "../core/clock.js";
 import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
 
-/** By its file, for the whole of undici takes 8 MiB more; the lock file pins the version. */
-const buildConnector = createRequire(import.meta.url)(
-  "undici/lib/core/connect.js",
-) as typeof BuildConnector;
+const require = createRequire(import.meta.url);
 
 /** Reads of all plain connections land here, one after the other; what is kept of them is copied. */
 const READ_BYTES = 64 * 1024;
@@ -59,6 +56,8 @@ function lookupOf({ policy, url }: ConnectOptions): net.LookupFunction {
 function connectSecurely(options: ConnectOptions): Connect {
   const { url, timeoutMs, extraCa } = options;
   const { host } = new URL(url.origin);
+  // Only here, and by its file: the whole of undici takes 8 MiB more. The lock file pins the version.
+  const buildConnector = require("undici/lib/core/connect.js") as typeof BuildConnector;
   const connect = buildConnector({
     timeout: timeoutMs,
     ...(extraCa === undefined ? {} : { ca: [...extraCa] }),
