@@ -280,7 +280,8 @@ test("at any price no call of images, speech or sound costs more than was set as
     fc.asyncProperty(price, asked, fc.boolean(), async (given, request, tells) => {
       gateway.router.price = given;
       const n = request.n ?? 1;
-      const usage = { input_tokens: 1, output_tokens: 100 * n };
+      // No more than an image of the least size and quality takes.
+      const usage = { input_tokens: 1, output_tokens: 17 * n };
       const image = await aFile();
       const calls: readonly (() => Promise<unknown>)[] = [
         () => openai.images.generate({ model: "m", prompt: "a picture", ...request }),
