@@ -56,7 +56,7 @@ export function writeNow(
   write(socket, before, pieces, behind);
 }
 
-/** Answers how many bytes there are. */
+/** Answers how many bytes it put together in the room. */
 function write(
   socket: Writable,
   before: string,
@@ -78,8 +78,9 @@ function write(
     join(whole, before, pieces, behind);
     socket.write(whole);
     if (leaves && socket.writableLength > 0) room = Buffer.allocUnsafeSlow(ONE_PIECE_BYTES_MAX);
+    if (leaves) return bytes;
   }
-  return bytes;
+  return 0;
 }
 
 function join(whole: Buffer, before: string, pieces: readonly Buffer[], behind: string): void {
