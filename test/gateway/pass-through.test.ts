@@ -116,3 +116,20 @@ test("an Anthropic stream passes unchanged with cached tokens counted once", asy
     reasoning: 0,
   });
 });
+
+test("a head of many kilobytes goes on with a short body, and so do the calls behind it", async () => {
+  stub.script = replyJson(200, CHAT_REPLY);
+  const agent = "x".repeat(14_000);
+  const body = { model: "gpt-4o", messages: [{ role: "user", content: "y".repeat(4_000) }] };
+  for (const headers of [{ "user-agent": agent }, { "user-agent": agent }, {}]) {
+    // eslint-disable-next-line no-await-in-loop -- what the one leaves behind shows in the next
+    const response = await openai.post("/v1/chat/completions", body, headers);
+    assert.equal(response.status, 200);
+    // eslint-disable-next-line no-await-in-loop -- as above
+    await response.text();
+  }
+  assert.deepEqual(stub.received.map((each) => each.headers["user-agent"]).slice(0, 2), [
+    agent,
+    agent,
+  ]);
+});

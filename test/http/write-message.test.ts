@@ -55,14 +55,14 @@ test("what a slow reader has not taken stays as it was written, whatever is writ
   other.writer.destroy();
 });
 
-test("a short body leaves with a head of any length, and with the messages that wait with it", async () => {
+test("a short body leaves with a head of any length, and with the messages that wait with it", async (t) => {
   const { writer, reader } = await connected();
+  t.after(() => writer.destroy());
   const heads = [10, 32 * 1024, 16 * 1024, 16 * 1024 - 4].map((length) => "h".repeat(length));
   for (const head of heads) writeMessage(writer, head, Buffer.from("body"));
   flushMessages();
   const written = heads.map((head) => `${head}body`).join("");
   assert.equal((await textOf(reader, written.length)) === written, true);
-  writer.destroy();
 });
 
 test("what is written to a connection leaves in order, short or long, whole or in pieces", async () => {
