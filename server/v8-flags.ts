@@ -13,18 +13,19 @@ const UNTIL_CALLED = [
 ];
 
 /**
- * V8's own, and more inlining: four to nine times the bytecodes V8 allows by itself; with twice as much again calls became
- * dearer. A call goes through some hundred small functions, once, and by the next call the processor has forgotten
- * them: compiled into few large pieces a lone call is up to a seventh faster, one of many up to a fifteenth.
+ * V8's own, and twice its inlining. A call goes through some hundred small functions, once, and by the next call the
+ * processor has forgotten them: compiled into fewer large pieces it is up to a twentieth cheaper. With four times as much
+ * again it is no cheaper, but compiling takes 20 s of CPU in the first minute of load instead of 10, so that calls cost more
+ * for that long.
  */
 const ONCE_CALLED = [
   "--semi-space-growth-factor=2",
   "--no-optimize-for-size",
   "--interrupt-budget=67584",
-  "--max-inlined-bytecode-size=2000",
-  "--max-inlined-bytecode-size-cumulative=8000",
-  "--max-inlined-bytecode-size-absolute=16000",
-  "--max-inlined-bytecode-size-small=100",
+  "--max-inlined-bytecode-size=600",
+  "--max-inlined-bytecode-size-cumulative=2000",
+  "--max-inlined-bytecode-size-absolute=6000",
+  "--max-inlined-bytecode-size-small=40",
 ];
 
 /** Has V8 take little memory, until there are calls. */
