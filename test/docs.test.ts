@@ -18,7 +18,16 @@ const PAGES = [
   ...readdirSync(root).filter((file) => file.endsWith(".md")),
   ...pages(root),
   "proto/README.md",
+  ...readdirSync(path.join(root, "docs/decisions")).map((file) => `docs/decisions/${file}`),
 ];
+const FOLDERS = ["server", "tui", "proto", "scripts", "docs", "test", "deploy"];
+/** Words of other programs that look like ours. */
+const WORDS_OF_OTHERS = new Set([
+  "limit_req",
+  "limit_conn",
+  "min_decryption_version",
+  "extra_body",
+]);
 const REMEDY = "run `node scripts/docs.mjs` and commit what it writes";
 
 test("every relative link leads to a file, and its anchor to a heading", () => {
@@ -51,6 +60,38 @@ test("each table of the code stands on exactly one page", () => {
   for (const name of Object.keys(TABLES)) {
     assert.equal(all.split(`<!-- table: ${name} -->`).length - 1, 1, `table ${name}`);
   }
+});
+
+test("every file and folder of the checkout that is named exists", () => {
+  const paths = FOLDERS.flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" }).map(
+      (file) => `/${folder}/${file.split(path.sep).join("/")}`,
+    ),
+  );
+  const folders = new Set(paths.flatMap((each) => each.split("/").slice(0, -1)));
+  const named = [
+    ...mentions(/`([\w./-]+\.(?:ts|mjs|proto))`/g),
+    ...mentions(/`([a-z]+(?:\/[a-z-]+)+)(?:\/…)?`/g).filter(([, name]) =>
+      folders.has(name.split("/")[0] ?? ""),
+    ),
+  ];
+  assert.ok(named.length > 50, "the names were not found");
+  const wrong = named.filter(
+    ([, name]) =>
+      !paths.some((each) => each.replace(/\.ts$/, "").endsWith(`/${name.replace(/\.ts$/, "")}`)),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("every word of ours that stands as code is in the code", () => {
+  const code = FOLDERS.map((folder) => sourcesOf(folder)).join("\n");
+  const words = new Set(code.toLowerCase().match(/\w+/g));
+  const named = mentions(/`([a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z]*)*(?:Max|Ms))`/g);
+  assert.ok(named.length > 100, "the words were not found");
+  const wrong = named.filter(
+    ([, word]) => !words.has(word.toLowerCase()) && !WORDS_OF_OTHERS.has(word),
+  );
+  assert.deepEqual(wrong, []);
 });
 
 test("every npm script that is named exists", () => {
@@ -105,9 +146,11 @@ test("every flag that stands as code exists", () => {
 test("every variable and metric that is named is in the code", () => {
   const code = ["server", "tui", "scripts"].map((folder) => sourcesOf(folder)).join("\n");
   const named = [
-    ...mentions(/\b(LATCHKEY_[A-Z_]+)\b/g),
-    ...[...textOf("deploy/latchkey.env").matchAll(/\b(LATCHKEY_[A-Z_]+)\b/g)].map(
-      ([, name = ""]): [string, string] => ["deploy/latchkey.env", name],
+    ...mentions(/\b((?:LATCHKEY|OTEL)_[A-Z_]+)\b/g),
+    ...readdirSync(path.join(root, "deploy")).flatMap((file) =>
+      [...textOf(`deploy/${file}`).matchAll(/\b(LATCHKEY_[A-Z_]+)\b/g)].map(
+        ([, name = ""]): [string, string] => [`deploy/${file}`, name],
+      ),
     ),
     ...mentions(/\b(latchkey_[a-z_]+)\b/g),
   ];
@@ -193,7 +236,7 @@ function bare(text: string): string {
 
 function sourcesOf(folder: string): string {
   return readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((file) => /\.(ts|mjs)$/.test(file) && !file.endsWith(".test.ts"))
+    .filter((file) => /\.(ts|mjs|proto)$/.test(file) && !file.endsWith(".test.ts"))
     .map((file) => textOf(path.join(folder, file)))
     .join("\n");
 }
