@@ -697,7 +697,7 @@ export type ImportClientKeysRequest = Message<"latchkey.v1.ImportClientKeysReque
   keys: ExistingClientKey[];
 
   /**
-   * Owner; empty means the caller. Another owner needs role ADMIN.
+   * Owner; empty means the caller.
    *
    * @generated from field: string owner_id = 2;
    */
@@ -1603,7 +1603,7 @@ export const ClientKeyService: GenService<{
     output: typeof CreateSuperClientKeyResponseSchema;
   },
   /**
-   * Takes over keys that callers already have: static tokens, or SHA-256 hashes of them.
+   * Takes over keys that callers already have: static tokens, or SHA-256 hashes of them. ADMIN only.
    *
    * @generated from rpc latchkey.v1.ClientKeyService.ImportClientKeys
    */
