@@ -55,6 +55,12 @@ test("the tables from the code are what the code says", () => {
   }
 });
 
+test("each limit that is listed has a meaning", () => {
+  for (const name of ["limits", "strangers"]) {
+    assert.doesNotMatch(TABLES[name]?.(root) ?? "", /\|\s*\|$/m, `table ${name}`);
+  }
+});
+
 test("each table of the code stands on exactly one page", () => {
   const all = pages(root)
     .map((page) => textOf(page))

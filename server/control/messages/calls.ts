@@ -127,8 +127,10 @@ function endReasonOf(record: CallRecord): Call_EndReason {
     case "answer_unread":
       return Call_EndReason.CALLER_ABORTED;
     case "stream_cut":
+    case "batch_incomplete":
       return Call_EndReason.UPSTREAM_CUT;
     case "upstream_timeout":
+    case "batch_lost":
       return Call_EndReason.TIMED_OUT;
     case "revoked_api_key":
     case "disabled_api_key":
@@ -139,7 +141,7 @@ function endReasonOf(record: CallRecord): Call_EndReason {
     case "process_died":
       return Call_EndReason.SERVER_STOPPED;
     default:
-      return Call_EndReason.REFUSED;
+      return record.attempts.length > 0 ? Call_EndReason.COMPLETED : Call_EndReason.REFUSED;
   }
 }
 

@@ -1404,7 +1404,8 @@ export type GetClientKeyStatsResponse = Message<"latchkey.v1.GetClientKeyStatsRe
   totals?: UsageTotals | undefined;
 
   /**
-   * By model asked for, most calls first, at most 50 and the rest. Calls without a model are named `unknown`.
+   * By model that served or was tried last, most calls first, at most 50 and the rest. Calls without an attempt are named
+   * `unknown`.
    *
    * @generated from field: repeated latchkey.v1.UsageShare models = 4;
    */

@@ -1481,7 +1481,7 @@ export const UsageGroup = {
   UNSPECIFIED: 0,
 
   /**
-   * The model that served, or was asked for where none did.
+   * The model that served, or was tried last; calls without an attempt are a group without a name.
    *
    * @generated from enum value: USAGE_GROUP_MODEL = 1;
    */
