@@ -159,6 +159,17 @@ test("every flag that stands as code exists", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("every option of the client is on the page of the client", () => {
+  const page = textOf("docs/terminal.md");
+  const missing = commandLine().options.filter(
+    ({ long, short }) => short !== "-V" && !new RegExp(`${long ?? ""}\\b`).test(page),
+  );
+  assert.deepEqual(
+    missing.map(({ long }) => long),
+    [],
+  );
+});
+
 test("every variable and metric that is named is in the code", () => {
   const code = ["server", "tui", "scripts"].map((folder) => sourcesOf(folder)).join("\n");
   const named = [

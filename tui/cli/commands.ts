@@ -10,6 +10,7 @@ import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
 import type { RequestInit } from "./flags.js";
+import { allStored, chainIntact, notFailed, testPassed } from "./good-news.js";
 import { logLines } from "./log-lines.js";
 import { testedKeyLine, testLine } from "./test-lines.js";
 
@@ -79,19 +80,6 @@ function nestedField(method: DescMethod, name: string | undefined): NestedField 
 }
 
 /** The last message of a connection test says whether it went well. */
-function testPassed(answer: Message): boolean {
-  const { event, result } = answer as Message & {
-    readonly event?: { readonly case?: string; readonly value?: { readonly ok?: boolean } };
-    readonly result?: { readonly ok?: boolean };
-  };
-  if (event !== undefined) return event.case === "result" && event.value?.ok === true;
-  return result?.ok === true;
-}
-
-function chainIntact(answer: Message): boolean {
-  return (answer as Message & { readonly intact?: boolean }).intact === true;
-}
-
 const byId: Spec = { positional: ["id"] };
 const byIdAsking: Spec = { positional: ["id"], asks: true };
 
@@ -145,7 +133,11 @@ export const COMMANDS: readonly Command[] = [
     disable: ["DisableProviderKey", "keep calls off it", byId],
     visibility: ["SetProviderKeyVisibility", "make it private or public", byId],
     delete: ["DeleteProviderKey", "remove it for good", byIdAsking],
-    import: ["ImportProviderKeys", "import many from stdin (env, json, one_api, lines)"],
+    import: [
+      "ImportProviderKeys",
+      "import many from stdin (env, json, one_api, lines)",
+      { isGood: allStored },
+    ],
     test: [
       "TestProviderKey",
       "test a stored key against its provider, step by step",
@@ -175,6 +167,7 @@ export const COMMANDS: readonly Command[] = [
     import: [
       "ImportClientKeys",
       "take over existing keys or their SHA-256, with --request (admin)",
+      { isGood: allStored },
     ],
     update: ["UpdateClientKey", "change a client key", byId],
     enable: ["EnableClientKey", "let it be used again", byId],
@@ -311,8 +304,16 @@ export const COMMANDS: readonly Command[] = [
   ...noun("vault", SystemService, {
     unlock: ["Unlock", "unlock; asks for the passphrase or reads stdin, empty where there is none"],
     lock: ["Lock", "lock: calls are refused until it is unlocked"],
-    "rotate-key": ["RotateVaultKey", "re-seal every secret to a new vault key, online"],
-    "rotate-root-key": ["RotateRootKey", "wrap the keyring under a new root key"],
+    "rotate-key": [
+      "RotateVaultKey",
+      "re-seal every secret to a new vault key, online",
+      { isGood: notFailed },
+    ],
+    "rotate-root-key": [
+      "RotateRootKey",
+      "wrap the keyring under a new root key",
+      { isGood: notFailed },
+    ],
     backup: [
       "Backup",
       "write a backup into the data folder, or to stdout with --target stream",
