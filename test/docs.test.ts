@@ -8,6 +8,7 @@ import { filled, pages, unpadded } from "../scripts/docs/main.js";
 import { rpcs } from "../scripts/docs/rpcs.js";
 import { TABLES } from "../scripts/docs/tables.js";
 import { startServerProcess } from "../scripts/lib/server-process.js";
+import { MESSAGE_BYTES_MAX } from "../server/control/router.js";
 import { OPTIONS } from "../server/options.js";
 import { COMMANDS } from "../tui/cli/commands.js";
 import { createProgram, type ProgramHandlers } from "../tui/cli/program.js";
@@ -185,6 +186,13 @@ test("every variable and metric that is named is in the code", () => {
     named.filter(([, name]) => !code.includes(`"${name}"`)),
     [],
   );
+});
+
+test("the example for nginx lets through what both ports take", () => {
+  const sizes = textOf("deploy/nginx.conf").matchAll(/client_max_body_size (\d+)m?;/g);
+  const [calls, messages] = [...sizes].map(([, size]) => Number(size));
+  assert.equal(calls, 0, "without a bound");
+  assert.ok((messages ?? 0) * 2 ** 20 > MESSAGE_BYTES_MAX);
 });
 
 test("every RPC that is named exists", () => {
