@@ -470,6 +470,13 @@ test("a connection test reads as lines, and a failed one is bad news", async () 
   });
 });
 
+test("what has no versions takes no version", () => {
+  const taking = COMMANDS.filter((command) =>
+    flagsOf(command).some(({ name }) => name === "expected-version"),
+  ).map(({ noun }) => noun);
+  assert.deepEqual(new Set(taking), new Set(["provider-keys", "client-keys", "users"]));
+});
+
 test("a broken audit chain is bad news", async () => {
   const script = (fake: FakeApi): void => fake.on("verifyChain", () => ({ intact: false }));
   assert.equal((await run(["audit", "verify"], { script })).code, 1);

@@ -81,6 +81,8 @@ function nestedField(method: DescMethod, name: string | undefined): NestedField 
 
 /** The last message of a connection test says whether it went well. */
 const byId: Spec = { positional: ["id"] };
+/** Of what has no versions: no other value is taken. */
+const NO_VERSIONS = { expectedVersion: 0n };
 const byIdAsking: Spec = { positional: ["id"], asks: true };
 
 const PROVIDER_KEY_COLUMNS = [
@@ -188,8 +190,8 @@ export const COMMANDS: readonly Command[] = [
     ],
     get: ["GetProvider", "show a provider", byId],
     create: ["CreateProvider", "add a custom provider"],
-    update: ["UpdateProvider", "change a provider", byId],
-    delete: ["DeleteProvider", "remove a custom provider", byIdAsking],
+    update: ["UpdateProvider", "change a provider", { ...byId, fixed: NO_VERSIONS }],
+    delete: ["DeleteProvider", "remove a custom provider", { ...byIdAsking, fixed: NO_VERSIONS }],
   }),
   ...noun("models", ProviderService, {
     list: [
@@ -326,7 +328,11 @@ export const COMMANDS: readonly Command[] = [
   ...noun("system", SystemService, {
     status: ["GetStatus", "show the server's state"],
     settings: ["GetSettings", "show the settings"],
-    set: ["UpdateSettings", "change settings, from now on; docs/operations.md says what each does"],
+    set: [
+      "UpdateSettings",
+      "change settings, from now on; docs/operations.md says what each does",
+      { fixed: NO_VERSIONS },
+    ],
     changes: ["WatchChanges", "follow changes of everything you may see"],
     log: ["TailLog", "follow the server's log", { line: logLines }],
   }),

@@ -45,7 +45,7 @@ export type AuditEvent = Message<"latchkey.v1.AuditEvent"> & {
   actorId: string;
 
   /**
-   * That user's name at the time; `system` for the server itself; the name tried in a failed sign-in.
+   * That user's name at the time; `system` for the server itself. In a failed sign-in the name that was tried is the target's.
    *
    * @generated from field: string actor_username = 4;
    */

@@ -713,8 +713,8 @@ export type ListCallsResponse = Message<"latchkey.v1.ListCallsResponse"> & {
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches among the newest 20,000, as far as a tenth of a second goes; above 10,000 an
-   * estimate.
+   * How many rows the filter matches among the newest 20,000, as far as they are counted in 35 ms; 10,001 for all that are
+   * more than 10,000.
    *
    * @generated from field: int64 total_estimate = 4;
    */
