@@ -8,6 +8,7 @@ import { filled, pages, unpadded } from "../scripts/docs/main.js";
 import { rpcs } from "../scripts/docs/rpcs.js";
 import { TABLES } from "../scripts/docs/tables.js";
 import { startServerProcess } from "../scripts/lib/server-process.js";
+import { MESSAGE_BYTES_MAX } from "../server/control/router.js";
 import { OPTIONS } from "../server/options.js";
 import { COMMANDS } from "../tui/cli/commands.js";
 import { createProgram, type ProgramHandlers } from "../tui/cli/program.js";
@@ -18,7 +19,18 @@ const PAGES = [
   ...readdirSync(root).filter((file) => file.endsWith(".md")),
   ...pages(root),
   "proto/README.md",
+  ...readdirSync(path.join(root, "docs/decisions")).map((file) => `docs/decisions/${file}`),
 ];
+const FOLDERS = ["server", "tui", "proto", "scripts", "docs", "test", "deploy"];
+/** Words of other programs that look like ours. */
+const WORDS_OF_OTHERS = new Set([
+  "limit_req",
+  "limit_conn",
+  "min_decryption_version",
+  "extra_body",
+]);
+/** Fields, reasons, settings and limits, which are written so and not otherwise. */
+const OUR_WORD = /`([a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z]*)*(?:Max|Ms))`/g;
 const REMEDY = "run `node scripts/docs.mjs` and commit what it writes";
 
 test("every relative link leads to a file, and its anchor to a heading", () => {
@@ -44,6 +56,12 @@ test("the tables from the code are what the code says", () => {
   }
 });
 
+test("each limit that is listed has a meaning", () => {
+  for (const name of ["limits", "strangers"]) {
+    assert.doesNotMatch(TABLES[name]?.(root) ?? "", /\|\s*\|$/m, `table ${name}`);
+  }
+});
+
 test("each table of the code stands on exactly one page", () => {
   const all = pages(root)
     .map((page) => textOf(page))
@@ -51,6 +69,46 @@ test("each table of the code stands on exactly one page", () => {
   for (const name of Object.keys(TABLES)) {
     assert.equal(all.split(`<!-- table: ${name} -->`).length - 1, 1, `table ${name}`);
   }
+});
+
+test("every file and folder of the checkout that is named exists", () => {
+  const paths = FOLDERS.flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" }).map(
+      (file) => `/${folder}/${file.split(path.sep).join("/")}`,
+    ),
+  );
+  const folders = new Set(paths.flatMap((each) => each.split("/").slice(0, -1)));
+  const named = [
+    ...mentions(/`([\w./-]+\.(?:ts|mjs|proto))`/g),
+    ...mentions(/`([a-z]+(?:\/[a-z-]+)+)(?:\/…)?`/g).filter(([, name]) =>
+      folders.has(name.split("/")[0] ?? ""),
+    ),
+  ];
+  assert.ok(named.length > 50, "the names were not found");
+  const wrong = named.filter(
+    ([, name]) =>
+      !paths.some((each) => each.replace(/\.ts$/, "").endsWith(`/${name.replace(/\.ts$/, "")}`)),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test("every word of ours that stands as code is in the code", () => {
+  const code = FOLDERS.map((folder) => sourcesOf(folder)).join("\n");
+  const named = mentions(OUR_WORD);
+  assert.ok(named.length > 100, "the words were not found");
+  assert.deepEqual(strangeWords(named, code), []);
+});
+
+test("every word of ours in the comments of the API is in the code", () => {
+  const folder = "proto/latchkey/v1";
+  const named = readdirSync(path.join(root, folder)).flatMap((file) =>
+    [...textOf(`${folder}/${file}`).matchAll(OUR_WORD)].map(([, word = ""]): [string, string] => [
+      file,
+      word,
+    ]),
+  );
+  assert.ok(named.length > 20, "the words were not found");
+  assert.deepEqual(strangeWords(named, sourcesOf("server") + sourcesOf("tui")), []);
 });
 
 test("every npm script that is named exists", () => {
@@ -102,12 +160,25 @@ test("every flag that stands as code exists", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("every option of the client is on the page of the client", () => {
+  const page = textOf("docs/terminal.md");
+  const missing = commandLine().options.filter(
+    ({ long, short }) => short !== "-V" && !new RegExp(`${long ?? ""}\\b`).test(page),
+  );
+  assert.deepEqual(
+    missing.map(({ long }) => long),
+    [],
+  );
+});
+
 test("every variable and metric that is named is in the code", () => {
   const code = ["server", "tui", "scripts"].map((folder) => sourcesOf(folder)).join("\n");
   const named = [
-    ...mentions(/\b(LATCHKEY_[A-Z_]+)\b/g),
-    ...[...textOf("deploy/latchkey.env").matchAll(/\b(LATCHKEY_[A-Z_]+)\b/g)].map(
-      ([, name = ""]): [string, string] => ["deploy/latchkey.env", name],
+    ...mentions(/\b((?:LATCHKEY|OTEL)_[A-Z_]+)\b/g),
+    ...readdirSync(path.join(root, "deploy")).flatMap((file) =>
+      [...textOf(`deploy/${file}`).matchAll(/\b(LATCHKEY_[A-Z_]+)\b/g)].map(
+        ([, name = ""]): [string, string] => [`deploy/${file}`, name],
+      ),
     ),
     ...mentions(/\b(latchkey_[a-z_]+)\b/g),
   ];
@@ -115,6 +186,13 @@ test("every variable and metric that is named is in the code", () => {
     named.filter(([, name]) => !code.includes(`"${name}"`)),
     [],
   );
+});
+
+test("the example for nginx lets through what both ports take", () => {
+  const sizes = textOf("deploy/nginx.conf").matchAll(/client_max_body_size (\d+)m?;/g);
+  const [calls, messages] = [...sizes].map(([, size]) => Number(size));
+  assert.equal(calls, 0, "without a bound");
+  assert.ok((messages ?? 0) * 2 ** 20 > MESSAGE_BYTES_MAX);
 });
 
 test("every RPC that is named exists", () => {
@@ -146,6 +224,12 @@ test("the RPCs that are said not to be served are those that the server does not
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+/** Those that the code does not have in any case. */
+function strangeWords(named: readonly [page: string, word: string][], code: string) {
+  const words = new Set(code.toLowerCase().match(/\w+/g));
+  return named.filter(([, word]) => !words.has(word.toLowerCase()) && !WORDS_OF_OTHERS.has(word));
+}
 
 /** The command line with handlers that nobody calls. */
 function commandLine(): ReturnType<typeof createProgram> {
@@ -193,7 +277,7 @@ function bare(text: string): string {
 
 function sourcesOf(folder: string): string {
   return readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((file) => /\.(ts|mjs)$/.test(file) && !file.endsWith(".test.ts"))
+    .filter((file) => /\.(ts|mjs|proto)$/.test(file) && !file.endsWith(".test.ts"))
     .map((file) => textOf(path.join(folder, file)))
     .join("\n");
 }

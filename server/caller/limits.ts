@@ -1,5 +1,6 @@
 /** What the proxy port allows a caller's connection. */
 export interface CallerLimits {
+  /** The head of a request: its first line and its header lines. */
   readonly headerBytesMax: number;
   /** From the first byte of a request to the end of its head; on a fresh connection, from when it was opened. */
   readonly headTimeoutMs: number;

@@ -23,9 +23,11 @@ export interface ConnectionLimits {
    * reset as twelve, a long piece of a message as none. Beyond the burst the connection is closed.
    */
   readonly strangersFramesPerSecond: number;
+  /** Of these, as many at once where few came before. */
   readonly strangersFramesBurst: number;
   /** Small frames of a connection with a good credential; beyond the burst it is read more slowly. */
   readonly usersFramesPerSecond: number;
+  /** Of these, as many at once where few came before. */
   readonly usersFramesBurst: number;
 }
 

@@ -54,7 +54,8 @@ export interface ControlOptions {
   readonly strangers?: StrangerLimits;
 }
 
-const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** What a message of the control API may hold. */
+export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Of somebody without a good credential: names and passwords are longer nowhere. */
 const STRANGERS_MESSAGE_BYTES_MAX = 16 * 1024;
 

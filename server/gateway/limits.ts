@@ -1,6 +1,6 @@
 import type { CallerLimits } from "../caller/limits.js";
 
-/** What the proxy port takes from callers and gives to providers; every figure is settable. */
+/** What the proxy port takes from callers and gives to providers. */
 export interface GatewayLimits extends CallerLimits {
   /** One request body. Agents send 90 KB to say hello, and images weigh megabytes. */
   readonly bodyBytesMax: number;
@@ -11,11 +11,13 @@ export interface GatewayLimits extends CallerLimits {
   readonly bodyBytesInFlightMax: number;
   /** What is held of all streams together; beyond it the user whose streams hold most loses the largest. */
   readonly streamBytesMax: number;
+  /** Header lines of a request. */
   readonly headerLinesMax: number;
   /** Connections of one address, or its calls through trusted proxies; an IPv6 /64 counts as one, this host not at all. */
   readonly callerSocketsPerAddressMax: number;
   /** Refusals that callers of one address without a good key are told in a second; further ones a little later. */
   readonly refusalsPerSecond: number;
+  /** The name of the model that a request asks for. */
   readonly modelIdCharsMax: number;
   /** Tries for one call in all. */
   readonly attemptsMax: number;

@@ -1,12 +1,22 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** Names, in snake case as in the API, of those fields whose values differ: what an audit event may tell. */
+/** What the API calls otherwise than the records do. */
+const API_NAMES: ReadonlyMap<string, string> = new Map([
+  ["expiresAt", "expire_time"],
+  ["quota", "limits"],
+]);
+
+/** Names, as in the API, of those fields whose values differ: what an audit event may tell. */
 export function changedFields<T extends object>(
   before: T,
   after: T,
   fields: readonly (keyof T & string)[],
 ): readonly string[] {
-  return fields.filter((name) => !isDeepStrictEqual(before[name], after[name])).map(snakeCase);
+  return fields.filter((name) => !isDeepStrictEqual(before[name], after[name])).map(apiName);
+}
+
+function apiName(name: string): string {
+  return API_NAMES.get(name) ?? snakeCase(name);
 }
 
 /** `modelAllowlist` → `model_allowlist`. */

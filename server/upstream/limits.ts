@@ -1,4 +1,4 @@
-/** What an upstream connection may take; every figure is settable. */
+/** What an upstream connection may take. */
 export interface UpstreamLimits {
   /** Sockets to one origin; more calls than this wait. */
   readonly socketsPerOriginMax: number;
@@ -19,9 +19,11 @@ export interface UpstreamLimits {
   readonly stallTimeoutMs: number;
   /** A whole call, even while bytes flow. */
   readonly totalTimeoutMs: number;
-  /** How long an unused connection stays open. */
+  /** How long an unused connection to a provider stays open. */
   readonly keepAliveMs: number;
+  /** The head of a reply; a longer one is none, and the attempt failed. */
   readonly replyHeaderBytesMax: number;
+  /** The body of a reply; one that goes on breaks off there. */
   readonly replyBodyBytesMax: number;
 }
 

@@ -19,10 +19,13 @@ import { CallService } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { ClientKeyService } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import { ErrorInfoSchema } from "../../proto/gen/latchkey/v1/errors_pb.js";
 import { PoolService } from "../../proto/gen/latchkey/v1/pool_pb.js";
-import { ProviderKeyService } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
+import {
+  ImportedProviderKey_Outcome,
+  ProviderKeyService,
+} from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { ProviderService } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
-import { SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { RotationProgress_State, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { ApiError, toApiError } from "../../tui/api/api-error.js";
@@ -467,9 +470,38 @@ test("a connection test reads as lines, and a failed one is bad news", async () 
   });
 });
 
+test("what has no versions takes no version", () => {
+  const taking = COMMANDS.filter((command) =>
+    flagsOf(command).some(({ name }) => name === "expected-version"),
+  ).map(({ noun }) => noun);
+  assert.deepEqual(new Set(taking), new Set(["provider-keys", "client-keys", "users"]));
+});
+
 test("a broken audit chain is bad news", async () => {
   const script = (fake: FakeApi): void => fake.on("verifyChain", () => ({ intact: false }));
   assert.equal((await run(["audit", "verify"], { script })).code, 1);
+});
+
+test("an import that leaves out keys, and a rotation that failed, are bad news", async () => {
+  const importing = async (outcome: number): Promise<number> => {
+    const script = (fake: FakeApi): void =>
+      fake.on("importProviderKeys", () => ({ keys: [{ outcome: 1 }, { outcome }] }));
+    return (await run(["provider-keys", "import"], { script, stdin: "A=b" })).code;
+  };
+  assert.equal(await importing(ImportedProviderKey_Outcome.CREATED), 0);
+  assert.equal(await importing(ImportedProviderKey_Outcome.DUPLICATE), 0);
+  assert.equal(await importing(ImportedProviderKey_Outcome.UNKNOWN_PROVIDER), 1);
+  const rotating = async (state: RotationProgress_State): Promise<number> => {
+    const script = (fake: FakeApi): void =>
+      fake.onStream("rotateVaultKey", (stream) => {
+        stream.send({ progress: { state: RotationProgress_State.RUNNING } });
+        stream.send({ progress: { state } });
+        stream.end();
+      });
+    return (await run(["vault", "rotate-key"], { script })).code;
+  };
+  assert.equal(await rotating(RotationProgress_State.DONE), 0);
+  assert.equal(await rotating(RotationProgress_State.FAILED), 1);
 });
 
 test("an export's bytes go out as they are", async () => {

@@ -10,6 +10,7 @@ import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
 import type { RequestInit } from "./flags.js";
+import { allStored, chainIntact, notFailed, testPassed } from "./good-news.js";
 import { logLines } from "./log-lines.js";
 import { testedKeyLine, testLine } from "./test-lines.js";
 
@@ -79,20 +80,9 @@ function nestedField(method: DescMethod, name: string | undefined): NestedField 
 }
 
 /** The last message of a connection test says whether it went well. */
-function testPassed(answer: Message): boolean {
-  const { event, result } = answer as Message & {
-    readonly event?: { readonly case?: string; readonly value?: { readonly ok?: boolean } };
-    readonly result?: { readonly ok?: boolean };
-  };
-  if (event !== undefined) return event.case === "result" && event.value?.ok === true;
-  return result?.ok === true;
-}
-
-function chainIntact(answer: Message): boolean {
-  return (answer as Message & { readonly intact?: boolean }).intact === true;
-}
-
 const byId: Spec = { positional: ["id"] };
+/** Of what has no versions: no other value is taken. */
+const NO_VERSIONS = { expectedVersion: 0n };
 const byIdAsking: Spec = { positional: ["id"], asks: true };
 
 const PROVIDER_KEY_COLUMNS = [
@@ -145,7 +135,11 @@ export const COMMANDS: readonly Command[] = [
     disable: ["DisableProviderKey", "keep calls off it", byId],
     visibility: ["SetProviderKeyVisibility", "make it private or public", byId],
     delete: ["DeleteProviderKey", "remove it for good", byIdAsking],
-    import: ["ImportProviderKeys", "import many from stdin (env, json, one_api, lines)"],
+    import: [
+      "ImportProviderKeys",
+      "import many from stdin (env, json, one_api, lines)",
+      { isGood: allStored },
+    ],
     test: [
       "TestProviderKey",
       "test a stored key against its provider, step by step",
@@ -175,6 +169,7 @@ export const COMMANDS: readonly Command[] = [
     import: [
       "ImportClientKeys",
       "take over existing keys or their SHA-256, with --request (admin)",
+      { isGood: allStored },
     ],
     update: ["UpdateClientKey", "change a client key", byId],
     enable: ["EnableClientKey", "let it be used again", byId],
@@ -195,8 +190,8 @@ export const COMMANDS: readonly Command[] = [
     ],
     get: ["GetProvider", "show a provider", byId],
     create: ["CreateProvider", "add a custom provider"],
-    update: ["UpdateProvider", "change a provider", byId],
-    delete: ["DeleteProvider", "remove a custom provider", byIdAsking],
+    update: ["UpdateProvider", "change a provider", { ...byId, fixed: NO_VERSIONS }],
+    delete: ["DeleteProvider", "remove a custom provider", { ...byIdAsking, fixed: NO_VERSIONS }],
   }),
   ...noun("models", ProviderService, {
     list: [
@@ -311,8 +306,16 @@ export const COMMANDS: readonly Command[] = [
   ...noun("vault", SystemService, {
     unlock: ["Unlock", "unlock; asks for the passphrase or reads stdin, empty where there is none"],
     lock: ["Lock", "lock: calls are refused until it is unlocked"],
-    "rotate-key": ["RotateVaultKey", "re-seal every secret to a new vault key, online"],
-    "rotate-root-key": ["RotateRootKey", "wrap the keyring under a new root key"],
+    "rotate-key": [
+      "RotateVaultKey",
+      "re-seal every secret to a new vault key, online",
+      { isGood: notFailed },
+    ],
+    "rotate-root-key": [
+      "RotateRootKey",
+      "wrap the keyring under a new root key",
+      { isGood: notFailed },
+    ],
     backup: [
       "Backup",
       "write a backup into the data folder, or to stdout with --target stream",
@@ -325,7 +328,11 @@ export const COMMANDS: readonly Command[] = [
   ...noun("system", SystemService, {
     status: ["GetStatus", "show the server's state"],
     settings: ["GetSettings", "show the settings"],
-    set: ["UpdateSettings", "change settings, from now on; docs/operations.md says what each does"],
+    set: [
+      "UpdateSettings",
+      "change settings, from now on; docs/operations.md says what each does",
+      { fixed: NO_VERSIONS },
+    ],
     changes: ["WatchChanges", "follow changes of everything you may see"],
     log: ["TailLog", "follow the server's log", { line: logLines }],
   }),

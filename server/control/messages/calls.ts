@@ -120,27 +120,27 @@ export function timingsMessage({
   };
 }
 
-function endReasonOf(record: CallRecord): Call_EndReason {
-  if (record.status === "SUCCESS") return Call_EndReason.COMPLETED;
-  switch (record.errorCode ?? "") {
-    case "caller_aborted":
-    case "answer_unread":
-      return Call_EndReason.CALLER_ABORTED;
-    case "stream_cut":
-      return Call_EndReason.UPSTREAM_CUT;
-    case "upstream_timeout":
-      return Call_EndReason.TIMED_OUT;
-    case "revoked_api_key":
-    case "disabled_api_key":
-    case "expired_api_key":
-    case "user_banned":
-      return Call_EndReason.KEY_ENDED;
-    case "shutting_down":
-    case "process_died":
-      return Call_EndReason.SERVER_STOPPED;
-    default:
-      return Call_EndReason.REFUSED;
-  }
+/** Errors that say by themselves how a call came to its end. */
+const END_REASONS: ReadonlyMap<string, Call_EndReason> = new Map([
+  ["caller_aborted", Call_EndReason.CALLER_ABORTED],
+  ["answer_unread", Call_EndReason.CALLER_ABORTED],
+  ["stream_cut", Call_EndReason.UPSTREAM_CUT],
+  ["batch_incomplete", Call_EndReason.UPSTREAM_CUT],
+  ["upstream_timeout", Call_EndReason.TIMED_OUT],
+  ["batch_lost", Call_EndReason.TIMED_OUT],
+  ["revoked_api_key", Call_EndReason.KEY_ENDED],
+  ["disabled_api_key", Call_EndReason.KEY_ENDED],
+  ["expired_api_key", Call_EndReason.KEY_ENDED],
+  ["user_banned", Call_EndReason.KEY_ENDED],
+  ["shutting_down", Call_EndReason.SERVER_STOPPED],
+  ["process_died", Call_EndReason.SERVER_STOPPED],
+]);
+
+function endReasonOf({ status, errorCode, attempts }: CallRecord): Call_EndReason {
+  if (status === "SUCCESS") return Call_EndReason.COMPLETED;
+  const known = END_REASONS.get(errorCode ?? "");
+  if (known !== undefined) return known;
+  return attempts.length > 0 ? Call_EndReason.COMPLETED : Call_EndReason.REFUSED;
 }
 
 function wholeMs(ms: number): bigint {

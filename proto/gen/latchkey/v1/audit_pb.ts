@@ -45,7 +45,7 @@ export type AuditEvent = Message<"latchkey.v1.AuditEvent"> & {
   actorId: string;
 
   /**
-   * That user's name at the time; `system` for the server itself; the name tried in a failed sign-in.
+   * That user's name at the time; `system` for the server itself. In a failed sign-in the name that was tried is the target's.
    *
    * @generated from field: string actor_username = 4;
    */
@@ -59,14 +59,14 @@ export type AuditEvent = Message<"latchkey.v1.AuditEvent"> & {
   via: AuthMethod;
 
   /**
-   * What was done, as noun.verb, for example `provider_key.reveal`; the nouns are those of target_kind.
+   * What was done, as noun.verb, for example `provider_key.reveal`: the same words as in Permission.
    *
    * @generated from field: string action = 7;
    */
   action: string;
 
   /**
-   * Kind of thing it was done to: user, session, provider, model, provider_key, client_key, allocation, vault, settings, backup.
+   * Kind of thing it was done to: the noun of the action, but allocation, vault, settings or backup for what is done to these.
    *
    * @generated from field: string target_kind = 8;
    */
@@ -108,7 +108,7 @@ export type AuditEvent = Message<"latchkey.v1.AuditEvent"> & {
   outcome: AuditEvent_Outcome;
 
   /**
-   * Stable word for why it was refused or failed; empty on success.
+   * Why it was refused or failed, in a few words; empty on success.
    *
    * @generated from field: string reason = 14;
    */
@@ -129,7 +129,7 @@ export type AuditEvent = Message<"latchkey.v1.AuditEvent"> & {
   nodeId: string;
 
   /**
-   * Keyed hash over this event and the hash of the one before, 32 bytes.
+   * SHA-256 over this event and the hash of the one before, 32 bytes.
    *
    * @generated from field: bytes chain_hash = 17;
    */
@@ -438,7 +438,7 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
 
 /**
  * Who did what. An event is written in the same transaction as the change it tells of, is chained to the one before it
- * by a keyed hash, and no RPC changes or removes it. ADMIN and OPERATOR see all events, a USER
+ * by a hash that the vault signs, and no RPC changes or removes it. ADMIN and OPERATOR see all events, a USER
  * those of their own actions and things.
  *
  * @generated from service latchkey.v1.AuditService

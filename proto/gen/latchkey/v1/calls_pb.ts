@@ -110,7 +110,7 @@ export type Call = Message<"latchkey.v1.Call"> & {
   modelAsked: string;
 
   /**
-   * The provider's name of the model that served; empty when none did.
+   * The provider's name of the model that served, or was tried last; empty without an attempt.
    *
    * @generated from field: string model_served = 13;
    */
@@ -374,14 +374,14 @@ export const Call_EndReason = {
   CALLER_ABORTED: 3,
 
   /**
-   * The provider's answer broke off.
+   * The provider's answer broke off, or of a batch's results a part could not be read.
    *
    * @generated from enum value: END_REASON_UPSTREAM_CUT = 4;
    */
   UPSTREAM_CUT: 4,
 
   /**
-   * No answer or no progress in time.
+   * No answer or no progress in time, or a batch that could not be looked at.
    *
    * @generated from enum value: END_REASON_TIMED_OUT = 5;
    */
@@ -713,8 +713,8 @@ export type ListCallsResponse = Message<"latchkey.v1.ListCallsResponse"> & {
   previousPageToken: string;
 
   /**
-   * How many rows the filter matches among the newest 20,000, as far as a tenth of a second goes; above 10,000 an
-   * estimate.
+   * How many rows the filter matches among the newest 20,000, as far as they are counted in 35 ms; 10,001 for all that are
+   * more than 10,000.
    *
    * @generated from field: int64 total_estimate = 4;
    */

@@ -697,7 +697,7 @@ export type ImportClientKeysRequest = Message<"latchkey.v1.ImportClientKeysReque
   keys: ExistingClientKey[];
 
   /**
-   * Owner; empty means the caller. Another owner needs role ADMIN.
+   * Owner; empty means the caller.
    *
    * @generated from field: string owner_id = 2;
    */
@@ -1404,7 +1404,8 @@ export type GetClientKeyStatsResponse = Message<"latchkey.v1.GetClientKeyStatsRe
   totals?: UsageTotals | undefined;
 
   /**
-   * By model asked for, most calls first, at most 50 and the rest. Calls without a model are named `unknown`.
+   * By model that served or was tried last, most calls first, at most 50 and the rest. Calls without an attempt are named
+   * `unknown`.
    *
    * @generated from field: repeated latchkey.v1.UsageShare models = 4;
    */
@@ -1603,7 +1604,7 @@ export const ClientKeyService: GenService<{
     output: typeof CreateSuperClientKeyResponseSchema;
   },
   /**
-   * Takes over keys that callers already have: static tokens, or SHA-256 hashes of them.
+   * Takes over keys that callers already have: static tokens, or SHA-256 hashes of them. ADMIN only.
    *
    * @generated from rpc latchkey.v1.ClientKeyService.ImportClientKeys
    */

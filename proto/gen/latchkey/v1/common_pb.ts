@@ -292,7 +292,7 @@ export const UsageBucketSchema: GenMessage<UsageBucket> = /*@__PURE__*/
   messageDesc(file_latchkey_v1_common, 4);
 
 /**
- * What a client key, a user or a provider key may use. 0 means no limit.
+ * What a client key, a user, the server or a provider key may use; the last has one budget alone. 0 means no limit.
  *
  * @generated from message latchkey.v1.Limits
  */

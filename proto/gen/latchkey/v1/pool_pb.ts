@@ -566,7 +566,7 @@ export type Candidate = Message<"latchkey.v1.Candidate"> & {
   eligibility: ProviderKey_Eligibility;
 
   /**
-   * The same as a sentence, with times where they help, for example `cooling down until 11:21:27`.
+   * The same as a sentence, with times where they help, for example `cooling down, 41 s left`.
    *
    * @generated from field: string reason = 7;
    */
@@ -706,7 +706,7 @@ export const Strategy = {
   ROUND_ROBIN: 2,
 
   /**
-   * The first one until it is not eligible any more, then the next.
+   * One until it is not eligible any more or fails in more than 7 of 10 calls, then the next by id.
    *
    * @generated from enum value: STRATEGY_SEQUENTIAL = 3;
    */

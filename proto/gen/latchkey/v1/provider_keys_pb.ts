@@ -122,7 +122,7 @@ export type ProviderKey = Message<"latchkey.v1.ProviderKey"> & {
   enabled: boolean;
 
   /**
-   * Limits of use through this server: the key's quota.
+   * Limits of use through this server: the key's quota, which is one budget.
    *
    * @generated from field: latchkey.v1.Limits limits = 15;
    */
@@ -504,7 +504,7 @@ export const ProviderKey_Eligibility = {
   COOLDOWN: 4,
 
   /**
-   * The provider's quota is used up.
+   * Its quota, here or at the provider, is used up.
    *
    * @generated from enum value: ELIGIBILITY_EXHAUSTED = 5;
    */
@@ -539,14 +539,14 @@ export const ProviderKey_Eligibility = {
   MODEL_NOT_ALLOWED: 9,
 
   /**
-   * It is outside the caller's scope: someone else's, or private under a super key.
+   * It is outside the caller's scope: someone else's, or private under a super key. Not told today: such keys are left out.
    *
    * @generated from enum value: ELIGIBILITY_OUT_OF_SCOPE = 10;
    */
   OUT_OF_SCOPE: 10,
 
   /**
-   * One of its limits here is used up: calls or tokens per minute, calls in flight, or a budget.
+   * One of its limits here is reached. Not told today: a quota that is used up is EXHAUSTED.
    *
    * @generated from enum value: ELIGIBILITY_LIMIT_REACHED = 11;
    */
@@ -706,7 +706,7 @@ export type CreateProviderKeyRequest = Message<"latchkey.v1.CreateProviderKeyReq
   disabled: boolean;
 
   /**
-   * Limits of use through this server; unset means none.
+   * Limits of use through this server, one budget at most; unset means none.
    *
    * @generated from field: latchkey.v1.Limits limits = 13;
    */
@@ -960,7 +960,7 @@ export type UpdateProviderKeyRequest = Message<"latchkey.v1.UpdateProviderKeyReq
   weight?: number | undefined;
 
   /**
-   * Limits of use through this server, replaced as a whole.
+   * Limits of use through this server, one budget at most, replaced as a whole.
    *
    * @generated from field: latchkey.v1.Limits limits = 10;
    */

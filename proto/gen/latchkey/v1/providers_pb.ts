@@ -1225,7 +1225,7 @@ export type DeleteProviderRequest = Message<"latchkey.v1.DeleteProviderRequest">
   id: string;
 
   /**
-   * Version the decision is based on; 0 does not check.
+   * These have no versions yet: refused unless 0.
    *
    * @generated from field: int64 expected_version = 2;
    */

@@ -147,7 +147,7 @@ export type GetStatusResponse = Message<"latchkey.v1.GetStatusResponse"> & {
   registrationEnabled: boolean;
 
   /**
-   * The server runs on made-up data.
+   * The server runs on made-up data. Not told today.
    *
    * @generated from field: bool demo = 16;
    */
@@ -425,7 +425,7 @@ export const VaultKeyVersionSchema: GenMessage<VaultKeyVersion> = /*@__PURE__*/
  */
 export type DatabaseStatus = Message<"latchkey.v1.DatabaseStatus"> & {
   /**
-   * `sqlite` or `postgresql`.
+   * `sqlite`.
    *
    * @generated from field: string engine = 1;
    */
@@ -739,7 +739,7 @@ export type Warning = Message<"latchkey.v1.Warning"> & {
   severity: Warning_Severity;
 
   /**
-   * Stable word, for example `root_key_from_environment` or `journal_lag`.
+   * Stable word, for example `root_key_from_environment` or `no_backup`.
    *
    * @generated from field: string code = 2;
    */
@@ -2361,7 +2361,7 @@ export const ResourceKindSchema: GenEnum<ResourceKind> = /*@__PURE__*/
   enumDesc(file_latchkey_v1_system, 1);
 
 /**
- * The server itself: state, vault, backup, settings, log. ADMIN only, but for GetStatus, and for reading by OPERATOR.
+ * The server itself: state, vault, backup, settings, log. ADMIN only, but for GetStatus and WatchChanges, and for reading by OPERATOR.
  *
  * @generated from service latchkey.v1.SystemService
  */

@@ -1355,7 +1355,7 @@ export type OverviewError = Message<"latchkey.v1.OverviewError"> & {
   providerKeyName: string;
 
   /**
-   * What followed, for example `cooled down 60 s`, `next key`, `marked invalid`; may be empty.
+   * What followed: `→` and the name of the key that served the call, or what the caller was told; may be empty.
    *
    * @generated from field: string action = 8;
    */
@@ -1481,7 +1481,7 @@ export const UsageGroup = {
   UNSPECIFIED: 0,
 
   /**
-   * The model that served, or was asked for where none did.
+   * The model that served, or was tried last; calls without an attempt are a group without a name.
    *
    * @generated from enum value: USAGE_GROUP_MODEL = 1;
    */
