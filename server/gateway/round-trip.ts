@@ -8,7 +8,7 @@ import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
-import { redactBytes } from "../upstream/redact.js";
+import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
 import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
@@ -89,6 +89,10 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   withoutSecret(events: Buffer): Buffer {
     return redactBytes(events, this.options.secret);
+  }
+
+  sieve(): SecretSieve {
+    return new SecretSieve(this.options.secret);
   }
 
   #mayAskOtherwise(failure: AttemptFailure): boolean {
