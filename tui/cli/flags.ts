@@ -199,7 +199,11 @@ function wordsOf(field: DescField, { noun, verb }: Command): string {
     const form = MESSAGE_HELP[message.typeName] ?? "";
     return setting === undefined ? form : `${form}: ${setting}`;
   }
-  const named = setting ?? FIELD_HELP[`${noun} ${verb} ${field.name}`] ?? FIELD_HELP[field.name];
+  return setting ?? plainWordsOf(field, `${noun} ${verb}`);
+}
+
+function plainWordsOf(field: DescField, command: string): string {
+  const named = FIELD_HELP[`${command} ${field.name}`] ?? FIELD_HELP[field.name];
   if (named !== undefined) return named;
   if (field.enum !== undefined) return enumChoices(field);
   return field.fieldKind === "list" ? "separated by commas" : "";
