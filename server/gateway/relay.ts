@@ -162,11 +162,12 @@ export class Relay {
     const written = source.edit === undefined ? events : source.edit.push(events);
     if (!this.#headSent && this.#isRefusedByEdit()) return;
     const out = this.#withoutSecret(written);
-    if (out.length === 0 && !this.#watch.finished) return;
+    const isLast = this.#isFinished || this.#bytes + out.length === length;
+    if (out.length === 0 && !isLast) return;
     this.#writeHead();
     if (!this.#begun) this.#begin();
     this.#bytes += out.length;
-    if (this.#watch.finished || this.#bytes === length) this.#writeLast(out);
+    if (isLast) this.#writeLast(out);
     else turn.write(out);
   }
 
@@ -250,8 +251,12 @@ export class Relay {
 
   /** Of a stream that has ended: false when it broke off although its framing is whole. */
   get isComplete(): boolean {
-    const watch = this.#watch;
-    return watch.finished || watch.completeWithout() || this.failure !== undefined;
+    return this.#isFinished || this.#watch.completeWithout() || this.failure !== undefined;
+  }
+
+  /** The last event has passed, and not only a piece of it. */
+  get #isFinished(): boolean {
+    return this.#watch.finished && this.#gate?.midEvent !== true;
   }
 
   /**

@@ -742,6 +742,34 @@ test("nor does one that is too large to be held, wherever the key is cut", async
   }
 });
 
+test("a last event that is too large to be held ends a stream when all of it has come, and counts as it says", async () => {
+  const { sink, pool } = gateways.OPENAI;
+  const output = [{ type: "image_generation_call", result: "A".repeat(3_000_000) }];
+  const usage = { input_tokens: 11, output_tokens: 7, total_tokens: 18 };
+  const response = { ...RESPONSE, status: "completed", output, usage };
+  const whole = `${CREATED}${named("response.completed", { response })}`;
+  for (const [sent, errorCode, outcome, source] of [
+    [whole, null, "OK", "PROVIDER"],
+    [whole.slice(0, 2_000_000), "stream_cut", "CUT", "PARTIAL"],
+  ] as const) {
+    stub.script = (_received, res) => replyPieces(res, RESPONSES[1], [sent]);
+    const count = sink.records.length + 1;
+    const answer = await gateways.OPENAI.post(RESPONSES[1], {
+      model: "m",
+      input: "x",
+      stream: true,
+    });
+    const text = await readPart(answer);
+    assert.ok(sent.startsWith(text));
+    if (errorCode === null) assert.equal(text.length, sent.length);
+    const record = await sink.record(count);
+    assert.deepEqual([record.errorCode, record.usageSource], [errorCode, source]);
+    assert.equal(pool.outcomes.at(-1), outcome);
+    if (source === "PROVIDER")
+      assert.deepEqual([record.tokens.input, record.tokens.output], [11, 7]);
+  }
+});
+
 test("a reply that tells of a failure beside what it says does not tell the provider key", async () => {
   stub.script = (received, res) => {
     const error = { code: "server_error", message: `cannot reach it with ${received.secret}` };
