@@ -263,7 +263,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** Finds out what it means: it may tell an error, or be the first of several. */
   #readReply(head: ReplyHead, body: Buffer): void {
     const { passage, translation, asksEvents } = this.options;
-    const tokens = passage.codec.replyUsage(body);
+    const tokens = passage.codec.replyUsage(body, passage.form);
     const error = passage.codec.replyFailure(body, passage.form, tokens !== undefined);
     if (error !== undefined) {
       this.#refuse(refusedInside(this.options, head, body, error));
