@@ -2,6 +2,7 @@ import type { Logger } from "../core/logger.js";
 import path from "node:path";
 import type { Config } from "../config.js";
 import { Catalog } from "../catalog/catalog.js";
+import { presetProviderId } from "../catalog/presets.js";
 import type { ProviderLists } from "../catalog/provider-lists.js";
 import type { LedgerStore } from "../metering/ports.js";
 import type { GatewayLimits } from "../gateway/limits.js";
@@ -68,7 +69,7 @@ export async function startServing(
   const { catalog, pool, healthChanges } = await startAllocation(foundation, useCases.names, lists);
   const ledger = storage.ledger;
   const traces = await startTraces(foundation);
-  const accounting = await startAccounting(foundation, useCases, { pool, traces });
+  const accounting = await startAccounting(foundation, useCases, { catalog, pool, traces });
   await startQuotas(pool, { ledger, accounting, clock, logger });
   const upstream = new Upstream({ clock, policy, limits: socketsFor(config.callsMax) });
   lifecycle.started("upstream", () => upstream.close());
@@ -128,8 +129,14 @@ export async function startServing(
 async function startAccounting(
   { config, clock, logger, lifecycle, storage: { ledger } }: Foundation,
   useCases: UseCases,
-  { pool, traces }: { readonly pool: Pool; readonly traces: CallTraces | undefined },
+  parts: {
+    readonly catalog: Catalog;
+    readonly pool: Pool;
+    readonly traces: CallTraces | undefined;
+  },
 ): Promise<Accounting> {
+  const { catalog, pool, traces } = parts;
+  const openai = presetProviderId("openai");
   const accounting = await openAccounting({
     ledger,
     disk: nodeJournalDisk(path.join(config.data, "journal")),
@@ -141,6 +148,8 @@ async function startAccounting(
     poolSummary: () => poolSummaryOf(pool),
     ownPoolSummary: (ownerId) => ownPoolSummaryOf(pool, ownerId),
     nameOf: (dimension, id) => nameOf(useCases, dimension, id),
+    // The tool is OpenAI's, whoever sells its responses.
+    imageModelPrice: (model) => catalog.priceOf(openai, model),
     onFinished: traces && ((record) => traces.recorded(record)),
   });
   lifecycle.started("accounting", () => closeAccounting(accounting, logger));

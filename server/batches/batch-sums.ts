@@ -106,11 +106,12 @@ function plus(a: TokenUsage, b: TokenUsage): TokenUsage {
   return { ...tokens, parts: plusParts(a.parts ?? {}, b.parts ?? {}) };
 }
 
-/** Of which kind images are is lost in a sum. */
+/** Of which kind images are is lost in a sum; those of a tool are not told there. */
 function plusParts(a: UsageParts, b: UsageParts): UsageCounts {
   const names = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof UsageParts>;
   names.delete("imageSize");
   names.delete("imageQuality");
+  names.delete("imageTool");
   const counts = names as Set<keyof UsageCounts>;
   return Object.fromEntries([...counts].map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
 }

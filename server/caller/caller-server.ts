@@ -8,6 +8,7 @@ import {
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Clock, Timer } from "../core/clock.js";
 import { addressBlock } from "../core/ip.js";
+import { PacedTurns } from "../core/paced-turns.js";
 import { Roster } from "../core/roster.js";
 import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
 import { flushMessages } from "../http/write-message.js";
@@ -65,6 +66,10 @@ export class CallerServer implements ConnectionServer {
   readonly #connections = new Roster<CallerConnection>();
   /** By the address and port that they come from. */
   readonly #handshakes = new Map<string, Handshake>();
+  /** Handshakes that have not begun. */
+  readonly #turns: PacedTurns<Handshake>;
+  /** Connections over TLS that began of late, and may be strangers' still. */
+  #newcomers: CallerConnection[] = [];
   #serial = 0;
   #timer: Timer | undefined;
   /** Answers say that their connection ends with them. */
@@ -78,15 +83,23 @@ export class CallerServer implements ConnectionServer {
     this.clock = clock;
     this.unread = new UnreadAnswers(limits.unreadBytesMax);
     this.#options = options;
-    const bounds = { noDelay: true, keepAlive: true };
+    const { handshakesPerSecond: perSecond, handshakesBurst: burst } = limits;
+    this.#turns = new PacedTurns({
+      clock,
+      pace: { perSecond, burst },
+      begin: ({ socket }) => this.#secure?.emit("connection", socket),
+      reclaim: () => this.#reclaim(),
+    });
     if (tls !== undefined) {
-      this.#secure = createTlsServer({
-        ...bounds,
-        ...tlsOptions(tls),
-        handshakeTimeout: limits.headTimeoutMs,
-      });
+      const handshakeTimeout = limits.headTimeoutMs;
+      this.#secure = createTlsServer({ ...tlsOptions(tls), handshakeTimeout });
     }
-    this.#server = this.#secure ?? createServer(bounds);
+    this.#server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      // A handshake waits for its turn.
+      pauseOnConnect: tls !== undefined,
+    });
     // Those that have given way are not closed yet.
     this.#server.maxConnections = limits.callerSocketsMax + this.#giveWayMax + 1;
     this.#server.on("connection", (socket: Socket) => {
@@ -99,7 +112,9 @@ export class CallerServer implements ConnectionServer {
     });
     this.#secure?.on("secureConnection", (socket) => {
       this.#handshakes.delete(comesFrom(socket));
-      this.#take(socket);
+      this.#newcomers.push(this.#take(socket));
+      if (this.#newcomers.length > 2 * limits.handshakesBurst)
+        this.#newcomers.splice(0, limits.handshakesBurst);
     });
     this.#secure?.on("tlsClientError", (_error, socket) => {
       gate.refused("HANDSHAKE", socket.remoteAddress ?? "");
@@ -167,11 +182,20 @@ export class CallerServer implements ConnectionServer {
     this.#options.gate.refused("UNREAD", connection.ip);
   }
 
-  #take(socket: Socket): void {
+  #take(socket: Socket): CallerConnection {
     const origin = this.#options.gate.originOf(socket);
     const serial = ++this.#serial;
-    this.#connections.add(new CallerConnection(this, socket, { ...origin, serial }));
+    const connection = new CallerConnection(this, socket, { ...origin, serial });
+    this.#connections.add(connection);
     if (this.#timer === undefined) this.#watch();
+    return connection;
+  }
+
+  /** How many of the newcomers have shown a good key. */
+  #reclaim(): number {
+    const { length } = this.#newcomers;
+    this.#newcomers = this.#newcomers.filter(({ isStranger }) => isStranger);
+    return length - this.#newcomers.length;
   }
 
   #expectTls(socket: Socket): void {
@@ -180,7 +204,10 @@ export class CallerServer implements ConnectionServer {
     const sinceMs = this.clock.monotonic();
     const handshake = { socket, ip, sinceMs, serial: ++this.#serial };
     this.#handshakes.set(from, handshake);
+    socket.on("error", () => socket.destroy());
+    const place = this.#turns.add(ip, ip, handshake);
     socket.once("close", () => {
+      this.#turns.leave(place);
       if (this.#handshakes.get(from) === handshake) this.#handshakes.delete(from);
     });
     if (this.#timer === undefined) this.#watch();

@@ -19,4 +19,11 @@ export interface CallerLimits {
   readonly unreadBytesMax: number;
   /** Connections at a time; of more, those are closed over which nobody has shown a good key, or else the newcomer. */
   readonly callerSocketsMax: number;
+  /**
+   * TLS handshakes that begin in a second, in turns between addresses; those of connections that show a good key are not
+   * counted.
+   */
+  readonly handshakesPerSecond: number;
+  /** TLS handshakes that begin at once where few came before. */
+  readonly handshakesBurst: number;
 }

@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
-import type { Clock, Timer } from "../core/clock.js";
+import type { Clock } from "../core/clock.js";
 import type { Holder } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
-import { FairTurns } from "../core/fair-turns.js";
 import { addressBlock } from "../core/ip.js";
 import { Pace } from "../core/pace.js";
+import { PacedTurns } from "../core/paced-turns.js";
 
 /** What connections to the control port may take. */
 export interface ConnectionLimits {
@@ -115,20 +115,24 @@ interface Waiting {
 export class ControlConnections {
   readonly limits: ConnectionLimits;
   readonly #clock: Clock;
-  readonly #waiting = new FairTurns<Waiting>();
+  readonly #waiting: PacedTurns<Waiting>;
   readonly #strangers: FairMap<ControlConnection>;
   readonly #known: FairMap<ControlConnection>;
-  readonly #begun: Pace;
   /** It leaves its place for another. */
   #moving: ControlConnection | undefined;
   #count = 0;
-  #timer: Timer | undefined;
 
   constructor(clock: Clock, limits: ConnectionLimits = CONNECTION_LIMITS) {
     this.#clock = clock;
     this.limits = limits;
     const { connectionsPerSecond: perSecond, connectionsBurst: burst } = limits;
-    this.#begun = new Pace(clock, { perSecond, burst });
+    this.#waiting = new PacedTurns({
+      clock,
+      pace: { perSecond, burst },
+      begin: (waiting) => {
+        this.#begin(waiting);
+      },
+    });
     const crowdedOut = (connection: ControlConnection): void => {
       if (connection !== this.#moving) connection.socket.destroy();
     };
@@ -143,19 +147,18 @@ export class ControlConnections {
       socket,
     });
     socket.on("error", () => socket.destroy());
-    const holder = holderOf(connection.ip, connection.id);
+    const { ip, id } = connection;
     if (this.#waiting.size >= this.limits.connectionsWaitingMax) {
-      const crowded = this.#waiting.giveWay(holder);
+      const crowded = this.#waiting.giveWay(ip, id);
       (crowded?.connection.socket ?? socket).destroy();
       if (crowded === undefined) return;
     }
-    const place = this.#waiting.add(holder, { connection, begin: () => begin(connection) });
+    const place = this.#waiting.add(ip, id, { connection, begin: () => begin(connection) });
     socket.once("close", () => {
       this.#waiting.leave(place);
-      this.#strangers.delete(connection.id);
-      this.#known.delete(connection.id);
+      this.#strangers.delete(id);
+      this.#known.delete(id);
     });
-    this.#next();
   }
 
   /** Puts a connection among those of its user, or of strangers. */
@@ -165,24 +168,14 @@ export class ControlConnections {
     (before === undefined ? this.#strangers : this.#known).delete(id);
     this.#moving = undefined;
     connection.userId = userId;
-    if (before === undefined) this.#begun.giveBack();
+    if (before === undefined) this.#waiting.giveBack();
     if (userId === undefined) this.#strangers.set(holderOf(ip, ip), id, connection);
     else this.#known.set(holderOf(userId, userId), id, connection);
   }
 
-  #next(): void {
-    while (this.#waiting.size > 0 && this.#begun.mayTake()) {
-      const next = this.#waiting.next();
-      if (next === undefined) return;
-      const { connection } = next;
-      this.#strangers.set(holderOf(connection.ip, connection.ip), connection.id, connection);
-      next.begin();
-    }
-    if (this.#waiting.size === 0 || this.#timer !== undefined) return;
-    this.#timer = this.#clock.setTimer(() => {
-      this.#timer = undefined;
-      this.#next();
-    }, this.#begun.waitMs());
+  #begin({ connection, begin }: Waiting): void {
+    this.#strangers.set(holderOf(connection.ip, connection.ip), connection.id, connection);
+    begin();
   }
 }
 

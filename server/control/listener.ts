@@ -42,6 +42,8 @@ const HTTP2_PREFACE = "PRI * HTTP/2";
 const STREAMS_PER_CONNECTION_MAX = 100;
 /** Of one request; of both versions of HTTP. */
 const HEADER_BYTES_MAX = 16 * 1024;
+/** HTTP/2 counts each line as 32 bytes longer, half of them here with its name. */
+const HEADER_TEXT_EXTRA_BYTES = 16;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** How often it is looked at what takes too long. */
 const TIMES_INTERVAL_MS = 5_000;
@@ -160,6 +162,11 @@ function gated(options: {
       },
     },
     (req, res) => {
+      if (headerBytes(req.rawHeaders) > HEADER_BYTES_MAX) {
+        // As the protocol code refuses it once the other side has taken note of the bound.
+        req.stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        return;
+      }
       const { session } = req.stream;
       // It has gone meanwhile.
       const connection = session === undefined ? undefined : ofHttp.get(session);
@@ -201,6 +208,13 @@ function gated(options: {
     close: (graceMs) => closeServer(server, { sockets, sessions, h1, graceMs }),
     setTls: (files) => secured?.setTls(files),
   };
+}
+
+/** As HTTP/2 counts the header lines of a request; `lines` has names and values in turn. */
+function headerBytes(lines: readonly string[]): number {
+  let bytes = 0;
+  for (const each of lines) bytes += each.length + HEADER_TEXT_EXTRA_BYTES;
+  return bytes;
 }
 
 /** Speaks TLS with connections before they are served. */

@@ -52,6 +52,15 @@ export interface UsageParts extends UsageCounts {
   readonly imageSize?: string | undefined;
   /** As it was asked for or is told; undefined where nothing was said. */
   readonly imageQuality?: string | undefined;
+  /** Of images that were made inside of a response, by another model; undefined where none were. */
+  readonly imageTool?: ImageToolUse | undefined;
+}
+
+/** What a tool used that makes images inside of a response. Its tokens are not among those of the response. */
+export interface ImageToolUse {
+  /** Its model, or several of which one is. */
+  readonly models: readonly string[];
+  readonly tokens: TokenUsage;
 }
 
 /** No call has more tokens of one kind. A larger number is nonsense, whoever says it, and is cut to this. */

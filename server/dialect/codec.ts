@@ -28,7 +28,7 @@ export interface DialectCodec {
    */
   streamError(problem: Problem): string;
   /** Tokens of a whole reply; undefined when it names none. */
-  replyUsage(reply: Buffer): TokenUsage | undefined;
+  replyUsage(reply: Buffer, form: StreamForm): TokenUsage | undefined;
   /** What a whole reply tells of itself. It parses the reply, so it is called only where the answer is needed. */
   replyFacts(reply: Buffer): ReplyFacts;
   /**

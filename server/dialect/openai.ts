@@ -2,6 +2,7 @@ import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
+import { withImageTool } from "./image-tool.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
 import { errorBody, failedResponse } from "./openai-errors.js";
@@ -27,7 +28,10 @@ export const openaiCodec: DialectCodec = {
   dialect: "OPENAI",
   errorBody,
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
-  replyUsage: (reply) => topLevelObject(reply, "usage", openaiTokens),
+  replyUsage(reply, form) {
+    const told = topLevelObject(reply, "usage", openaiTokens);
+    return form === "RESPONSES" ? withImageTool(told, reply) : told;
+  },
   replyFacts: (reply) => wholeFacts(reply, readFacts),
   replyFailure,
   watch: (form, isEvents) => new OpenaiWatch(isEvents ? form : "BYTES"),
@@ -163,7 +167,9 @@ class OpenaiWatch implements StreamWatch {
   }
 
   usage(): TokenUsage | undefined {
-    return lastObject(this.#tail.bytes(), "usage", openaiTokens);
+    const tail = this.#tail.bytes();
+    const told = lastObject(tail, "usage", openaiTokens);
+    return this.#form === "RESPONSES" ? withImageTool(told, tail) : told;
   }
 
   spokenUntil(): number | undefined {

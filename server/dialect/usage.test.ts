@@ -11,7 +11,7 @@ function tokens(part: Partial<TokenUsage>): TokenUsage {
 
 function replyUsage(dialect: Dialect, reply: object | string): TokenUsage | undefined {
   const text = typeof reply === "string" ? reply : JSON.stringify(reply);
-  return CODECS[dialect].replyUsage(Buffer.from(text));
+  return CODECS[dialect].replyUsage(Buffer.from(text), "CHAT");
 }
 
 function watch(dialect: Dialect, form: StreamForm, events: readonly string[]) {
@@ -463,4 +463,64 @@ test("what a response says in its deltas, and again and again at its end, is sai
   assert.equal(watch("OPENAI", "RESPONSES", [events.join("") + end]).saidBytes?.(), 12);
   assert.equal(watch("OPENAI", "RESPONSES", events).saidBytes?.(), undefined);
   assert.equal(watch("OPENAI", "CHAT", ["data: [DONE]\n\n"]).saidBytes?.(), undefined);
+});
+
+/** A response with an image, as OpenAI repeats its request and tells what the tool used. */
+function madeImage(toolUsage: object, tools: readonly object[]): string {
+  return JSON.stringify({
+    id: "resp_1",
+    output: [{ type: "image_generation_call", result: "A".repeat(20_000) }],
+    text: { format: { schema: { properties: { image_gen: { type: "object" } } } } },
+    tool_usage: { image_gen: toolUsage, web_search: { num_requests: 0 } },
+    tools,
+    usage: { input_tokens: 100, output_tokens: 20, total_tokens: 120 },
+  });
+}
+
+test("what the image tool of a response used is told beside the response's own tokens, whole and streamed", () => {
+  const used = {
+    input_tokens: 50,
+    input_tokens_details: { image_tokens: 40, text_tokens: 10 },
+    output_tokens: 1056,
+    output_tokens_details: { image_tokens: 1056, text_tokens: 0 },
+    total_tokens: 1106,
+  };
+  const parts = { imageInput: 40, imageOutput: 1056 };
+  const ofTool = { ...tokens({ input: 50, output: 1056 }), parts };
+  for (const [usage, tools, models, told] of [
+    [used, [{ type: "image_generation", model: "gpt-image-1.5" }], ["gpt-image-1.5"], ofTool],
+    [used, [{ type: "image_generation", size: "auto" }], ["gpt-image-1"], ofTool],
+    [
+      { input_tokens: 5, output_tokens: 6 },
+      [{ type: "image_generation" }],
+      ["gpt-image-1"],
+      { ...tokens({ input: 5, output: 6 }), parts: { imageOutput: 6 } },
+    ],
+    // Its caller may name what it likes.
+    [
+      used,
+      [
+        { type: "image_generation", model: "gpt-image-2" },
+        { type: "function", parameters: { image_gen: { output_tokens: 1 } } },
+      ],
+      ["gpt-image-2"],
+      ofTool,
+    ],
+  ] as const) {
+    const wanted = {
+      ...tokens({ input: 100, output: 20 }),
+      parts: { imageTool: { models, tokens: told } },
+    };
+    const reply = madeImage(usage, tools);
+    assert.deepEqual(CODECS.OPENAI.replyUsage(Buffer.from(reply), "RESPONSES"), wanted);
+    const event = `event: response.completed\ndata: {"type":"response.completed","response":${reply}}\n\n`;
+    const stream = CODECS.OPENAI.watch("RESPONSES", true);
+    stream.push(Buffer.from(event));
+    assert.deepEqual(stream.usage(), wanted);
+  }
+  const none = { input_tokens: 0, output_tokens: 0, total_tokens: 0 };
+  const plain = CODECS.OPENAI.replyUsage(Buffer.from(madeImage(none, [])), "RESPONSES");
+  assert.deepEqual(plain, tokens({ input: 100, output: 20 }));
+  const chat = CODECS.OPENAI.replyUsage(Buffer.from(madeImage(used, [])), "CHAT");
+  assert.deepEqual(chat, tokens({ input: 100, output: 20 }));
 });

@@ -1,4 +1,4 @@
-import type { TokenUsage, UsageCounts } from "../core/call.js";
+import type { TokenUsage, UsageCounts, UsageParts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import type { LaterUsage } from "../core/later-usage.js";
@@ -76,11 +76,15 @@ export function restOf(told: TokenUsage, counted: TokenUsage): TokenUsage {
   };
 }
 
-/** Undefined where nothing is left that is priced apart. */
-function restOfParts(told: UsageCounts = {}, counted: UsageCounts = {}): UsageCounts | undefined {
-  const rest = Object.entries(told).flatMap(([name, count]: [string, number]) => {
+/** Undefined where nothing is left that is priced apart. What a tool used is told once the response is done, and so once. */
+function restOfParts(
+  { imageTool, ...told }: UsageParts = {},
+  counted: UsageCounts = {},
+): UsageParts | undefined {
+  const rest = Object.entries(told as UsageCounts).flatMap(([name, count]: [string, number]) => {
     const left = count - (counted[name as keyof UsageCounts] ?? 0);
     return left > 0 ? [[name, left] as const] : [];
   });
-  return rest.length === 0 ? undefined : Object.fromEntries(rest);
+  const parts = rest.length === 0 ? undefined : Object.fromEntries(rest);
+  return imageTool === undefined ? parts : { ...parts, imageTool };
 }

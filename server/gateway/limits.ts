@@ -71,6 +71,8 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   callerIdleMs: 900_000,
   unreadBytesMax: 128 * 1024 * 1024,
   callerSocketsMax: 16_384,
+  handshakesPerSecond: 200,
+  handshakesBurst: 400,
   callerSocketsPerAddressMax: 2_048,
   refusalsPerSecond: 100,
   modelIdCharsMax: 256,

@@ -1,6 +1,7 @@
 import type { Turn } from "../caller/turn.js";
 import type { DialectCodec, StreamEdit, StreamForm } from "../dialect/codec.js";
 import type { HeaderBlock } from "../http/header-block.js";
+import type { SecretSieve } from "../upstream/redact.js";
 import type { OnRecord } from "./record-round.js";
 
 /** What a relay tells of the stream that goes through it. */
@@ -43,6 +44,8 @@ export interface StreamOrigin {
   refuseOpening(error: string): boolean;
   /** Events that tell the caller of a failure, in which the provider's key must not be. */
   withoutSecret(events: Buffer): Buffer;
+  /** The same for an event that goes on in pieces. */
+  sieve(): SecretSieve;
 }
 
 export interface RelayOptions {

@@ -4,6 +4,7 @@ import { ElementGate } from "../dialect/json-array.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
 import { mayTellError } from "../dialect/told-errors.js";
 import type { ReplyPart } from "./counted.js";
+import type { SecretSieve } from "../upstream/redact.js";
 import type { OnRecord } from "./record-round.js";
 import type { RelayOptions } from "./relay-options.js";
 import { StreamOpening } from "./stream-opening.js";
@@ -32,6 +33,8 @@ export class Relay {
   #ending: OnRecord | undefined;
   /** Nothing goes on any more. */
   #closed = false;
+  /** While an event goes on in pieces, as one does that is too large to be held. */
+  #sieve: SecretSieve | undefined;
   /** The caller has more to read than it takes. */
   #stalled = false;
   /** The last event went on without the blank line behind it. */
@@ -91,7 +94,9 @@ export class Relay {
   /** Takes a piece of the body; false when the caller is slower than the provider, and the tap is opened later. */
   push(piece: Buffer): boolean {
     if (this.#closed) return true;
-    const events = this.#gate === undefined ? piece : this.#gate.push(piece);
+    const gate = this.#gate;
+    const events = gate === undefined ? piece : gate.push(piece);
+    if (gate?.midEvent === true) this.#sieve ??= this.#options.source.trip.sieve();
     if (events !== undefined) this.#pass(events);
     this.#tellHeld();
     return !this.#stalled;
@@ -156,16 +161,31 @@ export class Relay {
     this.#readBytes += events.length;
     const written = source.edit === undefined ? events : source.edit.push(events);
     if (!this.#headSent && this.#isRefusedByEdit()) return;
-    const out = this.#tellsFailure(written) ? source.trip.withoutSecret(written) : written;
-    if (out.length === 0 && !this.#watch.finished) return;
+    const out = this.#withoutSecret(written);
+    const isLast = this.#isFinished || this.#bytes + out.length === length;
+    if (out.length === 0 && !isLast) return;
     this.#writeHead();
     if (!this.#begun) this.#begin();
     this.#bytes += out.length;
-    if (this.#watch.finished || this.#bytes === length) this.#writeLast(out);
+    if (isLast) this.#writeLast(out);
     else turn.write(out);
   }
 
   /** A provider may echo its key in what it says of a failure, and no caller may learn that. */
+  #withoutSecret(written: Buffer): Buffer {
+    const { trip } = this.#options.source;
+    if (this.#sieve !== undefined) return this.#sieved(this.#sieve, written);
+    return this.#tellsFailure(written) ? trip.withoutSecret(written) : written;
+  }
+
+  /** What a large event tells is known too late. */
+  #sieved(sieve: SecretSieve, written: Buffer): Buffer {
+    const out = sieve.push(written);
+    if (this.#gate?.midEvent === true) return out;
+    this.#sieve = undefined;
+    return Buffer.concat([out, sieve.rest()]);
+  }
+
   #tellsFailure(written: Buffer): boolean {
     if (this.#options.source.edit?.failure !== undefined) return true;
     return this.#gate !== undefined && mayTellError(written);
@@ -231,8 +251,12 @@ export class Relay {
 
   /** Of a stream that has ended: false when it broke off although its framing is whole. */
   get isComplete(): boolean {
-    const watch = this.#watch;
-    return watch.finished || watch.completeWithout() || this.failure !== undefined;
+    return this.#isFinished || this.#watch.completeWithout() || this.failure !== undefined;
+  }
+
+  /** The last event has passed, and not only a piece of it. */
+  get #isFinished(): boolean {
+    return this.#watch.finished && this.#gate?.midEvent !== true;
   }
 
   /**
@@ -243,12 +267,19 @@ export class Relay {
     if (!this.isComplete) return false;
     this.#writeHead();
     this.#closed = true;
-    const last = this.#options.source.edit?.end();
+    const last = this.#last();
     this.#bytes += last?.length ?? 0;
     this.#onRecord((turn) => {
       turn.end(last);
     });
     return true;
+  }
+
+  #last(): Buffer | undefined {
+    const ofEdit = this.#options.source.edit?.end();
+    const held = this.#sieve?.rest();
+    if (held === undefined) return ofEdit;
+    return ofEdit === undefined ? held : Buffer.concat([held, ofEdit]);
   }
 
   /** What the last event brings goes to the caller once the call is on record: now, or in a moment and in order. */

@@ -8,7 +8,7 @@ import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
-import { redactBytes } from "../upstream/redact.js";
+import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
 import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
@@ -89,6 +89,10 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   withoutSecret(events: Buffer): Buffer {
     return redactBytes(events, this.options.secret);
+  }
+
+  sieve(): SecretSieve {
+    return new SecretSieve(this.options.secret);
   }
 
   #mayAskOtherwise(failure: AttemptFailure): boolean {
@@ -259,7 +263,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** Finds out what it means: it may tell an error, or be the first of several. */
   #readReply(head: ReplyHead, body: Buffer): void {
     const { passage, translation, asksEvents } = this.options;
-    const tokens = passage.codec.replyUsage(body);
+    const tokens = passage.codec.replyUsage(body, passage.form);
     const error = passage.codec.replyFailure(body, passage.form, tokens !== undefined);
     if (error !== undefined) {
       this.#refuse(refusedInside(this.options, head, body, error));

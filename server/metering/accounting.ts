@@ -1,6 +1,7 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import type { Logger } from "../core/logger.js";
+import type { Price } from "../core/provider.js";
 import { recordOfOrphan } from "./orphan.js";
 import { LedgerCallSink, type AccountingPolicy, type CallDurability } from "./call-sink.js";
 import { openJournal, type Journal, type JournalStats } from "./journal.js";
@@ -29,6 +30,8 @@ export interface AccountingOptions {
   readonly ownPoolSummary: (ownerId: string) => PoolSummary;
   /** A name to show for an id in rankings; undefined shows the id. */
   readonly nameOf: (dimension: Dimension, id: string) => string | undefined;
+  /** As `CallSinkOptions.imageModelPrice`. */
+  readonly imageModelPrice?: (model: string) => Price | null;
   readonly journalFileBytes?: number;
   readonly syncIntervalMs?: number;
   /** Hears each finished call once; must be quick and not throw. */
@@ -78,6 +81,7 @@ export class Accounting {
       policy,
       durability,
       logger,
+      imageModelPrice: options.imageModelPrice,
       onFinished(record) {
         ownerOverviews.add(record);
         onFinished?.(record);

@@ -1,6 +1,6 @@
-import type { CallEntry, CallRecord, TokenUsage } from "../core/call.js";
+import type { CallEntry, CallRecord, ImageToolUse, TokenUsage } from "../core/call.js";
 import type { Logger } from "../core/logger.js";
-import type { RouteTarget } from "../core/provider.js";
+import type { Price, RouteTarget } from "../core/provider.js";
 import { costOf, soundTokens } from "./cost.js";
 import type { Journal } from "./journal.js";
 import type { LiveCalls } from "./live-calls.js";
@@ -27,6 +27,8 @@ export interface CallSinkOptions {
   /** When a record is safe enough for the caller to have its last byte; asked anew for each call. */
   readonly durability: () => CallDurability;
   readonly logger: Logger;
+  /** The price of a model whose images are made inside of responses; absent where none has one. */
+  readonly imageModelPrice?: ((model: string) => Price | null) | undefined;
   /** Hears each finished call once, before whoever waits for its record; must be quick and not throw. */
   readonly onFinished?: ((record: CallRecord) => void) | undefined;
 }
@@ -99,7 +101,18 @@ export class LedgerCallSink {
 
   /** Price of a usage in micro-US-dollars; null when the model has no price. */
   cost(target: Pick<RouteTarget, "price">, tokens: TokenUsage): number | null {
-    return costOf(target.price, tokens);
+    const cost = costOf(target.price, tokens);
+    const imageTool = tokens.parts?.imageTool;
+    if (imageTool === undefined || cost === null) return cost;
+    const ofTool = this.#imageToolCost(imageTool);
+    return ofTool === null ? null : cost + ofTool;
+  }
+
+  /** Of several models that of the dearest. */
+  #imageToolCost({ models, tokens }: ImageToolUse): number | null {
+    const { imageModelPrice } = this.#options;
+    const costs = models.flatMap((model) => costOf(imageModelPrice?.(model) ?? null, tokens) ?? []);
+    return costs.length === 0 ? null : Math.max(...costs);
   }
 
   /** Counts a refusal before any client key was known, by its reason. */

@@ -11,9 +11,15 @@ test("a call that the process died of is a failed one that used all that was res
   assert.equal(call.usageSource, "ESTIMATED");
 });
 
-test("a call for which nothing was reserved is unpriced, not free, and says that nothing is known", () => {
-  const reserved = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
-  const call = recordOfOrphan({ ...begunCall(7), reserved });
-  assert.equal(call.costMicros, null);
-  assert.equal(call.usageSource, "NONE");
+test("a call costs nothing where nothing was reserved, is unpriced where no price was known, and paid by the piece else", () => {
+  for (const [inputTokens, maxOutputTokens, reserved, cost, source] of [
+    [0, 0, 0, 0, "NONE"],
+    [9, 0, 0, null, "ESTIMATED"],
+    [0, 4096, 0, null, "ESTIMATED"],
+    [0, 0, 40_000, 40_000, "ESTIMATED"],
+  ] as const) {
+    const set = { inputTokens, maxOutputTokens, costMicros: reserved };
+    const { costMicros, usageSource } = recordOfOrphan({ ...begunCall(7), reserved: set });
+    assert.deepEqual([costMicros, usageSource], [cost, source]);
+  }
 });

@@ -9,6 +9,8 @@ const PROCESS_DIED = "process_died";
  */
 export function recordOfOrphan({ reserved, ...call }: BegunCall): CallRecord {
   const { inputTokens: input, maxOutputTokens: output, costMicros } = reserved;
+  const isPriced = costMicros > 0;
+  const usesTokens = input + output > 0;
   return {
     ...call,
     providerKeyId: null,
@@ -24,9 +26,10 @@ export function recordOfOrphan({ reserved, ...call }: BegunCall): CallRecord {
     requestBytes: 0,
     responseBytes: 0,
     tokens: { ...NO_TOKENS, input, output },
-    // Nothing reserved says that no price was known, which is not the same as free.
-    costMicros: costMicros === 0 ? null : costMicros,
-    usageSource: input + output === 0 ? "NONE" : "ESTIMATED",
+    // Tokens without money say that no price was known, which is not the same as free. Where neither was reserved, as
+    // for a list of models, a call costs nothing.
+    costMicros: isPriced || !usesTokens ? costMicros : null,
+    usageSource: isPriced || usesTokens ? "ESTIMATED" : "NONE",
     attempts: [],
   };
 }

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Lease } from "../core/lease.js";
 import { STRATEGIES } from "./allocation.js";
-import { OWN, SUPER, World, keys, result, tally } from "../../test/support/pool-world.js";
-import { aProviderKey, aRoute, seededUniform } from "../../test/support/records.js";
+import { SUPER, World, keys, result, tally } from "../../test/support/pool-world.js";
+import { aPrincipal, aProviderKey, aRoute, seededUniform } from "../../test/support/records.js";
+import { scopeName, scopeOf } from "./scope.js";
 
 test("four equal keys share 10,000 calls within five percent, whatever the pace", () => {
   for (const strategy of STRATEGIES.filter((each) => each !== "SEQUENTIAL")) {
@@ -225,7 +226,7 @@ test("the strategy is settable while calls run, for all and for one provider", (
   assert.equal(world.pool.strategyOf("prv_test"), "ROUND_ROBIN");
 });
 
-test("calls of one session stay on one key while it is eligible, and sessions of others do not share it", () => {
+test("calls of one session stay on one key while it is eligible", () => {
   const world = new World(keys(5));
   const home = world.call("OK", { affinity: "s1" });
   for (let i = 0; i < 20; i++) {
@@ -237,8 +238,36 @@ test("calls of one session stay on one key while it is eligible, and sessions of
   assert.notEqual(next, home);
   world.clock.advance(60_000);
   assert.equal(world.call("OK", { affinity: "s1" }), next);
-  const other = world.lease({ principal: OWN, affinity: "s1" });
-  other.release(result("OK"));
+});
+
+test("sessions of the same name of different owners, and of the pool, each keep a key of their own", () => {
+  const owners = ["usr_mia", "usr_max"];
+  const owned = owners.flatMap((ownerId) =>
+    Array.from({ length: 5 }, (_, at) =>
+      aProviderKey(`pk_${ownerId}_${String(at)}`, { ownerId, visibility: "PRIVATE" }),
+    ),
+  );
+  const world = new World([...keys(5), ...owned]);
+  const callers = [SUPER, ...owners.map((ownerId) => aPrincipal("STANDARD", ownerId))];
+  const calls = (): string[] =>
+    callers.map((principal) => world.call("OK", { affinity: "s", principal }));
+  const kept = calls();
+  assert.equal(new Set(kept).size, callers.length);
+  for (let i = 0; i < 20; i++) assert.deepEqual(calls(), kept);
+});
+
+test("each scope has a name of its own", () => {
+  const names = [
+    scopeName(scopeOf({ ownerId: "usr_mia", clientKey: { kind: "STANDARD" } })),
+    scopeName(scopeOf({ ownerId: "usr_max", clientKey: { kind: "STANDARD" } })),
+    scopeName(scopeOf({ ownerId: "usr_mia", clientKey: { kind: "SUPER" } })),
+  ];
+  assert.equal(new Set(names).size, names.length);
+  const others = [
+    scopeName(scopeOf({ ownerId: "usr_mia", clientKey: { kind: "BYOR" } })),
+    scopeName(scopeOf({ ownerId: "usr_max", clientKey: { kind: "SUPER" } })),
+  ];
+  assert.deepEqual(others, [names[0], names[2]], "by whose keys are drawn on, not by who calls");
 });
 
 test("a session returns to the primary tier as soon as that has an eligible key", () => {

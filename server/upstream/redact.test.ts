@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Secret } from "../core/secret.js";
-import { redact } from "./redact.js";
+import { redact, SecretSieve } from "./redact.js";
 
 /** Holds what each form writes otherwise. */
 const KEY = 'sk-pröj-a/b+c?d"e\\f~~~>>>???-0123456789';
@@ -34,4 +34,21 @@ test("halves of a short key stay, for they may be words; what is no key stays wh
   assert.equal(redact("error", new Secret("error")), "error");
   assert.equal(redact("12345678", new Secret("12345678")), "[redacted]");
   assert.equal(redact("anything", undefined), "anything");
+});
+
+test("a key does not pass in pieces either, and all else passes", () => {
+  const secret = new Secret("sk-a-key-of-some-length-0123456789");
+  const clear = secret.reveal();
+  const said = `a ${clear} b ${Buffer.from(clear).toString("hex")}${clear} sk-a-key`;
+  const wanted = "a [redacted] b [redacted] sk-a-key";
+  for (let first = 0; first <= said.length; first++) {
+    for (let second = first; second <= said.length; second += 7) {
+      const sieve = new SecretSieve(secret);
+      const pieces = [said.slice(0, first), said.slice(first, second), said.slice(second)];
+      const out = pieces.map((piece) => sieve.push(Buffer.from(piece)));
+      const text = Buffer.concat([...out, sieve.rest()]).toString();
+      // Each half of a key is a secret by itself.
+      assert.equal(text.replaceAll(/(\[redacted\])+/g, "[redacted]"), wanted);
+    }
+  }
 });

@@ -4,6 +4,7 @@ import type { Secret } from "../core/secret.js";
 const SECRET_CHARS_MIN = 8;
 const HALF_CHARS_MIN = 12;
 const REDACTED = "[redacted]";
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Takes a secret out of a provider's text, in the forms in which servers echo what they were sent. Error
@@ -24,6 +25,33 @@ export function redactBytes(bytes: Buffer, secret: Secret): Buffer {
   const text = bytes.toString("latin1");
   const clean = redact(text, secret);
   return clean === text ? bytes : Buffer.from(clean, "latin1");
+}
+
+/** As `redactBytes`, of bytes that come in pieces: so many of the last are held back as the key may begin in. */
+export class SecretSieve {
+  readonly #secret: Secret;
+  readonly #heldMax: number;
+  #held: Buffer = NOTHING;
+
+  constructor(secret: Secret) {
+    this.#secret = secret;
+    this.#heldMax = Math.max(...formsOf(secret.reveal()).map((form) => form.length)) - 1;
+  }
+
+  /** What may go on now. */
+  push(piece: Buffer): Buffer {
+    const clean = redactBytes(Buffer.concat([this.#held, piece]), this.#secret);
+    const end = Math.max(0, clean.length - this.#heldMax);
+    this.#held = clean.subarray(end);
+    return clean.subarray(0, end);
+  }
+
+  /** What is held back: nothing follows. */
+  rest(): Buffer {
+    const rest = this.#held;
+    this.#held = NOTHING;
+    return rest;
+  }
 }
 
 function formsOf(clear: string): readonly string[] {

@@ -89,10 +89,12 @@ for (const [name, flood] of Object.entries({
 test("header lines longer than over HTTP/1.1 are refused, and the connection goes on", async (t) => {
   const control = await startControl(t);
   const connection = connect(t, control);
-  assert.equal(await answered(connection, {}), 401);
-  const long = answered(connection, { "x-long": "y".repeat(17_000) });
-  await assert.rejects(long, /ENHANCE_YOUR_CALM/);
-  assert.equal(await answered(connection, {}), 401);
+  // Of its first request, and of the others.
+  for (let i = 0; i < 2; i++) {
+    const long = answered(connection, { "x-long": "y".repeat(17_000) });
+    await assert.rejects(long, /ENHANCE_YOUR_CALM/);
+    assert.equal(await answered(connection, {}), 401);
+  }
 });
 
 test("a user gets in while a stranger holds more connections than there may be", async (t) => {

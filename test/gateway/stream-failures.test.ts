@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { after, before, beforeEach, test } from "node:test";
 import type { Dialect } from "../../server/core/provider.js";
+import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import {
   CHAT_REPLY,
   chatEvents,
@@ -652,42 +654,119 @@ test("an error that opens a stream, or is translated in it, does not tell the pr
   }
 });
 
+const GENERATE = "/v1beta/models/m:streamGenerateContent";
+const ELEMENT = JSON.stringify({ candidates: [{ content: { parts: [{ text: "a" }] } }] });
+
+/** Streams that go on as they are: how each begins, and how it tells an error. */
+const PLAIN_STREAMS: readonly (readonly [Dialect, string, string, (error: object) => string])[] = [
+  [
+    ...CHAT,
+    chatEvents(["a"]).slice(0, 1).join(""),
+    (error) => `data: ${JSON.stringify({ id: "c", error })}\n\n`,
+  ],
+  [...RESPONSES, `${CREATED}${TEXT}`, (error) => named("error", error)],
+  [
+    ...RESPONSES,
+    `${CREATED}${TEXT}`,
+    (error) =>
+      named("response.failed", { response: { ...RESPONSE, status: "failed", output: [], error } }),
+  ],
+  [...MESSAGES, messageEvents(["a"]).slice(0, 3).join(""), (error) => named("error", { error })],
+  ["GEMINI", `${GENERATE}?alt=sse`, `data: ${ELEMENT}\n\n`, (error) => JSON.stringify({ error })],
+  ["GEMINI", GENERATE, `[${ELEMENT}\n,\r\n`, (error) => `${JSON.stringify({ error })}\n]`],
+];
+
+/** Sends a stream in these pieces. */
+async function replyPieces(
+  res: ServerResponse,
+  path: string,
+  pieces: readonly (string | Buffer)[],
+) {
+  const type = path === GENERATE ? "application/json" : "text/event-stream";
+  res.writeHead(200, { "content-type": type });
+  for (const piece of pieces) {
+    await new Promise((resolve) => res.write(piece, resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  res.end();
+}
+
 test("an error in the midst of a stream that goes on as it is does not tell the provider key, however it is cut", async () => {
-  const generate = "/v1beta/models/m:streamGenerateContent";
-  const element = JSON.stringify({ candidates: [{ content: { parts: [{ text: "a" }] } }] });
-  for (const [dialect, path, begin, framed] of [
-    [...CHAT, chatEvents(["a"])[0], (error) => `data: ${JSON.stringify({ id: "c", error })}\n\n`],
-    [...RESPONSES, `${CREATED}${TEXT}`, (error) => named("error", error)],
-    [
-      ...RESPONSES,
-      `${CREATED}${TEXT}`,
-      (error) =>
-        named("response.failed", {
-          response: { ...RESPONSE, status: "failed", output: [], error },
-        }),
-    ],
-    [...MESSAGES, messageEvents(["a"]).slice(0, 3).join(""), (error) => named("error", { error })],
-    ["GEMINI", `${generate}?alt=sse`, `data: ${element}\n\n`, (error) => JSON.stringify({ error })],
-    ["GEMINI", generate, `[${element}\n,\r\n`, (error) => `${JSON.stringify({ error })}\n]`],
-  ] as readonly (readonly [Dialect, string, string, (error: object) => string])[]) {
-    const type = path === generate ? "application/json" : "text/event-stream";
+  for (const [dialect, path, begin, framed] of PLAIN_STREAMS) {
     for (let pieces = 1; pieces < 12; pieces++) {
       let sent = "";
       const { text } = await ask(dialect, path, async ({ secret }, res) => {
-        res.writeHead(200, { "content-type": type });
-        await new Promise((resolve) => res.write(begin, resolve));
         const event = framed({ code: 400, message: `bad ${secret} \u4f60`, status: "X" });
         sent = begin + event.replace(secret, "[redacted]");
         const bytes = Buffer.from(event);
         const step = Math.ceil(bytes.length / pieces);
-        for (let at = 0; at < bytes.length; at += step) {
-          res.write(bytes.subarray(at, at + step));
-          await new Promise((resolve) => setImmediate(resolve));
-        }
-        res.end();
+        const cut = Array.from({ length: pieces }, (_, i) =>
+          bytes.subarray(i * step, (i + 1) * step),
+        );
+        await replyPieces(res, path, [begin, ...cut]);
       });
       assert.equal(text, sent, path);
     }
+  }
+});
+
+/** What comes of an answer, whole or not. */
+async function readPart(answer: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  try {
+    for await (const piece of answer.body ?? []) pieces.push(piece as Uint8Array);
+  } catch {
+    // Broken off.
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+test("nor does one that is too large to be held, wherever the key is cut", async () => {
+  const filling = "x".repeat(GATEWAY_LIMITS.eventBytesMax);
+  for (const [dialect, path, begin, framed] of PLAIN_STREAMS) {
+    for (const cut of [1, 14, 27]) {
+      let sent = "";
+      stub.script = async ({ secret }, res) => {
+        const message = `${filling} bad ${secret} and ${secret}`;
+        const event = `${framed({ code: 400, message, status: "X" })}\n\n`;
+        sent = begin + event.replaceAll(secret, "[redacted]");
+        const at = event.indexOf(secret) + cut;
+        await replyPieces(res, path, [begin, event.slice(0, at), event.slice(at)]);
+      };
+      const body = { model: "m", messages: [], input: "x", max_tokens: 9, stream: true };
+      const text = await readPart(await gateways[dialect].post(path, body));
+      // Each half of a key is a secret by itself.
+      const told = text.replaceAll(/(?:\[redacted\])+/g, "[redacted]");
+      assert.ok(told.startsWith(sent.trimEnd()), `${path} ${cut}: ${told.slice(filling.length)}`);
+    }
+  }
+});
+
+test("a last event that is too large to be held ends a stream when all of it has come, and counts as it says", async () => {
+  const { sink, pool } = gateways.OPENAI;
+  const output = [{ type: "image_generation_call", result: "A".repeat(3_000_000) }];
+  const usage = { input_tokens: 11, output_tokens: 7, total_tokens: 18 };
+  const response = { ...RESPONSE, status: "completed", output, usage };
+  const whole = `${CREATED}${named("response.completed", { response })}`;
+  for (const [sent, errorCode, outcome, source] of [
+    [whole, null, "OK", "PROVIDER"],
+    [whole.slice(0, 2_000_000), "stream_cut", "CUT", "PARTIAL"],
+  ] as const) {
+    stub.script = (_received, res) => replyPieces(res, RESPONSES[1], [sent]);
+    const count = sink.records.length + 1;
+    const answer = await gateways.OPENAI.post(RESPONSES[1], {
+      model: "m",
+      input: "x",
+      stream: true,
+    });
+    const text = await readPart(answer);
+    assert.ok(sent.startsWith(text));
+    if (errorCode === null) assert.equal(text.length, sent.length);
+    const record = await sink.record(count);
+    assert.deepEqual([record.errorCode, record.usageSource], [errorCode, source]);
+    assert.equal(pool.outcomes.at(-1), outcome);
+    if (source === "PROVIDER")
+      assert.deepEqual([record.tokens.input, record.tokens.output], [11, 7]);
   }
 });
 

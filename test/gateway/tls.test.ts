@@ -13,6 +13,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
+import { FakeClock } from "../support/fake-clock.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
 const FIRST = makePair("first");
@@ -30,10 +31,13 @@ after(async () => {
 });
 
 /** One chat over TLS. */
-function chat(agent: https.Agent, stream: boolean): Promise<{ status: number; text: string }> {
+function chat(
+  agent: https.Agent,
+  stream: boolean,
+  port = gateway.port,
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${CLIENT_KEY}`, "content-type": "application/json" };
-    const { port } = gateway;
     const req = https.request(
       { host: "127.0.0.1", port, path: "/v1/chat/completions", method: "POST", headers, agent },
       (res) => {
@@ -157,4 +161,34 @@ test("a handshake that never ends is given up", async () => {
   while (slow.gateway.connections.open > 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(slow.gateway.connections.refusals("HANDSHAKE"), 1);
   await slow.close();
+});
+
+test("handshakes begin at a pace; those of callers with a good key are not counted", async () => {
+  const clock = new FakeClock();
+  const limits = { handshakesPerSecond: 1, handshakesBurst: 2 };
+  const paced = await startGateway({
+    providers: [{ baseUrl: stub.origin }],
+    tls: FIRST,
+    limits,
+    clock,
+  });
+  stub.script = replyJson(200, CHAT_REPLY);
+  for (let i = 0; i < 5; i++) {
+    const agent = agentOf(FIRST);
+    assert.equal((await chat(agent, false, paced.port)).status, 200);
+    agent.destroy();
+  }
+  const open: tls.TLSSocket[] = [];
+  for (let i = 0; i < 2; i++) open.push(await handshake({ port: paced.port }));
+  const waiting = handshake({ port: paced.port });
+  while (paced.gateway.connections.open < 3) await new Promise((resolve) => setImmediate(resolve));
+  let isDone = false;
+  void waiting.then(() => (isDone = true));
+  // As many handshakes with another server take longer than this one would.
+  for (let i = 0; i < 3; i++) (await handshake()).destroy();
+  assert.equal(isDone, false);
+  clock.advance(1000);
+  open.push(await waiting);
+  for (const socket of open) socket.destroy();
+  await paced.close();
 });

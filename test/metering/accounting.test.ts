@@ -87,13 +87,13 @@ test("a call that was running when the process died leaves a row that says so, o
   assert.equal(third.log.lines.filter((line) => line.message.includes("running")).length, 0);
 });
 
-test("a lost call for which nothing was reserved used nothing known, and is not free", async () => {
+test("a lost call for which nothing was reserved used nothing, and cost nothing", async () => {
   const reserved = { inputTokens: 0, maxOutputTokens: 0, costMicros: 0 };
   const first = await bench();
   begin(first.sink, { ...begunCall(1), reserved });
   const { ledger } = await bench("besteffort", first.disk.afterKill(), first.ledger);
   const lost = ledger.calls.get(callId(1))!;
-  assert.deepEqual([lost.tokens, lost.costMicros, lost.usageSource], [NO_TOKENS, null, "NONE"]);
+  assert.deepEqual([lost.tokens, lost.costMicros, lost.usageSource], [NO_TOKENS, 0, "NONE"]);
 });
 
 test("killed again before the rows of lost calls are in the database, the next start finds them", async () => {

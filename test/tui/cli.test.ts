@@ -28,11 +28,13 @@ import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { RotationProgress_State, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { SETTINGS } from "../../server/keys/settings-table.js";
 import { ApiError, toApiError } from "../../tui/api/api-error.js";
 import { findTarget } from "../../tui/api/channel.js";
 import type { ServiceClient } from "../../tui/api/client.js";
 import { COMMANDS, type Command } from "../../tui/cli/commands.js";
 import { complaintOf, exitCodeOf } from "../../tui/cli/exit-code.js";
+import { rulesOf } from "../../tui/cli/field-rules.js";
 import { flagsOf, isRedacted, secretFieldsOf } from "../../tui/cli/flags.js";
 import type { CliPort } from "../../tui/cli/port.js";
 import { createProgram, type ProgramHandlers } from "../../tui/cli/program.js";
@@ -514,10 +516,67 @@ test("an export's bytes go out as they are", async () => {
   assert.equal((await run(["calls", "export"], { script })).out, "id,model\ncall_1,gpt\n");
 });
 
+const BEGUN = { name: "latchkey-1.backup", version: "0.1.0", schemaVersion: 13 };
+
+test("a backup tells how far it is, and of itself once it is made", async () => {
+  const made = { ...BEGUN, sizeBytes: 2048n, sha256: Buffer.alloc(32), durationMs: 3n };
+  const parts = [
+    { case: "info", value: BEGUN },
+    { case: "progress", value: { writtenBytes: 1024n, totalBytes: 2048n } },
+    { case: "info", value: made },
+  ];
+  const script = (fake: FakeApi): void =>
+    fake.onStream("backup", (stream) => {
+      for (const part of parts) stream.send({ part });
+      stream.end();
+    });
+  const { out } = await run(["vault", "backup"], { script });
+  const lines = out.trimEnd().split("\n");
+  assert.equal(lines[0], "1.00K written of about 2.00K");
+  assert.deepEqual(
+    lines.slice(1).map((line) => line.split(/ +/)),
+    [
+      ["name", "latchkey-1.backup"],
+      ["size_bytes", "2048"],
+      ["sha256", "00".repeat(32)],
+      ["version", "0.1.0"],
+      ["schema_version", "13"],
+      ["duration_ms", "3"],
+    ],
+  );
+  const json = await run(["vault", "backup", "--json"], { script });
+  assert.equal(json.out.trimEnd().split("\n").length, 3, "to a program, all is told");
+});
+
+test("each setting tells its meaning, its range and what holds unless it is set", () => {
+  const set = COMMANDS.find(({ noun, verb }) => noun === "system" && verb === "set");
+  assert.ok(set);
+  const flags = new Map(flagsOf(set).map((flag) => [flag.field.localName, flag]));
+  for (const [name, { fallback }] of Object.entries(SETTINGS)) {
+    const flag = flags.get(name);
+    assert.ok(flag, name);
+    const isLimits = typeof fallback === "object";
+    const initial = typeof fallback === "boolean" ? (fallback ? "yes" : "no") : String(fallback);
+    const shown = isLimits ? "none" : initial.toLowerCase();
+    assert.match(flag.help, new RegExp(`[;,] ${shown} unless set$`), name);
+    if (typeof fallback !== "number") continue;
+    const { greaterThan, lessThan } = boundsOf(flag.field);
+    assert.ok(flag.help.includes(` to ${lessThan.value}`), name);
+    assert.match(flag.help, new RegExp(`\\b${greaterThan.value}\\b`), name);
+  }
+});
+
+/** The range of a whole number, as the API's definition has it. */
+function boundsOf(field: DescField) {
+  const type = rulesOf(field)?.type;
+  assert.ok(type?.case === "int32" || type?.case === "int64");
+  return type.value;
+}
+
 test("a backup goes to the data folder unless stdout is asked for", async () => {
   const script = (fake: FakeApi): void => fake.onStream("backup", (stream) => stream.end());
   assert.equal((await run(["vault", "backup"], { script })).request?.["target"], 2);
-  const info = { part: { case: "info", value: { name: "latchkey-1.backup" } } };
+  const info = { part: { case: "info", value: { ...BEGUN, sha256: Buffer.alloc(32) } } };
   const sent = (fake: FakeApi): void =>
     fake.onStream("backup", (stream) => {
       stream.send(info);

@@ -9,6 +9,7 @@ import { SessionService } from "../../proto/gen/latchkey/v1/sessions_pb.js";
 import { BackupRequest_Target, SystemService } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { UsageService } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { UserService } from "../../proto/gen/latchkey/v1/users_pb.js";
+import { backupLine } from "./backup-lines.js";
 import type { RequestInit } from "./flags.js";
 import { allStored, chainIntact, notFailed, testPassed } from "./good-news.js";
 import { logLines } from "./log-lines.js";
@@ -322,6 +323,7 @@ export const COMMANDS: readonly Command[] = [
       {
         defaults: { target: BackupRequest_Target.DATA_FOLDER },
         isFile: ({ target }) => target === BackupRequest_Target.STREAM,
+        line: backupLine,
       },
     ],
   }),

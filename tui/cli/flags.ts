@@ -4,6 +4,7 @@ import { isRequired, rulesOf } from "./field-rules.js";
 import { LIMITS_HELP, parseLimits, QUOTA_HELP } from "../present/limits.js";
 import { UsageError } from "./usage-error.js";
 import { parseSpan, parseWhen, WHEN_HELP } from "../present/when.js";
+import { SETTING_HELP } from "./setting-help.js";
 import type { Command } from "./commands.js";
 
 /** A request field as a flag. */
@@ -193,8 +194,16 @@ function wordsOf(field: DescField, { noun, verb }: Command): string {
   const { message } = field;
   if (field.name === "filter") return `conditions, e.g. '${FILTER_EXAMPLES[noun] ?? ""}'`;
   if (message?.typeName === LIMITS && noun === "provider-keys") return `${NONE}, or ${QUOTA_HELP}`;
-  if (message !== undefined) return MESSAGE_HELP[message.typeName] ?? "";
-  const named = FIELD_HELP[`${noun} ${verb} ${field.name}`] ?? FIELD_HELP[field.name];
+  const setting = noun === "system" && verb === "set" ? SETTING_HELP[field.name] : undefined;
+  if (message !== undefined) {
+    const form = MESSAGE_HELP[message.typeName] ?? "";
+    return setting === undefined ? form : `${form}: ${setting}`;
+  }
+  return setting ?? plainWordsOf(field, `${noun} ${verb}`);
+}
+
+function plainWordsOf(field: DescField, command: string): string {
+  const named = FIELD_HELP[`${command} ${field.name}`] ?? FIELD_HELP[field.name];
   if (named !== undefined) return named;
   if (field.enum !== undefined) return enumChoices(field);
   return field.fieldKind === "list" ? "separated by commas" : "";

@@ -5,9 +5,10 @@ import { VerifyChainResponseSchema } from "../../proto/gen/latchkey/v1/audit_pb.
 import { ClientKeySchema } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import { ProviderKeySchema } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { ModelSchema } from "../../proto/gen/latchkey/v1/providers_pb.js";
+import { ProcessStatusSchema } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { OverviewSchema } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { COMMANDS } from "./commands.js";
-import { fieldsOf, NONE_AT_ZERO, tableOf } from "./output.js";
+import { fieldsOf, jsonOf, NONE_AT_ZERO, tableOf } from "./output.js";
 
 test("what is no, or 0, is told", () => {
   const key = fieldsOf(ProviderKeySchema, create(ProviderKeySchema, { name: "a" }));
@@ -39,6 +40,26 @@ test("what is not known is left out, and told where it is 0", () => {
   assert.match(text(), /CALLS 24H\n-$/);
   assert.match(text(0n), /^calls_24h +0$/m);
   assert.match(text(0n), /CALLS 24H\n0$/);
+});
+
+test("a fraction has four digits, and JSON has all", () => {
+  for (const [value, shown] of [
+    [0, "0"],
+    [2.096_436_058_7, "2.096"],
+    [0.333_333_333_333, "0.3333"],
+    [0.000_012_345_678, "0.00001235"],
+    [1234.5, "1235"],
+    [12_345_678.9, "12345679"],
+    [0.999_99, "0.9999"],
+    [1, "1"],
+  ] as const) {
+    const process = create(ProcessStatusSchema, { cpuCores: value });
+    assert.match(fieldsOf(ProcessStatusSchema, process), new RegExp(`^cpu_cores +${shown}$`, "m"));
+    const table = tableOf(ProcessStatusSchema, [process], ["cpu_cores"]);
+    assert.equal(table, `CPU CORES\n${shown}`);
+    const json = JSON.parse(jsonOf(ProcessStatusSchema, process)) as { cpu_cores?: number };
+    assert.equal(json.cpu_cores ?? 0, value);
+  }
 });
 
 test("rows of numbers are a table", () => {

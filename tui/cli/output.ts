@@ -126,9 +126,23 @@ function textOf(field: DescField, value: unknown): string {
   if (isMessage(value, ModelPriceSchema)) return priceText(value);
   if (field.enum !== undefined && typeof value === "number") return enumText(field, value);
   if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number" && isFraction(field)) return fraction(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
   if (field.fieldKind === "map") return mapText(value);
   return safe(String(value));
+}
+
+function isFraction({ scalar }: DescField): boolean {
+  return scalar === ScalarType.DOUBLE || scalar === ScalarType.FLOAT;
+}
+
+/**
+ * Four digits say enough; the JSON has all. Neither all nor nothing is shown by rounding: 0.99999 stays below 1.
+ */
+function fraction(value: number): string {
+  if (Math.abs(value) >= 1000) return String(Math.round(value));
+  const short = Number(value.toPrecision(4));
+  return String(value < 1 && short === 1 ? 0.9999 : short);
 }
 
 /** `calls=12, users=1` */

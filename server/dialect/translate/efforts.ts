@@ -27,6 +27,9 @@ const TAKES_EFFORT = /^(?:o\d|gpt-[5-9]|codex-|gemini-(?:2\.5|[3-9]))/;
 const TAKES_NO_EFFORT =
   /-(?:chat|computer|deep-research|image|tts|audio|live)|^(?:gpt|o\d).*-pro|^o1-(?:mini|preview)/;
 
+/** Models that do not think: OpenAI and Groq refuse an effort for them. */
+const THINKS_NOT = /^(?:gpt-[34]|chatgpt-|(?:meta-)?llama-?\d)/;
+
 type Wish = Pick<Conversation, "effort" | "effortInferred">;
 
 /** How hard the model is to think; undefined where a wish in other words might not be understood. */
@@ -37,11 +40,15 @@ export function wantedEffort(wish: Wish, { model }: Pick<Target, "model">): stri
   return TAKES_EFFORT.test(name) && !TAKES_NO_EFFORT.test(name) ? effort : undefined;
 }
 
-/** As `wantedEffort`, in such words as the model takes. OpenAI's own callers are told where it does not take theirs. */
+/**
+ * As `wantedEffort`, in such words as the model takes. OpenAI's own callers are told where a model that thinks does not
+ * take theirs.
+ */
 export function effortFor(wish: Wish, target: Pick<Target, "model">): string | undefined {
   const effort = wantedEffort(wish, target);
-  if (effort === undefined || wish.effortInferred !== true) return effort;
-  return nearestEffort(effort, effortsOf(nameOf(target.model)));
+  const name = nameOf(target.model);
+  if (effort === undefined || THINKS_NOT.test(name)) return undefined;
+  return wish.effortInferred === true ? nearestEffort(effort, effortsOf(name)) : effort;
 }
 
 function nameOf(model: string): string {

@@ -283,6 +283,11 @@ export const LOSSES = {
     RESPONSES,
     "They become functions with one text argument named input, and their calls are turned back.",
   ),
+  chat_effort: changed(
+    '"reasoning.effort"',
+    "responses → chat",
+    "It goes on as it is, for each model has its own and refuses others; it is dropped for GPT-4 and older and for Llama, which do not think.",
+  ),
   response_extras: dropped(
     '"include", "metadata", "client_metadata", "prompt_cache_key", "truncation", "service_tier", "text.verbosity" and the like',
     RESPONSES,

@@ -255,6 +255,25 @@ test("how hard an Anthropic or Gemini caller lets a model think is told to those
   }
 });
 
+test("an effort that a caller of OpenAI's names goes on as it is, and not to models that do not think", () => {
+  for (const [model, wanted] of [
+    ["gpt-5.1", "minimal"],
+    ["gpt-oss-120b", "minimal"],
+    ["openai/gpt-5-chat-latest", "minimal"],
+    ["deepseek-chat", "minimal"],
+    ["m", "minimal"],
+    ["gpt-4o", undefined],
+    ["openai/gpt-4.1-mini", undefined],
+    ["gpt-3.5-turbo", undefined],
+    ["chatgpt-4o-latest", undefined],
+    ["llama-3.3-70b-versatile", undefined],
+    ["meta-llama/Llama-4-Scout", undefined],
+  ] as const) {
+    const body = { input: "hi", reasoning: { effort: "minimal" } };
+    assert.equal(asked("RESPONSES", "CHAT", body, model).reasoning_effort, wanted, model);
+  }
+});
+
 /** What each of OpenAI's models is told instead of an effort that it does not take. */
 const TAKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "openai/o3-mini": { none: "low", minimal: "low", xhigh: "high", max: "high" },
