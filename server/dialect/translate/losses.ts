@@ -81,6 +81,11 @@ export const LOSSES = {
     "any → chat, responses, messages",
     "A hash takes their place, in the call and in its result.",
   ),
+  tool_union: changed(
+    "schemas of tools whose outermost is a union",
+    ALL,
+    "They become an object with the members of all, and the union is said in the description: providers refuse it there.",
+  ),
   tool_names: changed(
     "tool names of more than 64 characters, or such as the provider does not take",
     ALL,

@@ -447,9 +447,8 @@ test("a tool whose parameters are of no type gets the one that OpenAI wants", ()
   const properties = { a: { type: "string" } };
   assert.deepEqual(parameters({ properties }), { type: "object", properties });
   assert.deepEqual(parameters({}), { type: "object", properties: {} });
-  for (const other of [{ anyOf: [{ type: "object" }] }, { type: "string", properties }]) {
-    assert.deepEqual(parameters(other), other, "the provider's to judge");
-  }
+  const other = { type: "string", properties };
+  assert.deepEqual(parameters(other), other, "the provider's to judge");
 });
 
 test("a schema is strict only where OpenAI's strict mode takes all of it", () => {
