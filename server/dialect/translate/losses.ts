@@ -272,6 +272,11 @@ export const LOSSES = {
     RESPONSES,
     "They lie with the provider that stored them; send the items themselves. Translated responses are kept for a while in this server's memory.",
   ),
+  agent_message: refused(
+    "messages between agents that OpenAI encrypted",
+    RESPONSES,
+    "Only OpenAI's models can read them; those that are plain are sent as the user's.",
+  ),
   background: refused('"background"', RESPONSES, "Replies come at once there."),
   hosted_tools: refused(
     "tools that the provider runs itself",
