@@ -1,27 +1,5 @@
 import { Fault } from "../../core/fault.js";
-
-/** What becomes of something that a provider's dialect cannot say. */
-export interface Loss {
-  /** As callers know it. */
-  readonly what: string;
-  /** Which way it is lost: `caller → provider`. */
-  readonly way: string;
-  readonly outcome: "REFUSED" | "DROPPED" | "CHANGED";
-  /** Why, or into what. A whole sentence, for a refusal says it to the caller. */
-  readonly why: string;
-}
-
-function refused(what: string, way: string, why: string): Loss {
-  return { what, way, outcome: "REFUSED", why };
-}
-
-function dropped(what: string, way: string, why: string): Loss {
-  return { what, way, outcome: "DROPPED", why };
-}
-
-function changed(what: string, way: string, why: string): Loss {
-  return { what, way, outcome: "CHANGED", why };
-}
+import { changed, dropped, type Loss, refused } from "./loss.js";
 
 const CHAT = "chat → any";
 const MESSAGES = "messages → any";
