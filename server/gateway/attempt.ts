@@ -7,7 +7,12 @@ import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
 import type { AdmittedCall } from "./admitted-call.js";
-import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
+import {
+  missesThoughts,
+  refusesSummaries,
+  refusesThoughts,
+  refusesUsage,
+} from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
 import { batchShown, batchTold, makesBatch } from "./batch-calls.js";
 import { BatchNotice } from "./batch-notice.js";
@@ -257,6 +262,8 @@ export class Attempt implements RoundTripListener {
       summaryOption.refusedBy(lease.target.provider);
     } else if (!this.#isThoughtless && refusesThoughts(options.passage.form, failure)) {
       this.#isThoughtless = true;
+    } else if (this.#otherwise === 1 && missesThoughts(options.passage, failure)) {
+      passages.wantThoughts(lease.target);
     } else {
       const asked = options.passage.form;
       if (!passages.learn(options.endpoint, lease.target, { asked, failure })) return false;

@@ -56,7 +56,7 @@ interface Known {
   readonly passage: Passage | undefined;
 }
 
-/** Models known to be served by OpenAI's Responses API alone, or to call tools there alone. */
+/** Models known to be served by OpenAI's Responses API alone, to call tools there alone, or to want their thoughts back. */
 const MODELS_MAX = 1_000;
 
 /**
@@ -69,6 +69,7 @@ export class Passages {
   readonly #withoutResponses = new Set<string>();
   readonly #responsesOnly = new Set<string>();
   readonly #toolsWithoutThought = new Set<string>();
+  readonly #thoughtsWanted = new Set<string>();
 
   /** Undefined where the target cannot serve the endpoint. */
   to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
@@ -113,6 +114,15 @@ export class Passages {
   /** The model calls tools in chat completions only where it does not think; in the Responses API it does both. */
   areToolsWithoutThought(target: RouteTarget): boolean {
     return this.#toolsWithoutThought.has(modelAt(target));
+  }
+
+  /** A model goes on only where each message of its own says what it thought. */
+  wantThoughts(target: RouteTarget): void {
+    if (this.#thoughtsWanted.size < MODELS_MAX) this.#thoughtsWanted.add(modelAt(target));
+  }
+
+  areThoughtsWanted(target: RouteTarget): boolean {
+    return this.#thoughtsWanted.has(modelAt(target));
   }
 
   /** A call was served: what it proves of a provider, no refusal can take back. */

@@ -10,7 +10,12 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { redactBytes } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
-import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
+import {
+  missesThoughts,
+  refusesSummaries,
+  refusesThoughts,
+  refusesUsage,
+} from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
@@ -95,6 +100,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const { passage, endpoint, usageAsked } = this.options;
     if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
     if (refusesSummaries(passage, failure) || refusesThoughts(passage.form, failure)) return true;
+    if (missesThoughts(passage, failure)) return true;
     return usageAsked && refusesUsage(failure);
   }
 

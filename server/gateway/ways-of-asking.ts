@@ -40,6 +40,18 @@ export function refusesSummaries(
   return translator !== undefined && form === "RESPONSES" && UNVERIFIED.test(failure.detail);
 }
 
+/** As DeepSeek and Moonshot say it, by whatever provider's name they are reached. */
+const THOUGHTS_WANTED =
+  /^(?:HTTP 400|error inside a reply): [^"'“‘]{0,80}(?:missing `?reasoning_content|reasoning_content`? (?:is missing|in the thinking mode must be passed back))/i;
+
+/** A model that thinks may want to hear of each earlier message what it thought, which few callers bring back. */
+export function missesThoughts(
+  { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
+  failure: AttemptFailure,
+): boolean {
+  return translator !== undefined && form === "CHAT" && THOUGHTS_WANTED.test(failure.detail);
+}
+
 /** OpenAI reads the thoughts of its own account's models alone: an earlier call may have gone to a key of another. */
 export function refusesThoughts(form: StreamForm, failure: AttemptFailure): boolean {
   return (

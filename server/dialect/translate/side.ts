@@ -28,6 +28,8 @@ export interface Target {
   readonly hidesThoughts?: boolean | undefined;
   /** In chat completions the model calls tools only if it is told not to think. */
   readonly toolsWithoutThought?: boolean | undefined;
+  /** In chat completions each message of the model's must say what it thought. */
+  readonly wantsThoughts?: boolean | undefined;
 }
 
 /** A translated response, as callers may name it in a later request. */

@@ -177,14 +177,18 @@ function assistantMessage(parts: readonly Part[], target: Target, notes: Notes):
   };
 }
 
+/** An empty one is taken for none. */
+const NO_THOUGHT = " ";
+
 function thoughts(parts: readonly Part[], target: Target, notes: Notes): JsonObject {
   const thoughts = parts.filter((part): part is ThinkingPart => part.kind === "THINKING");
+  const text = thoughts.map((thought) => thought.text).join("");
+  if (target.wantsThoughts === true) return { reasoning_content: text === "" ? NO_THOUGHT : text };
   if (thoughts.length === 0) return {};
   if (!takesReasoningBack(target.providerSlug)) {
     notes.lose("thinking_unsigned");
     return {};
   }
-  const text = thoughts.map((thought) => thought.text).join("");
   if (target.providerSlug !== "openrouter") return { reasoning_content: text };
   return { reasoning: text, reasoning_details: thoughts.map(detailOf) };
 }
