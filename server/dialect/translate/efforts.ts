@@ -37,16 +37,27 @@ export function wantedEffort(wish: Wish, { model }: Pick<Target, "model">): stri
   return TAKES_EFFORT.test(name) && !TAKES_NO_EFFORT.test(name) ? effort : undefined;
 }
 
-/** As `wantedEffort`, in such words as the model takes. OpenAI's own callers are told where it does not take theirs. */
-export function effortFor(wish: Wish, target: Pick<Target, "model">): string | undefined {
+/**
+ * As `wantedEffort`, in such words as the model takes in a form. OpenAI's own callers are told where it does not take
+ * theirs.
+ */
+export function effortFor(
+  wish: Wish,
+  target: Pick<Target, "model">,
+  form: "CHAT" | "RESPONSES",
+): string | undefined {
   const effort = wantedEffort(wish, target);
   if (effort === undefined || wish.effortInferred !== true) return effort;
-  return nearestEffort(effort, effortsOf(nameOf(target.model)));
+  const taken = effortsOf(nameOf(target.model));
+  return nearestEffort(effort, form === "CHAT" ? taken.filter((each) => each !== MOST) : taken);
 }
 
 function nameOf(model: string): string {
   return model.toLowerCase().replace(/^.*\//, "");
 }
+
+/** Taken in the Responses API alone. */
+const MOST = "max";
 
 /** The efforts that a model takes in OpenAI's dialect. */
 function effortsOf(name: string): readonly string[] {
@@ -59,10 +70,11 @@ function effortsOf(name: string): readonly string[] {
 /** What is less than low. */
 function leastOf(name: string, version: number): readonly string[] {
   if (/^gemini-2.*flash/.test(name)) return ["none"];
-  if (version < 500 || name.includes("codex")) return [];
+  // Those since GPT-6 cannot be kept from thinking.
+  if (version < 500 || version >= 600 || name.includes("codex")) return [];
   return version === 500 ? ["minimal"] : ["none"];
 }
 
 function mostOf(version: number): readonly string[] {
-  return version > 505 ? ["max"] : [];
+  return version > 505 ? [MOST] : [];
 }

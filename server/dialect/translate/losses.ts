@@ -174,7 +174,7 @@ export const LOSSES = {
   stop: dropped(
     "stop sequences",
     "any → chat, responses",
-    "OpenAI takes four of them, and none for its reasoning models before 5.5, nor for any of these in the Responses API.",
+    "OpenAI takes four of them, and none for its reasoning models but GPT-5.5 and 5.6, nor for any of these in the Responses API.",
   ),
   gemini_stop: dropped("stop sequences after the fifth", TO_GENERATE, "Google takes five of them."),
   schema_constraints: changed(

@@ -66,11 +66,9 @@ export function isReasoningModel(model: string): boolean {
   return /^(?:o\d|gpt-(?:[5-9]|\d\d)|codex-)/.test(name) && !name.includes("-chat");
 }
 
-/** Stop sequences came back to OpenAI's reasoning models with 5.5. */
+/** Of OpenAI's reasoning models, GPT-5.5 and 5.6 take stop sequences. */
 export function takesStop(model: string): boolean {
-  if (!isReasoningModel(model)) return true;
-  const [, major = 0, minor = 0] = /gpt-(\d+)(?:\.(\d+))?/.exec(model.toLowerCase()) ?? [];
-  return Number(major) > 5 || (Number(major) === 5 && Number(minor) >= 5);
+  return !isReasoningModel(model) || /gpt-5\.(?:[5-9]|\d\d)/.test(model.toLowerCase());
 }
 
 /** Providers that want back the reasoning which they gave, and know the field. */

@@ -52,7 +52,7 @@ export function writeChatRequest(
     stop: stopOf(stop, target, notes),
     ...toolsOf(conversation),
     response_format: formatOf(conversation.format),
-    reasoning_effort: withoutThought ? "none" : effortFor(conversation, target),
+    reasoning_effort: withoutThought ? "none" : effortFor(conversation, target, "CHAT"),
     prompt_cache_key: cacheKey(target),
     stream: stream ? true : undefined,
     stream_options: stream && target.asksUsage ? { include_usage: true } : undefined,
