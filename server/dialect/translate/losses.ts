@@ -191,7 +191,7 @@ export const LOSSES = {
   max_tokens: changed(
     "the limit of the output",
     ALL,
-    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, or 4096. OpenAI's reasoning models and the Responses API take none below 16.",
+    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, and where that is not known 32,000 for Claude models since 3.7 and 4096 for others. OpenAI's reasoning models and the Responses API take none below 16.",
   ),
   seed: dropped('"seed", penalties', TO_MESSAGES, "There are no such parameters."),
   temperature: changed(

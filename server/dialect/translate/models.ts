@@ -21,6 +21,8 @@ export interface ClaudeTraits {
   readonly hidesThoughts: boolean;
   /** Thinks without being asked to. */
   readonly thinksAlways: boolean;
+  /** What it can say at any rate, in tokens, thoughts among them. */
+  readonly output: number;
   /** What keeps such a model from thinking; undefined where nothing does. */
   readonly stilledBy: "disabled" | "between_tools" | undefined;
 }
@@ -40,11 +42,15 @@ export function claudeTraits(model: string): ClaudeTraits {
     efforts: own >= 407 ? CLAUDE_EFFORTS : CLAUDE_EFFORTS.filter((each) => each !== "xhigh"),
     hidesThoughts: own >= 407,
     thinksAlways: own >= 500,
+    output: own >= 307 && name.includes("claude") ? OUTPUT_THINKING : OUTPUT_OLDER,
     stilledBy: stillerOf(name, own),
   };
 }
 
 const IMITATED = 406;
+/** Tokens: the least that models since Claude 3.7 can say, and what all can. */
+const OUTPUT_THINKING = 32_000;
+const OUTPUT_OLDER = 4096;
 const CLAUDE_EFFORTS: readonly string[] = ["low", "medium", "high", "xhigh", "max"];
 
 function stillerOf(name: string, version: number): ClaudeTraits["stilledBy"] {
