@@ -26,6 +26,7 @@ import { isAt, latin1, utf8 } from "../core/bytes.js";
 export const openaiCodec: DialectCodec = {
   dialect: "OPENAI",
   errorBody,
+  signOfLife: Buffer.from(": keep-alive\n\n"),
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", openaiTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),
