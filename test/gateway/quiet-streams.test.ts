@@ -95,7 +95,7 @@ const CHAT = { model: "m", stream: true, messages: [{ role: "user", content: "hi
 const MESSAGES = { ...CHAT, max_tokens: 9 };
 const GENERATE = { contents: [{ parts: [{ text: "hi" }] }] };
 const PING = 'event: ping\ndata: {"type": "ping"}\n\n';
-const COMMENT = ": keep-alive\n\n";
+const COMMENT = ": keep-alive\n";
 
 for (const [dialect, path, body, events, sign] of [
   ["OPENAI", "/v1/chat/completions", CHAT, chatEvents(["a"]), COMMENT],
