@@ -13,6 +13,7 @@ import {
   type Translator,
   translatorFor,
 } from "../dialect/translate/translator.js";
+import type { Dislike } from "../dialect/translate/side.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
@@ -69,7 +70,7 @@ export class Passages {
   readonly #withoutResponses = new Set<string>();
   readonly #responsesOnly = new Set<string>();
   readonly #toolsWithoutThought = new Set<string>();
-  readonly #thoughtsWanted = new Set<string>();
+  readonly #dislikes = new Map<string, Set<Dislike>>();
 
   /** Undefined where the target cannot serve the endpoint. */
   to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
@@ -116,13 +117,16 @@ export class Passages {
     return this.#toolsWithoutThought.has(modelAt(target));
   }
 
-  /** A model goes on only where each message of its own says what it thought. */
-  wantThoughts(target: RouteTarget): void {
-    if (this.#thoughtsWanted.size < MODELS_MAX) this.#thoughtsWanted.add(modelAt(target));
+  /** A model has refused what others take. */
+  addDislike(target: RouteTarget, dislike: Dislike): void {
+    const model = modelAt(target);
+    const known = this.#dislikes.get(model);
+    if (known !== undefined) known.add(dislike);
+    else if (this.#dislikes.size < MODELS_MAX) this.#dislikes.set(model, new Set([dislike]));
   }
 
-  areThoughtsWanted(target: RouteTarget): boolean {
-    return this.#thoughtsWanted.has(modelAt(target));
+  dislikesOf(target: RouteTarget): ReadonlySet<Dislike> | undefined {
+    return this.#dislikes.size === 0 ? undefined : this.#dislikes.get(modelAt(target));
   }
 
   /** A call was served: what it proves of a provider, no refusal can take back. */

@@ -170,6 +170,11 @@ export const LOSSES = {
     "responses → chat",
     "It becomes high, the most that is known there.",
   ),
+  later_system: changed(
+    "system messages inside the conversation, for models that refuse them there",
+    TO_CHAT,
+    "They become the user's. Others get them in their place.",
+  ),
   document_url: refused("documents by URL", TO_CHAT, "Send the document's content instead."),
   stop: dropped(
     "stop sequences",

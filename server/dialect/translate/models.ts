@@ -91,8 +91,10 @@ export function takesReasoningBack(providerSlug: string): boolean {
 export function limitField({
   providerSlug,
   model,
-}: Pick<Target, "providerSlug" | "model">): "max_tokens" | "max_completion_tokens" {
-  const isNewer = isOpenai(providerSlug) || isReasoningModel(model);
+  dislikes,
+}: Target): "max_tokens" | "max_completion_tokens" {
+  const isRefused = dislikes?.has("OLDER_LIMIT") === true;
+  const isNewer = isOpenai(providerSlug) || isReasoningModel(model) || isRefused;
   return isNewer ? "max_completion_tokens" : "max_tokens";
 }
 

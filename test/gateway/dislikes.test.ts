@@ -11,7 +11,7 @@ import {
 } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
-// Models that go on with a conversation only where each of their messages says what they thought.
+// What models of OpenAI's dialect refuse, by whatever name they go, is left out where a request is translated for them.
 
 const WORDS = [
   "The `reasoning_content` in the thinking mode must be passed back to the API.",
@@ -132,3 +132,94 @@ test("what a caller quotes teaches nothing, and callers of chat completions hear
   );
   assert.equal(stub.received.length, 2);
 });
+
+type Sent = Partial<Anthropic.MessageCreateParamsNonStreaming>;
+const SETTLED: readonly (readonly [string, Sent, string, readonly string[]])[] = [
+  [
+    "a temperature, of a reasoning model under a name of its own",
+    { temperature: 0.5, top_p: 0.9 },
+    "Unsupported value: 'temperature' does not support 0.5 with this model. Only the default (1) value is supported.",
+    ["temperature", "top_p"],
+  ],
+  [
+    "a temperature, of Moonshot's",
+    { temperature: 0.5 },
+    "invalid temperature: only 1 is allowed for this model",
+    ["temperature"],
+  ],
+  [
+    "stop sequences",
+    { stop_sequences: ["END"] },
+    "Unsupported parameter: 'stop' is not supported with this model.",
+    ["stop"],
+  ],
+  [
+    "the older name of the limit of the output",
+    {},
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    ["max_tokens"],
+  ],
+];
+
+for (const [what, more, message, refused] of SETTLED) {
+  test(`what a model refuses is left out from then on: ${what}`, async () => {
+    stub.script = (received, res) => {
+      const body = JSON.parse(received.body.toString()) as Record<string, unknown>;
+      const error = { message, type: "invalid_request_error", code: null };
+      const isRefused = refused.some((name) => body[name] !== undefined);
+      const reply = isRefused
+        ? replyJson(400, JSON.stringify({ error }))
+        : replyJson(200, CHAT_REPLY);
+      return reply(received, res);
+    };
+    const client = anthropic(await gateway());
+    const asked = { model: "my-model", max_tokens: 50, messages: [CALLED[0]!], ...more };
+    for (let i = 0; i < 2; i++)
+      assert.equal((await client.messages.create(asked)).content.length, 1);
+    assert.equal(stub.received.length, 3, "what was refused once is not asked again");
+    const last = JSON.parse(stub.received[2]!.body.toString()) as Record<string, unknown>;
+    assert.equal(last["max_completion_tokens"] ?? last["max_tokens"], 50);
+  });
+}
+
+for (const [status, message] of [
+  [400, "System message must be at the beginning."],
+  [
+    500,
+    "While executing CallExpression at line 85 in source: raise_exception('System message must be at the beginning.')",
+  ],
+] as const) {
+  test(`a system message inside the conversation is the user's where it is refused with ${String(status)}`, async () => {
+    stub.script = (received, res) => {
+      const later = messagesOf(received).slice(1);
+      const isRefused = later.some(({ role }) => role === "system");
+      const refusal = replyJson(status, JSON.stringify({ error: { code: status, message } }));
+      return (isRefused ? refusal : replyJson(200, CHAT_REPLY))(received, res);
+    };
+    const { origin } = await gateway();
+    const messages = [
+      { role: "user", content: "Go." },
+      { role: "system", content: "These agents are there." },
+      { role: "assistant", content: "Yes." },
+      { role: "user", content: "On." },
+    ];
+    const body = { model: "qwen3.6", max_tokens: 50, system: "Be kind.", messages };
+    for (let i = 0; i < 2; i++) {
+      const response = await fetch(`${origin}/v1/messages`, {
+        method: "POST",
+        headers: { "x-api-key": CLIENT_KEY, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      assert.equal(response.status, 200);
+      await response.arrayBuffer();
+    }
+    assert.equal(stub.received.length, 3);
+    assert.deepEqual(messagesOf(stub.received[2]!), [
+      { role: "system", content: "Be kind." },
+      { role: "user", content: "Go." },
+      { role: "user", content: "These agents are there." },
+      { role: "assistant", content: "Yes." },
+      { role: "user", content: "On." },
+    ]);
+  });
+}
