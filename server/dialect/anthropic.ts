@@ -14,6 +14,7 @@ import { latin1, utf8 } from "../core/bytes.js";
 export const anthropicCodec: DialectCodec = {
   dialect: "ANTHROPIC",
   errorBody,
+  signOfLife: Buffer.from('event: ping\ndata: {"type": "ping"}\n\n'),
   streamError: (problem) => `event: error\ndata: ${errorBody(problem)}\n\n`,
   replyUsage: (reply) => topLevelObject(reply, "usage", anthropicTokens),
   replyFacts: (reply) => wholeFacts(reply, readFacts),

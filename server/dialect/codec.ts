@@ -27,6 +27,8 @@ export interface DialectCodec {
    * say where they belong there are the `errorEvents` of what watches or translates it.
    */
   streamError(problem: Problem): string;
+  /** What says nothing inside a stream but that it goes on; undefined where callers do not take it. */
+  readonly signOfLife: Buffer | undefined;
   /** Tokens of a whole reply; undefined when it names none. */
   replyUsage(reply: Buffer, form: StreamForm): TokenUsage | undefined;
   /** What a whole reply tells of itself. It parses the reply, so it is called only where the answer is needed. */

@@ -14,6 +14,8 @@ import { latin1, utf8 } from "../core/bytes.js";
 export const geminiCodec: DialectCodec = {
   dialect: "GEMINI",
   errorBody,
+  // Google's older SDKs stumble over a comment.
+  signOfLife: undefined,
   streamError,
   replyUsage: (reply) =>
     topLevelObject(reply, "usageMetadata", isCache(reply) ? geminiCacheTokens : geminiTokens),

@@ -27,6 +27,8 @@ import { isAt, latin1, utf8 } from "../core/bytes.js";
 export const openaiCodec: DialectCodec = {
   dialect: "OPENAI",
   errorBody,
+  // No blank line behind it: OpenAI's SDK for Go, up to 3.42, takes a comment that is alone for an event without data.
+  signOfLife: Buffer.from(": keep-alive\n"),
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage(reply, form) {
     const told = topLevelObject(reply, "usage", openaiTokens);

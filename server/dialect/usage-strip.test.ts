@@ -27,6 +27,7 @@ test("the usage goes however its event is written", () => {
     'data: {"id":"x","choices":[],\ndata: "usage":{"total_tokens":2}}\n\n',
     'id: 9\r\ndata: {"choices":[],\r\ndata: "usage":{"total_tokens":2}}\r\n\r\n',
     ': a comment\ndata: {"choices":[],"usage":{"total_tokens":2}}\n\n',
+    'data: {"id":"x","object":"chat.completion.chunk","usage":{"total_tokens":2}}\n\n',
   ]) {
     assert.equal(strip(`${event}data: [DONE]\n\n`), "data: [DONE]\n\n");
   }
@@ -40,6 +41,7 @@ test("usage in a text, or inside another object, is not touched", () => {
     'data: {"x":{"usage":null}}\n\n',
     'data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}\n\n',
     'data: {"choices":[],"prompt_filter_results":[]}\n\n',
+    'data: {"error":{"message":"m"},"usage":{"prompt_tokens":1}}\n\n',
     ": usage\n\n",
     ': data: {"usage":null}\n\n',
     'data: {"a":1,\ndata: "usage":null}\n\n',
@@ -83,7 +85,7 @@ const chunks = fc
     const gap = (): string => spaces[gaps++ % spaces.length] ?? "";
     const texts = all.map(([name, value]) => `${gap()}${name}${gap()}:${gap()}${value}${gap()}`);
     const usage = all.find(([name]) => name === '"usage"');
-    const choices = all.find(([name]) => name === '"choices"')?.[1] ?? "";
+    const choices = all.find(([name]) => name === '"choices"')?.[1] ?? "null";
     const isUsageOnly = usage?.[1] === '{"a":1}' && ["null", "[]"].includes(choices);
     const left = all.filter((each) => each !== usage).map(([name, value]) => `${name}:${value}`);
     const event = `data:${gap()}{${texts.join(",")}}${lineEnd}${lineEnd}`;

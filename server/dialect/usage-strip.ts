@@ -124,6 +124,8 @@ function isSpace(byte: number | undefined): boolean {
 function isUsageOnly(text: string): boolean {
   const event = parseRecord(text);
   if (event === undefined || !isRecord(event["usage"])) return false;
-  const { choices } = event;
+  const { choices, error } = event;
+  // Some providers leave the list out there, which SDKs do not forgive.
+  if (choices === undefined) return error === undefined;
   return choices === null || (Array.isArray(choices) && choices.length === 0);
 }

@@ -3,11 +3,12 @@ import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
 import { withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
+import type { Dislike } from "../dialect/translate/side.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
 import type { AdmittedCall } from "./admitted-call.js";
-import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
+import { dislikeIn, refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
 import { batchShown, batchTold, makesBatch } from "./batch-calls.js";
 import { BatchNotice } from "./batch-notice.js";
@@ -26,6 +27,7 @@ import type { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
 import { toldInside } from "./trip-failure.js";
 
+const NONE: readonly Dislike[] = [];
 /** Ways of asking that one key may refuse. */
 const OTHERWISE_MAX = 3;
 
@@ -68,6 +70,8 @@ export class Attempt implements RoundTripListener {
   #notice: BatchNotice | undefined;
   /** The account cannot read the thoughts in the request. */
   #isThoughtless = false;
+  /** What the model has shown it does not take. */
+  #dislikes: readonly Dislike[] = NONE;
 
   constructor(options: AttemptOptions, plan: CallPlan) {
     this.#options = options;
@@ -257,11 +261,21 @@ export class Attempt implements RoundTripListener {
       summaryOption.refusedBy(lease.target.provider);
     } else if (!this.#isThoughtless && refusesThoughts(options.passage.form, failure)) {
       this.#isThoughtless = true;
-    } else {
+    } else if (!this.#learnsDislike(options.passage, failure)) {
       const asked = options.passage.form;
       if (!passages.learn(options.endpoint, lease.target, { asked, failure })) return false;
     }
     this.#send(options.secret);
+    return true;
+  }
+
+  /** The model has refused what can be left out, and the request is not known to have done so. */
+  #learnsDislike(passage: Passage, failure: AttemptFailure): boolean {
+    const { call, lease } = this.#options;
+    const dislike = dislikeIn(passage, failure);
+    if (dislike === undefined || this.#dislikes.includes(dislike)) return false;
+    call.context.passages.addDislike(lease.target, dislike);
+    this.#dislikes = [...this.#dislikes, dislike];
     return true;
   }
 

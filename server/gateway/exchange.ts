@@ -165,9 +165,9 @@ export class Exchange
     this.#context.streamRoom.delete(this);
   }
 
-  /** Sends the head of a stream that has waited long enough for its first event. */
-  releaseHead(): void {
-    if (!this.#book.closed) this.#relay?.sendHead();
+  /** Its stream, if there is one, has been under way for a while. */
+  lookAtStream(nowMs: number): void {
+    if (!this.#book.closed) this.#relay?.lookAt(nowMs);
   }
 
   onFirstByte(): void {

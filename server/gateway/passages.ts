@@ -13,6 +13,7 @@ import {
   type Translator,
   translatorFor,
 } from "../dialect/translate/translator.js";
+import type { Dislike } from "../dialect/translate/side.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
@@ -56,7 +57,7 @@ interface Known {
   readonly passage: Passage | undefined;
 }
 
-/** Models known to be served by OpenAI's Responses API alone, or to call tools there alone. */
+/** Models known to be served by OpenAI's Responses API alone, to call tools there alone, or to want their thoughts back. */
 const MODELS_MAX = 1_000;
 
 /**
@@ -69,6 +70,7 @@ export class Passages {
   readonly #withoutResponses = new Set<string>();
   readonly #responsesOnly = new Set<string>();
   readonly #toolsWithoutThought = new Set<string>();
+  readonly #dislikes = new Map<string, Set<Dislike>>();
 
   /** Undefined where the target cannot serve the endpoint. */
   to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
@@ -113,6 +115,18 @@ export class Passages {
   /** The model calls tools in chat completions only where it does not think; in the Responses API it does both. */
   areToolsWithoutThought(target: RouteTarget): boolean {
     return this.#toolsWithoutThought.has(modelAt(target));
+  }
+
+  /** A model has refused what others take. */
+  addDislike(target: RouteTarget, dislike: Dislike): void {
+    const model = modelAt(target);
+    const known = this.#dislikes.get(model);
+    if (known !== undefined) known.add(dislike);
+    else if (this.#dislikes.size < MODELS_MAX) this.#dislikes.set(model, new Set([dislike]));
+  }
+
+  dislikesOf(target: RouteTarget): ReadonlySet<Dislike> | undefined {
+    return this.#dislikes.size === 0 ? undefined : this.#dislikes.get(modelAt(target));
   }
 
   /** A call was served: what it proves of a provider, no refusal can take back. */

@@ -9,6 +9,8 @@ import type { OnRecord } from "./record-round.js";
 import type { RelayOptions } from "./relay-options.js";
 import { StreamOpening } from "./stream-opening.js";
 
+/** A stream is no quieter: load balancers and agents take one for dead after 20 to 100 seconds. */
+const QUIET_MAX_MS = 15_000;
 /** Most streams hold less, and say nothing of it. */
 const HELD_STEP_BYTES = 16 * 1024;
 
@@ -44,6 +46,9 @@ export class Relay {
   #readBytes = 0;
   /** Steps of what is held, as last told. */
   #heldSteps = 0;
+  /** At the last look: how much had gone on, and since when no more had. */
+  #quietBytes = -1;
+  #quietSinceMs = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -214,8 +219,28 @@ export class Relay {
     this.#options.listener.onBegun();
   }
 
-  /** Sends the head now, with what has been held back of the first events. */
-  sendHead(): void {
+  /** Takes a look now and then: the caller of a stream that says nothing gets its head, and later signs of life. */
+  lookAt(nowMs: number): void {
+    this.#sendHead();
+    if (this.#bytes !== this.#quietBytes) {
+      this.#quietBytes = this.#bytes;
+      this.#quietSinceMs = nowMs;
+    } else if (nowMs - this.#quietSinceMs >= QUIET_MAX_MS) {
+      this.#quietSinceMs = nowMs;
+      this.#tellAlive();
+    }
+  }
+
+  /** Between two events, and only to a caller that reads. */
+  #tellAlive(): void {
+    const { events, codec, turn } = this.#options;
+    const isMidEvent = this.#gate?.midEvent === true;
+    if (!events || isMidEvent || this.#closed || this.#stalled) return;
+    if (codec.signOfLife !== undefined) turn.write(codec.signOfLife);
+  }
+
+  /** Sends the head, with what has been held back of the first events. */
+  #sendHead(): void {
     if (this.#headSent) return;
     this.#writeHead();
     this.#options.turn.flushHead();

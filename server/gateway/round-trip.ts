@@ -10,7 +10,7 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
-import { refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
+import { dislikeIn, refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
@@ -99,6 +99,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const { passage, endpoint, usageAsked } = this.options;
     if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
     if (refusesSummaries(passage, failure) || refusesThoughts(passage.form, failure)) return true;
+    if (dislikeIn(passage, failure) !== undefined) return true;
     return usageAsked && refusesUsage(failure);
   }
 

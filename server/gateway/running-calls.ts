@@ -14,7 +14,7 @@ export class RunningCalls {
   readonly #clock: Clock;
   readonly #limits: RunningCallsOptions["limits"];
   readonly #exchanges = new Roster<Exchange>();
-  #headTimer: Timer | undefined;
+  #lookTimer: Timer | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor({ clock, limits }: RunningCallsOptions) {
@@ -28,7 +28,7 @@ export class RunningCalls {
 
   add(exchange: Exchange): void {
     this.#exchanges.add(exchange);
-    if (this.#headTimer === undefined) this.#watchHeads();
+    if (this.#lookTimer === undefined) this.#watchStreams();
   }
 
   delete(exchange: Exchange): void {
@@ -59,7 +59,7 @@ export class RunningCalls {
   /** Waits until none is left; what is left after the drain time is ended in-band. */
   async drain(): Promise<void> {
     if (this.#exchanges.size > 0) await this.#idleOrCut();
-    this.#headTimer?.cancel();
+    this.#lookTimer?.cancel();
   }
 
   #idleOrCut(): Promise<void> {
@@ -76,19 +76,20 @@ export class RunningCalls {
     });
   }
 
-  /** Streams whose first event is late get their head sent, so that no caller takes the silence for a dead server. */
-  #watchHeads(): void {
+  /** Streams that say nothing show that they live, so that no caller takes the silence for a dead server. */
+  #watchStreams(): void {
     let look = 0;
     const tick = (): void => {
       look++;
+      const nowMs = this.#clock.monotonic();
       this.#exchanges.each((exchange) => {
         // Seen before, so it has waited for at least one whole tick.
-        if (exchange.seenAt > 0 && exchange.seenAt < look) exchange.releaseHead();
+        if (exchange.seenAt > 0 && exchange.seenAt < look) exchange.lookAtStream(nowMs);
         else exchange.seenAt = look;
       });
-      if (this.#exchanges.size === 0) this.#headTimer = undefined;
-      else this.#headTimer = this.#clock.setTimer(tick, this.#limits.headHoldMs);
+      if (this.#exchanges.size === 0) this.#lookTimer = undefined;
+      else this.#lookTimer = this.#clock.setTimer(tick, this.#limits.headHoldMs);
     };
-    this.#headTimer = this.#clock.setTimer(tick, this.#limits.headHoldMs);
+    this.#lookTimer = this.#clock.setTimer(tick, this.#limits.headHoldMs);
   }
 }

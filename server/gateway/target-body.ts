@@ -39,6 +39,7 @@ export function bodyFor(
     session: sessionOf(plan),
     hidesThoughts: !summaryOption.asks(target.provider),
     toolsWithoutThought: passages.areToolsWithoutThought(target),
+    dislikes: passages.dislikesOf(target),
   };
   const { body: bytes, ...translation } = translator.request(
     plan.body,

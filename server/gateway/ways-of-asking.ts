@@ -1,5 +1,6 @@
 import type { Provider } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
+import type { Dislike } from "../dialect/translate/side.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Passage } from "./passages.js";
 
@@ -38,6 +39,41 @@ export function refusesSummaries(
   failure: AttemptFailure,
 ): boolean {
   return translator !== undefined && form === "RESPONSES" && UNVERIFIED.test(failure.detail);
+}
+
+const SAID = "^(?:HTTP 400|error inside a reply): ";
+
+/** In which words providers say it: their own, for what a refusal quotes may come from a caller. */
+const DISLIKES: readonly (readonly [Dislike, RegExp])[] = [
+  // OpenAI's reasoning models under any name, Moonshot's, and Claude where others speak for it.
+  [
+    "SAMPLING",
+    new RegExp(
+      `${SAID}(?:unsupported (?:value|parameter): '(?:temperature|top_p|presence_penalty|frequency_penalty)'|invalid temperature: only |[^"'“‘]{0,40}\`(?:temperature|top_p)\` is deprecated )`,
+      "i",
+    ),
+  ],
+  ["STOP", new RegExp(`${SAID}unsupported parameter: 'stop'`, "i")],
+  ["OLDER_LIMIT", new RegExp(`${SAID}unsupported parameter: 'max_tokens'`, "i")],
+  // The templates of Qwen's models, some of which servers quote in whole.
+  ["LATER_SYSTEM_MESSAGE", /^HTTP (?:400|500): [^]*system message must be at the beginning/i],
+  // DeepSeek's models and Moonshot's.
+  [
+    "MESSAGE_WITHOUT_THOUGHT",
+    new RegExp(
+      `${SAID}[^"'“‘]{0,80}(?:missing \`?reasoning_content|reasoning_content\`? (?:is missing|in the thinking mode must be passed back))`,
+      "i",
+    ),
+  ],
+];
+
+/** What the model refused of a translated request; undefined where it is something else. Callers are told of their own. */
+export function dislikeIn(
+  { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
+  { detail }: AttemptFailure,
+): Dislike | undefined {
+  if (translator === undefined || form !== "CHAT") return undefined;
+  return DISLIKES.find(([, words]) => words.test(detail))?.[0];
 }
 
 /** OpenAI reads the thoughts of its own account's models alone: an earlier call may have gone to a key of another. */

@@ -133,7 +133,15 @@ test("every choice of tools has its counterpart", () => {
 });
 
 test("the limit of the output is always there, and never above what the model can give", () => {
-  assert.equal(asked(HI).max_tokens, 4096);
+  for (const [model, most] of [
+    ["claude-3-5-sonnet-20241022", 4096],
+    ["anthropic/claude-3.7-sonnet", 32_000],
+    ["claude-opus-4-1", 32_000],
+    ["claude-next", 32_000],
+    ["glm-5", 4096],
+  ] as const) {
+    assert.equal(asked(HI, { model }).max_tokens, most, model);
+  }
   assert.equal(asked(HI, { maxOutput: 8000 }).max_tokens, 8000);
   assert.equal(asked({ ...HI, max_tokens: 10 }).max_tokens, 10);
   assert.equal(asked({ ...HI, max_completion_tokens: 9999 }, { maxOutput: 100 }).max_tokens, 100);

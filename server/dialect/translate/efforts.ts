@@ -41,19 +41,28 @@ export function wantedEffort(wish: Wish, { model }: Pick<Target, "model">): stri
 }
 
 /**
- * As `wantedEffort`, in such words as the model takes. OpenAI's own callers are told where a model that thinks does not
- * take theirs.
+ * As `wantedEffort`, in such words as the model takes in a form. OpenAI's own callers are told where a model that thinks
+ * does not take theirs.
  */
-export function effortFor(wish: Wish, target: Pick<Target, "model">): string | undefined {
+export function effortFor(
+  wish: Wish,
+  target: Pick<Target, "model">,
+  form: "CHAT" | "RESPONSES",
+): string | undefined {
   const effort = wantedEffort(wish, target);
   const name = nameOf(target.model);
   if (effort === undefined || THINKS_NOT.test(name)) return undefined;
-  return wish.effortInferred === true ? nearestEffort(effort, effortsOf(name)) : effort;
+  if (wish.effortInferred !== true) return effort;
+  const taken = effortsOf(name);
+  return nearestEffort(effort, form === "CHAT" ? taken.filter((each) => each !== MOST) : taken);
 }
 
 function nameOf(model: string): string {
   return model.toLowerCase().replace(/^.*\//, "");
 }
+
+/** Taken in the Responses API alone. */
+const MOST = "max";
 
 /** The efforts that a model takes in OpenAI's dialect. */
 function effortsOf(name: string): readonly string[] {
@@ -66,10 +75,11 @@ function effortsOf(name: string): readonly string[] {
 /** What is less than low. */
 function leastOf(name: string, version: number): readonly string[] {
   if (/^gemini-2.*flash/.test(name)) return ["none"];
-  if (version < 500 || name.includes("codex")) return [];
+  // Those since GPT-6 cannot be kept from thinking.
+  if (version < 500 || version >= 600 || name.includes("codex")) return [];
   return version === 500 ? ["minimal"] : ["none"];
 }
 
 function mostOf(version: number): readonly string[] {
-  return version > 505 ? ["max"] : [];
+  return version > 505 ? [MOST] : [];
 }

@@ -1,27 +1,5 @@
 import { Fault } from "../../core/fault.js";
-
-/** What becomes of something that a provider's dialect cannot say. */
-export interface Loss {
-  /** As callers know it. */
-  readonly what: string;
-  /** Which way it is lost: `caller → provider`. */
-  readonly way: string;
-  readonly outcome: "REFUSED" | "DROPPED" | "CHANGED";
-  /** Why, or into what. A whole sentence, for a refusal says it to the caller. */
-  readonly why: string;
-}
-
-function refused(what: string, way: string, why: string): Loss {
-  return { what, way, outcome: "REFUSED", why };
-}
-
-function dropped(what: string, way: string, why: string): Loss {
-  return { what, way, outcome: "DROPPED", why };
-}
-
-function changed(what: string, way: string, why: string): Loss {
-  return { what, way, outcome: "CHANGED", why };
-}
+import { changed, dropped, type Loss, refused } from "./loss.js";
 
 const CHAT = "chat → any";
 const MESSAGES = "messages → any";
@@ -80,6 +58,11 @@ export const LOSSES = {
     "tool call ids of more than 40 characters (chat) or 64",
     "any → chat, responses, messages",
     "A hash takes their place, in the call and in its result.",
+  ),
+  tool_union: changed(
+    "schemas of tools whose outermost is a union",
+    ALL,
+    "They become an object with the members of all, and the union is said in the description: providers refuse it there.",
   ),
   tool_names: changed(
     "tool names of more than 64 characters, or such as the provider does not take",
@@ -187,11 +170,16 @@ export const LOSSES = {
     "responses → chat",
     "It becomes high, the most that is known there.",
   ),
+  later_system: changed(
+    "system messages inside the conversation, for models that refuse them there",
+    TO_CHAT,
+    "They become the user's. Others get them in their place.",
+  ),
   document_url: refused("documents by URL", TO_CHAT, "Send the document's content instead."),
   stop: dropped(
     "stop sequences",
     "any → chat, responses",
-    "OpenAI takes four of them, and none for its reasoning models before 5.5, nor for any of these in the Responses API.",
+    "OpenAI takes four of them, and none for its reasoning models but GPT-5.5 and 5.6, nor for any of these in the Responses API.",
   ),
   gemini_stop: dropped("stop sequences after the fifth", TO_GENERATE, "Google takes five of them."),
   schema_constraints: changed(
@@ -208,7 +196,7 @@ export const LOSSES = {
   max_tokens: changed(
     "the limit of the output",
     ALL,
-    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, or 4096. OpenAI's reasoning models and the Responses API take none below 16.",
+    "It is lowered to the model's largest output. Anthropic wants one: without it the model's largest output is sent, and where that is not known 32,000 for Claude models since 3.7 and 4096 for others. OpenAI's reasoning models and the Responses API take none below 16.",
   ),
   seed: dropped('"seed", penalties', TO_MESSAGES, "There are no such parameters."),
   temperature: changed(
@@ -266,6 +254,11 @@ export const LOSSES = {
     '"conversation" and "prompt", and "previous_response_id" and "item_reference" of responses that are not kept here',
     RESPONSES,
     "They lie with the provider that stored them; send the items themselves. Translated responses are kept for a while in this server's memory.",
+  ),
+  agent_message: refused(
+    "messages between agents that OpenAI encrypted",
+    RESPONSES,
+    "Only OpenAI's models can read them; those that are plain are sent as the user's.",
   ),
   background: refused('"background"', RESPONSES, "Replies come at once there."),
   hosted_tools: refused(

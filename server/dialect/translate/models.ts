@@ -21,6 +21,8 @@ export interface ClaudeTraits {
   readonly hidesThoughts: boolean;
   /** Thinks without being asked to. */
   readonly thinksAlways: boolean;
+  /** What it can say at any rate, in tokens, thoughts among them. */
+  readonly output: number;
   /** What keeps such a model from thinking; undefined where nothing does. */
   readonly stilledBy: "disabled" | "between_tools" | undefined;
 }
@@ -40,11 +42,15 @@ export function claudeTraits(model: string): ClaudeTraits {
     efforts: own >= 407 ? CLAUDE_EFFORTS : CLAUDE_EFFORTS.filter((each) => each !== "xhigh"),
     hidesThoughts: own >= 407,
     thinksAlways: own >= 500,
+    output: own >= 307 && name.includes("claude") ? OUTPUT_THINKING : OUTPUT_OLDER,
     stilledBy: stillerOf(name, own),
   };
 }
 
 const IMITATED = 406;
+/** Tokens: the least that models since Claude 3.7 can say, and what all can. */
+const OUTPUT_THINKING = 32_000;
+const OUTPUT_OLDER = 4096;
 const CLAUDE_EFFORTS: readonly string[] = ["low", "medium", "high", "xhigh", "max"];
 
 function stillerOf(name: string, version: number): ClaudeTraits["stilledBy"] {
@@ -66,11 +72,9 @@ export function isReasoningModel(model: string): boolean {
   return /^(?:o\d|gpt-(?:[5-9]|\d\d)|codex-)/.test(name) && !name.includes("-chat");
 }
 
-/** Stop sequences came back to OpenAI's reasoning models with 5.5. */
+/** Of OpenAI's reasoning models, GPT-5.5 and 5.6 take stop sequences. */
 export function takesStop(model: string): boolean {
-  if (!isReasoningModel(model)) return true;
-  const [, major = 0, minor = 0] = /gpt-(\d+)(?:\.(\d+))?/.exec(model.toLowerCase()) ?? [];
-  return Number(major) > 5 || (Number(major) === 5 && Number(minor) >= 5);
+  return !isReasoningModel(model) || /gpt-5\.(?:[5-9]|\d\d)/.test(model.toLowerCase());
 }
 
 /** Providers that want back the reasoning which they gave, and know the field. */
@@ -87,8 +91,10 @@ export function takesReasoningBack(providerSlug: string): boolean {
 export function limitField({
   providerSlug,
   model,
-}: Pick<Target, "providerSlug" | "model">): "max_tokens" | "max_completion_tokens" {
-  const isNewer = isOpenai(providerSlug) || isReasoningModel(model);
+  dislikes,
+}: Target): "max_tokens" | "max_completion_tokens" {
+  const isRefused = dislikes?.has("OLDER_LIMIT") === true;
+  const isNewer = isOpenai(providerSlug) || isReasoningModel(model) || isRefused;
   return isNewer ? "max_completion_tokens" : "max_tokens";
 }
 

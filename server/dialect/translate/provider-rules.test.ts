@@ -235,7 +235,8 @@ test("how hard an Anthropic or Gemini caller lets a model think is told to those
       const body = { ...hello, ...wish };
       for (const [model, taken] of Object.entries(TAKEN)) {
         const said = wanted === undefined ? undefined : (taken[wanted] ?? wanted);
-        assert.equal(asked(from, "CHAT", body, model).reasoning_effort, said, model);
+        const inChat = said === "max" ? "xhigh" : said;
+        assert.equal(asked(from, "CHAT", body, model).reasoning_effort, inChat, model);
         assert.equal(asked(from, "RESPONSES", body, model).reasoning.effort, said, model);
       }
       for (const model of ["gpt-4o", "gpt-5-chat-latest", "gpt-5-pro", "o1-mini", "qwen3-max"]) {
@@ -284,7 +285,25 @@ const TAKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "gpt-5.1-codex-max": { none: "low", minimal: "low", max: "xhigh" },
   "gpt-5.4": { minimal: "low", max: "xhigh" },
   "gpt-5.6-sol": { minimal: "low" },
+  "gpt-6.1-sol": { none: "low", minimal: "low" },
 };
+
+test("stop sequences go to those models of OpenAI's that take them", () => {
+  const messages = [{ role: "user", content: "hi" }];
+  for (const [model, isTaken] of [
+    ["gpt-4o", true],
+    ["o3", false],
+    ["gpt-5.4", false],
+    ["gpt-5.5", true],
+    ["gpt-5.6-terra", true],
+    ["gpt-6-astra", false],
+    ["gpt-6.5", false],
+  ] as const) {
+    const body = { messages, max_tokens: 99, stop_sequences: ["END"] };
+    const { stop } = asked("MESSAGES", "CHAT", body, model);
+    assert.deepEqual(stop, isTaken ? ["END"] : undefined, model);
+  }
+});
 
 test("a Claude model thinks as hard as any other caller says, in such words as its generation takes", () => {
   const adaptive = (effort: string, display?: string): JsonObject => ({

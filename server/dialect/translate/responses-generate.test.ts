@@ -577,3 +577,34 @@ test("a stream that fails for the request's sake says so in the word that agents
     assert.equal(response.error.code, code);
   }
 });
+
+function agentMessage(...content: readonly JsonObject[]): JsonObject {
+  const item = { type: "agent_message", author: "/root", recipient: "/root/worker", content };
+  return { input: [item] };
+}
+
+test("what one of Codex's agents tells another is said by the user, also where it is called encrypted", () => {
+  const head = { type: "input_text", text: "Message Type: NEW_TASK\nPayload:\n" };
+  const task = { type: "encrypted_content", encrypted_content: "Count the files." };
+  const body = asked("RESPONSES", "MESSAGES", agentMessage(head, task));
+  assert.deepEqual(body.messages, [
+    {
+      role: "user",
+      content: [
+        { type: "text", text: "Message Type: NEW_TASK\nPayload:\n" },
+        { type: "text", text: "Count the files." },
+      ],
+    },
+  ]);
+});
+
+test("what OpenAI encrypted for another agent is refused by name", () => {
+  const sealed = { type: "encrypted_content", encrypted_content: "gAAAAABopaque" };
+  assert.throws(
+    () => ask("RESPONSES", "CHAT", agentMessage(sealed)),
+    (fault: unknown) =>
+      fault instanceof Fault &&
+      fault.code === "untranslatable" &&
+      fault.publicMessage.includes("messages between agents that OpenAI encrypted"),
+  );
+});

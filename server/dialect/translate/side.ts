@@ -9,6 +9,14 @@ import type { SseEvent } from "./sse-events.js";
 /** The forms of request between which Latchkey translates. */
 export type Form = Exclude<StreamForm, "OTHER">;
 
+/**
+ * What some models of OpenAI's dialect refuse in chat completions, which their names do not always tell: sampling
+ * parameters, stop sequences, the older name of the limit of the output, a system message that is not the first, and
+ * messages of their own that do not say what they thought.
+ */
+export type Dislike =
+  "SAMPLING" | "STOP" | "OLDER_LIMIT" | "LATER_SYSTEM_MESSAGE" | "MESSAGE_WITHOUT_THOUGHT";
+
 /** What serves the call. */
 export interface Target {
   /** The model id to send. */
@@ -28,6 +36,8 @@ export interface Target {
   readonly hidesThoughts?: boolean | undefined;
   /** In chat completions the model calls tools only if it is told not to think. */
   readonly toolsWithoutThought?: boolean | undefined;
+  /** What the model does not take in chat completions, as its refusals have shown. */
+  readonly dislikes?: ReadonlySet<Dislike> | undefined;
 }
 
 /** A translated response, as callers may name it in a later request. */

@@ -19,6 +19,7 @@ import { type SseEvent, SseEvents } from "./sse-events.js";
 import { withResultsInPlace, withSingleResults } from "./result-order.js";
 import { withShortIds, withUniqueIds } from "./tool-ids.js";
 import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
+import { withTakenSchemas } from "./tool-schema.js";
 
 const SIDES: Readonly<Record<Form, Side>> = {
   CHAT: chatSide,
@@ -117,7 +118,8 @@ function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallI
   return guarded(() => {
     const read = pair.caller.readRequest(readBody(body), asked, notes);
     const { form } = pair.provider;
-    const short = withShortIds({ ...read, turns: turnsFor(form, read, notes) }, form, notes);
+    const taken = withTakenSchemas({ ...read, turns: turnsFor(form, read, notes) }, notes);
+    const short = withShortIds(taken, form, notes);
     const { conversation, names } = withFittingNames(short, form, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
     return { read, names, written: Buffer.from(text), dropped: notes.dropped };

@@ -1,7 +1,15 @@
 import type { TokenUsage } from "../../../core/call.js";
 import { BlockQueue } from "../block-queue.js";
 import type { ThinkingPart } from "../conversation.js";
-import { type JsonObject, number, object, objects, parseObject, string } from "../json.js";
+import {
+  type JsonObject,
+  number,
+  object,
+  objects,
+  parseObject,
+  string,
+  writeJson,
+} from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
@@ -123,7 +131,10 @@ export class ChatStreamReader implements StreamReader {
       this.#indexes.set(known.id, index);
     }
     const args = object(delta["function"])?.["arguments"];
-    return this.#queue.push(known.key, known.block, string(args) ?? "");
+    // Some providers say them all at once, as an object.
+    const whole = object(args);
+    const text = whole === undefined ? (string(args) ?? "") : writeJson(whole);
+    return this.#queue.push(known.key, known.block, text);
   }
 
   /** Some providers leave the index out: then an id that is new begins a call, and anything else goes on. */

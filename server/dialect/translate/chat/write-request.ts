@@ -52,7 +52,7 @@ export function writeChatRequest(
     stop: stopOf(stop, target, notes),
     ...toolsOf(conversation),
     response_format: formatOf(conversation.format),
-    reasoning_effort: withoutThought ? "none" : effortFor(conversation, target),
+    reasoning_effort: withoutThought ? "none" : effortFor(conversation, target, "CHAT"),
     prompt_cache_key: cacheKey(target),
     stream: stream ? true : undefined,
     stream_options: stream && target.asksUsage ? { include_usage: true } : undefined,
@@ -71,7 +71,8 @@ const STOPS_MAX = 4;
 function stopOf(stop: readonly string[], target: Target, notes: Notes): unknown {
   if (stop.length === 0) return undefined;
   const most = isOpenai(target.providerSlug) ? STOPS_MAX : stop.length;
-  const taken = takesStop(target.model) ? stop.slice(0, most) : [];
+  const isTaken = takesStop(target.model) && target.dislikes?.has("STOP") !== true;
+  const taken = isTaken ? stop.slice(0, most) : [];
   if (taken.length < stop.length) notes.lose("stop");
   return taken.length === 0 ? undefined : taken;
 }
@@ -84,7 +85,7 @@ function sampling(conversation: Conversation, target: Target, notes: Notes): Jso
     frequency_penalty: conversation.frequencyPenalty,
     presence_penalty: conversation.presencePenalty,
   };
-  if (!isReasoningModel(target.model)) return given;
+  if (!isReasoningModel(target.model) && target.dislikes?.has("SAMPLING") !== true) return given;
   if (Object.values(given).some((value) => value !== undefined)) {
     notes.lose("reasoning_model_sampling");
   }
@@ -135,10 +136,17 @@ function systemMessage(text: string): JsonObject {
   return { role: "system", content: text };
 }
 
+/** Of one in the midst of the conversation, which some models take from the user alone. */
+function laterSystemMessage(text: string, target: Target, notes: Notes): JsonObject {
+  if (target.dislikes?.has("LATER_SYSTEM_MESSAGE") !== true) return systemMessage(text);
+  notes.lose("later_system");
+  return { role: "user", content: text };
+}
+
 function messagesOf(turn: Turn, target: Target, notes: Notes): JsonObject[] {
   switch (turn.role) {
     case "SYSTEM":
-      return [systemMessage(textOf(turn.parts))];
+      return [laterSystemMessage(textOf(turn.parts), target, notes)];
     case "ASSISTANT":
       return [assistantMessage(turn.parts, target, notes)];
     case "USER":
@@ -177,14 +185,19 @@ function assistantMessage(parts: readonly Part[], target: Target, notes: Notes):
   };
 }
 
+/** An empty one is taken for none. */
+const NO_THOUGHT = " ";
+
 function thoughts(parts: readonly Part[], target: Target, notes: Notes): JsonObject {
   const thoughts = parts.filter((part): part is ThinkingPart => part.kind === "THINKING");
+  const text = thoughts.map((thought) => thought.text).join("");
+  if (target.dislikes?.has("MESSAGE_WITHOUT_THOUGHT") === true)
+    return { reasoning_content: text === "" ? NO_THOUGHT : text };
   if (thoughts.length === 0) return {};
   if (!takesReasoningBack(target.providerSlug)) {
     notes.lose("thinking_unsigned");
     return {};
   }
-  const text = thoughts.map((thought) => thought.text).join("");
   if (target.providerSlug !== "openrouter") return { reasoning_content: text };
   return { reasoning: text, reasoning_details: thoughts.map(detailOf) };
 }

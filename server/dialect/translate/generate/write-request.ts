@@ -147,10 +147,13 @@ function leastThinking(model: string): JsonObject | undefined {
 
 const LEVELS: readonly string[] = ["minimal", "low", "medium", "high"];
 
+/** Small models, up to Flash 3.6 and without end for Flash-Lite, can be told to think next to nothing. */
+const TAKES_MINIMAL = /flash-lite|gemini-3(?:\.[0-6])?-flash/;
+
 /** The levels that a model takes. The first with levels had two, as have those of names that say nothing. */
 function levelsOf(model: string): readonly string[] {
   if (!model.includes("gemini") || /gemini-3-pro/.test(model)) return ["low", "high"];
-  return model.includes("flash") ? LEVELS : LEVELS.slice(1);
+  return TAKES_MINIMAL.test(model) ? LEVELS : LEVELS.slice(1);
 }
 
 function callingOf(choice: ToolChoice): JsonObject {

@@ -21,9 +21,6 @@ import { type Said, withCachePoints } from "./cache-points.js";
 import { isClosable, replySchema } from "./reply-schema.js";
 import { forcesTool, thinkingFor } from "./thinking.js";
 
-/** What Anthropic is asked for when neither the caller nor the catalogue knows a limit. */
-const MAX_TOKENS_DEFAULT = 4096;
-
 /** Writes a request to Anthropic's Messages API. Throws Fault `untranslatable`. */
 export function writeMessagesRequest(
   conversation: Conversation,
@@ -32,8 +29,7 @@ export function writeMessagesRequest(
 ): JsonObject {
   const traits = claudeTraits(target.model);
   const { maxOutput } = target;
-  const maxTokens =
-    outputLimit(conversation.maxTokens, maxOutput) ?? maxOutput ?? MAX_TOKENS_DEFAULT;
+  const maxTokens = outputLimit(conversation.maxTokens, maxOutput) ?? maxOutput ?? traits.output;
   const { system, turns } = placed(conversation, traits, notes);
   const { thinking, effort } = thinkingFor({ ...conversation, turns }, traits, maxTokens, notes);
   const format = schemaFormat(conversation, traits, notes);

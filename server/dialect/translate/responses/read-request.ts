@@ -136,6 +136,8 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
   switch (type) {
     case "message":
       return readMessage(item);
+    case "agent_message":
+      return { role: "USER", parts: agentTexts(item["content"]) };
     case "reasoning":
       return { role: "ASSISTANT", parts: [thoughtOf(item)] };
     case "function_call":
@@ -172,6 +174,20 @@ function readMessage(item: JsonObject): Turn {
   }
   return { role, parts: contentOf(item["content"]) };
 }
+
+/** What one agent says to another, which Codex calls encrypted also where no model of OpenAI's encrypted it. */
+function agentTexts(content: unknown): ContentPart[] {
+  if (typeof content === "string") return contentOf(content);
+  return entriesIfGiven(content, "content").map((part) => {
+    if (part["type"] !== "encrypted_content") return readPart(part);
+    const text = string(part["encrypted_content"]) ?? "";
+    if (ENCRYPTED.test(text)) throw untranslatable("agent_message");
+    return { kind: "TEXT", text };
+  });
+}
+
+/** How all that OpenAI encrypts begins: a version, and the first bytes of a time, in base64. */
+const ENCRYPTED = /^gAAAA/;
 
 function readCall(item: JsonObject): Part {
   const custom = item["type"] === "custom_tool_call";

@@ -58,7 +58,7 @@ export function writeResponsesRequest(
     text: format === undefined && verbosity === undefined ? undefined : textOf(format, verbosity),
     reasoning: thinks
       ? {
-          effort: effortFor(conversation, target),
+          effort: effortFor(conversation, target, "RESPONSES"),
           summary: hidesThoughts ? undefined : "auto",
         }
       : undefined,
