@@ -133,8 +133,7 @@ test("what a caller quotes teaches nothing, and callers of chat completions hear
   assert.equal(stub.received.length, 2);
 });
 
-type Sent = Partial<Anthropic.MessageCreateParamsNonStreaming>;
-const SETTLED: readonly (readonly [string, Sent, string, readonly string[]])[] = [
+const SETTLED: readonly (readonly [string, object, string, readonly string[]])[] = [
   [
     "a temperature, of a reasoning model under a name of its own",
     { temperature: 0.5, top_p: 0.9 },
