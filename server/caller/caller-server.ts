@@ -86,7 +86,8 @@ export class CallerServer implements ConnectionServer {
         handshakeTimeout: limits.headTimeoutMs,
       });
     }
-    this.#server = this.#secure ?? createServer(bounds);
+    // Without it Node would end our side first, and a connection that is being ended cannot be reset.
+    this.#server = this.#secure ?? createServer({ ...bounds, allowHalfOpen: true });
     // Those that have given way are not closed yet.
     this.#server.maxConnections = limits.callerSocketsMax + this.#giveWayMax + 1;
     this.#server.on("connection", (socket: Socket) => {
@@ -155,7 +156,7 @@ export class CallerServer implements ConnectionServer {
   /** Closes all connections on which nothing is on its way out, with `leaving` the others too. */
   closeRest({ leaving }: { readonly leaving: boolean }): void {
     this.#connections.each((connection) => {
-      if (leaving || connection.socket.writableLength === 0) connection.socket.destroy();
+      if (leaving || connection.socket.writableLength === 0) connection.breakOff();
     });
   }
 
