@@ -81,6 +81,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   #turn: Turn | undefined;
   /** The present turn is answered. */
   #answered = false;
+  /** To its caller the end of the connection is the end of the answer. */
+  #unframed = false;
   #requestEnded = false;
   /** Bytes after the request that is being answered. */
   #held: Buffer | undefined;
@@ -129,7 +131,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     });
     socket.on("end", () => {
       // A caller that waits for an answer keeps its side open.
-      if (this.#turn !== undefined) socket.destroy();
+      if (this.#turn !== undefined) this.breakOff();
+      else if (this.#state === "OPEN") this.#shut(limits.headTimeoutMs);
     });
     // What it means is said by the close that follows.
     socket.on("error", () => undefined);
@@ -166,9 +169,9 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
 
   /** Ends what has waited for too long at `nowMs`. */
   check(nowMs: number): void {
-    if (this.#isStill(nowMs)) this.socket.destroy();
+    if (this.#isStill(nowMs)) this.breakOff();
     if (nowMs - this.#sinceMs < this.#waitMs) return;
-    if (this.#state === "LINGERING") this.socket.destroy();
+    if (this.#state === "LINGERING") this.breakOff();
     else if (this.#parser.midRequest) this.#refuse("LATE", "it took too long to arrive");
     else if (this.idle) this.socket.destroy();
   }
@@ -299,7 +302,22 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   giveUp(): void {
     this.#unread = true;
     this.#server.onUnread(this);
-    this.socket.destroy();
+    this.breakOff();
+  }
+
+  onUnframed(): void {
+    this.#unframed = true;
+  }
+
+  /**
+   * Closes it, with whatever has not left. What has no other end must not look whole: it ends with a reset. TLS cannot be
+   * reset; there the missing closing message says the same.
+   */
+  breakOff(): void {
+    const { socket } = this;
+    const isCut = this.#turn !== undefined || socket.writableLength > 0;
+    if (this.#unframed && isCut && !this.secure) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   onAnswered(turn: Turn, closes: boolean): void {
@@ -349,7 +367,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     const turn = this.#turn;
     const { socket } = this;
     if (this.#state !== "OPEN" || turn?.begun === true || !socket.writable) {
-      socket.destroy();
+      this.breakOff();
       return;
     }
     const { httpStatus, headers, body } = this.#server.handler.refusal(problem, reason);

@@ -99,6 +99,8 @@ export class CallerServer implements ConnectionServer {
       keepAlive: true,
       // A handshake waits for its turn.
       pauseOnConnect: tls !== undefined,
+      // Without it Node would end our side first, and a connection that is being ended cannot be reset.
+      allowHalfOpen: tls === undefined,
     });
     // Those that have given way are not closed yet.
     this.#server.maxConnections = limits.callerSocketsMax + this.#giveWayMax + 1;
@@ -170,7 +172,7 @@ export class CallerServer implements ConnectionServer {
   /** Closes all connections on which nothing is on its way out, with `leaving` the others too. */
   closeRest({ leaving }: { readonly leaving: boolean }): void {
     this.#connections.each((connection) => {
-      if (leaving || connection.socket.writableLength === 0) connection.socket.destroy();
+      if (leaving || connection.socket.writableLength === 0) connection.breakOff();
     });
   }
 

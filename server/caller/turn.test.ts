@@ -13,7 +13,9 @@ function turnOn(socket: Socket): Turn {
     requestInHand: true,
     draining: false,
     onMuchWritten: () => undefined,
+    onUnframed: () => undefined,
     onAnswered: () => undefined,
+    breakOff: () => void socket.destroy(),
   };
   const lines = { persistent: true, expectation: "" };
   return new Turn(home, { minor: 1, method: "POST", lines } as unknown as ParsedRequest);

@@ -35,8 +35,12 @@ export interface TurnConnection {
   readonly draining: boolean;
   /** What was written may be more than the caller takes at once. */
   onMuchWritten(): void;
+  /** The answer that begins has no other end than that of the connection. */
+  onUnframed(): void;
   /** The answer is written; `closes`: its head said that the connection ends with it. */
   onAnswered(turn: Turn, closes: boolean): void;
+  /** Closes the connection in the midst of the answer. */
+  breakOff(): void;
 }
 
 /** How the body of an answer is framed. */
@@ -138,7 +142,10 @@ export class Turn {
     if (endsWithHead(httpStatus)) this.#bodyless = true;
     else if (length !== undefined) this.#left = length;
     else this.#framing = this.#minor === 1 ? "CHUNKED" : "UNTIL_CLOSE";
-    if (this.#framing === "UNTIL_CLOSE") this.#closes = true;
+    if (this.#framing === "UNTIL_CLOSE") {
+      this.#closes = true;
+      this.#connection.onUnframed();
+    }
     const unsized = this.#framing === "CHUNKED" ? "transfer-encoding: chunked\r\n" : "";
     const framing = length === undefined ? unsized : lengthLine(length);
     this.#head = this.#headText(httpStatus, headers, framing);
@@ -187,11 +194,7 @@ export class Turn {
   breakOff(): void {
     if (this.#over) return;
     this.#over = true;
-    const { socket } = this.#connection;
-    // To a caller of HTTP/1.0 the end of the connection is the end of the answer, unless it is a reset. TLS cannot be
-    // reset; there the missing closing message says the same.
-    if (this.#framing === "UNTIL_CLOSE" && !("encrypted" in socket)) socket.resetAndDestroy();
-    else socket.destroy();
+    this.#connection.breakOff();
   }
 
   /** Sends what was written in this tick; called at its end. */

@@ -19,6 +19,16 @@ test("the last reads are one text, as many as are looked at", () => {
   assert.equal(tail.bytes().length, 100_000);
 });
 
+test("what ends a large read is looked at with the small ones behind it", () => {
+  const tail = new Tail();
+  tail.push(Buffer.from(`${"w".repeat(100_000)}usage`));
+  tail.push(Buffer.from("stop"));
+  assert.ok(String(tail.bytes()).endsWith("wusagestop"));
+  assert.equal(tail.bytes().length, 64 * 1024);
+  tail.push(Buffer.from("end"));
+  assert.ok(String(tail.bytes()).endsWith("wusagestopend"));
+});
+
 test("a large read that is not looked at any more is let go", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

@@ -1,6 +1,6 @@
 /** How many reads are kept: the usage is in the last events, which a provider may send one by one. */
 const READS_KEPT = 4;
-/** Nor are older reads looked at beyond this; the newest always is. */
+/** Nor are older reads looked at beyond this, counted from the end; the newest always is, all of it. */
 const OLDER_BYTES_MAX = 64 * 1024;
 /** So many of these are not beyond it. */
 const SMALL_BYTES = OLDER_BYTES_MAX / READS_KEPT;
@@ -14,7 +14,7 @@ export class Tail {
   push(read: Buffer): void {
     this.#reads[this.#count % READS_KEPT] = read;
     this.#count++;
-    if (read.length > SMALL_BYTES) this.#letGo(this.#recent().length);
+    if (read.length > SMALL_BYTES) this.#letGo();
   }
 
   /** Bytes kept. */
@@ -33,24 +33,33 @@ export class Tail {
     return kept.length === 1 ? newest : Buffer.concat(kept.toReversed());
   }
 
-  /** The newest read, and those before it that are looked at with it; the newest first. */
+  /**
+   * The newest read, and those before it that are looked at with it; the newest first. Of a long one the end is: the
+   * usage may be there, and only the last word in the next read.
+   */
   #recent(): Buffer[] {
     const recent: Buffer[] = [];
-    let bytes = 0;
+    let room = OLDER_BYTES_MAX;
     for (let back = 1; back <= READS_KEPT; back++) {
       const read = this.#reads[this.#placeOf(back)];
       if (read === undefined) break;
-      bytes += read.length;
-      if (back > 1 && bytes > OLDER_BYTES_MAX) break;
+      if (back > 1 && read.length > room) {
+        if (room > 0) recent.push(read.subarray(-room));
+        break;
+      }
       recent.push(read);
+      room -= read.length;
     }
     return recent;
   }
 
-  /** Older reads than this are not looked at any more, and large ones must not stay in memory. */
-  #letGo(kept: number): void {
-    for (let back = kept + 1; back <= READS_KEPT; back++) {
-      this.#reads[this.#placeOf(back)] = undefined;
+  /** Behind a large read the older ones say nothing of the end, and large ones must not stay in memory. */
+  #letGo(): void {
+    let bytes = 0;
+    for (let back = 1; back <= READS_KEPT; back++) {
+      const place = this.#placeOf(back);
+      bytes += this.#reads[place]?.length ?? 0;
+      if (back > 1 && bytes > OLDER_BYTES_MAX) this.#reads[place] = undefined;
     }
   }
 

@@ -93,6 +93,25 @@ test("a stream that was not asked for is not translated into one", async () => {
   assert.deepEqual(pool.outcomes, ["PROVIDER_ERROR", "OK"]);
 });
 
+test("an event that cannot be read is not left out of a translated stream: it is tried elsewhere, or ends as broken", async () => {
+  const { send, pool, sink } = await bound();
+  const streamed = { ...MESSAGES, stream: true };
+  const [first = "", ...others] = chatEvents(["hi", " you"], true);
+  const broken = 'data: {"choices":[{"delta":{"content":"lo\n\n';
+  site.stub.script = inTurn(replyEvents([broken, ...others]), replyEvents(chatEvents(["hi"])));
+  const elsewhere = await send("/v1/messages", streamed);
+  assert.match(await elsewhere.text(), /"hi"[^]*message_stop/);
+  assert.deepEqual(pool.outcomes, ["PROVIDER_ERROR", "OK"]);
+  site.stub.script = replyEvents([first, "data: ping\n\n", ...others]);
+  const odd = await send("/v1/messages", streamed);
+  assert.match(await odd.text(), /"hi"[^]*" you"[^]*message_stop/);
+  site.stub.script = replyEvents([first, broken, ...others]);
+  const cut = await (await send("/v1/messages", streamed)).text();
+  assert.match(cut, /event: error\n[^\n]*no valid JSON/);
+  assert.doesNotMatch(cut, /message_stop/);
+  assert.equal((await sink.record(3)).errorCode, "upstream_error");
+});
+
 test("of an error no more is read than can be of use: its connection is closed and another key serves", async () => {
   // Its time stands still, so that nothing but the size ends the error.
   const clock = new FakeClock();

@@ -342,6 +342,35 @@ test("a stream that breaks off is never taken for whole by a caller of HTTP/1.0,
   }
 });
 
+test("nor is it taken for whole by one of HTTP/1.0 that has ended its own side", async (t) => {
+  const fresh = await startGateway({ providers: [{ baseUrl: stub.origin }] });
+  t.after(async () => {
+    stub.script = replyJson(200, CHAT_REPLY);
+    await fresh.close();
+  });
+  stub.script = (_received, res) => {
+    res.writeHead(200, { "content-type": "audio/mpeg" });
+    res.write("half of it");
+  };
+  const speech = '{"model":"m","input":"x"}';
+  const socket = net.connect({ port: fresh.port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.write(
+    `POST /v1/audio/speech HTTP/1.0\r\nHost: x\r\n${AUTH}Content-Length: ${String(speech.length)}\r\n\r\n${speech}`,
+  );
+  socket.on("data", () => socket.end());
+  const ending = await new Promise<string>((resolve) => {
+    socket.on("end", () => {
+      resolve("ended");
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      resolve(error.code ?? "error");
+    });
+  });
+  assert.equal(ending, "ECONNRESET");
+  assert.equal((await fresh.sink.record()).errorCode, "caller_aborted");
+  assert.equal((await fresh.sink.record()).httpStatus, 499);
+});
+
 test("a refusal keeps the connection where all of its request has come, and closes it where not", async () => {
   const wrong = AUTH.replace("Bearer sk", "Bearer no");
   const refused = `${LINE}Host: x\r\n${wrong}${LENGTH}\r\n`;

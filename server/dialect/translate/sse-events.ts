@@ -1,6 +1,7 @@
 import { Fault } from "../../core/fault.js";
 import { utf8 } from "../../core/bytes.js";
 import { EventGate, eventData, nextBoundary } from "../sse.js";
+import { type JsonObject, parseObject } from "./json.js";
 
 /** One server-sent event with data. */
 export interface SseEvent {
@@ -38,6 +39,18 @@ export class SseEvents {
     const rest = this.#gate.rest();
     return rest === undefined ? [] : eventsOf(rest);
   }
+}
+
+/**
+ * What an event says; undefined for what is no object, such as a word that keeps the connection open. Throws Fault
+ * `upstream_error` for an object that cannot be read: without it a reply would look whole and not be.
+ */
+export function eventObject({ data }: SseEvent): JsonObject | undefined {
+  const said = parseObject(data);
+  if (said === undefined && data.trimStart().startsWith("{")) {
+    throw new Fault("upstream_error", "The provider sent an event that is no valid JSON.");
+  }
+  return said;
 }
 
 function eventsOf(text: Buffer): SseEvent[] {

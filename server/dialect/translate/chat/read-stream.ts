@@ -1,19 +1,11 @@
 import type { TokenUsage } from "../../../core/call.js";
 import { BlockQueue } from "../block-queue.js";
 import type { ThinkingPart } from "../conversation.js";
-import {
-  type JsonObject,
-  number,
-  object,
-  objects,
-  parseObject,
-  string,
-  writeJson,
-} from "../json.js";
+import { type JsonObject, number, object, objects, string, writeJson } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
-import type { SseEvent } from "../sse-events.js";
+import { eventObject, type SseEvent } from "../sse-events.js";
 import { failedInside } from "../failures.js";
 import { contentText, thoughtSignatureOf, thoughtsOf } from "./parts.js";
 import { chatStop, chatTokens, idOf, nonEmpty, readChatFailure } from "./reply.js";
@@ -54,7 +46,7 @@ export class ChatStreamReader implements StreamReader {
   push(event: SseEvent): readonly StreamStep[] {
     if (this.#over) return [];
     if (event.data.trim() === "[DONE]") return this.end();
-    const chunk = parseObject(event.data);
+    const chunk = eventObject(event);
     if (chunk === undefined) return [];
     const failure = failedInside(readChatFailure(chunk, 0));
     if (failure !== undefined) {

@@ -1,10 +1,10 @@
 import type { TokenUsage } from "../../../core/call.js";
 import { BlockQueue } from "../block-queue.js";
 import { failedInside } from "../failures.js";
-import { type JsonObject, object, objects, parseObject } from "../json.js";
+import { type JsonObject, object, objects } from "../json.js";
 import type { ReplyPart, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
-import type { SseEvent } from "../sse-events.js";
+import { eventObject, type SseEvent } from "../sse-events.js";
 import { nonEmpty } from "../chat/reply.js";
 import {
   generateStop,
@@ -35,7 +35,7 @@ export class GenerateStreamReader implements StreamReader {
   }
 
   push(event: SseEvent): readonly StreamStep[] {
-    const given = this.#over ? undefined : parseObject(event.data);
+    const given = this.#over ? undefined : eventObject(event);
     if (given === undefined) return [];
     const failure = failedInside(readGenerateFailure(given, 0));
     if (failure !== undefined) {

@@ -2,10 +2,10 @@ import type { TokenUsage } from "../../../core/call.js";
 import { usageAtEnd } from "../../tokens.js";
 import { signatureOf } from "../conversation.js";
 import { failedInside } from "../failures.js";
-import { type JsonObject, number, object, parseObject, string } from "../json.js";
+import { type JsonObject, number, object, string } from "../json.js";
 import { type Block, type Stop, stopped, type StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
-import type { SseEvent } from "../sse-events.js";
+import { eventObject, type SseEvent } from "../sse-events.js";
 import { argumentsText } from "../tool-arguments.js";
 import { messagesStop, messagesTokens, readMessagesFailure, refusalOf } from "./reply.js";
 
@@ -32,7 +32,7 @@ export class MessagesStreamReader implements StreamReader {
   }
 
   push(event: SseEvent): readonly StreamStep[] {
-    const given = this.#over ? undefined : parseObject(event.data);
+    const given = this.#over ? undefined : eventObject(event);
     switch (given?.["type"]) {
       case "message_start":
         return this.#start(object(given["message"]) ?? {});

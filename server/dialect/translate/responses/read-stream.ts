@@ -1,10 +1,10 @@
 import { BlockQueue } from "../block-queue.js";
 import { failedInside } from "../failures.js";
-import { type JsonObject, number, object, parseObject, string } from "../json.js";
+import { type JsonObject, number, object, string } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
 import type { StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
-import type { SseEvent } from "../sse-events.js";
+import { eventObject, type SseEvent } from "../sse-events.js";
 import { chatTokens, nonEmpty } from "../chat/reply.js";
 import { callOf, messageParts, readResponsesFailure, responsesStop, saysNothing } from "./reply.js";
 import { thoughtOf } from "./thoughts.js";
@@ -52,7 +52,7 @@ export class ResponsesStreamReader implements StreamReader {
   }
 
   push(event: SseEvent): readonly StreamStep[] {
-    const given = this.#over ? undefined : parseObject(event.data);
+    const given = this.#over ? undefined : eventObject(event);
     if (given === undefined) return [];
     return this.#handlers[string(given["type"]) ?? ""]?.(given) ?? [];
   }
