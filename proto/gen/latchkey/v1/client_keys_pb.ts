@@ -1187,7 +1187,8 @@ export type RevokeClientKeyRequest = Message<"latchkey.v1.RevokeClientKeyRequest
   id: string;
 
   /**
-   * Answers only when every live node refuses the key, 5 seconds later at most. Default false: when this node does.
+   * Answers only when every live node refuses the key, 5 seconds later at most. Default false: when this node does. Today
+   * there is one node.
    *
    * @generated from field: bool wait_for_all_nodes = 2;
    */

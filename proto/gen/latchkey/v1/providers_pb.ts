@@ -352,7 +352,7 @@ export type Model = Message<"latchkey.v1.Model"> & {
   isDefault: boolean;
 
   /**
-   * A disabled model is not routed. Default true.
+   * A disabled model is not routed. Always true today.
    *
    * @generated from field: bool enabled = 14;
    */
@@ -683,7 +683,7 @@ export type ModelPrice = Message<"latchkey.v1.ModelPrice"> & {
   cacheWriteLongMicrosPerMillion?: bigint | undefined;
 
   /**
-   * Each call, in micros, besides its tokens.
+   * Each call, in micros, besides its tokens. Not taken today: refused in a request.
    *
    * @generated from field: optional int64 per_call_micros = 7;
    */
@@ -697,14 +697,15 @@ export type ModelPrice = Message<"latchkey.v1.ModelPrice"> & {
   perImageMicros?: bigint | undefined;
 
   /**
-   * Prices for long inputs, by rising above_input_tokens. The last one exceeded prices the whole call.
+   * Prices for long inputs, by rising above_input_tokens. The last one exceeded prices the whole call. More than one are
+   * refused today.
    *
    * @generated from field: repeated latchkey.v1.LongContextPrice long_context = 9;
    */
   longContext: LongContextPrice[];
 
   /**
-   * Where the price is from, for example a price page's address or `admin`.
+   * Where the price is from, for example a price page's address. In a request empty or `admin`.
    *
    * @generated from field: string source = 10;
    */
@@ -1418,7 +1419,7 @@ export type ModelDraft = Message<"latchkey.v1.ModelDraft"> & {
   isDefault: boolean;
 
   /**
-   * Keeps the model from being routed. Default false.
+   * Keeps the model from being routed. Default false; true is refused today.
    *
    * @generated from field: bool disabled = 11;
    */
