@@ -94,6 +94,27 @@ test("imports run downwards only", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("the page on the architecture has the same table", () => {
+  const page = readFileSync(path.join(root, "docs/architecture.md"), "utf8");
+  const said = new Map(
+    [...page.matchAll(/^\| `(\w+)` +\|[^|]+\|([^|]+)\|$/gm)].map(
+      ([, module = "", imports = ""]) => [
+        `server/${module}`,
+        imports.trim() === "nothing"
+          ? []
+          : imports.split(",").map((each) => `server/${each.trim()}`),
+      ],
+    ),
+  );
+  for (const [module, imports] of Object.entries(ALLOWED)) {
+    if (!module.startsWith("server/")) continue;
+    const held = imports.filter((each) => each.startsWith("server/"));
+    assert.deepEqual(said.get(module)?.toSorted(), held.toSorted(), module);
+    said.delete(module);
+  }
+  assert.deepEqual([...said.keys()], []);
+});
+
 test("each engine is imported by its home alone", () => {
   const wrong: string[] = [];
   for (const { file, imports } of sources()) {

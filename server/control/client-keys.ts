@@ -27,7 +27,7 @@ import {
   importedTokenOf,
   superClientKeyDraftOf,
 } from "./messages/client-keys.js";
-import { given, int64, msOf, numberOf, pageTokens, refuse, versionOf } from "./messages/values.js";
+import { given, int64, msOf, numberOf, pageTokens, versionOf } from "./messages/values.js";
 import type { NameLookup } from "./names.js";
 import { toPageQuery } from "./page-query.js";
 import type { BudgetBook, ClientKeyFacts } from "./ports.js";
@@ -105,8 +105,8 @@ async function importAll(
   actor: Actor,
   request: ImportClientKeysRequest,
 ) {
-  refuse("dry_run", request.dryRun, "client keys are checked as they are stored; leave it out.");
-  const target = { ownerId: given(request.ownerId), kind: "STANDARD" } as const;
+  const { ownerId, dryRun } = request;
+  const target = { ownerId: given(ownerId), kind: "STANDARD", dryRun } as const;
   const report = await clientKeyImport.importAll(actor, target, request.keys.map(importedTokenOf));
   const created = report.filter((entry) => entry.outcome === "CREATED").length;
   return create(ImportClientKeysResponseSchema, {

@@ -11,6 +11,9 @@ export function cleanBaseUrl(field: string, raw: string): string {
     throw invalidField(field, "must not hold spaces, backslashes or a fragment");
   }
   const normal = normalizeBaseUrl(text);
+  if ([...new URL(normal).searchParams.keys()].some((name) => name !== "api-version")) {
+    throw invalidField(field, "must not have a query, but for Azure's api-version");
+  }
   if (new URL(normal).hostname.endsWith(".")) {
     throw invalidField(field, "must name its host without a trailing dot");
   }

@@ -8,6 +8,7 @@ import { lastEvent, refused, startWorld } from "./testing/world.js";
 const TOKEN = "old-static-token-000001";
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 const target = { kind: "STANDARD" } as const;
+const named = (token: string) => ({ name: token, token: new Secret(token) });
 
 test("an old static token works after its import, and is not stored in clear", async () => {
   const world = await startWorld();
@@ -74,6 +75,25 @@ test("each entry is reported, and a bad one does not stop the others", async () 
     ["CREATED", "DUPLICATE", "INVALID", "INVALID", "INVALID", "INVALID", "INVALID", "CREATED"],
   );
   assert.ok(!JSON.stringify(report.map((entry) => entry.message)).includes(TOKEN));
+});
+
+test("a dry run reports the same and stores nothing", async () => {
+  const world = await startWorld();
+  const tokens = Array.from({ length: 250 }, (_, i) => `old-static-token-${String(i % 240)}`);
+  const entries = [{ name: "x", sha256: "nope" }, ...tokens.map(named)];
+  const events = world.store.tables.audit.length;
+  const dry = await world.clientKeyImport.importAll(
+    world.root,
+    { ...target, dryRun: true },
+    entries,
+  );
+  assert.equal(world.store.tables.clientKeys.size, 0);
+  assert.equal(world.store.tables.audit.length, events);
+  assert.ok(dry.every(({ clientKey }) => clientKey === null));
+  const done = await world.clientKeyImport.importAll(world.root, target, entries);
+  const outcomes = (report: typeof done): readonly string[] => report.map(({ outcome }) => outcome);
+  assert.deepEqual(outcomes(dry), outcomes(done));
+  assert.equal(world.store.tables.clientKeys.size, 240);
 });
 
 test("only admins import, and not more than the limit at once", async () => {

@@ -35,15 +35,26 @@ export interface ImportTarget {
   /** Default: the caller. */
   readonly ownerId?: string | undefined;
   readonly kind: Exclude<ClientKeyKind, "BYOR">;
+  /** Reports what would happen and stores nothing. */
+  readonly dryRun?: boolean;
 }
 
 type OwnedTarget = ImportTarget & { readonly ownerId: string };
+
+/** Entries that are stored together. */
+interface Part {
+  readonly part: readonly ImportedToken[];
+  readonly from: number;
+  /** Keys of earlier parts, which a dry run does not find stored. */
+  readonly seen: Set<string>;
+}
 
 /** What became of one entry. */
 export interface ImportedClientKey {
   /** From 1. */
   readonly position: number;
   readonly outcome: "CREATED" | "DUPLICATE" | "INVALID";
+  /** Null unless it is stored. */
   readonly clientKey: ClientKey | null;
   /** Empty when created. */
   readonly message: string;
@@ -85,10 +96,7 @@ export class ClientKeyImport {
   /** Stores each entry on its own and reports on each; a bad one does not stop the others. ADMIN only. */
   async importAll(
     actor: Actor,
-    target: {
-      readonly ownerId?: string | undefined;
-      readonly kind: Exclude<ClientKeyKind, "BYOR">;
-    },
+    target: ImportTarget,
     entries: readonly ImportedToken[],
   ): Promise<readonly ImportedClientKey[]> {
     return this.#operations.run(actor, ACTION, async () => {
@@ -97,9 +105,12 @@ export class ClientKeyImport {
       }
       const ownerId = ownerIdOf(actor, target.ownerId);
       const report: ImportedClientKey[] = [];
+      const seen = new Set<string>();
       for (let from = 0; from < entries.length; from += ENTRIES_PER_WRITE) {
         const part = entries.slice(from, from + ENTRIES_PER_WRITE);
-        report.push(...(await this.#importPart(actor, { ...target, ownerId }, { part, from })));
+        report.push(
+          ...(await this.#importPart(actor, { ...target, ownerId }, { part, from, seen })),
+        );
       }
       return report;
     });
@@ -108,7 +119,7 @@ export class ClientKeyImport {
   async #importPart(
     actor: Actor,
     target: OwnedTarget,
-    { part, from }: { readonly part: readonly ImportedToken[]; readonly from: number },
+    { part, from, seen }: Part,
   ): Promise<readonly ImportedClientKey[]> {
     const drafts = part.map((entry) => this.#check(target, entry));
     return this.#store.write(async (tx) => {
@@ -118,9 +129,12 @@ export class ClientKeyImport {
       const report = drafts.map((draft, i): ImportedClientKey => {
         const position = from + i + 1;
         if (draft instanceof Fault) return refused(position, "INVALID", draft.publicMessage);
-        if (taken.has(draft.mac)) return refused(position, "DUPLICATE", STORED);
-        taken.add(draft.mac);
-        return { position, outcome: "CREATED", clientKey: draft, message: "" };
+        if (taken.has(draft.mac) || seen.has(draft.mac)) {
+          return refused(position, "DUPLICATE", STORED);
+        }
+        seen.add(draft.mac);
+        const clientKey = target.dryRun === true ? null : draft;
+        return { position, outcome: "CREATED", clientKey, message: "" };
       });
       const made = report.flatMap(({ clientKey }) => clientKey ?? []);
       await tx.clientKeys.insertAll(made);

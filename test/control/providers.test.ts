@@ -55,6 +55,23 @@ test("a custom provider is changed by a mask, and deleted", async (t) => {
   await refusal("NOT_FOUND", alice.providers.getProvider({ id }));
 });
 
+test("Azure's preset takes the address of a resource, with the version of its classic scheme", async (t) => {
+  const control = await startControl(t);
+  const admin = await control.as(control.root);
+  const at = (query: string) =>
+    admin.providers.updateProvider({
+      id: "prv_azure",
+      baseUrl: `https://name.openai.azure.com${query}`,
+      enabled: true,
+    });
+  const { provider } = await at("?api-version=2024-10-21");
+  assert.equal(provider?.baseUrl, "https://name.openai.azure.com?api-version=2024-10-21");
+  for (const query of ["?key=sk-1", "?api-version=1&key=sk-1", "#part", "?a@b"]) {
+    const { details } = await refusal("INVALID_ARGUMENT", at(query));
+    assert.deepEqual(Object.keys(details.fields), ["base_url"], query);
+  }
+});
+
 test("a dialect that this server does not speak is refused by name", async (t) => {
   const control = await startControl(t);
   const alice = await control.as(control.alice);

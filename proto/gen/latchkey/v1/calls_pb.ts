@@ -931,7 +931,7 @@ export const ExportCallsRequest_FormatSchema: GenEnum<ExportCallsRequest_Format>
  */
 export type ExportCallsResponse = Message<"latchkey.v1.ExportCallsResponse"> & {
   /**
-   * The next bytes of the file, at most 64 KiB, whole lines.
+   * The next bytes of the file: whole lines, of 250 calls at most.
    *
    * @generated from field: bytes chunk = 1;
    */

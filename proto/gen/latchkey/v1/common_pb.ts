@@ -26,9 +26,9 @@
 // expected_version makes the change conditional: ABORTED, reason `conflict`, if the resource has moved on;
 // 0 changes it unconditionally.
 //
-// Idempotent creation. request_id is a UUID made by the caller. A repeat within 24 hours answers the same
-// resource, or, where the first answer held a secret, ALREADY_EXISTS with the resource's id in the metadata and
-// without the secret.
+// Idempotent creation. request_id is a UUID made by the caller. A repeat within 24 hours, and before the server is
+// restarted, answers the same resource, or, where the first answer held a secret, ALREADY_EXISTS with the resource's id
+// in the metadata and without the secret.
 //
 // Units. Money is in micros: millionths of a US dollar. Durations say their unit in the name. Ratios are 0 to 1.
 // "Tokens" are always LLM tokens. A cost of 0 means free; whether a price was known is told beside it.

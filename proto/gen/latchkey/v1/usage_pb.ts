@@ -1174,7 +1174,8 @@ export const OverviewProvider_State = {
   OK: 1,
 
   /**
-   * Has eligible keys, but less than 95 of 100 attempts succeed, or less than half of its keys are eligible.
+   * Has eligible keys, but of at least 20 attempts less than 95 of 100 succeed, or less than half of its keys are
+   * eligible.
    *
    * @generated from enum value: STATE_DEGRADED = 2;
    */
@@ -1188,7 +1189,7 @@ export const OverviewProvider_State = {
   DOWN: 3,
 
   /**
-   * Switched off, or has no key.
+   * Was not called in the window, and is neither degraded nor down.
    *
    * @generated from enum value: STATE_IDLE = 4;
    */
