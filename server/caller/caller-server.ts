@@ -87,7 +87,9 @@ export class CallerServer implements ConnectionServer {
     this.#turns = new PacedTurns({
       clock,
       pace: { perSecond, burst },
-      begin: ({ socket }) => this.#secure?.emit("connection", socket),
+      begin: ({ socket }) => {
+        if (!socket.destroyed) this.#secure?.emit("connection", socket);
+      },
       reclaim: () => this.#reclaim(),
     });
     if (tls !== undefined) {

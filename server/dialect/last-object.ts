@@ -91,6 +91,12 @@ export function lastValue<T>(
   return undefined;
 }
 
+/** The object that is the value of a key which ends at `keyEnd`; undefined where there is none. It must not be kept. */
+export function objectBehind(text: Buffer, keyEnd: number): Record<string, unknown> | undefined {
+  const value = valueAfter(text, keyEnd);
+  return value < 0 ? undefined : objects.read(text, value)?.value;
+}
+
 function copyOf(value: Record<string, unknown>): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const [name, each] of Object.entries(value)) {

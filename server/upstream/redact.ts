@@ -30,17 +30,27 @@ export function redactBytes(bytes: Buffer, secret: Secret): Buffer {
 /** As `redactBytes`, of bytes that come in pieces: so many of the last are held back as the key may begin in. */
 export class SecretSieve {
   readonly #secret: Secret;
+  /** One of them is in whatever the key is in: a search for few, in bytes, costs a tenth of a look for all. */
+  readonly #sought: readonly Buffer[];
   readonly #heldMax: number;
   #held: Buffer = NOTHING;
 
   constructor(secret: Secret) {
+    const forms = formsOf(secret.reveal());
     this.#secret = secret;
-    this.#heldMax = Math.max(...formsOf(secret.reveal()).map((form) => form.length)) - 1;
+    this.#sought = forms
+      .filter((form, at) =>
+        forms.every((each, i) => i === at || !form.includes(each) || (form === each && at < i)),
+      )
+      .map((form) => Buffer.from(form, "latin1"));
+    this.#heldMax = Math.max(...forms.map((form) => form.length)) - 1;
   }
 
   /** What may go on now. */
   push(piece: Buffer): Buffer {
-    const clean = redactBytes(Buffer.concat([this.#held, piece]), this.#secret);
+    const all = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
+    const isClean = !this.#sought.some((form) => all.includes(form));
+    const clean = isClean ? all : redactBytes(all, this.#secret);
     const end = Math.max(0, clean.length - this.#heldMax);
     this.#held = clean.subarray(end);
     return clean.subarray(0, end);

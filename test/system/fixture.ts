@@ -124,9 +124,15 @@ export async function signedIn(t: TestContext, admin: Api, username: string): Pr
 }
 
 /** One chat through the proxy port. */
-export function chat(proxyUrl: string, clientKey: string, stream = false): Promise<Response> {
+export function chat(
+  proxyUrl: string,
+  clientKey: string,
+  stream = false,
+  signal: AbortSignal | null = null,
+): Promise<Response> {
   return fetch(`${proxyUrl}/v1/chat/completions`, {
     method: "POST",
+    signal,
     headers: { authorization: `Bearer ${clientKey}`, "content-type": "application/json" },
     body: JSON.stringify({
       model: "stub-chat",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Call_UsageSource } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { Settings_AbortedCallPolicy } from "../../proto/gen/latchkey/v1/system_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { addClientKey, addProvider, chat, dataFolder, serve, until, upstream } from "./fixture.js";
 
@@ -224,3 +225,35 @@ async function self(api: Api) {
 async function ownId(api: Api): Promise<string> {
   return (await self(api)).id;
 }
+
+test("what a call costs whose caller leaves is as the settings say, from the next call on", async (t) => {
+  const stub = await upstream(t);
+  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  await addProvider(api, stub);
+  const key = await addClientKey(api);
+  stub.script = (_received, res) => new Promise((resolve) => res.on("close", resolve));
+  const newest = async () => (await api.calls.listCalls({})).calls[0];
+  let seen: string | undefined;
+  for (const [at, [abortedCallPolicy, isCounted]] of (
+    [
+      [Settings_AbortedCallPolicy.NOTHING, false],
+      [Settings_AbortedCallPolicy.RESERVED, true],
+      [Settings_AbortedCallPolicy.NOTHING, false],
+    ] as const
+  ).entries()) {
+    await api.system.updateSettings({
+      abortedCallPolicy,
+      updateMask: { paths: ["aborted_call_policy"] },
+    });
+    const leaving = new AbortController();
+    const left = chat(proxyUrl, key, false, leaving.signal);
+    await stub.requests(at + 1);
+    leaving.abort();
+    await assert.rejects(left);
+    await until(async () => (await newest())?.id !== seen);
+    const call = await newest();
+    seen = call?.id;
+    assert.equal(call?.httpStatus, 499);
+    assert.equal((call.tokens?.output ?? 0n) > 0n, isCounted);
+  }
+});
