@@ -8,7 +8,13 @@ import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
 import type { AdmittedCall } from "./admitted-call.js";
-import { dislikeIn, refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
+import {
+  dislikeIn,
+  mayNotKnow,
+  refusesSummaries,
+  refusesThoughts,
+  refusesUsage,
+} from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
 import { batchShown, batchTold, makesBatch } from "./batch-calls.js";
 import { BatchNotice } from "./batch-notice.js";
@@ -70,6 +76,8 @@ export class Attempt implements RoundTripListener {
   #notice: BatchNotice | undefined;
   /** The account cannot read the thoughts in the request. */
   #isThoughtless = false;
+  /** The provider's own Responses API does not know what the request is made of. */
+  #isInChat = false;
   /** What the model has shown it does not take. */
   #dislikes: readonly Dislike[] = NONE;
 
@@ -139,7 +147,9 @@ export class Attempt implements RoundTripListener {
     const { passages } = context;
     const { target } = lease;
     const { endpoint } = match;
-    const passage = passages.to(endpoint, target, plan.streamed);
+    const passage = this.#isInChat
+      ? passages.inForm("CHAT", endpoint, target, plan.streamed)
+      : passages.to(endpoint, target, plan.streamed);
     if (passage === undefined) throw new Error("a target was leased that cannot serve the call");
     const body = this.#bodyFor(plan, passage);
     if (body === undefined) return;
@@ -261,12 +271,22 @@ export class Attempt implements RoundTripListener {
       summaryOption.refusedBy(lease.target.provider);
     } else if (!this.#isThoughtless && refusesThoughts(options.passage.form, failure)) {
       this.#isThoughtless = true;
+    } else if (!this.#isInChat && this.#mayBeSaidInChat(options.passage, failure)) {
+      this.#isInChat = true;
     } else if (!this.#learnsDislike(options.passage, failure)) {
       const asked = options.passage.form;
       if (!passages.learn(options.endpoint, lease.target, { asked, failure })) return false;
     }
     this.#send(options.secret);
     return true;
+  }
+
+  #mayBeSaidInChat(passage: Passage, failure: AttemptFailure): boolean {
+    const { call, lease } = this.#options;
+    if (!call.match.endpoint.translates || this.#plan === undefined) return false;
+    // What goes on from a response that the provider keeps can be asked there alone.
+    if (this.#plan.bodyHead.from !== "") return false;
+    return mayNotKnow(passage, lease.target, failure, this.#plan.body);
   }
 
   /** The model has refused what can be left out, and the request is not known to have done so. */

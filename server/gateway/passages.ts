@@ -74,9 +74,18 @@ export class Passages {
 
   /** Undefined where the target cannot serve the endpoint. */
   to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
-    const { dialect } = target.provider;
     if (endpoint.path === IMAGES_PATH && isDashScope(target.provider.baseUrl)) return IMAGE_TASK;
     const form = endpoint.translates ? this.#formAt(endpoint, target) : endpoint.form;
+    return this.inForm(form, endpoint, target, streamed);
+  }
+
+  /** As above, in one form whatever is known of the target. */
+  inForm(
+    form: StreamForm,
+    endpoint: Endpoint,
+    { provider: { dialect } }: RouteTarget,
+    streamed: boolean,
+  ): Passage | undefined {
     let ofEndpoint = this.#known.get(endpoint);
     if (ofEndpoint === undefined) this.#known.set(endpoint, (ofEndpoint = []));
     for (const known of ofEndpoint) {

@@ -1,5 +1,6 @@
-import type { Provider } from "../core/provider.js";
+import type { Provider, RouteTarget } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
+import { isOpenai } from "../dialect/translate/models.js";
 import type { Dislike } from "../dialect/translate/side.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Passage } from "./passages.js";
@@ -74,6 +75,31 @@ export function dislikeIn(
 ): Dislike | undefined {
   if (translator === undefined || form !== "CHAT") return undefined;
   return DISLIKES.find(([, words]) => words.test(detail))?.[0];
+}
+
+/** Kinds of items and tools that OpenAI made for agents, and others with a Responses API may not know. */
+const OF_AGENTS = [
+  '"agent_message"',
+  '"additional_tools"',
+  '"namespace"',
+  '"custom"',
+  '"tool_search"',
+].map((kind) => Buffer.from(kind));
+
+/**
+ * True where a provider may have refused a request only for what its Responses API does not know, which chat completions
+ * can say. That is found out anew with each call: what one caller sends says nothing of how others are to be served.
+ */
+export function mayNotKnow(
+  { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
+  { provider }: RouteTarget,
+  { httpStatus }: AttemptFailure,
+  body: Buffer,
+): boolean {
+  if (translator !== undefined || form !== "RESPONSES" || isOpenai(provider.slug)) return false;
+  return (
+    (httpStatus === 400 || httpStatus === 422) && OF_AGENTS.some((kind) => body.includes(kind))
+  );
 }
 
 /** OpenAI reads the thoughts of its own account's models alone: an earlier call may have gone to a key of another. */

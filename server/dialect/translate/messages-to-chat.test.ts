@@ -202,6 +202,14 @@ test("schemas are strict where they can be", () => {
   assert.equal(format({ ...schema, required: [] }), false);
 });
 
+test("a system message inside the conversation that says only how hard to think does that", () => {
+  const directive = { role: "system", content: [], output_config: { effort: "low" } };
+  const body = { messages: [...HI.messages, directive], output_config: { effort: "high" } };
+  const sent = asked(body, { model: "gpt-5.4" });
+  assert.equal(sent.reasoning_effort, "low");
+  assert.deepEqual(sent.messages, [{ role: "user", content: "hi" }]);
+});
+
 test("documents go as files, text as text, and addresses are refused", () => {
   const document = (source: JsonObject) =>
     asked({ messages: [{ role: "user", content: [{ type: "document", source }] }] }).messages[0]

@@ -608,3 +608,14 @@ test("what OpenAI encrypted for another agent is refused by name", () => {
       fault.publicMessage.includes("messages between agents that OpenAI encrypted"),
   );
 });
+
+test("an effort that is changed inside a conversation is the one that holds", () => {
+  const change = (effort: string): JsonObject => ({
+    type: "configuration_update",
+    reasoning: { effort },
+  });
+  const input = [{ role: "user", content: "go" }, change("high"), change("low")];
+  const body = asked("RESPONSES", "GENERATE", { input, reasoning: { effort: "medium" } });
+  assert.equal(body.generationConfig.thinkingConfig.thinkingLevel, "low");
+  assert.deepEqual(body.contents, [{ role: "user", parts: [{ text: "go" }] }]);
+});

@@ -137,16 +137,17 @@ function systemMessage(text: string): JsonObject {
 }
 
 /** Of one in the midst of the conversation, which some models take from the user alone. */
-function laterSystemMessage(text: string, target: Target, notes: Notes): JsonObject {
-  if (target.dislikes?.has("LATER_SYSTEM_MESSAGE") !== true) return systemMessage(text);
+function laterSystemMessages(text: string, target: Target, notes: Notes): JsonObject[] {
+  if (text === "") return [];
+  if (target.dislikes?.has("LATER_SYSTEM_MESSAGE") !== true) return [systemMessage(text)];
   notes.lose("later_system");
-  return { role: "user", content: text };
+  return [{ role: "user", content: text }];
 }
 
 function messagesOf(turn: Turn, target: Target, notes: Notes): JsonObject[] {
   switch (turn.role) {
     case "SYSTEM":
-      return [laterSystemMessage(textOf(turn.parts), target, notes)];
+      return laterSystemMessages(textOf(turn.parts), target, notes);
     case "ASSISTANT":
       return [assistantMessage(turn.parts, target, notes)];
     case "USER":

@@ -9,7 +9,7 @@ import {
   type ToolChoice,
   type Turn,
 } from "../conversation.js";
-import { type JsonObject, list, number, object, string } from "../json.js";
+import { type JsonObject, list, number, object, objects, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../losses.js";
 import { entries, entriesIfGiven, numberIn } from "../request-members.js";
 import { effortOfBudget } from "../efforts.js";
@@ -75,12 +75,21 @@ const EFFORTS: ReadonlySet<string> = new Set(["low", "medium", "high", "xhigh", 
 function effortOf(body: JsonObject): string | undefined {
   const thinking = object(body["thinking"]);
   if (thinking?.["type"] === "disabled") return "none";
-  const said = string(object(body["output_config"])?.["effort"]) ?? "";
+  const said = saidEffort(body);
   if (EFFORTS.has(said)) return said;
   const budget = number(thinking?.["budget_tokens"]);
   return budget === undefined || thinking?.["type"] !== "enabled"
     ? undefined
     : effortOfBudget(budget);
+}
+
+/** A system message inside the conversation may change it for what follows. */
+function saidEffort(body: JsonObject): string {
+  const directives = objects(body["messages"]).filter(({ role }) => role === "system");
+  const said = [body, ...directives].flatMap(
+    (each) => string(object(each["output_config"])?.["effort"]) ?? [],
+  );
+  return said.at(-1) ?? "";
 }
 
 function noteLosses(body: JsonObject, notes: Notes): void {

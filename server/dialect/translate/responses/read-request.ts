@@ -76,8 +76,13 @@ export function readResponsesRequest(
     usageAsked: true,
     asked: body["store"] === false ? undefined : { previousId, input },
     format: formatOf(object(object(body["text"])?.["format"])),
-    effort: string(object(body["reasoning"])?.["effort"]),
+    effort: effortOf([body, ...items.filter((item) => item["type"] === "configuration_update")]),
   };
+}
+
+/** As said last: an item inside the conversation may change it. */
+function effortOf(saying: readonly JsonObject[]): string | undefined {
+  return saying.flatMap((each) => string(object(each["reasoning"])?.["effort"]) ?? []).at(-1);
 }
 
 function earlier(previousId: string | undefined, call: CallFacts): readonly JsonObject[] {
@@ -146,6 +151,7 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
     case "function_call_output":
     case "custom_tool_call_output":
       return { role: "USER", parts: [readResult(item)] };
+    case "configuration_update":
     case "additional_tools":
     case "tool_search_call":
     case "tool_search_output":
