@@ -8,6 +8,7 @@ const USAGE = `npm run bench [-- --seconds 2 --rounds 3 --connections 32 --json 
 
 npm run bench -- reseal [--secrets 10000 --rps 200]   rotation of the vault key while calls go on
 npm run bench -- client-keys [--keys 10,10000,1000000]   start and authentication by the number of client keys
+npm run bench -- lease [--keys 10000]                 what is decided for a call, with few and with many provider keys
 npm run bench -- garbage [--seconds 4]                what a call takes of the space for new objects
 npm run bench -- chaos [--calls 10000 --cuts 1000]    a provider that limits, fails and cuts
 npm run bench -- accounting [--calls 200000]          what a call costs in the accounting, and how fast a journal drains
@@ -18,7 +19,7 @@ npm run bench -- traffic [--calls 100000 --soak]      mixed calls, whose ledger 
 /** These run when they are imported. */
 const SCRIPTS = new Set(["reseal", "client-keys", "chaos", "garbage"]);
 /** These have a `main`, which has a --help of its own. */
-const PROGRAMS = new Set(["accounting", "ledger", "traffic"]);
+const PROGRAMS = new Set(["accounting", "ledger", "lease", "traffic"]);
 
 const [chosen = "--", ...rest] = process.argv.slice(2);
 if (PROGRAMS.has(chosen)) {

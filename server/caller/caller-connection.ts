@@ -167,6 +167,11 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     return this.#turn === undefined && !this.#parser.midRequest && this.socket.writableLength === 0;
   }
 
+  /** Since when it is without a request, by the monotonic clock; only for one that is idle. */
+  get idleSinceMs(): number {
+    return this.#sinceMs;
+  }
+
   /** Ends what has waited for too long at `nowMs`. */
   check(nowMs: number): void {
     if (this.#isStill(nowMs)) this.breakOff();

@@ -162,13 +162,21 @@ export class CallerServer implements ConnectionServer {
     });
   }
 
-  /** Closes the connections without a request. */
-  closeIdle(): void {
+  /**
+   * Closes the connections that have been without a request for a while. True when it leaves others without one: what
+   * their callers have just sent would be thrown away unanswered.
+   */
+  closeIdle(): boolean {
+    const sinceMs = this.clock.monotonic() - this.limits.lastRequestMs;
+    let left = false;
     // A message that waits for the end of the tick is not in its socket yet, which would look idle.
     flushMessages();
     this.#connections.each((connection) => {
-      if (connection.idle) connection.socket.destroy();
+      if (!connection.idle) return;
+      if (connection.idleSinceMs <= sinceMs) connection.socket.destroy();
+      else left = true;
     });
+    return left;
   }
 
   /** Closes all connections on which nothing is on its way out, with `leaving` the others too. */

@@ -10,6 +10,8 @@ export interface CallerLimits {
   readonly timeoutCheckMs: number;
   /** How long an unused caller connection stays open. */
   readonly keepAliveMs: number;
+  /** How long an unused caller connection stays open at least, also when a stop was asked for: its next request may be on its way. */
+  readonly lastRequestMs: number;
   /** A caller connection on which nothing moves either way is closed; longer than any reply may take to begin. */
   readonly callerIdleMs: number;
   /**

@@ -389,7 +389,8 @@ export class Exchange
     this.#onRecord = onRecord;
     if (record !== undefined) {
       this.#context.records.finish(record, (failure) => {
-        if (failure !== undefined) {
+        // The journal itself says, once, when the disk does not take calls.
+        if (failure !== undefined && toFault(failure).code !== "storage_unavailable") {
           this.#context.logger.error({ call: this.#options.id, err: failure }, "call not recorded");
         }
         onRecord.settle(failure === undefined);

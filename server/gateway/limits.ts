@@ -68,6 +68,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   requestTimeoutMs: 120_000,
   timeoutCheckMs: 5_000,
   keepAliveMs: 120_000,
+  lastRequestMs: 500,
   callerIdleMs: 900_000,
   unreadBytesMax: 128 * 1024 * 1024,
   callerSocketsMax: 16_384,

@@ -6,7 +6,7 @@ import type { GatewayLimits } from "./limits.js";
 
 export interface RunningCallsOptions {
   readonly clock: Clock;
-  readonly limits: Pick<GatewayLimits, "headHoldMs" | "drainTimeoutMs">;
+  readonly limits: Pick<GatewayLimits, "headHoldMs">;
 }
 
 /** The calls under way at the proxy port. */
@@ -56,19 +56,19 @@ export class RunningCalls {
     });
   }
 
-  /** Waits until none is left; what is left after the drain time is ended in-band. */
-  async drain(): Promise<void> {
-    if (this.#exchanges.size > 0) await this.#idleOrCut();
+  /** Waits until none is left; what is left at `byMs` is ended in-band. */
+  async drain(byMs: number): Promise<void> {
+    if (this.#exchanges.size > 0) await this.#idleOrCut(byMs);
     this.#lookTimer?.cancel();
   }
 
-  #idleOrCut(): Promise<void> {
+  #idleOrCut(byMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#clock.setTimer(() => {
         this.cut(new Fault("shutting_down", "Latchkey is restarting; try again shortly."));
         // One turn of the loop, so that the events just written leave.
         setImmediate(resolve);
-      }, this.#limits.drainTimeoutMs);
+      }, byMs - this.#clock.monotonic());
       this.#onIdle = () => {
         timer.cancel();
         setImmediate(resolve);

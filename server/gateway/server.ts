@@ -79,7 +79,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);
 }
 
-/** After the drain, connections are looked at this often for replies still on their way out. */
+/** At a stop connections are looked at this often for what is still on its way in or out. */
 const FLUSH_ROUND_MS = 50;
 /** So long they have at least, and callers to close a connection on which nothing leaves. */
 const FLUSH_MS = 2_000;
@@ -186,9 +186,21 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#stopListening();
     const drainedByMs = this.#context.clock.monotonic() + this.#limits.drainTimeoutMs;
     const closed = this.#server.stop();
-    this.#server.closeIdle();
-    await this.#calls.drain();
+    await this.#lastRequests();
+    await this.#calls.drain(drainedByMs);
     await this.#flushed(closed, drainedByMs);
+  }
+
+  /** Waits until no connection can bring another request: those that are used get an answer that ends them. */
+  #lastRequests(): Promise<void> {
+    const { clock } = this.#context;
+    return new Promise((resolve) => {
+      const round = (): void => {
+        if (this.#server.closeIdle()) clock.setTimer(round, FLUSH_ROUND_MS);
+        else resolve();
+      };
+      round();
+    });
   }
 
   /**

@@ -228,6 +228,26 @@ test("a full disk refuses records cleanly and takes them again when there is spa
   assert.deepEqual(await readAll(next.journal), [callId(1), callId(4)]);
 });
 
+test("a disk that has space again is noticed although no call comes", async () => {
+  const { disk, journal, clock, log } = await bench();
+  journal.begin(begunCall(1));
+  disk.capacityBytes = disk.usedBytes;
+  assert.throws(() => journal.finish(sampleCall(2)), refusal);
+  clock.advance(5000);
+  assert.equal(journal.stats.failing, true);
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  clock.advance(1000);
+  assert.equal(journal.stats.failing, false);
+  journal.finish(sampleCall(1));
+  assert.deepEqual(await readAll(journal), [callId(1)]);
+  assert.deepEqual(
+    log.lines.map((line) => line.level),
+    ["error", "info"],
+  );
+  await journal.close();
+  assert.equal(clock.pending, 0);
+});
+
 test("a torn write that cannot be undone retires the file; nothing is written behind the tear", async () => {
   const { disk, journal, clock } = await bench();
   journal.finish(sampleCall(1));
@@ -257,7 +277,7 @@ test("after an input/output error a new file begins, and is tried at most once a
     assert.throws(() => journal.finish(sampleCall(2)), refusal);
     clock.advance(10);
   }
-  assert.equal(created.length, 5);
+  assert.deepEqual(created, [0, 1000, 2000, 3000, 4000, 5000]);
   await settle();
   assert.deepEqual([...disk.files.keys()], ["journal-000001.log"], "failed files are removed");
   disk.appendError = undefined;

@@ -1,5 +1,5 @@
 import type { BegunCall, CallEntry, CallRecord } from "../core/call.js";
-import type { Clock } from "../core/clock.js";
+import type { Clock, Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { JournalDisk } from "./journal-disk.js";
@@ -65,6 +65,8 @@ export class Journal {
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #lastError: unknown;
   #failing = false;
+  /** Runs while it fails. */
+  #nextTry: Timer | undefined;
   #writeFailures = 0;
   #closed = false;
 
@@ -207,6 +209,7 @@ export class Journal {
   async close(): Promise<void> {
     this.#lastEnd = this.end;
     this.#closed = true;
+    this.#nextTry?.cancel();
     this.#current = undefined;
     await this.#syncer.close();
   }
@@ -270,7 +273,7 @@ export class Journal {
 
   /** A next file could not be begun. That is no failure as long as the current one takes records. */
   #notBegun(error: unknown): void {
-    if (this.#current === undefined || this.#current.retired) this.#failed(error);
+    if (this.#current === undefined || this.#current.retired || this.#failing) this.#failed(error);
     else this.#options.logger.warn({ err: error }, "no new journal file; the old one grows on");
   }
 
@@ -309,10 +312,21 @@ export class Journal {
     if (this.#failing) return;
     this.#failing = true;
     this.#options.logger.error({ err: error }, "the journal cannot be written");
+    this.#tryLater();
+  }
+
+  /** A server that is not ready may get no calls, which would show that the disk takes records again. */
+  #tryLater(): void {
+    const { clock } = this.#options;
+    this.#nextTry = clock.setTimer(() => {
+      if (clock.monotonic() >= this.#retryAtMs && this.#openNext()) this.#recovered();
+      else this.#tryLater();
+    }, REOPEN_INTERVAL_MS);
   }
 
   #recovered(): void {
     this.#failing = false;
+    this.#nextTry?.cancel();
     this.#options.logger.info({ journal: this.end.file }, "the journal can be written again");
   }
 

@@ -118,6 +118,22 @@ test("the process watch reports the last whole span and logs a stall", async () 
   watch.stop();
 });
 
+test("memory is told as last known while no file can be opened to read it from", () => {
+  let isFull = false;
+  const watch = new ProcessWatch({
+    clock: new FakeClock(),
+    logger: keptLog(),
+    memory: () => {
+      if (isFull) throw new Error("EMFILE");
+      return { rss: 90, heapUsed: 40 };
+    },
+  });
+  watch.read();
+  isFull = true;
+  const { rssBytes, heapUsedBytes } = watch.read();
+  assert.deepEqual([rssBytes, heapUsedBytes], [90, 40]);
+});
+
 test("ready means serving with nothing missing; a check that fails is something missing", () => {
   const readiness = new Readiness();
   let heard = 0;

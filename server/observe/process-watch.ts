@@ -26,7 +26,11 @@ export interface ProcessWatchOptions {
   readonly logger: Logger;
   /** Default: that of the running process. */
   readonly delays?: DelayHistogram;
+  /** Bytes; throws when no file can be opened to read them from. Default: those of the running process. */
+  readonly memory?: () => Memory;
 }
+
+type Memory = Pick<NodeJS.MemoryUsage, "rss" | "heapUsed">;
 
 interface Span {
   readonly loopDelayP50Ms: number;
@@ -41,6 +45,9 @@ export class ProcessWatch {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #delays: DelayHistogram;
+  readonly #memoryNow: () => Memory;
+  /** As last read. */
+  #memory: Memory = { rss: 0, heapUsed: 0 };
   readonly #startedAtMs: number;
   #timer: Timer | undefined;
   #spanBeganMs = 0;
@@ -57,6 +64,7 @@ export class ProcessWatch {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#delays = options.delays ?? monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+    this.#memoryNow = options.memory ?? (() => process.memoryUsage());
     this.#startedAtMs = options.clock.now();
   }
 
@@ -72,7 +80,7 @@ export class ProcessWatch {
 
   /** Memory is that of now; delays, processor share and files are of the last whole span of ten seconds. */
   read(): ProcessReading & { readonly cpuCores: number } {
-    const { rss, heapUsed } = process.memoryUsage();
+    const { rss, heapUsed } = this.#readMemory();
     return {
       ...this.#span,
       rssBytes: rss,
@@ -80,6 +88,16 @@ export class ProcessWatch {
       cpuSecondsTotal: cpuMicros() / 1e6,
       startedAtMs: this.#startedAtMs,
     };
+  }
+
+  /** Without a file descriptor left the last figures have to do: then above all an operator wants to see the status. */
+  #readMemory(): Memory {
+    try {
+      this.#memory = this.#memoryNow();
+    } catch {
+      // It is said by the calls that fail.
+    }
+    return this.#memory;
   }
 
   #begin(): void {
@@ -100,12 +118,16 @@ export class ProcessWatch {
     this.#span = { ...span, openFiles: this.#span.openFiles };
     if (span.loopDelayMaxMs > STALL_MS) {
       this.#logger.warn(
-        { loopDelayMaxMs: Math.round(span.loopDelayMaxMs) },
+        {
+          loopDelayMaxMs: Math.round(span.loopDelayMaxMs),
+          // Where that is little, the host had no time for this process.
+          cpuCores: Math.round(span.cpuCores * 100) / 100,
+        },
         "the event loop stood still; calls waited",
       );
     }
     this.#begin();
-    this.#span = { ...span, openFiles: await countOpenFiles() };
+    this.#span = { ...span, openFiles: await countOpenFiles(this.#span.openFiles) };
   }
 }
 
@@ -119,11 +141,11 @@ function cpuMicros(): number {
   return user + system;
 }
 
-/** Only Linux tells; elsewhere it is 0. */
-async function countOpenFiles(): Promise<number> {
+/** Only Linux tells; elsewhere, and where none is left to look with, it is what was `known`. */
+async function countOpenFiles(known: number): Promise<number> {
   try {
     return (await readdir("/proc/self/fd")).length;
   } catch {
-    return 0;
+    return known;
   }
 }

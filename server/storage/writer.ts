@@ -21,6 +21,10 @@ export class Writer {
   #waiting = 0;
   #closed = false;
   #unfinished = false;
+  /** Transactions that were to begin so far. */
+  #begins = 0;
+  /** The last of them, where it could not: the database was locked for as long as it may wait. */
+  #failedBegin: { readonly at: number; readonly thrown: unknown } | undefined;
 
   constructor(options: {
     knex: Knex;
@@ -67,7 +71,8 @@ export class Writer {
       );
     }
     this.#waiting += 1;
-    const result = this.#tail.then(() => this.#transaction(work, committed));
+    const askedAt = this.#begins;
+    const result = this.#tail.then(() => this.#transaction(askedAt, work, committed));
     const settled = () => {
       this.#waiting -= 1;
     };
@@ -96,14 +101,14 @@ export class Writer {
   }
 
   async #transaction<T>(
+    askedAt: number,
     work: (db: Db) => Promise<T>,
     committed: ((result: T) => void) | undefined,
   ): Promise<T> {
     const db = new Db({ knex: this.#knex, toFault: this.#toFault });
     const scope = { active: true };
     try {
-      if (this.#unfinished) await this.#rollBack(db);
-      await db.rows(SQLITE.begin);
+      await this.#begin(db, askedAt);
       let result: T;
       try {
         result = await (this.#inside === undefined ? work(db) : this.#inside.run(scope, work, db));
@@ -119,6 +124,24 @@ export class Writer {
     } finally {
       scope.active = false;
       db.end();
+    }
+  }
+
+  /**
+   * Whoever has waited behind a transaction that could not begin has waited for the same, and is told the same: one
+   * after the other would wait longer than anybody listens.
+   */
+  async #begin(db: Db, askedAt: number): Promise<void> {
+    const failed = this.#failedBegin;
+    if (failed !== undefined && askedAt < failed.at) throw failed.thrown;
+    const at = ++this.#begins;
+    try {
+      if (this.#unfinished) await this.#rollBack(db);
+      await db.rows(SQLITE.begin);
+      this.#failedBegin = undefined;
+    } catch (thrown) {
+      this.#failedBegin = { at, thrown };
+      throw thrown;
     }
   }
 

@@ -320,6 +320,43 @@ test("a stop lets running calls end and takes no new connection", async () => {
   assert.equal(gateway.sink.records[0]?.status, "SUCCESS");
 });
 
+test("a request on its way over a kept connection as a stop begins is answered, and ends the connection", async () => {
+  const clock = new FakeClock();
+  stub.script = replyJson(200, CHAT_REPLY);
+  await start({ clock, limits: { lastRequestMs: 500 } });
+  const connect = (): { socket: net.Socket; answers: () => string; closed: Promise<unknown> } => {
+    const socket = net.connect(gateway.port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (bytes: Buffer) => (text += bytes.toString()));
+    return { socket, answers: () => text, closed: once(socket, "close") };
+  };
+  const body = '{"model":"m"}';
+  const request = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`;
+  const answered = async (caller: { answers: () => string }, count: number): Promise<void> => {
+    while (caller.answers().split(CHAT_REPLY).length <= count) await turn();
+  };
+  const quiet = connect();
+  quiet.socket.write(request);
+  await answered(quiet, 1);
+  clock.advance(500);
+  const busy = connect();
+  busy.socket.write(request);
+  await answered(busy, 1);
+  const fresh = connect();
+  while (gateway.gateway.connections.open < 3) await turn();
+
+  const closing = gateway.gateway.close();
+  await quiet.closed;
+  assert.ok(!busy.socket.closed && !fresh.socket.closed);
+  busy.socket.write(request);
+  fresh.socket.write(request);
+  await Promise.all([answered(busy, 2), answered(fresh, 1), busy.closed, fresh.closed]);
+  assert.equal(busy.answers().split("connection: close").length, 2);
+  assert.equal(fresh.answers().split("connection: close").length, 2);
+  await advanceUntil(clock, closing);
+  assert.ok(clock.monotonic() <= 700);
+});
+
 test("what runs longer than the drain time is ended with an error that says why", async () => {
   const clock = new FakeClock();
   await start({ clock });

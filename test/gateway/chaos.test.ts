@@ -82,6 +82,7 @@ class Chaos {
       clock,
       ids: new IdSource({ clock: systemClock, random: systemRandom }),
       logger: new FakeLogger(),
+      limits: { lastRequestMs: 0 },
     });
   }
 

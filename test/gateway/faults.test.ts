@@ -187,6 +187,7 @@ test("a refused call is on record, and a call of nobody only counted", async () 
 
 test("under strict accounting no provider is asked for what cannot be put on record, and a reply that cannot be is withheld", async () => {
   const gateway = gateways.OPENAI;
+  gateway.log.lines.length = 0;
   const fail = (): void => {
     gateway.sink.failure = new Fault("storage_unavailable", "The disk is full.");
   };
@@ -203,8 +204,13 @@ test("under strict accounting no provider is asked for what cannot be put on rec
     assert.equal(((await response.json()) as ErrorBody).error.code, "storage_unavailable");
     assert.equal(stub.received.length, isAsked ? 1 : 0);
     assert.equal(gateway.pool.leased, 0);
-    assert.equal(gateway.log.lines.at(-1)?.message, "call not recorded");
   }
+  assert.deepEqual(gateway.log.lines, [], "the journal says so, once, and not every call");
+  gateway.sink.failure = new Fault("internal", "Something is wrong.");
+  assert.equal((await gateway.post(PATHS.OPENAI, BODY)).status, 500);
+  gateway.sink.failure = undefined;
+  const told: readonly { message: string }[] = gateway.log.lines;
+  assert.ok(told.some(({ message }) => message === "call not recorded"));
 });
 
 test("what a refusal tells beside its words goes out as headers, in every dialect", async () => {

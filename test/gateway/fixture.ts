@@ -102,7 +102,8 @@ export class TestGateway {
       ...(setup.tls === undefined ? {} : { tls: setup.tls }),
       trustedProxies: setup.trustedProxies ?? [],
       corsOrigins: setup.corsOrigins ?? [],
-      ...(setup.limits === undefined ? {} : { limits: setup.limits }),
+      // Tests that stop a gateway need not wait for callers.
+      limits: { lastRequestMs: 0, ...setup.limits },
       ...(setup.abortedCalls === undefined ? {} : { abortedCalls: setup.abortedCalls }),
       ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
     });

@@ -90,7 +90,7 @@ class Accounts {
       clock,
       ids: new IdSource({ clock: systemClock, random: systemRandom }),
       logger: new FakeLogger(),
-      limits,
+      limits: { lastRequestMs: 0, ...limits },
     });
     const provided = new AccountProvider();
     stub.script = (received, res) =>

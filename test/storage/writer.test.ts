@@ -123,6 +123,25 @@ test("a database locked by another program refuses changes, and goes on when it 
   assert.equal((await storage.keys.read.users.all()).length, 1);
 });
 
+test("changes that have waited behind one for a locked database are refused with it, and do not wait once more", async (t) => {
+  const { storage } = await make.opened(t, { busyTimeoutMs: 20 });
+  const other = connect({ file: storage.file, readOnly: false });
+  t.after(() => other.destroy());
+  await other.raw("BEGIN EXCLUSIVE");
+  const change = (name: string) => storage.keys.write((tx) => tx.settings.put(name, name));
+  const first = change("first");
+  const behind = [change("second"), change("third")];
+  const after: Promise<void>[] = [];
+  const free = assert.rejects(first, unavailable).then(async () => {
+    await other.raw("ROLLBACK");
+    after.push(change("fourth"));
+  });
+  for (const each of behind) await assert.rejects(each, unavailable);
+  await free;
+  await Promise.all(after);
+  assert.deepEqual([...(await storage.keys.read.settings.all()).keys()], ["fourth"]);
+});
+
 test("a full disk refuses the change whole, keeps the rest and goes on when there is space", async (t) => {
   // The database is given a few pages only, which is how SQLite sees a full disk.
   const small = {
