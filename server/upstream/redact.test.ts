@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Secret } from "../core/secret.js";
-import { redact } from "./redact.js";
+import { redact, redactBytes } from "./redact.js";
 
 /** Holds what each form writes otherwise. */
 const KEY = 'sk-pröj-a/b+c?d"e\\f~~~>>>???-0123456789';
@@ -34,4 +34,13 @@ test("halves of a short key stay, for they may be words; what is no key stays wh
   assert.equal(redact("error", new Secret("error")), "error");
   assert.equal(redact("12345678", new Secret("12345678")), "[redacted]");
   assert.equal(redact("anything", undefined), "anything");
+});
+
+test("a key is taken out of bytes of any kind, and all other bytes stay as they are", () => {
+  const secret = new Secret("sk-proj-0123456789abcdef");
+  const around = Buffer.from([0, 0xff, 0xc3, 0x28, 0x0a]);
+  const told = Buffer.concat([around, Buffer.from("sk-proj-0123456789abcdef"), around]);
+  const clean = Buffer.concat([around, Buffer.from("[redacted]"), around]);
+  assert.deepEqual(redactBytes(told, secret), clean);
+  assert.equal(redactBytes(clean, secret), clean, "without a copy");
 });
