@@ -135,4 +135,5 @@ test("an empty list allows every address, an unreadable one none", () => {
   assert.equal(compileIpAllowlist([])("anything"), true);
   assert.equal(compileIpAllowlist(["nonsense"])("10.0.0.1"), false);
   assert.equal(compileIpAllowlist(["0.0.0.0/0"])("2001:db8::1"), false);
+  assert.equal(compileIpAllowlist(["0.0.0.0/0", "::/0"])("no address"), false);
 });
