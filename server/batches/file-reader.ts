@@ -5,6 +5,8 @@ import { FILE_BYTES_MAX, FILE_TIMEOUT_MS, RESULT_BYTES_MAX } from "./limits.js";
 
 type Tools = Omit<LookTools, keyof SumsOptions>;
 
+const TOO_LONG = Buffer.alloc(0);
+
 /** Reads uploaded files, for each user one after the other: they may have hundreds of megabytes. */
 export class FileReader {
   readonly #tools: Tools;
@@ -14,7 +16,7 @@ export class FileReader {
     this.#tools = tools;
   }
 
-  /** Tells each line of a file in one of these accounts; false where none has it, or it does not come whole. */
+  /** Tells each line of a file in one of these accounts, one that is too long as empty; false where none has it, or it does not come whole. */
   async read(
     file: { readonly fileId: string; readonly ownerId: string },
     accounts: () => AsyncIterable<Account>,
@@ -40,7 +42,7 @@ export class FileReader {
 
   async #readFrom(account: Account, fileId: string, onLine: (line: Buffer) => void) {
     const lines = new ResultLines(RESULT_BYTES_MAX, (line) => {
-      if (line !== undefined) onLine(line);
+      onLine(line ?? TOO_LONG);
     });
     let bytes = 0;
     const path = `/v1/files/${encodeURIComponent(fileId)}/content`;

@@ -91,6 +91,11 @@ test("responses, embeddings and images tell their usage in their own words", () 
     }),
     tokens({ input: 8 }),
   );
+  // Where there is no completion, what the total has beyond the prompt is no reasoning.
+  assert.deepEqual(
+    replyUsage("OPENAI", { usage: { prompt_tokens: 8, total_tokens: 10 } }),
+    tokens({ input: 8 }),
+  );
 });
 
 test("audio, images, seconds and searches are told where the provider tells them", () => {
@@ -122,6 +127,11 @@ test("audio, images, seconds and searches are told where the provider tells them
     ...tokens({}),
     parts: { audioSeconds: 9 },
   });
+  // They are paid by one of both.
+  assert.equal(
+    openai({ type: "tokens", input_tokens: 1, output_tokens: 1, seconds: 9 }),
+    undefined,
+  );
   assert.deepEqual(
     replyUsage("ANTHROPIC", {
       usage: {

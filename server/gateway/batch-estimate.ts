@@ -1,10 +1,11 @@
 import { batchPrice } from "../core/batch.js";
-import { latin1 } from "../core/bytes.js";
-import { type Estimate, NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
+import { type Estimate, NO_TOKENS, NOTHING_RESERVED, TOKENS_MAX } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
-import type { RouteTarget } from "../core/provider.js";
-import { toFault } from "../core/fault.js";
+import type { Dialect, RouteTarget } from "../core/provider.js";
+import { Fault, toFault } from "../core/fault.js";
+import { headOfJson } from "./body-head.js";
 import type { CallPlan } from "./call-plan.js";
+import type { GatewayContext } from "./context.js";
 import {
   BYTES_PER_TOKEN,
   estimateOf,
@@ -12,27 +13,23 @@ import {
   OUTPUT_TOKENS_DEFAULT,
 } from "./estimate.js";
 import type { Match } from "./match.js";
-import type { BatchForm } from "./named-models.js";
-import type { CallSink, Router } from "./ports.js";
+import { askedIn, type BatchForm } from "./named-models.js";
 import type { RequestHead } from "./request-head.js";
 
-const BACKSLASH = 0x5c;
-/** Models of one batch whose prices are looked at. */
-const MODELS_MAX = 16;
-const VALUE_CHARS = 160;
-const NUMBER = /^\s*:\s*(\d{1,9})\s*[,}]/;
-const NAME = /^\s*:\s*"([^"\\]{1,128})"/;
-const OBJECT = /^\s*:\s*\{/;
+/** Different models that one batch may ask for. */
+const MODELS_MAX = 64;
+/** Requests that one batch may hold, as at Anthropic; to read as many takes a quarter of a second. */
+const REQUESTS_MAX = 100_000;
 
 /** The worst case of a call, to be reserved before it is made; of one that makes a batch, that of the batch. */
 export function worstCase({
-  context: { sink, router },
+  context,
   plan,
   match,
   head,
   principal,
 }: {
-  readonly context: { readonly sink: CallSink; readonly router: Router };
+  readonly context: Pick<GatewayContext, "sink" | "router" | "limiter">;
   readonly plan: CallPlan;
   readonly match: Match;
   readonly head: RequestHead;
@@ -41,93 +38,99 @@ export function worstCase({
   const form = match.endpoint.batch;
   if (form === undefined) {
     const { body, bodyHead, route } = plan;
-    return estimateOf(sink, { body, bodyHead, targets: route.targets }, { match, head });
+    return estimateOf(context.sink, { body, bodyHead, targets: route.targets }, { match, head });
   }
-  return estimateOfBatch({ sink, router, principal, plan, form });
+  if (form.list === undefined) return NOTHING_RESERVED;
+  try {
+    return estimateOfBatch({ ...context, principal, plan, form, dialect: match.endpoint.dialect });
+  } catch (thrown) {
+    // What cannot be read here may be read there, so where a budget holds it does not go on.
+    const isInFile = toFault(thrown).code === "model_not_allowed";
+    if (!isInFile && context.limiter.hasBudget(principal)) throw thrown;
+    return NOTHING_RESERVED;
+  }
 }
 
-interface Parts {
-  readonly sink: CallSink;
-  readonly router: Router;
+interface Parts extends Pick<GatewayContext, "sink" | "router"> {
   readonly principal: Principal;
   readonly plan: CallPlan;
   readonly form: BatchForm;
+  readonly dialect: Dialect;
 }
 
-/**
- * What a batch may use at most whose requests stand in its body, at the price of the dearest model in it; nothing of one
- * that works off a file, of which `batch-file` knows more. It looks for members by their names alone, since a batch may hold a hundred thousand requests:
- * inside of texts such names have their quotes escaped.
- */
+/** What the requests of a batch ask of one model. */
+interface OfModel {
+  readonly targets: readonly Pick<RouteTarget, "price" | "maxOutput">[];
+  requests: number;
+  bytes: number;
+  /** Output tokens by the bounds of those that have one. */
+  bound: number;
+  /** Outputs without a bound. */
+  open: number;
+}
+
+/** What a batch may use at most whose requests stand in its body, each at the price of its model's dearest target. */
 function estimateOfBatch(parts: Parts): Estimate {
-  const { plan, form } = parts;
-  const { body } = plan;
-  const { request, bounds } = form.estimated;
-  let requests = 0;
-  eachMember(body, request, (rest) => {
-    if (OBJECT.test(rest)) requests++;
-  });
-  if (form.list === undefined || requests === 0) return NOTHING_RESERVED;
-  let bounded = 0;
-  let bound = 0;
-  for (const name of bounds) {
-    eachMember(body, name, (rest) => {
-      const found = NUMBER.exec(rest)?.[1];
-      if (found === undefined) return;
-      bounded++;
-      bound += Number(found);
-    });
-  }
-  const input = Math.min(Math.ceil(body.length / BYTES_PER_TOKEN), requests * INPUT_TOKENS_MAX);
-  const open = form.makesText ? Math.max(0, requests - bounded) : 0;
-  const made = form.makesText ? bound : 0;
+  let inputTokens = 0;
   let maxOutputTokens = 0;
   let costMicros = 0;
-  for (const { price, maxOutput } of targetsOf(parts)) {
-    const output = made + open * (maxOutput ?? OUTPUT_TOKENS_DEFAULT);
-    // Prices of long inputs are those of single requests.
-    const perRequest = price === null ? null : { ...batchPrice(price), longContextFrom: null };
-    const cost = parts.sink.cost({ price: perRequest }, { ...NO_TOKENS, input, output });
-    maxOutputTokens = Math.max(maxOutputTokens, output);
-    costMicros = Math.max(costMicros, cost ?? 0);
+  for (const { targets, requests, bytes, bound, open } of byModel(parts).values()) {
+    const input = Math.min(Math.ceil(bytes / BYTES_PER_TOKEN), requests * INPUT_TOKENS_MAX);
+    let outputMax = 0;
+    let costMax = 0;
+    for (const { price, maxOutput } of targets) {
+      const each = maxOutput ?? OUTPUT_TOKENS_DEFAULT;
+      const output = parts.form.makesText ? Math.min(bound + open * each, TOKENS_MAX) : 0;
+      // Prices of long inputs are those of single requests.
+      const perRequest = price === null ? null : { ...batchPrice(price), longContextFrom: null };
+      const cost = parts.sink.cost({ price: perRequest }, { ...NO_TOKENS, input, output });
+      outputMax = Math.max(outputMax, output);
+      costMax = Math.max(costMax, cost ?? 0);
+    }
+    inputTokens += input;
+    maxOutputTokens += outputMax;
+    costMicros += costMax;
   }
-  return { inputTokens: input, maxOutputTokens, costMicros, isLater: true };
+  return { inputTokens, maxOutputTokens, costMicros, isLater: true };
+}
+
+/** By the name of the model; of those that the path names one for all, by that. */
+function byModel(parts: Parts): ReadonlyMap<string, OfModel> {
+  const { plan, form, dialect } = parts;
+  const all = new Map<string, OfModel>();
+  const spans = askedIn(plan.body, form);
+  if (spans.length > REQUESTS_MAX) throw tooMany(REQUESTS_MAX, "requests");
+  for (const { start, end } of spans) {
+    const asked = headOfJson(plan.body.subarray(start, end), dialect);
+    const name = form.model === undefined ? (asked.model ?? "") : plan.modelAsked;
+    let of = all.get(name);
+    if (of === undefined) {
+      if (all.size === MODELS_MAX) throw tooMany(MODELS_MAX, "different models");
+      of = { targets: targetsOf(parts, name), requests: 0, bytes: 0, bound: 0, open: 0 };
+      all.set(name, of);
+    }
+    of.requests++;
+    of.bytes += end - start;
+    if (asked.maxOutputTokens === undefined) of.open += asked.choices;
+    else of.bound += asked.maxOutputTokens * asked.choices;
+  }
+  return all;
+}
+
+function tooMany(max: number, what: string): Fault {
+  const message = `Where a budget holds, a batch can have ${String(max)} ${what} at most; make several.`;
+  return new Fault("invalid_argument", message);
 }
 
 const UNKNOWN = [{ price: null, maxOutput: null }] as const;
 
-/** The model of the path, or else those that the requests name. */
-function targetsOf({
-  plan,
-  form,
-  router,
-  principal,
-}: Parts): readonly Pick<RouteTarget, "price" | "maxOutput">[] {
+function targetsOf({ plan, form, router, principal }: Parts, name: string): OfModel["targets"] {
   if (form.model !== undefined) return plan.route.targets;
-  const names = new Set<string>();
-  eachMember(plan.body, "model", (rest) => {
-    const name = NAME.exec(rest)?.[1];
-    if (name !== undefined && names.size < MODELS_MAX) names.add(name);
-  });
-  const targets = [...names].flatMap((name) => {
-    try {
-      return router.resolve(name, principal).targets;
-    } catch (thrown) {
-      // It is the provider's to say what it does not serve.
-      if (toFault(thrown).code === "model_not_found") return [];
-      throw thrown;
-    }
-  });
-  return targets.length === 0 ? UNKNOWN : targets;
-}
-
-/** Tells what follows each member of a name, wherever it is. */
-function eachMember(body: Buffer, name: string, take: (rest: string) => void): void {
-  const key = Buffer.from(`"${name}"`);
-  let at = body.indexOf(key);
-  while (at >= 0) {
-    const from = at + key.length;
-    if (body[at - 1] !== BACKSLASH) take(latin1(body, from, from + VALUE_CHARS));
-    at = body.indexOf(key, from);
+  try {
+    return router.resolve(name, principal).targets;
+  } catch (thrown) {
+    // It is the provider's to say what it does not serve.
+    if (toFault(thrown).code === "model_not_found") return UNKNOWN;
+    throw thrown;
   }
 }

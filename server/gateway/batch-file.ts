@@ -1,5 +1,6 @@
 import { batchPrice } from "../core/batch.js";
 import { type Estimate, NOTHING_RESERVED } from "../core/call.js";
+import { Fault, toFault } from "../core/fault.js";
 import type { Principal } from "../core/client-key.js";
 import type { Route } from "../core/provider.js";
 import { scanObject } from "../dialect/json-scan.js";
@@ -34,24 +35,34 @@ export function fileToRead({ context, plan, match, principal }: Parts): string {
 
 /**
  * What a batch may use at most that works off an uploaded file: all that its lines ask for, each as if it were a call, at
- * the price of batches. Nothing where the file cannot be read.
+ * the price of batches. Nothing where the file does not come. Throws Fault `invalid_argument` for a line that cannot be
+ * read here, for it may be read there.
  */
 export async function estimateOfFile(parts: Parts, fileId: string): Promise<Estimate> {
   const { context, plan, principal } = parts;
   let inputTokens = 0;
   let maxOutputTokens = 0;
   let costMicros = 0;
+  let lines = 0;
+  let refusal: Fault | undefined;
   const routes = new Map<string, Route["targets"]>();
   const home = context.homes.of(principal, fileId);
   const isWhole = await context.batches.readFile(
     { fileId, home, principal, providerIds: plan.route.targets.map(({ provider }) => provider.id) },
     (line) => {
-      const one = estimateOfLine(parts, routes, line);
-      inputTokens += one.inputTokens;
-      maxOutputTokens += one.maxOutputTokens;
-      costMicros += one.costMicros;
+      lines++;
+      if (refusal !== undefined) return;
+      try {
+        const one = estimateOfLine(parts, routes, line);
+        inputTokens += one.inputTokens;
+        maxOutputTokens += one.maxOutputTokens;
+        costMicros += one.costMicros;
+      } catch (thrown) {
+        refusal = unreadable(lines, toFault(thrown).publicMessage);
+      }
     },
   );
+  if (refusal !== undefined) throw refusal;
   if (!isWhole) return NOTHING_RESERVED;
   const remedy = "ask for less in the file, with a bound for the output of each line";
   return { inputTokens, maxOutputTokens, costMicros, remedy, isLater: true };
@@ -62,20 +73,32 @@ function estimateOfLine(
   routes: Map<string, Route["targets"]>,
   line: Buffer,
 ): Estimate {
+  const [url, span] = scanObject(line, LINE);
+  const match = matchOf(readString(line, url) ?? "");
+  // It is the provider's to say what it does not take.
+  if (span === undefined || match === undefined) return NOTHING_RESERVED;
+  const body = line.subarray(span.start, span.end);
+  const bodyHead = headOfJson(body, "OPENAI");
+  const model = bodyHead.model ?? match.endpoint.modelDefault ?? "";
+  const targets = routes.get(model) ?? targetsOf(context.router, model, principal);
+  if (routes.size < ROUTES_MAX) routes.set(model, targets);
+  return estimateOf(context.sink, { body, bodyHead, targets }, { match, head: AS_JSON });
+}
+
+function matchOf(url: string): Match | undefined {
   try {
-    const [url, span] = scanObject(line, LINE);
-    const match = matchEndpoint("POST", readString(line, url) ?? "", "OPENAI");
-    if (span === undefined || !("endpoint" in match)) return NOTHING_RESERVED;
-    const body = line.subarray(span.start, span.end);
-    const bodyHead = headOfJson(body, "OPENAI");
-    const model = bodyHead.model ?? match.endpoint.modelDefault ?? "";
-    const targets = routes.get(model) ?? targetsOf(context.router, model, principal);
-    if (routes.size < ROUTES_MAX) routes.set(model, targets);
-    return estimateOf(context.sink, { body, bodyHead, targets }, { match, head: AS_JSON });
+    const match = matchEndpoint("POST", url, "OPENAI");
+    return "endpoint" in match ? match : undefined;
   } catch {
-    // It is the provider's to say what it does not take.
-    return NOTHING_RESERVED;
+    return undefined;
   }
+}
+
+function unreadable(line: number, why: string): Fault {
+  return new Fault(
+    "invalid_argument",
+    `Where a budget holds, all lines of a batch's file have to be read, and line ${String(line)} cannot be: ${why}`,
+  );
 }
 
 /** At the price of batches; none where no provider is known to serve the model. */

@@ -1,6 +1,6 @@
 import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
-import { scanMember, scanObject } from "../dialect/json-scan.js";
+import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import {
   isNull,
   readFalse,
@@ -68,6 +68,8 @@ const OPENAI_MEMBERS = new WantedMembers([
   "store",
   "stream_format",
   "conversation",
+  "best_of",
+  "prompt",
 ]);
 const ID_MEMBER = new WantedMembers(["id"]);
 const MODEL_MEMBER = new WantedMembers(["model"]);
@@ -129,6 +131,8 @@ function headOfOpenai(body: Buffer): BodyHead {
     store,
     format,
     held,
+    bestOf,
+    prompt,
   ] = scanObject(body, OPENAI_MEMBERS);
   const from = readString(body, previous) ?? idIn(body, held, "conv_");
   return {
@@ -138,7 +142,7 @@ function headOfOpenai(body: Buffer): BodyHead {
     stream: readTrue(body, stream),
     eventsFormat: format !== undefined && readString(body, format) === "sse",
     maxOutputTokens: largestBound(body, completion, tokens, output),
-    choices: readCount(body, n) ?? 1,
+    choices: choicesOf(body, n, bestOf) * promptsIn(body, prompt),
     streamOptions: options,
     usageDecided: options !== undefined && decidesUsage(body, options),
     session: readString(body, cacheKey) ?? from,
@@ -146,6 +150,21 @@ function headOfOpenai(body: Buffer): BodyHead {
     store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
   };
 }
+
+/** Of completions more may be made than are given back. */
+function choicesOf(body: Buffer, n: Span | undefined, bestOf: Span | undefined): number {
+  return Math.max(readCount(body, n) ?? 1, readCount(body, bestOf) ?? 1);
+}
+
+/** Completions are made of each prompt of a list, be it a text or a list of tokens; a list of tokens is one itself. */
+function promptsIn(body: Buffer, prompt: Span | undefined): number {
+  if (prompt === undefined || body[prompt.start] !== OPEN_BRACKET) return 1;
+  const all = scanElements(body, prompt);
+  const isOne = all.every((each) => readNumber(body, each) !== undefined);
+  return isOne ? 1 : all.length;
+}
+
+const OPEN_BRACKET = 0x5b;
 
 /** By its id, or as an object with that; of another look it is no such thing, but a member of some vendor's own. */
 function idIn(body: Buffer, span: Span | undefined, begin: string): string {

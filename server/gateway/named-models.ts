@@ -55,8 +55,6 @@ export interface BatchForm {
   readonly model: Way | undefined;
   /** What a caller is told of all this. */
   readonly rule: string;
-  /** Names of members by which it is estimated: of each request, and of the bound of its output. */
-  readonly estimated: { readonly request: string; readonly bounds: readonly string[] };
   /** Its requests have an output, as those for embeddings have not. */
   readonly makesText: boolean;
 }
@@ -69,7 +67,6 @@ const OF_GEMINI = {
   asked: way("request"),
   model: way("batch", "model"),
   rule: 'each of the "requests" in the "requests" of the "inputConfig" must have its "request"',
-  estimated: { request: "request", bounds: ["maxOutputTokens", "max_output_tokens"] },
 } as const;
 
 /** Batches of each API. */
@@ -81,7 +78,6 @@ export const BATCHES = {
     asked: [],
     model: undefined,
     rule: "",
-    estimated: { request: "", bounds: [] },
     makesText: true,
   },
   anthropic: {
@@ -91,7 +87,6 @@ export const BATCHES = {
     asked: way("params"),
     model: undefined,
     rule: 'each of the "requests" must name its model in "params"',
-    estimated: { request: "params", bounds: ["max_tokens"] },
     makesText: true,
   },
   gemini: { ...OF_GEMINI, makesText: true },
@@ -104,19 +99,27 @@ export const BATCHES = {
  * stand in a file.
  */
 export function modelsOfBatch(body: Buffer, form: BatchForm): ReadonlySet<string> {
-  const requests = requestsIn(body, form);
-  if (requests === undefined || body[requests.start] !== OPEN_BRACKET) throw malformed(form);
+  const all = askedIn(body, form);
   const ofAll = form.model === undefined ? undefined : found(body, form.model, form);
   const models = new Set<string>(ofAll === undefined ? [] : [nameAt(body, ofAll, form)]);
-  for (const request of scanElements(body, requests)) {
-    const asked = found(body, form.asked, form, request);
-    if (asked === undefined || body[asked.start] !== OPEN_BRACE) throw malformed(form);
+  for (const asked of all) {
     const [named, ...naming] = scanMember(body, asked, ALL_MEMBERS);
     if (named !== undefined && !isNull(body, named)) models.add(nameAt(body, named, form));
     else if (form.model === undefined) throw malformed(form);
     for (const each of namedIn(body, naming)) models.add(each);
   }
   return models;
+}
+
+/** What each request of a batch asks of a model. Throws what `modelsOfBatch` does. */
+export function askedIn(body: Buffer, form: BatchForm): readonly Span[] {
+  const requests = requestsIn(body, form);
+  if (requests === undefined || body[requests.start] !== OPEN_BRACKET) throw malformed(form);
+  return scanElements(body, requests).map((request) => {
+    const asked = found(body, form.asked, form, request);
+    if (asked === undefined || body[asked.start] !== OPEN_BRACE) throw malformed(form);
+    return asked;
+  });
 }
 
 /** Throws Fault `model_not_allowed` where they stand in a file. */
@@ -180,7 +183,7 @@ function modelIn(body: Buffer, span: Span): string | undefined {
 }
 
 function malformed({ rule }: BatchForm): Fault {
-  return new Fault("malformed_request", `Your client key allows some models only, so ${rule}.`);
+  return new Fault("malformed_request", `The batch cannot be read: ${rule}.`);
 }
 
 function inFile(): Fault {

@@ -30,6 +30,7 @@ test("what the table does not name is denied to everybody but the system itself"
 test("a role that claims to be the system without coming from within has no rights", () => {
   assert.equal(callerOf(actor("SYSTEM", "SESSION")), "ANONYMOUS");
   assert.equal(callerOf({ ...actor("ADMIN"), userId: null }), "ANONYMOUS");
+  assert.equal(callerOf(actor("USER", "SYSTEM")), "USER", "nor does one from within have more");
 });
 
 test("nobody but its owner reveals a secret, and a client key reveals none", () => {

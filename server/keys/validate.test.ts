@@ -3,7 +3,7 @@ import test from "node:test";
 import * as fc from "fast-check";
 import type { Fault } from "../core/fault.js";
 import { Secret } from "../core/secret.js";
-import { cleanIpAllowlist, compileIpAllowlist } from "./ip-allowlist.js";
+import { cleanIpAllowlist, compileIpAllowlist, IP_ALLOWLIST_MAX } from "./ip-allowlist.js";
 import {
   cleanDescription,
   cleanExpiry,
@@ -90,6 +90,9 @@ test("address lists are stored as networks, without doubles", () => {
     "10.0.0.0/8",
     "192.0.2.1/32",
   ]);
+  const most = Array.from({ length: IP_ALLOWLIST_MAX }, (_, at) => `192.0.2.${String(at)}/32`);
+  assert.deepEqual(clean(...most), most);
+  assert.throws(() => clean(...most, "::1"), { code: "invalid_argument" });
   assert.deepEqual(clean("2001:DB8::1/32", "::1"), ["2001:db8::/32", "::1/128"]);
   assert.deepEqual(clean("::ffff:10.0.0.1", "::ffff:10.0.0.0/104"), ["10.0.0.1/32", "10.0.0.0/8"]);
   for (const bad of [
@@ -132,4 +135,5 @@ test("an empty list allows every address, an unreadable one none", () => {
   assert.equal(compileIpAllowlist([])("anything"), true);
   assert.equal(compileIpAllowlist(["nonsense"])("10.0.0.1"), false);
   assert.equal(compileIpAllowlist(["0.0.0.0/0"])("2001:db8::1"), false);
+  assert.equal(compileIpAllowlist(["0.0.0.0/0", "::/0"])("no address"), false);
 });

@@ -564,7 +564,10 @@ test("what is used in a batch fills the budgets of its key, its user and the ser
   // A minute's tokens are all there, and no call is in flight.
   assert.equal(admitted(limiter, principal, 1), 1);
   clock.advance(DAY_MS);
-  limiter.book({ tokens: 5_000_000, costMicros: 9_500 }, { ...call, startedAt: clock.now() });
+  const spent = { tokens: 5_000_000, costMicros: 9_500 };
+  limiter.book(spent, { ...call, startedAt: clock.now() });
+  // That of a day that is long over fills no budget.
+  limiter.book(spent, { ...call, startedAt: clock.now() - 3 * DAY_MS });
   giveBack();
   assert.deepEqual(used(limiter, principal), { tokens: 5_000_000, costMicros: 9_500 });
   for (const subject of [

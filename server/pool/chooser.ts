@@ -47,6 +47,7 @@ export class Chooser {
   readonly #allocation: () => Allocation;
   readonly #affinities = new AffinityMap();
   readonly #scratch: KeySlot[] = [];
+  #turns = 0;
 
   constructor(options: ChooserOptions) {
     this.#clock = options.clock;
@@ -73,6 +74,12 @@ export class Chooser {
       if (slot !== undefined) return slot;
     }
     return undefined;
+  }
+
+  /** A key is used, or passed over on its way back to its full share: what it misses is not made up for later. */
+  noteTurn(slot: KeySlot, nowMs: number): void {
+    slot.lastTurn = ++this.#turns;
+    slot.uses.add(nowMs);
   }
 
   /** Whether a key has expired by the wall clock, which may have been set since the key was last looked at. */
@@ -147,6 +154,7 @@ export class Chooser {
       first ??= slot;
       if (passed.length >= RAMPING_PASSED_MAX) return first;
       passed.push(slot);
+      this.noteTurn(slot, call.nowMs);
       passedOver(strategy, set, slot);
     }
   }

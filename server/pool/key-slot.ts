@@ -27,8 +27,8 @@ export class KeySlot {
   /** The call that has to prove the key is under way, and nothing good of it has come. */
   probing = false;
   unreadable = false;
-  /** Rises with every lease of the pool, so that "longest unused" is certain within one millisecond too. */
-  lastUsedOrder = 0;
+  /** The number of its last turn among those of all keys, so that "longest unused" is certain within one millisecond too. */
+  lastTurn = 0;
   /** Monotonic; minus infinity if never used. */
   lastUsedMs: number;
   /** The shares of calls that a ramping key has saved up; at 1 it may take a call. */
@@ -112,6 +112,12 @@ export class KeySlot {
     if (this.rampCredit < 1) return false;
     this.rampCredit -= 1;
     return true;
+  }
+
+  /** Calls in flight, against the share of them that it may have now. */
+  busy(nowMs: number): number {
+    const { inFlight, condition } = this;
+    return condition.rampLeft === 0 ? inFlight : inFlight / rampShare(condition, nowMs);
   }
 
   /** The load that selection balances: uses in the last hour, and calls in flight on top. */

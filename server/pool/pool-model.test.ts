@@ -73,6 +73,7 @@ class Pair {
   /** A call asks for a key: one that the rules let through, and none is refused one that is surely back. */
   begin(model: string, principal: typeof SUPER): void {
     const { pool, clock } = this.#world;
+    this.#shows(model, principal);
     const route = aRoute(model);
     const surely = [...this.#known.values()].filter(
       (known) => this.#may(known, model, principal) && this.#isSurelyBack(known, model),
@@ -97,6 +98,21 @@ class Pair {
     const explanation = explained.flatMap(({ keys }) => keys);
     assert.ok(explanation.find(({ providerKeyId }) => providerKeyId === id)?.eligible);
     this.#open.push({ lease, model });
+  }
+
+  /** Which providers and models a caller is shown, and the keys that lists are asked with, are of the caller's own scope. */
+  #shows(model: string, principal: typeof SUPER): void {
+    const { pool } = this.#world;
+    const seen = [...this.#known.values()].filter((known) => isInScope(known.key, principal));
+    assert.equal(pool.hasKeys("prv_test", principal), seen.length > 0);
+    assert.equal(
+      pool.hasKeys("prv_test", principal, model),
+      seen.some(({ key }) => serves(key, model)),
+    );
+    const asked = pool.keysToAsk("prv_test", principal, { turn: 1, keysMax: 10 });
+    for (const key of asked) {
+      assert.ok(seen.some((known) => known.key === key) && this.#isAlive(key));
+    }
   }
 
   /** A call that waits as long as it is told gets a key. */
@@ -175,12 +191,12 @@ class Pair {
   }
 
   #may({ key }: Known, model: string, principal: typeof SUPER): boolean {
-    const inScope =
-      principal === SUPER ? key.visibility === "PUBLIC" : key.ownerId === principal.ownerId;
-    const isAlive = key.expiresAt === null || key.expiresAt > this.#world.clock.now();
-    const serves = key.modelAllowlist.length === 0 || key.modelAllowlist.includes(model);
-    const isValid = this.#world.state(key.id) !== "INVALID";
-    return inScope && key.enabled && isAlive && serves && isValid;
+    const isUsable = isInScope(key, principal) && serves(key, model) && this.#isAlive(key);
+    return isUsable && this.#world.state(key.id) !== "INVALID";
+  }
+
+  #isAlive({ enabled, expiresAt }: ProviderKey): boolean {
+    return enabled && (expiresAt === null || expiresAt > this.#world.clock.now());
   }
 
   /** Nothing that is documented keeps it any more, nor is it busy with a call that might. */
@@ -195,6 +211,14 @@ class Pair {
     assert.ok(known !== undefined);
     return known;
   }
+}
+
+function isInScope(key: ProviderKey, principal: typeof SUPER): boolean {
+  return principal === SUPER ? key.visibility === "PUBLIC" : key.ownerId === principal.ownerId;
+}
+
+function serves({ modelAllowlist }: ProviderKey, model: string): boolean {
+  return modelAllowlist.length === 0 || modelAllowlist.includes(model);
 }
 
 function fresh(key: ProviderKey): Known {

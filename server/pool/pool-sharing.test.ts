@@ -6,8 +6,11 @@ import { SUPER, World, keys, result, tally } from "../../test/support/pool-world
 import { aPrincipal, aProviderKey, aRoute, seededUniform } from "../../test/support/records.js";
 import { scopeName, scopeOf } from "./scope.js";
 
+/** The strategies that share calls out among keys. */
+const SHARING = STRATEGIES.filter((each) => each !== "SEQUENTIAL");
+
 test("four equal keys share 10,000 calls within five percent, whatever the pace", () => {
-  for (const strategy of STRATEGIES.filter((each) => each !== "SEQUENTIAL")) {
+  for (const strategy of SHARING) {
     for (const paceMs of [0, 7, 1_000, 20_000]) {
       const world = new World(keys(4), strategy);
       const counts = tally(
@@ -88,23 +91,66 @@ test("a new key among busy ones takes its share and not everything", () => {
   assert.ok(share >= 1 && share <= 40, `${share} of the first 100`);
 });
 
-test("a recovered key ramps up instead of taking everything", () => {
-  const world = new World(keys(4));
-  for (let i = 0; i < 400; i++) {
+test("a key that comes back ramps from a tenth to its full share in pools of any size, and makes up for nothing", () => {
+  for (const strategy of SHARING) {
+    for (const count of [4, 16, 40]) {
+      const world = new World(keys(count), strategy);
+      const back = comesBack(world, count);
+      const shares = Array.from({ length: 16 }, () => {
+        const ids = Array.from({ length: count * 20 }, () => world.call());
+        return (tally(ids).get(back) ?? 0) / 20;
+      });
+      const told = `${strategy} among ${count}: ${shares.join(" ")}`;
+      const [first = 1, second = 1, third = 1] = shares;
+      assert.ok(first < 0.2 && second < 0.4 && third < 0.5, told);
+      assert.ok(
+        shares.every((each) => each < 2) && shares.slice(12).every((each) => each > 0.8),
+        told,
+      );
+    }
+  }
+});
+
+test("a key that comes back has no more than its part of the calls in flight either", () => {
+  for (const strategy of SHARING) {
+    for (const count of [4, 16, 40]) {
+      const world = new World(keys(count), strategy);
+      const open: Lease[] = [];
+      const call = (): void => {
+        world.clock.advance(1_000 / count);
+        if (open.length === count * 10) open.shift()?.release(result("OK"));
+        open.push(world.lease());
+      };
+      const back = comesBack(world, count);
+      const shares = Array.from({ length: 16 }, () => {
+        for (let i = 0; i < count * 5; i++) call();
+        return open.filter((lease) => lease.providerKey.id === back).length / 10;
+      });
+      const told = `${strategy} among ${count}: ${shares.join(" ")}`;
+      const [first = 1, second = 1, third = 1] = shares;
+      assert.ok(first < 0.3 && second < 0.4 && third < 0.5, told);
+      assert.ok(
+        shares.every((each) => each < 2) && shares.slice(14).every((each) => each > 0.8),
+        told,
+      );
+    }
+  }
+});
+
+/** A key that rested while the others of the world worked on; its rest is over now. */
+function comesBack(world: World, count: number): string {
+  for (let i = 0; i < count * 50; i++) {
     world.clock.advance(20);
     world.call();
   }
-  const out = world.call("RATE_LIMITED", { retryAfterMs: 1_800_000 });
-  for (let i = 0; i < 1_800; i++) {
+  const out = world.call("RATE_LIMITED", { retryAfterMs: 600_000 });
+  for (let i = 0; i < 600; i++) {
     world.clock.advance(1_000);
     assert.notEqual(world.call(), out);
   }
   world.clock.advance(1_000);
-  const early = tally(Array.from({ length: 60 }, () => world.call()));
-  assert.ok((early.get(out) ?? 0) <= 20, `${early.get(out)} of the first 60`);
-  const late = tally(Array.from({ length: 4_000 }, () => world.call()));
-  assert.ok((late.get(out) ?? 0) > 700);
-});
+  return out;
+}
 
 test("round robin takes turns by id and keeps its place when keys come and go", () => {
   const world = new World(keys(3), "ROUND_ROBIN");
@@ -310,4 +356,22 @@ test("a call goes to its home alone while that may serve it soon, and only where
   assert.equal(leased({ home: "pk_2" }), "pk_2");
   world.remove("pk_2");
   assert.equal(leased({ home: "pk_2" }), "pk_1", "deleted");
+});
+
+test("sessions of two owners that have the same name each keep to a key of their own", () => {
+  const world = new World(
+    ["usr_a", "usr_b"].flatMap((ownerId) =>
+      [1, 2, 3].map((at) => aProviderKey(`pk_${ownerId}_${at}`, { ownerId })),
+    ),
+    "ROUND_ROBIN",
+  );
+  const used = { usr_a: new Set<string>(), usr_b: new Set<string>() };
+  for (let i = 0; i < 10; i++) {
+    for (const ownerId of ["usr_a", "usr_b"] as const) {
+      const principal = { ...OWN, ownerId };
+      used[ownerId].add(world.call("OK", { principal, affinity: "session" }));
+    }
+  }
+  assert.equal(used.usr_a.size, 1);
+  assert.equal(used.usr_b.size, 1);
 });

@@ -75,7 +75,6 @@ export class Pool {
   readonly #callers = new Callers();
   #allocation: Allocation = DEFAULT_ALLOCATION;
   #publicPoolOpen = true;
-  #leases = 0;
   readonly #lender: Lender;
 
   constructor(options: PoolOptions) {
@@ -294,9 +293,8 @@ export class Pool {
     const terms = { slot, target, caller, endpoint, load, begunMs: nowMs, wallMs };
     const lease = new KeyLease(this.#lender, terms);
     if (load.isFull) this.registry.settleModel(slot, lease.model, caller);
-    slot.uses.add(nowMs);
+    this.#chooser.noteTurn(slot, nowMs);
     slot.lastUsedMs = nowMs;
-    slot.lastUsedOrder = ++this.#leases;
     slot.lastUsedAt = wallMs;
     slot.dirty = true;
     slot.quota.begin(wallMs);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Secret } from "../core/secret.js";
-import { redact, SecretSieve } from "./redact.js";
+import { redact, redactBytes, SecretSieve } from "./redact.js";
 
 /** Holds what each form writes otherwise. */
 const KEY = 'sk-pröj-a/b+c?d"e\\f~~~>>>???-0123456789';
@@ -51,4 +51,13 @@ test("a key does not pass in pieces either, and all else passes", () => {
       assert.equal(text.replaceAll(/(\[redacted\])+/g, "[redacted]"), wanted);
     }
   }
+});
+
+test("a key is taken out of bytes of any kind, and all other bytes stay as they are", () => {
+  const secret = new Secret("sk-proj-0123456789abcdef");
+  const around = Buffer.from([0, 0xff, 0xc3, 0x28, 0x0a]);
+  const told = Buffer.concat([around, Buffer.from("sk-proj-0123456789abcdef"), around]);
+  const clean = Buffer.concat([around, Buffer.from("[redacted]"), around]);
+  assert.deepEqual(redactBytes(told, secret), clean);
+  assert.equal(redactBytes(clean, secret), clean, "without a copy");
 });

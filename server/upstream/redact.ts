@@ -12,11 +12,8 @@ const NOTHING = Buffer.alloc(0);
  */
 export function redact(text: string, secret: Secret | undefined): string {
   if (secret === undefined || secret.length < SECRET_CHARS_MIN) return text;
-  const clear = secret.reveal();
   let out = text;
-  for (const form of formsOf(clear)) {
-    if (form.length >= SECRET_CHARS_MIN && out.includes(form)) out = out.replaceAll(form, REDACTED);
-  }
+  for (const form of formsOf(secret.reveal())) out = out.replaceAll(form, REDACTED);
   return out;
 }
 

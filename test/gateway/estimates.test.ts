@@ -12,6 +12,7 @@ import { startGateway, type TestGateway } from "./fixture.js";
 /** Of the model, as the fixture's catalogue has it. */
 const CATALOGUE_MAX = 1000;
 const CHAT = "/v1/chat/completions";
+const COMPLETIONS = "/v1/completions";
 const MESSAGES = "/v1/messages";
 const RESPONSES = "/v1/responses";
 const GENERATE = "/v1beta/models/m:generateContent";
@@ -55,6 +56,13 @@ test("a call reserves the output that it asks for at most", async () => {
     [CHAT, `"max_tokens":35,"n":2`],
     [CHAT, `"max_tokens":7e1`],
     [CHAT, `"max_completion_tokens":null,"max_tokens":70`],
+    [COMPLETIONS, `"prompt":"a","max_tokens":70`],
+    [COMPLETIONS, `"prompt":"a","max_tokens":14,"n":2,"best_of":5`],
+    [COMPLETIONS, `"prompt":["a","b"],"max_tokens":7,"best_of":5`],
+    [COMPLETIONS, `"prompt":[[1,2],[3],[4,5,6],[],[7]],"max_tokens":14`],
+    [COMPLETIONS, `"prompt":[1,2,3],"max_tokens":70`],
+    [COMPLETIONS, `"prompt":[],"max_tokens":70`],
+    [RESPONSES, `"prompt":{"id":"p"},"max_output_tokens":70`],
     [RESPONSES, `"max_output_tokens":70`],
     [MESSAGES, `"max_tokens":70`],
     [GENERATE, `"generationConfig":{"maxOutputTokens":70}`],

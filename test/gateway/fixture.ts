@@ -251,7 +251,7 @@ export class FakeAuthenticator implements Authenticator {
   }
 
   stillValid(): boolean {
-    return true;
+    return this.refusal === undefined;
   }
 
   onInvalidated(listener: (clientKeyId: string) => void): () => void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { Fault } from "../../server/core/fault.js";
 import { callersOrigin, uploadQuery } from "../../server/gateway/uploads.js";
 import { type Received, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
@@ -138,6 +139,22 @@ test("without a key only an upload goes on, and only one that is known", async (
   assert.equal(wrong.status, 401);
   assert.equal(stub.received.length, 0);
   assert.equal((await nameless(`${UPLOAD}?upload_id=up-1`)).status, 200);
+});
+
+test("an upload goes on no further without a key than with the one that began it", async () => {
+  await begin(gateway.origin);
+  const goOn = async (): Promise<number> => {
+    const response = await fetch(`${gateway.origin}${UPLOAD}?upload_id=up-1`, { method: "POST" });
+    await response.text();
+    return response.status;
+  };
+  gateway.authenticator.refusal = new Fault("invalid_api_key", "This client key was revoked.");
+  try {
+    assert.equal(await goOn(), 401);
+  } finally {
+    gateway.authenticator.refusal = undefined;
+  }
+  assert.equal(await goOn(), 200);
 });
 
 test("a caller is told the name by which it knows this server, and how it speaks with it", () => {

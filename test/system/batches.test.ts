@@ -55,9 +55,11 @@ const anthropicOf = (proxyUrl: string, apiKey: string) =>
 
 async function openaiBatch(
   client: OpenAI,
-  lines: readonly object[] = [{ custom_id: "a" }],
+  lines: readonly (object | string)[] = [{ custom_id: "a" }],
 ): Promise<OpenAI.Batch> {
-  const text = lines.map((line) => JSON.stringify(line)).join("\n");
+  const text = lines
+    .map((line) => (typeof line === "string" ? line : JSON.stringify(line)))
+    .join("\n");
   const file = await client.files.create({
     file: await toFile(Buffer.from(text), "a.jsonl"),
     purpose: "batch",
@@ -426,6 +428,12 @@ test("the lines of an uploaded file are set aside, and refused where a budget ha
   const batch = await openaiBatch(poor, fits);
   await assert.rejects(openaiBatch(poor, fits), { status: 402 });
   await assert.rejects(openaiBatch(poor, [line(1_000_000)]), { status: 402 });
+  // Which of two bounds holds is known to the provider alone.
+  const twice = JSON.stringify(line(1_000_000)).replace("{", '{"body":{"max_tokens":1},');
+  for (const text of [twice, "{", "[]"]) {
+    // eslint-disable-next-line no-await-in-loop -- one after the other
+    await assert.rejects(openaiBatch(poor, [line(1), text]), { status: 400, message: /line 2 / });
+  }
   await openaiBatch(rich, [line(1_000_000)]);
   const usage = { input_tokens: 10, output_tokens: 10, total_tokens: 20 };
   provider.end(batch.id, { said: { usage, model: MODELS.openai } });

@@ -78,10 +78,12 @@ export function firstOpen(
   return undefined;
 }
 
-/** Among equals: fewer calls in flight, then the longest unused, then the lower id. */
-export function goesFirst(a: KeySlot, b: KeySlot): boolean {
-  if (a.inFlight !== b.inFlight) return a.inFlight < b.inFlight;
-  if (a.lastUsedOrder !== b.lastUsedOrder) return a.lastUsedOrder < b.lastUsedOrder;
+/** Among equals: less busy, then the longest unused, then the lower id. */
+export function goesFirst(a: KeySlot, b: KeySlot, nowMs: number): boolean {
+  const busyA = a.busy(nowMs);
+  const busyB = b.busy(nowMs);
+  if (busyA !== busyB) return busyA < busyB;
+  if (a.lastTurn !== b.lastTurn) return a.lastTurn < b.lastTurn;
   if (a.lastUsedMs !== b.lastUsedMs) return a.lastUsedMs < b.lastUsedMs;
   return a.id < b.id;
 }
