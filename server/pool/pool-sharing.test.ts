@@ -357,21 +357,3 @@ test("a call goes to its home alone while that may serve it soon, and only where
   world.remove("pk_2");
   assert.equal(leased({ home: "pk_2" }), "pk_1", "deleted");
 });
-
-test("sessions of two owners that have the same name each keep to a key of their own", () => {
-  const world = new World(
-    ["usr_a", "usr_b"].flatMap((ownerId) =>
-      [1, 2, 3].map((at) => aProviderKey(`pk_${ownerId}_${at}`, { ownerId })),
-    ),
-    "ROUND_ROBIN",
-  );
-  const used = { usr_a: new Set<string>(), usr_b: new Set<string>() };
-  for (let i = 0; i < 10; i++) {
-    for (const ownerId of ["usr_a", "usr_b"] as const) {
-      const principal = { ...OWN, ownerId };
-      used[ownerId].add(world.call("OK", { principal, affinity: "session" }));
-    }
-  }
-  assert.equal(used.usr_a.size, 1);
-  assert.equal(used.usr_b.size, 1);
-});
