@@ -381,7 +381,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     const head = answerHead(httpStatus, headers, lengthLine(bytes.length), lines);
     writeMessage(socket, head, bytes);
     this.#shut(this.#server.limits.headTimeoutMs);
-    turn?.onGone(false);
+    turn?.onRefused(httpStatus, reason);
   }
 }
 

@@ -42,6 +42,7 @@ test("a listener hears at once that its caller takes no more, and not for what h
   let full = 0;
   turn.listener = {
     callerLeft: () => undefined,
+    requestRefused: () => undefined,
     onFull: () => void full++,
     onDrained: () => undefined,
   };

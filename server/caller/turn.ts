@@ -19,6 +19,8 @@ export interface BodySink {
 export interface TurnListener {
   /** The connection is gone, and whatever is written goes nowhere. `unread`: it was closed because too much was left unread. */
   callerLeft(unread: boolean): void;
+  /** The rest of the request is not acceptable, as the caller has just been told with this status. */
+  requestRefused(httpStatus: number, reason: string): void;
   /** The caller is slower than what is written; `onDrained` follows. */
   onFull(): void;
   /** The caller can take more again. */
@@ -112,6 +114,13 @@ export class Turn {
     if (this.#over) return;
     this.#over = true;
     this.listener?.callerLeft(unread);
+  }
+
+  /** The caller was told that the rest of its request is not acceptable, and that ends the turn. */
+  onRefused(httpStatus: number, reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.listener?.requestRefused(httpStatus, reason);
   }
 
   // The answer.

@@ -99,10 +99,13 @@ export function objectBehind(text: Buffer, keyEnd: number): Record<string, unkno
 
 function copyOf(value: Record<string, unknown>): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
-  for (const [name, each] of Object.entries(value)) {
-    copy[name] = isRecord(each) ? copyOf(each) : each;
-  }
+  for (const [name, each] of Object.entries(value)) copy[name] = copyOfAny(each);
   return copy;
+}
+
+function copyOfAny(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOfAny);
+  return isRecord(value) ? copyOf(value) : value;
 }
 
 /** Where the value of a key begins, past its colon; -1 when none follows. */

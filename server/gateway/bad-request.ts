@@ -11,7 +11,10 @@ const HTTP_STATUS: Readonly<Record<BadRequest, number>> = {
 
 /** How a caller is told that what it sent is no request: nobody knows in which dialect it would have been. */
 export function refusalOf(problem: BadRequest, reason: string, requestId: string): WholeAnswer {
-  const fault = new Fault("malformed_request", `The request is not acceptable: ${reason}.`);
   const httpStatus = HTTP_STATUS[problem];
-  return faultAnswer({ fault, dialect: "OPENAI", requestId, httpStatus });
+  return faultAnswer({ fault: unacceptable(reason), dialect: "OPENAI", requestId, httpStatus });
+}
+
+export function unacceptable(reason: string): Fault {
+  return new Fault("malformed_request", `The request is not acceptable: ${reason}.`);
 }

@@ -7,6 +7,7 @@ import type { Rostered } from "../core/roster.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import { Answer } from "./answer.js";
 import { type AttemptFailure, callersStatus } from "./attempt-failure.js";
+import { unacceptable } from "./bad-request.js";
 import { CallBook } from "./call-book.js";
 import type { CallPlan } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
@@ -312,6 +313,11 @@ export class Exchange
       ? new Fault("answer_unread", "The caller left its answer unread.")
       : new Fault("caller_aborted", "The caller closed the connection.");
     this.#breakOff(fault, "CALLER_ABORTED", fault.publicMessage);
+  }
+
+  /** The caller has been told: only the record is made. */
+  requestRefused(httpStatus: number, reason: string): void {
+    this.#refuse(unacceptable(reason), httpStatus);
   }
 
   /** Ends the call now and tells the caller why, in the way that is still open. */

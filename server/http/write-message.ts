@@ -28,8 +28,10 @@ let posted: Posted[] = [];
  */
 export function writeMessage(socket: Writable, head: string, body: Buffer): void {
   const pieces = body.length === 0 ? NO_PIECES : [body];
-  if (body.length > SHORT_BYTES_MAX) writeNow(socket, head, pieces, "");
-  else if (posted.push({ socket, head, body: pieces }) === 1) process.nextTick(flushMessages);
+  if (body.length > SHORT_BYTES_MAX) {
+    flushMessages();
+    wipe(write(socket, head, pieces, ""));
+  } else if (posted.push({ socket, head, body: pieces }) === 1) process.nextTick(flushMessages);
 }
 
 /** Lets all messages leave that wait for the end of the tick. */
@@ -41,8 +43,12 @@ export function flushMessages(): void {
   for (const { socket, head, body } of leaving) {
     longest = Math.max(longest, write(socket, head, body, ""));
   }
-  // Requests to providers hold their keys.
-  room.fill(0, 0, longest);
+  wipe(longest);
+}
+
+/** Requests to providers hold their keys, which must not stay in memory. */
+function wipe(bytes: number): void {
+  room.fill(0, 0, bytes);
 }
 
 /** Writes at once, behind the messages that wait: bytes between texts of which each character is one byte. */

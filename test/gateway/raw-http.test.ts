@@ -371,6 +371,22 @@ test("nor is it taken for whole by one of HTTP/1.0 that has ended its own side",
   assert.equal((await fresh.sink.record()).httpStatus, 499);
 });
 
+test("a body that turns out not to be acceptable is on record as its caller was told", async (t) => {
+  const fresh = await startGateway({ providers: [{ baseUrl: stub.origin }] });
+  t.after(() => fresh.close());
+  const socket = net.connect(fresh.port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n${AUTH}Transfer-Encoding: chunked\r\n\r\n5\r\n{"mod\r\nno number\r\n`,
+  );
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.match(String(answer), /^HTTP\/1\.1 400 /);
+  const { httpStatus, errorCode, errorMessage } = await fresh.sink.record();
+  assert.deepEqual([httpStatus, errorCode], [400, "malformed_request"]);
+  assert.match(errorMessage ?? "", /a chunk has no size/);
+  assert.equal(fresh.gateway.running, 0);
+});
+
 test("a refusal keeps the connection where all of its request has come, and closes it where not", async () => {
   const wrong = AUTH.replace("Bearer sk", "Bearer no");
   const refused = `${LINE}Host: x\r\n${wrong}${LENGTH}\r\n`;
