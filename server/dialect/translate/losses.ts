@@ -170,6 +170,11 @@ export const LOSSES = {
     "responses → chat",
     "It becomes high, the most that is known there.",
   ),
+  broken_reply: changed(
+    'replies whose "finish_reason" says that the provider broke them off',
+    TO_CHAT,
+    "They are failures, in the stream where it has begun; another key is tried before.",
+  ),
   later_system: changed(
     "system messages inside the conversation, for models that refuse them there",
     TO_CHAT,
