@@ -170,11 +170,6 @@ export const LOSSES = {
     "responses → chat",
     "It becomes high, the most that is known there.",
   ),
-  broken_reply: changed(
-    'replies whose "finish_reason" says that the provider broke them off',
-    TO_CHAT,
-    "They are failures, in the stream where it has begun; another key is tried before.",
-  ),
   later_system: changed(
     "system messages inside the conversation, for models that refuse them there",
     TO_CHAT,
@@ -353,9 +348,9 @@ export const LOSSES = {
     TO_GENERATE,
     "It becomes a thinking level (since Gemini 3) or a budget (2.5), none the least that the model takes; older models do not think.",
   ),
-  gemini_spoilt: changed(
-    'replies whose "finishReason" says that the model wrote its call or reply wrongly',
-    TO_GENERATE,
+  broken_reply: changed(
+    'replies whose "finish_reason" or "finishReason" says that they broke off, or that the model wrote them wrongly',
+    "any → chat, generateContent",
     "They are failures, in the stream where it has begun; another key is tried before.",
   ),
   media_type: refused(
