@@ -56,8 +56,6 @@ const DISLIKES: readonly (readonly [Dislike, RegExp])[] = [
   ],
   ["STOP", new RegExp(`${SAID}unsupported parameter: 'stop'`, "i")],
   ["OLDER_LIMIT", new RegExp(`${SAID}unsupported parameter: 'max_tokens'`, "i")],
-  // The templates of Qwen's models, some of which servers quote in whole.
-  ["LATER_SYSTEM_MESSAGE", /^HTTP (?:400|500): [^]*system message must be at the beginning/i],
   // DeepSeek's models and Moonshot's.
   [
     "MESSAGE_WITHOUT_THOUGHT",
@@ -68,12 +66,17 @@ const DISLIKES: readonly (readonly [Dislike, RegExp])[] = [
   ],
 ];
 
+/** So say the templates of Qwen's models, of which some servers quote a whole piece before. */
+const LATER_SYSTEM_MESSAGE = /system message must be at the beginning/i;
+
 /** What the model refused of a translated request; undefined where it is something else. Callers are told of their own. */
 export function dislikeIn(
   { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
-  { detail }: AttemptFailure,
+  { detail, httpStatus, reply }: AttemptFailure,
 ): Dislike | undefined {
   if (translator === undefined || form !== "CHAT") return undefined;
+  const mayQuote = httpStatus === 400 || httpStatus === 500;
+  if (mayQuote && LATER_SYSTEM_MESSAGE.test(reply?.body ?? detail)) return "LATER_SYSTEM_MESSAGE";
   return DISLIKES.find(([, words]) => words.test(detail))?.[0];
 }
 

@@ -185,7 +185,7 @@ for (const [status, message] of [
   [400, "System message must be at the beginning."],
   [
     500,
-    "While executing CallExpression at line 85 in source: raise_exception('System message must be at the beginning.')",
+    `\n------------\nWhile executing CallExpression at line 85, column 32 in source:\n...${" ".repeat(200)}raise_exception('System message must be at the beginnin...\nError: Jinja Exception: System message must be at the beginning.`,
   ],
 ] as const) {
   test(`a system message inside the conversation is the user's where it is refused with ${String(status)}`, async () => {

@@ -353,9 +353,9 @@ export const LOSSES = {
     TO_GENERATE,
     "It becomes a thinking level (since Gemini 3) or a budget (2.5), none the least that the model takes; older models do not think.",
   ),
-  gemini_spoilt: changed(
-    'replies whose "finishReason" says that the model wrote its call or reply wrongly',
-    TO_GENERATE,
+  broken_reply: changed(
+    'replies whose "finish_reason" or "finishReason" says that they broke off, or that the model wrote them wrongly',
+    "any → chat, generateContent",
     "They are failures, in the stream where it has begun; another key is tried before.",
   ),
   media_type: refused(

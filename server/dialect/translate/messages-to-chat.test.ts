@@ -434,6 +434,20 @@ test("an error inside a stream is an error event", () => {
   assert.deepEqual([last.type, last.error["type"]], ["error", "rate_limit_error"]);
 });
 
+test("a reply that the provider says broke off is an error, and never looks whole", () => {
+  const reasons = ["error", "abort", "network_error", "insufficient_system_resource"];
+  for (const reason of reasons) {
+    const events = streamed([chunk({ content: "par" }), chunk({}, reason), "data: [DONE]\n\n"]);
+    assert.equal(events.at(-1)?.["type"], "error", reason);
+    assert.ok(!events.some(({ type }) => type === "message_stop"));
+    const choices = [{ index: 0, message: { content: "par" }, finish_reason: reason }];
+    assert.throws(
+      () => ask(HI).reply(Buffer.from(JSON.stringify({ choices }))),
+      /broke the reply off/,
+    );
+  }
+});
+
 test("a conversation that is too long is said so in the words agents look for", () => {
   const text = JSON.stringify({ error: { message: "too many", code: "context_length_exceeded" } });
   const { error } = JSON.parse(ask(HI).error(400, text));

@@ -48,11 +48,14 @@ export function nonEmpty(value: unknown): string | undefined {
 export function chatStop(reason: unknown, callsTools: boolean, refuses: boolean): Stop {
   switch (reason) {
     case "length":
+    // Mistral's and Zhipu's words.
+    case "model_length":
       return stopped("LENGTH");
     case "tool_calls":
     case "function_call":
       return stopped(callsTools ? "TOOL_CALLS" : "END");
     case "content_filter":
+    case "sensitive":
       return stopped("FILTER");
     default:
       return refuses ? stopped("FILTER") : stopWithTools(stopped("END"), callsTools);
@@ -126,7 +129,8 @@ export function readChatFailure(body: JsonObject, httpStatus: number): Failure |
   // Google's OpenAI-compatible side answers with a list of one.
   if (given === undefined) {
     const message = string(body["message"]) ?? string(body["detail"]);
-    if (message === undefined || list(body["choices"]).length > 0) return undefined;
+    if (list(body["choices"]).length > 0) return brokenOff(object(list(body["choices"])[0]) ?? {});
+    if (message === undefined) return undefined;
     return { httpStatus, code: "", message };
   }
   const code = nonEmpty(given["code"]) ?? nonEmpty(given["type"]) ?? "";
@@ -135,5 +139,25 @@ export function readChatFailure(body: JsonObject, httpStatus: number): Failure |
     httpStatus: status >= 400 && status < 600 ? status : httpStatus,
     code,
     message: string(given["message"]) ?? "The provider gave no reason.",
+  };
+}
+
+/** What providers say of a reply that the model did not end: OpenRouter, vLLM, Zhipu and DeepSeek. */
+const BROKEN_OFF: ReadonlySet<unknown> = new Set([
+  "error",
+  "abort",
+  "network_error",
+  "insufficient_system_resource",
+]);
+
+/** No reason for any caller to take the reply for whole. */
+function brokenOff({ finish_reason, error }: JsonObject): Failure | undefined {
+  if (!BROKEN_OFF.has(finish_reason)) return undefined;
+  const code = string(finish_reason) ?? "";
+  const message = string(object(error)?.["message"]);
+  return {
+    httpStatus: 502,
+    code,
+    message: message ?? `The provider broke the reply off: ${code}.`,
   };
 }
