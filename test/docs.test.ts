@@ -8,6 +8,7 @@ import { filled, pages, unpadded } from "../scripts/docs/main.js";
 import { rpcs } from "../scripts/docs/rpcs.js";
 import { TABLES } from "../scripts/docs/tables.js";
 import { startServerProcess } from "../scripts/lib/server-process.js";
+import { presetProviders } from "../server/catalog/presets.js";
 import { MESSAGE_BYTES_MAX } from "../server/control/router.js";
 import { OPTIONS } from "../server/options.js";
 import { COMMANDS } from "../tui/cli/commands.js";
@@ -109,6 +110,10 @@ test("every word of ours in the comments of the API is in the code", () => {
   );
   assert.ok(named.length > 20, "the words were not found");
   assert.deepEqual(strangeWords(named, sourcesOf("server") + sourcesOf("tui")), []);
+});
+
+test("the read-me file knows how many presets there are", () => {
+  assert.match(textOf("README.md"), new RegExp(`\\b${presetProviders(0).length} presets\\b`));
 });
 
 test("every npm script that is named exists", () => {

@@ -13,7 +13,7 @@ export interface StrangerLimits {
   readonly burst: number;
   /** Requests that wait for their turn; of more, the address that has most loses its newest. */
   readonly waitingMax: number;
-  /** Requests under way, of which one address has half at most. */
+  /** Requests under way, of which one address has two thirds at most, one connection half. */
   readonly runningMax: number;
 }
 

@@ -186,14 +186,14 @@ export const GetPoolRequestSchema: GenMessage<GetPoolRequest> = /*@__PURE__*/
  */
 export type GetPoolResponse = Message<"latchkey.v1.GetPoolResponse"> & {
   /**
-   * Health over all providers. The filter does not apply.
+   * Health over all providers.
    *
    * @generated from field: latchkey.v1.PoolHealth health = 1;
    */
   health?: PoolHealth | undefined;
 
   /**
-   * Health of each provider, by slug. The filter does not apply.
+   * Health of each provider, by slug.
    *
    * @generated from field: repeated latchkey.v1.ProviderHealth providers = 2;
    */
@@ -720,7 +720,7 @@ export const Strategy = {
   LEAST_BUSY: 4,
 
   /**
-   * At random, in proportion to the keys' weights.
+   * In proportion to the keys' weights.
    *
    * @generated from enum value: STRATEGY_WEIGHTED = 5;
    */
