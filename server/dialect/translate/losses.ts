@@ -19,6 +19,11 @@ export const LOSSES = {
     ALL,
     "Leaving it out would change what is asked.",
   ),
+  many_values: refused(
+    "bodies of more than 100,000 JSON values",
+    ALL,
+    "Each is walked through, and other calls wait meanwhile.",
+  ),
   reply_extras: dropped(
     "citations, annotations, logprobs, service tier and fingerprint in replies",
     ALL,

@@ -22,6 +22,14 @@ const asked = (body: JsonObject, target: Partial<Target> = {}, streamed = false)
   JSON.parse(ask(body, target, streamed).body.toString());
 
 const HI = { messages: [{ role: "user", content: "hi" }] };
+test("a body of so many values that others would wait for it is refused", () => {
+  const messages = Array.from({ length: 60_000 }, () => ({ role: "user", content: "hi" }));
+  assert.throws(() => ask({ messages }), {
+    code: "untranslatable",
+    message: /100,000 JSON values/,
+  });
+});
+
 const TOOL = { name: "weather", input_schema: { type: "object", properties: {} } };
 
 test("what an agent sends for Anthropic alone is left out", () => {

@@ -4,12 +4,13 @@ import { utf8 } from "../../core/bytes.js";
 import type { Problem, StreamEdit, StreamFailure } from "../codec.js";
 import { CODECS } from "../codecs.js";
 import { nestsTooDeep } from "../json-depth.js";
+import { holdsTooMuch } from "../json-values.js";
 import { chatSide } from "./chat/side.js";
 import type { Conversation, Turn } from "./conversation.js";
 import { callersFailure } from "./failures.js";
 import { generateSide } from "./generate/side.js";
 import { list, object, parseJson, parseObject, writeJson } from "./json.js";
-import { malformed, Notes } from "./losses.js";
+import { malformed, Notes, untranslatable } from "./losses.js";
 import { messagesSide } from "./messages/side.js";
 import { problemOfFailure } from "./problems.js";
 import { responsesSide } from "./responses/side.js";
@@ -156,7 +157,9 @@ function factsOf(input: CallInput, conversation: Conversation): CallFacts {
 }
 
 function readBody(body: Buffer): Record<string, unknown> {
-  const parsed = object(parseJson(utf8(body)));
+  const text = utf8(body);
+  if (holdsTooMuch(text)) throw untranslatable("many_values");
+  const parsed = object(parseJson(text));
   if (parsed === undefined) throw malformed("The body must be a JSON object.");
   return parsed;
 }
