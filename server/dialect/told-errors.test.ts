@@ -169,12 +169,23 @@ test("an error of ours has the type that its status has in each dialect", () => 
     };
     return error["status"] ?? error["type"];
   };
-  assert.deepEqual(
-    DIALECTS.map((dialect) => [typeOf(dialect, 400), typeOf(dialect, 500)]),
-    [
-      ["invalid_request_error", "server_error"],
-      ["invalid_request_error", "api_error"],
-      ["INVALID_ARGUMENT", "INTERNAL"],
-    ],
-  );
+  for (const [httpStatus, ...types] of [
+    [400, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"],
+    [401, "authentication_error", "authentication_error", "UNAUTHENTICATED"],
+    [402, "insufficient_quota", "billing_error", "FAILED_PRECONDITION"],
+    [403, "permission_error", "permission_error", "PERMISSION_DENIED"],
+    [404, "not_found_error", "not_found_error", "NOT_FOUND"],
+    [409, "invalid_request_error", "invalid_request_error", "ABORTED"],
+    [413, "invalid_request_error", "request_too_large", "INVALID_ARGUMENT"],
+    [429, "rate_limit_exceeded", "rate_limit_error", "RESOURCE_EXHAUSTED"],
+    [500, "server_error", "api_error", "INTERNAL"],
+    [501, "server_error", "api_error", "UNIMPLEMENTED"],
+    [502, "server_error", "api_error", "UNAVAILABLE"],
+    [503, "server_error", "overloaded_error", "UNAVAILABLE"],
+    [504, "server_error", "timeout_error", "DEADLINE_EXCEEDED"],
+    [529, "server_error", "overloaded_error", "UNAVAILABLE"],
+  ] as const) {
+    const told = DIALECTS.map((dialect) => typeOf(dialect, httpStatus));
+    assert.deepEqual(told, types, String(httpStatus));
+  }
 });

@@ -13,7 +13,11 @@ export function chooseByScore(set: CandidateSet, context: ChoiceContext): KeySlo
   let bestTotal = -Infinity;
   for (const slot of candidates) {
     const total = totalOf(slot, context.nowMs, maxLoad);
-    if (best === undefined || total > bestTotal || (total === bestTotal && goesFirst(slot, best, context.nowMs))) {
+    if (
+      best === undefined ||
+      total > bestTotal ||
+      (total === bestTotal && goesFirst(slot, best, context.nowMs))
+    ) {
       best = slot;
       bestTotal = total;
     }
