@@ -10,7 +10,7 @@ import {
   string,
   writeJson,
 } from "../translate/json.js";
-import { malformed, Notes, untranslatable } from "../translate/losses.js";
+import { malformed, Notes, untranslatable } from "../translate/notes.js";
 import type { CallInput, FollowUp, Translation } from "../translate/translator.js";
 import type { Target } from "../translate/side.js";
 

@@ -1,7 +1,7 @@
 import { append } from "../../core/append.js";
 import { utf8 } from "../../core/bytes.js";
 import { type JsonObject, list, object, parseObject, string, writeJson } from "./json.js";
-import { untranslatable } from "./losses.js";
+import { untranslatable } from "./notes.js";
 import { isOwnItem, isOwnResponse } from "./responses/reply.js";
 import type { ItemMemory } from "./side.js";
 

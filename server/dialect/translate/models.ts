@@ -1,4 +1,4 @@
-import type { Notes } from "./losses.js";
+import type { Notes } from "./notes.js";
 import type { Target } from "./side.js";
 
 /** How a Claude model can be asked to think. */

@@ -1,6 +1,6 @@
 import type { Fault } from "../../core/fault.js";
 import { type JsonObject, number, objects, string } from "./json.js";
-import { malformed, untranslatable } from "./losses.js";
+import { malformed, untranslatable } from "./notes.js";
 
 // Members of requests as they must be. What is of another type would be left out without a word, where the caller's
 // own provider refuses it.

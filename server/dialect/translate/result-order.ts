@@ -1,5 +1,5 @@
 import type { Part, Turn } from "./conversation.js";
-import type { Notes } from "./losses.js";
+import type { Notes } from "./notes.js";
 import { OpenCalls } from "./open-calls.js";
 
 /**

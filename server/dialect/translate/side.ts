@@ -2,7 +2,7 @@ import type { Dialect } from "../../core/provider.js";
 import type { Problem, StreamForm } from "../codec.js";
 import type { Conversation, Tool } from "./conversation.js";
 import type { JsonObject } from "./json.js";
-import type { Notes } from "./losses.js";
+import type { Notes } from "./notes.js";
 import type { Failure, Reply, SaidStep, StreamStep } from "./reply.js";
 import type { SseEvent } from "./sse-events.js";
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Conversation, Part, ToolCallPart, ToolResultPart, Turn } from "./conversation.js";
-import type { Notes } from "./losses.js";
+import type { Notes } from "./notes.js";
 import { OpenCalls } from "./open-calls.js";
 import type { Form } from "./side.js";
 import { plainToolId } from "./tool-arguments.js";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Conversation, Part, ToolChoice } from "./conversation.js";
-import type { Notes } from "./losses.js";
+import type { Notes } from "./notes.js";
 import type { SaidStep } from "./reply.js";
 import type { Form } from "./side.js";
 

@@ -1,6 +1,6 @@
 import type { Conversation, Tool } from "./conversation.js";
 import { type JsonObject, list, object, objects, string, writeJson } from "./json.js";
-import type { Notes } from "./losses.js";
+import type { Notes } from "./notes.js";
 
 /** Schemas nest no deeper; what does is left as it is. */
 const DEPTH_MAX = 32;

@@ -10,7 +10,7 @@ import type { Conversation, Turn } from "./conversation.js";
 import { callersFailure } from "./failures.js";
 import { generateSide } from "./generate/side.js";
 import { list, object, parseJson, parseObject, writeJson } from "./json.js";
-import { malformed, Notes, untranslatable } from "./losses.js";
+import { malformed, Notes, untranslatable } from "./notes.js";
 import { messagesSide } from "./messages/side.js";
 import { problemOfFailure } from "./problems.js";
 import { responsesSide } from "./responses/side.js";

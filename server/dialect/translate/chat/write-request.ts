@@ -15,7 +15,7 @@ import {
 } from "../conversation.js";
 import { effortFor } from "../efforts.js";
 import type { JsonObject } from "../json.js";
-import { type Notes, untranslatable } from "../losses.js";
+import { type Notes, untranslatable } from "../notes.js";
 import {
   atLeastSome,
   cacheKey,

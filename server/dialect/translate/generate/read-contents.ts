@@ -1,7 +1,7 @@
 import { nonEmpty } from "../chat/reply.js";
 import { type MediaPart, mergedTurns, type Part, type Turn } from "../conversation.js";
 import { type JsonObject, list, object, objects, string, writeJson } from "../json.js";
-import { malformed, untranslatable } from "../losses.js";
+import { malformed, untranslatable } from "../notes.js";
 import { CallIds } from "./call-ids.js";
 import { callPart } from "./parts.js";
 

@@ -1,6 +1,6 @@
 import type { ReplyFormat } from "../conversation.js";
 import { type JsonObject, list, object, objects, string, writeJson } from "../json.js";
-import { malformed, type Notes, untranslatable } from "../losses.js";
+import { malformed, type Notes, untranslatable } from "../notes.js";
 import { jsonSchemaOf } from "./schema.js";
 
 /** The shape that a reply is to have: as a format, or in words where other dialects have no format for it. */

@@ -1,6 +1,6 @@
 import type { Conversation, Tool, ToolChoice } from "../conversation.js";
 import { type JsonObject, list, object, objects, string } from "../json.js";
-import { type Notes, untranslatable } from "../losses.js";
+import { type Notes, untranslatable } from "../notes.js";
 import { numberOrTextIn } from "../request-members.js";
 import { effortOfBudget } from "../efforts.js";
 import type { CallFacts } from "../side.js";

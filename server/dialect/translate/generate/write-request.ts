@@ -16,7 +16,7 @@ import {
 } from "../conversation.js";
 import { nearestEffort, wantedEffort } from "../efforts.js";
 import type { JsonObject } from "../json.js";
-import { type Notes, untranslatable } from "../losses.js";
+import { type Notes, untranslatable } from "../notes.js";
 import { outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { argumentsObject } from "../tool-arguments.js";

@@ -8,7 +8,7 @@ import {
   type ToolResultPart,
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
-import { type Notes, untranslatable } from "../losses.js";
+import { type Notes, untranslatable } from "../notes.js";
 import { argumentsObject, plainToolId } from "../tool-arguments.js";
 
 export interface BlockPlace {

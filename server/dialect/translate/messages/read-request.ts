@@ -10,7 +10,7 @@ import {
   type Turn,
 } from "../conversation.js";
 import { type JsonObject, list, number, object, objects, string } from "../json.js";
-import { malformed, type Notes, untranslatable } from "../losses.js";
+import { malformed, type Notes, untranslatable } from "../notes.js";
 import { entries, entriesIfGiven, numberIn } from "../request-members.js";
 import { effortOfBudget } from "../efforts.js";
 import type { CallFacts } from "../side.js";

@@ -1,5 +1,5 @@
 import { type JsonObject, list, object, string } from "../json.js";
-import type { Notes } from "../losses.js";
+import type { Notes } from "../notes.js";
 import { STRICT_FORMATS } from "../strict-schema.js";
 
 /** Schemas nest no deeper; what does is not looked into. */

@@ -1,6 +1,6 @@
 import type { Conversation, Part, Turn } from "../conversation.js";
 import type { JsonObject } from "../json.js";
-import type { Notes } from "../losses.js";
+import type { Notes } from "../notes.js";
 import type { ClaudeTraits } from "../models.js";
 import { nearestEffort } from "../efforts.js";
 

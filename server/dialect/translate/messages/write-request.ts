@@ -13,7 +13,7 @@ import {
   type Turn,
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
-import type { Notes } from "../losses.js";
+import type { Notes } from "../notes.js";
 import { type ClaudeTraits, claudeTraits, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { type BlockPlace, blockOf } from "./blocks.js";

@@ -12,7 +12,7 @@ import {
   type Turn,
 } from "../conversation.js";
 import { type JsonObject, object, objects, string } from "../json.js";
-import { malformed, type Notes, untranslatable } from "../losses.js";
+import { malformed, type Notes, untranslatable } from "../notes.js";
 import { entries, entriesIfGiven, numberIn, unknownFormat } from "../request-members.js";
 import type { CallFacts } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";

@@ -1,6 +1,6 @@
 import type { Tool, ToolChoice, ToolDeclaration } from "../conversation.js";
 import { type JsonObject, object, objects, string } from "../json.js";
-import { type Notes, untranslatable } from "../losses.js";
+import { type Notes, untranslatable } from "../notes.js";
 import { argumentsObject } from "../tool-arguments.js";
 
 /** Tools of the provider that agents declare in case they are there; a model does without. */

@@ -13,7 +13,7 @@ import {
 } from "../conversation.js";
 import { effortFor } from "../efforts.js";
 import type { JsonObject } from "../json.js";
-import { type Notes, untranslatable } from "../losses.js";
+import { type Notes, untranslatable } from "../notes.js";
 import { atLeastSome, cacheKey, isReasoningModel, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { isStrictSchema, parametersOf } from "../strict-schema.js";
