@@ -8,6 +8,7 @@ import {
 } from "../../proto/gen/latchkey/v1/pool_pb.js";
 import type { ClientKey, Principal } from "../core/client-key.js";
 import type { Route } from "../core/provider.js";
+import { changedFields } from "../keys/changed-fields.js";
 import type { ClientKeys } from "../keys/client-keys.js";
 import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll } from "../keys/policy.js";
@@ -75,11 +76,13 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       const summary = mayAll(actor, "pool.get") ? deps.summary() : deps.ownSummary(userIdOf(actor));
       return {
         health: poolHealth(summary),
-        providers: [...summary.providers].map(([providerId, counts]) => ({
-          providerId,
-          providerSlug: deps.names.providerSlugOf(providerId),
-          counts,
-        })),
+        providers: [...summary.providers]
+          .map(([providerId, counts]) => ({
+            providerId,
+            providerSlug: deps.names.providerSlugOf(providerId),
+            counts,
+          }))
+          .toSorted((one, other) => (one.providerSlug < other.providerSlug ? -1 : 1)),
         publicPoolEnabled: deps.settings.values.publicPoolEnabled,
       };
     },
@@ -96,7 +99,7 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       await deps.settings.putDocument(actor, "pool.set_allocation", {
         id: ALLOCATION_SETTING,
         value: formatAllocation(after),
-        changedFields: changedFields(before, after),
+        changedFields: changesOf(allocationMessage(before), allocationMessage(after)),
       });
       return { allocation: allocationMessage(after) };
     },
@@ -175,8 +178,7 @@ function allocationOf(before: Allocation, asked: AllocationMessage | undefined):
   };
 }
 
-function changedFields(before: Allocation, after: Allocation): string[] {
-  const old = JSON.parse(formatAllocation(before)) as Record<string, unknown>;
-  const now = JSON.parse(formatAllocation(after)) as Record<string, unknown>;
-  return Object.keys(now).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(old[name]));
+/** By the API's names. */
+function changesOf<T extends object>(before: T, after: T): readonly string[] {
+  return changedFields(before, after, Object.keys(after) as (keyof T & string)[]);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AuditEvent_Outcome } from "../../proto/gen/latchkey/v1/audit_pb.js";
 import { AuthMethod, StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { Strategy } from "../../proto/gen/latchkey/v1/pool_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import type { Api } from "../../tui/api/services.js";
 import { settle } from "../support/fake-clock.js";
@@ -37,6 +38,20 @@ test("the audit log tells who did what, and is filtered by names", async (t) => 
   // Bob sees his own attempt and nothing of Alice's.
   const own = await bob.audit.listEvents({});
   assert(own.events.every((event) => event.actorUsername === "bob"));
+});
+
+test("a change of the allocation is told by the names of the API's fields", async (t) => {
+  const control = await startControl(t);
+  const admin = await control.as(control.root);
+  const providerStrategies = [{ providerId: "prv_openai", strategy: Strategy.SEQUENTIAL }];
+  await admin.pool.setAllocation({
+    allocation: { providerStrategies, failoverDeadlineMs: 5_000n },
+  });
+  const { events } = await admin.audit.listEvents({ filter: "action=pool.set_allocation" });
+  assert.deepEqual(
+    events.map(({ changedFields }) => changedFields),
+    [["provider_strategies", "failover_deadline_ms"]],
+  );
 });
 
 test("a watch joins, sends what it is asked for, then each event once as it is written", async (t) => {
