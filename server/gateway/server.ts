@@ -186,8 +186,11 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#stopListening();
     const drainedByMs = this.#context.clock.monotonic() + this.#limits.drainTimeoutMs;
     const closed = this.#server.stop();
-    await this.#lastRequests();
-    await this.#calls.drain(drainedByMs);
+    // Where a call that ran has ended, its caller may send another one over the connection.
+    do {
+      await this.#lastRequests();
+      await this.#calls.drain(drainedByMs);
+    } while (this.#server.closeIdle());
     await this.#flushed(closed, drainedByMs);
   }
 

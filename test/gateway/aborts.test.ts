@@ -357,6 +357,39 @@ test("a request on its way over a kept connection as a stop begins is answered, 
   assert.ok(clock.monotonic() <= 700);
 });
 
+test("a call over a connection whose stream ended during a stop is given its time", async () => {
+  const clock = new FakeClock();
+  await start({ clock, limits: { lastRequestMs: 500 } });
+  let finish: () => void = () => undefined;
+  stub.script = (received, res) => {
+    if (received.body.includes('"stream"')) {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.write(chatEvents(["a"])[0]);
+      finish = () => void res.end(chatEvents(["a"]).slice(1).join(""));
+    } else finish = () => void replyJson(200, CHAT_REPLY)(received, res);
+  };
+  const socket = net.connect(gateway.port, "127.0.0.1");
+  const closed = once(socket, "close");
+  let text = "";
+  socket.on("data", (bytes: Buffer) => (text += bytes.toString()));
+  const send = (body: string): void =>
+    void socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`,
+    );
+  send(JSON.stringify(STREAM));
+  while (!text.includes("data:")) await turn();
+  const closing = gateway.gateway.close();
+  finish();
+  while (!text.endsWith("0\r\n\r\n")) await turn();
+  send('{"model":"m"}');
+  await stub.requests(2);
+  await clock.run(5_000);
+  finish();
+  await closed;
+  assert.ok(text.endsWith(CHAT_REPLY), text.slice(-200));
+  await advanceUntil(clock, closing);
+});
+
 test("what runs longer than the drain time is ended with an error that says why", async () => {
   const clock = new FakeClock();
   await start({ clock });
