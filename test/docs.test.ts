@@ -29,6 +29,7 @@ const WORDS_OF_OTHERS = new Set([
   "limit_conn",
   "min_decryption_version",
   "extra_body",
+  "tool_usage",
 ]);
 /** Fields, reasons, settings and limits, which are written so and not otherwise. */
 const OUR_WORD = /`([a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z]*)*(?:Max|Ms))`/g;
