@@ -26,7 +26,10 @@ export interface WholeAnswer {
 
 /** Takes the requests of callers. */
 export interface CallerHandler {
-  /** A request, whose head holds during this call only; it is answered through the turn, now or later. */
+  /**
+   * A request, whose head holds during this call only; it is answered through the turn, now or later. What is set as its
+   * meaning is there again when the connection brings the same head once more.
+   */
   onTurn(connection: CallerConnection, turn: Turn, request: ParsedRequest): void;
   /** The answer that tells a caller that what it sent is no acceptable request. */
   refusal(problem: BadRequest, reason: string): WholeAnswer;
@@ -271,8 +274,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
 
   // The parser's side.
 
-  onRequest(request: ParsedRequest): void {
-    const turn = new Turn(this, request);
+  onRequest(request: ParsedRequest, contentLength: number): void {
+    const turn = new Turn(this, request, contentLength);
     this.#turn = turn;
     this.#answered = false;
     this.#requestEnded = false;

@@ -10,6 +10,8 @@ export interface ParsedRequest {
   /** Minor version of HTTP/1. */
   readonly minor: 0 | 1;
   readonly lines: HeaderLines;
+  /** What was made of it when it was read. A later request with the same head has this, and no lines to read. */
+  meaning: object | undefined;
 }
 
 const CR = 0x0d;
@@ -49,6 +51,7 @@ export function parseRequestHead(
     target: targets.in(bytes, methodEnd + 1, targetEnd),
     minor,
     lines,
+    meaning: undefined,
   };
 }
 

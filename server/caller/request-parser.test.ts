@@ -19,21 +19,39 @@ interface Reading {
 
 const HEAD_BYTES_MAX = 2048;
 
+/** What a head was read as. */
+class Meaning {
+  readonly headers: readonly string[];
+
+  constructor(headers: readonly string[]) {
+    this.headers = headers;
+  }
+}
+
 class Collector {
   readonly requests: Reading[] = [];
+  /** Heads that were known. */
+  known = 0;
+  readonly #keeps: boolean;
   #request: ParsedRequest | undefined;
-  #headers: string[] = [];
+  #headers: readonly string[] = [];
+  #contentLength = -1;
   #body: Buffer[] = [];
 
-  onRequest(request: ParsedRequest): void {
+  /** `keeps`: sets what it read as the meaning of heads. */
+  constructor(keeps: boolean) {
+    this.#keeps = keeps;
+  }
+
+  onRequest(request: ParsedRequest, contentLength: number): void {
     assert.equal(this.#request, undefined, "one request after the other");
     this.#request = request;
-    this.#headers = [];
+    this.#contentLength = contentLength;
     this.#body = [];
-    const { lines } = request;
-    for (let i = 0; i < lines.length; i += 4) {
-      this.#headers.push(lines.name(i).toLowerCase(), lines.value(i));
-    }
+    const { meaning } = request;
+    if (meaning instanceof Meaning) this.known += 1;
+    this.#headers = meaning instanceof Meaning ? meaning.headers : headersOf(request);
+    if (this.#keeps) request.meaning = new Meaning(this.#headers);
   }
 
   onBody(piece: Buffer): void {
@@ -47,13 +65,24 @@ class Collector {
     this.#request = undefined;
     const { method, target } = request;
     const body = Buffer.concat(this.#body).toString("latin1");
-    this.requests.push({ method, target, headers: this.#headers, body });
+    if (this.#contentLength >= 0) assert.equal(body.length, this.#contentLength);
+    const headers = this.#headers.map((text, at) =>
+      this.#headers[at - 1] === "content-length" ? String(body.length) : text,
+    );
+    this.requests.push({ method, target, headers, body });
   }
 }
 
+function headersOf({ lines }: ParsedRequest): string[] {
+  const headers: string[] = [];
+  for (let i = 0; i < lines.length; i += 4) {
+    headers.push(lines.name(i).toLowerCase(), lines.value(i));
+  }
+  return headers;
+}
+
 /** Reads what comes in these pieces: the requests that are whole, or why it is refused. */
-function read(pieces: readonly string[]): Reading[] | FramingProblem {
-  const sink = new Collector();
+function read(pieces: readonly string[], sink = new Collector(true)): Reading[] | FramingProblem {
   const parser = new RequestParser(sink, HEAD_BYTES_MAX);
   try {
     for (const piece of pieces) {
@@ -240,6 +269,96 @@ test("whatever bytes come, in whatever pieces, they are read alike or refused, a
         assert.deepEqual(read(pieces), read([text]));
       },
     ),
+    { numRuns: 3000 },
+  );
+});
+
+/** Requests of one head and bodies of these lengths. */
+function sameHead(head: string, lengths: readonly number[]): string {
+  return lengths.map((length) => head.replace("#", String(length)) + "b".repeat(length)).join("");
+}
+
+const SAME_HEADS: Readonly<Record<string, string>> = {
+  "the length at the end": "POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: #\r\n\r\n",
+  "the length at the begin": "POST /v1/x HTTP/1.1\r\ncontent-length:#\r\nHost: a\r\nX: 1 \r\n\r\n",
+};
+
+for (const [name, head] of Object.entries(SAME_HEADS)) {
+  test(`a head that comes again has its own length, however it is cut: ${name}`, async () => {
+    const lengths = [5, 0, 12, 5, 100, 7];
+    const text = sameHead(head, lengths);
+    const wanted = await readByNode(text, lengths.length);
+    for (const pieces of cuts(text)) assert.deepEqual(read(pieces), wanted);
+    const sink = new Collector(true);
+    read([text], sink);
+    assert.equal(sink.known, lengths.length - 2, "from the third request on");
+  });
+}
+
+test("a head that comes again without a body, or with chunks, is known too", () => {
+  for (const text of [
+    "GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+  ]) {
+    const sink = new Collector(true);
+    assert.deepEqual(read([text.repeat(5)], sink), read(Array<string>(5).fill(text)));
+    assert.equal(sink.known, 3, text);
+  }
+});
+
+test("what a connection remembers of heads is bounded: no long ones, and none of a caller whose heads all differ", () => {
+  const long = `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(2048)}\r\n\r\n`;
+  const sink = new Collector(true);
+  const parser = new RequestParser(sink, 2 * long.length);
+  for (let i = 0; i < 5; i++) parser.push(Buffer.from(long), 0);
+  assert.deepEqual([sink.requests.length, sink.known], [5, 0]);
+
+  const others = Array.from(
+    { length: 6 },
+    (_each, i) => `GET /${String(i)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+  );
+  const same = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const changing = new Collector(true);
+  read([others.join("") + same.repeat(3)], changing);
+  assert.deepEqual([changing.requests.length, changing.known], [9, 0]);
+});
+
+test("heads that are nearly the same are told apart: knowing heads changes nothing of what is read", () => {
+  const head = fc
+    .tuple(
+      fc.constantFrom("POST /a", "POST /b", "PUT /a"),
+      fc.constantFrom("Host: a", "Host: b", "host: a"),
+      fc.constantFrom(
+        "Content-Length: ",
+        "content-length:\t",
+        "Content-Length : ",
+        "Content-Length: 0",
+      ),
+      fc.constantFrom("5", "05", "12", "+5", "5 ", "5x", "", "5, 5", "1234567890123456"),
+      fc.constantFrom(
+        "",
+        "X: 1\r\n",
+        "X: 2\r\n",
+        "Content-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+      ),
+    )
+    .map(([line, host, name, length, more]) => {
+      const text = `${line} HTTP/1.1\r\n${host}\r\n${name}${length}\r\n${more}\r\n`;
+      const digits = /^0*(\d+) ?$/.exec(length)?.[1];
+      return text + "b".repeat(Math.min(20, Number(digits ?? 0)));
+    });
+  const row = fc
+    .tuple(fc.array(head, { minLength: 1, maxLength: 3 }), fc.array(fc.nat(5), { maxLength: 12 }))
+    .map(([heads, order]) => order.map((i) => heads[i % heads.length] ?? "").join(""));
+  fc.assert(
+    fc.property(row, fc.nat(400), (text, place) => {
+      const at = place % (text.length + 1);
+      const pieces = [text.slice(0, at), text.slice(at)];
+      const wanted = read([text], new Collector(false));
+      assert.deepEqual(read([text]), wanted);
+      assert.deepEqual(read(pieces), wanted);
+    }),
     { numRuns: 3000 },
   );
 });

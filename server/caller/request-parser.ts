@@ -1,14 +1,18 @@
 import { ChunkedBody } from "../http/chunked-body.js";
 import { FramingError } from "../http/framing-error.js";
 import { headTooLarge, HeldHead } from "../http/held-head.js";
+import { KnownHead } from "./known-head.js";
 import { parseRequestHead, type ParsedRequest } from "./request-head.js";
 
 const CR = 0x0d;
 const LF = 0x0a;
+/** The first head of a connection may be its only one. When so many have come and each was another, none is kept any more. */
+const OTHER_HEADS_MAX = 4;
 
 /** Is told the parts of a request. */
 export interface RequestSink {
-  onRequest(request: ParsedRequest): void;
+  /** Its head holds during this call only. `contentLength`: in bytes; -1 where the head does not say. */
+  onRequest(request: ParsedRequest, contentLength: number): void;
   /** A piece of the body, which the sink may keep. */
   onBody(piece: Buffer): void;
   onRequestEnd(): void;
@@ -24,6 +28,9 @@ export class RequestParser {
   #phase: Phase = "BETWEEN";
   /** The beginning of a head whose end has not come yet. */
   #held: HeldHead | undefined;
+  #known: KnownHead | undefined;
+  /** Heads in a row that were not the one before. */
+  #others = 0;
   #left = 0;
   #chunked: ChunkedBody | undefined;
   #inHand = false;
@@ -72,11 +79,19 @@ export class RequestParser {
   #readHead(bytes: Buffer, at: number): number {
     const { length } = bytes;
     if (this.#held !== undefined) return this.#readHeldHead(this.#held, bytes, at);
+    const known = this.#known;
+    const knownEnd = known === undefined ? -1 : known.endAt(bytes, at, length);
+    if (known !== undefined && knownEnd >= 0) {
+      this.#others = 1;
+      this.#tell(known.request, known.contentLength, length - knownEnd);
+      return this.#readBody(bytes, knownEnd);
+    }
     const request = parseRequestHead(bytes, at, length);
     if ((request === undefined ? length : request.lines.end) - at > this.#headBytesMax) {
       throw headTooLarge();
     }
-    if (request !== undefined) return this.#take(request, bytes, request.lines.end);
+    if (request !== undefined)
+      return this.#take(request, bytes, { start: at, next: request.lines.end });
     this.#held = new HeldHead(this.#headBytesMax, bytes, at, length);
     return length;
   }
@@ -87,22 +102,41 @@ export class RequestParser {
     this.#held = undefined;
     const request = parseRequestHead(held.bytes, 0, held.length);
     if (request === undefined) throw new FramingError("its head has no request line");
-    return this.#take(request, bytes, next);
+    this.#tell(request, request.lines.contentLength, bytes.length - next);
+    request.lines.release();
+    return this.#readBody(bytes, next);
   }
 
-  /** Tells the sink of a request, and reads on in what came with its head. */
-  #take(request: ParsedRequest, bytes: Buffer, next: number): number {
-    const { chunked, contentLength } = request.lines;
+  /** Takes a request whose head was read in these bytes. */
+  #take(request: ParsedRequest, bytes: Buffer, head: { start: number; next: number }): number {
+    const { start, next } = head;
+    this.#tell(request, request.lines.contentLength, bytes.length - next);
+    if (++this.#others > 1) this.#remember(request, bytes, start);
+    request.lines.release();
+    return this.#readBody(bytes, next);
+  }
+
+  #remember(request: ParsedRequest, bytes: Buffer, start: number): void {
+    if (this.#others > OTHER_HEADS_MAX) this.#known = undefined;
+    else this.#known = KnownHead.of(request, bytes, start) ?? this.#known;
+  }
+
+  /** Tells the sink of a request, with whose head so many further bytes came. */
+  #tell(request: ParsedRequest, contentLength: number, more: number): void {
+    const { chunked } = request.lines;
     this.#left = Math.max(0, contentLength);
-    this.#inHand = !chunked && this.#left <= bytes.length - next;
+    this.#inHand = !chunked && this.#left <= more;
     if (chunked) {
       this.#phase = "CHUNKED";
       this.#chunked = new ChunkedBody();
     } else {
       this.#phase = this.#left > 0 ? "LENGTH" : "BETWEEN";
     }
-    this.#sink.onRequest(request);
-    request.lines.release();
+    this.#sink.onRequest(request, contentLength);
+  }
+
+  /** Reads on in what came with the head. */
+  #readBody(bytes: Buffer, next: number): number {
     if (!this.midRequest) this.#sink.onRequestEnd();
     else if (next < bytes.length) return this.push(bytes, next);
     return next;

@@ -18,7 +18,7 @@ function turnOn(socket: Socket): Turn {
     breakOff: () => void socket.destroy(),
   };
   const lines = { persistent: true, expectation: "" };
-  return new Turn(home, { minor: 1, method: "POST", lines } as unknown as ParsedRequest);
+  return new Turn(home, { minor: 1, method: "POST", lines } as unknown as ParsedRequest, -1);
 }
 
 test("an answer that ends before it has begun closes the connection: no caller waits for ever", () => {

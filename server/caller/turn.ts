@@ -53,6 +53,10 @@ export class Turn {
   listener: TurnListener | undefined;
   /** Further header lines of its answer, whatever that is, each with its CR LF; undefined for none. */
   moreLines: ((headers: HeaderBlock) => string) | undefined;
+  /** Of the body of the request, in bytes; -1 where its head does not say. */
+  readonly contentLength: number;
+  /** The request has a body whose length shows when it has come. */
+  readonly chunked: boolean;
   readonly #connection: TurnConnection;
   #bodyless: boolean;
   readonly #minor: 0 | 1;
@@ -69,8 +73,10 @@ export class Turn {
   #pending: Buffer[] | undefined;
   #pendingBytes = 0;
 
-  constructor(connection: TurnConnection, request: ParsedRequest) {
+  constructor(connection: TurnConnection, request: ParsedRequest, contentLength: number) {
     this.#connection = connection;
+    this.contentLength = contentLength;
+    this.chunked = request.lines.chunked;
     this.#minor = request.minor;
     this.#bodyless = request.method === "HEAD";
     this.#closes = !request.lines.persistent;

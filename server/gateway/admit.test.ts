@@ -19,7 +19,7 @@ function presented(carriers: Carriers, query = ""): string {
     stillValid: () => true,
     onInvalidated: () => () => undefined,
   };
-  const head = carriers as RequestHead;
+  const head = { ...carriers } as RequestHead;
   try {
     authenticate(authenticator, new LastKey(), { head, query, ip: "127.0.0.1" });
   } catch (fault) {

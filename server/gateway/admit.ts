@@ -19,6 +19,12 @@ export function authenticate(
   request: { readonly head: RequestHead; readonly query: string; readonly ip: string },
 ): Principal {
   const { head, query, ip } = request;
+  head.presented ??= lastKey.of(presentedIn(head, query));
+  return authenticator.authenticate(head.presented, ip);
+}
+
+/** Throws Fault `missing_api_key`, and `invalid_api_key` for what is no key at all. */
+function presentedIn(head: RequestHead, query: string): string {
   const presented = credentialOf(head, query);
   if (presented === undefined) {
     throw new Fault(
@@ -26,7 +32,7 @@ export function authenticate(
       "No API key was sent. Send a Latchkey client key as Authorization: Bearer, x-api-key or x-goog-api-key.",
     );
   }
-  return authenticator.authenticate(lastKey.of(presented), ip);
+  return presented;
 }
 
 /**

@@ -35,30 +35,49 @@ export class Browsers {
     this.#origins = new Set(origins);
   }
 
-  /** Looks where a request comes from. True if it was the question beforehand, which is answered then. */
-  answers(turn: Turn, { method, lines }: ParsedRequest): boolean {
-    if (this.#origins.size === 0) return false;
+  /** Where a request comes from; undefined where no pages may call. */
+  pageOf({ method, lines }: ParsedRequest): Page | undefined {
+    if (this.#origins.size === 0) return undefined;
     const said = new Map<Part, string>();
     for (let i = 0; i < lines.length; i += 4) {
       const known = HEADERS.find(lines, i);
       if (known !== undefined) said.set(known.means, lines.value(i));
     }
     const allowed = this.#allowed(said.get("ORIGIN"));
-    turn.moreLines = (headers) => linesFor(allowed, headers);
-    if (allowed === undefined || method !== "OPTIONS" || !said.has("METHOD")) return false;
-    const headers = new HeaderBlock(`access-control-allow-methods: ${METHODS}\r\n`);
-    const asked = said.get("HEADERS") ?? "";
-    if (asked !== "") headers.add("access-control-allow-headers", asked);
-    if (said.has("NETWORK")) headers.addOwn("access-control-allow-private-network: true\r\n");
-    headers.addOwn(`access-control-max-age: ${String(MAX_AGE_SECONDS)}\r\n`);
-    turn.whole(204, headers, "");
-    return true;
+    const asks = allowed !== undefined && method === "OPTIONS" && said.has("METHOD");
+    return new Page(allowed, asks ? said : undefined);
   }
 
   /** The origin that an answer names; undefined where the page may not read it. */
   #allowed(origin: string | undefined): string | undefined {
     if (this.#origins.has(ANY)) return ANY;
     return origin !== undefined && this.#origins.has(origin) ? origin : undefined;
+  }
+}
+
+/** What the head of a request says of the page that it comes from. */
+export class Page {
+  readonly #allowed: string | undefined;
+  readonly #question: ReadonlyMap<Part, string> | undefined;
+
+  /** @param allowed the origin that an answer names. @param question the headers of what is asked beforehand. */
+  constructor(allowed: string | undefined, question: ReadonlyMap<Part, string> | undefined) {
+    this.#allowed = allowed;
+    this.#question = question;
+  }
+
+  /** Has the answer say who may read it. True if the request was the question beforehand, which is answered then. */
+  answers(turn: Turn): boolean {
+    turn.moreLines = (lines) => linesFor(this.#allowed, lines);
+    const question = this.#question;
+    if (question === undefined) return false;
+    const headers = new HeaderBlock(`access-control-allow-methods: ${METHODS}\r\n`);
+    const asked = question.get("HEADERS") ?? "";
+    if (asked !== "") headers.add("access-control-allow-headers", asked);
+    if (question.has("NETWORK")) headers.addOwn("access-control-allow-private-network: true\r\n");
+    headers.addOwn(`access-control-max-age: ${String(MAX_AGE_SECONDS)}\r\n`);
+    turn.whole(204, headers, "");
+    return true;
   }
 }
 

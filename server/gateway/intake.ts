@@ -47,19 +47,19 @@ export class Intake {
   }
 
   begin(): void {
-    const { context, head, turn, connection } = this.#options;
+    const { context, turn, connection } = this.#options;
     const { limits, bodyRoom } = context;
     let principal: Principal;
     try {
       principal = callerOf(context, this.#options);
       this.#book.principal = principal;
       connection.holder = principal;
-      if ((head.contentLength ?? 0) > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
+      if (turn.contentLength > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(thrown);
       return;
     }
-    if (head.contentLength === undefined && !head.chunked) {
+    if (turn.contentLength < 0 && !turn.chunked) {
       this.#takeTurn(principal, NO_BYTES);
       return;
     }

@@ -1,5 +1,6 @@
 import type { ParsedRequest } from "../caller/request-head.js";
 import { Fault } from "../core/fault.js";
+import type { PresentedKey } from "../core/presented-key.js";
 import { RepeatedText } from "../core/repeated-text.js";
 import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
@@ -10,12 +11,11 @@ import { HeaderTable } from "../http/header-table.js";
 export interface RequestHead {
   /** In the order sent. */
   forward: HeaderBlock;
-  /** Undefined without the header. */
-  readonly contentLength: number | undefined;
-  readonly chunked: boolean;
   contentType: string;
   /** The caller named `anthropic-version`. */
   hasAnthropicVersion: boolean;
+  /** The key that it presents, once somebody has asked for it. */
+  presented: PresentedKey | undefined;
   authorization: string | undefined;
   xApiKey: string | undefined;
   /** Azure's name for it. */
@@ -122,7 +122,7 @@ const ONCE: Partial<Record<Part, number>> = {
 export function readHead(request: ParsedRequest, linesMax: number): RequestHead {
   if (request.target.includes("#")) refuse("a path holds no fragment");
   if (request.lines.length > linesMax * 4) refuse("too many header lines");
-  const head = emptyHead(request);
+  const head = emptyHead();
   const seen = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
   const { named } = request.lines;
@@ -140,13 +140,12 @@ export function spokenIn(head: RequestHead, query: string): Dialect {
   return query !== "" && /(?:^|&)key=/.test(query) ? "GEMINI" : "OPENAI";
 }
 
-function emptyHead(request: ParsedRequest): RequestHead {
+function emptyHead(): RequestHead {
   return {
     forward: new HeaderBlock(),
-    contentLength: request.lines.contentLength < 0 ? undefined : request.lines.contentLength,
-    chunked: request.lines.chunked,
     contentType: "",
     hasAnthropicVersion: false,
+    presented: undefined,
     authorization: undefined,
     xApiKey: undefined,
     apiKey: undefined,

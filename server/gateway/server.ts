@@ -18,6 +18,7 @@ import type { TlsFiles } from "../core/tls.js";
 import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
 import { Browsers } from "./browsers.js";
+import { CallHead } from "./call-head.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type ContextParts, createContext, type GatewayContext } from "./context.js";
@@ -231,6 +232,24 @@ class HttpGateway implements Gateway, CallerHandler {
 
   onTurn(connection: CallerConnection, turn: Turn, request: ParsedRequest): void {
     const id = this.#ids.next("call");
+    const { meaning } = request;
+    if (meaning instanceof CallHead) this.#takeAgain(connection, turn, id, meaning);
+    else this.#take(connection, turn, id, request);
+  }
+
+  /** A call whose head the connection has brought before. */
+  #takeAgain(connection: CallerConnection, turn: Turn, id: string, call: CallHead): void {
+    const { path, spoken } = call;
+    const ip = this.#addressOf(connection, call.head);
+    try {
+      call.page?.answers(turn);
+      this.#start({ id, ip, connection, turn }, call);
+    } catch (thrown) {
+      this.#refuse(turn, { id, ip, path, spoken, thrown });
+    }
+  }
+
+  #take(connection: CallerConnection, turn: Turn, id: string, request: ParsedRequest): void {
     const { method } = request;
     const target = pathOf(request.target);
     const mark = target.indexOf("?");
@@ -239,7 +258,8 @@ class HttpGateway implements Gateway, CallerHandler {
     let spoken: Dialect | undefined;
     let { ip } = connection;
     try {
-      if (this.#browsers.answers(turn, request)) return;
+      const page = this.#browsers.pageOf(request);
+      if (page?.answers(turn) === true) return;
       const head = readHead(request, this.#limits.headerLinesMax);
       ip = this.#addressOf(connection, head);
       spoken = spokenIn(head, query);
@@ -255,9 +275,9 @@ class HttpGateway implements Gateway, CallerHandler {
       } else if (match.endpoint.kind === "LOCAL") {
         this.#answerModels(turn, { id, ip, path, connection, head, match, query });
       } else {
-        const context = this.#contextOf(match.endpoint);
-        const onOver = this.#overOf(id);
-        this.#start({ context, id, ip, connection, turn, head, match, path, query, onOver });
+        const call = new CallHead({ head, match, path, query, spoken, page });
+        request.meaning = call;
+        this.#start({ id, ip, connection, turn }, call);
       }
     } catch (thrown) {
       // What was not understood whole may hide another request behind it.
@@ -266,10 +286,15 @@ class HttpGateway implements Gateway, CallerHandler {
     }
   }
 
-  #start(options: ExchangeOptions): void {
-    const { id, ip, connection, turn, head, match } = options;
+  #start(
+    { id, ip, connection, turn }: Pick<ExchangeOptions, "id" | "ip" | "connection" | "turn">,
+    { head, match, path, query }: CallHead,
+  ): void {
     // What the connection itself brings was counted with it.
     if (ip !== connection.ip) this.connections.enterCall(ip);
+    const context = this.#contextOf(match.endpoint);
+    const onOver = this.#overOf(id);
+    const options = { context, id, ip, connection, turn, head, match, path, query, onOver };
     const exchange = new Exchange(options);
     turn.listener = exchange;
     this.#calls.add(exchange);

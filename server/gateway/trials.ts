@@ -207,7 +207,6 @@ export class Trials implements AttemptListener {
   settle(): void {
     this.#plan = undefined;
     this.#leaveRoom?.();
-    this.#call.head.forward.clear();
     this.#attempt?.settle();
   }
 

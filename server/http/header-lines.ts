@@ -11,9 +11,11 @@ const COLON = 0x3a;
 const HYPHEN = 0x2d;
 const ZERO = 0x30;
 const DELETE = 0x7f;
-const LENGTH_DIGITS_MAX = 15;
+/** Of the length of a body: more would not fit a number. */
+export const LENGTH_DIGITS_MAX = 15;
 const NONE: readonly never[] = [];
 const NO_MARKS: number[] = [];
+const NO_BYTES = Buffer.alloc(0);
 /** A list that has grown longer than this is not kept for the next head. */
 const KEPT_MARKS_MAX = 1024;
 
@@ -38,13 +40,16 @@ const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
  */
 export class HeaderLines {
   /** Part of a read buffer, so whoever is given them must read them at once. */
-  readonly bytes: Buffer;
+  bytes: Buffer;
   /** How many marks there are. */
   length = 0;
   /** One past the blank line, when all lines were read. */
   end = 0;
   /** -1 without the header. */
   contentLength = -1;
+  /** Where the digits of the length begin and end; 0 without the header. */
+  lengthStart = 0;
+  lengthEnd = 0;
   chunked = false;
   /** Another message may follow on the connection; known when all lines were read. */
   persistent = false;
@@ -109,6 +114,7 @@ export class HeaderLines {
   release(): void {
     if (this.#marks.length <= KEPT_MARKS_MAX) spareMarks = this.#marks;
     this.#marks = NO_MARKS;
+    this.bytes = NO_BYTES;
     this.length = 0;
   }
 
@@ -214,6 +220,8 @@ export class HeaderLines {
     if (value < 0) malformed("its length is no number");
     if (this.contentLength >= 0) malformed("it has two lengths");
     this.contentLength = value;
+    this.lengthStart = valueStart;
+    this.lengthEnd = valueEnd;
   }
 
   #noteCoding(valueStart: number, valueEnd: number): void {
