@@ -1,5 +1,4 @@
-import type { Actor } from "../core/audit.js";
-import { SYSTEM_ACTOR } from "../core/audit.js";
+import { type Actor, SYSTEM_ACTOR } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import { UNLIMITED, type Limits } from "../core/limits.js";

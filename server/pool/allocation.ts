@@ -1,9 +1,7 @@
 import { DAY_MS } from "../core/durations.js";
-import { invalidField } from "../core/fault.js";
-import type { Fault } from "../core/fault.js";
+import { type Fault, invalidField } from "../core/fault.js";
 import { isRecord } from "../core/record.js";
-import { DEFAULT_HEALTH_POLICY } from "./health-policy.js";
-import type { HealthPolicy } from "./health-policy.js";
+import { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health-policy.js";
 
 /** How one key is chosen inside a tier. */
 export type Strategy = "SCORE_BASED" | "ROUND_ROBIN" | "SEQUENTIAL" | "LEAST_BUSY" | "WEIGHTED";

@@ -3,8 +3,7 @@ import type { LeaseRequest } from "../core/lease.js";
 import type { Route } from "../core/provider.js";
 import type { KeyIndex } from "./key-index.js";
 import type { KeySlot } from "./key-slot.js";
-import { NO_KEYS } from "./rights.js";
-import type { KeyIds } from "./rights.js";
+import { type KeyIds, NO_KEYS } from "./rights.js";
 import type { Scope } from "./scope.js";
 
 // What the pool answers when it has no key for a call.

@@ -9,11 +9,10 @@ import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Callers } from "./callers.js";
 import { Chooser } from "./chooser.js";
-import { checkEvent } from "./check-result.js";
+import { checkEvent, type CheckResult } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./no-key-left.js";
-import { explain } from "./explain.js";
-import type { TargetExplanation } from "./explain.js";
-import { FRESH } from "./condition.js";
+import { explain, type TargetExplanation } from "./explain.js";
+import { FRESH, type HealthEvent } from "./condition.js";
 import {
   afterAttempt,
   afterRelease,
@@ -23,31 +22,24 @@ import {
   isOfModel,
   countsAs,
 } from "./health.js";
-import type { HealthEvent } from "./condition.js";
-import { findHome } from "./home.js";
-import type { HomeSlot } from "./home.js";
+import { findHome, type HomeSlot } from "./home.js";
 import { KeyLease, type Lender } from "./key-lease.js";
-import { healthOf } from "./key-slot.js";
-import type { KeySlot } from "./key-slot.js";
+import { healthOf, type KeySlot } from "./key-slot.js";
 import type { InService } from "./lane.js";
-import type { CheckResult } from "./check-result.js";
 import { Prng } from "./prng.js";
-import { KeyRegistry } from "./registry.js";
-import { NO_KEYS } from "./rights.js";
-import type { KeyIds } from "./rights.js";
-import type { HealthChange, PoolContent } from "./registry.js";
-import { type Drawer, scopeOf } from "./scope.js";
-import type { Scope } from "./scope.js";
-import { summarize } from "./summary.js";
-import type { PoolSummary } from "./summary.js";
+import { type HealthChange, KeyRegistry, type PoolContent } from "./registry.js";
+import { type KeyIds, NO_KEYS } from "./rights.js";
+import { type Drawer, type Scope, scopeOf } from "./scope.js";
+import { type PoolSummary, summarize } from "./summary.js";
 import {
+  type Allocation,
   ALLOCATION_SETTING,
   DEFAULT_ALLOCATION,
   parseAllocation,
   PUBLIC_POOL_SETTING,
+  type Strategy,
   strategyFor,
 } from "./allocation.js";
-import type { Allocation, Strategy } from "./allocation.js";
 import { taken } from "./strategies/choose.js";
 
 /** Two ends of waits in a quota group that differ by less count as the same, or a burst would move each key many times. */

@@ -1,5 +1,4 @@
-import { TIERS } from "../core/provider-key.js";
-import type { Tier } from "../core/provider-key.js";
+import { type Tier, TIERS } from "../core/provider-key.js";
 import type { Standing } from "./eligibility.js";
 import type { KeyRegistry, StandingCounts } from "./registry.js";
 

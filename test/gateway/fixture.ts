@@ -1,7 +1,6 @@
 import type { BegunCall, CallEntry, CallRecord, Estimate, Used } from "../../server/core/call.js";
 import type { ClientKey, Principal } from "../../server/core/client-key.js";
-import type { Clock } from "../../server/core/clock.js";
-import { systemClock } from "../../server/core/clock.js";
+import { type Clock, systemClock } from "../../server/core/clock.js";
 import { Fault } from "../../server/core/fault.js";
 import { IdSource } from "../../server/core/ids.js";
 import type { Lease, LeaseRequest, LeaseResult } from "../../server/core/lease.js";
