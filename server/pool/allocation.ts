@@ -4,15 +4,15 @@ import { isRecord } from "../core/record.js";
 import { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health-policy.js";
 
 /** How one key is chosen inside a tier. */
-export type Strategy = "SCORE_BASED" | "ROUND_ROBIN" | "SEQUENTIAL" | "LEAST_BUSY" | "WEIGHTED";
+export type Strategy = (typeof STRATEGIES)[number];
 
-export const STRATEGIES: readonly Strategy[] = [
+export const STRATEGIES = [
   "SCORE_BASED",
   "ROUND_ROBIN",
   "SEQUENTIAL",
   "LEAST_BUSY",
   "WEIGHTED",
-];
+] as const;
 
 /** How keys are chosen and judged; settable while running. */
 export interface Allocation extends HealthPolicy {

@@ -26,6 +26,7 @@ import { findHome, type HomeSlot } from "./home.js";
 import { KeyLease, type Lender } from "./key-lease.js";
 import { healthOf, type KeySlot } from "./key-slot.js";
 import type { InService } from "./lane.js";
+import { momentOf } from "./moment.js";
 import { Prng } from "./prng.js";
 import { type HealthChange, KeyRegistry, type PoolContent } from "./registry.js";
 import { type KeyIds, NO_KEYS } from "./rights.js";
@@ -230,7 +231,7 @@ export class Pool {
       route,
       scope: scopeOf(principal),
       strategyOf: (providerId) => this.strategyOf(providerId),
-      now: this.#times(),
+      now: momentOf(this.#clock),
       keysMax,
       prng: this.#prng,
     });
@@ -238,13 +239,13 @@ export class Pool {
 
   /** The state of the pool for a dashboard; cheap enough for each tick. */
   summary(): PoolSummary {
-    return summarize(this.registry, this.#times());
+    return summarize(this.registry, momentOf(this.#clock));
   }
 
   /** The present health of a key, for listings. */
   health(providerKeyId: string): KeyHealth | undefined {
     const slot = this.registry.slot(providerKeyId);
-    return slot === undefined ? undefined : healthOf(slot, this.#times());
+    return slot === undefined ? undefined : healthOf(slot, momentOf(this.#clock));
   }
 
   /** Keys whose counters changed since the last call, for storing every few seconds. */
@@ -253,7 +254,7 @@ export class Pool {
     for (const slot of this.registry.slots()) {
       if (!slot.dirty) continue;
       slot.dirty = false;
-      changed.push({ providerKeyId: slot.id, health: healthOf(slot, this.#times()) });
+      changed.push({ providerKeyId: slot.id, health: healthOf(slot, momentOf(this.#clock)) });
     }
     return changed;
   }
@@ -271,7 +272,7 @@ export class Pool {
   ): Lease {
     const { tried } = request;
     const backMs = set.memberBackMs(slot, nowMs);
-    if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, { backMs, nowMs });
+    if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, backMs - nowMs);
     taken(this.strategyOf(target.provider.id), set, slot);
     return this.#grant(slot, target, request, nowMs);
   }
@@ -396,9 +397,5 @@ export class Pool {
       const reason = toFault(thrown).publicMessage;
       this.#logger.error({ setting: ALLOCATION_SETTING, reason }, "setting not applied");
     }
-  }
-
-  #times(): { wallMs: number; monotonicMs: number } {
-    return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
 }
