@@ -42,7 +42,6 @@ export interface Setup {
   readonly clock?: Clock;
   readonly limits?: Partial<GatewayLimits>;
   readonly upstreamLimits?: Partial<UpstreamLimits>;
-  readonly asksUsage?: (provider: Provider) => boolean;
   readonly models?: readonly ListedModel[];
   readonly ticketHeaders?: string;
   /** Model asked → model sent. */
@@ -104,7 +103,6 @@ export class TestGateway {
       // Tests that stop a gateway need not wait for callers.
       limits: { lastRequestMs: 0, ...setup.limits },
       ...(setup.abortedCalls === undefined ? {} : { abortedCalls: setup.abortedCalls }),
-      ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
     });
   }
 
