@@ -1,3 +1,4 @@
+import { countsAs } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
@@ -20,7 +21,6 @@ import {
   afterLateSuccess,
   afterModelAttempt,
   isOfModel,
-  countsAs,
 } from "./health.js";
 import { findHome, type HomeSlot } from "./home.js";
 import { KeyLease, type Lender } from "./key-lease.js";
