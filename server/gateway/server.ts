@@ -21,7 +21,6 @@ import { Browsers } from "./browsers.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type ContextParts, createContext, type GatewayContext } from "./context.js";
-import type { Endpoint } from "./endpoints.js";
 import { refusalOf } from "./bad-request.js";
 import { Exchange } from "./exchange.js";
 import type { ExchangeOptions } from "./exchange-options.js";
@@ -32,7 +31,6 @@ import { ModelAnswers } from "./models.js";
 import { answerRoot, jsonHeaders, answerFault } from "./own-answers.js";
 import { readHead, type RequestHead, spokenIn } from "./request-head.js";
 import { RunningCalls } from "./running-calls.js";
-import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions extends ContextParts {
   readonly ids: IdSource;
@@ -87,7 +85,6 @@ const LOOPBACK = /^(?:127\.|::1$)/;
 
 class HttpGateway implements Gateway, CallerHandler {
   readonly #context: GatewayContext;
-  readonly #contextOf: (endpoint: Endpoint) => GatewayContext;
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
   readonly #traces: CallTraces | undefined;
@@ -113,7 +110,6 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#ids = options.ids;
     this.#traces = options.traces;
     this.#context = createContext(options, this.#limits);
-    this.#contextOf = scopedContexts(this.#context);
     this.#calls = new RunningCalls({ clock: options.clock, limits: this.#limits });
     this.#models = new ModelAnswers(options.router);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
@@ -255,7 +251,7 @@ class HttpGateway implements Gateway, CallerHandler {
       } else if (match.endpoint.kind === "LOCAL") {
         this.#answerModels(turn, { id, ip, path, connection, head, match, query });
       } else {
-        const context = this.#contextOf(match.endpoint);
+        const context = this.#context;
         const onOver = this.#overOf(id);
         this.#start({ context, id, ip, connection, turn, head, match, path, query, onOver });
       }
