@@ -9,8 +9,7 @@ import { systemRandom } from "./core/random.js";
 import { Lifecycle, stopOnSignals } from "./lifecycle.js";
 import { LogRing } from "./observe/log-ring.js";
 import { createLogger } from "./observe/logger.js";
-import { httpGet } from "./upstream/http-get.js";
-import { httpPost } from "./upstream/http-post.js";
+import { httpGet, httpPost } from "./upstream/own-requests.js";
 
 /**
  * What `main` does; `onWork` is called when all is loaded and there is something to do: a restore, or a caller.

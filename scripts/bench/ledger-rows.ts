@@ -6,8 +6,17 @@ import { ALL_USAGE } from "../../server/core/usage.js";
 import type { Storage } from "../../server/storage/open.js";
 import { clientKey, provider, providerKey, user } from "../../test/storage/fixture.js";
 import { HourFiller } from "./ledger-hours.js";
-import { clientKeyId, MadeCalls, ownerId, providerId, providerKeyId } from "./made-calls.js";
-import { CLIENT_KEYS, OWNERS, PROVIDER_KEYS, PROVIDERS } from "./made-calls.js";
+import {
+  CLIENT_KEYS,
+  clientKeyId,
+  MadeCalls,
+  ownerId,
+  OWNERS,
+  PROVIDER_KEYS,
+  providerId,
+  providerKeyId,
+  PROVIDERS,
+} from "./made-calls.js";
 
 /** More than the recorder takes at once, to be done sooner. */
 const BATCH_CALLS = 5000;

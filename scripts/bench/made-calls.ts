@@ -1,5 +1,4 @@
-import type { Attempt, CallRecord } from "../../server/core/call.js";
-import { NO_TOKENS } from "../../server/core/call.js";
+import { type Attempt, type CallRecord, NO_TOKENS } from "../../server/core/call.js";
 import { IdSource } from "../../server/core/ids.js";
 import type { Dialect } from "../../server/core/provider.js";
 

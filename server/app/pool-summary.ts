@@ -1,6 +1,5 @@
 import { TIERS } from "../core/provider-key.js";
-import type { KeyCounts, PoolSummary } from "../metering/snapshot.js";
-import { NO_KEYS } from "../metering/snapshot.js";
+import { type KeyCounts, NO_KEYS, type PoolSummary } from "../metering/snapshot.js";
 import type { Standing } from "../pool/eligibility.js";
 import type { KeySlot } from "../pool/key-slot.js";
 import type { Pool } from "../pool/pool.js";

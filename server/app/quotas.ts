@@ -1,5 +1,4 @@
-import { PERIODS, periodEnd, periodStart } from "../core/period.js";
-import type { Period } from "../core/period.js";
+import { type Period, periodEnd, PERIODS, periodStart } from "../core/period.js";
 import type { Accounting } from "../metering/accounting.js";
 import type { Pool } from "../pool/pool.js";
 import type { PastUse } from "../pool/quota-meter.js";

@@ -9,7 +9,7 @@ import type { GatewayLimits } from "../gateway/limits.js";
 import { createGateway, type Gateway } from "../gateway/server.js";
 import { nodeJournalDisk } from "../metering/journal-disk.js";
 import { openAccounting, type Accounting } from "../metering/accounting.js";
-import type { Dimension } from "../metering/meter.js";
+import type { Dimension } from "../metering/group-events.js";
 import type { Limiter } from "../limits/limiter.js";
 import { Tally } from "../observe/tally.js";
 import type { CallTraces } from "../observe/traces/call-traces.js";

@@ -7,8 +7,7 @@ import type { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Model, Provider } from "../core/provider.js";
 import { allowedRoute, modelAllowed } from "./allowlist.js";
-import { Catalog } from "./catalog.js";
-import type { CatalogContent } from "./catalog.js";
+import { Catalog, type CatalogContent } from "./catalog.js";
 import { presetModels } from "./preset-models.js";
 import { presetProviders } from "./presets.js";
 

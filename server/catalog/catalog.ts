@@ -15,8 +15,7 @@ import { servicesOf } from "./preset-models.js";
 import type { ProviderLists } from "./provider-lists.js";
 import { ALIASES_SETTING, FALLBACKS_SETTING, parseRewrites, Rewrites } from "./rewrites.js";
 import { allowedRoute } from "./allowlist.js";
-import { listModels, unlisted } from "./visible-models.js";
-import type { VisibleModel } from "./visible-models.js";
+import { listModels, unlisted, type VisibleModel } from "./visible-models.js";
 
 /** Resolutions that are kept; beyond that the least asked for is worked out anew. */
 export const RESOLUTIONS_MAX = 4096;

@@ -1,6 +1,5 @@
 import type { Model, Price, Provider, RouteTarget } from "../core/provider.js";
-import { MATCH_RANK } from "./name-index.js";
-import type { Match, NameIndex } from "./name-index.js";
+import { type Match, MATCH_RANK, type NameIndex } from "./name-index.js";
 import { nextPriceChange, priceAt } from "./price-table.js";
 
 /** A dated snapshot of a model, whose undated name is listed: `-2026-03-05`, `-20250929`, `@20250929`. */

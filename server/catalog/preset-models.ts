@@ -3,12 +3,10 @@ import { DAY_MS } from "../core/durations.js";
 import { globMatches } from "../core/glob.js";
 import type { Model, ModelCategory, Price } from "../core/provider.js";
 import { MEDIA_ROWS } from "./data/media-prices.js";
-import { CURATED_MODELS, SERVICES } from "./data/models.js";
-import type { CuratedModel } from "./data/models.js";
+import { CURATED_MODELS, type CuratedModel, SERVICES } from "./data/models.js";
 import { PRICE_ROWS } from "./data/prices.js";
 import { presetProviderId } from "./presets.js";
-import { toPrice } from "./price-table.js";
-import type { PriceRow } from "./price-table.js";
+import { type PriceRow, toPrice } from "./price-table.js";
 
 /**
  * The date of the catalogue, midnight UTC. Preset rows carry it as their update time, which tells them

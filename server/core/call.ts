@@ -1,3 +1,4 @@
+import { unreachable } from "./assert.js";
 import type { ClientKeyKind } from "./client-key.js";
 import type { Dialect } from "./provider.js";
 
@@ -113,6 +114,29 @@ export const NOTHING_RESERVED: Estimate = { inputTokens: 0, maxOutputTokens: 0, 
 export interface Used {
   readonly tokens: number;
   readonly costMicros: number;
+}
+
+/** What an outcome counts as for the provider and its key: a success, a failure, or neither. */
+export function countsAs(outcome: AttemptOutcome): "success" | "failure" | "neutral" {
+  switch (outcome) {
+    case "OK":
+      return "success";
+    case "CALLER_ABORTED":
+    case "REQUEST_REFUSED":
+    case "MODEL_REFUSED":
+    case "RIGHT_REFUSED":
+      return "neutral";
+    case "RATE_LIMITED":
+    case "QUOTA_EXHAUSTED":
+    case "KEY_REFUSED":
+    case "PROVIDER_ERROR":
+    case "UNREACHABLE":
+    case "TIMEOUT":
+    case "CUT":
+      return "failure";
+    default:
+      return unreachable(outcome);
+  }
 }
 
 const OVERLOAD_STATUSES: ReadonlySet<number | null> = new Set([503, 529]);

@@ -7,6 +7,7 @@ import type { Match } from "./match.js";
 import { uploadIn } from "./uploads.js";
 import type { Authenticator } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
+import { refuseOutOfScope } from "./scopes.js";
 
 /**
  * Who calls. The first carrier that holds anything decides: `Authorization: Bearer`, `x-api-key`,
@@ -37,7 +38,7 @@ function presentedIn(head: RequestHead, query: string): string {
 
 /**
  * Who makes a call: as `authenticate` says, or who began the upload that a request without a key goes on with. Throws
- * what `authenticate` does.
+ * what `authenticate` does, and Fault `scope_not_allowed`.
  */
 export function callerOf(
   { authenticator, uploads, clock }: Pick<GatewayContext, "authenticator" | "uploads" | "clock">,
@@ -50,7 +51,9 @@ export function callerOf(
   },
 ): Principal {
   try {
-    return authenticate(authenticator, call.connection.lastKey, call);
+    const principal = authenticate(authenticator, call.connection.lastKey, call);
+    refuseOutOfScope(principal, call.match.endpoint.scope);
+    return principal;
   } catch (thrown) {
     const isNameless = thrown instanceof Fault && thrown.code === "missing_api_key";
     if (!isNameless || !call.match.endpoint.uploads) throw thrown;

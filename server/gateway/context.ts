@@ -1,8 +1,6 @@
-import type { Holder } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { FairRoom } from "../core/fair-room.js";
 import type { Logger } from "../core/logger.js";
-import type { Provider } from "../core/provider.js";
 import { AddedOption } from "./ways-of-asking.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
@@ -17,6 +15,7 @@ import { RefusalPace } from "./refusal-pace.js";
 import { ResponseStore } from "./response-store.js";
 import { ServedModels } from "./served-models.js";
 import { Uploads } from "./uploads.js";
+import { WaitingRoom } from "./waiting-room.js";
 import type {
   Admission,
   Authenticator,
@@ -79,8 +78,6 @@ export type ContextParts = Pick<
   | "clock"
   | "logger"
 > & {
-  /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
-  readonly asksUsage?: (provider: Provider) => boolean;
   /** What went by unless said otherwise. */
   readonly abortedCalls?: () => AbortedCalls;
   /** Undefined when calls are not traced. */
@@ -134,35 +131,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     uploads: new Uploads(),
     laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),
     batches: parts.batches ?? NO_BATCHES,
-    usageOption: new AddedOption(parts.asksUsage),
+    usageOption: new AddedOption(),
     summaryOption: new AddedOption(),
   };
-}
-
-/** Calls that wait for a provider key to be back; bounded, for each of them holds its request. */
-export class WaitingRoom {
-  readonly #clock: Clock;
-  readonly #calls: FairRoom;
-
-  constructor(options: { clock: Clock; callsMax: number }) {
-    this.#clock = options.clock;
-    this.#calls = new FairRoom(options.callsMax);
-  }
-
-  /** Calls `then` after a while; what comes back leaves the room early. Undefined when there is no room. */
-  enter(holder: Holder, waitMs: number, then: () => void): (() => void) | undefined {
-    if (!this.#calls.mayTake(holder, 1)) return undefined;
-    let waiting = true;
-    const leave = (): void => {
-      if (!waiting) return;
-      waiting = false;
-      this.#calls.give(holder, 1);
-      timer.cancel();
-    };
-    const timer = this.#clock.setTimer(() => {
-      leave();
-      then();
-    }, waitMs);
-    return leave;
-  }
 }

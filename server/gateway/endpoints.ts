@@ -1,8 +1,10 @@
+import type { Scope } from "../core/client-key.js";
 import type { Dialect } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import type { Media } from "./media-estimate.js";
 import { NAMED, type NamedMember } from "../dialect/kept-ids.js";
 import { BATCHES, type BatchForm } from "./named-models.js";
+import { scopeOf } from "./scopes.js";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
@@ -17,6 +19,8 @@ export interface Endpoint {
   readonly path: string;
   /** `LOCAL` is answered here, `PASS` goes to a provider. */
   readonly kind: "LOCAL" | "PASS";
+  /** What a client key must be allowed; undefined for what every key may ask. */
+  readonly scope: Scope | undefined;
   /** Where the model is named. `NONE`: any provider of the dialect will do. */
   readonly model: "BODY" | "PATH" | "FORM" | "NONE";
   /** Used where the API lets the model be left out; for images the provider's choice depends on further members. */
@@ -56,7 +60,9 @@ export interface Endpoint {
   readonly geminiPath: string | undefined;
 }
 
-interface Options extends Partial<Omit<Endpoint, "method" | "dialect" | "path" | "geminiPath">> {
+interface Options extends Partial<
+  Omit<Endpoint, "method" | "dialect" | "path" | "scope" | "geminiPath">
+> {
   /** Gemini providers serve it too. */
   readonly gemini?: boolean;
 }
@@ -87,7 +93,8 @@ function row(method: Method, dialect: Dialect, path: string, options: Options = 
   const { gemini, ...given } = options;
   const geminiPath = gemini === true ? `/v1beta/openai${path.slice("/v1".length)}` : undefined;
   const model = method === "POST" ? "BODY" : DEFAULTS.model;
-  return { ...DEFAULTS, model, ...given, method, dialect, path, geminiPath };
+  const scope = given.kind === "LOCAL" ? undefined : scopeOf(path);
+  return { ...DEFAULTS, model, ...given, method, dialect, path, scope, geminiPath };
 }
 
 /** OpenAI's: one is made, and they are listed. What is inside a thing is found by that thing. */
@@ -151,7 +158,7 @@ export const CHAT_OF_GOOGLE: Endpoint = row("POST", "OPENAI", CHAT_PATH, { ...CH
 /** OpenAI's endpoints, which Gemini providers also serve, under another prefix, where marked. */
 const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", CHAT_PATH, CHAT),
-  row("GET", "OPENAI", "/v1/chat/completions", KEPT),
+  row("GET", "OPENAI", CHAT_PATH, KEPT),
   row("GET", "OPENAI", "/v1/chat/completions/{id}"),
   row("POST", "OPENAI", "/v1/chat/completions/{id}", NO_MODEL),
   row("DELETE", "OPENAI", "/v1/chat/completions/{id}"),
@@ -160,7 +167,7 @@ const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/responses", RESPONSES),
   row("POST", "OPENAI", "/v1/responses/input_tokens", { ...COUNTS, names: NAMED.responses }),
   row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT", names: NAMED.responses }),
-  row("GET", "OPENAI", "/v1/responses/{id}", { streams: "NEVER", form: "RESPONSES" }),
+  row("GET", "OPENAI", "/v1/responses/{id}", { form: "RESPONSES" }),
   row("DELETE", "OPENAI", "/v1/responses/{id}"),
   row("POST", "OPENAI", "/v1/responses/{id}/cancel", { ...MADE, form: "RESPONSES" }),
   row("GET", "OPENAI", "/v1/responses/{id}/input_items"),

@@ -22,7 +22,6 @@ import { CallHead } from "./call-head.js";
 import { plainIp, TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type ContextParts, createContext, type GatewayContext } from "./context.js";
-import type { Endpoint } from "./endpoints.js";
 import { refusalOf } from "./bad-request.js";
 import { Exchange } from "./exchange.js";
 import type { ExchangeOptions } from "./exchange-options.js";
@@ -33,7 +32,6 @@ import { ModelAnswers } from "./models.js";
 import { answerRoot, jsonHeaders, answerFault } from "./own-answers.js";
 import { readHead, type RequestHead, spokenIn } from "./request-head.js";
 import { RunningCalls } from "./running-calls.js";
-import { scopedContexts } from "./scopes.js";
 
 export interface GatewayOptions extends ContextParts {
   readonly ids: IdSource;
@@ -88,7 +86,6 @@ const LOOPBACK = /^(?:127\.|::1$)/;
 
 class HttpGateway implements Gateway, CallerHandler {
   readonly #context: GatewayContext;
-  readonly #contextOf: (endpoint: Endpoint) => GatewayContext;
   readonly #limits: GatewayLimits;
   readonly #ids: IdSource;
   readonly #traces: CallTraces | undefined;
@@ -114,7 +111,6 @@ class HttpGateway implements Gateway, CallerHandler {
     this.#ids = options.ids;
     this.#traces = options.traces;
     this.#context = createContext(options, this.#limits);
-    this.#contextOf = scopedContexts(this.#context);
     this.#calls = new RunningCalls({ clock: options.clock, limits: this.#limits });
     this.#models = new ModelAnswers(options.router);
     this.#proxies = new TrustedProxies(options.trustedProxies ?? []);
@@ -292,7 +288,7 @@ class HttpGateway implements Gateway, CallerHandler {
   ): void {
     // What the connection itself brings was counted with it.
     if (ip !== connection.ip) this.connections.enterCall(ip);
-    const context = this.#contextOf(match.endpoint);
+    const context = this.#context;
     const onOver = this.#overOf(id);
     const options = { context, id, ip, connection, turn, head, match, path, query, onOver };
     const exchange = new Exchange(options);

@@ -5,18 +5,12 @@ import type { Dislike } from "../dialect/translate/side.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Passage } from "./passages.js";
 
-/** An option that is added to requests here, and the providers that do not take it. */
+/** An option that is added to requests here, and the providers that were found not to take it. */
 export class AddedOption {
-  readonly #allowed: (provider: Provider) => boolean;
   readonly #refused = new Set<string>();
 
-  /** @param allowed false for providers that must never be asked. */
-  constructor(allowed: (provider: Provider) => boolean = () => true) {
-    this.#allowed = allowed;
-  }
-
   asks(provider: Provider): boolean {
-    return !this.#refused.has(provider.id) && this.#allowed(provider);
+    return !this.#refused.has(provider.id);
   }
 
   /** The provider answered that it does not take the option. Until the next start it is not asked again. */

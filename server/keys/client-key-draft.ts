@@ -2,6 +2,7 @@ import type { ClientKey, ClientKeyFormat, ClientKeyKind } from "../core/client-k
 import type { Limits } from "../core/limits.js";
 import type { Minted } from "./client-key-mint.js";
 import { cleanIpAllowlist } from "./ip-allowlist.js";
+import { patchedExpiry, patchedField } from "./patched-field.js";
 import {
   cleanDescription,
   cleanExpiry,
@@ -81,22 +82,19 @@ export function patchedClientKey(key: ClientKey, patch: ClientKeyPatch, nowMs: n
   const { name, description, expiresAt, modelAllowlist, ipAllowlist, scopes, limits } = patch;
   return {
     ...key,
-    name: name === undefined ? key.name : cleanName("name", name),
-    description:
-      description === undefined ? key.description : cleanDescription("description", description),
-    // An unchanged moment stays, even when it has passed meanwhile: a form sends it back with the rest.
-    expiresAt:
-      expiresAt === undefined || expiresAt === key.expiresAt
-        ? key.expiresAt
-        : cleanExpiry("expires_at", expiresAt, nowMs),
-    modelAllowlist:
-      modelAllowlist === undefined
-        ? key.modelAllowlist
-        : cleanModelAllowlist("model_allowlist", modelAllowlist),
-    ipAllowlist:
-      ipAllowlist === undefined ? key.ipAllowlist : cleanIpAllowlist("ip_allowlist", ipAllowlist),
-    scopes: scopes === undefined ? key.scopes : cleanScopes("scopes", scopes),
-    limits: limits === undefined ? key.limits : cleanLimits("limits", limits),
+    name: patchedField(name, key.name, (text) => cleanName("name", text)),
+    description: patchedField(description, key.description, (text) =>
+      cleanDescription("description", text),
+    ),
+    expiresAt: patchedExpiry(expiresAt, key.expiresAt, nowMs),
+    modelAllowlist: patchedField(modelAllowlist, key.modelAllowlist, (models) =>
+      cleanModelAllowlist("model_allowlist", models),
+    ),
+    ipAllowlist: patchedField(ipAllowlist, key.ipAllowlist, (blocks) =>
+      cleanIpAllowlist("ip_allowlist", blocks),
+    ),
+    scopes: patchedField(scopes, key.scopes, (names) => cleanScopes("scopes", names)),
+    limits: patchedField(limits, key.limits, (given) => cleanLimits("limits", given)),
   };
 }
 

@@ -1,6 +1,7 @@
 import { Fault, invalidField } from "../core/fault.js";
 import type { AuthStyle, Dialect, Provider } from "../core/provider.js";
 import { cleanBaseUrl } from "./base-url.js";
+import { patchedField } from "./patched-field.js";
 import { cleanDescription, cleanModelAllowlist, cleanName } from "./validate.js";
 
 const SLUG_CHARS_MAX = 50;
@@ -69,19 +70,18 @@ export function patchedProvider(provider: Provider, patch: ProviderPatch): Provi
   const { displayName, baseUrl, description, modelPatterns } = patch;
   return {
     ...provider,
-    displayName:
-      displayName === undefined ? provider.displayName : cleanName("display_name", displayName),
-    baseUrl: baseUrl === undefined ? provider.baseUrl : cleanBaseUrl("base_url", baseUrl),
+    displayName: patchedField(displayName, provider.displayName, (text) =>
+      cleanName("display_name", text),
+    ),
+    baseUrl: patchedField(baseUrl, provider.baseUrl, (url) => cleanBaseUrl("base_url", url)),
     dialect: patch.dialect ?? provider.dialect,
     authStyle: patch.authStyle ?? provider.authStyle,
-    description:
-      description === undefined
-        ? provider.description
-        : cleanDescription("description", description),
-    modelPatterns:
-      modelPatterns === undefined
-        ? provider.modelPatterns
-        : cleanModelAllowlist("model_patterns", modelPatterns),
+    description: patchedField(description, provider.description, (text) =>
+      cleanDescription("description", text),
+    ),
+    modelPatterns: patchedField(modelPatterns, provider.modelPatterns, (patterns) =>
+      cleanModelAllowlist("model_patterns", patterns),
+    ),
     enabled: patch.enabled ?? provider.enabled,
   };
 }

@@ -1,9 +1,9 @@
 import { invalidField } from "../core/fault.js";
 import type { ProviderKey, Quota, Tier, Visibility } from "../core/provider-key.js";
 import type { Secret } from "../core/secret.js";
+import { patchedExpiry, patchedField } from "./patched-field.js";
 import {
   cleanDescription,
-  cleanExpiry,
   cleanLine,
   cleanModelAllowlist,
   cleanName,
@@ -108,31 +108,24 @@ export function patchedFields(
   nowMs: number,
 ): Pick<ProviderKey, PatchField> {
   return {
-    name: patch.name === undefined ? base.name : cleanName("name", patch.name),
-    description: set(patch.description, base.description, (text) =>
+    name: patchedField(patch.name, base.name, (text) => cleanName("name", text)),
+    description: patchedField(patch.description, base.description, (text) =>
       cleanDescription("description", text),
     ),
-    service: set(patch.service, base.service, (text) =>
+    service: patchedField(patch.service, base.service, (text) =>
       cleanOptional("service", text, SERVICE_CHARS_MAX),
     ),
-    modelAllowlist: set(patch.modelAllowlist, base.modelAllowlist, (models) =>
+    modelAllowlist: patchedField(patch.modelAllowlist, base.modelAllowlist, (models) =>
       cleanModelAllowlist("model_allowlist", models),
     ),
-    tier: set(patch.tier, base.tier, (tier) => cleanTier("tier", tier)),
-    weight: set(patch.weight, base.weight, (weight) => cleanWeight("weight", weight)),
-    quota: set(patch.quota, base.quota, (quota) => cleanQuota("quota", quota)),
-    quotaGroup: set(patch.quotaGroup, base.quotaGroup, (text) =>
+    tier: patchedField(patch.tier, base.tier, (tier) => cleanTier("tier", tier)),
+    weight: patchedField(patch.weight, base.weight, (weight) => cleanWeight("weight", weight)),
+    quota: patchedField(patch.quota, base.quota, (quota) => cleanQuota("quota", quota)),
+    quotaGroup: patchedField(patch.quotaGroup, base.quotaGroup, (text) =>
       cleanOptional("quota_group", text, QUOTA_GROUP_CHARS_MAX),
     ),
-    expiresAt: set(patch.expiresAt, base.expiresAt, (atMs) =>
-      // An unchanged moment stays, even when it has passed: a form sends it back with the rest.
-      atMs === base.expiresAt ? atMs : cleanExpiry("expires_at", atMs, nowMs),
-    ),
+    expiresAt: patchedExpiry(patch.expiresAt, base.expiresAt, nowMs),
   };
-}
-
-function set<T>(value: T | undefined, base: T, clean: (value: T) => T): T {
-  return value === undefined ? base : clean(value);
 }
 
 function cleanOptional(field: string, raw: string | null, charsMax: number): string | null {

@@ -14,6 +14,7 @@ import type { Actor } from "../core/audit.js";
 import { invalidField } from "../core/fault.js";
 import type { Operations } from "./operations.js";
 import type { KeysReader, KeysTx } from "./ports.js";
+import { putSetting } from "./settings.js";
 import { cleanLine } from "./validate.js";
 
 const NAME_CHARS_MAX = 200;
@@ -155,10 +156,7 @@ async function put(tx: KeysTx, kind: RewriteKind, entries: RewriteEntries): Prom
     throw invalidField("name", `is one too many; ${String(REWRITES_MAX)} is the most`);
   }
   if (kind === "ALIAS") checkAliases(entries);
-  const id = SETTING_OF[kind];
-  const value = formatEntries(entries);
-  await tx.settings.put(id, value);
-  await tx.changes.append({ kind: "setting", id, value: { id, value } });
+  await putSetting(tx, SETTING_OF[kind], formatEntries(entries));
 }
 
 function cleanRewrite({ kind, name: rawName, targets: rawTargets }: Rewrite): Rewrite {

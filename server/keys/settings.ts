@@ -16,26 +16,9 @@ import {
 
 type SettingPatch = { readonly [K in SettingName]?: SettingValues[K] | undefined };
 
-const DEFAULTS: SettingValues = {
-  registrationEnabled: SETTINGS.registrationEnabled.fallback,
-  publicPoolEnabled: SETTINGS.publicPoolEnabled.fallback,
-  sessionMinutes: SETTINGS.sessionMinutes.fallback,
-  lockoutFailures: SETTINGS.lockoutFailures.fallback,
-  lockoutMinutes: SETTINGS.lockoutMinutes.fallback,
-  rotationDueDays: SETTINGS.rotationDueDays.fallback,
-  expiryNoticeDays: SETTINGS.expiryNoticeDays.fallback,
-  healthCheckSeconds: SETTINGS.healthCheckSeconds.fallback,
-  callRetentionDays: SETTINGS.callRetentionDays.fallback,
-  minuteRollupDays: SETTINGS.minuteRollupDays.fallback,
-  hourRollupDays: SETTINGS.hourRollupDays.fallback,
-  dayRollupDays: SETTINGS.dayRollupDays.fallback,
-  storageFailurePolicy: SETTINGS.storageFailurePolicy.fallback,
-  durability: SETTINGS.durability.fallback,
-  abortedCallPolicy: SETTINGS.abortedCallPolicy.fallback,
-  queueTimeoutMs: SETTINGS.queueTimeoutMs.fallback,
-  defaultClientKeyLimits: SETTINGS.defaultClientKeyLimits.fallback,
-  serverLimits: SETTINGS.serverLimits.fallback,
-};
+const DEFAULTS = Object.fromEntries(
+  SETTING_NAMES.map((name) => [name, SETTINGS[name].fallback]),
+) as SettingValues;
 
 /** The settings, in memory: read by whoever needs one, followed through the change feed. */
 export class Settings {
@@ -96,7 +79,7 @@ export class Settings {
         next = withSetting(next, name, value);
         if (isDeepStrictEqual(next[name], this.#values[name])) continue;
         changed.push(snakeCase(name));
-        await putSetting(tx, name, next[name]);
+        await putSetting(tx, name, JSON.stringify(next[name]));
       }
       return { value: next, targetId: null, targetName: "settings", changedFields: changed };
     });
@@ -120,8 +103,7 @@ export class Settings {
     const { id, value, changedFields } = document;
     if (isSettingName(id)) throw new Error(`${id} is a setting of the table`);
     await this.#operations.write(actor, action, async (tx) => {
-      await tx.settings.put(id, value);
-      await tx.changes.append({ kind: "setting", id, value: { id, value } });
+      await putSetting(tx, id, value);
       return { value: undefined, targetId: id, targetName: id, changedFields };
     });
   }
@@ -144,8 +126,8 @@ function withSetting(values: SettingValues, name: SettingName, value: unknown): 
   return { ...values, [name]: SETTINGS[name].check(snakeCase(name), value) };
 }
 
-async function putSetting(tx: KeysTx, id: SettingName, value: unknown): Promise<void> {
-  const text = JSON.stringify(value);
-  await tx.settings.put(id, text);
-  await tx.changes.append({ kind: "setting", id, value: { id, value: text } });
+/** Stores a setting and announces it. */
+export async function putSetting(tx: KeysTx, id: string, value: string): Promise<void> {
+  await tx.settings.put(id, value);
+  await tx.changes.append({ kind: "setting", id, value: { id, value } });
 }

@@ -1,5 +1,4 @@
-import type { Actor } from "../core/audit.js";
-import { SYSTEM_ACTOR } from "../core/audit.js";
+import { type Actor, SYSTEM_ACTOR } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import { UNLIMITED, type Limits } from "../core/limits.js";
@@ -8,6 +7,7 @@ import type { Secret } from "../core/secret.js";
 import type { Role, User, UserState } from "../core/user.js";
 import { changedFields } from "./changed-fields.js";
 import type { Done, Operations } from "./operations.js";
+import { patchedField } from "./patched-field.js";
 import { authorize, type Action } from "./policy.js";
 import type { KeysReader, KeysTx, Passwords } from "./ports.js";
 import { askerOf } from "./password-gate.js";
@@ -317,12 +317,13 @@ function patched(user: User, patch: UserPatch): User {
   const { email, role, trustLevel, limits, note } = patch;
   return {
     ...user,
-    email: email === undefined ? user.email : cleanEmail("email", email),
+    email: patchedField(email, user.email, (text) => cleanEmail("email", text)),
     role: role ?? user.role,
-    trustLevel:
-      trustLevel === undefined ? user.trustLevel : cleanTrustLevel("trust_level", trustLevel),
-    limits: limits === undefined ? user.limits : cleanLimits("limits", limits),
-    note: note === undefined ? user.note : cleanDescription("note", note),
+    trustLevel: patchedField(trustLevel, user.trustLevel, (level) =>
+      cleanTrustLevel("trust_level", level),
+    ),
+    limits: patchedField(limits, user.limits, (given) => cleanLimits("limits", given)),
+    note: patchedField(note, user.note, (text) => cleanDescription("note", text)),
   };
 }
 

@@ -1,11 +1,9 @@
 import type { Estimate, Used } from "../core/call.js";
 import type { Budget, Limits } from "../core/limits.js";
 import type { Period } from "../core/period.js";
-import { BudgetAccount } from "./budget-account.js";
-import type { Overrun, Reservation } from "./budget-account.js";
+import { BudgetAccount, type Overrun, type Reservation } from "./budget-account.js";
 import type { LimitState } from "./headers.js";
-import { SlidingWindow } from "./sliding-window.js";
-import type { WindowEntry } from "./sliding-window.js";
+import { SlidingWindow, type WindowEntry } from "./sliding-window.js";
 
 /** Both clocks at one moment: rates run on the monotonic one, budgets on the wall clock. */
 export interface Moment {

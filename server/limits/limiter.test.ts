@@ -9,8 +9,7 @@ import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import type { Dialect } from "../core/provider.js";
 import { periodEnd, periodStart } from "../core/period.js";
 import { duration } from "./headers.js";
-import { Limiter } from "./limiter.js";
-import type { LimiterOptions, Ticket } from "./limiter.js";
+import { Limiter, type LimiterOptions, type Ticket } from "./limiter.js";
 import { restoreBudgets } from "./restore-budgets.js";
 
 const NOON = Date.UTC(2030, 4, 15, 12);

@@ -4,15 +4,20 @@ import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
-import { periodEnd, periodStart } from "../core/period.js";
+import { type Period, periodEnd, periodStart } from "../core/period.js";
 import type { Dialect } from "../core/provider.js";
-import type { Period } from "../core/period.js";
 import type { BudgetAccount } from "./budget-account.js";
 import { BudgetFills, type BudgetFillsOptions, type EndedCall } from "./budget-fills.js";
-import { HeaderWriter } from "./headers.js";
-import type { LimitState } from "./headers.js";
-import { LimitSubject, longer } from "./limit-subject.js";
-import type { Hold, Moment, Refusal, SubjectId, SubjectKind } from "./limit-subject.js";
+import { HeaderWriter, type LimitState } from "./headers.js";
+import {
+  type Hold,
+  LimitSubject,
+  longer,
+  type Moment,
+  type Refusal,
+  type SubjectId,
+  type SubjectKind,
+} from "./limit-subject.js";
 
 /** Each time after so many admissions, some subjects are looked at to see whether they can be forgotten. */
 const SWEEP_EVERY = 32;

@@ -1,7 +1,6 @@
 import type { Clock } from "../core/clock.js";
 import type { Limits } from "../core/limits.js";
-import { PERIODS, periodEnd, periodStart } from "../core/period.js";
-import type { Period } from "../core/period.js";
+import { type Period, periodEnd, PERIODS, periodStart } from "../core/period.js";
 import type { Span } from "./budget-fills.js";
 import type { SubjectKind } from "./limit-subject.js";
 import type { Limiter, SpentRow } from "./limiter.js";

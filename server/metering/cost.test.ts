@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import type { TokenUsage, UsageParts } from "../core/call.js";
-import { NO_TOKENS, TOKENS_MAX } from "../core/call.js";
+import { NO_TOKENS, TOKENS_MAX, type TokenUsage, type UsageParts } from "../core/call.js";
 import type { Price } from "../core/provider.js";
 import { costOf, soundTokens } from "./cost.js";
 

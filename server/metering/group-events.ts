@@ -1,4 +1,4 @@
-import type { Attempt, AttemptOutcome, CallRecord } from "../core/call.js";
+import { type Attempt, type CallRecord, countsAs } from "../core/call.js";
 import type { DimensionTable, GroupEvent } from "./dimension-table.js";
 
 /**
@@ -6,15 +6,6 @@ import type { DimensionTable, GroupEvent } from "./dimension-table.js";
  * call that moves on from one to another is a failure of the first and a success of the second.
  */
 export type Dimension = "PROVIDER" | "PROVIDER_KEY" | "CLIENT_KEY" | "OWNER" | "MODEL";
-
-/** Outcomes that say nothing against the provider or its key. */
-const NOT_THE_PROVIDERS_FAULT: ReadonlySet<AttemptOutcome> = new Set([
-  "OK",
-  "REQUEST_REFUSED",
-  "MODEL_REFUSED",
-  "RIGHT_REFUSED",
-  "CALLER_ABORTED",
-]);
 
 /** Adds a call that finished in `second` to each group that it belongs to. */
 export function addToGroups(
@@ -51,7 +42,7 @@ function eventOfCall(record: CallRecord): GroupEvent {
 /** Tokens and cost are those of the last attempt: the ones before it gave no answer. */
 function eventOfAttempt(attempt: Attempt, call: GroupEvent | undefined): GroupEvent {
   return {
-    success: NOT_THE_PROVIDERS_FAULT.has(attempt.outcome),
+    success: countsAs(attempt.outcome) !== "failure",
     durationMs: attempt.durationMs,
     inputTokens: call?.inputTokens ?? 0,
     outputTokens: call?.outputTokens ?? 0,

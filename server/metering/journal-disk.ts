@@ -1,5 +1,12 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { constants, fdatasync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  writeSync,
+} from "node:fs";
 import { open, readdir, rename, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";

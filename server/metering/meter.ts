@@ -19,8 +19,6 @@ export const WINDOW_SECONDS_MAX = 900;
 /** Reasons and codes are closed lists elsewhere; this only bounds the memory should one not be. */
 const LABELS_MAX = 200;
 
-export type { Dimension };
-
 /** Percentiles in milliseconds; null without calls. */
 export interface Percentiles {
   readonly p50Ms: number | null;

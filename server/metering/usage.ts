@@ -19,8 +19,14 @@ import {
   type TimeSpan,
 } from "./usage-buckets.js";
 import { restOf, seriesOf, shareOf, totalOfLine, zeroWhere, type Line } from "./usage-lines.js";
-import { amountOf, averageLatencyMs, NO_USAGE, sumsOf, totalOf } from "./usage-sums.js";
-import type { UsageUnit } from "./usage-sums.js";
+import {
+  amountOf,
+  averageLatencyMs,
+  NO_USAGE,
+  sumsOf,
+  totalOf,
+  type UsageUnit,
+} from "./usage-sums.js";
 import {
   type BreakdownRequest,
   type ClientKeyStats,

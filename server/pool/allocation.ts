@@ -1,20 +1,18 @@
 import { DAY_MS } from "../core/durations.js";
-import { invalidField } from "../core/fault.js";
-import type { Fault } from "../core/fault.js";
+import { type Fault, invalidField } from "../core/fault.js";
 import { isRecord } from "../core/record.js";
-import { DEFAULT_HEALTH_POLICY } from "./health-policy.js";
-import type { HealthPolicy } from "./health-policy.js";
+import { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health-policy.js";
 
 /** How one key is chosen inside a tier. */
-export type Strategy = "SCORE_BASED" | "ROUND_ROBIN" | "SEQUENTIAL" | "LEAST_BUSY" | "WEIGHTED";
+export type Strategy = (typeof STRATEGIES)[number];
 
-export const STRATEGIES: readonly Strategy[] = [
+export const STRATEGIES = [
   "SCORE_BASED",
   "ROUND_ROBIN",
   "SEQUENTIAL",
   "LEAST_BUSY",
   "WEIGHTED",
-];
+] as const;
 
 /** How keys are chosen and judged; settable while running. */
 export interface Allocation extends HealthPolicy {

@@ -7,14 +7,11 @@ import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
 import type { Prng } from "./prng.js";
 import type { KeyRegistry } from "./registry.js";
-import { NO_KEYS } from "./rights.js";
-import type { KeyIds } from "./rights.js";
-import { scopeName } from "./scope.js";
-import type { Scope } from "./scope.js";
+import { type KeyIds, NO_KEYS } from "./rights.js";
+import { type Scope, scopeName } from "./scope.js";
 import { choose, passedOver, taken } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
-import { strategyFor } from "./allocation.js";
-import type { Allocation, Strategy } from "./allocation.js";
+import { type Allocation, type Strategy, strategyFor } from "./allocation.js";
 
 /** While others are ready, one lease in this many may go to a key that has to prove itself. */
 export const PROOF_EVERY_LEASES = 4;

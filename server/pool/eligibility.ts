@@ -2,20 +2,9 @@ import { allowedBy } from "../core/glob.js";
 import type { Health, ProviderKey } from "../core/provider-key.js";
 
 /** Whether a provider key may be used now, and if not, why not: the first reason that holds. */
-export type Standing =
-  | "ELIGIBLE"
-  | "DISABLED"
-  | "OWNER_BANNED"
-  | "PROVIDER_DISABLED"
-  | "EXPIRED"
-  | "UNREADABLE"
-  | "INVALID"
-  | "EXHAUSTED"
-  | "COOLDOWN"
-  /** It has to prove itself after a failure, and the call that does so is under way. */
-  | "PROBING";
+export type Standing = (typeof STANDINGS)[number];
 
-export const STANDINGS: readonly Standing[] = [
+export const STANDINGS = [
   "ELIGIBLE",
   "DISABLED",
   "OWNER_BANNED",
@@ -25,8 +14,9 @@ export const STANDINGS: readonly Standing[] = [
   "INVALID",
   "EXHAUSTED",
   "COOLDOWN",
+  /** It has to prove itself after a failure, and the call that does so is under way. */
   "PROBING",
-];
+] as const;
 
 /** True for a key that can be used now or will be by itself. */
 export function maySoonServe(standing: Standing): boolean {

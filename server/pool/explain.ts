@@ -4,12 +4,12 @@ import type { Standing } from "./eligibility.js";
 import { rampShare } from "./condition.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
+import { type Moment, wallTimeOf } from "./moment.js";
 import type { KeyRegistry } from "./registry.js";
 import type { Prng } from "./prng.js";
 import { NO_KEYS } from "./rights.js";
 import type { Scope } from "./scope.js";
-import { scoreOf } from "./score.js";
-import type { Score } from "./score.js";
+import { type Score, scoreOf } from "./score.js";
 import { choose } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
 import type { Strategy } from "./allocation.js";
@@ -68,7 +68,7 @@ export interface ExplainOptions {
   readonly route: Route;
   readonly scope: Scope;
   readonly strategyOf: (providerId: string) => Strategy;
-  readonly now: { readonly wallMs: number; readonly monotonicMs: number };
+  readonly now: Moment;
   /** Keys shown of one tier, the best first. */
   readonly keysMax: number;
   /** For the draws that large tiers are compared by. */
@@ -155,7 +155,7 @@ function explainTiers(
 }
 
 interface Around {
-  readonly now: ExplainOptions["now"];
+  readonly now: Moment;
   readonly maxLoad: number;
   readonly model: string;
   readonly servesModel: boolean;
@@ -166,7 +166,7 @@ interface Around {
 }
 
 function explainKey(slot: KeySlot, around: Around): KeyExplanation {
-  const { wallMs, monotonicMs: nowMs } = around.now;
+  const nowMs = around.now.monotonicMs;
   const load = slot.load(nowMs);
   const { standing, untilMs } = standingFor(slot, around.model);
   const isFull = slot.loads.isFull(around.model);
@@ -178,7 +178,7 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     name: slot.key.name,
     tier: slot.key.tier,
     standing,
-    blockedUntilAt: untilMs === null ? null : Math.round(wallMs + untilMs - nowMs),
+    blockedUntilAt: untilMs === null ? null : wallTimeOf(untilMs, around.now),
     servesModel: around.servesModel,
     eligible: canServe && around.tierInUse,
     rank: around.rank,

@@ -27,29 +27,6 @@ import { afterFailure, afterQuota, afterRateLimit, afterRefusal } from "./troubl
 // After a rest the key's share of calls ramps up. What an attempt shows of one model alone goes on in the same way, in a
 // condition of that model's.
 
-/** What an outcome counts as for the key: a success, a failure, or neither. */
-export function countsAs(outcome: AttemptOutcome): "success" | "failure" | "neutral" {
-  switch (outcome) {
-    case "OK":
-      return "success";
-    case "CALLER_ABORTED":
-    case "REQUEST_REFUSED":
-    case "MODEL_REFUSED":
-    case "RIGHT_REFUSED":
-      return "neutral";
-    case "RATE_LIMITED":
-    case "QUOTA_EXHAUSTED":
-    case "KEY_REFUSED":
-    case "PROVIDER_ERROR":
-    case "UNREACHABLE":
-    case "TIMEOUT":
-    case "CUT":
-      return "failure";
-    default:
-      return unreachable(outcome);
-  }
-}
-
 /** True when an outcome says something of the model that was asked for, and not of the key. */
 export function isOfModel(outcome: AttemptOutcome, httpStatus: number | null): boolean {
   if (outcome === "RATE_LIMITED" || outcome === "MODEL_REFUSED") return true;

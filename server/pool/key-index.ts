@@ -1,7 +1,6 @@
 import { type Tier, TIERS } from "../core/provider-key.js";
 import type { KeySlot } from "./key-slot.js";
-import { Lane } from "./lane.js";
-import type { InService } from "./lane.js";
+import { type InService, Lane } from "./lane.js";
 import type { Scope } from "./scope.js";
 
 /** At most one of each tier, in the order of tiers; those with a key alone. */

@@ -3,10 +3,10 @@ import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import type { CandidateSet } from "./candidate-set.js";
 import type { Standing } from "./eligibility.js";
-import { FRESH, rampShare } from "./condition.js";
-import type { Condition } from "./condition.js";
+import { type Condition, FRESH, rampShare } from "./condition.js";
 import type { ModelConditions } from "./model-conditions.js";
 import { ModelLoads } from "./model-load.js";
+import { type Moment, wallTimeOf } from "./moment.js";
 import { OutcomeWindow } from "./outcome-window.js";
 import { QuotaMeter } from "./quota-meter.js";
 import { UseWindow } from "./use-window.js";
@@ -55,7 +55,7 @@ export class KeySlot {
   readonly quota = new QuotaMeter();
   readonly sets: CandidateSet[] = [];
 
-  constructor(key: ProviderKey, now: { wallMs: number; monotonicMs: number }) {
+  constructor(key: ProviderKey, now: Moment) {
     this.id = key.id;
     this.key = key;
     this.uses = new UseWindow(now.monotonicMs);
@@ -127,10 +127,7 @@ export class KeySlot {
 }
 
 /** The condition that a stored health means now. An end that lies further ahead than any rest lasts is not believed. */
-export function conditionFrom(
-  health: KeyHealth,
-  now: { wallMs: number; monotonicMs: number },
-): Condition {
+export function conditionFrom(health: KeyHealth, now: Moment): Condition {
   const base: Condition = {
     ...FRESH,
     state: health.state,
@@ -146,17 +143,14 @@ export function conditionFrom(
 }
 
 /** What is stored of a key's health. */
-export function healthOf(slot: KeySlot, now: { wallMs: number; monotonicMs: number }): KeyHealth {
+export function healthOf(slot: KeySlot, now: Moment): KeyHealth {
   const { condition } = slot;
   const modelCooldowns = slot.models?.cooldowns(now) ?? [];
   const isWhole = condition.restsUntilMs === null && condition.state !== "INVALID";
   return {
     state: isWhole && slot.models?.rests() === true ? "COOLDOWN" : condition.state,
     consecutiveFailures: condition.consecutiveFailures,
-    cooldownUntil:
-      condition.restsUntilMs === null
-        ? null
-        : Math.round(now.wallMs + condition.restsUntilMs - now.monotonicMs),
+    cooldownUntil: condition.restsUntilMs === null ? null : wallTimeOf(condition.restsUntilMs, now),
     modelCooldowns,
     lastCheckedAt: slot.lastCheckedAt,
     lastUsedAt: slot.lastUsedAt,

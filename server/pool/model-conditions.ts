@@ -2,6 +2,7 @@ import { type Holder, NOBODY } from "../core/client-key.js";
 import { firstOfHeaviest } from "../core/heaviest.js";
 import type { ModelCooldown } from "../core/provider-key.js";
 import type { Condition } from "./condition.js";
+import { type Moment, wallTimeOf } from "./moment.js";
 
 /** Models of which one key remembers anything; callers may ask for any name, and who asks for most loses some. */
 export const KEY_MODELS_MAX = 16;
@@ -65,13 +66,12 @@ export class ModelConditions {
   }
 
   /** The models that it rests for, the first back first. */
-  cooldowns(now: { wallMs: number; monotonicMs: number }): readonly ModelCooldown[] {
+  cooldowns(now: Moment): readonly ModelCooldown[] {
     const found: ModelCooldown[] = [];
     for (const [model, { condition }] of this.#byModel) {
       const { restsUntilMs, lastError } = condition;
       if (restsUntilMs === null) continue;
-      const until = Math.round(now.wallMs + restsUntilMs - now.monotonicMs);
-      found.push({ model, until, lastError: lastError ?? "" });
+      found.push({ model, until: wallTimeOf(restsUntilMs, now), lastError: lastError ?? "" });
     }
     return found.toSorted((a, b) => a.until - b.until);
   }

@@ -3,8 +3,7 @@ import type { LeaseRequest } from "../core/lease.js";
 import type { Route } from "../core/provider.js";
 import type { KeyIndex } from "./key-index.js";
 import type { KeySlot } from "./key-slot.js";
-import { NO_KEYS } from "./rights.js";
-import type { KeyIds } from "./rights.js";
+import { type KeyIds, NO_KEYS } from "./rights.js";
 import type { Scope } from "./scope.js";
 
 // What the pool answers when it has no key for a call.
@@ -39,7 +38,6 @@ export function noneLeft(
 ): Fault {
   const { route, tried } = request;
   const backMs = nextBackMs(index, { route, scope, nowMs, except: NO_KEYS });
-  const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
   const whose = scope.kind === "PUBLIC" ? "public provider key" : "provider key of your own";
   const model = route.targets[0]?.upstreamModel ?? route.modelAsked;
   if (modelRefused(index, route, scope)) {
@@ -52,31 +50,26 @@ export function noneLeft(
       : backMs === Infinity
         ? "None is enabled and healthy."
         : "All are cooling down.";
-  return new Fault(
-    scope.kind === "PUBLIC" ? "no_public_token" : "no_own_token",
-    `No ${whose} can serve ${model === "" ? "this call" : model} now. ${cause}`,
-    { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
-  );
+  const served = model === "" ? "this call" : model;
+  return refusal(scope, `No ${whose} can serve ${served} now. ${cause}`, backMs - nowMs);
 }
 
-/** The refusal of a call that only one key can serve, which cannot be used now. `backMs`: when it can be, monotonic; infinity if it will not by itself. */
-export function homeRests(
-  scope: Scope,
-  { backMs, nowMs }: { backMs: number; nowMs: number },
-): Fault {
-  const waitSeconds = backMs === Infinity ? RETRY_LATER_SECONDS : (backMs - nowMs) / 1000;
-  return new Fault(
-    scope.kind === "PUBLIC" ? "no_public_token" : "no_own_token",
-    "What this call names is in the account of one provider key, which cannot be used now.",
-    { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) },
-  );
+/** The refusal of a call that only one key can serve, which cannot be used for `waitMs`; infinity if it will not be back by itself. */
+export function homeRests(scope: Scope, waitMs: number): Fault {
+  const message =
+    "What this call names is in the account of one provider key, which cannot be used now.";
+  return refusal(scope, message, waitMs);
 }
 
 /** What callers of the public pool are told while it is closed. */
 export function poolClosed(): Fault {
-  return new Fault("no_public_token", "The public pool is closed on this server.", {
-    retryAfterSeconds: RETRY_LATER_SECONDS,
-  });
+  return refusal({ kind: "PUBLIC" }, "The public pool is closed on this server.", Infinity);
+}
+
+function refusal({ kind }: Scope, message: string, waitMs: number): Fault {
+  const code = kind === "PUBLIC" ? "no_public_token" : "no_own_token";
+  const waitSeconds = waitMs === Infinity ? RETRY_LATER_SECONDS : Math.ceil(waitMs / 1000);
+  return new Fault(code, message, { retryAfterSeconds: Math.max(1, waitSeconds) });
 }
 
 function modelRefused(index: KeyIndex, route: Route, scope: Scope): boolean {

@@ -1,3 +1,4 @@
+import { countsAs } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
@@ -9,11 +10,10 @@ import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Callers } from "./callers.js";
 import { Chooser } from "./chooser.js";
-import { checkEvent } from "./check-result.js";
+import { checkEvent, type CheckResult } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./no-key-left.js";
-import { explain } from "./explain.js";
-import type { TargetExplanation } from "./explain.js";
-import { FRESH } from "./condition.js";
+import { explain, type TargetExplanation } from "./explain.js";
+import { FRESH, type HealthEvent } from "./condition.js";
 import {
   afterAttempt,
   afterRelease,
@@ -21,33 +21,26 @@ import {
   afterLateSuccess,
   afterModelAttempt,
   isOfModel,
-  countsAs,
 } from "./health.js";
-import type { HealthEvent } from "./condition.js";
-import { findHome } from "./home.js";
-import type { HomeSlot } from "./home.js";
+import { findHome, type HomeSlot } from "./home.js";
 import { KeyLease, type Lender } from "./key-lease.js";
-import { healthOf } from "./key-slot.js";
-import type { KeySlot } from "./key-slot.js";
+import { healthOf, type KeySlot } from "./key-slot.js";
 import type { InService } from "./lane.js";
-import type { CheckResult } from "./check-result.js";
+import { momentOf } from "./moment.js";
 import { Prng } from "./prng.js";
-import { KeyRegistry } from "./registry.js";
-import { NO_KEYS } from "./rights.js";
-import type { KeyIds } from "./rights.js";
-import type { HealthChange, PoolContent } from "./registry.js";
-import { type Drawer, scopeOf } from "./scope.js";
-import type { Scope } from "./scope.js";
-import { summarize } from "./summary.js";
-import type { PoolSummary } from "./summary.js";
+import { type HealthChange, KeyRegistry, type PoolContent } from "./registry.js";
+import { type KeyIds, NO_KEYS } from "./rights.js";
+import { type Drawer, type Scope, scopeOf } from "./scope.js";
+import { type PoolSummary, summarize } from "./summary.js";
 import {
+  type Allocation,
   ALLOCATION_SETTING,
   DEFAULT_ALLOCATION,
   parseAllocation,
   PUBLIC_POOL_SETTING,
+  type Strategy,
   strategyFor,
 } from "./allocation.js";
-import type { Allocation, Strategy } from "./allocation.js";
 import { taken } from "./strategies/choose.js";
 
 /** Two ends of waits in a quota group that differ by less count as the same, or a burst would move each key many times. */
@@ -238,7 +231,7 @@ export class Pool {
       route,
       scope: scopeOf(principal),
       strategyOf: (providerId) => this.strategyOf(providerId),
-      now: this.#times(),
+      now: momentOf(this.#clock),
       keysMax,
       prng: this.#prng,
     });
@@ -246,13 +239,13 @@ export class Pool {
 
   /** The state of the pool for a dashboard; cheap enough for each tick. */
   summary(): PoolSummary {
-    return summarize(this.registry, this.#times());
+    return summarize(this.registry, momentOf(this.#clock));
   }
 
   /** The present health of a key, for listings. */
   health(providerKeyId: string): KeyHealth | undefined {
     const slot = this.registry.slot(providerKeyId);
-    return slot === undefined ? undefined : healthOf(slot, this.#times());
+    return slot === undefined ? undefined : healthOf(slot, momentOf(this.#clock));
   }
 
   /** Keys whose counters changed since the last call, for storing every few seconds. */
@@ -261,7 +254,7 @@ export class Pool {
     for (const slot of this.registry.slots()) {
       if (!slot.dirty) continue;
       slot.dirty = false;
-      changed.push({ providerKeyId: slot.id, health: healthOf(slot, this.#times()) });
+      changed.push({ providerKeyId: slot.id, health: healthOf(slot, momentOf(this.#clock)) });
     }
     return changed;
   }
@@ -279,7 +272,7 @@ export class Pool {
   ): Lease {
     const { tried } = request;
     const backMs = set.memberBackMs(slot, nowMs);
-    if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, { backMs, nowMs });
+    if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, backMs - nowMs);
     taken(this.strategyOf(target.provider.id), set, slot);
     return this.#grant(slot, target, request, nowMs);
   }
@@ -404,9 +397,5 @@ export class Pool {
       const reason = toFault(thrown).publicMessage;
       this.#logger.error({ setting: ALLOCATION_SETTING, reason }, "setting not applied");
     }
-  }
-
-  #times(): { wallMs: number; monotonicMs: number } {
-    return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
   }
 }

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
 import { DAY_MS } from "../core/durations.js";
-import { PERIODS, periodEnd, periodStart } from "../core/period.js";
-import type { Period } from "../core/period.js";
+import { type Period, periodEnd, PERIODS, periodStart } from "../core/period.js";
 import type { Quota } from "../core/provider-key.js";
 import { QuotaMeter, type QuotaUse } from "./quota-meter.js";
 

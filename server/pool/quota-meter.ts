@@ -1,8 +1,7 @@
 import type { Used } from "../core/call.js";
 import { assert } from "../core/assert.js";
-import { PERIODS } from "../core/period.js";
+import { type Period, PERIODS } from "../core/period.js";
 import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
-import type { Period } from "../core/period.js";
 import type { Quota } from "../core/provider-key.js";
 
 /** What a key has used in some span of time. */

@@ -3,23 +3,25 @@ import type { Change } from "../core/change.js";
 import type { Holder } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { HOUR_MS } from "../core/durations.js";
-import { PERIODS } from "../core/period.js";
+import { type Period, PERIODS } from "../core/period.js";
 import { PeriodBooks } from "../core/period-books.js";
-import { TIERS } from "../core/provider-key.js";
-import type { Period } from "../core/period.js";
-import type { Health, KeyHealth, ProviderKey, Tier } from "../core/provider-key.js";
+import {
+  type Health,
+  type KeyHealth,
+  type ProviderKey,
+  type Tier,
+  TIERS,
+} from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";
 import type { User } from "../core/user.js";
-import { standingOf, STANDINGS } from "./eligibility.js";
-import type { Standing } from "./eligibility.js";
-import { FRESH, rampingUp } from "./condition.js";
+import { type Standing, standingOf, STANDINGS } from "./eligibility.js";
+import { type Condition, FRESH, rampingUp } from "./condition.js";
 import { afterRest, afterProof } from "./health.js";
-import type { Condition } from "./condition.js";
 import { KeyIndex } from "./key-index.js";
-import { conditionFrom, healthOf, KeySlot } from "./key-slot.js";
-import type { Place } from "./key-slot.js";
+import { conditionFrom, healthOf, KeySlot, type Place } from "./key-slot.js";
 import type { InService } from "./lane.js";
 import { ModelConditions } from "./model-conditions.js";
+import { type Moment, momentOf } from "./moment.js";
 import type { PastUse } from "./quota-meter.js";
 import { Rights } from "./rights.js";
 import type { UseWindow } from "./use-window.js";
@@ -163,7 +165,7 @@ export class KeyRegistry {
     this.#onHealthChange({
       providerKeyId: slot.id,
       previous: previous.state,
-      health: healthOf(slot, this.#times()),
+      health: healthOf(slot, momentOf(this.#clock)),
     });
   }
 
@@ -185,7 +187,7 @@ export class KeyRegistry {
   ): void {
     const previous = slot.models?.get(model);
     if (next === previous) return;
-    const before = healthOf(slot, this.#times());
+    const before = healthOf(slot, momentOf(this.#clock));
     this.#count(slot, -1);
     let forgotten: string | undefined;
     if (next === undefined) slot.models?.delete(model);
@@ -195,9 +197,9 @@ export class KeyRegistry {
     if (next?.restsUntilMs === previous?.restsUntilMs) return;
     this.settleModel(slot, model, holder);
     this.refresh(slot);
-    if (next?.refusals !== 0 && next !== undefined) return;
+    if (next !== undefined && next.refusals > 0) return;
     slot.dirty = true;
-    const health = healthOf(slot, this.#times());
+    const health = healthOf(slot, momentOf(this.#clock));
     this.#onHealthChange({ providerKeyId: slot.id, previous: before.state, health });
   }
 
@@ -213,9 +215,7 @@ export class KeyRegistry {
   #endModelRest(slot: KeySlot, model: string, nowMs: number): void {
     const known = slot.models?.get(model);
     if (known === undefined) return;
-    if (nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS && slot.lastUsedMs !== -Infinity) {
-      slot.uses.raiseTo(this.#peersOf(slot), nowMs);
-    }
+    this.#catchUp(slot, nowMs);
     slot.condition = rampingUp(slot.condition, nowMs);
     this.setModelCondition(slot, model, { ...known, restsUntilMs: null });
   }
@@ -316,7 +316,7 @@ export class KeyRegistry {
   }
 
   #add(key: ProviderKey): KeySlot {
-    const slot = new KeySlot(key, this.#times());
+    const slot = new KeySlot(key, momentOf(this.#clock));
     this.#slots.set(key.id, slot);
     this.#count(slot, 1);
     this.#link(slot);
@@ -358,7 +358,7 @@ export class KeyRegistry {
     if (isOtherSecret || isGivenAnotherChance) this.forgetModels(slot);
     if (isOtherSecret) {
       slot.outcomes.clear();
-      this.setCondition(slot, conditionFrom(key.health, this.#times()));
+      this.setCondition(slot, conditionFrom(key.health, momentOf(this.#clock)));
     } else if (isGivenAnotherChance) {
       this.setCondition(slot, FRESH);
     }
@@ -385,17 +385,15 @@ export class KeyRegistry {
 
   #moveTo(slot: KeySlot, place: Place, nowMs: number): void {
     if (slot.place === place) return;
-    const from = slot.place;
-    // One that was away for long would look idle beside peers that worked on: it comes back as busy as they.
-    if (
-      from === "OUT" &&
-      nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS &&
-      slot.lastUsedMs !== -Infinity
-    ) {
-      slot.uses.raiseTo(this.#peersOf(slot), nowMs);
-    }
+    if (slot.place === "OUT") this.#catchUp(slot, nowMs);
     slot.place = place;
     for (const set of slot.sets) set.settle(slot);
+  }
+
+  /** A key that was away for long would look idle beside peers that worked on: it comes back as busy as they. */
+  #catchUp(slot: KeySlot, nowMs: number): void {
+    const isLong = nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS && slot.lastUsedMs !== -Infinity;
+    if (isLong) slot.uses.raiseTo(this.#peersOf(slot), nowMs);
   }
 
   /** Some keys of the same lane that are in use, for comparison. */
@@ -427,10 +425,6 @@ export class KeyRegistry {
     this.#counts.all[tier][slot.shown] += by;
     if (visibility === "PUBLIC") this.#counts.open[tier][slot.shown] += by;
   }
-
-  #times(): { wallMs: number; monotonicMs: number } {
-    return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonic() };
-  }
 }
 
 function placeOf(slot: KeySlot): Place {
@@ -442,7 +436,7 @@ function placeOf(slot: KeySlot): Place {
 function setEnds(
   slot: KeySlot,
   quotaUntil: number | null,
-  { wallMs, monotonicMs }: { wallMs: number; monotonicMs: number },
+  { wallMs, monotonicMs }: Moment,
 ): boolean {
   const { keyBackMs, keyEndMs, condition } = slot;
   const { expiresAt } = slot.key;

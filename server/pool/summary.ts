@@ -1,6 +1,6 @@
-import { TIERS } from "../core/provider-key.js";
-import type { Tier } from "../core/provider-key.js";
+import { type Tier, TIERS } from "../core/provider-key.js";
 import type { Standing } from "./eligibility.js";
+import { type Moment, wallTimeOf } from "./moment.js";
 import type { KeyRegistry, StandingCounts } from "./registry.js";
 
 /** How many keys of a tier are in which condition. */
@@ -29,10 +29,7 @@ export interface PoolSummary {
 }
 
 /** The state of the pool for a dashboard, from counters that are kept as keys change. */
-export function summarize(
-  registry: KeyRegistry,
-  now: { wallMs: number; monotonicMs: number },
-): PoolSummary {
+export function summarize(registry: KeyRegistry, now: Moment): PoolSummary {
   registry.wake(now.monotonicMs);
   const { all, open } = registry.counts;
   const cooling = TIERS.some((tier) => all[tier].COOLDOWN > 0);
@@ -61,14 +58,11 @@ function tierSummary(tier: Tier, counts: StandingCounts): TierSummary {
   };
 }
 
-function nextCooldownEnd(
-  registry: KeyRegistry,
-  now: { wallMs: number; monotonicMs: number },
-): number | null {
+function nextCooldownEnd(registry: KeyRegistry, now: Moment): number | null {
   let endMs = Infinity;
   for (const slot of registry.slots()) {
     if (slot.shown !== "COOLDOWN") continue;
     endMs = Math.min(endMs, slot.condition.restsUntilMs ?? slot.models?.nextEndMs() ?? Infinity);
   }
-  return endMs === Infinity ? null : Math.round(now.wallMs + endMs - now.monotonicMs);
+  return endMs === Infinity ? null : wallTimeOf(endMs, now);
 }

@@ -1,7 +1,6 @@
 import type { AuditEvent } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
-import { AUDIT_GENESIS, auditHash, auditReader, readAuditHead } from "./audit.js";
-import type { AuditMac } from "./audit.js";
+import { AUDIT_GENESIS, auditHash, type AuditMac, auditReader, readAuditHead } from "./audit.js";
 import type { Db } from "./db.js";
 import type { Writer } from "./writer.js";
 

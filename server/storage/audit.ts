@@ -6,8 +6,7 @@ import type { PageQuery } from "../core/page.js";
 import type { Db } from "./db.js";
 import { insertRows } from "./insert-rows.js";
 import { readList } from "./json.js";
-import { listPage } from "./listing.js";
-import type { Listing } from "./listing.js";
+import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { SQLITE } from "./sql-dialect.js";
 

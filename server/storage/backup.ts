@@ -2,8 +2,7 @@ import { open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Knex } from "knex";
 import { Fault } from "../core/fault.js";
-import { connect, openDb } from "./db.js";
-import type { Db } from "./db.js";
+import { connect, type Db, openDb } from "./db.js";
 import { checkEverything } from "./integrity.js";
 
 /** A finished copy of the database. */

@@ -4,16 +4,20 @@ import { MINUTE_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { Condition, PageQuery } from "../core/page.js";
 import { CALL_FIELDS, INDEXED } from "./call-fields.js";
-import { toCallRecord } from "./call-rows.js";
-import type { CallRow } from "./call-rows.js";
+import { type CallRow, toCallRecord } from "./call-rows.js";
 import type { Db } from "./db.js";
-import { conditionClause, fieldNamed } from "./filter.js";
-import type { Clause } from "./filter.js";
-import { filterClauses, keysetClause, orderOf, sortOf, valuesOf, whereOf } from "./listing.js";
-import type { Sort } from "./listing.js";
+import { type Clause, conditionClause, fieldNamed } from "./filter.js";
+import {
+  filterClauses,
+  keysetClause,
+  orderOf,
+  type Sort,
+  sortOf,
+  valuesOf,
+  whereOf,
+} from "./listing.js";
 import type { Position } from "./page-token.js";
-import { fetchPage } from "./paging.js";
-import type { Fetched, FullPage, RowRequest } from "./paging.js";
+import { type Fetched, fetchPage, type FullPage, type RowRequest } from "./paging.js";
 import { SQLITE } from "./sql-dialect.js";
 import { SWEEPING, UNSWEPT } from "./usage.js";
 

@@ -8,13 +8,11 @@ import type { Db } from "./db.js";
 import { keepUse } from "./deleted-use.js";
 import { bytes, flag, readList, readObject } from "./json.js";
 import { insertRows } from "./insert-rows.js";
-import { listPage } from "./listing.js";
-import type { Listing } from "./listing.js";
+import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { noSuchRow, requireRow } from "./rows.js";
 import { userField } from "./references.js";
-import { moveSealed, sealedChunks, toSealedSecret } from "./sealed-columns.js";
-import type { SealedRow } from "./sealed-columns.js";
+import { moveSealed, sealedChunks, type SealedRow, toSealedSecret } from "./sealed-columns.js";
 import { SQLITE } from "./sql-dialect.js";
 
 interface ClientKeyRow {

@@ -1,5 +1,4 @@
-import knexModule from "knex";
-import type { Knex } from "knex";
+import knexModule, { type Knex } from "knex";
 import { storageFault } from "./faults.js";
 import { sqlitePragmas } from "./sql-dialect.js";
 

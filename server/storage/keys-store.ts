@@ -1,8 +1,7 @@
 import type { AuditEvent } from "../core/audit.js";
 import type { Change } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
-import { auditReader, auditTable } from "./audit.js";
-import type { AuditMac } from "./audit.js";
+import { type AuditMac, auditReader, auditTable } from "./audit.js";
 import { changeTable } from "./changes.js";
 import { clientKeyReader, clientKeyTable } from "./client-keys.js";
 import type { Db } from "./db.js";

@@ -1,11 +1,17 @@
 import { invalidField } from "../core/fault.js";
 import type { PageQuery } from "../core/page.js";
 import type { Db } from "./db.js";
-import { CONDITIONS_MAX, conditionClause, fieldNamed, searchClause } from "./filter.js";
-import type { Clause, Field, Fields } from "./filter.js";
+import {
+  type Clause,
+  conditionClause,
+  CONDITIONS_MAX,
+  type Field,
+  fieldNamed,
+  type Fields,
+  searchClause,
+} from "./filter.js";
 import type { Position } from "./page-token.js";
-import { fetchPage } from "./paging.js";
-import type { FullPage } from "./paging.js";
+import { fetchPage, type FullPage } from "./paging.js";
 
 /** How a noun is listed. */
 export interface Listing<Row, T> {

@@ -3,8 +3,7 @@ import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Db } from "./db.js";
 import { corruptFault } from "./faults.js";
-import { SQLITE } from "./sql-dialect.js";
-import type { SqlDialect } from "./sql-dialect.js";
+import { type SqlDialect, SQLITE } from "./sql-dialect.js";
 import type { Writer } from "./writer.js";
 
 /** One step of the schema, as data. Steps only go forward. */

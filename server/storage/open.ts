@@ -1,12 +1,10 @@
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
-import { AuditTrail } from "./audit-trail.js";
-import type { AuditMacCheck } from "./audit-trail.js";
+import { type AuditMacCheck, AuditTrail } from "./audit-trail.js";
 import type { AuditMac } from "./audit.js";
 import { BatchStore } from "./batches.js";
-import { backUp } from "./backup.js";
-import type { BackupCopy } from "./backup.js";
+import { backUp, type BackupCopy } from "./backup.js";
 import { changeReader, pruneChanges } from "./changes.js";
 import { openDataFile, prepareDataFolder } from "./data-folder.js";
 import { Checkpointer } from "./checkpointer.js";
@@ -14,8 +12,7 @@ import { BUSY_TIMEOUT_MS, connect, Db } from "./db.js";
 import { corruptFault, storageFault } from "./faults.js";
 import { HomeStore } from "./homes.js";
 import { LaterUsageStore } from "./later-usages.js";
-import { lockDataFolder } from "./instance-lock.js";
-import type { InstanceLock } from "./instance-lock.js";
+import { type InstanceLock, lockDataFolder } from "./instance-lock.js";
 import {
   checkAtStart,
   checkEverything,
@@ -25,10 +22,8 @@ import {
 } from "./integrity.js";
 import { Ledger } from "./ledger.js";
 import { Keyring } from "./keyring.js";
-import { NounStore } from "./keys-store.js";
-import type { CommitListener } from "./keys-store.js";
-import { migrate } from "./migrate.js";
-import type { Migration } from "./migrate.js";
+import { type CommitListener, NounStore } from "./keys-store.js";
+import { migrate, type Migration } from "./migrate.js";
 import { MIGRATIONS } from "./migrations/all.js";
 import { Writer } from "./writer.js";
 

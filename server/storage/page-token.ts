@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { invalidField } from "../core/fault.js";
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../core/page.js";
-import type { PageQuery } from "../core/page.js";
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, type PageQuery } from "../core/page.js";
 
 /** Where a page ended: the sort value and the tie-breaker of its last row, and what else the noun needs. */
 export type Position = readonly (string | number)[];

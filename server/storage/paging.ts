@@ -1,6 +1,5 @@
 import type { Page, PageQuery } from "../core/page.js";
-import { decodePageToken, encodePageToken, pageSizeOf } from "./page-token.js";
-import type { Position } from "./page-token.js";
+import { decodePageToken, encodePageToken, pageSizeOf, type Position } from "./page-token.js";
 
 /** A page that also knows the way back. */
 export interface FullPage<T> extends Page<T> {

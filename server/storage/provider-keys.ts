@@ -1,17 +1,14 @@
 import type { PageQuery } from "../core/page.js";
-import type { KeyHealth, ProviderKey, Quota } from "../core/provider-key.js";
-import { TIERS } from "../core/provider-key.js";
+import { type KeyHealth, type ProviderKey, type Quota, TIERS } from "../core/provider-key.js";
 import type { SealedMove } from "../core/sealed.js";
 import type { Db } from "./db.js";
 import { insertRows } from "./insert-rows.js";
 import { bytes, flag, readList, readObject } from "./json.js";
-import { listPage } from "./listing.js";
-import type { Listing } from "./listing.js";
+import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 import { providerField, userField } from "./references.js";
-import { moveSealed, sealedChunks, toSealedSecret } from "./sealed-columns.js";
-import type { SealedRow } from "./sealed-columns.js";
+import { moveSealed, sealedChunks, type SealedRow, toSealedSecret } from "./sealed-columns.js";
 import { SQLITE } from "./sql-dialect.js";
 
 interface HealthRow {

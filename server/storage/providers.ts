@@ -3,8 +3,7 @@ import type { PageQuery } from "../core/page.js";
 import type { Provider } from "../core/provider.js";
 import type { Db } from "./db.js";
 import { flag, readList } from "./json.js";
-import { listPage } from "./listing.js";
-import type { Listing } from "./listing.js";
+import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 

@@ -4,8 +4,7 @@ import { floorTo } from "../core/multiples.js";
 import type { JsonWriter } from "../core/json-writer.js";
 import { fillRefs, writeRow } from "./call-rows.js";
 import type { Combination, CountedNames, LedgerRefs } from "./ledger-refs.js";
-import { MinuteSums } from "./rollup-rows.js";
-import type { CombinationSum } from "./rollup-rows.js";
+import { type CombinationSum, MinuteSums } from "./rollup-rows.js";
 
 /** Names that the database has not numbered yet, and where the numbers go in the rows of their calls. */
 interface Unnumbered {

@@ -2,8 +2,7 @@ import type { UsageGroup } from "../core/usage.js";
 import type { CallRefs } from "./call-rows.js";
 import type { Db } from "./db.js";
 import { COARSE_LEVELS, type Level, LEVELS } from "./rollup-levels.js";
-import { addUp, COUNTERS, insertRollups, SUMS, sumUp } from "./rollup-rows.js";
-import type { CombinationSum } from "./rollup-rows.js";
+import { addUp, type CombinationSum, COUNTERS, insertRollups, SUMS, sumUp } from "./rollup-rows.js";
 
 /** What totals are kept of: calls that share one name, all calls, or those that share provider and model. */
 export type TotalDimension = UsageGroup | "PROVIDER_MODEL";

@@ -2,10 +2,15 @@ import type { UsageFilter, UsageGroup, UsageQuery, UsageRow } from "../core/usag
 import type { Db } from "./db.js";
 import { COUNTERS } from "./rollup-rows.js";
 import { SQLITE } from "./sql-dialect.js";
-import { DIMENSIONS, PAIR_PARTS } from "./totals.js";
-import type { TotalDimension } from "./totals.js";
-import { BUCKET_MS, cutAtTotals, planUsage } from "./usage-plan.js";
-import type { Piece, RollupState, Segment } from "./usage-plan.js";
+import { DIMENSIONS, PAIR_PARTS, type TotalDimension } from "./totals.js";
+import {
+  BUCKET_MS,
+  cutAtTotals,
+  type Piece,
+  planUsage,
+  type RollupState,
+  type Segment,
+} from "./usage-plan.js";
 
 interface UsageDbRow extends Record<(typeof COUNTERS)[number], number> {
   bucket: number;

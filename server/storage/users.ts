@@ -5,8 +5,7 @@ import type { User } from "../core/user.js";
 import type { Db } from "./db.js";
 import type { Field } from "./filter.js";
 import { readObject } from "./json.js";
-import { listPage } from "./listing.js";
-import type { Listing } from "./listing.js";
+import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 

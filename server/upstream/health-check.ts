@@ -1,5 +1,4 @@
-import type { UpstreamFailure } from "./failure.js";
-import { modelsRequest } from "./probe-request.js";
+import { hasNoModelList, modelsRequest, PROBE_TIMEOUT_MS } from "./probe-request.js";
 import type { ProbeOptions, ProbeSubject } from "./probe.js";
 import { redact } from "./redact.js";
 import { fetchWhole } from "./reply.js";
@@ -20,7 +19,6 @@ export interface AnsweredCheck extends KeyCheck {
   readonly body: string;
 }
 
-const TIMEOUT_MS = 15_000;
 /** The status decides; of the body only what an error says is of use. */
 const REPLY_BYTES_MAX = 64 * 1024;
 const ERROR_CHARS_MAX = 200;
@@ -30,27 +28,25 @@ const ERROR_CHARS_MAX = 200;
  * list has answered all the same, and nothing is held against the key. Throws Fault `base_url_not_allowed`.
  */
 export async function checkKey(
-  options: Pick<ProbeOptions, "upstream" | "clock" | "endpointPath" | "timeoutMs">,
+  options: Pick<ProbeOptions, "upstream" | "clock" | "endpointPath">,
   subject: Pick<ProbeSubject, "provider" | "secret">,
 ): Promise<AnsweredCheck> {
   const { upstream, clock, endpointPath } = options;
   const { provider, secret } = subject;
   const startedMs = clock.monotonic();
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-  const request = modelsRequest({ provider, secret, endpointPath, timeoutMs });
+  const call = { provider, secret, endpointPath, timeoutMs: PROBE_TIMEOUT_MS };
+  const request = modelsRequest(call);
   const target = upstream.target(provider.baseUrl);
   const answer = await fetchWhole(upstream, target, request, { bytesMax: REPLY_BYTES_MAX });
   const latencyMs = clock.monotonic() - startedMs;
-  if (!("httpStatus" in answer))
-    return { ok: false, httpStatus: null, latencyMs, error: lost(answer), body: "" };
-  const ok = answer.httpStatus < 300 || [404, 405, 501].includes(answer.httpStatus);
+  if (!("httpStatus" in answer)) {
+    const error = answer.detail.slice(0, ERROR_CHARS_MAX);
+    return { ok: false, httpStatus: null, latencyMs, error, body: "" };
+  }
+  const ok = answer.httpStatus < 300 || hasNoModelList(answer.httpStatus);
   const body = ok ? "" : redact(answer.body.toString("utf8"), secret);
   const error = ok ? "" : errorText(answer.httpStatus, body).slice(0, ERROR_CHARS_MAX);
   return { ok, httpStatus: answer.httpStatus, latencyMs, error, body };
-}
-
-function lost(failure: UpstreamFailure): string {
-  return failure.detail.slice(0, ERROR_CHARS_MAX);
 }
 
 function errorText(httpStatus: number, body: string): string {

@@ -1,7 +1,7 @@
 import { lookup as systemLookup, Resolver } from "node:dns";
 import { HOUR_MS } from "../core/durations.js";
 import type { Clock, Timer } from "../core/clock.js";
-import type { Resolve, ResolvedAddress } from "./url-policy.js";
+import type { OnResolved, Resolve, ResolvedAddress } from "./url-policy.js";
 
 /** So long whoever connects waits for an answer before the last one will do, or name servers are asked past the system. */
 const PATIENCE_MS = 1_000;
@@ -19,8 +19,7 @@ const WAITING_MAX = 8_192;
 /** Codes for a look-up that nobody answered, which says nothing about the name. */
 const UNANSWERED: ReadonlySet<string> = new Set(["EAI_AGAIN", "EAI_FAIL", "ETIMEOUT", "ESERVFAIL"]);
 
-type Done = Parameters<Resolve>[1];
-type Said = Parameters<Done>;
+type Said = Parameters<OnResolved>;
 
 interface Answer {
   readonly addresses: readonly ResolvedAddress[];
@@ -31,7 +30,7 @@ interface Answer {
 /** A name that is being asked for. */
 interface Question {
   readonly hostname: string;
-  readonly waiting: Set<Done>;
+  readonly waiting: Set<OnResolved>;
   /** Until name servers are asked past the system. */
   readonly timer: Timer;
   /** They have answered; that of the system is still to come. */
@@ -77,7 +76,7 @@ export class Lookups {
       return;
     }
     let timer: Timer | undefined;
-    const once: Done = (error, addresses) => {
+    const once: OnResolved = (error, addresses) => {
       timer?.cancel();
       waiting.delete(once);
       if (last === undefined || !isUnanswered(error)) done(error, addresses);
@@ -157,12 +156,12 @@ function isUnanswered(error: Error | null): boolean {
 }
 
 /** The system's resolver, asked each time. */
-export function lookUpWithSystem(...[hostname, done]: Parameters<Resolve>): void {
+export function lookUpWithSystem(hostname: string, done: OnResolved): void {
   systemLookup(hostname, { all: true }, done);
 }
 
 /** Asks the name servers that the system would ask: no thread waits for them. */
-function askNameServers(...[hostname, done]: Parameters<Resolve>): void {
+function askNameServers(hostname: string, done: OnResolved): void {
   const resolver = new Resolver({ timeout: SERVER_TIMEOUT_MS, tries: SERVER_TRIES });
   resolver.resolve4(hostname, (error, found) => {
     if (error === null) {

@@ -3,7 +3,13 @@ import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Provider, ToldModel } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
-import { type EndpointPath, modelsRequest } from "./probe-request.js";
+import {
+  type EndpointPath,
+  hasNoModelList,
+  MODEL_LIST_BYTES_MAX,
+  modelsRequest,
+  PROBE_TIMEOUT_MS,
+} from "./probe-request.js";
 import { redact } from "./redact.js";
 import { fetchWhole, type WholeReply } from "./reply.js";
 import type { Upstream } from "./upstream.js";
@@ -12,10 +18,6 @@ import type { Upstream } from "./upstream.js";
 export type ModelListAnswer =
   { readonly models: readonly ToldModel[] } | { readonly problem: string };
 
-/** From the begin to the last byte, however slowly it comes. */
-const TIMEOUT_MS = 15_000;
-/** The lists of the largest aggregators have about a third of this. */
-const REPLY_BYTES_MAX = 2 * 1024 * 1024;
 const MODELS_MAX = 2_000;
 const PROBLEM_CHARS_MAX = 200;
 /** As models can be named in a path too. */
@@ -23,8 +25,6 @@ const MODEL_ID = /^[A-Za-z0-9._~:@+/-]{1,256}$/;
 /** A segment of dots alone, or of nothing, would be another path. */
 const NO_NAME = /(?:^|\/)\.*(?:\/|$)/;
 const DISPLAY_NAME_CHARS_MAX = 200;
-/** Answers of providers that have no such list. */
-const NO_LIST: ReadonlySet<number> = new Set([404, 405, 501]);
 
 /** Asks a provider for its models, with one of its keys; never fails. */
 export async function askModels(
@@ -35,14 +35,15 @@ export async function askModels(
   const { provider, secret } = subject;
   try {
     const target = upstream.target(provider.baseUrl);
-    const request = modelsRequest({ provider, secret, endpointPath, timeoutMs: TIMEOUT_MS });
-    const deadline = { clock, timeoutMs: TIMEOUT_MS };
+    const timeoutMs = PROBE_TIMEOUT_MS;
+    const request = modelsRequest({ provider, secret, endpointPath, timeoutMs });
     const reply = await fetchWhole(upstream, target, request, {
-      bytesMax: REPLY_BYTES_MAX,
-      deadline,
+      bytesMax: MODEL_LIST_BYTES_MAX,
+      // From the begin to the last byte, however slowly it comes.
+      deadline: { clock, timeoutMs },
     });
     if (!("httpStatus" in reply)) return problem(reply.detail);
-    if (NO_LIST.has(reply.httpStatus)) return { models: [] };
+    if (hasNoModelList(reply.httpStatus)) return { models: [] };
     if (reply.httpStatus !== 200) return problem(`HTTP ${String(reply.httpStatus)}`);
     const models = toldModels(redact(textOf(reply), secret));
     return models === undefined ? problem("the answer is not a model list") : { models };
@@ -56,7 +57,7 @@ export async function askModels(
 function textOf({ headers, body }: WholeReply): string {
   const unpack = UNPACK[headers.get("content-encoding")?.toLowerCase() ?? ""];
   try {
-    return (unpack?.(body, { maxOutputLength: REPLY_BYTES_MAX }) ?? body).toString("utf8");
+    return (unpack?.(body, { maxOutputLength: MODEL_LIST_BYTES_MAX }) ?? body).toString("utf8");
   } catch {
     return "";
   }

@@ -13,6 +13,11 @@ export type EndpointPath = (
   model: string,
 ) => string;
 
+/** How long a provider has for the answer to a question outside of any call. */
+export const PROBE_TIMEOUT_MS = 15_000;
+/** The lists of the largest aggregators have about a third of this. */
+export const MODEL_LIST_BYTES_MAX = 2 * 1024 * 1024;
+
 /** What a probe asks for. */
 export interface ProbeCall {
   readonly provider: Pick<Provider, "baseUrl" | "authStyle" | "dialect">;
@@ -33,6 +38,11 @@ const MODEL_LISTS: Readonly<Record<Dialect, string>> = {
   ANTHROPIC: "/v1/models?limit=1000",
   GEMINI: "/v1beta/models?pageSize=1000",
 };
+
+/** Answers of providers that have no such list. Nothing is held against their keys. */
+export function hasNoModelList(httpStatus: number): boolean {
+  return httpStatus === 404 || httpStatus === 405 || httpStatus === 501;
+}
 
 /** Asks for what stands at a path, which begins with the API's version. */
 export function getRequest(call: ProbeCall, path: string): UpstreamRequest {

@@ -3,6 +3,7 @@ import tls from "node:tls";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { errorCode } from "./failure.js";
+import type { WholeReply } from "./reply.js";
 import type { CheckedUrl, ResolvedAddress, UrlPolicy } from "./url-policy.js";
 
 /** Why a step failed, in the words of the control API. */
@@ -20,8 +21,16 @@ export type ProbeFailure =
 
 /** What a step on the way to the provider found. */
 export type StepOutcome<T> =
-  | { readonly ok: true; readonly value: T; readonly detail: string }
-  | { readonly ok: false; readonly failure: ProbeFailure; readonly message: string };
+  { readonly ok: true; readonly value: T; readonly detail: string } | StepFailure;
+
+export interface StepFailure {
+  readonly ok: false;
+  readonly failure: ProbeFailure;
+  /** One sentence for people. */
+  readonly message: string;
+  /** The provider's answer, if one came. */
+  readonly reply?: WholeReply;
+}
 
 /** Looks up the host's addresses and whether every one of them may be talked to. */
 export function resolveStep(

@@ -3,12 +3,22 @@ import { Fault } from "../core/fault.js";
 import type { Provider } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "./failure.js";
+import type { UpstreamRequest } from "./flight.js";
 import { modelEntries } from "./model-list.js";
-import { chatRequest, type EndpointPath, modelsRequest, type ProbeCall } from "./probe-request.js";
+import {
+  chatRequest,
+  type EndpointPath,
+  hasNoModelList,
+  MODEL_LIST_BYTES_MAX,
+  modelsRequest,
+  PROBE_TIMEOUT_MS,
+  type ProbeCall,
+} from "./probe-request.js";
 import {
   connectStep,
   type ProbeFailure,
   resolveStep,
+  type StepFailure,
   type StepOutcome,
   tlsStep,
 } from "./probe-steps.js";
@@ -60,8 +70,6 @@ export interface ProbeOptions {
   readonly endpointPath: EndpointPath;
   /** PEM certificates trusted besides the system's. */
   readonly extraCa?: readonly string[];
-  /** For each step; 15 seconds unless said otherwise. */
-  readonly timeoutMs?: number;
 }
 
 export interface ProbeSubject {
@@ -73,9 +81,6 @@ export interface ProbeSubject {
   readonly skipChat: boolean;
 }
 
-const TIMEOUT_MS = 15_000;
-/** A list of all models of an aggregator is about this large. */
-const REPLY_BYTES_MAX = 2 * 1024 * 1024;
 const EXCERPT_BYTES = 300;
 
 /**
@@ -92,19 +97,12 @@ export async function* probe(
   yield { kind: "RESULT", result: run.result() };
 }
 
-interface Failed {
-  readonly failure: ProbeFailure;
-  readonly message: string;
-  readonly reply: WholeReply | undefined;
-}
-
 class ProbeRun {
   readonly #options: ProbeOptions;
   readonly #subject: ProbeSubject;
   readonly #startedMs: number;
-  readonly #timeoutMs: number;
   #url: CheckedUrl | undefined;
-  #failed: Failed | undefined;
+  #failed: StepFailure | undefined;
   #models: WholeReply | undefined;
   #modelCount = 0;
 
@@ -112,13 +110,12 @@ class ProbeRun {
     this.#options = options;
     this.#subject = subject;
     this.#startedMs = options.clock.monotonic();
-    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   }
 
   /** The way to the provider, without saying anything to it. */
   async *wire(): AsyncGenerator<ProbeEvent, void, undefined> {
     const { clock, policy, extraCa } = this.#options;
-    const deadline = { clock, timeoutMs: this.#timeoutMs };
+    const deadline = { clock, timeoutMs: PROBE_TIMEOUT_MS };
     const addresses = yield* this.#step("RESOLVE", async () => {
       const url = this.#check();
       return "ok" in url ? url : await resolveStep(policy, url);
@@ -172,7 +169,7 @@ class ProbeRun {
     };
   }
 
-  #check(): CheckedUrl | { ok: false; failure: ProbeFailure; message: string } {
+  #check(): CheckedUrl | StepFailure {
     try {
       const url = this.#options.policy.check(this.#subject.provider.baseUrl);
       this.#url = url;
@@ -186,7 +183,7 @@ class ProbeRun {
 
   async *#step<T>(
     name: ProbeStepName,
-    run: () => Promise<StepOutcome<T> & { reply?: WholeReply }>,
+    run: () => Promise<StepOutcome<T>>,
   ): AsyncGenerator<ProbeEvent, T | undefined, undefined> {
     const startedMs = this.#options.clock.monotonic();
     const event = (state: ProbeStepState, detail: string): ProbeEvent => {
@@ -199,9 +196,8 @@ class ProbeRun {
       yield event("PASSED", outcome.detail);
       return outcome.value;
     }
-    const { failure, message, reply } = outcome;
-    this.#failed = { failure, message, reply };
-    yield event("FAILED", message);
+    this.#failed = outcome;
+    yield event("FAILED", outcome.message);
     return undefined;
   }
 
@@ -219,7 +215,7 @@ class ProbeRun {
       this.#models = answer;
       if (answer.httpStatus < 300) return passed(answer, String(answer.httpStatus));
       // Without a model list the credential is tested by the chat.
-      if ([404, 405, 501].includes(answer.httpStatus)) return passed(answer, "no model list here");
+      if (hasNoModelList(answer.httpStatus)) return passed(answer, "no model list here");
       return this.#refused(answer);
     });
     if (reply === undefined || reply.httpStatus >= 300) {
@@ -237,10 +233,7 @@ class ProbeRun {
     });
   }
 
-  async #chat(
-    model: string,
-    stream: boolean,
-  ): Promise<StepOutcome<WholeReply> & { reply?: WholeReply }> {
+  async #chat(model: string, stream: boolean): Promise<StepOutcome<WholeReply>> {
     const answer = await this.#send(chatRequest(this.#call(), model, stream));
     if (!("httpStatus" in answer)) return lost(answer);
     if (answer.httpStatus >= 300) return this.#refused(answer);
@@ -257,22 +250,17 @@ class ProbeRun {
   #call(): ProbeCall {
     const { provider, secret } = this.#subject;
     const { endpointPath } = this.#options;
-    return { provider, secret, endpointPath, timeoutMs: this.#timeoutMs };
+    return { provider, secret, endpointPath, timeoutMs: PROBE_TIMEOUT_MS };
   }
 
-  #send(request: ReturnType<typeof modelsRequest>): Promise<WholeReply | UpstreamFailure> {
+  #send(request: UpstreamRequest): Promise<WholeReply | UpstreamFailure> {
     const { upstream } = this.#options;
     return fetchWhole(upstream, upstream.target(this.#subject.provider.baseUrl), request, {
-      bytesMax: REPLY_BYTES_MAX,
+      bytesMax: MODEL_LIST_BYTES_MAX,
     });
   }
 
-  #refused(reply: WholeReply): {
-    ok: false;
-    failure: ProbeFailure;
-    message: string;
-    reply: WholeReply;
-  } {
+  #refused(reply: WholeReply): StepFailure {
     // Gemini refuses a bad key with 400.
     const badKey = reply.httpStatus === 400 && reply.body.includes("API_KEY_INVALID");
     const [failure, message] = REFUSALS[badKey ? 401 : reply.httpStatus] ?? [
@@ -303,14 +291,11 @@ const REFUSALS: Readonly<Record<number, readonly [ProbeFailure, string]>> = {
   429: ["RATE_LIMITED", "The provider limits this key now, or its quota is used up (HTTP 429)."],
 };
 
-function passed(
-  value: WholeReply,
-  detail: string,
-): { ok: true; value: WholeReply; detail: string } {
+function passed(value: WholeReply, detail: string): StepOutcome<WholeReply> {
   return { ok: true, value, detail };
 }
 
-function lost(failure: UpstreamFailure): { ok: false; failure: ProbeFailure; message: string } {
+function lost(failure: UpstreamFailure): StepFailure {
   if (failure.kind === "TIMEOUT") {
     return { ok: false, failure: "TIMEOUT", message: "The provider did not answer in time." };
   }

@@ -6,8 +6,6 @@ import { lookUpWithSystem } from "./lookups.js";
 export interface UrlPolicyOptions {
   /** Blocks inside the refused ranges that this installation may talk to, e.g. `127.0.0.0/8` for a model on this host. */
   readonly allowCidrs: readonly string[];
-  /** Ports of public addresses. Inside `allowCidrs` every port is allowed. */
-  readonly ports?: readonly number[];
   /** Resolves names; by default the system's resolver. */
   readonly resolve?: Resolve;
 }
@@ -17,11 +15,11 @@ export interface ResolvedAddress {
   readonly family: number;
 }
 
+/** Hears the addresses of a name; none with an error. */
+export type OnResolved = (error: Error | null, addresses: readonly ResolvedAddress[]) => void;
+
 /** Answers all addresses of a name. */
-export type Resolve = (
-  hostname: string,
-  done: (error: Error | null, addresses: readonly ResolvedAddress[]) => void,
-) => void;
+export type Resolve = (hostname: string, done: OnResolved) => void;
 
 /** A base URL that passed every check that needs no resolver. */
 export interface CheckedUrl {
@@ -40,6 +38,7 @@ export interface CheckedUrl {
 
 const ALLOWED_BLOCKS_ONLY =
   "plain HTTP and unusual ports are for address ranges that the operator allows";
+/** Ports of public addresses. Inside the allowed blocks every port will do. */
 const PUBLIC_PORTS: readonly number[] = [443, 8443];
 /** Names under which clouds serve credentials to whoever asks from inside. */
 const METADATA_NAME =
@@ -54,12 +53,10 @@ const HOSTNAME =
  */
 export class UrlPolicy {
   readonly #allowed: readonly IpBlock[];
-  readonly #ports: readonly number[];
   readonly #resolve: Resolve;
 
   constructor(options: UrlPolicyOptions) {
     this.#allowed = parseBlocks(options.allowCidrs);
-    this.#ports = options.ports ?? PUBLIC_PORTS;
     this.#resolve = options.resolve ?? lookUpWithSystem;
   }
 
@@ -75,7 +72,7 @@ export class UrlPolicy {
     const literal = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
     if (!isAddress(literal)) checkName(literal);
     const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
-    const allowedBlocksOnly = !secure || !this.#ports.includes(port);
+    const allowedBlocksOnly = !secure || !PUBLIC_PORTS.includes(port);
     if (isAddress(literal)) this.checkAddress(literal, allowedBlocksOnly);
     else if (allowedBlocksOnly && this.#allowed.length === 0) refuse(ALLOWED_BLOCKS_ONLY);
     return {
@@ -102,10 +99,7 @@ export class UrlPolicy {
   }
 
   /** The addresses of a checked URL's host, every one of them allowed. Fails with Fault `base_url_not_allowed`. */
-  resolve(
-    url: CheckedUrl,
-    done: (error: Error | null, addresses: readonly ResolvedAddress[]) => void,
-  ): void {
+  resolve(url: CheckedUrl, done: OnResolved): void {
     if (isAddress(url.hostname)) {
       done(null, [{ address: url.hostname, family: url.hostname.includes(":") ? 6 : 4 }]);
       return;

@@ -1,6 +1,5 @@
 import type { Clock } from "../core/clock.js";
-import { refusedRow } from "./sealed-rows.js";
-import type { RefusedRow, SealedRow } from "./sealed-rows.js";
+import { refusedRow, type RefusedRow, type SealedRow } from "./sealed-rows.js";
 import { Slices } from "../core/slices.js";
 import type { Vault } from "./vault.js";
 

@@ -1,7 +1,6 @@
 import type { Clock } from "../core/clock.js";
 import type { SealedMove } from "../core/sealed.js";
-import { refusedRow } from "./sealed-rows.js";
-import type { RefusedRow, SealedRow } from "./sealed-rows.js";
+import { refusedRow, type RefusedRow, type SealedRow } from "./sealed-rows.js";
 import { Slices } from "../core/slices.js";
 import type { Vault } from "./vault.js";
 

@@ -1,6 +1,5 @@
 import type { Logger } from "../core/logger.js";
-import { rootKeyOf, wrapKeys } from "./keyring.js";
-import type { PlainKey } from "./keyring.js";
+import { type PlainKey, rootKeyOf, wrapKeys } from "./keyring.js";
 import type { KeyringStore, WrappedKey } from "./ports.js";
 import type { NewRootKey } from "./root-key/provider.js";
 

@@ -5,8 +5,7 @@ import { canonical, equalBytes, randomKey, wipe } from "./bytes.js";
 import type { WrappedKey, WrappedKeyPurpose } from "./ports.js";
 import type { RootKey, RootKeyExpectation } from "./root-key/provider.js";
 import type { VersionedKey } from "./row-mac.js";
-import { KEY_BYTES } from "./sodium.js";
-import type { KeyPair, Sodium } from "./sodium.js";
+import { KEY_BYTES, type KeyPair, type Sodium } from "./sodium.js";
 
 /** Every keyring has at least one key of each. */
 export const PURPOSES: readonly WrappedKeyPurpose[] = [

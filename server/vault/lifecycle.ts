@@ -6,14 +6,14 @@ import type { Secret } from "../core/secret.js";
 import { wipe } from "./bytes.js";
 import {
   createKey,
-  Keyring,
   keyPairOf,
+  Keyring,
+  type PlainKey,
   PURPOSES,
   rootKeyOf,
   unwrapKeys,
   wrapKeys,
 } from "./keyring.js";
-import type { PlainKey } from "./keyring.js";
 import { saveUnderNewRoot } from "./keyring-writer.js";
 import { Listeners } from "./listeners.js";
 import type { KeyringStore, PublicKeyPin, WrappedKey, WrappedKeyPurpose } from "./ports.js";

@@ -2,8 +2,7 @@ import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { SealedMove } from "../core/sealed.js";
 import type { WrappedKeyPurpose } from "./ports.js";
-import { refusedRow } from "./sealed-rows.js";
-import type { RefusedRow, SealedRowSource } from "./sealed-rows.js";
+import { refusedRow, type RefusedRow, type SealedRowSource } from "./sealed-rows.js";
 import { Slices } from "../core/slices.js";
 import type { Vault } from "./vault.js";
 

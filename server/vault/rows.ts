@@ -1,10 +1,8 @@
 import type { Secret } from "../core/secret.js";
 import type { SealBinding, SealedSecret } from "../core/sealed.js";
-import { contextHash, openBox, sealBox } from "./box.js";
-import type { Opened, RefusalReason } from "./box.js";
+import { contextHash, openBox, type Opened, type RefusalReason, sealBox } from "./box.js";
 import { equalBytes } from "./bytes.js";
-import { keyPairOf } from "./keyring.js";
-import type { Keyring } from "./keyring.js";
+import { keyPairOf, type Keyring } from "./keyring.js";
 import { macKind, provisionalMac, rowMac, verifyProvisionalMac, verifyRowMac } from "./row-mac.js";
 import type { Sodium } from "./sodium.js";
 

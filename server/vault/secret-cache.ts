@@ -2,8 +2,7 @@ import type { Random } from "../core/random.js";
 import { Secret } from "../core/secret.js";
 import type { SealBinding, SealedSecret } from "../core/sealed.js";
 import { equalBytes, randomKey, wipe } from "./bytes.js";
-import { AEAD_NONCE_BYTES, KEY_BYTES } from "./sodium.js";
-import type { Sodium } from "./sodium.js";
+import { AEAD_NONCE_BYTES, KEY_BYTES, type Sodium } from "./sodium.js";
 
 /** About 600 bytes each. */
 const ENTRIES_MAX = 10_000;

@@ -1,19 +1,21 @@
 import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { SealBinding, SealedSecret } from "../core/sealed.js";
-import { refusalFault } from "./box.js";
-import type { Opened, RefusalReason } from "./box.js";
+import { type Opened, refusalFault, type RefusalReason } from "./box.js";
 import { randomKey } from "./bytes.js";
 import * as keyed from "./keyed-hash.js";
 import type { ClientKeyMac } from "./keyed-hash.js";
-import { VaultLifecycle } from "./lifecycle.js";
-import type { VaultOptions, VaultState, VaultStatus } from "./lifecycle.js";
+import {
+  VaultLifecycle,
+  type VaultOptions,
+  type VaultState,
+  type VaultStatus,
+} from "./lifecycle.js";
 import { Listeners } from "./listeners.js";
 import { macKind } from "./row-mac.js";
 import * as rows from "./rows.js";
 import type { RowTools } from "./rows.js";
-import { KEY_BYTES, loadSodium } from "./sodium.js";
-import type { Sodium } from "./sodium.js";
+import { KEY_BYTES, loadSodium, type Sodium } from "./sodium.js";
 
 export type { VaultOptions, VaultState, VaultStatus };
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { AttemptOutcome } from "../../server/core/call.js";
 import type { Lease } from "../../server/core/lease.js";
-import { WaitingRoom } from "../../server/gateway/context.js";
+import { WaitingRoom } from "../../server/gateway/waiting-room.js";
 import { Failover } from "../../server/gateway/failover.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { Pool } from "../../server/pool/pool.js";

@@ -496,13 +496,6 @@ test("a provider that refuses stream_options inside its stream is asked again wi
   assert.deepEqual(pool.outcomes, ["OK"]);
 });
 
-test("a provider that is known not to take stream_options is never asked", async () => {
-  const { post } = await bound({ asksUsage: () => false });
-  site.stub.script = replyEvents(chatEvents(["hi"]));
-  await (await post({ ...CHAT, stream: true })).text();
-  assert.doesNotMatch(String(site.stub.received[0]?.body), /stream_options/);
-});
-
 test("a provider that nobody answers for is 502, and its address stays in the house", async () => {
   const { post, pool } = await bound({
     providers: [{ baseUrl: "http://127.0.0.1:9/secret-path" }],

@@ -1,7 +1,6 @@
 import type { BegunCall, CallEntry, CallRecord, Estimate, Used } from "../../server/core/call.js";
 import type { ClientKey, Principal } from "../../server/core/client-key.js";
-import type { Clock } from "../../server/core/clock.js";
-import { systemClock } from "../../server/core/clock.js";
+import { type Clock, systemClock } from "../../server/core/clock.js";
 import { Fault } from "../../server/core/fault.js";
 import { IdSource } from "../../server/core/ids.js";
 import type { Lease, LeaseRequest, LeaseResult } from "../../server/core/lease.js";
@@ -43,7 +42,6 @@ export interface Setup {
   readonly clock?: Clock;
   readonly limits?: Partial<GatewayLimits>;
   readonly upstreamLimits?: Partial<UpstreamLimits>;
-  readonly asksUsage?: (provider: Provider) => boolean;
   readonly models?: readonly ListedModel[];
   readonly ticketHeaders?: string;
   /** Model asked → model sent. */
@@ -105,7 +103,6 @@ export class TestGateway {
       // Tests that stop a gateway need not wait for callers.
       limits: { lastRequestMs: 0, ...setup.limits },
       ...(setup.abortedCalls === undefined ? {} : { abortedCalls: setup.abortedCalls }),
-      ...(setup.asksUsage === undefined ? {} : { asksUsage: setup.asksUsage }),
     });
   }
 

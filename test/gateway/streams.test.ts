@@ -3,7 +3,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import * as fc from "fast-check";
 import { FakeClock, settle } from "../support/fake-clock.js";
-import { advanceUntil } from "./fixture.js";
+import { advanceUntil, CLIENT_KEY, type Setup, startGateway, type TestGateway } from "./fixture.js";
 import {
   CHAT_REPLY,
   chatEvents,
@@ -15,7 +15,6 @@ import {
   turn,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { CLIENT_KEY, type Setup, startGateway, type TestGateway } from "./fixture.js";
 
 let stub: UpstreamStub;
 let openai: TestGateway;

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DescField, DescMethod } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMethod } from "@bufbuild/protobuf";
 import { FieldOptionsSchema, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { create } from "@bufbuild/protobuf";
 import { MESSAGES, METHODS, SERVICES } from "./api.js";
 
 const fields: readonly DescField[] = MESSAGES.flatMap((message) => message.fields);

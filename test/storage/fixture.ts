@@ -2,20 +2,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import type { AuditDraft } from "../../server/core/audit.js";
-import { SYSTEM_ACTOR } from "../../server/core/audit.js";
+import { type AuditDraft, SYSTEM_ACTOR } from "../../server/core/audit.js";
 import type { Change } from "../../server/core/change.js";
 import type { ClientKey } from "../../server/core/client-key.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Clock } from "../../server/core/clock.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PageQuery } from "../../server/core/page.js";
-import type { ProviderKey } from "../../server/core/provider-key.js";
-import { NEW_KEY_HEALTH } from "../../server/core/provider-key.js";
+import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import type { Model, Provider } from "../../server/core/provider.js";
 import type { User } from "../../server/core/user.js";
-import type { Storage, StorageOptions } from "../../server/storage/open.js";
-import { openStorage } from "../../server/storage/open.js";
+import { openStorage, type Storage, type StorageOptions } from "../../server/storage/open.js";
 
 export const START_MS = Date.UTC(2026, 0, 15, 10, 30);
 

@@ -11,13 +11,11 @@ import {
 } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import type { FaultCode } from "../../server/core/fault.js";
-import { Fault } from "../../server/core/fault.js";
+import { Fault, type FaultCode } from "../../server/core/fault.js";
 import { connect } from "../../server/storage/db.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import { MIGRATIONS } from "../../server/storage/migrations/all.js";
-import { openStorage } from "../../server/storage/open.js";
-import type { StorageOptions } from "../../server/storage/open.js";
+import { openStorage, type StorageOptions } from "../../server/storage/open.js";
 import * as make from "./fixture.js";
 
 async function openFails(code: FaultCode, options: Partial<StorageOptions>): Promise<string> {

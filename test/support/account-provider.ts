@@ -1,5 +1,4 @@
-import type { Received, Script } from "./upstream-stub.js";
-import { replyEvents, replyJson } from "./upstream-stub.js";
+import { type Received, replyEvents, replyJson, type Script } from "./upstream-stub.js";
 
 /** What an account at the stand-in holds, by id. */
 type Things = Map<string, Readonly<Record<string, unknown>>>;

@@ -6,8 +6,7 @@ import type { ProviderKey } from "../../server/core/provider-key.js";
 import type { Route } from "../../server/core/provider.js";
 import { Pool } from "../../server/pool/pool.js";
 import type { HealthChange } from "../../server/pool/registry.js";
-import { DEFAULT_ALLOCATION } from "../../server/pool/allocation.js";
-import type { Strategy } from "../../server/pool/allocation.js";
+import { DEFAULT_ALLOCATION, type Strategy } from "../../server/pool/allocation.js";
 import { FakeClock } from "./fake-clock.js";
 import { aPrincipal, aProviderKey, aRoute, seededRandom, silentLogger } from "./records.js";
 

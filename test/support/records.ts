@@ -2,8 +2,7 @@ import type { ClientKey, ClientKeyKind, Principal } from "../../server/core/clie
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { Provider, Route } from "../../server/core/provider.js";
-import { NEW_KEY_HEALTH } from "../../server/core/provider-key.js";
-import type { ProviderKey } from "../../server/core/provider-key.js";
+import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import type { Random } from "../../server/core/random.js";
 
 /** Records with harmless values in all fields, for tests that care about a few. */

@@ -1,5 +1,6 @@
 import { ProviderKey_Tier } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Notice } from "../../proto/gen/latchkey/v1/common_pb.js";
@@ -332,6 +333,22 @@ test("an edit names its fields and the version it is based on", async () => {
     assert.equal(request?.["expectedVersion"], 3n);
     const { paths } = request["updateMask"] as { paths: string[] };
     assert.ok(paths.includes("expire_time") && paths.includes("limits"));
+  });
+});
+
+test("an edit leaves an expiry as it is to the second, and may be of a key that has expired", async () => {
+  await withApp({}, async ({ press, fake, clock }) => {
+    const expireTime = timestampFromMs(clock.now() - 61_234);
+    const owned = { ...providerKey(0, clock.now()), expireTime };
+    const presented = { ...clientKey(0, clock.now()), expireTime };
+    fake.on("listProviderKeys", () => ({ providerKeys: [owned], totalEstimate: 1n }));
+    fake.on("listClientKeys", () => ({ clientKeys: [presented], totalEstimate: 1n }));
+    await press("2", "e", "<C-s>");
+    await press("3", "e", "<C-s>");
+    for (const method of ["updateProviderKey", "updateClientKey"]) {
+      const [request] = fake.requests(method);
+      assert.deepEqual(request?.["expireTime"], expireTime, method);
+    }
   });
 });
 

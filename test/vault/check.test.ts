@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { checkSecrets } from "../../server/vault/check.js";
-import type { CheckProgress } from "../../server/vault/check.js";
+import { type CheckProgress, checkSecrets } from "../../server/vault/check.js";
 import { adoptEnrolled } from "../../server/vault/enrolment.js";
 import { Secret } from "../../server/core/secret.js";
 import { createTestVault, isFault, testClock } from "./fixtures.js";

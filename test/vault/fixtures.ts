@@ -4,16 +4,13 @@ import path from "node:path";
 import type { TestContext } from "node:test";
 import type { Clock } from "../../server/core/clock.js";
 import type { Logger } from "../../server/core/logger.js";
-import type { Random } from "../../server/core/random.js";
-import { systemRandom } from "../../server/core/random.js";
+import { type Random, systemRandom } from "../../server/core/random.js";
 import type { SealBinding, SealedSecret } from "../../server/core/sealed.js";
 import type { KeyringStore, PublicKeyPin, WrappedKey } from "../../server/vault/ports.js";
 import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
 import type { RootKeyProvider } from "../../server/vault/root-key/provider.js";
-import type { Sodium } from "../../server/vault/sodium.js";
-import { loadSodium } from "../../server/vault/sodium.js";
-import type { Vault } from "../../server/vault/vault.js";
-import { createVault } from "../../server/vault/vault.js";
+import { loadSodium, type Sodium } from "../../server/vault/sodium.js";
+import { createVault, type Vault } from "../../server/vault/vault.js";
 
 /** Keeps the keyring as a database would: by value, and failing when told to. */
 export class MemoryKeyringStore implements KeyringStore {

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import test from "node:test";
-import type { TestContext } from "node:test";
+import test, { type TestContext } from "node:test";
 import {
   createManifest,
   MANIFEST_NAME,

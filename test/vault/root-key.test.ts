@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
-import test from "node:test";
-import type { TestContext } from "node:test";
+import test, { type TestContext } from "node:test";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { createEnvironmentRootKeyProvider } from "../../server/vault/root-key/environment.js";
@@ -10,8 +9,7 @@ import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
 import { createKmsRootKeyProvider } from "../../server/vault/root-key/kms.js";
 import { createPassphraseProvider } from "../../server/vault/root-key/passphrase.js";
 import { createSystemdCredentialProvider } from "../../server/vault/root-key/systemd.js";
-import type { HttpPostRequest } from "../../server/vault/root-key/transit.js";
-import { createTransitService } from "../../server/vault/root-key/transit.js";
+import { createTransitService, type HttpPostRequest } from "../../server/vault/root-key/transit.js";
 import { loadSodium } from "../../server/vault/sodium.js";
 import { createVault } from "../../server/vault/vault.js";
 import {

@@ -6,13 +6,14 @@ import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
 import type { NewRootKey, RootKeyProvider } from "../../server/vault/root-key/provider.js";
-import { rotateVaultKey } from "../../server/vault/rotation.js";
-import type { RotationOptions, RotationProgress } from "../../server/vault/rotation.js";
+import {
+  rotateVaultKey,
+  type RotationOptions,
+  type RotationProgress,
+} from "../../server/vault/rotation.js";
 import { createVault } from "../../server/vault/vault.js";
-import { createTestVault, isFault, testClock } from "./fixtures.js";
-import type { TestVault } from "./fixtures.js";
-import { bindingOfIndex, fillRows, unreadable } from "./memory-rows.js";
-import type { MemoryRows } from "./memory-rows.js";
+import { createTestVault, isFault, testClock, type TestVault } from "./fixtures.js";
+import { bindingOfIndex, fillRows, type MemoryRows, unreadable } from "./memory-rows.js";
 
 class Killed extends Error {}
 

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { inspect } from "node:util";
-import type { ProviderKey } from "../../server/core/provider-key.js";
-import { NEW_KEY_HEALTH } from "../../server/core/provider-key.js";
+import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import type { SealedSecret } from "../../server/core/sealed.js";

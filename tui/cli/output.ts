@@ -15,8 +15,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { ModelPriceSchema } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { priceText } from "../present/prices.js";
-import { safe } from "../term/safe.js";
-import { fit, takeWidth } from "../term/safe.js";
+import { fit, safe, takeWidth } from "../term/safe.js";
 import { textWidth } from "../term/width.js";
 
 const CELL_WIDTH_MAX = 48;

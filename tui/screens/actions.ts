@@ -12,9 +12,8 @@ export function writing(
   why: () => string | undefined = () => undefined,
 ): Binding {
   return {
-    ...binding,
+    ...asking(context, permission, binding, () => context.writeBlocked() ?? why()),
     hidden: () => !context.may(permission) || context.writeBlocked() !== undefined,
-    disabledReason: () => refusalOf(context, permission) ?? context.writeBlocked() ?? why(),
   };
 }
 

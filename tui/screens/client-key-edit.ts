@@ -1,9 +1,7 @@
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ClientKey } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import { LIMITS_HINT, limitsText, parseLimits } from "../present/limits.js";
-import { minuteOf, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { FieldValues } from "../widgets/form-fields.js";
-import { checkLimits, checkWhen, listOf, SCOPES_HELP } from "./form-values.js";
+import { checkLimits, expiresField, expiryIn, listOf, SCOPES_HELP } from "./form-values.js";
 import { openForm } from "./form-modal.js";
 import type { ViewContext } from "./view.js";
 
@@ -19,7 +17,6 @@ const EDITED_FIELDS = [
 
 /** Opens the form for what can be changed of a client key; its secret is not part of that. */
 export function openClientKeyEdit(context: ViewContext, key: ClientKey, refresh: () => void): void {
-  const expires = key.expireTime === undefined ? "" : minuteOf(timestampMs(key.expireTime));
   openForm(context, {
     title: `Edit ${key.name}`,
     permission: "client_key.update",
@@ -27,15 +24,7 @@ export function openClientKeyEdit(context: ViewContext, key: ClientKey, refresh:
     fields: [
       { kind: "text", name: "name", label: "Name", value: key.name, required: true },
       { kind: "text", name: "description", label: "Description", value: key.description },
-      {
-        kind: "text",
-        name: "expires",
-        label: "Expires",
-        value: expires,
-        placeholder: `never; ${WHEN_HELP}`,
-        // A key that has expired may be saved as it is.
-        check: (value) => (value === expires ? undefined : checkWhen(context)(value)),
-      },
+      expiresField(context, { otherwise: "never", stored: key.expireTime }),
       list("models", "Models", key.modelAllowlist, "all"),
       list("addresses", "IP addresses", key.ipAllowlist, "any"),
       list("scopes", "Scopes", key.scopes, SCOPES_HELP),
@@ -62,7 +51,6 @@ function list(name: string, label: string, value: readonly string[], placeholder
 }
 
 async function update(context: ViewContext, key: ClientKey, values: FieldValues): Promise<void> {
-  const expires = parseWhen(values["expires"] ?? "", context.clock.now());
   await context.api.clientKeys.updateClientKey({
     id: key.id,
     updateMask: { paths: EDITED_FIELDS },
@@ -73,6 +61,6 @@ async function update(context: ViewContext, key: ClientKey, values: FieldValues)
     ipAllowlist: listOf(values["addresses"]),
     scopes: listOf(values["scopes"]),
     limits: parseLimits(values["limits"] ?? "") ?? {},
-    ...(expires === undefined ? {} : { expireTime: timestampFromMs(expires) }),
+    ...expiryIn(context, values, key.expireTime),
   });
 }

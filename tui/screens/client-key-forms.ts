@@ -1,4 +1,3 @@
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   ClientKey_Format,
   type ClientKey,
@@ -8,10 +7,9 @@ import {
 import type { User } from "../../proto/gen/latchkey/v1/users_pb.js";
 import { toApiError } from "../api/api-error.js";
 import { LIMITS_HINT, parseLimits } from "../present/limits.js";
-import { minuteOf, parseSpan, parseWhen, WHEN_HELP } from "../present/when.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
 import { offerSecret, secretLost } from "./client-key-secret.js";
-import { checkLimits, checkWhen, listOf, SCOPES_HELP } from "./form-values.js";
+import { checkLimits, expiresField, expiryIn, listOf, SCOPES_HELP } from "./form-values.js";
 import { openForm } from "./form-modal.js";
 import type { ViewContext } from "./view.js";
 
@@ -65,17 +63,16 @@ export function openRotateClientKey(
     fields: [
       { kind: "text", name: "was", label: "So far", value: `${key.prefix}…`, disabled: true },
       { kind: "select", name: "grace", label: "Old secret works", choices: GRACE_CHOICES },
-      expiresField(context, "as it is"),
+      expiresField(context, { otherwise: "as it is" }),
     ],
     submitLabel: "Rotate",
-    submit: async ({ grace = "0", expires = "" }, requestId) => {
-      const when = parseWhen(expires, context.clock.now());
+    submit: async (values, requestId) => {
       const answer = await secretLost(
         context.api.clientKeys.rotateClientKey({
           id: key.id,
-          graceSeconds: BigInt(grace),
+          graceSeconds: BigInt(values["grace"] ?? "0"),
           requestId,
-          ...(when === undefined ? {} : { expireTime: timestampFromMs(when) }),
+          ...expiryIn(context, values),
         }),
       );
       refresh();
@@ -123,7 +120,7 @@ function fieldsOf(
           ? "super keys are always sk-super-lk_…"
           : undefined,
     },
-    expiresField(context, "never"),
+    expiresField(context, { otherwise: "never" }),
     { kind: "text", name: "models", label: "Models", placeholder: "all; or gpt-4o*, claude-*" },
     {
       kind: "text",
@@ -173,27 +170,12 @@ function ownerFields(
   return [{ kind: "select", name: "owner", label: "Owner", choices, value }];
 }
 
-function expiresField(context: ViewContext, otherwise: string): Field {
-  return {
-    kind: "text",
-    name: "expires",
-    label: "Expires",
-    placeholder: `${otherwise}; ${WHEN_HELP}`,
-    check: checkWhen(context),
-    note: (value) => {
-      const spanMs = parseSpan(value);
-      return spanMs === undefined ? "" : minuteOf(context.clock.now() + spanMs);
-    },
-  };
-}
-
 function create(
   context: ViewContext,
   values: FieldValues,
   requestId: string,
 ): Promise<CreateClientKeyResponse | CreateSuperClientKeyResponse> {
   const { clientKeys } = context.api;
-  const expires = parseWhen(values["expires"] ?? "", context.clock.now());
   const limits = parseLimits(values["limits"] ?? "");
   const common = {
     name: values["name"] ?? "",
@@ -203,7 +185,7 @@ function create(
     scopes: listOf(values["scopes"]),
     requestId,
     ...(values["limits"] === "" || limits === undefined ? {} : { limits }),
-    ...(expires === undefined ? {} : { expireTime: timestampFromMs(expires) }),
+    ...expiryIn(context, values),
   };
   const ownerId = values["owner"] ?? MINE;
   if (values["kind"] === "super") {

@@ -37,19 +37,23 @@ export function offerSecret(context: ViewContext, offered: OfferedSecret): void 
     clock: context.clock,
     copy: context.copy,
     writeFile: context.writeFile,
-    onDiscard: () =>
-      perform(context, {
-        permission: "client_key.revoke",
-        work: () => context.api.clientKeys.revokeClientKey({ id: key.id }),
-        done: `${key.name} is revoked`,
-        refresh,
-      }),
+    onDiscard: () => revokeNow(context, key, refresh),
     onSaved: () => {
       context.toast({ text: `${key.name}: press c to see how to call with it`, tone: "ok" });
     },
     requestFrame: context.requestFrame,
     redraw: context.redraw,
     onHide: context.onHide,
+  });
+}
+
+/** Revokes a key without asking. */
+export function revokeNow(context: ViewContext, key: ClientKey, refresh: () => void): void {
+  perform(context, {
+    permission: "client_key.revoke",
+    work: () => context.api.clientKeys.revokeClientKey({ id: key.id }),
+    done: `${key.name} is revoked`,
+    refresh,
   });
 }
 

@@ -14,6 +14,7 @@ import { asking, perform, whyNotMine, writing } from "./actions.js";
 import { openClientKeyForm, openRotateClientKey } from "./client-key-forms.js";
 import { openClientKeyEdit } from "./client-key-edit.js";
 import { openCurl } from "./client-key-curl.js";
+import { revokeNow } from "./client-key-secret.js";
 import { byServer, ListView } from "./list-view.js";
 import { markCell } from "./mark-cell.js";
 import { noticeColumn } from "./notice-column.js";
@@ -310,13 +311,7 @@ function revoke(context: ViewContext, key: ClientKey, refresh: () => void): void
       "Its record and its calls stay.",
     ],
     action: "Revoke",
-    onConfirm: () =>
-      perform(context, {
-        permission: "client_key.revoke",
-        work: () => context.api.clientKeys.revokeClientKey({ id: key.id }),
-        done: `${key.name} is revoked`,
-        refresh,
-      }),
+    onConfirm: () => revokeNow(context, key, refresh),
   });
 }
 

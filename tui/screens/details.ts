@@ -1,5 +1,4 @@
-import type { Painter, Span } from "../term/painter.js";
-import { paintedWidth } from "../term/painter.js";
+import { paintedWidth, type Painter, type Span } from "../term/painter.js";
 import { safe, wrap } from "../term/safe.js";
 
 /** A label with its value; an empty label continues the one above, an empty pair is a gap. */

@@ -4,13 +4,11 @@ import {
   ProviderKey_Visibility,
   type ProviderKey,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { toApiError } from "../api/api-error.js";
 import { QUOTA_HINT, limitsText, parseLimits } from "../present/limits.js";
-import { minuteOf, parseWhen, WHEN_HELP } from "../present/when.js";
 import { confirm } from "../widgets/confirm.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
-import { checkLimits, checkWhen, listOf } from "./form-values.js";
+import { checkLimits, expiresField, expiryIn, listOf } from "./form-values.js";
 import { openForm } from "./form-modal.js";
 import { openProviderKeyTest } from "./provider-key-test.js";
 import type { ViewContext } from "./view.js";
@@ -130,7 +128,7 @@ function newFields(
     { kind: "select", name: "visibility", label: "Scope", choices: VISIBILITIES },
     { kind: "text", name: "description", label: "Description" },
     { kind: "text", name: "models", label: "Models", placeholder: "all; or gpt-4o*, o4-mini" },
-    ...limitFields(context, "", ""),
+    ...limitFields(context),
     ...test,
   ];
 }
@@ -140,29 +138,21 @@ function checkSecret(secret: string): string | undefined {
   return /\s/.test(secret) ? "there is a blank or a line break in it: paste one secret" : undefined;
 }
 
-function limitFields(context: ViewContext, limits: string, expires: string): readonly Field[] {
+function limitFields(context: ViewContext, key?: ProviderKey): readonly Field[] {
   return [
     {
       kind: "text",
       name: "limits",
       label: "Limits",
-      value: limits,
+      value: key === undefined ? "" : limitsText(key.limits),
       placeholder: `none; ${QUOTA_HINT}`,
       check: checkLimits,
     },
-    {
-      kind: "text",
-      name: "expires",
-      label: "Expires",
-      value: expires,
-      placeholder: `never; ${WHEN_HELP}`,
-      check: checkWhen(context),
-    },
+    expiresField(context, { otherwise: "never", stored: key?.expireTime }),
   ];
 }
 
 async function create(context: ViewContext, values: FieldValues, requestId: string): Promise<void> {
-  const expires = parseWhen(values["expires"] ?? "", context.clock.now());
   const limits = parseLimits(values["limits"] ?? "");
   await context.api.providerKeys.createProviderKey({
     providerId: values["provider"] ?? "",
@@ -174,7 +164,7 @@ async function create(context: ViewContext, values: FieldValues, requestId: stri
     modelAllowlist: listOf(values["models"]),
     requestId,
     ...(values["limits"] === "" || limits === undefined ? {} : { limits }),
-    ...(expires === undefined ? {} : { expireTime: timestampFromMs(expires) }),
+    ...expiryIn(context, values),
   });
 }
 
@@ -202,7 +192,6 @@ function testFirst(context: ViewContext, values: FieldValues): Promise<void> {
 }
 
 function openEdit(context: ViewContext, key: ProviderKey, refresh: () => void): void {
-  const expires = key.expireTime === undefined ? "" : minuteOf(timestampMs(key.expireTime));
   openForm(context, {
     title: `Edit ${key.name}`,
     permission: "provider_key.update",
@@ -220,7 +209,7 @@ function openEdit(context: ViewContext, key: ProviderKey, refresh: () => void): 
         placeholder: "all",
       },
       { kind: "text", name: "quota_group", label: "Quota group", value: key.quotaGroup },
-      ...limitFields(context, limitsText(key.limits), expires),
+      ...limitFields(context, key),
     ],
     submitLabel: "Save",
     submit: async (values) => {
@@ -243,7 +232,6 @@ const EDITED_FIELDS = [
 ];
 
 async function update(context: ViewContext, key: ProviderKey, values: FieldValues): Promise<void> {
-  const expires = parseWhen(values["expires"] ?? "", context.clock.now());
   await context.api.providerKeys.updateProviderKey({
     id: key.id,
     updateMask: { paths: EDITED_FIELDS },
@@ -255,6 +243,6 @@ async function update(context: ViewContext, key: ProviderKey, values: FieldValue
     modelAllowlist: listOf(values["models"]),
     quotaGroup: values["quota_group"] ?? "",
     limits: parseLimits(values["limits"] ?? "") ?? {},
-    ...(expires === undefined ? {} : { expireTime: timestampFromMs(expires) }),
+    ...expiryIn(context, values, key.expireTime),
   });
 }

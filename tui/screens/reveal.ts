@@ -1,5 +1,4 @@
-import type { ClientKey } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
-import { ClientKey_Kind } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
+import { type ClientKey, ClientKey_Kind } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import type { ProviderKey } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
 import { refused } from "./actions.js";
 import { openForm } from "./form-modal.js";

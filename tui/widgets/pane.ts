@@ -1,5 +1,4 @@
-import type { Painter, Span } from "../term/painter.js";
-import { paintedWidth } from "../term/painter.js";
+import { paintedWidth, type Painter, type Span } from "../term/painter.js";
 import { inset } from "../term/rect.js";
 import type { StyleRef } from "../term/theme.js";
 

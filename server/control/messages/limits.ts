@@ -8,8 +8,7 @@ import {
   type LimitsSchema,
 } from "../../../proto/gen/latchkey/v1/common_pb.js";
 import type { Budget, Limits } from "../../core/limits.js";
-import { periodEnd, periodStart } from "../../core/period.js";
-import type { Period } from "../../core/period.js";
+import { type Period, periodEnd, periodStart } from "../../core/period.js";
 import type { Quota } from "../../core/provider-key.js";
 import type { QuotaUse } from "../../pool/quota-meter.js";
 import type { BudgetUse } from "../ports.js";

@@ -1,3 +1,4 @@
+import { append } from "../../core/append.js";
 import type { JsonObject } from "./json.js";
 import type { Asked } from "./side.js";
 
@@ -132,6 +133,17 @@ export interface Conversation {
 /** What is said in words, piece by piece. */
 export function textsOf(parts: readonly Part[]): string[] {
   return parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : []));
+}
+
+/** The conversation with all that its system says in front, for dialects that take it nowhere else. */
+export function withSystemFirst(conversation: Conversation): { system: string[]; turns: Turn[] } {
+  const system = [...conversation.system];
+  const turns: Turn[] = [];
+  for (const turn of conversation.turns) {
+    if (turn.role === "SYSTEM") append(system, textsOf(turn.parts));
+    else turns.push(turn);
+  }
+  return { system, turns };
 }
 
 /** Joins neighbouring turns of one role, for dialects in which the roles take turns. `joins` may keep some apart. */

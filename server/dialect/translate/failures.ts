@@ -1,5 +1,15 @@
 import { statusOfTold } from "../told-status.js";
+import { number } from "./json.js";
 import type { Failure } from "./reply.js";
+
+/** In the place of a message where there is none. */
+export const NO_REASON = "The provider gave no reason.";
+
+/** The status that an error names, where that is one of a failure; else that of the answer. */
+export function failureStatus(named: unknown, httpStatus: number): number {
+  const status = number(named) ?? 0;
+  return status >= 400 && status < 600 ? status : httpStatus;
+}
 
 /** A failure told inside a stream has no status of its own: one that fits its name is put in place. */
 export function failedInside(failure: Failure | undefined): Failure | undefined {

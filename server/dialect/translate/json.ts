@@ -64,6 +64,15 @@ export function string(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** A text that says something. */
+export function nonEmpty(value: unknown): string | undefined {
+  return value === "" ? undefined : string(value);
+}
+
+export function boolean(value: unknown): boolean | undefined {
+  return typeof value === "boolean" ? value : undefined;
+}
+
 export function number(value: unknown): number | undefined {
   const given = value instanceof RawNumber ? Number(value.text) : value;
   return typeof given === "number" && Number.isFinite(given) ? given : undefined;

@@ -1,5 +1,6 @@
 import type { Fault } from "../../core/fault.js";
-import { type JsonObject, number, objects, string } from "./json.js";
+import type { ReplyFormat } from "./conversation.js";
+import { boolean, type JsonObject, number, object, objects, string } from "./json.js";
 import { malformed, untranslatable } from "./notes.js";
 
 // Members of requests as they must be. What is of another type would be left out without a word, where the caller's
@@ -35,10 +36,31 @@ export function numberOrTextIn(given: JsonObject, name: string): number | undefi
   return numberIn({ [name]: isText ? Number(value) : value }, name);
 }
 
-/** The refusal of a format of replies that is neither text nor JSON. */
-export function unknownFormat(format: JsonObject): Fault {
-  const type = (string(format["type"]) ?? "").slice(0, KIND_CHARS_MAX);
-  return untranslatable("unknown_part", `the format "${type}" of replies`);
+/**
+ * OpenAI's format of replies, whose schema its two APIs put into different places. Throws Fault `untranslatable` for what
+ * is neither text nor JSON.
+ */
+export function openaiFormat(
+  format: JsonObject | undefined,
+  schemaIn: (format: JsonObject) => JsonObject,
+): ReplyFormat | undefined {
+  if (format === undefined || format["type"] === "text") return undefined;
+  if (format["type"] === "json_object") return { name: "", schema: undefined, strict: undefined };
+  if (format["type"] !== "json_schema") {
+    throw untranslatable("unknown_part", `the format "${kindOf(format["type"])}" of replies`);
+  }
+  const { name, schema, strict } = schemaIn(format);
+  return { name: string(name) ?? "reply", schema: object(schema), strict: boolean(strict) };
+}
+
+/** The refusal of content of a kind that is not known here. */
+export function unknownPart(kind: unknown): Fault {
+  return untranslatable("unknown_part", `content of type "${kindOf(kind)}"`);
+}
+
+/** As it is said again in a refusal. */
+export function kindOf(kind: unknown): string {
+  return (string(kind) ?? "").slice(0, KIND_CHARS_MAX);
 }
 
 const KIND_CHARS_MAX = 64;

@@ -1,7 +1,6 @@
 import type { CandidateSet } from "../candidate-set.js";
 import type { KeySlot } from "../key-slot.js";
-import { compared, goesFirst } from "./context.js";
-import type { ChoiceContext } from "./context.js";
+import { type ChoiceContext, compared, goesFirst } from "./context.js";
 
 /** The key with the fewest calls in flight; among equals the longest unused, then the lower id. */
 export function chooseLeastBusy(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {

@@ -1,8 +1,6 @@
-import type { CandidateSet } from "../candidate-set.js";
-import { lowerBound } from "../candidate-set.js";
+import { type CandidateSet, lowerBound } from "../candidate-set.js";
 import type { KeySlot } from "../key-slot.js";
-import { firstOpen } from "./context.js";
-import type { ChoiceContext } from "./context.js";
+import { type ChoiceContext, firstOpen } from "./context.js";
 
 /** The next key by id after the one that was used last, round the end: all take turns evenly. */
 export function chooseInTurn(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {

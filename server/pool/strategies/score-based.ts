@@ -1,8 +1,7 @@
 import type { CandidateSet } from "../candidate-set.js";
 import type { KeySlot } from "../key-slot.js";
 import { totalOf } from "../score.js";
-import { compared, goesFirst } from "./context.js";
-import type { ChoiceContext } from "./context.js";
+import { type ChoiceContext, compared, goesFirst } from "./context.js";
 
 /** The key with the highest score; among equals the less busy, longer unused, lower id. */
 export function chooseByScore(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {

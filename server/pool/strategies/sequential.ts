@@ -1,9 +1,7 @@
-import type { CandidateSet } from "../candidate-set.js";
-import { lowerBound } from "../candidate-set.js";
+import { type CandidateSet, lowerBound } from "../candidate-set.js";
 import type { KeySlot } from "../key-slot.js";
 import { RATE_COUNTS_FROM } from "../health-policy.js";
-import { firstOpen, isOpen } from "./context.js";
-import type { ChoiceContext } from "./context.js";
+import { type ChoiceContext, firstOpen, isOpen } from "./context.js";
 
 /** Below this success rate, once there is enough to judge by, a key counts as used up. */
 const USED_UP_RATE = 0.3;

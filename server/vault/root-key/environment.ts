@@ -3,8 +3,12 @@ import type { Logger } from "../../core/logger.js";
 import type { Secret } from "../../core/secret.js";
 import { wipe } from "../bytes.js";
 import { parseRootKey } from "./key-text.js";
-import { asGiven, createLocalRootKey, expectRootKey } from "./local-root-key.js";
-import type { LocalRootKeyTools } from "./local-root-key.js";
+import {
+  asGiven,
+  createLocalRootKey,
+  expectRootKey,
+  type LocalRootKeyTools,
+} from "./local-root-key.js";
 import type { RootKey, RootKeyProvider } from "./provider.js";
 
 export interface EnvironmentRootKeyOptions extends LocalRootKeyTools {

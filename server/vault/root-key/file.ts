@@ -1,13 +1,16 @@
 import { constants } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
-import { open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../../core/fault.js";
 import { randomKey, wipe, wipeable } from "../bytes.js";
 import { KEY_BYTES } from "../sodium.js";
 import { formatRootKey, KEY_TEXT_BYTES_MAX, parseRootKey } from "./key-text.js";
-import { asGiven, createLocalRootKey, expectRootKey } from "./local-root-key.js";
-import type { LocalRootKeyTools } from "./local-root-key.js";
+import {
+  asGiven,
+  createLocalRootKey,
+  expectRootKey,
+  type LocalRootKeyTools,
+} from "./local-root-key.js";
 import type {
   NewRootKey,
   RootKey,

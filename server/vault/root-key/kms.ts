@@ -1,8 +1,7 @@
 import { Fault } from "../../core/fault.js";
 import { randomKey } from "../bytes.js";
 import { KEY_BYTES } from "../sodium.js";
-import { createLocalRootKey, expectRootKey } from "./local-root-key.js";
-import type { LocalRootKeyTools } from "./local-root-key.js";
+import { createLocalRootKey, expectRootKey, type LocalRootKeyTools } from "./local-root-key.js";
 import type { RootKey, RootKeyExpectation, RootKeyKind, RootKeyProvider } from "./provider.js";
 
 /** Marks the header of a keyring whose root key is encrypted by a key management service. */

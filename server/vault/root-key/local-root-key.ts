@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { Fault } from "../../core/fault.js";
 import type { Random } from "../../core/random.js";
 import { canonical, wipe } from "../bytes.js";
-import { AEAD_NONCE_BYTES } from "../sodium.js";
-import type { Sodium } from "../sodium.js";
+import { AEAD_NONCE_BYTES, type Sodium } from "../sodium.js";
 import type { NewRootKey, RootKey, RootKeyExpectation } from "./provider.js";
 
 const NO_HEADER = new Uint8Array(0);

@@ -3,8 +3,7 @@ import { Fault, invalidField } from "../../core/fault.js";
 import type { Secret } from "../../core/secret.js";
 import { wipe, wipeableCopy } from "../bytes.js";
 import { KEY_BYTES } from "../sodium.js";
-import { createLocalRootKey } from "./local-root-key.js";
-import type { LocalRootKeyTools } from "./local-root-key.js";
+import { createLocalRootKey, type LocalRootKeyTools } from "./local-root-key.js";
 import type { RootKey, RootKeyProvider } from "./provider.js";
 
 /** Marks the header of a keyring under a passphrase; then come ln, r, p and the salt. */

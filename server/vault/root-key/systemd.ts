@@ -1,8 +1,12 @@
 import path from "node:path";
 import { Fault } from "../../core/fault.js";
 import { readKeyFile } from "./file.js";
-import { asGiven, createLocalRootKey, expectRootKey } from "./local-root-key.js";
-import type { LocalRootKeyTools } from "./local-root-key.js";
+import {
+  asGiven,
+  createLocalRootKey,
+  expectRootKey,
+  type LocalRootKeyTools,
+} from "./local-root-key.js";
 import type { RootKey, RootKeyProvider } from "./provider.js";
 
 /** systemd guards the folder and may show an access list as group bits, so only the world's bits count. */

@@ -1,4 +1,5 @@
 import {
+  type Part,
   type Signature,
   signatureOf,
   signatureText,
@@ -73,6 +74,18 @@ export function toolCallOf(toolCall: JsonObject, id: string): ToolCallPart {
     args: string(args) ?? argumentsText(args),
     signature: thoughtSignatureOf(toolCall),
   };
+}
+
+/** The tool calls among parts as a message has them, with Google's signatures if they are wanted. */
+export function toolCallsIn(parts: readonly Part[], signed: boolean): JsonObject[] | undefined {
+  const calls = parts.flatMap((part) => (part.kind === "TOOL_CALL" ? [part] : []));
+  if (calls.length === 0) return undefined;
+  return calls.map(({ id, name, args, signature }) => ({
+    id,
+    type: "function",
+    function: { name, arguments: args === "" ? "{}" : args },
+    ...(signed ? extraContent(signature) : {}),
+  }));
 }
 
 /** Google's signature of a tool call, where its OpenAI-compatible side puts it. */

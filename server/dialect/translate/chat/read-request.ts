@@ -5,15 +5,20 @@ import {
   mediaOfUrl,
   type MediaPart,
   type Part,
-  type ReplyFormat,
   type TextPart,
   type Tool,
   type ToolChoice,
   type Turn,
 } from "../conversation.js";
-import { type JsonObject, list, number, object, string } from "../json.js";
+import { boolean, type JsonObject, list, number, object, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../notes.js";
-import { entries, entriesIfGiven, numberIn, unknownFormat } from "../request-members.js";
+import {
+  entries,
+  entriesIfGiven,
+  numberIn,
+  openaiFormat,
+  unknownPart,
+} from "../request-members.js";
 import type { CallFacts } from "../side.js";
 import { thoughtsOf, toolCallOf } from "./parts.js";
 
@@ -85,7 +90,7 @@ export function readChatRequest(body: JsonObject, call: CallFacts, notes: Notes)
     stop: stopOf(body["stop"]),
     stream: call.streamed,
     usageAsked: object(body["stream_options"])?.["include_usage"] === true,
-    format: readFormat(object(body["response_format"])),
+    format: openaiFormat(object(body["response_format"]), schemaIn),
     openais,
     effort: string(body["reasoning_effort"]) ?? string(object(body["reasoning"])?.["effort"]),
   };
@@ -199,7 +204,7 @@ function readPart(part: JsonObject): TextPart | MediaPart {
       };
     }
     default:
-      throw untranslatable("unknown_part", `content of type "${kindOf(part)}"`);
+      throw unknownPart(part["type"]);
   }
 }
 
@@ -210,10 +215,6 @@ function readFile(file: JsonObject): MediaPart {
     ? mediaOfUrl("DOCUMENT", data)
     : mediaOfUrl("DOCUMENT", `data:application/pdf;base64,${data}`);
   return { ...media, name: string(file["filename"]) };
-}
-
-function kindOf(part: JsonObject): string {
-  return (string(part["type"]) ?? "").slice(0, 64);
 }
 
 function readTool(tool: JsonObject): Tool {
@@ -241,26 +242,13 @@ function readToolChoice(choice: unknown): ToolChoice | undefined {
   return { kind: "TOOL", name };
 }
 
-function readFormat(format: JsonObject | undefined): ReplyFormat | undefined {
-  if (format?.["type"] === "json_object") {
-    return { name: "", schema: undefined, strict: undefined };
-  }
-  const given = object(format?.["json_schema"]);
-  if (format === undefined || format["type"] === "text") return undefined;
-  if (format["type"] !== "json_schema") throw unknownFormat(format);
+function schemaIn(format: JsonObject): JsonObject {
+  const given = object(format["json_schema"]);
   if (given === undefined) throw malformed('"json_schema" must be an object.');
-  return {
-    name: string(given["name"]) ?? "reply",
-    schema: object(given["schema"]),
-    strict: boolean(given["strict"]),
-  };
+  return given;
 }
 
 function stopOf(stop: unknown): string[] {
   if (typeof stop === "string") return [stop];
   return list(stop).flatMap((each) => string(each) ?? []);
-}
-
-function boolean(value: unknown): boolean | undefined {
-  return typeof value === "boolean" ? value : undefined;
 }

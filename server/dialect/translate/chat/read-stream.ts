@@ -1,14 +1,14 @@
 import type { TokenUsage } from "../../../core/call.js";
 import { BlockQueue } from "../block-queue.js";
 import type { ThinkingPart } from "../conversation.js";
-import { type JsonObject, number, object, objects, string, writeJson } from "../json.js";
+import { type JsonObject, nonEmpty, number, object, objects, string, writeJson } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import { eventObject, type SseEvent } from "../sse-events.js";
 import { failedInside } from "../failures.js";
 import { contentText, thoughtSignatureOf, thoughtsOf } from "./parts.js";
-import { chatStop, chatTokens, idOf, nonEmpty, readChatFailure } from "./reply.js";
+import { chatStop, chatTokens, idOf, readChatFailure } from "./reply.js";
 
 interface KnownCall {
   readonly key: string;

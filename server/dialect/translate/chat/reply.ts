@@ -1,6 +1,6 @@
 import type { TokenUsage } from "../../../core/call.js";
 import { openaiTokens } from "../../tokens.js";
-import { type JsonObject, list, number, object, objects, plainNumbers, string } from "../json.js";
+import { type JsonObject, list, nonEmpty, object, objects, plainNumbers, string } from "../json.js";
 import {
   type Failure,
   type Reply,
@@ -9,10 +9,11 @@ import {
   stopped,
   stopWithTools,
 } from "../reply.js";
+import { failureStatus, NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
 import { chatUsage } from "../usage.js";
 import type { ThinkingPart } from "../conversation.js";
-import { contentText, detailOf, extraContent, thoughtsOf, toolCallOf } from "./parts.js";
+import { contentText, detailOf, thoughtsOf, toolCallOf, toolCallsIn } from "./parts.js";
 
 /** Reads a whole chat completion. */
 export function readChatReply(body: JsonObject, call: CallFacts): Reply {
@@ -41,10 +42,6 @@ export function idOf(toolCall: JsonObject, call: CallFacts, index: number): stri
   return nonEmpty(toolCall["id"]) ?? `call_${call.id}_${String(index)}`;
 }
 
-export function nonEmpty(value: unknown): string | undefined {
-  return string(value) === "" ? undefined : string(value);
-}
-
 export function chatStop(reason: unknown, callsTools: boolean, refuses: boolean): Stop {
   switch (reason) {
     case "length":
@@ -71,26 +68,15 @@ export function chatTokens(usage: unknown): TokenUsage | undefined {
 export function writeChatReply(reply: Reply, call: CallFacts): JsonObject {
   const thoughts = reply.parts.filter((part): part is ThinkingPart => part.kind === "THINKING");
   const thought = thoughts.map((part) => part.text).join("");
-  const toolCalls = reply.parts.flatMap((part) =>
-    part.kind === "TOOL_CALL"
-      ? [
-          {
-            id: part.id,
-            type: "function",
-            function: { name: part.name, arguments: part.args === "" ? "{}" : part.args },
-            ...extraContent(part.signature),
-          },
-        ]
-      : [],
-  );
+  const toolCalls = toolCallsIn(reply.parts, true);
   const text = joined(reply, "TEXT");
   const message = {
     role: "assistant",
-    content: text ?? (toolCalls.length > 0 ? null : ""),
+    content: text ?? (toolCalls === undefined ? "" : null),
     refusal: joined(reply, "REFUSAL") ?? null,
     reasoning_content: thought === "" ? undefined : thought,
     reasoning_details: thoughts.length === 0 ? undefined : thoughts.map(detailOf),
-    tool_calls: toolCalls.length === 0 ? undefined : toolCalls,
+    tool_calls: toolCalls,
   };
   return {
     id: reply.id,
@@ -133,12 +119,10 @@ export function readChatFailure(body: JsonObject, httpStatus: number): Failure |
     if (message === undefined) return undefined;
     return { httpStatus, code: "", message };
   }
-  const code = nonEmpty(given["code"]) ?? nonEmpty(given["type"]) ?? "";
-  const status = number(given["code"]) ?? httpStatus;
   return {
-    httpStatus: status >= 400 && status < 600 ? status : httpStatus,
-    code,
-    message: string(given["message"]) ?? "The provider gave no reason.",
+    httpStatus: failureStatus(given["code"], httpStatus),
+    code: nonEmpty(given["code"]) ?? nonEmpty(given["type"]) ?? "",
+    message: string(given["message"]) ?? NO_REASON,
   };
 }
 

@@ -28,7 +28,7 @@ import {
 } from "../models.js";
 import type { Target } from "../side.js";
 import { isStrictSchema, parametersOf } from "../strict-schema.js";
-import { detailOf, extraContent } from "./parts.js";
+import { detailOf, toolCallsIn } from "./parts.js";
 import { orderedTurns } from "./turn-order.js";
 
 /** Writes a chat completions request. Throws Fault `untranslatable`. */
@@ -165,24 +165,13 @@ function assistantMessage(parts: readonly Part[], target: Target, notes: Notes):
   const said = parts.flatMap((part) =>
     part.kind === "TEXT" || part.kind === "REFUSAL" ? [part.text] : [],
   );
-  const toolCalls = parts.flatMap((part) =>
-    part.kind === "TOOL_CALL"
-      ? [
-          {
-            id: part.id,
-            type: "function",
-            function: { name: part.name, arguments: part.args === "" ? "{}" : part.args },
-            ...(target.providerSlug === "google" ? extraContent(part.signature) : {}),
-          },
-        ]
-      : [],
-  );
+  const toolCalls = toolCallsIn(parts, target.providerSlug === "google");
   const text = said.join("\n\n");
   return {
     role: "assistant",
-    content: text === "" && toolCalls.length > 0 ? null : text,
+    content: text === "" && toolCalls !== undefined ? null : text,
     ...thoughts(parts, target, notes),
-    tool_calls: toolCalls.length === 0 ? undefined : toolCalls,
+    tool_calls: toolCalls,
   };
 }
 

@@ -1,7 +1,7 @@
-import { nonEmpty } from "../chat/reply.js";
 import { type MediaPart, mergedTurns, type Part, type Turn } from "../conversation.js";
-import { type JsonObject, list, object, objects, string, writeJson } from "../json.js";
+import { type JsonObject, list, nonEmpty, object, objects, string, writeJson } from "../json.js";
 import { malformed, untranslatable } from "../notes.js";
+import { unknownPart } from "../request-members.js";
 import { CallIds } from "./call-ids.js";
 import { callPart } from "./parts.js";
 
@@ -88,7 +88,7 @@ function readPart(part: JsonObject, ids: CallIds): Part[] {
   const kind = Object.keys(part).find((key) => key !== "thought" && key !== "thoughtSignature");
   // A signature alone belongs to the thoughts before it.
   if (kind === undefined) return [];
-  throw untranslatable("unknown_part", `content of type "${kind.slice(0, 64)}"`);
+  throw unknownPart(kind);
 }
 
 function readResult(given: JsonObject, ids: CallIds): Part {

@@ -1,11 +1,10 @@
 import type { TokenUsage } from "../../../core/call.js";
 import { BlockQueue } from "../block-queue.js";
 import { failedInside } from "../failures.js";
-import { type JsonObject, object, objects } from "../json.js";
+import { type JsonObject, nonEmpty, object, objects } from "../json.js";
 import type { ReplyPart, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import { eventObject, type SseEvent } from "../sse-events.js";
-import { nonEmpty } from "../chat/reply.js";
 import {
   generateStop,
   generateTokens,

@@ -1,7 +1,7 @@
 import { unreachable } from "../../../core/assert.js";
 import type { TokenUsage } from "../../../core/call.js";
 import { geminiTokens } from "../../tokens.js";
-import { type JsonObject, number, object, objects, plainNumbers, string } from "../json.js";
+import { type JsonObject, nonEmpty, object, objects, plainNumbers, string } from "../json.js";
 import {
   type Failure,
   type Reply,
@@ -10,10 +10,10 @@ import {
   stopped,
   stopWithTools,
 } from "../reply.js";
+import { failureStatus, NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
 import { argumentsObject } from "../tool-arguments.js";
 import { generateUsage } from "../usage.js";
-import { nonEmpty } from "../chat/reply.js";
 import { callPart } from "./parts.js";
 
 /** Reads a whole reply. Neighbouring texts are pieces of one. */
@@ -147,17 +147,16 @@ const SPOILT =
 export function readGenerateFailure(body: JsonObject, httpStatus: number): Failure | undefined {
   const error = object(body["error"]);
   if (error === undefined) return spoilt(objects(body["candidates"])[0]);
-  const status = number(error["code"]) ?? 0;
   return {
-    httpStatus: status >= 400 && status < 600 ? status : httpStatus,
+    httpStatus: failureStatus(error["code"], httpStatus),
     code: string(error["status"]) ?? "",
-    message: string(error["message"]) ?? "The provider gave no reason.",
+    message: string(error["message"]) ?? NO_REASON,
   };
 }
 
 function spoilt(candidate: JsonObject | undefined): Failure | undefined {
   const code = string(candidate?.["finishReason"]) ?? "";
   if (!SPOILT.test(code)) return undefined;
-  const message = nonEmpty(candidate?.["finishMessage"]) ?? "The provider gave no reason.";
+  const message = nonEmpty(candidate?.["finishMessage"]) ?? NO_REASON;
   return { httpStatus: 502, code, message: `${code}: ${message}` };
 }

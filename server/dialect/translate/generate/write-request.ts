@@ -1,7 +1,6 @@
 import { append } from "../../../core/append.js";
 import { unreachable } from "../../../core/assert.js";
 import {
-  textsOf,
   CLOSING_TEXT,
   type Conversation,
   endsWithAssistant,
@@ -13,6 +12,7 @@ import {
   type ToolChoice,
   type ToolResultPart,
   type Turn,
+  withSystemFirst,
 } from "../conversation.js";
 import { nearestEffort, wantedEffort } from "../efforts.js";
 import type { JsonObject } from "../json.js";
@@ -30,12 +30,7 @@ export function writeGenerateRequest(
 ): JsonObject {
   const { tools, toolChoice } = conversation;
   if (conversation.parallelTools === false) notes.lose("parallel_tools");
-  const system = [...conversation.system];
-  const turns: Turn[] = [];
-  for (const turn of conversation.turns) {
-    if (turn.role !== "SYSTEM") turns.push(turn);
-    else append(system, textsOf(turn.parts));
-  }
+  const { system, turns } = withSystemFirst(conversation);
   const place: Place = { names: namesOf(turns), signs: signsCalls(target.model), notes };
   const declarations = tools.map((tool) => ({
     name: tool.name,

@@ -3,7 +3,6 @@ import {
   type MediaPart,
   type Part,
   type ReplyFormat,
-  signatureOf,
   type TextPart,
   type Tool,
   type ToolChoice,
@@ -11,11 +10,11 @@ import {
 } from "../conversation.js";
 import { type JsonObject, list, number, object, objects, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../notes.js";
-import { entries, entriesIfGiven, numberIn } from "../request-members.js";
+import { entries, entriesIfGiven, kindOf, numberIn } from "../request-members.js";
 import { effortOfBudget } from "../efforts.js";
 import type { CallFacts } from "../side.js";
 import { isStrictSchema } from "../strict-schema.js";
-import { argumentsText } from "../tool-arguments.js";
+import { modelsPart } from "./read-block.js";
 
 const READ = new Set([
   "model",
@@ -142,45 +141,18 @@ function readTurn(message: JsonObject, notes: Notes): Turn {
 
 function readBlock(block: JsonObject, notes: Notes): Part[] {
   if (given(block["cache_control"])) notes.lose("cache_control");
-  switch (block["type"]) {
-    case "thinking":
-      return [
-        {
-          kind: "THINKING",
-          text: string(block["thinking"]) ?? "",
-          signature: signed(block["signature"]),
-          redacted: false,
-        },
-      ];
-    case "redacted_thinking":
-      return [{ kind: "THINKING", text: "", signature: signed(block["data"]), redacted: true }];
-    case "tool_use":
-      return [
-        {
-          kind: "TOOL_CALL",
-          id: string(block["id"]) ?? "",
-          name: string(block["name"]) ?? "",
-          args: argumentsText(block["input"]),
-          signature: undefined,
-        },
-      ];
-    case "tool_result":
-      return [
-        {
-          kind: "TOOL_RESULT",
-          id: string(block["tool_use_id"]) ?? "",
-          name: "",
-          parts: contentOf(block["content"], notes),
-          failed: block["is_error"] === true,
-        },
-      ];
-    default:
-      return readContent(block, notes);
-  }
-}
-
-function signed(value: unknown): ReturnType<typeof signatureOf> {
-  return signatureOf(string(value) ?? "", "ANTHROPIC");
+  const ofModel = modelsPart(block);
+  if (ofModel !== undefined) return [ofModel];
+  if (block["type"] !== "tool_result") return readContent(block, notes);
+  return [
+    {
+      kind: "TOOL_RESULT",
+      id: string(block["tool_use_id"]) ?? "",
+      name: "",
+      parts: contentOf(block["content"], notes),
+      failed: block["is_error"] === true,
+    },
+  ];
 }
 
 function contentOf(content: unknown, notes: Notes): (TextPart | MediaPart)[] {
@@ -205,7 +177,7 @@ function readContent(block: JsonObject, notes: Notes): (TextPart | MediaPart)[] 
     case "tool_reference":
       return [{ kind: "TEXT", text: `Tool available: ${string(block["tool_name"]) ?? ""}` }];
     default: {
-      const kind = (string(block["type"]) ?? "").slice(0, 64);
+      const kind = kindOf(block["type"]);
       const ofServer = /^(?:server_tool_use|mcp_|.*_tool_result$|compaction|container_)/.test(kind);
       throw untranslatable(
         ofServer ? "server_tool_past" : "unknown_part",
@@ -246,7 +218,7 @@ function readTool(tool: JsonObject, notes: Notes): Tool {
   const type = string(tool["type"]) ?? "custom";
   const schema = object(tool["input_schema"]);
   if (type !== "custom" || schema === undefined) {
-    throw untranslatable("server_tools", `the tool type "${type.slice(0, 64)}"`);
+    throw untranslatable("server_tools", `the tool type "${kindOf(type)}"`);
   }
   if (given(tool["cache_control"])) notes.lose("cache_control");
   if (tool["defer_loading"] === true || given(tool["allowed_callers"])) notes.lose("tool_extras");

@@ -1,17 +1,14 @@
 import { unreachable } from "../../../core/assert.js";
-import type { TokenUsage } from "../../../core/call.js";
+import { NO_TOKENS, type TokenUsage } from "../../../core/call.js";
 import { anthropicTokens } from "../../tokens.js";
-import {
-  type RefusalPart,
-  signatureOf,
-  signatureText,
-  type ThinkingPart,
-} from "../conversation.js";
+import { type RefusalPart, signatureText } from "../conversation.js";
 import { type JsonObject, object, objects, plainNumbers, string } from "../json.js";
 import { type Failure, type Reply, type ReplyPart, type Stop, stopped } from "../reply.js";
+import { NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
-import { argumentsObject, argumentsText, plainToolId } from "../tool-arguments.js";
+import { argumentsObject, plainToolId } from "../tool-arguments.js";
 import { messagesUsage } from "../usage.js";
+import { modelsPart } from "./read-block.js";
 
 /** Reads a whole message. */
 export function readMessagesReply(body: JsonObject, call: CallFacts): Reply {
@@ -24,45 +21,17 @@ export function readMessagesReply(body: JsonObject, call: CallFacts): Reply {
   };
 }
 
+/** What the provider's own tools did is its own affair; the text says what came of it. */
 function readBlock(block: JsonObject): ReplyPart[] {
-  switch (block["type"]) {
-    case "text":
-      return [{ kind: "TEXT", text: string(block["text"]) ?? "" }];
-    case "thinking":
-      return [thinkingOf(string(block["thinking"]) ?? "", string(block["signature"]))];
-    case "redacted_thinking": {
-      const signature = signatureOf(string(block["data"]) ?? "", "ANTHROPIC");
-      return [{ kind: "THINKING", text: "", signature, redacted: true }];
-    }
-    case "tool_use":
-      return [
-        {
-          kind: "TOOL_CALL",
-          id: string(block["id"]) ?? "",
-          name: string(block["name"]) ?? "",
-          args: argumentsText(block["input"]),
-          signature: undefined,
-        },
-      ];
-    // What the provider's own tools did is its own affair; the text says what came of it.
-    default:
-      return [];
-  }
+  if (block["type"] === "text") return [{ kind: "TEXT", text: string(block["text"]) ?? "" }];
+  const part = modelsPart(block);
+  return part === undefined ? [] : [part];
 }
 
 /** In the end of a message: why the model would not go on, where it says so. */
 export function refusalOf(end: JsonObject): RefusalPart[] {
   const text = string(object(end["stop_details"])?.["explanation"]) ?? "";
   return end["stop_reason"] === "refusal" && text !== "" ? [{ kind: "REFUSAL", text }] : [];
-}
-
-function thinkingOf(text: string, signature: string | undefined): ThinkingPart {
-  return {
-    kind: "THINKING",
-    text,
-    signature: signatureOf(signature ?? "", "ANTHROPIC"),
-    redacted: false,
-  };
 }
 
 export function messagesStop(reason: unknown, sequence: unknown): Stop {
@@ -98,18 +67,10 @@ export function writeMessagesReply(reply: Reply): JsonObject {
     content: reply.parts.flatMap(blocksOf),
     stop_reason: stopReason(reply.stop),
     stop_sequence: reply.stop.sequence ?? null,
-    usage: messagesUsage(reply.usage ?? NO_USAGE),
+    // SDKs read its members unasked.
+    usage: messagesUsage(reply.usage ?? NO_TOKENS),
   };
 }
-
-/** SDKs read these fields unasked. */
-export const NO_USAGE: TokenUsage = {
-  input: 0,
-  output: 0,
-  cacheRead: 0,
-  cacheWrite: 0,
-  reasoning: 0,
-};
 
 function blocksOf(part: ReplyPart): JsonObject[] {
   switch (part.kind) {
@@ -156,6 +117,6 @@ export function readMessagesFailure(body: JsonObject, httpStatus: number): Failu
   return {
     httpStatus,
     code: string(error["type"]) ?? "",
-    message: string(error["message"]) ?? "The provider gave no reason.",
+    message: string(error["message"]) ?? NO_REASON,
   };
 }

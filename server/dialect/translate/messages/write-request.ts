@@ -1,7 +1,5 @@
-import { append } from "../../../core/append.js";
 import { unreachable } from "../../../core/assert.js";
 import {
-  textsOf,
   CLOSING_TEXT,
   type Conversation,
   endsWithAssistant,
@@ -11,6 +9,7 @@ import {
   type Tool,
   type ToolChoice,
   type Turn,
+  withSystemFirst,
 } from "../conversation.js";
 import type { JsonObject } from "../json.js";
 import type { Notes } from "../notes.js";
@@ -80,14 +79,8 @@ function placed(
   traits: ClaudeTraits,
   notes: Notes,
 ): { system: string[]; turns: Turn[] } {
-  const system = [...conversation.system];
-  const turns: Turn[] = [];
-  for (const turn of conversation.turns) {
-    if (turn.role === "SYSTEM") {
-      notes.lose("system_place");
-      append(system, textsOf(turn.parts));
-    } else turns.push(turn);
-  }
+  const { system, turns } = withSystemFirst(conversation);
+  if (turns.length < conversation.turns.length) notes.lose("system_place");
   const instruction = formatInstruction(conversation, traits, notes);
   if (instruction !== undefined) system.push(instruction);
   const call = traits.forcesTools ? undefined : callInstruction(conversation, notes);

@@ -1,5 +1,6 @@
 import type { Problem } from "../../codec.js";
 import { unreachable } from "../../../core/assert.js";
+import { NO_TOKENS } from "../../../core/call.js";
 import { CODECS } from "../../codecs.js";
 import { type Signature, signatureText } from "../conversation.js";
 import { type JsonObject, writeJson } from "../json.js";
@@ -7,7 +8,7 @@ import type { Block, SaidStep } from "../reply.js";
 import type { StreamWriter } from "../side.js";
 import { plainToolId } from "../tool-arguments.js";
 import { messagesUsage } from "../usage.js";
-import { NO_USAGE, stopReason } from "./reply.js";
+import { stopReason } from "./reply.js";
 
 /** Writes the events of a streamed message. */
 export class MessagesStreamWriter implements StreamWriter {
@@ -38,7 +39,7 @@ export class MessagesStreamWriter implements StreamWriter {
               stop_reason: stopReason(step.stop),
               stop_sequence: step.stop.sequence ?? null,
             },
-            usage: messagesUsage(step.usage ?? NO_USAGE),
+            usage: messagesUsage(step.usage ?? NO_TOKENS),
           }) + event("message_stop", {})
         );
       default:
@@ -60,7 +61,7 @@ export class MessagesStreamWriter implements StreamWriter {
         content: [],
         stop_reason: null,
         stop_sequence: null,
-        usage: messagesUsage(step.usage ?? NO_USAGE),
+        usage: messagesUsage(step.usage ?? NO_TOKENS),
       },
     });
   }

@@ -6,17 +6,23 @@ import {
   type MediaPart,
   mergedTurns,
   type Part,
-  type ReplyFormat,
   type TextPart,
   type Tool,
   type Turn,
 } from "../conversation.js";
-import { type JsonObject, object, objects, string } from "../json.js";
+import { boolean, type JsonObject, object, objects, string } from "../json.js";
 import { malformed, type Notes, untranslatable } from "../notes.js";
-import { entries, entriesIfGiven, numberIn, unknownFormat } from "../request-members.js";
+import {
+  entries,
+  entriesIfGiven,
+  kindOf,
+  numberIn,
+  openaiFormat,
+  unknownPart,
+} from "../request-members.js";
 import type { CallFacts } from "../side.js";
-import { argumentsText } from "../tool-arguments.js";
-import { flatName, readToolChoice, readTools } from "./tools.js";
+import { callOf } from "./reply.js";
+import { readToolChoice, readTools } from "./tools.js";
 import { thoughtOf } from "./thoughts.js";
 
 const READ = new Set([
@@ -75,7 +81,7 @@ export function readResponsesRequest(
     stream: call.streamed,
     usageAsked: true,
     asked: body["store"] === false ? undefined : { previousId, input },
-    format: formatOf(object(object(body["text"])?.["format"])),
+    format: openaiFormat(object(object(body["text"])?.["format"]), (format) => format),
     effort: effortOf([body, ...items.filter((item) => item["type"] === "configuration_update")]),
   };
 }
@@ -147,7 +153,7 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
       return { role: "ASSISTANT", parts: [thoughtOf(item)] };
     case "function_call":
     case "custom_tool_call":
-      return { role: "ASSISTANT", parts: [readCall(item)] };
+      return { role: "ASSISTANT", parts: [callOf(item)] };
     case "function_call_output":
     case "custom_tool_call_output":
       return { role: "USER", parts: [readResult(item)] };
@@ -162,7 +168,7 @@ function readItem(item: JsonObject, notes: Notes): Turn | undefined {
       notes.lose("hosted_optional");
       return undefined;
     default:
-      throw untranslatable("unknown_part", `the item type "${type.slice(0, 64)}"`);
+      throw untranslatable("unknown_part", `the item type "${kindOf(type)}"`);
   }
 }
 
@@ -195,19 +201,6 @@ function agentTexts(content: unknown): ContentPart[] {
 /** How all that OpenAI encrypts begins: a version, and the first bytes of a time, in base64. */
 const ENCRYPTED = /^gAAAA/;
 
-function readCall(item: JsonObject): Part {
-  const custom = item["type"] === "custom_tool_call";
-  return {
-    kind: "TOOL_CALL",
-    id: string(item["call_id"]) ?? string(item["id"]) ?? "",
-    name: flatName(string(item["namespace"]) ?? "", string(item["name"]) ?? ""),
-    args: custom
-      ? argumentsText({ input: string(item["input"]) ?? "" })
-      : (string(item["arguments"]) ?? ""),
-    signature: undefined,
-  };
-}
-
 function readResult(item: JsonObject): Part {
   const parts = contentOf(item["output"]).filter(
     (part): part is TextPart | MediaPart => part.kind !== "REFUSAL",
@@ -238,10 +231,8 @@ function readPart(part: JsonObject): ContentPart {
     }
     case "input_file":
       return fileOf(part);
-    default: {
-      const kind = (string(part["type"]) ?? "").slice(0, 64);
-      throw untranslatable("unknown_part", `content of type "${kind}"`);
-    }
+    default:
+      throw unknownPart(part["type"]);
   }
 }
 
@@ -251,21 +242,4 @@ function fileOf(part: JsonObject): MediaPart {
   const isUrl = /^(?:data|https?):/.test(data.slice(0, 8));
   const url = isUrl ? data : `data:application/pdf;base64,${data}`;
   return { ...mediaOfUrl("DOCUMENT", url), name: string(part["filename"]) };
-}
-
-function formatOf(format: JsonObject | undefined): ReplyFormat | undefined {
-  if (format?.["type"] === "json_object") {
-    return { name: "", schema: undefined, strict: undefined };
-  }
-  if (format === undefined || format["type"] === "text") return undefined;
-  if (format["type"] !== "json_schema") throw unknownFormat(format);
-  return {
-    name: string(format["name"]) ?? "reply",
-    schema: object(format["schema"]),
-    strict: boolean(format["strict"]),
-  };
-}
-
-function boolean(value: unknown): boolean | undefined {
-  return typeof value === "boolean" ? value : undefined;
 }

@@ -1,11 +1,11 @@
 import { BlockQueue } from "../block-queue.js";
 import { failedInside } from "../failures.js";
-import { type JsonObject, number, object, string } from "../json.js";
+import { type JsonObject, nonEmpty, number, object, string } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
 import type { StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import { eventObject, type SseEvent } from "../sse-events.js";
-import { chatTokens, nonEmpty } from "../chat/reply.js";
+import { chatTokens } from "../chat/reply.js";
 import { callOf, messageParts, readResponsesFailure, responsesStop, saysNothing } from "./reply.js";
 import { thoughtOf } from "./thoughts.js";
 

@@ -1,7 +1,7 @@
 import { unreachable } from "../../../core/assert.js";
 import type { ThinkingPart, Tool } from "../conversation.js";
-import { type JsonObject, object, objects, string } from "../json.js";
-import { chatTokens, nonEmpty, readChatFailure } from "../chat/reply.js";
+import { type JsonObject, nonEmpty, object, objects, string } from "../json.js";
+import { chatTokens, readChatFailure } from "../chat/reply.js";
 import {
   type Block,
   type Failure,
@@ -11,6 +11,7 @@ import {
   stopped,
   stopWithTools,
 } from "../reply.js";
+import { NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";
 import { responsesUsage } from "../usage.js";
@@ -229,7 +230,7 @@ export function readResponsesFailure(body: JsonObject, httpStatus: number): Fail
     return readChatFailure({ error: response["error"] }, httpStatus);
   }
   if (response["status"] === "failed") {
-    return { httpStatus, code: "", message: "The provider gave no reason." };
+    return { httpStatus, code: "", message: NO_REASON };
   }
   if (body["type"] === "error") return readChatFailure({ error: body }, httpStatus);
   return response["object"] === "response" ? undefined : readChatFailure(response, httpStatus);
