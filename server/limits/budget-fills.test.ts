@@ -192,16 +192,7 @@ test("a budget that is set again counts what was spent without it", async () => 
 });
 
 test("whatever the order, each call counts once in a budget", async () => {
-  const step = fc.constantFrom(
-    "begin",
-    "begin",
-    "end",
-    "book",
-    "record",
-    "answer",
-    "set",
-    "unset",
-  );
+  const step = fc.constantFrom("begin", "begin", "end", "book", "record", "answer", "set", "unset");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
       const world = new World();
