@@ -8,7 +8,7 @@ export function clientKeyForms(random: Random): ClientKeyForms {
   return {
     generate: (kind, format) => generateClientKey(random, kind, format),
     prefix: shownPrefix,
-    recognise: (text) => clientKeyShape(text)?.format,
+    recognise: clientKeyShape,
   };
 }
 

@@ -47,6 +47,41 @@ test("keys that refuse a call are waited for twice, in case another is ready, an
   assert.deepEqual([...failover.refused], ["pk_1", "pk_2"]);
 });
 
+test("keys that will be back are waited for, however often only those that refuse a call were ready", () => {
+  const failover = new Failover(LIMITS, POOL);
+  tryWith(failover, "pk_1", "KEY_REFUSED");
+  assert.deepEqual(pauses(failover, 3), [50, 100, null]);
+  assert.equal(failover.wait(1_000, 0, 0), 1_000);
+});
+
+test("three keys that refuse one model speak for its others, and three failures for their provider's", () => {
+  const [one, other, elsewhere] = [
+    ...aRoute("model-x", "prv_1").targets,
+    ...aRoute("model-y", "prv_1").targets,
+    ...aRoute("model-x", "prv_2").targets,
+  ];
+  assert.ok(one && other && elsewhere);
+  for (const [outcome, modelGone, fails] of [
+    ["MODEL_REFUSED", [true, false, false], [false, false, false]],
+    ["PROVIDER_ERROR", [false, false, false], [true, true, false]],
+    ["KEY_REFUSED", [false, false, false], [false, false, false]],
+    ["RATE_LIMITED", [false, false, false], [false, false, false]],
+  ] as const) {
+    const failover = new Failover(LIMITS, POOL);
+    const often = (): [boolean[], boolean[]] => [
+      [one, other, elsewhere].map((target) => failover.refusedOften(target)),
+      [one, other, elsewhere].map((target) => failover.failsOften(target)),
+    ];
+    const none = [false, false, false];
+    failover.failed({ providerKey: aProviderKey("pk_else"), target: elsewhere }, failure(outcome));
+    for (const id of ["pk_1", "pk_2", "pk_3"]) {
+      assert.deepEqual(often(), [none, none], outcome);
+      failover.failed({ providerKey: aProviderKey(id), target: one }, failure(outcome));
+    }
+    assert.deepEqual(often(), [modelGone, fails], outcome);
+  }
+});
+
 test("a key that has failed may do better after a pause, again and again as long as it is tried", () => {
   const failover = new Failover(LIMITS, POOL);
   tryWith(failover, "pk_refuses", "KEY_REFUSED");
@@ -109,6 +144,7 @@ test("the caller is told what says most: an answer before a refusal, a limit bef
     [["MODEL_REFUSED", "RIGHT_REFUSED"], 1],
     [["RATE_LIMITED", "PROVIDER_ERROR"], 1],
     [["RATE_LIMITED", "RIGHT_REFUSED"], 0],
+    [["RATE_LIMITED", "REQUEST_REFUSED"], 0],
   ] as const) {
     const failover = new Failover(LIMITS, POOL);
     for (const [i, outcome] of outcomes.entries()) tryWith(failover, `pk_${i}`, outcome);

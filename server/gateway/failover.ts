@@ -108,8 +108,7 @@ export class Failover {
   #isFutile(): boolean {
     this.#idlePauses = this.#count === this.#countAtPause ? this.#idlePauses + 1 : 0;
     this.#countAtPause = this.#count;
-    const onlyRefused = this.#refused.size > 0 && this.#tried.size === this.#refused.size;
-    return onlyRefused && this.#idlePauses >= IDLE_PAUSES_MAX;
+    return this.#refused.size > 0 && this.#idlePauses >= IDLE_PAUSES_MAX;
   }
 
   /** Calls that have waited long come back first: the later ones must not take each key before them. */

@@ -53,6 +53,32 @@ for (const [drawing, key] of [
   });
 }
 
+test("a client key's many things push out none of its user's others, nor from the next start", () => {
+  const homes = new Homes(ROOM);
+  const rows = new Rows();
+  homes.learn(caller(1, 1), ["file-quiet"], "pk_1");
+  for (let n = 0; n < 10 * ROOM; n++) {
+    homes.learn(caller(1, 3), [`file-${String(n)}`], "pk_2");
+    rows.take(homes);
+  }
+  const next = new Homes(ROOM);
+  next.load(rows.all);
+  next.learn(caller(1, 3), ["file-new"], "pk_2");
+  assert.equal(next.of(caller(1, 1), "file-quiet"), "pk_1");
+});
+
+test("what was learnt again is new: what is older is let go before it", () => {
+  const homes = new Homes(ROOM);
+  homes.learn(caller(0, 0), ["file-a"], "pk_1");
+  homes.learn(caller(0, 0), ["file-b"], "pk_1");
+  homes.learn(caller(0, 0), ["file-a"], "pk_2");
+  const taken = homes.takeChanges().map(({ home }) => [home.thingId, home.providerKeyId]);
+  assert.deepEqual(taken, [
+    ["file-b", "pk_1"],
+    ["file-a", "pk_2"],
+  ]);
+});
+
 test("what nobody writes down is let go, the oldest first, and what was taken is not given again", () => {
   const homes = new Homes(ROOM);
   assert.ok(homes.isEmpty);

@@ -51,6 +51,14 @@ class World {
     this.#ended.push(first.call.id);
   }
 
+  /** What was used in a batch goes on record as a call. */
+  book(): void {
+    this.#calls += 1;
+    const call = { id: `call_${this.#calls}`, startedAt: this.clock.now() };
+    this.limiter.book(USED, { ...call, clientKeyId: KEY.id, ownerId: "usr_1" });
+    this.#ended.push(call.id);
+  }
+
   /** The ledger takes in what has ended, or some of it. */
   record(count = this.#ended.length): void {
     this.#recorded = Math.min(this.#ended.length, this.#recorded + count);
@@ -104,6 +112,18 @@ test("what ends while the ledger is being read counts once, whether the ledger h
     world.begin();
     world.end();
     world.end();
+    world.record(recorded);
+    await world.answer();
+    assert.equal(world.use, 2 * USED.tokens, `${recorded} recorded`);
+  }
+});
+
+test("what a batch uses while the ledger is being read counts once, whether the ledger has it already or not", async () => {
+  for (const recorded of [0, 1, 2]) {
+    const world = new World();
+    world.book();
+    world.setBudget(true);
+    world.book();
     world.record(recorded);
     await world.answer();
     assert.equal(world.use, 2 * USED.tokens, `${recorded} recorded`);
@@ -172,13 +192,14 @@ test("a budget that is set again counts what was spent without it", async () => 
 });
 
 test("whatever the order, each call counts once in a budget", async () => {
-  const step = fc.constantFrom("begin", "begin", "end", "record", "answer", "set", "unset");
+  const step = fc.constantFrom("begin", "begin", "end", "book", "record", "answer", "set", "unset");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
       const world = new World();
       for (const each of steps) {
         if (each === "begin") world.begin();
         else if (each === "end") world.end();
+        else if (each === "book") world.book();
         else if (each === "record") world.record(1);
         else if (each === "answer") await world.answer();
         else world.setBudget(each === "set");

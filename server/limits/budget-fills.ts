@@ -48,8 +48,6 @@ interface Fill {
 export class BudgetFills {
   readonly #options: BudgetFillsOptions;
   readonly #fills = new Set<Fill>();
-  /** The number of each account, in the order in which they were opened, from 1 on. */
-  readonly #numbers = new WeakMap<BudgetAccount, number>();
   #opened = 0;
 
   constructor(options: BudgetFillsOptions) {
@@ -64,7 +62,6 @@ export class BudgetFills {
   /** An account was opened: what was spent before is added once the ledger has answered. */
   open(account: BudgetAccount, id: SubjectId): void {
     this.#opened += 1;
-    this.#numbers.set(account, this.#opened);
     const { loadSpent, onLoadFailed } = this.#options;
     if (loadSpent === undefined) return;
     const fill: Fill = { subjectId: id.id, ended: [] };
@@ -83,16 +80,11 @@ export class BudgetFills {
     return opened !== this.#opened || this.#fills.size > 0;
   }
 
-  /** A call of this subject has ended: books it in the accounts that were opened while it ran. */
-  ended(
-    subjectId: string,
-    subject: LimitSubject | undefined,
-    { call, used, opened, holds }: Ended,
-  ): void {
+  /** A call of this subject has ended: books it in the accounts in which it has reserved nothing, opened while it ran. */
+  ended(subjectId: string, subject: LimitSubject | undefined, { call, used, holds }: Ended): void {
     this.#note(subjectId, call);
     for (const account of subject?.accounts ?? []) {
-      const isLater = (this.#numbers.get(account) ?? 0) > opened;
-      if (isLater && !isHeld(account, holds)) account.restore(used, call.startedAt);
+      if (!isHeld(account, holds)) account.restore(used, call.startedAt);
     }
   }
 
@@ -114,8 +106,7 @@ export class BudgetFills {
 interface Ended {
   readonly call: EndedCall;
   readonly used: Used;
-  /** Accounts that had been opened when it was admitted, and what it has set aside. */
-  readonly opened: number;
+  /** What it has set aside. */
   readonly holds: readonly Hold[];
 }
 

@@ -9,7 +9,7 @@ import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import type { Dialect } from "../core/provider.js";
 import { periodEnd, periodStart } from "../core/period.js";
 import { duration } from "./headers.js";
-import { Limiter, type LimiterOptions, type Ticket } from "./limiter.js";
+import { Limiter, type LimiterOptions, SERVER, type Ticket } from "./limiter.js";
 import { restoreBudgets } from "./restore-budgets.js";
 
 const NOON = Date.UTC(2030, 4, 15, 12);
@@ -328,6 +328,21 @@ test("a wall clock that was set far wrong and right again gives nobody a budget 
   }
 });
 
+test("what a batch used in a period that the clock comes to from elsewhere adds to what the ledger knows", async () => {
+  const { clock, limiter } = world({
+    loadSpent: (_subject, { startMs }) =>
+      Promise.resolve({ tokens: 0, costMicros: startMs === Date.UTC(2030, 4) ? 3_500 : 0 }),
+  });
+  const key = who({ budgets: [{ period: "MONTH", costMicros: 9_000, tokens: null }] });
+  clock.jumpWall(-60 * 365 * DAY_MS);
+  admitted(limiter, key, 1);
+  clock.jumpWall(60 * 365 * DAY_MS);
+  const batch = { id: "call_1", clientKeyId: key.clientKey.id, ownerId: key.ownerId };
+  limiter.book({ tokens: 0, costMicros: 1_000 }, { ...batch, startedAt: clock.now() });
+  await Promise.resolve();
+  assert.equal(used(limiter, key).costMicros, 4_500);
+});
+
 test("a period that the clock comes to from elsewhere than the one before it begins with what the ledger knows", async () => {
   const asked: number[] = [];
   const { clock, limiter } = world({
@@ -547,6 +562,37 @@ test("a restart fills each key's budget for its own period, and asks once for ea
 });
 
 const LATER = { ...CALL, isLater: true } as const;
+
+test("what is set aside for a batch is free again as soon as it is given back", () => {
+  const daily = { budgets: [{ period: "DAY", tokens: null, costMicros: 2_000 }] } as const;
+  const limits = { ...UNLIMITED, ...daily };
+  const { limiter } = world({ ownerLimits: () => limits, serverLimits: () => limits });
+  const principal = who(daily);
+  const holder = { clientKeyId: principal.clientKey.id, ownerId: principal.ownerId };
+  limiter.setLimits({ kind: "client key", id: holder.clientKeyId }, limits);
+  limiter.setLimits({ kind: "user", id: holder.ownerId }, limits);
+  limiter.setLimits(SERVER, limits);
+  const first = limiter.setAside(holder, LATER);
+  const second = limiter.setAside(holder, LATER);
+  assert.equal(admits(limiter, principal), "budget_exceeded");
+  first();
+  assert.equal(admitted(limiter, principal, 2), 1);
+  second();
+  assert.equal(admitted(limiter, principal, 2), 1);
+  // Of those without a budget nothing is set aside.
+  world().limiter.setAside(holder, LATER)();
+});
+
+test("a caller has a budget where the key, its user or the server has one", () => {
+  const budgets: Budget[] = [{ period: "DAY", tokens: 1_000, costMicros: null }];
+  const limited = { ...UNLIMITED, budgets };
+  assert.equal(world().limiter.hasBudget(who({ requestsPerMinute: 5 })), false);
+  assert.equal(world().limiter.hasBudget(who({ budgets })), true);
+  const ofUser = world({ ownerLimits: (id) => (id === "usr_1" ? limited : null) }).limiter;
+  assert.equal(ofUser.hasBudget(who({})), true);
+  assert.equal(ofUser.hasBudget(who({}, "ck_2", "usr_2")), false);
+  assert.equal(world({ serverLimits: () => limited }).limiter.hasBudget(who({})), true);
+});
 
 test("what is used in a batch fills the budgets of its key, its user and the server, and no minute", () => {
   const daily = { budgets: [{ period: "DAY", tokens: null, costMicros: 10_000 }] } as const;

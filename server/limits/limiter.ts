@@ -257,7 +257,7 @@ export class Limiter {
   /** Tells the accounts that were opened while the call ran. */
   #ended(used: Used, call: EndedCall | undefined, opened: number, holds: readonly Hold[]): void {
     if (call === undefined || !this.#fills.concerns(opened)) return;
-    const ended = { used, call, opened, holds };
+    const ended = { used, call, holds };
     for (const id of subjectsOf(call)) {
       this.#fills.ended(id, this.#subjects.get(id), ended);
     }

@@ -72,7 +72,6 @@ export class SlidingWindow {
 
   /** Changes what an entry holds, e.g. from a reservation to what was used. An entry that has left the window stays as it is. */
   correct(booked: WindowEntry, by: number, nowMs: number): void {
-    this.#expire(nowMs);
     let entry = booked;
     while (entry.into !== null) entry = entry.into;
     if (entry.atMs + WINDOW_MS <= nowMs) return;

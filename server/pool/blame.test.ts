@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Strategy } from "./allocation.js";
 import { keys, OWN, result, SUPER, World } from "../../test/support/pool-world.js";
-import { aRoute } from "../../test/support/records.js";
+import { aProviderKey, aRoute } from "../../test/support/records.js";
+import type { Lease } from "../core/lease.js";
 
 const OTHER_CALLER = { ...SUPER, ownerId: "usr_other" };
 
@@ -85,4 +86,28 @@ test("errors of calls that another key served are the key's own, whoever called"
   }
   assert.equal(world.state("pk_00000"), "COOLDOWN");
   assert.equal(world.state("pk_00001"), "HEALTHY");
+});
+
+test("errors of a secret that was replaced since, or of a key that is gone, say nothing when another key serves", () => {
+  const world = shared(2, "ROUND_ROBIN");
+  const fails = (): Lease => {
+    const bad = world.lease({ tried: ["pk_00001"] });
+    bad.release(result("PROVIDER_ERROR", { httpStatus: 500 }));
+    return bad;
+  };
+  const old = fails();
+  const expiresAt = world.clock.now() + 60_000;
+  world.change(aProviderKey("pk_00000", { fingerprint: "another", expiresAt }));
+  world.call("OK", { principal: OTHER_CALLER });
+  for (let i = 0; i < 9; i++) fails();
+  old.outdone();
+  fails();
+  assert.equal(world.state("pk_00000"), "DEGRADED", "one caller alone gets them");
+  const last = fails();
+  world.remove("pk_00000");
+  const { counts } = world.pool.registry;
+  const before = structuredClone(counts);
+  world.clock.advance(60_000);
+  last.outdone();
+  assert.deepEqual(counts, before);
 });

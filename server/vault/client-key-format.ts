@@ -21,18 +21,13 @@ const FOREIGN_CHARS_MAX = 256;
 /** How much of the random part listings show: too little to help a guess, enough to tell keys apart. */
 const SHOWN_CHARS = 4;
 
-const UUID_SHAPE = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const UUID_V4_SHAPE = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const ALNUM_SHAPE = /^[0-9A-Za-z]{32}$/;
 const SK_BODY_SHAPE = /^[0-9A-Za-z]{46}$/;
 const FOREIGN_SHAPE = /^[\x21-\x7e]+$/;
 
 /** What a presented text can be; FOREIGN is a key that was imported from another system. */
-export interface ClientKeyShape {
-  readonly format: ClientKeyFormat | "FOREIGN";
-  /** STANDARD or SUPER where the prefix says so; null where any kind may have this form. */
-  readonly kind: "STANDARD" | "SUPER" | null;
-}
+export type ClientKeyShape = ClientKeyFormat | "FOREIGN";
 
 /** A new client key. SUPER keys always have the SK format, so that everyone sees what they are. */
 export function generateClientKey(
@@ -63,12 +58,10 @@ export function clientKeyShape(text: string): ClientKeyShape | undefined {
   if (text.length < FOREIGN_CHARS_MIN || text.length > FOREIGN_CHARS_MAX) return undefined;
   const kind = kindOfPrefix(text);
   // What begins like one of our own keys is one of our own keys or a typing error.
-  if (kind !== null) return checksumFits(text, kind) ? { format: "SK", kind } : undefined;
-  if (text.length === 36 && UUID_V4_SHAPE.test(text)) return { format: "UUID", kind: null };
-  if (text.length === ALNUM_DIGITS && ALNUM_SHAPE.test(text)) {
-    return { format: "ALNUM32", kind: null };
-  }
-  return FOREIGN_SHAPE.test(text) ? { format: "FOREIGN", kind: null } : undefined;
+  if (kind !== null) return checksumFits(text, kind) ? "SK" : undefined;
+  if (UUID_V4_SHAPE.test(text)) return "UUID";
+  if (ALNUM_SHAPE.test(text)) return "ALNUM32";
+  return FOREIGN_SHAPE.test(text) ? "FOREIGN" : undefined;
 }
 
 /**
@@ -79,8 +72,7 @@ export function shownPrefix(text: string): string {
   const kind = kindOfPrefix(text);
   if (kind === "SUPER") return `sk-super-${part(text, SUPER_PREFIX.length)}`;
   if (kind === "STANDARD") return STANDARD_PREFIX + part(text, STANDARD_PREFIX.length);
-  const isLong = text.length >= ALNUM_DIGITS || UUID_SHAPE.test(text);
-  if (!isLong) return "•".repeat(SHOWN_CHARS);
+  if (text.length < ALNUM_DIGITS) return "•".repeat(SHOWN_CHARS);
   // Keys of the pool gateway that Latchkey replaces keep the prefix by which their owners know them.
   const foreignPrefix = /^sk-(?:super-)?/.exec(text)?.[0] ?? "";
   const shown = foreignPrefix + part(text, foreignPrefix.length);

@@ -39,9 +39,8 @@ export type MacKind =
   | { readonly kind: "PROVISIONAL" }
   | { readonly kind: "UNKNOWN" };
 
-/** Reads the header of a stored MAC. An empty one counts as provisional without proof. */
+/** Reads the header of a stored MAC. */
 export function macKind(mac: Uint8Array): MacKind {
-  if (mac.length === 0) return { kind: "PROVISIONAL" };
   if (mac[0] === PROVISIONAL_FORMAT) return { kind: "PROVISIONAL" };
   const version = readUint32(mac, 1);
   const final = mac[0] === FINAL_FORMAT && mac.length === FINAL_HEADER_BYTES + MAC_BYTES;

@@ -93,6 +93,40 @@ test("every change of the manifest is refused, and so is that of another vault",
   await assert.rejects(verifyBackup(other.vault, folder), isFault("database_corrupt"));
 });
 
+test("what is no manifest is refused before anything of it is used", async (t) => {
+  const { folder, file, manifest } = await backup(t);
+  const value = JSON.parse(manifest) as { files: object[] };
+  const [first, second] = value.files;
+  const withFile = (change: object): object => ({
+    ...value,
+    files: [{ ...first, ...change }, second],
+  });
+  for (const each of [
+    null,
+    "text",
+    [],
+    { ...value, format: 2 },
+    { ...value, createdAt: "42" },
+    { ...value, rootKeyId: 1 },
+    { ...value, mac: undefined },
+    { ...value, files: {} },
+    { ...value, files: [null] },
+    { ...value, files: ["latchkey.db"] },
+    withFile({ name: "../escape" }),
+    withFile({ name: 1 }),
+    withFile({ bytes: "0" }),
+    withFile({ sha256: 0 }),
+  ]) {
+    await writeFile(file, JSON.stringify(each));
+    await assert.rejects(readManifest(folder), isFault("database_corrupt"), JSON.stringify(each));
+  }
+  const room = 1024 * 1024 - manifest.length;
+  await writeFile(file, manifest + " ".repeat(room));
+  await readManifest(folder);
+  await writeFile(file, manifest + " ".repeat(room + 1));
+  await assert.rejects(readManifest(folder), isFault("database_corrupt"));
+});
+
 test("names that lead out of the folder are refused", async (t) => {
   const { vault, folder } = await backup(t);
   for (const name of ["../root.key", "a/b", "", ".hidden", MANIFEST_NAME, "a\0b"]) {

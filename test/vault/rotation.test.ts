@@ -107,6 +107,27 @@ test("rows that change during a rotation keep their change and end up under the 
   assert.deepEqual(await unreadable(vault, rows), []);
 });
 
+test("a key that is published during a rotation, under the new MAC and the old box, is moved too", async (t) => {
+  const { vault, restart } = await createTestVault(t);
+  const rows = await fillRows(vault, 5);
+  let hasChanged = false;
+  const publish = async (): Promise<void> => {
+    const row = rows.all.get("pk_2")!;
+    const binding = { ...row.binding, visibility: "PUBLIC" as const };
+    rows.all.set("pk_2", { binding, sealed: await vault.rebind(row.sealed, row.binding, binding) });
+    hasChanged = true;
+  };
+  rows.onStep = (step) => {
+    // The row was read before, so it is the next pass that finds it.
+    if (step === "before save" && !hasChanged) void publish();
+  };
+  const last = await finish({ vault, source: rows, clock: testClock });
+  assert.ok(hasChanged && last.retired);
+  assert.ok(allAtVersion(rows, 2));
+  await vault.forgetRetired(Number.MAX_SAFE_INTEGER);
+  assert.deepEqual(await unreadable(await restart(), rows), []);
+});
+
 test("a row that does not open is reported and keeps the old keys from being retired", async (t) => {
   const { vault } = await createTestVault(t);
   const rows = await fillRows(vault, 40);

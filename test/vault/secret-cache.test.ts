@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { inspect } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
@@ -78,9 +80,45 @@ test("a cached secret never goes to another origin, owner, provider or visibilit
   assert.throws(() => opener.open({ ...key, ownerId: "usr_02" }, ORIGIN), unreadable);
   assert.throws(() => opener.open({ ...key, providerId: "prv_02" }, ORIGIN), unreadable);
   assert.throws(() => opener.open({ ...key, visibility: "PUBLIC" }, ORIGIN), unreadable);
-  const forged = { ...key.sealed, rowMac: key.sealed.rowMac.map((byte) => byte ^ 1) };
-  assert.throws(() => opener.open({ ...key, sealed: forged }, ORIGIN), unreadable);
+  const { ciphertext, rowMac, vaultKeyVersion } = key.sealed;
+  for (const change of [
+    { rowMac: rowMac.map((byte) => byte ^ 1) },
+    { ciphertext: ciphertext.map((byte) => byte ^ 1) },
+    { vaultKeyVersion: vaultKeyVersion + 1 },
+  ]) {
+    const forged = { ...key.sealed, ...change };
+    assert.throws(() => opener.open({ ...key, sealed: forged }, ORIGIN), unreadable);
+  }
   assert.equal(opener.open(key, ORIGIN).reveal(), "sk-cached");
+});
+
+test("a secret that no call holds any more comes out of the cache as it went in", async (t) => {
+  const { vault, opener, sodium } = await setUp(t);
+  const key = providerKey(await vault.seal(new Secret("sk-cached-ключ"), BINDING));
+  const opened = countOpens(vault);
+  const decrypt = t.mock.method(sodium, "decrypt");
+  opener.open(key, ORIGIN);
+  // A weak reference is kept to the end of the turn.
+  await new Promise(setImmediate);
+  collectGarbage();
+  assert.equal(opener.open(key, ORIGIN).reveal(), "sk-cached-ключ");
+  assert.deepEqual([opened.count, decrypt.mock.callCount()], [1, 1]);
+});
+
+test("the key of what was cached is gone with a lock, and what comes later is under another", async (t) => {
+  const { vault, opener, sodium } = await setUp(t);
+  const key = providerKey(await vault.seal(new Secret("sk-cached"), BINDING));
+  const encrypt = t.mock.method(sodium, "encrypt");
+  opener.open(key, ORIGIN);
+  const { key: first } = encrypt.mock.calls.at(-1)!.arguments[1];
+  const before = Uint8Array.from(first);
+  vault.lock();
+  assert.ok(first.every((byte) => byte === 0));
+  await vault.unlock();
+  opener.open(key, ORIGIN);
+  const { key: second } = encrypt.mock.calls.at(-1)!.arguments[1];
+  assert.notDeepEqual(Uint8Array.from(second), before);
+  assert.ok(second.some((byte) => byte !== 0));
 });
 
 test("a rotated secret is given at once", async (t) => {
@@ -123,6 +161,11 @@ test("the cache is bounded and drops what was not used for longest", async (t) =
   opener.open(keys[1]!, ORIGIN);
   assert.equal(opened.count, 5);
 });
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
 
 function countOpens(vault: Vault): { count: number } {
   const counter = { count: 0 };

@@ -162,6 +162,79 @@ test("the box alone, without the row MAC, refuses another row and every flipped 
   }
 });
 
+test("a refusal says why a secret is not used and what to do, and of which row", async (t) => {
+  const { vault, restart } = await createTestVault(t);
+  const sealed = await vault.seal(new Secret("sk-sealed"), BINDING);
+  vault.lock();
+  const enrolled = await vault.seal(new Secret("sk-enrolled"), BINDING);
+  await vault.unlock();
+  const refusals: Refusal[] = [];
+  const other = await restart();
+  for (const each of [vault, other]) each.onRefusal((refusal) => refusals.push(refusal));
+  const withFirst = (bytes: Uint8Array, byte: number, at = 0): Uint8Array => {
+    const changed = Uint8Array.from(bytes);
+    changed[at] = byte;
+    return changed;
+  };
+  const { rowMac: mac } = sealed;
+  const { ciphertext: box } = enrolled;
+  const cases: readonly (readonly [Refusal["reason"], RegExp, () => Promise<unknown>])[] = [
+    [
+      "UNKNOWN_FORMAT",
+      /upgrade/,
+      () => vault.open({ ...sealed, rowMac: withFirst(mac, 9) }, BINDING),
+    ],
+    ["UNKNOWN_FORMAT", /upgrade/, () => vault.open({ ...sealed, rowMac: mac.slice(1) }, BINDING)],
+    ["UNKNOWN_FORMAT", /upgrade/, () => vault.open({ ...sealed, rowMac: Buffer.of() }, BINDING)],
+    [
+      "UNKNOWN_KEY_VERSION",
+      /restore the keyring/,
+      () => vault.open({ ...sealed, rowMac: withFirst(mac, 9, 4) }, BINDING),
+    ],
+    [
+      "ROW_ALTERED",
+      /restore a backup/,
+      () => vault.open(sealed, { ...BINDING, visibility: "PUBLIC" }),
+    ],
+    ["UNCONFIRMED", /confirm it/, () => other.open(enrolled, BINDING)],
+    [
+      "UNKNOWN_FORMAT",
+      /upgrade/,
+      () => vault.adopt({ ...enrolled, ciphertext: withFirst(box, 9) }, BINDING, true),
+    ],
+    [
+      "UNKNOWN_KEY_VERSION",
+      /restore the keyring/,
+      () => vault.adopt({ ...enrolled, vaultKeyVersion: 9 }, BINDING, true),
+    ],
+    [
+      "ROW_ALTERED",
+      /restore a backup/,
+      () => vault.adopt({ ...enrolled, ciphertext: withFirst(box, 9, 4) }, BINDING, true),
+    ],
+    [
+      "BOX_UNREADABLE",
+      /restore a backup/,
+      () => vault.adopt({ ...enrolled, ciphertext: box.slice(0, -1) }, BINDING, true),
+    ],
+    [
+      "BOX_MISPLACED",
+      /belongs to another record/,
+      () => vault.adopt(enrolled, { ...BINDING, origin: "https://evil.example" }, true),
+    ],
+  ];
+  for (const [reason, remedy, use] of cases) {
+    await assert.rejects(use, (thrown: Error) => {
+      assert.ok(isFault("secret_unreadable")(thrown), String(thrown));
+      assert.match(thrown.message, /The secret of pk_01 is not used: /);
+      assert.match(thrown.message, remedy);
+      return true;
+    });
+    assert.equal(refusals.at(-1)?.reason, reason);
+  }
+  assert.equal(refusals.length, cases.length);
+});
+
 test("a rebound secret opens in its new row only", async (t) => {
   const { vault } = await createTestVault(t);
   const secret = new Secret("sk-rebound");

@@ -20,6 +20,55 @@ function told(steps: readonly StreamStep[]): string[] {
   return pieces;
 }
 
+test("text holds nothing back: what follows it comes at once", () => {
+  const queue = new BlockQueue();
+  const text = { kind: "TEXT" } as const;
+  assert.deepEqual(queue.push("t", text, "Hi"), [
+    { kind: "OPEN", block: text },
+    { kind: "DELTA", text: "Hi" },
+  ]);
+  assert.deepEqual(queue.push("a", call("a"), ""), [
+    { kind: "CLOSE" },
+    { kind: "OPEN", block: call("a") },
+  ]);
+});
+
+test("what comes of a call after the end of its arguments opens no other", () => {
+  const queue = new BlockQueue();
+  queue.push("a", call("a"), "{}");
+  queue.push("b", call("b"), "{");
+  assert.deepEqual(queue.push("a", call("a"), " "), []);
+  assert.deepEqual(queue.push("b", call("b"), "}"), [{ kind: "DELTA", text: "}" }]);
+  assert.deepEqual(queue.close(), [{ kind: "CLOSE" }]);
+});
+
+test("what waits is told when nothing more comes, and each piece once", () => {
+  const queue = new BlockQueue();
+  queue.push("a", call("a"), "{");
+  assert.deepEqual(queue.push("b", call("b"), "{"), []);
+  assert.deepEqual(queue.close(), [
+    { kind: "CLOSE" },
+    { kind: "OPEN", block: call("b") },
+    { kind: "DELTA", text: "{" },
+    { kind: "CLOSE" },
+  ]);
+  assert.deepEqual(queue.close(), []);
+});
+
+test("it holds the arguments of calls that wait or are open, and none of what was told before", () => {
+  const held = 1_000_000;
+  const queue = new BlockQueue();
+  for (let i = 0; i < 10; i++) queue.push("t", { kind: "TEXT" }, "x".repeat(held));
+  queue.push("a", call("a"), `{"a":"${"x".repeat(held)}`);
+  queue.push("b", call("b"), `{"b":"${"x".repeat(held)}`);
+  assert.ok(queue.keptBytes > 2 * held, String(queue.keptBytes));
+  queue.push("a", call("a"), '"}');
+  assert.ok(queue.keptBytes > held && queue.keptBytes < 2 * held, String(queue.keptBytes));
+  queue.push("b", call("b"), '"}');
+  queue.push("t2", { kind: "TEXT" }, "");
+  assert.ok(queue.keptBytes > 0 && queue.keptBytes < 1_000, String(queue.keptBytes));
+});
+
 test("a call's arguments have come to their end where they are JSON, however they are cut", () => {
   const written = fc.oneof(
     fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 })).map((each) => JSON.stringify(each)),
