@@ -1,10 +1,10 @@
 import { Fault } from "../core/fault.js";
 import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 import type { PageQuery } from "../core/page.js";
-import type { User } from "../core/user.js";
+import type { SignInPlace, User } from "../core/user.js";
 import type { Db } from "./db.js";
 import type { Field } from "./filter.js";
-import { readObject } from "./json.js";
+import { readList, readObject } from "./json.js";
 import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
@@ -20,6 +20,7 @@ interface UserRow {
   state: User["state"];
   failed_logins: number;
   locked_until: number | null;
+  places: string;
   created_at: number;
   updated_at: number;
   last_login_at: number | null;
@@ -116,6 +117,7 @@ function toUser(row: UserRow): User {
     state: row.state,
     failedLogins: row.failed_logins,
     lockedUntil: row.locked_until,
+    places: readList<SignInPlace>(row.places),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     lastLoginAt: row.last_login_at,
@@ -137,6 +139,7 @@ function fromUser(user: User): UserRow {
     state: user.state,
     failed_logins: user.failedLogins,
     locked_until: user.lockedUntil,
+    places: JSON.stringify(user.places),
     created_at: user.createdAt,
     updated_at: user.updatedAt,
     last_login_at: user.lastLoginAt,
