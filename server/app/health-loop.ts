@@ -5,8 +5,8 @@ import type { HealthCheck } from "../keys/ports.js";
 
 /** Between two keys, so that a large pool is not checked in one burst. */
 const PAUSE_MS = 1_000;
-/** How often to look whether checks were switched on. */
-const IDLE_MS = 60_000;
+/** How often to look whether the interval was changed. */
+const LOOK_EVERY_MS = 60_000;
 
 /** Looks at every provider key now and then: finds dead ones before a call does, and recovered ones. */
 export class HealthLoop {
@@ -17,6 +17,8 @@ export class HealthLoop {
   readonly #everySeconds: () => number;
   #timer: Timer | undefined;
   #stopped = false;
+  /** When the last round ended, on the monotonic clock. */
+  #endedMs = 0;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: {
@@ -37,8 +39,8 @@ export class HealthLoop {
 
   /** The first round begins after one interval: a start has better things to do. */
   start(): void {
-    const seconds = this.#everySeconds();
-    this.#wait(seconds === 0 ? IDLE_MS : seconds * 1000, () => this.#round());
+    this.#endedMs = this.#clock.monotonic();
+    this.#waitForRound();
   }
 
   async stop(): Promise<void> {
@@ -54,10 +56,24 @@ export class HealthLoop {
     }, ms);
   }
 
+  #waitForRound(): void {
+    const leftMs = this.#leftMs();
+    this.#wait(Math.min(leftMs, LOOK_EVERY_MS), async () => {
+      if (this.#leftMs() <= 0) await this.#round();
+      else this.#waitForRound();
+    });
+  }
+
+  /** Until the next round, by the interval that is set now; for good without one. */
+  #leftMs(): number {
+    const seconds = this.#everySeconds();
+    if (seconds === 0) return Infinity;
+    return this.#endedMs + seconds * 1000 - this.#clock.monotonic();
+  }
+
   async #round(): Promise<void> {
     try {
-      if (this.#everySeconds() > 0) this.#next([...(await this.#keys())]);
-      else this.start();
+      this.#next([...(await this.#keys())]);
     } catch (error) {
       this.#logger.warn({ err: error }, "the round of health checks could not begin");
       this.start();

@@ -1,8 +1,12 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator, type Validator, type Violation } from "@bufbuild/protovalidate";
+import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { apiError } from "./error-info.js";
+import { ruleWords } from "./rule-words.js";
+
+/** Fields at fault that the sentence names; the error's detail has all. */
+const SAID_MAX = 3;
 
 /**
  * Refuses requests that break a rule of the proto, before any service sees them; the error names every
@@ -36,21 +40,15 @@ function validate(validator: Validator, schema: DescMessage, message: Message): 
   if (result.kind === "valid") return;
   // A rule that cannot be evaluated is our own bug, not the caller's.
   if (result.kind === "error") throw result.error;
-  const fieldViolations = result.violations.map(violationMessage);
-  const first = fieldViolations[0];
-  const more = fieldViolations.length - 1;
-  throw apiError(
-    "invalid_argument",
-    `${first?.field ?? "the request"}: ${first?.message ?? "is not valid"}${more > 0 ? `; and ${more} more` : ""}`,
-    { fieldViolations },
-  );
+  const fieldViolations = result.violations.map((violation) => ({
+    field: pathToString(violation.field),
+    rule: violation.ruleId,
+    message: ruleWords(violation),
+  }));
+  const said = fieldViolations
+    .slice(0, SAID_MAX)
+    .map(({ field, message: words }) => (field === "" ? words : `${field}: ${words}`));
+  const more = fieldViolations.length - said.length;
+  const rest = more > 0 ? [`and ${String(more)} more`] : [];
+  throw apiError("invalid_argument", [...said, ...rest].join("; "), { fieldViolations });
 }
-
-function violationMessage({ field, ruleId, message }: Violation) {
-  const kind = ID_PATTERN.exec(message)?.[1];
-  const said = kind === undefined ? message : `must be an id that begins with ${kind}`;
-  return { field: pathToString(field), rule: ruleId, message: said };
-}
-
-/** What the validator says of an id that is none: a pattern, which tells people less than its prefix. */
-const ID_PATTERN = /regex pattern `\^([a-z]+_)\[/;

@@ -11,8 +11,12 @@ export interface User {
   /** Shown, filtered and sorted by; it grants nothing. */
   readonly trustLevel: number;
   readonly state: UserState;
+  /** Wrong passwords since the last right one, of all places together. */
   readonly failedLogins: number;
+  /** The lock-out that ends last, of all places; null without any. */
   readonly lockedUntil: number | null;
+  /** Where the user signs in, and where wrong passwords came from. */
+  readonly places: readonly SignInPlace[];
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly lastLoginAt: number | null;
@@ -24,6 +28,16 @@ export interface User {
   readonly banReason: string;
   /** Rises with each change that somebody other than the user makes. */
   readonly version: number;
+}
+
+/** Where passwords of a user come from. Each place is locked out by itself. */
+export interface SignInPlace {
+  /** An address, the /64 block of an IPv6 one, or a word for all others or for signed-in callers. */
+  readonly place: string;
+  /** Of an address: when the user last signed in from there. */
+  readonly signedInAt: number | null;
+  readonly failedLogins: number;
+  readonly lockedUntil: number | null;
 }
 
 export type Role = "ADMIN" | "OPERATOR" | "USER";

@@ -1,6 +1,5 @@
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
-import { MINUTE_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
 import type { Secret } from "../core/secret.js";
 import type { User } from "../core/user.js";
@@ -9,6 +8,7 @@ import type { Done, Operations } from "./operations.js";
 import type { Action } from "./policy.js";
 import type { KeysReader, KeysTx, PasswordAsker, Passwords, PasswordVerdict } from "./ports.js";
 import type { Settings } from "./settings.js";
+import { afterRight, afterWrong, isLockedAt, placeOf } from "./sign-in-places.js";
 
 /** An attempt to prove that one knows a password. */
 export interface Attempt {
@@ -59,6 +59,7 @@ export class PasswordGate {
     succeed: (tx: KeysTx, user: User, nowMs: number) => Promise<Done<T>>,
   ): Promise<T> {
     const { actor, action, password } = attempt;
+    const place = placeOf(actor);
     const guess =
       actor.userId === null ? this.#guesses.begin(actor.ip, attempt.name ?? "") : undefined;
     const asker = guess?.asker ?? askerOf(actor);
@@ -67,7 +68,7 @@ export class PasswordGate {
     // Not before its turn: guesses by the hundred would keep the database from others.
     const stored = async (): Promise<string | null> => {
       user = await this.#operations.read(actor, action, attempt.find);
-      if (user !== undefined && !this.#isLocked(user)) verifier = user.passwordHash ?? null;
+      if (user !== undefined && !this.#isLocked(user, place)) verifier = user.passwordHash ?? null;
       return verifier;
     };
     const verdict = await this.#passwords.verify(password, stored, asker);
@@ -77,11 +78,11 @@ export class PasswordGate {
       action,
       async (tx, nowMs): Promise<Done<{ readonly value: T } | undefined>> => {
         const current = user === undefined ? undefined : await tx.users.get(user.id);
-        if (current === undefined || !this.#fits(verdict, verifier, current)) {
-          return this.#countFailure(tx, current, nowMs);
+        if (current === undefined || !this.#fits(verdict, verifier, current, place)) {
+          return this.#countFailure(tx, current, place, nowMs);
         }
-        const cleared = { failedLogins: 0, lockedUntil: null, passwordHash: newHash };
-        const done = await succeed(tx, { ...current, ...cleared }, nowMs);
+        const cleared = afterRight(current, place, nowMs);
+        const done = await succeed(tx, { ...cleared, passwordHash: newHash }, nowMs);
         return { ...done, value: { value: done.value } };
       },
     );
@@ -91,31 +92,28 @@ export class PasswordGate {
   }
 
   /** The account may have been locked, or given another password, while the check ran. */
-  #fits(verdict: PasswordVerdict, verifier: string | null, current: User): boolean {
-    return verdict.ok && !this.#isLocked(current) && current.passwordHash === verifier;
+  #fits(verdict: PasswordVerdict, verifier: string | null, current: User, place: string): boolean {
+    return verdict.ok && !this.#isLocked(current, place) && current.passwordHash === verifier;
   }
 
-  #isLocked(user: User): boolean {
-    return user.lockedUntil !== null && user.lockedUntil > this.#clock.now();
+  #isLocked(user: User, place: string): boolean {
+    return isLockedAt(user, place, this.#clock.now());
   }
 
-  async #countFailure(tx: KeysTx, user: User | undefined, nowMs: number): Promise<Done<undefined>> {
+  async #countFailure(
+    tx: KeysTx,
+    user: User | undefined,
+    place: string,
+    nowMs: number,
+  ): Promise<Done<undefined>> {
     const failed = { value: undefined, changedFields: [], outcome: "FAILED" } as const;
     // What was typed is not kept: people type passwords into the wrong field.
     if (user === undefined) {
       return { ...failed, targetId: null, targetName: null, note: "unknown user" };
     }
     const target = { targetId: user.id, targetName: user.username };
-    if (this.#isLocked(user)) return { ...failed, ...target, note: "locked out" };
-    const { lockoutFailures, lockoutMinutes } = this.#settings.values;
-    // A lock-out that has ended wipes the slate.
-    const failedLogins = (user.lockedUntil === null ? user.failedLogins : 0) + 1;
-    const locks = failedLogins >= lockoutFailures;
-    const next: User = {
-      ...user,
-      failedLogins,
-      lockedUntil: locks ? nowMs + lockoutMinutes * MINUTE_MS : null,
-    };
+    if (this.#isLocked(user, place)) return { ...failed, ...target, note: "locked out" };
+    const { user: next, locks } = afterWrong(user, place, nowMs, this.#settings.values);
     await tx.users.update(next);
     await tx.changes.append({ kind: "user", id: user.id, value: next });
     return {

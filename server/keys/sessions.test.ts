@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import fc from "fast-check";
 import type { Actor } from "../core/audit.js";
 import { Secret } from "../core/secret.js";
 import { SESSIONS_PER_USER_MAX } from "./sessions.js";
@@ -87,6 +88,101 @@ test("after a lock-out has ended, failures count from the start", async () => {
   world.clock.advance(15 * MINUTE_MS);
   for (let n = 0; n < 4; n++) await refused("login_failed", () => login(world, wrong));
   await login(world);
+});
+
+const STRANGERS = ["203.0.113.1", "203.0.113.2", "198.51.100.7", "2001:db8:1::1", "2001:db8:2::1"];
+const from = (world: World, ip: string, password = right) =>
+  world.sessions.login({ ...NOBODY, ip }, "alice", password);
+
+test("strangers who guess lock out strangers, not the user where they have signed in before", async () => {
+  const world = await startWorld();
+  await from(world, "192.0.2.1");
+  await from(world, "2001:db8:aa::1");
+  for (const ip of STRANGERS) await refused("login_failed", () => from(world, ip, wrong));
+  assert.match(lastEvent(world).note, /locked out now/);
+  await refused("login_failed", () => from(world, "198.51.100.200"));
+  await from(world, "192.0.2.1");
+  await from(world, "2001:db8:aa::2");
+  await refused("login_failed", () => from(world, STRANGERS[0]!));
+  world.clock.advance(15 * MINUTE_MS);
+  await from(world, STRANGERS[0]!);
+});
+
+test("strangers guess as often in all as the settings say, whatever the user does meanwhile", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.oneof(
+          { arbitrary: fc.record({ guess: fc.constantFrom(...STRANGERS) }), weight: 6 },
+          { arbitrary: fc.constant({ user: true }), weight: 1 },
+          { arbitrary: fc.constant({ confirm: true }), weight: 1 },
+          { arbitrary: fc.record({ minutes: fc.integer({ min: 1, max: 16 }) }), weight: 1 },
+        ),
+        { minLength: 30, maxLength: 60 },
+      ),
+      async (steps) => {
+        const world = await startWorld();
+        await from(world, "192.0.2.1");
+        const guessedAt: number[] = [];
+        for (const step of steps) {
+          if ("minutes" in step) world.clock.advance(step.minutes * MINUTE_MS);
+          else if ("user" in step) await from(world, "192.0.2.1");
+          else if ("confirm" in step)
+            await world.sessions.confirm({ ...world.alice, via: "SESSION" }, right);
+          else {
+            await refused("login_failed", () => from(world, step.guess, wrong));
+            if (lastEvent(world).note !== "locked out") guessedAt.push(world.clock.now());
+          }
+        }
+        for (const start of guessedAt) {
+          const within = guessedAt.filter((at) => at >= start && at < start + 15 * MINUTE_MS);
+          assert.ok(within.length <= 5, `${String(within.length)} guesses in 15 minutes`);
+        }
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test("who has signed in confirms a password while strangers are locked out, and guesses there no more than they", async () => {
+  const world = await startWorld();
+  const confirm = (password: Secret) =>
+    world.sessions.confirm({ ...world.alice, via: "SESSION", ip: "203.0.113.99" }, password);
+  for (let n = 0; n < 5; n++) await refused("login_failed", () => login(world, wrong));
+  await confirm(right);
+  for (let n = 0; n < 5; n++) await refused("login_failed", () => confirm(wrong));
+  await refused("login_failed", () => confirm(right));
+  const stored = world.store.tables.users.get(world.alice.userId ?? "");
+  assert.equal(stored?.failedLogins, 10, "what is shown is of all places");
+  world.clock.advance(15 * MINUTE_MS);
+  await confirm(right);
+});
+
+test("an address is known for ninety days and among sixteen, and a reset password lifts every lock-out", async () => {
+  const world = await startWorld();
+  const lockStrangers = async () => {
+    for (let n = 0; n < 5; n++) {
+      await refused("login_failed", () => from(world, "203.0.113.1", wrong));
+    }
+  };
+  for (let n = 0; n < 17; n++) {
+    await from(world, `192.0.2.${String(n)}`);
+    world.clock.advance(1);
+  }
+  await lockStrangers();
+  await refused("login_failed", () => from(world, "192.0.2.0"));
+  await from(world, "192.0.2.16");
+  for (let n = 0; n < 5; n++) {
+    await refused("login_failed", () => from(world, "192.0.2.16", wrong));
+  }
+  await refused("login_failed", () => from(world, "192.0.2.16"));
+  await world.users.resetPassword(world.root, world.alice.userId ?? "", right);
+  await from(world, "192.0.2.16");
+  await lockStrangers();
+  await from(world, "192.0.2.15");
+  world.clock.advance(90 * 24 * 60 * MINUTE_MS);
+  await lockStrangers();
+  await refused("login_failed", () => from(world, "192.0.2.15"));
 });
 
 test("failures during a lock-out do not prolong it", async () => {

@@ -13,6 +13,7 @@ import type { KeysReader, KeysTx, Passwords } from "./ports.js";
 import { askerOf } from "./password-gate.js";
 import { Denial, found, requireVersion } from "./refusals.js";
 import type { Settings } from "./settings.js";
+import { withoutLocks } from "./sign-in-places.js";
 import { removeUser, type RemovedUser } from "./user-removal.js";
 import {
   checkPassword,
@@ -189,12 +190,7 @@ export class Users {
       return this.#operations.write(actor, "user.reset_password", async (tx, nowMs) => {
         const user = await permitted(tx, actor, "user.reset_password", id);
         const endedSessions = await endSessions(tx, id);
-        const next: User = {
-          ...user,
-          passwordHash,
-          failedLogins: 0,
-          lockedUntil: null,
-        };
+        const next: User = { ...withoutLocks(user), passwordHash };
         const saved = await save(tx, changed(next, nowMs), ["password"]);
         return { ...saved, value: { user: saved.value, endedSessions } };
       });
@@ -295,6 +291,7 @@ export class Users {
       state: "ACTIVE",
       failedLogins: 0,
       lockedUntil: null,
+      places: [],
       createdAt: nowMs,
       updatedAt: nowMs,
       lastLoginAt: null,

@@ -1,10 +1,10 @@
 import { Fault } from "../core/fault.js";
 import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 import type { PageQuery } from "../core/page.js";
-import type { User } from "../core/user.js";
+import type { SignInPlace, User } from "../core/user.js";
 import type { Db } from "./db.js";
 import type { Field } from "./filter.js";
-import { readObject } from "./json.js";
+import { readList, readObject } from "./json.js";
 import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
@@ -19,6 +19,7 @@ interface UserRow {
   state: User["state"];
   failed_logins: number;
   locked_until: number | null;
+  places: string;
   created_at: number;
   updated_at: number;
   last_login_at: number | null;
@@ -115,6 +116,7 @@ function toUser(row: UserRow): User {
     state: row.state,
     failedLogins: row.failed_logins,
     lockedUntil: row.locked_until,
+    places: readList<SignInPlace>(row.places),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     lastLoginAt: row.last_login_at,
@@ -136,6 +138,7 @@ function fromUser(user: User): UserRow {
     state: user.state,
     failed_logins: user.failedLogins,
     locked_until: user.lockedUntil,
+    places: JSON.stringify(user.places),
     created_at: user.createdAt,
     updated_at: user.updatedAt,
     last_login_at: user.lastLoginAt,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { AuthMethod, Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { ProviderKey_Visibility } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
@@ -63,6 +65,27 @@ test("a wrong password and an unknown user read the same", async (t) => {
   );
   assert.equal(wrong.details.reason, "login_failed");
   assert.deepEqual([wrong.message, wrong.details], [unknown.message, unknown.details]);
+});
+
+test("strangers who guess a password lock it for strangers, and the user signs in from where they did before", async (t) => {
+  const control = await startControl(t);
+  const login = async (localAddress: string, password: string): Promise<number> => {
+    const body = JSON.stringify({ username: "alice", password });
+    const req = request(`http://${control.address}/latchkey.v1.SessionService/Login`, {
+      method: "POST",
+      localAddress,
+      agent: false,
+      headers: { "content-type": "application/json" },
+    }).end(body);
+    const [res] = (await once(req, "response")) as [IncomingMessage];
+    res.resume();
+    await once(res, "end");
+    return res.statusCode ?? 0;
+  };
+  assert.equal(await login("127.0.0.1", "alice 1234"), 200);
+  for (let n = 0; n < 5; n++) assert.equal(await login(`127.0.0.${String(n + 2)}`, "guess"), 401);
+  assert.equal(await login("127.0.0.9", "alice 1234"), 401);
+  assert.equal(await login("127.0.0.1", "alice 1234"), 200);
 });
 
 test("WhoAmI tells the credential: session, client key or socket", async (t) => {

@@ -89,6 +89,7 @@ export function user(id: string, part: Partial<User> = {}): User {
     state: "ACTIVE",
     failedLogins: 0,
     lockedUntil: null,
+    places: [],
     createdAt: START_MS,
     updatedAt: START_MS,
     lastLoginAt: null,

@@ -43,7 +43,8 @@ export function makePair(name: string, days = 30, rsaBits?: number): TestPair {
   );
   const signature = Buffer.concat([hex("00"), sign("sha256", body, privateKey)]);
   const whole = der(0x30, body, algorithm, der(0x03, signature));
-  const lines = whole.toString("base64").replaceAll(/(.{64})/g, "$1\n");
+  // OpenSSL takes no blank line before the end.
+  const lines = whole.toString("base64").replaceAll(/(.{64})(?=.)/g, "$1\n");
   return {
     cert: Buffer.from(`-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`),
     key: Buffer.from(privateKey.export({ type: "pkcs8", format: "pem" })),

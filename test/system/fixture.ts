@@ -42,12 +42,16 @@ export interface Ended {
   readonly err: string;
 }
 
-/** Runs the server's own command line to its end, with what is typed on standard input. */
+/** Runs a command line to its end, the server's own unless told otherwise, with what is typed on standard input. */
 export async function run(
   args: readonly string[],
-  options: { readonly env?: Record<string, string>; readonly input?: string } = {},
+  options: {
+    readonly entry?: string;
+    readonly env?: Record<string, string>;
+    readonly input?: string;
+  } = {},
 ): Promise<Ended> {
-  const script = `import(${JSON.stringify(MAIN)}).then(({ main }) => main(process.argv.slice(1)))`;
+  const script = `import(${JSON.stringify(options.entry ?? MAIN)}).then(({ main }) => main(process.argv.slice(1)))`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script, "--", ...args], {
     env: { ...process.env, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],

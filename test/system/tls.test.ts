@@ -7,6 +7,7 @@ import tls from "node:tls";
 import { TlsSource } from "../../server/app/tls-source.js";
 import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import type { TlsFiles } from "../../server/core/tls.js";
+import type { ServerProcess } from "../../scripts/lib/server-process.js";
 import { FakeLogger } from "../gateway/fixture.js";
 import { makePair, writePair } from "../support/certificate.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -19,6 +20,7 @@ import {
   serve,
   until,
   upstream,
+  type Ended,
 } from "./fixture.js";
 
 const FLAGS = { cert: "proxy-tls-cert", key: "proxy-tls-key" };
@@ -157,3 +159,28 @@ test("an expired certificate is served, and said to be", (t) => {
   new TlsSource({ cert, key, flags: FLAGS, clock: new FakeClock(Date.now()), logger }).read();
   assert.match(logger.lines[0]?.message ?? "", /has expired/);
 });
+
+test("a client that names the server by its IP address checks that address, and Node warns of nothing", async (t) => {
+  const { cert, key } = writePair(dataFolder(t), makePair("by-address"));
+  const entry = new URL("../../tui/main.js", import.meta.url).href;
+  const status = async (...args: readonly string[]): Promise<Ended> =>
+    run([...args, "status"], { entry, env: { XDG_CONFIG_HOME: dataFolder(t) } });
+  const pair = [`--tls-cert=${cert}`, `--tls-key=${key}`];
+
+  const server = await serve(t, dataFolder(t), ...pair);
+  const known = await status("--server", await controlAddress(server), "--ca", cert);
+  assert.match(known.err, /^latchkey: .*\(latchkey login <username>\)\n$/);
+  assert.equal(known.code, 4);
+
+  const elsewhere = await serve(t, dataFolder(t), ...pair, "--control-host=127.0.0.2");
+  const address = await controlAddress(elsewhere);
+  assert.match(address, /^127\.0\.0\.2:/);
+  const other = await status("--server", address, "--ca", cert);
+  assert.match(other.err, /^latchkey: no connection: .*IP: 127\.0\.0\.2.*\n$/s);
+  assert.equal(other.code, 3);
+});
+
+async function controlAddress(server: ServerProcess): Promise<string> {
+  const { listeners } = await server.api.system.getStatus({});
+  return listeners.find(({ kind }) => kind === Listener_Kind.CONTROL)?.address ?? "";
+}

@@ -626,6 +626,32 @@ test("status is one look as text, or as JSON for scripts", async () => {
   }
 });
 
+test("a refusal names the flags that were given, not the request's fields", async () => {
+  const refuse = (...fields: readonly string[]): ((fake: FakeApi) => void) => {
+    const message = fields.map((field) => `${field}: must be so: and so`).join("; ");
+    const details = {
+      reason: "",
+      metadata: {},
+      fields: Object.fromEntries(fields.map((f) => [f, ""])),
+    };
+    return (fake) => fake.refuse("createClientKey", "INVALID_ARGUMENT", message, details);
+  };
+  const argv = ["client-keys", "create", "--name=x", "--ips=a"];
+  const one = await run(argv, { script: refuse("ip_allowlist[1]", "limits.budgets[0].tokens") });
+  assert.equal(
+    one.complaint,
+    "--ips, number 2: must be so: and so; limits.budgets[0].tokens: must be so: and so",
+  );
+  const script = (fake: FakeApi): void =>
+    fake.refuse("upsertModels", "INVALID_ARGUMENT", "provider_id: must be so", {
+      reason: "",
+      metadata: {},
+      fields: { provider_id: "must be so" },
+    });
+  const raw = await run(["models", "upsert", "--request"], { stdin: "{}", script });
+  assert.equal(raw.complaint, "provider_id: must be so");
+});
+
 test("a server's refusal keeps its reason, its fields and its facts", () => {
   const info = create(ErrorInfoSchema, {
     reason: "already_exists",

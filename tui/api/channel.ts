@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Client, credentials, type ChannelCredentials } from "@grpc/grpc-js";
+import { AddressCredentials, ipAddressOf } from "./address-credentials.js";
 import { ApiError } from "./api-error.js";
 
 /** Where the control API is and how to sign in to it. */
@@ -93,7 +94,9 @@ export function tokenFile(env: Env): string {
 
 function channelCredentials(target: Target): ChannelCredentials {
   if (!target.tls) return credentials.createInsecure();
-  return credentials.createSsl(target.caFile === undefined ? null : readFileSync(target.caFile));
+  const ca = target.caFile === undefined ? undefined : readFileSync(target.caFile);
+  const ip = ipAddressOf(target.address);
+  return ip === undefined ? credentials.createSsl(ca) : new AddressCredentials(ip, ca);
 }
 
 function readToken(env: Env): string | undefined {

@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Command } from "./commands.js";
+import { inFlags } from "./flag-words.js";
 import type { RequestInit } from "./flags.js";
 import type { CliPort, Invocation } from "./port.js";
 import { chunkOf, Printer } from "./print.js";
@@ -21,6 +22,20 @@ export async function runCommand(
   port: CliPort,
 ): Promise<boolean> {
   const request = await buildRequest(command, invocation, port);
+  try {
+    return await send(command, invocation, port, request);
+  } catch (error) {
+    // Whoever wrote the request themselves knows its fields.
+    throw invocation.request ? error : inFlags(command, error);
+  }
+}
+
+async function send(
+  command: Command,
+  invocation: Invocation,
+  port: CliPort,
+  request: RequestInit,
+): Promise<boolean> {
   const isFile = command.isFile(request);
   if (isFile && port.toTerminal) {
     throw new UsageError("these are bytes for a file; send stdout to one with > name");

@@ -12,6 +12,7 @@ import { deletedUse } from "./0010-deleted-use.js";
 import { laterUsages } from "./0011-later-usages.js";
 import { homeHolders } from "./0012-home-holders.js";
 import { batches } from "./0013-batches.js";
+import { signInPlaces } from "./0014-sign-in-places.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   laterUsages,
   homeHolders,
   batches,
+  signInPlaces,
 ];

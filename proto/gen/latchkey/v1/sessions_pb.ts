@@ -429,7 +429,8 @@ export const SessionService: GenService<{
   },
   /**
    * Begins a session. UNAUTHENTICATED, reason `login_failed`, for a wrong password and an unknown user alike;
-   * after as many failures as the settings say the account is locked for a while, which reads the same from outside.
+   * after as many failures as the settings say the account is locked for a while, which reads the same from outside. An
+   * address from which the user has signed in before is locked by itself, all others together.
    *
    * @generated from rpc latchkey.v1.SessionService.Login
    */

@@ -1344,7 +1344,8 @@ export type Settings = Message<"latchkey.v1.Settings"> & {
   sessionMinutes: number;
 
   /**
-   * Failed sign-ins that lock an account. Default 5.
+   * Failed sign-ins that lock an account: for the address, where the user has signed in from there within 90 days, else
+   * for all addresses from which the user has not. Default 5.
    *
    * @generated from field: int32 lockout_failures = 4;
    */

@@ -73,14 +73,15 @@ export type User = Message<"latchkey.v1.User"> & {
   banReason: string;
 
   /**
-   * Failed sign-ins since the last good one.
+   * Failed sign-ins since the last good one, from all addresses together.
    *
    * @generated from field: int32 failed_logins = 8;
    */
   failedLogins: number;
 
   /**
-   * End of the lock-out after too many failed sign-ins; unset when not locked.
+   * End of the lock-out after too many failed sign-ins; unset when not locked. It holds for the address from which they
+   * came if the user has signed in from there before, else for all addresses from which the user has not.
    *
    * @generated from field: google.protobuf.Timestamp lock_end_time = 9;
    */
