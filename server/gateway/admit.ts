@@ -34,7 +34,7 @@ export function authenticate(
  * what `authenticate` does.
  */
 export function callerOf(
-  { authenticator, uploads, clock }: Pick<GatewayContext, "authenticator" | "uploads" | "clock">,
+  { authenticator, uploads }: Pick<GatewayContext, "authenticator" | "uploads">,
   call: {
     readonly head: RequestHead;
     readonly query: string;
@@ -48,8 +48,10 @@ export function callerOf(
   } catch (thrown) {
     const isNameless = thrown instanceof Fault && thrown.code === "missing_api_key";
     if (!isNameless || !call.match.endpoint.uploads) throw thrown;
-    const caller = uploads.callerOf(uploadIn(call.query), { ip: call.ip, nowMs: clock.now() });
-    if (caller === undefined || !authenticator.stillValid(caller)) throw thrown;
+    const began = uploads.callerOf(uploadIn(call.query), call.ip);
+    // Its key may have been changed since.
+    const caller = began === undefined ? undefined : authenticator.renewed(began, call.ip);
+    if (caller === undefined) throw thrown;
     return caller;
   }
 }

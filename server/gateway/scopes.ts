@@ -44,17 +44,22 @@ export function scopedContexts(context: GatewayContext): (endpoint: Endpoint) =>
 
 /** Throws Fault `scope_not_allowed` besides what the authenticator throws. */
 function scopedAuthenticator(inner: Authenticator, scope: Scope): Authenticator {
+  const scoped = (principal: Principal): Principal => {
+    if (inScope(principal.clientKey, scope)) return principal;
+    const allowed = principal.clientKey.scopes.join(", ");
+    throw new Fault(
+      "scope_not_allowed",
+      `Your client key is for ${allowed} and not for ${scope}; its owner can change its scopes.`,
+    );
+  };
   return {
     authenticate(presented: PresentedKey, ip: string): Principal {
-      const principal = inner.authenticate(presented, ip);
-      if (inScope(principal.clientKey, scope)) return principal;
-      const allowed = principal.clientKey.scopes.join(", ");
-      throw new Fault(
-        "scope_not_allowed",
-        `Your client key is for ${allowed} and not for ${scope}; its owner can change its scopes.`,
-      );
+      return scoped(inner.authenticate(presented, ip));
     },
-    stillValid: (principal) => inner.stillValid(principal),
+    renewed(principal: Principal, ip: string): Principal | undefined {
+      const known = inner.renewed(principal, ip);
+      return known === undefined ? undefined : scoped(known);
+    },
     onInvalidated: (listener) => inner.onInvalidated(listener),
   };
 }
