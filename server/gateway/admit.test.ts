@@ -16,7 +16,7 @@ function presented(carriers: Carriers, query = ""): string {
       asked = key.text;
       return { clientKey: aClientKey("ck_1", { limits: UNLIMITED }), ownerId: "usr_1" };
     },
-    stillValid: () => true,
+    renewed: () => undefined,
     onInvalidated: () => () => undefined,
   };
   const head = { ...carriers } as RequestHead;

@@ -36,29 +36,38 @@ function presentedIn(head: RequestHead, query: string): string {
   return presented;
 }
 
+type CallerPorts = Pick<GatewayContext, "authenticator" | "uploads">;
+
+/** A call of which it is not known who makes it. */
+interface UnknownCall {
+  readonly head: RequestHead;
+  readonly query: string;
+  readonly ip: string;
+  readonly match: Match;
+  readonly connection: { readonly lastKey: LastKey };
+}
+
 /**
  * Who makes a call: as `authenticate` says, or who began the upload that a request without a key goes on with. Throws
  * what `authenticate` does, and Fault `scope_not_allowed`.
  */
-export function callerOf(
-  { authenticator, uploads, clock }: Pick<GatewayContext, "authenticator" | "uploads" | "clock">,
-  call: {
-    readonly head: RequestHead;
-    readonly query: string;
-    readonly ip: string;
-    readonly match: Match;
-    readonly connection: { readonly lastKey: LastKey };
-  },
-): Principal {
+export function callerOf(ports: CallerPorts, call: UnknownCall): Principal {
+  const principal = holderOf(ports, call);
+  refuseOutOfScope(principal, call.match.endpoint.scope);
+  return principal;
+}
+
+/** As `callerOf`, whatever its scope. */
+function holderOf({ authenticator, uploads }: CallerPorts, call: UnknownCall): Principal {
   try {
-    const principal = authenticate(authenticator, call.connection.lastKey, call);
-    refuseOutOfScope(principal, call.match.endpoint.scope);
-    return principal;
+    return authenticate(authenticator, call.connection.lastKey, call);
   } catch (thrown) {
     const isNameless = thrown instanceof Fault && thrown.code === "missing_api_key";
     if (!isNameless || !call.match.endpoint.uploads) throw thrown;
-    const caller = uploads.callerOf(uploadIn(call.query), { ip: call.ip, nowMs: clock.now() });
-    if (caller === undefined || !authenticator.stillValid(caller)) throw thrown;
+    const began = uploads.callerOf(uploadIn(call.query), call.ip);
+    // Its key may have been changed since.
+    const caller = began === undefined ? undefined : authenticator.renewed(began, call.ip);
+    if (caller === undefined) throw thrown;
     return caller;
   }
 }

@@ -12,8 +12,11 @@ import type { Secret } from "../core/secret.js";
 export interface Authenticator {
   /** Throws Fault `invalid_api_key`, `expired_api_key`, `revoked_api_key`, `disabled_api_key`, `user_banned`, `ip_not_allowed` or `vault_locked`. */
   authenticate(presented: PresentedKey, ip: string): Principal;
-  /** True as long as a call of this principal may go on: not revoked, disabled, banned since. */
-  stillValid(principal: Principal): boolean;
+  /**
+   * The caller of an earlier request, as its client key is now; undefined where that is not its key any more: revoked,
+   * disabled, replaced. Throws what `authenticate` does.
+   */
+  renewed(principal: Principal, ip: string): Principal | undefined;
   /** Hears of keys that must not be used any more, so that running streams can be cut. */
   onInvalidated(listener: (clientKeyId: string) => void): () => void;
 }

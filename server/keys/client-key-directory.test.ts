@@ -190,6 +190,22 @@ test("streams go on through changes that take nothing away", async () => {
   assert.deepEqual(heard, []);
 });
 
+test("who called before is known with the key as it is now, as long as that may be used", async () => {
+  const world = await startWorld();
+  const { clientKeys: keys, alice, directory } = world;
+  const expiresAt = world.clock.now() + HOUR_MS;
+  const made = await keys.create(alice, { name: "a", expiresAt });
+  const principal = directory.authenticate(presentedKey(made.secret.reveal()), "192.0.2.1");
+  const { id } = made.clientKey;
+  await keys.update(alice, id, { scopes: ["chat"], ipAllowlist: ["192.0.2.1"] });
+  assert.deepEqual(directory.renewed(principal, "192.0.2.1")?.clientKey.scopes, ["chat"]);
+  assert.throws(() => directory.renewed(principal, "192.0.2.2"), { code: "ip_not_allowed" });
+  world.clock.advance(HOUR_MS);
+  assert.throws(() => directory.renewed(principal, "192.0.2.1"), { code: "expired_api_key" });
+  await keys.revoke(alice, id);
+  assert.equal(directory.renewed(principal, "192.0.2.1"), undefined);
+});
+
 test("a listener that fails does not keep the others from hearing", async () => {
   const world = await startWorld();
   const heard: string[] = [];

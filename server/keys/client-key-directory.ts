@@ -134,6 +134,18 @@ export class ClientKeyDirectory {
     return key.previousMac === principal.clientKey.mac && this.#inGrace(key);
   }
 
+  /**
+   * A principal of before with its key as it is now; undefined where it is not valid any more. Throws what `authenticate`
+   * does.
+   */
+  renewed(principal: Principal, ip: string): Principal | undefined {
+    if (!this.stillValid(principal)) return undefined;
+    const key = this.#table.keyAt(this.#table.rowOfId(principal.clientKey.id));
+    this.#requireUsable(key, ip);
+    this.#uses.count(key.id, ip);
+    return { clientKey: key, ownerId: key.ownerId };
+  }
+
   /** Calls `listener` with each key that must not be used any more; the returned function ends it. */
   onInvalidated(listener: (clientKeyId: string) => void): () => void {
     this.#listeners.add(listener);

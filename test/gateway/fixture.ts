@@ -236,6 +236,7 @@ export class FakeAuthenticator implements Authenticator {
   clientKeyId = "ck_caller";
   ownerId = "usr_owner";
   kind: ClientKey["kind"] = "STANDARD";
+  scopes: ClientKey["scopes"] = [];
 
   authenticate(presented: PresentedKey, ip: string): Principal {
     this.presented.push(presented.text);
@@ -243,12 +244,16 @@ export class FakeAuthenticator implements Authenticator {
     if (this.refusal !== undefined) throw this.refusal;
     if (presented.text !== CLIENT_KEY)
       throw new Fault("invalid_api_key", "The API key is not known.");
-    const { clientKeyId: id, ownerId, kind, modelAllowlist } = this;
-    return { clientKey: { ...clientKey(), id, ownerId, kind, modelAllowlist }, ownerId };
+    return this.#principal();
   }
 
-  stillValid(): boolean {
-    return this.refusal === undefined;
+  renewed(): Principal | undefined {
+    return this.refusal === undefined ? this.#principal() : undefined;
+  }
+
+  #principal(): Principal {
+    const { clientKeyId: id, ownerId, kind, modelAllowlist, scopes } = this;
+    return { clientKey: { ...clientKey(), id, ownerId, kind, modelAllowlist, scopes }, ownerId };
   }
 
   onInvalidated(listener: (clientKeyId: string) => void): () => void {

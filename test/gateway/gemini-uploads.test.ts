@@ -157,6 +157,23 @@ test("an upload goes on no further without a key than with the one that began it
   assert.equal(await goOn(), 200);
 });
 
+test("an upload goes on by what its client key may do now, not when it began", async () => {
+  await begin(gateway.origin);
+  const goOn = (): Promise<Response> =>
+    fetch(`${gateway.origin}${UPLOAD}?upload_id=up-1`, { method: "POST" });
+  stub.received.length = 0;
+  gateway.authenticator.scopes = ["chat"];
+  try {
+    const refused = await goOn();
+    assert.equal(refused.status, 403);
+    assert.match(await refused.text(), /is for chat and not for files/);
+    assert.equal(stub.received.length, 0);
+  } finally {
+    gateway.authenticator.scopes = [];
+  }
+  assert.equal((await goOn()).status, 200);
+});
+
 test("a caller is told the name by which it knows this server, and how it speaks with it", () => {
   const at = (host: string, forwardedProto: string, secure: boolean, isProxy: boolean) =>
     callersOrigin({ host, forwardedProto }, { secure, isProxy });

@@ -403,6 +403,47 @@ test("calls without an index, or all with the same, are told apart by their ids"
   }
 });
 
+test("calls that share their index and id are told apart by whole arguments and a name", () => {
+  for (const id of ["a", undefined, ""]) {
+    const events = streamed([
+      call(0, id, ""),
+      call(0, id, '{"x"'),
+      call(0, id, ":1}"),
+      call(0, id, " "),
+      call(0, id, '{"x":2}'),
+      chunk({}, "tool_calls"),
+      "data: [DONE]\n\n",
+    ]);
+    const told = blocks(events);
+    assert.deepEqual(
+      told.map((each) => each.slice(each.indexOf(":")).trim()),
+      [':{"x":1}', ':{"x":2}'],
+    );
+    const ids = new Set(told.map((each) => each.slice(0, each.indexOf(":"))));
+    assert.equal(ids.size, 2, "one id for two calls");
+  }
+});
+
+test("a call that is said again as a whole is one call", () => {
+  const events = streamed([
+    call(0, "a", '{"x"'),
+    call(0, "a", ":1}"),
+    call(0, "a", '{"x":1}'),
+    chunk({}, "tool_calls"),
+    "data: [DONE]\n\n",
+  ]);
+  assert.deepEqual(blocks(events), ['tool_use a:{"x":1}']);
+});
+
+test("two calls of one id in a whole reply get one each", () => {
+  const one = { id: "a", type: "function", function: { name: "weather", arguments: "{}" } };
+  const message = { role: "assistant", content: null, tool_calls: [one, one] };
+  const choices = [{ index: 0, message, finish_reason: "tool_calls" }];
+  const body = Buffer.from(JSON.stringify({ id: "c", model: "m", choices }));
+  const { content } = JSON.parse(ask(HI).reply(body).toString()) as { content: { id: string }[] };
+  assert.equal(new Set(content.map(({ id }) => id)).size, 2);
+});
+
 test("arguments that come as an object are those of the call", () => {
   const tool_calls = [{ index: 0, id: "a", function: { name: "weather", arguments: { x: 1 } } }];
   const events = streamed([chunk({ tool_calls }), chunk({}, "tool_calls"), "data: [DONE]\n\n"]);

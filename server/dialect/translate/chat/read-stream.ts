@@ -3,17 +3,21 @@ import { BlockQueue } from "../block-queue.js";
 import type { ThinkingPart } from "../conversation.js";
 import { type JsonObject, nonEmpty, number, object, objects, string, writeJson } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
+import { ObjectEnd } from "../object-end.js";
 import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import { eventObject, type SseEvent } from "../sse-events.js";
 import { failedInside } from "../failures.js";
 import { contentText, thoughtSignatureOf, thoughtsOf } from "./parts.js";
-import { chatStop, chatTokens, idOf, readChatFailure } from "./reply.js";
+import { CallIds, chatStop, chatTokens, idOf, readChatFailure } from "./reply.js";
 
 interface KnownCall {
   readonly key: string;
   readonly id: string;
   readonly block: Block;
+  readonly end: ObjectEnd;
+  /** As far as they have come. */
+  args: string;
 }
 
 /** Reads the chunks of a streamed chat completion. */
@@ -24,6 +28,7 @@ export class ChatStreamReader implements StreamReader {
   readonly #calls = new Map<number, KnownCall>();
   /** Where these stand, by their ids. */
   readonly #indexes = new Map<string, number>();
+  readonly #ids = new CallIds();
   #lastIndex = 0;
   #callCount = 0;
   /** Bytes of these, in addition to what the queue holds. */
@@ -115,18 +120,32 @@ export class ChatStreamReader implements StreamReader {
     const id = nonEmpty(delta["id"]);
     const index = number(delta["index"]) ?? this.#indexWithout(id);
     this.#lastIndex = index;
+    const text = argumentsOf(delta);
     let known = this.#calls.get(index);
-    if (known === undefined || (id !== undefined && id !== known.id)) {
+    if (known !== undefined && id === known.id && known.end.reached && known.args === text) {
+      // What was said in pieces is said again as a whole.
+      return [];
+    }
+    if (known === undefined || this.#isAnother(known, delta, text)) {
       if (known !== undefined) this.#indexes.delete(known.id);
       known = this.#newCall(delta);
       this.#calls.set(index, known);
       this.#indexes.set(known.id, index);
     }
-    const args = object(delta["function"])?.["arguments"];
-    // Some providers say them all at once, as an object.
-    const whole = object(args);
-    const text = whole === undefined ? (string(args) ?? "") : writeJson(whole);
+    known.args += text;
+    known.end.push(text);
+    this.#callBytes += keptBytesOf(text);
     return this.#queue.push(known.key, known.block, text);
+  }
+
+  /**
+   * A piece at the index of a known call begins another one: its id is new, or it names a tool and has arguments where
+   * those of the known call are complete. Some providers have one index for all calls, and some one id too.
+   */
+  #isAnother(known: KnownCall, delta: JsonObject, text: string): boolean {
+    const id = nonEmpty(delta["id"]);
+    if (id !== undefined && id !== known.id) return true;
+    return known.end.reached && nameOf(delta) !== "" && text.trim() !== "";
   }
 
   /** Some providers leave the index out: then an id that is new begins a call, and anything else goes on. */
@@ -136,11 +155,25 @@ export class ChatStreamReader implements StreamReader {
   }
 
   #newCall(delta: JsonObject): KnownCall {
-    const id = idOf(delta, this.#call, this.#callCount);
-    const name = string(object(delta["function"])?.["name"]) ?? "";
-    const key = `tool:${String(this.#callCount++)}`;
+    const count = this.#callCount++;
+    const given = idOf(delta, this.#call, count);
+    const id = this.#ids.unique(given, count);
+    const name = nameOf(delta);
+    const key = `tool:${String(count)}`;
     const signature = thoughtSignatureOf(delta);
     this.#callBytes += keptBytesOf(id) + keptBytesOf(name) + (signature?.value.length ?? 0);
-    return { key, id, block: { kind: "TOOL_CALL", id, name, signature } };
+    const block: Block = { kind: "TOOL_CALL", id, name, signature };
+    return { key, id: given, block, end: new ObjectEnd(), args: "" };
   }
+}
+
+function nameOf(delta: JsonObject): string {
+  return string(object(delta["function"])?.["name"]) ?? "";
+}
+
+/** Some providers say them all at once, as an object. */
+function argumentsOf(delta: JsonObject): string {
+  const args = object(delta["function"])?.["arguments"];
+  const whole = object(args);
+  return whole === undefined ? (string(args) ?? "") : writeJson(whole);
 }

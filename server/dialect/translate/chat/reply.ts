@@ -25,8 +25,9 @@ export function readChatReply(body: JsonObject, call: CallFacts): Reply {
   if (text !== "") parts.push({ kind: "TEXT", text });
   const refusal = string(message["refusal"]) ?? "";
   if (refusal !== "") parts.push({ kind: "REFUSAL", text: refusal });
+  const ids = new CallIds();
   toolCalls.forEach((toolCall, index) => {
-    parts.push(toolCallOf(toolCall, idOf(toolCall, call, index)));
+    parts.push(toolCallOf(toolCall, ids.unique(idOf(toolCall, call, index), index)));
   });
   return {
     id: nonEmpty(body["id"]) ?? call.id,
@@ -40,6 +41,18 @@ export function readChatReply(body: JsonObject, call: CallFacts): Reply {
 /** A tool call's id; one that is unique in the conversation where the provider gives none. */
 export function idOf(toolCall: JsonObject, call: CallFacts, index: number): string {
   return nonEmpty(toolCall["id"]) ?? `call_${call.id}_${String(index)}`;
+}
+
+/** The ids of the calls of one reply. Some providers give several calls one id, and callers tell results by it. */
+export class CallIds {
+  readonly #taken = new Set<string>();
+
+  /** The id of the call so many calls come before, which no other one of the reply has. */
+  unique(id: string, index: number): string {
+    const own = this.#taken.has(id) ? `${id}_${String(index)}` : id;
+    this.#taken.add(own);
+    return own;
+  }
 }
 
 export function chatStop(reason: unknown, callsTools: boolean, refuses: boolean): Stop {

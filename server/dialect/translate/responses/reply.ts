@@ -95,9 +95,18 @@ export function responsesStop(body: JsonObject, parts: readonly { readonly kind:
 
 /** Writes a whole response. */
 export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
-  const output = reply.parts.flatMap((part, index) => itemsOf(part, index, call));
+  const items = reply.parts.flatMap((part, index) => itemsOf(part, index, call));
+  const end = endOf(reply);
+  const output = items.map((item, at) =>
+    at === items.length - 1 && end["status"] === "incomplete" ? cutItem(item) : item,
+  );
   keep(output, call);
-  return { ...responseOf(reply.model, call), ...endOf(reply), output };
+  return { ...responseOf(reply.model, call), ...end, output };
+}
+
+/** The item in the midst of which a model was stopped. */
+export function cutItem(item: JsonObject): JsonObject {
+  return item["status"] === undefined ? item : { ...item, status: "incomplete" };
 }
 
 /** Keeps a whole response, so that the caller can name it and its items. */

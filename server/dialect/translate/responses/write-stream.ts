@@ -6,7 +6,16 @@ import { type JsonObject, writeJson } from "../json.js";
 import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, SaidStep } from "../reply.js";
 import type { CallFacts, StreamWriter } from "../side.js";
-import { callItem, contentPart, endOf, itemId, keep, messageItem, responseOf } from "./reply.js";
+import {
+  callItem,
+  contentPart,
+  cutItem,
+  endOf,
+  itemId,
+  keep,
+  messageItem,
+  responseOf,
+} from "./reply.js";
 import { reasoningItem } from "./thoughts.js";
 import { customInput, declaredTool } from "./tools.js";
 
@@ -28,6 +37,8 @@ export class ResponsesStreamWriter implements StreamWriter {
   #keptBytes = 0;
   /** Of the items that are whole. */
   #outputBytes = 0;
+  /** Nothing more comes of the open block. Whether it is whole is known with the step that follows. */
+  #isClosed = false;
 
   constructor(call: CallFacts) {
     this.#call = call;
@@ -39,6 +50,11 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   push(step: SaidStep): string {
+    const before = this.#finishItem(step);
+    return before + this.#said(step);
+  }
+
+  #said(step: SaidStep): string {
     switch (step.kind) {
       case "START":
         return this.#start(step.model);
@@ -50,7 +66,8 @@ export class ResponsesStreamWriter implements StreamWriter {
         this.#signature = step.signature;
         return "";
       case "CLOSE":
-        return this.#close();
+        this.#isClosed = true;
+        return "";
       case "END": {
         const end = endOf(step);
         keep(this.#output, this.#call);
@@ -64,11 +81,12 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   fail(problem: Problem): string {
+    const item = this.#finishItem();
     // SDKs know of no response that fails before it was created.
     const before = this.#sequence === 0 ? this.#start(this.#call.modelAsked) : "";
     const told = failedResponse(problem, { response: this.#response, sequence: this.#sequence });
     this.#sequence += 2;
-    return before + told;
+    return item + before + told;
   }
 
   #start(model: string): string {
@@ -149,8 +167,11 @@ export class ResponsesStreamWriter implements StreamWriter {
     }
   }
 
-  #close(): string {
-    return this.#closePart() + this.#done();
+  #finishItem(next?: SaidStep): string {
+    if (!this.#isClosed) return "";
+    this.#isClosed = false;
+    const isCut = next?.kind === "END" && endOf(next)["status"] === "incomplete";
+    return this.#closePart() + this.#done(isCut);
   }
 
   #closePart(): string {
@@ -199,8 +220,9 @@ export class ResponsesStreamWriter implements StreamWriter {
     );
   }
 
-  #done(): string {
-    const item = this.#item(true);
+  #done(isCut = false): string {
+    const whole = this.#item(true);
+    const item = isCut ? cutItem(whole) : whole;
     const done = this.#event("response.output_item.done", { output_index: this.#index, item });
     this.#output.push(item);
     this.#block = undefined;
