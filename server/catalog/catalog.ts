@@ -50,6 +50,8 @@ interface Resolution {
   /** Null for a name that nothing serves; then `nearest` holds what may have been meant. */
   readonly route: Route | null;
   readonly nearest: readonly string[];
+  /** While the prices are in force: the wall clock may be set back as well. */
+  readonly validFromMs: number;
   readonly validUntilMs: number;
 }
 
@@ -271,7 +273,7 @@ export class Catalog {
     const owner = this.#customOf(ownerId);
     const cacheKey = `${owner}\n${name}`;
     const cached = this.#resolutions.get(cacheKey);
-    if (cached !== undefined && cached.validUntilMs > this.#clock.now()) return cached;
+    if (cached !== undefined && isValid(cached, this.#clock.now())) return cached;
     const fresh = this.#resolve(name, owner);
     this.#resolutions.set(cacheKey, fresh);
     return fresh;
@@ -304,6 +306,7 @@ export class Catalog {
     const nowMs = this.#clock.now();
     const indexes = this.#indexesFor(owner);
     const targets: RouteTarget[] = [];
+    let validFromMs = -Infinity;
     let validUntilMs = Infinity;
     const add = (wanted: string): void => {
       for (const match of matchesOf(wanted, indexes, slugOf)) {
@@ -316,6 +319,7 @@ export class Catalog {
         if (index === undefined) continue;
         const made = toTarget(match, index, nowMs);
         targets.push(made.target);
+        validFromMs = Math.max(validFromMs, made.validFromMs);
         validUntilMs = Math.min(validUntilMs, made.validUntilMs);
       }
     };
@@ -325,10 +329,11 @@ export class Catalog {
     for (const each of this.#fallbacksOf([name, ...meant], targets, indexes)) {
       for (const expanded of this.#aliases.expand(each)) add(expanded);
     }
+    const valid = { validFromMs, validUntilMs };
     if (targets.length > 0) {
-      return { route: { modelAsked: name, targets }, ownTargets, nearest: [], validUntilMs };
+      return { route: { modelAsked: name, targets }, ownTargets, nearest: [], ...valid };
     }
-    return { route: null, ownTargets, nearest: this.#nearest(name), validUntilMs };
+    return { route: null, ownTargets, nearest: this.#nearest(name), ...valid };
   }
 
   /**
@@ -415,6 +420,10 @@ export class Catalog {
       return false;
     }
   }
+}
+
+function isValid({ validFromMs, validUntilMs }: Resolution, nowMs: number): boolean {
+  return nowMs >= validFromMs && nowMs < validUntilMs;
 }
 
 /** Azure lists the models that it has, and calls name deployments of them. */

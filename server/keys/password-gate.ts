@@ -95,8 +95,10 @@ export class PasswordGate {
     return verdict.ok && !this.#isLocked(current) && current.passwordHash === verifier;
   }
 
+  /** No lock lasts longer than the settings say: where the clock was far ahead when it began, it would last for a year. */
   #isLocked(user: User): boolean {
-    return user.lockedUntil !== null && user.lockedUntil > this.#clock.now();
+    const leftMs = (user.lockedUntil ?? 0) - this.#clock.now();
+    return leftMs > 0 && leftMs <= this.#settings.values.lockoutMinutes * MINUTE_MS;
   }
 
   async #countFailure(tx: KeysTx, user: User | undefined, nowMs: number): Promise<Done<undefined>> {
