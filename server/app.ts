@@ -40,7 +40,7 @@ export async function startApp(world: World): Promise<App> {
     },
   });
   const serving = await startServing(foundation, useCases, policy);
-  startHousekeeping(foundation, useCases);
+  await startHousekeeping(foundation, useCases);
   const care = careForVault(foundation, serving);
   const observation = observe(foundation, useCases, serving);
   const keyChecks = startKeyChecks({ foundation, useCases, serving, policy });

@@ -333,6 +333,28 @@ test("a batch is looked at ever more seldom until it has ended, and never again"
   await watch.stop();
 });
 
+test("a batch is neither given up nor forgotten because the clock is ahead by a year for an hour", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const watch = watchOf(outside, clock);
+  await watch.start();
+  await make(watch, batchOf("b1", "usr", clock.now()));
+  const passed = async (minutes: number): Promise<void> => {
+    for (let minute = 0; minute < minutes; minute++) {
+      clock.advance(60_000);
+      await rest();
+    }
+  };
+  clock.jumpWall(365 * DAY_MS);
+  await passed(60);
+  assert.deepEqual([outside.ledger.size, outside.rows.length], [0, 1]);
+  clock.jumpWall(-365 * DAY_MS);
+  outside.look = () => ended("m");
+  await passed(11);
+  assert.equal(outside.ledger.size, 1);
+  await watch.stop();
+});
+
 test("a batch of the same name at another provider hastens nothing and moves no batch", async () => {
   const outside = new Outside();
   const clock = new FakeClock();

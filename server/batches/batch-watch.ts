@@ -1,6 +1,8 @@
 import type { Batch, OpenBatch } from "../core/batch.js";
 import type { CallRecord } from "../core/call.js";
+import { CautiousTime } from "../core/cautious-time.js";
 import type { Clock, Timer } from "../core/clock.js";
+import { MINUTE_MS } from "../core/durations.js";
 import { toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
@@ -71,6 +73,10 @@ export class BatchWatch {
   /** Looks under way, by the number of the batch. */
   readonly #looks = new Map<number, { readonly ownerId: string; readonly done: Promise<void> }>();
   readonly #unstored: Batch[] = [];
+  /** Nothing is given up because a clock is wrong for a while. */
+  readonly #time: CautiousTime;
+  /** By how much the wall clock was ahead of the monotonic one when it was last looked at. */
+  #aheadMs: number;
   /** What is set aside, by the number of the batch. */
   readonly #aside = new Map<number, () => void>();
   #timer: Timer | undefined;
@@ -80,6 +86,8 @@ export class BatchWatch {
 
   constructor(options: BatchWatchOptions) {
     this.#options = options;
+    this.#time = new CautiousTime(options.clock);
+    this.#aheadMs = aheadMs(options.clock);
     this.#stopped = new Promise((resolve) => {
       this.#stopping.signal.addEventListener("abort", () => {
         resolve();
@@ -182,6 +190,7 @@ export class BatchWatch {
     this.#isStale = false;
     this.#timer?.cancel();
     try {
+      if (this.#wasSetBack()) await store.hastenAll(clock.now());
       if (this.#unstored.length > 0) await this.#addUnstored();
       let batch: OpenBatch | undefined;
       do {
@@ -199,6 +208,13 @@ export class BatchWatch {
       logger.warn({ err: thrown }, "batches that are to be counted could not be read");
       this.#sleepUntil(clock.now() + STORE_PAUSE_MS);
     }
+  }
+
+  /** Then what is to be looked at in an hour of the clock's may be due in a year of ours. */
+  #wasSetBack(): boolean {
+    const before = this.#aheadMs;
+    this.#aheadMs = aheadMs(this.#options.clock);
+    return this.#aheadMs < before - MINUTE_MS;
   }
 
   #busyOwners(): readonly string[] {
@@ -263,7 +279,7 @@ export class BatchWatch {
     const nowMs = clock.now();
     if (await store.found(batch, names, nowMs)) {
       logger.info({ providerKeyId }, "a batch was made whose reply did not come");
-    } else if (nowMs >= batch.madeAt + SEEK_MAX_MS) {
+    } else if (this.#time.now() >= batch.madeAt + SEEK_MAX_MS) {
       await store.forget(batch);
       this.#giveBack(batch);
       logger.info({ providerKeyId }, "a batch that was asked for was not made");
@@ -281,7 +297,8 @@ export class BatchWatch {
     }
     const misses = missesOf(batch, look);
     const nowMs = clock.now();
-    const isLast = misses >= MISSES_MAX || nowMs >= batch.madeAt + BATCH_AGE_MAX_MS;
+    const isTooOld = this.#time.now() >= batch.madeAt + BATCH_AGE_MAX_MS;
+    const isLast = misses >= MISSES_MAX || isTooOld;
     if (look.kind !== "ENDED" && !isLast) {
       await this.#putOff(batch, misses);
       return undefined;
@@ -335,6 +352,10 @@ export class BatchWatch {
       this.#unstored.splice(this.#unstored.indexOf(batch), 1);
     }
   }
+}
+
+function aheadMs(clock: Clock): number {
+  return clock.now() - clock.monotonic();
 }
 
 /** Looks in a row that found something gone; one that learnt nothing is none of them, and ends no row. */

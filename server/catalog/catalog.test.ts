@@ -280,6 +280,16 @@ test("an announced price takes effect at its date, though the resolution was cac
   assert.deepEqual([before, after], [750_000, 1_500_000]);
 });
 
+test("where the clock was ahead for a while, the price that is in force counts again once it is right", () => {
+  const clock = new TestClock();
+  const made = catalog({}, clock);
+  const input = () => made.resolve("gemini-3.8-flash", principal()).targets[0]?.price?.input;
+  clock.nowMs = Date.UTC(2027, 0, 1);
+  assert.equal(input(), 1_500_000);
+  clock.nowMs = NOW;
+  assert.equal(input(), 750_000);
+});
+
 test("an unknown model is refused with the names that look alike, and without echoing control characters", () => {
   const made = catalog();
   assert.throws(

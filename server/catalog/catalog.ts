@@ -49,6 +49,8 @@ interface Resolution {
   /** Null for a name that nothing serves; then `nearest` holds what may have been meant. */
   readonly route: Route | null;
   readonly nearest: readonly string[];
+  /** While the prices are in force: the wall clock may be set back as well. */
+  readonly validFromMs: number;
   readonly validUntilMs: number;
 }
 
@@ -270,7 +272,7 @@ export class Catalog {
     const owner = this.#customOf(ownerId);
     const cacheKey = `${owner}\n${name}`;
     const cached = this.#resolutions.get(cacheKey);
-    if (cached !== undefined && cached.validUntilMs > this.#clock.now()) return cached;
+    if (cached !== undefined && isValid(cached, this.#clock.now())) return cached;
     const fresh = this.#resolve(name, owner);
     this.#resolutions.set(cacheKey, fresh);
     return fresh;
@@ -303,6 +305,7 @@ export class Catalog {
     const nowMs = this.#clock.now();
     const indexes = this.#indexesFor(owner);
     const targets: RouteTarget[] = [];
+    let validFromMs = -Infinity;
     let validUntilMs = Infinity;
     const add = (wanted: string): void => {
       for (const match of matchesOf(wanted, indexes, slugOf)) {
@@ -315,6 +318,7 @@ export class Catalog {
         if (index === undefined) continue;
         const made = toTarget(match, index, nowMs);
         targets.push(made.target);
+        validFromMs = Math.max(validFromMs, made.validFromMs);
         validUntilMs = Math.min(validUntilMs, made.validUntilMs);
       }
     };
@@ -324,10 +328,11 @@ export class Catalog {
     for (const each of this.#fallbacksOf([name, ...meant], targets, indexes)) {
       for (const expanded of this.#aliases.expand(each)) add(expanded);
     }
+    const valid = { validFromMs, validUntilMs };
     if (targets.length > 0) {
-      return { route: { modelAsked: name, targets }, ownTargets, nearest: [], validUntilMs };
+      return { route: { modelAsked: name, targets }, ownTargets, nearest: [], ...valid };
     }
-    return { route: null, ownTargets, nearest: this.#nearest(name), validUntilMs };
+    return { route: null, ownTargets, nearest: this.#nearest(name), ...valid };
   }
 
   /**
@@ -414,6 +419,10 @@ export class Catalog {
       return false;
     }
   }
+}
+
+function isValid({ validFromMs, validUntilMs }: Resolution, nowMs: number): boolean {
+  return nowMs >= validFromMs && nowMs < validUntilMs;
 }
 
 /** Azure lists the models that it has, and calls name deployments of them. */

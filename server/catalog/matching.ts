@@ -36,22 +36,24 @@ export function matchesOf(
   });
 }
 
-/** The target of a match, with the price in force, and until when it may be kept. */
+/** The target of a match, with the price in force, and for which times it may be kept. */
 export function toTarget(
   match: Match,
   index: NameIndex,
   nowMs: number,
-): { target: RouteTarget; validUntilMs: number } {
+): { target: RouteTarget; validFromMs: number; validUntilMs: number } {
   const model = match.model ?? undatedModel(match.provider, match.upstreamModel, index);
   const prices = model?.prices ?? [];
+  const price = priceAt(prices, nowMs);
   return {
     target: {
       provider: match.provider,
       upstreamModel: match.upstreamModel,
-      price: priceAt(prices, nowMs),
+      price,
       maxOutput: model?.maxOutput ?? null,
       listed: model !== undefined,
     },
+    validFromMs: price?.effectiveFrom ?? -Infinity,
     validUntilMs: nextPriceChange(prices, nowMs),
   };
 }

@@ -12,7 +12,7 @@ export interface ProviderCounts {
 }
 
 export interface ProviderCountsDeps {
-  readonly models: Pick<KeysReader["models"], "list">;
+  readonly models: Pick<KeysReader["models"], "countByProvider">;
   /** All provider keys; the pool has them in memory. */
   readonly keys: () => Iterable<ProviderKey>;
   readonly facts: Pick<ProviderKeyFacts, "eligibilityOf">;
@@ -32,12 +32,12 @@ export async function countsOf(
     add(all, key.providerId);
     if (deps.facts.eligibilityOf(key) === "ELIGIBLE") add(eligible, key.providerId);
   }
-  const models = await Promise.all(providerIds.map((id) => modelsOf(deps, id)));
+  const models = await deps.models.countByProvider(providerIds);
   return new Map(
-    providerIds.map((id, i) => [
+    providerIds.map((id) => [
       id,
       {
-        models: models[i] ?? 0,
+        models: models.get(id) ?? 0,
         providerKeys: all.get(id) ?? 0,
         eligibleProviderKeys: eligible.get(id) ?? 0,
       },
@@ -47,16 +47,4 @@ export async function countsOf(
 
 function add(counts: Map<string, number>, id: string): void {
   counts.set(id, (counts.get(id) ?? 0) + 1);
-}
-
-async function modelsOf({ models }: ProviderCountsDeps, providerId: string): Promise<number> {
-  const page = await models.list({
-    conditions: [{ field: "providerId", op: "=", value: providerId }],
-    text: "",
-    orderBy: "",
-    descending: false,
-    pageSize: 1,
-    pageToken: "",
-  });
-  return page.total;
 }

@@ -1,26 +1,27 @@
 import type { Clock } from "../core/clock.js";
 import { DAY_MS } from "../core/durations.js";
-import type { Condition, Page, PageQuery } from "../core/page.js";
 import { ALL_USAGE, type UsageSums } from "../core/usage.js";
-import { OWNER_FIELD, type KeysReader } from "../keys/ports.js";
+import type { KeysReader, OwnedKeys } from "../keys/ports.js";
 import type { TimeSpan } from "../metering/usage-buckets.js";
 import type { KeyUsage } from "./key-usage.js";
 
 const OWNERS_MAX = 10_000;
+const NO_KEYS: OwnedKeys = {
+  providerKeys: 0,
+  publicProviderKeys: 0,
+  clientKeys: 0,
+  superClientKeys: 0,
+};
 
 /** What a user owns and has used. */
-export interface UserFigures {
-  readonly providerKeys: number;
-  readonly publicProviderKeys: number;
-  readonly clientKeys: number;
-  readonly superClientKeys: number;
+export interface UserFigures extends OwnedKeys {
   readonly calls24h: number;
   /** Micro-US-dollars of the last 30 days, unpriced calls not included. */
   readonly cost30dMicros: number;
 }
 
 export interface UserFiguresDeps {
-  readonly reader: Pick<KeysReader, "providerKeys" | "clientKeys">;
+  readonly reader: { readonly users: Pick<KeysReader["users"], "ownedKeys"> };
   readonly usage: Pick<KeyUsage, "breakdown">;
   readonly clock: Clock;
 }
@@ -31,37 +32,17 @@ export async function figuresOf(
   userIds: readonly string[],
 ): Promise<ReadonlyMap<string, UserFigures>> {
   const nowMs = deps.clock.now();
-  const [day, month] = await Promise.all([
+  const [owned, day, month] = await Promise.all([
+    deps.reader.users.ownedKeys(userIds),
     usageByOwner(deps, userIds, { fromMs: nowMs - DAY_MS, toMs: nowMs }),
     usageByOwner(deps, userIds, { fromMs: nowMs - 30 * DAY_MS, toMs: nowMs }),
   ]);
-  const figures = userIds.map(async (id): Promise<[string, UserFigures]> => {
+  const figures = userIds.map((id): [string, UserFigures] => {
     const calls24h = day.get(id)?.calls ?? 0;
     const cost30dMicros = month.get(id)?.costMicros ?? 0;
-    return [id, { ...(await countsOf(deps, id)), calls24h, cost30dMicros }];
+    return [id, { ...(owned.get(id) ?? NO_KEYS), calls24h, cost30dMicros }];
   });
-  return new Map(await Promise.all(figures));
-}
-
-async function countsOf({ reader }: UserFiguresDeps, userId: string) {
-  const own: Condition = { field: OWNER_FIELD, op: "=", value: userId };
-  const isPublic: Condition = { field: "visibility", op: "=", value: "PUBLIC" };
-  const isSuper: Condition = { field: "kind", op: "=", value: "SUPER" };
-  const [providerKeys, publicProviderKeys, clientKeys, superClientKeys] = await Promise.all([
-    count(reader.providerKeys, own),
-    count(reader.providerKeys, own, isPublic),
-    count(reader.clientKeys, own),
-    count(reader.clientKeys, own, isSuper),
-  ]);
-  return { providerKeys, publicProviderKeys, clientKeys, superClientKeys };
-}
-
-async function count(
-  list: { list(query: PageQuery): Promise<Page<unknown>> },
-  ...conditions: Condition[]
-): Promise<number> {
-  const page = { text: "", orderBy: "", descending: false, pageSize: 1, pageToken: "" };
-  return (await list.list({ ...page, conditions })).total;
+  return new Map(figures);
 }
 
 /** One user alone is asked for by id, so that a WhoAmI does not add up everybody's calls. */

@@ -55,7 +55,7 @@ export class ClientKeyUses {
       this.#pending.set(clientKeyId, { count: 1, lastUsedAt: nowMs, ip, others: undefined });
     } else {
       use.count += 1;
-      use.lastUsedAt = Math.max(use.lastUsedAt, nowMs);
+      use.lastUsedAt = nowMs;
       if (use.ip !== ip) moveTo(use, ip);
     }
   }

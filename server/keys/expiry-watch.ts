@@ -1,6 +1,7 @@
 import { SYSTEM_ACTOR } from "../core/audit.js";
 import type { KnownClientKey } from "../core/client-key.js";
 import type { Clock, Timer } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { KeysStore, KeysTx } from "./ports.js";
@@ -8,6 +9,8 @@ import type { KeysStore, KeysTx } from "./ports.js";
 export const EXPIRY_SWEEP_MS = 60_000;
 /** Audit events of one sweep; more keys than this at once are summed up in the last one. */
 const EVENTS_PER_SWEEP_MAX = 500;
+/** A place further ahead is that of a clock which was wrong; nothing would be announced until then. */
+const SET_BACK_MAX_MS = DAY_MS;
 /** Where the last sweep got to, so that a restart neither repeats nor misses a notice. */
 const SWEPT_UNTIL = "keys.expiry_swept_until";
 
@@ -60,7 +63,10 @@ export class ExpiryWatch {
     const stored = await this.#store.read.settings.get(SWEPT_UNTIL);
     const afterMs = stored === undefined ? untilMs : Number(stored);
     // A clock that was set back must not announce again what was announced already.
-    if (untilMs <= afterMs && stored !== undefined) return 0;
+    if (untilMs <= afterMs && stored !== undefined) {
+      if (afterMs - untilMs > SET_BACK_MAX_MS) await this.#moveTo(untilMs);
+      return 0;
+    }
     const expired = await this.#expired(afterMs, untilMs);
     // With nothing to tell the old place is as good, and a quiet server writes nothing.
     if (stored !== undefined && expired.length === 0) return 0;
@@ -72,6 +78,10 @@ export class ExpiryWatch {
       this.#log.warn({ id, owner_id: ownerId, action }, "a key has expired");
     }
     return expired.length;
+  }
+
+  async #moveTo(untilMs: number): Promise<void> {
+    await this.#store.write((tx) => tx.settings.put(SWEPT_UNTIL, String(untilMs)));
   }
 
   async #tick(): Promise<void> {

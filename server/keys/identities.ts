@@ -1,6 +1,7 @@
 import type { Actor, ActorVia } from "../core/audit.js";
 import { inScope, type Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
 import { type PresentedKey, presentedKey } from "../core/presented-key.js";
 import type { Session, User } from "../core/user.js";
@@ -88,7 +89,7 @@ export class Identities {
     if (session === undefined) {
       throw new Fault("unauthenticated", "This session is not known or has ended; sign in again.");
     }
-    if (session.expiresAt <= this.#clock.now()) {
+    if (isOver(session, this.#clock.now())) {
       throw new Fault("session_expired", "This session has expired; sign in again.");
     }
     const user = await this.#reader.users.get(session.userId);
@@ -143,6 +144,11 @@ export class Identities {
 
 function actorOf(user: User, via: ActorVia, ip: string): Actor {
   return { userId: user.id, name: user.username, role: user.role, via, ip };
+}
+
+/** One that begins more than a day from now was begun by a clock that was wrong, and so is its end. */
+function isOver({ createdAt, expiresAt }: Session, nowMs: number): boolean {
+  return expiresAt <= nowMs || createdAt > nowMs + DAY_MS;
 }
 
 function requireActive(user: User | undefined): asserts user is User {

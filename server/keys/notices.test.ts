@@ -85,6 +85,22 @@ test("each key that expires is announced once, also over a restart and a clock s
   assert.equal(await watch.sweep(), 0);
 });
 
+test("a clock that was a year ahead for a while keeps no later expiry from being announced", async () => {
+  const world = await startWorld();
+  const watch = watchOf(world);
+  const expiresAt = world.clock.now() + DAY_MS;
+  const { clientKey } = await world.clientKeys.create(world.alice, { name: "a", expiresAt });
+  await watch.sweep();
+  world.clock.jumpWall(365 * DAY_MS);
+  assert.equal(await watch.sweep(), 1);
+  world.clock.jumpWall(-365 * DAY_MS);
+  assert.equal(await watch.sweep(), 0);
+  await world.clientKeys.create(world.alice, { name: "b", expiresAt: expiresAt + DAY_MS });
+  world.clock.advance(2 * DAY_MS);
+  assert.equal(await watch.sweep(), 2);
+  assert.equal(expiries(world)[0]?.targetId, clientKey.id);
+});
+
 test("keys that expired while the server was down are announced at the start, then every minute", async () => {
   const world = await startWorld();
   await watchOf(world).sweep();

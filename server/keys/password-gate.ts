@@ -97,7 +97,7 @@ export class PasswordGate {
   }
 
   #isLocked(user: User, place: string): boolean {
-    return isLockedAt(user, place, this.#clock.now());
+    return isLockedAt(user, place, this.#clock.now(), this.#settings.values);
   }
 
   async #countFailure(

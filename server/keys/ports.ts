@@ -116,6 +116,16 @@ export interface UserReader {
   byEmail(email: string): Promise<User | undefined>;
   list(query: PageQuery): Promise<Page<User>>;
   all(): Promise<readonly User[]>;
+  /** How many keys each of these users owns; who owns none may be missing. */
+  ownedKeys(ids: readonly string[]): Promise<ReadonlyMap<string, OwnedKeys>>;
+}
+
+/** Keys of a user, whatever their state. */
+export interface OwnedKeys {
+  readonly providerKeys: number;
+  readonly publicProviderKeys: number;
+  readonly clientKeys: number;
+  readonly superClientKeys: number;
 }
 
 export interface SessionReader {
@@ -135,6 +145,8 @@ export interface ModelReader {
   get(id: string): Promise<Model | undefined>;
   list(query: PageQuery): Promise<Page<Model>>;
   all(): Promise<readonly Model[]>;
+  /** How many models each of these providers has; one without any may be missing. */
+  countByProvider(providerIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
 /** The key that holds a secret. */

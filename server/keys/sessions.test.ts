@@ -82,6 +82,26 @@ test("the lock-out is in the store, so it survives a restart", async () => {
   assert.equal(stored?.lockedUntil, world.clock.now() + 15 * MINUTE_MS);
 });
 
+test("an account that was locked while the clock was far ahead is open again when that is right", async () => {
+  const world = await startWorld();
+  world.clock.jumpWall(365 * 24 * 60 * MINUTE_MS);
+  for (let n = 0; n < 5; n++) await refused("login_failed", () => login(world, wrong));
+  await refused("login_failed", () => login(world));
+  world.clock.jumpWall(-365 * 24 * 60 * MINUTE_MS);
+  await login(world);
+});
+
+test("a session that began while the clock was far ahead does not outlive its minutes by a year", async () => {
+  const world = await startWorld();
+  world.clock.jumpWall(365 * 24 * 60 * MINUTE_MS);
+  const { token } = await login(world);
+  await world.identities.bySession(token.reveal(), "");
+  world.clock.jumpWall(-MINUTE_MS);
+  await world.identities.bySession(token.reveal(), "");
+  world.clock.jumpWall(-364 * 24 * 60 * MINUTE_MS);
+  await refused("session_expired", () => world.identities.bySession(token.reveal(), ""));
+});
+
 test("after a lock-out has ended, failures count from the start", async () => {
   const world = await startWorld();
   for (let n = 0; n < 5; n++) await refused("login_failed", () => login(world, wrong));

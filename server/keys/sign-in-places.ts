@@ -13,14 +13,20 @@ const ELSEWHERE = "elsewhere";
 /** Whoever has signed in already and gives the password once more, from wherever. */
 const SIGNED_IN = "signed in";
 
+interface LockRules {
+  readonly lockoutFailures: number;
+  readonly lockoutMinutes: number;
+}
+
 /** Where wrong passwords of this caller would count, if the user is known there. */
 export function placeOf(actor: Actor): string {
   return actor.userId === null ? addressBlock(actor.ip) : SIGNED_IN;
 }
 
-export function isLockedAt(user: User, place: string, nowMs: number): boolean {
-  const { lockedUntil } = entryAt(user, place, nowMs);
-  return lockedUntil !== null && lockedUntil > nowMs;
+/** No lock lasts longer than the rules say: where the clock was far ahead when it began, it would last for a year. */
+export function isLockedAt(user: User, place: string, nowMs: number, rules: LockRules): boolean {
+  const leftMs = (entryAt(user, place, nowMs).lockedUntil ?? 0) - nowMs;
+  return leftMs > 0 && leftMs <= rules.lockoutMinutes * MINUTE_MS;
 }
 
 /** The user after one more wrong password at a place that was not locked. */
@@ -28,7 +34,7 @@ export function afterWrong(
   user: User,
   place: string,
   nowMs: number,
-  rules: { readonly lockoutFailures: number; readonly lockoutMinutes: number },
+  rules: LockRules,
 ): { readonly user: User; readonly locks: boolean } {
   const before = entryAt(user, place, nowMs);
   // A lock-out that has ended wipes the slate.

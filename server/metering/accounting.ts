@@ -15,7 +15,7 @@ import type { LedgerStore } from "./ports.js";
 import { Recorder, type RecorderStats } from "./recorder.js";
 import type { PoolSummary } from "./snapshot.js";
 import { buildSnapshot } from "./snapshot-builder.js";
-import { seedSpend } from "./seed-spend.js";
+import { seedSpend, seedSpendAgain } from "./seed-spend.js";
 
 export interface AccountingOptions {
   readonly ledger: LedgerStore;
@@ -62,12 +62,17 @@ export class Accounting {
     this.#journal = journal;
     this.#recorder = recorder;
     this.#logger = logger;
-    const meter = new Meter({ clock });
+    const caughtUp = () => recorder.caughtUp();
+    const meter = new Meter({
+      clock,
+      onUnknownSpend: () => void seedSpendAgain(meter, { ledger, clock, caughtUp }),
+    });
     this.meter = meter;
     this.liveCalls = new LiveCalls({ clock });
     const ownerOverviews = new OwnerOverviews({
       clock,
       ledger,
+      caughtUp,
       nameOf,
       poolSummary: options.ownPoolSummary,
       inflight: (ownerId) => journal.openCallsOf(ownerId),

@@ -175,6 +175,28 @@ test("the last 200 calls with trouble are kept, newest first, and can be asked f
   );
 });
 
+test("spending is that of the day that the clock is in, also where it was far ahead or at 1970 for a while", () => {
+  const clock = new FakeClock();
+  let unknown = 0;
+  const meter = new Meter({ clock, onUnknownSpend: () => void unknown++ });
+  const spend = (costMicros: number) =>
+    meter.add(sampleCall(costMicros, { startedAt: clock.now(), costMicros }));
+  const [today, year, epoch] = [clock.now(), 365 * 86_400_000, -clock.now()];
+  spend(7);
+  for (const jump of [year, epoch]) {
+    clock.jumpWall(jump);
+    spend(100);
+    assert.deepEqual([meter.spend.todayMicros, meter.spend.monthMicros], [100, 100]);
+    clock.jumpWall(-jump);
+    assert.equal(clock.now(), today);
+    assert.deepEqual([meter.spend.todayMicros, meter.spend.monthMicros], [7, 7]);
+  }
+  assert.equal(unknown, 2);
+  clock.jumpWall(86_400_000);
+  assert.equal(meter.spend.todayMicros, 0);
+  assert.equal(unknown, 2, "of the day that follows nothing is missing");
+});
+
 test("spending is that of calls which began today and this month, in UTC, with what was before the start", () => {
   const clock = new FakeClock(Date.UTC(2026, 10, 30, 23, 59, 50));
   const meter = new Meter({ clock });

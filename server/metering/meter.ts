@@ -78,13 +78,15 @@ export class Meter {
   };
   readonly #inflight = new LevelRing();
   readonly #errors = new RecentErrors();
-  readonly #spend = new SpendCounter();
+  readonly #spend: SpendCounter;
   readonly #errorsByCode = new Map<string, number>();
   readonly #attemptsByOutcome = new Map<AttemptOutcome, number>();
   readonly #refusedByReason = new Map<string, number>();
 
-  constructor(options: { readonly clock: Clock }) {
+  /** `onUnknownSpend`: the clock was set to a day or month of which the meter may not know all; seed it again. */
+  constructor(options: { readonly clock: Clock; readonly onUnknownSpend?: () => void }) {
     this.#clock = options.clock;
+    this.#spend = new SpendCounter(options.clock.now(), options.onUnknownSpend);
     this.#originMs = options.clock.monotonic();
   }
 
@@ -121,7 +123,7 @@ export class Meter {
     count(this.#refusedByReason, reason);
   }
 
-  /** Adds what was spent today and this month before this process began. */
+  /** Takes over what was spent today and this month, as the database knows it. */
   seedSpend(spent: Spend): void {
     this.#spend.seed(spent, this.#clock.now());
   }

@@ -1,10 +1,8 @@
 import type { CallRecord } from "../core/call.js";
-import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { LiveOverview } from "./live-overview.js";
 import { Meter, WINDOW_SECONDS_MAX } from "./meter.js";
-import type { LedgerStore } from "./ports.js";
-import { seedSpend } from "./seed-spend.js";
+import { seedSpend, seedSpendAgain, type SpendSource } from "./seed-spend.js";
 import { buildSnapshot, type SnapshotSources } from "./snapshot-builder.js";
 
 /** Owners whose calls are counted on their own at a time; each takes about a megabyte. */
@@ -12,9 +10,7 @@ export const OWNER_OVERVIEWS_MAX = 64;
 /** How long one is kept after its last watcher left, so that who returns finds the window full. */
 const KEPT_MS = WINDOW_SECONDS_MAX * 1000;
 
-export interface OwnerOverviewsOptions extends Pick<SnapshotSources, "nameOf"> {
-  readonly clock: Clock;
-  readonly ledger: Pick<LedgerStore, "usage">;
+export interface OwnerOverviewsOptions extends Pick<SnapshotSources, "nameOf">, SpendSource {
   /** The state of an owner's own provider keys. */
   readonly poolSummary: (ownerId: string) => ReturnType<SnapshotSources["poolSummary"]>;
   /** Calls of an owner that are under way. */
@@ -61,7 +57,10 @@ export class OwnerOverviews {
       });
     }
     const { clock, ledger } = this.#options;
-    const meter = new Meter({ clock });
+    const meter = new Meter({
+      clock,
+      onUnknownSpend: () => void seedSpendAgain(meter, this.#options, ownerId),
+    });
     await seedSpend(meter, ledger, clock.now(), ownerId);
     // Somebody else may have asked meanwhile; then theirs counts.
     const held = this.#held.get(ownerId) ?? this.#hold(ownerId, meter);

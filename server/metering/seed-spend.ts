@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.js";
 import { DAY_MS } from "../core/durations.js";
 import { ALL_USAGE } from "../core/usage.js";
 import type { Meter } from "./meter.js";
@@ -28,4 +29,25 @@ export async function seedSpend(
     unpricedCallsToday += row.unpricedCalls;
   }
   meter.seedSpend({ todayMicros, monthMicros, unpricedCallsToday });
+}
+
+export interface SpendSource {
+  readonly ledger: Pick<LedgerStore, "usage">;
+  readonly clock: Clock;
+  /** Resolves when the database has all calls that have ended. */
+  readonly caughtUp: () => Promise<void>;
+}
+
+/** Seeds a meter again whose clock was set meanwhile. Where the database does not answer, what was counted since stays. */
+export async function seedSpendAgain(
+  meter: Meter,
+  { ledger, clock, caughtUp }: SpendSource,
+  ownerId: string | null = null,
+): Promise<void> {
+  try {
+    await caughtUp();
+    await seedSpend(meter, ledger, clock.now(), ownerId);
+  } catch {
+    // It is a gauge; budgets do not go by it.
+  }
 }

@@ -1,4 +1,4 @@
-import { DAY_MS } from "../core/durations.js";
+import { type PeriodBook, PeriodBooks } from "../core/period-books.js";
 
 /** Money spent in the running day and month, UTC, in micro-US-dollars. */
 export interface Spend {
@@ -8,56 +8,68 @@ export interface Spend {
   readonly unpricedCallsToday: number;
 }
 
+interface Counted {
+  micros: number;
+  unpricedCalls: number;
+}
+
 /**
  * Adds up what calls cost today and this month. A call counts where it began, as in the call log, so one
  * that ends after midnight is not today's.
  */
 export class SpendCounter {
-  #dayStartMs = 0;
-  #monthStartMs = 0;
-  #todayMicros = 0;
-  #monthMicros = 0;
-  #unpricedCallsToday = 0;
+  readonly #days: PeriodBooks<Counted>;
+  readonly #months: PeriodBooks<Counted>;
+  readonly #onUnknown: () => void;
+
+  /** `onUnknown`: the clock has come to a period in which more may have been spent than is known here. */
+  constructor(nowMs: number, onUnknown: () => void = () => undefined) {
+    this.#days = new PeriodBooks("DAY", nowMs, none);
+    this.#months = new PeriodBooks("MONTH", nowMs, none);
+    this.#onUnknown = onUnknown;
+  }
 
   /** A null cost is that of a model without a price. */
   add(startedAt: number, costMicros: number | null, nowMs: number): void {
-    this.#turn(nowMs);
-    if (costMicros === null) {
-      if (startedAt >= this.#dayStartMs) this.#unpricedCallsToday += 1;
-      return;
-    }
-    if (startedAt >= this.#dayStartMs) this.#todayMicros += costMicros;
-    if (startedAt >= this.#monthStartMs) this.#monthMicros += costMicros;
+    this.#follow(nowMs);
+    count(this.#days.at(startedAt), costMicros);
+    count(this.#months.at(startedAt), costMicros);
   }
 
-  /** Adds what the database knows of this day and month from before this process. */
+  /** Takes over what the database knows of this day and month. */
   seed(spent: Spend, nowMs: number): void {
-    this.#turn(nowMs);
-    this.#todayMicros += spent.todayMicros;
-    this.#monthMicros += spent.monthMicros;
-    this.#unpricedCallsToday += spent.unpricedCallsToday;
+    this.#follow(nowMs);
+    const { counted: today } = this.#days.current;
+    today.micros = spent.todayMicros;
+    today.unpricedCalls = spent.unpricedCallsToday;
+    this.#months.current.counted.micros = spent.monthMicros;
   }
 
   read(nowMs: number): Spend {
-    this.#turn(nowMs);
+    this.#follow(nowMs);
+    const { micros, unpricedCalls } = this.#days.current.counted;
     return {
-      todayMicros: this.#todayMicros,
-      monthMicros: this.#monthMicros,
-      unpricedCallsToday: this.#unpricedCallsToday,
+      todayMicros: micros,
+      monthMicros: this.#months.current.counted.micros,
+      unpricedCallsToday: unpricedCalls,
     };
   }
 
-  /** A wall clock that was set back keeps the later day: counting it again would double it. */
-  #turn(nowMs: number): void {
-    if (nowMs < this.#dayStartMs + DAY_MS) return;
-    this.#dayStartMs = nowMs - (nowMs % DAY_MS);
-    this.#todayMicros = 0;
-    this.#unpricedCallsToday = 0;
-    const monthStartMs = startOfMonth(nowMs);
-    if (monthStartMs === this.#monthStartMs) return;
-    this.#monthStartMs = monthStartMs;
-    this.#monthMicros = 0;
+  #follow(nowMs: number): void {
+    const isDayUnknown = this.#days.follow(nowMs);
+    const isMonthUnknown = this.#months.follow(nowMs);
+    if (isDayUnknown || isMonthUnknown) this.#onUnknown();
   }
+}
+
+function none(): Counted {
+  return { micros: 0, unpricedCalls: 0 };
+}
+
+function count(book: PeriodBook<Counted> | null, costMicros: number | null): void {
+  if (book === null) return;
+  if (costMicros === null) book.counted.unpricedCalls += 1;
+  else book.counted.micros += costMicros;
 }
 
 /** Midnight UTC of the first of the month. */

@@ -1,9 +1,16 @@
+import { Heap } from "./heap.js";
 import type { KeySlot, Place } from "./key-slot.js";
 import type { Cursors } from "./strategies/context.js";
 import { WeightedQueue } from "./strategies/weighted.js";
 
-/** For how long the answer "when is the next key back" is kept while a dry pool is asked again and again. */
-const NEXT_BACK_KEPT_MS = 50;
+/** Stale entries that the queue of members that are out may have beside one for each member. */
+const STALE_MAX = 64;
+
+/** When a member is back, as it was known when it was noted. */
+interface Return {
+  readonly backMs: number;
+  readonly slot: KeySlot;
+}
 
 /**
  * The keys that can serve the same models in one lane, sorted by id, and apart from them those that can be
@@ -20,7 +27,8 @@ export class CandidateSet {
   /** Every set has its own, so that a use for other models does not move the order on for these. */
   readonly cursors: Cursors;
   #weighted: WeightedQueue | null = null;
-  #nextBack: { readonly atMs: number; readonly backMs: number } | null = null;
+  /** Members that are out, by when they are back; made when it is first asked for. A dry pool is asked at every call. */
+  #returns: Heap<Return> | null = null;
 
   constructor(slots: Iterable<KeySlot>, cursors: Cursors, model: string | null = null) {
     this.cursors = cursors;
@@ -45,7 +53,6 @@ export class CandidateSet {
     take(this.ready, slot);
     take(this.awaiting, slot);
     this.#weighted?.leave(slot);
-    this.#nextBack = null;
     const at = slot.sets.indexOf(this);
     if (at >= 0) slot.sets.splice(at, 1);
   }
@@ -58,15 +65,20 @@ export class CandidateSet {
     if (place === "READY") insert(this.ready, slot);
     if (place === "AWAITING_PROOF") insert(this.awaiting, slot);
     if (place === "READY") this.#weighted?.enter(slot);
-    this.#nextBack = null;
+    if (place === "OUT") this.noteReturn(slot);
   }
 
   /** True when the provider refuses the model to every key that could serve it otherwise, and there is one. */
   modelRefused(): boolean {
     const { model } = this;
     if (model === null) return false;
-    const able = this.members.filter((slot) => slot.standing === "ELIGIBLE");
-    return able.length > 0 && able.every((slot) => slot.refusesModel(model));
+    let isAny = false;
+    for (const slot of this.members) {
+      if (slot.standing !== "ELIGIBLE") continue;
+      if (!slot.refusesModel(model)) return false;
+      isAny = true;
+    }
+    return isAny;
   }
 
   /** Ends the set: its members forget it. */
@@ -95,19 +107,35 @@ export class CandidateSet {
 
   /** When the first blocked member comes back, monotonic milliseconds; infinity if none will by itself. */
   nextBackMs(nowMs: number): number {
-    const kept = this.#nextBack;
-    if (kept !== null && nowMs - kept.atMs < NEXT_BACK_KEPT_MS) return kept.backMs;
-    let backMs = Infinity;
-    for (const slot of this.members) {
-      if (this.#placeOf(slot) === "OUT") backMs = Math.min(backMs, this.#backMs(slot, nowMs));
+    const returns = (this.#returns ??= this.#returnsOf(nowMs));
+    for (;;) {
+      const { first } = returns;
+      if (first === undefined) return Infinity;
+      const { backMs, slot } = first;
+      const isOut = slot.sets.includes(this) && this.#placeOf(slot) === "OUT";
+      const knownMs = isOut ? this.#backMs(slot, nowMs) : Infinity;
+      const isRight = this.#isGuessed(slot) ? backMs > nowMs : backMs === knownMs;
+      if (knownMs !== Infinity && isRight) return backMs;
+      returns.pop();
+      if (knownMs !== Infinity) returns.push({ backMs: knownMs, slot });
     }
-    this.#nextBack = { atMs: nowMs, backMs };
-    return backMs;
   }
 
-  /** To be called when a member that is out will be back at another time than before. */
-  forgetNextBack(): void {
-    this.#nextBack = null;
+  /** To be called when a member goes out, or is out and will be back at another time than before. */
+  noteReturn(slot: KeySlot): void {
+    if (this.#returns === null) return;
+    // Its time is looked at when somebody asks.
+    this.#returns.push({ backMs: -Infinity, slot });
+    if (this.#returns.size > 2 * this.members.length + STALE_MAX) this.#returns = null;
+  }
+
+  #returnsOf(nowMs: number): Heap<Return> {
+    const returns = new Heap<Return>((a, b) => a.backMs < b.backMs);
+    for (const slot of this.members) {
+      const backMs = this.#placeOf(slot) === "OUT" ? this.#backMs(slot, nowMs) : Infinity;
+      if (backMs !== Infinity) returns.push({ backMs, slot });
+    }
+    return returns;
   }
 
   /** When a member can be taken, monotonic milliseconds: `nowMs` when it can now, infinity if it will not by itself. */
@@ -129,6 +157,13 @@ export class CandidateSet {
     }
     if (standing !== "ELIGIBLE" && standing !== "PROBING") return Infinity;
     return modelBackMs ?? nowMs + (standing === "PROBING" ? PROOF_TAKES_MS : FULL_WAIT_MS);
+  }
+
+  /** True of a member that waits for a call to end, which nobody knows the time of. */
+  #isGuessed(slot: KeySlot): boolean {
+    const { standing } = slot;
+    if (standing !== "ELIGIBLE" && standing !== "PROBING") return false;
+    return this.model === null || slot.modelBackMs(this.model) === null;
   }
 
   #placeOf(slot: KeySlot): Place {

@@ -73,13 +73,10 @@ function refusal({ kind }: Scope, message: string, waitMs: number): Fault {
 }
 
 function modelRefused(index: KeyIndex, route: Route, scope: Scope): boolean {
-  let refused = 0;
-  for (const target of route.targets) {
-    for (const lane of index.lanes(target.provider.id, scope)) {
-      const set = lane.candidates(target.upstreamModel);
-      if (set.modelRefused()) refused++;
-      else if (set.members.some((slot) => slot.standing === "ELIGIBLE")) return false;
-    }
-  }
-  return refused > 0;
+  const sets = route.targets.flatMap((target) =>
+    index.lanes(target.provider.id, scope).map((lane) => lane.candidates(target.upstreamModel)),
+  );
+  const others = sets.filter((set) => !set.modelRefused());
+  if (others.length === sets.length) return false;
+  return others.every((set) => set.members.every((slot) => slot.standing !== "ELIGIBLE"));
 }

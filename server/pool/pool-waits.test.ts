@@ -1,8 +1,12 @@
+import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import { SUPER, World } from "../../test/support/pool-world.js";
+import { result, SUPER, World } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
 import { DAY_MS, HOUR_MS } from "../core/durations.js";
+import type { Lease } from "../core/lease.js";
+import type { ProviderKey } from "../core/provider-key.js";
+import { CandidateSet } from "./candidate-set.js";
 
 const ASKED = aRoute("model-a");
 const OTHER = aRoute("model-b");
@@ -63,3 +67,68 @@ test("a key is back when the pool says so and not before, and none comes where i
     ),
   );
 });
+
+test("when the first key is back is known through all that happens to them, as by looking at each anew", () => {
+  const keys = Array.from({ length: 5 }, (_, at) => `pk_${String(at)}`);
+  const step = fc.record({
+    isLate: fc.boolean(),
+    key: fc.constantFrom(...keys),
+    isAsked: fc.boolean(),
+    outcome: fc.constantFrom(
+      "OK",
+      "RATE_LIMITED",
+      "QUOTA_EXHAUSTED",
+      "KEY_REFUSED",
+      "MODEL_REFUSED",
+      "PROVIDER_ERROR",
+    ),
+    restMs: fc.option(fc.integer({ min: 1000, max: HOUR_MS })),
+    change: fc.constantFrom("", "", "", "enable", "disable", "expire", "last"),
+    passMs: fc.constantFrom(0, 0, 1, 5_000, HOUR_MS / 2),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 40, size: "max" }), (steps) => {
+      const world = new World(keys.map((id) => aProviderKey(id)));
+      const { clock, pool } = world;
+      const running: (() => void)[] = [];
+      for (const { key, isAsked, isLate, outcome, restMs, change, passMs } of steps) {
+        const route = isAsked ? ASKED : OTHER;
+        const tried = keys.filter((each) => each !== key);
+        const lease = tryLease(world, { tried, route });
+        const endedMs = clock.monotonic();
+        const end = result(outcome, { endedMs, retryAfterMs: restMs });
+        // Some end after the next ones.
+        for (const each of isLate ? [] : running.splice(0)) each();
+        if (lease !== undefined) running.push(() => lease.release(end));
+        if (change !== "") world.change(aProviderKey(key, changeOf(change, clock.now())));
+        clock.advance(passMs);
+        const nowMs = clock.monotonic();
+        pool.registry.wake(nowMs);
+        for (const lane of pool.registry.index.lanes("prv_test", { kind: "PUBLIC" })) {
+          const set = lane.candidates("model-a");
+          const anew = new CandidateSet(set.members, set.cursors, set.model);
+          const [knownMs, wantedMs] = [set.nextBackMs(nowMs), anew.nextBackMs(nowMs)];
+          anew.dissolve();
+          // Of a key on proof nobody knows when; then the one is asked again a little earlier than the other.
+          const isEarlier = knownMs > nowMs && knownMs <= wantedMs;
+          const isGuess = set.members.some(({ standing }) => standing === "PROBING");
+          assert.ok(knownMs === wantedMs || (isGuess && isEarlier), `${knownMs} ${wantedMs}`);
+        }
+      }
+    }),
+  );
+});
+
+function tryLease(world: World, options: Parameters<World["lease"]>[0]): Lease | undefined {
+  try {
+    return world.lease(options);
+  } catch {
+    return undefined;
+  }
+}
+
+function changeOf(change: string, nowMs: number): Partial<ProviderKey> {
+  if (change === "disable") return { enabled: false };
+  if (change === "expire") return { expiresAt: nowMs + 10_000 };
+  return change === "last" ? { expiresAt: nowMs + DAY_MS, quota: QUOTA } : {};
+}

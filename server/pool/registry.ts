@@ -248,12 +248,9 @@ export class KeyRegistry {
     this.#count(slot, 1);
     this.#moveTo(slot, placeOf(slot), nowMs);
     const isElsewhen = setEnds(slot, quotaUntil, { wallMs, monotonicMs: nowMs });
-    if (
-      slot.place === "OUT" &&
-      placeBefore === "OUT" &&
-      (isElsewhen || standing !== standingBefore)
-    ) {
-      for (const set of slot.sets) set.forgetNextBack();
+    const isStillOut = slot.place === "OUT" && placeBefore === "OUT";
+    if (isElsewhen || (isStillOut && standing !== standingBefore)) {
+      for (const set of slot.sets) set.noteReturn(slot);
     }
     const lookMs = Math.min((quotaUntil ?? Infinity) - wallMs, SPENT_LOOK_MS) + nowMs;
     this.#wakeAt(

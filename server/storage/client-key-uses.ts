@@ -1,4 +1,4 @@
-import { HOUR_MS, MINUTE_MS } from "../core/durations.js";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import { addressBlock } from "../core/ip.js";
 import { bodyText } from "./call-rows.js";
 import type { Db } from "./db.js";
@@ -13,6 +13,8 @@ export interface ClientKeyUse {
   readonly addresses: readonly string[];
 }
 
+/** A last use that is further ahead of a newer one is that of a clock which was wrong. */
+const AHEAD_MAX_MS = DAY_MS;
 /** Uses in one statement. */
 const USES_PER_STATEMENT = 1_000;
 /** Addresses that are remembered of a key; the one unused for longest is forgotten first. */
@@ -32,12 +34,13 @@ export async function touchClientKeys(db: Db, uses: readonly ClientKeyUse[]): Pr
 
 async function count(db: Db, uses: readonly ClientKeyUse[]): Promise<void> {
   const rows = uses.map((use) => [use.id, use.count, use.lastUsedAt, use.addresses.at(-1) ?? null]);
+  const isLater = `last_used_at > used_at AND last_used_at <= used_at + ${AHEAD_MAX_MS}`;
   await db.rows(
     `WITH uses AS (${SQLITE.eachRow(["key_id", "used_count", "used_at", "used_ip"], NO_BYTES)})
      UPDATE client_keys SET
        usage_count = usage_count + used_count,
-       last_used_ip = CASE WHEN last_used_at > used_at THEN last_used_ip ELSE coalesce(used_ip, last_used_ip) END,
-       last_used_at = CASE WHEN last_used_at >= used_at THEN last_used_at ELSE used_at END
+       last_used_ip = CASE WHEN ${isLater} THEN last_used_ip ELSE coalesce(used_ip, last_used_ip) END,
+       last_used_at = CASE WHEN ${isLater} THEN last_used_at ELSE used_at END
      FROM uses WHERE id = key_id`,
     [JSON.stringify(rows)],
   );

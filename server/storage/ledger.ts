@@ -138,6 +138,14 @@ export class Ledger {
     return file === null || offset === null ? undefined : { file, offset };
   }
 
+  /** The minute in which the newest call began, milliseconds since the epoch; undefined where there is none. */
+  async newestCallAt(): Promise<number | undefined> {
+    const [newest] = await this.#reader.rows<{ at: number | null }>(
+      "SELECT max(minute_ms) AS at FROM call_minutes",
+    );
+    return newest?.at ?? undefined;
+  }
+
   getCall(id: string): Promise<CallRecord | undefined> {
     return readCall(this.#reader, id);
   }

@@ -6,6 +6,7 @@ import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
 import { providerField } from "./references.js";
+import { SQLITE } from "./sql-dialect.js";
 
 interface ModelRow {
   id: string;
@@ -58,6 +59,14 @@ export function modelReader(db: Db) {
       return row === undefined ? undefined : toModel(row);
     },
     list: (query: PageQuery): Promise<FullPage<Model>> => listPage(db, LISTING, query),
+    async countByProvider(providerIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+      const rows = await db.rows<{ id: string; models: number }>(
+        `SELECT provider_id AS id, count(*) AS models FROM models
+         WHERE provider_id IN (${SQLITE.eachText}) GROUP BY provider_id`,
+        [JSON.stringify(providerIds)],
+      );
+      return new Map(rows.map(({ id, models }) => [id, models]));
+    },
     async all(): Promise<readonly Model[]> {
       const rows = await db.rows<ModelRow>("SELECT * FROM models ORDER BY provider_id, model_id");
       return rows.map(toModel);

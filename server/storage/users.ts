@@ -8,6 +8,15 @@ import { readList, readObject } from "./json.js";
 import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
+import { SQLITE } from "./sql-dialect.js";
+
+/** Keys of a user, whatever their state. */
+interface OwnedKeys {
+  readonly providerKeys: number;
+  readonly publicProviderKeys: number;
+  readonly clientKeys: number;
+  readonly superClientKeys: number;
+}
 
 interface UserRow {
   id: string;
@@ -58,6 +67,12 @@ function countOf(table: string, condition: string): Field {
   return { sql, kind: "integer" };
 }
 
+/** How many keys of a table each of some users owns, and of how many of these something holds. */
+function ownedOf(table: string, condition: string): string {
+  return `SELECT owner_id, count(*) AS keys, sum(CASE WHEN ${condition} THEN 1 ELSE 0 END) AS marked
+    FROM ${table} WHERE owner_id IN (${SQLITE.eachText}) GROUP BY owner_id`;
+}
+
 /** Reads users. Names and addresses are found whatever their case. */
 export function userReader(db: Db) {
   const first = async (where: string, value: string): Promise<User | undefined> => {
@@ -69,6 +84,18 @@ export function userReader(db: Db) {
     byUsername: (username: string) => first("lower(username) = lower(?)", username),
     byEmail: (email: string) => first("lower(email) = lower(?)", email),
     list: (query: PageQuery): Promise<FullPage<User>> => listPage(db, LISTING, query),
+    async ownedKeys(ids: readonly string[]): Promise<ReadonlyMap<string, OwnedKeys>> {
+      const rows = await db.rows<OwnedKeys & { readonly id: string }>(
+        `SELECT id, coalesce(p.keys, 0) AS "providerKeys", coalesce(p.marked, 0) AS "publicProviderKeys",
+           coalesce(c.keys, 0) AS "clientKeys", coalesce(c.marked, 0) AS "superClientKeys"
+         FROM users
+         LEFT JOIN (${ownedOf("provider_keys", "visibility = 'PUBLIC'")}) AS p ON p.owner_id = id
+         LEFT JOIN (${ownedOf("client_keys", "kind = 'SUPER'")}) AS c ON c.owner_id = id
+         WHERE id IN (${SQLITE.eachText})`,
+        Array.from({ length: 3 }, () => JSON.stringify(ids)),
+      );
+      return new Map(rows.map(({ id, ...owned }) => [id, owned]));
+    },
     async all(): Promise<readonly User[]> {
       return (await db.rows<UserRow>("SELECT * FROM users ORDER BY created_at, id")).map(toUser);
     },

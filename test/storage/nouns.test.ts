@@ -346,3 +346,28 @@ test("the keyring is replaced as a whole and is never emptied", async (t) => {
   await assert.rejects(storage.keyring.saveKeyring([]), isFault("failed_precondition"));
   assert.equal((await storage.keyring.loadKeyring()).length, 2);
 });
+
+test("keys are counted by owner and models by provider in one question, as lists of each count them", async (t) => {
+  const { storage } = await make.opened(t);
+  const { read } = storage.keys;
+  const owners = ["usr_1", "usr_2", "usr_3"];
+  await storage.keys.write(async (tx) => {
+    for (const id of owners) await tx.users.insert(make.user(id));
+    for (const id of ["prv_1", "prv_2"]) await tx.providers.insert(make.provider(id));
+    await tx.models.upsert(make.model("mdl_1", "prv_2", { modelId: "one" }));
+    await tx.models.upsert(make.model("mdl_2", "prv_2", { modelId: "two" }));
+    for (const [at, ownerId] of ["usr_1", "usr_1", "usr_2"].entries()) {
+      const kind = at === 1 ? "SUPER" : "STANDARD";
+      await tx.clientKeys.insert(make.clientKey(`ck_${at}`, { ownerId, kind }));
+    }
+  });
+  const owned = await read.users.ownedKeys([...owners, "usr_none"]);
+  const counts = [...owned].map(([id, it]) => [id, it.clientKeys, it.superClientKeys]);
+  assert.deepEqual(counts.toSorted(), [
+    ["usr_1", 2, 1],
+    ["usr_2", 1, 0],
+    ["usr_3", 0, 0],
+  ]);
+  assert.deepEqual([...(await read.models.countByProvider(["prv_1", "prv_2"]))], [["prv_2", 2]]);
+  assert.deepEqual([...(await read.users.ownedKeys([]))], []);
+});

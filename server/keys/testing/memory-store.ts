@@ -122,6 +122,20 @@ function peopleAndCatalog(
       byEmail: async (email) => first(tables().users.values(), (user) => user.email === email),
       list: async (query) => listOf(all(tables().users), query),
       all: async () => all(tables().users),
+      ownedKeys: async (ids) =>
+        new Map(
+          ids.map((id) => {
+            const providerKeys = all(tables().providerKeys).filter((key) => key.ownerId === id);
+            const clientKeys = all(tables().clientKeys).filter((key) => key.ownerId === id);
+            const counts = {
+              providerKeys: providerKeys.length,
+              publicProviderKeys: providerKeys.filter((key) => key.visibility === "PUBLIC").length,
+              clientKeys: clientKeys.length,
+              superClientKeys: clientKeys.filter((key) => key.kind === "SUPER").length,
+            };
+            return [id, counts];
+          }),
+        ),
     },
     sessions: {
       byTokenHash: async (hash) =>
@@ -136,6 +150,13 @@ function peopleAndCatalog(
     },
     models: {
       get: async (id) => tables().models.get(id),
+      countByProvider: async (ids) =>
+        new Map(
+          ids.map((id) => [
+            id,
+            all(tables().models).filter((each) => each.providerId === id).length,
+          ]),
+        ),
       list: async (query) => {
         const withMaker = all(tables().models).map((model) => {
           const createdBy = tables().providers.get(model.providerId)?.createdBy ?? null;

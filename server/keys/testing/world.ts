@@ -39,8 +39,10 @@ class TestClock implements Clock {
   #nowMs = Date.UTC(2026, 0, 1);
   #timers: { atMs: number; fn: () => void }[] = [];
 
+  #jumpedMs = 0;
+
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#jumpedMs;
   }
 
   monotonic(): number {
@@ -55,6 +57,11 @@ class TestClock implements Clock {
         this.#timers = this.#timers.filter((each) => each !== timer);
       },
     };
+  }
+
+  /** Sets the wall clock, without time passing. */
+  jumpWall(ms: number): void {
+    this.#jumpedMs += ms;
   }
 
   /** Moves on and runs what is due. */
