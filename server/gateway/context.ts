@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.js";
 import { FairRoom } from "../core/fair-room.js";
 import type { Logger } from "../core/logger.js";
 import type { Provider } from "../core/provider.js";
-import { AddedOption } from "./ways-of-asking.js";
+import { AddedOption, needsToBeAskedForUsage } from "./ways-of-asking.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { EndpointPaths } from "./endpoint-path.js";
@@ -79,7 +79,7 @@ export type ContextParts = Pick<
   | "clock"
   | "logger"
 > & {
-  /** False for providers that must not be asked for the usage of a stream; the rest is found out. */
+  /** False for providers that are not asked for the usage of a stream; by default those that tell it unasked. */
   readonly asksUsage?: (provider: Provider) => boolean;
   /** What went by unless said otherwise. */
   readonly abortedCalls?: () => AbortedCalls;
@@ -134,7 +134,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     uploads: new Uploads(),
     laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),
     batches: parts.batches ?? NO_BATCHES,
-    usageOption: new AddedOption(parts.asksUsage),
+    usageOption: new AddedOption(parts.asksUsage ?? needsToBeAskedForUsage),
     summaryOption: new AddedOption(),
   };
 }

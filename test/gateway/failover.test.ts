@@ -496,11 +496,15 @@ test("a provider that refuses stream_options inside its stream is asked again wi
   assert.deepEqual(pool.outcomes, ["OK"]);
 });
 
-test("a provider that is known not to take stream_options is never asked", async () => {
-  const { post } = await bound({ asksUsage: () => false });
-  site.stub.script = replyEvents(chatEvents(["hi"]));
-  await (await post({ ...CHAT, stream: true })).text();
+test("a provider that tells the usage of streams unasked is not asked, and its callers get it", async () => {
+  const { post, sink } = await bound({ asksUsage: () => false });
+  const events = chatEvents(["hi"], true);
+  site.stub.script = replyEvents(events);
+  const said = await (await post({ ...CHAT, stream: true })).text();
   assert.doesNotMatch(String(site.stub.received[0]?.body), /stream_options/);
+  assert.equal(said, events.join(""));
+  assert.match(said, /"choices":\[\],"usage":\{/);
+  assert.equal(sink.records[0]?.tokens.output, 7);
 });
 
 test("a provider that nobody answers for is 502, and its address stays in the house", async () => {
