@@ -142,6 +142,29 @@ test("a call that comes in pieces begins with its first, and one without argumen
   ]);
 });
 
+test("results that are all named after their function are those of its calls in their order", () => {
+  const call = { functionCall: { name: "run", args: {} } };
+  const result = (n: number): JsonObject => ({
+    functionResponse: { id: "run", name: "run", response: { output: `result ${String(n)}` } },
+  });
+  const { body } = way("GENERATE", "CHAT", {
+    contents: [
+      { role: "user", parts: [{ text: "go" }] },
+      { role: "model", parts: [call] },
+      { role: "user", parts: [result(0)] },
+      { role: "model", parts: [call, call] },
+      { role: "user", parts: [result(1), result(2)] },
+    ],
+  });
+  const results = objects(JSON.parse(body.toString()).messages).filter(
+    ({ role }) => role === "tool",
+  );
+  assert.deepEqual(
+    results.map((each) => [each["tool_call_id"], each["content"]]),
+    [0, 1, 2].map((n) => [`call_p${String(n)}`, `result ${String(n)}`]),
+  );
+});
+
 test("who calls the model the assistant keeps its calls of tools", () => {
   const { body } = way("GENERATE", "CHAT", {
     contents: [
