@@ -58,6 +58,31 @@ test("uploads and downloads go to their own trees above the version, which is th
   }
 });
 
+test("Google's models are found at either of its addresses, whichever of them the caller asks for", () => {
+  const studio = "/v1beta/models/gemini-3-pro:generateContent";
+  const vertex = "/v1beta1/publishers/google/models/gemini-3-pro:generateContent";
+  const stable = "/v1/publishers/google/models/gemini-3-pro:generateContent";
+  for (const [baseUrl, asked, wanted] of [
+    ["https://generativelanguage.googleapis.com", vertex, studio],
+    ["https://generativelanguage.googleapis.com/v1beta", vertex, studio],
+    ["https://generativelanguage.googleapis.com", studio, studio],
+    ["https://aiplatform.googleapis.com", studio, vertex],
+    ["https://aiplatform.googleapis.com", "/v1/models/gemini-3-pro:generateContent", stable],
+    ["https://aiplatform.googleapis.com/v1", studio, stable],
+    ["https://us-central1-aiplatform.googleapis.com", studio, vertex],
+    ["https://aiplatform.eu.rep.googleapis.com", studio, vertex],
+    ["https://aiplatform.googleapis.com", vertex, vertex],
+    ["https://relay.example", vertex, vertex],
+    ["https://relay.example", studio, studio],
+  ] as const) {
+    const provider = { baseUrl, authStyle: "X_GOOG_API_KEY", dialect: "GEMINI" } as const;
+    assert.equal(
+      endpointUrl(provider, `${asked}?alt=sse`, "gemini-3-pro"),
+      `${new URL(baseUrl).origin}${wanted}?alt=sse`,
+    );
+  }
+});
+
 test("a vendor's OpenAI-compatible layer beneath a version gets no second version", () => {
   const bases = [
     "https://generativelanguage.googleapis.com/v1beta/openai",

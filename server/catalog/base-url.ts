@@ -63,17 +63,19 @@ export function joinUrl(baseUrl: string, path: string): string {
 }
 
 /**
- * The address to send a call of a provider to. Knows two schemes in which the address is more than base
- * URL and path: Azure's (deployments when the base URL carries `api-version`, else its `/openai/v1`), and
- * DashScope's, whose OpenAI-compatible endpoints live beside the native `/api/v1` of the preset.
- * `path` is OpenAI's, Anthropic's or Google's, or one of DashScope's own.
+ * The address to send a call of a provider to. Knows three schemes in which the address is more than base
+ * URL and path: Azure's (deployments when the base URL carries `api-version`, else its `/openai/v1`),
+ * DashScope's, whose OpenAI-compatible endpoints live beside the native `/api/v1` of the preset, and Vertex AI's,
+ * whose models stand below their publisher.
+ * `asked` is a path of OpenAI's, Anthropic's or Google's, or one of DashScope's own.
  */
 export function endpointUrl(
   provider: Pick<Provider, "baseUrl" | "authStyle" | "dialect">,
-  path: string,
+  asked: string,
   upstreamModel: string,
 ): string {
   const base = new URL(provider.baseUrl);
+  const path = provider.dialect === "GEMINI" ? pathAtGoogle(base, asked) : asked;
   const tree = TREE.exec(path)?.[0];
   if (tree !== undefined) return urlInTree(base, path, tree);
   if (provider.authStyle === "AZURE") return azureUrl(base, path, upstreamModel);
@@ -111,6 +113,22 @@ function urlInTree(base: URL, path: string, tree: string): string {
   if (!VERSION_SEGMENT.test(version)) return joinUrl(base.href, path);
   const above = `${base.origin}${root.slice(0, last)}${base.search}`;
   return joinUrl(above, tree + version + withoutVersion(path.slice(tree.length - 1)));
+}
+
+/** Google's models as AI Studio has them, and as Vertex AI does. */
+const STUDIO_MODELS = /^\/(v1|v1beta)\/models\//;
+const VERTEX_MODELS = /^\/v1(?:beta1)?\/publishers\/google\/models\//;
+
+/** Callers of either of Google's two addresses are served at both; what stands behind another address is not known. */
+function pathAtGoogle({ hostname }: URL, path: string): string {
+  if (hostname === "generativelanguage.googleapis.com") {
+    return path.replace(VERTEX_MODELS, "/v1beta/models/");
+  }
+  if (!/(?:^|-)aiplatform\.(?:[\w-]+\.rep\.)?googleapis\.com$/.test(hostname)) return path;
+  return path.replace(
+    STUDIO_MODELS,
+    (_, version: string) => `/${version === "v1" ? "v1" : "v1beta1"}/publishers/google/models/`,
+  );
 }
 
 /** What Azure has once for each deployment; files, batches, responses, what was stored and models it has once for all. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import { FairRoom } from "../core/fair-room.js";
 import type { Logger } from "../core/logger.js";
-import { AddedOption } from "./ways-of-asking.js";
+import { AddedOption, needsToBeAskedForUsage } from "./ways-of-asking.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
 import { EndpointPaths } from "./endpoint-path.js";
@@ -131,7 +131,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     uploads: new Uploads(),
     laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),
     batches: parts.batches ?? NO_BATCHES,
-    usageOption: new AddedOption(),
+    usageOption: new AddedOption(needsToBeAskedForUsage),
     summaryOption: new AddedOption(),
   };
 }

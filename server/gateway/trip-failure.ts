@@ -5,9 +5,8 @@ import {
   DETAIL_CHARS_MAX,
   failedTask,
 } from "./attempt-failure.js";
-import { headForCaller } from "./expected-reply.js";
 import { failedInside, refused } from "./judged-failure.js";
-import type { ReplyHead } from "./reply-head.js";
+import { type ReplyHead, translatedHead } from "./reply-head.js";
 import { withoutMark } from "./reply-look.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 
@@ -54,10 +53,12 @@ export function taskRefused(
   return failedTask(message, httpStatus, reply);
 }
 
-/** The provider's own refusal, as the caller gets it. */
+/** The provider's own refusal, as the caller gets it: a translated one is JSON also where a stream was asked for. */
 function passedOn(trip: RoundTripOptions, head: ReplyHead, text: string): AttemptFailure["reply"] {
-  const { translation, call } = trip;
+  const { translation, endpoint, call } = trip;
   const httpStatus = callersStatus(head.httpStatus);
-  const body = translation === undefined ? text : translation.error(httpStatus, text);
-  return { head: { ...headForCaller(head, trip, call.id), httpStatus }, body };
+  if (translation === undefined) return { head: { ...head, httpStatus }, body: text };
+  const json = { contentType: "application/json", dialect: endpoint.dialect, id: call.id };
+  const body = translation.error(httpStatus, text);
+  return { head: { ...translatedHead(head, json), httpStatus }, body };
 }

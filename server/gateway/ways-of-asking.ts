@@ -7,16 +7,30 @@ import type { Passage } from "./passages.js";
 
 /** An option that is added to requests here, and the providers that were found not to take it. */
 export class AddedOption {
+  readonly #needed: (provider: Provider) => boolean;
   readonly #refused = new Set<string>();
 
+  /** @param needed false for providers that do the same unasked. */
+  constructor(needed: (provider: Provider) => boolean = () => true) {
+    this.#needed = needed;
+  }
+
   asks(provider: Provider): boolean {
-    return !this.#refused.has(provider.id);
+    return !this.#refused.has(provider.id) && this.#needed(provider);
   }
 
   /** The provider answered that it does not take the option. Until the next start it is not asked again. */
   refusedBy(provider: Provider): void {
     this.#refused.add(provider.id);
   }
+}
+
+/**
+ * OpenRouter tells the usage of every stream, whatever is asked: its callers build on that, so nothing is taken out of
+ * its streams as having come only because it was asked for here.
+ */
+export function needsToBeAskedForUsage({ baseUrl }: Pick<Provider, "baseUrl">): boolean {
+  return !baseUrl.startsWith("https://openrouter.ai/");
 }
 
 /** The provider does not know the option that asks for a stream's usage. */

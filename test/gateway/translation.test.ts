@@ -251,6 +251,21 @@ test("a provider's refusal reaches the caller in its own dialect, with the provi
   });
 });
 
+test("a translated refusal is called JSON also where a stream was asked for, by which SDKs read it", async () => {
+  for (const [dialect, path, asked] of [
+    ["ANTHROPIC", "/v1/chat/completions", { ...ASKED, stream: true }],
+    ["GEMINI", "/v1/messages", { ...ASKED, stream: true }],
+    ["OPENAI", "/v1beta/models/m:streamGenerateContent?alt=sse", GEMINI_BODY],
+  ] as const) {
+    stub.script = replyJson(400, JSON.stringify(BAD_REQUEST[dialect]));
+    const response = await side(dialect).post(path, asked);
+    assert.equal(response.status, 400);
+    assert.equal(response.headers.get("content-type"), "application/json");
+    const { error } = (await response.json()) as { error: { message: string } };
+    assert.equal(error.message, "too long");
+  }
+});
+
 test("a thread is refused in the words on which Anthropic's tool runner goes on without", async () => {
   const thread = { type: "create" };
   const refused = await side("OPENAI").post("/v1/messages", { ...ASKED, thread });

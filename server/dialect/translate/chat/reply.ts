@@ -96,6 +96,7 @@ export function writeChatReply(reply: Reply, call: CallFacts): JsonObject {
     object: "chat.completion",
     created: call.nowSeconds,
     model: reply.model,
+    system_fingerprint: null,
     choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason(reply.stop) }],
     usage: reply.usage === undefined ? undefined : chatUsage(reply.usage),
   };

@@ -17,7 +17,8 @@ export class ChatStreamWriter implements StreamWriter {
   #block: Block | undefined;
   #toolIndex = -1;
   #thoughtIndex = -1;
-  #argsGiven = false;
+  /** A call that was begun and not told of yet: its first arguments, often all of them, come with its name. */
+  #begun: (Block & { readonly kind: "TOOL_CALL" }) | undefined;
 
   constructor(call: CallFacts) {
     this.#call = call;
@@ -56,16 +57,11 @@ export class ChatStreamWriter implements StreamWriter {
 
   #open(block: Block): string {
     this.#block = block;
-    this.#argsGiven = false;
     switch (block.kind) {
       case "TOOL_CALL":
         this.#toolIndex++;
-        return this.#toolCall({
-          id: block.id,
-          type: "function",
-          function: { name: block.name, arguments: "" },
-          ...extraContent(block.signature),
-        });
+        this.#begun = block;
+        return "";
       case "REDACTED": {
         this.#thoughtIndex++;
         const data = signatureText({ origin: block.origin, value: block.data }, "ANTHROPIC");
@@ -85,8 +81,7 @@ export class ChatStreamWriter implements StreamWriter {
   #text(text: string): string {
     switch (this.#block?.kind) {
       case "TOOL_CALL":
-        this.#argsGiven = true;
-        return this.#toolCall({ function: { arguments: text } });
+        return this.#arguments(text);
       case "THINKING":
         return this.#delta({
           reasoning_content: text,
@@ -104,9 +99,8 @@ export class ChatStreamWriter implements StreamWriter {
   }
 
   #close(): string {
-    const empty = this.#block?.kind === "TOOL_CALL" && !this.#argsGiven;
     this.#block = undefined;
-    return empty ? this.#toolCall({ function: { arguments: "{}" } }) : "";
+    return this.#begun === undefined ? "" : this.#arguments("{}");
   }
 
   #end(step: SaidStep & { kind: "END" }): string {
@@ -116,6 +110,20 @@ export class ChatStreamWriter implements StreamWriter {
     const told = this.#call.usageAsked && step.usage !== undefined;
     const usage = told ? this.#chunk([], { usage: chatUsage(step.usage) }) : "";
     return `${last}${usage}data: [DONE]\n\n`;
+  }
+
+  /** Mistral's SDK and AI SDK's provider for xAI cannot put calls together: they take the first chunk for all of one. */
+  #arguments(text: string): string {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    if (begun === undefined) return this.#toolCall({ function: { arguments: text } });
+    const { id, name, signature } = begun;
+    return this.#toolCall({
+      id,
+      type: "function",
+      function: { name, arguments: text },
+      ...extraContent(signature),
+    });
   }
 
   #toolCall(given: JsonObject): string {

@@ -27,7 +27,7 @@ export class CallIds {
 
   /**
    * Callers may leave out the id of a result though its call had one, and give a result one of their own where the
-   * model, as those before Gemini 3, gave the call none.
+   * model, as those before Gemini 3, gave the call none; some give every result of a function the same.
    */
   ofResult(name: string, given: string | undefined): string {
     if (given === undefined) {
@@ -35,9 +35,12 @@ export class CallIds {
       this.#made.get(name)?.delete(oldest);
       return oldest;
     }
-    const id = this.#known.get(given) ?? this.#made.get(name)?.take() ?? given;
+    const open = this.#open.get(name);
+    const known = this.#known.get(given);
+    const isAwaited = known !== undefined && open?.has(known) === true;
+    const id = (isAwaited ? known : this.#made.get(name)?.take()) ?? known ?? given;
     this.#known.set(given, id);
-    this.#open.get(name)?.delete(id);
+    open?.delete(id);
     return id;
   }
 
@@ -62,6 +65,10 @@ class OldestFirst {
 
   add(id: string): void {
     this.#ids.add(id);
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id);
   }
 
   delete(id: string): void {

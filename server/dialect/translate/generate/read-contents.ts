@@ -55,9 +55,14 @@ function turnOf(content: unknown, ids: CallIds): Turn {
   const parts = partsOf(content);
   if (parts.length === 0) throw malformed('Each of the "contents" needs "parts".');
   const read = parts.flatMap((part) => readPart(part, ids));
-  if (object(content)?.["role"] !== "model") return { role: "USER", parts: read };
+  if (!isModel(object(content)?.["role"])) return { role: "USER", parts: read };
   if (read.some(({ kind }) => MEDIA.has(kind))) throw untranslatable("media_past");
   return { role: "ASSISTANT", parts: read };
+}
+
+/** Some callers name the model as other dialects do, and would lose their calls of tools. */
+function isModel(role: unknown): boolean {
+  return role === "model" || role === "assistant";
 }
 
 const MEDIA: ReadonlySet<Part["kind"]> = new Set(["IMAGE", "DOCUMENT", "AUDIO"]);

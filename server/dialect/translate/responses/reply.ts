@@ -15,7 +15,7 @@ import { NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";
 import { responsesUsage } from "../usage.js";
-import { reasoningItem, thoughtOf } from "./thoughts.js";
+import { thoughtOf, toldReasoning } from "./thoughts.js";
 import { customInput, declaredTool, flatName } from "./tools.js";
 
 /** Reads a whole response. */
@@ -152,8 +152,11 @@ export function responseOf(model: string, call: CallFacts): JsonObject {
     id: responseId(call),
     object: "response",
     created_at: call.nowSeconds,
+    completed_at: null,
     status: "in_progress",
+    background: false,
     error: null,
+    frequency_penalty: 0,
     incomplete_details: null,
     instructions: null,
     max_output_tokens: null,
@@ -161,6 +164,7 @@ export function responseOf(model: string, call: CallFacts): JsonObject {
     model,
     output: [],
     parallel_tool_calls: true,
+    presence_penalty: 0,
     previous_response_id: call.asked?.previousId ?? null,
     store: call.asked !== undefined && call.memory !== undefined,
     temperature: null,
@@ -192,14 +196,15 @@ function itemsOf(part: ReplyPart, index: number, call: CallFacts): JsonObject[] 
     case "REFUSAL":
       return [messageItem(id, contentPart(part.kind, part.text))];
     case "THINKING":
-      return [reasoningItem(part, id)];
+      return [toldReasoning(part, id, "completed")];
     case "TOOL_CALL": {
       const item = callItem(part, id, call.tools);
       const { signature } = part;
       if (signature === undefined) return [item];
       // Callers send reasoning back unchanged, and with it the signature of the call that follows.
       const ofSignature = `${itemId(call, index, "THINKING")}_s`;
-      return [reasoningItem({ text: "", signature, redacted: false }, ofSignature), item];
+      const thought = { text: "", signature, redacted: false };
+      return [toldReasoning(thought, ofSignature, "completed"), item];
     }
     default:
       return unreachable(part);

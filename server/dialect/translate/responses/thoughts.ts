@@ -34,6 +34,15 @@ export function reasoningItem(
   };
 }
 
+/** The same in a reply: OpenAI names no status of thoughts, xAI does, and AI SDK's provider for xAI insists on one. */
+export function toldReasoning(
+  part: Omit<ThinkingPart, "kind">,
+  id: string,
+  status: "in_progress" | "completed",
+): JsonObject {
+  return { ...reasoningItem(part, id), status };
+}
+
 function encryptedOf({ signature, redacted }: Omit<ThinkingPart, "kind">): string {
   if (signature === undefined || !redacted) return signatureText(signature, "OPENAI");
   return signatureText({ ...signature, value: `${REDACTED}${signature.value}` }, "OPENAI");

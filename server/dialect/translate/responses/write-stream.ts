@@ -16,7 +16,7 @@ import {
   messageItem,
   responseOf,
 } from "./reply.js";
-import { reasoningItem } from "./thoughts.js";
+import { toldReasoning } from "./thoughts.js";
 import { customInput, declaredTool } from "./tools.js";
 
 /** Bytes that an item takes in addition to its text. */
@@ -236,6 +236,7 @@ export class ResponsesStreamWriter implements StreamWriter {
     const block = this.#block;
     const id = this.#itemId;
     const begun = { status: "in_progress" };
+    const status = whole ? "completed" : "in_progress";
     switch (block?.kind) {
       case "TOOL_CALL": {
         const item = callItem({ ...block, args: this.#text }, id, this.#call.tools);
@@ -244,10 +245,14 @@ export class ResponsesStreamWriter implements StreamWriter {
         return { ...item, ...begun, ...empty };
       }
       case "THINKING":
-        return reasoningItem({ text: this.#text, signature: this.#signature, redacted: false }, id);
+        return toldReasoning(
+          { text: this.#text, signature: this.#signature, redacted: false },
+          id,
+          status,
+        );
       case "REDACTED": {
         const signature = { origin: block.origin, value: block.data };
-        return reasoningItem({ text: "", signature, redacted: true }, id);
+        return toldReasoning({ text: "", signature, redacted: true }, id, status);
       }
       case "TEXT":
       case "REFUSAL":
