@@ -1,6 +1,7 @@
 import type { Model, Price, Provider, RouteTarget } from "../core/provider.js";
 import { MATCH_RANK } from "./name-index.js";
 import type { Match, NameIndex } from "./name-index.js";
+import { presetProviderId } from "./presets.js";
 import { nextPriceChange, priceAt } from "./price-table.js";
 
 /** A dated snapshot of a model, whose undated name is listed: `-2026-03-05`, `-20250929`, `@20250929`. */
@@ -37,21 +38,31 @@ export function matchesOf(
   });
 }
 
+/** What the models of targets are looked up in. */
+export interface Lookup {
+  /** Of the provider's own models. */
+  readonly index: NameIndex;
+  /** Of OpenAI's, whether or not it is in use here. */
+  readonly openai: NameIndex;
+  readonly nowMs: number;
+}
+
 /** The target of a match, with the price in force, and until when it may be kept. */
 export function toTarget(
   match: Match,
-  index: NameIndex,
-  nowMs: number,
+  { index, openai, nowMs }: Lookup,
 ): { target: RouteTarget; validUntilMs: number } {
-  const model = match.model ?? undatedModel(match.provider, match.upstreamModel, index);
+  const { provider, upstreamModel } = match;
+  const own = match.model ?? undatedModel(provider, upstreamModel, index);
+  const model = own ?? deployedModel(provider, upstreamModel, openai);
   const prices = model?.prices ?? [];
   return {
     target: {
-      provider: match.provider,
-      upstreamModel: match.upstreamModel,
+      provider,
+      upstreamModel,
       price: priceAt(prices, nowMs),
       maxOutput: model?.maxOutput ?? null,
-      listed: model !== undefined,
+      listed: own !== undefined,
     },
     validUntilMs: nextPriceChange(prices, nowMs),
   };
@@ -61,13 +72,32 @@ export function toTarget(
 export function priceOf(
   provider: Provider,
   upstreamModel: string,
-  index: NameIndex,
-  nowMs: number,
+  { index, openai, nowMs }: Lookup,
 ): Price | null {
   const model =
-    index.modelOf(provider.id, upstreamModel.toLowerCase()) ??
-    undatedModel(provider, upstreamModel, index);
+    listedModel(provider.id, upstreamModel, index) ??
+    deployedModel(provider, upstreamModel, openai);
   return priceAt(model?.prices ?? [], nowMs);
+}
+
+const OPENAI = presetProviderId("openai");
+
+/** Azure's deployments mostly have the names of OpenAI's models, and cost what these do. */
+function deployedModel(
+  { authStyle }: Provider,
+  upstreamModel: string,
+  openai: NameIndex,
+): Model | undefined {
+  return authStyle === "AZURE" ? listedModel(OPENAI, upstreamModel, openai) : undefined;
+}
+
+function listedModel(
+  providerId: string,
+  upstreamModel: string,
+  index: NameIndex,
+): Model | undefined {
+  const name = upstreamModel.toLowerCase();
+  return index.modelOf(providerId, name) ?? index.modelOf(providerId, undated(name));
 }
 
 /** A snapshot that is not listed costs what the model does that it is a snapshot of. */
@@ -76,8 +106,11 @@ function undatedModel(
   upstreamModel: string,
   index: NameIndex,
 ): Model | undefined {
-  const undated = upstreamModel.toLowerCase().replace(SNAPSHOT_SUFFIX, "");
-  return index.modelOf(provider.id, undated);
+  return index.modelOf(provider.id, undated(upstreamModel.toLowerCase()));
+}
+
+function undated(name: string): string {
+  return name.replace(SNAPSHOT_SUFFIX, "");
 }
 
 function longerPattern(a: Match, b: Match): number {

@@ -1,6 +1,7 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord } from "../core/record.js";
+import { inTier } from "../core/service-tier.js";
 import { parseRecord } from "./json-record.js";
 import { withImageTool } from "./image-tool.js";
 import { lastObject, topLevelObject } from "./last-object.js";
@@ -20,6 +21,7 @@ import {
   openingOf,
   toldError,
 } from "./told-errors.js";
+import { isWhole, tierIn, tierOfChat, tierOfChunks, tierOfResponse } from "./told-tier.js";
 import { openaiTokens } from "./tokens.js";
 import { isAt, latin1, utf8 } from "../core/bytes.js";
 
@@ -31,13 +33,24 @@ export const openaiCodec: DialectCodec = {
   signOfLife: Buffer.from(": keep-alive\n"),
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage(reply, form) {
-    const told = topLevelObject(reply, "usage", openaiTokens);
-    return form === "RESPONSES" ? withImageTool(told, reply) : told;
+    if (form !== "RESPONSES") return topLevelObject(reply, "usage", repliedTokens);
+    const told = withImageTool(topLevelObject(reply, "usage", openaiTokens), reply);
+    return told === undefined ? undefined : inTier(told, tierIn(reply));
   },
   replyFacts: (reply) => wholeFacts(reply, readFacts),
   replyFailure,
   watch: (form, isEvents) => new OpenaiWatch(isEvents ? form : "BYTES"),
 };
+
+function repliedTokens(
+  usage: Record<string, unknown>,
+  reply: Buffer,
+  start: number,
+  end: number,
+): TokenUsage | undefined {
+  const told = openaiTokens(usage);
+  return told === undefined ? undefined : inTier(told, tierOfChat(reply, start, end));
+}
 
 /** Reads a chat completion or a chunk of one, a response, or the event that carries one. */
 function readFacts(reply: Record<string, unknown>): ReadFacts {
@@ -171,7 +184,15 @@ class OpenaiWatch implements StreamWatch {
   usage(): TokenUsage | undefined {
     const tail = this.#tail.bytes();
     const told = lastObject(tail, "usage", openaiTokens);
-    return this.#form === "RESPONSES" ? withImageTool(told, tail) : told;
+    if (told === undefined) return undefined;
+    if (this.#form === "CHAT") return inTier(told, tierOfChunks(tail));
+    if (this.#form !== "RESPONSES") return told;
+    return withImageTool(inTier(told, tierOfResponse(lastEvent(tail))), tail);
+  }
+
+  hidesTier(): boolean {
+    if (this.#form === "BYTES") return true;
+    return this.#form === "RESPONSES" && !isWhole(lastEvent(this.#tail.bytes()));
   }
 
   spokenUntil(): number | undefined {

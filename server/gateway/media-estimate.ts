@@ -1,6 +1,7 @@
 import { unreachable } from "../core/assert.js";
 import { latin1 } from "../core/bytes.js";
-import { NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
+import { type ImageToolUse, NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
+import { IMAGE_MODEL_DEFAULT } from "../dialect/image-tool.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { readNumber, readString, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
@@ -97,7 +98,13 @@ interface ImagesAsked {
 }
 
 function imageTokens(request: MediaRequest, textTokens: (bytes: number) => number): TokenUsage {
-  const asked = request.isForm ? imagesOfForm(request) : imagesOfJson(request.body);
+  return tokensOfImages(
+    request.isForm ? imagesOfForm(request) : imagesOfJson(request.body),
+    textTokens,
+  );
+}
+
+function tokensOfImages(asked: ImagesAsked, textTokens: (bytes: number) => number): TokenUsage {
   const count = Math.min(wholeOr(asked.count, 1), IMAGES_MAX);
   const partial = Math.min(wholeOr(asked.partial, 0), IMAGES_MAX);
   const { ofOne, least } = TOKENS_BY_QUALITY.get(asked.quality) ?? TOKENS_OF_BEST;
@@ -112,6 +119,32 @@ function imageTokens(request: MediaRequest, textTokens: (bytes: number) => numbe
     ...imageKind(asked.size, asked.quality),
   };
   return { ...NO_TOKENS, input, output, parts };
+}
+
+const IMAGE_TOOL = Buffer.from('"image_generation"');
+const TOOL_MEMBERS = new WantedMembers(["type", "model", "size", "quality", "partial_images"]);
+/** One is made by each tool, of one that the caller sent. */
+const TOOL_IMAGES = { count: 1, inputs: 1, textBytes: 0 };
+
+/** What a response may use by its tools that make images, as if each made one; undefined where it has none. */
+export function imageToolIn(body: Buffer, tools: Span): ImageToolUse | undefined {
+  if (!body.subarray(tools.start, tools.end).includes(IMAGE_TOOL)) return undefined;
+  const models: string[] = [];
+  let tokens: TokenUsage = NO_TOKENS;
+  for (const tool of scanElements(body, tools)) {
+    const [type, model, size, quality, partial] = scanMember(body, tool, TOOL_MEMBERS);
+    if (readString(body, type) !== "image_generation") continue;
+    models.push(readString(body, model) ?? IMAGE_MODEL_DEFAULT);
+    const asked = {
+      ...TOOL_IMAGES,
+      size: readString(body, size),
+      quality: readString(body, quality),
+      partial: readNumber(body, partial),
+    };
+    const each = tokensOfImages(asked, () => 0);
+    if (each.output > tokens.output) tokens = each;
+  }
+  return models.length === 0 ? undefined : { models, tokens };
 }
 
 const PREDICTION_MEMBERS = new WantedMembers(["instances", "parameters"]);

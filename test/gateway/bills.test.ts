@@ -36,11 +36,19 @@ const PRICE: Price = {
   audioOutput: 80_000_023,
   audioCacheRead: 2_500_009,
   webSearches: 10_000_019,
-  longContextFrom: null,
-  longContextInput: null,
-  longContextOutput: null,
-  longContextCacheRead: null,
-  longContextCacheWrite: null,
+  imageInput: 9_000_011,
+  imageOutput: 30_000_001,
+  longContextFrom: 7000,
+  longContextInput: 2_469_131,
+  longContextOutput: 11_481_481,
+  longContextCacheRead: 246_913,
+  longContextCacheWrite: 3_086_413,
+  longContextCacheWriteLong: 4_938_269,
+  serviceTiers: [
+    { tier: "priority", percent: 166.66667 },
+    { tier: "fast", percent: 600 },
+    { tier: "flex", percent: 50 },
+  ],
 };
 
 const PATHS = [
@@ -61,11 +69,16 @@ const bills: fc.Arbitrary<Bill> = fc.record({
   audioIn: some,
   audioRead: some,
   audioOut: some,
+  imageIn: some,
+  imageOut: some,
+  tier: fc.constantFrom("ORDINARY", "FLEX", "PRIORITY", "FAST"),
   searches: fc.oneof(fc.constant(0), fc.nat(5)),
   compactedIn: some,
   compactedOut: some,
 });
 const ways: fc.Arbitrary<BillWay> = fc.record({
+  tierAt: fc.constantFrom("NOWHERE", "FIRST", "BEFORE", "BEHIND"),
+  decoy: fc.constantFrom("default", "flex", "priority", "scale"),
   end: fc.constantFrom("OUTPUT", "ALL", "NULLS"),
   tellsBefore: fc.boolean(),
   hidesThoughts: fc.boolean(),
@@ -75,9 +88,12 @@ const calls = fc.record({
   dialect: fc.constantFrom<Dialect>("OPENAI", "ANTHROPIC", "GEMINI"),
   path: fc.constantFrom(...PATHS),
   streamed: fc.boolean(),
+  asked: fc.boolean(),
   bill: bills,
   way: ways,
 });
+
+type Call = typeof calls extends fc.Arbitrary<infer T> ? T : never;
 
 let stub: UpstreamStub;
 let gateways: Readonly<Record<Dialect, TestGateway>>;
@@ -94,7 +110,8 @@ after(async () => {
 
 test(`${CALLS} calls, whole and streamed, as they are and translated: tokens and cost are those of the provider's bill`, async () => {
   for (const call of fc.sample(calls, { numRuns: CALLS, seed: 20 })) {
-    const { dialect, path, streamed, bill, way } = call;
+    const { dialect, path, streamed, asked, way } = call;
+    const bill = told(call);
     const gateway = gateways[dialect];
     const before = gateway.sink.records.length;
     let form: BilledForm = "CHAT";
@@ -107,7 +124,7 @@ test(`${CALLS} calls, whole and streamed, as they are and translated: tokens and
     };
     const response = await gateway.post(
       streamed ? path.replace(":generateContent", ":streamGenerateContent?alt=sse") : path,
-      requestOf(path, streamed),
+      { ...requestOf(path, streamed), ...(asked ? ASKING[path] : {}) },
     );
     const text = await response.text();
     const record = await gateway.sink.record(before + 1);
@@ -120,6 +137,22 @@ test(`${CALLS} calls, whole and streamed, as they are and translated: tokens and
     assert.equal(costOf(PRICE, record.tokens), costOfBill(PRICE, due), shown);
   }
 });
+
+/** A tier that is not told has nothing to be found in; one before all else is looked for only where it was asked for. */
+function told({ dialect, path, streamed, asked, bill, way }: Call): Bill {
+  const isChat = dialect === "OPENAI" && path !== "/v1/responses";
+  if (!isChat || way.tierAt === "BEFORE" || way.tierAt === "BEHIND") return bill;
+  const isFound = way.tierAt === "FIRST" && (streamed || (asked && path.endsWith("completions")));
+  return isFound ? bill : { ...bill, tier: "ORDINARY" };
+}
+
+/** How a request asks for a tier. */
+const ASKING = {
+  "/v1/chat/completions": { service_tier: "priority" },
+  "/v1/responses": { service_tier: "flex" },
+  "/v1/messages": { speed: "fast" },
+  "/v1beta/models/m:generateContent": { serviceTier: "priority" },
+};
 
 function requestOf(path: (typeof PATHS)[number], stream: boolean): object {
   const messages = [{ role: "user", content: "hi" }];

@@ -1,0 +1,93 @@
+import { isAt, latin1 } from "../core/bytes.js";
+import { tierNamed } from "../core/service-tier.js";
+import { scanMember, scanObject } from "./json-scan.js";
+import { readString, type Span } from "./json-span.js";
+import { stringEnd } from "./json-steps.js";
+import { WantedMembers } from "./wanted-members.js";
+
+// The service tier in which OpenAI and the many that imitate it served a call stands beside the usage. Nearly always it
+// is the ordinary one, or none is told, so that is found out without reading the reply.
+
+const KEY = Buffer.from('"service_tier"');
+/** As OpenAI's own whole chat completions go on behind their usage. */
+const ORDINARY = Buffer.from(',"service_tier":"default"');
+const COLON = 0x3a;
+const QUOTE = 0x22;
+const CLOSE_BRACE = 0x7d;
+const CLOSE_BRACKET = 0x5d;
+const SPACE = 0x20;
+/** `,"usage":` with some blanks. */
+const BEFORE_USAGE_BYTES = 12;
+
+/** Of a whole chat completion whose usage is from `start` to `end`; undefined for the ordinary tier. */
+export function tierOfChat(text: Buffer, start: number, end: number): string | undefined {
+  if (isAt(text, end, ORDINARY)) return undefined;
+  // Between the choices and the end of the reply there is nothing but the usage.
+  if (text[end] === CLOSE_BRACE && isBehindList(text, start)) return undefined;
+  return tierIn(text);
+}
+
+function isBehindList(text: Buffer, start: number): boolean {
+  const least = Math.max(0, start - BEFORE_USAGE_BYTES);
+  for (let at = start - 1; at >= least; at--) if (text[at] === CLOSE_BRACKET) return true;
+  return false;
+}
+
+/** As the last of a stream of a chat tells it; undefined for the ordinary tier. All of its events tell the same. */
+export function tierOfChunks(tail: Buffer): string | undefined {
+  const at = tail.lastIndexOf(KEY);
+  return at < 0 ? undefined : tierAt(tail, at + KEY.length);
+}
+
+/**
+ * Of a whole reply; undefined for the ordinary tier. A response repeats what its caller wrote in other places of it, where
+ * the same word may stand; so where any tier but the ordinary one is named, the reply is read.
+ */
+export function tierIn(reply: Buffer): string | undefined {
+  for (let at = reply.indexOf(KEY); at >= 0; at = reply.indexOf(KEY, at + KEY.length)) {
+    if (tierAt(reply, at + KEY.length) !== undefined) return tierOf(reply);
+  }
+  return undefined;
+}
+
+/** Of the response in the last event of its stream, as `tierIn`; that of a cut event is not known. */
+export function tierOfResponse(event: Buffer): string | undefined {
+  if (!isWhole(event)) return undefined;
+  return tierIn(event.subarray(event.indexOf("{"), endOf(event)));
+}
+
+const FIRST_WORD = /^(?:event|data):/;
+
+/** An event whose beginning is not kept has lost what stands there. */
+export function isWhole(event: Buffer): boolean {
+  return FIRST_WORD.test(latin1(event, 0, 8));
+}
+
+/** Without the blank line behind an event. */
+function endOf(event: Buffer): number {
+  let end = event.length;
+  while (end > 0 && (event[end - 1] ?? 0) <= SPACE) end--;
+  return end;
+}
+
+const MEMBERS = new WantedMembers(["service_tier", "response"]);
+
+function tierOf(reply: Buffer): string | undefined {
+  try {
+    const [tier, response] = scanObject(reply, MEMBERS);
+    const inside = response === undefined ? undefined : scanMember(reply, response, MEMBERS)[0];
+    return tierNamed(readString(reply, inside ?? tier));
+  } catch {
+    // It can be read in two ways.
+    return undefined;
+  }
+}
+
+/** The tier that follows a key which ends at `keyEnd`. */
+function tierAt(text: Buffer, keyEnd: number): string | undefined {
+  let start = keyEnd;
+  while (text[start] === SPACE || text[start] === COLON) start++;
+  const end = text[start] === QUOTE ? stringEnd(text, start, text.length) : -1;
+  const span: Span | undefined = end < 0 ? undefined : { start, end };
+  return tierNamed(readString(text, span));
+}
