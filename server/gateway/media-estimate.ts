@@ -130,21 +130,21 @@ const TOOL_IMAGES = { count: 1, inputs: 1, textBytes: 0 };
 export function imageToolIn(body: Buffer, tools: Span): ImageToolUse | undefined {
   if (!body.subarray(tools.start, tools.end).includes(IMAGE_TOOL)) return undefined;
   const models: string[] = [];
-  let tokens: TokenUsage = NO_TOKENS;
+  let input = 0;
+  let output = 0;
   for (const tool of scanElements(body, tools)) {
     const [type, model, size, quality, partial] = scanMember(body, tool, TOOL_MEMBERS);
     if (readString(body, type) !== "image_generation") continue;
     models.push(readString(body, model) ?? IMAGE_MODEL_DEFAULT);
-    const asked = {
-      ...TOOL_IMAGES,
-      size: readString(body, size),
-      quality: readString(body, quality),
-      partial: readNumber(body, partial),
-    };
-    const each = tokensOfImages(asked, () => 0);
-    if (each.output > tokens.output) tokens = each;
+    const asked = { size: readString(body, size), quality: readString(body, quality) };
+    const made = { ...TOOL_IMAGES, ...asked, partial: readNumber(body, partial) };
+    const tokens = tokensOfImages(made, () => 0);
+    input += tokens.input;
+    output += tokens.output;
   }
-  return models.length === 0 ? undefined : { models, tokens };
+  if (models.length === 0) return undefined;
+  const parts = { imageInput: input, imageOutput: output };
+  return { models, tokens: { ...NO_TOKENS, input, output, parts } };
 }
 
 const PREDICTION_MEMBERS = new WantedMembers(["instances", "parameters"]);
