@@ -60,13 +60,12 @@ export function estimateOf(
   for (const target of plan.targets) {
     const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
     const tokens = { input, output, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
+    const dearer = dearerParts(target, output, parts !== undefined && reaches(endpoint, target) ? parts : undefined);
     const cost = sink.cost(target, tokens) ?? 0;
-    const dearer =
-      parts === undefined || !reaches(endpoint, target)
-        ? 0
-        : sink.cost(target, { ...tokens, parts });
     maxOutputTokens = Math.max(maxOutputTokens, output);
-    costMicros = Math.max(costMicros, cost, dearer ?? 0);
+    costMicros = Math.max(costMicros, cost);
+    if (dearer === undefined) continue;
+    costMicros = Math.max(costMicros, sink.cost(target, { ...tokens, parts: dearer }) ?? 0);
   }
   if (parts !== undefined) return { inputTokens: input, maxOutputTokens, costMicros, parts };
   if (endpoint.tokens !== "IN") return { inputTokens: input, maxOutputTokens, costMicros };
@@ -80,6 +79,18 @@ function askedApart({ body, bodyHead }: PricedPlan, { form }: Endpoint): UsagePa
     tools === undefined || form !== "RESPONSES" ? undefined : imageToolIn(body, tools);
   if (serviceTier === undefined && imageTool === undefined) return undefined;
   return { serviceTier, imageTool };
+}
+
+/** What may make a call dearer than its tokens alone: what it asks for, and sound or images that the model may make. */
+function dearerParts(
+  { price }: RouteTarget,
+  output: number,
+  asked: UsageParts | undefined,
+): UsageParts | undefined {
+  const audio = price?.audioOutput ?? 0;
+  const image = price?.imageOutput ?? 0;
+  if (audio === 0 && image === 0) return asked;
+  return audio > image ? { ...asked, audioOutput: output } : { ...asked, imageOutput: output };
 }
 
 /** Whether it is still in the request where that goes to the target: translations leave it out. */

@@ -192,3 +192,22 @@ test("a response reserves an image for each tool that makes them, as it asks for
     assert.equal(costMicros, inputTokens + maxOutputTokens, "none can be made there");
   }
 });
+
+test("a model that makes sound or images reserves its output as what is dearest of it", async () => {
+  stub.script = replyJson(200, CHAT_REPLY);
+  const asked: Asked = { path: CHAT, members: '"messages":[],"max_tokens":100' };
+  const { router } = gateways.OPENAI;
+  const withOutputs = async (more: Partial<Price>, tier = ""): Promise<number> => {
+    router.price = { ...PRICE, ...more };
+    const { estimate } = await call({ ...asked, members: asked.members + tier });
+    return estimate.costMicros - estimate.inputTokens * (tier === "" ? 1 : 6);
+  };
+  try {
+    assert.equal(await withOutputs({ audioOutput: 8_000_000 }), 800);
+    assert.equal(await withOutputs({ imageOutput: 10_000_000, audioOutput: 8_000_000 }), 1000);
+    assert.equal(await withOutputs({ imageOutput: 500_000 }), 100, "text is dearer");
+    assert.equal(await withOutputs({ audioOutput: 8_000_000 }, ',"service_tier":"fast"'), 4800);
+  } finally {
+    router.price = PRICE;
+  }
+});
