@@ -96,31 +96,37 @@ export function billed(bill: Bill): TokenUsage {
   };
 }
 
+type Rate = number | null | undefined;
+
 /** In micro-US-dollars, rounded up, searches by themselves. */
 export function costOfBill(price: Price, bill: Bill): number {
-  const { input } = billed(bill);
-  const isLong = price.longContextFrom !== null && input > price.longContextFrom;
-  const of = (short: number | null | undefined, long: number | null | undefined): number =>
-    (isLong ? long : short) ?? 0;
-  const inputRate = of(price.input, price.longContextInput);
-  const outputRate = of(price.output, price.longContextOutput);
-  const amounts: readonly (readonly [number, number | null | undefined])[] = [
-    [bill.fresh - bill.audioIn - bill.imageIn + bill.compactedIn, inputRate],
-    [bill.audioIn, price.audioInput],
-    [bill.imageIn, price.imageInput],
-    [bill.read - bill.audioRead, of(price.cacheRead, price.longContextCacheRead)],
-    [bill.audioRead, price.audioCacheRead],
-    [bill.written, of(price.cacheWrite, price.longContextCacheWrite)],
-    [bill.writtenLong, of(price.cacheWriteLong, price.longContextCacheWriteLong)],
-    [bill.said - bill.audioOut - bill.imageOut + bill.thought + bill.compactedOut, outputRate],
-    [bill.audioOut, price.audioOutput],
-    [bill.imageOut, price.imageOutput],
+  const { longContextFrom } = price;
+  const isLong = longContextFrom !== null && billed(bill).input > longContextFrom;
+  const of = (short: Rate, long: Rate): Rate => (isLong ? long : short);
+  const input = of(price.input, price.longContextInput) ?? price.input;
+  const output = of(price.output, price.longContextOutput) ?? price.output;
+  const read = of(price.cacheRead, price.longContextCacheRead) ?? input;
+  const written = of(price.cacheWrite, price.longContextCacheWrite) ?? input;
+  const writtenLong =
+    (isLong ? price.longContextCacheWriteLong : null) ?? price.cacheWriteLong ?? written;
+  const amounts: readonly (readonly [number, number])[] = [
+    [bill.fresh - bill.audioIn - bill.imageIn + bill.compactedIn, input],
+    [bill.audioIn, price.audioInput ?? input],
+    [bill.imageIn, price.imageInput ?? input],
+    [bill.read - bill.audioRead, read],
+    [bill.audioRead, price.audioCacheRead ?? read],
+    [bill.written, written],
+    [bill.writtenLong, writtenLong],
+    [bill.said - bill.audioOut - bill.imageOut + bill.thought + bill.compactedOut, output],
+    [bill.audioOut, price.audioOutput ?? output],
+    [bill.imageOut, price.imageOutput ?? output],
   ];
   const tier = price.serviceTiers?.find((each) => each.tier === bill.tier.toLowerCase());
-  const percent = tier?.percent ?? 100;
+  const isQuick = bill.tier === "PRIORITY" || bill.tier === "FAST";
+  const percent = tier?.percent ?? (isQuick ? 200 : 100);
   let sum = 0n;
   for (const [tokens, rate] of amounts) {
-    sum += BigInt(tokens) * BigInt(Math.round(((rate ?? 0) * percent) / 100));
+    sum += BigInt(tokens) * BigInt(Math.round((rate * percent) / 100));
   }
   const searches = BigInt(bill.searches) * BigInt(price.webSearches ?? 0);
   return Number(up(sum, 1_000_000n) + up(searches, 1000n));
