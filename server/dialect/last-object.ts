@@ -14,14 +14,14 @@ const objects = new RecurringObjects();
 /**
  * What `accept` makes of the last object in a text that is the value of a given key and that it accepts; it must not
  * keep the object. Quotes inside JSON strings are escaped, so an unescaped `"key"` is structure, never something a
- * model wrote; a tail of a longer text does as well as the whole.
+ * model wrote; a tail of a longer text does as well as the whole. It is told where the object stands, too.
  */
 export function lastObject<T>(
   text: Buffer,
   key: string,
-  accept: (value: Record<string, unknown>) => T | undefined,
+  accept: (value: Record<string, unknown>, text: Buffer, start: number) => T | undefined,
 ): T | undefined {
-  return lastBehind(text, key, (found) => accept(found.value));
+  return lastBehind(text, key, (found, start) => accept(found.value, text, start));
 }
 
 /**

@@ -52,6 +52,15 @@ function repliedTokens(
   return told === undefined ? undefined : inTier(told, tierOfChat(reply, start, end));
 }
 
+function chunkTokens(
+  usage: Record<string, unknown>,
+  tail: Buffer,
+  start: number,
+): TokenUsage | undefined {
+  const told = openaiTokens(usage);
+  return told === undefined ? undefined : inTier(told, tierOfChunks(tail, start));
+}
+
 /** Reads a chat completion or a chunk of one, a response, or the event that carries one. */
 function readFacts(reply: Record<string, unknown>): ReadFacts {
   const response = isRecord(reply["response"]) ? reply["response"] : reply;
@@ -183,10 +192,9 @@ class OpenaiWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     const tail = this.#tail.bytes();
+    if (this.#form === "CHAT") return lastObject(tail, "usage", chunkTokens);
     const told = lastObject(tail, "usage", openaiTokens);
-    if (told === undefined) return undefined;
-    if (this.#form === "CHAT") return inTier(told, tierOfChunks(tail));
-    if (this.#form !== "RESPONSES") return told;
+    if (told === undefined || this.#form !== "RESPONSES") return told;
     return withImageTool(inTier(told, tierOfResponse(lastEvent(tail))), tail);
   }
 

@@ -1,4 +1,4 @@
-import { isAt, latin1 } from "../core/bytes.js";
+import { isAt } from "../core/bytes.js";
 import { tierNamed } from "../core/service-tier.js";
 import { scanMember, scanObject } from "./json-scan.js";
 import { readString, type Span } from "./json-span.js";
@@ -11,6 +11,7 @@ import { WantedMembers } from "./wanted-members.js";
 const KEY = Buffer.from('"service_tier"');
 /** As OpenAI's own whole chat completions go on behind their usage. */
 const ORDINARY = Buffer.from(',"service_tier":"default"');
+const DEFAULT = Buffer.from('"default"');
 const COLON = 0x3a;
 const QUOTE = 0x22;
 const CLOSE_BRACE = 0x7d;
@@ -33,10 +34,20 @@ function isBehindList(text: Buffer, start: number): boolean {
   return false;
 }
 
-/** As the last of a stream of a chat tells it; undefined for the ordinary tier. All of its events tell the same. */
-export function tierOfChunks(tail: Buffer): string | undefined {
-  const at = tail.lastIndexOf(KEY);
-  return at < 0 ? undefined : tierAt(tail, at + KEY.length);
+/** So far before its usage the last chunk of a chat begins at most, but for what it says. */
+const CHUNK_BYTES_MAX = 512;
+/** How far before its usage the last chunk told the ordinary tier; no answer depends on it. */
+let distance = 0;
+
+/** Of a stream of a chat whose usage begins at `start`, as its last chunk tells it; undefined for the ordinary tier. */
+export function tierOfChunks(tail: Buffer, start: number): string | undefined {
+  if (isAt(tail, start - distance, KEY) && isOrdinaryAt(tail, start - distance + KEY.length)) {
+    return undefined;
+  }
+  const at = tail.indexOf(KEY, Math.max(0, start - CHUNK_BYTES_MAX));
+  if (at < 0) return undefined;
+  distance = start - at;
+  return tierAt(tail, at + KEY.length);
 }
 
 /**
@@ -44,23 +55,27 @@ export function tierOfChunks(tail: Buffer): string | undefined {
  * the same word may stand; so where any tier but the ordinary one is named, the reply is read.
  */
 export function tierIn(reply: Buffer): string | undefined {
-  for (let at = reply.indexOf(KEY); at >= 0; at = reply.indexOf(KEY, at + KEY.length)) {
-    if (tierAt(reply, at + KEY.length) !== undefined) return tierOf(reply);
-  }
-  return undefined;
+  return namesTier(reply) ? tierOf(reply) : undefined;
 }
 
 /** Of the response in the last event of its stream, as `tierIn`; that of a cut event is not known. */
 export function tierOfResponse(event: Buffer): string | undefined {
-  if (!isWhole(event)) return undefined;
-  return tierIn(event.subarray(event.indexOf("{"), endOf(event)));
+  if (!isWhole(event) || !namesTier(event)) return undefined;
+  return tierOf(event.subarray(event.indexOf("{"), endOf(event)));
 }
 
-const FIRST_WORD = /^(?:event|data):/;
+function namesTier(text: Buffer): boolean {
+  for (let at = text.indexOf(KEY); at >= 0; at = text.indexOf(KEY, at + KEY.length)) {
+    if (tierAt(text, at + KEY.length) !== undefined) return true;
+  }
+  return false;
+}
+
+const FIRST_WORDS = [Buffer.from("event:"), Buffer.from("data:")];
 
 /** An event whose beginning is not kept has lost what stands there. */
 export function isWhole(event: Buffer): boolean {
-  return FIRST_WORD.test(latin1(event, 0, 8));
+  return FIRST_WORDS.some((word) => isAt(event, 0, word));
 }
 
 /** Without the blank line behind an event. */
@@ -83,8 +98,14 @@ function tierOf(reply: Buffer): string | undefined {
   }
 }
 
+/** Whether what follows a key is OpenAI's word for the ordinary tier. */
+function isOrdinaryAt(text: Buffer, keyEnd: number): boolean {
+  return isAt(text, text[keyEnd + 1] === SPACE ? keyEnd + 2 : keyEnd + 1, DEFAULT);
+}
+
 /** The tier that follows a key which ends at `keyEnd`. */
 function tierAt(text: Buffer, keyEnd: number): string | undefined {
+  if (isOrdinaryAt(text, keyEnd)) return undefined;
   let start = keyEnd;
   while (text[start] === SPACE || text[start] === COLON) start++;
   const end = text[start] === QUOTE ? stringEnd(text, start, text.length) : -1;
