@@ -9,6 +9,8 @@ import { WantedMembers } from "./wanted-members.js";
 // is the ordinary one, or none is told, so that is found out without reading the reply.
 
 const KEY = Buffer.from('"service_tier"');
+/** Without what such a text is full of: the search stops at every first letter. */
+const KEY_END = Buffer.from('_tier"');
 /** As OpenAI's own whole chat completions go on behind their usage. */
 const ORDINARY = Buffer.from(',"service_tier":"default"');
 const DEFAULT = Buffer.from('"default"');
@@ -44,10 +46,10 @@ export function tierOfChunks(tail: Buffer, start: number): string | undefined {
   if (isAt(tail, start - distance, KEY) && isOrdinaryAt(tail, start - distance + KEY.length)) {
     return undefined;
   }
-  const at = tail.indexOf(KEY, Math.max(0, start - CHUNK_BYTES_MAX));
-  if (at < 0) return undefined;
-  distance = start - at;
-  return tierAt(tail, at + KEY.length);
+  const end = nextKeyEnd(tail, Math.max(0, start - CHUNK_BYTES_MAX));
+  if (end < 0) return undefined;
+  distance = start - (end - KEY.length);
+  return tierAt(tail, end);
 }
 
 /**
@@ -65,10 +67,21 @@ export function tierOfResponse(event: Buffer): string | undefined {
 }
 
 function namesTier(text: Buffer): boolean {
-  for (let at = text.indexOf(KEY); at >= 0; at = text.indexOf(KEY, at + KEY.length)) {
-    if (tierAt(text, at + KEY.length) !== undefined) return true;
+  for (let end = nextKeyEnd(text, 0); end >= 0; end = nextKeyEnd(text, end)) {
+    if (tierAt(text, end) !== undefined) return true;
   }
   return false;
+}
+
+/** One past the next key of a tier; -1 where there is none. */
+function nextKeyEnd(text: Buffer, from: number): number {
+  let at = text.indexOf(KEY_END, from);
+  while (at >= 0) {
+    const end = at + KEY_END.length;
+    if (isAt(text, end - KEY.length, KEY)) return end;
+    at = text.indexOf(KEY_END, end);
+  }
+  return -1;
 }
 
 const FIRST_WORDS = [Buffer.from("event:"), Buffer.from("data:")];

@@ -121,14 +121,15 @@ function tokensOfImages(asked: ImagesAsked, textTokens: (bytes: number) => numbe
   return { ...NO_TOKENS, input, output, parts };
 }
 
-const IMAGE_TOOL = Buffer.from('"image_generation"');
+/** Without what such a text is full of: the search stops at every first letter. */
+const IMAGE_TOOL_END = Buffer.from('_generation"');
 const TOOL_MEMBERS = new WantedMembers(["type", "model", "size", "quality", "partial_images"]);
 /** One is made by each tool, of one that the caller sent. */
 const TOOL_IMAGES = { count: 1, inputs: 1, textBytes: 0 };
 
 /** What a response may use by its tools that make images, as if each made one; undefined where it has none. */
 export function imageToolIn(body: Buffer, tools: Span): ImageToolUse | undefined {
-  if (!body.subarray(tools.start, tools.end).includes(IMAGE_TOOL)) return undefined;
+  if (!body.subarray(tools.start, tools.end).includes(IMAGE_TOOL_END)) return undefined;
   const models: string[] = [];
   let input = 0;
   let output = 0;
