@@ -60,7 +60,11 @@ export function estimateOf(
   for (const target of plan.targets) {
     const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
     const tokens = { input, output, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
-    const dearer = dearerParts(target, output, parts !== undefined && reaches(endpoint, target) ? parts : undefined);
+    const dearer = dearerParts(
+      target,
+      output,
+      parts !== undefined && reaches(endpoint, target) ? parts : undefined,
+    );
     const cost = sink.cost(target, tokens) ?? 0;
     maxOutputTokens = Math.max(maxOutputTokens, output);
     costMicros = Math.max(costMicros, cost);
