@@ -60,20 +60,30 @@ export function estimateOf(
   for (const target of plan.targets) {
     const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
     const tokens = { input, output, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
-    const dearer = dearerParts(
-      target,
-      output,
-      parts !== undefined && reaches(endpoint, target) ? parts : undefined,
-    );
-    const cost = sink.cost(target, tokens) ?? 0;
+    const asked = parts !== undefined && reaches(endpoint, target) ? parts : undefined;
+    const most = mostOf(sink, target, tokens, dearerParts(target, output, asked));
     maxOutputTokens = Math.max(maxOutputTokens, output);
-    costMicros = Math.max(costMicros, cost);
-    if (dearer === undefined) continue;
-    costMicros = Math.max(costMicros, sink.cost(target, { ...tokens, parts: dearer }) ?? 0);
+    costMicros = Math.max(costMicros, most);
   }
   if (parts !== undefined) return { inputTokens: input, maxOutputTokens, costMicros, parts };
   if (endpoint.tokens !== "IN") return { inputTokens: input, maxOutputTokens, costMicros };
   return { inputTokens: input, maxOutputTokens, costMicros, remedy: LESS_TEXT };
+}
+
+/** What tokens cost at most, with and without what may make them dearer. */
+function mostOf(
+  sink: CallSink,
+  target: RouteTarget,
+  tokens: TokenUsage,
+  parts: UsageParts | undefined,
+): number {
+  const cost = sink.cost(target, tokens) ?? 0;
+  if (parts === undefined) return cost;
+  const dearer =
+    sink.cost(target, { ...tokens, parts }) ??
+    // The images are of a model without a price.
+    sink.cost(target, { ...tokens, parts: { ...parts, imageTool: undefined } });
+  return Math.max(cost, dearer ?? 0);
 }
 
 /** What of a request makes it dearer: its service tier, and tools that make images. Undefined for nearly all. */

@@ -46,6 +46,7 @@ before(async () => {
       const { imageTool } = tokens.parts ?? {};
       const images = { ...FREE, ...IMAGES } as Price;
       const ofTool = imageTool === undefined ? 0 : (costOf(images, imageTool.tokens) ?? 0);
+      if (imageTool?.models.includes("unpriced") === true) return null as never;
       return (costOf(target.price ?? null, tokens) ?? 0) + ofTool;
     };
   }
@@ -186,6 +187,9 @@ test("a response reserves an image for each tool that makes them, as it asks for
   const drafts =
     '{"type":"image_generation","quality":"low","size":"1024x1024","partial_images":3}';
   assert.equal(await images(`[${low},${drafts}]`), 2 * input + (272 + 272 + 300) * 40);
+  const unpriced = '"tools":[{"type":"image_generation","model":"unpriced"}]';
+  const members = `"input":"x","service_tier":"fast",${unpriced}`;
+  assert.equal(await times({ path: RESPONSES, members }), 6, "without the images");
   for (const dialect of ["ANTHROPIC", "GEMINI"] as const) {
     const { estimate } = await call({ dialect, ...withTools('[{"type":"image_generation"}]') });
     const { inputTokens, maxOutputTokens, costMicros } = estimate;
