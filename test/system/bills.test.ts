@@ -5,7 +5,16 @@ import { Dialect, Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Price } from "../../server/core/provider.js";
 import { billedCalls, pathOf, replyTo, requestOf, told } from "../support/billed-calls.js";
 import { billed, type BilledForm, costOfBill, formOf, known } from "../support/provider-bill.js";
-import { addClientKey, addProviderKey, dataFolder, serve, until, upstream } from "./fixture.js";
+import { replyJson, RESPONSE } from "../support/upstream-stub.js";
+import {
+  addClientKey,
+  addProvider,
+  addProviderKey,
+  dataFolder,
+  serve,
+  until,
+  upstream,
+} from "./fixture.js";
 
 /** More for a thorough run. */
 const CALLS = Number(process.env["LATCHKEY_CALLS"] ?? 60);
@@ -150,4 +159,37 @@ test(`${CALLS} calls at ${MODELS} prices that the API was given: records, budget
   const sum = dues.reduce((all, { cost }) => all + cost, 0);
   const used = (await api.clientKeys.getClientKey({ id })).clientKey?.budgetUsage[0];
   assert.equal(Number(used?.costMicros), sum, "the budget");
+});
+
+test("a budget that has room for a call has none for it in a dear tier, or with an image", async (t) => {
+  const stub = await upstream(t);
+  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { providerId } = await addProvider(api, stub);
+  const { models } = await api.providers.listModels({ filter: "model_id=gpt-5.5" });
+  const [{ prices } = { prices: [] }] = models;
+  await api.providers.upsertModels({ providerId, models: [{ modelId: "gpt-5.5", prices }] });
+  const apiKey = await addClientKey(api);
+  const { clientKeys } = await api.clientKeys.listClientKeys({});
+  // A thousand tokens of output cost 3 cents.
+  await api.clientKeys.updateClientKey({
+    id: clientKeys[0]?.id ?? "",
+    limits: { budgets: [{ period: Period.MONTH, costMicros: 70_000n }] },
+    updateMask: { paths: ["limits"] },
+  });
+  stub.script = replyJson(200, JSON.stringify({ ...RESPONSE, service_tier: "default" }));
+  const statusOf = async (more: object): Promise<number> => {
+    const body = { model: "stub/gpt-5.5", input: "x", max_output_tokens: 1000, ...more };
+    const response = await fetch(`${proxyUrl}/v1/responses`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    await response.text();
+    return response.status;
+  };
+  assert.equal(await statusOf({}), 200);
+  assert.equal(await statusOf({ service_tier: "flex" }), 200);
+  assert.equal(await statusOf({ service_tier: "priority" }), 402, "7.5 cents");
+  assert.equal(await statusOf({ tools: [{ type: "image_generation" }] }), 402, "a quarter dollar");
+  assert.equal(await statusOf({ tools: [{ type: "web_search" }] }), 200);
 });
