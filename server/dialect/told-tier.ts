@@ -1,6 +1,6 @@
 import { isAt } from "../core/bytes.js";
 import { tierNamed } from "../core/service-tier.js";
-import { scanMember, scanObject } from "./json-scan.js";
+import { scanMember, scanObject, type ScanLimits } from "./json-scan.js";
 import { readString, type Span } from "./json-span.js";
 import { stringEnd } from "./json-steps.js";
 import { WantedMembers } from "./wanted-members.js";
@@ -99,10 +99,12 @@ function endOf(event: Buffer): number {
 }
 
 const MEMBERS = new WantedMembers(["service_tier", "response"]);
+/** A request may be nested 64 deep, and what a response repeats of it stands deeper. */
+const LIMITS: ScanLimits = { depthMax: 72, valuesMax: 4_000_000 };
 
 function tierOf(reply: Buffer): string | undefined {
   try {
-    const [tier, response] = scanObject(reply, MEMBERS);
+    const [tier, response] = scanObject(reply, MEMBERS, LIMITS);
     const inside = response === undefined ? undefined : scanMember(reply, response, MEMBERS)[0];
     return tierNamed(readString(reply, inside ?? tier));
   } catch {

@@ -156,6 +156,21 @@ test("a response is in the tier that was asked for where its last event is too l
   assert.equal(record.costMicros, 6000);
 });
 
+test("a response is in the tier that its provider tells however deep the tools are that it repeats", async () => {
+  const usage = { input_tokens: 1000, output_tokens: 2000, total_tokens: 3000 };
+  let parameters: object = { service_tier: "flex" };
+  for (let depth = 0; depth < 60; depth++) parameters = { properties: parameters };
+  const tools = [{ type: "function", name: "f", parameters }];
+  const response = { ...RESPONSE, service_tier: "fast", tools, usage };
+  const members = `"input":"x","tools":${JSON.stringify(tools)}`;
+  stub.script = replyJson(200, JSON.stringify(response));
+  assert.equal((await call({ path: RESPONSES, members })).record.costMicros, 18_000);
+  const event = JSON.stringify({ type: "response.completed", response });
+  stub.script = replyEvents([`event: response.completed\ndata: ${event}\n\n`]);
+  const streamed = await call({ path: RESPONSES, members: `"stream":true,${members}` });
+  assert.equal(streamed.record.costMicros, 18_000);
+});
+
 test("a response that is made in the background costs what its tier does", async () => {
   const usage = { input_tokens: 1000, output_tokens: 2000, total_tokens: 3000 };
   const gateway = gateways.OPENAI;
