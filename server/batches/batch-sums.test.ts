@@ -110,3 +110,13 @@ test("embeddings of Google's batches tell their tokens in either of its ways", (
   assert.equal(readResult("GEMINI", { key: "a", error: { code: 3 } }), "NOTHING");
   assert.equal(readResult("GEMINI", { key: "a" }), undefined);
 });
+
+test("batches have their own price, whatever tier their results name", () => {
+  const sums = new BatchSums({ priceOf: () => PRICE, costOf });
+  const parts = { serviceTier: "priority", audioInput: 1 };
+  sums.add(of(100, { parts }));
+  sums.add(of(100, { parts }));
+  const [sum] = sums.sums;
+  assert.deepEqual(sum?.tokens.parts, { audioInput: 2 });
+  assert.equal(sum?.costMicros, 100);
+});

@@ -106,12 +106,13 @@ function plus(a: TokenUsage, b: TokenUsage): TokenUsage {
   return { ...tokens, parts: plusParts(a.parts ?? {}, b.parts ?? {}) };
 }
 
-/** Of which kind images are is lost in a sum; those of a tool are not told there. */
+/** Of which kind images are is lost in a sum; those of a tool are not told there, and batches have their own price. */
 function plusParts(a: UsageParts, b: UsageParts): UsageCounts {
   const names = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof UsageParts>;
   names.delete("imageSize");
   names.delete("imageQuality");
   names.delete("imageTool");
+  names.delete("serviceTier");
   const counts = names as Set<keyof UsageCounts>;
   return Object.fromEntries([...counts].map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
 }

@@ -208,6 +208,30 @@ test("aliases replace and fallback chains add, also through each other, and a ci
   assert.throws(() => made.resolve("a", principal()), { code: "model_not_found" });
 });
 
+test("deployments of Azure's that have the names of OpenAI's models cost what these do, also where OpenAI is switched off", () => {
+  const providers = presetProviders(0).map((each) => {
+    return { ...each, enabled: each.slug === "azure" };
+  });
+  const made = catalog({ providers });
+  const priceOf = (name: string) => made.resolve(name, principal()).targets[0]?.price;
+  assert.equal(priceOf("dall-e-3")?.images?.[0]?.micros, 40_000);
+  assert.equal(priceOf("gpt-image-1")?.output, 40_000_000);
+  assert.equal(priceOf("gpt-4o-2029-01-01")?.input, 2_500_000);
+  assert.equal(priceOf("azure/my-own"), null);
+  assert.equal(made.resolve("gpt-4o", principal()).targets[0]?.listed, false);
+  assert.equal(made.priceOf("prv_azure", "gpt-4o-2024-08-06")?.input, 2_500_000);
+  assert.equal(made.priceOf("prv_openai", "gpt-image-1")?.output, 40_000_000);
+  const [openais] = presetModels().filter(({ modelId }) => modelId === "gpt-4o");
+  assert.ok(openais !== undefined);
+  const unpriced = { ...openais, id: "mdl_own", providerId: "prv_azure", prices: [] };
+  const own = catalog({ providers, models: [unpriced] });
+  assert.equal(
+    own.resolve("gpt-4o", principal()).targets[0]?.price,
+    null,
+    "as the administrator says",
+  );
+});
+
 test("a change of a provider, model or setting is heard by the next look-up", () => {
   const made = catalog();
   assert.throws(() => made.resolve("fast", principal()), { code: "model_not_found" });

@@ -10,7 +10,7 @@ import { LruMap } from "./lru.js";
 import { matchesOf, priceOf, toTarget } from "./matching.js";
 import { NameIndex } from "./name-index.js";
 import { NearestNames } from "./nearest.js";
-import { findPreset, PROVIDER_PRESETS } from "./presets.js";
+import { findPreset, presetProviderId, PROVIDER_PRESETS } from "./presets.js";
 import { servicesOf } from "./preset-models.js";
 import type { ProviderLists } from "./provider-lists.js";
 import { ALIASES_SETTING, FALLBACKS_SETTING, parseRewrites, Rewrites } from "./rewrites.js";
@@ -20,6 +20,8 @@ import { listModels, unlisted, type VisibleModel } from "./visible-models.js";
 /** Resolutions that are kept; beyond that the least asked for is worked out anew. */
 export const RESOLUTIONS_MAX = 4096;
 const SUGGESTIONS_MAX = 3;
+
+const OPENAI = presetProviderId("openai");
 
 type HasKeys = (providerId: string, principal: Principal, model?: string) => boolean;
 
@@ -57,6 +59,8 @@ interface Resolution {
 interface Indexes {
   readonly shared: NameIndex;
   readonly ofOwner: ReadonlyMap<string, NameIndex>;
+  /** Of OpenAI alone, enabled or not: others sell its models as well. */
+  readonly openai: NameIndex;
   readonly nearest: NearestNames;
 }
 
@@ -253,11 +257,11 @@ export class Catalog {
   priceOf(providerId: string, upstreamModel: string): Price | null {
     const provider = this.#providers.get(providerId);
     if (provider === undefined) return null;
-    const { shared, ofOwner } = this.#current();
-    const indexes = [shared, ofOwner.get(provider.createdBy ?? "")];
-    for (const index of indexes) {
+    const { shared, ofOwner, openai } = this.#current();
+    const nowMs = this.#clock.now();
+    for (const index of [shared, ofOwner.get(provider.createdBy ?? ""), openai]) {
       const price =
-        index === undefined ? null : priceOf(provider, upstreamModel, index, this.#clock.now());
+        index === undefined ? null : priceOf(provider, upstreamModel, { index, openai, nowMs });
       if (price !== null) return price;
     }
     return null;
@@ -304,6 +308,7 @@ export class Catalog {
   #resolve(name: string, owner: string): Resolution {
     const nowMs = this.#clock.now();
     const indexes = this.#indexesFor(owner);
+    const { openai } = this.#current();
     const targets: RouteTarget[] = [];
     let validFromMs = -Infinity;
     let validUntilMs = Infinity;
@@ -316,7 +321,7 @@ export class Catalog {
         if (same) continue;
         const index = indexes.find((each) => each.provider(match.provider.slug.toLowerCase()));
         if (index === undefined) continue;
-        const made = toTarget(match, index, nowMs);
+        const made = toTarget(match, { index, openai, nowMs });
         targets.push(made.target);
         validFromMs = Math.max(validFromMs, made.validFromMs);
         validUntilMs = Math.min(validUntilMs, made.validUntilMs);
@@ -378,6 +383,7 @@ export class Catalog {
         models: providers.flatMap((provider) => modelsOf.get(provider.id) ?? []),
       });
     const shared = index(enabled.filter((provider) => this.isShared(provider)));
+    const openai = index([...this.#providers.values()].filter(({ id }) => id === OPENAI));
     const privateOf = groupBy(
       enabled.filter((provider) => !this.isShared(provider)),
       (provider) => provider.createdBy ?? "",
@@ -387,7 +393,7 @@ export class Catalog {
       ...this.#aliases.names(),
       ...shared.models.map((model) => model.modelId),
     ]);
-    return { shared, ofOwner, nearest };
+    return { shared, ofOwner, openai, nearest };
   }
 
   #touch(): void {

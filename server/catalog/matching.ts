@@ -1,5 +1,6 @@
 import type { Model, Price, Provider, RouteTarget } from "../core/provider.js";
 import { type Match, MATCH_RANK, type NameIndex } from "./name-index.js";
+import { presetProviderId } from "./presets.js";
 import { nextPriceChange, priceAt } from "./price-table.js";
 
 /** A dated snapshot of a model, whose undated name is listed: `-2026-03-05`, `-20250929`, `@20250929`. */
@@ -36,22 +37,32 @@ export function matchesOf(
   });
 }
 
+/** What the models of targets are looked up in. */
+export interface Lookup {
+  /** Of the provider's own models. */
+  readonly index: NameIndex;
+  /** Of OpenAI's, whether or not it is in use here. */
+  readonly openai: NameIndex;
+  readonly nowMs: number;
+}
+
 /** The target of a match, with the price in force, and for which times it may be kept. */
 export function toTarget(
   match: Match,
-  index: NameIndex,
-  nowMs: number,
+  { index, openai, nowMs }: Lookup,
 ): { target: RouteTarget; validFromMs: number; validUntilMs: number } {
-  const model = match.model ?? undatedModel(match.provider, match.upstreamModel, index);
+  const { provider, upstreamModel } = match;
+  const own = match.model ?? undatedModel(provider, upstreamModel, index);
+  const model = own ?? deployedModel(provider, upstreamModel, openai);
   const prices = model?.prices ?? [];
   const price = priceAt(prices, nowMs);
   return {
     target: {
-      provider: match.provider,
-      upstreamModel: match.upstreamModel,
+      provider,
+      upstreamModel,
       price,
       maxOutput: model?.maxOutput ?? null,
-      listed: model !== undefined,
+      listed: own !== undefined,
     },
     validFromMs: price?.effectiveFrom ?? -Infinity,
     validUntilMs: nextPriceChange(prices, nowMs),
@@ -62,13 +73,32 @@ export function toTarget(
 export function priceOf(
   provider: Provider,
   upstreamModel: string,
-  index: NameIndex,
-  nowMs: number,
+  { index, openai, nowMs }: Lookup,
 ): Price | null {
   const model =
-    index.modelOf(provider.id, upstreamModel.toLowerCase()) ??
-    undatedModel(provider, upstreamModel, index);
+    listedModel(provider.id, upstreamModel, index) ??
+    deployedModel(provider, upstreamModel, openai);
   return priceAt(model?.prices ?? [], nowMs);
+}
+
+const OPENAI = presetProviderId("openai");
+
+/** Azure's deployments mostly have the names of OpenAI's models, and cost what these do. */
+function deployedModel(
+  { authStyle }: Provider,
+  upstreamModel: string,
+  openai: NameIndex,
+): Model | undefined {
+  return authStyle === "AZURE" ? listedModel(OPENAI, upstreamModel, openai) : undefined;
+}
+
+function listedModel(
+  providerId: string,
+  upstreamModel: string,
+  index: NameIndex,
+): Model | undefined {
+  const name = upstreamModel.toLowerCase();
+  return index.modelOf(providerId, name) ?? index.modelOf(providerId, undated(name));
 }
 
 /** A snapshot that is not listed costs what the model does that it is a snapshot of. */
@@ -77,8 +107,11 @@ function undatedModel(
   upstreamModel: string,
   index: NameIndex,
 ): Model | undefined {
-  const undated = upstreamModel.toLowerCase().replace(SNAPSHOT_SUFFIX, "");
-  return index.modelOf(provider.id, undated);
+  return index.modelOf(provider.id, undated(upstreamModel.toLowerCase()));
+}
+
+function undated(name: string): string {
+  return name.replace(SNAPSHOT_SUFFIX, "");
 }
 
 function longerPattern(a: Match, b: Match): number {

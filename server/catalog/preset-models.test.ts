@@ -98,9 +98,10 @@ test("prices are sound: ordered by date, never negative, and a long-context tier
       model.id,
     );
     for (const price of model.prices) {
-      const { images = [], ...amounts } = price;
+      const { images = [], serviceTiers = [], ...amounts } = price;
       for (const value of Object.values(amounts)) assert.ok(value === null || value >= 0, model.id);
       for (const { micros } of images) assert.ok(micros > 0, model.id);
+      for (const { percent } of serviceTiers) assert.ok(percent > 0, model.id);
       const tier = [price.longContextFrom, price.longContextInput, price.longContextOutput];
       assert.ok(
         tier.every((part) => part === null) || tier.every((part) => part !== null),

@@ -5,6 +5,7 @@ import type { Model, ModelCategory, Price } from "../core/provider.js";
 import { MEDIA_ROWS } from "./data/media-prices.js";
 import { CURATED_MODELS, type CuratedModel, SERVICES } from "./data/models.js";
 import { PRICE_ROWS } from "./data/prices.js";
+import { TIER_ROWS } from "./data/tier-prices.js";
 import { presetProviderId } from "./presets.js";
 import { type PriceRow, toPrice } from "./price-table.js";
 
@@ -87,8 +88,13 @@ function fromRow(row: PriceRow): GeneratedModel {
     categories: guessCategories(id, abilities, context),
     context,
     maxOutput,
-    prices: prices.map(toPrice),
+    prices: prices.map((cells) => withTiers(toPrice(cells), provider, id)),
   };
+}
+
+function withTiers(price: Price, provider: string, modelId: string): Price {
+  const row = TIER_ROWS.find(([of, ids]) => of === provider && globMatches(ids, modelId));
+  return row === undefined ? price : { ...price, serviceTiers: row[2] };
 }
 
 /** What a model's name tells about it where no row does; where several fit, the first counts. */

@@ -1,5 +1,6 @@
 import type { CallRecord, Estimate } from "./call.js";
 import type { ClientKeyKind } from "./client-key.js";
+import { shareOfPrice } from "./price-share.js";
 import type { Dialect, Price } from "./provider.js";
 
 /** Requests that a provider works off in its own time. What they use is known when all of them have ended. */
@@ -53,20 +54,7 @@ export interface OpenBatch extends Batch {
 /** The percentage of a model's price that batches cost unless the price says otherwise. */
 const BATCH_PERCENT = 50;
 
-/** Of a price, what is no rate, or costs as much in batches as elsewhere. */
-const SAME: ReadonlySet<string> = new Set<keyof Price>([
-  "effectiveFrom",
-  "longContextFrom",
-  "webSearches",
-  "batchPercent",
-]);
-
 /** What requests in a batch cost. Searches in the web cost as much as elsewhere. */
 export function batchPrice(price: Price): Price {
-  const share = (price.batchPercent ?? BATCH_PERCENT) / 100;
-  const rates = Object.entries(price).flatMap(([name, rate]: [string, unknown]) =>
-    typeof rate !== "number" || SAME.has(name) ? [] : [[name, Math.round(rate * share)] as const],
-  );
-  const images = price.images?.map((row) => ({ ...row, micros: Math.round(row.micros * share) }));
-  return { ...price, ...Object.fromEntries(rates), ...(images === undefined ? {} : { images }) };
+  return shareOfPrice(price, price.batchPercent ?? BATCH_PERCENT);
 }

@@ -47,12 +47,14 @@ export interface UsageCounts {
   readonly webSearches?: number;
 }
 
-/** What is priced apart, and of which kind the images are. */
+/** What is priced apart, of which kind the images are, and how dear all of it is. */
 export interface UsageParts extends UsageCounts {
   /** As it was asked for or is told; undefined where nothing was said. */
   readonly imageSize?: string | undefined;
   /** As it was asked for or is told; undefined where nothing was said. */
   readonly imageQuality?: string | undefined;
+  /** In which the call was served, or asked to be; undefined for the ordinary one. */
+  readonly serviceTier?: string | undefined;
   /** Of images that were made inside of a response, by another model; undefined where none were. */
   readonly imageTool?: ImageToolUse | undefined;
 }

@@ -45,6 +45,14 @@ export interface ImagePrice {
   readonly micros: number;
 }
 
+/** What a call in a service tier costs, of the prices beside it. */
+export interface ServiceTierPrice {
+  /** As requests and replies name it, in lower case, such as `priority`. */
+  readonly tier: string;
+  /** 200 is twice as much. */
+  readonly percent: number;
+}
+
 /** What some models price apart, in micro-US-dollars; what is missing is billed as the tokens it is part of. */
 export interface PriceParts {
   /** Per million tokens. */
@@ -68,6 +76,8 @@ export interface PriceParts {
   readonly webSearches?: number | null;
   /** The percentage of these prices that requests in batches cost; missing is half. */
   readonly batchPercent?: number | null;
+  /** Service tiers that cost more or less than these prices. */
+  readonly serviceTiers?: readonly ServiceTierPrice[];
 }
 
 /** Prices in micro-US-dollars per million tokens, from a date on. A missing part is billed as `input`. */

@@ -76,6 +76,8 @@ export interface StreamWatch {
   errorEvents?(problem: Problem): string | undefined;
   /** Tokens as far as the provider gave them; undefined if it gave none. */
   usage(): TokenUsage | undefined;
+  /** The provider may have told a service tier where it is not kept: it is too long. */
+  hidesTier?(): boolean;
   /** Seconds up to the end of the last passage, where it is subtitles. */
   spokenUntil?(): number | undefined;
   /** The part of its bytes that is what the model said, 0 to 1, judged by what is kept for the usage. */

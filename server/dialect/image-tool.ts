@@ -13,7 +13,7 @@ const PLACES_MAX = 8;
 /** OpenAI's image models, as the tool that a response repeats names one. */
 const IMAGE_MODEL = /"model":\s*"((?:chat)?gpt-image[\w.-]{0,64})"/g;
 /** What OpenAI takes where a request names none. */
-const MODEL_DEFAULT = "gpt-image-1";
+export const IMAGE_MODEL_DEFAULT = "gpt-image-1";
 
 /** What a response used, with what its image tool used; `text` is the response, or the last of it. */
 export function withImageTool(told: TokenUsage | undefined, text: Buffer): TokenUsage | undefined {
@@ -49,5 +49,5 @@ function sumOf(tokens: TokenUsage | undefined): number {
 
 function modelsIn(text: Buffer): readonly string[] {
   const models = new Set([...latin1(text).matchAll(IMAGE_MODEL)].map(([, model = ""]) => model));
-  return models.size === 0 ? [MODEL_DEFAULT] : [...models];
+  return models.size === 0 ? [IMAGE_MODEL_DEFAULT] : [...models];
 }

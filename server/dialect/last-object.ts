@@ -14,14 +14,14 @@ const objects = new RecurringObjects();
 /**
  * What `accept` makes of the last object in a text that is the value of a given key and that it accepts; it must not
  * keep the object. Quotes inside JSON strings are escaped, so an unescaped `"key"` is structure, never something a
- * model wrote; a tail of a longer text does as well as the whole.
+ * model wrote; a tail of a longer text does as well as the whole. It is told where the object stands, too.
  */
 export function lastObject<T>(
   text: Buffer,
   key: string,
-  accept: (value: Record<string, unknown>) => T | undefined,
+  accept: (value: Record<string, unknown>, text: Buffer, start: number) => T | undefined,
 ): T | undefined {
-  return lastBehind(text, key, (found) => accept(found.value));
+  return lastBehind(text, key, (found, start) => accept(found.value, text, start));
 }
 
 /**
@@ -49,26 +49,32 @@ export function firstObject<T>(
 
 /**
  * As `lastObject`, of a whole JSON text and of its outermost object alone. Found from the end, where replies say their
- * usage, and proven to be at the top by what follows it: a model can write such a key only deeper.
+ * usage, and proven to be at the top by what follows it: a model can write such a key only deeper. `accept` is told where
+ * it stands as well.
  */
 export function topLevelObject<T>(
   text: Buffer,
   key: string,
-  accept: (value: Record<string, unknown>) => T | undefined,
+  accept: (
+    value: Record<string, unknown>,
+    text: Buffer,
+    start: number,
+    end: number,
+  ) => T | undefined,
 ): T | undefined {
-  return lastBehind(text, key, (found) =>
-    endsText(text, found.end) ? accept(found.value) : undefined,
+  return lastBehind(text, key, (found, start) =>
+    endsText(text, found.end) ? accept(found.value, text, start, found.end) : undefined,
   );
 }
 
 function lastBehind<T>(
   text: Buffer,
   key: string,
-  take: (found: FoundObject) => T | undefined,
+  take: (found: FoundObject, start: number) => T | undefined,
 ): T | undefined {
   return lastValue(text, key, (value) => {
     const found = objects.read(text, value);
-    return found === undefined ? undefined : take(found);
+    return found === undefined ? undefined : take(found, value);
   });
 }
 

@@ -1,6 +1,7 @@
 import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { isRecord } from "../core/record.js";
+import { inTier } from "../core/service-tier.js";
 import { parseRecord } from "./json-record.js";
 import { withImageTool } from "./image-tool.js";
 import { lastObject, topLevelObject } from "./last-object.js";
@@ -20,6 +21,7 @@ import {
   openingOf,
   toldError,
 } from "./told-errors.js";
+import { isWhole, tierIn, tierOfChat, tierOfChunks, tierOfResponse } from "./told-tier.js";
 import { openaiTokens } from "./tokens.js";
 import { isAt, latin1, utf8 } from "../core/bytes.js";
 
@@ -31,13 +33,33 @@ export const openaiCodec: DialectCodec = {
   signOfLife: Buffer.from(": keep-alive\n"),
   streamError: (problem) => `data: ${errorBody(problem)}\n\n`,
   replyUsage(reply, form) {
-    const told = topLevelObject(reply, "usage", openaiTokens);
-    return form === "RESPONSES" ? withImageTool(told, reply) : told;
+    if (form !== "RESPONSES") return topLevelObject(reply, "usage", repliedTokens);
+    const told = withImageTool(topLevelObject(reply, "usage", openaiTokens), reply);
+    return told === undefined ? undefined : inTier(told, tierIn(reply));
   },
   replyFacts: (reply) => wholeFacts(reply, readFacts),
   replyFailure,
   watch: (form, isEvents) => new OpenaiWatch(isEvents ? form : "BYTES"),
 };
+
+function repliedTokens(
+  usage: Record<string, unknown>,
+  reply: Buffer,
+  start: number,
+  end: number,
+): TokenUsage | undefined {
+  const told = openaiTokens(usage);
+  return told === undefined ? undefined : inTier(told, tierOfChat(reply, start, end));
+}
+
+function chunkTokens(
+  usage: Record<string, unknown>,
+  tail: Buffer,
+  start: number,
+): TokenUsage | undefined {
+  const told = openaiTokens(usage);
+  return told === undefined ? undefined : inTier(told, tierOfChunks(tail, start));
+}
 
 /** Reads a chat completion or a chunk of one, a response, or the event that carries one. */
 function readFacts(reply: Record<string, unknown>): ReadFacts {
@@ -170,8 +192,15 @@ class OpenaiWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     const tail = this.#tail.bytes();
+    if (this.#form === "CHAT") return lastObject(tail, "usage", chunkTokens);
     const told = lastObject(tail, "usage", openaiTokens);
-    return this.#form === "RESPONSES" ? withImageTool(told, tail) : told;
+    if (told === undefined || this.#form !== "RESPONSES") return told;
+    return withImageTool(inTier(told, tierOfResponse(lastEvent(tail))), tail);
+  }
+
+  hidesTier(): boolean {
+    if (this.#form === "BYTES") return true;
+    return this.#form === "RESPONSES" && !isWhole(lastEvent(this.#tail.bytes()));
   }
 
   spokenUntil(): number | undefined {

@@ -1,5 +1,6 @@
 import { NO_TOKENS, TOKENS_MAX, type TokenUsage, type UsageCounts } from "../core/call.js";
 import { isRecord } from "../core/record.js";
+import { inTier, tierNamed } from "../core/service-tier.js";
 
 /**
  * Tokens of an OpenAI `usage`: chat and embeddings say prompt and completion; responses, images and
@@ -101,7 +102,7 @@ export function anthropicTokens(usage: Record<string, unknown>): TokenUsage | un
   }
   // The end of a stream tells of its writes to the cache only here how long they live.
   const cacheWriteLong = Math.max(summed.parts?.cacheWriteLong ?? 0, longInSum) + longLeftOut;
-  return withParts(sum, { ...summed.parts, cacheWriteLong });
+  return inTier(withParts(sum, { ...summed.parts, cacheWriteLong }), summed.parts?.serviceTier);
 }
 
 const KINDS = ["input", "output", "cacheRead", "cacheWrite", "reasoning"] as const;
@@ -130,10 +131,12 @@ function passTokens(usage: Record<string, unknown>): TokenUsage | undefined {
     cacheWrite,
     reasoning: count(record(usage["output_tokens_details"])["thinking_tokens"]) ?? 0,
   };
-  return withParts(tokens, {
+  const told = withParts(tokens, {
     cacheWriteLong: count(record(usage["cache_creation"])["ephemeral_1h_input_tokens"]),
     webSearches: count(record(usage["server_tool_use"])["web_search_requests"]),
   });
+  // Its `service_tier` says whether the call was served from what was paid for beforehand.
+  return inTier(told, tierNamed(usage["speed"]));
 }
 
 /** Tokens of Gemini's `usageMetadata` of a cache, which has been read once to be made. */
@@ -163,7 +166,7 @@ export function geminiTokens(usage: Record<string, unknown>): TokenUsage | undef
     cacheWrite: 0,
     reasoning: thoughts,
   };
-  return withParts(tokens, {
+  const told = withParts(tokens, {
     audioInput: ofModality(ofPrompt, "AUDIO"),
     audioOutput: ofModality(ofReply, "AUDIO"),
     audioCacheRead: ofModality(ofCache, "AUDIO"),
@@ -171,6 +174,7 @@ export function geminiTokens(usage: Record<string, unknown>): TokenUsage | undef
     imageOutput: ofModality(ofReply, "IMAGE"),
     imageCacheRead: ofModality(ofCache, "IMAGE"),
   });
+  return inTier(told, tierNamed(usage["serviceTier"] ?? usage["trafficType"]));
 }
 
 /** Tokens of one modality in Gemini's lists of `{modality, tokenCount}`. */

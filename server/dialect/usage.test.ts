@@ -29,7 +29,7 @@ test("cached and reasoning tokens of an OpenAI reply are parts of the totals", (
     completion_tokens_details: { reasoning_tokens: 40 },
   };
   assert.deepEqual(
-    replyUsage("OPENAI", { choices: [], usage, service_tier: "x" }),
+    replyUsage("OPENAI", { choices: [], usage, service_tier: "default" }),
     tokens({ input: 100, output: 50, cacheRead: 64, reasoning: 40 }),
   );
 });

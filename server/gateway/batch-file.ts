@@ -1,3 +1,4 @@
+import { assert } from "../core/assert.js";
 import { batchPrice } from "../core/batch.js";
 import { type Estimate, NOTHING_RESERVED } from "../core/call.js";
 import { Fault, toFault } from "../core/fault.js";
@@ -74,9 +75,9 @@ function estimateOfLine(
   line: Buffer,
 ): Estimate {
   const [url, span] = scanObject(line, LINE);
-  const match = matchOf(readString(line, url) ?? "");
   // It is the provider's to say what it does not take.
-  if (span === undefined || match === undefined) return NOTHING_RESERVED;
+  if (span === undefined) return NOTHING_RESERVED;
+  const match = matchOf(readString(line, url) ?? "");
   const body = line.subarray(span.start, span.end);
   const bodyHead = headOfJson(body, "OPENAI");
   const model = bodyHead.model ?? match.endpoint.modelDefault ?? "";
@@ -85,7 +86,18 @@ function estimateOfLine(
   return estimateOf(context.sink, { body, bodyHead, targets }, { match, head: AS_JSON });
 }
 
-function matchOf(url: string): Match | undefined {
+const CHAT_PATH = "/v1/chat/completions";
+
+/** What is unknown here, or costs nothing, may be known there: each line then counts as a chat completion. */
+function matchOf(url: string): Match {
+  const given = endpointAt(url);
+  const isPaid = given !== undefined && given.endpoint.tokens !== "NONE";
+  const match = isPaid || given?.endpoint.makes !== undefined ? given : endpointAt(CHAT_PATH);
+  assert(match !== undefined, "chat completions are an endpoint");
+  return match;
+}
+
+function endpointAt(url: string): Match | undefined {
   try {
     const match = matchEndpoint("POST", url, "OPENAI");
     return "endpoint" in match ? match : undefined;

@@ -1,5 +1,6 @@
 import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
+import { tierNamed } from "../core/service-tier.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import {
   isNull,
@@ -37,6 +38,10 @@ export interface BodyHead {
   readonly from: string;
   /** Whether the provider is to keep the reply; undefined where the request leaves that to the API. */
   readonly store: boolean | undefined;
+  /** The service tier that is asked for; undefined for the ordinary one. */
+  readonly serviceTier: string | undefined;
+  /** The tools that the model may use, where the provider's own may cost something beside it. */
+  readonly tools: Span | undefined;
 }
 
 /** Of a request without a body to look into. */
@@ -53,6 +58,8 @@ export const NO_BODY: BodyHead = {
   session: "",
   from: "",
   store: undefined,
+  serviceTier: undefined,
+  tools: undefined,
 };
 
 const OPENAI_MEMBERS = new WantedMembers([
@@ -70,6 +77,8 @@ const OPENAI_MEMBERS = new WantedMembers([
   "conversation",
   "best_of",
   "prompt",
+  "service_tier",
+  "tools",
 ]);
 const ID_MEMBER = new WantedMembers(["id"]);
 const MODEL_MEMBER = new WantedMembers(["model"]);
@@ -80,10 +89,16 @@ const ANTHROPIC_MEMBERS = new WantedMembers([
   "metadata",
   "container",
   "thread",
+  "speed",
 ]);
 const THREAD_MEMBER = new WantedMembers(["previous_message_id"]);
 // Google takes each name in either spelling.
-const GEMINI_MEMBERS = new WantedMembers(["generationConfig", "generation_config"]);
+const GEMINI_MEMBERS = new WantedMembers([
+  "generationConfig",
+  "generation_config",
+  "serviceTier",
+  "service_tier",
+]);
 const GENERATION_MEMBERS = new WantedMembers([
   "maxOutputTokens",
   "max_output_tokens",
@@ -133,6 +148,8 @@ function headOfOpenai(body: Buffer): BodyHead {
     held,
     bestOf,
     prompt,
+    tier,
+    tools,
   ] = scanObject(body, OPENAI_MEMBERS);
   const from = readString(body, previous) ?? idIn(body, held, "conv_");
   return {
@@ -148,6 +165,8 @@ function headOfOpenai(body: Buffer): BodyHead {
     session: readString(body, cacheKey) ?? from,
     from,
     store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
+    serviceTier: tierNamed(readString(body, tier)),
+    tools,
   };
 }
 
@@ -182,7 +201,10 @@ export function headOfResource(body: Buffer): BodyHead {
 }
 
 function headOfAnthropic(body: Buffer): BodyHead {
-  const [model, stream, tokens, metadata, container, thread] = scanObject(body, ANTHROPIC_MEMBERS);
+  const [model, stream, tokens, metadata, container, thread, speed] = scanObject(
+    body,
+    ANTHROPIC_MEMBERS,
+  );
   const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
   return {
     model: modelOf(body, model),
@@ -197,6 +219,8 @@ function headOfAnthropic(body: Buffer): BodyHead {
     session: readString(body, user) ?? "",
     from: threadIn(body, thread) || idIn(body, container, "container_"),
     store: thread !== undefined && !isNull(body, thread) ? true : undefined,
+    serviceTier: tierNamed(readString(body, speed)),
+    tools: undefined,
   };
 }
 
@@ -207,20 +231,26 @@ function threadIn(body: Buffer, span: Span | undefined): string {
 }
 
 function headOfGemini(body: Buffer): BodyHead {
-  const [camel, snake] = scanObject(body, GEMINI_MEMBERS);
+  const [camel, snake, tier, tierToo] = scanObject(body, GEMINI_MEMBERS);
   const config = camel ?? snake;
-  if (config === undefined) return NO_BODY;
   // Which of two holds is known to the provider alone.
   if (camel !== undefined && snake !== undefined) {
     throw new Fault("malformed_request", "The generation config must be there once only.");
   }
+  if (tier !== undefined && tierToo !== undefined) {
+    throw new Fault("malformed_request", "The service tier must be there once only.");
+  }
+  const serviceTier = tierNamed(readString(body, tier ?? tierToo));
+  if (config === undefined)
+    return serviceTier === undefined ? NO_BODY : { ...NO_BODY, serviceTier };
   const [tokens, tokensToo, candidates, candidatesToo] = scanMember(
     body,
     config,
     GENERATION_MEMBERS,
   );
   const choices = Math.max(readCount(body, candidates) ?? 1, readCount(body, candidatesToo) ?? 1);
-  return { ...NO_BODY, maxOutputTokens: largestBound(body, tokens, tokensToo), choices };
+  const maxOutputTokens = largestBound(body, tokens, tokensToo);
+  return { ...NO_BODY, maxOutputTokens, choices, serviceTier };
 }
 
 /**

@@ -18,6 +18,7 @@ import { responseId } from "../dialect/kept-ids.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import type { Endpoint } from "./endpoints.js";
+import { reaches } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import {
   type Counted,
@@ -106,6 +107,13 @@ export class CallBook implements CountedCall {
   /** Of the key that was lent last; null where none was, or its model has no price. */
   get price(): Price | null {
     return this.#lastLease?.target.price ?? null;
+  }
+
+  /** Of the provider that was asked last. */
+  get askedTier(): string | undefined {
+    const tier = this.reserved.parts?.serviceTier;
+    if (tier === undefined || this.#lastLease === undefined) return undefined;
+    return reaches(this.endpoint, this.#lastLease.target) ? tier : undefined;
   }
 
   get later(): LaterUsage | undefined {

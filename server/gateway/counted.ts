@@ -1,7 +1,9 @@
 import { type Estimate, NO_TOKENS, type TokenUsage, type UsageSource } from "../core/call.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import type { Price } from "../core/provider.js";
+import { inTier } from "../core/service-tier.js";
 import type { StreamWatch } from "../dialect/codec.js";
+import { tierIn } from "../dialect/told-tier.js";
 import { textBytes } from "../dialect/text-share.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
@@ -22,6 +24,8 @@ export interface CountedCall {
   readonly requestBytes: number;
   /** What was set aside for it. */
   readonly reserved: Estimate;
+  /** The service tier that its provider was asked for; undefined for the ordinary one. */
+  readonly askedTier: string | undefined;
   /** Of the model that served it; null if it has none. */
   readonly price: Price | null;
   /** The response of an earlier call whose usage this call was told. */
@@ -47,8 +51,9 @@ export interface ReplyPart {
 export function countReply(
   call: CountedCall,
   reply: Buffer,
-  told: TokenUsage | undefined,
+  given: TokenUsage | undefined,
 ): Counted {
+  const told = withTierAnywhere(call, reply, given);
   const saidBytes = told === undefined ? textBytes(reply) : 0;
   const { makes } = call.endpoint;
   if (makes === undefined) return countTokens(call, told, saidBytes);
@@ -58,10 +63,29 @@ export function countReply(
 /** Of a stream that came to its end. */
 export function countStream(call: CountedCall, stream: CountedStream): Counted {
   const { watch } = stream;
-  const told = watch.usage();
+  const told = withHiddenTier(call, watch);
   const saidBytes = told === undefined ? stream.textBytes() : 0;
   if (call.endpoint.makes === undefined) return countTokens(call, told, saidBytes);
   return countMedia(call, told, saidBytes, shownByStream(watch));
+}
+
+/** In the tier that the provider tells wherever in its reply, where one was asked for. */
+function withTierAnywhere(
+  { askedTier }: CountedCall,
+  reply: Buffer,
+  told: TokenUsage | undefined,
+): TokenUsage | undefined {
+  const isKnown = told?.parts?.serviceTier !== undefined;
+  return told === undefined || askedTier === undefined || isKnown
+    ? told
+    : inTier(told, tierIn(reply));
+}
+
+/** As its provider tells; in the tier that was asked for where what it tells of that is lost. */
+function withHiddenTier({ askedTier }: CountedCall, watch: StreamWatch): TokenUsage | undefined {
+  const told = watch.usage();
+  if (told === undefined || askedTier === undefined || watch.hidesTier?.() !== true) return told;
+  return inTier(told, askedTier);
 }
 
 /** Of a reply of which a part has gone to the caller. */
@@ -74,7 +98,11 @@ export function countPart(call: CountedCall, part: ReplyPart): Counted {
   const guess = estimateTokens(call.endpoint, call.requestBytes, part.textBytes);
   // Providers tell the output tokens last. Before that, the estimate of what went by is the better number.
   const output = Math.max(given?.output ?? 0, guess.output);
-  return { tokens: { ...(given ?? guess), output }, usageSource: "PARTIAL" };
+  const tokens = { ...(given ?? guess), output };
+  return {
+    tokens: given === undefined ? inTier(tokens, call.askedTier) : tokens,
+    usageSource: "PARTIAL",
+  };
 }
 
 /** What was set aside, for a call of which nothing better is known. */
@@ -94,7 +122,8 @@ function countTokens(call: CountedCall, told: TokenUsage | undefined, saidBytes:
   if (given !== undefined) return { tokens: given, usageSource: "PROVIDER" };
   const { endpoint, requestBytes } = call;
   if (endpoint.tokens === "NONE") return NOT_COUNTED;
-  return { tokens: estimateTokens(endpoint, requestBytes, saidBytes), usageSource: "ESTIMATED" };
+  const guess = estimateTokens(endpoint, requestBytes, saidBytes);
+  return { tokens: inTier(guess, call.askedTier), usageSource: "ESTIMATED" };
 }
 
 /** As `countTokens`, of what is made of something else than tokens, and of which the reply shows something. */

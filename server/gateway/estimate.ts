@@ -5,13 +5,14 @@ import {
   NOTHING_RESERVED,
   TOKENS_MAX,
   type TokenUsage,
+  type UsageParts,
 } from "../core/call.js";
 import type { Dialect, Route, RouteTarget } from "../core/provider.js";
 import type { BodyHead } from "./body-head.js";
 import { type CallPlan, isForm } from "./call-plan.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
-import { type Media, mediaTokens } from "./media-estimate.js";
+import { imageToolIn, type Media, mediaTokens } from "./media-estimate.js";
 import { pricedMedia } from "./media-used.js";
 import type { CallSink } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
@@ -53,16 +54,62 @@ export function estimateOf(
   }
   if (endpoint.tokens === "NONE") return isFree(endpoint) ? FREE : NOTHING_RESERVED;
   const input = inputTokens(plan.body.length);
+  const parts = askedApart(plan, endpoint);
   let maxOutputTokens = 0;
   let costMicros = 0;
   for (const target of plan.targets) {
     const output = endpoint.tokens === "IN" ? 0 : outputTokens(plan.bodyHead, target);
-    const cost = sink.cost(target, { input, output, cacheRead: 0, cacheWrite: 0, reasoning: 0 });
+    const tokens = { input, output, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
+    const asked = parts !== undefined && reaches(endpoint, target) ? parts : undefined;
+    const most = mostOf(sink, target, tokens, dearerParts(target, output, asked));
     maxOutputTokens = Math.max(maxOutputTokens, output);
-    costMicros = Math.max(costMicros, cost ?? 0);
+    costMicros = Math.max(costMicros, most);
   }
+  if (parts !== undefined) return { inputTokens: input, maxOutputTokens, costMicros, parts };
   if (endpoint.tokens !== "IN") return { inputTokens: input, maxOutputTokens, costMicros };
   return { inputTokens: input, maxOutputTokens, costMicros, remedy: LESS_TEXT };
+}
+
+/** What tokens cost at most, with and without what may make them dearer. */
+function mostOf(
+  sink: CallSink,
+  target: RouteTarget,
+  tokens: TokenUsage,
+  parts: UsageParts | undefined,
+): number {
+  const cost = sink.cost(target, tokens) ?? 0;
+  if (parts === undefined) return cost;
+  const dearer =
+    sink.cost(target, { ...tokens, parts }) ??
+    // The images are of a model without a price.
+    sink.cost(target, { ...tokens, parts: { ...parts, imageTool: undefined } });
+  return Math.max(cost, dearer ?? 0);
+}
+
+/** What of a request makes it dearer: its service tier, and tools that make images. Undefined for nearly all. */
+function askedApart({ body, bodyHead }: PricedPlan, { form }: Endpoint): UsageParts | undefined {
+  const { serviceTier, tools } = bodyHead;
+  const imageTool =
+    tools === undefined || form !== "RESPONSES" ? undefined : imageToolIn(body, tools);
+  if (serviceTier === undefined && imageTool === undefined) return undefined;
+  return { serviceTier, imageTool };
+}
+
+/** What may make a call dearer than its tokens alone: what it asks for, and sound or images that the model may make. */
+function dearerParts(
+  { price }: RouteTarget,
+  output: number,
+  asked: UsageParts | undefined,
+): UsageParts | undefined {
+  const audio = price?.audioOutput ?? 0;
+  const image = price?.imageOutput ?? 0;
+  if (audio === 0 && image === 0) return asked;
+  return audio > image ? { ...asked, audioOutput: output } : { ...asked, imageOutput: output };
+}
+
+/** Whether it is still in the request where that goes to the target: translations leave it out. */
+export function reaches({ dialect, translates }: Endpoint, { provider }: RouteTarget): boolean {
+  return provider.dialect === dialect || !translates;
 }
 
 const FREE: Estimate = { ...NOTHING_RESERVED, isFree: true };

@@ -2,6 +2,7 @@ import type { TokenUsage, UsageCounts, UsageParts } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import type { LaterUsage } from "../core/later-usage.js";
+import { inTier } from "../core/service-tier.js";
 import { scanObject } from "../dialect/json-scan.js";
 import { readString } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
@@ -66,7 +67,7 @@ export function restOf(told: TokenUsage, counted: TokenUsage): TokenUsage {
   const rest = (of: "input" | "output" | "cacheRead" | "cacheWrite" | "reasoning"): number =>
     Math.max(0, told[of] - counted[of]);
   const parts = restOfParts(told.parts, counted.parts);
-  return {
+  const left = {
     input: rest("input"),
     output: rest("output"),
     cacheRead: rest("cacheRead"),
@@ -74,6 +75,7 @@ export function restOf(told: TokenUsage, counted: TokenUsage): TokenUsage {
     reasoning: rest("reasoning"),
     ...(parts === undefined ? {} : { parts }),
   };
+  return inTier(left, told.parts?.serviceTier);
 }
 
 /** Undefined where nothing is left that is priced apart. What a tool used is told once the response is done, and so once. */
@@ -81,8 +83,8 @@ function restOfParts(
   { imageTool, ...told }: UsageParts = {},
   counted: UsageCounts = {},
 ): UsageParts | undefined {
-  const rest = Object.entries(told as UsageCounts).flatMap(([name, count]: [string, number]) => {
-    const left = count - (counted[name as keyof UsageCounts] ?? 0);
+  const rest = Object.entries(told).flatMap(([name, count]: [string, unknown]) => {
+    const left = Number(count) - (counted[name as keyof UsageCounts] ?? 0);
     return left > 0 ? [[name, left] as const] : [];
   });
   const parts = rest.length === 0 ? undefined : Object.fromEntries(rest);

@@ -1,6 +1,7 @@
 import { unreachable } from "../core/assert.js";
 import { latin1 } from "../core/bytes.js";
-import { NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
+import { type ImageToolUse, NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
+import { IMAGE_MODEL_DEFAULT } from "../dialect/image-tool.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { readNumber, readString, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
@@ -97,7 +98,13 @@ interface ImagesAsked {
 }
 
 function imageTokens(request: MediaRequest, textTokens: (bytes: number) => number): TokenUsage {
-  const asked = request.isForm ? imagesOfForm(request) : imagesOfJson(request.body);
+  return tokensOfImages(
+    request.isForm ? imagesOfForm(request) : imagesOfJson(request.body),
+    textTokens,
+  );
+}
+
+function tokensOfImages(asked: ImagesAsked, textTokens: (bytes: number) => number): TokenUsage {
   const count = Math.min(wholeOr(asked.count, 1), IMAGES_MAX);
   const partial = Math.min(wholeOr(asked.partial, 0), IMAGES_MAX);
   const { ofOne, least } = TOKENS_BY_QUALITY.get(asked.quality) ?? TOKENS_OF_BEST;
@@ -112,6 +119,33 @@ function imageTokens(request: MediaRequest, textTokens: (bytes: number) => numbe
     ...imageKind(asked.size, asked.quality),
   };
   return { ...NO_TOKENS, input, output, parts };
+}
+
+/** Without what such a text is full of: the search stops at every first letter. */
+const IMAGE_TOOL_END = Buffer.from('_generation"');
+const TOOL_MEMBERS = new WantedMembers(["type", "model", "size", "quality", "partial_images"]);
+/** One is made by each tool, of one that the caller sent. */
+const TOOL_IMAGES = { count: 1, inputs: 1, textBytes: 0 };
+
+/** What a response may use by its tools that make images, as if each made one; undefined where it has none. */
+export function imageToolIn(body: Buffer, tools: Span): ImageToolUse | undefined {
+  if (!body.subarray(tools.start, tools.end).includes(IMAGE_TOOL_END)) return undefined;
+  const models: string[] = [];
+  let input = 0;
+  let output = 0;
+  for (const tool of scanElements(body, tools)) {
+    const [type, model, size, quality, partial] = scanMember(body, tool, TOOL_MEMBERS);
+    if (readString(body, type) !== "image_generation") continue;
+    models.push(readString(body, model) ?? IMAGE_MODEL_DEFAULT);
+    const asked = { size: readString(body, size), quality: readString(body, quality) };
+    const made = { ...TOOL_IMAGES, ...asked, partial: readNumber(body, partial) };
+    const tokens = tokensOfImages(made, () => 0);
+    input += tokens.input;
+    output += tokens.output;
+  }
+  if (models.length === 0) return undefined;
+  const parts = { imageInput: input, imageOutput: output };
+  return { models, tokens: { ...NO_TOKENS, input, output, parts } };
 }
 
 const PREDICTION_MEMBERS = new WantedMembers(["instances", "parameters"]);

@@ -5,7 +5,14 @@ import { DAY_MS } from "../core/durations.js";
 import { invalidField } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Page, PageQuery } from "../core/page.js";
-import type { ImagePrice, Model, ModelCategory, Price } from "../core/provider.js";
+import type {
+  ImagePrice,
+  Model,
+  ModelCategory,
+  Price,
+  ServiceTierPrice,
+} from "../core/provider.js";
+import { tierNamed } from "../core/service-tier.js";
 import type { Operations } from "./operations.js";
 import type { KeysTx } from "./ports.js";
 import { changeableProvider, visibleTo } from "./providers.js";
@@ -19,6 +26,9 @@ const SERVICES_MAX = 10;
 const PRICES_MAX = 50;
 const IMAGE_PRICES_MAX = 50;
 const IMAGE_KIND_CHARS_MAX = 40;
+const SERVICE_TIERS_MAX = 10;
+const TIER_NAME = /^[a-z0-9_]{1,40}$/;
+const TIER_PERCENT_MAX = 10_000;
 const WINDOW_TOKENS_MAX = 1_000_000_000;
 const PRICE_MICROS_MAX = 1_000_000_000_000;
 
@@ -201,7 +211,7 @@ function cleanPrices(field: string, raw: readonly Price[]): readonly Price[] {
 }
 
 function checkPrice(field: string, price: Price): void {
-  const { effectiveFrom, longContextFrom, images, ...amounts } = price;
+  const { effectiveFrom, longContextFrom, images, serviceTiers, ...amounts } = price;
   if (!Number.isSafeInteger(effectiveFrom)) {
     throw invalidField(`${field}.effective_time`, "is not a moment in time");
   }
@@ -210,6 +220,7 @@ function checkPrice(field: string, price: Price): void {
     if (amount !== null) checkMicros(field, amount);
   }
   checkImages(`${field}.image_prices`, images ?? []);
+  checkTiers(`${field}.service_tiers`, serviceTiers ?? []);
 }
 
 function checkMicros(field: string, amount: number): void {
@@ -230,4 +241,23 @@ function checkImages(field: string, rows: readonly ImagePrice[]): void {
   const kinds = new Set(rows.map(({ size, quality }) => `${size} ${quality}`.toLowerCase()));
   if (kinds.size < rows.length)
     throw invalidField(field, "has two prices for one size and quality");
+}
+
+function checkTiers(field: string, rows: readonly ServiceTierPrice[]): void {
+  if (rows.length > SERVICE_TIERS_MAX) {
+    throw invalidField(field, `must have at most ${String(SERVICE_TIERS_MAX)} entries`);
+  }
+  for (const { tier, percent } of rows) {
+    if (!TIER_NAME.test(tier) || tierNamed(tier) !== tier) {
+      throw invalidField(
+        field,
+        "must name tiers such as `priority`; the ordinary one has the prices beside it",
+      );
+    }
+    if (!(percent >= 0 && percent <= TIER_PERCENT_MAX)) {
+      throw invalidField(field, `must have percentages from 0 to ${String(TIER_PERCENT_MAX)}`);
+    }
+  }
+  if (new Set(rows.map(({ tier }) => tier)).size < rows.length)
+    throw invalidField(field, "has one tier twice");
 }

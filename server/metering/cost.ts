@@ -1,6 +1,7 @@
 import { TOKENS_MAX, type TokenUsage, type UsageParts } from "../core/call.js";
 import { imagePrice } from "../core/image-price.js";
 import type { Price } from "../core/provider.js";
+import { tierPrice } from "../core/service-tier.js";
 
 /** Prices are per this many tokens. */
 const TOKENS_PER_PRICE = 1_000_000;
@@ -36,6 +37,11 @@ export function soundTokens(tokens: TokenUsage): TokenUsage {
  */
 export function costOf(price: Price | null, usage: TokenUsage): number | null {
   if (price === null) return null;
+  const tier = usage.parts?.serviceTier;
+  return tier === undefined ? costAt(price, usage) : costAt(tierPrice(price, tier), usage);
+}
+
+function costAt(price: Price, usage: TokenUsage): number {
   const tokens = soundTokens(usage);
   const rates = ratesFor(price, tokens.input);
   const { parts } = tokens;

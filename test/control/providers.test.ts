@@ -215,6 +215,33 @@ test("models are stored with dated prices; what cannot be kept is refused", asyn
     assert.match(field, /^models\[0\]\.prices\[0\]\.image_prices/);
   }
 
+  // And by service tier.
+  const serviceTiers = [
+    { tier: "priority", percent: 166.66667 },
+    { tier: "flex", percent: 50 },
+  ];
+  const byTier = await admin.providers.upsertModels({
+    providerId,
+    models: [{ modelId: "gpt-next", prices: [{ ...price, serviceTiers }] }],
+  });
+  const tiers = byTier.models[0]?.currentPrice?.serviceTiers;
+  assert.deepEqual(
+    tiers?.map(({ tier, percent }) => ({ tier, percent })),
+    serviceTiers,
+  );
+  const [flex = { tier: "flex", percent: 50 }] = serviceTiers;
+  for (const rows of [
+    [flex, flex],
+    [{ tier: "default", percent: 50 }],
+    [{ tier: "Flex", percent: 50 }],
+    [{ tier: "flex", percent: -1 }],
+    [{ tier: "flex", percent: 10_001 }],
+    [{ tier: "flex", percent: Number.NaN }],
+  ]) {
+    const [field = ""] = await fieldsOf({ prices: [{ ...price, serviceTiers: rows }] });
+    assert.match(field, /^models\[0\]\.prices\[0\]\.service_tiers/);
+  }
+
   assert.deepEqual(await fieldsOf({ prices: [{ ...price, perCallMicros: 3n }] }), [
     "models[0].prices[0].per_call_micros",
   ]);

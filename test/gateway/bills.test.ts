@@ -3,23 +3,9 @@ import { after, before, test } from "node:test";
 import fc from "fast-check";
 import type { Dialect, Price } from "../../server/core/provider.js";
 import { costOf } from "../../server/metering/cost.js";
-import {
-  type Bill,
-  billed,
-  type BilledForm,
-  type BillWay,
-  costOfBill,
-  formOf,
-  known,
-  streamPieces,
-  wholeReply,
-} from "../support/provider-bill.js";
-import {
-  replyEvents,
-  replyJson,
-  startUpstreamStub,
-  type UpstreamStub,
-} from "../support/upstream-stub.js";
+import { billedCalls, pathOf, replyTo, requestOf, told } from "../support/billed-calls.js";
+import { billed, type BilledForm, costOfBill, formOf, known } from "../support/provider-bill.js";
+import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { startDialects, type TestGateway } from "./fixture.js";
 
 /** More for a thorough run. */
@@ -36,48 +22,20 @@ const PRICE: Price = {
   audioOutput: 80_000_023,
   audioCacheRead: 2_500_009,
   webSearches: 10_000_019,
-  longContextFrom: null,
-  longContextInput: null,
-  longContextOutput: null,
-  longContextCacheRead: null,
-  longContextCacheWrite: null,
+  imageInput: 9_000_011,
+  imageOutput: 30_000_001,
+  longContextFrom: 7000,
+  longContextInput: 2_469_131,
+  longContextOutput: 11_481_481,
+  longContextCacheRead: 246_913,
+  longContextCacheWrite: 3_086_413,
+  longContextCacheWriteLong: 4_938_269,
+  serviceTiers: [
+    { tier: "priority", percent: 166.66667 },
+    { tier: "fast", percent: 600 },
+    { tier: "flex", percent: 50 },
+  ],
 };
-
-const PATHS = [
-  "/v1/chat/completions",
-  "/v1/responses",
-  "/v1/messages",
-  "/v1beta/models/m:generateContent",
-] as const;
-
-const some = fc.oneof(fc.constant(0), fc.nat(3000));
-const bills: fc.Arbitrary<Bill> = fc.record({
-  fresh: fc.integer({ min: 1, max: 5000 }),
-  read: some,
-  written: some,
-  writtenLong: some,
-  said: fc.integer({ min: 1, max: 2000 }),
-  thought: some,
-  audioIn: some,
-  audioRead: some,
-  audioOut: some,
-  searches: fc.oneof(fc.constant(0), fc.nat(5)),
-  compactedIn: some,
-  compactedOut: some,
-});
-const ways: fc.Arbitrary<BillWay> = fc.record({
-  end: fc.constantFrom("OUTPUT", "ALL", "NULLS"),
-  tellsBefore: fc.boolean(),
-  hidesThoughts: fc.boolean(),
-  pieces: fc.integer({ min: 1, max: 12 }),
-});
-const calls = fc.record({
-  dialect: fc.constantFrom<Dialect>("OPENAI", "ANTHROPIC", "GEMINI"),
-  path: fc.constantFrom(...PATHS),
-  streamed: fc.boolean(),
-  bill: bills,
-  way: ways,
-});
 
 let stub: UpstreamStub;
 let gateways: Readonly<Record<Dialect, TestGateway>>;
@@ -93,22 +51,16 @@ after(async () => {
 });
 
 test(`${CALLS} calls, whole and streamed, as they are and translated: tokens and cost are those of the provider's bill`, async () => {
-  for (const call of fc.sample(calls, { numRuns: CALLS, seed: 20 })) {
-    const { dialect, path, streamed, bill, way } = call;
-    const gateway = gateways[dialect];
+  for (const call of fc.sample(billedCalls, { numRuns: CALLS, seed: 20 })) {
+    const bill = told(call);
+    const gateway = gateways[call.dialect];
     const before = gateway.sink.records.length;
     let form: BilledForm = "CHAT";
     stub.script = async (received, res) => {
       form = formOf(received.url);
-      const script = streamed
-        ? replyEvents(streamPieces(form, bill, way))
-        : replyJson(200, wholeReply(form, bill, way));
-      await script(received, res);
+      await replyTo(call, form, bill)(received, res);
     };
-    const response = await gateway.post(
-      streamed ? path.replace(":generateContent", ":streamGenerateContent?alt=sse") : path,
-      requestOf(path, streamed),
-    );
+    const response = await gateway.post(pathOf(call, "m"), requestOf(call, "m"));
     const text = await response.text();
     const record = await gateway.sink.record(before + 1);
     const shown = `${JSON.stringify(call)} ${form} ${text}`;
@@ -120,17 +72,3 @@ test(`${CALLS} calls, whole and streamed, as they are and translated: tokens and
     assert.equal(costOf(PRICE, record.tokens), costOfBill(PRICE, due), shown);
   }
 });
-
-function requestOf(path: (typeof PATHS)[number], stream: boolean): object {
-  const messages = [{ role: "user", content: "hi" }];
-  switch (path) {
-    case "/v1/responses":
-      return { model: "m", input: "hi", store: false, stream };
-    case "/v1/messages":
-      return { model: "m", messages, max_tokens: 9, stream };
-    case "/v1beta/models/m:generateContent":
-      return { contents: [{ role: "user", parts: [{ text: "hi" }] }] };
-    default:
-      return { model: "m", messages, stream };
-  }
-}

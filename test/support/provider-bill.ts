@@ -16,14 +16,26 @@ export interface Bill {
   readonly audioRead: number;
   /** Of `said`. */
   readonly audioOut: number;
+  /** Of `fresh`, beside what is audio. */
+  readonly imageIn: number;
+  /** Of `said`, beside what is audio. */
+  readonly imageOut: number;
   readonly searches: number;
+  /** In which the call was served. */
+  readonly tier: BilledTier;
   /** Of a pass that the sums leave out. */
   readonly compactedIn: number;
   readonly compactedOut: number;
 }
 
+export type BilledTier = "ORDINARY" | "FLEX" | "PRIORITY" | "FAST";
+
 /** How it is told. */
 export interface BillWay {
+  /** Where a chat completion tells its tier; an ordinary one need not be told. */
+  readonly tierAt: "NOWHERE" | "FIRST" | "BEFORE" | "BEHIND";
+  /** A tier that the caller wrote where a response repeats it. */
+  readonly decoy: string;
   /** Which numbers the end of a message stream has. */
   readonly end: "OUTPUT" | "ALL" | "NULLS";
   /** A smaller count comes first. */
@@ -47,16 +59,29 @@ export function known(form: BilledForm, bill: Bill): Bill {
   const audioIn = Math.min(bill.audioIn, bill.fresh);
   const audioOut = Math.min(bill.audioOut, bill.said);
   const audioRead = Math.min(bill.audioRead, bill.read);
+  const imageIn = Math.min(bill.imageIn, bill.fresh - audioIn);
+  const imageOut = Math.min(bill.imageOut, bill.said - audioOut);
+  const media = { audioIn, audioOut, imageIn, imageOut };
+  const tier = TIERS[form][bill.tier] === undefined ? "ORDINARY" : bill.tier;
   switch (form) {
     case "MESSAGES":
-      return { ...bill, audioIn: 0, audioRead: 0, audioOut: 0 };
+      return { ...bill, ...NOT_ANTHROPICS, tier };
     case "GENERATE":
-      return { ...bill, ...NOT_GOOGLES, audioIn, audioRead, audioOut };
+      return { ...bill, ...NOT_GOOGLES, ...media, audioRead, tier };
     default:
-      return { ...bill, ...NOT_OPENAIS, audioIn, audioRead: 0, audioOut };
+      return { ...bill, ...NOT_OPENAIS, ...media, audioRead: 0, tier };
   }
 }
 
+/** What tiers are called. */
+const TIERS: Readonly<Record<BilledForm, Readonly<Partial<Record<BilledTier, string>>>>> = {
+  CHAT: { ORDINARY: "default", FLEX: "flex", PRIORITY: "priority", FAST: "fast" },
+  RESPONSES: { ORDINARY: "default", FLEX: "flex", PRIORITY: "priority", FAST: "fast" },
+  MESSAGES: { ORDINARY: "standard", FAST: "fast" },
+  GENERATE: { ORDINARY: "standard", FLEX: "flex", PRIORITY: "SERVICE_TIER_PRIORITY" },
+};
+
+const NOT_ANTHROPICS = { audioIn: 0, audioRead: 0, audioOut: 0, imageIn: 0, imageOut: 0 };
 const NOT_OPENAIS = { writtenLong: 0, searches: 0, compactedIn: 0, compactedOut: 0 };
 const NOT_GOOGLES = { ...NOT_OPENAIS, written: 0 };
 
@@ -71,20 +96,38 @@ export function billed(bill: Bill): TokenUsage {
   };
 }
 
+type Rate = number | null | undefined;
+
 /** In micro-US-dollars, rounded up, searches by themselves. */
 export function costOfBill(price: Price, bill: Bill): number {
-  const amounts: readonly (readonly [number, number | null | undefined])[] = [
-    [bill.fresh - bill.audioIn + bill.compactedIn, price.input],
-    [bill.audioIn, price.audioInput],
-    [bill.read - bill.audioRead, price.cacheRead],
-    [bill.audioRead, price.audioCacheRead],
-    [bill.written, price.cacheWrite],
-    [bill.writtenLong, price.cacheWriteLong],
-    [bill.said - bill.audioOut + bill.thought + bill.compactedOut, price.output],
-    [bill.audioOut, price.audioOutput],
+  const { longContextFrom } = price;
+  const isLong = longContextFrom !== null && billed(bill).input > longContextFrom;
+  const of = (short: Rate, long: Rate): Rate => (isLong ? long : short);
+  const input = of(price.input, price.longContextInput) ?? price.input;
+  const output = of(price.output, price.longContextOutput) ?? price.output;
+  const read = of(price.cacheRead, price.longContextCacheRead) ?? input;
+  const written = of(price.cacheWrite, price.longContextCacheWrite) ?? input;
+  const writtenLong =
+    (isLong ? price.longContextCacheWriteLong : null) ?? price.cacheWriteLong ?? written;
+  const amounts: readonly (readonly [number, number])[] = [
+    [bill.fresh - bill.audioIn - bill.imageIn + bill.compactedIn, input],
+    [bill.audioIn, price.audioInput ?? input],
+    [bill.imageIn, price.imageInput ?? input],
+    [bill.read - bill.audioRead, read],
+    [bill.audioRead, price.audioCacheRead ?? read],
+    [bill.written, written],
+    [bill.writtenLong, writtenLong],
+    [bill.said - bill.audioOut - bill.imageOut + bill.thought + bill.compactedOut, output],
+    [bill.audioOut, price.audioOutput ?? output],
+    [bill.imageOut, price.imageOutput ?? output],
   ];
+  const tier = price.serviceTiers?.find((each) => each.tier === bill.tier.toLowerCase());
+  const isQuick = bill.tier === "PRIORITY" || bill.tier === "FAST";
+  const percent = tier?.percent ?? (isQuick ? 200 : 100);
   let sum = 0n;
-  for (const [tokens, rate] of amounts) sum += BigInt(tokens) * BigInt(rate ?? 0);
+  for (const [tokens, rate] of amounts) {
+    sum += BigInt(tokens) * BigInt(Math.round((rate * percent) / 100));
+  }
   const searches = BigInt(bill.searches) * BigInt(price.webSearches ?? 0);
   return Number(up(sum, 1_000_000n) + up(searches, 1000n));
 }
@@ -118,6 +161,7 @@ function chatUsage(bill: Bill, { hidesThoughts }: BillWay): object {
     prompt_tokens_details: {
       cached_tokens: bill.read,
       audio_tokens: bill.audioIn,
+      image_tokens: bill.imageIn,
       cache_write_tokens: bill.written,
     },
   };
@@ -125,11 +169,14 @@ function chatUsage(bill: Bill, { hidesThoughts }: BillWay): object {
   const { read, written, thought } = bill;
   const isClear = ![read, written, read + written].includes(thought);
   if (hidesThoughts && isClear) {
-    const completion_tokens_details = { audio_tokens: bill.audioOut };
+    const completion_tokens_details = madeOf(bill);
     return { ...usage, completion_tokens: bill.said, completion_tokens_details };
   }
-  const details = { reasoning_tokens: thought, audio_tokens: bill.audioOut };
-  return { ...usage, completion_tokens_details: details };
+  return { ...usage, completion_tokens_details: { reasoning_tokens: thought, ...madeOf(bill) } };
+}
+
+function madeOf({ audioOut, imageOut }: Bill): object {
+  return { audio_tokens: audioOut, image_tokens: imageOut };
 }
 
 function responseUsage(bill: Bill): object {
@@ -138,10 +185,11 @@ function responseUsage(bill: Bill): object {
     input_tokens_details: {
       cached_tokens: bill.read,
       audio_tokens: bill.audioIn,
+      image_tokens: bill.imageIn,
       cache_write_tokens: bill.written,
     },
     output_tokens: bill.said + bill.thought,
-    output_tokens_details: { reasoning_tokens: bill.thought, audio_tokens: bill.audioOut },
+    output_tokens_details: { reasoning_tokens: bill.thought, ...madeOf(bill) },
   };
 }
 
@@ -163,6 +211,9 @@ function messageUsage(bill: Bill): object {
     cache_creation,
     output_tokens_details: { thinking_tokens: bill.thought },
     server_tool_use: { web_search_requests: bill.searches },
+    // What was paid for beforehand costs nothing more.
+    service_tier: "priority",
+    speed: TIERS.MESSAGES[bill.tier],
     iterations: isCompacted
       ? [
           { type: "compaction", ...compaction },
@@ -173,18 +224,20 @@ function messageUsage(bill: Bill): object {
 }
 
 function generateUsage(bill: Bill): object {
-  const audio = (tokenCount: number) => [
+  const media = (audio: number, images: number) => [
     { modality: "TEXT", tokenCount: 1 },
-    { modality: "AUDIO", tokenCount },
+    { modality: "IMAGE", tokenCount: images },
+    { modality: "AUDIO", tokenCount: audio },
   ];
   return {
     promptTokenCount: bill.fresh + bill.read,
     cachedContentTokenCount: bill.read,
     candidatesTokenCount: bill.said,
     thoughtsTokenCount: bill.thought,
-    promptTokensDetails: audio(bill.audioIn + bill.audioRead),
-    cacheTokensDetails: audio(bill.audioRead),
-    candidatesTokensDetails: audio(bill.audioOut),
+    promptTokensDetails: media(bill.audioIn + bill.audioRead, bill.imageIn),
+    cacheTokensDetails: media(bill.audioRead, 0),
+    candidatesTokensDetails: media(bill.audioOut, bill.imageOut),
+    serviceTier: TIERS.GENERATE[bill.tier],
   };
 }
 
@@ -199,17 +252,35 @@ const ITEM = {
 };
 const RESPONSE_HEAD = { id: "resp_1", object: "response", created_at: 1, model: "m", error: null };
 
+function tierAt(place: BillWay["tierAt"], bill: Bill, way: BillWay): object {
+  return place === way.tierAt ? { service_tier: TIERS.CHAT[bill.tier] } : {};
+}
+
+/** What a response has behind its output, in OpenAI's order. */
+function repeated(bill: Bill, { decoy }: BillWay): object {
+  return {
+    service_tier: TIERS.RESPONSES[bill.tier],
+    tools: [{ type: "function", name: "f", parameters: { service_tier: decoy } }],
+    usage: responseUsage(bill),
+    metadata: { service_tier: decoy },
+  };
+}
+
 const WHOLE: Readonly<Record<BilledForm, (bill: Bill, way: BillWay) => object>> = {
   CHAT: (bill, way) => ({
     ...CHAT_HEAD,
+    ...tierAt("FIRST", bill, way),
     choices: [{ index: 0, message: { role: "assistant", content: TEXT }, finish_reason: "stop" }],
+    ...tierAt("BEFORE", bill, way),
     usage: chatUsage(bill, way),
+    ...tierAt("BEHIND", bill, way),
+    system_fingerprint: "fp_1",
   }),
-  RESPONSES: (bill) => ({
+  RESPONSES: (bill, way) => ({
     ...RESPONSE_HEAD,
     status: "completed",
     output: [ITEM],
-    usage: responseUsage(bill),
+    ...repeated(bill, way),
   }),
   MESSAGES: (bill) => ({
     ...MESSAGE_HEAD,
@@ -230,6 +301,7 @@ const STREAM: Readonly<Record<BilledForm, (bill: Bill, way: BillWay) => string>>
     const chunk = (delta: object, finish: string | null, usage: object | null) =>
       data({
         ...CHAT_HEAD,
+        ...(way.tierAt === "NOWHERE" ? {} : { service_tier: TIERS.CHAT[bill.tier] }),
         object: "chat.completion.chunk",
         choices: [{ index: 0, delta, finish_reason: finish }],
         usage,
@@ -238,19 +310,26 @@ const STREAM: Readonly<Record<BilledForm, (bill: Bill, way: BillWay) => string>>
     return (
       chunk({ role: "assistant", content: TEXT }, null, before) +
       chunk({}, "stop", before) +
-      data({ ...CHAT_HEAD, choices: [], usage: chatUsage(bill, way) }) +
+      data({
+        ...CHAT_HEAD,
+        ...(way.tierAt === "NOWHERE" ? {} : { service_tier: TIERS.CHAT[bill.tier] }),
+        choices: [],
+        usage: chatUsage(bill, way),
+      }) +
       "data: [DONE]\n\n"
     );
   },
-  RESPONSES: (bill) => {
+  RESPONSES: (bill, way) => {
     const at = { item_id: "msg_1", output_index: 0, content_index: 0 };
-    const response = { ...RESPONSE_HEAD, status: "completed", output: [ITEM] };
+    const ended = { ...RESPONSE_HEAD, status: "completed", output: [ITEM] };
+    const response = { ...ended, ...repeated(bill, way) };
+    const begun = { ...RESPONSE_HEAD, service_tier: "auto", output: [], usage: null };
     return (
-      event("response.created", { response: { ...RESPONSE_HEAD, output: [], usage: null } }) +
+      event("response.created", { response: begun }) +
       event("response.output_item.added", { output_index: 0, item: { ...ITEM, content: [] } }) +
       event("response.output_text.delta", { ...at, delta: TEXT }) +
       event("response.output_item.done", { output_index: 0, item: ITEM }) +
-      event("response.completed", { response: { ...response, usage: responseUsage(bill) } })
+      event("response.completed", { response })
     );
   },
   MESSAGES: (bill, way) => {
@@ -265,7 +344,7 @@ const STREAM: Readonly<Record<BilledForm, (bill: Bill, way: BillWay) => string>>
     const message = {
       ...MESSAGE_HEAD,
       content: [],
-      usage: { ...sums, cache_creation, output_tokens: 1 },
+      usage: { ...sums, cache_creation, output_tokens: 1, speed: usage["speed"] },
     };
     const text = { type: "text_delta", text: TEXT };
     return (

@@ -66,3 +66,20 @@ test("each size and quality has a line of its own, and what is in none of them o
     ["image", "$0.05 each of any other kind"],
   ]);
 });
+
+test("what service tiers and batches cost is said in percent", () => {
+  const price = create(ModelPriceSchema, {
+    inputMicrosPerMillion: 150_000n,
+    outputMicrosPerMillion: 600_000n,
+    batchPercent: 100n,
+    serviceTiers: [
+      { tier: "priority", percent: 166.66667 },
+      { tier: "flex", percent: 50 },
+    ],
+  });
+  assert.deepEqual(priceLines(price).slice(-3), [
+    ["batches", "100 % of this"],
+    ["priority", "166.67 % of this"],
+    ["flex", "50 % of this"],
+  ]);
+});

@@ -56,6 +56,10 @@ export function priceLines(price: ModelPrice): readonly Line[] {
     ...(isByUnit(price) ? [] : tokenLines(price)),
     ...unitLines(price),
     ...batchLines(price),
+    ...price.serviceTiers.map(({ tier, percent }): Line => [
+      tier,
+      `${percentText(percent)} of this`,
+    ]),
     ...price.longContext.map((long): Line => [
       `over ${count(long.aboveInputTokens)}`,
       `in ${money(long.inputMicrosPerMillion ?? 0n)}  out ${money(long.outputMicrosPerMillion ?? 0n)} per million`,
@@ -69,6 +73,11 @@ export function priceLines(price: ModelPrice): readonly Line[] {
 
 function batchLines({ batchPercent }: ModelPrice): readonly Line[] {
   return batchPercent === undefined ? [] : [["batches", `${String(batchPercent)} % of this`]];
+}
+
+/** To the hundredth at most. */
+function percentText(percent: number): string {
+  return `${String(Math.round(percent * 100) / 100)} %`;
 }
 
 function tokenLines(price: ModelPrice): readonly Line[] {

@@ -134,6 +134,7 @@ function priceMessage(price: Price, source: string): MessageInitShape<typeof Mod
     ...optional("speechMicrosPerMillionCharacters", price.speechCharacters),
     ...optional("webSearchesMicrosPerThousand", price.webSearches),
     ...optional("batchPercent", price.batchPercent),
+    serviceTiers: [...(price.serviceTiers ?? [])],
     longContext:
       longContextFrom === null
         ? []
@@ -213,7 +214,9 @@ function priceOf(field: string, price: ModelPrice): Price {
 /** What has a price of its own; absent where it has none, as in the catalogue. */
 function partsOf(field: string, price: ModelPrice): PriceParts {
   const [long] = price.longContext;
-  const given: Readonly<Record<Exclude<keyof PriceParts, "images">, bigint | undefined>> = {
+  const given: Readonly<
+    Record<Exclude<keyof PriceParts, "images" | "serviceTiers">, bigint | undefined>
+  > = {
     cacheWriteLong: price.cacheWriteLongMicrosPerMillion,
     longContextCacheWriteLong: long?.cacheWriteLongMicrosPerMillion,
     audioInput: price.audioInputMicrosPerMillion,
@@ -235,7 +238,12 @@ function partsOf(field: string, price: ModelPrice): PriceParts {
     const at = `${field}.image_prices[${i}]`;
     return { size, quality, micros: numberOf(`${at}.micros`, micros) };
   });
-  return { ...Object.fromEntries(parts), ...(images.length === 0 ? {} : { images }) };
+  const serviceTiers = price.serviceTiers.map(({ tier, percent }) => ({ tier, percent }));
+  return {
+    ...Object.fromEntries(parts),
+    ...(images.length === 0 ? {} : { images }),
+    ...(serviceTiers.length === 0 ? {} : { serviceTiers }),
+  };
 }
 
 /** Models that are paid by what they make or hear need not have a price for tokens. */
