@@ -56,7 +56,6 @@ interface Resolution {
 interface Indexes {
   readonly shared: NameIndex;
   readonly ofOwner: ReadonlyMap<string, NameIndex>;
-  readonly nearest: NearestNames;
 }
 
 /**
@@ -77,6 +76,7 @@ export class Catalog {
   #aliases = new Rewrites(new Map());
   #fallbacks = new Rewrites(new Map());
   #indexes: Indexes | null = null;
+  #nearestNames: NearestNames | null = null;
 
   constructor(options: CatalogOptions) {
     this.#clock = options.clock;
@@ -296,8 +296,14 @@ export class Catalog {
     return this.#hasKeys(provider.id, principal, upstreamModel);
   }
 
+  /** Made with the first name that nothing serves: of thousands of models it takes as long as all the rest. */
   #nearest(name: string): readonly string[] {
-    return this.#current().nearest.find(name, SUGGESTIONS_MAX);
+    const { shared } = this.#current();
+    this.#nearestNames ??= new NearestNames([
+      ...this.#aliases.names(),
+      ...shared.models.map((model) => model.modelId),
+    ]);
+    return this.#nearestNames.find(name, SUGGESTIONS_MAX);
   }
 
   #resolve(name: string, owner: string): Resolution {
@@ -379,15 +385,12 @@ export class Catalog {
       (provider) => provider.createdBy ?? "",
     );
     const ofOwner = new Map([...privateOf].map(([owner, own]) => [owner, index(own)]));
-    const nearest = new NearestNames([
-      ...this.#aliases.names(),
-      ...shared.models.map((model) => model.modelId),
-    ]);
-    return { shared, ofOwner, nearest };
+    return { shared, ofOwner };
   }
 
   #touch(): void {
     this.#indexes = null;
+    this.#nearestNames = null;
     this.#resolutions.clear();
     this.#keptLists.clear();
   }

@@ -133,7 +133,11 @@ export interface ProviderReader {
 
 export interface ModelReader {
   get(id: string): Promise<Model | undefined>;
+  /** The ids of those of a provider's models that are stored, by their model ids. */
+  idsOf(providerId: string, modelIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  ofProvider(providerId: string): Promise<readonly Model[]>;
   list(query: PageQuery): Promise<Page<Model>>;
+  /** For the start above all: thousands of rows take the event loop's time. */
   all(): Promise<readonly Model[]>;
 }
 

@@ -6,6 +6,7 @@ import { listPage } from "./listing.js";
 import type { Listing } from "./listing.js";
 import type { FullPage } from "./paging.js";
 import { requireRow } from "./rows.js";
+import { SQLITE } from "./sql-dialect.js";
 import { providerField } from "./references.js";
 
 interface ModelRow {
@@ -59,6 +60,24 @@ export function modelReader(db: Db) {
       return row === undefined ? undefined : toModel(row);
     },
     list: (query: PageQuery): Promise<FullPage<Model>> => listPage(db, LISTING, query),
+    async idsOf(
+      providerId: string,
+      modelIds: readonly string[],
+    ): Promise<ReadonlyMap<string, string>> {
+      const rows = await db.rows<Pick<ModelRow, "id" | "model_id">>(
+        `SELECT id, model_id FROM models
+         WHERE provider_id = ? AND model_id IN (${SQLITE.eachText})`,
+        [providerId, JSON.stringify(modelIds)],
+      );
+      return new Map(rows.map((row) => [row.model_id, row.id]));
+    },
+    async ofProvider(providerId: string): Promise<readonly Model[]> {
+      const rows = await db.rows<ModelRow>(
+        "SELECT * FROM models WHERE provider_id = ? ORDER BY model_id",
+        [providerId],
+      );
+      return rows.map(toModel);
+    },
     async all(): Promise<readonly Model[]> {
       const rows = await db.rows<ModelRow>("SELECT * FROM models ORDER BY provider_id, model_id");
       return rows.map(toModel);

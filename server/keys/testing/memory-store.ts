@@ -136,6 +136,13 @@ function peopleAndCatalog(
     },
     models: {
       get: async (id) => tables().models.get(id),
+      idsOf: async (providerId, modelIds) =>
+        new Map(
+          all(tables().models)
+            .filter((each) => each.providerId === providerId && modelIds.includes(each.modelId))
+            .map(({ modelId, id }) => [modelId, id]),
+        ),
+      ofProvider: async (id) => all(tables().models).filter(({ providerId }) => providerId === id),
       list: async (query) => {
         const withMaker = all(tables().models).map((model) => {
           const createdBy = tables().providers.get(model.providerId)?.createdBy ?? null;
