@@ -598,6 +598,22 @@ test("settings are edited in a form, and a refused one is marked where it stands
   });
 });
 
+test("what a server refuses of a field stands there in full, and not once more in the API's words", async () => {
+  const words = "must be an IP address or a block of addresses, such as 192.0.2.7 or 10.0.0.0/8";
+  await withApp({}, async ({ press, type, fake, tui }) => {
+    const fields = { "ip_allowlist[1]": words };
+    const details = { reason: "invalid_argument", fields, metadata: {} };
+    fake.refuse("createClientKey", "INVALID_ARGUMENT", `ip_allowlist[1]: ${words}`, details);
+    await press("3", "n");
+    await type("ci");
+    await press("<C-s>");
+    const at = tui.find("must be an IP address")?.y ?? 0;
+    assert.match(tui.row(at), /such as/);
+    assert.match(tui.row(at + 1), /192\.0\.2\.7 or 10\.0\.0\.0\/8/);
+    assert.equal(tui.find("ip_allowlist"), undefined);
+  });
+});
+
 test("a key that its owner should look at is marked in the list and explained in the detail", async () => {
   await withApp({}, async ({ press, fake, tui, clock }) => {
     const due = { ...clientKey(0, clock.now()), name: "old-one", notices: [Notice.ROTATION_DUE] };
