@@ -1,5 +1,9 @@
 import { ProviderKey_Tier } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
+import {
+  Listener_Kind,
+  SettingsSchema,
+  UpdateSettingsRequestSchema,
+} from "../../proto/gen/latchkey/v1/system_pb.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Notice } from "../../proto/gen/latchkey/v1/common_pb.js";
@@ -576,6 +580,8 @@ test("settings are edited in a form, and a refused one is marked where it stands
       settings: {
         sessionMinutes: 480,
         storageFailurePolicy: 1,
+        durability: 1,
+        abortedCallPolicy: 1,
         serverLimits: { requestsPerMinute: 60 },
       },
     }));
@@ -586,12 +592,19 @@ test("settings are edited in a form, and a refused one is marked where it stands
     });
     await press("9", "e");
     assert.ok(tui.find("rpm=60"));
-    await press("<tab>", "<tab>", "<right>", "<tab>", "<tab>");
+    await press("<tab>", "<tab>", "<right>", "<tab>", "<tab>", "<tab>", "<tab>");
     await type("concurrency=4");
     await press("<C-s>");
     const [request] = fake.requests("updateSettings");
     assert.equal(request?.["sessionMinutes"], 480);
     assert.equal(request["storageFailurePolicy"], 2);
+    const { paths } = request["updateMask"] as { paths: readonly string[] };
+    assert.deepEqual(paths, ["storage_failure_policy", "default_client_key_limits"]);
+    const inForm = UpdateSettingsRequestSchema.fields.filter(
+      ({ name, localName }) => name !== "update_mask" && request[localName] !== undefined,
+    );
+    const settings = SettingsSchema.fields.map(({ name }) => name);
+    assert.deepEqual(inForm.map(({ name }) => name).toSorted(), settings.toSorted());
     assert.deepEqual(request["serverLimits"], { requestsPerMinute: 60, budgets: [] });
     assert.deepEqual(request["defaultClientKeyLimits"], { concurrency: 4, budgets: [] });
     assert.ok(tui.find("must be a whole number from 3 to 100"));
