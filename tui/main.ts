@@ -92,6 +92,7 @@ async function withClient(to: Target, work: (port: CliPort) => Promise<void>): P
       tell: (text) => process.stderr.write(text),
       confirm,
       toTerminal: process.stdout.isTTY,
+      width: process.stdout.isTTY ? process.stdout.columns || Infinity : Infinity,
       resolveId: (noun, field, text) => resolveId(client, noun, field, text),
       nowMs: () => Date.now(),
       signal: interrupt.signal,

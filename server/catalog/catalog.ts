@@ -61,7 +61,6 @@ interface Indexes {
   readonly ofOwner: ReadonlyMap<string, NameIndex>;
   /** Of OpenAI alone, enabled or not: others sell its models as well. */
   readonly openai: NameIndex;
-  readonly nearest: NearestNames;
 }
 
 /**
@@ -82,6 +81,7 @@ export class Catalog {
   #aliases = new Rewrites(new Map());
   #fallbacks = new Rewrites(new Map());
   #indexes: Indexes | null = null;
+  #nearestNames: NearestNames | null = null;
 
   constructor(options: CatalogOptions) {
     this.#clock = options.clock;
@@ -301,8 +301,14 @@ export class Catalog {
     return this.#hasKeys(provider.id, principal, upstreamModel);
   }
 
+  /** Made with the first name that nothing serves: of thousands of models it takes as long as all the rest. */
   #nearest(name: string): readonly string[] {
-    return this.#current().nearest.find(name, SUGGESTIONS_MAX);
+    const { shared } = this.#current();
+    this.#nearestNames ??= new NearestNames([
+      ...this.#aliases.names(),
+      ...shared.models.map((model) => model.modelId),
+    ]);
+    return this.#nearestNames.find(name, SUGGESTIONS_MAX);
   }
 
   #resolve(name: string, owner: string): Resolution {
@@ -389,15 +395,12 @@ export class Catalog {
       (provider) => provider.createdBy ?? "",
     );
     const ofOwner = new Map([...privateOf].map(([owner, own]) => [owner, index(own)]));
-    const nearest = new NearestNames([
-      ...this.#aliases.names(),
-      ...shared.models.map((model) => model.modelId),
-    ]);
-    return { shared, ofOwner, openai, nearest };
+    return { shared, ofOwner, openai };
   }
 
   #touch(): void {
     this.#indexes = null;
+    this.#nearestNames = null;
     this.#resolutions.clear();
     this.#keptLists.clear();
   }

@@ -14,7 +14,6 @@ import type {
 } from "../core/provider.js";
 import { tierNamed } from "../core/service-tier.js";
 import type { Operations } from "./operations.js";
-import type { KeysTx } from "./ports.js";
 import { changeableProvider, visibleTo } from "./providers.js";
 import { cleanLine, SERVICE_CHARS_MAX } from "./validate.js";
 
@@ -75,11 +74,16 @@ export class Models {
     }
     return this.#operations.write(actor, "model.upsert", async (tx, nowMs) => {
       const provider = await changeableProvider(tx, actor, "model.upsert", providerId);
-      const stored = await modelsOf(tx, providerId);
+      const cleaned = drafts.map((draft, index) =>
+        cleanModel(`models[${String(index)}]`, draft, providerId),
+      );
+      const stored = await tx.models.idsOf(
+        providerId,
+        cleaned.map(({ modelId }) => modelId),
+      );
       const models: Model[] = [];
-      for (const [index, draft] of drafts.entries()) {
-        const clean = cleanModel(`models[${String(index)}]`, draft, providerId);
-        const id = stored.get(clean.modelId)?.id ?? this.#ids.next("mdl");
+      for (const [index, clean] of cleaned.entries()) {
+        const id = stored.get(clean.modelId) ?? this.#ids.next("mdl");
         const model: Model = { id, providerId, ...clean, updatedAt: notMidnight(nowMs) };
         if (models.some((other) => other.modelId === model.modelId)) {
           throw invalidField(`models[${String(index)}].model_id`, "is there twice");
@@ -105,11 +109,11 @@ export class Models {
     }
     return this.#operations.write(actor, "model.delete", async (tx) => {
       const provider = await changeableProvider(tx, actor, "model.delete", providerId);
-      const stored = await modelsOf(tx, providerId);
+      const stored = await tx.models.idsOf(providerId, modelIds);
       const presets = new Map(presetModels().map((model) => [model.id, model]));
       const gone = [...new Set(modelIds)].filter((modelId) => stored.has(modelId));
       for (const modelId of gone) {
-        const id = stored.get(modelId)?.id ?? "";
+        const id = stored.get(modelId) ?? "";
         const preset = presets.get(id);
         if (preset === undefined) await tx.models.delete(id);
         else await tx.models.upsert(preset);
@@ -132,11 +136,6 @@ export class Models {
  */
 function notMidnight(nowMs: number): number {
   return nowMs % DAY_MS === 0 ? nowMs + 1 : nowMs;
-}
-
-async function modelsOf(tx: KeysTx, providerId: string): Promise<Map<string, Model>> {
-  const models = (await tx.models.all()).filter((model) => model.providerId === providerId);
-  return new Map(models.map((model) => [model.modelId, model]));
 }
 
 /** A few names; the audit log is no place for five hundred. */

@@ -143,7 +143,11 @@ export interface ProviderReader {
 
 export interface ModelReader {
   get(id: string): Promise<Model | undefined>;
+  /** The ids of those of a provider's models that are stored, by their model ids. */
+  idsOf(providerId: string, modelIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  ofProvider(providerId: string): Promise<readonly Model[]>;
   list(query: PageQuery): Promise<Page<Model>>;
+  /** For the start above all: thousands of rows take the event loop's time. */
   all(): Promise<readonly Model[]>;
   /** How many models each of these providers has; one without any may be missing. */
   countByProvider(providerIds: readonly string[]): Promise<ReadonlyMap<string, number>>;

@@ -107,7 +107,7 @@ export class ProviderKeys {
       }
       if (next.service !== key.service) {
         const provider = found(await tx.providers.get(key.providerId), "provider", key.providerId);
-        requireService(await tx.models.all(), provider, next.service);
+        requireService(await tx.models.ofProvider(provider.id), provider, next.service);
       }
       return { next, names: changedFields(key, next, PROVIDER_KEY_PATCH_FIELDS) };
     });

@@ -151,8 +151,7 @@ export class Providers {
           `${provider.displayName} has ${String(keys.length)} provider keys: delete them first.`,
         );
       }
-      for (const model of await tx.models.all()) {
-        if (model.providerId !== id) continue;
+      for (const model of await tx.models.ofProvider(id)) {
         await tx.models.delete(model.id);
         await tx.changes.append({ kind: "model", id: model.id, value: null });
       }

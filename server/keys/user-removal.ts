@@ -52,9 +52,8 @@ export async function removeUser(tx: KeysTx, actor: Actor, user: User): Promise<
 async function removeProviders(tx: KeysTx, actor: Actor, userId: string): Promise<number> {
   const own = (await tx.providers.all()).filter((provider) => provider.createdBy === userId);
   if (own.length === 0) return 0;
-  const models = await tx.models.all();
   for (const provider of own) {
-    for (const model of models.filter(({ providerId }) => providerId === provider.id)) {
+    for (const model of await tx.models.ofProvider(provider.id)) {
       await tx.models.delete(model.id);
       await tx.changes.append({ kind: "model", id: model.id, value: null });
     }

@@ -67,6 +67,24 @@ export function modelReader(db: Db) {
       );
       return new Map(rows.map(({ id, models }) => [id, models]));
     },
+    async idsOf(
+      providerId: string,
+      modelIds: readonly string[],
+    ): Promise<ReadonlyMap<string, string>> {
+      const rows = await db.rows<Pick<ModelRow, "id" | "model_id">>(
+        `SELECT id, model_id FROM models
+         WHERE provider_id = ? AND model_id IN (${SQLITE.eachText})`,
+        [providerId, JSON.stringify(modelIds)],
+      );
+      return new Map(rows.map((row) => [row.model_id, row.id]));
+    },
+    async ofProvider(providerId: string): Promise<readonly Model[]> {
+      const rows = await db.rows<ModelRow>(
+        "SELECT * FROM models WHERE provider_id = ? ORDER BY model_id",
+        [providerId],
+      );
+      return rows.map(toModel);
+    },
     async all(): Promise<readonly Model[]> {
       const rows = await db.rows<ModelRow>("SELECT * FROM models ORDER BY provider_id, model_id");
       return rows.map(toModel);

@@ -13,7 +13,12 @@ const isFault = (code: string) => (thrown: unknown) => {
 
 test("every noun reads back as it was written", async (t) => {
   const { storage } = await make.opened(t);
-  const user = make.user("usr_1", { username: "Zoë", email: "zoe@example.com", lockedUntil: 5 });
+  const user = make.user("usr_1", {
+    username: "Zoë",
+    email: "zoe@example.com",
+    lockedUntil: 5,
+    places: [{ place: "192.0.2.1", signedInAt: 1, failedLogins: 2, lockedUntil: 5 }],
+  });
   const banned = make.user("usr_2", {
     state: "BANNED",
     banReason: "垃圾邮件",
@@ -76,6 +81,11 @@ test("every noun reads back as it was written", async (t) => {
   assert.equal((await read.sessions.ofUser("usr_1")).length, 1);
   assert.deepEqual(await read.providers.bySlug("slug-prv_1"), provider);
   assert.deepEqual(await read.models.all(), [model]);
+  assert.deepEqual(await read.models.ofProvider("prv_1"), [model]);
+  assert.deepEqual(await read.models.ofProvider("prv_2"), []);
+  const ids = await read.models.idsOf("prv_1", ["none", model.modelId, 'no"ne']);
+  assert.deepEqual([...ids], [[model.modelId, "mdl_1"]]);
+  assert.equal((await read.models.idsOf("prv_2", [model.modelId])).size, 0);
   assert.deepEqual(plain(await read.providerKeys.byFingerprint("fingerprint-pk_1")), providerKey);
   assert.deepEqual(plain(await read.clientKeys.get("ck_1")), clientKey);
   assert.deepEqual([...(await read.settings.all())], [["pool.strategy", '"score_based"']]);

@@ -336,3 +336,24 @@ async function writeRowsOfStep2(file: ReturnType<typeof connect>): Promise<void>
       '${action}', '${target}', NULL, '[]', '${outcome}', '${note}', 'h', NULL)`);
   }
 }
+
+test("a lock-out from before places were told apart holds for every place", async (t) => {
+  const folder = await make.tempFolder(t);
+  const before = await make.opened(t, {
+    dataFolder: folder,
+    migrations: MIGRATIONS.filter(({ version }) => version < 14),
+  });
+  await before.storage.close();
+  const raw = connect({ file: path.join(folder, "latchkey.db"), readOnly: false });
+  await raw.raw(`INSERT INTO users (id, username, role, trust_level, state, failed_logins, locked_until,
+    created_at, updated_at) VALUES
+    ('usr_1', 'a', 'USER', 0, 'ACTIVE', 5, 777, 1, 1), ('usr_2', 'b', 'USER', 0, 'ACTIVE', 2, NULL, 2, 2),
+    ('usr_3', 'c', 'USER', 0, 'ACTIVE', 0, NULL, 3, 3)`);
+  await raw.destroy();
+  const { storage } = await make.opened(t, { dataFolder: folder });
+  const elsewhere = (failedLogins: number, lockedUntil: number | null) => [
+    { place: "elsewhere", signedInAt: null, failedLogins, lockedUntil },
+  ];
+  const places = (await storage.keys.read.users.all()).map((user) => user.places);
+  assert.deepEqual(places, [elsewhere(5, 777), elsewhere(2, null), []]);
+});

@@ -77,7 +77,26 @@ test("an issuer that does not answer is named, and sessions go on", async (t) =>
   assert.ok((await local.system.getStatus({})).version);
 });
 
-async function started(t: TestContext) {
+test("an issuer's keys, claim and tolerance are those that the options name", async (t) => {
+  const { api, token, issuer } = await started(t, (url) => [
+    `--oidc-jwks-url=${url}/elsewhere`,
+    "--oidc-name-claim=preferred_username",
+    "--oidc-clock-tolerance-seconds=0",
+    "--oidc-algorithms=ES256",
+  ]);
+  const named = { preferred_username: "alice", email: "nobody@example.test" };
+  const elliptical = { alg: "ES256", pair: elliptic, kid: "ec" };
+  const good = await token({ ...elliptical, claims: named });
+  assert.equal((await api(good).sessions.whoAmI({})).user?.username, "alice");
+  assert.deepEqual([...new Set(issuer.asked)], ["/elsewhere"]);
+  const now = Math.floor(Date.now() / 1000);
+  const late = await token({ ...elliptical, claims: { ...named, exp: now - 5 } });
+  await refused(api(late).sessions.whoAmI({}), /has expired/);
+  const rsa = await token({ claims: named });
+  await refused(api(rsa).sessions.whoAmI({}), /not signed with one of ES256/);
+});
+
+async function started(t: TestContext, more: (issuerUrl: string) => readonly string[] = () => []) {
   const issuer = await startIssuer(t);
   await issuer.publish([
     ["rsa", first],
@@ -88,6 +107,7 @@ async function started(t: TestContext) {
     dataFolder(t),
     `--oidc-issuer=${issuer.url}`,
     `--oidc-audience=${AUDIENCE}`,
+    ...more(issuer.url),
   );
   await server.api.users.createUser({
     username: "alice",

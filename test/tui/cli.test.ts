@@ -104,6 +104,7 @@ async function run(
     writeBytes: (bytes) => void (out += Buffer.from(bytes).toString("latin1")),
     tell: (text) => void (told += text),
     toTerminal: options.toTerminal ?? false,
+    width: Infinity,
     confirm: async () => options.yes ?? false,
     resolveId: (noun, field, text) => resolveId(client, noun, field, text),
     nowMs: () => NOW,

@@ -1,5 +1,9 @@
 import { ProviderKey_Tier } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
+import {
+  Listener_Kind,
+  SettingsSchema,
+  UpdateSettingsRequestSchema,
+} from "../../proto/gen/latchkey/v1/system_pb.js";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -593,6 +597,8 @@ test("settings are edited in a form, and a refused one is marked where it stands
       settings: {
         sessionMinutes: 480,
         storageFailurePolicy: 1,
+        durability: 1,
+        abortedCallPolicy: 1,
         serverLimits: { requestsPerMinute: 60 },
       },
     }));
@@ -603,15 +609,38 @@ test("settings are edited in a form, and a refused one is marked where it stands
     });
     await press("9", "e");
     assert.ok(tui.find("rpm=60"));
-    await press("<tab>", "<tab>", "<right>", "<tab>", "<tab>");
+    await press("<tab>", "<tab>", "<right>", "<tab>", "<tab>", "<tab>", "<tab>");
     await type("concurrency=4");
     await press("<C-s>");
     const [request] = fake.requests("updateSettings");
     assert.equal(request?.["sessionMinutes"], 480);
     assert.equal(request["storageFailurePolicy"], 2);
+    const { paths } = request["updateMask"] as { paths: readonly string[] };
+    assert.deepEqual(paths, ["storage_failure_policy", "default_client_key_limits"]);
+    const inForm = UpdateSettingsRequestSchema.fields.filter(
+      ({ name, localName }) => name !== "update_mask" && request[localName] !== undefined,
+    );
+    const settings = SettingsSchema.fields.map(({ name }) => name);
+    assert.deepEqual(inForm.map(({ name }) => name).toSorted(), settings.toSorted());
     assert.deepEqual(request["serverLimits"], { requestsPerMinute: 60, budgets: [] });
     assert.deepEqual(request["defaultClientKeyLimits"], { concurrency: 4, budgets: [] });
     assert.ok(tui.find("must be a whole number from 3 to 100"));
+  });
+});
+
+test("what a server refuses of a field stands there in full, and not once more in the API's words", async () => {
+  const words = "must be an IP address or a block of addresses, such as 192.0.2.7 or 10.0.0.0/8";
+  await withApp({}, async ({ press, type, fake, tui }) => {
+    const fields = { "ip_allowlist[1]": words };
+    const details = { reason: "invalid_argument", fields, metadata: {} };
+    fake.refuse("createClientKey", "INVALID_ARGUMENT", `ip_allowlist[1]: ${words}`, details);
+    await press("3", "n");
+    await type("ci");
+    await press("<C-s>");
+    const at = tui.find("must be an IP address")?.y ?? 0;
+    assert.match(tui.row(at), /such as/);
+    assert.match(tui.row(at + 1), /192\.0\.2\.7 or 10\.0\.0\.0\/8/);
+    assert.equal(tui.find("ip_allowlist"), undefined);
   });
 });
 

@@ -7,8 +7,9 @@ import { ProviderKeySchema } from "../../proto/gen/latchkey/v1/provider_keys_pb.
 import { ModelSchema } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import { ProcessStatusSchema } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { OverviewSchema } from "../../proto/gen/latchkey/v1/usage_pb.js";
+import { textWidth } from "../term/width.js";
 import { COMMANDS } from "./commands.js";
-import { fieldsOf, jsonOf, NONE_AT_ZERO, tableOf } from "./output.js";
+import { fieldsOf, jsonOf, NONE_AT_ZERO, tableLines, tableOf } from "./output.js";
 
 test("what is no, or 0, is told", () => {
   const key = fieldsOf(ProviderKeySchema, create(ProviderKeySchema, { name: "a" }));
@@ -84,4 +85,21 @@ test("each number that stands for none at 0 is one that some command prints", ()
     [...NONE_AT_ZERO].filter((name) => !numbers.has(name)),
     [],
   );
+});
+
+test("a table that is wider than the terminal goes on in further lines, and breaks no cell", () => {
+  const columns = ["model_id", "display_name", "context_window_tokens", "provider_id"];
+  const models = ["gpt-4o", "数据模型"].map((modelId) =>
+    create(ModelSchema, { modelId, displayName: `${modelId} of somebody`, providerId: "prv_1" }),
+  );
+  const whole = tableLines(ModelSchema, models, columns, Infinity);
+  assert.equal(whole.head.length + whole.body.length, 3);
+  for (let width = 30; width <= 80; width++) {
+    const { head, body } = tableLines(ModelSchema, models, columns, width);
+    for (const line of [...head, ...body])
+      assert.ok(textWidth(line) <= width, `${String(width)}: ${line}`);
+    assert.equal(body.length, head.length * 2);
+    const words = body.join(" ").split(/\s+/);
+    assert.deepEqual(words, whole.body.join(" ").split(/\s+/));
+  }
 });

@@ -18,6 +18,11 @@ import { priceText } from "../present/prices.js";
 import { fit, safe, takeWidth } from "../term/safe.js";
 import { textWidth } from "../term/width.js";
 
+/** Between two columns. */
+const GAP = "  ";
+/** In front of what of a row did not fit into its first line. */
+const INDENT = "    ";
+
 const CELL_WIDTH_MAX = 48;
 /** A value of such a field is always there. */
 const { IMPLICIT } = FeatureSet_FieldPresence;
@@ -27,12 +32,26 @@ export function jsonOf(schema: DescMessage, message: Message): string {
   return JSON.stringify(toJson(schema, message, { useProtoFieldName: true }));
 }
 
-/** Rows under their headings, aligned by display width, since names may be in any script. */
+/** Rows under their headings, as one text. */
 export function tableOf(
   schema: DescMessage,
   rows: readonly Message[],
   columns: readonly string[],
 ): string {
+  const { head, body } = tableLines(schema, rows, columns, Infinity);
+  return [...head, ...body].join("\n");
+}
+
+/**
+ * Rows under their headings, aligned by display width, since names may be in any script. What is wider than the
+ * terminal goes on in a second line and more, column by column, so that no cell is broken.
+ */
+export function tableLines(
+  schema: DescMessage,
+  rows: readonly Message[],
+  columns: readonly string[],
+  width: number,
+): { readonly head: readonly string[]; readonly body: readonly string[] } {
   const heads = columns.map((column) =>
     column
       .replace(/_time$/, "")
@@ -46,12 +65,30 @@ export function tableOf(
       Math.max(textWidth(head), ...cells.map((line) => textWidth(line[i] ?? ""))),
     ),
   );
-  const line = (texts: readonly string[]): string =>
-    texts
-      .map((text, i) => fit(text, widths[i] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return [line(heads), ...cells.map(line)].join("\n");
+  const parts = partsOf(widths, width);
+  const lines = (texts: readonly string[]): string[] =>
+    parts.map(({ from, to }) => {
+      const shown = texts.slice(from, to).map((text, i) => fit(text, widths[from + i] ?? 0));
+      return `${from === 0 ? "" : INDENT}${shown.join(GAP)}`.trimEnd();
+    });
+  return { head: lines(heads), body: cells.flatMap(lines) };
+}
+
+/** Which columns stand in which line of a row. */
+function partsOf(widths: readonly number[], width: number): { from: number; to: number }[] {
+  const parts: { from: number; to: number }[] = [];
+  let used = 0;
+  for (const [i, own] of widths.entries()) {
+    const last = parts.at(-1);
+    if (last === undefined || used + GAP.length + own > width) {
+      parts.push({ from: i, to: i + 1 });
+      used = (last === undefined ? 0 : INDENT.length) + own;
+    } else {
+      last.to = i + 1;
+      used += GAP.length + own;
+    }
+  }
+  return parts;
 }
 
 /** One message as `name  value` lines; nested messages are indented. */

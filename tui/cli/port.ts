@@ -12,6 +12,8 @@ export interface CliPort {
   readonly tell: (text: string) => void;
   /** True when what is written goes to a person's terminal. */
   readonly toTerminal: boolean;
+  /** Columns of that terminal; Infinity without one. */
+  readonly width: number;
   /** Asks a yes/no question on the terminal; false when there is none to ask. */
   readonly confirm: (question: string) => Promise<boolean>;
   /** Finds the id behind a name in a field of a noun; the text itself when it is one already. */

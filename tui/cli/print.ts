@@ -1,7 +1,7 @@
 import { isFieldSet, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Command } from "./commands.js";
-import { fieldsOf, jsonOf, tableOf } from "./output.js";
+import { fieldsOf, jsonOf, tableLines } from "./output.js";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -10,12 +10,22 @@ export class Printer {
   readonly #command: Command;
   readonly #json: boolean;
   readonly #write: (text: string) => void;
+  readonly #width: number;
   #headed = false;
 
-  constructor(command: Command, json: boolean, write: (text: string) => void) {
+  constructor(
+    command: Command,
+    options: {
+      readonly json: boolean;
+      readonly write: (text: string) => void;
+      /** Columns of the terminal; Infinity without one. */
+      readonly width: number;
+    },
+  ) {
     this.#command = command;
-    this.#json = json;
-    this.#write = write;
+    this.#json = options.json;
+    this.#write = options.write;
+    this.#width = options.width;
   }
 
   print(answer: Message): void {
@@ -46,8 +56,9 @@ export class Printer {
     const streams = this.#command.method.methodKind === "server_streaming";
     // A stream has many messages without rows; an empty list still shows what its columns would be.
     if (streams && rows.messages.length === 0) return;
-    const text = tableOf(rows.schema, rows.messages, this.#command.columns);
-    const lines = this.#headed ? text.split("\n").slice(1) : text.split("\n");
+    const { columns } = this.#command;
+    const { head, body } = tableLines(rows.schema, rows.messages, columns, this.#width);
+    const lines = this.#headed ? body : [...head, ...body];
     this.#headed = true;
     if (lines.length > 0) this.#write(`${lines.join("\n")}\n`);
   }

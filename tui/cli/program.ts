@@ -42,6 +42,7 @@ export function createProgram(version: string, handlers: ProgramHandlers): Progr
     .option("--theme <name>", "dashboard: dark, light, mono or 16")
     .option("--refresh <hz>", "dashboard: 0.5, 1, 2 or 4 updates a second")
     .option("--mouse", "dashboard: use the mouse")
+    .helpCommand("help [command]", "the same as --help")
     .enablePositionalOptions()
     .exitOverride()
     .allowExcessArguments()

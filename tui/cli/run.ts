@@ -46,7 +46,11 @@ async function send(
   if (call === undefined) {
     throw new Error(`${command.noun} ${command.verb} is not a call of this client`);
   }
-  const printer = new Printer(command, invocation.json, isFile ? port.tell : port.write);
+  const printer = new Printer(command, {
+    json: invocation.json,
+    write: isFile ? port.tell : port.write,
+    width: port.width,
+  });
   const settings = { signal: port.signal };
   if (command.method.methodKind === "server_streaming") {
     return follow(call(request, settings) as AsyncIterable<Message>, command, printer, port);

@@ -91,8 +91,10 @@ class Sender {
 
   #failed(form: Form, thrown: unknown): void {
     const error = toApiError(thrown);
-    const message = refused(this.#context, this.#options.permission, error);
     const errors = this.#errorsByField(error, Object.keys(form.values));
+    const message = isSaidAt(errors, error)
+      ? undefined
+      : refused(this.#context, this.#options.permission, error);
     form.update({ busy: false, message, errors });
     this.#context.requestFrame();
   }
@@ -105,4 +107,14 @@ class Sender {
     });
     return Object.fromEntries(found.filter(([name]) => known.includes(name)));
   }
+}
+
+/** The refusal says no more than what stands at the fields already, which has their names in the form. */
+function isSaidAt(
+  errors: Readonly<Record<string, string>>,
+  { message, details }: ApiError,
+): boolean {
+  const [first] = Object.keys(details.fields);
+  const all = Object.keys(errors).length === Object.keys(details.fields).length;
+  return first !== undefined && all && message.startsWith(`${first}: `);
 }

@@ -1,4 +1,6 @@
 import {
+  Settings_AbortedCallPolicy,
+  Settings_Durability,
   Settings_StorageFailurePolicy,
   type Settings,
   type UpdateSettingsRequest,
@@ -21,6 +23,10 @@ const NUMBERS: readonly NumberSetting[] = [
   ["expiryNoticeDays", "Expiry notice d"],
   ["healthCheckSeconds", "Health check s"],
   ["callRetentionDays", "Keep calls d"],
+  ["minuteRollupDays", "Keep minutes d"],
+  ["hourRollupDays", "Keep hours d"],
+  ["dayRollupDays", "Keep days d"],
+  ["queueTimeoutMs", "Wait in line ms"],
 ];
 
 const STORAGE_FAILURE = [
@@ -28,16 +34,18 @@ const STORAGE_FAILURE = [
   { value: String(Settings_StorageFailurePolicy.REFUSE), label: "refuse calls until it works" },
 ];
 
-const PATHS = [
-  "registration_enabled",
-  "public_pool_enabled",
-  "storage_failure_policy",
-  "default_client_key_limits",
-  "server_limits",
-  ...NUMBERS.map(([name]) => snake(name)),
+const DURABILITY = [
+  { value: String(Settings_Durability.RELAXED), label: "on the disk within 50 ms" },
+  { value: String(Settings_Durability.STRICT), label: "on the disk before its last byte" },
 ];
 
-/** Opens the form for the settings that are changed most; the command line has all of them. */
+const ABORTED_CALL = [
+  { value: String(Settings_AbortedCallPolicy.OBSERVED), label: "costs what was seen" },
+  { value: String(Settings_AbortedCallPolicy.RESERVED), label: "costs what was set aside" },
+  { value: String(Settings_AbortedCallPolicy.NOTHING), label: "costs nothing" },
+];
+
+/** Opens the form for all settings. */
 export function openSettingsForm(context: ViewContext, refresh: () => void): void {
   context.api.system.getSettings({}).then(
     ({ settings }) => {
@@ -48,16 +56,17 @@ export function openSettingsForm(context: ViewContext, refresh: () => void): voi
 }
 
 function open(context: ViewContext, settings: Settings, refresh: () => void): void {
+  const fields = fieldsOf(settings);
   openForm(context, {
     title: "Settings, in force at once",
     permission: "system.update_settings",
-    fields: fieldsOf(settings),
+    fields,
     submitLabel: "Save",
     submit: async (values) => {
-      await context.api.system.updateSettings({
-        updateMask: { paths: PATHS },
-        ...valuesOf(values),
-      });
+      // What others have changed meanwhile stays.
+      const paths = changedIn(fields, values);
+      if (paths.length === 0) return;
+      await context.api.system.updateSettings({ updateMask: { paths }, ...valuesOf(values) });
       context.toast({ text: "the settings are saved", tone: "ok" });
       refresh();
     },
@@ -68,13 +77,14 @@ function fieldsOf(settings: Settings): readonly Field[] {
   return [
     toggle("registration_enabled", "Registration", settings.registrationEnabled, "for anybody"),
     toggle("public_pool_enabled", "Public pool", settings.publicPoolEnabled, "for super keys"),
-    {
-      kind: "select",
-      name: "storage_failure_policy",
-      label: "If disk fails",
-      choices: STORAGE_FAILURE,
-      value: String(settings.storageFailurePolicy),
-    },
+    choice(
+      "storage_failure_policy",
+      "If disk fails",
+      STORAGE_FAILURE,
+      settings.storageFailurePolicy,
+    ),
+    choice("durability", "Call's record", DURABILITY, settings.durability),
+    choice("aborted_call_policy", "Cut-off call", ABORTED_CALL, settings.abortedCallPolicy),
     limits("server_limits", "Server limits", settings.serverLimits),
     limits("default_client_key_limits", "New keys get", settings.defaultClientKeyLimits),
     ...NUMBERS.map(([name, label]): Field => ({
@@ -90,6 +100,15 @@ function fieldsOf(settings: Settings): readonly Field[] {
 
 function toggle(name: string, label: string, value: boolean, note: string): Field {
   return { kind: "toggle", name, label, value: String(value), note: () => note };
+}
+
+function choice(
+  name: string,
+  label: string,
+  choices: readonly { readonly value: string; readonly label: string }[],
+  value: number,
+): Field {
+  return { kind: "select", name, label, choices, value: String(value) };
 }
 
 function limits(name: string, label: string, value: Settings["serverLimits"]): Field {
@@ -109,10 +128,23 @@ function valuesOf(values: FieldValues) {
     registrationEnabled: values["registration_enabled"] === "true",
     publicPoolEnabled: values["public_pool_enabled"] === "true",
     storageFailurePolicy: Number(values["storage_failure_policy"]) as Settings_StorageFailurePolicy,
+    durability: Number(values["durability"]) as Settings_Durability,
+    abortedCallPolicy: Number(values["aborted_call_policy"]) as Settings_AbortedCallPolicy,
     serverLimits: limitsIn("server_limits"),
     defaultClientKeyLimits: limitsIn("default_client_key_limits"),
-    ...Object.fromEntries(NUMBERS.map(([name]) => [name, Number(values[snake(name)])])),
+    ...Object.fromEntries(
+      NUMBERS.map(([name]) => [name, amountOf(name, values[snake(name)] ?? "")]),
+    ),
   };
+}
+
+function amountOf(name: NumberSetting[0], text: string): number | bigint {
+  return name === "queueTimeoutMs" ? BigInt(text) : Number(text);
+}
+
+function changedIn(fields: readonly Field[], values: FieldValues): string[] {
+  const changed = fields.filter(({ name, value = "" }) => values[name] !== value);
+  return changed.map(({ name }) => name);
 }
 
 /** `sessionMinutes` → `session_minutes`, the API's name of a setting. */

@@ -181,7 +181,7 @@ export class SystemView implements View {
       writing(context, "system.update_settings", {
         keys: ["e"],
         action: "system.edit-settings",
-        description: "change settings: registration, limits, disk failures, sessions",
+        description: "change settings",
         group: GROUP,
         hint: "edit settings",
         priority: 2,

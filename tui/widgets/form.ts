@@ -11,6 +11,8 @@ const labelWidthMax = 18;
 
 /** Rows that a message of the whole form may take; a server's sentence rarely fits in one. */
 const messageRowsMax = 3;
+/** Rows of what is wrong with one field: a rule and its example. */
+const errorRowsMax = 2;
 
 const FOCUS_STEPS: Readonly<Record<string, number>> = {
   tab: 1,
@@ -132,12 +134,12 @@ export class Form implements Widget {
     const message = this.#messageLines(painter);
     const height = Math.max(0, buttonsAt - Math.max(1, message.length));
     const body = painter.within({ ...painter.area, height });
-    const rows = this.#rows();
+    const rows = this.#rows(body);
     this.#keepFocusVisible(rows, body.height);
     rows.slice(this.#scroll, this.#scroll + body.height).forEach((row, y) => {
       const line = body.within({ x: 0, y, width: body.width, height: 1 });
       if (row.kind === "field") this.#paintField(line, row.control, row.index);
-      else line.text(this.#labelWidth(), 0, `${line.glyphs.fail} ${row.text}`, "danger");
+      else line.text(this.#labelWidth(), 0, row.text, "danger");
     });
     message.forEach(({ text, style }, i) => {
       painter.text(0, buttonsAt - message.length + i, text, style);
@@ -234,11 +236,14 @@ export class Form implements Widget {
     return this.#problem(control);
   }
 
-  #rows(): FormRow[] {
+  #rows(painter: Painter): FormRow[] {
+    const width = Math.max(1, painter.width - this.#labelWidth());
     return this.#controls.flatMap((control, index): FormRow[] => {
       const problem = this.#shownProblem(control);
       const own: FormRow = { kind: "field", control, index };
-      return problem === undefined ? [own] : [own, { kind: "error", text: problem }];
+      if (problem === undefined) return [own];
+      const lines = wrap(safe(`${painter.glyphs.fail} ${problem}`), width).slice(0, errorRowsMax);
+      return [own, ...lines.map((text): FormRow => ({ kind: "error", text }))];
     });
   }
 
@@ -246,8 +251,12 @@ export class Form implements Widget {
     const at = rows.findIndex((row) => row.kind === "field" && row.index === this.#focus);
     const wanted = at < 0 ? rows.length - 1 : at;
     if (wanted < this.#scroll) this.#scroll = wanted;
-    // The row below may hold the error of the focused field.
-    const last = Math.min(rows.length - 1, wanted + 1);
+    // The rows below may hold the error of the focused field.
+    const next = rows.findIndex((row, i) => i > wanted && row.kind === "field");
+    const last = Math.max(
+      wanted,
+      Math.min((next < 0 ? rows.length : next) - 1, wanted + errorRowsMax),
+    );
     if (last >= this.#scroll + height) this.#scroll = Math.max(0, last - height + 1);
     this.#scroll = Math.max(0, Math.min(this.#scroll, rows.length - height));
   }

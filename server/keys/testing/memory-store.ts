@@ -9,6 +9,7 @@ import { sameSealed } from "../../core/sealed.js";
 import type { Session, User } from "../../core/user.js";
 import type { HealthCheck, KeysReader, KeysStore, KeysTx } from "../ports.js";
 import { listOf } from "./memory-list.js";
+import { memoryModels } from "./memory-models.js";
 
 interface Tables {
   readonly users: Map<string, User>;
@@ -148,25 +149,7 @@ function peopleAndCatalog(
       list: async (query) => listOf(all(tables().providers), query),
       all: async () => all(tables().providers),
     },
-    models: {
-      get: async (id) => tables().models.get(id),
-      countByProvider: async (ids) =>
-        new Map(
-          ids.map((id) => [
-            id,
-            all(tables().models).filter((each) => each.providerId === id).length,
-          ]),
-        ),
-      list: async (query) => {
-        const withMaker = all(tables().models).map((model) => {
-          const createdBy = tables().providers.get(model.providerId)?.createdBy ?? null;
-          return { ...model, createdBy };
-        });
-        const page = listOf(withMaker, query);
-        return { ...page, items: page.items.flatMap(({ id }) => tables().models.get(id) ?? []) };
-      },
-      all: async () => all(tables().models),
-    },
+    models: memoryModels(tables),
   };
 }
 
