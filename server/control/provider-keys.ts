@@ -14,7 +14,7 @@ import type { HealthCheck, KeysReader } from "../keys/ports.js";
 import type { ProviderKeyImport } from "../keys/provider-key-import.js";
 import type { ProviderKeys } from "../keys/provider-keys.js";
 import { actorKey } from "./context.js";
-import { answerOnce, createOnce, type IdempotencyStore } from "./idempotency.js";
+import { answerOnce, createOnce, requestKey, type IdempotencyStore } from "./idempotency.js";
 import type { KeyUsage } from "./key-usage.js";
 import { diagnosisItemMessage, keyErrorMessage } from "./messages/diagnosis.js";
 import { importReportMessage, importRequestOf } from "./messages/provider-key-import.js";
@@ -74,14 +74,10 @@ function lifeCycle(deps: ProviderKeysDeps, toMessage: ToMessage) {
     async createProviderKey(request, context) {
       const actor = context.values.get(actorKey);
       const draft = providerKeyDraftOf(request);
-      const key = await createOnce(
-        deps.idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        {
-          create: () => providerKeys.create(actor, draft),
-          read: (id) => providerKeys.get(actor, id),
-        },
-      );
+      const key = await createOnce(deps.idempotency, requestKey(context, request), {
+        create: () => providerKeys.create(actor, draft),
+        read: (id) => providerKeys.get(actor, id),
+      });
       return { providerKey: toMessage(key) };
     },
     async getProviderKey({ id }, context) {
@@ -162,7 +158,7 @@ function importing({ providerKeyImport, idempotency }: ProviderKeysDeps): Servic
       const actor = context.values.get(actorKey);
       return answerOnce(
         idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
+        requestKey(context, request),
         ImportProviderKeysResponseSchema,
         async () =>
           importReportMessage(await providerKeyImport.importAll(actor, importRequestOf(request))),

@@ -8,7 +8,7 @@ import type { Models } from "../keys/models.js";
 import type { Providers } from "../keys/providers.js";
 import type { ModelRewrites } from "../keys/rewrites.js";
 import { actorKey } from "./context.js";
-import { createOnce, type IdempotencyStore } from "./idempotency.js";
+import { createOnce, requestKey, type IdempotencyStore } from "./idempotency.js";
 import { modelDraftOf, MODEL_FIELDS, modelMessage, type RewritesOf } from "./messages/models.js";
 import {
   presetServices,
@@ -59,14 +59,10 @@ function providersPart(deps: ProvidersDeps) {
     async createProvider(request, context) {
       const actor = context.values.get(actorKey);
       const draft = providerDraftOf(request);
-      const provider = await createOnce(
-        deps.idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        {
-          create: () => providers.create(actor, draft),
-          read: (id) => providers.get(actor, id),
-        },
-      );
+      const provider = await createOnce(deps.idempotency, requestKey(context, request), {
+        create: () => providers.create(actor, draft),
+        read: (id) => providers.get(actor, id),
+      });
       return { provider: await toMessage(provider, actor) };
     },
     async getProvider({ id }, context) {

@@ -9,7 +9,7 @@ import { mayAll } from "../keys/policy.js";
 import type { Users } from "../keys/users.js";
 import type { LedgerStore } from "../metering/ports.js";
 import { actorKey } from "./context.js";
-import { createOnce, type IdempotencyStore } from "./idempotency.js";
+import { createOnce, requestKey, type IdempotencyStore } from "./idempotency.js";
 import { USER_FIELDS, userDraftOf, userMessage, userPatchOf } from "./messages/users.js";
 import { int64, pageTokens, versionOf } from "./messages/values.js";
 import type { BudgetBook } from "./ports.js";
@@ -59,11 +59,10 @@ function records(deps: UsersDeps, toMessage: ToMessage) {
     async createUser(request, context) {
       const actor = context.values.get(actorKey);
       const draft = userDraftOf(request);
-      const user = await createOnce(
-        idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        { create: () => users.create(actor, draft), read: (id) => users.get(actor, id) },
-      );
+      const user = await createOnce(idempotency, requestKey(context, request), {
+        create: () => users.create(actor, draft),
+        read: (id) => users.get(actor, id),
+      });
       return { user: await toMessage(actor, user) };
     },
     async getUser({ id }, context) {
