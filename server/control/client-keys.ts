@@ -50,9 +50,8 @@ export interface ClientKeysDeps {
   readonly facts?: ClientKeyFacts | undefined;
   readonly budgets?: BudgetBook | undefined;
   /** Counts the calls that go with a deleted key. */
-  readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
-  /** Without them GetClientKeyStats is not served. */
-  readonly statistics?: Pick<ClientKeyStatsDeps, "usage" | "providerKeyReader"> | undefined;
+  readonly ledger: Pick<LedgerStore, "listCalls">;
+  readonly statistics: Pick<ClientKeyStatsDeps, "usage" | "providerKeyReader">;
 }
 
 type Service = Partial<ServiceImpl<typeof ClientKeyService>>;
@@ -133,12 +132,14 @@ function reading(deps: ClientKeysDeps) {
 }
 
 function statistics(deps: ClientKeysDeps): Service {
-  const { statistics: more } = deps;
-  if (more === undefined) return {};
   const toMessage = messageMaker(deps);
   return {
     async getClientKeyStats(request, context) {
-      const { key, ...rest } = await clientKeyStats({ ...deps, ...more }, request, context);
+      const { key, ...rest } = await clientKeyStats(
+        { ...deps, ...deps.statistics },
+        request,
+        context,
+      );
       return { clientKey: toMessage(key), ...rest };
     },
   };
@@ -170,9 +171,9 @@ function changes(deps: ClientKeysDeps) {
     },
     async deleteClientKey({ id, expectedVersion }, context) {
       const actor = context.values.get(actorKey);
-      const calls = await deps.ledger?.listCalls(callsOf(id));
+      const calls = await deps.ledger.listCalls(callsOf(id));
       await clientKeys.delete(actor, id, versionOf(expectedVersion));
-      return { deletedCalls: int64(calls?.total ?? 0) };
+      return { deletedCalls: int64(calls.total) };
     },
   } satisfies Service;
 }

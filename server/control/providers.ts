@@ -31,8 +31,7 @@ export interface ProvidersDeps {
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
   readonly clock: Clock;
-  /** Without them the counts of a provider are 0. */
-  readonly counts?: ProviderCountsDeps | undefined;
+  readonly counts: ProviderCountsDeps;
 }
 
 type Service = Partial<ServiceImpl<typeof ProviderService>>;
@@ -50,8 +49,8 @@ function providersPart(deps: ProvidersDeps) {
     actor: Actor,
   ): Promise<MessageInitShape<typeof ProviderSchema>[]> => {
     const ids = page.map((provider) => provider.id);
-    const counts = deps.counts && (await countsOf(deps.counts, actor, ids));
-    return page.map((provider) => providerMessage(provider, counts?.get(provider.id), services));
+    const counts = await countsOf(deps.counts, actor, ids);
+    return page.map((provider) => providerMessage(provider, counts.get(provider.id), services));
   };
   const toMessage = async (provider: Provider, actor: Actor) =>
     (await toMessages([provider], actor))[0];

@@ -20,12 +20,11 @@ export interface UsersDeps {
   readonly users: Users;
   readonly idempotency: IdempotencyStore;
   readonly clock: Clock;
-  /** Without them the figures of a user are 0. */
-  readonly figures?: Omit<UserFiguresDeps, "clock"> | undefined;
+  readonly figures: Omit<UserFiguresDeps, "clock">;
   /** Without it nothing is said of how far budgets are used. */
   readonly budgets?: BudgetBook | undefined;
   /** Counts the calls that go with a deleted user. */
-  readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
+  readonly ledger: Pick<LedgerStore, "listCalls">;
 }
 
 type Service = Partial<ServiceImpl<typeof UserService>>;
@@ -46,10 +45,10 @@ export async function userMessages(
 ): Promise<UserInit[]> {
   const { clock, figures, budgets } = deps;
   const ids = users.map((user) => user.id);
-  const known = figures && (await figuresOf({ ...figures, clock }, ids));
+  const known = await figuresOf({ ...figures, clock }, ids);
   const withNote = mayAll(reader, "user.get");
   return users.map((user) =>
-    userMessage(user, { nowMs: clock.now(), figures: known?.get(user.id), budgets, withNote }),
+    userMessage(user, { nowMs: clock.now(), figures: known.get(user.id), budgets, withNote }),
   );
 }
 
@@ -85,13 +84,13 @@ function records(deps: UsersDeps, toMessage: ToMessage) {
       return { user: await toMessage(actor, user) };
     },
     async deleteUser({ id, expectedVersion }, context) {
-      const calls = await ledger?.listCalls(callsOf(id));
+      const calls = await ledger.listCalls(callsOf(id));
       const actor = context.values.get(actorKey);
       const removed = await users.delete(actor, id, versionOf(expectedVersion));
       return {
         deletedProviderKeys: removed.providerKeys,
         deletedClientKeys: removed.clientKeys,
-        deletedCalls: int64(calls?.total ?? 0),
+        deletedCalls: int64(calls.total),
       };
     },
   } satisfies Service;
