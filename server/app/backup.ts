@@ -17,6 +17,7 @@ import { createManifest, MANIFEST_NAME } from "../vault/manifest.js";
 import type { Vault } from "../vault/vault.js";
 import { VERSION } from "../version.js";
 import { writeArchive } from "./backup-archive.js";
+import { syncPath } from "./sync-path.js";
 
 /** In the data folder; also where the parts of a backup are put together. */
 const BACKUPS_FOLDER = "backups";
@@ -157,7 +158,7 @@ export class BackupMaker implements Backups {
         onBytes: (written) => (progress.writtenBytes = written),
       });
       await rename(path.join(folder, begun.name), path.join(this.#folder, begun.name));
-      await syncFolder(this.#folder);
+      await syncPath(this.#folder);
       return { ...made, rowCounts };
     } catch (error) {
       throw asFault(error, this.#folder);
@@ -201,15 +202,6 @@ async function makeFolder(folder: string): Promise<void> {
 
 async function write(file: string, text: string): Promise<void> {
   await writeFile(file, text, { mode: 0o600, flush: true });
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function sizeOf(file: string): Promise<number> {

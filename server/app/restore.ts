@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../core/fault.js";
 import { Secret } from "../core/secret.js";
@@ -15,6 +15,7 @@ import { readArchive } from "./backup-archive.js";
 import { INFO_NAME } from "./backup.js";
 import type { World } from "./foundation.js";
 import { checkRootKeySource, rootKeyProvider } from "./root-key.js";
+import { syncPath } from "./sync-path.js";
 
 const REFUSED_SHOWN_MAX = 20;
 const PASSPHRASE_CHARS_MAX = 4096;
@@ -166,7 +167,7 @@ async function replace({ config, clock, say }: RestoreOptions, restored: string)
   const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:]|\.\d+/g, "");
   const aside = path.join(config.data, `replaced-${stamp}`);
   const target = path.join(config.data, DATA_FILE);
-  await sync(restored);
+  await syncPath(restored);
   await mkdir(aside, { mode: 0o700 });
   let moved = 0;
   // Calls in the journal are part of the history that is replaced.
@@ -178,19 +179,10 @@ async function replace({ config, clock, say }: RestoreOptions, restored: string)
     if (isMoved) moved++;
   }
   await rename(restored, target);
-  await sync(config.data);
+  await syncPath(config.data);
   if (moved > 0) say(`What was there before is in ${aside}.`);
   else await rm(aside, { recursive: true, force: true });
   say(`The backup is in place in ${config.data}; start the server.`);
-}
-
-async function sync(file: string): Promise<void> {
-  const handle = await open(file, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function readPassphrase(input: AsyncIterable<unknown>): Promise<Secret> {

@@ -12,7 +12,8 @@ import type { AuditLog } from "../keys/audit-log.js";
 import { authorize } from "../keys/policy.js";
 import { HEARTBEAT_MS } from "./heartbeat.js";
 import { AUDIT_FIELDS, auditEventMessage } from "./messages/audit.js";
-import { int64, numberOf, timeOf } from "./messages/values.js";
+import { streamInfoMessage } from "./messages/stream-info.js";
+import { numberOf } from "./messages/values.js";
 import { parseFilter } from "./page-query.js";
 import { wakeOn } from "./wake.js";
 
@@ -174,13 +175,7 @@ function message(
 ): Message {
   const { kind, seq, reason = "", events = [] } = content;
   return {
-    stream: {
-      kind,
-      seq: int64(seq),
-      serverTime: timeOf(deps.clock.now()),
-      nodeId: kind === StreamInfo_Kind.JOINED ? deps.nodeId : "",
-      reason,
-    },
+    stream: streamInfoMessage(deps, kind, { seq, reason }),
     events: events.map((event) => auditEventMessage(event, deps.nodeId)),
   };
 }

@@ -1,10 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { StreamInfo_Kind, type StreamInfoSchema } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Clock } from "../core/clock.js";
 import { orSilence } from "./heartbeat.js";
-import { int64, timeOf } from "./messages/values.js";
-
-type StreamInfo = MessageInitShape<typeof StreamInfoSchema>;
+import { streamInfoMessage, type StreamInfo } from "./messages/stream-info.js";
 
 /** What comes in batches, some of it dropped when the watcher reads too slowly. */
 export interface BatchWatch<Batch extends { readonly dropped: number }, Message> {
@@ -19,7 +16,7 @@ export interface BatchWatch<Batch extends { readonly dropped: number }, Message>
 
 /** Tells the watcher that it has joined, then each batch, and a heartbeat when nothing comes for a while. */
 export async function* watchBatches<Batch extends { readonly dropped: number }, Message>(
-  { clock, nodeId }: { readonly clock: Clock; readonly nodeId: string },
+  node: { readonly clock: Clock; readonly nodeId: string },
   { subscribe, signal, countOf, messageOf }: BatchWatch<Batch, Message>,
 ): AsyncGenerator<Message, void, undefined> {
   // Ends the subscription too when the consumer stops: a generator that waits cannot be returned from.
@@ -29,20 +26,13 @@ export async function* watchBatches<Batch extends { readonly dropped: number }, 
   const message = (kind: StreamInfo_Kind, batch?: Batch): Message => {
     seq += batch === undefined ? 0 : countOf(batch);
     dropped = batch?.dropped ?? dropped;
-    const stream = {
-      kind,
-      seq: int64(seq),
-      dropped: int64(dropped),
-      serverTime: timeOf(clock.now()),
-      nodeId: kind === StreamInfo_Kind.JOINED ? nodeId : "",
-    };
-    return messageOf(stream, batch);
+    return messageOf(streamInfoMessage(node, kind, { seq, dropped }), batch);
   };
   yield message(StreamInfo_Kind.JOINED);
   try {
     let next = batches.next();
     for (;;) {
-      const got = await orSilence(clock, next);
+      const got = await orSilence(node.clock, next);
       if (got === "SILENCE") {
         yield message(StreamInfo_Kind.HEARTBEAT);
         continue;

@@ -8,7 +8,7 @@ import { userIdOf } from "../keys/owners.js";
 import { authorize, mayAll } from "../keys/policy.js";
 import type { KeysReader } from "../keys/ports.js";
 import { actorKey } from "./context.js";
-import { lastDays, usageOverTime, usageShares, type KeyUsage } from "./key-usage.js";
+import { lastDays, modelShares, usageOverTime, usageShares, type KeyUsage } from "./key-usage.js";
 import type { NameLookup } from "./names.js";
 
 const DAYS_DEFAULT = 30;
@@ -38,10 +38,7 @@ export async function clientKeyStats(
   const nameOf = await providerKeyNames(deps, actor);
   const [overTime, models, providerKeys] = await Promise.all([
     usageOverTime(deps.usage, filter, span, { fromMs: key.createdAt, nowMs }),
-    usageShares(deps.usage, filter, span, {
-      groupBy: "MODEL",
-      labelOf: (model) => model || "unknown",
-    }),
+    modelShares(deps.usage, filter, span),
     usageShares(deps.usage, filter, span, { groupBy: "PROVIDER_KEY", labelOf: nameOf }),
   ]);
   return { key, days, ...overTime, models, providerKeys };

@@ -12,12 +12,18 @@ import type { Clock } from "../core/clock.js";
 import { Secret } from "../core/secret.js";
 import type { ByorKeys } from "../keys/byor-keys.js";
 import type { ClientKeyImport } from "../keys/client-key-import.js";
-import type { ClientKeys } from "../keys/client-keys.js";
+import type { ClientKeys, ClientKeyWithSecret } from "../keys/client-keys.js";
 import type { NoticeDays } from "../keys/notices.js";
 import type { LedgerStore } from "../metering/ports.js";
 import { clientKeyStats, type ClientKeyStatsDeps } from "./client-key-stats.js";
 import { actorKey } from "./context.js";
-import { answerOnce, createSecretOnce, type IdempotencyStore } from "./idempotency.js";
+import {
+  answerOnce,
+  createSecretOnce,
+  requestKey,
+  type IdempotencyStore,
+  type RequestKey,
+} from "./idempotency.js";
 import {
   clientKeyDraftOf,
   CLIENT_KEY_FIELDS,
@@ -44,9 +50,8 @@ export interface ClientKeysDeps {
   readonly facts?: ClientKeyFacts | undefined;
   readonly budgets?: BudgetBook | undefined;
   /** Counts the calls that go with a deleted key. */
-  readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
-  /** Without them GetClientKeyStats is not served. */
-  readonly statistics?: Pick<ClientKeyStatsDeps, "usage" | "providerKeyReader"> | undefined;
+  readonly ledger: Pick<LedgerStore, "listCalls">;
+  readonly statistics: Pick<ClientKeyStatsDeps, "usage" | "providerKeyReader">;
 }
 
 type Service = Partial<ServiceImpl<typeof ClientKeyService>>;
@@ -63,36 +68,25 @@ export function clientKeysService(deps: ClientKeysDeps): Service {
 }
 
 function creation(deps: ClientKeysDeps) {
-  const { clientKeys, idempotency } = deps;
-  const toMessage = messageMaker(deps);
+  const { clientKeys } = deps;
   return {
     async createClientKey(request, context) {
       const actor = context.values.get(actorKey);
       const draft = clientKeyDraftOf(request);
-      const { clientKey, secret } = await createSecretOnce(
-        idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        () => clientKeys.create(actor, draft),
-        (made) => made.clientKey.id,
-      );
-      return { clientKey: toMessage(clientKey), secret: secret.reveal() };
+      return makeOnce(deps, requestKey(context, request), () => clientKeys.create(actor, draft));
     },
     async createSuperClientKey(request, context) {
       const actor = context.values.get(actorKey);
       const draft = superClientKeyDraftOf(request);
-      const { clientKey, secret } = await createSecretOnce(
-        idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        () => clientKeys.createSuper(actor, draft),
-        (made) => made.clientKey.id,
+      return makeOnce(deps, requestKey(context, request), () =>
+        clientKeys.createSuper(actor, draft),
       );
-      return { clientKey: toMessage(clientKey), secret: secret.reveal() };
     },
     async importClientKeys(request, context) {
       const actor = context.values.get(actorKey);
       return answerOnce(
-        idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
+        deps.idempotency,
+        requestKey(context, request),
         ImportClientKeysResponseSchema,
         () => importAll(deps.clientKeyImport, actor, request),
       );
@@ -138,12 +132,14 @@ function reading(deps: ClientKeysDeps) {
 }
 
 function statistics(deps: ClientKeysDeps): Service {
-  const { statistics: more } = deps;
-  if (more === undefined) return {};
   const toMessage = messageMaker(deps);
   return {
     async getClientKeyStats(request, context) {
-      const { key, ...rest } = await clientKeyStats({ ...deps, ...more }, request, context);
+      const { key, ...rest } = await clientKeyStats(
+        { ...deps, ...deps.statistics },
+        request,
+        context,
+      );
       return { clientKey: toMessage(key), ...rest };
     },
   };
@@ -175,9 +171,9 @@ function changes(deps: ClientKeysDeps) {
     },
     async deleteClientKey({ id, expectedVersion }, context) {
       const actor = context.values.get(actorKey);
-      const calls = await deps.ledger?.listCalls(callsOf(id));
+      const calls = await deps.ledger.listCalls(callsOf(id));
       await clientKeys.delete(actor, id, versionOf(expectedVersion));
-      return { deletedCalls: int64(calls?.total ?? 0) };
+      return { deletedCalls: int64(calls.total) };
     },
   } satisfies Service;
 }
@@ -186,17 +182,14 @@ function secrets(deps: ClientKeysDeps) {
   const { clientKeys, byorKeys } = deps;
   const toMessage = messageMaker(deps);
   return {
-    async rotateClientKey({ id, graceSeconds, expireTime, requestId }, context) {
+    async rotateClientKey(request, context) {
+      const { id, graceSeconds, expireTime } = request;
       const actor = context.values.get(actorKey);
       const graceMs = numberOf("grace_seconds", graceSeconds * 1000n);
       const expiresAt = expireTime === undefined ? undefined : msOf(expireTime);
-      const { clientKey, secret } = await createSecretOnce(
-        deps.idempotency,
-        { actor, rpc: context.method.name, requestId },
-        () => clientKeys.rotate(actor, id, { graceMs, expiresAt }),
-        (made) => made.clientKey.id,
+      return makeOnce(deps, requestKey(context, request), () =>
+        clientKeys.rotate(actor, id, { graceMs, expiresAt }),
       );
-      return { clientKey: toMessage(clientKey), secret: secret.reveal() };
     },
     async getByorKey(_request, context) {
       const { clientKey, secret, created } = await byorKeys.get(context.values.get(actorKey));
@@ -212,6 +205,21 @@ function secrets(deps: ClientKeysDeps) {
       return { secret: secret.reveal() };
     },
   } satisfies Service;
+}
+
+/** The new key and its secret; a repeat is refused. */
+async function makeOnce(
+  deps: ClientKeysDeps,
+  key: RequestKey,
+  make: () => Promise<ClientKeyWithSecret>,
+) {
+  const { clientKey, secret } = await createSecretOnce(
+    deps.idempotency,
+    key,
+    make,
+    (made) => made.clientKey.id,
+  );
+  return { clientKey: messageMaker(deps)(clientKey), secret: secret.reveal() };
 }
 
 function messageMaker(deps: ClientKeysDeps) {

@@ -1,4 +1,4 @@
-import type { ConnectError } from "@connectrpc/connect";
+import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import {
   fromJsonString,
   toJsonString,
@@ -8,6 +8,7 @@ import {
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { DAY_MS } from "../core/durations.js";
+import { actorKey } from "./context.js";
 import { apiError } from "./error-info.js";
 
 /** Which request a repeat would be a repeat of. */
@@ -17,6 +18,13 @@ export interface RequestKey {
   readonly rpc: string;
   /** The caller's UUID; empty for a request that is not to be recognised again. */
   readonly requestId: string;
+}
+
+export function requestKey(
+  { values, method }: HandlerContext,
+  { requestId }: { readonly requestId: string },
+): RequestKey {
+  return { actor: values.get(actorKey), rpc: method.name, requestId };
 }
 
 /** Remembers what creations answered, so that a repeat makes nothing twice. Never holds a secret. */

@@ -96,6 +96,12 @@ export async function usageTotals(
   return totals;
 }
 
+/** The models with the most calls, and the rest in one row. */
+export function modelShares(usage: KeyUsage, filter: Partial<UsageFilter>, span: Grid) {
+  const labelOf = (model: string): string => model || "unknown";
+  return usageShares(usage, filter, span, { groupBy: "MODEL", labelOf });
+}
+
 /** The groups with the most calls, and the rest in one row, together with groups without a label. */
 export async function usageShares(
   usage: KeyUsage,

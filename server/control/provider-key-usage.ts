@@ -6,7 +6,14 @@ import { mayAll } from "../keys/policy.js";
 import type { ProviderKeys } from "../keys/provider-keys.js";
 import type { Grid } from "../metering/usage-buckets.js";
 import { withoutSums } from "../metering/usage-sums.js";
-import { spanOf, usageOverTime, usageShares, usageTotals, type KeyUsage } from "./key-usage.js";
+import {
+  modelShares,
+  spanOf,
+  usageOverTime,
+  usageShares,
+  usageTotals,
+  type KeyUsage,
+} from "./key-usage.js";
 import type { NameLookup } from "./names.js";
 
 export interface ProviderKeyUsageDeps {
@@ -28,10 +35,7 @@ export async function providerKeyUsage(
   const filter = { providerKeyId: key.id };
   const [overTime, models, clientKeys] = await Promise.all([
     usageOverTime(deps.usage, filter, span, { fromMs: key.createdAt, nowMs }),
-    usageShares(deps.usage, filter, span, {
-      groupBy: "MODEL",
-      labelOf: (model) => model || "unknown",
-    }),
+    modelShares(deps.usage, filter, span),
     clientKeyShares(deps, actor, key.id, span),
   ]);
   return { ...overTime, models, clientKeys };

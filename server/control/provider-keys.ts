@@ -14,7 +14,7 @@ import type { HealthCheck, KeysReader } from "../keys/ports.js";
 import type { ProviderKeyImport } from "../keys/provider-key-import.js";
 import type { ProviderKeys } from "../keys/provider-keys.js";
 import { actorKey } from "./context.js";
-import { answerOnce, createOnce, type IdempotencyStore } from "./idempotency.js";
+import { answerOnce, createOnce, requestKey, type IdempotencyStore } from "./idempotency.js";
 import type { KeyUsage } from "./key-usage.js";
 import { diagnosisItemMessage, keyErrorMessage } from "./messages/diagnosis.js";
 import { importReportMessage, importRequestOf } from "./messages/provider-key-import.js";
@@ -43,14 +43,13 @@ export interface ProviderKeysDeps {
   /** Called for each answer. */
   readonly noticeDays: () => NoticeDays;
   readonly clock: Clock;
-  readonly facts?: ProviderKeyFacts | undefined;
-  /** What is missing of these is not served. */
-  readonly providerKeyImport?: ProviderKeyImport | undefined;
-  readonly testing?: Omit<KeyTestDeps, "providerKeys" | "clock"> | undefined;
-  readonly diagnosis?: Omit<DiagnosisDeps, "providerKeys" | "clock"> | undefined;
-  readonly usage?: KeyUsage | undefined;
+  readonly facts: ProviderKeyFacts;
+  readonly providerKeyImport: ProviderKeyImport;
+  readonly testing: Omit<KeyTestDeps, "providerKeys" | "clock">;
+  readonly diagnosis: Omit<DiagnosisDeps, "providerKeys" | "clock">;
+  readonly usage: KeyUsage;
   /** Checks a key as the health loop does, and stores the outcome. */
-  readonly checkHealth?: ((key: ProviderKey) => Promise<HealthCheck>) | undefined;
+  readonly checkHealth: (key: ProviderKey) => Promise<HealthCheck>;
 }
 
 type Service = Partial<ServiceImpl<typeof ProviderKeyService>>;
@@ -74,14 +73,10 @@ function lifeCycle(deps: ProviderKeysDeps, toMessage: ToMessage) {
     async createProviderKey(request, context) {
       const actor = context.values.get(actorKey);
       const draft = providerKeyDraftOf(request);
-      const key = await createOnce(
-        deps.idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        {
-          create: () => providerKeys.create(actor, draft),
-          read: (id) => providerKeys.get(actor, id),
-        },
-      );
+      const key = await createOnce(deps.idempotency, requestKey(context, request), {
+        create: () => providerKeys.create(actor, draft),
+        read: (id) => providerKeys.get(actor, id),
+      });
       return { providerKey: toMessage(key) };
     },
     async getProviderKey({ id }, context) {
@@ -156,13 +151,12 @@ function stateAndSecret(deps: ProviderKeysDeps, toMessage: ToMessage) {
 }
 
 function importing({ providerKeyImport, idempotency }: ProviderKeysDeps): Service {
-  if (providerKeyImport === undefined) return {};
   return {
     async importProviderKeys(request, context) {
       const actor = context.values.get(actorKey);
       return answerOnce(
         idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
+        requestKey(context, request),
         ImportProviderKeysResponseSchema,
         async () =>
           importReportMessage(await providerKeyImport.importAll(actor, importRequestOf(request))),
@@ -172,7 +166,6 @@ function importing({ providerKeyImport, idempotency }: ProviderKeysDeps): Servic
 }
 
 function testing(deps: ProviderKeysDeps): Service {
-  if (deps.testing === undefined) return {};
   const tests: KeyTestDeps = {
     ...deps.testing,
     providerKeys: deps.providerKeys,
@@ -186,23 +179,18 @@ function testing(deps: ProviderKeysDeps): Service {
 }
 
 function inspection(deps: ProviderKeysDeps, toMessage: ToMessage): Service {
-  const { providerKeys, clock, checkHealth, usage } = deps;
+  const { providerKeys, clock } = deps;
   return {
-    ...(deps.diagnosis && diagnosing({ ...deps.diagnosis, providerKeys, clock }, toMessage)),
-    ...(checkHealth && {
-      async checkProviderKeyHealth({ id }, context) {
-        const actor = context.values.get(actorKey);
-        const key = await providerKeys.permitted(actor, "provider_key.check_health", id);
-        const check = healthCheckMessage(await checkHealth(key));
-        return { providerKey: toMessage(await providerKeys.get(actor, id)), check };
-      },
-    }),
-    ...(usage && {
-      async getProviderKeyUsage(request, context) {
-        const actor = context.values.get(actorKey);
-        return providerKeyUsage({ providerKeys, usage, names: deps.names, clock }, actor, request);
-      },
-    }),
+    ...diagnosing({ ...deps.diagnosis, providerKeys, clock }, toMessage),
+    async checkProviderKeyHealth({ id }, context) {
+      const actor = context.values.get(actorKey);
+      const key = await providerKeys.permitted(actor, "provider_key.check_health", id);
+      const check = healthCheckMessage(await deps.checkHealth(key));
+      return { providerKey: toMessage(await providerKeys.get(actor, id)), check };
+    },
+    async getProviderKeyUsage(request, context) {
+      return providerKeyUsage(deps, context.values.get(actorKey), request);
+    },
   };
 }
 

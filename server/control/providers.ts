@@ -8,7 +8,7 @@ import type { Models } from "../keys/models.js";
 import type { Providers } from "../keys/providers.js";
 import type { ModelRewrites } from "../keys/rewrites.js";
 import { actorKey } from "./context.js";
-import { createOnce, type IdempotencyStore } from "./idempotency.js";
+import { createOnce, requestKey, type IdempotencyStore } from "./idempotency.js";
 import { modelDraftOf, MODEL_FIELDS, modelMessage, type RewritesOf } from "./messages/models.js";
 import {
   presetServices,
@@ -31,8 +31,7 @@ export interface ProvidersDeps {
   readonly idempotency: IdempotencyStore;
   readonly names: NameLookup;
   readonly clock: Clock;
-  /** Without them the counts of a provider are 0. */
-  readonly counts?: ProviderCountsDeps | undefined;
+  readonly counts: ProviderCountsDeps;
 }
 
 type Service = Partial<ServiceImpl<typeof ProviderService>>;
@@ -50,8 +49,8 @@ function providersPart(deps: ProvidersDeps) {
     actor: Actor,
   ): Promise<MessageInitShape<typeof ProviderSchema>[]> => {
     const ids = page.map((provider) => provider.id);
-    const counts = deps.counts && (await countsOf(deps.counts, actor, ids));
-    return page.map((provider) => providerMessage(provider, counts?.get(provider.id), services));
+    const counts = await countsOf(deps.counts, actor, ids);
+    return page.map((provider) => providerMessage(provider, counts.get(provider.id), services));
   };
   const toMessage = async (provider: Provider, actor: Actor) =>
     (await toMessages([provider], actor))[0];
@@ -59,14 +58,10 @@ function providersPart(deps: ProvidersDeps) {
     async createProvider(request, context) {
       const actor = context.values.get(actorKey);
       const draft = providerDraftOf(request);
-      const provider = await createOnce(
-        deps.idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        {
-          create: () => providers.create(actor, draft),
-          read: (id) => providers.get(actor, id),
-        },
-      );
+      const provider = await createOnce(deps.idempotency, requestKey(context, request), {
+        create: () => providers.create(actor, draft),
+        read: (id) => providers.get(actor, id),
+      });
       return { provider: await toMessage(provider, actor) };
     },
     async getProvider({ id }, context) {

@@ -28,8 +28,7 @@ export interface SessionsDeps {
   readonly clock: Clock;
   /** The control port speaks TLS, so that browsers may be told to send the cookie over TLS alone. */
   readonly secureCookies: boolean;
-  /** Without them the figures of a user are 0. */
-  readonly figures?: UsersDeps["figures"];
+  readonly figures: UsersDeps["figures"];
   readonly budgets?: UsersDeps["budgets"];
 }
 

@@ -15,7 +15,8 @@ import type { KeysReader } from "../keys/ports.js";
 import type { ChangeHistory } from "./change-history.js";
 import { changeSight, type ChangeSight } from "./change-sight.js";
 import { HEARTBEAT_MS } from "./heartbeat.js";
-import { int64, numberOf, timeOf } from "./messages/values.js";
+import { streamInfoMessage } from "./messages/stream-info.js";
+import { int64, numberOf } from "./messages/values.js";
 import { wakeOn } from "./wake.js";
 
 const CHANGES_PER_MESSAGE_MAX = 100;
@@ -123,19 +124,13 @@ function message(
   deps: ChangesDeps,
   kind: StreamInfo_Kind,
   seq: number,
-  content: {
-    readonly reason?: string;
-    readonly changes?: MessageInitShape<typeof ChangeSchema>[];
-  } = {},
+  {
+    reason = "",
+    changes = [],
+  }: { reason?: string; changes?: MessageInitShape<typeof ChangeSchema>[] } = {},
 ): Message {
   return {
-    stream: {
-      kind,
-      seq: int64(seq),
-      serverTime: timeOf(deps.clock.now()),
-      nodeId: kind === StreamInfo_Kind.JOINED ? deps.nodeId : "",
-      reason: content.reason ?? "",
-    },
-    changes: content.changes ?? [],
+    stream: streamInfoMessage(deps, kind, { seq, reason }),
+    changes,
   };
 }

@@ -9,7 +9,7 @@ import { mayAll } from "../keys/policy.js";
 import type { Users } from "../keys/users.js";
 import type { LedgerStore } from "../metering/ports.js";
 import { actorKey } from "./context.js";
-import { createOnce, type IdempotencyStore } from "./idempotency.js";
+import { createOnce, requestKey, type IdempotencyStore } from "./idempotency.js";
 import { USER_FIELDS, userDraftOf, userMessage, userPatchOf } from "./messages/users.js";
 import { int64, pageTokens, versionOf } from "./messages/values.js";
 import type { BudgetBook } from "./ports.js";
@@ -20,12 +20,11 @@ export interface UsersDeps {
   readonly users: Users;
   readonly idempotency: IdempotencyStore;
   readonly clock: Clock;
-  /** Without them the figures of a user are 0. */
-  readonly figures?: Omit<UserFiguresDeps, "clock"> | undefined;
+  readonly figures: Omit<UserFiguresDeps, "clock">;
   /** Without it nothing is said of how far budgets are used. */
   readonly budgets?: BudgetBook | undefined;
   /** Counts the calls that go with a deleted user. */
-  readonly ledger?: Pick<LedgerStore, "listCalls"> | undefined;
+  readonly ledger: Pick<LedgerStore, "listCalls">;
 }
 
 type Service = Partial<ServiceImpl<typeof UserService>>;
@@ -46,10 +45,10 @@ export async function userMessages(
 ): Promise<UserInit[]> {
   const { clock, figures, budgets } = deps;
   const ids = users.map((user) => user.id);
-  const known = figures && (await figuresOf({ ...figures, clock }, ids));
+  const known = await figuresOf({ ...figures, clock }, ids);
   const withNote = mayAll(reader, "user.get");
   return users.map((user) =>
-    userMessage(user, { nowMs: clock.now(), figures: known?.get(user.id), budgets, withNote }),
+    userMessage(user, { nowMs: clock.now(), figures: known.get(user.id), budgets, withNote }),
   );
 }
 
@@ -59,11 +58,10 @@ function records(deps: UsersDeps, toMessage: ToMessage) {
     async createUser(request, context) {
       const actor = context.values.get(actorKey);
       const draft = userDraftOf(request);
-      const user = await createOnce(
-        idempotency,
-        { actor, rpc: context.method.name, requestId: request.requestId },
-        { create: () => users.create(actor, draft), read: (id) => users.get(actor, id) },
-      );
+      const user = await createOnce(idempotency, requestKey(context, request), {
+        create: () => users.create(actor, draft),
+        read: (id) => users.get(actor, id),
+      });
       return { user: await toMessage(actor, user) };
     },
     async getUser({ id }, context) {
@@ -86,13 +84,13 @@ function records(deps: UsersDeps, toMessage: ToMessage) {
       return { user: await toMessage(actor, user) };
     },
     async deleteUser({ id, expectedVersion }, context) {
-      const calls = await ledger?.listCalls(callsOf(id));
+      const calls = await ledger.listCalls(callsOf(id));
       const actor = context.values.get(actorKey);
       const removed = await users.delete(actor, id, versionOf(expectedVersion));
       return {
         deletedProviderKeys: removed.providerKeys,
         deletedClientKeys: removed.clientKeys,
-        deletedCalls: int64(calls?.total ?? 0),
+        deletedCalls: int64(calls.total),
       };
     },
   } satisfies Service;

@@ -1,5 +1,6 @@
 import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
+import { modelOfResource } from "../core/model-resource.js";
 import { tierNamed } from "../core/service-tier.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import {
@@ -196,7 +197,7 @@ function idIn(body: Buffer, span: Span | undefined, begin: string): string {
 export function headOfResource(body: Buffer): BodyHead {
   const [span] = scanObject(body, MODEL_MEMBER);
   const named = modelOf(body, span);
-  const model = named?.startsWith("models/") === true ? named.slice("models/".length) : named;
+  const model = named === undefined ? undefined : modelOfResource(named);
   return { ...NO_BODY, model, modelSpan: span, modelForm: "RESOURCE" };
 }
 

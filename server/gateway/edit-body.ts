@@ -1,4 +1,5 @@
 import { latin1 } from "../core/bytes.js";
+import { modelResource } from "../core/model-resource.js";
 import { scanMember } from "../dialect/json-scan.js";
 import { isNull, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
@@ -19,7 +20,7 @@ export function replaceModel(body: Buffer, head: BodyHead, model: string): Buffe
 
 function modelText({ modelForm }: BodyHead, model: string): string {
   if (modelForm === "PLAIN") return model;
-  return JSON.stringify(modelForm === "RESOURCE" ? `models/${model}` : model);
+  return JSON.stringify(modelForm === "RESOURCE" ? modelResource(model) : model);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Fault } from "../core/fault.js";
+import { modelResource } from "../core/model-resource.js";
 import type { Dialect } from "../core/provider.js";
 import type { Principal } from "../core/client-key.js";
 import type { Match } from "./match.js";
@@ -116,7 +117,7 @@ function anthropicModel(model: ListedModel): object {
 
 function geminiModel(model: ListedModel): object {
   return {
-    name: `models/${model.id}`,
+    name: modelResource(model.id),
     baseModelId: model.id,
     version: "001",
     displayName: model.displayName,

@@ -1,4 +1,5 @@
 import { Fault } from "../core/fault.js";
+import { modelOfResource } from "../core/model-resource.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { isNull, readString, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
@@ -31,7 +32,10 @@ export function modelsAgain(body: Buffer): readonly string[] {
   const inside = [...parts, ...counted].map((part) =>
     part === undefined ? undefined : scanMember(body, part, MODEL_MEMBER)[0],
   );
-  return [model, ...inside].flatMap((span) => bare(readString(body, span)) ?? []);
+  return [model, ...inside].flatMap((span) => {
+    const name = readString(body, span);
+    return name === undefined ? [] : modelOfResource(name);
+  });
 }
 
 /** Leads from an object to a member inside it; each step in all of its spellings. */
@@ -152,15 +156,9 @@ function found(body: Buffer, steps: Way, form: BatchForm, from?: Span): Span | u
 function nameAt(body: Buffer, span: Span, form: BatchForm): string {
   const name = readString(body, span);
   if (name === undefined) throw malformed(form);
-  return bare(name);
+  return modelOfResource(name);
 }
 
-function bare<Name extends string | undefined>(name: Name): Name | string {
-  return name?.startsWith(RESOURCE) === true ? name.slice(RESOURCE.length) : name;
-}
-
-/** What Google writes before the name of a model. */
-const RESOURCE = "models/";
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 

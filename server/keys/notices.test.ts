@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { settle } from "../../test/support/fake-clock.js";
 import { Secret } from "../core/secret.js";
 import { EXPIRY_SWEEP_MS, ExpiryWatch } from "./expiry-watch.js";
 import { clientKeyNotices, providerKeyNotices } from "./notices.js";
@@ -152,8 +153,3 @@ test("very many keys at once are summed up", async () => {
   assert.equal(expiries(world).length, 500);
   assert.match(expiries(world).at(-1)?.note ?? "", /100 more/);
 });
-
-/** Lets promises that wait for nothing but each other finish. */
-async function settle(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-}

@@ -1,6 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
+import { modelOfResource } from "../core/model-resource.js";
 import type { Provider, ToldModel } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import {
@@ -108,7 +109,7 @@ function toldModel(entry: unknown): ToldModel | undefined {
   const said = new Map<string, unknown>(Object.entries(entry));
   const name = said.get("id") ?? said.get("name");
   if (typeof name !== "string") return undefined;
-  const modelId = name.startsWith("models/") ? name.slice("models/".length) : name;
+  const modelId = modelOfResource(name);
   if (!MODEL_ID.test(modelId) || NO_NAME.test(modelId)) return undefined;
   return {
     modelId,

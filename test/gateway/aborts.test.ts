@@ -11,7 +11,6 @@ import {
   replyEvents,
   replyJson,
   startUpstreamStub,
-  turn,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { advanceUntil, CLIENT_KEY, type Setup, startGateway, type TestGateway } from "./fixture.js";
@@ -73,7 +72,7 @@ async function assertSettled(records: number, errorCode = "caller_aborted"): Pro
   assert.equal(record.status, "ERROR");
   assert.equal(record.httpStatus, 499);
   assert.equal(record.errorCode, errorCode);
-  while (gateway.gateway.running > 0) await turn();
+  while (gateway.gateway.running > 0) await settle();
   assert.equal(gateway.pool.leased, 0);
   assert.equal(gateway.limiter.open, 0);
   assert.equal(gateway.upstream.inFlight, 0);
@@ -99,7 +98,7 @@ test("a caller that leaves in the middle of a stream stops it, and what it had i
     res.writeHead(200, { "content-type": "text/event-stream" });
     while (!res.destroyed) {
       res.write(chatEvents(["word"])[0]);
-      await turn();
+      await settle();
     }
   };
   const { req, head } = call(STREAM);
@@ -123,7 +122,7 @@ test("a caller that leaves before its body is there leaves nothing behind", asyn
   });
   req.on("error", () => undefined);
   req.write("{");
-  while (gateway.gateway.running === 0) await turn();
+  while (gateway.gateway.running === 0) await settle();
   req.destroy();
   await assertSettled(1);
   assert.equal((await gateway.sink.record()).requestBytes, 1);
@@ -160,7 +159,7 @@ function flood(count = Infinity): {
 async function quiet(value: () => number): Promise<void> {
   let last = -1;
   for (let same = 0; same < 500; same++) {
-    await turn();
+    await settle();
     if (value() !== last) same = 0;
     last = value();
   }
@@ -173,7 +172,7 @@ test("a caller that has sent much ahead is seen to leave within a second", async
   const socket = await callWithMoreBehind();
   socket.destroy();
   await clock.run(1_000);
-  while (gateway.upstream.inFlight > 0) await turn();
+  while (gateway.upstream.inFlight > 0) await settle();
   await assertSettled(1);
   await gateway.close();
 });
@@ -207,7 +206,7 @@ test("callers that stop reading and leave never exhaust the provider's sockets",
     for (const { req } of calls) req.destroy();
     await gateway.sink.record((round + 1) * 4);
   }
-  while (gateway.upstream.inFlight > 0) await turn();
+  while (gateway.upstream.inFlight > 0) await settle();
   stub.script = replyJson(200, CHAT_REPLY);
   assert.equal((await gateway.post("/v1/chat/completions", { model: "m" })).status, 200);
   await gateway.close();
@@ -273,10 +272,10 @@ test("a key that is revoked before the reply began gets an error answer", async 
   await start();
   stub.script = () => undefined;
   const pending = gateway.post("/v1/chat/completions", { model: "m" });
-  while (stub.received.length === 0) await turn();
+  while (stub.received.length === 0) await settle();
   gateway.authenticator.invalidate();
   assert.equal((await pending).status, 401);
-  while (gateway.gateway.running > 0) await turn();
+  while (gateway.gateway.running > 0) await settle();
   assert.equal(gateway.upstream.inFlight, 0, "the provider's call ends with it");
   assert.deepEqual(gateway.pool.outcomes, ["CALLER_ABORTED"]);
   await gateway.close();
@@ -296,7 +295,7 @@ test("a reply that waits to be safe on record reaches its caller although the ke
   const response = await pending;
   assert.equal(response.status, 200);
   assert.equal(await response.text(), CHAT_REPLY);
-  while (gateway.gateway.running > 0) await turn();
+  while (gateway.gateway.running > 0) await settle();
   assert.deepEqual(gateway.pool.outcomes, ["OK"]);
   await gateway.close();
 });
@@ -333,7 +332,7 @@ test("a request on its way over a kept connection as a stop begins is answered, 
   const body = '{"model":"m"}';
   const request = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`;
   const answered = async (caller: { answers: () => string }, count: number): Promise<void> => {
-    while (caller.answers().split(CHAT_REPLY).length <= count) await turn();
+    while (caller.answers().split(CHAT_REPLY).length <= count) await settle();
   };
   const quiet = connect();
   quiet.socket.write(request);
@@ -343,7 +342,7 @@ test("a request on its way over a kept connection as a stop begins is answered, 
   busy.socket.write(request);
   await answered(busy, 1);
   const fresh = connect();
-  while (gateway.gateway.connections.open < 3) await turn();
+  while (gateway.gateway.connections.open < 3) await settle();
 
   const closing = gateway.gateway.close();
   await quiet.closed;
@@ -377,10 +376,10 @@ test("a call over a connection whose stream ended during a stop is given its tim
       `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`,
     );
   send(JSON.stringify(STREAM));
-  while (!text.includes("data:")) await turn();
+  while (!text.includes("data:")) await settle();
   const closing = gateway.gateway.close();
   finish();
-  while (!text.endsWith("0\r\n\r\n")) await turn();
+  while (!text.endsWith("0\r\n\r\n")) await settle();
   send('{"model":"m"}');
   await stub.requests(2);
   await clock.run(5_000);
@@ -433,15 +432,15 @@ test("calls beyond the sockets of a provider wait for one, and too many are turn
     answers.push(() => void replyJson(200, CHAT_REPLY)(received, res));
   };
   const first = gateway.post("/v1/chat/completions", { model: "a" });
-  while (stub.received.length < 1) await turn();
+  while (stub.received.length < 1) await settle();
   const second = gateway.post("/v1/chat/completions", { model: "b" });
-  while (gateway.upstream.inFlight < 2) await turn();
+  while (gateway.upstream.inFlight < 2) await settle();
   const third = await gateway.post("/v1/chat/completions", { model: "c" });
   assert.equal(third.status, 503);
   assert.equal(stub.received.length, 1);
   answers[0]?.();
   assert.equal((await first).status, 200);
-  while (stub.received.length < 2) await turn();
+  while (stub.received.length < 2) await settle();
   answers[1]?.();
   assert.equal((await second).status, 200);
   await gateway.close();
@@ -479,7 +478,7 @@ test("bodies held at a time are bounded, and given back when calls end", async (
   };
   const body = `{"model":"m","stream":true,"x":"${"y".repeat(3000)}"}`;
   const first = gateway.post("/v1/chat/completions", body);
-  while (stub.received.length < 1) await turn();
+  while (stub.received.length < 1) await settle();
   assert.equal((await gateway.post("/v1/chat/completions", body)).status, 503);
   answers[0]?.();
   await (await first).text();
@@ -513,7 +512,7 @@ test("a call that its caller broke off before a reply counts what was reserved, 
       stub.received.length = 0;
       stub.script = () => undefined;
       const { req } = call({ ...STREAM, max_tokens: 77 });
-      while ((isAsked ? stub.received : gateway.sink.begun).length === 0) await turn();
+      while ((isAsked ? stub.received : gateway.sink.begun).length === 0) await settle();
       req.destroy();
       const { tokens, usageSource } = await gateway.sink.record();
       const counts = policy === "RESERVED" && isAsked;
@@ -556,7 +555,7 @@ test("a complete stream whose provider does not end it ends whole where it is st
     assert.equal(got, events);
     assert.equal(res.complete, end === "STOPPED");
     await closed;
-    while (gateway.gateway.running > 0) await turn();
+    while (gateway.gateway.running > 0) await settle();
   }
   assert.deepEqual(
     gateway.sink.records.map(({ status, tokens }) => [status, tokens.input]),

@@ -9,7 +9,8 @@ import {
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import type { GatewayLimits } from "../../server/gateway/limits.js";
-import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+import { startGateway, type TestGateway } from "./fixture.js";
+import { openaiClient } from "./sdk-clients.js";
 
 // DashScope makes images as tasks; OpenAI's SDK asks for images and waits.
 
@@ -25,7 +26,7 @@ let client: OpenAI;
 before(async () => {
   stub = await startUpstreamStub();
   gateway = await start({ bodyBytesInFlightMax: BODY_BYTES_MAX });
-  client = clientOf(gateway);
+  client = openaiClient(gateway);
 });
 
 function start(limits: Partial<GatewayLimits>): Promise<TestGateway> {
@@ -37,10 +38,6 @@ function start(limits: Partial<GatewayLimits>): Promise<TestGateway> {
       done(null, [{ address: "127.0.0.1", family: 4 }]);
     },
   });
-}
-
-function clientOf({ origin }: TestGateway): OpenAI {
-  return new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${origin}/v1`, maxRetries: 0 });
 }
 
 after(async () => {
@@ -96,7 +93,7 @@ test("while a task is waited for nothing is held of what its provider said befor
     held = roomy.gateway.held.bodies;
     return done(received, res);
   });
-  await clientOf(roomy).images.generate({ model: "wanx-v1", prompt: "x" });
+  await openaiClient(roomy).images.generate({ model: "wanx-v1", prompt: "x" });
   await roomy.close();
   assert.ok(held < 1000, "the request alone");
 });
@@ -119,7 +116,7 @@ test("a task that takes longer than any reply may is given up", async () => {
   const hasty = await start({ wholeHeadTimeoutMs: 0 });
   stub.script = BEGUN;
   await assert.rejects(
-    clientOf(hasty).images.generate({ model: "wanx-v1", prompt: "x" }),
+    openaiClient(hasty).images.generate({ model: "wanx-v1", prompt: "x" }),
     (error) => error instanceof OpenAI.APIError && error.status === 504,
   );
   assert.deepEqual(hasty.pool.outcomes, ["TIMEOUT"]);

@@ -10,6 +10,7 @@ import {
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+import { anthropicClient, openaiClient } from "./sdk-clients.js";
 
 // What models of OpenAI's dialect refuse, by whatever name they go, is left out where a request is translated for them.
 
@@ -59,10 +60,6 @@ async function gateway(): Promise<TestGateway> {
   return started;
 }
 
-function anthropic({ origin }: TestGateway): Anthropic {
-  return new Anthropic({ apiKey: CLIENT_KEY, baseURL: origin, maxRetries: 0 });
-}
-
 const CALLED: Anthropic.MessageParam[] = [
   { role: "user", content: "Go." },
   { role: "assistant", content: [{ type: "tool_use", id: "t1", name: "f", input: {} }] },
@@ -86,7 +83,7 @@ const ASKED = {
 for (const said of WORDS) {
   test(`a conversation without thoughts goes on where they are wanted: ${said.slice(0, 40)}`, async () => {
     words = said;
-    const client = anthropic(await gateway());
+    const client = anthropicClient(await gateway());
     for (let i = 0; i < 2; i++) {
       const { content } = await client.messages.create(ASKED);
       assert.deepEqual(content, [{ type: "text", text: "Hello." }]);
@@ -99,13 +96,13 @@ for (const said of WORDS) {
 }
 
 test("calls that find it out at the same time are all served", async () => {
-  const client = anthropic(await gateway());
+  const client = anthropicClient(await gateway());
   const calls = Array.from({ length: 8 }, () => client.messages.create(ASKED));
   for (const { content } of await Promise.all(calls)) assert.equal(content.length, 1);
 });
 
 test("a provider that is never content is asked twice for a call", async () => {
-  const client = anthropic(await gateway());
+  const client = anthropicClient(await gateway());
   stub.script = replyJson(400, JSON.stringify({ error: { message: WORDS[0] } }));
   await assert.rejects(client.messages.create(ASKED), (thrown) => {
     assert.ok(thrown instanceof Anthropic.BadRequestError);
@@ -118,13 +115,9 @@ test("what a caller quotes teaches nothing, and callers of chat completions hear
   const started = await gateway();
   const quoted = `Unknown tool "thinking is enabled but reasoning_content is missing".`;
   stub.script = replyJson(400, JSON.stringify({ error: { message: quoted } }));
-  await assert.rejects(anthropic(started).messages.create(ASKED), Anthropic.BadRequestError);
+  await assert.rejects(anthropicClient(started).messages.create(ASKED), Anthropic.BadRequestError);
   stub.script = replyJson(400, JSON.stringify({ error: { message: WORDS[0] } }));
-  const client = new OpenAI({
-    apiKey: CLIENT_KEY,
-    baseURL: `${started.origin}/v1`,
-    maxRetries: 0,
-  });
+  const client = openaiClient(started);
   const messages = [{ role: "user" as const, content: "Go." }];
   await assert.rejects(
     client.chat.completions.create({ model: ASKED.model, messages }),
@@ -171,7 +164,7 @@ for (const [what, more, message, refused] of SETTLED) {
         : replyJson(200, CHAT_REPLY);
       return reply(received, res);
     };
-    const client = anthropic(await gateway());
+    const client = anthropicClient(await gateway());
     const asked = { model: "my-model", max_tokens: 50, messages: [CALLED[0]!], ...more };
     for (let i = 0; i < 2; i++)
       assert.equal((await client.messages.create(asked)).content.length, 1);

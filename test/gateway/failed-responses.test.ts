@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import OpenAI, { APIError } from "openai";
+import { APIError } from "openai";
 import type { ResponseStreamEvent } from "openai/resources/responses/responses";
 import { Fault } from "../../server/core/fault.js";
 import {
@@ -11,7 +11,8 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { CLIENT_KEY, startDialects, type TestGateway } from "./fixture.js";
+import { startDialects, type TestGateway } from "./fixture.js";
+import { openaiClient } from "./sdk-clients.js";
 
 // How callers of the Responses API learn that their stream broke off: openai's SDK raises an event that has an `error`,
 // Codex reads events by their `type` and takes `response.failed` alone for a failure.
@@ -111,8 +112,7 @@ for (const [name, dialect, script, code, message] of CASES) {
 
   test(`openai's SDK raises that a ${name} response broke off`, async () => {
     stub.script = script;
-    const origin = gateways[dialect].origin;
-    const openai = new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${origin}/v1`, maxRetries: 0 });
+    const openai = openaiClient(gateways[dialect]);
     const isTold = (thrown: unknown): boolean =>
       thrown instanceof APIError && thrown.message === message && thrown.code === code;
     const stream = await openai.responses.create(ASKED);

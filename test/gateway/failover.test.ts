@@ -551,9 +551,7 @@ test("a provider key that cannot be opened does not stop the others; a locked va
 
 test("a secret that takes its time to open is waited for", async () => {
   const { post, pool } = await bound();
-  pool.opening = new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+  pool.opening = settle();
   site.stub.script = replyEvents(chatEvents(["a"]));
   const reply = await post({ ...CHAT, stream: true });
   assert.equal(await reply.text(), chatEvents(["a"]).join(""));

@@ -1,16 +1,13 @@
-import type { BegunCall, CallEntry, CallRecord, Estimate, Used } from "../../server/core/call.js";
+import type { BegunCall, CallEntry, CallRecord, Estimate } from "../../server/core/call.js";
 import type { ClientKey, Principal } from "../../server/core/client-key.js";
 import { type Clock, systemClock } from "../../server/core/clock.js";
 import { Fault } from "../../server/core/fault.js";
 import { IdSource } from "../../server/core/ids.js";
-import type { Lease, LeaseRequest, LeaseResult } from "../../server/core/lease.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import type { Logger } from "../../server/core/logger.js";
 import type { PresentedKey } from "../../server/core/presented-key.js";
 import type { Dialect, Price, Provider, Route, RouteTarget } from "../../server/core/provider.js";
-import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
 import { systemRandom } from "../../server/core/random.js";
-import { Secret } from "../../server/core/secret.js";
 import type { TlsFiles } from "../../server/core/tls.js";
 import type { AbortedCalls } from "../../server/gateway/context.js";
 import type { GatewayLimits } from "../../server/gateway/limits.js";
@@ -20,7 +17,6 @@ import type {
   CallSink,
   Limiter,
   ListedModel,
-  Pool,
   Router,
   Ticket,
 } from "../../server/gateway/ports.js";
@@ -30,9 +26,9 @@ import { Upstream } from "../../server/upstream/upstream.js";
 import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { type FakeClock, settle } from "../support/fake-clock.js";
 import { Counter } from "../support/upstream-stub.js";
+import { FakePool } from "./fake-pool.js";
 
 export const CLIENT_KEY = "sk-lk_caller000000000000000000000000000000000000";
-const NO_BYTES = new Uint8Array();
 
 /** What a test sets up; all parts may be changed while it runs. */
 export interface Setup {
@@ -325,151 +321,6 @@ export class FakeRouter implements Router {
   findModel(id: string): ListedModel | undefined {
     return this.visibleModels().find((each) => each.id === id);
   }
-}
-
-export interface Release {
-  readonly providerKeyId: string;
-  readonly result: LeaseResult;
-}
-
-/** What a quota heard: null of an attempt after which the call went on with another key. */
-export interface Settlement {
-  readonly providerKeyId: string;
-  readonly used: Used | null;
-}
-
-/** Lends its keys in order. */
-class FakePool implements Pool {
-  readonly requests: LeaseRequest[] = [];
-  readonly releases: Release[] = [];
-  readonly settlements: Settlement[] = [];
-  readonly unreadable: string[] = [];
-  /** Ids of keys of which good replies have begun. */
-  readonly proven: string[] = [];
-  /** Keys that were refused a right for what another served. */
-  readonly outdone: string[] = [];
-  readonly #clock: Clock;
-  readonly #secrets: readonly string[];
-  failoverDeadlineMs = 60_000;
-  /** Set to have each provider hold so many keys; else each key is for the next target, and the rest for the last. */
-  keysPerProvider: number | undefined;
-  /** Set to have secrets open later. */
-  opening: Promise<void> | undefined;
-  refusal: Fault = new Fault(
-    "no_own_token",
-    "None of your provider keys can serve this model now.",
-    {
-      retryAfterSeconds: 30,
-    },
-  );
-  openFault: Fault | undefined;
-  /** When a key is back; null for never. */
-  backMs: number | null = null;
-  leased = 0;
-
-  constructor(clock: Clock, secrets: readonly string[]) {
-    this.#clock = clock;
-    this.#secrets = secrets;
-  }
-
-  lease(request: LeaseRequest): Lease {
-    this.requests.push({ ...request, tried: new Set(request.tried) });
-    const { targets } = request.route;
-    const free = [...this.#secrets.keys()].flatMap((at) => {
-      const target = this.#targetOf(at, request.route);
-      const isFree = target !== undefined && !request.tried.has(`pk_${String(at)}`);
-      return isFree ? [{ at, target }] : [];
-    });
-    const rank = (target: RouteTarget): number =>
-      this.keysPerProvider === undefined ? 0 : targets.indexOf(target);
-    const [first] = free.toSorted((a, b) => rank(a.target) - rank(b.target));
-    if (first === undefined) throw this.refusal;
-    return this.#lend(first.at, first.target);
-  }
-
-  #targetOf(at: number, { targets }: Route): RouteTarget | undefined {
-    if (this.keysPerProvider === undefined) return targets[Math.min(at, targets.length - 1)];
-    const providerId = `prv_${String(Math.floor(at / this.keysPerProvider))}`;
-    return targets.find((each) => each.provider.id === providerId);
-  }
-
-  #lend(at: number, target: RouteTarget): Lease {
-    const key = providerKey(at, target.provider.id);
-    this.leased++;
-    let open = true;
-    let settled = false;
-    return {
-      providerKey: key,
-      target,
-      begunMs: this.#clock.monotonic(),
-      proven: () => {
-        if (!open) throw new Error("a lease was proven after its release");
-        this.proven.push(key.id);
-      },
-      release: (result) => {
-        if (!open) throw new Error("a lease was released twice");
-        open = false;
-        this.leased--;
-        this.releases.push({ providerKeyId: key.id, result });
-      },
-      outdone: () => {
-        if (open) throw new Error("a lease was outdone before it was released");
-        this.outdone.push(key.id);
-      },
-      settle: (used) => {
-        if (open) throw new Error("a lease was settled before it was released");
-        if (settled) throw new Error("a lease was settled twice");
-        settled = true;
-        this.settlements.push({ providerKeyId: key.id, used });
-      },
-    };
-  }
-
-  waitMs(): number | null {
-    return this.backMs;
-  }
-
-  markUnreadable(providerKeyId: string): void {
-    this.unreadable.push(providerKeyId);
-  }
-
-  open(key: ProviderKey): Secret | Promise<Secret> {
-    if (this.openFault !== undefined) throw this.openFault;
-    const secret = new Secret(this.#secrets[Number(key.id.slice(3))] ?? "");
-    return this.opening === undefined ? secret : this.opening.then(() => secret);
-  }
-
-  get outcomes(): readonly string[] {
-    return this.releases.map((each) => each.result.outcome);
-  }
-}
-
-function providerKey(at: number, providerId: string): ProviderKey {
-  return {
-    id: `pk_${String(at)}`,
-    ownerId: "usr_owner",
-    providerId,
-    service: null,
-    modelAllowlist: [],
-    name: `key ${String(at)}`,
-    description: "",
-    tier: "PRIMARY",
-    weight: 1,
-    visibility: "PRIVATE",
-    anonymous: false,
-    enabled: true,
-    sealed: { vaultKeyVersion: 1, ciphertext: NO_BYTES, rowMac: NO_BYTES },
-    fingerprint: "",
-    preview: "",
-    quota: null,
-    quotaGroup: null,
-    expiresAt: null,
-    health: NEW_KEY_HEALTH,
-    secretAt: 0,
-    createdAt: 0,
-    updatedAt: 0,
-    version: 1,
-  };
 }
 
 export class FakeLimiter implements Limiter {

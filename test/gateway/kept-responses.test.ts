@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import OpenAI from "openai";
 import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
-import { CLIENT_KEY, provider, startGateway, type TestGateway } from "./fixture.js";
+import { provider, startGateway, type TestGateway } from "./fixture.js";
+import { openaiClient } from "./sdk-clients.js";
 
 // A conversation that began on a translated model goes on at a provider that speaks the Responses API itself.
 
@@ -33,8 +34,7 @@ let client: OpenAI;
 before(async () => {
   stub = await startUpstreamStub();
   gateway = await startGateway({});
-  const baseURL = `${gateway.origin}/v1`;
-  client = new OpenAI({ apiKey: CLIENT_KEY, baseURL, maxRetries: 0 });
+  client = openaiClient(gateway);
 });
 
 after(async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
 import * as fc from "fast-check";
-import OpenAI, { toFile } from "openai";
+import { type OpenAI, toFile } from "openai";
 import { presetModels } from "../../server/catalog/preset-models.js";
 import type { CallRecord, Estimate } from "../../server/core/call.js";
 import type { Price, Provider } from "../../server/core/provider.js";
@@ -13,7 +13,8 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+import { startGateway, type TestGateway } from "./fixture.js";
+import { openaiClient } from "./sdk-clients.js";
 
 // What images, speech and transcriptions cost, at the prices of the catalogue and at any other, asked for by OpenAI's
 // SDK: never less is set aside than is counted in the end.
@@ -25,7 +26,7 @@ let openai: OpenAI;
 before(async () => {
   stub = await startUpstreamStub();
   gateway = await start({ baseUrl: `${stub.origin}/v1` });
-  openai = clientOf(gateway);
+  openai = openaiClient(gateway);
 });
 
 after(async () => {
@@ -44,10 +45,6 @@ async function start(provider: Partial<Provider>): Promise<TestGateway> {
   });
   started.sink.cost = (target, tokens) => costOf(target.price ?? null, tokens) as number;
   return started;
-}
-
-function clientOf({ origin }: TestGateway): OpenAI {
-  return new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${origin}/v1`, maxRetries: 0 });
 }
 
 function priceOf(slug: string, modelId: string): Price {
@@ -211,7 +208,10 @@ test("wanx makes one image where none is asked for, and costs those of its task"
     );
     stub.received.length = 0;
     const asked = { model: "wan2.2-t2i-flash", prompt: "x", ...(n === undefined ? {} : { n }) };
-    const [estimate, record] = await costs(() => clientOf(alibaba).images.generate(asked), alibaba);
+    const [estimate, record] = await costs(
+      () => openaiClient(alibaba).images.generate(asked),
+      alibaba,
+    );
     assert.equal(estimate.costMicros, (n ?? 1) * 25_000);
     assert.equal(record.costMicros, micros);
     const { parameters } = JSON.parse(String(stub.received[0]?.body)) as { parameters: object };
@@ -244,7 +244,7 @@ test("Imagen costs its images, asked for in Google's words or in OpenAI's", asyn
   await costsExactly(predict, 2 * 3_000, google);
   stub.script = replyJson(200, images(3));
   const asked = { model: "imagen-4", prompt: "x", n: 3 };
-  await costsExactly(() => clientOf(google).images.generate(asked), 3 * 1_000, google);
+  await costsExactly(() => openaiClient(google).images.generate(asked), 3 * 1_000, google);
 });
 
 const amount = fc.nat(1_000_000);

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { constants, createGzip, gzipSync } from "node:zlib";
-import { FakeClock } from "../support/fake-clock.js";
+import { FakeClock, settle } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
   chatEvents,
   inTurn,
   replyEvents,
   type Script,
-  turn,
 } from "../support/upstream-stub.js";
 import { CHAT, ok, SECRETS, stubbedGateway } from "./stubbed-gateway.js";
 
@@ -33,7 +32,7 @@ function inPieces(httpStatus: number, json: string): Script {
     res.writeHead(httpStatus, { "content-type": "application/json" });
     for (let at = 0; at < json.length; at += 50) {
       res.write(json.slice(at, at + 50));
-      await turn();
+      await settle();
     }
     res.end();
   };

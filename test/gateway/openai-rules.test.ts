@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import {
   CHAT_REPLY,
@@ -11,7 +10,8 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+import { startGateway, type TestGateway } from "./fixture.js";
+import { anthropicClient, openaiClient } from "./sdk-clients.js";
 
 // What OpenAI's reasoning models refuse, and where: callers of other dialects cannot know, so that the right way of
 // asking is found for them. Words and rules as OpenAI's API gave them in 2026.
@@ -118,14 +118,6 @@ async function openaiOf(account: Account = {}): Promise<TestGateway> {
   return gateway;
 }
 
-function anthropic(gateway: TestGateway): Anthropic {
-  return new Anthropic({ apiKey: CLIENT_KEY, baseURL: gateway.origin, maxRetries: 0 });
-}
-
-function openai(gateway: TestGateway): OpenAI {
-  return new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${gateway.origin}/v1`, maxRetries: 0 });
-}
-
 function urls(): (string | undefined)[] {
   return stub.received.map((each) => each.url);
 }
@@ -134,7 +126,7 @@ const CHAT = "/v1/chat/completions";
 const RESPONSES = "/v1/responses";
 
 test("an agent of Anthropic's calls tools on a model that calls them in the Responses API alone", async () => {
-  const client = anthropic(await openaiOf());
+  const client = anthropicClient(await openaiOf());
   for (let i = 0; i < 2; i++) {
     const { content } = await client.messages.create({ ...ASKED, tools: TOOLS });
     assert.deepEqual(content, [{ type: "text", text: "Hello." }]);
@@ -143,7 +135,7 @@ test("an agent of Anthropic's calls tools on a model that calls them in the Resp
 });
 
 test("the effort of an agent of Anthropic's reaches a model that takes it beside tools in the Responses API alone", async () => {
-  const client = anthropic(await openaiOf());
+  const client = anthropicClient(await openaiOf());
   const asked = { ...ASKED, model: OLDER, output_config: { effort: "low" as const } };
   await client.messages.create({ ...asked, tools: TOOLS });
   assert.deepEqual(urls(), [CHAT, RESPONSES]);
@@ -151,7 +143,7 @@ test("the effort of an agent of Anthropic's reaches a model that takes it beside
 });
 
 test("where there is no Responses API, a model calls tools without thinking, from then on at once", async () => {
-  const client = anthropic(await openaiOf({ hasResponses: false }));
+  const client = anthropicClient(await openaiOf({ hasResponses: false }));
   for (let i = 0; i < 2; i++) {
     const { content } = await client.messages.create({ ...ASKED, tools: TOOLS });
     assert.deepEqual(content, [{ type: "text", text: "Hello." }]);
@@ -167,7 +159,7 @@ test("where there is no Responses API, a model calls tools without thinking, fro
 
 test("an account that gets no summaries of thoughts is asked for none, from then on at once", async () => {
   const gateway = await openaiOf({ isVerified: false });
-  const client = anthropic(gateway);
+  const client = anthropicClient(gateway);
   for (let i = 0; i < 2; i++) await client.messages.create({ ...ASKED, tools: TOOLS });
   assert.deepEqual(urls(), [CHAT, RESPONSES, RESPONSES, RESPONSES]);
   const summaries = stub.received.map((each) => bodyOf(each).reasoning?.summary);
@@ -175,31 +167,35 @@ test("an account that gets no summaries of thoughts is asked for none, from then
 });
 
 test("calls that find it out at the same time are all served", async () => {
-  const client = anthropic(await openaiOf({ isVerified: false }));
+  const client = anthropicClient(await openaiOf({ isVerified: false }));
   const calls = Array.from({ length: 8 }, () => client.messages.create({ ...ASKED, tools: TOOLS }));
   for (const { content } of await Promise.all(calls)) assert.equal(content.length, 1);
 });
 
 test("what a caller of chat completions asks goes on in its own words, whatever others have found out", async () => {
   const gateway = await openaiOf();
-  await anthropic(gateway).messages.create({ ...ASKED, tools: TOOLS });
+  await anthropicClient(gateway).messages.create({ ...ASKED, tools: TOOLS });
   stub.received.length = 0;
   const tools = [{ type: "function" as const, function: { name: "f" } }];
   await assert.rejects(
-    openai(gateway).chat.completions.create({ model: MODEL, messages: ASKED.messages, tools }),
+    openaiClient(gateway).chat.completions.create({
+      model: MODEL,
+      messages: ASKED.messages,
+      tools,
+    }),
     (thrown) => {
       assert.ok(thrown instanceof OpenAI.BadRequestError);
       assert.match(thrown.message, /To use function tools, use \/v1\/responses/);
       return true;
     },
   );
-  const own = await openai(gateway).responses.create({ model: MODEL, input: "Hi" });
+  const own = await openaiClient(gateway).responses.create({ model: MODEL, input: "Hi" });
   assert.equal(own.output_text, "Hello.");
   assert.deepEqual(urls(), [CHAT, RESPONSES]);
 });
 
 test("a probe for one token is answered by a model that would fail it", async () => {
-  const client = anthropic(await openaiOf());
+  const client = anthropicClient(await openaiOf());
   const { content } = await client.messages.create({ ...ASKED, max_tokens: 1 });
   assert.equal(content.length, 1);
   assert.equal(bodyOf(stub.received[0]!).max_completion_tokens, 16);
@@ -223,14 +219,14 @@ test("a conversation goes on at an account that cannot read the thoughts which a
 
 test("the same of a translated conversation; what else an account cannot read is told to the caller", async () => {
   const gateway = await openaiOf();
-  await anthropic(gateway).messages.create({ ...ASKED, tools: TOOLS });
+  await anthropicClient(gateway).messages.create({ ...ASKED, tools: TOOLS });
   stub.received.length = 0;
   const content = [
     { type: "thinking" as const, thinking: "hm", signature: "~openai:theirs" },
     { type: "text" as const, text: "Hello." },
   ];
   const messages = [...ASKED.messages, { role: "assistant" as const, content }, ...ASKED.messages];
-  await anthropic(gateway).messages.create({ ...ASKED, tools: TOOLS, messages });
+  await anthropicClient(gateway).messages.create({ ...ASKED, tools: TOOLS, messages });
   assert.deepEqual(urls(), [RESPONSES, RESPONSES]);
   assert.ok(!stub.received[1]!.body.includes("theirs"));
   stub.received.length = 0;
@@ -242,7 +238,7 @@ test("the same of a translated conversation; what else an account cannot read is
 
 test("a refusal that quotes what asks for no summaries does not take them from others", async () => {
   const gateway = await openaiOf();
-  const client = anthropic(gateway);
+  const client = anthropicClient(gateway);
   await client.messages.create({ ...ASKED, tools: TOOLS });
   const quoted =
     "Bad value 'must be verified to generate reasoning summaries' of reasoning.summary.";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import { settle } from "../support/fake-clock.js";
 import {
   chatEvents,
   inTurn,
@@ -8,7 +9,6 @@ import {
   replyJson,
   type Script,
   startUpstreamStub,
-  turn,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { startGateway, type TestGateway } from "./fixture.js";
@@ -74,7 +74,7 @@ test("a stream that its caller breaks off counts against the quota of its key as
   stub.script = async (_received, res) => {
     res.writeHead(200, { "content-type": "text/event-stream" });
     res.write(chatEvents([TEXT])[0]);
-    while (!res.destroyed) await turn();
+    while (!res.destroyed) await settle();
   };
   const caller = new AbortController();
   const res = await startStream(caller.signal);

@@ -4,6 +4,7 @@ import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import tls from "node:tls";
 import { makePair } from "../support/certificate.js";
+import { settle } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
   replyJson,
@@ -311,7 +312,7 @@ test("a stream that breaks off is never taken for whole by a caller of HTTP/1.0,
   stub.script = async (_received, res) => {
     res.writeHead(200, { "content-type": "audio/mpeg" });
     res.write("half of it");
-    await new Promise((resolve) => setImmediate(resolve));
+    await settle();
     res.destroy();
   };
   const speech = '{"model":"m","input":"x"}';
@@ -425,7 +426,7 @@ test("a head that never ends is given up", async () => {
     ),
   );
   for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 408 |^$/);
-  while (slow.gateway.running > 0) await new Promise((resolve) => setImmediate(resolve));
+  while (slow.gateway.running > 0) await settle();
   await slow.close();
 });
 

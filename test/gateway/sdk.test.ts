@@ -15,6 +15,7 @@ import {
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
+import { openaiClient } from "./sdk-clients.js";
 
 const SECRET = "sk-upstream-0000000000000000000000";
 const MESSAGE = JSON.stringify({
@@ -53,7 +54,7 @@ before(async () => {
     providers: [{ baseUrl: stub.origin, dialect: "ANTHROPIC" }],
     models: MODELS,
   });
-  openai = new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${openaiSide.origin}/v1`, maxRetries: 0 });
+  openai = openaiClient(openaiSide);
 });
 
 after(async () => {

@@ -15,7 +15,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { FakeClock } from "../support/fake-clock.js";
+import { FakeClock, settle } from "../support/fake-clock.js";
 import { advanceUntil, startDialects, startGateway, type TestGateway } from "./fixture.js";
 
 // Streams that fail, from their first event to their last: what becomes of the call, its key and its caller.
@@ -686,7 +686,7 @@ async function replyPieces(
   res.writeHead(200, { "content-type": type });
   for (const piece of pieces) {
     await new Promise((resolve) => res.write(piece, resolve));
-    await new Promise((resolve) => setImmediate(resolve));
+    await settle();
   }
   res.end();
 }

@@ -12,7 +12,6 @@ import {
   replyEvents,
   replyJson,
   startUpstreamStub,
-  turn,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 
@@ -195,7 +194,7 @@ test("the call is on record before its last event leaves", async () => {
     res.writeHead(200, { "content-type": "text/event-stream" });
     for (const event of events) {
       res.write(event);
-      await turn();
+      await settle();
     }
     // The stream stays open after its last event: the record must be there all the same.
     await gateway.sink.record(1);
@@ -217,7 +216,7 @@ test("the last byte of a reply whose length the head says waits for the record",
   stub.script = async (_received, res) => {
     res.writeHead(200, { "content-type": "audio/mpeg", "content-length": String(audio.length) });
     res.write(audio.subarray(1));
-    await turn();
+    await settle();
     res.end(audio.subarray(0, 1));
   };
   const speech = await gateway.post("/v1/audio/speech", { model: "tts-1", input: "x" });
@@ -226,7 +225,7 @@ test("the last byte of a reply whose length the head says waits for the record",
     for await (const piece of speech.body ?? []) bytes += (piece as Uint8Array).length;
   })();
   await gateway.sink.record();
-  for (let i = 0; i < 20; i++) await turn();
+  for (let i = 0; i < 20; i++) await settle();
   assert.ok(bytes < audio.length, "all of it came before it was safe");
   safe();
   await read;

@@ -15,7 +15,8 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { CLIENT_KEY, type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { anthropicClient, openaiClient } from "./sdk-clients.js";
 
 // Whatever the SDK of a caller speaks, and whatever the provider of the model: the call works, and the ledger
 // holds what the provider counted.
@@ -78,14 +79,6 @@ async function gatewayWith(setup: Setup): Promise<TestGateway> {
   return gateway;
 }
 
-function anthropic(gateway: TestGateway): Anthropic {
-  return new Anthropic({ apiKey: CLIENT_KEY, baseURL: gateway.origin, maxRetries: 0 });
-}
-
-function openai(gateway: TestGateway): OpenAI {
-  return new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${gateway.origin}/v1`, maxRetries: 0 });
-}
-
 function sent(at = 0): Record<string, unknown> {
   return JSON.parse(stub.received[at]!.body.toString()) as Record<string, unknown>;
 }
@@ -98,7 +91,7 @@ test("Anthropic's SDK gets a whole reply of a chat model, and the provider's cou
     "x-request-id": "up",
   });
   const gateway = side("OPENAI");
-  const { data, response } = await anthropic(gateway)
+  const { data, response } = await anthropicClient(gateway)
     .beta.messages.create({ ...ASKED, betas: ["context-1m"] })
     .withResponse();
   assert.deepEqual(data.content, [{ type: "text", text: "Hello." }]);
@@ -135,7 +128,7 @@ test("a translated request has the provider's path and credential and none of th
 test("Anthropic's SDK streams from a chat model, and usage is asked for and counted", async () => {
   stub.script = replyEvents(chatEvents(["Grüße, ", "Welt 🌍"], true));
   const gateway = side("OPENAI");
-  const stream = anthropic(gateway).messages.stream(ASKED);
+  const stream = anthropicClient(gateway).messages.stream(ASKED);
   const message = await stream.finalMessage();
   assert.deepEqual(message.content, [{ type: "text", text: "Grüße, Welt 🌍" }]);
   assert.deepEqual(sent()["stream_options"], { include_usage: true });
@@ -147,7 +140,7 @@ test("Anthropic's SDK streams from a chat model, and usage is asked for and coun
 test("OpenAI's SDK streams chat from a Claude model, and cached input is counted once", async () => {
   stub.script = replyEvents(messageEvents(["Hel", "lo"]));
   const gateway = side("ANTHROPIC");
-  const stream = await openai(gateway).chat.completions.create({
+  const stream = await openaiClient(gateway).chat.completions.create({
     model: "claude",
     messages: HELLO,
     stream: true,
@@ -168,7 +161,7 @@ test("OpenAI's SDK streams chat from a Claude model, and cached input is counted
 
 test("a conversation with a name is remembered by Anthropic, and the name of none reaches a provider", async () => {
   const messages = [{ role: "system" as const, content: "rules" }, ...HELLO];
-  const client = openai(side("ANTHROPIC"));
+  const client = openaiClient(side("ANTHROPIC"));
   stub.script = replyJson(200, MESSAGE);
   const turns = [
     { body: {}, headers: {} },
@@ -191,7 +184,7 @@ test("a conversation with a name is remembered by Anthropic, and the name of non
 });
 
 test("OpenAI's Responses SDK gets whole and streamed replies of a Claude model", async () => {
-  const client = openai(side("ANTHROPIC"));
+  const client = openaiClient(side("ANTHROPIC"));
   stub.script = replyJson(200, MESSAGE);
   const whole = await client.responses.create({ model: "claude", input: "Hi" });
   assert.equal(whole.output_text, "Grüße 🌍");
@@ -219,11 +212,11 @@ test("a Gemini caller gets events, and one JSON array where it does not ask for 
 test("a Gemini model answers Anthropic's SDK, whole and streamed, though no event of its stream is the last", async () => {
   const gateway = side("GEMINI");
   stub.script = replyJson(200, JSON.stringify(GENERATED));
-  const whole = await anthropic(gateway).messages.create(ASKED);
+  const whole = await anthropicClient(gateway).messages.create(ASKED);
   assert.deepEqual(whole.content, [{ type: "text", text: "Hello." }]);
   assert.equal(stub.received[0]!.url, "/v1beta/models/some-model:generateContent");
   stub.script = replyEvents([`data: ${JSON.stringify(GENERATED)}\r\n\r\n`]);
-  const streamed = await anthropic(gateway).messages.stream(ASKED).finalMessage();
+  const streamed = await anthropicClient(gateway).messages.stream(ASKED).finalMessage();
   assert.equal(streamed.stop_reason, "end_turn");
   assert.equal(stub.received[1]!.url, "/v1beta/models/some-model:streamGenerateContent?alt=sse");
   assert.deepEqual(
@@ -238,13 +231,19 @@ test("a Gemini model answers Anthropic's SDK, whole and streamed, though no even
 test("a provider's refusal reaches the caller in its own dialect, with the provider's status and words", async () => {
   for (const dialect of ["OPENAI", "GEMINI"] as const) {
     stub.script = replyJson(400, JSON.stringify(BAD_REQUEST[dialect]));
-    await assert.rejects(anthropic(side(dialect)).messages.create(ASKED), (error: unknown) => {
-      assert.ok(error instanceof Anthropic.BadRequestError);
-      return /too long/.test(error.message);
-    });
+    await assert.rejects(
+      anthropicClient(side(dialect)).messages.create(ASKED),
+      (error: unknown) => {
+        assert.ok(error instanceof Anthropic.BadRequestError);
+        return /too long/.test(error.message);
+      },
+    );
   }
   stub.script = replyJson(400, JSON.stringify(BAD_REQUEST.ANTHROPIC));
-  const call = openai(side("ANTHROPIC")).chat.completions.create({ model: "c", messages: HELLO });
+  const call = openaiClient(side("ANTHROPIC")).chat.completions.create({
+    model: "c",
+    messages: HELLO,
+  });
   await assert.rejects(call, (error: unknown) => {
     assert.ok(error instanceof OpenAI.BadRequestError);
     return /too long/.test(error.message);
@@ -295,7 +294,7 @@ test("thoughts of a translated model do not go to a provider that did not have t
 test("a translated stream that breaks off is flagged in the caller's dialect and on record", async () => {
   stub.script = replyCut(chatEvents(["Hello"]).slice(0, 1));
   const gateway = side("OPENAI");
-  await assert.rejects(anthropic(gateway).messages.stream(ASKED).finalMessage(), /broke off/);
+  await assert.rejects(anthropicClient(gateway).messages.stream(ASKED).finalMessage(), /broke off/);
   const record = gateway.sink.records[0]!;
   assert.deepEqual([record.status, record.errorCode], ["ERROR", "stream_cut"]);
   assert.equal(record.usageSource, "PARTIAL");
@@ -355,7 +354,7 @@ test("of two providers of a model the one that needs no translation is asked fir
     secrets: ["sk-a", "sk-b"],
   });
   stub.script = inTurn(replyJson(500, "{}"), replyJson(200, MESSAGE));
-  const { choices } = await openai(gateway).chat.completions.create(ASKED);
+  const { choices } = await openaiClient(gateway).chat.completions.create(ASKED);
   assert.equal(choices[0]?.message.content, "Grüße 🌍");
   assert.deepEqual(
     stub.received.map((each) => each.url),
@@ -380,7 +379,7 @@ test("a call that another provider cannot take over ends with what the first one
 test("a provider without the Responses API is asked for chat instead, from then on at once", async () => {
   const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
   stub.script = inTurn(replyJson(404, '{"detail":"Not Found"}'), replyJson(200, CHAT_REPLY));
-  const client = openai(gateway);
+  const client = openaiClient(gateway);
   for (let i = 0; i < 2; i++) {
     const reply = await client.responses.create({ model: "deepseek", input: "Hi" });
     assert.equal(reply.output_text, "Hello.");
@@ -403,9 +402,9 @@ const RESPONSES_ONLY = JSON.stringify({
 test("a model that only the Responses API has is asked there for chat and for messages", async () => {
   const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
   stub.script = inTurn(replyJson(404, RESPONSES_ONLY), replyJson(200, JSON.stringify(RESPONSE)));
-  const { choices } = await openai(gateway).chat.completions.create(ASKED);
+  const { choices } = await openaiClient(gateway).chat.completions.create(ASKED);
   assert.equal(choices[0]?.message.content, "Hello.");
-  const message2 = await anthropic(gateway).messages.create(ASKED);
+  const message2 = await anthropicClient(gateway).messages.create(ASKED);
   assert.deepEqual(message2.content, [{ type: "text", text: "Hello." }]);
   assert.deepEqual(
     stub.received.map((each) => each.url),
@@ -495,7 +494,7 @@ test("a reply that is nested too deep to be translated is the provider's failure
 
 test("tokens are counted here where the provider's language has no way to ask", async () => {
   const gateway = side("OPENAI");
-  const counted = await anthropic(gateway).messages.countTokens({
+  const counted = await anthropicClient(gateway).messages.countTokens({
     model: "gpt",
     messages: [{ role: "user", content: "x".repeat(4_000) }],
   });
@@ -513,7 +512,7 @@ test("tokens are counted here where the provider's language has no way to ask", 
 
 test("a translated response can be gone on from by its id, and its items be named, by its own caller alone", async () => {
   const gateway = side("ANTHROPIC");
-  const client = openai(gateway);
+  const client = openaiClient(gateway);
   stub.script = replyJson(200, MESSAGE);
   const first = await client.responses.create({ model: "claude", input: "One" });
   stub.script = replyEvents(messageEvents(["Two", " back"]));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, test } from "node:test";
+import { settle } from "../support/fake-clock.js";
 import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
@@ -54,7 +55,7 @@ test("answers that nobody reads are bounded: the oldest is broken off, and the o
   for (let i = 1; i <= 3; i++) sockets.push(await ask(i));
   const [first, ...others] = sockets;
   while (gateway.gateway.connections.refusals("UNREAD") === 0) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await settle();
   }
   assert.ok(first !== undefined && (await bytesOf(first)) < REPLY.length);
   for (const socket of others) assert.ok((await bytesOf(socket)) > REPLY.length);

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import Anthropic from "@anthropic-ai/sdk";
-import OpenAI from "openai";
 import type { Dialect } from "../../server/core/provider.js";
 import {
   CHAT_REPLY,
@@ -12,7 +10,8 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { CLIENT_KEY, startDialects, type TestGateway } from "./fixture.js";
+import { startDialects, type TestGateway } from "./fixture.js";
+import { anthropicClient, openaiClient } from "./sdk-clients.js";
 
 // Providers that answer a request for a stream with a whole reply: SDKs wait for events, so events they get.
 
@@ -46,19 +45,6 @@ beforeEach(() => {
   }
 });
 
-function openai(provider: Dialect): OpenAI {
-  const baseURL = `${gateways[provider].origin}/v1`;
-  return new OpenAI({ apiKey: CLIENT_KEY, baseURL, maxRetries: 0 });
-}
-
-function anthropic(provider: Dialect): Anthropic {
-  return new Anthropic({
-    apiKey: CLIENT_KEY,
-    baseURL: gateways[provider].origin,
-    maxRetries: 0,
-  });
-}
-
 /** What the call used, as it is on record. */
 async function tokens(provider: Dialect): Promise<readonly (number | undefined)[]> {
   const { tokens: used, status } = await gateways[provider].sink.record(1);
@@ -68,7 +54,10 @@ async function tokens(provider: Dialect): Promise<readonly (number | undefined)[
 
 test("a whole chat completion reaches the SDK that asked for a stream with all that it holds", async () => {
   stub.script = replyJson(200, CHAT);
-  const stream = openai("OPENAI").chat.completions.stream({ model: "m", messages: HI });
+  const stream = openaiClient(gateways.OPENAI).chat.completions.stream({
+    model: "m",
+    messages: HI,
+  });
   const { choices } = await stream.finalChatCompletion();
   assert.deepEqual(
     choices.map(({ message, finish_reason: reason }) => [message.content, reason]),
@@ -84,7 +73,7 @@ test("a whole chat completion reaches the SDK that asked for a stream with all t
 
 test("a whole response and a whole message reach the SDKs that asked for streams", async () => {
   stub.script = replyJson(200, RESPONSE);
-  const response = openai("OPENAI").responses.stream({ model: "m", input: "hi" });
+  const response = openaiClient(gateways.OPENAI).responses.stream({ model: "m", input: "hi" });
   const final = await response.finalResponse();
   assert.equal(final.id, "resp_1");
   assert.deepEqual(
@@ -99,7 +88,7 @@ test("a whole response and a whole message reach the SDKs that asked for streams
   assert.deepEqual(await tokens("OPENAI"), [3, 4]);
 
   stub.script = replyJson(200, MESSAGE);
-  const events = anthropic("ANTHROPIC").messages.stream({
+  const events = anthropicClient(gateways.ANTHROPIC).messages.stream({
     model: "m",
     max_tokens: 9,
     messages: HI,
@@ -131,7 +120,10 @@ test("a whole Gemini reply becomes events where events were asked for, and stays
 
 test("a whole reply is translated into the stream that was asked for", async () => {
   stub.script = replyJson(200, MESSAGE);
-  const stream = openai("ANTHROPIC").chat.completions.stream({ model: "m", messages: HI });
+  const stream = openaiClient(gateways.ANTHROPIC).chat.completions.stream({
+    model: "m",
+    messages: HI,
+  });
   const { choices } = await stream.finalChatCompletion();
   assert.equal(choices[0]?.message.content, "Hi.");
   assert.equal(choices[0].finish_reason, "tool_calls");
@@ -145,7 +137,7 @@ test("a whole reply is translated into the stream that was asked for", async () 
     ["GEMINI", `[${GENERATED}]`],
   ] as const) {
     stub.script = replyJson(200, reply);
-    const events = anthropic(provider).messages.stream({
+    const events = anthropicClient(gateways[provider]).messages.stream({
       model: "m",
       max_tokens: 9,
       messages: HI,
@@ -159,7 +151,11 @@ test("a whole reply is translated into the stream that was asked for", async () 
 test("a stream that is called JSON is translated all the same", async () => {
   const headers = { "content-type": "application/json" };
   stub.script = replyEvents(chatEvents(["Hel", "lo."], true), headers);
-  const events = anthropic("OPENAI").messages.stream({ model: "m", max_tokens: 9, messages: HI });
+  const events = anthropicClient(gateways.OPENAI).messages.stream({
+    model: "m",
+    max_tokens: 9,
+    messages: HI,
+  });
   assert.equal(await events.finalText(), "Hello.");
 });
 
@@ -173,7 +169,10 @@ test("JSON that is no reply is tried elsewhere where it would have to be transla
     const { ANTHROPIC: gateway } = gateways;
     gateway.pool.releases.length = 0;
     stub.script = inTurn(replyJson(200, reply), replyJson(200, MESSAGE));
-    const stream = openai("ANTHROPIC").chat.completions.stream({ model: "m", messages: HI });
+    const stream = openaiClient(gateways.ANTHROPIC).chat.completions.stream({
+      model: "m",
+      messages: HI,
+    });
     const { choices } = await stream.finalChatCompletion();
     assert.equal(choices[0]?.message.content, "Hi.");
     assert.deepEqual(gateway.pool.outcomes, [outcome, "OK"]);

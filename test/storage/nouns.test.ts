@@ -128,7 +128,7 @@ test("nothing is left hanging: owners and providers with keys cannot be deleted"
     await tx.providers.insert(make.provider("prv_1"));
     await tx.providerKeys.insert(make.providerKey("pk_1"));
   });
-  const { write } = { write: storage.keys.write.bind(storage.keys) };
+  const write = storage.keys.write.bind(storage.keys);
   await assert.rejects(
     write((tx) => tx.users.delete("usr_1")),
     isFault("failed_precondition"),

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { settle } from "./fake-clock.js";
 
 /** What the stub received. */
 export interface Received {
@@ -138,7 +139,7 @@ export function replyEvents(pieces: readonly (string | Buffer)[], headers = {}):
     res.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", ...headers });
     for (const piece of pieces) {
       res.write(piece);
-      await turn();
+      await settle();
     }
     res.end();
   };
@@ -154,7 +155,7 @@ export function replyCut(pieces: readonly (string | Buffer)[], headers = {}): Sc
           resolve();
         });
       });
-      await turn();
+      await settle();
     }
     res.socket?.resetAndDestroy();
   };
@@ -221,13 +222,6 @@ export function messageEvents(texts: readonly string[]): string[] {
     }),
     event("message_stop", {}),
   ];
-}
-
-/** One turn of the event loop, so that a write leaves on its own. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 /** Counts, and wakes whoever waits for a count. */

@@ -6,7 +6,6 @@ import { socketsFor } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
 import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { settle } from "../support/fake-clock.js";
-import { turn } from "../support/upstream-stub.js";
 import { closed, type Outcome, reply, useWire } from "./wire.js";
 
 const wire = useWire();
@@ -132,7 +131,7 @@ test("a call that is given up while it waits leaves its place, and one beyond al
     detail: "too many calls wait for this provider",
     unsent: true,
   });
-  while (asked.length === 0) await turn();
+  while (asked.length === 0) await settle();
   free();
   assert.equal((await first.outcome).body, "ok");
   assert.equal((await waits.outcome).body, "ok");

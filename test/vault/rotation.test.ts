@@ -12,6 +12,7 @@ import {
   type RotationProgress,
 } from "../../server/vault/rotation.js";
 import { createVault } from "../../server/vault/vault.js";
+import { settle } from "../support/fake-clock.js";
 import { createTestVault, isFault, testClock, type TestVault } from "./fixtures.js";
 import { bindingOfIndex, fillRows, type MemoryRows, unreadable } from "./memory-rows.js";
 
@@ -229,10 +230,6 @@ async function afterKill(made: TestVault, rows: MemoryRows): Promise<string> {
     ["root.key"],
   );
   return readFile(path.join(made.folder, "root.key"), "utf8");
-}
-
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 test("a root key rotation killed at any step leaves one root key in force and all secrets readable", async (t) => {

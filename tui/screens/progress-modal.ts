@@ -7,6 +7,7 @@ import type { Modal } from "../widgets/modal.js";
 import { spinner } from "../widgets/table-state.js";
 import type { Hint, Widget } from "../widgets/widget.js";
 import { refused } from "./actions.js";
+import { spinUntil } from "./spin.js";
 import type { ViewContext } from "./view.js";
 
 /** How far something on the server is. */
@@ -30,7 +31,6 @@ export interface ProgressOptions {
 
 const WIDTH = 66;
 const HEIGHT = 6;
-const FRAME_MS = 100;
 
 /** Follows work on the server until it ends; Esc only leaves the window. */
 export function openProgress(context: ViewContext, options: ProgressOptions): void {
@@ -46,12 +46,7 @@ export function openProgress(context: ViewContext, options: ProgressOptions): vo
       options.onEnd();
     },
   });
-  const spin = (): void => {
-    if (abort.signal.aborted || page.ended) return;
-    context.requestFrame();
-    context.clock.setTimer(spin, FRAME_MS);
-  };
-  spin();
+  spinUntil(context, () => abort.signal.aborted || page.ended);
   void follow(context, options, page, abort.signal);
 }
 

@@ -5,6 +5,7 @@ import type { Modal } from "../widgets/modal.js";
 import { spinner } from "../widgets/table-state.js";
 import type { Hint, Widget } from "../widgets/widget.js";
 import { copyText, refused } from "./actions.js";
+import { spinUntil } from "./spin.js";
 import type { ViewContext } from "./view.js";
 
 type Lines = readonly (readonly Span[])[];
@@ -21,7 +22,6 @@ export interface TextModalOptions {
 
 const WIDTH = 100;
 const HEIGHT = 24;
-const FRAME_MS = 100;
 /** Further than any text goes. */
 const LINES_MAX = 1_000_000;
 
@@ -43,12 +43,7 @@ export function openText(context: ViewContext, options: TextModalOptions): void 
     body: page,
     onClose: () => abort.abort(),
   });
-  const spin = (): void => {
-    if (abort.signal.aborted || page.settled) return;
-    context.requestFrame();
-    context.clock.setTimer(spin, FRAME_MS);
-  };
-  spin();
+  spinUntil(context, () => abort.signal.aborted || page.settled);
   options
     .fetch(abort.signal)
     .then(
