@@ -51,7 +51,7 @@ function joinMessage(events: readonly JsonObject[]): JsonObject | undefined {
   if (message === undefined) return undefined;
   for (const { type, delta, usage } of events) {
     if (type !== "message_delta") continue;
-    const counted = { ...object(message["usage"]), ...object(usage) };
+    const counted: JsonObject = { ...object(message["usage"]), ...object(usage) };
     message = { ...message, ...object(delta), usage: counted };
   }
   return { ...message, content: blocksOf(events) };
