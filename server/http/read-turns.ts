@@ -1,7 +1,12 @@
-import type { Socket } from "node:net";
-
 /** So many full reads of one socket follow each other; then all others have their turn. */
 const FULL_READS_MAX = 8;
+
+/** What is read in turns. */
+export interface ReadSocket {
+  readonly destroyed: boolean;
+  isPaused(): boolean;
+  resume(): unknown;
+}
 
 /**
  * Sees to it that no socket is read for long while others wait. Of one that always has more to read Node takes 32 reads
@@ -18,7 +23,7 @@ export class ReadTurns {
   }
 
   /** After a read of `length` bytes: whether the socket may be read on at once. If not, it is in the next turn of the loop. */
-  goesOn(socket: Socket, length: number): boolean {
+  goesOn(socket: ReadSocket, length: number): boolean {
     // Less than was asked for is all that there is.
     this.#fullReads = length < this.#readBytes ? 0 : this.#fullReads + 1;
     if (this.#fullReads < FULL_READS_MAX) return true;
@@ -29,6 +34,6 @@ export class ReadTurns {
 }
 
 /** Unless somebody has stopped it meanwhile. */
-function readOn(socket: Socket): void {
+function readOn(socket: ReadSocket): void {
   if (!socket.isPaused() && !socket.destroyed) socket.resume();
 }

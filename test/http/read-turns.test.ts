@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import net, { type AddressInfo } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
-import { connectTo } from "../upstream/connect.js";
-import { readFrom } from "../caller/socket-reads.js";
-import { systemClock } from "../core/clock.js";
-import type { CheckedUrl, UrlPolicy } from "../upstream/url-policy.js";
+import { connectTo } from "../../server/upstream/connect.js";
+import { readFrom } from "../../server/caller/socket-reads.js";
+import { systemClock } from "../../server/core/clock.js";
+import type { CheckedUrl, UrlPolicy } from "../../server/upstream/url-policy.js";
 
 const FULL_READ = 64 * 1024;
 const BYTES = 8 * 1024 * 1024;
