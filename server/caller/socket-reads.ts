@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { ReadTurns } from "../http/read-turns.js";
 
 /** Reads of all plain connections land here, one after the other; each is kept in a copy of its own length. */
 const READ_BYTES = 64 * 1024;
@@ -21,12 +22,13 @@ export function readFrom(socket: Socket, onRead: (bytes: Buffer) => void): void 
     socket.on("data", onRead);
     return;
   }
+  const turns = new ReadTurns(READ_BYTES);
   Reflect.set(socket, BUFFER, readBuffer);
   Reflect.set(socket, CALLBACK, (length: number) => {
     const bytes = Buffer.allocUnsafe(length);
     readBuffer.copy(bytes, 0, 0, length);
     onRead(bytes);
-    return true;
+    return turns.goesOn(socket, length);
   });
   handle.useUserBuffer(readBuffer);
 }

@@ -16,17 +16,24 @@ export interface Expected {
 
 /** What a head announces that cannot be the reply, in words; undefined if it may be. */
 export function unfit(head: ReplyHead, expected: Expected): string | undefined {
-  const { endpoint, translation, streamed } = expected;
-  if (isMarkup(head) && !endpoint.download) return "a web page instead of a reply";
-  const isSurprise = translation !== undefined && isEvents(head) && !streamed;
-  return isSurprise ? "a stream that was not asked for" : undefined;
+  return isMarkup(head) && !expected.endpoint.download
+    ? "a web page instead of a reply"
+    : undefined;
+}
+
+/** Where one reply was asked for, a stream has to become that. A response that is fetched may be asked for either way. */
+function isUnasked(head: ReplyHead, { endpoint, translation, streamed }: Expected): boolean {
+  if (streamed || !isEvents(head)) return false;
+  const isMade = endpoint.form !== "OTHER" && endpoint.method === "POST";
+  return isMade || translation !== undefined;
 }
 
 /** Events and media are passed on as they come; a JSON answer is looked at first. */
 export function isReadWhole(head: ReplyHead, expected: Expected, bytesMax: number): boolean {
   const { streamed, asksEvents, translation, endpoint } = expected;
-  if (endpoint.download || !isJson(head, expected)) return false;
-  if (translation !== undefined) return true;
+  const isUnfit = isUnasked(head, expected);
+  if (endpoint.download || !(isUnfit || isJson(head, expected))) return false;
+  if (translation !== undefined || isUnfit) return true;
   // In answer to who wants events it is no stream; of others it may be any.
   if (streamed && !(asksEvents && head.contentType === "application/json")) return false;
   return head.contentLength === undefined || head.contentLength <= bytesMax;

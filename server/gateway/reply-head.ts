@@ -134,12 +134,21 @@ export function translatedHead(
 
 /** The head of a reply that is, or becomes, a stream of events although it was not called one. */
 export function eventsHead(head: ReplyHead): ReplyHead {
+  return withType(head, EVENTS_IN_UTF8);
+}
+
+/** The head of a stream that becomes a whole reply. */
+export function jsonHead(head: ReplyHead): ReplyHead {
+  return withType(head, "application/json");
+}
+
+function withType(head: ReplyHead, contentType: string): ReplyHead {
   const forward = new HeaderBlock();
-  forward.add("content-type", EVENTS_IN_UTF8);
+  forward.add("content-type", contentType);
   for (const [name, value] of head.forward.pairs()) {
     if (name !== "content-type") forward.add(name, value);
   }
-  return { ...head, forward, contentLength: undefined, contentType: EVENTS };
+  return { ...head, forward, contentLength: undefined, contentType: mediaType(contentType) };
 }
 
 const EVENTS = "text/event-stream";

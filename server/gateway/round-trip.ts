@@ -2,6 +2,7 @@ import type { TokenUsage } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { replyEvents } from "../dialect/reply-events.js";
+import { wholeOfEvents } from "../dialect/whole-of-events.js";
 import { mayTellError } from "../dialect/told-errors.js";
 import type { FollowUp } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
@@ -18,7 +19,7 @@ import { headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-r
 import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
-import { eventsHead, isEvents, readReplyHead, type ReplyHead } from "./reply-head.js";
+import { eventsHead, isEvents, jsonHead, readReplyHead, type ReplyHead } from "./reply-head.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "./reply-look.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 import { refusedInside, refusedOverHttp, taskRefused, toldInside } from "./trip-failure.js";
@@ -238,9 +239,27 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     }
     const { head } = collected;
     const body = withoutMark(collected.whole());
+    const isStream = isEvents(head) || beginsLikeEvents(body);
+    if (isStream && !this.options.streamed) {
+      this.#joinEvents(head, body);
+      return;
+    }
     const isGarbage = isJson(head, this.options) && !isReply(body, this.options);
     if (isGarbage) this.#refuse(this.#garbage("a reply that is no JSON"));
     else this.#readReply(head, body);
+  }
+
+  /** A stream that was not asked for becomes the reply that was. */
+  #joinEvents(head: ReplyHead, stream: Buffer): void {
+    const { codec, form } = this.options.passage;
+    const watch = codec.watch(form, true);
+    watch.push(stream);
+    const error = watch.failure();
+    const isWhole = watch.finished || watch.completeWithout();
+    const reply = isWhole && error === undefined ? wholeOfEvents(stream, form) : undefined;
+    if (error !== undefined) this.#refuse(toldInside(this.options, error));
+    else if (reply !== undefined) this.#readReply(jsonHead(head), reply);
+    else this.#refuse(this.#garbage("a stream that was not asked for, which is no whole reply"));
   }
 
   /** Judges a refusal by what has come of it. */

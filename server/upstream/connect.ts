@@ -3,6 +3,7 @@ import net from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { buildConnector as BuildConnector } from "undici";
 import type { Clock } from "../core/clock.js";
+import { ReadTurns } from "../http/read-turns.js";
 import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
 
 const require = createRequire(import.meta.url);
@@ -83,7 +84,8 @@ function connectPlainly(options: ConnectOptions): Connect {
   const { url, clock, timeoutMs } = options;
   const lookup = lookupOf(options);
   return (user) => {
-    const socket = net.connect({
+    const turns = new ReadTurns(READ_BYTES);
+    const socket: net.Socket = net.connect({
       host: url.hostname,
       port: url.port,
       lookup,
@@ -94,7 +96,7 @@ function connectPlainly(options: ConnectOptions): Connect {
         buffer: readBuffer,
         callback: (length) => {
           user.onRead(readBuffer, length, false);
-          return true;
+          return turns.goesOn(socket, length);
         },
       },
     });

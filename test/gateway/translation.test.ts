@@ -469,7 +469,7 @@ test("a reply of another kind than was asked for is the provider's failure", asy
   stub.script = replyJson(200, '{"unexpected":true}');
   const streamed = await gateway.post("/v1/messages", { ...ASKED, stream: true });
   assert.equal(streamed.status, 502);
-  stub.script = replyEvents(chatEvents(["Hello"]));
+  stub.script = replyEvents(chatEvents(["Hello"]).slice(0, 1));
   const whole = await gateway.post("/v1/messages", ASKED);
   assert.equal(whole.status, 502);
   stub.script = replyJson(200, '{"unexpected":true}');
