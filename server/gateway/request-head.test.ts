@@ -31,6 +31,7 @@ const GO_ON = [
   "x-session-id",
   "session_id",
   "x-claude-code-session-id",
+  "x-grok-conv-id",
   "accept",
   "accept-language",
   "user-agent",
@@ -119,6 +120,20 @@ test("what is read of a head besides is what it says, and of that only what may 
     ["s", "1.1.1.1,2.2.2.2", "p,q", "websocket"],
   );
   assert.equal(head.hasAnthropicVersion, true);
+});
+
+test("a session may be named in each of the ways that agents have for it", () => {
+  for (const name of [
+    "X-Session-Affinity",
+    "X-Session-Id",
+    "Session_Id",
+    "X-Claude-Code-Session-Id",
+    "X-Grok-Conv-Id",
+  ]) {
+    const head = read(`${HOST}${name}: s\r\n`);
+    assert.equal(head.session, "s", name);
+    assert.equal(head.forward.text, `${name}: s\r\n`);
+  }
 });
 
 test("a head that says nothing is read as nothing, and empty values do not go on", () => {

@@ -69,6 +69,8 @@ const HEADERS = new HeaderTable<Part>(
     "x-session-id": "SESSION",
     session_id: "SESSION",
     "x-claude-code-session-id": "SESSION",
+    // By which xAI finds its prompt cache again.
+    "x-grok-conv-id": "SESSION",
     "x-forwarded-for": "FORWARDED_FOR",
     "x-forwarded-proto": "FORWARDED_PROTO",
     traceparent: "TRACEPARENT",

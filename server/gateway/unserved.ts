@@ -21,6 +21,9 @@ export function whyUnserved(
   if (rest !== "" && isServed(rest)) {
     return `There is no such endpoint: the base URL of this SDK must not end with ${version}.`;
   }
+  if (path.startsWith("//") && isServed(path.slice(1))) {
+    return "There is no such endpoint: the base URL of this SDK must not end with a slash.";
+  }
   const missing = dialect === "GEMINI" ? ["/v1beta", "/v1"] : ["/v1", "/v1beta"];
   const end = missing.find((each) => isServed(each + path));
   if (end !== undefined) {
