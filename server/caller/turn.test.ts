@@ -129,22 +129,34 @@ test("a connection ends with its answer where the caller, the rest of its reques
   }
 });
 
-test("only a caller of HTTP/1.1 that expects it is told to go on, and what comes after the answer is passed over", () => {
+test("only a caller of HTTP/1.1 that expects it is told to go on", () => {
   for (const [request, isTold] of [
     [{ expectation: "100-continue" }, true],
     [{ expectation: "100-continue", minor: 0 }, false],
     [{}, false],
   ] as const) {
     const { turn, caller } = asked(request);
+    turn.readBody({ onBody: () => undefined, onBodyEnd: () => undefined });
+    assert.equal(caller.written, isTold ? "HTTP/1.1 100 Continue\r\n\r\n" : "");
+  }
+});
+
+test("what comes of a request when its turn is over is passed over", () => {
+  const ends: readonly ((turn: Turn) => void)[] = [
+    (turn) => turn.whole(400, new HeaderBlock(), ""),
+    (turn) => turn.breakOff(),
+    (turn) => turn.onGone(false),
+    (turn) => turn.onRefused(408, "late"),
+  ];
+  for (const end of ends) {
+    const { turn } = asked({});
     let taken = "";
-    const sink = {
-      onBody: (piece: Buffer) => void (taken += piece.toString()),
+    turn.readBody({
+      onBody: (piece) => void (taken += piece.toString()),
       onBodyEnd: () => void (taken += "."),
-    };
-    turn.readBody(sink);
-    assert.equal(caller.written !== "", isTold);
+    });
     turn.onBody(Buffer.from("a"));
-    turn.whole(400, new HeaderBlock(), "");
+    end(turn);
     turn.onBody(Buffer.from("b"));
     turn.onBodyEnd();
     assert.equal(taken, "a");
