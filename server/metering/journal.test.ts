@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import { begunCall, callId, keptLog, sampleCall } from "../../test/metering/sample-calls.js";
 import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
+import type { CallRecord } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import { openJournal, type Journal } from "./journal.js";
 import { encodeHeader, HEADER_BYTES } from "./journal-frames.js";
@@ -69,6 +70,29 @@ test("a call is read back as it ended, whether it began so, otherwise or with mo
   const models: string[] = [];
   await journal.read(START, 7, ({ modelAsked }) => models.push(modelAsked));
   assert.deepEqual(models, [...names.slice(0, 2), "asked then"]);
+});
+
+test("a call that ended with any other value than it began with is read back as it ended", async () => {
+  const others: Partial<CallRecord> = {
+    startedAt: 1,
+    clientKeyId: "ck_other",
+    clientKeyKind: "SUPER",
+    ownerId: "usr_other",
+    modelAsked: "other",
+    endpoint: "/v1/other",
+    dialect: "GEMINI",
+    streamed: false,
+    ip: "192.0.2.9",
+  };
+  for (const [field, value] of Object.entries(others)) {
+    const { journal } = await bench();
+    journal.begin(begunCall(1));
+    const ended = sampleCall(1, { [field]: value });
+    journal.finish(ended);
+    const read: CallRecord[] = [];
+    await journal.read(START, 7, (record) => read.push(record));
+    assert.deepEqual(read, [ended], field);
+  }
 });
 
 test("a call that began and never finished is found after a kill; one that finished is not", async () => {
