@@ -24,7 +24,7 @@ const BAD = "HTTP/1.1 400 Bad Request\r\n";
 class Wire extends EventEmitter {
   written = "";
   /** What became of our side. */
-  end_: "OPEN" | "ENDED" | "DESTROYED" = "OPEN";
+  side: "OPEN" | "ENDED" | "DESTROYED" = "OPEN";
   wasReset = false;
   paused = false;
   writable = true;
@@ -39,7 +39,7 @@ class Wire extends EventEmitter {
   }
 
   write(bytes: Buffer | string): boolean {
-    assert.equal(this.end_, "OPEN", "nothing is written behind the end");
+    assert.equal(this.side, "OPEN", "nothing is written behind the end");
     this.written += typeof bytes === "string" ? bytes : bytes.toString("latin1");
     return true;
   }
@@ -56,17 +56,17 @@ class Wire extends EventEmitter {
   }
 
   end(): void {
-    this.end_ = "ENDED";
+    this.side = "ENDED";
   }
 
   destroySoon(): void {
-    this.end_ = "ENDED";
+    this.side = "ENDED";
     if (this.writableLength === 0) this.emit("close");
   }
 
   destroy(): void {
-    if (this.end_ === "DESTROYED") return;
-    this.end_ = "DESTROYED";
+    if (this.side === "DESTROYED") return;
+    this.side = "DESTROYED";
     this.emit("close");
   }
 
@@ -212,7 +212,7 @@ test("however requests are cut, sent ahead and answered, each gets its own answe
         };
         let from = 0;
         for (const to of [...places, all.length]) {
-          if (wire.end_ === "OPEN" && to > from) wire.sends(all.slice(from, to));
+          if (wire.side === "OPEN" && to > from) wire.sends(all.slice(from, to));
           from = to;
           await answerDue();
         }
@@ -224,7 +224,7 @@ test("however requests are cut, sent ahead and answered, each gets its own answe
         );
         const last = answers.findIndex(({ closes }) => closes);
         assert.equal(answers.length, last < 0 ? plan.length : last + 1);
-        assert.equal(wire.end_, last < 0 ? "OPEN" : "ENDED");
+        assert.equal(wire.side, last < 0 ? "OPEN" : "ENDED");
         for (const [index, each] of seen.entries()) {
           const { answer, body, framing } = plan[index]!;
           const wanted = framing === "NONE" ? "" : body;
@@ -249,7 +249,7 @@ test("a request that turns out to be bad while its answer is under way breaks th
   wire.sends("abc");
   await settled();
   assert.equal(wire.written, before);
-  assert.equal(wire.end_, "DESTROYED");
+  assert.equal(wire.side, "DESTROYED");
   assert.equal(seen[0]?.refused, false);
 });
 
@@ -265,7 +265,7 @@ test("a bad request without an answer yet is told so once, whatever follows it",
     await settled();
     assert.ok(wire.written.startsWith(BAD));
     assert.deepEqual(answersIn(wire.written), [{ body: "bad", closes: true }]);
-    assert.equal(wire.end_, "ENDED");
+    assert.equal(wire.side, "ENDED");
     assert.ok(seen.every(({ refused }) => refused));
   }
 });

@@ -64,14 +64,14 @@ test("sound that a Gemini caller brings is heard by a model of OpenAI's dialect,
 });
 
 test("an error that is no more than a sentence reaches the caller as that", () => {
-  const { error } = ask(["MESSAGES", "CHAT"], MESSAGES_ASK);
-  const said = JSON.parse(error(503, JSON.stringify({ error: "Model is loading" })));
+  const way = ask(["MESSAGES", "CHAT"], MESSAGES_ASK);
+  const said = JSON.parse(way.error(503, JSON.stringify({ error: "Model is loading" })));
   assert.equal(said.type, "error");
   assert.match(said.error.message, /Model is loading/);
 });
 
 test("thoughts in pieces, as some providers of OpenAI's dialect bring them, are thoughts", () => {
-  const { reply } = ask(["MESSAGES", "CHAT"], MESSAGES_ASK);
+  const way = ask(["MESSAGES", "CHAT"], MESSAGES_ASK);
   const pieces = [
     { type: "text", text: "Let me " },
     { type: "text", text: "see." },
@@ -84,7 +84,7 @@ test("thoughts in pieces, as some providers of OpenAI's dialect bring them, are 
     ],
   };
   const body = { id: "c", model: "m", choices: [{ index: 0, message, finish_reason: "stop" }] };
-  const { content } = JSON.parse(reply(Buffer.from(JSON.stringify(body))).toString());
+  const { content } = JSON.parse(way.reply(Buffer.from(JSON.stringify(body))).toString());
   assert.deepEqual(
     content.map((block: JsonObject) => [block["type"], block["thinking"] ?? block["text"]]),
     [
