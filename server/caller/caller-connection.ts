@@ -82,11 +82,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   readonly #parser: RequestParser;
   #state: State = "OPEN";
   #turn: Turn | undefined;
-  /** The present turn is answered. */
-  #answered = false;
   /** To its caller the end of the connection is the end of the answer. */
   #unframed = false;
-  #requestEnded = false;
   /** Bytes after the request that is being answered. */
   #held: Buffer | undefined;
   /** Runs while nothing is read because too much is held. */
@@ -277,8 +274,6 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   onRequest(request: ParsedRequest, contentLength: number): void {
     const turn = new Turn(this, request, contentLength);
     this.#turn = turn;
-    this.#answered = false;
-    this.#requestEnded = false;
     if (!this.requestInHand) {
       const { requestTimeoutMs } = this.#server.limits;
       this.#timeRequest(requestTimeoutMs);
@@ -292,11 +287,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
   }
 
   onRequestEnd(): void {
-    const turn = this.#turn;
-    this.#requestEnded = true;
-    if (turn === undefined) return;
-    turn.onBodyEnd();
-    if (this.#turn === turn && this.#answered) this.#next();
+    this.#turn?.onBodyEnd();
   }
 
   // The turn's side.
@@ -330,9 +321,9 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
 
   onAnswered(turn: Turn, closes: boolean): void {
     if (this.#turn !== turn || this.#state !== "OPEN") return;
-    this.#answered = true;
     if (closes) this.#shut(this.#server.limits.requestTimeoutMs);
-    else if (this.#requestEnded) this.#next();
+    // Only an answer to a request that is here whole leaves the connection open.
+    else this.#next();
   }
 
   #next(): void {

@@ -225,7 +225,7 @@ export class Turn {
   #flush(tail: string): void {
     const pending = this.#pending ?? NO_PIECES;
     const bytes = this.#pendingBytes;
-    const chunked = this.#framing === "CHUNKED" && bytes > 0;
+    const chunked = this.#framing === "CHUNKED" && bytes > 0 && !this.#bodyless;
     const before = chunked ? `${this.#head}${bytes.toString(16)}\r\n` : this.#head;
     const behind = chunked ? `\r\n${tail}` : tail;
     this.#head = "";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
 import { sampleCall } from "../../test/metering/sample-calls.js";
-import type { CallRecord } from "../core/call.js";
+import type { Attempt, CallRecord } from "../core/call.js";
 import {
   decodeHeader,
   encodeHeader,
@@ -31,16 +31,52 @@ function scan(
   return { entries, next: scanFrames({ bytes, seed: withSeed, wanted, visit }).next };
 }
 
-const records = fc
-  .record({
-    id: fc.string({ maxLength: 40 }),
-    modelAsked: fc.string({ unit: "binary", maxLength: 300 }),
-    errorMessage: fc.option(fc.string({ unit: "binary", maxLength: 500 })),
-    latencyMs: fc.nat().map((micros) => micros / 1000),
-    costMicros: fc.option(fc.maxSafeNat()),
-    streamed: fc.boolean(),
-  })
-  .map((part) => sampleCall(1, part));
+const word = fc.string({ maxLength: 40 });
+const duration = fc.nat().map((micros) => micros / 1000);
+const count = fc.maxSafeNat();
+const attempt: fc.Arbitrary<Attempt> = fc.record({
+  providerKeyId: word,
+  providerId: word,
+  startedMs: duration,
+  durationMs: duration,
+  httpStatus: fc.option(fc.nat(599)),
+  outcome: fc.constantFrom("OK", "RATE_LIMITED", "CUT"),
+  detail: word,
+});
+/** Every field is another in each, so that none can stand for another. */
+const records: fc.Arbitrary<CallRecord> = fc.record({
+  id: word,
+  startedAt: count,
+  clientKeyId: word,
+  clientKeyKind: fc.constantFrom("STANDARD", "SUPER", "BYOR"),
+  ownerId: word,
+  providerKeyId: fc.option(word),
+  providerId: fc.option(word),
+  modelAsked: fc.string({ unit: "binary", maxLength: 300 }),
+  modelServed: fc.option(word),
+  endpoint: word,
+  dialect: fc.constantFrom("OPENAI", "ANTHROPIC", "GEMINI"),
+  streamed: fc.boolean(),
+  status: fc.constantFrom("SUCCESS", "ERROR"),
+  httpStatus: fc.nat(599),
+  errorCode: fc.option(word),
+  errorMessage: fc.option(fc.string({ unit: "binary", maxLength: 500 })),
+  latencyMs: duration,
+  ttfbMs: fc.option(duration),
+  requestBytes: count,
+  responseBytes: count,
+  tokens: fc.record({
+    input: count,
+    output: count,
+    cacheRead: count,
+    cacheWrite: count,
+    reasoning: count,
+  }),
+  costMicros: fc.option(count),
+  usageSource: fc.constantFrom("PROVIDER", "ESTIMATED"),
+  ip: word,
+  attempts: fc.array(attempt, { maxLength: 3 }),
+});
 
 test("whatever a record holds, it is read back as it was written", () => {
   fc.assert(

@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import { begunCall, callId, keptLog, sampleCall } from "../../test/metering/sample-calls.js";
 import { SimDisk } from "../../test/metering/sim-disk.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
+import type { CallRecord } from "../core/call.js";
 import { Fault } from "../core/fault.js";
 import { openJournal, type Journal } from "./journal.js";
 import { encodeHeader, HEADER_BYTES } from "./journal-frames.js";
@@ -43,6 +44,10 @@ async function readAll(journal: Journal, from = START): Promise<string[]> {
   }
 }
 
+function emptyFile(): { bytes: Buffer; size: number; synced: number; named: boolean } {
+  return { bytes: Buffer.alloc(0), size: 0, synced: 0, named: true };
+}
+
 const ids = (count: number, from = 1): string[] =>
   Array.from({ length: count }, (_, i) => callId(from + i));
 
@@ -69,6 +74,29 @@ test("a call is read back as it ended, whether it began so, otherwise or with mo
   const models: string[] = [];
   await journal.read(START, 7, ({ modelAsked }) => models.push(modelAsked));
   assert.deepEqual(models, [...names.slice(0, 2), "asked then"]);
+});
+
+test("a call that ended with any other value than it began with is read back as it ended", async () => {
+  const others: Partial<CallRecord> = {
+    startedAt: 1,
+    clientKeyId: "ck_other",
+    clientKeyKind: "SUPER",
+    ownerId: "usr_other",
+    modelAsked: "other",
+    endpoint: "/v1/other",
+    dialect: "GEMINI",
+    streamed: false,
+    ip: "192.0.2.9",
+  };
+  for (const [field, value] of Object.entries(others)) {
+    const { journal } = await bench();
+    journal.begin(begunCall(1));
+    const ended = sampleCall(1, { [field]: value });
+    journal.finish(ended);
+    const read: CallRecord[] = [];
+    await journal.read(START, 7, (record) => read.push(record));
+    assert.deepEqual(read, [ended], field);
+  }
 });
 
 test("a call that began and never finished is found after a kill; one that finished is not", async () => {
@@ -173,6 +201,25 @@ test("a torn file keeps its place aside when its good part is recorded; whole on
   assert.deepEqual([...third.disk.files.keys()].toSorted(), [
     "journal-000001.torn",
     "journal-000003.log",
+  ]);
+});
+
+test("of torn files the newest are kept aside, and nothing else is removed for them", async () => {
+  const { disk, journal } = await bench();
+  const { offset } = journal.finish(sampleCall(1));
+  journal.finish(sampleCall(2));
+  const torn = disk.withCut("journal-000001.log", offset + 5);
+  for (const number of [2, 3, 4, 5, 6]) torn.files.set(`journal-00000${number}.torn`, emptyFile());
+  torn.files.set("else.torn", emptyFile());
+  const cut = await bench(torn);
+  await cut.journal.release(cut.journal.end);
+  assert.deepEqual([...torn.files.keys()].toSorted(), [
+    "else.torn",
+    "journal-000002.log",
+    "journal-000003.torn",
+    "journal-000004.torn",
+    "journal-000005.torn",
+    "journal-000006.torn",
   ]);
 });
 
@@ -295,6 +342,22 @@ test("a disk that refuses the first file does not stop the start", async () => {
   clock.advance(1000);
   journal.finish(sampleCall(2));
   assert.deepEqual(await readAll(journal), [callId(2)]);
+});
+
+test("of calls that a disk did not take, those that run on are known after a kill, and those that ended are not", async () => {
+  const disk = new SimDisk();
+  disk.createError = "EROFS";
+  const { journal, clock } = await bench(disk);
+  for (const number of [1, 2]) {
+    const begun = { kind: "BEGUN", call: begunCall(number) } as const;
+    assert.throws(() => journal.append([begun]), refusal);
+  }
+  assert.throws(() => journal.finish(sampleCall(2)), refusal);
+  disk.createError = undefined;
+  clock.advance(1000);
+  journal.finish(sampleCall(3));
+  const next = await bench(disk.afterKill());
+  assert.deepEqual(next.orphans, [callId(1)]);
 });
 
 test("syncs come in groups: one per interval, however many records", async () => {

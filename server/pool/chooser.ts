@@ -102,7 +102,7 @@ export class Chooser {
         ? kept
         : this.#choose(strategy, set, lacking, call);
     if (slot !== undefined) {
-      taken(strategy, set, slot);
+      taken(strategy, set, slot, nowMs);
       if (name !== "") this.#affinities.set({ scope: session, name, caller }, slot.id, nowMs);
       return slot;
     }

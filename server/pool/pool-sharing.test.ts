@@ -183,17 +183,39 @@ test("sequential stays on one key until it is used up, then goes on to the next 
   );
 });
 
+const FOUR = ["pk_00000", "pk_00001", "pk_00002", "pk_00003"];
+
+/** Has one of four keys fail nearly always, but never so often in a row that it has to rest. */
+function wearOut(world: World, id: string): void {
+  for (let i = 0; i < 60; i++) {
+    const lease = world.lease({ tried: FOUR.filter((each) => each !== id) });
+    lease.release(result(i % 5 === 0 ? "OK" : "CUT"));
+  }
+}
+
+test("sequential takes keys in turns where all of them fail nearly always", () => {
+  const world = new World(keys(4), "SEQUENTIAL");
+  for (const id of FOUR) wearOut(world, id);
+  const taken = Array.from({ length: 8 }, () => world.call("CALLER_ABORTED"));
+  assert.deepEqual(taken.toSorted(), [...FOUR, ...FOUR].toSorted());
+});
+
+test("sequential gives a key another chance in its turn an hour after it failed", () => {
+  const world = new World(keys(4), "SEQUENTIAL");
+  wearOut(world, "pk_00000");
+  assert.equal(world.call(), "pk_00001");
+  for (const id of ["pk_00001", "pk_00002"]) wearOut(world, id);
+  assert.equal(world.call(), "pk_00003");
+  world.clock.advance(3_600_000);
+  wearOut(world, "pk_00003");
+  world.change(aProviderKey("pk_00002", { fingerprint: "another" }));
+  assert.equal(world.call(), "pk_00000");
+  assert.equal(world.call(), "pk_00000", "and the order stays with it");
+});
+
 test("sequential passes over keys that fail nearly always, and takes one of them where all do", () => {
   const world = new World(keys(4), "SEQUENTIAL");
-  const ids = ["pk_00000", "pk_00001", "pk_00002", "pk_00003"];
-  const wearOut = (id: string): void => {
-    // Never so many failures in a row that the key has to rest.
-    for (let i = 0; i < 60; i++) {
-      const lease = world.lease({ tried: ids.filter((each) => each !== id) });
-      lease.release(result(i % 5 === 0 ? "OK" : "CUT"));
-    }
-  };
-  for (const id of ["pk_00000", "pk_00001", "pk_00003"]) wearOut(id);
+  for (const id of ["pk_00000", "pk_00001", "pk_00003"]) wearOut(world, id);
   for (let i = 0; i < 3; i++) assert.equal(world.call(), "pk_00002");
   assert.notEqual(world.lease({ tried: ["pk_00002"] }).providerKey.id, "pk_00002");
   world.remove("pk_00002");

@@ -273,7 +273,7 @@ export class Pool {
     const { tried } = request;
     const backMs = set.memberBackMs(slot, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, backMs - nowMs);
-    taken(this.strategyOf(target.provider.id), set, slot);
+    taken(this.strategyOf(target.provider.id), set, slot, nowMs);
     return this.#grant(slot, target, request, nowMs);
   }
 

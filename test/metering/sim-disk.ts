@@ -87,8 +87,9 @@ export class SimDisk implements JournalDisk {
     for (const file of this.files.values()) file.named = true;
   }
 
+  /** In an order that nobody may build upon: the newest come first. */
   async list(): Promise<{ name: string; size: number }[]> {
-    return [...this.files].map(([name, file]) => ({ name, size: file.size }));
+    return [...this.files].map(([name, file]) => ({ name, size: file.size })).toReversed();
   }
 
   async read(name: string, offset: number, length: number): Promise<Uint8Array> {

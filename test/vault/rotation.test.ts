@@ -44,6 +44,20 @@ test("a rotation moves every row to a new key pair and retires the old one", asy
   assert.deepEqual(await unreadable(await restart(), rows), []);
 });
 
+test("a rotation tells how far it is, batch by batch and pass by pass", async (t) => {
+  const { vault } = await createTestVault(t);
+  const source = await fillRows(vault, 100);
+  const told: RotationProgress[] = [];
+  for await (const each of rotateVaultKey({ vault, source, clock: testClock })) told.push(each);
+  const running = { toVersion: 2, refused: [], finished: false, retired: false };
+  assert.deepEqual(told, [
+    { ...running, pass: 1, seen: 64, moved: 64 },
+    { ...running, pass: 1, seen: 100, moved: 100 },
+    { ...running, pass: 2, seen: 100, moved: 100 },
+    { ...running, pass: 2, seen: 100, moved: 100, finished: true, retired: true },
+  ]);
+});
+
 test("killed at every step, a rotation leaves every row readable and finishes after", async (t) => {
   const made = await createTestVault(t);
   const { store, restart } = made;
@@ -111,19 +125,18 @@ test("rows that change during a rotation keep their change and end up under the 
 test("a key that is published during a rotation, under the new MAC and the old box, is moved too", async (t) => {
   const { vault, restart } = await createTestVault(t);
   const rows = await fillRows(vault, 5);
-  let hasChanged = false;
+  let changes = 0;
   const publish = async (): Promise<void> => {
     const row = rows.all.get("pk_2")!;
     const binding = { ...row.binding, visibility: "PUBLIC" as const };
     rows.all.set("pk_2", { binding, sealed: await vault.rebind(row.sealed, row.binding, binding) });
-    hasChanged = true;
   };
   rows.onStep = (step) => {
-    // The row was read before, so it is the next pass that finds it.
-    if (step === "before save" && !hasChanged) void publish();
+    // The row was read before, so it is the next pass that finds it, and the one after that.
+    if (step === "before save" && changes++ < 2) void publish();
   };
   const last = await finish({ vault, source: rows, clock: testClock });
-  assert.ok(hasChanged && last.retired);
+  assert.deepEqual([changes, last.retired], [3, true]);
   assert.ok(allAtVersion(rows, 2));
   await vault.forgetRetired(Number.MAX_SAFE_INTEGER);
   assert.deepEqual(await unreadable(await restart(), rows), []);

@@ -36,8 +36,8 @@ export function passedOver(strategy: Strategy, set: CandidateSet, slot: KeySlot)
 }
 
 /** Notes that a key was taken, for the strategies that remember. */
-export function taken(strategy: Strategy, set: CandidateSet, slot: KeySlot): void {
+export function taken(strategy: Strategy, set: CandidateSet, slot: KeySlot, nowMs: number): void {
   if (strategy === "WEIGHTED") set.weighted().used(slot);
   if (strategy === "ROUND_ROBIN") set.cursors.roundRobin = slot.id;
-  if (strategy === "SEQUENTIAL" && movesOn(set)) set.cursors.sequential = slot.id;
+  if (strategy === "SEQUENTIAL" && movesOn(set, nowMs)) set.cursors.sequential = slot.id;
 }

@@ -10,16 +10,17 @@ const USED_UP_RATE = 0.3;
 export function chooseInOrder(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {
   const { sequential } = set.cursors;
   const current = set.findReady(sequential);
-  if (current !== undefined && isOpen(current, context) && !isUsedUp(current)) return current;
+  if (current !== undefined && isOpen(current, context) && !isUsedUp(current, context.nowMs))
+    return current;
   const from = lowerBound(set.ready, sequential);
   const start = current === undefined ? from : from + 1;
   return firstGood(set.ready, start, context) ?? firstOpen(set.ready, start, context);
 }
 
 /** Whether the order moves on to the key that was chosen, or the call just stepped aside for once. */
-export function movesOn(set: CandidateSet): boolean {
+export function movesOn(set: CandidateSet, nowMs: number): boolean {
   const current = set.findReady(set.cursors.sequential);
-  return current === undefined || isUsedUp(current);
+  return current === undefined || isUsedUp(current, nowMs);
 }
 
 function firstGood(
@@ -29,11 +30,12 @@ function firstGood(
 ): KeySlot | undefined {
   for (let step = 0; step < ready.length; step++) {
     const slot = ready[(from + step) % ready.length];
-    if (slot !== undefined && isOpen(slot, context) && !isUsedUp(slot)) return slot;
+    if (slot !== undefined && isOpen(slot, context) && !isUsedUp(slot, context.nowMs)) return slot;
   }
   return undefined;
 }
 
-function isUsedUp(slot: KeySlot): boolean {
+function isUsedUp(slot: KeySlot, nowMs: number): boolean {
+  slot.outcomes.forgetOld(nowMs);
   return slot.outcomes.count > RATE_COUNTS_FROM && slot.outcomes.rate < USED_UP_RATE;
 }
