@@ -198,6 +198,11 @@ export class Storage {
     return this.#parts.writer.run((db) => pruneChanges(db, keep));
   }
 
+  /** Ends what deletes in the background after the transaction at hand; what is left, the next start removes. */
+  endBackground(): void {
+    this.#parts.writer.endBackground();
+  }
+
   /** Refuses new transactions, lets the waiting ones finish, folds the WAL into the file and lets go of the folder. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
