@@ -184,8 +184,8 @@ export class Storage {
   }
 
   /** Writes a consistent copy to `target` while everything goes on. See `backUp` for its Faults. */
-  backup(target: string): Promise<BackupCopy> {
-    return backUp(this.file, target);
+  backup(target: string, signal?: AbortSignal): Promise<BackupCopy> {
+    return backUp(this.file, target, { ...(signal !== undefined && { signal }) });
   }
 
   /** Checks every page and index; takes seconds per gigabyte. Throws Fault `database_corrupt`. */
