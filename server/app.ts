@@ -63,6 +63,7 @@ export async function startApp(world: World): Promise<App> {
     auditLog: useCases.auditLog,
   });
   await backup.start();
+  lifecycle.started("backups", () => backup.stop());
   const control = await openControlPort({
     foundation,
     useCases,

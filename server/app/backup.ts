@@ -40,7 +40,10 @@ export interface BackupMakerOptions {
 export class BackupMaker implements Backups {
   readonly #options: BackupMakerOptions;
   readonly #folder: string;
+  readonly #stopping = new AbortController();
   #busy = false;
+  /** The copy that is being made of the database. */
+  #copying: Promise<unknown> | undefined;
   #latest: BackupFacts | undefined;
 
   constructor(options: BackupMakerOptions) {
@@ -63,6 +66,12 @@ export class BackupMaker implements Backups {
     } catch {
       // None was made, or it can no longer be known: the status then shows none.
     }
+  }
+
+  /** Gives up what is being made; what there is of it, the next start removes. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Fault("shutting_down", "Latchkey is stopping; try again soon."));
+    await this.#copying?.catch(() => undefined);
   }
 
   /** One at a time. Throws Fault `vault_locked`, `failed_precondition` while another one is made, `storage_unavailable`. */
@@ -141,7 +150,10 @@ export class BackupMaker implements Backups {
     const folder = path.join(this.#folder, "making");
     try {
       await makeFolder(folder);
-      const copy = await backUp(storage.file, path.join(folder, DATA_FILE), { withoutUsage });
+      const { signal } = this.#stopping;
+      const copying = backUp(storage.file, path.join(folder, DATA_FILE), { withoutUsage, signal });
+      this.#copying = copying;
+      const copy = await copying;
       progress.totalBytes = copy.bytes;
       const rowCounts = Object.fromEntries(copy.rowCounts);
       const { name, createdAt, version, schemaVersion, vaultKeyVersions } = begun;

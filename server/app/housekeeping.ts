@@ -31,7 +31,10 @@ export async function startHousekeeping(
   const chores = await housekeepingChores({ storage, clock, settings });
   const housekeeping = new Housekeeping({ clock, logger, chores });
   housekeeping.start();
-  lifecycle.started("housekeeping", () => housekeeping.stop());
+  lifecycle.started("housekeeping", () => {
+    storage.endBackground();
+    return housekeeping.stop();
+  });
 }
 
 export interface ChoresOptions {

@@ -51,7 +51,7 @@ function asked(request: Asked): { turn: Turn; caller: Caller } {
     breakOff: () => void (caller.brokenOff = true),
   };
   const parsed = { minor, method, lines: { persistent, expectation } };
-  return { turn: new Turn(connection, parsed as unknown as ParsedRequest), caller };
+  return { turn: new Turn(connection, parsed as unknown as ParsedRequest, -1), caller };
 }
 
 const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));

@@ -15,7 +15,7 @@ const PRUNE_BATCH_CALLS = 1000;
 /** Work that is done bit by bit. */
 export interface Chore {
   readonly name: string;
-  /** Does a bounded piece; returns how much that was, 0 when nothing is left. */
+  /** Does a piece; returns how much that was, 0 when nothing is left. */
   readonly step: () => Promise<number>;
 }
 
@@ -88,6 +88,7 @@ export class Housekeeping {
         await this.#pause();
       }
     } catch (error) {
+      if (this.#stopped) return;
       this.#logger.warn(
         { err: error, chore: chore.name },
         "housekeeping failed; trying again later",

@@ -57,8 +57,10 @@ export function connect(options: {
   /** False for a file that is not the database itself. */
   pragmas?: boolean;
   busyTimeoutMs?: number;
+  /** Its statements end with an error when this is aborted. */
+  signal?: AbortSignal | undefined;
 }): Knex {
-  const { file, readOnly, busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
+  const { file, readOnly, busyTimeoutMs = BUSY_TIMEOUT_MS, signal } = options;
   const pragmas = options.pragmas === false ? [] : sqlitePragmas({ readOnly, busyTimeoutMs });
   // knex is CommonJS without named exports that Node can see.
   return knexModule.knex({
@@ -73,8 +75,12 @@ export function connect(options: {
     pool: {
       min: readOnly ? 0 : 1,
       max: readOnly ? READ_CONNECTIONS_MAX : 1,
-      afterCreate: (connection: RawConnection, done: Done) =>
-        void prepare(connection, pragmas, done),
+      afterCreate: (connection: RawConnection, done: Done) => {
+        signal?.addEventListener("abort", () => {
+          connection.interrupt();
+        });
+        void prepare(connection, pragmas, done);
+      },
     },
   });
 }
@@ -89,6 +95,7 @@ function silent(): void {}
 /** The part of the driver's connection that is used before knex has it. */
 interface RawConnection {
   run(sql: string, callback: (error: Error | null) => void): unknown;
+  interrupt(): void;
 }
 type Done = (error: Error | null, connection: RawConnection) => void;
 

@@ -179,8 +179,8 @@ export class Storage {
   }
 
   /** Writes a consistent copy to `target` while everything goes on. See `backUp` for its Faults. */
-  backup(target: string): Promise<BackupCopy> {
-    return backUp(this.file, target);
+  backup(target: string, signal?: AbortSignal): Promise<BackupCopy> {
+    return backUp(this.file, target, { ...(signal !== undefined && { signal }) });
   }
 
   /** Checks every page and index; takes seconds per gigabyte. Throws Fault `database_corrupt`. */
@@ -191,6 +191,11 @@ export class Storage {
   /** Deletes all but the newest `keep` entries of the change log; returns how many went. */
   pruneChanges(keep: number): Promise<number> {
     return this.#parts.writer.run((db) => pruneChanges(db, keep));
+  }
+
+  /** Ends what deletes in the background after the transaction at hand; what is left, the next start removes. */
+  endBackground(): void {
+    this.#parts.writer.endBackground();
   }
 
   /** Refuses new transactions, lets the waiting ones finish, folds the WAL into the file and lets go of the folder. */

@@ -20,6 +20,7 @@ export class Writer {
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
+  #backgroundEnded = false;
   #unfinished = false;
   /** Transactions that were to begin so far. */
   #begins = 0;
@@ -61,7 +62,7 @@ export class Writer {
       return Promise.reject(new Error("a transaction was started inside another one"));
     }
     if (this.#closed) {
-      return Promise.reject(new Fault("shutting_down", "Latchkey is stopping; try again soon."));
+      return Promise.reject(shuttingDown());
     }
     if (this.#waiting >= WRITER_QUEUE_MAX) {
       return Promise.reject(
@@ -83,7 +84,13 @@ export class Writer {
   /** As `run`, for work in many transactions that nobody waits for. */
   async runInBackground<T>(work: (db: Db) => Promise<T>): Promise<T> {
     await this.#calm();
+    if (this.#backgroundEnded) throw shuttingDown();
     return this.run(work);
+  }
+
+  /** Refuses further work in the background: what millions of rows take would keep the server from stopping. */
+  endBackground(): void {
+    this.#backgroundEnded = true;
   }
 
   /** Runs `work` when the transactions that wait have run; those asked for from now on wait for it. */
@@ -159,3 +166,7 @@ export class Writer {
 
 /** A roll-back that failed is tried again before the next transaction; its caller hears of the first error. */
 function ignoreUntilNext(): void {}
+
+function shuttingDown(): Fault {
+  return new Fault("shutting_down", "Latchkey is stopping; try again soon.");
+}

@@ -381,3 +381,22 @@ test("keys are counted by owner and models by provider in one question, as lists
   assert.deepEqual([...(await read.models.countByProvider(["prv_1", "prv_2"]))], [["prv_2", 2]]);
   assert.deepEqual([...(await read.users.ownedKeys([]))], []);
 });
+
+test("the last use of a key is not that of a clock which was a year ahead", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    await tx.users.insert(make.user("usr_1"));
+    await tx.clientKeys.insert(make.clientKey("ck_1"));
+  });
+  const used = async (lastUsedAt: number, address: string) => {
+    const use = { id: "ck_1", count: 1, lastUsedAt, addresses: [address] };
+    await storage.keys.write((tx) => tx.clientKeys.touch([use]));
+    const key = await storage.keys.read.clientKeys.get("ck_1");
+    return [key?.lastUsedAt, key?.lastUsedIp];
+  };
+  const year = 365 * 24 * 3_600_000;
+  assert.deepEqual(await used(1000, "10.0.0.1"), [1000, "10.0.0.1"]);
+  assert.deepEqual(await used(year, "10.0.0.2"), [year, "10.0.0.2"]);
+  assert.deepEqual(await used(2000, "10.0.0.3"), [2000, "10.0.0.3"]);
+  assert.deepEqual(await used(1500, "10.0.0.4"), [2000, "10.0.0.3"], "written late");
+});

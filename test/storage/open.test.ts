@@ -357,3 +357,21 @@ test("a lock-out from before places were told apart holds for every place", asyn
   const places = (await storage.keys.read.users.all()).map((user) => user.places);
   assert.deepEqual(places, [elsewhere(5, 777), elsewhere(2, null), []]);
 });
+
+test("a copy that is given up ends in the midst of its work and leaves nothing", async (t) => {
+  const { storage } = await make.opened(t);
+  await storage.keys.write(async (tx) => {
+    for (let n = 0; n < 4; n++) await tx.settings.put(`large ${n}`, "x".repeat(20_000_000));
+  });
+  const folder = await make.tempFolder(t);
+  const target = path.join(folder, "latchkey.db");
+  const stopping = new AbortController();
+  const copying = storage.backup(target, stopping.signal);
+  const refused = assert.rejects(copying, { code: "shutting_down" });
+  const written = async () => (await readdir(folder)).length;
+  while ((await written()) === 0) await new Promise((resolve) => setImmediate(resolve));
+  stopping.abort(new Fault("shutting_down", "stopping"));
+  await refused;
+  assert.equal(await written(), 0);
+  await storage.backup(target);
+});

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import { test, type TestContext } from "node:test";
 import { housekeepingChores } from "../../server/app/housekeeping.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../server/core/durations.js";
@@ -52,4 +53,24 @@ test("a start with a clock that is ahead by years deletes nothing; after a day i
   assert.deepEqual(await round(), OLD_CALL_GONE);
   clock.advance(DAY_MS);
   assert.deepEqual(await round(), { calls: 0, hours: 1, days: 1 });
+});
+
+test("a stop does not wait for all that is old to be deleted, and the next start goes on", async (t) => {
+  const clock = new FakeClock(NOW_MS);
+  const { storage } = await opened(t, { clock });
+  const old = Array.from({ length: 2000 }, (_, n) => call(n, { startedAt: NOW_MS - 40 * DAY_MS }));
+  await storage.ledger.appendCalls(old, AT);
+  await storage.ledger.appendCalls([call(2000, { startedAt: NOW_MS })], AT);
+  const [calls] = await housekeepingChores({ storage, clock, settings: { values } });
+  const step = calls!.step();
+  storage.endBackground();
+  await assert.rejects(step, { code: "shutting_down" });
+  const left = (await storage.ledger.listCalls(query())).total;
+  assert.ok(left > 1900, `${left} left`);
+  await storage.ledger.appendCalls([call(2001, { startedAt: NOW_MS })], AT);
+  await storage.close();
+  const again = await opened(t, { clock, dataFolder: path.dirname(storage.file) });
+  const [rest] = await housekeepingChores({ ...again, clock, settings: { values } });
+  while ((await rest!.step()) > 0);
+  assert.equal((await again.storage.ledger.listCalls(query())).total, 2);
 });

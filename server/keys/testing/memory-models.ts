@@ -1,5 +1,6 @@
 import type { Model, Provider } from "../../core/provider.js";
 import type { ModelReader } from "../ports.js";
+import { modelsOf } from "./memory-counts.js";
 import { listOf } from "./memory-list.js";
 
 /** Reads models that are in memory. */
@@ -21,7 +22,7 @@ export function memoryModels(
           .map(({ modelId, id }) => [modelId, id]),
       ),
     ofProvider: async (id) => ofProvider(id),
-    countByProvider: async (ids) => new Map(ids.map((id) => [id, ofProvider(id).length])),
+    countByProvider: async (ids) => modelsOf(ids, all()),
     list: async (query) => {
       const withMaker = all().map((model) => {
         const createdBy = tables().providers.get(model.providerId)?.createdBy ?? null;

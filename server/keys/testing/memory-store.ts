@@ -8,6 +8,7 @@ import type { Model, Provider } from "../../core/provider.js";
 import { sameSealed } from "../../core/sealed.js";
 import type { Session, User } from "../../core/user.js";
 import type { HealthCheck, KeysReader, KeysStore, KeysTx } from "../ports.js";
+import { ownedKeysOf } from "./memory-counts.js";
 import { listOf } from "./memory-list.js";
 import { memoryModels } from "./memory-models.js";
 
@@ -123,20 +124,7 @@ function peopleAndCatalog(
       byEmail: async (email) => first(tables().users.values(), (user) => user.email === email),
       list: async (query) => listOf(all(tables().users), query),
       all: async () => all(tables().users),
-      ownedKeys: async (ids) =>
-        new Map(
-          ids.map((id) => {
-            const providerKeys = all(tables().providerKeys).filter((key) => key.ownerId === id);
-            const clientKeys = all(tables().clientKeys).filter((key) => key.ownerId === id);
-            const counts = {
-              providerKeys: providerKeys.length,
-              publicProviderKeys: providerKeys.filter((key) => key.visibility === "PUBLIC").length,
-              clientKeys: clientKeys.length,
-              superClientKeys: clientKeys.filter((key) => key.kind === "SUPER").length,
-            };
-            return [id, counts];
-          }),
-        ),
+      ownedKeys: async (ids) => ownedKeysOf(ids, tables()),
     },
     sessions: {
       byTokenHash: async (hash) =>
@@ -374,13 +362,8 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
   };
 }
 
-function logsTx({
-  tables,
-  reader,
-  drafts,
-  check,
-  now,
-}: Writing): Pick<KeysTx, "healthChecks" | "settings" | "audit" | "changes"> {
+function logsTx(writing: Writing): Pick<KeysTx, "healthChecks" | "settings" | "audit" | "changes"> {
+  const { tables, reader, drafts, check, now } = writing;
   const appendAudit = async (draft: AuditDraft): Promise<AuditEvent> => {
     check("audit.append");
     const event = chained(tables.audit.at(-1), draft, now());
@@ -423,8 +406,8 @@ function logsTx({
 
 function chained(last: AuditEvent | undefined, draft: AuditDraft, at: number): AuditEvent {
   const seq = (last?.seq ?? 0) + 1;
-  const text = JSON.stringify([last?.hash ?? "", seq, at, draft]);
-  return { ...draft, seq, at, hash: createHash("sha256").update(text).digest("hex"), mac: null };
+  const hash = createHash("sha256").update(JSON.stringify([last?.hash ?? "", seq, at, draft]));
+  return { ...draft, seq, at, hash: hash.digest("hex"), mac: null };
 }
 
 function taken(): Fault {
