@@ -65,13 +65,14 @@ export class Accounting {
     const caughtUp = () => recorder.caughtUp();
     const meter = new Meter({
       clock,
-      onUnknownSpend: () => void seedSpendAgain(meter, { ledger, clock, caughtUp }),
+      onUnknownSpend: () => void seedSpendAgain(meter, { ledger, clock, logger, caughtUp }),
     });
     this.meter = meter;
     this.liveCalls = new LiveCalls({ clock });
     const ownerOverviews = new OwnerOverviews({
       clock,
       ledger,
+      logger,
       caughtUp,
       nameOf,
       poolSummary: options.ownPoolSummary,

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import { DAY_MS } from "../core/durations.js";
 import { ALL_USAGE } from "../core/usage.js";
+import type { Logger } from "../core/logger.js";
 import type { Meter } from "./meter.js";
 import type { LedgerStore } from "./ports.js";
 import { startOfMonth } from "./spend.js";
@@ -34,6 +35,7 @@ export async function seedSpend(
 export interface SpendSource {
   readonly ledger: Pick<LedgerStore, "usage">;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** Resolves when the database has all calls that have ended. */
   readonly caughtUp: () => Promise<void>;
 }
@@ -41,13 +43,16 @@ export interface SpendSource {
 /** Seeds a meter again whose clock was set meanwhile. Where the database does not answer, what was counted since stays. */
 export async function seedSpendAgain(
   meter: Meter,
-  { ledger, clock, caughtUp }: SpendSource,
+  { ledger, clock, logger, caughtUp }: SpendSource,
   ownerId: string | null = null,
 ): Promise<void> {
   try {
     await caughtUp();
     await seedSpend(meter, ledger, clock.now(), ownerId);
-  } catch {
-    // It is a gauge; budgets do not go by it.
+  } catch (error) {
+    logger.warn(
+      { err: error },
+      "what was spent today is shown without what came before the clock was set",
+    );
   }
 }
