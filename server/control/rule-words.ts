@@ -17,6 +17,10 @@ const PATTERNS: ReadonlyMap<string, string> = new Map([
     "must be small letters, digits, and the signs _ . : -, 50 at most, and begin with a letter, such as chat or models:read",
   ],
   [
+    "^[a-z0-9_]{1,40}$",
+    "must be 1 to 40 small letters, digits and underscores, such as priority or flex",
+  ],
+  [
     "^https?://[^\\s#@]+$",
     "must be a URL that begins with https:// or http://, without blanks, user name and fragment, such as https://api.example.com/v1",
   ],

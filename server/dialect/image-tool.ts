@@ -1,13 +1,12 @@
-import { isAt, latin1 } from "../core/bytes.js";
+import { latin1 } from "../core/bytes.js";
 import type { TokenUsage } from "../core/call.js";
 import { objectBehind } from "./last-object.js";
+import { SoughtWord } from "./sought-word.js";
 import { openaiTokens } from "./tokens.js";
 
 /** An image is longer, and so is each response that holds one. */
 const IMAGE_CHARS_MIN = 16 * 1024;
-const KEY = Buffer.from('"image_gen"');
-/** Without what such a text is full of: the search stops at every first letter. */
-const KEY_END = Buffer.from('_gen"');
+const KEY = new SoughtWord('"image_gen"');
 /** A response repeats what its caller says of tools as well; no more of it is looked at. */
 const PLACES_MAX = 8;
 /** OpenAI's image models, as the tool that a response repeats names one. */
@@ -26,17 +25,13 @@ export function withImageTool(told: TokenUsage | undefined, text: Buffer): Token
 /** Of several the most; undefined where none were used. */
 function imageTokens(text: Buffer): TokenUsage | undefined {
   let most: TokenUsage | undefined;
-  let places = 0;
-  let end = text.indexOf(KEY_END);
-  while (end >= 0 && places < PLACES_MAX) {
-    end += KEY_END.length;
-    if (isAt(text, end - KEY.length, KEY)) {
-      places++;
-      const usage = objectBehind(text, end);
-      const tokens = usage === undefined ? undefined : openaiTokens(usage);
-      if (sumOf(tokens) > sumOf(most)) most = tokens;
-    }
-    end = text.indexOf(KEY_END, end);
+  let at = KEY.indexIn(text);
+  for (let places = 0; at >= 0 && places < PLACES_MAX; places++) {
+    const end = at + KEY.length;
+    const usage = objectBehind(text, end);
+    const tokens = usage === undefined ? undefined : openaiTokens(usage);
+    if (sumOf(tokens) > sumOf(most)) most = tokens;
+    at = KEY.indexIn(text, end);
   }
   return most === undefined
     ? undefined

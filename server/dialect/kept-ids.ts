@@ -6,6 +6,7 @@ import { topLevelObject } from "./last-object.js";
 import { eventData, lastEvent, lastEventStart } from "./sse.js";
 import { scanMember, scanObject } from "./json-scan.js";
 import { readString, type Span } from "./json-span.js";
+import { SoughtWord } from "./sought-word.js";
 import { WantedMembers } from "./wanted-members.js";
 
 // Ids by which a reply names what the provider keeps in the account that was used, and a request what is kept there.
@@ -57,13 +58,13 @@ const KEPT: Readonly<Record<Dialect, Kept>> = {
 /** A member of JSON requests that names what lives in a provider's account. */
 export interface NamedMember {
   /** With its quotes. */
-  readonly key: string;
+  readonly key: SoughtWord;
   /** What of its text is the id; other texts name nothing. */
   readonly id: RegExp;
 }
 
 function named(member: string, id: RegExp): NamedMember {
-  return { key: `"${member}"`, id };
+  return { key: new SoughtWord(`"${member}"`), id };
 }
 
 const ANY_ID = /^(.+)$/;
@@ -142,7 +143,7 @@ function idsAt(
 /** What a request names in these members, the first of each. What is said in a text is quoted there, and names nothing. */
 export function namedIn(body: Buffer, members: readonly NamedMember[]): readonly string[] {
   return members.flatMap(({ key, id }) => {
-    const at = body.indexOf(key, 0, "latin1");
+    const at = key.indexIn(body);
     if (at < 0 || body[at - 1] === BACKSLASH) return [];
     const value = VALUE.exec(latin1(body, at, at + OPENING_BYTES))?.[1] ?? "";
     return id.exec(value)?.[1] ?? [];

@@ -3,14 +3,14 @@ import { tierNamed } from "../core/service-tier.js";
 import { scanMember, scanObject, type ScanLimits } from "./json-scan.js";
 import { readString, type Span } from "./json-span.js";
 import { stringEnd } from "./json-steps.js";
+import { SoughtWord } from "./sought-word.js";
 import { WantedMembers } from "./wanted-members.js";
 
 // The service tier in which OpenAI and the many that imitate it served a call stands beside the usage. Nearly always it
 // is the ordinary one, or none is told, so that is found out without reading the reply.
 
 const KEY = Buffer.from('"service_tier"');
-/** Without what such a text is full of: the search stops at every first letter. */
-const KEY_END = Buffer.from('_tier"');
+const SOUGHT_KEY = new SoughtWord('"service_tier"');
 /** As OpenAI's own whole chat completions go on behind their usage. */
 const ORDINARY = Buffer.from(',"service_tier":"default"');
 const DEFAULT = Buffer.from('"default"');
@@ -75,13 +75,8 @@ function namesTier(text: Buffer): boolean {
 
 /** One past the next key of a tier; -1 where there is none. */
 function nextKeyEnd(text: Buffer, from: number): number {
-  let at = text.indexOf(KEY_END, from);
-  while (at >= 0) {
-    const end = at + KEY_END.length;
-    if (isAt(text, end - KEY.length, KEY)) return end;
-    at = text.indexOf(KEY_END, end);
-  }
-  return -1;
+  const at = SOUGHT_KEY.indexIn(text, from);
+  return at < 0 ? -1 : at + KEY.length;
 }
 
 const FIRST_WORDS = [Buffer.from("event:"), Buffer.from("data:")];
