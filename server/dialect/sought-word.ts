@@ -18,8 +18,7 @@ export class SoughtWord {
 
   /** Each character is one byte. */
   constructor(word: string) {
-    const letters = [...word];
-    const commonness = letters.map((letter) => COMMON.indexOf(letter));
+    const commonness = word.split("").map((letter) => COMMON.indexOf(letter));
     this.#before = commonness.indexOf(Math.min(...commonness));
     this.#word = Buffer.from(word, "latin1");
     this.#piece = this.#word.subarray(this.#before, this.#before + PIECE_BYTES_MAX);

@@ -192,11 +192,12 @@ test("calls and roll-ups are kept as long as the settings say now", async () => 
       0
     ),
     sweep: none,
+    newestCallAt: async () => clock.now(),
   };
   const storage = { ledger, batches: { prune: none }, pruneChanges: none };
   const lifecycle = { started: () => undefined };
   const foundation = { storage, clock, logger: new FakeLogger(), lifecycle };
-  startHousekeeping(
+  await startHousekeeping(
     foundation as unknown as Parameters<typeof startHousekeeping>[0],
     { settings: { values } } as unknown as Parameters<typeof startHousekeeping>[1],
   );
