@@ -7,6 +7,7 @@ import type { VaultFacts } from "../control/messages/vault.js";
 import type { ControlParts } from "./control-port.js";
 import { othersAccess } from "../storage/data-folder.js";
 import { isLoopback } from "./loopback.js";
+import { callersFor, openFilesMax } from "./open-files.js";
 
 type Warning = MessageInitShape<typeof WarningSchema> & { readonly severity: Severity };
 
@@ -77,7 +78,7 @@ function secretWarnings({ quarantined, unreadable, rotation }: VaultFacts): Warn
 
 function setUpWarnings({ foundation, backup }: ControlParts): Warning[] {
   const { config, vault } = foundation;
-  const warnings = folderWarnings(config.data);
+  const warnings = [...folderWarnings(config.data), ...fileWarnings(config.callerSocketsMax)];
   if (vault.status().rootKeyKind === "ENVIRONMENT") {
     warnings.push(
       warning(
@@ -120,6 +121,19 @@ function folderWarnings(folder: string): Warning[] {
     level(
       "data_folder_open",
       `Other users of this host may ${may} the data folder (mode ${others.mode}): \`chmod 700 ${folder}\` as its owner.`,
+    ),
+  ];
+}
+
+/** The system closes a connection for which no file is left, and tells nobody. */
+function fileWarnings(callerSocketsMax: number): Warning[] {
+  const files = openFilesMax();
+  const callers = files === undefined ? Infinity : callersFor(files);
+  if (callerSocketsMax <= callers) return [];
+  return [
+    warning(
+      "few_open_files",
+      `Only ${files} files may be open, and a call takes two: beyond ${callers} callers are cut off without a word. Raise the limit (LimitNOFILE= in a unit, ulimits in compose), or set --caller-sockets-max to ${callers}.`,
     ),
   ];
 }
