@@ -10,7 +10,7 @@ import { WantedMembers } from "./wanted-members.js";
 // is the ordinary one, or none is told, so that is found out without reading the reply.
 
 const KEY = Buffer.from('"service_tier"');
-const SOUGHT_KEY = new SoughtWord('"service_tier"');
+const SOUGHT_KEY = new SoughtWord(KEY.toString("latin1"));
 /** As OpenAI's own whole chat completions go on behind their usage. */
 const ORDINARY = Buffer.from(',"service_tier":"default"');
 const DEFAULT = Buffer.from('"default"');

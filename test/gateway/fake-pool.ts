@@ -3,11 +3,10 @@ import type { Clock } from "../../server/core/clock.js";
 import { Fault } from "../../server/core/fault.js";
 import type { Lease, LeaseRequest, LeaseResult } from "../../server/core/lease.js";
 import type { Route, RouteTarget } from "../../server/core/provider.js";
-import { NEW_KEY_HEALTH, type ProviderKey } from "../../server/core/provider-key.js";
+import type { ProviderKey } from "../../server/core/provider-key.js";
 import { Secret } from "../../server/core/secret.js";
 import type { Pool } from "../../server/gateway/ports.js";
-
-const NO_BYTES = new Uint8Array();
+import { aProviderKey } from "../support/records.js";
 
 export interface Release {
   readonly providerKeyId: string;
@@ -127,29 +126,5 @@ export class FakePool implements Pool {
 }
 
 function providerKey(at: number, providerId: string): ProviderKey {
-  return {
-    id: `pk_${String(at)}`,
-    ownerId: "usr_owner",
-    providerId,
-    service: null,
-    modelAllowlist: [],
-    name: `key ${String(at)}`,
-    description: "",
-    tier: "PRIMARY",
-    weight: 1,
-    visibility: "PRIVATE",
-    anonymous: false,
-    enabled: true,
-    sealed: { vaultKeyVersion: 1, ciphertext: NO_BYTES, rowMac: NO_BYTES },
-    fingerprint: "",
-    preview: "",
-    quota: null,
-    quotaGroup: null,
-    expiresAt: null,
-    health: NEW_KEY_HEALTH,
-    secretAt: 0,
-    createdAt: 0,
-    updatedAt: 0,
-    version: 1,
-  };
+  return aProviderKey(`pk_${String(at)}`, { providerId, visibility: "PRIVATE" });
 }
