@@ -7,6 +7,7 @@ import { FakeClock } from "../../test/support/fake-clock.js";
 import { HeaderBlock } from "../http/header-block.js";
 import { CommonLines } from "./answer-head.js";
 import { CallerConnection } from "./caller-connection.js";
+import { KnownHeads } from "./known-head.js";
 import type { CallerLimits } from "./limits.js";
 import type { Turn } from "./turn.js";
 import { UnreadAnswers } from "./unread-answers.js";
@@ -92,6 +93,7 @@ function connect(onTurn: (seen: Seen, index: number) => void = () => undefined) 
   const server = {
     limits: LIMITS,
     common: new CommonLines(clock, LIMITS.keepAliveMs),
+    heads: new KnownHeads(),
     draining: false,
     clock,
     unread: new UnreadAnswers(1_000_000),

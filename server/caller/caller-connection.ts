@@ -9,6 +9,7 @@ import { flushMessages, writeMessage } from "../http/write-message.js";
 import type { CallerLimits } from "./limits.js";
 import { type CommonLines, lengthLine, answerHead } from "./answer-head.js";
 import type { ParsedRequest } from "./request-head.js";
+import type { KnownHeads } from "./known-head.js";
 import { readFrom } from "./socket-reads.js";
 import { RequestParser, type RequestSink } from "./request-parser.js";
 import { Turn, type TurnConnection } from "./turn.js";
@@ -40,6 +41,7 @@ export interface ConnectionServer {
   readonly limits: CallerLimits;
   readonly handler: CallerHandler;
   readonly common: CommonLines;
+  readonly heads: KnownHeads;
   /** No more requests are taken. */
   readonly draining: boolean;
   readonly clock: Clock;
@@ -117,7 +119,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     this.holder = { ownerId: from.ip, clientKey: { id: from.ip } };
     this.isProxy = from.isProxy;
     this.secure = "encrypted" in socket;
-    this.#parser = new RequestParser(this, limits.headerBytesMax);
+    this.#parser = new RequestParser(this, limits.headerBytesMax, server.heads);
     this.#sinceMs = server.clock.monotonic();
     this.#waitMs = limits.headTimeoutMs;
     this.#movedAtMs = this.#sinceMs;

@@ -20,6 +20,7 @@ import {
 import { firstToGo, type Stranger } from "./crowd.js";
 import type { CallerLimits } from "./limits.js";
 import { CommonLines } from "./answer-head.js";
+import { KnownHeads } from "./known-head.js";
 import { UnreadAnswers } from "./unread-answers.js";
 
 /** Decides who may connect, and hears who was turned away. */
@@ -58,6 +59,7 @@ export class CallerServer implements ConnectionServer {
   readonly limits: CallerLimits;
   readonly handler: CallerHandler;
   readonly common: CommonLines;
+  readonly heads = new KnownHeads();
   readonly clock: Clock;
   readonly unread: UnreadAnswers;
   readonly #options: CallerServerOptions;

@@ -55,4 +55,32 @@ export class KnownHead {
     this.contentLength = value;
     return end;
   }
+
+  isSame(other: KnownHead): boolean {
+    return this.#before.equals(other.#before) && this.#behind.equals(other.#behind);
+  }
+}
+
+/** More clients than this seldom call at the same time by turns. */
+const SHARED_MAX = 32;
+
+/**
+ * The heads that connections of one server know. Of several connections of one client all know one and the same: what is
+ * read for each call is then mostly what the call before has read, and the processor has it at hand. A head is let go
+ * with the last connection that knows it, for it holds a key.
+ */
+export class KnownHeads {
+  readonly #heads: WeakRef<KnownHead>[] = [];
+  #next = 0;
+
+  /** The one that another connection knows already, where that is the same; else `head`. */
+  shared(head: KnownHead): KnownHead {
+    for (const each of this.#heads) {
+      const known = each.deref();
+      if (known?.isSame(head) === true) return known;
+    }
+    this.#heads[this.#next] = new WeakRef(head);
+    this.#next = (this.#next + 1) % SHARED_MAX;
+    return head;
+  }
 }

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import * as fc from "fast-check";
 import { FramingError, type FramingProblem } from "../http/framing-error.js";
 import type { ParsedRequest } from "./request-head.js";
+import { KnownHeads } from "./known-head.js";
 import { RequestParser } from "./request-parser.js";
 
 /** What a server makes of one request. */
@@ -83,7 +84,7 @@ function headersOf({ lines }: ParsedRequest): string[] {
 
 /** Reads what comes in these pieces: the requests that are whole, or why it is refused. */
 function read(pieces: readonly string[], sink = new Collector(true)): Reading[] | FramingProblem {
-  const parser = new RequestParser(sink, HEAD_BYTES_MAX);
+  const parser = new RequestParser(sink, HEAD_BYTES_MAX, new KnownHeads());
   try {
     for (const piece of pieces) {
       const bytes = Buffer.from(piece, "latin1");
@@ -309,7 +310,7 @@ test("a head that comes again without a body, or with chunks, is known too", () 
 test("what a connection remembers of heads is bounded: no long ones, and none of a caller whose heads all differ", () => {
   const long = `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(2048)}\r\n\r\n`;
   const sink = new Collector(true);
-  const parser = new RequestParser(sink, 2 * long.length);
+  const parser = new RequestParser(sink, 2 * long.length, new KnownHeads());
   for (let i = 0; i < 5; i++) parser.push(Buffer.from(long), 0);
   assert.deepEqual([sink.requests.length, sink.known], [5, 0]);
 
@@ -321,6 +322,37 @@ test("what a connection remembers of heads is bounded: no long ones, and none of
   const changing = new Collector(true);
   read([others.join("") + same.repeat(3)], changing);
   assert.deepEqual([changing.requests.length, changing.known], [9, 0]);
+});
+
+test("of connections that bring the same head all know one, and of another head none does", () => {
+  const heads = new KnownHeads();
+  const same = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const told = (text: string): ParsedRequest | undefined => {
+    let last: ParsedRequest | undefined;
+    const parser = new RequestParser(
+      {
+        onRequest: (request) => {
+          request.meaning ??= {};
+          last = request;
+        },
+        onBody: () => undefined,
+        onRequestEnd: () => undefined,
+      },
+      HEAD_BYTES_MAX,
+      heads,
+    );
+    for (let i = 0; i < 3; i++) parser.push(Buffer.from(text), 0);
+    return last;
+  };
+  const first = told(same);
+  assert.notEqual(first, undefined);
+  for (let i = 0; i < 100; i++) assert.notEqual(told(same.replace("/", `/${String(i)}`)), first);
+  const long = "GET /long HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX: y\r\n\r\n";
+  const ofLong = told(long);
+  assert.equal(told(long), ofLong);
+  assert.equal(told(long.replace("h: 0", "h: 00")), ofLong);
+  assert.notEqual(told(long.replace("X: y", "X: z")), ofLong);
+  assert.notEqual(told(long.replace("long", "lonh")), ofLong);
 });
 
 test("heads that are nearly the same are told apart: knowing heads changes nothing of what is read", () => {

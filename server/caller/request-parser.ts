@@ -1,7 +1,7 @@
 import { ChunkedBody } from "../http/chunked-body.js";
 import { FramingError } from "../http/framing-error.js";
 import { headTooLarge, HeldHead } from "../http/held-head.js";
-import { KnownHead } from "./known-head.js";
+import { KnownHead, type KnownHeads } from "./known-head.js";
 import { parseRequestHead, type ParsedRequest } from "./request-head.js";
 
 const CR = 0x0d;
@@ -25,6 +25,7 @@ type Phase = "BETWEEN" | "HEAD" | "LENGTH" | "CHUNKED";
 export class RequestParser {
   readonly #sink: RequestSink;
   readonly #headBytesMax: number;
+  readonly #heads: KnownHeads;
   #phase: Phase = "BETWEEN";
   /** The beginning of a head whose end has not come yet. */
   #held: HeldHead | undefined;
@@ -35,9 +36,11 @@ export class RequestParser {
   #chunked: ChunkedBody | undefined;
   #inHand = false;
 
-  constructor(sink: RequestSink, headBytesMax: number) {
+  /** `heads`: what other connections know. */
+  constructor(sink: RequestSink, headBytesMax: number, heads: KnownHeads) {
     this.#sink = sink;
     this.#headBytesMax = headBytesMax;
+    this.#heads = heads;
   }
 
   /** Some of a request has come, but not all of it. */
@@ -117,8 +120,12 @@ export class RequestParser {
   }
 
   #remember(request: ParsedRequest, bytes: Buffer, start: number): void {
-    if (this.#others > OTHER_HEADS_MAX) this.#known = undefined;
-    else this.#known = KnownHead.of(request, bytes, start) ?? this.#known;
+    if (this.#others > OTHER_HEADS_MAX) {
+      this.#known = undefined;
+      return;
+    }
+    const head = KnownHead.of(request, bytes, start);
+    if (head !== undefined) this.#known = this.#heads.shared(head);
   }
 
   /** Tells the sink of a request, with whose head so many further bytes came. */

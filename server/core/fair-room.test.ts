@@ -70,3 +70,21 @@ test("whatever is taken and given, each holds what the rule says, and all of it 
     }),
   );
 });
+
+test("of more users than are remembered with nothing, none loses what it holds", () => {
+  const room = new FairRoom(1_000_000);
+  const holds = (user: number): boolean => user % 3 === 0;
+  for (let user = 0; user < 5_000; user++) {
+    assert.ok(room.mayTake(holder(user, 0), 10));
+    if (!holds(user)) room.give(holder(user, 0), 10);
+  }
+  assert.equal(room.taken, 10 * Math.ceil(5_000 / 3));
+  // Who holds ten already may take as much less.
+  const free = 1_000_000 - room.taken;
+  assert.equal(room.hasRoom(holder(0, 0), free - 9), false);
+  assert.equal(room.hasRoom(holder(0, 0), free - 10), true);
+  assert.equal(room.hasRoom(holder(1, 0), free), true);
+  for (let user = 0; user < 5_000; user++) if (holds(user)) room.give(holder(user, 0), 10);
+  assert.equal(room.taken, 0);
+  assert.equal(room.hasRoom(holder(3, 0), 1_000_000), true);
+});

@@ -120,7 +120,7 @@ function queryKey(query: string): string | undefined {
 /** The query without the caller's key, otherwise unchanged: a client key is no provider's business. */
 export function queryWithoutKey(query: string): string {
   // Its name may be written in other ways.
-  if (!/key|%/.test(query)) return query;
+  if (query === "" || !/key|%/.test(query)) return query;
   return query
     .split("&")
     .filter((part) => !isKey(part))

@@ -3,6 +3,7 @@ import type { ReplyHead } from "./reply-head.js";
 // What a reply looks like that is too large to be parsed just to see whether it is one.
 
 const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
 const WORD_OR_NUMBER = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 const WORD_OR_NUMBER_CHARS_MAX = 32;
 
@@ -22,7 +23,7 @@ export function looksLikeJson(body: Buffer): boolean {
   const text = trimmed(body);
   const first = text[0];
   const last = text[text.length - 1];
-  return (first === 0x7b && last === 0x7d) || (first === 0x5b && last === 0x5d);
+  return (first === OPEN_BRACE && last === 0x7d) || (first === 0x5b && last === 0x5d);
 }
 
 /** A JSON text, number or word. */
@@ -43,12 +44,14 @@ function trimmed(body: Buffer): Buffer {
 /** Whether a body that has just begun may be JSON. */
 export function beginsLikeJson(begin: Buffer): boolean {
   const text = trimmed(withoutMark(begin));
-  return text.length === 0 || text[0] === 0x7b || text[0] === 0x5b;
+  return text.length === 0 || text[0] === OPEN_BRACE || text[0] === 0x5b;
 }
 
 /** Whether a body that has just begun is a stream of server-sent events, whatever it is called. */
 export function beginsLikeEvents(begin: Buffer): boolean {
   const text = trimmed(withoutMark(begin));
+  // What nearly all are that are looked at.
+  if (text[0] === OPEN_BRACE) return false;
   return /^(?:data|event|id|retry)?:/.test(text.toString("latin1", 0, FIELD_CHARS_MAX));
 }
 

@@ -10,12 +10,14 @@ export interface LimitState {
 
 /**
  * Writes response header lines as the SDKs of a dialect read them. Anthropic's have names of their own and give a reset
- * as a time; all others know OpenAI's names, with a duration. Most calls of one second have the same time of reset, so
- * the text of the latest one is kept.
+ * as a time; all others know OpenAI's names, with a duration. Most calls of one second have the same time of reset, and
+ * the same time to it, so the text of the latest one is kept.
  */
 export class HeaderWriter {
   #second = NaN;
   #secondText = "";
+  #durationMs = NaN;
+  #durationText = "";
 
   /** The lines, each with its CR LF; empty where there are no such limits. */
   write(
@@ -32,8 +34,16 @@ export class HeaderWriter {
   #added(text: string, begins: LineBegins, state: LimitState, wallMs: number): string {
     const { limit, remaining, resetMs } = state;
     const left = Math.max(0, Math.floor(remaining));
-    const reset = begins.asTime ? this.#isoSeconds(wallMs + resetMs) : duration(resetMs);
+    const reset = begins.asTime ? this.#isoSeconds(wallMs + resetMs) : this.#duration(resetMs);
     return `${text}${begins.limit}${limit}${begins.remaining}${left}${begins.reset}${reset}\r\n`;
+  }
+
+  #duration(ms: number): string {
+    if (ms !== this.#durationMs) {
+      this.#durationMs = ms;
+      this.#durationText = duration(ms);
+    }
+    return this.#durationText;
   }
 
   #isoSeconds(wallMs: number): string {

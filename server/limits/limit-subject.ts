@@ -178,23 +178,14 @@ export class LimitSubject {
     for (const { account, reservation } of hold.reservations) account.settle(reservation, used);
   }
 
-  /** What is left of the limits per minute, for headers. */
-  states(
-    limits: Limits,
-    now: Moment,
-  ): { readonly requests: LimitState | null; readonly tokens: LimitState | null } {
-    const state = (window: SlidingWindow, limit: number | null): LimitState | null =>
-      limit === null
-        ? null
-        : {
-            limit,
-            remaining: limit - window.total(now.monotonicMs),
-            resetMs: window.resetMs(now.monotonicMs),
-          };
-    return {
-      requests: state(this.#requests, limits.requestsPerMinute),
-      tokens: state(this.#tokens, limits.tokensPerMinute),
-    };
+  /** What is left of the limit of requests per minute, for headers; null where there is none. */
+  requestsLeft({ requestsPerMinute: limit }: Limits, { monotonicMs }: Moment): LimitState | null {
+    return limit === null ? null : leftIn(this.#requests, limit, monotonicMs);
+  }
+
+  /** As `requestsLeft`, of tokens. */
+  tokensLeft({ tokensPerMinute: limit }: Limits, { monotonicMs }: Moment): LimitState | null {
+    return limit === null ? null : leftIn(this.#tokens, limit, monotonicMs);
   }
 
   /** True when the subject may be forgotten without anybody getting more than their due. */
@@ -245,6 +236,10 @@ export function longer(a: Refusal | null, b: Refusal): Refusal {
 function tokensHeld(estimate: Estimate, limit: number): number {
   if (estimate.isLater === true) return 0;
   return Math.min(estimate.inputTokens + estimate.maxOutputTokens, limit);
+}
+
+function leftIn(window: SlidingWindow, limit: number, nowMs: number): LimitState {
+  return { limit, remaining: limit - window.total(nowMs), resetMs: window.resetMs(nowMs) };
 }
 
 function spendingOf(estimate: Estimate): { tokens: number; costMicros: number } {

@@ -120,7 +120,8 @@ export class Limiter {
     assert(isSound(estimate), "an estimate is made of numbers from 0 on");
     const refusal = refusalOf(limited, estimate, now);
     if (refusal !== null) throw faultOf(refusal, this.#headersOf(limited, now, dialect));
-    const holds = limited.map(({ subject, limits }) => subject.hold(limits, estimate, now));
+    const holds: Hold[] = [];
+    for (const { subject, limits } of limited) holds.push(subject.hold(limits, estimate, now));
     return this.#ticket(holds, this.#headersOf(limited, now, dialect));
   }
 
@@ -222,9 +223,12 @@ export class Limiter {
 
   /** The headers tell of the tightest of several limits, by which a client should pace itself. */
   #headersOf(limited: readonly Limited[], now: Moment, dialect: Dialect): string {
-    const states = limited.map(({ subject, limits }) => subject.states(limits, now));
-    const requests = tightest(states.map((each) => each.requests));
-    const tokens = tightest(states.map((each) => each.tokens));
+    let requests: LimitState | null = null;
+    let tokens: LimitState | null = null;
+    for (const { subject, limits } of limited) {
+      requests = tighter(requests, subject.requestsLeft(limits, now));
+      tokens = tighter(tokens, subject.tokensLeft(limits, now));
+    }
     return this.#headers.write({ requests, tokens }, now.wallMs, dialect);
   }
 
@@ -324,16 +328,9 @@ function keyOf({ clientKey }: Principal): SubjectId {
   return { kind: "client key", id: clientKey.id };
 }
 
-/** Whether `a` is the tighter limit; where equally much is left, the one that takes longer to be free again is. */
-function isTighter(a: LimitState, b: LimitState): boolean {
-  if (a.remaining !== b.remaining) return a.remaining < b.remaining;
-  return a.resetMs > b.resetMs;
-}
-
-function tightest(states: readonly (LimitState | null)[]): LimitState | null {
-  let found: LimitState | null = null;
-  for (const state of states) {
-    if (state !== null && (found === null || isTighter(state, found))) found = state;
-  }
-  return found;
+/** The tighter of two limits; where equally much is left, the one that takes longer to be free again. Of equals the first. */
+function tighter(a: LimitState | null, b: LimitState | null): LimitState | null {
+  if (a === null || b === null) return a ?? b;
+  if (a.remaining !== b.remaining) return b.remaining < a.remaining ? b : a;
+  return b.resetMs > a.resetMs ? b : a;
 }
