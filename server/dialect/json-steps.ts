@@ -6,6 +6,9 @@ const SPACE = 0x20;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** Names and most values of a request's outer members are shorter; beyond this a search outdoes looking at each byte. */
+const NEAR_BYTES = 32;
+
 const TRUE = Buffer.from("true");
 const FALSE = Buffer.from("false");
 const NULL = Buffer.from("null");
@@ -35,6 +38,12 @@ function isSpace(byte: number): boolean {
 export function stringEnd(text: Buffer, start: number, end: number): number {
   if (start >= end || text[start] !== QUOTE) return -1;
   let at = start + 1;
+  const near = Math.min(end, at + NEAR_BYTES);
+  for (; at < near; at++) {
+    const byte = text[at];
+    if (byte === QUOTE) return at + 1;
+    if (byte === BACKSLASH) at++;
+  }
   for (;;) {
     const quote = indexOfByte(text, QUOTE, at);
     if (quote < 0 || quote >= end) return -1;

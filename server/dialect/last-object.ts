@@ -8,6 +8,9 @@ const SPACE = 0x20;
 /** Occurrences of a key that are looked at before giving up, so that a hostile text cannot cost more. */
 const TRIES_MAX = 8;
 
+/** Keys with their quotes, of which this program knows a handful: as bytes they need not be translated for each search. */
+const needles = new Map<string, Buffer>();
+
 /** One for all replies, of which there are few shapes; no answer depends on what it remembers. */
 const objects = new RecurringObjects();
 
@@ -32,10 +35,10 @@ export function firstObject<T>(
   key: string,
   accept: (value: Record<string, unknown>) => T | undefined,
 ): T | undefined {
-  const needle = `"${key}"`;
+  const needle = needleOf(key);
   let from = 0;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const at = text.indexOf(needle, from, "latin1");
+    const at = text.indexOf(needle, from);
     if (at < 0) return undefined;
     from = at + needle.length;
     if (text[at - 1] === BACKSLASH) continue;
@@ -84,10 +87,10 @@ export function lastValue<T>(
   key: string,
   take: (value: number) => T | undefined,
 ): T | undefined {
-  const needle = `"${key}"`;
+  const needle = needleOf(key);
   let from = text.length;
   for (let tries = 0; tries < TRIES_MAX && from > 0; tries++) {
-    const at = text.lastIndexOf(needle, from - 1, "latin1");
+    const at = text.lastIndexOf(needle, from - 1);
     if (at < 0) return undefined;
     from = at;
     const value = valueAfter(text, at + needle.length);
@@ -101,6 +104,12 @@ export function lastValue<T>(
 export function objectBehind(text: Buffer, keyEnd: number): Record<string, unknown> | undefined {
   const value = valueAfter(text, keyEnd);
   return value < 0 ? undefined : objects.read(text, value)?.value;
+}
+
+function needleOf(key: string): Buffer {
+  let needle = needles.get(key);
+  if (needle === undefined) needles.set(key, (needle = Buffer.from(`"${key}"`)));
+  return needle;
 }
 
 function copyOf(value: Record<string, unknown>): Record<string, unknown> {

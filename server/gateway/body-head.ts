@@ -1,6 +1,7 @@
 import type { Dialect } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { modelOfResource } from "../core/model-resource.js";
+import { RepeatedText } from "../core/repeated-text.js";
 import { tierNamed } from "../core/service-tier.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import {
@@ -62,6 +63,9 @@ export const NO_BODY: BodyHead = {
   serviceTier: undefined,
   tools: undefined,
 };
+
+/** Most calls of a while are for one model. */
+const models = new RepeatedText();
 
 const OPENAI_MEMBERS = new WantedMembers([
   "model",
@@ -185,6 +189,8 @@ function promptsIn(body: Buffer, prompt: Span | undefined): number {
 }
 
 const OPEN_BRACKET = 0x5b;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** By its id, or as an object with that; of another look it is no such thing, but a member of some vendor's own. */
 function idIn(body: Buffer, span: Span | undefined, begin: string): string {
@@ -277,9 +283,20 @@ function readCount(body: Buffer, span: Span | undefined): number | undefined {
 
 function modelOf(body: Buffer, span: Span | undefined): string | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
+  if (isPlain(body, span)) return models.in(body, span.start + 1, span.end - 1);
   const model = readString(body, span);
   if (model === undefined) throw new Fault("invalid_argument", "The model must be a text.");
   return model;
+}
+
+/** A text of ASCII without escapes. */
+function isPlain(body: Buffer, { start, end }: Span): boolean {
+  if (body[start] !== QUOTE) return false;
+  for (let at = start + 1; at < end - 1; at++) {
+    const byte = body[at] ?? 0;
+    if (byte === BACKSLASH || byte > 0x7e) return false;
+  }
+  return true;
 }
 
 /** An explicit answer, even `false`, is the caller's own; null and other options leave it open. */

@@ -182,9 +182,14 @@ export class ReplyParser {
   #pass(bytes: Buffer, start: number, end: number, own: boolean): void {
     this.#bodyBytes += end - start;
     if (this.#bodyBytes > this.#limits.bodyBytesMax) throw tooLargeBody();
-    const piece = bytes.subarray(start, end);
-    this.#sink.onBody(own ? piece : Buffer.from(piece));
+    this.#sink.onBody(own ? bytes.subarray(start, end) : copyOf(bytes, start, end));
   }
+}
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
 }
 
 function tooLargeBody(): FramingError {
