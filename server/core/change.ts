@@ -16,6 +16,18 @@ export interface ChangeKinds {
 
 export type ChangeKind = keyof ChangeKinds;
 
+const KINDS: Record<ChangeKind, true> = {
+  user: true,
+  provider: true,
+  model: true,
+  provider_key: true,
+  client_key: true,
+  setting: true,
+};
+
+/** All of them. */
+export const CHANGE_KINDS = Object.keys(KINDS) as readonly ChangeKind[];
+
 /** A change before it is committed. */
 export type ChangeDraft<K extends ChangeKind = ChangeKind> = {
   [P in K]: {
