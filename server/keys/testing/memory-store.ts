@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { AuditDraft, AuditEvent } from "../../core/audit.js";
-import type { Change, ChangeDraft, ChangeKind, ChangeKinds } from "../../core/change.js";
+import type { Change, ChangeDraft } from "../../core/change.js";
 import type { ClientKey } from "../../core/client-key.js";
 import { Fault } from "../../core/fault.js";
 import type { ProviderKey } from "../../core/provider-key.js";
@@ -11,6 +11,7 @@ import type { HealthCheck, KeysReader, KeysStore, KeysTx } from "../ports.js";
 import { ownedKeysOf } from "./memory-counts.js";
 import { listOf } from "./memory-list.js";
 import { memoryModels } from "./memory-models.js";
+import { noteIn, rows } from "./memory-rows.js";
 
 interface Tables {
   readonly users: Map<string, User>;
@@ -234,41 +235,6 @@ function txOf(
   };
 }
 
-/** Notes what becomes of records of one kind. */
-function noteIn<K extends ChangeKind>(noted: ChangeDraft[], kind: K) {
-  return (id: string, value: ChangeKinds[K] | null): void => {
-    noted.push({ kind, id, value } as ChangeDraft);
-  };
-}
-
-/** Insert, update and delete of one table; each is noted. */
-function rows<T extends { readonly id: string }>(
-  check: (name: string) => void,
-  name: string,
-  table: Map<string, T>,
-  note: (id: string, row: T | null) => void,
-) {
-  return {
-    insert: async (row: T): Promise<void> => {
-      check(`${name}.insert`);
-      if (table.has(row.id)) throw new Error(`${row.id} is there already`);
-      table.set(row.id, row);
-      note(row.id, row);
-    },
-    update: async (row: T): Promise<void> => {
-      check(`${name}.update`);
-      if (!table.has(row.id)) throw new Error(`${row.id} is not there`);
-      table.set(row.id, row);
-      note(row.id, row);
-    },
-    delete: async (id: string): Promise<void> => {
-      check(`${name}.delete`);
-      table.delete(id);
-      note(id, null);
-    },
-  };
-}
-
 function peopleTx({ tables, noted, reader, check }: Writing): Pick<KeysTx, "users" | "sessions"> {
   const unheard = (): void => undefined;
   const { insert, delete: remove } = rows(check, "sessions", tables.sessions, unheard);
@@ -323,12 +289,9 @@ function catalogTx({
   };
 }
 
-function keysTx({
-  tables,
-  noted,
-  reader,
-  check,
-}: Writing): Pick<KeysTx, "providerKeys" | "clientKeys"> {
+type KeyTables = Pick<KeysTx, "providerKeys" | "clientKeys">;
+
+function keysTx({ tables, noted, reader, check }: Writing): KeyTables {
   const noteProviderKey = noteIn(noted, "provider_key");
   const noteClientKey = noteIn(noted, "client_key");
   const providerKeys = rows(check, "providerKeys", tables.providerKeys, noteProviderKey);
