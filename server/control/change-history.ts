@@ -1,17 +1,8 @@
-import type { Change, ChangeKind } from "../core/change.js";
+import { CHANGE_KINDS, type Change } from "../core/change.js";
 import type { ChangeFeed } from "../keys/change-feed.js";
 
 /** Changes kept for watchers that are behind, or come back after a break. */
 const CHANGES_KEPT = 4096;
-
-const KINDS: readonly ChangeKind[] = [
-  "user",
-  "provider",
-  "model",
-  "provider_key",
-  "client_key",
-  "setting",
-];
 
 /** The newest committed changes, in memory. */
 export class ChangeHistory {
@@ -29,7 +20,7 @@ export class ChangeHistory {
   }
 
   start(): void {
-    this.#leave = this.#feed.subscribe(KINDS, (change) => this.#add(change));
+    this.#leave = this.#feed.subscribe(CHANGE_KINDS, (change) => this.#add(change));
   }
 
   stop(): void {

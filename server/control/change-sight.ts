@@ -20,6 +20,11 @@ type Reader = Pick<KeysReader, "providers" | "models" | "providerKeys" | "client
 /** Which changes a watcher sees. */
 export interface ChangeSight {
   of(change: Change): Sight;
+  /**
+   * True for a deletion from before what the watcher sees was read: nobody knows any more whether they saw the thing,
+   * or by which name.
+   */
+  misses(change: Change): boolean;
   /** True for kinds that the watcher asked for and may list. */
   wants(kind: ResourceKind): boolean;
 }
@@ -60,6 +65,11 @@ export async function changeSight(
   };
   return {
     wants: (kind) => grants.get(kind) === "ALLOW",
+    misses({ kind, value }) {
+      if (kind === "setting" || value !== null) return false;
+      const grant = grants.get(SHOWN[kind][0]);
+      return grant === "OWN" || (grant === "ALLOW" && kind === "model");
+    },
     of(change) {
       if (change.kind === "setting") {
         return { operation: "SET", kind: ResourceKind.UNSPECIFIED, id: "" };

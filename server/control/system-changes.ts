@@ -54,13 +54,14 @@ export async function* watchChanges(
   const wake = wakeOn({ subscribe, signal, clock, silenceMs: HEARTBEAT_MS });
   try {
     const asked = numberOf("after_seq", request.afterSeq);
-    const watch: Watch = {
-      actor,
-      sight: await changeSight(deps.reader, actor, request.kinds),
-      seq: asked === 0 ? history.lastSeq : asked,
-    };
+    // Before what the watcher sees is read: what is made meanwhile is told.
+    const seq = asked === 0 ? history.lastSeq : asked;
+    const sight = await changeSight(deps.reader, actor, request.kinds);
+    const watch: Watch = { actor, sight, seq };
+    const missed = asked > 0 ? history.after(asked, Infinity) : [];
+    const isLost = asked > history.lastSeq || missed?.some((change) => sight.misses(change));
     yield message(deps, StreamInfo_Kind.JOINED, watch.seq);
-    if (asked > history.lastSeq) {
+    if (isLost === true) {
       watch.seq = history.lastSeq;
       yield message(deps, StreamInfo_Kind.RESYNC, watch.seq, { reason: "too_old" });
     }

@@ -16,25 +16,32 @@ export interface ChangeKinds {
 
 export type ChangeKind = keyof ChangeKinds;
 
+const KINDS: Record<ChangeKind, true> = {
+  user: true,
+  provider: true,
+  model: true,
+  provider_key: true,
+  client_key: true,
+  setting: true,
+};
+
+/** All of them. */
+export const CHANGE_KINDS = Object.keys(KINDS) as readonly ChangeKind[];
+
+/** A change before it is committed. */
+export type ChangeDraft<K extends ChangeKind = ChangeKind> = {
+  [P in K]: {
+    readonly kind: P;
+    readonly id: string;
+    readonly value: ChangeKinds[P] | null;
+  };
+}[K];
+
 /**
  * A committed change. It carries the whole new object, so that a listener needs no query; `value` is
  * null when the object was deleted.
  */
-export type Change = {
-  [K in ChangeKind]: {
-    /** Rises by one with every change, in commit order. */
-    readonly seq: number;
-    readonly kind: K;
-    readonly id: string;
-    readonly value: ChangeKinds[K] | null;
-  };
-}[ChangeKind];
-
-/** A change before it is committed. */
-export type ChangeDraft = {
-  [K in ChangeKind]: {
-    readonly kind: K;
-    readonly id: string;
-    readonly value: ChangeKinds[K] | null;
-  };
-}[ChangeKind];
+export type Change<K extends ChangeKind = ChangeKind> = ChangeDraft<K> & {
+  /** Rises by one with every change, in commit order. */
+  readonly seq: number;
+};

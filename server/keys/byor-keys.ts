@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.js";
 import type { IdSource } from "../core/ids.js";
 import { cleanClientKeyDraft, newClientKey } from "./client-key-draft.js";
 import type { ClientKeyMint } from "./client-key-mint.js";
-import { insert, type ClientKeyWithSecret } from "./client-keys.js";
+import type { ClientKeyWithSecret } from "./client-keys.js";
 import type { Operations } from "./operations.js";
 import { requireOwner, userIdOf } from "./owners.js";
 import type { KeysReader, KeysTx } from "./ports.js";
@@ -45,9 +45,9 @@ export class ByorKeys {
         await requireOwner(tx, actor, action, ownerId);
         // Another request may have been faster: then its key counts, and ours is dropped unseen.
         const existing = await current(tx, ownerId);
-        const value =
-          existing ?? (await this.#insertNew(tx, offered ?? (await this.#fresh(ownerId))));
+        const value = existing ?? (offered ?? (await this.#fresh(ownerId))).clientKey;
         const made = existing === undefined;
+        if (made) await tx.clientKeys.insert(value);
         return {
           value,
           targetId: value.id,
@@ -75,7 +75,8 @@ export class ByorKeys {
         await requireOwner(tx, actor, action, ownerId);
         const old = await current(tx, ownerId);
         if (old !== undefined) await revoke(tx, old, nowMs);
-        const value = await this.#insertNew(tx, fresh);
+        const value = fresh.clientKey;
+        await tx.clientKeys.insert(value);
         return {
           value,
           targetId: value.id,
@@ -104,11 +105,6 @@ export class ByorKeys {
     };
   }
 
-  async #insertNew(tx: KeysTx, { clientKey }: ClientKeyWithSecret): Promise<ClientKey> {
-    await insert(tx, clientKey);
-    return clientKey;
-  }
-
   async #secretOf(key: ClientKey): Promise<ClientKeyWithSecret["secret"]> {
     if (key.sealedCopy === null) throw new Error(`BYOR key ${key.id} has no sealed copy`);
     return this.#mint.open(key, key.sealedCopy);
@@ -131,5 +127,4 @@ async function revoke(tx: KeysTx, key: ClientKey, nowMs: number): Promise<void> 
     version: key.version + 1,
   };
   await tx.clientKeys.update(value);
-  await tx.changes.append({ kind: "client_key", id: key.id, value });
 }

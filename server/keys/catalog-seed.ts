@@ -48,11 +48,9 @@ export async function seedCatalog(options: {
   await store.write(async (tx) => {
     for (const provider of providers) {
       await tx.providers.insert(provider);
-      await tx.changes.append({ kind: "provider", id: provider.id, value: provider });
     }
     for (const model of models) {
       await tx.models.upsert(model);
-      await tx.changes.append({ kind: "model", id: model.id, value: model });
     }
     await tx.audit.append({
       actor: SYSTEM_ACTOR,

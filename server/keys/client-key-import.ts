@@ -138,9 +138,6 @@ export class ClientKeyImport {
       });
       const made = report.flatMap(({ clientKey }) => clientKey ?? []);
       await tx.clientKeys.insertAll(made);
-      await tx.changes.appendAll(
-        made.map((value) => ({ kind: "client_key", id: value.id, value })),
-      );
       await tx.audit.appendAll(made.map((key) => auditOf(actor, key)));
       return report;
     });

@@ -184,7 +184,6 @@ export class ClientKeys {
       const key = await permitted(tx, actor, "client_key.delete", id);
       requireVersion(expectedVersion, key);
       await tx.clientKeys.delete(id);
-      await tx.changes.append({ kind: "client_key", id, value: null });
       return { value: undefined, targetId: id, targetName: key.name, changedFields: [] };
     });
   }
@@ -240,7 +239,7 @@ export class ClientKeys {
         await requireOwner(tx, actor, action, ownerId);
         await requireRoom(tx, actor, action, ownerId);
         const key = newClientKey({ id, ownerId, kind, format, clean, minted, nowMs });
-        await insert(tx, key);
+        await tx.clientKeys.insert(key);
         return { value: key, targetId: id, targetName: key.name, changedFields: [] };
       });
       return { clientKey, secret: minted.secret };
@@ -261,7 +260,6 @@ export class ClientKeys {
       }
       const value = { ...next, updatedAt: nowMs, version: key.version + 1 };
       await tx.clientKeys.update(value);
-      await tx.changes.append({ kind: "client_key", id, value });
       return { value, targetId: id, targetName: value.name, changedFields: names };
     });
   }
@@ -270,12 +268,6 @@ export class ClientKeys {
 interface KeyChange {
   readonly next: ClientKey;
   readonly names: readonly string[];
-}
-
-/** Writes a new key and announces it. */
-export async function insert(tx: KeysTx, key: ClientKey): Promise<void> {
-  await tx.clientKeys.insert(key);
-  await tx.changes.append({ kind: "client_key", id: key.id, value: key });
 }
 
 /** The key if the actor may do this to it. */

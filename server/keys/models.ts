@@ -89,7 +89,6 @@ export class Models {
           throw invalidField(`models[${String(index)}].model_id`, "is there twice");
         }
         await tx.models.upsert(model);
-        await tx.changes.append({ kind: "model", id, value: model });
         models.push(model);
       }
       return {
@@ -117,7 +116,6 @@ export class Models {
         const preset = presets.get(id);
         if (preset === undefined) await tx.models.delete(id);
         else await tx.models.upsert(preset);
-        await tx.changes.append({ kind: "model", id, value: preset ?? null });
       }
       return {
         value: gone.length,

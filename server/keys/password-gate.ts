@@ -115,7 +115,6 @@ export class PasswordGate {
     if (this.#isLocked(user, place)) return { ...failed, ...target, note: "locked out" };
     const { user: next, locks } = afterWrong(user, place, nowMs, this.#settings.values);
     await tx.users.update(next);
-    await tx.changes.append({ kind: "user", id: user.id, value: next });
     return {
       ...failed,
       ...target,

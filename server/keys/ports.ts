@@ -1,5 +1,4 @@
 import type { Actor, AuditDraft, AuditEvent } from "../core/audit.js";
-import type { ChangeDraft } from "../core/change.js";
 import type {
   ClientKey,
   ClientKeyFormat,
@@ -32,8 +31,8 @@ export interface KeysStore {
   /** Reads outside a transaction: each sees the last committed state. */
   readonly read: KeysReader;
   /**
-   * Runs `work` in one transaction of the single writer. What it appends to audit and changes commits
-   * with the rest, and the changes are announced after the commit, in order. A throw rolls all back.
+   * Runs `work` in one transaction of the single writer. What it appends to audit commits with the rest. Whatever
+   * record it writes is in the change log by that, and is announced after the commit, in order. A throw rolls all back.
    */
   write<T>(work: (tx: KeysTx) => Promise<T>): Promise<T>;
 }
@@ -103,10 +102,6 @@ export interface KeysTx extends KeysReader {
     append(draft: AuditDraft): Promise<AuditEvent>;
     /** Many at the price of one, in their order. */
     appendAll(drafts: readonly AuditDraft[]): Promise<void>;
-  };
-  readonly changes: {
-    append(draft: ChangeDraft): Promise<void>;
-    appendAll(drafts: readonly ChangeDraft[]): Promise<void>;
   };
 }
 

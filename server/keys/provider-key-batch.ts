@@ -123,13 +123,9 @@ export class ProviderKeyBatch {
     return key;
   }
 
-  /** Writes what was made, and announces it after the commit. */
+  /** Writes what was made. */
   async store(): Promise<void> {
-    const made = [...this.#made.values()];
-    await this.#tx.providerKeys.insertAll(made);
-    await this.#tx.changes.appendAll(
-      made.map((value) => ({ kind: "provider_key", id: value.id, value })),
-    );
+    await this.#tx.providerKeys.insertAll([...this.#made.values()]);
   }
 
   async #provider(id: string): Promise<Provider> {

@@ -192,7 +192,6 @@ export class ProviderKeys {
       const key = await permitted(tx, actor, "provider_key.delete", id);
       requireVersion(expectedVersion, key);
       await tx.providerKeys.delete(id);
-      await tx.changes.append({ kind: "provider_key", id, value: null });
       return { value: undefined, targetId: id, targetName: key.name, changedFields: [] };
     });
   }
@@ -228,7 +227,6 @@ export class ProviderKeys {
       }
       const value = { ...next, updatedAt: nowMs, version: key.version + 1 };
       await tx.providerKeys.update(value);
-      await tx.changes.append({ kind: "provider_key", id, value });
       return { value, targetId: id, targetName: value.name, changedFields: names };
     });
   }

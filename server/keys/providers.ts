@@ -97,7 +97,6 @@ export class Providers {
           updatedAt: nowMs,
         };
         await tx.providers.insert(provider);
-        await tx.changes.append({ kind: "provider", id: provider.id, value: provider });
         return done(provider, provider, []);
       });
     });
@@ -126,7 +125,6 @@ export class Providers {
         if (names.length === 0) return done({ provider: before, ...NO_KEYS }, before, names);
         const provider = { ...next, updatedAt: nowMs };
         await tx.providers.update(provider);
-        await tx.changes.append({ kind: "provider", id, value: provider });
         const moved =
           originOf(before.baseUrl) === originOf(provider.baseUrl)
             ? NO_KEYS
@@ -151,12 +149,7 @@ export class Providers {
           `${provider.displayName} has ${String(keys.length)} provider keys: delete them first.`,
         );
       }
-      for (const model of await tx.models.ofProvider(id)) {
-        await tx.models.delete(model.id);
-        await tx.changes.append({ kind: "model", id: model.id, value: null });
-      }
       await tx.providers.delete(id);
-      await tx.changes.append({ kind: "provider", id, value: null });
       return done(undefined, provider, []);
     });
   }
@@ -176,7 +169,6 @@ export class Providers {
         : withdrawn(key);
       const value = { ...changed, updatedAt: after.updatedAt, version: key.version + 1 };
       await tx.providerKeys.update(value);
-      await tx.changes.append({ kind: "provider_key", id: key.id, value });
       await tx.audit.append({
         actor,
         action: own ? "provider_key.rebind" : "provider_key.withdraw",

@@ -14,7 +14,6 @@ import type { Actor } from "../core/audit.js";
 import { invalidField } from "../core/fault.js";
 import type { Operations } from "./operations.js";
 import type { KeysReader, KeysTx } from "./ports.js";
-import { putSetting } from "./settings.js";
 import { cleanLine } from "./validate.js";
 
 const NAME_CHARS_MAX = 200;
@@ -156,7 +155,7 @@ async function put(tx: KeysTx, kind: RewriteKind, entries: RewriteEntries): Prom
     throw invalidField("name", `is one too many; ${String(REWRITES_MAX)} is the most`);
   }
   if (kind === "ALIAS") checkAliases(entries);
-  await putSetting(tx, SETTING_OF[kind], formatEntries(entries));
+  await tx.settings.put(SETTING_OF[kind], formatEntries(entries));
 }
 
 function cleanRewrite({ kind, name: rawName, targets: rawTargets }: Rewrite): Rewrite {

@@ -69,10 +69,6 @@ export class SealedRecords {
       const clientKeys = await tx.clientKeys.reseal(moves.filter(({ id }) => !isMoved.has(id)));
       const applied = providerKeys.length + clientKeys.length;
       if (applied > 0) {
-        await tx.changes.appendAll([
-          ...providerKeys.map((value) => ({ kind: "provider_key", id: value.id, value }) as const),
-          ...clientKeys.map((value) => ({ kind: "client_key", id: value.id, value }) as const),
-        ]);
         await tx.audit.append({
           actor,
           action: "system.reseal",
@@ -107,7 +103,6 @@ export class SealedRecords {
         version: key.version + 1,
       };
       await tx.providerKeys.update(value);
-      await tx.changes.append({ kind: "provider_key", id: key.id, value });
       await tx.audit.append({
         actor: SYSTEM_ACTOR,
         action: "provider_key.adopt",

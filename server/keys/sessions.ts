@@ -139,7 +139,7 @@ export class Sessions {
         find: (reader) => reader.users.get(user.id),
       },
       async (tx, current) => {
-        await save(tx, current);
+        await tx.users.update(current);
         return {
           value: undefined,
           targetId: user.id,
@@ -170,7 +170,7 @@ export class Sessions {
       return { ...target, value: refusal, outcome: "DENIED", note: "account does not work" };
     }
     const signedIn: User = { ...user, lastLoginAt: nowMs };
-    await save(tx, signedIn);
+    await tx.users.update(signedIn);
     await makeRoom(tx, user.id);
     const token = this.#tokens.generate();
     const session: Session = {
@@ -189,7 +189,7 @@ export class Sessions {
 }
 
 async function changeTo(tx: KeysTx, user: User, sessionId: string | null): Promise<Done<number>> {
-  await save(tx, user);
+  await tx.users.update(user);
   const sessions = await tx.sessions.ofUser(user.id);
   const others = sessions.filter((session) => session.id !== sessionId);
   if (others.length === sessions.length) await endSessions(tx, user.id);
@@ -200,11 +200,6 @@ async function changeTo(tx: KeysTx, user: User, sessionId: string | null): Promi
     targetName: user.username,
     changedFields: ["password"],
   };
-}
-
-async function save(tx: KeysTx, user: User): Promise<void> {
-  await tx.users.update(user);
-  await tx.changes.append({ kind: "user", id: user.id, value: user });
 }
 
 /** Ends the oldest sessions of a user who has as many as are allowed. */

@@ -3,7 +3,7 @@ import test from "node:test";
 import { UNLIMITED } from "../core/limits.js";
 import { Settings } from "./settings.js";
 import { SETTING_NAMES, SETTINGS } from "./settings-table.js";
-import { lastEvent, refused, startWorld } from "./testing/world.js";
+import { createWorld, lastEvent, refused, startWorld } from "./testing/world.js";
 
 test("settings have their defaults until somebody changes them", async () => {
   const world = await startWorld();
@@ -69,12 +69,11 @@ test("settings are changed by admins and seen by operators", async () => {
 });
 
 test("a stored value that this version does not know leaves the default in force, with a warning", async () => {
-  const world = await startWorld();
-  await world.store.write(async (tx) => {
+  const { operations, store, feed, log } = createWorld();
+  await store.write(async (tx) => {
     await tx.settings.put("durability", '"QUANTUM"');
     await tx.settings.put("lockoutFailures", "not json");
   });
-  const { operations, store, feed, log } = world;
   const settings = new Settings({ operations, reader: store.read, feed, log });
   await settings.start();
   assert.equal(settings.values.durability, "RELAXED");

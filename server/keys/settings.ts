@@ -5,7 +5,7 @@ import { snakeCase } from "./changed-fields.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { Operations } from "./operations.js";
 import type { Action } from "./policy.js";
-import type { KeysReader, KeysTx } from "./ports.js";
+import type { KeysReader } from "./ports.js";
 import {
   isSettingName,
   SETTING_NAMES,
@@ -79,7 +79,7 @@ export class Settings {
         next = withSetting(next, name, value);
         if (isDeepStrictEqual(next[name], this.#values[name])) continue;
         changed.push(snakeCase(name));
-        await putSetting(tx, name, JSON.stringify(next[name]));
+        await tx.settings.put(name, JSON.stringify(next[name]));
       }
       return { value: next, targetId: null, targetName: "settings", changedFields: changed };
     });
@@ -103,7 +103,7 @@ export class Settings {
     const { id, value, changedFields } = document;
     if (isSettingName(id)) throw new Error(`${id} is a setting of the table`);
     await this.#operations.write(actor, action, async (tx) => {
-      await putSetting(tx, id, value);
+      await tx.settings.put(id, value);
       return { value: undefined, targetId: id, targetName: id, changedFields };
     });
   }
@@ -124,10 +124,4 @@ export class Settings {
 
 function withSetting(values: SettingValues, name: SettingName, value: unknown): SettingValues {
   return { ...values, [name]: SETTINGS[name].check(snakeCase(name), value) };
-}
-
-/** Stores a setting and announces it. */
-export async function putSetting(tx: KeysTx, id: string, value: string): Promise<void> {
-  await tx.settings.put(id, value);
-  await tx.changes.append({ kind: "setting", id, value: { id, value } });
 }

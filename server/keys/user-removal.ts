@@ -29,18 +29,15 @@ export async function removeUser(tx: KeysTx, actor: Actor, user: User): Promise<
   await tx.sessions.deleteOfUser(user.id);
   for (const key of clientKeys) {
     await tx.clientKeys.delete(key.id);
-    await tx.changes.append({ kind: "client_key", id: key.id, value: null });
     await auditRemoval(tx, actor, "client_key.delete", key);
   }
   const providerKeys = await tx.providerKeys.ofOwner(user.id);
   for (const key of providerKeys) {
     await tx.providerKeys.delete(key.id);
-    await tx.changes.append({ kind: "provider_key", id: key.id, value: null });
     await auditRemoval(tx, actor, "provider_key.delete", key);
   }
   const providers = await removeProviders(tx, actor, user.id);
   await tx.users.delete(user.id);
-  await tx.changes.append({ kind: "user", id: user.id, value: null });
   return {
     user,
     clientKeys: clientKeys.length,
@@ -53,12 +50,7 @@ async function removeProviders(tx: KeysTx, actor: Actor, userId: string): Promis
   const own = (await tx.providers.all()).filter((provider) => provider.createdBy === userId);
   if (own.length === 0) return 0;
   for (const provider of own) {
-    for (const model of await tx.models.ofProvider(provider.id)) {
-      await tx.models.delete(model.id);
-      await tx.changes.append({ kind: "model", id: model.id, value: null });
-    }
     await tx.providers.delete(provider.id);
-    await tx.changes.append({ kind: "provider", id: provider.id, value: null });
     await auditRemoval(tx, actor, "provider.delete", {
       id: provider.id,
       name: provider.displayName,

@@ -299,7 +299,6 @@ export class Users {
       version: 1,
     };
     await tx.users.insert(user);
-    await tx.changes.append({ kind: "user", id: user.id, value: user });
     return { value: user, targetId: user.id, targetName: user.username, changedFields: [] };
   }
 }
@@ -350,7 +349,6 @@ async function permitted(
 async function save(tx: KeysTx, user: User, names: readonly string[]): Promise<Done<User>> {
   if (names.length > 0) {
     await tx.users.update(user);
-    await tx.changes.append({ kind: "user", id: user.id, value: user });
   }
   return { value: user, targetId: user.id, targetName: user.username, changedFields: names };
 }

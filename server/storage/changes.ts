@@ -1,4 +1,3 @@
-import { append } from "../core/append.js";
 import type { Change, ChangeDraft, ChangeKind } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import type { Db } from "./db.js";
@@ -51,33 +50,24 @@ export function changeReader(db: Db) {
   };
 }
 
-/** Appends to the change log inside a transaction, and remembers what to announce after its commit. */
-export function changeTable(db: Db, clock: Clock, announced: Change[]) {
-  const appendAll = async (drafts: readonly ChangeDraft[]): Promise<void> => {
-    if (drafts.length === 0) return;
-    const [head] = await db.rows<{ seq: number }>(
-      "UPDATE change_head SET seq = seq + ? RETURNING seq",
-      [drafts.length],
-    );
-    if (head === undefined) throw new Error("the change counter is missing");
-    const before = head.seq - drafts.length;
-    const changes = drafts.map((draft, index): Change => ({ seq: before + index + 1, ...draft }));
-    const at = clock.now();
-    const rows = changes.map(({ seq, kind, id, value }) => [
-      seq,
-      kind,
-      id,
-      flag(value === null),
-      at,
-    ]);
-    await db.rows(INSERT_CHANGES, [JSON.stringify(rows)]);
-    append(announced, changes);
-  };
-  return {
-    append: (draft: ChangeDraft): Promise<void> => appendAll([draft]),
-    /** Appends many in two statements, numbered in their order. */
-    appendAll,
-  };
+/** Appends all that a transaction changed to the change log, in its order; answers it with its numbers. */
+export async function logChanges(
+  db: Db,
+  clock: Clock,
+  noted: readonly ChangeDraft[],
+): Promise<readonly Change[]> {
+  if (noted.length === 0) return [];
+  const [head] = await db.rows<{ seq: number }>(
+    "UPDATE change_head SET seq = seq + ? RETURNING seq",
+    [noted.length],
+  );
+  if (head === undefined) throw new Error("the change counter is missing");
+  const before = head.seq - noted.length;
+  const changes = noted.map((draft, index): Change => ({ seq: before + index + 1, ...draft }));
+  const at = clock.now();
+  const rows = changes.map(({ seq, kind, id, value }) => [seq, kind, id, flag(value === null), at]);
+  await db.rows(INSERT_CHANGES, [JSON.stringify(rows)]);
+  return changes;
 }
 
 const INSERT_CHANGES = SQLITE.insertJson("changes", [

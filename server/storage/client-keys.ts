@@ -1,3 +1,4 @@
+import type { ChangeDraft } from "../core/change.js";
 import type { ClientKey, KnownClientKey, Scope } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
 import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
@@ -163,10 +164,12 @@ const SEALED = {
   others: ["owner_id"],
 } as const;
 
-/** Reads and writes client keys inside a transaction, and remembers which it deleted. */
-export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
-  const insertAll = (keys: readonly ClientKey[]): Promise<void> =>
-    insertRows(db, "client_keys", keys.map(fromClientKey));
+/** Reads and writes client keys inside a transaction. */
+export function clientKeyTable(db: Db, clock: Clock, noted: ChangeDraft[]) {
+  const insertAll = async (keys: readonly ClientKey[]): Promise<void> => {
+    await insertRows(db, "client_keys", keys.map(fromClientKey));
+    for (const key of keys) noted.push({ kind: "client_key", id: key.id, value: key });
+  };
   return {
     ...clientKeyReader(db, clock),
     /** Throws Fault `already_exists` when the MAC is taken, or when the owner has a BYOR key already. */
@@ -180,10 +183,13 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
         "client key",
         await db.query((knex) => knex("client_keys").where({ id }).update(columns)),
       );
+      noted.push({ kind: "client_key", id, value: key });
     },
     /** Moves many sealed copies, where the key still holds the one that is replaced; answers the changed keys. */
     async reseal(moves: readonly SealedMove[]): Promise<readonly ClientKey[]> {
-      return (await moveSealed<ClientKeyRow>(db, SEALED, moves)).map(toClientKey);
+      const keys = (await moveSealed<ClientKeyRow>(db, SEALED, moves)).map(toClientKey);
+      for (const key of keys) noted.push({ kind: "client_key", id: key.id, value: key });
+      return keys;
     },
     /** Adds to usage counters, many keys in one statement. Keys that were deleted meanwhile are passed over. */
     touch: (uses: readonly ClientKeyUse[]): Promise<void> => touchClientKeys(db, uses),
@@ -202,7 +208,7 @@ export function clientKeyTable(db: Db, clock: Clock, deleted: string[]) {
       await db.query((knex) =>
         knex("deleted_client_keys").insert({ client_key_id: id, deleted_at: clock.now() }),
       );
-      deleted.push(id);
+      noted.push({ kind: "client_key", id, value: null });
     },
   };
 }

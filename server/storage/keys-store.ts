@@ -1,8 +1,8 @@
 import type { AuditEvent } from "../core/audit.js";
-import type { Change } from "../core/change.js";
+import type { Change, ChangeDraft } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import { type AuditMac, auditReader, auditTable } from "./audit.js";
-import { changeTable } from "./changes.js";
+import { logChanges } from "./changes.js";
 import { clientKeyReader, clientKeyTable } from "./client-keys.js";
 import type { Db } from "./db.js";
 import { healthCheckReader, healthCheckTable } from "./health-checks.js";
@@ -36,18 +36,23 @@ export class NounStore {
   }
 
   /**
-   * Runs `work` in one transaction of the single writer. What it appends to audit and changes commits
-   * with the rest and is announced after the commit, in order. A throw rolls all back.
+   * Runs `work` in one transaction of the single writer. The changes of the records that it writes and what it
+   * appends to audit commit with the rest and are announced after the commit, in order. A throw rolls all back.
    */
   async write<T>(work: (tx: NounTables) => Promise<T>): Promise<T> {
-    const { writer, onCommit, onClientKeysDeleted } = this.#options;
-    const changes: Change[] = [];
+    const { writer, clock, onCommit, onClientKeysDeleted } = this.#options;
+    const noted: ChangeDraft[] = [];
     const auditEvents: AuditEvent[] = [];
-    const deletedClientKeys: string[] = [];
+    let changes: readonly Change[] = [];
     return writer.run(
-      (db) => work(nounTables(db, this.#options, { changes, auditEvents, deletedClientKeys })),
+      async (db) => {
+        const result = await work(nounTables(db, this.#options, { noted, auditEvents }));
+        changes = await logChanges(db, clock, noted);
+        return result;
+      },
       () => {
-        if (deletedClientKeys.length > 0) onClientKeysDeleted();
+        const deletes = ({ kind, value }: Change) => kind === "client_key" && value === null;
+        if (changes.some(deletes)) onClientKeysDeleted();
         if (changes.length + auditEvents.length > 0) onCommit(changes, auditEvents);
       },
     );
@@ -82,18 +87,17 @@ function nounReaders(db: Db, clock: Clock) {
 function nounTables(
   db: Db,
   { clock, auditMac }: NounStoreOptions,
-  commit: { changes: Change[]; auditEvents: AuditEvent[]; deletedClientKeys: string[] },
+  { noted, auditEvents }: { noted: ChangeDraft[]; auditEvents: AuditEvent[] },
 ) {
   return {
-    users: userTable(db),
+    users: userTable(db, noted),
     sessions: sessionTable(db),
-    providers: providerTable(db),
-    models: modelTable(db),
-    providerKeys: providerKeyTable(db),
-    clientKeys: clientKeyTable(db, clock, commit.deletedClientKeys),
+    providers: providerTable(db, noted),
+    models: modelTable(db, noted),
+    providerKeys: providerKeyTable(db, noted),
+    clientKeys: clientKeyTable(db, clock, noted),
     healthChecks: healthCheckTable(db),
-    settings: settingTable(db, clock),
-    audit: auditTable({ db, clock, auditMac, appended: commit.auditEvents }),
-    changes: changeTable(db, clock, commit.changes),
+    settings: settingTable(db, clock, noted),
+    audit: auditTable({ db, clock, auditMac, appended: auditEvents }),
   };
 }

@@ -1,3 +1,4 @@
+import type { ChangeDraft } from "../core/change.js";
 import type { PageQuery } from "../core/page.js";
 import type { Model, ModelCategory, Price } from "../core/provider.js";
 import type { Db } from "./db.js";
@@ -93,16 +94,18 @@ export function modelReader(db: Db) {
 }
 
 /** Reads and writes models inside a transaction. */
-export function modelTable(db: Db) {
+export function modelTable(db: Db, noted: ChangeDraft[]) {
   return {
     ...modelReader(db),
     /** Inserts or replaces by id. Throws Fault `already_exists` when the provider has the model under another id. */
     async upsert(model: Model): Promise<void> {
       await db.query((knex) => knex("models").insert(fromModel(model)).onConflict("id").merge());
+      noted.push({ kind: "model", id: model.id, value: model });
     },
     /** Throws Fault `not_found`. */
     async delete(id: string): Promise<void> {
       requireRow("model", await db.query((knex) => knex("models").where({ id }).delete()));
+      noted.push({ kind: "model", id, value: null });
     },
   };
 }

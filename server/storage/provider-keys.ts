@@ -1,3 +1,4 @@
+import type { ChangeDraft } from "../core/change.js";
 import type { PageQuery } from "../core/page.js";
 import { type KeyHealth, type ProviderKey, type Quota, TIERS } from "../core/provider-key.js";
 import type { SealedMove } from "../core/sealed.js";
@@ -176,9 +177,11 @@ export function providerKeyReader(db: Db) {
 }
 
 /** Reads and writes provider keys inside a transaction. */
-export function providerKeyTable(db: Db) {
-  const insertAll = (keys: readonly ProviderKey[]): Promise<void> =>
-    insertRows(db, "provider_keys", keys.map(fromProviderKey));
+export function providerKeyTable(db: Db, noted: ChangeDraft[]) {
+  const insertAll = async (keys: readonly ProviderKey[]): Promise<void> => {
+    await insertRows(db, "provider_keys", keys.map(fromProviderKey));
+    for (const key of keys) noted.push({ kind: "provider_key", id: key.id, value: key });
+  };
   return {
     ...providerKeyReader(db),
     /** Throws Fault `already_exists` when the fingerprint, or the name of this owner, is taken. */
@@ -192,10 +195,13 @@ export function providerKeyTable(db: Db) {
         "provider key",
         await db.query((knex) => knex("provider_keys").where({ id }).update(columns)),
       );
+      noted.push({ kind: "provider_key", id, value: key });
     },
     /** Moves many secrets, where the key still holds the one that is replaced; answers the changed keys. */
     async reseal(moves: readonly SealedMove[]): Promise<readonly ProviderKey[]> {
-      return (await moveSealed<ProviderKeyRow>(db, SEALED, moves)).map(toProviderKey);
+      const keys = (await moveSealed<ProviderKeyRow>(db, SEALED, moves)).map(toProviderKey);
+      for (const key of keys) noted.push({ kind: "provider_key", id: key.id, value: key });
+      return keys;
     },
     /** Writes health alone. A key that was deleted since the health was seen is no error. */
     async saveHealth(id: string, health: KeyHealth): Promise<void> {
@@ -207,6 +213,7 @@ export function providerKeyTable(db: Db) {
         "provider key",
         await db.query((knex) => knex("provider_keys").where({ id }).delete()),
       );
+      noted.push({ kind: "provider_key", id, value: null });
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { ChangeDraft } from "../core/change.js";
 import { Fault } from "../core/fault.js";
 import type { PageQuery } from "../core/page.js";
 import type { Provider } from "../core/provider.js";
@@ -79,11 +80,12 @@ export function providerReader(db: Db) {
 }
 
 /** Reads and writes providers inside a transaction. */
-export function providerTable(db: Db) {
+export function providerTable(db: Db, noted: ChangeDraft[]) {
   return {
     ...providerReader(db),
     async insert(provider: Provider): Promise<void> {
       await db.query((knex) => knex("providers").insert(fromProvider(provider)));
+      noted.push({ kind: "provider", id: provider.id, value: provider });
     },
     /** Throws Fault `not_found`. */
     async update(provider: Provider): Promise<void> {
@@ -92,6 +94,7 @@ export function providerTable(db: Db) {
         "provider",
         await db.query((knex) => knex("providers").where({ id }).update(columns)),
       );
+      noted.push({ kind: "provider", id, value: provider });
     },
     /** Removes the provider and its models. Throws Fault `failed_precondition` while it has keys. */
     async delete(id: string): Promise<void> {
@@ -102,7 +105,13 @@ export function providerTable(db: Db) {
           "The provider still has provider keys; delete those first, or disable the provider.",
         );
       }
+      const models = await db.rows<{ readonly id: string }>(
+        "DELETE FROM models WHERE provider_id = ? RETURNING id",
+        [id],
+      );
+      for (const model of models) noted.push({ kind: "model", id: model.id, value: null });
       requireRow("provider", await db.query((knex) => knex("providers").where({ id }).delete()));
+      noted.push({ kind: "provider", id, value: null });
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { ChangeDraft } from "../core/change.js";
 import type { Clock } from "../core/clock.js";
 import type { Db } from "./db.js";
 
@@ -22,12 +23,13 @@ export function settingReader(db: Db) {
 }
 
 /** Reads and writes settings inside a transaction. */
-export function settingTable(db: Db, clock: Clock) {
+export function settingTable(db: Db, clock: Clock, noted: ChangeDraft[]) {
   return {
     ...settingReader(db),
     async put(id: string, value: string): Promise<void> {
       const row: SettingRow = { id, value, updated_at: clock.now() };
       await db.query((knex) => knex("settings").insert(row).onConflict("id").merge());
+      noted.push({ kind: "setting", id, value: { id, value } });
     },
   };
 }

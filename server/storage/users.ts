@@ -1,3 +1,4 @@
+import type { ChangeDraft } from "../core/change.js";
 import { Fault } from "../core/fault.js";
 import { isUnlimited, UNLIMITED, type Limits } from "../core/limits.js";
 import type { PageQuery } from "../core/page.js";
@@ -103,16 +104,18 @@ export function userReader(db: Db) {
 }
 
 /** Reads and writes users inside a transaction. */
-export function userTable(db: Db) {
+export function userTable(db: Db, noted: ChangeDraft[]) {
   return {
     ...userReader(db),
     async insert(user: User): Promise<void> {
       await db.query((knex) => knex("users").insert(fromUser(user)));
+      noted.push({ kind: "user", id: user.id, value: user });
     },
     /** Throws Fault `not_found`. */
     async update(user: User): Promise<void> {
       const { id, ...columns } = fromUser(user);
       requireRow("user", await db.query((knex) => knex("users").where({ id }).update(columns)));
+      noted.push({ kind: "user", id, value: user });
     },
     /** Removes the user and their sessions. Throws Fault `failed_precondition` while they own keys. */
     async delete(id: string): Promise<void> {
@@ -128,6 +131,7 @@ export function userTable(db: Db) {
         );
       }
       requireRow("user", await db.query((knex) => knex("users").where({ id }).delete()));
+      noted.push({ kind: "user", id, value: null });
     },
   };
 }

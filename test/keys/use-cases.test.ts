@@ -4,11 +4,13 @@ import os from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { clientKeyForms, sessionTokens } from "../../server/app/keys-vault.js";
+import { CHANGE_KINDS, type ChangeKind } from "../../server/core/change.js";
 import { systemClock } from "../../server/core/clock.js";
 import { presentedKey } from "../../server/core/presented-key.js";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { ChangeFeed } from "../../server/keys/change-feed.js";
+import type { KeysReader } from "../../server/keys/ports.js";
 import { MUTATIONS, prepare } from "../../server/keys/testing/mutations.js";
 import {
   createUseCases,
@@ -78,7 +80,7 @@ async function withFolder(work: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-test("every mutation works over the real database, audited", async () => {
+test("every mutation works over the real database, audited, and who follows the changes knows what is stored", async () => {
   await withFolder(async (folder) => {
     const template = path.join(folder, "template");
     const first = await openWorld(template);
@@ -93,7 +95,13 @@ test("every mutation works over the real database, audited", async () => {
       try {
         await world.settings.start();
         const before = await world.store.read.audit.list({ ...EVERYTHING, pageSize: 1 });
+        const followed = await stored(world.store.read);
+        world.feed.subscribe(CHANGE_KINDS, ({ kind, id, value }) => {
+          if (value === null) followed.delete(`${kind} ${id}`);
+          else followed.set(`${kind} ${id}`, structuredClone(value));
+        });
         await mutate({ ...world, ...people, draft, ids });
+        assert.deepEqual(followed, await stored(world.store.read), action);
         const events = await world.store.read.audit.after(before.total, 100);
         const done = events.some((event) => event.action === action && event.outcome === "OK");
         assert.ok(done, action);
@@ -191,6 +199,26 @@ test("listings over the real database show each caller what is theirs", async ()
     }
   });
 });
+
+/** All records of the kinds whose changes are announced, by kind and id. */
+async function stored(read: KeysReader): Promise<Map<string, unknown>> {
+  const users = await read.users.all();
+  const clientKeys = await Promise.all(users.map(({ id }) => read.clientKeys.ofOwner(id)));
+  const settings = [...(await read.settings.all())].map(([id, value]) => ({ id, value }));
+  const records: Record<ChangeKind, readonly { readonly id: string }[]> = {
+    user: users,
+    provider: await read.providers.all(),
+    model: await read.models.all(),
+    provider_key: await read.providerKeys.all(),
+    client_key: clientKeys.flat(),
+    setting: settings,
+  };
+  return new Map(
+    Object.entries(records).flatMap(([kind, all]) =>
+      all.map((each) => [`${kind} ${each.id}`, structuredClone(each)] as const),
+    ),
+  );
+}
 
 /** No file of the folder holds any of these. */
 async function assertNowhere(folder: string, secrets: readonly Secret[]): Promise<void> {

@@ -24,7 +24,6 @@ async function changeUsers(): Promise<never> {
     await storage.keys.write(async (tx) => {
       await tx.users.insert(made);
       await tx.audit.append(auditDraft({ targetId: made.id }));
-      await tx.changes.append({ kind: "user", id: made.id, value: made });
     });
     writeSync(1, `user ${made.id}\n`);
   }

@@ -98,35 +98,3 @@ test("all secrets come in chunks, each once, with what they are bound to", async
     ),
   );
 });
-
-test("many changes at once are numbered in their order, without a gap to others", async (t) => {
-  const { storage, announced } = await filled(t);
-  const before = await storage.changes.lastSeq();
-  const drafts = ["a", "b", "c"].map(
-    (id) => ({ kind: "setting", id, value: { id, value: "1" } }) as const,
-  );
-  await storage.keys.write(async (tx) => {
-    await tx.changes.appendAll(drafts);
-    await tx.changes.appendAll([]);
-    await tx.changes.append({ kind: "user", id: "usr_1", value: null });
-  });
-  const logged = await storage.changes.after(before, 10);
-  assert.deepEqual(
-    logged.map(({ seq, kind, id, deleted }) => [seq - before, kind, id, deleted]),
-    [
-      [1, "setting", "a", false],
-      [2, "setting", "b", false],
-      [3, "setting", "c", false],
-      [4, "user", "usr_1", true],
-    ],
-  );
-  assert.deepEqual(
-    announced.slice(-4).map(({ seq, id }) => [seq - before, id]),
-    [
-      [1, "a"],
-      [2, "b"],
-      [3, "c"],
-      [4, "usr_1"],
-    ],
-  );
-});

@@ -46,10 +46,8 @@ test("changes are numbered without gaps, and announced in that order after the c
     written.push(
       storage.keys
         .write(async (tx) => {
-          const user = make.user(`usr_${n}`);
-          await tx.users.insert(user);
-          await tx.changes.append({ kind: "user", id: user.id, value: user });
-          await tx.changes.append({ kind: "setting", id: "x", value: null });
+          await tx.users.insert(make.user(`usr_${n}`));
+          await tx.settings.put("x", String(n));
           if (n % 3 === 0) throw new Error("roll back");
         })
         .catch(() => undefined),
@@ -73,7 +71,7 @@ test("changes are numbered without gaps, and announced in that order after the c
   assert.equal(await storage.changes.lastSeq(), 80);
   assert.equal(await storage.pruneChanges(10), 70);
   assert.equal((await storage.changes.after(0, 1000))[0]?.seq, 71);
-  await storage.keys.write((tx) => tx.changes.append({ kind: "setting", id: "x", value: null }));
+  await storage.keys.write((tx) => tx.settings.put("x", ""));
   assert.equal(await storage.changes.lastSeq(), 81);
 });
 
@@ -150,29 +148,30 @@ test("a full disk refuses the change whole, keeps the rest and goes on when ther
     statements: () => ["PRAGMA max_page_count = 120"],
   };
   const { storage } = await make.opened(t, { migrations: [...MIGRATIONS, small] });
-  const filler = "x".repeat(2000);
+  const note = "x".repeat(2000);
   let stored = 0;
   const fill = async () => {
     for (;;) {
       await storage.keys.write(async (tx) => {
-        await tx.settings.put(`filler-${stored}-a`, filler);
-        await tx.settings.put(`filler-${stored}-b`, filler);
+        await tx.users.insert(make.user(`usr_${stored}_a`, { note }));
+        await tx.users.insert(make.user(`usr_${stored}_b`, { note }));
       });
       stored += 1;
     }
   };
   await assert.rejects(fill(), unavailable);
   assert.ok(stored > 3, `${stored}`);
-  assert.equal((await storage.keys.read.settings.all()).size, stored * 2);
+  assert.equal((await storage.keys.read.users.all()).length, stored * 2);
   await storage.checkIntegrity();
   for (let n = 0; n < stored; n++) {
     await storage.keys.write(async (tx) => {
-      await tx.settings.put(`filler-${n}-a`, "");
-      await tx.settings.put(`filler-${n}-b`, "");
+      await tx.users.delete(`usr_${n}_a`);
+      await tx.users.delete(`usr_${n}_b`);
     });
   }
-  await storage.keys.write((tx) => tx.settings.put("afterwards", filler));
-  assert.equal(await storage.keys.read.settings.get("afterwards"), filler);
+  const afterwards = make.user("usr_afterwards", { note });
+  await storage.keys.write((tx) => tx.users.insert(afterwards));
+  assert.deepEqual(await storage.keys.read.users.all(), [afterwards]);
 });
 
 test("an error of the database holds no stored value", async (t) => {

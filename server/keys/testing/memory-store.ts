@@ -11,6 +11,7 @@ import type { HealthCheck, KeysReader, KeysStore, KeysTx } from "../ports.js";
 import { ownedKeysOf } from "./memory-counts.js";
 import { listOf } from "./memory-list.js";
 import { memoryModels } from "./memory-models.js";
+import { noteIn, rows } from "./memory-rows.js";
 
 interface Tables {
   readonly users: Map<string, User>;
@@ -61,14 +62,14 @@ export class MemoryStore implements KeysStore {
 
   async #transaction<T>(work: (tx: KeysTx) => Promise<T>): Promise<T> {
     const tables = copyOf(this.#tables);
-    const drafts: ChangeDraft[] = [];
+    const noted: ChangeDraft[] = [];
     const result = await work(
-      txOf(tables, drafts, { check: (name) => this.beforeOperation(name), now: this.#now }),
+      txOf(tables, noted, { check: (name) => this.beforeOperation(name), now: this.#now }),
     );
     this.beforeCommit();
     this.#tables = tables;
     this.writes += 1;
-    this.#onCommit(drafts.map((draft): Change => ({ ...draft, seq: ++this.#seq })));
+    this.#onCommit(noted.map((draft): Change => ({ ...draft, seq: ++this.#seq })));
     return result;
   }
 }
@@ -215,17 +216,17 @@ function keysAndLogs(
 interface Writing {
   readonly tables: Tables;
   readonly reader: KeysReader;
-  readonly drafts: ChangeDraft[];
+  readonly noted: ChangeDraft[];
   readonly check: (name: string) => void;
   readonly now: () => number;
 }
 
 function txOf(
   tables: Tables,
-  drafts: ChangeDraft[],
+  noted: ChangeDraft[],
   hooks: { check: (name: string) => void; now: () => number },
 ): KeysTx {
-  const writing = { tables, drafts, reader: readerOf(() => tables), ...hooks };
+  const writing = { tables, noted, reader: readerOf(() => tables), ...hooks };
   return {
     ...peopleTx(writing),
     ...catalogTx(writing),
@@ -234,34 +235,11 @@ function txOf(
   };
 }
 
-/** Insert, update and delete of one table. */
-function rows<T extends { readonly id: string }>(
-  check: (name: string) => void,
-  name: string,
-  table: Map<string, T>,
-) {
+function peopleTx({ tables, noted, reader, check }: Writing): Pick<KeysTx, "users" | "sessions"> {
+  const unheard = (): void => undefined;
+  const { insert, delete: remove } = rows(check, "sessions", tables.sessions, unheard);
   return {
-    insert: async (row: T): Promise<void> => {
-      check(`${name}.insert`);
-      if (table.has(row.id)) throw new Error(`${row.id} is there already`);
-      table.set(row.id, row);
-    },
-    update: async (row: T): Promise<void> => {
-      check(`${name}.update`);
-      if (!table.has(row.id)) throw new Error(`${row.id} is not there`);
-      table.set(row.id, row);
-    },
-    delete: async (id: string): Promise<void> => {
-      check(`${name}.delete`);
-      table.delete(id);
-    },
-  };
-}
-
-function peopleTx({ tables, reader, check }: Writing): Pick<KeysTx, "users" | "sessions"> {
-  const { insert, delete: remove } = rows(check, "sessions", tables.sessions);
-  return {
-    users: { ...reader.users, ...rows(check, "users", tables.users) },
+    users: { ...reader.users, ...rows(check, "users", tables.users, noteIn(noted, "user")) },
     sessions: {
       ...reader.sessions,
       insert,
@@ -281,23 +259,43 @@ function peopleTx({ tables, reader, check }: Writing): Pick<KeysTx, "users" | "s
   };
 }
 
-function catalogTx({ tables, reader, check }: Writing): Pick<KeysTx, "providers" | "models"> {
+function catalogTx({
+  tables,
+  noted,
+  reader,
+  check,
+}: Writing): Pick<KeysTx, "providers" | "models"> {
+  const providers = rows(check, "providers", tables.providers, noteIn(noted, "provider"));
+  const noteModel = noteIn(noted, "model");
+  const models = rows(check, "models", tables.models, noteModel);
   return {
-    providers: { ...reader.providers, ...rows(check, "providers", tables.providers) },
+    providers: {
+      ...reader.providers,
+      ...providers,
+      delete: async (id) => {
+        for (const model of await reader.models.ofProvider(id)) await models.delete(model.id);
+        await providers.delete(id);
+      },
+    },
     models: {
       ...reader.models,
       upsert: async (model) => {
         check("models.upsert");
         tables.models.set(model.id, model);
+        noteModel(model.id, model);
       },
-      delete: rows(check, "models", tables.models).delete,
+      delete: models.delete,
     },
   };
 }
 
-function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys" | "clientKeys"> {
-  const providerKeys = rows(check, "providerKeys", tables.providerKeys);
-  const clientKeys = rows(check, "clientKeys", tables.clientKeys);
+type KeyTables = Pick<KeysTx, "providerKeys" | "clientKeys">;
+
+function keysTx({ tables, noted, reader, check }: Writing): KeyTables {
+  const noteProviderKey = noteIn(noted, "provider_key");
+  const noteClientKey = noteIn(noted, "client_key");
+  const providerKeys = rows(check, "providerKeys", tables.providerKeys, noteProviderKey);
+  const clientKeys = rows(check, "clientKeys", tables.clientKeys, noteClientKey);
   const insertClientKeys = async (keys: readonly ClientKey[]): Promise<void> => {
     for (const key of keys) {
       for (const other of tables.clientKeys.values()) if (other.mac === key.mac) throw taken();
@@ -324,6 +322,7 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
           if (key === undefined || !sameSealed(key.sealed, from)) return [];
           const value = { ...key, sealed: to };
           tables.providerKeys.set(id, value);
+          noteProviderKey(id, value);
           return [value];
         });
       },
@@ -345,6 +344,7 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
           if (!sameSealed(key.sealedCopy, from)) return [];
           const value = { ...key, sealedCopy: to };
           tables.clientKeys.set(id, value);
+          noteClientKey(id, value);
           return [value];
         });
       },
@@ -362,8 +362,8 @@ function keysTx({ tables, reader, check }: Writing): Pick<KeysTx, "providerKeys"
   };
 }
 
-function logsTx(writing: Writing): Pick<KeysTx, "healthChecks" | "settings" | "audit" | "changes"> {
-  const { tables, reader, drafts, check, now } = writing;
+function logsTx(writing: Writing): Pick<KeysTx, "healthChecks" | "settings" | "audit"> {
+  const { tables, reader, noted, check, now } = writing;
   const appendAudit = async (draft: AuditDraft): Promise<AuditEvent> => {
     check("audit.append");
     const event = chained(tables.audit.at(-1), draft, now());
@@ -382,6 +382,7 @@ function logsTx(writing: Writing): Pick<KeysTx, "healthChecks" | "settings" | "a
       put: async (id, value) => {
         check("settings.put");
         tables.settings.set(id, value);
+        noteIn(noted, "setting")(id, { id, value });
       },
     },
     audit: {
@@ -389,16 +390,6 @@ function logsTx(writing: Writing): Pick<KeysTx, "healthChecks" | "settings" | "a
       append: appendAudit,
       appendAll: async (drafts) => {
         for (const draft of drafts) await appendAudit(draft);
-      },
-    },
-    changes: {
-      append: async (draft) => {
-        check("changes.append");
-        drafts.push(draft);
-      },
-      appendAll: async (all) => {
-        check("changes.appendAll");
-        drafts.push(...all);
       },
     },
   };

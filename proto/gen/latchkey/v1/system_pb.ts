@@ -2035,7 +2035,8 @@ export type WatchChangesRequest = Message<"latchkey.v1.WatchChangesRequest"> & {
   kinds: ResourceKind[];
 
   /**
-   * Goes on after this seq of an earlier stream; 0 begins with new changes. RESYNC when that place is gone.
+   * Goes on after this seq of an earlier stream; 0 begins with new changes. RESYNC when that place is gone, or when
+   * something was deleted since of which it is not known any more who saw it.
    *
    * @generated from field: int64 after_seq = 2;
    */
@@ -2050,7 +2051,8 @@ export const WatchChangesRequestSchema: GenMessage<WatchChangesRequest> = /*@__P
   messageDesc(file_latchkey_v1_system, 32);
 
 /**
- * One change of one resource. Counters and times of last use alone do not make a change; health does.
+ * One change of one resource. Counters, times of last use, and what calls and checks find of the health of a provider key
+ * do not make a change; listings have them as they are.
  *
  * @generated from message latchkey.v1.Change
  */
