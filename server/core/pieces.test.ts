@@ -120,3 +120,17 @@ test("an announcement takes no room: there is less than eight times what has com
     assert.ok(copied <= announced / 7 + rooms.size, `${String(copied)} bytes were copied`);
   }
 });
+
+test("a small part of a long buffer does not keep all of it in memory, and a large one is not copied", () => {
+  const read = Buffer.alloc(64 * 1024, "x");
+  for (const [bytes, isCopied] of [
+    [10, true],
+    [20_000, true],
+    [40_000, false],
+  ] as const) {
+    const pieces = new Pieces();
+    pieces.push(read.subarray(-bytes));
+    assert.equal(pieces.whole().buffer !== read.buffer, isCopied);
+    assert.ok(pieces.whole().equals(read.subarray(-bytes)));
+  }
+});

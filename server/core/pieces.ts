@@ -42,11 +42,12 @@ export class Pieces {
   }
 
   /** Adds a piece, which may be kept as it is. */
-  push(piece: Buffer): void {
+  push(given: Buffer): void {
     if (this.#announced > 0 && this.#bytes > 0) {
-      this.#place(piece);
+      this.#place(given);
       return;
     }
+    const piece = isSliver(given) ? Buffer.from(given) : given;
     this.#bytes += piece.length;
     const list = this.#list;
     if (list !== undefined) {
@@ -116,4 +117,10 @@ export class Pieces {
     this.#settled = list.length;
     this.#looseBytes = 0;
   }
+}
+
+/** It would keep a buffer in memory that is more than twice as long. Where short ones share one of Node's, that is short too. */
+function isSliver(piece: Buffer): boolean {
+  const { byteLength } = piece.buffer;
+  return byteLength > 2 * piece.length && byteLength > Buffer.poolSize;
 }
