@@ -333,3 +333,25 @@ test("an answer whose end is its connection's is reset where some of it has not 
     assert.equal(wire.wasReset, wasReset);
   }
 });
+
+test("a long body is taken out of the buffer that all connections are read into, and what nobody wants is not copied", () => {
+  const shared = Buffer.from("0123456789");
+  const { connection, wire, seen } = connect();
+  assert.equal(connection.onLent(shared, 10), false, "a head is kept");
+  wire.sends("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 15\r\n\r\nabc");
+  assert.equal(connection.onLent(shared, 10), true);
+  assert.equal(
+    connection.onLent(shared, 3),
+    false,
+    "more than the body is kept: a request follows",
+  );
+  assert.equal(connection.onLent(shared, 2), true);
+  assert.deepEqual([seen[0]?.body, seen[0]?.ended], ["abc012345678901", true]);
+
+  const refused = connect(({ turn }) => {
+    turn.whole(413, new HeaderBlock(), "too large");
+  });
+  refused.wire.sends("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 15\r\n\r\nabc");
+  assert.equal(refused.connection.onLent(shared, 10), true);
+  assert.deepEqual([refused.seen[0]?.body, refused.wire.side], ["", "ENDED"]);
+});

@@ -10,7 +10,7 @@ import type { CallerLimits } from "./limits.js";
 import { type CommonLines, lengthLine, answerHead } from "./answer-head.js";
 import type { ParsedRequest } from "./request-head.js";
 import type { KnownHeads } from "./known-head.js";
-import { readFrom } from "./socket-reads.js";
+import { readFrom, type SocketReader } from "./socket-reads.js";
 import { RequestParser, type RequestSink } from "./request-parser.js";
 import { Turn, type TurnConnection } from "./turn.js";
 import type { UnreadAnswer, UnreadAnswers } from "./unread-answers.js";
@@ -66,7 +66,9 @@ const UNREAD_MS_MAX = 1_000;
 type State = "OPEN" | "LINGERING" | "GONE";
 
 /** One connection of a caller. Its requests are read and answered one after the other. */
-export class CallerConnection implements Rostered, RequestSink, TurnConnection, UnreadAnswer {
+export class CallerConnection
+  implements Rostered, SocketReader, RequestSink, TurnConnection, UnreadAnswer
+{
   place = -1;
   readonly socket: Socket;
   /** Address of the other end. */
@@ -123,9 +125,7 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     this.#sinceMs = server.clock.monotonic();
     this.#waitMs = limits.headTimeoutMs;
     this.#movedAtMs = this.#sinceMs;
-    readFrom(socket, (bytes) => {
-      this.#onData(bytes);
-    });
+    readFrom(socket, this);
     socket.on("drain", () => {
       server.unread.delete(this);
       if (this.#turn === undefined) this.#readHeld();
@@ -195,7 +195,13 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
 
   // The socket's side.
 
-  #onData(chunk: Buffer): void {
+  onLent(bytes: Buffer, length: number): boolean {
+    // What is thrown away is not copied first.
+    if (this.#deaf || this.#state !== "OPEN") return true;
+    return this.#held === undefined && this.#parser.pushLent(bytes, length);
+  }
+
+  onRead(chunk: Buffer): void {
     if (this.#deaf) return;
     const held = this.#held;
     if (held !== undefined) this.#letHeldGo();
@@ -284,8 +290,8 @@ export class CallerConnection implements Rostered, RequestSink, TurnConnection, 
     this.#server.handler.onTurn(this, turn, request);
   }
 
-  onBody(piece: Buffer): void {
-    this.#turn?.onBody(piece);
+  onBody(piece: Buffer, own: boolean): void {
+    this.#turn?.onBody(piece, own);
   }
 
   onRequestEnd(): void {

@@ -33,6 +33,8 @@ class Collector {
   readonly requests: Reading[] = [];
   /** Heads that were known. */
   known = 0;
+  /** Pieces that were lent. */
+  lent = 0;
   readonly #keeps: boolean;
   #request: ParsedRequest | undefined;
   #headers: readonly string[] = [];
@@ -55,9 +57,10 @@ class Collector {
     if (this.#keeps) request.meaning = new Meaning(this.#headers);
   }
 
-  onBody(piece: Buffer): void {
+  onBody(piece: Buffer, own: boolean): void {
     assert.notEqual(this.#request, undefined, "no body without its request");
-    this.#body.push(piece);
+    this.#body.push(own ? piece : Buffer.from(piece));
+    if (!own) this.lent += 1;
   }
 
   onRequestEnd(): void {
@@ -82,13 +85,18 @@ function headersOf({ lines }: ParsedRequest): string[] {
   return headers;
 }
 
-/** Reads what comes in these pieces: the requests that are whole, or why it is refused. */
+/** Where reads land one after the other: what is not copied out of it is lost. */
+const readBuffer = Buffer.alloc(64 * 1024);
+
+/** Reads what comes in these pieces, as a connection does: the requests that are whole, or why it is refused. */
 function read(pieces: readonly string[], sink = new Collector(true)): Reading[] | FramingProblem {
   const parser = new RequestParser(sink, HEAD_BYTES_MAX, new KnownHeads());
   try {
     for (const piece of pieces) {
       const bytes = Buffer.from(piece, "latin1");
-      let at = 0;
+      readBuffer.fill("!");
+      bytes.copy(readBuffer);
+      let at = bytes.length > 0 && parser.pushLent(readBuffer, bytes.length) ? bytes.length : 0;
       while (at < bytes.length) {
         const next = parser.push(bytes, at);
         assert.ok(next > at && next <= bytes.length, "it gets on, and stays within what came");
@@ -393,4 +401,26 @@ test("heads that are nearly the same are told apart: knowing heads changes nothi
     }),
     { numRuns: 3000 },
   );
+});
+
+test("the rest of a body of known length is taken as it is lent, and nothing else is", () => {
+  const sink = new Collector(false);
+  const head = "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n";
+  const requests = read(
+    [head, "abc", "def", "ghi", head, "abcdefgh", `i${head}`, "123456789"],
+    sink,
+  );
+  assert.ok(Array.isArray(requests));
+  assert.deepEqual(
+    requests.map(({ body }) => body),
+    ["abcdefghi", "abcdefghi", "123456789"],
+  );
+  // Of the second body the end came with the next head.
+  assert.equal(sink.lent, 3 + 1 + 1);
+  const chunked = new Collector(false);
+  read(
+    ["POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "0\r\n\r\n"],
+    chunked,
+  );
+  assert.deepEqual([chunked.requests.length, chunked.lent], [1, 0]);
 });

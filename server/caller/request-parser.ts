@@ -13,8 +13,8 @@ const OTHER_HEADS_MAX = 4;
 export interface RequestSink {
   /** Its head holds during this call only. `contentLength`: in bytes; -1 where the head does not say. */
   onRequest(request: ParsedRequest, contentLength: number): void;
-  /** A piece of the body, which the sink may keep. */
-  onBody(piece: Buffer): void;
+  /** A piece of the body. `own`: the sink may keep it; otherwise it is there during this call only. */
+  onBody(piece: Buffer, own: boolean): void;
   onRequestEnd(): void;
 }
 
@@ -68,6 +68,18 @@ export class RequestParser {
       default:
         return this.#readChunks(bytes, at);
     }
+  }
+
+  /**
+   * As `push`, for the first `length` bytes of a buffer that whoever gave it uses again. It takes all of them where they
+   * are no more than the rest of a body whose length is known, and else none: false.
+   */
+  pushLent(bytes: Buffer, length: number): boolean {
+    if (this.#phase !== "LENGTH" || length > this.#left) return false;
+    this.#left -= length;
+    this.#sink.onBody(length < bytes.length ? bytes.subarray(0, length) : bytes, false);
+    if (this.#left === 0) this.#end();
+    return true;
   }
 
   /** Some clients end a body with a line end that belongs to nothing; RFC 9112 §2.2 wants it passed over. */
@@ -152,7 +164,7 @@ export class RequestParser {
   #readLength(bytes: Buffer, at: number): number {
     const end = Math.min(bytes.length, at + this.#left);
     this.#left -= end - at;
-    this.#sink.onBody(bytes.subarray(at, end));
+    this.#sink.onBody(bytes.subarray(at, end), true);
     if (this.#left === 0) this.#end();
     return end;
   }
@@ -161,7 +173,7 @@ export class RequestParser {
     const chunked = this.#chunked;
     if (chunked === undefined) return bytes.length;
     const { start, end, next } = chunked.read(bytes, at, bytes.length);
-    if (end > start) this.#sink.onBody(bytes.subarray(start, end));
+    if (end > start) this.#sink.onBody(bytes.subarray(start, end), true);
     if (chunked.done) this.#end();
     // Less than all of it is only taken up to an error, which is met at once.
     else if (next < bytes.length) return this.#readChunks(bytes, next);

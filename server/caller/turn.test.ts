@@ -155,9 +155,9 @@ test("what comes of a request when its turn is over is passed over", () => {
       onBody: (piece) => void (taken += piece.toString()),
       onBodyEnd: () => void (taken += "."),
     });
-    turn.onBody(Buffer.from("a"));
+    turn.onBody(Buffer.from("a"), true);
     end(turn);
-    turn.onBody(Buffer.from("b"));
+    turn.onBody(Buffer.from("b"), true);
     turn.onBodyEnd();
     assert.equal(taken, "a");
   }

@@ -10,8 +10,8 @@ const LAST_CHUNK = "0\r\n\r\n";
 
 /** Takes in the body of a request. */
 export interface BodySink {
-  /** A piece, which the sink may keep. */
-  onBody(piece: Buffer): void;
+  /** A piece. `own`: the sink may keep it; otherwise it is there during this call only. */
+  onBody(piece: Buffer, own: boolean): void;
   onBodyEnd(): void;
 }
 
@@ -105,8 +105,8 @@ export class Turn {
     this.#connection.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
   }
 
-  onBody(piece: Buffer): void {
-    if (!this.#over) this.#sink?.onBody(piece);
+  onBody(piece: Buffer, own: boolean): void {
+    if (!this.#over) this.#sink?.onBody(piece, own);
   }
 
   onBodyEnd(): void {

@@ -52,3 +52,85 @@ test("of many small pieces only the last few are kept as they came, of large one
   assert.ok(small > 0 && small <= 64, String(small));
   assert.equal(kept(cut(BYTES, () => 1500)), 200);
 });
+
+test("an announced number of bytes comes out as it came in, however it is cut, given or lent", () => {
+  for (const pieceBytes of [
+    () => 1,
+    () => 1000,
+    () => 64 * 1024,
+    () => BYTES.length,
+    (at: number) => (at % 2 === 0 ? 1 : 5000),
+  ]) {
+    for (const isLent of [() => false, () => true, (at: number) => at % 3 > 0]) {
+      const pieces = new Pieces(BYTES.length);
+      for (const [at, piece] of cut(BYTES, pieceBytes).entries()) {
+        if (isLent(at)) {
+          pieces.copy(piece);
+          piece.fill(0);
+        } else pieces.push(piece);
+      }
+      assert.equal(pieces.bytes, BYTES.length);
+      assert.ok(pieces.whole().equals(BYTES));
+      pieces.clear();
+      assert.deepEqual([pieces.bytes, pieces.whole().length], [0, 0]);
+    }
+  }
+});
+
+test("a lent piece is copied, also where nobody said how many bytes come", () => {
+  const pieces = new Pieces();
+  const lent = Buffer.from("lent");
+  pieces.copy(lent);
+  lent.fill(0);
+  assert.equal(pieces.whole().toString(), "lent");
+});
+
+test("what was announced is whole where it was put: nothing is held twice", () => {
+  const pieces = new Pieces(BYTES.length);
+  const came = cut(BYTES, () => 1000);
+  for (const piece of came.slice(0, -1)) pieces.push(piece);
+  const before = pieces.whole();
+  pieces.push(came.at(-1)!);
+  const whole = pieces.whole();
+  assert.equal(whole.buffer, before.buffer);
+  assert.equal(whole.buffer.byteLength, BYTES.length);
+  assert.ok(whole.equals(BYTES));
+});
+
+test("a single piece of an announced number is not copied", () => {
+  const pieces = new Pieces(BYTES.length);
+  pieces.push(BYTES);
+  assert.equal(pieces.whole(), BYTES);
+});
+
+test("an announcement takes no room: there is less than eight times what has come", () => {
+  for (const announced of [4_096, 100_000, 32 * 1024 * 1024]) {
+    const pieces = new Pieces(announced);
+    const rooms = new Set<ArrayBufferLike>();
+    while (pieces.bytes < Math.min(announced, 200_000)) {
+      pieces.copy(BYTES.subarray(0, Math.min(announced - pieces.bytes, 700)));
+      const { buffer } = pieces.whole();
+      // Node cuts short ones out of one that all share.
+      if (buffer.byteLength === Buffer.poolSize) continue;
+      rooms.add(buffer);
+      assert.ok(buffer.byteLength < 8 * pieces.bytes, `${String(buffer.byteLength)} bytes`);
+      assert.ok(buffer.byteLength <= announced);
+    }
+    const copied = [...rooms].slice(0, -1).reduce((sum, { byteLength }) => sum + byteLength, 0);
+    assert.ok(copied <= announced / 7 + rooms.size, `${String(copied)} bytes were copied`);
+  }
+});
+
+test("a small part of a long buffer does not keep all of it in memory, and a large one is not copied", () => {
+  const read = Buffer.alloc(64 * 1024, "x");
+  for (const [bytes, isCopied] of [
+    [10, true],
+    [20_000, true],
+    [40_000, false],
+  ] as const) {
+    const pieces = new Pieces();
+    pieces.push(read.subarray(-bytes));
+    assert.equal(pieces.whole().buffer !== read.buffer, isCopied);
+    assert.ok(pieces.whole().equals(read.subarray(-bytes)));
+  }
+});

@@ -1,3 +1,7 @@
+import { copyInto } from "./bytes.js";
+
+/** Where it was announced how many bytes come, there is room for at most so many times what has come. */
+const AHEAD_MAX = 8;
 /** So many pieces are kept apart. Each takes some 200 bytes however short it is, so many short ones are joined. */
 const LOOSE_MAX = 64;
 /** Pieces that are on average this long are not joined: their overhead hardly counts. */
@@ -7,8 +11,17 @@ const BLOCK_BYTES = 4 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
-/** Bytes that come in pieces and are wanted whole. They take about as much memory as there are bytes, however they are cut. */
+/**
+ * Bytes that come in pieces and are wanted whole. They take about as much memory as there are bytes, however they are cut.
+ * Pieces of an announced number are put in their places as they come, so that nothing is held twice when they are whole:
+ * in a small part of the room at first, for an announcement may be made in bad faith, and in all of it once an eighth has
+ * come. What is not written to yet takes no memory of the system.
+ */
 export class Pieces {
+  /** How many bytes there will be in all; 0 where that is not known. */
+  readonly #announced: number;
+  /** Of an announced number, all but a single piece as it came. */
+  #room = EMPTY;
   /** Set while there is only one piece. */
   #only: Buffer | undefined;
   #list: Buffer[] | undefined;
@@ -18,12 +31,23 @@ export class Pieces {
   #looseBytes = 0;
   #bytes = 0;
 
+  /** `announced`: how many bytes there will be in all, if that is known. */
+  constructor(announced = 0) {
+    this.#announced = announced;
+  }
+
   /** Bytes held. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  push(piece: Buffer): void {
+  /** Adds a piece, which may be kept as it is. */
+  push(given: Buffer): void {
+    if (this.#announced > 0 && this.#bytes > 0) {
+      this.#place(given);
+      return;
+    }
+    const piece = isSliver(given) ? Buffer.from(given) : given;
     this.#bytes += piece.length;
     const list = this.#list;
     if (list !== undefined) {
@@ -38,8 +62,16 @@ export class Pieces {
     }
   }
 
+  /** Adds a copy of a piece, which is there during this call only. */
+  copy(piece: Buffer): void {
+    if (this.#announced > 0) this.#place(piece);
+    else this.push(Buffer.from(piece));
+  }
+
   /** All bytes: a single piece as it came, several as one copy that takes their place. */
   whole(): Buffer {
+    const room = this.#room;
+    if (room.length > 0) return this.#bytes < room.length ? room.subarray(0, this.#bytes) : room;
     if (this.#list !== undefined) {
       this.#only = Buffer.concat(this.#list, this.#bytes);
       this.#list = undefined;
@@ -48,9 +80,27 @@ export class Pieces {
   }
 
   clear(): void {
+    this.#room = EMPTY;
     this.#only = undefined;
     this.#list = undefined;
     this.#bytes = 0;
+  }
+
+  #place(piece: Buffer): void {
+    const bytes = this.#bytes + piece.length;
+    if (bytes > this.#room.length) this.#makeRoom(bytes);
+    copyInto(this.#room, this.#bytes, piece);
+    this.#bytes = bytes;
+  }
+
+  /** Cut down from the end, so that what is copied from one room to the next is a seventh of all at most. */
+  #makeRoom(bytes: number): void {
+    let length = Math.max(this.#announced, bytes);
+    while (length >= bytes * AHEAD_MAX) length = Math.ceil(length / AHEAD_MAX);
+    const room = Buffer.allocUnsafe(length);
+    copyInto(room, 0, this.whole());
+    this.#room = room;
+    this.#only = undefined;
   }
 
   #add(list: Buffer[], piece: Buffer): void {
@@ -67,4 +117,10 @@ export class Pieces {
     this.#settled = list.length;
     this.#looseBytes = 0;
   }
+}
+
+/** It would keep a buffer in memory that is more than twice as long. Where short ones share one of Node's, that is short too. */
+function isSliver(piece: Buffer): boolean {
+  const { byteLength } = piece.buffer;
+  return byteLength > 2 * piece.length && byteLength > Buffer.poolSize;
 }

@@ -87,7 +87,8 @@ export class EventGate {
   #hold(piece: Buffer): void {
     const last = piece.length >= SEAM_BYTES ? piece : Buffer.concat([this.#last, piece]);
     this.#held.push(piece);
-    this.#last = last.subarray(-SEAM_BYTES);
+    // As a slice they would keep all of the piece in memory.
+    this.#last = Buffer.from(last.subarray(-SEAM_BYTES));
   }
 
   #split(all: Buffer, end: number): Buffer | undefined {

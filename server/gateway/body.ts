@@ -6,6 +6,14 @@ import { Pieces } from "../core/pieces.js";
 
 const EMPTY = Buffer.alloc(0);
 
+export interface BodyOptions {
+  readonly room: FairRoom;
+  readonly holder: Holder;
+  readonly bytesMax: number;
+  /** As the head says; -1 where it does not. */
+  readonly contentLength: number;
+}
+
 /**
  * Reads a body whole. Calls `done` once, unless the caller leaves first. What is held takes of the
  * room for bodies until `release`.
@@ -15,17 +23,15 @@ export class BodyReader implements BodySink {
   readonly #holder: Holder;
   readonly #bytesMax: number;
   readonly #done: (fault: Fault | undefined, body: Buffer) => void;
-  readonly #pieces = new Pieces();
+  readonly #pieces: Pieces;
   #bytes = 0;
   #over = false;
 
-  constructor(
-    options: { room: FairRoom; holder: Holder; bytesMax: number },
-    done: (fault: Fault | undefined, body: Buffer) => void,
-  ) {
+  constructor(options: BodyOptions, done: (fault: Fault | undefined, body: Buffer) => void) {
     this.#room = options.room;
     this.#holder = options.holder;
     this.#bytesMax = options.bytesMax;
+    this.#pieces = new Pieces(Math.max(0, options.contentLength));
     this.#done = done;
   }
 
@@ -41,7 +47,7 @@ export class BodyReader implements BodySink {
     this.#pieces.clear();
   }
 
-  onBody(chunk: Buffer): void {
+  onBody(chunk: Buffer, own: boolean): void {
     if (this.#over) return;
     if (this.#pieces.bytes + chunk.length > this.#bytesMax) {
       this.#finish(tooLarge(this.#bytesMax));
@@ -51,7 +57,8 @@ export class BodyReader implements BodySink {
       this.#finish(noRoom());
       return;
     }
-    this.#pieces.push(chunk);
+    if (own) this.#pieces.push(chunk);
+    else this.#pieces.copy(chunk);
     this.#bytes += chunk.length;
   }
 

@@ -3,6 +3,7 @@ import type { FairRoom } from "../core/fair-room.js";
 import { Pieces } from "../core/pieces.js";
 import type { ReplyHead } from "./reply-head.js";
 
+const NO_BYTES = Buffer.alloc(0);
 /** So much of each is not counted, which most do not exceed. */
 const UNCOUNTED_BYTES = 16 * 1024;
 
@@ -11,7 +12,7 @@ export class CollectedReply {
   readonly head: ReplyHead;
   readonly #room: FairRoom;
   readonly #holder: Holder;
-  readonly #pieces = new Pieces();
+  #pieces: Pieces | undefined;
   #countedBytes = 0;
 
   constructor(head: ReplyHead, room: FairRoom, holder: Holder) {
@@ -26,24 +27,26 @@ export class CollectedReply {
   }
 
   get bytes(): number {
-    return this.#pieces.bytes;
+    return this.#pieces?.bytes ?? 0;
   }
 
   /** Adds a piece; false when there is no room for it, and no more may be collected. */
   push(piece: Buffer): boolean {
-    this.#pieces.push(piece);
-    if (this.#pieces.bytes <= UNCOUNTED_BYTES) return true;
+    // Not earlier: of a body that is unpacked first, the head says another length.
+    const pieces = (this.#pieces ??= new Pieces(this.head.contentLength));
+    pieces.push(piece);
+    if (pieces.bytes <= UNCOUNTED_BYTES) return true;
     if (!this.#room.mayTake(this.#holder, piece.length)) return false;
     this.#countedBytes += piece.length;
     return true;
   }
 
   whole(): Buffer {
-    return this.#pieces.whole();
+    return this.#pieces?.whole() ?? NO_BYTES;
   }
 
   clear(): void {
-    this.#pieces.clear();
+    this.#pieces?.clear();
     this.#room.give(this.#holder, this.#countedBytes);
     this.#countedBytes = 0;
   }

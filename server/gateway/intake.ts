@@ -63,8 +63,10 @@ export class Intake {
       this.#takeTurn(principal, NO_BYTES);
       return;
     }
+    const { contentLength } = turn;
+    const { bodyBytesMax: bytesMax } = limits;
     this.#reader = new BodyReader(
-      { room: bodyRoom, holder: principal, bytesMax: limits.bodyBytesMax },
+      { room: bodyRoom, holder: principal, bytesMax, contentLength },
       (fault, body) => {
         if (fault === undefined) this.#takeTurn(principal, body);
         else this.#refuse(fault);

@@ -59,9 +59,9 @@ test("a caller that sends much leaves others their turn, and what is stopped mea
   let stopped = 0;
   const server = net.createServer((socket) => {
     socket.on("error", () => undefined);
-    readFrom(socket, (bytes) => {
-      counts.add(bytes.length);
-      if (bytes.length < FULL_READ || stopped > 0) return;
+    const onLent = (_bytes: Buffer, length: number): boolean => {
+      counts.add(length);
+      if (length < FULL_READ || stopped > 0) return true;
       // Where a read would let it go on in the next turn.
       stopped = counts.bytes;
       socket.pause();
@@ -71,7 +71,9 @@ test("a caller that sends much leaves others their turn, and what is stopped mea
           socket.resume();
         }),
       );
-    });
+      return true;
+    };
+    readFrom(socket, { onLent, onRead: () => undefined });
     socket.once("end", () => socket.end());
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
