@@ -23,14 +23,15 @@ const LAST: ReadonlySet<string> = new Set([
 export class ResponseProgress {
   /** The event that ends a response has gone by, whatever came behind it. */
   finished = false;
-  /** Bytes that were said before the reads of which the last event is a delta. */
+  /** Bytes that were said before the last reads that begin and end with a delta. */
   #saidBytes = 0;
-  /** Of these. */
+  /** Of these reads. */
   #deltaBytes = 0;
 
   /** Takes the next whole events; `tail` are those that went before. */
   push(events: Buffer, tail: { bytes(): Buffer }): void {
-    if (isDelta(events, lastEventStart(events))) {
+    const last = lastEventStart(events);
+    if (isDelta(events, last) && (last === 0 || isDelta(events))) {
       this.#deltaBytes += events.length;
       return;
     }
