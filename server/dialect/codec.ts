@@ -82,7 +82,10 @@ export interface StreamWatch {
   spokenUntil?(): number | undefined;
   /** The part of its bytes that is what the model said, 0 to 1, judged by what is kept for the usage. */
   textShare(): number;
-  /** Bytes of all that the model said, where the last event of a finished stream says it again; undefined elsewhere. */
+  /**
+   * Bytes of all that the model has said, roughly, where a stream says some of it again; undefined where `textShare` tells
+   * as much.
+   */
   saidBytes?(): number | undefined;
   /** What the stream told of itself; read from what is kept for the usage, when it has ended. */
   facts(): ReplyFacts;

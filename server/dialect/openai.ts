@@ -6,9 +6,10 @@ import { parseRecord } from "./json-record.js";
 import { withImageTool } from "./image-tool.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
+import { ResponseProgress } from "./response-progress.js";
 import { errorBody, failedResponse } from "./openai-errors.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
-import { lastEvent, lastEventStart } from "./sse.js";
+import { lastEvent } from "./sse.js";
 import { subtitlesEnd } from "./subtitles.js";
 import { endsWith, Tail } from "./tail.js";
 import { saidInEvent, textShare } from "./text-share.js";
@@ -113,10 +114,6 @@ const ERROR_REPLY_BYTES_MAX = 64 * 1024;
 
 const DONE = Buffer.from("[DONE]");
 
-/** The event that carries the finished response; `[DONE]` comes from imitations only. */
-const RESPONSES_END =
-  /^(?:event: ?response\.(?:completed|incomplete|failed)\r?\n|data: ?(?:\[DONE\]|\{"type": ?"response\.(?:completed|incomplete|failed)"))/;
-
 /** Events of transcriptions, speech and images after which another has to come. */
 const PART_OF_MEDIA =
   /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")(?:(?:transcript\.text|speech\.audio)\.(?:delta|segment)|image_(?:generation|edit)\.partial_image)["\r\n]/;
@@ -133,12 +130,15 @@ function lastSequence(tail: Buffer): number {
 class OpenaiWatch implements StreamWatch {
   readonly #form: StreamForm | "BYTES";
   readonly #tail = new Tail();
+  /** Of a response alone. */
+  readonly #response: ResponseProgress | undefined;
   #opened = false;
   finished = false;
   keptId = "";
 
   constructor(form: StreamForm | "BYTES") {
     this.#form = form;
+    this.#response = form === "RESPONSES" ? new ResponseProgress() : undefined;
   }
 
   get keptBytes(): number {
@@ -152,17 +152,16 @@ class OpenaiWatch implements StreamWatch {
   }
 
   push(events: Buffer): void {
+    if (!this.finished && this.#response !== undefined) {
+      this.#response.push(events, this.#tail);
+      this.finished = this.#response.finished;
+    }
     this.#tail.push(events);
     if (!this.#opened) {
       this.#opened = true;
       if (this.#form === "RESPONSES" || this.#form === "CHAT") this.keptId = responseId(events);
     }
-    if (this.finished) return;
-    if (this.#form === "CHAT") this.finished = endsWith(events, DONE);
-    else if (this.#form === "RESPONSES") {
-      const start = lastEventStart(events);
-      this.finished = RESPONSES_END.test(latin1(events, start, start + 96));
-    }
+    if (this.#form === "CHAT" && !this.finished) this.finished = endsWith(events, DONE);
   }
 
   completeWithout(): boolean {
@@ -212,8 +211,11 @@ class OpenaiWatch implements StreamWatch {
   }
 
   saidBytes(): number | undefined {
-    if (this.#form !== "RESPONSES" || !this.finished) return undefined;
-    return saidInEvent(lastEvent(this.#tail.bytes()));
+    if (this.#response === undefined) return undefined;
+    const inAll = this.finished ? saidInEvent(lastEvent(this.#tail.bytes())) : undefined;
+    if (inAll !== undefined && inAll > 0) return inAll;
+    const soFar = this.#response.saidBytes(this.#tail);
+    return soFar > 0 ? soFar : inAll;
   }
 
   facts(): ReplyFacts {

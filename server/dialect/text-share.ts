@@ -27,9 +27,9 @@ const ARGUMENTS: ReadonlySet<string> = new Set(["args", "input"]);
 
 /**
  * The part of a stream's bytes that is what the model said, 0 to 1, judged by its last whole events. The rest
- * is framing, which often is thirty times as much. 1 where no event can be read.
+ * is framing, which often is thirty times as much. 1 where no event can be read. `counts`: the others are passed over.
  */
-export function textShare(tail: Buffer): number {
+export function textShare(tail: Buffer, counts?: (event: Buffer) => boolean): number {
   let readBytes = 0;
   let saidBytes = 0;
   let events = tail;
@@ -37,7 +37,7 @@ export function textShare(tail: Buffer): number {
     const start = lastEventStart(events);
     const event = events.subarray(start);
     events = events.subarray(0, start);
-    const said = saidInEvent(event);
+    const said = counts?.(event) === false ? undefined : saidInEvent(event);
     if (said === undefined) continue;
     readBytes += event.length;
     saidBytes += said;

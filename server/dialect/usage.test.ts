@@ -471,7 +471,11 @@ test("what a response says in its deltas, and again and again at its end, is sai
   const end = event("response.completed", { response: { output: [item] } });
   assert.equal(watch("OPENAI", "RESPONSES", [...events, end]).saidBytes?.(), 12);
   assert.equal(watch("OPENAI", "RESPONSES", [events.join("") + end]).saidBytes?.(), 12);
-  assert.equal(watch("OPENAI", "RESPONSES", events).saidBytes?.(), undefined);
+  for (const cut of [1, 2, 3, 4]) {
+    const said = cut === 1 ? 7 : 12;
+    assert.equal(watch("OPENAI", "RESPONSES", events.slice(0, cut)).saidBytes?.(), said);
+    assert.equal(watch("OPENAI", "RESPONSES", [events.slice(0, cut).join("")]).saidBytes?.(), said);
+  }
   assert.equal(watch("OPENAI", "CHAT", ["data: [DONE]\n\n"]).saidBytes?.(), undefined);
 });
 

@@ -13,6 +13,7 @@ import { StreamOpening } from "./stream-opening.js";
 const QUIET_MAX_MS = 15_000;
 /** Most streams hold less, and say nothing of it. */
 const HELD_STEP_BYTES = 16 * 1024;
+const BLANK_LINE = Buffer.from("\n\n");
 
 /**
  * Passes one stream to the caller as it is read, with back-pressure. What is read goes this way:
@@ -301,10 +302,14 @@ export class Relay {
   }
 
   #last(): Buffer | undefined {
-    const ofEdit = this.#options.source.edit?.end();
-    const held = this.#sieve?.rest();
-    if (held === undefined) return ofEdit;
-    return ofEdit === undefined ? held : Buffer.concat([held, ofEdit]);
+    const said = joined(this.#sieve?.rest(), this.#options.source.edit?.end());
+    return this.#lacksBlankLine ? joined(said, BLANK_LINE) : said;
+  }
+
+  /** SDKs throw away an event that nothing follows, but for Google's: that is how they know its last word of an error. */
+  get #lacksBlankLine(): boolean {
+    const isTranslated = this.#options.source.edit?.errorEvents !== undefined;
+    return this.#unclosed && !isTranslated && this.failure === undefined;
   }
 
   /** What the last event brings goes to the caller once the call is on record: now, or in a moment and in order. */
@@ -351,6 +356,11 @@ export class Relay {
     const translated = source.edit?.errorEvents?.(problem);
     return translated ?? this.#watch.errorEvents?.(problem) ?? codec.streamError(problem);
   }
+}
+
+function joined(first: Buffer | undefined, last: Buffer | undefined): Buffer | undefined {
+  if (first === undefined || last === undefined) return first ?? last;
+  return Buffer.concat([first, last]);
 }
 
 function gateFor({ source, eventBytesMax }: RelayOptions): EventGate | ElementGate | undefined {

@@ -145,11 +145,11 @@ test("half an event behind the reason why a reply stopped is left out, and the r
   assert.equal(errorCode, null);
 });
 
-test("a last event without its blank line goes on, and an error behind it is an event of its own", async () => {
+test("a last event without its blank line is given one, and an error behind it is an event of its own", async () => {
   const events = chatEvents(["a", "b"]);
   const unclosed = (count: number): string => events.slice(0, count).join("").trimEnd();
   const complete = await ask(...CHAT, replyEvents([unclosed(events.length)]));
-  assert.equal(complete.text, unclosed(events.length));
+  assert.equal(complete.text, `${unclosed(events.length)}\n\n`);
   assert.equal(complete.errorCode, null);
   const cut = await ask(...CHAT, replyEvents([unclosed(2)]));
   assert.ok(cut.text.startsWith(`${unclosed(2)}\n\ndata: {"error":`), cut.text);

@@ -37,9 +37,10 @@ export class ResponsesStreamReader implements StreamReader {
     "response.reasoning_summary_text.delta": (event) => this.#thought(event, "summary"),
     "response.reasoning_text.delta": (event) => this.#thought(event, "full"),
     "response.output_item.done": (event) => this.#itemDone(event),
-    "response.completed": (event) => this.#finish(event),
-    "response.incomplete": (event) => this.#finish(event),
-    "response.failed": (event) => this.#fail(event),
+    "response.completed": (event) => this.#finish(responseIn(event)),
+    "response.incomplete": (event) => this.#finish({ ...responseIn(event), status: "incomplete" }),
+    "response.failed": (event) =>
+      this.#fail({ response: { ...responseIn(event), status: "failed" } }),
     error: (event) => this.#fail(event),
   };
 
@@ -54,7 +55,11 @@ export class ResponsesStreamReader implements StreamReader {
   push(event: SseEvent): readonly StreamStep[] {
     const given = this.#over ? undefined : eventObject(event);
     if (given === undefined) return [];
-    return this.#handlers[string(given["type"]) ?? ""]?.(given) ?? [];
+    const steps = this.#handlers[string(given["type"]) ?? ""]?.(given) ?? [];
+    const first = steps[0]?.kind;
+    // Some imitations leave out the first event.
+    const isLate = !this.#begun && first !== undefined && first !== "FAIL";
+    return isLate ? [...this.#start({}), ...steps] : steps;
   }
 
   end(): readonly StreamStep[] {
@@ -64,7 +69,7 @@ export class ResponsesStreamReader implements StreamReader {
   #start(event: JsonObject): StreamStep[] {
     if (this.#begun) return [];
     this.#begun = true;
-    const response = object(event["response"]) ?? {};
+    const response = responseIn(event);
     const id = nonEmpty(response["id"]) ?? this.#call.id;
     const model = nonEmpty(response["model"]) ?? this.#call.modelAsked;
     return [{ kind: "START", id, model, usage: undefined }];
@@ -77,7 +82,7 @@ export class ResponsesStreamReader implements StreamReader {
     const call = callOf(item);
     this.#callBytes += keptBytesOf(call.id) + keptBytesOf(call.name) + keptBytesOf(call.args);
     this.#calls.set(indexOf(event), call);
-    return [...this.#start({}), ...this.#queue.push(keyOf(event), call, "")];
+    return this.#queue.push(keyOf(event), call, "");
   }
 
   #text(event: JsonObject, kind: "TEXT" | "REFUSAL"): StreamStep[] {
@@ -86,14 +91,15 @@ export class ResponsesStreamReader implements StreamReader {
     this.#kinds.add(kind);
     const key = `${keyOf(event)}.${String(number(event["content_index"]) ?? 0)}`;
     this.#told.add(keyOf(event));
-    return [...this.#start({}), ...this.#queue.push(key, { kind }, delta)];
+    return this.#queue.push(key, { kind }, delta);
   }
 
   #args(event: JsonObject): StreamStep[] {
     const call = this.#calls.get(indexOf(event));
-    if (call === undefined) return [];
+    const delta = string(event["delta"]) ?? "";
+    if (call === undefined || delta === "") return [];
     this.#told.add(keyOf(event));
-    return this.#queue.push(keyOf(event), call, string(event["delta"]) ?? "");
+    return this.#queue.push(keyOf(event), call, delta);
   }
 
   #summaryPart(event: JsonObject): StreamStep[] {
@@ -108,7 +114,7 @@ export class ResponsesStreamReader implements StreamReader {
     if (before !== told || delta === "") return [];
     this.#reasoning.set(index, told);
     this.#told.add(keyOf(event));
-    return [...this.#start({}), ...this.#queue.push(keyOf(event), { kind: "THINKING" }, delta)];
+    return this.#queue.push(keyOf(event), { kind: "THINKING" }, delta);
   }
 
   #itemDone(event: JsonObject): StreamStep[] {
@@ -122,7 +128,7 @@ export class ResponsesStreamReader implements StreamReader {
       case "custom_tool_call": {
         const call = callOf(item);
         this.#kinds.add("TOOL_CALL");
-        return told ? [] : [...this.#start({}), ...this.#queue.push(key, call, call.args)];
+        return told ? [] : this.#queue.push(key, call, call.args);
       }
       case "reasoning": {
         const thought = thoughtOf(item);
@@ -145,17 +151,16 @@ export class ResponsesStreamReader implements StreamReader {
   #message(item: JsonObject, key: string): StreamStep[] {
     return messageParts(item).flatMap(({ kind, text }, at) => {
       this.#kinds.add(kind);
-      return [...this.#start({}), ...this.#queue.push(`${key}.${String(at)}`, { kind }, text)];
+      return this.#queue.push(`${key}.${String(at)}`, { kind }, text);
     });
   }
 
-  #finish(event: JsonObject): StreamStep[] {
+  #finish(response: JsonObject): StreamStep[] {
     this.#over = true;
-    const response = object(event["response"]) ?? {};
     const kinds = [...this.#kinds].map((kind) => ({ kind }));
     const stop = responsesStop(response, kinds);
     const usage = chatTokens(response["usage"]);
-    return [...this.#start(event), ...this.#queue.close(), { kind: "END", stop, usage }];
+    return [...this.#start({ response }), ...this.#queue.close(), { kind: "END", stop, usage }];
   }
 
   #fail(event: JsonObject): StreamStep[] {
@@ -163,6 +168,10 @@ export class ResponsesStreamReader implements StreamReader {
     const failure = failedInside(readResponsesFailure(event, 0));
     return failure === undefined ? [] : [{ kind: "FAIL", failure }];
   }
+}
+
+function responseIn(event: JsonObject): JsonObject {
+  return object(event["response"]) ?? {};
 }
 
 function indexOf(event: JsonObject): number {

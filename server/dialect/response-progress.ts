@@ -1,0 +1,72 @@
+import { isAt, latin1 } from "../core/bytes.js";
+import { parseRecord } from "./json-record.js";
+import { eventData, lastEventStart, nextBoundary } from "./sse.js";
+import { saidInEvent, textShare } from "./text-share.js";
+
+/** Long enough for the type of an event where it is named first. */
+const HEAD_BYTES = 96;
+/** Nearly every event of a response, with its name before it or without. */
+const DELTA = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")response\.[a-z_.]+\.delta["\r\n]/;
+const NAMED = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")([\w.]+)/;
+const DATA = Buffer.from("data:");
+/** The events that carry the finished response. */
+const LAST: ReadonlySet<string> = new Set([
+  "response.completed",
+  "response.incomplete",
+  "response.failed",
+]);
+
+/**
+ * Follows a streamed response: whether it has come to its end, and how much its model has said. That is told in deltas
+ * and up to four times again when a piece is whole, so that only the deltas count.
+ */
+export class ResponseProgress {
+  /** The event that ends a response has gone by, whatever came behind it. */
+  finished = false;
+  /** Bytes that were said before the last reads that begin and end with a delta. */
+  #saidBytes = 0;
+  /** Of these reads. */
+  #deltaBytes = 0;
+
+  /** Takes the next whole events; `tail` are those that went before. */
+  push(events: Buffer, tail: { bytes(): Buffer }): void {
+    const last = lastEventStart(events);
+    if (isDelta(events, last) && (last === 0 || isDelta(events))) {
+      this.#deltaBytes += events.length;
+      return;
+    }
+    this.#saidBytes = this.saidBytes(tail);
+    this.#deltaBytes = 0;
+    for (let from = 0; from < events.length;) {
+      const boundary = nextBoundary(events, from);
+      const end = boundary < 0 ? events.length : boundary;
+      this.#look(events.subarray(from, end));
+      from = end;
+    }
+  }
+
+  /** Bytes that the model has said so far, roughly, of which `tail` are the last events. */
+  saidBytes(tail: { bytes(): Buffer }): number {
+    if (this.#deltaBytes === 0) return this.#saidBytes;
+    return this.#saidBytes + Math.ceil(this.#deltaBytes * textShare(tail.bytes(), isDelta));
+  }
+
+  #look(event: Buffer): void {
+    const type = typeOf(event);
+    if (LAST.has(type)) this.finished = true;
+    else if (type.endsWith(".delta")) this.#saidBytes += saidInEvent(event) ?? 0;
+  }
+}
+
+function isDelta(events: Buffer, start = 0): boolean {
+  return DELTA.test(latin1(events, start, start + HEAD_BYTES));
+}
+
+/** Some imitations name no event, and its type behind other members. */
+function typeOf(event: Buffer): string {
+  const named = NAMED.exec(latin1(event, 0, HEAD_BYTES))?.[1];
+  if (named !== undefined) return named;
+  const data = isAt(event, 0, DATA) ? eventData(event) : undefined;
+  const type = data === undefined ? undefined : parseRecord(data)?.["type"];
+  return typeof type === "string" ? type : "";
+}
