@@ -10,7 +10,7 @@ import {
   stateByRate,
 } from "./condition.js";
 import { MODEL_REFUSAL_COOLDOWN_MS, RAMP_SUCCESSES } from "./health-policy.js";
-import { afterFailure, afterQuota, afterRateLimit, afterRefusal } from "./troubles.js";
+import { afterTrouble } from "./troubles.js";
 
 // How a key's condition goes on. Each function takes the present one and what happened, and answers the next.
 //
@@ -71,16 +71,14 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
     case "CALLER_ABORTED":
       return now;
     case "RATE_LIMITED":
-      return afterRateLimit(now, event);
     case "QUOTA_EXHAUSTED":
-      return afterQuota(now, event);
     case "KEY_REFUSED":
-      return afterRefusal(now, event);
     case "PROVIDER_ERROR":
     case "UNREACHABLE":
     case "TIMEOUT":
     case "CUT":
-      return afterFailure(now, event);
+      // Calls that began before, or another key of its quota group, must not make a rest of it that ends by itself.
+      return now.state === "INVALID" ? now : afterTrouble(now, event);
     default:
       return unreachable(event.outcome);
   }
