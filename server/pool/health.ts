@@ -141,8 +141,7 @@ export function afterProof(now: Condition): Condition {
 /** The condition after a health check of a key, outside of any call, that succeeded. */
 export function afterGoodCheck(now: Condition, atMs: number): Condition {
   // A rate limit or an empty quota does not end because listing models works.
-  const isHeld = now.restsUntilMs !== null && now.refusals === 0 && now.trips === 0;
-  if (isHeld && now.state !== "INVALID") return now;
+  if (now.restsUntilMs !== null && now.refusals === 0 && now.trips === 0) return now;
   const rampLeft = now.state === "INVALID" ? RAMP_SUCCESSES : now.rampLeft;
   return { ...FRESH, state: "HEALTHY", rampLeft, rampStartedAtMs: atMs };
 }

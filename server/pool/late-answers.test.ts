@@ -113,3 +113,24 @@ test("a call on proof that fails otherwise than before rests its key again at on
   assert.equal(world.pool.health(KEY)?.lastError, "no answer");
   world.fails("no_public_token");
 });
+
+test("a reply that begins after its attempt has ended proves nothing", () => {
+  const world = new World(keys(1));
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: EMPTY_MS });
+  world.clock.advance(EMPTY_MS);
+  const left = world.lease();
+  left.release(result("CALLER_ABORTED"));
+  left.proven();
+  world.lease();
+  world.fails("no_public_token");
+});
+
+test("a call that has proven its key and then breaks off counts as one failure among others", () => {
+  const world = new World(keys(1));
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: EMPTY_MS });
+  world.clock.advance(EMPTY_MS);
+  const proof = world.lease();
+  proof.proven();
+  proof.release(result("CUT"));
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+});
