@@ -308,6 +308,23 @@ test("loading again replaces what is known and keeps what calls have shown", () 
   const users = [{ id: "usr_owner", state: "BANNED" }] as const;
   world.pool.load({ keys: keys(2), users, providers: [] }, new Map());
   world.fails("no_public_token");
+  for (const enabled of [true, false]) {
+    const providers = [{ id: "prv_test", enabled }];
+    world.pool.load({ keys: keys(2), users: [], providers }, new Map());
+    if (enabled) world.call();
+    else world.fails("no_public_token");
+  }
+  world.pool.load({ keys: keys(2), users: [], providers: [] }, new Map());
+  world.call();
+});
+
+test("a quota that was used up before the start keeps its key from the first call on", () => {
+  const quota = { period: "DAY", requests: 2, tokens: null, costMicros: null } as const;
+  const world = new World(keys(1, { quota }));
+  const past = { period: "DAY", startMs: world.clock.now(), tokens: 0, costMicros: 0 } as const;
+  world.pool.registry.restoreQuotas([{ ...past, providerKeyId: "pk_00000", requests: 2 }]);
+  world.fails("no_public_token");
+  assert.equal(world.pool.summary().tiers[0]?.exhausted, 1);
 });
 
 test("what a call changes of its key is handed out for storing, at its begin and at its end", () => {
