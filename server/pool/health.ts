@@ -77,8 +77,7 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
     case "UNREACHABLE":
     case "TIMEOUT":
     case "CUT":
-      // Calls that began before, or another key of its quota group, must not make a rest of it that ends by itself.
-      return now.state === "INVALID" ? now : afterTrouble(now, event);
+      return afterTrouble(now, event);
     default:
       return unreachable(event.outcome);
   }

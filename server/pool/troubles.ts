@@ -13,8 +13,10 @@ import {
 
 // The four troubles that a key can have, and the condition that it is in after each.
 
-/** The condition of a key that is not INVALID after an attempt that shows one of them. */
+/** The condition after an attempt that shows one of them. */
 export function afterTrouble(now: Condition, event: HealthEvent): Condition {
+  // Calls that began before, or another key of its quota group, must not make a rest of it that ends by itself.
+  if (now.state === "INVALID") return now;
   switch (event.outcome) {
     case "RATE_LIMITED":
       return afterRateLimit(now, event);
