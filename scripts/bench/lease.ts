@@ -18,12 +18,15 @@ import { numberOption, printTable } from "./table.js";
 const USAGE = `npm run bench -- lease [--keys 10000 --rounds 300000]
 
 CPU time of what is decided for each call: the model's route, its limits, and its provider key by each strategy, from
-a pool of ten keys, from one of --keys, and from one of as many of which all but ten rest after a failure.
+a pool of ten keys, from one of --keys, and from one of as many of which all but ten rest after a failure. What stands
+under each other is measured in turn, a part of the rounds at a time; the median is shown.
 `;
 const KEYS_FEW = 10;
 const CALLERS = 1_000;
 const MODEL = "gpt-4o";
 const WARM_UP_PART = 6;
+/** Parts that the rounds of a measurement are done in. */
+const TURNS = 30;
 const ESTIMATE = { inputTokens: 10, maxOutputTokens: 10, costMicros: 1 };
 const USED = { tokens: 15, costMicros: 1 };
 const NO_KEYS: ReadonlySet<string> = new Set();
@@ -42,7 +45,8 @@ export function main(argv: readonly string[]): void {
   }
   const many = numberOption(argv, "keys", 10_000);
   const rounds = numberOption(argv, "rounds", 300_000);
-  const cost = (work: (round: number) => void): string => microsOf(work, rounds).toFixed(2);
+  const costs = (works: readonly Work[]): string[] =>
+    mediansOf(works, rounds).map((micros) => micros.toFixed(2));
   const catalog = new Catalog({ clock: systemClock, logger: SILENT });
   catalog.load({
     providers: presetProviders(0),
@@ -51,13 +55,16 @@ export function main(argv: readonly string[]): void {
     settings: new Map(),
   });
   const principal = callerOf("ck_1", UNLIMITED);
-  const rows = [["route of a known name", "", cost(() => catalog.resolve(MODEL, principal))]];
-  for (const [name, limits] of [
-    ["no limits", UNLIMITED],
-    ["all limits", ALL_LIMITS],
-  ] as const) {
-    rows.push(["admit and settle", name, cost(admissions(name, limits))]);
-  }
+  const [routed, free = "", limited = ""] = costs([
+    () => catalog.resolve(MODEL, principal),
+    admissions("no limits", UNLIMITED),
+    admissions("all limits", ALL_LIMITS),
+  ]);
+  const rows = [
+    ["route of a known name", "", routed ?? ""],
+    ["admit and settle", "no limits", free],
+    ["admit and settle", "all limits", limited],
+  ];
   const request: LeaseRequest = {
     principal,
     route: catalog.resolve(MODEL, principal),
@@ -66,23 +73,37 @@ export function main(argv: readonly string[]): void {
     home: "",
     endpoint: "/v1/chat/completions",
   };
+  const pools = [
+    { count: KEYS_FEW, resting: 0 },
+    { count: many, resting: 0 },
+    { count: many, resting: many - KEYS_FEW },
+  ];
   for (const strategy of STRATEGIES) {
-    for (const { count, resting } of [
-      { count: KEYS_FEW, resting: 0 },
-      { count: many, resting: 0 },
-      { count: many, resting: many - KEYS_FEW },
-    ]) {
-      const lease = leases(poolOf(count, strategy), request, resting);
+    const found = costs(
+      pools.map(({ count, resting }) => leases(poolOf(count, strategy), request, resting)),
+    );
+    for (const [at, { count, resting }] of pools.entries()) {
       const keys = `${count} keys${resting > 0 ? `, ${resting} of them resting` : ""}`;
-      rows.push([`lease, ${strategy.toLowerCase()}`, keys, cost(lease)]);
+      rows.push([`lease, ${strategy.toLowerCase()}`, keys, found[at] ?? ""]);
     }
   }
   printTable(["", "", "µs"], rows);
 }
 
-/** Microseconds of CPU for each round of `work`. */
-function microsOf(work: (round: number) => void, rounds: number): number {
-  for (let i = 0; i < rounds / WARM_UP_PART; i++) work(i);
+type Work = (round: number) => void;
+
+/** Microseconds of CPU for a round of each work, the median of turns. */
+function mediansOf(works: readonly Work[], rounds: number): number[] {
+  for (const work of works) microsOf(work, rounds / WARM_UP_PART);
+  const turns = works.map((): number[] => []);
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [at, work] of works.entries()) turns[at]?.push(microsOf(work, rounds / TURNS));
+  }
+  return turns.map((micros) => micros.toSorted((a, b) => a - b)[TURNS >> 1] ?? 0);
+}
+
+/** Microseconds of CPU for each round of a work. */
+function microsOf(work: Work, rounds: number): number {
   const before = process.cpuUsage();
   for (let i = 0; i < rounds; i++) work(i);
   const { user, system } = process.cpuUsage(before);
@@ -93,7 +114,7 @@ function callerOf(id: string, limits: Limits): Principal {
   return { ownerId: "usr_1", clientKey: aClientKey(id, { kind: "SUPER", limits }) };
 }
 
-function admissions(name: string, limits: Limits): (round: number) => void {
+function admissions(name: string, limits: Limits): Work {
   const limiter = new Limiter({ clock: systemClock });
   const callers = Array.from({ length: CALLERS }, (_, i) => callerOf(`ck_${name}_${i}`, limits));
   return (round) => {
@@ -124,7 +145,7 @@ function keyAt(_: unknown, at: number): ProviderKey {
 }
 
 /** Calls that a key is leased for and that end well, once `resting` keys were limited for an hour. */
-function leases(pool: Pool, request: LeaseRequest, resting: number): () => void {
+function leases(pool: Pool, request: LeaseRequest, resting: number): Work {
   for (let at = 0; at < resting; at++) {
     pool.lease(request).release(endOf("RATE_LIMITED", 3_600_000));
   }

@@ -19,6 +19,13 @@ test("a session keeps its key for so long after each use, and no longer", () => 
   assert.equal(map.size, 0);
 });
 
+test("a session that had to change its key stays with the new one", () => {
+  const map = new AffinityMap();
+  map.set(session("scope", "s"), "pk_1", 0);
+  map.set(session("scope", "s"), "pk_2", 1);
+  assert.equal(map.get("scope", "s", 2), "pk_2");
+});
+
 test("sessions of different scopes, and long names that differ at their ends, are different sessions", () => {
   const map = new AffinityMap();
   const long = "x".repeat(1000);

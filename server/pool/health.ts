@@ -10,7 +10,7 @@ import {
   stateByRate,
 } from "./condition.js";
 import { MODEL_REFUSAL_COOLDOWN_MS, RAMP_SUCCESSES } from "./health-policy.js";
-import { afterFailure, afterQuota, afterRateLimit, afterRefusal } from "./troubles.js";
+import { afterTrouble } from "./troubles.js";
 
 // How a key's condition goes on. Each function takes the present one and what happened, and answers the next.
 //
@@ -71,16 +71,13 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
     case "CALLER_ABORTED":
       return now;
     case "RATE_LIMITED":
-      return afterRateLimit(now, event);
     case "QUOTA_EXHAUSTED":
-      return afterQuota(now, event);
     case "KEY_REFUSED":
-      return afterRefusal(now, event);
     case "PROVIDER_ERROR":
     case "UNREACHABLE":
     case "TIMEOUT":
     case "CUT":
-      return afterFailure(now, event);
+      return afterTrouble(now, event);
     default:
       return unreachable(event.outcome);
   }
@@ -143,8 +140,7 @@ export function afterProof(now: Condition): Condition {
 /** The condition after a health check of a key, outside of any call, that succeeded. */
 export function afterGoodCheck(now: Condition, atMs: number): Condition {
   // A rate limit or an empty quota does not end because listing models works.
-  const isHeld = now.restsUntilMs !== null && now.refusals === 0 && now.trips === 0;
-  if (isHeld && now.state !== "INVALID") return now;
+  if (now.restsUntilMs !== null && now.refusals === 0 && now.trips === 0) return now;
   const rampLeft = now.state === "INVALID" ? RAMP_SUCCESSES : now.rampLeft;
   return { ...FRESH, state: "HEALTHY", rampLeft, rampStartedAtMs: atMs };
 }

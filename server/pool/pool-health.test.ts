@@ -141,6 +141,7 @@ test("a refused key is out after one call, and INVALID after three refusals over
 
 test("refusals of calls in flight together are one finding", () => {
   const world = new World(keys(1));
+  world.clock.advance(3_600_000);
   const leases = Array.from({ length: 10 }, () => world.lease());
   for (const lease of leases) lease.release(result("KEY_REFUSED"));
   assert.equal(world.state("pk_00000"), "COOLDOWN");
@@ -155,6 +156,22 @@ test("the caller's own mistakes never count against a key", () => {
   for (let i = 0; i < 50; i++) world.call("CALLER_ABORTED", { httpStatus: null });
   assert.equal(world.state("pk_00000"), "UNKNOWN");
   assert.equal(world.pool.health("pk_00000")?.failures, 0);
+});
+
+test("a key is DEGRADED by two failures in a row or by many in all, and not by one", () => {
+  const inARow = new World(keys(1));
+  const some = new World(keys(1));
+  for (const world of [inARow, some]) {
+    world.call();
+    world.call("TIMEOUT");
+    assert.equal(world.state("pk_00000"), "HEALTHY");
+  }
+  inARow.call("TIMEOUT");
+  assert.equal(inARow.state("pk_00000"), "DEGRADED");
+  for (let i = 0; i < 8; i++) some.call(i % 2 === 0 ? "OK" : "TIMEOUT");
+  assert.equal(some.state("pk_00000"), "HEALTHY", "ten outcomes are too few to judge by");
+  for (let i = 0; i < 2; i++) some.call(i % 2 === 0 ? "OK" : "TIMEOUT");
+  assert.equal(some.state("pk_00000"), "DEGRADED");
 });
 
 test("repeated failures open the breaker for a growing while, and one success closes it", () => {
@@ -215,6 +232,28 @@ test("a new secret, enabling anew and a reset give a key another chance; renamin
   spoil();
   world.pool.resetHealth("pk_1");
   assert.equal(world.call(), "pk_1");
+});
+
+test("a reset forgets what calls have shown, of the key and of single models", () => {
+  const world = new World(keys(1));
+  for (let i = 0; i < 4; i++) world.call("TIMEOUT");
+  world.call("RATE_LIMITED", { retryAfterMs: 60_000 });
+  world.fails("no_public_token");
+  world.pool.resetHealth("pk_00000");
+  assert.equal(world.call(), "pk_00000");
+  const shown = world.pool.explain(SUPER, aRoute(), 1)[0]?.tiers[0]?.keys[0];
+  assert.equal(shown?.outcomes, 1);
+  assert.equal(shown?.successRate, 1);
+});
+
+test("a health check is on record even where it changes nothing", () => {
+  const world = new World(keys(1));
+  world.call();
+  world.pool.takeDirtyHealth();
+  world.clock.advance(1_000);
+  world.pool.reportCheck("pk_00000", { ok: true, outcome: "OK", error: "" });
+  const [stored] = world.pool.takeDirtyHealth();
+  assert.equal(stored?.health.lastCheckedAt, world.clock.now());
 });
 
 test("a key whose secret cannot be opened is out until a new version of it comes", () => {

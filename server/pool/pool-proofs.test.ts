@@ -119,3 +119,27 @@ test("a session loses a key whose life has ended, also where only the wall clock
   world.clock.jumpWall(1000);
   assert.notEqual(world.call("OK", session), kept);
 });
+
+test("while others are ready a key on proof is tried by every fourth call, and only as its first attempt", () => {
+  const world = new World(keys(2));
+  const key = world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });
+  world.clock.advance(20_000);
+  const tried: number[] = [];
+  for (let at = 0; at < 20; at++) {
+    const lease = world.lease();
+    const isProof = lease.providerKey.id === key;
+    if (isProof) tried.push(at);
+    lease.release(result(isProof ? "CALLER_ABORTED" : "OK"));
+  }
+  assert.equal(tried.length, 5);
+  assert.ok(tried.every((at) => at % 4 === tried[0]));
+  for (let at = 0; at < 20; at++) {
+    const lease = world.lease({ tried: ["pk_another"] });
+    assert.notEqual(
+      lease.providerKey.id,
+      key,
+      "a call that has failed once fails on no other proof",
+    );
+    lease.release(result("OK"));
+  }
+});

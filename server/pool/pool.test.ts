@@ -70,14 +70,14 @@ test("disabled, expired, banned owner's, disabled provider's and deleted keys ar
         world.pool.applyChange({
           seq: 1,
           kind: "provider",
-          id: "prv_test",
+          id: aRoute().targets[0]?.provider.id ?? "",
           value: { enabled: false } as never,
         }),
       () =>
         world.pool.applyChange({
           seq: 2,
           kind: "provider",
-          id: "prv_test",
+          id: aRoute().targets[0]?.provider.id ?? "",
           value: { enabled: true } as never,
         }),
     ],
@@ -269,9 +269,18 @@ test("the pool can be closed to super keys, while everybody's own keys go on", (
   set("false");
   assert.match(world.fails("no_public_token").publicMessage, /closed/);
   assert.equal(world.pool.waitMs(SUPER, aRoute()), null);
+  assert.equal(world.pool.waitMs(OWN, aRoute()), 0);
   assert.equal(world.lease({ principal: OWN }).providerKey.id, "pk_00000");
+  const asked = (principal: typeof OWN): number =>
+    world.pool.keysToAsk(aRoute().targets[0]?.provider.id ?? "", principal, { turn: 0, keysMax: 1 })
+      .length;
+  assert.deepEqual([asked(SUPER), asked(OWN)], [0, 1]);
   set("true");
   assert.equal(world.call(), "pk_00000");
+  assert.equal(asked(SUPER), 1);
+  const settings = new Map([["publicPoolEnabled", "false"]]);
+  world.pool.load({ keys: keys(1), users: [], providers: [] }, settings);
+  assert.match(world.fails("no_public_token").publicMessage, /closed/);
 });
 
 test("the setting of the allocation is in force at once", () => {
@@ -299,6 +308,43 @@ test("loading again replaces what is known and keeps what calls have shown", () 
   const users = [{ id: "usr_owner", state: "BANNED" }] as const;
   world.pool.load({ keys: keys(2), users, providers: [] }, new Map());
   world.fails("no_public_token");
+  for (const enabled of [true, false]) {
+    const providers = [{ id: "prv_test", enabled }];
+    world.pool.load({ keys: keys(2), users: [], providers }, new Map());
+    if (enabled) world.call();
+    else world.fails("no_public_token");
+  }
+  world.pool.load({ keys: keys(2), users: [], providers: [] }, new Map());
+  world.call();
+});
+
+test("a quota that was used up before the start keeps its key from the first call on", () => {
+  const quota = { period: "DAY", requests: 2, tokens: null, costMicros: null } as const;
+  const world = new World(keys(1, { quota }));
+  const past = { period: "DAY", startMs: world.clock.now(), tokens: 0, costMicros: 0 } as const;
+  world.pool.registry.restoreQuotas([{ ...past, providerKeyId: "pk_00000", requests: 2 }]);
+  world.fails("no_public_token");
+  assert.equal(world.pool.summary().tiers[0]?.exhausted, 1);
+});
+
+test("what a call changes of its key is handed out for storing, at its begin and at its end", () => {
+  const world = new World(keys(1));
+  const ends = [
+    ["OK", 1, 0],
+    ["TIMEOUT", 1, 1],
+    ["REQUEST_REFUSED", 1, 1],
+  ] as const;
+  for (const [outcome, successes, failures] of ends) {
+    world.clock.advance(1_000);
+    const lease = world.lease();
+    const [begun] = world.pool.takeDirtyHealth();
+    assert.equal(begun?.health.lastUsedAt, world.clock.now());
+    lease.release(result(outcome));
+    const [ended] = world.pool.takeDirtyHealth();
+    assert.deepEqual([ended?.health.successes, ended?.health.failures], [successes, failures]);
+  }
+  const shown = world.pool.explain(SUPER, aRoute(), 1)[0]?.tiers[0]?.keys[0];
+  assert.equal(shown?.outcomes, 2, "a call that was refused for its own sake says nothing");
 });
 
 test("what changed is handed out for storing also where it was announced", () => {

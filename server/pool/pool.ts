@@ -329,7 +329,7 @@ export class Pool {
     if (isModels) this.#releaseModel(lease, event);
     this.registry.setCondition(slot, afterRelease(slot.condition, event, isModels));
     if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
-      this.#coolGroup(slot, { ...event, wasProof: false });
+      this.#coolGroup(slot, event);
     } else if (slot.models !== null && result.outcome === "OK") {
       this.#modelServed(slot, model, lease.begunMs);
     }

@@ -13,8 +13,24 @@ import {
 
 // The four troubles that a key can have, and the condition that it is in after each.
 
+/** The condition after an attempt that shows one of them. */
+export function afterTrouble(now: Condition, event: HealthEvent): Condition {
+  // Calls that began before, or another key of its quota group, must not make a rest of it that ends by itself.
+  if (now.state === "INVALID") return now;
+  switch (event.outcome) {
+    case "RATE_LIMITED":
+      return afterRateLimit(now, event);
+    case "QUOTA_EXHAUSTED":
+      return afterQuota(now, event);
+    case "KEY_REFUSED":
+      return afterRefusal(now, event);
+    default:
+      return afterFailure(now, event);
+  }
+}
+
 /** Its provider limits its rate: it rests, longer with each limit in a row unless it was told how long. */
-export function afterRateLimit(now: Condition, event: HealthEvent): Condition {
+function afterRateLimit(now: Condition, event: HealthEvent): Condition {
   // Several calls in flight hear of the same limit; only the first moves the back-off up a step.
   const isKnown = now.state === "COOLDOWN" && now.restsUntilMs !== null;
   const counted = isKnown
@@ -35,14 +51,13 @@ function limitWaitMs(rateLimits: number, { rateLimitCooldownMs }: HealthPolicy):
 }
 
 /** Its quota is used up: it rests, and then has to be proven. */
-export function afterQuota(now: Condition, event: HealthEvent): Condition {
+function afterQuota(now: Condition, event: HealthEvent): Condition {
   const waitMs = Math.min(event.retryAfterMs ?? QUOTA_RESET_DEFAULT_MS, QUOTA_RESET_MAX_MS);
   return { ...resting(now, "EXHAUSTED", event, waitMs), onProof: true };
 }
 
 /** It was refused: it rests, and then has to be proven. Refused some times in a row it is INVALID. */
-export function afterRefusal(now: Condition, event: HealthEvent): Condition {
-  if (now.state === "INVALID") return now;
+function afterRefusal(now: Condition, event: HealthEvent): Condition {
   // Refusals of calls that were in flight together are one finding, not several.
   const isNew = now.refusals === 0 || event.atMs - now.lastRefusalAtMs >= REFUSAL_COOLDOWN_MS;
   const counted = isNew ? { ...now, refusals: now.refusals + 1, lastRefusalAtMs: event.atMs } : now;
@@ -54,8 +69,7 @@ export function afterRefusal(now: Condition, event: HealthEvent): Condition {
 }
 
 /** Its provider failed: it is DEGRADED after a few failures in a row, and rests after some more. */
-export function afterFailure(now: Condition, event: HealthEvent): Condition {
-  if (now.state === "INVALID") return now;
+function afterFailure(now: Condition, event: HealthEvent): Condition {
   const failed = {
     ...now,
     consecutiveFailures: now.consecutiveFailures + 1,
