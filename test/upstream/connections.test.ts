@@ -40,6 +40,18 @@ test("a request goes out as it was given, with host and length, whatever its siz
   assert.equal(seen.slice(end + 4), body.toString());
 });
 
+test("a request without a body is its head and nothing more", async () => {
+  let seen = "";
+  wire.answer = (socket, request) => {
+    seen += request;
+    socket.write(reply("ok"));
+  };
+  // The second one shows where the first has ended.
+  for (let i = 0; i < 2; i++) await wire.call();
+  const host = wire.baseUrl.slice("http://".length);
+  assert.equal(seen, `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n\r\n`.repeat(2));
+});
+
 test("a request that could become two is never sent, and its connection stays good", async () => {
   await wire.call();
   let seen = "";
@@ -78,7 +90,11 @@ test("bytes that nobody asked for never become a reply", async () => {
 });
 
 test("a connection that its provider means to close is not used again", async () => {
-  const ends = ["connection: close\r\n", "keep-alive: timeout=1\r\n"];
+  const ends = [
+    "connection: close\r\n",
+    "keep-alive: timeout=1\r\n",
+    "keep-alive: timeout=0\r\n",
+  ];
   for (const end of ends) {
     wire.answer = (socket) => socket.write(reply("ok", end));
     await wire.call();
@@ -98,6 +114,19 @@ test("a reply before the whole request is out closes its connection", async () =
   wire.answer = () => undefined;
   wire.sockets[0]?.resume();
   await closed(wire.sockets[0]);
+});
+
+test("a provider that ends the connection reads no more, so a request on its way there has failed", async () => {
+  wire.answer = (socket) => {
+    socket.pause();
+    socket.end();
+  };
+  const body = Buffer.alloc(32 * 1024 * 1024);
+  const { failure } = await wire.call({ method: "POST", body });
+  assert.deepEqual(failure, {
+    kind: "UNREACHABLE",
+    detail: "connection closed before a reply (CLOSED)",
+  });
 });
 
 test("a body that breaks off is told from one that ends with its connection", async () => {
