@@ -272,6 +272,34 @@ test("a bad request without an answer yet is told so once, whatever follows it",
   }
 });
 
+test("a connection is not closed on a caller that still sends, for that would take its answer away", async () => {
+  const last = (each: Seen): void => {
+    each.turn.closeAfter();
+    each.turn.whole(200, new HeaderBlock(), "last");
+  };
+  const request = "GET /1 HTTP/1.1\r\nhost: h\r\n\r\n";
+  const inBody = "POST /1 HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nsome";
+  for (const [sent, isOver] of [
+    [request, true],
+    [inBody, false],
+    [request + request, false],
+  ] as const) {
+    const { wire, seen, clock, connection } = connect();
+    let isClosed = false;
+    wire.on("close", () => (isClosed = true));
+    wire.sends(sent);
+    if (seen[0] !== undefined) last(seen[0]);
+    await settled();
+    assert.deepEqual(answersIn(wire.written), [{ body: "last", closes: true }]);
+    assert.deepEqual([wire.side, isClosed], ["ENDED", isOver], sent);
+    wire.sends("more that is thrown away");
+    wire.writableLength = 1;
+    connection.check(clock.monotonic() + LIMITS.requestTimeoutMs);
+    assert.equal(isClosed, true, "and not waited for without end");
+    assert.equal(seen.length, 1);
+  }
+});
+
 test("no further request is taken from a caller that has not read its answers", async () => {
   const { wire, seen } = connect((each) => each.turn.whole(200, new HeaderBlock(), "x"));
   wire.writableNeedDrain = true;
@@ -288,6 +316,8 @@ test("no further request is taken from a caller that has not read its answers", 
 
 test("what is sent ahead of an answer is bounded: after a second it is given up, and the answer is the last", async () => {
   const { wire, seen, clock } = connect();
+  let isClosed = false;
+  wire.on("close", () => (isClosed = true));
   wire.sends("GET /1 HTTP/1.1\r\nhost: h\r\n\r\n");
   wire.sends("x".repeat(64 * 1024));
   assert.equal(wire.paused, false);
@@ -302,6 +332,7 @@ test("what is sent ahead of an answer is bounded: after a second it is given up,
   await settled();
   assert.equal(seen.length, 1);
   assert.deepEqual(answersIn(wire.written), [{ body: "one", closes: true }]);
+  assert.deepEqual([wire.side, isClosed], ["ENDED", false], "more of it may be on its way");
 });
 
 test("what is sent ahead by a caller that has yet to read its answers is not given up, however long it takes", async () => {

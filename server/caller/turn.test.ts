@@ -163,6 +163,30 @@ test("what comes of a request when its turn is over is passed over", () => {
   }
 });
 
+test("a turn has one answer: none is written into one that has begun, behind its end or after the caller has left", async () => {
+  const none = new HeaderBlock();
+  const firsts: readonly ((turn: Turn) => void)[] = [
+    (turn) => turn.whole(200, none, "first"),
+    (turn) => {
+      turn.begin(200, none, undefined);
+      turn.flushHead();
+    },
+    (turn) => turn.onGone(false),
+    (turn) => turn.onRefused(408, "late"),
+  ];
+  for (const first of firsts) {
+    const { turn, caller } = asked({});
+    first(turn);
+    await tick();
+    const { written } = caller;
+    turn.whole(500, none, "second");
+    turn.begin(500, none, 6);
+    turn.flushHead();
+    await tick();
+    assert.equal(caller.written, written);
+  }
+});
+
 /** A turn whose request is here. */
 function turnOn(socket: Socket): Turn {
   const home = {

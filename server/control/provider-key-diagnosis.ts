@@ -1,5 +1,5 @@
 import type { Actor } from "../core/audit.js";
-import type { CallRecord } from "../core/call.js";
+import type { AttemptOutcome, CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import type { Condition, PageQuery } from "../core/page.js";
@@ -120,9 +120,16 @@ async function attemptsWith(
     .toSorted((a, b) => b.at - a.at);
 }
 
-/** The caller's own errors, and callers who left, say nothing about the key. */
-function isFailed({ attempt: { outcome } }: FailedAttempt): boolean {
-  return outcome !== "OK" && outcome !== "CALLER_ABORTED" && outcome !== "REQUEST_REFUSED";
+/** The caller's own errors, callers who left, and what this host could not do say nothing about the key. */
+const SAY_NOTHING: ReadonlySet<AttemptOutcome> = new Set([
+  "OK",
+  "CALLER_ABORTED",
+  "NO_SOCKET",
+  "REQUEST_REFUSED",
+]);
+
+function isFailed({ attempt }: FailedAttempt): boolean {
+  return !SAY_NOTHING.has(attempt.outcome);
 }
 
 async function problemOf(work: () => Promise<unknown>): Promise<string | null> {

@@ -88,6 +88,8 @@ export type AttemptOutcome =
   | "RIGHT_REFUSED"
   | "PROVIDER_ERROR"
   | "UNREACHABLE"
+  /** The host of this server could open no connection, which says nothing of the provider or its key. */
+  | "NO_SOCKET"
   | "TIMEOUT"
   | "CUT"
   | "CALLER_ABORTED"
@@ -124,6 +126,7 @@ export function countsAs(outcome: AttemptOutcome): "success" | "failure" | "neut
     case "OK":
       return "success";
     case "CALLER_ABORTED":
+    case "NO_SOCKET":
     case "REQUEST_REFUSED":
     case "MODEL_REFUSED":
     case "RIGHT_REFUSED":

@@ -109,9 +109,9 @@ export function notServed(failure: UpstreamFailure, httpStatus: number | null): 
 function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
   switch (failure.kind) {
     case "TIMEOUT":
-      return "TIMEOUT";
     case "CUT":
-      return "CUT";
+    case "NO_SOCKET":
+      return failure.kind;
     case "CALLER_STALLED":
       return "CALLER_ABORTED";
     case "PROTOCOL":

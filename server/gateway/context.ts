@@ -8,6 +8,7 @@ import { EndpointPaths } from "./endpoint-path.js";
 import { BusyPoll } from "./busy-poll.js";
 import type { GatewayLimits } from "./limits.js";
 import { Homes } from "./homes.js";
+import { HostLacks } from "./host-lacks.js";
 import { LaterUsages } from "./later-usage.js";
 import { Passages } from "./passages.js";
 import { RecordRound } from "./record-round.js";
@@ -50,6 +51,7 @@ export interface GatewayContext {
   readonly passages: Passages;
   readonly servedModels: ServedModels;
   readonly refusals: RefusalPace;
+  readonly lacks: HostLacks;
   readonly responses: ResponseStore;
   readonly homes: Homes;
   readonly uploads: Uploads;
@@ -126,6 +128,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     passages: new Passages(),
     servedModels: new ServedModels(),
     refusals: new RefusalPace(clock, limits.refusalsPerSecond),
+    lacks: new HostLacks(clock, parts.logger),
     responses: new ResponseStore(limits.keptResponseCharsMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),

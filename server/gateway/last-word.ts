@@ -7,8 +7,6 @@ import { type AttemptFailure, retrySeconds } from "./attempt-failure.js";
  * no further key could be tried; undefined when trying was stopped instead.
  */
 export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): Fault {
-  const retry =
-    failure.retryAfterMs === null ? {} : { retryAfterSeconds: retrySeconds(failure.retryAfterMs) };
   switch (failure.outcome) {
     case "KEY_REFUSED":
       return new Fault(
@@ -30,15 +28,15 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
         )
       );
     case "RATE_LIMITED":
-      return new Fault(
-        "rate_limit_exceeded",
-        "The provider limits the rate of every provider key that could serve this call; try again later.",
-        retry,
-      );
+      return limited(failure);
     case "TIMEOUT":
       return new Fault("upstream_timeout", "The provider did not answer in time.");
     case "UNREACHABLE":
       return notReached(failure);
+    case "NO_SOCKET":
+      return new Fault("overloaded", "The server can open no connection now; try again shortly.", {
+        retryAfterSeconds: 1,
+      });
     case "MODEL_REFUSED":
       return new Fault("model_not_found", "The provider does not serve this model to its key.");
     case "REQUEST_REFUSED":
@@ -55,6 +53,14 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
     default:
       return unreachable(failure.outcome);
   }
+}
+
+function limited({ retryAfterMs }: AttemptFailure): Fault {
+  return new Fault(
+    "rate_limit_exceeded",
+    "The provider limits the rate of every provider key that could serve this call; try again later.",
+    retryAfterMs === null ? {} : { retryAfterSeconds: retrySeconds(retryAfterMs) },
+  );
 }
 
 function notReached(failure: AttemptFailure): Fault {

@@ -142,7 +142,9 @@ export class Trials implements AttemptListener {
     const { target } = lease;
     this.#failover.failed(lease, failure);
     const livesElsewhere = this.#thing.livesElsewhere(failure, plan);
-    if (this.#isGone(target, failure)) {
+    const isHosts = failure.outcome === "NO_SOCKET";
+    if (isHosts) this.#call.context.lacks.note(this.#call.id, failure.detail);
+    if (isHosts || this.#isGone(target, failure)) {
       // None of the target's other keys would do better.
       if (this.#keepTo(plan, (each) => each !== target)) this.next();
       else this.#listener.onExhausted(this.#failover.failure, undefined);

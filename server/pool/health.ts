@@ -63,12 +63,12 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
       return afterSuccess(now, event);
     case "REQUEST_REFUSED":
     case "MODEL_REFUSED":
-      // The provider accepted the key and read the request, which is the caller's fault.
-      return event.wasProof ? afterSuccess(now, event) : now;
+      return afterAnswer(now, event);
     case "RIGHT_REFUSED":
       // One refusal does not tell who is to blame, but the owner of the key may want to know of it.
-      return { ...(event.wasProof ? afterSuccess(now, event) : now), lastError: errorOf(event) };
+      return { ...afterAnswer(now, event), lastError: errorOf(event) };
     case "CALLER_ABORTED":
+    case "NO_SOCKET":
       return now;
     case "RATE_LIMITED":
     case "QUOTA_EXHAUSTED":
@@ -81,6 +81,11 @@ export function afterAttempt(now: Condition, event: HealthEvent): Condition {
     default:
       return unreachable(event.outcome);
   }
+}
+
+/** The provider accepted the key and read the request, which is the caller's fault. */
+function afterAnswer(now: Condition, event: HealthEvent): Condition {
+  return event.wasProof ? afterSuccess(now, event) : now;
 }
 
 function afterSuccess(now: Condition, event: HealthEvent): Condition {

@@ -174,6 +174,19 @@ test("a key is DEGRADED by two failures in a row or by many in all, and not by o
   assert.equal(some.state("pk_00000"), "DEGRADED");
 });
 
+test("what this server's host cannot do never counts against a key, on proof either", () => {
+  const world = new World(keys(1));
+  for (let i = 0; i < 50; i++) world.call("NO_SOCKET", { httpStatus: null });
+  assert.equal(world.state("pk_00000"), "UNKNOWN");
+  assert.equal(world.pool.health("pk_00000")?.failures, 0);
+  world.call("QUOTA_EXHAUSTED", { retryAfterMs: 1000 });
+  world.clock.advance(1000);
+  world.call("NO_SOCKET", { httpStatus: null });
+  assert.equal(world.state("pk_00000"), "DEGRADED");
+  world.call("OK");
+  assert.equal(world.state("pk_00000"), "HEALTHY");
+});
+
 test("repeated failures open the breaker for a growing while, and one success closes it", () => {
   const world = new World(keys(1));
   for (let i = 0; i < 4; i++) world.call("TIMEOUT");

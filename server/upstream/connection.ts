@@ -167,7 +167,6 @@ export class Connection implements Rostered, SocketUser, ReplySink {
 
   onReplyEnd(): void {
     const flight = this.#flight;
-    this.#flight = undefined;
     const socket = this.#socket;
     // False for a reply that came before all of the request was out: the rest of it must not run into the next request.
     const sent = socket?.writableLength === 0;

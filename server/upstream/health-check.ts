@@ -1,3 +1,4 @@
+import { Fault } from "../core/fault.js";
 import { hasNoModelList, modelsRequest, PROBE_TIMEOUT_MS } from "./probe-request.js";
 import type { ProbeOptions, ProbeSubject } from "./probe.js";
 import { redact } from "./redact.js";
@@ -25,7 +26,8 @@ const ERROR_CHARS_MAX = 200;
 
 /**
  * Asks the provider for its models, which costs nothing and needs a good key. A provider without a model
- * list has answered all the same, and nothing is held against the key. Throws Fault `base_url_not_allowed`.
+ * list has answered all the same, and nothing is held against the key. Throws Fault `base_url_not_allowed`, and
+ * `overloaded` where this host can open no connection.
  */
 export async function checkKey(
   options: Pick<ProbeOptions, "upstream" | "clock" | "endpointPath">,
@@ -40,6 +42,7 @@ export async function checkKey(
   const answer = await fetchWhole(upstream, target, request, { bytesMax: REPLY_BYTES_MAX });
   const latencyMs = clock.monotonic() - startedMs;
   if (!("httpStatus" in answer)) {
+    if (answer.kind === "NO_SOCKET") throw new Fault("overloaded", `No check: ${answer.detail}.`);
     const error = answer.detail.slice(0, ERROR_CHARS_MAX);
     return { ok: false, httpStatus: null, latencyMs, error, body: "" };
   }

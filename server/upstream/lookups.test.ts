@@ -75,6 +75,9 @@ test("where an answer takes long or none comes, the last one will do for an hour
   assert.deepEqual([slow, later], [["192.0.2.1"], []]);
   world.fail("a.example", "EAI_AGAIN");
   assert.deepEqual([slow, later], [["192.0.2.1"], ["192.0.2.1"]]);
+  const lacking = world.ask("a.example");
+  world.fail("a.example", "EMFILE");
+  assert.deepEqual(lacking, ["192.0.2.1"], "that this host cannot ask says nothing of the name");
   world.clock.advance(HOUR_MS);
   const outdated = world.ask("a.example");
   world.clock.advance(60_000);

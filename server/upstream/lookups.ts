@@ -16,8 +16,15 @@ const SERVER_TIMEOUT_MS = 2_000;
 const SERVER_TRIES = 2;
 /** Connections that wait for one name; more fail at once. */
 const WAITING_MAX = 8_192;
-/** Codes for a look-up that nobody answered, which says nothing about the name. */
-const UNANSWERED: ReadonlySet<string> = new Set(["EAI_AGAIN", "EAI_FAIL", "ETIMEOUT", "ESERVFAIL"]);
+/** Codes for a look-up that nobody answered, or that this host could not make, which says nothing about the name. */
+const UNANSWERED: ReadonlySet<string> = new Set([
+  "EAI_AGAIN",
+  "EAI_FAIL",
+  "ETIMEOUT",
+  "ESERVFAIL",
+  "EMFILE",
+  "ENFILE",
+]);
 
 type Said = Parameters<OnResolved>;
 

@@ -311,6 +311,23 @@ test("a body over the limit, told or counted, is refused; so are endless interim
   }, FramingError);
 });
 
+test("the limits of a reply hold for each that comes over a connection, and not for all of them", () => {
+  const told: string[] = [];
+  const sink = {
+    onHead: (httpStatus: number) => void told.push(String(httpStatus)),
+    onBody: (piece: Buffer) => void told.push(piece.toString()),
+    onReplyEnd: () => void told.push("end"),
+  };
+  const parser = new ReplyParser(sink, { headBytesMax: 4096, bodyBytesMax: 4 });
+  const interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(16);
+  for (const body of ["3\r\none\r\n0\r\n\r\n", "3\r\ntwo\r\n0\r\n\r\n"]) {
+    parser.expect("POST");
+    const reply = interim + CHUNKED + body;
+    parser.push(Buffer.from(reply), reply.length, true);
+  }
+  assert.deepEqual(told, ["200", "one", "end", "200", "two", "end"]);
+});
+
 test("chunks of one read go on as one piece", () => {
   const sink = new Collector();
   const parser = new ReplyParser(sink, LIMITS);

@@ -15,7 +15,7 @@ import {
   type ProbeSubject,
 } from "../../server/upstream/probe.js";
 import { Upstream } from "../../server/upstream/upstream.js";
-import { UrlPolicy } from "../../server/upstream/url-policy.js";
+import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
 import { advanceUntil, provider } from "./fixture.js";
 import { FakeClock } from "../support/fake-clock.js";
 import {
@@ -233,6 +233,17 @@ test("a health check asks for models and holds against the key what it finds", a
   assert.equal(gone.ok, false);
   assert.equal(gone.httpStatus, null);
   assert.match(gone.error, /ECONNREFUSED/);
+});
+
+test("a health check that this host could not make finds nothing, for the key or against it", async () => {
+  const resolve: Resolve = (_hostname, done) => {
+    done(Object.assign(new Error("getaddrinfo EMFILE"), { code: "EMFILE" }), []);
+  };
+  const policy = new UrlPolicy({ allowCidrs: ["127.0.0.0/8"], resolve });
+  const upstream = new Upstream({ clock: systemClock, policy });
+  const checked = provider({ baseUrl: "http://provider.test:8080" });
+  const subject = { provider: checked, secret: new Secret(SECRET) };
+  await assert.rejects(checkKey({ ...options, upstream }, subject), { code: "overloaded" });
 });
 
 test("what a health check says of a key is judged as a call's refusal is", () => {

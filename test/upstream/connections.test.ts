@@ -40,6 +40,18 @@ test("a request goes out as it was given, with host and length, whatever its siz
   assert.equal(seen.slice(end + 4), body.toString());
 });
 
+test("a request without a body is its head and nothing more", async () => {
+  let seen = "";
+  wire.answer = (socket, request) => {
+    seen += request;
+    socket.write(reply("ok"));
+  };
+  // The second one shows where the first has ended.
+  for (let i = 0; i < 2; i++) await wire.call();
+  const host = wire.baseUrl.slice("http://".length);
+  assert.equal(seen, `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n\r\n`.repeat(2));
+});
+
 test("a request that could become two is never sent, and its connection stays good", async () => {
   await wire.call();
   let seen = "";
@@ -78,7 +90,7 @@ test("bytes that nobody asked for never become a reply", async () => {
 });
 
 test("a connection that its provider means to close is not used again", async () => {
-  const ends = ["connection: close\r\n", "keep-alive: timeout=1\r\n"];
+  const ends = ["connection: close\r\n", "keep-alive: timeout=1\r\n", "keep-alive: timeout=0\r\n"];
   for (const end of ends) {
     wire.answer = (socket) => socket.write(reply("ok", end));
     await wire.call();
@@ -98,6 +110,19 @@ test("a reply before the whole request is out closes its connection", async () =
   wire.answer = () => undefined;
   wire.sockets[0]?.resume();
   await closed(wire.sockets[0]);
+});
+
+test("a provider that ends the connection reads no more, so a request on its way there has failed", async () => {
+  wire.answer = (socket) => {
+    socket.pause();
+    socket.end();
+  };
+  const body = Buffer.alloc(32 * 1024 * 1024);
+  const { failure } = await wire.call({ method: "POST", body });
+  assert.deepEqual(failure, {
+    kind: "UNREACHABLE",
+    detail: "connection closed before a reply (CLOSED)",
+  });
 });
 
 test("a body that breaks off is told from one that ends with its connection", async () => {
@@ -133,6 +158,36 @@ test("a provider has its time anew when its reply is let flow again, and is the 
     const { body, failure } = await outcome;
     assert.deepEqual([body, failure?.kind], goesOn ? ["01", undefined] : ["0", "TIMEOUT"]);
   }
+});
+
+test("what a call waited for before is not taken from the time of what it waits for next", async () => {
+  const limits = { socketsPerOriginMax: 1, socketWaitMs: 4000, idleTimeoutMs: 4000 };
+  wire.upstream = wire.made(limits);
+  const asked: (() => void)[] = [];
+  const isAsked = (): Promise<void> => new Promise((resolve) => void asked.push(resolve));
+  wire.answer = () => asked.shift()?.();
+  const firstAsked = isAsked();
+  const first = wire.start();
+  await firstAsked;
+  let hear: () => void = () => undefined;
+  const heard = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const second = wire.start({ headTimeoutMs: 4000 }, () => {
+    hear();
+    return true;
+  });
+  wire.clock.advance(3000);
+  const secondAsked = isAsked();
+  wire.sockets[0]?.write(reply("one"));
+  assert.equal((await first.outcome).body, "one");
+  await secondAsked;
+  wire.clock.advance(3000);
+  wire.sockets[0]?.write("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nt");
+  await heard;
+  wire.clock.advance(3000);
+  wire.sockets[0]?.write("wo");
+  assert.deepEqual(await second.outcome, { body: "two", failure: undefined });
 });
 
 test("a call that takes too long, at whatever, ends once and closes its connection", async () => {
@@ -265,6 +320,39 @@ test("a kept connection that closes under a request is replaced once, a fresh on
   assert.equal(resets, 3);
 });
 
+test("a call whose reply has begun is not sent again, nor one whose effect would come twice", async () => {
+  for (const [said, request] of [
+    ["HTTP/1.1 2", {}],
+    ["", { once: true }],
+  ] as const) {
+    wire.answer = (socket) => socket.write(reply("ok"));
+    await wire.call();
+    let requests = 0;
+    wire.answer = (socket) => {
+      requests++;
+      socket.end(said);
+    };
+    assert.equal((await wire.call(request)).failure?.kind, "UNREACHABLE");
+    assert.equal(requests, 1);
+  }
+});
+
+test("a connection keeps the process alive while a call is under way, and not while it lies idle", async () => {
+  // Of the two ends one is the provider's.
+  const held = (): number =>
+    process.getActiveResourcesInfo().filter((each) => each === "TCPSocketWrap").length;
+  await wire.call();
+  const idle = held();
+  let busy = 0;
+  wire.answer = (socket) => {
+    busy = held();
+    socket.write(reply("ok"));
+  };
+  await wire.call();
+  assert.equal(wire.sockets.length, 1);
+  assert.deepEqual([busy, held()], [idle + 1, idle]);
+});
+
 test("a call that its provider may have worked on for a while is not sent again in silence", async () => {
   await wire.call();
   let requests = 0;
@@ -312,7 +400,8 @@ test("a call that is sent once more has all of the time for its new connection",
     wire.clock.advance(2000);
     socket.resetAndDestroy();
   };
-  const pending = wire.call();
+  // Of its head's time most is over.
+  const pending = wire.call({ headTimeoutMs: 2500 });
   await lookedUp;
   wire.clock.advance(1000);
   wire.answer = (socket) => socket.write(reply("again"));

@@ -25,6 +25,7 @@ const OUTCOMES: Readonly<Record<Attempt_Outcome, string>> = {
   [Attempt_Outcome.RIGHT_REFUSED]: "right refused",
   [Attempt_Outcome.PROVIDER_ERROR]: "provider error",
   [Attempt_Outcome.UNREACHABLE]: "unreachable",
+  [Attempt_Outcome.NO_SOCKET]: "no socket here",
   [Attempt_Outcome.TIMEOUT]: "timeout",
   [Attempt_Outcome.CUT]: "cut off",
   [Attempt_Outcome.CALLER_ABORTED]: "caller left",

@@ -36,6 +36,7 @@ const OUTCOMES: Record<AttemptOutcome, Attempt_Outcome> = {
   RIGHT_REFUSED: Attempt_Outcome.RIGHT_REFUSED,
   PROVIDER_ERROR: Attempt_Outcome.PROVIDER_ERROR,
   UNREACHABLE: Attempt_Outcome.UNREACHABLE,
+  NO_SOCKET: Attempt_Outcome.NO_SOCKET,
   TIMEOUT: Attempt_Outcome.TIMEOUT,
   CUT: Attempt_Outcome.CUT,
   CALLER_ABORTED: Attempt_Outcome.CALLER_ABORTED,
