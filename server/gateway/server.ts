@@ -11,7 +11,7 @@ import { pathOf } from "../caller/request-target.js";
 import type { Turn } from "../caller/turn.js";
 import type { Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
-import { listenFault } from "../core/listen-fault.js";
+import { portFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
 import type { Dialect } from "../core/provider.js";
 import type { TlsFiles } from "../core/tls.js";
@@ -160,11 +160,7 @@ class HttpGateway implements Gateway, CallerHandler {
       if (onFirstCaller !== undefined) this.#server.onFirstCaller(onFirstCaller);
       return { host: taken.address, port: taken.port };
     } catch (error) {
-      throw listenFault(
-        error as NodeJS.ErrnoException,
-        `the proxy port ${host}:${String(port)}`,
-        "choose another with --proxy-port",
-      );
+      throw portFault(error as NodeJS.ErrnoException, { name: "proxy", host, port });
     }
   }
 
