@@ -60,8 +60,8 @@ export function findTarget(flags: TargetFlags, env: Env): Target {
   };
 }
 
-/** An IPv6 address is told from its port by brackets. */
-const HOST_AND_PORT = /^(\[[^\]]+\]|[^:/[\]]+):\d{1,5}$/;
+/** An IPv6 address is told from its port by brackets; what asks over HTTP/2 has no words for an interface in it. */
+const HOST_AND_PORT = /^(\[[\da-f:.]+\]|[^:/[\]%]+):\d{1,5}$/i;
 
 /** Without a port gRPC would take 443 and say nothing of it; only a URL with https asks for that. */
 function hostAndPort(server: string): string {
