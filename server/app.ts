@@ -8,6 +8,7 @@ import { observe } from "./app/observation.js";
 import { startServing } from "./app/serving.js";
 import { startUseCases } from "./app/use-cases.js";
 import { careForVault } from "./app/vault-care.js";
+import { hostPort } from "./core/listen-fault.js";
 import { ChangeHistory } from "./control/change-history.js";
 import { Lookups } from "./upstream/lookups.js";
 import { UrlPolicy } from "./upstream/url-policy.js";
@@ -49,7 +50,7 @@ export async function startApp(world: World): Promise<App> {
     port: config.proxyPort,
     onFirstCaller: world.onFirstCaller,
   });
-  const proxyAddress = `${hostText(bound.host)}:${bound.port}`;
+  const proxyAddress = hostPort(bound.host, bound.port);
   lifecycle.started("proxy port", () => serving.gateway.close());
   const history = new ChangeHistory({
     feed: foundation.feed,
@@ -95,8 +96,4 @@ export async function startApp(world: World): Promise<App> {
       empty: firstKey === undefined,
     },
   };
-}
-
-function hostText(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

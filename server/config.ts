@@ -42,7 +42,23 @@ export function readConfig(sources: ConfigSources): {
     lines.push({ name: option.flag, value: String(value), source, description: option.help });
   }
   // The table gives each key its parser, so the values have the types that the table promises.
-  return { config: values as Config, lines };
+  const config = values as Config;
+  checkPorts(config);
+  return { config, lines };
+}
+
+/** Addresses that take a port on all others. */
+const ALL_ADDRESSES: readonly string[] = ["0.0.0.0", "::"];
+
+/** The system would say that another process uses the port, which is this one. */
+function checkPorts({ proxyHost, proxyPort, controlHost, controlPort }: Config): void {
+  if (proxyPort !== controlPort || proxyPort === 0) return;
+  const hosts = [proxyHost, controlHost];
+  if (proxyHost !== controlHost && !hosts.some((host) => ALL_ADDRESSES.includes(host))) return;
+  throw new Fault(
+    "config_invalid",
+    `--proxy-port and --control-port are both ${proxyPort}; give each a port of its own.`,
+  );
 }
 
 function sourceOf(candidates: readonly Candidate[]): ConfigLine["source"] {

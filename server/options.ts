@@ -23,6 +23,9 @@ interface OptionSpec<K extends string, T> {
 const text = (raw: unknown): string | undefined =>
   typeof raw === "string" && raw.trim() !== "" ? raw.trim() : undefined;
 
+/** An address as it is in a URL does as well: IPv6 between brackets. */
+const host = (raw: unknown): string | undefined => text(text(raw)?.replace(/^\[(.+)\]$/, "$1"));
+
 const integerIn =
   (min: number, max: number) =>
   (raw: unknown): number | undefined => {
@@ -127,7 +130,7 @@ export const OPTIONS = [
     help: "address on which SDKs call",
     expects: "an address",
     fallback: "127.0.0.1",
-    parse: text,
+    parse: host,
   }),
   option({
     ...PORT,
@@ -166,7 +169,7 @@ export const OPTIONS = [
     help: "address of the control API",
     expects: "an address",
     fallback: "127.0.0.1",
-    parse: text,
+    parse: host,
   }),
   option({
     ...PORT,

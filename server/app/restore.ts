@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
+import { access, copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { Fault } from "../core/fault.js";
 import { Secret } from "../core/secret.js";
@@ -65,9 +65,25 @@ export async function restore(options: RestoreOptions): Promise<void> {
 }
 
 async function requireThere(backup: string): Promise<void> {
-  const found = await stat(backup).catch(() => undefined);
-  if (found !== undefined) return;
-  throw new Fault("not_found", `There is no backup ${backup}; name a backup file or its folder.`);
+  try {
+    await access(backup, constants.R_OK);
+  } catch (error) {
+    if (isForbidden(error)) throw unreadable(backup, error);
+    throw new Fault("not_found", `There is no backup ${backup}; name a backup file or its folder.`);
+  }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EACCES";
+}
+
+/** Backups are for their owner alone, and on another machine that is somebody else. */
+function unreadable(file: string, cause: unknown): Fault {
+  return new Fault(
+    "config_invalid",
+    `The backup ${file} cannot be read (permission denied); give it to the user that runs this, with \`chown\`.`,
+    { cause },
+  );
 }
 
 async function fetchParts(backup: string, folder: string): Promise<void> {
@@ -77,6 +93,7 @@ async function fetchParts(backup: string, folder: string): Promise<void> {
   }
   for (const name of [INFO_NAME, MANIFEST_NAME, DATA_FILE]) {
     await copyFile(path.join(backup, name), path.join(folder, name)).catch((error: unknown) => {
+      if (isForbidden(error)) throw unreadable(path.join(backup, name), error);
       throw new Fault("not_found", `There is no backup in ${backup}: ${name} is missing.`, {
         cause: error,
       });

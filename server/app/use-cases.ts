@@ -1,3 +1,4 @@
+import { plainIp } from "../core/ip.js";
 import { AuditLog } from "../keys/audit-log.js";
 import { ByorKeys } from "../keys/byor-keys.js";
 import { seedCatalog } from "../keys/catalog-seed.js";
@@ -19,7 +20,7 @@ import { Sessions } from "../keys/sessions.js";
 import { Settings } from "../keys/settings.js";
 import { Users } from "../keys/users.js";
 import { PasswordHasher } from "../vault/password.js";
-import { plainIp, TrustedProxies } from "../gateway/caller-address.js";
+import { TrustedProxies } from "../gateway/caller-address.js";
 import type { Foundation } from "./foundation.js";
 import { isLoopback } from "./loopback.js";
 import { clientKeyForms, sessionTokens } from "./keys-vault.js";

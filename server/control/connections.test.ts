@@ -117,3 +117,10 @@ test("a stranger's frames are counted up to a bound, and whoever is known is rea
   world.clock.advance(500);
   assert.equal(known.waitMs, 0);
 });
+
+test("a peer is known by the address that lists have: not as a mapped one, nor with an interface", () => {
+  const world = new World({});
+  world.connect("::ffff:192.0.2.7");
+  world.connect("fe80::2%eth0");
+  assert.deepEqual(world.begunFrom, ["192.0.2.7", "fe80::2"]);
+});

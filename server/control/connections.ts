@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.js";
 import type { Holder } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
-import { addressBlock } from "../core/ip.js";
+import { addressBlock, plainIp } from "../core/ip.js";
 import { Pace } from "../core/pace.js";
 import { PacedTurns } from "../core/paced-turns.js";
 
@@ -70,7 +70,7 @@ export class ControlConnection {
   constructor(connections: ControlConnections, clock: Clock, from: { id: string; socket: Socket }) {
     this.id = from.id;
     this.socket = from.socket;
-    this.ip = from.socket.remoteAddress ?? "";
+    this.ip = plainIp(from.socket.remoteAddress ?? "");
     this.calm = () => void from.socket.destroy();
     this.#connections = connections;
     this.#clock = clock;

@@ -5,7 +5,7 @@ import net from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
-import { listenFault } from "../core/listen-fault.js";
+import { checkSocketPath, hostPort, portFault, socketFault } from "../core/listen-fault.js";
 import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
 import {
   type ConnectionLimits,
@@ -73,16 +73,12 @@ export async function listenTcp(options: {
 }): Promise<Listener> {
   const { host, port } = options;
   const serving = gated(options);
-  await listen(
-    serving.server,
-    { host, port },
-    `the control port ${host}:${port}`,
-    "choose another with --control-port",
+  await listen(serving.server, { host, port }, (error) =>
+    portFault(error, { name: "control", host, port }),
   );
   const bound = serving.server.address();
   const actualPort = typeof bound === "object" && bound !== null ? bound.port : port;
-  const shownHost = host.includes(":") ? `[${host}]` : host;
-  return { ...serving, address: `${shownHost}:${actualPort}` };
+  return { ...serving, address: hostPort(host, actualPort) };
 }
 
 /**
@@ -94,12 +90,13 @@ export async function listenUnix(options: {
   handler: ControlHandler;
 }): Promise<Listener> {
   const { path, handler } = options;
+  checkSocketPath(path);
   await removeStaleSocket(path);
   const serving = plain(handler);
   // The file is created with the process's umask: others must not be able to connect before its mode is set.
   const umask = process.umask(0o177);
   try {
-    await listen(serving.server, { path }, `the local socket ${path}`, OWN_FOLDER);
+    await listen(serving.server, { path }, (error) => socketFault(error, path));
   } finally {
     process.umask(umask);
   }
@@ -328,13 +325,10 @@ async function closeServer(
 async function listen(
   server: net.Server,
   where: net.ListenOptions,
-  what: string,
-  remedy: string,
+  toFault: (error: NodeJS.ErrnoException) => Fault,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) =>
-      reject(listenFault(error, what, remedy)),
-    );
+    server.once("error", (error: NodeJS.ErrnoException) => reject(toFault(error)));
     server.listen(where, resolve);
   });
 }

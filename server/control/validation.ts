@@ -5,12 +5,14 @@ import type { Interceptor } from "@connectrpc/connect";
 import { apiError } from "./error-info.js";
 import { ruleWords } from "./rule-words.js";
 
-/** Fields at fault that the sentence names; the error's detail has all. */
+/** Fields at fault that the sentence names. */
 const SAID_MAX = 3;
+/** Fields at fault that the error's detail names: it travels as a header, and clients refuse those above 8 KiB. */
+const NAMED_MAX = 20;
 
 /**
- * Refuses requests that break a rule of the proto, before any service sees them; the error names every
- * field at fault. The messages of rules tell their limits and never quote a value.
+ * Refuses requests that break a rule of the proto, before any service sees them; the error names the
+ * fields at fault. The messages of rules tell their limits and never quote a value.
  */
 export function validationInterceptor(): Interceptor {
   const validator = createValidator();
@@ -40,7 +42,7 @@ function validate(validator: Validator, schema: DescMessage, message: Message): 
   if (result.kind === "valid") return;
   // A rule that cannot be evaluated is our own bug, not the caller's.
   if (result.kind === "error") throw result.error;
-  const fieldViolations = result.violations.map((violation) => ({
+  const fieldViolations = result.violations.slice(0, NAMED_MAX).map((violation) => ({
     field: pathToString(violation.field),
     rule: violation.ruleId,
     message: ruleWords(violation),
@@ -48,7 +50,7 @@ function validate(validator: Validator, schema: DescMessage, message: Message): 
   const said = fieldViolations
     .slice(0, SAID_MAX)
     .map(({ field, message: words }) => (field === "" ? words : `${field}: ${words}`));
-  const more = fieldViolations.length - said.length;
+  const more = result.violations.length - said.length;
   const rest = more > 0 ? [`and ${String(more)} more`] : [];
   throw apiError("invalid_argument", [...said, ...rest].join("; "), { fieldViolations });
 }

@@ -13,6 +13,16 @@ export function parseIp(text: string): Address | undefined {
   return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
+/**
+ * A peer's address as lists and logs know it. An IPv4 peer of a dual-stack socket has a mapped one, and a link-local one
+ * comes with the interface here, as in `fe80::1%eth0`, which is none of the peer's.
+ */
+export function plainIp(address: string): string {
+  if (address.startsWith("::ffff:") && address.includes(".")) return address.slice(7);
+  const zone = address.indexOf("%");
+  return zone < 0 ? address : address.slice(0, zone);
+}
+
 /** A CIDR block, or an address that stands for itself alone. Undefined for anything else. */
 export function parseIpBlock(text: string): IpBlock | undefined {
   const slash = text.indexOf("/");

@@ -53,8 +53,3 @@ function addressIn(entry: string): string | undefined {
   const withPort = /^(\d+\.\d+\.\d+\.\d+):\d{1,5}$/.exec(text)?.[1];
   return parseIp(bracketed ?? withPort ?? text)?.toString();
 }
-
-/** An IPv4 caller on a dual-stack socket has a mapped address; allowlists know it by its own. */
-export function plainIp(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
-}

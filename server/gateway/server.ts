@@ -11,15 +11,16 @@ import { pathOf } from "../caller/request-target.js";
 import type { Turn } from "../caller/turn.js";
 import type { Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
-import { listenFault } from "../core/listen-fault.js";
+import { portFault } from "../core/listen-fault.js";
 import type { IdSource } from "../core/ids.js";
+import { plainIp } from "../core/ip.js";
 import type { Dialect } from "../core/provider.js";
 import type { TlsFiles } from "../core/tls.js";
 import { authenticate } from "./admit.js";
 import { queryBehind } from "./azure-scheme.js";
 import { Browsers } from "./browsers.js";
 import { CallHead } from "./call-head.js";
-import { plainIp, TrustedProxies } from "./caller-address.js";
+import { TrustedProxies } from "./caller-address.js";
 import { CallerConnections } from "./caller-connections.js";
 import { type ContextParts, createContext, type GatewayContext } from "./context.js";
 import { refusalOf } from "./bad-request.js";
@@ -160,11 +161,7 @@ class HttpGateway implements Gateway, CallerHandler {
       if (onFirstCaller !== undefined) this.#server.onFirstCaller(onFirstCaller);
       return { host: taken.address, port: taken.port };
     } catch (error) {
-      throw listenFault(
-        error as NodeJS.ErrnoException,
-        `the proxy port ${host}:${String(port)}`,
-        "choose another with --proxy-port",
-      );
+      throw portFault(error as NodeJS.ErrnoException, { name: "proxy", host, port });
     }
   }
 

@@ -90,7 +90,7 @@ async function makeFolder(folder: string): Promise<void> {
     await mkdir(folder, { mode: 0o700 });
   } catch (thrown) {
     const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
-    if (code === "EEXIST") return;
+    if (code === "EEXIST" && (await isFolder(folder))) return;
     const parent = path.dirname(folder);
     if (code !== "ENOENT" || parent === folder || (await isFolder(parent))) throw thrown;
     await makeFolder(parent);

@@ -167,6 +167,16 @@ test("the BYOR key is made once, can be shown again, and dies when it is refresh
   await refusal("UNAUTHENTICATED", control.api(first.secret).clientKeys.listClientKeys({}));
 });
 
+test("a request with a thousand fields at fault is refused in words, with the first of them by name", async (t) => {
+  const control = await startControl(t);
+  const alice = await control.as(control.alice);
+  const keys = Array.from({ length: 1000 }, (_, i) => ({ name: `key ${i}` }));
+  const refused = await refusal("INVALID_ARGUMENT", alice.clientKeys.importClientKeys({ keys }));
+  assert.match(refused.message, /^keys\[0\]\.credential: must be given.*; and 997 more$/);
+  const fields = Object.keys(refused.details.fields);
+  assert.deepEqual([fields.length, fields.at(-1)], [20, "keys[19].credential"]);
+});
+
 test("an import takes tokens and hashes, reports on each, and they work", async (t) => {
   const control = await startControl(t);
   const admin = await control.as(control.root);

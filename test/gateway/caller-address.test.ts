@@ -3,6 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { test, type TestContext } from "node:test";
 import fc from "fast-check";
+import { plainIp } from "../../server/core/ip.js";
 import { TrustedProxies } from "../../server/gateway/caller-address.js";
 import { CallerConnections } from "../../server/gateway/caller-connections.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
@@ -255,6 +256,16 @@ test("the addresses of one IPv6 network count as one, IPv4 addresses each for it
   connections.enterCall("203.0.113.2");
   connections.leaveCall("2001:db8::1");
   connections.enterCall("2001:db8::9");
+});
+
+test("an allowlist and a trusted proxy hold for a link-local peer, which comes with the interface here", () => {
+  assert.equal(plainIp("fe80::a8b5:d3ff%eth0"), "fe80::a8b5:d3ff");
+  assert.equal(plainIp("::ffff:192.0.2.7"), "192.0.2.7");
+  assert.equal(plainIp("2001:db8::7"), "2001:db8::7");
+  const peer = plainIp("fe80::2%eth0");
+  const proxies = new TrustedProxies(["fe80::/10"]);
+  assert.ok(proxies.trusts(peer));
+  assert.equal(proxies.addressOf(peer, "2001:db8::5"), "2001:db8::5");
 });
 
 test("what is no address cannot be trusted", () => {

@@ -230,3 +230,23 @@ async function backUp(
   assert.ok(last.case === "info" && last.value.sizeBytes > 0n);
   return last.value;
 }
+
+const ROOT = process.getuid?.() === 0 ? "root may read every file" : false;
+
+test(
+  "a backup that another user owns is told as such, and leaves the folder as it is",
+  { skip: ROOT },
+  async (t) => {
+    const folder = dataFolder(t);
+    const backup = path.join(dataFolder(t), "latchkey.backup");
+    writeFileSync(backup, "", { mode: 0o000 });
+    const ended = await run(["restore", backup, "--data", folder]);
+    assert.equal(ended.code, 1);
+    assert.match(
+      ended.err,
+      /^latchkey: The backup .* cannot be read \(permission denied\); .*chown/,
+    );
+    assert.doesNotMatch(ended.err, /\n\s+at /, "no stack trace");
+    assert.deepEqual(readdirSync(folder), []);
+  },
+);

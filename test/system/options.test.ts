@@ -18,7 +18,7 @@ type Sample = readonly [good: string, meaning: unknown, bad?: string];
 /** An option without a sample, or without a test which shows that it takes effect, does not compile. */
 const KNOWN: Readonly<Record<OptionKey, readonly [sample: Sample, file: string, test: string]>> = {
   data: [["/x", "/x"], "test/system/start-failures.test.ts", "a second server on the same folder"],
-  proxyHost: [["::1", "::1"], "test/system/start-failures.test.ts", "an address that this host"],
+  proxyHost: [["[::1]", "::1"], "test/system/start-failures.test.ts", "an address that this host"],
   proxyPort: [["81", 81, "65536"], "test/system/start-failures.test.ts", "a port in use is named"],
   proxyTlsCert: [["/c", "/c"], "test/system/tls.test.ts", "both ports speak TLS"],
   proxyTlsKey: [["/k", "/k"], "test/system/tls.test.ts", "both ports speak TLS"],

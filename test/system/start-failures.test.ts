@@ -37,11 +37,27 @@ test("a port in use is named", async (t) => {
   }
 });
 
+test("one port for both is told as that, not as one of another process", async (t) => {
+  const both = ["--proxy-port=7443", "--control-port=7443"];
+  const said = /--proxy-port and --control-port are both 7443; give each a port of its own\.$/;
+  refused(await run(flags(dataFolder(t), ...both)), said, 2);
+  refused(await run(flags(dataFolder(t), ...both, "--proxy-host=::")), said, 2);
+});
+
+test("a data folder whose path is too long for a local socket is told so, and not that another uses it", async (t) => {
+  const folder = path.join(dataFolder(t), "long".repeat(30));
+  refused(await run(flags(folder)), /longer than the 107 bytes .* shorter one with --data\.$/);
+});
+
 test("an address that this host does not have, and blocks that are none, are told in a sentence", async (t) => {
   const folder = dataFolder(t);
   refused(
     await run(flags(folder, "--proxy-host=192.0.2.1")),
-    /Cannot listen on .*no such address\. Give one that it has, or /,
+    /Cannot listen on the proxy port 192\.0\.2\.1:0: .*no such address\. Give one that it has with --proxy-host\.$/,
+  );
+  refused(
+    await run(flags(folder, "--proxy-host=fe80::1")),
+    /Cannot listen on the proxy port \[fe80::1\]:0: .*interface, as in --proxy-host fe80::1%eth0\.$/,
   );
   refused(
     await run(flags(folder, "--allow-upstream-cidr=10.0.0.0/8,all")),
@@ -53,7 +69,7 @@ test("an address that this host does not have, and blocks that are none, are tol
 test("a data folder that cannot be written is named", async (t) => {
   const file = path.join(dataFolder(t), "file");
   writeFileSync(file, "");
-  refused(await run(flags(file)), /data folder .* cannot be used/);
+  refused(await run(flags(file)), /data folder .* cannot be used \(a file has its name\)/);
   refused(await run(flags("/proc/latchkey")), /data folder \/proc\/latchkey cannot be used/);
 });
 

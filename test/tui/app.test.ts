@@ -51,6 +51,21 @@ for (const rows of [0, 1, 10_000]) {
   });
 }
 
+test("a list that is empty because of its filter says so, and not that nothing was made yet", async () => {
+  await withApp({ count: 0 }, async ({ tui, press, type }) => {
+    for (const key of ["2", "3", "4", "5", "6", "7", "8"]) {
+      await press(key);
+      assert.equal(tui.find("nothing matches the filter"), undefined, key);
+      await press("/");
+      await type("nobody");
+      await press("<enter>");
+      assert.ok(tui.find("nothing matches the filter: esc clears it"), key);
+      await press("<esc>");
+      assert.equal(tui.find("nothing matches the filter"), undefined, key);
+    }
+  });
+});
+
 test("names from outside keep to their cells: the columns of all rows line up", async () => {
   await withApp({ count: HARD_NAMES.length }, async ({ tui, press }) => {
     await press("2");

@@ -790,6 +790,17 @@ test("a named authority means TLS, on this host too", () => {
   assert.equal(findTarget({ server: `http://${server}`, caFile: "/ca.pem" }, {}).tls, false);
 });
 
+test("a server is named with its port, and an IPv6 address between brackets", () => {
+  const addressOf = (server: string): string => findTarget({ server }, {}).address;
+  assert.equal(addressOf("[2001:DB8::1]:7443"), "[2001:DB8::1]:7443");
+  assert.equal(addressOf("http://[::1]:7443/"), "[::1]:7443");
+  assert.equal(addressOf("https://gw-1"), "gw-1:443");
+  assert.equal(addressOf("unix:/run/control.sock"), "unix:/run/control.sock");
+  for (const server of ["gw-1", "::1", "::1:7443", "[::1]", "http://gw-1", "[fe80::1%eth0]:7443"]) {
+    assert.throws(() => addressOf(server), /take host:port, such as gw-1:7443/, server);
+  }
+});
+
 test("a socket that a killed server left behind is told as such", () => {
   const refused = new ApiError(
     "UNAVAILABLE",

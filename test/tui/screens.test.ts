@@ -186,6 +186,34 @@ test("limits, expiry and lists are sent as they were written", async () => {
   });
 });
 
+test("what is typed before a form is there goes to the form, and never to the list below", async () => {
+  await withApp({}, async ({ press, type, fake, tui, pass }) => {
+    await press("2");
+    let answer: (() => void) | undefined;
+    fake.on(
+      "listProviders",
+      () =>
+        new Promise((resolve) => {
+          answer = () => resolve({ providers: [{ id: "prv_0", slug: "openai" }] });
+        }),
+    );
+    await press("n");
+    assert.ok(tui.find("asking the server"));
+    await press("<tab>");
+    await type("deed");
+    assert.equal(fake.requests("disableProviderKey").length, 0, "d means the list's row");
+    answer?.();
+    await pass(100);
+    assert.match(tui.row(tui.find("Name")?.y ?? 0), /Name +\* +deed /);
+
+    await press("<esc>", "y", "n", "<esc>");
+    assert.equal(tui.find("asking the server"), undefined);
+    answer?.();
+    await pass(100);
+    assert.equal(tui.find("New provider key"), undefined, "who has left is not shown the form");
+  });
+});
+
 test("revoking asks, and a bare enter does nothing", async () => {
   await withApp({}, async ({ press, fake, tui }) => {
     await press("3", "r", "<enter>");

@@ -177,6 +177,27 @@ test("ctrl-z gives the terminal back, and continuing draws everything again", as
   tui.close();
 });
 
+test("who was stopped by somebody else takes the terminal back and draws over what a shell has written", async () => {
+  const tui = await open({ mouse: true });
+  const set: boolean[] = [];
+  const { setRawMode } = tui.input;
+  tui.input.setRawMode = (on) => {
+    set.push(on);
+    return setRawMode.call(tui.input, on);
+  };
+  tui.emulator.write("\u001b[?1049l\u001b[?1000l\r\n[1]+  Stopped   latchkey\r\n$ ");
+  await tui.settle();
+  assert.equal(tui.alternate, false);
+  tui.process.events.emit("SIGCONT");
+  await tui.settle();
+  assert.deepEqual(set, [false, true], "a mode that is on already would not be set");
+  assert.equal(tui.alternate, true);
+  assert.equal(tui.emulator.modes.mouseTrackingMode, "vt200");
+  assert.match(tui.row(1), /héllo 数据 ok/);
+  assert.equal(tui.find("Stopped"), undefined);
+  tui.close();
+});
+
 test("continuing after a resize in the shell draws the new size", async () => {
   const tui = await open();
   await tui.press("<C-z>");

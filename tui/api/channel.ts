@@ -40,7 +40,7 @@ export function findTarget(flags: TargetFlags, env: Env): Target {
     // On this host the port speaks TLS only where it is said, also by naming the authority to check it with.
     const isPlain = /^(http|unix):/.test(server);
     const tls = !isPlain && (flags.caFile !== undefined || !isLoopback(server));
-    const address = server.startsWith("unix:") ? server : server.replace(/^https?:\/\//, "");
+    const address = server.startsWith("unix:") ? server : hostAndPort(server);
     return {
       address,
       label: address,
@@ -58,6 +58,20 @@ export function findTarget(flags: TargetFlags, env: Env): Target {
     tls: false,
     caFile: undefined,
   };
+}
+
+/** An IPv6 address is told from its port by brackets; what asks over HTTP/2 has no words for an interface in it. */
+const HOST_AND_PORT = /^(\[[\da-f:.]+\]|[^:/[\]%]+):\d{1,5}$/i;
+
+/** Without a port gRPC would take 443 and say nothing of it; only a URL with https asks for that. */
+function hostAndPort(server: string): string {
+  const [, scheme = "", host = ""] = /^(https?:\/\/)?(.*?)\/?$/.exec(server) ?? [];
+  if (HOST_AND_PORT.test(host)) return host;
+  if (scheme === "https://" && HOST_AND_PORT.test(`${host}:443`)) return `${host}:443`;
+  throw new ApiError(
+    "INVALID_ARGUMENT",
+    `${server} names no port of a server: --server and LATCHKEY_SERVER take host:port, such as gw-1:7443 or [2001:db8::1]:7443.`,
+  );
 }
 
 /** For a folder that cannot be read the message is the same as for one without a socket. */

@@ -24,3 +24,14 @@ test("who may not see warnings is told so, and not that there are none", () => {
   );
   assert.match(String(panes[2]?.lines[0]?.[1]), /administrators and operators/);
 });
+
+test("calls that the server has not counted to the end are not given as a number", () => {
+  const vault = { state: VaultStatus_State.UNLOCKED };
+  const callsOf = (callCount: bigint): unknown => {
+    const status = create(GetStatusResponseSchema, { vault, database: { callCount } });
+    const lines = systemPanes(status, facts).flatMap((pane) => pane.lines);
+    return lines.find(([label]) => label === "calls")?.[1];
+  };
+  assert.equal(callsOf(10_000n), "10.0K");
+  assert.equal(callsOf(10_001n), "more than 10.0K");
+});

@@ -120,6 +120,13 @@ function vaultKeyLines(vault: VaultStatus): SystemPane["lines"] {
   ];
 }
 
+/** The server counts no further, or a large log would be read through for it. */
+const CALLS_COUNTED_MAX = 10_000n;
+
+function storedCalls(counted: bigint): string {
+  return counted > CALLS_COUNTED_MAX ? `more than ${count(CALLS_COUNTED_MAX)}` : count(counted);
+}
+
 function storagePane(status: GetStatusResponse, { nowMs }: Facts): SystemPane {
   const { database, journal, lastBackup } = status;
   return {
@@ -131,7 +138,7 @@ function storagePane(status: GetStatusResponse, { nowMs }: Facts): SystemPane {
             ["database", `${database.engine} schema ${database.schemaVersion}`],
             ["size", `${bytes(database.sizeBytes)}, wal ${bytes(database.walBytes)}`],
             ["writable", database.writable ? "yes" : "NO"],
-            ["calls", count(database.callCount)],
+            ["calls", storedCalls(database.callCount)],
           ] as const)),
       ...(journal === undefined
         ? []

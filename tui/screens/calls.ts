@@ -108,6 +108,7 @@ export class CallsView implements View {
       state: state.status,
       focused: true,
       reach: state.reach,
+      filter: state.filter,
     });
     const call = this.#shown;
     this.#more.want(this.#context.may("call.get") ? call?.id : undefined);

@@ -5,11 +5,11 @@ import {
   type CreateSuperClientKeyResponse,
 } from "../../proto/gen/latchkey/v1/client_keys_pb.js";
 import type { User } from "../../proto/gen/latchkey/v1/users_pb.js";
-import { toApiError } from "../api/api-error.js";
 import { LIMITS_HINT, parseLimits } from "../present/limits.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
 import { offerSecret, secretLost } from "./client-key-secret.js";
 import { checkLimits, expiresField, expiryIn, listOf, SCOPES_HELP } from "./form-values.js";
+import { askFirst } from "./ask-first.js";
 import { openForm } from "./form-modal.js";
 import type { ViewContext } from "./view.js";
 
@@ -44,10 +44,13 @@ export interface ClientKeyFormOptions {
 /** Opens the form for a new client key; its secret is shown once when the server has made it. */
 export function openClientKeyForm(context: ViewContext, options: ClientKeyFormOptions): void {
   if (!context.may("user.list")) return open(context, options, []);
-  context.api.users.listUsers({ pageSize: OWNERS_MAX, filter: "state=active" }).then(
-    ({ users }) => open(context, options, users),
-    (thrown: unknown) => context.toast({ text: toApiError(thrown).message, tone: "danger" }),
-  );
+  askFirst(context, {
+    title: "New client key",
+    permission: "user.list",
+    ask: (signal) =>
+      context.api.users.listUsers({ pageSize: OWNERS_MAX, filter: "state=active" }, { signal }),
+    open: ({ users }) => open(context, options, users),
+  });
 }
 
 /** Opens the form for a new secret of a key. */

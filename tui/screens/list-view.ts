@@ -149,6 +149,7 @@ export class ListView<Row> implements View {
       focused: true,
       total: this.#listing.total,
       reach: this.#listing.reach,
+      filter: this.#listing.filter,
     });
     this.#options.onSelect?.(this.selected);
     const row = this.selected;

@@ -4,10 +4,10 @@ import {
   ProviderKey_Visibility,
   type ProviderKey,
 } from "../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import { toApiError } from "../api/api-error.js";
 import { QUOTA_HINT, limitsText, parseLimits } from "../present/limits.js";
 import { confirm } from "../widgets/confirm.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
+import { askFirst } from "./ask-first.js";
 import { checkLimits, expiresField, expiryIn, listOf } from "./form-values.js";
 import { openForm } from "./form-modal.js";
 import { openProviderKeyTest } from "./provider-key-test.js";
@@ -24,6 +24,8 @@ const VISIBILITIES = [
   { value: String(ProviderKey_Visibility.PUBLIC), label: "public: donated to the pool" },
 ];
 
+const NEW_TITLE = "New provider key";
+
 /** Opens the form for a new provider key, or for one that is there. */
 export function openProviderKeyForm(
   context: ViewContext,
@@ -31,10 +33,13 @@ export function openProviderKeyForm(
 ): void {
   const { key, refresh } = options;
   if (key !== undefined) return openEdit(context, key, refresh);
-  context.api.providers.listProviders({ pageSize: 1000, filter: "enabled=true" }).then(
-    ({ providers }) => openNew(context, providers, refresh),
-    (thrown: unknown) => context.toast({ text: toApiError(thrown).message, tone: "danger" }),
-  );
+  askFirst(context, {
+    title: NEW_TITLE,
+    permission: "provider.list",
+    ask: (signal) =>
+      context.api.providers.listProviders({ pageSize: 1000, filter: "enabled=true" }, { signal }),
+    open: ({ providers }) => openNew(context, providers, refresh),
+  });
 }
 
 /** Opens the form for a new secret of a key. */
@@ -76,7 +81,7 @@ function openNew(context: ViewContext, providers: readonly Provider[], refresh: 
   }
   const canTest = context.may("provider_key.test");
   openForm(context, {
-    title: "New provider key",
+    title: NEW_TITLE,
     permission: "provider_key.create",
     aliases: { provider_id: "provider", model_allowlist: "models", expire_time: "expires" },
     fields: newFields(context, providers, canTest),

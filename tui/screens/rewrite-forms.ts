@@ -4,7 +4,7 @@ import {
   type Rewrite,
 } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import type { Span } from "../term/painter.js";
-import { refused } from "./actions.js";
+import { askFirst } from "./ask-first.js";
 import { openForm } from "./form-modal.js";
 import { listOf } from "./form-values.js";
 import { openText } from "./text-modal.js";
@@ -70,16 +70,16 @@ interface FormOptions {
 
 /** Asks the server what is set, so that the form shows all of it: it is replaced as a whole. */
 function openRewriteForm(context: ViewContext, options: FormOptions): void {
-  context.api.providers.getRewrites({ kind: options.kind }).then(
-    ({ rewrites }) => {
+  askFirst(context, {
+    title: options.title,
+    permission: "rewrite.get",
+    ask: (signal) => context.api.providers.getRewrites({ kind: options.kind }, { signal }),
+    open: ({ rewrites }) => {
       const same = options.name.toLowerCase();
       const known = rewrites.find(({ name }) => name.toLowerCase() === same);
       showForm(context, options, known);
-      context.requestFrame();
     },
-    (thrown: unknown) =>
-      context.toast({ text: refused(context, "rewrite.get", thrown), tone: "danger" }),
-  );
+  });
 }
 
 function showForm(context: ViewContext, options: FormOptions, known: Rewrite | undefined): void {

@@ -5,10 +5,10 @@ import {
   type Settings,
   type UpdateSettingsRequest,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
-import { toApiError } from "../api/api-error.js";
 import { LIMITS_HINT, limitsText, parseLimits } from "../present/limits.js";
 import type { Field, FieldValues } from "../widgets/form-fields.js";
 import { checkLimits } from "./form-values.js";
+import { askFirst } from "./ask-first.js";
 import { openForm } from "./form-modal.js";
 import type { ViewContext } from "./view.js";
 
@@ -45,20 +45,24 @@ const ABORTED_CALL = [
   { value: String(Settings_AbortedCallPolicy.NOTHING), label: "costs nothing" },
 ];
 
+const TITLE = "Settings, in force at once";
+
 /** Opens the form for all settings. */
 export function openSettingsForm(context: ViewContext, refresh: () => void): void {
-  context.api.system.getSettings({}).then(
-    ({ settings }) => {
+  askFirst(context, {
+    title: TITLE,
+    permission: "system.get_settings",
+    ask: (signal) => context.api.system.getSettings({}, { signal }),
+    open: ({ settings }) => {
       if (settings !== undefined) open(context, settings, refresh);
     },
-    (thrown: unknown) => context.toast({ text: toApiError(thrown).message, tone: "danger" }),
-  );
+  });
 }
 
 function open(context: ViewContext, settings: Settings, refresh: () => void): void {
   const fields = fieldsOf(settings);
   openForm(context, {
-    title: "Settings, in force at once",
+    title: TITLE,
     permission: "system.update_settings",
     fields,
     submitLabel: "Save",

@@ -156,6 +156,7 @@ export class UsageView implements View {
         ? { kind: "error", message: error?.message ?? "" }
         : { kind: value === undefined ? "loading" : error === undefined ? "ready" : "stale" },
       focused: true,
+      filter: this.#filter,
     });
     this.#table.paint(
       paintPane(painter.within(table), {

@@ -282,7 +282,10 @@ export class Terminal {
   }
 
   #continue(): void {
-    if (!this.#suspended || this.#closed) return;
+    if (this.#closed) return;
+    // Stopped by somebody else, without having given the terminal back: a shell has taken and changed it since, and
+    // what is on already would not be set again.
+    if (!this.#suspended) this.#setRawMode(false);
     this.#suspended = false;
     this.#setRawMode(true);
     this.#options.input.resume();

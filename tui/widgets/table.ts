@@ -48,7 +48,11 @@ export interface TableUpdate<Row> {
   readonly total?: number;
   /** Rows that can be brought here; the selection may aim at one that is still to come. */
   readonly reach?: number;
+  /** What the rows were chosen by; without any, it is to blame and not a lack of things. */
+  readonly filter?: string;
 }
+
+const NO_MATCH = "nothing matches the filter: esc clears it";
 
 /**
  * A table of any number of rows that touches only the visible ones.
@@ -70,6 +74,7 @@ export class VirtualTable<Row> implements Widget {
   #focused = true;
   #total: number | undefined;
   #reach = 0;
+  #filter = "";
   #sort: Sort | undefined;
   #index = 0;
   /** Where the selection goes as soon as that row is here. */
@@ -116,6 +121,7 @@ export class VirtualTable<Row> implements Widget {
     if (update.focused !== undefined) this.#focused = update.focused;
     if (update.total !== undefined) this.#total = update.total;
     if (update.reach !== undefined) this.#reach = update.reach;
+    if (update.filter !== undefined) this.#filter = update.filter;
     if (update.rows !== undefined) {
       const isNew = update.rows !== this.#given;
       this.#given = update.rows;
@@ -243,7 +249,8 @@ export class VirtualTable<Row> implements Widget {
     const body = painter.within({ ...painter.area, y: 1, height: painter.height - 1 });
     this.#body = body.absolute;
     this.#page = Math.max(1, body.height);
-    if (paintTableState(body, this.#state, this.#rows.length, this.#options.emptyText)) return;
+    const emptyText = this.#filter === "" ? this.#options.emptyText : NO_MATCH;
+    if (paintTableState(body, this.#state, this.#rows.length, emptyText)) return;
     this.#scroll();
     for (let y = 0; y < body.height; y += 1) {
       const row = this.#rows[this.#top + y];
