@@ -15,6 +15,7 @@ import type { Sessions } from "../keys/sessions.js";
 import type { Users } from "../keys/users.js";
 import { actorKey, credentialKey, type Credential } from "./context.js";
 import { answerOnce, type IdempotencyStore } from "./idempotency.js";
+import { KeptUsage } from "./kept-usage.js";
 import { permissionMessage, sessionMessage } from "./messages/sessions.js";
 import { given } from "./messages/values.js";
 import { userMessages, type UsersDeps } from "./users.js";
@@ -70,7 +71,8 @@ function accounts(deps: SessionsDeps) {
 }
 
 function signedIn(deps: SessionsDeps) {
-  const { sessions, users } = deps;
+  const { sessions, users, clock, figures } = deps;
+  const kept = { ...deps, figures: { ...figures, usage: new KeptUsage(figures.usage, clock) } };
   return {
     async logout({ allSessions }, context) {
       const sessionId = sessionIdOf(context.values.get(credentialKey));
@@ -85,7 +87,7 @@ function signedIn(deps: SessionsDeps) {
       authorize(actor, "session.who_am_i");
       const user = await users.get(actor, userIdOf(actor));
       return {
-        user: await toUser(deps, actor, user),
+        user: await toUser(kept, actor, user),
         session: sessionMessage(await currentSession(deps, actor, credential), actor),
         permissions: allowedActions(actor).map(permissionMessage),
         clientKeyId: credential.kind === "CLIENT_KEY" ? credential.clientKeyId : "",

@@ -450,7 +450,7 @@ export const SessionService: GenService<{
     output: typeof LogoutResponseSchema;
   },
   /**
-   * Tells who the caller is and what they may do.
+   * Tells who the caller is and what they may do. What they have used is up to half a minute old.
    *
    * @generated from rpc latchkey.v1.SessionService.WhoAmI
    */
