@@ -180,10 +180,10 @@ test("ctrl-z gives the terminal back, and continuing draws everything again", as
 test("who was stopped by somebody else takes the terminal back and draws over what a shell has written", async () => {
   const tui = await open({ mouse: true });
   const set: boolean[] = [];
-  const { setRawMode } = tui.input;
+  const setRawMode = tui.input.setRawMode.bind(tui.input);
   tui.input.setRawMode = (on) => {
     set.push(on);
-    return setRawMode.call(tui.input, on);
+    return setRawMode(on);
   };
   tui.emulator.write("\u001b[?1049l\u001b[?1000l\r\n[1]+  Stopped   latchkey\r\n$ ");
   await tui.settle();
