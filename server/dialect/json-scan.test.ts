@@ -5,7 +5,7 @@ import { Fault } from "../core/fault.js";
 import { isRecord } from "../core/record.js";
 import { endsText, scanMember, scanObject } from "./json-scan.js";
 import { readNumber, readString, readTrue, type Span } from "./json-span.js";
-import { WantedMembers } from "./wanted-members.js";
+import { OTHER_CASE, UNREADABLE, WantedMembers } from "./wanted-members.js";
 
 const WANTED = new WantedMembers(["model", "stream", "max_tokens"]);
 const NOTHING = new WantedMembers([]);
@@ -40,6 +40,32 @@ test("an escaped key is the key that it spells", () => {
   refuses(String.raw`{"model":"a","\u006dodel":"b"}`, /more than once/);
 });
 
+test("a name is read as JSON.parse spells it, and refused where that cannot", () => {
+  const sign = fc.constantFrom(
+    ...'model stream s m \\u0073 \\u006D \\u006d \\u004d \\/ \\n \\" \\\\ \\x \\u12 \\u00g3 \\u00:3 ü 語 \ud83d\ude00'.split(
+      " ",
+    ),
+  );
+  const wanted = new WantedMembers(["model", "stream", "m", "s/"]);
+  fc.assert(
+    fc.property(fc.array(sign, { maxLength: 4 }), (signs) => {
+      const bytes = Buffer.from(`"${signs.join("")}"`);
+      let name: string | undefined;
+      try {
+        name = String(JSON.parse(bytes.toString()));
+      } catch {
+        name = undefined;
+      }
+      const isOther = ["model", "stream", "m"].includes(name?.toLowerCase() ?? "");
+      const index = ["model", "stream", "m", "s/"].indexOf(name ?? "");
+      const expected = index < 0 && isOther ? OTHER_CASE : index;
+      const read = wanted.indexOf(bytes, 1, bytes.length - 1);
+      assert.equal(read, name === undefined ? UNREADABLE : expected, bytes.toString());
+    }),
+    { numRuns: 3000 },
+  );
+});
+
 test("a member given twice is refused", () => {
   refuses('{"model":"a","x":1,"model":"b"}', /"model" more than once/);
 });
@@ -50,14 +76,17 @@ test("a member in other letters is refused, for some readers take it for the sam
     '{"model":"a","MODEL":"b"}',
     '{"max_Tokens":9}',
     String.raw`{"model":"a","\u004dodel":"b"}`,
+    '{"max_to\u212aens":9}',
+    String.raw`{"max_to\u212Aens":9}`,
+    '{"max_token\u017f":9}',
+    '{"\u017ftream":true}',
+    String.raw`{"\u017ftr\u0065am":true}`,
   ]) {
-    refuses(text, /some servers take for "(?:model|max_tokens)"/);
+    refuses(text, /some servers take for "(?:model|max_tokens|stream)"/);
   }
-  assert.deepEqual(scan('{"modem":1,"Modems":2,"x":{"Model":"a"}}'), [
-    undefined,
-    undefined,
-    undefined,
-  ]);
+  const others =
+    '"modem":1,"Modems":2,"x":{"Model":"a"},"m\u00f6del":3,"mod\u00e9l\\u0301":4,"ſtreamſ":5';
+  assert.deepEqual(scan(`{${others}}`), [undefined, undefined, undefined]);
 });
 
 test("what is no JSON object is refused", () => {

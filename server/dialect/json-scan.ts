@@ -114,7 +114,8 @@ class Scan {
 
   #failCase(name: Span): never {
     const given = readString(this.#text, name) ?? "";
-    const meant = given.toLowerCase();
+    // Up first: some characters are a letter of ASCII in the other case alone.
+    const meant = given.toUpperCase().toLowerCase();
     throw malformed(`The request body has "${given}", which some servers take for "${meant}".`);
   }
 

@@ -1,5 +1,6 @@
 import { isAt } from "../core/bytes.js";
-import { readString, type Span } from "./json-span.js";
+import type { Span } from "./json-span.js";
+import { SpelledName } from "./spelled-name.js";
 
 /** In place of an index, for a key whose escapes cannot be undone. */
 export const UNREADABLE = -2;
@@ -8,6 +9,7 @@ export const UNREADABLE = -2;
 export const OTHER_CASE = -3;
 
 const BACKSLASH = 0x5c;
+const ASCII_MAX = 0x7f;
 const LOWER_CASE = 0x20;
 
 interface Wanted {
@@ -20,6 +22,7 @@ export class WantedMembers {
   readonly #names: readonly string[];
   readonly #byLength: readonly (readonly Wanted[])[];
   readonly #none: readonly (Span | undefined)[];
+  readonly #spelled: SpelledName;
 
   constructor(names: readonly string[]) {
     this.#names = names;
@@ -29,6 +32,7 @@ export class WantedMembers {
     this.#byLength = Array.from({ length: longest + 1 }, (_each, length) =>
       wanted.filter(({ bytes }) => bytes.length === length),
     );
+    this.#spelled = new SpelledName(longest);
   }
 
   /** One undefined for each name. */
@@ -42,29 +46,33 @@ export class WantedMembers {
 
   /** Which of the wanted names is between two quotes, as one of the constants above; -1 for none of them. */
   indexOf(text: Buffer, start: number, end: number): number {
-    const candidates = this.#byLength[end - start];
-    if (candidates !== undefined) {
-      for (let i = 0; i < candidates.length; i++) {
-        const candidate = candidates[i];
-        if (candidate === undefined) continue;
-        if (isAt(text, start, candidate.bytes)) return candidate.index;
-        if (isInOtherCase(text, start, candidate.bytes)) return OTHER_CASE;
-      }
-    }
+    const index = this.#plainIndex(text, start, end - start);
+    if (index !== -1) return index;
     for (let at = start; at < end; at++) {
+      const byte = text[at] ?? 0;
       // Undone, `mod\u0065l` is `model` to every parser.
-      if (text[at] === BACKSLASH) return this.#unescaped(text, start, end);
+      if (byte === BACKSLASH || byte > ASCII_MAX) return this.#spelledIndex(text, start, end);
     }
     return -1;
   }
 
-  #unescaped(text: Buffer, start: number, end: number): number {
-    const name = readString(text, { start: start - 1, end: end + 1 });
-    if (name === undefined) return UNREADABLE;
-    const index = this.#names.indexOf(name);
-    const lower = name.toLowerCase();
-    const isOther = index < 0 && this.#names.some((each) => each.toLowerCase() === lower);
-    return isOther ? OTHER_CASE : index;
+  #plainIndex(text: Buffer, start: number, length: number): number {
+    const candidates = this.#byLength[length];
+    if (candidates === undefined) return -1;
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[i];
+      if (candidate === undefined) continue;
+      if (isAt(text, start, candidate.bytes)) return candidate.index;
+      if (isInOtherCase(text, start, candidate.bytes)) return OTHER_CASE;
+    }
+    return -1;
+  }
+
+  #spelledIndex(text: Buffer, start: number, end: number): number {
+    const spelled = this.#spelled;
+    if (!spelled.read(text, start, end)) return UNREADABLE;
+    const index = this.#plainIndex(spelled.bytes, 0, spelled.length);
+    return index >= 0 && spelled.isFolded ? OTHER_CASE : index;
   }
 }
 

@@ -117,22 +117,42 @@ function queryKey(query: string): string | undefined {
   return undefined;
 }
 
-/** The query without the caller's key, otherwise unchanged: a client key is no provider's business. */
-export function queryWithoutKey(query: string): string {
-  // Its name may be written in other ways.
-  if (query === "" || !/key|%/.test(query)) return query;
+/** Parameters that present a credential, to Google at least. */
+const CREDENTIALS: ReadonlySet<string> = new Set(["key", "access_token", "oauth_token"]);
+/** What may begin so speaks to Google of the request itself, such as of another method or content type. */
+const OF_REQUEST = "$";
+/** Of these what speaks of the reply alone. */
+const OF_REPLY: ReadonlySet<string> = new Set([
+  "$alt",
+  "$fields",
+  "$prettyPrint",
+  "$outputDefaults",
+  "$.xgafv",
+]);
+
+/**
+ * The query without what would speak for the request's head, otherwise unchanged: a client key is no provider's
+ * business, and what is asked for, with which credential, has been decided here.
+ */
+export function queryForProvider(query: string): string {
+  // Names may be written in other ways.
+  if (query === "" || !/key|token|[$%]/.test(query)) return query;
   return query
     .split("&")
-    .filter((part) => !isKey(part))
+    .filter((part) => !speaksForHead(part))
     .join("&");
 }
 
-function isKey(part: string): boolean {
+function speaksForHead(part: string): boolean {
   const end = part.indexOf("=");
-  const name = end < 0 ? part : part.slice(0, end);
-  try {
-    return decodeURIComponent(name) === "key";
-  } catch {
-    return false;
-  }
+  const name = decodedAscii(end < 0 ? part : part.slice(0, end));
+  return CREDENTIALS.has(name) || (name.startsWith(OF_REQUEST) && !OF_REPLY.has(name));
+}
+
+/** A name with its ASCII characters as they are; others are in no name that matters here. */
+function decodedAscii(name: string): string {
+  if (!name.includes("%")) return name;
+  return name.replaceAll(/%([0-7][\dA-Fa-f])/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }

@@ -1,7 +1,7 @@
 import { HeaderBlock } from "../http/header-block.js";
 import { addAuth } from "../upstream/auth.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
-import { queryWithoutKey } from "./admit.js";
+import { queryForProvider } from "./admit.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import type { CallPlan } from "./call-plan.js";
 import type { RequestHead } from "./request-head.js";
@@ -84,7 +84,7 @@ function translatedHeaders(head: RequestHead, streamed: boolean, added: string):
 
 function pathFor({ call, lease, passage }: RoundTripOptions, plan: CallPlan): string {
   const { provider, upstreamModel } = lease.target;
-  const query = passage.query ?? queryWithoutKey(call.query);
+  const query = passage.query ?? queryForProvider(call.query);
   const model = upstreamModel === "" ? plan.modelAsked : upstreamModel;
   const path = fill(passage.path, call, model);
   return call.context.paths.of(provider, path, upstreamModel, query);

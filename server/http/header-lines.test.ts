@@ -54,6 +54,9 @@ function read(text: string, minor: 0 | 1): Reading {
   };
 }
 
+/** A length or a coding beside which some read a blank, others more of the value. */
+const TABBED = /^(?:content-length|transfer-encoding):.*\t/im;
+
 /** The same, read in the plainest way. */
 function readPlainly(text: string, minor: 0 | 1): Reading {
   const block = plainBlock(text);
@@ -64,6 +67,7 @@ function readPlainly(text: string, minor: 0 | 1): Reading {
   const codings = of("transfer-encoding");
   const isSound =
     lengths.length + codings.length <= 1 &&
+    !TABBED.test(text.slice(0, block.length)) &&
     lengths.every((each) => /^\d{1,15}$/.test(each)) &&
     codings.every((each) => each.toLowerCase() === "chunked" && minor === 1);
   if (!isSound) return "REFUSED";
@@ -135,7 +139,7 @@ test("what several header lines say together is read as the grammar has it", () 
     "timeout=7",
     "100-continue",
   );
-  const blank = fc.constantFrom("", " ", "\t ");
+  const blank = fc.constantFrom("", " ", "\t", " \t ");
   const line = fc
     .tuple(name, blank, value, blank)
     .map(([key, before, text, behind]) => `${key}:${before}${text}${behind}\r\n`);

@@ -36,7 +36,7 @@ const IN_NAME = Uint8Array.from({ length: 256 }, (_each, byte) =>
 /**
  * The header lines of one message, and what they say of its body and its connection. Reading throws
  * FramingError for lines that two parsers could read in two ways: folded ones, bare line feeds, spaces
- * before the colon, two lengths, a length with a transfer coding, or a coding other than `chunked`.
+ * before the colon, two lengths, a length with a transfer coding, a coding other than `chunked`, or a tab beside either.
  */
 export class HeaderLines {
   /** Part of a read buffer, so whoever is given them must read them at once. */
@@ -218,6 +218,7 @@ export class HeaderLines {
     const value =
       digits < 1 || digits > LENGTH_DIGITS_MAX ? -1 : digitsAt(this.bytes, valueStart, valueEnd);
     if (value < 0) malformed("its length is no number");
+    if (hasTabBeside(this.bytes, valueStart, valueEnd)) malformed("a tab stands beside its length");
     if (this.contentLength >= 0) malformed("it has two lengths");
     this.contentLength = value;
     this.lengthStart = valueStart;
@@ -227,6 +228,7 @@ export class HeaderLines {
   #noteCoding(valueStart: number, valueEnd: number): void {
     const value = latin1(this.bytes, valueStart, valueEnd).toLowerCase();
     if (value !== "chunked") malformed("its transfer coding is not chunked");
+    if (hasTabBeside(this.bytes, valueStart, valueEnd)) malformed("a tab stands beside its coding");
     if (this.chunked) malformed("it is chunked twice");
     this.chunked = true;
   }
@@ -286,6 +288,15 @@ function isText(byte: number): boolean {
 
 function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
+}
+
+/** For some readers a tab beside a value is a part of it. */
+function hasTabBeside(bytes: Buffer, valueStart: number, valueEnd: number): boolean {
+  let start = valueStart;
+  while (bytes[start - 1] === SPACE) start--;
+  let end = valueEnd;
+  while (bytes[end] === SPACE) end++;
+  return bytes[start - 1] === TAB || bytes[end] === TAB;
 }
 
 /** The number at that place; -1 if there is anything but digits. */
