@@ -7,6 +7,7 @@ import { withImageTool } from "./image-tool.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
 import { ResponseProgress } from "./response-progress.js";
+import { bringsUnwell, isUnwellReply } from "./response-status.js";
 import { errorBody, failedResponse } from "./openai-errors.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent } from "./sse.js";
@@ -100,10 +101,24 @@ function isErrorEvent(event: Buffer): boolean {
   return !isAt(event, 0, CHUNK) && ERROR_EVENT.test(head(event));
 }
 
+/** For a response, which may have failed whatever its last event is called. */
+function isResponseError(event: Buffer): boolean {
+  return isErrorEvent(event) || bringsUnwell(event);
+}
+
 /** For a chat stream, where an error may come after other members. */
 function isChatError(event: Buffer): boolean {
   return isErrorEvent(event) || hasError(event);
 }
+
+/** What tells an error in a stream of each form. */
+const ERRORS: Readonly<Record<StreamForm, (event: Buffer) => boolean>> = {
+  CHAT: isChatError,
+  RESPONSES: isResponseError,
+  MESSAGES: isErrorEvent,
+  GENERATE: isErrorEvent,
+  OTHER: isErrorEvent,
+};
 
 function saysNothing(event: Buffer): boolean {
   return !isAt(event, 0, CHUNK) && (isComment(event) || BEFORE_RESPONSE.test(head(event)));
@@ -147,8 +162,7 @@ class OpenaiWatch implements StreamWatch {
 
   opening(events: Buffer): Opening {
     if (this.#form === "BYTES") return "REPLY";
-    const isError = this.#form === "CHAT" ? isChatError : isErrorEvent;
-    return openingOf(events, isError, saysNothing);
+    return openingOf(events, ERRORS[this.#form], saysNothing);
   }
 
   push(events: Buffer): void {
@@ -184,7 +198,7 @@ class OpenaiWatch implements StreamWatch {
   failure(): string | undefined {
     if (this.#form === "BYTES") return undefined;
     const tail = this.#tail.bytes();
-    if (this.#form !== "CHAT") return lastError(tail, isErrorEvent);
+    if (this.#form !== "CHAT") return lastError(tail, ERRORS[this.#form]);
     const events = lastEvents(tail);
     return namesError(events) ? lastError(events, isChatError) : undefined;
   }
@@ -227,12 +241,16 @@ class OpenaiWatch implements StreamWatch {
   }
 }
 
-/** Some imitations answer so. Of a chat completion alone is an error beside other members known to be its own. */
+/**
+ * Some imitations answer so. Of a chat completion alone is an error beside other members known to be its own; of a
+ * response its status tells.
+ */
 function replyFailure(reply: Buffer, form: StreamForm, isCounted: boolean): string | undefined {
   if (beginsWithError(reply)) {
     const text = utf8(reply);
     if (parseRecord(text)?.["choices"] === undefined) return toldError(text) ?? text;
   }
+  if (form === "RESPONSES" && isUnwellReply(reply)) return toldError(utf8(reply));
   if (form !== "CHAT" || isCounted || reply.length > ERROR_REPLY_BYTES_MAX) return undefined;
   return namesError(reply) ? toldError(utf8(reply)) : undefined;
 }
