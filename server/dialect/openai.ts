@@ -6,8 +6,8 @@ import { parseRecord } from "./json-record.js";
 import { withImageTool } from "./image-tool.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
-import { ResponseProgress } from "./response-progress.js";
-import { bringsUnwell, isUnwellReply } from "./response-status.js";
+import { isTranscript, ResponseProgress } from "./response-progress.js";
+import { isUnwell } from "./response-status.js";
 import { errorBody, failedResponse } from "./openai-errors.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent } from "./sse.js";
@@ -89,7 +89,7 @@ function head(event: Buffer): string {
 
 /** An error event, with its name before it or without. */
 const ERROR_EVENT =
-  /^(?:event: ?(?:error|response\.failed)\r?\n|data: ?\{\s*"(?:error"\s*:\s*[{"]|type"\s*:\s*"(?:error|response\.failed)"))/;
+  /^(?:event: ?(?:error|response\.(?:failed|cancelled))\r?\n|data: ?\{\s*"(?:error"\s*:\s*[{"]|type"\s*:\s*"(?:error|response\.(?:failed|cancelled))"))/;
 /** Events before the first that says something of a response. */
 const BEFORE_RESPONSE =
   /^(?:event: ?(?:response\.(?:created|in_progress|queued)|keepalive)\r?\n|data: ?\{\s*"type"\s*:\s*"(?:response\.(?:created|in_progress|queued)|keepalive)")/;
@@ -103,7 +103,7 @@ function isErrorEvent(event: Buffer): boolean {
 
 /** For a response, which may have failed whatever its last event is called. */
 function isResponseError(event: Buffer): boolean {
-  return isErrorEvent(event) || bringsUnwell(event);
+  return isErrorEvent(event) || isUnwell(event);
 }
 
 /** For a chat stream, where an error may come after other members. */
@@ -145,15 +145,15 @@ function lastSequence(tail: Buffer): number {
 class OpenaiWatch implements StreamWatch {
   readonly #form: StreamForm | "BYTES";
   readonly #tail = new Tail();
-  /** Of a response alone. */
-  readonly #response: ResponseProgress | undefined;
+  /** Of a response or a transcript alone. */
+  #progress: ResponseProgress | undefined;
   #opened = false;
   finished = false;
   keptId = "";
 
   constructor(form: StreamForm | "BYTES") {
     this.#form = form;
-    this.#response = form === "RESPONSES" ? new ResponseProgress() : undefined;
+    this.#progress = form === "RESPONSES" ? new ResponseProgress() : undefined;
   }
 
   get keptBytes(): number {
@@ -166,9 +166,10 @@ class OpenaiWatch implements StreamWatch {
   }
 
   push(events: Buffer): void {
-    if (!this.finished && this.#response !== undefined) {
-      this.#response.push(events, this.#tail);
-      this.finished = this.#response.finished;
+    if (this.#form === "OTHER" && isTranscript(events)) this.#progress ??= new ResponseProgress();
+    if (!this.finished && this.#progress !== undefined) {
+      this.#progress.push(events, this.#tail);
+      this.finished = this.#progress.finished;
     }
     this.#tail.push(events);
     if (!this.#opened) {
@@ -225,10 +226,10 @@ class OpenaiWatch implements StreamWatch {
   }
 
   saidBytes(): number | undefined {
-    if (this.#response === undefined) return undefined;
+    if (this.#progress === undefined) return undefined;
     const inAll = this.finished ? saidInEvent(lastEvent(this.#tail.bytes())) : undefined;
     if (inAll !== undefined && inAll > 0) return inAll;
-    const soFar = this.#response.saidBytes(this.#tail);
+    const soFar = this.#progress.saidBytes(this.#tail);
     return soFar > 0 ? soFar : inAll;
   }
 
@@ -250,7 +251,7 @@ function replyFailure(reply: Buffer, form: StreamForm, isCounted: boolean): stri
     const text = utf8(reply);
     if (parseRecord(text)?.["choices"] === undefined) return toldError(text) ?? text;
   }
-  if (form === "RESPONSES" && isUnwellReply(reply)) return toldError(utf8(reply));
+  if (form === "RESPONSES" && isUnwell(reply)) return toldError(utf8(reply));
   if (form !== "CHAT" || isCounted || reply.length > ERROR_REPLY_BYTES_MAX) return undefined;
   return namesError(reply) ? toldError(utf8(reply)) : undefined;
 }

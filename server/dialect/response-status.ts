@@ -1,4 +1,4 @@
-import { latin1 } from "../core/bytes.js";
+import { latin1, utf8 } from "../core/bytes.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
 import { eventData } from "./sse.js";
@@ -15,11 +15,16 @@ const UNWELL: ReadonlyMap<unknown, NoReason> = new Map([
   ["failed", { code: "", message: "The provider gave no reason." }],
   ["cancelled", { code: "cancelled", message: "The response was cancelled." }],
 ]);
+/** Events that are called by how their response ended. */
+const STATUS_OF: ReadonlyMap<unknown, string> = new Map([
+  ["response.failed", "failed"],
+  ["response.cancelled", "cancelled"],
+]);
 const WORDS = [Buffer.from('"failed"'), Buffer.from('"cancelled"')];
 
-/** As OpenAI begins nearly every such event: plain members alone come before a good status. */
+/** As OpenAI begins nearly every response, and the event that brings it: plain members alone come before a good status. */
 const WELL =
-  /"response":\s*\{(?:\s*"\w+":\s*(?:"[^"\\]*"|[\w.-]+)\s*,)*\s*"status":\s*"(?:completed|incomplete)"/;
+  /(?:^|"response":)\s*\{(?:\s*"\w+":\s*(?:"[^"\\]*"|[\w.-]+)\s*,)*\s*"status":\s*"(?:completed|incomplete)"/;
 const HEAD_BYTES = 256;
 
 /**
@@ -30,19 +35,16 @@ export function unwellEnd(status: unknown): NoReason | undefined {
   return UNWELL.get(status);
 }
 
-/** True for a whole response that came to no good end. */
-export function isUnwellReply(reply: Buffer): boolean {
-  return namesUnwell(reply) && unwellEnd(parseRecord(reply.toString())?.["status"]) !== undefined;
+/** As `unwellEnd`, of an event or of a whole response. */
+export function unwellEndOf(told: Record<string, unknown>): NoReason | undefined {
+  const response = isRecord(told["response"]) ? told["response"] : told;
+  return unwellEnd(STATUS_OF.get(told["type"]) ?? response["status"]);
 }
 
-/** True for an event that brings such a response. */
-export function bringsUnwell(event: Buffer): boolean {
-  if (WELL.test(latin1(event, 0, HEAD_BYTES)) || !namesUnwell(event)) return false;
-  const response = parseRecord(eventData(event) ?? "")?.["response"];
-  return isRecord(response) && unwellEnd(response["status"]) !== undefined;
-}
-
-/** False for nearly everything, at the price of a search. */
-function namesUnwell(text: Buffer): boolean {
-  return WORDS.some((word) => text.includes(word));
+/** True for a whole response that came to no good end, and for an event that brings one. */
+export function isUnwell(text: Buffer): boolean {
+  if (WELL.test(latin1(text, 0, HEAD_BYTES))) return false;
+  if (!WORDS.some((word) => text.includes(word))) return false;
+  const told = parseRecord(eventData(text) ?? utf8(text));
+  return told !== undefined && unwellEndOf(told) !== undefined;
 }
