@@ -6,7 +6,8 @@ import { parseRecord } from "./json-record.js";
 import { withImageTool } from "./image-tool.js";
 import { lastObject, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
-import { ResponseProgress } from "./response-progress.js";
+import { isTranscript, ResponseProgress } from "./response-progress.js";
+import { isUnwell } from "./response-status.js";
 import { errorBody, failedResponse } from "./openai-errors.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { lastEvent } from "./sse.js";
@@ -88,7 +89,7 @@ function head(event: Buffer): string {
 
 /** An error event, with its name before it or without. */
 const ERROR_EVENT =
-  /^(?:event: ?(?:error|response\.failed)\r?\n|data: ?\{\s*"(?:error"\s*:\s*[{"]|type"\s*:\s*"(?:error|response\.failed)"))/;
+  /^(?:event: ?(?:error|response\.(?:failed|cancelled))\r?\n|data: ?\{\s*"(?:error"\s*:\s*[{"]|type"\s*:\s*"(?:error|response\.(?:failed|cancelled))"))/;
 /** Events before the first that says something of a response. */
 const BEFORE_RESPONSE =
   /^(?:event: ?(?:response\.(?:created|in_progress|queued)|keepalive)\r?\n|data: ?\{\s*"type"\s*:\s*"(?:response\.(?:created|in_progress|queued)|keepalive)")/;
@@ -100,10 +101,24 @@ function isErrorEvent(event: Buffer): boolean {
   return !isAt(event, 0, CHUNK) && ERROR_EVENT.test(head(event));
 }
 
+/** For a response, which may have failed whatever its last event is called. */
+function isResponseError(event: Buffer): boolean {
+  return isErrorEvent(event) || isUnwell(event);
+}
+
 /** For a chat stream, where an error may come after other members. */
 function isChatError(event: Buffer): boolean {
   return isErrorEvent(event) || hasError(event);
 }
+
+/** What tells an error in a stream of each form. */
+const ERRORS: Readonly<Record<StreamForm, (event: Buffer) => boolean>> = {
+  CHAT: isChatError,
+  RESPONSES: isResponseError,
+  MESSAGES: isErrorEvent,
+  GENERATE: isErrorEvent,
+  OTHER: isErrorEvent,
+};
 
 function saysNothing(event: Buffer): boolean {
   return !isAt(event, 0, CHUNK) && (isComment(event) || BEFORE_RESPONSE.test(head(event)));
@@ -130,15 +145,15 @@ function lastSequence(tail: Buffer): number {
 class OpenaiWatch implements StreamWatch {
   readonly #form: StreamForm | "BYTES";
   readonly #tail = new Tail();
-  /** Of a response alone. */
-  readonly #response: ResponseProgress | undefined;
+  /** Of a response or a transcript alone. */
+  #progress: ResponseProgress | undefined;
   #opened = false;
   finished = false;
   keptId = "";
 
   constructor(form: StreamForm | "BYTES") {
     this.#form = form;
-    this.#response = form === "RESPONSES" ? new ResponseProgress() : undefined;
+    this.#progress = form === "RESPONSES" ? new ResponseProgress() : undefined;
   }
 
   get keptBytes(): number {
@@ -147,14 +162,14 @@ class OpenaiWatch implements StreamWatch {
 
   opening(events: Buffer): Opening {
     if (this.#form === "BYTES") return "REPLY";
-    const isError = this.#form === "CHAT" ? isChatError : isErrorEvent;
-    return openingOf(events, isError, saysNothing);
+    return openingOf(events, ERRORS[this.#form], saysNothing);
   }
 
   push(events: Buffer): void {
-    if (!this.finished && this.#response !== undefined) {
-      this.#response.push(events, this.#tail);
-      this.finished = this.#response.finished;
+    if (this.#form === "OTHER" && isTranscript(events)) this.#progress ??= new ResponseProgress();
+    if (!this.finished && this.#progress !== undefined) {
+      this.#progress.push(events, this.#tail);
+      this.finished = this.#progress.finished;
     }
     this.#tail.push(events);
     if (!this.#opened) {
@@ -184,7 +199,7 @@ class OpenaiWatch implements StreamWatch {
   failure(): string | undefined {
     if (this.#form === "BYTES") return undefined;
     const tail = this.#tail.bytes();
-    if (this.#form !== "CHAT") return lastError(tail, isErrorEvent);
+    if (this.#form !== "CHAT") return lastError(tail, ERRORS[this.#form]);
     const events = lastEvents(tail);
     return namesError(events) ? lastError(events, isChatError) : undefined;
   }
@@ -211,10 +226,10 @@ class OpenaiWatch implements StreamWatch {
   }
 
   saidBytes(): number | undefined {
-    if (this.#response === undefined) return undefined;
+    if (this.#progress === undefined) return undefined;
     const inAll = this.finished ? saidInEvent(lastEvent(this.#tail.bytes())) : undefined;
     if (inAll !== undefined && inAll > 0) return inAll;
-    const soFar = this.#response.saidBytes(this.#tail);
+    const soFar = this.#progress.saidBytes(this.#tail);
     return soFar > 0 ? soFar : inAll;
   }
 
@@ -227,12 +242,16 @@ class OpenaiWatch implements StreamWatch {
   }
 }
 
-/** Some imitations answer so. Of a chat completion alone is an error beside other members known to be its own. */
+/**
+ * Some imitations answer so. Of a chat completion alone is an error beside other members known to be its own; of a
+ * response its status tells.
+ */
 function replyFailure(reply: Buffer, form: StreamForm, isCounted: boolean): string | undefined {
   if (beginsWithError(reply)) {
     const text = utf8(reply);
     if (parseRecord(text)?.["choices"] === undefined) return toldError(text) ?? text;
   }
+  if (form === "RESPONSES" && isUnwell(reply)) return toldError(utf8(reply));
   if (form !== "CHAT" || isCounted || reply.length > ERROR_REPLY_BYTES_MAX) return undefined;
   return namesError(reply) ? toldError(utf8(reply)) : undefined;
 }

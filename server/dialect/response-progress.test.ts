@@ -93,3 +93,64 @@ test("what a model says of the last event does not finish its response", () => {
   assert.equal(watched(events.slice(0, -1)).finished, false);
   assert.equal(watched(events).finished, true);
 });
+
+/** Watches a stream of this form, so many events in each read. */
+function saidBy(form: "RESPONSES" | "OTHER", events: readonly string[], size: number) {
+  const watch = openaiCodec.watch(form, true);
+  for (const read of inReads(events, size)) watch.push(Buffer.from(read));
+  return watch.saidBytes?.();
+}
+
+function event(type: string, members: object): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
+}
+
+test("items of a response that come without deltas count, and not again with those that come behind them", () => {
+  const message = (text: string) => ({ type: "message", content: [{ type: "output_text", text }] });
+  const done = (item: object) => event("response.output_item.done", { item });
+  const call = { type: "function_call", name: "look", arguments: '{"a":1}' };
+  const bare = [
+    event("response.created", { response: {} }),
+    done(message("twelve bytes")),
+    done(call),
+  ];
+  const completed = event("response.completed", { response: { output: [] } });
+  for (const size of [1, 2, 9]) {
+    assert.equal(saidBy("RESPONSES", bare, size), 19);
+    assert.equal(saidBy("RESPONSES", [...bare, completed], size), 19);
+    const delta = event("response.output_text.delta", { delta: "twelve bytes" });
+    assert.equal(saidBy("RESPONSES", [delta, ...bare], size), 12);
+  }
+});
+
+test("what a transcript says counts once, in its deltas, its passages, or at its end", () => {
+  const text = WORDS.join("");
+  const deltas = WORDS.map((delta) => event("transcript.text.delta", { delta }));
+  const segment = event("transcript.text.segment", { text, speaker: "A", start: 0, end: 2 });
+  const done = event("transcript.text.done", { text });
+  const said = Buffer.byteLength(text);
+  for (const size of [1, 3, 8, 99]) {
+    for (const events of [
+      [...deltas, done],
+      [...deltas, segment, done],
+      [segment, done],
+      [segment],
+      [done],
+    ]) {
+      const told = saidBy("OTHER", events, size) ?? -1;
+      const where = `${String(size)} a read: ${String(told)} of ${String(said)}`;
+      assert.ok(told <= 1.2 * said && told >= said / 1.2, where);
+    }
+    const half = saidBy("OTHER", deltas.slice(0, 20), size) ?? -1;
+    const isHalf = Buffer.byteLength(WORDS.slice(0, 20).join(""));
+    assert.ok(half <= 1.2 * isHalf && half >= isHalf / 1.2, String(half));
+  }
+  const bare = [...deltas, done].map((each) => each.replace(/^event: .*\n/, ""));
+  assert.ok((saidBy("OTHER", bare, 1) ?? 0) <= 1.2 * said);
+});
+
+test("of streams of media that are no transcripts nothing is followed", () => {
+  const speech = event("speech.audio.delta", { audio: "AAAA" });
+  const image = event("image_generation.partial_image", { b64_json: "AAAA" });
+  for (const each of [speech, image]) assert.equal(saidBy("OTHER", [each, each], 1), undefined);
+});

@@ -5,8 +5,10 @@ import { saidInEvent, textShare } from "./text-share.js";
 
 /** Long enough for the type of an event where it is named first. */
 const HEAD_BYTES = 96;
-/** Nearly every event of a response, with its name before it or without. */
-const DELTA = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")response\.[a-z_.]+\.delta["\r\n]/;
+/** Nearly every event of a response or a transcript, with its name before it or without. */
+const DELTA =
+  /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")(?:response\.[a-z_.]+|transcript\.text)\.delta["\r\n]/;
+const OF_TRANSCRIPT = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")transcript\.text\./;
 const NAMED = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")([\w.]+)/;
 const DATA = Buffer.from("data:");
 /** The events that carry the finished response. */
@@ -14,11 +16,24 @@ const LAST: ReadonlySet<string> = new Set([
   "response.completed",
   "response.incomplete",
   "response.failed",
+  "response.cancelled",
 ]);
+/** Those that say a piece as a whole, most of them again. */
+const WHOLE: ReadonlySet<string> = new Set([
+  "response.output_item.done",
+  "transcript.text.segment",
+]);
+/** Says all of a transcript again. */
+const TRANSCRIPT_DONE = "transcript.text.done";
+
+/** True where a stream of media is a transcript, and can be followed as a response is. */
+export function isTranscript(events: Buffer): boolean {
+  return OF_TRANSCRIPT.test(latin1(events, 0, HEAD_BYTES));
+}
 
 /**
- * Follows a streamed response: whether it has come to its end, and how much its model has said. That is told in deltas
- * and up to four times again when a piece is whole, so that only the deltas count.
+ * Follows a streamed response or transcript: whether a response has come to its end, and how much the model has said. That
+ * is told in deltas and up to four times again when a piece is whole, so that only the deltas count where there are any.
  */
 export class ResponseProgress {
   /** The event that ends a response has gone by, whatever came behind it. */
@@ -27,12 +42,14 @@ export class ResponseProgress {
   #saidBytes = 0;
   /** Of these reads. */
   #deltaBytes = 0;
+  #hasDeltas = false;
 
   /** Takes the next whole events; `tail` are those that went before. */
   push(events: Buffer, tail: { bytes(): Buffer }): void {
     const last = lastEventStart(events);
     if (isDelta(events, last) && (last === 0 || isDelta(events))) {
       this.#deltaBytes += events.length;
+      this.#hasDeltas = true;
       return;
     }
     this.#saidBytes = this.saidBytes(tail);
@@ -54,7 +71,15 @@ export class ResponseProgress {
   #look(event: Buffer): void {
     const type = typeOf(event);
     if (LAST.has(type)) this.finished = true;
-    else if (type.endsWith(".delta")) this.#saidBytes += saidInEvent(event) ?? 0;
+    else if (this.#counts(type)) this.#saidBytes += saidInEvent(event) ?? 0;
+  }
+
+  #counts(type: string): boolean {
+    if (type === TRANSCRIPT_DONE) return this.#saidBytes === 0;
+    if (WHOLE.has(type)) return !this.#hasDeltas;
+    const isDelta = type.endsWith(".delta");
+    this.#hasDeltas ||= isDelta;
+    return isDelta;
   }
 }
 

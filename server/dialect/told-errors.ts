@@ -3,6 +3,7 @@ import type { Opening } from "./codec.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
 import { recordsOf } from "./reply-facts.js";
+import { unwellEndOf } from "./response-status.js";
 import { eventData, lastEventStart, nextBoundary } from "./sse.js";
 
 // Errors that a provider tells inside a stream or a reply of status 200. What a model says is inside JSON strings,
@@ -100,6 +101,9 @@ export function toldError(json: string): string | undefined {
   const response = isRecord(told["response"]) ? told["response"] : {};
   const error = told["error"] ?? response["error"];
   if (isRecord(error) || (typeof error === "string" && error !== "")) return bodyOf(error);
+  // Nothing else of it may be taken for the reason: it repeats what its caller wrote.
+  const noReason = unwellEndOf(told);
+  if (noReason !== undefined) return bodyOf(noReason);
   if (told["type"] === "error") {
     return bodyOf({ code: told["code"], message: told["message"], param: told["param"] });
   }

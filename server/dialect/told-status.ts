@@ -6,6 +6,8 @@ const NAMED: readonly (readonly [RegExp, number])[] = [
   [/authentication/i, 401],
   [/permission/i, 403],
   [/invalid|bad_request|context_length|not_found/i, 400],
+  // Somebody called it off, which says nothing of a key; Google has this number for it.
+  [/^cancelled$/i, 499],
 ];
 
 /**

@@ -41,9 +41,13 @@ const JOINS: Readonly<Partial<Record<StreamForm, Join>>> = {
   GENERATE: joinGenerated,
 };
 
-/** The last event holds all of it. */
+/** The last event holds all of it, but for some providers' items: those are where each of them ends. */
 function joinResponse(events: readonly JsonObject[]): JsonObject | undefined {
-  return events.map((event) => object(event["response"])).findLast((each) => each !== undefined);
+  const all = events.map((event) => object(event["response"]));
+  const response = all.findLast((each) => each !== undefined);
+  if (response === undefined || list(response["output"]).length > 0) return response;
+  const ended = events.filter(({ type }) => type === "response.output_item.done");
+  return { ...response, output: ended.flatMap(({ item }) => objects([item])) };
 }
 
 function joinMessage(events: readonly JsonObject[]): JsonObject | undefined {

@@ -282,9 +282,11 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /** Finds out what it means: it may tell an error, or be the first of several. */
   #readReply(head: ReplyHead, body: Buffer): void {
-    const { passage, translation, asksEvents } = this.options;
+    const { passage, translation, endpoint, asksEvents } = this.options;
     const tokens = passage.codec.replyUsage(body, passage.form);
-    const error = passage.codec.replyFailure(body, passage.form, tokens !== undefined);
+    // What is only looked at may have failed long ago.
+    const form = endpoint.model === "NONE" ? "OTHER" : passage.form;
+    const error = passage.codec.replyFailure(body, form, tokens !== undefined);
     if (error !== undefined) {
       this.#refuse(refusedInside(this.options, head, body, error));
       return;

@@ -772,13 +772,17 @@ test("a last event that is too large to be held ends a stream when all of it has
 
 test("a reply that tells of a failure beside what it says does not tell the provider key", async () => {
   stub.script = (received, res) => {
-    const error = { code: "server_error", message: `cannot reach it with ${received.secret}` };
+    const error = { code: "invalid_prompt", message: `cannot reach it with ${received.secret}` };
     const reply = { ...RESPONSE, status: "failed", output: [], error, usage: { input_tokens: 1 } };
     return replyJson(200, JSON.stringify(reply))(received, res);
   };
-  const answer = await gateways.OPENAI.post(RESPONSES[1], { model: "m", input: "x" });
-  const text = await answer.text();
-  assert.match(text, /cannot reach it with \[redacted\]"/);
+  const { OPENAI: gateway } = gateways;
+  for (const answer of [
+    await gateway.post(RESPONSES[1], { model: "m", input: "x" }),
+    await gateway.fetch(`${RESPONSES[1]}/resp_1`),
+  ]) {
+    assert.match(await answer.text(), /cannot reach it with \[redacted\]"/);
+  }
 });
 
 test("a record says once what is wrong", async () => {

@@ -189,3 +189,66 @@ test("whatever a tool's schema is, its outermost is an object without a union", 
     }),
   );
 });
+
+/** So many definitions, each of which names the next twice. */
+function doubling(count: number): JsonObject {
+  const named = (at: number) => ({ $ref: `#/$defs/A${String(at)}` });
+  const definitions = Array.from({ length: count }, (_, at) => [
+    `A${String(at)}`,
+    { anyOf: [named(at + 1), named(at + 1)], properties: { [`p${String(at)}`]: {} } },
+  ]);
+  const last = { type: "object", properties: { a: {} }, required: ["a"] };
+  return {
+    anyOf: [named(0)],
+    $defs: { ...Object.fromEntries(definitions), [`A${String(count)}`]: last },
+  };
+}
+
+test(
+  "definitions that name each other over and over are looked into once",
+  { timeout: 5_000 },
+  () => {
+    const { schema } = sent("MESSAGES", doubling(25));
+    assert.equal(Object.keys(schema["properties"] ?? {}).length, 26);
+    assert.deepEqual(schema["required"], ["a"]);
+    const self = { anyOf: [{ $ref: "#/$defs/A" }, { $ref: "#/$defs/A" }] };
+    const recursive = { ...self, properties: { a: {} }, required: ["a"] };
+    const flat = sent("MESSAGES", { ...self, $defs: { A: recursive } }).schema;
+    assert.deepEqual([flat["properties"], flat["required"]], [{ a: {} }, ["a"]]);
+  },
+);
+
+test(
+  "what thousands of variants say of one member is joined as fast as they are read",
+  { timeout: 5_000 },
+  () => {
+    const variants = Array.from({ length: 10_000 }, (_, at) => ({
+      properties: { kind: { const: at }, same: { type: "string" } },
+      required: ["kind"],
+    }));
+    const { schema } = sent("MESSAGES", { anyOf: variants });
+    const { kind, same } = object(schema["properties"]) ?? {};
+    assert.equal(list(object(kind)?.["anyOf"]).length, 10_000);
+    assert.deepEqual(same, { type: "string" });
+    assert.deepEqual(schema["required"], ["kind"]);
+  },
+);
+
+test("what variants say of a member is one union, however it is put", () => {
+  const [one, two, three] = [{ type: "string" }, { type: "number" }, { type: "null" }];
+  const variant = (a: unknown) => ({ properties: { a } });
+  for (const [given, joined] of [
+    [[one, two, one], { anyOf: [one, two] }],
+    [[one, one], one],
+    [[{ anyOf: [one, two] }, three], { anyOf: [one, two, three] }],
+    [[one, { anyOf: [two, three] }], { anyOf: [one, two, three] }],
+    [[{ anyOf: [one] }], { anyOf: [one] }],
+    [
+      [{ anyOf: [one, two], description: "x" }, one],
+      { anyOf: [{ anyOf: [one, two], description: "x" }, one] },
+    ],
+  ] as const) {
+    const { schema } = sent("MESSAGES", { oneOf: given.map(variant) });
+    assert.deepEqual(object(schema["properties"])?.["a"], joined);
+  }
+});

@@ -116,54 +116,95 @@ interface Flat {
 function flattened(schema: JsonObject): Flat {
   const given = UNIONS.filter((key) => schema[key] !== undefined);
   if (given.length === 0) return { schema, union: undefined };
-  const members = new Map(Object.entries(object(schema["properties"]) ?? {}));
+  const joined = new Joined(schema);
   const required = new Set(list(schema["required"]));
-  for (const name of requiredIn(schema, schema, members)) required.add(name);
+  for (const name of joined.requiredIn(schema)) required.add(name);
   const rest = Object.entries(schema).filter(([key]) => !given.some((each) => each === key));
   const union = Object.fromEntries(given.map((key) => [key, schema[key]]));
-  const properties = Object.fromEntries(members);
-  const flat = { ...Object.fromEntries(rest), type: "object", properties };
+  const flat = { ...Object.fromEntries(rest), type: "object", properties: joined.properties() };
   return { schema: required.size === 0 ? flat : { ...flat, required: [...required] }, union };
 }
 
-/** What a schema's unions require at any rate; their members are added to those given. */
-function requiredIn(
-  schema: JsonObject,
-  root: JsonObject,
-  members: Map<string, unknown>,
-  depth = 0,
-): Set<unknown> {
-  const required = new Set<unknown>();
-  if (depth > DEPTH_MAX) return required;
-  const read = (variant: JsonObject): Set<unknown> => {
-    const named = definitionOf(variant["$ref"], root) ?? variant;
-    for (const [name, value] of Object.entries(object(named["properties"]) ?? {})) {
-      members.set(name, joined(members.get(name), value));
+const NOTHING: ReadonlySet<unknown> = new Set();
+
+/** What the schemas that a union joins say of each member. Each is looked into once, however often it is named. */
+class Joined {
+  readonly #root: JsonObject;
+  readonly #members = new Map<string, Member>();
+  /** What is required by those that were looked into; nothing as long as one is. */
+  readonly #required = new Map<JsonObject, ReadonlySet<unknown>>();
+
+  constructor(root: JsonObject) {
+    this.#root = root;
+    this.#read(root);
+  }
+
+  properties(): JsonObject {
+    const properties = [...this.#members].map(([name, member]) => [name, member.schema] as const);
+    return Object.fromEntries(properties);
+  }
+
+  /** What a schema's unions require at any rate; their members are added to those given. */
+  requiredIn(schema: JsonObject, depth = 0): ReadonlySet<unknown> {
+    const required = new Set<unknown>();
+    if (depth > DEPTH_MAX) return required;
+    const variant = (each: JsonObject) => this.#requiredBy(each, depth);
+    for (const each of objects(schema["allOf"]))
+      for (const name of variant(each)) required.add(name);
+    for (const key of ["anyOf", "oneOf"]) {
+      const [first, ...others] = objects(schema[key]).map(variant);
+      for (const name of first ?? []) {
+        if (others.every((other) => other.has(name))) required.add(name);
+      }
     }
-    const inner = requiredIn(named, root, members, depth + 1);
-    return new Set([...list(named["required"]), ...inner]);
-  };
-  for (const each of objects(schema["allOf"])) for (const name of read(each)) required.add(name);
-  for (const key of ["anyOf", "oneOf"]) {
-    const [first, ...others] = objects(schema[key]).map(read);
-    for (const name of first ?? []) {
-      if (others.every((other) => other.has(name))) required.add(name);
+    return required;
+  }
+
+  #requiredBy(variant: JsonObject, depth: number): ReadonlySet<unknown> {
+    const named = definitionOf(variant["$ref"], this.#root) ?? variant;
+    const known = this.#required.get(named);
+    if (known !== undefined) return known;
+    this.#required.set(named, NOTHING);
+    this.#read(named);
+    const inner = this.requiredIn(named, depth + 1);
+    const required = new Set([...list(named["required"]), ...inner]);
+    this.#required.set(named, required);
+    return required;
+  }
+
+  #read(schema: JsonObject): void {
+    for (const [name, value] of Object.entries(object(schema["properties"]) ?? {})) {
+      const member = this.#members.get(name);
+      if (member === undefined) this.#members.set(name, new Member(value));
+      else member.add(value);
     }
   }
-  return required;
 }
 
 /** What a member may be that several schemas have. */
-function joined(one: unknown, other: unknown): unknown {
-  if (one === undefined || writeJson(one) === writeJson(other)) return other;
-  const both = [...listOf(one), other];
-  const distinct = new Map(both.map((each) => [writeJson(each), each]));
-  return { anyOf: [...distinct.values()] };
+class Member {
+  readonly #first: unknown;
+  /** By their text, each once; undefined where there is but one schema. */
+  #variants: Map<string, unknown> | undefined;
+
+  constructor(first: unknown) {
+    this.#first = first;
+  }
+
+  get schema(): unknown {
+    const [one, ...others] = this.#variants?.values() ?? [this.#first];
+    return others.length === 0 ? one : { anyOf: [one, ...others] };
+  }
+
+  add(other: unknown): void {
+    this.#variants ??= new Map(variantsOf(this.#first));
+    for (const [text, each] of variantsOf(other)) this.#variants.set(text, each);
+  }
 }
 
-function listOf(schema: unknown): readonly unknown[] {
+function variantsOf(schema: unknown): [text: string, schema: unknown][] {
   const given = object(schema);
-  return given !== undefined && Object.keys(given).join() === "anyOf"
-    ? list(given["anyOf"])
-    : [schema];
+  const isUnion = given !== undefined && Object.keys(given).join() === "anyOf";
+  const variants = isUnion ? list(given["anyOf"]) : [schema];
+  return variants.map((each) => [writeJson(each), each]);
 }

@@ -1,29 +1,29 @@
+import { unwellEnd } from "../../response-status.js";
 import { BlockQueue } from "../block-queue.js";
 import { failedInside } from "../failures.js";
-import { type JsonObject, nonEmpty, number, object, string } from "../json.js";
-import { keptBytesOf } from "../kept-bytes.js";
-import type { StreamStep } from "../reply.js";
+import { type JsonObject, nonEmpty, number, object, objects, string } from "../json.js";
+import type { Block, StreamStep } from "../reply.js";
 import type { CallFacts, StreamReader } from "../side.js";
 import { eventObject, type SseEvent } from "../sse-events.js";
 import { chatTokens } from "../chat/reply.js";
 import { callOf, messageParts, readResponsesFailure, responsesStop, saysNothing } from "./reply.js";
+import { type StreamedCall, StreamedCalls } from "./stream-calls.js";
 import { thoughtOf } from "./thoughts.js";
 
 type Handler = (event: JsonObject) => readonly StreamStep[];
 
-/** Reads the events of a streamed response. */
+/** Reads the events of a streamed response. Some say all in the event that ends an item, or the whole response, alone. */
 export class ResponsesStreamReader implements StreamReader {
   readonly #call: CallFacts;
   readonly #queue = new BlockQueue();
-  /** The calls that have begun, by the index of their item. */
-  readonly #calls = new Map<number, ReturnType<typeof callOf>>();
-  /** Bytes of these, in addition to what the queue holds. */
-  #callBytes = 0;
-  /** Pieces of which some text has come; what has not comes with the end of its item. */
+  readonly #calls = new StreamedCalls();
+  /** Messages and thoughts of which some text has come; what has not comes with the end of the item. */
   readonly #told = new Set<string>();
   /** How the reasoning of an item is told: in summary or in full, never both. */
-  readonly #reasoning = new Map<number, string>();
-  readonly #kinds = new Set<string>();
+  readonly #reasoning = new Map<string, string>();
+  readonly #kinds = new Set<Block["kind"]>();
+  /** Where the latest item stands, for events that do not say. */
+  #place = "";
   #begun = false;
   #over = false;
   readonly #handlers: Readonly<Record<string, Handler>> = {
@@ -33,14 +33,15 @@ export class ResponsesStreamReader implements StreamReader {
     "response.output_text.delta": (event) => this.#text(event, "TEXT"),
     "response.refusal.delta": (event) => this.#text(event, "REFUSAL"),
     "response.function_call_arguments.delta": (event) => this.#args(event),
+    "response.function_call_arguments.done": (event) => this.#wholeArgs(event),
     "response.reasoning_summary_part.added": (event) => this.#summaryPart(event),
     "response.reasoning_summary_text.delta": (event) => this.#thought(event, "summary"),
     "response.reasoning_text.delta": (event) => this.#thought(event, "full"),
     "response.output_item.done": (event) => this.#itemDone(event),
     "response.completed": (event) => this.#finish(responseIn(event)),
     "response.incomplete": (event) => this.#finish({ ...responseIn(event), status: "incomplete" }),
-    "response.failed": (event) =>
-      this.#fail({ response: { ...responseIn(event), status: "failed" } }),
+    "response.failed": (event) => this.#finish({ ...responseIn(event), status: "failed" }),
+    "response.cancelled": (event) => this.#finish({ ...responseIn(event), status: "cancelled" }),
     error: (event) => this.#fail(event),
   };
 
@@ -49,7 +50,7 @@ export class ResponsesStreamReader implements StreamReader {
   }
 
   get keptBytes(): number {
-    return this.#queue.keptBytes + this.#callBytes;
+    return this.#queue.keptBytes + this.#calls.keptBytes;
   }
 
   push(event: SseEvent): readonly StreamStep[] {
@@ -77,29 +78,46 @@ export class ResponsesStreamReader implements StreamReader {
 
   #itemAdded(event: JsonObject): StreamStep[] {
     const item = object(event["item"]) ?? {};
-    if (item["type"] !== "function_call") return [];
-    this.#kinds.add("TOOL_CALL");
-    const call = callOf(item);
-    this.#callBytes += keptBytesOf(call.id) + keptBytesOf(call.name) + keptBytesOf(call.args);
-    this.#calls.set(indexOf(event), call);
-    return this.#queue.push(keyOf(event), call, "");
+    this.#placeOf(event);
+    return item["type"] === "function_call" ? this.#open(this.#calls.begun(event, item)) : [];
   }
 
   #text(event: JsonObject, kind: "TEXT" | "REFUSAL"): StreamStep[] {
     const delta = string(event["delta"]) ?? "";
     if (delta === "") return [];
+    const key = `message ${this.#placeOf(event)}`;
     this.#kinds.add(kind);
-    const key = `${keyOf(event)}.${String(number(event["content_index"]) ?? 0)}`;
-    this.#told.add(keyOf(event));
-    return this.#queue.push(key, { kind }, delta);
+    this.#told.add(key);
+    return this.#queue.push(
+      `${key} ${String(number(event["content_index"]) ?? 0)}`,
+      { kind },
+      delta,
+    );
+  }
+
+  #open({ key, call }: StreamedCall): StreamStep[] {
+    this.#kinds.add("TOOL_CALL");
+    return this.#queue.push(key, call, "");
   }
 
   #args(event: JsonObject): StreamStep[] {
-    const call = this.#calls.get(indexOf(event));
+    const call = this.#calls.goingOn(event);
     const delta = string(event["delta"]) ?? "";
     if (call === undefined || delta === "") return [];
-    this.#told.add(keyOf(event));
-    return this.#queue.push(keyOf(event), call, delta);
+    call.isTold = true;
+    return this.#queue.push(call.key, call.call, delta);
+  }
+
+  #wholeArgs(event: JsonObject): StreamStep[] {
+    const call = this.#calls.goingOn(event);
+    return call === undefined ? [] : this.#tell(call, string(event["arguments"]) ?? "");
+  }
+
+  /** All the arguments of a call, if nothing of them has come. */
+  #tell(call: StreamedCall, args: string): StreamStep[] {
+    if (call.isTold || args === "") return [];
+    call.isTold = true;
+    return this.#queue.push(call.key, call.call, args);
   }
 
   #summaryPart(event: JsonObject): StreamStep[] {
@@ -108,59 +126,98 @@ export class ResponsesStreamReader implements StreamReader {
   }
 
   #thought(event: JsonObject, told: string): StreamStep[] {
-    const index = indexOf(event);
+    const key = `thought ${this.#placeOf(event)}`;
     const delta = string(event["delta"]) ?? "";
-    const before = this.#reasoning.get(index) ?? told;
+    const before = this.#reasoning.get(key) ?? told;
     if (before !== told || delta === "") return [];
-    this.#reasoning.set(index, told);
-    this.#told.add(keyOf(event));
-    return this.#queue.push(keyOf(event), { kind: "THINKING" }, delta);
+    this.#reasoning.set(key, told);
+    this.#kinds.add("THINKING");
+    this.#told.add(key);
+    return this.#queue.push(key, { kind: "THINKING" }, delta);
   }
 
   #itemDone(event: JsonObject): StreamStep[] {
     const item = object(event["item"]) ?? {};
-    const key = keyOf(event);
-    const told = this.#told.has(key);
+    const place = this.#placeOf(event);
     switch (item["type"]) {
       case "message":
-        return told ? [] : this.#message(item, key);
+        return this.#told.has(`message ${place}`) ? [] : this.#message(item, place);
+      case "reasoning":
+        return this.#reasoningItem(item, `thought ${place}`);
       case "function_call":
-      case "custom_tool_call": {
-        const call = callOf(item);
-        this.#kinds.add("TOOL_CALL");
-        return told ? [] : this.#queue.push(key, call, call.args);
-      }
-      case "reasoning": {
-        const thought = thoughtOf(item);
-        const { text, signature, redacted } = thought;
-        if (!told && saysNothing(thought)) return [];
-        if (redacted && signature !== undefined) {
-          const { value: data, origin } = signature;
-          return this.#queue.push(key, { kind: "REDACTED", data, origin }, "");
-        }
-        const steps = told ? [] : this.#queue.push(key, { kind: "THINKING" }, text);
-        if (signature === undefined) return steps;
-        return [...steps, ...this.#queue.inside(key, { kind: "SIGN", signature })];
-      }
+      case "custom_tool_call":
+        return this.#wholeCall(this.#calls.ended(event, item), item);
       default:
         return [];
     }
   }
 
   /** One that came whole. */
-  #message(item: JsonObject, key: string): StreamStep[] {
+  #message(item: JsonObject, place: string): StreamStep[] {
     return messageParts(item).flatMap(({ kind, text }, at) => {
+      const key = `message ${place}`;
       this.#kinds.add(kind);
-      return this.#queue.push(`${key}.${String(at)}`, { kind }, text);
+      this.#told.add(key);
+      return this.#queue.push(`${key} ${String(at)}`, { kind }, text);
     });
   }
 
+  #reasoningItem(item: JsonObject, key: string): StreamStep[] {
+    const told = this.#told.has(key);
+    const thought = thoughtOf(item);
+    const { text, signature, redacted } = thought;
+    if (!told && saysNothing(thought)) return [];
+    this.#kinds.add("THINKING");
+    if (redacted && signature !== undefined) {
+      const { value: data, origin } = signature;
+      return this.#queue.push(key, { kind: "REDACTED", data, origin }, "");
+    }
+    const steps = told ? [] : this.#queue.push(key, { kind: "THINKING" }, text);
+    if (signature === undefined) return steps;
+    return [...steps, ...this.#queue.inside(key, { kind: "SIGN", signature })];
+  }
+
+  #wholeCall(call: StreamedCall, item: JsonObject): StreamStep[] {
+    return [...this.#open(call), ...this.#tell(call, callOf(item).args)];
+  }
+
   #finish(response: JsonObject): StreamStep[] {
+    if (unwellEnd(response["status"]) !== undefined) return this.#fail({ response });
     this.#over = true;
+    const steps = [...this.#start({ response }), ...this.#untold(objects(response["output"]))];
     const kinds = [...this.#kinds].map((kind) => ({ kind }));
     const stop = responsesStop(response, kinds);
     const usage = chatTokens(response["usage"]);
-    return [...this.#start({ response }), ...this.#queue.close(), { kind: "END", stop, usage }];
+    return [...steps, ...this.#queue.close(), { kind: "END", stop, usage }];
+  }
+
+  /**
+   * What only the last event tells. Its items may go by other ids and places there: of messages and thoughts it is all,
+   * where nothing of the kind came before, and nothing otherwise.
+   */
+  #untold(output: readonly JsonObject[]): StreamStep[] {
+    const isSaid = this.#kinds.has("TEXT") || this.#kinds.has("REFUSAL");
+    const isThought = this.#kinds.has("THINKING");
+    const calls = this.#calls.inAll(output.filter(isCall));
+    let next = 0;
+    const steps = output.flatMap((item, at): StreamStep[] => {
+      const place = `in all ${String(at)}`;
+      if (isCall(item)) {
+        const call = calls[next++];
+        return call === undefined ? [] : this.#wholeCall(call, item);
+      }
+      if (item["type"] === "message" && !isSaid) return this.#message(item, place);
+      return item["type"] === "reasoning" && !isThought ? this.#reasoningItem(item, place) : [];
+    });
+    return [...steps, ...this.#calls.untold.flatMap((call) => this.#tell(call, call.call.args))];
+  }
+
+  /** Where a message or a thought stands, by which its pieces are put together. */
+  #placeOf(event: JsonObject): string {
+    const index = number(event["output_index"]);
+    const id = nonEmpty(event["item_id"]) ?? nonEmpty(object(event["item"])?.["id"]);
+    this.#place = index === undefined ? (id ?? this.#place) : String(index);
+    return this.#place;
   }
 
   #fail(event: JsonObject): StreamStep[] {
@@ -174,10 +231,6 @@ function responseIn(event: JsonObject): JsonObject {
   return object(event["response"]) ?? {};
 }
 
-function indexOf(event: JsonObject): number {
-  return number(event["output_index"]) ?? 0;
-}
-
-function keyOf(event: JsonObject): string {
-  return String(indexOf(event));
+function isCall({ type }: JsonObject): boolean {
+  return type === "function_call" || type === "custom_tool_call";
 }

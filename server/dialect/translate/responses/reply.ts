@@ -1,4 +1,5 @@
 import { unreachable } from "../../../core/assert.js";
+import { unwellEnd } from "../../response-status.js";
 import type { ThinkingPart, Tool } from "../conversation.js";
 import { type JsonObject, nonEmpty, object, objects, string } from "../json.js";
 import { chatTokens, readChatFailure } from "../chat/reply.js";
@@ -11,7 +12,6 @@ import {
   stopped,
   stopWithTools,
 } from "../reply.js";
-import { NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";
 import { responsesUsage } from "../usage.js";
@@ -240,12 +240,10 @@ export function callItem(
 /** The error of an answer, an event, or a response that failed. */
 export function readResponsesFailure(body: JsonObject, httpStatus: number): Failure | undefined {
   const response = object(body["response"]) ?? body;
-  if (object(response["error"]) !== undefined) {
-    return readChatFailure({ error: response["error"] }, httpStatus);
-  }
-  if (response["status"] === "failed") {
-    return { httpStatus, code: "", message: NO_REASON };
-  }
+  const error = object(response["error"]) ?? nonEmpty(response["error"]);
+  if (error !== undefined) return readChatFailure({ error }, httpStatus);
+  const unwell = unwellEnd(response["status"]);
+  if (unwell !== undefined) return { httpStatus, ...unwell };
   if (body["type"] === "error") return readChatFailure({ error: body }, httpStatus);
   return response["object"] === "response" ? undefined : readChatFailure(response, httpStatus);
 }
