@@ -46,7 +46,7 @@ export function createAuditView(context: ViewContext): View {
     nameOf: (event) => `#${event.seq} ${event.action}`,
     emptyText: "no events",
     filterHelp: "actor=alice action:client_key outcome=denied since:24h words",
-    sort: { column: "seq", descending: true },
+    naturalSort: { column: "seq", descending: true },
     detail: detailsOf,
     note: () => chain,
     bindings: () => [

@@ -50,6 +50,7 @@ export function createClientKeysView(context: ViewContext): View {
     nameOf: (key) => key.name,
     rowStyle: (key) => (key.state === ClientKey_State.ACTIVE ? undefined : "muted"),
     emptyText: "no client keys yet: press n to make the first one",
+    naturalSort: { column: "create_time", descending: true },
     filterHelp: "owner=alice kind=super state=active name:ci words",
     detail: (key) => clientKeyDetails(key, stats.value, clock.now()),
     onSelect: (key) => stats.want(context.may("client_key.get_stats") ? key?.id : undefined),

@@ -43,7 +43,7 @@ export function createModelsView(context: ViewContext): View {
     rowStyle: (model) => (model.enabled ? undefined : "muted"),
     emptyText: "no models",
     filterHelp: "provider=openai categories=chat unpriced=true model_id:mini words",
-    sort: { column: "model_id", descending: false },
+    naturalSort: { column: "model_id", descending: false },
     detail: detailsOf,
     bindings: (list) => [...modelBindings(context, list), ...rewriteBindings(context, list)],
   });

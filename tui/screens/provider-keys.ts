@@ -52,6 +52,7 @@ export function createProviderKeysView(context: ViewContext): View {
     nameOf: (key) => key.name,
     rowStyle: (key) => (key.enabled ? undefined : "muted"),
     emptyText: "no provider keys yet: press n to store the first one",
+    naturalSort: { column: "create_time", descending: true },
     filterHelp: "provider=openai tier=backup health=invalid enabled=true words",
     detail: (key) =>
       providerKeyDetails(key, facts.value, {
