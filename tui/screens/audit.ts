@@ -99,7 +99,7 @@ function columnsOf({ glyphs }: ViewContext): readonly Column<AuditEvent>[] {
     {
       id: "target",
       title: "TARGET",
-      width: { min: 10, share: 2, max: 30 },
+      width: { min: 10, share: 2, max: 64 },
       priority: 1,
       cell: (event) => event.targetName || event.targetId,
     },

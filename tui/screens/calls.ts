@@ -237,19 +237,19 @@ const COLUMNS: readonly Column<Call>[] = [
   {
     id: "model",
     title: "MODEL",
-    width: { min: 12, share: 3, max: 28 },
+    width: { min: 12, share: 3, max: 60 },
     cell: (call) => call.modelAsked || "-",
   },
   {
     id: "client_key",
     title: "KEY",
-    width: { min: 8, share: 2, max: 20 },
+    width: { min: 8, share: 2, max: 40 },
     cell: (call) => call.clientKeyName || "-",
   },
   {
     id: "provider",
     title: "VIA",
-    width: { min: 8, share: 2, max: 20 },
+    width: { min: 8, share: 2, max: 40 },
     priority: 2,
     cell: (call) => call.providerKeyName || call.providerSlug || "-",
   },

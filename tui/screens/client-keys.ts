@@ -71,14 +71,14 @@ function identityColumns({ glyphs }: ViewContext): readonly Column<ClientKey>[] 
     {
       id: "name",
       title: "NAME",
-      width: { min: 12, share: 3, max: 32 },
+      width: { min: 12, share: 3, max: 64 },
       sortKey: byServer,
       cell: (key) => key.name,
     },
     {
       id: "owner",
       title: "OWNER",
-      width: { min: 8, share: 1, max: 16 },
+      width: { min: 8, share: 1, max: 32 },
       priority: 3,
       sortKey: byServer,
       cell: (key) => key.ownerUsername,

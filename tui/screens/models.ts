@@ -128,14 +128,14 @@ const COLUMNS: readonly Column<Model>[] = [
   {
     id: "model_id",
     title: "MODEL ID",
-    width: { min: 20, share: 3, max: 44 },
+    width: { min: 20, share: 3, max: 80 },
     sortKey: byServer,
     cell: (model) => model.modelId,
   },
   {
     id: "provider",
     title: "PROVIDER",
-    width: { min: 10, share: 1, max: 18 },
+    width: { min: 10, share: 1, max: 32 },
     sortKey: byServer,
     cell: (model) => model.providerSlug,
   },

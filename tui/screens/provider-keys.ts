@@ -73,14 +73,14 @@ function identityColumns({ glyphs }: ViewContext): readonly Column<ProviderKey>[
     {
       id: "name",
       title: "NAME",
-      width: { min: 12, share: 3, max: 30 },
+      width: { min: 12, share: 3, max: 64 },
       sortKey: byServer,
       cell: (key) => key.name,
     },
     {
       id: "provider",
       title: "PROVIDER",
-      width: { min: 9, share: 2, max: 16 },
+      width: { min: 9, share: 2, max: 32 },
       sortKey: byServer,
       cell: (key) => key.providerSlug,
     },
@@ -153,7 +153,7 @@ function useColumns({ clock }: ViewContext): readonly Column<ProviderKey>[] {
     {
       id: "owner",
       title: "OWNER",
-      width: 10,
+      width: { min: 10, share: 1, max: 32 },
       priority: 8,
       sortKey: byServer,
       cell: (key) => key.ownerUsername,

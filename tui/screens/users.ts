@@ -67,7 +67,7 @@ function columnsOf({ clock, glyphs }: ViewContext): readonly Column<User>[] {
     {
       id: "username",
       title: "USER",
-      width: { min: 12, share: 2, max: 30 },
+      width: { min: 12, share: 2, max: 50 },
       sortKey: byServer,
       cell: (user) => user.username,
     },
