@@ -10,6 +10,7 @@ const CHECK_ALL_AFTER_CRASH_BYTES_MAX = 1024 * 1024 * 1024;
 /** The tables that can grow without bound; in a large file they are checked only on suspicion. */
 const LARGE_TABLES = new Set([
   "calls",
+  "usage_keys",
   "rollups_minute",
   "rollups_hour",
   "rollups_day",

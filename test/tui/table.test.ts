@@ -115,7 +115,7 @@ test("ten thousand rows: only the visible ones are asked for their cells", async
   }));
   const { tui, table } = await openTable(rowsOf(10_000), { columns: counting });
   await tui.press("G");
-  assert.equal(table.selectedIndex, 9999);
+  assert.equal(table.selectedPlace, 9999);
   assert.match(tui.row(19), /row 9999/);
   assert.equal(table.positionLabel(), "9982-10000 of 10000");
   asked = 0;
@@ -129,11 +129,11 @@ test("ten thousand rows: only the visible ones are asked for their cells", async
 test("pages overlap by one row and stop at both ends", async () => {
   const { tui, table } = await openTable(rowsOf(100));
   await tui.press("<C-f>");
-  assert.equal(table.selectedIndex, 18);
+  assert.equal(table.selectedPlace, 18);
   await tui.press("<pgdn>", "<pgup>", "<C-b>", "<C-b>");
-  assert.equal(table.selectedIndex, 0);
+  assert.equal(table.selectedPlace, 0);
   await tui.press("<end>", "<home>", "<down>", "j", "k");
-  assert.equal(table.selectedIndex, 1);
+  assert.equal(table.selectedPlace, 1);
   tui.close();
 });
 
@@ -248,48 +248,88 @@ test("a live list follows its top until one moves away from it", async () => {
   tui.close();
 });
 
-test("near the end more rows are asked for", async () => {
-  let asked = 0;
-  const { tui } = await openTable(rowsOf(60), { onNearEnd: () => (asked += 1) });
-  await tui.press("j");
-  assert.equal(asked, 0);
+test("near where the rows here end more are asked for, and not where the list ends", async () => {
+  const asked: number[] = [];
+  const onNearEdge = (place: number): boolean => asked.push(place) > 0;
+  const { tui, table } = await openTable(rowsOf(60), { onNearEdge });
+  await tui.press("j", "G");
+  assert.deepEqual(asked, [], "these are all");
+  table.update({ total: 500, rows: rowsOf(61) });
+  await tui.press("g", "j");
+  assert.deepEqual(asked, []);
+  await tui.press("<pgdn>", "<pgdn>", "<pgdn>");
+  assert.deepEqual(asked, [55]);
+  table.update({ first: 439, total: 500, rows: rowsOf(61) });
+  asked.length = 0;
   await tui.press("G");
-  assert.ok(asked > 0);
+  assert.deepEqual([asked, table.selectedPlace], [[], 499]);
+  await tui.press("<pgup>", "<pgup>", "<pgup>");
+  assert.deepEqual(asked, [445]);
+  tui.close();
+});
+
+test("the last rows have their places in the list without those before them", async () => {
+  const asked: number[] = [];
+  const { tui, table } = await openTable(rowsOf(60), {
+    onNearEdge: (place) => asked.push(place) > 0,
+  });
+  table.update({ total: 10_000 });
+  await tui.press("G");
+  assert.match(table.positionLabel(), /^42-60 of 10000, going to 10000$/);
+  const last = rowsOf(10_000).slice(-200);
+  table.update({ first: 9800, rows: last });
+  await tui.press("k", "j");
+  assert.deepEqual([table.selected?.id, table.selectedPlace], ["id-9999", 9999]);
+  assert.equal(table.positionLabel(), "9982-10000 of 10000");
+  assert.match(tui.row(19), /row 9999/);
+  await tui.press("g");
+  assert.equal(asked.at(-1), 0);
+  table.update({ first: 0, rows: rowsOf(200) });
+  assert.deepEqual([table.selected?.id, table.positionLabel()], ["id-0", "1-19 of 10000"]);
+  tui.close();
+});
+
+test("a row that will not come is not waited for", async () => {
+  const { tui, table } = await openTable(rowsOf(60), { onNearEdge: () => false });
+  table.update({ total: 50_000 });
+  await tui.press("G");
+  assert.equal(table.positionLabel(), "42-60 of 50000");
   tui.close();
 });
 
 test("the end of a long list is reached although most of its rows are still to come", async () => {
   const wanted: number[] = [];
-  const { tui, table } = await openTable(rowsOf(60), { onNearEnd: (rows) => wanted.push(rows) });
-  table.update({ total: 500, reach: 500 });
+  const onNearEdge = (place: number): boolean => wanted.push(place) > 0;
+  const { tui, table } = await openTable(rowsOf(60), { onNearEdge });
+  table.update({ total: 500 });
   await tui.press("G");
-  assert.equal(table.selectedIndex, 59, "as far as the rows go");
-  assert.equal(wanted.at(-1), 500);
+  assert.equal(table.selectedPlace, 59, "as far as the rows go");
+  assert.equal(wanted.at(-1), 499);
   table.update({ rows: rowsOf(260) });
-  assert.deepEqual([table.selectedIndex, wanted.at(-1)], [259, 500]);
+  assert.deepEqual([table.selectedPlace, wanted.at(-1)], [259, 499]);
   table.update({ rows: rowsOf(500) });
-  assert.equal(table.selectedIndex, 499);
+  assert.equal(table.selectedPlace, 499);
   tui.close();
 });
 
 test("keys that outrun the fetching are not lost, and a key back ends the way there", async () => {
   const { tui, table } = await openTable(rowsOf(60));
-  table.update({ total: 500, reach: 500 });
+  table.update({ total: 500 });
   await tui.type("j".repeat(150));
   table.update({ rows: rowsOf(260) });
-  assert.equal(table.selectedIndex, 150);
+  assert.equal(table.selectedPlace, 150);
   await tui.press("G", "k");
   table.update({ rows: rowsOf(500) });
-  assert.equal(table.selectedIndex, 258);
+  assert.equal(table.selectedPlace, 258);
   tui.close();
 });
 
 test("clicks select and the wheel moves", async () => {
   const { tui, table } = await openTable(rowsOf(50));
   tui.input.feed("\u001b[<0;5;4M\u001b[<0;5;4m");
-  assert.equal(table.selectedIndex, 2);
+  assert.equal(table.selectedPlace, 2);
   tui.input.feed("\u001b[<65;5;4M\u001b[<65;5;4M");
-  assert.equal(table.selectedIndex, 8);
+  assert.equal(table.selectedPlace, 8);
   tui.close();
 });
 

@@ -46,7 +46,7 @@ export function createAuditView(context: ViewContext): View {
     nameOf: (event) => `#${event.seq} ${event.action}`,
     emptyText: "no events",
     filterHelp: "actor=alice action:client_key outcome=denied since:24h words",
-    sort: { column: "seq", descending: true },
+    naturalSort: { column: "seq", descending: true },
     detail: detailsOf,
     note: () => chain,
     bindings: () => [
@@ -99,7 +99,7 @@ function columnsOf({ glyphs }: ViewContext): readonly Column<AuditEvent>[] {
     {
       id: "target",
       title: "TARGET",
-      width: { min: 10, share: 2, max: 30 },
+      width: { min: 10, share: 2, max: 64 },
       priority: 1,
       cell: (event) => event.targetName || event.targetId,
     },

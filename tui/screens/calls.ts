@@ -58,7 +58,7 @@ export class CallsView implements View {
         this.#opened = call;
         this.#full.open();
       },
-      onNearEnd: () => this.#state.more(),
+      onNearEdge: () => this.#state.more(),
     });
     this.#ownKeys = new Keymap(this.#bindings());
     this.#tableKeys = new Keymap(this.#table.bindings());
@@ -107,7 +107,7 @@ export class CallsView implements View {
       rows: state.rows,
       state: state.status,
       focused: true,
-      reach: state.reach,
+      total: state.reach,
       filter: state.filter,
     });
     const call = this.#shown;
@@ -157,7 +157,7 @@ export class CallsView implements View {
     if (link.kind === "refused") return "not live";
     if (link.kind === "lost" || link.kind === "stale") return "not live, the server is silent";
     const words = [
-      this.#table.selectedIndex === 0 ? "live" : "live, g follows",
+      this.#table.selectedPlace === 0 ? "live" : "live, g follows",
       dropped > 0 ? `${dropped} left out` : "",
     ];
     return words.filter((word) => word !== "").join(", ");
@@ -237,19 +237,19 @@ const COLUMNS: readonly Column<Call>[] = [
   {
     id: "model",
     title: "MODEL",
-    width: { min: 12, share: 3, max: 28 },
+    width: { min: 12, share: 3, max: 60 },
     cell: (call) => call.modelAsked || "-",
   },
   {
     id: "client_key",
     title: "KEY",
-    width: { min: 8, share: 2, max: 20 },
+    width: { min: 8, share: 2, max: 40 },
     cell: (call) => call.clientKeyName || "-",
   },
   {
     id: "provider",
     title: "VIA",
-    width: { min: 8, share: 2, max: 20 },
+    width: { min: 8, share: 2, max: 40 },
     priority: 2,
     cell: (call) => call.providerKeyName || call.providerSlug || "-",
   },

@@ -33,8 +33,8 @@ export interface ListViewOptions<Row> {
   readonly rowStyle?: (row: Row) => StyleRef | undefined;
   /** Shown without rows; names the key that helps. */
   readonly emptyText: string;
-  /** The order the server uses when none is asked for, by the id of its column. */
-  readonly sort?: Sort;
+  /** The order that the server uses when none is asked for, by its field; shown where that is a column. */
+  readonly naturalSort: Sort;
   /** Fields of the server's filter, for the prompt. */
   readonly filterHelp: string;
   /** Everything about a row. */
@@ -75,6 +75,7 @@ export class ListView<Row> implements View {
       fetch: options.fetch,
       onChange: context.requestFrame,
       clock: context.clock,
+      naturalOrder: orderOf(options.naturalSort),
       refreshMs: REFRESH_MS,
       paused: () => context.overview.paused,
     });
@@ -84,9 +85,9 @@ export class ListView<Row> implements View {
       emptyText: options.emptyText,
       onSort: (sort) => this.#listing.setOrder(orderOf(sort)),
       onOpen: () => this.#full.open(),
-      onNearEnd: (wanted) => this.#listing.more(wanted),
+      onNearEdge: (place) => this.#listing.want(place),
       ...(options.rowStyle === undefined ? {} : { rowStyle: options.rowStyle }),
-      ...(options.sort === undefined ? {} : { sort: options.sort }),
+      ...(hasColumn(options) ? { sort: options.naturalSort } : {}),
     });
     this.#ownKeys = new Keymap([...options.bindings(this), this.#copyBinding()]);
     this.#tableKeys = new Keymap(this.#table.bindings());
@@ -147,8 +148,8 @@ export class ListView<Row> implements View {
       rows: this.#listing.rows,
       state: this.#listing.status,
       focused: true,
+      first: this.#listing.first,
       total: this.#listing.total,
-      reach: this.#listing.reach,
       filter: this.#listing.filter,
     });
     this.#options.onSelect?.(this.selected);
@@ -219,6 +220,10 @@ export class ListView<Row> implements View {
 
 /** Marks a column as one the server can order by; its id is then the server's field. */
 export const byServer = (): null => null;
+
+function hasColumn<Row>({ columns, naturalSort }: ListViewOptions<Row>): boolean {
+  return columns.some((column) => column.id === naturalSort.column);
+}
 
 function orderOf(sort: Sort): string {
   return sort.descending ? `${sort.column} desc` : sort.column;

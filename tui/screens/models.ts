@@ -43,7 +43,7 @@ export function createModelsView(context: ViewContext): View {
     rowStyle: (model) => (model.enabled ? undefined : "muted"),
     emptyText: "no models",
     filterHelp: "provider=openai categories=chat unpriced=true model_id:mini words",
-    sort: { column: "model_id", descending: false },
+    naturalSort: { column: "model_id", descending: false },
     detail: detailsOf,
     bindings: (list) => [...modelBindings(context, list), ...rewriteBindings(context, list)],
   });
@@ -128,14 +128,14 @@ const COLUMNS: readonly Column<Model>[] = [
   {
     id: "model_id",
     title: "MODEL ID",
-    width: { min: 20, share: 3, max: 44 },
+    width: { min: 20, share: 3, max: 80 },
     sortKey: byServer,
     cell: (model) => model.modelId,
   },
   {
     id: "provider",
     title: "PROVIDER",
-    width: { min: 10, share: 1, max: 18 },
+    width: { min: 10, share: 1, max: 32 },
     sortKey: byServer,
     cell: (model) => model.providerSlug,
   },

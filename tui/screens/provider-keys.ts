@@ -52,6 +52,7 @@ export function createProviderKeysView(context: ViewContext): View {
     nameOf: (key) => key.name,
     rowStyle: (key) => (key.enabled ? undefined : "muted"),
     emptyText: "no provider keys yet: press n to store the first one",
+    naturalSort: { column: "create_time", descending: true },
     filterHelp: "provider=openai tier=backup health=invalid enabled=true words",
     detail: (key) =>
       providerKeyDetails(key, facts.value, {
@@ -72,14 +73,14 @@ function identityColumns({ glyphs }: ViewContext): readonly Column<ProviderKey>[
     {
       id: "name",
       title: "NAME",
-      width: { min: 12, share: 3, max: 30 },
+      width: { min: 12, share: 3, max: 64 },
       sortKey: byServer,
       cell: (key) => key.name,
     },
     {
       id: "provider",
       title: "PROVIDER",
-      width: { min: 9, share: 2, max: 16 },
+      width: { min: 9, share: 2, max: 32 },
       sortKey: byServer,
       cell: (key) => key.providerSlug,
     },
@@ -152,7 +153,7 @@ function useColumns({ clock }: ViewContext): readonly Column<ProviderKey>[] {
     {
       id: "owner",
       title: "OWNER",
-      width: 10,
+      width: { min: 10, share: 1, max: 32 },
       priority: 8,
       sortKey: byServer,
       cell: (key) => key.ownerUsername,

@@ -42,6 +42,7 @@ export function createUsersView(context: ViewContext): View {
     nameOf: (user) => user.username,
     rowStyle: (user) => (user.state === User_State.ACTIVE ? undefined : "muted"),
     emptyText: "no users: press n to add one",
+    naturalSort: { column: "create_time", descending: true },
     filterHelp: "role=admin state=banned username:al words",
     detail: (user) => detailsOf(user, context.clock.now()),
     bindings: (list) => [...accountBindings(context, list), ...endingBindings(context, list)],
@@ -66,7 +67,7 @@ function columnsOf({ clock, glyphs }: ViewContext): readonly Column<User>[] {
     {
       id: "username",
       title: "USER",
-      width: { min: 12, share: 2, max: 30 },
+      width: { min: 12, share: 2, max: 50 },
       sortKey: byServer,
       cell: (user) => user.username,
     },

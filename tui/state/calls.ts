@@ -144,11 +144,12 @@ export class CallsState {
     }
   }
 
-  /** Fetches calls before the last one, if there are any. */
-  more(): void {
-    if (this.#loading !== undefined || this.#older.length >= OLDER_MAX) return;
-    if (this.#next === undefined || this.#next === "") return;
-    void this.#load(this.#next);
+  /** Fetches calls before the last one; false when there are none. */
+  more(): boolean {
+    if (this.#next === undefined || this.#next === "" || this.#older.length >= OLDER_MAX)
+      return false;
+    if (this.#loading === undefined) void this.#load(this.#next);
+    return true;
   }
 
   async #load(pageToken: string): Promise<void> {

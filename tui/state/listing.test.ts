@@ -16,11 +16,13 @@ function rig(count: number) {
       if (failure !== undefined) throw failure;
       const from = Number(query.pageToken || 0);
       const to = Math.min(count, from + query.pageSize);
-      const rows = Array.from({ length: to - from }, (_, i) => from + i);
+      const place = (i: number) => (query.orderBy === "name desc" ? count - 1 - i : i);
+      const rows = Array.from({ length: to - from }, (_, i) => place(from + i));
       return { rows, nextPageToken: to < count ? String(to) : "", total: count };
     },
     onChange: () => undefined,
     clock,
+    naturalOrder: "name",
     refreshMs: 5000,
     paused: () => paused,
   });
@@ -48,7 +50,7 @@ test("a refresh brings as many rows as were there, page by page", async () => {
   listing.open();
   await settle();
   for (let i = 0; i < 9; i += 1) {
-    listing.more();
+    listing.want(listing.rows.length);
     await settle();
   }
   assert.equal(listing.rows.length, 2000);
@@ -68,20 +70,93 @@ test("a refresh brings as many rows as were there, page by page", async () => {
   );
 });
 
+const ALL = Array.from({ length: 10_000 }, (_, i) => i);
+
 test("far more rows are fetched in large pages", async () => {
   const { listing, asked } = rig(5000);
   listing.open();
   await settle();
-  assert.equal(listing.reach, 5000);
-  for (let i = 0; i < 5; i += 1) {
-    listing.more(5000);
+  for (let i = 0; i < 3; i += 1) {
+    assert.equal(listing.want(2400), true);
     await settle();
   }
   assert.deepEqual(
     asked.map(({ pageSize }) => pageSize),
-    [200, 1000, 1000, 1000, 1000, 800],
+    [200, 1000, 1000, 201],
   );
-  assert.equal(listing.rows.length, 5000);
+  assert.deepEqual([listing.rows, listing.first], [ALL.slice(0, 2401), 0]);
+});
+
+test("the last row of a long list takes one page, and so does the first one again", async () => {
+  const { listing, asked } = rig(10_000);
+  listing.open();
+  await settle();
+  listing.want(9999);
+  await settle();
+  assert.deepEqual([listing.rows, listing.first], [ALL.slice(-200), 9800]);
+  assert.deepEqual([asked.length, asked.at(-1)?.orderBy], [2, "name desc"]);
+  listing.want(9799);
+  await settle();
+  assert.deepEqual([listing.rows, listing.first], [ALL.slice(-400), 9600], "on towards the start");
+  listing.refresh();
+  await settle();
+  assert.deepEqual([listing.rows, listing.first], [ALL.slice(-400), 9600], "renewed as it was");
+  listing.want(0);
+  await settle();
+  assert.deepEqual([listing.rows, listing.first], [ALL.slice(0, 200), 0]);
+  assert.equal(asked.at(-1)?.orderBy, "");
+});
+
+test("from the end on all rows are reached, and there is nothing before the first one", async () => {
+  const { listing } = rig(1500);
+  listing.open();
+  await settle();
+  listing.want(1499);
+  await settle();
+  assert.equal(listing.first, 1300);
+  listing.want(400);
+  await settle();
+  listing.want(0);
+  await settle();
+  assert.deepEqual([listing.rows, listing.first], [ALL.slice(0, 1500), 0]);
+  assert.equal(listing.want(0), false);
+});
+
+test("a sorted list ends with what the opposite order begins with", async () => {
+  const { listing, asked } = rig(5000);
+  listing.open();
+  listing.setOrder("tier desc");
+  await settle();
+  listing.want(4999);
+  await settle();
+  assert.equal(asked.at(-1)?.orderBy, "tier");
+  listing.setFilter("tier=backup");
+  await settle();
+  assert.deepEqual(
+    [asked.at(-1)?.orderBy, listing.first],
+    ["tier desc", 0],
+    "from its first row on",
+  );
+});
+
+test("what a person goes to does not wait for a renewal, and is fetched once", async () => {
+  const { listing, asked } = rig(10_000);
+  listing.open();
+  await settle();
+  listing.refresh();
+  listing.want(9999);
+  listing.want(9999);
+  await settle();
+  assert.equal(listing.first, 9800);
+  assert.equal(asked.length, 3);
+});
+
+test("a row too far from both ends does not come", async () => {
+  const { listing } = rig(50_000);
+  listing.open();
+  await settle();
+  assert.equal(listing.want(25_000), false);
+  assert.equal(listing.want(49_999), true);
 });
 
 test("thousands of rows are not fetched over and over, nor anything while paused", async () => {
@@ -89,7 +164,7 @@ test("thousands of rows are not fetched over and over, nor anything while paused
   many.listing.open();
   await settle();
   for (let i = 0; i < 5; i += 1) {
-    many.listing.more();
+    many.listing.want(many.listing.rows.length);
     await settle();
   }
   const before = many.asked.length;

@@ -27,19 +27,28 @@ export interface PlacedColumn<Row> {
   readonly width: number;
 }
 
-/** Least cells of a column. */
-function leastWidth<Row>(column: Column<Row>): number {
-  return typeof column.width === "number" ? column.width : column.width.min;
+/** Cells of a table in the smallest terminal that most people have, of 80 columns. */
+const NARROW_CELLS = 76;
+/** Part of the cells beyond these that a column has for each of its shares before further columns are shown. */
+const COMFORT = 0.1;
+/** From so many cells on there are two between columns: the air is not worth the end of a name. */
+const AIRY_CELLS = 140;
+
+/** The cells that a column needs before a less important one is shown beside it. */
+function neededWidth<Row>({ width }: Column<Row>, cells: number): number {
+  if (typeof width === "number") return width;
+  const comfort = Math.floor(Math.max(0, cells - NARROW_CELLS) * COMFORT * width.share);
+  return Math.min(width.min + comfort, width.max ?? Infinity);
 }
 
-/** Cells between two columns; a wide terminal can afford more air. */
-function gapFor(width: number): number {
-  return width >= 100 ? 2 : 1;
+function gapFor(cells: number): number {
+  return cells >= AIRY_CELLS ? 2 : 1;
 }
 
 /**
  * Chooses the columns that fit and gives each its cells. Columns leave by priority, never by being
- * squeezed under their least width; what is left over goes to the columns with a share.
+ * squeezed under their least width; what is left over goes to the columns with a share, of which a wide
+ * terminal brings more as well as further columns.
  */
 export function placeColumns<Row>(
   columns: readonly Column<Row>[],
@@ -80,7 +89,7 @@ function fitting<Row>(
 ): readonly Column<Row>[] {
   let shown = columns;
   while (shown.length > 1) {
-    const needed = shown.reduce((sum, column) => sum + leastWidth(column) + gap, -gap);
+    const needed = shown.reduce((sum, column) => sum + neededWidth(column, width) + gap, -gap);
     if (needed <= width) break;
     const victim = leastImportant(shown);
     if (victim === undefined) break;

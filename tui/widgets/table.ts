@@ -31,10 +31,10 @@ export interface TableOptions<Row> {
   /** Enter on a row. */
   readonly onOpen?: (row: Row) => void;
   /**
-   * The selection came within a page of the last row: more may be fetched. `wanted` is how many rows
-   * there have to be for where the selection is to go.
+   * The selection came within a page of where the rows here end and the list goes on, or is to go beyond that, to
+   * `place`: more may be fetched. False when that row will not come.
    */
-  readonly onNearEnd?: (wanted: number) => void;
+  readonly onNearEdge?: (place: number) => boolean;
   /** While the first row is selected, stay on the first row as newer ones arrive above. */
   readonly followTop?: boolean;
 }
@@ -44,10 +44,10 @@ export interface TableUpdate<Row> {
   readonly rows?: readonly Row[];
   readonly state?: TableState;
   readonly focused?: boolean;
-  /** Rows on the server, when only a part of them is here. */
+  /** Place of the first row here in the whole list, when that begins before it. Default 0. */
+  readonly first?: number;
+  /** Rows of the whole list, when only a part of them is here; the selection may aim at one that is still to come. */
   readonly total?: number;
-  /** Rows that can be brought here; the selection may aim at one that is still to come. */
-  readonly reach?: number;
   /** What the rows were chosen by; without any, it is to blame and not a lack of things. */
   readonly filter?: string;
 }
@@ -72,8 +72,9 @@ export class VirtualTable<Row> implements Widget {
   #given: readonly Row[] = [];
   #state: TableState = { kind: "loading" };
   #focused = true;
-  #total: number | undefined;
-  #reach = 0;
+  /** Place of the first row in the whole list. */
+  #first = 0;
+  #total = 0;
   #filter = "";
   #sort: Sort | undefined;
   #index = 0;
@@ -102,8 +103,14 @@ export class VirtualTable<Row> implements Widget {
     return this.#rows[this.#index];
   }
 
-  get selectedIndex(): number {
-    return this.#index;
+  /** Its place in the whole list. */
+  get selectedPlace(): number {
+    return this.#first + this.#index;
+  }
+
+  /** Where the list ends, as far as is known. */
+  get #end(): number {
+    return Math.max(this.#total, this.#first + this.#rows.length);
   }
 
   get sort(): Sort | undefined {
@@ -119,8 +126,8 @@ export class VirtualTable<Row> implements Widget {
   update(update: TableUpdate<Row>): void {
     if (update.state !== undefined) this.#state = update.state;
     if (update.focused !== undefined) this.#focused = update.focused;
+    if (update.first !== undefined) this.#first = update.first;
     if (update.total !== undefined) this.#total = update.total;
-    if (update.reach !== undefined) this.#reach = update.reach;
     if (update.filter !== undefined) this.#filter = update.filter;
     if (update.rows !== undefined) {
       const isNew = update.rows !== this.#given;
@@ -147,14 +154,15 @@ export class VirtualTable<Row> implements Widget {
     if (event.x < x || event.y < y || event.x >= x + width || event.y >= y + height) return false;
     if (event.action === "wheel-up") this.moveBy(-3);
     else if (event.action === "wheel-down") this.moveBy(3);
-    else if (event.action === "press") this.moveTo(this.#top + event.y - y);
+    else if (event.action === "press") this.moveTo(this.#first + this.#top + event.y - y);
     return true;
   }
 
-  /** Moves the selection by a number of rows: down from where it is about to go, up from where it is. */
+  /** Moves the selection by a number of rows: on from where it is about to go, back from where it is. */
   moveBy(rows: number): void {
-    const from = rows > 0 ? (this.#goal ?? this.#index) : this.#index;
-    this.moveTo(from + rows);
+    const { selectedPlace: place } = this;
+    const goal = this.#goal ?? place;
+    this.moveTo((goal > place === rows > 0 ? goal : place) + rows);
   }
 
   /** Moves the selection by whole pages. */
@@ -163,22 +171,25 @@ export class VirtualTable<Row> implements Widget {
   }
 
   /**
-   * Selects a row by its place; values outside are brought inside. A row within reach that is not
-   * here yet is selected once it was fetched.
+   * Selects a row by its place in the list; values outside are brought inside. A row that is not here yet is
+   * selected once it was fetched.
    */
-  moveTo(index: number): void {
+  moveTo(place: number): void {
     const here = this.#rows.length;
-    const aim = Math.max(0, Math.min(index, Math.max(this.#reach, here) - 1));
-    this.#index = Math.max(0, Math.min(aim, here - 1));
-    this.#goal = aim > this.#index ? aim : undefined;
-    if (this.#index + this.#page >= here) this.#options.onNearEnd?.(aim + 1);
+    const aim = Math.max(0, Math.min(place, this.#end - 1));
+    this.#index = Math.max(0, Math.min(aim - this.#first, here - 1));
+    this.#goal = aim === this.selectedPlace ? undefined : aim;
+    const goesOn =
+      (this.#first > 0 && this.#index < this.#page) ||
+      (this.#first + here < this.#end && this.#index + this.#page >= here);
+    if (goesOn && this.#options.onNearEdge?.(aim) === false) this.#goal = undefined;
   }
 
   /** Selects a row by its identity; false when it is not there. */
   select(id: string): boolean {
     const index = this.#rows.findIndex((row) => this.#options.rowId(row) === id);
     if (index < 0) return false;
-    this.moveTo(index);
+    this.moveTo(this.#first + index);
     return true;
   }
 
@@ -229,14 +240,16 @@ export class VirtualTable<Row> implements Widget {
     return `sort:${column.title.toLowerCase()} ${arrow}`;
   }
 
-  /** `1-20 of 212` for the frame around the table; empty when all rows are visible. */
+  /** `1-20 of 212` for the frame around the table, and where the selection is on its way to; empty when all rows are visible. */
   positionLabel(totalWords?: string): string {
-    const total = Math.max(this.#total ?? 0, this.#rows.length);
+    const total = this.#end;
     if (total <= this.#page || this.#rows.length === 0) return "";
     // It is painted before the rows are.
     this.#scroll();
-    const last = Math.min(this.#top + this.#page, this.#rows.length);
-    return `${this.#top + 1}-${last} of ${totalWords ?? total}`;
+    const before = this.#first + this.#top;
+    const last = this.#first + Math.min(this.#top + this.#page, this.#rows.length);
+    const way = this.#goal === undefined ? "" : `, going to ${this.#goal + 1}`;
+    return `${before + 1}-${last} of ${totalWords ?? total}${way}`;
   }
 
   paint(painter: Painter): void {
