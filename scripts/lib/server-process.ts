@@ -8,7 +8,7 @@ const START_DEADLINE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
 
 /** Free ports, providers on this host, and a short end. */
-const FLAGS = [
+export const SERVER_FLAGS = [
   "--proxy-port=0",
   "--control-port=0",
   "--allow-upstream-cidr=127.0.0.0/8",
@@ -50,7 +50,7 @@ export async function startServerProcess(options: {
       run,
       "--",
       `--data=${options.dataFolder}`,
-      ...FLAGS,
+      ...SERVER_FLAGS,
       ...(options.args ?? []),
     ],
     {

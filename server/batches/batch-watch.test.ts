@@ -6,7 +6,7 @@ import { type CallRecord, NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
 import type { FoundBatch, Look } from "./batch-look.js";
 import { type BatchStore, BatchWatch } from "./batch-watch.js";
 import { LOOK_PAUSE_MAX_MS, LOOK_PAUSE_MIN_MS, SEEK_MAX_MS } from "./limits.js";
-import { FakeClock } from "../../test/support/fake-clock.js";
+import { FakeClock, settle } from "../../test/support/fake-clock.js";
 
 // The watch against a store and a ledger that may die at any step, as the process does in a kill.
 
@@ -198,11 +198,6 @@ const ended = (...models: readonly string[]): Look => ({
   },
 });
 
-/** Lets everything that needs no timer come to rest. */
-async function rest(): Promise<void> {
-  for (let turn = 0; turn < 400; turn++) await Promise.resolve();
-}
-
 test("whatever step a process dies at, the next one counts each batch once", async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -222,13 +217,13 @@ test("whatever step a process dies at, the next one counts each batch once", asy
           outside.stepsLeft = steps;
           const dying = watchOf(outside, clock);
           await dying.start().catch(() => undefined);
-          await rest();
+          await settle();
           outside.stepsLeft = Number.POSITIVE_INFINITY;
           await dying.stop();
         }
         const last = watchOf(outside, clock);
         await last.start();
-        await rest();
+        await settle();
         await last.stop();
         const models = [...outside.ledger.values()].map(({ modelServed }) => modelServed);
         const wanted = Array.from({ length: batches }, (_, n) => [`b${n} one`, `b${n} two`]).flat();
@@ -262,17 +257,17 @@ test("whatever step a process dies at while batches are made, each that was made
             if (unheard) await watch.unmade(askedOf(batch), false).catch(() => undefined);
             else await watch.made(batch, askedOf(batch));
           }
-          await rest();
+          await settle();
           outside.stepsLeft = Number.POSITIVE_INFINITY;
           await watch.stop();
         }
         const last = watchOf(outside, clock);
         await last.start();
         for (let passed = 0; passed <= 2 * SEEK_MAX_MS; passed += LOOK_PAUSE_MIN_MS) {
-          await rest();
+          await settle();
           clock.advance(LOOK_PAUSE_MIN_MS);
         }
-        await rest();
+        await settle();
         await last.stop();
         const models = [...outside.ledger.values()].map(({ modelServed }) => modelServed);
         assert.deepEqual(models.toSorted(), list.map(({ batchId }) => batchId).toSorted());
@@ -298,10 +293,10 @@ test("what was asked for and is in no list is given up, with what was set aside"
   await watch.unmade(asked, false);
   assert.deepEqual(aside, ["?b1"]);
   for (let passed = 0; passed <= SEEK_MAX_MS; passed += LOOK_PAUSE_MIN_MS) {
-    await rest();
+    await settle();
     clock.advance(LOOK_PAUSE_MIN_MS);
   }
-  await rest();
+  await settle();
   assert.deepEqual([aside, outside.rows, outside.ledger.size], [[], [], 0]);
   await watch.stop();
 });
@@ -315,7 +310,7 @@ test("a batch is looked at ever more seldom until it has ended, and never again"
   const passed = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 30_000) {
       clock.advance(30_000);
-      await rest();
+      await settle();
     }
   };
   await passed(DAY_MS);
@@ -342,7 +337,7 @@ test("a batch is neither given up nor forgotten because the clock is ahead by a 
   const passed = async (minutes: number): Promise<void> => {
     for (let minute = 0; minute < minutes; minute++) {
       clock.advance(60_000);
-      await rest();
+      await settle();
     }
   };
   clock.jumpWall(365 * DAY_MS);
@@ -362,11 +357,11 @@ test("a batch of the same name at another provider hastens nothing and moves no 
   await watch.start();
   await make(watch, batchOf("b1", "usr", clock.now()));
   await watch.ended("usr", "b1", { id: "pk_other", providerId: "prv_other" });
-  await rest();
+  await settle();
   assert.equal(outside.looks, 0);
   assert.equal(outside.rows[0]?.providerKeyId, "pk");
   await watch.ended("usr", "b1", { id: "pk_new", providerId: "prv" });
-  await rest();
+  await settle();
   assert.equal(outside.looks, 1);
   await watch.stop();
 });
@@ -397,7 +392,7 @@ for (const [what, look, code] of [
     assert.deepEqual(aside, ["b1"]);
     for (let n = 0; n < 12 * 48 && outside.ledger.size === 0; n++) {
       clock.advance(LOOK_PAUSE_MAX_MS);
-      await rest();
+      await settle();
     }
     const [record] = outside.ledger.values();
     assert.equal(record?.errorCode, code);
@@ -426,9 +421,9 @@ test("a user with many batches at a provider that hangs holds up nobody else", a
     return done;
   };
   outside.look = ({ batchId }) => (batchId === "quick" ? ended("m") : { kind: "RUNNING" });
-  await rest();
+  await settle();
   clock.advance(LOOK_PAUSE_MIN_MS);
-  await rest();
+  await settle();
   assert.equal(outside.ledger.size, 1);
   release();
   await watch.stop();

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
@@ -39,7 +42,13 @@ import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { ChangeFeed } from "../../server/keys/change-feed.js";
 import type { HealthCheck } from "../../server/keys/ports.js";
-import { createUseCases, NOBODY, populate, TestLogger } from "../../server/keys/testing/world.js";
+import {
+  createUseCases,
+  NOBODY,
+  type People,
+  populate,
+  TestLogger,
+} from "../../server/keys/testing/world.js";
 import type { LiveOverview } from "../../server/metering/live-overview.js";
 import { LiveCalls } from "../../server/metering/live-calls.js";
 import { EMPTY_POOL } from "../../server/metering/snapshot.js";
@@ -87,8 +96,21 @@ class ProbeScript {
   }
 }
 
-async function openWorld(t: TestContext) {
-  const folder = await tempFolder(t);
+/** A data folder as `populate` leaves it. Each test has a copy of its own, for to make it costs more than most tests. */
+let populated: Promise<{ readonly folder: string; readonly people: People }> | undefined;
+
+async function populatedFolder() {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "latchkey-control-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const world = await openGround(folder);
+  const people = await populate(world);
+  await world.directory.stop();
+  await world.storage.close();
+  return { folder, people };
+}
+
+/** The use cases over the real database and the real vault, in a folder. */
+async function openGround(folder: string) {
   const log = new TestLogger();
   const clock = new FakeClock();
   const random = systemRandom;
@@ -105,7 +127,6 @@ async function openWorld(t: TestContext) {
     },
     auditMac: () => null,
   });
-  t.after(() => storage.close());
   const file = path.join(folder, "root.key");
   const vault = await createVault({
     store: storage.keyring,
@@ -129,9 +150,20 @@ async function openWorld(t: TestContext) {
     random,
     lookUp: (name: string) => catalog.lookUp(name),
   };
-  const useCases = createUseCases(ground);
+  return { ...ground, ...createUseCases(ground), folder, storage, news, catalog };
+}
+
+async function openWorld(t: TestContext) {
+  const template = await (populated ??= populatedFolder());
+  const folder = await tempFolder(t);
+  await cp(template.folder, folder, { recursive: true });
+  const world = await openGround(folder);
+  const { storage, feed, catalog, clock } = world;
+  t.after(() => storage.close());
+  await world.settings.start();
+  await world.directory.start();
+  await world.identities.start();
   const names = new Names();
-  const people = await populate({ ...ground, ...useCases });
   const { read } = storage.keys;
   const [providers, models, users] = [read.providers, read.models, read.users];
   t.after(
@@ -155,8 +187,7 @@ async function openWorld(t: TestContext) {
     else keysInMemory.set(id, value);
   });
   const liveCalls = new LiveCalls({ clock });
-  const state = { folder, storage, news, names, catalog, keysInMemory, liveCalls };
-  return { ...ground, ...useCases, ...people, ...state };
+  return { ...world, ...template.people, names, keysInMemory, liveCalls };
 }
 
 type World = Awaited<ReturnType<typeof openWorld>>;

@@ -2,11 +2,11 @@ import type { TestContext } from "node:test";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Call } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js";
-import type { ServerProcess } from "../../scripts/lib/server-process.js";
 import type { Api } from "../../tui/api/services.js";
 import { BatchProvider } from "../support/batch-provider.js";
 import type { UpstreamStub } from "../support/upstream-stub.js";
-import { addProviderKey, dataFolder, serve, until, upstream } from "./fixture.js";
+import { addProviderKey, dataFolder, until, upstream } from "./fixture.js";
+import { type RunningServer, serveInside } from "./inside.js";
 
 // A provider of each dialect that works off batches, with a price for its model.
 
@@ -20,15 +20,23 @@ const PRICE = {
 export const MODELS = { openai: "gpt-batch", anthropic: "claude-batch", gemini: "gemini-batch" };
 
 /** A server, and the provider behind it. */
-export interface BatchWorld {
+export interface BatchWorld<S extends RunningServer> {
   readonly provider: BatchProvider;
   readonly stub: UpstreamStub;
   readonly folder: string;
-  readonly server: ServerProcess;
+  readonly server: S;
   readonly providerKeyIds: Readonly<Record<keyof typeof MODELS, string>>;
 }
 
-export async function batchWorld(t: TestContext): Promise<BatchWorld> {
+export function batchWorld(t: TestContext): Promise<BatchWorld<RunningServer>> {
+  return batchWorldOn(t, serveInside);
+}
+
+/** The same, on a server that is started like this. */
+export async function batchWorldOn<S extends RunningServer>(
+  t: TestContext,
+  serve: (t: TestContext, folder: string) => Promise<S>,
+): Promise<BatchWorld<S>> {
   const stub = await upstream(t);
   const provider = new BatchProvider();
   stub.script = provider.script;

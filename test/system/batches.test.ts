@@ -4,7 +4,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import OpenAI, { toFile } from "openai";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { addProviderKey, addClientKey, serve, until } from "./fixture.js";
-import { batchWorld, MODELS, recordsOf, usedBy } from "./batch-world.js";
+import { batchWorld, batchWorldOn, MODELS, recordsOf, usedBy } from "./batch-world.js";
 
 // What batches use is on record, once and at half the price, whoever asks for them, and whoever does not.
 
@@ -233,7 +233,7 @@ for (const inFile of [false, true]) {
 }
 
 test("a batch that nobody asks for counts after a kill, once", async (t) => {
-  const { provider, server, folder } = await batchWorld(t);
+  const { provider, server, folder } = await batchWorldOn(t, serve);
   const clientKey = await addClientKey(server.api);
   const { id } = await openaiBatch(openaiOf(server.proxyUrl, clientKey));
   await server.kill();
@@ -263,7 +263,7 @@ const ASKING = {
 
 for (const kind of ["openai", "anthropic", "gemini"] as const) {
   test(`a batch of ${kind} counts whose maker was killed before it heard of it, and no other`, async (t) => {
-    const { provider, stub, server, folder } = await batchWorld(t);
+    const { provider, stub, server, folder } = await batchWorldOn(t, serve);
     const secret = await addClientKey(server.api);
     const [path, body] = ASKING[kind];
     const ask = (url: string, of: object): Promise<Response> =>
@@ -381,7 +381,7 @@ test("what a batch used is on record for the key that made it, and fills its bud
 });
 
 test("requests in the body are set aside until they are counted, over a restart too", async (t) => {
-  const { provider, server, folder } = await batchWorld(t);
+  const { provider, server, folder } = await batchWorldOn(t, serve);
   const { api, proxyUrl } = server;
   // A batch of REQUESTS may cost some 1,020 micros.
   const budgets = [{ period: Period.DAY, costMicros: 2000n }];
