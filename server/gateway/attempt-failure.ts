@@ -112,13 +112,15 @@ function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
     case "CUT":
     case "NO_SOCKET":
       return failure.kind;
+    case "OVERLOADED":
+      // The queue is this server's own.
+      return "NO_SOCKET";
     case "CALLER_STALLED":
       return "CALLER_ABORTED";
     case "PROTOCOL":
       return "PROVIDER_ERROR";
     case "UNREACHABLE":
     case "REFUSED_URL":
-    case "OVERLOADED":
       return "UNREACHABLE";
     default:
       return unreachable(failure.kind);

@@ -34,9 +34,7 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
     case "UNREACHABLE":
       return notReached(failure);
     case "NO_SOCKET":
-      return new Fault("overloaded", "The server can open no connection now; try again shortly.", {
-        retryAfterSeconds: 1,
-      });
+      return new Fault("overloaded", whyNoSocket(failure), { retryAfterSeconds: 1 });
     case "MODEL_REFUSED":
       return new Fault("model_not_found", "The provider does not serve this model to its key.");
     case "REQUEST_REFUSED":
@@ -70,12 +68,13 @@ function notReached(failure: AttemptFailure): Fault {
       "The provider's base URL is not allowed here; the operator can allow its address range.",
     );
   }
-  if (failure.kind === "OVERLOADED") {
-    return new Fault("overloaded", "Too many calls wait for this provider; try again shortly.", {
-      retryAfterSeconds: 1,
-    });
-  }
   return new Fault("upstream_unreachable", "The provider could not be reached.");
+}
+
+function whyNoSocket({ kind }: AttemptFailure): string {
+  return kind === "OVERLOADED"
+    ? "Too many calls wait for this provider; try again shortly."
+    : "The server can open no connection now; try again shortly.";
 }
 
 function httpOf(failure: AttemptFailure): string {

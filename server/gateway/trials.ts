@@ -1,4 +1,4 @@
-import type { AttemptOutcome } from "../core/call.js";
+import { type AttemptOutcome, saysOutage } from "../core/call.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
@@ -143,17 +143,21 @@ export class Trials implements AttemptListener {
     this.#failover.failed(lease, failure);
     const livesElsewhere = this.#thing.livesElsewhere(failure, plan);
     const isHosts = failure.outcome === "NO_SOCKET";
-    if (isHosts) this.#call.context.lacks.note(this.#call.id, failure.detail);
+    if (failure.kind === "NO_SOCKET") this.#call.context.lacks.note(this.#call.id, failure.detail);
     if (isHosts || this.#isGone(target, failure)) {
       // None of the target's other keys would do better.
       if (this.#keepTo(plan, (each) => each !== target)) this.next();
       else this.#listener.onExhausted(this.#failover.failure, undefined);
       return;
     }
+    const { id } = target.provider;
     if (this.#failover.failsOften(target)) {
-      this.#keepTo(plan, ({ provider }) => provider.id !== target.provider.id);
+      this.#keepTo(plan, ({ provider }) => provider.id !== id);
+    } else if (saysOutage(failure.outcome, failure.httpStatus)) {
+      // Its other keys would hardly do better.
+      this.#tryLast(plan, ({ provider }) => provider.id === id);
     } else if (this.#failover.refusedOften(target)) {
-      this.#tryLast(plan, target);
+      this.#tryLast(plan, (each) => each === target);
     }
     if (failure.elsewhere || livesElsewhere) this.next();
     else this.#listener.onExhausted(failure, undefined);
@@ -192,9 +196,10 @@ export class Trials implements AttemptListener {
   }
 
   /** A key of another account may still serve it. */
-  #tryLast(plan: CallPlan, target: RouteTarget): void {
-    const others = plan.route.targets.filter((each) => each !== target);
-    this.#plan = { ...plan, route: { ...plan.route, targets: [...others, target] } };
+  #tryLast(plan: CallPlan, isLast: (target: RouteTarget) => boolean): void {
+    const { targets } = plan.route;
+    const ordered = [...targets.filter((each) => !isLast(each)), ...targets.filter(isLast)];
+    this.#plan = { ...plan, route: { ...plan.route, targets: ordered } };
   }
 
   // What the exchange asks for.

@@ -18,10 +18,13 @@ export function nextBackMs(
 ): number {
   let backMs = Infinity;
   for (const target of route.targets) {
-    for (const lane of index.lanes(target.provider.id, scope)) {
+    const lanes = index.lanes(target.provider.id, scope);
+    const openMs = lanes[0]?.origin.backMs(target.upstreamModel, nowMs) ?? nowMs;
+    for (const lane of lanes) {
       const set = lane.candidates(target.upstreamModel);
-      if (hasOther(set.ready, except) || hasOther(set.awaiting, except)) return nowMs;
-      backMs = Math.min(backMs, set.nextBackMs(nowMs));
+      const isReady = hasOther(set.ready, except) || hasOther(set.awaiting, except);
+      if (isReady && openMs <= nowMs) return nowMs;
+      backMs = Math.min(backMs, Math.max(isReady ? nowMs : set.nextBackMs(nowMs), openMs));
     }
   }
   return backMs;
