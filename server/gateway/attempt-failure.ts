@@ -81,7 +81,8 @@ export function failedTask(
 /** Nothing was sent: the key or the address must not or cannot be used. `detail` is without secrets. */
 export function unusable(detail: string, elsewhere: boolean): AttemptFailure {
   return {
-    outcome: "UNREACHABLE",
+    // What no other key can be used for either says nothing of this one or its provider.
+    outcome: elsewhere ? "UNREACHABLE" : "NO_SOCKET",
     elsewhere,
     httpStatus: null,
     retryAfterMs: null,

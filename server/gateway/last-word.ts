@@ -47,18 +47,23 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
       return new Fault(
         "upstream_error",
         `The provider failed to serve the call (${httpOf(failure)}).`,
+        retryOf(failure),
       );
     default:
       return unreachable(failure.outcome);
   }
 }
 
-function limited({ retryAfterMs }: AttemptFailure): Fault {
+function limited(failure: AttemptFailure): Fault {
   return new Fault(
     "rate_limit_exceeded",
     "The provider limits the rate of every provider key that could serve this call; try again later.",
-    retryAfterMs === null ? {} : { retryAfterSeconds: retrySeconds(retryAfterMs) },
+    retryOf(failure),
   );
+}
+
+function retryOf({ retryAfterMs }: AttemptFailure): { readonly retryAfterSeconds?: number } {
+  return retryAfterMs === null ? {} : { retryAfterSeconds: retrySeconds(retryAfterMs) };
 }
 
 function notReached(failure: AttemptFailure): Fault {

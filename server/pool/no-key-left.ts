@@ -52,9 +52,25 @@ export function noneLeft(
       ? `All ${tried.size} that could be tried failed.`
       : backMs === Infinity
         ? "None is enabled and healthy."
-        : "All are cooling down.";
+        : whyAllWait(index, { route, scope, nowMs });
   const served = model === "" ? "this call" : model;
   return refusal(scope, `No ${whose} can serve ${served} now. ${cause}`, backMs - nowMs);
+}
+
+/** Whether it is their provider that they wait for. */
+function whyAllWait(
+  index: KeyIndex,
+  { route, scope, nowMs }: { route: Route; scope: Scope; nowMs: number },
+): string {
+  for (const target of route.targets) {
+    const [lane] = index.lanes(target.provider.id, scope);
+    const rest = lane?.origin.restFor(target.upstreamModel, nowMs);
+    if (rest === undefined) continue;
+    return rest.model === null
+      ? "Their provider cannot be reached."
+      : "Their provider has no room for this model.";
+  }
+  return "All are cooling down.";
 }
 
 /** The refusal of a call that only one key can serve, which cannot be used for `waitMs`; infinity if it will not be back by itself. */

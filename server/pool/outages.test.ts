@@ -57,7 +57,9 @@ for (const outage of OUTAGES) {
       assert.ok((world.pool.health(id)?.consecutiveFailures ?? 2) <= 1);
       assert.equal(shown(world, id).score.success, before[at]);
     }
-    assert.equal(world.fails("no_public_token").retryAfterSeconds, 1);
+    const told = world.fails("no_public_token");
+    assert.equal(told.retryAfterSeconds, 1);
+    assert.match(told.publicMessage, /Their provider (cannot be reached|has no room for)/);
     for (let i = 0; i < 9; i++) assert.equal(world.call("OK", { route: BOTH }), "pk_else");
   });
 
