@@ -35,7 +35,7 @@ export function providerKeyFacts(
       if (slot?.standing === "UNREADABLE") {
         return refused.problemOf(key.id)?.eligibility ?? "UNREADABLE";
       }
-      return slot === undefined ? undefined : ELIGIBILITY[slot.standing];
+      return slot === undefined ? undefined : ELIGIBILITY[pool.standingOf(slot)];
     },
     figuresOf: (key: ProviderKey) => {
       const slot = pool.registry.slot(key.id);

@@ -12,7 +12,7 @@ export function poolSummaryOf(pool: Pool): PoolSummary {
     tiers: tiers.map((each) => ({ tier: each.tier, ...countsOf([each]) })),
     publicKeys: countsOf(publicTiers),
     nextCooldownEndsAt: nextCooldownEndAt,
-    providers: providersOf(pool.registry.slots()),
+    providers: providersOf(pool, pool.registry.slots()),
   };
 }
 
@@ -23,14 +23,22 @@ export function ownPoolSummaryOf(pool: Pool, ownerId: string): PoolSummary {
     .filter(({ standing }) => standing === "COOLDOWN")
     .flatMap(({ id }) => pool.health(id)?.cooldownUntil ?? []);
   return {
-    tiers: TIERS.map((tier) => ({ tier, ...tally(own.filter(({ key }) => key.tier === tier)) })),
-    publicKeys: tally(own.filter(({ key }) => key.visibility === "PUBLIC")),
+    tiers: TIERS.map((tier) => ({
+      tier,
+      ...tally(
+        pool,
+        own.filter(({ key }) => key.tier === tier),
+      ),
+    })),
+    publicKeys: tally(
+      pool,
+      own.filter(({ key }) => key.visibility === "PUBLIC"),
+    ),
     nextCooldownEndsAt: ends.reduce<number | null>((first, at) => Math.min(first ?? at, at), null),
-    providers: providersOf(own),
+    providers: providersOf(pool, own),
   };
 }
 
-type Slot = Pick<KeySlot, "key" | "standing">;
 type Counting = { -readonly [name in keyof KeyCounts]: number };
 type Condition = Exclude<keyof KeyCounts, "total">;
 
@@ -61,24 +69,24 @@ function countsOf(tiers: readonly TierSummary[]): KeyCounts {
   };
 }
 
-function tally(slots: readonly Slot[]): KeyCounts {
+function tally(pool: Pool, slots: readonly KeySlot[]): KeyCounts {
   const counts = { ...NO_KEYS };
-  for (const slot of slots) count(counts, slot);
+  for (const slot of slots) count(counts, pool.standingOf(slot));
   return counts;
 }
 
-function providersOf(slots: Iterable<Slot>): ReadonlyMap<string, KeyCounts> {
+function providersOf(pool: Pool, slots: Iterable<KeySlot>): ReadonlyMap<string, KeyCounts> {
   const providers = new Map<string, Counting>();
   for (const slot of slots) {
     const { providerId } = slot.key;
     let counts = providers.get(providerId);
     if (counts === undefined) providers.set(providerId, (counts = { ...NO_KEYS }));
-    count(counts, slot);
+    count(counts, pool.standingOf(slot));
   }
   return providers;
 }
 
-function count(counts: Counting, { standing }: Slot): void {
+function count(counts: Counting, standing: Standing): void {
   counts.total++;
   counts[CONDITIONS[standing]]++;
 }

@@ -151,6 +151,15 @@ export function saysOverload(httpStatus: number | null): boolean {
   return OVERLOAD_STATUSES.has(httpStatus);
 }
 
+/**
+ * True for an attempt that failed as it would have with any key of its provider: that has no room or does not answer, or
+ * there is no way to it.
+ */
+export function saysOutage(outcome: AttemptOutcome, httpStatus: number | null): boolean {
+  if (outcome === "UNREACHABLE" || outcome === "TIMEOUT") return true;
+  return outcome === "PROVIDER_ERROR" && saysOverload(httpStatus);
+}
+
 /** One try with one provider key. */
 export interface Attempt {
   readonly providerKeyId: string;

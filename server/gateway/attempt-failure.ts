@@ -81,7 +81,8 @@ export function failedTask(
 /** Nothing was sent: the key or the address must not or cannot be used. `detail` is without secrets. */
 export function unusable(detail: string, elsewhere: boolean): AttemptFailure {
   return {
-    outcome: "UNREACHABLE",
+    // What no other key can be used for either says nothing of this one or its provider.
+    outcome: elsewhere ? "UNREACHABLE" : "NO_SOCKET",
     elsewhere,
     httpStatus: null,
     retryAfterMs: null,
@@ -112,13 +113,15 @@ function outcomeOf(failure: UpstreamFailure): AttemptOutcome {
     case "CUT":
     case "NO_SOCKET":
       return failure.kind;
+    case "OVERLOADED":
+      // The queue is this server's own.
+      return "NO_SOCKET";
     case "CALLER_STALLED":
       return "CALLER_ABORTED";
     case "PROTOCOL":
       return "PROVIDER_ERROR";
     case "UNREACHABLE":
     case "REFUSED_URL":
-    case "OVERLOADED":
       return "UNREACHABLE";
     default:
       return unreachable(failure.kind);

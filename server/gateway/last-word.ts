@@ -34,9 +34,7 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
     case "UNREACHABLE":
       return notReached(failure);
     case "NO_SOCKET":
-      return new Fault("overloaded", "The server can open no connection now; try again shortly.", {
-        retryAfterSeconds: 1,
-      });
+      return new Fault("overloaded", whyNoSocket(failure), { retryAfterSeconds: 1 });
     case "MODEL_REFUSED":
       return new Fault("model_not_found", "The provider does not serve this model to its key.");
     case "REQUEST_REFUSED":
@@ -49,18 +47,23 @@ export function faultOf(failure: AttemptFailure, poolFault: Fault | undefined): 
       return new Fault(
         "upstream_error",
         `The provider failed to serve the call (${httpOf(failure)}).`,
+        retryOf(failure),
       );
     default:
       return unreachable(failure.outcome);
   }
 }
 
-function limited({ retryAfterMs }: AttemptFailure): Fault {
+function limited(failure: AttemptFailure): Fault {
   return new Fault(
     "rate_limit_exceeded",
     "The provider limits the rate of every provider key that could serve this call; try again later.",
-    retryAfterMs === null ? {} : { retryAfterSeconds: retrySeconds(retryAfterMs) },
+    retryOf(failure),
   );
+}
+
+function retryOf({ retryAfterMs }: AttemptFailure): { readonly retryAfterSeconds?: number } {
+  return retryAfterMs === null ? {} : { retryAfterSeconds: retrySeconds(retryAfterMs) };
 }
 
 function notReached(failure: AttemptFailure): Fault {
@@ -70,12 +73,13 @@ function notReached(failure: AttemptFailure): Fault {
       "The provider's base URL is not allowed here; the operator can allow its address range.",
     );
   }
-  if (failure.kind === "OVERLOADED") {
-    return new Fault("overloaded", "Too many calls wait for this provider; try again shortly.", {
-      retryAfterSeconds: 1,
-    });
-  }
   return new Fault("upstream_unreachable", "The provider could not be reached.");
+}
+
+function whyNoSocket({ kind }: AttemptFailure): string {
+  return kind === "OVERLOADED"
+    ? "Too many calls wait for this provider; try again shortly."
+    : "The server can open no connection now; try again shortly.";
 }
 
 function httpOf(failure: AttemptFailure): string {

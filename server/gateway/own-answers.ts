@@ -1,5 +1,6 @@
 import type { WholeAnswer } from "../caller/caller-connection.js";
 import type { Turn } from "../caller/turn.js";
+import { saysOverload } from "../core/call.js";
 import type { Dialect } from "../core/provider.js";
 import type { Fault } from "../core/fault.js";
 import { CODECS } from "../dialect/codecs.js";
@@ -52,7 +53,7 @@ export function faultAnswer(answer: FaultAnswer): WholeAnswer {
 
 /** True for answers that say when to come back. */
 export function asksForPatience(httpStatus: number): boolean {
-  return httpStatus === 429 || httpStatus === 503;
+  return httpStatus === 429 || saysOverload(httpStatus);
 }
 
 /** The header line that says when to come back, with its CR LF. */

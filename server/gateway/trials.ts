@@ -1,4 +1,4 @@
-import type { AttemptOutcome } from "../core/call.js";
+import { type AttemptOutcome, saysOutage, saysOverload } from "../core/call.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
@@ -128,10 +128,12 @@ export class Trials implements AttemptListener {
   #giveUp({ route }: CallPlan, fault: Fault | undefined): void {
     const { context, principal } = this.#call;
     const { failure } = this.#failover;
-    const isLimited = failure?.outcome === "RATE_LIMITED";
-    const backMs = isLimited ? context.pool.waitMs(principal, route, this.#thing.home) : null;
-    const told = isLimited && backMs !== null ? backIn(failure, backMs) : failure;
-    this.#listener.onExhausted(told, fault);
+    if (failure === undefined || !asksForPatience(failure)) {
+      this.#listener.onExhausted(failure, fault);
+      return;
+    }
+    const backMs = context.pool.waitMs(principal, route, this.#thing.home);
+    this.#listener.onExhausted(backMs === null ? failure : backIn(failure, backMs), fault);
   }
 
   // What an attempt tells that came to nothing.
@@ -143,17 +145,21 @@ export class Trials implements AttemptListener {
     this.#failover.failed(lease, failure);
     const livesElsewhere = this.#thing.livesElsewhere(failure, plan);
     const isHosts = failure.outcome === "NO_SOCKET";
-    if (isHosts) this.#call.context.lacks.note(this.#call.id, failure.detail);
+    if (failure.kind === "NO_SOCKET") this.#call.context.lacks.note(this.#call.id, failure.detail);
     if (isHosts || this.#isGone(target, failure)) {
       // None of the target's other keys would do better.
       if (this.#keepTo(plan, (each) => each !== target)) this.next();
       else this.#listener.onExhausted(this.#failover.failure, undefined);
       return;
     }
+    const { id } = target.provider;
     if (this.#failover.failsOften(target)) {
-      this.#keepTo(plan, ({ provider }) => provider.id !== target.provider.id);
+      this.#keepTo(plan, ({ provider }) => provider.id !== id);
+    } else if (isOutage(failure)) {
+      // Its other keys would hardly do better.
+      this.#tryLast(plan, ({ provider }) => provider.id === id);
     } else if (this.#failover.refusedOften(target)) {
-      this.#tryLast(plan, target);
+      this.#tryLast(plan, (each) => each === target);
     }
     if (failure.elsewhere || livesElsewhere) this.next();
     else this.#listener.onExhausted(failure, undefined);
@@ -192,9 +198,10 @@ export class Trials implements AttemptListener {
   }
 
   /** A key of another account may still serve it. */
-  #tryLast(plan: CallPlan, target: RouteTarget): void {
-    const others = plan.route.targets.filter((each) => each !== target);
-    this.#plan = { ...plan, route: { ...plan.route, targets: [...others, target] } };
+  #tryLast(plan: CallPlan, isLast: (target: RouteTarget) => boolean): void {
+    const { targets } = plan.route;
+    const ordered = [...targets.filter((each) => !isLast(each)), ...targets.filter(isLast)];
+    this.#plan = { ...plan, route: { ...plan.route, targets: ordered } };
   }
 
   // What the exchange asks for.
@@ -216,4 +223,14 @@ export class Trials implements AttemptListener {
   failedInside(error: string): void {
     this.#attempt?.failedInside(error);
   }
+}
+
+/** It is a limit of rate, or an overload of which the provider does not say when it is over. */
+function asksForPatience({ outcome, httpStatus, retryAfterMs }: AttemptFailure): boolean {
+  return outcome === "RATE_LIMITED" || (retryAfterMs === null && saysOverload(httpStatus));
+}
+
+/** It failed as it would have with any key of its provider, and not for want of this one's secret. */
+function isOutage({ outcome, httpStatus, kind }: AttemptFailure): boolean {
+  return kind !== "REFUSED_URL" && saysOutage(outcome, httpStatus);
 }

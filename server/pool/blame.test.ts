@@ -7,7 +7,7 @@ import type { Lease } from "../core/lease.js";
 
 const OTHER_CALLER = { ...SUPER, ownerId: "usr_other" };
 
-const BLAMED = ["PROVIDER_ERROR", "TIMEOUT", "CUT", "UNREACHABLE"] as const;
+const BLAMED = ["PROVIDER_ERROR", "CUT"] as const;
 
 /** A public pool of which two users have made use. */
 function shared(count: number, strategy?: Strategy): World {
@@ -52,12 +52,7 @@ test("another user who is refused for want of a key is one to whom keys matter",
   assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
 });
 
-test("what goes wrong before the provider has the request, or with a key that is not public, counts whoever calls", () => {
-  for (const outcome of ["TIMEOUT", "UNREACHABLE"] as const) {
-    const world = shared(1);
-    for (let i = 0; i < 5; i++) world.call(outcome, { unsent: true });
-    assert.equal(world.state("pk_00000"), "COOLDOWN", outcome);
-  }
+test("what goes wrong with a key that is not public counts whoever calls", () => {
   for (const outcome of BLAMED) {
     const world = new World(keys(1, { visibility: "PRIVATE" }));
     for (let i = 0; i < 5; i++) world.call(outcome, { principal: OWN, httpStatus: 500 });

@@ -60,6 +60,11 @@ export class Chooser {
   pick(target: RouteTarget, call: Asking): KeySlot | undefined {
     const { request, scope, nowMs } = call;
     const lanes = this.#registry.index.lanes(target.provider.id, scope);
+    const [first] = lanes;
+    if (first === undefined) return undefined;
+    const { origin } = first;
+    origin.callers.note(request.principal.ownerId, nowMs);
+    if (origin.isTroubled && origin.backMs(target.upstreamModel, nowMs) > nowMs) return undefined;
     const lacking = this.#registry.rights.without(request.endpoint, target.upstreamModel, nowMs);
     for (const lane of lanes) {
       const slot = this.#pickIn(lane, target, lacking, call);

@@ -5,6 +5,7 @@ import { rampShare } from "./condition.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
 import { type Moment, wallTimeOf } from "./moment.js";
+import type { OriginRest } from "./origin.js";
 import type { KeyRegistry } from "./registry.js";
 import type { Prng } from "./prng.js";
 import { NO_KEYS } from "./rights.js";
@@ -95,7 +96,9 @@ function rankTarget(
   ranks: Map<string, number>,
 ): void {
   const strategy = options.strategyOf(target.provider.id);
-  for (const lane of options.registry.index.lanes(target.provider.id, options.scope)) {
+  const lanes = options.registry.index.lanes(target.provider.id, options.scope);
+  if (restOf(lanes, target, options.now) !== undefined) return;
+  for (const lane of lanes) {
     const set = lane.candidates(target.upstreamModel);
     const tried = new Set(ranks.keys());
     const context: ChoiceContext = {
@@ -125,7 +128,8 @@ function explainTiers(
   ranks: ReadonlyMap<string, number>,
 ): readonly TierExplanation[] {
   const lanes = options.registry.index.lanes(target.provider.id, options.scope);
-  const inUse = lanes.find((lane) => isOpen(lane, target));
+  const rest = restOf(lanes, target, options.now);
+  const inUse = rest === undefined ? lanes.find((lane) => isOpen(lane, target)) : undefined;
   return lanes.map((lane) => {
     const serving = new Set(lane.candidates(target.upstreamModel).members);
     const maxLoad = Math.max(0, ...readyLoads(lane, target, options.now.monotonicMs));
@@ -136,6 +140,7 @@ function explainTiers(
         model: target.upstreamModel,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
+        rest,
         lacked: options.registry.rights.lackedBy(
           slot.id,
           target.upstreamModel,
@@ -160,6 +165,8 @@ interface Around {
   readonly model: string;
   readonly servesModel: boolean;
   readonly tierInUse: boolean;
+  /** Why its provider gets no calls of the model now; undefined when it does. */
+  readonly rest: OriginRest | undefined;
   /** The kinds of calls of the model for which it lacks a right. */
   readonly lacked: readonly string[];
   readonly rank: number;
@@ -168,7 +175,7 @@ interface Around {
 function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   const nowMs = around.now.monotonicMs;
   const load = slot.load(nowMs);
-  const { standing, untilMs } = standingFor(slot, around.model);
+  const { standing, untilMs } = standingFor(slot, around);
   const isFull = slot.loads.isFull(around.model);
   const canServe = around.servesModel && standing === "ELIGIBLE" && !isFull;
   const ceiling = slot.loads.ceiling(around.model);
@@ -195,12 +202,14 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   };
 }
 
-/** Its standing for one model: a key that is fine may rest for that. */
+/** Its standing for one model: a key that is fine may rest for that, and so may its provider. */
 function standingFor(
   slot: KeySlot,
-  model: string,
+  { model, rest }: Pick<Around, "model" | "rest">,
 ): { readonly standing: Standing; readonly untilMs: number | null } {
-  const restsUntilMs = slot.standing === "ELIGIBLE" ? slot.modelBackMs(model) : null;
+  const backMs = slot.standing === "ELIGIBLE" ? slot.modelBackMs(model) : null;
+  const isKept = rest !== undefined && slot.standing === "ELIGIBLE" && backMs === null;
+  const restsUntilMs = isKept ? rest.untilMs : backMs;
   return restsUntilMs === null
     ? { standing: slot.standing, untilMs: slot.condition.restsUntilMs }
     : { standing: "COOLDOWN", untilMs: restsUntilMs };
@@ -220,15 +229,10 @@ const REASONS: Readonly<Record<Standing, string>> = {
 };
 
 function reasonOf(slot: KeySlot, around: Around): string {
-  const { standing, untilMs } = standingFor(slot, around.model);
+  const { standing, untilMs } = standingFor(slot, around);
   if (standing !== "ELIGIBLE") {
     const leftMs = untilMs === null ? 0 : untilMs - around.now.monotonicMs;
-    const why =
-      slot.standing !== "ELIGIBLE"
-        ? REASONS[standing]
-        : slot.refusesModel(around.model)
-          ? "the provider does not serve this model to it"
-          : "cooling down for this model";
+    const why = slot.standing === "ELIGIBLE" ? whyApart(slot, around) : REASONS[standing];
     return `${why}${leftMs > 0 ? `, ${Math.ceil(leftMs / 1000)} s left` : ""}`;
   }
   if (!around.servesModel) return "its service or model allowlist leaves this model out";
@@ -240,6 +244,24 @@ function reasonOf(slot: KeySlot, around: Around): string {
   return lacked.length === 0
     ? REASONS.ELIGIBLE
     : `eligible; after others for ${lacked.join(", ")}, for which it lacks a right`;
+}
+
+/** Why a key that is fine does not serve a model now. */
+function whyApart(slot: KeySlot, { model, rest }: Around): string {
+  if (slot.refusesModel(model)) return "the provider does not serve this model to it";
+  if (rest === undefined || slot.modelBackMs(model) !== null) return "cooling down for this model";
+  if (rest.isTried) return "a call is finding out whether its provider is back";
+  return rest.model === null
+    ? "its provider cannot be reached"
+    : "its provider has no room for this model";
+}
+
+function restOf(
+  lanes: readonly Lane[],
+  { upstreamModel }: RouteTarget,
+  now: Moment,
+): OriginRest | undefined {
+  return lanes[0]?.origin.restFor(upstreamModel, now.monotonicMs);
 }
 
 function readyLoads(lane: Lane, target: RouteTarget, nowMs: number): readonly number[] {

@@ -56,6 +56,11 @@ export function afterModelAttempt(now: Condition, event: HealthEvent): Condition
   return resting(refused, "COOLDOWN", event, MODEL_REFUSAL_COOLDOWN_MS);
 }
 
+/** The condition after an attempt that failed by an outage of the provider, which its owner may want to know of. */
+export function afterOutage(now: Condition, event: HealthEvent): Condition {
+  return { ...now, lastError: errorOf(event) };
+}
+
 /** The condition after an attempt. Returns the same object when nothing changed, the usual case. */
 export function afterAttempt(now: Condition, event: HealthEvent): Condition {
   switch (event.outcome) {

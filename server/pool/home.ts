@@ -12,6 +12,11 @@ export interface HomeSlot {
   readonly target: RouteTarget;
 }
 
+/** When the key can be taken, monotonic milliseconds: `nowMs` when it can now, infinity if it will not by itself. */
+export function homeBackMs({ slot, set, target }: HomeSlot, nowMs: number): number {
+  return Math.max(set.memberBackMs(slot, nowMs), slot.origin.backMs(target.upstreamModel, nowMs));
+}
+
 /**
  * The key whose account holds what a call names; undefined when it is gone, switched off or refused for good.
  * Only among the keys that the call could get anyway: whoever names a home gets no further by it.

@@ -1,12 +1,14 @@
 import { type Tier, TIERS } from "../core/provider-key.js";
 import type { KeySlot } from "./key-slot.js";
 import { type InService, Lane } from "./lane.js";
+import { Origin } from "./origin.js";
 import type { Scope } from "./scope.js";
 
 /** At most one of each tier, in the order of tiers; those with a key alone. */
 type Lanes = Lane[];
 
 interface ProviderLanes {
+  readonly origin: Origin;
   readonly open: Lanes;
   readonly ofOwner: Map<string, Lanes>;
 }
@@ -58,7 +60,7 @@ export class KeyIndex {
     const { providerId, ownerId, visibility, tier } = slot.key;
     let provider = this.#providers.get(providerId);
     if (provider === undefined) {
-      provider = { open: [], ofOwner: new Map() };
+      provider = { origin: new Origin(), open: [], ofOwner: new Map() };
       this.#providers.set(providerId, provider);
     }
     let own = provider.ofOwner.get(ownerId);
@@ -66,8 +68,10 @@ export class KeyIndex {
       own = [];
       provider.ofOwner.set(ownerId, own);
     }
-    this.#laneOf(own, tier).add(slot);
-    if (visibility === "PUBLIC") this.#laneOf(provider.open, tier).add(slot);
+    const { origin } = provider;
+    slot.origin = origin;
+    this.#laneOf(own, tier, origin).add(slot);
+    if (visibility === "PUBLIC") this.#laneOf(provider.open, tier, origin).add(slot);
   }
 
   /** Takes a key out; it must still be what it was when it was added. */
@@ -81,6 +85,19 @@ export class KeyIndex {
     if (provider.ofOwner.size === 0) this.#providers.delete(providerId);
   }
 
+  /** A provider; undefined when it has no keys. */
+  origin(providerId: string): Origin | undefined {
+    return this.#providers.get(providerId)?.origin;
+  }
+
+  /** The keys of providers that cannot be reached. */
+  *unreachable(nowMs: number): Iterable<KeySlot> {
+    for (const { origin, ofOwner } of this.#providers.values()) {
+      if (origin.reachableMs(nowMs) <= nowMs) continue;
+      for (const lanes of ofOwner.values()) for (const lane of lanes) yield* lane.slots;
+    }
+  }
+
   /** Forgets which models the keys' services mean. */
   forgetModels(): void {
     for (const { open, ofOwner } of this.#providers.values()) {
@@ -90,10 +107,10 @@ export class KeyIndex {
     }
   }
 
-  #laneOf(lanes: Lanes, tier: Tier): Lane {
+  #laneOf(lanes: Lanes, tier: Tier, origin: Origin): Lane {
     const known = laneOf(lanes, tier);
     if (known !== undefined) return known;
-    const lane = new Lane({ tier, inService: this.#inService });
+    const lane = new Lane({ tier, origin, inService: this.#inService });
     lanes.push(lane);
     lanes.sort((a, b) => TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier));
     return lane;

@@ -7,6 +7,7 @@ import type { RouteTarget } from "../core/provider.js";
 import { afterOutdone } from "./health.js";
 import type { KeySlot } from "./key-slot.js";
 import type { LoadAtBegin, ModelLoad } from "./model-load.js";
+import type { Origin } from "./origin.js";
 import type { KeyRegistry } from "./registry.js";
 
 /** Who lends keys, and learns from what became of each attempt. */
@@ -36,6 +37,7 @@ export class KeyLease implements Lease, LoadAtBegin {
   readonly slot: KeySlot;
   readonly caller: Principal;
   readonly load: ModelLoad;
+  readonly origin: Origin;
   readonly begunMs: number;
   // As they were at its begin.
   readonly inFlight: number;
@@ -53,6 +55,7 @@ export class KeyLease implements Lease, LoadAtBegin {
     const { slot, load } = terms;
     this.#lender = lender;
     this.slot = slot;
+    this.origin = slot.origin;
     this.providerKey = slot.key;
     this.target = terms.target;
     this.caller = terms.caller;
@@ -81,7 +84,9 @@ export class KeyLease implements Lease, LoadAtBegin {
   }
 
   proven(): void {
-    if (!this.#isOpen || !this.#isProof) return;
+    if (!this.#isOpen) return;
+    if (this.origin.isTroubled) this.origin.served(this, this.#lender.clock.monotonic());
+    if (!this.#isProof) return;
     this.#isProof = false;
     this.#lender.registry.endProof(this.slot);
   }

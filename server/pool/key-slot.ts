@@ -7,11 +7,14 @@ import { type Condition, FRESH, rampShare } from "./condition.js";
 import type { ModelConditions } from "./model-conditions.js";
 import { ModelLoads } from "./model-load.js";
 import { type Moment, wallTimeOf } from "./moment.js";
+import { Origin } from "./origin.js";
 import { OutcomeWindow } from "./outcome-window.js";
 import { QuotaMeter } from "./quota-meter.js";
 import { UseWindow } from "./use-window.js";
 
 const NO_MODELS: readonly string[] = [];
+/** Of a key that is in no index yet. */
+const UNPLACED = new Origin();
 
 /** Where a key stands for selection: to be chosen, to be tried by one call first, or not now. */
 export type Place = "READY" | "AWAITING_PROOF" | "OUT";
@@ -49,6 +52,8 @@ export class KeySlot {
   keyEndMs = Infinity;
   /** What is known of it for single models; null for most keys, of which nothing is. */
   models: ModelConditions | null = null;
+  /** Its provider, which the index knows. */
+  origin = UNPLACED;
   gone = false;
   readonly loads = new ModelLoads();
   readonly outcomes = new OutcomeWindow();

@@ -4,6 +4,7 @@ import type { Tier } from "../core/provider-key.js";
 import { CandidateSet } from "./candidate-set.js";
 import { allowsModel } from "./eligibility.js";
 import type { KeySlot } from "./key-slot.js";
+import type { Origin } from "./origin.js";
 import type { Cursors } from "./strategies/context.js";
 
 /** Says whether a key of a service may serve a model; the catalogue knows. */
@@ -30,6 +31,8 @@ interface Group {
 export class Lane {
   readonly tier: Tier;
   readonly slots = new Set<KeySlot>();
+  /** The provider. */
+  readonly origin: Origin;
   readonly #inService: InService;
   readonly #groups = new Map<string, Group>();
   readonly #sets = new Map<string, CandidateSet>();
@@ -46,8 +49,9 @@ export class Lane {
     { readonly names: readonly string[]; readonly set: CandidateSet }
   >();
 
-  constructor(options: { tier: Tier; inService: InService }) {
+  constructor(options: { tier: Tier; origin: Origin; inService: InService }) {
     this.tier = options.tier;
+    this.origin = options.origin;
     this.#inService = options.inService;
   }
 

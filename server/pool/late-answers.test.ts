@@ -73,7 +73,7 @@ test("failures of calls that began before a rest neither make it longer nor anot
   const late = leasesOf(world, 6);
   world.call("QUOTA_EXHAUSTED", { retryAfterMs: EMPTY_MS });
   for (const lease of late) {
-    lease.release(result("TIMEOUT"));
+    lease.release(result("CUT"));
     assert.equal(world.state(KEY), "EXHAUSTED");
   }
   assert.equal(world.pool.waitMs(SUPER, aRoute()), EMPTY_MS);
@@ -82,7 +82,7 @@ test("failures of calls that began before a rest neither make it longer nor anot
 test("a success that ends late, in a rest, ends the failures in a row before it", () => {
   const world = new World(keys(1));
   const late = world.lease();
-  for (let i = 0; i < 4; i++) world.call("TIMEOUT");
+  for (let i = 0; i < 4; i++) world.call("CUT");
   world.call("QUOTA_EXHAUSTED", { retryAfterMs: EMPTY_MS });
   assert.equal(world.pool.health(KEY)?.consecutiveFailures, 4);
   late.release(result("OK"));

@@ -18,10 +18,13 @@ export function nextBackMs(
 ): number {
   let backMs = Infinity;
   for (const target of route.targets) {
-    for (const lane of index.lanes(target.provider.id, scope)) {
+    const lanes = index.lanes(target.provider.id, scope);
+    const openMs = lanes[0]?.origin.backMs(target.upstreamModel, nowMs) ?? nowMs;
+    for (const lane of lanes) {
       const set = lane.candidates(target.upstreamModel);
-      if (hasOther(set.ready, except) || hasOther(set.awaiting, except)) return nowMs;
-      backMs = Math.min(backMs, set.nextBackMs(nowMs));
+      const isReady = hasOther(set.ready, except) || hasOther(set.awaiting, except);
+      if (isReady && openMs <= nowMs) return nowMs;
+      backMs = Math.min(backMs, Math.max(isReady ? nowMs : set.nextBackMs(nowMs), openMs));
     }
   }
   return backMs;
@@ -49,9 +52,25 @@ export function noneLeft(
       ? `All ${tried.size} that could be tried failed.`
       : backMs === Infinity
         ? "None is enabled and healthy."
-        : "All are cooling down.";
+        : whyAllWait(index, { route, scope, nowMs });
   const served = model === "" ? "this call" : model;
   return refusal(scope, `No ${whose} can serve ${served} now. ${cause}`, backMs - nowMs);
+}
+
+/** Whether it is their provider that they wait for. */
+function whyAllWait(
+  index: KeyIndex,
+  { route, scope, nowMs }: { route: Route; scope: Scope; nowMs: number },
+): string {
+  for (const target of route.targets) {
+    const [lane] = index.lanes(target.provider.id, scope);
+    const rest = lane?.origin.restFor(target.upstreamModel, nowMs);
+    if (rest === undefined) continue;
+    return rest.model === null
+      ? "Their provider cannot be reached."
+      : "Their provider has no room for this model.";
+  }
+  return "All are cooling down.";
 }
 
 /** The refusal of a call that only one key can serve, which cannot be used for `waitMs`; infinity if it will not be back by itself. */

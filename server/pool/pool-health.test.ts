@@ -163,14 +163,14 @@ test("a key is DEGRADED by two failures in a row or by many in all, and not by o
   const some = new World(keys(1));
   for (const world of [inARow, some]) {
     world.call();
-    world.call("TIMEOUT");
+    world.call("CUT");
     assert.equal(world.state("pk_00000"), "HEALTHY");
   }
-  inARow.call("TIMEOUT");
+  inARow.call("CUT");
   assert.equal(inARow.state("pk_00000"), "DEGRADED");
-  for (let i = 0; i < 8; i++) some.call(i % 2 === 0 ? "OK" : "TIMEOUT");
+  for (let i = 0; i < 8; i++) some.call(i % 2 === 0 ? "OK" : "CUT");
   assert.equal(some.state("pk_00000"), "HEALTHY", "ten outcomes are too few to judge by");
-  for (let i = 0; i < 2; i++) some.call(i % 2 === 0 ? "OK" : "TIMEOUT");
+  for (let i = 0; i < 2; i++) some.call(i % 2 === 0 ? "OK" : "CUT");
   assert.equal(some.state("pk_00000"), "DEGRADED");
 });
 
@@ -189,9 +189,9 @@ test("what this server's host cannot do never counts against a key, on proof eit
 
 test("repeated failures open the breaker for a growing while, and one success closes it", () => {
   const world = new World(keys(1));
-  for (let i = 0; i < 4; i++) world.call("TIMEOUT");
+  for (let i = 0; i < 4; i++) world.call("CUT");
   assert.equal(world.state("pk_00000"), "DEGRADED");
-  world.call("TIMEOUT", { principal: OTHER_CALLER });
+  world.call("CUT", { principal: OTHER_CALLER });
   assert.equal(world.state("pk_00000"), "COOLDOWN");
   const waits: number[] = [];
   for (let i = 0; i < 8; i++) {
@@ -249,7 +249,7 @@ test("a new secret, enabling anew and a reset give a key another chance; renamin
 
 test("a reset forgets what calls have shown, of the key and of single models", () => {
   const world = new World(keys(1));
-  for (let i = 0; i < 4; i++) world.call("TIMEOUT");
+  for (let i = 0; i < 4; i++) world.call("CUT");
   world.call("RATE_LIMITED", { retryAfterMs: 60_000 });
   world.fails("no_public_token");
   world.pool.resetHealth("pk_00000");

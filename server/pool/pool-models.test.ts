@@ -13,8 +13,8 @@ test("a limit, an overload or a refusal of one model leaves the key in for the o
     for (const [outcome, httpStatus, times] of [
       ["RATE_LIMITED", 429, 1],
       ["MODEL_REFUSED", 404, 1],
-      ["PROVIDER_ERROR", 529, 5],
-      ["PROVIDER_ERROR", 503, 5],
+      ["PROVIDER_ERROR", 529, 8],
+      ["PROVIDER_ERROR", 503, 8],
     ] as const) {
       const world = new World(keys(1), strategy);
       for (let i = 0; i < times; i++) world.call(outcome, { httpStatus, route: ASKED });

@@ -25,7 +25,7 @@ test("a health check that succeeds does not fill an empty quota", () => {
 });
 
 test("a health check that succeeds ends a rest for refusals and for failures", () => {
-  for (const outcome of ["KEY_REFUSED", "UNREACHABLE"] as const) {
+  for (const outcome of ["KEY_REFUSED", "CUT"] as const) {
     const world = new World(keys(1));
     while (world.state(ONLY) !== "COOLDOWN") world.call(outcome);
     world.fails("no_public_token");

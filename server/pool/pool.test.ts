@@ -331,7 +331,7 @@ test("what a call changes of its key is handed out for storing, at its begin and
   const world = new World(keys(1));
   const ends = [
     ["OK", 1, 0],
-    ["TIMEOUT", 1, 1],
+    ["CUT", 1, 1],
     ["REQUEST_REFUSED", 1, 1],
   ] as const;
   for (const [outcome, successes, failures] of ends) {

@@ -12,21 +12,24 @@ import { Callers } from "./callers.js";
 import { Chooser } from "./chooser.js";
 import { checkEvent, type CheckResult } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./no-key-left.js";
+import type { Standing } from "./eligibility.js";
 import { explain, type TargetExplanation } from "./explain.js";
 import { FRESH, type HealthEvent } from "./condition.js";
 import {
   afterAttempt,
+  afterOutage,
   afterRelease,
   afterGoodCheck,
   afterLateSuccess,
   afterModelAttempt,
   isOfModel,
 } from "./health.js";
-import { findHome, type HomeSlot } from "./home.js";
+import { findHome, homeBackMs, type HomeSlot } from "./home.js";
 import { KeyLease, type Lender } from "./key-lease.js";
 import { healthOf, type KeySlot } from "./key-slot.js";
 import type { InService } from "./lane.js";
 import { momentOf } from "./moment.js";
+import { blameFor } from "./outages.js";
 import { Prng } from "./prng.js";
 import { type HealthChange, KeyRegistry, type PoolContent } from "./registry.js";
 import { type KeyIds, NO_KEYS } from "./rights.js";
@@ -156,7 +159,7 @@ export class Pool {
     const backMs =
       at === undefined
         ? nextBackMs(this.registry.index, { route, scope, nowMs, except })
-        : at.set.memberBackMs(at.slot, nowMs);
+        : homeBackMs(at, nowMs);
     return backMs === Infinity ? null : Math.max(0, backMs - nowMs);
   }
 
@@ -198,13 +201,15 @@ export class Pool {
     slot.lastCheckedAt = this.#clock.now();
     slot.dirty = true;
     const atMs = this.#clock.monotonic();
-    const next = result.ok
-      ? afterGoodCheck(slot.condition, atMs)
-      : afterAttempt(slot.condition, {
-          ...checkEvent(slot, result, atMs),
-          policy: this.#allocation,
-        });
-    this.registry.setCondition(slot, next);
+    if (result.ok) {
+      slot.origin.answers(atMs);
+      this.registry.setCondition(slot, afterGoodCheck(slot.condition, atMs));
+      return;
+    }
+    const event = { ...checkEvent(slot, result, atMs), policy: this.#allocation };
+    // That there is no way to the provider says nothing of its key.
+    const next = result.outcome === "UNREACHABLE" ? afterOutage : afterAttempt;
+    this.registry.setCondition(slot, next(slot.condition, event));
   }
 
   /** Forgets what is held against a key, e.g. when its owner says that it works again. */
@@ -242,6 +247,13 @@ export class Pool {
     return summarize(this.registry, momentOf(this.#clock));
   }
 
+  /** A key's standing as people count keys: one whose provider cannot be reached waits. */
+  standingOf({ standing, origin }: KeySlot): Standing {
+    if (standing !== "ELIGIBLE" || !origin.isTroubled) return standing;
+    const nowMs = this.#clock.monotonic();
+    return origin.reachableMs(nowMs) > nowMs ? "COOLDOWN" : standing;
+  }
+
   /** The present health of a key, for listings. */
   health(providerKeyId: string): KeyHealth | undefined {
     const slot = this.registry.slot(providerKeyId);
@@ -271,7 +283,7 @@ export class Pool {
     { scope, nowMs }: { scope: Scope; nowMs: number },
   ): Lease {
     const { tried } = request;
-    const backMs = set.memberBackMs(slot, nowMs);
+    const backMs = homeBackMs({ slot, set, target }, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, backMs - nowMs);
     taken(this.strategyOf(target.provider.id), set, slot, nowMs);
     return this.#grant(slot, target, request, nowMs);
@@ -285,6 +297,7 @@ export class Pool {
     const load = slot.loads.begin(target.upstreamModel);
     const terms = { slot, target, caller, endpoint, load, begunMs: nowMs, wallMs };
     const lease = new KeyLease(this.#lender, terms);
+    if (lease.origin.isTroubled) lease.origin.begin(lease, nowMs);
     if (load.isFull) this.registry.settleModel(slot, lease.model, caller);
     this.#chooser.noteTurn(slot, nowMs);
     slot.lastUsedMs = nowMs;
@@ -301,6 +314,10 @@ export class Pool {
     const { slot, model, isProof: wasProof } = lease;
     slot.inFlight--;
     this.#endLoad(lease, result, atMs);
+    const blame =
+      result.outcome === "OK" && !lease.origin.isTroubled
+        ? "KEY"
+        : blameFor(lease, result, { policy: this.#allocation, logger: this.#logger });
     slot.dirty = true;
     const verdict = countsAs(result.outcome);
     if (verdict === "success") slot.successes++;
@@ -311,7 +328,9 @@ export class Pool {
       this.registry.refresh(slot);
       return;
     }
-    if (verdict !== "neutral") slot.outcomes.record(verdict === "success", atMs);
+    if (verdict !== "neutral" && blame === "KEY") {
+      slot.outcomes.record(verdict === "success", atMs);
+    }
     const isModels = model !== "" && isOfModel(result.outcome, result.httpStatus);
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
@@ -326,6 +345,10 @@ export class Pool {
       wasProof,
       policy: this.#allocation,
     };
+    if (blame === "PROVIDER") {
+      this.#spare(lease, event, isModels);
+      return;
+    }
     if (isModels) this.#releaseModel(lease, event);
     this.registry.setCondition(slot, afterRelease(slot.condition, event, isModels));
     if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
@@ -343,6 +366,14 @@ export class Pool {
   #blamed({ slot, caller }: KeyLease, { unsent }: LeaseResult, isModels: boolean): string | null {
     const mayBe = !isModels && !unsent && slot.key.visibility === "PUBLIC";
     return mayBe && this.#callers.areSeveral(this.#clock.monotonic()) ? caller.ownerId : null;
+  }
+
+  /** The provider failed: nothing is held against its key, which rests only if it was told to. */
+  #spare(lease: KeyLease, event: HealthEvent, isModels: boolean): void {
+    const { slot } = lease;
+    if (isModels && event.retryAfterMs !== null) this.#releaseModel(lease, event);
+    this.registry.setCondition(slot, afterOutage(slot.condition, event));
+    if (event.wasProof) this.registry.refresh(slot);
   }
 
   #endLoad(lease: KeyLease, result: LeaseResult, atMs: number): void {

@@ -126,6 +126,8 @@ export class KeyRegistry {
         return;
       case "provider":
         setMember(this.#disabledProviders, change.id, change.value?.enabled === false);
+        // It may have another address now.
+        this.index.origin(change.id)?.forget();
         this.#refreshAll(this.#ofProvider.get(change.id));
         this.index.forgetModels();
         return;

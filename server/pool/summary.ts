@@ -1,5 +1,6 @@
 import { type Tier, TIERS } from "../core/provider-key.js";
 import type { Standing } from "./eligibility.js";
+import type { KeySlot } from "./key-slot.js";
 import { type Moment, wallTimeOf } from "./moment.js";
 import type { KeyRegistry, StandingCounts } from "./registry.js";
 
@@ -32,23 +33,29 @@ export interface PoolSummary {
 export function summarize(registry: KeyRegistry, now: Moment): PoolSummary {
   registry.wake(now.monotonicMs);
   const { all, open } = registry.counts;
-  const cooling = TIERS.some((tier) => all[tier].COOLDOWN > 0);
+  const kept = [...registry.index.unreachable(now.monotonicMs)].filter(
+    ({ shown }) => shown === "ELIGIBLE",
+  );
+  const keptOpen = kept.filter(({ key }) => key.visibility === "PUBLIC");
+  const cooling = kept.length > 0 || TIERS.some((tier) => all[tier].COOLDOWN > 0);
   return {
-    tiers: TIERS.map((tier) => tierSummary(tier, all)),
-    publicTiers: TIERS.map((tier) => tierSummary(tier, open)),
+    tiers: TIERS.map((tier) => tierSummary(tier, all, kept)),
+    publicTiers: TIERS.map((tier) => tierSummary(tier, open, keptOpen)),
     nextCooldownEndAt: cooling ? nextCooldownEnd(registry, now) : null,
   };
 }
 
-function tierSummary(tier: Tier, counts: StandingCounts): TierSummary {
+/** @param kept eligible keys whose provider cannot be reached, which wait as those do that cool down. */
+function tierSummary(tier: Tier, counts: StandingCounts, kept: readonly KeySlot[]): TierSummary {
   const of = counts[tier];
+  const waiting = kept.filter(({ key }) => key.tier === tier).length;
   const sum = (...standings: readonly Standing[]): number =>
     standings.reduce((total, standing) => total + of[standing], 0);
   return {
     tier,
     total: Object.values(of).reduce((total, count) => total + count, 0),
-    eligible: sum("ELIGIBLE"),
-    cooling: sum("COOLDOWN", "PROBING"),
+    eligible: sum("ELIGIBLE") - waiting,
+    cooling: sum("COOLDOWN", "PROBING") + waiting,
     exhausted: sum("EXHAUSTED"),
     invalid: sum("INVALID"),
     disabled: sum("DISABLED"),
@@ -60,6 +67,9 @@ function tierSummary(tier: Tier, counts: StandingCounts): TierSummary {
 
 function nextCooldownEnd(registry: KeyRegistry, now: Moment): number | null {
   let endMs = Infinity;
+  for (const { origin } of registry.index.unreachable(now.monotonicMs)) {
+    endMs = Math.min(endMs, origin.reachableMs(now.monotonicMs));
+  }
   for (const slot of registry.slots()) {
     if (slot.shown !== "COOLDOWN") continue;
     endMs = Math.min(endMs, slot.condition.restsUntilMs ?? slot.models?.nextEndMs() ?? Infinity);

@@ -352,6 +352,44 @@ test("an overloaded Anthropic keeps its status and its words", async () => {
   assert.equal(response.headers.get("request-id"), "req_1");
 });
 
+test("an overload tells the caller when to come back: as the provider says, else as the pool knows, else in a while", async () => {
+  for (const httpStatus of [503, 529]) {
+    const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
+    for (const [headers, backMs, seconds] of [
+      [{ "retry-after": "17" }, 3_000_000, "17"],
+      [{}, 42_000, "42"],
+      [{}, null, "5"],
+    ] as const) {
+      pool.backMs = backMs;
+      site.stub.script = replyJson(httpStatus, '{"error":{"message":"overloaded"}}', headers);
+      const response = await post(CHAT);
+      assert.equal(response.status, httpStatus);
+      assert.equal(response.headers.get("retry-after"), seconds);
+    }
+  }
+});
+
+test("after an outage another provider is tried before the other keys of the same, which come last", async () => {
+  const gone = "http://127.0.0.1:1";
+  for (const [first, outcome, status] of [
+    [site.stub.origin, "PROVIDER_ERROR", 503],
+    [gone, "UNREACHABLE", 500],
+  ] as const) {
+    const providers = [{ baseUrl: first }, { baseUrl: site.stub.origin }];
+    const { post, pool } = await bound({ providers, secrets: SECRETS.slice(0, 4) });
+    pool.keysPerProvider = 2;
+    const asked = (): string[] => pool.releases.map(({ providerKeyId }) => providerKeyId);
+    site.stub.script = inTurn(...(first === gone ? [] : [replyJson(status, "{}")]), ok);
+    assert.equal((await post(CHAT)).status, 200);
+    assert.deepEqual(asked(), ["pk_0", "pk_2"]);
+    assert.deepEqual(pool.outcomes, [outcome, "OK"]);
+    site.stub.script = replyJson(503, "{}");
+    pool.releases.length = 0;
+    await post(CHAT);
+    assert.deepEqual(asked(), ["pk_0", "pk_2", "pk_1", "pk_3"], "none is left out");
+  }
+});
+
 test("a request that the provider refuses is not tried again, and its answer goes on", async () => {
   const { post, pool, sink } = await bound();
   const body =
