@@ -95,10 +95,7 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
         ...common,
         providers: useCases.providers,
         models: useCases.models,
-        rewrites: new ModelRewrites({
-          operations: useCases.operations,
-          lookUp: (name) => serving.catalog.lookUp(name),
-        }),
+        rewrites: rewritesFor(parts),
         rewritesOf: (model) => serving.catalog.rewritesOf(model),
         counts: { models: reader.models, keys: () => providerKeysOf(serving.pool), facts },
       }),
@@ -173,6 +170,11 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
   ];
 }
 
+function rewritesFor({ useCases, serving }: ControlParts): ModelRewrites {
+  const { operations } = useCases;
+  return new ModelRewrites({ operations, lookUp: (name) => serving.catalog.lookUp(name) });
+}
+
 /** What a watch of changes needs. */
 function changesPart(parts: ControlParts, common: Common) {
   const { foundation, useCases, serving, history } = parts;
@@ -182,6 +184,7 @@ function changesPart(parts: ControlParts, common: Common) {
     settings: useCases.settings,
     allocation: () => serving.pool.allocation,
     rewritesOf: (model) => serving.catalog.rewritesOf(model),
+    rewrites: rewritesFor(parts),
   });
   return { history, reader: foundation.storage.keys.read, resourceOf };
 }

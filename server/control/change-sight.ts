@@ -41,6 +41,7 @@ const SHOWN: Record<Exclude<ChangeKind, "setting">, readonly [ResourceKind, Acti
 const SETTINGS_SHOWN: readonly (readonly [ResourceKind, Action])[] = [
   [ResourceKind.SETTINGS, "system.get_settings"],
   [ResourceKind.ALLOCATION, "pool.get_allocation"],
+  [ResourceKind.REWRITES, "rewrite.get"],
 ];
 
 /**

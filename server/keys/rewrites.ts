@@ -44,6 +44,23 @@ const SETTING_OF: Record<RewriteKind, string> = {
 };
 const KINDS: readonly RewriteKind[] = ["ALIAS", "FALLBACK"];
 
+/** All of a kind, by name, from the setting that holds them; undefined for any other setting. */
+export function rewritesIn(
+  setting: string,
+  value: string,
+): { readonly kind: RewriteKind; readonly rewrites: readonly Rewrite[] } | undefined {
+  const kind = KINDS.find((each) => SETTING_OF[each] === setting);
+  return kind === undefined
+    ? undefined
+    : { kind, rewrites: sorted(kind, parseEntries(setting, value)) };
+}
+
+function sorted(kind: RewriteKind, entries: RewriteEntries): readonly Rewrite[] {
+  return [...entries]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, targets]) => ({ kind, name, targets }));
+}
+
 /** The aliases and fallback chains of the whole catalogue; what they do is the catalogue's business. */
 export class ModelRewrites {
   readonly #operations: Operations;
@@ -59,9 +76,7 @@ export class ModelRewrites {
     return this.#operations.read(actor, "rewrite.get", async (reader) => {
       const found: Rewrite[] = [];
       for (const each of kind === undefined ? KINDS : [kind]) {
-        const entries = [...(await entriesOf(reader, each))];
-        entries.sort(([a], [b]) => (a < b ? -1 : 1));
-        found.push(...entries.map(([name, targets]) => ({ kind: each, name, targets })));
+        found.push(...sorted(each, await entriesOf(reader, each)));
       }
       return found;
     });

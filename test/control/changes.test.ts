@@ -66,9 +66,8 @@ const TOLD: Readonly<Record<string, readonly KindName[]>> = {
   "client_key.reveal": [],
   "client_key.get_byor": CLIENT_KEY,
   "client_key.refresh_byor": CLIENT_KEY,
-  // Aliases and fallbacks are no kind of resource.
-  "rewrite.set": [],
-  "rewrite.delete": [],
+  "rewrite.set": ["REWRITES"],
+  "rewrite.delete": ["REWRITES"],
   "system.update_settings": ["SETTINGS"],
   "pool.set_allocation": ["ALLOCATION"],
 };

@@ -3,6 +3,7 @@ import { chmodSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { Period, StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { Rewrite_Kind } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import {
   Change_Operation,
   Listener_Kind,
@@ -110,6 +111,41 @@ test("changes come in order, to each what it may list, and deletions only of wha
   );
   const later = collect(api, seqs[0]);
   await until(async () => later.changes.length === everything.changes.length - 1);
+});
+
+test("who follows aliases and fallback chains hears all of a kind at each change, and after a break the missed ones", async (t) => {
+  const stub = await upstream(t);
+  const server = await serve(t, dataFolder(t));
+  const { api } = server;
+  await addProvider(api, stub);
+  const mia = await signedIn(t, api, "mia");
+  const rewritesOf = ({ changes }: Collected) =>
+    changes.flatMap(({ kind, resource }) => {
+      if (resource.case !== "rewrites") return [];
+      assert.equal(kind, ResourceKind.REWRITES);
+      const { value } = resource;
+      return [[value.kind, ...value.rewrites.map(({ name, targets }) => [name, ...targets])]];
+    });
+  const { ALIAS, FALLBACK } = Rewrite_Kind;
+  const set = (kind: Rewrite_Kind, name: string) =>
+    api.providers.setRewrite({ kind, name, targets: ["stub-chat"] });
+  const live = collect(mia);
+  await live.joined;
+  await set(ALIAS, "fast");
+  await until(async () => rewritesOf(live).length === 1);
+  await set(FALLBACK, "slow*");
+  await set(ALIAS, "best");
+  await api.providers.deleteRewrite({ kind: ALIAS, name: "fast" });
+  const missed = [
+    [FALLBACK, ["slow*", "stub-chat"]],
+    [ALIAS, ["best", "stub-chat"], ["fast", "stub-chat"]],
+    [ALIAS, ["best", "stub-chat"]],
+  ];
+  await until(async () => rewritesOf(live).length === 4);
+  assert.deepEqual(rewritesOf(live), [[ALIAS, ["fast", "stub-chat"]], ...missed]);
+  const resumed = collect(mia, live.changes.at(0)?.seq);
+  await until(async () => rewritesOf(resumed).length === 3);
+  assert.deepEqual(rewritesOf(resumed), missed);
 });
 
 test("the status tells an operator everything and a user only what everybody may know", async (t) => {

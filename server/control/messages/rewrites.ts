@@ -1,5 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Rewrite_Kind, type RewriteSchema } from "../../../proto/gen/latchkey/v1/providers_pb.js";
+import {
+  Rewrite_Kind,
+  type RewriteSchema,
+  type RewritesSchema,
+} from "../../../proto/gen/latchkey/v1/providers_pb.js";
 import { invalidField } from "../../core/fault.js";
 import type { Rewrite, RewriteKind } from "../../keys/rewrites.js";
 import { wordOf, type EnumWords } from "./values.js";
@@ -19,6 +23,18 @@ export function rewriteMessage(
     name: rewrite.name,
     targets: [...rewrite.targets],
     unserved: [...unserved],
+  };
+}
+
+/** All of a kind. */
+export function rewritesMessage(
+  kind: RewriteKind,
+  rewrites: readonly Rewrite[],
+  unserved: (rewrite: Rewrite) => readonly string[],
+): MessageInitShape<typeof RewritesSchema> {
+  return {
+    kind: Rewrite_Kind[kind],
+    rewrites: rewrites.map((each) => rewriteMessage(each, unserved(each))),
   };
 }
 

@@ -38,7 +38,7 @@ export type PoolCounts = Message<"latchkey.v1.PoolCounts"> & {
   eligible: number;
 
   /**
-   * Keys that wait for the end of a cooldown.
+   * Keys that wait for the end of a cooldown, or for their provider, which cannot be reached.
    *
    * @generated from field: int32 cooldown = 3;
    */
