@@ -418,6 +418,7 @@ test("errors are told in the caller's form, with the code that its SDK knows", (
   );
   assert.equal(error(404, "not_found_error", "model: claude-9").code, "model_not_found");
   assert.equal(error(404, "not_found_error", "file_1").code, "not_found_error");
+  assert.equal(error(429, "rate_limit_error", "slow").code, "rate_limit_exceeded");
   assert.equal(error(529, "overloaded_error", "busy").type, "server_error");
   assert.equal(JSON.parse(ask(HI).error(502, "<html>")).error.message, "<html>");
 });

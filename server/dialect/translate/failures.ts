@@ -31,10 +31,16 @@ const TOO_LONG =
 /** As Anthropic and Google say that there is no such model. */
 const NO_MODEL = /^(?:model: |models\/)/;
 
+/** As Anthropic and Google call it that a limit was met. */
+const LIMITED: ReadonlySet<string> = new Set(["rate_limit_error", "RESOURCE_EXHAUSTED"]);
+
 /** The failure in the words by which callers' tools know that a conversation has grown too long, or a model is missing. */
 export function knownFailure(failure: Failure, caller: "OPENAI" | "ANTHROPIC" | "GEMINI"): Failure {
   if (caller === "OPENAI" && failure.httpStatus === 404 && NO_MODEL.test(failure.message)) {
     return { ...failure, code: "model_not_found" };
+  }
+  if (caller === "OPENAI" && LIMITED.has(failure.code)) {
+    return { ...failure, code: "rate_limit_exceeded" };
   }
   const tooLong = failure.code === "context_length_exceeded" || TOO_LONG.test(failure.message);
   if (!tooLong || failure.httpStatus >= 500) return failure;

@@ -188,6 +188,23 @@ test("instructions alone are what the Responses API is asked", () => {
   assert.equal(instructions, undefined);
 });
 
+test("the word for JSON mode stands in a message of the Responses API, which looks for it nowhere else", () => {
+  const messages = [
+    { role: "system", content: "Reply with JSON." },
+    { role: "user", content: "Three fruits." },
+  ];
+  const body = { messages, response_format: { type: "json_object" } };
+  const { input, instructions } = asked("CHAT", "RESPONSES", body, "gpt-5.4");
+  assert.deepEqual(
+    objects(input).map(({ role, content }) => [role, objects(content)[0]?.["text"]]),
+    [
+      ["system", "Reply with JSON."],
+      ["user", "Three fruits."],
+    ],
+  );
+  assert.equal(instructions, undefined);
+});
+
 test("how hard an Anthropic or Gemini caller lets a model think is told to those that are known to take it", () => {
   const budget = (budget_tokens: number): JsonObject => ({
     thinking: { type: "enabled", budget_tokens },

@@ -560,7 +560,7 @@ test("a stream that fails for the request's sake says so in the word that agents
     ["invalid_request_error", "messages: bad", "invalid_prompt"],
     ["invalid_request_error", "prompt is too long: 3 tokens", "context_length_exceeded"],
     ["overloaded_error", "Overloaded", "overloaded_error"],
-    ["rate_limit_error", "Slow down", "rate_limit_error"],
+    ["rate_limit_error", "Slow down", "rate_limit_exceeded"],
   ] as const) {
     const { body: _, ...way } = translatorFor("RESPONSES", "MESSAGES")!.request(
       Buffer.from(JSON.stringify({ model: "m", input: "Hi", stream: true })),

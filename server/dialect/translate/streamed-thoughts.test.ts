@@ -36,11 +36,12 @@ function ask(from: Form, body: JsonObject) {
 }
 
 /** What a caller reads of the stream. */
-function streamed(from: Form, body: JsonObject): JsonObject[] {
+function streamed(from: Form, body: JsonObject, events: readonly JsonObject[] = STREAM) {
   const edit = ask(from, body).stream();
-  const sent = STREAM.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
+  const sent = events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
   const text = edit.push(Buffer.from(sent)).toString() + edit.end().toString();
-  return Array.from(text.matchAll(/^data: (\{.*)$/gm), ([, json]) => JSON.parse(json ?? ""));
+  const told = text.matchAll(/^data: (\{.*)$/gm);
+  return Array.from(told, ([, json]): JsonObject => JSON.parse(json ?? ""));
 }
 
 /** What the model said, as the provider gets it back. */
@@ -89,6 +90,52 @@ test("a thought that was streamed comes back signed, before the call, from a cal
   const result = { role: "tool", tool_call_id: USE.id, content: "here" };
   const again = saidAgain("CHAT", { messages: [...begin, assistant, result], tools });
   assert.deepEqual(again, [THOUGHT, USE]);
+});
+
+const LOOK = {
+  messages: [{ role: "user", content: "Where?" }],
+  tools: [{ type: "function", function: { name: "look", parameters: { type: "object" } } }],
+};
+
+/** What the model said, as the provider gets it back from a caller that keeps some of the pieces of what it thought. */
+function broughtBack(kept: (pieces: readonly JsonObject[]) => readonly unknown[]): unknown {
+  const pieces = streamed("CHAT", LOOK).flatMap((event) =>
+    objects((objects(event["choices"])[0]?.["delta"] as JsonObject)["reasoning_details"]),
+  );
+  const reply = { role: "assistant", content: "Ulm.", reasoning_details: kept(pieces) };
+  const messages = [...LOOK.messages, reply, { role: "user", content: "Sure?" }];
+  return saidAgain("CHAT", { ...LOOK, messages });
+}
+
+test("a thought whose text a caller lost in streaming does not go back, for its signature is of another", () => {
+  assert.equal(
+    broughtBack((pieces) => pieces.slice(-1)),
+    "Ulm.",
+  );
+});
+
+test("a thought comes back whole from a caller that keeps its pieces as they came", () => {
+  const said = { type: "text", text: "Ulm." };
+  assert.deepEqual(
+    broughtBack((pieces) => pieces),
+    [THOUGHT, said],
+  );
+});
+
+test("a thought that the provider signed without telling it comes back as that", () => {
+  const events = STREAM.filter((event) => !JSON.stringify(event).includes("thinking_delta"));
+  const details = streamed("CHAT", LOOK, events).flatMap((event) =>
+    objects((objects(event["choices"])[0]?.["delta"] as JsonObject)["reasoning_details"]),
+  );
+  assert.deepEqual(details, [
+    { type: "reasoning.text", text: "", signature: THOUGHT.signature, index: 0 },
+  ]);
+  const reply = { role: "assistant", content: "Ulm.", reasoning_details: details };
+  const messages = [...LOOK.messages, reply, { role: "user", content: "Sure?" }];
+  assert.deepEqual(saidAgain("CHAT", { ...LOOK, messages }), [
+    { ...THOUGHT, thinking: "" },
+    { type: "text", text: "Ulm." },
+  ]);
 });
 
 test("a tool that failed without a word is told as failed to a provider that has no flag for it", () => {

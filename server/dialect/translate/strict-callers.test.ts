@@ -142,6 +142,23 @@ test("a call that comes in pieces begins with its first, and one without argumen
   ]);
 });
 
+test("what a prompt of Gemini's took stands in the first event of a message, where LangChain alone reads it", () => {
+  const usage = (candidatesTokenCount: number): string => {
+    const parts = [{ text: "Hi" }];
+    const usageMetadata = { promptTokenCount: 9, cachedContentTokenCount: 4, candidatesTokenCount };
+    return `data: ${JSON.stringify({ candidates: [{ content: { parts } }], usageMetadata })}\n\n`;
+  };
+  const body = { max_tokens: 9, messages: [{ role: "user", content: "go" }] };
+  const stream = way("MESSAGES", "GENERATE", body).stream();
+  const text = stream.push(Buffer.from(usage(1) + usage(2))).toString() + stream.end().toString();
+  const used = { input_tokens: 5, cache_creation_input_tokens: 0, cache_read_input_tokens: 4 };
+  const told = Array.from(text.matchAll(/"usage":(\{.*?\})/g), ([, json]) => JSON.parse(json!));
+  assert.deepEqual(told, [
+    { ...used, output_tokens: 0 },
+    { ...used, output_tokens: 2 },
+  ]);
+});
+
 test("results that are all named after their function are those of its calls in their order", () => {
   const call = { functionCall: { name: "run", args: {} } };
   const result = (n: number): JsonObject => ({

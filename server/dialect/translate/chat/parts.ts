@@ -22,6 +22,37 @@ export function thoughtsOf(message: JsonObject): ThinkingPart[] {
   return inContent.map((part) => thinking(thinkingText(part["thinking"]), undefined));
 }
 
+/**
+ * The thoughts of a message that its caller brings back, put together again. Of what they were streamed some keep every
+ * piece, others the last alone: a signature without the text that it is of, which its maker would refuse.
+ */
+export function thoughtsBroughtBack(message: JsonObject): ThinkingPart[] {
+  const details = objects(message["reasoning_details"]);
+  if (details.length === 0) return thoughtsOf(message);
+  const whole: JsonObject[] = [];
+  for (const detail of details) {
+    const last = whole.at(-1);
+    if (last !== undefined && goesOn(last, detail)) {
+      const text = (string(last["text"]) ?? "") + (string(detail["text"]) ?? "");
+      whole[whole.length - 1] = { ...last, ...detail, text };
+    } else whole.push(detail);
+  }
+  return whole.flatMap((detail) =>
+    isTorn(detail) ? [thinking("", undefined)] : thoughtOf(detail),
+  );
+}
+
+function goesOn(last: JsonObject, { type, index }: JsonObject): boolean {
+  const isSame = last["index"] === index && index !== undefined;
+  return isSame && type === "reasoning.text" && last["type"] === type && !("signature" in last);
+}
+
+/** What Google and OpenAI signed is worth something without its text. */
+function isTorn({ type, text, signature }: JsonObject): boolean {
+  if (type !== "reasoning.text" || typeof text === "string") return false;
+  return signatureOf(string(signature) ?? "", "ANTHROPIC")?.origin === "ANTHROPIC";
+}
+
 function thoughtOf(detail: JsonObject): ThinkingPart[] {
   const signed = string(detail["signature"]);
   switch (detail["type"]) {

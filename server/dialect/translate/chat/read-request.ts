@@ -20,7 +20,7 @@ import {
   unknownPart,
 } from "../request-members.js";
 import type { CallFacts } from "../side.js";
-import { thoughtsOf, toolCallOf } from "./parts.js";
+import { thoughtsBroughtBack, toolCallOf } from "./parts.js";
 
 const READ = new Set([
   "model",
@@ -144,7 +144,10 @@ function readMessage(message: JsonObject): Turn {
 function readAssistant(message: JsonObject): Part[] {
   if (object(message["audio"]) !== undefined) throw untranslatable("audio_past");
   if (object(message["function_call"]) !== undefined) throw untranslatable("functions");
-  const parts: Part[] = [...thoughtsOf(message), ...readAssistantContent(message["content"])];
+  const parts: Part[] = [
+    ...thoughtsBroughtBack(message),
+    ...readAssistantContent(message["content"]),
+  ];
   const refusal = string(message["refusal"]);
   if (refusal !== undefined && refusal !== "") parts.push({ kind: "REFUSAL", text: refusal });
   for (const toolCall of entriesIfGiven(message["tool_calls"], "tool_calls")) {

@@ -17,6 +17,8 @@ export class ChatStreamWriter implements StreamWriter {
   #block: Block | undefined;
   #toolIndex = -1;
   #thoughtIndex = -1;
+  /** Of the open thought something was said. */
+  #hasThought = false;
   /** A call that was begun and not told of yet: its first arguments, often all of them, come with its name. */
   #begun: (Block & { readonly kind: "TOOL_CALL" }) | undefined;
 
@@ -40,7 +42,9 @@ export class ChatStreamWriter implements StreamWriter {
         return this.#text(step.text);
       case "SIGN": {
         const signature = signatureText(step.signature, "ANTHROPIC");
-        return this.#detail({ type: "reasoning.text", signature });
+        // Who keeps this piece alone would bring the signature back as one of no text, unless no text stands for that.
+        const text = this.#hasThought ? undefined : "";
+        return this.#detail({ type: "reasoning.text", text, signature });
       }
       case "CLOSE":
         return this.#close();
@@ -69,6 +73,7 @@ export class ChatStreamWriter implements StreamWriter {
       }
       case "THINKING":
         this.#thoughtIndex++;
+        this.#hasThought = false;
         return "";
       case "TEXT":
       case "REFUSAL":
@@ -83,6 +88,7 @@ export class ChatStreamWriter implements StreamWriter {
       case "TOOL_CALL":
         return this.#arguments(text);
       case "THINKING":
+        this.#hasThought = true;
         return this.#delta({
           reasoning_content: text,
           reasoning_details: [{ type: "reasoning.text", text, index: this.#thoughtIndex }],

@@ -61,7 +61,9 @@ export class GenerateStreamReader implements StreamReader {
     this.#begun = true;
     const id = nonEmpty(given["responseId"]) ?? this.#call.id;
     const model = nonEmpty(given["modelVersion"]) ?? this.#call.modelAsked;
-    return [{ kind: "START", id, model, usage: undefined }];
+    // The prompt is counted from the first event on, and some of Anthropic's callers read that nowhere else.
+    const usage = this.#usage && { ...this.#usage, output: 0, reasoning: 0 };
+    return [{ kind: "START", id, model, usage }];
   }
 
   #part(part: JsonObject): StreamStep[] {

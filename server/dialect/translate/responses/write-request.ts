@@ -48,6 +48,11 @@ export function writeResponsesRequest(
     const content = [{ type: "input_text", text: openingText(true, system) }];
     input.push({ type: "message", role: "user", content });
   }
+  // OpenAI refuses its JSON mode where the word is not said, and looks for it in the messages alone.
+  if (format !== undefined && format.schema === undefined && system.length > 0) {
+    const content = [{ type: "input_text", text: system.splice(0).join("\n\n") }];
+    input.unshift({ type: "message", role: "system", content });
+  }
   return {
     model: target.model,
     instructions: system.length === 0 ? undefined : system.join("\n\n"),
