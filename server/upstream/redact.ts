@@ -1,4 +1,5 @@
 import type { Secret } from "../core/secret.js";
+import { withoutEscapes } from "./unescaped.js";
 
 /** Shorter texts occur by chance; no provider's key is that short. */
 const SECRET_CHARS_MIN = 8;
@@ -51,43 +52,15 @@ function joined(places: readonly Place[]): readonly Place[] {
   return all;
 }
 
-/** One character as JSON, a URL and HTML may write it: a server chooses which it escapes, and the others stay. */
-const ESCAPE = /\\u00([\da-f]{2})|\\(["\\/])|%([\da-f]{2})|&#(\d{2,3});|&#x([\da-f]{2});/gi;
-
 /** What is one of the forms once escapes are undone. */
 function escapedPlaces(forms: readonly string[], text: string): readonly Place[] {
-  const plain = text.replace(ESCAPE, (...match: string[]) => unescaped(match));
-  const places = plain === text ? [] : placesOf(forms, plain);
-  if (places.length === 0) return places;
-  const starts = startsIn(text);
-  const startOf = (at: number): number => starts[at] ?? text.length;
-  return places.map(({ start, end }) => ({ start: startOf(start), end: startOf(end) }));
-}
-
-function unescaped([
-  ,
-  json = "",
-  itself = "",
-  url = "",
-  decimal = "",
-  hex = "",
-]: readonly string[]): string {
-  if (itself !== "") return itself;
-  const code = decimal === "" ? Number.parseInt(json + url + hex, 16) : Number(decimal);
-  return String.fromCharCode(code);
-}
-
-/** Where in the text each character begins that is there once the escapes are undone. */
-function startsIn(text: string): readonly number[] {
-  const starts: number[] = [];
-  let at = 0;
-  for (const { index, 0: escape } of text.matchAll(ESCAPE)) {
-    while (at < index) starts.push(at++);
-    starts.push(index);
-    at = index + escape.length;
-  }
-  while (at < text.length) starts.push(at++);
-  return starts;
+  const unescaped = withoutEscapes(text);
+  if (unescaped === undefined) return [];
+  const startOf = (at: number): number => unescaped.starts[at] ?? text.length;
+  return placesOf(forms, unescaped.text).map(({ start, end }) => ({
+    start: startOf(start),
+    end: startOf(end),
+  }));
 }
 
 /** As `redact`, of bytes of any kind; copied only where there is something to take out. */
