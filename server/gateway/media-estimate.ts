@@ -133,7 +133,7 @@ export function imageToolIn(body: Buffer, tools: Span): ImageToolUse | undefined
   const models: string[] = [];
   let input = 0;
   let output = 0;
-  for (const tool of scanElements(body, tools)) {
+  for (const tool of scanElements(body, tools).slice(0, IMAGES_MAX)) {
     const [type, model, size, quality, partial] = scanMember(body, tool, TOOL_MEMBERS);
     if (readString(body, type) !== "image_generation") continue;
     models.push(readString(body, model) ?? IMAGE_MODEL_DEFAULT);

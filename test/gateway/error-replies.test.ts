@@ -93,3 +93,25 @@ test("a refusal whose body never ends is judged after a few seconds, and another
     assert.equal(gateway.upstream.inFlight, 0);
   });
 });
+
+test("a key that a provider echoes with escapes is told to nobody, in no language and no record", async () => {
+  const secret = "sk-first/+00000000000000000000";
+  const spelled = String.raw`sk-first\/\u002B00000000000000000000`;
+  const said = `"message":"no such key \\u0073${spelled.slice(1)}","type":"invalid_request_error"`;
+  for (const status of [400, 401, 500]) {
+    for (const path of ["/v1/chat/completions", "/v1/messages"]) {
+      await during({ secrets: [secret] }, async (gateway) => {
+        stub.script = replyJson(status, `{"error":{${said}}}`);
+        const response = await gateway.post(path, { ...CHAT, max_tokens: 1 });
+        const told = await response.text();
+        assert.ok(response.status >= 400);
+        const { sink, pool, log } = gateway;
+        const kept = JSON.stringify([sink.records, pool.releases, log.lines]);
+        assert.match(kept, /no such key \[redacted\]/);
+        for (const text of [told, kept]) {
+          assert.ok(!text.includes(secret) && !text.includes(spelled), text);
+        }
+      });
+    }
+  }
+});
