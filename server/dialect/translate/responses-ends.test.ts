@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { type JsonObject, list, object, objects, string } from "./json.js";
+import { type JsonObject, object, objects, string } from "./json.js";
 import type { Form } from "./side.js";
 import { translatorFor } from "./translator.js";
 
@@ -50,7 +50,7 @@ function heard(from: Caller, events: readonly JsonObject[]): Heard {
 
 function heardInChat(chunks: readonly JsonObject[]): Heard {
   const deltas = chunks.flatMap((each) =>
-    objects(objects(each["choices"])[0]?.["delta"] && [objects(each["choices"])[0]?.["delta"]]),
+    objects(objects(each["choices"]).map(({ delta }) => delta)),
   );
   const calls: { name: string; args: string }[] = [];
   for (const delta of deltas) {
@@ -147,13 +147,13 @@ function last(output: readonly JsonObject[], status = "completed", more: JsonObj
   };
 }
 
-/** The events of an item, which say where it stands as `place` does: `item_id`s are for events inside of it. */
+/** Whether items come in pieces, and whether they come with their end. */
 interface Told {
   readonly deltas: boolean;
   readonly done: boolean;
 }
 
-/** The events of `OUTPUT`, but for the last. `at` says where an event belongs. */
+/** The events of `OUTPUT`, but for the last. `at` says where one inside of an item belongs. */
 function itemEvents({ deltas, done }: Told, at: (item: JsonObject, index: number) => JsonObject) {
   return OUTPUT.flatMap((item, index): JsonObject[] => {
     const place = at(item, index);
@@ -224,8 +224,8 @@ for (const from of CALLERS) {
   });
 
   test(`${from}: calls that are named by their call's id alone go on by it`, () => {
-    const events = [LOOK, WAIT].flatMap(({ id: _, ...item }) => [
-      { type: "response.output_item.added", item: { ...item, arguments: "" } },
+    const events = [LOOK, WAIT].flatMap((item) => [
+      { type: "response.output_item.added", item: { ...item, id: undefined, arguments: "" } },
       ...deltasOf(item).map((event) => ({ ...event, item_id: item.call_id })),
     ]);
     const { calls } = heard(from, [CREATED, ...events, last([])]);
@@ -325,5 +325,4 @@ test("what is signed in the last event alone is signed for callers of messages",
     signatures.filter((each) => each !== undefined),
     ["~openai:gAAA"],
   );
-  assert.equal(list(told).length, told.length);
 });

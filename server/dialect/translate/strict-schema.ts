@@ -1,8 +1,5 @@
-import { append } from "../../core/append.js";
-import { type JsonObject, list, object, objects } from "./json.js";
-
-/** Schemas nest no deeper; what does is not looked into. */
-const DEPTH_MAX = 32;
+import { type JsonObject, list, object } from "./json.js";
+import { innerSchemas, SCHEMA_DEPTH_MAX } from "./schema-members.js";
 
 /** What OpenAI's strict mode refuses anywhere in a schema. */
 const NOT_STRICT = ["allOf", "oneOf", "not", "if", "default", "patternProperties", "prefixItems"];
@@ -21,7 +18,7 @@ export const STRICT_FORMATS: ReadonlySet<unknown> = new Set([
 
 /** True when OpenAI would take the schema in its strict mode: every object closed, every property required. */
 export function isStrictSchema(schema: JsonObject, depth = 0): boolean {
-  if (depth > DEPTH_MAX) return false;
+  if (depth > SCHEMA_DEPTH_MAX) return false;
   if (NOT_STRICT.some((key) => schema[key] !== undefined)) return false;
   const format = schema["format"];
   if (format !== undefined && !STRICT_FORMATS.has(format)) return false;
@@ -32,7 +29,7 @@ export function isStrictSchema(schema: JsonObject, depth = 0): boolean {
     if (schema["additionalProperties"] !== false) return false;
     if (!names.every((name) => required.has(name))) return false;
   }
-  return inner(schema).every((each) => isStrictSchema(each, depth + 1));
+  return innerSchemas(schema).every((each) => isStrictSchema(each, depth + 1));
 }
 
 /** A tool's parameters as OpenAI takes them: it refuses an object that does not list its properties, be it none. */
@@ -41,12 +38,4 @@ export function parametersOf(schema: JsonObject): JsonObject {
   const isUntyped = type === undefined && properties !== undefined;
   const isObject = type === "object" || isUntyped || Object.keys(schema).length === 0;
   return isObject ? { type: "object", properties: {}, ...schema } : schema;
-}
-
-function inner(schema: JsonObject): JsonObject[] {
-  const found: unknown[] = [schema["items"], ...list(schema["anyOf"])];
-  for (const key of ["properties", "$defs", "definitions"]) {
-    append(found, Object.values(object(schema[key]) ?? {}));
-  }
-  return objects(found);
 }

@@ -1,17 +1,12 @@
 import type { Conversation, Tool } from "./conversation.js";
 import { type JsonObject, list, object, objects, string, writeJson } from "./json.js";
 import type { Notes } from "./notes.js";
+import { SCHEMA_DEPTH_MAX, withInner } from "./schema-members.js";
 
-/** Schemas nest no deeper; what does is left as it is. */
-const DEPTH_MAX = 32;
 /** A schema names another, and that another, no more often than this. */
 const HOPS_MAX = 8;
 /** What may not stand at the outermost of a tool's schema: OpenAI and Anthropic refuse the whole request. */
 const UNIONS = ["anyOf", "oneOf", "allOf", "not", "enum", "const"] as const;
-/** Members that hold a schema under each name, a schema, and a list of schemas. */
-const NAMED: ReadonlySet<string> = new Set(["properties", "$defs", "definitions"]);
-const NESTED: ReadonlySet<string> = new Set(["items", "additionalProperties"]);
-const LISTED: ReadonlySet<string> = new Set(["anyOf", "oneOf", "allOf", "prefixItems"]);
 /** Members whose value may be null. */
 const NULLABLE: ReadonlySet<string> = new Set(["default", "const", "example"]);
 
@@ -45,7 +40,7 @@ function withTakenSchema(tool: Tool, notes: Notes): Tool {
  * very one where nothing is to be done.
  */
 function filledIn(schema: JsonObject, depth = 0): JsonObject {
-  if (depth > DEPTH_MAX) return schema;
+  if (depth > SCHEMA_DEPTH_MAX) return schema;
   let filled = schema;
   for (const [key, value] of Object.entries(schema)) {
     const made = filledMember(key, value, depth + 1);
@@ -57,21 +52,9 @@ function filledIn(schema: JsonObject, depth = 0): JsonObject {
 
 function filledMember(key: string, value: unknown, depth: number): unknown {
   if (value === null) return NULLABLE.has(key) ? value : undefined;
-  const held = object(value);
-  if (NAMED.has(key) && held !== undefined) {
-    let filled = held;
-    for (const [name, each] of Object.entries(held)) {
-      const made = innerSchema(each, depth);
-      if (made !== each) filled = { ...filled, [name]: made };
-    }
-    return filled;
-  }
-  if (key === "items" || held !== undefined)
-    return NESTED.has(key) ? innerSchema(value, depth) : value;
-  if (!LISTED.has(key)) return value;
-  const given = list(value);
-  const made = given.map((each) => innerSchema(each, depth));
-  return made.every((each, at) => each === given[at]) ? value : made;
+  // Here it is a word that all take.
+  if (key === "additionalProperties" && value === true) return value;
+  return withInner(key, value, (inner) => innerSchema(inner, depth));
 }
 
 /** `true` stands for a schema that allows anything, as nothing does. */
@@ -147,7 +130,7 @@ class Joined {
   /** What a schema's unions require at any rate; their members are added to those given. */
   requiredIn(schema: JsonObject, depth = 0): ReadonlySet<unknown> {
     const required = new Set<unknown>();
-    if (depth > DEPTH_MAX) return required;
+    if (depth > SCHEMA_DEPTH_MAX) return required;
     const variant = (each: JsonObject) => this.#requiredBy(each, depth);
     for (const each of objects(schema["allOf"]))
       for (const name of variant(each)) required.add(name);

@@ -1,17 +1,13 @@
-import { type JsonObject, list, object } from "../json.js";
+import { type JsonObject, list, number, object } from "../json.js";
+import { SCHEMA_DEPTH_MAX, withInner } from "../schema-members.js";
 import { camelCase } from "./proto-json.js";
-
-/** Schemas nest no deeper; what does is left as it is. */
-const DEPTH_MAX = 32;
-const NAMED = new Set(["properties", "$defs", "defs", "definitions"]);
-const LISTED = new Set(["anyOf", "allOf", "oneOf", "prefixItems"]);
 
 /**
  * A schema as JSON Schema: types in lower case, null as a type of its own. Google takes its own kind of schema under
  * the names for JSON Schema too, and Gemini CLI sends such.
  */
 export function jsonSchemaOf(schema: JsonObject, depth = 0): JsonObject {
-  if (depth > DEPTH_MAX) return schema;
+  if (depth > SCHEMA_DEPTH_MAX) return schema;
   const made: JsonObject = {};
   for (const [name, value] of Object.entries(schema)) {
     const key = camelCase(name);
@@ -26,7 +22,7 @@ export function jsonSchemaOf(schema: JsonObject, depth = 0): JsonObject {
 function allowNull(schema: JsonObject): void {
   const { type, enum: values, anyOf } = schema;
   if (typeof type === "string") schema["type"] = [type, "null"];
-  if (Array.isArray(values)) schema["enum"] = [...list(values), null];
+  if (Array.isArray(values)) schema["enum"] = [...new Set([...list(values), null])];
   if (Array.isArray(anyOf)) schema["anyOf"] = [...list(anyOf), { type: "null" }];
 }
 
@@ -36,16 +32,11 @@ function typeOf(value: unknown): unknown {
 }
 
 function memberOf(key: string, value: unknown, depth: number): unknown {
-  const convert = (each: unknown): unknown => {
-    const given = object(each);
-    return given === undefined ? each : jsonSchemaOf(given, depth + 1);
-  };
   if (key === "type") return typeOf(value);
-  if (key === "items" || key === "additionalProperties") return convert(value);
-  if (LISTED.has(key)) return list(value).map(convert);
   // Google writes 64-bit numbers as text.
-  if (/^(?:min|max)(?:Items|Length|Properties)$/.test(key)) return Number(value);
-  const named = object(value);
-  if (!NAMED.has(key) || named === undefined) return value;
-  return Object.fromEntries(Object.entries(named).map(([name, each]) => [name, convert(each)]));
+  if (/^(?:min|max)(?:Items|Length|Properties)$/.test(key)) return number(value) ?? Number(value);
+  return withInner(key, value, (inner) => {
+    const given = object(inner);
+    return given === undefined ? inner : jsonSchemaOf(given, depth + 1);
+  });
 }

@@ -1,21 +1,19 @@
-import { type JsonObject, list, object, string } from "../json.js";
+import { type JsonObject, list, number, object, string, writeJson } from "../json.js";
 import type { Notes } from "../notes.js";
+import { innerSchemas, SCHEMA_DEPTH_MAX, withInner } from "../schema-members.js";
 import { STRICT_FORMATS } from "../strict-schema.js";
-
-/** Schemas nest no deeper; what does is not looked into. */
-const DEPTH_MAX = 32;
 
 /** Formats of strings that Anthropic keeps to, as its own SDKs have them. */
 const FORMATS: ReadonlySet<unknown> = new Set([...STRICT_FORMATS, "uri"]);
 
 /** False when an object of the schema takes names that it does not list: closed, it could only be empty. */
 export function isClosable(schema: JsonObject, depth = 0): boolean {
-  if (depth > DEPTH_MAX) return true;
+  if (depth > SCHEMA_DEPTH_MAX) return true;
   const more = schema["additionalProperties"];
   if (more !== undefined && more !== false) return false;
-  return Object.entries(schema).every(([key, value]) =>
-    schemasIn(key, value).every(([, each]) => isClosable(each, depth + 1)),
-  );
+  // These are not taken but said in words, which closes nothing.
+  const { prefixItems: _, ...taken } = schema;
+  return innerSchemas(taken).every((each) => isClosable(each, depth + 1));
 }
 
 /**
@@ -23,15 +21,18 @@ export function isClosable(schema: JsonObject, depth = 0): boolean {
  * the description, which the model reads.
  */
 export function replySchema(schema: JsonObject, notes: Notes, depth = 0): JsonObject {
-  if (depth > DEPTH_MAX) return schema;
+  if (depth > SCHEMA_DEPTH_MAX) return schema;
   const taken: JsonObject = {};
   const said: string[] = [];
   const alone = schema["$ref"] !== undefined;
   for (const [key, value] of Object.entries(schema)) {
     const name = key === "oneOf" && schema["anyOf"] === undefined ? "anyOf" : key;
     if (isTaken(name, value, schema, alone)) {
-      taken[name] = closedMember(key, value, (each) => replySchema(each, notes, depth + 1));
-    } else if (!PASSED_OVER.has(key)) said.push(`${key}: ${JSON.stringify(value)}`);
+      taken[name] = withInner(key, value, (inner) => {
+        const given = object(inner);
+        return given === undefined ? inner : replySchema(given, notes, depth + 1);
+      });
+    } else if (!PASSED_OVER.has(key)) said.push(`${key}: ${writeJson(value)}`);
   }
   if (alone) return taken;
   if (isOfType(schema, "object")) {
@@ -68,7 +69,7 @@ function isTaken(name: string, value: unknown, schema: JsonObject, alone: boolea
     case "items":
       return isOfType(schema, "array");
     case "minItems":
-      return value === 0 || value === 1;
+      return number(value) === 0 || number(value) === 1;
     case "format":
       return isOfType(schema, "string") && FORMATS.has(value);
     default:
@@ -77,38 +78,11 @@ function isTaken(name: string, value: unknown, schema: JsonObject, alone: boolea
 }
 
 function isPlain(value: unknown): boolean {
-  return value === null || typeof value !== "object";
+  return !Array.isArray(value) && object(value) === undefined;
 }
 
 function isOfType(schema: JsonObject, type: string): boolean {
   const given = schema["type"];
   if (given === undefined) return type === "object" && object(schema["properties"]) !== undefined;
   return Array.isArray(given) ? given.includes(type) : given === type;
-}
-
-function closedMember(
-  key: string,
-  value: unknown,
-  close: (schema: JsonObject) => JsonObject,
-): unknown {
-  const inner = schemasIn(key, value);
-  if (inner.length === 0) return value;
-  const closed = inner.map(([name, each]) => [name, close(each)] as const);
-  if (LISTED.has(key)) return closed.map(([, each]) => each);
-  return key === "items" ? closed[0]?.[1] : Object.fromEntries(closed);
-}
-
-const NAMED = new Set(["properties", ...DEFINITIONS]);
-const LISTED = new Set(["anyOf", "allOf", "oneOf"]);
-
-/** The schemas that a member of a schema holds, with their names where they have some. */
-function schemasIn(key: string, value: unknown): (readonly [string, JsonObject])[] {
-  const named = (each: unknown, name: string): (readonly [string, JsonObject])[] => {
-    const schema = object(each);
-    return schema === undefined ? [] : [[name, schema]];
-  };
-  if (LISTED.has(key)) return list(value).flatMap((each) => named(each, ""));
-  if (key === "items") return named(value, "");
-  if (!NAMED.has(key)) return [];
-  return Object.entries(object(value) ?? {}).flatMap(([name, each]) => named(each, name));
 }

@@ -11,7 +11,7 @@ import {
   type Turn,
   withSystemFirst,
 } from "../conversation.js";
-import type { JsonObject } from "../json.js";
+import { type JsonObject, writeJson } from "../json.js";
 import type { Notes } from "../notes.js";
 import { type ClaudeTraits, claudeTraits, outputLimit } from "../models.js";
 import type { Target } from "../side.js";
@@ -109,7 +109,7 @@ function formatInstruction(
   notes.lose("json_mode");
   const only = "Reply with one JSON object and nothing else: no other text, no code fence.";
   if (format.schema === undefined) return only;
-  return `${only} It must be valid against this JSON Schema:\n${JSON.stringify(format.schema)}`;
+  return `${only} It must be valid against this JSON Schema:\n${writeJson(format.schema)}`;
 }
 
 /** Where no tool can be forced, the model is told in words. */
