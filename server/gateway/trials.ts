@@ -128,7 +128,7 @@ export class Trials implements AttemptListener {
   #giveUp({ route }: CallPlan, fault: Fault | undefined): void {
     const { context, principal } = this.#call;
     const { failure } = this.#failover;
-    if (failure === undefined || !asksForPatience(failure)) {
+    if (failure === undefined || !passesInTime(failure)) {
       this.#listener.onExhausted(failure, fault);
       return;
     }
@@ -226,7 +226,7 @@ export class Trials implements AttemptListener {
 }
 
 /** It is a limit of rate, or an overload of which the provider does not say when it is over. */
-function asksForPatience({ outcome, httpStatus, retryAfterMs }: AttemptFailure): boolean {
+function passesInTime({ outcome, httpStatus, retryAfterMs }: AttemptFailure): boolean {
   return outcome === "RATE_LIMITED" || (retryAfterMs === null && saysOverload(httpStatus));
 }
 

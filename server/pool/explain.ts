@@ -140,7 +140,7 @@ function explainTiers(
         model: target.upstreamModel,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
-        rest,
+        rest: serving.has(slot) ? rest : undefined,
         lacked: options.registry.rights.lackedBy(
           slot.id,
           target.upstreamModel,

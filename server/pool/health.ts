@@ -58,7 +58,7 @@ export function afterModelAttempt(now: Condition, event: HealthEvent): Condition
 
 /** The condition after an attempt that failed by an outage of the provider, which its owner may want to know of. */
 export function afterOutage(now: Condition, event: HealthEvent): Condition {
-  return { ...now, lastError: errorOf(event) };
+  return now.state === "INVALID" ? now : { ...now, lastError: errorOf(event) };
 }
 
 /** The condition after an attempt. Returns the same object when nothing changed, the usual case. */

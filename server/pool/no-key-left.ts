@@ -31,7 +31,7 @@ export function nextBackMs(
 }
 
 function hasOther(slots: readonly KeySlot[], except: KeyIds): boolean {
-  return except.size === 0 ? slots.length > 0 : slots.some((slot) => !except.has(slot.id));
+  return slots.some((slot) => !except.has(slot.id));
 }
 
 /** Why no key is left for a call, with the time after which one may be back. */

@@ -243,6 +243,18 @@ test("health checks that find no way to a provider cost its keys nothing, and on
   assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
 });
 
+test("what is said of a key that its provider refuses is not lost to an outage", () => {
+  const world = new World(keys(1));
+  const says = (outcome: "KEY_REFUSED" | "UNREACHABLE", error: string): void => {
+    world.pool.reportCheck("pk_00000", { ok: false, outcome, error });
+    world.clock.advance(30_000);
+  };
+  for (let i = 0; i < 3; i++) says("KEY_REFUSED", "HTTP 401: no such key");
+  says("UNREACHABLE", "no connection");
+  assert.equal(world.state("pk_00000"), "INVALID");
+  assert.equal(world.pool.health("pk_00000")?.lastError, "HTTP 401: no such key");
+});
+
 test("a provider that was changed is asked again at once", () => {
   const world = new World(keys(2));
   for (const outage of OUTAGES) {
@@ -286,7 +298,11 @@ test("why a provider gets no calls is said of each of its keys, and its keys cou
     [0, "its provider has no room for this model, 1 s left"],
     [2, "its provider cannot be reached, 1 s left"],
   ] as const) {
-    const world = new World([...keys(3), aProviderKey("pk_off", { enabled: false })]);
+    const world = new World([
+      ...keys(3),
+      aProviderKey("pk_off", { enabled: false }),
+      aProviderKey("pk_small", { modelAllowlist: ["small"] }),
+    ]);
     breakDown(world, OUTAGES[at] ?? assert.fail());
     const key = shown(world, "pk_00000");
     assert.deepEqual(
@@ -295,11 +311,12 @@ test("why a provider gets no calls is said of each of its keys, and its keys cou
     );
     assert.equal(key.blockedUntilAt, world.clock.now() + 1_000);
     assert.equal(shown(world, "pk_off").reason, "disabled");
+    assert.match(shown(world, "pk_small").reason, /model allowlist leaves this model out$/);
     const { tiers, publicTiers, nextCooldownEndAt } = world.pool.summary();
     for (const [tier] of [tiers, publicTiers]) {
-      assert.equal(tier?.total, 4);
-      assert.equal(tier.cooling, at === 0 ? 0 : 3);
-      assert.equal(tier.eligible, at === 0 ? 3 : 0);
+      assert.equal(tier?.total, 5);
+      assert.equal(tier.cooling, at === 0 ? 0 : 4);
+      assert.equal(tier.eligible, at === 0 ? 4 : 0);
     }
     assert.equal(nextCooldownEndAt, at === 0 ? null : world.clock.now() + 1_000);
     world.clock.advance(1_000);
