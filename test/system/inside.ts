@@ -16,12 +16,17 @@ export type RunningServer = Pick<ServerProcess, "api" | "proxyUrl" | "log" | "st
 
 /** Stands for the process: hears what the server says, and signals to it. */
 class StandInProcess extends EventEmitter implements Host {
-  readonly env = process.env;
+  readonly env: Host["env"];
   readonly stdin = new PassThrough().end();
   readonly said = { out: "", err: "" };
   readonly stdout = { write: (text: string) => (this.said.out += text) };
   readonly stderr = { write: (text: string) => (this.said.err += text) };
   exitCode: Host["exitCode"];
+
+  constructor(env: Host["env"] = {}) {
+    super();
+    this.env = { ...process.env, ...env };
+  }
 
   exit(code: number): void {
     this.exitCode = code;
@@ -55,8 +60,8 @@ export async function serveInside(
 }
 
 /** Runs a command line of the server to its end: a restore, or a start that is refused. */
-export async function runInside(args: readonly string[]): Promise<Ended> {
-  const host = new StandInProcess();
+export async function runInside(args: readonly string[], env?: Host["env"]): Promise<Ended> {
+  const host = new StandInProcess(env);
   await run(args, "latchkey", () => undefined, host);
   if (host.exitCode === undefined && host.listenerCount("SIGTERM") > 0) {
     const ended = once(host, "ended");

@@ -109,11 +109,8 @@ test("a wrong, missing or placeholder root key is refused, and the vault stays a
 });
 
 test("a root key from the environment must be there and be random", async (t) => {
-  t.after(() => delete process.env["LATCHKEY_ROOT_KEY"]);
-  const start = (value: string) => {
-    process.env["LATCHKEY_ROOT_KEY"] = value;
-    return runInside(flags(dataFolder(t), "--root-key=env"));
-  };
+  const start = (value: string) =>
+    runInside(flags(dataFolder(t), "--root-key=env"), { LATCHKEY_ROOT_KEY: value });
   refused(await start(""), /LATCHKEY_ROOT_KEY is not set.*openssl rand -hex 32/);
   refused(await start("changeme"), /LATCHKEY_ROOT_KEY does not hold a root key/);
   refused(await start("0".repeat(64)), /LATCHKEY_ROOT_KEY holds a placeholder/);
