@@ -5,6 +5,11 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { fail, root, setUp } from "./lib/setup.mjs";
 
+/** Two processors have work for three: a file waits a quarter of its time, for disks and for processes of its own. */
+const FILES_AT_A_TIME = 3;
+/** Only so that a file that hangs fails, by name, instead of holding up the run: several times what the longest takes. */
+const FILE_MS_MAX = 15 * 60_000;
+
 setUp();
 const dist = path.join(root, "dist");
 const wanted = process.argv.slice(2);
@@ -17,7 +22,13 @@ if (files.length === 0) fail(`no test file matches ${wanted.join(" ")}.`);
 
 const result = spawnSync(
   process.execPath,
-  ["--test", "--test-concurrency=2", "--test-reporter=spec", ...files],
+  [
+    "--test",
+    `--test-concurrency=${FILES_AT_A_TIME}`,
+    `--test-timeout=${FILE_MS_MAX}`,
+    "--test-reporter=spec",
+    ...files,
+  ],
   { cwd: root, stdio: "inherit" },
 );
 process.exit(result.status ?? 1);

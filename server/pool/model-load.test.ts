@@ -39,8 +39,18 @@ interface Run {
   refused: number;
 }
 
-/** Callers that ask without end. */
+/** Callers that ask without end. They are told millions of times to wait, and nobody reads where that was thrown. */
 function run(strategy: Strategy, setup: Setup): Run {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return runCallers(strategy, setup);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function runCallers(strategy: Strategy, setup: Setup): Run {
   const world = new World(keys(setup.keys), strategy);
   const { clock, pool } = world;
   const busy = new Map<string, number>();

@@ -5,7 +5,8 @@ import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js"
 import type { Api } from "../../tui/api/services.js";
 import { AccountProvider } from "../support/account-provider.js";
 import type { Received, UpstreamStub } from "../support/upstream-stub.js";
-import { addProviderKey, dataFolder, serve, upstream } from "./fixture.js";
+import { addProviderKey, dataFolder, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 // Providers of each dialect with several keys, each of an account of its own.
 
@@ -40,7 +41,7 @@ export async function prepared(t: TestContext): Promise<Prepared> {
   const stub = await upstream(t);
   stub.script = new AccountProvider().script;
   const folder = dataFolder(t);
-  const server = await serve(t, folder);
+  const server = await serveInside(t, folder);
   const { api, proxyUrl } = server;
   for (const [slug, dialect] of [
     ["accounts", Dialect.OPENAI],

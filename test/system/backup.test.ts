@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   closeSync,
   copyFileSync,
@@ -18,18 +19,9 @@ import path from "node:path";
 import { test, type TestContext } from "node:test";
 import { BackupRequest_Target, type BackupInfo } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { readArchive } from "../../server/app/backup-archive.js";
-import type { ServerProcess } from "../../scripts/lib/server-process.js";
 import { alter } from "./alter.js";
-import {
-  addClientKey,
-  addProvider,
-  all,
-  chat,
-  dataFolder,
-  run,
-  serve,
-  upstream,
-} from "./fixture.js";
+import { addClientKey, addProvider, all, chat, dataFolder, run, upstream } from "./fixture.js";
+import { type RunningServer, runInside, serveInside } from "./inside.js";
 
 const SECRET = "sk-backup-test-secret-3f9b1c";
 
@@ -59,7 +51,7 @@ test("a backup in the data folder restores to a machine that has only the root k
   const restored = await run(["restore", file, "--data", fresh]);
   assert.equal(restored.code, 0, restored.err);
   assert.match(restored.out, /1 of 1 secrets open/);
-  const again = await serve(t, fresh);
+  const again = await serveInside(t, fresh);
   assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
   assert.ok((await again.api.audit.verifyChain({})).intact);
 });
@@ -81,14 +73,14 @@ test("a backup sent to the caller is the same thing and leaves nothing on the se
   writeFileSync(file, bytes);
 
   await server.api.clientKeys.createClientKey({ name: "after the backup" });
-  const busy = await run(["restore", file, "--data", folder]);
+  const busy = await runInside(["restore", file, "--data", folder]);
   assert.equal(busy.code, 1);
   assert.match(busy.err, /in use by another Latchkey server/);
   await server.stop();
-  const restored = await run(["restore", file, "--data", folder]);
+  const restored = await runInside(["restore", file, "--data", folder]);
   assert.equal(restored.code, 0, restored.err);
   assert.match(restored.out, /What was there before is in .*replaced-/);
-  const again = await serve(t, folder);
+  const again = await serveInside(t, folder);
   const { clientKeys } = await again.api.clientKeys.listClientKeys({});
   assert.deepEqual(
     clientKeys.map(({ name }) => name),
@@ -104,17 +96,15 @@ test("what the command writes to stdout is the backup and nothing else", async (
   const entry = new URL("../../tui/main.js", import.meta.url).href;
   const script = `import(${JSON.stringify(entry)}).then(({ main }) => main(process.argv.slice(1)))`;
   const words = ["--data", folder, "vault", "backup", "--target", "stream"];
-  const { status } = spawnSync(
-    process.execPath,
-    ["--input-type=module", "-e", script, "--", ...words],
-    { stdio: ["ignore", out, "ignore"] },
-  );
+  const args = ["--input-type=module", "-e", script, "--", ...words];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", out, "ignore"] });
+  const [code] = (await once(child, "close")) as [number | null];
   closeSync(out);
-  assert.equal(status, 0);
+  assert.equal(code, 0);
   await server.stop();
-  const restored = await run(["restore", file, "--data", folder]);
+  const restored = await runInside(["restore", file, "--data", folder]);
   assert.equal(restored.code, 0, restored.err);
-  const again = await serve(t, folder);
+  const again = await serveInside(t, folder);
   assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
 });
 
@@ -125,12 +115,12 @@ test("after a restore that was cut off no new database is made in place of the o
   const file = path.join(folder, "backups", info.name);
   mkdirSync(path.join(folder, "restoring"));
   renameSync(path.join(folder, "latchkey.db"), path.join(folder, "aside.db"));
-  const started = await run(["--data", folder, "--proxy-port=0", "--control-port=0"]);
+  const started = await runInside(["--data", folder, "--proxy-port=0", "--control-port=0"]);
   assert.equal(started.code, 1);
   assert.match(started.err, /restore into the data folder .* was cut off; run it again/);
   assert.ok(!existsSync(path.join(folder, "latchkey.db")));
-  assert.equal((await run(["restore", file, "--data", folder])).code, 0);
-  const again = await serve(t, folder);
+  assert.equal((await runInside(["restore", file, "--data", folder])).code, 0);
+  const again = await serveInside(t, folder);
   assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
 });
 
@@ -143,7 +133,7 @@ test("a backup that was changed is refused before anything is replaced", async (
   const attempt = async (bytes: Uint8Array, why: RegExp): Promise<void> => {
     const file = path.join(folder, "changed.backup");
     writeFileSync(file, bytes);
-    const refused = await run(["restore", file, "--data", folder]);
+    const refused = await runInside(["restore", file, "--data", folder]);
     assert.equal(refused.code, 1, refused.out);
     assert.match(refused.err, why);
     assert.deepEqual(readFileSync(path.join(folder, "latchkey.db")), before);
@@ -164,15 +154,15 @@ test("a backup with secrets that do not open is refused unless they are accepted
   const { folder, server } = await running(t);
   await server.stop();
   await alter(folder, "UPDATE provider_keys SET visibility = 'PUBLIC'");
-  const again = await serve(t, folder);
+  const again = await serveInside(t, folder);
   const info = await backUp(again);
   await again.stop();
   const file = path.join(folder, "backups", info.name);
-  const refused = await run(["restore", file, "--data", folder]);
+  const refused = await runInside(["restore", file, "--data", folder]);
   assert.equal(refused.code, 1);
   assert.match(refused.err, /1 of 1 secrets in the backup do not open\. Nothing was changed/);
   assert.match(refused.out, /pk_\w+: .*changed outside Latchkey/);
-  const accepted = await run(["restore", file, "--data", folder, "--accept-unreadable"]);
+  const accepted = await runInside(["restore", file, "--data", folder, "--accept-unreadable"]);
   assert.equal(accepted.code, 0, accepted.err);
 });
 
@@ -186,9 +176,9 @@ test("a backup without usage leaves the call log out; a folder with its parts re
   await server.stop();
   const parts = dataFolder(t);
   await readArchive(path.join(folder, "backups", info.name), parts);
-  const restored = await run(["restore", parts, "--data", folder]);
+  const restored = await runInside(["restore", parts, "--data", folder]);
   assert.equal(restored.code, 0, restored.err);
-  const again = await serve(t, folder);
+  const again = await serveInside(t, folder);
   assert.equal((await chat(again.proxyUrl, clientKey)).status, 200);
 });
 
@@ -196,7 +186,7 @@ test("a vault under a passphrase is restored with the passphrase", async (t) => 
   const folder = dataFolder(t);
   const flag = "--root-key=passphrase";
   const passphrase = "correct horse battery staple";
-  const server = await serve(t, folder, flag);
+  const server = await serveInside(t, folder, flag);
   await server.api.system.unlock({ passphrase });
   const info = await backUp(server);
   await server.stop();
@@ -215,13 +205,13 @@ test("a vault under a passphrase is restored with the passphrase", async (t) => 
 async function running(t: TestContext) {
   const folder = dataFolder(t);
   const stub = await upstream(t);
-  const server = await serve(t, folder);
+  const server = await serveInside(t, folder);
   await addProvider(server.api, stub, SECRET);
   return { folder, server, clientKey: await addClientKey(server.api) };
 }
 
 async function backUp(
-  { api }: ServerProcess,
+  { api }: RunningServer,
   options: { readonly withoutUsage?: boolean } = {},
 ): Promise<BackupInfo> {
   const target = BackupRequest_Target.DATA_FOLDER;

@@ -5,6 +5,7 @@ import OpenAI, { toFile } from "openai";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { addProviderKey, addClientKey, serve, until } from "./fixture.js";
 import { batchWorld, batchWorldOn, MODELS, recordsOf, usedBy } from "./batch-world.js";
+import { serveInside } from "./inside.js";
 
 // What batches use is on record, once and at half the price, whoever asks for them, and whoever does not.
 
@@ -298,7 +299,7 @@ for (const kind of ["openai", "anthropic", "gemini"] as const) {
     const next = await serve(t, folder);
     assert.equal((await usedBy(next.api, lost))[0]?.cost, 600);
     await next.kill();
-    const last = await serve(t, folder);
+    const last = await serveInside(t, folder);
     assert.equal((await recordsOf(last.api, lost)).length, 1);
     assert.equal((await recordsOf(last.api, past)).length, 0);
     const { calls } = await last.api.calls.listCalls({ filter: "status:error" });
@@ -392,7 +393,7 @@ test("requests in the body are set aside until they are counted, over a restart 
   const { id } = await create(proxyUrl);
   await assert.rejects(create(proxyUrl), { status: 402 });
   await server.kill();
-  const second = await serve(t, folder);
+  const second = await serveInside(t, folder);
   await assert.rejects(create(second.proxyUrl), { status: 402 });
   provider.end(id, { results: [claudeLine(10, 10)] });
   await anthropicOf(second.proxyUrl, secret).messages.batches.retrieve(id);

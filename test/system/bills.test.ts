@@ -11,10 +11,10 @@ import {
   addProvider,
   addProviderKey,
   dataFolder,
-  serve,
   until,
   upstream,
 } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 /** More for a thorough run. */
 const CALLS = Number(process.env["LATCHKEY_CALLS"] ?? 60);
@@ -91,7 +91,7 @@ function given(amounts: Readonly<Record<string, number | null | undefined>>): ob
 
 test(`${CALLS} calls at ${MODELS} prices that the API was given: records, budgets and reports have what the provider bills`, async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   const made = fc.sample(prices, { numRuns: MODELS, seed: 30 });
   for (const dialect of ["OPENAI", "ANTHROPIC", "GEMINI"] as const) {
     const slug = dialect.toLowerCase();
@@ -163,7 +163,7 @@ test(`${CALLS} calls at ${MODELS} prices that the API was given: records, budget
 
 test("a budget that has room for a call has none for it in a dear tier, or with an image", async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   const { providerId } = await addProvider(api, stub);
   const { models } = await api.providers.listModels({ filter: "model_id=gpt-5.5" });
   const [{ prices } = { prices: [] }] = models;

@@ -11,7 +11,8 @@ import {
   type Reply,
 } from "./accounts.js";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
-import { addClientKey, addProviderKey, serve, signedIn, until } from "./fixture.js";
+import { addClientKey, addProviderKey, signedIn, until } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 // Google's batches, asked for as its SDKs do, at a provider with several accounts.
 
@@ -56,7 +57,7 @@ test("Google's batches and their results are asked for at the account that holds
   const made = await make(stub, () => before.ask("POST", CREATE, inline()));
   assert.ok(made.every(({ text }) => text.includes("BATCH_STATE_PENDING")));
   await stop();
-  const { ask } = caller((await serve(t, folder)).proxyUrl, clientKey);
+  const { ask } = caller((await serveInside(t, folder)).proxyUrl, clientKey);
   const done = await eachOnce(stub, made, (each) => ask("GET", `/v1beta/${nameOf(each)}`));
   assert.ok(done.every(({ text }) => text.includes('"inlinedResponses":[{"response":')));
   await eachOnce(stub, made, (each) => ask("POST", `/v1beta/${nameOf(each)}:cancel`, {}));

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { accounts, caller, eachOnce, make, prepared, receivedForCallers } from "./accounts.js";
 import { alter } from "./alter.js";
-import { addClientKey, addProviderKey, serve, signedIn } from "./fixture.js";
+import { addClientKey, addProviderKey, signedIn } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 // What has an id lives in the account of the provider key that made it, and is asked for there first.
 
@@ -49,7 +50,7 @@ test("what was made before a restart is asked for at the account that holds it",
   const clientKey = await addClientKey(api);
   const files = await make(stub, () => caller(proxyUrl, clientKey).ask("POST", "/v1/files", {}));
   await stop();
-  const again = await serve(t, folder);
+  const again = await serveInside(t, folder);
   const { ask } = caller(again.proxyUrl, clientKey);
   await eachOnce(stub, files, ({ id }) => ask("GET", `/v1/files/${id}`));
 });
@@ -61,7 +62,7 @@ test("what nobody knows the account of is looked for in each, and after that in 
   const files = await make(stub, () => caller(proxyUrl, clientKey).ask("POST", "/v1/files", {}));
   await stop();
   await alter(folder, "DELETE FROM homes");
-  const again = await serve(t, folder);
+  const again = await serveInside(t, folder);
   const { ask } = caller(again.proxyUrl, clientKey);
   for (const { id } of files) {
     // eslint-disable-next-line no-await-in-loop -- one after the other
@@ -82,7 +83,7 @@ test("a response to go on from that nobody remembers is looked for in each accou
   );
   await stop();
   await alter(folder, "DELETE FROM homes");
-  const again = await serve(t, folder);
+  const again = await serveInside(t, folder);
   const { ask } = caller(again.proxyUrl, clientKey);
   for (const { id } of responses) {
     // eslint-disable-next-line no-await-in-loop -- one after the other

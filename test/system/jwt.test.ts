@@ -7,7 +7,8 @@ import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import { openChannel } from "../../tui/api/channel.js";
 import { createApi, type Api } from "../../tui/api/services.js";
-import { dataFolder, serve } from "./fixture.js";
+import { dataFolder } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 const AUDIENCE = "latchkey";
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
@@ -102,7 +103,7 @@ async function started(t: TestContext, more: (issuerUrl: string) => readonly str
     ["rsa", first],
     ["ec", elliptic],
   ]);
-  const server = await serve(
+  const server = await serveInside(
     t,
     dataFolder(t),
     `--oidc-issuer=${issuer.url}`,

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { replyJson } from "../support/upstream-stub.js";
-import { addClientKey, addProvider, dataFolder, serve, until, upstream } from "./fixture.js";
+import { addClientKey, addProvider, dataFolder, until, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 test("what a response used in the background counts after a restart, once and at its model's price", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);
-  const first = await serve(t, folder);
+  const first = await serveInside(t, folder);
   const { providerId } = await addProvider(first.api, stub);
   const prices = [{ inputMicrosPerMillion: 1_000_000n, outputMicrosPerMillion: 2_000_000n }];
   await first.api.providers.upsertModels({
@@ -23,7 +24,7 @@ test("what a response used in the background counts after a restart, once and at
   assert.equal(asked.status, 200, await asked.text());
   await first.stop();
 
-  const { api, proxyUrl } = await serve(t, folder);
+  const { api, proxyUrl } = await serveInside(t, folder);
   stub.script = response("completed", { input_tokens: 1000, output_tokens: 500 });
   for (let look = 0; look < 2; look++) {
     // eslint-disable-next-line no-await-in-loop -- one after the other

@@ -4,12 +4,13 @@ import { Call_UsageSource } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { Settings_AbortedCallPolicy } from "../../proto/gen/latchkey/v1/system_pb.js";
 import type { Api } from "../../tui/api/services.js";
-import { addClientKey, addProvider, chat, dataFolder, serve, until, upstream } from "./fixture.js";
+import { addClientKey, addProvider, chat, dataFolder, until, upstream, serve } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 test("a user's limits bind all of the user's keys on the proxy port, at once and over a restart", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);
-  let server = await serve(t, folder);
+  let server = await serveInside(t, folder);
   await addProvider(server.api, stub);
   const keys = [await addClientKey(server.api, "one"), await addClientKey(server.api, "two")];
   const [first = "", second = ""] = keys;
@@ -36,7 +37,7 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
   assert.equal((await chat(server.proxyUrl, second)).status, 402);
 
   await server.stop();
-  server = await serve(t, folder);
+  server = await serveInside(t, folder);
   assert.equal((await chat(server.proxyUrl, first)).status, 402);
   await server.api.users.updateUser({ id, updateMask: { paths: ["limits"] } });
   assert.equal((await chat(server.proxyUrl, first)).status, 200);
@@ -44,7 +45,7 @@ test("a user's limits bind all of the user's keys on the proxy port, at once and
 
 test("a budget counts what was spent before it was set: just before, in calls under way, and without it", async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   await addProvider(api, stub);
   const { clientKey, secret } = await api.clientKeys.createClientKey({ name: "app" });
   const id = clientKey?.id ?? "";
@@ -88,7 +89,7 @@ test("a budget counts what was spent before it was set: just before, in calls un
 test("deleting a client key gives no budget of its owner and of the server back, at a restart neither", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);
-  let server = await serve(t, folder);
+  let server = await serveInside(t, folder);
   await addProvider(server.api, stub);
   const { clientKey, secret } = await server.api.clientKeys.createClientKey({ name: "one" });
   const other = await addClientKey(server.api, "two");
@@ -100,7 +101,7 @@ test("deleting a client key gives no budget of its owner and of the server back,
   assert.equal((await chat(server.proxyUrl, secret)).status, 200);
   await server.api.clientKeys.deleteClientKey({ id: clientKey?.id ?? "" });
   await server.stop();
-  server = await serve(t, folder);
+  server = await serveInside(t, folder);
   assert.equal((await self(server.api)).budgetUsage[0]?.tokens, 18n);
   const refused = await chat(server.proxyUrl, other);
   assert.equal(refused.status, 402);
@@ -123,7 +124,7 @@ test("a kill gives no budget back for the calls that were running", async (t) =>
   await killed.kill();
   await lost;
 
-  const { api, proxyUrl } = await serve(t, folder);
+  const { api, proxyUrl } = await serveInside(t, folder);
   const [call] = (await api.calls.listCalls({})).calls;
   assert.equal(call?.usageSource, Call_UsageSource.ESTIMATED);
   const id = clientKey?.id ?? "";
@@ -135,7 +136,7 @@ test("a kill gives no budget back for the calls that were running", async (t) =>
 
 test("images that are made at the same time use no more of a budget than there is", async (t) => {
   const stub = await upstream(t);
-  const server = await serve(t, dataFolder(t));
+  const server = await serveInside(t, dataFolder(t));
   const { providerId } = await addProvider(server.api, stub);
   const prices = [{ inputMicrosPerMillion: 5_000_000n, outputMicrosPerMillion: 40_000_000n }];
   await server.api.providers.upsertModels({
@@ -175,7 +176,7 @@ test("images that are made at the same time use no more of a budget than there i
 
 test("limits of the server bind everybody, and new keys get the defaults", async (t) => {
   const stub = await upstream(t);
-  const server = await serve(t, dataFolder(t));
+  const server = await serveInside(t, dataFolder(t));
   await addProvider(server.api, stub);
   const before = await addClientKey(server.api, "before");
   await server.api.system.updateSettings({ defaultClientKeyLimits: { requestsPerMinute: 1 } });
@@ -194,7 +195,7 @@ test("limits of the server bind everybody, and new keys get the defaults", async
 
 test("a client key that is restricted to a scope is refused elsewhere on the proxy port", async (t) => {
   const stub = await upstream(t);
-  const server = await serve(t, dataFolder(t));
+  const server = await serveInside(t, dataFolder(t));
   await addProvider(server.api, stub);
   const { secret, clientKey } = await server.api.clientKeys.createClientKey({
     name: "vectors",
@@ -228,7 +229,7 @@ async function ownId(api: Api): Promise<string> {
 
 test("what a call costs whose caller leaves is as the settings say, from the next call on", async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   await addProvider(api, stub);
   const key = await addClientKey(api);
   stub.script = (_received, res) => new Promise((resolve) => res.on("close", resolve));

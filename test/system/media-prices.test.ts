@@ -4,13 +4,14 @@ import OpenAI, { toFile } from "openai";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { replyEvents, replyJson } from "../support/upstream-stub.js";
 import { wave } from "../support/audio-files.js";
-import { addClientKey, addProvider, dataFolder, serve, until, upstream } from "./fixture.js";
+import { addClientKey, addProvider, dataFolder, until, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 const MODELS = ["dall-e-3", "tts-1", "whisper-1", "text-embedding-3-small"];
 
 test("budgets in money hold for images, speech and sound at the catalogue's prices, and refusals say what helps", async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   const { providerId } = await addProvider(api, stub);
   const filter = "provider=openai";
   const { models } = await api.providers.listModels({ filter, pageSize: 1000 });
@@ -78,7 +79,7 @@ test("budgets in money hold for images, speech and sound at the catalogue's pric
 
 test("images that a tool makes inside of a response are in its cost, whole, streamed and larger than an event that is held", async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   const { providerId } = await addProvider(api, stub);
   const prices = [{ inputMicrosPerMillion: 1_000_000n, outputMicrosPerMillion: 2_000_000n }];
   await api.providers.upsertModels({ providerId, models: [{ modelId: "gpt-5.4", prices }] });

@@ -9,7 +9,8 @@ import {
 import { Provider_AuthStyle } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { replyJson, type UpstreamStub } from "../support/upstream-stub.js";
-import { addClientKey, addProviderKey, dataFolder, serve, signedIn, upstream } from "./fixture.js";
+import { addClientKey, addProviderKey, dataFolder, signedIn, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 // What a provider lists itself is listed here, where the catalogue knows its models by a pattern alone.
 
@@ -32,7 +33,7 @@ async function prepared(t: TestContext, patterns: readonly string[]): Promise<Pr
     const data = ["gpt-9", "whisper-1", `ft-of-${account}`].map((id) => ({ id }));
     replyJson(200, JSON.stringify({ object: "list", data }))(received, res);
   };
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   const { provider } = await api.providers.createProvider({
     slug: "any",
     displayName: "Any",

@@ -16,11 +16,12 @@ import {
 } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import type { Api } from "../../tui/api/services.js";
-import { addProvider, all, dataFolder, serve, signedIn, until, upstream } from "./fixture.js";
+import { addProvider, all, dataFolder, signedIn, until, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 test("settings change by their mask, hold over a restart, and say where the options are from", async (t) => {
   const folder = dataFolder(t);
-  let server = await serve(t, folder, "--body-mib-max=8");
+  let server = await serveInside(t, folder, "--body-mib-max=8");
   const { settings, config } = await server.api.system.getSettings({});
   assert.equal(settings?.registrationEnabled, false);
   const option = (name: string) => config.find((line) => line.name === name);
@@ -47,7 +48,7 @@ test("settings change by their mask, hold over a restart, and say where the opti
   const serverLimits = { concurrency: 9, budgets: [{ period: Period.DAY, tokens: 5n }] };
   await server.api.system.updateSettings({ serverLimits });
   await server.stop();
-  server = await serve(t, folder);
+  server = await serveInside(t, folder);
   const again = await server.api.system.getSettings({});
   assert.equal(again.settings?.sessionMinutes, 60);
   assert.equal(again.settings.serverLimits?.concurrency, 9);
@@ -58,7 +59,7 @@ test("settings change by their mask, hold over a restart, and say where the opti
 });
 
 test("the log can be followed from its newest lines on, and holds no secret", async (t) => {
-  const server = await serve(t, dataFolder(t), "--log-level=debug");
+  const server = await serveInside(t, dataFolder(t), "--log-level=debug");
   const ended = await all(server.api.system.tailLog({ backfill: 500, noFollow: true }));
   assert.equal(ended[0]?.stream?.kind, StreamInfo_Kind.JOINED);
   const lines = ended.flatMap((message) => message.lines);
@@ -75,7 +76,7 @@ test("the log can be followed from its newest lines on, and holds no secret", as
 
 test("changes come in order, to each what it may list, and deletions only of what it saw", async (t) => {
   const stub = await upstream(t);
-  const server = await serve(t, dataFolder(t));
+  const server = await serveInside(t, dataFolder(t));
   const { api } = server;
   const mia = await signedIn(t, api, "mia");
   const tom = await signedIn(t, api, "tom");
@@ -149,7 +150,7 @@ test("who follows aliases and fallback chains hears all of a kind at each change
 });
 
 test("the status tells an operator everything and a user only what everybody may know", async (t) => {
-  const server = await serve(t, dataFolder(t));
+  const server = await serveInside(t, dataFolder(t));
   const status = await server.api.system.getStatus({});
   assert.deepEqual(
     status.listeners.map(({ kind }) => kind),
@@ -172,7 +173,7 @@ test("the status tells an operator everything and a user only what everybody may
 
 test("a data folder that others may enter is used and told, with what to do, until that is done", async (t) => {
   const folder = dataFolder(t);
-  const started = await serve(t, path.join(folder, "made"));
+  const started = await serveInside(t, path.join(folder, "made"));
   assert.equal(statSync(path.join(folder, "made")).mode & 0o777, 0o700);
   assert.equal(await folderWarning(started.api), undefined);
   await started.stop();
@@ -182,7 +183,7 @@ test("a data folder that others may enter is used and told, with what to do, unt
     [0o770, Warning_Severity.CRITICAL, /put files/],
   ] as const) {
     chmodSync(folder, mode);
-    const server = await serve(t, folder);
+    const server = await serveInside(t, folder);
     const { api } = server;
     const told = await folderWarning(api);
     assert.equal(told?.severity, severity);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
 import type { Api } from "../../tui/api/services.js";
-import { addClientKey, addProvider, chat, dataFolder, serve, upstream } from "./fixture.js";
+import { addClientKey, addProvider, chat, dataFolder, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 // A provider key's quota is of a period, whatever happens to the server or the quota within it.
 
@@ -21,7 +22,7 @@ async function used(api: Api, id: string): Promise<readonly number[]> {
 test("a provider key's quota counts what was used before a restart, before it was set, and before its period was changed", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);
-  const first = await serve(t, folder);
+  const first = await serveInside(t, folder);
   const { providerId, providerKeyId: id } = await addProvider(first.api, stub);
   const prices = [{ inputMicrosPerMillion: 1_000_000n, outputMicrosPerMillion: 1_000_000n }];
   await first.api.providers.upsertModels({
@@ -42,7 +43,7 @@ test("a provider key's quota counts what was used before a restart, before it wa
   assert.equal(await statusAt(first.proxyUrl), 503);
   await first.stop();
 
-  const { api, proxyUrl } = await serve(t, folder);
+  const { api, proxyUrl } = await serveInside(t, folder);
   assert.deepEqual(await used(api, id), [3, 54, 54]);
   assert.equal(await statusAt(proxyUrl), 503);
   await setQuota(api, id, Period.WEEK, 4n);
@@ -54,7 +55,7 @@ test("a provider key's quota counts what was used before a restart, before it wa
 test("a provider key's quota keeps over a restart what a client key used that was deleted", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);
-  const first = await serve(t, folder);
+  const first = await serveInside(t, folder);
   const { providerKeyId: id } = await addProvider(first.api, stub);
   const { clientKey, secret } = await first.api.clientKeys.createClientKey({ name: "leaves" });
   await (await chat(first.proxyUrl, secret)).text();
@@ -62,7 +63,7 @@ test("a provider key's quota keeps over a restart what a client key used that wa
   await first.api.clientKeys.deleteClientKey({ id: clientKey?.id ?? "" });
   await first.stop();
 
-  const { api, proxyUrl } = await serve(t, folder);
+  const { api, proxyUrl } = await serveInside(t, folder);
   assert.equal((await used(api, id))[0], 1);
   const other = await addClientKey(api);
   const statuses = [await chat(proxyUrl, other), await chat(proxyUrl, other)].map(

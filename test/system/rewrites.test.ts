@@ -4,7 +4,8 @@ import { Dialect } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { Provider_AuthStyle, Rewrite_Kind } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { replyJson, type UpstreamStub } from "../support/upstream-stub.js";
-import { addProviderKey, dataFolder, serve, upstream } from "./fixture.js";
+import { addProviderKey, dataFolder, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 const { ALIAS, FALLBACK } = Rewrite_Kind;
 
@@ -43,7 +44,7 @@ function modelsAsked(stub: UpstreamStub): string[] {
 
 test("an alias serves the very next call, is listed and explained, lasts over a restart, and is gone when removed", async (t) => {
   const folder = dataFolder(t);
-  let server = await serve(t, folder);
+  let server = await serveInside(t, folder);
   const first = await provider(t, server.api, "first");
   const { secret, clientKey } = await server.api.clientKeys.createClientKey({ name: "app" });
   assert.equal((await ask(server.proxyUrl, secret, "fast")).status, 404);
@@ -72,14 +73,14 @@ test("an alias serves the very next call, is listed and explained, lasts over a 
   );
 
   await server.stop();
-  server = await serve(t, folder);
+  server = await serveInside(t, folder);
   assert.equal((await ask(server.proxyUrl, secret, "fast")).status, 200);
   await server.api.providers.deleteRewrite({ kind: ALIAS, name: "fast" });
   assert.equal((await ask(server.proxyUrl, secret, "fast")).status, 404);
 });
 
 test("when all keys of the first model fail, the fallbacks' keys serve: the model's own, then the chain's", async (t) => {
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   const [first, second, third] = [
     await provider(t, api, "first"),
     await provider(t, api, "second"),

@@ -14,15 +14,8 @@ import { ApiError } from "../../tui/api/api-error.js";
 import { SETTING_HELP } from "../../tui/cli/setting-help.js";
 import { FakeLogger } from "../gateway/fixture.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
-import {
-  addClientKey,
-  addProvider,
-  chat,
-  dataFolder,
-  serve,
-  signedIn,
-  upstream,
-} from "./fixture.js";
+import { addClientKey, addProvider, chat, dataFolder, signedIn, upstream } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 const HERE = "test/system/settings.test.ts";
 
@@ -99,7 +92,7 @@ test("the API and the command line tell of each setting the range and the defaul
 });
 
 test("each setting has its default at first, takes both ends of its range, and refuses what is beyond them", async (t) => {
-  const { api } = await serve(t, dataFolder(t));
+  const { api } = await serveInside(t, dataFolder(t));
   const { settings } = await api.system.getSettings({});
   const updated = async (patch: MessageInitShape<typeof UpdateSettingsRequestSchema>) =>
     (await api.system.updateSettings(patch)).settings as unknown as Record<string, unknown>;
@@ -126,7 +119,7 @@ test("each setting has its default at first, takes both ends of its range, and r
 
 test("a closed pool serves super keys no longer, from the next call on", async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t));
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
   const { providerKeyId } = await addProvider(api, stub);
   await api.providerKeys.setProviderKeyVisibility({ id: providerKeyId, visibility: 2 });
   const mia = await signedIn(t, api, "mia");
@@ -142,7 +135,7 @@ test("a closed pool serves super keys no longer, from the next call on", async (
 });
 
 test("a lock-out comes after as many failures, and lasts as long, as is set", async (t) => {
-  const { api } = await serve(t, dataFolder(t));
+  const { api } = await serveInside(t, dataFolder(t));
   await api.system.updateSettings({ lockoutFailures: 3, lockoutMinutes: 1000 });
   await api.users.createUser({ username: "tom", password: "tom's password" });
   const tom = async () =>
@@ -159,7 +152,7 @@ test("a lock-out comes after as many failures, and lasts as long, as is set", as
 
 test("a call waits for admission as long as the settings say now", async (t) => {
   const stub = await upstream(t);
-  const { api, proxyUrl } = await serve(t, dataFolder(t), "--calls-max=1");
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t), "--calls-max=1");
   await addProvider(api, stub);
   const key = await addClientKey(api);
   const answers: (() => void)[] = [];

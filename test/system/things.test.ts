@@ -8,7 +8,8 @@ import {
 import { Rewrite_Kind } from "../../proto/gen/latchkey/v1/providers_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { accounts, type Caller, caller, eachOnce, make, prepared, type Reply } from "./accounts.js";
-import { addClientKey, addProviderKey, serve, signedIn, until } from "./fixture.js";
+import { addClientKey, addProviderKey, signedIn, until } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 // Whatever lives in an account is asked for there, whichever kind it is of and wherever a request names it.
 
@@ -180,7 +181,7 @@ for (const isPython of [false, true]) {
     for (let n = 0; n < 12; n++) files.push(await upload());
     assert.ok(files.every(({ text }) => text.includes('"sizeBytes":"6"')));
     await stop();
-    const again = await serve(t, folder);
+    const again = await serveInside(t, folder);
     const { ask } = caller(again.proxyUrl, clientKey);
     await eachOnce(stub, files, ({ id }) => ask("GET", `/v1beta/files/${id}`));
     const secrets = new Set(stub.received.map(({ secret }) => secret));

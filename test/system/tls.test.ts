@@ -7,7 +7,6 @@ import tls from "node:tls";
 import { TlsSource } from "../../server/app/tls-source.js";
 import { Listener_Kind } from "../../proto/gen/latchkey/v1/system_pb.js";
 import type { TlsFiles } from "../../server/core/tls.js";
-import type { ServerProcess } from "../../scripts/lib/server-process.js";
 import { FakeLogger } from "../gateway/fixture.js";
 import { makePair, writePair } from "../support/certificate.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -17,11 +16,12 @@ import {
   dataFolder,
   flags,
   run,
-  serve,
   until,
   upstream,
   type Ended,
+  serve,
 } from "./fixture.js";
+import { type RunningServer, serveInside } from "./inside.js";
 
 const FLAGS = { cert: "proxy-tls-cert", key: "proxy-tls-key" };
 
@@ -167,12 +167,12 @@ test("a client that names the server by its IP address checks that address, and 
     run([...args, "status"], { entry, env: { XDG_CONFIG_HOME: dataFolder(t) } });
   const pair = [`--tls-cert=${cert}`, `--tls-key=${key}`];
 
-  const server = await serve(t, dataFolder(t), ...pair);
+  const server = await serveInside(t, dataFolder(t), ...pair);
   const known = await status("--server", await controlAddress(server), "--ca", cert);
   assert.match(known.err, /^latchkey: .*\(latchkey login <username>\)\n$/);
   assert.equal(known.code, 4);
 
-  const elsewhere = await serve(t, dataFolder(t), ...pair, "--control-host=127.0.0.2");
+  const elsewhere = await serveInside(t, dataFolder(t), ...pair, "--control-host=127.0.0.2");
   const address = await controlAddress(elsewhere);
   assert.match(address, /^127\.0\.0\.2:/);
   const other = await status("--server", address, "--ca", cert);
@@ -180,7 +180,7 @@ test("a client that names the server by its IP address checks that address, and 
   assert.equal(other.code, 3);
 });
 
-async function controlAddress(server: ServerProcess): Promise<string> {
+async function controlAddress(server: RunningServer): Promise<string> {
   const { listeners } = await server.api.system.getStatus({});
   return listeners.find(({ kind }) => kind === Listener_Kind.CONTROL)?.address ?? "";
 }

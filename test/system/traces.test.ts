@@ -21,10 +21,10 @@ import {
   chat,
   dataFolder,
   run,
-  serve,
   until,
   upstream,
 } from "./fixture.js";
+import { serveInside } from "./inside.js";
 
 const SECRETS = ["sk-upstream-traced-1-77aa", "sk-upstream-traced-2-88bb"] as const;
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -51,7 +51,7 @@ async function withEnv<T>(values: Record<string, string>, body: () => Promise<T>
 
 /** Two provider keys, of which the stub's script may refuse one. */
 async function traced(t: TestContext, ...args: readonly string[]) {
-  const [stub, server] = [await upstream(t), await serve(t, dataFolder(t), ...args)];
+  const [stub, server] = [await upstream(t), await serveInside(t, dataFolder(t), ...args)];
   const { providerId } = await addProvider(server.api, stub, SECRETS[0]);
   await addProviderKey(server.api, providerId, "second", SECRETS[1]);
   return { stub, server, clientKey: await addClientKey(server.api) };
@@ -251,7 +251,7 @@ const ENDINGS = [
 test("each language's reply, whole or streamed, tells why it ended", async (t) => {
   const otlp = await collector(t);
   const stub = await upstream(t);
-  const server = await serve(t, dataFolder(t), "--otlp-endpoint", otlp.origin);
+  const server = await serveInside(t, dataFolder(t), "--otlp-endpoint", otlp.origin);
   await addLanguages(server.api, stub);
   const clientKey = await addClientKey(server.api);
   const told: (readonly [id: string, of: (typeof ENDINGS)[number]])[] = [];

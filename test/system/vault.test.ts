@@ -23,23 +23,24 @@ import {
   until,
   upstream,
 } from "./fixture.js";
+import { type RunningServer, serveInside } from "./inside.js";
 
 const PASSPHRASE = "correct horse battery staple";
 const OTHER_PASSPHRASE = "an entirely different sentence";
 
 test("a locked vault is unlocked without a passphrase where there is none, and not where there is one", async (t) => {
-  const file = await serve(t, dataFolder(t));
+  const file = await serveInside(t, dataFolder(t));
   await file.api.system.lock({});
   const { vault } = await file.api.system.unlock({});
   assert.equal(vault?.state, VaultStatus_State.UNLOCKED);
-  const typed = await serve(t, dataFolder(t), "--root-key=passphrase");
+  const typed = await serveInside(t, dataFolder(t), "--root-key=passphrase");
   await assert.rejects(typed.api.system.unlock({}), /passphrase: is needed/);
 });
 
 test("a passphrase makes the vault, locks every start, and unlocking serves what was enrolled meanwhile", async (t) => {
   const folder = dataFolder(t);
   const stub = await upstream(t);
-  let server = await serve(t, folder, "--root-key=passphrase");
+  let server = await serveInside(t, folder, "--root-key=passphrase");
   assert.equal(
     (await server.api.system.getStatus({})).vault?.state,
     VaultStatus_State.UNINITIALISED,
@@ -51,7 +52,7 @@ test("a passphrase makes the vault, locks every start, and unlocking serves what
   assert.equal((await chat(server.proxyUrl, clientKey)).status, 200);
   assert.equal(await server.stop(), 0);
 
-  server = await serve(t, folder, "--root-key=passphrase");
+  server = await serveInside(t, folder, "--root-key=passphrase");
   const status = await server.api.system.getStatus({});
   assert.equal(status.vault?.state, VaultStatus_State.LOCKED);
   assert.equal(status.warnings[0]?.code, "vault_locked");
@@ -85,7 +86,7 @@ test("a passphrase makes the vault, locks every start, and unlocking serves what
 test("Lock refuses the next request and ends running streams in-band", async (t) => {
   const folder = dataFolder(t);
   const stub = await upstream(t);
-  const server = await serve(t, folder);
+  const server = await serveInside(t, folder);
   await addProvider(server.api, stub);
   const clientKey = await addClientKey(server.api);
   stub.script = (_received, res) => {
@@ -113,7 +114,7 @@ test("Lock refuses the next request and ends running streams in-band", async (t)
 test("a rotation of the vault key re-seals every secret while calls go on", async (t) => {
   const folder = dataFolder(t);
   const stub = await upstream(t);
-  const server = await serve(t, folder);
+  const server = await serveInside(t, folder);
   const { providerId } = await addProvider(server.api, stub);
   const clientKey = await addClientKey(server.api);
   for (let i = 0; i < 40; i++) {
@@ -139,7 +140,8 @@ test("a rotation of the vault key re-seals every secret while calls go on", asyn
 test("the root key moves to a new file, then to a passphrase, and each next start finds it", async (t) => {
   const folder = dataFolder(t);
   const stub = await upstream(t);
-  let server = await serve(t, folder);
+  const killed = await serve(t, folder);
+  let server: RunningServer = killed;
   await addProvider(server.api, stub);
   const clientKey = await addClientKey(server.api);
   const before = readFileSync(path.join(folder, "root.key"), "utf8");
@@ -147,8 +149,8 @@ test("the root key moves to a new file, then to a passphrase, and each next star
   assert.equal(done?.progress?.state, RotationProgress_State.DONE);
   assert.equal(done.progress.toVersion, 2);
   assert.notEqual(readFileSync(path.join(folder, "root.key"), "utf8"), before);
-  await server.kill();
-  server = await serve(t, folder);
+  await killed.kill();
+  server = await serveInside(t, folder);
   assert.equal((await chat(server.proxyUrl, clientKey)).status, 200);
 
   const moved = await all(
@@ -159,8 +161,8 @@ test("the root key moves to a new file, then to a passphrase, and each next star
   );
   assert.match(moved.at(-1)!.progress!.message, /--root-key passphrase/);
   await server.stop();
-  await assert.rejects(serve(t, folder), /start the server with --root-key passphrase/);
-  server = await serve(t, folder, "--root-key=passphrase");
+  await assert.rejects(serveInside(t, folder), /start the server with --root-key passphrase/);
+  server = await serveInside(t, folder, "--root-key=passphrase");
   await server.api.system.unlock({ passphrase: PASSPHRASE });
   assert.equal((await chat(server.proxyUrl, clientKey)).status, 200);
 
@@ -189,7 +191,7 @@ test("the root key moves to a new file, then to a passphrase, and each next star
 
 test("a root key from another source must be set up first, and is found at the next start", async (t) => {
   const folder = dataFolder(t);
-  let server = await serve(t, folder);
+  let server = await serveInside(t, folder);
   await assert.rejects(
     all(server.api.system.rotateRootKey({ source: RootKeySource.ENVIRONMENT })),
     (error: unknown) => error instanceof ApiError && /--next-root-key/.test(error.message),
@@ -198,10 +200,10 @@ test("a root key from another source must be set up first, and is found at the n
   process.env["LATCHKEY_TEST_NEXT_KEY"] = randomBytes(32).toString("hex");
   t.after(() => delete process.env["LATCHKEY_TEST_NEXT_KEY"]);
   const next = "--next-root-key=env:LATCHKEY_TEST_NEXT_KEY";
-  server = await serve(t, folder, next);
+  server = await serveInside(t, folder, next);
   await all(server.api.system.rotateRootKey({ source: RootKeySource.ENVIRONMENT }));
   await server.stop();
-  server = await serve(t, folder, next);
+  server = await serveInside(t, folder, next);
   assert.equal((await server.api.system.getStatus({})).vault?.state, VaultStatus_State.UNLOCKED);
 });
 
@@ -209,13 +211,13 @@ test("a secret that was altered in the database is counted, shown and audited, a
   const folder = dataFolder(t);
   const stub = await upstream(t);
   stub.script = replyJson(200, CHAT_REPLY);
-  let server = await serve(t, folder);
+  let server = await serveInside(t, folder);
   await addProvider(server.api, stub);
   const clientKey = await addClientKey(server.api);
   await server.stop();
 
   await alter(folder, "UPDATE provider_keys SET visibility = 'PUBLIC'");
-  server = await serve(t, folder);
+  server = await serveInside(t, folder);
   await until(async () => {
     const { vault } = await server.api.system.getStatus({});
     return vault?.quarantinedCount === 1;
@@ -242,7 +244,7 @@ async function readyz(address: string): Promise<number> {
   return (await fetch(`http://${address}/readyz`)).status;
 }
 
-async function idOf(api: Awaited<ReturnType<typeof serve>>["api"], name: string): Promise<string> {
+async function idOf(api: RunningServer["api"], name: string): Promise<string> {
   const { providerKeys } = await api.providerKeys.listProviderKeys({});
   return providerKeys.find((key) => key.name === name)!.id;
 }
