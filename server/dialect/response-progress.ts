@@ -11,6 +11,8 @@ const DELTA =
 const OF_TRANSCRIPT = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")transcript\.text\./;
 const NAMED = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")([\w.]+)/;
 const DATA = Buffer.from("data:");
+/** Stands in whatever says a type that matters here: to parse an event that is no JSON costs as much as a hundred looks. */
+const TYPE = Buffer.from('"response.');
 /** The events that carry the finished response. */
 const LAST: ReadonlySet<string> = new Set([
   "response.completed",
@@ -91,7 +93,7 @@ function isDelta(events: Buffer, start = 0): boolean {
 function typeOf(event: Buffer): string {
   const named = NAMED.exec(latin1(event, 0, HEAD_BYTES))?.[1];
   if (named !== undefined) return named;
-  const data = isAt(event, 0, DATA) ? eventData(event) : undefined;
+  const data = isAt(event, 0, DATA) && event.includes(TYPE) ? eventData(event) : undefined;
   const type = data === undefined ? undefined : parseRecord(data)?.["type"];
   return typeof type === "string" ? type : "";
 }

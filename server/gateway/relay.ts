@@ -2,7 +2,7 @@ import type { Turn } from "../caller/turn.js";
 import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { ElementGate } from "../dialect/json-array.js";
 import { EventGate, isWholeEvent } from "../dialect/sse.js";
-import { mayTellError } from "../dialect/told-errors.js";
+import { isComment, mayTellError } from "../dialect/told-errors.js";
 import type { ReplyPart } from "./counted.js";
 import type { SecretSieve } from "../upstream/redact.js";
 import type { OnRecord } from "./record-round.js";
@@ -163,8 +163,10 @@ export class Relay {
 
   #passOn(events: Buffer): void {
     const { source, length, turn } = this.#options;
-    this.#watch.push(events);
-    this.#readBytes += events.length;
+    if (!this.#saysNothing(events)) {
+      this.#watch.push(events);
+      this.#readBytes += events.length;
+    }
     const written = source.edit === undefined ? events : source.edit.push(events);
     if (!this.#headSent && this.#isRefusedByEdit()) return;
     const out = this.#withoutSecret(written);
@@ -175,6 +177,11 @@ export class Relay {
     this.#bytes += out.length;
     if (isLast) this.#writeLast(out);
     else turn.write(out);
+  }
+
+  /** Comments keep a connection open, for minutes and many of them: nobody is billed for them, nor is what was said before forgotten. */
+  #saysNothing(events: Buffer): boolean {
+    return this.#options.source.events && this.#sieve === undefined && isComment(events);
   }
 
   /** A provider may echo its key in what it says of a failure, and no caller may learn that. */

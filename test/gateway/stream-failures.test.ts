@@ -790,3 +790,19 @@ test("a record says once what is wrong", async () => {
   const message = gateways.OPENAI.sink.records.at(-1)?.errorMessage ?? "";
   assert.equal(message.match(/not a field/g)?.length, 1, message);
 });
+
+test("of a cut stream the comments that kept it open are not counted, however many they were", async () => {
+  const said = chatEvents(Array.from({ length: 50 }, () => "twelve bytes")).slice(0, 50);
+  const used = async (events: readonly string[]): Promise<number> => {
+    gateways.OPENAI.sink.records.length = 0;
+    const { text } = await ask(...CHAT, replyCut(events));
+    for (const event of events) assert.ok(text.includes(event));
+    const { tokens, usageSource } = await gateways.OPENAI.sink.record(1);
+    assert.equal(usageSource, "PARTIAL");
+    return tokens.output;
+  };
+  const alone = await used(said);
+  assert.equal(alone, 150);
+  const comments = Array.from({ length: 40 }, () => ": keep-alive\n\n".repeat(30));
+  assert.equal(await used([...said, ...comments]), alone);
+});
