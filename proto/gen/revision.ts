@@ -1,4 +1,4 @@
 // Written by scripts/generate.mjs. DO NOT EDIT.
 
 /** Digest of the API's definition without comments: equal on two sides that speak the same API. */
-export const PROTO_REVISION = "461414ce25ea";
+export const PROTO_REVISION = "6824dd44c278";
