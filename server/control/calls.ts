@@ -68,6 +68,7 @@ export function callsService(deps: CallsDeps): Partial<ServiceImpl<typeof CallSe
       return {
         calls: page.items.map((record) => callMessage(record, deps.names)),
         ...pageTokens(page),
+        totalIsLowerBound: page.totalIsExact === false,
       };
     },
     async getCall(request, context) {

@@ -26,6 +26,8 @@ export interface Page<T> {
   readonly previousPageToken?: string | undefined;
   /** How many match in all. */
   readonly total: number;
+  /** False when `total` is only as far as was counted. Default true. */
+  readonly totalIsExact?: boolean;
 }
 
 export const PAGE_SIZE_DEFAULT = 50;

@@ -45,7 +45,6 @@ const TOO_SHORT = /^[ -~]{1,2}$/;
 
 /** A page of calls. It may hold fewer than asked for, and even none, while its token leads on. */
 export interface CallPage extends FullPage<CallRecord> {
-  /** False when `total` is only as far as was counted. */
   readonly totalIsExact: boolean;
 }
 

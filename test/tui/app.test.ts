@@ -4,6 +4,7 @@ import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { reachable } from "../../tui/term/keymap.js";
 import { openApp, type Rig, type RigOptions } from "./app-rig.js";
 import { HARD_NAMES, overview } from "./fake-data.js";
+import type { FakeApi } from "./fake-api.js";
 import { foreignBytes } from "./grammar.js";
 
 const VIEWS = [
@@ -51,6 +52,101 @@ for (const rows of [0, 1, 10_000]) {
   });
 }
 
+test("the last of ten thousand rows takes one page of each list, in the opposite order", async () => {
+  const ends = [
+    ["2", "listProviderKeys", "create_time"],
+    ["3", "listClientKeys", "create_time"],
+    ["4", "listUsers", "create_time"],
+    ["7", "listModels", "model_id desc"],
+    ["8", "listEvents", "seq"],
+  ] as const;
+  await withApp({ count: 10_000 }, async ({ tui, fake, press }) => {
+    for (const [key, method, orderBy] of ends) {
+      await press(key, "G");
+      const { pageSize, pageToken, ...asked } = fake.requests(method).at(-1) ?? {};
+      assert.deepEqual([pageSize, pageToken, asked["orderBy"]], [200, "", orderBy], method);
+      assert.ok(tui.find("-10000 of 10000"), tui.text());
+      await press("g");
+      assert.equal(fake.requests(method).at(-1)?.["orderBy"], "");
+      assert.ok(tui.find(" 1-"), tui.text());
+    }
+  });
+});
+
+test("a name is shown further, the wider the terminal is, in every list of named things", async () => {
+  const name = `x${"o".repeat(62)}x`;
+  const script = (fake: FakeApi): void => {
+    fake.on("listProviderKeys", () => ({
+      providerKeys: [{ id: "pk_1", name }],
+      totalEstimate: 1n,
+    }));
+    fake.on("listClientKeys", () => ({ clientKeys: [{ id: "ck_1", name }], totalEstimate: 1n }));
+    fake.on("listUsers", () => ({ users: [{ id: "usr_1", username: name }], totalEstimate: 1n }));
+    fake.on("listModels", () => ({ models: [{ modelId: name }], totalEstimate: 1n }));
+  };
+  await withApp({ script }, async ({ tui, press }) => {
+    for (const key of ["2", "3", "4", "7"]) {
+      const shown: number[] = [];
+      for (const [cols, height] of [
+        [80, 24],
+        [120, 35],
+        [200, 60],
+      ] as const) {
+        await tui.resize(cols, height);
+        await press(key);
+        shown.push(/xo+…?x?/.exec(tui.row(4))?.[0].length ?? 0);
+      }
+      const [narrow = 0, usual = 0, wide = 0] = shown;
+      assert.ok(narrow >= 12 && usual > narrow && wide > usual, `view ${key}: ${shown.join(" ")}`);
+    }
+  });
+});
+
+test("the Overview tells providers apart by names that begin alike, where there is room", async () => {
+  const names = ["Provider with a long name, east", "Provider with a long name, west"];
+  const script = (fake: FakeApi): void =>
+    fake.onStream("watchOverview", (stream) => {
+      const providers = names.map((displayName) => ({
+        displayName,
+        eligibleKeys: 1,
+        totalKeys: 1,
+      }));
+      const message = overview(0);
+      stream.send({ ...message, overview: { ...message.overview, providers } });
+    });
+  await withApp({ script, cols: 200, rows: 60 }, async ({ tui, pass }) => {
+    await pass(500);
+    for (const name of names) assert.ok(tui.find(name), tui.text());
+  });
+});
+
+test("usage that is still on its way is not called none", async () => {
+  const script = (fake: FakeApi): void => fake.on("getTrend", () => new Promise(() => undefined));
+  await withApp({ script }, async ({ tui, press }) => {
+    await tui.resize(120, 35);
+    await press("6");
+    assert.ok(tui.find("loading"), tui.text());
+    assert.equal(tui.find("no data yet"), undefined);
+  });
+});
+
+test("calls that the server has not counted to the end are that many or more", async () => {
+  let more = true;
+  const script = (fake: FakeApi): void =>
+    fake.on("listCalls", () => ({
+      calls: [{ id: "call_1" }],
+      totalEstimate: 500n,
+      totalIsLowerBound: more,
+    }));
+  await withApp({ script }, async ({ tui, press }) => {
+    await press("5");
+    assert.ok(tui.find("Calls[500+]"), tui.text());
+    more = false;
+    await press("<C-r>");
+    assert.ok(tui.find("Calls[500]"), tui.text());
+  });
+});
+
 test("a list that is empty because of its filter says so, and not that nothing was made yet", async () => {
   await withApp({ count: 0 }, async ({ tui, press, type }) => {
     for (const key of ["2", "3", "4", "5", "6", "7", "8"]) {
@@ -90,12 +186,10 @@ test("a list of ten thousand rows is fetched page by page as one goes down", asy
   });
 });
 
-test("the last of ten thousand rows is one key away, and says that the list stands still", async () => {
-  await withApp({ count: 10_000 }, async ({ tui, press, pass, fake }) => {
+test("a list of which more than a thousand rows were gone through says that it stands still", async () => {
+  await withApp({ count: 1200 }, async ({ tui, press }) => {
     await press("8", "G");
-    await pass(1000);
-    assert.ok(tui.find("9985-10000 of 10000, ctrl-r renews"), tui.text());
-    assert.ok(fake.requests("listEvents").length <= 13);
+    assert.ok(tui.find("1185-1200 of 1200, ctrl-r renews"), tui.text());
   });
 });
 

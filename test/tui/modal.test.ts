@@ -180,3 +180,24 @@ test("what cannot be undone needs the name typed, and a paste does not count", a
   assert.deepEqual(answers, ["yes"]);
   tui.close();
 });
+
+test("a name that cannot be typed anywhere or read whole needs no more than the end of the id", async () => {
+  for (const name of ["🚀 deploy", "مفتاح", "生产环境", "x".repeat(64), "ends in a space "]) {
+    const { tui, answers } = await ask({ typeName: name, id: "pk_01m82n4crach", action: "Delete" });
+    assert.match(tui.text(), /Type its name, or 4crach, the end of its id/);
+    await tui.type("crach");
+    await tui.press("<enter>");
+    assert.deepEqual(answers, []);
+    await tui.press("<C-u>");
+    await tui.type("4crach");
+    await tui.press("<enter>");
+    assert.deepEqual(answers, ["yes"], name);
+    tui.close();
+  }
+  const plain = await ask({ typeName: "prod-main", id: "pk_01m82n4crach", action: "Delete" });
+  assert.match(plain.tui.text(), /Type prod-main/);
+  await plain.tui.type("4crach");
+  await plain.tui.press("<enter>");
+  assert.deepEqual(plain.answers, []);
+  plain.tui.close();
+});

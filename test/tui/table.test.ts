@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { dispatch, Keymap } from "../../tui/term/keymap.js";
 import { VirtualTable, type TableOptions } from "../../tui/widgets/table.js";
-import type { Column } from "../../tui/widgets/table-columns.js";
+import { type Column, placeColumns } from "../../tui/widgets/table-columns.js";
 import { openTui, type TestTui } from "./harness.js";
 
 interface Row {
@@ -170,6 +170,27 @@ test("columns leave by priority when it gets narrow, and none is squeezed", asyn
   assert.doesNotMatch(tui.row(0), /NOTE/);
   wide.tui.close();
   tui.close();
+});
+
+test("a wider terminal gives a name more room before it gives further columns any", () => {
+  const wide: readonly Column<Row>[] = [
+    { id: "name", title: "NAME", width: { min: 12, share: 3, max: 64 }, cell: (row) => row.name },
+    ...Array.from({ length: 14 }, (_, i) => ({
+      id: `c${i}`,
+      title: `C${i}`,
+      width: 8,
+      priority: i + 1,
+      cell: () => "",
+    })),
+  ];
+  for (let width = 76; width <= 300; width += 1) {
+    const placed = placeColumns(wide, width);
+    const name = placed[0]?.width ?? 0;
+    const promised = 12 + Math.floor((width - 76) * 0.3);
+    assert.ok(name >= Math.min(64, promised), `${name} cells of ${width}`);
+    const last = placed.at(-1);
+    assert.ok(last !== undefined && last.x + last.width <= width);
+  }
 });
 
 test("z shows the columns that did not fit, beside the first one", async () => {

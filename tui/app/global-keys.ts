@@ -56,7 +56,7 @@ function viewKeys({ controls, views, viewHidden }: GlobalKeysOptions): Binding[]
 function promptKeys({ controls, noFilter, noMenu }: GlobalKeysOptions): Binding[] {
   return [
     {
-      ...simple(["/"], "app.filter", "filter: words, field=value, field>=n, !not", () =>
+      ...simple(["/"], "app.filter", "filter: words, field=value, field!=value, field>=n", () =>
         controls.openFilter(),
       ),
       hint: "filter",

@@ -212,7 +212,7 @@ export class CallsView implements View {
         description: "go to the client key of the call",
         group: GROUP,
         disabledReason: noRow,
-        run: withCall((call) => this.#context.goTo("client-keys", `name="${call.clientKeyName}"`)),
+        run: withCall((call) => this.#context.goTo("client-keys", `id=${call.clientKeyId}`)),
       },
     ];
   }

@@ -325,6 +325,7 @@ function remove(context: ViewContext, key: ClientKey, refresh: () => void): void
     ],
     action: "Delete with all calls",
     typeName: key.name,
+    id: key.id,
     onConfirm: () =>
       perform(context, {
         permission: "client_key.delete",

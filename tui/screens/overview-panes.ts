@@ -96,6 +96,9 @@ function poolStyle(counts: PoolCounts): StyleName {
   return counts.eligible < counts.total ? "warn" : "ok";
 }
 
+/** Beyond it, what is to be compared stands too far from the name. */
+const NAME_CELLS_MAX = 40;
+
 interface ProviderColumn {
   readonly title: string;
   readonly width: number;
@@ -138,7 +141,13 @@ export function paintProviders(painter: Painter, overview: Overview): void {
     const used = PROVIDER_COLUMNS.slice(0, i + 1).reduce((sum, each) => sum + each.width + 1, 0);
     return used + stateWidth <= inner.width;
   });
-  const head = columns.map((column) => fit(column.title, column.width, column.align)).join(" ");
+  const used = columns.reduce((sum, { width }) => sum + width + 1, stateWidth);
+  // What is free goes to the names.
+  const widthOf = ({ width }: ProviderColumn, i: number): number =>
+    i === 0 ? Math.min(NAME_CELLS_MAX, width + Math.max(0, inner.width - used)) : width;
+  const head = columns
+    .map((column, i) => fit(column.title, widthOf(column, i), column.align))
+    .join(" ");
   inner.text(0, 0, `${head} STATE`, "header");
   if (overview.providers.length === 0) {
     inner.text(0, 2, "no provider has a key yet: press 2, then n", "muted");
@@ -146,7 +155,9 @@ export function paintProviders(painter: Painter, overview: Overview): void {
   overview.providers.slice(0, inner.height - 1).forEach((row, i) => {
     const mark = providerMark(row.state);
     const { glyph, style } = stateMark(mark.kind, inner.glyphs);
-    const cells = columns.map((column) => cell(column.cell(row), column.width, column.align));
+    const cells = columns.map((column, i) =>
+      cell(column.cell(row), widthOf(column, i), column.align),
+    );
     inner.spans(0, i + 1, [
       { text: `${cells.join(" ")} ` },
       { text: `${glyph} ${mark.word}`, style },
@@ -163,7 +174,7 @@ const TOP_TITLES: Readonly<Record<TopGroup, string>> = {
 export function paintTop(painter: Painter, overview: Overview, group: TopGroup): void {
   const inner = paintPane(painter, { title: TOP_TITLES[group], right: "k: next" });
   const list = listOf(overview, group);
-  const labelWidth = Math.max(8, Math.min(16, inner.width - 22));
+  const labelWidth = Math.max(8, Math.min(NAME_CELLS_MAX, inner.width - 22));
   const barWidth = Math.max(4, inner.width - labelWidth - 9);
   const line = (label: string, share: number, perSecond: number): Span[] => [
     { text: cell(label, labelWidth) },

@@ -372,6 +372,7 @@ function remove(context: ViewContext, key: ProviderKey, refresh: () => void): vo
     ],
     action: "Delete",
     typeName: key.name,
+    id: key.id,
     onConfirm: () =>
       perform(context, {
         permission: "provider_key.delete",

@@ -203,7 +203,9 @@ export class UsageView implements View {
       right:
         trend === undefined ? "" : `one point is ${duration(Number(trend.bucketSeconds) * 1000)}`,
     });
-    const series = trend?.series ?? [];
+    // The table below says that it is on its way, or what went wrong.
+    if (trend === undefined) return;
+    const { series } = trend;
     this.#chart.update({
       format,
       labels: (series[0]?.buckets ?? []).map(({ startTime }) => this.#label(startTime)),

@@ -280,6 +280,7 @@ function remove(context: ViewContext, user: User, refresh: () => void): void {
     ],
     action: "Delete with all keys",
     typeName: user.username,
+    id: user.id,
     onConfirm: () =>
       perform(context, {
         permission: "user.delete",

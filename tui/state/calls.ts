@@ -38,6 +38,8 @@ export class CallsState {
   /** Came live and went again because there was no room; the list has a gap for them. */
   #trimmed = 0;
   #total = 0;
+  /** Until the list has come, the calls that are here came live. */
+  #isLowerBound = true;
   #filter = "";
   #link: LinkState = { kind: "connecting" };
   #status: ListingStatus = { kind: "loading" };
@@ -78,10 +80,11 @@ export class CallsState {
     return this.#filter;
   }
 
-  /** Calls that match the filter; above what the server counts to, no more than that there are more. */
+  /** Calls that match the filter; where the server has not counted all, no more than that there are more. */
   get totalWords(): string {
     const total = Math.max(this.#total, this.#rows.length);
-    return total > COUNTED_MAX ? `${COUNTED_MAX}+` : String(total);
+    if (total > COUNTED_MAX) return `${COUNTED_MAX}+`;
+    return this.#isLowerBound && total > 0 ? `${total}+` : String(total);
   }
 
   /** Rows there are once the next page is here; all of a long log are more than anybody reads. */
@@ -126,6 +129,7 @@ export class CallsState {
     this.#rows = [];
     this.#next = undefined;
     this.#total = 0;
+    this.#isLowerBound = true;
     this.#trimmed = 0;
     this.#status = { kind: "loading" };
     this.#loading?.abort();
@@ -163,6 +167,7 @@ export class CallsState {
       if (loading.signal.aborted) return;
       this.#next = answer.nextPageToken;
       this.#total = Number(answer.totalEstimate);
+      this.#isLowerBound = answer.totalIsLowerBound;
       this.#older = [...this.#older, ...answer.calls];
       this.#status = { kind: "ready" };
       this.#merge();

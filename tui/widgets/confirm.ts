@@ -14,11 +14,16 @@ export interface ConfirmOptions {
   readonly action: string;
   /** Demands this text to be typed: for what cannot be undone at all. */
   readonly typeName?: string;
+  /** The end of it will do where the name cannot be read off the screen and typed on any keyboard. */
+  readonly id?: string;
   readonly onConfirm: () => void;
   readonly onCancel?: () => void;
 }
 
 const width = 58;
+/** A name beyond it stands on more than one line. */
+const PLAIN_NAME = /^[!-~](?:[ -~]{0,46}[!-~])?$/;
+const ID_END_CHARS = 6;
 
 /**
  * Asks before something happens. Cancel has the focus, so a stray Enter never does anything; `y`
@@ -39,7 +44,13 @@ export function confirm(modals: ModalStack, options: ConfirmOptions): Modal {
   const body =
     options.typeName === undefined
       ? new AskYes({ lines, action: options.action, agree, refuse })
-      : new AskName({ lines, action: options.action, agree, refuse, name: options.typeName });
+      : new AskName({
+          lines,
+          action: options.action,
+          agree,
+          refuse,
+          ...demandOf(options.typeName, options.id),
+        });
   const modal: Modal = modals.open({
     title: options.title,
     width,
@@ -51,6 +62,17 @@ export function confirm(modals: ModalStack, options: ConfirmOptions): Modal {
     },
   });
   return modal;
+}
+
+/** What is to be typed, and what will do instead. */
+interface Demand {
+  readonly name: string;
+  /** Undefined where the name is easy to type. */
+  readonly idEnd: string | undefined;
+}
+
+function demandOf(name: string, id: string | undefined): Demand {
+  return { name, idEnd: PLAIN_NAME.test(name) ? undefined : id?.slice(-ID_END_CHARS) };
 }
 
 interface Question {
@@ -100,10 +122,10 @@ class AskYes implements Widget {
 const SWITCH_KEYS = new Set(["tab", "shift-tab", "left", "right", "h", "l"]);
 
 class AskName implements Widget {
-  readonly #question: Question & { readonly name: string };
+  readonly #question: Question & Demand;
   readonly #editor = new LineEditor();
 
-  constructor(question: Question & { readonly name: string }) {
+  constructor(question: Question & Demand) {
     this.#question = question;
   }
 
@@ -127,7 +149,16 @@ class AskName implements Widget {
   paint(painter: Painter): void {
     paintLines(painter, this.#question.lines);
     const y = painter.height - 3;
-    painter.spans(0, y, [{ text: "Type " }, { text: this.#question.name, style: "strong" }]);
+    const { name, idEnd } = this.#question;
+    const asked =
+      idEnd === undefined
+        ? [{ text: "Type " }, { text: name, style: "strong" as const }]
+        : [
+            { text: "Type its name, or " },
+            { text: idEnd, style: "strong" as const },
+            { text: ", the end of its id" },
+          ];
+    painter.spans(0, y, asked);
     this.#editor.paint(painter.within({ x: 0, y: y + 1, width: painter.width, height: 1 }), {
       focused: true,
     });
@@ -137,7 +168,8 @@ class AskName implements Widget {
   }
 
   get #matches(): boolean {
-    return this.#editor.value === this.#question.name;
+    const { name, idEnd } = this.#question;
+    return this.#editor.value === name || this.#editor.value === idEnd;
   }
 }
 
