@@ -1,40 +1,99 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { responseEvents } from "../../test/support/response-stream.js";
 import { parseRecord } from "./json-record.js";
+import { openaiCodec } from "./openai.js";
 import { ResponseProgress } from "./response-progress.js";
 
-const NO_TAIL = { bytes: () => Buffer.alloc(0) };
+const WORDS = "Over the hills and far away the rain is falling on the old town again. "
+  .repeat(4)
+  .split(/(?<= )/);
+const ARGS = JSON.stringify({ city: "Zürich", day: "tomorrow" }).split(/(?<=:)/);
+const EVENTS = responseEvents(
+  [
+    { kind: "THOUGHT", pieces: WORDS.slice(0, 12), sealed: "gAAAA".repeat(200) },
+    { kind: "TEXT", pieces: WORDS },
+    { kind: "CALLS", calls: [ARGS, ARGS] },
+  ],
+  { input_tokens: 3, output_tokens: 4 },
+);
+const COMPLETED = EVENTS.at(-1) ?? "";
+const UNFINISHED = EVENTS.slice(0, -1);
 
-function finishes(...events: readonly string[]): boolean {
-  const progress = new ResponseProgress();
-  progress.push(Buffer.from(events.join("")), NO_TAIL);
-  return progress.finished;
+/** Watches these reads. */
+function watched(reads: readonly string[]) {
+  const watch = openaiCodec.watch("RESPONSES", true);
+  for (const read of reads) watch.push(Buffer.from(read));
+  return watch;
 }
 
-test("the end of a response is seen wherever its type stands, and in nothing else", () => {
-  for (const event of [
-    'event: response.completed\ndata: {"type":"response.completed"}\n\n',
-    'data: {"type":"response.incomplete"}\n\n',
-    'data: {"sequence_number":9,"response":{},"type":"response.failed"}\n\n',
-  ]) {
-    assert.ok(finishes("data:\n\n", event, ": ping\n\n"), event);
+/** So many events in each read. */
+function inReads(events: readonly string[], size: number): string[] {
+  const reads: string[] = [];
+  for (let at = 0; at < events.length; at += size) {
+    reads.push(events.slice(at, at + size).join(""));
   }
-  for (const event of [
-    'data: {"type":"response.created"}\n\n',
-    'data: {"a":"response.completed","type":"ping"}\n\n',
-    'data: {"a":1,"type":"response.completed"\n\n',
-    "data: response.completed\n\n",
-  ]) {
-    assert.ok(!finishes(event), event);
+  return reads;
+}
+
+/** Bytes of the deltas. */
+function saidIn(events: readonly string[]): number {
+  let bytes = 0;
+  for (const event of events) {
+    const { type, delta } = JSON.parse(event.slice(event.indexOf("{"))) as Record<string, string>;
+    if (type?.endsWith(".delta") === true) bytes += Buffer.byteLength(delta ?? "");
+  }
+  return bytes;
+}
+
+test("wherever a response breaks off, what its model said counts once, however it is read", () => {
+  for (const size of [1, 3, 8, UNFINISHED.length]) {
+    for (let cut = 1; cut <= UNFINISHED.length; cut++) {
+      const events = UNFINISHED.slice(0, cut);
+      const told = watched(inReads(events, size)).saidBytes?.() ?? 0;
+      const said = saidIn(events);
+      const where = `${String(size)} a read, ${String(cut)}: ${String(told)} of ${String(said)}`;
+      assert.ok(told <= 2 * said + 20 && told >= said / 2 - 20, where);
+    }
   }
 });
 
-test("an event that says nothing is not parsed to find that out", ({ mock }) => {
-  const { mock: parse } = mock.method(JSON, "parse");
-  finishes("data:\n\n", "data: {\n\n", "data: x\n\n", 'data: {"type"\n\n', ": ping\n\n");
-  for (const text of ["", "x", "[]", "1", '"a"']) assert.equal(parseRecord(text), undefined);
-  assert.equal(parse.callCount(), 0);
-  assert.deepEqual(parseRecord(' \n{"a":1}'), { a: 1 });
+test("what a model said before its response failed counts, although the last event repeats nothing of it", () => {
+  const failed = 'event: response.failed\ndata: {"type":"response.failed","response":{}}\n\n';
+  const told = watched([...UNFINISHED, failed]).saidBytes?.() ?? 0;
+  assert.ok(told >= saidIn(UNFINISHED) / 2, String(told));
+});
+
+test("a response is finished by its last event, whatever comes behind that", () => {
+  const behind = [
+    ": bye\n\n",
+    "data: [DONE]\n\n",
+    'event: keepalive\ndata: {"type":"keepalive"}\n\n',
+  ];
+  for (const more of ["", ...behind]) {
+    assert.equal(watched([...UNFINISHED, COMPLETED + more]).finished, true, more);
+    assert.equal(watched([UNFINISHED.join("") + COMPLETED + more]).finished, true, more);
+    assert.equal(watched([...UNFINISHED, more]).finished, false, more);
+    assert.equal(watched([UNFINISHED.join("") + more]).finished, false, more);
+  }
+});
+
+test("events without names, and with their type behind other members, are as good", () => {
+  const bare = EVENTS.map((event) => {
+    const { type, ...rest } = JSON.parse(event.slice(event.indexOf("{"))) as { type: string };
+    return `data: ${JSON.stringify({ ...rest, type })}\n\n`;
+  });
+  const cut = watched(bare.slice(0, -1));
+  assert.equal(cut.finished, false);
+  assert.equal(cut.saidBytes?.(), saidIn(UNFINISHED));
+  assert.equal(watched(bare).finished, true);
+});
+
+test("what a model says of the last event does not finish its response", () => {
+  const said = `"type":"response.completed"\n\nevent: response.completed\ndata: ${COMPLETED}`;
+  const events = responseEvents([{ kind: "TEXT", pieces: [said, said] }], {});
+  assert.equal(watched(events.slice(0, -1)).finished, false);
+  assert.equal(watched(events).finished, true);
 });
 
 /** Watches a stream of this form, so many events in each read. */
@@ -96,4 +155,38 @@ test("of streams of media that are no transcripts nothing is followed", () => {
   const speech = event("speech.audio.delta", { audio: "AAAA" });
   const image = event("image_generation.partial_image", { b64_json: "AAAA" });
   for (const each of [speech, image]) assert.equal(saidBy("OTHER", [each, each], 1), undefined);
+});
+
+const NO_TAIL = { bytes: () => Buffer.alloc(0) };
+
+function finishes(...events: readonly string[]): boolean {
+  const progress = new ResponseProgress();
+  progress.push(Buffer.from(events.join("")), NO_TAIL);
+  return progress.finished;
+}
+
+test("the end of a response is seen wherever its type stands, and in nothing else", () => {
+  for (const event of [
+    'event: response.completed\ndata: {"type":"response.completed"}\n\n',
+    'data: {"type":"response.incomplete"}\n\n',
+    'data: {"sequence_number":9,"response":{},"type":"response.failed"}\n\n',
+  ]) {
+    assert.ok(finishes("data:\n\n", event, ": ping\n\n"), event);
+  }
+  for (const event of [
+    'data: {"type":"response.created"}\n\n',
+    'data: {"a":"response.completed","type":"ping"}\n\n',
+    'data: {"a":1,"type":"response.completed"\n\n',
+    "data: response.completed\n\n",
+  ]) {
+    assert.ok(!finishes(event), event);
+  }
+});
+
+test("an event that says nothing is not parsed to find that out", ({ mock }) => {
+  const { mock: parse } = mock.method(JSON, "parse");
+  finishes("data:\n\n", "data: {\n\n", "data: x\n\n", 'data: {"type"\n\n', ": ping\n\n");
+  for (const text of ["", "x", "[]", "1", '"a"']) assert.equal(parseRecord(text), undefined);
+  assert.equal(parse.callCount(), 0);
+  assert.deepEqual(parseRecord(' \n{"a":1}'), { a: 1 });
 });

@@ -116,7 +116,7 @@ test("changes come in order, to each what it may list, and deletions only of wha
 
 test("who follows aliases and fallback chains hears all of a kind at each change, and after a break the missed ones", async (t) => {
   const stub = await upstream(t);
-  const server = await serve(t, dataFolder(t));
+  const server = await serveInside(t, dataFolder(t));
   const { api } = server;
   await addProvider(api, stub);
   const mia = await signedIn(t, api, "mia");
