@@ -21,7 +21,7 @@ import {
   type Ended,
   serve,
 } from "./fixture.js";
-import { type RunningServer, serveInside } from "./inside.js";
+import { type RunningServer, runInside, serveInside } from "./inside.js";
 
 const FLAGS = { cert: "proxy-tls-cert", key: "proxy-tls-key" };
 
@@ -97,7 +97,7 @@ test("a start with TLS files that cannot be used names the file, what is wrong a
   ];
   for (const [cert, key, pattern] of cases) {
     const args = flags(dataFolder(t), `--proxy-tls-cert=${cert}`, `--proxy-tls-key=${key}`);
-    const ended = await run(args);
+    const ended = await runInside(args);
     assert.equal(ended.code, 1, ended.err);
     assert.match(ended.err, pattern);
     assert.doesNotMatch(ended.err, /\n\s+at |PRIVATE KEY/);
