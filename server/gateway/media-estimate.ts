@@ -1,6 +1,7 @@
 import { unreachable } from "../core/assert.js";
 import { latin1 } from "../core/bytes.js";
 import { type ImageToolUse, NO_TOKENS, type TokenUsage, type UsageParts } from "../core/call.js";
+import { Fault } from "../core/fault.js";
 import { IMAGE_MODEL_DEFAULT } from "../dialect/image-tool.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { readNumber, readString, type Span } from "../dialect/json-span.js";
@@ -50,6 +51,9 @@ const TOKENS_OF_GOOGLES = 1_290;
 const SAMPLES_DEFAULT = 4;
 /** No API takes more in one request. */
 const IMAGES_MAX = 1_000;
+
+/** Tools of one request where one of them makes images. No API takes as many, and each takes time to read. */
+const TOOLS_MAX = 1_000;
 
 /** Of the name of a size or quality. */
 const IMAGE_KIND_CHARS_MAX = 40;
@@ -127,13 +131,19 @@ const TOOL_MEMBERS = new WantedMembers(["type", "model", "size", "quality", "par
 /** One is made by each tool, of one that the caller sent. */
 const TOOL_IMAGES = { count: 1, inputs: 1, textBytes: 0 };
 
-/** What a response may use by its tools that make images, as if each made one; undefined where it has none. */
+/**
+ * What a response may use by its tools that make images, as if each made one; undefined where it has none. Throws Fault
+ * `invalid_argument` for more tools than anybody takes.
+ */
 export function imageToolIn(body: Buffer, tools: Span): ImageToolUse | undefined {
   if (!body.subarray(tools.start, tools.end).includes(IMAGE_TOOL_END)) return undefined;
   const models: string[] = [];
   let input = 0;
   let output = 0;
-  for (const tool of scanElements(body, tools).slice(0, IMAGES_MAX)) {
+  const all = scanElements(body, tools);
+  if (all.length > TOOLS_MAX)
+    throw new Fault("invalid_argument", "The request has too many tools.");
+  for (const tool of all) {
     const [type, model, size, quality, partial] = scanMember(body, tool, TOOL_MEMBERS);
     if (readString(body, type) !== "image_generation") continue;
     models.push(readString(body, model) ?? IMAGE_MODEL_DEFAULT);

@@ -37,7 +37,7 @@ test("a key is found however its characters are escaped, and what stands around 
   const clear = "sk-a/b+c&d-0123456789-0123456789";
   const secret = new Secret(clear);
   const each = (written: (code: string) => string): string =>
-    [...clear].map((sign) => written(sign.charCodeAt(0).toString(16))).join("");
+    Array.from(clear, (sign) => written(sign.charCodeAt(0).toString(16))).join("");
   for (const said of [
     clear.replaceAll("/", String.raw`\/`),
     clear.replaceAll("+", String.raw`\u002B`).replaceAll("&", String.raw`\u0026`),

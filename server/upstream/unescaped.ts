@@ -3,9 +3,9 @@ const PERCENT = 0x25;
 const AMPERSAND = 0x26;
 const SEMICOLON = 0x3b;
 /** `&#x41;` and `&#065;` are the longest of their kinds. */
-const HTML_CHARS_MAX = 6;
-/** What JSON may write behind a backslash as it is. */
-const ITSELF = new Set([...'"\\/'].map((sign) => sign.charCodeAt(0)));
+const HTML_CHARS = 6;
+/** Quote, backslash and slash, which JSON may write behind a backslash. */
+const ITSELF: ReadonlySet<number> = new Set([0x22, BACKSLASH, 0x2f]);
 
 /** A text whose escapes are undone. */
 export interface Unescaped {
@@ -50,7 +50,7 @@ function escapeEnd(text: string, at: number, code: number): number {
 const HTML = /^&#(?:\d{2,3}|[xX][\dA-Fa-f]{2});/;
 
 function htmlEnd(text: string, at: number): number {
-  const [escape] = HTML.exec(text.slice(at, at + HTML_CHARS_MAX)) ?? [];
+  const [escape] = HTML.exec(text.slice(at, at + HTML_CHARS)) ?? [];
   return escape === undefined ? -1 : at + escape.length;
 }
 

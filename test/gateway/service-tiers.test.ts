@@ -183,6 +183,19 @@ test("a response that is made in the background costs what its tier does", async
   assert.equal((await gateway.sink.record(before + 1)).costMicros, 1500);
 });
 
+test("more tools than anybody takes are refused where one makes images, wherever it stands", async () => {
+  stub.script = replyJson(200, JSON.stringify(RESPONSE));
+  const tool = { type: "function", name: "f" };
+  const ask = async (count: number): Promise<number> => {
+    const tools = [...Array.from({ length: count }, () => tool), { type: "image_generation" }];
+    const reply = await gateways.OPENAI.post(RESPONSES, { model: "m", input: "x", tools });
+    await reply.text();
+    return reply.status;
+  };
+  assert.equal(await ask(999), 200);
+  assert.equal(await ask(1000), 400);
+});
+
 test("a response reserves an image for each tool that makes them, as it asks for them", async () => {
   stub.script = replyJson(200, JSON.stringify(RESPONSE));
   const withTools = (tools: string): Asked => ({
