@@ -511,6 +511,20 @@ test("a schema with an object of any names is asked for in words, for closed it 
   assert.match(JSON.stringify(body.system), /counts/);
 });
 
+test("a schema with a value of no type is asked for in words, for Anthropic refuses it", () => {
+  const format = (a: JsonObject): unknown => {
+    const schema = { type: "object", properties: { a } };
+    const response_format = { type: "json_schema", json_schema: { name: "n", schema } };
+    return asked({ ...HI, response_format }).output_config;
+  };
+  for (const untyped of [{}, { description: "Any." }, { type: "array", items: {} }]) {
+    assert.equal(format(untyped), undefined, JSON.stringify(untyped));
+  }
+  for (const typed of [{ type: "string" }, { enum: [1] }, { anyOf: [{ type: "null" }] }]) {
+    assert.notEqual(format(typed), undefined, JSON.stringify(typed));
+  }
+});
+
 test("an image under the unregistered name of its type goes under the registered one", () => {
   const url = "data:image/jpg;base64,AAAA";
   const content = [{ type: "image_url", image_url: { url } }];

@@ -345,7 +345,7 @@ export const LOSSES = {
   gemini_schema: changed(
     "JSON schemas",
     TO_GENERATE,
-    "They go as JSON Schema (parametersJsonSchema, responseJsonSchema).",
+    "They go as JSON Schema (parametersJsonSchema, responseJsonSchema), with all that they refer to in $defs.",
   ),
   gemini_unsigned: changed(
     "tool calls without Google's thought signature",
@@ -356,6 +356,11 @@ export const LOSSES = {
     '"reasoning_effort"',
     TO_GENERATE,
     "It becomes a thinking level (since Gemini 3) or a budget (2.5), none the least that the model takes; older models do not think.",
+  ),
+  stop_named: dropped(
+    "which stop sequence ended a reply",
+    "messages → any",
+    "Only Anthropic tells it: stop_reason is end_turn.",
   ),
   broken_reply: changed(
     'replies whose "finish_reason" or "finishReason" says that they broke off, or that the model wrote them wrongly',

@@ -199,7 +199,7 @@ test("a system message in the middle keeps its place", () => {
 test("schemas are strict where they can be", () => {
   const schema = {
     type: "object",
-    properties: { a: {} },
+    properties: { a: { type: "string" } },
     required: ["a"],
     additionalProperties: false,
   };
@@ -545,6 +545,10 @@ test("a schema is strict only where OpenAI's strict mode takes all of it", () =>
     { type: "string", default: "x" },
     { allOf: [{ type: "string" }] },
     { oneOf: [{ type: "string" }] },
+    { description: "anything" },
+    { enum: ["a"] },
+    { $ref: "#/$defs/x", description: "said of it here" },
+    { type: "array", items: { type: "string" }, uniqueItems: true },
   ]) {
     for (const each of [
       property,

@@ -97,45 +97,38 @@ const LOOK = {
   tools: [{ type: "function", function: { name: "look", parameters: { type: "object" } } }],
 };
 
-/** What the model said, as the provider gets it back from a caller that keeps some of the pieces of what it thought. */
-function broughtBack(kept: (pieces: readonly JsonObject[]) => readonly unknown[]): unknown {
-  const pieces = streamed("CHAT", LOOK).flatMap((event) =>
-    objects((objects(event["choices"])[0]?.["delta"] as JsonObject)["reasoning_details"]),
-  );
-  const reply = { role: "assistant", content: "Ulm.", reasoning_details: kept(pieces) };
+/** The pieces of what a caller of chat completions is streamed of thoughts. */
+function pieces(events?: readonly JsonObject[]): JsonObject[] {
+  return streamed("CHAT", LOOK, events).flatMap((event) => {
+    const { delta } = objects(event["choices"])[0] ?? {};
+    return objects((delta as JsonObject | undefined)?.["reasoning_details"]);
+  });
+}
+
+/** What the model said, as the provider gets it back from a caller that kept these pieces of what it thought. */
+function broughtBack(kept: readonly JsonObject[]): unknown {
+  const reply = { role: "assistant", content: "Ulm.", reasoning_details: kept };
   const messages = [...LOOK.messages, reply, { role: "user", content: "Sure?" }];
   return saidAgain("CHAT", { ...LOOK, messages });
 }
 
+const SAID = { type: "text", text: "Ulm." };
+
 test("a thought whose text a caller lost in streaming does not go back, for its signature is of another", () => {
-  assert.equal(
-    broughtBack((pieces) => pieces.slice(-1)),
-    "Ulm.",
-  );
+  assert.equal(broughtBack(pieces().slice(-1)), SAID.text);
 });
 
 test("a thought comes back whole from a caller that keeps its pieces as they came", () => {
-  const said = { type: "text", text: "Ulm." };
-  assert.deepEqual(
-    broughtBack((pieces) => pieces),
-    [THOUGHT, said],
-  );
+  assert.ok(pieces().length > 2);
+  assert.deepEqual(broughtBack(pieces()), [THOUGHT, SAID]);
 });
 
 test("a thought that the provider signed without telling it comes back as that", () => {
   const events = STREAM.filter((event) => !JSON.stringify(event).includes("thinking_delta"));
-  const details = streamed("CHAT", LOOK, events).flatMap((event) =>
-    objects((objects(event["choices"])[0]?.["delta"] as JsonObject)["reasoning_details"]),
-  );
-  assert.deepEqual(details, [
-    { type: "reasoning.text", text: "", signature: THOUGHT.signature, index: 0 },
-  ]);
-  const reply = { role: "assistant", content: "Ulm.", reasoning_details: details };
-  const messages = [...LOOK.messages, reply, { role: "user", content: "Sure?" }];
-  assert.deepEqual(saidAgain("CHAT", { ...LOOK, messages }), [
-    { ...THOUGHT, thinking: "" },
-    { type: "text", text: "Ulm." },
-  ]);
+  const told = pieces(events);
+  const { signature } = THOUGHT;
+  assert.deepEqual(told, [{ type: "reasoning.text", text: "", signature, index: 0 }]);
+  assert.deepEqual(broughtBack(told), [{ ...THOUGHT, thinking: "" }, SAID]);
 });
 
 test("a tool that failed without a word is told as failed to a provider that has no flag for it", () => {

@@ -2,7 +2,22 @@ import { type JsonObject, list, object } from "./json.js";
 import { innerSchemas, SCHEMA_DEPTH_MAX } from "./schema-members.js";
 
 /** What OpenAI's strict mode refuses anywhere in a schema. */
-const NOT_STRICT = ["allOf", "oneOf", "not", "if", "default", "patternProperties", "prefixItems"];
+const NOT_STRICT = [
+  "allOf",
+  "oneOf",
+  "not",
+  "if",
+  "default",
+  "patternProperties",
+  "propertyNames",
+  "minProperties",
+  "maxProperties",
+  "prefixItems",
+  "uniqueItems",
+  "contains",
+];
+/** One of them must say what a value is: a list of values does not. */
+const TYPED = ["type", "properties", "anyOf", "$ref"];
 /** Formats of strings that its strict mode knows. */
 export const STRICT_FORMATS: ReadonlySet<unknown> = new Set([
   "date-time",
@@ -20,6 +35,9 @@ export const STRICT_FORMATS: ReadonlySet<unknown> = new Set([
 export function isStrictSchema(schema: JsonObject, depth = 0): boolean {
   if (depth > SCHEMA_DEPTH_MAX) return false;
   if (NOT_STRICT.some((key) => schema[key] !== undefined)) return false;
+  if (!TYPED.some((key) => schema[key] !== undefined)) return false;
+  // It takes no word beside a reference, not even a description.
+  if (schema["$ref"] !== undefined && Object.keys(schema).length > 1) return false;
   const format = schema["format"];
   if (format !== undefined && !STRICT_FORMATS.has(format)) return false;
   const properties = object(schema["properties"]);

@@ -21,6 +21,7 @@ import { outputLimit } from "../models.js";
 import type { Target } from "../side.js";
 import { argumentsObject } from "../tool-arguments.js";
 import { FOREIGN_CALL } from "./parts.js";
+import { withKnownReferences } from "./references.js";
 
 /** Writes a generateContent request; the model and whether it streams stand in its path. */
 export function writeGenerateRequest(
@@ -35,7 +36,7 @@ export function writeGenerateRequest(
   const declarations = tools.map((tool) => ({
     name: tool.name,
     description: tool.description,
-    parametersJsonSchema: tool.schema,
+    parametersJsonSchema: tool.schema && withKnownReferences(tool.schema),
   }));
   const contents = joined(mergedTurns(turns).flatMap((turn) => contentOf(turn, place)));
   if (contents[0]?.role !== "user") {
@@ -95,7 +96,7 @@ function configOf(conversation: Conversation, target: Target, notes: Notes): Jso
     presencePenalty: conversation.presencePenalty,
     stopSequences: stopOf(stop, notes),
     responseMimeType: format === undefined ? undefined : "application/json",
-    responseJsonSchema: format?.schema,
+    responseJsonSchema: format?.schema && withKnownReferences(format.schema),
     thinkingConfig,
   };
 }

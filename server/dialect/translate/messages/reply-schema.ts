@@ -3,12 +3,19 @@ import type { Notes } from "../notes.js";
 import { innerSchemas, SCHEMA_DEPTH_MAX, withInner } from "../schema-members.js";
 import { STRICT_FORMATS } from "../strict-schema.js";
 
+/** One of them says what a value may be. */
+const TYPING = ["type", "properties", "anyOf", "oneOf", "allOf", "enum", "const", "$ref"] as const;
+
 /** Formats of strings that Anthropic keeps to, as its own SDKs have them. */
 const FORMATS: ReadonlySet<unknown> = new Set([...STRICT_FORMATS, "uri"]);
 
-/** False when an object of the schema takes names that it does not list: closed, it could only be empty. */
+/**
+ * False when an object of the schema takes names that it does not list: closed, it could only be empty. So may anything
+ * that is of no type, which Anthropic refuses.
+ */
 export function isClosable(schema: JsonObject, depth = 0): boolean {
   if (depth > SCHEMA_DEPTH_MAX) return true;
+  if (!TYPING.some((key) => schema[key] !== undefined)) return false;
   const more = schema["additionalProperties"];
   if (more !== undefined && more !== false) return false;
   // These are not taken but said in words, which closes nothing.

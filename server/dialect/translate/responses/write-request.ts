@@ -25,7 +25,7 @@ export function writeResponsesRequest(
   target: Target,
   notes: Notes,
 ): JsonObject {
-  const { turns, stream, format } = conversation;
+  const { stream, format } = conversation;
   const { verbosity, ...openais } = conversation.openais ?? {};
   notes.keep(Object.keys(conversation.openais ?? {}));
   const system = [...conversation.system];
@@ -39,20 +39,7 @@ export function writeResponsesRequest(
   if ([topK, seed, frequencyPenalty, presencePenalty].some((each) => each !== undefined)) {
     notes.lose("penalties");
   }
-  const input = followedThoughts(
-    turns.flatMap((turn) => itemsOf(turn, notes)),
-    notes,
-  );
-  if (input.length === 0) {
-    notes.lose("first_turn");
-    const content = [{ type: "input_text", text: openingText(true, system) }];
-    input.push({ type: "message", role: "user", content });
-  }
-  // OpenAI refuses its JSON mode where the word is not said, and looks for it in the messages alone.
-  if (format !== undefined && format.schema === undefined && system.length > 0) {
-    const content = [{ type: "input_text", text: system.splice(0).join("\n\n") }];
-    input.unshift({ type: "message", role: "system", content });
-  }
+  const input = inputOf(conversation, system, notes);
   return {
     model: target.model,
     instructions: system.length === 0 ? undefined : system.join("\n\n"),
@@ -74,6 +61,25 @@ export function writeResponsesRequest(
     include: thinks ? ["reasoning.encrypted_content"] : undefined,
     stream: stream ? true : undefined,
   };
+}
+
+/** What is said, and what of `system` must be: that is then taken out of it. */
+function inputOf({ turns, format }: Conversation, system: string[], notes: Notes): JsonObject[] {
+  const input = followedThoughts(
+    turns.flatMap((turn) => itemsOf(turn, notes)),
+    notes,
+  );
+  if (input.length === 0) {
+    notes.lose("first_turn");
+    const content = [{ type: "input_text", text: openingText(true, system) }];
+    input.push({ type: "message", role: "user", content });
+  }
+  // OpenAI refuses its JSON mode where the word is not said, and looks for it in the messages alone.
+  if (format !== undefined && format.schema === undefined && system.length > 0) {
+    const content = [{ type: "input_text", text: system.splice(0).join("\n\n") }];
+    input.unshift({ type: "message", role: "system", content });
+  }
+  return input;
 }
 
 function sampling(conversation: Conversation, thinks: boolean, notes: Notes): JsonObject {
