@@ -235,7 +235,7 @@ for (const from of CALLERS) {
   test(`${from}: calls that go on by turns are told apart, be it by their items' ids, their own, or their places`, () => {
     const byId = ({ id }: JsonObject) => ({ item_id: id });
     const byCall = ({ call_id }: JsonObject) => ({ item_id: call_id });
-    const byPlace = (_: JsonObject, output_index: number) => ({ output_index, item_id: "other" });
+    const byPlace = (_: JsonObject, at: number) => ({ output_index: at + 1, item_id: "other" });
     for (const at of [byId, byCall, byPlace]) {
       const [look, wait] = [LOOK, WAIT].map((item, index) => {
         const [first, rest] = deltasOf(item).map((event) => ({ ...event, ...at(item, index) }));
