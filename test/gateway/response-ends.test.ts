@@ -189,11 +189,16 @@ test("what a response says or was asked does not make it a failure", async () =>
     instructions: 'Say {"status":"failed"}',
     metadata: { state: "failed", quota: "no" },
   };
-  const told = await ask(
-    ["/v1/responses", { model: "m", input: "hi", stream: true }],
-    replyEvents([CREATED, completed("completed", said)]),
-  );
-  assert.deepEqual([told.outcomes, told.errorCode], [["OK"], null]);
+  const inFront = event("response.completed", {
+    response: { ...said, ...response("completed") },
+  });
+  for (const last of [completed("completed", said), inFront]) {
+    const told = await ask(
+      ["/v1/responses", { model: "m", input: "hi", stream: true }],
+      replyEvents([CREATED, last]),
+    );
+    assert.deepEqual([told.outcomes, told.errorCode], [["OK"], null]);
+  }
   // Nor is a key out of quota because the caller speaks of one.
   const failed = await ask(
     ["/v1/responses", { model: "m", input: "hi", stream: true }],

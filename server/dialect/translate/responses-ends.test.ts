@@ -232,6 +232,35 @@ for (const from of CALLERS) {
     assert.deepEqual(calls, ANSWER.calls);
   });
 
+  test(`${from}: calls that go on by turns are told apart, be it by their items' ids, their own, or their places`, () => {
+    const byId = ({ id }: JsonObject) => ({ item_id: id });
+    const byCall = ({ call_id }: JsonObject) => ({ item_id: call_id });
+    const byPlace = (_: JsonObject, at: number) => ({ output_index: at + 1, item_id: "other" });
+    for (const at of [byId, byCall, byPlace]) {
+      const [look, wait] = [LOOK, WAIT].map((item, index) => {
+        const [first, rest] = deltasOf(item).map((event) => ({ ...event, ...at(item, index) }));
+        const { output_index } = at(item, index) as JsonObject;
+        const added = { type: "response.output_item.added", output_index };
+        return [{ ...added, item: { ...item, arguments: "" } }, first!, rest!] as const;
+      });
+      const [begunLook, ...argsOfLook] = look!;
+      const [begunWait, ...argsOfWait] = wait!;
+      const turns = [argsOfLook[0], argsOfWait[0], argsOfLook[1], argsOfWait[1]];
+      const { calls } = heard(from, [CREATED, begunLook, begunWait, ...turns, last([])]);
+      assert.deepEqual(calls, ANSWER.calls, at.name);
+    }
+  });
+
+  test(`${from}: calls that end at one place are several, and one that ends under another id is one`, () => {
+    const done = { type: "response.output_item.done", output_index: 0 };
+    const several = [LOOK, WAIT].map((item) => ({ ...done, item }));
+    assert.deepEqual(heard(from, [CREATED, ...several, ...several, last([])]).calls, ANSWER.calls);
+    const [added, ...deltas] = itemEvents({ deltas: true, done: false }, IN_NUMBERS).slice(-3);
+    const renamed = { ...done, output_index: 3, item: { ...WAIT, id: "x", call_id: "y" } };
+    const { calls } = heard(from, [CREATED, added!, ...deltas, renamed, last([])]);
+    assert.deepEqual(calls, [["wait", { b: 2 }]]);
+  });
+
   test(`${from}: items that have other ids and places in the last event are not heard again`, () => {
     const others = OUTPUT.toReversed().map((item, at) => ({
       ...item,
