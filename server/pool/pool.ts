@@ -29,7 +29,7 @@ import { KeyLease, type Lender } from "./key-lease.js";
 import { healthOf, type KeySlot } from "./key-slot.js";
 import type { InService } from "./lane.js";
 import { momentOf } from "./moment.js";
-import { blameFor } from "./outages.js";
+import { type Blame, blameFor } from "./outages.js";
 import { Prng } from "./prng.js";
 import { type HealthChange, KeyRegistry, type PoolContent } from "./registry.js";
 import { type KeyIds, NO_KEYS } from "./rights.js";
@@ -314,10 +314,7 @@ export class Pool {
     const { slot, model, isProof: wasProof } = lease;
     slot.inFlight--;
     this.#endLoad(lease, result, atMs);
-    const blame =
-      result.outcome === "OK" && !lease.origin.isTroubled
-        ? "KEY"
-        : blameFor(lease, result, { policy: this.#allocation, logger: this.#logger });
+    const blame = this.#blameFor(lease, result);
     slot.dirty = true;
     const verdict = countsAs(result.outcome);
     if (verdict === "success") slot.successes++;
@@ -345,18 +342,27 @@ export class Pool {
       wasProof,
       policy: this.#allocation,
     };
-    if (blame === "PROVIDER") {
-      this.#spare(lease, event, isModels);
-      return;
-    }
+    if (blame === "PROVIDER") this.#spare(lease, event, isModels);
+    else this.#learn(lease, event, isModels);
+    if (wasProof) this.registry.refresh(slot);
+  }
+
+  #blameFor(lease: KeyLease, result: LeaseResult): Blame {
+    if (result.outcome === "OK" && !lease.origin.isTroubled) return "KEY";
+    return blameFor(lease, result, { policy: this.#allocation, logger: this.#logger });
+  }
+
+  /** What an attempt shows of its key. */
+  #learn(lease: KeyLease, event: HealthEvent, isModels: boolean): void {
+    const { slot } = lease;
+    const { outcome } = event;
     if (isModels) this.#releaseModel(lease, event);
     this.registry.setCondition(slot, afterRelease(slot.condition, event, isModels));
-    if (result.outcome === "QUOTA_EXHAUSTED" || (!isModels && result.outcome === "RATE_LIMITED")) {
+    if (outcome === "QUOTA_EXHAUSTED" || (!isModels && outcome === "RATE_LIMITED")) {
       this.#coolGroup(slot, event);
-    } else if (slot.models !== null && result.outcome === "OK") {
-      this.#modelServed(slot, model, lease.begunMs);
+    } else if (slot.models !== null && outcome === "OK") {
+      this.#modelServed(slot, lease.model, lease.begunMs);
     }
-    if (wasProof) this.registry.refresh(slot);
   }
 
   /**
@@ -373,7 +379,6 @@ export class Pool {
     const { slot } = lease;
     if (isModels && event.retryAfterMs !== null) this.#releaseModel(lease, event);
     this.registry.setCondition(slot, afterOutage(slot.condition, event));
-    if (event.wasProof) this.registry.refresh(slot);
   }
 
   #endLoad(lease: KeyLease, result: LeaseResult, atMs: number): void {
