@@ -171,7 +171,6 @@ function equality(field: Field, op: "=" | "!=", choices: readonly (string | numb
   return { sql: op === "=" ? found : `NOT ${found}`, values };
 }
 
-/** Takes away the meaning that `%`, `_` and the escape itself have in a pattern. */
 function containing(like: string, text: string): Clause {
   const { sql, pattern } = SQLITE.containing(like, text);
   return { sql, values: [pattern] };

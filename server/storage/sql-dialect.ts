@@ -136,12 +136,12 @@ function globOf(text: string): string {
     if (/[*?[]/.test(char)) return `[${char}]`;
     const cases = new Set([char, char.toLowerCase(), char.toUpperCase()]);
     // What takes two letters in the other case is no class of single ones.
-    const single = [...cases].filter((each) => [...each].length === 1);
+    const single = [...cases].filter((each) => Array.from(each).length === 1);
     return single.length > 1 ? `[${single.join("")}]` : char;
   }).join("");
 }
 
-/** Takes what means something in a pattern of `like` as it stands. */
+/** Takes away the meaning that `%`, `_` and the escape itself have in a pattern. */
 export function escapeLike(text: string): string {
   return text.replaceAll(/[\\%_]/g, (char) => `\\${char}`);
 }
