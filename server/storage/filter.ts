@@ -1,7 +1,7 @@
 import { invalidField } from "../core/fault.js";
 import { choicesOf, numberOf, requireFitting, requireOperator } from "../core/filter-values.js";
 import type { Condition } from "../core/page.js";
-import { SQLITE } from "./sql-dialect.js";
+import { escapeLike, SQLITE } from "./sql-dialect.js";
 
 /** Conditions in one query; each costs a comparison per row. */
 export const CONDITIONS_MAX = 20;
@@ -94,15 +94,13 @@ export function searchClause(fields: Fields, text: string): Clause | undefined {
     throw invalidField("text", `is longer than ${FILTER_TEXT_MAX} characters`);
   }
   const columns = Object.values(fields).filter((field) => field.searched === true);
-  const pattern = `%${escapeLike(wanted)}%`;
-  return {
-    sql: `(${columns.map((field) => SQLITE.like(field.sql)).join(" OR ")})`,
-    values: columns.map(() => pattern),
-  };
+  const like = columns.map((field) => SQLITE.like(field.sql)).join(" OR ");
+  const { sql, pattern } = SQLITE.containing(`(${like})`, wanted);
+  return { sql, values: columns.map(() => pattern) };
 }
 
 function textClause(name: string, field: Field, { op, value }: Condition): Clause {
-  if (op === "~") return { sql: SQLITE.like(field.sql), values: [`%${escapeLike(value)}%`] };
+  if (op === "~") return containing(SQLITE.like(field.sql), value);
   const isClosed = field.values !== undefined;
   const text = isClosed ? value.toUpperCase() : value;
   const sign = op === "=" ? "=" : "!=";
@@ -113,7 +111,7 @@ function textClause(name: string, field: Field, { op, value }: Condition): Claus
 function listClause(name: string, field: Field, { op, value }: Condition): Clause {
   requireOperator(name, op, TEXT_OPERATORS);
   const like = SQLITE.like(field.sql);
-  if (op === "~") return { sql: like, values: [`%${escapeLike(value)}%`] };
+  if (op === "~") return containing(like, value);
   if (value === "") {
     const empty = `(${field.sql} IS NULL OR ${field.sql} = '[]')`;
     return { sql: op === "=" ? empty : `NOT ${empty}`, values: [] };
@@ -129,7 +127,7 @@ function listClause(name: string, field: Field, { op, value }: Condition): Claus
 function referenceClause(name: string, field: Field, { op, value }: Condition): Clause {
   const { exactly = "", like = "" } = field;
   requireOperator(name, op, TEXT_OPERATORS);
-  if (op === "~") return { sql: like, values: [`%${escapeLike(value)}%`] };
+  if (op === "~") return containing(like, value);
   if (value === "") return { sql: `${field.sql} IS ${op === "=" ? "" : "NOT "}NULL`, values: [] };
   const choices = choicesOf(name, value);
   const found = choices.map(() => exactly).join(" OR ");
@@ -173,7 +171,7 @@ function equality(field: Field, op: "=" | "!=", choices: readonly (string | numb
   return { sql: op === "=" ? found : `NOT ${found}`, values };
 }
 
-/** Takes away the meaning that `%`, `_` and the escape itself have in a pattern. */
-function escapeLike(text: string): string {
-  return text.replaceAll(/[\\%_]/g, (char) => `\\${char}`);
+function containing(like: string, text: string): Clause {
+  const { sql, pattern } = SQLITE.containing(like, text);
+  return { sql, values: [pattern] };
 }

@@ -168,6 +168,32 @@ test("texts are matched as they are: % and _ and \\ mean themselves, quotes do n
   assert.equal((await storage.keys.read.users.all()).length, names.length);
 });
 
+test("a text is contained in any case of any script", async (t) => {
+  const { storage } = await make.opened(t);
+  const names = ["Ключ [a]*?", "КЛЮЧ-2", "Überblick", "ΣΙΓΜΑ", "straße", "生产环境 Key", "مفتاح"];
+  await withUsers(storage, names);
+  const found = async (part: Partial<PageQuery>): Promise<readonly string[]> => {
+    const page = await storage.keys.read.users.list(
+      make.query({ orderBy: "create_time", ...part }),
+    );
+    return page.items.map(({ username }) => username);
+  };
+  for (const [text, wanted] of [
+    ["ключ", ["Ключ [a]*?", "КЛЮЧ-2"]],
+    ["ЮЧ [A]*?", ["Ключ [a]*?"]],
+    ["юч*2", []],
+    ["über", ["Überblick"]],
+    ["σιγμα", ["ΣΙΓΜΑ"]],
+    ["STRAß", ["straße"]],
+    ["产环境 key", ["生产环境 Key"]],
+    ["فتا", ["مفتاح"]],
+  ] as const) {
+    assert.deepEqual(await found({ text }), wanted, text);
+    const conditions = [{ field: "username", op: "~", value: text }] as const;
+    assert.deepEqual(await found({ conditions }), wanted, text);
+  }
+});
+
 test("what cannot be filtered by is refused by name", async (t) => {
   const { storage } = await make.opened(t);
   const { list } = storage.keys.read.users;

@@ -130,6 +130,13 @@ test("usage that is still on its way is not called none", async () => {
   });
 });
 
+test("o on a call leads to its client key, whatever that is called", async () => {
+  await withApp({ count: 3 }, async ({ fake, press }) => {
+    await press("5", "j", "o");
+    assert.equal(fake.requests("listClientKeys").at(-1)?.["filter"], "id=ck_1");
+  });
+});
+
 test("calls that the server has not counted to the end are that many or more", async () => {
   let more = true;
   const script = (fake: FakeApi): void =>

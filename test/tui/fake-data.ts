@@ -101,6 +101,7 @@ export function call(i: number, nowMs: number) {
     id: `call_${String(i).padStart(8, "0")}`,
     startTime: timestampFromMs(nowMs - i * 10),
     endTime: timestampFromMs(nowMs - i * 10 + 5),
+    clientKeyId: `ck_${i}`,
     clientKeyName: hard(i),
     ownerUsername: "alice",
     providerKeyName: "main-1",

@@ -211,7 +211,8 @@ export class CallsView implements View {
         action: "calls.key",
         description: "go to the client key of the call",
         group: GROUP,
-        disabledReason: noRow,
+        disabledReason: () =>
+          noRow() ?? (this.#shown?.clientKeyId === "" ? "no key was accepted" : undefined),
         run: withCall((call) => this.#context.goTo("client-keys", `id=${call.clientKeyId}`)),
       },
     ];
