@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { readHandleOf } from "../http/read-handle.js";
 import { ReadTurns } from "../http/read-turns.js";
 
 /** Reads of all plain connections land here, one after the other; what is kept of them is copied. */
@@ -28,8 +29,8 @@ const [BUFFER, CALLBACK] = ["kBuffer", "kBufferCb"].map((name) =>
  * these things elsewhere, the socket is read as a stream.
  */
 export function readFrom(socket: Socket, reader: SocketReader): void {
-  const handle: unknown = Reflect.get(socket, "_handle");
-  if (BUFFER === undefined || CALLBACK === undefined || "encrypted" in socket || !reads(handle)) {
+  const handle = readHandleOf(socket);
+  if (BUFFER === undefined || CALLBACK === undefined || handle === undefined) {
     socket.on("data", (bytes: Buffer) => {
       reader.onRead(bytes);
     });
@@ -46,13 +47,4 @@ export function readFrom(socket: Socket, reader: SocketReader): void {
     return turns.goesOn(socket, length);
   });
   handle.useUserBuffer(readBuffer);
-}
-
-/** What Node reads a socket with. */
-interface ReadHandle {
-  useUserBuffer(buffer: Uint8Array): void;
-}
-
-function reads(handle: unknown): handle is ReadHandle {
-  return typeof handle === "object" && handle !== null && "useUserBuffer" in handle;
 }

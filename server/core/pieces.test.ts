@@ -97,6 +97,34 @@ test("what was announced is whole where it was put: nothing is held twice", () =
   assert.ok(whole.equals(BYTES));
 });
 
+test("many bytes that nobody announced are put in one place as they come, and are not held twice when they are whole", () => {
+  const bytesMax = 32 * 1024 * 1024;
+  const pieces = new Pieces(0, bytesMax);
+  const came: Buffer[] = [];
+  const rooms = new Set<ArrayBufferLike>();
+  for (let at = 0; at < 12; at++) {
+    const piece = at % 2 === 0 ? BYTES : BYTES.subarray(at);
+    came.push(piece);
+    if (at % 3 === 0) pieces.copy(piece);
+    else pieces.push(piece);
+    // The first of these is not yet in its place.
+    if (pieces.bytes > 2 * BYTES.length * 2) rooms.add(pieces.whole().buffer);
+  }
+  assert.equal(rooms.size, 1);
+  assert.equal(pieces.whole().buffer.byteLength, bytesMax);
+  assert.ok(pieces.whole().equals(Buffer.concat(came)));
+  pieces.push(Buffer.alloc(bytesMax));
+  assert.equal(pieces.whole().length, pieces.bytes, "also beyond what was said");
+});
+
+test("what is taken in pieces is not copied, and is let go", () => {
+  const pieces = new Pieces();
+  const came = cut(BYTES, () => 50_000);
+  for (const piece of came) pieces.push(piece);
+  assert.deepEqual(pieces.take(), came);
+  assert.equal(pieces.bytes, 0);
+});
+
 test("a single piece of an announced number is not copied", () => {
   const pieces = new Pieces(BYTES.length);
   pieces.push(BYTES);

@@ -4,6 +4,7 @@ import { containerIdIn } from "./kept-ids.js";
 import { isRecord } from "../core/record.js";
 import { firstObject, lastObject, topLevelObject } from "./last-object.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
+import { nextBoundary } from "./sse.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
 import { isComment, lastError, openingOf, toldError } from "./told-errors.js";
@@ -101,10 +102,20 @@ function countedIn(usage: Record<string, unknown>): Record<string, unknown> | un
   return anthropicTokens(usage) === undefined ? undefined : usage;
 }
 
+/** The event that opens a stream is much shorter. */
+const BEGIN_BYTES = 8 * 1024;
+
+/** The events that a stream begins with, without what a long read brought behind them. */
+function beginOf(events: Buffer): Buffer {
+  const end = events.length <= BEGIN_BYTES ? -1 : nextBoundary(events, BEGIN_BYTES);
+  return end < 0 ? events : Buffer.from(events.subarray(0, end));
+}
+
 class AnthropicWatch implements StreamWatch {
   readonly #form: StreamForm;
   readonly #isEvents: boolean;
   readonly #tail = new Tail();
+  /** The events with which a stream begins. */
   #first: Buffer | undefined;
   finished = false;
   readonly keptId = "";
@@ -127,10 +138,10 @@ class AnthropicWatch implements StreamWatch {
   }
 
   push(events: Buffer): void {
-    // The input is told in the first event, and again in the last but one by newer models only.
-    this.#first ??= events;
     this.#tail.push(events);
     if (!this.#isEvents) return;
+    // The input is told in the first event, and again in the last but one by newer models only.
+    this.#first ??= beginOf(events);
     const from = Math.max(0, events.length - LAST_EVENT_BYTES);
     // With its quotes: in what a model says they would be escaped.
     if (events.indexOf(LAST_TYPE, from) >= 0) this.finished = true;
@@ -146,7 +157,7 @@ class AnthropicWatch implements StreamWatch {
 
   usage(): TokenUsage | undefined {
     // A short stream comes in one read, with its last usage behind the first. A reply that is no stream tells it once.
-    const first = this.#isEvents ? this.#first : undefined;
+    const first = this.#first;
     const told = first === undefined ? undefined : firstObject(first, "usage", countedIn);
     const last = lastObject(this.#tail.bytes(), "usage", countedIn);
     if (last === undefined) return told === undefined ? undefined : anthropicTokens(told);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { CODECS } from "./codecs.js";
 import { ElementGate } from "./json-array.js";
 import { EventGate } from "./sse.js";
 
@@ -34,4 +35,28 @@ test("the beginning of an event does not keep all of the read that it came with 
     assert.ok(gate.heldBytes > 0 && gate.heldBytes < 20);
     assert.match(gate.rest()?.toString() ?? "", /"b$/);
   }
+});
+
+test("a short event does not keep the long beginning of the next one in memory", () => {
+  const gate = new EventGate(HELD_BYTES_MAX);
+  const bytes = Buffer.alloc(READ_BYTES, "x");
+  bytes.write('data: {"a":1}\n\ndata: ');
+  const events = gate.push(bytes);
+  assert.equal(events?.toString(), 'data: {"a":1}\n\n');
+  assert.notEqual(events.buffer, bytes.buffer);
+});
+
+test("of the long read that a stream begins with its opening events are kept, which tell the input", () => {
+  const watch = CODECS.ANTHROPIC.watch("MESSAGES", true);
+  const event = (value: object): string => `data: ${JSON.stringify(value)}\n\n`;
+  const usage = { input_tokens: 7, output_tokens: 1 };
+  const opened = event({ type: "message_start", message: { id: "m", usage } });
+  const delta = event({ type: "content_block_delta", index: 0, delta: { text: "x".repeat(1000) } });
+  watch.push(Buffer.from(opened + delta.repeat(60)));
+  watch.push(Buffer.from(delta.repeat(20)));
+  assert.ok(watch.keptBytes < 32 * 1024, `${String(watch.keptBytes)} bytes`);
+  watch.push(Buffer.from(event({ type: "message_delta", usage: { output_tokens: 5 } })));
+  watch.push(Buffer.from(event({ type: "message_stop" })));
+  assert.equal(watch.usage()?.input, 7);
+  assert.equal(watch.usage()?.output, 5);
 });

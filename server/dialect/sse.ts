@@ -1,5 +1,5 @@
 import { utf8 } from "../core/bytes.js";
-import { Pieces } from "../core/pieces.js";
+import { isSliver, Pieces } from "../core/pieces.js";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -67,7 +67,7 @@ export class EventGate {
   push(chunk: Buffer): Buffer | undefined {
     if (this.#held.bytes === 0) return this.#split(chunk, lastBoundary(chunk));
     const isTooLong = this.#held.bytes + chunk.length > this.#heldBytesMax;
-    if (!isTooLong && lastBoundary(Buffer.concat([this.#last, chunk])) === 0) {
+    if (!isTooLong && !this.#endsAnEvent(chunk)) {
       this.#hold(chunk);
       return undefined;
     }
@@ -82,6 +82,12 @@ export class EventGate {
     const rest = this.#held.bytes === 0 ? undefined : this.#held.whole();
     this.#held.clear();
     return rest;
+  }
+
+  /** The event whose begin is held ends in the next piece, or did at its first bytes. */
+  #endsAnEvent(chunk: Buffer): boolean {
+    if (lastBoundary(chunk) > 0) return true;
+    return lastBoundary(Buffer.concat([this.#last, chunk.subarray(0, SEAM_BYTES)])) > 0;
   }
 
   #hold(piece: Buffer): void {
@@ -100,7 +106,10 @@ export class EventGate {
     }
     this.#last = NOTHING;
     if (heldBytes > 0) this.#hold(all.subarray(end));
-    return end > 0 ? all.subarray(0, end) : undefined;
+    if (end === 0) return undefined;
+    const events = all.subarray(0, end);
+    // They may be looked at once more later, and must not keep the longer rest in memory until then.
+    return heldBytes > end && isSliver(events) ? Buffer.from(events) : events;
   }
 }
 

@@ -9,8 +9,8 @@ test("the last reads are one text, as many as are looked at", () => {
   assert.equal(String(tail.bytes()), "");
   for (const read of ["a", "b", "c", "d", "e"]) tail.push(Buffer.from(read));
   assert.equal(String(tail.bytes()), "bcde");
-  tail.push(Buffer.alloc(60_000, "x"));
-  assert.equal(tail.bytes().length, 60_003);
+  tail.push(Buffer.alloc(4_000, "x"));
+  assert.equal(tail.bytes().length, 4_003);
   tail.push(Buffer.alloc(60_000, "y"));
   assert.equal(tail.bytes().length, 60_000);
   tail.push(Buffer.from("z"));
@@ -27,6 +27,14 @@ test("what ends a large read is looked at with the small ones behind it", () => 
   assert.equal(tail.bytes().length, 64 * 1024);
   tail.push(Buffer.from("end"));
   assert.ok(String(tail.bytes()).endsWith("wusagestopend"));
+});
+
+test("of reads that fill their buffers only the newest are kept", () => {
+  for (const readBytes of [8_000, 32_768, 65_536]) {
+    const tail = new Tail();
+    for (let read = 0; read < 9; read++) tail.push(Buffer.alloc(readBytes));
+    assert.ok(tail.keptBytes < 16 * 1024 + readBytes, `${String(tail.keptBytes)} bytes`);
+  }
 });
 
 test("a large read that is not looked at any more is let go", async () => {

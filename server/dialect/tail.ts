@@ -2,8 +2,10 @@
 const READS_KEPT = 4;
 /** Nor are older reads looked at beyond this, counted from the end; the newest always is, all of it. */
 const OLDER_BYTES_MAX = 64 * 1024;
-/** So many of these are not beyond it. */
-const SMALL_BYTES = OLDER_BYTES_MAX / READS_KEPT;
+/** What so many bytes came behind says nothing of the end, and must not stay in memory. */
+const BEHIND_BYTES_MAX = 16 * 1024;
+/** As many reads of this length are no more than that. */
+const SMALL_BYTES = BEHIND_BYTES_MAX / READS_KEPT;
 const NOTHING = Buffer.alloc(0);
 
 /** The last few reads of a stream, kept by reference: nothing is copied or looked at until the end. */
@@ -53,13 +55,13 @@ export class Tail {
     return recent;
   }
 
-  /** Behind a large read the older ones say nothing of the end, and large ones must not stay in memory. */
   #letGo(): void {
-    let bytes = 0;
+    let behind = 0;
     for (let back = 1; back <= READS_KEPT; back++) {
       const place = this.#placeOf(back);
-      bytes += this.#reads[place]?.length ?? 0;
-      if (back > 1 && bytes > OLDER_BYTES_MAX) this.#reads[place] = undefined;
+      const bytes = this.#reads[place]?.length ?? 0;
+      if (behind >= BEHIND_BYTES_MAX) this.#reads[place] = undefined;
+      behind += bytes;
     }
   }
 

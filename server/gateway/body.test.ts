@@ -39,3 +39,18 @@ test("what is lent is copied, and what is given is passed on as it came", () => 
     }
   }
 });
+
+test("a long body in chunks is whole where it was put as it came", () => {
+  const bytesMax = 16 * 1024 * 1024;
+  const room = new FairRoom(4 * bytesMax);
+  const options = { room, holder: HOLDER, bytesMax, contentLength: -1 };
+  let body: Buffer = EMPTY;
+  const reader = new BodyReader(options, (_fault, whole) => (body = whole));
+  const piece = Buffer.alloc(64 * 1024, "x");
+  for (let at = 0; at < 40; at++) reader.onBody(piece, at % 2 === 0);
+  reader.onBodyEnd();
+  assert.equal(body.buffer.byteLength, bytesMax);
+  assert.ok(body.equals(Buffer.alloc(40 * piece.length, "x")));
+  reader.release();
+  assert.equal(room.taken, 0);
+});

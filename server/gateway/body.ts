@@ -31,7 +31,7 @@ export class BodyReader implements BodySink {
     this.#room = options.room;
     this.#holder = options.holder;
     this.#bytesMax = options.bytesMax;
-    this.#pieces = new Pieces(Math.max(0, options.contentLength));
+    this.#pieces = new Pieces(Math.max(0, options.contentLength), options.bytesMax);
     this.#done = done;
   }
 

@@ -4,6 +4,7 @@ import { Pieces } from "../core/pieces.js";
 import type { ReplyHead } from "./reply-head.js";
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_PIECES: readonly Buffer[] = [];
 /** So much of each is not counted, which most do not exceed. */
 const UNCOUNTED_BYTES = 16 * 1024;
 
@@ -43,6 +44,13 @@ export class CollectedReply {
 
   whole(): Buffer {
     return this.#pieces?.whole() ?? NO_BYTES;
+  }
+
+  /** All of it in pieces, and lets it go. */
+  take(): readonly Buffer[] {
+    const pieces = this.#pieces?.take() ?? NO_PIECES;
+    this.clear();
+    return pieces;
   }
 
   clear(): void {

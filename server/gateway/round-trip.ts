@@ -381,10 +381,13 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     };
   }
 
-  /** What has been collected goes on, and the rest as it comes. */
+  /** What has been collected goes on piece by piece, for as one it would be in memory twice, and the rest as it comes. */
   #relayCollected(collected: CollectedReply, head: ReplyHead): boolean {
-    const begin = collected.whole();
-    return this.#startRelay(head).push(begin);
+    const pieces = collected.take();
+    const relay = this.#startRelay(head);
+    let goesOn = true;
+    for (const piece of pieces) goesOn = relay.push(piece);
+    return goesOn;
   }
 
   /** The head says nothing of a stream, but the body is no JSON: it is a stream all the same, or anything else. */

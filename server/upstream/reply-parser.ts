@@ -58,6 +58,11 @@ export class ReplyParser {
     this.persistent = false;
   }
 
+  /** Bytes of the body that have come. */
+  get bodyBytes(): number {
+    return this.#bodyBytes;
+  }
+
   /** Nothing more is read or told. */
   stop(): void {
     this.#stopped = true;
