@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { PROOF_EVERY_LEASES } from "./chooser.js";
-import { World, keys, tally } from "../../test/support/pool-world.js";
+import { keys, result, SUPER, tally, World } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
 
 const X = aRoute("x");
@@ -54,4 +54,19 @@ test("an order that has moved on stays there when the catalogue changes or keys 
   world.pool.applyChange({ seq: 1, kind: "model", id: "m", value: null });
   world.change(aProviderKey("pk_0"));
   assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00001"));
+});
+
+test("an order goes on past each key that nearly always fails, to the first that does not", () => {
+  const world = new World(keys(3), "SEQUENTIAL");
+  world.call("OK", { principal: { ...SUPER, ownerId: "usr_other" } });
+  for (const tried of [
+    ["pk_00001", "pk_00002"],
+    ["pk_00000", "pk_00002"],
+  ]) {
+    for (let i = 0; i < 30; i++) {
+      world.lease({ tried }).release(result("PROVIDER_ERROR", { httpStatus: 500 }));
+    }
+  }
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+  assert.deepEqual(used(world, X, 2), Array(2).fill("pk_00002"));
 });

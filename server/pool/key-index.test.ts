@@ -33,3 +33,18 @@ test("a key that comes late is taken as busy as those beside it: a public one as
   assert.equal(loadOf(world, OWN, "pk_new_mine"), 10);
   assert.equal(loadOf(world, SUPER, "pk_new_public"), 40);
 });
+
+test("tiers are tried in their order, whichever had a key first", () => {
+  const world = new World([
+    aProviderKey("pk_overflow", { tier: "OVERFLOW" }),
+    aProviderKey("pk_backup", { tier: "BACKUP" }),
+  ]);
+  world.change(aProviderKey("pk_primary"));
+  const tried: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    tried.push(world.lease({ tried }).providerKey.id);
+  }
+  assert.deepEqual(tried, ["pk_primary", "pk_backup", "pk_overflow"]);
+  world.remove("pk_primary");
+  assert.equal(world.call(), "pk_backup");
+});
