@@ -26,8 +26,9 @@ export function withKnownReferences(schema: JsonObject): JsonObject {
   return { ...made, $defs: definitions.written() };
 }
 
+/** A schema is two steps below the one whose property it is. */
 function refers(value: unknown, depth = 0): boolean {
-  if (depth > DEPTH_MAX || typeof value !== "object" || value === null) return false;
+  if (depth > 2 * DEPTH_MAX || typeof value !== "object" || value === null) return false;
   if (typeof object(value)?.["$ref"] === "string") return true;
   return Object.values(value).some((each) => refers(each, depth + 1));
 }
