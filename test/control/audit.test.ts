@@ -5,7 +5,7 @@ import { AuthMethod, StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_
 import { Strategy } from "../../proto/gen/latchkey/v1/pool_pb.js";
 import { ApiError } from "../../tui/api/api-error.js";
 import type { Api } from "../../tui/api/services.js";
-import { settle } from "../support/fake-clock.js";
+import { settleWhile } from "../support/fake-clock.js";
 import { startControl } from "./harness.js";
 import { refusal } from "./refusal.js";
 
@@ -82,7 +82,7 @@ test("a quiet watch sends a heartbeat, and goes on where it was left", async (t)
   const joined = await first.next();
   const seq = joined?.stream?.seq ?? 0n;
   const beat = first.next();
-  while (control.clock.pending === 0) await settle();
+  await settleWhile(() => control.clock.pending === 0);
   control.clock.advance(5_000);
   assert.equal((await beat)?.stream?.kind, StreamInfo_Kind.HEARTBEAT);
   await first.end();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { callFilter } from "../../server/control/call-filter.js";
 import { LIVE_BATCH_CALLS_MAX, LIVE_BATCH_INTERVAL_MS } from "../../server/metering/live-calls.js";
-import { settle } from "../support/fake-clock.js";
+import { settleWhile } from "../support/fake-clock.js";
 import { aCall } from "./calls.js";
 import { startControl, type Control } from "./harness.js";
 
@@ -36,7 +36,7 @@ async function after<T>(
   { idle, byMs }: { idle: number; byMs: number },
   message: Promise<T>,
 ): Promise<T> {
-  while (control.clock.pending <= idle) await settle();
+  await settleWhile(() => control.clock.pending <= idle);
   control.clock.advance(byMs);
   return message;
 }
@@ -116,9 +116,9 @@ test("who stops watching calls leaves nothing behind", async (t) => {
   const idle = control.clock.pending;
   const { next, abort } = await watching(control);
   await next();
-  while (control.clock.pending === idle) await settle();
+  await settleWhile(() => control.clock.pending === idle);
   const waiting = next();
   abort.abort();
   await assert.rejects(waiting);
-  while (control.liveCalls.watchers > 0 || control.clock.pending > idle) await settle();
+  await settleWhile(() => control.liveCalls.watchers > 0 || control.clock.pending > idle);
 });

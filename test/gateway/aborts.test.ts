@@ -4,7 +4,7 @@ import http from "node:http";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import { NO_TOKENS } from "../../server/core/call.js";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settle, settleWhile } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
   chatEvents,
@@ -63,7 +63,7 @@ async function callWithMoreBehind(): Promise<net.Socket> {
   socket.write(request('{"model":"m"}'));
   socket.write(request(`{"model":"m","x":"${"y".repeat(300_000)}"}`));
   await stub.requests(1);
-  while (gateway.upstream.inFlight === 0) await settle();
+  await settleWhile(() => gateway.upstream.inFlight === 0);
   return socket;
 }
 
@@ -72,7 +72,7 @@ async function assertSettled(records: number, errorCode = "caller_aborted"): Pro
   assert.equal(record.status, "ERROR");
   assert.equal(record.httpStatus, 499);
   assert.equal(record.errorCode, errorCode);
-  while (gateway.gateway.running > 0) await settle();
+  await settleWhile(() => gateway.gateway.running > 0);
   assert.equal(gateway.pool.leased, 0);
   assert.equal(gateway.limiter.open, 0);
   assert.equal(gateway.upstream.inFlight, 0);
@@ -122,7 +122,7 @@ test("a caller that leaves before its body is there leaves nothing behind", asyn
   });
   req.on("error", () => undefined);
   req.write("{");
-  while (gateway.gateway.running === 0) await settle();
+  await settleWhile(() => gateway.gateway.running === 0);
   req.destroy();
   await assertSettled(1);
   assert.equal((await gateway.sink.record()).requestBytes, 1);
@@ -172,7 +172,7 @@ test("a caller that has sent much ahead is seen to leave within a second", async
   const socket = await callWithMoreBehind();
   socket.destroy();
   await clock.run(1_000);
-  while (gateway.upstream.inFlight > 0) await settle();
+  await settleWhile(() => gateway.upstream.inFlight > 0);
   await assertSettled(1);
   await gateway.close();
 });
@@ -206,7 +206,7 @@ test("callers that stop reading and leave never exhaust the provider's sockets",
     for (const { req } of calls) req.destroy();
     await gateway.sink.record((round + 1) * 4);
   }
-  while (gateway.upstream.inFlight > 0) await settle();
+  await settleWhile(() => gateway.upstream.inFlight > 0);
   stub.script = replyJson(200, CHAT_REPLY);
   assert.equal((await gateway.post("/v1/chat/completions", { model: "m" })).status, 200);
   await gateway.close();
@@ -272,10 +272,10 @@ test("a key that is revoked before the reply began gets an error answer", async 
   await start();
   stub.script = () => undefined;
   const pending = gateway.post("/v1/chat/completions", { model: "m" });
-  while (stub.received.length === 0) await settle();
+  await settleWhile(() => stub.received.length === 0);
   gateway.authenticator.invalidate();
   assert.equal((await pending).status, 401);
-  while (gateway.gateway.running > 0) await settle();
+  await settleWhile(() => gateway.gateway.running > 0);
   assert.equal(gateway.upstream.inFlight, 0, "the provider's call ends with it");
   assert.deepEqual(gateway.pool.outcomes, ["CALLER_ABORTED"]);
   await gateway.close();
@@ -295,7 +295,7 @@ test("a reply that waits to be safe on record reaches its caller although the ke
   const response = await pending;
   assert.equal(response.status, 200);
   assert.equal(await response.text(), CHAT_REPLY);
-  while (gateway.gateway.running > 0) await settle();
+  await settleWhile(() => gateway.gateway.running > 0);
   assert.deepEqual(gateway.pool.outcomes, ["OK"]);
   await gateway.close();
 });
@@ -332,7 +332,7 @@ test("a request on its way over a kept connection as a stop begins is answered, 
   const body = '{"model":"m"}';
   const request = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`;
   const answered = async (caller: { answers: () => string }, count: number): Promise<void> => {
-    while (caller.answers().split(CHAT_REPLY).length <= count) await settle();
+    await settleWhile(() => caller.answers().split(CHAT_REPLY).length <= count);
   };
   const quiet = connect();
   quiet.socket.write(request);
@@ -342,7 +342,7 @@ test("a request on its way over a kept connection as a stop begins is answered, 
   busy.socket.write(request);
   await answered(busy, 1);
   const fresh = connect();
-  while (gateway.gateway.connections.open < 3) await settle();
+  await settleWhile(() => gateway.gateway.connections.open < 3);
 
   const closing = gateway.gateway.close();
   await quiet.closed;
@@ -376,10 +376,10 @@ test("a call over a connection whose stream ended during a stop is given its tim
       `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${CLIENT_KEY}\r\ncontent-length: ${String(body.length)}\r\n\r\n${body}`,
     );
   send(JSON.stringify(STREAM));
-  while (!text.includes("data:")) await settle();
+  await settleWhile(() => !text.includes("data:"));
   const closing = gateway.gateway.close();
   finish();
-  while (!text.endsWith("0\r\n\r\n")) await settle();
+  await settleWhile(() => !text.endsWith("0\r\n\r\n"));
   send('{"model":"m"}');
   await stub.requests(2);
   await clock.run(5_000);
@@ -432,15 +432,15 @@ test("calls beyond the sockets of a provider wait for one, and too many are turn
     answers.push(() => void replyJson(200, CHAT_REPLY)(received, res));
   };
   const first = gateway.post("/v1/chat/completions", { model: "a" });
-  while (stub.received.length < 1) await settle();
+  await settleWhile(() => stub.received.length < 1);
   const second = gateway.post("/v1/chat/completions", { model: "b" });
-  while (gateway.upstream.inFlight < 2) await settle();
+  await settleWhile(() => gateway.upstream.inFlight < 2);
   const third = await gateway.post("/v1/chat/completions", { model: "c" });
   assert.equal(third.status, 503);
   assert.equal(stub.received.length, 1);
   answers[0]?.();
   assert.equal((await first).status, 200);
-  while (stub.received.length < 2) await settle();
+  await settleWhile(() => stub.received.length < 2);
   answers[1]?.();
   assert.equal((await second).status, 200);
   await gateway.close();
@@ -478,7 +478,7 @@ test("bodies held at a time are bounded, and given back when calls end", async (
   };
   const body = `{"model":"m","stream":true,"x":"${"y".repeat(3000)}"}`;
   const first = gateway.post("/v1/chat/completions", body);
-  while (stub.received.length < 1) await settle();
+  await settleWhile(() => stub.received.length < 1);
   assert.equal((await gateway.post("/v1/chat/completions", body)).status, 503);
   answers[0]?.();
   await (await first).text();
@@ -512,7 +512,7 @@ test("a call that its caller broke off before a reply counts what was reserved, 
       stub.received.length = 0;
       stub.script = () => undefined;
       const { req } = call({ ...STREAM, max_tokens: 77 });
-      while ((isAsked ? stub.received : gateway.sink.begun).length === 0) await settle();
+      await settleWhile(() => (isAsked ? stub.received : gateway.sink.begun).length === 0);
       req.destroy();
       const { tokens, usageSource } = await gateway.sink.record();
       const counts = policy === "RESERVED" && isAsked;
@@ -555,7 +555,7 @@ test("a complete stream whose provider does not end it ends whole where it is st
     assert.equal(got, events);
     assert.equal(res.complete, end === "STOPPED");
     await closed;
-    while (gateway.gateway.running > 0) await settle();
+    await settleWhile(() => gateway.gateway.running > 0);
   }
   assert.deepEqual(
     gateway.sink.records.map(({ status, tokens }) => [status, tokens.input]),

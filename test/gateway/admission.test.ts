@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
 import { AdmissionQueue } from "../../server/limits/admission-queue.js";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settle, settleWhile } from "../support/fake-clock.js";
 import {
   chatEvents,
   Counter,
@@ -60,7 +60,7 @@ test("calls beyond those that may be under way wait for their turn, and go on wh
   const first = gateway.post("/v1/chat/completions", CHAT);
   await held.reached(1);
   const second = gateway.post("/v1/chat/completions", CHAT);
-  while (queue.waiting === 0) await settle();
+  await settleWhile(() => queue.waiting === 0);
   const third = await gateway.post("/v1/chat/completions", CHAT);
   assert.equal(third.status, 503);
   assert.equal(third.headers.get("retry-after"), "1");
@@ -80,7 +80,7 @@ test("a client key that floods the server shuts no other one out", async () => {
   for (let waiting = 0; waiting <= 2; waiting++) {
     flood.push(gateway.post("/v1/chat/completions", CHAT));
     if (waiting === 0) await held.reached(1);
-    while (queue.waiting < waiting) await settle();
+    await settleWhile(() => queue.waiting < waiting);
   }
   gateway.authenticator.clientKeyId = "ck_quiet";
   const quiet = gateway.post("/v1/chat/completions", CHAT);
@@ -103,7 +103,7 @@ test("a user with many client keys gets no more turns than one with one", async 
   for (const { ownerId, key } of [...callers, { ownerId: "usr_one", key: "ck_one" }]) {
     Object.assign(gateway.authenticator, { ownerId, clientKeyId: key });
     calls.push(gateway.post("/v1/chat/completions", CHAT));
-    while (queue.waiting < calls.length - 1) await settle();
+    await settleWhile(() => queue.waiting < calls.length - 1);
   }
   release();
   for (const { status } of await Promise.all(calls)) assert.equal(status, 200);
@@ -120,7 +120,7 @@ test("a call that waited too long for its turn is answered 503 in its dialect, a
   const first = gateway.post("/v1/chat/completions", CHAT);
   await held.reached(1);
   const second = gateway.post("/v1/chat/completions", CHAT);
-  while (queue.waiting === 0) await settle();
+  await settleWhile(() => queue.waiting === 0);
   clock.advance(5_000);
   assert.equal((await second).status, 503);
   assert.equal(gateway.sink.records[0]?.errorCode, "overloaded");
@@ -141,10 +141,10 @@ test("a caller that leaves while it waits gives up its place", async () => {
     body: JSON.stringify(CHAT),
     signal: abort.signal,
   });
-  while (queue.waiting === 0) await settle();
+  await settleWhile(() => queue.waiting === 0);
   abort.abort();
   await assert.rejects(second);
-  while (queue.waiting > 0) await settle();
+  await settleWhile(() => queue.waiting > 0);
   release();
   assert.equal((await first).status, 200);
   assert.deepEqual([queue.active, queue.waiting], [0, 0]);

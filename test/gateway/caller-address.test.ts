@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { plainIp } from "../../server/core/ip.js";
 import { TrustedProxies } from "../../server/gateway/caller-address.js";
 import { CallerConnections } from "../../server/gateway/caller-connections.js";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settleWhile } from "../support/fake-clock.js";
 import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, FakeLogger, type Setup, startGateway, type TestGateway } from "./fixture.js";
 
@@ -198,7 +198,7 @@ test("where there are too many connections, strangers give way to newcomers, and
   assert.equal(connections.refusals("TOTAL"), 3);
   for (const socket of known) assert.equal(await asked(socket), "200");
   known.pop()?.destroy();
-  while (connections.open > 2) await settle();
+  await settleWhile(() => connections.open > 2);
   const last = await connect();
   assert.equal(await asked(last), "200", "a place that gets free is given");
   for (const socket of [...known, last]) socket.destroy();
@@ -228,9 +228,9 @@ test("connections of one address beyond its share are reset, and told once", asy
     const socket = net.connect(port, "127.0.0.1");
     socket.on("error", (error: NodeJS.ErrnoException) => outcomes.push(error.code ?? ""));
     sockets.push(socket);
-    while (ips.length === left) await settle();
+    await settleWhile(() => ips.length === left);
   }
-  while (outcomes.length < 2) await settle();
+  await settleWhile(() => outcomes.length < 2);
   assert.deepEqual(outcomes, ["ECONNRESET", "ECONNRESET"]);
   assert.equal(connections.open, 7);
   assert.equal(connections.refusals("ADDRESS"), 2);
@@ -239,7 +239,7 @@ test("connections of one address beyond its share are reset, and told once", asy
     [{ ip: "203.0.113.9", reason: "ADDRESS" }],
   );
   for (const socket of sockets) socket.destroy();
-  while (connections.open > 0) await settle();
+  await settleWhile(() => connections.open > 0);
 });
 
 test("the addresses of one IPv6 network count as one, IPv4 addresses each for itself", () => {

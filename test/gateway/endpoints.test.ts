@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
-import { settle } from "../support/fake-clock.js";
+import { settleWhile } from "../support/fake-clock.js";
 import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
@@ -393,11 +393,11 @@ test("who waits for a list of models is answered in its turn, and with what is k
       lists.push(resolve as () => void);
     });
   const asked = waiting.fetch("/v1/models");
-  while (lists.length === 0) await settle();
+  await settleWhile(() => lists.length === 0);
   lists[0]?.();
   assert.equal((await asked).status, 200);
   const left = waiting.fetch("/v1/models");
-  while (lists.length === 1) await settle();
+  await settleWhile(() => lists.length === 1);
   const closed = waiting.close();
   assert.equal((await left).status, 200);
   await closed;

@@ -10,7 +10,7 @@ import {
   replyJson,
   type Script,
 } from "../support/upstream-stub.js";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settle, settleWhile } from "../support/fake-clock.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { advanceUntil } from "./fixture.js";
 import { CHAT, ok, refusal, SECRETS, stubbedGateway } from "./stubbed-gateway.js";
@@ -630,7 +630,7 @@ test("the head of a stream that failed before its first event is not sent while 
     },
   );
   const answer = post({ ...CHAT, stream: true });
-  while (held.length === 0) await settle();
+  await settleWhile(() => held.length === 0);
   for (let i = 0; i < 3; i++) clock.advance(1_000);
   held[0]?.();
   const response = await advanceUntil(clock, answer);
@@ -697,7 +697,7 @@ test("a stream that breaks off right after its head is tried elsewhere, however 
     replyEvents(chatEvents(["a"])),
   );
   const pending = post({ ...CHAT, stream: true });
-  while (site.stub.received.length === 0) await settle();
+  await settleWhile(() => site.stub.received.length === 0);
   clock.advance(GATEWAY_LIMITS.headHoldMs);
   begin();
   for (let turn = 0; turn < HEAD_ARRIVES_TURNS; turn++) await settle();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { FAULT_CODES, Fault, type FaultCode } from "../../server/core/fault.js";
 import { HTTP_STATUS } from "../../server/gateway/fault-status.js";
-import { settle } from "../support/fake-clock.js";
+import { settleWhile } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
   chatEvents,
@@ -252,7 +252,7 @@ test("our own bug in counting a stream keeps nothing from the caller, and frees 
   finish();
   assert.match(await response.text(), /\[DONE\]/);
   sink.cost = cost;
-  while (gateway.gateway.running > 0) await settle();
+  await settleWhile(() => gateway.gateway.running > 0);
   assert.equal(gateway.pool.leased, 0);
   assert.equal(gateway.upstream.inFlight, 0);
   assert.equal(gateway.limiter.open, 0);

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import * as fc from "fast-check";
 import { systemClock } from "../../server/core/clock.js";
 import { AdmissionQueue } from "../../server/limits/admission-queue.js";
-import { settle } from "../support/fake-clock.js";
+import { settle, settleWhile } from "../support/fake-clock.js";
 import {
   chatEvents,
   CHAT_REPLY,
@@ -158,7 +158,7 @@ test("whatever ends calls, at whichever phase, nothing stays taken of what they 
     fc.asyncProperty(fc.array(aCall, { minLength: 1, maxLength: 12 }), async (calls) => {
       await Promise.all(calls.map(call));
       const { pool, limiter, sink, upstream } = gateway;
-      while (gateway.gateway.running > 0 || gateway.gateway.connections.open > 0) await settle();
+      await settleWhile(() => gateway.gateway.running > 0 || gateway.gateway.connections.open > 0);
       assert.deepEqual(
         {
           leased: pool.leased,

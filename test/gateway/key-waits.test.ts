@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
 import { chatEvents, inTurn, replyEvents, type Script } from "../support/upstream-stub.js";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settleWhile } from "../support/fake-clock.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { advanceUntil } from "./fixture.js";
 import { CHAT, ok, refusal, SECRETS, stubbedGateway } from "./stubbed-gateway.js";
@@ -65,7 +65,7 @@ test("a stream that does not begin in two minutes is tried with another key wher
   site.stub.script = inTurn(() => undefined, replyEvents(chatEvents(["a"])));
   pool.failoverDeadlineMs = 300_000;
   const pending = post({ ...CHAT, stream: true });
-  while (site.stub.received.length === 0) await settle();
+  await settleWhile(() => site.stub.received.length === 0);
   while (pool.outcomes.length === 0) clock.advance(1000);
   assert.ok(clock.monotonic() >= GATEWAY_LIMITS.streamHeadTimeoutMs);
   const served = await pending;
@@ -89,7 +89,7 @@ test("a call that waited for its first key past the deadline hears of the pool",
   pool.failoverDeadlineMs = 1000;
   pool.backMs = 900;
   const pending = post(CHAT);
-  while (pool.requests.length === 0) await settle();
+  await settleWhile(() => pool.requests.length === 0);
   clock.block(1500);
   const response = await advanceUntil(clock, pending);
   assert.equal(response.status, 503);
@@ -115,7 +115,7 @@ test("time that a call waits for its turn is not taken from its search for a key
   pool.failoverDeadlineMs = 1000;
   site.stub.script = inTurn(refusal(503, "overloaded"), ok);
   const pending = post(CHAT);
-  while (turns.length === 0) await settle();
+  await settleWhile(() => turns.length === 0);
   clock.advance(2000);
   turns[0]?.();
   assert.equal((await pending).status, 200);
@@ -133,7 +133,7 @@ test("a call waits a moment for a key that will be back, and no longer", async (
   pool.backMs = 900;
   site.stub.script = ok;
   const waiting = started.post("/v1/chat/completions", CHAT);
-  while (clock.pending === 0) await settle();
+  await settleWhile(() => clock.pending === 0);
   clock.advance(899);
   assert.equal(site.stub.received.length, 0);
   pool.lease = lease;
@@ -202,7 +202,7 @@ test("a user whose client keys all wait for provider keys leaves others room to 
   const wait = async (ownerId: string, clientKeyId: string): Promise<void> => {
     const pending = clock.pending;
     waiting.push(statusOf(ownerId, clientKeyId));
-    while (clock.pending === pending) await settle();
+    await settleWhile(() => clock.pending === pending);
   };
   await wait("usr_many", "ck_1");
   await wait("usr_many", "ck_2");
@@ -225,15 +225,15 @@ test("too many calls do not wait, and a caller that leaves stops waiting", async
     body: '{"model":"m"}',
     signal: leaving.signal,
   });
-  while (started.gateway.running < 1) await settle();
-  while (clock.pending < 2) await settle();
+  await settleWhile(() => started.gateway.running < 1);
+  await settleWhile(() => clock.pending < 2);
   assert.equal((await started.post("/v1/chat/completions", CHAT)).status, 503);
   leaving.abort();
   await assert.rejects(first);
   await started.sink.record(2);
   assert.equal(started.gateway.running, 0);
   const third = started.post("/v1/chat/completions", CHAT);
-  while (started.gateway.running < 1) await settle();
+  await settleWhile(() => started.gateway.running < 1);
   started.gateway.cut(new Fault("vault_locked", "The vault was locked."));
   assert.equal((await third).status, 503);
 });

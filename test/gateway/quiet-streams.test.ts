@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { ServerResponse } from "node:http";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settle, settleWhile } from "../support/fake-clock.js";
 import {
   chatEvents,
   messageEvents,
@@ -55,7 +55,7 @@ async function quiet(
     begun.push(answer);
   };
   const pending = gateway.post(path, body);
-  while (begun.length === 0) await settle();
+  await settleWhile(() => begun.length === 0);
   const provider = begun[0]!;
   await turns();
   clock.advance(3 * TICK_MS);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { settle } from "../support/fake-clock.js";
+import { settleWhile } from "../support/fake-clock.js";
 import {
   chatEvents,
   inTurn,
@@ -74,7 +74,7 @@ test("a stream that its caller breaks off counts against the quota of its key as
   stub.script = async (_received, res) => {
     res.writeHead(200, { "content-type": "text/event-stream" });
     res.write(chatEvents([TEXT])[0]);
-    while (!res.destroyed) await settle();
+    await settleWhile(() => !res.destroyed);
   };
   const caller = new AbortController();
   const res = await startStream(caller.signal);

@@ -4,7 +4,7 @@ import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import tls from "node:tls";
 import { makePair } from "../support/certificate.js";
-import { settle } from "../support/fake-clock.js";
+import { settle, settleWhile } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
   replyJson,
@@ -430,7 +430,7 @@ test("a head that never ends is given up", async () => {
     ),
   );
   for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 408 |^$/);
-  while (slow.gateway.running > 0) await settle();
+  await settleWhile(() => slow.gateway.running > 0);
   await slow.close();
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import * as fc from "fast-check";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settle, settleWhile } from "../support/fake-clock.js";
 import { advanceUntil, CLIENT_KEY, type Setup, startGateway, type TestGateway } from "./fixture.js";
 import {
   CHAT_REPLY,
@@ -470,7 +470,7 @@ for (const [name, script, code, ms] of [
       res.write(chatEvents(["a"])[0]);
     };
     const pending = gateway.post("/v1/chat/completions", ASKED);
-    while (stub.received.length === before) await settle();
+    await settleWhile(() => stub.received.length === before);
     if (script === "stalled") {
       const response = await pending;
       const reading = text(response);
@@ -496,7 +496,7 @@ test("a whole reply may take minutes to begin, as reasoning models do", async ()
     answer = () => void replyJson(200, CHAT_REPLY)(received, res);
   };
   const pending = gateway.post("/v1/chat/completions", { model: "o3" });
-  while (stub.received.length === before) await settle();
+  await settleWhile(() => stub.received.length === before);
   clock.advance(500_000);
   answer();
   assert.equal((await pending).status, 200);

@@ -13,7 +13,7 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { FakeClock, settle } from "../support/fake-clock.js";
+import { FakeClock, settleWhile } from "../support/fake-clock.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
 const FIRST = makePair("first");
@@ -158,7 +158,7 @@ test("a handshake that never ends is given up", async () => {
   const socket = net.connect(slow.port, "127.0.0.1");
   socket.on("error", () => undefined);
   await once(socket, "close");
-  while (slow.gateway.connections.open > 0) await settle();
+  await settleWhile(() => slow.gateway.connections.open > 0);
   assert.equal(slow.gateway.connections.refusals("HANDSHAKE"), 1);
   await slow.close();
 });
@@ -181,7 +181,7 @@ test("handshakes begin at a pace; those of callers with a good key are not count
   const open: tls.TLSSocket[] = [];
   for (let i = 0; i < 2; i++) open.push(await handshake({ port: paced.port }));
   const waiting = handshake({ port: paced.port });
-  while (paced.gateway.connections.open < 3) await settle();
+  await settleWhile(() => paced.gateway.connections.open < 3);
   let isDone = false;
   void waiting.then(() => (isDone = true));
   // As many handshakes with another server take longer than this one would.

@@ -85,3 +85,17 @@ export function settle(): Promise<void> {
     setImmediate(resolve);
   });
 }
+
+/** A condition that has not changed by then never will. */
+const SETTLE_MS_MAX = 60_000;
+
+/** Lets turns of the event loop pass for as long as `goesOn` says; fails where that would be for good. */
+export async function settleWhile(goesOn: () => boolean): Promise<void> {
+  const begunMs = performance.now();
+  while (goesOn()) {
+    if (performance.now() - begunMs > SETTLE_MS_MAX) {
+      throw new Error(`still so after a minute: ${goesOn.toString()}`);
+    }
+    await settle();
+  }
+}

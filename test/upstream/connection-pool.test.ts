@@ -5,7 +5,7 @@ import type { Holder } from "../../server/core/client-key.js";
 import { socketsFor } from "../../server/upstream/limits.js";
 import { Upstream } from "../../server/upstream/upstream.js";
 import { type Resolve, UrlPolicy } from "../../server/upstream/url-policy.js";
-import { settle } from "../support/fake-clock.js";
+import { settleWhile } from "../support/fake-clock.js";
 import { closed, type Outcome, reply, useWire } from "./wire.js";
 
 const wire = useWire();
@@ -88,7 +88,7 @@ test("users take turns at the connections, and so do the client keys of each", a
     wire.call({ path: "/quiet", holder: holder("usr_quiet") }),
     wire.call({ path: "/own" }),
   );
-  while (asked.length === 0) await settle();
+  await settleWhile(() => asked.length === 0);
   release();
   for (const { body } of await Promise.all(calls)) assert.equal(body, "ok");
   const turns = "first loud0 quiet own other loud1 loud2 loud3 loud4";
@@ -104,7 +104,7 @@ test("where nobody more may wait, the user with most waiting calls gives up the 
   const quiet = ["q1", "q2", "q3"].map((path) =>
     wire.call({ path: `/${path}`, holder: holder("usr_quiet") }),
   );
-  while (asked.length === 0) await settle();
+  await settleWhile(() => asked.length === 0);
   release();
   const ended = async (calls: Promise<Outcome>[]) =>
     (await Promise.all(calls)).map(({ body, failure }) => failure?.kind ?? body);
@@ -131,7 +131,7 @@ test("a call that is given up while it waits leaves its place, and one beyond al
     detail: "too many calls wait for this provider",
     unsent: true,
   });
-  while (asked.length === 0) await settle();
+  await settleWhile(() => asked.length === 0);
   free();
   assert.equal((await first.outcome).body, "ok");
   assert.equal((await waits.outcome).body, "ok");
