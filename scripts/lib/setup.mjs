@@ -129,9 +129,11 @@ function nativeModuleLoads() {
 
 /** Only sqlite3 has an install script that is run; it fetches a ready build or compiles one. */
 function buildNativeModule() {
+  const nodedir = headersOfNode();
   const result = spawnSync("npm", ["rebuild", "sqlite3"], {
     cwd: root,
     encoding: "utf8",
+    env: nodedir === undefined ? process.env : { npm_config_nodedir: nodedir, ...process.env },
     shell: process.platform === "win32",
   });
   if (result.status === 0 && nativeModuleLoads()) return;
@@ -151,6 +153,18 @@ function buildNativeModule() {
   const log = path.join(root, "node_modules", "sqlite3-build.log");
   writeFileSync(log, `${result.stdout ?? ""}\n${result.stderr ?? ""}`);
   fail(`the SQLite driver could not be compiled; the compiler's output is in ${log}.`);
+}
+
+/** Where this Node's own C++ headers lie, if it came with them: otherwise the compiler has to fetch them. */
+function headersOfNode() {
+  const prefix = path.dirname(path.dirname(process.execPath));
+  const file = path.join(prefix, "include", "node", "node_version.h");
+  if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, "utf8");
+  const version = ["MAJOR", "MINOR", "PATCH"].map(
+    (part) => new RegExp(`NODE_${part}_VERSION (\\d+)`).exec(text)?.[1],
+  );
+  return version.join(".") === process.versions.node ? prefix : undefined;
 }
 
 function build(say) {
