@@ -55,3 +55,10 @@ export function isAt(bytes: Buffer, start: number, word: Buffer): boolean {
   for (let i = 0; i < length; i++) if (bytes[start + i] !== word[i]) return false;
   return true;
 }
+
+/** What an ASCII character, a byte, stands for as a hexadecimal digit; -1 for any other. */
+export function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
+}

@@ -1,4 +1,4 @@
-import { isAt } from "../core/bytes.js";
+import { hexDigit, isAt } from "../core/bytes.js";
 
 const BACKSLASH = 0x5c;
 const SMALL_U = 0x75;
@@ -86,9 +86,8 @@ function hexAt(text: Buffer, start: number, end: number): number | undefined {
   if (start + 4 > end) return undefined;
   let code = 0;
   for (let at = start; at < start + 4; at++) {
-    const byte = text[at] ?? 0;
-    const digit = byte <= 0x39 ? byte - 0x30 : (byte | 0x20) - 0x57;
-    if (digit < 0 || digit > 15 || (byte > 0x39 && digit < 10)) return undefined;
+    const digit = hexDigit(text[at] ?? 0);
+    if (digit < 0) return undefined;
     code = code * 16 + digit;
   }
   return code;

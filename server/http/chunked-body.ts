@@ -1,3 +1,4 @@
+import { hexDigit } from "../core/bytes.js";
 import { FramingError } from "./framing-error.js";
 import { isNameByte } from "./header-lines.js";
 
@@ -192,10 +193,4 @@ export class ChunkedBody {
 
 function requireByte(byte: number, wanted: number): void {
   if (byte !== wanted) throw new FramingError("a chunk does not end where it says");
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
 }

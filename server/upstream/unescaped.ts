@@ -1,3 +1,5 @@
+import { hexDigit } from "../core/bytes.js";
+
 const BACKSLASH = 0x5c;
 const PERCENT = 0x25;
 const AMPERSAND = 0x26;
@@ -64,13 +66,7 @@ function codeOf(text: string, at: number, end: number): number {
 
 /** The number in two hexadecimal digits; -1 where there is anything else. */
 function hexAt(text: string, at: number): number {
-  const high = digitOf(text.charCodeAt(at));
-  const low = digitOf(text.charCodeAt(at + 1));
+  const high = hexDigit(text.charCodeAt(at));
+  const low = hexDigit(text.charCodeAt(at + 1));
   return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-function digitOf(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const letter = (code | 0x20) - 0x61;
-  return letter >= 0 && letter < 6 ? letter + 10 : -1;
 }

@@ -3,12 +3,12 @@ import { after, before, test } from "node:test";
 import { responseEvents } from "../support/response-stream.js";
 import {
   type Received,
-  replyJson,
   type Script,
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { startGateway, type TestGateway } from "./fixture.js";
+import type { TestGateway } from "./fixture.js";
+import { startResponsesOnly } from "./responses-only.js";
 import { anthropicClient, openaiClient } from "./sdk-clients.js";
 
 // A provider of OpenAI's Responses API whose stream breaks off, wherever that is: what becomes of callers of every
@@ -38,25 +38,13 @@ const REFUSAL = responseEvents(
   USAGE,
 );
 const PARAMETERS = { type: "object", properties: { city: { type: "string" } } };
-const ADVICE = {
-  error: {
-    message: "This model is only supported in v1/responses and not in v1/chat/completions.",
-    type: "invalid_request_error",
-    param: "model",
-    code: null,
-  },
-};
 
 let stub: UpstreamStub;
 let gateway: TestGateway;
 
 before(async () => {
   stub = await startUpstreamStub();
-  const secrets = ["sk-first-00000000000000000000", "sk-second-0000000000000000000"];
-  gateway = await startGateway({ providers: [{ baseUrl: stub.origin }], secrets });
-  stub.script = replyJson(404, JSON.stringify(ADVICE));
-  // From here on the model is asked in the Responses API, whoever asks.
-  await (await gateway.post("/v1/chat/completions", { model: "m", messages: [] })).text();
+  gateway = await startResponsesOnly(stub);
 });
 
 after(async () => {

@@ -8,19 +8,12 @@ import {
   startUpstreamStub,
   type UpstreamStub,
 } from "../support/upstream-stub.js";
-import { startGateway, type TestGateway } from "./fixture.js";
+import type { TestGateway } from "./fixture.js";
+import { startResponsesOnly } from "./responses-only.js";
 
 // How a response ended is what its status says, whatever the event is called that carries it: for callers of every
 // language, for the record, and for the provider key.
 
-const ADVICE = {
-  error: {
-    message: "This model is only supported in v1/responses and not in v1/chat/completions.",
-    type: "invalid_request_error",
-    param: "model",
-    code: null,
-  },
-};
 const USAGE = { input_tokens: 31, output_tokens: 47, total_tokens: 78 };
 
 let stub: UpstreamStub;
@@ -28,11 +21,7 @@ let gateway: TestGateway;
 
 before(async () => {
   stub = await startUpstreamStub();
-  const secrets = ["sk-first-00000000000000000000", "sk-second-0000000000000000000"];
-  gateway = await startGateway({ providers: [{ baseUrl: stub.origin }], secrets });
-  stub.script = replyJson(404, JSON.stringify(ADVICE));
-  // From here on the model is asked in the Responses API, whoever asks.
-  await (await gateway.post("/v1/chat/completions", { model: "m", messages: [] })).text();
+  gateway = await startResponsesOnly(stub);
 });
 
 after(async () => {

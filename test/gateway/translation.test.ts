@@ -16,6 +16,7 @@ import {
   type UpstreamStub,
 } from "../support/upstream-stub.js";
 import { type Setup, startGateway, type TestGateway } from "./fixture.js";
+import { RESPONSES_ONLY } from "./responses-only.js";
 import { anthropicClient, openaiClient } from "./sdk-clients.js";
 
 // Whatever the SDK of a caller speaks, and whatever the provider of the model: the call works, and the ledger
@@ -388,15 +389,6 @@ test("a provider without the Responses API is asked for chat instead, from then 
     stub.received.map((each) => each.url),
     ["/v1/responses", "/v1/chat/completions", "/v1/chat/completions"],
   );
-});
-
-const RESPONSES_ONLY = JSON.stringify({
-  error: {
-    message: "This model is only supported in v1/responses and not in v1/chat/completions.",
-    type: "invalid_request_error",
-    param: "model",
-    code: null,
-  },
 });
 
 test("a model that only the Responses API has is asked there for chat and for messages", async () => {
