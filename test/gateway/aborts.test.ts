@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
-import { after, before, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 import { NO_TOKENS } from "../../server/core/call.js";
 import { FakeClock, settle, settleWhile } from "../support/fake-clock.js";
 import {
@@ -18,17 +18,14 @@ import { advanceUntil, CLIENT_KEY, type Setup, startGateway, type TestGateway } 
 let stub: UpstreamStub;
 let gateway: TestGateway;
 
-before(async () => {
+// Each test has a provider of its own: what the callers of the one before broke off may still be on its way there.
+beforeEach(async () => {
   stub = await startUpstreamStub();
 });
 
-after(async () => {
+afterEach(async () => {
   await gateway.close();
   await stub.close();
-});
-
-beforeEach(() => {
-  stub.received.length = 0;
 });
 
 async function start(setup: Setup = {}): Promise<void> {
@@ -89,7 +86,6 @@ test("a caller that leaves while the provider thinks takes the provider's call w
     await assertSettled(body === STREAM ? 2 : 1);
     assert.equal(gateway.pool.outcomes.at(-1), "CALLER_ABORTED");
   }
-  await gateway.close();
 });
 
 test("a caller that leaves in the middle of a stream stops it, and what it had is counted", async () => {
@@ -110,7 +106,6 @@ test("a caller that leaves in the middle of a stream stops it, and what it had i
   assert.equal(record?.usageSource, "PARTIAL");
   assert.ok((record?.tokens.output ?? 0) > 0);
   assert.ok((record?.responseBytes ?? 0) > 0);
-  await gateway.close();
 });
 
 test("a caller that leaves before its body is there leaves nothing behind", async () => {
@@ -174,7 +169,6 @@ test("a caller that has sent much ahead is seen to leave within a second", async
   await clock.run(1_000);
   await settleWhile(() => gateway.upstream.inFlight > 0);
   await assertSettled(1);
-  await gateway.close();
 });
 
 test("a caller that has sent much ahead gets its answer, and the end of its connection behind it", async () => {
@@ -192,7 +186,6 @@ test("a caller that has sent much ahead gets its answer, and the end of its conn
   assert.match(text, /^HTTP\/1\.1 200 OK\r\n(?:[^\r]+\r\n)*connection: close\r\n/);
   assert.ok(text.endsWith(CHAT_REPLY));
   assert.equal(stub.received.length, 1);
-  await gateway.close();
 });
 
 test("callers that stop reading and leave never exhaust the provider's sockets", async () => {
@@ -209,7 +202,6 @@ test("callers that stop reading and leave never exhaust the provider's sockets",
   await settleWhile(() => gateway.upstream.inFlight > 0);
   stub.script = replyJson(200, CHAT_REPLY);
   assert.equal((await gateway.post("/v1/chat/completions", { model: "m" })).status, 200);
-  await gateway.close();
 });
 
 test("a slow reader slows the provider down instead of filling memory", async () => {
@@ -231,7 +223,6 @@ test("a slow reader slows the provider down instead of filling memory", async ()
   res.resume();
   await new Promise((resolve) => res.once("end", resolve));
   assert.equal(read, block.length * 1000 + "data: [DONE]\n\n".length);
-  await gateway.close();
 });
 
 test("a caller that stalls for too long loses its stream", async () => {
@@ -245,7 +236,6 @@ test("a caller that stalls for too long loses its stream", async () => {
   clock.advance(310_000);
   await assertSettled(1, "answer_unread");
   assert.equal(gateway.pool.outcomes[0], "CALLER_ABORTED");
-  await gateway.close();
 });
 
 test("a key that is revoked during a stream ends it at once, with the reason", async () => {
@@ -265,7 +255,6 @@ test("a key that is revoked during a stream ends it at once, with the reason", a
   assert.equal((await reader?.read())?.done, true);
   await stub.aborted(4);
   assert.equal(gateway.sink.records[0]?.errorCode, "revoked_api_key");
-  await gateway.close();
 });
 
 test("a key that is revoked before the reply began gets an error answer", async () => {
@@ -278,7 +267,6 @@ test("a key that is revoked before the reply began gets an error answer", async 
   await settleWhile(() => gateway.gateway.running > 0);
   assert.equal(gateway.upstream.inFlight, 0, "the provider's call ends with it");
   assert.deepEqual(gateway.pool.outcomes, ["CALLER_ABORTED"]);
-  await gateway.close();
 });
 
 test("a reply that waits to be safe on record reaches its caller although the key is revoked meanwhile", async () => {
@@ -297,7 +285,6 @@ test("a reply that waits to be safe on record reaches its caller although the ke
   assert.equal(await response.text(), CHAT_REPLY);
   await settleWhile(() => gateway.gateway.running > 0);
   assert.deepEqual(gateway.pool.outcomes, ["OK"]);
-  await gateway.close();
 });
 
 test("a stop lets running calls end and takes no new connection", async () => {
@@ -443,7 +430,6 @@ test("calls beyond the sockets of a provider wait for one, and too many are turn
   await settleWhile(() => stub.received.length < 2);
   answers[1]?.();
   assert.equal((await second).status, 200);
-  await gateway.close();
 });
 
 test("a body over the limit is refused, told or counted, and the answer arrives", async () => {
@@ -467,7 +453,6 @@ test("a body over the limit is refused, told or counted, and the answer arrives"
   assert.match(answer.toString(), /^HTTP\/1\.1 413 /, "before any of the body has come");
   socket.destroy();
   assert.equal(stub.received.length, 1);
-  await gateway.close();
 });
 
 test("bodies held at a time are bounded, and given back when calls end", async () => {
@@ -484,7 +469,6 @@ test("bodies held at a time are bounded, and given back when calls end", async (
   await (await first).text();
   stub.script = replyEvents(chatEvents(["a"]));
   assert.equal((await gateway.post("/v1/chat/completions", body)).status, 200);
-  await gateway.close();
 });
 
 test("what is counted of a call that its caller broke off is what the installation says", async () => {

@@ -1,4 +1,4 @@
-import { after, before, beforeEach } from "node:test";
+import { afterEach, beforeEach } from "node:test";
 import {
   CHAT_REPLY,
   replyJson,
@@ -34,26 +34,27 @@ export interface Bound extends Pick<TestGateway, "pool" | "sink" | "log"> {
 }
 
 export interface StubbedGateway {
-  /** In place of a provider; there once the tests run. */
+  /** In place of a provider; there while a test runs. */
   readonly stub: UpstreamStub;
   /** A fresh gateway over it, instead of the one before. */
   readonly start: (setup?: Setup) => Promise<TestGateway>;
   readonly bound: (setup?: Setup) => Promise<Bound>;
 }
 
-/** For a whole test file: the stub and the last gateway end with it. `secrets`: of the provider keys. */
+/**
+ * For a whole test file. Each test has a stub of its own, which ends with it, as its last gateway does: what the calls
+ * of the one before broke off may still be on its way there. `secrets`: of the provider keys.
+ */
 export function stubbedGateway(secrets: readonly string[]): StubbedGateway {
   let stub: UpstreamStub | undefined;
   let gateway: TestGateway | undefined;
 
-  before(async () => {
+  beforeEach(async () => {
     stub = await startUpstreamStub();
   });
-  beforeEach(() => {
-    begun().received.length = 0;
-  });
-  after(async () => {
+  afterEach(async () => {
     await gateway?.close();
+    gateway = undefined;
     await stub?.close();
   });
 
