@@ -253,7 +253,7 @@ test("a key that is revoked during a stream ends it at once, with the reason", a
   const { value } = (await reader?.read()) ?? {};
   assert.match(Buffer.from(value ?? []).toString(), /"code":"revoked_api_key"/);
   assert.equal((await reader?.read())?.done, true);
-  await stub.aborted(4);
+  await stub.aborted(1);
   assert.equal(gateway.sink.records[0]?.errorCode, "revoked_api_key");
 });
 
