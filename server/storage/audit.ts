@@ -8,7 +8,6 @@ import { insertRows } from "./insert-rows.js";
 import { readList } from "./json.js";
 import { type Listing, listPage } from "./listing.js";
 import type { FullPage } from "./paging.js";
-import { SQLITE } from "./sql-dialect.js";
 
 /** HMAC of a hash under the audit key, as text; null while the vault is locked. */
 export type AuditMac = (hash: string) => string | null;
@@ -61,14 +60,14 @@ const LISTING: Listing<AuditRow, AuditEvent> = {
       sql: "actor_name",
       kind: "reference",
       exactly: "(actor_user_id = ? OR lower(actor_name) = lower(?))",
-      like: SQLITE.like("actor_name"),
+      named: (matching) => matching("actor_name"),
     },
     target: {
       sql: "target_name",
       kind: "reference",
       nullable: true,
       exactly: "(target_id = ? OR lower(target_name) = lower(?))",
-      like: SQLITE.like("target_name"),
+      named: (matching) => matching("target_name"),
     },
   },
   natural: { field: "seq", descending: true },

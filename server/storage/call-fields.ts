@@ -1,20 +1,20 @@
 import { ATTEMPT_COUNT, bodyInteger, bodyText } from "./call-rows.js";
 import type { Field, Fields } from "./filter.js";
-import { SQLITE } from "./sql-dialect.js";
+import type { Matching } from "./sql-dialect.js";
 
 /** A record that calls refer to by number: how its numbers are found, given its id or its present name. */
 interface CallReference {
   readonly column: string;
   /** Gives numbers; each `?` stands for what is looked for. */
   readonly exactly: string;
-  readonly like: string;
+  readonly named: (matching: Matching) => string;
 }
 
 function byId(column: string): CallReference {
   return {
     column,
     exactly: "SELECT id FROM ledger_names WHERE name = ?",
-    like: `SELECT id FROM ledger_names WHERE ${SQLITE.like("name")}`,
+    named: (matching) => `SELECT id FROM ledger_names WHERE ${matching("name")}`,
   };
 }
 
@@ -23,7 +23,7 @@ function byName(column: string, table: string, name: string): CallReference {
   return {
     column,
     exactly: `${numbers} name = ? OR name IN (SELECT id FROM ${table} WHERE lower(${name}) = lower(?))`,
-    like: `${numbers} name IN (SELECT id FROM ${table} WHERE ${SQLITE.like(name)})`,
+    named: (matching) => `${numbers} name IN (SELECT id FROM ${table} WHERE ${matching(name)})`,
   };
 }
 
@@ -37,12 +37,12 @@ export const INDEXED: Readonly<Record<string, CallReference>> = {
   owner: byName("owner_ref", "users", "username"),
 };
 
-function reference({ column, exactly, like }: CallReference): Field {
+function reference({ column, exactly, named }: CallReference): Field {
   return {
     sql: column,
     kind: "reference",
     exactly: `${column} IN (${exactly})`,
-    like: `${column} IN (${like})`,
+    named: (matching) => `${column} IN (${named(matching)})`,
   };
 }
 
@@ -70,9 +70,8 @@ export const CALL_FIELDS: Fields = {
     sql: bodyText("modelAsked"),
     kind: "reference",
     exactly: `(${bodyText("modelAsked")} = ? OR ${bodyText("modelServed")} = ?)`,
-    like: SQLITE.like(
-      `(${bodyText("modelAsked")} || ' ' || COALESCE(${bodyText("modelServed")}, ''))`,
-    ),
+    named: (matching) =>
+      matching(`(${bodyText("modelAsked")} || ' ' || COALESCE(${bodyText("modelServed")}, ''))`),
   },
   endpoint: { sql: bodyText("endpoint"), kind: "text", choices: true, searched: true },
   dialect: { sql: bodyText("dialect"), kind: "text", values: ["OPENAI", "ANTHROPIC", "GEMINI"] },

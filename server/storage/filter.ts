@@ -1,7 +1,7 @@
 import { invalidField } from "../core/fault.js";
 import { choicesOf, numberOf, requireFitting, requireOperator } from "../core/filter-values.js";
 import type { Condition } from "../core/page.js";
-import { escapeLike, SQLITE } from "./sql-dialect.js";
+import { escapeLike, type Matching, SQLITE } from "./sql-dialect.js";
 
 /** Conditions in one query; each costs a comparison per row. */
 export const CONDITIONS_MAX = 20;
@@ -29,8 +29,8 @@ export interface Field {
   readonly searched?: boolean;
   /** Of a reference: the condition that it has this id or name, which stands for each `?`. */
   readonly exactly?: string;
-  /** Of a reference: the condition that its name is like a pattern; one `?`. */
-  readonly like?: string;
+  /** Of a reference: the condition on its name, in which `matching` stands once. */
+  readonly named?: (matching: Matching) => string;
   /** What to sort by, if not by `sql`. */
   readonly sortSql?: string;
 }
@@ -94,13 +94,13 @@ export function searchClause(fields: Fields, text: string): Clause | undefined {
     throw invalidField("text", `is longer than ${FILTER_TEXT_MAX} characters`);
   }
   const columns = Object.values(fields).filter((field) => field.searched === true);
-  const like = columns.map((field) => SQLITE.like(field.sql)).join(" OR ");
-  const { sql, pattern } = SQLITE.containing(`(${like})`, wanted);
-  return { sql, values: columns.map(() => pattern) };
+  const { matching, pattern } = SQLITE.containing(wanted);
+  const sql = columns.map((field) => matching(field.sql)).join(" OR ");
+  return { sql: `(${sql})`, values: columns.map(() => pattern) };
 }
 
 function textClause(name: string, field: Field, { op, value }: Condition): Clause {
-  if (op === "~") return containing(SQLITE.like(field.sql), value);
+  if (op === "~") return containing(value, (matching) => matching(field.sql));
   const isClosed = field.values !== undefined;
   const text = isClosed ? value.toUpperCase() : value;
   const sign = op === "=" ? "=" : "!=";
@@ -110,8 +110,7 @@ function textClause(name: string, field: Field, { op, value }: Condition): Claus
 /** The column holds JSON, in which an element stands in quotes. */
 function listClause(name: string, field: Field, { op, value }: Condition): Clause {
   requireOperator(name, op, TEXT_OPERATORS);
-  const like = SQLITE.like(field.sql);
-  if (op === "~") return containing(like, value);
+  if (op === "~") return containing(value, (matching) => matching(field.sql));
   if (value === "") {
     const empty = `(${field.sql} IS NULL OR ${field.sql} = '[]')`;
     return { sql: op === "=" ? empty : `NOT ${empty}`, values: [] };
@@ -119,15 +118,15 @@ function listClause(name: string, field: Field, { op, value }: Condition): Claus
   // An element may hold a comma itself.
   const choices = [...new Set([...choicesOf(name, value), value])];
   const values = choices.map((choice) => `%${escapeLike(JSON.stringify(choice))}%`);
-  const found = `(${values.map(() => like).join(" OR ")})`;
+  const found = `(${values.map(() => SQLITE.like(field.sql)).join(" OR ")})`;
   if (op === "=") return { sql: found, values };
   return { sql: `(${field.sql} IS NULL OR NOT ${found})`, values };
 }
 
 function referenceClause(name: string, field: Field, { op, value }: Condition): Clause {
-  const { exactly = "", like = "" } = field;
+  const { exactly = "", named = () => "" } = field;
   requireOperator(name, op, TEXT_OPERATORS);
-  if (op === "~") return containing(like, value);
+  if (op === "~") return containing(value, named);
   if (value === "") return { sql: `${field.sql} IS ${op === "=" ? "" : "NOT "}NULL`, values: [] };
   const choices = choicesOf(name, value);
   const found = choices.map(() => exactly).join(" OR ");
@@ -171,7 +170,7 @@ function equality(field: Field, op: "=" | "!=", choices: readonly (string | numb
   return { sql: op === "=" ? found : `NOT ${found}`, values };
 }
 
-function containing(like: string, text: string): Clause {
-  const { sql, pattern } = SQLITE.containing(like, text);
-  return { sql, values: [pattern] };
+function containing(text: string, condition: (matching: Matching) => string): Clause {
+  const { matching, pattern } = SQLITE.containing(text);
+  return { sql: condition(matching), values: [pattern] };
 }

@@ -1,5 +1,4 @@
 import type { Field } from "./filter.js";
-import { SQLITE } from "./sql-dialect.js";
 
 /** A column with a user's id, found by the id or the username, sorted by the username. */
 export function userField(column: string): Field {
@@ -8,7 +7,7 @@ export function userField(column: string): Field {
     kind: "reference",
     nullable: true,
     exactly: `${column} IN (SELECT id FROM users WHERE id = ? OR lower(username) = lower(?))`,
-    like: `${column} IN (SELECT id FROM users WHERE ${SQLITE.like("username")})`,
+    named: (matching) => `${column} IN (SELECT id FROM users WHERE ${matching("username")})`,
     sortSql: `(SELECT username FROM users WHERE users.id = ${column})`,
   };
 }
@@ -20,7 +19,7 @@ export function providerField(column: string): Field {
     kind: "reference",
     nullable: true,
     exactly: `${column} IN (SELECT id FROM providers WHERE id = ? OR slug = ?)`,
-    like: `${column} IN (SELECT id FROM providers WHERE ${SQLITE.like("slug")})`,
+    named: (matching) => `${column} IN (SELECT id FROM providers WHERE ${matching("slug")})`,
     sortSql: `(SELECT slug FROM providers WHERE providers.id = ${column})`,
   };
 }

@@ -50,11 +50,17 @@ export interface SqlDialect {
   byIndex(table: string, index: string): string;
   /** Case-insensitive pattern match with `\` as escape; its one parameter is the pattern. */
   like(expression: string): string;
-  /** A condition made of `like` where a text is to be contained, in any case of any script, and its parameter. */
-  containing(like: string, text: string): { readonly sql: string; readonly pattern: string };
+  /** How it is found that something contains a text, in any case of any script. */
+  containing(text: string): Containing;
 }
 
-const LIKE = " LIKE ? ESCAPE '\\'";
+/** The condition on an expression; its one parameter is the pattern. */
+export type Matching = (expression: string) => string;
+
+export interface Containing {
+  readonly matching: Matching;
+  readonly pattern: string;
+}
 
 const AUDIT_COLUMNS = [
   "seq",
@@ -120,13 +126,17 @@ export const SQLITE: SqlDialect = {
   jsonInteger: (column, index) => `(${column}->>${index})`,
   jsonLength: (column, index) => `json_array_length(${column}, '$[${index}]')`,
   byIndex: (table, index) => `${table} INDEXED BY ${index}`,
-  like: (expression) => `${expression}${LIKE}`,
+  like,
   // LIKE knows the cases of ASCII alone. GLOB can be told each letter's, and takes several times as long.
-  containing: (like, text) =>
+  containing: (text) =>
     HAS_FOREIGN_CASES.test(text)
-      ? { sql: like.replaceAll(LIKE, " GLOB ?"), pattern: `*${globOf(text)}*` }
-      : { sql: like, pattern: `%${escapeLike(text)}%` },
+      ? { matching: (expression) => `${expression} GLOB ?`, pattern: `*${globOf(text)}*` }
+      : { matching: like, pattern: `%${escapeLike(text)}%` },
 };
+
+function like(expression: string): string {
+  return `${expression} LIKE ? ESCAPE '\\'`;
+}
 
 /** A letter outside ASCII that has cases. */
 const HAS_FOREIGN_CASES = /(?=[^ -~])[\p{Lu}\p{Ll}]/u;
