@@ -125,6 +125,37 @@ test("a call is admitted by its key's limits as they are then, however long it h
   });
 });
 
+test("a limit of calls at a time counts those that run when it is set, on a key, its user and the server", async (t) => {
+  const stub = await upstream(t);
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
+  await addProvider(api, stub);
+  const { clientKey, secret } = await api.clientKeys.createClientKey({ name: "app" });
+  const id = clientKey?.id ?? "";
+  const userId = await ownId(api);
+  const answered = stub.script;
+  const updateMask = { paths: ["limits"] };
+  for (const limit of [
+    (limits: object) => api.clientKeys.updateClientKey({ id, limits, updateMask }),
+    (limits: object) => api.users.updateUser({ id: userId, limits, updateMask }),
+    (serverLimits: object) => api.system.updateSettings({ serverLimits }),
+  ]) {
+    const answers: (() => void)[] = [];
+    stub.script = (request, res) => void answers.push(() => void answered(request, res));
+    const before = stub.received.length;
+    const running = [chat(proxyUrl, secret), chat(proxyUrl, secret)];
+    await stub.requests(before + 2);
+    stub.script = answered;
+    await limit({ concurrency: 2 });
+    assert.equal((await chat(proxyUrl, secret)).status, 429);
+    answers[0]?.();
+    await Promise.race(running);
+    assert.equal((await chat(proxyUrl, secret)).status, 200);
+    answers[1]?.();
+    for (const each of await Promise.all(running)) assert.equal(each.status, 200);
+    await limit({});
+  }
+});
+
 test("deleting a client key gives no budget of its owner and of the server back, at a restart neither", async (t) => {
   const stub = await upstream(t);
   const folder = dataFolder(t);
