@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Holder } from "../core/client-key.js";
 import type { Limits } from "../core/limits.js";
 import type { ChangeOf } from "../keys/change-feed.js";
 import type { Span } from "../limits/budget-fills.js";
@@ -10,11 +11,17 @@ import type { SpentQuery } from "../storage/spent.js";
 import type { Foundation } from "./foundation.js";
 import type { UseCases } from "./use-cases.js";
 
+export interface LimiterSources {
+  readonly accounting: Pick<Accounting, "caughtUp">;
+  /** How many calls count in limits now, of those whose holder is meant. */
+  readonly admitted: (isMeant: (holder: Holder) => boolean) => number;
+}
+
 /** Limits that know what was spent before this process started, so that a restart gives no budget a second time. */
 export async function startLimiter(
   foundation: Foundation,
   { directory, settings }: UseCases,
-  accounting: Pick<Accounting, "caughtUp">,
+  { accounting, admitted }: LimiterSources,
 ): Promise<Limiter> {
   const { clock, logger, feed, lifecycle } = foundation;
   const spentIn = spentReader(foundation);
@@ -22,6 +29,8 @@ export async function startLimiter(
     clock,
     ownerLimits: (ownerId) => directory.ownerLimits.get(ownerId) ?? null,
     serverLimits: () => settings.values.serverLimits,
+    underWay: ({ kind, id }) =>
+      admitted((holder) => kind === "server" || id === HOLDER_ID[kind](holder)),
     loadSpent: async ({ kind, id }, span, booked) => {
       // Calls that ended in this turn of the event loop are recorded at its end.
       await nextTurn();
@@ -50,6 +59,11 @@ export async function startLimiter(
   lifecycle.started("limits", leave);
   return limiter;
 }
+
+const HOLDER_ID = {
+  "client key": ({ clientKey }: Holder) => clientKey.id,
+  user: ({ ownerId }: Holder) => ownerId,
+};
 
 function subjectOf({ kind, id }: ChangeOf<"client_key" | "user">): SubjectId {
   return { kind: kind === "user" ? "user" : "client key", id };

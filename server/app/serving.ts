@@ -75,7 +75,11 @@ export async function startServing(
   lifecycle.started("upstream", () => upstream.close());
   const secrets = await secretOpener(foundation, pool);
   sources = { pool, upstream, secrets };
-  const limiter = await startLimiter(foundation, useCases, accounting);
+  let callers: Gateway | undefined;
+  const limiter = await startLimiter(foundation, useCases, {
+    accounting,
+    admitted: (isMeant) => callers?.admitted(isMeant) ?? 0,
+  });
   const batches = await startBatches(foundation, {
     catalog,
     pool,
@@ -108,6 +112,7 @@ export async function startServing(
     laterUsages: await startLaterUsages(foundation),
     batches,
   });
+  callers = gateway;
   tls?.source.watch((files) => gateway.setTls(files));
   return {
     catalog,

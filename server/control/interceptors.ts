@@ -56,10 +56,16 @@ async function* convertingStream<T>(
   rpc: string,
   logger: Logger,
 ): AsyncIterable<T> {
+  // While a message is on its way out, what is thrown here comes from the connection: mostly its caller has gone.
+  let isSending = false;
   try {
-    yield* messages;
+    for await (const message of messages) {
+      isSending = true;
+      yield message;
+      isSending = false;
+    }
   } catch (thrown) {
-    throw toConnectError(thrown, rpc, logger);
+    throw isSending ? thrown : toConnectError(thrown, rpc, logger);
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Principal } from "../core/client-key.js";
 import { UNLIMITED } from "../core/limits.js";
 import { LastKey } from "../core/presented-key.js";
 import { aClientKey } from "../../test/support/records.js";
@@ -17,6 +18,8 @@ function presented(carriers: Carriers, query = ""): string {
       return { clientKey: aClientKey("ck_1", { limits: UNLIMITED }), ownerId: "usr_1" };
     },
     renewed: () => undefined,
+    revision: 0,
+    current: (principal: Principal) => principal,
     onInvalidated: () => () => undefined,
   };
   const head = { ...carriers } as RequestHead;

@@ -93,6 +93,12 @@ export class Exchange
     return this.#book.principal;
   }
 
+  /** Whose call it is, while something is set aside for it in their limits. */
+  get admitted(): Principal | undefined {
+    const { ticket, closed, principal } = this.#book;
+    return ticket === undefined || closed ? undefined : principal;
+  }
+
   // The way in.
 
   run(): void {

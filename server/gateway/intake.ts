@@ -34,6 +34,8 @@ export class Intake {
   #leaveQueue: (() => void) | undefined;
   /** Whose place it has among the calls under way. */
   #admitted: Principal | undefined;
+  /** Of the client keys, when the caller was last looked at. */
+  #revision = 0;
 
   constructor(options: ExchangeOptions, book: CallBook, listener: IntakeListener) {
     this.#options = options;
@@ -52,6 +54,7 @@ export class Intake {
     let principal: Principal;
     try {
       principal = callerOf(context, this.#options);
+      this.#revision = context.authenticator.revision;
       this.#book.principal = principal;
       connection.holder = principal;
       if (turn.contentLength > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
@@ -92,10 +95,11 @@ export class Intake {
     if (this.#leaveQueue === undefined) this.#admit(principal, body);
   }
 
-  #admit(principal: Principal, body: Buffer): void {
+  #admit(caller: Principal, body: Buffer): void {
     const { context, match, head } = this.#options;
-    this.#admitted = principal;
+    this.#admitted = caller;
     try {
+      const principal = this.#current(caller);
       const plan = this.#plan(principal, body);
       const parts = { context, plan, match, head, principal };
       const file = fileToRead(parts);
@@ -115,10 +119,11 @@ export class Intake {
     }
   }
 
-  #reserve(plan: CallPlan, principal: Principal, estimate: Estimate): void {
+  #reserve(plan: CallPlan, caller: Principal, estimate: Estimate): void {
     const { context, match } = this.#options;
     const book = this.#book;
     try {
+      const principal = this.#current(caller);
       book.ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       context.records.begin(book.begun(principal), (fault) => {
@@ -129,6 +134,19 @@ export class Intake {
     } catch (thrown) {
       this.#refuse(thrown);
     }
+  }
+
+  /**
+   * The caller with its key as it is now. A body takes its time, and so does a turn: a call that was admitted by limits
+   * that hold no more would be booked in budgets that are closed.
+   */
+  #current(caller: Principal): Principal {
+    const { authenticator } = this.#options.context;
+    if (authenticator.revision === this.#revision) return caller;
+    this.#revision = authenticator.revision;
+    const principal = authenticator.current(caller);
+    this.#book.principal = principal;
+    return principal;
   }
 
   #plan(principal: Principal, sent: Buffer): CallPlan {

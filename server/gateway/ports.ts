@@ -17,6 +17,10 @@ export interface Authenticator {
    * disabled, replaced. Throws what `authenticate` does.
    */
   renewed(principal: Principal, ip: string): Principal | undefined;
+  /** Rises with each change of a client key: while it stays, all keys are as they were. */
+  readonly revision: number;
+  /** A caller of before with its client key as it is now; the same one where that is gone. */
+  current(principal: Principal): Principal;
   /** Hears of keys that must not be used any more, so that running streams can be cut. */
   onInvalidated(listener: (clientKeyId: string) => void): () => void;
 }

@@ -1,3 +1,4 @@
+import type { Holder } from "../core/client-key.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { Roster } from "../core/roster.js";
@@ -54,6 +55,15 @@ export class RunningCalls {
     this.#exchanges.each((exchange) => {
       if (exchange.holder?.clientKey.id === clientKeyId) exchange.stop(fault);
     });
+  }
+
+  /** How many have been let in, of those whose holder is meant. */
+  admitted(isMeant: (holder: Holder) => boolean): number {
+    let count = 0;
+    this.#exchanges.each(({ admitted }) => {
+      if (admitted !== undefined && isMeant(admitted)) count += 1;
+    });
+    return count;
   }
 
   /** Waits until none is left; what is left at `byMs` is ended in-band. */

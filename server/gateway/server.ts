@@ -9,6 +9,7 @@ import { CallerServer } from "../caller/caller-server.js";
 import type { ParsedRequest } from "../caller/request-head.js";
 import { pathOf } from "../caller/request-target.js";
 import type { Turn } from "../caller/turn.js";
+import type { Holder } from "../core/client-key.js";
 import type { Timer } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import { portFault } from "../core/listen-fault.js";
@@ -66,6 +67,8 @@ export interface Gateway {
   setTls(files: TlsFiles): void;
   /** Calls under way. */
   readonly running: number;
+  /** How many of them count in limits, of those whose holder is meant. */
+  admitted(isMeant: (holder: Holder) => boolean): number;
   /** Connections of callers, open and turned away. */
   readonly connections: Pick<CallerConnections, "open" | "refusals">;
   /** Bytes held now of bodies, and of streams. */
@@ -150,6 +153,10 @@ class HttpGateway implements Gateway, CallerHandler {
 
   get running(): number {
     return this.#calls.size;
+  }
+
+  admitted(isMeant: (holder: Holder) => boolean): number {
+    return this.#calls.admitted(isMeant);
   }
 
   async listen(options: ListenOptions): Promise<{ host: string; port: number }> {

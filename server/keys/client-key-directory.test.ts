@@ -205,6 +205,21 @@ test("who called before is known with the key as it is now, as long as that may 
   assert.equal(directory.renewed(principal, "192.0.2.1"), undefined);
 });
 
+test("a caller that waits hears that keys have changed, and has its own as it is then", async () => {
+  const world = await startWorld();
+  const { clientKeys: keys, alice, directory } = world;
+  const { clientKey, secret } = await keys.create(alice, { name: "a" });
+  const principal = directory.authenticate(presentedKey(secret.reveal()), "");
+  const { revision } = directory;
+  assert.deepEqual(directory.current(principal), principal);
+  assert.equal(directory.revision, revision);
+  await keys.update(alice, clientKey.id, { modelAllowlist: ["m"] });
+  assert.notEqual(directory.revision, revision);
+  assert.deepEqual(directory.current(principal).clientKey.modelAllowlist, ["m"]);
+  await keys.delete(alice, clientKey.id);
+  assert.equal(directory.current(principal), principal);
+});
+
 test("a listener that fails does not keep the others from hearing", async () => {
   const world = await startWorld();
   const heard: string[] = [];

@@ -69,6 +69,7 @@ export class ClientKeyDirectory {
   /** Number of keys by the version of the pepper that they were hashed with; 0 for imported keys. */
   readonly #byPepper = new Map<number, number>();
   #leave: (() => void) | undefined;
+  #revision = 0;
 
   constructor(options: {
     reader: KeysReader;
@@ -144,6 +145,18 @@ export class ClientKeyDirectory {
     this.#requireUsable(key, ip);
     this.#uses.count(key.id, ip);
     return { clientKey: key, ownerId: key.ownerId };
+  }
+
+  /** See `gateway/ports`. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** A principal of before with its key as it is now, whether that may be used or not; the same one where it is gone. */
+  current(principal: Principal): Principal {
+    const row = this.#table.rowOfId(principal.clientKey.id);
+    if (row < 0) return principal;
+    return { clientKey: this.#table.keyAt(row), ownerId: principal.ownerId };
   }
 
   /** Calls `listener` with each key that must not be used any more; the returned function ends it. */
@@ -324,6 +337,7 @@ export class ClientKeyDirectory {
 
   #applyKey(id: string, key: KnownClientKey | null): void {
     this.#recent.clear();
+    this.#revision += 1;
     const row = this.#table.rowOfId(id);
     const before = row < 0 ? undefined : this.#table.keyAt(row);
     if (key === null) {

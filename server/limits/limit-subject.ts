@@ -59,6 +59,10 @@ export class LimitSubject {
   readonly #requests = new SlidingWindow();
   readonly #tokens = new SlidingWindow();
   #inFlight = 0;
+  /** Calls under way that hold nothing: when they were admitted, there was no limit. */
+  #unheld = 0;
+  /** All calls under way are held or counted as unheld. */
+  #isComplete = false;
   /** One for each period that a budget was set for. */
   readonly #accounts: BudgetAccount[] = [];
 
@@ -66,8 +70,26 @@ export class LimitSubject {
     this.kind = kind;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
+  get unheld(): number {
+    return this.#unheld;
+  }
+
+  /** A limit of concurrency holds from now on, for calls that are under way without a hold as well. */
+  countUnderWay(underWay: () => number): void {
+    if (this.#isComplete) return;
+    this.#isComplete = true;
+    this.#unheld = Math.max(0, underWay() - this.#inFlight);
+  }
+
+  /** There is no limit from now on: calls that begin hold nothing. */
+  countNoMore(): void {
+    this.#isComplete = false;
+    this.#unheld = 0;
+  }
+
+  /** A call without a hold has ended. */
+  endUnheld(): void {
+    if (this.#unheld > 0) this.#unheld--;
   }
 
   /**
@@ -127,7 +149,7 @@ export class LimitSubject {
   rateRefusal(limits: Limits, estimate: Estimate, now: Moment): Refusal | null {
     let last: Refusal | null = null;
     const { concurrency, requestsPerMinute, tokensPerMinute } = limits;
-    if (concurrency !== null && this.#inFlight >= concurrency) {
+    if (concurrency !== null && this.#inFlight + this.#unheld >= concurrency) {
       last = this.#rateRefusal(`${concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
     }
     if (requestsPerMinute !== null) {
@@ -192,6 +214,7 @@ export class LimitSubject {
   isIdle(now: Moment): boolean {
     return (
       this.#inFlight === 0 &&
+      this.#unheld === 0 &&
       this.#accounts.every((account) => account.isOver(now.wallMs)) &&
       this.#requests.isIdle(now.monotonicMs) &&
       this.#tokens.isIdle(now.monotonicMs)

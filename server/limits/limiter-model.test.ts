@@ -6,7 +6,7 @@ import { aClientKey } from "../../test/support/records.js";
 import type { Estimate, Used } from "../core/call.js";
 import { HOUR_MS } from "../core/durations.js";
 import type { Fault } from "../core/fault.js";
-import { isUnlimited, UNLIMITED, type Budget, type Limits } from "../core/limits.js";
+import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import { periodStart } from "../core/period.js";
 import { Limiter, SERVER, type Ticket } from "./limiter.js";
 import { WINDOW_ENTRIES_MAX, WINDOW_MS } from "./sliding-window.js";
@@ -90,7 +90,7 @@ class Rules {
       }
     }
     const mine = this.calls.filter((call) => isOf(call, id));
-    const running = mine.filter((call) => call.used === null && !isFree(call, id));
+    const running = mine.filter((call) => call.used === null);
     if (limits.concurrency !== null && running.length >= limits.concurrency) return RATE;
     const late = mine.filter((call) => call.atMs > now.atMs - WINDOW_MS - now.slackMs);
     const { requestsPerMinute: rpm, tokensPerMinute: tpm } = limits;
@@ -112,11 +112,6 @@ const SPENT = "budget_exceeded";
 
 function isOf(call: Call, id: string): boolean {
   return id === SERVER.id || id === OWNER || call.clientKeyId === id;
-}
-
-/** Calls that a subject had no limits for hold nothing of it. */
-function isFree(call: Call, id: string): boolean {
-  return isUnlimited(call.limits.get(id) ?? UNLIMITED);
 }
 
 function spendingOf({ inputTokens, maxOutputTokens, costMicros }: Estimate): Used {
@@ -196,6 +191,8 @@ class Pair {
     clock: this.clock,
     ownerLimits: () => this.rules.limits.get(OWNER) ?? null,
     serverLimits: () => this.rules.limits.get(SERVER.id) ?? UNLIMITED,
+    underWay: ({ id }) =>
+      this.rules.calls.filter((call) => call.used === null && isOf(call, id)).length,
     loadSpent: ({ id }, { startMs, endMs }, booked) => {
       const sum = { tokens: 0, costMicros: 0 };
       const except = booked();
@@ -263,8 +260,8 @@ class Pair {
     if (call === undefined) return;
     const used = { tokens, costMicros: cost };
     const { id, startedAt, clientKeyId } = call;
-    call.ticket.settle(used, { id, startedAt, clientKeyId, ownerId: OWNER });
     call.used = used;
+    call.ticket.settle(used, { id, startedAt, clientKeyId, ownerId: OWNER });
   }
 
   /** The next call finds that the clock is in another period, and asks the ledger; here that is done at once. */

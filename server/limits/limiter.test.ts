@@ -178,6 +178,44 @@ test("concurrency counts calls under way", () => {
   assert.equal(admitted(limiter, key, 5), 1, "settling twice gives back once");
 });
 
+test("a limit of concurrency counts the calls that were under way when it was set", () => {
+  const id = { kind: "client key", id: "ck_1" } as const;
+  let underWay = 0;
+  const { limiter } = world({ underWay: () => underWay });
+  const begin = (limits: Partial<Limits>): Ticket => {
+    const ticket = limiter.admit(who(limits), CALL, "OPENAI");
+    underWay += 1;
+    return ticket;
+  };
+  const end = (ticket: Ticket): void => {
+    underWay -= 1;
+    const call = { id: "call_1", startedAt: NOON, clientKeyId: "ck_1", ownerId: "usr_1" };
+    ticket.settle({ tokens: 0, costMicros: 0 }, call);
+  };
+  const limit = (limits: Partial<Limits>): void => {
+    limiter.setLimits(id, { ...UNLIMITED, ...limits });
+  };
+  const free = [begin({}), begin({}), begin({})];
+  limit({ requestsPerMinute: 100 });
+  const held = begin({ requestsPerMinute: 100 });
+  limit({ concurrency: 3 });
+  const tooMany = () =>
+    assert.equal(refusal(limiter, who({ concurrency: 3 })).retryAfterSeconds, 1);
+  tooMany();
+  for (const each of free.splice(0, 1)) end(each);
+  tooMany();
+  end(held);
+  free.push(begin({ concurrency: 3 }));
+  tooMany();
+  limit({});
+  free.push(begin({}));
+  limit({ concurrency: 3 });
+  for (const each of free.splice(0, 1)) end(each);
+  tooMany();
+  for (const each of free.splice(0)) end(each);
+  assert.equal(admitted(limiter, who({ concurrency: 3 }), 5), 3);
+});
+
 test("twenty calls at once on a budget for five admit five", () => {
   const { limiter } = world();
   const key = who({ budgets: [{ period: "DAY", costMicros: 5_000, tokens: null }] });

@@ -30,6 +30,8 @@ export interface LimiterOptions extends BudgetFillsOptions {
   readonly ownerLimits?: (ownerId: string) => Limits | null;
   /** Limits of all client keys together. */
   readonly serverLimits?: () => Limits;
+  /** How many calls of a subject have been admitted and have not ended; by default none. Asked when a limit is set. */
+  readonly underWay?: (subject: SubjectId) => number;
 }
 
 /** An admitted call's hold on its limits. */
@@ -77,6 +79,8 @@ export class Limiter {
   readonly #subjects = new Map<string, LimitSubject>();
   readonly #headers = new HeaderWriter();
   readonly #fills: BudgetFills;
+  /** Those of which calls are under way that hold nothing of them. */
+  readonly #withUnheld = new Set<LimitSubject>();
   /** For all calls without limits, until the next account is opened. */
   #noTicket: Ticket;
   #sweep: IterableIterator<[string, LimitSubject]> | null = null;
@@ -171,9 +175,14 @@ export class Limiter {
     }
   }
 
-  /** Hears of the present limits, so that what was spent before a budget was set counts from its first call on. */
+  /**
+   * Hears of the present limits, so that what was spent before a budget was set counts from its first call on, and what
+   * is under way when concurrency is limited.
+   */
   setLimits(id: SubjectId, limits: Limits): void {
     this.#subjects.get(id.id)?.closeAccounts(limits.budgets);
+    if (limits.concurrency !== null) this.#countUnderWay(id);
+    else if (isUnlimited(limits)) this.#countNoMore(this.#subjects.get(id.id));
     if (limits.budgets.length > 0) this.#prepared(id, limits, this.#now());
   }
 
@@ -194,7 +203,22 @@ export class Limiter {
 
   /** Forgets what was deleted. */
   forget({ id }: SubjectId): void {
+    this.#countNoMore(this.#subjects.get(id));
     this.#subjects.delete(id);
+  }
+
+  #countUnderWay(id: SubjectId): void {
+    const { underWay } = this.#options;
+    if (underWay === undefined) return;
+    const subject = this.#subject(id);
+    subject.countUnderWay(() => underWay(id));
+    if (subject.unheld > 0) this.#withUnheld.add(subject);
+  }
+
+  #countNoMore(subject: LimitSubject | undefined): void {
+    if (subject === undefined) return;
+    subject.countNoMore();
+    this.#withUnheld.delete(subject);
   }
 
   /** A subject with an account for each of its budgets. */
@@ -258,12 +282,23 @@ export class Limiter {
     };
   }
 
-  /** Tells the accounts that were opened while the call ran. */
+  /** Tells the accounts that were opened, and the limits that were set, while the call ran. */
   #ended(used: Used, call: EndedCall | undefined, opened: number, holds: readonly Hold[]): void {
-    if (call === undefined || !this.#fills.concerns(opened)) return;
+    if (call === undefined) return;
+    if (this.#withUnheld.size > 0) this.#endUnheld(call, holds);
+    if (!this.#fills.concerns(opened)) return;
     const ended = { used, call, holds };
     for (const id of subjectsOf(call)) {
       this.#fills.ended(id, this.#subjects.get(id), ended);
+    }
+  }
+
+  #endUnheld(call: EndedCall, holds: readonly Hold[]): void {
+    for (const id of subjectsOf(call)) {
+      const subject = this.#subjects.get(id);
+      if (subject === undefined || holds.some((hold) => hold.subject === subject)) continue;
+      subject.endUnheld();
+      if (subject.unheld === 0) this.#withUnheld.delete(subject);
     }
   }
 

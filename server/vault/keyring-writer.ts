@@ -21,8 +21,7 @@ export async function saveUnderNewRoot(
 ): Promise<readonly WrappedKey[]> {
   let stored: readonly WrappedKey[];
   try {
-    stored = await wrapKeys(keys, next.key);
-    writer.checkUnlocked();
+    stored = await wrapKeys(keys, next.key, writer.checkUnlocked);
   } catch (thrown) {
     next.key.wipe();
     await next.discard();

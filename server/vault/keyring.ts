@@ -86,20 +86,26 @@ export function keyPairOf(key: PlainKey): KeyPair {
   return { publicKey: key.publicKey, privateKey: key.key };
 }
 
-/** Wraps every key under the root key and proves at once that each unwraps to what it was. */
+/**
+ * Wraps every key under the root key and proves at once that each unwraps to what it was. The vault may be locked, and
+ * its keys zeroed, while a root key works: `checkUnlocked` throws then.
+ */
 export async function wrapKeys(
   keys: readonly PlainKey[],
   rootKey: RootKey,
+  checkUnlocked: () => void,
 ): Promise<readonly WrappedKey[]> {
   const wrapped: WrappedKey[] = [];
+  checkUnlocked();
   for (const key of keys) {
     const context = wrapContext(key, rootKey);
-    // The vault may be locked, and its keys zeroed, while a remote root key works.
     assert(!key.key.every((byte) => byte === 0), "a key to be wrapped was not wiped");
     const body = await rootKey.wrap(key.key, context);
     const again = await rootKey.unwrap(body, context);
-    assert(again !== undefined && equalBytes(again, key.key), "a wrapped key unwraps");
-    wipe(again);
+    const isSame = again !== undefined && equalBytes(again, key.key);
+    if (again !== undefined) wipe(again);
+    checkUnlocked();
+    assert(isSame, "a wrapped key unwraps");
     const { purpose, version, publicKey, createdAt, retiredAt } = key;
     wrapped.push({
       purpose,

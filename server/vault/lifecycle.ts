@@ -256,8 +256,9 @@ export class VaultLifecycle {
     return this.#serial.run(async () => {
       const { rootKey, keyring: before } = this.#need();
       const keyring = new Keyring(change(before));
-      const stored = await wrapKeys(keyring.all, rootKey);
-      this.#checkUnlockedSince(lockCount);
+      const stored = await wrapKeys(keyring.all, rootKey, () => {
+        this.#checkUnlockedSince(lockCount);
+      });
       await this.#store.saveKeyring(stored);
       await this.#install(lockCount, stored, { keyring, rootKey });
       for (const { key } of before.all) {

@@ -247,6 +247,14 @@ export class FakeAuthenticator implements Authenticator {
     return this.refusal === undefined ? this.#principal() : undefined;
   }
 
+  get revision(): number {
+    return 0;
+  }
+
+  current(principal: Principal): Principal {
+    return principal;
+  }
+
   #principal(): Principal {
     const { clientKeyId: id, ownerId, kind, modelAllowlist, scopes } = this;
     return { clientKey: { ...clientKey(), id, ownerId, kind, modelAllowlist, scopes }, ownerId };

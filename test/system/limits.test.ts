@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Call_UsageSource } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
-import { Settings_AbortedCallPolicy } from "../../proto/gen/latchkey/v1/system_pb.js";
+import {
+  Listener_Kind,
+  Settings_AbortedCallPolicy,
+} from "../../proto/gen/latchkey/v1/system_pb.js";
 import type { Api } from "../../tui/api/services.js";
 import { addClientKey, addProvider, chat, dataFolder, until, upstream, serve } from "./fixture.js";
 import { serveInside } from "./inside.js";
@@ -84,6 +87,73 @@ test("a budget counts what was spent before it was set: just before, in calls un
   await comesTo(10 * 18);
   await calls(1);
   await comesTo(11 * 18);
+});
+
+test("a call is admitted by its key's limits as they are then, however long it has waited, and no budget loses count by it", async (t) => {
+  const stub = await upstream(t);
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t), "--calls-max=1");
+  await addProvider(api, stub);
+  const other = await addClientKey(api, "other");
+  const budgets = [{ period: Period.DAY, tokens: 100_000n }];
+  const { clientKey, secret } = await api.clientKeys.createClientKey({
+    name: "app",
+    limits: { budgets },
+  });
+  const id = clientKey?.id ?? "";
+  const limit = (limits: object) =>
+    api.clientKeys.updateClientKey({ id, limits, updateMask: { paths: ["limits"] } });
+  const answered = stub.script;
+  let answer: (() => void) | undefined;
+  stub.script = (request, res) => void (answer = () => void answered(request, res));
+  const first = chat(proxyUrl, other);
+  await stub.requests(1);
+  const waiting = chat(proxyUrl, secret);
+  await until(async () => (await gauge(api, "latchkey_calls_queued")) === 1);
+  await limit({ requestsPerMinute: 7 });
+  stub.script = answered;
+  answer?.();
+  assert.equal((await first).status, 200);
+  assert.equal((await waiting).headers.get("x-ratelimit-limit-requests"), "7");
+
+  const stored = async () => (await api.calls.listCalls({})).calls.length;
+  await until(async () => (await stored()) === 2);
+  for (let i = 0; i < 2; i++) assert.equal((await chat(proxyUrl, secret)).status, 200);
+  await limit({ budgets });
+  await until(async () => {
+    const { budgetUsage = [] } = (await api.clientKeys.getClientKey({ id })).clientKey ?? {};
+    return budgetUsage[0]?.tokens === 3n * 18n;
+  });
+});
+
+test("a limit of calls at a time counts those that run when it is set, on a key, its user and the server", async (t) => {
+  const stub = await upstream(t);
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
+  await addProvider(api, stub);
+  const { clientKey, secret } = await api.clientKeys.createClientKey({ name: "app" });
+  const id = clientKey?.id ?? "";
+  const userId = await ownId(api);
+  const answered = stub.script;
+  const updateMask = { paths: ["limits"] };
+  for (const limit of [
+    (limits: object) => api.clientKeys.updateClientKey({ id, limits, updateMask }),
+    (limits: object) => api.users.updateUser({ id: userId, limits, updateMask }),
+    (serverLimits: object) => api.system.updateSettings({ serverLimits }),
+  ]) {
+    const answers: (() => void)[] = [];
+    stub.script = (request, res) => void answers.push(() => void answered(request, res));
+    const before = stub.received.length;
+    const running = [chat(proxyUrl, secret), chat(proxyUrl, secret)];
+    await stub.requests(before + 2);
+    stub.script = answered;
+    await limit({ concurrency: 2 });
+    assert.equal((await chat(proxyUrl, secret)).status, 429);
+    answers[0]?.();
+    await Promise.race(running);
+    assert.equal((await chat(proxyUrl, secret)).status, 200);
+    answers[1]?.();
+    for (const each of await Promise.all(running)) assert.equal(each.status, 200);
+    await limit({});
+  }
 });
 
 test("deleting a client key gives no budget of its owner and of the server back, at a restart neither", async (t) => {
@@ -221,6 +291,18 @@ async function self(api: Api) {
   const { user } = await api.sessions.whoAmI({});
   if (user === undefined) throw new Error("nobody");
   return user;
+}
+
+async function gauge(api: Api, name: string): Promise<number> {
+  const { listeners } = await api.system.getStatus({});
+  const { address } = listeners.find(({ kind }) => kind === Listener_Kind.CONTROL)!;
+  const text = await (await fetch(`http://${address}/metrics`)).text();
+  return Number(
+    text
+      .split("\n")
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(" ")[1],
+  );
 }
 
 async function ownId(api: Api): Promise<string> {

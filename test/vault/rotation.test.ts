@@ -5,13 +5,13 @@ import test from "node:test";
 import { systemRandom } from "../../server/core/random.js";
 import { Secret } from "../../server/core/secret.js";
 import { createFileRootKeyProvider } from "../../server/vault/root-key/file.js";
-import type { NewRootKey, RootKeyProvider } from "../../server/vault/root-key/provider.js";
+import type { NewRootKey, RootKey, RootKeyProvider } from "../../server/vault/root-key/provider.js";
 import {
   rotateVaultKey,
   type RotationOptions,
   type RotationProgress,
 } from "../../server/vault/rotation.js";
-import { createVault } from "../../server/vault/vault.js";
+import { createVault, type Vault } from "../../server/vault/vault.js";
 import { settle } from "../support/fake-clock.js";
 import { createTestVault, isFault, testClock, type TestVault } from "./fixtures.js";
 import { bindingOfIndex, fillRows, type MemoryRows, unreadable } from "./memory-rows.js";
@@ -304,13 +304,51 @@ test("a lock during a root key rotation never saves wiped keys", async (t) => {
     const rotating = vault.rotateRootKey(rootKey).catch((thrown: unknown) => thrown);
     for (let turn = 0; turn < delay; turn++) await settle();
     vault.lock();
-    await rotating;
+    const thrown = await rotating;
+    if (thrown !== undefined) assert.ok(isFault("vault_locked")(thrown), String(thrown));
     assert.equal(vault.state, "LOCKED");
     await afterKill(made, rows);
     await vault.unlock();
     assert.deepEqual(await unreadable(vault, rows), []);
   }
 });
+
+test("keys that are locked while they are wrapped for a rotation are told as locked, not as a bug", async (t) => {
+  const made = await createTestVault(t);
+  const rows = await fillRows(made.vault, 3);
+  let lockAt = { step: "", uses: 0 };
+  const vault: Vault = await made.restart(
+    watched(made.rootKey, (step) => {
+      if (step === lockAt.step && --lockAt.uses === 0) vault.lock();
+    }),
+  );
+  for (const step of ["wrap", "unwrap"]) {
+    for (let uses = 1; uses <= 5; uses++) {
+      lockAt = { step, uses };
+      await assert.rejects(vault.addVersions(["PEPPER"]), isFault("vault_locked"));
+      await afterKill(made, rows);
+      await vault.unlock();
+    }
+  }
+});
+
+/** The same root keys; `used` hears of each key that one has just wrapped or unwrapped. */
+function watched(provider: RootKeyProvider, used: (step: string) => void): RootKeyProvider {
+  const watch = (key: RootKey): RootKey => ({
+    ...key,
+    async wrap(...given) {
+      const wrapped = await key.wrap(...given);
+      used("wrap");
+      return wrapped;
+    },
+    async unwrap(...given) {
+      const unwrapped = await key.unwrap(...given);
+      used("unwrap");
+      return unwrapped;
+    },
+  });
+  return { ...provider, open: async (...given) => watch(await provider.open(...given)) };
+}
 
 test("a half-written replacement of the root key file is thrown away", async (t) => {
   const made = await createTestVault(t);
