@@ -47,13 +47,13 @@ export class FairRoom {
 
   /** Whether there is room for an amount now. */
   hasRoom(holder: Holder, amount: number): boolean {
-    return this.#fits(this.#sharesOf(holder), amount);
+    return this.#fits(this.#sharesOf(holder), amount, this.#timesFree);
   }
 
-  /** Takes an amount if there is room for it; false if there is none. */
-  mayTake(holder: Holder, amount: number): boolean {
+  /** Takes an amount if there is room for it; false if there is none. `timesFree`: as in the constructor, for this one. */
+  mayTake(holder: Holder, amount: number, timesFree = this.#timesFree): boolean {
     const shares = this.#sharesOf(holder);
-    if (!this.#fits(shares, amount)) return false;
+    if (!this.#fits(shares, amount, timesFree)) return false;
     shares.user.amount += amount;
     shares.key.amount += amount;
     this.#taken += amount;
@@ -69,9 +69,9 @@ export class FairRoom {
     this.#taken -= amount;
   }
 
-  #fits({ user, key }: Shares, amount: number): boolean {
+  #fits({ user, key }: Shares, amount: number, timesFree: number): boolean {
     const held = user.amount + key.amount + 2 * amount;
-    return held <= 2 * this.#timesFree * (this.#max - this.#taken);
+    return held <= 2 * timesFree * (this.#max - this.#taken);
   }
 
   #sharesOf({ ownerId, clientKey }: Holder): Shares {

@@ -1,6 +1,6 @@
 import { isAt, latin1 } from "../core/bytes.js";
 import { parseRecord } from "./json-record.js";
-import { eventData, lastEventStart, nextBoundary } from "./sse.js";
+import { commentsEnd, eventData, lastEventStart, nextBoundary } from "./sse.js";
 import { saidInEvent, textShare } from "./text-share.js";
 
 /** Long enough for the type of an event where it is named first. */
@@ -56,11 +56,11 @@ export class ResponseProgress {
     }
     this.#saidBytes = this.saidBytes(tail);
     this.#deltaBytes = 0;
-    for (let from = 0; from < events.length;) {
+    for (let from = commentsEnd(events, 0); from < events.length;) {
       const boundary = nextBoundary(events, from);
       const end = boundary < 0 ? events.length : boundary;
       this.#look(events.subarray(from, end));
-      from = end;
+      from = commentsEnd(events, end);
     }
   }
 

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { eventData, EventGate, lastBoundary, lastEventStart, nextBoundary } from "./sse.js";
+import {
+  commentsEnd,
+  eventData,
+  EventGate,
+  lastBoundary,
+  lastEventStart,
+  nextBoundary,
+} from "./sse.js";
 
 const STREAM = [
   'data: {"a":"ü"}\n\n',
@@ -111,4 +118,48 @@ test("boundaries are found from both ends", () => {
 test("data lines of an event are joined", () => {
   assert.equal(eventData(Buffer.from("event: x\ndata: a\ndata:b\n\n")), "a\nb");
   assert.equal(eventData(Buffer.from(": comment\n\n")), undefined);
+});
+
+/** Lines and halves of lines, as fast-check puts them together. */
+const anyLines = fc
+  .array(
+    fc.constantFrom(
+      "data: ",
+      "data:",
+      "x",
+      "ü",
+      "\n",
+      "\r\n",
+      "\r",
+      " ",
+      ":",
+      `: ${"c".repeat(40)}`,
+    ),
+    { maxLength: 30, size: "max" },
+  )
+  .map((pieces) => pieces.join(""));
+
+test("the data of an event is that of its lines, however these end", () => {
+  fc.assert(
+    fc.property(anyLines, (event) => {
+      const values = event.split(/\r?\n/).filter((line) => line.startsWith("data:"));
+      const data = values.map((line) => line.replace(/^data: ?/, "")).join("\n");
+      assert.equal(eventData(Buffer.from(event)), values.length === 0 ? undefined : data);
+    }),
+  );
+});
+
+test("only whole comments and blank lines are passed over", () => {
+  assert.equal(commentsEnd(Buffer.from(": a\n: b\n\n:\r\n\r\n\ndata: 1\n\n"), 0), 15);
+  assert.equal(commentsEnd(Buffer.from(": a\ndata: 1\n\n"), 0), 0);
+  assert.equal(commentsEnd(Buffer.from(": a\n\n: b"), 0), 5);
+  fc.assert(
+    fc.property(anyLines, (events) => {
+      const text = Buffer.from(events);
+      const end = commentsEnd(text, 0);
+      const over = events.slice(0, text.toString("utf8", 0, end).length);
+      assert.match(over, /^(?:(?::[^\n]*\n)*\r?\n)*$/);
+      assert.equal(commentsEnd(text, end), end);
+    }),
+  );
 });

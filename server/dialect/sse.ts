@@ -1,8 +1,13 @@
-import { utf8 } from "../core/bytes.js";
+import { indexOfByte, isAt, utf8 } from "../core/bytes.js";
 import { isSliver, Pieces } from "../core/pieces.js";
 
 const LF = 0x0a;
 const CR = 0x0d;
+const SPACE = 0x20;
+const COLON = 0x3a;
+const DATA = Buffer.from("data:");
+/** Lines that only keep a connection open are shorter; beyond this a search outdoes looking at each byte. */
+const NEAR_BYTES = 32;
 /** A blank line is at most `\n\r\n`: two held bytes can belong to one that the next read completes. */
 const SEAM_BYTES = 2;
 const NOTHING = Buffer.alloc(0);
@@ -34,6 +39,34 @@ export function nextBoundary(text: Buffer, from: number): number {
 function endsBlankLine(text: Buffer, lf: number): boolean {
   const before = text[lf - 1];
   return before === LF || (before === CR && text[lf - 2] === LF);
+}
+
+/**
+ * Past the events from `from` on that say nothing: blank lines, and comments that are followed by one. `from` where there
+ * are none. A provider may send a hundred thousand of them, each a few bytes long.
+ */
+export function commentsEnd(text: Buffer, from: number): number {
+  let end = from;
+  let at = from;
+  while (at < text.length) {
+    const byte = text[at];
+    if (byte === LF) end = ++at;
+    else if (byte === CR && text[at + 1] === LF) end = at += 2;
+    else if (byte !== COLON) return end;
+    else {
+      const lf = lineEnd(text, at);
+      if (lf < 0) return end;
+      at = lf + 1;
+    }
+  }
+  return end;
+}
+
+/** Where the line ends that `from` is in, its line feed; -1 where it has none. */
+function lineEnd(text: Buffer, from: number): number {
+  const near = Math.min(text.length, from + NEAR_BYTES);
+  for (let at = from; at < near; at++) if (text[at] === LF) return at;
+  return near === text.length ? -1 : indexOfByte(text, LF, near);
 }
 
 /**
@@ -132,14 +165,28 @@ const BRACE = 0x7b;
  * that ends a stream there without any such line.
  */
 export function eventData(event: Buffer): string | undefined {
-  if (event[0] === BRACE) return utf8(event, 0, event.length);
+  if (event[0] === BRACE) return utf8(event);
   let data: string | undefined;
-  for (const line of utf8(event, 0, event.length).split(/\r?\n/)) {
-    if (!line.startsWith("data:")) continue;
-    const value = line.startsWith("data: ") ? line.slice(6) : line.slice(5);
-    data = data === undefined ? value : `${data}\n${value}`;
+  for (let at = 0; at < event.length;) {
+    const lf = lineEnd(event, at);
+    const end = lf < 0 ? event.length : lf;
+    if (isAt(event, at, DATA)) {
+      const value = utf8(event, valueStart(event, at + DATA.length), withoutReturn(event, end));
+      data = data === undefined ? value : `${data}\n${value}`;
+    }
+    at = end + 1;
   }
   return data;
+}
+
+/** One space before a value does not belong to it. */
+function valueStart(event: Buffer, at: number): number {
+  return event[at] === SPACE ? at + 1 : at;
+}
+
+/** Where the text ends of a line that a line feed ends. */
+function withoutReturn(event: Buffer, end: number): number {
+  return end < event.length && event[end - 1] === CR ? end - 1 : end;
 }
 
 /** For the last bytes of a stream: true when they are a whole event of which only the blank line is missing. */

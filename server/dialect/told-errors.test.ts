@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Dialect } from "../core/provider.js";
 import type { StreamForm } from "./codec.js";
 import { CODECS } from "./codecs.js";
+import { openingOf } from "./told-errors.js";
 
 const OWN_FORMS = { OPENAI: "CHAT", ANTHROPIC: "MESSAGES", GEMINI: "GENERATE" } as const;
 const DIALECTS = ["OPENAI", "ANTHROPIC", "GEMINI"] as const;
@@ -187,5 +188,22 @@ test("an error of ours has the type that its status has in each dialect", () => 
   ] as const) {
     const told = DIALECTS.map((dialect) => typeOf(dialect, httpStatus));
     assert.deepEqual(told, types, String(httpStatus));
+  }
+});
+
+test("a hundred thousand comments before a stream begins are not looked into one by one", () => {
+  let looks = 0;
+  const isError = (event: Buffer): boolean => {
+    looks++;
+    return event.includes("error");
+  };
+  const never = (): boolean => false;
+  for (const comment of [":\n\n", ": keep-alive\r\n\r\n", "\n"]) {
+    const comments = comment.repeat(100_000);
+    looks = 0;
+    assert.equal(openingOf(Buffer.from(comments), isError, never), "NOTHING");
+    assert.equal(openingOf(Buffer.from(`${comments}data: {}\n\n`), isError, never), "REPLY");
+    assert.equal(openingOf(Buffer.from(`${comments}data: error\n\n`), isError, never), "ERROR");
+    assert.equal(looks, 2, JSON.stringify(comment));
   }
 });

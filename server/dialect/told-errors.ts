@@ -4,7 +4,7 @@ import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
 import { recordsOf } from "./reply-facts.js";
 import { unwellEndOf } from "./response-status.js";
-import { eventData, lastEventStart, nextBoundary } from "./sse.js";
+import { commentsEnd, eventData, lastEventStart, nextBoundary } from "./sse.js";
 
 // Errors that a provider tells inside a stream or a reply of status 200. What a model says is inside JSON strings,
 // where quotes and line ends are escaped, so it can neither begin an event nor be a member of the outermost object.
@@ -21,14 +21,14 @@ export function openingOf(
   isError: (event: Buffer) => boolean,
   saysNothing: (event: Buffer) => boolean,
 ): Opening {
-  let from = 0;
+  let from = commentsEnd(events, 0);
   while (from < events.length) {
     const boundary = nextBoundary(events, from);
     const end = boundary < 0 ? events.length : boundary;
     const event = events.subarray(from, end);
     if (isError(event)) return "ERROR";
     if (!saysNothing(event)) return "REPLY";
-    from = end;
+    from = commentsEnd(events, end);
   }
   return "NOTHING";
 }

@@ -3,6 +3,7 @@ import type { Holder } from "../core/client-key.js";
 import type { FairRoom } from "../core/fair-room.js";
 import { Fault } from "../core/fault.js";
 import { Pieces } from "../core/pieces.js";
+import { mayTakePiece } from "./body-room.js";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -22,6 +23,7 @@ export class BodyReader implements BodySink {
   readonly #room: FairRoom;
   readonly #holder: Holder;
   readonly #bytesMax: number;
+  readonly #contentLength: number;
   readonly #done: (fault: Fault | undefined, body: Buffer) => void;
   readonly #pieces: Pieces;
   #bytes = 0;
@@ -31,6 +33,7 @@ export class BodyReader implements BodySink {
     this.#room = options.room;
     this.#holder = options.holder;
     this.#bytesMax = options.bytesMax;
+    this.#contentLength = options.contentLength;
     this.#pieces = new Pieces(Math.max(0, options.contentLength), options.bytesMax);
     this.#done = done;
   }
@@ -49,11 +52,13 @@ export class BodyReader implements BodySink {
 
   onBody(chunk: Buffer, own: boolean): void {
     if (this.#over) return;
-    if (this.#pieces.bytes + chunk.length > this.#bytesMax) {
+    const bytes = this.#pieces.bytes + chunk.length;
+    if (bytes > this.#bytesMax) {
       this.#finish(tooLarge(this.#bytesMax));
       return;
     }
-    if (!this.#room.mayTake(this.#holder, chunk.length)) {
+    const bodyBytes = Math.max(bytes, this.#contentLength);
+    if (!mayTakePiece(this.#room, this.#holder, chunk.length, bodyBytes)) {
       this.#finish(noRoom());
       return;
     }

@@ -17,7 +17,7 @@ import type { Price } from "../core/provider.js";
 import { responseId } from "../dialect/kept-ids.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
-import type { Endpoint } from "./endpoints.js";
+import { type Endpoint, showsResponse } from "./endpoints.js";
 import { reaches } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import {
@@ -253,8 +253,7 @@ export class CallBook implements CountedCall {
 
   /** The call was told what a response used in all, which another call may have made. */
   takeLaterUsage(id: string): void {
-    const { form, model } = this.endpoint;
-    if (form !== "RESPONSES" || model !== "NONE" || this.principal === undefined) return;
+    if (!showsResponse(this.endpoint) || this.principal === undefined) return;
     this.#later = this.#context.laterUsages.take(this.principal, id);
   }
 

@@ -1,6 +1,7 @@
 import type { Holder } from "../core/client-key.js";
 import type { FairRoom } from "../core/fair-room.js";
 import { Pieces } from "../core/pieces.js";
+import { mayTakePiece } from "./body-room.js";
 import type { ReplyHead } from "./reply-head.js";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -37,7 +38,8 @@ export class CollectedReply {
     const pieces = (this.#pieces ??= new Pieces(this.head.contentLength));
     pieces.push(piece);
     if (pieces.bytes <= UNCOUNTED_BYTES) return true;
-    if (!this.#room.mayTake(this.#holder, piece.length)) return false;
+    const bodyBytes = Math.max(pieces.bytes, this.head.contentLength ?? 0);
+    if (!mayTakePiece(this.#room, this.#holder, piece.length, bodyBytes)) return false;
     this.#countedBytes += piece.length;
     return true;
   }

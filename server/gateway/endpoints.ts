@@ -342,6 +342,11 @@ const GEMINI_MODELS: readonly Endpoint[] = GEMINI_VERSIONS.flatMap((version) => 
   row("GET", "GEMINI", `/${version}/models/{model}`, LOCAL),
 ]);
 
+/** It tells of a response that an earlier call has made. */
+export function showsResponse({ form, model }: Endpoint): boolean {
+  return form === "RESPONSES" && model === "NONE";
+}
+
 /** All endpoints. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...OPENAI,

@@ -12,6 +12,7 @@ import { CallBook } from "./call-book.js";
 import type { CallPlan } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { type Counted, countPart, countStream, NOT_COUNTED } from "./counted.js";
+import { showsResponse } from "./endpoints.js";
 import { countAnswer } from "./estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { HTTP_STATUS } from "./fault-status.js";
@@ -211,7 +212,8 @@ export class Exchange
     const { match, id } = this.#options;
     if (match.endpoint.form !== "OTHER") this.#context.traces?.answered(id, () => watch.facts());
     this.#book.takeLaterUsage(match.id);
-    const error = relay.failure;
+    // A response that is only shown may have failed long ago, of which this call's key knows nothing.
+    const error = showsResponse(match.endpoint) ? undefined : relay.failure;
     if (error === undefined) {
       return this.#close(httpStatus, undefined, countStream(this.#book, relay), bytes);
     }

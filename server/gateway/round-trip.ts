@@ -15,6 +15,7 @@ import { dislikeIn, refusesSummaries, refusesThoughts, refusesUsage } from "./wa
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
+import { showsResponse } from "./endpoints.js";
 import { headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
 import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
@@ -79,9 +80,11 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /**
    * The first events of its stream said that the call failed, and nothing of it has gone to the caller. False where
-   * neither another key nor another way of asking would help, so that the stream may as well go on.
+   * neither another key nor another way of asking would help, so that the stream may as well go on, and where it is a
+   * response that failed earlier.
    */
   refuseOpening(error: string): boolean {
+    if (showsResponse(this.options.endpoint)) return false;
     const failure = toldInside(this.options, error);
     const isRefused = failure.elsewhere || this.#mayAskOtherwise(failure);
     if (isRefused) this.#refuse(failure);

@@ -785,6 +785,25 @@ test("a reply that tells of a failure beside what it says does not tell the prov
   }
 });
 
+test("a stream that shows a response which failed long ago costs its provider key nothing", async () => {
+  const { OPENAI: gateway } = gateways;
+  const error = { code: "server_error", message: "down" };
+  const failed = named("response.failed", { response: { ...RESPONSE, status: "failed", error } });
+  for (const events of [[CREATED, TEXT, named("error", error), failed], [failed]]) {
+    stub.script = replyEvents(events);
+    const answer = await gateway.fetch(`${RESPONSES[1]}/resp_1?stream=true`);
+    assert.equal(await answer.text(), events.join(""));
+  }
+  const { pool, sink } = gateway;
+  await sink.record(2);
+  assert.deepEqual(
+    sink.records.map((record) => record.errorCode),
+    [null, null],
+  );
+  assert.deepEqual(pool.outcomes, ["OK", "OK"]);
+  assert.equal(stub.received.length, 2);
+});
+
 test("a record says once what is wrong", async () => {
   await ask(...CHAT, replyJson(422, "not a field", { "content-type": "text/plain" }));
   const message = gateways.OPENAI.sink.records.at(-1)?.errorMessage ?? "";

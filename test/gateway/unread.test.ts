@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, test } from "node:test";
-import { settle } from "../support/fake-clock.js";
+import { settle, settleWhile } from "../support/fake-clock.js";
 import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
@@ -114,4 +114,45 @@ test("a stream that is cut since it was left unread is on record as that", async
   const { errorCode, httpStatus, errorMessage } = await streaming.sink.record();
   assert.deepEqual([errorCode, httpStatus], ["answer_unread", 499]);
   assert.match(errorMessage ?? "", /unread/);
+});
+
+test("replies that come slowly and are collected take no room from the small calls of their key", async (t) => {
+  const roomBytes = 2_000_000;
+  const replyBytes = roomBytes / 20;
+  const quick = 3;
+  const message = JSON.stringify({ content: [{ type: "text", text: "Hi" }] });
+  const answers: (() => unknown)[] = [];
+  const anthropic = await startUpstreamStub((received, res) => {
+    if (received.body.includes("slow")) {
+      res.writeHead(200, { "content-type": "application/json" });
+      res.write(`{"x":"${"y".repeat(replyBytes)}`);
+    } else if (answers.push(() => replyJson(200, message)(received, res)) === quick) {
+      for (const answer of answers) answer();
+    }
+  });
+  const translating = await startGateway({
+    providers: [{ baseUrl: anthropic.origin, dialect: "ANTHROPIC" }],
+    limits: { bodyBytesInFlightMax: roomBytes, drainTimeoutMs: 0 },
+  });
+  t.after(async () => {
+    await Promise.all([translating.close(), anthropic.close()]);
+  });
+  const statusOf = async (content: string): Promise<number> => {
+    const body = { model: "m", messages: [{ role: "user", content }] };
+    return (await translating.post("/v1/chat/completions", body)).status;
+  };
+  const refused: number[] = [];
+  for (let calls = 1; refused.length === 0; calls++) {
+    statusOf("slow").then(
+      (status) => refused.push(status),
+      () => undefined,
+    );
+    const { gateway: slow } = translating;
+    await settleWhile(() => refused.length === 0 && slow.held.bodies < calls * replyBytes);
+  }
+  assert.deepEqual(refused, [503]);
+  // Together they take more than a slow one would.
+  const small = "z".repeat(replyBytes / 2);
+  const statuses = await Promise.all(Array.from({ length: quick }, () => statusOf(small)));
+  assert.deepEqual(statuses, [200, 200, 200]);
 });

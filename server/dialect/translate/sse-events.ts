@@ -1,6 +1,6 @@
 import { Fault } from "../../core/fault.js";
 import { utf8 } from "../../core/bytes.js";
-import { EventGate, eventData, nextBoundary } from "../sse.js";
+import { commentsEnd, EventGate, eventData, nextBoundary } from "../sse.js";
 import { type JsonObject, parseObject } from "./json.js";
 
 /** One server-sent event with data. */
@@ -55,14 +55,14 @@ export function eventObject({ data }: SseEvent): JsonObject | undefined {
 
 function eventsOf(text: Buffer): SseEvent[] {
   const events: SseEvent[] = [];
-  let at = 0;
+  let at = commentsEnd(text, 0);
   while (at < text.length) {
     const boundary = nextBoundary(text, at);
     const end = boundary < 0 ? text.length : boundary;
     const event = text.subarray(at, end);
     const data = eventData(event);
     if (data !== undefined) events.push({ name: nameOf(event), data });
-    at = end;
+    at = commentsEnd(text, end);
   }
   return events;
 }

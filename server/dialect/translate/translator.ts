@@ -8,6 +8,7 @@ import { holdsTooMuch } from "../json-values.js";
 import { chatSide } from "./chat/side.js";
 import type { Conversation, Turn } from "./conversation.js";
 import { callersFailure } from "./failures.js";
+import { HeldMedia } from "./held-media.js";
 import { generateSide } from "./generate/side.js";
 import { list, object, parseJson, parseObject, writeJson } from "./json.js";
 import { malformed, Notes, untranslatable } from "./notes.js";
@@ -113,17 +114,43 @@ function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): 
   return { body: written, ...wayBack(pair, factsOf(input, read), { names, dropped }) };
 }
 
-function translateRequest(pair: Pair, body: Buffer, target: Target, input: CallInput) {
+interface TranslatedRequest {
+  readonly read: Conversation;
+  readonly names: GivenNames;
+  readonly written: Buffer;
+  readonly dropped: readonly string[];
+}
+
+/** Without its media, where what comes of it has a place for each. */
+function translateRequest(
+  pair: Pair,
+  body: Buffer,
+  target: Target,
+  input: CallInput,
+): TranslatedRequest {
+  const held = HeldMedia.of(body, input.id);
+  if (held !== undefined) {
+    const { read, text, ...rest } = translateText(pair, held.text, target, input);
+    const written = held.putBack(text);
+    if (written !== undefined) {
+      return { ...rest, read: { ...read, asked: held.whole(read.asked) }, written };
+    }
+  }
+  const { text, ...rest } = translateText(pair, utf8(body), target, input);
+  return { ...rest, written: Buffer.from(text) };
+}
+
+function translateText(pair: Pair, given: string, target: Target, input: CallInput) {
   const notes = new Notes();
   const asked = { ...input, usageAsked: false, tools: [] };
   return guarded(() => {
-    const read = pair.caller.readRequest(readBody(body), asked, notes);
+    const read = pair.caller.readRequest(readBody(given), asked, notes);
     const { form } = pair.provider;
     const taken = withTakenSchemas({ ...read, turns: turnsFor(form, read, notes) }, notes);
     const short = withShortIds(taken, form, notes);
     const { conversation, names } = withFittingNames(short, form, notes);
     const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
-    return { read, names, written: Buffer.from(text), dropped: notes.dropped };
+    return { read, names, text, dropped: notes.dropped };
   });
 }
 
@@ -156,8 +183,7 @@ function factsOf(input: CallInput, conversation: Conversation): CallFacts {
   return { ...input, usageAsked, tools, asked, thoughtsShown };
 }
 
-function readBody(body: Buffer): Record<string, unknown> {
-  const text = utf8(body);
+function readBody(text: string): Record<string, unknown> {
   if (holdsTooMuch(text)) throw untranslatable("many_values");
   const parsed = object(parseJson(text));
   if (parsed === undefined) throw malformed("The body must be a JSON object.");
