@@ -133,6 +133,8 @@ const DONE = Buffer.from("[DONE]");
 const PART_OF_MEDIA =
   /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")(?:(?:transcript\.text|speech\.audio)\.(?:delta|segment)|image_(?:generation|edit)\.partial_image)["\r\n]/;
 
+const SPEECH_DONE = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")speech\.audio\.done["\r\n]/;
+
 const SEQUENCE = /"sequence_number":\s*(\d{1,9})\b/g;
 
 /** The number of a response's last event; -1 where none has one. */
@@ -176,7 +178,9 @@ class OpenaiWatch implements StreamWatch {
       this.#opened = true;
       if (this.#form === "RESPONSES" || this.#form === "CHAT") this.keptId = responseId(events);
     }
-    if (this.#form === "CHAT" && !this.finished) this.finished = endsWith(events, DONE);
+    if (this.finished) return;
+    if (this.#form === "CHAT") this.finished = endsWith(events, DONE);
+    if (this.#form === "OTHER") this.finished = SPEECH_DONE.test(head(lastEvent(events)));
   }
 
   completeWithout(): boolean {

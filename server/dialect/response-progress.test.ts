@@ -151,6 +151,23 @@ test("what a transcript says counts once, in its deltas, its passages, or at its
   assert.ok((saidBy("OTHER", bare, 1) ?? 0) <= 1.2 * said);
 });
 
+test("a transcript, or speech, whose last event has come is whole, whatever becomes of its connection", () => {
+  const comment = ": bye\n\n";
+  for (const kind of ["transcript.text", "speech.audio"]) {
+    const [delta, done] = [event(`${kind}.delta`, { delta: "A" }), event(`${kind}.done`, {})];
+    for (const form of [done, done.replace(/^event: .*\n/, "")]) {
+      for (const reads of [[delta, form], [delta + form], [delta, form, comment]]) {
+        const watch = openaiCodec.watch("OTHER", true);
+        for (const read of reads) watch.push(Buffer.from(read));
+        assert.equal(watch.finished, true, JSON.stringify(reads));
+      }
+    }
+    const cut = openaiCodec.watch("OTHER", true);
+    cut.push(Buffer.from(delta));
+    assert.equal(cut.finished, false);
+  }
+});
+
 test("of streams of media that are no transcripts nothing is followed", () => {
   const speech = event("speech.audio.delta", { audio: "AAAA" });
   const image = event("image_generation.partial_image", { b64_json: "AAAA" });

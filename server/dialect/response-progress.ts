@@ -13,20 +13,21 @@ const NAMED = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")([\w.]+)/;
 const DATA = Buffer.from("data:");
 /** Stands in whatever says a type that matters here: to parse an event that is no JSON costs as much as a hundred looks. */
 const TYPE = Buffer.from('"response.');
-/** The events that carry the finished response. */
+/** Says all of a transcript again. */
+const TRANSCRIPT_DONE = "transcript.text.done";
+/** The events that carry the finished response or transcript. */
 const LAST: ReadonlySet<string> = new Set([
   "response.completed",
   "response.incomplete",
   "response.failed",
   "response.cancelled",
+  TRANSCRIPT_DONE,
 ]);
 /** Those that say a piece as a whole, most of them again. */
 const WHOLE: ReadonlySet<string> = new Set([
   "response.output_item.done",
   "transcript.text.segment",
 ]);
-/** Says all of a transcript again. */
-const TRANSCRIPT_DONE = "transcript.text.done";
 
 /** True where a stream of media is a transcript, and can be followed as a response is. */
 export function isTranscript(events: Buffer): boolean {
@@ -34,11 +35,11 @@ export function isTranscript(events: Buffer): boolean {
 }
 
 /**
- * Follows a streamed response or transcript: whether a response has come to its end, and how much the model has said. That
- * is told in deltas and up to four times again when a piece is whole, so that only the deltas count where there are any.
+ * Follows a streamed response or transcript: whether it has come to its end, and how much the model has said. That is
+ * told in deltas and up to four times again when a piece is whole, so that only the deltas count where there are any.
  */
 export class ResponseProgress {
-  /** The event that ends a response has gone by, whatever came behind it. */
+  /** The last event has gone by, whatever came behind it. */
   finished = false;
   /** Bytes that were said before the last reads that begin and end with a delta. */
   #saidBytes = 0;
@@ -73,7 +74,7 @@ export class ResponseProgress {
   #look(event: Buffer): void {
     const type = typeOf(event);
     if (LAST.has(type)) this.finished = true;
-    else if (this.#counts(type)) this.#saidBytes += saidInEvent(event) ?? 0;
+    if (this.#counts(type)) this.#saidBytes += saidInEvent(event) ?? 0;
   }
 
   #counts(type: string): boolean {

@@ -62,12 +62,13 @@ function joinMessage(events: readonly JsonObject[]): JsonObject | undefined {
 }
 
 function blocksOf(events: readonly JsonObject[]): JsonObject[] {
-  const blocks: JsonObject[] = [];
+  /** By their numbers, of which some providers leave out such as stand for what is not told. */
+  const blocks = new Map<unknown, JsonObject>();
   /** The inputs of tools, which come as pieces of JSON. */
   const inputs = new Map<JsonObject, string>();
   for (const { type, index, content_block, delta: given } of events) {
-    if (type === "content_block_start") blocks.push({ ...object(content_block) });
-    const block = blocks[number(index) ?? -1];
+    if (type === "content_block_start") blocks.set(index, { ...object(content_block) });
+    const block = blocks.get(index);
     if (type !== "content_block_delta" || block === undefined) continue;
     const delta = object(given) ?? {};
     const piece = string(delta["partial_json"]);
@@ -75,7 +76,7 @@ function blocksOf(events: readonly JsonObject[]): JsonObject[] {
     else inputs.set(block, (inputs.get(block) ?? "") + piece);
   }
   for (const [block, input] of inputs) if (input !== "") block["input"] = parseJson(input);
-  return blocks;
+  return [...blocks.values()];
 }
 
 function addDelta(block: JsonObject, { type: _type, ...delta }: JsonObject): void {
@@ -101,7 +102,9 @@ function joinChat(chunks: readonly JsonObject[]): JsonObject | undefined {
   }
   const isText = first["object"] === "text_completion";
   const kind = isText ? "text_completion" : "chat.completion";
-  const inOrder = [...choices].toSorted(([a], [b]) => a - b).map(([, choice]) => choice);
+  const inOrder = [...choices]
+    .toSorted(([a], [b]) => a - b)
+    .map(([, choice]) => numberless(choice));
   return { ...reply, object: kind, choices: inOrder };
 }
 
@@ -129,10 +132,11 @@ function withDelta(message: JsonObject, { tool_calls, role, ...delta }: JsonObje
   return out;
 }
 
-/** A new id at a known index is a new call: some providers have one index for all. */
-function withCall(calls: JsonObject[], { index, ...piece }: JsonObject): JsonObject[] {
+/** A new id at a known index is a new call: some providers have one index for all, and some do not begin with 0. */
+function withCall(calls: JsonObject[], piece: JsonObject): JsonObject[] {
   const id = string(piece["id"]) ?? "";
-  const at = number(index) ?? calls.length - 1;
+  const index = number(piece["index"]);
+  const at = calls.findLastIndex((call) => index === undefined || call["index"] === index);
   const known = calls[at];
   if (known === undefined || (id !== "" && known["id"] !== id)) return [...calls, piece];
   const called = object(known["function"]) ?? {};
@@ -140,6 +144,15 @@ function withCall(calls: JsonObject[], { index, ...piece }: JsonObject): JsonObj
   const text = joined(called["arguments"], args);
   const whole = { ...said(piece), ...known, function: { ...rest, ...called, arguments: text } };
   return calls.with(at, whole);
+}
+
+/** A choice whose calls have no index, as in a whole reply. */
+function numberless(choice: JsonObject): JsonObject {
+  const message = object(choice["message"]);
+  const calls = objects(message?.["tool_calls"]);
+  if (calls.length === 0) return choice;
+  const tool_calls = calls.map(({ index: _index, ...call }) => call);
+  return { ...choice, message: { ...message, tool_calls } };
 }
 
 function withLists(known: JsonObject, more: JsonObject): JsonObject {

@@ -77,6 +77,31 @@ test("what a stream says is the reply that it was made of", () => {
   }
 });
 
+test("the first call or block of a stream may have any number", () => {
+  const chunk = (call: object) =>
+    `data: ${JSON.stringify({ choices: [{ index: 0, delta: { tool_calls: [call] } }] })}\n\n`;
+  const stream = [
+    chunk({ index: 1, id: "a", type: "function", function: { name: "f", arguments: "" } }),
+    chunk({ index: 1, function: { arguments: '{"x"' } }),
+    chunk({ index: 3, id: "b", type: "function", function: { name: "g", arguments: "{}" } }),
+    chunk({ index: 1, function: { arguments: ":1}" } }),
+  ];
+  const whole = wholeOfEvents(Buffer.from(stream.join("")), "CHAT")?.toString() ?? "";
+  assert.deepEqual(JSON.parse(whole).choices[0].message.tool_calls, [
+    { id: "a", type: "function", function: { name: "f", arguments: '{"x":1}' } },
+    { id: "b", type: "function", function: { name: "g", arguments: "{}" } },
+  ]);
+  const event = (given: object) => `data: ${JSON.stringify(given)}\n\n`;
+  const text = { type: "text", text: "" };
+  const message = [
+    event({ type: "message_start", message: { id: "m", content: [] } }),
+    event({ type: "content_block_start", index: 1, content_block: text }),
+    event({ type: "content_block_delta", index: 1, delta: { type: "text_delta", text: "Hi." } }),
+  ];
+  const joined = wholeOfEvents(Buffer.from(message.join("")), "MESSAGES")?.toString() ?? "";
+  assert.deepEqual(JSON.parse(joined).content, [{ type: "text", text: "Hi." }]);
+});
+
 test("a text that comes in many pieces is one", () => {
   const chunk = (delta: object, finish_reason: string | null = null) =>
     `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason }] })}\n\n`;

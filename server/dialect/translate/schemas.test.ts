@@ -57,6 +57,35 @@ test("a schema of Google's that may be null says so once", () => {
   assert.deepEqual(jsonSchemaOf(given), { type: ["string", "null"], enum: ["a", null] });
 });
 
+test("the items of a tuple, and what may follow them, are said in words to Anthropic, which knows no tuples", () => {
+  const tuple = '{"type":"array","prefixItems":[{"type":"string"}],"items":{"type":"boolean"}}';
+  assert.deepEqual(toReply(tuple), {
+    type: "array",
+    description: '{prefixItems: [{"type":"string"}], items: {"type":"boolean"}}',
+  });
+  const untyped = '{"type":"array","prefixItems":[{}],"items":{}}';
+  assert.equal(isClosable(read(untyped)), true);
+});
+
+test("a reply's schema in the words of an older draft goes in those of the newest", () => {
+  const schema = {
+    type: "object",
+    properties: { a: { type: "array", items: [{ type: "string" }] } },
+  };
+  const made = { type: "array", prefixItems: [{ type: "string" }] };
+  const format = { type: "json_schema", json_schema: { name: "n", schema } };
+  const body = { model: "m", messages: [{ role: "user", content: "x" }], response_format: format };
+  const call = { id: "id", nowSeconds: 1, streamed: false, modelAsked: "m", asArray: false };
+  const target = { model: "gemini-3.1-pro", maxOutput: null, providerSlug: "x", asksUsage: true };
+  const request = translatorFor("CHAT", "GENERATE")!.request(
+    Buffer.from(JSON.stringify(body)),
+    target,
+    call,
+  );
+  const { generationConfig } = JSON.parse(request.body.toString());
+  assert.deepEqual(generationConfig.responseJsonSchema.properties, { a: made });
+});
+
 test("a member that stands for any schema stays where it is", () => {
   const given = '{"type":"object","properties":{"a":true,"b":{"type":"string"}},"required":["a"]}';
   assert.deepEqual(toReply(given), { ...JSON.parse(given), additionalProperties: false });

@@ -197,3 +197,46 @@ test("who calls the model the assistant keeps its calls of tools", () => {
   );
   assert.equal(messages[1].tool_calls[0].id, messages[2].tool_call_id);
 });
+
+/** The blocks of a message that is streamed while a chat provider says the arguments of a call in these pieces. */
+function callStreamed(pieces: readonly string[]): JsonObject[] {
+  const call = { index: 0, id: "a", type: "function" };
+  const chunk = (args: string, more: JsonObject = {}): string => {
+    const tool_calls = [{ ...call, function: { arguments: args, ...more } }];
+    return `data: ${JSON.stringify({ choices: [{ index: 0, delta: { tool_calls } }] })}\n\n`;
+  };
+  const body = { max_tokens: 9, messages: [{ role: "user", content: "go" }] };
+  const stream = way("MESSAGES", "CHAT", body).stream();
+  const sent = [chunk("", { name: "run" }), ...pieces.map((piece) => chunk(piece))];
+  const said = sent.map((event) => stream.push(Buffer.from(event)).toString()).join("");
+  return [...`${said}${stream.end().toString()}`.matchAll(/^data: (\{.*)$/gm)].map(([, data]) =>
+    JSON.parse(data!),
+  );
+}
+
+test("the arguments of a call are an object for a caller of messages, in a stream too", () => {
+  for (const [pieces, input] of [
+    [["null"], {}],
+    [["nu", "ll"], {}],
+    [[" ", "\n"], {}],
+    [[], {}],
+    [["[1", "]"], { INVALID_JSON: "[1]" }],
+    [['"no"'], { INVALID_JSON: '"no"' }],
+    [[" ", '{"n"', ":1}"], { n: 1 }],
+  ] as const) {
+    const deltas = callStreamed(pieces).map(({ delta }) => object(delta)?.["partial_json"] ?? "");
+    const told = deltas.join("");
+    assert.deepEqual(told === "" ? {} : JSON.parse(told), input, JSON.stringify(pieces));
+  }
+  const kinds = callStreamed(["null"]).map(({ type }) => type);
+  assert.equal(kinds.indexOf("content_block_stop"), kinds.lastIndexOf("content_block_delta") + 1);
+});
+
+test("the arguments of a call are passed on with each piece, once they have begun as an object", () => {
+  const pieces = ['{"n"', ":", "1}"];
+  const told = callStreamed(pieces).map(({ delta }) => object(delta)?.["partial_json"]);
+  assert.deepEqual(
+    told.filter((piece) => piece !== undefined),
+    pieces,
+  );
+});

@@ -127,9 +127,24 @@ for (const form of FORMS) {
         c: { anyOf: [{ type: "array", items: {} }, { type: "null" }] },
         d: {},
         e: { type: "array", items: { type: "array", items: {} } },
-        f: { type: "array", prefixItems: [{ type: "string" }] },
+        f: { type: "array", prefixItems: [{ type: "string" }], items: {} },
       },
       additionalProperties: true,
+    });
+  });
+
+  test(`${form}: tuples are written as the newest JSON Schema has them, and say what follows their items`, () => {
+    const point = [{ type: "number" }, { type: "number" }];
+    const { schema } = sent(form, {
+      type: "object",
+      properties: {
+        a: { type: "array", items: point },
+        b: { type: "array", items: { type: "array", items: point, additionalItems: false } },
+      },
+    });
+    assert.deepEqual(schema["properties"], {
+      a: { type: "array", prefixItems: point, items: {} },
+      b: { type: "array", items: { type: "array", prefixItems: point, maxItems: 2, items: {} } },
     });
   });
 

@@ -1,5 +1,6 @@
-import type { Conversation, Tool } from "./conversation.js";
+import type { Conversation, ReplyFormat, Tool } from "./conversation.js";
 import { type JsonObject, list, object, objects, string, writeJson } from "./json.js";
+import { inNewestDraft } from "./newest-schema.js";
 import type { Notes } from "./notes.js";
 import { SCHEMA_DEPTH_MAX, withInner } from "./schema-members.js";
 
@@ -11,19 +12,25 @@ const UNIONS = ["anyOf", "oneOf", "allOf", "not", "enum", "const"] as const;
 const NULLABLE: ReadonlySet<string> = new Set(["default", "const", "example"]);
 
 /**
- * The conversation with such schemas of tools as all providers take. Servers of tools write what is JSON Schema and is
- * refused all the same, and one such tool fails every request of an agent that declares it.
+ * The conversation with such schemas of tools and replies as all providers take. Servers of tools write what is JSON Schema
+ * and is refused all the same, and one such tool fails every request of an agent that declares it.
  */
 export function withTakenSchemas(conversation: Conversation, notes: Notes): Conversation {
   const tools = conversation.tools.map((tool) => withTakenSchema(tool, notes));
-  return tools.every((tool, at) => tool === conversation.tools[at])
-    ? conversation
-    : { ...conversation, tools };
+  const format = withTakenFormat(conversation.format);
+  const isTaken = tools.every((tool, at) => tool === conversation.tools[at]);
+  if (isTaken && format === conversation.format) return conversation;
+  return { ...conversation, tools, format };
+}
+
+function withTakenFormat(format: ReplyFormat | undefined): ReplyFormat | undefined {
+  const schema = format?.schema && inNewestDraft(format.schema);
+  return format === undefined || schema === format.schema ? format : { ...format, schema };
 }
 
 function withTakenSchema(tool: Tool, notes: Notes): Tool {
   if (tool.schema === undefined) return tool;
-  const named = withoutName(filledIn(tool.schema));
+  const named = withoutName(filledIn(inNewestDraft(tool.schema)));
   const { schema, union } = flattened(named);
   if (union !== undefined) notes.lose("tool_union");
   if (schema === tool.schema) return tool;
@@ -46,8 +53,9 @@ function filledIn(schema: JsonObject, depth = 0): JsonObject {
     const made = filledMember(key, value, depth + 1);
     if (made !== value) filled = { ...filled, [key]: made };
   }
-  const isOpen = schema["items"] === undefined && schema["prefixItems"] === undefined;
-  return isOpen && mayBe("array", schema) ? { ...filled, items: {} } : filled;
+  return schema["items"] === undefined && mayBe("array", schema)
+    ? { ...filled, items: {} }
+    : filled;
 }
 
 function filledMember(key: string, value: unknown, depth: number): unknown {

@@ -1,4 +1,5 @@
 import type { TokenUsage } from "../../../core/call.js";
+import { Fault } from "../../../core/fault.js";
 import { usageAtEnd } from "../../tokens.js";
 import { signatureOf } from "../conversation.js";
 import { failedInside } from "../failures.js";
@@ -17,6 +18,8 @@ export class MessagesStreamReader implements StreamReader {
   /** Arguments that came whole with the beginning of a call; unused if deltas follow. */
   #input = "";
   #begun = false;
+  /** Of the message, as it began. */
+  #id: string | undefined;
   #over = false;
   #stop: Stop = stopped("END");
   #usage: TokenUsage | undefined;
@@ -60,13 +63,21 @@ export class MessagesStreamReader implements StreamReader {
     return [...steps, { kind: "END", stop: this.#stop, usage: this.#usage }];
   }
 
+  /**
+   * Between Anthropic and here a stream that broke off may be asked for again, and the new one follows in the same body.
+   * What both say is no one reply: Anthropic refuses their thoughts when they come back as those of one message.
+   */
   #start(message: JsonObject): StreamStep[] {
-    if (this.#begun) return [];
+    const id = string(message["id"]);
+    if (this.#begun) {
+      if (id === undefined || id === this.#id) return [];
+      throw new Fault("upstream_error", "The provider began another message inside the first.");
+    }
     this.#begun = true;
+    this.#id = id;
     this.#count(object(message["usage"]));
-    const id = string(message["id"]) ?? this.#call.id;
     const model = string(message["model"]) ?? this.#call.modelAsked;
-    return [{ kind: "START", id, model, usage: this.#usage }];
+    return [{ kind: "START", id: id ?? this.#call.id, model, usage: this.#usage }];
   }
 
   #blockStart(event: JsonObject): StreamStep[] {

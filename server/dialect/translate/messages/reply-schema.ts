@@ -19,8 +19,9 @@ export function isClosable(schema: JsonObject, depth = 0): boolean {
   const more = schema["additionalProperties"];
   if (more !== undefined && more !== false) return false;
   // These are not taken but said in words, which closes nothing.
-  const { prefixItems: _, ...taken } = schema;
-  return innerSchemas(taken).every((each) => isClosable(each, depth + 1));
+  const { prefixItems, items: _, ...taken } = schema;
+  const held = prefixItems === undefined ? schema : taken;
+  return innerSchemas(held).every((each) => isClosable(each, depth + 1));
 }
 
 /**
@@ -74,7 +75,8 @@ function isTaken(name: string, value: unknown, schema: JsonObject, alone: boolea
     case "required":
       return isOfType(schema, "object");
     case "items":
-      return isOfType(schema, "array");
+      // Beside those of a tuple they are of the rest alone.
+      return isOfType(schema, "array") && schema["prefixItems"] === undefined;
     case "minItems":
       return number(value) === 0 || number(value) === 1;
     case "format":

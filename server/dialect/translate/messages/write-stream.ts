@@ -4,9 +4,10 @@ import { NO_TOKENS } from "../../../core/call.js";
 import { CODECS } from "../../codecs.js";
 import { type Signature, signatureText } from "../conversation.js";
 import { type JsonObject, writeJson } from "../json.js";
+import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, SaidStep } from "../reply.js";
 import type { StreamWriter } from "../side.js";
-import { plainToolId } from "../tool-arguments.js";
+import { argumentsObject, plainToolId } from "../tool-arguments.js";
 import { messagesUsage } from "../usage.js";
 import { stopReason } from "./reply.js";
 
@@ -15,9 +16,13 @@ export class MessagesStreamWriter implements StreamWriter {
   #index = -1;
   #block: Block | undefined;
   #signed = false;
+  /** Of a call: whether its arguments are an object, as far as is known, and what of them waits for that. */
+  #isObject: boolean | undefined;
+  #arguments = "";
+  #keptBytes = 0;
 
   get keptBytes(): number {
-    return 0;
+    return this.#keptBytes;
   }
 
   push(step: SaidStep): string {
@@ -27,7 +32,9 @@ export class MessagesStreamWriter implements StreamWriter {
       case "OPEN":
         return this.#open(step.block);
       case "DELTA":
-        return this.#delta(this.#deltaOf(step.text));
+        return this.#block?.kind === "TOOL_CALL"
+          ? this.#argument(step.text)
+          : this.#delta(this.#deltaOf(step.text));
       case "SIGN":
         return this.#signature(step.signature);
       case "CLOSE":
@@ -80,13 +87,14 @@ export class MessagesStreamWriter implements StreamWriter {
 
   #close(): string {
     const unsigned = this.#block?.kind === "THINKING" && !this.#signed;
-    const before = unsigned ? this.#signature(undefined) : "";
+    const before = unsigned ? this.#signature(undefined) : this.#noObject();
     return before + event("content_block_stop", { index: this.#index });
   }
 
   #begin(block: Block): string {
     this.#block = block;
     this.#signed = false;
+    this.#isObject = undefined;
     this.#index++;
     return event("content_block_start", { index: this.#index, content_block: startOf(block) });
   }
@@ -99,15 +107,37 @@ export class MessagesStreamWriter implements StreamWriter {
     });
   }
 
+  #argument(text: string): string {
+    if (this.#isObject === true) return this.#delta(inputDelta(text));
+    if (this.#isObject === undefined && text.trim() !== "") {
+      this.#isObject = text.trimStart().startsWith("{");
+    }
+    this.#arguments += text;
+    this.#keptBytes += keptBytesOf(text);
+    return this.#isObject === true ? this.#delta(inputDelta(this.#waiting())) : "";
+  }
+
+  #waiting(): string {
+    const waiting = this.#arguments;
+    this.#arguments = "";
+    this.#keptBytes = 0;
+    return waiting;
+  }
+
+  /** What is no object is told as one, as in a whole reply. */
+  #noObject(): string {
+    const args = this.#waiting();
+    return args.trim() === "" ? "" : this.#delta(inputDelta(writeJson(argumentsObject(args))));
+  }
+
   #deltaOf(text: string): JsonObject {
     switch (this.#block?.kind) {
-      case "TOOL_CALL":
-        return { type: "input_json_delta", partial_json: text };
       case "THINKING":
         return { type: "thinking_delta", thinking: text };
       case "TEXT":
       case "REFUSAL":
       case "REDACTED":
+      case "TOOL_CALL":
       case undefined:
       default:
         return { type: "text_delta", text };
@@ -117,6 +147,10 @@ export class MessagesStreamWriter implements StreamWriter {
   #delta(delta: JsonObject): string {
     return event("content_block_delta", { index: this.#index, delta });
   }
+}
+
+function inputDelta(partial_json: string): JsonObject {
+  return { type: "input_json_delta", partial_json };
 }
 
 function startOf(block: Block): JsonObject {
