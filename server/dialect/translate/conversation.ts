@@ -1,5 +1,6 @@
 import { append } from "../../core/append.js";
 import type { JsonObject } from "./json.js";
+import type { Notes } from "./notes.js";
 import type { Asked } from "./side.js";
 
 /** Which provider made a signature: no other can use it. */
@@ -135,15 +136,36 @@ export function textsOf(parts: readonly Part[]): string[] {
   return parts.flatMap((part) => (part.kind === "TEXT" ? [part.text] : []));
 }
 
-/** The conversation with all that its system says in front, for dialects that take it nowhere else. */
-export function withSystemFirst(conversation: Conversation): { system: string[]; turns: Turn[] } {
+/**
+ * The conversation for dialects that take what its system says in front alone. What it says once the assistant has
+ * spoken is the user's, and stays in its place: agents tell there what is left of their budget, with each request
+ * another number, and behind a front that changes nothing comes from a provider's cache.
+ */
+export function withSystemFirst(
+  conversation: Conversation,
+  notes: Notes,
+): { system: string[]; turns: Turn[] } {
   const system = [...conversation.system];
   const turns: Turn[] = [];
+  let hasSpoken = false;
   for (const turn of conversation.turns) {
-    if (turn.role === "SYSTEM") append(system, textsOf(turn.parts));
-    else turns.push(turn);
+    if (turn.role === "ASSISTANT") hasSpoken = true;
+    if (turn.role !== "SYSTEM") {
+      turns.push(turn);
+      continue;
+    }
+    notes.lose("system_place");
+    if (!hasSpoken) append(system, textsOf(turn.parts));
+    else if (turn.parts.length > 0) turns.push({ role: "USER", parts: turn.parts });
   }
   return { system, turns };
+}
+
+/** What is said in a turn, the results of tools before anything else. */
+export function resultsFirst({ parts }: Turn): readonly Part[] {
+  const isResult = (part: Part): boolean => part.kind === "TOOL_RESULT";
+  if (!parts.some(isResult)) return parts;
+  return [...parts.filter(isResult), ...parts.filter((part) => !isResult(part))];
 }
 
 /** Joins neighbouring turns of one role, for dialects in which the roles take turns. `joins` may keep some apart. */

@@ -230,8 +230,8 @@ export const LOSSES = {
   ),
   system_place: changed(
     "system messages inside the conversation",
-    TO_MESSAGES,
-    "They are joined to the system prompt.",
+    "any → messages, generateContent",
+    "Those before the assistant's first word are joined to the system prompt; later ones become the user's, in their place.",
   ),
   first_turn: changed(
     "conversations that the assistant begins, or that have no message",

@@ -47,6 +47,49 @@ export function withSingleResults(turns: readonly Turn[], notes: Notes): readonl
   });
 }
 
+/**
+ * Turns in which the results of one go stand as its calls do. Agents send them as they are done, for callers' dialects
+ * name the call; Google pairs them one by one, and so does a model whose template shows it no ids.
+ */
+export function withResultsInOrder(turns: readonly Turn[]): readonly Turn[] {
+  const calls = new OpenCalls<number>();
+  const placed = new Map<Part, Part>();
+  let answers: Answer[] = [];
+  let called = 0;
+  turns.forEach(({ role, parts }, at) => {
+    if (role === "ASSISTANT" && turns[at - 1]?.role !== role) {
+      placeInOrder(answers, placed);
+      answers = [];
+    }
+    for (const part of parts) {
+      if (part.kind === "TOOL_CALL") calls.add(part.id, called++, at);
+      if (part.kind !== "TOOL_RESULT") continue;
+      answers.push({ part, call: calls.take(part.id) ?? Number.MAX_SAFE_INTEGER });
+    }
+  });
+  placeInOrder(answers, placed);
+  if (placed.size === 0) return turns;
+  return turns.map(({ role, parts }) => ({
+    role,
+    parts: parts.map((part) => placed.get(part) ?? part),
+  }));
+}
+
+interface Answer {
+  readonly part: Part;
+  /** How many calls there were before its own. */
+  readonly call: number;
+}
+
+/** Notes of each result which one is to stand in its place, where that is another. */
+function placeInOrder(answers: readonly Answer[], placed: Map<Part, Part>): void {
+  const inOrder = answers.toSorted((one, other) => one.call - other.call);
+  answers.forEach(({ part }, at) => {
+    const instead = inOrder[at];
+    if (instead !== undefined && instead.part !== part) placed.set(part, instead.part);
+  });
+}
+
 /** Results that come after the assistant has spoken again, by the last turn in which it said what it called for. */
 function lateResults(turns: readonly Turn[]): Map<number, Part[]> {
   const late = new Map<number, Part[]>();

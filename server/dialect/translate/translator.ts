@@ -18,7 +18,7 @@ import { responsesSide } from "./responses/side.js";
 import type { Failure, StreamStep } from "./reply.js";
 import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
 import { type SseEvent, SseEvents } from "./sse-events.js";
-import { withResultsInPlace, withSingleResults } from "./result-order.js";
+import { withResultsInOrder, withResultsInPlace, withSingleResults } from "./result-order.js";
 import { withShortIds, withUniqueIds } from "./tool-ids.js";
 import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
 import { withTakenSchemas } from "./tool-schema.js";
@@ -158,7 +158,7 @@ function translateText(pair: Pair, given: string, target: Target, input: CallInp
 function turnsFor(form: Form, { turns }: Conversation, notes: Notes): readonly Turn[] {
   const single = withSingleResults(turns, notes);
   if (form === "RESPONSES") return single;
-  const inPlace = withResultsInPlace(single);
+  const inPlace = withResultsInOrder(withResultsInPlace(single));
   return form === "MESSAGES" ? withUniqueIds(inPlace, notes) : inPlace;
 }
 

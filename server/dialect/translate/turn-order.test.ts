@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { JsonObject } from "./json.js";
+import { type JsonObject, object, objects } from "./json.js";
 import type { Form, Target } from "./side.js";
 import { translatorFor } from "./translator.js";
 
@@ -14,7 +14,14 @@ const TARGET: Target = {
 };
 const CALL = { id: "call_1", nowSeconds: 1, streamed: false, modelAsked: "m", asArray: false };
 
-function asked(from: Form, to: Form, body: JsonObject): { messages: JsonObject[] } {
+interface Sent {
+  readonly messages: JsonObject[];
+  readonly contents: JsonObject[];
+  readonly system?: unknown;
+  readonly systemInstruction?: unknown;
+}
+
+function asked(from: Form, to: Form, body: JsonObject): Sent {
   const text = Buffer.from(JSON.stringify({ model: "m", max_tokens: 9, ...body }));
   return JSON.parse(translatorFor(from, to)!.request(text, TARGET, CALL).body.toString());
 }
@@ -139,3 +146,53 @@ test("a call that is answered twice has its first result, and an id that comes a
   const results = made.filter(({ role }) => role === "tool").map(({ content }) => content);
   assert.deepEqual(results, ["first", "fourth"]);
 });
+
+test("results that an agent sends as they are done stand in the order of their calls", () => {
+  const both = [use("a"), use("b"), use("c")].flatMap((each) => each["content"] as JsonObject[]);
+  const messages = [
+    user(words),
+    { role: "assistant", content: both },
+    user(result("b"), words),
+    user(result("c"), result("a")),
+    use("d"),
+    user(result("d")),
+  ];
+  const ordered = ["user", "assistant a b c", "tool a", "tool b", "tool c", "user"];
+  const chat = order(asked("MESSAGES", "CHAT", { messages }).messages);
+  assert.deepEqual(chat, [...ordered, "assistant d", "tool d"]);
+  const { contents } = asked("MESSAGES", "GENERATE", { messages });
+  const answered = objects(contents[2]?.["parts"]).map((part) => object(part["functionResponse"]));
+  assert.deepEqual(
+    answered.map((response) => response?.["id"]),
+    ["a", "b", "c", undefined],
+  );
+});
+
+/** An agent that tells what is left of its budget after each round of tools, as the system. */
+function budgeted(rounds: number): JsonObject[] {
+  const later = Array.from({ length: rounds }, (_each, at): JsonObject[] => {
+    const id = `c${String(at)}`;
+    const tool_calls = [{ id, type: "function", function: { name: "f", arguments: "{}" } }];
+    return [
+      { role: "assistant", tool_calls },
+      { role: "tool", tool_call_id: id, content: "done" },
+      { role: "system", content: `${String(900 - at)} tokens left` },
+    ];
+  });
+  return [user(words), { role: "system", content: "Be brief." }, ...later.flat()];
+}
+
+for (const to of ["MESSAGES", "GENERATE"] as const) {
+  test(`what the system says behind the assistant stays there, and what is before it can be cached (${to})`, () => {
+    const [before, after] = [2, 3].map((rounds) => {
+      const sent = asked("CHAT", to, { messages: budgeted(rounds) });
+      const { system, systemInstruction, messages, contents } = sent;
+      return { front: JSON.stringify(system ?? systemInstruction), said: messages ?? contents };
+    });
+    assert.match(before?.front ?? "", /Be brief/);
+    assert.doesNotMatch(before?.front ?? "", /tokens left/);
+    assert.equal(after?.front, before?.front);
+    assert.deepEqual(after?.said.slice(0, before?.said.length), before?.said);
+    assert.match(JSON.stringify(after?.said.at(-1)), /898 tokens left/);
+  });
+}

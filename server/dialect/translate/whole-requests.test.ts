@@ -278,10 +278,7 @@ test("Anthropic is asked what a chat caller asks, the user first, and what it la
     body: {
       model: "claude-sonnet-4-5",
       max_tokens: 500,
-      system: [
-        { type: "text", text: "Rules." },
-        { type: "text", text: "Later." },
-      ],
+      system: "Rules.",
       messages: [
         {
           role: "user",
@@ -306,6 +303,7 @@ test("Anthropic is asked what a chat caller asks, the user first, and what it la
           role: "user",
           content: [
             { type: "tool_result", tool_use_id: "t1", content: "Rain." },
+            { type: "text", text: "Later." },
             { type: "text", text: "And now?" },
           ],
         },
@@ -353,11 +351,12 @@ test("Google is asked what a chat caller asks, and what it lacks is named", () =
           role: "user",
           parts: [
             { functionResponse: { id: "t1", name: "weather", response: { output: "Rain." } } },
+            { text: "Later." },
             { text: "And now?" },
           ],
         },
       ],
-      systemInstruction: { parts: [{ text: "Rules." }, { text: "Later." }] },
+      systemInstruction: { parts: [{ text: "Rules." }] },
       tools: [
         {
           functionDeclarations: [
@@ -379,7 +378,11 @@ test("Google is asked what a chat caller asks, and what it lacks is named", () =
         thinkingConfig: { thinkingLevel: "low", includeThoughts: true },
       },
     },
-    dropped: ["forbidding parallel tool calls", "tool calls without Google's thought signature"],
+    dropped: [
+      "forbidding parallel tool calls",
+      "system messages inside the conversation",
+      "tool calls without Google's thought signature",
+    ],
   });
 });
 

@@ -8,6 +8,7 @@ import {
   mergedTurns,
   openingText,
   type Part,
+  resultsFirst,
   type Signature,
   type ToolChoice,
   type ToolResultPart,
@@ -31,7 +32,7 @@ export function writeGenerateRequest(
 ): JsonObject {
   const { tools, toolChoice } = conversation;
   if (conversation.parallelTools === false) notes.lose("parallel_tools");
-  const { system, turns } = withSystemFirst(conversation);
+  const { system, turns } = withSystemFirst(conversation, notes);
   const place: Place = { names: namesOf(turns), signs: signsCalls(target.model), notes };
   const declarations = tools.map((tool) => ({
     name: tool.name,
@@ -188,7 +189,7 @@ function contentOf(turn: Turn, place: Place): Content[] {
   // A signature that came as a thought of its own belongs to the call after it.
   let signature: Signature | undefined;
   let signed = false;
-  for (const part of turn.parts) {
+  for (const part of resultsFirst(turn)) {
     if (part.kind === "THINKING") {
       if (part.signature?.origin === "GEMINI") signature = part.signature;
       else place.notes.lose("thinking_unsigned");

@@ -5,7 +5,7 @@ import {
   endsWithAssistant,
   mergedTurns,
   openingText,
-  type Part,
+  resultsFirst,
   type Tool,
   type ToolChoice,
   type Turn,
@@ -79,8 +79,7 @@ function placed(
   traits: ClaudeTraits,
   notes: Notes,
 ): { system: string[]; turns: Turn[] } {
-  const { system, turns } = withSystemFirst(conversation);
-  if (turns.length < conversation.turns.length) notes.lose("system_place");
+  const { system, turns } = withSystemFirst(conversation, notes);
   const instruction = formatInstruction(conversation, traits, notes);
   if (instruction !== undefined) system.push(instruction);
   const call = traits.forcesTools ? undefined : callInstruction(conversation, notes);
@@ -125,7 +124,7 @@ function callInstruction({ tools, toolChoice }: Conversation, notes: Notes): str
 function messageOf(turn: Turn, isLast: boolean, notes: Notes): JsonObject {
   const role = turn.role === "ASSISTANT" ? "assistant" : "user";
   const place: BlockPlace = { notes, trimmed: isLast && role === "assistant" };
-  const content = ordered(turn).flatMap((part) => blockOf(part, place));
+  const content = resultsFirst(turn).flatMap((part) => blockOf(part, place));
   while (isThought(content.at(-1))) {
     notes.lose("thinking_last");
     content.pop();
@@ -138,13 +137,6 @@ function messageOf(turn: Turn, isLast: boolean, notes: Notes): JsonObject {
 
 function isThought(block: JsonObject | undefined): boolean {
   return block?.["type"] === "thinking" || block?.["type"] === "redacted_thinking";
-}
-
-/** Results of tools must stand before anything else that the user says. */
-function ordered(turn: Turn): readonly Part[] {
-  if (turn.role !== "USER") return turn.parts;
-  const isResult = (part: Part): boolean => part.kind === "TOOL_RESULT";
-  return [...turn.parts.filter(isResult), ...turn.parts.filter((part) => !isResult(part))];
 }
 
 function sampling(
