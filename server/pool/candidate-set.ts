@@ -22,8 +22,8 @@ export class CandidateSet {
   readonly model: string | null;
   readonly ready: KeySlot[] = [];
   readonly awaiting: KeySlot[] = [];
-  /** Leases given, to space out the calls that prove keys. */
-  leases = 0;
+  /** Calls that have asked while a key waited to be proven; such proofs are spaced out by them. */
+  proofsAsked = 0;
   /** Every set has its own, so that a use for other models does not move the order on for these. */
   readonly cursors: Cursors;
   #weighted: WeightedQueue | null = null;
@@ -65,6 +65,7 @@ export class CandidateSet {
     if (place === "READY") insert(this.ready, slot);
     if (place === "AWAITING_PROOF") insert(this.awaiting, slot);
     if (place === "READY") this.#weighted?.enter(slot);
+    else this.#weighted?.pause(slot);
     if (place === "OUT") this.noteReturn(slot);
   }
 
@@ -91,7 +92,7 @@ export class CandidateSet {
 
   /** The queue of the weighted strategy, made when it is first asked for. */
   weighted(): WeightedQueue {
-    this.#weighted ??= new WeightedQueue(this.ready, (slot) => this.#placeOf(slot) === "READY");
+    this.#weighted ??= new WeightedQueue(this.ready);
     return this.#weighted;
   }
 
