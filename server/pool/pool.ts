@@ -230,10 +230,12 @@ export class Pool {
 
   /** How the pool stands for a route, with at most `keysMax` keys of each tier. */
   explain(principal: Principal, route: Route, keysMax: number): readonly TargetExplanation[] {
+    const scope = scopeOf(principal);
     return explain({
       registry: this.registry,
       route,
-      scope: scopeOf(principal),
+      scope,
+      isClosed: scope.kind === "PUBLIC" && !this.#publicPoolOpen,
       strategyOf: (providerId) => this.strategyOf(providerId),
       now: momentOf(this.#clock),
       keysMax,
