@@ -203,8 +203,8 @@ export class KeyRegistry {
     else forgotten = (slot.models ??= new ModelConditions()).set(model, next, holder);
     this.#count(slot, 1);
     if (forgotten !== undefined) this.settleModel(slot, forgotten, holder);
-    if (next?.restsUntilMs === previous?.restsUntilMs) return;
     this.settleModel(slot, model, holder);
+    if (next?.restsUntilMs === previous?.restsUntilMs) return;
     this.refresh(slot);
     if (next !== undefined && next.refusals > 0) return;
     slot.dirty = true;
