@@ -10,7 +10,7 @@ import { type KeyIds, NO_KEYS } from "./rights.js";
 import { type Scope, scopeName } from "./scope.js";
 import { choose, noteChoice, noteUse } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
-import { type Allocation, type Strategy, strategyFor } from "./allocation.js";
+import { type Allocation, strategyFor } from "./allocation.js";
 
 /** While others are ready, one lease in this many may go to a key that has to prove itself. */
 export const PROOF_EVERY_LEASES = 4;
@@ -91,7 +91,7 @@ export class Chooser {
     const session = request.affinity === "" ? undefined : this.#sessionOf(set, target, call);
     const kept = session && this.#keptFor(session, set, nowMs);
     const isKept = kept !== undefined && isLeft(kept, request, lacking);
-    const slot = isKept ? kept : this.#choose(strategy, set, lacking, call);
+    const slot = isKept ? kept : this.#choose(set, target, lacking, call);
     if (slot === undefined) return this.#awaiting(set, request, lacking);
     noteUse(strategy, set, slot);
     if (!isKept) noteChoice(strategy, set, slot, nowMs);
@@ -131,14 +131,16 @@ export class Chooser {
   }
 
   #choose(
-    strategy: Strategy,
     set: CandidateSet,
+    target: RouteTarget,
     lacking: KeyIds,
     call: Asking,
   ): KeySlot | undefined {
+    const strategy = strategyFor(this.#allocation(), target.provider.id);
     const passed: KeySlot[] = [];
     const context: ChoiceContext = {
       nowMs: call.nowMs,
+      model: target.upstreamModel,
       tried: call.request.tried,
       lacking,
       passed,
@@ -150,7 +152,7 @@ export class Chooser {
       const slot = choose(strategy, set, context);
       if (slot === undefined) return first;
       if (this.#registry.hasExpired(slot)) continue;
-      if (strategy === "SEQUENTIAL" || slot.isDue(call.nowMs)) return slot;
+      if (strategy === "SEQUENTIAL" || slot.isDue(context.model, context.nowMs)) return slot;
       first ??= slot;
       if (passed.length >= RAMPING_PASSED_MAX) return first;
       passed.push(slot);

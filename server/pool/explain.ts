@@ -1,7 +1,6 @@
 import type { Tier } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import type { Standing } from "./eligibility.js";
-import { rampShare } from "./condition.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
 import { type Moment, wallTimeOf } from "./moment.js";
@@ -42,7 +41,7 @@ export interface KeyExplanation {
   /** Calls of the model that it is given at a time, learned from limits; null when none is known. */
   readonly ceiling: number | null;
   readonly weight: number;
-  /** Part of its full share that it may take now. */
+  /** Part of its full share of the model's calls that it may take now. */
   readonly rampShare: number;
   /** Milliseconds since its last use; null if never used. */
   readonly sinceUsedMs: number | null;
@@ -114,6 +113,7 @@ function rankTarget(
     const set = lane.candidates(target.upstreamModel);
     const context: ChoiceContext = {
       nowMs: options.now.monotonicMs,
+      model: target.upstreamModel,
       tried,
       lacking: NO_KEYS,
       passed: [],
@@ -208,7 +208,7 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     inFlight: slot.inFlight,
     ceiling: ceiling === Infinity ? null : ceiling,
     weight: slot.key.weight,
-    rampShare: rampShare(slot.condition, nowMs),
+    rampShare: slot.shareOf(around.model, nowMs),
     sinceUsedMs: slot.lastUsedMs === -Infinity ? null : nowMs - slot.lastUsedMs,
   };
 }

@@ -20,8 +20,8 @@ import {
   afterOutage,
   afterRelease,
   afterGoodCheck,
-  afterLateSuccess,
   afterModelAttempt,
+  afterModelSuccess,
   isOfModel,
 } from "./health.js";
 import { findHome, homeBackMs, type HomeSlot } from "./home.js";
@@ -362,7 +362,7 @@ export class Pool {
     if (outcome === "QUOTA_EXHAUSTED" || (!isModels && outcome === "RATE_LIMITED")) {
       this.#coolGroup(slot, event);
     } else if (slot.models !== null && outcome === "OK") {
-      this.#modelServed(slot, lease.model, lease.begunMs);
+      this.#modelServed(slot, lease.model, event);
     }
   }
 
@@ -407,12 +407,10 @@ export class Pool {
     }
   }
 
-  /** A call that was under way when a rest began does not end it. */
-  #modelServed(slot: KeySlot, model: string, begunAtMs: number): void {
+  #modelServed(slot: KeySlot, model: string, event: HealthEvent): void {
     const known = slot.models?.get(model);
     if (known === undefined) return;
-    const next = known.restsUntilMs === null ? undefined : afterLateSuccess(known, begunAtMs);
-    this.registry.setModelCondition(slot, model, next);
+    this.registry.setModelCondition(slot, model, afterModelSuccess(known, event));
   }
 
   /** Keys that share limits wait together. Those that wait about as long already are left as they are. */

@@ -204,7 +204,7 @@ export class KeyRegistry {
     this.#count(slot, 1);
     if (forgotten !== undefined) this.settleModel(slot, forgotten, holder);
     this.settleModel(slot, model, holder);
-    if (next?.restsUntilMs === previous?.restsUntilMs) return;
+    if ((next?.restsUntilMs ?? null) === (previous?.restsUntilMs ?? null)) return;
     this.refresh(slot);
     if (next !== undefined && next.refusals > 0) return;
     slot.dirty = true;
@@ -220,13 +220,12 @@ export class KeyRegistry {
     for (const set of slot.sets) set.settle(slot);
   }
 
-  /** A key that comes back takes its part slowly, and no more for having been away. */
+  /** A key that comes back takes its part of the model's calls slowly, and no more for having been away. */
   #endModelRest(slot: KeySlot, model: string, nowMs: number): void {
     const known = slot.models?.get(model);
     if (known === undefined) return;
     this.#catchUp(slot, nowMs);
-    slot.condition = rampingUp(slot.condition, nowMs);
-    this.setModelCondition(slot, model, { ...known, restsUntilMs: null });
+    this.setModelCondition(slot, model, { ...rampingUp(known, nowMs), restsUntilMs: null });
   }
 
   /** Moves a key to its place among the candidates for one model, where a call of the holder has shown it. */
