@@ -109,14 +109,15 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       const clientKey: ClientKey = await deps.clientKeys.get(actor, request.clientKeyId);
       const principal = { clientKey, ownerId: clientKey.ownerId };
       const route = deps.resolve(request.model, principal);
-      const max = Math.min(request.maxCandidates || CANDIDATES_DEFAULT, CANDIDATES_MAX);
-      const targets = deps.explain(principal, route, max);
+      const candidatesMax = Math.min(request.maxCandidates || CANDIDATES_DEFAULT, CANDIDATES_MAX);
+      const targets = deps.explain(principal, route, candidatesMax);
       return explanationMessage({
         principal,
         seesOwner: (ownerId) => ownerId === actor.userId || mayAll(actor, "provider_key.get"),
         route,
         ownTargets: deps.ownTargets(request.model, principal),
         targets,
+        candidatesMax,
         names: deps.names,
         strategies: STRATEGY_MESSAGES,
       });

@@ -14,7 +14,8 @@ interface Entry {
   untilMs: number;
 }
 
-interface Session {
+/** A session: its scope, its name there, and the caller who is in it. */
+export interface Session {
   readonly scope: string;
   readonly name: string;
   readonly caller: Holder;
@@ -38,7 +39,6 @@ export class AffinityMap {
     return undefined;
   }
 
-  /** @param session its scope, its name there, and the caller who is in it. */
   set({ scope, name: affinity, caller }: Session, keyId: string, nowMs: number): void {
     const name = nameOf(scope, affinity);
     const untilMs = nowMs + AFFINITY_TTL_MS;

@@ -6,6 +6,9 @@ import { WeightedQueue } from "./strategies/weighted.js";
 /** Stale entries that the queue of members that are out may have beside one for each member. */
 const STALE_MAX = 64;
 
+/** Of the keys that are eligible but for single models, if there are any: whether one serves the model. */
+export type Serving = "SERVED" | "REFUSED" | "NONE_WORKS";
+
 /** When a member is back, as it was known when it was noted. */
 interface Return {
   readonly backMs: number;
@@ -22,12 +25,14 @@ export class CandidateSet {
   readonly model: string | null;
   readonly ready: KeySlot[] = [];
   readonly awaiting: KeySlot[] = [];
-  /** Leases given, to space out the calls that prove keys. */
-  leases = 0;
+  /** Calls that have asked while a key waited to be proven; such proofs are spaced out by them. */
+  proofsAsked = 0;
   /** Every set has its own, so that a use for other models does not move the order on for these. */
   readonly cursors: Cursors;
   #weighted: WeightedQueue | null = null;
-  /** Members that are out, by when they are back; made when it is first asked for. A dry pool is asked at every call. */
+  /** Kept until a member is put elsewhere; null when it has to be found out. A dry pool is asked at every call. */
+  #serving: Serving | null = null;
+  /** Members that are out, by when they are back; made when it is first asked for, as by every call to a dry pool. */
   #returns: Heap<Return> | null = null;
 
   constructor(slots: Iterable<KeySlot>, cursors: Cursors, model: string | null = null) {
@@ -49,6 +54,7 @@ export class CandidateSet {
   }
 
   remove(slot: KeySlot): void {
+    this.#serving = null;
     take(this.members, slot);
     take(this.ready, slot);
     take(this.awaiting, slot);
@@ -60,25 +66,30 @@ export class CandidateSet {
   /** Puts a member into the list where it belongs now. */
   settle(slot: KeySlot): void {
     const place = this.#placeOf(slot);
+    this.#serving = null;
     if (place !== "READY") take(this.ready, slot);
     if (place !== "AWAITING_PROOF") take(this.awaiting, slot);
     if (place === "READY") insert(this.ready, slot);
     if (place === "AWAITING_PROOF") insert(this.awaiting, slot);
     if (place === "READY") this.#weighted?.enter(slot);
+    else this.#weighted?.pause(slot);
     if (place === "OUT") this.noteReturn(slot);
   }
 
-  /** True when the provider refuses the model to every key that could serve it otherwise, and there is one. */
-  modelRefused(): boolean {
-    const { model } = this;
-    if (model === null) return false;
-    let isAny = false;
+  /** Whether any key that works serves the model, as far as the provider has said. */
+  get serving(): Serving {
+    this.#serving ??= this.#servingNow();
+    return this.#serving;
+  }
+
+  #servingNow(): Serving {
+    let serving: Serving = "NONE_WORKS";
     for (const slot of this.members) {
       if (slot.standing !== "ELIGIBLE") continue;
-      if (!slot.refusesModel(model)) return false;
-      isAny = true;
+      if (this.model === null || !slot.refusesModel(this.model)) return "SERVED";
+      serving = "REFUSED";
     }
-    return isAny;
+    return serving;
   }
 
   /** Ends the set: its members forget it. */
@@ -91,7 +102,7 @@ export class CandidateSet {
 
   /** The queue of the weighted strategy, made when it is first asked for. */
   weighted(): WeightedQueue {
-    this.#weighted ??= new WeightedQueue(this.ready, (slot) => this.#placeOf(slot) === "READY");
+    this.#weighted ??= new WeightedQueue(this.ready);
     return this.#weighted;
   }
 

@@ -1,7 +1,6 @@
-import type { Clock } from "../core/clock.js";
 import type { LeaseRequest } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
-import { AffinityMap } from "./affinity.js";
+import { AffinityMap, type Session } from "./affinity.js";
 import type { CandidateSet } from "./candidate-set.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
@@ -9,9 +8,9 @@ import type { Prng } from "./prng.js";
 import type { KeyRegistry } from "./registry.js";
 import { type KeyIds, NO_KEYS } from "./rights.js";
 import { type Scope, scopeName } from "./scope.js";
-import { choose, passedOver, taken } from "./strategies/choose.js";
+import { choose, noteChoice, noteUse } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
-import { type Allocation, type Strategy, strategyFor } from "./allocation.js";
+import { type Allocation, strategyFor } from "./allocation.js";
 
 /** While others are ready, one lease in this many may go to a key that has to prove itself. */
 export const PROOF_EVERY_LEASES = 4;
@@ -19,7 +18,6 @@ export const PROOF_EVERY_LEASES = 4;
 const RAMPING_PASSED_MAX = 4;
 
 export interface ChooserOptions {
-  readonly clock: Clock;
   readonly registry: KeyRegistry;
   readonly prng: Prng;
   /** The settings as they are now. */
@@ -38,7 +36,6 @@ export interface Asking {
  * prove themselves, and fewer to those that come back from a rest.
  */
 export class Chooser {
-  readonly #clock: Clock;
   readonly #registry: KeyRegistry;
   readonly #prng: Prng;
   readonly #allocation: () => Allocation;
@@ -47,7 +44,6 @@ export class Chooser {
   #turns = 0;
 
   constructor(options: ChooserOptions) {
-    this.#clock = options.clock;
     this.#registry = options.registry;
     this.#prng = options.prng;
     this.#allocation = options.allocation;
@@ -84,63 +80,67 @@ export class Chooser {
     slot.uses.add(nowMs);
   }
 
-  /** Whether a key has expired by the wall clock, which may have been set since the key was last looked at. */
-  hasExpired(slot: KeySlot): boolean {
-    const { expiresAt } = slot.key;
-    if (expiresAt === null || expiresAt > this.#clock.now()) return false;
-    this.#registry.refresh(slot);
-    return true;
-  }
-
   #pickIn(lane: Lane, target: RouteTarget, lacking: KeyIds, call: Asking): KeySlot | undefined {
     const { request, nowMs } = call;
     const set = lane.candidates(target.upstreamModel);
-    set.leases++;
-    const proof = this.#proofDue(set, request.tried);
-    if (proof !== undefined && isLeft(proof, request, lacking)) return proof;
+    const proof = this.#isProofDue(set, request.tried)
+      ? this.#awaiting(set, request, lacking)
+      : undefined;
+    if (proof !== undefined) return proof;
     const strategy = strategyFor(this.#allocation(), target.provider.id);
-    const { affinity: name, principal: caller } = request;
-    const session = name === "" ? "" : `${scopeName(call.scope)} ${target.provider.id}`;
-    const kept = this.#sessionKey(set, session, call);
-    const slot =
-      kept !== undefined && isLeft(kept, request, lacking)
-        ? kept
-        : this.#choose(strategy, set, lacking, call);
-    if (slot !== undefined) {
-      taken(strategy, set, slot, nowMs);
-      if (name !== "") this.#affinities.set({ scope: session, name, caller }, slot.id, nowMs);
-      return slot;
-    }
-    return set.awaiting.find((each) => isLeft(each, request, lacking));
+    const session = request.affinity === "" ? undefined : this.#sessionOf(set, target, call);
+    const kept = session && this.#keptFor(session, set, nowMs);
+    const isKept = kept !== undefined && isLeft(kept, request, lacking);
+    const slot = isKept ? kept : this.#choose(set, target, lacking, call);
+    if (slot === undefined) return this.#awaiting(set, request, lacking);
+    noteUse(strategy, set, slot);
+    if (!isKept) noteChoice(strategy, set, slot, nowMs);
+    if (session !== undefined) this.#affinities.set(session, slot.id, nowMs);
+    return slot;
   }
 
   /** A key on proof is tried by a call's first attempt and now and then, so that nobody fails on two of them. */
-  #proofDue(set: CandidateSet, tried: ReadonlySet<string>): KeySlot | undefined {
-    if (set.awaiting.length === 0 || tried.size > 0) return undefined;
-    return set.leases % PROOF_EVERY_LEASES === 0 ? set.awaiting[0] : undefined;
+  #isProofDue(set: CandidateSet, tried: ReadonlySet<string>): boolean {
+    if (set.awaiting.length === 0 || tried.size > 0) return false;
+    return ++set.proofsAsked % PROOF_EVERY_LEASES === 0;
   }
 
-  #sessionKey(
-    set: CandidateSet,
-    session: string,
-    call: { request: LeaseRequest; nowMs: number },
-  ): KeySlot | undefined {
-    if (call.request.affinity === "" || !this.#allocation().sessionAffinity) return undefined;
-    const id = this.#affinities.get(session, call.request.affinity, call.nowMs);
-    if (id === undefined) return undefined;
-    const slot = set.findReady(id);
-    return slot === undefined || this.hasExpired(slot) ? undefined : slot;
+  /** The first key that waits to be proven and may be by this call. */
+  #awaiting(set: CandidateSet, request: LeaseRequest, lacking: KeyIds): KeySlot | undefined {
+    if (set.awaiting.length === 0) return undefined;
+    for (;;) {
+      const slot = set.awaiting.find((each) => isLeft(each, request, lacking));
+      if (slot === undefined || !this.#registry.hasExpired(slot)) return slot;
+    }
+  }
+
+  /** The session of a call. For a model that the session's key does not serve it has another key, and keeps that too. */
+  #sessionOf(set: CandidateSet, target: RouteTarget, call: Asking): Session {
+    const { affinity: name, principal: caller } = call.request;
+    const scope = `${scopeName(call.scope)} ${target.provider.id}`;
+    const id = this.#affinities.get(scope, name, call.nowMs);
+    const isServed = id === undefined || set.findMember(id) !== undefined;
+    return { scope, name: isServed ? name : `${name}\n${target.upstreamModel}`, caller };
+  }
+
+  #keptFor(session: Session, set: CandidateSet, nowMs: number): KeySlot | undefined {
+    if (!this.#allocation().sessionAffinity) return undefined;
+    const id = this.#affinities.get(session.scope, session.name, nowMs);
+    const slot = id === undefined ? undefined : set.findReady(id);
+    return slot === undefined || this.#registry.hasExpired(slot) ? undefined : slot;
   }
 
   #choose(
-    strategy: Strategy,
     set: CandidateSet,
+    target: RouteTarget,
     lacking: KeyIds,
     call: Asking,
   ): KeySlot | undefined {
+    const strategy = strategyFor(this.#allocation(), target.provider.id);
     const passed: KeySlot[] = [];
     const context: ChoiceContext = {
       nowMs: call.nowMs,
+      model: target.upstreamModel,
       tried: call.request.tried,
       lacking,
       passed,
@@ -151,13 +151,13 @@ export class Chooser {
     for (;;) {
       const slot = choose(strategy, set, context);
       if (slot === undefined) return first;
-      if (this.hasExpired(slot)) continue;
-      if (strategy === "SEQUENTIAL" || slot.isDue(call.nowMs)) return slot;
+      if (this.#registry.hasExpired(slot)) continue;
+      if (strategy === "SEQUENTIAL" || slot.isDue(context.model, context.nowMs)) return slot;
       first ??= slot;
       if (passed.length >= RAMPING_PASSED_MAX) return first;
       passed.push(slot);
       this.noteTurn(slot, call.nowMs);
-      passedOver(strategy, set, slot);
+      noteUse(strategy, set, slot);
     }
   }
 }

@@ -70,3 +70,26 @@ test("an order goes on past each key that nearly always fails, to the first that
   assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
   assert.deepEqual(used(world, X, 2), Array(2).fill("pk_00002"));
 });
+
+test("calls that are bound to a key leave the turns of all others as they are", () => {
+  for (const bound of [{ affinity: "s" }, { home: "pk_00000" }]) {
+    const world = new World(keys(4), "ROUND_ROBIN");
+    assert.equal(world.lease(bound).providerKey.id, "pk_00000");
+    const plain = Array.from({ length: 40 }, () => {
+      assert.equal(world.lease(bound).providerKey.id, "pk_00000");
+      return world.call();
+    });
+    assert.deepEqual([...tally(plain).values()], [10, 10, 10, 10]);
+  }
+});
+
+test("an order does not jump to the key of a session while its own key rests", () => {
+  const world = new World(keys(4), "SEQUENTIAL");
+  assert.equal(world.call(), "pk_00000");
+  const aside = world.lease({ tried: ["pk_00000", "pk_00001"], affinity: "s" });
+  aside.release(result("OK"));
+  assert.equal(aside.providerKey.id, "pk_00002");
+  assert.equal(world.call("QUOTA_EXHAUSTED"), "pk_00000");
+  assert.equal(world.call("OK", { affinity: "s" }), "pk_00002");
+  assert.deepEqual(used(world, X, 2), Array(2).fill("pk_00001"));
+});

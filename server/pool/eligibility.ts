@@ -55,6 +55,11 @@ export function standingOf(facts: StandingFacts): Standing {
   return facts.probing ? "PROBING" : "ELIGIBLE";
 }
 
+/** True when a key's life has ended by the wall clock. */
+export function isExpired({ expiresAt }: Pick<ProviderKey, "expiresAt">, wallMs: number): boolean {
+  return expiresAt !== null && expiresAt <= wallMs;
+}
+
 /** True when the key's service and model allowlist let it serve a model of its provider. */
 export function allowsModel(
   key: Pick<ProviderKey, "providerId" | "service" | "modelAllowlist">,

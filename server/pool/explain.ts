@@ -1,7 +1,6 @@
 import type { Tier } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import type { Standing } from "./eligibility.js";
-import { rampShare } from "./condition.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
 import { type Moment, wallTimeOf } from "./moment.js";
@@ -22,7 +21,7 @@ export interface KeyExplanation {
   readonly name: string;
   readonly tier: Tier;
   readonly standing: Standing;
-  /** End of a cooldown or exhaustion, milliseconds since the epoch; null when there is none. */
+  /** End of all that makes it rest, a quota that is used up included; milliseconds since the epoch, null when it does not. */
   readonly blockedUntilAt: number | null;
   /** Its service and allowlist let it serve the model. */
   readonly servesModel: boolean;
@@ -42,7 +41,7 @@ export interface KeyExplanation {
   /** Calls of the model that it is given at a time, learned from limits; null when none is known. */
   readonly ceiling: number | null;
   readonly weight: number;
-  /** Part of its full share that it may take now. */
+  /** Part of its full share of the model's calls that it may take now. */
   readonly rampShare: number;
   /** Milliseconds since its last use; null if never used. */
   readonly sinceUsedMs: number | null;
@@ -68,6 +67,8 @@ export interface ExplainOptions {
   readonly registry: KeyRegistry;
   readonly route: Route;
   readonly scope: Scope;
+  /** Nobody gets a key of this scope now. */
+  readonly isClosed: boolean;
   readonly strategyOf: (providerId: string) => Strategy;
   readonly now: Moment;
   /** Keys shown of one tier, the best first. */
@@ -78,40 +79,46 @@ export interface ExplainOptions {
 
 /** How the pool stands for a route: every tier and key with its score in parts. Changes nothing. */
 export function explain(options: ExplainOptions): readonly TargetExplanation[] {
-  options.registry.wake(options.now.monotonicMs);
-  const ranks = new Map<string, number>();
-  for (const target of options.route.targets) rankTarget(options, target, ranks);
-  return options.route.targets.map((target) => ({
-    providerId: target.provider.id,
-    upstreamModel: target.upstreamModel,
-    strategy: options.strategyOf(target.provider.id),
-    tiers: explainTiers(options, target, ranks),
-  }));
+  const { registry, route, scope, now } = options;
+  registry.wake(now.monotonicMs);
+  const tried = new Set<string>();
+  return route.targets.map((target) => {
+    const lanes = registry.index.lanes(target.provider.id, scope);
+    // Expiry goes by the wall clock, which may have been set since.
+    for (const lane of lanes) for (const slot of lane.slots) registry.hasExpired(slot);
+    return {
+      providerId: target.provider.id,
+      upstreamModel: target.upstreamModel,
+      strategy: options.strategyOf(target.provider.id),
+      tiers: explainTiers(options, target, rankTarget(options, target, tried)),
+    };
+  });
 }
 
 /** Plays through whom a call would try one after the other, without the passing over of ramping keys. */
 function rankTarget(
   options: ExplainOptions,
   target: RouteTarget,
-  ranks: Map<string, number>,
-): void {
+  tried: Set<string>,
+): ReadonlyMap<string, number> {
+  const ranks = new Map<string, number>();
   const strategy = options.strategyOf(target.provider.id);
   const lanes = options.registry.index.lanes(target.provider.id, options.scope);
-  if (restOf(lanes, target, options.now) !== undefined) return;
+  if (options.isClosed || restOf(lanes, target, options.now) !== undefined) return ranks;
+  const rank = (slot: KeySlot): void => {
+    tried.add(slot.id);
+    ranks.set(slot.id, tried.size);
+  };
   for (const lane of lanes) {
     const set = lane.candidates(target.upstreamModel);
-    const tried = new Set(ranks.keys());
     const context: ChoiceContext = {
       nowMs: options.now.monotonicMs,
+      model: target.upstreamModel,
       tried,
       lacking: NO_KEYS,
       passed: [],
       prng: options.prng,
       scratch: [],
-    };
-    const rank = (slot: KeySlot): void => {
-      tried.add(slot.id);
-      ranks.set(slot.id, ranks.size + 1);
     };
     for (let i = 0; i < options.keysMax; i++) {
       const slot = choose(strategy, set, context);
@@ -120,6 +127,7 @@ function rankTarget(
     }
     for (const slot of set.awaiting) if (!tried.has(slot.id)) rank(slot);
   }
+  return ranks;
 }
 
 function explainTiers(
@@ -129,7 +137,8 @@ function explainTiers(
 ): readonly TierExplanation[] {
   const lanes = options.registry.index.lanes(target.provider.id, options.scope);
   const rest = restOf(lanes, target, options.now);
-  const inUse = rest === undefined ? lanes.find((lane) => isOpen(lane, target)) : undefined;
+  const isKept = options.isClosed || rest !== undefined;
+  const inUse = isKept ? undefined : lanes.find((lane) => isOpen(lane, target));
   return lanes.map((lane) => {
     const serving = new Set(lane.candidates(target.upstreamModel).members);
     const maxLoad = Math.max(0, ...readyLoads(lane, target, options.now.monotonicMs));
@@ -140,13 +149,14 @@ function explainTiers(
         model: target.upstreamModel,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
+        isClosed: options.isClosed,
         rest: serving.has(slot) ? rest : undefined,
         lacked: options.registry.rights.lackedBy(
           slot.id,
           target.upstreamModel,
           options.now.monotonicMs,
         ),
-        rank: serving.has(slot) ? (ranks.get(slot.id) ?? 0) : 0,
+        rank: ranks.get(slot.id) ?? 0,
       }),
     );
     keys.sort(byRank);
@@ -165,6 +175,7 @@ interface Around {
   readonly model: string;
   readonly servesModel: boolean;
   readonly tierInUse: boolean;
+  readonly isClosed: boolean;
   /** Why its provider gets no calls of the model now; undefined when it does. */
   readonly rest: OriginRest | undefined;
   /** The kinds of calls of the model for which it lacks a right. */
@@ -197,7 +208,7 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     inFlight: slot.inFlight,
     ceiling: ceiling === Infinity ? null : ceiling,
     weight: slot.key.weight,
-    rampShare: rampShare(slot.condition, nowMs),
+    rampShare: slot.shareOf(around.model, nowMs),
     sinceUsedMs: slot.lastUsedMs === -Infinity ? null : nowMs - slot.lastUsedMs,
   };
 }
@@ -207,12 +218,13 @@ function standingFor(
   slot: KeySlot,
   { model, rest }: Pick<Around, "model" | "rest">,
 ): { readonly standing: Standing; readonly untilMs: number | null } {
-  const backMs = slot.standing === "ELIGIBLE" ? slot.modelBackMs(model) : null;
-  const isKept = rest !== undefined && slot.standing === "ELIGIBLE" && backMs === null;
-  const restsUntilMs = isKept ? rest.untilMs : backMs;
-  return restsUntilMs === null
-    ? { standing: slot.standing, untilMs: slot.condition.restsUntilMs }
-    : { standing: "COOLDOWN", untilMs: restsUntilMs };
+  const { standing } = slot;
+  const modelBackMs = slot.modelBackMs(model);
+  if (standing === "COOLDOWN" || standing === "EXHAUSTED") {
+    return { standing, untilMs: Math.max(slot.keyBackMs, modelBackMs ?? 0) };
+  }
+  const untilMs = standing === "ELIGIBLE" ? (modelBackMs ?? rest?.untilMs ?? null) : null;
+  return { standing: untilMs === null ? standing : "COOLDOWN", untilMs };
 }
 
 const REASONS: Readonly<Record<Standing, string>> = {
@@ -236,6 +248,7 @@ function reasonOf(slot: KeySlot, around: Around): string {
     return `${why}${leftMs > 0 ? `, ${Math.ceil(leftMs / 1000)} s left` : ""}`;
   }
   if (!around.servesModel) return "its service or model allowlist leaves this model out";
+  if (around.isClosed) return "the public pool is closed";
   if (slot.loads.isFull(around.model))
     return "it has all the calls at a time that the provider takes";
   if (!around.tierInUse) return "a higher tier has an eligible key";

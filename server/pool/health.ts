@@ -9,7 +9,7 @@ import {
   resting,
   stateByRate,
 } from "./condition.js";
-import { MODEL_REFUSAL_COOLDOWN_MS, RAMP_SUCCESSES } from "./health-policy.js";
+import { MODEL_REFUSAL_COOLDOWN_MS, RAMP_MS, RAMP_SUCCESSES } from "./health-policy.js";
 import { afterTrouble } from "./troubles.js";
 
 // How a key's condition goes on. Each function takes the present one and what happened, and answers the next.
@@ -54,6 +54,17 @@ export function afterModelAttempt(now: Condition, event: HealthEvent): Condition
   }
   const refused = { ...now, refusals: now.refusals + 1 };
   return resting(refused, "COOLDOWN", event, MODEL_REFUSAL_COOLDOWN_MS);
+}
+
+/**
+ * What is known of a key for one model, after a call of that model was served; undefined once the key has its full share
+ * of such calls. A call that was under way when a rest began does not end it.
+ */
+export function afterModelSuccess(now: Condition, event: HealthEvent): Condition | undefined {
+  if (now.restsUntilMs !== null) return afterLateSuccess(now, event.begunAtMs);
+  const { rampLeft, rampStartedAtMs } = now;
+  if (rampLeft <= 1 || event.atMs - rampStartedAtMs >= RAMP_MS) return undefined;
+  return { ...FRESH, rampLeft: rampLeft - 1, rampStartedAtMs };
 }
 
 /** The condition after an attempt that failed by an outage of the provider, which its owner may want to know of. */

@@ -111,19 +111,29 @@ export class KeySlot {
       : this.standing;
   }
 
+  /** The part of its full share of a model's calls that it may take now: it, or it for that model, may be on its way back. */
+  shareOf(model: string, nowMs: number): number {
+    const { condition, models } = this;
+    const own = condition.rampLeft === 0 ? 1 : rampShare(condition, nowMs);
+    return models === null ? own : own * models.shareOf(model, nowMs);
+  }
+
   /** Whether it may be taken: always with its full share, else as often as its share allows. */
-  isDue(nowMs: number): boolean {
-    if (this.condition.rampLeft === 0) return true;
-    this.rampCredit += rampShare(this.condition, nowMs);
+  isDue(model: string, nowMs: number): boolean {
+    const share = this.shareOf(model, nowMs);
+    if (share === 1) return true;
+    this.rampCredit += share;
     if (this.rampCredit < 1) return false;
     this.rampCredit -= 1;
     return true;
   }
 
-  /** Calls in flight, against the share of them that it may have now. */
-  busy(nowMs: number): number {
-    const { inFlight, condition } = this;
-    return condition.rampLeft === 0 ? inFlight : inFlight / rampShare(condition, nowMs);
+  /** Calls in flight, each against the share that it may have of such calls now. */
+  busy(model: string, nowMs: number): number {
+    const { inFlight, condition, models } = this;
+    const own = condition.rampLeft === 0 ? inFlight : inFlight / rampShare(condition, nowMs);
+    const share = models === null ? 1 : models.shareOf(model, nowMs);
+    return share === 1 ? own : own + this.loads.inFlight(model) * (1 / share - 1);
   }
 
   /** The load that selection balances: uses in the last hour, and calls in flight on top. */

@@ -1,7 +1,7 @@
 import { type Holder, NOBODY } from "../core/client-key.js";
 import { firstOfHeaviest } from "../core/heaviest.js";
 import type { ModelCooldown } from "../core/provider-key.js";
-import type { Condition } from "./condition.js";
+import { type Condition, rampShare } from "./condition.js";
 import { type Moment, wallTimeOf } from "./moment.js";
 
 /** Models of which one key remembers anything; callers may ask for any name, and who asks for most loses some. */
@@ -41,6 +41,12 @@ export class ModelConditions {
 
   models(): readonly string[] {
     return [...this.#byModel.keys()];
+  }
+
+  /** The part of its full share of a model's calls that it may take now; see `rampShare`. */
+  shareOf(model: string, nowMs: number): number {
+    const known = this.#byModel.get(model);
+    return known === undefined ? 1 : rampShare(known.condition, nowMs);
   }
 
   /** The next end of a rest, monotonic; infinity when it rests for no model. */

@@ -146,6 +146,10 @@ export class ModelLoads {
     return load;
   }
 
+  inFlight(model: string): number {
+    return this.#byModel.get(model)?.inFlight ?? 0;
+  }
+
   isFull(model: string): boolean {
     return this.#byModel.get(model)?.isFull === true;
   }

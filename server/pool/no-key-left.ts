@@ -95,7 +95,7 @@ function modelRefused(index: KeyIndex, route: Route, scope: Scope): boolean {
   const sets = route.targets.flatMap((target) =>
     index.lanes(target.provider.id, scope).map((lane) => lane.candidates(target.upstreamModel)),
   );
-  const others = sets.filter((set) => !set.modelRefused());
-  if (others.length === sets.length) return false;
-  return others.every((set) => set.members.every((slot) => slot.standing !== "ELIGIBLE"));
+  return (
+    sets.some((set) => set.serving === "REFUSED") && sets.every((set) => set.serving !== "SERVED")
+  );
 }

@@ -143,3 +143,34 @@ test("while others are ready a key on proof is tried by every fourth call, and o
     lease.release(result("OK"));
   }
 });
+
+test("a key on proof is tried also where every call fails first with another key", () => {
+  const world = new World(keys(3));
+  const key = world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });
+  world.clock.advance(20_000);
+  const first: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    const lease = world.lease();
+    first.push(lease.providerKey.id);
+    lease.release(result("CALLER_ABORTED"));
+    world.lease({ tried: [lease.providerKey.id] }).release(result("OK"));
+  }
+  assert.equal(first.filter((id) => id === key).length, 2, first.join(" "));
+});
+
+test("a key on proof that lacks a right holds up no other that has to be proven", () => {
+  const world = new World(keys(3));
+  const refused = world.lease();
+  const other = world.lease({ tried: [refused.providerKey.id] });
+  refused.release(result("RIGHT_REFUSED"));
+  other.release(result("OK"));
+  refused.outdone();
+  for (const id of ["pk_00000", "pk_00001"]) {
+    const tried = ["pk_00000", "pk_00001", "pk_00002"].filter((each) => each !== id);
+    world.lease({ tried }).release(result("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 }));
+  }
+  assert.equal(refused.providerKey.id, "pk_00000");
+  world.clock.advance(20_000);
+  const taken = Array.from({ length: 4 }, () => world.call());
+  assert.ok(taken.includes("pk_00001"), taken.join(" "));
+});

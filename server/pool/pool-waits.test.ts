@@ -68,7 +68,7 @@ test("a key is back when the pool says so and not before, and none comes where i
   );
 });
 
-test("when the first key is back is known through all that happens to them, as by looking at each anew", () => {
+test("when the first key is back, and whether any serves the model, is known through all that happens to them, as by looking at each anew", () => {
   const keys = Array.from({ length: 5 }, (_, at) => `pk_${String(at)}`);
   const step = fc.record({
     isLate: fc.boolean(),
@@ -108,6 +108,7 @@ test("when the first key is back is known through all that happens to them, as b
           const set = lane.candidates("model-a");
           const anew = new CandidateSet(set.members, set.cursors, set.model);
           const [knownMs, wantedMs] = [set.nextBackMs(nowMs), anew.nextBackMs(nowMs)];
+          assert.equal(set.serving, anew.serving);
           anew.dissolve();
           // Of a key on proof nobody knows when; then the one is asked again a little earlier than the other.
           const isEarlier = knownMs > nowMs && knownMs <= wantedMs;

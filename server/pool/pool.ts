@@ -20,8 +20,8 @@ import {
   afterOutage,
   afterRelease,
   afterGoodCheck,
-  afterLateSuccess,
   afterModelAttempt,
+  afterModelSuccess,
   isOfModel,
 } from "./health.js";
 import { findHome, homeBackMs, type HomeSlot } from "./home.js";
@@ -44,7 +44,7 @@ import {
   type Strategy,
   strategyFor,
 } from "./allocation.js";
-import { taken } from "./strategies/choose.js";
+import { noteUse } from "./strategies/choose.js";
 
 /** Two ends of waits in a quota group that differ by less count as the same, or a burst would move each key many times. */
 const GROUP_SLACK_MS = 250;
@@ -86,7 +86,6 @@ export class Pool {
       },
     };
     this.#chooser = new Chooser({
-      clock: options.clock,
       registry: this.registry,
       prng: this.#prng,
       allocation: () => this.#allocation,
@@ -187,7 +186,7 @@ export class Pool {
     for (const lane of this.registry.index.lanes(providerId, scope)) {
       for (const slot of lane.slots) {
         if (found.length >= ASKABLE_MAX) break;
-        if (slot.standing === "ELIGIBLE" && !this.#chooser.hasExpired(slot)) found.push(slot.key);
+        if (slot.standing === "ELIGIBLE" && !this.registry.hasExpired(slot)) found.push(slot.key);
       }
     }
     const first = found.length === 0 ? 0 : (turn * keysMax) % found.length;
@@ -231,10 +230,12 @@ export class Pool {
 
   /** How the pool stands for a route, with at most `keysMax` keys of each tier. */
   explain(principal: Principal, route: Route, keysMax: number): readonly TargetExplanation[] {
+    const scope = scopeOf(principal);
     return explain({
       registry: this.registry,
       route,
-      scope: scopeOf(principal),
+      scope,
+      isClosed: scope.kind === "PUBLIC" && !this.#publicPoolOpen,
       strategyOf: (providerId) => this.strategyOf(providerId),
       now: momentOf(this.#clock),
       keysMax,
@@ -273,7 +274,7 @@ export class Pool {
 
   #findHome(route: Route, home: string, scope: Scope): HomeSlot | undefined {
     const at = findHome(this.registry.index, { route, home, scope });
-    return at === undefined || this.#chooser.hasExpired(at.slot) ? undefined : at;
+    return at === undefined || this.registry.hasExpired(at.slot) ? undefined : at;
   }
 
   /** No other key will do: the account of each may be another, and it would say that there is no such thing. */
@@ -285,7 +286,7 @@ export class Pool {
     const { tried } = request;
     const backMs = homeBackMs({ slot, set, target }, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, backMs - nowMs);
-    taken(this.strategyOf(target.provider.id), set, slot, nowMs);
+    noteUse(this.strategyOf(target.provider.id), set, slot);
     return this.#grant(slot, target, request, nowMs);
   }
 
@@ -361,7 +362,7 @@ export class Pool {
     if (outcome === "QUOTA_EXHAUSTED" || (!isModels && outcome === "RATE_LIMITED")) {
       this.#coolGroup(slot, event);
     } else if (slot.models !== null && outcome === "OK") {
-      this.#modelServed(slot, lease.model, lease.begunMs);
+      this.#modelServed(slot, lease.model, event);
     }
   }
 
@@ -406,12 +407,10 @@ export class Pool {
     }
   }
 
-  /** A call that was under way when a rest began does not end it. */
-  #modelServed(slot: KeySlot, model: string, begunAtMs: number): void {
+  #modelServed(slot: KeySlot, model: string, event: HealthEvent): void {
     const known = slot.models?.get(model);
     if (known === undefined) return;
-    const next = known.restsUntilMs === null ? undefined : afterLateSuccess(known, begunAtMs);
-    this.registry.setModelCondition(slot, model, next);
+    this.registry.setModelCondition(slot, model, afterModelSuccess(known, event));
   }
 
   /** Keys that share limits wait together. Those that wait about as long already are left as they are. */

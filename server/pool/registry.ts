@@ -14,7 +14,7 @@ import {
 } from "../core/provider-key.js";
 import type { Provider } from "../core/provider.js";
 import type { User } from "../core/user.js";
-import { type Standing, standingOf, STANDINGS } from "./eligibility.js";
+import { isExpired, type Standing, standingOf, STANDINGS } from "./eligibility.js";
 import { type Condition, FRESH, rampingUp } from "./condition.js";
 import { afterRest, afterProof } from "./health.js";
 import { KeyIndex } from "./key-index.js";
@@ -55,8 +55,8 @@ const PEERS_LOOKED_MAX = 200;
 /** A shorter absence does not change who carried how much of the hour. */
 const ABSENCE_MIN_MS = 10_000;
 const WALL_SLACK_MS = 1_000;
-/** How soon a key whose quota is used up is looked at again, since the wall clock may be set meanwhile. */
-const SPENT_LOOK_MS = HOUR_MS;
+/** How soon a key that has expired, or whose quota is used up, is looked at again: the wall clock may be set meanwhile. */
+const WALL_LOOK_MS = HOUR_MS;
 
 /** All provider keys with their standing, kept up to date by changes, attempts and time. */
 export class KeyRegistry {
@@ -156,6 +156,13 @@ export class KeyRegistry {
     }
   }
 
+  /** Whether a key has expired by the wall clock, which may have been set since the key was last looked at. */
+  hasExpired(slot: KeySlot): boolean {
+    if (!isExpired(slot.key, this.#clock.now())) return false;
+    this.refresh(slot);
+    return true;
+  }
+
   /** Puts a key into another condition and tells of it. */
   setCondition(slot: KeySlot, next: Condition): void {
     const previous = slot.condition;
@@ -196,8 +203,8 @@ export class KeyRegistry {
     else forgotten = (slot.models ??= new ModelConditions()).set(model, next, holder);
     this.#count(slot, 1);
     if (forgotten !== undefined) this.settleModel(slot, forgotten, holder);
-    if (next?.restsUntilMs === previous?.restsUntilMs) return;
     this.settleModel(slot, model, holder);
+    if ((next?.restsUntilMs ?? null) === (previous?.restsUntilMs ?? null)) return;
     this.refresh(slot);
     if (next !== undefined && next.refusals > 0) return;
     slot.dirty = true;
@@ -213,13 +220,12 @@ export class KeyRegistry {
     for (const set of slot.sets) set.settle(slot);
   }
 
-  /** A key that comes back takes its part slowly, and no more for having been away. */
+  /** A key that comes back takes its part of the model's calls slowly, and no more for having been away. */
   #endModelRest(slot: KeySlot, model: string, nowMs: number): void {
     const known = slot.models?.get(model);
     if (known === undefined) return;
     this.#catchUp(slot, nowMs);
-    slot.condition = rampingUp(slot.condition, nowMs);
-    this.setModelCondition(slot, model, { ...known, restsUntilMs: null });
+    this.setModelCondition(slot, model, { ...rampingUp(known, nowMs), restsUntilMs: null });
   }
 
   /** Moves a key to its place among the candidates for one model, where a call of the holder has shown it. */
@@ -233,11 +239,12 @@ export class KeyRegistry {
     const wallMs = this.#clock.now();
     const { key, condition } = slot;
     const quotaUntil = slot.quota.spentUntil(key.quota, wallMs);
+    const expired = isExpired(key, wallMs);
     const standing = standingOf({
       enabled: key.enabled,
       ownerBanned: this.#banned.has(key.ownerId),
       providerEnabled: !this.#disabledProviders.has(key.providerId),
-      expired: key.expiresAt !== null && key.expiresAt <= wallMs,
+      expired,
       unreadable: slot.unreadable,
       health: condition.state,
       blocked: condition.restsUntilMs !== null,
@@ -254,11 +261,12 @@ export class KeyRegistry {
     if (isElsewhen || (isStillOut && standing !== standingBefore)) {
       for (const set of slot.sets) set.noteReturn(slot);
     }
-    const lookMs = Math.min((quotaUntil ?? Infinity) - wallMs, SPENT_LOOK_MS) + nowMs;
+    const isOutByWall = quotaUntil !== null || expired;
+    const lookMs = Math.min((quotaUntil ?? Infinity) - wallMs, WALL_LOOK_MS) + nowMs;
     this.#wakeAt(
       slot,
       Math.min(condition.restsUntilMs ?? Infinity, slot.models?.nextEndMs() ?? Infinity),
-      Math.min(slot.keyEndMs, quotaUntil === null ? Infinity : lookMs),
+      Math.min(slot.keyEndMs, isOutByWall ? lookMs : Infinity),
     );
   }
 

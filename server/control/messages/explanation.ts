@@ -36,18 +36,21 @@ export function explanationMessage(found: {
   /** Targets of the route from this one on come from fallbacks. */
   readonly ownTargets: number;
   readonly targets: readonly TargetExplanation[];
+  readonly candidatesMax: number;
   readonly names: NameLookup;
   readonly strategies: Record<Strategy, StrategyMessage>;
 }): MessageInitShape<typeof ExplainAllocationResponseSchema> {
-  const { principal, seesOwner, route, ownTargets, targets, names, strategies } = found;
-  const inUse = targets.flatMap(({ tiers }) => tiers).find((tier) => tier.inUse);
+  const { principal, seesOwner, route, ownTargets, targets, candidatesMax, names, strategies } =
+    found;
+  const all = targets.flatMap(({ tiers }) => tiers);
+  const inUse = all.find((tier) => tier.inUse);
   const chosen = inUse?.keys.find((key) => key.rank === 1);
   const first = targets[0];
-  const keys = targets.flatMap(({ tiers, providerId }) =>
-    tiers.flatMap((tier) =>
-      tier.keys.map((key) => candidate(key, { providerId, names, isSeen: seesOwner(key.ownerId) })),
-    ),
-  );
+  const told = targets
+    .flatMap(({ tiers, providerId }) =>
+      tiers.flatMap((tier) => tier.keys.map((key) => ({ key, providerId }))),
+    )
+    .toSorted((one, other) => placeOf(one.key) - placeOf(other.key));
   return {
     routes: route.targets.map((target, i) => ({
       providerId: target.provider.id,
@@ -59,12 +62,21 @@ export function explanationMessage(found: {
     })),
     ...(first === undefined ? {} : { strategy: strategies[first.strategy] }),
     ...(inUse === undefined ? {} : { tier: TIERS[inUse.tier] }),
-    candidates: keys,
-    considered: keys.length,
+    candidates: told
+      .slice(0, candidatesMax)
+      .map(({ key, providerId }) =>
+        candidate(key, { providerId, names, isSeen: seesOwner(key.ownerId) }),
+      ),
+    considered: told.length + all.reduce((sum, { omitted }) => sum + omitted, 0),
     chosenProviderKeyId:
       chosen !== undefined && seesOwner(chosen.ownerId) ? chosen.providerKeyId : "",
     errorCode: chosen === undefined ? NOTHING_ELIGIBLE[principal.clientKey.kind] : "",
   };
+}
+
+/** By rank, then those that would not be tried. */
+function placeOf({ rank }: KeyExplanation): number {
+  return rank === 0 ? Number.MAX_SAFE_INTEGER : rank;
 }
 
 const NOTHING_ELIGIBLE: Record<ClientKeyKind, FaultCode> = {

@@ -30,14 +30,21 @@ export function choose(
   }
 }
 
-/** Notes that a ramping key was passed over: what it missed is not made up for later. */
-export function passedOver(strategy: Strategy, set: CandidateSet, slot: KeySlot): void {
+/** Notes a use of a key, or that it was passed over while ramping: what it missed is not made up for later. */
+export function noteUse(strategy: Strategy, set: CandidateSet, slot: KeySlot): void {
   if (strategy === "WEIGHTED") set.weighted().used(slot);
 }
 
-/** Notes that a key was taken, for the strategies that remember. */
-export function taken(strategy: Strategy, set: CandidateSet, slot: KeySlot, nowMs: number): void {
-  if (strategy === "WEIGHTED") set.weighted().used(slot);
+/**
+ * Notes that the key was taken that the strategy chose: an order goes on from there. A call that is bound to a key takes
+ * no turn, or calls of one session would send all those in between to the key after its own.
+ */
+export function noteChoice(
+  strategy: Strategy,
+  set: CandidateSet,
+  slot: KeySlot,
+  nowMs: number,
+): void {
   if (strategy === "ROUND_ROBIN") set.cursors.roundRobin = slot.id;
   if (strategy === "SEQUENTIAL" && movesOn(set, nowMs)) set.cursors.sequential = slot.id;
 }

@@ -19,6 +19,8 @@ export interface Cursors {
 /** What a strategy may look at besides the candidates. */
 export interface ChoiceContext {
   readonly nowMs: number;
+  /** What is asked for. */
+  readonly model: string;
   /** Ids that this call has tried already. */
   readonly tried: ReadonlySet<string>;
   /** Ids of keys that come after the others for calls of this kind. */
@@ -79,9 +81,9 @@ export function firstOpen(
 }
 
 /** Among equals: less busy, then the longest unused, then the lower id. */
-export function goesFirst(a: KeySlot, b: KeySlot, nowMs: number): boolean {
-  const busyA = a.busy(nowMs);
-  const busyB = b.busy(nowMs);
+export function goesFirst(a: KeySlot, b: KeySlot, { model, nowMs }: ChoiceContext): boolean {
+  const busyA = a.busy(model, nowMs);
+  const busyB = b.busy(model, nowMs);
   if (busyA !== busyB) return busyA < busyB;
   if (a.lastTurn !== b.lastTurn) return a.lastTurn < b.lastTurn;
   if (a.lastUsedMs !== b.lastUsedMs) return a.lastUsedMs < b.lastUsedMs;

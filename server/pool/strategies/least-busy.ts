@@ -6,7 +6,7 @@ import { type ChoiceContext, compared, goesFirst } from "./context.js";
 export function chooseLeastBusy(set: CandidateSet, context: ChoiceContext): KeySlot | undefined {
   let best: KeySlot | undefined;
   for (const slot of compared(set.ready, context)) {
-    if (best === undefined || goesFirst(slot, best, context.nowMs)) best = slot;
+    if (best === undefined || goesFirst(slot, best, context)) best = slot;
   }
   return best;
 }

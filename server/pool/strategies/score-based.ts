@@ -15,7 +15,7 @@ export function chooseByScore(set: CandidateSet, context: ChoiceContext): KeySlo
     if (
       best === undefined ||
       total > bestTotal ||
-      (total === bestTotal && goesFirst(slot, best, context.nowMs))
+      (total === bestTotal && goesFirst(slot, best, context))
     ) {
       best = slot;
       bestTotal = total;

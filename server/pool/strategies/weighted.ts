@@ -7,66 +7,89 @@ interface Entry {
 }
 
 /**
- * Weighted fair queueing: each key has a virtual time that moves on by 1/weight with each use, and the
- * earliest is next. Shares are exactly by weight, at O(log keys) for a call. A key that comes in starts
- * at the present virtual time, so it gets its share from now on and nothing for the past.
+ * Weighted fair queueing: each key has a virtual time that moves on by 1/weight with each use, and the earliest is next.
+ * Shares are exactly by weight, at O(log keys) for a call. A key that comes in waits for one turn from the present
+ * virtual time on, and one that was out for as much of it as it had left: each gets its share from now on and nothing
+ * for the past, however often it goes and comes.
  */
 export class WeightedQueue {
   readonly #heap = new Heap<Entry>(isBefore);
-  /** Virtual times of the members; a key that is not in here does not belong to the set any more. */
+  /** The virtual times of the keys that can be chosen. */
   readonly #times = new Map<KeySlot, number>();
-  readonly #queued = new Set<KeySlot>();
+  /** What keys that are out have left of the wait for their turn. */
+  readonly #waits = new Map<KeySlot, number>();
+  /** The time of each key's entry in the heap; other entries of it are stale. It may be behind the key's own time. */
+  readonly #queuedAt = new Map<KeySlot, number>();
+  /** The earliest time of all when a key was last used. */
   #virtualNow = 0;
 
-  readonly #isReady: (slot: KeySlot) => boolean;
-
-  constructor(ready: readonly KeySlot[], isReady: (slot: KeySlot) => boolean) {
-    this.#isReady = isReady;
+  constructor(ready: readonly KeySlot[]) {
     for (const slot of ready) this.enter(slot);
   }
 
-  /** A key has become ready, or has come new. */
+  /** A key can be chosen, from now on or as before. */
   enter(slot: KeySlot): void {
-    const timeAt = Math.max(this.#times.get(slot) ?? 0, this.#virtualNow + stepOf(slot));
+    if (this.#times.has(slot)) return;
+    const timeAt = this.#virtualNow + (this.#waits.get(slot) ?? stepOf(slot));
+    this.#waits.delete(slot);
     this.#times.set(slot, timeAt);
-    if (this.#queued.has(slot)) return;
-    this.#queued.add(slot);
-    this.#heap.push({ slot, timeAt });
+    if ((this.#queuedAt.get(slot) ?? Infinity) > timeAt) this.#push(slot, timeAt);
+  }
+
+  /** A key cannot be chosen for a while. */
+  pause(slot: KeySlot): void {
+    const timeAt = this.#times.get(slot);
+    if (timeAt === undefined) return;
+    this.#times.delete(slot);
+    this.#waits.set(slot, Math.min(timeAt - this.#virtualNow, stepOf(slot)));
   }
 
   /** A key does not belong to the set any more. Its entry in the heap is dropped when it comes up. */
   leave(slot: KeySlot): void {
     this.#times.delete(slot);
+    this.#waits.delete(slot);
   }
 
   /** The next key that `isOpen` lets through. Nothing is booked before `used` is called. */
   next(isOpen: (slot: KeySlot) => boolean): KeySlot | undefined {
     const aside: Entry[] = [];
-    let chosen: KeySlot | undefined;
-    for (let entry = this.#heap.pop(); entry !== undefined; entry = this.#heap.pop()) {
-      const { slot } = entry;
-      const timeAt = this.#times.get(slot);
-      if (timeAt === undefined || !this.#isReady(slot)) {
-        this.#queued.delete(slot);
-      } else if (entry.timeAt < timeAt) {
-        this.#heap.push({ slot, timeAt });
-      } else {
-        aside.push(entry);
-        if (!isOpen(slot)) continue;
-        chosen = slot;
-        break;
-      }
+    let entry = this.#first();
+    while (entry !== undefined && !isOpen(entry.slot)) {
+      aside.push(entry);
+      this.#heap.pop();
+      entry = this.#first();
     }
-    for (const entry of aside) this.#heap.push(entry);
-    return chosen;
+    for (const each of aside) this.#heap.push(each);
+    return entry?.slot;
   }
 
-  /** Books a use of a key: its virtual time moves on. */
+  /** Books a use of a key, be it out of turn: its virtual time moves on, and that of all when none is behind. */
   used(slot: KeySlot): void {
     const timeAt = this.#times.get(slot);
     if (timeAt === undefined) return;
-    this.#virtualNow = Math.max(this.#virtualNow, timeAt);
     this.#times.set(slot, timeAt + stepOf(slot));
+    this.#virtualNow = this.#first()?.timeAt ?? this.#virtualNow;
+  }
+
+  /** The earliest entry. Those before it that do not hold any more are dropped, or put where their keys are now. */
+  #first(): Entry | undefined {
+    for (;;) {
+      const { first } = this.#heap;
+      if (first === undefined) return undefined;
+      const { slot, timeAt } = first;
+      const isStale = this.#queuedAt.get(slot) !== timeAt;
+      const nowAt = this.#times.get(slot);
+      if (!isStale && nowAt === timeAt) return first;
+      this.#heap.pop();
+      if (isStale) continue;
+      this.#queuedAt.delete(slot);
+      if (nowAt !== undefined) this.#push(slot, nowAt);
+    }
+  }
+
+  #push(slot: KeySlot, timeAt: number): void {
+    this.#queuedAt.set(slot, timeAt);
+    this.#heap.push({ slot, timeAt });
   }
 }
 

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { keys, result, SUPER, tally, World } from "../../test/support/pool-world.js";
+import { aRoute } from "../../test/support/records.js";
+import { RAMP_MS, RAMP_SUCCESSES } from "./health-policy.js";
+
+const X = aRoute("x");
+const Y = aRoute("y");
+const LIMITED = "pk_00000";
+const OTHERS = ["pk_00001", "pk_00002", "pk_00003"];
+
+/** The key meets a limit of one model, and is back from it. */
+function limit(world: World): void {
+  const lease = world.lease({ route: Y, tried: OTHERS });
+  lease.release(result("RATE_LIMITED", { retryAfterMs: 2_000 }));
+  world.clock.advance(2_000);
+}
+
+/** The part of its full share of a model's calls that a key may take. */
+function shareOf(world: World, route: typeof X): number | undefined {
+  const [tier] = world.pool.explain(SUPER, route, 10)[0]?.tiers ?? [];
+  return tier?.keys.find(({ providerKeyId }) => providerKeyId === LIMITED)?.rampShare;
+}
+
+test("a key that meets limits of one model again and again keeps its share of the others", () => {
+  for (const strategy of ["ROUND_ROBIN", "LEAST_BUSY", "WEIGHTED"] as const) {
+    const world = new World(keys(4), strategy);
+    const used: string[] = [];
+    for (let round = 0; round < 50; round++) {
+      limit(world);
+      for (let i = 0; i < 40; i++) {
+        world.clock.advance(50);
+        used.push(world.call("OK", { route: X }));
+      }
+    }
+    const share = tally(used).get(LIMITED) ?? 0;
+    assert.ok(Math.abs(share - 500) <= 50, `${strategy}: ${share} of 2000`);
+  }
+});
+
+test("a key that is back from a limit of one model grows into its share of that one alone", () => {
+  const world = new World(keys(4), "ROUND_ROBIN");
+  limit(world);
+  assert.deepEqual([shareOf(world, X), shareOf(world, Y)], [1, 0.1]);
+  const first = Array.from({ length: 40 }, () => world.call("OK", { route: Y }));
+  assert.equal(tally(first).get(LIMITED), 1);
+  for (let i = 1; i < RAMP_SUCCESSES; i++) {
+    assert.ok((shareOf(world, Y) ?? 1) < 1);
+    world.lease({ route: Y, tried: OTHERS }).release(result("OK"));
+  }
+  assert.equal(shareOf(world, Y), 1);
+});
+
+test("the share of a model is full after a minute, and begins anew with the next limit", () => {
+  const world = new World(keys(4));
+  limit(world);
+  for (const part of [0.1, 0.5, 1]) {
+    assert.equal(shareOf(world, Y), part);
+    world.clock.advance(RAMP_MS / 2);
+  }
+  world.lease({ route: Y, tried: OTHERS }).release(result("OK"));
+  assert.equal(shareOf(world, Y), 1);
+  limit(world);
+  assert.equal(shareOf(world, Y), 0.1);
+});
+
+test("calls of a model in flight weigh as many as with the full share, and those of others as they are", () => {
+  const world = new World(keys(4), "LEAST_BUSY");
+  limit(world);
+  const lent = (route: typeof X): string => world.lease({ route, tried: [] }).providerKey.id;
+  world.lease({ route: Y, tried: OTHERS });
+  for (let i = 0; i < 9; i++) assert.notEqual(lent(Y), LIMITED);
+  const back = Array.from({ length: 3 }, () => lent(X));
+  assert.ok(back.includes(LIMITED), back.join(" "));
+});

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { keys, tally, World } from "../../../test/support/pool-world.js";
+import { aProviderKey } from "../../../test/support/records.js";
+
+/** How many of a number of calls each key gets, in the order of keys. */
+function shares(world: World, ids: readonly string[], calls: number): number[] {
+  const counts = tally(Array.from({ length: calls }, () => world.call()));
+  return ids.map((id) => counts.get(id) ?? 0);
+}
+
+const ABC = ["pk_a", "pk_b", "pk_c"];
+
+test("a weight that is changed holds from the next call on, and nothing is made up for", () => {
+  const world = new World(
+    ABC.map((id) => aProviderKey(id, { weight: id === "pk_a" ? 1 : 100 })),
+    "WEIGHTED",
+  );
+  const holds = (weight: number, turns: number): void => {
+    for (let round = 0; round < 5; round++) {
+      const [a = 0, b = 0, c = 0] = shares(world, ABC, turns);
+      const told = `weight ${weight}, round ${round}: ${a} ${b} ${c}`;
+      assert.ok(Math.abs(a - (turns * weight) / (200 + weight)) <= 2, told);
+      assert.ok(Math.abs(b - c) <= 2, told);
+    }
+  };
+  holds(1, 203);
+  world.change(aProviderKey("pk_a", { weight: 100, version: 2 }));
+  holds(100, 30);
+  world.change(aProviderKey("pk_a", { weight: 1, version: 3 }));
+  holds(1, 203);
+});
+
+test("a key that comes back has its share at once, however busy one of the others is with a session", () => {
+  const world = new World([...keys(3), aProviderKey("pk_out", { ownerId: "usr_out" })], "WEIGHTED");
+  for (let i = 0; i < 1_001; i++) assert.equal(world.call("OK", { affinity: "s" }), "pk_00000");
+  world.ban("usr_out", "BANNED");
+  for (let i = 0; i < 10; i++) world.call();
+  world.ban("usr_out", "ACTIVE");
+  const [busy, first, second, out = 0] = shares(
+    world,
+    ["pk_00000", "pk_00001", "pk_00002", "pk_out"],
+    300,
+  );
+  assert.ok(Math.abs(out - 100) <= 2, `${busy} ${first} ${second} ${out}`);
+  assert.equal(busy, 0, "calls of sessions are part of a key's share");
+});
+
+test("a key that came while another served alone is not swamped with what that one had before", () => {
+  const world = new World([aProviderKey("pk_a")], "WEIGHTED");
+  for (let i = 0; i < 1_000; i++) world.call("OK", { affinity: "s" });
+  world.change(aProviderKey("pk_b"));
+  world.clock.advance(60_000);
+  const [a = 0, b = 0] = shares(world, ABC, 20);
+  assert.ok(Math.abs(a - b) <= 2, `${a} and ${b}`);
+});
+
+test("a light key gets its share beside heavy ones also where it often goes and comes", () => {
+  const world = new World(
+    [aProviderKey("pk_a", { weight: 20 }), aProviderKey("pk_b", { ownerId: "usr_b" })],
+    "WEIGHTED",
+  );
+  const used: string[] = [];
+  for (let round = 0; round < 210; round++) {
+    for (let i = 0; i < 10; i++) used.push(world.call());
+    world.ban("usr_b", "BANNED");
+    world.ban("usr_b", "ACTIVE");
+  }
+  const light = tally(used).get("pk_b") ?? 0;
+  assert.ok(Math.abs(light - 100) <= 2, String(light));
+});
