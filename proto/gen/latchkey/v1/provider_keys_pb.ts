@@ -305,7 +305,7 @@ export const ProviderKeySchema: GenMessage<ProviderKey> = /*@__PURE__*/
   messageDesc(file_latchkey_v1_provider_keys, 0);
 
 /**
- * Tiers are used in this order: a lower one only when no key of the tiers above is eligible.
+ * Of the keys of one provider, tiers are used in this order: a lower one only when no key of the tiers above is eligible.
  *
  * @generated from enum latchkey.v1.ProviderKey.Tier
  */
@@ -340,7 +340,7 @@ export const ProviderKey_Tier = {
 } as const;
 
 /**
- * Tiers are used in this order: a lower one only when no key of the tiers above is eligible.
+ * Of the keys of one provider, tiers are used in this order: a lower one only when no key of the tiers above is eligible.
  *
  * @generated from enum latchkey.v1.ProviderKey.Tier
  */
