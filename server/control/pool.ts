@@ -23,6 +23,7 @@ import {
   type Allocation,
   type Strategy,
 } from "../pool/allocation.js";
+import { BALANCE_POINTS, FRESHNESS_POINTS, SUCCESS_POINTS } from "../pool/score.js";
 import { actorKey } from "./context.js";
 import { explanationMessage } from "./messages/explanation.js";
 import { poolHealth } from "./messages/overview.js";
@@ -138,7 +139,11 @@ export function allocationMessage(
     errorCooldownMs: int64(allocation.errorCooldownMs),
     failoverDeadlineMs: int64(allocation.failoverDeadlineMs),
     invalidAfterRefusals: allocation.invalidAfterRefusals,
-    scoreWeights: { success: 70, freshness: 15, balance: 15 },
+    scoreWeights: {
+      success: SUCCESS_POINTS,
+      freshness: FRESHNESS_POINTS,
+      balance: BALANCE_POINTS,
+    },
   };
 }
 
