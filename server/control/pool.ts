@@ -23,6 +23,7 @@ import {
   type Allocation,
   type Strategy,
 } from "../pool/allocation.js";
+import { BALANCE_POINTS, FRESHNESS_POINTS, SUCCESS_POINTS } from "../pool/score.js";
 import { actorKey } from "./context.js";
 import { explanationMessage } from "./messages/explanation.js";
 import { poolHealth } from "./messages/overview.js";
@@ -95,7 +96,7 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       authorize(actor, "pool.set_allocation");
       const before = deps.allocation();
       // Written out and read back, so that every limit of the setting is checked in one place.
-      const after = parseAllocation(formatAllocation(allocationOf(before, request.allocation)));
+      const after = parseAllocation(formatAllocation(allocationOf(request.allocation)));
       await deps.settings.putDocument(actor, "pool.set_allocation", {
         id: ALLOCATION_SETTING,
         value: formatAllocation(after),
@@ -139,27 +140,31 @@ export function allocationMessage(
     errorCooldownMs: int64(allocation.errorCooldownMs),
     failoverDeadlineMs: int64(allocation.failoverDeadlineMs),
     invalidAfterRefusals: allocation.invalidAfterRefusals,
-    scoreWeights: { success: 70, freshness: 15, balance: 15 },
+    scoreWeights: {
+      success: SUCCESS_POINTS,
+      freshness: FRESHNESS_POINTS,
+      balance: BALANCE_POINTS,
+    },
   };
 }
 
-/** What a request leaves out stays as it is; 0 brings a number's default back. */
-function allocationOf(before: Allocation, asked: AllocationMessage | undefined): Allocation {
-  if (asked === undefined) return before;
+/** What a request leaves out takes its default, as does a number that is 0. */
+function allocationOf(asked: AllocationMessage | undefined): Allocation {
+  if (asked === undefined) return DEFAULT_ALLOCATION;
   const amount = (field: string, value: bigint, fallback: number): number =>
     value === 0n ? fallback : numberOf(field, value);
   return {
     strategy:
       wordOf("allocation.strategy", StrategyMessage, STRATEGY_WORDS, asked.strategy) ??
-      before.strategy,
+      DEFAULT_ALLOCATION.strategy,
     perProvider: new Map(
       asked.providerStrategies.map(({ providerId, strategy }) => [
         providerId,
         wordOf("allocation.provider_strategies", StrategyMessage, STRATEGY_WORDS, strategy) ??
-          before.strategy,
+          DEFAULT_ALLOCATION.strategy,
       ]),
     ),
-    sessionAffinity: asked.sessionAffinity ?? before.sessionAffinity,
+    sessionAffinity: asked.sessionAffinity ?? DEFAULT_ALLOCATION.sessionAffinity,
     rateLimitCooldownMs: amount(
       "allocation.rate_limit_cooldown_ms",
       asked.rateLimitCooldownMs,

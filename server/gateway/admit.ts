@@ -7,7 +7,6 @@ import type { Match } from "./match.js";
 import { uploadIn } from "./uploads.js";
 import type { Authenticator } from "./ports.js";
 import type { RequestHead } from "./request-head.js";
-import { refuseOutOfScope } from "./scopes.js";
 
 /**
  * Who calls. The first carrier that holds anything decides: `Authorization: Bearer`, `x-api-key`,
@@ -49,16 +48,9 @@ interface UnknownCall {
 
 /**
  * Who makes a call: as `authenticate` says, or who began the upload that a request without a key goes on with. Throws
- * what `authenticate` does, and Fault `scope_not_allowed`.
+ * what `authenticate` does.
  */
-export function callerOf(ports: CallerPorts, call: UnknownCall): Principal {
-  const principal = holderOf(ports, call);
-  refuseOutOfScope(principal, call.match.endpoint.scope);
-  return principal;
-}
-
-/** As `callerOf`, whatever its scope. */
-function holderOf({ authenticator, uploads }: CallerPorts, call: UnknownCall): Principal {
+export function callerOf({ authenticator, uploads }: CallerPorts, call: UnknownCall): Principal {
   try {
     return authenticate(authenticator, call.connection.lastKey, call);
   } catch (thrown) {

@@ -10,6 +10,7 @@ import { type CallPlan, planCall, readAsked } from "./call-plan.js";
 import { worstCase } from "./batch-estimate.js";
 import { estimateOfFile, fileToRead } from "./batch-file.js";
 import type { ExchangeOptions } from "./exchange-options.js";
+import { refuseOutOfScope } from "./scopes.js";
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -49,7 +50,7 @@ export class Intake {
   }
 
   begin(): void {
-    const { context, turn, connection } = this.#options;
+    const { context, turn, connection, match } = this.#options;
     const { limits, bodyRoom } = context;
     let principal: Principal;
     try {
@@ -57,6 +58,7 @@ export class Intake {
       this.#revision = context.authenticator.revision;
       this.#book.principal = principal;
       connection.holder = principal;
+      refuseOutOfScope(principal, match.endpoint.scope);
       if (turn.contentLength > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax);
     } catch (thrown) {
       this.#refuse(thrown);

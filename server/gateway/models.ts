@@ -5,8 +5,9 @@ import type { Principal } from "../core/client-key.js";
 import type { Match } from "./match.js";
 import type { ListedModel, Router } from "./ports.js";
 
-/** Anthropic's page when the caller names no size. */
-const PAGE_DEFAULT = 20;
+/** The pages where the caller names no size. */
+const ANTHROPIC_PAGE_DEFAULT = 20;
+const GEMINI_PAGE_DEFAULT = 50;
 const PAGE_MAX = 1000;
 
 /** A list of models as it is said in one dialect: nothing of it is made anew for the next caller. */
@@ -143,7 +144,7 @@ function anthropicPage(
   said: SaidList,
   query: URLSearchParams,
 ): Buffer {
-  const limit = pageSize(query.get("limit"), PAGE_DEFAULT);
+  const limit = pageSize(query.get("limit"), ANTHROPIC_PAGE_DEFAULT);
   const afterId = query.get("after_id");
   const beforeId = query.get("before_id");
   let from = 0;
@@ -166,7 +167,7 @@ function anthropicPage(
 function geminiPage(said: SaidList, query: URLSearchParams): Buffer {
   const count = said.ends.length;
   const from = Number(/^\d{1,6}$/.exec(query.get("pageToken") ?? "")?.[0] ?? 0);
-  const until = Math.min(from + pageSize(query.get("pageSize"), 50), count);
+  const until = Math.min(from + pageSize(query.get("pageSize"), GEMINI_PAGE_DEFAULT), count);
   const more = until < count ? `,"nextPageToken":"${String(until)}"` : "";
   return page(said, { from, until }, [`{"models":[`, `]${more}}`]);
 }

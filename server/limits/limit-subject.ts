@@ -273,10 +273,7 @@ function spendingOf(estimate: Estimate): { tokens: number; costMicros: number } 
 }
 
 function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Remediable): string {
-  const amount = (value: number): string =>
-    overrun.part === "tokens"
-      ? `${value} tokens`
-      : `$${(value / MICROS_PER_DOLLAR).toFixed(value < MICROS_PER_DOLLAR ? 4 : 2)}`;
+  const amount = overrun.part === "tokens" ? tokensAsText : moneyAsText;
   const resets = new Date(overrun.resetsAt).toISOString().slice(0, 10);
   // What the whole server may spend is no caller's business.
   if (kind === "server") {
@@ -289,4 +286,13 @@ function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Remediable): 
       ? "nothing is left"
       : `${amount(overrun.left)} is left and this call may use up to ${amount(overrun.needed)}; ${overrun.remedy}`;
   return `${spent}${left}. It begins anew on ${resets} (UTC).`;
+}
+
+function tokensAsText(tokens: number): string {
+  return `${tokens} tokens`;
+}
+
+/** To the last digit: what is left and what is needed would often look the same if rounded. */
+function moneyAsText(micros: number): string {
+  return `$${(micros / MICROS_PER_DOLLAR).toFixed(6).replace(/0{1,4}$/, "")}`;
 }

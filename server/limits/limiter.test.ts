@@ -223,7 +223,16 @@ test("twenty calls at once on a budget for five admit five", () => {
   const fault = refusal(limiter, key);
   assert.equal(fault.code, "budget_exceeded");
   assert.equal(fault.retryAfterSeconds, 43_200);
-  assert.match(fault.publicMessage, /\$0\.0050 per day.*nothing is left.*2030-05-16/);
+  assert.match(fault.publicMessage, /\$0\.005 per day.*nothing is left.*2030-05-16/);
+});
+
+test("what is left of a budget and what a call may use are told to the last digit", () => {
+  const { limiter } = world();
+  const key = who({ budgets: [{ period: "DAY", costMicros: 1_999, tokens: null }] });
+  limiter.admit(key, CALL, "OPENAI").settle({ tokens: 1, costMicros: 1_000 });
+  const { publicMessage } = refusal(limiter, key);
+  assert.match(publicMessage, /^Of the budget of \$0\.001999 per day .* \$0\.000999 is left /);
+  assert.match(publicMessage, /may use up to \$0\.001; /);
 });
 
 test("what a call did not use is free again, and what it used is spent until the period ends", () => {

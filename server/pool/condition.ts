@@ -10,7 +10,7 @@ import {
   RATE_COUNTS_FROM,
 } from "./health-policy.js";
 
-export const ERROR_CHARS_MAX = 200;
+const ERROR_CHARS_MAX = 200;
 
 /**
  * What is known of how a key does, or of how it does for one model. It is never changed: each attempt makes the next one

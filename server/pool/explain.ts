@@ -49,7 +49,7 @@ export interface KeyExplanation {
 
 export interface TierExplanation {
   readonly tier: Tier;
-  /** The lowest tier with an eligible key: calls go here. */
+  /** The first tier with an eligible key: calls go here. */
   readonly inUse: boolean;
   readonly keys: readonly KeyExplanation[];
   /** Keys of the tier that are not listed because of the limit. */

@@ -11,10 +11,10 @@ import type { Cursors } from "./strategies/context.js";
 export type InService = (providerId: string, service: string, model: string) => boolean;
 
 /** Models whose candidates are remembered in one lane; callers may ask for any name. */
-export const LANE_MODELS_MAX = 256;
+const LANE_MODELS_MAX = 256;
 
 /** Models of one lane that have a set of their own because some key rests for them; of more, one of the user who asked for most shares again. */
-export const LANE_SPLITS_MAX = 64;
+const LANE_SPLITS_MAX = 64;
 
 /** Keys of a lane that serve the same models: same service, same allowlist. */
 interface Group {

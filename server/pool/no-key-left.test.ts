@@ -23,7 +23,11 @@ test("who gets no key is told whose keys there are none of, for what, why, and w
       /^No provider key of your own can serve model-x now\. None is enabled and healthy\.$/,
       30,
     ],
-    [resting.fails("no_public_token"), /model-x now\. All are cooling down\.$/, 7],
+    [
+      resting.fails("no_public_token"),
+      /model-x now\. All are cooling down or have used up their quota\.$/,
+      7,
+    ],
     [
       tried.fails("no_public_token", { tried: ["pk_00000", "pk_00001"] }),
       /model-x now\. All 2 that could be tried failed\.$/,

@@ -70,7 +70,7 @@ function whyAllWait(
       ? "Their provider cannot be reached."
       : "Their provider has no room for this model.";
   }
-  return "All are cooling down.";
+  return "All are cooling down or have used up their quota.";
 }
 
 /** The refusal of a call that only one key can serve, which cannot be used for `waitMs`; infinity if it will not be back by itself. */

@@ -6,7 +6,7 @@ import { Breaker, type BreakerFailure } from "./breaker.js";
 import { Callers } from "./callers.js";
 
 /** Models of one provider of which such calls are remembered; callers may ask for any name. */
-export const ORIGIN_MODELS_MAX = 64;
+const ORIGIN_MODELS_MAX = 64;
 
 /** What is known of a provider is forgotten so long after the last failure, if not sooner. */
 const TROUBLE_KEPT_MS = 10 * MINUTE_MS;

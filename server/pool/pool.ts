@@ -124,7 +124,7 @@ export class Pool {
 
   /**
    * The best eligible key for the route that is not in `tried`, leased until released. It is the call's home as long as
-   * that key may come back; otherwise it is of the first target that has a key, and of the lowest tier that has one.
+   * that key may come back; otherwise it is of the first target that has a key, and of the first tier that has one.
    * Throws Fault `no_public_token` or `no_own_token` when none is left, with the time after which one may be back.
    */
   lease(request: LeaseRequest): Lease {

@@ -185,6 +185,20 @@ test("a refused call is on record, and a call of nobody only counted", async () 
   assert.equal(gateway.sink.records.length, 1);
 });
 
+test("a call that the client key's scopes leave out is on record, for the key's owner to see", async () => {
+  const gateway = gateways.OPENAI;
+  gateway.sink.records.length = 0;
+  gateway.sink.refusals.length = 0;
+  gateway.authenticator.scopes = ["embeddings"];
+  assert.equal((await gateway.post(PATHS.OPENAI, BODY)).status, 403);
+  gateway.authenticator.scopes = [];
+  const [record] = gateway.sink.records;
+  assert.equal(record?.clientKeyId, "ck_caller");
+  assert.equal(record?.errorCode, "scope_not_allowed");
+  assert.equal(record?.httpStatus, 403);
+  assert.deepEqual(gateway.sink.refusals, []);
+});
+
 test("under strict accounting no provider is asked for what cannot be put on record, and a reply that cannot be is withheld", async () => {
   const gateway = gateways.OPENAI;
   gateway.log.lines.length = 0;

@@ -7,7 +7,7 @@ import type { KeyIds } from "../rights.js";
  * the best of eight is in the best third of the pool in 19 of 20 draws, and drawing costs the same for a
  * hundred and for ten thousand keys, where ranking them all would cost a pass for each call.
  */
-export const COMPARED_IN_FULL_MAX = 16;
+const COMPARED_IN_FULL_MAX = 16;
 const DRAWN = 8;
 
 /** Where the ordered strategies stand among the candidates; ids, so that keys may come and go in between. */

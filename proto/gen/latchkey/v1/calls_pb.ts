@@ -46,7 +46,7 @@ export type Call = Message<"latchkey.v1.Call"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * The client key; empty when none was accepted.
+   * The client key.
    *
    * @generated from field: string client_key_id = 4;
    */
@@ -60,7 +60,7 @@ export type Call = Message<"latchkey.v1.Call"> & {
   clientKeyName: string;
 
   /**
-   * The client key's owner; empty when none was accepted.
+   * The client key's owner.
    *
    * @generated from field: string owner_id = 6;
    */
@@ -360,7 +360,7 @@ export const Call_EndReason = {
   COMPLETED: 1,
 
   /**
-   * Refused here before any attempt: authentication, limits, no key.
+   * Refused here before any attempt: scopes, limits, no provider key.
    *
    * @generated from enum value: END_REASON_REFUSED = 2;
    */
@@ -569,7 +569,7 @@ export const Attempt_Outcome = {
   CUT: 9,
 
   /**
-   * The caller went away.
+   * Given up here: the caller went away, the call was stopped, or it cannot be said in the provider's language.
    *
    * @generated from enum value: OUTCOME_CALLER_ABORTED = 11;
    */
@@ -974,8 +974,8 @@ export const ExportCallsResponseSchema: GenMessage<ExportCallsResponse> = /*@__P
   messageDesc(file_latchkey_v1_calls, 10);
 
 /**
- * The call log: one row for each proxied request, written once, when it ends. A USER sees calls of their own client keys,
- * OPERATOR and ADMIN see all. Bodies are not kept.
+ * The call log: one row for each proxied request of a client key that was accepted, written once, when it ends. A USER sees
+ * calls of their own client keys, OPERATOR and ADMIN see all. Headers and bodies are not kept.
  *
  * @generated from service latchkey.v1.CallService
  */
@@ -991,7 +991,7 @@ export const CallService: GenService<{
     output: typeof ListCallsResponseSchema;
   },
   /**
-   * Reads one call with its attempts, timings and redacted request headers.
+   * Reads one call with its attempts and timings.
    *
    * @generated from rpc latchkey.v1.CallService.GetCall
    */

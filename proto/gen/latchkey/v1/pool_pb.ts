@@ -391,7 +391,7 @@ export const GetAllocationResponseSchema: GenMessage<GetAllocationResponse> = /*
  */
 export type SetAllocationRequest = Message<"latchkey.v1.SetAllocationRequest"> & {
   /**
-   * How keys are to be chosen, as a whole: a field that is unset or 0 takes its default. score_weights and version are ignored.
+   * How keys are to be chosen, as a whole: a field that is unset or 0 takes its default. score_weights is ignored.
    *
    * @generated from field: latchkey.v1.Allocation allocation = 1;
    */

@@ -178,7 +178,7 @@ export type ProviderKey = Message<"latchkey.v1.ProviderKey"> & {
   eligibility: ProviderKey_Eligibility;
 
   /**
-   * Failures since the last success.
+   * Errors of the provider and broken replies since the last success; limits and refusals are not among them.
    *
    * @generated from field: int32 consecutive_failures = 23;
    */
@@ -199,7 +199,7 @@ export type ProviderKey = Message<"latchkey.v1.ProviderKey"> & {
   quotaResetTime?: Timestamp | undefined;
 
   /**
-   * When it last served a call; unset means never.
+   * When a call last went to it; unset means never.
    *
    * @generated from field: google.protobuf.Timestamp last_used_time = 26;
    */
@@ -305,7 +305,7 @@ export const ProviderKeySchema: GenMessage<ProviderKey> = /*@__PURE__*/
   messageDesc(file_latchkey_v1_provider_keys, 0);
 
 /**
- * Tiers are used in this order: a lower one only when no key of the tiers above is eligible.
+ * Of the keys of one provider, tiers are used in this order: a lower one only when no key of the tiers above is eligible.
  *
  * @generated from enum latchkey.v1.ProviderKey.Tier
  */
@@ -340,7 +340,7 @@ export const ProviderKey_Tier = {
 } as const;
 
 /**
- * Tiers are used in this order: a lower one only when no key of the tiers above is eligible.
+ * Of the keys of one provider, tiers are used in this order: a lower one only when no key of the tiers above is eligible.
  *
  * @generated from enum latchkey.v1.ProviderKey.Tier
  */
