@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { Identity } from "../control/authenticate.js";
 import { listenTcp, listenUnix, type Listener } from "../control/listener.js";
 import { controlHandlers } from "../control/router.js";
 import { RefusalLog } from "../control/refusal-log.js";
@@ -92,6 +93,10 @@ async function identities({ foundation, useCases: { identities } }: ControlParts
   return {
     bySession: (token: string, ip: string) => identities.bySession(token, ip),
     byClientKey: (presented: string, ip: string) => identities.byClientKey(presented, ip),
+    endOf: (identity: Identity) => identities.endOf(identity),
+    onChange: (listener: (id: string) => void) => {
+      identities.onChange(listener);
+    },
     byJwt: await jwtIdentities(foundation, identities),
   };
 }

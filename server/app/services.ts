@@ -86,6 +86,7 @@ function keyServices(parts: ControlParts, common: Common): readonly Served[] {
         sessionReader: reader.sessions,
         figures,
         secureCookies: config.tlsCert !== "",
+        onLogout: (userId) => useCases.identities.announce(userId),
       }),
     ),
     served(UserService, usersService({ ...common, users: useCases.users, figures })),

@@ -15,11 +15,17 @@ export interface Identities {
   byClientKey(presented: string, ip: string): Identity;
   /** Undefined when no issuer of tokens is configured. */
   readonly byJwt: ((token: string, ip: string) => Promise<Identity>) | undefined;
+  /** Why a caller of before may not go on, with the same credential and in the same role; undefined where it may. */
+  endOf(identity: Identity): Promise<Fault | undefined>;
+  /** Hears the ids of users and client keys for which that may have changed. */
+  onChange(listener: (id: string) => void): void;
 }
 
 export interface Identity {
   readonly actor: Actor;
   readonly credential: Credential;
+  /** When the credential runs out, milliseconds since the epoch; absent or null where it does not. */
+  readonly endsAt?: number | null;
 }
 
 /** What came of a request's credential; neither where it has none. */

@@ -1,5 +1,6 @@
 import { createContextKey } from "@connectrpc/connect";
 import type { Actor } from "../core/audit.js";
+import type { Principal } from "../core/client-key.js";
 import type { Authentication } from "./authenticate.js";
 
 /** Where a request came from; known before authentication. */
@@ -40,4 +41,9 @@ export type Credential =
   | { readonly kind: "SOCKET" }
   | { readonly kind: "SESSION"; readonly sessionId: string }
   | { readonly kind: "JWT" }
-  | { readonly kind: "CLIENT_KEY"; readonly clientKeyId: string };
+  | {
+      readonly kind: "CLIENT_KEY";
+      readonly clientKeyId: string;
+      /** What was presented, as it is kept: a rotation replaces it. */
+      readonly principal: Principal;
+    };

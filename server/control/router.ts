@@ -21,6 +21,7 @@ import { withHttpEndpoints, type HttpEndpoints } from "./http-endpoints.js";
 import { authenticationInterceptor, faultInterceptor } from "./interceptors.js";
 import type { ConnectionHandler, ControlHandler } from "./listener.js";
 import { reflectionServices } from "./reflection.js";
+import { StreamEnds, streamEndsInterceptor } from "./stream-ends.js";
 import { StreamPlaces, streamPlacesInterceptor } from "./stream-places.js";
 import { StrangerGate } from "./stranger-gate.js";
 import { STRANGER_LIMITS, type StrangerLimits, Strangers } from "./strangers.js";
@@ -74,6 +75,7 @@ export function controlHandlers(options: ControlOptions): {
   const interceptors: Interceptor[] = [
     faultInterceptor(options.logger),
     authenticationInterceptor(options.audit),
+    streamEndsInterceptor(new StreamEnds({ identities, clock, logger: options.logger })),
     streamPlacesInterceptor(new StreamPlaces()),
     turnsInterceptor(clock),
     validationInterceptor(),

@@ -29,6 +29,8 @@ export interface SessionsDeps {
   readonly clock: Clock;
   /** The control port speaks TLS, so that browsers may be told to send the cookie over TLS alone. */
   readonly secureCookies: boolean;
+  /** Hears of users who have ended a session of theirs. */
+  readonly onLogout: (userId: string) => void;
   readonly figures: UsersDeps["figures"];
   readonly budgets?: UsersDeps["budgets"];
 }
@@ -78,6 +80,7 @@ function signedIn(deps: SessionsDeps) {
       const sessionId = sessionIdOf(context.values.get(credentialKey));
       const actor = context.values.get(actorKey);
       const endedSessions = await sessions.logout(actor, sessionId ?? "", allSessions);
+      deps.onLogout(userIdOf(actor));
       clearSessionCookie(context, deps.secureCookies);
       return { endedSessions };
     },

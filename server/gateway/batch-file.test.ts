@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Estimate } from "../core/call.js";
+import { Fault } from "../core/fault.js";
 import type { Price } from "../core/provider.js";
 import { costOf } from "../metering/cost.js";
 import { aPrincipal, aRoute } from "../../test/support/records.js";
@@ -8,8 +10,9 @@ import { estimateOfFile } from "./batch-file.js";
 const PRICE = { input: 1_000_000, output: 10_000_000, cacheRead: 0 } as Price;
 
 /** What is set aside for one line. */
-async function reserved(line: object): Promise<number> {
+async function estimateOf(line: object): Promise<Estimate> {
   const resolve = (model: string): ReturnType<typeof aRoute> => {
+    if (model === "unknown") throw new Fault("model_not_found", "No provider serves it.");
     const route = aRoute(model);
     return { ...route, targets: route.targets.map((each) => ({ ...each, price: PRICE })) };
   };
@@ -26,7 +29,11 @@ async function reserved(line: object): Promise<number> {
   };
   const plan = { route: resolve("m") };
   const parts = { context, plan, principal: aPrincipal("STANDARD") };
-  return (await estimateOfFile(parts as never, "file-1")).costMicros;
+  return estimateOfFile(parts as never, "file-1");
+}
+
+async function reserved(line: object): Promise<number> {
+  return (await estimateOf(line)).costMicros;
 }
 
 test("a line sets aside what it asks for, also at an address that is not known here", async () => {
@@ -46,4 +53,17 @@ test("a line sets aside what it asks for, also at an address that is not known h
   assert.ok((await reserved({ body })) >= least);
   assert.ok((await reserved({ url: "/v1/embeddings", body })) < least, "it has no output");
   assert.equal(await reserved({ url: "/v1/chat/completions" }), 0, "it asks for nothing");
+});
+
+test("a line for a model that nobody is known to serve sets aside its tokens, though no money", async () => {
+  const url = "/v1/chat/completions";
+  const known = await estimateOf({ url, body: { model: "another", max_tokens: 1000 } });
+  const { costMicros, ...tokens } = await estimateOf({
+    url,
+    body: { model: "unknown", max_tokens: 1000 },
+  });
+  assert.deepEqual({ ...tokens, costMicros: known.costMicros }, known);
+  assert.equal(costMicros, 0);
+  const open = await estimateOf({ url, body: { model: "unknown" } });
+  assert.ok(open.maxOutputTokens > 1000, "what a model can give, where there is no bound");
 });

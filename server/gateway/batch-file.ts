@@ -13,7 +13,6 @@ import type { CallPlan } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import { estimateOf } from "./estimate.js";
 import { matchEndpoint, type Match } from "./match.js";
-import type { Router } from "./ports.js";
 
 /** Models of one file whose routes are looked up once; of others each time. */
 const ROUTES_MAX = 64;
@@ -70,7 +69,7 @@ export async function estimateOfFile(parts: Parts, fileId: string): Promise<Esti
 }
 
 function estimateOfLine(
-  { context, principal }: Parts,
+  parts: Parts,
   routes: Map<string, Route["targets"]>,
   line: Buffer,
 ): Estimate {
@@ -81,9 +80,9 @@ function estimateOfLine(
   const body = line.subarray(span.start, span.end);
   const bodyHead = headOfJson(body, "OPENAI");
   const model = bodyHead.model ?? match.endpoint.modelDefault ?? "";
-  const targets = routes.get(model) ?? targetsOf(context.router, model, principal);
+  const targets = routes.get(model) ?? targetsOf(parts, model);
   if (routes.size < ROUTES_MAX) routes.set(model, targets);
-  return estimateOf(context.sink, { body, bodyHead, targets }, { match, head: AS_JSON });
+  return estimateOf(parts.context.sink, { body, bodyHead, targets }, { match, head: AS_JSON });
 }
 
 const CHAT_PATH = "/v1/chat/completions";
@@ -113,15 +112,19 @@ function unreadable(line: number, why: string): Fault {
   );
 }
 
-/** At the price of batches; none where no provider is known to serve the model. */
-function targetsOf(router: Router, model: string, principal: Principal): Route["targets"] {
+/**
+ * At the price of batches. Of a model that nobody is known to serve it is the provider's to say whether it does, and what
+ * is not known of it is nowhere.
+ */
+function targetsOf({ context, plan, principal }: Parts, model: string): Route["targets"] {
   try {
-    const { targets } = router.resolve(model, principal);
+    const { targets } = context.router.resolve(model, principal);
     return targets.map((target) => ({
       ...target,
       price: target.price === null ? null : batchPrice(target.price),
     }));
-  } catch {
-    return [];
+  } catch (thrown) {
+    if (toFault(thrown).code !== "model_not_found") throw thrown;
+    return plan.route.targets.map((target) => ({ ...target, price: null, maxOutput: null }));
   }
 }

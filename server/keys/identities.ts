@@ -13,13 +13,19 @@ import { bannedFault } from "./refusals.js";
 export interface SessionIdentity {
   readonly actor: Actor;
   readonly credential: { readonly kind: "SESSION"; readonly sessionId: string };
+  readonly endsAt: number;
   readonly session: Session;
   readonly user: User;
 }
 
 export interface ClientKeyIdentity {
   readonly actor: Actor;
-  readonly credential: { readonly kind: "CLIENT_KEY"; readonly clientKeyId: string };
+  readonly credential: {
+    readonly kind: "CLIENT_KEY";
+    readonly clientKeyId: string;
+    readonly principal: Principal;
+  };
+  readonly endsAt: number | null;
 }
 
 export interface TokenIdentity {
@@ -28,9 +34,22 @@ export interface TokenIdentity {
   readonly user: User;
 }
 
+/** Who called before, with what. */
+export interface EarlierIdentity {
+  readonly actor: Actor;
+  readonly credential:
+    | SessionIdentity["credential"]
+    | ClientKeyIdentity["credential"]
+    | { readonly kind: "JWT" | "SOCKET" | "NONE" };
+  readonly endsAt?: number | null;
+}
+
 /** Recognises client keys; the directory does. */
 export interface ClientKeyCheck {
   authenticate(presented: PresentedKey, ip: string): Principal;
+  stillValid(principal: Principal): boolean;
+  current(principal: Principal): Principal;
+  onInvalidated(listener: (clientKeyId: string) => void): () => void;
 }
 
 /** Turns credentials of the control port into actors. */
@@ -42,6 +61,7 @@ export class Identities {
   readonly #clock: Clock;
   /** Working admins by id: the local socket asks without waiting. */
   readonly #admins = new Map<string, User>();
+  readonly #listeners: ((id: string) => void)[] = [];
   #leave: (() => void) | undefined;
 
   constructor(options: {
@@ -59,17 +79,64 @@ export class Identities {
   }
 
   async start(): Promise<void> {
-    this.#leave = await this.#feed.join(
+    const leave = await this.#feed.join(
       ["user"],
       async () => {
         for (const user of await this.#reader.users.all()) this.#take(user.id, user);
       },
-      ({ id, value }) => this.#take(id, value),
+      ({ id, value }) => {
+        this.#take(id, value);
+        this.announce(id);
+      },
     );
+    const ignore = this.#clientKeys.onInvalidated((id) => {
+      this.announce(id);
+    });
+    this.#leave = () => {
+      leave();
+      ignore();
+    };
   }
 
   stop(): void {
     this.#leave?.();
+  }
+
+  /** Calls `listener` with the id of each user and client key for which `endOf` may have another answer now. */
+  onChange(listener: (id: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Something about a user or a client key has changed, such as that a session ended. */
+  announce(id: string): void {
+    for (const listener of this.#listeners) listener(id);
+  }
+
+  /** Why a caller of before may not go on, with the same credential and in the same role; undefined where it may. */
+  async endOf({ actor, credential, endsAt }: EarlierIdentity): Promise<Fault | undefined> {
+    if ((endsAt ?? Infinity) <= this.#clock.now()) {
+      return credential.kind === "CLIENT_KEY"
+        ? new Fault("expired_api_key", "This API key has expired; create a new one.")
+        : sessionExpired();
+    }
+    const user = await this.#reader.users.get(actor.userId ?? "");
+    const refusal = refusalOf(user);
+    if (refusal !== undefined || user === undefined) return refusal;
+    if (credential.kind === "CLIENT_KEY") return this.#endOfKey(credential.principal);
+    if (user.role !== actor.role) {
+      return new Fault("unauthenticated", "Your role was changed meanwhile; ask again.");
+    }
+    if (credential.kind !== "SESSION") return undefined;
+    const sessions = await this.#reader.sessions.ofUser(user.id);
+    return sessions.some(({ id }) => id === credential.sessionId) ? undefined : sessionOver();
+  }
+
+  #endOfKey(principal: Principal): Fault | undefined {
+    if (!this.#clientKeys.stillValid(principal)) {
+      return new Fault("revoked_api_key", "The client key was revoked or disabled meanwhile.");
+    }
+    const { clientKey } = this.#clientKeys.current(principal);
+    return inScope(clientKey, "control") ? undefined : outOfScope();
   }
 
   /** The first admin, as whom the administrator of this host acts on the local socket. */
@@ -86,17 +153,14 @@ export class Identities {
   /** Throws `unauthenticated`, `session_expired` or `user_banned`. */
   async bySession(token: string, ip: string): Promise<SessionIdentity> {
     const session = await this.#reader.sessions.byTokenHash(this.#tokens.hash(token));
-    if (session === undefined) {
-      throw new Fault("unauthenticated", "This session is not known or has ended; sign in again.");
-    }
-    if (isOver(session, this.#clock.now())) {
-      throw new Fault("session_expired", "This session has expired; sign in again.");
-    }
+    if (session === undefined) throw sessionOver();
+    if (isOver(session, this.#clock.now())) throw sessionExpired();
     const user = await this.#reader.users.get(session.userId);
     requireActive(user);
     return {
       actor: actorOf(user, "SESSION", ip),
       credential: { kind: "SESSION", sessionId: session.id },
+      endsAt: session.expiresAt,
       session,
       user,
     };
@@ -107,17 +171,14 @@ export class Identities {
    * `scope_not_allowed` for a key that is restricted to the proxy port.
    */
   byClientKey(presented: string, ip: string): ClientKeyIdentity {
-    const { clientKey, ownerId } = this.#clientKeys.authenticate(presentedKey(presented), ip);
-    if (!inScope(clientKey, "control")) {
-      throw new Fault(
-        "scope_not_allowed",
-        "This client key is for the proxy port alone; its owner can add control to its scopes.",
-      );
-    }
+    const principal = this.#clientKeys.authenticate(presentedKey(presented), ip);
+    const { clientKey, ownerId } = principal;
+    if (!inScope(clientKey, "control")) throw outOfScope();
     return {
       // The shown prefix says more in an audit log than the owner's name, which the id gives anyway.
       actor: { userId: ownerId, name: clientKey.prefix, role: "USER", via: "CLIENT_KEY", ip },
-      credential: { kind: "CLIENT_KEY", clientKeyId: clientKey.id },
+      credential: { kind: "CLIENT_KEY", clientKeyId: clientKey.id, principal },
+      endsAt: clientKey.expiresAt,
     };
   }
 
@@ -152,13 +213,30 @@ function isOver({ createdAt, expiresAt }: Session, nowMs: number): boolean {
 }
 
 function requireActive(user: User | undefined): asserts user is User {
+  const refusal = refusalOf(user);
+  if (refusal !== undefined) throw refusal;
+}
+
+function refusalOf(user: User | undefined): Fault | undefined {
   if (user === undefined) {
-    throw new Fault("unauthenticated", "There is no account for this credential here.");
+    return new Fault("unauthenticated", "There is no account for this credential here.");
   }
-  if (user.state === "BANNED") {
-    throw bannedFault(user);
-  }
-  if (user.state === "DISABLED") {
-    throw new Fault("unauthenticated", "This account is switched off; an admin can switch it on.");
-  }
+  if (user.state === "BANNED") return bannedFault(user);
+  if (user.state === "ACTIVE") return undefined;
+  return new Fault("unauthenticated", "This account is switched off; an admin can switch it on.");
+}
+
+function sessionOver(): Fault {
+  return new Fault("unauthenticated", "This session is not known or has ended; sign in again.");
+}
+
+function sessionExpired(): Fault {
+  return new Fault("session_expired", "This session has expired; sign in again.");
+}
+
+function outOfScope(): Fault {
+  return new Fault(
+    "scope_not_allowed",
+    "This client key is for the proxy port alone; its owner can add control to its scopes.",
+  );
 }

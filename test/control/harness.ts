@@ -212,6 +212,10 @@ export async function startControl(
       localAdmin: () => world.identities.localAdmin(),
       bySession: (token, ip) => world.identities.bySession(token, ip),
       byClientKey: (presented, ip) => world.identities.byClientKey(presented, ip),
+      endOf: (identity) => world.identities.endOf(identity),
+      onChange: (listener) => {
+        world.identities.onChange(listener);
+      },
       byJwt: undefined,
     },
     audit: { denied: () => undefined },
@@ -309,7 +313,12 @@ function servicesOf(
   return [
     named(
       SessionService,
-      sessionsService({ ...common, sessionReader: reader.sessions, secureCookies: false }),
+      sessionsService({
+        ...common,
+        sessionReader: reader.sessions,
+        secureCookies: false,
+        onLogout: (userId) => common.identities.announce(userId),
+      }),
     ),
     named(UserService, usersService(common)),
     named(
