@@ -6,6 +6,7 @@ const DEPTH_MAX = 500;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const NEAR_CHARS = 16;
 
 /** True for a JSON text that is nested too deep to be walked through. What is no JSON may be either. */
 export function nestsTooDeep(text: string): boolean {
@@ -31,6 +32,17 @@ export function stringEnd(text: string, start: number): number {
     let before = quote - 1;
     while (text.charCodeAt(before) === BACKSLASH) before--;
     if ((quote - before) % 2 === 1) return quote + 1;
-    at = quote + 1;
+    at = pastEscapes(text, quote + 1);
   }
+}
+
+/** Where a quote stands, no more escapes are near, or the text ends: where there is one, a search would end at the next. */
+function pastEscapes(text: string, start: number): number {
+  let at = start;
+  for (let near = at + NEAR_CHARS; at < near && at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) return at;
+    if (code === BACKSLASH) near = ++at + NEAR_CHARS;
+  }
+  return at;
 }

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { Fault } from "../core/fault.js";
 import { isRecord } from "../core/record.js";
 import { endsText, scanMember, scanObject } from "./json-scan.js";
+import { LongScan } from "./long-scan.js";
 import { readNumber, readString, readTrue, type Span } from "./json-span.js";
 import { OTHER_CASE, UNREADABLE, WantedMembers } from "./wanted-members.js";
 
@@ -247,6 +248,8 @@ const LEAVES = [
     " ",
   ),
   `"${"x".repeat(70)}"`,
+  `"${'\\"'.repeat(40)}"`,
+  `"${"\\\\".repeat(40)}${'\\"'.repeat(9)}${"x".repeat(50)}\\""`,
   '"ü"',
   '"open',
 ];
@@ -316,4 +319,52 @@ test("what is taken and what is refused is what JSON.parse takes and refuses, wh
     }),
     { numRuns: 1000 },
   );
+});
+
+function outcome(scan: () => readonly (Span | undefined)[]): unknown {
+  try {
+    return scan();
+  } catch (error) {
+    assert.ok(error instanceof Fault);
+    return error.message;
+  }
+}
+
+test("a long text is read and refused as a short one is, in whatever steps", () => {
+  const wanted = new WantedMembers(NAMES);
+  const limits = { depthMax: 4, valuesMax: 9 };
+  fc.assert(
+    fc.property(nearlyObjects, fc.integer({ min: 1, max: 90 }), (text, bytes) => {
+      for (const body of placed(text)) {
+        const scan = new LongScan(body, wanted, limits);
+        const steps = (): readonly (Span | undefined)[] => {
+          for (let step = 0; !scan.read(bytes); step++) assert.ok(step * bytes <= body.length);
+          return scan.found;
+        };
+        assert.deepEqual(
+          outcome(steps),
+          outcome(() => scanObject(body, wanted, limits)),
+          text,
+        );
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("each step over a long text ends soon, whatever the text is full of", () => {
+  const stepBytes = 10_000;
+  for (const filling of ['"\\"\\n"', "    ", "1,1,", '{"a":1},[],', '"a","b",', '"\\\\"']) {
+    const [begin, end] = [filling.slice(0, 1), filling.slice(-1)];
+    const isString = filling.includes("\\");
+    const inner = isString
+      ? begin + filling.slice(1, -1).repeat(50_000) + end
+      : `${filling.repeat(50_000)}1`;
+    const body = Buffer.from(`{"model":[${inner}]}`);
+    const scan = new LongScan(body, WANTED);
+    let steps = 1;
+    while (!scan.read(stepBytes)) steps++;
+    assert.ok(steps >= Math.floor(body.length / (stepBytes + 100)), `${filling} ${String(steps)}`);
+    assert.deepEqual(scan.found[0], { start: 9, end: body.length - 1 });
+  }
 });

@@ -12,7 +12,7 @@ export interface ScanLimits {
 }
 
 /** Deep enough for any tool schema seen; far below what a recursive parser downstream can bear. */
-const SCAN_LIMITS: ScanLimits = { depthMax: 64, valuesMax: 2_000_000 };
+export const SCAN_LIMITS: ScanLimits = { depthMax: 64, valuesMax: 2_000_000 };
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -97,26 +97,17 @@ class Scan {
       if (keyEnd < 0) this.#fail(at);
       const index = wanted.indexOf(text, at + 1, keyEnd - 1);
       if (index === UNREADABLE) this.#fail(keyEnd);
-      if (index === OTHER_CASE) this.#failCase({ start: at, end: keyEnd });
+      if (index === OTHER_CASE) throw inOtherCase(text, { start: at, end: keyEnd });
       const valueAt = this.#colon(keyEnd);
       const valueEnd = this.#value(valueAt, 2);
       if (index >= 0) {
-        if (found[index] !== undefined) {
-          throw malformed(`The request body names "${wanted.nameOf(index)}" more than once.`);
-        }
+        if (found[index] !== undefined) throw namedTwice(wanted.nameOf(index));
         found[index] = { start: valueAt, end: valueEnd };
       }
       at = spaceEnd(text, valueEnd, end);
       if (byteAt(text, at, end) !== COMMA) return this.#close(at, CLOSE_BRACE);
       at = spaceEnd(text, at + 1, end);
     }
-  }
-
-  #failCase(name: Span): never {
-    const given = readString(this.#text, name) ?? "";
-    // Up first: some characters are a letter of ASCII in the other case alone.
-    const meant = given.toUpperCase().toLowerCase();
-    throw malformed(`The request body has "${given}", which some servers take for "${meant}".`);
   }
 
   /** Goes on inside the outermost object, behind a value, to the end of the text. */
@@ -141,7 +132,7 @@ class Scan {
   }
 
   #value(at: number, depth: number): number {
-    if (--this.#valuesLeft < 0) throw malformed("The request body holds too many JSON values.");
+    if (--this.#valuesLeft < 0) throw tooManyValues();
     const first = byteAt(this.#text, at, this.#end);
     if (first === OPEN_BRACE) return this.#object(at, depth);
     if (first === OPEN_BRACKET) return this.#array(at, depth);
@@ -151,11 +142,7 @@ class Scan {
   }
 
   #deeper(depth: number): void {
-    if (depth > this.#depthMax) {
-      throw malformed(
-        `The request body is nested more than ${String(this.#depthMax)} levels deep.`,
-      );
-    }
+    if (depth > this.#depthMax) throw tooDeep(this.#depthMax);
   }
 
   /** Where the elements of an array stand. */
@@ -219,14 +206,39 @@ class Scan {
   }
 
   #fail(at: number): never {
-    const what = at >= this.#end ? "end" : "byte";
-    const offset = String(Math.min(at, this.#end));
-    throw malformed(
-      `The request body is not a JSON object: unexpected ${what} at offset ${offset}.`,
-    );
+    throw unexpected(at, this.#end);
   }
 }
 
+// What is said of a text that is refused.
+
 function malformed(message: string): Fault {
   return new Fault("malformed_request", message);
+}
+
+export function unexpected(at: number, end: number): Fault {
+  const what = at >= end ? "end" : "byte";
+  const offset = String(Math.min(at, end));
+  return malformed(
+    `The request body is not a JSON object: unexpected ${what} at offset ${offset}.`,
+  );
+}
+
+export function tooManyValues(): Fault {
+  return malformed("The request body holds too many JSON values.");
+}
+
+export function tooDeep(depthMax: number): Fault {
+  return malformed(`The request body is nested more than ${String(depthMax)} levels deep.`);
+}
+
+export function namedTwice(name: string): Fault {
+  return malformed(`The request body names "${name}" more than once.`);
+}
+
+export function inOtherCase(text: Buffer, name: Span): Fault {
+  const given = readString(text, name) ?? "";
+  // Up first: some characters are a letter of ASCII in the other case alone.
+  const meant = given.toUpperCase().toLowerCase();
+  return malformed(`The request body has "${given}", which some servers take for "${meant}".`);
 }

@@ -8,6 +8,10 @@ const BACKSLASH = 0x5c;
 
 /** Names and most values of a request's outer members are shorter; beyond this a search outdoes looking at each byte. */
 const NEAR_BYTES = 32;
+/** Where an escaped quote comes sooner, so do the next, and a search for each costs more than to look at each byte. */
+const DENSE_BYTES = 2;
+/** In as many bytes as are near. */
+const ESCAPES_MANY = 6;
 
 const TRUE = Buffer.from("true");
 const FALSE = Buffer.from("false");
@@ -50,8 +54,41 @@ export function stringEnd(text: Buffer, start: number, end: number): number {
     let before = quote;
     while (text[before - 1] === BACKSLASH) before--;
     if ((quote - before) % 2 === 0) return quote + 1;
+    if (quote - at < DENSE_BYTES) return restOfString(text, quote + 1, end, end);
     at = quote + 1;
   }
+}
+
+/**
+ * Past a string full of escapes, from a place in it on that is not behind a backslash. Where `until` is passed first, two
+ * more than the place that was come to, and negative: from there on the rest of it can be read later.
+ */
+export function restOfString(text: Buffer, start: number, end: number, until: number): number {
+  for (let at = start; ;) {
+    const near = Math.min(end, at + NEAR_BYTES);
+    let escapes = 0;
+    for (; at < near; at++) {
+      const byte = text[at];
+      if (byte === QUOTE) return at + 1;
+      if (byte === BACKSLASH) {
+        at++;
+        escapes++;
+      }
+    }
+    if (at >= end) return -1;
+    if (at >= until) return -2 - at;
+    if (escapes < ESCAPES_MANY) at = nextQuote(text, at, end);
+    if (at < 0) return -1;
+  }
+}
+
+/** From a place that is not behind a backslash to the next quote, with the backslashes before that; -1 where none comes. */
+function nextQuote(text: Buffer, start: number, end: number): number {
+  const quote = indexOfByte(text, QUOTE, start);
+  if (quote < 0 || quote >= end) return -1;
+  let before = quote;
+  while (before > start && text[before - 1] === BACKSLASH) before--;
+  return before;
 }
 
 /** Past a number, `true`, `false` or `null`. */

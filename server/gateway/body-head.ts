@@ -12,6 +12,7 @@ import {
   readTrue,
   type Span,
 } from "../dialect/json-span.js";
+import { LongScan } from "../dialect/long-scan.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
 import { unreachable } from "../core/assert.js";
 import { readForm } from "./multipart.js";
@@ -113,18 +114,42 @@ const GENERATION_MEMBERS = new WantedMembers([
 const USER_MEMBER = new WantedMembers(["user_id"]);
 const INCLUDE_MEMBER = new WantedMembers(["include_usage"]);
 
-/** Reads a JSON body. Throws Fault `malformed_request`. */
-export function headOfJson(body: Buffer, dialect: Dialect): BodyHead {
-  switch (dialect) {
+/** Whose members are looked for: a dialect's, or those of a Gemini request that names its model as a resource. */
+export type BodyMembers = Dialect | "RESOURCE";
+
+const MEMBERS: Readonly<Record<BodyMembers, WantedMembers>> = {
+  OPENAI: OPENAI_MEMBERS,
+  ANTHROPIC: ANTHROPIC_MEMBERS,
+  GEMINI: GEMINI_MEMBERS,
+  RESOURCE: MODEL_MEMBER,
+};
+
+/** Where the members stand that are looked for. */
+export type MemberSpans = readonly (Span | undefined)[];
+
+/** Reads a JSON body. `spans`: as a scan of it has found them. Throws Fault `malformed_request`. */
+export function headOfJson(
+  body: Buffer,
+  members: BodyMembers,
+  spans: MemberSpans = scanObject(body, MEMBERS[members]),
+): BodyHead {
+  switch (members) {
     case "OPENAI":
-      return headOfOpenai(body);
+      return headOfOpenai(body, spans);
     case "ANTHROPIC":
-      return headOfAnthropic(body);
+      return headOfAnthropic(body, spans);
     case "GEMINI":
-      return headOfGemini(body);
+      return headOfGemini(body, spans);
+    case "RESOURCE":
+      return headOfResource(body, spans);
     default:
-      return unreachable(dialect);
+      return unreachable(members);
   }
+}
+
+/** Finds the spans for `headOfJson` in a long body. */
+export function longScan(body: Buffer, members: BodyMembers): LongScan {
+  return new LongScan(body, MEMBERS[members]);
 }
 
 const FORM_FIELDS: ReadonlySet<string> = new Set(["model", "stream"]);
@@ -137,7 +162,7 @@ export function headOfForm(body: Buffer, contentType: string): BodyHead {
   return { ...NO_BODY, model: model?.value, modelSpan: model?.span, stream };
 }
 
-function headOfOpenai(body: Buffer): BodyHead {
+function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
   const [
     model,
     stream,
@@ -155,7 +180,7 @@ function headOfOpenai(body: Buffer): BodyHead {
     prompt,
     tier,
     tools,
-  ] = scanObject(body, OPENAI_MEMBERS);
+  ] = spans;
   const from = readString(body, previous) ?? idIn(body, held, "conv_");
   return {
     model: modelOf(body, model),
@@ -199,19 +224,14 @@ function idIn(body: Buffer, span: Span | undefined, begin: string): string {
   return id.startsWith(begin) ? id : "";
 }
 
-/** Reads the JSON body of a Gemini request that names its model as a resource. Throws Fault `malformed_request`. */
-export function headOfResource(body: Buffer): BodyHead {
-  const [span] = scanObject(body, MODEL_MEMBER);
+function headOfResource(body: Buffer, [span]: MemberSpans): BodyHead {
   const named = modelOf(body, span);
   const model = named === undefined ? undefined : modelOfResource(named);
   return { ...NO_BODY, model, modelSpan: span, modelForm: "RESOURCE" };
 }
 
-function headOfAnthropic(body: Buffer): BodyHead {
-  const [model, stream, tokens, metadata, container, thread, speed] = scanObject(
-    body,
-    ANTHROPIC_MEMBERS,
-  );
+function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
+  const [model, stream, tokens, metadata, container, thread, speed] = spans;
   const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
   return {
     model: modelOf(body, model),
@@ -237,8 +257,7 @@ function threadIn(body: Buffer, span: Span | undefined): string {
   return readString(body, scanMember(body, span, THREAD_MEMBER)[0]) ?? "";
 }
 
-function headOfGemini(body: Buffer): BodyHead {
-  const [camel, snake, tier, tierToo] = scanObject(body, GEMINI_MEMBERS);
+function headOfGemini(body: Buffer, [camel, snake, tier, tierToo]: MemberSpans): BodyHead {
   const config = camel ?? snake;
   // Which of two holds is known to the provider alone.
   if (camel !== undefined && snake !== undefined) {

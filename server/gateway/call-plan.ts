@@ -7,7 +7,16 @@ import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passages } from "./passages.js";
 import type { Router } from "./ports.js";
-import { type BodyHead, headOfForm, headOfJson, headOfResource, NO_BODY } from "./body-head.js";
+import type { LongScan } from "../dialect/long-scan.js";
+import {
+  type BodyHead,
+  type BodyMembers,
+  headOfForm,
+  headOfJson,
+  longScan,
+  type MemberSpans,
+  NO_BODY,
+} from "./body-head.js";
 import type { GatewayLimits } from "./limits.js";
 import { modelsAgain, modelsBeside, modelsOfBatch } from "./named-models.js";
 import { refuseInPool } from "./pool-things.js";
@@ -54,10 +63,15 @@ export interface PlanInput {
   readonly context: PlanContext;
 }
 
-/** Reads what the request asks for. Throws Fault `malformed_request`. */
-export function readAsked(match: Match, head: RequestHead, body: Buffer): Asked {
+/** Reads what the request asks for. `spans`: as `longScanOf` has found them. Throws Fault `malformed_request`. */
+export function readAsked(
+  match: Match,
+  head: RequestHead,
+  body: Buffer,
+  spans?: MemberSpans,
+): Asked {
   const { endpoint } = match;
-  const bodyHead = readBodyHead(match, head, body);
+  const bodyHead = readBodyHead(match, head, body, spans);
   return {
     model: match.model === "" ? (bodyHead.model ?? endpoint.modelDefault ?? "") : match.model,
     streamed: asksStream(endpoint, bodyHead),
@@ -134,14 +148,30 @@ function saysJson({ contentType }: Pick<RequestHead, "contentType">): boolean {
   return /^application\/json/i.test(contentType);
 }
 
-function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
+function readBodyHead(
+  match: Match,
+  head: RequestHead,
+  body: Buffer,
+  spans: MemberSpans | undefined,
+): BodyHead {
+  const members = membersOf(match, head);
+  if (members === "NONE") return NO_BODY;
+  return members === "FORM" ? headOfForm(body, head.contentType) : headOfJson(body, members, spans);
+}
+
+/** For a long body; undefined for one that is no JSON. */
+export function longScanOf(match: Match, head: RequestHead, body: Buffer): LongScan | undefined {
+  const members = membersOf(match, head);
+  return members === "NONE" || members === "FORM" ? undefined : longScan(body, members);
+}
+
+function membersOf(match: Match, head: RequestHead): BodyMembers | "FORM" | "NONE" {
   const { endpoint } = match;
-  if (endpoint.method !== "POST") return NO_BODY;
-  if (isForm(match, head)) return headOfForm(body, head.contentType);
+  if (endpoint.method !== "POST") return "NONE";
+  if (isForm(match, head)) return "FORM";
   // Uploads name no model, and a cancellation has no body at all.
-  if (endpoint.model === "NONE") return NO_BODY;
-  if (endpoint.model === "BODY" && endpoint.dialect === "GEMINI") return headOfResource(body);
-  return headOfJson(body, endpoint.dialect);
+  if (endpoint.model === "NONE") return "NONE";
+  return endpoint.model === "BODY" && endpoint.dialect === "GEMINI" ? "RESOURCE" : endpoint.dialect;
 }
 
 /** The route without the targets that cannot serve the endpoint; undefined if none can. */

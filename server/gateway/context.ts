@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.js";
 import { FairRoom } from "../core/fair-room.js";
+import { LongWorks } from "../core/long-works.js";
 import type { Logger } from "../core/logger.js";
 import { AddedOption, needsToBeAskedForUsage } from "./ways-of-asking.js";
 import { StreamRoom } from "./stream-room.js";
@@ -46,6 +47,8 @@ export interface GatewayContext {
   readonly traces: CallTraces | undefined;
   readonly limits: GatewayLimits;
   readonly bodyRoom: FairRoom;
+  /** What is done with long bodies. */
+  readonly longWorks: LongWorks;
   readonly streamRoom: StreamRoom;
   readonly paths: EndpointPaths;
   readonly passages: Passages;
@@ -121,6 +124,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     traces: parts.traces,
     limits,
     bodyRoom: new FairRoom(limits.bodyBytesInFlightMax),
+    longWorks: new LongWorks(),
     streamRoom: new StreamRoom(limits.streamBytesMax),
     paths: new EndpointPaths(),
     waitingRoom: new WaitingRoom({ clock, callsMax: limits.waitingCallsMax }),

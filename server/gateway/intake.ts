@@ -5,14 +5,17 @@ import { type Fault, toFault } from "../core/fault.js";
 import { callerOf } from "./admit.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
+import type { MemberSpans } from "./body-head.js";
 import type { CallBook } from "./call-book.js";
-import { type CallPlan, planCall, readAsked } from "./call-plan.js";
+import { type CallPlan, longScanOf, planCall, readAsked } from "./call-plan.js";
 import { worstCase } from "./batch-estimate.js";
 import { estimateOfFile, fileToRead } from "./batch-file.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import { refuseOutOfScope } from "./scopes.js";
 
 const NO_BYTES = Buffer.alloc(0);
+/** What a longer body says is read in steps of so many bytes, between which others have their turn. */
+const STEP_BYTES = 256 * 1024;
 
 /** Hears what comes of taking a call in: one of both, once, unless the call has ended before. */
 export interface IntakeListener {
@@ -97,12 +100,51 @@ export class Intake {
     if (this.#leaveQueue === undefined) this.#admit(principal, body);
   }
 
-  #admit(caller: Principal, body: Buffer): void {
+  #admit(principal: Principal, sent: Buffer): void {
+    this.#admitted = principal;
+    const body = this.#bodyOf(sent);
+    if (body === undefined) return;
+    if (body.length > STEP_BYTES) this.#readLong(principal, body);
+    else this.#planWith(principal, body);
+  }
+
+  /** The body as it is read; undefined where it cannot be, which ends the call. */
+  #bodyOf(sent: Buffer): Buffer | undefined {
+    const { match, head } = this.#options;
+    try {
+      const { deployment } = match;
+      return deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
+    } catch (thrown) {
+      this.#refuse(thrown);
+      return undefined;
+    }
+  }
+
+  #readLong(principal: Principal, body: Buffer): void {
     const { context, match, head } = this.#options;
-    this.#admitted = caller;
+    const scan = longScanOf(match, head, body);
+    if (scan === undefined) {
+      this.#planWith(principal, body);
+      return;
+    }
+    context.longWorks.add(principal, () => {
+      if (this.#book.closed) return true;
+      try {
+        if (!scan.read(STEP_BYTES)) return false;
+      } catch (thrown) {
+        this.#refuse(thrown);
+        return true;
+      }
+      this.#planWith(principal, body, scan.found);
+      return true;
+    });
+  }
+
+  #planWith(caller: Principal, body: Buffer, spans?: MemberSpans): void {
+    const { context, match, head } = this.#options;
     try {
       const principal = this.#current(caller);
-      const plan = this.#plan(principal, body);
+      const plan = this.#plan(principal, body, spans);
       const parts = { context, plan, match, head, principal };
       const file = fileToRead(parts);
       if (file === "") {
@@ -151,11 +193,9 @@ export class Intake {
     return principal;
   }
 
-  #plan(principal: Principal, sent: Buffer): CallPlan {
+  #plan(principal: Principal, body: Buffer, spans: MemberSpans | undefined): CallPlan {
     const { context, match, head, query } = this.#options;
-    const { deployment } = match;
-    const body = deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
-    const asked = readAsked(match, head, body);
+    const asked = readAsked(match, head, body, spans);
     // Before the route is looked for, so that a refused call is on record with what it asked for.
     this.#book.modelAsked = bounded(asked.model, context.limits.modelIdCharsMax);
     this.#book.streamed = asked.streamed;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
+import { LongScan } from "../../server/dialect/long-scan.js";
 import { replyJson, startUpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway } from "./fixture.js";
 
@@ -50,4 +51,46 @@ test("long bodies that come at the same time reach the provider byte for byte, o
   });
   await Promise.all(ends);
   assert.deepEqual(bodies.toSorted(), wanted.toSorted());
+});
+
+test("a long body is read in steps, each in a turn of the loop of its own, and a short one at once", async (t) => {
+  const bodies: Buffer[] = [];
+  const stub = await startUpstreamStub((received, res) => {
+    bodies.push(received.body);
+    return replyJson(200, "{}")(received, res);
+  });
+  const gateway = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  let turn = 0;
+  let isRunning = true;
+  const count = (): void => {
+    turn++;
+    if (isRunning) setImmediate(count);
+  };
+  count();
+  t.after(async () => {
+    isRunning = false;
+    await gateway.close();
+    await stub.close();
+  });
+  const turns: number[] = [];
+  const { read } = LongScan.prototype;
+  t.mock.method(LongScan.prototype, "read", function (this: LongScan, bytes: number) {
+    turns.push(turn);
+    return read.call(this, bytes);
+  });
+  const bodyOfValues = (values: number): string =>
+    `{"x":[${"1,".repeat(values)}1],"stream":false,"model":"m"}`;
+  const bytesOf = async (body: string): Promise<number> => {
+    assert.equal((await gateway.post("/v1/chat/completions", body)).status, 200);
+    assert.equal(bodies.pop()?.toString() === body, true);
+    return body.length;
+  };
+  await bytesOf(bodyOfValues(30_000));
+  assert.deepEqual(turns, []);
+  const bytes = await bytesOf(bodyOfValues(1_000_000));
+  assert.ok(turns.length >= bytes / 300_000, String(turns.length));
+  assert.equal(new Set(turns).size, turns.length);
+  const broken = await gateway.post("/v1/chat/completions", `${bodyOfValues(500_000)}}`);
+  assert.equal(broken.status, 400);
+  assert.match(await broken.text(), /unexpected byte at offset 1000/);
 });

@@ -1,15 +1,16 @@
 import { append } from "../../core/append.js";
 import { utf8 } from "../../core/bytes.js";
+import { SoughtWord } from "../sought-word.js";
 import { type JsonObject, list, object, parseObject, string, writeJson } from "./json.js";
 import { untranslatable } from "./notes.js";
 import { isOwnItem, isOwnResponse } from "./responses/reply.js";
 import type { ItemMemory } from "./side.js";
 
-const NAMES = ['"item_reference"', '"previous_response_id"'].map((each) => Buffer.from(each));
+const NAMES = ['"item_reference"', '"previous_response_id"'].map((each) => new SoughtWord(each));
 
 /** False for nearly every request, at the price of a search: one that names nothing kept needs no memory of it. */
 export function mayNameKept(body: Buffer): boolean {
-  return NAMES.some((name) => body.includes(name));
+  return NAMES.some((name) => name.indexIn(body) >= 0);
 }
 
 /**
