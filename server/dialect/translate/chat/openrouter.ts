@@ -20,9 +20,10 @@ const MAKERS: Readonly<Record<SignatureOrigin, string>> = {
 /** What an assistant thought, as OpenRouter wants it back for a model. Only a signature that the model can read goes. */
 export function detailsFor(parts: readonly Part[], model: string, notes: Notes): JsonObject[] {
   const details: JsonObject[] = [];
+  const callIds = callsBehind(parts);
   parts.forEach((part, at) => {
     if (part.kind === "THINKING") {
-      append(details, ofThought(part, callBehind(parts, at), { model, notes }));
+      append(details, ofThought(part, callIds[at], { model, notes }));
     } else if (part.kind === "TOOL_CALL" && part.signature !== undefined) {
       const alone = { text: "", signature: part.signature, redacted: false };
       append(details, ofThought(alone, part.id, { model, notes }));
@@ -31,10 +32,15 @@ export function detailsFor(parts: readonly Part[], model: string, notes: Notes):
   return details.map((detail, index) => ({ ...detail, index }));
 }
 
-/** The id of the call that a thought came before: Google's signatures are of calls. */
-function callBehind(parts: readonly Part[], at: number): string | undefined {
-  const next = parts.slice(at + 1).find((part) => part.kind === "TOOL_CALL");
-  return next?.kind === "TOOL_CALL" ? next.id : undefined;
+/** Of each part the id of the first call behind it: Google's signatures are of calls. */
+function callsBehind(parts: readonly Part[]): (string | undefined)[] {
+  const ids: (string | undefined)[] = [];
+  let id: string | undefined;
+  for (const part of parts.toReversed()) {
+    ids.push(id);
+    if (part.kind === "TOOL_CALL") id = part.id;
+  }
+  return ids.toReversed();
 }
 
 function ofThought(
