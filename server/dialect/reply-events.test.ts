@@ -192,7 +192,10 @@ test("each item of a response is told by its place, in pieces from which SDKs pu
     { type: "custom_tool_call", id: "ct", name: "g", input: "do" },
   ];
   const told = eventsOf({ id: "resp", output }, "RESPONSES")
-    .map(({ data: { sequence_number: _, type, ...data } }) => [type, data] as const)
+    .map(({ data }) => {
+      const { sequence_number: _sequence, type, ...members } = data;
+      return [type, members] as const;
+    })
     .filter(([type]) => !/^response\.(?:created|in_progress|completed)$/.test(String(type)));
   const rs = { item_id: "rs", output_index: 0 };
   const msg = { item_id: "msg", output_index: 1 };
