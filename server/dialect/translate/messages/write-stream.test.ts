@@ -125,9 +125,9 @@ test("a message without usage or a stop sequence says so in each member that SDK
     cache_read_input_tokens: 0,
     output_tokens: 0,
   };
-  assert.deepEqual((begun?.["message"] as JsonObject)["usage"], none);
+  assert.deepEqual((begun?.["message"] as JsonObject | undefined)?.["usage"], none);
   assert.deepEqual(ended?.["usage"], none);
-  assert.deepEqual(ended["delta"], { stop_reason: "end_turn", stop_sequence: null });
+  assert.deepEqual(ended?.["delta"], { stop_reason: "end_turn", stop_sequence: null });
 });
 
 test("arguments that wait count in what is held, until they are told", () => {
