@@ -178,6 +178,166 @@ test("a message becomes its blocks, each begun and ended, and an end that says w
   );
 });
 
+test("each item of a response is told by its place, in pieces from which SDKs put it together", () => {
+  const text = { type: "output_text", text: "Hi.", annotations: [], logprobs: [{ token: "Hi" }] };
+  const output = [
+    {
+      type: "reasoning",
+      id: "rs",
+      summary: [{ type: "summary_text", text: "So." }],
+      content: [{ type: "reasoning_text", text: "Hm." }],
+    },
+    { type: "message", id: "msg", content: [text, { type: "refusal", refusal: "No." }] },
+    { type: "function_call", id: "fc", name: "f", arguments: '{"a":1}' },
+    { type: "custom_tool_call", id: "ct", name: "g", input: "do" },
+  ];
+  const told = eventsOf({ id: "resp", output }, "RESPONSES")
+    .map(({ data }) => {
+      const { sequence_number: _sequence, type, ...members } = data;
+      return [type, members] as const;
+    })
+    .filter(([type]) => !/^response\.(?:created|in_progress|completed)$/.test(String(type)));
+  const rs = { item_id: "rs", output_index: 0 };
+  const msg = { item_id: "msg", output_index: 1 };
+  const fc = { item_id: "fc", output_index: 2 };
+  const ct = { item_id: "ct", output_index: 3 };
+  const { content: _, ...thought } = output[0]!;
+  const summary = { ...rs, summary_index: 0 };
+  const [first, second] = [{ content_index: 0 }, { content_index: 1 }];
+  const whole = { type: "reasoning_text", text: "Hm." };
+  const { logprobs } = text;
+  assert.deepEqual(told, [
+    ["response.output_item.added", { output_index: 0, item: { ...thought, summary: [] } }],
+    [
+      "response.reasoning_summary_part.added",
+      { ...summary, part: { type: "summary_text", text: "" } },
+    ],
+    ["response.reasoning_summary_text.delta", { ...summary, delta: "So." }],
+    ["response.reasoning_summary_text.done", { ...summary, text: "So." }],
+    [
+      "response.reasoning_summary_part.done",
+      { ...summary, part: { type: "summary_text", text: "So." } },
+    ],
+    ["response.content_part.added", { ...rs, ...first, part: { ...whole, text: "" } }],
+    ["response.reasoning_text.delta", { ...rs, ...first, delta: "Hm." }],
+    ["response.reasoning_text.done", { ...rs, ...first, text: "Hm." }],
+    ["response.content_part.done", { ...rs, ...first, part: whole }],
+    ["response.output_item.done", { output_index: 0, item: output[0] }],
+    [
+      "response.output_item.added",
+      { output_index: 1, item: { ...output[1], status: "in_progress", content: [] } },
+    ],
+    ["response.content_part.added", { ...msg, ...first, part: { ...text, text: "" } }],
+    ["response.output_text.delta", { ...msg, ...first, delta: "Hi.", logprobs }],
+    ["response.output_text.done", { ...msg, ...first, text: "Hi.", logprobs }],
+    ["response.content_part.done", { ...msg, ...first, part: text }],
+    ["response.content_part.added", { ...msg, ...second, part: { type: "refusal", refusal: "" } }],
+    ["response.refusal.delta", { ...msg, ...second, delta: "No." }],
+    ["response.refusal.done", { ...msg, ...second, refusal: "No." }],
+    [
+      "response.content_part.done",
+      { ...msg, ...second, part: { type: "refusal", refusal: "No." } },
+    ],
+    ["response.output_item.done", { output_index: 1, item: output[1] }],
+    [
+      "response.output_item.added",
+      { output_index: 2, item: { ...output[2], status: "in_progress", arguments: "" } },
+    ],
+    ["response.function_call_arguments.delta", { ...fc, delta: '{"a":1}' }],
+    ["response.function_call_arguments.done", { ...fc, arguments: '{"a":1}' }],
+    ["response.output_item.done", { output_index: 2, item: output[2] }],
+    [
+      "response.output_item.added",
+      { output_index: 3, item: { ...output[3], status: "in_progress", input: "" } },
+    ],
+    ["response.custom_tool_call_input.delta", { ...ct, delta: "do" }],
+    ["response.custom_tool_call_input.done", { ...ct, input: "do" }],
+    ["response.output_item.done", { output_index: 3, item: output[3] }],
+  ]);
+});
+
+test("thoughts, citations and what the provider's own tools are asked come in pieces, as Anthropic streams them", () => {
+  const citation = { type: "char_location", cited_text: "x" };
+  const use = { id: "s", name: "n" };
+  for (const [block, begun, deltas] of [
+    [
+      { type: "thinking", thinking: "Hm.", signature: "c2ln" },
+      { type: "thinking", thinking: "", signature: "" },
+      [
+        { type: "thinking_delta", thinking: "Hm." },
+        { type: "signature_delta", signature: "c2ln" },
+      ],
+    ],
+    [
+      { type: "thinking", thinking: "Hm." },
+      { type: "thinking", thinking: "", signature: "" },
+      [
+        { type: "thinking_delta", thinking: "Hm." },
+        { type: "signature_delta", signature: "" },
+      ],
+    ],
+    [
+      { type: "text", text: "Hi.", citations: [citation] },
+      { type: "text", text: "" },
+      [
+        { type: "text_delta", text: "Hi." },
+        { type: "citations_delta", citation },
+      ],
+    ],
+    ...["server_tool_use", "mcp_tool_use"].map(
+      (type) =>
+        [
+          { type, ...use, input: { q: 1 } },
+          { type, ...use, input: {} },
+          [{ type: "input_json_delta", partial_json: '{"q":1}' }],
+        ] as const,
+    ),
+    [
+      { type: "tool_use", ...use },
+      { type: "tool_use", ...use, input: {} },
+      [{ type: "input_json_delta", partial_json: "{}" }],
+    ],
+  ] as const) {
+    const events = eventsOf({ content: [block] }, "MESSAGES").map(({ data }) => data);
+    assert.deepEqual(events[1]?.["content_block"], begun);
+    const told = events.filter(({ type }) => type === "content_block_delta");
+    assert.deepEqual(
+      told.map(({ delta }) => delta),
+      deltas,
+    );
+  }
+});
+
+test("why a message ended is told at its end, and not where it begins", () => {
+  const end = {
+    stop_reason: "refusal",
+    stop_sequence: "X",
+    stop_details: { explanation: "No." },
+    container: { id: "c" },
+  };
+  const events = eventsOf({ id: "m", content: [], ...end }, "MESSAGES");
+  const [begun, ended] = events.map(({ data }) => data);
+  assert.deepEqual(begun?.["message"], {
+    id: "m",
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: {},
+  });
+  assert.deepEqual(ended?.["delta"], end);
+});
+
+test("a chat completion that calls nothing streams its message as it is, and a number in it as it was written", () => {
+  const message = { role: "assistant", content: "Hi.", tool_calls: [] };
+  const reply = { id: "c", choices: [{ index: 0, message, finish_reason: "length" }] };
+  const [first, last] = eventsOf(reply, "CHAT").map(({ data }) => data);
+  assert.deepEqual(first?.["choices"], [{ index: 0, delta: message, finish_reason: null }]);
+  assert.deepEqual(last?.["choices"], [{ index: 0, delta: {}, finish_reason: "length" }]);
+  assert.ok(last !== undefined && !("usage" in last));
+  const large = Buffer.from('{"choices":[],"n":12345678901234567890}');
+  assert.match(replyEvents(large, "CHAT")?.toString() ?? "", /12345678901234567890/);
+});
+
 test("what is no whole reply of its form, or is not over, becomes no stream", () => {
   for (const [form, reply] of [
     ["CHAT", "{}"],

@@ -55,7 +55,10 @@ test("a tuple that nothing may follow tells its length, for not all take false f
 });
 
 test("tuples are found wherever a schema holds another, and what refers to their items still does", () => {
-  const point = { type: "array", items: [COUNT, { $ref: "#/properties/a/items/items/0" }] };
+  const point = {
+    type: "array",
+    items: [COUNT, { $ref: "#/properties/a/items/items/0", title: "Y" }],
+  };
   const schema = {
     properties: { a: { type: "array", items: point }, items: TEXT, b: { anyOf: [point, TEXT] } },
     $defs: { c: { $ref: "#/properties/items" }, d: { $ref: "#/$defs/items/1st" } },
@@ -63,7 +66,7 @@ test("tuples are found wherever a schema holds another, and what refers to their
   };
   const made = {
     type: "array",
-    prefixItems: [COUNT, { $ref: "#/properties/a/items/prefixItems/0" }],
+    prefixItems: [COUNT, { $ref: "#/properties/a/items/prefixItems/0", title: "Y" }],
   };
   assert.deepEqual(sent(schema), {
     ...schema,
@@ -88,8 +91,13 @@ test("a bound that is left out is told as a number", () => {
   assert.equal(inNewestDraft(newest), newest);
 });
 
-test("a schema that nests too deep is left as it is", () => {
-  let schema: JsonObject = { type: "array", items: [TEXT] };
-  for (let depth = 0; depth < 40; depth++) schema = { type: "object", properties: { a: schema } };
-  assert.equal(inNewestDraft(schema), schema);
+test("a schema is looked into as deep as schemas nest, and no deeper", () => {
+  const nested = (levels: number): JsonObject => {
+    let schema: JsonObject = { type: "array", items: [TEXT] };
+    for (let level = 0; level < levels; level++) schema = { properties: { a: schema } };
+    return schema;
+  };
+  assert.match(JSON.stringify(sent(nested(32))), /prefixItems/);
+  const deeper = nested(33);
+  assert.equal(inNewestDraft(deeper), deeper);
 });

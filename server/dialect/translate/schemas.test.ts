@@ -5,7 +5,7 @@ import { type JsonObject, object, parseJson, writeJson } from "./json.js";
 import { isClosable, replySchema } from "./messages/reply-schema.js";
 import { Notes } from "./notes.js";
 import { innerSchemas, withInner } from "./schema-members.js";
-import { isStrictSchema } from "./strict-schema.js";
+import { isStrictSchema, parametersOf } from "./strict-schema.js";
 import { translatorFor } from "./translator.js";
 
 /** As a caller wrote it: numbers keep their digits. */
@@ -84,6 +84,66 @@ test("a reply's schema in the words of an older draft goes in those of the newes
   );
   const { generationConfig } = JSON.parse(request.body.toString());
   assert.deepEqual(generationConfig.responseJsonSchema.properties, { a: made });
+});
+
+test("a schema of Google's that may be null says so in each of its words that would forbid it", () => {
+  for (const [given, made] of [
+    [{ type: "STRING" }, { type: ["string", "null"] }],
+    [{ enum: ["a"] }, { enum: ["a", null] }],
+    [{ anyOf: [{ type: "STRING" }] }, { anyOf: [{ type: "string" }, { type: "null" }] }],
+    [{ type: ["STRING", "NULL"] }, { type: ["string", "null"] }],
+  ] as const) {
+    assert.deepEqual(jsonSchemaOf({ ...given, nullable: true }), made);
+  }
+  const order = { propertyOrdering: ["a"], example: { a: 1 }, nullable: false };
+  const properties = { a: { type: "STRING" }, b: true };
+  assert.deepEqual(jsonSchemaOf({ type: "OBJECT", properties, ...order }), {
+    type: "object",
+    properties: { a: { type: "string" }, b: true },
+  });
+});
+
+test("a schema for Anthropic's replies has the words that it takes, and says the others", () => {
+  const text = '{"type":"string"}';
+  for (const [given, made] of [
+    [
+      `{"anyOf":[${text}],"oneOf":[{"const":"a"}]}`,
+      { anyOf: [{ type: "string" }], description: '{oneOf: [{"const":"a"}]}' },
+    ],
+    [`{"type":"string","items":${text}}`, { type: "string", description: `{items: ${text}}` }],
+    [
+      `{"type":["array","null"],"items":${text},"minItems":0}`,
+      { type: ["array", "null"], items: { type: "string" }, minItems: 0 },
+    ],
+    ['{"enum":[[2]]}', { description: "{enum: [[2]]}" }],
+    ['{"enum":[{"a":1}]}', { description: '{enum: [{"a":1}]}' }],
+    [
+      `{"properties":{"a":${text}}}`,
+      { properties: { a: { type: "string" } }, additionalProperties: false },
+    ],
+  ] as const) {
+    assert.deepEqual(toReply(given), made);
+  }
+});
+
+test("a reference that stands alone is strict, and one beside other words is not", () => {
+  const closed = { type: "object", required: ["a"], additionalProperties: false };
+  const strict = (a: JsonObject) => isStrictSchema({ ...closed, properties: { a } });
+  assert.equal(strict({ $ref: "#/$defs/A" }), true);
+  assert.equal(strict({ $ref: "#/$defs/A", description: "An a." }), false);
+});
+
+test("parameters are told to be of an object where nothing says otherwise", () => {
+  const properties = { a: { type: "string" } };
+  assert.deepEqual(parametersOf({}), { type: "object", properties: {} });
+  assert.deepEqual(parametersOf({ properties }), { type: "object", properties });
+  for (const other of [
+    { type: "array", items: {} },
+    { type: "string", properties },
+    { $ref: "#/$defs/A" },
+  ]) {
+    assert.equal(parametersOf(other), other);
+  }
 });
 
 test("a member that stands for any schema stays where it is", () => {

@@ -8,6 +8,7 @@ import {
 } from "../conversation.js";
 import { type JsonObject, list, object, objects, string } from "../json.js";
 import { argumentsText } from "../tool-arguments.js";
+import { originOfFormat } from "./reasoning-format.js";
 
 /**
  * The thoughts of a chat message or delta, in the forms that OpenAI's imitators have for them: the list
@@ -15,7 +16,7 @@ import { argumentsText } from "../tool-arguments.js";
  */
 export function thoughtsOf(message: JsonObject): ThinkingPart[] {
   const details = objects(message["reasoning_details"]).flatMap(thoughtOf);
-  if (details.length > 0) return details;
+  if (details.length > 0) return withSignatures(details);
   const text = string(message["reasoning_content"]) ?? string(message["reasoning"]);
   if (text !== undefined && text !== "") return [thinking(text, undefined)];
   const inContent = objects(message["content"]).filter((part) => part["type"] === "thinking");
@@ -53,21 +54,32 @@ function isTorn({ type, text, signature }: JsonObject): boolean {
   return signatureOf(string(signature) ?? "", "ANTHROPIC")?.origin === "ANTHROPIC";
 }
 
+/** A signature that comes behind its text, as those of OpenAI and Google do, belongs to it. */
+function withSignatures(thoughts: readonly ThinkingPart[]): ThinkingPart[] {
+  const whole: ThinkingPart[] = [];
+  for (const thought of thoughts) {
+    const last = whole.at(-1);
+    const isOfLast = thought.text === "" && !thought.redacted && thought.signature !== undefined;
+    if (isOfLast && last !== undefined && last.signature === undefined && !last.redacted) {
+      whole[whole.length - 1] = { ...thought, text: last.text };
+    } else whole.push(thought);
+  }
+  return whole;
+}
+
 function thoughtOf(detail: JsonObject): ThinkingPart[] {
-  const signed = string(detail["signature"]);
+  const origin = originOfFormat(detail["format"]);
+  const signed = (text: unknown) =>
+    origin === undefined ? undefined : signatureOf(string(text) ?? "", origin);
   switch (detail["type"]) {
     case "reasoning.text":
-      return [
-        thinking(
-          string(detail["text"]) ?? "",
-          signed === undefined ? undefined : signatureOf(signed, "ANTHROPIC"),
-        ),
-      ];
+      return [thinking(string(detail["text"]) ?? "", signed(detail["signature"]))];
     case "reasoning.summary":
       return [thinking(string(detail["summary"]) ?? "", undefined)];
     case "reasoning.encrypted": {
-      const signature = signatureOf(string(detail["data"]) ?? "", "ANTHROPIC");
-      return [{ kind: "THINKING", text: "", signature, redacted: true }];
+      if (origin === undefined) return [];
+      const signature = signed(detail["data"]);
+      return [{ kind: "THINKING", text: "", signature, redacted: origin === "ANTHROPIC" }];
     }
     default:
       return [];

@@ -28,7 +28,8 @@ import {
 } from "../models.js";
 import type { Target } from "../side.js";
 import { isStrictSchema, parametersOf } from "../strict-schema.js";
-import { detailOf, toolCallsIn } from "./parts.js";
+import { detailsFor } from "./openrouter.js";
+import { toolCallsIn } from "./parts.js";
 import { orderedTurns } from "./turn-order.js";
 
 /** Writes a chat completions request. Throws Fault `untranslatable`. */
@@ -183,13 +184,16 @@ function thoughts(parts: readonly Part[], target: Target, notes: Notes): JsonObj
   const text = thoughts.map((thought) => thought.text).join("");
   if (target.dislikes?.has("MESSAGE_WITHOUT_THOUGHT") === true)
     return { reasoning_content: text === "" ? NO_THOUGHT : text };
-  if (thoughts.length === 0) return {};
+  const isOpenrouter = target.providerSlug === "openrouter";
+  const details = isOpenrouter ? detailsFor(parts, target.model, notes) : [];
+  if (thoughts.length === 0 && details.length === 0) return {};
   if (!takesReasoningBack(target.providerSlug)) {
     notes.lose("thinking_unsigned");
     return {};
   }
-  if (target.providerSlug !== "openrouter") return { reasoning_content: text };
-  return { reasoning: text, reasoning_details: thoughts.map(detailOf) };
+  return isOpenrouter
+    ? { reasoning: text, reasoning_details: details }
+    : { reasoning_content: text };
 }
 
 /** Tool results come first: each must follow the message that called for it. */

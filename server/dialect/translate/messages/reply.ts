@@ -2,7 +2,7 @@ import { unreachable } from "../../../core/assert.js";
 import { NO_TOKENS, type TokenUsage } from "../../../core/call.js";
 import { anthropicTokens } from "../../tokens.js";
 import { type RefusalPart, signatureText } from "../conversation.js";
-import { type JsonObject, object, objects, plainNumbers, string } from "../json.js";
+import { type JsonObject, nonEmpty, object, objects, plainNumbers, string } from "../json.js";
 import { type Failure, type Reply, type ReplyPart, type Stop, stopped } from "../reply.js";
 import { NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
@@ -113,7 +113,11 @@ export function stopReason(stop: Stop): string {
 /** The error of an answer or an event in Anthropic's form. */
 export function readMessagesFailure(body: JsonObject, httpStatus: number): Failure | undefined {
   const error = object(body["error"]);
-  if (error === undefined) return undefined;
+  if (error === undefined) {
+    const message = nonEmpty(body["error"]);
+    const isError = body["type"] === "error" || message !== undefined;
+    return isError ? { httpStatus, code: "", message: message ?? NO_REASON } : undefined;
+  }
   return {
     httpStatus,
     code: string(error["type"]) ?? "",
