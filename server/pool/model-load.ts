@@ -10,6 +10,7 @@ const SURELY_SERVED_PART = 0.75;
 const LIMITS_KEPT = 32;
 /** Models of which one key remembers the load while it is idle; callers may ask for any name. */
 export const LOADS_MAX = 16;
+const NO_MODELS: readonly string[] = [];
 
 /** A limit that was met. */
 interface Limit {
@@ -128,17 +129,19 @@ export type LoadAtBegin = Readonly<Pick<ModelLoad, "inFlight" | "limits" | "begu
 
 /** The loads of one key, model by model. */
 export class ModelLoads {
-  readonly #byModel = new Map<string, ModelLoad>();
+  /** Null for the many keys that have not been used. */
+  #byModel: Map<string, ModelLoad> | null = null;
 
   /** The load of a model as a call of it begins, which is counted. */
   begin(model: string): ModelLoad {
-    let load = this.#byModel.get(model);
+    const byModel = (this.#byModel ??= new Map<string, ModelLoad>());
+    let load = byModel.get(model);
     if (load === undefined) {
       load = new ModelLoad();
       load.inFlight = 1;
       load.begun = 1;
-      this.#byModel.set(model, load);
-      if (this.#byModel.size > LOADS_MAX) this.#dropIdle();
+      byModel.set(model, load);
+      if (byModel.size > LOADS_MAX) dropIdle(byModel);
       return load;
     }
     load.inFlight++;
@@ -151,11 +154,12 @@ export class ModelLoads {
   }
 
   isFull(model: string): boolean {
-    return this.#byModel.get(model)?.isFull === true;
+    return this.#byModel?.get(model)?.isFull === true;
   }
 
   /** Models of which it has all the calls that it may. */
   full(): readonly string[] {
+    if (this.#byModel === null) return NO_MODELS;
     const full: string[] = [];
     for (const [model, load] of this.#byModel) if (load.isFull) full.push(model);
     return full;
@@ -163,22 +167,22 @@ export class ModelLoads {
 
   /** Calls of a model that are let through at a time; infinity while no ceiling is believed. */
   ceiling(model: string): number {
-    return this.#byModel.get(model)?.ceiling ?? Infinity;
+    return this.#byModel?.get(model)?.ceiling ?? Infinity;
   }
 
   /** Forgets what limits have shown. */
   forget(): void {
-    for (const load of this.#byModel.values()) load.forget();
+    for (const load of this.#byModel?.values() ?? []) load.forget();
   }
+}
 
-  /** Those first of which nothing is known, as of names that callers make up. */
-  #dropIdle(): void {
-    for (const isKnown of [false, true]) {
-      for (const [model, load] of this.#byModel) {
-        const isIdle = load.inFlight === 0 && load.ceiling < Infinity === isKnown;
-        if (isIdle) this.#byModel.delete(model);
-        if (this.#byModel.size <= LOADS_MAX) return;
-      }
+/** Those first of which nothing is known, as of names that callers make up. */
+function dropIdle(byModel: Map<string, ModelLoad>): void {
+  for (const isKnown of [false, true]) {
+    for (const [model, load] of byModel) {
+      const isIdle = load.inFlight === 0 && load.ceiling < Infinity === isKnown;
+      if (isIdle) byModel.delete(model);
+      if (byModel.size <= LOADS_MAX) return;
     }
   }
 }

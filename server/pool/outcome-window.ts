@@ -11,7 +11,8 @@ const OUTCOMES_FORGOTTEN_AFTER_MS = HOUR_MS;
 
 /** The latest outcomes of a key, as a ring of ones and zeros. */
 export class OutcomeWindow {
-  readonly #ring = new Uint8Array(OUTCOMES_MAX);
+  /** Null for the many keys that have had none. */
+  #ring: Uint8Array | null = null;
   #next = 0;
   #count = 0;
   #successes = 0;
@@ -37,9 +38,10 @@ export class OutcomeWindow {
   record(success: boolean, atMs: number): void {
     this.forgetOld(atMs);
     this.#lastAtMs = atMs;
-    if (this.#count === OUTCOMES_MAX) this.#successes -= this.#ring[this.#next] ?? 0;
+    const ring = (this.#ring ??= new Uint8Array(OUTCOMES_MAX));
+    if (this.#count === OUTCOMES_MAX) this.#successes -= ring[this.#next] ?? 0;
     else this.#count++;
-    this.#ring[this.#next] = success ? 1 : 0;
+    ring[this.#next] = success ? 1 : 0;
     if (success) this.#successes++;
     this.#next = (this.#next + 1) % OUTCOMES_MAX;
   }

@@ -3,7 +3,8 @@ const BUCKET_MS = 300_000;
 
 /** Uses of a key in the last hour, in buckets of five minutes of monotonic time. */
 export class UseWindow {
-  readonly #buckets = new Float64Array(BUCKETS);
+  /** Null for the many keys that have not been used. */
+  #buckets: Float64Array | null = null;
   #bucket: number;
   #total = 0;
 
@@ -19,8 +20,9 @@ export class UseWindow {
 
   add(nowMs: number): void {
     this.#advance(nowMs);
+    const buckets = (this.#buckets ??= new Float64Array(BUCKETS));
     const at = this.#bucket % BUCKETS;
-    this.#buckets[at] = (this.#buckets[at] ?? 0) + 1;
+    buckets[at] = (buckets[at] ?? 0) + 1;
     this.#total++;
   }
 
@@ -30,16 +32,18 @@ export class UseWindow {
    */
   raiseTo(peers: readonly UseWindow[], nowMs: number): void {
     this.#advance(nowMs);
-    if (peers.length === 0) return;
+    if (peers.every((peer) => peer.#buckets === null)) return;
     const sums = new Float64Array(BUCKETS);
     for (const peer of peers) {
       peer.#advance(nowMs);
+      if (peer.#buckets === null) continue;
       for (let i = 0; i < BUCKETS; i++) sums[i] = (sums[i] ?? 0) + (peer.#buckets[i] ?? 0);
     }
+    const buckets = (this.#buckets ??= new Float64Array(BUCKETS));
     this.#total = 0;
     for (let i = 0; i < BUCKETS; i++) {
-      const raised = Math.max(this.#buckets[i] ?? 0, (sums[i] ?? 0) / peers.length);
-      this.#buckets[i] = raised;
+      const raised = Math.max(buckets[i] ?? 0, (sums[i] ?? 0) / peers.length);
+      buckets[i] = raised;
       this.#total += raised;
     }
   }
@@ -48,12 +52,14 @@ export class UseWindow {
     const bucket = Math.floor(nowMs / BUCKET_MS);
     if (bucket === this.#bucket) return;
     const steps = Math.min(BUCKETS, bucket - this.#bucket);
+    const before = this.#bucket;
+    this.#bucket = bucket;
+    if (this.#buckets === null) return;
     for (let i = 1; i <= steps; i++) {
-      const at = (this.#bucket + i) % BUCKETS;
+      const at = (before + i) % BUCKETS;
       this.#total -= this.#buckets[at] ?? 0;
       this.#buckets[at] = 0;
     }
-    this.#bucket = bucket;
     // Fractions from `raiseTo` must not add up to a crumb that outlives its buckets.
     if (steps === BUCKETS) this.#total = 0;
   }

@@ -1,6 +1,9 @@
+/** One for all: nobody may change a list that was read, and most are empty. */
+const EMPTY: readonly never[] = [];
+
 /** A JSON array in a text column; the empty one, which is the usual case, costs no parsing. */
 export function readList<T = string>(text: string | null): readonly T[] {
-  if (text === null || text === "[]") return [];
+  if (text === null || text === "[]") return EMPTY;
   // Only this module's own writers fill these columns.
   return JSON.parse(text) as readonly T[];
 }

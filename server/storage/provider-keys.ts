@@ -112,12 +112,15 @@ const SEALED = {
   others: ["owner_id", "provider_id", "visibility"],
 } as const;
 
+/** The driver holds what a statement brings several times over, and the process does not give that back to the system. */
+const READ_ROWS_MAX = 500;
+
 /** Reads provider keys. */
 export function providerKeyReader(db: Db) {
-  const rows = async (where: string, values: readonly (string | number)[]) =>
+  const rows = async (where: string, values: readonly (string | number)[], limit = "") =>
     (
       await db.rows<ProviderKeyRow>(
-        `SELECT * FROM provider_keys ${where} ORDER BY created_at, id`,
+        `SELECT * FROM provider_keys ${where} ORDER BY created_at, id ${limit}`,
         values,
       )
     ).map(toProviderKey);
@@ -158,7 +161,20 @@ export function providerKeyReader(db: Db) {
     /** Keys whose expiry lies after `afterMs` and not after `untilMs`. */
     expiringWithin: (afterMs: number, untilMs: number): Promise<readonly ProviderKey[]> =>
       rows("WHERE expires_at > ? AND expires_at <= ?", [afterMs, untilMs]),
-    all: (): Promise<readonly ProviderKey[]> => rows("", []),
+    /** In the order in which they were made; those that change meanwhile may come in either state. */
+    async all(): Promise<readonly ProviderKey[]> {
+      const all: ProviderKey[] = [];
+      for (;;) {
+        const last = all.at(-1);
+        const chunk = await rows(
+          "WHERE (created_at, id) > (?, ?)",
+          [last?.createdAt ?? -1, last?.id ?? ""],
+          `LIMIT ${READ_ROWS_MAX}`,
+        );
+        for (const key of chunk) all.push(key);
+        if (chunk.length < READ_ROWS_MAX) return all;
+      }
+    },
     /** All secrets with what they are bound to, by id, `size` at a time. */
     async *sealedChunks(
       size: number,
@@ -246,12 +262,15 @@ function toProviderKey(row: ProviderKeyRow): ProviderKey {
   };
 }
 
+/** They are not stored. */
+const NO_COOLDOWNS: KeyHealth["modelCooldowns"] = [];
+
 function toHealth(row: HealthRow): KeyHealth {
   return {
     state: row.health_state,
     consecutiveFailures: row.consecutive_failures,
     cooldownUntil: row.cooldown_until,
-    modelCooldowns: [],
+    modelCooldowns: NO_COOLDOWNS,
     lastCheckedAt: row.last_checked_at,
     lastUsedAt: row.last_used_at,
     lastError: row.last_error,
