@@ -57,15 +57,38 @@ test("a key that does not come back by itself is told no time at which it would"
   assert.deepEqual([only(world).reason, only(world).blockedUntilAt], ["disabled", null]);
 });
 
+test("the balance of each key is told against the busiest of those that can be chosen", () => {
+  const world = new World([...keys(3), aProviderKey("pk_off", { enabled: false })]);
+  for (const [id, uses] of [
+    ["pk_00001", 2],
+    ["pk_00002", 4],
+  ] as const) {
+    const tried = keys(3).map((key) => key.id);
+    for (let i = 0; i < uses; i++) {
+      world.lease({ tried: tried.filter((each) => each !== id) }).release(result("OK"));
+    }
+  }
+  const [tier] = world.pool.explain(SUPER, aRoute(), 5)[0]?.tiers ?? [];
+  const told = (tier?.keys ?? []).map((key) => [key.providerKeyId, key.score.balance]);
+  assert.deepEqual(told, [
+    ["pk_00000", 15],
+    ["pk_00001", 7.5],
+    ["pk_00002", 0],
+    ["pk_off", 15],
+  ]);
+});
+
 test("a key has one rank, with the first model of the route that it would be tried for", () => {
-  const world = new World(keys(2, { providerId: "prv_a" }));
+  const world = new World(keys(3, { providerId: "prv_a" }));
   const route = aRoute("model-x", "prv_a", "prv_a");
+  world.lease({ route }).release(result("QUOTA_EXHAUSTED", { retryAfterMs: 1_000 }));
+  world.clock.advance(1_000);
   const ranks = world.pool
     .explain(SUPER, route, 5)
     .map(({ tiers }) => tiers.flatMap((tier) => tier.keys.map(({ rank }) => rank)));
   assert.deepEqual(ranks, [
-    [1, 2],
-    [0, 0],
+    [1, 2, 3],
+    [0, 0, 0],
   ]);
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { keys, tally, World } from "../../../test/support/pool-world.js";
+import { keys, result, tally, World } from "../../../test/support/pool-world.js";
 import { aProviderKey } from "../../../test/support/records.js";
 
 /** How many of a number of calls each key gets, in the order of keys. */
@@ -13,7 +13,7 @@ const ABC = ["pk_a", "pk_b", "pk_c"];
 
 test("a weight that is changed holds from the next call on, and nothing is made up for", () => {
   const world = new World(
-    ABC.map((id) => aProviderKey(id, { weight: id === "pk_a" ? 1 : 100 })),
+    ABC.map((id) => aProviderKey(id, { weight: id === "pk_a" ? 1 : 100, ownerId: `usr_${id}` })),
     "WEIGHTED",
   );
   const holds = (weight: number, turns: number): void => {
@@ -25,17 +25,22 @@ test("a weight that is changed holds from the next call on, and nothing is made 
     }
   };
   holds(1, 203);
-  world.change(aProviderKey("pk_a", { weight: 100, version: 2 }));
+  const owned = { ownerId: "usr_pk_a" };
+  world.change(aProviderKey("pk_a", { ...owned, weight: 100, version: 2 }));
   holds(100, 30);
-  world.change(aProviderKey("pk_a", { weight: 1, version: 3 }));
+  world.change(aProviderKey("pk_a", { ...owned, weight: 1, version: 3 }));
   holds(1, 203);
+  world.ban("usr_pk_a", "BANNED");
+  world.change(aProviderKey("pk_a", { ...owned, weight: 100, version: 4 }));
+  world.ban("usr_pk_a", "ACTIVE");
+  holds(100, 30);
 });
 
 test("a key that comes back has its share at once, however busy one of the others is with a session", () => {
   const world = new World([...keys(3), aProviderKey("pk_out", { ownerId: "usr_out" })], "WEIGHTED");
   for (let i = 0; i < 1_001; i++) assert.equal(world.call("OK", { affinity: "s" }), "pk_00000");
   world.ban("usr_out", "BANNED");
-  for (let i = 0; i < 10; i++) world.call();
+  for (let i = 0; i < 10; i++) assert.notEqual(world.call(), "pk_out");
   world.ban("usr_out", "ACTIVE");
   const [busy, first, second, out = 0] = shares(
     world,
@@ -55,7 +60,27 @@ test("a key that came while another served alone is not swamped with what that o
   assert.ok(Math.abs(a - b) <= 2, `${a} and ${b}`);
 });
 
-test("a light key gets its share beside heavy ones also where it often goes and comes", () => {
+test("a key that a call bound to it has proven gets its share", () => {
+  const world = new World(keys(2), "WEIGHTED");
+  const out = world.call("QUOTA_EXHAUSTED", { retryAfterMs: 1_000 });
+  world.clock.advance(1_000);
+  world.lease({ home: out }).release(result("OK"));
+  world.clock.advance(60_000);
+  assert.ok(Math.abs((shares(world, [out], 20)[0] ?? 0) - 10) <= 1);
+});
+
+test("a light key gets its share beside heavy ones also where it often goes and comes, or is looked at", () => {
+  const goesAndComes = (world: World): void => {
+    world.ban("usr_b", "BANNED");
+    world.ban("usr_b", "ACTIVE");
+  };
+  const isLookedAt = ({ pool }: World): void => {
+    pool.resetHealth("pk_b");
+  };
+  for (const disturb of [goesAndComes, isLookedAt]) lightKeyGetsItsShare(disturb);
+});
+
+function lightKeyGetsItsShare(disturb: (world: World) => void): void {
   const world = new World(
     [aProviderKey("pk_a", { weight: 20 }), aProviderKey("pk_b", { ownerId: "usr_b" })],
     "WEIGHTED",
@@ -63,9 +88,8 @@ test("a light key gets its share beside heavy ones also where it often goes and 
   const used: string[] = [];
   for (let round = 0; round < 210; round++) {
     for (let i = 0; i < 10; i++) used.push(world.call());
-    world.ban("usr_b", "BANNED");
-    world.ban("usr_b", "ACTIVE");
+    disturb(world);
   }
   const light = tally(used).get("pk_b") ?? 0;
   assert.ok(Math.abs(light - 100) <= 2, String(light));
-});
+}

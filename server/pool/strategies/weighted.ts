@@ -16,7 +16,7 @@ export class WeightedQueue {
   readonly #heap = new Heap<Entry>(isBefore);
   /** The virtual times of the keys that can be chosen. */
   readonly #times = new Map<KeySlot, number>();
-  /** What keys that are out have left of the wait for their turn. */
+  /** What keys had left of the wait for their turn when they last went out. */
   readonly #waits = new Map<KeySlot, number>();
   /** The time of each key's entry in the heap; other entries of it are stale. It may be behind the key's own time. */
   readonly #queuedAt = new Map<KeySlot, number>();
@@ -31,7 +31,6 @@ export class WeightedQueue {
   enter(slot: KeySlot): void {
     if (this.#times.has(slot)) return;
     const timeAt = this.#virtualNow + (this.#waits.get(slot) ?? stepOf(slot));
-    this.#waits.delete(slot);
     this.#times.set(slot, timeAt);
     if ((this.#queuedAt.get(slot) ?? Infinity) > timeAt) this.#push(slot, timeAt);
   }
