@@ -23,8 +23,8 @@ export interface CallPlan {
   readonly streamed: boolean;
   readonly body: Buffer;
   readonly bodyHead: BodyHead;
-  /** Only counts tokens, and no provider of the model can be asked to: it is estimated here. */
-  readonly countedHere: boolean;
+  /** Whether a call that only counts tokens is answered with an estimate. */
+  readonly estimated: "NEVER" | "AT_ONCE" | "WITHOUT_KEY";
   /** Keeps the calls of one session on one provider key; empty for none. */
   readonly affinity: string;
 }
@@ -84,17 +84,18 @@ export function planCall(input: PlanInput): CallPlan {
   }
   if (principal.clientKey.kind === "SUPER") refuseInPool(match, input.query, body);
   if (principal.clientKey.modelAllowlist.length > 0) allowNamed(input);
-  const route =
+  const found =
     endpoint.model === "NONE"
       ? router.resolveAny(endpoint.dialect, principal)
       : routeOf(router, modelAsked, principal);
+  const route = endpoint.counts ? ofOneModel(found) : found;
   const served = servable(route, input, streamed);
   if (served === undefined && !endpoint.counts) throw untranslatable(route, endpoint);
   return {
     modelAsked,
     route: served ?? route,
     streamed,
-    countedHere: served === undefined,
+    estimated: endpoint.counts ? estimatedOf(route, served) : "NEVER",
     body,
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
@@ -142,6 +143,18 @@ function readBodyHead(match: Match, head: RequestHead, body: Buffer): BodyHead {
   if (endpoint.model === "NONE") return NO_BODY;
   if (endpoint.model === "BODY" && endpoint.dialect === "GEMINI") return headOfResource(body);
   return headOfJson(body, endpoint.dialect);
+}
+
+/** What counts tokens counts those of the model that calls go to first, and not those of its fallbacks. */
+function ofOneModel({ modelAsked, targets }: Route): Route {
+  const model = targets[0]?.upstreamModel;
+  return { modelAsked, targets: targets.filter((target) => target.upstreamModel === model) };
+}
+
+/** A model may be served, with a key, by providers that cannot be asked to count, and known to others without one. */
+function estimatedOf(route: Route, served: Route | undefined): CallPlan["estimated"] {
+  if (served === undefined) return "AT_ONCE";
+  return served.targets.length < route.targets.length ? "WITHOUT_KEY" : "NEVER";
 }
 
 /** The route without the targets that cannot serve the endpoint; undefined if none can. */
