@@ -32,8 +32,8 @@ export interface CallPlan {
   readonly streamed: boolean;
   readonly body: Buffer;
   readonly bodyHead: BodyHead;
-  /** Only counts tokens, and no provider of the model can be asked to: it is estimated here. */
-  readonly countedHere: boolean;
+  /** Whether a call that only counts tokens is answered with an estimate. */
+  readonly estimated: "NEVER" | "AT_ONCE" | "WITHOUT_KEY";
   /** Keeps the calls of one session on one provider key; empty for none. */
   readonly affinity: string;
 }
@@ -98,17 +98,18 @@ export function planCall(input: PlanInput): CallPlan {
   }
   if (principal.clientKey.kind === "SUPER") refuseInPool(match, input.query, body);
   if (principal.clientKey.modelAllowlist.length > 0) allowNamed(input);
-  const route =
+  const found =
     endpoint.model === "NONE"
       ? router.resolveAny(endpoint.dialect, principal)
       : routeOf(router, modelAsked, principal);
+  const route = endpoint.counts ? ofOneModel(found) : found;
   const served = servable(route, input, streamed);
   if (served === undefined && !endpoint.counts) throw untranslatable(route, endpoint);
   return {
     modelAsked,
     route: served ?? route,
     streamed,
-    countedHere: served === undefined,
+    estimated: endpoint.counts ? estimatedOf(route, served) : "NEVER",
     body,
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
@@ -172,6 +173,18 @@ function membersOf(match: Match, head: RequestHead): BodyMembers | "FORM" | "NON
   // Uploads name no model, and a cancellation has no body at all.
   if (endpoint.model === "NONE") return "NONE";
   return endpoint.model === "BODY" && endpoint.dialect === "GEMINI" ? "RESOURCE" : endpoint.dialect;
+}
+
+/** What counts tokens counts those of the model that calls go to first, and not those of its fallbacks. */
+function ofOneModel({ modelAsked, targets }: Route): Route {
+  const model = targets[0]?.upstreamModel;
+  return { modelAsked, targets: targets.filter((target) => target.upstreamModel === model) };
+}
+
+/** A model may be served, with a key, by providers that cannot be asked to count, and known to others without one. */
+function estimatedOf(route: Route, served: Route | undefined): CallPlan["estimated"] {
+  if (served === undefined) return "AT_ONCE";
+  return served.targets.length < route.targets.length ? "WITHOUT_KEY" : "NEVER";
 }
 
 /** The route without the targets that cannot serve the endpoint; undefined if none can. */

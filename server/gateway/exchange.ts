@@ -63,6 +63,8 @@ export class Exchange
   #relay: Relay | undefined;
   /** Set when the record is made. */
   #onRecord: OnRecord | undefined;
+  /** Of a call that counts tokens: without a key an estimate will do. */
+  #mayEstimate = false;
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
@@ -112,7 +114,8 @@ export class Exchange
 
   onAdmitted(plan: CallPlan, principal: Principal): void {
     try {
-      if (plan.countedHere) this.#answerCount(plan.body.length);
+      this.#mayEstimate = plan.estimated === "WITHOUT_KEY";
+      if (plan.estimated === "AT_ONCE") this.#answerCount();
       else this.#try(plan, principal);
     } catch (thrown) {
       this.onBug(thrown);
@@ -128,8 +131,8 @@ export class Exchange
     this.#trials.begin();
   }
 
-  #answerCount(requestBytes: number): void {
-    const reply = countAnswer(this.#options.match.endpoint.dialect, requestBytes);
+  #answerCount(): void {
+    const reply = countAnswer(this.#options.match.endpoint.dialect, this.#book.requestBytes);
     const onRecord = this.#close(200, undefined, NOT_COUNTED, Buffer.byteLength(reply));
     this.#answerOnRecord(onRecord, (isRecorded) => {
       if (isRecorded) this.#answer.own(reply);
@@ -273,6 +276,10 @@ export class Exchange
   /** No key is left, or none may be tried: passes on the provider's own last word where it has one. */
   onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void {
     this.#relay = undefined;
+    if (failure === undefined && this.#mayEstimate) {
+      this.#answerCount();
+      return;
+    }
     if (failure === undefined) {
       this.#refuse(poolFault ?? new Fault("internal", "No attempt was made."));
       return;

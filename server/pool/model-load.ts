@@ -150,7 +150,7 @@ export class ModelLoads {
   }
 
   inFlight(model: string): number {
-    return this.#byModel.get(model)?.inFlight ?? 0;
+    return this.#byModel?.get(model)?.inFlight ?? 0;
   }
 
   isFull(model: string): boolean {

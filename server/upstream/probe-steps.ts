@@ -1,6 +1,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { Clock } from "../core/clock.js";
+import { DAY_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
 import { errorCode } from "./failure.js";
 import type { WholeReply } from "./reply.js";
@@ -91,7 +92,7 @@ export function tlsStep(
   return within(deadline, secure, (done) => {
     secure.once("secureConnect", () => {
       const endsAt = Date.parse(secure.getPeerCertificate().valid_to);
-      const days = Math.floor((endsAt - deadline.clock.now()) / 86_400_000);
+      const days = Math.floor((endsAt - deadline.clock.now()) / DAY_MS);
       const detail = `${secure.getProtocol() ?? "TLS"}, certificate ends in ${String(days)} days`;
       secure.destroy();
       done({ ok: true, value: null, detail });
