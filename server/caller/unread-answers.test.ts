@@ -24,6 +24,19 @@ test("what is left unread is bounded, and who leaves most of it loses the oldest
   assert.deepEqual(lost, ["a1", "c1"]);
 });
 
+test("as many answers are lost as it takes, the oldest first", () => {
+  const unread = new UnreadAnswers(100);
+  const lost: string[] = [];
+  const answer = (ownerId: string, name: string): UnreadAnswer => ({
+    holder: { ownerId, clientKey: { id: ownerId } },
+    giveUp: () => void lost.push(name),
+  });
+  for (const name of ["1", "2", "3", "4", "5"]) unread.set(answer("many", name), 20);
+  unread.set(answer("other", "new"), 50);
+  assert.deepEqual(lost, ["1", "2", "3"]);
+  assert.equal(unread.bytes, 90);
+});
+
 test("an answer that grows, is read and comes again counts as what it is now", () => {
   const unread = new UnreadAnswers(100);
   let given = 0;

@@ -276,12 +276,10 @@ export class Exchange
   /** No key is left, or none may be tried: passes on the provider's own last word where it has one. */
   onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void {
     this.#relay = undefined;
-    if (failure === undefined && this.#mayEstimate) {
-      this.#answerCount();
-      return;
-    }
     if (failure === undefined) {
-      this.#refuse(poolFault ?? new Fault("internal", "No attempt was made."));
+      const noKey = poolFault ?? new Fault("internal", "No attempt was made.");
+      if (this.#mayEstimate && noKey.code !== "internal") this.#answerCount();
+      else this.#refuse(noKey);
       return;
     }
     const fault = faultOf(failure, poolFault);

@@ -116,6 +116,24 @@ test("a busy window counts no admission for less than a minute, nor for much lon
   );
 });
 
+test("a window keeps a bounded number of entries, however many admissions it counts and at what pace", () => {
+  for (const pauseMs of [0, 7, 100, WINDOW_MS / WINDOW_ENTRIES_MAX / 2, 900]) {
+    const window = new SlidingWindow();
+    const booked: WindowEntry[] = [];
+    for (let at = 0; at < 2_000; at++) booked.push(window.add(1, at * pauseMs));
+    const nowMs = 1_999 * pauseMs;
+    const kept = new Set(booked.map(holderOf).filter(({ atMs }) => atMs + WINDOW_MS > nowMs));
+    assert.ok(kept.size <= WINDOW_ENTRIES_MAX, `${kept.size} at a pause of ${pauseMs} ms`);
+  }
+});
+
+/** The entry that holds what was booked with one. */
+function holderOf(booked: WindowEntry): WindowEntry {
+  let entry = booked;
+  while (entry.into !== null) entry = entry.into;
+  return entry;
+}
+
 /** What an exact window that is a little longer would hold. */
 function longest(plain: PlainWindow, nowMs: number): number {
   return plain.total(nowMs, WINDOW_MS + TOO_LONG_MS);

@@ -32,13 +32,11 @@ test("tokens of a model are estimated where the only key is of a provider that c
 
 test("tokens are not counted for another model, such as a fallback", async () => {
   const gateway = await startWith("ANTHROPIC", "OPENAI");
-  const { resolve } = gateway.router;
-  gateway.router.resolve = (model) => {
-    const route = resolve.call(gateway.router, model);
-    const [other, own] = route.targets;
-    assert.ok(other !== undefined && own !== undefined);
-    return { ...route, targets: [own, { ...other, upstreamModel: "fallback" }] };
-  };
+  const { modelAsked, targets } = gateway.router.resolve("m");
+  const [other, own] = targets;
+  assert.ok(other !== undefined && own !== undefined);
+  const fallback = { ...other, upstreamModel: "fallback" };
+  gateway.router.resolve = () => ({ modelAsked, targets: [own, fallback] });
   assert.ok((await counted(gateway)) > 100);
   assert.equal(site.stub.received.length, 0);
 });
