@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Holder } from "../core/client-key.js";
 import type { Limits } from "../core/limits.js";
+import type { Gateway } from "../gateway/server.js";
 import type { ChangeOf } from "../keys/change-feed.js";
 import type { Span } from "../limits/budget-fills.js";
 import type { SubjectId, SubjectKind } from "../limits/limit-subject.js";
@@ -13,15 +14,15 @@ import type { UseCases } from "./use-cases.js";
 
 export interface LimiterSources {
   readonly accounting: Pick<Accounting, "caughtUp">;
-  /** How many calls count in limits now, of those whose holder is meant. */
-  readonly admitted: (isMeant: (holder: Holder) => boolean) => number;
+  /** Knows the calls under way; undefined before there can be any. */
+  readonly callers: () => Pick<Gateway, "admitted"> | undefined;
 }
 
 /** Limits that know what was spent before this process started, so that a restart gives no budget a second time. */
 export async function startLimiter(
   foundation: Foundation,
   { directory, settings }: UseCases,
-  { accounting, admitted }: LimiterSources,
+  { accounting, callers }: LimiterSources,
 ): Promise<Limiter> {
   const { clock, logger, feed, lifecycle } = foundation;
   const spentIn = spentReader(foundation);
@@ -30,7 +31,7 @@ export async function startLimiter(
     ownerLimits: (ownerId) => directory.ownerLimits.get(ownerId) ?? null,
     serverLimits: () => settings.values.serverLimits,
     underWay: ({ kind, id }) =>
-      admitted((holder) => kind === "server" || id === HOLDER_ID[kind](holder)),
+      callers()?.admitted((holder) => kind === "server" || id === HOLDER_ID[kind](holder)) ?? 0,
     loadSpent: async ({ kind, id }, span, booked) => {
       // Calls that ended in this turn of the event loop are recorded at its end.
       await nextTurn();

@@ -76,10 +76,7 @@ export async function startServing(
   const secrets = await secretOpener(foundation, pool);
   sources = { pool, upstream, secrets };
   let callers: Gateway | undefined;
-  const limiter = await startLimiter(foundation, useCases, {
-    accounting,
-    admitted: (isMeant) => callers?.admitted(isMeant) ?? 0,
-  });
+  const limiter = await startLimiter(foundation, useCases, { accounting, callers: () => callers });
   const batches = await startBatches(foundation, {
     catalog,
     pool,

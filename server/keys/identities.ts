@@ -124,7 +124,7 @@ export class Identities {
     if (refusal !== undefined || user === undefined) return refusal;
     if (credential.kind === "CLIENT_KEY") return this.#endOfKey(credential.principal);
     if (user.role !== actor.role) {
-      return new Fault("unauthenticated", "Your role was changed meanwhile; ask again.");
+      return new Fault("conflict", "Your role was changed meanwhile; ask again.");
     }
     if (credential.kind !== "SESSION") return undefined;
     const sessions = await this.#reader.sessions.ofUser(user.id);

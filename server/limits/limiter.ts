@@ -210,6 +210,8 @@ export class Limiter {
   #countUnderWay(id: SubjectId): void {
     const { underWay } = this.#options;
     if (underWay === undefined) return;
+    // Of many keys that are made with limits at once none has calls yet.
+    if (!this.#subjects.has(id.id) && underWay(id) === 0) return;
     const subject = this.#subject(id);
     subject.countUnderWay(() => underWay(id));
     if (subject.unheld > 0) this.#withUnheld.add(subject);
