@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { keys, SUPER, tally, World } from "../../test/support/pool-world.js";
-import { aProviderKey, aRoute } from "../../test/support/records.js";
+import { FakeClock } from "../../test/support/fake-clock.js";
+import { keys, result, SUPER, tally, World } from "../../test/support/pool-world.js";
+import { aProviderKey, aRoute, seededRandom, silentLogger } from "../../test/support/records.js";
 import { MINUTE_MS } from "../core/durations.js";
+import { Pool } from "./pool.js";
 
 const OTHER_CALLER = { ...SUPER, ownerId: "usr_other" };
 
@@ -45,4 +47,26 @@ test("the Overview tells when the first cooldown ends, also of one key whose pro
   world.call("KEY_REFUSED", { route });
   world.call("QUOTA_EXHAUSTED", { retryAfterMs: 500 });
   assert.equal(ends(), world.clock.now() + 30_000, "an exhaustion that ends sooner is none");
+});
+
+test("the log tells once of an outage which provider is left alone, and why", () => {
+  const clock = new FakeClock();
+  const said: unknown[] = [];
+  const pool = new Pool({
+    clock,
+    random: seededRandom(1),
+    logger: { ...silentLogger, warn: (...words) => void said.push(words) },
+    inService: () => true,
+    onHealthChange: () => undefined,
+  });
+  pool.load({ keys: keys(2), users: [], providers: [] }, new Map());
+  const call = { principal: SUPER, route: aRoute(), tried: new Set<string>() };
+  for (let i = 0; i < 8; i++) {
+    clock.advance(pool.waitMs(SUPER, aRoute()) ?? 0);
+    const lease = pool.lease({ ...call, affinity: "", home: "", endpoint: "/v1/responses" });
+    const endedMs = clock.monotonic();
+    lease.release(result("UNREACHABLE", { httpStatus: null, endedMs, detail: "no route to it" }));
+  }
+  const what = { provider: "prv_test", reason: "no route to it" };
+  assert.deepEqual(said, [[what, "provider left alone for a while"]]);
 });
