@@ -12,7 +12,7 @@ import { choose, noteChoice, noteUse } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
 import { type Allocation, strategyFor } from "./allocation.js";
 
-/** While others are ready, one lease in this many may go to a key that has to prove itself. */
+/** While others are ready, one call in this many may go to a key that has to prove itself. */
 export const PROOF_EVERY_LEASES = 4;
 /** Ramping keys that one lease passes over before it takes the first of them after all. */
 const RAMPING_PASSED_MAX = 4;

@@ -88,7 +88,7 @@ export class KeyLease implements Lease, LoadAtBegin {
     if (this.origin.isTroubled) this.origin.served(this, this.#lender.clock.monotonic());
     if (!this.#isProof) return;
     this.#isProof = false;
-    this.#lender.registry.endProof(this.slot);
+    if (!this.isReplaced) this.#lender.registry.endProof(this.slot);
   }
 
   release(result: LeaseResult): void {

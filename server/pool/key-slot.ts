@@ -27,8 +27,8 @@ export class KeySlot {
   standing: Standing = "DISABLED";
   place: Place = "OUT";
   inFlight = 0;
-  /** The call that has to prove the key is under way, and nothing good of it has come. */
-  probing = false;
+  /** The call under way that has to prove the key, and of which nothing good has come; null when there is none. */
+  prover: object | null = null;
   unreadable = false;
   /** The number of its last turn among those of all keys, so that "longest unused" is certain within one millisecond too. */
   lastTurn = 0;

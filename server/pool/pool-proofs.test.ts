@@ -174,3 +174,24 @@ test("a key on proof that lacks a right holds up no other that has to be proven"
   const taken = Array.from({ length: 4 }, () => world.call());
   assert.ok(taken.includes("pk_00001"), taken.join(" "));
 });
+
+test("a secret that was changed while a call tried the old one is tried by one call of its own", () => {
+  const world = new World(keys(1));
+  const endOf = { retryAfterMs: 20_000 };
+  world.call("QUOTA_EXHAUSTED", endOf);
+  world.clock.advance(20_000);
+  const old = [world.lease()];
+  world.change(aProviderKey(ONLY, { fingerprint: "another", version: 2 }));
+  const early = [world.lease(), world.lease()];
+  for (const lease of early) lease.release(result("QUOTA_EXHAUSTED", endOf));
+  world.clock.advance(20_000);
+  const proof = world.lease();
+  world.fails("no_public_token");
+  for (const lease of old) {
+    lease.proven();
+    lease.release(result("OK"));
+  }
+  world.fails("no_public_token");
+  proof.proven();
+  assert.equal(world.call(), ONLY);
+});

@@ -305,7 +305,7 @@ export class Pool {
     slot.lastUsedAt = wallMs;
     slot.dirty = true;
     slot.quota.begin(wallMs);
-    if (lease.isProof) slot.probing = true;
+    if (lease.isProof) slot.prover = lease;
     if (lease.isProof || slot.key.quota !== null) this.registry.refresh(slot);
     return lease;
   }
@@ -320,7 +320,7 @@ export class Pool {
     const verdict = countsAs(result.outcome);
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
-    if (wasProof) slot.probing = false;
+    if (slot.prover === lease) slot.prover = null;
     if (slot.gone) return;
     if (lease.isReplaced) {
       this.registry.refresh(slot);

@@ -168,6 +168,8 @@ export class KeyRegistry {
     const previous = slot.condition;
     if (next === previous) return;
     slot.condition = next;
+    // A call that was to prove what is not asked any more proves nothing that is asked later.
+    if (!next.onProof) slot.prover = null;
     this.refresh(slot);
     if (next.state === previous.state && next.restsUntilMs === previous.restsUntilMs) return;
     slot.dirty = true;
@@ -180,7 +182,7 @@ export class KeyRegistry {
 
   /** The call that had to prove a key has: others may follow. */
   endProof(slot: KeySlot): void {
-    slot.probing = false;
+    slot.prover = null;
     if (!slot.gone) this.setCondition(slot, afterProof(slot.condition));
   }
 
@@ -249,7 +251,7 @@ export class KeyRegistry {
       health: condition.state,
       blocked: condition.restsUntilMs !== null,
       quotaSpent: quotaUntil !== null,
-      probing: condition.onProof && slot.probing,
+      probing: condition.onProof && slot.prover !== null,
     });
     this.#count(slot, -1);
     const { place: placeBefore, standing: standingBefore } = slot;
