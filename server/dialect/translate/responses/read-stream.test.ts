@@ -141,6 +141,40 @@ test("a call is one however often its arguments are told, and ends its response 
   assert.deepEqual(read(CREATED, piece(args), whole, COMPLETED), [START, end("END")]);
 });
 
+test("a custom tool is called with its text as an object, wherever the stream tells it", () => {
+  const item = { type: "custom_tool_call", call_id: "c", name: "run", input: "go" };
+  const args = '{"input":"go"}';
+  const block = { kind: "TOOL_CALL", id: "c", name: "run", args, signature: undefined };
+  const told = [START, { kind: "OPEN", block }, delta(args), CLOSE, end("TOOL_CALLS")];
+  const done = ["output_item.done", { output_index: 0, item }] as const;
+  assert.deepEqual(read(CREATED, done, COMPLETED), told);
+  const inAll = ["completed", { response: { status: "completed", output: [item] } }] as const;
+  assert.deepEqual(read(CREATED, inAll), told);
+});
+
+test("a message whose events tell no place is told by its id, and its end says it but once", () => {
+  const piece = (item_id: string, text: string) =>
+    ["output_text.delta", { item_id, delta: text }] as const;
+  const content = [{ type: "output_text", text: "a" }];
+  const done = ["output_item.done", { item: { type: "message", id: "one", content } }] as const;
+  const first = [START, open("TEXT"), delta("a"), CLOSE];
+  assert.deepEqual(read(CREATED, piece("one", "a"), done, piece("two", "b"), COMPLETED), [
+    ...first,
+    open("TEXT"),
+    delta("b"),
+    CLOSE,
+    end("END"),
+  ]);
+  assert.deepEqual(read(CREATED, done, done, COMPLETED), [...first, end("END")]);
+});
+
+test("the end of a response tells what it took", () => {
+  const usage = { input_tokens: 9, output_tokens: 5, input_tokens_details: { cached_tokens: 3 } };
+  const steps = read(CREATED, ["completed", { response: { status: "completed", usage } }]);
+  const took = { input: 9, output: 5, cacheRead: 3, cacheWrite: 0, reasoning: 0 };
+  assert.deepEqual(steps.at(-1), { ...end("END"), usage: took });
+});
+
 test("a response that did not end well has failed, and nothing comes behind that", () => {
   const error = { code: "server_error", message: "It broke." };
   const behind = ["output_text.delta", { delta: "x" }] as const;
