@@ -111,7 +111,7 @@ test("thoughts go back to OpenRouter in the form of its model's maker, and those
   const sealed = { type: "reasoning.encrypted", data: "gAAA", ...openai };
   assert.deepEqual(
     sentBack(thoughts, "openai/gpt-5.2"),
-    at([said("A."), said("G."), { ...said("O."), ...openai }, sealed]),
+    at([said("A."), said("G."), { type: "reasoning.summary", summary: "O.", ...openai }, sealed]),
   );
   const lost = (model: string, kept: number) =>
     asked(thoughts.slice(0, kept), model).dropped.some((each) => each.includes("signature"));

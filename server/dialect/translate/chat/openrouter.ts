@@ -53,15 +53,21 @@ function ofThought(
     return [detailOf({ kind: "THINKING", ...part }, 0)];
   }
   const isRead = signature !== undefined && !isForeign(model, signature.origin);
-  const format = isRead ? FORMATS[signature.origin] : undefined;
-  const said = text === "" ? [] : [{ type: "reasoning.text", text, format }];
   if (!isRead) {
     notes.lose("thinking_unsigned");
-    return said;
+    return text === "" ? [] : [{ type: "reasoning.text", text }];
   }
+  const format = FORMATS[signature.origin];
   const data = signatureText(signature, signature.origin);
   const id = signature.origin === "GEMINI" ? callId : undefined;
-  return [...said, { type: "reasoning.encrypted", data, id, format }];
+  const sealed = { type: "reasoning.encrypted", data, id, format };
+  if (text === "") return [sealed];
+  // What OpenAI's models think is told in summary alone.
+  const said =
+    signature.origin === "OPENAI"
+      ? { type: "reasoning.summary", summary: text, format }
+      : { type: "reasoning.text", text, format };
+  return [said, sealed];
 }
 
 /** Of a model whose name tells no maker, such as an alias of OpenRouter's own, Anthropic's form is taken for its own. */

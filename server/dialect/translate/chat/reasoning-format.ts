@@ -3,11 +3,13 @@ import { string } from "../json.js";
 
 // OpenRouter reaches the models of many makers, and names with each thought in whose form it is signed.
 
+/** The name of the form in which each maker's models sign. */
 export const FORMATS: Readonly<Record<SignatureOrigin, string>> = {
   ANTHROPIC: "anthropic-claude-v1",
   GEMINI: "google-gemini-v1",
   OPENAI: "openai-responses-v1",
 };
+
 const ORIGINS: ReadonlyMap<string, SignatureOrigin> = new Map([
   [FORMATS.ANTHROPIC, "ANTHROPIC"],
   [FORMATS.GEMINI, "GEMINI"],

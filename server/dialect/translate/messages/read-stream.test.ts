@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { JsonObject } from "../json.js";
+import type { CallFacts } from "../side.js";
+import { MessagesStreamReader } from "./read-stream.js";
+
+const CALL: CallFacts = {
+  id: "call",
+  nowSeconds: 1,
+  streamed: true,
+  usageAsked: true,
+  modelAsked: "asked",
+  tools: [],
+  asArray: false,
+};
+
+/** The steps of these events and of the end of their stream. */
+function read(...events: readonly JsonObject[]) {
+  const reader = new MessagesStreamReader(CALL);
+  const pushed = events.flatMap((event) => reader.push({ name: "", data: JSON.stringify(event) }));
+  return [...pushed, ...reader.end()];
+}
+
+function begun(message: JsonObject = {}): JsonObject {
+  return { type: "message_start", message };
+}
+
+function block(content_block: JsonObject, index?: number): JsonObject {
+  return { type: "content_block_start", index, content_block };
+}
+
+function text(piece: string, index?: number): JsonObject {
+  return { type: "content_block_delta", index, delta: { type: "text_delta", text: piece } };
+}
+
+const START = { kind: "START", id: "call", model: "asked", usage: undefined };
+const OPEN = { kind: "OPEN", block: { kind: "TEXT" } };
+const CLOSE = { kind: "CLOSE" };
+const END = { kind: "END", stop: { kind: "END", sequence: undefined }, usage: undefined };
+
+function delta(piece: string) {
+  return { kind: "DELTA", text: piece };
+}
+
+test("a message has the id, the model and the usage that its provider tells, else those of the call", () => {
+  const usage = { input: 3, output: 1, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
+  const told = { id: "msg", model: "m", usage: { input_tokens: 3, output_tokens: 1 } };
+  assert.deepEqual(read(begun(told)), [
+    { kind: "START", id: "msg", model: "m", usage },
+    { ...END, usage },
+  ]);
+  assert.deepEqual(read(begun()), [START, END]);
+  assert.deepEqual(read({ type: "message_start" }), [START, END]);
+  assert.deepEqual(read(), [START, END]);
+});
+
+test("a block ends with the next one or with the stream where nobody says so", () => {
+  const events = [begun(), block({ type: "text", text: "" }, 0), text("a", 0)];
+  const steps = [START, OPEN, delta("a"), CLOSE];
+  assert.deepEqual(read(...events), [...steps, END]);
+  const next = block({ type: "text", text: "b" }, 1);
+  assert.deepEqual(read(...events, next), [...steps, OPEN, delta("b"), CLOSE, END]);
+});
+
+test("what comes for another block than the open one is not told as that one's", () => {
+  const thinking = { type: "thinking", thinking: "Hm." };
+  const open = [begun(), block(thinking, 1)];
+  const steps = [START, { kind: "OPEN", block: { kind: "THINKING" } }, delta("Hm.")];
+  assert.deepEqual(read(...open, text("x", 0), text("y")), [...steps, CLOSE, END]);
+  const alone = [begun(), block({ type: "text" }), text("a"), text("b", 0)];
+  assert.deepEqual(read(...alone), [START, OPEN, delta("a"), delta("b"), CLOSE, END]);
+});
+
+test("sealed thoughts come whole, and a signature with the thought that it is of", () => {
+  const sign = { type: "signature_delta", signature: "c2ln" };
+  const steps = read(
+    begun(),
+    block({ type: "redacted_thinking", data: "sealed" }, 0),
+    block({ type: "thinking", thinking: "" }, 1),
+    { type: "content_block_delta", index: 1, delta: sign },
+  );
+  const redacted = { kind: "REDACTED", data: "sealed", origin: "ANTHROPIC" };
+  const signature = { origin: "ANTHROPIC", value: "c2ln" };
+  assert.deepEqual(steps, [
+    START,
+    { kind: "OPEN", block: redacted },
+    CLOSE,
+    { kind: "OPEN", block: { kind: "THINKING" } },
+    { kind: "SIGN", signature },
+    CLOSE,
+    END,
+  ]);
+});
+
+test("a sequence that stopped a message is told with its end", () => {
+  const end = {
+    type: "message_delta",
+    delta: { stop_reason: "stop_sequence", stop_sequence: "X" },
+  };
+  const stop = { kind: "STOP_SEQUENCE", sequence: "X" };
+  assert.deepEqual(read(begun(), end), [START, { ...END, stop }]);
+});
+
+test("events that lack what they are about say nothing", () => {
+  const bare = ["content_block_start", "content_block_delta", "content_block_stop", "ping"];
+  const events = bare.map((type) => ({ type }));
+  assert.deepEqual(read(begun(), ...events), [START, END]);
+  const open = block({ type: "text" }, 0);
+  assert.deepEqual(read(begun(), open, { type: "content_block_delta", index: 0 }), [
+    START,
+    OPEN,
+    CLOSE,
+    END,
+  ]);
+});
