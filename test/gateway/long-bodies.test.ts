@@ -73,7 +73,8 @@ test("a long body is read in steps, each in a turn of the loop of its own, and a
     await stub.close();
   });
   const turns: number[] = [];
-  const { read } = LongScan.prototype;
+  type Read = (this: LongScan, bytes: number) => boolean;
+  const read: Read = Reflect.get(LongScan.prototype, "read");
   t.mock.method(LongScan.prototype, "read", function (this: LongScan, bytes: number) {
     turns.push(turn);
     return read.call(this, bytes);

@@ -3,6 +3,8 @@ import { indexOfByte, latin1, utf8 } from "../../core/bytes.js";
 import { stringEnd } from "../json-steps.js";
 import { list, object } from "./json.js";
 
+/** A shorter request is translated sooner than it is searched. */
+const SEARCHED_BYTES_MIN = 64 * 1024;
 /** A shorter string is parsed and written again with all others. */
 const HELD_BYTES_MIN = 16 * 1024;
 /** Of a `data:` URL, with what shows that it holds a medium. */
@@ -34,7 +36,7 @@ export class HeldMedia {
 
   /** Undefined for a request that holds none. `id`: of the call, which nobody can have written into its request. */
   static of(body: Buffer, id: string): HeldMedia | undefined {
-    if (body.length < HELD_BYTES_MIN) return undefined;
+    if (body.length < SEARCHED_BYTES_MIN) return undefined;
     const media: Buffer[] = [];
     let text = "";
     let copied = 0;
