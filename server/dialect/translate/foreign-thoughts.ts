@@ -61,13 +61,18 @@ export function mayBringThoughts(body: Buffer, form: StreamForm): boolean {
 function withoutBroughtThoughts(message: unknown): unknown {
   const given = object(message);
   if (given?.["role"] !== "assistant") return message;
-  const { tool_calls, reasoning: _thought, ...rest } = without(given);
-  if (!Array.isArray(tool_calls)) return rest;
-  return { ...rest, tool_calls: tool_calls.map((call) => without(object(call) ?? {})) };
+  const rest = unthought(given);
+  const calls = rest["tool_calls"];
+  if (!Array.isArray(calls)) return rest;
+  return { ...rest, tool_calls: calls.map((call) => unthought(object(call) ?? {})) };
 }
 
-function without(given: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(given).filter(([name]) => !BROUGHT.includes(name)));
+/** OpenRouter's and Groq's `reasoning` comes beside the others. */
+function unthought(given: JsonObject): JsonObject {
+  const left = Object.entries(given).filter(
+    ([name]) => name !== "reasoning" && !BROUGHT.includes(name),
+  );
+  return Object.fromEntries(left);
 }
 
 function cleanMessages(body: JsonObject): JsonObject {
