@@ -2,7 +2,7 @@ import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
-import { withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
+import { mayBringThoughts, withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
 import type { Dislike } from "../dialect/translate/side.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
@@ -74,7 +74,7 @@ export class Attempt implements RoundTripListener {
   #files: ReplyFiles | undefined;
   /** Of a call that makes a batch. */
   #notice: BatchNotice | undefined;
-  /** The account cannot read the thoughts in the request. */
+  /** The thoughts in the request cannot be read by the account, or are refused by the provider. */
   #isThoughtless = false;
   /** The provider's own Responses API does not know what the request is made of. */
   #isInChat = false;
@@ -167,7 +167,7 @@ export class Attempt implements RoundTripListener {
       listener: this,
     });
     this.#trip = trip;
-    const bytes = this.#isThoughtless ? withoutThoughts(body.bytes) : body.bytes;
+    const bytes = this.#isThoughtless ? withoutThoughts(body.bytes, passage.form) : body.bytes;
     const request = requestFor(trip.options, plan, bytes);
     if (endpoint.batch === undefined) this.#fly(trip, request);
     else this.#flyWhenNoted(new BatchNotice(call, lease, bytes), trip, request);
@@ -269,7 +269,7 @@ export class Attempt implements RoundTripListener {
       usageOption.refusedBy(lease.target.provider);
     } else if (refusesSummaries(options.passage, failure)) {
       summaryOption.refusedBy(lease.target.provider);
-    } else if (!this.#isThoughtless && refusesThoughts(options.passage.form, failure)) {
+    } else if (this.#refusesThoughts(options.passage, failure)) {
       this.#isThoughtless = true;
     } else if (!this.#isInChat && this.#mayBeSaidInChat(options.passage, failure)) {
       this.#isInChat = true;
@@ -279,6 +279,11 @@ export class Attempt implements RoundTripListener {
     }
     this.#send(options.secret);
     return true;
+  }
+
+  #refusesThoughts(passage: Passage, failure: AttemptFailure): boolean {
+    if (this.#isThoughtless || this.#plan === undefined) return false;
+    return refusesThoughts(passage, failure) && mayBringThoughts(this.#plan.body, passage.form);
   }
 
   #mayBeSaidInChat(passage: Passage, failure: AttemptFailure): boolean {

@@ -102,7 +102,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   #mayAskOtherwise(failure: AttemptFailure): boolean {
     const { passage, endpoint, usageAsked } = this.options;
     if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
-    if (refusesSummaries(passage, failure) || refusesThoughts(passage.form, failure)) return true;
+    if (refusesSummaries(passage, failure) || refusesThoughts(passage, failure)) return true;
     if (dislikeIn(passage, failure) !== undefined) return true;
     return usageAsked && refusesUsage(failure);
   }

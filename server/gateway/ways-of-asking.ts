@@ -113,13 +113,30 @@ export function mayNotKnow(
   );
 }
 
-/** OpenAI reads the thoughts of its own account's models alone: an earlier call may have gone to a key of another. */
-export function refusesThoughts(form: StreamForm, failure: AttemptFailure): boolean {
-  return (
-    form === "RESPONSES" &&
-    says(failure, /invalid_encrypted_content|encrypted content .{0,400}could not be verified/i)
-  );
+/**
+ * OpenAI reads the thoughts of its own account's models alone: an earlier call may have gone to a key of another. Many
+ * who speak chat completions refuse any: callers bring back what another provider, or a translation, told them.
+ */
+export function refusesThoughts(
+  { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
+  failure: AttemptFailure,
+): boolean {
+  if (form === "RESPONSES") {
+    return says(
+      failure,
+      /invalid_encrypted_content|encrypted content .{0,400}could not be verified/i,
+    );
+  }
+  if (translator !== undefined || form !== "CHAT") return false;
+  const { httpStatus, reply, detail } = failure;
+  if (httpStatus !== 400 && httpStatus !== 422) return false;
+  const said = reply?.body ?? detail;
+  return NAMES_THOUGHTS.test(said) && !WANTS_THOUGHTS.test(said);
 }
+
+const NAMES_THOUGHTS = /reasoning_content|reasoning_details|extra_content/;
+/** So say those whose models go on only where each message says what it thought. */
+const WANTS_THOUGHTS = /missing|passed back/;
 
 function says({ httpStatus, reply, detail }: AttemptFailure, words: RegExp): boolean {
   return httpStatus === 400 && words.test(reply?.body ?? detail);

@@ -106,9 +106,9 @@ test("results without ids answer calls that have some, those first that were mad
   assert.deepEqual(pairs(messages), {
     calls: ["a", "b", "c"],
     results: [
-      ["c", "3"],
       ["a", "1"],
       ["b", "2"],
+      ["c", "3"],
     ],
   });
 });

@@ -33,12 +33,46 @@ export function withoutForeignThoughts(body: Buffer, form: StreamForm): Buffer {
   return cleaned === given ? body : Buffer.from(writeJson(cleaned));
 }
 
-/** A request to the Responses API without any sealed thoughts: all that was said, called and answered stays. */
-export function withoutThoughts(body: Buffer): Buffer {
+/**
+ * A request without any thoughts that were brought back, in the Responses API without the sealed ones: all that was said,
+ * called and answered stays.
+ */
+export function withoutThoughts(body: Buffer, form: StreamForm): Buffer {
   const given = parseObject(utf8(body));
-  if (given === undefined || !Array.isArray(given["input"])) return body;
-  const input = given["input"].filter((item) => sealedThought(object(item)) === undefined);
-  return Buffer.from(writeJson({ ...given, input }));
+  const name = form === "CHAT" ? "messages" : "input";
+  const said = given?.[name];
+  if (!Array.isArray(said)) return body;
+  const left =
+    form === "CHAT"
+      ? said.map(withoutBroughtThoughts)
+      : said.filter((item) => sealedThought(object(item)) === undefined);
+  return Buffer.from(writeJson({ ...given, [name]: left }));
+}
+
+/** Where messages of chat completions say what was thought: none of it is OpenAI's own. */
+const BROUGHT = ["reasoning_content", "reasoning_details", "extra_content"];
+const BROUGHT_MARKS = BROUGHT.map((name) => Buffer.from(`"${name}"`));
+
+/** False for a request for a chat completion that brings none back. */
+export function mayBringThoughts(body: Buffer, form: StreamForm): boolean {
+  return form !== "CHAT" || BROUGHT_MARKS.some((mark) => body.includes(mark));
+}
+
+function withoutBroughtThoughts(message: unknown): unknown {
+  const given = object(message);
+  if (given?.["role"] !== "assistant") return message;
+  const rest = unthought(given);
+  const calls = rest["tool_calls"];
+  if (!Array.isArray(calls)) return rest;
+  return { ...rest, tool_calls: calls.map((call) => unthought(object(call) ?? {})) };
+}
+
+/** OpenRouter's and Groq's `reasoning` comes beside the others. */
+function unthought(given: JsonObject): JsonObject {
+  const left = Object.entries(given).filter(
+    ([name]) => name !== "reasoning" && !BROUGHT.includes(name),
+  );
+  return Object.fromEntries(left);
 }
 
 function cleanMessages(body: JsonObject): JsonObject {
