@@ -3,6 +3,7 @@
  * only while its flags are those that it began with: loaded after a change they are compiled anew, for 25 ms of CPU
  * and most of a megabyte.
  */
+/* oxlint-disable no-restricted-imports -- they are loaded here and used elsewhere */
 import "node:assert";
 import "node:async_hooks";
 import "node:child_process";
