@@ -1,3 +1,4 @@
+import "./node-modules.js";
 import { useSmallHeaders } from "./small-headers.js";
 import { spareMemory, spareTime } from "./v8-flags.js";
 

@@ -112,7 +112,7 @@ const SEALED = {
   others: ["owner_id", "provider_id", "visibility"],
 } as const;
 
-/** The driver holds what a statement brings several times over, and the process does not give that back to the system. */
+/** Keys that one statement brings. The driver holds rows several times over, and the process keeps that memory. */
 const READ_ROWS_MAX = 500;
 
 /** Reads provider keys. */
