@@ -48,7 +48,7 @@ test("budgets in money hold for images, speech and sound at the catalogue's pric
   await assert.rejects(picture("1024x1792"), {
     status: 402,
     message:
-      /may use up to \$0\.0800; ask for fewer or smaller images or a lower quality\. It begins/,
+      /may use up to \$0\.08; ask for fewer or smaller images or a lower quality\. It begins/,
   });
   await picture("1024x1024");
 
