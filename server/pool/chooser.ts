@@ -10,7 +10,7 @@ import { type KeyIds, NO_KEYS } from "./rights.js";
 import { type Scope, scopeName } from "./scope.js";
 import { choose, noteChoice, noteUse } from "./strategies/choose.js";
 import type { ChoiceContext } from "./strategies/context.js";
-import { type Allocation, strategyFor } from "./allocation.js";
+import { type Allocation, type Strategy, strategyFor } from "./allocation.js";
 
 /** While others are ready, one call in this many may go to a key that has to prove itself. */
 export const PROOF_EVERY_LEASES = 4;
@@ -29,6 +29,13 @@ export interface Asking {
   readonly request: LeaseRequest;
   readonly scope: Scope;
   readonly nowMs: number;
+}
+
+/** What binds a call to a key. */
+interface Bond {
+  readonly session: Session;
+  /** Undefined while the session has none. */
+  readonly keyId: string | undefined;
 }
 
 /**
@@ -88,14 +95,16 @@ export class Chooser {
       : undefined;
     if (proof !== undefined) return proof;
     const strategy = strategyFor(this.#allocation(), target.provider.id);
-    const session = request.affinity === "" ? undefined : this.#sessionOf(set, target, call);
-    const kept = session && this.#keptFor(session, set, nowMs);
+    const bond = request.affinity === "" ? undefined : this.#bondOf(set, target, call);
+    const kept = bond?.keyId === undefined ? undefined : this.#keptOf(bond.keyId, set);
     const isKept = kept !== undefined && isLeft(kept, request, lacking);
-    const slot = isKept ? kept : this.#choose(set, target, lacking, call);
+    const slot = isKept
+      ? kept
+      : this.#choose(strategy, set, this.#contextOf(target, lacking, call));
     if (slot === undefined) return this.#awaiting(set, request, lacking);
     noteUse(strategy, set, slot);
     if (!isKept) noteChoice(strategy, set, slot, nowMs);
-    if (session !== undefined) this.#affinities.set(session, slot.id, nowMs);
+    if (bond !== undefined) this.#affinities.set(bond.session, slot.id, nowMs);
     return slot;
   }
 
@@ -114,49 +123,51 @@ export class Chooser {
     }
   }
 
-  /** The session of a call. For a model that the session's key does not serve it has another key, and keeps that too. */
-  #sessionOf(set: CandidateSet, target: RouteTarget, call: Asking): Session {
-    const { affinity: name, principal: caller } = call.request;
-    const scope = `${scopeName(call.scope)} ${target.provider.id}`;
-    const id = this.#affinities.get(scope, name, call.nowMs);
-    const isServed = id === undefined || set.findMember(id) !== undefined;
-    return { scope, name: isServed ? name : `${name}\n${target.upstreamModel}`, caller };
+  /** For a model that the session's key does not serve, the session has another key, and keeps that too. */
+  #bondOf(set: CandidateSet, target: RouteTarget, { request, scope, nowMs }: Asking): Bond {
+    const { affinity, principal: caller } = request;
+    const where = `${scopeName(scope)} ${target.provider.id}`;
+    const keyId = this.#affinities.get(where, affinity, nowMs);
+    if (keyId === undefined || set.findMember(keyId) !== undefined) {
+      return { session: { scope: where, name: affinity, caller }, keyId };
+    }
+    const name = `${affinity}\n${target.upstreamModel}`;
+    return {
+      session: { scope: where, name, caller },
+      keyId: this.#affinities.get(where, name, nowMs),
+    };
   }
 
-  #keptFor(session: Session, set: CandidateSet, nowMs: number): KeySlot | undefined {
+  #keptOf(keyId: string, set: CandidateSet): KeySlot | undefined {
     if (!this.#allocation().sessionAffinity) return undefined;
-    const id = this.#affinities.get(session.scope, session.name, nowMs);
-    const slot = id === undefined ? undefined : set.findReady(id);
+    const slot = set.findReady(keyId);
     return slot === undefined || this.#registry.hasExpired(slot) ? undefined : slot;
   }
 
-  #choose(
-    set: CandidateSet,
-    target: RouteTarget,
-    lacking: KeyIds,
-    call: Asking,
-  ): KeySlot | undefined {
-    const strategy = strategyFor(this.#allocation(), target.provider.id);
-    const passed: KeySlot[] = [];
-    const context: ChoiceContext = {
-      nowMs: call.nowMs,
+  #contextOf(target: RouteTarget, lacking: KeyIds, { request, nowMs }: Asking): ChoiceContext {
+    return {
+      nowMs,
       model: target.upstreamModel,
-      tried: call.request.tried,
+      tried: request.tried,
       lacking,
-      passed,
+      passed: [],
       prng: this.#prng,
       scratch: this.#scratch,
     };
+  }
+
+  #choose(strategy: Strategy, set: CandidateSet, context: ChoiceContext): KeySlot | undefined {
+    const { nowMs, passed } = context;
     let first: KeySlot | undefined;
     for (;;) {
       const slot = choose(strategy, set, context);
       if (slot === undefined) return first;
       if (this.#registry.hasExpired(slot)) continue;
-      if (strategy === "SEQUENTIAL" || slot.isDue(context.model, context.nowMs)) return slot;
+      if (strategy === "SEQUENTIAL" || slot.isDue(context.model, nowMs)) return slot;
       first ??= slot;
       if (passed.length >= RAMPING_PASSED_MAX) return first;
       passed.push(slot);
-      this.noteTurn(slot, call.nowMs);
+      this.noteTurn(slot, nowMs);
       noteUse(strategy, set, slot);
     }
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CallFacts, StreamReader, Target } from "./side.js";
+import { CALL } from "../../../test/support/call-facts.js";
+import type { StreamReader, Target } from "./side.js";
 import { ChatStreamReader } from "./chat/read-stream.js";
 import { ResponsesStreamReader } from "./responses/read-stream.js";
 import { ResponsesStreamWriter } from "./responses/write-stream.js";
@@ -10,16 +11,6 @@ import { translatorFor } from "./translator.js";
 
 const MANY = 100_000;
 const ANTHROPIC: Target = { model: "m", maxOutput: 9, providerSlug: "p", asksUsage: true };
-const CALL: CallFacts = {
-  id: "id",
-  nowSeconds: 1,
-  streamed: true,
-  usageAsked: false,
-  modelAsked: "m",
-  tools: [],
-  asArray: false,
-};
-
 function chunk(toolCalls: readonly object[]): string {
   return JSON.stringify({ choices: [{ index: 0, delta: { tool_calls: toolCalls } }] });
 }

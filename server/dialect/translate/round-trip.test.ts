@@ -1,25 +1,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { CALL } from "../../../test/support/call-facts.js";
 import type { JsonObject } from "./json.js";
 import { chatSide } from "./chat/side.js";
 import { generateSide } from "./generate/side.js";
 import { messagesSide } from "./messages/side.js";
 import type { Reply, ReplyPart, SaidStep, StreamStep } from "./reply.js";
 import { responsesSide } from "./responses/side.js";
-import type { CallFacts, Form, Side, Target } from "./side.js";
+import type { Form, Side, Target } from "./side.js";
 import { SseEvents } from "./sse-events.js";
 import { translatorFor } from "./translator.js";
 
-const CALL: CallFacts = {
-  id: "call",
-  nowSeconds: 1,
-  streamed: true,
-  modelAsked: "m",
-  usageAsked: true,
-  tools: [],
-  asArray: false,
-};
 const CLAUDE: Target = {
   model: "claude-sonnet-4-5",
   maxOutput: null,

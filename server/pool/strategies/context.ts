@@ -26,7 +26,7 @@ export interface ChoiceContext {
   /** Ids of keys that come after the others for calls of this kind. */
   readonly lacking: KeyIds;
   /** Ramping keys that are passed over this time. */
-  readonly passed: readonly KeySlot[];
+  readonly passed: KeySlot[];
   readonly prng: Prng;
   /** Filled by `compared`, kept to spare an array for each call. */
   readonly scratch: KeySlot[];

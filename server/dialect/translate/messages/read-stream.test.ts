@@ -1,18 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { CALL } from "../../../../test/support/call-facts.js";
 import type { JsonObject } from "../json.js";
-import type { CallFacts } from "../side.js";
 import { MessagesStreamReader } from "./read-stream.js";
-
-const CALL: CallFacts = {
-  id: "call",
-  nowSeconds: 1,
-  streamed: true,
-  usageAsked: true,
-  modelAsked: "asked",
-  tools: [],
-  asArray: false,
-};
 
 /** The steps of these events and of the end of their stream. */
 function read(...events: readonly JsonObject[]) {
