@@ -63,6 +63,7 @@ export function toTarget(
       price,
       maxOutput: model?.maxOutput ?? null,
       listed: own !== undefined,
+      takesAny: match.rank === MATCH_RANK.anything,
     },
     validFromMs: price?.effectiveFrom ?? -Infinity,
     validUntilMs: nextPriceChange(prices, nowMs),

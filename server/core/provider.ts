@@ -144,6 +144,8 @@ export interface RouteTarget {
   readonly maxOutput: number | null;
   /** Whether the catalogue lists the model, rather than a pattern taking any name that fits. */
   readonly listed?: boolean;
+  /** Its provider takes any name, and nothing else led to it. */
+  readonly takesAny?: boolean;
 }
 
 /** What a requested model resolves to: its targets in order of preference. */

@@ -175,10 +175,14 @@ function membersOf(match: Match, head: RequestHead): BodyMembers | "FORM" | "NON
   return endpoint.model === "BODY" && endpoint.dialect === "GEMINI" ? "RESOURCE" : endpoint.dialect;
 }
 
-/** What counts tokens counts those of the model that calls go to first, and not those of its fallbacks. */
+/**
+ * What counts tokens counts those of the model that calls go to first, and not those of its fallbacks, nor of what has the
+ * same name at a provider that takes any.
+ */
 function ofOneModel({ modelAsked, targets }: Route): Route {
-  const model = targets[0]?.upstreamModel;
-  return { modelAsked, targets: targets.filter((target) => target.upstreamModel === model) };
+  const same = targets.filter((target) => target.upstreamModel === targets[0]?.upstreamModel);
+  const known = same.filter((target) => target.takesAny !== true);
+  return { modelAsked, targets: known.length > 0 ? known : same };
 }
 
 /** A model may be served, with a key, by providers that cannot be asked to count, and known to others without one. */
@@ -220,16 +224,23 @@ function untranslatable(route: Route, endpoint: Endpoint): Fault {
   );
 }
 
-/** Nothing is lost where nothing is translated, so among targets of the same model these come first. */
+/**
+ * Nothing is lost where nothing is translated, so among targets of the same model these come first: of providers that have
+ * the model, and then of those that take any name, since some of these answer to it with another model.
+ */
 function asIsFirst(
   targets: readonly RouteTarget[],
   isAsIs: (target: RouteTarget) => boolean,
 ): readonly RouteTarget[] {
   const models = [...new Set(targets.map((target) => target.upstreamModel))];
-  return models.flatMap((model) => {
-    const same = targets.filter((target) => target.upstreamModel === model);
-    return [...same.filter(isAsIs), ...same.filter((target) => !isAsIs(target))];
-  });
+  const placeOf = (target: RouteTarget): number =>
+    (target.takesAny === true ? 2 : 0) + (isAsIs(target) ? 0 : 1);
+  // Sorting is stable: what the route gave first stays first within one place.
+  return models.flatMap((model) =>
+    targets
+      .filter((target) => target.upstreamModel === model)
+      .toSorted((one, other) => placeOf(one) - placeOf(other)),
+  );
 }
 
 /** Keys of different callers never share a session, whatever they call it. */
