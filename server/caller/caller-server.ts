@@ -11,6 +11,7 @@ import { addressBlock } from "../core/ip.js";
 import { PacedTurns } from "../core/paced-turns.js";
 import { Roster } from "../core/roster.js";
 import { type TlsFiles, TLS_VERSION_MIN } from "../core/tls.js";
+import { TCP_KEEP_ALIVE_MS } from "../http/tcp-keep-alive.js";
 import { flushMessages } from "../http/write-message.js";
 import {
   CallerConnection,
@@ -101,6 +102,7 @@ export class CallerServer implements ConnectionServer {
     this.#server = createServer({
       noDelay: true,
       keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
       // A handshake waits for its turn.
       pauseOnConnect: tls !== undefined,
       // Without it Node would end our side first, and a connection that is being ended cannot be reset.

@@ -5,6 +5,7 @@ import type { buildConnector as BuildConnector } from "undici";
 import type { Clock } from "../core/clock.js";
 import { readHandleOf } from "../http/read-handle.js";
 import { ReadTurns } from "../http/read-turns.js";
+import { TCP_KEEP_ALIVE_MS } from "../http/tcp-keep-alive.js";
 import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
 
 const require = createRequire(import.meta.url);
@@ -15,7 +16,6 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 /** A long reply is read in pieces of this size. */
 const LONG_READ_BYTES = READ_BYTES / 2;
 const longReadBuffer = readBuffer.subarray(0, LONG_READ_BYTES);
-const TCP_KEEP_ALIVE_MS = 60_000;
 
 /** Hears of one socket. `onOpen` or `onOpenFailed` comes first, and once. */
 export interface SocketUser {
