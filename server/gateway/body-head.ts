@@ -304,7 +304,10 @@ function modelOf(body: Buffer, span: Span | undefined): string | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
   if (isPlain(body, span)) return models.in(body, span.start + 1, span.end - 1);
   const model = readString(body, span);
-  if (model === undefined) throw new Fault("invalid_argument", "The model must be a text.");
+  // Half a character is no text: it cannot be written into a path.
+  if (model === undefined || /\p{Surrogate}/u.test(model)) {
+    throw new Fault("invalid_argument", "The model must be a text.");
+  }
   return model;
 }
 

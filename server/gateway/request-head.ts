@@ -128,7 +128,7 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
   const seen = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
   const { named } = request.lines;
-  if (named.length > 0) head.forward = without(new Set(named), head.forward);
+  if (named.length > 0) head.forward = head.forward.without(named);
   return head;
 }
 
@@ -231,13 +231,6 @@ function takeForwarded(head: RequestHead, part: Part, value: string): boolean {
   else if (part === "VERSION") head.hasAnthropicVersion = value !== "";
   else if (part === "SESSION" && head.session === "") head.session = value;
   return value !== "";
-}
-
-/** What `Connection` names is for this hop alone. */
-function without(names: ReadonlySet<string>, headers: HeaderBlock): HeaderBlock {
-  const left = new HeaderBlock();
-  for (const [name, value] of headers.pairs()) if (!names.has(name)) left.add(name, value);
-  return left;
 }
 
 function refuse(reason: string): never {
