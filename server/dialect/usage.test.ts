@@ -577,3 +577,17 @@ test("what a caller or a model wrote into the structure of an event is never tak
   array.push(Buffer.from("]"));
   assert.deepEqual(array.usage(), found);
 });
+
+test("Gemini's modalities are known by their numbers as by their names", () => {
+  const usage = (audio: unknown, image: unknown) => ({
+    promptTokenCount: 90,
+    candidatesTokenCount: 9,
+    promptTokensDetails: [
+      { modality: image, tokenCount: 20 },
+      { modality: audio, tokenCount: 70 },
+    ],
+  });
+  const named = replyUsage("GEMINI", { usageMetadata: usage("AUDIO", "IMAGE") });
+  assert.deepEqual(named?.parts, { audioInput: 70, imageInput: 20 });
+  assert.deepEqual(replyUsage("GEMINI", { usageMetadata: usage(4, 2) }), named);
+});
