@@ -49,7 +49,8 @@ type Part =
   | "FORWARDED_FOR"
   | "FORWARDED_PROTO"
   | "TRACEPARENT"
-  | "UPGRADE";
+  | "UPGRADE"
+  | "STAYS";
 
 /**
  * Headers that go on to providers. Everything else stays here: cookies, addresses, the caller's own
@@ -75,6 +76,8 @@ const HEADERS = new HeaderTable<Part>(
     "x-forwarded-proto": "FORWARDED_PROTO",
     traceparent: "TRACEPARENT",
     upgrade: "UPGRADE",
+    // Alibaba's word for a part of its account, as others have organisations and projects.
+    "x-dashscope-workspace": "STAYS",
     accept: "FORWARD",
     "accept-language": "FORWARD",
     "user-agent": "FORWARD",
@@ -206,6 +209,8 @@ function take(head: RequestHead, part: Part, value: string): boolean {
       return false;
     case "UPGRADE":
       head.upgrade = value;
+      return false;
+    case "STAYS":
       return false;
     case "FORWARDED_FOR":
       // Each proxy may add a line of its own; they count as one list.
